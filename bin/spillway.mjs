@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+// Launcher. Plain JavaScript without modern syntax, so that an old Node can run it far enough
+// to find a newer one, or to say in one sentence that it is too old.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const source = join(root, 'src', 'cli', 'main.ts');
+const bundle = join(root, 'dist', 'main.js');
+// A clone runs its sources; a published package has only the bundle.
+const entry = existsSync(source) ? source : bundle;
+
+/** The least Node that runs Spillway: `engines.node` in package.json. */
+const leastNode = [22, 19];
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+const isNewEnough = major > leastNode[0] || (major === leastNode[0] && minor >= leastNode[1]);
+
+if (isNewEnough) {
+  // Node 22 announces type stripping as experimental on every start; users did not ask.
+  process.removeAllListeners('warning');
+  await import(pathToFileURL(entry).href);
+} else {
+  const newer =
+    process.platform === 'linux'
+      ? join(root, '.toolchain', 'node_modules', `node-linux-${process.arch}`, 'bin', 'node')
+      : join(root, '.toolchain', 'node_modules', 'node', 'bin', 'node');
+  if (existsSync(newer)) {
+    const child = spawn(newer, [entry, ...process.argv.slice(2)], { stdio: 'inherit' });
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+      process.on(signal, () => child.kill(signal));
+    }
+    child.on('exit', (code, signal) => {
+      process.exitCode = signal ? 128 + (signal === 'SIGINT' ? 2 : 15) : (code ?? 1);
+    });
+  } else {
+    const cure = existsSync(source)
+      ? 'run "npm start" once, which brings a newer one'
+      : 'install a newer one';
+    process.stderr.write(
+      `spillway: Node ${process.versions.node} is too old, ${leastNode.join('.')} or newer is needed: ${cure}.\n`,
+    );
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,30 @@
+// Writes docs/reference from the code; with --check, fails if a file there is not current.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/** Each generated file, and the function that makes its text from the code. */
+const generated: Readonly<Record<string, () => string | Promise<string>>> = {};
+
+const check = process.argv.includes('--check');
+const stale: string[] = [];
+for (const [file, make] of Object.entries(generated)) {
+  const text = await make();
+  if (read(file) === text) continue;
+  stale.push(file);
+  if (check) continue;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+  console.log(`wrote ${file}`);
+}
+if (check && stale.length > 0) {
+  console.error(`Not current: ${stale.join(', ')}; run "npm run docs".`);
+  process.exitCode = 1;
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

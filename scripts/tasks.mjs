@@ -1,0 +1,97 @@
+// The tasks behind the npm scripts. Each takes {node, args, root} and returns an exit status.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+export const tasks = { start, test, ok, format, build, docs };
+
+/** `npm start -- FLAGS`: the web page's bundle if it is missing or old, then `spillway up FLAGS`. */
+async function start({ node, args }) {
+  if (existsSync('scripts/build-web.ts')) {
+    const status = await run(node, ['scripts/build-web.ts', '--if-stale']);
+    if (status !== 0) return status;
+  }
+  return run(node, ['bin/spillway.mjs', 'up', ...args]);
+}
+
+/** `npm test [-- FILES]`: unit tests in one process, then integration tests, each file in its own. */
+async function test({ node, args }) {
+  if (args.length > 0) return run(node, ['--test', ...args]);
+  const unit = await run(node, [
+    '--test',
+    '--test-isolation=none',
+    '--test-reporter=dot',
+    'src/**/*.test.ts',
+    'test/architecture/*.test.ts',
+  ]);
+  const integration = await run(node, [
+    '--test',
+    '--test-concurrency=2',
+    '--test-timeout=120000',
+    'test/integration/**/*.test.ts',
+  ]);
+  return unit || integration;
+}
+
+/** `npm run ok`: all that CI asks of a commit; every check runs, so one call shows every fault. */
+async function ok({ node }) {
+  const checks = [
+    [
+      'format and lint',
+      [bin('@biomejs/biome', 'bin/biome'), 'ci', '--error-on-warnings', '--reporter=summary'],
+    ],
+    ['types', [bin('typescript', 'bin/tsc'), '--noEmit']],
+    ...(existsSync('web/tsconfig.json')
+      ? [['types (web)', [bin('typescript', 'bin/tsc'), '--noEmit', '-p', 'web']]]
+      : []),
+    ['unused code', [bin('knip', 'bin/knip.js'), '--no-progress']],
+    ['generated docs', ['scripts/docs.ts', '--check']],
+    ['tests', ['scripts/run.mjs', 'test']],
+  ];
+  const failed = [];
+  for (const [name, command] of checks) {
+    process.stderr.write(`ok: ${name}\n`);
+    if ((await run(node, command)) !== 0) failed.push(name);
+  }
+  process.stderr.write(
+    failed.length === 0 ? 'ok: all good\n' : `ok: FAILED: ${failed.join(', ')}\n`,
+  );
+  return failed.length === 0 ? 0 : 1;
+}
+
+/** `npm run format`: formats, sorts imports and applies safe lint fixes. */
+function format({ node }) {
+  return run(node, [bin('@biomejs/biome', 'bin/biome'), 'check', '--write']);
+}
+
+/** `npm run build`: the bundle that a published package runs, and the web page. */
+function build({ node }) {
+  return run(node, ['scripts/build.ts']);
+}
+
+/** `npm run docs [-- --check]`: writes docs/reference from the code, or checks that it is current. */
+function docs({ node, args }) {
+  return run(node, ['scripts/docs.ts', ...args]);
+}
+
+function bin(packageName, file) {
+  return join('node_modules', packageName, file);
+}
+
+/** Runs a child with our terminal, passes signals on, and resolves with its exit status. */
+function run(command, commandArgs) {
+  return new Promise((resolve) => {
+    const child = spawn(command, commandArgs, { stdio: 'inherit' });
+    const forward = (signal) => child.kill(signal);
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+    for (const signal of signals) process.on(signal, forward);
+    child.on('error', (error) => {
+      process.stderr.write(`spillway: cannot start ${command}: ${error.message}\n`);
+      resolve(1);
+    });
+    child.on('exit', (code, signal) => {
+      for (const name of signals) process.off(name, forward);
+      resolve(signal ? 128 + (signal === 'SIGINT' ? 2 : 15) : (code ?? 1));
+    });
+  });
+}

@@ -1,0 +1,11 @@
+// The table of commands. Add a row here and a file in commands/.
+import type { Command } from 'commander';
+
+interface CommandEntry {
+  /** One line for `spillway --help`. */
+  readonly summary: string;
+  /** Imports the command's file only when the command runs. */
+  readonly load: () => Promise<Command>;
+}
+
+export const commands: Readonly<Record<string, CommandEntry>> = {};

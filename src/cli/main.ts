@@ -1,0 +1,43 @@
+// The command line: one lazily loaded file per command, so that `spillway --help` stays quick.
+import { Command, CommanderError } from 'commander';
+import { SpillwayError, version } from '../core/base/index.ts';
+import { commands } from './commands.ts';
+
+/** Exit status of bad input, as `sysexits` and most Unix tools have it. */
+const badUsage = 2;
+
+async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('spillway')
+    .description('The vLLM production stack as one program.')
+    .version(version)
+    .showHelpAfterError('(see --help)')
+    .exitOverride();
+  const wanted = argv.find((word) => !word.startsWith('-'));
+  for (const [name, { summary, load }] of Object.entries(commands)) {
+    if (name === wanted) {
+      const command = await load();
+      program.addCommand(command.description(command.description() || summary).exitOverride());
+    } else {
+      program.command(name).description(summary).allowUnknownOption();
+    }
+  }
+  if (wanted === undefined && argv.length === 0) {
+    program.outputHelp();
+    return;
+  }
+  await program.parseAsync([...argv], { from: 'user' });
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has printed its sentence; help and version end with 0.
+    process.exitCode = error.exitCode === 0 ? 0 : badUsage;
+  } else if (error instanceof SpillwayError) {
+    process.stderr.write(`spillway: ${error.message}\n`);
+    process.exitCode = error.exitCode;
+  } else {
+    throw error;
+  }
+}

@@ -1,0 +1,19 @@
+// The base of every error that Spillway raises on purpose.
+
+/**
+ * An error with a stable code, one clear sentence for people, and an exit status for shells.
+ * The sentence says what is wrong, where, what is allowed, and what to do.
+ */
+export abstract class SpillwayError extends Error {
+  /** Stable across releases; documented in docs/reference/errors.md. */
+  abstract readonly code: `ERR_${string}`;
+  /** Exit status if the command line ends with this error. */
+  readonly exitCode: number = 1;
+}
+
+/** What somebody typed or wrote in a file cannot be used. */
+export class InputError extends SpillwayError {
+  override readonly name = 'InputError';
+  readonly code = 'ERR_INPUT';
+  override readonly exitCode = 2;
+}

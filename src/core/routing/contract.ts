@@ -1,0 +1,91 @@
+// What a routing policy sees and answers. Policies are pure: the production router and the
+// simulator run the same objects.
+
+/** What a policy may know of a request, all taken from the request's own bytes. */
+export interface RoutingRequest {
+  /** The request id that the client sees. */
+  readonly id: string;
+  readonly model: string | undefined;
+  /** Value found under `--session-key`: header first, then body. */
+  readonly session: string | undefined;
+  /**
+   * The raw bytes that decide the engine's KV cache, in the order in which a chat template
+   * renders them: cache salt, tools, then messages or prompt. Empty for requests without a prompt.
+   * Two requests whose prompts share a prefix share a prefix of these bytes.
+   */
+  readonly prompt: readonly Uint8Array[];
+  /** Prompt length in tokens: exact if `tokens` is set, else estimated from its bytes. */
+  readonly promptTokens: number;
+  /** The prompt's token ids; set only if the policy asked for them (`Policy.needsTokens`). */
+  readonly tokens: ArrayLike<number> | undefined;
+  /** `max_tokens` of the request, if it has one. */
+  readonly outputTokensMax: number | undefined;
+}
+
+/** An engine as the router sees it. Its load is the router's own exact count, live. */
+export interface Endpoint {
+  /** Stable name; the URL without a trailing slash. */
+  readonly url: string;
+  readonly models: readonly string[];
+  readonly load: EndpointLoad;
+  /** What the engine last said of itself on /metrics; undefined before the first answer. */
+  readonly reported: ReportedLoad | undefined;
+}
+
+/** The router's own count of what it has sent to one engine. */
+export interface EndpointLoad {
+  /** Requests sent and not finished. */
+  readonly inflight: number;
+  /** Of these, those without a first byte yet. */
+  readonly prefilling: number;
+  /** Prompt tokens, not expected to be cached, of the requests without a first byte. */
+  readonly prefillTokens: number;
+  /** Context tokens (prompt, and output so far as known) of the requests past their first byte. */
+  readonly decodeTokens: number;
+}
+
+/** An engine's own gauges, from its /metrics. */
+export interface ReportedLoad {
+  readonly atSeconds: number;
+  readonly running: number;
+  readonly waiting: number;
+  /** KV blocks in use, in [0, 1]. */
+  readonly kvUsage: number;
+}
+
+/** Why an engine was picked: shown in a response header and on the debug route. */
+export interface Pick {
+  readonly endpoint: Endpoint;
+  /** One sentence in plain words, e.g. "longest cached prefix: 4096 of 6000 tokens". */
+  readonly reason: string;
+  /** Prompt tokens that the policy expects the engine to have cached. */
+  readonly cachedTokens: number;
+  /** Per candidate, the number that decided (its unit is the policy's), for the debug route. */
+  readonly scores: readonly number[] | undefined;
+}
+
+/** How a request ended, as far as the router saw. */
+export interface Outcome {
+  readonly status: 'completed' | 'cancelled' | 'failed';
+  /** From the response's usage, where the router saw one. */
+  readonly promptTokens?: number | undefined;
+  readonly cachedTokens?: number | undefined;
+  readonly outputTokens?: number | undefined;
+}
+
+/** Picks an engine for each request. Hooks tell it what became of its picks. */
+export interface Policy {
+  /** The name in `--routing-logic`. */
+  readonly name: string;
+  /** Whether `RoutingRequest.tokens` must be filled before `pick`. */
+  readonly needsTokens: boolean;
+  /** @param endpoints Live engines that serve the model; never empty. */
+  pick(request: RoutingRequest, endpoints: readonly Endpoint[], nowSeconds: number): Pick;
+  /** The request was sent to the picked engine (again after a retry elsewhere). */
+  onSent?(request: RoutingRequest, pick: Pick, nowSeconds: number): void;
+  /** The first byte of the answer's body came, `seconds` after sending. */
+  onFirstByte?(request: RoutingRequest, pick: Pick, seconds: number, nowSeconds: number): void;
+  onFinish?(request: RoutingRequest, pick: Pick, outcome: Outcome, nowSeconds: number): void;
+  /** The engine restarted, or left for good: what was known of its cache is void. */
+  onEndpointReset?(endpoint: Endpoint): void;
+}
