@@ -1,0 +1,73 @@
+// What counters, gauges and histograms share: a name, label names, and a bounded set of series.
+
+/** Label names to values; every name that the family declares. */
+export type Labels = Readonly<Record<string, string>>;
+
+export interface FamilyOptions {
+  /** As on the wire; a counter's `_total` is added when it is not there. */
+  readonly name: string;
+  readonly help: string;
+  readonly labels?: readonly string[];
+  /** The most series this family keeps; past it, all new label values share one series. */
+  readonly seriesMax?: number;
+}
+
+/** Label values of the one series that takes what does not fit into `seriesMax`. */
+const overflowValue = '__overflow__';
+
+/** The series of one family, by label values. */
+export class SeriesTable<S> {
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames: readonly string[];
+  readonly seriesMax: number;
+  readonly #create: () => S;
+  readonly #series = new Map<string, { labels: Labels; series: S }>();
+
+  constructor(options: FamilyOptions, create: () => S) {
+    this.name = options.name;
+    this.help = options.help;
+    this.labelNames = options.labels ?? [];
+    this.seriesMax = options.seriesMax ?? 10_000;
+    this.#create = create;
+  }
+
+  /** The series of these label values, made when it is asked for first. */
+  get(labels: Labels): S {
+    const found = this.#series.get(this.#key(labels));
+    if (found) return found.series;
+    const kept =
+      this.#series.size < this.seriesMax
+        ? labels
+        : Object.fromEntries(this.labelNames.map((name) => [name, overflowValue]));
+    const key = this.#key(kept);
+    const existing = this.#series.get(key);
+    if (existing) return existing.series;
+    const series = this.#create();
+    this.#series.set(key, { labels: kept, series });
+    return series;
+  }
+
+  remove(labels: Labels): void {
+    this.#series.delete(this.#key(labels));
+  }
+
+  clear(): void {
+    this.#series.clear();
+  }
+
+  /** In the order in which they were first asked for. */
+  all(): IterableIterator<{ labels: Labels; series: S }> {
+    return this.#series.values();
+  }
+
+  #key(labels: Labels): string {
+    let key = '';
+    for (const name of this.labelNames) {
+      const value = labels[name];
+      if (value === undefined) throw new RangeError(`${this.name} needs the label "${name}"`);
+      key += `${value}\u0000`;
+    }
+    return key;
+  }
+}

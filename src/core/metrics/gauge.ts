@@ -1,0 +1,41 @@
+// A value that goes up and down.
+import { type FamilyOptions, type Labels, SeriesTable } from './family.ts';
+
+/** One series of a gauge. */
+export class Gauge {
+  #value = 0;
+
+  set(value: number): void {
+    this.#value = value;
+  }
+
+  add(by: number): void {
+    this.#value += by;
+  }
+
+  get value(): number {
+    return this.#value;
+  }
+}
+
+export class GaugeFamily {
+  readonly table: SeriesTable<Gauge>;
+
+  constructor(options: FamilyOptions) {
+    this.table = new SeriesTable(options, () => new Gauge());
+  }
+
+  with(labels: Labels = {}): Gauge {
+    return this.table.get(labels);
+  }
+
+  /** Drops a series, such as one of an endpoint that has left. */
+  remove(labels: Labels): void {
+    this.table.remove(labels);
+  }
+
+  /** Drops all series, such as before setting those of now. */
+  clear(): void {
+    this.table.clear();
+  }
+}

@@ -1,0 +1,60 @@
+// The metrics of one program, and their page in the Prometheus text format.
+import { CounterFamily } from './counter.ts';
+import type { FamilyOptions } from './family.ts';
+import { GaugeFamily } from './gauge.ts';
+import { HistogramFamily } from './histogram-family.ts';
+import { renderCounter, renderGauge, renderHistogram } from './text.ts';
+
+/** `Content-Type` of the page. */
+export const metricsContentType = 'text/plain; version=1.0.0; charset=utf-8';
+
+/**
+ * Families in the order in which they were declared.
+ *
+ * @example
+ * const registry = new MetricsRegistry();
+ * const answers = registry.counter({ name: 'answers', help: 'Answers sent.', labels: ['code'] });
+ * answers.with({ code: '200' }).inc();
+ * registry.render(); // '# HELP answers_total Answers sent.\n# TYPE answers_total counter\n…'
+ */
+export class MetricsRegistry {
+  readonly #createdSeconds: number | undefined;
+  readonly #families: (() => string)[] = [];
+  readonly #collectors: (() => void)[] = [];
+
+  /**
+   * @param options `createdSeconds`: Unix time; if given, counters and histograms have the
+   *   `_created` gauges that the Python client library adds.
+   */
+  constructor(options: { readonly createdSeconds?: number } = {}) {
+    this.#createdSeconds = options.createdSeconds;
+  }
+
+  counter(options: FamilyOptions): CounterFamily {
+    const family = new CounterFamily(options);
+    this.#families.push(() => renderCounter(family, this.#createdSeconds));
+    return family;
+  }
+
+  gauge(options: FamilyOptions): GaugeFamily {
+    const family = new GaugeFamily(options);
+    this.#families.push(() => renderGauge(family));
+    return family;
+  }
+
+  histogram(options: FamilyOptions & { readonly bounds: readonly number[] }): HistogramFamily {
+    const family = new HistogramFamily(options);
+    this.#families.push(() => renderHistogram(family, this.#createdSeconds));
+    return family;
+  }
+
+  /** Calls `collect` before each rendering: for gauges that are cheaper to read than to keep. */
+  onRender(collect: () => void): void {
+    this.#collectors.push(collect);
+  }
+
+  render(): string {
+    for (const collect of this.#collectors) collect();
+    return this.#families.map((render) => render()).join('');
+  }
+}
