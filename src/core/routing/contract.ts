@@ -20,6 +20,11 @@ export interface RoutingRequest {
   readonly tokens: ArrayLike<number> | undefined;
   /** `max_tokens` of the request, if it has one. */
   readonly outputTokensMax: number | undefined;
+  /**
+   * Whether the answer is streamed. If not, its first byte comes with its last, and says nothing
+   * about the time to the first token.
+   */
+  readonly stream: boolean;
 }
 
 /** An engine as the router sees it. Its load is the router's own exact count, live. */
@@ -51,6 +56,12 @@ export interface ReportedLoad {
   readonly waiting: number;
   /** KV blocks in use, in [0, 1]. */
   readonly kvUsage: number;
+  /** Size of its KV cache (`num_gpu_blocks` of `vllm:cache_config_info`), if it told. */
+  readonly blocksTotal?: number | undefined;
+  /** Tokens per block (`block_size` there), if it told. */
+  readonly blockTokens?: number | undefined;
+  /** `process_start_time_seconds`; a change means that the engine restarted with an empty cache. */
+  readonly startedAtSeconds?: number | undefined;
 }
 
 /** Why an engine was picked: shown in a response header and on the debug route. */

@@ -8,3 +8,13 @@ export type {
   ReportedLoad,
   RoutingRequest,
 } from './contract.ts';
+export type { EndpointState, EndpointStatus, EndpointTotals } from './endpoint-record.ts';
+export { NoEndpointError, UnknownModelError } from './errors.ts';
+export { createPolicy, type PolicyOptions, policyNames } from './policies/index.ts';
+export {
+  type EndpointOptions,
+  type RecentPick,
+  RoutingCore,
+  type RoutingCoreOptions,
+} from './routing-core.ts';
+export type { Ticket } from './ticket.ts';

@@ -1,0 +1,39 @@
+// Why a request has no engine to go to.
+import { SpillwayError } from '../base/index.ts';
+
+/** The model is known, but no engine that serves it can take the request now. */
+export class NoEndpointError extends SpillwayError {
+  override readonly name = 'NoEndpointError';
+  readonly code = 'ERR_NO_ENDPOINT';
+  readonly httpStatus = 503;
+  /** Endpoint URL to what removed it: its state and the reason for that, or "already tried". */
+  readonly rejections: ReadonlyMap<string, string>;
+
+  constructor(model: string | undefined, rejections: ReadonlyMap<string, string>) {
+    const what = model === undefined ? 'this request' : `model "${model}"`;
+    const why = [...rejections].slice(0, 4).map(([url, reason]) => `${url} ${reason}`);
+    const more = rejections.size > 4 ? `, and ${rejections.size - 4} more` : '';
+    super(
+      rejections.size === 0
+        ? `No engine can serve ${what} now: the router has no engines. Add one and retry.`
+        : `No engine can serve ${what} now: ${why.join('; ')}${more}. Retry later.`,
+    );
+    this.rejections = rejections;
+  }
+}
+
+/** No engine, live or not, has ever served this model. */
+export class UnknownModelError extends SpillwayError {
+  override readonly name = 'UnknownModelError';
+  readonly code = 'ERR_UNKNOWN_MODEL';
+  readonly httpStatus = 404;
+  /** What can be asked for instead. */
+  readonly knownModels: readonly string[];
+
+  constructor(model: string, knownModels: readonly string[]) {
+    super(
+      `The model "${model}" does not exist here; known: ${knownModels.slice(0, 20).join(', ') || 'none'}.`,
+    );
+    this.knownModels = knownModels;
+  }
+}
