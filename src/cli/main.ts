@@ -1,6 +1,7 @@
 // The command line: one lazily loaded file per command, so that `spillway --help` stays quick.
 import { Command, CommanderError } from 'commander';
 import { SpillwayError, version } from '../core/base/index.ts';
+import { watchLifeline } from '../io/processes/index.ts';
 import { commands } from './commands.ts';
 
 /** Exit status of bad input, as `sysexits` and most Unix tools have it. */
@@ -28,6 +29,7 @@ async function main(argv: readonly string[]): Promise<void> {
   await program.parseAsync([...argv], { from: 'user' });
 }
 
+watchLifeline();
 try {
   await main(process.argv.slice(2));
 } catch (error) {

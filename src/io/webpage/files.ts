@@ -1,0 +1,59 @@
+// The files of the built web page, in memory: the router serves them at `/` and `/assets/*`.
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+
+/** One file of the web page. */
+export interface WebpageFile {
+  readonly body: Buffer;
+  /** Value of the content-type header. */
+  readonly contentType: string;
+  /** Value of the cache-control header: names below assets/ carry a hash of their content. */
+  readonly cacheControl: string;
+}
+
+/**
+ * Value of the content-security-policy header that the page needs: nothing but its own origin.
+ */
+export const webpageSecurityPolicy = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+const contentTypes: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+
+/**
+ * Reads the built web page: URL path to file, with `/` for index.html. A few files, below 200 KB.
+ *
+ * @param directory Where `scripts/build-web.ts` wrote it; found by itself in a clone and in a package.
+ * @returns Empty if the page was not built: the router then runs without it.
+ */
+export async function loadWebpage(
+  directory: string | undefined = builtDirectory(),
+): Promise<ReadonlyMap<string, WebpageFile>> {
+  const files = new Map<string, WebpageFile>();
+  if (directory === undefined) return files;
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    const contentType = contentTypes[extname(entry.name)];
+    if (!entry.isFile() || contentType === undefined) continue;
+    const path = join(entry.parentPath, entry.name);
+    const url = path.slice(directory.length).replaceAll('\\', '/');
+    files.set(url === '/index.html' ? '/' : url, {
+      body: await readFile(path),
+      contentType,
+      cacheControl: url.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
+    });
+  }
+  return files;
+}
+
+/** A published package has the page beside its bundle, a clone has it in web/dist. */
+function builtDirectory(): string | undefined {
+  const candidates = [
+    join(import.meta.dirname, 'web'),
+    join(import.meta.dirname, '..', '..', '..', 'web', 'dist'),
+  ];
+  return candidates.find((directory) => existsSync(join(directory, 'index.html')));
+}
