@@ -1,0 +1,9 @@
+// Tokenizer: byte-pair encoding and chat templates of a model.
+export type { ChatTemplateOptions, TemplateMessage } from './chat-template.ts';
+export type {
+  TokenizerConfigJson,
+  TokenizerDefinition,
+  TokenizerJson,
+} from './definition.ts';
+export type { IncrementalDecoder } from './incremental-decoder.ts';
+export { Tokenizer } from './tokenizer.ts';

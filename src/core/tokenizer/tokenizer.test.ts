@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { byteToCharacter } from './byte-level.ts';
+import type { TokenizerJson } from './definition.ts';
+import { Tokenizer } from './index.ts';
+import { MergeTable } from './merge-table.ts';
+import { mergeWord } from './merge-word.ts';
+import { toRegExp } from './word-pattern.ts';
+
+/** Llama-3's shape, small: bytes, a few merges, and two special tokens around. */
+const json: TokenizerJson = (() => {
+  const words = ['he', 'll', 'hell', 'hello', 'Ġw', 'or', 'Ġwor', 'ld', 'Ġworld', 'whole'];
+  const vocab = Object.fromEntries([...byteToCharacter, ...words].map((text, id) => [text, id]));
+  return {
+    added_tokens: [
+      { id: 300, content: '<bos>', special: true },
+      { id: 301, content: '<eos>', special: true },
+      { id: 302, content: '<tool>', special: false },
+    ],
+    normalizer: { type: 'NFC' },
+    pre_tokenizer: {
+      type: 'Sequence',
+      pretokenizers: [
+        {
+          type: 'Split',
+          pattern: { Regex: "(?i:'s)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|\\s+" },
+          behavior: 'Isolated',
+        },
+        { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
+      ],
+    },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [{ SpecialToken: { id: '<bos>' } }, { Sequence: { id: 'A' } }],
+      special_tokens: { '<bos>': { ids: [300] } },
+    },
+    model: {
+      type: 'BPE',
+      vocab,
+      ignore_merges: true,
+      merges: ['h e', 'l l', 'he ll', 'hell o', 'Ġ w', 'o r', 'Ġw or', 'l d', 'Ġwor ld'],
+    },
+  };
+})();
+const tokenizer = new Tokenizer({
+  tokenizer: json,
+  config: {
+    eos_token: '<eos>',
+    chat_template:
+      "{% for m in messages %}{{ '<bos>' + m.role + ':' + m.content }}{% endfor %}{% if add_generation_prompt %}<bos>assistant:{% endif %}",
+  },
+});
+const word = (text: string): number => json.model.vocab[text] as number;
+
+test('words merge in the order of the rules', () => {
+  assert.deepEqual(tokenizer.encode('hello world'), [300, word('hello'), word('Ġworld')]);
+});
+
+test('special tokens in the text are one token each, and those around it are optional', () => {
+  assert.deepEqual(tokenizer.encode('<eos>hello<tool>', { addSpecialTokens: false }), [
+    301,
+    word('hello'),
+    302,
+  ]);
+});
+
+test('a word of the vocabulary that no rule makes is still one token under ignore_merges', () => {
+  assert.deepEqual(tokenizer.encode('whole', { addSpecialTokens: false }), [word('whole')]);
+});
+
+test('decoding leaves out special tokens on request', () => {
+  const ids = [300, word('hello'), 302, 301];
+  assert.equal(tokenizer.decode(ids), '<bos>hello<tool><eos>');
+  assert.equal(tokenizer.decode(ids, { skipSpecialTokens: true }), 'hello<tool>');
+});
+
+test('any text decodes to its composed self', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const ids = tokenizer.encode(text, { addSpecialTokens: false });
+      assert.equal(tokenizer.decode(ids), text.toWellFormed().normalize('NFC'));
+    }),
+  );
+});
+
+test('a stream of tokens gives whole characters only, and together the whole text', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+      const decoder = tokenizer.incrementalDecoder();
+      const parts = tokenizer
+        .encode(text, { addSpecialTokens: false })
+        .map((id) => decoder.push(id));
+      assert.ok(parts.every((part) => !part.includes('\ufffd')));
+      assert.equal(parts.join('') + decoder.end(), text.normalize('NFC'));
+    }),
+  );
+});
+
+test('a stream that ends within a character ends with the replacement character', () => {
+  const decoder = tokenizer.incrementalDecoder();
+  assert.deepEqual(
+    [0xe4, 0xbd].map((byte) => decoder.push(byte)),
+    ['', ''],
+  );
+  assert.equal(decoder.end(), '\ufffd');
+});
+
+test('long words merge on the heap as short ones do by scanning', () => {
+  const merges = new MergeTable(6);
+  const rules = [
+    [0, 0, 3],
+    [0, 1, 4],
+    [3, 3, 5],
+    [4, 4, 6],
+    [1, 0, 7],
+    [5, 4, 8],
+  ] as const;
+  rules.forEach(([left, right, merged], rank) => {
+    merges.add(left, right, rank, merged);
+  });
+  fc.assert(
+    fc.property(fc.array(fc.nat(2), { minLength: 40, maxLength: 90 }), (ids) => {
+      assert.deepEqual(mergeWord(ids, merges), reference(ids, merges));
+    }),
+  );
+});
+
+/** Merging as its definition says, without any cleverness. */
+function reference(start: readonly number[], merges: MergeTable): number[] {
+  const ids = [...start];
+  for (;;) {
+    const pairs = ids.slice(1).map((right, i) => merges.rank(ids[i] as number, right));
+    const best = Math.min(...pairs.map((rank) => (rank === -1 ? Number.MAX_VALUE : rank)));
+    if (best === Number.MAX_VALUE || pairs.length === 0) return ids;
+    ids.splice(pairs.indexOf(best), 2, merges.merged(best));
+  }
+}
+
+test('white space in a pattern is what Unicode says, not what JavaScript says', () => {
+  const space = toRegExp('\\s');
+  assert.deepEqual('\u0085'.match(space), ['\u0085']);
+  assert.equal('\ufeff'.match(space), null);
+  assert.deepEqual('a\ufeff\u0085'.match(toRegExp('[^\\s]+')), ['a\ufeff']);
+});
+
+test('case is ignored where the pattern says so', () => {
+  assert.deepEqual("'S'x'\u017f".match(toRegExp("(?i:'s)")), ["'S", "'\u017f"]);
+});
+
+test('a chat becomes the prompt that the template writes', () => {
+  const messages = [{ role: 'user', content: 'Hi' }];
+  assert.equal(tokenizer.applyChatTemplate(messages), '<bos>user:Hi<bos>assistant:');
+  assert.equal(
+    tokenizer.applyChatTemplate(messages, { addGenerationPrompt: false }),
+    '<bos>user:Hi',
+  );
+  assert.equal(
+    tokenizer.applyChatTemplate([{ role: 'assistant', content: 'Go on ' }], {
+      continueFinalMessage: true,
+    }),
+    '<bos>assistant:Go on ',
+  );
+});
+
+test('a tokenizer of another kind is refused in one sentence', () => {
+  assert.throws(
+    () => new Tokenizer({ tokenizer: { ...json, model: { ...json.model, type: 'Unigram' } } }),
+    /model Unigram is not supported; BPE is\./,
+  );
+  assert.throws(
+    () => new Tokenizer({ tokenizer: { ...json, pre_tokenizer: { type: 'Metaspace' } } }),
+    /Metaspace is not supported/,
+  );
+});

@@ -1,0 +1,308 @@
+// Byte-level byte-pair encoding, exact to Hugging Face's tokenizers for the models in this family.
+import { InputError } from '../base/index.ts';
+import { byteToCharacter } from './byte-level.ts';
+import { ChatTemplate, type ChatTemplateOptions, type TemplateMessage } from './chat-template.ts';
+import type { AddedTokenJson, PostProcessorJson, TokenizerDefinition } from './definition.ts';
+import { IncrementalDecoder } from './incremental-decoder.ts';
+import { MergeTable } from './merge-table.ts';
+import { mergeWord } from './merge-word.ts';
+import { Vocabulary } from './vocabulary.ts';
+import { WordCache } from './word-cache.ts';
+import { type WordSplitter, wordSplitter } from './word-pattern.ts';
+
+/** Words whose tokens are remembered, and the longest such word in UTF-16 units. */
+const cachedWordsMax = 65_536;
+const cachedWordLengthMax = 48;
+
+/**
+ * One model's tokenizer.
+ *
+ * @example
+ * const tokenizer = new Tokenizer({ tokenizer: JSON.parse(tokenizerJsonText) });
+ * tokenizer.encode('Hello, world!'); // [9707, 11, 1879, 0] for Qwen3
+ */
+export class Tokenizer {
+  /** One more than the highest token id. */
+  readonly vocabularySize: number;
+  /** Ends a turn, as tokenizer_config.json says; undefined if it does not. */
+  readonly eosTokenId: number | undefined;
+  readonly #vocabulary: Vocabulary;
+  readonly #splitter: WordSplitter;
+  readonly #isNfc: boolean;
+  readonly #merges: MergeTable;
+  readonly #byteIds: Int32Array;
+  /** Whole words that skip merging (`ignore_merges`), by their text in the byte-level alphabet. */
+  readonly #wholeWords: ReadonlyMap<string, number> | undefined;
+  readonly #addedIds: ReadonlyMap<string, number>;
+  readonly #addedPattern: RegExp | undefined;
+  readonly #prefixIds: readonly number[];
+  readonly #suffixIds: readonly number[];
+  readonly #words = new WordCache<readonly number[]>(cachedWordsMax);
+  readonly #tokenTexts: (string | undefined | null)[] = [];
+  readonly #chatTemplateSource: string | undefined;
+  readonly #specialTokens: Readonly<Record<string, string>>;
+  #chatTemplate: ChatTemplate | undefined;
+  readonly #utf8 = new TextEncoder();
+  readonly #strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+  /** @throws {InputError} If the definition is of a kind other than byte-level BPE. */
+  constructor({ tokenizer: json, config, chatTemplate }: TokenizerDefinition) {
+    const { vocab, merges = [], type } = json.model;
+    if (type !== undefined && type !== 'BPE') {
+      throw new InputError(`tokenizer.json: model ${type} is not supported; BPE is.`);
+    }
+    const normalizer = json.normalizer?.type;
+    if (normalizer !== undefined && normalizer !== 'NFC') {
+      throw new InputError(`tokenizer.json: normalizer ${normalizer} is not supported; NFC is.`);
+    }
+    this.#isNfc = normalizer === 'NFC';
+    this.#splitter = wordSplitter(json.pre_tokenizer);
+    const ids = new Map<string, number>();
+    for (const text in vocab) ids.set(text, vocab[text] as number);
+    const added = json.added_tokens ?? [];
+    this.#vocabulary = new Vocabulary(stringsById(ids, added), added);
+    this.vocabularySize = this.#vocabulary.size;
+    this.#byteIds = byteIds(ids);
+    this.#merges = mergeTable(merges, ids);
+    this.#wholeWords = json.model.ignore_merges ? ids : undefined;
+    this.#addedIds = new Map(added.map(({ content, id }) => [content, id]));
+    this.#addedPattern = addedPattern(added);
+    const template = templateIds(json.post_processor);
+    this.#prefixIds = template.prefix;
+    this.#suffixIds = template.suffix;
+    this.#specialTokens = specialTokens(config);
+    this.eosTokenId = this.tokenId(this.#specialTokens['eos_token'] ?? '');
+    this.#chatTemplateSource = chatTemplate ?? defaultTemplate(config?.chat_template);
+  }
+
+  /**
+   * @param options `addSpecialTokens` (default true): begin-of-text and the like, if the model has
+   *   them. Special tokens that are written in the text are found either way.
+   */
+  encode(text: string, options: { readonly addSpecialTokens?: boolean } = {}): number[] {
+    const ids: number[] = options.addSpecialTokens === false ? [] : [...this.#prefixIds];
+    const wellFormed = text.toWellFormed();
+    let at = 0;
+    if (this.#addedPattern) {
+      for (const match of wellFormed.matchAll(this.#addedPattern)) {
+        this.#encodeSegment(wellFormed.slice(at, match.index), ids);
+        ids.push(this.#addedIds.get(match[0]) as number);
+        at = match.index + match[0].length;
+      }
+    }
+    this.#encodeSegment(at === 0 ? wellFormed : wellFormed.slice(at), ids);
+    if (options.addSpecialTokens !== false) ids.push(...this.#suffixIds);
+    return ids;
+  }
+
+  /** @param options `skipSpecialTokens` (default false): leave out marks such as `<|im_end|>`. */
+  decode(ids: readonly number[], options: { readonly skipSpecialTokens?: boolean } = {}): string {
+    const kept = options.skipSpecialTokens
+      ? ids.filter((id) => !this.#vocabulary.isSpecial(id))
+      : ids;
+    return this.#vocabulary.text(kept);
+  }
+
+  /** For a stream of tokens: text comes out in whole characters only. */
+  incrementalDecoder(options: { readonly skipSpecialTokens?: boolean } = {}): IncrementalDecoder {
+    return new IncrementalDecoder(this.#vocabulary, options.skipSpecialTokens === true, (id) =>
+      this.tokenText(id),
+    );
+  }
+
+  /**
+   * Prompt text of a conversation. Encode it with `addSpecialTokens: false`: templates write their
+   * own special tokens.
+   *
+   * @throws {InputError} If the model has no chat template, or its template refuses the messages.
+   */
+  applyChatTemplate(
+    messages: readonly TemplateMessage[],
+    options: ChatTemplateOptions = {},
+  ): string {
+    if (this.#chatTemplateSource === undefined) {
+      throw new InputError(
+        'As of transformers v4.44, default chat template is no longer allowed, so you must provide a chat template if the tokenizer does not define one.',
+      );
+    }
+    this.#chatTemplate ??= new ChatTemplate(this.#chatTemplateSource, this.#specialTokens);
+    return this.#chatTemplate.render(messages, options);
+  }
+
+  /** Id of a token written as in the vocabulary, or of an added one; undefined if there is none. */
+  tokenId(content: string): number | undefined {
+    return this.#addedIds.get(content);
+  }
+
+  /** The token's bytes, not to be changed. */
+  tokenBytes(id: number): Uint8Array {
+    return this.#vocabulary.bytes(id);
+  }
+
+  /** The token's text; undefined if its bytes are not whole characters by themselves. */
+  tokenText(id: number): string | undefined {
+    let text = this.#tokenTexts[id];
+    if (text === undefined) {
+      text = this.#wholeText(id);
+      this.#tokenTexts[id] = text;
+    }
+    return text ?? undefined;
+  }
+
+  isSpecial(id: number): boolean {
+    return this.#vocabulary.isSpecial(id);
+  }
+
+  #wholeText(id: number): string | null {
+    try {
+      return this.#strictUtf8.decode(this.#vocabulary.bytes(id));
+    } catch {
+      return null;
+    }
+  }
+
+  #encodeSegment(raw: string, ids: number[]): void {
+    if (raw === '') return;
+    let text = this.#isNfc ? raw.normalize('NFC') : raw;
+    if (this.#splitter.addsPrefixSpace && !text.startsWith(' ')) text = ` ${text}`;
+    let pieces = [text];
+    for (const pattern of this.#splitter.patterns) {
+      pieces =
+        pieces.length === 1 ? split(text, pattern) : pieces.flatMap((p) => split(p, pattern));
+    }
+    for (const word of pieces) {
+      const known = this.#words.get(word);
+      if (known === undefined) {
+        const fresh = this.#encodeWord(word);
+        if (word.length <= cachedWordLengthMax) this.#words.set(word, fresh);
+        for (const id of fresh) ids.push(id);
+      } else {
+        for (const id of known) ids.push(id);
+      }
+    }
+  }
+
+  #encodeWord(word: string): number[] {
+    const bytes = this.#utf8.encode(word);
+    if (this.#wholeWords) {
+      let written = '';
+      for (const byte of bytes) written += byteToCharacter[byte];
+      const whole = this.#wholeWords.get(written);
+      if (whole !== undefined) return [whole];
+    }
+    return mergeWord(
+      Array.from(bytes, (byte) => this.#byteIds[byte] as number),
+      this.#merges,
+    );
+  }
+}
+
+/** Matches, and what lies between them, in order (`Isolated`). */
+function split(text: string, pattern: RegExp): string[] {
+  const words = text.match(pattern) ?? [];
+  let matched = 0;
+  for (const word of words) matched += word.length;
+  if (matched === text.length) return words;
+  const pieces: string[] = [];
+  let at = 0;
+  for (const match of text.matchAll(pattern)) {
+    if (match[0] === '') continue;
+    if (match.index > at) pieces.push(text.slice(at, match.index));
+    pieces.push(match[0]);
+    at = match.index + match[0].length;
+  }
+  if (at < text.length) pieces.push(text.slice(at));
+  return pieces;
+}
+
+function stringsById(
+  ids: ReadonlyMap<string, number>,
+  added: readonly AddedTokenJson[],
+): readonly string[] {
+  const strings: string[] = [];
+  for (const [text, id] of ids) strings[id] = text;
+  for (const { id, content } of added) strings[id] = content;
+  return strings;
+}
+
+function byteIds(ids: ReadonlyMap<string, number>): Int32Array {
+  return Int32Array.from(byteToCharacter, (character, byte) => {
+    const id = ids.get(character);
+    if (id === undefined) {
+      throw new InputError(`tokenizer.json: the vocabulary has no token for byte ${byte}.`);
+    }
+    return id;
+  });
+}
+
+function mergeTable(
+  merges: readonly (string | readonly [string, string])[],
+  ids: ReadonlyMap<string, number>,
+): MergeTable {
+  const table = new MergeTable(merges.length);
+  merges.forEach((merge, rank) => {
+    const at = typeof merge === 'string' ? merge.indexOf(' ') : 0;
+    const left = typeof merge === 'string' ? merge.slice(0, at) : merge[0];
+    const right = typeof merge === 'string' ? merge.slice(at + 1) : merge[1];
+    const [leftId, rightId, mergedId] = [ids.get(left), ids.get(right), ids.get(left + right)];
+    if (leftId === undefined || rightId === undefined || mergedId === undefined) {
+      throw new InputError(
+        `tokenizer.json: merge ${rank} ("${left}" + "${right}") names a token that the vocabulary lacks.`,
+      );
+    }
+    table.add(leftId, rightId, rank, mergedId);
+  });
+  return table;
+}
+
+/** Finds added tokens in text, the longest first where several begin. */
+function addedPattern(added: readonly AddedTokenJson[]): RegExp | undefined {
+  const fussy = added.find(({ single_word, lstrip, rstrip }) => single_word || lstrip || rstrip);
+  if (fussy) {
+    throw new InputError(
+      `tokenizer.json: added token "${fussy.content}" asks for single_word, lstrip or rstrip, which are not supported.`,
+    );
+  }
+  const contents = added.map(({ content }) => content).filter((content) => content !== '');
+  if (contents.length === 0) return undefined;
+  const alternatives = contents
+    .toSorted((a, b) => b.length - a.length)
+    .map((content) => content.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'));
+  return new RegExp(alternatives.join('|'), 'gu');
+}
+
+/** The special tokens around one sequence, from a TemplateProcessing step. */
+function templateIds(json: PostProcessorJson | null | undefined): {
+  prefix: readonly number[];
+  suffix: readonly number[];
+} {
+  const steps = json?.type === 'Sequence' ? (json.processors ?? []) : json ? [json] : [];
+  const prefix: number[] = [];
+  const suffix: number[] = [];
+  for (const step of steps) {
+    if (step.type !== 'TemplateProcessing') continue;
+    let into = prefix;
+    for (const part of step.single ?? []) {
+      if (part.SpecialToken) into.push(...(step.special_tokens?.[part.SpecialToken.id]?.ids ?? []));
+      else into = suffix;
+    }
+  }
+  return { prefix, suffix };
+}
+
+function specialTokens(config: TokenizerDefinition['config']): Record<string, string> {
+  const tokens: Record<string, string> = {};
+  for (const name of ['bos_token', 'eos_token'] as const) {
+    const token = config?.[name];
+    if (token) tokens[name] = typeof token === 'string' ? token : token.content;
+  }
+  return tokens;
+}
+
+function defaultTemplate(
+  template: NonNullable<TokenizerDefinition['config']>['chat_template'],
+): string | undefined {
+  return typeof template === 'object'
+    ? template.find(({ name }) => name === 'default')?.template
+    : template;
+}

