@@ -1,0 +1,74 @@
+// Percentiles and moments of a sample, as numpy computes them.
+
+/**
+ * The q-th percentile with linear interpolation between closest ranks: numpy's default method,
+ * which vLLM's benchmark uses.
+ *
+ * @param sorted Ascending, not empty.
+ * @param q In [0, 100].
+ * @example percentile([1, 2, 3, 4], 50); // 2.5
+ * @see https://numpy.org/doc/stable/reference/generated/numpy.percentile.html
+ */
+export function percentile(sorted: ArrayLike<number>, q: number): number {
+  if (sorted.length === 0) throw new RangeError('A percentile needs at least one value');
+  if (!(q >= 0 && q <= 100)) throw new RangeError(`Percentile ${q} is not in [0, 100]`);
+  const rank = (q / 100) * (sorted.length - 1);
+  const below = Math.floor(rank);
+  const low = sorted[below] as number;
+  const high = sorted[Math.min(below + 1, sorted.length - 1)] as number;
+  return low + (high - low) * (rank - below);
+}
+
+/**
+ * The least sample size at which a percentile says something: one value is expected beyond it.
+ *
+ * @example samplesNeeded(99); // 100
+ */
+export function samplesNeeded(q: number): number {
+  // Rounded before the ceiling: 100 / (100 - 99.9) is 1000.0000000000568 in doubles.
+  return q >= 100 ? 1 : Math.ceil(Number((100 / (100 - q)).toFixed(6)));
+}
+
+/** Mean, spread and percentiles of one quantity; all in the quantity's own unit. */
+export interface Summary {
+  readonly count: number;
+  readonly mean: number;
+  readonly median: number;
+  /** Population standard deviation, as numpy.std gives it. */
+  readonly std: number;
+  readonly min: number;
+  readonly max: number;
+  /** Per asked percentile; null where the sample is too small for it (see `samplesNeeded`). */
+  readonly percentiles: readonly { readonly q: number; readonly value: number | null }[];
+}
+
+/**
+ * Summarises a sample.
+ *
+ * @returns undefined for an empty sample: it has no mean, and 0 would read as "instant".
+ * @example summarize([1, 2, 3], [50])?.mean; // 2
+ */
+export function summarize(
+  values: readonly number[],
+  percentiles: readonly number[],
+): Summary | undefined {
+  if (values.length === 0) return undefined;
+  const sorted = Float64Array.from(values).sort();
+  let total = 0;
+  for (const value of sorted) total += value;
+  const mean = total / sorted.length;
+  let squares = 0;
+  for (const value of sorted) squares += (value - mean) ** 2;
+  return {
+    count: sorted.length,
+    mean,
+    median: percentile(sorted, 50),
+    std: Math.sqrt(squares / sorted.length),
+    min: sorted[0] as number,
+    max: sorted[sorted.length - 1] as number,
+    percentiles: percentiles.map((q) => ({
+      q,
+      value: sorted.length >= samplesNeeded(q) ? percentile(sorted, q) : null,
+    })),
+  };
+}

@@ -1,0 +1,155 @@
+// The result of a load run in the keys of `vllm bench serve`, and what those keys leave out.
+import {
+  type Latencies,
+  latenciesOf,
+  meets,
+  type RequestRecord,
+  type ServiceLevel,
+} from './latencies.ts';
+import { peakChunksPerSecond, peakConcurrency } from './peaks.ts';
+import { type Summary, summarize } from './percentile.ts';
+
+/** The four latencies by their names in vLLM's keys: `mean_ttft_ms`, `p99_e2el_ms`, … */
+export const latencyNames = ['ttft', 'tpot', 'itl', 'e2el'] as const;
+export type LatencyName = (typeof latencyNames)[number];
+
+/** Milliseconds; undefined where no answer has the latency. */
+export type LatencySummaries = Readonly<Record<LatencyName, Summary | undefined>>;
+
+/** A run, summarised. Durations are in the run's own seconds: GPU seconds under a time scale. */
+export interface ServeReport {
+  readonly durationSeconds: number;
+  /** The percentiles that were asked for. */
+  readonly percentiles: readonly number[];
+  readonly completed: number;
+  readonly failed: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Complete answers within every limit; undefined without limits. */
+  readonly good: number | undefined;
+  /** From sending, as vLLM measures. */
+  readonly fromSent: LatencySummaries;
+  /** From the time each request was due: the client's own delay included. */
+  readonly fromScheduled: LatencySummaries;
+  /** Sent - scheduled, milliseconds, all requests. */
+  readonly clientLag: Summary | undefined;
+  /** Requests per second that the schedule asked for; undefined if all were due at once. */
+  readonly offeredRate: number | undefined;
+  /** Requests per second that were sent. */
+  readonly sentRate: number | undefined;
+  readonly peakChunksPerSecond: number;
+  readonly peakConcurrency: number;
+  /** Prompt tokens of the complete answers that said how many were cached. */
+  readonly cacheQueriedTokens: number;
+  readonly cachedTokens: number;
+  /** Failures by kind, most frequent first. */
+  readonly errors: ReadonlyMap<string, number>;
+  /** Requests and prompt tokens by engine, complete answers, in order of name. */
+  readonly engines: ReadonlyMap<string, { readonly requests: number; readonly tokens: number }>;
+}
+
+/**
+ * Summarises a run.
+ *
+ * @param records All requests that were due, failed ones included.
+ * @param options.durationSeconds From the first request's due time to the end of the last answer.
+ */
+export function reportOf(
+  records: readonly RequestRecord[],
+  options: {
+    readonly durationSeconds: number;
+    readonly percentiles: readonly number[];
+    readonly limits: ServiceLevel;
+  },
+): ServeReport {
+  const { durationSeconds, percentiles, limits } = options;
+  const complete = records.filter((record) => record.error === undefined);
+  const fromSent = complete.map((record) => latenciesOf(record));
+  const fromScheduled = complete.map((record) => latenciesOf(record, 'scheduled'));
+  const hasLimits = Object.values(limits).some((limit) => limit !== undefined);
+  const withCache = complete.filter((record) => record.cachedTokens !== undefined);
+  return {
+    durationSeconds,
+    percentiles,
+    completed: complete.length,
+    failed: records.length - complete.length,
+    inputTokens: sum(complete.map((record) => record.promptTokens)),
+    outputTokens: sum(complete.map((record) => record.outputTokens)),
+    good: hasLimits ? fromSent.filter((latencies) => meets(limits, latencies)).length : undefined,
+    fromSent: summaries(fromSent, percentiles),
+    fromScheduled: summaries(fromScheduled, percentiles),
+    clientLag: summarize(
+      records.map((record) => (record.sentSeconds - record.scheduledSeconds) * 1000),
+      percentiles,
+    ),
+    offeredRate: rateOf(records.map((record) => record.scheduledSeconds)),
+    sentRate: rateOf(records.map((record) => record.sentSeconds)),
+    peakChunksPerSecond: peakChunksPerSecond(complete),
+    peakConcurrency: peakConcurrency(complete),
+    cacheQueriedTokens: sum(withCache.map((record) => record.promptTokens)),
+    cachedTokens: sum(withCache.map((record) => record.cachedTokens ?? 0)),
+    errors: errorCounts(records),
+    engines: engineShares(complete),
+  };
+}
+
+/**
+ * The most loaded engine's share over the mean share: 1 is even, the number of engines is all on
+ * one. Undefined without engines.
+ *
+ * @param engineCount Engines of the fleet, those without a request included.
+ */
+export function loadSpread(
+  report: ServeReport,
+  by: 'requests' | 'tokens',
+  engineCount = report.engines.size,
+): number | undefined {
+  const shares = [...report.engines.values()].map((engine) => engine[by]);
+  const total = sum(shares);
+  return total === 0 ? undefined : (Math.max(...shares) * engineCount) / total;
+}
+
+function summaries(all: readonly Latencies[], percentiles: readonly number[]): LatencySummaries {
+  const ms = (values: readonly number[]) =>
+    summarize(
+      values.map((seconds) => seconds * 1000),
+      percentiles,
+    );
+  return {
+    ttft: ms(all.map((latencies) => latencies.ttftSeconds)),
+    tpot: ms(all.flatMap((latencies) => latencies.tpotSeconds ?? [])),
+    itl: ms(all.flatMap((latencies) => latencies.itlSeconds)),
+    e2el: ms(all.map((latencies) => latencies.e2eSeconds)),
+  };
+}
+
+/** Events per second over the span from the first to the last: n - 1 gaps. */
+function rateOf(atSeconds: readonly number[]): number | undefined {
+  const sorted = Float64Array.from(atSeconds).sort();
+  const span = (sorted.at(-1) ?? 0) - (sorted[0] ?? 0);
+  return span > 0 ? (sorted.length - 1) / span : undefined;
+}
+
+function errorCounts(records: readonly RequestRecord[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { error } of records) {
+    if (error !== undefined) counts.set(error.kind, (counts.get(error.kind) ?? 0) + 1);
+  }
+  return new Map([...counts].sort(([, a], [, b]) => b - a));
+}
+
+function engineShares(
+  records: readonly RequestRecord[],
+): Map<string, { readonly requests: number; readonly tokens: number }> {
+  const shares = new Map<string, { readonly requests: number; readonly tokens: number }>();
+  for (const { engine, promptTokens } of records) {
+    if (engine === undefined) continue;
+    const { requests, tokens } = shares.get(engine) ?? { requests: 0, tokens: 0 };
+    shares.set(engine, { requests: requests + 1, tokens: tokens + promptTokens });
+  }
+  return new Map([...shares].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { InputError } from '../base/index.ts';
+import {
+  chooseWords,
+  createBlockWriter,
+  type PromptWord,
+  parseTrace,
+  sliceTrace,
+  TraceReader,
+} from './index.ts';
+
+const words: PromptWord[] = Array.from({ length: 50 }, (_, i) => ({
+  text: `word${String.fromCharCode(97 + (i % 26), 97 + Math.floor(i / 26))}`,
+  tokenId: 1000 + i,
+}));
+
+const row = (timestamp: number, input: number, ids: readonly number[], output = 5) =>
+  JSON.stringify({
+    timestamp,
+    input_length: input,
+    output_length: output,
+    hash_ids: ids,
+  });
+
+test('a row with block ids becomes a request, and the block size is found from the rows', () => {
+  const trace = parseTrace([row(500, 600, [0, 1]), '', row(750, 512, [0])], { file: 'a.jsonl' });
+  assert.equal(trace.blockTokens, 512);
+  assert.deepEqual(trace.requests[0], {
+    arrivalSeconds: 0.5,
+    promptTokens: 600,
+    outputTokens: 5,
+    blockIds: [0, 1],
+  });
+  assert.equal(parseTrace([row(0, 33, [1, 2, 3])], { file: 'b.jsonl' }).blockTokens, 16);
+});
+
+test('Azure rows get arrival from the first row on and prompts that share nothing', () => {
+  const trace = parseTrace(
+    [
+      'TIMESTAMP,ContextTokens,GeneratedTokens\r',
+      '2023-11-16 23:59:59.9799600,600,10\r',
+      '2023-11-17 00:00:00.0319600,3,8\r',
+    ],
+    { file: 'azure.csv' },
+  );
+  assert.deepEqual(
+    trace.requests.map(({ arrivalSeconds, blockIds }) => [
+      Number(arrivalSeconds.toFixed(9)),
+      blockIds,
+    ]),
+    [
+      [0, [0, 1]],
+      [0.052, [2]],
+    ],
+  );
+});
+
+test('a bad row is one sentence with file and line', () => {
+  const good = row(0, 600, [0, 1]);
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ['{"timestamp": 1', /^t:2: not JSON/],
+    ['[]', /^t:2: a row must be a JSON object/],
+    [row(-1, 600, [0, 1]), /^t:2: timestamp must be milliseconds >= 0, not -1/],
+    [row(1, 0, []), /^t:2: input_length must be a whole number >= 1, not 0/],
+    ['{"timestamp":1,"input_length":5,"hash_ids":[1]}', /^t:2: output_length .* not missing/],
+    [row(1, 600, [0, 0.5]), /^t:2: hash_ids must be a list of whole numbers/],
+    [row(1, 600, [0, 1, 2]), /^t:2: 3 hash_ids do not fit input_length 600/],
+  ];
+  for (const [line, message] of cases) {
+    assert.throws(
+      () => parseTrace([good, line], { file: 't' }),
+      (error: unknown) => error instanceof InputError && message.test(error.message),
+      line,
+    );
+  }
+  assert.throws(() => parseTrace([row(5, 1, [0]), row(4, 1, [0])], { file: 't' }), /t:2: .*sorted/);
+  assert.throws(() => parseTrace(['hello'], { file: 't' }), /^InputError: t:1: this is no trace/);
+  assert.throws(() => parseTrace([], { file: 't' }), /no requests/);
+});
+
+test('a reader that knows the block size refuses a row of another', () => {
+  const reader = new TraceReader({ file: 't', blockTokens: 16 });
+  assert.throws(() => reader.push(row(0, 600, [0, 1])), /blocks of 16 tokens/);
+});
+
+test('a slice starts at 0 s and divides arrivals by the speed', () => {
+  const trace = parseTrace(
+    [0, 1000, 3000, 9000].map((at) => row(at, 5, [0])),
+    { file: 't' },
+  );
+  const slice = sliceTrace(trace, { skip: 1, requests: 2, speed: 4 });
+  assert.deepEqual(
+    slice.requests.map((request) => request.arrivalSeconds),
+    [0, 0.5],
+  );
+  assert.throws(() => sliceTrace(trace, { speed: 0 }), RangeError);
+});
+
+test('equal block ids give equal text, and a prompt has as many words as tokens', () => {
+  const writer = createBlockWriter({ words, blockTokens: 16, seed: 1 });
+  const [short, long] = [writer.text([7, 8], 20), writer.text([7, 8, 9], 48)];
+  assert.equal(short.split(' ').length, 20);
+  assert.ok(long.startsWith(short));
+  assert.deepEqual(
+    long.split(' '),
+    writer.tokenIds([7, 8, 9], 48).map((id) => words[id - 1000]?.text),
+  );
+  assert.throws(() => writer.text([7], 17), RangeError);
+});
+
+test('any two different ids differ within their first words, under any seed', () => {
+  const id = fc.maxSafeNat();
+  fc.assert(
+    fc.property(id, id, fc.integer(), (a, b, seed) => {
+      fc.pre(a !== b);
+      // 50 words: ten of them spell any id below 2^53.
+      const writer = createBlockWriter({ words, blockTokens: 10, seed });
+      assert.notEqual(writer.text([a], 10), writer.text([b], 10));
+    }),
+  );
+});
+
+test('another seed gives other text', () => {
+  const text = (seed: number) => createBlockWriter({ words, blockTokens: 16, seed }).text([0], 16);
+  assert.equal(text(1), text(1));
+  assert.notEqual(text(1), text(2));
+});
+
+test('words are those that are one token with and without the space before', () => {
+  const vocabulary = new Map([
+    [' time', 1],
+    ['time', 2],
+    [' only', 3],
+    [' Up', 4],
+    ['Up', 5],
+  ]);
+  const encode = (text: string) => {
+    const id = vocabulary.get(text);
+    return id === undefined ? [...text].map((_, i) => 100 + i) : [id];
+  };
+  assert.deepEqual(chooseWords(vocabulary.keys(), encode), [{ text: 'time', tokenId: 1 }]);
+});

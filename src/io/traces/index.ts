@@ -1,0 +1,2 @@
+// Trace files from disk.
+export { loadTrace } from './load-trace.ts';
