@@ -1,4 +1,5 @@
-// KV blocks: their names, and who holds them.
+// KV blocks: their names, who holds them, and the pool of one engine.
+export { type BlockKey, BlockPool, type BlockPoolOptions } from './block-pool.ts';
 export {
   type ChainHash,
   chainRoot,

@@ -1,0 +1,99 @@
+// What goes into the engine model and what comes out: requests, steps, their cost, and what a
+// listener hears. All times are seconds on the caller's clock.
+import type { BlockKey } from '../kv/index.ts';
+
+/** One sequence to generate. `n` > 1 is as many requests. */
+export interface EngineRequest {
+  readonly id: string;
+  readonly promptTokens: number;
+  /** Output tokens after which the request ends, at least 1. */
+  readonly maxTokens: number;
+  /** Lower is more urgent; used by the priority policy only. */
+  readonly priority: number;
+  readonly arrivalSeconds: number;
+  /**
+   * Chained key of full block `index`, prompt tokens first, then output tokens. Asked at most once
+   * per block, and only once all tokens of that block are known.
+   */
+  blockKey(index: number): BlockKey;
+}
+
+/** Why a request left the engine; the words of vLLM's `finish_reason`. */
+export type FinishReason = 'stop' | 'length' | 'abort';
+
+/** Hears what the engine does, in vLLM's order, so that KV events can be made from it exactly. */
+export interface EngineListener {
+  /** Blocks `firstBlockIndex` … of a request are now findable: one vLLM `BlockStored`. */
+  blocksStored?(request: EngineRequest, firstBlockIndex: number, blockCount: number): void;
+  /** A cached block was given to somebody else: one vLLM `BlockRemoved`. */
+  blockRemoved?(key: BlockKey): void;
+  allBlocksCleared?(): void;
+  /** First admission only. `cachedTokens` of the prompt were found in the prefix cache. */
+  admitted?(request: EngineRequest, cachedTokens: number, nowSeconds: number): void;
+  preempted?(request: EngineRequest): void;
+  /** Back in the running batch after a preemption; prompt and output so far count as prompt. */
+  resumed?(request: EngineRequest, cachedTokens: number, nowSeconds: number): void;
+  /** The request has left and holds no block. */
+  finished?(request: EngineRequest, reason: FinishReason): void;
+}
+
+/** What one step computes: all that a cost model needs to know. */
+export interface StepLoad {
+  /** Requests in the step; each one's last position goes through the output layer. */
+  readonly sequences: number;
+  /** Tokens in the step. */
+  readonly tokens: number;
+  /** Tokens of the requests that compute more than one. */
+  readonly prefillTokens: number;
+  /** Σ chunk · context over those requests; context = tokens computed before the step. */
+  readonly prefillTokenContext: number;
+  /** Σ chunk² over those requests. */
+  readonly prefillTokensSquared: number;
+  /** Requests that compute one token. */
+  readonly decodeSequences: number;
+  /** Σ context over those requests. */
+  readonly decodeContextTokens: number;
+}
+
+/** How long a step takes. Pure: equal loads, equal times. */
+export interface StepCostModel {
+  /** Seconds from the start of scheduling the step to its tokens, > 0 unless free by intent. */
+  stepSeconds(load: StepLoad): number;
+}
+
+/** One planned step: computing from `startSeconds`, done at `endSeconds`. */
+export interface EngineStep {
+  readonly startSeconds: number;
+  readonly endSeconds: number;
+  readonly load: StepLoad;
+  /** The requests that compute, in scheduling order. */
+  readonly requests: readonly EngineRequest[];
+  /** Tokens that each computes, aligned with `requests`. */
+  readonly scheduledTokens: readonly number[];
+  /** Preempted while planning, in order. */
+  readonly preempted: readonly EngineRequest[];
+}
+
+/** The engine now, and since it was made. */
+export interface EngineStats {
+  readonly running: number;
+  readonly waiting: number;
+  /** Blocks held by requests, vLLM's null block not counted. */
+  readonly blocksUsed: number;
+  /** All blocks, the null block included (vLLM's `num_gpu_blocks`). */
+  readonly blocksTotal: number;
+  /** blocksUsed / (blocksTotal − 1), as vLLM's `kv_cache_usage_perc`. */
+  readonly kvUsage: number;
+  /** Tokens of requests looked up, at first admission only. */
+  readonly prefixCacheQueries: number;
+  /** Tokens found of `prefixCacheQueries`. */
+  readonly prefixCacheHits: number;
+  readonly preemptions: number;
+  readonly steps: number;
+  /** Tokens computed, recomputed ones included. */
+  readonly scheduledTokens: number;
+  /** Tokens sampled. */
+  readonly outputTokens: number;
+  readonly finished: number;
+  readonly aborted: number;
+}

@@ -1,0 +1,347 @@
+// A vLLM V1 engine, step by step, on times passed in: which requests compute how many tokens in
+// each step, with which blocks, and when the step ends.
+import { InputError } from '../base/index.ts';
+import { checkEngineConfig, type EngineConfig } from './config.ts';
+import type {
+  EngineListener,
+  EngineRequest,
+  EngineStats,
+  EngineStep,
+  FinishReason,
+  StepCostModel,
+  StepLoad,
+} from './contract.ts';
+import { KvCache } from './kv-cache.ts';
+import { Sequence } from './sequence.ts';
+import { stepLoad } from './step-load.ts';
+import { moreUrgent, type WaitingQueue, waitingQueue } from './waiting-queue.ts';
+
+export interface EngineModelOptions {
+  readonly config: EngineConfig;
+  readonly cost: StepCostModel;
+  readonly listener?: EngineListener;
+}
+
+/**
+ * The engine model: `add` requests, then alternate `schedule` and `complete`.
+ *
+ * `schedule` plans a step as vLLM's scheduler does: running requests first, each with what is left
+ * of the token budget; then, unless one had to be preempted, waiting ones in order until the first
+ * that does not fit. The plan takes effect at once (blocks are held, and findable); tokens appear
+ * with `complete`, which the caller makes at `endSeconds` of its own clock.
+ *
+ * @see docs/models/engine-model.md for what it predicts and how well.
+ * @example
+ * const engine = new EngineModel({ config, cost });
+ * engine.add(request, 0);
+ * for (let now = 0, step = engine.schedule(0); step; step = engine.schedule(now)) {
+ *   now = step.endSeconds;
+ *   engine.complete(step, (request, outputIndex) => false);
+ * }
+ */
+export class EngineModel {
+  readonly config: EngineConfig;
+  readonly #cost: StepCostModel;
+  readonly #listener: EngineListener;
+  readonly #kv: KvCache;
+  readonly #waiting: WaitingQueue;
+  readonly #sequences = new Map<string, Sequence>();
+  #running: Sequence[] = [];
+  #inFlight: PlannedStep | undefined;
+  #paused: 'nothing' | 'new' | 'all' = 'nothing';
+  #prefixCacheQueries = 0;
+  #prefixCacheHits = 0;
+  #preemptions = 0;
+  #steps = 0;
+  #scheduledTokens = 0;
+  #outputTokens = 0;
+  #finished = 0;
+  #aborted = 0;
+
+  /** @throws {InputError} If the configuration cannot work. */
+  constructor({ config, cost, listener = {} }: EngineModelOptions) {
+    checkEngineConfig(config);
+    this.config = config;
+    this.#cost = cost;
+    this.#listener = listener;
+    this.#kv = new KvCache(config, listener);
+    this.#waiting = waitingQueue(config.schedulingPolicy);
+  }
+
+  /**
+   * Queues a request.
+   *
+   * @throws {InputError} If its id is in use, or it leaves no room for an output token.
+   */
+  add(request: EngineRequest, _nowSeconds: number): void {
+    const { id, promptTokens, maxTokens } = request;
+    if (this.#sequences.has(id)) throw new InputError(`Request id "${id}" is already in use`);
+    if (!Number.isInteger(promptTokens) || promptTokens < 1) {
+      throw new InputError(
+        `Request "${id}" has ${promptTokens} prompt tokens; it needs at least 1`,
+      );
+    }
+    if (promptTokens >= this.config.maxModelLen) {
+      throw new InputError(
+        `Request "${id}" has ${promptTokens} prompt tokens, which leaves no room for output ` +
+          `within the model's ${this.config.maxModelLen}; shorten the prompt`,
+      );
+    }
+    if (!(maxTokens >= 1)) {
+      throw new InputError(`Request "${id}" asks for ${maxTokens} tokens; it must be at least 1`);
+    }
+    const sequence = new Sequence(request);
+    this.#sequences.set(id, sequence);
+    this.#waiting.push(sequence);
+  }
+
+  /**
+   * Ends a request wherever it is and frees its blocks at once. A step in flight goes on without
+   * it. Serves a client's disconnect and a stop string found after the token was sampled.
+   *
+   * @returns False if there is no such request (any more).
+   */
+  abort(id: string): boolean {
+    const sequence = this.#sequences.get(id);
+    if (sequence === undefined) return false;
+    if (sequence.state === 'waiting') this.#waiting.remove(sequence);
+    else this.#running.splice(this.#running.indexOf(sequence), 1);
+    this.#aborted++;
+    this.#finish(sequence, 'abort');
+    return true;
+  }
+
+  /**
+   * Stops planning: of `new` requests only (those running go on), or of `all`. What is queued
+   * stays, and what is added waits.
+   */
+  pause(what: 'new' | 'all'): void {
+    this.#paused = what;
+  }
+
+  resume(): void {
+    this.#paused = 'nothing';
+  }
+
+  /**
+   * Plans the next step, starting at `nowSeconds`.
+   *
+   * @returns Undefined when nothing can run.
+   * @throws {Error} If the step before is not complete.
+   */
+  schedule(nowSeconds: number): EngineStep | undefined {
+    if (this.#inFlight) throw new Error('EngineModel.schedule: the step before is not complete');
+    if (this.#paused === 'all') return undefined;
+    const plan = new Plan(this.config.maxNumBatchedTokens);
+    this.#scheduleRunning(plan);
+    if (plan.preempted.length === 0 && this.#paused === 'nothing') {
+      this.#scheduleWaiting(plan, nowSeconds);
+    }
+    if (plan.sequences.length === 0) return undefined;
+    const load = stepLoad(plan.sequences, plan.tokens);
+    for (let i = 0; i < plan.sequences.length; i++) {
+      (plan.sequences[i] as Sequence).computedTokens += plan.tokens[i] as number;
+    }
+    this.#steps++;
+    this.#scheduledTokens += load.tokens;
+    const endSeconds = nowSeconds + this.#cost.stepSeconds(load);
+    this.#inFlight = new PlannedStep(plan, load, nowSeconds, endSeconds);
+    return this.#inFlight;
+  }
+
+  /**
+   * Applies a step: every request whose tokens are all computed samples one.
+   *
+   * @param onToken Called per sampled token in scheduling order; answers whether the request ends
+   *   with it. It also ends at `maxTokens` and at `maxModelLen`. May call `add` and `abort`.
+   * @throws {Error} If `step` is not the one in flight.
+   */
+  complete(
+    step: EngineStep,
+    onToken: (request: EngineRequest, outputIndex: number) => boolean,
+  ): void {
+    const planned = this.#inFlight;
+    if (step !== planned) throw new Error('EngineModel.complete: this step is not in flight');
+    this.#inFlight = undefined;
+    let ended = false;
+    for (const sequence of planned.sequences) {
+      if (sequence.state !== 'running') continue;
+      if (sequence.computedTokens < sequence.knownTokens) continue;
+      const { request } = sequence;
+      const outputIndex = sequence.outputTokens++;
+      this.#outputTokens++;
+      const stops = onToken(request, outputIndex);
+      // The callback may have aborted it.
+      if ((sequence.state as Sequence['state']) === 'finished') continue;
+      const full =
+        sequence.outputTokens >= request.maxTokens ||
+        sequence.knownTokens >= this.config.maxModelLen;
+      if (!stops && !full) continue;
+      this.#finished++;
+      this.#finish(sequence, stops ? 'stop' : 'length');
+      ended = true;
+    }
+    if (ended) this.#running = this.#running.filter(({ state }) => state === 'running');
+  }
+
+  /** Empties the prefix cache. Refused, answering false, while any request holds a block. */
+  resetPrefixCache(): boolean {
+    if (!this.#kv.pool.reset()) return false;
+    this.#listener.allBlocksCleared?.();
+    return true;
+  }
+
+  get stats(): EngineStats {
+    const { pool } = this.#kv;
+    return {
+      running: this.#running.length,
+      waiting: this.#waiting.size,
+      blocksUsed: pool.usedBlocks,
+      blocksTotal: pool.blocksTotal,
+      kvUsage: pool.usedBlocks / (pool.blocksTotal - 1),
+      prefixCacheQueries: this.#prefixCacheQueries,
+      prefixCacheHits: this.#prefixCacheHits,
+      preemptions: this.#preemptions,
+      steps: this.#steps,
+      scheduledTokens: this.#scheduledTokens,
+      outputTokens: this.#outputTokens,
+      finished: this.#finished,
+      aborted: this.#aborted,
+    };
+  }
+
+  #scheduleRunning(plan: Plan): void {
+    let index = 0;
+    while (index < this.#running.length && plan.budget > 0) {
+      const sequence = this.#running[index] as Sequence;
+      const left = sequence.knownTokens - sequence.computedTokens;
+      const newTokens = Math.min(this.#chunk(left), plan.budget);
+      while (!this.#kv.extend(sequence, newTokens)) {
+        const victim = this.#victim();
+        if (plan.remove(victim)) index--;
+        this.#preempt(victim);
+        plan.preempted.push(victim.request);
+        // Nobody less urgent is left, and this one cannot go on either.
+        if (victim === sequence) return;
+      }
+      plan.add(sequence, newTokens);
+      index++;
+    }
+  }
+
+  #scheduleWaiting(plan: Plan, nowSeconds: number): void {
+    while (plan.budget > 0 && this.#running.length < this.config.maxNumActiveSeqs) {
+      const sequence = this.#waiting.peek();
+      if (sequence === undefined) return;
+      const cachedTokens = this.#kv.lookup(sequence);
+      const chunk = this.#chunk(sequence.knownTokens - cachedTokens);
+      // Head of line: who does not fit holds back all behind it.
+      if (chunk > plan.budget && !this.config.enableChunkedPrefill) return;
+      const newTokens = Math.min(chunk, plan.budget);
+      if (!this.#kv.admit(sequence, newTokens, this.#running.length > 0)) return;
+      this.#waiting.remove(sequence);
+      this.#running.push(sequence);
+      sequence.state = 'running';
+      plan.add(sequence, newTokens);
+      this.#countAdmission(sequence, cachedTokens, nowSeconds);
+    }
+  }
+
+  /** Of the tokens a request still has to compute, those that it may in one step. */
+  #chunk(tokens: number): number {
+    const threshold = this.config.longPrefillTokenThreshold;
+    const limited = threshold > 0 && this.#sequences.size > 1;
+    return limited ? Math.min(tokens, threshold) : tokens;
+  }
+
+  /** FCFS: the youngest of the batch. Priority: the least urgent, of equals the latest arrival. */
+  #victim(): Sequence {
+    const last = this.#running.length - 1;
+    if (this.config.schedulingPolicy === 'fcfs') return this.#running[last] as Sequence;
+    return this.#running.reduce((worst, sequence) =>
+      moreUrgent(worst, sequence) ? sequence : worst,
+    );
+  }
+
+  /** Recompute: the request gives up its blocks, keeps its output, and waits in front. */
+  #preempt(sequence: Sequence): void {
+    this.#running.splice(this.#running.lastIndexOf(sequence), 1);
+    this.#kv.free(sequence);
+    sequence.state = 'waiting';
+    sequence.preemptions++;
+    this.#preemptions++;
+    this.#waiting.prepend(sequence);
+    this.#listener.preempted?.(sequence.request);
+  }
+
+  #countAdmission(sequence: Sequence, cachedTokens: number, nowSeconds: number): void {
+    if (sequence.cachedTokens !== undefined) {
+      this.#listener.resumed?.(sequence.request, cachedTokens, nowSeconds);
+      return;
+    }
+    sequence.cachedTokens = cachedTokens;
+    if (this.config.enablePrefixCaching) {
+      this.#prefixCacheQueries += sequence.knownTokens;
+      this.#prefixCacheHits += cachedTokens;
+    }
+    this.#listener.admitted?.(sequence.request, cachedTokens, nowSeconds);
+  }
+
+  /** The caller takes it off the queue or the batch. */
+  #finish(sequence: Sequence, reason: FinishReason): void {
+    sequence.state = 'finished';
+    this.#kv.free(sequence);
+    this.#sequences.delete(sequence.request.id);
+    this.#listener.finished?.(sequence.request, reason);
+  }
+}
+
+/** A step while it is being planned. */
+class Plan {
+  readonly sequences: Sequence[] = [];
+  readonly tokens: number[] = [];
+  readonly preempted: EngineRequest[] = [];
+  budget: number;
+
+  constructor(budget: number) {
+    this.budget = budget;
+  }
+
+  add(sequence: Sequence, tokens: number): void {
+    this.sequences.push(sequence);
+    this.tokens.push(tokens);
+    this.budget -= tokens;
+  }
+
+  /** Takes a preempted sequence out again; answers whether it was in. */
+  remove(sequence: Sequence): boolean {
+    const index = this.sequences.indexOf(sequence);
+    if (index < 0) return false;
+    this.budget += this.tokens[index] as number;
+    this.sequences.splice(index, 1);
+    this.tokens.splice(index, 1);
+    return true;
+  }
+}
+
+class PlannedStep implements EngineStep {
+  readonly startSeconds: number;
+  readonly endSeconds: number;
+  readonly load: StepLoad;
+  readonly sequences: readonly Sequence[];
+  readonly scheduledTokens: readonly number[];
+  readonly preempted: readonly EngineRequest[];
+
+  constructor(plan: Plan, load: StepLoad, startSeconds: number, endSeconds: number) {
+    this.startSeconds = startSeconds;
+    this.endSeconds = endSeconds;
+    this.load = load;
+    this.sequences = plan.sequences;
+    this.scheduledTokens = plan.tokens;
+    this.preempted = plan.preempted;
+  }
+
+  get requests(): readonly EngineRequest[] {
+    return this.sequences.map(({ request }) => request);
+  }
+}

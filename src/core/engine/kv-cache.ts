@@ -1,0 +1,109 @@
+// Which blocks a sequence gets: prefix lookup, admission, allocation, and freeing.
+import { BlockPool } from '../kv/index.ts';
+import type { EngineConfig } from './config.ts';
+import type { EngineListener } from './contract.ts';
+import type { Sequence } from './sequence.ts';
+
+/**
+ * vLLM's KV cache manager for one full-attention group.
+ *
+ * A lower tier (host memory, disk) joins here: after `lookup` it may offer the blocks that follow
+ * the local hit, and it hears of stored and freed blocks through the same calls.
+ *
+ * @see https://github.com/vllm-project/vllm/blob/main/vllm/v1/core/kv_cache_manager.py
+ */
+export class KvCache {
+  readonly pool: BlockPool;
+  readonly #config: EngineConfig;
+  readonly #listener: EngineListener;
+  readonly #watermarkBlocks: number;
+  /** Blocks found by the last `lookup`; one array for all, since a step looks up often. */
+  readonly #hits: number[] = [];
+
+  constructor(config: EngineConfig, listener: EngineListener) {
+    this.#config = config;
+    this.#listener = listener;
+    this.#watermarkBlocks = Math.floor(config.watermark * config.numGpuBlocks);
+    this.pool = new BlockPool({
+      blocksTotal: config.numGpuBlocks,
+      onRemoved: (key) => listener.blockRemoved?.(key),
+    });
+  }
+
+  /**
+   * Tokens of a sequence without blocks that the cache holds. The last token is always computed
+   * anew, for its logits, and so is the whole last block of a fully cached, aligned prompt.
+   */
+  lookup(sequence: Sequence): number {
+    const hits = this.#hits;
+    hits.length = 0;
+    if (!this.#config.enablePrefixCaching) return 0;
+    const blocksMax = Math.floor((sequence.knownTokens - 1) / this.#config.blockSize);
+    for (let index = 0; index < blocksMax; index++) {
+      const block = this.pool.lookup(sequence.blockKey(index));
+      if (block === undefined) break;
+      hits.push(block);
+    }
+    return hits.length * this.#config.blockSize;
+  }
+
+  /**
+   * Gives a waiting sequence the blocks of the last `lookup` and those for `newTokens` more.
+   *
+   * @param somethingRuns Whether the watermark counts.
+   * @returns False, changing nothing, if the blocks do not suffice.
+   */
+  admit(sequence: Sequence, newTokens: number, somethingRuns: boolean): boolean {
+    const { blockSize, schedulerReserveFullIsl } = this.#config;
+    const hits = this.#hits;
+    const tokens = schedulerReserveFullIsl
+      ? sequence.knownTokens
+      : hits.length * blockSize + newTokens;
+    let needed = Math.ceil(tokens / blockSize) - hits.length;
+    // A hit that nobody holds leaves the free list, so it counts as needed too.
+    for (const block of hits) if (this.pool.references(block) === 0) needed++;
+    if (somethingRuns) needed += this.#watermarkBlocks;
+    if (needed > this.pool.freeBlocks) return false;
+    for (const block of hits) {
+      this.pool.acquire(block);
+      sequence.blocks.push(block);
+    }
+    sequence.cachedBlocks = hits.length;
+    sequence.computedTokens = hits.length * blockSize;
+    return this.extend(sequence, newTokens);
+  }
+
+  /**
+   * Gives a sequence the blocks for `newTokens` after its computed ones, and makes those that
+   * become full findable.
+   *
+   * @returns False, changing nothing, if the blocks do not suffice.
+   */
+  extend(sequence: Sequence, newTokens: number): boolean {
+    const { blockSize, enablePrefixCaching } = this.#config;
+    const tokens = sequence.computedTokens + newTokens;
+    const needed = Math.ceil(tokens / blockSize) - sequence.blocks.length;
+    if (needed > this.pool.freeBlocks) return false;
+    for (let i = 0; i < needed; i++) sequence.blocks.push(this.pool.allocate());
+    if (enablePrefixCaching) this.#cacheFullBlocks(sequence, Math.floor(tokens / blockSize));
+    return true;
+  }
+
+  /** Takes all blocks off a sequence; their contents stay findable until reused. */
+  free(sequence: Sequence): void {
+    this.pool.release(sequence.blocks);
+    sequence.blocks.length = 0;
+    sequence.cachedBlocks = 0;
+    sequence.computedTokens = 0;
+  }
+
+  #cacheFullBlocks(sequence: Sequence, fullBlocks: number): void {
+    const first = sequence.cachedBlocks;
+    if (fullBlocks <= first) return;
+    for (let index = first; index < fullBlocks; index++) {
+      this.pool.cache(sequence.blocks[index] as number, sequence.blockKey(index));
+    }
+    sequence.cachedBlocks = fullBlocks;
+    this.#listener.blocksStored?.(sequence.request, first, fullBlocks - first);
+  }
+}

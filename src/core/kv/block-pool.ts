@@ -1,0 +1,204 @@
+// The physical KV blocks of one engine, in the order in which vLLM hands them out and evicts them.
+
+/** Chained key of a full block: equal keys mean equal tokens from the start of the sequence. */
+export type BlockKey = string | number | bigint;
+
+export interface BlockPoolOptions {
+  /** All blocks, block 0 (vLLM's null block, never handed out) included. At least 2. */
+  readonly blocksTotal: number;
+  /** Called when a cached free block is given to somebody else, or its key is dropped. */
+  readonly onRemoved?: (key: BlockKey) => void;
+}
+
+const none = -1;
+
+/**
+ * vLLM's block pool: reference counts, the free list, and the cached blocks by key.
+ *
+ * A free block keeps its key until it is allocated again, so the free list is the eviction order:
+ * allocation takes the head, freed blocks with a key join the tail, those without a key the head.
+ * Two blocks may hold one key; vLLM does not merge them, and a lookup finds the older.
+ * Lists are intrusive on typed arrays, so no call but a cache insertion allocates memory.
+ *
+ * @see https://github.com/vllm-project/vllm/blob/main/vllm/v1/core/block_pool.py
+ * @example
+ * const pool = new BlockPool({ blocksTotal: 4 });
+ * const block = pool.allocate(); // 1
+ * pool.cache(block, 'a');
+ * pool.release([block]);
+ * pool.lookup('a'); // 1, until allocate() reaches it again
+ */
+export class BlockPool {
+  readonly blocksTotal: number;
+  readonly #onRemoved: ((key: BlockKey) => void) | undefined;
+  /** Free list; slot 0 is its sentinel, as block 0 is never free. Circular. */
+  readonly #next: Int32Array;
+  readonly #previous: Int32Array;
+  readonly #references: Int32Array;
+  readonly #keys: (BlockKey | undefined)[];
+  /** Oldest block of each key; the blocks of one key form a circular list, oldest first. */
+  readonly #oldest = new Map<BlockKey, number>();
+  readonly #nextSame: Int32Array;
+  readonly #previousSame: Int32Array;
+  #freeBlocks: number;
+
+  /** @throws {RangeError} If `blocksTotal` is not an integer of at least 2. */
+  constructor({ blocksTotal, onRemoved }: BlockPoolOptions) {
+    if (!Number.isInteger(blocksTotal) || blocksTotal < 2) {
+      throw new RangeError(`A block pool needs at least 2 blocks, got ${blocksTotal}`);
+    }
+    this.blocksTotal = blocksTotal;
+    this.#onRemoved = onRemoved;
+    this.#next = new Int32Array(blocksTotal);
+    this.#previous = new Int32Array(blocksTotal);
+    this.#references = new Int32Array(blocksTotal);
+    this.#keys = new Array<BlockKey | undefined>(blocksTotal).fill(undefined);
+    this.#nextSame = new Int32Array(blocksTotal).fill(none);
+    this.#previousSame = new Int32Array(blocksTotal).fill(none);
+    for (let block = 0; block < blocksTotal; block++) {
+      this.#next[block] = (block + 1) % blocksTotal;
+      this.#previous[block] = (block + blocksTotal - 1) % blocksTotal;
+    }
+    this.#freeBlocks = blocksTotal - 1;
+  }
+
+  /** Blocks with no holder; those with a key still serve hits. */
+  get freeBlocks(): number {
+    return this.#freeBlocks;
+  }
+
+  /** Blocks with a holder, the null block not counted. */
+  get usedBlocks(): number {
+    return this.blocksTotal - 1 - this.#freeBlocks;
+  }
+
+  /** Distinct keys that a lookup would find. */
+  get cachedKeys(): number {
+    return this.#oldest.size;
+  }
+
+  /** The block that holds `key`, the oldest if several do; undefined if none does. */
+  lookup(key: BlockKey): number | undefined {
+    return this.#oldest.get(key);
+  }
+
+  /** Number of holders; 0 means that the block is in the free list. */
+  references(block: number): number {
+    return this.#references[block] as number;
+  }
+
+  /** The key that the block was cached under. */
+  keyOf(block: number): BlockKey | undefined {
+    return this.#keys[block];
+  }
+
+  /** Adds a holder to a cached block; a free one leaves the free list. */
+  acquire(block: number): void {
+    const references = this.#references[block] as number;
+    if (references === 0) this.#unlinkFree(block);
+    this.#references[block] = references + 1;
+  }
+
+  /**
+   * Takes the block that is first to be evicted, and drops its key.
+   *
+   * @throws {RangeError} If no block is free: ask `freeBlocks` first.
+   */
+  allocate(): number {
+    const block = this.#next[0] as number;
+    if (block === 0) throw new RangeError('No free KV block');
+    this.#unlinkFree(block);
+    this.#uncache(block);
+    this.#references[block] = 1;
+    return block;
+  }
+
+  /** Makes a held, full block findable under `key`. */
+  cache(block: number, key: BlockKey): void {
+    this.#keys[block] = key;
+    const oldest = this.#oldest.get(key);
+    if (oldest === undefined) {
+      this.#oldest.set(key, block);
+      this.#nextSame[block] = block;
+      this.#previousSame[block] = block;
+      return;
+    }
+    const youngest = this.#previousSame[oldest] as number;
+    this.#nextSame[youngest] = block;
+    this.#previousSame[block] = youngest;
+    this.#nextSame[block] = oldest;
+    this.#previousSame[oldest] = block;
+  }
+
+  /**
+   * Takes one holder off each block, last block first, so that of a sequence the tail is evicted
+   * before the head. Blocks left without holder and key go to the head of the free list in that
+   * order, those with a key to its tail.
+   */
+  release(blocks: readonly number[]): void {
+    let head = 0;
+    for (let i = blocks.length - 1; i >= 0; i--) {
+      const block = blocks[i] as number;
+      const references = (this.#references[block] as number) - 1;
+      if (references < 0) throw new RangeError(`KV block ${block} has no holder to release`);
+      this.#references[block] = references;
+      if (references > 0) continue;
+      if (this.#keys[block] === undefined) {
+        this.#linkFree(block, head);
+        head = block;
+      } else {
+        this.#linkFree(block, this.#previous[0] as number);
+      }
+    }
+  }
+
+  /** Drops every key. Refused, answering false, while any block has a holder. */
+  reset(): boolean {
+    if (this.usedBlocks > 0) return false;
+    this.#oldest.clear();
+    this.#keys.fill(undefined);
+    return true;
+  }
+
+  /** The free list from its head, which is the order of eviction. For tests and inspection. */
+  freeOrder(): number[] {
+    const order: number[] = [];
+    for (let block = this.#next[0] as number; block !== 0; block = this.#next[block] as number) {
+      order.push(block);
+    }
+    return order;
+  }
+
+  #unlinkFree(block: number): void {
+    const next = this.#next[block] as number;
+    const previous = this.#previous[block] as number;
+    this.#next[previous] = next;
+    this.#previous[next] = previous;
+    this.#freeBlocks--;
+  }
+
+  #linkFree(block: number, after: number): void {
+    const next = this.#next[after] as number;
+    this.#next[after] = block;
+    this.#previous[block] = after;
+    this.#next[block] = next;
+    this.#previous[next] = block;
+    this.#freeBlocks++;
+  }
+
+  #uncache(block: number): void {
+    const key = this.#keys[block];
+    if (key === undefined) return;
+    this.#keys[block] = undefined;
+    const next = this.#nextSame[block] as number;
+    if (next === block) {
+      this.#oldest.delete(key);
+    } else {
+      const previous = this.#previousSame[block] as number;
+      this.#nextSame[previous] = next;
+      this.#previousSame[next] = previous;
+      if (this.#oldest.get(key) === block) this.#oldest.set(key, next);
+    }
+    this.#onRemoved?.(key);
+  }
+}
