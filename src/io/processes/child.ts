@@ -1,0 +1,153 @@
+// One child process in a process group of its own, with its output as lines.
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { kill, env as ownEnvironment } from 'node:process';
+import { delay } from './delay.ts';
+import { lifelineDescriptor, lifelineVariable } from './lifeline.ts';
+import { LineSplitter } from './line-splitter.ts';
+import { guardGroup } from './orphan-guard.ts';
+
+/** What to start. */
+export interface ChildSpec {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Added to this process's environment. Secrets go here: command lines are public. */
+  readonly env?: Readonly<Record<string, string>>;
+  /**
+   * What ends the child when this process is killed: `pipe` if the child calls `watchLifeline`,
+   * `guard` for a foreign program, which gets a small shell beside it that does so.
+   */
+  readonly lifeline: 'pipe' | 'guard';
+}
+
+export type OutputStream = 'stdout' | 'stderr';
+
+/** How a child ended. */
+export interface ChildExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** One phrase: `exit code 3: last line`, `killed by SIGKILL`, `cannot start: ENOENT`. */
+  readonly description: string;
+}
+
+/** Time for the pipes to drain after the exit; grandchildren may hold them open for ever. */
+const drainMs = 300;
+
+export class Child {
+  readonly exited: Promise<ChildExit>;
+  readonly #process: ChildProcess;
+  #hasExited = false;
+  #lastError = '';
+  #lastOutput = '';
+
+  /** Starts the program at once; a program that cannot be started shows in `exited`. */
+  constructor(spec: ChildSpec, onLine: (stream: OutputStream, line: string) => void) {
+    const watchesPipe = spec.lifeline === 'pipe';
+    this.#process = spawn(spec.command, [...spec.args], {
+      // A group of its own: the terminal's Ctrl-C reaches only us, so that we can stop in order,
+      // and what the child itself started can be killed with it.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', ...(watchesPipe ? (['pipe'] as const) : [])],
+      env: {
+        ...ownEnvironment,
+        ...(watchesPipe ? { [lifelineVariable]: String(lifelineDescriptor) } : {}),
+        ...spec.env,
+      },
+    });
+    // Nothing is ever written, but a pipe that breaks without a listener would end us.
+    this.#lifeline?.on('error', () => undefined);
+    const releaseGuard =
+      watchesPipe || this.#process.pid === undefined ? undefined : guardGroup(this.#process.pid);
+    this.#readLines('stdout', onLine);
+    this.#readLines('stderr', onLine);
+    this.exited = this.#observeExit().finally(() => releaseGuard?.());
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  get #lifeline(): Socket | null | undefined {
+    return this.#process.stdio[lifelineDescriptor] as Socket | null | undefined;
+  }
+
+  /** Signals the child alone; it ends its own children in order. */
+  signal(name: NodeJS.Signals): void {
+    if (!this.#hasExited) this.#process.kill(name);
+  }
+
+  /**
+   * SIGTERM, then after `graceMs` SIGKILL to its whole process group.
+   *
+   * @param hurry Aborting it ends the grace.
+   */
+  async stop(graceMs: number, hurry?: AbortSignal): Promise<ChildExit> {
+    this.signal('SIGTERM');
+    const grace = new AbortController();
+    const signal = hurry ? AbortSignal.any([hurry, grace.signal]) : grace.signal;
+    await Promise.race([this.exited, delay(graceMs, signal)]);
+    grace.abort();
+    this.killGroup();
+    return this.exited;
+  }
+
+  /** SIGKILL to the child and all that it started. Harmless when they are gone. */
+  killGroup(): void {
+    const { pid } = this.#process;
+    if (pid === undefined) return;
+    try {
+      kill(-pid, 'SIGKILL');
+    } catch {
+      // No such group: all of it is gone.
+    }
+  }
+
+  #readLines(stream: OutputStream, onLine: (stream: OutputStream, line: string) => void): void {
+    const splitter = new LineSplitter((line) => {
+      if (stream === 'stderr' && saysSomething(line)) this.#lastError = line.trim();
+      if (stream === 'stdout' && saysSomething(line)) this.#lastOutput = line.trim();
+      onLine(stream, line);
+    });
+    const source = this.#process[stream];
+    source?.setEncoding('utf8');
+    source?.on('data', (chunk: string) => splitter.push(chunk));
+    source?.on('end', () => splitter.end());
+    source?.on('error', () => splitter.end());
+  }
+
+  #observeExit(): Promise<ChildExit> {
+    return new Promise((resolve) => {
+      this.#process.once('error', (error: NodeJS.ErrnoException) => {
+        // Also raised when a signal cannot be sent; then the exit will still come.
+        if (this.#process.pid !== undefined) return;
+        this.#hasExited = true;
+        const reason = error.code === 'ENOENT' ? 'no such program' : error.message;
+        resolve({ code: null, signal: null, description: `cannot be started: ${reason}` });
+      });
+      this.#process.once('exit', (code, signal) => {
+        this.#hasExited = true;
+        const finish = (): void => {
+          clearTimeout(timer);
+          this.#lifeline?.destroy();
+          this.#process.stdout?.destroy();
+          this.#process.stderr?.destroy();
+          resolve({ code, signal, description: this.#describe(code, signal) });
+        };
+        const timer = setTimeout(finish, drainMs);
+        this.#process.once('close', finish);
+      });
+    });
+  }
+
+  #describe(code: number | null, signal: string | null): string {
+    const how = signal === null ? `exit code ${code}` : `killed by ${signal}`;
+    const last = this.#lastError || this.#lastOutput;
+    return last === '' ? how : `${how}: ${last}`;
+  }
+}
+
+/** Whether a line may be the cause of a death: not a stack frame, nor Node's own trailer. */
+function saysSomething(line: string): boolean {
+  return /^[^\s})]/.test(line) && !line.startsWith('Node.js v');
+}

@@ -1,0 +1,37 @@
+// Small GET requests to our own children, each with a deadline.
+import { request } from 'node:http';
+
+/** Largest body read; a longer one is an error. The router's debug page of 100 engines is 100 KB. */
+const bodyBytesMax = 4 << 20;
+
+export interface ProbeAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** GETs `url` on a connection of its own. Rejects on any failure, and after `timeoutMs`. */
+export function probe(
+  url: string,
+  options: { timeoutMs: number; signal?: AbortSignal },
+): Promise<ProbeAnswer> {
+  const deadline = AbortSignal.timeout(options.timeoutMs);
+  const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
+  return new Promise((resolve, reject) => {
+    // No agent: a kept connection would hold a dying child open.
+    const call = request(url, { agent: false, signal }, (response) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > bodyBytesMax) response.destroy(new Error(`body above ${bodyBytesMax} bytes`));
+        else chunks.push(chunk);
+      });
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
+      );
+      response.on('error', reject);
+    });
+    call.on('error', reject);
+    call.end();
+  });
+}

@@ -1,0 +1,29 @@
+// A parent with two children, for the test that kills it: one child that watches its lifeline and
+// one foreign program. Prints their pids.
+import { fileURLToPath } from 'node:url';
+import { Child } from '../../src/io/processes/index.ts';
+
+const lifeline = fileURLToPath(new URL('../../src/io/processes/lifeline.ts', import.meta.url));
+const own = `import { watchLifeline } from ${JSON.stringify(lifeline)};
+  watchLifeline(); console.log('up'); setInterval(() => {}, 1e6);`;
+
+let ready = 0;
+const onLine = (): void => {
+  ready += 1;
+  if (ready === 2) process.stdout.write(`${children.map((child) => child.pid).join(' ')}\n`);
+};
+const children = [
+  new Child(
+    {
+      name: 'own',
+      command: process.execPath,
+      args: ['--input-type=module-typescript', '-e', own],
+      lifeline: 'pipe',
+    },
+    onLine,
+  ),
+  new Child(
+    { name: 'foreign', command: 'sh', args: ['-c', 'echo up; sleep 1000'], lifeline: 'guard' },
+    onLine,
+  ),
+];
