@@ -1,0 +1,141 @@
+// Questions about one place of the schema, answered from its JSON Schema: what is allowed there,
+// and which keys are known. JSON Schema is zod's stable description of itself.
+import { z } from 'zod';
+import { valuesSchema } from './schema.ts';
+import { type Path, pathText, type Step } from './tree.ts';
+
+/** The part of JSON Schema draft 7 that the values schema uses. */
+export interface SchemaNode {
+  readonly type?: 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean' | 'null';
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: false | SchemaNode;
+  readonly propertyNames?: SchemaNode;
+  readonly items?: SchemaNode;
+  readonly minItems?: number;
+  readonly anyOf?: readonly SchemaNode[];
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly pattern?: string;
+  readonly format?: string;
+  readonly 'x-origin'?: string;
+  readonly 'x-ignored'?: boolean;
+}
+
+/** The whole values file. */
+export const rootNode: SchemaNode = z.toJSONSchema(valuesSchema, {
+  io: 'input',
+  target: 'draft-7',
+}) as SchemaNode;
+
+/** What is known of a key or an item; undefined where nothing is. */
+export function childSchema(node: SchemaNode | undefined, step: Step): SchemaNode | undefined {
+  if (node === undefined) return undefined;
+  for (const option of node.anyOf ?? [node]) {
+    const child =
+      typeof step === 'number'
+        ? option.items
+        : (option.properties?.[step] ?? (option.additionalProperties || undefined));
+    if (child !== undefined) return child;
+  }
+  return undefined;
+}
+
+export function schemaAt(path: Path): SchemaNode | undefined {
+  return path.reduce<SchemaNode | undefined>(childSchema, rootNode);
+}
+
+/** The keys that a map may have; undefined where any key is allowed. */
+export function knownKeys(node: SchemaNode | undefined): readonly string[] | undefined {
+  const maps = (node?.anyOf ?? (node ? [node] : [])).filter(({ properties }) => properties);
+  return maps.length === 0
+    ? undefined
+    : maps.flatMap(({ properties }) => Object.keys(properties ?? {}));
+}
+
+/** Whether null is a value here, rather than a way to take a default away. */
+export function acceptsNull(node: SchemaNode | undefined): boolean {
+  return node === undefined || accepts(node, 'null');
+}
+
+/** Whether values of a JSON type are allowed here. */
+export function accepts(node: SchemaNode, type: NonNullable<SchemaNode['type']>): boolean {
+  if (node.anyOf) return node.anyOf.some((option) => accepts(option, type));
+  if (node.type === undefined) return node.enum === undefined;
+  return node.type === type || (node.type === 'integer' && type === 'number');
+}
+
+/** What is allowed, as the rest of "must be …". */
+export function allowedText(node: SchemaNode): string {
+  if (node.anyOf) return joinOr([...new Set(node.anyOf.map(allowedText))]);
+  if (node.enum) return `one of ${node.enum.map(String).join(', ')}`;
+  switch (node.type) {
+    case 'boolean':
+      return 'true or false';
+    case 'integer':
+      return `a whole number${rangeText(node)}`;
+    case 'number':
+      return `a number${rangeText(node)}`;
+    case 'null':
+      return 'null';
+    case 'array':
+      return node.items?.type === 'string'
+        ? `a list of ${node.items.format === 'uri' ? 'http:// or https:// URLs' : 'texts'}`
+        : 'a list of maps';
+    case 'object':
+      return node.additionalProperties && node.additionalProperties.type === 'string'
+        ? 'a map of texts'
+        : 'a map';
+    case 'string':
+      return stringText(node);
+    default:
+      return 'a value';
+  }
+}
+
+function stringText({ pattern, format, minLength }: SchemaNode): string {
+  if (format === 'uri') return 'an http:// or https:// URL';
+  if (pattern?.includes('numkMGTPE')) return 'a quantity such as "500m" or "16Gi"';
+  if (pattern !== undefined) return 'a number in quotes in the same range';
+  return minLength === undefined ? 'a text' : 'a text that is not empty';
+}
+
+function rangeText({ minimum, exclusiveMinimum, maximum }: SchemaNode): string {
+  const bounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
+  if (exclusiveMinimum !== undefined && exclusiveMinimum > -Number.MAX_SAFE_INTEGER) {
+    return bounded
+      ? ` above ${exclusiveMinimum} and at most ${maximum}`
+      : ` above ${exclusiveMinimum}`;
+  }
+  if (minimum !== undefined && minimum > -Number.MAX_SAFE_INTEGER) {
+    return bounded ? ` from ${minimum} to ${maximum}` : ` of at least ${minimum}`;
+  }
+  return bounded ? ` of at most ${maximum}` : '';
+}
+
+function joinOr(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+}
+
+/** Every path of the schema, list items as `[]`: where a misplaced key belongs. */
+export function allKeys(): readonly { readonly key: string; readonly path: string }[] {
+  const found: { key: string; path: string }[] = [];
+  const walk = (node: SchemaNode, path: Path): void => {
+    for (const option of node.anyOf ?? [node]) {
+      for (const [key, child] of Object.entries(option.properties ?? {})) {
+        found.push({ key, path: pathText([...path, key]).replaceAll('\\[\\]', '[]') });
+        walk(child, [...path, key]);
+      }
+      if (option.items) {
+        walk(option.items, [...path.slice(0, -1), `${path.at(-1) ?? ''}[]`]);
+      }
+    }
+  };
+  walk(rootNode, []);
+  return found;
+}

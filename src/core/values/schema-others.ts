@@ -1,0 +1,229 @@
+// The keys beside engines and router: cache server, LoRA, shared storage, dashboards, and those
+// of Spillway itself.
+import { z } from 'zod';
+import {
+  count,
+  ignored,
+  kubernetesList,
+  kubernetesObject,
+  numberOrText,
+  ours,
+  pdb,
+  portNumber,
+  positive,
+  probe,
+  pullPolicy,
+  quantity,
+  secret,
+  secretReference,
+  section,
+  serviceType,
+  stringMap,
+  text,
+  upstream,
+} from './schema-keys.ts';
+
+export const cacheserverSpec = section({
+  enabled: upstream(z.boolean().default(false), 'Whether to run the cache server.'),
+  image: upstream(
+    section({
+      repository: upstream(text.default('lmcache/vllm-openai'), 'Image, without tag.'),
+      tag: upstream(text.default('latest'), 'Tag of that image.'),
+    }),
+    'Image of the cache server.',
+  ),
+  repository: ignored(text.optional(), 'Use image.repository.'),
+  tag: ignored(text.optional(), 'Use image.tag.'),
+  imagePullPolicy: upstream(pullPolicy.default('IfNotPresent'), 'When to pull the image.'),
+  imagePullSecrets: upstream(kubernetesList.default([]), 'Secrets with registry credentials.'),
+  replicaCount: upstream(count.default(1), 'Number of cache servers.'),
+  containerPort: upstream(portNumber.default(8000), 'Port where the cache server listens.'),
+  serviceType: upstream(serviceType.default('ClusterIP'), 'Type of its Service.'),
+  servicePort: upstream(portNumber.default(80), 'Port of its Service.'),
+  serviceAnnotations: upstream(stringMap.default({}), 'Annotations of its Service.'),
+  resources: upstream(kubernetesObject.default({}), 'Resource requests and limits.'),
+  annotations: upstream(stringMap.default({}), 'Annotations of the Deployment.'),
+  labels: upstream(stringMap.default({}), 'Labels of the Deployment and the Service.'),
+  strategy: upstream(
+    z
+      .strictObject({
+        type: upstream(z.enum(['RollingUpdate', 'Recreate']).optional(), 'Kind of update.'),
+        rollingUpdate: upstream(
+          z
+            .strictObject({
+              maxUnavailable: upstream(numberOrText.optional(), 'Pods that may be missing.'),
+              maxSurge: upstream(numberOrText.optional(), 'Pods that may be too many.'),
+            })
+            .optional(),
+          'Pace of a rolling update.',
+        ),
+      })
+      .default({ type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } }),
+    'Deployment strategy.',
+  ),
+  livenessProbe: upstream(
+    probe.default({
+      initialDelaySeconds: 30,
+      periodSeconds: 10,
+      failureThreshold: 3,
+      timeoutSeconds: 5,
+    }),
+    'Liveness probe of the cache server.',
+  ),
+  tolerations: upstream(kubernetesList.default([]), 'Tolerations of the pods.'),
+  runtimeClassName: upstream(text.default(''), 'Runtime class of the pods.'),
+  schedulerName: upstream(text.default(''), 'Scheduler of the pods.'),
+  securityContext: upstream(kubernetesObject.default({}), 'Security context of the pods.'),
+  containerSecurityContext: upstream(
+    kubernetesObject.default({}),
+    'Security context of the container.',
+  ),
+  priorityClassName: upstream(text.default(''), 'Priority class of the pods.'),
+  nodeSelector: upstream(stringMap.default({}), 'Nodes to run on.'),
+  affinity: upstream(kubernetesObject.default({}), 'Affinity of the pods.'),
+  serde: upstream(text.default(''), 'How KV cache is serialised, for example naive.'),
+});
+
+const loraAdapter = z.strictObject({
+  name: upstream(text.min(1), 'Name of the adapter object.'),
+  enabled: upstream(z.boolean().default(true), 'Whether to create it.'),
+  labels: upstream(stringMap.optional(), 'Labels of the object.'),
+  baseModel: upstream(text, 'Name of the base model.'),
+  vllmApiKey: upstream(
+    secretReference.optional(),
+    "Secret with the engines' API key; servingEngineSpec.vllmApiKey if unset.",
+  ),
+  adapterSource: upstream(
+    z.strictObject({
+      type: upstream(z.enum(['local', 's3', 'http', 'huggingface']), 'Where the adapter is.'),
+      adapterName: upstream(text, 'Name under which it is served.'),
+      adapterPath: upstream(text.optional(), 'Path of the weights.'),
+      repository: upstream(text.optional(), 'Repository of the adapter.'),
+      pattern: upstream(text.optional(), 'Pattern of adapter names.'),
+      maxAdapters: upstream(positive.optional(), 'Most adapters to load.'),
+      credentials: upstream(secret.optional(), 'Credentials, or the secret that holds them.'),
+    }),
+    'Where the adapter comes from.',
+  ),
+  loraAdapterDeploymentConfig: upstream(
+    z
+      .strictObject({
+        algorithm: upstream(
+          z.enum(['default', 'ordered', 'equalized']).optional(),
+          'Which engines load it.',
+        ),
+        replicas: upstream(positive.optional(), 'How many engines load it.'),
+        labels: upstream(stringMap.optional(), 'More labels.'),
+      })
+      .optional(),
+    'Where the adapter goes.',
+  ),
+});
+
+export const loraAdapters = z.array(loraAdapter).default([]);
+
+export const loraController = section({
+  enableLoraController: upstream(z.boolean().default(false), 'Whether to run the controller.'),
+  kubernetesClusterDomain: upstream(text.default('cluster.local'), 'DNS domain of the cluster.'),
+  serviceAccountName: upstream(text.default(''), 'Existing service account; "" creates one.'),
+  replicaCount: upstream(count.default(1), 'Number of controllers.'),
+  image: upstream(
+    section({
+      repository: upstream(text.default('lmcache/lmstack-lora-controller'), 'Image, without tag.'),
+      tag: upstream(text.default('latest'), 'Tag of that image.'),
+      pullPolicy: upstream(pullPolicy.default('IfNotPresent'), 'When to pull it.'),
+    }),
+    'Image of the controller.',
+  ),
+  imagePullSecrets: upstream(kubernetesList.default([]), 'Secrets with registry credentials.'),
+  annotations: upstream(stringMap.default({}), 'Annotations of the Deployment.'),
+  labels: upstream(stringMap.default({}), 'Labels of the Deployment.'),
+  podAnnotations: upstream(stringMap.default({}), 'Annotations of the pods.'),
+  podLabels: upstream(stringMap.default({}), 'Labels of the pods.'),
+  podSecurityContext: upstream(
+    kubernetesObject.default({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } }),
+    'Security context of the pods.',
+  ),
+  containerSecurityContext: upstream(
+    kubernetesObject.default({
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+    }),
+    'Security context of the container.',
+  ),
+  resources: upstream(kubernetesObject.default({}), 'Resource requests and limits.'),
+  nodeSelector: upstream(stringMap.default({}), 'Nodes to run on.'),
+  affinity: upstream(kubernetesObject.default({}), 'Affinity of the pods.'),
+  tolerations: upstream(kubernetesList.default([]), 'Tolerations of the pods.'),
+  env: upstream(kubernetesList.default([]), 'Environment variables.'),
+  extraArgs: upstream(z.array(z.string()).default([]), 'More arguments.'),
+  metrics: upstream(
+    section({ enabled: upstream(z.boolean().default(true), 'Whether to expose metrics.') }),
+    'Metrics of the controller.',
+  ),
+  webhook: upstream(
+    section({ enabled: upstream(z.boolean().default(false), 'Whether to run the webhook.') }),
+    'Webhook of the controller.',
+  ),
+  pdb: upstream(pdb.prefault({}), 'PodDisruptionBudget of the controller.'),
+});
+
+export const sharedPvcStorage = section({
+  enabled: upstream(z.boolean().default(false), 'Whether models share one volume.'),
+  size: upstream(quantity.default('100Gi'), 'Size of the volume.'),
+  accessModes: upstream(z.array(z.string()).default(['ReadWriteMany']), 'Access modes.'),
+  storageClass: upstream(text.default(''), 'Storage class.'),
+  hostPath: upstream(text.default(''), 'Path on the host, instead of dynamic provisioning.'),
+  nfs: upstream(
+    section({
+      server: upstream(text.default(''), 'Address of the NFS server.'),
+      path: upstream(text.default(''), 'Exported path.'),
+    }),
+    'NFS, instead of dynamic provisioning.',
+  ),
+  image: upstream(
+    section({
+      repository: upstream(text.default('busybox'), 'Image, without tag.'),
+      tag: upstream(text.default('1.37'), 'Tag of that image.'),
+    }),
+    'Image that sets the permissions of the volume.',
+  ),
+});
+
+export const grafanaDashboards = section({
+  enabled: upstream(z.boolean().default(false), 'Whether to create ConfigMaps with dashboards.'),
+  annotations: upstream(stringMap.default({}), 'Annotations of the ConfigMaps.'),
+  labels: upstream(stringMap.default({ grafana_dashboard: '1' }), 'Labels of the ConfigMaps.'),
+});
+
+/** Values of a chart that this one depends on; that chart checks them. */
+export const kubePrometheusStack = z
+  .looseObject({ enabled: upstream(z.boolean().optional(), 'Whether to install it.') })
+  .default({
+    enabled: false,
+    prometheus: {
+      prometheusSpec: {
+        serviceMonitorSelector: { matchLabels: { 'app.kubernetes.io/part-of': 'vllm-stack' } },
+      },
+    },
+  });
+
+export const prometheusAdapter = z
+  .looseObject({ enabled: upstream(z.boolean().optional(), 'Whether to install it.') })
+  .default({
+    enabled: false,
+    prometheus: {
+      url: 'http://{{ .Release.Name }}-kube-prometheus-stack-prometheus',
+      port: 9090,
+    },
+  });
+
+/** What has no place in the upstream chart: how `spillway up` runs on this machine. */
+export const spillway = section({
+  dashboard: ours(z.boolean().default(true), "Serve the web page at the router's port."),
+  enginePort: ours(
+    z.int().min(0).max(65535).default(0),
+    'Port of the first engine that "spillway up" starts; the next get the ports above it. ' +
+      '0: any free ports.',
+  ),
+});

@@ -1,0 +1,247 @@
+// The keys below routerSpec: where the router listens, what it routes to, and how it picks.
+import { z } from 'zod';
+import {
+  count,
+  ignored,
+  kubernetesList,
+  kubernetesObject,
+  ours,
+  pdb,
+  portNumber,
+  positive,
+  probe,
+  pullPolicy,
+  secretReference,
+  section,
+  serviceMonitor,
+  serviceType,
+  stringMap,
+  text,
+  upstream,
+} from './schema-keys.ts';
+
+/** Policies of the upstream router, then those that only Spillway has. */
+export const routingLogics = [
+  'roundrobin',
+  'session',
+  'prefixaware',
+  'kvaware',
+  'disaggregated_prefill',
+  'disaggregated_prefill_orchestrated',
+  'leastloaded',
+  'predictive',
+] as const;
+
+const routerHealth = { httpGet: { path: '/health', port: 'router-port' } };
+
+const route = z.strictObject({
+  enabled: upstream(z.boolean().optional(), 'Whether to create this route.'),
+  apiVersion: upstream(text.optional(), 'API version of the route.'),
+  kind: upstream(
+    z.enum(['HTTPRoute', 'GRPCRoute', 'TCPRoute', 'TLSRoute', 'UDPRoute']).optional(),
+    'Kind of the route.',
+  ),
+  annotations: upstream(stringMap.optional(), 'Annotations of the route.'),
+  labels: upstream(stringMap.optional(), 'Labels of the route.'),
+  hostnames: upstream(z.array(z.string()).optional(), 'Host names of the route.'),
+  parentRefs: upstream(kubernetesList.optional(), 'Gateways that carry the route.'),
+  httpsRedirect: upstream(z.boolean().optional(), 'Redirect HTTP to HTTPS; matches do not count.'),
+  matches: upstream(kubernetesList.optional(), 'Requests that the route takes.'),
+  filters: upstream(kubernetesList.optional(), 'Filters for these requests.'),
+  additionalRules: upstream(kubernetesList.optional(), 'More rules of the route.'),
+});
+
+const mainRoute = {
+  enabled: false,
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind: 'HTTPRoute' as const,
+  annotations: {},
+  labels: {},
+  hostnames: [],
+  parentRefs: [],
+  httpsRedirect: false,
+  matches: [{ path: { type: 'PathPrefix', value: '/' } }],
+  filters: [],
+  additionalRules: [],
+};
+
+export const routerSpec = section({
+  enableRouter: upstream(z.boolean().default(true), 'Whether to run the router.'),
+  host: ours(text.min(1).default('127.0.0.1'), 'Address where "spillway up" listens.'),
+  containerPort: upstream(
+    portNumber.default(8000),
+    'Port where the router listens, also under "spillway up".',
+  ),
+  servicePort: upstream(portNumber.default(80), 'Port of the router Service.'),
+  serviceDiscovery: upstream(
+    z.enum(['k8s', 'static', 'external-only']).default('k8s'),
+    'How the router finds engines. "spillway up" knows its own.',
+  ),
+  k8sServiceDiscoveryType: upstream(
+    z.enum(['pod-ip', 'service-name']).default('pod-ip'),
+    'Whether it finds pods or Services.',
+  ),
+  staticBackends: upstream(text.default(''), 'Comma-separated engine URLs (static discovery).'),
+  staticModels: upstream(text.default(''), 'Comma-separated models, one for each of these URLs.'),
+  routingLogic: upstream(
+    z.enum(routingLogics).default('roundrobin'),
+    "How the router picks an engine. leastloaded and predictive are Spillway's own.",
+  ),
+  prefixMinMatchLength: upstream(
+    count.default(0),
+    'prefixaware: shortest prefix that counts, in characters.',
+  ),
+  sessionKey: upstream(text.default(''), 'session: header or body key that names the session.'),
+  rootPath: upstream(text.default(''), 'Path under which the router is reached.'),
+  engineScrapeInterval: upstream(
+    positive.default(15),
+    "Seconds between looks at engines' metrics.",
+  ),
+  requestStatsWindow: upstream(positive.default(60), 'Seconds that request statistics cover.'),
+  extraArgs: upstream(z.array(z.string()).default([]), 'More arguments of the router.'),
+  otel: upstream(
+    section({
+      endpoint: upstream(text.default(''), 'OTLP endpoint; set, it turns tracing on.'),
+      serviceName: upstream(text.default('vllm-router'), 'Service name of the traces.'),
+      secure: upstream(z.boolean().default(false), 'Whether to use TLS.'),
+    }),
+    'OpenTelemetry traces.',
+  ),
+  hf_token: upstream(text.default(''), 'Hugging Face token of the router.'),
+  vllmApiKey: upstream(
+    secretReference.default({ secretName: '', secretKey: '' }),
+    "Secret with the engines' API key; servingEngineSpec.vllmApiKey if unset.",
+  ),
+  lmcacheConfig: upstream(
+    section({ logLevel: upstream(text.default('INFO'), 'LMCache log level of the router.') }),
+    'LMCache in the router.',
+  ),
+  lmcacheControllerPort: upstream(
+    z.union([portNumber, z.string()]).default(''),
+    'kvaware: port of the LMCache controller.',
+  ),
+  lmcacheControllerReplyPort: upstream(
+    z.union([portNumber, z.string()]).optional(),
+    'kvaware: port where that controller replies.',
+  ),
+  lmcacheControllerHeartbeatPort: upstream(
+    z.union([portNumber, z.string()]).optional(),
+    'kvaware: port of its heartbeats.',
+  ),
+  repository: upstream(text.default('lmcache/lmstack-router'), 'Image of the router, without tag.'),
+  tag: upstream(text.default('latest'), 'Tag of that image.'),
+  imagePullPolicy: upstream(pullPolicy.default('Always'), 'When to pull it.'),
+  imagePullSecrets: upstream(kubernetesList.default([]), 'Secrets with registry credentials.'),
+  replicaCount: upstream(count.default(1), 'Number of router pods.'),
+  serviceAccountName: upstream(text.default(''), 'Existing service account; "" creates one.'),
+  env: upstream(kubernetesList.default([]), 'Environment variables of the router.'),
+  extraPorts: upstream(kubernetesList.default([]), 'More ports of the router Service.'),
+  extraVolumes: upstream(kubernetesList.default([]), 'More volumes of the router pod.'),
+  extraVolumeMounts: upstream(kubernetesList.default([]), 'More volume mounts of the router.'),
+  securityContext: upstream(kubernetesObject.default({}), 'Security context of the pod.'),
+  containerSecurityContext: upstream(
+    kubernetesObject.default({}),
+    'Security context of the container.',
+  ),
+  autoscaling: upstream(
+    section({
+      enabled: upstream(z.boolean().default(false), 'Scale the router by CPU use.'),
+      minReplicas: upstream(count.default(1), 'Fewest router pods.'),
+      maxReplicas: upstream(count.default(3), 'Most router pods.'),
+      targetCPUUtilizationPercentage: upstream(
+        positive.default(80),
+        'CPU use to aim at, in percent of the request.',
+      ),
+    }),
+    'Autoscaling of the router.',
+  ),
+  pdb: upstream(pdb.prefault({}), 'PodDisruptionBudget of the router.'),
+  priorityClassName: upstream(text.default(''), 'Priority class of the pod.'),
+  serviceType: upstream(serviceType.default('ClusterIP'), 'Type of the router Service.'),
+  serviceAnnotations: upstream(stringMap.default({}), 'Annotations of that Service.'),
+  nodePort: upstream(
+    z.union([z.int().min(30000).max(32767), z.null()]).default(null),
+    'Port on every node, with serviceType NodePort; null lets Kubernetes choose.',
+  ),
+  strategy: upstream(kubernetesObject.default({}), 'Deployment strategy.'),
+  resources: upstream(
+    kubernetesObject.default({
+      requests: { cpu: '400m', memory: '1000Mi' },
+      limits: { memory: '1000Mi' },
+    }),
+    'Resource requests and limits of the router.',
+  ),
+  labels: upstream(
+    stringMap.default({ environment: 'router', release: 'router' }),
+    'Labels of the router.',
+  ),
+  podAnnotations: upstream(stringMap.default({}), 'Annotations of the pod.'),
+  ingress: upstream(
+    section({
+      enabled: upstream(z.boolean().default(false), 'Whether to create an Ingress.'),
+      className: upstream(text.default(''), 'Ingress class.'),
+      annotations: upstream(stringMap.default({}), 'Annotations of the Ingress.'),
+      hosts: upstream(
+        z
+          .array(
+            z.strictObject({
+              host: upstream(text.optional(), 'Host name.'),
+              paths: upstream(
+                z
+                  .array(
+                    z.strictObject({
+                      path: upstream(text, 'Path.'),
+                      pathType: upstream(text.optional(), 'How the path matches.'),
+                    }),
+                  )
+                  .optional(),
+                'Paths of this host.',
+              ),
+            }),
+          )
+          .default([{ host: 'vllm-router.local', paths: [{ path: '/', pathType: 'Prefix' }] }]),
+        'Hosts of the Ingress.',
+      ),
+      tls: upstream(kubernetesList.default([]), 'TLS secrets and their hosts.'),
+    }),
+    'Ingress to the router.',
+  ),
+  route: upstream(
+    z.record(z.string(), route).default({ main: mainRoute }),
+    'Gateway API routes to the router, by name.',
+  ),
+  affinity: upstream(kubernetesObject.default({}), 'Affinity of the pod.'),
+  nodeSelectorTerms: upstream(kubernetesList.default([]), 'Nodes to run on.'),
+  livenessProbe: upstream(
+    probe.default({
+      initialDelaySeconds: 30,
+      periodSeconds: 5,
+      failureThreshold: 3,
+      ...routerHealth,
+    }),
+    'Liveness probe of the router.',
+  ),
+  startupProbe: upstream(
+    probe.default({
+      initialDelaySeconds: 5,
+      periodSeconds: 5,
+      failureThreshold: 3,
+      ...routerHealth,
+    }),
+    'Startup probe of the router.',
+  ),
+  readinessProbe: upstream(
+    probe.default({
+      initialDelaySeconds: 30,
+      periodSeconds: 5,
+      failureThreshold: 3,
+      ...routerHealth,
+    }),
+    'Readiness probe of the router.',
+  ),
+  serviceMonitor: upstream(serviceMonitor, 'Scraping of the router by Prometheus Operator.'),
+  enablePD: ignored(
+    z.boolean().optional(),
+    'routingLogic: disaggregated_prefill is what turns disaggregated prefill on.',
+  ),
+});

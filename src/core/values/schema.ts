@@ -1,0 +1,57 @@
+// The values file in one schema: the single source of its types, its checks, values.schema.json
+// and docs/reference/values.md. Keys and defaults are those of the upstream production-stack
+// chart 0.1.12 (commit a6c01db0), and Spillway's own, which are marked so.
+import { z } from 'zod';
+import { servingEngineSpec } from './schema-engine.ts';
+import { kubernetesList, kubernetesObject, upstream } from './schema-keys.ts';
+import {
+  cacheserverSpec,
+  grafanaDashboards,
+  kubePrometheusStack,
+  loraAdapters,
+  loraController,
+  prometheusAdapter,
+  sharedPvcStorage,
+  spillway,
+} from './schema-others.ts';
+import { routerSpec } from './schema-router.ts';
+
+export const valuesSchema = z.strictObject({
+  servingEngineSpec: upstream(servingEngineSpec, 'The engines.'),
+  routerSpec: upstream(routerSpec, 'The router.'),
+  cacheserverSpec: upstream(cacheserverSpec, 'The shared KV cache server.'),
+  loraAdapters: upstream(
+    loraAdapters,
+    'LoRA adapters. Upstream ships one disabled example here, which comes to none.',
+  ),
+  loraController: upstream(loraController, 'The controller that loads LoRA adapters.'),
+  sharedPvcStorage: upstream(sharedPvcStorage, 'A volume that all models share.'),
+  extraObjects: upstream(
+    kubernetesList.default([]),
+    'More Kubernetes objects to deploy with the chart.',
+  ),
+  grafanaDashboards: upstream(grafanaDashboards, 'Grafana dashboards.'),
+  'kube-prometheus-stack': upstream(
+    kubePrometheusStack,
+    'Values of the kube-prometheus-stack chart.',
+  ),
+  'prometheus-adapter': upstream(prometheusAdapter, 'Values of the prometheus-adapter chart.'),
+  global: upstream(kubernetesObject.optional(), 'Values that Helm hands to every subchart.'),
+  spillway: spillway.meta({
+    description: 'How "spillway up" runs on this machine.',
+    'x-origin': 'spillway',
+  }),
+});
+
+/** A whole values file, validated, with every default filled in. */
+export type Values = z.infer<typeof valuesSchema>;
+/** One entry of `servingEngineSpec.modelSpec`. */
+export type ModelSpec = Values['servingEngineSpec']['modelSpec'][number];
+
+/** What runs behind an entry under `spillway up`. */
+export type EngineKind = NonNullable<ModelSpec['kind']>;
+
+/** The kind of an entry: as written, else url where URLs are given, else embedded. */
+export function engineKind(entry: Pick<ModelSpec, 'kind' | 'urls'>): EngineKind {
+  return entry.kind ?? (entry.urls === undefined ? 'embedded' : 'url');
+}

@@ -1,0 +1,131 @@
+// Values as written: the same data as plain JSON, but each key and value knows where it was
+// written, so that an error found after merging several files still names file and line.
+
+/** Where something was written. */
+export interface Place {
+  /** File name as given, or the flag with its text, e.g. `--set a.b=1`. */
+  readonly source: string;
+  /** Counted from 1; undefined for flags. */
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
+}
+
+/** One step into values: a key of a map or an index of a list. */
+export type Step = string | number;
+export type Path = readonly Step[];
+
+export type Scalar = string | number | boolean | null;
+
+export interface Leaf {
+  readonly kind: 'leaf';
+  readonly place: Place;
+  readonly value: Scalar;
+}
+
+export interface List {
+  readonly kind: 'list';
+  readonly place: Place;
+  readonly items: readonly Tree[];
+}
+
+export interface Entry {
+  /** Where the key stands. */
+  readonly place: Place;
+  readonly value: Tree;
+  /** Comment lines above the key and to the right of the value, without `#`. */
+  readonly above?: string | undefined;
+  readonly beside?: string | undefined;
+}
+
+export interface Dictionary {
+  readonly kind: 'map';
+  readonly place: Place;
+  readonly entries: ReadonlyMap<string, Entry>;
+}
+
+export type Tree = Leaf | List | Dictionary;
+
+/** An empty file. */
+export function emptyMap(source: string): Dictionary {
+  return { kind: 'map', place: { source }, entries: new Map() };
+}
+
+/** The same data without places. */
+export function toPlain(tree: Tree): unknown {
+  switch (tree.kind) {
+    case 'leaf':
+      return tree.value;
+    case 'list':
+      return tree.items.map(toPlain);
+    case 'map':
+      return Object.fromEntries([...tree.entries].map(([key, { value }]) => [key, toPlain(value)]));
+  }
+}
+
+/** Makes a tree of plain JSON, as if all of it had been written at one place. */
+export function fromPlain(data: unknown, place: Place): Tree {
+  if (Array.isArray(data)) {
+    return { kind: 'list', place, items: data.map((item) => fromPlain(item, place)) };
+  }
+  if (typeof data === 'object' && data !== null) {
+    const entries = Object.entries(data).filter(([, value]) => value !== undefined);
+    return {
+      kind: 'map',
+      place,
+      entries: new Map(
+        entries.map(([key, value]) => [key, { place, value: fromPlain(value, place) }]),
+      ),
+    };
+  }
+  return { kind: 'leaf', place, value: data as Scalar };
+}
+
+/**
+ * Where the value at a path was written: the key's place for an `of` key, else the value's; the
+ * nearest enclosing value's if the path itself was never written.
+ */
+export function placeAt(tree: Tree, path: Path, of: 'key' | 'value' = 'value'): Place {
+  let place = tree.place;
+  let node: Tree | undefined = tree;
+  for (const [depth, step] of path.entries()) {
+    const last = depth === path.length - 1;
+    if (node.kind === 'map') {
+      const entry = node.entries.get(String(step));
+      if (entry === undefined) return place;
+      place = last && of === 'key' ? entry.place : entry.value.place;
+      node = entry.value;
+    } else if (node.kind === 'list') {
+      const item: Tree | undefined = node.items[Number(step)];
+      if (item === undefined) return place;
+      place = item.place;
+      node = item;
+    } else {
+      return place;
+    }
+  }
+  return place;
+}
+
+/** The value written at a path, if it was. */
+export function treeAt(tree: Tree, path: Path): Tree | undefined {
+  let node: Tree | undefined = tree;
+  for (const step of path) {
+    if (node?.kind === 'map') node = node.entries.get(String(step))?.value;
+    else if (node?.kind === 'list') node = node.items[Number(step)];
+    else return undefined;
+  }
+  return node;
+}
+
+/** A path as people write it: `servingEngineSpec.modelSpec[0].name`. */
+export function pathText(path: Path): string {
+  let text = '';
+  for (const step of path) {
+    if (typeof step === 'number') text += `[${step}]`;
+    else {
+      const key = step.replace(/[.,=[\]\\]/g, '\\$&');
+      text += text === '' ? key : `.${key}`;
+    }
+  }
+  return text;
+}
