@@ -10,7 +10,12 @@ export type {
 } from './contract.ts';
 export type { EndpointState, EndpointStatus, EndpointTotals } from './endpoint-record.ts';
 export { NoEndpointError, UnknownModelError } from './errors.ts';
-export { createPolicy, type PolicyOptions, policyNames } from './policies/index.ts';
+export {
+  createPolicy,
+  defaultPolicyName,
+  type PolicyOptions,
+  policyNames,
+} from './policies/index.ts';
 export {
   type EndpointOptions,
   type RecentPick,

@@ -1,7 +1,7 @@
 // The router's brain without its sockets: which engines there are, what each is busy with, and
 // which one takes the next request. The production router and the simulator run this same code.
 import { type Clock, RingBuffer } from '../base/index.ts';
-import type { Endpoint, Policy, ReportedLoad, RoutingRequest } from './contract.ts';
+import type { Endpoint, Pick, Policy, ReportedLoad, RoutingRequest } from './contract.ts';
 import {
   EndpointRecord,
   type EndpointState,
@@ -43,7 +43,15 @@ export interface RecentPick {
   readonly scores: readonly number[] | undefined;
 }
 
-type PickRecord = Omit<RecentPick, 'candidates'> & { readonly candidates: readonly Endpoint[] };
+/** As kept: candidates and reason are put into words only when somebody asks. */
+interface PickRecord {
+  readonly atSeconds: number;
+  readonly requestId: string;
+  readonly model: string | undefined;
+  readonly promptTokens: number;
+  readonly pick: Pick;
+  readonly candidates: readonly Endpoint[];
+}
 
 /** How many model names are remembered after the last engine that served them left. */
 const everSeenModelsMax = 10_000;
@@ -66,7 +74,6 @@ export class RoutingCore {
   readonly #aliases: ReadonlyMap<string, string>;
   readonly #records = new Map<string, EndpointRecord>();
   readonly #everSeenModels = new Set<string>();
-  /** Candidates stay unnamed until somebody asks: picks are many, questions few. */
   readonly #recent: RingBuffer<PickRecord>;
   /** Model to its live engines; undefined stands for "any". Emptied whenever an engine changes. */
   readonly #candidates = new Map<string | undefined, readonly EndpointRecord[]>();
@@ -103,11 +110,8 @@ export class RoutingCore {
       requestId: request.id,
       model,
       promptTokens: request.promptTokens,
-      url: endpoint.url,
-      reason: pick.reason,
-      cachedTokens: pick.cachedTokens,
+      pick,
       candidates,
-      scores: pick.scores,
     });
     const { policy } = this;
     return new Ticket({ request, pick, endpoint, policy, clock: this.#clock, retry });
@@ -189,9 +193,13 @@ export class RoutingCore {
 
   /** The last picks, oldest first. */
   recentPicks(): RecentPick[] {
-    return Array.from(this.#recent, (pick) => ({
-      ...pick,
-      candidates: pick.candidates.map(({ url }) => url),
+    return Array.from(this.#recent, ({ pick, candidates, ...request }) => ({
+      ...request,
+      url: pick.endpoint.url,
+      reason: pick.reason,
+      cachedTokens: pick.cachedTokens,
+      candidates: candidates.map(({ url }) => url),
+      scores: pick.scores,
     }));
   }
 

@@ -1,16 +1,30 @@
 // The table of policies: the names that `--routing-logic` takes, and how each is made.
 import { InputError, type Random } from '../../base/index.ts';
 import type { Policy } from '../contract.ts';
+import { LeastLoadedPolicy } from './leastloaded/leastloaded.ts';
+import { PredictivePolicy } from './predictive/predictive.ts';
+import { PrefixAwarePolicy } from './prefixaware/prefixaware.ts';
 import { RoundRobinPolicy } from './roundrobin/roundrobin.ts';
+import { SessionPolicy } from './session/session.ts';
 
 /** What a policy may be built from; each takes what it needs. */
 export interface PolicyOptions {
   readonly random: Random;
+  /** `--prefix-min-match-length`: a shorter match, in bytes, counts as none. @default 0 */
+  readonly prefixMinMatchLength?: number | undefined;
 }
 
 const policies: Readonly<Record<string, (options: PolicyOptions) => Policy>> = {
+  leastloaded: ({ random }) => new LeastLoadedPolicy(random),
+  predictive: ({ random }) => new PredictivePolicy(random),
+  prefixaware: ({ random, prefixMinMatchLength }) =>
+    new PrefixAwarePolicy(new LeastLoadedPolicy(random), { matchBytesMin: prefixMinMatchLength }),
   roundrobin: () => new RoundRobinPolicy(),
+  session: ({ random }) => new SessionPolicy(new LeastLoadedPolicy(random)),
 };
+
+/** The policy that routes unless another is asked for. */
+export const defaultPolicyName = 'predictive';
 
 /** The names that `createPolicy` takes. */
 export const policyNames: readonly string[] = Object.keys(policies);

@@ -1,0 +1,85 @@
+// How long an engine needs for the prefill that it already has: a queue on paper, corrected by
+// every first byte.
+
+interface Entry {
+  readonly seconds: number;
+  /** Whether its first byte will tell the end of its prefill. */
+  readonly watched: boolean;
+  /** When its prefill should end. */
+  dueSeconds: number;
+}
+
+/**
+ * Engines prefill first come, first served, so what is ahead of a new request is the rest of what
+ * was sent before. Each request is booked for the seconds it should take; its first byte tells
+ * whether the engine is ahead of the book or behind, and the book follows.
+ *
+ * Entries are attempts without a first byte: as many as the router has in flight there.
+ */
+export class PrefillBacklog {
+  /** In the order sent. */
+  readonly #entries = new Map<object, Entry>();
+  /** When the last of them should end. */
+  #freeAtSeconds = 0;
+  #lastFirstByteSeconds = Number.NEGATIVE_INFINITY;
+
+  /**
+   * Books a request.
+   *
+   * @param key The attempt; used to find it again.
+   * @param seconds Prefill time that it should take by itself.
+   * @param watched Whether its first byte will tell the end of its prefill; not so without
+   *   streaming. An unwatched request is taken to end when the book says.
+   */
+  add(key: object, seconds: number, nowSeconds: number, watched: boolean): void {
+    this.#freeAtSeconds = Math.max(this.#freeAtSeconds, nowSeconds) + seconds;
+    this.#entries.set(key, { seconds, watched, dueSeconds: this.#freeAtSeconds });
+  }
+
+  /**
+   * The first byte came.
+   *
+   * @returns Seconds since the engine could begin with this request: since it was sent, or since
+   *   the first byte before it. Undefined if the request was not booked.
+   */
+  firstByte(key: object, sentSecondsAgo: number, nowSeconds: number): number | undefined {
+    if (!this.#entries.delete(key)) return undefined;
+    const beganSeconds = Math.max(nowSeconds - sentSecondsAgo, this.#lastFirstByteSeconds);
+    this.#lastFirstByteSeconds = nowSeconds;
+    this.#rebook(nowSeconds);
+    return nowSeconds - beganSeconds;
+  }
+
+  /** The request ended without a first byte; its place in the queue is free. */
+  drop(key: object, nowSeconds: number): void {
+    const entry = this.#entries.get(key);
+    if (!entry) return;
+    this.#entries.delete(key);
+    this.#freeAtSeconds = Math.max(nowSeconds, this.#freeAtSeconds - entry.seconds);
+  }
+
+  /**
+   * Seconds until a request that joins now begins. If the oldest first byte is overdue, something
+   * that the book does not know holds the engine up (a full KV cache, a hang); it is assumed to
+   * last as long again as it has lasted.
+   */
+  waitSeconds(nowSeconds: number): number {
+    for (const [key, entry] of this.#entries) {
+      const overdue = nowSeconds - entry.dueSeconds;
+      if (overdue <= 0) break;
+      if (entry.watched) return Math.max(0, this.#freeAtSeconds - nowSeconds) + overdue;
+      this.#entries.delete(key);
+    }
+    return Math.max(0, this.#freeAtSeconds - nowSeconds);
+  }
+
+  /** Whatever the book said, the engine now begins with what is left. */
+  #rebook(nowSeconds: number): void {
+    let due = nowSeconds;
+    for (const entry of this.#entries.values()) {
+      due += entry.seconds;
+      entry.dueSeconds = due;
+    }
+    this.#freeAtSeconds = due;
+  }
+}

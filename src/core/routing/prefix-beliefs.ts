@@ -1,0 +1,161 @@
+// What the router believes each engine has cached, from what it sent there: chained hashes over
+// blocks of the prompt's raw bytes, one bounded LRU per engine. No tokenizer, no KV events.
+import { hashBytesChain } from '../kv/index.ts';
+import type { Endpoint, Outcome, RoutingRequest } from './contract.ts';
+import { PrefixLru } from './prefix-lru.ts';
+
+/**
+ * Bytes per block. About 64 tokens: four of vLLM's blocks, 2 to 5 ms of prefill on an H100, so
+ * finer blocks would cost more per pick than their precision is worth.
+ */
+export const blockBytes = 256;
+/** Prompt bytes past this are not looked at: about 500,000 tokens. */
+const promptBytesMax = 2 * 1024 * 1024;
+/** Cache size in tokens of an engine that did not tell: llm-d's default, 31,250 blocks of 16. */
+const cacheTokensDefault = 500_000;
+/** Bytes per token until requests have shown it; also what `promptTokens` is estimated by. */
+const bytesPerTokenDefault = 4;
+/** Blocks of one engine, whatever it says: bounds memory to 28 MB each. */
+const blocksMaxLimit = 1_000_000;
+/** The belief in an engine's size never shrinks below this share of what it says. */
+const capacityScaleMin = 0.25;
+
+/** Trust never falls below this, so that an engine can win it back. */
+const trustMin = 0.1;
+/** So many answers in a row with nearly none of the believed blocks mean that the cache is gone. */
+const missesToReset = 4;
+
+interface Belief {
+  held: PrefixLru;
+  /** What the engine last said of its size. */
+  cacheTokens: number;
+  /** Learned share of the engine's cache that serves prompts; outputs take the rest. */
+  capacityScale: number;
+  /** Learned share of the believed tokens that the engine really had; 1 until it answers. */
+  trust: number;
+  /** Answers in a row that found nearly nothing of what was believed. */
+  misses: number;
+}
+
+/** A prompt, hashed once per pick and kept until its request ends. */
+export interface PromptChain {
+  /** Entry i stands for byte blocks 0..i. */
+  readonly hashes: Float64Array;
+  /** Prompt tokens per byte block, by the request's own count. */
+  readonly blockTokens: number;
+  readonly promptBytes: number;
+  readonly promptTokens: number;
+}
+
+/** Predicts cached tokens per engine, and learns from what engines report. */
+export class PrefixBeliefs {
+  readonly #beliefs = new Map<Endpoint, Belief>();
+  #bytesPerToken = bytesPerTokenDefault;
+
+  /** Hashes the prompt. The model is part of it: engines that serve several share no blocks. */
+  chainOf(request: RoutingRequest): PromptChain {
+    const { promptTokens } = request;
+    let promptBytes = 0;
+    for (const part of request.prompt) promptBytes += part.length;
+    const prompt = promptBytes > promptBytesMax ? firstBytes(request.prompt) : request.prompt;
+    const hashes = hashBytesChain(prompt, blockBytes, seedOf(request.model ?? ''));
+    const blockTokens = promptBytes === 0 ? 0 : (promptTokens * blockBytes) / promptBytes;
+    return { hashes, blockTokens, promptBytes, promptTokens };
+  }
+
+  /** Prompt tokens that the engine is expected to have cached, in [0, promptTokens). */
+  cachedTokens(endpoint: Endpoint, chain: PromptChain): number {
+    const belief = this.#beliefs.get(endpoint);
+    if (belief === undefined) return 0;
+    const blocks = belief.held.leadingBlocks(chain.hashes);
+    if (blocks === 0) return 0;
+    const tokens = Math.floor(blocks * chain.blockTokens * belief.trust);
+    // vLLM always computes at least the last token.
+    return Math.max(0, Math.min(tokens, chain.promptTokens - 1));
+  }
+
+  /** The engine was sent this prompt and will have cached it. */
+  sent(endpoint: Endpoint, chain: PromptChain): void {
+    this.#beliefOf(endpoint).held.touch(chain.hashes);
+  }
+
+  /**
+   * Compares what was expected with what the engine said. An engine that never finds what it should
+   * (prefix caching off, other prompts than we see) loses our trust in its cache; one that lost
+   * old prompts is taken for smaller, and grows back slowly; one that suddenly finds nothing has
+   * lost its cache.
+   *
+   * @param expected What `cachedTokens` said at the pick.
+   */
+  finished(endpoint: Endpoint, chain: PromptChain, expected: number, outcome: Outcome): void {
+    const { promptTokens, cachedTokens } = outcome;
+    if (promptTokens && chain.promptBytes > 0) {
+      this.#bytesPerToken += (chain.promptBytes / promptTokens - this.#bytesPerToken) / 64;
+    }
+    const belief = this.#beliefs.get(endpoint);
+    // Two blocks of slack: byte blocks and token blocks do not end at the same places.
+    const slack = 2 * chain.blockTokens;
+    if (belief === undefined || cachedTokens === undefined || expected <= slack) return;
+    // The request's own token count may be an estimate; expected is in its units.
+    const actual = cachedTokens * (promptTokens ? chain.promptTokens / promptTokens : 1);
+    const found = Math.min(1, (actual + slack) / expected);
+    const share = found === 1 ? 1 : found * belief.trust;
+    belief.trust = Math.max(trustMin, belief.trust + (share - belief.trust) / 16);
+    if (found === 1) this.#scaleCapacity(belief, Math.min(1, belief.capacityScale * 1.005));
+    else if (found < 0.5) {
+      this.#scaleCapacity(belief, Math.max(capacityScaleMin, belief.capacityScale * 0.97));
+    }
+    belief.misses = actual < expected / 10 ? belief.misses + 1 : 0;
+    if (belief.misses === missesToReset) {
+      belief.misses = 0;
+      belief.held = new PrefixLru({ blocksMax: belief.held.blocksMax });
+    }
+  }
+
+  /** The engine's cache is empty, or the engine is gone. */
+  reset(endpoint: Endpoint): void {
+    this.#beliefs.delete(endpoint);
+  }
+
+  #beliefOf(endpoint: Endpoint): Belief {
+    let belief = this.#beliefs.get(endpoint);
+    if (!belief) {
+      const held = new PrefixLru({ blocksMax: 1 });
+      belief = { held, cacheTokens: 0, capacityScale: 1, trust: 1, misses: 0 };
+      this.#beliefs.set(endpoint, belief);
+    }
+    const { blocksTotal, blockTokens } = endpoint.reported ?? {};
+    const cacheTokens = blocksTotal && blockTokens ? blocksTotal * blockTokens : cacheTokensDefault;
+    if (cacheTokens !== belief.cacheTokens) {
+      belief.cacheTokens = cacheTokens;
+      this.#scaleCapacity(belief, belief.capacityScale);
+    }
+    return belief;
+  }
+
+  #scaleCapacity(belief: Belief, capacityScale: number): void {
+    belief.capacityScale = capacityScale;
+    const bytes = belief.cacheTokens * capacityScale * this.#bytesPerToken;
+    belief.held.setBlocksMax(Math.min(blocksMaxLimit, bytes / blockBytes));
+  }
+}
+
+function firstBytes(parts: readonly Uint8Array[]): Uint8Array[] {
+  const kept: Uint8Array[] = [];
+  let bytes = 0;
+  for (const part of parts) {
+    kept.push(part.subarray(0, promptBytesMax - bytes));
+    bytes += part.length;
+    if (bytes >= promptBytesMax) break;
+  }
+  return kept;
+}
+
+/** FNV-1a of the model's name. */
+function seedOf(model: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < model.length; i++) {
+    hash = Math.imul(hash ^ model.charCodeAt(i), 0x01000193);
+  }
+  return (hash >>> 0) + 1;
+}
