@@ -1,4 +1,5 @@
 // Clock, random, errors and bounded collections: what every other room stands on.
+export { ByteWriter } from './byte-writer.ts';
 export { type Clock, ManualClock } from './clock.ts';
 export { InputError, SpillwayError } from './errors.ts';
 export { Histogram } from './histogram.ts';

@@ -1,4 +1,15 @@
 // KV blocks: their names, who holds them, and the pool of one engine.
+
+export {
+  type BlockHashAlgorithm,
+  type BlockHasher,
+  blockHashAlgorithms,
+  blockHashInteger,
+  createBlockHasher,
+  defaultHashSeed,
+  type ExtraKey,
+} from './block-hash.ts';
+export type { HashValue } from './block-hash-encoding.ts';
 export { type BlockKey, BlockPool, type BlockPoolOptions } from './block-pool.ts';
 export {
   type ChainHash,
