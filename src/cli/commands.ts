@@ -8,4 +8,9 @@ interface CommandEntry {
   readonly load: () => Promise<Command>;
 }
 
-export const commands: Readonly<Record<string, CommandEntry>> = {};
+export const commands: Readonly<Record<string, CommandEntry>> = {
+  bench: {
+    summary: 'Send load to an OpenAI-compatible server and measure it.',
+    load: async () => (await import('./commands/bench.ts')).benchCommand(),
+  },
+};

@@ -1,6 +1,6 @@
 // The JSON that `vllm bench serve --save-result --save-detailed` writes, key by key.
 import { latenciesOf, type RequestRecord } from './latencies.ts';
-import { latencyNames, type ServeReport } from './serve-report.ts';
+import { type LatencySummaries, latencyNames, type ServeReport } from './serve-report.ts';
 
 /**
  * The report in vLLM's keys. Two values differ from vLLM's on purpose: a quantity without a sample,
@@ -20,7 +20,7 @@ export function toServeJson(
   const latencies = records.map((record) =>
     record.error === undefined ? latenciesOf(record) : undefined,
   );
-  const json: Record<string, unknown> = {
+  const json = {
     duration: seconds,
     completed: report.completed,
     failed: report.failed,
@@ -33,17 +33,9 @@ export function toServeJson(
     max_output_tokens_per_s: report.peakChunksPerSecond,
     max_concurrent_requests: report.peakConcurrency,
   };
-  for (const name of latencyNames) {
-    const summary = report.fromSent[name];
-    json[`mean_${name}_ms`] = summary?.mean ?? null;
-    json[`median_${name}_ms`] = summary?.median ?? null;
-    json[`std_${name}_ms`] = summary?.std ?? null;
-    report.percentiles.forEach((q, index) => {
-      json[`p${q}_${name}_ms`] = summary?.percentiles[index]?.value ?? null;
-    });
-  }
   return {
     ...json,
+    ...latencyKeys(report.fromSent, report.percentiles),
     input_lens: records.map((record) => record.promptTokens),
     output_lens: records.map((record) => (record.error === undefined ? record.outputTokens : 0)),
     ttfts: latencies.map((all) => all?.ttftSeconds ?? 0),
@@ -53,4 +45,26 @@ export function toServeJson(
     queue_times: records.map((record) => record.sentSeconds - record.scheduledSeconds),
     errors: records.map((record) => record.error?.message ?? ''),
   };
+}
+
+/**
+ * Latencies in vLLM's keys: `mean_ttft_ms`, `median_tpot_ms`, `std_itl_ms`, `p99_e2el_ms`, …
+ *
+ * @param percentiles Those that the summaries were made with.
+ */
+export function latencyKeys(
+  summaries: LatencySummaries,
+  percentiles: readonly number[],
+): Record<string, number | null> {
+  const keys: Record<string, number | null> = {};
+  for (const name of latencyNames) {
+    const summary = summaries[name];
+    keys[`mean_${name}_ms`] = summary?.mean ?? null;
+    keys[`median_${name}_ms`] = summary?.median ?? null;
+    keys[`std_${name}_ms`] = summary?.std ?? null;
+    percentiles.forEach((q, index) => {
+      keys[`p${q}_${name}_ms`] = summary?.percentiles[index]?.value ?? null;
+    });
+  }
+  return keys;
 }

@@ -1,0 +1,51 @@
+// How a run stands, while it runs: a bar on a terminal, else a plain line now and then.
+import type { ReplayProgress } from './replay.ts';
+
+/** Where progress goes; `process.stderr` is one. */
+export interface ProgressOutput {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  write(text: string): unknown;
+}
+
+const barIntervalSeconds = 0.1;
+const lineIntervalSeconds = 10;
+
+/**
+ * A display to feed with every change; it writes no more often than is readable.
+ *
+ * @returns `done` removes the bar, so that what is written next starts on a clean line.
+ */
+export function createProgressDisplay(output: ProgressOutput): {
+  update(progress: ReplayProgress): void;
+  done(): void;
+} {
+  const isBar = output.isTTY === true;
+  const interval = isBar ? barIntervalSeconds : lineIntervalSeconds;
+  let nextSeconds = interval;
+  return {
+    update(progress) {
+      const isEnd = progress.completed + progress.failed === progress.total;
+      if (progress.seconds < nextSeconds && !(isEnd && isBar)) return;
+      nextSeconds = progress.seconds + interval;
+      const width = Math.min(30, (output.columns ?? 80) - 60);
+      output.write(
+        isBar ? `\r\x1b[2K${bar(progress, width)}${text(progress)}` : `${text(progress)}\n`,
+      );
+    },
+    done() {
+      if (isBar) output.write('\r\x1b[2K');
+    },
+  };
+}
+
+function text({ total, sent, completed, failed, seconds }: ReplayProgress): string {
+  const failures = failed === 0 ? '' : `, ${failed} failed`;
+  return `${seconds.toFixed(0)} s: ${completed}/${total} done${failures}, ${sent - completed - failed} under way`;
+}
+
+function bar({ total, completed, failed }: ReplayProgress, width: number): string {
+  if (width < 5) return '';
+  const full = Math.floor(((completed + failed) / total) * width);
+  return `[${'#'.repeat(full)}${'.'.repeat(width - full)}] `;
+}

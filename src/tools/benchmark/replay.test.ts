@@ -1,0 +1,294 @@
+import assert from 'node:assert/strict';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import fc from 'fast-check';
+import type { TraceRequest } from '../../core/workload/index.ts';
+import { readAnswerChunk } from './answer-chunk.ts';
+import { replay } from './replay.ts';
+import type { RequestWriter } from './request-body.ts';
+import { SseReader } from './sse-reader.ts';
+import { createStreamClient } from './stream-client.ts';
+import { findModel } from './target.ts';
+
+const clock = { nowSeconds: () => performance.now() / 1000 };
+
+type Script = (response: ServerResponse, request: IncomingMessage) => void;
+
+/** A server that answers as scripted, closed after the test; gives back its base URL. */
+async function serve(t: TestContext, script: Script): Promise<URL> {
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => script(response, request));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`);
+}
+
+function clientOf(t: TestContext, url: URL, timeoutMs = 5000) {
+  const client = createStreamClient({ url, apiKey: 'key', timeoutMs, clock });
+  t.after(() => client.close());
+  return client;
+}
+
+const never = new AbortController().signal;
+const send = (t: TestContext, url: URL, timeoutMs?: number) =>
+  clientOf(t, url, timeoutMs).send('/completions', Buffer.from('{}'), never);
+
+const event = (json: unknown) => `data: ${JSON.stringify(json)}\n\n`;
+const token = (text: string) => event({ choices: [{ index: 0, text, finish_reason: null }] });
+const usage = (output: number) =>
+  event({
+    choices: [],
+    usage: {
+      prompt_tokens: 7,
+      completion_tokens: output,
+      prompt_tokens_details: { cached_tokens: 3 },
+    },
+  });
+const streamHead = { 'content-type': 'text/event-stream', 'x-spillway-engine': 'http://e1' };
+
+test('any cut into packets gives the same events', () => {
+  const stream =
+    ': ping\r\n\r\ndata: {"a":1}\r\n\r\nevent: x\ndata:one\ndata: two\n\n\ndata: [DONE]\n\n';
+  fc.assert(
+    fc.property(fc.array(fc.nat(stream.length)), (cuts) => {
+      const events: string[] = [];
+      const reader = new SseReader((data) => events.push(data));
+      const edges = [0, ...cuts.toSorted((a, b) => a - b), stream.length];
+      edges.slice(1).forEach((end, i) => {
+        reader.push(stream.slice(edges[i], end));
+      });
+      assert.deepEqual(events, ['{"a":1}', 'one\ntwo', '[DONE]']);
+    }),
+  );
+});
+
+test('an event that never ends is refused', () => {
+  const reader = new SseReader(() => {});
+  assert.throws(() => {
+    for (let i = 0; i < 6; i++) reader.push('x'.repeat(1 << 20));
+  }, RangeError);
+});
+
+test('a chunk has tokens unless it only announces the role or carries usage', () => {
+  const has = (json: unknown) => readAnswerChunk(JSON.stringify(json)).hasTokens;
+  assert.ok(!has({ choices: [{ delta: { role: 'assistant', content: '' } }] }));
+  assert.ok(has({ choices: [{ delta: { role: 'assistant', content: 'Hi' } }] }));
+  assert.ok(has({ choices: [{ delta: { content: '' } }] }));
+  assert.ok(has({ choices: [{ delta: { tool_calls: [{ index: 0 }] } }] }));
+  assert.ok(has({ choices: [{ text: '' }] }));
+  assert.ok(!has({ choices: [], usage: { prompt_tokens: 1 } }));
+  assert.throws(() => readAnswerChunk('[]'), SyntaxError);
+});
+
+test('a stream is timed chunk by chunk, with usage and the engine that answered', async (t) => {
+  const url = await serve(t, async (response, request) => {
+    assert.equal(request.url, '/v1/completions');
+    assert.equal(request.headers.authorization, 'Bearer key');
+    response.writeHead(200, streamHead);
+    response.write(token('a'));
+    await delay(30);
+    // Two events in one packet come at one time; one event in two packets comes with the second.
+    const [head, tail] = [token('d').slice(0, 9), token('d').slice(9)];
+    response.write(token('b') + token('c') + head);
+    await delay(30);
+    response.end(`${tail}${usage(4)}data: [DONE]\n\n`);
+  });
+  const answer = await send(t, url);
+  assert.equal(answer.error, undefined);
+  assert.equal(answer.engine, 'http://e1');
+  assert.deepEqual(answer.usage, { promptTokens: 7, outputTokens: 4, cachedTokens: 3 });
+  const [a = 0, b = 0, c = 0, d = 0] = answer.chunkSeconds;
+  assert.equal(answer.chunkSeconds.length, 4);
+  assert.ok(answer.sentSeconds < a && b - a > 0.02 && c === b && d - c > 0.02);
+});
+
+test('each way to fail has its kind', async (t) => {
+  const scripts: readonly (readonly [string, RegExp, Script])[] = [
+    [
+      'http_429',
+      /slow down/,
+      (response) => response.writeHead(429).end('{"error":{"message":"slow down"}}'),
+    ],
+    ['http_500', /oops/, (response) => response.writeHead(500).end('oops')],
+    ['http_404', /Not Found/, (response) => response.writeHead(404).end('{"detail":"Not Found"}')],
+    [
+      'malformed',
+      /application\/json, not an event stream/,
+      (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'),
+    ],
+    [
+      'malformed',
+      /an event is not JSON/,
+      (response) => response.writeHead(200, streamHead).end('data: {"choices"\n\n'),
+    ],
+    [
+      'stream_error',
+      /engine died/,
+      (response) =>
+        response
+          .writeHead(200, streamHead)
+          .end(token('a') + event({ error: { message: 'engine died' } })),
+    ],
+    [
+      'cut',
+      /cut after 1 chunks/,
+      (response) => {
+        response.writeHead(200, streamHead).write(token('a'));
+        setTimeout(() => response.destroy(), 10);
+      },
+    ],
+    [
+      'cut',
+      /ended without \[DONE\]/,
+      (response) => response.writeHead(200, streamHead).end(token('a')),
+    ],
+    [
+      'empty',
+      /no tokens/,
+      (response) => response.writeHead(200, streamHead).end(`${usage(0)}data: [DONE]\n\n`),
+    ],
+    ['connect', /no answer/, (response) => response.destroy()],
+    ['timeout', /not finished after 0.05 s/, () => {}],
+    [
+      'timeout',
+      /not finished/,
+      (response) => response.writeHead(200, streamHead).write(token('a')),
+    ],
+  ];
+  for (const [kind, message, script] of scripts) {
+    const { error } = await send(t, await serve(t, script), 50);
+    assert.equal(error?.kind, kind);
+    assert.match(error?.message ?? '', message);
+  }
+});
+
+test('a connection that the server closed while idle is no failure', async (t) => {
+  let count = 0;
+  const url = await serve(t, (response, request) => {
+    // The second request on the first connection finds it closed.
+    if (++count === 2) request.socket.destroy();
+    else response.writeHead(200, streamHead).end(`${token('a')}data: [DONE]\n\n`);
+  });
+  const client = clientOf(t, url);
+  const first = await client.send('/completions', Buffer.from('{}'), never);
+  await delay(5);
+  const second = await client.send('/completions', Buffer.from('{}'), never);
+  assert.deepEqual([first.error, second.error, count], [undefined, undefined, 3]);
+});
+
+/** A trace of requests with the given arrivals, each asking for two tokens. */
+const arrivals = (...seconds: readonly number[]): TraceRequest[] =>
+  seconds.map((arrivalSeconds) => ({
+    arrivalSeconds,
+    promptTokens: 7,
+    outputTokens: 2,
+    blockIds: [0],
+  }));
+const writer: RequestWriter = { path: '/completions', body: () => Buffer.from('{}') };
+
+/** Answers two tokens, the second after `ms`. */
+const twoTokens =
+  (ms: number): Script =>
+  async (response) => {
+    response.writeHead(200, streamHead).write(token('a'));
+    await delay(ms);
+    response.end(`${token('b')}${usage(2)}data: [DONE]\n\n`);
+  };
+
+test('requests are sent when they are due, not when earlier ones are answered', async (t) => {
+  // No request is answered before the last has come: a closed loop would wait for ever.
+  const held: ServerResponse[] = [];
+  const url = await serve(t, (response) => {
+    held.push(response);
+    if (held.length === 4) for (const each of held) twoTokens(1)(each, each.req);
+  });
+  const requests = arrivals(0, 0, 0.03, 0.06);
+  const client = clientOf(t, url);
+  const result = await replay({ requests, writer, client, clock, signal: never });
+  assert.equal(result.isPartial, false);
+  assert.equal(result.records.length, 4);
+  for (const record of result.records) {
+    assert.ok(record.sentSeconds >= record.scheduledSeconds);
+    assert.deepEqual([record.outputTokens, record.cachedTokens, record.error], [2, 3, undefined]);
+  }
+  assert.deepEqual([result.promptMismatches, result.outputMismatches], [0, 0]);
+});
+
+test('a request held back by the concurrency limit is late, and the record says so', async (t) => {
+  const url = await serve(t, twoTokens(40));
+  const result = await replay({
+    requests: arrivals(0, 0),
+    writer,
+    client: clientOf(t, url),
+    clock,
+    concurrencyMax: 1,
+    signal: never,
+  });
+  const [first, second] = result.records;
+  assert.ok((second?.sentSeconds ?? 0) >= (first?.chunkSeconds[1] ?? 1));
+  assert.equal(second?.scheduledSeconds, 0);
+});
+
+test('stopping ends what is under way and keeps what was measured', async (t) => {
+  let [seen, open] = [0, 0];
+  const url = await serve(t, (response) => {
+    open++;
+    response.once('close', () => open--);
+    if (++seen === 1) return void twoTokens(0)(response, response.req);
+    response.writeHead(200, streamHead).write(token('a'));
+  });
+  const stop = new AbortController();
+  const progress: number[] = [];
+  const result = await replay({
+    requests: arrivals(0, 0.03, 60),
+    writer,
+    client: clientOf(t, url),
+    clock,
+    signal: stop.signal,
+    onProgress: ({ sent, completed }) => {
+      progress.push(completed);
+      if (sent === 2) setTimeout(() => stop.abort(), 20);
+    },
+  });
+  assert.deepEqual(
+    result.records.map((record) => record.error?.kind),
+    [undefined, 'interrupted'],
+  );
+  assert.equal(result.isPartial, true);
+  await delay(20);
+  assert.equal(open, 0, 'no connection is left with the server');
+});
+
+test('the model is the first one served, or the one asked for, with its length limit', async (t) => {
+  const url = await serve(t, (response) =>
+    response.end(JSON.stringify({ data: [{ id: 'a', max_model_len: 4096 }, { id: 'b' }] })),
+  );
+  const find = (model?: string) => findModel({ url, apiKey: undefined, model, signal: never });
+  assert.deepEqual(await find(), { id: 'a', tokensMax: 4096 });
+  assert.deepEqual(await find('b'), { id: 'b', tokensMax: undefined });
+  await assert.rejects(
+    find('c'),
+    /^InputError: http.* does not serve the model "c"; it serves a, b/,
+  );
+});
+
+test('a server that is no OpenAI API is told in one sentence', async (t) => {
+  const find = (url: URL) => findModel({ url, apiKey: undefined, model: undefined, signal: never });
+  const answers = (status: number, body: string) =>
+    serve(t, (response) => response.writeHead(status).end(body));
+  await assert.rejects(find(await answers(404, 'no')), /answers 404; the URL must be the base/);
+  await assert.rejects(find(await answers(401, 'no')), /answers 401: .*--api-key/);
+  await assert.rejects(find(await answers(200, '<html>')), /does not answer with a list of models/);
+  await assert.rejects(find(await answers(200, '{"data":[]}')), /serves no model/);
+  await assert.rejects(
+    find(new URL('http://127.0.0.1:1/v1')),
+    /^InputError: Cannot reach .*ECONNREFUSED/,
+  );
+});

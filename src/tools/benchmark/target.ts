@@ -1,0 +1,117 @@
+// The server under load: asks it for its models before the first request is sent.
+import { request as requestPlain } from 'node:http';
+import { request as requestTls } from 'node:https';
+import { InputError } from '../../core/base/index.ts';
+
+/** The answer to GET /models is small; a server that does not give it in this time is not up. */
+const modelsTimeoutMs = 10_000;
+const modelsLengthMax = 4 << 20;
+
+/** A model as the server lists it. */
+export interface TargetModel {
+  readonly id: string;
+  /** Longest prompt and output together, in tokens; undefined if the server does not say. */
+  readonly tokensMax: number | undefined;
+}
+
+/**
+ * Finds the model to send requests to.
+ *
+ * @param options.model The model's name; the first one served if undefined.
+ * @throws {InputError} If the server cannot be reached or does not serve the model.
+ */
+export async function findModel(options: {
+  readonly url: URL;
+  readonly apiKey: string | undefined;
+  readonly model: string | undefined;
+  readonly signal: AbortSignal;
+}): Promise<TargetModel> {
+  const { url, model } = options;
+  const models = await listModels(options);
+  const found = model === undefined ? models[0] : models.find(({ id }) => id === model);
+  if (found !== undefined) return found;
+  if (models.length === 0) throw new InputError(`${url.href} serves no model.`);
+  const served = models.map(({ id }) => id).join(', ');
+  throw new InputError(`${url.href} does not serve the model "${model}"; it serves ${served}.`);
+}
+
+async function listModels(options: {
+  readonly url: URL;
+  readonly apiKey: string | undefined;
+  readonly signal: AbortSignal;
+}): Promise<TargetModel[]> {
+  const { url, apiKey, signal } = options;
+  const address = `${url.href.replace(/\/+$/, '')}/models`;
+  let response: { readonly status: number; readonly body: string };
+  try {
+    response = await get(address, apiKey, signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const reason = error instanceof Error ? error.message || error.name : String(error);
+    throw new InputError(`Cannot reach ${url.href}: ${reason}. Is the server up?`, {
+      cause: error,
+    });
+  }
+  if (response.status === 401 || response.status === 403) {
+    throw new InputError(
+      `${address} answers ${response.status}: give the name of the variable that holds its key with --api-key.`,
+    );
+  }
+  if (response.status !== 200) {
+    throw new InputError(
+      `${address} answers ${response.status}; the URL must be the base of an OpenAI API, such as http://127.0.0.1:8000/v1.`,
+    );
+  }
+  return modelsIn(response.body, address);
+}
+
+function modelsIn(body: string, address: string): TargetModel[] {
+  let list: unknown;
+  try {
+    list = (JSON.parse(body) as { readonly data?: unknown } | null)?.data;
+  } catch {
+    list = undefined;
+  }
+  if (!Array.isArray(list))
+    throw new InputError(`${address} does not answer with a list of models.`);
+  return list.flatMap(
+    (entry: { readonly id?: unknown; readonly max_model_len?: unknown } | null) =>
+      typeof entry?.id === 'string'
+        ? {
+            id: entry.id,
+            tokensMax: typeof entry.max_model_len === 'number' ? entry.max_model_len : undefined,
+          }
+        : [],
+  );
+}
+
+/** Not fetch: it refuses some ports that a server may well have. */
+function get(
+  address: string,
+  apiKey: string | undefined,
+  signal: AbortSignal,
+): Promise<{ readonly status: number; readonly body: string }> {
+  return new Promise((resolve, reject) => {
+    const request = (address.startsWith('https:') ? requestTls : requestPlain)(address, {
+      agent: false,
+      headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
+      signal,
+    });
+    const timer = setTimeout(() => {
+      request.destroy(new Error(`no answer within ${modelsTimeoutMs / 1000} s`));
+    }, modelsTimeoutMs);
+    request.once('close', () => clearTimeout(timer));
+    request.on('error', reject);
+    request.once('response', (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('error', reject);
+      response.on('data', (text: string) => {
+        body += text;
+        if (body.length > modelsLengthMax) request.destroy(new Error('the answer is too long'));
+      });
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, body }));
+    });
+    request.end();
+  });
+}
