@@ -12,3 +12,31 @@ export type {
 } from './kv-events.ts';
 export { decodeKvEventBatch } from './kv-events-decode.ts';
 export { encodeKvEventBatch } from './kv-events-encode.ts';
+export { ApiError, badRequest, modelNotFound } from './openai/api-error.ts';
+export {
+  type ChatMessage,
+  type ChatRequest,
+  readChatRequest,
+  type Tool,
+} from './openai/chat-request.ts';
+export {
+  type CompletionRequest,
+  type Prompt,
+  promptsOf,
+  readCompletionRequest,
+} from './openai/completion-request.ts';
+export { checkSampling, type SamplingRead, stopStrings } from './openai/sampling.ts';
+export {
+  anything,
+  boolean,
+  type Issue,
+  integer,
+  list,
+  type Read,
+  readBody,
+  schemaError,
+  string,
+  union,
+} from './openai/schema.ts';
+export { sseContentType, sseDone, sseEvent } from './openai/sse.ts';
+export { streamUsageObject, type UsageCounts, usageObject } from './openai/usage.ts';

@@ -1,0 +1,152 @@
+// Runs the engine model on the wall clock.
+import type { EngineModel, EngineRequest, EngineStep } from '../../core/engine/index.ts';
+
+export interface DriverOptions<R extends EngineRequest> {
+  readonly model: EngineModel;
+  /** GPU seconds per wall second; Infinity runs as fast as the machine can. */
+  readonly timeScale: number;
+  /** Wall seconds, monotonic. */
+  readonly wallSeconds: () => number;
+  /** Samples one token of a request; answers whether it ends. */
+  readonly onToken: (request: R) => boolean;
+  /** After each step, with the step just done. */
+  readonly onStep: (step: EngineStep) => void;
+}
+
+/** Steps are done this long at a time before sockets get their turn, in wall milliseconds. */
+const burstMs = 8;
+
+/**
+ * Plays the model's steps when their time has come. Each step begins where the one before ended on
+ * the model's own clock, never "now": a late timer makes one token late and not all that follow.
+ * A request joins the first step that begins after its arrival, also when the driver is behind.
+ */
+export class Driver<R extends EngineRequest> {
+  readonly #options: DriverOptions<R>;
+  readonly #startWall: number;
+  /** Arrived, but later than the step being played began. */
+  readonly #arrivals: R[] = [];
+  #step: EngineStep | undefined;
+  /** Where the last step ended, GPU seconds. */
+  #modelSeconds = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #isClosed = false;
+  #lagSeconds = 0;
+
+  constructor(options: DriverOptions<R>) {
+    this.#options = options;
+    this.#startWall = options.wallSeconds();
+  }
+
+  /** GPU seconds since the start. */
+  nowSeconds(): number {
+    const { timeScale, wallSeconds } = this.#options;
+    return timeScale === Number.POSITIVE_INFINITY
+      ? this.#modelSeconds
+      : (wallSeconds() - this.#startWall) * timeScale;
+  }
+
+  /** How far the last step's tokens came after their time, wall seconds. */
+  get lagSeconds(): number {
+    return this.#lagSeconds;
+  }
+
+  add(request: R): void {
+    this.#arrivals.push(request);
+    if (this.#step === undefined) this.wake();
+  }
+
+  /** Frees what the request holds, at once. @returns False if it has ended already. */
+  abort(request: R): boolean {
+    const at = this.#arrivals.indexOf(request);
+    if (at !== -1) {
+      this.#arrivals.splice(at, 1);
+      return true;
+    }
+    return this.#options.model.abort(request.id);
+  }
+
+  /** Looks for work; needed after the model was resumed from outside. */
+  wake(): void {
+    if (this.#isClosed || this.#immediate !== undefined || this.#step !== undefined) return;
+    // Not at once: requests of one burst of arrivals share a step.
+    this.#immediate = setImmediate(() => {
+      this.#immediate = undefined;
+      this.#run();
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+  }
+
+  #run(): void {
+    const { model, onToken, onStep, wallSeconds } = this.#options;
+    const burstEnd = wallSeconds() + burstMs / 1000;
+    while (!this.#isClosed) {
+      if (this.#step === undefined && !this.#plan()) return;
+      const step = this.#step as EngineStep;
+      const dueIn = this.#wallUntil(step.endSeconds);
+      if (dueIn > 0) {
+        this.#sleep(dueIn);
+        return;
+      }
+      this.#lagSeconds = -dueIn;
+      this.#step = undefined;
+      this.#modelSeconds = step.endSeconds;
+      model.complete(step, (request) => onToken(request as R));
+      onStep(step);
+      if (wallSeconds() >= burstEnd) {
+        this.#sleep(0);
+        return;
+      }
+    }
+  }
+
+  /** Plans the next step. @returns False if there is nothing to do. */
+  #plan(): boolean {
+    const { model } = this.#options;
+    let start = this.#modelSeconds;
+    this.#admit(start);
+    this.#step = model.schedule(start);
+    if (this.#step === undefined && this.#arrivals.length > 0) {
+      // Idle until the first arrival.
+      start = Math.max(start, (this.#arrivals[0] as R).arrivalSeconds);
+      this.#admit(start);
+      this.#step = model.schedule(start);
+    }
+    return this.#step !== undefined;
+  }
+
+  #admit(startSeconds: number): void {
+    const { model } = this.#options;
+    while (this.#arrivals.length > 0) {
+      const request = this.#arrivals[0] as R;
+      if (request.arrivalSeconds > startSeconds) return;
+      this.#arrivals.shift();
+      model.add(request, request.arrivalSeconds);
+    }
+  }
+
+  #wallUntil(modelSeconds: number): number {
+    const { timeScale } = this.#options;
+    return timeScale === Number.POSITIVE_INFINITY
+      ? 0
+      : (modelSeconds - this.nowSeconds()) / timeScale;
+  }
+
+  /** Rounded up: a token up to a millisecond late costs nothing, spinning until its time a core. */
+  #sleep(seconds: number): void {
+    if (seconds > 0) {
+      this.#timer = setTimeout(() => this.#run(), Math.ceil(seconds * 1000));
+      return;
+    }
+    this.#immediate = setImmediate(() => {
+      this.#immediate = undefined;
+      this.#run();
+    });
+  }
+}

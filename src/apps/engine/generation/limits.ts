@@ -1,0 +1,59 @@
+// The context's bounds on prompts and answers, with vLLM's sentences.
+import { badRequest } from '../../../core/protocol/index.ts';
+import type { Engine } from '../engine.ts';
+
+/** No token of a text model stands for more characters; vLLM refuses longer text unread. */
+const charactersPerTokenMax = 128;
+
+/** @throws {ApiError} 400 if no tokenization of this text could fit. */
+export function checkPromptText(engine: Engine, text: string): void {
+  const { maxModelLen } = engine.options.config;
+  const charactersMax = maxModelLen * charactersPerTokenMax;
+  if (text.length <= charactersMax) return;
+  throw badRequest(
+    `This model's maximum context length is ${maxModelLen} tokens. However, your prompt contains ${text.length} characters (more than ${charactersMax} characters, which is the upper bound for ${maxModelLen} input tokens). Please reduce the length of the input prompt.`,
+    'input_text',
+    `${text.length}`,
+  );
+}
+
+/**
+ * How many tokens a request may generate: what it asks for, within what the context leaves.
+ *
+ * @param isText Text is cut while it is tokenized, so its true length is not known.
+ * @throws {ApiError} 400 if the prompt does not fit or nothing is left to generate.
+ */
+export function maxTokensOf(
+  engine: Engine,
+  promptTokens: number,
+  asked: number | null | undefined,
+  isText: boolean,
+): number {
+  const { maxModelLen } = engine.options.config;
+  if (promptTokens > maxModelLen) {
+    const [words, value] = isText
+      ? [`at least ${maxModelLen + 1}`, maxModelLen + 1]
+      : [`${promptTokens}`, promptTokens];
+    throw badRequest(
+      `This model's maximum context length is ${maxModelLen} tokens. However, your prompt contains ${words} input tokens, which exceeds this limit even without any output tokens. Please reduce the length of the input prompt.`,
+      'input_tokens',
+      `${value}`,
+    );
+  }
+  if (asked != null && asked > maxModelLen) {
+    throw badRequest(
+      `max_tokens=${asked} cannot be greater than max_model_len=${maxModelLen}. Please request fewer output tokens.`,
+      'max_tokens',
+      `${asked}`,
+    );
+  }
+  const maxTokens = Math.min(asked ?? maxModelLen, maxModelLen - promptTokens);
+  if (maxTokens < 1) {
+    throw badRequest(
+      `max_tokens must be at least 1, got ${maxTokens}.`,
+      'max_tokens',
+      `${maxTokens}`,
+    );
+  }
+  return maxTokens;
+}

@@ -1,0 +1,115 @@
+// One HTTP request and its answer, with what every route needs: body, JSON answers, disconnects.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { ApiError, schemaError } from '../../../core/protocol/index.ts';
+
+/** Largest body taken, bytes; a longer one is refused while it comes in. */
+const bodyBytesMax = 64 * 1024 * 1024;
+
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.request = request;
+    this.response = response;
+    this.url = new URL(request.url ?? '/', 'http://engine');
+  }
+
+  header(name: string): string | undefined {
+    const value = this.request.headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  }
+
+  /** @throws {ApiError} 400 in FastAPI's words if the body is not JSON, or not called so. */
+  async json(): Promise<unknown> {
+    const mediaType = this.header('content-type')?.split(';')[0]?.trim().toLowerCase();
+    if (mediaType !== 'application/json') {
+      throw new ApiError(
+        400,
+        'Bad Request',
+        "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed",
+      );
+    }
+    const bytes = await this.#read();
+    if (bytes.length === 0) {
+      const issue = { type: 'missing', loc: 'body', msg: 'Field required', input: null };
+      throw schemaError([issue]);
+    }
+    return parseJson(decodeUtf8(bytes));
+  }
+
+  /** Calls back once if the client goes before the answer is complete. */
+  onDisconnect(callback: () => void): void {
+    this.response.once('close', () => {
+      if (!this.response.writableFinished) callback();
+    });
+  }
+
+  sendJson(status: number, json: string): void {
+    this.send(status, 'application/json', json);
+  }
+
+  send(status: number, contentType: string, body: string): void {
+    const bytes = Buffer.from(body);
+    this.response.writeHead(status, {
+      'content-length': bytes.length,
+      ...(contentType !== '' && { 'content-type': contentType }),
+    });
+    this.response.end(bytes);
+  }
+
+  async #read(): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    let length = 0;
+    for await (const part of this.request) {
+      length += part.length;
+      if (length > bodyBytesMax) {
+        throw new ApiError(413, 'Request Entity Too Large', 'The request body is too large.');
+      }
+      parts.push(part);
+    }
+    return Buffer.concat(parts);
+  }
+}
+
+/** A fault that FastAPI itself answers, outside of vLLM's error object. */
+export class FrameworkError extends Error {
+  readonly httpStatus: number;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(httpStatus: number, detail: string, headers: Readonly<Record<string, string>> = {}) {
+    super(detail);
+    this.httpStatus = httpStatus;
+    this.headers = headers;
+  }
+
+  body(): string {
+    return JSON.stringify({ detail: this.message });
+  }
+}
+
+function decodeUtf8(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new FrameworkError(400, 'There was an error parsing the body');
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const at = /position (\d+)/.exec(cause instanceof Error ? cause.message : '')?.[1];
+    throw schemaError([
+      {
+        type: 'json_invalid',
+        loc: `body.${at ?? text.length}`,
+        msg: 'JSON decode error',
+        input: {},
+        ctx: "{'error': 'Expecting value'}",
+      },
+    ]);
+  }
+}

@@ -1,0 +1,17 @@
+// GET /health, GET and POST /ping, GET /version
+import { version } from '../../../core/base/index.ts';
+import { emulatedVersion } from '../engine.ts';
+import type { Handler } from '../http/server.ts';
+
+/** Serves /ping too. */
+export const healthRoute: Handler = (exchange) => exchange.send(200, '', '');
+
+/** The release that is emulated, and that it is. */
+export const versionRoute: Handler = (exchange) =>
+  exchange.sendJson(
+    200,
+    JSON.stringify({
+      version: emulatedVersion,
+      emulation: `Spillway ${version} emulates this version; its text is synthetic.`,
+    }),
+  );

@@ -1,0 +1,134 @@
+// One sequence that the engine generates: prompt tokens in, tokens and text out.
+
+import type { EngineRequest } from '../../core/engine/index.ts';
+import { type BlockKey, hashTokenBlock } from '../../core/kv/index.ts';
+import type { IncrementalDecoder, Tokenizer } from '../../core/tokenizer/index.ts';
+import { StopChecker } from './text/stop-checker.ts';
+import type { TokenSource } from './text/token-source.ts';
+
+export type FinishReason = 'stop' | 'length' | 'abort' | 'error';
+
+/** What one token adds to the answer. */
+export interface TokenDelta {
+  readonly tokenId: number;
+  /** Text that became sendable; may be empty. */
+  readonly text: string;
+  readonly finishReason: FinishReason | null;
+  /** The stop string or stop token that ended it; null for the model's own end token. */
+  readonly stopReason: string | number | null;
+}
+
+export interface SequenceOptions {
+  readonly id: string;
+  readonly prompt: readonly number[];
+  /** Parent of the first block's key: differs per cache salt. */
+  readonly rootKey: number;
+  readonly blockSize: number;
+  readonly maxTokens: number;
+  readonly minTokens: number;
+  readonly priority: number;
+  readonly arrivalSeconds: number;
+  readonly source: TokenSource;
+  readonly endToken: number | undefined;
+  readonly ignoreEos: boolean;
+  readonly stops: readonly string[];
+  readonly stopTokens: readonly number[];
+  readonly includeStop: boolean;
+  readonly skipSpecialTokens: boolean;
+  readonly onDelta: (delta: TokenDelta) => void;
+}
+
+/** Implements the engine model's view (counts and block keys) over real tokens. */
+export class Sequence implements EngineRequest {
+  readonly id: string;
+  readonly prompt: readonly number[];
+  readonly promptTokens: number;
+  readonly maxTokens: number;
+  readonly priority: number;
+  readonly arrivalSeconds: number;
+  readonly output: number[] = [];
+  /** Prompt tokens found in the prefix cache; set at admission. */
+  cachedTokens = 0;
+  finishReason: FinishReason | null = null;
+  readonly #options: SequenceOptions;
+  readonly #decoder: IncrementalDecoder;
+  readonly #stops: StopChecker;
+  readonly #keys: number[] = [];
+
+  constructor(options: SequenceOptions, tokenizer: Tokenizer) {
+    this.#options = options;
+    this.id = options.id;
+    this.prompt = options.prompt;
+    this.promptTokens = options.prompt.length;
+    this.maxTokens = options.maxTokens;
+    this.priority = options.priority;
+    this.arrivalSeconds = options.arrivalSeconds;
+    this.#decoder = tokenizer.incrementalDecoder({
+      skipSpecialTokens: options.skipSpecialTokens,
+    });
+    this.#stops = new StopChecker(options.stops, options.includeStop);
+  }
+
+  blockKey(index: number): BlockKey {
+    for (let block = this.#keys.length; block <= index; block++) {
+      const parent = this.#keys[block - 1] ?? this.#options.rootKey;
+      this.#keys.push(hashTokenBlock(parent, this.blockTokens(block), 0, this.#options.blockSize));
+    }
+    return this.#keys[index] as number;
+  }
+
+  /** Tokens of one full block, prompt first, then output. */
+  blockTokens(index: number): readonly number[] {
+    const { blockSize } = this.#options;
+    const start = index * blockSize;
+    const end = start + blockSize;
+    if (end <= this.promptTokens) return this.prompt.slice(start, end);
+    const outputStart = Math.max(0, start - this.promptTokens);
+    const fromOutput = this.output.slice(outputStart, end - this.promptTokens);
+    return start < this.promptTokens ? [...this.prompt.slice(start), ...fromOutput] : fromOutput;
+  }
+
+  /** Samples the next token. @returns Whether the sequence ends with it. */
+  sample(): boolean {
+    const { source, minTokens, maxTokens, endToken, ignoreEos, stopTokens } = this.#options;
+    const tokenId = source.next();
+    this.output.push(tokenId);
+    const mayStop = this.output.length >= minTokens;
+    let stopReason: string | number | null = null;
+    if (mayStop && !ignoreEos && tokenId === endToken) {
+      this.finishReason = 'stop';
+    } else if (mayStop && stopTokens.includes(tokenId)) {
+      this.finishReason = 'stop';
+      stopReason = tokenId;
+    }
+    // The token that ends an answer adds no text, as in vLLM.
+    if (this.finishReason === null || this.#options.includeStop) {
+      const found = this.#stops.push(this.#decoder.push(tokenId), mayStop);
+      if (found !== undefined && this.finishReason === null) {
+        this.finishReason = 'stop';
+        stopReason = found;
+      }
+    }
+    if (this.finishReason === null && this.output.length >= maxTokens) this.finishReason = 'length';
+    const isEnd = this.finishReason !== null;
+    this.#options.onDelta({
+      tokenId,
+      text: this.#stops.take(isEnd),
+      finishReason: this.finishReason,
+      stopReason,
+    });
+    return isEnd;
+  }
+
+  /** Ends the answer from outside. */
+  abort(reason: 'abort' | 'error'): void {
+    if (this.finishReason !== null) return;
+    this.finishReason = reason;
+    this.#options.onDelta({
+      tokenId: -1,
+      text: this.#stops.take(true),
+      finishReason: reason,
+      stopReason: null,
+    });
+  }
+}

@@ -1,0 +1,81 @@
+// Tokens that are whole words, so that synthetic text looks like text and streams like a model's.
+import type { Tokenizer } from '../../../core/tokenizer/index.ts';
+
+/** Token ids by their part in a sentence. */
+export interface WordList {
+  /** " word" */
+  readonly words: readonly number[];
+  /** "Word", at the start of a text. */
+  readonly openers: readonly number[];
+  /** " Word", at the start of a later sentence. */
+  readonly capitals: readonly number[];
+  readonly comma: number;
+  readonly stop: number;
+}
+
+/** Vocabularies are in order of frequency: the first ids hold the common words. */
+const idsScanned = 30_000;
+
+/**
+ * Picks the words of a vocabulary. Each is one token and stays one when its text is encoded again,
+ * so an answer that comes back in the next prompt hits the cache as a real one would.
+ */
+export function wordList(tokenizer: Tokenizer): WordList {
+  const words: number[] = [];
+  const openers: number[] = [];
+  const capitals: number[] = [];
+  const scanned = Math.min(idsScanned, tokenizer.vocabularySize);
+  for (let id = 0; id < scanned; id++) {
+    const bytes = tokenizer.tokenBytes(id);
+    if (bytes.length < 3 || bytes.length > 13) continue;
+    const list = listOf(bytes, words, openers, capitals);
+    if (list && isStable(tokenizer, id)) list.push(id);
+  }
+  // A vocabulary without English words still has some text.
+  const any = words.length > 0 ? words : textTokens(tokenizer);
+  const first = any[0] ?? 0;
+  return {
+    words: any,
+    openers: openers.length > 0 ? openers : any,
+    capitals: capitals.length > 0 ? capitals : any,
+    comma: tokenizer.encode(',', { addSpecialTokens: false })[0] ?? first,
+    stop: tokenizer.encode('.', { addSpecialTokens: false })[0] ?? first,
+  };
+}
+
+/** The list that a token's letters put it on: `[ ]?[A-Za-z][a-z]+`. */
+function listOf(
+  bytes: Uint8Array,
+  words: number[],
+  openers: number[],
+  capitals: number[],
+): number[] | undefined {
+  const start = bytes[0] === 0x20 ? 1 : 0;
+  const head = bytes[start] as number;
+  const isCapital = head >= 0x41 && head <= 0x5a;
+  if (!isCapital && !isLower(head)) return undefined;
+  for (let i = start + 1; i < bytes.length; i++) {
+    if (!isLower(bytes[i] as number)) return undefined;
+  }
+  if (start === 0) return isCapital ? openers : undefined;
+  return isCapital ? capitals : words;
+}
+
+function isLower(byte: number): boolean {
+  return byte >= 0x61 && byte <= 0x7a;
+}
+
+function isStable(tokenizer: Tokenizer, id: number): boolean {
+  const text = tokenizer.tokenText(id);
+  if (text === undefined) return false;
+  const again = tokenizer.encode(text, { addSpecialTokens: false });
+  return again.length === 1 && again[0] === id;
+}
+
+function textTokens(tokenizer: Tokenizer): number[] {
+  const ids: number[] = [];
+  for (let id = 0; id < tokenizer.vocabularySize && ids.length < 1000; id++) {
+    if (!tokenizer.isSpecial(id) && /^\S+$/.test(tokenizer.tokenText(id) ?? '')) ids.push(id);
+  }
+  return ids;
+}

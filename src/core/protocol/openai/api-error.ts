@@ -1,0 +1,51 @@
+// The error object of the OpenAI API as vLLM fills it in.
+import { SpillwayError } from '../../base/index.ts';
+
+/** An answer other than 2xx, thrown by whatever finds the fault and sent by the HTTP edge. */
+export class ApiError extends SpillwayError {
+  override readonly name = 'ApiError';
+  readonly code = 'ERR_API';
+  readonly httpStatus: number;
+  readonly type: string;
+  readonly param: string | null;
+
+  constructor(
+    httpStatus: number,
+    type: string,
+    message: string,
+    options: { readonly param?: string | null; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.httpStatus = httpStatus;
+    this.type = type;
+    this.param = options.param ?? null;
+  }
+
+  /** `{"error":{"message","type","param","code"}}`. */
+  body(): string {
+    return JSON.stringify({
+      error: { message: this.message, type: this.type, param: this.param, code: this.httpStatus },
+    });
+  }
+}
+
+/** A value that vLLM's own checks refuse; the sentence names the parameter when there is one. */
+export function badRequest(sentence: string, param?: string, value?: string): ApiError {
+  const suffix =
+    param === undefined
+      ? ''
+      : value === undefined
+        ? ` (parameter=${param})`
+        : ` (parameter=${param}, value=${value})`;
+  return new ApiError(400, 'BadRequestError', sentence + suffix, { param: param ?? null });
+}
+
+/** A model name that the server does not serve. */
+export function modelNotFound(model: string, served: readonly string[]): ApiError {
+  return new ApiError(
+    404,
+    'NotFoundError',
+    `The model \`${model}\` does not exist. Valid aliases: ${served.join(', ')}.`,
+    { param: 'model' },
+  );
+}

@@ -1,0 +1,231 @@
+// Reads JSON bodies as vLLM's Pydantic models do: the same coercions, the same error sentences.
+import { ApiError } from './api-error.ts';
+import { pythonRepr } from './python-repr.ts';
+
+/** One thing wrong with a body, as Pydantic reports it. */
+export interface Issue {
+  readonly type: string;
+  readonly loc: string;
+  readonly msg: string;
+  readonly input: unknown;
+  readonly ctx?: string;
+}
+
+/** Turns a JSON value into a T, or notes what is wrong with it and returns undefined. */
+export type Parser<T> = (value: unknown, loc: string, issues: Issue[]) => T | undefined;
+
+/** Fields of an object in the order in which faults are reported. */
+export type Shape = Readonly<Record<string, Parser<unknown>>>;
+
+/** What a shape reads: every field may be absent or null. */
+export type Read<S extends Shape> = {
+  readonly [K in keyof S]?: (S[K] extends Parser<infer T> ? T : never) | null | undefined;
+};
+
+/**
+ * Reads a request body.
+ *
+ * @param required Fields that must be there; each missing one is an issue in its place.
+ * @throws {ApiError} 400 "Bad Request" with all issues in one message, as FastAPI under vLLM.
+ */
+export function readBody<S extends Shape>(
+  body: unknown,
+  shape: S,
+  required: readonly (keyof S & string)[] = [],
+): Read<S> {
+  const issues: Issue[] = [];
+  const read = object(shape, required)(body, 'body', issues);
+  if (issues.length > 0 || read === undefined) throw schemaError(issues);
+  return read;
+}
+
+/** The answer to a body with issues. */
+export function schemaError(issues: readonly Issue[]): ApiError {
+  const lines = issues.map(({ type, loc, msg, input, ctx }) => {
+    const context = ctx === undefined ? '' : `, 'ctx': ${ctx}`;
+    return `  {'type': '${type}', 'loc': '${loc}', 'msg': ${pythonRepr(msg)}, 'input': ${pythonRepr(inputText(input))}${context}}`;
+  });
+  const head = `${issues.length} validation error${issues.length === 1 ? '' : 's'}:`;
+  return new ApiError(400, 'Bad Request', [head, ...lines].join('\n'), {
+    param: issues[0]?.loc ?? null,
+  });
+}
+
+export function object<S extends Shape>(
+  shape: S,
+  required: readonly (keyof S & string)[] = [],
+): Parser<Read<S>> {
+  return (value, loc, issues) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      const msg = 'Input should be a valid dictionary or object to extract fields from';
+      issues.push({ type: 'model_attributes_type', loc, msg, input: value });
+      return undefined;
+    }
+    const given = value as Record<string, unknown>;
+    const read: Record<string, unknown> = {};
+    for (const name in shape) {
+      const field = given[name];
+      if (field !== undefined && field !== null) {
+        read[name] = (shape[name] as Parser<unknown>)(field, `${loc}.${name}`, issues);
+      } else if (required.includes(name)) {
+        issues.push({
+          type: 'missing',
+          loc: `${loc}.${name}`,
+          msg: 'Field required',
+          input: value,
+        });
+      } else {
+        read[name] = field;
+      }
+    }
+    return read as Read<S>;
+  };
+}
+
+/** @param least Smallest integer allowed, if there is one. */
+export function integer(least?: number): Parser<number> {
+  return (value, loc, issues) => {
+    const number = toInteger(value, loc, issues);
+    if (number === undefined || least === undefined || number >= least) return number;
+    const msg = `Input should be greater than or equal to ${least}`;
+    issues.push({ type: 'greater_than_equal', loc, msg, input: value, ctx: `{'ge': ${least}}` });
+    return undefined;
+  };
+}
+
+function toInteger(value: unknown, loc: string, issues: Issue[]): number | undefined {
+  if (typeof value === 'boolean') return Number(value);
+  if (typeof value === 'number') {
+    if (Number.isInteger(value)) return value;
+    const msg = 'Input should be a valid integer, got a number with a fractional part';
+    issues.push({ type: 'int_from_float', loc, msg, input: value });
+  } else if (typeof value === 'string') {
+    if (/^\s*[+-]?\d+(\.0*)?\s*$/.test(value)) return Number(value);
+    const msg = 'Input should be a valid integer, unable to parse string as an integer';
+    issues.push({ type: 'int_parsing', loc, msg, input: value });
+  } else {
+    issues.push({ type: 'int_type', loc, msg: 'Input should be a valid integer', input: value });
+  }
+  return undefined;
+}
+
+export const float: Parser<number> = (value, loc, issues) => {
+  if (typeof value === 'boolean') return Number(value);
+  if (typeof value === 'number') return value;
+  if (typeof value === 'string') {
+    const number = Number(value);
+    if (value.trim() !== '' && !Number.isNaN(number)) return number;
+    const msg = 'Input should be a valid number, unable to parse string as a number';
+    issues.push({ type: 'float_parsing', loc, msg, input: value });
+  } else {
+    issues.push({ type: 'float_type', loc, msg: 'Input should be a valid number', input: value });
+  }
+  return undefined;
+};
+
+const truths: Readonly<Record<string, boolean>> = {
+  true: true,
+  t: true,
+  yes: true,
+  y: true,
+  on: true,
+  '1': true,
+  false: false,
+  f: false,
+  no: false,
+  n: false,
+  off: false,
+  '0': false,
+};
+
+export const boolean: Parser<boolean> = (value, loc, issues) => {
+  if (typeof value === 'boolean') return value;
+  if (typeof value === 'string' || typeof value === 'number') {
+    const truth = truths[String(value).toLowerCase()];
+    if (truth !== undefined) return truth;
+    const msg = 'Input should be a valid boolean, unable to interpret input';
+    issues.push({ type: 'bool_parsing', loc, msg, input: value });
+  } else {
+    issues.push({ type: 'bool_type', loc, msg: 'Input should be a valid boolean', input: value });
+  }
+  return undefined;
+};
+
+export const string: Parser<string> = (value, loc, issues) => {
+  if (typeof value === 'string') return value;
+  issues.push({ type: 'string_type', loc, msg: 'Input should be a valid string', input: value });
+  return undefined;
+};
+
+/** One of the strings given. */
+export function literal<T extends string>(...allowed: readonly T[]): Parser<T> {
+  const spelled = allowed.map((word) => `'${word}'`);
+  const expected =
+    spelled.length > 1
+      ? `${spelled.slice(0, -1).join(', ')} or ${spelled.at(-1)}`
+      : `${spelled[0]}`;
+  return (value, loc, issues) => {
+    if (allowed.includes(value as T)) return value as T;
+    issues.push({
+      type: 'literal_error',
+      loc,
+      msg: `Input should be ${expected}`,
+      input: value,
+      ctx: `{'expected': ${pythonRepr(expected)}}`,
+    });
+    return undefined;
+  };
+}
+
+export function list<T>(item: Parser<T>): Parser<readonly T[]> {
+  return (value, loc, issues) => {
+    if (!Array.isArray(value)) {
+      issues.push({ type: 'list_type', loc, msg: 'Input should be a valid list', input: value });
+      return undefined;
+    }
+    return value.map((entry, i) => item(entry, `${loc}.${i}`, issues) as T);
+  };
+}
+
+export function dictionary<T>(item: Parser<T>): Parser<Readonly<Record<string, T>>> {
+  return (value, loc, issues) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      const msg = 'Input should be a valid dictionary';
+      issues.push({ type: 'dict_type', loc, msg, input: value });
+      return undefined;
+    }
+    return Object.fromEntries(
+      Object.entries(value).map(([key, entry]) => [key, item(entry, `${loc}.${key}`, issues) as T]),
+    );
+  };
+}
+
+/** The first alternative that reads the value; the issues of all if none does. */
+export function union<T extends readonly Parser<unknown>[]>(
+  ...alternatives: T
+): Parser<T[number] extends Parser<infer U> ? U : never> {
+  return (value, loc, issues) => {
+    const all: Issue[] = [];
+    for (const alternative of alternatives) {
+      const own: Issue[] = [];
+      const read = alternative(value, loc, own);
+      if (own.length === 0) return read as never;
+      all.push(...own);
+    }
+    issues.push(...all);
+    return undefined;
+  };
+}
+
+/** Whatever is there. */
+export const anything: Parser<unknown> = (value) => value;
+
+/** How vLLM shortens what it quotes. */
+function inputText(input: unknown): string {
+  if (Array.isArray(input)) return `<list of ${input.length} items>`;
+  if (typeof input === 'object' && input !== null) {
+    return `<dict of ${Object.keys(input).length} items>`;
+  }
+  if (typeof input === 'boolean') return input ? 'True' : 'False';
+  return input === null || input === undefined ? 'None' : String(input);
+}

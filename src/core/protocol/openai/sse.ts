@@ -1,0 +1,12 @@
+// Server-sent events as the OpenAI API uses them: one `data:` line per event.
+
+/** `Content-Type` of a stream. */
+export const sseContentType = 'text/event-stream; charset=utf-8';
+
+/** Ends every stream of chat and completions, also one that failed. */
+export const sseDone = 'data: [DONE]\n\n';
+
+/** @param json One JSON document without line breaks. */
+export function sseEvent(json: string): string {
+  return `data: ${json}\n\n`;
+}

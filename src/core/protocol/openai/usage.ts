@@ -1,0 +1,45 @@
+// Token counts of an answer.
+
+export interface UsageCounts {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** Undefined unless `--enable-prompt-tokens-details`. */
+  readonly cachedTokens: number | undefined;
+  /** Prompt tokens newly in the cache; vLLM counts them for chat only. */
+  readonly createdCacheTokens: number | undefined;
+}
+
+/** Of a whole answer; keys and nulls in vLLM's order. */
+export function usageObject(counts: UsageCounts): object {
+  return {
+    prompt_tokens: counts.promptTokens,
+    total_tokens: counts.promptTokens + counts.completionTokens,
+    completion_tokens: counts.completionTokens,
+    prompt_tokens_details:
+      counts.cachedTokens === undefined
+        ? null
+        : {
+            cached_tokens: counts.cachedTokens,
+            created_cache_tokens: counts.createdCacheTokens ?? null,
+            multimodal_tokens: null,
+          },
+    completion_tokens_details: null,
+  };
+}
+
+/** In the last chunk of a stream, where vLLM leaves the nulls out. */
+export function streamUsageObject(counts: UsageCounts): object {
+  return {
+    prompt_tokens: counts.promptTokens,
+    total_tokens: counts.promptTokens + counts.completionTokens,
+    completion_tokens: counts.completionTokens,
+    ...(counts.cachedTokens !== undefined && {
+      prompt_tokens_details: {
+        cached_tokens: counts.cachedTokens,
+        ...(counts.createdCacheTokens !== undefined && {
+          created_cache_tokens: counts.createdCacheTokens,
+        }),
+      },
+    }),
+  };
+}
