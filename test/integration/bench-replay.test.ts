@@ -1,0 +1,142 @@
+// `spillway bench replay` as a user runs it, against a scripted server.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, type TestContext, test } from 'node:test';
+import { scriptedOpenai } from '../support/scripted-openai.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'spillway-replay-'));
+after(() => rmSync(directory, { recursive: true }));
+
+/** Arrivals in ms and prompt tokens; each asks for three tokens. */
+function traceOf(name: string, rows: readonly (readonly [number, number])[]): string {
+  const path = join(directory, name);
+  const lines = rows.map(([timestamp, input_length]) =>
+    JSON.stringify({
+      timestamp,
+      input_length,
+      output_length: 3,
+      hash_ids: Array.from({ length: Math.ceil(input_length / 512) }, (_, i) => i),
+    }),
+  );
+  writeFileSync(path, lines.join('\n'));
+  return path;
+}
+
+const trace = traceOf('trace.jsonl', [
+  [0, 1000],
+  [0, 1000],
+  [400, 520],
+]);
+
+function run(...args: readonly string[]) {
+  const child = spawn(process.execPath, ['bin/spillway.mjs', 'bench', 'replay', ...args]);
+  const texts = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      texts[name] += text;
+    });
+  }
+  const ended = new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve) =>
+    child.once('close', (status) => resolve({ status, ...texts })),
+  );
+  return { child, ended };
+}
+
+async function server(t: TestContext, gapMs = 1) {
+  const scripted = await scriptedOpenai({ gapMs });
+  t.after(() => scripted.close());
+  return scripted;
+}
+
+test('a replay sends what the trace says, and prints and writes what came back', async (t) => {
+  const { url, requests } = await server(t);
+  const file = join(directory, 'result.json');
+  const { status, stdout, stderr } = await run(
+    ...['--trace', trace, '--url', url, '--speed', '4', '--json', file],
+    ...['--slo-ttft-ms', '60000', '--warmup', '0', '--percentiles', '50,99'],
+  ).ended;
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /Replaying 3 requests over 0\.1 s against scripted/);
+  assert.match(stdout, /3 of 3 requests completed, 0 failed/);
+  assert.match(stdout, /^TTFT +[\d.]+ +[\d.]+ +n<100$/m);
+  assert.match(stdout, /750 of 3000 prompt tokens were cached \(25\.00 %\)/);
+  assert.match(stdout, /goodput .* 3 of 3 answers with TTFT <= 60000 ms/);
+  assert.deepEqual(
+    requests.map(({ path, max_tokens, min_tokens, ignore_eos }) => [
+      path,
+      max_tokens,
+      min_tokens,
+      ignore_eos,
+    ]),
+    Array.from({ length: 3 }, () => ['/v1/chat/completions', 3, 3, true]),
+  );
+  const [a = '', b = '', c = ''] = requests.map(({ messages }) => messages?.[0]?.content);
+  assert.equal(a, b, 'equal block ids give equal text');
+  assert.ok(a.startsWith(c), 'a common prefix of ids is a common prefix of text');
+  const json = JSON.parse(readFileSync(file, 'utf8'));
+  assert.equal(json.completed, 3);
+  assert.equal(json.total_output_tokens, 9);
+  assert.deepEqual(
+    json.itls.map((gaps: readonly number[]) => gaps.length),
+    [2, 2, 2],
+  );
+  assert.ok(json.start_times[2] >= 0.1, 'the third request came 400 ms / 4 after the first');
+  assert.equal(json.spillway.cached_tokens, 750);
+  assert.equal(json.spillway.prompt_mismatches, 1);
+  assert.equal(json.p99_ttft_ms, null);
+});
+
+test('under a time scale results are in GPU time, and say so', async (t) => {
+  const { url } = await server(t);
+  const { stdout } = await run(
+    ...['--trace', trace, '--url', url, '--time-scale', '10', '--json', '--api', 'tokens'],
+  ).ended;
+  const json = JSON.parse(stdout);
+  assert.equal(json.spillway.time_scale, 10);
+  // 400 ms of trace take 40 ms of wall time, which are 400 ms of GPU time again.
+  assert.ok(json.start_times[2] >= 0.4 && json.duration >= 0.4);
+  assert.ok(Math.abs(json.spillway.offered_rate - 2 / 0.4) < 1e-9);
+});
+
+test('Ctrl-C ends the run, prints what was measured, and leaves no request behind', async (t) => {
+  const { url, requests, open } = await server(t, Number.POSITIVE_INFINITY);
+  const { child, ended } = run('--trace', trace, '--url', url, '--speed', '0.001', '--warmup', '0');
+  while (requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  child.kill('SIGINT');
+  const { status, stdout } = await ended;
+  assert.equal(status, 130);
+  assert.match(
+    stdout,
+    /^Interrupted: 0 of 3 requests completed, 0 failed, 2 cut off under way, 1 not/,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(open(), 0);
+});
+
+test('bad input is one sentence and status 2', async (t) => {
+  const { url } = await server(t);
+  const bad = join(directory, 'bad.jsonl');
+  writeFileSync(bad, '{"timestamp":0}\n');
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['--trace', trace, '--url', 'http://127.0.0.1:1/v1'], /Cannot reach .*ECONNREFUSED/],
+    [
+      ['--trace', trace, '--url', url, '--model', 'x'],
+      /does not serve the model "x"; it serves scripted/,
+    ],
+    [['--trace', bad, '--url', url], /bad\.jsonl:1: hash_ids must be/],
+    [['--trace', 'none', '--url', url], /Cannot read the trace none/],
+    [['--trace', trace, '--url', url, '--json', '/none/x'], /Cannot write the result/],
+    [['--trace', trace, '--url', url, '--tokenizer', 'none'], /No tokenizer "none"/],
+    [['--trace', trace, '--url', url, '--speed', '0'], /It must be a number above 0/],
+  ];
+  const results = await Promise.all(cases.map(([args]) => run(...args).ended));
+  results.forEach(({ status, stderr, stdout }, index) => {
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, cases[index]?.[1] ?? /./);
+    assert.equal(stderr.trim().split('\n').length, 1, stderr);
+    assert.equal(stdout, '');
+  });
+});
