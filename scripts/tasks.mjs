@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-export const tasks = { start, test, ok, format, build, docs };
+export const tasks = { start, test, ok, format, build, docs, 'bench:truth': benchTruth };
 
 /** `npm start -- FLAGS`: the web page's bundle if it is missing or old, then `spillway up FLAGS`. */
 async function start({ node, args }) {
@@ -72,6 +72,11 @@ function build({ node }) {
 /** `npm run docs [-- --check]`: writes docs/reference from the code, or checks that it is current. */
 function docs({ node, args }) {
   return run(node, ['scripts/docs.ts', ...args]);
+}
+
+/** `npm run bench:truth`: the engine model against recorded runs of a real vLLM. */
+function benchTruth({ node }) {
+  return run(node, ['bench/truth.ts']);
 }
 
 function bin(packageName, file) {

@@ -1,5 +1,16 @@
 // The engine model: a vLLM engine step by step, and what its steps cost.
 export type { BlockKey } from '../kv/index.ts';
+export { findGpu, type GpuSpec, gpus } from './catalogue/gpus.ts';
+export { engineConfigFor, kvBlocks, type LayoutOptions } from './catalogue/memory.ts';
+export {
+  kvBytesPerToken,
+  kvBytesPerTokenPerGpu,
+  type ModelSpec,
+  modelFromConfig,
+  modelParameters,
+  weightBytes,
+} from './catalogue/model-spec.ts';
+export { findModel, models } from './catalogue/models.ts';
 export {
   checkEngineConfig,
   defaultEngineConfig,
@@ -17,4 +28,7 @@ export type {
   StepCostModel,
   StepLoad,
 } from './contract.ts';
+export { type ProfileTables, parseStepProfile, type StepProfile } from './cost/profile.ts';
+export { type AllReduceLink, type ProfileCostOptions, profileCost } from './cost/profile-cost.ts';
+export { type RooflineOptions, rooflineCost } from './cost/roofline.ts';
 export { EngineModel, type EngineModelOptions } from './engine-model.ts';

@@ -1,7 +1,6 @@
 // From texts to values: presets and files in order, then --set, then --set-string, then checks.
-import { InputError } from '../base/index.ts';
+import { InputError, nearest } from '../base/index.ts';
 import { mergeTrees } from './merge.ts';
-import { nearest } from './nearest.ts';
 import { parseValues } from './parse.ts';
 import { presets } from './presets.ts';
 import { type Problem, reportProblems } from './problem.ts';

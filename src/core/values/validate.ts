@@ -1,8 +1,8 @@
 // Checks merged values against the schema and says, one sentence each, what is wrong and where.
 import type { z } from 'zod';
+import { nearest } from '../base/index.ts';
 import { checkCombinations } from './combinations.ts';
 import { withDefaults } from './merge.ts';
-import { nearest } from './nearest.ts';
 import { type Problem, shownValue } from './problem.ts';
 import { type Values, valuesSchema } from './schema.ts';
 import { allKeys, allowedText, knownKeys, rootNode, schemaAt } from './schema-node.ts';

@@ -1,0 +1,52 @@
+// Prints what the engine model predicts for recorded runs of a real vLLM, beside what happened.
+//
+//   npm run bench:truth
+//
+// Ends with status 1 if a mean is further off than its bound.
+import { join } from 'node:path';
+import { type Comparison, compareRun, meanErrors, truthCases } from './truth/compare.ts';
+
+const directory = join(import.meta.dirname, 'data', 'vllm-runs');
+let missed = false;
+for (const truthCase of truthCases) {
+  const comparison = await compareRun(directory, truthCase);
+  console.log(report(comparison));
+  missed ||= Object.values(meanErrors(comparison)).some(
+    (error) => Math.abs(error) > truthCase.errorMax,
+  );
+}
+process.exitCode = missed ? 1 : 0;
+
+function report({ truthCase, run, config, result, predicted, real }: Comparison): string {
+  const { hostSecondsPerStep, link, errorMax } = truthCase;
+  const blocks = `${config.numGpuBlocks} blocks${run.numGpuBlocks === undefined ? ' (computed)' : ''}`;
+  const constants = [
+    `host ${(hostSecondsPerStep * 1000).toFixed(1)} ms a step`,
+    link &&
+      `all-reduce ${link.latencySeconds * 1e6} µs + bytes / ${link.bytesPerSecond / 1e9} GB/s`,
+  ].filter(Boolean);
+  const rows = (['ttftMs', 'tpotMs', 'e2eMs'] as const).flatMap((metric) =>
+    (['mean', 'p50', 'p90'] as const).map((which) =>
+      row(
+        `${metric.replace('Ms', '').toUpperCase()} ${which}, ms`,
+        predicted[metric][which],
+        real[metric][which],
+      ),
+    ),
+  );
+  return [
+    `${run.name}: ${run.requests.length} requests, ${run.model} on ${run.tensorParallelSize} × ${truthCase.gpu}, ${blocks}`,
+    `constants: ${constants.join(', ')}`,
+    `${'metric'.padEnd(16)}${'predicted'.padStart(12)}${'real'.padStart(12)}${'error'.padStart(9)}`,
+    ...rows,
+    row('output tok/s', predicted.outputTokensPerSecond, real.outputTokensPerSecond),
+    `${result.steps} steps, ${result.preemptions} preemptions; bound on the means ±${errorMax * 100} %`,
+    '',
+  ].join('\n');
+}
+
+function row(name: string, predicted: number, real: number): string {
+  const digits = real < 1000 ? 2 : 0;
+  const error = `${((predicted / real - 1) * 100).toFixed(2)} %`;
+  return `${name.padEnd(16)}${predicted.toFixed(digits).padStart(12)}${real.toFixed(digits).padStart(12)}${error.padStart(9)}`;
+}

@@ -1,0 +1,141 @@
+// Compares the engine model with recorded runs of a real vLLM.
+import { join } from 'node:path';
+import {
+  defaultEngineConfig,
+  type EngineConfig,
+  findGpu,
+  findModel,
+  kvBlocks,
+  profileCost,
+} from '../../src/core/engine/index.ts';
+import { percentile } from '../../src/core/stats/index.ts';
+import { readProfileDirectory } from '../../src/io/profile/index.ts';
+import { type ReplayResult, replayRun, type Timing } from './replay.ts';
+import { type RecordedRun, readRecordedRun } from './run.ts';
+
+/** A recorded run, and the two constants of its host that no profile of a GPU holds. */
+export interface TruthCase {
+  readonly run: string;
+  readonly profile: string;
+  readonly gpu: string;
+  readonly hostSecondsPerStep: number;
+  /** For tensor parallelism: start and rate of an all-reduce. */
+  readonly link: { readonly latencySeconds: number; readonly bytesPerSecond: number } | undefined;
+  /** Most that a mean may be off. */
+  readonly errorMax: number;
+}
+
+/** Where the constants come from: docs/models/engine-model.md, "Two constants of the host". */
+export const truthCases: readonly TruthCase[] = [
+  {
+    run: 'rtx4090-llama31-8b',
+    profile: 'RTX4090_Llama-3.1-8B_tp1',
+    gpu: 'RTX4090',
+    hostSecondsPerStep: 0,
+    link: undefined,
+    errorMax: 0.03,
+  },
+  {
+    run: 'rtxpro6000-qwen3-32b-tp2',
+    profile: 'RTXPRO6000_Qwen3-32B_tp2',
+    gpu: 'RTX-PRO-6000',
+    hostSecondsPerStep: 1.5e-3,
+    link: { latencySeconds: 25e-6, bytesPerSecond: 15e9 },
+    errorMax: 0.1,
+  },
+];
+
+export interface Summary {
+  readonly ttftMs: Percentiles;
+  readonly tpotMs: Percentiles;
+  readonly e2eMs: Percentiles;
+  readonly outputTokensPerSecond: number;
+}
+
+export interface Percentiles {
+  readonly mean: number;
+  readonly p50: number;
+  readonly p90: number;
+}
+
+export interface Comparison {
+  readonly truthCase: TruthCase;
+  readonly run: RecordedRun;
+  readonly config: EngineConfig;
+  readonly result: ReplayResult;
+  readonly predicted: Summary;
+  readonly real: Summary;
+}
+
+/** @param directory Folder of the recorded runs. */
+export async function compareRun(directory: string, truthCase: TruthCase): Promise<Comparison> {
+  const run = readRecordedRun(directory, truthCase.run);
+  const profile = await readProfileDirectory(join(directory, 'profile', truthCase.profile));
+  const model = findModel(run.model);
+  const { maxNumSeqs, maxNumBatchedTokens, tensorParallelSize } = run;
+  const limits = { blockSize: 16, maxNumSeqs, maxNumBatchedTokens };
+  const config = defaultEngineConfig({
+    ...limits,
+    // vLLM 0.19 defaulted to 0.9 of the GPU's memory.
+    numGpuBlocks:
+      run.numGpuBlocks ??
+      kvBlocks(
+        { model, gpu: findGpu(truthCase.gpu), tensorParallelSize, gpuMemoryUtilization: 0.9 },
+        limits,
+      ),
+    maxModelLen: run.maxModelLen ?? model.contextTokensMax,
+  });
+  const { link } = truthCase;
+  const cost = profileCost({
+    profile,
+    layers: model.layers,
+    hostSecondsPerStep: truthCase.hostSecondsPerStep,
+    ...(link && {
+      allReduce: { link, hiddenBytes: model.hiddenSize * model.bytesPerValue },
+    }),
+  });
+  const result = replayRun(run.requests, config, cost);
+  return {
+    truthCase,
+    run,
+    config,
+    result,
+    predicted: summarize(result.timings),
+    real: summarize(run.requests),
+  };
+}
+
+/** Relative errors of the three means that the targets are about. */
+export function meanErrors({
+  predicted,
+  real,
+}: Comparison): Record<'ttft' | 'tpot' | 'e2e', number> {
+  return {
+    ttft: predicted.ttftMs.mean / real.ttftMs.mean - 1,
+    tpot: predicted.tpotMs.mean / real.tpotMs.mean - 1,
+    e2e: predicted.e2eMs.mean / real.e2eMs.mean - 1,
+  };
+}
+
+function summarize(timings: readonly Timing[]): Summary {
+  const milliseconds = (of: (timing: Timing) => number, sample = timings) =>
+    percentiles(sample.map((timing) => of(timing) * 1000));
+  const start = Math.min(...timings.map(({ queuedSeconds }) => queuedSeconds));
+  const end = Math.max(...timings.map(({ lastTokenSeconds }) => lastTokenSeconds));
+  return {
+    ttftMs: milliseconds((t) => t.firstTokenSeconds - t.queuedSeconds),
+    tpotMs: milliseconds(
+      (t) => (t.lastTokenSeconds - t.firstTokenSeconds) / (t.outputTokens - 1),
+      timings.filter(({ outputTokens }) => outputTokens > 1),
+    ),
+    e2eMs: milliseconds((t) => t.lastTokenSeconds - t.queuedSeconds),
+    outputTokensPerSecond:
+      timings.reduce((sum, { outputTokens }) => sum + outputTokens, 0) / (end - start),
+  };
+}
+
+function percentiles(values: readonly number[]): Percentiles {
+  const sorted = Float64Array.from(values).sort();
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return { mean, p50: percentile(sorted, 50), p90: percentile(sorted, 90) };
+}

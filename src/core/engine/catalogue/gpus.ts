@@ -1,0 +1,183 @@
+// The accelerators that Spillway knows by name: what the maker says of each, and which share of it
+// real kernels reach.
+import { InputError, nearest } from '../../base/index.ts';
+
+/** One accelerator. Rates are per GPU. */
+export interface GpuSpec {
+  readonly name: string;
+  /** What PyTorch reports as total memory; undefined for the CPU, whose cache size is given. */
+  readonly memoryBytes: number | undefined;
+  /** bfloat16 tensor throughput without sparsity, fp32 accumulation, operations per second. */
+  readonly flopsPerSecond: number;
+  readonly memoryBytesPerSecond: number;
+  /** To the other GPUs of the engine, one direction. */
+  readonly link: { readonly kind: 'NVLink' | 'PCIe' | 'memory'; readonly bytesPerSecond: number };
+  /** Shares of the above that large kernels reach. */
+  readonly efficiency: {
+    readonly matrix: number;
+    readonly attention: number;
+    readonly memory: number;
+  };
+  /** vLLM gives an A100 the small token budget whatever its memory. */
+  readonly isA100: boolean;
+  /** Where the rates come from. */
+  readonly source: string;
+  /** Where `efficiency` comes from: `measured` on this GPU, or `estimated` from its kin. */
+  readonly efficiencySource: string;
+}
+
+const gibibyte = 2 ** 30;
+const tera = 1e12;
+const giga = 1e9;
+
+/** Memory as PyTorch's out-of-memory messages of each GPU say ("total capacity of … GiB"). */
+export const gpus: readonly GpuSpec[] = [
+  {
+    name: 'A100-80GB',
+    memoryBytes: 79.15 * gibibyte,
+    flopsPerSecond: 312 * tera,
+    memoryBytesPerSecond: 2039 * giga,
+    link: { kind: 'NVLink', bytesPerSecond: 300 * giga },
+    efficiency: { matrix: 0.75, attention: 0.55, memory: 0.82 },
+    isA100: true,
+    source: 'NVIDIA A100 datasheet (SXM 80 GB): 312 TFLOP/s, 2,039 GB/s, NVLink 600 GB/s both ways',
+    efficiencySource: 'estimated from H100',
+  },
+  {
+    name: 'H100-80GB',
+    memoryBytes: 79.18 * gibibyte,
+    flopsPerSecond: 989 * tera,
+    memoryBytesPerSecond: 3350 * giga,
+    link: { kind: 'NVLink', bytesPerSecond: 450 * giga },
+    efficiency: { matrix: 0.65, attention: 0.5, memory: 0.8 },
+    isA100: false,
+    source: 'NVIDIA H100 datasheet (SXM): 989 TFLOP/s, 3.35 TB/s, NVLink 900 GB/s both ways',
+    efficiencySource: 'estimated',
+  },
+  {
+    name: 'H200',
+    memoryBytes: 139.8 * gibibyte,
+    flopsPerSecond: 989 * tera,
+    memoryBytesPerSecond: 4800 * giga,
+    link: { kind: 'NVLink', bytesPerSecond: 450 * giga },
+    efficiency: { matrix: 0.65, attention: 0.5, memory: 0.8 },
+    isA100: false,
+    source: 'NVIDIA H200 datasheet: 989 TFLOP/s, 4.8 TB/s, NVLink 900 GB/s both ways',
+    efficiencySource: 'estimated',
+  },
+  {
+    name: 'B200',
+    memoryBytes: 178.35 * gibibyte,
+    flopsPerSecond: 2250 * tera,
+    memoryBytesPerSecond: 7700 * giga,
+    link: { kind: 'NVLink', bytesPerSecond: 900 * giga },
+    efficiency: { matrix: 0.65, attention: 0.45, memory: 0.75 },
+    isA100: false,
+    source: 'NVIDIA HGX B200: 2.25 PFLOP/s, 7.7 TB/s, NVLink 1.8 TB/s both ways',
+    efficiencySource: 'estimated',
+  },
+  {
+    name: 'L40S',
+    memoryBytes: 44.39 * gibibyte,
+    flopsPerSecond: 362 * tera,
+    memoryBytesPerSecond: 864 * giga,
+    link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
+    efficiency: { matrix: 0.7, attention: 0.5, memory: 0.85 },
+    isA100: false,
+    source: 'NVIDIA L40S datasheet: 362 TFLOP/s, 864 GB/s; PCIe 4.0 x16 as achieved',
+    efficiencySource: 'estimated from RTX 4090',
+  },
+  {
+    name: 'A10',
+    memoryBytes: 22.06 * gibibyte,
+    flopsPerSecond: 125 * tera,
+    memoryBytesPerSecond: 600 * giga,
+    link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
+    efficiency: { matrix: 0.6, attention: 0.45, memory: 0.85 },
+    isA100: false,
+    source: 'NVIDIA A10 datasheet: 125 TFLOP/s, 600 GB/s; PCIe 4.0 x16 as achieved',
+    efficiencySource: 'estimated from RTX 4090; 150 W hold its clock below the datasheet',
+  },
+  {
+    name: 'RTX4090',
+    memoryBytes: 25_250_627_584,
+    flopsPerSecond: 165.2 * tera,
+    memoryBytesPerSecond: 1008 * giga,
+    link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
+    efficiency: { matrix: 0.98, attention: 0.7, memory: 0.92 },
+    isA100: false,
+    source:
+      'NVIDIA Ada architecture paper: 165.2 TFLOP/s, 1,008 GB/s; memory from the recorded run',
+    efficiencySource: 'measured: bench/data/vllm-runs/profile/RTX4090_Llama-3.1-8B_tp1',
+  },
+  {
+    name: 'RTX-PRO-6000',
+    memoryBytes: 94.97 * gibibyte,
+    flopsPerSecond: 503.8 * tera,
+    memoryBytesPerSecond: 1792 * giga,
+    link: { kind: 'PCIe', bytesPerSecond: 15 * giga },
+    efficiency: { matrix: 0.78, attention: 0.45, memory: 0.78 },
+    isA100: false,
+    source:
+      'NVIDIA RTX PRO Blackwell architecture paper: 503.8 TFLOP/s, 1,792 GB/s; link as fitted in docs/models/engine-model.md',
+    efficiencySource: 'measured: bench/data/vllm-runs/profile/RTXPRO6000_Qwen3-32B_tp2',
+  },
+  {
+    name: 'CPU',
+    memoryBytes: undefined,
+    flopsPerSecond: 20 * tera,
+    memoryBytesPerSecond: 307 * giga,
+    link: { kind: 'memory', bytesPerSecond: 50 * giga },
+    efficiency: { matrix: 0.5, attention: 0.3, memory: 0.7 },
+    isA100: false,
+    source:
+      'One socket with AMX and eight channels of DDR5-4800 (307 GB/s); rate of operations as sustained',
+    efficiencySource: 'estimated',
+  },
+];
+
+/** Other names in use, as `nvidia-smi`, cloud catalogues and Kubernetes labels write them. */
+const aliases: Readonly<Record<string, string>> = {
+  a100: 'A100-80GB',
+  a100sxm480gb: 'A100-80GB',
+  h100: 'H100-80GB',
+  h100sxm: 'H100-80GB',
+  h100hbm3: 'H100-80GB',
+  h200sxm: 'H200',
+  h200141gb: 'H200',
+  b200sxm: 'B200',
+  a10g: 'A10',
+  a1024gb: 'A10',
+  l40s48gb: 'L40S',
+  geforcertx4090: 'RTX4090',
+  '4090': 'RTX4090',
+  rtxpro6000blackwell: 'RTX-PRO-6000',
+  rtxpro6000blackwellserveredition: 'RTX-PRO-6000',
+  rtxpro6000blackwellworkstationedition: 'RTX-PRO-6000',
+};
+
+/**
+ * Finds an accelerator by name, in any case, with any separators, with or without "NVIDIA".
+ *
+ * @throws {InputError} If it is not in the catalogue; names the nearest that is.
+ * @example findGpu('NVIDIA H100 80GB HBM3').name; // 'H100-80GB'
+ */
+export function findGpu(name: string): GpuSpec {
+  const wanted = comparable(name);
+  const found =
+    gpus.find((gpu) => comparable(gpu.name) === wanted || aliases[wanted] === gpu.name) ??
+    gpus.find((gpu) => aliases[wanted.replace(/\d+gb/, '')] === gpu.name);
+  if (found) return found;
+  const names = gpus.map((gpu) => gpu.name);
+  const near = nearest(name, names);
+  throw new InputError(
+    `GPU "${name}" is not in the catalogue${near ? `; did you mean ${near}?` : ''} Known: ${names.join(', ')}`,
+  );
+}
+
+function comparable(name: string): string {
+  return name
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, '')
+    .replace(/^nvidia/, '');
+}

@@ -1,0 +1,115 @@
+// How many KV blocks fit on a GPU beside the weights, as vLLM works it out when it starts.
+import { InputError } from '../../base/index.ts';
+import {
+  defaultEngineConfig,
+  type EngineConfig,
+  type EngineConfigInput,
+  schedulerDefaults,
+} from '../config.ts';
+import type { GpuSpec } from './gpus.ts';
+import { kvBytesPerTokenPerGpu, type ModelSpec, weightBytes } from './model-spec.ts';
+
+/**
+ * Memory outside weights and KV cache that does not grow with the batch: CUDA libraries, graphs,
+ * NCCL. Fitted, with `logitsCopies`, to the two published block counts that
+ * docs/models/engine-model.md compares with.
+ */
+const fixedReserveBytes = 0.71e9;
+/** Copies of the fp32 logits of a full batch that the sampler holds at its peak. */
+const logitsCopies = 2.4;
+const logitBytes = 4;
+/** vLLM's default `--gpu-memory-utilization` since 0.20; 0.9 before. */
+const defaultMemoryUtilization = 0.92;
+/** KV cache of the CPU build where the caller gives none; vLLM's VLLM_CPU_KVCACHE_SPACE of old. */
+const defaultCpuKvBytes = 4 * 2 ** 30;
+
+export interface LayoutOptions {
+  readonly model: ModelSpec;
+  readonly gpu: GpuSpec;
+  /** 1 unless given. */
+  readonly tensorParallelSize?: number;
+  /** Share of the GPU's memory that vLLM may use; 0.92 unless given. */
+  readonly gpuMemoryUtilization?: number;
+  /** Takes the place of the computed size, on each GPU, as `--kv-cache-memory-bytes`. */
+  readonly kvCacheMemoryBytes?: number;
+  /** Takes the place of the computed count, as `--num-gpu-blocks-override`. */
+  readonly numGpuBlocks?: number;
+}
+
+/**
+ * The configuration that `vllm serve` would start with: its defaults for this GPU, and the KV
+ * blocks that fit. Where no `maxModelLen` is given it is the model's, or the longest that fits
+ * (vLLM's `--max-model-len auto`).
+ *
+ * @throws {InputError} If the weights leave no room, or a given value cannot work.
+ */
+export function engineConfigFor(
+  layout: LayoutOptions,
+  settings: Omit<Partial<EngineConfigInput>, 'numGpuBlocks'> = {},
+): EngineConfig {
+  const { model, gpu } = layout;
+  const limits = schedulerDefaults({ memoryBytes: gpu.memoryBytes, isA100: gpu.isA100 });
+  const blockSize = settings.blockSize ?? (gpu.memoryBytes === undefined ? 128 : 16);
+  const maxNumBatchedTokens = settings.maxNumBatchedTokens ?? limits.maxNumBatchedTokens;
+  const maxNumSeqs = settings.maxNumSeqs ?? limits.maxNumSeqs;
+  const numGpuBlocks =
+    layout.numGpuBlocks ?? kvBlocks(layout, { blockSize, maxNumBatchedTokens, maxNumSeqs });
+  const poolTokens = (numGpuBlocks - 1) * blockSize;
+  const maxModelLen = settings.maxModelLen ?? Math.min(model.contextTokensMax, poolTokens);
+  return defaultEngineConfig({
+    ...settings,
+    blockSize,
+    numGpuBlocks,
+    maxModelLen,
+    maxNumBatchedTokens,
+    maxNumSeqs,
+  });
+}
+
+/**
+ * KV blocks of one engine: (memory · utilization − weights − reserve) / bytes per block, the
+ * reserve being the activations of a full batch, its logits, and a fixed part.
+ *
+ * @throws {InputError} If the weights leave no room for one block.
+ */
+export function kvBlocks(
+  layout: LayoutOptions,
+  limits: Pick<EngineConfig, 'blockSize' | 'maxNumBatchedTokens' | 'maxNumSeqs'>,
+): number {
+  const { model, gpu, tensorParallelSize = 1 } = layout;
+  const blockBytes = limits.blockSize * kvBytesPerTokenPerGpu(model, tensorParallelSize);
+  const bytes = layout.kvCacheMemoryBytes ?? kvCacheBytes(layout, limits);
+  const blocks = Math.floor(bytes / blockBytes);
+  if (blocks >= 2) return blocks;
+  const gigabytes = (value: number) => `${(value / 1e9).toFixed(1)} GB`;
+  throw new InputError(
+    `${model.name} leaves no room for KV cache on ${tensorParallelSize} × ${gpu.name}: its weights ` +
+      `take ${gigabytes(weightBytes(model) / tensorParallelSize)} of ` +
+      `${gpu.memoryBytes === undefined ? 'memory' : gigabytes(gpu.memoryBytes)} per GPU; use a ` +
+      'larger GPU, more of them (tensor parallel), or a smaller model',
+  );
+}
+
+function kvCacheBytes(
+  {
+    model,
+    gpu,
+    tensorParallelSize = 1,
+    gpuMemoryUtilization = defaultMemoryUtilization,
+  }: LayoutOptions,
+  limits: Pick<EngineConfig, 'maxNumBatchedTokens' | 'maxNumSeqs'>,
+): number {
+  if (gpu.memoryBytes === undefined) return defaultCpuKvBytes;
+  const { hiddenSize, intermediateSize, feedForwardMatrices, experts, bytesPerValue } = model;
+  // The feed-forward part is the peak: its inputs and outputs, and the residual stream.
+  const active = intermediateSize * (experts?.perToken ?? 1);
+  const activationBytes =
+    limits.maxNumBatchedTokens *
+    ((feedForwardMatrices * active) / tensorParallelSize + 2 * hiddenSize) *
+    bytesPerValue;
+  const logits = limits.maxNumSeqs * model.vocabSize * logitBytes * logitsCopies;
+  const weights = weightBytes(model) / tensorParallelSize;
+  return (
+    gpu.memoryBytes * gpuMemoryUtilization - weights - activationBytes - logits - fixedReserveBytes
+  );
+}

@@ -1,0 +1,86 @@
+// The models that Spillway knows by name. Shapes are those of each model's config.json.
+import { InputError, nearest } from '../../base/index.ts';
+import type { ModelSpec } from './model-spec.ts';
+
+/** Every row: layers, hidden, heads, KV heads, head size, intermediate, vocabulary, context. */
+type Row = readonly [number, number, number, number, number, number, number, number];
+
+export const models: readonly ModelSpec[] = [
+  {
+    ...spec('facebook/opt-125m', [12, 768, 12, 12, 64, 3072, 50_272, 2048], { tied: true }),
+    feedForwardMatrices: 2,
+  },
+  spec('Qwen/Qwen3-0.6B', [28, 1024, 16, 8, 128, 3072, 151_936, 40_960], { tied: true }),
+  spec('Qwen/Qwen3-1.7B', [28, 2048, 16, 8, 128, 6144, 151_936, 40_960], { tied: true }),
+  spec('Qwen/Qwen3-4B', [36, 2560, 32, 8, 128, 9728, 151_936, 40_960], { tied: true }),
+  spec('Qwen/Qwen3-8B', [36, 4096, 32, 8, 128, 12_288, 151_936, 40_960]),
+  spec('Qwen/Qwen3-14B', [40, 5120, 40, 8, 128, 17_408, 151_936, 40_960]),
+  spec('Qwen/Qwen3-32B', [64, 5120, 64, 8, 128, 25_600, 151_936, 40_960]),
+  spec('Qwen/Qwen3-30B-A3B', [48, 2048, 32, 4, 128, 768, 151_936, 40_960], {
+    experts: { count: 128, perToken: 8 },
+  }),
+  spec('Qwen/Qwen3-235B-A22B', [94, 4096, 64, 4, 128, 1536, 151_936, 40_960], {
+    experts: { count: 128, perToken: 8 },
+  }),
+  spec('meta-llama/Llama-3.2-1B', [16, 2048, 32, 8, 64, 8192, 128_256, 131_072], { tied: true }),
+  spec('meta-llama/Llama-3.2-3B', [28, 3072, 24, 8, 128, 8192, 128_256, 131_072], { tied: true }),
+  spec('meta-llama/Llama-3.1-8B', [32, 4096, 32, 8, 128, 14_336, 128_256, 131_072]),
+  spec('meta-llama/Llama-3.1-70B', [80, 8192, 64, 8, 128, 28_672, 128_256, 131_072]),
+  spec('meta-llama/Llama-3.3-70B', [80, 8192, 64, 8, 128, 28_672, 128_256, 131_072]),
+  spec('mistralai/Mistral-7B-v0.3', [32, 4096, 32, 8, 128, 14_336, 32_768, 32_768]),
+  spec('mistralai/Mixtral-8x7B-v0.1', [32, 4096, 32, 8, 128, 14_336, 32_000, 32_768], {
+    experts: { count: 8, perToken: 2 },
+  }),
+];
+
+/**
+ * Finds a model by its id, with or without its owner, in any case; endings that name a tuning or a
+ * date of the same shape (`-Instruct`, `-Base`, `-2507`) are passed over.
+ *
+ * @throws {InputError} If it is not in the catalogue; names the nearest that is.
+ * @example findModel('qwen3-8b').layers; // 36
+ */
+export function findModel(name: string): ModelSpec {
+  const wanted = comparable(name);
+  const found = models.find(
+    (model) => comparable(model.name) === wanted || shortName(model.name) === wanted,
+  );
+  if (found) return { ...found, name: name.includes('/') ? name : found.name };
+  const names = models.map((model) => model.name);
+  const near = nearest(name, [...names, ...names.map(shortName)]);
+  const meant = models.find((model) => near === model.name || near === shortName(model.name));
+  throw new InputError(
+    `Model "${name}" is not in the catalogue${meant ? `; did you mean ${meant.name}?` : ''} Known: ${names.join(', ')}. For another give its config.json`,
+  );
+}
+
+function spec(
+  name: string,
+  [layers, hiddenSize, attentionHeads, kvHeads, headDim, intermediateSize, vocab, context]: Row,
+  { tied = false, experts }: { tied?: boolean; experts?: ModelSpec['experts'] } = {},
+): ModelSpec {
+  return {
+    name,
+    layers,
+    hiddenSize,
+    attentionHeads,
+    kvHeads,
+    headDim,
+    intermediateSize,
+    feedForwardMatrices: 3,
+    experts,
+    vocabSize: vocab,
+    tiedEmbeddings: tied,
+    contextTokensMax: context,
+    bytesPerValue: 2,
+    source: `https://huggingface.co/${name}/blob/main/config.json`,
+  };
+}
+
+function shortName(name: string): string {
+  return comparable(name.slice(name.indexOf('/') + 1));
+}
+
+function comparable(name: string): string {
+  return name.toLowerCase().replace(/(-(instruct|base|it|chat|hf|\d{4}|v0\.\d))+$/, '');
+}

@@ -1,0 +1,77 @@
+// Linear interpolation in measured tables, in one dimension and in grids whose slices may have
+// different sample points.
+
+/** Samples of a function of one number, by ascending `at`. */
+export interface Samples {
+  readonly at: readonly number[];
+  readonly values: readonly number[];
+}
+
+/** @param points Pairs (at, value) in any order; of equal `at` the last counts. */
+export function samplesOf(points: Iterable<readonly [number, number]>): Samples {
+  const sorted = [...new Map(points)].sort(([a], [b]) => a - b);
+  return { at: sorted.map(([at]) => at), values: sorted.map(([, value]) => value) };
+}
+
+/** Between two samples linear; below the first that sample; above the last along the last slope. */
+export function interpolate({ at, values }: Samples, x: number): number {
+  const upper = upperIndex(at, x);
+  const high = values[upper] as number;
+  if (upper === 0) return high;
+  const low = values[upper - 1] as number;
+  return low + (high - low) * fraction(at, upper, x);
+}
+
+/**
+ * A function of several numbers, sampled on a grid: along the first dimension slices, each with
+ * its own grid of the remaining dimensions. So a table may be finer where it matters.
+ */
+export type Grid = Samples | { readonly at: readonly number[]; readonly slices: readonly Grid[] };
+
+/**
+ * @param rows Each the coordinates and then the value; at least one coordinate.
+ * @throws {RangeError} If there is no row.
+ */
+export function gridOf(rows: readonly (readonly number[])[]): Grid {
+  const [first] = rows;
+  if (first === undefined) throw new RangeError('A grid needs at least one row');
+  if (first.length === 2) return samplesOf(rows.map(([at = 0, value = 0]) => [at, value]));
+  const slices = new Map<number, number[][]>();
+  for (const [at = 0, ...rest] of rows) {
+    const slice = slices.get(at);
+    if (slice) slice.push(rest);
+    else slices.set(at, [rest]);
+  }
+  const sorted = [...slices].sort(([a], [b]) => a - b);
+  return { at: sorted.map(([at]) => at), slices: sorted.map(([, slice]) => gridOf(slice)) };
+}
+
+/** Multilinear, dimension by dimension, with the edges of `interpolate`. */
+export function interpolateGrid(grid: Grid, point: readonly number[], dimension = 0): number {
+  const x = point[dimension] as number;
+  if ('values' in grid) return interpolate(grid, x);
+  const upper = upperIndex(grid.at, x);
+  const share = upper === 0 ? 1 : fraction(grid.at, upper, x);
+  const high = share === 0 ? 0 : interpolateGrid(grid.slices[upper] as Grid, point, dimension + 1);
+  if (share === 1) return high;
+  const low = interpolateGrid(grid.slices[upper - 1] as Grid, point, dimension + 1);
+  return low + (high - low) * share;
+}
+
+/** Index of the first sample at or above `x`, or the last if none is; 0 only below the first. */
+function upperIndex(at: readonly number[], x: number): number {
+  if (x <= (at[0] as number)) return 0;
+  let low = 1;
+  let high = at.length - 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((at[middle] as number) < x) low = middle + 1;
+    else high = middle;
+  }
+  return Math.min(low, at.length - 1);
+}
+
+function fraction(at: readonly number[], upper: number, x: number): number {
+  const below = at[upper - 1] as number;
+  return (x - below) / ((at[upper] as number) - below);
+}

@@ -1,0 +1,2 @@
+// Measured step profiles on disk.
+export { readProfileDirectory } from './profile-directory.ts';

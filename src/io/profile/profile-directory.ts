@@ -1,0 +1,49 @@
+// Reads a measured step profile from a directory.
+import { access, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { InputError } from '../../core/base/index.ts';
+import { parseStepProfile, type StepProfile } from '../../core/engine/index.ts';
+
+/** A profile table is a few hundred kilobytes; more is some other file. */
+const tableBytesMax = 64 * 2 ** 20;
+
+/**
+ * Reads `attention.csv`, `dense.csv` and `per_sequence.csv` of a directory, each plain or as
+ * `.csv.gz`.
+ *
+ * @throws {InputError} If a table is missing, too long, or holds something else.
+ * @example const profile = await readProfileDirectory('bench/data/vllm-runs/profile/…_tp1');
+ */
+export async function readProfileDirectory(directory: string): Promise<StepProfile> {
+  const [attention, dense, perSequence] = await Promise.all([
+    readTable(directory, 'attention.csv'),
+    readTable(directory, 'dense.csv'),
+    readTable(directory, 'per_sequence.csv'),
+  ]);
+  return parseStepProfile({ attention, dense, perSequence });
+}
+
+async function readTable(directory: string, name: string): Promise<string> {
+  for (const suffix of ['', '.gz']) {
+    const path = join(directory, name + suffix);
+    const found = await access(path).then(
+      () => true,
+      () => false,
+    );
+    if (!found) continue;
+    const bytes = await readFile(path);
+    try {
+      const plain =
+        suffix === '' ? bytes : await promisify(gunzip)(bytes, { maxOutputLength: tableBytesMax });
+      return plain.toString('utf8');
+    } catch (cause) {
+      throw new InputError(`${path} is not a gzip file of at most 64 MiB`, { cause });
+    }
+  }
+  throw new InputError(
+    `The profile directory ${directory} has neither ${name} nor ${name}.gz; it needs ` +
+      'attention.csv, dense.csv and per_sequence.csv',
+  );
+}

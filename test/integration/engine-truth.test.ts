@@ -1,0 +1,27 @@
+// The engine model against recorded runs of a real vLLM. It is a model on a virtual clock, so the
+// errors are the same on every machine.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { compareRun, meanErrors, truthCases } from '../../bench/truth/compare.ts';
+
+const directory = join(import.meta.dirname, '../../bench/data/vllm-runs');
+
+for (const truthCase of truthCases) {
+  test(`means of ${truthCase.run} are within ${truthCase.errorMax * 100} % of the real vLLM`, async () => {
+    const comparison = await compareRun(directory, truthCase);
+    for (const [metric, error] of Object.entries(meanErrors(comparison))) {
+      assert.ok(Math.abs(error) <= truthCase.errorMax, `${metric} is off by ${error}`);
+    }
+    const { timings } = comparison.result;
+    assert.ok(timings.every(({ lastTokenSeconds }) => lastTokenSeconds > 0));
+  });
+}
+
+test('without its link constants the tensor-parallel run is far off: they are needed', async () => {
+  const [, tensorParallel] = truthCases;
+  assert.ok(tensorParallel);
+  const bare = { ...tensorParallel, hostSecondsPerStep: 0, link: undefined };
+  const { ttft } = meanErrors(await compareRun(directory, bare));
+  assert.ok(ttft < -0.4, `TTFT is off by ${ttft}`);
+});
