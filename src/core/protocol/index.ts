@@ -1,5 +1,8 @@
 // Codecs of the protocols that engines and clients speak.
+
+export { type EngineReport, parseEngineReport } from './engine-report.ts';
 export { KvEventFormatError } from './errors.ts';
+export { JsonSyntaxError, skimJsonObject } from './json-skim.ts';
 export type {
   AllBlocksClearedEvent,
   BlockRemovedEvent,
@@ -40,3 +43,4 @@ export {
 } from './openai/schema.ts';
 export { sseContentType, sseDone, sseEvent } from './openai/sse.ts';
 export { streamUsageObject, type UsageCounts, usageObject } from './openai/usage.ts';
+export { type RequestFields, RequestFieldsReader } from './request-fields.ts';

@@ -1,0 +1,52 @@
+// What a router is started with.
+import type { ServerLimits, UpstreamLimits } from '../../io/http/index.ts';
+import type { Logger } from '../../io/log/index.ts';
+import type { WebpageFile } from '../../io/webpage/index.ts';
+
+/** One engine of the static list. */
+export interface StaticEngine {
+  /** http:// or https://, with or without a path. */
+  readonly url: string;
+  /** Models to assume if the engine does not list its own. */
+  readonly models: readonly string[];
+}
+
+export interface RouterOptions {
+  /** @default '127.0.0.1' */
+  readonly host?: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  readonly engines: readonly StaticEngine[];
+  /** Name that clients may use to the model that it stands for. */
+  readonly aliases?: ReadonlyMap<string, string>;
+  /** @default 'predictive' */
+  readonly policy?: string;
+  /** Header, or else top-level body key, that names a request's session. */
+  readonly sessionKey?: string | undefined;
+  /** For `prefixaware`: a shorter match, in bytes, counts as none. */
+  readonly prefixMinMatchLength?: number | undefined;
+  /** Clients must send it as a bearer token; undefined lets everybody in. */
+  readonly apiKey?: string | undefined;
+  /** Sent to engines as a bearer token. */
+  readonly engineApiKey?: string | undefined;
+  /** Whether a client's own Authorization reaches the engine. @default false */
+  readonly forwardAuthorization?: boolean;
+  /** Prefix of all paths, as a reverse proxy in front of us adds it. @default '' */
+  readonly rootPath?: string;
+  /** Further engines to try before the first byte of an answer. @default 2 */
+  readonly reroutesMax?: number;
+  /** Whether answers carry `x-spillway-pick`. @default true */
+  readonly pickHeader?: boolean;
+  /** @default 5000 */
+  readonly healthIntervalMs?: number;
+  /** @default 3000 */
+  readonly healthTimeoutMs?: number;
+  /** @default 5000 */
+  readonly statsIntervalMs?: number;
+  readonly server?: Partial<ServerLimits> & { readonly connectionsMax?: number };
+  readonly upstream?: Partial<UpstreamLimits>;
+  /** How late a deadline may be noticed. @default 250 */
+  readonly tickMs?: number;
+  readonly webpage?: ReadonlyMap<string, WebpageFile>;
+  readonly log: Logger;
+}

@@ -1,0 +1,92 @@
+// What a router needs to know of an OpenAI or Anthropic request, taken from the bytes of its body.
+import { jsonNumberAt, jsonStringAt, jsonTrueAt, skimJsonObject } from './json-skim.ts';
+
+/** Fields of a request body. */
+export interface RequestFields {
+  readonly model: string | undefined;
+  /** Where the body holds the value of `model`; -1 if nowhere. */
+  readonly modelStart: number;
+  readonly modelEnd: number;
+  readonly stream: boolean;
+  readonly outputTokensMax: number | undefined;
+  /** The value under the session key, if the body has it. */
+  readonly session: string | undefined;
+  /** Whether `stream_options` is there: then the stream's end tells its token counts. */
+  readonly hasStreamOptions: boolean;
+  /**
+   * The raw bytes that decide the KV cache, in the order in which chat templates render them: salt,
+   * tools, system text, then messages, prompt or input.
+   */
+  readonly prompt: readonly Uint8Array[];
+  readonly promptBytes: number;
+}
+
+/** Keys whose values are the prompt, in rendering order. */
+const promptKeys = ['cache_salt', 'tools', 'system', 'instructions', 'messages', 'prompt', 'input'];
+const lengthKeys = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'];
+const keysAlways = ['model', 'stream', 'stream_options', ...lengthKeys, ...promptKeys];
+const firstLength = 3;
+const firstPrompt = firstLength + lengthKeys.length;
+
+/**
+ * Reads the fields of request bodies.
+ *
+ * @example
+ * const reader = new RequestFieldsReader({ sessionKey: 'user' });
+ * reader.read(Buffer.from('{"model":"m","prompt":"Hi","user":"ann"}')).session; // 'ann'
+ */
+export class RequestFieldsReader {
+  readonly #keys: readonly string[];
+  readonly #sessionIndex: number;
+
+  /** @param options `sessionKey`: top-level key of the body that names a session. */
+  constructor(options: { readonly sessionKey?: string | undefined } = {}) {
+    const { sessionKey } = options;
+    this.#sessionIndex = sessionKey === undefined ? -1 : keysAlways.length;
+    this.#keys = sessionKey === undefined ? keysAlways : [...keysAlways, sessionKey];
+  }
+
+  /** @throws {JsonSyntaxError} If the body is not a JSON object. */
+  read(body: Uint8Array): RequestFields {
+    const spans = skimJsonObject(body, this.#keys);
+    const prompt: Uint8Array[] = [];
+    let promptBytes = 0;
+    for (let key = firstPrompt; key < firstPrompt + promptKeys.length; key++) {
+      const start = spans[2 * key] as number;
+      if (start < 0) continue;
+      const end = spans[2 * key + 1] as number;
+      prompt.push(body.subarray(start, end));
+      promptBytes += end - start;
+    }
+    let outputTokensMax: number | undefined;
+    for (let key = firstLength; key < firstPrompt; key++) {
+      outputTokensMax ??= numberAt(body, spans, key);
+    }
+    return {
+      model: stringAt(body, spans, 0),
+      modelStart: spans[0] as number,
+      modelEnd: spans[1] as number,
+      stream: jsonTrueAt(body, spans[2] as number, spans[3] as number),
+      hasStreamOptions: (spans[4] as number) >= 0,
+      outputTokensMax,
+      session: this.#sessionIndex < 0 ? undefined : this.#session(body, spans),
+      prompt,
+      promptBytes,
+    };
+  }
+
+  /** Clients send session ids as strings or numbers. */
+  #session(body: Uint8Array, spans: Int32Array): string | undefined {
+    const text = stringAt(body, spans, this.#sessionIndex);
+    if (text !== undefined) return text === '' ? undefined : text;
+    return numberAt(body, spans, this.#sessionIndex)?.toString();
+  }
+}
+
+function stringAt(body: Uint8Array, spans: Int32Array, key: number): string | undefined {
+  return jsonStringAt(body, spans[2 * key] as number, spans[2 * key + 1] as number);
+}
+
+function numberAt(body: Uint8Array, spans: Int32Array, key: number): number | undefined {
+  return jsonNumberAt(body, spans[2 * key] as number, spans[2 * key + 1] as number);
+}

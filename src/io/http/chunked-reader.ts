@@ -1,0 +1,189 @@
+// Follows the framing of a chunked body (RFC 9112 §7.1) byte by byte, whatever way the bytes are
+// split. It never copies: a relay sends the same bytes on, a decoder asks for the data spans.
+import {
+  byteClasses,
+  byteColon,
+  byteCr,
+  byteLf,
+  classFieldValue,
+  classToken,
+} from './byte-classes.ts';
+import { HttpSyntaxError } from './syntax-error.ts';
+
+/** 12 hexadecimal digits stay below 2^48, so sizes are exact in a double. */
+const sizeDigitsMax = 12;
+/** Most bytes of chunk extensions in one message; they carry nothing that anyone uses. */
+const extensionBytesMax = 1024;
+/** Most bytes of trailers in one message. */
+const trailerBytesMax = 8192;
+
+const states = {
+  size: 0,
+  sizeLf: 1,
+  extensionName: 2,
+  extensionValue: 3,
+  data: 4,
+  dataCr: 5,
+  dataLf: 6,
+  trailerStart: 7,
+  trailerName: 8,
+  trailerValue: 9,
+  trailerLf: 10,
+  finalLf: 11,
+  done: 12,
+} as const;
+
+/** Takes the data of a chunked body, span by span. */
+export type SpanSink = (bytes: Buffer, start: number, end: number) => void;
+
+export class ChunkedReader {
+  #state: number = states.size;
+  #size = 0;
+  #sizeDigits = 0;
+  #extensionBytes = 0;
+  #trailerBytes = 0;
+  #tokenBytes = 0;
+  /** Where in the bytes last read the newest chunk's data began; -1 if none began there. */
+  dataStart = -1;
+
+  get done(): boolean {
+    return this.#state === states.done;
+  }
+
+  /** Whether the next byte would begin a chunk. */
+  get betweenChunks(): boolean {
+    return this.#state === states.size && this.#sizeDigits === 0;
+  }
+
+  /**
+   * Reads on.
+   *
+   * @param sink Called with each span of data; leave out to only follow the framing.
+   * @returns The index after the last byte that belongs to the body; less than `end` only when done.
+   * @throws {HttpSyntaxError} On a framing error.
+   */
+  read(bytes: Buffer, start: number, end: number, sink?: SpanSink): number {
+    let index = start;
+    this.dataStart = -1;
+    while (index < end && this.#state !== states.done) {
+      if (this.#state === states.data) {
+        const take = Math.min(this.#size, end - index);
+        if (sink !== undefined) sink(bytes, index, index + take);
+        this.#size -= take;
+        index += take;
+        if (this.#size === 0) this.#state = states.dataCr;
+        continue;
+      }
+      this.#step(bytes[index] as number);
+      index++;
+      if (this.#state === states.data) this.dataStart = index;
+    }
+    return index;
+  }
+
+  #step(byte: number): void {
+    switch (this.#state) {
+      case states.size:
+        this.#readSize(byte);
+        return;
+      case states.extensionName:
+      case states.extensionValue:
+        this.#readExtension(byte);
+        return;
+      case states.sizeLf:
+        expect(byte, byteLf);
+        this.#state = this.#size === 0 ? states.trailerStart : states.data;
+        return;
+      case states.dataCr:
+        expect(byte, byteCr);
+        this.#state = states.dataLf;
+        return;
+      case states.dataLf:
+        expect(byte, byteLf);
+        this.#state = states.size;
+        this.#sizeDigits = 0;
+        return;
+      case states.finalLf:
+        expect(byte, byteLf);
+        this.#state = states.done;
+        return;
+      default:
+        this.#readTrailer(byte);
+    }
+  }
+
+  #readSize(byte: number): void {
+    const digit = hexDigit(byte);
+    if (digit >= 0) {
+      if (++this.#sizeDigits > sizeDigitsMax) throw new HttpSyntaxError(400, 'Chunk too large');
+      this.#size = this.#size * 16 + digit;
+      return;
+    }
+    if (this.#sizeDigits === 0) throw new HttpSyntaxError(400, 'Malformed chunk size');
+    this.#endOfSizeOr(byte);
+  }
+
+  /** After a size or an extension: CR ends the line, ";" begins another extension. */
+  #endOfSizeOr(byte: number): void {
+    if (byte === byteCr) this.#state = states.sizeLf;
+    else if (byte === 0x3b) {
+      this.#state = states.extensionName;
+      this.#tokenBytes = 0;
+    } else throw new HttpSyntaxError(400, 'Malformed chunk size');
+  }
+
+  /** `;name` or `;name=value`, tokens only: quoted strings are where parsers disagree. */
+  #readExtension(byte: number): void {
+    if (++this.#extensionBytes > extensionBytesMax) {
+      throw new HttpSyntaxError(400, `More than ${extensionBytesMax} bytes of chunk extensions`);
+    }
+    if (((byteClasses[byte] as number) & classToken) !== 0) {
+      this.#tokenBytes++;
+      return;
+    }
+    if (this.#tokenBytes === 0) throw new HttpSyntaxError(400, 'Malformed chunk extension');
+    if (byte === 0x3d && this.#state === states.extensionName) {
+      this.#state = states.extensionValue;
+      this.#tokenBytes = 0;
+      return;
+    }
+    this.#endOfSizeOr(byte);
+  }
+
+  #readTrailer(byte: number): void {
+    if (++this.#trailerBytes > trailerBytesMax) {
+      throw new HttpSyntaxError(431, `More than ${trailerBytesMax} bytes of trailers`);
+    }
+    const classes = byteClasses[byte] as number;
+    switch (this.#state) {
+      case states.trailerStart:
+        if (byte === byteCr) this.#state = states.finalLf;
+        else if ((classes & classToken) !== 0) this.#state = states.trailerName;
+        else throw new HttpSyntaxError(400, 'Malformed trailer');
+        return;
+      case states.trailerName:
+        if (byte === byteColon) this.#state = states.trailerValue;
+        else if ((classes & classToken) === 0) throw new HttpSyntaxError(400, 'Malformed trailer');
+        return;
+      case states.trailerValue:
+        if (byte === byteCr) this.#state = states.trailerLf;
+        else if ((classes & classFieldValue) === 0) {
+          throw new HttpSyntaxError(400, 'Malformed trailer');
+        }
+        return;
+      default:
+        expect(byte, byteLf);
+        this.#state = states.trailerStart;
+    }
+  }
+}
+
+function expect(byte: number, wanted: number): void {
+  if (byte !== wanted) throw new HttpSyntaxError(400, 'Malformed chunked body');
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : -1;
+}

@@ -1,0 +1,125 @@
+// Header fields of a request, a response or a trailer: the narrow grammar of RFC 9112 §5, no
+// obsolete line folding, no bare LF, no space before the colon.
+import {
+  byteClasses,
+  byteColon,
+  byteCr,
+  byteLf,
+  byteSpace,
+  byteTab,
+  classFieldValue,
+  classToken,
+} from './byte-classes.ts';
+import { findKnownHeader, type HeaderKind, hashHeaderByte, headerKinds } from './header-names.ts';
+import { HttpSyntaxError } from './syntax-error.ts';
+
+/** Most header fields in one message; Node and nginx allow about as many in practice. */
+export const headersMax = 128;
+
+/** Header fields in the order in which they came. */
+export class Headers {
+  /** Lower case. */
+  readonly names: string[] = [];
+  /** Without surrounding white space; bytes above 0x7f as Latin-1. */
+  readonly values: string[] = [];
+  readonly kinds: HeaderKind[] = [];
+
+  /** The first value under a lower-case name. */
+  get(name: string): string | undefined {
+    const index = this.names.indexOf(name);
+    return index < 0 ? undefined : this.values[index];
+  }
+}
+
+// Offsets of the message being parsed: parsing is synchronous, so one scratch serves all.
+const nameStarts = new Int32Array(headersMax);
+const nameEnds = new Int32Array(headersMax);
+const valueStarts = new Int32Array(headersMax);
+const valueEnds = new Int32Array(headersMax);
+const hashes = new Int32Array(headersMax);
+
+/**
+ * Parses header lines up to and including the empty line.
+ *
+ * @param bytes Holds the message; `position` is at the first header line.
+ * @returns The index after the empty line, or 0 if `end` comes first.
+ * @throws {HttpSyntaxError} If the bytes cannot be the beginning of header lines.
+ */
+export function parseHeaderLines(
+  bytes: Buffer,
+  position: number,
+  end: number,
+  headers: Headers,
+): number {
+  const start = position;
+  let count = 0;
+  let index = position;
+  for (;;) {
+    if (index >= end) return 0;
+    let byte = bytes[index] as number;
+    if (byte === byteCr) {
+      if (index + 1 >= end) return 0;
+      if (bytes[index + 1] !== byteLf) throw new HttpSyntaxError(400, 'CR without LF');
+      break;
+    }
+    if (count === headersMax) {
+      throw new HttpSyntaxError(431, `More than ${headersMax} header fields`);
+    }
+    let hash = 0;
+    const nameStart = index;
+    while (((byteClasses[byte] as number) & classToken) !== 0) {
+      hash = hashHeaderByte(hash, byte);
+      if (++index >= end) return 0;
+      byte = bytes[index] as number;
+    }
+    if (byte !== byteColon || index === nameStart) {
+      throw new HttpSyntaxError(400, 'Malformed header field name');
+    }
+    nameStarts[count] = nameStart;
+    nameEnds[count] = index;
+    hashes[count] = hash;
+    do {
+      if (++index >= end) return 0;
+      byte = bytes[index] as number;
+    } while (byte === byteSpace || byte === byteTab);
+    valueStarts[count] = index;
+    while (((byteClasses[byte] as number) & classFieldValue) !== 0) {
+      if (++index >= end) return 0;
+      byte = bytes[index] as number;
+    }
+    if (byte !== byteCr) throw new HttpSyntaxError(400, 'Control byte in a header field value');
+    let valueEnd = index;
+    const valueStart = valueStarts[count] as number;
+    while (valueEnd > valueStart) {
+      const last = bytes[valueEnd - 1];
+      if (last !== byteSpace && last !== byteTab) break;
+      valueEnd--;
+    }
+    valueEnds[count] = valueEnd;
+    if (++index >= end) return 0;
+    if (bytes[index] !== byteLf) throw new HttpSyntaxError(400, 'CR without LF');
+    index++;
+    count++;
+  }
+  collect(bytes, start, index, count, headers);
+  return index + 2;
+}
+
+/** Turns the scratch offsets into strings: one conversion of the whole head, then slices of it. */
+function collect(bytes: Buffer, start: number, end: number, count: number, headers: Headers): void {
+  const text = bytes.toString('latin1', start, end);
+  for (let i = 0; i < count; i++) {
+    const nameStart = nameStarts[i] as number;
+    const nameEnd = nameEnds[i] as number;
+    const known = findKnownHeader(bytes, nameStart, nameEnd, hashes[i] as number);
+    headers.names.push(
+      known === undefined
+        ? text.slice(nameStart - start, nameEnd - start).toLowerCase()
+        : known.name,
+    );
+    headers.kinds.push(known === undefined ? headerKinds.endToEnd : known.kind);
+    headers.values.push(
+      text.slice((valueStarts[i] as number) - start, (valueEnds[i] as number) - start),
+    );
+  }
+}

@@ -1,0 +1,105 @@
+// Header names that Spillway treats specially, and a hash table that finds them without allocating.
+
+/** What becomes of a header when a proxy passes a message on. */
+export const headerKinds = {
+  /** Passes through unchanged. */
+  endToEnd: 0,
+  /** Describes one connection only (RFC 9110 §7.6.1): never passes. */
+  hopByHop: 1,
+  host: 2,
+  contentLength: 3,
+  transferEncoding: 4,
+  connection: 5,
+  expect: 6,
+  authorization: 7,
+  requestId: 8,
+  server: 9,
+  /** Headers that only Spillway may set; a peer's own are dropped. */
+  spillway: 10,
+} as const;
+
+export type HeaderKind = (typeof headerKinds)[keyof typeof headerKinds];
+
+interface KnownHeader {
+  /** Lower case. */
+  readonly name: string;
+  readonly kind: HeaderKind;
+}
+
+const knownHeaders: readonly KnownHeader[] = [
+  { name: 'host', kind: headerKinds.host },
+  { name: 'content-length', kind: headerKinds.contentLength },
+  { name: 'transfer-encoding', kind: headerKinds.transferEncoding },
+  { name: 'connection', kind: headerKinds.connection },
+  { name: 'expect', kind: headerKinds.expect },
+  { name: 'authorization', kind: headerKinds.authorization },
+  { name: 'x-request-id', kind: headerKinds.requestId },
+  { name: 'server', kind: headerKinds.server },
+  { name: 'x-spillway-engine', kind: headerKinds.spillway },
+  { name: 'x-spillway-pick', kind: headerKinds.spillway },
+  ...[
+    'keep-alive',
+    'proxy-authenticate',
+    'proxy-authorization',
+    'proxy-connection',
+    'te',
+    'trailer',
+    'upgrade',
+    'http2-settings',
+  ].map((name) => ({ name, kind: headerKinds.hopByHop })),
+  // Known only so that the usual names are not sliced and lower-cased again for each request.
+  ...[
+    'accept',
+    'accept-encoding',
+    'accept-language',
+    'cache-control',
+    'content-encoding',
+    'content-type',
+    'date',
+    'origin',
+    'user-agent',
+    'x-accel-buffering',
+    'x-session-id',
+    'x-stainless-arch',
+    'x-stainless-lang',
+    'x-stainless-os',
+    'x-stainless-package-version',
+    'x-stainless-retry-count',
+    'x-stainless-runtime',
+    'x-stainless-runtime-version',
+    'x-stainless-timeout',
+    'x-user-id',
+  ].map((name) => ({ name, kind: headerKinds.endToEnd })),
+];
+
+const byHash: ReadonlyMap<number, KnownHeader> = new Map(
+  knownHeaders.map((known) => [hashOf(known.name), known]),
+);
+
+/** One step of the hash that `findKnownHeader` expects; feed it each byte of the name. */
+export function hashHeaderByte(hash: number, byte: number): number {
+  return (Math.imul(hash, 31) + (byte | 0x20)) | 0;
+}
+
+/** The known header whose name these bytes spell in any case; undefined if there is none. */
+export function findKnownHeader(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  hash: number,
+): KnownHeader | undefined {
+  const known = byHash.get(hash);
+  if (known === undefined || known.name.length !== end - start) return undefined;
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i] as number;
+    const lower = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+    if (lower !== known.name.charCodeAt(i - start)) return undefined;
+  }
+  return known;
+}
+
+function hashOf(name: string): number {
+  let hash = 0;
+  for (let i = 0; i < name.length; i++) hash = hashHeaderByte(hash, name.charCodeAt(i));
+  return hash;
+}

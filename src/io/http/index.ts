@@ -1,0 +1,20 @@
+// HTTP/1.1 on node:net: a strict server, and connection pools to engines.
+export { ChunkedReader } from './chunked-reader.ts';
+export { type FetchedAnswer, type FetchOptions, fetchBytes } from './fetch-bytes.ts';
+export { Headers } from './header-lines.ts';
+export { type HeaderKind, headerKinds } from './header-names.ts';
+export { parseRequestHead, type RequestHead } from './request-head.ts';
+export { parseResponseHead, type ResponseHead } from './response-head.ts';
+export { defaultServerLimits, HttpServer, type HttpServerOptions } from './server.ts';
+export type { ServerLimits } from './server-connection.ts';
+export { ServerExchange } from './server-exchange.ts';
+export { HttpSyntaxError } from './syntax-error.ts';
+export { Ticker } from './ticker.ts';
+export {
+  type ResponseSink,
+  UpstreamExchange,
+  type UpstreamFailure,
+  type UpstreamFailureKind,
+  type UpstreamRequest,
+} from './upstream-exchange.ts';
+export { defaultUpstreamLimits, type UpstreamLimits, UpstreamPool } from './upstream-pool.ts';

@@ -1,0 +1,159 @@
+// The connections to one engine: kept alive, bounded, with deadlines, and never handed out stale twice.
+import { InputError } from '../../core/base/index.ts';
+import type { Ticker } from './ticker.ts';
+import { type ConnectionOwner, type Origin, UpstreamConnection } from './upstream-connection.ts';
+import type { ResponseSink, UpstreamFailureKind, UpstreamRequest } from './upstream-exchange.ts';
+import { UpstreamExchange } from './upstream-exchange.ts';
+
+/** Bounds and deadlines towards an engine; a deadline of 0 stands for none. */
+export interface UpstreamLimits {
+  /** Most idle connections kept; more are closed as they become idle. */
+  readonly idleConnectionsMax: number;
+  /**
+   * How long an idle connection is kept. vLLM's server closes its side after 5 s
+   * (VLLM_HTTP_TIMEOUT_KEEP_ALIVE), and a request sent at that moment is lost.
+   */
+  readonly idleTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  /** From the request to the first byte of the answer; engines may queue for long. */
+  readonly firstByteTimeoutMs: number;
+  /** Between two reads of an answer. */
+  readonly streamIdleTimeoutMs: number;
+}
+
+export const defaultUpstreamLimits: UpstreamLimits = {
+  idleConnectionsMax: 1024,
+  idleTimeoutMs: 3_000,
+  connectTimeoutMs: 5_000,
+  firstByteTimeoutMs: 0,
+  streamIdleTimeoutMs: 300_000,
+};
+
+export class UpstreamPool implements ConnectionOwner {
+  readonly origin: Origin;
+  readonly #ticker: Ticker;
+  readonly #limits: UpstreamLimits;
+  readonly #connections = new Set<UpstreamConnection>();
+  /** Youngest last: it is the one least likely to be closed by the engine. */
+  readonly #idle: UpstreamConnection[] = [];
+
+  /** @param options `url`: http:// or https://, host and port; a path is the caller's to add. */
+  constructor(options: {
+    readonly url: string;
+    readonly ticker: Ticker;
+    readonly limits?: Partial<UpstreamLimits> | undefined;
+  }) {
+    this.origin = parseOrigin(options.url);
+    this.#ticker = options.ticker;
+    this.#limits = { ...defaultUpstreamLimits, ...options.limits };
+    this.#ticker.add(this);
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Sends a request, on a kept connection if there is one. The sink hears in later turns. */
+  send(request: UpstreamRequest, sink: ResponseSink): UpstreamExchange {
+    const exchange = new UpstreamExchange(request, sink);
+    const connection = this.#idle.pop() ?? this.#open();
+    connection.sinceTick = this.#ticker.now;
+    connection.start(exchange);
+    return exchange;
+  }
+
+  /** Closes idle connections now and takes back none. */
+  close(): void {
+    this.#ticker.remove(this);
+    for (const connection of this.#connections) connection.abort();
+  }
+
+  onTick(nowTick: number): void {
+    for (const connection of this.#connections) {
+      if (connection.sinceTick < 0) connection.sinceTick = nowTick;
+      const waited = nowTick - connection.sinceTick;
+      if (!connection.busy) {
+        if (waited >= this.#ticker.ticks(this.#limits.idleTimeoutMs)) this.#dropIdle(connection);
+      } else this.#checkDeadlines(connection, waited);
+    }
+  }
+
+  connectionFree(connection: UpstreamConnection): void {
+    if (this.#idle.length >= this.#limits.idleConnectionsMax) {
+      connection.abort();
+      return;
+    }
+    connection.sinceTick = this.#ticker.now;
+    this.#idle.push(connection);
+  }
+
+  connectionClosed(connection: UpstreamConnection): void {
+    this.#connections.delete(connection);
+    this.#removeIdle(connection);
+  }
+
+  exchangeFailed(
+    connection: UpstreamConnection,
+    exchange: UpstreamExchange,
+    kind: UpstreamFailureKind,
+    message: string,
+  ): void {
+    exchange.connection = undefined;
+    const stale = kind === 'reset' && connection.served > 0 && !connection.answered;
+    if (stale && !exchange.retriedStale) {
+      // The engine closed a kept connection just as we used it: it has not seen the request.
+      exchange.retriedStale = true;
+      const fresh = this.#open();
+      fresh.sinceTick = this.#ticker.now;
+      fresh.start(exchange);
+      return;
+    }
+    const { answered, betweenChunks } = connection;
+    exchange.sink.onFailure({ kind, message, answered, betweenChunks });
+  }
+
+  #open(): UpstreamConnection {
+    const connection = new UpstreamConnection(this, this.origin);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  #checkDeadlines(connection: UpstreamConnection, waited: number): void {
+    const { connectTimeoutMs, firstByteTimeoutMs, streamIdleTimeoutMs } = this.#limits;
+    const over = (timeoutMs: number) => waited > this.#ticker.ticks(timeoutMs);
+    if (!connection.connected) {
+      if (over(connectTimeoutMs)) {
+        connection.fail('connect', `no connection within ${connectTimeoutMs / 1000} s`);
+      }
+    } else if (!connection.answered) {
+      if (over(firstByteTimeoutMs)) {
+        connection.fail('timeout', `no answer within ${firstByteTimeoutMs / 1000} s`);
+      }
+    } else if (over(streamIdleTimeoutMs)) {
+      connection.fail('timeout', `the answer stopped for ${streamIdleTimeoutMs / 1000} s`);
+    }
+  }
+
+  #dropIdle(connection: UpstreamConnection): void {
+    this.#removeIdle(connection);
+    connection.abort();
+  }
+
+  #removeIdle(connection: UpstreamConnection): void {
+    const index = this.#idle.indexOf(connection);
+    if (index >= 0) this.#idle.splice(index, 1);
+  }
+}
+
+function parseOrigin(url: string): Origin {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.hostname === '') {
+    throw new InputError(`"${url}" is no engine URL: it must look like http://host:8000.`);
+  }
+  const secure = parsed.protocol === 'https:';
+  return {
+    secure,
+    host: parsed.hostname.replace(/^\[|\]$/g, ''),
+    port: parsed.port === '' ? (secure ? 443 : 80) : Number(parsed.port),
+  };
+}

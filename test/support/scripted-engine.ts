@@ -1,0 +1,113 @@
+// An engine that does what a test tells it to, on a real socket: to hang, reset, truncate, or answer.
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+
+/** A request as the engine got it. */
+export interface ReceivedRequest {
+  readonly method: string;
+  readonly target: string;
+  /** Lower-case names. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: string;
+  readonly socket: Socket;
+}
+
+export interface ScriptedEngine {
+  readonly url: string;
+  readonly port: number;
+  /** All requests so far, those of the router's own (health, models, metrics) left out. */
+  readonly received: ReceivedRequest[];
+  readonly sockets: ReadonlySet<Socket>;
+  close(): Promise<void>;
+}
+
+export interface Script {
+  readonly models?: readonly string[];
+  /** Answers a request by writing to its socket; health, models and metrics are answered for it. */
+  readonly onRequest?: (request: ReceivedRequest) => void;
+  /** Text of /metrics. */
+  readonly metrics?: () => string;
+  /** Status of /health. */
+  readonly health?: () => number;
+  readonly port?: number;
+}
+
+/** Starts an engine. Close it in the test's `after`. */
+export async function startScriptedEngine(script: Script = {}): Promise<ScriptedEngine> {
+  const { models = ['m'], onRequest = (request) => respond(request.socket, 200, '{"ok":true}') } =
+    script;
+  const received: ReceivedRequest[] = [];
+  const sockets = new Set<Socket>();
+  const serve = (request: ReceivedRequest) => {
+    const { target, socket } = request;
+    if (target === '/health') respond(socket, script.health?.() ?? 200, '');
+    else if (target === '/metrics') respond(socket, 200, script.metrics?.() ?? '');
+    else if (target === '/v1/models') {
+      const data = models.map((id) => ({ id, object: 'model', owned_by: 'test' }));
+      respond(socket, 200, JSON.stringify({ object: 'list', data }));
+    } else {
+      received.push(request);
+      onRequest(request);
+    }
+  };
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => {});
+    let pending = Buffer.alloc(0);
+    socket.on('data', (bytes: Buffer) => {
+      pending = Buffer.concat([pending, bytes]);
+      for (;;) {
+        const headEnd = pending.indexOf('\r\n\r\n');
+        if (headEnd < 0) return;
+        const [requestLine = '', ...lines] = pending.toString('latin1', 0, headEnd).split('\r\n');
+        const headers = new Map(
+          lines.map((line): [string, string] => {
+            const colon = line.indexOf(':');
+            return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+          }),
+        );
+        const bodyEnd = headEnd + 4 + Number(headers.get('content-length') ?? 0);
+        if (pending.length < bodyEnd) return;
+        const body = pending.toString('utf8', headEnd + 4, bodyEnd);
+        pending = pending.subarray(bodyEnd);
+        const [method = '', target = ''] = requestLine.split(' ');
+        serve({ method, target, headers, body, socket });
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(script.port ?? 0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    received,
+    sockets,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+/** A whole answer with Content-Length. */
+export function respond(
+  socket: Socket,
+  status: number,
+  body: string,
+  contentType = 'application/json',
+): void {
+  socket.write(
+    `HTTP/1.1 ${status} Status\r\nContent-Type: ${contentType}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+/** The head of a chunked event stream. */
+export const eventStreamHead =
+  'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n';
+
+/** One chunk of a chunked body; an empty text is the last one. */
+export function chunk(text: string): string {
+  return `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+}
