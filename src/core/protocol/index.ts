@@ -13,6 +13,11 @@ export type {
   KvEventBatch,
   UnknownKvEvent,
 } from './kv-events.ts';
+export {
+  defaultKvEventsConfig,
+  type KvEventsConfig,
+  parseKvEventsConfig,
+} from './kv-events-config.ts';
 export { decodeKvEventBatch } from './kv-events-decode.ts';
 export { encodeKvEventBatch } from './kv-events-encode.ts';
 export { ApiError, badRequest, modelNotFound } from './openai/api-error.ts';

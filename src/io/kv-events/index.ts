@@ -1,0 +1,2 @@
+// KV events on the wire: what an engine publishes, and how the router follows it.
+export { type KvEventDelivery, KvEventPublisher } from './publisher.ts';

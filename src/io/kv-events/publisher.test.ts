@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  decodeKvEventBatch,
+  defaultKvEventsConfig,
+  type KvEvent,
+  type KvEventsConfig,
+} from '../../core/protocol/index.ts';
+import { dealerRequest, SubscriberSocket } from '../zmq/index.ts';
+import { KvEventPublisher } from './publisher.ts';
+
+const config: KvEventsConfig = {
+  ...defaultKvEventsConfig,
+  enable_kv_cache_events: true,
+  publisher: 'zmq',
+  endpoint: 'tcp://*:0',
+  replay_endpoint: 'tcp://127.0.0.1:0',
+  buffer_steps: 3,
+  topic: 'kv@host@model',
+};
+const cleared: KvEvent[] = [{ type: 'AllBlocksCleared' }];
+
+test('a batch goes out as topic, number and payload; a step without events sends nothing', async () => {
+  const publisher = await KvEventPublisher.open(config, { dataParallelRank: 2 });
+  const heard: Buffer[][] = [];
+  const subscriber = new SubscriberSocket({
+    endpoint: publisher.config.endpoint,
+    onMessage: (frames) => heard.push(frames.map((frame) => Buffer.from(frame))),
+  });
+  await until(() => publisher.subscribers === 1);
+  publisher.publish(cleared, 1.5);
+  publisher.publish([], 2);
+  publisher.publish(cleared, 2.5);
+  await until(() => heard.length === 2);
+  assert.deepEqual(
+    heard.map(([topic, number]) => [topic?.toString(), number?.toString('hex')]),
+    [
+      ['kv@host@model', '0000000000000000'],
+      ['kv@host@model', '0000000000000001'],
+    ],
+  );
+  assert.deepEqual(decodeKvEventBatch(heard[1]?.[2] ?? Buffer.alloc(0)), {
+    timestampSeconds: 2.5,
+    events: cleared,
+    dataParallelRank: 2,
+  });
+  await Promise.all([subscriber.close(), publisher.close()]);
+});
+
+test('replay gives the kept batches from a number on, and always the end', async () => {
+  const publisher = await KvEventPublisher.open(config);
+  for (let step = 0; step < 5; step++) publisher.publish(cleared, step);
+  // Two of five have left the buffer of three.
+  assert.deepEqual(await replayed(publisher, '0000000000000000'), [
+    ['', 'kv@host@model', '0000000000000002'],
+    ['', 'kv@host@model', '0000000000000003'],
+    ['', 'kv@host@model', '0000000000000004'],
+    ['', '', 'ffffffffffffffff'],
+  ]);
+  assert.equal((await replayed(publisher, '0000000000000004')).length, 2);
+  // Beyond the end, and a start of another length, which vLLM reads as an integer all the same.
+  for (const start of ['0000000000000083', 'ffffff']) {
+    assert.deepEqual(await replayed(publisher, start), [['', '', 'ffffffffffffffff']]);
+  }
+  await publisher.close();
+});
+
+test('a request of another shape gets no answer, and the next one does', async () => {
+  const publisher = await KvEventPublisher.open(config);
+  publisher.publish(cleared, 1);
+  const oneFrame = dealerRequest({
+    endpoint: publisher.config.replay_endpoint ?? '',
+    frames: [new Uint8Array(8)],
+    timeoutMs: 30,
+    onMessage: () => true,
+  });
+  await assert.rejects(oneFrame, /did not answer/);
+  assert.equal((await replayed(publisher, '00')).length, 2);
+  await publisher.close();
+});
+
+test('a lost batch can be replayed, and a doubled one comes twice under one number', async () => {
+  const publisher = await KvEventPublisher.open(config);
+  const heard: string[] = [];
+  const subscriber = new SubscriberSocket({
+    endpoint: publisher.config.endpoint,
+    onMessage: ([, number]) =>
+      heard.push(
+        Buffer.from(number ?? [])
+          .toString('hex')
+          .slice(-2),
+      ),
+  });
+  await until(() => publisher.subscribers === 1);
+  publisher.publish(cleared, 1, 'lost');
+  publisher.publish(cleared, 2, 'twice');
+  await until(() => heard.length === 2);
+  assert.deepEqual(heard, ['01', '01']);
+  assert.equal((await replayed(publisher, '00')).length, 3);
+  await Promise.all([subscriber.close(), publisher.close()]);
+});
+
+/** Frames of each answer but the payload, as text or hex. */
+async function replayed(publisher: KvEventPublisher, startHex: string): Promise<string[][]> {
+  const answers: string[][] = [];
+  await dealerRequest({
+    endpoint: publisher.config.replay_endpoint ?? '',
+    frames: [new Uint8Array(), Uint8Array.from(Buffer.from(startHex, 'hex'))],
+    timeoutMs: 2000,
+    onMessage: ([delimiter = [], topic = [], number = []]) => {
+      const text = [delimiter, topic].map((frame) => Buffer.from(frame).toString());
+      answers.push([...text, Buffer.from(number).toString('hex')]);
+      return answers.at(-1)?.[2] === 'f'.repeat(16);
+    },
+  });
+  return answers;
+}
+
+/** Resolves once `condition` holds. */
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 10 s');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

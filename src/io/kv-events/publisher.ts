@@ -1,0 +1,179 @@
+// Publishes an engine's KV events over ZeroMQ and serves the replay of missed ones, as vLLM does.
+import { RingBuffer } from '../../core/base/index.ts';
+import {
+  encodeKvEventBatch,
+  type KvEvent,
+  type KvEventsConfig,
+} from '../../core/protocol/index.ts';
+import {
+  formatZmqEndpoint,
+  PublisherSocket,
+  parseZmqEndpoint,
+  type RouterPeer,
+  RouterSocket,
+} from '../zmq/index.ts';
+
+/** What happens to a batch on its way out; other than `once` are faults, for tests of subscribers. */
+export type KvEventDelivery = 'once' | 'lost' | 'twice';
+
+/** Frame after the last replayed batch, in the place of its number. */
+const endOfReplay = new Uint8Array(8).fill(0xff);
+const empty = new Uint8Array();
+
+/** A replay client that takes nothing for this long is cut off. */
+const replayStallMs = 10_000;
+
+export class KvEventPublisher {
+  /** The configuration with the ports that are in use: this engine's entry in /kv_event_sources. */
+  readonly config: KvEventsConfig;
+  readonly #topic: Uint8Array;
+  readonly #rank: number;
+  readonly #publisher: PublisherSocket;
+  readonly #router: RouterSocket | undefined;
+  readonly #buffer: RingBuffer<readonly [sequence: number, payload: Uint8Array]>;
+  #sequence = 0;
+
+  private constructor(
+    config: KvEventsConfig,
+    rank: number,
+    buffer: RingBuffer<readonly [number, Uint8Array]>,
+    publisher: PublisherSocket,
+    router: RouterSocket | undefined,
+  ) {
+    this.config = {
+      ...config,
+      endpoint: publisher.endpoint,
+      replay_endpoint: router?.endpoint ?? null,
+    };
+    this.#rank = rank;
+    this.#topic = new TextEncoder().encode(config.topic);
+    this.#buffer = buffer;
+    this.#publisher = publisher;
+    this.#router = router;
+  }
+
+  /**
+   * Opens the endpoints.
+   *
+   * @param config With `publisher: 'zmq'`; for `null` there is nothing to open.
+   * @param options.dataParallelRank Stamped on each batch, and added to fixed ports. @default 0
+   * @throws {InputError} If an endpoint is malformed or cannot be listened on.
+   * @example
+   * const publisher = await KvEventPublisher.open(parseKvEventsConfig(flag));
+   * publisher.publish(eventLog.take(), Date.now() / 1000); // after each engine step
+   */
+  static async open(
+    config: KvEventsConfig,
+    options: { readonly dataParallelRank?: number } = {},
+  ): Promise<KvEventPublisher> {
+    const rank = options.dataParallelRank ?? 0;
+    const endpoint = forRank(config.endpoint, rank);
+    const buffer = new RingBuffer<readonly [number, Uint8Array]>({ itemsMax: config.buffer_steps });
+    const publisher = await PublisherSocket.open({
+      endpoint,
+      connect: !/\*|::|^ipc:/.test(endpoint),
+      highWaterMark: config.hwm,
+    });
+    try {
+      const router =
+        config.replay_endpoint === null
+          ? undefined
+          : await RouterSocket.open({
+              endpoint: forRank(config.replay_endpoint, rank),
+              onMessage: (peer, frames) => replay(peer, frames, config.topic, buffer),
+            });
+      return new KvEventPublisher(config, rank, buffer, publisher, router);
+    } catch (error) {
+      await publisher.close();
+      throw error;
+    }
+  }
+
+  /** Number of the next batch; the first of an engine's life is 0. */
+  get nextSequence(): number {
+    return this.#sequence;
+  }
+
+  /** Subscribers connected now. */
+  get subscribers(): number {
+    return this.#publisher.subscribers;
+  }
+
+  /** Messages that slow subscribers lost; they can ask for them at the replay endpoint. */
+  get droppedMessages(): number {
+    return this.#publisher.droppedMessages;
+  }
+
+  /**
+   * Publishes what one step changed as one batch; without events, nothing.
+   *
+   * @param delivery `lost`: numbered and kept for replay, but not sent. `twice`: sent twice.
+   */
+  publish(
+    events: readonly KvEvent[],
+    unixSeconds: number,
+    delivery: KvEventDelivery = 'once',
+  ): void {
+    if (events.length === 0) return;
+    const payload = encodeKvEventBatch({
+      timestampSeconds: unixSeconds,
+      events,
+      dataParallelRank: this.#rank,
+    });
+    const sequence = this.#sequence++;
+    this.#buffer.push([sequence, payload]);
+    if (delivery === 'lost') return;
+    const frames = [this.#topic, sequenceBytes(sequence), payload];
+    this.#publisher.send(frames);
+    if (delivery === 'twice') this.#publisher.send(frames);
+  }
+
+  /** Sends what is queued and closes both endpoints. */
+  async close(): Promise<void> {
+    await Promise.all([this.#publisher.close(), this.#router?.close()]);
+  }
+}
+
+/** Answers one replay request: each kept batch from the asked one on, then the end. */
+async function replay(
+  peer: RouterPeer,
+  frames: readonly Uint8Array[],
+  topicText: string,
+  buffer: RingBuffer<readonly [number, Uint8Array]>,
+): Promise<void> {
+  const [delimiter, start] = frames;
+  // vLLM leaves any other shape unanswered.
+  if (frames.length !== 2 || delimiter?.length !== 0 || start === undefined) return;
+  const first = start.reduce((value, byte) => value * 256 + byte, 0);
+  const topic = new TextEncoder().encode(topicText);
+  const wanted = [...buffer].filter(([sequence]) => sequence >= first);
+  for (const [sequence, payload] of wanted) {
+    peer.send([empty, topic, sequenceBytes(sequence), payload]);
+    await takenBy(peer);
+    if (!peer.connected) return;
+  }
+  peer.send([empty, empty, endOfReplay, empty]);
+}
+
+async function takenBy(peer: RouterPeer): Promise<void> {
+  const stall = setTimeout(() => {
+    peer.fail(new Error(`a replay client took nothing for ${replayStallMs} ms`));
+  }, replayStallMs);
+  await peer.drained();
+  clearTimeout(stall);
+}
+
+/** A fixed port moves up by the rank, so that the ranks of one engine do not collide. */
+function forRank(endpoint: string, rank: number): string {
+  const parsed = parseZmqEndpoint(endpoint);
+  if (parsed.transport === 'ipc' || parsed.port === 0) return endpoint;
+  return formatZmqEndpoint({ ...parsed, port: parsed.port + rank });
+}
+
+function sequenceBytes(sequence: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, Math.floor(sequence / 0x1_0000_0000));
+  view.setUint32(4, sequence);
+  return bytes;
+}

@@ -1,0 +1,54 @@
+// ZeroMQ endpoints as vLLM's flags write them: tcp://host:port and ipc://path.
+import { InputError } from '../../core/base/index.ts';
+
+export type ZmqEndpoint =
+  | { readonly transport: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly transport: 'ipc'; readonly path: string };
+
+/**
+ * @returns For tcp, `host` is `*` for all interfaces, and port 0 (or `*`) asks for a free one.
+ * @throws {InputError} If it is neither a tcp nor an ipc endpoint.
+ * @example parseZmqEndpoint('tcp://*:5557'); // { transport: 'tcp', host: '*', port: 5557 }
+ */
+export function parseZmqEndpoint(endpoint: string): ZmqEndpoint {
+  const [, path] = /^ipc:\/\/(.+)$/.exec(endpoint) ?? [];
+  if (path !== undefined) return { transport: 'ipc', path };
+  const [, host, portText] = /^tcp:\/\/(\[[^\]]+\]|[^:/]+):(\d{1,5}|\*)$/.exec(endpoint) ?? [];
+  const port = portText === '*' ? 0 : Number(portText);
+  if (host === undefined || !(port <= 65_535)) {
+    throw new InputError(
+      `"${endpoint}" is not a ZeroMQ endpoint that can be used here; write tcp://HOST:PORT, tcp://*:PORT or ipc://PATH.`,
+    );
+  }
+  return { transport: 'tcp', host: host.replace(/^\[|\]$/g, ''), port };
+}
+
+/** The endpoint as text, the inverse of `parseZmqEndpoint`. */
+export function formatZmqEndpoint(endpoint: ZmqEndpoint): string {
+  if (endpoint.transport === 'ipc') return `ipc://${endpoint.path}`;
+  const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
+  return `tcp://${host}:${endpoint.port}`;
+}
+
+/** Whether the endpoint names all interfaces, so that nobody can connect to it as it stands. */
+export function isWildcardEndpoint(endpoint: ZmqEndpoint): boolean {
+  return endpoint.transport === 'tcp' && ['*', '0.0.0.0', '::'].includes(endpoint.host);
+}
+
+/** Options for `net.connect`. */
+export function connectOptions(endpoint: ZmqEndpoint): { path: string } | NetAddress {
+  if (endpoint.transport === 'ipc') return { path: endpoint.path };
+  return { host: isWildcardEndpoint(endpoint) ? '127.0.0.1' : endpoint.host, port: endpoint.port };
+}
+
+/** Options for `Server.listen`. Without a host, Node takes all interfaces, IPv6 too where it is. */
+export function listenOptions(endpoint: ZmqEndpoint): { path: string } | Partial<NetAddress> {
+  if (endpoint.transport === 'ipc') return { path: endpoint.path };
+  const { host, port } = endpoint;
+  return host === '*' ? { port } : { host, port };
+}
+
+interface NetAddress {
+  readonly host: string;
+  readonly port: number;
+}

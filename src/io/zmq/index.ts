@@ -1,0 +1,13 @@
+// ZeroMQ without native code: the socket types and the transport that KV events use.
+export { type DealerRequestOptions, dealerRequest } from './dealer-request.ts';
+export {
+  formatZmqEndpoint,
+  isWildcardEndpoint,
+  parseZmqEndpoint,
+  type ZmqEndpoint,
+} from './endpoint.ts';
+export { ZmqTimeoutError, ZmtpError } from './errors.ts';
+export { PublisherSocket, type PublisherSocketOptions } from './publisher-socket.ts';
+export { type RouterPeer, RouterSocket, type RouterSocketOptions } from './router-socket.ts';
+export { SubscriberSocket, type SubscriberSocketOptions } from './subscriber-socket.ts';
+export type { ZmtpLimits } from './zmtp-connection.ts';
