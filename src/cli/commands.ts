@@ -21,4 +21,8 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Send each request of an OpenAI endpoint to the engine that can answer it first.',
     load: async () => (await import('./commands/router.ts')).routerCommand(),
   },
+  up: {
+    summary: 'Run engines and a router on this machine.',
+    load: async () => (await import('./commands/up.ts')).upCommand(),
+  },
 };

@@ -226,4 +226,9 @@ export const spillway = section({
     'Port of the first engine that "spillway up" starts; the next get the ports above it. ' +
       '0: any free ports.',
   ),
+  vllmCommand: ours(
+    z.array(z.string().min(1)).min(1).default(['vllm', 'serve']),
+    'Program and first arguments that start vLLM for entries of kind vllm. If the last is not ' +
+      '"serve", the model is passed as --model.',
+  ),
 });

@@ -34,6 +34,7 @@ export class Service {
   #child: Child | undefined;
   #restarts = 0;
   #loop: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
 
   constructor(spec: ServiceSpec, hooks: ServiceHooks) {
     this.spec = spec;
@@ -68,9 +69,15 @@ export class Service {
    *
    * @param hurry Aborting it kills at once.
    */
-  async stop(hurry?: AbortSignal): Promise<void> {
-    if (this.#state === 'stopped') return;
+  stop(hurry?: AbortSignal): Promise<void> {
+    // A second SIGTERM would ask the child to hurry, so a second call only waits.
+    this.#stopped ??= this.#stop(hurry);
+    return this.#stopped;
+  }
+
+  async #stop(hurry: AbortSignal | undefined): Promise<void> {
     this.#stopping.abort();
+    if (this.#state === 'stopped') return;
     this.#setState('stopping');
     await this.#child?.stop(this.spec.stopGraceMs, hurry);
     await this.#loop;

@@ -1,0 +1,61 @@
+// Bundles the web page into web/dist: one script and one style sheet with their hash in the name,
+// and an index.html that names them.
+//
+//   node scripts/build-web.ts [--if-stale] [--out DIRECTORY]
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+
+const { values } = parseArgs({
+  options: { 'if-stale': { type: 'boolean' }, out: { type: 'string', default: 'web/dist' } },
+});
+const output = values.out;
+if (!values['if-stale'] || isStale()) await buildWebpage();
+
+async function buildWebpage(): Promise<void> {
+  const startedAt = performance.now();
+  rmSync(output, { recursive: true, force: true });
+  const result = await build({
+    entryPoints: ['web/src/main.tsx'],
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    minify: true,
+    metafile: true,
+    outdir: join(output, 'assets'),
+    entryNames: '[name]-[hash]',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    loader: { '.svg': 'dataurl' },
+    legalComments: 'linked',
+    logLevel: 'warning',
+  });
+  const files = Object.keys(result.metafile.outputs).map((path) => basename(path));
+  const page = readFileSync('web/index.html', 'utf8')
+    .replace('__SCRIPT__', `/assets/${files.find((file) => file.endsWith('.js'))}`)
+    .replace('__STYLE__', `/assets/${files.find((file) => file.endsWith('.css'))}`);
+  mkdirSync(output, { recursive: true });
+  writeFileSync(join(output, 'index.html'), page);
+  const kilobytes =
+    Object.values(result.metafile.outputs).reduce((sum, o) => sum + o.bytes, 0) / 1e3;
+  const milliseconds = performance.now() - startedAt;
+  process.stderr.write(
+    `spillway: built the web page, ${kilobytes.toFixed(0)} KB in ${milliseconds.toFixed(0)} ms\n`,
+  );
+}
+
+/** Whether something that the page is made of is younger than the page. */
+function isStale(): boolean {
+  const built = modifiedAt(join(output, 'index.html'));
+  const sources = readdirSync('web/src', { recursive: true, encoding: 'utf8' }).map((file) =>
+    join('web/src', file),
+  );
+  return [...sources, 'web/index.html', 'package-lock.json', 'scripts/build-web.ts'].some(
+    (file) => modifiedAt(file) > built,
+  );
+}
+
+function modifiedAt(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}

@@ -1,0 +1,29 @@
+// Builds what a published package runs: dist/main.js and its chunks, and the web page in dist/web.
+// Node does not strip types below node_modules, so a package cannot run its sources.
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { build } from 'esbuild';
+
+rmSync('dist', { recursive: true, force: true });
+const { metafile } = await build({
+  entryPoints: ['src/cli/main.ts'],
+  outdir: 'dist',
+  bundle: true,
+  // Each dynamic import becomes a chunk, so that a command still loads only what it needs.
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22.19',
+  packages: 'external',
+  sourcemap: 'linked',
+  sourcesContent: false,
+  metafile: true,
+  logLevel: 'warning',
+});
+const scripts = Object.entries(metafile.outputs).filter(([path]) => path.endsWith('.js'));
+const kilobytes = scripts.reduce((sum, [, { bytes }]) => sum + bytes, 0) / 1e3;
+process.stderr.write(`spillway: built ${scripts.length} chunks, ${kilobytes.toFixed(0)} KB\n`);
+const web = spawnSync(process.execPath, ['scripts/build-web.ts', '--out', 'dist/web'], {
+  stdio: 'inherit',
+});
+process.exitCode = web.status ?? 1;

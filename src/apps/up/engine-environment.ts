@@ -1,0 +1,47 @@
+// The environment of a vLLM child: where secrets go, since command lines can be read by everybody.
+import { InputError } from '../../core/base/index.ts';
+import type { ModelSpec, Values } from '../../core/values/index.ts';
+
+/**
+ * Variables that the values file gives to one engine, later ones winning as in a pod:
+ * servingEngineSpec.configs, its env, the model's env, tokens and keys.
+ *
+ * @param inherited This program's own environment, which the child gets as well.
+ * @throws {InputError} If a variable comes from a Kubernetes object and is not inherited either.
+ */
+export function engineEnvironment(
+  values: Values,
+  spec: ModelSpec,
+  inherited: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const { configs, env, vllmApiKey } = values.servingEngineSpec;
+  const result: Record<string, string> = { ...configs };
+  if (spec.lmcacheConfig?.enabled) Object.assign(result, lmcacheEnvironment(spec));
+  if (typeof spec.hf_token === 'string' && spec.hf_token !== '') result.HF_TOKEN = spec.hf_token;
+  if (typeof vllmApiKey === 'string' && vllmApiKey !== '') result.VLLM_API_KEY = vllmApiKey;
+  for (const entry of [...env, ...(spec.env ?? [])]) {
+    const { name, value } = entry as { name?: unknown; value?: unknown };
+    if (typeof name !== 'string') continue;
+    if (value !== undefined) result[name] = String(value);
+    else if (inherited[name] === undefined) {
+      throw new InputError(
+        `servingEngineSpec.modelSpec "${spec.name}" takes the environment variable ${name} from a Kubernetes object, which this machine does not have: set ${name} in the environment of "spillway up".`,
+      );
+    }
+  }
+  return result;
+}
+
+function lmcacheEnvironment(spec: ModelSpec): Record<string, string> {
+  const { cpuOffloadingBufferSize, diskOffloadingBufferSize } = spec.lmcacheConfig ?? {};
+  return {
+    LMCACHE_USE_EXPERIMENTAL: 'True',
+    VLLM_RPC_TIMEOUT: '1000000',
+    ...(Number(cpuOffloadingBufferSize) > 0
+      ? { LMCACHE_LOCAL_CPU: 'True', LMCACHE_MAX_LOCAL_CPU_SIZE: String(cpuOffloadingBufferSize) }
+      : {}),
+    ...(diskOffloadingBufferSize === undefined
+      ? {}
+      : { LMCACHE_MAX_LOCAL_DISK_SIZE: String(diskOffloadingBufferSize) }),
+  };
+}

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ModelSpec, resolveValues } from '../../core/values/index.ts';
+import { engineEnvironment } from './engine-environment.ts';
+import { embeddedEngineFlags, vllmFlags } from './engine-flags.ts';
+import { planEngines, servedModel } from './engine-plan.ts';
+import { overrideValues } from './override-values.ts';
+import { routerFlags } from './router-flags.ts';
+
+const ports = { http: 9001, kvEvents: 9002, kvReplay: 9003 };
+const listen = ['--host', '127.0.0.1', '--port', '9001'];
+
+/** YAML of one key of the entry, the flags of the embedded engine, and those of vLLM. */
+const perKey: readonly [yaml: string, embedded: readonly string[], vllm: readonly string[]][] = [
+  ['gpu: H100-80GB', ['--gpu', 'H100-80GB'], []],
+  ['profile: p.json', ['--profile', 'p.json'], []],
+  ['timeScale: 10', ['--time-scale', '10'], []],
+  ['tokenizer: t', ['--tokenizer', 't'], []],
+  ['modelRevision: abc', [], ['--revision', 'abc']],
+  ['enableLoRA: true', [], ['--enable-lora']],
+  ['enableTool: true', [], ['--enable-auto-tool-choice']],
+  ['toolCallParser: hermes', [], ['--tool-call-parser', 'hermes']],
+  ['chatTemplate: chat.jinja', [], ['--chat-template', 'chat.jinja']],
+  [
+    'lmcacheConfig: {enabled: true}',
+    [],
+    ['--kv-transfer-config', '{"kv_connector":"LMCacheConnectorV1","kv_role":"kv_both"}'],
+  ],
+];
+
+/** YAML below vllmConfig, and the flags of either engine. */
+const perVllmKey: readonly [yaml: string, flags: readonly string[]][] = [
+  ['enablePrefixCaching: true', ['--enable-prefix-caching']],
+  ['enablePrefixCaching: false', ['--no-enable-prefix-caching']],
+  ['enableChunkedPrefill: false', ['--no-enable-chunked-prefill']],
+  ['maxModelLen: 8192', ['--max-model-len', '8192']],
+  ['dtype: bfloat16', ['--dtype', 'bfloat16']],
+  ['tensorParallelSize: 2', ['--tensor-parallel-size', '2']],
+  ['maxNumSeqs: 32', ['--max-num-seqs', '32']],
+  ['maxNumBatchedTokens: 4096', ['--max-num-batched-tokens', '4096']],
+  ['blockSize: 32', ['--block-size', '32']],
+  ['numGpuBlocksOverride: 2000', ['--num-gpu-blocks-override', '2000']],
+  ['schedulingPolicy: priority', ['--scheduling-policy', 'priority']],
+  ['gpuMemoryUtilization: 0.5', ['--gpu-memory-utilization', '0.5']],
+  ['maxLoras: 4', ['--max-loras', '4']],
+  ['runner: pooling', ['--runner', 'pooling']],
+  ['convert: embed', ['--convert', 'embed']],
+  ['seed: 7', ['--seed', '7']],
+  ['extraArgs: ["--swap-space", "0"]', ['--swap-space', '0']],
+  [
+    'kvEvents: true',
+    [
+      '--kv-events-config',
+      '{"enable_kv_cache_events":true,"publisher":"zmq","endpoint":"tcp://*:9002","replay_endpoint":"tcp://*:9003","topic":"kv-events"}',
+    ],
+  ],
+];
+
+test('each key of a model becomes the flags of its engine', () => {
+  for (const [yaml, embedded, vllm] of perKey) {
+    const spec = modelOf(yaml);
+    assert.deepEqual(embeddedEngineFlags(spec, ports), [
+      '--model',
+      'org/m',
+      ...listen,
+      ...embedded,
+    ]);
+    assert.deepEqual(vllmFlags(spec, ports, ['vllm', 'serve']), ['org/m', ...listen, ...vllm]);
+  }
+});
+
+test('each key of vllmConfig becomes the same flag of both engines', () => {
+  for (const [yaml, flags] of perVllmKey) {
+    const spec = modelOf(`vllmConfig: {${yaml}}`);
+    // The chart switches prefix caching off unless the key says otherwise.
+    const caching = yaml.startsWith('enablePrefix') ? [] : ['--no-enable-prefix-caching'];
+    const expected = new Set([...caching, ...flags]);
+    assert.deepEqual(new Set(vllmFlags(spec, ports, ['vllm', 'serve']).slice(5)), expected, yaml);
+    assert.deepEqual(new Set(embeddedEngineFlags(spec, ports).slice(6)), expected, yaml);
+  }
+});
+
+test('a command that does not end in serve takes the model as --model', () => {
+  const command = ['python', '-m', 'vllm.entrypoints.openai.api_server'];
+  assert.deepEqual(vllmFlags(modelOf(''), ports, command), ['--model', 'org/m', ...listen]);
+});
+
+test('the served model is the last --served-model-name, else modelURL', () => {
+  assert.equal(servedModel(modelOf('')), 'org/m');
+  assert.equal(servedModel(modelOf('vllmConfig: {extraArgs: ["--served-model-name", "a"]}')), 'a');
+  assert.equal(servedModel(modelOf('vllmConfig: {extraArgs: ["--served-model-name=b"]}')), 'b');
+});
+
+test('secrets and variables reach the engine by its environment, never by its flags', () => {
+  const values = valuesOf(`servingEngineSpec:
+  vllmApiKey: sk-1
+  configs: {A: "1", B: "1"}
+  env: [{name: B, value: "2"}]
+  modelSpec:
+    - {name: m, kind: vllm, modelURL: org/m, hf_token: hf-1, env: [{name: C, value: "3"}, {name: D, valueFrom: {secretKeyRef: {name: s, key: d}}}]}
+`);
+  const spec = values.servingEngineSpec.modelSpec[0] as ModelSpec;
+  assert.deepEqual(engineEnvironment(values, spec, { D: 'here' }), {
+    A: '1',
+    B: '2',
+    C: '3',
+    HF_TOKEN: 'hf-1',
+    VLLM_API_KEY: 'sk-1',
+  });
+  assert.ok(!vllmFlags(spec, ports, ['vllm', 'serve']).some((arg) => /sk-1|hf-1/.test(arg)));
+  assert.throws(() => engineEnvironment(values, spec, {}), /set D in the environment/);
+});
+
+test('replicas are numbered, URLs keep their order, and disabled entries do not run', () => {
+  const values = valuesOf(`servingEngineSpec:
+  modelSpec:
+    - {name: a, modelURL: org/a, replicaCount: 2}
+    - {name: idle, modelURL: org/idle, enabled: false}
+    - {name: b, urls: ["http://10.0.0.1:8000/"], modelURL: org/b}
+`);
+  assert.deepEqual(
+    planEngines(values).map(({ kind, name }) => `${kind} ${name}`),
+    ['embedded a-1', 'embedded a-2', 'url b'],
+  );
+});
+
+test('values without an engine to run are an error that says what to do', () => {
+  assert.throws(() => planEngines(valuesOf('')), { code: 'ERR_INPUT', message: /--engine http/ });
+});
+
+test('flags override the one model that the values start, and add engines', () => {
+  const { values } = resolveValues({ preset: 'laptop', files: [] });
+  const changed = overrideValues(values, {
+    engines: 2,
+    model: 'Qwen/Qwen3-0.6B',
+    gpu: 'L4',
+    timeScale: 5,
+    policy: 'roundrobin',
+    port: 9000,
+    engineUrls: ['http://10.0.0.7:8000'],
+  });
+  assert.deepEqual(
+    planEngines(changed).map(({ name }) => name),
+    ['qwen3-0.6b-1', 'qwen3-0.6b-2', 'engine'],
+  );
+  const flags = routerFlags(changed, []);
+  assert.equal(flags[flags.indexOf('--routing-logic') + 1], 'roundrobin');
+  assert.equal(flags[flags.indexOf('--port') + 1], '9000');
+});
+
+test('--engines with two models in the file is an error that names them', () => {
+  const values = valuesOf(
+    'servingEngineSpec: {modelSpec: [{name: a, modelURL: a}, {name: b, modelURL: b}]}',
+  );
+  assert.throws(() => overrideValues(values, { engines: 3 }), /--engines needs .* have a, b/);
+});
+
+function valuesOf(text: string) {
+  return resolveValues({ files: [{ name: 'test.yaml', text }] }).values;
+}
+
+function modelOf(yaml: string): ModelSpec {
+  const entry = `{name: m, modelURL: org/m${yaml === '' ? '' : `, ${yaml}`}}`;
+  return valuesOf(`servingEngineSpec: {modelSpec: [${entry}]}`).servingEngineSpec
+    .modelSpec[0] as ModelSpec;
+}

@@ -1,0 +1,78 @@
+// Which engines a values file asks for, one entry per process, before ports are known.
+import { InputError } from '../../core/base/index.ts';
+import { engineKind, type ModelSpec, type Values } from '../../core/values/index.ts';
+
+/** An engine that runs already, somewhere. */
+export interface RemoteEngine {
+  readonly kind: 'url';
+  readonly name: string;
+  readonly url: string;
+  /** Undefined: ask its /v1/models. */
+  readonly model: string | undefined;
+}
+
+/** An engine that this program starts. */
+export interface LocalEngine {
+  readonly kind: 'embedded' | 'vllm';
+  readonly name: string;
+  /** The model's name to clients. */
+  readonly model: string;
+  readonly spec: ModelSpec;
+}
+
+export type EnginePlan = LocalEngine | RemoteEngine;
+
+/**
+ * Expands `servingEngineSpec.modelSpec` into engines, in the order of the file.
+ *
+ * @throws {InputError} If nothing is left to run, or an entry lacks its model.
+ */
+export function planEngines(values: Values): EnginePlan[] {
+  const { enableEngine, modelSpec } = values.servingEngineSpec;
+  const engines = enableEngine
+    ? modelSpec.filter((spec) => spec.enabled).flatMap((spec) => enginesOf(spec))
+    : [];
+  if (engines.length === 0) {
+    throw new InputError(
+      'there is no engine to run: give servingEngineSpec.modelSpec an enabled entry, or add a running engine with --engine http://HOST:PORT.',
+    );
+  }
+  return engines;
+}
+
+/** The model's name to clients: as the last --served-model-name says, else modelURL, else name. */
+export function servedModel(spec: ModelSpec): string {
+  const args = spec.vllmConfig?.extraArgs ?? [];
+  const joined = args.findLast((arg) => arg.startsWith('--served-model-name='));
+  if (joined !== undefined) return joined.slice('--served-model-name='.length);
+  const flag = args.lastIndexOf('--served-model-name');
+  return (flag >= 0 ? args[flag + 1] : undefined) ?? spec.modelURL ?? spec.name;
+}
+
+function enginesOf(spec: ModelSpec): EnginePlan[] {
+  const kind = engineKind(spec);
+  if (kind === 'url') {
+    const urls = spec.urls ?? [];
+    return urls.map((url, index) => ({
+      kind,
+      name: nameOf(spec, index, urls.length),
+      url: url.replace(/\/+$/, ''),
+      model: spec.modelURL,
+    }));
+  }
+  if (kind === 'vllm' && spec.modelURL === undefined) {
+    throw new InputError(
+      `servingEngineSpec.modelSpec "${spec.name}" is of kind vllm and lacks modelURL: give it the Hugging Face name or the path of the model.`,
+    );
+  }
+  return Array.from({ length: spec.replicaCount }, (_, index) => ({
+    kind,
+    name: nameOf(spec, index, spec.replicaCount),
+    model: servedModel(spec),
+    spec,
+  }));
+}
+
+function nameOf(spec: ModelSpec, index: number, count: number): string {
+  return count === 1 ? spec.name : `${spec.name}-${index + 1}`;
+}

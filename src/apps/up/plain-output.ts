@@ -1,0 +1,71 @@
+// Plain lines for logs and pipes: no colour, no cursor codes.
+
+import type { LineWriter } from './line-writer.ts';
+import type { ReadyNews, UpOutput } from './output.ts';
+import type { ProcessSnapshot, StackSnapshot } from './snapshot.ts';
+
+/** Between two lines of totals. */
+const summaryIntervalSeconds = 10;
+
+export class PlainOutput implements UpOutput {
+  readonly #out: LineWriter;
+  readonly #log: LineWriter;
+  #lastSummarySeconds = 0;
+  #lastRequests = 0;
+
+  /**
+   * @param out What the user asked for: ready, totals.
+   * @param log The children's own lines, and what becomes of them.
+   */
+  constructor(out: LineWriter, log: LineWriter) {
+    this.#out = out;
+    this.#log = log;
+  }
+
+  starting(summary: string): void {
+    this.#out.line(summary);
+  }
+
+  processState({ name, state, detail }: ProcessSnapshot): void {
+    this.#log.line(`[up] ${name} ${state}${detail === '' ? '' : `: ${detail}`}`);
+  }
+
+  childLine(name: string, line: string): void {
+    this.#log.line(`[${name}] ${line}`);
+  }
+
+  ready(news: ReadyNews): void {
+    for (const line of readyLines(news)) this.#out.line(line);
+  }
+
+  snapshot({ router }: StackSnapshot): void {
+    if (!router || router.requests === this.#lastRequests) return;
+    if (router.uptimeSeconds - this.#lastSummarySeconds < summaryIntervalSeconds) return;
+    this.#lastSummarySeconds = router.uptimeSeconds;
+    this.#lastRequests = router.requests;
+    this.#out.line(
+      `requests ${router.requests}, ${router.requestsPerSecond.toFixed(1)}/s, in flight ${router.inflight}, errors ${router.errors}`,
+    );
+  }
+
+  stopping(reason: string): void {
+    this.#out.line(`stopping (${reason}): the router finishes what runs, then the engines stop`);
+  }
+
+  stopped(): void {
+    this.#out.line('stopped');
+  }
+}
+
+/** The lines that are printed when the stack can serve, in every form for people. */
+export function readyLines(news: ReadyNews): string[] {
+  return [
+    `ready: ${news.apiUrl}`,
+    ...(news.pageUrl === undefined ? [] : [`page:  ${news.pageUrl}`]),
+    '',
+    news.curl,
+    '',
+    ...news.openaiNode,
+    '',
+  ];
+}

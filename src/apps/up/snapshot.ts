@@ -1,0 +1,67 @@
+// What the router says of itself and its engines on GET /debug/router.
+
+/** One engine, as the router sees it. */
+export interface EngineSnapshot {
+  readonly engine_id: string;
+  readonly url: string;
+  readonly serving_models: readonly string[];
+  readonly state: string;
+  readonly reason: string;
+  readonly load: {
+    readonly inflight: number;
+    readonly prefilling: number;
+    readonly prefillTokens: number;
+    readonly decodeTokens: number;
+  };
+  /** What the engine last said on /metrics. */
+  readonly reported: ReportedSnapshot | null;
+  readonly totals: { readonly requests: number; readonly errors: number; readonly retries: number };
+}
+
+export interface ReportedSnapshot {
+  readonly ageSeconds: number;
+  readonly running: number;
+  readonly waiting: number;
+  /** KV blocks in use, in [0, 1]. */
+  readonly kvUsage: number;
+  readonly blocksTotal?: number | undefined;
+  readonly blocksUsed?: number | undefined;
+  /** Tokens looked up in the prefix cache, and of these the tokens found. */
+  readonly prefixCacheQueries?: number | undefined;
+  readonly prefixCacheHits?: number | undefined;
+  readonly preemptions?: number | undefined;
+  readonly promptTokens?: number | undefined;
+  readonly generationTokens?: number | undefined;
+}
+
+export interface RouterSnapshot {
+  readonly policy: string;
+  readonly version: string;
+  readonly uptimeSeconds: number;
+  readonly requests: number;
+  readonly errors: number;
+  readonly requestsPerSecond: number;
+  readonly inflight: number;
+  readonly engines: readonly EngineSnapshot[];
+}
+
+/** One child process or remote engine of the stack. */
+export interface ProcessSnapshot {
+  readonly name: string;
+  readonly kind: 'embedded' | 'vllm' | 'url' | 'router';
+  readonly url: string;
+  readonly model: string | undefined;
+  /** `starting`, `ready`, `restarting`, `stopping`, `stopped`; `remote` if it is not ours. */
+  readonly state: string;
+  /** Why it is in this state, if there is more to say. */
+  readonly detail: string;
+  readonly pid: number | undefined;
+  readonly restarts: number;
+}
+
+/** The whole stack at one moment. */
+export interface StackSnapshot {
+  readonly processes: readonly ProcessSnapshot[];
+  /** Undefined while the router does not answer. */
+  readonly router: RouterSnapshot | undefined;
+}

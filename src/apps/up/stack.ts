@@ -1,0 +1,297 @@
+// The whole stack on this machine: engines and router as child processes, started and stopped in
+// order.
+import { InputError, SpillwayError } from '../../core/base/index.ts';
+import type { Values } from '../../core/values/index.ts';
+import {
+  assertPortFree,
+  freePorts,
+  probe,
+  Service,
+  type ServiceSpec,
+} from '../../io/processes/index.ts';
+import { engineEnvironment } from './engine-environment.ts';
+import { type EnginePorts, embeddedEngineFlags, vllmFlags } from './engine-flags.ts';
+import { type EnginePlan, type LocalEngine, planEngines } from './engine-plan.ts';
+import { type Backend, routerFlags } from './router-flags.ts';
+import type { ProcessSnapshot, RouterSnapshot, StackSnapshot } from './snapshot.ts';
+
+export interface StackHooks {
+  /** A line that a child printed. */
+  onLine(name: string, line: string): void;
+  /** A child changed state; see `ProcessSnapshot`. */
+  onState(process: ProcessSnapshot): void;
+}
+
+export interface StackOptions {
+  readonly values: Values;
+  /** Program and first arguments that run `spillway`. */
+  readonly self: readonly [string, ...string[]];
+  /** This program's environment: children inherit it. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly hooks: StackHooks;
+}
+
+/** An embedded engine loads a tokenizer; half a second, more on a busy laptop. */
+const embeddedStartDeadlineMs = 60_000;
+const routerStartDeadlineMs = 60_000;
+/** Time to finish the requests that run when the stack is stopped. */
+const stopGraceMs = 10_000;
+/** vLLM ends its worker processes first. */
+const vllmStopGraceMs = 20_000;
+const snapshotTimeoutMs = 2_000;
+const remoteModelsTimeoutMs = 10_000;
+
+interface Member {
+  readonly backend: Backend;
+  readonly engine: EnginePlan;
+  readonly service: Service | undefined;
+}
+
+export class Stack {
+  /** Base URL of the router. */
+  readonly url: string;
+  readonly members: readonly Member[];
+  readonly #router: Service;
+  readonly #details = new Map<string, string>();
+
+  /**
+   * Chooses ports and command lines; starts nothing.
+   *
+   * @throws {InputError} If the values cannot run here, or the router's port is taken.
+   */
+  static async create(options: StackOptions): Promise<Stack> {
+    const { routerSpec } = options.values;
+    const engines = planEngines(options.values);
+    await assertPortFree(routerSpec.host, routerSpec.containerPort, '--port');
+    const ports = await choosePorts(options.values, engines);
+    const backends = await Promise.all(
+      engines.map((engine, index) => backendOf(engine, ports[index], options.environment)),
+    );
+    return new Stack(options, engines, backends, ports);
+  }
+
+  private constructor(
+    options: StackOptions,
+    engines: readonly EnginePlan[],
+    backends: readonly Backend[],
+    ports: readonly (EnginePorts | undefined)[],
+  ) {
+    const { values, self, hooks } = options;
+    const { routerSpec } = values;
+    this.url = `http://${connectHost(routerSpec.host)}:${routerSpec.containerPort}`;
+    const serviceHooks = {
+      onLine: (service: Service, _stream: unknown, line: string) =>
+        hooks.onLine(service.spec.name, line),
+      onState: (service: Service, _state: unknown, detail: string) => {
+        this.#details.set(service.spec.name, detail);
+        const process = this.#processes().find(({ name }) => name === service.spec.name);
+        if (process) hooks.onState(process);
+      },
+    };
+    this.members = engines.map((engine, index) => {
+      const backend = backends[index] as Backend;
+      const port = ports[index];
+      const service =
+        engine.kind === 'url' || port === undefined
+          ? undefined
+          : new Service(engineService(options, engine, port), serviceHooks);
+      return { engine, backend, service };
+    });
+    const [command, ...first] = self;
+    this.#router = new Service(
+      {
+        name: 'router',
+        command,
+        args: [...first, 'router', ...routerFlags(values, backends)],
+        env: secretsOf(values),
+        lifeline: 'pipe',
+        healthUrl: `${this.url}/health`,
+        startDeadlineMs: routerStartDeadlineMs,
+        stopGraceMs,
+      },
+      serviceHooks,
+    );
+  }
+
+  /** Names of the child processes. */
+  get childNames(): string[] {
+    return [...this.#engineServices(), this.#router].map(({ spec }) => spec.name);
+  }
+
+  /**
+   * Starts the engines, then the router; resolves when requests can be served. If one fails, stops
+   * all and says why.
+   *
+   * @throws {ChildError} One sentence.
+   */
+  async start(): Promise<void> {
+    try {
+      await Promise.all(this.#engineServices().map((service) => service.start()));
+      await this.#router.start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /**
+   * Stops all in order: first the router, which finishes what runs, then the engines.
+   *
+   * @param hurry Aborting it kills what is left at once.
+   */
+  async stop(hurry?: AbortSignal): Promise<void> {
+    await this.#router.stop(hurry);
+    await Promise.all(this.#engineServices().map((service) => service.stop(hurry)));
+  }
+
+  /** The stack now. A router that does not answer within 2 s is left out. */
+  async snapshot(): Promise<StackSnapshot> {
+    const answer = await probe(`${this.url}/debug/router`, { timeoutMs: snapshotTimeoutMs }).catch(
+      () => undefined,
+    );
+    const router = answer?.status === 200 ? (JSON.parse(answer.body) as RouterSnapshot) : undefined;
+    return { processes: this.#processes(), router };
+  }
+
+  #engineServices(): Service[] {
+    return this.members.flatMap(({ service }) => (service ? [service] : []));
+  }
+
+  #processes(): ProcessSnapshot[] {
+    const engines = this.members.map(({ engine, backend, service }) => ({
+      name: backend.name,
+      kind: engine.kind,
+      url: backend.url,
+      model: backend.model,
+      ...this.#stateOf(service),
+    }));
+    const router = { name: 'router', kind: 'router', url: this.url, model: undefined } as const;
+    return [...engines, { ...router, ...this.#stateOf(this.#router) }];
+  }
+
+  #stateOf(service: Service | undefined) {
+    return {
+      state: service?.state ?? 'remote',
+      detail: this.#details.get(service?.spec.name ?? '') ?? '',
+      pid: service?.pid,
+      restarts: service?.restarts ?? 0,
+    };
+  }
+}
+
+function engineService(
+  options: StackOptions,
+  engine: LocalEngine,
+  ports: EnginePorts,
+): ServiceSpec {
+  const { values, self, environment } = options;
+  const healthUrl = `http://127.0.0.1:${ports.http}/health`;
+  const env = engineEnvironment(values, engine.spec, environment);
+  if (engine.kind === 'embedded') {
+    const [command, ...first] = self;
+    return {
+      name: engine.name,
+      command,
+      args: [...first, 'engine', ...embeddedEngineFlags(engine.spec, ports)],
+      env,
+      lifeline: 'pipe',
+      healthUrl,
+      startDeadlineMs: embeddedStartDeadlineMs,
+      stopGraceMs,
+    };
+  }
+  const [program, ...first] = values.spillway.vllmCommand;
+  const startup = values.servingEngineSpec.startupProbe;
+  const startSeconds =
+    (startup.initialDelaySeconds ?? 0) +
+    (startup.periodSeconds ?? 10) * (startup.failureThreshold ?? 3);
+  return {
+    name: engine.name,
+    command: program as string,
+    args: [...first, ...vllmFlags(engine.spec, ports, values.spillway.vllmCommand)],
+    env,
+    lifeline: 'guard',
+    healthUrl,
+    startDeadlineMs: startSeconds * 1000,
+    stopGraceMs: vllmStopGraceMs,
+  };
+}
+
+async function choosePorts(
+  values: Values,
+  engines: readonly EnginePlan[],
+): Promise<(EnginePorts | undefined)[]> {
+  const first = values.spillway.enginePort;
+  const local = engines.filter(({ kind }) => kind !== 'url').length;
+  const free = await freePorts(local * 3);
+  let used = 0;
+  const chosen = engines.map((engine) => {
+    if (engine.kind === 'url') return undefined;
+    const [http = 0, kvEvents = 0, kvReplay = 0] = free.slice(used * 3, used * 3 + 3);
+    const wanted = first === 0 ? http : first + used;
+    used += 1;
+    return { http: wanted, kvEvents, kvReplay };
+  });
+  if (first !== 0) {
+    for (const ports of chosen) {
+      if (ports) await assertPortFree('127.0.0.1', ports.http, '--set spillway.enginePort=…');
+    }
+  }
+  return chosen;
+}
+
+async function backendOf(
+  engine: EnginePlan,
+  ports: EnginePorts | undefined,
+  environment: StackOptions['environment'],
+): Promise<Backend> {
+  if (engine.kind === 'url') {
+    const model = engine.model ?? (await modelOf(engine.url, environment.VLLM_API_KEY));
+    return { name: engine.name, url: engine.url, model };
+  }
+  const kvEvents =
+    engine.spec.vllmConfig?.kvEvents && ports
+      ? { events: ports.kvEvents, replay: ports.kvReplay }
+      : undefined;
+  return {
+    name: engine.name,
+    url: `http://127.0.0.1:${ports?.http}`,
+    model: engine.model,
+    kvEvents,
+  };
+}
+
+/** The first model that a running engine serves. */
+async function modelOf(url: string, key: string | undefined): Promise<string> {
+  try {
+    const response = await fetch(`${url}/v1/models`, {
+      signal: AbortSignal.timeout(remoteModelsTimeoutMs),
+      headers: key ? { authorization: `Bearer ${key}` } : {},
+    });
+    if (!response.ok) throw new Error(`it answered ${response.status}`);
+    const { data } = (await response.json()) as { data?: { id?: string }[] };
+    const id = data?.[0]?.id;
+    if (id === undefined) throw new Error('it lists no model');
+    return id;
+  } catch (error) {
+    if (error instanceof SpillwayError) throw error;
+    const { message, cause } = error as Error & { cause?: { code?: string } };
+    throw new InputError(
+      `the engine at ${url} does not say on ${url}/v1/models which model it serves (${cause?.code ?? message}): start it first, or mend its URL.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Keys that the router sends to engines. */
+function secretsOf(values: Values): Record<string, string> {
+  const { vllmApiKey } = values.servingEngineSpec;
+  return typeof vllmApiKey === 'string' && vllmApiKey !== '' ? { VLLM_API_KEY: vllmApiKey } : {};
+}
+
+/** An address that reaches a server which listens on all of them. */
+function connectHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return host.includes(':') ? `[${host}]` : host;
+}
