@@ -18,20 +18,21 @@ export interface EngineSnapshot {
   readonly totals: { readonly requests: number; readonly errors: number; readonly retries: number };
 }
 
+/** Null: the engine does not say. Counters are since the engine's start. */
 export interface ReportedSnapshot {
   readonly ageSeconds: number;
-  readonly running: number;
-  readonly waiting: number;
+  readonly running: number | null;
+  readonly waiting: number | null;
   /** KV blocks in use, in [0, 1]. */
-  readonly kvUsage: number;
-  readonly blocksTotal?: number | undefined;
-  readonly blocksUsed?: number | undefined;
+  readonly kvUsage: number | null;
+  readonly blocksTotal: number | null;
+  readonly blocksUsed: number | null;
   /** Tokens looked up in the prefix cache, and of these the tokens found. */
-  readonly prefixCacheQueries?: number | undefined;
-  readonly prefixCacheHits?: number | undefined;
-  readonly preemptions?: number | undefined;
-  readonly promptTokens?: number | undefined;
-  readonly generationTokens?: number | undefined;
+  readonly prefixCacheQueries: number | null;
+  readonly prefixCacheHits: number | null;
+  readonly preemptions: number | null;
+  readonly promptTokens: number | null;
+  readonly generationTokens: number | null;
 }
 
 export interface RouterSnapshot {

@@ -96,9 +96,8 @@ const columns: Readonly<Record<string, Column>> = {
     title: 'blocks',
     align: 'right',
     cell: ({ engine }) => {
-      const { blocksTotal: total, blocksUsed } = engine?.reported ?? {};
-      const used = blocksUsed ?? (total ? Math.round(total * (engine?.reported?.kvUsage ?? 0)) : 0);
-      return cellOf(total, () => `${count(used)}/${count(total ?? 0)}`, 'dim');
+      const { blocksTotal: total, blocksUsed: used } = engine?.reported ?? {};
+      return cellOf(total, (blocks) => `${count(used ?? 0)}/${count(blocks)}`, 'dim');
     },
   },
   running: {
@@ -203,11 +202,13 @@ function troubleLines(stack: StackSnapshot, style: TerminalStyle, width: number)
 }
 
 function cellOf(
-  value: number | undefined,
+  value: number | null | undefined,
   format: (value: number) => string,
   tone: Tone = 'plain',
 ): Cell {
-  return value === undefined ? { text: '-', tone: 'dim' } : { text: format(value), tone };
+  return value === undefined || value === null
+    ? { text: '-', tone: 'dim' }
+    : { text: format(value), tone };
 }
 
 /** Thousands as 12.3k, so that columns stay narrow. */

