@@ -1,0 +1,149 @@
+// The real openai client against the router over embedded engines, as an application would use it.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import OpenAI from 'openai';
+import { eventually, type Fleet, startFleet } from '../support/fleet.ts';
+
+const model = 'Qwen/Qwen3-8B';
+const messages = [{ role: 'user' as const, content: 'Tell me of the sea.' }];
+
+async function start(t: TestContext, options: Partial<Parameters<typeof startFleet>[1]> = {}) {
+  const fleet = await startFleet(t, { engines: 2, policy: 'roundrobin', model, ...options });
+  const client = new OpenAI({ baseURL: fleet.url, apiKey: 'any', maxRetries: 0 });
+  return { fleet, client };
+}
+
+const inflight = async (fleet: Fleet) =>
+  (await fleet.states()).reduce((total, { load }) => total + load.inflight, 0);
+
+test('a chat answers with text, usage, and the engine that gave it', async (t) => {
+  const { fleet, client } = await start(t);
+  const { data, response } = await client.chat.completions
+    .create({ model, messages, max_tokens: 12 })
+    .withResponse();
+  assert.equal(data.model, model);
+  assert.ok((data.choices[0]?.message.content ?? '').length > 10);
+  assert.equal(data.choices[0]?.finish_reason, 'length');
+  assert.equal(data.usage?.completion_tokens, 12);
+  const engine = response.headers.get('x-spillway-engine') ?? '';
+  assert.ok(fleet.engines.some(({ url }) => url === engine));
+  assert.ok(response.headers.get('x-request-id'));
+});
+
+test('a second request with the same prompt finds it cached, where it goes to the same engine', async (t) => {
+  const { client } = await start(t, { policy: 'prefixaware' });
+  const long = [{ role: 'user' as const, content: 'the sea and the wind '.repeat(100) }];
+  const cached = async () => {
+    const { usage } = await client.chat.completions.create({
+      model,
+      messages: long,
+      max_tokens: 1,
+    });
+    return usage?.prompt_tokens_details?.cached_tokens ?? 0;
+  };
+  assert.equal(await cached(), 0);
+  assert.ok((await cached()) > 400);
+});
+
+test('a stream is the whole answer token by token, with usage at its end', async (t) => {
+  const { client } = await start(t);
+  const whole = await client.chat.completions.create({ model, messages, max_tokens: 30 });
+  const stream = await client.chat.completions.create({
+    ...{ model, messages, max_tokens: 30, stream: true },
+    stream_options: { include_usage: true },
+  });
+  const parts: string[] = [];
+  let usage: OpenAI.CompletionUsage | null | undefined;
+  for await (const chunk of stream) {
+    const content = chunk.choices[0]?.delta.content;
+    if (content) parts.push(content);
+    usage = chunk.usage ?? usage;
+  }
+  assert.equal(parts.join(''), whole.choices[0]?.message.content);
+  assert.equal(parts.length, 30);
+  assert.equal(usage?.completion_tokens, 30);
+});
+
+test('aborting a stream ends the request at the router and at its engine', async (t) => {
+  const { fleet, client } = await start(t, { stepSeconds: 0.005 });
+  const stream = await client.chat.completions.create({
+    ...{ model, messages, max_tokens: 4000, stream: true },
+  });
+  let chunks = 0;
+  for await (const _ of stream) {
+    if (++chunks === 3) {
+      assert.equal(await inflight(fleet), 1);
+      stream.controller.abort();
+    }
+  }
+  await eventually(async () => (await inflight(fleet)) === 0, 'nothing is in flight');
+});
+
+test('the models of the fleet are listed once', async (t) => {
+  const { client } = await start(t);
+  const models = await client.models.list();
+  assert.deepEqual(
+    models.data.map(({ id, owned_by }) => [id, owned_by]),
+    [[model, 'vllm']],
+  );
+});
+
+test('errors come as the errors of the client library', async (t) => {
+  const { client } = await start(t);
+  await assert.rejects(
+    client.chat.completions.create({ model: 'nope', messages }),
+    (error) => error instanceof OpenAI.NotFoundError && /nope/.test(error.message),
+  );
+  await assert.rejects(
+    client.chat.completions.create({ model, messages, temperature: -1 }),
+    (error) => error instanceof OpenAI.BadRequestError && /temperature/.test(error.message),
+  );
+  await assert.rejects(
+    client.chat.completions.create({ model, messages: 'hello' as never }),
+    OpenAI.BadRequestError,
+  );
+  await assert.rejects(
+    client.embeddings.create({ model, input: 'x' }),
+    (error) =>
+      error instanceof OpenAI.APIError && (error.status ?? 0) >= 400 && error.status !== 500,
+  );
+});
+
+test('a dead engine in the fleet is not seen by clients', async (t) => {
+  const { fleet, client } = await start(t, { engines: 3 });
+  await fleet.engines[1]?.close();
+  const answers = await Promise.all(
+    Array.from({ length: 12 }, () =>
+      client.chat.completions.create({ model, messages, max_tokens: 2 }),
+    ),
+  );
+  assert.ok(answers.every(({ usage }) => usage?.completion_tokens === 2));
+  const states = (await fleet.states()).map(({ state }) => state);
+  assert.deepEqual(states.toSorted(), ['dead', 'live', 'live']);
+});
+
+test('an engine that dies in the middle of a stream is an error to its client, and to no other', async (t) => {
+  const { fleet, client } = await start(t, { stepSeconds: 0.005 });
+  const stream = () =>
+    client.chat.completions
+      .create({ model, messages, max_tokens: 60, stream: true })
+      .withResponse();
+  const both = [await stream(), await stream()];
+  const victim = both[0]?.response.headers.get('x-spillway-engine');
+  const read = async ({ data }: Awaited<ReturnType<typeof stream>>) => {
+    let chunks = 0;
+    for await (const _ of data) {
+      if (++chunks === 5 && data === both[0]?.data) {
+        void fleet.engines.find(({ url }) => url === victim)?.close();
+      }
+    }
+    return chunks;
+  };
+  const [killed, other] = await Promise.allSettled(both.map(read));
+  assert.equal(killed?.status, 'rejected');
+  assert.ok(killed.reason instanceof Error);
+  assert.equal(other?.status, 'fulfilled');
+  await eventually(async () => (await inflight(fleet)) === 0, 'nothing is in flight');
+  const after = await client.chat.completions.create({ model, messages, max_tokens: 2 });
+  assert.equal(after.usage?.completion_tokens, 2);
+});

@@ -1,0 +1,84 @@
+// A router over embedded engines in this process, on ports of their own.
+import type { TestContext } from 'node:test';
+import { createEngineServer, type EngineServer } from '../../src/apps/engine/index.ts';
+import { startRouter } from '../../src/apps/router/index.ts';
+import { defaultEngineConfig, type EngineConfigInput } from '../../src/core/engine/index.ts';
+import { createLogger } from '../../src/io/log/index.ts';
+import { loadTokenizer } from '../../src/io/models/index.ts';
+
+const tokenizer = await loadTokenizer();
+const log = createLogger({ stream: process.stderr, level: 'critical', format: 'text' });
+
+/** What the router says of one engine on /engines, as far as tests look. */
+export interface EngineState {
+  readonly url: string;
+  readonly state: string;
+  readonly load: { readonly inflight: number };
+}
+
+export interface Fleet {
+  /** Of the router, ending in /v1. */
+  readonly url: string;
+  readonly engines: readonly EngineServer[];
+  /** The router's view of its engines. */
+  states(): Promise<readonly EngineState[]>;
+}
+
+/**
+ * Starts engines and a router that knows them live; all end with the test.
+ *
+ * @param options.stepSeconds How long each step of an engine takes.
+ * @param options.timeScale Infinity: engines answer as fast as the machine can.
+ */
+export async function startFleet(
+  t: TestContext,
+  options: {
+    readonly engines: number;
+    readonly policy: string;
+    readonly model: string;
+    readonly config?: Partial<EngineConfigInput>;
+    readonly stepSeconds?: number;
+    readonly timeScale?: number;
+  },
+): Promise<Fleet> {
+  const { stepSeconds = 0.001, timeScale = 1, model, policy } = options;
+  const config = defaultEngineConfig({ maxModelLen: 8192, numGpuBlocks: 2000, ...options.config });
+  const cost = { stepSeconds: () => stepSeconds };
+  const engines = await Promise.all(
+    Array.from({ length: options.engines }, () =>
+      createEngineServer({
+        ...{ port: 0, model, tokenizer, config, cost, timeScale },
+        enablePromptTokensDetails: true,
+      }),
+    ),
+  );
+  const router = await startRouter({
+    port: 0,
+    policy,
+    log,
+    engines: engines.map(({ url }) => ({ url, models: [] })),
+    tickMs: 20,
+  });
+  t.after(async () => {
+    await router.close(0);
+    await Promise.all(engines.map((engine) => engine.close()));
+  });
+  await router.probed;
+  return {
+    url: `${router.url}/v1`,
+    engines,
+    states: async () => (await fetch(`${router.url}/engines`)).json() as Promise<EngineState[]>,
+  };
+}
+
+/** Waits until a condition holds; for effects that arrive over a socket. */
+export async function eventually(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+): Promise<void> {
+  const deadline = performance.now() + 3000;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`It did not come to pass: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
