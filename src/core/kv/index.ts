@@ -18,3 +18,5 @@ export {
   hashTokenBlock,
   hashTokenChain,
 } from './chain-hash.ts';
+export { KvEventLog } from './kv-event-log.ts';
+export { KvSequence, type KvSequenceScope } from './kv-sequence.ts';
