@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-export const tasks = { start, test, ok, format, build, docs, 'bench:truth': benchTruth };
+export const tasks = { start, test, check, ok, format, build, docs, 'bench:truth': benchTruth };
 
 /** `npm start -- FLAGS`: the web page's bundle if it is missing or old, then `spillway up FLAGS`. */
 async function start({ node, args }) {
@@ -14,27 +14,29 @@ async function start({ node, args }) {
   return run(node, ['bin/spillway.mjs', 'up', ...args]);
 }
 
-/** `npm test [-- FILES]`: unit tests in one process, then integration tests, each file in its own. */
+/**
+ * `npm test [-- FILES]`: unit tests in one process, then integration tests, each file in its own.
+ * A failure is printed where it happens; the last line of each part counts its tests.
+ */
 async function test({ node, args }) {
   if (args.length > 0) return run(node, ['--test', ...args]);
+  const report = [
+    ...['--test-reporter=dot', '--test-reporter-destination=stdout'],
+    ...['--test-reporter=./scripts/test-counts.mjs', '--test-reporter-destination=stdout'],
+  ];
   const unit = await run(node, [
-    '--test',
-    '--test-isolation=none',
-    '--test-reporter=dot',
-    'src/**/*.test.ts',
-    'test/architecture/*.test.ts',
+    ...['--test', '--test-isolation=none', ...report],
+    ...['src/**/*.test.ts', 'test/architecture/*.test.ts'],
   ]);
   const integration = await run(node, [
-    '--test',
-    '--test-concurrency=2',
-    '--test-timeout=120000',
+    ...['--test', '--test-concurrency=2', '--test-timeout=120000', ...report],
     'test/integration/**/*.test.ts',
   ]);
   return unit || integration;
 }
 
-/** `npm run ok`: all that CI asks of a commit; every check runs, so one call shows every fault. */
-async function ok({ node }) {
+/** `npm run check`: format, lint, types, unused code and generated docs; all run, so one call shows every fault. */
+async function check({ node }) {
   const checks = [
     [
       'format and lint',
@@ -46,17 +48,22 @@ async function ok({ node }) {
       : []),
     ['unused code', [bin('knip', 'bin/knip.js'), '--no-progress']],
     ['generated docs', ['scripts/docs.ts', '--check']],
-    ['tests', ['scripts/run.mjs', 'test']],
   ];
   const failed = [];
   for (const [name, command] of checks) {
-    process.stderr.write(`ok: ${name}\n`);
+    process.stderr.write(`check: ${name}\n`);
     if ((await run(node, command)) !== 0) failed.push(name);
   }
-  process.stderr.write(
-    failed.length === 0 ? 'ok: all good\n' : `ok: FAILED: ${failed.join(', ')}\n`,
-  );
+  if (failed.length > 0) process.stderr.write(`check: FAILED: ${failed.join(', ')}\n`);
   return failed.length === 0 ? 0 : 1;
+}
+
+/** `npm run ok`: all that CI asks of a commit without a lane. */
+async function ok(context) {
+  const checked = await check(context);
+  const tested = await test({ ...context, args: [] });
+  process.stderr.write(checked || tested ? 'ok: FAILED\n' : 'ok: all good\n');
+  return checked || tested;
 }
 
 /** `npm run format`: formats, sorts imports and applies safe lint fixes. */
