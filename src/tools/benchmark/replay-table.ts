@@ -19,7 +19,7 @@ export function replayTable(options: ReplayOptions, outcome: ReplayOutcome): str
     '',
     ...latencyLines(report, options.percentiles),
     '',
-    ...rateLines(report),
+    ...rateLines(options, outcome),
     ...goodputLines(options, report),
     ...cacheLines(outcome),
     ...engineLines(report),
@@ -75,7 +75,9 @@ function latencyLines(report: ServeReport, percentiles: readonly number[]): stri
   ];
 }
 
-function rateLines(report: ServeReport): string[] {
+function rateLines({ timeScale }: ReplayOptions, outcome: ReplayOutcome): string[] {
+  const { report } = outcome;
+  const wallSeconds = report.durationSeconds / timeScale;
   const perSecond = (count: number) => rate(count / report.durationSeconds);
   const lag = report.clientLag;
   const ttft = report.fromSent.ttft;
@@ -83,6 +85,7 @@ function rateLines(report: ServeReport): string[] {
   return [
     `offered     ${rate(report.offeredRate)} requests/s, sent ${rate(report.sentRate)}, completed ${perSecond(report.completed)}; at most ${report.peakConcurrency} at once`,
     `tokens      ${perSecond(report.inputTokens)} in/s, ${perSecond(report.outputTokens)} out/s; ${report.peakChunksPerSecond} chunks in the busiest second`,
+    `client      ${percent(outcome.clientCpuSeconds / wallSeconds)} of a core`,
     ...(isLate
       ? [
           `WARNING     requests were sent ${lag.mean.toFixed(1)} ms late on average (at most ${lag.max.toFixed(0)}): the client held them back; read the rows "since due".`,

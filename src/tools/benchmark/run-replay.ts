@@ -61,6 +61,8 @@ export interface ReplayOutcome {
   readonly promptMismatches: number;
   /** Requests whose answer had another length than the trace's. */
   readonly outputMismatches: number;
+  /** CPU time of this process while the clock ran: near the wall time, the client is too slow. */
+  readonly clientCpuSeconds: number;
 }
 
 /** What a run is about to do. */
@@ -102,6 +104,7 @@ export async function runReplay(
     await warmUp(options.warmupRequests, writer, client, signal);
     context.onReady?.({ model, requests, tooLong: countTooLong(requests, model) });
     const { concurrencyMax } = options;
+    const cpuAtStart = process.cpuUsage();
     const { onProgress } = context;
     const run = await replay({
       requests,
@@ -112,6 +115,7 @@ export async function runReplay(
       signal,
       onProgress,
     });
+    const cpu = process.cpuUsage(cpuAtStart);
     const records = toGpuTime(run.records, timeScale);
     const durationSeconds = run.durationSeconds * timeScale;
     return {
@@ -122,6 +126,7 @@ export async function runReplay(
       requestCount: requests.length,
       promptMismatches: run.promptMismatches,
       outputMismatches: run.outputMismatches,
+      clientCpuSeconds: (cpu.user + cpu.system) / 1e6,
     };
   } finally {
     client.close();
@@ -163,6 +168,7 @@ export function replayJson(
             },
       from_schedule: latencyKeys(report.fromScheduled, report.percentiles),
       good: report.good ?? null,
+      client_cpu_seconds: outcome.clientCpuSeconds,
       cached_tokens: report.cachedTokens,
       cache_queried_tokens: report.cacheQueriedTokens,
       prompt_mismatches: outcome.promptMismatches,

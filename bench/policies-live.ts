@@ -1,0 +1,46 @@
+// Routing policies on real traffic: `spillway up` with four engines, the first requests of the
+// conversation trace, each policy several times in rotated order. Writes docs/results.
+//
+//   node bench/policies-live.ts [--policies a,b] [--repeats 3] [--requests 1000] [--speed 2.5]
+//                               [--time-scale 2] [--out docs/results/policies-live.md]
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { resultPage } from './policies-live/result-page.ts';
+import { type LiveRun, runPolicy } from './policies-live/run-policy.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    policies: { type: 'string', default: 'roundrobin,prefixaware,predictive' },
+    repeats: { type: 'string', default: '3' },
+    requests: { type: 'string', default: '1000' },
+    speed: { type: 'string', default: '2.5' },
+    'time-scale': { type: 'string', default: '2' },
+    gpu: { type: 'string', default: 'H100-80GB' },
+    out: { type: 'string', default: 'docs/results/policies-live.md' },
+  },
+});
+const policies = flags.policies.split(',');
+const load = {
+  requests: Number(flags.requests),
+  speed: Number(flags.speed),
+  timeScale: Number(flags['time-scale']),
+  gpu: flags.gpu,
+};
+const stop = new AbortController();
+process.once('SIGINT', () => stop.abort());
+
+const runs: LiveRun[] = [];
+for (let repeat = 0; repeat < Number(flags.repeats); repeat++) {
+  for (let i = 0; i < policies.length && !stop.signal.aborted; i++) {
+    // Rotated, so that no policy always runs first on a machine that others use too.
+    const policy = policies[(i + repeat) % policies.length] as string;
+    const run = await runPolicy({ policy, repeat, ...load, signal: stop.signal });
+    runs.push(run);
+    console.error(
+      `${policy} ${repeat + 1}: hit ${((run.hitRate ?? 0) * 100).toFixed(2)} %, TTFT mean ${run.ttftMeanMs.toFixed(0)} ms, ${run.failed} failed, machine ${(run.cpuShare * 100).toFixed(0)} % busy`,
+    );
+    // After each run, so that what was measured survives an interruption.
+    const command = `node bench/policies-live.ts ${process.argv.slice(2).join(' ')}`.trim();
+    await writeFile(flags.out, resultPage({ runs, policies, load, command }));
+  }
+}
