@@ -1,14 +1,14 @@
 // Prints what the engine model predicts for recorded runs of a real vLLM, beside what happened.
 //
-//   npm run bench:truth
+//   npm run bench:truth [-- DIRECTORY]
 //
-// Ends with status 1 if a mean is further off than its bound.
+// DIRECTORY holds runs and profiles as bench/data/vllm-runs does, which it is unless given. Ends with status 1 if a mean is further off than its bound.
 import { join } from 'node:path';
 import { type Comparison, compareRun, meanErrors, truthCases } from './truth/compare.ts';
 
-const directory = join(import.meta.dirname, 'data', 'vllm-runs');
+const directory = process.argv[2] ?? join(import.meta.dirname, 'data', 'vllm-runs');
 let missed = false;
-for (const truthCase of truthCases) {
+for (const truthCase of truthCases(directory)) {
   const comparison = await compareRun(directory, truthCase);
   console.log(report(comparison));
   missed ||= Object.values(meanErrors(comparison)).some(
@@ -17,8 +17,8 @@ for (const truthCase of truthCases) {
 }
 process.exitCode = missed ? 1 : 0;
 
-function report({ truthCase, run, config, result, predicted, real }: Comparison): string {
-  const { hostSecondsPerStep, link, errorMax } = truthCase;
+function report({ truthCase, config, result, predicted, real }: Comparison): string {
+  const { run, hostSecondsPerStep, link, errorMax } = truthCase;
   const blocks = `${config.numGpuBlocks} blocks${run.numGpuBlocks === undefined ? ' (computed)' : ''}`;
   const constants = [
     `host ${(hostSecondsPerStep * 1000).toFixed(1)} ms a step`,

@@ -81,9 +81,9 @@ function docs({ node, args }) {
   return run(node, ['scripts/docs.ts', ...args]);
 }
 
-/** `npm run bench:truth`: the engine model against recorded runs of a real vLLM. */
-function benchTruth({ node }) {
-  return run(node, ['bench/truth.ts']);
+/** `npm run bench:truth [-- DIRECTORY]`: the engine model against recorded runs of a real vLLM. */
+function benchTruth({ node, args }) {
+  return run(node, ['bench/truth.ts', ...args]);
 }
 
 function bin(packageName, file) {

@@ -1,6 +1,8 @@
 // Compares the engine model with recorded runs of a real vLLM.
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  type AllReduceLink,
   defaultEngineConfig,
   type EngineConfig,
   findGpu,
@@ -15,35 +17,43 @@ import { type RecordedRun, readRecordedRun } from './run.ts';
 
 /** A recorded run, and the two constants of its host that no profile of a GPU holds. */
 export interface TruthCase {
-  readonly run: string;
-  readonly profile: string;
+  readonly run: RecordedRun;
   readonly gpu: string;
   readonly hostSecondsPerStep: number;
   /** For tensor parallelism: start and rate of an all-reduce. */
-  readonly link: { readonly latencySeconds: number; readonly bytesPerSecond: number } | undefined;
+  readonly link: AllReduceLink | undefined;
   /** Most that a mean may be off. */
   readonly errorMax: number;
 }
 
-/** Where the constants come from: docs/models/engine-model.md, "Two constants of the host". */
-export const truthCases: readonly TruthCase[] = [
-  {
-    run: 'rtx4090-llama31-8b',
-    profile: 'RTX4090_Llama-3.1-8B_tp1',
-    gpu: 'RTX4090',
-    hostSecondsPerStep: 0,
-    link: undefined,
-    errorMax: 0.03,
-  },
-  {
-    run: 'rtxpro6000-qwen3-32b-tp2',
-    profile: 'RTXPRO6000_Qwen3-32B_tp2',
-    gpu: 'RTX-PRO-6000',
+/** Per machine; where they come from: docs/models/engine-model.md, "Two constants of the host". */
+const hosts: Readonly<Record<string, { hostSecondsPerStep: number; link?: AllReduceLink }>> = {
+  rtx4090: { hostSecondsPerStep: 0 },
+  rtxpro6000: {
     hostSecondsPerStep: 1.5e-3,
     link: { latencySeconds: 25e-6, bytesPerSecond: 15e9 },
-    errorMax: 0.1,
   },
-];
+};
+
+/** The runs of a folder: each `GPU-….meta.json` with its requests beside it. */
+export function truthCases(directory: string): TruthCase[] {
+  return readdirSync(directory)
+    .filter((file) => file.endsWith('.meta.json'))
+    .sort()
+    .map((file) => {
+      const run = readRecordedRun(directory, file.replace('.meta.json', ''));
+      const gpu = run.name.slice(0, run.name.indexOf('-'));
+      const host = hosts[gpu] ?? { hostSecondsPerStep: 0 };
+      const parallel = run.tensorParallelSize > 1;
+      return {
+        run,
+        gpu,
+        hostSecondsPerStep: host.hostSecondsPerStep,
+        link: parallel ? host.link : undefined,
+        errorMax: parallel ? 0.1 : 0.03,
+      };
+    });
+}
 
 export interface Summary {
   readonly ttftMs: Percentiles;
@@ -60,7 +70,6 @@ export interface Percentiles {
 
 export interface Comparison {
   readonly truthCase: TruthCase;
-  readonly run: RecordedRun;
   readonly config: EngineConfig;
   readonly result: ReplayResult;
   readonly predicted: Summary;
@@ -69,35 +78,26 @@ export interface Comparison {
 
 /** @param directory Folder of the recorded runs. */
 export async function compareRun(directory: string, truthCase: TruthCase): Promise<Comparison> {
-  const run = readRecordedRun(directory, truthCase.run);
-  const profile = await readProfileDirectory(join(directory, 'profile', truthCase.profile));
-  const model = findModel(run.model);
+  const { run, gpu, hostSecondsPerStep, link } = truthCase;
   const { maxNumSeqs, maxNumBatchedTokens, tensorParallelSize } = run;
+  const model = findModel(run.model);
+  const shortName = run.model.slice(run.model.indexOf('/') + 1);
+  const profile = await readProfileDirectory(
+    join(directory, 'profile', `${gpu.toUpperCase()}_${shortName}_tp${tensorParallelSize}`),
+  );
   const limits = { blockSize: 16, maxNumSeqs, maxNumBatchedTokens };
   const config = defaultEngineConfig({
     ...limits,
     // vLLM 0.19 defaulted to 0.9 of the GPU's memory.
     numGpuBlocks:
       run.numGpuBlocks ??
-      kvBlocks(
-        { model, gpu: findGpu(truthCase.gpu), tensorParallelSize, gpuMemoryUtilization: 0.9 },
-        limits,
-      ),
+      kvBlocks({ model, gpu: findGpu(gpu), tensorParallelSize, gpuMemoryUtilization: 0.9 }, limits),
     maxModelLen: run.maxModelLen ?? model.contextTokensMax,
   });
-  const { link } = truthCase;
-  const cost = profileCost({
-    profile,
-    layers: model.layers,
-    hostSecondsPerStep: truthCase.hostSecondsPerStep,
-    ...(link && {
-      allReduce: { link, hiddenBytes: model.hiddenSize * model.bytesPerValue },
-    }),
-  });
+  const cost = profileCost({ profile, model, hostSecondsPerStep, link });
   const result = replayRun(run.requests, config, cost);
   return {
     truthCase,
-    run,
     config,
     result,
     predicted: summarize(result.timings),

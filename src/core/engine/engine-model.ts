@@ -132,10 +132,11 @@ export class EngineModel {
   schedule(nowSeconds: number): EngineStep | undefined {
     if (this.#inFlight) throw new Error('EngineModel.schedule: the step before is not complete');
     if (this.#paused === 'all') return undefined;
-    const plan = new Plan(this.config.maxNumBatchedTokens);
-    this.#scheduleRunning(plan);
-    if (plan.preempted.length === 0 && this.#paused === 'nothing') {
-      this.#scheduleWaiting(plan, nowSeconds);
+    let plan = this.#plan(nowSeconds, []);
+    // A request that had to preempt itself ends vLLM's step with nothing in it; the next follows
+    // at once. Each round takes one request off the batch, so it ends.
+    while (plan.sequences.length === 0 && plan.preempted.length > plan.preemptedBefore) {
+      plan = this.#plan(nowSeconds, plan.preempted);
     }
     if (plan.sequences.length === 0) return undefined;
     const load = stepLoad(plan.sequences, plan.tokens);
@@ -184,11 +185,37 @@ export class EngineModel {
     if (ended) this.#running = this.#running.filter(({ state }) => state === 'running');
   }
 
-  /** Empties the prefix cache. Refused, answering false, while any request holds a block. */
-  resetPrefixCache(): boolean {
+  /**
+   * Empties the prefix cache. Refused, answering false, while any request holds a block.
+   *
+   * @param options.resetRunningRequests Preempts what runs first, so that nothing holds a block; a
+   *   step in flight then yields no token.
+   */
+  resetPrefixCache(options: { readonly resetRunningRequests?: boolean } = {}): boolean {
+    if (options.resetRunningRequests) {
+      for (let last = this.#running.at(-1); last; last = this.#running.at(-1)) this.#preempt(last);
+    }
     if (!this.#kv.pool.reset()) return false;
     this.#listener.allBlocksCleared?.();
     return true;
+  }
+
+  /**
+   * Checks what must always hold: each block has as many references as holders, free and used
+   * blocks add up, nobody who waits holds a block, and no limit is passed. Costs time in
+   * proportion to the pool; for tests and simulations.
+   *
+   * @throws {Error} If something does not hold, naming it.
+   */
+  audit(): void {
+    for (const sequence of this.#waiting) {
+      if (sequence.blocks.length > 0) throw new Error(`${sequence.request.id} waits with blocks`);
+    }
+    if (this.#running.length > this.config.maxNumActiveSeqs) throw new Error('batch too large');
+    if (this.#running.length + this.#waiting.size !== this.#sequences.size) {
+      throw new Error('a request is neither running nor waiting');
+    }
+    this.#kv.audit(this.#running);
   }
 
   get stats(): EngineStats {
@@ -208,6 +235,15 @@ export class EngineModel {
       finished: this.#finished,
       aborted: this.#aborted,
     };
+  }
+
+  #plan(nowSeconds: number, preempted: EngineRequest[]): Plan {
+    const plan = new Plan(this.config.maxNumBatchedTokens, preempted);
+    this.#scheduleRunning(plan);
+    if (plan.preempted.length === plan.preemptedBefore && this.#paused === 'nothing') {
+      this.#scheduleWaiting(plan, nowSeconds);
+    }
+    return plan;
   }
 
   #scheduleRunning(plan: Plan): void {
@@ -300,11 +336,15 @@ export class EngineModel {
 class Plan {
   readonly sequences: Sequence[] = [];
   readonly tokens: number[] = [];
-  readonly preempted: EngineRequest[] = [];
+  readonly preempted: EngineRequest[];
+  /** Length of `preempted` when this plan began. */
+  readonly preemptedBefore: number;
   budget: number;
 
-  constructor(budget: number) {
+  constructor(budget: number, preempted: EngineRequest[]) {
     this.budget = budget;
+    this.preempted = preempted;
+    this.preemptedBefore = preempted.length;
   }
 
   add(sequence: Sequence, tokens: number): void {

@@ -97,6 +97,30 @@ export class KvCache {
     sequence.computedTokens = 0;
   }
 
+  /** @throws {Error} If references and holders differ, or a block is lost. */
+  audit(holders: Iterable<Sequence>): void {
+    const held = new Map<number, number>();
+    for (const { request, blocks, cachedBlocks, computedTokens } of holders) {
+      if (cachedBlocks > blocks.length || blocks.length * this.#config.blockSize < computedTokens) {
+        throw new Error(`${request.id} has computed ${computedTokens} tokens in too few blocks`);
+      }
+      for (const block of blocks) held.set(block, (held.get(block) ?? 0) + 1);
+    }
+    for (let block = 1; block < this.pool.blocksTotal; block++) {
+      const references = this.pool.references(block);
+      if (references !== (held.get(block) ?? 0)) {
+        throw new Error(
+          `KV block ${block} has ${references} references, ${held.get(block)} holders`,
+        );
+      }
+    }
+    const free = this.pool.freeOrder();
+    if (free.some((block) => held.has(block)) || new Set(free).size !== this.pool.freeBlocks) {
+      throw new Error('the free list holds a block twice, or one in use');
+    }
+    if (held.size !== this.pool.usedBlocks) throw new Error('free and used blocks do not add up');
+  }
+
   #cacheFullBlocks(sequence: Sequence, fullBlocks: number): void {
     const first = sequence.cachedBlocks;
     if (fullBlocks <= first) return;

@@ -11,21 +11,31 @@ const tableBytesMax = 64 * 2 ** 20;
 
 /**
  * Reads `attention.csv`, `dense.csv` and `per_sequence.csv` of a directory, each plain or as
- * `.csv.gz`.
+ * `.csv.gz`; and `moe.csv` if it is there.
  *
  * @throws {InputError} If a table is missing, too long, or holds something else.
  * @example const profile = await readProfileDirectory('bench/data/vllm-runs/profile/…_tp1');
  */
 export async function readProfileDirectory(directory: string): Promise<StepProfile> {
-  const [attention, dense, perSequence] = await Promise.all([
-    readTable(directory, 'attention.csv'),
-    readTable(directory, 'dense.csv'),
-    readTable(directory, 'per_sequence.csv'),
+  const [attention, dense, perSequence, experts] = await Promise.all([
+    readNeededTable(directory, 'attention.csv'),
+    readNeededTable(directory, 'dense.csv'),
+    readNeededTable(directory, 'per_sequence.csv'),
+    readTable(directory, 'moe.csv'),
   ]);
-  return parseStepProfile({ attention, dense, perSequence });
+  return parseStepProfile({ attention, dense, perSequence, experts });
 }
 
-async function readTable(directory: string, name: string): Promise<string> {
+async function readNeededTable(directory: string, name: string): Promise<string> {
+  const text = await readTable(directory, name);
+  if (text !== undefined) return text;
+  throw new InputError(
+    `The profile directory ${directory} has neither ${name} nor ${name}.gz; it needs ` +
+      'attention.csv, dense.csv and per_sequence.csv',
+  );
+}
+
+async function readTable(directory: string, name: string): Promise<string | undefined> {
   for (const suffix of ['', '.gz']) {
     const path = join(directory, name + suffix);
     const found = await access(path).then(
@@ -42,8 +52,5 @@ async function readTable(directory: string, name: string): Promise<string> {
       throw new InputError(`${path} is not a gzip file of at most 64 MiB`, { cause });
     }
   }
-  throw new InputError(
-    `The profile directory ${directory} has neither ${name} nor ${name}.gz; it needs ` +
-      'attention.csv, dense.csv and per_sequence.csv',
-  );
+  return undefined;
 }

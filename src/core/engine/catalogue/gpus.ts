@@ -136,48 +136,40 @@ export const gpus: readonly GpuSpec[] = [
   },
 ];
 
-/** Other names in use, as `nvidia-smi`, cloud catalogues and Kubernetes labels write them. */
-const aliases: Readonly<Record<string, string>> = {
-  a100: 'A100-80GB',
-  a100sxm480gb: 'A100-80GB',
-  h100: 'H100-80GB',
-  h100sxm: 'H100-80GB',
-  h100hbm3: 'H100-80GB',
-  h200sxm: 'H200',
-  h200141gb: 'H200',
-  b200sxm: 'B200',
-  a10g: 'A10',
-  a1024gb: 'A10',
-  l40s48gb: 'L40S',
-  geforcertx4090: 'RTX4090',
-  '4090': 'RTX4090',
-  rtxpro6000blackwell: 'RTX-PRO-6000',
-  rtxpro6000blackwellserveredition: 'RTX-PRO-6000',
-  rtxpro6000blackwellworkstationedition: 'RTX-PRO-6000',
-};
+/** Short names that are no more than a part of the catalogue's. */
+const aliases: Readonly<Record<string, string>> = { '4090': 'rtx4090', a10g: 'a10' };
 
 /**
- * Finds an accelerator by name, in any case, with any separators, with or without "NVIDIA".
+ * Finds an accelerator by name, in any case, with any separators, and with or without the words
+ * that `nvidia-smi` and cloud catalogues add to it (maker, form, memory).
  *
  * @throws {InputError} If it is not in the catalogue; names the nearest that is.
  * @example findGpu('NVIDIA H100 80GB HBM3').name; // 'H100-80GB'
  */
 export function findGpu(name: string): GpuSpec {
-  const wanted = comparable(name);
-  const found =
-    gpus.find((gpu) => comparable(gpu.name) === wanted || aliases[wanted] === gpu.name) ??
-    gpus.find((gpu) => aliases[wanted.replace(/\d+gb/, '')] === gpu.name);
+  const bare = bareName(name);
+  const wanted = aliases[bare] ?? bare;
+  const found = gpus.find((gpu) => bareName(gpu.name) === wanted);
   if (found) return found;
-  const names = gpus.map((gpu) => gpu.name);
-  const near = nearest(name, names);
+  const near = nearest(
+    wanted,
+    gpus.map((gpu) => bareName(gpu.name)),
+  );
+  const meant = gpus.find((gpu) => bareName(gpu.name) === near);
   throw new InputError(
-    `GPU "${name}" is not in the catalogue${near ? `; did you mean ${near}?` : ''} Known: ${names.join(', ')}`,
+    `GPU "${name}" is not in the catalogue; ${meant ? `did you mean ${meant.name}? ` : ''}known: ` +
+      gpus.map((gpu) => gpu.name).join(', '),
   );
 }
 
-function comparable(name: string): string {
+/** Memory sizes are dropped only where they name the catalogue's own: an A100 of 40 GB is another. */
+function bareName(name: string): string {
   return name
     .toLowerCase()
-    .replace(/[^a-z0-9]/g, '')
-    .replace(/^nvidia/, '');
+    .replace(
+      /nvidia|geforce|tesla|sxm\d?|hbm\d?e?|pcie|blackwell|(server|workstation) edition/g,
+      '',
+    )
+    .replace(/\b(24|48|80|96|141|180)\s?gb\b/g, '')
+    .replace(/[^a-z0-9]/g, '');
 }

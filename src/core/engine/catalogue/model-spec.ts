@@ -42,17 +42,18 @@ export function layerParametersPerToken(model: ModelSpec): number {
   );
 }
 
-/**
- * Weights of one layer that a batch reads: of a mixture of experts only those that some token
- * goes to, tokens taken to choose evenly and independently.
- */
+/** Weights of one layer that a batch reads: of a mixture of experts only those touched. */
 export function layerParametersTouched(model: ModelSpec, tokens: number): number {
-  if (model.experts === undefined) return layerParameters(model);
-  const { count, perToken } = model.experts;
-  const touched = count * (1 - (1 - perToken / count) ** tokens);
+  const experts = model.experts === undefined ? 1 : expertsTouched(model, tokens);
   return (
-    attentionParameters(model) + touched * feedForwardParameters(model) + routerParameters(model)
+    attentionParameters(model) + experts * feedForwardParameters(model) + routerParameters(model)
   );
+}
+
+/** Experts of one layer that some of the tokens goes to, each choosing evenly and independently. */
+export function expertsTouched({ experts }: ModelSpec, tokens: number): number {
+  if (experts === undefined) return 0;
+  return experts.count * (1 - (1 - experts.perToken / experts.count) ** tokens);
 }
 
 /** All weights. */

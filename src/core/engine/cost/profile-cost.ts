@@ -1,4 +1,5 @@
 // Step time from a measured profile, plus two constants of the host.
+import { expertsTouched, type ModelSpec } from '../catalogue/model-spec.ts';
 import type { StepCostModel, StepLoad } from '../contract.ts';
 import { interpolate, interpolateGrid, type Samples } from './interpolation.ts';
 import type { StepProfile } from './profile.ts';
@@ -11,12 +12,12 @@ export interface AllReduceLink {
 
 export interface ProfileCostOptions {
   readonly profile: StepProfile;
-  /** Transformer layers of the model. */
-  readonly layers: number;
+  /** The model that was profiled. */
+  readonly model: ModelSpec;
   /** Time of a step that no kernel accounts for: scheduling, launching, sampling. 0 unless given. */
   readonly hostSecondsPerStep?: number;
-  /** For tensor parallelism only: two all-reduces a layer of `hiddenBytes` per token. */
-  readonly allReduce?: { readonly link: AllReduceLink; readonly hiddenBytes: number };
+  /** For tensor parallelism only, whose all-reduces no profile of one GPU holds. */
+  readonly link?: AllReduceLink | undefined;
 }
 
 /** Operations that a step does once; all others of the dense table it does in every layer. */
@@ -33,7 +34,9 @@ const allReducesPerLayer = 2;
  * @see docs/models/engine-model.md for its error against real runs.
  */
 export function profileCost(options: ProfileCostOptions): StepCostModel {
-  const { profile, layers, hostSecondsPerStep = 0, allReduce } = options;
+  const { profile, model, hostSecondsPerStep = 0, link } = options;
+  const { layers } = model;
+  const hiddenBytes = model.hiddenSize * model.bytesPerValue;
   const dense = mergeSamples(
     [...profile.dense].map(([name, samples]) => ({
       samples,
@@ -45,17 +48,17 @@ export function profileCost(options: ProfileCostOptions): StepCostModel {
   );
   return {
     stepSeconds(load) {
+      const ofLayer = attentionMicroseconds(profile, load) + expertMicroseconds(options, load);
       const microseconds =
-        layers * attentionMicroseconds(profile, load) +
+        layers * ofLayer +
         interpolate(dense, load.tokens) +
         interpolate(perSequence, load.sequences);
-      const link = allReduce
-        ? allReducesPerLayer *
-          layers *
-          (allReduce.link.latencySeconds +
-            (load.tokens * allReduce.hiddenBytes) / allReduce.link.bytesPerSecond)
+      const allReduceSeconds = link
+        ? link.latencySeconds + (load.tokens * hiddenBytes) / link.bytesPerSecond
         : 0;
-      return microseconds / 1e6 + link + hostSecondsPerStep;
+      return (
+        microseconds / 1e6 + allReducesPerLayer * layers * allReduceSeconds + hostSecondsPerStep
+      );
     },
   };
 }
@@ -69,6 +72,12 @@ function attentionMicroseconds(profile: StepProfile, load: StepLoad): number {
     prefillTokens === 0 ? 0 : load.prefillTokenContext / prefillTokens,
     decodeSequences === 0 ? 0 : load.decodeContextTokens / decodeSequences,
   ]);
+}
+
+/** The experts that some token of the step goes to, tokens taken to choose evenly. */
+function expertMicroseconds({ profile, model }: ProfileCostOptions, load: StepLoad): number {
+  if (profile.experts === undefined) return 0;
+  return interpolateGrid(profile.experts, [load.tokens, expertsTouched(model, load.tokens)]);
 }
 
 /** Sums piecewise linear functions into one: exact if sampled wherever one of them bends. */

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type BlockKey, BlockPool } from './index.ts';
+
+/** A pool of blocks 1 … n, with the keys that it dropped. */
+function poolOf(blocks: number) {
+  const removed: BlockKey[] = [];
+  const pool = new BlockPool({ blocksTotal: blocks + 1, onRemoved: (key) => removed.push(key) });
+  const take = (...keys: BlockKey[]) =>
+    keys.map((key) => {
+      const block = pool.allocate();
+      pool.cache(block, key);
+      return block;
+    });
+  return { pool, removed, take };
+}
+
+test('blocks are handed out in order of their ids, block 0 never', () => {
+  const { pool } = poolOf(3);
+  assert.deepEqual([pool.allocate(), pool.allocate(), pool.allocate()], [1, 2, 3]);
+  assert.throws(() => pool.allocate(), RangeError);
+});
+
+test('a freed sequence joins the end of the free list tail first, its block without key the front', () => {
+  const { pool, take } = poolOf(5);
+  const blocks = take('a', 'b');
+  const partial = pool.allocate();
+  pool.release([...blocks, partial]);
+  assert.deepEqual(pool.freeOrder(), [3, 4, 5, 2, 1]);
+});
+
+test('a free block serves hits until it is handed out again, which drops its key', () => {
+  const { pool, removed, take } = poolOf(2);
+  pool.release(take('a', 'b'));
+  assert.equal(pool.lookup('b'), 2);
+  assert.equal(pool.allocate(), 2);
+  assert.deepEqual([pool.lookup('a'), pool.lookup('b')], [1, undefined]);
+  assert.deepEqual(removed, ['b']);
+});
+
+test('a hit leaves the free list, and its last holder puts it back at the end', () => {
+  const { pool, take } = poolOf(3);
+  pool.release(take('a', 'b', 'c'));
+  pool.acquire(1);
+  pool.acquire(1);
+  pool.release([1]);
+  assert.deepEqual(pool.freeOrder(), [3, 2]);
+  pool.release([1]);
+  assert.deepEqual(pool.freeOrder(), [3, 2, 1]);
+});
+
+test('two blocks may hold one key: the older serves hits, and each is removed on its own', () => {
+  const { pool, removed, take } = poolOf(3);
+  take('a', 'a');
+  assert.equal(pool.lookup('a'), 1);
+  pool.release([1]);
+  pool.allocate();
+  assert.equal(pool.allocate(), 1);
+  assert.deepEqual([pool.lookup('a'), removed], [2, ['a']]);
+  assert.equal(pool.cachedKeys, 1);
+});
+
+test('a reset is refused while a block has a holder, and drops every key after', () => {
+  const { pool, take } = poolOf(3);
+  const blocks = take('a', 'b');
+  assert.equal(pool.reset(), false);
+  pool.release(blocks);
+  assert.equal(pool.reset(), true);
+  assert.deepEqual([pool.lookup('a'), pool.cachedKeys, pool.freeBlocks], [undefined, 0, 3]);
+});
+
+test('whatever is asked of it, the pool agrees with a plain model of it', () => {
+  const action = fc.oneof(
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('take' as const), key: fc.nat(9) }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('hit' as const), key: fc.nat(9) }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('release' as const), key: fc.nat(99) }) },
+  );
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 12 }), fc.array(action, { maxLength: 80 }), run),
+    { numRuns: 200 },
+  );
+
+  /** The model: the free list as an array, holders as a list, keys as a list oldest first. */
+  function run(blocks: number, actions: readonly { kind: string; key: number }[]): void {
+    const { pool } = poolOf(blocks);
+    let free = Array.from({ length: blocks }, (_, i) => i + 1);
+    const held: number[] = [];
+    let keys: [number, number][] = [];
+    for (const { kind, key } of actions) {
+      if (kind === 'take' && free.length > 0) {
+        const [block = 0, ...rest] = free;
+        free = rest;
+        keys = keys.filter(([, holder]) => holder !== block);
+        assert.equal(pool.allocate(), block);
+        held.push(block);
+        // Key 0 stands for a block that never becomes full.
+        if (key > 0) {
+          pool.cache(block, key);
+          keys.push([key, block]);
+        }
+      } else if (kind === 'hit') {
+        const block = keys.find(([name]) => name === key)?.[1];
+        assert.equal(pool.lookup(key), block);
+        if (block === undefined) continue;
+        pool.acquire(block);
+        free = free.filter((other) => other !== block);
+        held.push(block);
+      } else if (kind === 'release' && held.length > 0) {
+        const [block = 0] = held.splice(key % held.length, 1);
+        pool.release([block]);
+        if (held.includes(block)) continue;
+        if (keys.some(([, holder]) => holder === block)) free.push(block);
+        else free.unshift(block);
+      }
+      assert.deepEqual(pool.freeOrder(), free);
+      assert.equal(pool.freeBlocks + pool.usedBlocks, blocks);
+    }
+    for (let block = 1; block <= blocks; block++) {
+      assert.equal(pool.references(block), held.filter((other) => other === block).length);
+    }
+  }
+});
