@@ -2,6 +2,7 @@
 // and an index.html that names them.
 //
 //   node scripts/build-web.ts [--if-stale] [--out DIRECTORY]
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -32,8 +33,12 @@ async function buildWebpage(): Promise<void> {
     logLevel: 'warning',
   });
   const files = Object.keys(result.metafile.outputs).map((path) => basename(path));
+  const icon = readFileSync('web/icon.svg');
+  const hash = createHash('sha256').update(icon).digest('hex').slice(0, 8);
+  writeFileSync(join(output, 'assets', `icon-${hash}.svg`), icon);
   const page = readFileSync('web/index.html', 'utf8')
     .replace('__SCRIPT__', `/assets/${files.find((file) => file.endsWith('.js'))}`)
+    .replace('__ICON__', `/assets/icon-${hash}.svg`)
     .replace('__STYLE__', `/assets/${files.find((file) => file.endsWith('.css'))}`);
   mkdirSync(output, { recursive: true });
   writeFileSync(join(output, 'index.html'), page);
@@ -51,9 +56,13 @@ function isStale(): boolean {
   const sources = readdirSync('web/src', { recursive: true, encoding: 'utf8' }).map((file) =>
     join('web/src', file),
   );
-  return [...sources, 'web/index.html', 'package-lock.json', 'scripts/build-web.ts'].some(
-    (file) => modifiedAt(file) > built,
-  );
+  return [
+    ...sources,
+    'web/index.html',
+    'web/icon.svg',
+    'package-lock.json',
+    'scripts/build-web.ts',
+  ].some((file) => modifiedAt(file) > built);
 }
 
 function modifiedAt(path: string): number {
