@@ -1,6 +1,7 @@
 // The tasks behind the npm scripts. Each takes {node, args, root} and returns an exit status.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export const tasks = { start, test, check, ok, format, build, docs, 'bench:truth': benchTruth };
@@ -14,25 +15,43 @@ async function start({ node, args }) {
   return run(node, ['bin/spillway.mjs', 'up', ...args]);
 }
 
-/**
- * `npm test [-- FILES]`: unit tests in one process, then integration tests, each file in its own.
- * A failure is printed where it happens; the last line of each part counts its tests.
- */
+/** `npm test [-- FILES]`: unit tests in one process, then integration tests, each file in its own. */
 async function test({ node, args }) {
   if (args.length > 0) return run(node, ['--test', ...args]);
-  const report = [
-    ...['--test-reporter=dot', '--test-reporter-destination=stdout'],
-    ...['--test-reporter=./scripts/test-counts.mjs', '--test-reporter-destination=stdout'],
-  ];
-  const unit = await run(node, [
-    ...['--test', '--test-isolation=none', ...report],
-    ...['src/**/*.test.ts', 'test/architecture/*.test.ts'],
-  ]);
-  const integration = await run(node, [
-    ...['--test', '--test-concurrency=2', '--test-timeout=120000', ...report],
-    'test/integration/**/*.test.ts',
-  ]);
+  const directory = mkdtempSync(join(tmpdir(), 'spillway-test-'));
+  const countsFile = join(directory, 'counts');
+  const environment = { ...process.env, SPILLWAY_TEST_COUNTS: countsFile };
+  const reporter = '--test-reporter=./scripts/test-reporter.mjs';
+  process.stderr.write('unit tests\n');
+  const unit = await run(
+    node,
+    [
+      ...['--test', '--test-isolation=none', reporter],
+      ...['src/**/*.test.ts', 'web/src/**/*.test.ts', 'test/architecture/*.test.ts'],
+    ],
+    environment,
+  );
+  process.stderr.write('integration tests\n');
+  const integration = await run(
+    node,
+    [
+      ...['--test', '--test-concurrency=2', '--test-timeout=120000', reporter],
+      'test/integration/**/*.test.ts',
+    ],
+    environment,
+  );
+  printTotal(countsFile);
+  rmSync(directory, { recursive: true });
   return unit || integration;
+}
+
+/** The counts of both runs in one line, the last of `npm test`. */
+function printTotal(countsFile) {
+  if (!existsSync(countsFile)) return;
+  const runs = readFileSync(countsFile, 'utf8').trim().split('\n').map(JSON.parse);
+  const sum = (key) => runs.reduce((total, counts) => total + counts[key], 0);
+  const skipped = sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : '';
+  process.stderr.write(`npm test: ${sum('passed')} passed, ${sum('failed')} failed${skipped}\n`);
 }
 
 /** `npm run check`: format, lint, types, unused code and generated docs; all run, so one call shows every fault. */
@@ -91,9 +110,9 @@ function bin(packageName, file) {
 }
 
 /** Runs a child with our terminal, passes signals on, and resolves with its exit status. */
-function run(command, commandArgs) {
+function run(command, commandArgs, environment = process.env) {
   return new Promise((resolve) => {
-    const child = spawn(command, commandArgs, { stdio: 'inherit' });
+    const child = spawn(command, commandArgs, { stdio: 'inherit', env: environment });
     const forward = (signal) => child.kill(signal);
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
     for (const signal of signals) process.on(signal, forward);

@@ -35,7 +35,7 @@ export function Chart(props: ChartProps) {
     props.max,
   ]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `shape` stands for the props in it
+  // `shape` stands for the props in it: new data alone must not make a new plot.
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -63,6 +63,9 @@ export function Chart(props: ChartProps) {
   return <div class="chart" ref={box} role="img" aria-label={props.description} />;
 }
 
+/** Shortest time line. */
+const secondsShownMin = 60;
+
 function optionsOf(props: ChartProps, element: HTMLElement): uPlot.Options {
   const style = getComputedStyle(element);
   const colour = (name: string): string => style.getPropertyValue(name).trim();
@@ -79,7 +82,11 @@ function optionsOf(props: ChartProps, element: HTMLElement): uPlot.Options {
     cursor: { show: !props.isBare, points: { size: 6 }, drag: { x: false, y: false } },
     legend: { show: false },
     scales: {
-      x: { time: true },
+      x: {
+        time: true,
+        // At least a minute, so that the first points do not fill the whole width.
+        range: (_plot, min, max) => [Math.min(min ?? 0, (max ?? 0) - secondsShownMin), max ?? 0],
+      },
       y: {
         range: (_plot, _min, max) => [0, props.max ?? niceTop(max)],
       },

@@ -49,14 +49,14 @@ export function EngineCard(props: EngineCardProps) {
           {count(reported?.blocksUsed)} / {count(reported?.blocksTotal)}
         </span>
       </div>
-      <div
-        class={usage >= fullShare ? 'gauge full' : 'gauge'}
-        role="meter"
-        aria-label={`KV blocks of engine ${number} in use`}
-        aria-valuemin={0}
-        aria-valuemax={100}
-        aria-valuenow={Math.round(usage * 100)}
-      >
+      <meter
+        class="for-screen-readers"
+        min={0}
+        max={100}
+        value={Math.round(usage * 100)}
+        aria-label={`KV blocks of engine ${number} in use, in percent`}
+      />
+      <div class={usage >= fullShare ? 'gauge full' : 'gauge'} aria-hidden="true">
         <div style={{ width: `${usage * 100}%`, background: `var(${colour})` }} />
       </div>
       <Chart
@@ -77,8 +77,8 @@ export function EngineCard(props: EngineCardProps) {
       />
       <Facts engine={engine} rates={rates} />
       <p class="quiet">
-        {load.prefilling} prefilling ({count(load.prefillTokens)} tokens) ·{' '}
-        {count(load.decodeTokens)} tokens in decode
+        router's count: {count(load.inflight)} in flight, {count(load.prefillTokens)} tokens in
+        prefill, {count(load.decodeTokens)} in decode
       </p>
     </article>
   );

@@ -13,6 +13,7 @@ import { EventFeed } from './event-feed.ts';
 import type { RouterOptions } from './options.ts';
 import { ownRoutes } from './own-routes.ts';
 import { ProxiedRequest, type ProxyContext } from './proxied-request.ts';
+import { RequestRate } from './request-rate.ts';
 import { type BodyKind, bodyKindOf, modelOfForm } from './request-routes.ts';
 import { RouterMetrics } from './router-metrics.ts';
 
@@ -71,12 +72,20 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   };
   let draining = false;
   const startedAtSeconds = nowSeconds();
+  const requestRate = new RequestRate(startedAtSeconds);
   const routerView = () => {
     const views = engineViews(core, engines, nowSeconds());
+    const sum = (count: (view: (typeof views)[number]) => number) =>
+      views.reduce((total, view) => total + count(view), 0);
+    const requests = sum(({ totals }) => totals.requests - totals.retries);
     return {
       policy: policy.name,
       version,
       uptimeSeconds: nowSeconds() - startedAtSeconds,
+      requests,
+      errors: sum(({ totals }) => totals.errors),
+      requestsPerSecond: requestRate.perSecond(requests, nowSeconds()),
+      inflight: sum(({ load }) => load.inflight),
       engines: views,
     };
   };
