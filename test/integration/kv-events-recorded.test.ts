@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { defaultEngineConfig, EngineModel } from '../../src/core/engine/index.ts';
-import { createBlockHasher, KvEventLog, KvSequence } from '../../src/core/kv/index.ts';
+import { createBlockHasher, KvEventLog, KvIndex, KvSequence } from '../../src/core/kv/index.ts';
 import { decodeKvEventBatch, encodeKvEventBatch } from '../../src/core/protocol/index.ts';
 
 interface Run {
@@ -53,6 +53,32 @@ for (const run of runs) {
       assert.deepEqual(payloads, step.frames, step.step);
       if (!step.reset) assert.equal(cachedTokens, step.cachedTokens, step.step);
     }
+  });
+}
+
+for (const run of runs) {
+  test(`an index fed with the events of ${run.run} knows what vLLM will find cached`, () => {
+    const index = new KvIndex();
+    for (const step of run.steps) {
+      const [request, second] = step.requests ?? [];
+      if (request && !second) {
+        const { prompt } = request;
+        const { cacheSalt } = step;
+        const [held = 0] = index.match(prompt, { cacheSalt }, ['engine']);
+        // vLLM always computes the last token anew, and with it the rest of its block.
+        const usable = Math.floor((prompt.length - 1) / run.blockSize) * run.blockSize;
+        assert.equal(Math.min(held, usable), step.cachedTokens, step.step);
+      }
+      for (const frame of step.frames) {
+        const { events } = decodeKvEventBatch(Uint8Array.from(Buffer.from(frame, 'hex')));
+        index.apply('engine', events);
+      }
+    }
+    const { orphans, ignoredEvents, overflows } = index.stats;
+    assert.deepEqual(
+      { orphans, ignoredEvents, overflows },
+      { orphans: 0, ignoredEvents: 0, overflows: 0 },
+    );
   });
 }
 

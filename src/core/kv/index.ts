@@ -18,5 +18,13 @@ export {
   hashTokenBlock,
   hashTokenChain,
 } from './chain-hash.ts';
+export { type ChainScope, scopeRoot } from './chain-scope.ts';
 export { KvEventLog } from './kv-event-log.ts';
+export {
+  KvIndex,
+  type KvIndexEngineOptions,
+  type KvIndexOptions,
+  type KvIndexStats,
+  type KvTier,
+} from './kv-index.ts';
 export { KvSequence, type KvSequenceScope } from './kv-sequence.ts';

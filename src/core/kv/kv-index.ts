@@ -1,0 +1,395 @@
+// Which engine holds which KV block, exactly as the engines' own events say.
+import type {
+  BlockRemovedEvent,
+  BlockStoredEvent,
+  EventBlockHash,
+  EventExtraKey,
+  KvEvent,
+} from '../protocol/index.ts';
+import { type ChainHash, hashTokenBlock, hashTokenChain } from './chain-hash.ts';
+import { adapterRoot, type ChainScope, scopeRoot, withExtraKeys } from './chain-scope.ts';
+import { EngineHashTable } from './engine-hash-table.ts';
+import { HolderTable } from './holder-table.ts';
+
+/** Where an engine keeps a block. */
+export type KvTier = 'GPU' | 'CPU' | 'STORAGE';
+
+export interface KvIndexOptions {
+  /**
+   * Different blocks over all engines, per tier. When full, new blocks are not indexed (and
+   * counted), so that matches come out too short and never too long. @default 16 Mi
+   */
+  readonly blocksMax?: number;
+}
+
+export interface KvIndexEngineOptions {
+  /**
+   * How a hash that is stored twice counts. vLLM announces each physical block, so `references`
+   * needs as many removals. With `vllm_xargs.kv_cache_report_mode: "full"` it announces hits too,
+   * again and again, and only `set` keeps up. @default 'references'
+   */
+  readonly repeats?: 'references' | 'set';
+}
+
+/** What the index knows, for people who debug it. */
+export interface KvIndexStats {
+  readonly engines: number;
+  /** Different blocks on GPUs. */
+  readonly blocks: number;
+  /** Blocks times the engines and tiers that hold them. */
+  readonly holdings: number;
+  /** Memory of the tables. */
+  readonly bytes: number;
+  /** Stored blocks whose parent was never announced: events from before we listened. */
+  readonly orphans: number;
+  /** Stored blocks refused because the index was full. */
+  readonly overflows: number;
+  /** Events of no use here: other kinds of attention, sizes that do not add up, unknown types. */
+  readonly ignoredEvents: number;
+}
+
+/** One engine's blocks in one tier. */
+interface Holding {
+  /** The engine's hashes of blocks that it holds, to ours. */
+  readonly hashes: EngineHashTable;
+  /** Our hashes that the engine holds under several of its own, with how many more than one. */
+  readonly aliases: Map<ChainHash, number>;
+}
+
+interface Engine {
+  /** Its bit in the tables. */
+  readonly holder: number;
+  readonly repeats: 'references' | 'set';
+  readonly tiers: Map<KvTier, Holding>;
+  blockSize: number;
+  /** The KV cache group that is indexed: the first of full attention that was announced. */
+  groupIndex: number | undefined;
+}
+
+/** Kinds of KV cache whose blocks hold all of a prefix; others drop blocks as they slide along. */
+const indexedKinds: ReadonlySet<string> = new Set(['full_attention', 'mla_attention']);
+
+/**
+ * An exact index of the blocks of many engines.
+ *
+ * Engines name blocks by hashes that depend on their version and seed, so each stored block is
+ * named again from its tokens and its parent; a prompt then needs hashing only once for all.
+ *
+ * @example
+ * const index = new KvIndex();
+ * index.apply('http://a', batch.events);
+ * index.match(promptTokens, {}, ['http://a', 'http://b']); // Int32Array [1024, 0], in tokens
+ */
+export class KvIndex {
+  readonly #options: KvIndexOptions;
+  readonly #engines = new Map<string, Engine>();
+  readonly #tables = new Map<KvTier, HolderTable>();
+  readonly #freeHolders: number[] = [];
+  #orphans = 0;
+  #overflows = 0;
+  #ignoredEvents = 0;
+
+  constructor(options: KvIndexOptions = {}) {
+    this.#options = options;
+  }
+
+  /** Makes an engine known, with options; `apply` does so with defaults. */
+  addEngine(name: string, options: KvIndexEngineOptions = {}): void {
+    if (!this.#engines.has(name)) this.#engine(name, options);
+  }
+
+  /** Forgets an engine. */
+  removeEngine(name: string): void {
+    const engine = this.#engines.get(name);
+    if (engine === undefined) return;
+    this.clear(name);
+    this.#engines.delete(name);
+    this.#freeHolders.push(engine.holder);
+  }
+
+  /** Takes all blocks off an engine: it restarted, or events were lost for good. */
+  clear(name: string): void {
+    const engine = this.#engines.get(name);
+    if (engine === undefined) return;
+    for (const tier of [...engine.tiers.keys()]) this.#clearTier(engine, tier);
+  }
+
+  /** Applies the events of one batch in order. */
+  apply(name: string, events: readonly KvEvent[]): void {
+    const engine = this.#engines.get(name) ?? this.#engine(name, {});
+    for (const event of events) {
+      switch (event.type) {
+        case 'BlockStored':
+          this.#store(engine, event);
+          break;
+        case 'BlockRemoved':
+          this.#remove(engine, event);
+          break;
+        case 'AllBlocksCleared':
+          // Lower tiers stay: resetting the prefix cache does not reach them.
+          this.#clearTier(engine, 'GPU');
+          break;
+        case 'unknown':
+          this.#ignoredEvents += 1;
+      }
+    }
+  }
+
+  /**
+   * For each engine, how many tokens of a prompt it holds from the start without a gap.
+   *
+   * @param names Shape [n]; an engine that was never heard of holds nothing.
+   * @param tier Blocks on the GPU count; with a lower tier, its blocks count too.
+   * @returns Shape [n], tokens, multiples of the engine's block size.
+   */
+  match(
+    tokens: ArrayLike<number>,
+    scope: ChainScope,
+    names: readonly string[],
+    tier: KvTier = 'GPU',
+  ): Int32Array {
+    const matched = new Int32Array(names.length);
+    const engines = names.map((name) => this.#engines.get(name));
+    const blockSizes = new Set(engines.map((engine) => engine?.blockSize ?? 0));
+    for (const blockSize of blockSizes) {
+      if (blockSize === 0) continue;
+      const chain = hashTokenChain(tokens, blockSize, scopeRoot(scope));
+      const holders = engines.map((engine) =>
+        engine?.blockSize === blockSize ? engine.holder : -1,
+      );
+      const counts = this.#countPrefix(chain, holders, tier);
+      for (let i = 0; i < counts.length; i++) {
+        if (holders[i] !== -1) matched[i] = (counts[i] as number) * blockSize;
+      }
+    }
+    return matched;
+  }
+
+  get stats(): KvIndexStats {
+    let holdings = 0;
+    let bytes = 0;
+    for (const table of this.#tables.values()) bytes += table.bytes;
+    for (const { tiers } of this.#engines.values()) {
+      for (const { hashes } of tiers.values()) {
+        holdings += hashes.size;
+        bytes += hashes.bytes;
+      }
+    }
+    return {
+      engines: this.#engines.size,
+      blocks: this.#tables.get('GPU')?.size ?? 0,
+      holdings,
+      bytes,
+      orphans: this.#orphans,
+      overflows: this.#overflows,
+      ignoredEvents: this.#ignoredEvents,
+    };
+  }
+
+  /** Blocks that one engine holds in a tier. */
+  blocksOf(name: string, tier: KvTier = 'GPU'): number {
+    return this.#engines.get(name)?.tiers.get(tier)?.hashes.size ?? 0;
+  }
+
+  #countPrefix(chain: Float64Array, holders: readonly number[], tier: KvTier): Int32Array {
+    const counts = new Int32Array(holders.length);
+    if (tier === 'GPU') {
+      this.#table('GPU').countPrefix(chain, holders, counts);
+      return counts;
+    }
+    const tiers = tier === 'CPU' ? (['GPU', 'CPU'] as const) : (['GPU', 'CPU', 'STORAGE'] as const);
+    const tables = tiers.map((name) => this.#table(name));
+    // Lower tiers are looked at only past what a faster one has, engine by engine.
+    holders.forEach((holder, i) => {
+      if (holder < 0) return;
+      let block = 0;
+      while (
+        block < chain.length &&
+        tables.some((table) => table.has(chain[block] as number, holder))
+      ) {
+        block += 1;
+      }
+      counts[i] = block;
+    });
+    return counts;
+  }
+
+  #store(engine: Engine, event: BlockStoredEvent): void {
+    const { blockHashes, blockSize, tokenIds } = event;
+    const tier = tierOf(event.medium);
+    if (tier === undefined || !this.#isIndexed(engine, event)) {
+      this.#ignoredEvents += 1;
+      return;
+    }
+    // Offload tiers announce blocks that the GPU has announced before, by hash alone.
+    if (blockSize === 0 || tokenIds.length === 0) {
+      for (const hash of blockHashes) {
+        const known = this.#known(engine, hash);
+        if (known === 0) this.#orphans += 1;
+        else this.#hold(engine, tier, hash, known);
+      }
+      return;
+    }
+    if (tokenIds.length !== blockHashes.length * blockSize) {
+      this.#ignoredEvents += 1;
+      return;
+    }
+    const first = event.parentBlockHash;
+    let parent = first === undefined ? adapterRoot(adapterOf(event)) : this.#known(engine, first);
+    if (parent === 0) {
+      this.#orphans += blockHashes.length;
+      return;
+    }
+    if (tier === 'GPU') engine.blockSize = blockSize;
+    for (let i = 0; i < blockHashes.length; i++) {
+      const keys = ownKeys(event.extraKeys?.[i], event.loraName);
+      const seed = withExtraKeys(parent, keys);
+      parent = hashTokenBlock(seed, tokenIds, i * blockSize, (i + 1) * blockSize);
+      this.#hold(engine, tier, blockHashes[i] as EventBlockHash, parent);
+    }
+  }
+
+  #remove(engine: Engine, event: BlockRemovedEvent): void {
+    const tier = tierOf(event.medium);
+    const otherGroup =
+      event.groupIndex !== undefined &&
+      engine.groupIndex !== undefined &&
+      event.groupIndex !== engine.groupIndex;
+    const holding = tier === undefined ? undefined : engine.tiers.get(tier);
+    if (tier === undefined || otherGroup || holding === undefined) {
+      this.#ignoredEvents += 1;
+      return;
+    }
+    const { hashes, aliases } = holding;
+    for (const hash of event.blockHashes) {
+      split(hash);
+      const count = hashes.countOf(high, low);
+      if (count === 0) continue;
+      const known = hashes.hashOf(high, low);
+      if (count > 1) {
+        hashes.set(high, low, known, count - 1);
+        continue;
+      }
+      hashes.delete(high, low);
+      const others = aliases.get(known) ?? 0;
+      if (others === 0) this.#table(tier).remove(known, engine.holder);
+      else if (others === 1) aliases.delete(known);
+      else aliases.set(known, others - 1);
+    }
+  }
+
+  #hold(engine: Engine, tier: KvTier, hash: EventBlockHash, ours: ChainHash): void {
+    let holding = engine.tiers.get(tier);
+    if (holding === undefined) {
+      holding = { hashes: new EngineHashTable(), aliases: new Map() };
+      engine.tiers.set(tier, holding);
+    }
+    const { hashes, aliases } = holding;
+    const table = this.#table(tier);
+    split(hash);
+    const count = hashes.countOf(high, low);
+    if (count > 0) {
+      const references = engine.repeats === 'set' ? 1 : count + 1;
+      hashes.set(high, low, hashes.hashOf(high, low), references);
+      return;
+    }
+    if (table.has(ours, engine.holder)) {
+      aliases.set(ours, (aliases.get(ours) ?? 0) + 1);
+    } else if (!table.add(ours, engine.holder)) {
+      this.#overflows += 1;
+      return;
+    }
+    hashes.set(high, low, ours, 1);
+  }
+
+  /** Our hash of a block that the engine has announced in some tier; 0 if it has not. */
+  #known(engine: Engine, hash: EventBlockHash): ChainHash {
+    split(hash);
+    for (const { hashes } of engine.tiers.values()) {
+      const known = hashes.hashOf(high, low);
+      if (known !== 0) return known;
+    }
+    return 0;
+  }
+
+  #isIndexed(engine: Engine, event: BlockStoredEvent): boolean {
+    if (event.cacheSpecKind !== undefined && !indexedKinds.has(event.cacheSpecKind)) return false;
+    engine.groupIndex ??= event.groupIndex;
+    return event.groupIndex === undefined || event.groupIndex === engine.groupIndex;
+  }
+
+  #clearTier(engine: Engine, tier: KvTier): void {
+    const table = this.#table(tier);
+    for (const hash of engine.tiers.get(tier)?.hashes.hashes() ?? []) {
+      table.remove(hash, engine.holder);
+    }
+    engine.tiers.delete(tier);
+  }
+
+  #engine(name: string, options: KvIndexEngineOptions): Engine {
+    const engine: Engine = {
+      holder: this.#freeHolders.pop() ?? this.#engines.size,
+      repeats: options.repeats ?? 'references',
+      tiers: new Map(),
+      blockSize: 0,
+      groupIndex: undefined,
+    };
+    this.#engines.set(name, engine);
+    return engine;
+  }
+
+  #table(tier: KvTier): HolderTable {
+    let table = this.#tables.get(tier);
+    if (table === undefined) {
+      table = new HolderTable(this.#options.blocksMax ?? 16 * 1024 * 1024);
+      this.#tables.set(tier, table);
+    }
+    return table;
+  }
+}
+
+/** Connectors differ in case; engines of before media existed mean the GPU. */
+function tierOf(medium: string | undefined): KvTier | undefined {
+  const name = medium?.toUpperCase() ?? 'GPU';
+  return name === 'GPU' || name === 'CPU' || name === 'STORAGE' ? name : undefined;
+}
+
+/** Engines of before adapters had names in events tell them by number; no request can match those. */
+function adapterOf({ loraName, loraId }: BlockStoredEvent): string | undefined {
+  return loraName ?? (loraId === undefined ? undefined : `number ${loraId}`);
+}
+
+/** A block's extra keys without the adapter, which stands first and is in the chain's root. */
+function ownKeys(
+  keys: readonly EventExtraKey[] | undefined,
+  loraName: string | undefined,
+): readonly EventExtraKey[] {
+  if (keys === undefined) return [];
+  return loraName !== undefined && keys[0] === loraName ? keys.slice(1) : keys;
+}
+
+// The two halves of the hash that `split` was last given. Variables of the module, as a pair per
+// block would be garbage at millions of blocks per second.
+let high = 0;
+let low = 0;
+const wide = new BigUint64Array(1);
+const halves = new Uint32Array(wide.buffer);
+
+/** A whole hash is known by its last 8 bytes, as its integer form is. */
+function split(hash: EventBlockHash): void {
+  if (typeof hash === 'bigint') {
+    // Which half comes first depends on the machine; any fixed assignment serves.
+    wide[0] = hash;
+    low = halves[0] as number;
+    high = halves[1] as number;
+    return;
+  }
+  const { length } = hash;
+  high = 0;
+  low = 0;
+  for (let i = Math.max(0, length - 8); i < length - 4; i++)
+    high = (high << 8) | (hash[i] as number);
+  for (let i = Math.max(0, length - 4); i < length; i++) low = (low << 8) | (hash[i] as number);
+  high >>>= 0;
+  low >>>= 0;
+}
