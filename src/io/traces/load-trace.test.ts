@@ -67,3 +67,23 @@ test('the conversation trace that comes along is the published one', async () =>
     [6758, 500, 14],
   );
 });
+
+test('a recorded run of vLLM reads as a trace of 16-token blocks', async () => {
+  const { blockTokens, requests } = await loadTrace(
+    'bench/data/vllm-runs/rtx4090-llama31-8b.jsonl.gz',
+  );
+  assert.equal(blockTokens, 16);
+  assert.equal(requests.length, 300);
+  assert.deepEqual(
+    [requests[0]?.arrivalSeconds, requests[0]?.promptTokens, requests[0]?.blockIds.length],
+    [46.927 / 1000, 2358, 148],
+  );
+});
+
+test('the Azure trace that comes along is the published one', async () => {
+  const { requests } = await loadTrace('bench/data/azure-code-2023.csv.gz');
+  assert.equal(requests.length, 8819);
+  const mean = requests.reduce((total, { promptTokens }) => total + promptTokens, 0) / 8819;
+  assert.equal(Math.round(mean), 2048);
+  assert.equal(Math.round(requests.at(-1)?.arrivalSeconds ?? 0), 3436);
+});
