@@ -18,7 +18,11 @@ const perKey: readonly [yaml: string, embedded: readonly string[], vllm: readonl
   ['tokenizer: t', ['--tokenizer', 't'], []],
   ['modelRevision: abc', [], ['--revision', 'abc']],
   ['enableLoRA: true', [], ['--enable-lora']],
-  ['enableTool: true', [], ['--enable-auto-tool-choice']],
+  [
+    'enableTool: true, toolCallParser: hermes',
+    [],
+    ['--enable-auto-tool-choice', '--tool-call-parser', 'hermes'],
+  ],
   ['toolCallParser: hermes', [], ['--tool-call-parser', 'hermes']],
   ['chatTemplate: chat.jinja', [], ['--chat-template', 'chat.jinja']],
   [

@@ -1,18 +1,44 @@
 // "Did you mean": the known name that a misspelt one is nearest to.
 
 /**
- * @returns The nearest candidate: same letters apart from case and separators, else within a
- * third of the word's length in edits, else one that holds the word or is held by it.
- * @example nearest('max_num_seqs', ['maxNumSeqs', 'maxLoras']); // 'maxNumSeqs'
+ * @returns The candidate that was likely meant: see `nearestSpelling`, else one that holds the
+ * word or is held by it, else one that begins the same for two thirds of the word.
+ * @example nearest('enabled', ['enableRouter']); // 'enableRouter'
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const wanted = bare(word);
+  return (
+    nearestSpelling(word, candidates) ??
+    candidates.find((candidate) => overlaps(wanted, bare(candidate)))
+  );
+}
+
+/**
+ * @returns The same apart from case and separators, else the nearest within a third of the word's
+ * length in edits.
+ * @example nearestSpelling('max_num_seqs', ['maxNumSeqs', 'maxLoras']); // 'maxNumSeqs'
+ */
+export function nearestSpelling(word: string, candidates: readonly string[]): string | undefined {
+  const wanted = bare(word);
   if (wanted === '') return undefined;
   const same = candidates.find((candidate) => bare(candidate) === wanted);
-  if (same !== undefined) return same;
-  const limit = Math.max(1, Math.floor(wanted.length / 3));
+  return same ?? fewestEdits(wanted, candidates);
+}
+
+/** Shortest word in which half a match means something. */
+const overlapCharactersMin = 4;
+
+function overlaps(wanted: string, other: string): boolean {
+  if (Math.min(wanted.length, other.length) < overlapCharactersMin) return false;
+  if (other.includes(wanted) || wanted.includes(other)) return true;
+  let same = 0;
+  while (same < wanted.length && wanted[same] === other[same]) same++;
+  return same >= Math.max(overlapCharactersMin, (wanted.length * 2) / 3);
+}
+
+function fewestEdits(wanted: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestEdits = limit + 1;
+  let bestEdits = Math.max(1, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of candidates) {
     const edits = editDistance(wanted, bare(candidate), bestEdits);
     if (edits < bestEdits) {
@@ -20,19 +46,14 @@ export function nearest(word: string, candidates: readonly string[]): string | u
       bestEdits = edits;
     }
   }
-  if (best !== undefined) return best;
-  if (wanted.length < 4) return undefined;
-  return candidates.find((candidate) => {
-    const other = bare(candidate);
-    return other.length >= 4 && (other.includes(wanted) || wanted.includes(other));
-  });
+  return best;
 }
 
 function bare(word: string): string {
   return word.toLowerCase().replace(/[^a-z0-9]/g, '');
 }
 
-/** Damerau–Levenshtein distance (adjacent swaps count once), or `limit` as soon as it is reached. */
+/** Damerau–Levenshtein distance (adjacent swaps count once), or `limit` if it is at least that. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit;
   let before: number[] = [];
@@ -41,15 +62,16 @@ function editDistance(a: string, b: string, limit: number): number {
     const current = [row];
     for (let column = 1; column <= b.length; column++) {
       const differs = a[row - 1] === b[column - 1] ? 0 : 1;
-      let cost = Math.min(
-        (above[column] ?? 0) + 1,
-        (current[column - 1] ?? 0) + 1,
-        (above[column - 1] ?? 0) + differs,
-      );
       const swapped =
         row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
-      if (swapped) cost = Math.min(cost, (before[column - 2] ?? 0) + 1);
-      current.push(cost);
+      current.push(
+        Math.min(
+          (above[column] ?? 0) + 1,
+          (current[column - 1] ?? 0) + 1,
+          (above[column - 1] ?? 0) + differs,
+          swapped ? (before[column - 2] ?? 0) + 1 : limit,
+        ),
+      );
     }
     [before, above] = [above, current];
   }

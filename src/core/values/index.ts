@@ -1,5 +1,11 @@
 // The values file: schema, defaults, presets, merging and checks. Pure: texts in, values out.
-export { type Preset, presets } from './presets.ts';
+export type { Catalogue } from './catalogue.ts';
+export { valuesJsonSchema } from './json-schema.ts';
+export { defaultPreset, type Preset, presets } from './presets.ts';
+export { type Problem, problemLines, ValuesError } from './problem.ts';
+export { renderValues } from './render.ts';
 export { type ResolvedValues, resolveValues, type ValuesInput } from './resolve.ts';
 export { type EngineKind, engineKind, type ModelSpec, type Values } from './schema.ts';
+export { allKeys, allowedText, type KnownKey, type SchemaNode } from './schema-node.ts';
 export { routingLogics } from './schema-router.ts';
+export { fromPlain, type Tree, toPlain } from './tree.ts';

@@ -1,10 +1,10 @@
 // Merging as Helm merges: maps key by key, anything else replaces, null removes a default.
-import { acceptsNull, childSchema, type SchemaNode } from './schema-node.ts';
+import { acceptsNull, childSchema, knownKeys, type SchemaNode } from './schema-node.ts';
 import type { Dictionary, Tree } from './tree.ts';
 
 /**
- * Lays one file over another. Nulls stay, since they may remove a default further down; so the
- * order of grouping does not matter.
+ * Lays one file over another. Nulls stay, since they may take a default away later. How three
+ * files are grouped does not matter, as long as no key is a map in one and not in another.
  */
 export function mergeTrees(lower: Dictionary, upper: Dictionary): Dictionary {
   const entries = new Map(lower.entries);
@@ -19,12 +19,13 @@ export function mergeTrees(lower: Dictionary, upper: Dictionary): Dictionary {
           : entry.value,
     });
   }
-  return { kind: 'map', place: upper.place, entries };
+  return { kind: 'map', place: upper.place, entries, above: upper.above ?? lower.above };
 }
 
 /**
  * Lays what was written over the defaults and drops nulls. A null takes a default away: a map or
- * a list becomes empty; a scalar that must have a value goes back to its default.
+ * a list of the schema becomes empty, one of its scalars goes back to its default, and a key of a
+ * free-form map goes.
  */
 export function withDefaults(
   defaults: unknown,
@@ -43,12 +44,13 @@ export function withDefaults(
       for (const [key, { value }] of written.entries) {
         const below = result[key];
         const child = childSchema(schema, key);
-        if (value.kind === 'leaf' && value.value === null && !acceptsNull(child)) {
-          if (isPlainMap(below)) result[key] = {};
-          else if (Array.isArray(below)) result[key] = [];
-          else delete result[key];
-        } else {
+        const isNull = value.kind === 'leaf' && value.value === null;
+        if (!isNull || (acceptsNull(child) && (below ?? null) === null)) {
           result[key] = withDefaults(below, value, child);
+        } else if (knownKeys(schema)?.includes(key) && typeof below === 'object') {
+          result[key] = Array.isArray(below) ? [] : {};
+        } else {
+          delete result[key];
         }
       }
       return result;

@@ -1,5 +1,6 @@
-// Reads YAML as Helm reads it (YAML 1.1 booleans and octals included), keeping places and comments.
+// Reads the text of a values file, keeping places and comments.
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -9,7 +10,7 @@ import {
   type Pair,
   type ParsedNode,
   parseDocument,
-  type ScalarTag,
+  type YAMLError,
   Scalar as YamlScalar,
 } from 'yaml';
 import type { Problem } from './problem.ts';
@@ -17,14 +18,19 @@ import {
   type Dictionary,
   type Entry,
   emptyMap,
+  type Path,
   type Place,
+  pathText,
   type Scalar,
   type Tree,
 } from './tree.ts';
+import { helmYaml } from './yaml-dialect.ts';
 
 export interface ParsedValues {
   readonly tree: Dictionary;
   readonly problems: readonly Problem[];
+  /** False if the text is no YAML at all: then there is nothing more to say about its values. */
+  readonly readable: boolean;
 }
 
 /** Most values in one file after anchors are expanded: stops files that multiply by aliases. */
@@ -36,103 +42,143 @@ const depthMax = 100;
  * Parses the text of one values file.
  *
  * @param source The file's name, for places.
- * @returns The values, and what is wrong with the YAML; with problems, the values are incomplete.
  */
 export function parseValues(text: string, source: string): ParsedValues {
   const lines = new LineCounter();
+  const placeOf = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { source, line, column: col };
+  };
   const document = parseDocument(text, {
-    schema: 'core',
-    customTags: (tags) => [...helmTags, ...tags],
+    ...helmYaml,
     lineCounter: lines,
     prettyErrors: false,
     uniqueKeys: false,
-    stringKeys: false,
   });
-  const problems: Problem[] = document.errors.map((error) => ({
+  const faults = [...document.errors, ...document.warnings].map((error) => ({
     place: placeOf(error.pos[0]),
-    sentence: `not valid YAML: ${yamlSentence(error.code, error.message)}`,
+    sentence: `not valid YAML: ${yamlSentence(error)}`,
   }));
-  if (problems.length > 0) return { tree: emptyMap(source), problems };
-  if (document.contents === null) return { tree: emptyMap(source), problems };
-  let nodes = 0;
-  const tree = convert(document.contents as ParsedNode, 0);
-  if (tree.kind !== 'map') {
-    if (tree.kind === 'leaf' && tree.value === null) return { tree: emptyMap(source), problems };
-    problems.push({ place: tree.place, sentence: 'a values file must hold a map of keys' });
-    return { tree: emptyMap(source), problems };
+  if (faults.length > 0) return { tree: emptyMap(source), problems: faults, readable: false };
+  const problems: Problem[] = [];
+  const tree = new TreeBuilder(document, placeOf, problems).build();
+  if (tree.kind === 'map') {
+    const above = joined(document.commentBefore, tree.above);
+    return { tree: { ...tree, above }, problems, readable: true };
   }
-  return { tree, problems };
+  if (tree.kind === 'leaf' && tree.value === null) {
+    return { tree: emptyMap(source), problems, readable: true };
+  }
+  problems.push({ place: tree.place, sentence: 'a values file must hold a map of keys' });
+  return { tree: emptyMap(source), problems, readable: false };
+}
 
-  function placeOf(offset: number): Place {
-    const { line, col } = lines.linePos(offset);
-    return { source, line, column: col };
+class TreeBuilder {
+  readonly #document: Document.Parsed;
+  readonly #placeOf: (offset: number) => Place;
+  readonly #problems: Problem[];
+  readonly #anchors = new Map<string, ParsedNode>();
+  readonly #anchored = new Set<ParsedNode>();
+  readonly #targets = new Map<Alias, ParsedNode | undefined>();
+  readonly #blamed = new Set<string>();
+  #nodes = 0;
+
+  constructor(document: Document.Parsed, placeOf: (offset: number) => Place, problems: Problem[]) {
+    this.#document = document;
+    this.#placeOf = placeOf;
+    this.#problems = problems;
   }
 
-  function convert(node: ParsedNode | null, depth: number, at?: Place): Tree {
-    nodes += 1;
-    const place = at ?? placeOf(node?.range[0] ?? 0);
-    if (nodes > nodesMax || depth > depthMax) {
-      if (problems.length === 0) {
-        problems.push({
+  build(): Tree {
+    return this.#convert(this.#document.contents, [], 0);
+  }
+
+  #convert(node: ParsedNode | null, path: Path, depth: number, at?: Place): Tree {
+    this.#nodes += 1;
+    const place = at ?? this.#placeOf(node?.range[0] ?? 0);
+    if (this.#nodes > nodesMax || depth > depthMax) {
+      if (this.#problems.length === 0) {
+        this.#complain(
           place,
-          sentence:
-            depth > depthMax
-              ? `nested deeper than ${depthMax} levels, or an anchor that contains itself`
-              : `more than ${nodesMax} values, anchors expanded`,
-        });
+          depth > depthMax
+            ? `nested deeper than ${depthMax} levels, or an anchor that contains itself`
+            : `more than ${nodesMax} values once anchors are expanded`,
+        );
       }
       return { kind: 'leaf', place, value: null };
     }
     if (isAlias(node)) {
-      const target = node.resolve(document as Document) as ParsedNode | undefined;
-      return convert(target ?? null, depth + 1, place);
+      const target = this.#target(node);
+      if (target === undefined) this.#complain(place, `*${node.source} names no anchor above it`);
+      return this.#convert(target ?? null, path, depth + 1, place);
     }
-    if (isMap(node))
-      return convertMap(node.items as Pair<ParsedNode, ParsedNode | null>[], place, depth);
+    this.#rememberAnchor(node);
+    const comments = {
+      above: node?.commentBefore ?? undefined,
+      beside: node?.comment ?? undefined,
+    };
+    if (isMap(node)) {
+      return {
+        ...this.#map(node.items as Pair<ParsedNode, ParsedNode | null>[], place, path, depth),
+        ...comments,
+      };
+    }
     if (isSeq(node)) {
-      const items = (node.items as ParsedNode[]).map((item) => convert(item, depth + 1));
-      return { kind: 'list', place, items };
+      const items = (node.items as ParsedNode[]).map((item, index) =>
+        this.#convert(item, [...path, index], depth + 1),
+      );
+      return { kind: 'list', place, items, ...comments };
     }
-    return { kind: 'leaf', place, value: scalarOf(isScalar(node) ? node.value : null) };
+    return {
+      kind: 'leaf',
+      place,
+      value: scalarOf(isScalar(node) ? node.value : null),
+      ...comments,
+    };
   }
 
-  function convertMap(
+  #map(
     pairs: readonly Pair<ParsedNode, ParsedNode | null>[],
     place: Place,
+    path: Path,
     depth: number,
   ): Dictionary {
     const entries = new Map<string, Entry>();
     const merged: Dictionary[] = [];
     for (const { key, value } of pairs) {
-      const keyPlace = placeOf(key.range[0]);
+      const keyPlace = this.#placeOf(key.range[0]);
       if (!isScalar(key)) {
-        problems.push({ place: keyPlace, sentence: 'a key must be a text, not a list or a map' });
+        this.#complain(keyPlace, 'a key must be a text, not a list or a map');
         continue;
       }
+      // The key as written: `on` is a key name here, even where it would be a boolean value.
       const name = typeof key.value === 'string' ? key.value : (key.source ?? String(key.value));
       if (name === '<<' && key.type === YamlScalar.PLAIN) {
-        merged.push(...mergedMaps(convert(value, depth + 1)));
+        merged.push(...this.#mergedMaps(this.#convert(value, path, depth + 1)));
         continue;
       }
+      const full = pathText([...path, name]);
       const earlier = entries.get(name);
       if (earlier !== undefined) {
-        problems.push({
+        this.#complain(
+          keyPlace,
+          `${full} is set twice, first on line ${earlier.place.line}; keep one of them`,
+        );
+      } else if (name === '__proto__') {
+        this.#complain(keyPlace, `${full} cannot be used as a key`);
+      } else {
+        entries.set(name, {
           place: keyPlace,
-          sentence: `duplicate key ${name}: it is already set on line ${earlier.place.line}; keep one of them`,
+          value: this.#convert(
+            value,
+            [...path, name],
+            depth + 1,
+            value === null ? keyPlace : undefined,
+          ),
+          above: key.commentBefore ?? undefined,
+          beside: key.comment ?? undefined,
         });
-        continue;
       }
-      if (name === '__proto__') {
-        problems.push({ place: keyPlace, sentence: '__proto__ cannot be used as a key' });
-        continue;
-      }
-      const above = (key as { commentBefore?: string | null }).commentBefore;
-      entries.set(name, {
-        place: keyPlace,
-        value: convert(value, depth + 1, value === null ? keyPlace : undefined),
-        above: above ?? undefined,
-        beside: value?.comment ?? undefined,
-      });
     }
     // As YAML says: own keys win over merged ones, earlier merged maps over later ones.
     for (const { entries: more } of merged) {
@@ -141,11 +187,32 @@ export function parseValues(text: string, source: string): ParsedValues {
     return { kind: 'map', place, entries };
   }
 
-  function mergedMaps(tree: Tree): Dictionary[] {
+  #mergedMaps(tree: Tree): Dictionary[] {
     if (tree.kind === 'map') return [tree];
-    if (tree.kind === 'list') return tree.items.flatMap(mergedMaps);
-    problems.push({ place: tree.place, sentence: '<< must name a map, or a list of maps' });
+    if (tree.kind === 'list') return tree.items.flatMap((item) => this.#mergedMaps(item));
+    this.#complain(tree.place, '<< must name a map, or a list of maps');
     return [];
+  }
+
+  /** Nodes are first visited in the order of the text, so the last anchor of a name counts. */
+  #rememberAnchor(node: ParsedNode | null): void {
+    if (!node?.anchor || this.#anchored.has(node)) return;
+    this.#anchored.add(node);
+    this.#anchors.set(node.anchor, node);
+  }
+
+  /** The node of an alias. Looked up once, since an anchor may be given again further down. */
+  #target(alias: Alias): ParsedNode | undefined {
+    if (!this.#targets.has(alias)) this.#targets.set(alias, this.#anchors.get(alias.source));
+    return this.#targets.get(alias);
+  }
+
+  /** An alias brings the same place again; one complaint is enough. */
+  #complain(place: Place, sentence: string): void {
+    const where = `${place.line}:${place.column}`;
+    if (this.#blamed.has(where)) return;
+    this.#blamed.add(where);
+    this.#problems.push({ place, sentence });
   }
 }
 
@@ -156,50 +223,17 @@ function scalarOf(value: unknown): Scalar {
   return value === null || value === undefined ? null : String(value);
 }
 
-/** The parser's message without its position and hints, as the rest of a sentence. */
-function yamlSentence(code: string, message: string): string {
+/** The parser's message without its hints, as the rest of a sentence. */
+function yamlSentence({ code, message }: YAMLError): string {
   if (code === 'TAB_AS_INDENT') return 'a tab cannot be used for indentation; use spaces';
   if (code === 'MULTIPLE_DOCS') {
     return 'a values file has one document; give what follows --- in a file of its own';
   }
-  const first = message.split('\n')[0] ?? message;
-  const sentence = first.replace(/\.$/, '');
+  const sentence = (message.split('\n')[0] ?? message).replace(/[.:]$/, '');
   return sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }
 
-/**
- * Plain scalars that Helm's YAML library still reads as YAML 1.1 does. A file must not mean
- * one thing to `helm install` and another to `spillway up`.
- * @see https://github.com/go-yaml/yaml/blob/v2/resolve.go
- */
-const helmTags: ScalarTag[] = [
-  {
-    tag: 'tag:yaml.org,2002:bool',
-    default: true,
-    test: /^(?:y|Y|yes|Yes|YES|on|On|ON)$/,
-    identify: () => false,
-    resolve: () => true,
-  },
-  {
-    tag: 'tag:yaml.org,2002:bool',
-    default: true,
-    test: /^(?:n|N|no|No|NO|off|Off|OFF)$/,
-    identify: () => false,
-    resolve: () => false,
-  },
-  {
-    tag: 'tag:yaml.org,2002:int',
-    default: true,
-    format: 'OCT',
-    test: /^[-+]?0[0-7_]+$/,
-    identify: () => false,
-    resolve: (text) => Number.parseInt(text.replaceAll('_', ''), 8),
-  },
-  {
-    tag: 'tag:yaml.org,2002:int',
-    default: true,
-    test: /^[-+]?[1-9][0-9]*(?:_[0-9]+)+$/,
-    identify: () => false,
-    resolve: (text) => Number(text.replaceAll('_', '')),
-  },
-];
+function joined(...comments: readonly (string | null | undefined)[]): string | undefined {
+  const texts = comments.filter((comment) => typeof comment === 'string');
+  return texts.length === 0 ? undefined : texts.join('\n\n');
+}

@@ -1,4 +1,6 @@
-// Ready-made values files, printed by `spillway config show --preset NAME`.
+// Ready-made values files for common places to run, printed by `spillway config show`. All but
+// the first follow the defconfigs of kdevops' vLLM workflow
+// (https://github.com/linux-kdevops/kdevops, workflows/vllm), which serve facebook/opt-125m.
 
 export interface Preset {
   readonly name: string;
@@ -14,7 +16,7 @@ servingEngineSpec:
     - name: qwen3-8b
       kind: embedded
       modelURL: Qwen/Qwen3-8B
-      gpu: H100-80GB
+      gpu: H100-80GB # the GPU that each engine stands in for
       replicaCount: 4
       vllmConfig:
         enablePrefixCaching: true
@@ -23,10 +25,176 @@ routerSpec:
   routingLogic: predictive
 `;
 
+const quickTest = `# The least that still is a stack: one small model on two CPUs, short prompts.
+servingEngineSpec:
+  runtimeClassName: ""
+  modelSpec:
+    - name: opt-125m
+      kind: vllm
+      modelURL: facebook/opt-125m
+      repository: openeuler/vllm-cpu
+      tag: latest
+      replicaCount: 1
+      requestCPU: 2
+      requestMemory: 8Gi
+      requestGPU: 0
+      vllmConfig:
+        dtype: float32
+        maxModelLen: 512
+routerSpec:
+  routingLogic: roundrobin
+`;
+
+const cpu = `# One engine on the CPUs of a machine with 8 CPUs and 32 GiB.
+servingEngineSpec:
+  runtimeClassName: ""
+  modelSpec:
+    - name: opt-125m
+      kind: vllm
+      modelURL: facebook/opt-125m
+      repository: openeuler/vllm-cpu
+      tag: latest
+      replicaCount: 1
+      requestCPU: 8
+      requestMemory: 32Gi
+      requestGPU: 0
+      vllmConfig:
+        dtype: float32
+        maxModelLen: 2048
+routerSpec:
+  routingLogic: roundrobin
+`;
+
+const gpu = `# Two engines with a GPU each that take half of its memory, and KEDA up to five.
+servingEngineSpec:
+  modelSpec:
+    - name: opt-125m
+      kind: vllm
+      modelURL: facebook/opt-125m
+      repository: vllm/vllm-openai
+      tag: latest
+      replicaCount: 2
+      requestCPU: 4
+      requestMemory: 16Gi
+      requestGPU: 1
+      vllmConfig:
+        enablePrefixCaching: true
+        maxModelLen: 1024
+        gpuMemoryUtilization: 0.5
+        kvEvents: true
+      # Scales on waiting requests; KEDA must be installed.
+      keda:
+        enabled: true
+        minReplicaCount: 2
+        maxReplicaCount: 5
+routerSpec:
+  routingLogic: predictive
+kube-prometheus-stack:
+  enabled: true
+grafanaDashboards:
+  enabled: true
+`;
+
+const productionStackCpu = `# The whole stack without a GPU: two engines on CPUs, with monitoring.
+servingEngineSpec:
+  runtimeClassName: ""
+  modelSpec:
+    - name: opt-125m
+      kind: vllm
+      modelURL: facebook/opt-125m
+      repository: openeuler/vllm-cpu
+      tag: latest
+      replicaCount: 2
+      requestCPU: 8
+      requestMemory: 20Gi
+      requestGPU: 0
+      vllmConfig:
+        dtype: float32
+        maxModelLen: 2048
+  serviceMonitor:
+    enabled: true
+routerSpec:
+  routingLogic: roundrobin
+  serviceMonitor:
+    enabled: true
+kube-prometheus-stack:
+  enabled: true
+grafanaDashboards:
+  enabled: true
+`;
+
+const declaredHosts = `# An existing cluster with GPUs: two engines with a GPU each, and KEDA up to five.
+servingEngineSpec:
+  modelSpec:
+    - name: opt-125m
+      kind: vllm
+      modelURL: facebook/opt-125m
+      repository: vllm/vllm-openai
+      tag: latest
+      replicaCount: 2
+      requestCPU: 4
+      requestMemory: 16Gi
+      requestGPU: 1
+      vllmConfig:
+        enablePrefixCaching: true
+        maxModelLen: 2048
+        kvEvents: true
+      # Scales on waiting requests; KEDA must be installed.
+      keda:
+        enabled: true
+        minReplicaCount: 2
+        maxReplicaCount: 5
+  serviceMonitor:
+    enabled: true
+routerSpec:
+  routingLogic: predictive
+  serviceMonitor:
+    enabled: true
+`;
+
+const bareMetal = `# One "vllm serve" on this host, without Kubernetes.
+servingEngineSpec:
+  modelSpec:
+    - name: opt-125m
+      kind: vllm
+      modelURL: facebook/opt-125m
+      replicaCount: 1
+      vllmConfig:
+        enablePrefixCaching: true
+        maxModelLen: 2048
+routerSpec:
+  routingLogic: roundrobin
+`;
+
+/** The preset that `spillway up` and `spillway config show` start from when nothing is given. */
+export const defaultPreset = 'laptop';
+
 export const presets: readonly Preset[] = [
   {
-    name: 'laptop',
-    summary: 'Four embedded engines; what "spillway up" runs from nothing.',
+    name: defaultPreset,
+    summary: 'Four embedded engines on this machine; what "spillway up" runs from nothing.',
     yaml: laptop,
+  },
+  { name: 'quick-test', summary: 'One engine on two CPUs with short prompts.', yaml: quickTest },
+  { name: 'cpu', summary: 'One engine on eight CPUs.', yaml: cpu },
+  {
+    name: 'gpu',
+    summary: 'Two engines with a GPU each, scaled by KEDA, with dashboards.',
+    yaml: gpu,
+  },
+  {
+    name: 'production-stack-cpu',
+    summary: 'Two engines on CPUs in a cluster, with monitoring.',
+    yaml: productionStackCpu,
+  },
+  {
+    name: 'declared-hosts',
+    summary: 'Two engines with a GPU each in an existing cluster, scaled by KEDA.',
+    yaml: declaredHosts,
+  },
+  {
+    name: 'bare-metal',
+    summary: 'One "vllm serve" on this host, without a cluster.',
+    yaml: bareMetal,
   },
 ];

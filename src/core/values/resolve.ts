@@ -1,9 +1,10 @@
 // From texts to values: presets and files in order, then --set, then --set-string, then checks.
 import { InputError, nearest } from '../base/index.ts';
+import { type Catalogue, checkNames } from './catalogue.ts';
 import { mergeTrees } from './merge.ts';
 import { parseValues } from './parse.ts';
 import { presets } from './presets.ts';
-import { type Problem, reportProblems } from './problem.ts';
+import { type Problem, ValuesError } from './problem.ts';
 import type { Values } from './schema.ts';
 import { applySet } from './set.ts';
 import { type Dictionary, emptyMap } from './tree.ts';
@@ -19,6 +20,8 @@ export interface ValuesInput {
   readonly sets?: readonly string[] | undefined;
   /** Arguments of `--set-string`, left to right. */
   readonly setStrings?: readonly string[] | undefined;
+  /** Given, it says whether GPUs and models of embedded engines are known. */
+  readonly catalogue?: Catalogue | undefined;
 }
 
 export interface ResolvedValues {
@@ -28,15 +31,19 @@ export interface ResolvedValues {
   readonly written: Dictionary;
 }
 
-/** @throws {InputError} With one line per problem, each with file, line and what is allowed. */
+/** @throws {ValuesError} With one line per problem: file, line, key, what is allowed. */
 export function resolveValues(input: ValuesInput): ResolvedValues {
   const problems: Problem[] = [];
-  let written = emptyMap('values');
-  for (const { name, text } of [...presetFile(input.preset), ...(input.files ?? [])]) {
+  let readable = true;
+  let written: Dictionary | undefined;
+  const files = [...presetFile(input.preset), ...(input.files ?? [])];
+  for (const { name, text } of files) {
     const parsed = parseValues(text, name);
     problems.push(...parsed.problems);
-    written = mergeTrees(written, parsed.tree);
+    readable &&= parsed.readable;
+    written = written === undefined ? parsed.tree : mergeTrees(written, parsed.tree);
   }
+  written ??= emptyMap('values');
   for (const [flag, texts] of [
     ['--set', input.sets ?? []],
     ['--set-string', input.setStrings ?? []],
@@ -47,12 +54,32 @@ export function resolveValues(input: ValuesInput): ResolvedValues {
       written = applied.tree;
     }
   }
-  const validated = validateValues(written);
+  const sources = files.map(({ name }) => name);
+  if (!readable) throw new ValuesError(inOrder(problems, sources));
+  const { catalogue } = input;
+  const validated = validateValues(
+    written,
+    catalogue ? [(values) => checkNames(values, catalogue)] : [],
+  );
   problems.push(...validated.problems);
   if (validated.values === undefined || problems.length > 0) {
-    throw new InputError(reportProblems(problems));
+    throw new ValuesError(inOrder(problems, sources));
   }
   return { values: validated.values, written };
+}
+
+/** Problems from top to bottom of each file, files in their order, flags last. */
+function inOrder(problems: readonly Problem[], sources: readonly string[]): Problem[] {
+  const rank = ({ place }: Problem): readonly number[] => [
+    sources.includes(place.source) ? sources.indexOf(place.source) : sources.length,
+    place.line ?? 0,
+    place.column ?? 0,
+  ];
+  return problems.toSorted((a, b) => {
+    const [left, right] = [rank(a), rank(b)];
+    const differs = left.findIndex((value, index) => value !== right[index]);
+    return (left[differs] ?? 0) - (right[differs] ?? 0);
+  });
 }
 
 function presetFile(name: string | undefined): { name: string; text: string }[] {

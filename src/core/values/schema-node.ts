@@ -2,7 +2,7 @@
 // and which keys are known. JSON Schema is zod's stable description of itself.
 import { z } from 'zod';
 import { valuesSchema } from './schema.ts';
-import { type Path, pathText, type Step } from './tree.ts';
+import type { Path, Step } from './tree.ts';
 
 /** The part of JSON Schema draft 7 that the values schema uses. */
 export interface SchemaNode {
@@ -27,11 +27,28 @@ export interface SchemaNode {
   readonly 'x-ignored'?: boolean;
 }
 
-/** The whole values file. */
-export const rootNode: SchemaNode = z.toJSONSchema(valuesSchema, {
+/** The whole values file, as zod describes it. */
+export const rawJsonSchema: object = z.toJSONSchema(valuesSchema, {
   io: 'input',
   target: 'draft-7',
-}) as SchemaNode;
+});
+
+/** The same with one type per node. */
+export const rootNode: SchemaNode = oneTypePerNode(rawJsonSchema) as SchemaNode;
+
+/** Rewrites `type: [a, b]`, which zod writes for unions of bare types, as `anyOf`. */
+function oneTypePerNode(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(oneTypePerNode);
+  if (typeof node !== 'object' || node === null) return node;
+  const members = Object.entries(node).map(([key, value]) => [
+    key,
+    // A default is a value of the file, not a part of the schema.
+    key === 'default' ? value : oneTypePerNode(value),
+  ]);
+  const { type, ...rest } = Object.fromEntries(members);
+  if (!Array.isArray(type)) return type === undefined ? rest : { ...rest, type };
+  return { ...rest, anyOf: type.map((one) => ({ type: one })) };
+}
 
 /** What is known of a key or an item; undefined where nothing is. */
 export function childSchema(node: SchemaNode | undefined, step: Step): SchemaNode | undefined {
@@ -50,12 +67,13 @@ export function schemaAt(path: Path): SchemaNode | undefined {
   return path.reduce<SchemaNode | undefined>(childSchema, rootNode);
 }
 
-/** The keys that a map may have; undefined where any key is allowed. */
+/** The keys that a map may have, without those that have no effect; undefined if any key may be. */
 export function knownKeys(node: SchemaNode | undefined): readonly string[] | undefined {
   const maps = (node?.anyOf ?? (node ? [node] : [])).filter(({ properties }) => properties);
-  return maps.length === 0
-    ? undefined
-    : maps.flatMap(({ properties }) => Object.keys(properties ?? {}));
+  if (maps.length === 0) return undefined;
+  return maps.flatMap(({ properties = {} }) =>
+    Object.keys(properties).filter((key) => properties[key]?.['x-ignored'] !== true),
+  );
 }
 
 /** Whether null is a value here, rather than a way to take a default away. */
@@ -101,7 +119,7 @@ export function allowedText(node: SchemaNode): string {
 function stringText({ pattern, format, minLength }: SchemaNode): string {
   if (format === 'uri') return 'an http:// or https:// URL';
   if (pattern?.includes('numkMGTPE')) return 'a quantity such as "500m" or "16Gi"';
-  if (pattern !== undefined) return 'a number in quotes in the same range';
+  if (pattern !== undefined) return 'a text with such a number';
   return minLength === undefined ? 'a text' : 'a text that is not empty';
 }
 
@@ -122,20 +140,28 @@ function joinOr(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
 }
 
-/** Every path of the schema, list items as `[]`: where a misplaced key belongs. */
-export function allKeys(): readonly { readonly key: string; readonly path: string }[] {
-  const found: { key: string; path: string }[] = [];
-  const walk = (node: SchemaNode, path: Path): void => {
+/** A key somewhere in the schema. */
+export interface KnownKey {
+  readonly key: string;
+  /** List items as `[]`, named maps as `.NAME`. */
+  readonly path: string;
+  readonly node: SchemaNode;
+}
+
+/** Every key of the schema, depth first: for the reference, and to say where a key belongs. */
+export function allKeys(): readonly KnownKey[] {
+  const found: KnownKey[] = [];
+  const walk = (node: SchemaNode, path: string): void => {
     for (const option of node.anyOf ?? [node]) {
       for (const [key, child] of Object.entries(option.properties ?? {})) {
-        found.push({ key, path: pathText([...path, key]).replaceAll('\\[\\]', '[]') });
-        walk(child, [...path, key]);
+        const childPath = path === '' ? key : `${path}.${key}`;
+        found.push({ key, path: childPath, node: child });
+        walk(child, childPath);
       }
-      if (option.items) {
-        walk(option.items, [...path.slice(0, -1), `${path.at(-1) ?? ''}[]`]);
-      }
+      if (option.items) walk(option.items, `${path}[]`);
+      if (option.additionalProperties) walk(option.additionalProperties, `${path}.NAME`);
     }
   };
-  walk(rootNode, []);
+  walk(rootNode, '');
   return found;
 }

@@ -16,28 +16,32 @@ export type Path = readonly Step[];
 
 export type Scalar = string | number | boolean | null;
 
-export interface Leaf {
+/** Comment lines as in the YAML file, without `#`. */
+export interface Commented {
+  readonly above?: string | undefined;
+  readonly beside?: string | undefined;
+}
+
+export interface Leaf extends Commented {
   readonly kind: 'leaf';
   readonly place: Place;
   readonly value: Scalar;
 }
 
-export interface List {
+export interface List extends Commented {
   readonly kind: 'list';
   readonly place: Place;
   readonly items: readonly Tree[];
 }
 
-export interface Entry {
+/** A key and its value; comments are those of the key. */
+export interface Entry extends Commented {
   /** Where the key stands. */
   readonly place: Place;
   readonly value: Tree;
-  /** Comment lines above the key and to the right of the value, without `#`. */
-  readonly above?: string | undefined;
-  readonly beside?: string | undefined;
 }
 
-export interface Dictionary {
+export interface Dictionary extends Commented {
   readonly kind: 'map';
   readonly place: Place;
   readonly entries: ReadonlyMap<string, Entry>;

@@ -1,7 +1,12 @@
 // Reads values files and resolves them with presets and --set arguments.
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../../core/base/index.ts';
-import { type ResolvedValues, resolveValues, type Values } from '../../core/values/index.ts';
+import {
+  type Catalogue,
+  type ResolvedValues,
+  resolveValues,
+  type Values,
+} from '../../core/values/index.ts';
 
 export interface LoadOptions {
   /** Paths of `-f` files, left to right; `-` is standard input. */
@@ -12,10 +17,12 @@ export interface LoadOptions {
   readonly setStrings?: readonly string[] | undefined;
   /** Preset to start from, below every file. */
   readonly preset?: string | undefined;
+  /** Given, it says whether GPUs and models of embedded engines are known. */
+  readonly catalogue?: Catalogue | undefined;
 }
 
-/** Largest values file; a chart of a thousand models is a tenth of it. */
-const fileBytesMax = 4 * 1024 * 1024;
+/** Largest values file; Helm cannot store a release with more, either. */
+const fileBytesMax = 1024 * 1024;
 
 /**
  * Reads, merges as Helm does, validates, and fills defaults in.

@@ -1,0 +1,40 @@
+// The sentence about a key that the schema does not have.
+import { nearest, nearestSpelling } from '../base/index.ts';
+import { allKeys, knownKeys, schemaAt } from './schema-node.ts';
+import { type Path, pathText } from './tree.ts';
+
+/** Most keys that one sentence lists. */
+const keysShownMax = 12;
+/** Most places that one sentence lists for a key that stands elsewhere. */
+const placesShownMax = 2;
+
+/** Words that people use for keys with another name. */
+const otherWords: Readonly<Record<string, string>> = {
+  algorithm: 'routingLogic',
+  engines: 'replicaCount',
+  image: 'repository',
+  model: 'modelURL',
+  policy: 'routingLogic',
+  port: 'containerPort',
+  replicas: 'replicaCount',
+};
+
+/** @param path The map that holds the key. */
+export function unknownKeySentence(path: Path, key: string): string {
+  const full = pathText([...path, key]);
+  const known = knownKeys(schemaAt(path)) ?? [];
+  const alias = otherWords[key];
+  const near = alias !== undefined && known.includes(alias) ? alias : nearestSpelling(key, known);
+  if (near !== undefined) return `${full} is not a known key; did you mean ${near}?`;
+  const places = allKeys().filter(({ key: other, node }) => other === key && !node['x-ignored']);
+  if (places.length > 0 && places.length <= placesShownMax) {
+    const elsewhere = places.map((place) => place.path).join(' and ');
+    return `${full} is not a known key; ${key} is known at ${elsewhere}`;
+  }
+  const similar = nearest(key, known);
+  if (similar !== undefined) return `${full} is not a known key; did you mean ${similar}?`;
+  const where = path.length === 0 ? 'at the top' : `below ${pathText(path)}`;
+  const rest = known.length - keysShownMax;
+  const more = rest > 0 ? `, … (${known.length} in all)` : '';
+  return `${full} is not a known key; known ${where}: ${known.slice(0, keysShownMax).join(', ')}${more}`;
+}
