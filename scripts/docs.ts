@@ -1,9 +1,14 @@
 // Writes docs/reference from the code; with --check, fails if a file there is not current.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { valuesJsonSchema } from '../src/core/values/index.ts';
+import { valuesReference } from './values-reference.ts';
 
 /** Each generated file, and the function that makes its text from the code. */
-const generated: Readonly<Record<string, () => string | Promise<string>>> = {};
+const generated: Readonly<Record<string, () => string | Promise<string>>> = {
+  'docs/reference/values.md': valuesReference,
+  'values.schema.json': valuesJsonSchema,
+};
 
 const check = process.argv.includes('--check');
 const stale: string[] = [];

@@ -17,6 +17,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Run an embedded engine: a vLLM server to its clients, with synthetic text.',
     load: async () => (await import('./commands/engine.ts')).engineCommand(),
   },
+  config: {
+    summary: 'Show, check and describe values files.',
+    load: async () => (await import('./commands/config.ts')).configCommand(),
+  },
   router: {
     summary: 'Send each request of an OpenAI endpoint to the engine that can answer it first.',
     load: async () => (await import('./commands/router.ts')).routerCommand(),

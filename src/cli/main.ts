@@ -30,6 +30,11 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 watchLifeline();
+// A reader such as `head` may leave before all is written; nothing is wrong then.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
 try {
   await main(process.argv.slice(2));
 } catch (error) {
