@@ -1,0 +1,100 @@
+// `spillway up` as users run it.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { isAlive, UpProcess } from '../support/up-process.ts';
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, '..', '..');
+
+test('from nothing, up serves four engines, and what it prints works as printed', async (context) => {
+  const up = await UpProcess.start([]);
+  context.after(() => up.end('SIGKILL'));
+  await up.ready();
+  assert.match(up.stdout, new RegExp(`^ready: http://127\\.0\\.0\\.1:${up.port}/v1$`, 'm'));
+
+  await up.until(() => /^for await .*\n/m.test(up.stdout));
+  const curl = up.stdout.split('\n').find((line) => line.startsWith('curl ')) ?? '';
+  const answer = JSON.parse((await run('sh', ['-c', `${curl} --silent`])).stdout);
+  assert.equal(answer.usage.completion_tokens, 32);
+
+  const lines = up.stdout.split('\n');
+  const begin = lines.findIndex((line) => line.startsWith('import OpenAI'));
+  const snippet = lines.slice(begin, lines.indexOf('', begin)).join('\n');
+  const directory = await mkdtemp(join(tmpdir(), 'up-'));
+  context.after(() => rm(directory, { recursive: true }));
+  await symlink(join(root, 'node_modules'), join(directory, 'node_modules'));
+  await writeFile(join(directory, 'hello.mjs'), snippet);
+  const printed = await run(process.execPath, ['hello.mjs'], { cwd: directory });
+  assert.match(printed.stdout, /\w+ \w+/);
+
+  const engines = (await (await fetch(`${up.url}/debug/router`)).json()) as { engines: unknown[] };
+  assert.equal(engines.engines.length, 4);
+  assert.equal(await up.end('SIGINT'), 0);
+  assert.match(up.stdout, /\nstopped\n$/);
+  assert.ok(!`${up.stdout}${up.stderr}`.includes('\x1b'), 'no colour or cursor codes in a pipe');
+});
+
+test('an engine that dies is started again, and Ctrl-C leaves nothing behind', async (context) => {
+  const directory = await mkdtemp(join(tmpdir(), 'up-'));
+  const up = await UpProcess.start(['--engines', '2', '--json', '--log-dir', directory]);
+  context.after(async () => {
+    await up.end('SIGKILL');
+    await rm(directory, { recursive: true });
+  });
+  await up.ready();
+  const victim = up.pids.get('qwen3-8b-1') ?? 0;
+  process.kill(victim, 'SIGKILL');
+  await up.until(() => {
+    const state = up.events.findLast(({ name }) => name === 'qwen3-8b-1')?.state;
+    return state === 'ready' && up.pids.get('qwen3-8b-1') !== victim;
+  });
+  await up.until(async () => {
+    const response = await fetch(`${up.url}/debug/router`);
+    const { engines } = (await response.json()) as { engines: { state: string }[] };
+    return engines.every(({ state }) => state === 'live');
+  });
+  const pids = [...up.pids.values()];
+  assert.equal(pids.length, 3);
+  assert.deepEqual(pids.map(isAlive), [true, true, true]);
+  assert.equal(await up.end('SIGTERM'), 0);
+  assert.deepEqual(pids.map(isAlive), [false, false, false]);
+  assert.deepEqual(up.events.at(-1), { event: 'stopped' });
+  assert.match(await readFile(join(directory, 'qwen3-8b-1.log'), 'utf8'), /emulation of vLLM/);
+});
+
+test('when up is killed with SIGKILL its children end by themselves', async () => {
+  const up = await UpProcess.start(['--engines', '1', '--json']);
+  await up.ready();
+  const pids = [...up.pids.values()];
+  assert.deepEqual(pids.map(isAlive), [true, true]);
+  await up.end('SIGKILL');
+  await up.until(() => !pids.some(isAlive));
+});
+
+test('a running engine is added by its URL', async (context) => {
+  const first = await UpProcess.start(['--engines', '1']);
+  context.after(() => first.end('SIGKILL'));
+  await first.ready();
+  const second = await UpProcess.start(['--engines', '0', '--engine', first.url, '--json']);
+  context.after(() => second.end('SIGKILL'));
+  await second.ready();
+  const ready = second.events.find(({ event }) => event === 'ready');
+  assert.deepEqual(ready?.models, ['Qwen/Qwen3-8B']);
+  const response = await fetch(`${second.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      model: 'Qwen/Qwen3-8B',
+      messages: [{ role: 'user', content: 'Hello' }],
+      max_tokens: 4,
+    }),
+  });
+  assert.equal(response.status, 200);
+  await response.arrayBuffer();
+  assert.deepEqual([await second.end(), await first.end()], [0, 0]);
+});

@@ -1,0 +1,69 @@
+// The two commands of the README in a fresh copy, under Node 20 with nothing installed.
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { environmentWith, nodeFolder } from '../../support/node-versions.ts';
+import { UpProcess } from '../../support/up-process.ts';
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, '..', '..', '..');
+/** A second start installs nothing; on two busy cores most of it is four engines' tokenizers. */
+const secondStartSecondsMax = 15;
+
+let copy: string;
+let env: NodeJS.ProcessEnv;
+
+before(async () => {
+  env = environmentWith(await nodeFolder('20.20.2'));
+  copy = await mkdtemp(join(tmpdir(), 'fresh-'));
+  const files = 'git ls-files -z --cached --others --exclude-standard';
+  const script = `${files} | tar --null --files-from=- -cf - | tar -xf - -C "$1"`;
+  execFileSync('sh', ['-c', script, 'sh', copy], { cwd: root });
+});
+
+after(() => rm(copy, { recursive: true, force: true }));
+
+test('npm start sets up what is missing, says so, and serves', async () => {
+  await writeFile(join(copy, 'my.yaml'), 'routerSpec: {routingLogic: roundrobin}\n');
+  const up = await npmStart(['--engines', '1', '--preset', 'laptop', '-f', 'my.yaml']);
+  await up.ready();
+  assert.match(up.stderr, /installing dependencies/);
+  assert.match(up.stderr, /bringing Node 24/);
+  const view = (await (await fetch(`${up.url}/debug/router`)).json()) as { policy: string };
+  assert.equal(view.policy, 'roundrobin');
+  const page = await fetch(`${up.url}/`);
+  assert.match(await page.text(), /<title>Spillway<\/title>/);
+  await up.endGroup('SIGINT');
+});
+
+test('a second npm start sets nothing up and is quick', async () => {
+  const startedAt = performance.now();
+  const up = await npmStart([]);
+  await up.ready();
+  const seconds = (performance.now() - startedAt) / 1000;
+  process.stderr.write(`second npm start: ready in ${seconds.toFixed(1)} s\n`);
+  assert.doesNotMatch(up.stderr, /installing|bringing|built/);
+  assert.ok(seconds < secondStartSecondsMax, `${seconds} s`);
+  await up.endGroup('SIGINT');
+});
+
+test('npm test runs tests', async () => {
+  const { stdout } = await run('npm', ['test', '--', 'src/core/base/base.test.ts'], {
+    cwd: copy,
+    env,
+  });
+  assert.match(stdout, /pass [1-9]/);
+});
+
+test('the spillway command of a clone finds the newer Node by itself', async () => {
+  const { stdout } = await run('node', ['bin/spillway.mjs', '--version'], { cwd: copy, env });
+  assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+function npmStart(flags: readonly string[]): Promise<UpProcess> {
+  return UpProcess.start(flags, { command: ['npm', 'start', '--'], cwd: copy, env });
+}
