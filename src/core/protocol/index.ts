@@ -3,6 +3,7 @@
 export { type EngineReport, parseEngineReport } from './engine-report.ts';
 export { KvEventFormatError } from './errors.ts';
 export { JsonSyntaxError, skimJsonObject } from './json-skim.ts';
+export { type KvEventEndpoints, kvEventEndpoints } from './kv-event-sources.ts';
 export type {
   AllBlocksClearedEvent,
   BlockRemovedEvent,

@@ -1,2 +1,3 @@
 // KV events on the wire: what an engine publishes, and how the router follows it.
 export { type KvEventDelivery, KvEventPublisher } from './publisher.ts';
+export { KvEventSource, type KvEventSourceOptions, type KvEventSourceState } from './source.ts';

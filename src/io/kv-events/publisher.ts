@@ -12,6 +12,7 @@ import {
   type RouterPeer,
   RouterSocket,
 } from '../zmq/index.ts';
+import { readSequence, sequenceBytes } from './sequence.ts';
 
 /** What happens to a batch on its way out; other than `once` are faults, for tests of subscribers. */
 export type KvEventDelivery = 'once' | 'lost' | 'twice';
@@ -144,7 +145,7 @@ async function replay(
   const [delimiter, start] = frames;
   // vLLM leaves any other shape unanswered.
   if (frames.length !== 2 || delimiter?.length !== 0 || start === undefined) return;
-  const first = start.reduce((value, byte) => value * 256 + byte, 0);
+  const first = readSequence(start);
   const topic = new TextEncoder().encode(topicText);
   const wanted = [...buffer].filter(([sequence]) => sequence >= first);
   for (const [sequence, payload] of wanted) {
@@ -168,12 +169,4 @@ function forRank(endpoint: string, rank: number): string {
   const parsed = parseZmqEndpoint(endpoint);
   if (parsed.transport === 'ipc' || parsed.port === 0) return endpoint;
   return formatZmqEndpoint({ ...parsed, port: parsed.port + rank });
-}
-
-function sequenceBytes(sequence: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, Math.floor(sequence / 0x1_0000_0000));
-  view.setUint32(4, sequence);
-  return bytes;
 }

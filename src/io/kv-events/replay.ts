@@ -1,0 +1,35 @@
+// Asks an engine for event batches that were missed.
+import { dealerRequest } from '../zmq/index.ts';
+import { readSequence, sequenceBytes } from './sequence.ts';
+
+const endOfReplay = 'ffffffffffffffff';
+
+/**
+ * Hands over each batch that the engine still keeps, from `first` on, in order.
+ *
+ * @param onBatch Gets the payload in memory that is reused: copy what is kept.
+ * @throws {ZmqTimeoutError} If the engine is silent for `timeoutMs`.
+ * @throws {ZmtpError} If something else answers.
+ */
+export async function requestReplay(options: {
+  readonly endpoint: string;
+  readonly first: number;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly onBatch: (sequence: number, payload: Uint8Array) => void;
+}): Promise<void> {
+  await dealerRequest({
+    endpoint: options.endpoint,
+    frames: [new Uint8Array(), sequenceBytes(options.first)],
+    timeoutMs: options.timeoutMs,
+    signal: options.signal,
+    onMessage: (frames) => {
+      // ["", topic, number, payload]; before July 2026 without the topic.
+      const [number, payload] = frames.slice(-2);
+      if (number === undefined || payload === undefined || number.length !== 8) return false;
+      if (Buffer.from(number).toString('hex') === endOfReplay) return true;
+      options.onBatch(readSequence(number), payload);
+      return false;
+    },
+  });
+}

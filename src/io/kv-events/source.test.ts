@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { test } from 'node:test';
+import {
+  defaultKvEventsConfig,
+  type KvEvent,
+  type KvEventsConfig,
+} from '../../core/protocol/index.ts';
+import { PublisherSocket } from '../zmq/index.ts';
+import { KvEventPublisher } from './publisher.ts';
+import { KvEventSource } from './source.ts';
+
+const cleared: KvEvent[] = [{ type: 'AllBlocksCleared' }];
+
+test('who comes late hears all from the start, then live batches, each once', async () => {
+  const publisher = await open();
+  publish(publisher, 1, 2, 3);
+  const { source, heard } = follow(publisher);
+  await until(() => heard.length === 3 && publisher.subscribers === 1);
+  publish(publisher, 4);
+  await until(() => heard.length === 4);
+  assert.deepEqual(heard, [1, 2, 3, 4]);
+  assert.equal(source.state.lostBatches, 0);
+  await Promise.all([source.close(), publisher.close()]);
+});
+
+test('a lost batch is replayed in its place, and a doubled one is taken once', async () => {
+  const publisher = await open();
+  const { source, heard } = follow(publisher);
+  await settled(source, publisher);
+  publish(publisher, 1);
+  publisher.publish(cleared, 2, 'lost');
+  publisher.publish(cleared, 3, 'lost');
+  publish(publisher, 4);
+  await until(() => heard.length === 4);
+  publisher.publish(cleared, 5, 'twice');
+  publish(publisher, 6);
+  await until(() => heard.length === 6);
+  assert.deepEqual(heard, [1, 2, 3, 4, 5, 6]);
+  const { gaps, lostBatches, duplicates, resets, nextSequence } = source.state;
+  assert.deepEqual(
+    { gaps, lostBatches, duplicates, resets, nextSequence },
+    { gaps: 1, lostBatches: 0, duplicates: 1, resets: 0, nextSequence: 6 },
+  );
+  await Promise.all([source.close(), publisher.close()]);
+});
+
+test('a restarted engine is told by its numbers, and also when it is further on than before', async () => {
+  for (const newLife of [[11], [11, 12, 13, 14]]) {
+    let publisher = await open();
+    const { endpoint, replay_endpoint } = publisher.config;
+    const { source, heard } = follow(publisher);
+    await settled(source, publisher);
+    publish(publisher, 1, 2);
+    await until(() => heard.length === 2);
+    await publisher.close();
+    await until(() => !source.state.connected);
+    publisher = await open({ endpoint, replay_endpoint });
+    publish(publisher, ...newLife);
+    await until(() => heard.length === 3 + newLife.length);
+    assert.deepEqual(heard, [1, 2, 'reset', ...newLife]);
+    await Promise.all([source.close(), publisher.close()]);
+  }
+});
+
+test('what was published while the connection was cut is made up for, without a reset', async () => {
+  const publisher = await open();
+  const line = await cuttableLine(publisher.config.endpoint);
+  const { source, heard } = follow(publisher, { endpoint: line.endpoint });
+  await settled(source, publisher);
+  publish(publisher, 1);
+  await until(() => heard.length === 1);
+  line.cut();
+  await until(() => !source.state.connected && publisher.subscribers === 0);
+  publish(publisher, 2, 3);
+  line.mend();
+  await until(() => heard.length === 3);
+  assert.deepEqual(heard, [1, 2, 3]);
+  assert.equal(source.state.resets, 0);
+  await source.close();
+  await Promise.all([publisher.close(), line.close()]);
+});
+
+test('batches that the engine no longer keeps are counted, and the rest is taken', async () => {
+  const publisher = await open({ buffer_steps: 2 });
+  publish(publisher, 1, 2, 3, 4, 5);
+  const { source, heard } = follow(publisher);
+  await until(() => heard.length === 2);
+  assert.deepEqual(heard, [4, 5]);
+  assert.equal(source.state.lostBatches, 3);
+  await Promise.all([source.close(), publisher.close()]);
+});
+
+test('without a replay endpoint, gaps are counted and a restart is still noticed', async () => {
+  let publisher = await open({ replay_endpoint: null });
+  const { endpoint } = publisher.config;
+  publish(publisher, 1);
+  const { source, heard } = follow(publisher);
+  await until(() => publisher.subscribers === 1);
+  publish(publisher, 2);
+  publisher.publish(cleared, 3, 'lost');
+  publish(publisher, 4);
+  await until(() => heard.length === 2);
+  assert.deepEqual([source.state.gaps, source.state.lostBatches], [1, 1]);
+  await publisher.close();
+  publisher = await open({ endpoint, replay_endpoint: null });
+  await until(() => publisher.subscribers === 1);
+  publish(publisher, 11);
+  await until(() => heard.length === 4);
+  assert.deepEqual(heard, [2, 4, 'reset', 11]);
+  await Promise.all([source.close(), publisher.close()]);
+});
+
+test('a replay that fails is counted, and live batches go on', async () => {
+  const publisher = await open();
+  const dead = await open();
+  await dead.close();
+  const { source, heard } = follow(publisher, {
+    replayEndpoint: dead.config.replay_endpoint ?? '',
+  });
+  await until(() => source.state.failedReplays === 1 && publisher.subscribers === 1);
+  publish(publisher, 1);
+  await until(() => heard.length === 1);
+  await Promise.all([source.close(), publisher.close()]);
+});
+
+test('a payload that cannot be read is counted and passed over', async () => {
+  const engine = await PublisherSocket.open({ endpoint: 'tcp://127.0.0.1:0' });
+  const heard: number[] = [];
+  const source = new KvEventSource({
+    endpoint: engine.endpoint,
+    onBatch: ({ timestampSeconds }) => heard.push(timestampSeconds),
+    onReset: () => heard.push(-1),
+  });
+  await until(() => engine.subscribers === 1);
+  const topic = new Uint8Array();
+  const number = (n: number): Uint8Array => Uint8Array.of(0, 0, 0, 0, 0, 0, 0, n);
+  engine.send([topic, number(0), Uint8Array.of(0xc1)]);
+  engine.send([topic, number(1)]);
+  engine.send([topic, number(1), Uint8Array.of(0x92, 1, 0x90)]);
+  await until(() => heard.length === 1);
+  assert.equal(source.state.formatErrors, 2);
+  assert.equal(source.state.batches, 2);
+  await Promise.all([source.close(), engine.close()]);
+});
+
+function open(config: Partial<KvEventsConfig> = {}): Promise<KvEventPublisher> {
+  return KvEventPublisher.open({
+    ...defaultKvEventsConfig,
+    enable_kv_cache_events: true,
+    publisher: 'zmq',
+    endpoint: 'tcp://*:0',
+    replay_endpoint: 'tcp://*:0',
+    ...config,
+  });
+}
+
+/** Batches are told apart by their time stamps. */
+function publish(publisher: KvEventPublisher, ...timestamps: number[]): void {
+  for (const timestamp of timestamps) publisher.publish(cleared, timestamp);
+}
+
+function follow(
+  publisher: KvEventPublisher,
+  other: { endpoint?: string; replayEndpoint?: string } = {},
+): { source: KvEventSource; heard: (number | 'reset')[] } {
+  const heard: (number | 'reset')[] = [];
+  const source = new KvEventSource({
+    endpoint: publisher.config.endpoint,
+    replayEndpoint: publisher.config.replay_endpoint ?? undefined,
+    ...other,
+    reconnectMs: 5,
+    onBatch: ({ timestampSeconds }) => heard.push(timestampSeconds),
+    onReset: () => heard.push('reset'),
+  });
+  return { source, heard };
+}
+
+/** Subscribed, and the first replay is over. */
+async function settled(source: KvEventSource, publisher: KvEventPublisher): Promise<void> {
+  await until(
+    () => publisher.subscribers === 1 && source.state.connected && !source.state.replaying,
+  );
+}
+
+/** A TCP relay that can be cut; while cut, it refuses. */
+async function cuttableLine(endpoint: string) {
+  const sockets = new Set<Socket>();
+  let whole = true;
+  const server = createServer((near) => {
+    if (!whole) {
+      near.destroy();
+      return;
+    }
+    const far = connect({ host: '127.0.0.1', port: Number(endpoint.split(':').at(-1)) });
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+    }
+    near.pipe(far).pipe(near);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const cut = (): void => {
+    whole = false;
+    for (const socket of sockets) socket.destroy();
+    sockets.clear();
+  };
+  return {
+    endpoint: `tcp://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
+    cut,
+    mend: () => {
+      whole = true;
+    },
+    close: async () => {
+      cut();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** Resolves once `condition` holds. */
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 10 s');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
