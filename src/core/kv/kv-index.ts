@@ -1,4 +1,5 @@
 // Which engine holds which KV block, exactly as the engines' own events say.
+import { LruMap } from '../base/index.ts';
 import type {
   BlockRemovedEvent,
   BlockStoredEvent,
@@ -66,6 +67,9 @@ interface Engine {
   groupIndex: number | undefined;
 }
 
+/** Names of adapters that are remembered; past this many, the least recent one is forgotten. */
+const adaptersMax = 4096;
+
 /** Kinds of KV cache whose blocks hold all of a prefix; others drop blocks as they slide along. */
 const indexedKinds: ReadonlySet<string> = new Set(['full_attention', 'mla_attention']);
 
@@ -85,6 +89,7 @@ export class KvIndex {
   readonly #engines = new Map<string, Engine>();
   readonly #tables = new Map<KvTier, HolderTable>();
   readonly #freeHolders: number[] = [];
+  readonly #adapters = new LruMap<string, true>({ entriesMax: adaptersMax });
   #orphans = 0;
   #overflows = 0;
   #ignoredEvents = 0;
@@ -186,6 +191,16 @@ export class KvIndex {
     };
   }
 
+  /** Tokens per block of an engine; 0 before its first block. */
+  blockSizeOf(name: string): number {
+    return this.#engines.get(name)?.blockSize ?? 0;
+  }
+
+  /** Whether blocks of a LoRA adapter of this name were ever announced. */
+  hasAdapter(name: string): boolean {
+    return this.#adapters.has(name);
+  }
+
   /** Blocks that one engine holds in a tier. */
   blocksOf(name: string, tier: KvTier = 'GPU'): number {
     return this.#engines.get(name)?.tiers.get(tier)?.hashes.size ?? 0;
@@ -241,6 +256,7 @@ export class KvIndex {
       return;
     }
     if (tier === 'GPU') engine.blockSize = blockSize;
+    if (event.loraName !== undefined) this.#adapters.set(event.loraName, true);
     for (let i = 0; i < blockHashes.length; i++) {
       const keys = ownKeys(event.extraKeys?.[i], event.loraName);
       const seed = withExtraKeys(parent, keys);

@@ -18,6 +18,8 @@ export interface RoutingRequest {
   readonly promptTokens: number;
   /** The prompt's token ids; set only if the policy asked for them (`Policy.needsTokens`). */
   readonly tokens: ArrayLike<number> | undefined;
+  /** `cache_salt` of the request, if it has one: engines share no KV across salts. */
+  readonly cacheSalt?: string | undefined;
   /** `max_tokens` of the request, if it has one. */
   readonly outputTokensMax: number | undefined;
   /**

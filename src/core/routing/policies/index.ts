@@ -1,6 +1,8 @@
 // The table of policies: the names that `--routing-logic` takes, and how each is made.
 import { InputError, type Random } from '../../base/index.ts';
+import { KvIndex } from '../../kv/index.ts';
 import type { Policy } from '../contract.ts';
+import { KvAwarePolicy } from './kvaware/kvaware.ts';
 import { LeastLoadedPolicy } from './leastloaded/leastloaded.ts';
 import { PredictivePolicy } from './predictive/predictive.ts';
 import { PrefixAwarePolicy } from './prefixaware/prefixaware.ts';
@@ -12,9 +14,17 @@ export interface PolicyOptions {
   readonly random: Random;
   /** `--prefix-min-match-length`: a shorter match, in bytes, counts as none. @default 0 */
   readonly prefixMinMatchLength?: number | undefined;
+  /** What `kvaware` reads; somebody must feed it the engines' KV events. */
+  readonly kvIndex?: KvIndex | undefined;
+  /** `--kv-aware-threshold`, in tokens: see `KvAwareOptions.uncachedTokensMax`. */
+  readonly kvAwareThreshold?: number | undefined;
 }
 
 const policies: Readonly<Record<string, (options: PolicyOptions) => Policy>> = {
+  kvaware: ({ random, kvIndex = new KvIndex(), kvAwareThreshold }) =>
+    new KvAwarePolicy(new LeastLoadedPolicy(random), kvIndex, {
+      uncachedTokensMax: kvAwareThreshold,
+    }),
   leastloaded: ({ random }) => new LeastLoadedPolicy(random),
   predictive: ({ random }) => new PredictivePolicy(random),
   prefixaware: ({ random, prefixMinMatchLength }) =>

@@ -1,9 +1,10 @@
 // Prefix aware: the engine that holds most of the prompt, unless waiting there costs too much.
 import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../../contract.ts';
 import { PrefixBeliefs, type PromptChain } from '../../prefix-beliefs.ts';
+import { isSaturated, leastLoad, type SaturationOptions } from '../../saturation.ts';
 import type { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
 
-export interface PrefixAwareOptions {
+export interface PrefixAwareOptions extends SaturationOptions {
   /**
    * A shorter match, in bytes, counts as none: upstream's `--prefix-min-match-length`.
    * @default 0
@@ -15,21 +16,7 @@ export interface PrefixAwareOptions {
    * @default 0.5
    */
   readonly matchShareMin?: number | undefined;
-  /**
-   * The warm engine is left when its queue of uncached prompt tokens is longer than the least by
-   * more than the cache saves plus this many tokens. About 2 s of prefill of an 8B model on an H100.
-   * @default 50000
-   */
-  readonly releaseTokens?: number | undefined;
-  /**
-   * The warm engine is left when it has this many requests in flight more than the least loaded,
-   * and more than 1.5 times as many: SGLang's rule, with a lower threshold.
-   * @default 32
-   */
-  readonly releaseRequests?: number | undefined;
 }
-
-const releaseRequestsRatio = 1.5;
 
 interface PrefixAwarePick extends Pick {
   chain: PromptChain | undefined;
@@ -42,8 +29,7 @@ export class PrefixAwarePolicy implements Policy {
   readonly #cold: LeastLoadedPolicy;
   readonly #matchBytesMin: number;
   readonly #matchShareMin: number;
-  readonly #releaseTokens: number;
-  readonly #releaseRequests: number;
+  readonly #release: SaturationOptions;
   readonly #beliefs = new PrefixBeliefs();
 
   /** @param cold Picks for requests whose prefix no engine holds. */
@@ -51,20 +37,15 @@ export class PrefixAwarePolicy implements Policy {
     this.#cold = cold;
     this.#matchBytesMin = options.matchBytesMin ?? 0;
     this.#matchShareMin = options.matchShareMin ?? 0.5;
-    this.#releaseTokens = options.releaseTokens ?? 50_000;
-    this.#releaseRequests = options.releaseRequests ?? 32;
+    this.#release = options;
   }
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[]): PrefixAwarePick {
     const chain = this.#beliefs.chainOf(request);
     const scores = endpoints.map((endpoint) => this.#beliefs.cachedTokens(endpoint, chain));
     let warm = 0;
-    let leastQueue = Number.POSITIVE_INFINITY;
-    let leastInflight = Number.POSITIVE_INFINITY;
     for (let i = 0; i < endpoints.length; i++) {
       const { load } = endpoints[i] as Endpoint;
-      leastQueue = Math.min(leastQueue, load.prefillTokens);
-      leastInflight = Math.min(leastInflight, load.inflight);
       const difference = (scores[i] as number) - (scores[warm] as number);
       const warmLoad = (endpoints[warm] as Endpoint).load;
       if (difference > 0 || (difference === 0 && load.prefillTokens < warmLoad.prefillTokens)) {
@@ -75,12 +56,8 @@ export class PrefixAwarePolicy implements Policy {
     const cachedTokens = scores[warm] as number;
     const matched = `${cachedTokens} of ${request.promptTokens} tokens`;
     if (cachedTokens > 0 && this.#isMatch(cachedTokens, chain)) {
-      const { prefillTokens, inflight } = endpoint.load;
-      const saturated =
-        prefillTokens > leastQueue + cachedTokens + this.#releaseTokens ||
-        (inflight > leastInflight + this.#releaseRequests &&
-          inflight > leastInflight * releaseRequestsRatio);
-      if (!saturated) {
+      const least = leastLoad(endpoints);
+      if (!isSaturated(endpoint.load, least, cachedTokens, this.#release)) {
         const reason = `longest cached prefix: ${matched}`;
         return { endpoint, reason, cachedTokens, scores, chain };
       }

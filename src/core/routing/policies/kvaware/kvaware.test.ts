@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { routingRequest } from '../../../../../test/support/routing.ts';
+import { ManualClock, seededRandom } from '../../../base/index.ts';
+import { createBlockHasher, KvEventLog, KvIndex, KvSequence } from '../../../kv/index.ts';
+import type { Endpoint, RoutingRequest } from '../../contract.ts';
+import { RoutingCore } from '../../routing-core.ts';
+import { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
+import { KvAwarePolicy } from './kvaware.ts';
+
+const blockSize = 16;
+const hasher = createBlockHasher();
+
+test('the engine with most of the prompt cached is picked, and says how much', () => {
+  const { policy, hold } = make();
+  const prompt = tokens(100, 1);
+  hold('a', prompt.subarray(0, 64));
+  hold('b', prompt);
+  const pick = policy.pick(request(prompt), [engine('a'), engine('b'), engine('c')]);
+  assert.equal(pick.endpoint.url, 'b');
+  assert.equal(pick.reason, 'most cached blocks: 96 of 100 tokens');
+  assert.deepEqual(pick.scores, [64, 96, 0]);
+});
+
+test('the last block of a fully cached prompt counts as work, as it does in vLLM', () => {
+  const { policy, hold } = make();
+  const prompt = tokens(64, 1);
+  hold('a', prompt);
+  assert.equal(policy.pick(request(prompt), [engine('a')]).cachedTokens, 48);
+});
+
+test('of equally warm engines the one with less prefill ahead is picked', () => {
+  const { policy, hold } = make();
+  const prompt = tokens(100, 1);
+  hold('a', prompt);
+  hold('b', prompt);
+  const endpoints = [engine('a', { prefillTokens: 900 }), engine('b', { prefillTokens: 20 })];
+  assert.equal(policy.pick(request(prompt), endpoints).endpoint.url, 'b');
+});
+
+test('a warm engine is kept while it is busy and left when it is saturated', () => {
+  const { policy, hold } = make();
+  const prompt = tokens(1000, 1);
+  hold('a', prompt);
+  const pickWith = (load: Partial<Endpoint['load']>) =>
+    policy.pick(request(prompt), [engine('a', load), engine('b')]);
+  assert.equal(pickWith({ prefillTokens: 40_000, inflight: 20 }).endpoint.url, 'a');
+  assert.equal(pickWith({ prefillTokens: 60_000 }).endpoint.url, 'b');
+  const released = pickWith({ inflight: 40, prefillTokens: 2000 });
+  assert.equal(released.endpoint.url, 'b');
+  assert.match(released.reason, /^released 992 of 1000 tokens on a saturated engine/);
+});
+
+test('a prefix that all requests share does not herd them to the engine that saw it first', () => {
+  const { policy, hold } = make();
+  const core = new RoutingCore({ policy, clock: new ManualClock() });
+  const urls = ['a', 'b', 'c', 'd'];
+  for (const url of urls) core.addEndpoint({ url, models: ['m'] });
+  const counts = new Map<string, number>();
+  for (let i = 0; i < 400; i++) {
+    // 512 shared tokens of 4,096: block 0 of the Mooncake conversation trace.
+    const prompt = Uint32Array.from([...tokens(512, 1), ...tokens(3584, i + 2)]);
+    const ticket = core.route(request(prompt));
+    ticket.sent();
+    const { url } = ticket.pick.endpoint;
+    hold(url, prompt);
+    counts.set(url, (counts.get(url) ?? 0) + 1);
+    if (i % 4 !== 3) continue;
+    ticket.firstByte();
+  }
+  for (const url of urls) {
+    const count = counts.get(url) ?? 0;
+    assert.ok(count >= 80 && count <= 120, `${url} got ${count} of 400`);
+  }
+});
+
+test("upstream's threshold sends requests with many uncached tokens to the least loaded", () => {
+  const prompt = tokens(4096, 1);
+  for (const [uncachedTokensMax, expected] of [
+    [2000, 'b'],
+    [3000, 'a'],
+    [undefined, 'a'],
+  ] as const) {
+    const { policy, hold } = make({ uncachedTokensMax });
+    hold('a', prompt.subarray(0, 2048));
+    const endpoints = [engine('a', { inflight: 5 }), engine('b')];
+    assert.equal(policy.pick(request(prompt), endpoints).endpoint.url, expected);
+  }
+});
+
+test('adapters are known by the model of the request, salts by its cache_salt', () => {
+  const { policy, hold } = make();
+  const prompt = tokens(100, 1);
+  hold('a', prompt, { lora: { id: 1, name: 'sql', path: '/loras/sql' } });
+  hold('b', prompt, { cacheSalt: 'tenant-1' });
+  const endpoints = [engine('a'), engine('b')];
+  const cachedFor = (overrides: Partial<RoutingRequest>) =>
+    policy.pick(request(prompt, overrides), endpoints).scores;
+  assert.deepEqual(cachedFor({}), [0, 0]);
+  assert.deepEqual(cachedFor({ model: 'sql' }), [96, 0]);
+  assert.deepEqual(cachedFor({ cacheSalt: 'tenant-1' }), [0, 96]);
+});
+
+test('a request without tokens goes to the least loaded engine', () => {
+  const { policy } = make();
+  const endpoints = [engine('a', { inflight: 3 }), engine('b')];
+  const pick = policy.pick(routingRequest('some text'), endpoints);
+  assert.equal(pick.endpoint.url, 'b');
+  assert.equal(pick.reason, 'no cached block; fewest requests in flight: 0');
+});
+
+/** The policy, and a way to say that an engine holds a prompt, in the events of vLLM. */
+function make(options: ConstructorParameters<typeof KvAwarePolicy>[2] = {}) {
+  const index = new KvIndex();
+  const policy = new KvAwarePolicy(new LeastLoadedPolicy(seededRandom(1)), index, options);
+  const hold = (
+    url: string,
+    prompt: Uint32Array,
+    scope: ConstructorParameters<typeof KvSequence>[3] = {},
+  ): void => {
+    const log = new KvEventLog();
+    const sequence = new KvSequence(hasher, blockSize, prompt, scope);
+    log.blocksStored(sequence, 0, Math.floor(prompt.length / blockSize));
+    index.apply(url, log.take());
+  };
+  return { policy, hold };
+}
+
+function request(prompt: Uint32Array, overrides: Partial<RoutingRequest> = {}): RoutingRequest {
+  return routingRequest('', { tokens: prompt, promptTokens: prompt.length, ...overrides });
+}
+
+function engine(url: string, load: Partial<Endpoint['load']> = {}): Endpoint {
+  const idle = { inflight: 0, prefilling: 0, prefillTokens: 0, decodeTokens: 0 };
+  return { url, models: ['m'], load: { ...idle, ...load }, reported: undefined };
+}
+
+function tokens(count: number, seed: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => (i * 7919 + seed * 104_729) % 150_000);
+}

@@ -1,0 +1,138 @@
+// KV aware: the engine that holds most of the prompt, as the engines' own KV events say.
+import type { KvIndex } from '../../../kv/index.ts';
+import type { Endpoint, Pick, Policy, RoutingRequest } from '../../contract.ts';
+import { isSaturated, leastLoad, type SaturationOptions } from '../../saturation.ts';
+import type { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
+
+export interface KvAwareOptions extends SaturationOptions {
+  /**
+   * With more uncached tokens than this on the best engine, the cache is not looked at and the
+   * least loaded engine is picked: upstream's `--kv-aware-threshold`. Upstream sets 2000; without
+   * a value this rule is off, as it throws away most of what long conversations have cached.
+   */
+  readonly uncachedTokensMax?: number | undefined;
+  /**
+   * With at least this share of the prompt cached, the engine is kept until it saturates; below,
+   * the engine with the least work ahead is picked, cached tokens being work saved. So a system
+   * prompt that all requests share does not tie them to the engine that saw it first.
+   * @default 0.5
+   */
+  readonly favouriteShareMin?: number | undefined;
+}
+
+const favouriteShareMinDefault = 0.5;
+
+/**
+ * Needs the prompt's tokens; a request without them (embeddings, or no tokenizer for its model)
+ * goes to the least loaded engine.
+ */
+export class KvAwarePolicy implements Policy {
+  readonly name = 'kvaware';
+  readonly needsTokens = true;
+  readonly #cold: LeastLoadedPolicy;
+  readonly #index: KvIndex;
+  readonly #options: KvAwareOptions;
+
+  /**
+   * @param cold Picks for requests of which nothing is cached.
+   * @param index Somebody else feeds it with the events of the engines, under their URLs.
+   */
+  constructor(cold: LeastLoadedPolicy, index: KvIndex, options: KvAwareOptions = {}) {
+    this.#cold = cold;
+    this.#index = index;
+    this.#options = options;
+  }
+
+  pick(request: RoutingRequest, endpoints: readonly Endpoint[]): Pick {
+    const cached = this.#cachedTokens(request, endpoints);
+    const warm = indexOfLeast(endpoints, (_, i) => -(cached[i] as number));
+    const cachedTokens = cached[warm] as number;
+    const matched = `${cachedTokens} of ${request.promptTokens} tokens`;
+    const { uncachedTokensMax, favouriteShareMin = favouriteShareMinDefault } = this.#options;
+    if (cachedTokens === 0) return this.#pickCold(request, endpoints, cached, 'no cached block');
+    if (
+      uncachedTokensMax !== undefined &&
+      request.promptTokens - cachedTokens > uncachedTokensMax
+    ) {
+      const why = `only ${matched} cached, over --kv-aware-threshold`;
+      return this.#pickCold(request, endpoints, cached, why);
+    }
+    const favourite = endpoints[warm] as Endpoint;
+    const isFavourite = cachedTokens >= favouriteShareMin * request.promptTokens;
+    const least = leastLoad(endpoints);
+    if (isFavourite && !isSaturated(favourite.load, least, cachedTokens, this.#options)) {
+      const reason = `most cached blocks: ${matched}`;
+      return { endpoint: favourite, reason, cachedTokens, scores: cached };
+    }
+    const best = indexOfLeast(
+      endpoints,
+      ({ load }, i) => load.prefillTokens - (cached[i] as number),
+    );
+    const why = isFavourite
+      ? `released ${matched} on a saturated engine`
+      : `most cached: ${matched}`;
+    return {
+      endpoint: endpoints[best] as Endpoint,
+      reason: `${why}; least prefill ahead, ${cached[best]} tokens cached`,
+      cachedTokens: cached[best] as number,
+      scores: cached,
+    };
+  }
+
+  /** Who feeds the index hears of restarts from the engine itself, in step with its events. */
+  onEndpointReset(_endpoint: Endpoint): void {}
+
+  #pickCold(
+    request: RoutingRequest,
+    endpoints: readonly Endpoint[],
+    cached: readonly number[],
+    why: string,
+  ): Pick {
+    const pick = this.#cold.pick(request, endpoints);
+    const cachedTokens = cached[endpoints.indexOf(pick.endpoint)] as number;
+    return {
+      endpoint: pick.endpoint,
+      reason: `${why}; ${pick.reason}`,
+      cachedTokens,
+      scores: cached,
+    };
+  }
+
+  /** Prompt tokens that each engine would find cached, by vLLM's own rule for the last block. */
+  #cachedTokens(request: RoutingRequest, endpoints: readonly Endpoint[]): number[] {
+    const { tokens, model, cacheSalt } = request;
+    if (tokens === undefined) return endpoints.map(() => 0);
+    const names = endpoints.map(({ url }) => url);
+    // An adapter is served under its own name as the model.
+    const loraName = model !== undefined && this.#index.hasAdapter(model) ? model : undefined;
+    const held = this.#index.match(tokens, { loraName, cacheSalt }, names);
+    return names.map((name, i) => {
+      const blockSize = this.#index.blockSizeOf(name);
+      if (blockSize === 0) return 0;
+      // The last token is always computed anew, for its logits, and with it the rest of its block.
+      const usable = Math.floor((tokens.length - 1) / blockSize) * blockSize;
+      return Math.min(held[i] as number, usable);
+    });
+  }
+}
+
+/** Of equals, the one with less prefill ahead, then with fewer requests, then the first. */
+function indexOfLeast(
+  endpoints: readonly Endpoint[],
+  cost: (endpoint: Endpoint, index: number) => number,
+): number {
+  let best = 0;
+  let bestCost = Number.POSITIVE_INFINITY;
+  endpoints.forEach((endpoint, i) => {
+    const own = cost(endpoint, i);
+    const { load } = endpoints[best] as Endpoint;
+    const difference =
+      own - bestCost ||
+      endpoint.load.prefillTokens - load.prefillTokens ||
+      endpoint.load.inflight - load.inflight;
+    if (i > 0 && difference >= 0) return;
+    best = i;
+    bestCost = own;
+  });
+  return best;
+}
