@@ -38,9 +38,9 @@ function parentOf({ key, path }: KnownKey): string {
 }
 
 function row({ key, node }: KnownKey): string {
-  const origin = node['x-origin'] === 'spillway' ? '**Spillway.** ' : '';
   const own =
     node.properties && !node.additionalProperties ? 'a map, see below' : allowedText(node);
+  const origin = node['x-origin'] === 'spillway' ? '**Spillway.** ' : '';
   const meaning = `${origin}${node.description ?? ''}`.replaceAll('|', '\\|');
   return `| \`${key}\` | ${own.replaceAll('|', '\\|')} | ${defaultText(node.default, node.properties)} | ${meaning} |`;
 }

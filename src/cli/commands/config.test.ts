@@ -81,6 +81,15 @@ test('validate prints every problem on a line and ends with 2', async () => {
   });
 });
 
+test('a key without effect is said, and is no error', async () => {
+  const path = file('vain.yaml', 'servingEngineSpec:\n  nodeSelector: {gpu: a}\n');
+  assert.deepEqual(await run('validate', '-f', path), {
+    out: 'valid\n',
+    err: `${path}:2:3: servingEngineSpec.nodeSelector: No effect, as in the upstream chart. Use nodeSelectorTerms of each model.\n`,
+    status: 0,
+  });
+});
+
 test('a GPU or model that the catalogue lacks is found before anything runs', async () => {
   const path = file(
     'gpu.yaml',

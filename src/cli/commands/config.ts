@@ -5,6 +5,7 @@ import { findGpu, findModel } from '../../core/engine/index.ts';
 import {
   defaultPreset,
   fromPlain,
+  type Problem,
   presets,
   problemLines,
   renderValues,
@@ -37,7 +38,8 @@ export function configCommand(
     .option('--defaults', 'include every default')
     .option('--json', 'print JSON')
     .action(async (flags: SourceFlags & { defaults?: boolean; json?: boolean }) => {
-      const { values, written } = await readValues(sources(flags, defaultPreset));
+      const { values, written, warnings } = await readValues(sources(flags, defaultPreset));
+      warn(warnings);
       if (flags.json) {
         output.write(`${JSON.stringify(flags.defaults ? values : toPlain(written), null, 2)}\n`);
       } else {
@@ -56,7 +58,8 @@ export function configCommand(
         throw new InputError('nothing to check; give -f FILE, --preset NAME or --set KEY=VALUE.');
       }
       try {
-        await readValues(given);
+        const { warnings } = await readValues(given);
+        warn(warnings);
         output.write(flags.json ? '{"valid":true,"problems":[]}\n' : 'valid\n');
       } catch (error) {
         if (!(error instanceof ValuesError)) throw error;
@@ -90,6 +93,10 @@ export function configCommand(
     });
 
   return command;
+
+  function warn(warnings: readonly Problem[]): void {
+    for (const line of problemLines(warnings)) errors.write(`${line}\n`);
+  }
 }
 
 /** The flags that say where values come from; the same for every command that takes values. */

@@ -12,7 +12,8 @@ import {
   type UpOutput,
   type UpOverrides,
 } from '../../apps/up/index.ts';
-import { routingLogics } from '../../core/values/index.ts';
+import { findGpu, findModel } from '../../core/engine/index.ts';
+import { defaultPreset, routingLogics } from '../../core/values/index.ts';
 import { watchStopSignals } from '../../io/processes/index.ts';
 import { loadValues } from '../../io/values/index.ts';
 
@@ -26,9 +27,6 @@ interface UpFlags extends Omit<UpOverrides, 'engineUrls'> {
   readonly json?: boolean;
   readonly logDir?: string;
 }
-
-/** What runs when nothing is said. */
-const defaultPreset = 'laptop';
 
 export function upCommand(): Command {
   return new Command('up')
@@ -61,6 +59,7 @@ async function up(flags: UpFlags): Promise<void> {
     sets: flags.set,
     setStrings: flags.setString,
     preset: usesDefault ? defaultPreset : flags.preset,
+    catalogue: { findGpu, findModel },
   });
   const values = overrideValues(loaded, {
     engines: flags.engines,

@@ -6,8 +6,9 @@ import { parseValues } from './parse.ts';
 import { presets } from './presets.ts';
 import { type Problem, ValuesError } from './problem.ts';
 import type { Values } from './schema.ts';
+import { allKeys } from './schema-node.ts';
 import { applySet } from './set.ts';
-import { type Dictionary, emptyMap } from './tree.ts';
+import { type Dictionary, emptyMap, pathText, placeAt, treeAt } from './tree.ts';
 import { validateValues } from './validate.ts';
 
 /** What the user gave, in the order in which Helm applies it; later wins. */
@@ -29,6 +30,8 @@ export interface ResolvedValues {
   readonly values: Values;
   /** Only what was written, merged, with places and comments. */
   readonly written: Dictionary;
+  /** What was written in vain: keys that are accepted and have no effect. */
+  readonly warnings: readonly Problem[];
 }
 
 /** @throws {ValuesError} With one line per problem: file, line, key, what is allowed. */
@@ -65,7 +68,19 @@ export function resolveValues(input: ValuesInput): ResolvedValues {
   if (validated.values === undefined || problems.length > 0) {
     throw new ValuesError(inOrder(problems, sources));
   }
-  return { values: validated.values, written };
+  return { values: validated.values, written, warnings: ineffectiveKeys(written) };
+}
+
+/** Written keys that upstream's examples carry and its templates do not read. */
+function ineffectiveKeys(written: Dictionary): Problem[] {
+  return allKeys()
+    .filter(({ node }) => node['x-ignored'])
+    .map(({ path, node }) => ({ path: path.split('.'), meaning: node.description ?? '' }))
+    .filter(({ path }) => treeAt(written, path) !== undefined)
+    .map(({ path, meaning }) => ({
+      place: placeAt(written, path, 'key'),
+      sentence: `${pathText(path)}: ${meaning.replace(/\.$/, '')}`,
+    }));
 }
 
 /** Problems from top to bottom of each file, files in their order, flags last. */

@@ -46,11 +46,11 @@ export function ours<T extends z.ZodType>(schema: T, description: string): T {
   return schema.meta({ ...schema.meta(), description, 'x-origin': 'spillway' });
 }
 
-/** A key that upstream's own examples carry and upstream's templates do not read. */
+/** A key outside lists that upstream's own examples carry and its templates do not read. */
 export function ignored<T extends z.ZodType>(schema: T, instead: string): T {
   return schema.meta({
     ...schema.meta(),
-    description: `Accepted and without effect, as in the upstream chart. ${instead}`,
+    description: `No effect, as in the upstream chart. ${instead}`,
     'x-ignored': true,
   });
 }

@@ -32,6 +32,7 @@ export const cacheserverSpec = section({
     }),
     'Image of the cache server.',
   ),
+  enableServer: ignored(z.boolean().optional(), 'Use enabled.'),
   repository: ignored(text.optional(), 'Use image.repository.'),
   tag: ignored(text.optional(), 'Use image.tag.'),
   imagePullPolicy: upstream(pullPolicy.default('IfNotPresent'), 'When to pull the image.'),
