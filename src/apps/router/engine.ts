@@ -4,7 +4,7 @@ import type { RoutingCore } from '../../core/routing/index.ts';
 import { fetchBytes, type Ticker, type UpstreamLimits, UpstreamPool } from '../../io/http/index.ts';
 import type { Logger } from '../../io/log/index.ts';
 import type { ProxyTarget } from './proxied-request.ts';
-import { EngineMetrics, type RouterMetrics } from './router-metrics.ts';
+import type { EngineMetrics, RouterMetrics } from './router-metrics.ts';
 
 /** A model as the engine's /v1/models lists it, passed on unchanged. */
 export type ModelCard = Readonly<Record<string, unknown>> & { readonly id: string };
@@ -61,7 +61,7 @@ export class Engine implements ProxyTarget {
     const parsed = new URL(url);
     this.host = parsed.host;
     this.basePath = parsed.pathname === '/' ? '' : parsed.pathname.replace(/\/$/, '');
-    this.metrics = new EngineMetrics(options.metrics, url);
+    this.metrics = options.metrics.engine(url);
     core.addEndpoint({
       url,
       models: options.staticModels,

@@ -11,6 +11,13 @@ export interface StaticEngine {
   readonly models: readonly string[];
 }
 
+/** ZMQ endpoints of an engine's KV events. */
+export interface KvEventAddress {
+  readonly endpoint: string;
+  /** Where lost batches can be asked for again. */
+  readonly replayEndpoint: string | undefined;
+}
+
 export interface RouterOptions {
   /** @default '127.0.0.1' */
   readonly host?: string;
@@ -43,6 +50,10 @@ export interface RouterOptions {
   readonly healthTimeoutMs?: number;
   /** @default 5000 */
   readonly statsIntervalMs?: number;
+  /** Over which request rates are taken. @default 60 */
+  readonly requestStatsWindowSeconds?: number;
+  /** Where engines publish their KV events, by engine URL; asked of the engine if not given. */
+  readonly kvEventSources?: ReadonlyMap<string, KvEventAddress>;
   readonly server?: Partial<ServerLimits> & { readonly connectionsMax?: number };
   readonly upstream?: Partial<UpstreamLimits>;
   /** How late a deadline may be noticed. @default 250 */

@@ -103,7 +103,9 @@ export class ProxiedRequest implements ResponseSink {
   /** Picks an engine and sends the request there. */
   start(): void {
     try {
-      this.#send(this.#context.core.route(this.#request));
+      const ticket = this.#context.core.route(this.#request);
+      this.#context.metrics.routed(this.#request.model);
+      this.#send(ticket);
     } catch (error) {
       this.#refuse(error);
     }
@@ -175,6 +177,7 @@ export class ProxiedRequest implements ResponseSink {
     ticket.sent();
     const nowMs = performance.now();
     this.#sentAtMs = nowMs;
+    target.metrics.rate.count(nowMs / 1000);
     if (this.#context.log.infoEnabled) this.#logPick(url, nowMs);
     const toHead = this.#exchange.head.method === 'HEAD';
     const body = this.#body.length > 0 ? this.#body : undefined;

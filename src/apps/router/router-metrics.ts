@@ -2,6 +2,7 @@
 import type { Histogram } from '../../core/base/index.ts';
 import type { Counter, MetricsRegistry } from '../../core/metrics/index.ts';
 import type { Outcome } from '../../core/routing/index.ts';
+import { RateMeter } from './rate-meter.ts';
 
 /** Seconds; vLLM's buckets for end-to-end latency, with finer ones in front. */
 const latencyBounds = [
@@ -25,8 +26,17 @@ export class RouterMetrics {
   readonly firstByte;
   readonly cachedTokens;
   readonly refusedRequests;
+  readonly rate: RateMeter;
+  /** Requests that came, and those that failed; for the router's view of itself. */
+  arrived = 0;
+  failed = 0;
+  readonly #windowSeconds: number;
+  readonly #incomingByModel = new Map<string, Counter>();
 
-  constructor(registry: MetricsRegistry) {
+  /** @param windowSeconds Over which rates are taken. */
+  constructor(registry: MetricsRegistry, windowSeconds: number) {
+    this.#windowSeconds = windowSeconds;
+    this.rate = new RateMeter({ windowSeconds: Math.min(windowSeconds, 10) });
     const seriesMax = modelSeriesMax;
     this.incoming = registry.counter({
       name: 'vllm:num_incoming_requests',
@@ -88,8 +98,24 @@ export class RouterMetrics {
     });
   }
 
+  engine(url: string): EngineMetrics {
+    return new EngineMetrics(this, url, this.#windowSeconds);
+  }
+
+  /** A request for a model that some engine serves. */
+  routed(model: string | undefined): void {
+    const name = model ?? '';
+    let counter = this.#incomingByModel.get(name);
+    if (counter === undefined) {
+      counter = this.incoming.with({ model: name });
+      if (this.#incomingByModel.size < modelSeriesMax) this.#incomingByModel.set(name, counter);
+    }
+    counter.inc();
+  }
+
   /** @param model undefined when no engine knows it: clients choose names, so it gets no series. */
   refused(model: string | undefined): void {
+    this.failed++;
     this.refusedRequests.with({ model: model ?? 'unknown' }).inc();
   }
 }
@@ -101,18 +127,22 @@ interface ModelSeries {
 }
 
 /** The series of one engine, looked up once and kept, because every request counts in them. */
-export class EngineMetrics {
+class EngineMetrics {
   readonly firstByteSeconds: Histogram;
   readonly reroutes: Counter;
+  readonly rate: RateMeter;
   readonly #families: RouterMetrics;
   readonly #server: string;
+  #latencySum = 0;
+  #latencyCount = 0;
   readonly #completed: Counter;
   readonly #cancelled: Counter;
   readonly #failed: Counter;
   readonly #cachedTokens: Counter;
   readonly #models = new Map<string, ModelSeries>();
 
-  constructor(families: RouterMetrics, url: string) {
+  constructor(families: RouterMetrics, url: string, windowSeconds: number) {
+    this.rate = new RateMeter({ windowSeconds });
     this.#families = families;
     this.#server = url;
     const outcome = (status: Outcome['status']) =>
@@ -125,6 +155,11 @@ export class EngineMetrics {
     this.#cachedTokens = families.cachedTokens.with({ server: url });
   }
 
+  /** Over all requests that ended; 0 before the first. */
+  get meanLatencySeconds(): number {
+    return this.#latencyCount === 0 ? 0 : this.#latencySum / this.#latencyCount;
+  }
+
   error(model: string | undefined, kind: string): void {
     this.#families.errors
       .with({ server: this.#server, model: model ?? '', error_type: kind })
@@ -134,7 +169,12 @@ export class EngineMetrics {
   finished(model: string | undefined, status: number, outcome: Outcome, seconds: number): void {
     if (outcome.status === 'completed') this.#completed.inc();
     else if (outcome.status === 'cancelled') this.#cancelled.inc();
-    else this.#failed.inc();
+    else {
+      this.#failed.inc();
+      this.#families.failed++;
+    }
+    this.#latencySum += seconds;
+    this.#latencyCount++;
     const series = this.#seriesOf(model ?? '');
     let latency = series.latencyByStatus.get(status);
     if (latency === undefined) {
@@ -162,3 +202,5 @@ export class EngineMetrics {
     return series;
   }
 }
+
+export type { EngineMetrics };

@@ -10,10 +10,10 @@ import { AttemptIds, requestIdOf } from './attempt-ids.ts';
 import { Engine } from './engine.ts';
 import { engineViews } from './engine-views.ts';
 import { EventFeed } from './event-feed.ts';
+import { declareFleetGauges } from './fleet-gauges.ts';
 import type { RouterOptions } from './options.ts';
 import { ownRoutes } from './own-routes.ts';
 import { ProxiedRequest, type ProxyContext } from './proxied-request.ts';
-import { RequestRate } from './request-rate.ts';
 import { type BodyKind, bodyKindOf, modelOfForm } from './request-routes.ts';
 import { RouterMetrics } from './router-metrics.ts';
 
@@ -49,7 +49,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   const clock: Clock = { nowSeconds: () => performance.now() / 1000 };
   const nowSeconds = () => clock.nowSeconds();
   const registry = new MetricsRegistry();
-  const metrics = new RouterMetrics(registry);
+  const metrics = new RouterMetrics(registry, options.requestStatsWindowSeconds ?? 60);
   const policy = createPolicy(options.policy ?? 'predictive', {
     random: seededRandom(Date.now()),
     prefixMinMatchLength: options.prefixMinMatchLength,
@@ -57,6 +57,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   const core = new RoutingCore({ policy, clock, aliases });
   const ticker = new Ticker({ tickMs: options.tickMs ?? 250 });
   const engines = createEngines(options, { core, ticker, metrics });
+  declareFleetGauges(registry, core, engines, nowSeconds);
   const attemptIds = new AttemptIds();
   const context: ProxyContext = {
     core,
@@ -72,20 +73,16 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   };
   let draining = false;
   const startedAtSeconds = nowSeconds();
-  const requestRate = new RequestRate(startedAtSeconds);
   const routerView = () => {
     const views = engineViews(core, engines, nowSeconds());
-    const sum = (count: (view: (typeof views)[number]) => number) =>
-      views.reduce((total, view) => total + count(view), 0);
-    const requests = sum(({ totals }) => totals.requests - totals.retries);
     return {
       policy: policy.name,
       version,
       uptimeSeconds: nowSeconds() - startedAtSeconds,
-      requests,
-      errors: sum(({ totals }) => totals.errors),
-      requestsPerSecond: requestRate.perSecond(requests, nowSeconds()),
-      inflight: sum(({ load }) => load.inflight),
+      requests: metrics.arrived,
+      errors: metrics.failed,
+      requestsPerSecond: metrics.rate.perSecond(nowSeconds()),
+      inflight: views.reduce((sum, { load }) => sum + load.inflight, 0),
       engines: views,
     };
   };
@@ -125,6 +122,8 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   };
 
   const proxy = (exchange: ServerExchange, kind: BodyKind, arrivedAtMs: number) => {
+    metrics.arrived++;
+    metrics.rate.count(arrivedAtMs / 1000);
     const { headers } = exchange.head;
     const id = requestIdOf(headers.get('x-request-id'));
     const headerSession = sessionHeader === undefined ? undefined : headers.get(sessionHeader);

@@ -1,19 +1,138 @@
 // `spillway router`: the router as one process, with the flags of production-stack's router.
 import { Command, Option } from 'commander';
-import { type StaticEngine, startRouter } from '../../apps/router/index.ts';
+import { type KvEventAddress, type StaticEngine, startRouter } from '../../apps/router/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { createLogger, type LogLevel, logLevels } from '../../io/log/index.ts';
+import { watchLifeline } from '../../io/processes/index.ts';
 import { loadWebpage } from '../../io/webpage/index.ts';
+import { refusedRouterFlags } from '../router-refused-flags.ts';
+
+interface Flags {
+  readonly host: string;
+  readonly port: number;
+  readonly rootPath: string;
+  readonly serviceDiscovery: string;
+  readonly staticBackends: readonly string[];
+  readonly staticModels?: readonly string[];
+  readonly staticAliases?: readonly string[];
+  readonly staticBackendHealthCheckInterval: number;
+  readonly staticBackendHealthCheckTimeoutSeconds: number;
+  readonly routingLogic: string;
+  readonly sessionKey?: string;
+  readonly prefixMinMatchLength: number;
+  readonly maxInstanceFailoverRerouteAttempts: number;
+  readonly engineStatsInterval: number;
+  readonly requestStatsWindow: number;
+  readonly kvEventSource: ReadonlyMap<string, KvEventAddress>;
+  readonly apiKey?: string;
+  readonly forwardAuthorization: boolean;
+  readonly pickHeader: boolean;
+  readonly dashboard: boolean;
+  readonly maxRequestBytes: number;
+  readonly maxConnections: number;
+  readonly connectTimeout: number;
+  readonly firstByteTimeout: number;
+  readonly streamIdleTimeout: number;
+  readonly shutdownTimeout: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: 'text' | 'json';
+}
 
 export function routerCommand(): Command {
-  return new Command('router')
+  const command = new Command('router')
     .description('an OpenAI-compatible reverse proxy that sends each request to the right engine')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <port>', 'port to listen on; 0 for any', parsePort, 8001)
-    .requiredOption('--static-backends <urls>', 'engines, comma-separated', parseList)
-    .option('--static-models <models>', 'their models, aligned with the engines', parseList)
+    .option('--port <port>', 'port to listen on; 0 for any', wholeNumber('--port', 0, 65_535), 8001)
+    .option('--root-path <path>', 'prefix of all paths', rootPath, '')
+    .option('--service-discovery <kind>', 'how engines are found: static', discovery, 'static')
+    .requiredOption('--static-backends <urls>', 'engines, comma-separated', list)
+    .option('--static-models <models>', 'model of each engine, if it does not list its own', list)
+    .option('--static-aliases <pairs>', 'other names of models, as alias:model,…', list)
+    .option('--static-backend-health-checks', 'no effect: engines are always checked')
+    .option(
+      '--static-backend-health-check-interval <seconds>',
+      'between two checks of an engine; one that is out is asked each second',
+      seconds('--static-backend-health-check-interval'),
+      5,
+    )
+    .option(
+      '--static-backend-health-check-timeout-seconds <seconds>',
+      'how long a check may take',
+      seconds('--static-backend-health-check-timeout-seconds'),
+      3,
+    )
     .option('--routing-logic <policy>', 'how an engine is picked', 'predictive')
     .option('--session-key <name>', 'header or body key that names a session')
+    .option(
+      '--prefix-min-match-length <bytes>',
+      'prefixaware: a shorter match counts as none',
+      wholeNumber('--prefix-min-match-length', 0),
+      0,
+    )
+    .option(
+      '--max-instance-failover-reroute-attempts <n>',
+      'further engines to try before the first byte of an answer',
+      wholeNumber('--max-instance-failover-reroute-attempts', 0, 100),
+      2,
+    )
+    .option(
+      '--engine-stats-interval <seconds>',
+      'between two readings of an engine’s /metrics',
+      seconds('--engine-stats-interval'),
+      5,
+    )
+    .option(
+      '--request-stats-window <seconds>',
+      'window of request rates',
+      wholeNumber('--request-stats-window', 1, 86_400),
+      60,
+    )
+    .option(
+      '--kv-event-source <url=endpoint>',
+      'where an engine publishes KV events: URL=ENDPOINT[,REPLAY_ENDPOINT]; may be repeated',
+      kvEventSource,
+      new Map<string, KvEventAddress>(),
+    )
+    .option('--api-key <key>', 'bearer token that clients must send')
+    .option('--forward-authorization', 'let the Authorization of clients reach engines', false)
+    .option('--no-pick-header', 'do not say in x-spillway-pick why an engine was picked')
+    .option('--no-dashboard', 'do not serve the web page')
+    .option(
+      '--max-request-bytes <bytes>',
+      'largest request body; more is answered 413',
+      wholeNumber('--max-request-bytes', 1),
+      64 * 1_048_576,
+    )
+    .option(
+      '--max-connections <n>',
+      'most client connections at once',
+      wholeNumber('--max-connections', 1),
+      16_384,
+    )
+    .option(
+      '--connect-timeout <seconds>',
+      'for a connection to an engine',
+      seconds('--connect-timeout'),
+      5,
+    )
+    .option(
+      '--first-byte-timeout <seconds>',
+      'for the first byte of an answer; 0: none, since engines may queue for long',
+      seconds('--first-byte-timeout'),
+      0,
+    )
+    .option(
+      '--stream-idle-timeout <seconds>',
+      'for how long an answer may stop',
+      seconds('--stream-idle-timeout'),
+      300,
+    )
+    .option(
+      '--shutdown-timeout <seconds>',
+      'after SIGTERM, for how long requests under way may finish',
+      seconds('--shutdown-timeout'),
+      30,
+    )
     .addOption(
       new Option('--log-level <level>', 'least level that is logged')
         .choices(logLevels)
@@ -24,23 +143,18 @@ export function routerCommand(): Command {
         .choices(['text', 'json'])
         .default('text'),
     )
-    .allowUnknownOption()
-    .allowExcessArguments()
     .action(run);
-}
-
-interface Flags {
-  readonly host: string;
-  readonly port: number;
-  readonly staticBackends: readonly string[];
-  readonly staticModels?: readonly string[];
-  readonly routingLogic: string;
-  readonly sessionKey?: string;
-  readonly logLevel: LogLevel;
-  readonly logFormat: 'text' | 'json';
+  for (const [flag, why] of Object.entries(refusedRouterFlags)) {
+    command.addOption(new Option(`--${flag} [value]`).hideHelp());
+    command.on(`option:${flag}`, () => {
+      throw new InputError(`--${flag} does not work here: ${why}.`);
+    });
+  }
+  return command;
 }
 
 async function run(flags: Flags): Promise<void> {
+  watchLifeline();
   const log = createLogger({
     stream: process.stderr,
     level: flags.logLevel,
@@ -49,20 +163,48 @@ async function run(flags: Flags): Promise<void> {
   const router = await startRouter({
     host: flags.host,
     port: flags.port,
+    rootPath: flags.rootPath,
     engines: staticEngines(flags.staticBackends, flags.staticModels),
+    aliases: aliases(flags.staticAliases ?? []),
     policy: flags.routingLogic,
     sessionKey: flags.sessionKey,
+    prefixMinMatchLength: flags.prefixMinMatchLength,
+    apiKey: flags.apiKey,
     engineApiKey: process.env['VLLM_API_KEY'] || undefined,
-    webpage: await loadWebpage(),
+    forwardAuthorization: flags.forwardAuthorization,
+    reroutesMax: flags.maxInstanceFailoverRerouteAttempts,
+    pickHeader: flags.pickHeader,
+    healthIntervalMs: flags.staticBackendHealthCheckInterval * 1000,
+    healthTimeoutMs: flags.staticBackendHealthCheckTimeoutSeconds * 1000,
+    statsIntervalMs: flags.engineStatsInterval * 1000,
+    requestStatsWindowSeconds: flags.requestStatsWindow,
+    kvEventSources: flags.kvEventSource,
+    server: { requestBytesMax: flags.maxRequestBytes, connectionsMax: flags.maxConnections },
+    upstream: {
+      connectTimeoutMs: flags.connectTimeout * 1000,
+      firstByteTimeoutMs: flags.firstByteTimeout * 1000,
+      streamIdleTimeoutMs: flags.streamIdleTimeout * 1000,
+    },
+    ...(flags.dashboard ? { webpage: await loadWebpage() } : {}),
     log,
   });
   process.stdout.write(`router: ${router.url}\n`);
-  await router.probed;
-  await new Promise<void>((resolve) => {
-    process.once('SIGTERM', resolve);
-    process.once('SIGINT', resolve);
+  const signal = await nextSignal();
+  log.info(`${signal}: finishing the requests under way; Ctrl-C again ends at once`);
+  process.once('SIGINT', () => process.exit(130));
+  await router.close(flags.shutdownTimeout * 1000);
+}
+
+function nextSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    const stop = (signal: string) => {
+      process.off('SIGTERM', stop);
+      process.off('SIGINT', stop);
+      resolve(signal);
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
   });
-  await router.close(30_000);
 }
 
 function staticEngines(
@@ -81,15 +223,67 @@ function staticEngines(
   });
 }
 
-function parseList(text: string): string[] {
+function aliases(pairs: readonly string[]): Map<string, string> {
+  return new Map(
+    pairs.map((pair): [string, string] => {
+      const colon = pair.indexOf(':');
+      if (colon <= 0 || colon === pair.length - 1) {
+        throw new InputError(`--static-aliases takes alias:model, not "${pair}".`);
+      }
+      return [pair.slice(0, colon), pair.slice(colon + 1)];
+    }),
+  );
+}
+
+function kvEventSource(
+  text: string,
+  sources: ReadonlyMap<string, KvEventAddress>,
+): ReadonlyMap<string, KvEventAddress> {
+  const [, url, endpoint, replayEndpoint] =
+    /^(https?:\/\/[^=]+)=([^,]+)(?:,(.+))?$/.exec(text) ?? [];
+  if (url === undefined || endpoint === undefined) {
+    throw new InputError(
+      `--kv-event-source takes URL=ENDPOINT[,REPLAY_ENDPOINT], such as ` +
+        `http://127.0.0.1:8000=tcp://127.0.0.1:5557, not "${text}".`,
+    );
+  }
+  return new Map([...sources, [url.replace(/\/+$/, ''), { endpoint, replayEndpoint }]]);
+}
+
+function list(text: string): string[] {
   return text
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
 }
 
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new InputError(`--port takes 0 to 65535, not "${text}".`);
+function discovery(text: string): string {
+  if (text === 'static') return text;
+  throw new InputError(
+    `--service-discovery "${text}" is not there yet; "static" with --static-backends is.`,
+  );
+}
+
+function rootPath(text: string): string {
+  const path = text.replace(/\/+$/, '');
+  if (path === '' || path.startsWith('/')) return path;
+  throw new InputError(`--root-path must begin with "/", not "${text}".`);
+}
+
+function wholeNumber(flag: string, min: number, max = Number.MAX_SAFE_INTEGER) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new InputError(`${flag} takes a whole number ${range}, not "${text}".`);
+  };
+}
+
+function seconds(flag: string) {
+  return (text: string): number => {
+    const value = Number(text);
+    // setInterval counts in 32-bit milliseconds.
+    if (text.trim() !== '' && value >= 0 && value <= 2_000_000) return value;
+    throw new InputError(`${flag} takes seconds from 0 to 2000000, not "${text}".`);
+  };
 }

@@ -1,0 +1,51 @@
+// Flags of production-stack's router that do not work here yet, each with the reason in a sentence.
+
+const kubernetes = 'Kubernetes discovery is not there yet; list the engines with --static-backends';
+const lmcache =
+  'the router does not speak to an LMCache controller yet; kvaware follows the engines’ own KV events';
+const disaggregated = 'disaggregated prefill is not there yet';
+const semanticCache = 'there is no semantic cache';
+const files = 'there are no files and batches yet';
+const dynamic = 'settings cannot be changed while the router runs yet; restart it';
+const telemetry = 'telemetry is not exported yet; scrape /metrics';
+
+/** Flag without its dashes, to why it is refused. */
+export const refusedRouterFlags: Readonly<Record<string, string>> = {
+  'k8s-service-discovery-type': kubernetes,
+  'k8s-port': kubernetes,
+  'k8s-namespace': kubernetes,
+  'k8s-label-selector': kubernetes,
+  'k8s-watcher-timeout-seconds': kubernetes,
+  'backend-health-check-timeout-seconds': kubernetes,
+  'static-model-types': 'engines are checked on /health whatever their type',
+  'static-model-labels': disaggregated,
+  'prefill-model-labels': disaggregated,
+  'decode-model-labels': disaggregated,
+  'kv-aware-threshold': lmcache,
+  'lmcache-controller-port': lmcache,
+  'lmcache-controller-reply-port': lmcache,
+  'lmcache-controller-heartbeat-port': lmcache,
+  'lmcache-health-check-interval': lmcache,
+  'lmcache-worker-timeout': lmcache,
+  callbacks: 'callbacks are Python objects, and this router is not written in Python',
+  'request-rewriter': 'requests are not rewritten; upstream knows only "noop" here as well',
+  'feature-gates': 'there are no feature gates',
+  'external-providers-config': 'external providers are not there yet',
+  'semantic-cache-model': semanticCache,
+  'semantic-cache-dir': semanticCache,
+  'semantic-cache-threshold': semanticCache,
+  'enable-batch-api': files,
+  'file-storage-class': files,
+  'file-storage-path': files,
+  'batch-processor': files,
+  'log-stats': 'statistics are on /metrics and /debug/router',
+  'log-stats-interval': 'statistics are on /metrics and /debug/router',
+  'dynamic-config-yaml': dynamic,
+  'dynamic-config-json': dynamic,
+  'sentry-dsn': telemetry,
+  'sentry-traces-sample-rate': telemetry,
+  'sentry-profile-session-sample-rate': telemetry,
+  'otel-endpoint': telemetry,
+  'otel-service-name': telemetry,
+  'otel-secure': telemetry,
+};
