@@ -2,9 +2,11 @@
 //
 //   npm run bench:truth [-- DIRECTORY]
 //
-// DIRECTORY holds runs and profiles as bench/data/vllm-runs does, which it is unless given. Ends with status 1 if a mean is further off than its bound.
+// DIRECTORY holds runs and profiles as bench/data/vllm-runs does, which it is unless given. After
+// them come the measured points of bench/data/vllm-measured-points.csv against the roofline. Ends with status 1 if a mean is further off than its bound.
 import { join } from 'node:path';
 import { type Comparison, compareRun, meanErrors, truthCases } from './truth/compare.ts';
+import { predictTpotMs, readMeasuredPoints } from './truth/points.ts';
 
 const directory = process.argv[2] ?? join(import.meta.dirname, 'data', 'vllm-runs');
 let missed = false;
@@ -15,6 +17,7 @@ for (const truthCase of truthCases(directory)) {
     (error) => Math.abs(error) > truthCase.errorMax,
   );
 }
+console.log(pointsReport());
 process.exitCode = missed ? 1 : 0;
 
 function report({ truthCase, config, result, predicted, real }: Comparison): string {
@@ -49,4 +52,38 @@ function row(name: string, predicted: number, real: number): string {
   const digits = real < 1000 ? 2 : 0;
   const error = `${((predicted / real - 1) * 100).toFixed(2)} %`;
   return `${name.padEnd(16)}${predicted.toFixed(digits).padStart(12)}${real.toFixed(digits).padStart(12)}${error.padStart(9)}`;
+}
+
+function pointsReport(): string {
+  const points = readMeasuredPoints(join(import.meta.dirname, 'data', 'vllm-measured-points.csv'));
+  const groups = Map.groupBy(points, ({ gpu, model, weightBytesPerValue, tensorParallelSize }) => {
+    const precision = weightBytesPerValue === 1 ? 'fp8' : 'bf16';
+    return `${model} ${precision} on ${tensorParallelSize} × ${gpu}`;
+  });
+  const all: number[] = [];
+  const rows = [...groups].map(([name, group]) => {
+    const errors = group.map((point) => predictTpotMs(point) / point.tpotMs - 1);
+    all.push(...errors);
+    return errorRow(name, errors);
+  });
+  return [
+    'roofline: time per output token against measured points',
+    `${'engine'.padEnd(44)}${'points'.padStart(7)}${'mean'.padStart(9)}${'mean |error|'.padStart(14)}${'worst'.padStart(9)}`,
+    ...rows,
+    errorRow('all', all),
+  ].join('\n');
+}
+
+function errorRow(name: string, errors: readonly number[]): string {
+  const percent = (value: number) => `${(value * 100).toFixed(1)} %`;
+  const mean = (values: readonly number[]) =>
+    values.reduce((sum, value) => sum + value, 0) / values.length;
+  const sizes = errors.map(Math.abs);
+  return (
+    name.padEnd(44) +
+    String(errors.length).padStart(7) +
+    percent(mean(errors)).padStart(9) +
+    percent(mean(sizes)).padStart(14) +
+    percent(Math.max(...sizes)).padStart(9)
+  );
 }

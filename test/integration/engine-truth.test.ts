@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { compareRun, meanErrors, truthCases } from '../../bench/truth/compare.ts';
+import { predictTpotMs, readMeasuredPoints } from '../../bench/truth/points.ts';
 
 const directory = join(import.meta.dirname, '../../bench/data/vllm-runs');
 
@@ -24,4 +25,14 @@ test('without its link constants the tensor-parallel run is far off: they are ne
   const bare = { ...tensorParallel, hostSecondsPerStep: 0, link: undefined };
   const { ttft } = meanErrors(await compareRun(directory, bare));
   assert.ok(ttft < -0.4, `TTFT is off by ${ttft}`);
+});
+
+test('the roofline gives the time per output token of measured points within 10 % on average', () => {
+  const points = readMeasuredPoints(
+    join(import.meta.dirname, '../../bench/data/vllm-measured-points.csv'),
+  ).filter(({ outputTokens, clients }) => outputTokens <= 1024 && clients <= 16);
+  assert.ok(points.length > 40, `${points.length} points`);
+  const errors = points.map((point) => Math.abs(predictTpotMs(point) / point.tpotMs - 1));
+  const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
+  assert.ok(mean < 0.1, `mean error ${mean}`);
 });

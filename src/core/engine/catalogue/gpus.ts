@@ -12,11 +12,12 @@ export interface GpuSpec {
   readonly memoryBytesPerSecond: number;
   /** To the other GPUs of the engine, one direction. */
   readonly link: { readonly kind: 'NVLink' | 'PCIe' | 'memory'; readonly bytesPerSecond: number };
-  /** Shares of the above that large kernels reach. */
+  /** Shares of the above that large steps reach in measurements. */
   readonly efficiency: {
     readonly matrix: number;
     readonly attention: number;
     readonly memory: number;
+    readonly link: number;
   };
   /** vLLM gives an A100 the small token budget whatever its memory. */
   readonly isA100: boolean;
@@ -38,7 +39,7 @@ export const gpus: readonly GpuSpec[] = [
     flopsPerSecond: 312 * tera,
     memoryBytesPerSecond: 2039 * giga,
     link: { kind: 'NVLink', bytesPerSecond: 300 * giga },
-    efficiency: { matrix: 0.75, attention: 0.55, memory: 0.82 },
+    efficiency: { matrix: 0.55, attention: 0.55, memory: 0.78, link: 0.57 },
     isA100: true,
     source: 'NVIDIA A100 datasheet (SXM 80 GB): 312 TFLOP/s, 2,039 GB/s, NVLink 600 GB/s both ways',
     efficiencySource: 'estimated from H100',
@@ -49,10 +50,10 @@ export const gpus: readonly GpuSpec[] = [
     flopsPerSecond: 989 * tera,
     memoryBytesPerSecond: 3350 * giga,
     link: { kind: 'NVLink', bytesPerSecond: 450 * giga },
-    efficiency: { matrix: 0.65, attention: 0.5, memory: 0.8 },
+    efficiency: { matrix: 0.5, attention: 0.6, memory: 0.78, link: 0.57 },
     isA100: false,
     source: 'NVIDIA H100 datasheet (SXM): 989 TFLOP/s, 3.35 TB/s, NVLink 900 GB/s both ways',
-    efficiencySource: 'estimated',
+    efficiencySource: 'fitted: bench/data/vllm-measured-points.csv',
   },
   {
     name: 'H200',
@@ -60,10 +61,10 @@ export const gpus: readonly GpuSpec[] = [
     flopsPerSecond: 989 * tera,
     memoryBytesPerSecond: 4800 * giga,
     link: { kind: 'NVLink', bytesPerSecond: 450 * giga },
-    efficiency: { matrix: 0.65, attention: 0.5, memory: 0.8 },
+    efficiency: { matrix: 0.5, attention: 0.6, memory: 0.76, link: 0.57 },
     isA100: false,
     source: 'NVIDIA H200 datasheet: 989 TFLOP/s, 4.8 TB/s, NVLink 900 GB/s both ways',
-    efficiencySource: 'estimated',
+    efficiencySource: 'fitted: bench/data/vllm-measured-points.csv',
   },
   {
     name: 'B200',
@@ -71,10 +72,10 @@ export const gpus: readonly GpuSpec[] = [
     flopsPerSecond: 2250 * tera,
     memoryBytesPerSecond: 7700 * giga,
     link: { kind: 'NVLink', bytesPerSecond: 900 * giga },
-    efficiency: { matrix: 0.65, attention: 0.45, memory: 0.75 },
+    efficiency: { matrix: 0.7, attention: 0.6, memory: 0.66, link: 0.57 },
     isA100: false,
     source: 'NVIDIA HGX B200: 2.25 PFLOP/s, 7.7 TB/s, NVLink 1.8 TB/s both ways',
-    efficiencySource: 'estimated',
+    efficiencySource: 'fitted: bench/data/vllm-measured-points.csv (fp8 only)',
   },
   {
     name: 'L40S',
@@ -82,7 +83,7 @@ export const gpus: readonly GpuSpec[] = [
     flopsPerSecond: 362 * tera,
     memoryBytesPerSecond: 864 * giga,
     link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
-    efficiency: { matrix: 0.7, attention: 0.5, memory: 0.85 },
+    efficiency: { matrix: 0.7, attention: 0.5, memory: 0.85, link: 1 },
     isA100: false,
     source: 'NVIDIA L40S datasheet: 362 TFLOP/s, 864 GB/s; PCIe 4.0 x16 as achieved',
     efficiencySource: 'estimated from RTX 4090',
@@ -93,7 +94,7 @@ export const gpus: readonly GpuSpec[] = [
     flopsPerSecond: 125 * tera,
     memoryBytesPerSecond: 600 * giga,
     link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
-    efficiency: { matrix: 0.6, attention: 0.45, memory: 0.85 },
+    efficiency: { matrix: 0.6, attention: 0.45, memory: 0.85, link: 1 },
     isA100: false,
     source: 'NVIDIA A10 datasheet: 125 TFLOP/s, 600 GB/s; PCIe 4.0 x16 as achieved',
     efficiencySource: 'estimated from RTX 4090; 150 W hold its clock below the datasheet',
@@ -104,7 +105,7 @@ export const gpus: readonly GpuSpec[] = [
     flopsPerSecond: 165.2 * tera,
     memoryBytesPerSecond: 1008 * giga,
     link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
-    efficiency: { matrix: 0.98, attention: 0.7, memory: 0.92 },
+    efficiency: { matrix: 0.98, attention: 0.7, memory: 0.92, link: 1 },
     isA100: false,
     source:
       'NVIDIA Ada architecture paper: 165.2 TFLOP/s, 1,008 GB/s; memory from the recorded run',
@@ -116,7 +117,7 @@ export const gpus: readonly GpuSpec[] = [
     flopsPerSecond: 503.8 * tera,
     memoryBytesPerSecond: 1792 * giga,
     link: { kind: 'PCIe', bytesPerSecond: 15 * giga },
-    efficiency: { matrix: 0.78, attention: 0.45, memory: 0.78 },
+    efficiency: { matrix: 0.78, attention: 0.45, memory: 0.78, link: 1 },
     isA100: false,
     source:
       'NVIDIA RTX PRO Blackwell architecture paper: 503.8 TFLOP/s, 1,792 GB/s; link as fitted in docs/models/engine-model.md',
@@ -128,7 +129,7 @@ export const gpus: readonly GpuSpec[] = [
     flopsPerSecond: 20 * tera,
     memoryBytesPerSecond: 307 * giga,
     link: { kind: 'memory', bytesPerSecond: 50 * giga },
-    efficiency: { matrix: 0.5, attention: 0.3, memory: 0.7 },
+    efficiency: { matrix: 0.5, attention: 0.3, memory: 0.7, link: 1 },
     isA100: false,
     source:
       'One socket with AMX and eight channels of DDR5-4800 (307 GB/s); rate of operations as sustained',

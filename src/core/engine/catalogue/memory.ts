@@ -7,7 +7,7 @@ import {
   schedulerDefaults,
 } from '../config.ts';
 import type { GpuSpec } from './gpus.ts';
-import { kvBytesPerTokenPerGpu, type ModelSpec, weightBytes } from './model-spec.ts';
+import { kvBytesPerTokenPerGpu, type ModelSpec, modelParameters } from './model-spec.ts';
 
 /**
  * Memory outside weights and KV cache that does not grow with the batch: CUDA libraries, graphs,
@@ -28,6 +28,8 @@ export interface LayoutOptions {
   readonly gpu: GpuSpec;
   /** 1 unless given. */
   readonly tensorParallelSize?: number;
+  /** 1 for fp8 weights; the model's own unless given. The KV cache keeps the model's. */
+  readonly weightBytesPerValue?: number;
   /** Share of the GPU's memory that vLLM may use; 0.92 unless given. */
   readonly gpuMemoryUtilization?: number;
   /** Takes the place of the computed size, on each GPU, as `--kv-cache-memory-bytes`. */
@@ -84,21 +86,18 @@ export function kvBlocks(
   const gigabytes = (value: number) => `${(value / 1e9).toFixed(1)} GB`;
   throw new InputError(
     `${model.name} leaves no room for KV cache on ${tensorParallelSize} × ${gpu.name}: its weights ` +
-      `take ${gigabytes(weightBytes(model) / tensorParallelSize)} of ` +
+      `take ${gigabytes(weightBytesPerGpu(layout))} of ` +
       `${gpu.memoryBytes === undefined ? 'memory' : gigabytes(gpu.memoryBytes)} per GPU; use a ` +
       'larger GPU, more of them (tensor parallel), or a smaller model',
   );
 }
 
 function kvCacheBytes(
-  {
-    model,
-    gpu,
-    tensorParallelSize = 1,
-    gpuMemoryUtilization = defaultMemoryUtilization,
-  }: LayoutOptions,
+  layout: LayoutOptions,
   limits: Pick<EngineConfig, 'maxNumBatchedTokens' | 'maxNumSeqs'>,
 ): number {
+  const { model, gpu, tensorParallelSize = 1 } = layout;
+  const { gpuMemoryUtilization = defaultMemoryUtilization } = layout;
   if (gpu.memoryBytes === undefined) return defaultCpuKvBytes;
   const { hiddenSize, intermediateSize, feedForwardMatrices, experts, bytesPerValue } = model;
   // The feed-forward part is the peak: its inputs and outputs, and the residual stream.
@@ -108,8 +107,13 @@ function kvCacheBytes(
     ((feedForwardMatrices * active) / tensorParallelSize + 2 * hiddenSize) *
     bytesPerValue;
   const logits = limits.maxNumSeqs * model.vocabSize * logitBytes * logitsCopies;
-  const weights = weightBytes(model) / tensorParallelSize;
+  const weights = weightBytesPerGpu(layout);
   return (
     gpu.memoryBytes * gpuMemoryUtilization - weights - activationBytes - logits - fixedReserveBytes
   );
+}
+
+function weightBytesPerGpu({ model, tensorParallelSize = 1, weightBytesPerValue }: LayoutOptions) {
+  const bytesPerValue = weightBytesPerValue ?? model.bytesPerValue;
+  return (modelParameters(model) * bytesPerValue) / tensorParallelSize;
 }

@@ -19,20 +19,28 @@ export interface RooflineOptions {
   readonly weightBytesPerValue?: number;
   /** Time of a step outside kernels; `defaultHostSecondsPerStep` unless given. */
   readonly hostSecondsPerStep?: number;
-  readonly link?: AllReduceLink;
+  /** That of the GPU unless given. */
+  readonly link?: AllReduceLink | undefined;
 }
 
-/** Scheduling, input preparation and sampling that no kernel hides (BLIS fits 126 µs; vLLM 0.19 more). */
-const defaultHostSecondsPerStep = 0.3e-3;
-/** Gaps between the kernels of a layer, with CUDA graphs. */
-const layerOverheadSeconds = 10e-6;
-/** Start of an all-reduce within one machine, over NVLink and over PCIe. */
-const allReduceLatencySeconds = { NVLink: 12e-6, PCIe: 25e-6, memory: 20e-6 } as const;
+// The constants below, and the efficiencies of H100, H200 and B200, are fitted to the time per
+// output token of measured points (docs/models/engine-model.md, "Roofline").
+
+/** Scheduling, input preparation and sampling that no kernel hides. */
+const defaultHostSecondsPerStep = 0.6e-3;
+/** Gaps between the kernels of a layer. */
+const layerOverheadSeconds = 11e-6;
+/** Start of an all-reduce within one machine: a fixed part, and one per doubling of its GPUs. */
+const allReduceStartSeconds = {
+  NVLink: [5.5e-6, 7e-6],
+  PCIe: [18e-6, 7e-6],
+  memory: [20e-6, 0],
+} as const;
 /**
  * How sharply arithmetic and memory traffic hide each other: t = (a^p + m^p)^(1/p). A perfect
- * overlap would be p = ∞; p = 2.5 fits the measured matrix kernels around the ridge best.
+ * overlap would be p = ∞, none p = 1; the measured matrix kernels around the ridge lie near 2.
  */
-const overlapExponent = 2.5;
+const overlapExponent = 2;
 
 /**
  * A roofline of the model on the GPU: matrix products, attention, output layer, element-wise
@@ -44,10 +52,7 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
   const { model, gpu, tensorParallelSize: gpusPerLayer = 1 } = options;
   const weightBytesPerValue = options.weightBytesPerValue ?? model.bytesPerValue;
   const host = options.hostSecondsPerStep ?? defaultHostSecondsPerStep;
-  const link = options.link ?? {
-    latencySeconds: allReduceLatencySeconds[gpu.link.kind],
-    bytesPerSecond: gpu.link.bytesPerSecond,
-  };
+  const link = options.link ?? defaultLink(gpu, gpusPerLayer);
   const speedUp = weightBytesPerValue === 1 ? 2 : 1;
   const matrixRate = gpu.flopsPerSecond * gpu.efficiency.matrix * speedUp;
   const attentionRate = gpu.flopsPerSecond * gpu.efficiency.attention;
@@ -80,6 +85,14 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
         allReduce(load.tokens)
       );
     },
+  };
+}
+
+function defaultLink({ link, efficiency }: GpuSpec, gpusPerLayer: number): AllReduceLink {
+  const [fixed, perDoubling] = allReduceStartSeconds[link.kind];
+  return {
+    latencySeconds: fixed + perDoubling * Math.log2(gpusPerLayer),
+    bytesPerSecond: link.bytesPerSecond * efficiency.link,
   };
 }
 
