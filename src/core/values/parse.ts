@@ -226,6 +226,7 @@ function scalarOf(value: unknown): Scalar {
 /** The parser's message without its hints, as the rest of a sentence. */
 function yamlSentence({ code, message }: YAMLError): string {
   if (code === 'TAB_AS_INDENT') return 'a tab cannot be used for indentation; use spaces';
+  if (/call stack/.test(message)) return 'it is nested too deeply';
   if (code === 'MULTIPLE_DOCS') {
     return 'a values file has one document; give what follows --- in a file of its own';
   }

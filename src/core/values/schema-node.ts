@@ -150,6 +150,13 @@ export interface KnownKey {
 
 /** Every key of the schema, depth first: for the reference, and to say where a key belongs. */
 export function allKeys(): readonly KnownKey[] {
+  known ??= findKeys();
+  return known;
+}
+
+let known: readonly KnownKey[] | undefined;
+
+function findKeys(): readonly KnownKey[] {
   const found: KnownKey[] = [];
   const walk = (node: SchemaNode, path: string): void => {
     for (const option of node.anyOf ?? [node]) {

@@ -29,6 +29,7 @@ test('the grammar of --set is that of Helm', () => {
     ['a=c:\\\\d', { a: 'c:\\d' }],
     ['a={b,c}', { a: ['b', 'c'] }],
     ['a={}', { a: [] }],
+    ['a=[],b=null', { a: [], b: null }],
     ['a={1,true},b=2', { a: [1, true], b: 2 }],
     ['a={b\\,c,d\\}}', { a: ['b,c', 'd}'] }],
     ['a[0]=b', { a: ['b'] }],

@@ -25,7 +25,7 @@ export interface Applied {
  * Applies one `--set` (typed) or `--set-string` (texts only) argument.
  *
  * The grammar is Helm's: `a=1,b.c=x`, `a[0].b=x`, `a={x,y}`, `\,` and `\.` for the characters
- * themselves; true, false, null and whole numbers are typed. Where Helm leaves "0.5" a text and
+ * themselves; true, false, null, [] and whole numbers are typed; `{}` is an empty list as well. Where Helm leaves "0.5" a text and
  * the key takes only numbers, it is read as a number.
  *
  * @see https://helm.sh/docs/intro/using_helm/#the-format-and-limitations-of---set
@@ -130,6 +130,7 @@ function parseAssignments(text: string): Assignment[] {
 }
 
 function valueTree(path: Path, value: Assignment['value'], flag: string, place: Place): Tree {
+  if (value === '[]' && flag === '--set') return { kind: 'list', place, items: [] };
   if (typeof value === 'string') {
     return { kind: 'leaf', place, value: flag === '--set' ? typed(value, path) : value };
   }

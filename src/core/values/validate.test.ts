@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import { presets } from './presets.ts';
 import { ValuesError } from './problem.ts';
 import { resolveValues, type ValuesInput } from './resolve.ts';
 
@@ -210,6 +212,48 @@ test('a long report is cut and counts the rest', () => {
   const lines = refusal(keys);
   assert.equal(lines.length, 21);
   assert.equal(lines.at(-1), '… and 10 more problems.');
+});
+
+test('no text, however damaged, makes anything but values or a report', () => {
+  const texts = presets.map(({ yaml }) => yaml);
+  const damage = fc.record({
+    text: fc.constantFrom(...texts),
+    at: fc.nat(1000),
+    length: fc.nat(12),
+    insert: fc.constantFrom(
+      '',
+      ' ',
+      '\n',
+      '\t',
+      ':',
+      '- ',
+      '{',
+      ']',
+      '"',
+      '&a ',
+      '*a',
+      '<<: ',
+      '!!x ',
+      '|',
+      '#',
+      '\0',
+      '~',
+      '9',
+    ),
+  });
+  fc.assert(
+    fc.property(damage, ({ text, at, length, insert }) => {
+      const broken = text.slice(0, at) + insert + text.slice(at + length);
+      try {
+        resolveValues({ files: [{ name: 'f', text: broken }] });
+      } catch (error) {
+        assert.ok(error instanceof ValuesError, broken);
+        for (const { place, sentence } of error.problems) {
+          assert.ok((place.line ?? 0) > 0 && !sentence.includes('\n'), sentence);
+        }
+      }
+    }),
+  );
 });
 
 test('an unknown preset is named with those that exist', () => {
