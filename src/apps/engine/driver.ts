@@ -7,8 +7,8 @@ export interface DriverOptions<R extends EngineRequest> {
   readonly timeScale: number;
   /** Wall seconds, monotonic. */
   readonly wallSeconds: () => number;
-  /** Samples one token of a request; answers whether it ends. */
-  readonly onToken: (request: R) => boolean;
+  /** Samples one token of a request, at a time in GPU seconds; answers whether it ends. */
+  readonly onToken: (request: R, nowSeconds: number) => boolean;
   /** After each step, with the step just done. */
   readonly onStep: (step: EngineStep) => void;
 }
@@ -97,7 +97,7 @@ export class Driver<R extends EngineRequest> {
       this.#lagSeconds = -dueIn;
       this.#step = undefined;
       this.#modelSeconds = step.endSeconds;
-      model.complete(step, (request) => onToken(request as R));
+      model.complete(step, (request) => onToken(request as R, step.endSeconds));
       onStep(step);
       if (wallSeconds() >= burstEnd) {
         this.#sleep(0);

@@ -1,19 +1,26 @@
 // The embedded engine without its HTTP edge: requests in, tokens out, on the engine model's time.
 import { createHash } from 'node:crypto';
 import { seededRandom } from '../../core/base/index.ts';
-import { EngineModel } from '../../core/engine/index.ts';
+import { EngineModel, type EngineStats, type EngineStep } from '../../core/engine/index.ts';
 import { chainRoot, hashTokenBlock } from '../../core/kv/index.ts';
+import { ApiError } from '../../core/protocol/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
 import { Driver } from './driver.ts';
+import { randomHex } from './generation/request-id.ts';
+import type { KvEvents } from './kv-events.ts';
+import { EngineMetrics } from './metrics/engine-metrics.ts';
 import type { EngineServerOptions } from './options.ts';
 import { Sequence, type TokenDelta } from './sequence.ts';
 import { syntheticText } from './text/synthetic-text.ts';
 import { scriptedTokens } from './text/token-source.ts';
 import { type WordList, wordList } from './text/word-list.ts';
 
+/** The release whose behaviour is emulated. */
+export const emulatedVersion = '0.32.0';
+
 /** One sequence to generate, all defaults filled in. */
 export interface GenerationOptions {
-  /** Unique within the engine. */
+  /** The answer's id; the engine adds to it what makes it unique. */
   readonly id: string;
   readonly prompt: readonly number[];
   readonly maxTokens: number;
@@ -27,52 +34,133 @@ export interface GenerationOptions {
   readonly cacheSalt: string | undefined;
   /** Which of several answers to one prompt: each has its own text. */
   readonly choice: number;
+  /** How many there are. */
+  readonly choices: number;
   readonly seed: number | undefined;
-  /** Answer exactly this instead of synthetic text. */
+  /** Answer exactly these tokens instead of synthetic text. */
   readonly script: readonly number[] | undefined;
+  /** The only tokens that may be sampled. */
+  readonly allowedTokens: readonly number[] | undefined;
   readonly onDelta: (delta: TokenDelta) => void;
 }
+
+/** Lag, in wall seconds, from which the engine says that it has fallen behind. */
+const lagWarningSeconds = 0.1;
 
 /** An engine; as many in one process as there is memory for. */
 export class Engine {
   readonly options: EngineServerOptions;
   readonly tokenizer: Tokenizer;
   readonly servedModelNames: readonly string[];
+  readonly metrics: EngineMetrics;
   /** As real vLLM's: version, and eight digits that stand for the configuration. */
   readonly systemFingerprint: string;
-  readonly createdSeconds = Math.floor(Date.now() / 1000);
+  /** HTTP requests within the routes that vLLM tracks. */
+  serverLoad = 0;
   readonly #model: EngineModel;
   readonly #driver: Driver<Sequence>;
-  readonly #sequences = new Map<string, Sequence>();
+  readonly #kvEvents: KvEvents | undefined;
+  readonly #sequences = new Set<Sequence>();
+  readonly #wallPerModelSecond: number;
   #words: WordList | undefined;
+  #prefillTokens = 0;
+  #generatedInStep = 0;
+  #prefilledInStep = 0;
+  #hasFallenBehind = false;
+  #isDraining = false;
+  #onIdle: (() => void) | undefined;
 
-  constructor(options: EngineServerOptions) {
+  /** @param kvEvents Where KV events go; they are not made when undefined. */
+  constructor(options: EngineServerOptions, kvEvents?: KvEvents) {
     this.options = options;
+    this.#kvEvents = kvEvents;
     this.tokenizer = options.tokenizer;
     this.servedModelNames = options.servedModelNames ?? [options.model];
     const digest = createHash('sha256').update(JSON.stringify(options.config)).digest('hex');
     this.systemFingerprint = `vllm-${emulatedVersion}-${digest.slice(0, 8)}`;
+    const timeScale = options.timeScale ?? 1;
+    this.#wallPerModelSecond = Number.isFinite(timeScale) ? 1 / timeScale : 1;
     this.#model = new EngineModel({
       config: options.config,
       cost: options.cost,
       listener: {
-        admitted: (request, cachedTokens) => {
-          (request as Sequence).cachedTokens = cachedTokens;
+        ...kvEvents?.listener,
+        admitted: (request, cachedTokens, nowSeconds) => {
+          const sequence = request as Sequence;
+          sequence.cachedTokens = cachedTokens;
+          sequence.admittedSeconds = nowSeconds;
+          this.metrics.onAdmitted(sequence.promptTokens, cachedTokens);
+        },
+        preempted: (request) => {
+          (request as Sequence).preemptions++;
         },
       },
     });
     this.#driver = new Driver({
       model: this.#model,
-      timeScale: options.timeScale ?? 1,
+      timeScale,
       wallSeconds: () => performance.now() / 1000,
-      onToken: (sequence) => this.#onToken(sequence),
-      onStep: () => {},
+      onToken: (sequence, nowSeconds) => this.#onToken(sequence, nowSeconds),
+      onStep: (step) => this.#onStep(step),
     });
+    this.metrics = new EngineMetrics(
+      options,
+      this.modelName,
+      () => this.stats(),
+      () => this.#driver.lagSeconds,
+    );
   }
 
   /** The name in answers. */
   get modelName(): string {
     return this.servedModelNames[0] as string;
+  }
+
+  /** How late the last tokens were, wall seconds. */
+  get lagSeconds(): number {
+    return this.#driver.lagSeconds;
+  }
+
+  /** Whether it is late enough to matter. */
+  get isBehind(): boolean {
+    return this.lagSeconds > lagWarningSeconds;
+  }
+
+  /** Token ids that a request may name are below this. */
+  get vocabularySize(): number {
+    return this.options.vocabularySize ?? this.tokenizer.vocabularySize;
+  }
+
+  stats(): EngineStats {
+    return this.#model.stats;
+  }
+
+  /**
+   * Whether `sequences` more may be queued.
+   *
+   * @throws {ApiError} 503 over a queue limit, 500 while draining.
+   */
+  checkAdmission(sequences: number): void {
+    if (this.#isDraining) {
+      throw new ApiError(500, 'InternalServerError', 'cannot schedule new futures after shutdown');
+    }
+    const { maxNumQueuedReqs, maxNumQueuedTokens } = this.options;
+    if (maxNumQueuedReqs !== undefined && this.#sequences.size + sequences > maxNumQueuedReqs) {
+      this.metrics.onRejected('max_num_queued_reqs');
+      throw new ApiError(
+        503,
+        'Service Unavailable',
+        'The engine is currently busy and cannot accept new requests. Please try again later or on a different instance.',
+      );
+    }
+    if (maxNumQueuedTokens !== undefined && this.#prefillTokens >= maxNumQueuedTokens) {
+      this.metrics.onRejected('max_num_queued_tokens');
+      throw new ApiError(
+        503,
+        'Service Unavailable',
+        'The engine has reached its prefill token backlog limit. Please try again later or on a different instance.',
+      );
+    }
   }
 
   /** Queues a sequence; its tokens come through `onDelta`, the last with a finish reason. */
@@ -81,34 +169,48 @@ export class Engine {
     const sequence = new Sequence(
       {
         ...options,
+        id: `${options.id}-${randomHex(4)}`,
+        kv: this.#kvEvents?.sequence(options.prompt, options.cacheSalt),
         rootKey: rootKey(options.cacheSalt),
         blockSize: this.options.config.blockSize,
         arrivalSeconds: this.#driver.nowSeconds(),
-        source: options.script
-          ? scriptedTokens(options.script, endToken ?? 0)
-          : syntheticText({
-              words: this.#wordList(),
-              random: seededRandom(this.#textSeed(options)),
-              endToken: options.ignoreEos ? undefined : endToken,
-              tokensMin: options.minTokens,
-            }),
+        source: this.#source(options, endToken),
         endToken,
       },
       this.tokenizer,
     );
-    this.#sequences.set(sequence.id, sequence);
+    this.#sequences.add(sequence);
+    this.#prefillTokens += sequence.promptTokens;
     this.#driver.add(sequence);
     return sequence;
   }
 
   /** The client has gone: frees the blocks at once, sends nothing. */
   cancel(sequence: Sequence): void {
-    if (!this.#sequences.delete(sequence.id)) return;
+    if (!this.#forget(sequence)) return;
     this.#driver.abort(sequence);
   }
 
-  stats(): EngineModel['stats'] {
-    return this.#model.stats;
+  /** @returns False if a request holds blocks: nothing is reset then. */
+  resetPrefixCache(): boolean {
+    return this.#model.resetPrefixCache();
+  }
+
+  /** Takes no more requests; resolves when those there are have ended. */
+  drain(): Promise<void> {
+    this.#isDraining = true;
+    return new Promise((resolve) => {
+      if (this.#sequences.size === 0) resolve();
+      else this.#onIdle = resolve;
+    });
+  }
+
+  /** Ends every answer with `reason`. */
+  abortAll(reason: 'abort' | 'error'): void {
+    for (const sequence of [...this.#sequences]) {
+      this.cancel(sequence);
+      sequence.abort(reason);
+    }
   }
 
   close(): void {
@@ -116,34 +218,89 @@ export class Engine {
     this.#sequences.clear();
   }
 
-  #onToken(sequence: Sequence): boolean {
+  #onToken(sequence: Sequence, nowSeconds: number): boolean {
+    const scale = this.#wallPerModelSecond;
+    this.#generatedInStep++;
+    if (sequence.output.length === 0) {
+      this.#prefillTokens -= sequence.promptTokens;
+      this.#prefilledInStep += sequence.promptTokens - sequence.cachedTokens;
+      sequence.firstTokenSeconds = nowSeconds;
+      this.metrics.onFirstToken(
+        sequence.promptTokens,
+        sequence.cachedTokens,
+        (nowSeconds - sequence.arrivalSeconds) * scale,
+      );
+    } else {
+      this.metrics.onLaterToken((nowSeconds - sequence.lastTokenSeconds) * scale);
+    }
+    sequence.lastTokenSeconds = nowSeconds;
     const ends = sequence.sample();
-    if (ends) this.#sequences.delete(sequence.id);
+    if (ends && this.#forget(sequence)) {
+      this.metrics.onFinished({
+        reason: sequence.finishReason ?? 'error',
+        promptTokens: sequence.promptTokens,
+        outputTokens: sequence.output.length,
+        maxTokens: sequence.maxTokens,
+        choices: sequence.choices,
+        cachedTokens: sequence.cachedTokens,
+        preemptions: sequence.preemptions,
+        arrivalSeconds: sequence.arrivalSeconds * scale,
+        admittedSeconds: sequence.admittedSeconds * scale,
+        firstTokenSeconds: sequence.firstTokenSeconds * scale,
+        lastTokenSeconds: sequence.lastTokenSeconds * scale,
+      });
+    }
     return ends;
   }
 
-  #wordList(): WordList {
+  #onStep(step: EngineStep): void {
+    this.#kvEvents?.publish();
+    const estimate = this.options.stepEstimate?.(step.load);
+    if (estimate) this.metrics.onEstimate(estimate);
+    this.metrics.onStep(this.#generatedInStep, this.#prefilledInStep);
+    this.#generatedInStep = 0;
+    this.#prefilledInStep = 0;
+    if (this.isBehind && !this.#hasFallenBehind) {
+      this.#hasFallenBehind = true;
+      this.options.log?.(
+        `The engine is ${this.lagSeconds.toFixed(2)} s behind its own clock: this machine is too slow for the load at this time scale.`,
+      );
+    }
+  }
+
+  #forget(sequence: Sequence): boolean {
+    if (!this.#sequences.delete(sequence)) return false;
+    if (sequence.output.length === 0) this.#prefillTokens -= sequence.promptTokens;
+    if (this.#sequences.size === 0) this.#onIdle?.();
+    return true;
+  }
+
+  #source(options: GenerationOptions, endToken: number | undefined) {
+    if (options.script) return scriptedTokens(options.script, endToken ?? 0);
+    const random = seededRandom(this.#textSeed(options));
     this.#words ??= wordList(this.tokenizer);
-    return this.#words;
+    const { allowedTokens } = options;
+    return syntheticText({
+      words: allowedTokens
+        ? { words: allowedTokens, openers: allowedTokens, capitals: allowedTokens }
+        : this.#words,
+      random,
+      endToken: options.ignoreEos ? undefined : endToken,
+      tokensMin: options.minTokens,
+    });
   }
 
   /** The same prompt gets the same answer, whatever came in between. */
   #textSeed({ prompt, seed = 0, choice }: GenerationOptions): number {
     const engineSeed = this.options.seed ?? 0;
-    return hashTokenBlock(
-      chainRoot,
-      [engineSeed, seed, choice, ...prompt.slice(-64), prompt.length],
-      0,
-      Math.min(prompt.length, 64) + 4,
-    );
+    const key = hashTokenBlock(chainRoot, prompt, 0, prompt.length);
+    return hashTokenBlock(key, [engineSeed, seed, choice], 0, 3);
   }
 }
 
-/** The release whose behaviour is emulated. */
-export const emulatedVersion = '0.32.0';
-
+/** The parent of first blocks: requests with different salts share nothing. */
 function rootKey(salt: string | undefined): number {
   if (salt === undefined) return chainRoot;
-  const bytes = Array.from(new TextEncoder().encode(salt));
-  return hashTokenBlock(chainRoot, [0x73616c74, ...bytes], 0, bytes.length + 1);
+  const bytes = new TextEncoder().encode(salt);
+  return hashTokenBlock(chainRoot, bytes, 0, bytes.length);
 }

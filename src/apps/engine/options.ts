@@ -1,6 +1,9 @@
 // What an embedded engine can be told: vLLM's settings under vLLM's names, and ours.
-import type { EngineConfig, StepCostModel } from '../../core/engine/index.ts';
+import type { EngineConfig, StepCostModel, StepLoad } from '../../core/engine/index.ts';
+import type { BlockHashAlgorithm } from '../../core/kv/index.ts';
+import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
+import type { FaultOptions } from './faults/fault-options.ts';
 
 export interface EngineServerOptions {
   /** @default '127.0.0.1' */
@@ -16,10 +19,46 @@ export interface EngineServerOptions {
   /** How long a step takes. */
   readonly cost: StepCostModel;
   readonly tokenizer: Tokenizer;
-  /** GPU seconds per wall second. @default 1 */
+  /** Rows of the model's output layer. @default the tokenizer's highest id + 1 */
+  readonly vocabularySize?: number;
+  /** Operations and memory traffic of a step on one GPU. @default not counted */
+  readonly stepEstimate?: (load: StepLoad) => {
+    readonly flops: number;
+    readonly readBytes: number;
+    readonly writeBytes: number;
+  };
+  /** Whether and where KV events are published. @default not */
+  readonly kvEvents?: KvEventsConfig;
+  /** How published blocks are named. @default 'sha256' */
+  readonly prefixCachingHashAlgorithm?: BlockHashAlgorithm;
+  /** GPU seconds per wall second; Infinity runs as fast as the machine can. @default 1 */
   readonly timeScale?: number;
-  /** Seed of the synthetic text. @default 0 */
+  /** Seed of the synthetic text and of the faults' dice. @default 0 */
   readonly seed?: number;
-  /** vLLM's `--enable-prompt-tokens-details`: cached tokens in `usage`. @default false */
+  /** Bearer token that /v1 asks for. @default none */
+  readonly apiKey?: string;
+  /** Requests waiting or running past which new ones get 503. @default no limit */
+  readonly maxNumQueuedReqs?: number;
+  /** Prompt tokens in prefill from which new requests get 503. @default no limit */
+  readonly maxNumQueuedTokens?: number;
+  /** Cached tokens in `usage`. @default false */
   readonly enablePromptTokensDetails?: boolean;
+  /** /load counts requests; else it is 0. @default false */
+  readonly enableServerLoadTracking?: boolean;
+  /** Usage in every stream, asked for or not. @default false */
+  readonly enableForceIncludeUsage?: boolean;
+  /** Echo X-Request-Id, or make one. @default false */
+  readonly enableRequestIdHeaders?: boolean;
+  /** With `toolCallParser`, allows tools under `tool_choice: auto`. @default false */
+  readonly enableAutoToolChoice?: boolean;
+  /** vLLM's name of a parser, such as `hermes`; needed for any tool call. @default none */
+  readonly toolCallParser?: string;
+  /** How long SIGTERM lets running requests finish, seconds. @default 0 */
+  readonly shutdownTimeoutSeconds?: number;
+  /** What goes wrong on purpose. @default nothing */
+  readonly faults?: FaultOptions;
+  /** One line per call, such as that the engine falls behind. @default nothing is logged */
+  readonly log?: (line: string) => void;
+  /** The `crash` fault struck; the port is closed already. */
+  readonly onCrash?: () => void;
 }

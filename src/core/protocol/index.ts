@@ -38,6 +38,7 @@ export { checkSampling, type SamplingRead, stopStrings } from './openai/sampling
 export {
   anything,
   boolean,
+  dictionary,
   type Issue,
   integer,
   list,

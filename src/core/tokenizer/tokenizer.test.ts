@@ -91,7 +91,7 @@ test('a stream of tokens gives whole characters only, and together the whole tex
       const parts = tokenizer
         .encode(text, { addSpecialTokens: false })
         .map((id) => decoder.push(id));
-      assert.ok(parts.every((part) => !part.includes('\ufffd')));
+      assert.ok(text.includes('\ufffd') || parts.every((part) => !part.includes('\ufffd')));
       assert.equal(parts.join('') + decoder.end(), text.normalize('NFC'));
     }),
   );

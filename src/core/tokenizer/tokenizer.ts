@@ -134,6 +134,12 @@ export class Tokenizer {
     return this.#addedIds.get(content);
   }
 
+  /** The token as tokenizer.json spells it, in the byte-level alphabet. */
+  vocabularyEntry(id: number): string {
+    if (this.#vocabulary.isAdded(id)) return this.#vocabulary.text([id]);
+    return Array.from(this.#vocabulary.bytes(id), (byte) => byteToCharacter[byte]).join('');
+  }
+
   /** The token's bytes, not to be changed. */
   tokenBytes(id: number): Uint8Array {
     return this.#vocabulary.bytes(id);

@@ -9,6 +9,7 @@ export class Vocabulary {
   /** Shape [size + 1]: token `id` is the bytes from offsets[id] to offsets[id + 1]. */
   readonly #offsets: Uint32Array;
   readonly #special: ReadonlySet<number>;
+  readonly #added: ReadonlySet<number>;
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
   /** @param strings Shape [size]: entries in the byte-level alphabet, by id; holes are empty. */
@@ -16,6 +17,7 @@ export class Vocabulary {
     const encoder = new TextEncoder();
     const addedBytes = new Map(added.map(({ id, content }) => [id, encoder.encode(content)]));
     this.size = strings.length;
+    this.#added = new Set(addedBytes.keys());
     this.#special = new Set(added.filter(({ special }) => special).map(({ id }) => id));
     this.#offsets = new Uint32Array(this.size + 1);
     let length = 0;
@@ -49,6 +51,11 @@ export class Vocabulary {
   /** Marks turns and ends; left out of answers. */
   isSpecial(id: number): boolean {
     return this.#special.has(id);
+  }
+
+  /** Not made by merging: found in the text as it is written. */
+  isAdded(id: number): boolean {
+    return this.#added.has(id);
   }
 
   /** Text of several tokens; bytes that are no UTF-8 become U+FFFD. */

@@ -1,17 +1,25 @@
 // A chat answer in one piece.
-import { usageObject } from '../../../core/protocol/index.ts';
+import { type ChatRequest, usageObject } from '../../../core/protocol/index.ts';
+import { randomHex } from '../generation/request-id.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
-import { answerRole, type ChatHead, chatUsage } from './chat-head.ts';
+import type { ToolCall } from '../structured/tool-call.ts';
+import { type Answer, type AnswerHead, createdSeconds, setLoadHeaders, usageOf } from './answer.ts';
+import { chatLogprobs } from './chat-logprobs.ts';
+import { answerRole, finishReasonOf } from './chat-parts.ts';
+import { promptLogprobs } from './prompt-logprobs.ts';
 
-export class ChatAnswer {
-  readonly #head: ChatHead;
+export class ChatAnswer implements Answer {
+  readonly #head: AnswerHead<ChatRequest>;
+  readonly #call: ToolCall | undefined;
   readonly #texts: string[] = [];
   readonly #ends: TokenDelta[] = [];
   #sequences: readonly Sequence[] = [];
   #open = 0;
 
-  constructor(head: ChatHead) {
+  /** @param call The tool call that every choice is. */
+  constructor(head: AnswerHead<ChatRequest>, call: ToolCall | undefined) {
     this.#head = head;
+    this.#call = call;
   }
 
   start(sequences: readonly Sequence[]): void {
@@ -28,39 +36,60 @@ export class ChatAnswer {
 
   #send(): void {
     const { id, engine, exchange, request } = this.#head;
-    const returnIds = request.return_token_ids === true;
+    const prompt = this.#sequences[0]?.prompt ?? [];
+    setLoadHeaders(this.#head);
     const answer = {
       id,
       object: 'chat.completion',
-      created: Math.floor(Date.now() / 1000),
+      created: createdSeconds(),
       model: request.model || engine.modelName,
-      choices: this.#sequences.map((sequence, index) => ({
-        index,
-        message: {
-          role: answerRole(this.#head),
-          content: this.#texts[index] ?? '',
-          refusal: null,
-          annotations: null,
-          audio: null,
-          function_call: null,
-          reasoning: null,
-        },
-        logprobs: null,
-        finish_reason: this.#ends[index]?.finishReason ?? null,
-        stop_reason: this.#ends[index]?.stopReason ?? null,
-        token_ids: returnIds ? sequence.output : null,
-        routed_experts: null,
-      })),
+      choices: this.#sequences.map((sequence, index) => this.#choice(sequence, index)),
       service_tier: null,
       system_fingerprint: engine.systemFingerprint,
-      usage: usageObject(chatUsage(this.#head, this.#sequences)),
-      prompt_logprobs: null,
-      prompt_token_ids: returnIds ? (this.#sequences[0]?.prompt ?? null) : null,
+      usage: usageObject(usageOf(this.#head, this.#sequences)),
+      prompt_logprobs: promptLogprobs(engine.tokenizer, prompt, request.prompt_logprobs),
+      prompt_token_ids: request.return_token_ids ? prompt : null,
       prompt_text: null,
       kv_transfer_params: null,
       ec_transfer_params: null,
       metrics: null,
     };
     exchange.sendJson(200, JSON.stringify(answer));
+  }
+
+  #choice(sequence: Sequence, index: number): object {
+    const { engine, request } = this.#head;
+    const end = this.#ends[index];
+    // A call that was cut off by length is no call: its text is what the client gets.
+    const call = end?.finishReason === 'stop' ? this.#call : undefined;
+    if (this.#call) engine.metrics.onToolParser(false, call ? 'tool_call' : 'no_tool_call');
+    const last = request.messages?.at(-1)?.['content'];
+    const echo = request.echo && typeof last === 'string' ? last : '';
+    return {
+      index,
+      message: {
+        role: answerRole(request),
+        content: call ? '' : echo + (this.#texts[index] ?? ''),
+        refusal: null,
+        annotations: null,
+        audio: null,
+        function_call: null,
+        ...(call && {
+          tool_calls: [
+            {
+              id: `chatcmpl-tool-${randomHex(8)}`,
+              type: 'function',
+              function: { name: call.name, arguments: call.argumentsJson },
+            },
+          ],
+        }),
+        reasoning: null,
+      },
+      logprobs: chatLogprobs(engine.tokenizer, request, sequence.output),
+      finish_reason: finishReasonOf(end?.finishReason ?? null, request, call),
+      stop_reason: end?.stopReason ?? null,
+      token_ids: request.return_token_ids ? sequence.output : null,
+      routed_experts: null,
+    };
   }
 }

@@ -1,82 +1,155 @@
 // A chat answer as server-sent events, chunk by chunk as vLLM cuts them.
 import {
-  sseContentType,
+  type ChatRequest,
   sseDone,
   sseEvent,
   streamUsageObject,
-  type UsageCounts,
 } from '../../../core/protocol/index.ts';
+import { randomHex } from '../generation/request-id.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
-import { answerRole, type ChatHead, chatUsage } from './chat-head.ts';
+import { type ToolCall, ToolCallStream } from '../structured/tool-call.ts';
+import { type Answer, type AnswerHead, createdSeconds, setLoadHeaders, usageOf } from './answer.ts';
+import { chatLogprobs } from './chat-logprobs.ts';
+import { answerRole, finishReasonOf } from './chat-parts.ts';
 
-export class ChatStream {
-  readonly #head: ChatHead;
+export class ChatStream implements Answer {
+  readonly #head: AnswerHead<ChatRequest>;
   /** The part of a chunk that all of this answer share. */
   readonly #prefix: string;
   readonly #includeUsage: boolean;
   readonly #continuousUsage: boolean;
   readonly #fingerprint: string;
+  readonly #call: ToolCall | undefined;
+  readonly #callStreams: ToolCallStream[] = [];
+  readonly #isPlain: boolean;
   #sequences: readonly Sequence[] = [];
   #hasRoles = false;
   #open = 0;
 
-  constructor(head: ChatHead) {
+  /** @param call The tool call that every choice is. */
+  constructor(head: AnswerHead<ChatRequest>, call: ToolCall | undefined) {
     this.#head = head;
+    this.#call = call;
     const { id, engine, request } = head;
     const fields = {
       id,
       object: 'chat.completion.chunk',
-      created: Math.floor(Date.now() / 1000),
+      created: createdSeconds(),
       model: request.model || engine.modelName,
     };
     this.#prefix = JSON.stringify(fields).slice(0, -1);
-    this.#includeUsage = request.stream_options?.include_usage === true;
+    const forced = engine.options.enableForceIncludeUsage === true;
+    this.#includeUsage = forced || request.stream_options?.include_usage === true;
     this.#continuousUsage =
-      this.#includeUsage && request.stream_options?.continuous_usage_stats === true;
+      forced || (this.#includeUsage && request.stream_options?.continuous_usage_stats === true);
     this.#fingerprint = `,"system_fingerprint":${JSON.stringify(engine.systemFingerprint)}`;
+    this.#isPlain =
+      call === undefined && request.logprobs !== true && request.return_token_ids !== true;
   }
 
   start(sequences: readonly Sequence[]): void {
     this.#sequences = sequences;
     this.#open = sequences.length;
-    const { response } = this.#head.exchange;
-    response.writeHead(200, { 'content-type': sseContentType });
-    response.flushHeaders();
+    setLoadHeaders(this.#head);
+    this.#head.exchange.openStream();
   }
 
   onDelta(choice: number, delta: TokenDelta): void {
-    let text = '';
-    if (!this.#hasRoles) {
-      this.#hasRoles = true;
-      for (let index = 0; index < this.#sequences.length; index++) text += this.#roleChunk(index);
-    }
-    const ends = delta.finishReason !== null;
-    if (ends) this.#open--;
-    const isLast = this.#open === 0;
-    const content = delta.text === '' && ends ? '' : `"content":${JSON.stringify(delta.text)}`;
-    const finish = ends
-      ? `"${delta.finishReason}","stop_reason":${JSON.stringify(delta.stopReason)}`
-      : 'null';
-    const ids = this.#head.request.return_token_ids ? `[${delta.tokenId}]` : 'null';
-    text += this.#chunk(
-      `{"index":${choice},"delta":{${content}},"logprobs":null,"finish_reason":${finish},"token_ids":${ids}}`,
-      this.#usagePart(choice) + (isLast && !this.#includeUsage ? this.#fingerprint : ''),
-    );
-    const { response } = this.#head.exchange;
-    if (!isLast) {
-      response.write(text);
+    const { exchange } = this.#head;
+    let events = this.#hasRoles ? '' : this.#opening();
+    if (delta.finishReason === null) {
+      exchange.write(events + this.#contentChunks(choice, delta));
       return;
     }
-    if (this.#includeUsage) text += this.#usageChunk();
-    response.end(text + sseDone);
+    this.#open--;
+    events += this.#lastChunks(choice, delta);
+    if (this.#open > 0) exchange.write(events);
+    else exchange.end(events + (this.#includeUsage ? this.#usageChunk() : '') + sseDone);
   }
 
-  #roleChunk(index: number): string {
-    const role = JSON.stringify(answerRole(this.#head));
-    return this.#chunk(
-      `{"index":${index},"delta":{"role":${role},"content":""},"logprobs":null,"finish_reason":null}`,
-      `${this.#usagePart(undefined)},"prompt_token_ids":${this.#promptIds()},"prompt_text":null`,
-    );
+  /** A chunk per choice with its role, and the echo of the prompt's last message. */
+  #opening(): string {
+    this.#hasRoles = true;
+    const { request } = this.#head;
+    const role = JSON.stringify(answerRole(request));
+    const ids = request.return_token_ids
+      ? JSON.stringify(this.#sequences[0]?.prompt ?? [])
+      : 'null';
+    let events = '';
+    for (let index = 0; index < this.#sequences.length; index++) {
+      events += this.#chunk(
+        `{"index":${index},"delta":{"role":${role},"content":""},"logprobs":null,"finish_reason":null}`,
+        `${this.#usagePart(undefined)},"prompt_token_ids":${ids},"prompt_text":null`,
+      );
+    }
+    const last = request.messages?.at(-1)?.['content'];
+    if (request.echo && typeof last === 'string') {
+      for (let index = 0; index < this.#sequences.length; index++) {
+        events += this.#chunk(
+          `{"index":${index},"delta":{"content":${JSON.stringify(last)}},"logprobs":null,"finish_reason":null}`,
+          this.#usagePart(index),
+        );
+      }
+    }
+    return events;
+  }
+
+  #contentChunks(choice: number, delta: TokenDelta): string {
+    if (this.#isPlain) {
+      // The hot path: one token of text, no object built for it.
+      return this.#chunk(
+        `{"index":${choice},"delta":{"content":${JSON.stringify(delta.text)}},"logprobs":null,"finish_reason":null,"token_ids":null}`,
+        this.#usagePart(choice),
+      );
+    }
+    return this.#deltas(choice, delta.text)
+      .map((body) =>
+        this.#chunk(
+          `{"index":${choice},"delta":${body},"logprobs":${this.#logprobs(delta)},"finish_reason":null,"token_ids":${this.#ids(delta)}}`,
+          this.#usagePart(choice),
+        ),
+      )
+      .join('');
+  }
+
+  #lastChunks(choice: number, delta: TokenDelta): string {
+    const bodies = this.#call
+      ? [...this.#deltas(choice, delta.text), '{}']
+      : [delta.text === '' ? '{}' : `{"content":${JSON.stringify(delta.text)}}`];
+    const reason = finishReasonOf(delta.finishReason, this.#head.request, this.#call);
+    const finish = `"${reason}","stop_reason":${JSON.stringify(delta.stopReason)}`;
+    const fingerprint = this.#open === 0 && !this.#includeUsage ? this.#fingerprint : '';
+    return bodies
+      .map((body, i) =>
+        i < bodies.length - 1
+          ? this.#chunk(
+              `{"index":${choice},"delta":${body},"logprobs":null,"finish_reason":null,"token_ids":null}`,
+              this.#usagePart(choice),
+            )
+          : this.#chunk(
+              `{"index":${choice},"delta":${body},"logprobs":${this.#logprobs(delta)},"finish_reason":${finish},"token_ids":${this.#ids(delta)}}`,
+              this.#usagePart(choice) + fingerprint,
+            ),
+      )
+      .join('');
+  }
+
+  /** The `delta` objects that a text becomes: one, or those of a tool call. */
+  #deltas(choice: number, text: string): string[] {
+    if (!this.#call) return [`{"content":${JSON.stringify(text)}}`];
+    this.#callStreams[choice] ??= new ToolCallStream(this.#call, `chatcmpl-tool-${randomHex(8)}`);
+    const calls = this.#callStreams[choice].push(text);
+    this.#head.engine.metrics.onToolParser(true, calls.length > 0 ? 'tool_call' : 'no_tool_call');
+    return calls.map((call) => `{"content":null,"tool_calls":[${JSON.stringify(call)}]}`);
+  }
+
+  #logprobs(delta: TokenDelta): string {
+    const { engine, request } = this.#head;
+    return JSON.stringify(chatLogprobs(engine.tokenizer, request, delta.tokenIds));
+  }
+
+  #ids(delta: TokenDelta): string {
+    return this.#head.request.return_token_ids ? JSON.stringify(delta.tokenIds) : 'null';
   }
 
   #chunk(choice: string, rest: string): string {
@@ -92,16 +165,9 @@ export class ChatStream {
   }
 
   #usageChunk(): string {
-    const usage: UsageCounts = chatUsage(this.#head, this.#sequences);
+    const usage = streamUsageObject(usageOf(this.#head, this.#sequences));
     return sseEvent(
-      `${this.#prefix},"choices":[],"usage":${JSON.stringify(streamUsageObject(usage))}${this.#fingerprint}}`,
+      `${this.#prefix},"choices":[],"usage":${JSON.stringify(usage)}${this.#fingerprint}}`,
     );
-  }
-
-  #promptIds(): string {
-    const sequence = this.#sequences[0];
-    return this.#head.request.return_token_ids && sequence
-      ? JSON.stringify(sequence.prompt)
-      : 'null';
   }
 }

@@ -64,7 +64,9 @@ function render(
 
 /** Content parts become one text; tool arguments become objects, which templates print as JSON. */
 function templateMessage(message: ChatMessage, modelName: string): TemplateMessage {
-  const role = typeof message['role'] === 'string' ? message['role'] : 'user';
+  const given = typeof message['role'] === 'string' ? message['role'] : 'user';
+  // Templates know no developer; vLLM gives them its words as the system's.
+  const role = given === 'developer' ? 'system' : given;
   const calls = message['tool_calls'];
   return {
     ...message,

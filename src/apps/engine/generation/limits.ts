@@ -57,3 +57,16 @@ export function maxTokensOf(
   }
   return maxTokens;
 }
+
+/** vLLM's `--max-logprobs`. */
+const logprobsMax = 20;
+
+/** @throws {ApiError} 400 if more alternatives are asked for than the server gives. */
+export function checkTopLogprobs(top: number | null | undefined): void {
+  if (top == null || top <= logprobsMax) return;
+  throw badRequest(
+    `Requested sample logprobs of ${top}, which is greater than max allowed: ${logprobsMax}`,
+    'logprobs',
+    `${top}`,
+  );
+}

@@ -1,6 +1,9 @@
-// One HTTP request and its answer, with what every route needs: body, JSON answers, disconnects.
+// One HTTP request and its answer, with what every route needs: body, JSON answers, streams, and
+// the client's going away.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ApiError, schemaError } from '../../../core/protocol/index.ts';
+import { ApiError, schemaError, sseContentType } from '../../../core/protocol/index.ts';
+import type { StreamFault } from '../faults/stream-fault.ts';
+import { FrameworkError } from './framework-error.ts';
 
 /** Largest body taken, bytes; a longer one is refused while it comes in. */
 const bodyBytesMax = 64 * 1024 * 1024;
@@ -9,6 +12,8 @@ export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly url: URL;
+  /** What goes wrong with the stream of this answer, if anything. */
+  streamFault: StreamFault | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request;
@@ -42,7 +47,7 @@ export class Exchange {
   /** Calls back once if the client goes before the answer is complete. */
   onDisconnect(callback: () => void): void {
     this.response.once('close', () => {
-      if (!this.response.writableFinished) callback();
+      if (!this.response.writableEnded) callback();
     });
   }
 
@@ -59,6 +64,24 @@ export class Exchange {
     this.response.end(bytes);
   }
 
+  /** Begins a stream: status and headers go out at once. */
+  openStream(): void {
+    this.response.writeHead(200, { 'content-type': sseContentType });
+    this.response.flushHeaders();
+  }
+
+  /** Sends events of a stream; those of one call go in one piece. */
+  write(events: string): void {
+    if (this.streamFault) this.streamFault.write(events);
+    else this.response.write(events);
+  }
+
+  /** Sends the last events and ends the stream. */
+  end(events: string): void {
+    if (this.streamFault) this.streamFault.end(events);
+    else this.response.end(events);
+  }
+
   async #read(): Promise<Buffer> {
     const parts: Buffer[] = [];
     let length = 0;
@@ -70,22 +93,6 @@ export class Exchange {
       parts.push(part);
     }
     return Buffer.concat(parts);
-  }
-}
-
-/** A fault that FastAPI itself answers, outside of vLLM's error object. */
-export class FrameworkError extends Error {
-  readonly httpStatus: number;
-  readonly headers: Readonly<Record<string, string>>;
-
-  constructor(httpStatus: number, detail: string, headers: Readonly<Record<string, string>> = {}) {
-    super(detail);
-    this.httpStatus = httpStatus;
-    this.headers = headers;
-  }
-
-  body(): string {
-    return JSON.stringify({ detail: this.message });
   }
 }
 

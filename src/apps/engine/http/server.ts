@@ -3,7 +3,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { InputError } from '../../../core/base/index.ts';
 import { ApiError } from '../../../core/protocol/index.ts';
-import { Exchange, FrameworkError } from './exchange.ts';
+import { randomHex } from '../generation/request-id.ts';
+import { Exchange } from './exchange.ts';
+import { FrameworkError } from './framework-error.ts';
 
 /** Answers one request. */
 export type Handler = (exchange: Exchange) => void | Promise<void>;
@@ -11,41 +13,76 @@ export type Handler = (exchange: Exchange) => void | Promise<void>;
 /** Path to method to handler. */
 export type Routes = Readonly<Record<string, Readonly<Record<string, Handler>>>>;
 
+export interface HttpSettings {
+  readonly apiKey?: string | undefined;
+  readonly echoesRequestIds?: boolean | undefined;
+}
+
 /** vLLM's VLLM_HTTP_TIMEOUT_KEEP_ALIVE. */
 const keepAliveTimeoutMs = 5000;
 
-export function createHttpServer(routes: Routes): Server {
-  const server = createServer({ keepAliveTimeout: keepAliveTimeoutMs }, (request, response) => {
-    response.setHeader('server', 'uvicorn');
-    response.setHeader('vary', 'Origin');
-    response.setHeader('x-spillway-emulated', 'true');
-    const exchange = new Exchange(request, response);
-    void answer(exchange, routes);
+/** What `--api-key` guards; all else stays open, as in vLLM. */
+const guardedPrefixes = ['/v1', '/v2', '/inference', '/cohere'];
+
+export function createHttpServer(routes: Routes, settings: HttpSettings): Server {
+  const server = createServer(
+    { keepAliveTimeout: keepAliveTimeoutMs, requireHostHeader: false, noDelay: true },
+    (request, response) => {
+      response.setHeader('server', 'uvicorn');
+      response.setHeader('vary', 'Origin');
+      response.setHeader('x-spillway-emulated', 'true');
+      void answer(new Exchange(request, response), routes, settings);
+    },
+  );
+  server.on('clientError', (_error, socket) => {
+    if (!socket.writable) return;
+    const body = 'Invalid HTTP request received.';
+    socket.end(
+      `HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+    );
   });
   return server;
 }
 
-/** @returns The URL that the server listens at. */
+/**
+ * @returns The URL that the server listens at.
+ * @throws {InputError} If it cannot: the port is taken, or not allowed.
+ */
 export async function listen(server: Server, host: string, port: number): Promise<string> {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, host, port)));
-    server.listen(port, host, resolve);
+    const fail = (cause: NodeJS.ErrnoException) => reject(listenError(cause, host, port));
+    server.once('error', fail);
+    server.listen(port, host, () => {
+      server.off('error', fail);
+      resolve();
+    });
   });
   const { port: bound } = server.address() as AddressInfo;
   return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
 }
 
-async function answer(exchange: Exchange, routes: Routes): Promise<void> {
+async function answer(exchange: Exchange, routes: Routes, settings: HttpSettings): Promise<void> {
   try {
-    await handlerOf(exchange, routes)(exchange);
+    if (settings.echoesRequestIds) {
+      const id = exchange.header('x-request-id') ?? randomHex(16);
+      exchange.response.setHeader('x-request-id', id);
+    }
+    if (isPreflight(exchange)) refusePreflight(exchange);
+    else if (isUnauthorized(exchange, settings.apiKey)) {
+      exchange.sendJson(401, '{"error":"Unauthorized"}');
+    } else await handlerOf(exchange, routes)(exchange);
   } catch (error) {
     fail(exchange, error);
   }
 }
 
 function handlerOf(exchange: Exchange, routes: Routes): Handler {
-  const methods = routes[exchange.url.pathname];
-  if (!methods) throw new FrameworkError(404, 'Not Found');
+  const path = exchange.url.pathname;
+  const methods = routes[path];
+  if (!methods) {
+    if (path.endsWith('/') && routes[path.slice(0, -1)]) return redirectWithoutSlash;
+    throw new FrameworkError(404, 'Not Found');
+  }
   const handler = methods[exchange.request.method ?? ''];
   if (!handler) {
     throw new FrameworkError(405, 'Method Not Allowed', { allow: Object.keys(methods).join(', ') });
@@ -53,13 +90,48 @@ function handlerOf(exchange: Exchange, routes: Routes): Handler {
   return handler;
 }
 
+function redirectWithoutSlash(exchange: Exchange): void {
+  const host = exchange.header('host') ?? 'localhost';
+  exchange.response.setHeader(
+    'location',
+    `http://${host}${exchange.url.pathname.slice(0, -1)}${exchange.url.search}`,
+  );
+  exchange.send(307, '', '');
+}
+
+function isUnauthorized(exchange: Exchange, apiKey: string | undefined): boolean {
+  if (apiKey === undefined || exchange.request.method === 'OPTIONS') return false;
+  const { pathname } = exchange.url;
+  return (
+    guardedPrefixes.some((prefix) => pathname.startsWith(prefix)) &&
+    exchange.header('authorization') !== `Bearer ${apiKey}`
+  );
+}
+
+function isPreflight(exchange: Exchange): boolean {
+  return (
+    exchange.request.method === 'OPTIONS' &&
+    exchange.header('origin') !== undefined &&
+    exchange.header('access-control-request-method') !== undefined
+  );
+}
+
+/** vLLM 0.32 allows no origin unless it is told to. */
+function refusePreflight(exchange: Exchange): void {
+  const { response } = exchange;
+  response.setHeader(
+    'access-control-allow-methods',
+    'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, QUERY',
+  );
+  response.setHeader('access-control-max-age', '600');
+  exchange.send(400, 'text/plain; charset=utf-8', 'Disallowed CORS origin');
+}
+
 function fail(exchange: Exchange, error: unknown): void {
   const { response } = exchange;
-  if (response.headersSent) {
+  if (response.headersSent || response.destroyed) {
     response.destroy();
-    return;
-  }
-  if (error instanceof ApiError) {
+  } else if (error instanceof ApiError) {
     exchange.sendJson(error.httpStatus, error.body());
   } else if (error instanceof FrameworkError) {
     for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);

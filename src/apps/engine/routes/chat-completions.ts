@@ -1,74 +1,48 @@
 // POST /v1/chat/completions
-import {
-  type ChatRequest,
-  checkSampling,
-  modelNotFound,
-  readChatRequest,
-  stopStrings,
-} from '../../../core/protocol/index.ts';
+import { checkSampling, readChatRequest } from '../../../core/protocol/index.ts';
 import { ChatAnswer } from '../answers/chat-answer.ts';
 import { ChatStream } from '../answers/chat-stream.ts';
 import type { Engine } from '../engine.ts';
 import { chatPrompt } from '../generation/chat-prompt.ts';
-import { maxTokensOf } from '../generation/limits.ts';
+import { checkModel } from '../generation/check-model.ts';
+import { checkTopLogprobs, maxTokensOf } from '../generation/limits.ts';
 import { requestId } from '../generation/request-id.ts';
+import { startGeneration } from '../generation/start.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Handler } from '../http/server.ts';
+import { constrainedText } from '../structured/constrained-text.ts';
+import { demandedCall } from '../structured/tool-call.ts';
 
 export function chatCompletionsRoute(engine: Engine): Handler {
-  return async (exchange) => {
-    const request = readChatRequest(await exchange.json());
-    checkModel(engine, request.model);
-    const prompt = chatPrompt(engine, request);
-    const maxTokens = maxTokensOf(
-      engine,
-      prompt.length,
-      request.max_completion_tokens ?? request.max_tokens,
-      true,
-    );
-    checkSampling(request, { maxTokens, vocabularySize: engine.tokenizer.vocabularySize });
-    generate(engine, exchange, request, prompt, maxTokens);
-  };
+  return async (exchange) => answerChat(engine, exchange, await exchange.json());
 }
 
-/** @throws {ApiError} 404 if the server has no such model; no name means its own. */
-export function checkModel(engine: Engine, model: string | null | undefined): void {
-  if (model == null || model === '' || engine.servedModelNames.includes(model)) return;
-  throw modelNotFound(model, engine.servedModelNames);
-}
-
-function generate(
-  engine: Engine,
-  exchange: Exchange,
-  request: ChatRequest,
-  prompt: readonly number[],
-  maxTokens: number,
-): void {
+/** Answers a body that came by this route or by /invocations. */
+export function answerChat(engine: Engine, exchange: Exchange, body: unknown): void {
+  const request = readChatRequest(body);
+  checkModel(engine, request.model);
+  engine.checkAdmission(request.n ?? 1);
+  const call = demandedCall(request, {
+    enableAutoToolChoice: engine.options.enableAutoToolChoice ?? false,
+    toolCallParser: engine.options.toolCallParser,
+  });
+  const text = call?.text ?? constrainedText(request);
+  const prompt = chatPrompt(engine, request);
+  const maxTokens = maxTokensOf(
+    engine,
+    prompt.length,
+    request.max_completion_tokens ?? request.max_tokens,
+    true,
+  );
+  checkTopLogprobs(request.logprobs === true ? request.top_logprobs : null);
+  checkSampling(request, { maxTokens, vocabularySize: engine.vocabularySize });
   const id = requestId(exchange, 'chatcmpl', request.request_id);
   const head = { id, engine, exchange, request, promptTokens: prompt.length };
-  const answer = request.stream ? new ChatStream(head) : new ChatAnswer(head);
-  const choices = request.n ?? 1;
-  const sequences = Array.from({ length: choices }, (_, choice) =>
-    engine.generate({
-      id: choices === 1 ? id : `${choice}_${id}`,
-      prompt,
-      maxTokens,
-      minTokens: request.min_tokens ?? 0,
-      ignoreEos: request.ignore_eos ?? false,
-      stops: stopStrings(request.stop),
-      stopTokens: request.stop_token_ids ?? [],
-      includeStop: request.include_stop_str_in_output ?? false,
-      skipSpecialTokens: request.skip_special_tokens ?? true,
-      priority: request.priority ?? 0,
-      cacheSalt: request.cache_salt ?? undefined,
-      choice,
-      seed: request.seed ?? undefined,
-      script: undefined,
-      onDelta: (delta) => answer.onDelta(choice, delta),
-    }),
-  );
-  answer.start(sequences);
-  exchange.onDisconnect(() => {
-    for (const sequence of sequences) engine.cancel(sequence);
+  const isStream = request.stream === true;
+  const script = text === undefined ? undefined : engine.tokenizer.encode(text);
+  startGeneration({
+    ...{ engine, exchange, id, request, isStream },
+    prompts: [{ tokens: prompt, maxTokens, script }],
+    answer: isStream ? new ChatStream(head, call) : new ChatAnswer(head, call),
   });
 }

@@ -1,16 +1,40 @@
 // The table of routes; one file per endpoint.
 import type { Engine } from '../engine.ts';
-import type { Routes } from '../http/server.ts';
+import type { Faults } from '../faults/faults.ts';
+import type { Handler, Routes } from '../http/server.ts';
+import type { KvEvents } from '../kv-events.ts';
 import { chatCompletionsRoute } from './chat-completions.ts';
+import { completionsRoute } from './completions.ts';
+import { faultsRoutes } from './faults.ts';
+import { invocationsRoute } from './invocations.ts';
+import { kvEventSourcesRoute } from './kv-event-sources.ts';
 import { healthRoute, versionRoute } from './liveness.ts';
+import { loadRoute, tracked } from './load.ts';
+import { metricsRoute } from './metrics.ts';
 import { modelsRoute } from './models.ts';
+import { resetPrefixCacheRoute } from './prefix-cache.ts';
+import { detokenizeRoute, tokenizeRoute } from './tokenize.ts';
 
-export function routes(engine: Engine): Routes {
+export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | undefined): Routes {
+  /** Routes that generate: counted in /load, and where the faults strike. */
+  const generation = (handler: Handler): Handler =>
+    tracked(engine, async (exchange) => {
+      if (await faults.before(exchange)) await handler(exchange);
+    });
   return {
     '/health': { GET: healthRoute },
     '/ping': { GET: healthRoute, POST: healthRoute },
     '/version': { GET: versionRoute },
+    '/load': { GET: loadRoute(engine) },
+    '/metrics': { GET: metricsRoute(engine, faults) },
+    '/kv_event_sources': { GET: kvEventSourcesRoute(kvEvents) },
     '/v1/models': { GET: modelsRoute(engine) },
-    '/v1/chat/completions': { POST: chatCompletionsRoute(engine) },
+    '/v1/chat/completions': { POST: generation(chatCompletionsRoute(engine)) },
+    '/invocations': { POST: generation(invocationsRoute(engine)) },
+    '/v1/completions': { POST: generation(completionsRoute(engine)) },
+    '/tokenize': { POST: tokenizeRoute(engine) },
+    '/detokenize': { POST: detokenizeRoute(engine) },
+    '/reset_prefix_cache': { POST: resetPrefixCacheRoute(engine) },
+    '/spillway/faults': faultsRoutes(faults),
   };
 }

@@ -4,7 +4,7 @@ import type { TokenSource } from './token-source.ts';
 import type { WordList } from './word-list.ts';
 
 export interface SyntheticTextOptions {
-  readonly words: WordList;
+  readonly words: Pick<WordList, 'words' | 'openers' | 'capitals'> & Partial<WordList>;
   readonly random: Random;
   /** The token that ends the answer; never given when undefined (`ignore_eos`). */
   readonly endToken: number | undefined;
@@ -31,7 +31,7 @@ export function syntheticText(options: SyntheticTextOptions): TokenSource {
       if (wordsLeft === 0) {
         wordsLeft = sentenceLength(random);
         isStart = true;
-        return words.stop;
+        return words.stop ?? pick(words.words);
       }
       if (isStart) {
         const opener = pick(isFirst ? words.openers : words.capitals);
@@ -40,7 +40,7 @@ export function syntheticText(options: SyntheticTextOptions): TokenSource {
         wordsLeft--;
         return opener;
       }
-      if (wordsLeft > 2 && random.next() < 0.06) return words.comma;
+      if (wordsLeft > 2 && words.comma !== undefined && random.next() < 0.06) return words.comma;
       wordsLeft--;
       return pick(words.words);
     },

@@ -14,7 +14,7 @@ export interface WordList {
 }
 
 /** Vocabularies are in order of frequency: the first ids hold the common words. */
-const idsScanned = 30_000;
+const idsScanned = 10_000;
 
 /**
  * Picks the words of a vocabulary. Each is one token and stays one when its text is encoded again,

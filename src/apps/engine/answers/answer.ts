@@ -1,0 +1,69 @@
+// What a route hands its tokens to, and what all forms of an answer start from.
+import type { UsageCounts } from '../../../core/protocol/index.ts';
+import type { Engine } from '../engine.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Sequence, TokenDelta } from '../sequence.ts';
+
+/** An answer in the making: whole or as a stream. */
+export interface Answer {
+  /** All choices are queued; in the order of their indexes. */
+  start(sequences: readonly Sequence[]): void;
+  onDelta(choice: number, delta: TokenDelta): void;
+}
+
+export interface AnswerHead<R> {
+  /** With its prefix: `chatcmpl-…`. */
+  readonly id: string;
+  readonly engine: Engine;
+  readonly exchange: Exchange;
+  readonly request: R;
+  /** Of all prompts together. */
+  readonly promptTokens: number;
+}
+
+/** Unix seconds, as every answer carries. */
+export function createdSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+/** Prompts once, output of all choices; cache figures summed over the prompts. */
+export function usageOf(
+  { engine, promptTokens }: Pick<AnswerHead<unknown>, 'engine' | 'promptTokens'>,
+  sequences: readonly Sequence[],
+): UsageCounts {
+  const firsts = sequences.filter((_, i) => i % (sequences[0]?.choices ?? 1) === 0);
+  const cached = firsts.reduce((total, { cachedTokens }) => total + cachedTokens, 0);
+  const { blockSize } = engine.options.config;
+  const inBlocks = firsts.reduce(
+    (total, sequence) => total + Math.floor(sequence.promptTokens / blockSize) * blockSize,
+    0,
+  );
+  const details = engine.options.enablePromptTokensDetails === true;
+  return {
+    promptTokens,
+    completionTokens: sequences.reduce((total, { output }) => total + output.length, 0),
+    cachedTokens: details ? cached : undefined,
+    createdCacheTokens: details ? Math.max(0, inBlocks - cached) : undefined,
+  };
+}
+
+/** Adds the headers that tell about the engine; before the answer's head is sent. */
+export function setLoadHeaders({ engine, exchange }: AnswerHead<unknown>): void {
+  if (engine.isBehind) {
+    exchange.response.setHeader('x-spillway-lag-seconds', engine.lagSeconds.toFixed(3));
+  }
+  const format = exchange.header('endpoint-load-metrics-format')?.toUpperCase();
+  if (format !== 'JSON' && format !== 'TEXT') return;
+  const { waiting, kvUsage } = engine.stats();
+  const metrics = [
+    ['num_requests_waiting', waiting],
+    ['kv_cache_usage_perc', kvUsage],
+  ] as const;
+  const spelled = metrics.map(([name, value]) => {
+    const number = Number.isInteger(value) ? `${value}.0` : `${value}`;
+    return format === 'JSON' ? `"${name}": ${number}` : `named_metrics.${name}=${number}`;
+  });
+  const text =
+    format === 'JSON' ? `{"named_metrics": {${spelled.join(', ')}}}` : spelled.join(', ');
+  exchange.response.setHeader('endpoint-load-metrics', `${format} ${text}`);
+}

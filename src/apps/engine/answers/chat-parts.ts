@@ -1,0 +1,23 @@
+// Parts of a chat answer that depend on the request.
+import type { ChatRequest } from '../../../core/protocol/index.ts';
+import type { FinishReason } from '../sequence.ts';
+import type { ToolCall } from '../structured/tool-call.ts';
+
+/** The role of the answer: the model's, or that of the last message when it goes on. */
+export function answerRole(request: ChatRequest): string {
+  if (request.add_generation_prompt === false) {
+    const role = request.messages?.at(-1)?.['role'];
+    if (typeof role === 'string') return role;
+  }
+  return 'assistant';
+}
+
+/** A required call ends with `tool_calls`; a named one with `stop`, as in vLLM. */
+export function finishReasonOf(
+  reason: FinishReason | null,
+  request: ChatRequest,
+  call: ToolCall | undefined,
+): string | null {
+  const isNamed = typeof request.tool_choice === 'object' && request.tool_choice !== null;
+  return call && reason === 'stop' && !isNamed ? 'tool_calls' : reason;
+}

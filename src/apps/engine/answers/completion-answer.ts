@@ -1,0 +1,74 @@
+// A completion in one piece.
+import { type CompletionRequest, usageObject } from '../../../core/protocol/index.ts';
+import type { Sequence, TokenDelta } from '../sequence.ts';
+import { type Answer, type AnswerHead, createdSeconds, setLoadHeaders, usageOf } from './answer.ts';
+import { completionLogprobs } from './completion-logprobs.ts';
+import { promptLogprobs } from './prompt-logprobs.ts';
+
+export class CompletionAnswer implements Answer {
+  readonly #head: AnswerHead<CompletionRequest>;
+  readonly #texts: string[] = [];
+  readonly #ends: TokenDelta[] = [];
+  #sequences: readonly Sequence[] = [];
+  #open = 0;
+
+  constructor(head: AnswerHead<CompletionRequest>) {
+    this.#head = head;
+  }
+
+  start(sequences: readonly Sequence[]): void {
+    this.#sequences = sequences;
+    this.#open = sequences.length;
+  }
+
+  onDelta(choice: number, delta: TokenDelta): void {
+    this.#texts[choice] = (this.#texts[choice] ?? '') + delta.text;
+    if (delta.finishReason === null) return;
+    this.#ends[choice] = delta;
+    if (--this.#open === 0) this.#send();
+  }
+
+  #send(): void {
+    const { id, engine, exchange, request } = this.#head;
+    setLoadHeaders(this.#head);
+    const answer = {
+      id,
+      object: 'text_completion',
+      created: createdSeconds(),
+      model: request.model || engine.modelName,
+      choices: this.#sequences.map((sequence, index) => this.#choice(sequence, index)),
+      service_tier: null,
+      system_fingerprint: engine.systemFingerprint,
+      usage: usageObject({
+        ...usageOf(this.#head, this.#sequences),
+        createdCacheTokens: undefined,
+      }),
+      kv_transfer_params: null,
+      ec_transfer_params: null,
+      metrics: null,
+    };
+    exchange.sendJson(200, JSON.stringify(answer));
+  }
+
+  #choice(sequence: Sequence, index: number): object {
+    const { engine, request } = this.#head;
+    const { tokenizer } = engine;
+    const echoes = request.echo === true;
+    // `echo` with no tokens asked for: one is computed all the same, and not shown.
+    const output = echoes && request.max_tokens === 0 ? [] : sequence.output;
+    const text = output.length > 0 ? (this.#texts[index] ?? '') : '';
+    const shown = echoes ? [...sequence.prompt, ...output] : output;
+    const promptTop = request.prompt_logprobs ?? (echoes ? request.logprobs : undefined);
+    return {
+      index,
+      text: (echoes ? tokenizer.decode(sequence.prompt) : '') + text,
+      logprobs: completionLogprobs(tokenizer, request, shown, echoes, 0),
+      finish_reason: this.#ends[index]?.finishReason ?? null,
+      stop_reason: this.#ends[index]?.stopReason ?? null,
+      token_ids: request.return_token_ids ? sequence.output : null,
+      prompt_logprobs: promptLogprobs(tokenizer, sequence.prompt, promptTop),
+      prompt_token_ids: request.return_token_ids ? sequence.prompt : null,
+      routed_experts: null,
+    };
+  }
+}

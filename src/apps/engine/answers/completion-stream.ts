@@ -1,0 +1,99 @@
+// A completion as server-sent events.
+import {
+  type CompletionRequest,
+  sseDone,
+  sseEvent,
+  streamUsageObject,
+} from '../../../core/protocol/index.ts';
+import type { Sequence, TokenDelta } from '../sequence.ts';
+import { type Answer, type AnswerHead, createdSeconds, setLoadHeaders, usageOf } from './answer.ts';
+import { completionLogprobs } from './completion-logprobs.ts';
+
+export class CompletionStream implements Answer {
+  readonly #head: AnswerHead<CompletionRequest>;
+  readonly #prefix: string;
+  readonly #includeUsage: boolean;
+  readonly #continuousUsage: boolean;
+  readonly #fingerprint: string;
+  /** Characters sent so far, by choice. */
+  readonly #offsets: number[] = [];
+  #sequences: readonly Sequence[] = [];
+  #open = 0;
+
+  constructor(head: AnswerHead<CompletionRequest>) {
+    this.#head = head;
+    const { id, engine, request } = head;
+    const fields = {
+      id,
+      object: 'text_completion',
+      created: createdSeconds(),
+      model: request.model || engine.modelName,
+    };
+    this.#prefix = JSON.stringify(fields).slice(0, -1);
+    const forced = engine.options.enableForceIncludeUsage === true;
+    this.#includeUsage = forced || request.stream_options?.include_usage === true;
+    this.#continuousUsage =
+      forced || (this.#includeUsage && request.stream_options?.continuous_usage_stats === true);
+    this.#fingerprint = `,"system_fingerprint":${JSON.stringify(engine.systemFingerprint)}`;
+  }
+
+  start(sequences: readonly Sequence[]): void {
+    this.#sequences = sequences;
+    this.#open = sequences.length;
+    setLoadHeaders(this.#head);
+    this.#head.exchange.openStream();
+  }
+
+  onDelta(choice: number, delta: TokenDelta): void {
+    const { exchange } = this.#head;
+    const ends = delta.finishReason !== null;
+    if (ends) this.#open--;
+    const events = this.#chunk(choice, delta);
+    if (this.#open > 0) exchange.write(events);
+    else exchange.end(events + (this.#includeUsage ? this.#usageChunk() : '') + sseDone);
+  }
+
+  #chunk(choice: number, delta: TokenDelta): string {
+    const { engine, request } = this.#head;
+    const sequence = this.#sequences[choice] as Sequence;
+    const isFirst = sequence.output.length === delta.tokenIds.length;
+    const echoed = request.echo === true && isFirst ? sequence.prompt : [];
+    const isPromptOnly = request.echo === true && request.max_tokens === 0;
+    const text =
+      (echoed.length > 0 ? engine.tokenizer.decode(echoed) : '') + (isPromptOnly ? '' : delta.text);
+    const offset = this.#offsets[choice] ?? 0;
+    this.#offsets[choice] = offset + text.length;
+    const tokenIds = [...echoed, ...(isPromptOnly ? [] : delta.tokenIds)];
+    const logprobs = completionLogprobs(
+      engine.tokenizer,
+      request,
+      tokenIds,
+      echoed.length > 0,
+      offset,
+    );
+    const returnIds = request.return_token_ids === true;
+    const promptIds = isFirst && (returnIds || echoed.length > 0) ? sequence.prompt : null;
+    const body = `{"index":${choice},"text":${JSON.stringify(text)},"logprobs":${JSON.stringify(logprobs)},"finish_reason":${JSON.stringify(delta.finishReason)},"stop_reason":${JSON.stringify(delta.stopReason)},"prompt_token_ids":${JSON.stringify(promptIds)},"token_ids":${returnIds ? JSON.stringify(delta.tokenIds) : 'null'}}`;
+    const fingerprint = delta.finishReason !== null && !this.#includeUsage ? this.#fingerprint : '';
+    return sseEvent(
+      `${this.#prefix},"choices":[${body}]${this.#usagePart(sequence)}${fingerprint}}`,
+    );
+  }
+
+  #usagePart(sequence: Sequence): string {
+    if (!this.#continuousUsage) return '';
+    const prompt = sequence.promptTokens;
+    const completion = sequence.output.length;
+    return `,"usage":{"prompt_tokens":${prompt},"total_tokens":${prompt + completion},"completion_tokens":${completion}}`;
+  }
+
+  #usageChunk(): string {
+    const usage = streamUsageObject({
+      ...usageOf(this.#head, this.#sequences),
+      createdCacheTokens: undefined,
+    });
+    return sseEvent(
+      `${this.#prefix},"choices":[],"usage":${JSON.stringify(usage)}${this.#fingerprint}}`,
+    );
+  }
+}

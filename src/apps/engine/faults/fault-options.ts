@@ -1,0 +1,118 @@
+// What can go wrong on purpose: one typed object, the same from a flag and over the control route.
+import { InputError } from '../../../core/base/index.ts';
+
+/** Each fault is off unless given. Probabilities are per request (or per batch of KV events). */
+export interface FaultOptions {
+  /** The port is closed for this long, then open again. */
+  readonly refuse?: { readonly seconds: number };
+  /** The connection is reset instead of an answer. */
+  readonly reset?: { readonly probability: number };
+  /** An error object with this status instead of an answer. */
+  readonly error?: { readonly probability: number; readonly status: number };
+  /** 429 with Retry-After. */
+  readonly tooManyRequests?: {
+    readonly probability: number;
+    readonly retryAfterSeconds: number;
+  };
+  /** No byte of the answer comes; after `seconds` the request goes on. */
+  readonly hangBeforeFirstByte?: { readonly probability: number; readonly seconds: number };
+  /** The stream stops after `events` events; after `seconds` it goes on. */
+  readonly hangInStream?: {
+    readonly probability: number;
+    readonly events: number;
+    readonly seconds: number;
+  };
+  /** Every event of a stream comes this much later than the one before. */
+  readonly slowStream?: { readonly probability: number; readonly delayMs: number };
+  /** The connection is closed after `events` events, without the end of the stream. */
+  readonly cutStream?: { readonly probability: number; readonly events: number };
+  /** The engine dies, like one killed with SIGKILL, when this many requests have come. */
+  readonly crash?: { readonly requests: number };
+  /** The port opens this much later. */
+  readonly slowStart?: { readonly seconds: number };
+  /** The /metrics page is this old at times: it is rendered anew only so often. */
+  readonly staleMetrics?: { readonly seconds: number };
+  /** Batches of KV events that are never sent; their sequence numbers are used up. */
+  readonly loseKvEvents?: { readonly probability: number };
+  /** Batches of KV events that are sent twice. */
+  readonly duplicateKvEvents?: { readonly probability: number };
+}
+
+/** Every kind with the defaults of its settings. */
+const defaults = {
+  refuse: { seconds: 5 },
+  reset: { probability: 1 },
+  error: { probability: 1, status: 500 },
+  tooManyRequests: { probability: 1, retryAfterSeconds: 1 },
+  hangBeforeFirstByte: { probability: 1, seconds: 3600 },
+  hangInStream: { probability: 1, events: 3, seconds: 3600 },
+  slowStream: { probability: 1, delayMs: 500 },
+  cutStream: { probability: 1, events: 3 },
+  crash: { requests: 1 },
+  slowStart: { seconds: 10 },
+  staleMetrics: { seconds: 60 },
+  loseKvEvents: { probability: 0.1 },
+  duplicateKvEvents: { probability: 0.1 },
+} as const satisfies { [K in keyof Required<FaultOptions>]: Required<FaultOptions>[K] };
+
+const kinds = Object.keys(defaults) as (keyof FaultOptions)[];
+
+/**
+ * Reads flags like `error:probability=0.1,status=503`; kinds may be written with hyphens.
+ *
+ * @throws {InputError} If a kind or setting is unknown or a value out of range.
+ * @example readFaultFlags(['cut-stream:events=5', 'reset']);
+ */
+export function readFaultFlags(flags: readonly string[]): FaultOptions {
+  const given: Record<string, Record<string, number>> = {};
+  for (const flag of flags) {
+    const colon = flag.indexOf(':');
+    const written = colon === -1 ? flag : flag.slice(0, colon);
+    const kind = written.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    const settings: Record<string, number> = {};
+    for (const pair of colon === -1 ? [] : flag.slice(colon + 1).split(',')) {
+      const [name = '', value = ''] = pair.split('=');
+      settings[name] = value.trim() === '' ? Number.NaN : Number(value);
+    }
+    given[kind] = settings;
+  }
+  return readFaults(given);
+}
+
+/**
+ * Reads the JSON form: kind to settings; settings left out take their defaults.
+ *
+ * @throws {InputError} If a kind or setting is unknown or a value out of range.
+ */
+export function readFaults(given: unknown): FaultOptions {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new InputError(`Faults are an object of kind to settings; kinds: ${kinds.join(', ')}.`);
+  }
+  const faults: Record<string, Record<string, number>> = {};
+  for (const [kind, settings] of Object.entries(given)) {
+    if (!Object.hasOwn(defaults, kind)) {
+      throw new InputError(`Unknown fault "${kind}"; known: ${kinds.join(', ')}.`);
+    }
+    const known: Record<string, number> = { ...defaults[kind as keyof FaultOptions] };
+    for (const [name, value] of Object.entries(settings ?? {})) {
+      if (!Object.hasOwn(known, name)) {
+        throw new InputError(
+          `Fault "${kind}" has no setting "${name}"; it has: ${Object.keys(known).join(', ')}.`,
+        );
+      }
+      known[name] = checkSetting(kind, name, value);
+    }
+    faults[kind] = known;
+  }
+  return faults as FaultOptions;
+}
+
+function checkSetting(kind: string, name: string, value: unknown): number {
+  const [least, most] = name === 'probability' ? [0, 1] : name === 'status' ? [500, 599] : [0, 1e6];
+  if (typeof value !== 'number' || !(value >= least && value <= most)) {
+    throw new InputError(
+      `Fault "${kind}": ${name} is ${String(value)}; it must be a number from ${least} to ${most}.`,
+    );
+  }
+  return value;
+}

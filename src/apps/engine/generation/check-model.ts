@@ -1,0 +1,9 @@
+// Whether the model that a request names is served here.
+import { modelNotFound } from '../../../core/protocol/index.ts';
+import type { Engine } from '../engine.ts';
+
+/** @throws {ApiError} 404 if the server has no such model; no name means its own. */
+export function checkModel(engine: Engine, model: string | null | undefined): void {
+  if (model == null || model === '' || engine.servedModelNames.includes(model)) return;
+  throw modelNotFound(model, engine.servedModelNames);
+}

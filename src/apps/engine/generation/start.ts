@@ -1,0 +1,70 @@
+// Queues the sequences of one request and ties them to its answer and its client.
+import { badRequest, type SamplingRead, stopStrings } from '../../../core/protocol/index.ts';
+import type { Answer } from '../answers/answer.ts';
+import { batchDeltas } from '../answers/delta-batch.ts';
+import type { Engine } from '../engine.ts';
+import type { Exchange } from '../http/exchange.ts';
+
+export interface PromptPlan {
+  readonly tokens: readonly number[];
+  readonly maxTokens: number;
+  /** Answer exactly these tokens. */
+  readonly script?: readonly number[] | undefined;
+}
+
+/** Choices are numbered prompt by prompt, as the API has it. */
+export function startGeneration(options: {
+  readonly engine: Engine;
+  readonly exchange: Exchange;
+  readonly id: string;
+  readonly prompts: readonly PromptPlan[];
+  readonly request: SamplingRead;
+  readonly isStream: boolean;
+  readonly answer: Answer;
+}): void {
+  const { engine, exchange, id, prompts, request, answer } = options;
+  checkDataParallelRank(exchange);
+  const choices = request.n ?? 1;
+  engine.checkAdmission(choices * prompts.length);
+  const interval = options.isStream ? (request.stream_interval ?? 1) : 1;
+  const sequences = prompts.flatMap((prompt, promptIndex) =>
+    Array.from({ length: choices }, (_, choice) => {
+      const index = promptIndex * choices + choice;
+      return engine.generate({
+        id: `${id}-${index}`,
+        prompt: prompt.tokens,
+        maxTokens: prompt.maxTokens,
+        minTokens: request.min_tokens ?? 0,
+        ignoreEos: request.ignore_eos ?? false,
+        stops: stopStrings(request.stop),
+        stopTokens: request.stop_token_ids ?? [],
+        includeStop: request.include_stop_str_in_output ?? false,
+        skipSpecialTokens: request.skip_special_tokens ?? true,
+        priority: priorityOf(exchange, request),
+        cacheSalt: request.cache_salt ?? undefined,
+        choice,
+        choices,
+        seed: request.seed ?? undefined,
+        script: prompt.script,
+        allowedTokens: request.allowed_token_ids ?? undefined,
+        onDelta: batchDeltas(interval, (delta) => answer.onDelta(index, delta)),
+      });
+    }),
+  );
+  answer.start(sequences);
+  exchange.onDisconnect(() => {
+    for (const sequence of sequences) engine.cancel(sequence);
+  });
+}
+
+/** The header beats the body; one that is no integer is ignored. */
+function priorityOf(exchange: Exchange, request: SamplingRead): number {
+  const header = exchange.header('x-vllm-priority');
+  return header !== undefined && /^-?\d+$/.test(header) ? Number(header) : (request.priority ?? 0);
+}
+
+function checkDataParallelRank(exchange: Exchange): void {
+  const rank = exchange.header('x-data-parallel-rank');
+  if (rank === undefined || !/^-?\d+$/.test(rank) || Number(rank) === 0) return;
+  throw badRequest(`data_parallel_rank ${rank} is out of range [0, 1).`);
+}

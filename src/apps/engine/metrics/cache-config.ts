@@ -1,0 +1,45 @@
+// The labels of vllm:cache_config_info: vLLM's CacheConfig, every field as Python prints it.
+import type { EngineConfig } from '../../../core/engine/index.ts';
+
+export function cacheConfigLabels(config: EngineConfig): Record<string, string> {
+  const tokens = (config.numGpuBlocks - 1) * config.blockSize;
+  return {
+    _block_size_resolved: 'True',
+    block_size: `${config.blockSize}`,
+    cache_dtype: 'auto',
+    cache_hit_alignment_tokens: 'None',
+    effective_attention_block_size: `${config.blockSize}`,
+    enable_mamba_shared_prefix_checkpoint: 'False',
+    enable_prefix_caching: config.enablePrefixCaching ? 'True' : 'False',
+    engine: '0',
+    gpu_memory_utilization: '0.92',
+    hash_block_size: 'None',
+    is_attention_free: 'False',
+    kv_cache_dtype_skip_layers: '[]',
+    kv_cache_layout: 'None',
+    kv_cache_max_concurrency: (tokens / config.maxModelLen).toFixed(1),
+    kv_cache_memory_bytes: 'None',
+    kv_cache_size_tokens: `${tokens}`,
+    kv_offloading_backend: 'native',
+    kv_offloading_size: 'None',
+    kv_sharing_fast_prefill: 'False',
+    mamba_block_size: 'None',
+    mamba_cache_dtype: 'auto',
+    mamba_cache_mode: 'none',
+    mamba_page_size_padded: 'None',
+    mamba_ssm_cache_dtype: 'float32',
+    num_cpu_blocks: 'None',
+    num_gpu_blocks: `${config.numGpuBlocks}`,
+    num_gpu_blocks_override: 'None',
+    prefix_cache_retention_interval: '0',
+    prefix_caching_hash_algo: 'sha256',
+    prefix_match_unit: 'None',
+    replayssm_buffer_len: '16',
+    skip_page_size_padded: 'None',
+    sliding_window: 'None',
+    swa_bounded_replay: 'True',
+    use_kda_recoverssm: 'False',
+    use_replayssm: 'False',
+    user_specified_block_size: 'False',
+  };
+}

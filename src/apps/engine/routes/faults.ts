@@ -1,0 +1,32 @@
+// GET, PUT and DELETE /spillway/faults: what goes wrong on purpose, at run time.
+import { InputError } from '../../../core/base/index.ts';
+import { badRequest } from '../../../core/protocol/index.ts';
+import { type FaultOptions, readFaults } from '../faults/fault-options.ts';
+import type { Faults } from '../faults/faults.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Handler } from '../http/server.ts';
+
+export function faultsRoutes(faults: Faults): Readonly<Record<string, Handler>> {
+  const send = (exchange: Exchange) => exchange.sendJson(200, JSON.stringify(faults.options));
+  return {
+    GET: send,
+    PUT: async (exchange) => {
+      const options = parse(await exchange.json());
+      exchange.response.once('finish', () => faults.set(options));
+      exchange.sendJson(200, JSON.stringify(options));
+    },
+    DELETE: (exchange) => {
+      faults.set({});
+      send(exchange);
+    },
+  };
+}
+
+function parse(body: unknown): FaultOptions {
+  try {
+    return readFaults(body);
+  } catch (error) {
+    if (error instanceof InputError) throw badRequest(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,77 @@
+// POST /tokenize and /detokenize
+import {
+  anything,
+  badRequest,
+  boolean,
+  dictionary,
+  integer,
+  list,
+  readBody,
+  schemaError,
+  string,
+} from '../../../core/protocol/index.ts';
+import type { Engine } from '../engine.ts';
+import { chatPrompt } from '../generation/chat-prompt.ts';
+import { checkModel } from '../generation/check-model.ts';
+import type { Handler } from '../http/server.ts';
+
+const tokenizeFields = {
+  model: string,
+  prompt: string,
+  messages: list(dictionary(anything)),
+  add_special_tokens: boolean,
+  return_token_strs: boolean,
+  add_generation_prompt: boolean,
+  continue_final_message: boolean,
+  chat_template: string,
+  chat_template_kwargs: dictionary(anything),
+  tools: list(anything),
+} as const;
+
+export function tokenizeRoute(engine: Engine): Handler {
+  return async (exchange) => {
+    const body = await exchange.json();
+    const request = readBody(body, tokenizeFields);
+    if (request.prompt == null && request.messages == null) {
+      const issue = { type: 'missing', msg: 'Field required', input: body };
+      throw schemaError([
+        { ...issue, loc: 'body.prompt' },
+        { ...issue, loc: 'body.messages' },
+      ]);
+    }
+    if (request.continue_final_message && request.add_generation_prompt) {
+      throw badRequest(
+        'Cannot set both `continue_final_message` and `add_generation_prompt` to True.',
+      );
+    }
+    checkModel(engine, request.model);
+    const { tokenizer } = engine;
+    const tokens =
+      request.prompt == null
+        ? chatPrompt(engine, { ...request, tools: request.tools as never })
+        : tokenizer.encode(request.prompt, {
+            addSpecialTokens: request.add_special_tokens !== false,
+          });
+    exchange.sendJson(
+      200,
+      JSON.stringify({
+        count: tokens.length,
+        max_model_len: engine.options.config.maxModelLen,
+        tokens,
+        token_strs: request.return_token_strs
+          ? tokens.map((token) => tokenizer.vocabularyEntry(token))
+          : null,
+      }),
+    );
+  };
+}
+
+export function detokenizeRoute(engine: Engine): Handler {
+  return async (exchange) => {
+    const body = await exchange.json();
+    const request = readBody(body, { model: string, tokens: list(integer(0)) }, ['tokens']);
+    checkModel(engine, request.model);
+    const prompt = engine.tokenizer.decode(request.tokens ?? []);
+    exchange.sendJson(200, JSON.stringify({ prompt }));
+  };
+}

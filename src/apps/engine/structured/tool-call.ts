@@ -1,0 +1,102 @@
+// Tool calls: which one the answer must be, its text, and its parts as they stream.
+import { badRequest, type ChatRequest, type Tool } from '../../../core/protocol/index.ts';
+import { schemaInstance } from './schema-instance.ts';
+
+/** A call as the model would write it (Hermes' form, which Qwen3's template asks for). */
+export interface ToolCall {
+  readonly name: string;
+  readonly argumentsJson: string;
+  /** The whole text; its arguments begin at `argumentsStart`. */
+  readonly text: string;
+  readonly argumentsStart: number;
+}
+
+/** Settings of the server that decide whether calls are possible at all. */
+export interface ToolSettings {
+  readonly enableAutoToolChoice: boolean;
+  readonly toolCallParser: string | undefined;
+}
+
+/**
+ * The call that a request demands: a named one, or the first tool when one is required. Under
+ * `auto` the emulated model answers in text.
+ *
+ * @throws {ApiError} 400 if the server was not set up for calls, as vLLM refuses them.
+ */
+export function demandedCall(request: ChatRequest, settings: ToolSettings): ToolCall | undefined {
+  const tools = request.tools ?? [];
+  if (tools.length === 0) return undefined;
+  const choice = request.tool_choice ?? 'auto';
+  if (choice === 'none') return undefined;
+  const { enableAutoToolChoice, toolCallParser } = settings;
+  if (choice === 'auto') {
+    if (enableAutoToolChoice && toolCallParser !== undefined) return undefined;
+    throw badRequest(
+      '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+    );
+  }
+  const name = typeof choice === 'object' ? choice.function?.name : undefined;
+  if (toolCallParser === undefined) {
+    const spelled = name == null ? '"required"' : `function "${name}"`;
+    throw badRequest(`tool_choice=${spelled} requires --tool-call-parser to be set`);
+  }
+  const tool = name == null ? tools[0] : tools.find((one) => one.function?.name === name);
+  return tool && callOf(tool);
+}
+
+function callOf(tool: Tool): ToolCall {
+  const name = tool.function?.name ?? '';
+  const instance = schemaInstance(tool.function?.parameters ?? { type: 'object' });
+  if (instance === undefined) throw badRequest('Invalid structural tag specification.');
+  const argumentsJson = spacedJson(instance);
+  const before = `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": `;
+  return {
+    name,
+    argumentsJson,
+    text: `${before}${argumentsJson}}\n</tool_call>`,
+    argumentsStart: before.length,
+  };
+}
+
+/** With a space after commas and colons, as models that learnt from Python write JSON. */
+function spacedJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(spacedJson).join(', ')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const pairs = Object.entries(value).map(
+      ([key, one]) => `${JSON.stringify(key)}: ${spacedJson(one)}`,
+    );
+    return `{${pairs.join(', ')}}`;
+  }
+  return JSON.stringify(value);
+}
+
+/** Cuts a call that streams in as text into the deltas that a client gets. */
+export class ToolCallStream {
+  readonly #call: ToolCall;
+  readonly #id: string;
+  #seen = 0;
+  #isNamed = false;
+
+  constructor(call: ToolCall, id: string) {
+    this.#call = call;
+    this.#id = id;
+  }
+
+  /** @returns The `tool_calls` deltas that this text completes, as JSON objects. */
+  push(text: string): object[] {
+    const from = this.#seen;
+    this.#seen += text.length;
+    const { argumentsStart, argumentsJson, name } = this.#call;
+    const deltas: object[] = [];
+    if (!this.#isNamed && this.#seen >= argumentsStart) {
+      this.#isNamed = true;
+      deltas.push({ id: this.#id, type: 'function', index: 0, function: { name } });
+    }
+    const start = Math.max(0, from - argumentsStart);
+    const end = Math.min(argumentsJson.length, this.#seen - argumentsStart);
+    if (end > start) {
+      deltas.push({ index: 0, function: { arguments: argumentsJson.slice(start, end) } });
+    }
+    return deltas;
+  }
+}
