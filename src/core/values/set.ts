@@ -25,8 +25,9 @@ export interface Applied {
  * Applies one `--set` (typed) or `--set-string` (texts only) argument.
  *
  * The grammar is Helm's: `a=1,b.c=x`, `a[0].b=x`, `a={x,y}`, `\,` and `\.` for the characters
- * themselves; true, false, null, [] and whole numbers are typed; `{}` is an empty list as well. Where Helm leaves "0.5" a text and
- * the key takes only numbers, it is read as a number.
+ * themselves; true, false, null, [] and whole numbers are typed. Two things differ: `{}` is an
+ * empty list, where Helm makes one of an empty text; and where the key takes only numbers, "0.5"
+ * is one, where Helm leaves it a text.
  *
  * @see https://helm.sh/docs/intro/using_helm/#the-format-and-limitations-of---set
  */
