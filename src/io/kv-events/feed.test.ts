@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { test } from 'node:test';
+import { createBlockHasher, KvEventLog, KvIndex, KvSequence } from '../../core/kv/index.ts';
+import { defaultKvEventsConfig, type KvEvent } from '../../core/protocol/index.ts';
+import { KvIndexFeed } from './feed.ts';
+import { KvEventPublisher } from './publisher.ts';
+
+const prompt = Uint32Array.from({ length: 64 }, (_, i) => i);
+
+test('an index learns what an engine holds, from before it listened too, and forgets it with it', async () => {
+  const engine = await startEngine();
+  engine.publisher.publish(storedBlocks(2), 1);
+  const index = new KvIndex();
+  const feed = new KvIndexFeed(index, { discoverMs: 20 });
+  const held = (): number => index.match(prompt, {}, [engine.url])[0] ?? 0;
+  feed.follow(engine.url);
+  feed.follow(engine.url);
+  await until(() => held() === 32);
+  engine.publisher.publish(storedBlocks(4), 2);
+  await until(() => held() === 64);
+  const state = feed.state.get(engine.url);
+  assert.equal(state?.problem, undefined);
+  assert.deepEqual(
+    state?.sources.map(({ connected, batches }) => ({ connected, batches })),
+    [{ connected: true, batches: 2 }],
+  );
+  await feed.unfollow(engine.url);
+  assert.equal(held(), 0);
+  await engine.stop();
+});
+
+test('an engine that restarts on other ports is found again, and its old blocks are forgotten', async () => {
+  const engine = await startEngine();
+  const index = new KvIndex();
+  const feed = new KvIndexFeed(index, { discoverMs: 10 });
+  const held = (): number => index.match(prompt, {}, [engine.url])[0] ?? 0;
+  engine.publisher.publish(storedBlocks(4), 1);
+  feed.follow(engine.url);
+  await until(() => held() === 64);
+  await engine.restart();
+  engine.publisher.publish(storedBlocks(1), 2);
+  await until(() => held() === 16);
+  await feed.close();
+  await engine.stop();
+});
+
+test('an engine without events says so, and one that is not there is asked again', async () => {
+  const engine = await startEngine();
+  const index = new KvIndex();
+  const feed = new KvIndexFeed(index, { discoverMs: 10 });
+  engine.answer = () => ({ status: 404, body: '{"detail":"Not Found"}' });
+  feed.follow(engine.url);
+  await until(() => feed.state.get(engine.url)?.problem?.endsWith('answered 404') ?? false);
+  engine.answer = () => ({ status: 200, body: '{}' });
+  await until(() => feed.state.get(engine.url)?.problem === 'it publishes no KV events');
+  engine.answer = undefined;
+  await until(() => feed.state.get(engine.url)?.sources[0]?.connected ?? false);
+  await feed.close();
+  await engine.stop();
+});
+
+/** The part of an engine that matters here: its events, and the route that says where they are. */
+async function startEngine() {
+  const config = {
+    ...defaultKvEventsConfig,
+    enable_kv_cache_events: true,
+    publisher: 'zmq' as const,
+    endpoint: 'tcp://*:0',
+    replay_endpoint: 'tcp://*:0',
+  };
+  const server = createServer((_request, response) => {
+    const { status, body } = engine.answer?.() ?? {
+      status: 200,
+      body: JSON.stringify({ '0': engine.publisher.config }),
+    };
+    response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
+    response.end(body);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const engine = {
+    url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
+    publisher: await KvEventPublisher.open(config),
+    answer: undefined as (() => { status: number; body: string }) | undefined,
+    restart: async () => {
+      const before = engine.publisher;
+      engine.publisher = await KvEventPublisher.open(config);
+      await before.close();
+    },
+    stop: async () => {
+      await engine.publisher.close();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return engine;
+}
+
+function storedBlocks(count: number): readonly KvEvent[] {
+  const log = new KvEventLog();
+  log.blocksStored(new KvSequence(createBlockHasher(), 16, prompt), 0, count);
+  return log.take();
+}
+
+/** Resolves once `condition` holds. */
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 10 s');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

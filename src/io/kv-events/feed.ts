@@ -1,0 +1,166 @@
+// Keeps a KV index fed with the events of a changing set of engines.
+import type { KvIndex } from '../../core/kv/index.ts';
+import { type KvEventEndpoints, kvEventEndpoints } from '../../core/protocol/index.ts';
+import { KvEventSource, type KvEventSourceState } from './source.ts';
+
+export interface KvIndexFeedOptions {
+  /** Pause between looks at an engine that is not heard (yet). @default 5000 */
+  readonly discoverMs?: number;
+  /** Longest wait for an engine's answer on /kv_event_sources. @default 5000 */
+  readonly requestTimeoutMs?: number;
+  /** Passed to each source. */
+  readonly reconnectMs?: number;
+}
+
+/** One engine's streams, for people who debug. */
+export interface KvIndexFeedState {
+  /** Why there are no sources; undefined if there are. */
+  readonly problem: string | undefined;
+  /** One per data-parallel rank. */
+  readonly sources: readonly (KvEventSourceState & { readonly endpoint: string })[];
+}
+
+/** An answer of /kv_event_sources longer than this is not one. */
+const answerBytesMax = 256 * 1024;
+
+interface Followed {
+  problem: string | undefined;
+  /** The endpoints in use, as text, to see when they change. */
+  endpoints: string;
+  sources: { readonly endpoint: string; readonly source: KvEventSource }[];
+  timer: NodeJS.Timeout | undefined;
+  readonly stop: AbortController;
+}
+
+/**
+ * Asks each engine at GET /kv_event_sources where its events are, subscribes, and asks again while
+ * a source is down, as a restarted engine may have other ports. The ranks of one engine feed one
+ * entry of the index, under the engine's URL.
+ *
+ * @example
+ * const index = new KvIndex();
+ * const feed = new KvIndexFeed(index);
+ * feed.follow('http://10.0.0.7:8000'); // and createPolicy('kvaware', { random, kvIndex: index })
+ */
+export class KvIndexFeed {
+  readonly #index: KvIndex;
+  readonly #options: KvIndexFeedOptions;
+  readonly #followed = new Map<string, Followed>();
+
+  constructor(index: KvIndex, options: KvIndexFeedOptions = {}) {
+    this.#index = index;
+    this.#options = options;
+  }
+
+  /** Begins to follow an engine; nothing if it is followed already. */
+  follow(engineUrl: string): void {
+    if (this.#followed.has(engineUrl)) return;
+    const followed: Followed = {
+      problem: 'not asked yet',
+      endpoints: '',
+      sources: [],
+      timer: undefined,
+      stop: new AbortController(),
+    };
+    this.#followed.set(engineUrl, followed);
+    this.#index.addEngine(engineUrl);
+    void this.#look(engineUrl, followed);
+  }
+
+  /** Stops following an engine, and takes it out of the index. */
+  async unfollow(engineUrl: string): Promise<void> {
+    const followed = this.#followed.get(engineUrl);
+    if (followed === undefined) return;
+    this.#followed.delete(engineUrl);
+    followed.stop.abort();
+    clearTimeout(followed.timer);
+    await closeSources(followed);
+    this.#index.removeEngine(engineUrl);
+  }
+
+  /** By engine URL. */
+  get state(): ReadonlyMap<string, KvIndexFeedState> {
+    const states = new Map<string, KvIndexFeedState>();
+    for (const [url, { problem, sources }] of this.#followed) {
+      states.set(url, {
+        problem,
+        sources: sources.map(({ endpoint, source }) => ({ endpoint, ...source.state })),
+      });
+    }
+    return states;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#followed.keys()].map((url) => this.unfollow(url)));
+  }
+
+  /** Subscribes if need be, and looks again later. */
+  async #look(engineUrl: string, followed: Followed): Promise<void> {
+    const heard =
+      followed.sources.length > 0 && followed.sources.every(({ source }) => source.state.connected);
+    if (!heard) await this.#discover(engineUrl, followed);
+    if (followed.stop.signal.aborted) return;
+    const { discoverMs = 5000 } = this.#options;
+    followed.timer = setTimeout(() => this.#look(engineUrl, followed), discoverMs);
+  }
+
+  async #discover(engineUrl: string, followed: Followed): Promise<void> {
+    const { requestTimeoutMs = 5000, reconnectMs } = this.#options;
+    let found: KvEventEndpoints[];
+    try {
+      const timeout = AbortSignal.timeout(requestTimeoutMs);
+      const signal = AbortSignal.any([timeout, followed.stop.signal]);
+      found = await askEndpoints(engineUrl, signal);
+    } catch (error) {
+      // The sources that there are keep trying by themselves.
+      if (followed.sources.length === 0) followed.problem = messageOf(error);
+      return;
+    }
+    if (followed.stop.signal.aborted) return;
+    const endpoints = JSON.stringify(found);
+    if (endpoints === followed.endpoints && found.length > 0) return;
+    await closeSources(followed);
+    this.#index.clear(engineUrl);
+    if (followed.stop.signal.aborted) return;
+    followed.endpoints = endpoints;
+    followed.problem = found.length > 0 ? undefined : 'it publishes no KV events';
+    followed.sources = found.map(({ endpoint, replayEndpoint, topic }) => ({
+      endpoint,
+      source: new KvEventSource({
+        endpoint,
+        replayEndpoint,
+        topic,
+        reconnectMs,
+        onBatch: ({ events }) => this.#index.apply(engineUrl, events),
+        onReset: () => this.#index.clear(engineUrl),
+      }),
+    }));
+  }
+}
+
+async function closeSources(followed: Followed): Promise<void> {
+  const { sources } = followed;
+  followed.sources = [];
+  await Promise.all(sources.map(({ source }) => source.close()));
+}
+
+async function askEndpoints(engineUrl: string, signal: AbortSignal): Promise<KvEventEndpoints[]> {
+  const url = new URL('kv_event_sources', engineUrl.endsWith('/') ? engineUrl : `${engineUrl}/`);
+  const response = await fetch(url, { signal, redirect: 'error' });
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw new Error(`GET ${url} answered ${response.status}`);
+  }
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > answerBytesMax) throw new Error(`GET ${url} answered more than is sensible`);
+    chunks.push(chunk);
+  }
+  return kvEventEndpoints(JSON.parse(Buffer.concat(chunks).toString()), url.hostname);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
