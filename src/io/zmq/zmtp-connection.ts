@@ -57,6 +57,7 @@ export class ZmtpConnection {
   readonly #handlers: ZmtpHandlers;
   readonly #limits: ZmtpLimits;
   readonly #decoder: FrameDecoder;
+  readonly #handshakeTimer: NodeJS.Timeout;
   #stage: 'greeting' | 'handshake' | 'ready' | 'closed' = 'greeting';
   #frames: Uint8Array[] = [];
   #frameBytes = 0;
@@ -77,8 +78,7 @@ export class ZmtpConnection {
     this.#handlers = options.handlers;
     this.#limits = { ...defaultZmtpLimits, ...options.limits };
     this.#decoder = new FrameDecoder(this.#limits.frameBytesMax);
-    const handshakeTimer = setTimeout(() => {
-      if (this.#stage === 'ready') return;
+    this.#handshakeTimer = setTimeout(() => {
       this.fail(new ZmtpError('The peer did not finish the ZMTP handshake in time.'));
     }, this.#limits.handshakeTimeoutMs);
     socket.setNoDelay(true);
@@ -88,7 +88,7 @@ export class ZmtpConnection {
       this.#error ??= error;
     });
     socket.on('close', () => {
-      clearTimeout(handshakeTimer);
+      clearTimeout(this.#handshakeTimer);
       this.#stage = 'closed';
       this.#handlers.closed?.(this.#error);
     });
@@ -197,6 +197,7 @@ export class ZmtpConnection {
         );
       }
       this.#stage = 'ready';
+      clearTimeout(this.#handshakeTimer);
       this.#handlers.ready?.();
     } else if (command.name === 'PING') {
       // Two bytes of time to live, then a context of at most 16 bytes.
