@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { loadTokenizer } from '../../src/io/models/index.ts';
 import { loadTrace } from '../../src/io/traces/index.ts';
 import { createRequestWriter, createStreamClient } from '../../src/tools/benchmark/index.ts';
-import { startFleet } from '../support/fleet.ts';
+import { metric, startFleet } from '../support/fleet.ts';
 import { ReferenceCache } from '../support/reference-cache.ts';
 
 const model = 'Qwen/Qwen3-8B';
@@ -61,12 +61,24 @@ async function serve(
     const reference = references.get(answer.engine ?? '');
     expected.push((reference?.serve(request.blockIds) ?? Number.NaN) * blockTokens);
   }
-  return { found, expected };
+  let [queries, hits] = [0, 0];
+  for (const engine of fleet.engines) {
+    queries += await metric(engine, 'vllm:prefix_cache_queries_total');
+    hits += await metric(engine, 'vllm:prefix_cache_hits_total');
+  }
+  return { found, expected, queries, hits };
 }
 
 test('under round robin every request finds cached what the reference says', async (t) => {
-  const { found, expected } = await serve(t, { engines: 4, blocksMax: 1000, requests: 500 });
+  const { found, expected, queries, hits } = await serve(t, {
+    engines: 4,
+    blocksMax: 1000,
+    requests: 500,
+  });
   assert.deepEqual(found, expected);
+  assert.equal(hits, total(expected), 'the engines count the same hits');
+  const prompts = await shrunkTrace(500);
+  assert.equal(queries, total(prompts.map((request) => request.promptTokens)));
   assert.ok(
     found.some((tokens) => tokens > 5 * blockTokens),
     'some share more than block 0',
@@ -77,3 +89,7 @@ test('a single engine with room for all finds every repeated prefix', async (t) 
   const { found, expected } = await serve(t, { engines: 1, blocksMax: 8000, requests: 400 });
   assert.deepEqual(found, expected);
 });
+
+function total(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import OpenAI from 'openai';
-import { eventually, type Fleet, startFleet } from '../support/fleet.ts';
+import { eventually, type Fleet, metric, startFleet } from '../support/fleet.ts';
 
 const model = 'Qwen/Qwen3-8B';
 const messages = [{ role: 'user' as const, content: 'Tell me of the sea.' }];
@@ -77,6 +77,44 @@ test('aborting a stream ends the request at the router and at its engine', async
     }
   }
   await eventually(async () => (await inflight(fleet)) === 0, 'nothing is in flight');
+  for (const engine of fleet.engines) {
+    const holds = async () =>
+      (await metric(engine, 'vllm:num_requests_running')) +
+      (await metric(engine, 'vllm:kv_cache_usage_perc'));
+    await eventually(async () => (await holds()) === 0, 'the engine holds no block');
+  }
+});
+
+const tools = [
+  {
+    type: 'function' as const,
+    function: {
+      name: 'get_weather',
+      parameters: {
+        type: 'object',
+        properties: { city: { type: 'string' }, days: { type: 'integer' } },
+        required: ['city', 'days'],
+        additionalProperties: false,
+      },
+    },
+  },
+];
+const withTools = { enableAutoToolChoice: true, toolCallParser: 'hermes' };
+
+test('a required tool call comes back as one, with arguments that fit its schema', async (t) => {
+  const { client } = await start(t, { engine: withTools });
+  const request = { model, messages, tools, tool_choice: 'required' as const, max_tokens: 400 };
+  const whole = (await client.chat.completions.create(request)).choices[0];
+  const streamed = (await client.chat.completions.stream(request).finalChatCompletion()).choices[0];
+  for (const choice of [whole, streamed]) {
+    assert.equal(choice?.finish_reason, 'tool_calls');
+    const call = choice.message.tool_calls?.[0];
+    assert.equal(call?.type, 'function');
+    assert.equal(call.function.name, 'get_weather');
+    const { city, days } = JSON.parse(call.function.arguments);
+    assert.equal(typeof city, 'string');
+    assert.ok(Number.isInteger(days));
+  }
 });
 
 test('the models of the fleet are listed once', async (t) => {

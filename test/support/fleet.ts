@@ -1,6 +1,10 @@
 // A router over embedded engines in this process, on ports of their own.
 import type { TestContext } from 'node:test';
-import { createEngineServer, type EngineServer } from '../../src/apps/engine/index.ts';
+import {
+  createEngineServer,
+  type EngineServer,
+  type EngineServerOptions,
+} from '../../src/apps/engine/index.ts';
 import { startRouter } from '../../src/apps/router/index.ts';
 import { defaultEngineConfig, type EngineConfigInput } from '../../src/core/engine/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
@@ -39,6 +43,8 @@ export async function startFleet(
     readonly config?: Partial<EngineConfigInput>;
     readonly stepSeconds?: number;
     readonly timeScale?: number;
+    /** Further settings of the engines. */
+    readonly engine?: Partial<EngineServerOptions>;
   },
 ): Promise<Fleet> {
   const { stepSeconds = 0.001, timeScale = 1, model, policy } = options;
@@ -49,6 +55,7 @@ export async function startFleet(
       createEngineServer({
         ...{ port: 0, model, tokenizer, config, cost, timeScale },
         enablePromptTokensDetails: true,
+        ...options.engine,
       }),
     ),
   );
@@ -81,4 +88,12 @@ export async function eventually(
     if (performance.now() > deadline) throw new Error(`It did not come to pass: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** The value of one series of an engine's /metrics, by the beginning of its line. */
+export async function metric(engine: EngineServer, name: string): Promise<number> {
+  const page = await (await fetch(`${engine.url}/metrics`)).text();
+  const line = page.split('\n').find((text) => text.startsWith(`${name}{`));
+  if (line === undefined) throw new Error(`${engine.url}/metrics has no ${name}`);
+  return Number(line.slice(line.lastIndexOf(' ')));
 }
