@@ -9,9 +9,9 @@ import type {
   EngineStep,
   FinishReason,
   StepCostModel,
-  StepLoad,
 } from './contract.ts';
 import { KvCache } from './kv-cache.ts';
+import { Plan, PlannedStep } from './plan.ts';
 import { Sequence } from './sequence.ts';
 import { stepLoad } from './step-load.ts';
 import { moreUrgent, type WaitingQueue, waitingQueue } from './waiting-queue.ts';
@@ -268,7 +268,7 @@ export class EngineModel {
   #scheduleWaiting(plan: Plan, nowSeconds: number): void {
     while (plan.budget > 0 && this.#running.length < this.config.maxNumActiveSeqs) {
       const sequence = this.#waiting.peek();
-      if (sequence === undefined) return;
+      if (sequence === undefined || this.#kv.isStillRefused(sequence)) return;
       const cachedTokens = this.#kv.lookup(sequence);
       const chunk = this.#chunk(sequence.knownTokens - cachedTokens);
       // Head of line: who does not fit holds back all behind it.
@@ -329,59 +329,5 @@ export class EngineModel {
     this.#kv.free(sequence);
     this.#sequences.delete(sequence.request.id);
     this.#listener.finished?.(sequence.request, reason);
-  }
-}
-
-/** A step while it is being planned. */
-class Plan {
-  readonly sequences: Sequence[] = [];
-  readonly tokens: number[] = [];
-  readonly preempted: EngineRequest[];
-  /** Length of `preempted` when this plan began. */
-  readonly preemptedBefore: number;
-  budget: number;
-
-  constructor(budget: number, preempted: EngineRequest[]) {
-    this.budget = budget;
-    this.preempted = preempted;
-    this.preemptedBefore = preempted.length;
-  }
-
-  add(sequence: Sequence, tokens: number): void {
-    this.sequences.push(sequence);
-    this.tokens.push(tokens);
-    this.budget -= tokens;
-  }
-
-  /** Takes a preempted sequence out again; answers whether it was in. */
-  remove(sequence: Sequence): boolean {
-    const index = this.sequences.indexOf(sequence);
-    if (index < 0) return false;
-    this.budget += this.tokens[index] as number;
-    this.sequences.splice(index, 1);
-    this.tokens.splice(index, 1);
-    return true;
-  }
-}
-
-class PlannedStep implements EngineStep {
-  readonly startSeconds: number;
-  readonly endSeconds: number;
-  readonly load: StepLoad;
-  readonly sequences: readonly Sequence[];
-  readonly scheduledTokens: readonly number[];
-  readonly preempted: readonly EngineRequest[];
-
-  constructor(plan: Plan, load: StepLoad, startSeconds: number, endSeconds: number) {
-    this.startSeconds = startSeconds;
-    this.endSeconds = endSeconds;
-    this.load = load;
-    this.sequences = plan.sequences;
-    this.scheduledTokens = plan.tokens;
-    this.preempted = plan.preempted;
-  }
-
-  get requests(): readonly EngineRequest[] {
-    return this.sequences.map(({ request }) => request);
   }
 }

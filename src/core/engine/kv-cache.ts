@@ -19,6 +19,8 @@ export class KvCache {
   readonly #watermarkBlocks: number;
   /** Blocks found by the last `lookup`; one array for all, since a step looks up often. */
   readonly #hits: number[] = [];
+  /** The last sequence that did not fit, with the blocks it lacked then. */
+  #refused: { sequence: Sequence; needed: number; gains: number } | undefined;
 
   constructor(config: EngineConfig, listener: EngineListener) {
     this.#config = config;
@@ -48,28 +50,37 @@ export class KvCache {
   }
 
   /**
+   * Whether a sequence that was just refused cannot fit yet, whatever a lookup would find. Spares
+   * the lookup while a long prompt waits at the head of the line.
+   */
+  isStillRefused(sequence: Sequence): boolean {
+    const refused = this.#refused;
+    // Without the reserve the blocks needed depend on the step's budget.
+    if (refused?.sequence !== sequence || !this.#config.schedulerReserveFullIsl) return false;
+    return refused.needed - (this.pool.gains - refused.gains) > this.pool.freeBlocks;
+  }
+
+  /**
    * Gives a waiting sequence the blocks of the last `lookup` and those for `newTokens` more.
    *
    * @param somethingRuns Whether the watermark counts.
    * @returns False, changing nothing, if the blocks do not suffice.
    */
   admit(sequence: Sequence, newTokens: number, somethingRuns: boolean): boolean {
-    const { blockSize, schedulerReserveFullIsl } = this.#config;
     const hits = this.#hits;
-    const tokens = schedulerReserveFullIsl
-      ? sequence.knownTokens
-      : hits.length * blockSize + newTokens;
-    let needed = Math.ceil(tokens / blockSize) - hits.length;
-    // A hit that nobody holds leaves the free list, so it counts as needed too.
-    for (const block of hits) if (this.pool.references(block) === 0) needed++;
-    if (somethingRuns) needed += this.#watermarkBlocks;
-    if (needed > this.pool.freeBlocks) return false;
+    const needed = this.#blocksNeeded(sequence, newTokens);
+    const headroom = somethingRuns ? this.#watermarkBlocks : 0;
+    if (needed + headroom > this.pool.freeBlocks) {
+      this.#refused = { sequence, needed, gains: this.pool.gains };
+      return false;
+    }
+    this.#refused = undefined;
     for (const block of hits) {
       this.pool.acquire(block);
       sequence.blocks.push(block);
     }
     sequence.cachedBlocks = hits.length;
-    sequence.computedTokens = hits.length * blockSize;
+    sequence.computedTokens = hits.length * this.#config.blockSize;
     return this.extend(sequence, newTokens);
   }
 
@@ -82,6 +93,9 @@ export class KvCache {
   extend(sequence: Sequence, newTokens: number): boolean {
     const { blockSize, enablePrefixCaching } = this.#config;
     const tokens = sequence.computedTokens + newTokens;
+    // Most decodes stay within their last block: nothing to allocate, nothing full.
+    const lastBlockEnd = sequence.blocks.length * blockSize;
+    if (tokens < lastBlockEnd && tokens < (sequence.cachedBlocks + 1) * blockSize) return true;
     const needed = Math.ceil(tokens / blockSize) - sequence.blocks.length;
     if (needed > this.pool.freeBlocks) return false;
     for (let i = 0; i < needed; i++) sequence.blocks.push(this.pool.allocate());
@@ -97,7 +111,7 @@ export class KvCache {
     sequence.computedTokens = 0;
   }
 
-  /** @throws {Error} If references and holders differ, or a block is lost. */
+  /** @throws {Error} If references and holders differ, a block is lost, or a refusal is stale. */
   audit(holders: Iterable<Sequence>): void {
     const held = new Map<number, number>();
     for (const { request, blocks, cachedBlocks, computedTokens } of holders) {
@@ -114,11 +128,31 @@ export class KvCache {
         );
       }
     }
+    const refused = this.#refused;
+    if (refused && this.isStillRefused(refused.sequence)) {
+      this.lookup(refused.sequence);
+      if (this.#blocksNeeded(refused.sequence, 0) <= this.pool.freeBlocks) {
+        throw new Error(`${refused.sequence.request.id} is refused, though it fits`);
+      }
+    }
     const free = this.pool.freeOrder();
     if (free.some((block) => held.has(block)) || new Set(free).size !== this.pool.freeBlocks) {
       throw new Error('the free list holds a block twice, or one in use');
     }
     if (held.size !== this.pool.usedBlocks) throw new Error('free and used blocks do not add up');
+  }
+
+  /** Free blocks that a sequence takes at admission, after its `lookup`. */
+  #blocksNeeded(sequence: Sequence, newTokens: number): number {
+    const { blockSize, schedulerReserveFullIsl } = this.#config;
+    const hits = this.#hits;
+    const tokens = schedulerReserveFullIsl
+      ? sequence.knownTokens
+      : hits.length * blockSize + newTokens;
+    let needed = Math.ceil(tokens / blockSize) - hits.length;
+    // A hit that nobody holds leaves the free list, so it counts as needed too.
+    for (const block of hits) if (this.pool.references(block) === 0) needed++;
+    return needed;
   }
 
   #cacheFullBlocks(sequence: Sequence, fullBlocks: number): void {

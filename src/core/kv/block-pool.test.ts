@@ -61,6 +61,38 @@ test('two blocks may hold one key: the older serves hits, and each is removed on
   assert.equal(pool.cachedKeys, 1);
 });
 
+test('gains count whatever can bring a key a block in use, and nothing else', () => {
+  const { pool, take } = poolOf(2);
+  const gained = (act: () => void) => {
+    const before = pool.gains;
+    act();
+    return pool.gains - before;
+  };
+  let first = 0;
+  const allocating = () => {
+    first = pool.allocate();
+  };
+  assert.equal(gained(allocating), 0);
+  assert.equal(
+    gained(() => pool.cache(first, 'a')),
+    1,
+  );
+  assert.equal(
+    gained(() => take('a')),
+    1,
+  );
+  assert.equal(
+    gained(() => pool.release([first])),
+    0,
+  );
+  // The free block of "a" is evicted: a lookup now finds the other, which is in use.
+  assert.equal(gained(allocating), 1);
+  assert.equal(
+    gained(() => pool.acquire(2)),
+    1,
+  );
+});
+
 test('a reset is refused while a block has a holder, and drops every key after', () => {
   const { pool, take } = poolOf(3);
   const blocks = take('a', 'b');

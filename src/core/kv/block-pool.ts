@@ -41,6 +41,7 @@ export class BlockPool {
   readonly #nextSame: Int32Array;
   readonly #previousSame: Int32Array;
   #freeBlocks: number;
+  #gains = 0;
 
   /** @throws {RangeError} If `blocksTotal` is not an integer of at least 2. */
   constructor({ blocksTotal, onRemoved }: BlockPoolOptions) {
@@ -72,6 +73,14 @@ export class BlockPool {
     return this.blocksTotal - 1 - this.#freeBlocks;
   }
 
+  /**
+   * Counts up whenever the block that a lookup of some key finds may have come into use: since a count of n earlier, a sequence of
+   * keys can have found at most n more of its blocks in use.
+   */
+  get gains(): number {
+    return this.#gains;
+  }
+
   /** Distinct keys that a lookup would find. */
   get cachedKeys(): number {
     return this.#oldest.size;
@@ -97,6 +106,7 @@ export class BlockPool {
     const references = this.#references[block] as number;
     if (references === 0) this.#unlinkFree(block);
     this.#references[block] = references + 1;
+    this.#gains++;
   }
 
   /**
@@ -116,6 +126,7 @@ export class BlockPool {
   /** Makes a held, full block findable under `key`. */
   cache(block: number, key: BlockKey): void {
     this.#keys[block] = key;
+    this.#gains++;
     const oldest = this.#oldest.get(key);
     if (oldest === undefined) {
       this.#oldest.set(key, block);
@@ -197,7 +208,11 @@ export class BlockPool {
       const previous = this.#previousSame[block] as number;
       this.#nextSame[previous] = next;
       this.#previousSame[next] = previous;
-      if (this.#oldest.get(key) === block) this.#oldest.set(key, next);
+      // A lookup now finds another block of this key, which may be in use.
+      if (this.#oldest.get(key) === block) {
+        this.#oldest.set(key, next);
+        this.#gains++;
+      }
     }
     this.#onRemoved?.(key);
   }
