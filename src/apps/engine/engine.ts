@@ -42,6 +42,8 @@ export interface GenerationOptions {
   /** The only tokens that may be sampled. */
   readonly allowedTokens: readonly number[] | undefined;
   readonly onDelta: (delta: TokenDelta) => void;
+  /** The answer will not be complete. */
+  readonly onFail: () => void;
 }
 
 /** Lag, in wall seconds, from which the engine says that it has fallen behind. */
@@ -205,11 +207,11 @@ export class Engine {
     });
   }
 
-  /** Ends every answer with `reason`. */
-  abortAll(reason: 'abort' | 'error'): void {
+  /** Ends every answer with an error. */
+  failAll(): void {
     for (const sequence of [...this.#sequences]) {
       this.cancel(sequence);
-      sequence.abort(reason);
+      sequence.fail();
     }
   }
 
@@ -237,7 +239,7 @@ export class Engine {
     const ends = sequence.sample();
     if (ends && this.#forget(sequence)) {
       this.metrics.onFinished({
-        reason: sequence.finishReason ?? 'error',
+        reason: sequence.finishReason ?? 'stop',
         promptTokens: sequence.promptTokens,
         outputTokens: sequence.output.length,
         maxTokens: sequence.maxTokens,

@@ -6,11 +6,11 @@ import type { IncrementalDecoder, Tokenizer } from '../../core/tokenizer/index.t
 import { StopChecker } from './text/stop-checker.ts';
 import type { TokenSource } from './text/token-source.ts';
 
-export type FinishReason = 'stop' | 'length' | 'abort' | 'error';
+export type FinishReason = 'stop' | 'length';
 
 /** What one step, or several, add to the answer. */
 export interface TokenDelta {
-  /** Tokens sampled; none when the answer was ended from outside. */
+  /** Tokens sampled. */
   readonly tokenIds: readonly number[];
   /** Text that became sendable; may be empty. */
   readonly text: string;
@@ -40,6 +40,8 @@ export interface SequenceOptions {
   readonly includeStop: boolean;
   readonly skipSpecialTokens: boolean;
   readonly onDelta: (delta: TokenDelta) => void;
+  /** The answer will not be complete. */
+  readonly onFail: () => void;
 }
 
 /** Implements the engine model's view (counts and block keys) over real tokens. */
@@ -136,15 +138,8 @@ export class Sequence implements EngineRequest {
     return isEnd;
   }
 
-  /** Ends the answer from outside. */
-  abort(reason: 'abort' | 'error'): void {
-    if (this.finishReason !== null) return;
-    this.finishReason = reason;
-    this.#options.onDelta({
-      tokenIds: [],
-      text: this.#stops.take(true),
-      finishReason: reason,
-      stopReason: null,
-    });
+  /** The engine has gone under it: the answer ends with an error. */
+  fail(): void {
+    this.#options.onFail();
   }
 }

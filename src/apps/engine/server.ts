@@ -72,7 +72,7 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
       }).catch(() => {});
       await Promise.race([finished, deadline]);
       timeout.abort();
-      engine.abortAll('error');
+      engine.failAll();
       await flush(server);
       engine.close();
       await kvEvents?.close();

@@ -1,5 +1,5 @@
 // What a route hands its tokens to, and what all forms of an answer start from.
-import type { UsageCounts } from '../../../core/protocol/index.ts';
+import { ApiError, sseDone, sseEvent, type UsageCounts } from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
@@ -9,6 +9,22 @@ export interface Answer {
   /** All choices are queued; in the order of their indexes. */
   start(sequences: readonly Sequence[]): void;
   onDelta(choice: number, delta: TokenDelta): void;
+}
+
+/**
+ * Ends an answer that will not be complete, as vLLM does when its engine process dies: an error
+ * object, in a stream as its last event.
+ */
+export function failAnswer(exchange: Exchange): void {
+  const error = new ApiError(
+    500,
+    'InternalServerError',
+    'EngineCore encountered an issue. See stack trace (above) for the root cause.',
+  );
+  const { response } = exchange;
+  if (response.writableEnded || response.destroyed) return;
+  if (!response.headersSent) exchange.sendJson(error.httpStatus, error.body());
+  else exchange.end(sseEvent(error.body()) + sseDone);
 }
 
 export interface AnswerHead<R> {

@@ -19,6 +19,7 @@ export class StreamFault {
   #sent = 0;
   #timer: NodeJS.Timeout | undefined;
   #hasHung = false;
+  #isCut = false;
 
   constructor(response: ServerResponse, plan: StreamFaultPlan) {
     this.#response = response;
@@ -47,7 +48,7 @@ export class StreamFault {
 
   #drain(): void {
     const response = this.#response;
-    while (this.#queue.length > 0 && this.#timer === undefined) {
+    while (this.#queue.length > 0 && this.#timer === undefined && !this.#isCut) {
       const { hang, delayMs, cutAfterEvents } = this.#plan;
       if (cutAfterEvents !== undefined && this.#sent >= cutAfterEvents) {
         response.destroy();
@@ -61,6 +62,12 @@ export class StreamFault {
       const event = this.#queue.shift();
       if (event === undefined) return;
       this.#sent++;
+      if (this.#sent === cutAfterEvents && !event.isEnd) {
+        // Only once the bytes are with the socket: destroying drops what still waits.
+        response.write(event.text, () => response.destroy());
+        this.#isCut = true;
+        return;
+      }
       if (event.isEnd) response.end(event.text);
       else response.write(event.text);
       if (delayMs !== undefined) this.#wait(delayMs);

@@ -1,6 +1,6 @@
 // Queues the sequences of one request and ties them to its answer and its client.
 import { badRequest, type SamplingRead, stopStrings } from '../../../core/protocol/index.ts';
-import type { Answer } from '../answers/answer.ts';
+import { type Answer, failAnswer } from '../answers/answer.ts';
 import { batchDeltas } from '../answers/delta-batch.ts';
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -48,6 +48,7 @@ export function startGeneration(options: {
         script: prompt.script,
         allowedTokens: request.allowed_token_ids ?? undefined,
         onDelta: batchDeltas(interval, (delta) => answer.onDelta(index, delta)),
+        onFail: () => failAnswer(exchange),
       });
     }),
   );

@@ -7,7 +7,7 @@ import { cacheConfigLabels } from './cache-config.ts';
 
 /** What the engine reports of one finished request; wall seconds. */
 export interface FinishedRequest {
-  readonly reason: 'stop' | 'length' | 'abort' | 'error';
+  readonly reason: 'stop' | 'length';
   readonly promptTokens: number;
   readonly outputTokens: number;
   readonly maxTokens: number;

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { constrainedText } from './constrained-text.ts';
+import { regexInstance } from './regex-instance.ts';
+import { schemaInstance } from './schema-instance.ts';
+import { demandedCall, ToolCallStream } from './tool-call.ts';
+
+const parameters = {
+  type: 'object',
+  properties: { city: { type: 'string', enum: ['Paris'] }, days: { type: 'integer', minimum: 3 } },
+  required: ['city', 'days'],
+};
+const request = {
+  tools: [{ type: 'function', function: { name: 'get_weather', parameters } }],
+  tool_choice: 'required' as const,
+};
+const allowed = { enableAutoToolChoice: true, toolCallParser: 'hermes' };
+
+test('a schema gets a value that it allows', () => {
+  assert.deepEqual(schemaInstance(parameters), { city: 'Paris', days: 3 });
+  assert.deepEqual(
+    schemaInstance({
+      type: 'object',
+      required: ['list', 'one', 'ref', 'text', 'flag', 'none'],
+      properties: {
+        list: { type: 'array', items: { type: 'number', exclusiveMinimum: 1 }, minItems: 2 },
+        one: { anyOf: [{ const: 7 }, { type: 'string' }] },
+        ref: { $ref: '#/$defs/name' },
+        text: { type: 'string', minLength: 12, maxLength: 12 },
+        flag: { type: ['boolean', 'null'] },
+        none: { type: 'null' },
+      },
+      $defs: { name: { type: 'string', format: 'date' } },
+    }),
+    {
+      list: [1.5, 1.5],
+      one: 7,
+      ref: '2026-01-01',
+      text: 'synthetic te',
+      flag: true,
+      none: null,
+    },
+  );
+  assert.equal(schemaInstance({ type: 'no-such-type' }), undefined);
+});
+
+test('a schema that refers to itself ends', () => {
+  const node = { type: 'object', required: ['next'], properties: { next: { $ref: '#' } } };
+  assert.equal(typeof schemaInstance(node), 'object');
+});
+
+test('a regex gets a text that it matches', () => {
+  for (const pattern of [
+    'one two STOP three',
+    '(yes|no), [0-9]{2}',
+    '\\d+\\.\\d{2,}',
+    '[^a]b?c+(?:d|e)*',
+    '[A-Z][a-z]{3}',
+  ]) {
+    assert.match(regexInstance(pattern), new RegExp(`^(?:${pattern})$`));
+  }
+  assert.throws(() => regexInstance('(unclosed'), /Failed to transform regex into a grammar/);
+});
+
+test('the form of an answer may be a choice, a grammar, JSON, and only one of them', () => {
+  assert.equal(constrainedText({ structured_outputs: { choice: ['alpha', 'beta'] } }), 'alpha');
+  const grammar = 'root ::= "yes" | "no"';
+  assert.equal(constrainedText({ structured_outputs: { grammar } }), 'yes');
+  const format = { type: 'json_schema', json_schema: { name: 'c', schema: parameters } };
+  assert.equal(constrainedText({ response_format: format }), '{"city":"Paris","days":3}');
+  assert.equal(constrainedText({ response_format: { type: 'text' } }), undefined);
+  assert.throws(
+    () => constrainedText({ structured_outputs: { choice: ['a'], regex: 'b' } }),
+    /You can only use one kind of constraints/,
+  );
+  assert.throws(
+    () => constrainedText({ response_format: { type: 'json_schema' } }),
+    /the 'json_schema' field must be provided/,
+  );
+});
+
+test('a demanded tool call has arguments by its schema and streams in parts', () => {
+  const call = demandedCall(request, allowed);
+  assert.ok(call);
+  assert.deepEqual(JSON.parse(call.argumentsJson), { city: 'Paris', days: 3 });
+  const stream = new ToolCallStream(call, 'id-1');
+  const deltas = call.text.match(/.{1,7}/gs)?.flatMap((part) => stream.push(part)) as {
+    function: { name?: string; arguments?: string };
+  }[];
+  assert.equal(deltas[0]?.function.name, 'get_weather');
+  assert.equal(deltas.map((delta) => delta.function.arguments ?? '').join(''), call.argumentsJson);
+});
+
+test('tool calls need the flags that vLLM needs', () => {
+  const closed = { enableAutoToolChoice: false, toolCallParser: undefined };
+  assert.throws(
+    () => demandedCall({ ...request, tool_choice: 'auto' }, closed),
+    /"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set/,
+  );
+  assert.throws(
+    () => demandedCall(request, closed),
+    /tool_choice="required" requires --tool-call-parser to be set/,
+  );
+  assert.equal(demandedCall({ ...request, tool_choice: 'auto' }, allowed), undefined);
+  assert.equal(demandedCall({ ...request, tool_choice: 'none' }, closed), undefined);
+});

@@ -1,0 +1,179 @@
+// What happens to the embedded engine's requests when clients leave, queues fill and it is stopped.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { type TestContext, test } from 'node:test';
+import OpenAI from 'openai';
+import { createEngineServer, type EngineServerOptions } from '../../src/apps/engine/index.ts';
+import { defaultEngineConfig } from '../../src/core/engine/index.ts';
+import { loadTokenizer } from '../../src/io/models/index.ts';
+
+const tokenizer = await loadTokenizer();
+const messages: OpenAI.ChatCompletionMessageParam[] = [
+  { role: 'user', content: 'Say hello to the reader.' },
+];
+/** Long enough that it never ends within a test. */
+const endless = { model: 'tiny', messages, max_tokens: 3000, ...({ ignore_eos: true } as object) };
+
+test('a client that leaves frees its blocks at once, streaming, waiting or plain', async (t) => {
+  const { client, metric } = await start(t, {
+    config: defaultEngineConfig({ maxModelLen: 4096, numGpuBlocks: 1000, maxNumSeqs: 2 }),
+  });
+  const aborts = [new AbortController(), new AbortController(), new AbortController()];
+  const stream = await client.chat.completions.create(
+    { ...endless, stream: true },
+    { signal: aborts[0]?.signal ?? null },
+  );
+  await stream[Symbol.asyncIterator]().next();
+  const plain = client.chat.completions.create(endless, { signal: aborts[1]?.signal ?? null });
+  await until(async () => (await metric('vllm:num_requests_running')) === 2);
+  const waiting = client.chat.completions.create(endless, { signal: aborts[2]?.signal ?? null });
+  await until(async () => (await metric('vllm:num_requests_waiting')) === 1);
+  assert.ok((await metric('vllm:kv_cache_usage_perc')) > 0);
+
+  aborts[2]?.abort();
+  await assert.rejects(waiting, OpenAI.APIUserAbortError);
+  await until(async () => (await metric('vllm:num_requests_waiting')) === 0);
+  for (const abort of aborts) abort.abort();
+  await assert.rejects(plain, OpenAI.APIUserAbortError);
+  await until(async () => (await metric('vllm:kv_cache_usage_perc')) === 0);
+  assert.equal(await metric('vllm:num_requests_running'), 0);
+  assert.equal(await metric('vllm:request_success_total'), 0);
+});
+
+test('past the queue limit a request gets 503 in the words of vLLM, and is counted', async (t) => {
+  const { client, metric } = await start(t, { maxNumQueuedReqs: 1 });
+  const abort = new AbortController();
+  const stream = await client.chat.completions.create(
+    { ...endless, stream: true },
+    { signal: abort.signal },
+  );
+  await stream[Symbol.asyncIterator]().next();
+  await assert.rejects(
+    client.chat.completions.create(endless),
+    (error) =>
+      error instanceof OpenAI.InternalServerError &&
+      error.status === 503 &&
+      /The engine is currently busy/.test(error.message),
+  );
+  assert.equal(await metric('vllm:admission_rejections_total'), 1);
+  abort.abort();
+});
+
+test('a prefix cache in use is not reset', async (t) => {
+  const { client, url } = await start(t, {});
+  const abort = new AbortController();
+  const stream = await client.chat.completions.create(
+    { ...endless, stream: true },
+    { signal: abort.signal },
+  );
+  await stream[Symbol.asyncIterator]().next();
+  const answer = await fetch(`${url}/reset_prefix_cache`, { method: 'POST' });
+  assert.deepEqual(await answer.json(), { success: false });
+  abort.abort();
+});
+
+test('on SIGTERM running streams finish, new requests get 500, and the exit code is 0', async (t) => {
+  const engine = await startProcess(t, ['--shutdown-timeout', '20']);
+  const client = new OpenAI({ baseURL: engine.url, apiKey: 'none', maxRetries: 0 });
+  const stream = await client.chat.completions.create({
+    ...{ model: 'qwen3-0.6b', messages, max_tokens: 60, stream: true },
+    ...({ ignore_eos: true } as object),
+  });
+  const iterator = stream[Symbol.asyncIterator]();
+  await iterator.next();
+  const exit = once(engine.child, 'exit');
+  engine.child.kill('SIGTERM');
+  await until(async () => {
+    const refused = await fetch(`${engine.url}/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ prompt: 'x' }),
+    });
+    const text = await refused.text();
+    return refused.status === 500 && text.includes('cannot schedule new futures after shutdown');
+  });
+  let finish: string | null | undefined;
+  for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+    finish = next.value.choices[0]?.finish_reason ?? finish;
+  }
+  assert.equal(finish, 'length');
+  assert.deepEqual(await exit, [0, null]);
+});
+
+test('without a shutdown timeout SIGTERM ends streams with an error and exit code 0', async (t) => {
+  const engine = await startProcess(t, []);
+  const response = await fetch(`${engine.url}/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...endless, model: undefined, stream: true }),
+  });
+  const exit = once(engine.child, 'exit');
+  engine.child.kill('SIGTERM');
+  const text = await response.text();
+  assert.match(text, /EngineCore encountered an issue[^\n]*\n\ndata: \[DONE\]\n\n$/);
+  assert.deepEqual(await exit, [0, null]);
+});
+
+test('an engine says what it is, which flags mean nothing, and refuses those it does not know', async (t) => {
+  const engine = await startProcess(t, ['--enforce-eager', '--dtype', 'bfloat16']);
+  assert.match(engine.firstLine, /emulation of vLLM by Spillway .* synthetic text/);
+  await until(() => /Without meaning in an emulation: --enforce-eager, --dtype/.test(engine.log()));
+  const wrong = spawnEngine(t, ['--max-modl-len', '5']);
+  let message = '';
+  wrong.stderr?.on('data', (bytes) => {
+    message += bytes;
+  });
+  const [code] = await once(wrong, 'exit');
+  assert.equal(code, 2);
+  assert.match(message, /Did you mean --max-model-len/);
+});
+
+async function start(t: TestContext, options: Partial<EngineServerOptions>) {
+  const server = await createEngineServer({
+    port: 0,
+    model: 'tiny',
+    tokenizer,
+    config: defaultEngineConfig({ maxModelLen: 4096, numGpuBlocks: 1000 }),
+    cost: { stepSeconds: () => 0.005 },
+    ...options,
+  });
+  t.after(() => server.close());
+  const metric = async (name: string): Promise<number> => {
+    const page = await (await fetch(`${server.url}/metrics`)).text();
+    return Number(new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, 'm').exec(page)?.[1]);
+  };
+  const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
+  return { client, metric, url: server.url };
+}
+
+function spawnEngine(t: TestContext, flags: readonly string[]): ChildProcess {
+  const args = ['bin/spillway.mjs', 'engine', 'qwen3-0.6b', '--port', '0', ...flags];
+  const child = spawn(process.execPath, args, {
+    cwd: `${import.meta.dirname}/../..`,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  return child;
+}
+
+async function startProcess(t: TestContext, flags: readonly string[]) {
+  const child = spawnEngine(t, flags);
+  let log = '';
+  child.stderr?.on('data', (bytes) => {
+    log += bytes;
+  });
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+  const [firstLine] = (await once(lines, 'line')) as [string];
+  const url = /ready: (\S+)/.exec(firstLine)?.[1] ?? '';
+  return { child, url, firstLine, log: () => log };
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!(await condition())) {
+    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 10 s');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
