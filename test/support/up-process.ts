@@ -89,15 +89,16 @@ export class UpProcess {
     return pids;
   }
 
-  /** Sends a signal and resolves with the exit status. */
+  /**
+   * Sends a signal to it and all in its process group, as a terminal does on Ctrl-C (npm and npx pass
+   * only some signals on), and resolves with the exit status.
+   */
   async end(signal: NodeJS.Signals = 'SIGINT'): Promise<number | null> {
-    this.process.kill(signal);
-    return this.exited();
-  }
-
-  /** Sends a signal to the process and all in its group, as a terminal does on Ctrl-C. */
-  async endGroup(signal: NodeJS.Signals): Promise<number | null> {
-    if (this.process.pid !== undefined) process.kill(-this.process.pid, signal);
+    try {
+      if (this.process.pid !== undefined) process.kill(-this.process.pid, signal);
+    } catch {
+      // It has ended.
+    }
     return this.exited();
   }
 

@@ -37,7 +37,7 @@ test('npm start sets up what is missing, says so, and serves', async () => {
   assert.equal(view.policy, 'roundrobin');
   const page = await fetch(`${up.url}/`);
   assert.match(await page.text(), /<title>Spillway<\/title>/);
-  await up.endGroup('SIGINT');
+  await up.end('SIGINT');
 });
 
 test('a second npm start sets nothing up and is quick', async () => {
@@ -48,7 +48,7 @@ test('a second npm start sets nothing up and is quick', async () => {
   process.stderr.write(`second npm start: ready in ${seconds.toFixed(1)} s\n`);
   assert.doesNotMatch(up.stderr, /installing|bringing|built/);
   assert.ok(seconds < secondStartSecondsMax, `${seconds} s`);
-  await up.endGroup('SIGINT');
+  await up.end('SIGINT');
 });
 
 test('npm test runs tests', async () => {
