@@ -1,13 +1,20 @@
 // Builds what a published package runs: dist/main.js and its chunks, and the web page in dist/web.
 // Node does not strip types below node_modules, so a package cannot run its sources.
+//
+//   node scripts/build.ts [--out DIRECTORY]
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 
-rmSync('dist', { recursive: true, force: true });
+const { values } = parseArgs({ options: { out: { type: 'string', default: 'dist' } } });
+const output = values.out;
+
+rmSync(output, { recursive: true, force: true });
 const { metafile } = await build({
   entryPoints: ['src/cli/main.ts'],
-  outdir: 'dist',
+  outdir: output,
   bundle: true,
   // Each dynamic import becomes a chunk, so that a command still loads only what it needs.
   splitting: true,
@@ -23,7 +30,7 @@ const { metafile } = await build({
 const scripts = Object.entries(metafile.outputs).filter(([path]) => path.endsWith('.js'));
 const kilobytes = scripts.reduce((sum, [, { bytes }]) => sum + bytes, 0) / 1e3;
 process.stderr.write(`spillway: built ${scripts.length} chunks, ${kilobytes.toFixed(0)} KB\n`);
-const web = spawnSync(process.execPath, ['scripts/build-web.ts', '--out', 'dist/web'], {
+const web = spawnSync(process.execPath, ['scripts/build-web.ts', '--out', join(output, 'web')], {
   stdio: 'inherit',
 });
 process.exitCode = web.status ?? 1;

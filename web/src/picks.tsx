@@ -22,7 +22,7 @@ interface PicksProps {
 }
 
 const pollMs = 1_500;
-const rowsMax = 20;
+const rowsMax = 15;
 
 export function Picks({ engines, chosenUrl, onClear, isLive }: PicksProps) {
   const [picks, setPicks] = useState<readonly RecentPick[]>([]);
@@ -89,7 +89,7 @@ export function Picks({ engines, chosenUrl, onClear, isLive }: PicksProps) {
                   <td class="nowrap">{engineLabel(pick.url, engines)}</td>
                   <td class="number">{count(pick.promptTokens)}</td>
                   <td class="number">{count(pick.cachedTokens)}</td>
-                  <td>{pick.reason}</td>
+                  <td class="why">{pick.reason}</td>
                   <td class="quiet request">{pick.requestId}</td>
                 </tr>
               ))}

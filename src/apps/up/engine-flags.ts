@@ -23,7 +23,7 @@ export function embeddedEngineFlags(spec: ModelSpec, ports: EnginePorts): string
     ...flag('--time-scale', spec.timeScale),
     ...flag('--tokenizer', spec.tokenizer),
     ...(spec.faults ?? []).flatMap((fault) => ['--fault', fault]),
-    ...vllmConfigFlags(spec, ports),
+    ...vllmConfigFlags(spec, ports, '127.0.0.1'),
   ];
 }
 
@@ -51,14 +51,19 @@ export function vllmFlags(
     ...(spec.enableLoRA ? ['--enable-lora'] : []),
     ...(spec.enableTool ? ['--enable-auto-tool-choice'] : []),
     ...flag('--tool-call-parser', spec.toolCallParser),
-    ...vllmConfigFlags(spec, ports),
+    // vLLM binds an address with `*` and connects to any other, so loopback cannot be named.
+    ...vllmConfigFlags(spec, ports, '*'),
     ...kvTransferFlags(spec),
     ...flag('--chat-template', spec.chatTemplate),
   ];
 }
 
-/** `vllmConfig`, for both kinds: the embedded engine's flags carry vLLM's names. */
-function vllmConfigFlags(spec: ModelSpec, ports: EnginePorts): string[] {
+/**
+ * `vllmConfig`, for both kinds: the embedded engine's flags carry vLLM's names.
+ *
+ * @param eventsHost Where KV events are published: they hold the token ids of prompts.
+ */
+function vllmConfigFlags(spec: ModelSpec, ports: EnginePorts, eventsHost: string): string[] {
   const config = spec.vllmConfig;
   if (!config) return [];
   return [
@@ -79,18 +84,17 @@ function vllmConfigFlags(spec: ModelSpec, ports: EnginePorts): string[] {
     ...flag('--runner', config.runner),
     ...flag('--convert', config.convert),
     ...flag('--seed', config.seed),
-    ...(config.kvEvents ? ['--kv-events-config', kvEventsConfig(ports)] : []),
+    ...(config.kvEvents ? ['--kv-events-config', kvEventsConfig(ports, eventsHost)] : []),
     ...(config.extraArgs ?? []),
   ];
 }
 
-/** vLLM binds an address with `*` and connects to any other, so loopback cannot be named here. */
-function kvEventsConfig(ports: EnginePorts): string {
+function kvEventsConfig(ports: EnginePorts, host: string): string {
   return JSON.stringify({
     enable_kv_cache_events: true,
     publisher: 'zmq',
-    endpoint: `tcp://*:${ports.kvEvents}`,
-    replay_endpoint: `tcp://*:${ports.kvReplay}`,
+    endpoint: `tcp://${host}:${ports.kvEvents}`,
+    replay_endpoint: `tcp://${host}:${ports.kvReplay}`,
     topic: 'kv-events',
   });
 }
