@@ -1,6 +1,6 @@
 // What the predictive policy knows of one engine: how fast it is, what is queued there, and how
 // full its KV cache is.
-import type { Endpoint, Outcome } from '../../contract.ts';
+import type { ReportedLoad } from '../../contract.ts';
 import { PrefillBacklog } from './prefill-backlog.ts';
 import { PrefillSpeed, type SpeedLine } from './prefill-speed.ts';
 
@@ -12,53 +12,107 @@ const attentionEqualTokens = 30_000;
 /** First bytes closer together than this come from one step of the engine. */
 const sameStepSeconds = 0.005;
 /** Reading the KV of one context token once: 147 kB (Qwen3-8B) at 3.35 TB/s (H100). */
-const decodeSecondsPerToken = 45e-9;
+const readSecondsPerToken = 45e-9;
 /** Token budget of a step (`max_num_batched_tokens`) on an H100; a longer prefill takes more. */
 const stepTokens = 8192;
 /** Share of the KV cache past which vLLM makes new requests wait. */
 const kvUsageFull = 0.98;
 /** A report of the engine's KV usage older than this says nothing about now. */
 const reportSecondsMax = 30;
-/** Weight of one observation in the mean duration of requests. */
+/** Duration of a request until some have finished. */
+const durationSecondsPrior = 5;
+/** Weight of one request in the mean duration. */
 const durationWeight = 1 / 32;
-/** What was assigned counts half after this time. */
+/** What was assigned counts half after this time: about as long as a cache remembers. */
 const assignedHalfLifeSeconds = 600;
 
-/** Prefill work of a prompt in tokens' worth of compute without context. */
+/** Prefill work of a prompt, in tokens' worth of compute without context. */
 export function prefillWork(uncachedTokens: number, cachedTokens: number): number {
   const meanContext = cachedTokens + uncachedTokens / 2;
   return uncachedTokens * (1 + meanContext / attentionEqualTokens);
 }
 
+/** One attempt, from its pick to its end. */
+export interface Attempt {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  /** `prefillWork` of its prompt. */
+  readonly work: number;
+  readonly sentSeconds: number;
+}
+
+/** Prefill that took some time, to learn from. */
+export interface SpeedSample {
+  readonly work: number;
+  readonly seconds: number;
+}
+
 export class EngineForecast {
-  readonly speed = new PrefillSpeed();
+  readonly speed: PrefillSpeed;
   readonly #backlog = new PrefillBacklog();
-  /** A sample that waits for others of the same step. */
-  #pendingWork = 0;
-  #pendingSeconds = 0;
-  /** Tokens that requests in flight take from the KV cache, besides what they found cached. */
+  /** First bytes of one step so far. */
+  #stepWork = 0;
+  #stepSeconds = 0;
+  #inflight = 0;
+  /** Prompt tokens of the requests in flight. */
+  #contextTokens = 0;
+  /** Of these, tokens that were not expected to be cached: what they take from the KV cache. */
   #heldTokens = 0;
   #heldAtReport = 0;
   #reportSeconds = Number.NEGATIVE_INFINITY;
-  #meanDurationSeconds = 5;
-  #assignedWork = 0;
+  #durationSeconds = durationSecondsPrior;
   #assignedSeconds = 0;
+  #assignedAtSeconds = 0;
 
+  /** @param prior What engines like this one do. */
+  constructor(prior: SpeedLine) {
+    this.speed = new PrefillSpeed(prior);
+  }
+
+  /** Seconds until the engine begins with a request that joins now. */
   waitSeconds(nowSeconds: number): number {
     return this.#backlog.waitSeconds(nowSeconds);
   }
 
-  /** Slower steps: each reads the KV of all running requests. */
-  decodeSeconds(endpoint: Endpoint, uncachedTokens: number): number {
-    return decodeSecondsPerToken * endpoint.load.decodeTokens * (1 + uncachedTokens / stepTokens);
+  /** Requests in prefill, or waiting for it. */
+  get queuedRequests(): number {
+    return this.#backlog.length;
+  }
+
+  /** Requests past their prefill. */
+  get runningRequests(): number {
+    return this.#inflight - this.#backlog.length;
+  }
+
+  /** What the running requests add to the steps of a prefill. */
+  interferenceSeconds(uncachedTokens: number): number {
+    return this.#contextReadSeconds * (1 + uncachedTokens / stepTokens);
+  }
+
+  /**
+   * Delay of output tokens, summed over requests, if this prompt joined: its prefill holds up
+   * those that run; each of its own steps reads their context; and each of theirs, for the half of
+   * their output that is left on average, reads its context.
+   */
+  decodeDelaySeconds(prefillSeconds: number, promptTokens: number, outputTokens: number): number {
+    const running = this.runningRequests;
+    const ownReadSeconds = readSecondsPerToken * promptTokens;
+    return (
+      prefillSeconds * running +
+      this.#contextReadSeconds * outputTokens +
+      (ownReadSeconds * running * outputTokens) / 2
+    );
   }
 
   /**
    * Wait for KV blocks, if the prompt does not fit now: by Little's law the engine gives back
    * what it holds once per mean duration of a request.
    */
-  memorySeconds(endpoint: Endpoint, uncachedTokens: number, nowSeconds: number): number {
-    const { reported } = endpoint;
+  memorySeconds(
+    reported: ReportedLoad | undefined,
+    uncachedTokens: number,
+    nowSeconds: number,
+  ): number {
     if (!reported?.blocksTotal || !reported.blockTokens) return 0;
     if (reported.atSeconds !== this.#reportSeconds) {
       this.#reportSeconds = reported.atSeconds;
@@ -69,54 +123,59 @@ export class EngineForecast {
     const used = reported.kvUsage * capacity + this.#heldTokens - this.#heldAtReport;
     const excess = used + uncachedTokens - kvUsageFull * capacity;
     if (excess <= 0) return 0;
-    return (excess / Math.max(used, uncachedTokens)) * this.#meanDurationSeconds;
+    return (excess / Math.max(used, uncachedTokens)) * this.#durationSeconds;
   }
 
-  /** Prefill work given to this engine lately, for breaking ties. */
-  assignedWork(nowSeconds: number): number {
-    const idle = Math.max(0, nowSeconds - this.#assignedSeconds);
-    return this.#assignedWork * 0.5 ** (idle / assignedHalfLifeSeconds);
+  /** What reading the context of all requests adds to a step. */
+  get #contextReadSeconds(): number {
+    return readSecondsPerToken * this.#contextTokens;
   }
 
-  sent(key: object, work: number, uncachedTokens: number, now: number, streams: boolean): void {
-    this.#backlog.add(key, this.speed.secondsFor(work), now, streams);
-    this.#heldTokens += uncachedTokens;
-    this.#assignedWork = this.assignedWork(now) + work;
-    this.#assignedSeconds = now;
+  /** Prefill time given to this engine lately. */
+  assignedSeconds(nowSeconds: number): number {
+    const ago = Math.max(0, nowSeconds - this.#assignedAtSeconds);
+    return this.#assignedSeconds * 0.5 ** (ago / assignedHalfLifeSeconds);
   }
 
-  /** @returns Work and seconds to learn from, once a step's first bytes are all in. */
+  /** @param streams Whether the first byte will tell the end of prefill. */
+  sent(attempt: Attempt, nowSeconds: number, streams: boolean): void {
+    const seconds = this.speed.secondsFor(attempt.work);
+    this.#backlog.add(attempt, seconds, nowSeconds, streams);
+    this.#inflight += 1;
+    this.#contextTokens += attempt.promptTokens;
+    this.#heldTokens += attempt.promptTokens - attempt.cachedTokens;
+    this.#assignedSeconds = this.assignedSeconds(nowSeconds) + seconds;
+    this.#assignedAtSeconds = nowSeconds;
+  }
+
+  /** @returns What the speed has learned from, once all first bytes of a step are in. */
   firstByte(
-    key: object,
-    work: number,
+    attempt: Attempt,
     sentSecondsAgo: number,
     nowSeconds: number,
     prior: SpeedLine,
-  ): { readonly work: number; readonly seconds: number } | undefined {
-    const seconds = this.#backlog.firstByte(key, sentSecondsAgo, nowSeconds);
+  ): SpeedSample | undefined {
+    const seconds = this.#backlog.firstByte(attempt, sentSecondsAgo, nowSeconds);
     if (seconds === undefined) return undefined;
-    let learned: { readonly work: number; readonly seconds: number } | undefined;
-    if (seconds >= sameStepSeconds && this.#pendingSeconds > 0) {
-      learned = { work: this.#pendingWork, seconds: this.#pendingSeconds };
-      this.speed.observe(learned.work, learned.seconds, nowSeconds, prior);
-      this.#pendingWork = 0;
-      this.#pendingSeconds = 0;
+    let sample: SpeedSample | undefined;
+    if (seconds >= sameStepSeconds && this.#stepSeconds > 0) {
+      sample = { work: this.#stepWork, seconds: this.#stepSeconds };
+      this.speed.observe(sample.work, sample.seconds, nowSeconds, prior);
+      this.#stepWork = 0;
+      this.#stepSeconds = 0;
     }
-    this.#pendingWork += work;
-    this.#pendingSeconds += seconds;
-    return learned;
+    this.#stepWork += attempt.work;
+    this.#stepSeconds += seconds;
+    return sample;
   }
 
-  finished(
-    key: object,
-    uncachedTokens: number,
-    sentSecondsAgo: number,
-    now: number,
-    outcome: Outcome,
-  ): void {
-    this.#backlog.drop(key, now);
-    this.#heldTokens = Math.max(0, this.#heldTokens - uncachedTokens);
-    if (outcome.status !== 'completed') return;
-    this.#meanDurationSeconds += (sentSecondsAgo - this.#meanDurationSeconds) * durationWeight;
+  finished(attempt: Attempt, completed: boolean, nowSeconds: number): void {
+    this.#backlog.drop(attempt, nowSeconds);
+    this.#inflight -= 1;
+    this.#contextTokens -= attempt.promptTokens;
+    this.#heldTokens -= attempt.promptTokens - attempt.cachedTokens;
+    if (!completed) return;
+    const seconds = nowSeconds - attempt.sentSeconds;
+    this.#durationSeconds += (seconds - this.#durationSeconds) * durationWeight;
   }
 }

@@ -5,119 +5,129 @@ import { PrefixBeliefs, type PromptChain } from '../../prefix-beliefs.ts';
 import { EngineForecast, prefillWork } from './engine-forecast.ts';
 import { PrefillSpeed, speedPrior } from './prefill-speed.ts';
 
+/** Each was chosen on the Mooncake trace at six loads; the results are flat around it. */
 export interface PredictiveOptions {
   /**
-   * What a second of prefill costs those who come after, in seconds of our own wait.
+   * What a second of prefill costs others even when nobody waits: it evicts what was cached, and
+   * delays who comes next. In seconds of this request's own wait. When every engine has a queue,
+   * the length of the shortest adds to it, because each second of prefill delays that many.
+   * @default 2
    */
-  readonly crowding?: number | undefined;
+  readonly crowdingWeight?: number | undefined;
+  /**
+   * What a second of delay in decode costs, for the requests running there and for this one. In
+   * seconds of this request's own wait.
+   * @default 0.1
+   */
   readonly decodeWeight?: number | undefined;
   /**
-   * Predictions this close are equal, and the engine that got least prefill lately wins.
+   * How strongly prefill is spread over engines in the long run, so that what is cached spreads
+   * too: an engine that got as much of late as the busiest costs this many times the prefill of
+   * the whole prompt more than one that got none.
+   * @default 1
    */
-  readonly tieSeconds?: number | undefined;
-  readonly tieShare?: number | undefined;
+  readonly placementWeight?: number | undefined;
 }
 
-/** A pick with what its hooks need. The reason is put into words only when somebody asks. */
-class PredictivePick implements Pick {
-  readonly endpoint: Endpoint;
-  readonly cachedTokens: number;
-  readonly scores: readonly number[];
-  readonly forecast: EngineForecast;
-  readonly work: number;
-  readonly uncachedTokens: number;
-  readonly #waitSeconds: number;
-  readonly #promptTokens: number;
-  readonly #seconds: number;
-  chain: PromptChain | undefined;
-  sentSeconds = 0;
+/** Scores this close to the least, as a share of it and in seconds, are equal to it. */
+const tieShare = 0.02;
+const tieSeconds = 0.005;
+/** Output tokens expected of a request until answers have told. */
+const outputTokensPrior = 256;
+/** Weight of one answer in the mean of output tokens. */
+const outputTokensWeight = 1 / 64;
 
-  constructor(
-    endpoint: Endpoint,
-    request: RoutingRequest,
-    forecast: EngineForecast,
-    scores: readonly number[],
-    chain: PromptChain,
-    numbers: { readonly cached: number; readonly wait: number; readonly seconds: number },
-  ) {
-    this.endpoint = endpoint;
-    this.cachedTokens = numbers.cached;
-    this.scores = scores;
-    this.forecast = forecast;
-    this.uncachedTokens = Math.max(0, request.promptTokens - numbers.cached);
-    this.work = prefillWork(this.uncachedTokens, numbers.cached);
-    this.chain = chain;
-    this.#waitSeconds = numbers.wait;
-    this.#promptTokens = request.promptTokens;
-    this.#seconds = numbers.seconds;
-  }
-
-  get reason(): string {
-    return (
-      `first token predicted in ${this.#seconds.toFixed(3)} s: ` +
-      `${this.cachedTokens} of ${this.#promptTokens} tokens cached, ` +
-      `${this.#waitSeconds.toFixed(3)} s of prefill ahead`
-    );
-  }
-}
-
+/** Least predicted time to first token, with what the pick costs others counted in. */
 export class PredictivePolicy implements Policy {
   readonly name = 'predictive';
   readonly needsTokens = false;
   readonly #random: Random;
-  readonly #beliefs = new PrefixBeliefs();
-  readonly #forecasts = new Map<Endpoint, EngineForecast>();
-  readonly #fleetSpeed = new PrefillSpeed();
-  readonly #crowding: number;
+  readonly #crowdingWeight: number;
   readonly #decodeWeight: number;
-  readonly #tieSeconds: number;
-  readonly #tieShare: number;
-  /** Per candidate of the pick in progress. */
-  #cached = new Float64Array(16);
+  readonly #placementWeight: number;
+  readonly #beliefs = new PrefixBeliefs();
+  /** One entry per engine; entries leave with it. */
+  readonly #forecasts = new Map<Endpoint, EngineForecast>();
+  /** All engines as one: what is assumed of an engine without evidence of its own. */
+  readonly #fleetSpeed = new PrefillSpeed();
+  #outputTokens = outputTokensPrior;
+  // Per candidate of the pick in progress; kept to spare the collector.
+  readonly #candidates: EngineForecast[] = [];
+  #waitSeconds = new Float64Array(8);
+  #assignedSeconds = new Float64Array(8);
+  #cachedTokens = new Float64Array(8);
+  #ttftSeconds = new Float64Array(8);
 
   constructor(random: Random, options: PredictiveOptions = {}) {
     this.#random = random;
-    this.#crowding = options.crowding ?? 0;
-    this.#decodeWeight = options.decodeWeight ?? 0;
-    this.#tieSeconds = options.tieSeconds ?? 0.005;
-    this.#tieShare = options.tieShare ?? 0.02;
+    this.#crowdingWeight = options.crowdingWeight ?? 2;
+    this.#placementWeight = options.placementWeight ?? 1;
+    this.#decodeWeight = options.decodeWeight ?? 0.1;
   }
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[], now: number): PredictivePick {
     const chain = this.#beliefs.chainOf(request);
     const count = endpoints.length;
-    if (this.#cached.length < count) this.#cached = new Float64Array(2 * count);
-    const cached = this.#cached;
+    this.#makeRoom(count);
+    let leastQueued = Number.POSITIVE_INFINITY;
+    let mostAssigned = 1e-9;
+    for (let i = 0; i < count; i++) {
+      const forecast = this.#forecastOf(endpoints[i] as Endpoint);
+      forecast.speed.age(now, this.#fleetSpeed.line);
+      this.#candidates[i] = forecast;
+      this.#waitSeconds[i] = forecast.waitSeconds(now);
+      if (forecast.queuedRequests < leastQueued) leastQueued = forecast.queuedRequests;
+      const assigned = forecast.assignedSeconds(now);
+      this.#assignedSeconds[i] = assigned;
+      if (assigned > mostAssigned) mostAssigned = assigned;
+    }
+    const crowding = this.#crowdingWeight + leastQueued;
     const scores = new Array<number>(count);
     let least = Number.POSITIVE_INFINITY;
     for (let i = 0; i < count; i++) {
       const endpoint = endpoints[i] as Endpoint;
-      const forecast = this.#forecastOf(endpoint, now);
+      const forecast = this.#candidates[i] as EngineForecast;
       const cachedTokens = this.#beliefs.cachedTokens(endpoint, chain);
-      const uncached = request.promptTokens - cachedTokens;
-      const own = forecast.speed.secondsFor(prefillWork(uncached, cachedTokens));
-      const seconds =
-        forecast.waitSeconds(now) +
-        own * (1 + this.#crowding) +
-        forecast.decodeSeconds(endpoint, uncached) * (1 + this.#decodeWeight) +
-        forecast.memorySeconds(endpoint, uncached, now);
-      cached[i] = cachedTokens;
-      scores[i] = seconds;
-      if (seconds < least) least = seconds;
+      const uncachedTokens = request.promptTokens - cachedTokens;
+      const prefill = forecast.speed.secondsFor(prefillWork(uncachedTokens, cachedTokens));
+      const ttft =
+        (this.#waitSeconds[i] as number) +
+        prefill +
+        forecast.interferenceSeconds(uncachedTokens) +
+        forecast.memorySeconds(endpoint.reported, uncachedTokens, now);
+      const decodeDelay = forecast.decodeDelaySeconds(
+        prefill,
+        request.promptTokens,
+        this.#outputTokens,
+      );
+      const whole = forecast.speed.secondsFor(prefillWork(request.promptTokens, 0));
+      const placement = (whole * (this.#assignedSeconds[i] as number)) / mostAssigned;
+      const score =
+        ttft +
+        crowding * prefill +
+        this.#decodeWeight * decodeDelay +
+        this.#placementWeight * placement;
+      this.#cachedTokens[i] = cachedTokens;
+      this.#ttftSeconds[i] = ttft;
+      scores[i] = score;
+      if (score < least) least = score;
     }
-    const best = this.#breakTies(endpoints, scores, least, now);
-    const endpoint = endpoints[best] as Endpoint;
-    const forecast = this.#forecastOf(endpoint, now);
-    return new PredictivePick(endpoint, request, forecast, scores, chain, {
-      cached: cached[best] as number,
-      wait: forecast.waitSeconds(now),
-      seconds: scores[best] as number,
+    const best = this.#leastAssigned(scores, least * (1 + tieShare) + tieSeconds);
+    return new PredictivePick({
+      endpoint: endpoints[best] as Endpoint,
+      forecast: this.#candidates[best] as EngineForecast,
+      chain,
+      scores,
+      promptTokens: request.promptTokens,
+      cachedTokens: this.#cachedTokens[best] as number,
+      ttftSeconds: this.#ttftSeconds[best] as number,
+      waitSeconds: this.#waitSeconds[best] as number,
     });
   }
 
   onSent(request: RoutingRequest, pick: PredictivePick, nowSeconds: number): void {
     pick.sentSeconds = nowSeconds;
-    pick.forecast.sent(pick, pick.work, pick.uncachedTokens, nowSeconds, request.stream);
+    pick.forecast.sent(pick, nowSeconds, request.stream);
     if (pick.chain) this.#beliefs.sent(pick.endpoint, pick.chain);
   }
 
@@ -128,8 +138,7 @@ export class PredictivePolicy implements Policy {
     nowSeconds: number,
   ): void {
     if (!request.stream) return;
-    const prior = this.#fleetSpeed.line;
-    const learned = pick.forecast.firstByte(pick, pick.work, seconds, nowSeconds, prior);
+    const learned = pick.forecast.firstByte(pick, seconds, nowSeconds, this.#fleetSpeed.line);
     if (learned) this.#fleetSpeed.observe(learned.work, learned.seconds, nowSeconds, speedPrior);
   }
 
@@ -139,10 +148,11 @@ export class PredictivePolicy implements Policy {
     outcome: Outcome,
     nowSeconds: number,
   ): void {
-    const seconds = nowSeconds - pick.sentSeconds;
-    pick.forecast.finished(pick, pick.uncachedTokens, seconds, nowSeconds, outcome);
-    if (pick.chain) {
-      this.#beliefs.finished(pick.endpoint, pick.chain, pick.cachedTokens, outcome);
+    const { chain } = pick;
+    pick.forecast.finished(pick, outcome.status === 'completed', nowSeconds);
+    if (chain) this.#beliefs.finished(pick.endpoint, chain, pick.cachedTokens, outcome);
+    if (outcome.outputTokens !== undefined) {
+      this.#outputTokens += (outcome.outputTokens - this.#outputTokens) * outputTokensWeight;
     }
     // The pick may be kept for the debug route; its hashes are of no use there.
     pick.chain = undefined;
@@ -153,25 +163,19 @@ export class PredictivePolicy implements Policy {
     this.#forecasts.delete(endpoint);
   }
 
-  /** Of those within reach of the best, the one that got least prefill lately. */
-  #breakTies(
-    endpoints: readonly Endpoint[],
-    scores: readonly number[],
-    least: number,
-    nowSeconds: number,
-  ): number {
-    const reach = least * (1 + this.#tieShare) + this.#tieSeconds;
+  /** Of the candidates within reach, the one that got least prefill lately; equals are drawn. */
+  #leastAssigned(scores: readonly number[], reach: number): number {
     let best = -1;
-    let bestWork = 0;
+    let least = 0;
     let equals = 1;
     for (let i = 0; i < scores.length; i++) {
       if ((scores[i] as number) > reach) continue;
-      const work = this.#forecastOf(endpoints[i] as Endpoint, nowSeconds).assignedWork(nowSeconds);
-      if (best === -1 || work < bestWork) {
+      const assigned = this.#assignedSeconds[i] as number;
+      if (best === -1 || assigned < least) {
         best = i;
-        bestWork = work;
+        least = assigned;
         equals = 1;
-      } else if (work === bestWork) {
+      } else if (assigned === least) {
         // Reservoir sampling: each of k equals ends up chosen with chance 1/k.
         equals += 1;
         if (this.#random.next() * equals < 1) best = i;
@@ -180,13 +184,64 @@ export class PredictivePolicy implements Policy {
     return best;
   }
 
-  #forecastOf(endpoint: Endpoint, nowSeconds: number): EngineForecast {
+  #makeRoom(count: number): void {
+    if (this.#waitSeconds.length >= count) return;
+    this.#waitSeconds = new Float64Array(2 * count);
+    this.#assignedSeconds = new Float64Array(2 * count);
+    this.#cachedTokens = new Float64Array(2 * count);
+    this.#ttftSeconds = new Float64Array(2 * count);
+  }
+
+  #forecastOf(endpoint: Endpoint): EngineForecast {
     let forecast = this.#forecasts.get(endpoint);
-    if (!forecast) {
-      forecast = new EngineForecast();
+    if (forecast === undefined) {
+      forecast = new EngineForecast(this.#fleetSpeed.line);
       this.#forecasts.set(endpoint, forecast);
     }
-    forecast.speed.age(nowSeconds, this.#fleetSpeed.line);
     return forecast;
+  }
+}
+
+/** A pick with what the hooks need. The reason is put into words only when somebody asks. */
+class PredictivePick implements Pick {
+  readonly endpoint: Endpoint;
+  /** Kept here, so that an attempt that outlives its engine's entry still finds its books. */
+  readonly forecast: EngineForecast;
+  readonly scores: readonly number[];
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly work: number;
+  readonly #ttftSeconds: number;
+  readonly #waitSeconds: number;
+  chain: PromptChain | undefined;
+  sentSeconds = 0;
+
+  constructor(options: {
+    readonly endpoint: Endpoint;
+    readonly forecast: EngineForecast;
+    readonly chain: PromptChain;
+    readonly scores: readonly number[];
+    readonly promptTokens: number;
+    readonly cachedTokens: number;
+    readonly ttftSeconds: number;
+    readonly waitSeconds: number;
+  }) {
+    this.endpoint = options.endpoint;
+    this.forecast = options.forecast;
+    this.chain = options.chain;
+    this.scores = options.scores;
+    this.promptTokens = options.promptTokens;
+    this.cachedTokens = options.cachedTokens;
+    this.work = prefillWork(options.promptTokens - options.cachedTokens, options.cachedTokens);
+    this.#ttftSeconds = options.ttftSeconds;
+    this.#waitSeconds = options.waitSeconds;
+  }
+
+  get reason(): string {
+    return (
+      `first token predicted in ${this.#ttftSeconds.toFixed(3)} s: ` +
+      `${this.cachedTokens} of ${this.promptTokens} tokens cached, ` +
+      `${this.#waitSeconds.toFixed(3)} s of prefill ahead`
+    );
   }
 }

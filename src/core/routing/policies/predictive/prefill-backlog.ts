@@ -23,6 +23,11 @@ export class PrefillBacklog {
   #freeAtSeconds = 0;
   #lastFirstByteSeconds = Number.NEGATIVE_INFINITY;
 
+  /** Requests that are taken to be in prefill, or waiting for it. */
+  get length(): number {
+    return this.#entries.size;
+  }
+
   /**
    * Books a request.
    *

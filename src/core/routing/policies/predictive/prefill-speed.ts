@@ -31,14 +31,19 @@ const secondsPerTokenLeast = 1e-7;
  * pseudo-observations: at 0 tokens and at `priorTokens`.
  */
 export class PrefillSpeed {
-  #line: SpeedLine = speedPrior;
-  #prior: SpeedLine = speedPrior;
+  #line: SpeedLine;
+  #prior: SpeedLine;
   #updatedSeconds = 0;
   #weight = 0;
   #tokens = 0;
   #seconds = 0;
   #tokensSquared = 0;
   #tokensSeconds = 0;
+
+  constructor(prior: SpeedLine = speedPrior) {
+    this.#line = prior;
+    this.#prior = prior;
+  }
 
   get line(): SpeedLine {
     return this.#line;
@@ -65,11 +70,15 @@ export class PrefillSpeed {
     this.#fit();
   }
 
-  /** Lets what was learned fade when no observation has come for long. */
+  /**
+   * Takes in what engines like this one do now, and lets what was learned here fade with time. Call
+   * it before a prediction: where there is little evidence, the prior rules.
+   */
   age(nowSeconds: number, prior: SpeedLine): void {
-    if (nowSeconds - this.#updatedSeconds < halfLifeSeconds / 8) return;
+    const idle = nowSeconds - this.#updatedSeconds >= halfLifeSeconds / 8;
+    if (!idle && prior === this.#prior) return;
     this.#prior = prior;
-    this.#forget(1, nowSeconds);
+    if (idle) this.#forget(1, nowSeconds);
     this.#fit();
   }
 

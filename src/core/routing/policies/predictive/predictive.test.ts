@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { routingRequest } from '../../../../../test/support/routing.ts';
+import { ManualClock, seededRandom } from '../../../base/index.ts';
+import type { Outcome, RoutingRequest } from '../../contract.ts';
+import { RoutingCore } from '../../routing-core.ts';
+import type { Ticket } from '../../ticket.ts';
+import { PredictivePolicy } from './predictive.ts';
+
+const tokensPerSecond = 20_000;
+
+function fleetOf(urls: string) {
+  const clock = new ManualClock();
+  const core = new RoutingCore({ policy: new PredictivePolicy(seededRandom(1)), clock });
+  for (const url of urls) core.addEndpoint({ url, models: ['m'] });
+  const send = (request: RoutingRequest): Ticket => {
+    const ticket = core.route(request);
+    ticket.sent();
+    return ticket;
+  };
+  /** Sends a request to an otherwise idle engine and lets it answer at its speed. */
+  const serve = (request: RoutingRequest, speeds: Record<string, number> = {}): string => {
+    const ticket = send(request);
+    const { endpoint, cachedTokens } = ticket.pick;
+    const speed = speeds[endpoint.url] ?? tokensPerSecond;
+    clock.advance(0.01 + (request.promptTokens - cachedTokens) / speed);
+    ticket.firstByte();
+    ticket.finish({ status: 'completed' });
+    return endpoint.url;
+  };
+  return { core, clock, send, serve };
+}
+
+/** 4 bytes per token: a prompt of so many tokens that starts with nothing known. */
+const fresh = (name: string, tokens = 4000) =>
+  routingRequest(`${name} and `.repeat(tokens).slice(0, 4 * tokens));
+
+const count = (urls: string[], url: string) => urls.filter((u) => u === url).length;
+
+test('a conversation returns to the engine that has it cached', () => {
+  const { serve } = fleetOf('abcd');
+  for (let i = 0; i < 12; i++) serve(fresh(`other ${i}`));
+  const opening = 'we talk about rivers '.repeat(800);
+  const home = serve(routingRequest(opening));
+  for (let turn = 1; turn < 6; turn++) {
+    serve(fresh(`between ${turn}`));
+    assert.equal(serve(routingRequest(opening + 'and dams '.repeat(100 * turn))), home);
+  }
+});
+
+test('the reason names the prediction and what it rests on', () => {
+  const { core, serve } = fleetOf('a');
+  serve(fresh('x'));
+  assert.match(
+    core.route(fresh('x')).pick.reason,
+    /^first token predicted in 0\.\d{3} s: 3\d{3} of 4000 tokens cached, 0\.000 s of prefill ahead$/,
+  );
+});
+
+test('the warm engine is left once waiting there costs more than computing again', () => {
+  const { serve, send } = fleetOf('ab');
+  for (let i = 0; i < 20; i++) serve(fresh(`warm up ${i}`));
+  const document = 'a long document about spillways '.repeat(250);
+  const home = serve(routingRequest(document));
+  const question = () => routingRequest(`${document}${'?'.repeat(400)}`);
+  assert.equal(send(question()).pick.endpoint.url, home);
+  // Two long prompts, one per engine or both on the cold one, then a pile on the warm one.
+  const busy = [];
+  while (busy.length < 50) {
+    const url: string = send(fresh(`long ${busy.length}`, 30_000)).pick.endpoint.url;
+    busy.push(url);
+    if (url === home) break;
+  }
+  assert.ok(count(busy, home) === 1, 'the warm engine gets its share of long prompts');
+  const next = send(question()).pick;
+  const waits = next.scores?.map((score) => score.toFixed(1));
+  assert.notEqual(next.endpoint.url === home, next.cachedTokens === 0, `scores ${waits}`);
+});
+
+test('a shared first block does not draw all requests to one engine', () => {
+  const { serve } = fleetOf('abcd');
+  const shared = 'the same system prompt for everybody '.repeat(50);
+  const picks = Array.from({ length: 200 }, (_, i) =>
+    serve(routingRequest(`${shared}${`question ${i} `.repeat(600)}`)),
+  );
+  for (const url of 'abcd') {
+    const share = count(picks, url);
+    assert.ok(share >= 40 && share <= 60, `${url} got ${share} of 200`);
+  }
+});
+
+test('an engine that is three times slower is learned and gets the smallest share', () => {
+  const { core, clock } = fleetOf('abcd');
+  // Each engine works first come, first served; events are replayed in order of time.
+  const freeAt: Record<string, number> = {};
+  const firstBytes: { at: number; ticket: Ticket }[] = [];
+  const shares: string[] = [];
+  for (let i = 0; i < 400; i++) {
+    const now = i * 0.04;
+    firstBytes.sort((x, y) => x.at - y.at);
+    while (firstBytes[0] && firstBytes[0].at <= now) {
+      const { at, ticket } = firstBytes.shift() as (typeof firstBytes)[0];
+      clock.advanceTo(at);
+      ticket.firstByte();
+      ticket.finish({ status: 'completed' });
+    }
+    clock.advanceTo(now);
+    const ticket = core.route(fresh(`prompt ${i}`, 2000));
+    ticket.sent();
+    const { url } = ticket.pick.endpoint;
+    const seconds = 2000 / (url === 'b' ? tokensPerSecond / 3 : tokensPerSecond);
+    freeAt[url] = Math.max(freeAt[url] ?? 0, now) + seconds;
+    firstBytes.push({ at: freeAt[url], ticket });
+    if (i >= 100) shares.push(url);
+  }
+  const slow = count(shares, 'b') / shares.length;
+  assert.ok(slow < 0.16, `the slow engine got ${slow} of the requests`);
+});
+
+test('an engine that goes silent gets no more than what it had', () => {
+  const { core, clock, send, serve } = fleetOf('ab');
+  for (let i = 0; i < 20; i++) serve(fresh(`warm up ${i}`));
+  const silent = send(fresh('the last words')).pick.endpoint.url;
+  clock.advance(2);
+  for (let i = 0; i < 20; i++) assert.notEqual(serve(fresh(`after ${i}`)), silent);
+  assert.equal(core.endpoint(silent)?.load.inflight, 1);
+});
+
+test('an engine that says its KV cache is full is avoided while another has room', () => {
+  const { core, clock, serve } = fleetOf('ab');
+  const report = { running: 50, blocksTotal: 1000, blockTokens: 16 };
+  core.setReported('a', { ...report, atSeconds: 0, waiting: 9, kvUsage: 0.99 });
+  core.setReported('b', { ...report, atSeconds: 0, waiting: 0, kvUsage: 0.2 });
+  for (let i = 0; i < 5; i++) assert.equal(serve(fresh(`prompt ${i}`)), 'b');
+  // What was said a minute ago says nothing of now.
+  clock.advance(60);
+  const later = Array.from({ length: 10 }, (_, i) => serve(fresh(`later ${i}`)));
+  assert.ok(count(later, 'a') > 2);
+});
+
+test('answers that are not streamed teach nothing about the time to the first token', () => {
+  const { core, clock } = fleetOf('a');
+  const predicted = () =>
+    /predicted in ([^ ]+) s/.exec(core.route(fresh('unseen')).pick.reason)?.[1];
+  const before = predicted();
+  for (let i = 0; i < 20; i++) {
+    const ticket = core.route({ ...fresh(`whole ${i}`), stream: false });
+    ticket.sent();
+    clock.advance(60);
+    ticket.firstByte();
+    ticket.finish({ status: 'completed' });
+  }
+  assert.equal(predicted(), before);
+});
+
+test('an engine that finds nothing of what it should have loses our trust in its cache', () => {
+  const { core, clock } = fleetOf('a');
+  const ask = (i: number, outcome: Omit<Outcome, 'status'>) => {
+    const ticket = core.route(routingRequest(`${'shared '.repeat(2000)}${i}`));
+    ticket.sent();
+    clock.advance(0.2);
+    ticket.firstByte();
+    ticket.finish({ status: 'completed', ...outcome });
+    return ticket.pick.cachedTokens;
+  };
+  ask(0, {});
+  assert.ok(ask(1, {}) > 3000, 'without word from the engine we believe what we sent');
+  for (let i = 2; i < 60; i++) ask(i, { promptTokens: 3500, cachedTokens: 0 });
+  assert.ok(ask(60, { promptTokens: 3500, cachedTokens: 0 }) < 500);
+});

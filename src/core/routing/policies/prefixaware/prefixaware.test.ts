@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { routingRequest } from '../../../../../test/support/routing.ts';
+import { ManualClock, seededRandom } from '../../../base/index.ts';
+import { RoutingCore } from '../../routing-core.ts';
+import { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
+import { type PrefixAwareOptions, PrefixAwarePolicy } from './prefixaware.ts';
+
+function fleetOf(urls: string, options: PrefixAwareOptions = {}): RoutingCore {
+  const policy = new PrefixAwarePolicy(new LeastLoadedPolicy(seededRandom(1)), options);
+  const core = new RoutingCore({ policy, clock: new ManualClock() });
+  for (const url of urls) core.addEndpoint({ url, models: ['m'] });
+  return core;
+}
+
+function send(core: RoutingCore, prompt: string) {
+  const ticket = core.route(routingRequest(prompt));
+  ticket.sent();
+  return ticket;
+}
+
+function serve(core: RoutingCore, prompt: string) {
+  const ticket = send(core, prompt);
+  ticket.firstByte();
+  ticket.finish({ status: 'completed' });
+  return ticket.pick;
+}
+
+const opening = 'a conversation about rivers '.repeat(100);
+
+test('the longest cached prefix wins', () => {
+  const core = fleetOf('abcd');
+  const home = serve(core, opening).endpoint.url;
+  for (let turn = 1; turn < 5; turn++) {
+    const pick = serve(core, opening + 'and dams '.repeat(50 * turn));
+    assert.equal(pick.endpoint.url, home);
+    assert.match(pick.reason, /^longest cached prefix: \d+ of \d+ tokens$/);
+  }
+});
+
+test('a prefix that everybody shares ties nobody to one engine', () => {
+  const core = fleetOf('abcd');
+  const counts = new Map<string, number>();
+  for (let i = 0; i < 100; i++) {
+    const { url } = serve(core, opening + `other question ${i} `.repeat(400)).endpoint;
+    counts.set(url, (counts.get(url) ?? 0) + 1);
+  }
+  for (const count of counts.values()) assert.ok(count < 45, `${count} of 100`);
+});
+
+test('a match shorter than --prefix-min-match-length counts as none', () => {
+  const core = fleetOf('abcd', { matchBytesMin: 4096 });
+  serve(core, opening);
+  assert.match(serve(core, opening).reason, /^released a prefix of .*; fewest requests/);
+  serve(core, opening.repeat(3));
+  assert.match(serve(core, opening.repeat(3)).reason, /^longest cached prefix/);
+});
+
+test('the warm engine is released when its queue of prompt tokens is too long', () => {
+  const core = fleetOf('ab', { releaseTokens: 2000 });
+  const home = serve(core, opening).endpoint.url;
+  const picks = Array.from({ length: 60 }, (_, i) => {
+    // Cold halves pile up before the first byte.
+    return send(core, `${opening}${`${i} `.repeat(600)}`).pick;
+  });
+  const released = picks.find(({ reason }) => reason.startsWith('released'));
+  assert.ok(released, 'some request is released');
+  assert.notEqual(released.endpoint.url, home);
+});
+
+test('the warm engine is released when it has many more requests in flight', () => {
+  const core = fleetOf('ab', { releaseRequests: 8 });
+  const home = serve(core, opening).endpoint.url;
+  const picks = Array.from({ length: 20 }, () => send(core, opening).pick.endpoint.url);
+  assert.equal(picks.indexOf(home), 0);
+  assert.equal(
+    picks.findIndex((url) => url !== home),
+    9,
+  );
+});

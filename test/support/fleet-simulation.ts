@@ -1,0 +1,243 @@
+// A fleet of engine models behind the real routing core, on a virtual clock: what a policy does to
+// a trace, in seconds instead of GPU-hours.
+import { ManualClock, seededRandom } from '../../src/core/base/index.ts';
+import {
+  type EngineConfig,
+  EngineModel,
+  type EngineRequest,
+  type EngineStep,
+  type StepCostModel,
+} from '../../src/core/engine/index.ts';
+import {
+  createPolicy,
+  type Policy,
+  RoutingCore,
+  type RoutingRequest,
+  type Ticket,
+} from '../../src/core/routing/index.ts';
+
+/** One request of a trace; equal block ids mean equal text after an equal prefix. */
+export interface SimulatedRequest {
+  readonly arrivalSeconds: number;
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  /** One id per `traceBlockTokens` tokens of the prompt; the last may be partial. */
+  readonly blockIds: readonly number[];
+  readonly session?: string | undefined;
+}
+
+export interface SimulatedEngine {
+  readonly config: EngineConfig;
+  readonly cost: StepCostModel;
+}
+
+export interface FleetSimulationOptions {
+  readonly requests: readonly SimulatedRequest[];
+  readonly engines: readonly SimulatedEngine[];
+  readonly policy: Policy | string;
+  /** Tokens per id in `blockIds`; a multiple of the engines' block size. */
+  readonly traceBlockTokens: number;
+  /** Arrivals come this many times as fast. @default 1 */
+  readonly speed?: number | undefined;
+  /** How often the router hears of the engines' own gauges; 0 = never. @default 5 */
+  readonly reportSeconds?: number | undefined;
+  /** Time between router and engine, each way. @default 0.0005 */
+  readonly networkSeconds?: number | undefined;
+  /** Whether answers tell `cached_tokens` in their usage. @default true */
+  readonly usage?: boolean | undefined;
+}
+
+/** What became of the requests; arrays are in arrival order. */
+export interface FleetSimulationResult {
+  readonly ttftSeconds: Float64Array;
+  readonly e2eSeconds: Float64Array;
+  /** Index of the engine that served the request. */
+  readonly engineOf: Int32Array;
+  readonly cachedTokens: Float64Array;
+  /** Σ cached prompt tokens / Σ prompt tokens. */
+  readonly hitRate: number;
+  /** Most computed prompt tokens of an engine / their mean over engines. */
+  readonly spread: number;
+  readonly preemptions: number;
+  /** Virtual time from first arrival to last token. */
+  readonly seconds: number;
+}
+
+/** Bytes of pseudo text per prompt token. */
+const bytesPerToken = 4;
+
+interface Attempt {
+  readonly index: number;
+  readonly ticket: Ticket;
+}
+
+/** Plays the requests through the fleet until the last one is finished. */
+export function simulateFleet(options: FleetSimulationOptions): FleetSimulationResult {
+  const { requests, traceBlockTokens, speed = 1, reportSeconds = 5 } = options;
+  const { networkSeconds = 0.0005, usage = true } = options;
+  const clock = new ManualClock();
+  const policy =
+    typeof options.policy === 'string'
+      ? createPolicy(options.policy, { random: seededRandom(1) })
+      : options.policy;
+  const core = new RoutingCore({ policy, clock, recentPicksMax: 1 });
+
+  const count = requests.length;
+  const result = {
+    ttftSeconds: new Float64Array(count),
+    e2eSeconds: new Float64Array(count),
+    engineOf: new Int32Array(count),
+    cachedTokens: new Float64Array(count),
+  };
+  const attempts = new Map<string, Attempt>();
+  const computed = options.engines.map(() => 0);
+  const engines = options.engines.map(({ config, cost }, i) => {
+    core.addEndpoint({ url: urlOf(i), models: ['m'] });
+    const admitted = ({ id, promptTokens }: EngineRequest, cachedTokens: number) => {
+      const attempt = attempts.get(id) as Attempt;
+      result.cachedTokens[attempt.index] = cachedTokens;
+      computed[i] = (computed[i] as number) + promptTokens - cachedTokens;
+    };
+    return new EngineModel({ config, cost, listener: { admitted } });
+  });
+  const steps: (EngineStep | undefined)[] = engines.map(() => undefined);
+  const indexOf = new Map(engines.map((_, i) => [urlOf(i), i]));
+
+  const startStep = (i: number): void => {
+    steps[i] ??= engines[i]?.schedule(clock.nowSeconds());
+  };
+  const endStep = (i: number): void => {
+    const step = steps[i] as EngineStep;
+    steps[i] = undefined;
+    const now = clock.nowSeconds();
+    engines[i]?.complete(step, (request, outputIndex) => {
+      const attempt = attempts.get(request.id) as Attempt;
+      const arrival = (requests[attempt.index] as SimulatedRequest).arrivalSeconds / speed;
+      if (outputIndex === 0) {
+        result.ttftSeconds[attempt.index] = now + networkSeconds - arrival;
+        attempt.ticket.firstByte();
+      }
+      if (outputIndex + 1 === request.maxTokens) {
+        result.e2eSeconds[attempt.index] = now + networkSeconds - arrival;
+        attempts.delete(request.id);
+        attempt.ticket.finish({
+          status: 'completed',
+          promptTokens: request.promptTokens,
+          cachedTokens: usage ? result.cachedTokens[attempt.index] : undefined,
+          outputTokens: request.maxTokens,
+        });
+      }
+      return false;
+    });
+    startStep(i);
+  };
+  const arrive = (index: number): void => {
+    const simulated = requests[index] as SimulatedRequest;
+    const ticket = core.route(routingRequestOf(simulated, index, traceBlockTokens));
+    const i = indexOf.get(ticket.pick.endpoint.url) as number;
+    result.engineOf[index] = i;
+    ticket.sent();
+    attempts.set(String(index), { index, ticket });
+    const { blockSize } = (options.engines[i] as SimulatedEngine).config;
+    engines[i]?.add(engineRequestOf(simulated, index, traceBlockTokens, blockSize), 0);
+    startStep(i);
+  };
+  const report = (): void => {
+    engines.forEach((engine, i) => {
+      const { running, waiting, kvUsage, blocksTotal } = engine.stats;
+      const { blockSize: blockTokens } = engine.config;
+      const atSeconds = clock.nowSeconds();
+      core.setReported(urlOf(i), {
+        atSeconds,
+        running,
+        waiting,
+        kvUsage,
+        blocksTotal,
+        blockTokens,
+      });
+    });
+  };
+
+  let next = 0;
+  let nextReport = reportSeconds > 0 ? 0 : Number.POSITIVE_INFINITY;
+  while (next < count || attempts.size > 0) {
+    let earliest = -1;
+    let at = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < steps.length; i++) {
+      const end = steps[i]?.endSeconds ?? Number.POSITIVE_INFINITY;
+      if (end < at) {
+        at = end;
+        earliest = i;
+      }
+    }
+    const arrival =
+      next < count
+        ? (requests[next] as SimulatedRequest).arrivalSeconds / speed
+        : Number.POSITIVE_INFINITY;
+    const now = Math.min(at, arrival, nextReport);
+    if (!Number.isFinite(now)) throw new Error('The fleet stands still with requests in flight');
+    clock.advanceTo(now);
+    if (now === nextReport) {
+      report();
+      nextReport += reportSeconds;
+    } else if (now === arrival) arrive(next++);
+    else endStep(earliest);
+  }
+
+  const promptTokens = requests.reduce((sum, request) => sum + request.promptTokens, 0);
+  const cachedTokens = result.cachedTokens.reduce((sum, tokens) => sum + tokens, 0);
+  const meanComputed = computed.reduce((sum, tokens) => sum + tokens, 0) / computed.length;
+  return {
+    ...result,
+    hitRate: cachedTokens / promptTokens,
+    spread: Math.max(...computed) / meanComputed,
+    preemptions: engines.reduce((sum, { stats }) => sum + stats.preemptions, 0),
+    seconds: clock.nowSeconds(),
+  };
+}
+
+const urlOf = (engine: number) => `http://engine-${engine}`;
+
+/** The prompt as pseudo text: each block is its id, over and over. */
+function routingRequestOf(
+  { promptTokens, blockIds, session }: SimulatedRequest,
+  index: number,
+  traceBlockTokens: number,
+): RoutingRequest {
+  const words = new Uint32Array(blockIds.length * traceBlockTokens);
+  blockIds.forEach((id, block) => {
+    words.fill(id + 1, block * traceBlockTokens, (block + 1) * traceBlockTokens);
+  });
+  return {
+    id: String(index),
+    model: 'm',
+    session,
+    prompt: [new Uint8Array(words.buffer, 0, promptTokens * bytesPerToken)],
+    promptTokens,
+    tokens: undefined,
+    outputTokensMax: undefined,
+    stream: true,
+  };
+}
+
+function engineRequestOf(
+  { promptTokens, outputTokens, blockIds }: SimulatedRequest,
+  index: number,
+  traceBlockTokens: number,
+  blockSize: number,
+): EngineRequest {
+  const perTraceBlock = traceBlockTokens / blockSize;
+  const promptBlocks = Math.floor(promptTokens / blockSize);
+  return {
+    id: String(index),
+    promptTokens,
+    maxTokens: Math.max(1, outputTokens),
+    priority: 0,
+    arrivalSeconds: 0,
+    blockKey(block) {
+      if (block >= promptBlocks) return -(index * 65_536 + block) - 1;
+      const id = blockIds[Math.floor(block / perTraceBlock)] as number;
+      return id * perTraceBlock + (block % perTraceBlock);
+    },
+  };
+}
