@@ -9,6 +9,7 @@ import {
   findModel,
   kvBlocks,
   profileCost,
+  rooflineCost,
 } from '../../src/core/engine/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
 import { readProfileDirectory } from '../../src/io/profile/index.ts';
@@ -76,15 +77,18 @@ export interface Comparison {
   readonly real: Summary;
 }
 
-/** @param directory Folder of the recorded runs. */
-export async function compareRun(directory: string, truthCase: TruthCase): Promise<Comparison> {
+/**
+ * @param directory Folder of the recorded runs.
+ * @param stepTimes From the measured profile unless `roofline` is asked for.
+ */
+export async function compareRun(
+  directory: string,
+  truthCase: TruthCase,
+  stepTimes: 'profile' | 'roofline' = 'profile',
+): Promise<Comparison> {
   const { run, gpu, hostSecondsPerStep, link } = truthCase;
   const { maxNumSeqs, maxNumBatchedTokens, tensorParallelSize } = run;
   const model = findModel(run.model);
-  const shortName = run.model.slice(run.model.indexOf('/') + 1);
-  const profile = await readProfileDirectory(
-    join(directory, 'profile', `${gpu.toUpperCase()}_${shortName}_tp${tensorParallelSize}`),
-  );
   const limits = { blockSize: 16, maxNumSeqs, maxNumBatchedTokens };
   const config = defaultEngineConfig({
     ...limits,
@@ -94,7 +98,15 @@ export async function compareRun(directory: string, truthCase: TruthCase): Promi
       kvBlocks({ model, gpu: findGpu(gpu), tensorParallelSize, gpuMemoryUtilization: 0.9 }, limits),
     maxModelLen: run.maxModelLen ?? model.contextTokensMax,
   });
-  const cost = profileCost({ profile, model, hostSecondsPerStep, link });
+  const cost =
+    stepTimes === 'roofline'
+      ? rooflineCost({ model, gpu: findGpu(gpu), tensorParallelSize, link })
+      : profileCost({
+          profile: await readProfileDirectory(profileDirectory(directory, truthCase)),
+          model,
+          hostSecondsPerStep,
+          link,
+        });
   const result = replayRun(run.requests, config, cost);
   return {
     truthCase,
@@ -103,6 +115,15 @@ export async function compareRun(directory: string, truthCase: TruthCase): Promi
     predicted: summarize(result.timings),
     real: summarize(run.requests),
   };
+}
+
+function profileDirectory(directory: string, { run, gpu }: TruthCase): string {
+  const shortName = run.model.slice(run.model.indexOf('/') + 1);
+  return join(
+    directory,
+    'profile',
+    `${gpu.toUpperCase()}_${shortName}_tp${run.tensorParallelSize}`,
+  );
 }
 
 /** Relative errors of the three means that the targets are about. */

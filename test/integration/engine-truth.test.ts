@@ -27,6 +27,15 @@ test('without its link constants the tensor-parallel run is far off: they are ne
   assert.ok(ttft < -0.4, `TTFT is off by ${ttft}`);
 });
 
+test('with the roofline instead of a profile the same means are within 10 %', async () => {
+  for (const truthCase of truthCases(directory)) {
+    const errors = meanErrors(await compareRun(directory, truthCase, 'roofline'));
+    for (const [metric, error] of Object.entries(errors)) {
+      assert.ok(Math.abs(error) < 0.1, `${truthCase.run.name}: ${metric} is off by ${error}`);
+    }
+  }
+});
+
 test('the roofline gives the time per output token of measured points within 10 % on average', () => {
   const points = readMeasuredPoints(
     join(import.meta.dirname, '../../bench/data/vllm-measured-points.csv'),

@@ -83,7 +83,7 @@ export const gpus: readonly GpuSpec[] = [
     flopsPerSecond: 362 * tera,
     memoryBytesPerSecond: 864 * giga,
     link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
-    efficiency: { matrix: 0.7, attention: 0.5, memory: 0.85, link: 1 },
+    efficiency: { matrix: 0.7, attention: 0.5, memory: 0.8, link: 1 },
     isA100: false,
     source: 'NVIDIA L40S datasheet: 362 TFLOP/s, 864 GB/s; PCIe 4.0 x16 as achieved',
     efficiencySource: 'estimated from RTX 4090',
@@ -94,7 +94,7 @@ export const gpus: readonly GpuSpec[] = [
     flopsPerSecond: 125 * tera,
     memoryBytesPerSecond: 600 * giga,
     link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
-    efficiency: { matrix: 0.6, attention: 0.45, memory: 0.85, link: 1 },
+    efficiency: { matrix: 0.6, attention: 0.45, memory: 0.8, link: 1 },
     isA100: false,
     source: 'NVIDIA A10 datasheet: 125 TFLOP/s, 600 GB/s; PCIe 4.0 x16 as achieved',
     efficiencySource: 'estimated from RTX 4090; 150 W hold its clock below the datasheet',
@@ -105,11 +105,12 @@ export const gpus: readonly GpuSpec[] = [
     flopsPerSecond: 165.2 * tera,
     memoryBytesPerSecond: 1008 * giga,
     link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
-    efficiency: { matrix: 0.98, attention: 0.7, memory: 0.92, link: 1 },
+    efficiency: { matrix: 0.98, attention: 0.7, memory: 0.85, link: 1 },
     isA100: false,
     source:
       'NVIDIA Ada architecture paper: 165.2 TFLOP/s, 1,008 GB/s; memory from the recorded run',
-    efficiencySource: 'measured: bench/data/vllm-runs/profile/RTX4090_Llama-3.1-8B_tp1',
+    efficiencySource:
+      'measured: bench/data/vllm-runs/profile/RTX4090_Llama-3.1-8B_tp1; memory lies between 0.93 for weights and 0.67 to 0.94 for KV',
   },
   {
     name: 'RTX-PRO-6000',
@@ -117,11 +118,12 @@ export const gpus: readonly GpuSpec[] = [
     flopsPerSecond: 503.8 * tera,
     memoryBytesPerSecond: 1792 * giga,
     link: { kind: 'PCIe', bytesPerSecond: 15 * giga },
-    efficiency: { matrix: 0.78, attention: 0.45, memory: 0.78, link: 1 },
+    efficiency: { matrix: 0.78, attention: 0.45, memory: 0.7, link: 1 },
     isA100: false,
     source:
       'NVIDIA RTX PRO Blackwell architecture paper: 503.8 TFLOP/s, 1,792 GB/s; link as fitted in docs/models/engine-model.md',
-    efficiencySource: 'measured: bench/data/vllm-runs/profile/RTXPRO6000_Qwen3-32B_tp2',
+    efficiencySource:
+      'measured: bench/data/vllm-runs/profile/RTXPRO6000_Qwen3-32B_tp2; memory lies between 0.78 for weights and 0.5 to 0.82 for KV',
   },
   {
     name: 'CPU',
