@@ -4,7 +4,17 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export const tasks = { start, test, check, ok, format, build, docs, 'bench:truth': benchTruth };
+export const tasks = {
+  start,
+  test,
+  check,
+  ok,
+  format,
+  build,
+  docs,
+  'bench:truth': benchTruth,
+  'bench:kv-index': benchKvIndex,
+};
 
 /** `npm start -- FLAGS`: the web page's bundle if it is missing or old, then `spillway up FLAGS`. */
 async function start({ node, args }) {
@@ -98,6 +108,11 @@ function build({ node }) {
 /** `npm run docs [-- --check]`: writes docs/reference from the code, or checks that it is current. */
 function docs({ node, args }) {
   return run(node, ['scripts/docs.ts', ...args]);
+}
+
+/** `npm run bench:kv-index`: what the index of KV blocks costs. */
+function benchKvIndex({ node }) {
+  return run(node, ['bench/kv-index.ts']);
 }
 
 /** `npm run bench:truth [-- DIRECTORY]`: the engine model against recorded runs of a real vLLM. */

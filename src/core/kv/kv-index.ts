@@ -207,11 +207,8 @@ export class KvIndex {
   }
 
   #countPrefix(chain: Float64Array, holders: readonly number[], tier: KvTier): Int32Array {
+    if (tier === 'GPU') return this.#table('GPU').countPrefix(chain, holders);
     const counts = new Int32Array(holders.length);
-    if (tier === 'GPU') {
-      this.#table('GPU').countPrefix(chain, holders, counts);
-      return counts;
-    }
     const tiers = tier === 'CPU' ? (['GPU', 'CPU'] as const) : (['GPU', 'CPU', 'STORAGE'] as const);
     const tables = tiers.map((name) => this.#table(name));
     // Lower tiers are looked at only past what a faster one has, engine by engine.
