@@ -17,12 +17,11 @@ const tableBytesMax = 64 * 2 ** 20;
  * @example const profile = await readProfileDirectory('bench/data/vllm-runs/profile/…_tp1');
  */
 export async function readProfileDirectory(directory: string): Promise<StepProfile> {
-  const [attention, dense, perSequence, experts] = await Promise.all([
-    readNeededTable(directory, 'attention.csv'),
-    readNeededTable(directory, 'dense.csv'),
-    readNeededTable(directory, 'per_sequence.csv'),
-    readTable(directory, 'moe.csv'),
-  ]);
+  // One after another: a directory that lacks several always gets the same sentence.
+  const attention = await readNeededTable(directory, 'attention.csv');
+  const dense = await readNeededTable(directory, 'dense.csv');
+  const perSequence = await readNeededTable(directory, 'per_sequence.csv');
+  const experts = await readTable(directory, 'moe.csv');
   return parseStepProfile({ attention, dense, perSequence, experts });
 }
 
