@@ -61,6 +61,32 @@ test('past the queue limit a request gets 503 in the words of vLLM, and is count
   abort.abort();
 });
 
+test('an engine that falls behind its clock says so in the log once, in a header and a metric', async (t) => {
+  const lines: string[] = [];
+  // 50,000 steps a second, each with sampling: no machine keeps up with that.
+  const { client, url, metric } = await start(t, {
+    timeScale: 250,
+    config: defaultEngineConfig({ maxModelLen: 4096, numGpuBlocks: 6000 }),
+    log: (line) => lines.push(line),
+  });
+  const abort = new AbortController();
+  const streams = Array.from({ length: 20 }, () =>
+    client.chat.completions.create({ ...endless, stream: true }, { signal: abort.signal }),
+  );
+  await Promise.all(streams);
+  await until(() => lines.length > 0);
+  const answer = await fetch(`${url}/v1/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ prompt: 'x', max_tokens: 1 }),
+  });
+  assert.ok(Number(answer.headers.get('x-spillway-lag-seconds')) > 0.1);
+  assert.ok((await metric('spillway:engine_lag_seconds')) > 0.1);
+  assert.deepEqual(lines.length, 1);
+  assert.match(lines[0] ?? '', /s behind its own clock: this machine is too slow/);
+  abort.abort();
+});
+
 test('a prefix cache in use is not reset', async (t) => {
   const { client, url } = await start(t, {});
   const abort = new AbortController();
@@ -142,7 +168,7 @@ async function start(t: TestContext, options: Partial<EngineServerOptions>) {
   t.after(() => server.close());
   const metric = async (name: string): Promise<number> => {
     const page = await (await fetch(`${server.url}/metrics`)).text();
-    return Number(new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, 'm').exec(page)?.[1]);
+    return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(page)?.[1]);
   };
   const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
   return { client, metric, url: server.url };

@@ -87,7 +87,10 @@ export class Driver<R extends EngineRequest> {
     const { model, onToken, onStep, wallSeconds } = this.#options;
     const burstEnd = wallSeconds() + burstMs / 1000;
     while (!this.#isClosed) {
-      if (this.#step === undefined && !this.#plan()) return;
+      if (this.#step === undefined && !this.#plan()) {
+        this.#lagSeconds = 0;
+        return;
+      }
       const step = this.#step as EngineStep;
       const dueIn = this.#wallUntil(step.endSeconds);
       if (dueIn > 0) {

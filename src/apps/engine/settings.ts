@@ -94,8 +94,8 @@ function ownTokenizer(model: string): string | undefined {
   return existsSync(join(model, 'tokenizer.json')) ? model : undefined;
 }
 
-/** Profiles hold kernel times; what the host adds to each step is BLIS's fit for vLLM. */
-const profileHostSecondsPerStep = 0.3e-3;
+/** Start of an all-reduce between GPUs of one machine; docs/models/engine-model.md. */
+const allReduceLatencySeconds = 25e-6;
 
 async function stepCost(
   settings: EngineSettings,
@@ -107,9 +107,8 @@ async function stepCost(
   return profileCost({
     profile: await readProfileDirectory(settings.profile),
     model,
-    hostSecondsPerStep: profileHostSecondsPerStep,
     ...(tensorParallelSize > 1 && {
-      link: { latencySeconds: 20e-6, bytesPerSecond: gpu.link.bytesPerSecond },
+      link: { latencySeconds: allReduceLatencySeconds, bytesPerSecond: gpu.link.bytesPerSecond },
     }),
   });
 }
