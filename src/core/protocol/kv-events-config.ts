@@ -6,7 +6,7 @@ export interface KvEventsConfig {
   readonly enable_kv_cache_events: boolean;
   /** `null` publishes nothing; an enabled engine without a choice uses `zmq`. */
   readonly publisher: 'null' | 'zmq';
-  /** Listened on if it has `*`, `::`, ipc or inproc, else connected to. */
+  /** Listened on if it has `*`, `::` or ipc, or is loopback (vLLM: not that); else connected to. */
   readonly endpoint: string;
   /** Listened on; missing batches are asked for here. Null: no replay. */
   readonly replay_endpoint: string | null;

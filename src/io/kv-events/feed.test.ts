@@ -46,6 +46,20 @@ test('an engine that restarts on other ports is found again, and its old blocks 
   await engine.stop();
 });
 
+test('an engine whose endpoints are known is not asked', async () => {
+  const engine = await startEngine();
+  const index = new KvIndex();
+  const feed = new KvIndexFeed(index);
+  engine.answer = () => ({ status: 404, body: '' });
+  const { endpoint, replay_endpoint } = engine.publisher.config;
+  const replayEndpoint = replay_endpoint ?? undefined;
+  feed.follow(engine.url, [{ rank: 0, endpoint, replayEndpoint, topic: '' }]);
+  engine.publisher.publish(storedBlocks(4), 1);
+  await until(() => index.match(prompt, {}, [engine.url])[0] === 64);
+  await feed.close();
+  await engine.stop();
+});
+
 test('an engine without events says so, and one that is not there is asked again', async () => {
   const engine = await startEngine();
   const index = new KvIndex();

@@ -52,8 +52,13 @@ export class KvIndexFeed {
     this.#options = options;
   }
 
-  /** Begins to follow an engine; nothing if it is followed already. */
-  follow(engineUrl: string): void {
+  /**
+   * Begins to follow an engine; nothing if it is followed already.
+   *
+   * @param endpoints Where its events are, if that is known; else the engine is asked. Engines
+   *   before /kv_event_sources cannot be asked.
+   */
+  follow(engineUrl: string, endpoints?: readonly KvEventEndpoints[]): void {
     if (this.#followed.has(engineUrl)) return;
     const followed: Followed = {
       problem: 'not asked yet',
@@ -64,7 +69,8 @@ export class KvIndexFeed {
     };
     this.#followed.set(engineUrl, followed);
     this.#index.addEngine(engineUrl);
-    void this.#look(engineUrl, followed);
+    if (endpoints === undefined) void this.#look(engineUrl, followed);
+    else this.#subscribe(engineUrl, followed, endpoints);
   }
 
   /** Stops following an engine, and takes it out of the index. */
@@ -105,7 +111,7 @@ export class KvIndexFeed {
   }
 
   async #discover(engineUrl: string, followed: Followed): Promise<void> {
-    const { requestTimeoutMs = 5000, reconnectMs } = this.#options;
+    const { requestTimeoutMs = 5000 } = this.#options;
     let found: KvEventEndpoints[];
     try {
       const timeout = AbortSignal.timeout(requestTimeoutMs);
@@ -123,8 +129,13 @@ export class KvIndexFeed {
     this.#index.clear(engineUrl);
     if (followed.stop.signal.aborted) return;
     followed.endpoints = endpoints;
-    followed.problem = found.length > 0 ? undefined : 'it publishes no KV events';
-    followed.sources = found.map(({ endpoint, replayEndpoint, topic }) => ({
+    this.#subscribe(engineUrl, followed, found);
+  }
+
+  #subscribe(engineUrl: string, followed: Followed, endpoints: readonly KvEventEndpoints[]): void {
+    const { reconnectMs } = this.#options;
+    followed.problem = endpoints.length > 0 ? undefined : 'it publishes no KV events';
+    followed.sources = endpoints.map(({ endpoint, replayEndpoint, topic }) => ({
       endpoint,
       source: new KvEventSource({
         endpoint,

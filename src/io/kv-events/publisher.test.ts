@@ -47,6 +47,19 @@ test('a batch goes out as topic, number and payload; a step without events sends
   await Promise.all([subscriber.close(), publisher.close()]);
 });
 
+test('a loopback endpoint is listened on, so that prompts need not leave the machine', async () => {
+  for (const endpoint of ['tcp://127.0.0.1:0', 'tcp://localhost:0']) {
+    const publisher = await KvEventPublisher.open({ ...config, endpoint });
+    assert.doesNotMatch(publisher.config.endpoint, /:0$/);
+    const subscriber = new SubscriberSocket({
+      endpoint: publisher.config.endpoint,
+      onMessage: () => {},
+    });
+    await until(() => publisher.subscribers === 1);
+    await Promise.all([subscriber.close(), publisher.close()]);
+  }
+});
+
 test('replay gives the kept batches from a number on, and always the end', async () => {
   const publisher = await KvEventPublisher.open(config);
   for (let step = 0; step < 5; step++) publisher.publish(cleared, step);

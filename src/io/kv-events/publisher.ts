@@ -21,6 +21,12 @@ export type KvEventDelivery = 'once' | 'lost' | 'twice';
 const endOfReplay = new Uint8Array(8).fill(0xff);
 const empty = new Uint8Array();
 
+/**
+ * Endpoints to listen on: those that vLLM listens on, and loopback, which vLLM connects to. Events
+ * hold the tokens of prompts, so a stack on one machine must be able to keep them there.
+ */
+const listenedOn = /\*|::|^ipc:|^tcp:\/\/(127\.|localhost:)/;
+
 /** A replay client that takes nothing for this long is cut off. */
 const replayStallMs = 10_000;
 
@@ -72,7 +78,7 @@ export class KvEventPublisher {
     const buffer = new RingBuffer<readonly [number, Uint8Array]>({ itemsMax: config.buffer_steps });
     const publisher = await PublisherSocket.open({
       endpoint,
-      connect: !/\*|::|^ipc:/.test(endpoint),
+      connect: !listenedOn.test(endpoint),
       highWaterMark: config.hwm,
     });
     try {
