@@ -1,4 +1,5 @@
 // The result of bench/policies-live.ts as a page: one row per policy, then every run.
+import { execFileSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import type { LiveLoad, LiveRun } from './run-policy.ts';
 
@@ -23,7 +24,7 @@ export function resultPage(result: {
     command,
     '```',
     '',
-    `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}.`,
+    `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, commit ${commit()}, ${new Date().toISOString().slice(0, 10)}.`,
     '',
     '## Per policy: median of the repeats [least – most]',
     '',
@@ -35,12 +36,16 @@ export function resultPage(result: {
     '',
     '## Every run, in order',
     '',
-    '| policy | repeat | completed | failed | hit rate, % | TTFT mean | p50 | p90 | p99 | TPOT mean | preemptions | client lag mean / p99 / max, wall ms | machine busy, % | CPU s router / engines / client | engines behind their clock |',
+    '| policy | repeat | completed | failed | hit rate, % | TTFT mean | p50 | p90 | p99 | TPOT mean | preemptions | client lag mean / p99 / max, wall ms | machine busy, % | CPU s router / engines / client | answers of engines behind their clock / most, wall ms |',
     '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|',
     ...runs.map(runRow),
     '',
     ...errorLines(runs),
   ].join('\n');
+}
+
+function commit(): string {
+  return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
 }
 
 function policyRow(policy: string, runs: readonly LiveRun[]): string {
@@ -94,7 +99,7 @@ function runRow(run: LiveRun): string {
     [run.cpuSeconds.router, run.cpuSeconds.engines, run.cpuSeconds.client]
       .map((seconds) => seconds.toFixed(1))
       .join(' / '),
-    run.engineBehind.length === 0 ? 'no' : `${run.engineBehind.length} times`,
+    `${run.behindAnswers} / ${run.behindMaxMs.toFixed(0)}`,
   ];
   return `| ${cells.join(' | ')} |`;
 }

@@ -48,8 +48,9 @@ export interface LiveRun {
   readonly clientLagMeanMs: number;
   readonly clientLagP99Ms: number;
   readonly clientLagMaxMs: number;
-  /** Wall seconds that engines said they had fallen behind their own clock, at most. */
-  readonly engineBehind: readonly string[];
+  /** Answers whose engine was over 0.1 s behind its own clock, and the most, wall milliseconds. */
+  readonly behindAnswers: number;
+  readonly behindMaxMs: number;
   /** Share of all processors in use during the replay, by whomever. */
   readonly cpuShare: number;
   /** CPU seconds of the processes, from start to end of the replay. */
@@ -83,7 +84,6 @@ export async function runPolicy(
     return {
       ...options,
       ...summary(json, engines as EngineView[]),
-      engineBehind: up.behind,
       cpuShare:
         (after.machine.busy - before.machine.busy) / (after.machine.all - before.machine.all),
       cpuSeconds: {
@@ -124,6 +124,7 @@ interface ReplayJson {
     readonly spread_requests: number;
     readonly spread_prompt_tokens: number;
     readonly client_lag_ms: { readonly mean: number; readonly p99: number; readonly max: number };
+    readonly engines_behind: { readonly answers: number; readonly max_wall_ms: number };
     readonly client_cpu_seconds: number;
   };
 }
@@ -153,6 +154,8 @@ function summary(json: ReplayJson, engines: readonly EngineView[]) {
     clientLagMeanMs: spillway.client_lag_ms.mean / wall,
     clientLagP99Ms: spillway.client_lag_ms.p99 / wall,
     clientLagMaxMs: spillway.client_lag_ms.max / wall,
+    behindAnswers: spillway.engines_behind.answers,
+    behindMaxMs: spillway.engines_behind.max_wall_ms,
   };
 }
 
@@ -167,7 +170,6 @@ function startStack(options: LiveLoad & { readonly policy: string }, port: numbe
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
-  const behind: string[] = [];
   const pids = { router: new Set<number>(), engines: new Set<number>() };
   const lastLines: string[] = [];
   let isReady = () => {};
@@ -183,7 +185,6 @@ function startStack(options: LiveLoad & { readonly policy: string }, port: numbe
         const { kind, pid } = JSON.parse(line);
         if (pid !== undefined) pids[kind === 'router' ? 'router' : 'engines'].add(pid);
       }
-      if (/behind/i.test(line)) behind.push(line);
       if (!line.startsWith('{"event":"snapshot"')) lastLines.push(line);
       if (lastLines.length > 20) lastLines.shift();
     });
@@ -192,7 +193,7 @@ function startStack(options: LiveLoad & { readonly policy: string }, port: numbe
     router: totalCpuSeconds(pids.router),
     engines: totalCpuSeconds(pids.engines),
   });
-  return { ready, behind, cpuSeconds, stop: () => end(child) };
+  return { ready, cpuSeconds, stop: () => end(child) };
 }
 
 async function replay(options: LiveLoad, port: number, result: string): Promise<void> {

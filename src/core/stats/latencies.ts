@@ -15,6 +15,8 @@ export interface RequestRecord {
   readonly cachedTokens: number | undefined;
   /** Which engine answered; undefined if the server did not say. */
   readonly engine: string | undefined;
+  /** Wall seconds that an emulated engine said it was behind its clock; undefined if it kept up. */
+  readonly engineLagSeconds?: number | undefined;
   /** undefined for a complete answer. */
   readonly error: RequestError | undefined;
 }

@@ -33,6 +33,8 @@ export interface ServeReport {
   readonly fromScheduled: LatencySummaries;
   /** Sent - scheduled, milliseconds, all requests. */
   readonly clientLag: Summary | undefined;
+  /** Of answers whose emulated engine was behind its own clock; wall milliseconds. */
+  readonly engineLag: Summary | undefined;
   /** Requests per second that the schedule asked for; undefined if all were due at once. */
   readonly offeredRate: number | undefined;
   /** Requests per second that were sent. */
@@ -80,6 +82,12 @@ export function reportOf(
     fromScheduled: summaries(fromScheduled, percentiles),
     clientLag: summarize(
       records.map((record) => (record.sentSeconds - record.scheduledSeconds) * 1000),
+      percentiles,
+    ),
+    engineLag: summarize(
+      complete.flatMap(({ engineLagSeconds }) =>
+        engineLagSeconds === undefined ? [] : engineLagSeconds * 1000,
+      ),
       percentiles,
     ),
     offeredRate: rateOf(records.map((record) => record.scheduledSeconds)),

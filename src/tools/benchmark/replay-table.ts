@@ -86,11 +86,20 @@ function rateLines({ timeScale }: ReplayOptions, outcome: ReplayOutcome): string
     `offered     ${rate(report.offeredRate)} requests/s, sent ${rate(report.sentRate)}, completed ${perSecond(report.completed)}; at most ${report.peakConcurrency} at once`,
     `tokens      ${perSecond(report.inputTokens)} in/s, ${perSecond(report.outputTokens)} out/s; ${report.peakChunksPerSecond} chunks in the busiest second`,
     `client      ${percent(outcome.clientCpuSeconds / wallSeconds)} of a core`,
+    ...engineLagLines(report),
     ...(isLate
       ? [
           `WARNING     requests were sent ${lag.mean.toFixed(1)} ms late on average (at most ${lag.max.toFixed(0)}): the client held them back; read the rows "since due".`,
         ]
       : []),
+  ];
+}
+
+function engineLagLines({ engineLag }: ServeReport): string[] {
+  if (engineLag === undefined) return [];
+  const { count, max } = engineLag;
+  return [
+    `WARNING     ${count} answers came from emulated engines behind their own clocks, by at most ${max.toFixed(0)} ms of wall time: the machine is too slow for this load.`,
   ];
 }
 

@@ -56,6 +56,8 @@ export async function replay(options: {
   const running = new Set<Promise<void>>();
   let wakeWaiting: (() => void) | undefined;
   const bodies = new BodiesAhead(requests, writer);
+  // The first burst is due at once: its bodies are written before the clock starts.
+  while (!signal.aborted && bodies.prepareOne()) await nextTurn();
   const startSeconds = clock.nowSeconds();
   const counts = { sent: 0, completed: 0, failed: 0 };
   const mismatches = { promptMismatches: 0, outputMismatches: 0 };
@@ -164,6 +166,7 @@ function recordOf(
     outputTokens: usage?.outputTokens ?? chunkSeconds.length,
     cachedTokens: usage?.cachedTokens,
     engine: answer.engine,
+    engineLagSeconds: answer.engineLagSeconds,
     error: answer.error,
   };
 }

@@ -7,6 +7,7 @@ import {
   reportOf,
   type ServeReport,
   type ServiceLevel,
+  type Summary,
   toServeJson,
 } from '../../core/stats/index.ts';
 import { sliceTrace, type TraceRequest } from '../../core/workload/index.ts';
@@ -142,7 +143,6 @@ export function replayJson(
   outcome: ReplayOutcome,
 ): Record<string, unknown> {
   const { report, records } = outcome;
-  const lag = report.clientLag;
   return {
     backend: options.api === 'chat' ? 'openai-chat' : 'openai',
     model_id: outcome.model.id,
@@ -158,14 +158,11 @@ export function replayJson(
       interrupted: outcome.isPartial,
       offered_rate: report.offeredRate ?? null,
       sent_rate: report.sentRate ?? null,
-      client_lag_ms:
-        lag === undefined
-          ? null
-          : {
-              mean: lag.mean,
-              max: lag.max,
-              ...Object.fromEntries(lag.percentiles.map(({ q, value }) => [`p${q}`, value])),
-            },
+      client_lag_ms: lagJson(report.clientLag),
+      engines_behind: {
+        answers: report.engineLag?.count ?? 0,
+        max_wall_ms: report.engineLag?.max ?? 0,
+      },
       from_schedule: latencyKeys(report.fromScheduled, report.percentiles),
       good: report.good ?? null,
       client_cpu_seconds: outcome.clientCpuSeconds,
@@ -179,6 +176,12 @@ export function replayJson(
       spread_prompt_tokens: loadSpread(report, 'tokens') ?? null,
     },
   };
+}
+
+function lagJson(lag: Summary | undefined): Record<string, number | null> | null {
+  if (lag === undefined) return null;
+  const percentiles = lag.percentiles.map(({ q, value }) => [`p${q}`, value] as const);
+  return { mean: lag.mean, max: lag.max, ...Object.fromEntries(percentiles) };
 }
 
 function countTooLong(requests: readonly TraceRequest[], { tokensMax }: TargetModel): number {

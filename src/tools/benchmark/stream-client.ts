@@ -19,6 +19,8 @@ export interface StreamedAnswer {
   readonly usage: AnswerUsage | undefined;
   /** The router's `x-spillway-engine`. */
   readonly engine: string | undefined;
+  /** An emulated engine's `x-spillway-lag-seconds`: wall seconds that it was behind its clock. */
+  readonly engineLagSeconds: number | undefined;
   readonly error: RequestError | undefined;
 }
 
@@ -104,6 +106,7 @@ class Exchange {
   readonly #chunkSeconds: number[] = [];
   #usage: AnswerUsage | undefined;
   #engine: string | undefined;
+  #engineLagSeconds: number | undefined;
   #isDone = false;
   #isFinished = false;
   #nowSeconds = 0;
@@ -116,6 +119,8 @@ class Exchange {
   read(response: IncomingMessage): void {
     const engine = response.headers['x-spillway-engine'];
     this.#engine = typeof engine === 'string' ? engine : undefined;
+    const lag = Number.parseFloat(String(response.headers['x-spillway-lag-seconds']));
+    this.#engineLagSeconds = Number.isNaN(lag) ? undefined : lag;
     response.setEncoding('utf8');
     response.on('error', (error) => this.#cut(error.message));
     if (response.statusCode !== 200) {
@@ -200,6 +205,7 @@ class Exchange {
       endSeconds: this.#clock.nowSeconds(),
       usage: this.#usage,
       engine: this.#engine,
+      engineLagSeconds: this.#engineLagSeconds,
       error,
     });
   }
