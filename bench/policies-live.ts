@@ -3,7 +3,8 @@
 //
 //   node bench/policies-live.ts [--policies a,b] [--repeats 3] [--requests 1000] [--speed 2.5]
 //                               [--time-scale 2] [--out docs/results/policies-live.md]
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { resultPage } from './policies-live/result-page.ts';
 import { type LiveRun, runPolicy } from './policies-live/run-policy.ts';
@@ -29,6 +30,7 @@ const load = {
 const stop = new AbortController();
 process.once('SIGINT', () => stop.abort());
 
+await mkdir(dirname(flags.out), { recursive: true });
 const runs: LiveRun[] = [];
 for (let repeat = 0; repeat < Number(flags.repeats); repeat++) {
   for (let i = 0; i < policies.length && !stop.signal.aborted; i++) {
