@@ -3,48 +3,21 @@ import { createHash } from 'node:crypto';
 import { seededRandom } from '../../core/base/index.ts';
 import { EngineModel, type EngineStats, type EngineStep } from '../../core/engine/index.ts';
 import { chainRoot, hashTokenBlock } from '../../core/kv/index.ts';
-import { ApiError } from '../../core/protocol/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
 import { Driver } from './driver.ts';
+import { shuttingDown, tooManyRequests, tooManyTokens } from './generation/admission-errors.ts';
+import type { GenerationOptions } from './generation/generation-options.ts';
 import { randomHex } from './generation/request-id.ts';
 import type { KvEvents } from './kv-events.ts';
 import { EngineMetrics } from './metrics/engine-metrics.ts';
 import type { EngineServerOptions } from './options.ts';
-import { Sequence, type TokenDelta } from './sequence.ts';
+import { Sequence } from './sequence.ts';
 import { syntheticText } from './text/synthetic-text.ts';
 import { scriptedTokens } from './text/token-source.ts';
 import { type WordList, wordList } from './text/word-list.ts';
 
 /** The release whose behaviour is emulated. */
 export const emulatedVersion = '0.32.0';
-
-/** One sequence to generate, all defaults filled in. */
-export interface GenerationOptions {
-  /** The answer's id; the engine adds to it what makes it unique. */
-  readonly id: string;
-  readonly prompt: readonly number[];
-  readonly maxTokens: number;
-  readonly minTokens: number;
-  readonly ignoreEos: boolean;
-  readonly stops: readonly string[];
-  readonly stopTokens: readonly number[];
-  readonly includeStop: boolean;
-  readonly skipSpecialTokens: boolean;
-  readonly priority: number;
-  readonly cacheSalt: string | undefined;
-  /** Which of several answers to one prompt: each has its own text. */
-  readonly choice: number;
-  /** How many there are. */
-  readonly choices: number;
-  readonly seed: number | undefined;
-  /** Answer exactly these tokens instead of synthetic text. */
-  readonly script: readonly number[] | undefined;
-  /** The only tokens that may be sampled. */
-  readonly allowedTokens: readonly number[] | undefined;
-  readonly onDelta: (delta: TokenDelta) => void;
-  /** The answer will not be complete. */
-  readonly onFail: () => void;
-}
 
 /** Lag, in wall seconds, from which the engine says that it has fallen behind. */
 const lagWarningSeconds = 0.1;
@@ -143,25 +116,15 @@ export class Engine {
    * @throws {ApiError} 503 over a queue limit, 500 while draining.
    */
   checkAdmission(sequences: number): void {
-    if (this.#isDraining) {
-      throw new ApiError(500, 'InternalServerError', 'cannot schedule new futures after shutdown');
-    }
+    if (this.#isDraining) throw shuttingDown();
     const { maxNumQueuedReqs, maxNumQueuedTokens } = this.options;
     if (maxNumQueuedReqs !== undefined && this.#sequences.size + sequences > maxNumQueuedReqs) {
       this.metrics.onRejected('max_num_queued_reqs');
-      throw new ApiError(
-        503,
-        'Service Unavailable',
-        'The engine is currently busy and cannot accept new requests. Please try again later or on a different instance.',
-      );
+      throw tooManyRequests();
     }
     if (maxNumQueuedTokens !== undefined && this.#prefillTokens >= maxNumQueuedTokens) {
       this.metrics.onRejected('max_num_queued_tokens');
-      throw new ApiError(
-        503,
-        'Service Unavailable',
-        'The engine has reached its prefill token backlog limit. Please try again later or on a different instance.',
-      );
+      throw tooManyTokens();
     }
   }
 

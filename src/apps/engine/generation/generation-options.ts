@@ -1,0 +1,30 @@
+// What the engine is asked to generate.
+import type { TokenDelta } from '../sequence.ts';
+
+/** One sequence to generate, all defaults filled in. */
+export interface GenerationOptions {
+  /** The answer's id; the engine adds to it what makes it unique. */
+  readonly id: string;
+  readonly prompt: readonly number[];
+  readonly maxTokens: number;
+  readonly minTokens: number;
+  readonly ignoreEos: boolean;
+  readonly stops: readonly string[];
+  readonly stopTokens: readonly number[];
+  readonly includeStop: boolean;
+  readonly skipSpecialTokens: boolean;
+  readonly priority: number;
+  readonly cacheSalt: string | undefined;
+  /** Which of several answers to one prompt: each has its own text. */
+  readonly choice: number;
+  /** How many there are. */
+  readonly choices: number;
+  readonly seed: number | undefined;
+  /** Answer exactly these tokens instead of synthetic text. */
+  readonly script: readonly number[] | undefined;
+  /** The only tokens that may be sampled. */
+  readonly allowedTokens: readonly number[] | undefined;
+  readonly onDelta: (delta: TokenDelta) => void;
+  /** The answer will not be complete. */
+  readonly onFail: () => void;
+}
