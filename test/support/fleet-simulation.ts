@@ -3,11 +3,14 @@
 import { ManualClock, seededRandom } from '../../src/core/base/index.ts';
 import {
   type EngineConfig,
+  type EngineListener,
   EngineModel,
   type EngineRequest,
   type EngineStep,
   type StepCostModel,
 } from '../../src/core/engine/index.ts';
+import { type BlockKey, KvIndex } from '../../src/core/kv/index.ts';
+import type { BlockStoredEvent } from '../../src/core/protocol/index.ts';
 import {
   createPolicy,
   type Policy,
@@ -63,7 +66,7 @@ export interface FleetSimulationResult {
   readonly seconds: number;
 }
 
-/** Bytes of pseudo text per prompt token. */
+/** Bytes of pseudo text per prompt token: one word, which is also the token's id. */
 const bytesPerToken = 4;
 
 interface Attempt {
@@ -76,9 +79,10 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
   const { requests, traceBlockTokens, speed = 1, reportSeconds = 5 } = options;
   const { networkSeconds = 0.0005, usage = true } = options;
   const clock = new ManualClock();
+  const kvIndex = new KvIndex();
   const policy =
     typeof options.policy === 'string'
-      ? createPolicy(options.policy, { random: seededRandom(1) })
+      ? createPolicy(options.policy, { random: seededRandom(1), kvIndex })
       : options.policy;
   const core = new RoutingCore({ policy, clock, recentPicksMax: 1 });
 
@@ -98,7 +102,19 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
       result.cachedTokens[attempt.index] = cachedTokens;
       computed[i] = (computed[i] as number) + promptTokens - cachedTokens;
     };
-    return new EngineModel({ config, cost, listener: { admitted } });
+    const url = urlOf(i);
+    const events: EngineListener = {
+      blocksStored(request, first, count) {
+        const { tokens } = (attempts.get(request.id) as Attempt).ticket.request;
+        kvIndex.apply(url, [storedEvent(request, tokens, first, count, config.blockSize)]);
+      },
+      blockRemoved(key) {
+        const blockHashes = [hashOf(key)];
+        kvIndex.apply(url, [{ type: 'BlockRemoved', blockHashes, medium: 'GPU' }]);
+      },
+    };
+    const listener = { admitted, ...(policy.needsTokens ? events : {}) };
+    return new EngineModel({ config, cost, listener });
   });
   const steps: (EngineStep | undefined)[] = engines.map(() => undefined);
   const indexOf = new Map(engines.map((_, i) => [urlOf(i), i]));
@@ -198,7 +214,7 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
 
 const urlOf = (engine: number) => `http://engine-${engine}`;
 
-/** The prompt as pseudo text: each block is its id, over and over. */
+/** The prompt as pseudo text and as tokens: each block is its id, over and over. */
 function routingRequestOf(
   { promptTokens, blockIds, session }: SimulatedRequest,
   index: number,
@@ -214,7 +230,7 @@ function routingRequestOf(
     session,
     prompt: [new Uint8Array(words.buffer, 0, promptTokens * bytesPerToken)],
     promptTokens,
-    tokens: undefined,
+    tokens: words.subarray(0, promptTokens),
     outputTokensMax: undefined,
     stream: true,
   };
@@ -240,4 +256,34 @@ function engineRequestOf(
       return id * perTraceBlock + (block % perTraceBlock);
     },
   };
+}
+
+/** The event that vLLM publishes for blocks of a prompt; blocks of the output get tokens of their own. */
+function storedEvent(
+  request: EngineRequest,
+  promptTokens: ArrayLike<number> | undefined,
+  first: number,
+  count: number,
+  blockSize: number,
+): BlockStoredEvent {
+  const hashes = Array.from({ length: count }, (_, i) => hashOf(request.blockKey(first + i)));
+  const tokenIds = Uint32Array.from({ length: count * blockSize }, (_, i) => {
+    const position = first * blockSize + i;
+    return promptTokens?.[position] ?? Number(request.id) + position;
+  });
+  return {
+    type: 'BlockStored',
+    blockHashes: hashes,
+    parentBlockHash: first === 0 ? undefined : hashOf(request.blockKey(first - 1)),
+    tokenIds,
+    blockSize,
+    loraId: undefined,
+    medium: 'GPU',
+    loraName: undefined,
+  };
+}
+
+/** Keys of output blocks are negative, hashes are not. */
+function hashOf(key: BlockKey): bigint {
+  return BigInt(key) + 2n ** 48n;
 }

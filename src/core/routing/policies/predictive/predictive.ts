@@ -17,7 +17,7 @@ export interface PredictiveOptions {
   /**
    * What a second of delay in decode costs, for the requests running there and for this one. In
    * seconds of this request's own wait.
-   * @default 0.1
+   * @default 0.05
    */
   readonly decodeWeight?: number | undefined;
   /**
@@ -62,7 +62,7 @@ export class PredictivePolicy implements Policy {
     this.#random = random;
     this.#crowdingWeight = options.crowdingWeight ?? 2;
     this.#placementWeight = options.placementWeight ?? 1;
-    this.#decodeWeight = options.decodeWeight ?? 0.1;
+    this.#decodeWeight = options.decodeWeight ?? 0.05;
   }
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[], now: number): PredictivePick {
