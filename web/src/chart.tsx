@@ -78,7 +78,7 @@ function optionsOf(props: ChartProps, element: HTMLElement): uPlot.Options {
   return {
     width: element.clientWidth,
     height: props.height,
-    padding: props.isBare ? [2, 0, 2, 0] : [8, 8, 0, 0],
+    padding: props.isBare ? [2, 0, 2, 0] : [8, 26, 0, 0],
     cursor: { show: !props.isBare, points: { size: 6 }, drag: { x: false, y: false } },
     legend: { show: false },
     scales: {

@@ -107,7 +107,7 @@ function Facts({ engine, rates }: { engine: EngineSnapshot; rates: EngineRates }
         value={count(reported?.preemptions)}
         isWarning={(reported?.preemptions ?? 0) > 0}
       />
-      <Fact name="tokens/s out" value={rate(rates.generationTokensPerSecond)} />
+      <Fact name="tokens/s" value={rate(rates.generationTokensPerSecond)} />
       <Fact
         name="requests"
         value={count(totals.requests)}

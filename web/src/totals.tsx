@@ -20,8 +20,8 @@ export function Totals({ snapshot, history }: { snapshot: RouterSnapshot; histor
       <Total name="in flight" value={count(snapshot.inflight)} />
       <Total name="running" value={count(sum(({ reported }) => reported?.running))} />
       <Total name="waiting" value={count(waiting)} isWarning={waiting > 0} />
-      <Total name="prefix hit rate" value={percent(queries > 0 ? hits / queries : null, 1)} />
-      <Total name="tokens/s out" value={rate(outRate)} />
+      <Total name="hit rate" value={percent(queries > 0 ? hits / queries : null, 1)} />
+      <Total name="tokens/s" value={rate(outRate)} />
       <Total name="requests" value={count(snapshot.requests)} />
       <Total name="errors" value={count(snapshot.errors)} isWarning={snapshot.errors > 0} />
       <Total name="router up" value={duration(snapshot.uptimeSeconds)} />

@@ -41,7 +41,7 @@ test('the page shows every engine and what traffic does to it', async () => {
   await picks.filter({ hasText: 'Engine 1' }).first().waitFor();
   await picks.filter({ hasText: 'Engine 2' }).first().waitFor();
   await total(page, 'requests', (text) => text === '6');
-  await total(page, 'prefix hit rate', (text) => text.endsWith('%'));
+  await total(page, 'hit rate', (text) => text.endsWith('%'));
   const meter = page.getByRole('meter', { name: /KV blocks of engine 1/ });
   const share = await meter.evaluate((element) => (element as unknown as Meter).value);
   assert.ok(share >= 0 && share <= 100, String(share));
