@@ -20,7 +20,12 @@ const isNewEnough = major > leastNode[0] || (major === leastNode[0] && minor >= 
 
 if (isNewEnough) {
   // Node 22 announces type stripping as experimental on every start; users did not ask.
+  const printers = process.listeners('warning');
   process.removeAllListeners('warning');
+  process.on('warning', (warning) => {
+    if (warning.name === 'ExperimentalWarning') return;
+    for (const print of printers) print(warning);
+  });
   await import(pathToFileURL(entry).href);
 } else {
   const newer =
@@ -28,7 +33,11 @@ if (isNewEnough) {
       ? join(root, '.toolchain', 'node_modules', `node-linux-${process.arch}`, 'bin', 'node')
       : join(root, '.toolchain', 'node_modules', 'node', 'bin', 'node');
   if (existsSync(newer)) {
-    const child = spawn(newer, [entry, ...process.argv.slice(2)], { stdio: 'inherit' });
+    // The child watches the pipe on descriptor 3: it ends with us even if we are killed.
+    const child = spawn(newer, [entry, ...process.argv.slice(2)], {
+      stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+      env: { ...process.env, SPILLWAY_LIFELINE: '3' },
+    });
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
       process.on(signal, () => child.kill(signal));
     }

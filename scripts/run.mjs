@@ -4,7 +4,7 @@
 //   node scripts/run.mjs start|test|ok|format|build|docs [arguments…]
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -30,6 +30,7 @@ function installDependencies() {
   const lock = createHash('sha256').update(readFileSync('package-lock.json')).digest('hex');
   const stamp = join('node_modules', '.spillway-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+  assertWritable();
   process.stderr.write('spillway: installing dependencies (once) …\n');
   npm(['ci', '--no-audit', '--no-fund', '--loglevel=error'], root);
   writeFileSync(stamp, lock);
@@ -56,6 +57,17 @@ function modernNode() {
     );
   }
   return executable;
+}
+
+function assertWritable() {
+  try {
+    accessSync(root, constants.W_OK);
+  } catch {
+    process.stderr.write(
+      `spillway: cannot write to ${root}, where dependencies go: copy the clone to a folder that you may write.\n`,
+    );
+    process.exit(1);
+  }
 }
 
 function npm(npmArgs, cwd) {

@@ -22,7 +22,10 @@ async function start({ node, args }) {
     const status = await run(node, ['scripts/build-web.ts', '--if-stale']);
     if (status !== 0) return status;
   }
-  return run(node, ['bin/spillway.mjs', 'up', ...args]);
+  // The program watches the pipe on descriptor 3: it ends with us even if we are killed.
+  const stdio = ['inherit', 'inherit', 'inherit', 'pipe'];
+  const env = { ...process.env, SPILLWAY_LIFELINE: '3' };
+  return run(node, ['bin/spillway.mjs', 'up', ...args], { env, stdio });
 }
 
 /** `npm test [-- FILES]`: unit tests in one process, then integration tests, each file in its own. */
@@ -30,7 +33,7 @@ async function test({ node, args }) {
   if (args.length > 0) return run(node, ['--test', ...args]);
   const directory = mkdtempSync(join(tmpdir(), 'spillway-test-'));
   const countsFile = join(directory, 'counts');
-  const environment = { ...process.env, SPILLWAY_TEST_COUNTS: countsFile };
+  const env = { ...process.env, SPILLWAY_TEST_COUNTS: countsFile };
   const reporter = '--test-reporter=./scripts/test-reporter.mjs';
   process.stderr.write('unit tests\n');
   const unit = await run(
@@ -39,7 +42,7 @@ async function test({ node, args }) {
       ...['--test', '--test-isolation=none', reporter],
       ...['src/**/*.test.ts', 'web/src/**/*.test.ts', 'test/architecture/*.test.ts'],
     ],
-    environment,
+    { env },
   );
   process.stderr.write('integration tests\n');
   const integration = await run(
@@ -48,7 +51,7 @@ async function test({ node, args }) {
       ...['--test', '--test-concurrency=2', '--test-timeout=120000', reporter],
       'test/integration/**/*.test.ts',
     ],
-    environment,
+    { env },
   );
   printTotal(countsFile);
   rmSync(directory, { recursive: true });
@@ -125,9 +128,9 @@ function bin(packageName, file) {
 }
 
 /** Runs a child with our terminal, passes signals on, and resolves with its exit status. */
-function run(command, commandArgs, environment = process.env) {
+function run(command, commandArgs, { env = process.env, stdio = 'inherit' } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, commandArgs, { stdio: 'inherit', env: environment });
+    const child = spawn(command, commandArgs, { stdio, env });
     const forward = (signal) => child.kill(signal);
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
     for (const signal of signals) process.on(signal, forward);

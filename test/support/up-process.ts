@@ -102,6 +102,12 @@ export class UpProcess {
     return this.exited();
   }
 
+  /** SIGKILL to the first process alone, as the kernel does when memory is short. */
+  killOnlyFirst(): Promise<number | null> {
+    this.process.kill('SIGKILL');
+    return this.exited();
+  }
+
   exited(): Promise<number | null> {
     return this.#exited;
   }

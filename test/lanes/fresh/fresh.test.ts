@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { environmentWith, nodeFolder } from '../../support/node-versions.ts';
-import { UpProcess } from '../../support/up-process.ts';
+import { isAlive, UpProcess } from '../../support/up-process.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..', '..', '..');
@@ -62,6 +62,18 @@ test('npm test runs tests', async () => {
 test('the spillway command of a clone finds the newer Node by itself', async () => {
   const { stdout } = await run('node', ['bin/spillway.mjs', '--version'], { cwd: copy, env });
   assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test('when the launcher is killed, the stack that it started ends too', async () => {
+  const up = await UpProcess.start(['--engines', '1', '--json'], {
+    command: ['node', 'bin/spillway.mjs', 'up'],
+    cwd: copy,
+    env,
+  });
+  await up.ready();
+  const pids = [...up.pids.values()];
+  await up.killOnlyFirst();
+  await up.until(() => !pids.some(isAlive));
 });
 
 function npmStart(flags: readonly string[]): Promise<UpProcess> {
