@@ -2,10 +2,14 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { valuesJsonSchema } from '../src/core/values/index.ts';
+import { cliReference } from './cli-reference.ts';
+import { errorReference } from './error-reference.ts';
 import { valuesReference } from './values-reference.ts';
 
 /** Each generated file, and the function that makes its text from the code. */
 const generated: Readonly<Record<string, () => string | Promise<string>>> = {
+  'docs/reference/cli.md': cliReference,
+  'docs/reference/errors.md': errorReference,
   'docs/reference/values.md': valuesReference,
   'values.schema.json': valuesJsonSchema,
 };
