@@ -26,7 +26,7 @@ function sectionsOf(command: Command, parent: string): string[] {
   command.configureHelp({ helpWidth: helpColumns });
   const help = command
     .helpInformation()
-    .replace(/^Usage: \S+/, `Usage: ${name}`)
+    .replace(/^Usage: [^[<\n]*/, `Usage: ${name} `)
     .trimEnd();
   return [
     `## ${name}`,
