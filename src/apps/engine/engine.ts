@@ -13,7 +13,8 @@ import { EngineMetrics } from './metrics/engine-metrics.ts';
 import type { EngineServerOptions } from './options.ts';
 import { Sequence } from './sequence.ts';
 import { syntheticText } from './text/synthetic-text.ts';
-import { scriptedTokens } from './text/token-source.ts';
+import { thinkFirst, thinkingEnd } from './text/thinking.ts';
+import { scriptedTokens, type TokenSource } from './text/token-source.ts';
 import { type WordList, wordList } from './text/word-list.ts';
 
 /** The release whose behaviour is emulated. */
@@ -99,6 +100,11 @@ export class Engine {
   /** Whether it is late enough to matter. */
   get isBehind(): boolean {
     return this.lagSeconds > lagWarningSeconds;
+  }
+
+  /** What a second of the engine's clock lasts, wall seconds. */
+  get wallPerModelSecond(): number {
+    return this.#wallPerModelSecond;
   }
 
   /** Token ids that a request may name are below this. */
@@ -240,18 +246,28 @@ export class Engine {
     return true;
   }
 
-  #source(options: GenerationOptions, endToken: number | undefined) {
-    if (options.script) return scriptedTokens(options.script, endToken ?? 0);
+  #source(options: GenerationOptions, endToken: number | undefined): TokenSource {
+    const { script, thinks, allowedTokens } = options;
+    if (script && !thinks) return scriptedTokens(script, endToken ?? 0);
     const random = seededRandom(this.#textSeed(options));
     this.#words ??= wordList(this.tokenizer);
-    const { allowedTokens } = options;
-    return syntheticText({
-      words: allowedTokens
-        ? { words: allowedTokens, openers: allowedTokens, capitals: allowedTokens }
-        : this.#words,
+    const words = allowedTokens
+      ? { words: allowedTokens, openers: allowedTokens, capitals: allowedTokens }
+      : this.#words;
+    const answer = script
+      ? scriptedTokens(script, endToken ?? 0)
+      : syntheticText({
+          words,
+          random,
+          endToken: options.ignoreEos ? undefined : endToken,
+          tokensMin: options.minTokens,
+        });
+    if (!thinks) return answer;
+    return thinkFirst({
+      thoughts: syntheticText({ words, random, endToken: undefined, tokensMin: 0 }),
+      end: this.tokenizer.encode(`\n${thinkingEnd}\n\n`, { addSpecialTokens: false }),
+      answer,
       random,
-      endToken: options.ignoreEos ? undefined : endToken,
-      tokensMin: options.minTokens,
     });
   }
 

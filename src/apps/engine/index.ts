@@ -3,3 +3,4 @@ export { type FaultOptions, readFaultFlags, readFaults } from './faults/fault-op
 export type { EngineServerOptions } from './options.ts';
 export { createEngineServer, type EngineServer } from './server.ts';
 export { type EngineSettings, resolveEngine } from './settings.ts';
+export { readTokenizerInfo } from './tokenizer-info.ts';

@@ -5,6 +5,15 @@ import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
 
+/** The fields of generation_config.json that vLLM takes over. */
+export interface SamplingDefaults {
+  readonly temperature?: number;
+  readonly top_p?: number;
+  readonly top_k?: number;
+  readonly min_p?: number;
+  readonly repetition_penalty?: number;
+}
+
 export interface EngineServerOptions {
   /** @default '127.0.0.1' */
   readonly host?: string;
@@ -53,6 +62,16 @@ export interface EngineServerOptions {
   readonly enableAutoToolChoice?: boolean;
   /** vLLM's name of a parser, such as `hermes`; needed for any tool call. @default none */
   readonly toolCallParser?: string;
+  /** Opens the routes that take or give tokens: render, derender, generate. @default false */
+  readonly enableScaleOut?: boolean;
+  /** Timings of the request in each answer. @default false */
+  readonly enablePerRequestMetrics?: boolean;
+  /** vLLM's name of a parser, such as `qwen3`: answers think before they speak. @default none */
+  readonly reasoningParser?: string;
+  /** What /tokenizer_info tells. @default the route is absent */
+  readonly tokenizerInfo?: Readonly<Record<string, unknown>>;
+  /** Sampling parameters of generation_config.json, for requests that give none. */
+  readonly samplingDefaults?: SamplingDefaults;
   /** How long SIGTERM lets running requests finish, seconds. @default 0 */
   readonly shutdownTimeoutSeconds?: number;
   /** What goes wrong on purpose. @default nothing */

@@ -19,7 +19,7 @@ import {
 } from '../../core/engine/index.ts';
 import { loadTokenizer } from '../../io/models/index.ts';
 import { readProfileDirectory } from '../../io/profile/index.ts';
-import type { EngineServerOptions } from './options.ts';
+import type { EngineServerOptions, SamplingDefaults } from './options.ts';
 
 export interface EngineSettings {
   /** A name of the catalogue, a Hugging Face id, or a folder with config.json. */
@@ -41,7 +41,7 @@ export interface EngineSettings {
 
 type Resolved = Pick<
   EngineServerOptions,
-  'model' | 'config' | 'cost' | 'tokenizer' | 'vocabularySize' | 'stepEstimate'
+  'model' | 'config' | 'cost' | 'tokenizer' | 'vocabularySize' | 'stepEstimate' | 'samplingDefaults'
 >;
 
 /**
@@ -52,9 +52,10 @@ type Resolved = Pick<
  * const server = await createEngineServer({ ...(await resolveEngine({ model: 'Qwen/Qwen3-8B' })), port: 0 });
  */
 export async function resolveEngine(settings: EngineSettings): Promise<Resolved> {
-  const [model, tokenizer] = await Promise.all([
+  const [model, tokenizer, samplingDefaults] = await Promise.all([
     readModel(settings.model),
     loadTokenizer(settings.tokenizer ?? ownTokenizer(settings.model)),
+    readSamplingDefaults(settings.model),
   ]);
   const gpu = findGpu(settings.gpu ?? 'H100-80GB');
   const config = engineConfigFor(
@@ -75,6 +76,7 @@ export async function resolveEngine(settings: EngineSettings): Promise<Resolved>
     tokenizer,
     vocabularySize: model.vocabSize,
     stepEstimate: stepEstimate(model, settings.tensorParallelSize ?? 1),
+    samplingDefaults,
   };
 }
 
@@ -85,6 +87,28 @@ async function readModel(name: string): Promise<ModelSpec> {
     return modelFromConfig(basename(name), JSON.parse(await readFile(path, 'utf8')));
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InputError(`${path}: ${reason}`, { cause });
+  }
+}
+
+const samplingDefaultNames = [
+  'temperature',
+  'top_p',
+  'top_k',
+  'min_p',
+  'repetition_penalty',
+] as const;
+
+/** vLLM reads them from the model's folder unless told `--generation-config vllm`. */
+async function readSamplingDefaults(model: string): Promise<SamplingDefaults> {
+  const path = join(model, 'generation_config.json');
+  if (!existsSync(path)) return {};
+  try {
+    const given = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+    const numbers = samplingDefaultNames.filter((name) => typeof given[name] === 'number');
+    return Object.fromEntries(numbers.map((name) => [name, given[name] as number]));
+  } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InputError(`${path}: ${reason}`, { cause });
   }

@@ -5,6 +5,7 @@ import {
   type EngineServer,
   type EngineServerOptions,
   readFaultFlags,
+  readTokenizerInfo,
   resolveEngine,
 } from '../../apps/engine/index.ts';
 import { version } from '../../core/base/index.ts';
@@ -12,10 +13,18 @@ import { findGpu } from '../../core/engine/index.ts';
 import { defaultKvEventsConfig } from '../../core/protocol/index.ts';
 import { createLogger } from '../../io/log/index.ts';
 import { defineEngineFlags, type EngineFlags } from '../engine/engine-flags.ts';
+import { lastOccurrence } from '../engine/flag-values.ts';
 import { meaninglessOptions, meaninglessSwitches } from '../engine/meaningless-flags.ts';
 
 export function engineCommand(): Command {
-  return defineEngineFlags(new Command('engine')).action(run);
+  return defineEngineFlags(new LastOccurrenceCommand('engine')).action(run);
+}
+
+/** Of a flag with a list that is given twice, the last list counts, as in vLLM. */
+class LastOccurrenceCommand extends Command {
+  override parseOptions(args: string[]): ReturnType<Command['parseOptions']> {
+    return super.parseOptions(lastOccurrence(args, '--served-model-name'));
+  }
 }
 
 async function run(
@@ -94,6 +103,12 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
     enableServerLoadTracking: flags.enableServerLoadTracking,
     enableForceIncludeUsage: flags.enableForceIncludeUsage,
     enableRequestIdHeaders: flags.enableRequestIdHeaders,
+    enableScaleOut: flags.enableScaleOut,
+    enablePerRequestMetrics: flags.enablePerRequestMetrics,
+    reasoningParser: flags.reasoningParser,
+    tokenizerInfo: flags.enableTokenizerInfoEndpoint
+      ? await readTokenizerInfo({ model, tokenizer: flags.tokenizer })
+      : undefined,
     faults: readFaultFlags(flags.fault ?? []),
   });
 }

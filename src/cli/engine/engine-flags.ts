@@ -92,6 +92,10 @@ export function defineEngineFlags(bare: Command): Command {
     .option('--enable-server-load-tracking', 'count requests in /load')
     .option('--enable-force-include-usage', 'usage in every stream')
     .option('--enable-request-id-headers', 'echo X-Request-Id, or make one')
+    .option('--enable-scale-out', 'open render, derender and /inference/v1/generate')
+    .option('--enable-per-request-metrics', 'timings of the request in each answer')
+    .option('--reasoning-parser <name>', 'answers begin with reasoning; any name serves')
+    .option('--enable-tokenizer-info-endpoint', 'open /tokenizer_info')
     .option('--gpu <type>', 'GPU of the catalogue', 'H100-80GB')
     .option('--profile <folder>', 'measured step times in place of the roofline')
     .option(
@@ -157,6 +161,10 @@ export interface EngineFlags {
   readonly enableServerLoadTracking?: boolean;
   readonly enableForceIncludeUsage?: boolean;
   readonly enableRequestIdHeaders?: boolean;
+  readonly enableScaleOut?: boolean;
+  readonly enablePerRequestMetrics?: boolean;
+  readonly reasoningParser?: string;
+  readonly enableTokenizerInfoEndpoint?: boolean;
   readonly gpu: string;
   readonly profile?: string;
   readonly timeScale: number;

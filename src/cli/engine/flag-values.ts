@@ -39,3 +39,18 @@ export function timeScale(text: string): number {
 export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }
+
+/**
+ * Leaves only the last occurrence of a flag that takes several values.
+ *
+ * @example lastOccurrence(['--name', 'a', '--port', '1', '--name', 'b'], '--name'); // ['--port', '1', '--name', 'b']
+ */
+export function lastOccurrence(args: readonly string[], flag: string): string[] {
+  const last = args.lastIndexOf(flag);
+  let isDropped = false;
+  return args.filter((arg, i) => {
+    if (arg === flag) isDropped = i < last;
+    else if (arg.startsWith('-')) isDropped = false;
+    return !isDropped;
+  });
+}

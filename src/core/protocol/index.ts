@@ -1,5 +1,10 @@
 // Codecs of the protocols that engines and clients speak.
 
+export {
+  readCountTokensRequest,
+  readMessagesRequest,
+} from './anthropic/messages-request.ts';
+export { chatRequestOf } from './anthropic/to-chat-request.ts';
 export { type EngineReport, parseEngineReport } from './engine-report.ts';
 export { KvEventFormatError } from './errors.ts';
 export { JsonSyntaxError, skimJsonObject } from './json-skim.ts';
@@ -25,6 +30,7 @@ export { ApiError, badRequest, modelNotFound } from './openai/api-error.ts';
 export {
   type ChatMessage,
   type ChatRequest,
+  checkChatRequest,
   readChatRequest,
   type Tool,
 } from './openai/chat-request.ts';
@@ -48,6 +54,6 @@ export {
   string,
   union,
 } from './openai/schema.ts';
-export { sseContentType, sseDone, sseEvent } from './openai/sse.ts';
+export { namedSseEvent, sseContentType, sseDone, sseEvent } from './openai/sse.ts';
 export { streamUsageObject, type UsageCounts, usageObject } from './openai/usage.ts';
 export { type RequestFields, RequestFieldsReader } from './request-fields.ts';

@@ -1,2 +1,2 @@
 // Model files on disk: tokenizers.
-export { defaultTokenizerName, loadTokenizer } from './load-tokenizer.ts';
+export { defaultTokenizerName, loadTokenizer, readTokenizerConfig } from './load-tokenizer.ts';

@@ -32,6 +32,21 @@ export async function loadTokenizer(name: string = defaultTokenizerName): Promis
   });
 }
 
+/**
+ * @param name As for `loadTokenizer`.
+ * @returns tokenizer_config.json with the chat template in it; empty if there is none.
+ */
+export async function readTokenizerConfig(
+  name: string = defaultTokenizerName,
+): Promise<Readonly<Record<string, unknown>>> {
+  const folder = tokenizerFolder(name);
+  const [config, template] = await Promise.all([
+    readJsonIfThere<Record<string, unknown>>(join(folder, 'tokenizer_config.json')),
+    readIfThere(join(folder, 'chat_template.jinja')),
+  ]);
+  return { ...config, ...(template !== undefined && { chat_template: template }) };
+}
+
 /** The folder that holds tokenizer.json. */
 function tokenizerFolder(name: string): string {
   if (existsSync(join(name, 'tokenizer.json'))) return name;

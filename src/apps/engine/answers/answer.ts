@@ -3,6 +3,7 @@ import { ApiError, sseDone, sseEvent, type UsageCounts } from '../../../core/pro
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
+import { thinkingEnd } from '../text/thinking.ts';
 
 /** An answer in the making: whole or as a stream. */
 export interface Answer {
@@ -35,6 +36,8 @@ export interface AnswerHead<R> {
   readonly request: R;
   /** Of all prompts together. */
   readonly promptTokens: number;
+  /** Every choice begins with reasoning. */
+  readonly thinks?: boolean;
 }
 
 /** Unix seconds, as every answer carries. */
@@ -61,6 +64,28 @@ export function usageOf(
     cachedTokens: details ? cached : undefined,
     createdCacheTokens: details ? Math.max(0, inBlocks - cached) : undefined,
   };
+}
+
+/** Tokens before the mark that ends reasoning; undefined without a reasoning parser. */
+export function reasoningTokens(
+  { engine, thinks }: Pick<AnswerHead<unknown>, 'engine' | 'thinks'>,
+  sequences: readonly Sequence[],
+): number | undefined {
+  if (engine.options.reasoningParser === undefined) return undefined;
+  if (thinks !== true) return 0;
+  const endToken = engine.tokenizer.tokenId(thinkingEnd);
+  return sequences.reduce((total, { output }) => {
+    const at = endToken === undefined ? -1 : output.indexOf(endToken);
+    return total + (at === -1 ? output.length : at);
+  }, 0);
+}
+
+/** Usage as chat answers have it, which know reasoning. */
+export function chatUsageOf(
+  head: AnswerHead<unknown>,
+  sequences: readonly Sequence[],
+): UsageCounts {
+  return { ...usageOf(head, sequences), reasoningTokens: reasoningTokens(head, sequences) };
 }
 
 /** Adds the headers that tell about the engine; before the answer's head is sent. */

@@ -3,10 +3,18 @@ import { type ChatRequest, usageObject } from '../../../core/protocol/index.ts';
 import { randomHex } from '../generation/request-id.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
 import type { ToolCall } from '../structured/tool-call.ts';
-import { type Answer, type AnswerHead, createdSeconds, setLoadHeaders, usageOf } from './answer.ts';
+import { ReasoningSplitter } from '../text/thinking.ts';
+import {
+  type Answer,
+  type AnswerHead,
+  chatUsageOf,
+  createdSeconds,
+  setLoadHeaders,
+} from './answer.ts';
 import { chatLogprobs } from './chat-logprobs.ts';
 import { answerRole, finishReasonOf } from './chat-parts.ts';
 import { promptLogprobs } from './prompt-logprobs.ts';
+import { wholeMetrics } from './request-metrics.ts';
 
 export class ChatAnswer implements Answer {
   readonly #head: AnswerHead<ChatRequest>;
@@ -46,13 +54,13 @@ export class ChatAnswer implements Answer {
       choices: this.#sequences.map((sequence, index) => this.#choice(sequence, index)),
       service_tier: null,
       system_fingerprint: engine.systemFingerprint,
-      usage: usageObject(usageOf(this.#head, this.#sequences)),
+      usage: usageObject(chatUsageOf(this.#head, this.#sequences)),
       prompt_logprobs: promptLogprobs(engine.tokenizer, prompt, request.prompt_logprobs),
       prompt_token_ids: request.return_token_ids ? prompt : null,
       prompt_text: null,
       kv_transfer_params: null,
       ec_transfer_params: null,
-      metrics: null,
+      metrics: wholeMetrics(engine, this.#sequences),
     };
     exchange.sendJson(200, JSON.stringify(answer));
   }
@@ -65,11 +73,15 @@ export class ChatAnswer implements Answer {
     if (this.#call) engine.metrics.onToolParser(false, call ? 'tool_call' : 'no_tool_call');
     const last = request.messages?.at(-1)?.['content'];
     const echo = request.echo && typeof last === 'string' ? last : '';
+    const thinks = this.#head.thinks === true;
+    const splitter = new ReasoningSplitter(thinks);
+    const { reasoning, content } = splitter.push(this.#texts[index] ?? '', true);
+    const shownReasoning = thinks && request.include_reasoning !== false ? reasoning : null;
     return {
       index,
       message: {
         role: answerRole(request),
-        content: call ? '' : echo + (this.#texts[index] ?? ''),
+        content: call ? '' : thinks && content === '' ? null : echo + content,
         refusal: null,
         annotations: null,
         audio: null,
@@ -83,7 +95,7 @@ export class ChatAnswer implements Answer {
             },
           ],
         }),
-        reasoning: null,
+        reasoning: shownReasoning,
       },
       logprobs: chatLogprobs(engine.tokenizer, request, sequence.output),
       finish_reason: finishReasonOf(end?.finishReason ?? null, request, call),

@@ -8,9 +8,18 @@ import {
 import { randomHex } from '../generation/request-id.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
 import { type ToolCall, ToolCallStream } from '../structured/tool-call.ts';
-import { type Answer, type AnswerHead, createdSeconds, setLoadHeaders, usageOf } from './answer.ts';
+import { ReasoningSplitter } from '../text/thinking.ts';
+import {
+  type Answer,
+  type AnswerHead,
+  chatUsageOf,
+  createdSeconds,
+  reasoningTokens,
+  setLoadHeaders,
+} from './answer.ts';
 import { chatLogprobs } from './chat-logprobs.ts';
 import { answerRole, finishReasonOf } from './chat-parts.ts';
+import { streamMetrics } from './request-metrics.ts';
 
 export class ChatStream implements Answer {
   readonly #head: AnswerHead<ChatRequest>;
@@ -21,6 +30,7 @@ export class ChatStream implements Answer {
   readonly #fingerprint: string;
   readonly #call: ToolCall | undefined;
   readonly #callStreams: ToolCallStream[] = [];
+  readonly #splitters: ReasoningSplitter[] = [];
   readonly #isPlain: boolean;
   #sequences: readonly Sequence[] = [];
   #hasRoles = false;
@@ -44,7 +54,10 @@ export class ChatStream implements Answer {
       forced || (this.#includeUsage && request.stream_options?.continuous_usage_stats === true);
     this.#fingerprint = `,"system_fingerprint":${JSON.stringify(engine.systemFingerprint)}`;
     this.#isPlain =
-      call === undefined && request.logprobs !== true && request.return_token_ids !== true;
+      call === undefined &&
+      head.thinks !== true &&
+      request.logprobs !== true &&
+      request.return_token_ids !== true;
   }
 
   start(sequences: readonly Sequence[]): void {
@@ -115,7 +128,9 @@ export class ChatStream implements Answer {
   #lastChunks(choice: number, delta: TokenDelta): string {
     const bodies = this.#call
       ? [...this.#deltas(choice, delta.text), '{}']
-      : [delta.text === '' ? '{}' : `{"content":${JSON.stringify(delta.text)}}`];
+      : this.#head.thinks
+        ? this.#thoughtDeltas(choice, delta.text, true)
+        : [delta.text === '' ? '{}' : `{"content":${JSON.stringify(delta.text)}}`];
     const reason = finishReasonOf(delta.finishReason, this.#head.request, this.#call);
     const finish = `"${reason}","stop_reason":${JSON.stringify(delta.stopReason)}`;
     const fingerprint = this.#open === 0 && !this.#includeUsage ? this.#fingerprint : '';
@@ -136,11 +151,27 @@ export class ChatStream implements Answer {
 
   /** The `delta` objects that a text becomes: one, or those of a tool call. */
   #deltas(choice: number, text: string): string[] {
-    if (!this.#call) return [`{"content":${JSON.stringify(text)}}`];
+    if (!this.#call) {
+      return this.#head.thinks
+        ? this.#thoughtDeltas(choice, text, false)
+        : [`{"content":${JSON.stringify(text)}}`];
+    }
     this.#callStreams[choice] ??= new ToolCallStream(this.#call, `chatcmpl-tool-${randomHex(8)}`);
     const calls = this.#callStreams[choice].push(text);
     this.#head.engine.metrics.onToolParser(true, calls.length > 0 ? 'tool_call' : 'no_tool_call');
     return calls.map((call) => `{"content":null,"tool_calls":[${JSON.stringify(call)}]}`);
+  }
+
+  /** Reasoning, and what comes after it, in fields of their own. */
+  #thoughtDeltas(choice: number, text: string, isEnd: boolean): string[] {
+    this.#splitters[choice] ??= new ReasoningSplitter(true);
+    const { reasoning, content } = this.#splitters[choice].push(text, isEnd);
+    const bodies: string[] = [];
+    if (reasoning !== '' && this.#head.request.include_reasoning !== false) {
+      bodies.push(`{"reasoning":${JSON.stringify(reasoning)}}`);
+    }
+    if (content !== '') bodies.push(`{"content":${JSON.stringify(content)}}`);
+    return isEnd && bodies.length === 0 ? ['{}'] : bodies;
   }
 
   #logprobs(delta: TokenDelta): string {
@@ -161,13 +192,20 @@ export class ChatStream implements Answer {
     if (!this.#continuousUsage) return '';
     const prompt = this.#head.promptTokens;
     const completion = choice === undefined ? 0 : (this.#sequences[choice]?.output.length ?? 0);
-    return `,"usage":{"prompt_tokens":${prompt},"total_tokens":${prompt + completion},"completion_tokens":${completion},"completion_tokens_details":null}`;
+    const reasoning = this.#reasoningTokens(choice);
+    const details = reasoning === undefined ? 'null' : `{"reasoning_tokens":${reasoning}}`;
+    return `,"usage":{"prompt_tokens":${prompt},"total_tokens":${prompt + completion},"completion_tokens":${completion},"completion_tokens_details":${details}}`;
+  }
+
+  #reasoningTokens(choice: number | undefined): number | undefined {
+    const sequence = choice === undefined ? undefined : this.#sequences[choice];
+    return reasoningTokens(this.#head, sequence ? [sequence] : []);
   }
 
   #usageChunk(): string {
-    const usage = streamUsageObject(usageOf(this.#head, this.#sequences));
+    const usage = streamUsageObject(chatUsageOf(this.#head, this.#sequences));
     return sseEvent(
-      `${this.#prefix},"choices":[],"usage":${JSON.stringify(usage)}${this.#fingerprint}}`,
+      `${this.#prefix},"choices":[],"usage":${JSON.stringify(usage)}${this.#fingerprint}${streamMetrics(this.#head.engine, this.#sequences)}}`,
     );
   }
 }

@@ -4,6 +4,7 @@ import type { Sequence, TokenDelta } from '../sequence.ts';
 import { type Answer, type AnswerHead, createdSeconds, setLoadHeaders, usageOf } from './answer.ts';
 import { completionLogprobs } from './completion-logprobs.ts';
 import { promptLogprobs } from './prompt-logprobs.ts';
+import { wholeMetrics } from './request-metrics.ts';
 
 export class CompletionAnswer implements Answer {
   readonly #head: AnswerHead<CompletionRequest>;
@@ -45,7 +46,7 @@ export class CompletionAnswer implements Answer {
       }),
       kv_transfer_params: null,
       ec_transfer_params: null,
-      metrics: null,
+      metrics: wholeMetrics(engine, this.#sequences),
     };
     exchange.sendJson(200, JSON.stringify(answer));
   }

@@ -8,6 +8,7 @@ import {
 import type { Sequence, TokenDelta } from '../sequence.ts';
 import { type Answer, type AnswerHead, createdSeconds, setLoadHeaders, usageOf } from './answer.ts';
 import { completionLogprobs } from './completion-logprobs.ts';
+import { streamMetrics } from './request-metrics.ts';
 
 export class CompletionStream implements Answer {
   readonly #head: AnswerHead<CompletionRequest>;
@@ -93,7 +94,7 @@ export class CompletionStream implements Answer {
       createdCacheTokens: undefined,
     });
     return sseEvent(
-      `${this.#prefix},"choices":[],"usage":${JSON.stringify(usage)}${this.#fingerprint}}`,
+      `${this.#prefix},"choices":[],"usage":${JSON.stringify(usage)}${this.#fingerprint}${streamMetrics(this.#head.engine, this.#sequences)}}`,
     );
   }
 }

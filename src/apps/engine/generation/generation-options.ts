@@ -22,6 +22,8 @@ export interface GenerationOptions {
   readonly seed: number | undefined;
   /** Answer exactly these tokens instead of synthetic text. */
   readonly script: readonly number[] | undefined;
+  /** Whether reasoning comes before the answer. */
+  readonly thinks: boolean;
   /** The only tokens that may be sampled. */
   readonly allowedTokens: readonly number[] | undefined;
   readonly onDelta: (delta: TokenDelta) => void;

@@ -10,6 +10,8 @@ export interface PromptPlan {
   readonly maxTokens: number;
   /** Answer exactly these tokens. */
   readonly script?: readonly number[] | undefined;
+  /** Reasoning comes first. */
+  readonly thinks?: boolean | undefined;
 }
 
 /** Choices are numbered prompt by prompt, as the API has it. */
@@ -46,6 +48,7 @@ export function startGeneration(options: {
         choices,
         seed: request.seed ?? undefined,
         script: prompt.script,
+        thinks: prompt.thinks === true,
         allowedTokens: request.allowed_token_ids ?? undefined,
         onDelta: batchDeltas(interval, (delta) => answer.onDelta(index, delta)),
         onFail: () => failAnswer(exchange),

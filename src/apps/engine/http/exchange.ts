@@ -12,6 +12,8 @@ export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly url: URL;
+  /** Parts of the path that its route leaves open, by name. */
+  parameters: Readonly<Record<string, string>> = {};
   /** What goes wrong with the stream of this answer, if anything. */
   streamFault: StreamFault | undefined;
 

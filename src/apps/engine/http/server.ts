@@ -10,7 +10,7 @@ import { FrameworkError } from './framework-error.ts';
 /** Answers one request. */
 export type Handler = (exchange: Exchange) => void | Promise<void>;
 
-/** Path to method to handler. */
+/** Path to method to handler; a path may leave parts open: `/v1/responses/{response_id}`. */
 export type Routes = Readonly<Record<string, Readonly<Record<string, Handler>>>>;
 
 export interface HttpSettings {
@@ -78,7 +78,7 @@ async function answer(exchange: Exchange, routes: Routes, settings: HttpSettings
 
 function handlerOf(exchange: Exchange, routes: Routes): Handler {
   const path = exchange.url.pathname;
-  const methods = routes[path];
+  const methods = routes[path] ?? matchPattern(exchange, routes);
   if (!methods) {
     if (path.endsWith('/') && routes[path.slice(0, -1)]) return redirectWithoutSlash;
     throw new FrameworkError(404, 'Not Found');
@@ -88,6 +88,24 @@ function handlerOf(exchange: Exchange, routes: Routes): Handler {
     throw new FrameworkError(405, 'Method Not Allowed', { allow: Object.keys(methods).join(', ') });
   }
   return handler;
+}
+
+/** Finds a path with open parts, and notes what stands in them. */
+function matchPattern(exchange: Exchange, routes: Routes): Routes[string] | undefined {
+  const parts = exchange.url.pathname.split('/');
+  for (const [pattern, methods] of Object.entries(routes)) {
+    if (!pattern.includes('{')) continue;
+    const names = pattern.split('/');
+    const fits = (name: string, i: number) =>
+      name.startsWith('{') ? parts[i] !== '' : name === parts[i];
+    if (names.length !== parts.length || !names.every(fits)) continue;
+    const open = names.flatMap((name, i) =>
+      name.startsWith('{') ? [[name.slice(1, -1), decodeURIComponent(parts[i] ?? '')]] : [],
+    );
+    exchange.parameters = Object.fromEntries(open);
+    return methods;
+  }
+  return undefined;
 }
 
 function redirectWithoutSlash(exchange: Exchange): void {

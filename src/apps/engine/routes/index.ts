@@ -10,10 +10,12 @@ import { invocationsRoute } from './invocations.ts';
 import { kvEventSourcesRoute } from './kv-event-sources.ts';
 import { healthRoute, versionRoute } from './liveness.ts';
 import { loadRoute, tracked } from './load.ts';
+import { countTokensRoute, messagesRoute } from './messages.ts';
 import { metricsRoute } from './metrics.ts';
 import { modelsRoute } from './models.ts';
 import { resetPrefixCacheRoute } from './prefix-cache.ts';
 import { detokenizeRoute, tokenizeRoute } from './tokenize.ts';
+import { tokenizerInfoRoute } from './tokenizer-info.ts';
 
 export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | undefined): Routes {
   /** Routes that generate: counted in /load, and where the faults strike. */
@@ -32,8 +34,13 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     '/v1/chat/completions': { POST: generation(chatCompletionsRoute(engine)) },
     '/invocations': { POST: generation(invocationsRoute(engine)) },
     '/v1/completions': { POST: generation(completionsRoute(engine)) },
+    '/v1/messages': { POST: generation(messagesRoute(engine)) },
+    '/v1/messages/count_tokens': { POST: countTokensRoute(engine) },
     '/tokenize': { POST: tokenizeRoute(engine) },
     '/detokenize': { POST: detokenizeRoute(engine) },
+    ...(engine.options.tokenizerInfo && {
+      '/tokenizer_info': { GET: tokenizerInfoRoute(engine.options.tokenizerInfo) },
+    }),
     '/reset_prefix_cache': { POST: resetPrefixCacheRoute(engine) },
     '/spillway/faults': faultsRoutes(faults),
   };

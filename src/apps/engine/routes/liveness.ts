@@ -6,12 +6,8 @@ import type { Handler } from '../http/server.ts';
 /** Serves /ping too. */
 export const healthRoute: Handler = (exchange) => exchange.send(200, '', '');
 
-/** The release that is emulated, and that it is. */
-export const versionRoute: Handler = (exchange) =>
-  exchange.sendJson(
-    200,
-    JSON.stringify({
-      version: emulatedVersion,
-      emulation: `Spillway ${version} emulates this version; its text is synthetic.`,
-    }),
-  );
+/** The release that is emulated; who emulates it is told in a header, which no client compares. */
+export const versionRoute: Handler = (exchange) => {
+  exchange.response.setHeader('x-spillway-version', version);
+  exchange.sendJson(200, JSON.stringify({ version: emulatedVersion }));
+};

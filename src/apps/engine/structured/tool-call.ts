@@ -70,6 +70,14 @@ function spacedJson(value: unknown): string {
   return JSON.stringify(value);
 }
 
+/** What a client gets of a call at a time: its name first, then pieces of its arguments. */
+export interface ToolCallDelta {
+  readonly id?: string;
+  readonly type?: 'function';
+  readonly index: number;
+  readonly function: { readonly name?: string; readonly arguments?: string };
+}
+
 /** Cuts a call that streams in as text into the deltas that a client gets. */
 export class ToolCallStream {
   readonly #call: ToolCall;
@@ -83,11 +91,11 @@ export class ToolCallStream {
   }
 
   /** @returns The `tool_calls` deltas that this text completes, as JSON objects. */
-  push(text: string): object[] {
+  push(text: string): ToolCallDelta[] {
     const from = this.#seen;
     this.#seen += text.length;
     const { argumentsStart, argumentsJson, name } = this.#call;
-    const deltas: object[] = [];
+    const deltas: ToolCallDelta[] = [];
     if (!this.#isNamed && this.#seen >= argumentsStart) {
       this.#isNamed = true;
       deltas.push({ id: this.#id, type: 'function', index: 0, function: { name } });

@@ -67,6 +67,9 @@ const chatFields = {
   chat_template: string,
   chat_template_kwargs: dictionary(anything),
   reasoning_effort: string,
+  include_reasoning: boolean,
+  thinking_token_budget: integer(),
+  return_token_offsets: boolean,
   ...samplingFields,
 } as const;
 
@@ -78,6 +81,12 @@ export type Tool = NonNullable<ChatRequest['tools']>[number];
 /** @throws {ApiError} 400, by the schema first and then by the checks of the model itself. */
 export function readChatRequest(body: unknown): ChatRequest {
   const request = readBody(body, chatFields, ['messages']);
+  checkChatRequest(request);
+  return request;
+}
+
+/** The checks of the model itself; for requests that were translated from another API. */
+export function checkChatRequest(request: ChatRequest): void {
   checkStreaming(request);
   const top = request.top_logprobs;
   if (top != null && top < 0 && top !== -1) {
@@ -93,7 +102,6 @@ export function readChatRequest(body: unknown): ChatRequest {
     );
   }
   checkCacheSalt(request.cache_salt);
-  return request;
 }
 
 /** Checks that both generation routes have. */

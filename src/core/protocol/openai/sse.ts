@@ -10,3 +10,8 @@ export const sseDone = 'data: [DONE]\n\n';
 export function sseEvent(json: string): string {
   return `data: ${json}\n\n`;
 }
+
+/** An event with a name, as Anthropic's API and OpenAI's Responses send them. */
+export function namedSseEvent(name: string, json: string): string {
+  return `event: ${name}\ndata: ${json}\n\n`;
+}

@@ -7,6 +7,8 @@ export interface UsageCounts {
   readonly cachedTokens: number | undefined;
   /** Prompt tokens newly in the cache; vLLM counts them for chat only. */
   readonly createdCacheTokens: number | undefined;
+  /** Undefined unless a reasoning parser tells them from the others. */
+  readonly reasoningTokens?: number | undefined;
 }
 
 /** Of a whole answer; keys and nulls in vLLM's order. */
@@ -23,7 +25,7 @@ export function usageObject(counts: UsageCounts): object {
             created_cache_tokens: counts.createdCacheTokens ?? null,
             multimodal_tokens: null,
           },
-    completion_tokens_details: null,
+    completion_tokens_details: reasoningDetails(counts) ?? null,
   };
 }
 
@@ -41,5 +43,12 @@ export function streamUsageObject(counts: UsageCounts): object {
         }),
       },
     }),
+    ...(counts.reasoningTokens !== undefined && {
+      completion_tokens_details: reasoningDetails(counts),
+    }),
   };
+}
+
+function reasoningDetails({ reasoningTokens }: UsageCounts): object | undefined {
+  return reasoningTokens === undefined ? undefined : { reasoning_tokens: reasoningTokens };
 }

@@ -1,0 +1,184 @@
+// The body of POST /v1/messages, with vLLM's additions to Anthropic's API.
+import {
+  anything,
+  boolean,
+  dictionary,
+  float,
+  type Issue,
+  integer,
+  list,
+  literal,
+  object,
+  type Read,
+  readBody,
+  schemaError,
+  string,
+  union,
+} from '../openai/schema.ts';
+
+const blockField = object(
+  {
+    type: literal(
+      'text',
+      'image',
+      'tool_use',
+      'tool_result',
+      'tool_reference',
+      'thinking',
+      'redacted_thinking',
+      'tool_addition',
+      'tool_removal',
+    ),
+    text: string,
+    source: dictionary(anything),
+    id: string,
+    tool_use_id: string,
+    name: string,
+    input: dictionary(anything),
+    content: union(string, list(dictionary(anything))),
+    is_error: boolean,
+    tool_name: string,
+    thinking: string,
+    signature: string,
+    data: string,
+    tool: dictionary(anything),
+  },
+  ['type'],
+);
+
+const toolField = object(
+  {
+    name: string,
+    description: string,
+    input_schema: dictionary(anything),
+    strict: boolean,
+    defer_loading: boolean,
+  },
+  ['name', 'input_schema'],
+);
+
+const sharedFields = {
+  model: string,
+  messages: list(
+    object(
+      { role: literal('user', 'assistant', 'system'), content: union(string, list(blockField)) },
+      ['role', 'content'],
+    ),
+  ),
+} as const;
+
+const contextFields = {
+  output_config: object({
+    effort: literal('low', 'medium', 'high', 'xhigh', 'max'),
+    format: object({ schema: dictionary(anything), type: literal('json_schema') }),
+  }),
+  thinking: object(
+    {
+      type: literal('enabled', 'disabled', 'adaptive'),
+      budget_tokens: integer(1024),
+      display: literal('summarized', 'omitted', 'updates'),
+    },
+    ['type'],
+  ),
+  system: union(string, list(blockField)),
+  tool_choice: object(
+    {
+      type: literal('auto', 'any', 'tool', 'none'),
+      name: string,
+      disable_parallel_tool_use: boolean,
+    },
+    ['type'],
+  ),
+  tools: list(toolField),
+  chat_template_kwargs: dictionary(anything),
+} as const;
+
+/** POST /v1/messages/count_tokens reads only what makes the prompt. */
+const countFields = { ...sharedFields, ...contextFields } as const;
+
+const messagesFields = {
+  ...sharedFields,
+  max_tokens: integer(),
+  metadata: dictionary(anything),
+  stop_sequences: list(string),
+  stream: boolean,
+  temperature: float,
+  top_k: integer(),
+  top_p: float,
+  cache_salt: string,
+  kv_transfer_params: dictionary(anything),
+  vllm_xargs: dictionary(anything),
+  ...contextFields,
+} as const;
+
+export type MessagesRequest = Read<typeof messagesFields>;
+export type CountTokensRequest = Read<typeof countFields>;
+export type MessageBlock = Exclude<
+  NonNullable<NonNullable<MessagesRequest['messages']>[number]['content']>,
+  string
+>[number];
+export type MessagesTool = NonNullable<MessagesRequest['tools']>[number];
+
+/** vLLM's VLLM_MAX_STOP_STRINGS. */
+const stopSequencesMax = 4;
+
+/** @throws {ApiError} 400, in OpenAI's form: the schema is checked before Anthropic's handler. */
+export function readMessagesRequest(body: unknown): MessagesRequest {
+  const request = readBody(body, messagesFields, ['model', 'messages', 'max_tokens']);
+  const issues = sharedIssues(request);
+  const { max_tokens: maxTokens, stop_sequences: stops, thinking } = request;
+  if (maxTokens != null && maxTokens <= 0) {
+    issues.push(valueIssue('max_tokens', 'max_tokens must be positive', maxTokens));
+  }
+  if (stops != null && stops.length > stopSequencesMax) {
+    issues.push({
+      type: 'too_long',
+      loc: 'body.stop_sequences',
+      msg: `List should have at most ${stopSequencesMax} items after validation, not ${stops.length}`,
+      input: stops,
+    });
+  }
+  const budget = thinking?.type === 'enabled' ? thinking.budget_tokens : undefined;
+  if (budget != null && maxTokens != null && budget >= maxTokens) {
+    issues.push(valueIssue('', 'thinking.budget_tokens must be less than max_tokens', body));
+  }
+  if (issues.length > 0) throw schemaError(issues);
+  return request;
+}
+
+/** @throws {ApiError} As `readMessagesRequest`. */
+export function readCountTokensRequest(body: unknown): CountTokensRequest {
+  const request = readBody(body, countFields, ['model', 'messages']);
+  const issues = sharedIssues(request);
+  if (issues.length > 0) throw schemaError(issues);
+  return request;
+}
+
+/** What Pydantic's validators of vLLM's models refuse beyond types. */
+function sharedIssues(request: CountTokensRequest): Issue[] {
+  const issues: Issue[] = [];
+  if (request.model === '') issues.push(valueIssue('model', 'Model is required', ''));
+  const { messages, tool_choice: choice, thinking } = request;
+  messages?.forEach(({ role, content }, i) => {
+    if (role === 'system' || typeof content === 'string') return;
+    const change = content?.find(({ type }) => type === 'tool_addition' || type === 'tool_removal');
+    if (!change) return;
+    const text = `${change.type} blocks are only allowed in messages with role "system"`;
+    issues.push(valueIssue(`messages.${i}`, text, messages[i]));
+  });
+  if (choice?.type === 'tool' && !choice.name) {
+    const text = "tool_choice.name is required when type is 'tool'";
+    issues.push(valueIssue('tool_choice', text, choice));
+  }
+  if (thinking?.type === 'enabled' && thinking.budget_tokens == null) {
+    const loc = 'body.thinking.enabled.budget_tokens';
+    issues.push({ type: 'missing', loc, msg: 'Field required', input: thinking });
+  }
+  return issues;
+}
+
+function valueIssue(field: string, text: string, input: unknown): Issue {
+  const loc = field === '' ? 'body' : `body.${field}`;
+  const ctx = `{'error': ValueError(${JSON.stringify(text)})}`;
+  return { type: 'value_error', loc, msg: `Value error, ${text}`, input, ctx };
+}
