@@ -176,6 +176,19 @@ export class Engine {
     });
   }
 
+  /** Ends the answers of these requests as aborted; unknown ids are nothing to it. */
+  abortRequests(ids: readonly string[]): void {
+    const wanted = new Set(ids);
+    for (const sequence of [...this.#sequences]) {
+      // Without what makes it unique here; only completions number their prompts for clients.
+      const numbered = sequence.id.slice(0, sequence.id.lastIndexOf('-'));
+      const plain = numbered.slice(0, numbered.lastIndexOf('-'));
+      if (!wanted.has(numbered) && (plain.startsWith('cmpl-') || !wanted.has(plain))) continue;
+      this.cancel(sequence);
+      sequence.abort();
+    }
+  }
+
   /** Ends every answer with an error. */
   failAll(): void {
     for (const sequence of [...this.#sequences]) {
@@ -208,7 +221,7 @@ export class Engine {
     const ends = sequence.sample();
     if (ends && this.#forget(sequence)) {
       this.metrics.onFinished({
-        reason: sequence.finishReason ?? 'stop',
+        reason: sequence.finishReason === 'length' ? 'length' : 'stop',
         promptTokens: sequence.promptTokens,
         outputTokens: sequence.output.length,
         maxTokens: sequence.maxTokens,

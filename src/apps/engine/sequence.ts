@@ -6,7 +6,7 @@ import type { IncrementalDecoder, Tokenizer } from '../../core/tokenizer/index.t
 import { StopChecker } from './text/stop-checker.ts';
 import type { TokenSource } from './text/token-source.ts';
 
-export type FinishReason = 'stop' | 'length';
+export type FinishReason = 'stop' | 'length' | 'abort';
 
 /** What one step, or several, add to the answer. */
 export interface TokenDelta {
@@ -136,6 +136,17 @@ export class Sequence implements EngineRequest {
       stopReason,
     });
     return isEnd;
+  }
+
+  /** Ends the answer from outside: what was held back for stop strings goes out. */
+  abort(): void {
+    this.finishReason = 'abort';
+    this.#options.onDelta({
+      tokenIds: [],
+      text: this.#stops.take(true),
+      finishReason: 'abort',
+      stopReason: null,
+    });
   }
 
   /** The engine has gone under it: the answer ends with an error. */

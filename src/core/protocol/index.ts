@@ -57,3 +57,10 @@ export {
 export { namedSseEvent, sseContentType, sseDone, sseEvent } from './openai/sse.ts';
 export { streamUsageObject, type UsageCounts, usageObject } from './openai/usage.ts';
 export { type RequestFields, RequestFieldsReader } from './request-fields.ts';
+export {
+  type DerenderChatRequest,
+  type GenerateResponse,
+  readDerenderChat,
+  readDerenderCompletion,
+} from './scale-out/derender-request.ts';
+export { type GenerateRequest, readGenerateRequest } from './scale-out/generate-request.ts';

@@ -5,22 +5,29 @@ import type { TemplateMessage } from '../../../core/tokenizer/index.ts';
 import type { Engine } from '../engine.ts';
 import { checkPromptText } from './limits.ts';
 
+/** What a prompt is made of. */
+type PromptRequest = Pick<
+  ChatRequest,
+  | 'messages'
+  | 'tools'
+  | 'tool_choice'
+  | 'chat_template'
+  | 'chat_template_kwargs'
+  | 'reasoning_effort'
+  | 'add_generation_prompt'
+  | 'continue_final_message'
+  | 'add_special_tokens'
+>;
+
 /** @throws {ApiError} 400 if the template refuses the messages or the text is far too long. */
-export function chatPrompt(
-  engine: Engine,
-  request: Pick<
-    ChatRequest,
-    | 'messages'
-    | 'tools'
-    | 'tool_choice'
-    | 'chat_template'
-    | 'chat_template_kwargs'
-    | 'reasoning_effort'
-    | 'add_generation_prompt'
-    | 'continue_final_message'
-    | 'add_special_tokens'
-  >,
-): number[] {
+export function chatPrompt(engine: Engine, request: PromptRequest): number[] {
+  return engine.tokenizer.encode(chatPromptText(engine, request), {
+    addSpecialTokens: request.add_special_tokens === true,
+  });
+}
+
+/** The text that the template makes of the messages. @throws {ApiError} As `chatPrompt`. */
+export function chatPromptText(engine: Engine, request: PromptRequest): string {
   const messages = request.messages ?? [];
   if (request.chat_template != null) {
     throw badRequest(
@@ -34,7 +41,7 @@ export function chatPrompt(
   }
   const text = render(engine, messages, request);
   checkPromptText(engine, text);
-  return engine.tokenizer.encode(text, { addSpecialTokens: request.add_special_tokens === true });
+  return text;
 }
 
 function render(

@@ -38,6 +38,11 @@ export class Exchange {
         "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed",
       );
     }
+    return this.anyJson();
+  }
+
+  /** As `json`, for routes that do not look at the content type. */
+  async anyJson(): Promise<unknown> {
     const bytes = await this.#read();
     if (bytes.length === 0) {
       const issue = { type: 'missing', loc: 'body', msg: 'Field required', input: null };

@@ -5,7 +5,9 @@ import type { Handler, Routes } from '../http/server.ts';
 import type { KvEvents } from '../kv-events.ts';
 import { chatCompletionsRoute } from './chat-completions.ts';
 import { completionsRoute } from './completions.ts';
+import { derenderChatRoute, derenderCompletionRoute } from './derender.ts';
 import { faultsRoutes } from './faults.ts';
+import { abortRequestsRoute, generateRoute } from './generate.ts';
 import { invocationsRoute } from './invocations.ts';
 import { kvEventSourcesRoute } from './kv-event-sources.ts';
 import { healthRoute, versionRoute } from './liveness.ts';
@@ -14,6 +16,8 @@ import { countTokensRoute, messagesRoute } from './messages.ts';
 import { metricsRoute } from './metrics.ts';
 import { modelsRoute } from './models.ts';
 import { resetPrefixCacheRoute } from './prefix-cache.ts';
+import { renderChatRoute, renderCompletionRoute, renderMessagesRoute } from './render.ts';
+import { scaleOut } from './scale-out.ts';
 import { detokenizeRoute, tokenizeRoute } from './tokenize.ts';
 import { tokenizerInfoRoute } from './tokenizer-info.ts';
 
@@ -23,6 +27,7 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     tracked(engine, async (exchange) => {
       if (await faults.before(exchange)) await handler(exchange);
     });
+  const scaleOutRoute = (handler: Handler) => ({ POST: scaleOut(engine, handler) });
   return {
     '/health': { GET: healthRoute },
     '/ping': { GET: healthRoute, POST: healthRoute },
@@ -34,6 +39,13 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     '/v1/chat/completions': { POST: generation(chatCompletionsRoute(engine)) },
     '/invocations': { POST: generation(invocationsRoute(engine)) },
     '/v1/completions': { POST: generation(completionsRoute(engine)) },
+    '/v1/chat/completions/render': scaleOutRoute(renderChatRoute(engine)),
+    '/v1/completions/render': scaleOutRoute(renderCompletionRoute(engine)),
+    '/v1/messages/render': scaleOutRoute(renderMessagesRoute(engine)),
+    '/v1/chat/completions/derender': scaleOutRoute(derenderChatRoute(engine)),
+    '/v1/completions/derender': scaleOutRoute(derenderCompletionRoute(engine)),
+    '/inference/v1/generate': scaleOutRoute(generation(generateRoute(engine))),
+    '/inference/v1/abort_requests': scaleOutRoute(abortRequestsRoute(engine)),
     '/v1/messages': { POST: generation(messagesRoute(engine)) },
     '/v1/messages/count_tokens': { POST: countTokensRoute(engine) },
     '/tokenize': { POST: tokenizeRoute(engine) },

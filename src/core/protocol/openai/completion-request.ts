@@ -37,6 +37,7 @@ const completionFields = {
   top_p: float,
   user: string,
   add_special_tokens: boolean,
+  return_token_offsets: boolean,
   response_format: anything,
   ...samplingFields,
 } as const;

@@ -1,0 +1,176 @@
+// Answers of /inference/v1/generate: token ids, whole or streamed.
+import {
+  type GenerateRequest,
+  sseDone,
+  sseEvent,
+  streamUsageObject,
+  usageObject,
+} from '../../../core/protocol/index.ts';
+import type { Sequence, TokenDelta } from '../sequence.ts';
+import { likeliest, ownLogprob } from '../text/logprobs.ts';
+import { type Answer, type AnswerHead, createdSeconds, setLoadHeaders, usageOf } from './answer.ts';
+import { chatLogprobs } from './chat-logprobs.ts';
+import { promptLogprobs } from './prompt-logprobs.ts';
+
+type Head = AnswerHead<GenerateRequest>;
+
+export class GenerateAnswer implements Answer {
+  readonly #head: Head;
+  readonly #texts: string[] = [];
+  readonly #ends: TokenDelta[] = [];
+  #sequences: readonly Sequence[] = [];
+  #open = 0;
+
+  constructor(head: Head) {
+    this.#head = head;
+  }
+
+  start(sequences: readonly Sequence[]): void {
+    this.#sequences = sequences;
+    this.#open = sequences.length;
+  }
+
+  onDelta(choice: number, delta: TokenDelta): void {
+    this.#texts[choice] = (this.#texts[choice] ?? '') + delta.text;
+    if (delta.finishReason === null) return;
+    this.#ends[choice] = delta;
+    if (--this.#open === 0) this.#send();
+  }
+
+  #send(): void {
+    const { id, engine, exchange, request } = this.#head;
+    const prompt = this.#sequences[0]?.prompt ?? [];
+    setLoadHeaders(this.#head);
+    const top = request.sampling_params?.prompt_logprobs;
+    const answer = {
+      request_id: id,
+      model: engine.modelName,
+      created: createdSeconds(),
+      usage: usageObject({
+        ...usageOf(this.#head, this.#sequences),
+        createdCacheTokens: undefined,
+      }),
+      prompt_logprobs: promptLogprobs(engine.tokenizer, prompt, top),
+      prompt_token_id_logprobs: null,
+      prompt_token_ids: request.return_token_ids ? prompt : null,
+      mm_placeholders: null,
+      metrics: null,
+      kv_transfer_params: null,
+      ec_transfer_params: null,
+      output_mode: request.output_mode ?? 'tokens',
+      choices: this.#sequences.map(({ output }, index) => {
+        const end = { ...(this.#ends[index] as TokenDelta), tokenIds: output };
+        return choiceObject(this.#head, index, end, this.#texts[index] ?? '', output.length);
+      }),
+    };
+    exchange.sendJson(200, JSON.stringify(answer));
+  }
+}
+
+export class GenerateStream implements Answer {
+  readonly #head: Head;
+  readonly #includeUsage: boolean;
+  readonly #continuousUsage: boolean;
+  #sequences: readonly Sequence[] = [];
+  #hasStarted = false;
+  #open = 0;
+
+  constructor(head: Head) {
+    this.#head = head;
+    const options = head.request.stream_options;
+    this.#includeUsage = options?.include_usage === true;
+    this.#continuousUsage = this.#includeUsage && options?.continuous_usage_stats === true;
+  }
+
+  start(sequences: readonly Sequence[]): void {
+    this.#sequences = sequences;
+    this.#open = sequences.length;
+    setLoadHeaders(this.#head);
+    this.#head.exchange.openStream();
+  }
+
+  onDelta(choice: number, delta: TokenDelta): void {
+    const { exchange, request, promptTokens, id } = this.#head;
+    const sequence = this.#sequences[choice] as Sequence;
+    if (delta.finishReason !== null) this.#open--;
+    const completionTokens = sequence.output.length;
+    const counts = {
+      promptTokens,
+      completionTokens,
+      cachedTokens: undefined,
+      createdCacheTokens: undefined,
+    };
+    const showsPrompt = !this.#hasStarted && request.return_token_ids === true;
+    this.#hasStarted = true;
+    const chunk = {
+      request_id: id,
+      usage: this.#continuousUsage ? usageObject(counts) : null,
+      ...(showsPrompt && { prompt_token_ids: sequence.prompt }),
+      output_mode: request.output_mode ?? 'tokens',
+      choices: [choiceObject(this.#head, choice, delta, delta.text, completionTokens)],
+    };
+    const event = sseEvent(JSON.stringify(chunk));
+    if (this.#open > 0) exchange.write(event);
+    else exchange.end(event + (this.#includeUsage ? this.#usageChunk() : '') + sseDone);
+  }
+
+  #usageChunk(): string {
+    const counts = { ...usageOf(this.#head, this.#sequences), createdCacheTokens: undefined };
+    const { id, request } = this.#head;
+    const chunk = {
+      request_id: id,
+      usage: streamUsageObject(counts),
+      output_mode: request.output_mode ?? 'tokens',
+      choices: [],
+    };
+    return sseEvent(JSON.stringify(chunk));
+  }
+}
+
+/** @param tokens Of the whole choice so far: what the weights' version spans at its end. */
+function choiceObject(
+  head: Head,
+  index: number,
+  { tokenIds, finishReason, stopReason }: TokenDelta,
+  text: string,
+  tokens: number,
+): object {
+  const isText = head.request.output_mode === 'text';
+  const spans = finishReason === null ? null : [{ version: 'default', start: 0, end: tokens }];
+  return {
+    index,
+    finish_reason: finishReason,
+    stop_reason: stopReason,
+    token_ids: tokenIds,
+    routed_experts: null,
+    sampling_mask: null,
+    weight_versions: spans,
+    ...(isText && { text }),
+    logprobs: logprobsOf(head, tokenIds, isText),
+  };
+}
+
+function logprobsOf(
+  { engine, request }: Head,
+  tokenIds: readonly number[],
+  isText: boolean,
+): object | null {
+  const top = request.sampling_params?.logprobs;
+  if (top == null) return null;
+  const { tokenizer } = engine;
+  if (isText) {
+    return chatLogprobs(tokenizer, { logprobs: true, top_logprobs: Math.max(top, 1) }, tokenIds);
+  }
+  return {
+    content: tokenIds.map((tokenId) => ({
+      token_id: tokenId,
+      logprob: ownLogprob(tokenizer, tokenId).logprob,
+      rank: 1,
+      top_logprobs: likeliest(tokenizer, tokenId, Math.max(top, 1)).map((one, i) => ({
+        token_id: one.tokenId,
+        logprob: one.logprob,
+        rank: i + 1,
+      })),
+    })),
+  };
+}

@@ -1,0 +1,76 @@
+// vLLM's SamplingParams as its render routes write them.
+import { type SamplingRead, stopStrings } from '../../../core/protocol/index.ts';
+import type { SamplingDefaults } from '../options.ts';
+
+/** vLLM's RequestOutputKind. */
+const outputKind = { delta: 1, finalOnly: 2 } as const;
+
+/** Temperatures below are greedy, which resets the filters. */
+const greedyBelow = 1e-5;
+
+/** Fields that are written only when the request changes them, with their defaults. */
+const quietFields = {
+  n: 1,
+  seed: null,
+  min_tokens: 0,
+  ignore_eos: false,
+  skip_special_tokens: true,
+  spaces_between_special_tokens: true,
+  include_stop_str_in_output: false,
+  prompt_logprobs: null,
+  allowed_token_ids: null,
+  logit_bias: null,
+  structured_outputs: null,
+  stream_interval: null,
+} as const;
+
+/** What a small integer that equals its default looks like: it is left out. */
+const maxTokensDefault = 16;
+
+/**
+ * @param options `logprobs`: as the engine counts them; `extraArgs`: present for /v1/responses.
+ */
+export function samplingParams(
+  request: SamplingRead,
+  defaults: SamplingDefaults,
+  options: {
+    readonly maxTokens: number;
+    readonly isStream: boolean;
+    readonly logprobs?: number | null | undefined;
+    readonly extraArgs?: object | undefined;
+  },
+): Record<string, unknown> {
+  const given = request as Readonly<Record<string, unknown>>;
+  const temperature = request.temperature ?? defaults.temperature ?? 1;
+  const isGreedy = temperature < greedyBelow;
+  const topK = isGreedy ? 0 : (request.top_k ?? defaults.top_k ?? 0);
+  const stops = stopStrings(request.stop);
+  const held = request.include_stop_str_in_output ? 0 : Math.max(0, ...stops.map(lengthLessOne));
+  const changed = Object.entries(quietFields).filter(
+    ([name, usual]) => (given[name] ?? usual) !== usual,
+  );
+  return {
+    presence_penalty: request.presence_penalty ?? 0,
+    frequency_penalty: request.frequency_penalty ?? 0,
+    repetition_penalty: request.repetition_penalty ?? defaults.repetition_penalty ?? 1,
+    temperature,
+    top_p: isGreedy ? 1 : (request.top_p ?? defaults.top_p ?? 1),
+    ...(topK !== 0 && { top_k: topK }),
+    min_p: isGreedy ? 0 : (request.min_p ?? defaults.min_p ?? 0),
+    stop: stops,
+    stop_token_ids: request.stop_token_ids ?? [],
+    ...(options.maxTokens !== maxTokensDefault && { max_tokens: options.maxTokens }),
+    ...(options.logprobs != null && { logprobs: options.logprobs }),
+    ...Object.fromEntries(changed.map(([name]) => [name, given[name]])),
+    output_kind: options.isStream ? outputKind.delta : outputKind.finalOnly,
+    skip_clone: true,
+    ...(held > 0 && { output_text_buffer_length: held }),
+    ...(options.extraArgs && { extra_args: options.extraArgs }),
+    bad_words: request.bad_words ?? [],
+    skip_reading_prefix_cache: request.prompt_logprobs != null,
+  };
+}
+
+function lengthLessOne(text: string): number {
+  return text.length - 1;
+}

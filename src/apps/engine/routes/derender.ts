@@ -1,0 +1,143 @@
+// POST …/derender: tokens that another server generated become the answer that a client expects.
+import {
+  badRequest,
+  type DerenderChatRequest,
+  type GenerateResponse,
+  readDerenderChat,
+  readDerenderCompletion,
+  usageObject,
+} from '../../../core/protocol/index.ts';
+import { createdSeconds } from '../answers/answer.ts';
+import type { Engine } from '../engine.ts';
+import { checkModel } from '../generation/check-model.ts';
+import { randomHex } from '../generation/request-id.ts';
+import type { Handler } from '../http/server.ts';
+import { readToolCalls } from '../structured/read-tool-calls.ts';
+import { ReasoningSplitter, thinkingEnd } from '../text/thinking.ts';
+
+export function derenderChatRoute(engine: Engine): Handler {
+  return async (exchange) => {
+    const request = readDerenderChat(await exchange.json());
+    checkModel(engine, request.model);
+    const { reasoningParser, toolCallParser } = engine.options;
+    const hasParser = reasoningParser !== undefined || toolCallParser !== undefined;
+    if (hasParser && request.chat_request === undefined) {
+      throw badRequest(
+        'chat_request is required when a tool or reasoning parser is configured because plain detokenization would leak raw parser markup into content.',
+      );
+    }
+    const generated = request.generate_response as GenerateResponse;
+    const promptTokens = request.prompt_tokens ?? 0;
+    const answer = {
+      id: generated.request_id ?? randomHex(8),
+      object: 'chat.completion',
+      created: createdSeconds(),
+      model: request.model ?? engine.modelName,
+      choices: (generated.choices ?? []).map((choice) => chatChoice(engine, request, choice)),
+      service_tier: null,
+      system_fingerprint: null,
+      usage: usageOf(promptTokens, [generated]),
+      prompt_logprobs: generated.prompt_logprobs ?? null,
+      prompt_token_ids: null,
+      prompt_text: null,
+      kv_transfer_params: generated.kv_transfer_params ?? null,
+      ec_transfer_params: null,
+      metrics: generated.metrics ?? null,
+    };
+    exchange.sendJson(200, JSON.stringify(answer));
+  };
+}
+
+export function derenderCompletionRoute(engine: Engine): Handler {
+  return async (exchange) => {
+    const request = readDerenderCompletion(await exchange.json());
+    checkModel(engine, request.model);
+    const generated = request.generate_responses ?? [];
+    if (generated.length === 0) throw badRequest('generate_responses must not be empty');
+    const promptTokens = (request.prompt_tokens ?? []).reduce((total, count) => total + count, 0);
+    const choices = generated.flatMap(({ choices: own }) => own ?? []);
+    const answer = {
+      id: generated[0]?.request_id ?? randomHex(8),
+      object: 'text_completion',
+      created: createdSeconds(),
+      model: request.model ?? engine.modelName,
+      choices: choices.map((choice, index) => completionChoice(engine, choice, index)),
+      service_tier: null,
+      system_fingerprint: null,
+      usage: usageOf(promptTokens, generated),
+      kv_transfer_params: generated[0]?.kv_transfer_params ?? null,
+      ec_transfer_params: null,
+      metrics: generated.length === 1 ? (generated[0]?.metrics ?? null) : null,
+    };
+    exchange.sendJson(200, JSON.stringify(answer));
+  };
+}
+
+type Choice = NonNullable<GenerateResponse['choices']>[number];
+
+function chatChoice(engine: Engine, request: DerenderChatRequest, choice: Choice): object {
+  const { chat_request: chat } = request;
+  const tokens = choice.token_ids ?? [];
+  const text = engine.tokenizer.decode(tokens, {
+    skipSpecialTokens: chat?.skip_special_tokens !== false,
+  });
+  const thinks = engine.options.reasoningParser !== undefined;
+  const ends = tokens.includes(engine.tokenizer.tokenId(thinkingEnd) ?? -1);
+  const { reasoning, content } = new ReasoningSplitter(thinks || ends).push(text, true);
+  const wantsCalls = (chat?.tools?.length ?? 0) > 0 && chat?.tool_choice !== 'none';
+  const found = wantsCalls && engine.options.toolCallParser ? readToolCalls(content) : undefined;
+  const calls = found?.calls ?? [];
+  const finish = choice.finish_reason ?? 'stop';
+  return {
+    index: choice.index,
+    message: {
+      role: 'assistant',
+      content: calls.length > 0 ? found?.content || null : thinks && !content ? null : content,
+      refusal: null,
+      annotations: null,
+      audio: null,
+      function_call: null,
+      ...(calls.length > 0 && {
+        tool_calls: calls.map(({ name, argumentsJson }) => ({
+          id: `chatcmpl-tool-${randomHex(8)}`,
+          type: 'function',
+          function: { name, arguments: argumentsJson },
+        })),
+      }),
+      reasoning: reasoning || null,
+    },
+    logprobs: choice.logprobs ?? null,
+    finish_reason: calls.length > 0 && finish === 'stop' ? 'tool_calls' : finish,
+    stop_reason: choice.stop_reason ?? null,
+    token_ids: chat?.return_token_ids ? tokens : null,
+    routed_experts: null,
+  };
+}
+
+function completionChoice(engine: Engine, choice: Choice, index: number): object {
+  return {
+    index,
+    text: engine.tokenizer.decode(choice.token_ids ?? [], { skipSpecialTokens: true }),
+    logprobs: choice.logprobs ?? null,
+    finish_reason: choice.finish_reason ?? 'stop',
+    stop_reason: choice.stop_reason ?? null,
+    token_ids: null,
+    prompt_logprobs: null,
+    prompt_token_ids: null,
+    routed_experts: null,
+  };
+}
+
+function usageOf(promptTokens: number, generated: readonly GenerateResponse[]): object {
+  const choices = generated.flatMap(({ choices: own }) => own ?? []);
+  const completionTokens = choices.reduce(
+    (total, { token_ids: tokens }) => total + (tokens?.length ?? 0),
+    0,
+  );
+  return usageObject({
+    promptTokens,
+    completionTokens,
+    cachedTokens: undefined,
+    createdCacheTokens: undefined,
+  });
+}

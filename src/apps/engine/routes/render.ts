@@ -1,0 +1,125 @@
+// POST …/render: what a request becomes for the engine, without running it.
+import {
+  type ChatRequest,
+  chatRequestOf,
+  checkChatRequest,
+  checkSampling,
+  promptsOf,
+  readChatRequest,
+  readCompletionRequest,
+  readMessagesRequest,
+} from '../../../core/protocol/index.ts';
+import type { Engine } from '../engine.ts';
+import { planChat } from '../generation/chat-plan.ts';
+import { chatPromptText } from '../generation/chat-prompt.ts';
+import { checkModel } from '../generation/check-model.ts';
+import { planCompletion } from '../generation/completion-plan.ts';
+import { requestId } from '../generation/request-id.ts';
+import { samplingParams } from '../generation/sampling-params.ts';
+import { tokenOffsets } from '../generation/token-offsets.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Handler } from '../http/server.ts';
+
+export function renderChatRoute(engine: Engine): Handler {
+  return async (exchange) => {
+    const request = readChatRequest(await exchange.json());
+    sendRendered(exchange, renderChat(engine, exchange, request));
+  };
+}
+
+export function renderMessagesRoute(engine: Engine): Handler {
+  return async (exchange) => {
+    const request = chatRequestOf(readMessagesRequest(await exchange.json()));
+    checkChatRequest(request);
+    sendRendered(exchange, renderChat(engine, exchange, request));
+  };
+}
+
+/** One object per prompt. */
+export function renderCompletionRoute(engine: Engine): Handler {
+  return async (exchange) => {
+    const request = readCompletionRequest(await exchange.json());
+    checkModel(engine, request.model);
+    const isStream = request.stream === true;
+    const id = requestId(exchange, 'cmpl', request.request_id);
+    const given = promptsOf(request.prompt ?? []);
+    const rendered = given.map((prompt, index) => {
+      const { tokens, maxTokens } = planCompletion(engine, request, prompt);
+      const { logprobs } = request;
+      const isOne = given.length === 1;
+      return {
+        ...rendering(isOne ? id : `${id}-${index}`, tokens, { ...request, isStream }),
+        token_offsets:
+          request.return_token_offsets === true && typeof prompt === 'string'
+            ? tokenOffsets(engine.tokenizer, prompt, tokens)
+            : null,
+        sampling_params: samplingParams(request, engine.options.samplingDefaults ?? {}, {
+          ...{ maxTokens, isStream, logprobs },
+        }),
+      };
+    });
+    sendRendered(exchange, rendered);
+  };
+}
+
+function renderChat(engine: Engine, exchange: Exchange, request: ChatRequest): object {
+  const { tokens, maxTokens } = planChat(engine, request);
+  const isStream = request.stream === true;
+  const id = requestId(exchange, 'chatcmpl', request.request_id);
+  const logprobs = request.logprobs ? (request.top_logprobs ?? 0) : undefined;
+  const hasParser = engine.options.reasoningParser !== undefined;
+  checkSampling(request, { maxTokens, vocabularySize: engine.vocabularySize });
+  return {
+    ...rendering(id, tokens, { ...request, isStream }),
+    token_offsets: request.return_token_offsets
+      ? tokenOffsets(engine.tokenizer, chatPromptText(engine, request), tokens)
+      : null,
+    sampling_params: samplingParams(request, engine.options.samplingDefaults ?? {}, {
+      ...{ maxTokens, isStream, logprobs },
+    }),
+    reasoning_parser_kwargs: hasParser
+      ? { chat_template_kwargs: request.chat_template_kwargs ?? {} }
+      : null,
+  };
+}
+
+/** The fields that all renderings have, with places for those that differ. */
+export function rendering(
+  id: string,
+  tokens: readonly number[],
+  request: {
+    readonly model?: string | null | undefined;
+    readonly isStream: boolean;
+    readonly stream_options?: unknown;
+    readonly cache_salt?: string | null | undefined;
+    readonly priority?: number | null | undefined;
+  },
+): Record<string, unknown> {
+  const options = request.stream_options as Readonly<Record<string, unknown>> | null | undefined;
+  return {
+    request_id: id,
+    token_ids: tokens,
+    token_offsets: null,
+    features: null,
+    content_parts: null,
+    sampling_params: null,
+    model: request.model ?? null,
+    reasoning_ended: null,
+    reasoning_parser_kwargs: null,
+    return_token_ids: null,
+    output_mode: 'tokens',
+    stream: request.isStream,
+    stream_options:
+      request.isStream && options
+        ? { include_usage: true, continuous_usage_stats: false, ...options }
+        : null,
+    cache_salt: request.cache_salt ?? null,
+    priority: request.priority ?? 0,
+    kv_transfer_params: null,
+    ec_transfer_params: null,
+  };
+}
+
+export function sendRendered(exchange: Exchange, rendered: object): void {
+  exchange.sendJson(200, JSON.stringify(rendered));
+}

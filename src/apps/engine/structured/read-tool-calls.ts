@@ -1,0 +1,25 @@
+// Finds tool calls in a text that a model wrote, in Hermes' form.
+
+/** A call as it stands in the text. */
+interface WrittenCall {
+  readonly name: string;
+  readonly argumentsJson: string;
+}
+
+/** @returns The calls, and what is written before them; undefined if there is none. */
+export function readToolCalls(
+  text: string,
+): { readonly content: string; readonly calls: readonly WrittenCall[] } | undefined {
+  const calls: WrittenCall[] = [];
+  for (const [, json] of text.matchAll(/<tool_call>([\s\S]*?)(?:<\/tool_call>|$)/g)) {
+    try {
+      const { name, arguments: given } = JSON.parse(json ?? '') as Record<string, unknown>;
+      calls.push({ name: String(name), argumentsJson: JSON.stringify(given) });
+    } catch {
+      // vLLM leaves a text with a broken call as it is.
+      return undefined;
+    }
+  }
+  if (calls.length === 0) return undefined;
+  return { content: text.slice(0, text.indexOf('<tool_call>')), calls };
+}

@@ -1,0 +1,77 @@
+// The body of POST /inference/v1/generate: token ids in, token ids out.
+
+import { badRequest } from '../openai/api-error.ts';
+import { streamOptionsField } from '../openai/chat-request.ts';
+import { samplingFields, stopField } from '../openai/sampling.ts';
+import {
+  anything,
+  boolean,
+  dictionary,
+  float,
+  integer,
+  list,
+  literal,
+  object,
+  type Read,
+  readBody,
+  schemaError,
+  string,
+} from '../openai/schema.ts';
+
+/** vLLM's SamplingParams, under its own names. */
+const samplingParamsField = object({
+  n: integer(),
+  presence_penalty: float,
+  frequency_penalty: float,
+  temperature: float,
+  top_p: float,
+  seed: integer(),
+  stop: stopField,
+  max_tokens: integer(),
+  logprobs: integer(),
+  detokenize: boolean,
+  logit_bias: dictionary(float),
+  ...samplingFields,
+});
+
+const generateFields = {
+  request_id: string,
+  token_ids: list(integer()),
+  features: dictionary(anything),
+  content_parts: list(dictionary(anything)),
+  sampling_params: samplingParamsField,
+  model: string,
+  return_token_ids: boolean,
+  output_mode: literal('tokens', 'text'),
+  stream: boolean,
+  stream_options: streamOptionsField,
+  cache_salt: string,
+  priority: integer(),
+  kv_transfer_params: dictionary(anything),
+} as const;
+
+export type GenerateRequest = Read<typeof generateFields>;
+
+/** @throws {ApiError} 400, as Pydantic under vLLM reports it. */
+export function readGenerateRequest(body: unknown): GenerateRequest {
+  const request = readBody(body, generateFields, ['token_ids', 'sampling_params']);
+  const tokens = request.token_ids ?? [];
+  const loc = 'body.token_ids';
+  if (tokens.length === 0) {
+    const msg = 'List should have at least 1 item after validation, not 0';
+    const ctx = "{'field_type': 'List', 'min_length': 1, 'actual_length': 0}";
+    throw schemaError([{ type: 'too_short', loc, msg, input: tokens, ctx }]);
+  }
+  if (tokens.some((token) => token < 0)) {
+    const text = 'token_ids must not contain negative values';
+    const ctx = `{'error': ValueError('${text}')}`;
+    throw schemaError([
+      { type: 'value_error', loc, msg: `Value error, ${text}`, input: tokens, ctx },
+    ]);
+  }
+  if (request.stream_options != null && request.stream !== true) return request;
+  if (request.output_mode === 'text' && request.sampling_params?.detokenize === false) {
+    throw badRequest("output_mode='text' requires sampling_params.detokenize to be true");
+  }
+  return request;
+}
