@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { HttpServer, type HttpServerOptions, type ServerExchange, Ticker } from './index.ts';
+
+interface Peer {
+  readonly socket: Socket;
+  /** Everything received, once it matches. */
+  until(pattern: RegExp): Promise<string>;
+  /** Everything received, once the server has closed. */
+  closed(): Promise<string>;
+}
+
+async function serve(
+  context: TestContext,
+  onRequest: (exchange: ServerExchange) => void,
+  options: Partial<HttpServerOptions> = {},
+): Promise<{ server: HttpServer; connectPeer: () => Promise<Peer> }> {
+  const ticker = new Ticker({ tickMs: 10 });
+  const server = new HttpServer({
+    ticker,
+    onRequest,
+    refusal: (status) =>
+      `HTTP/1.1 ${status} Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
+    ...options,
+  });
+  const port = await server.listen('127.0.0.1', 0);
+  context.after(() => {
+    server.destroy();
+    ticker.stop();
+  });
+  const connectPeer = async () => {
+    const socket = connect(port, '127.0.0.1');
+    context.after(() => socket.destroy());
+    let received = '';
+    socket.on('data', (bytes) => {
+      received += bytes.toString('latin1');
+    });
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    return {
+      socket,
+      until: async (pattern: RegExp) => {
+        while (!pattern.test(received)) await once(socket, 'data');
+        return received;
+      },
+      closed: async () => {
+        if (!socket.closed) await once(socket, 'close');
+        return received;
+      },
+    };
+  };
+  return { server, connectPeer };
+}
+
+function reply(exchange: ServerExchange, body: string): void {
+  exchange.begin(
+    `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n${exchange.connectionLine}\r\n`,
+    Buffer.from(body),
+  );
+  exchange.end();
+}
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`;
+
+test('pipelined requests are answered in order, one at a time', async (context) => {
+  const waiting: ServerExchange[] = [];
+  const { connectPeer } = await serve(context, (exchange) => waiting.push(exchange));
+  const peer = await connectPeer();
+  peer.socket.write(get('/a1') + get('/a2') + get('/a3'));
+  for (const path of ['/a1', '/a2', '/a3']) {
+    while (waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(waiting.length, 1);
+    reply(waiting.shift() as ServerExchange, path);
+  }
+  const received = await peer.until(/\/a3$/);
+  assert.deepEqual(received.match(/\/a\d/g), ['/a1', '/a2', '/a3']);
+});
+
+test('a client that sends too far ahead is read no further until its turn comes', async (context) => {
+  let first: ServerExchange | undefined;
+  let served = 0;
+  const paths = Array.from({ length: 100 }, (_, i) => `/more-${i};`);
+  const { connectPeer } = await serve(
+    context,
+    (exchange) => {
+      served++;
+      if (first === undefined) first = exchange;
+      else reply(exchange, exchange.head.target);
+    },
+    { limits: { pipelinedBytesMax: 1000 } },
+  );
+  const peer = await connectPeer();
+  peer.socket.write(get('/first'));
+  while (first === undefined) await new Promise((resolve) => setImmediate(resolve));
+  for (const path of paths) peer.socket.write(get(path));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(served, 1);
+  reply(first, 'x');
+  const received = await peer.until(/more-99;$/);
+  assert.deepEqual(received.match(/\/more-\d+;/g), paths);
+});
+
+test('100 Continue is sent when the client waits for it', async (context) => {
+  const { connectPeer } = await serve(context, (exchange) =>
+    reply(exchange, String(exchange.body)),
+  );
+  const peer = await connectPeer();
+  peer.socket.write(
+    'POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n',
+  );
+  await peer.until(/^HTTP\/1.1 100 Continue\r\n\r\n$/);
+  peer.socket.write('body');
+  await peer.until(/body$/);
+});
+
+test('HTTP/1.0 closes after the answer unless asked to keep alive', async (context) => {
+  const { connectPeer } = await serve(context, (exchange) => reply(exchange, 'x'));
+  const closing = await connectPeer();
+  closing.socket.write('GET / HTTP/1.0\r\n\r\n');
+  assert.match(await closing.closed(), /Connection: close/);
+  const keeping = await connectPeer();
+  keeping.socket.write('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
+  assert.match(await keeping.until(/x$/), /Connection: keep-alive/);
+});
+
+test('bodies of any size and framing arrive whole', async (context) => {
+  const { connectPeer } = await serve(context, (exchange) => {
+    reply(exchange, `${exchange.body.length}:${exchange.body.subarray(-3)}`);
+  });
+  for (const size of [10, 70_000, 1_500_000]) {
+    const body = `${'x'.repeat(size - 3)}end`;
+    const chunk = `${size.toString(16)}\r\n${body}\r\n`;
+    for (const [framing, sent] of [
+      [`Content-Length: ${size}`, body],
+      ['Transfer-Encoding: chunked', `${chunk}0\r\n\r\n`],
+    ] as const) {
+      const peer = await connectPeer();
+      peer.socket.write(`POST / HTTP/1.1\r\nHost: h\r\n${framing}\r\n\r\n${sent}`);
+      await peer.until(new RegExp(`${size}:end$`));
+    }
+  }
+});
+
+test('a client that leaves is noticed while its answer is awaited', async (context) => {
+  let gone = () => {};
+  const left = new Promise<void>((resolve) => {
+    gone = resolve;
+  });
+  const { connectPeer } = await serve(context, (exchange) => {
+    exchange.onClientGone = gone;
+  });
+  const peer = await connectPeer();
+  peer.socket.write(get('/'));
+  peer.socket.end();
+  await left;
+});
+
+test('a slow head or body is answered 408, and an idle connection closed', async (context) => {
+  const { connectPeer } = await serve(context, (exchange) => reply(exchange, 'x'), {
+    limits: { headTimeoutMs: 30, bodyIdleTimeoutMs: 30, keepAliveTimeoutMs: 30 },
+  });
+  const [silent, slowHead, slowBody, idle] = await Promise.all([
+    connectPeer(),
+    connectPeer(),
+    connectPeer(),
+    connectPeer(),
+  ]);
+  slowHead.socket.write('GET / HTTP');
+  slowBody.socket.write('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab');
+  idle.socket.write(get('/'));
+  assert.equal(await silent.closed(), '');
+  assert.match(await slowHead.closed(), /^HTTP\/1.1 408/);
+  assert.match(await slowBody.closed(), /^HTTP\/1.1 408/);
+  assert.match(await idle.closed(), /^HTTP\/1.1 200/);
+});
+
+test('draining answers what is under way, closes, and takes nothing new', async (context) => {
+  let exchange: ServerExchange | undefined;
+  const { server, connectPeer } = await serve(context, (arrived) => {
+    exchange = arrived;
+  });
+  const [busy, idle] = [await connectPeer(), await connectPeer()];
+  busy.socket.write(get('/') + get('/never'));
+  while (exchange === undefined) await new Promise((resolve) => setImmediate(resolve));
+  const drained = server.drain();
+  assert.equal(await idle.closed(), '');
+  reply(exchange, 'done');
+  assert.match(await busy.closed(), /done$/);
+  await drained;
+});
+
+test('a taken port is one sentence', async (context) => {
+  const ticker = new Ticker({ tickMs: 1000 });
+  const options = { ticker, onRequest: () => {}, refusal: () => '' };
+  const first = new HttpServer(options);
+  context.after(() => {
+    first.destroy();
+    ticker.stop();
+  });
+  const port = await first.listen('127.0.0.1', 0);
+  await assert.rejects(
+    new HttpServer(options).listen('127.0.0.1', port),
+    new RegExp(`Port ${port} on 127.0.0.1 is in use. Stop what uses it, or pass --port.`),
+  );
+});
+
+test('a write that leaves nothing pending has been taken by the kernel: buffers may be reused', async (context) => {
+  const { connectPeer } = await serve(context, () => {});
+  const { socket } = await connectPeer();
+  socket.write(Buffer.alloc(100));
+  assert.equal(socket.writableLength, 0);
+  socket.write(Buffer.alloc(50_000_000));
+  assert.ok(socket.writableLength > 0);
+});
