@@ -33,7 +33,8 @@ export function proxiesFor(options: {
     name: `spillway ${policy}`,
     command: [
       process.execPath,
-      join(import.meta.dirname, '..', '..', 'bin', 'spillway.mjs'),
+      // The bundle that a package runs; a clone also carries Node's type stripper, about 40 MB.
+      join(workDirectory, 'dist', 'main.js'),
       ...['router', '--port', String(port), '--static-backends', upstreams.join(',')],
       ...['--routing-logic', policy, '--log-level', 'warning'],
     ],

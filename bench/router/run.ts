@@ -40,6 +40,7 @@ const proxies = proxiesFor({
   workDirectory: directory,
   peersBin: flags.peers,
 }).filter(({ name }) => chosen(name, flags.proxies));
+run(process.execPath, ['scripts/build.ts', '--out', join(directory, 'dist')]);
 const upstream = startUpstream();
 const samples: Sample[] = [];
 try {
@@ -182,10 +183,16 @@ async function untilReady(child: ChildProcess, name: string): Promise<void> {
 function startUpstream(): ChildProcess {
   const binary = join(directory, 'upstream');
   const source = join(import.meta.dirname, 'upstream.c');
-  const compiled = spawnSync('cc', ['-O2', '-o', binary, source], { stdio: 'inherit' });
-  if (compiled.status !== 0) throw new Error('cc failed');
+  run('cc', ['-O2', '-o', binary, source]);
   const args = ['-c', '1', binary, ...upstreamPorts.map(String)];
   return spawn('taskset', args, { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+function run(command: string, args: readonly string[]): void {
+  const cwd = join(import.meta.dirname, '..', '..');
+  if (spawnSync(command, args, { stdio: 'inherit', cwd }).status !== 0) {
+    throw new Error(`${command} failed`);
+  }
 }
 
 function machine(): string {

@@ -21,7 +21,6 @@ export const refusedRouterFlags: Readonly<Record<string, string>> = {
   'static-model-labels': disaggregated,
   'prefill-model-labels': disaggregated,
   'decode-model-labels': disaggregated,
-  'kv-aware-threshold': lmcache,
   'lmcache-controller-port': lmcache,
   'lmcache-controller-reply-port': lmcache,
   'lmcache-controller-heartbeat-port': lmcache,

@@ -70,6 +70,12 @@ export class Engine implements ProxyTarget {
     });
   }
 
+  /** Header lines for the router's own questions. */
+  get authorizationLines(): readonly string[] {
+    const { authorization } = this.#options;
+    return authorization === undefined ? [] : [`Authorization: ${authorization}`];
+  }
+
   get live(): boolean {
     return this.#options.core.endpoint(this.url)?.state === 'live';
   }
@@ -172,10 +178,9 @@ export class Engine implements ProxyTarget {
   }
 
   #get(path: string, bytesMax: number, timeoutMs: number) {
-    const { authorization } = this.#options;
     return fetchBytes(this.pool, {
       target: this.basePath + path,
-      headers: authorization === undefined ? [] : [`Authorization: ${authorization}`],
+      headers: this.authorizationLines,
       timeoutMs,
       bytesMax,
     });

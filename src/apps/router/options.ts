@@ -32,6 +32,8 @@ export interface RouterOptions {
   readonly sessionKey?: string | undefined;
   /** For `prefixaware`: a shorter match, in bytes, counts as none. */
   readonly prefixMinMatchLength?: number | undefined;
+  /** For `kvaware`: with more uncached tokens than this, load alone decides. */
+  readonly kvAwareThreshold?: number | undefined;
   /** Clients must send it as a bearer token; undefined lets everybody in. */
   readonly apiKey?: string | undefined;
   /** Sent to engines as a bearer token. */

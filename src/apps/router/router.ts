@@ -1,9 +1,15 @@
 // The router: an OpenAI-compatible reverse proxy that picks an engine for each request.
 import { type Clock, InputError, seededRandom, version } from '../../core/base/index.ts';
+import { KvIndex } from '../../core/kv/index.ts';
 import { MetricsRegistry } from '../../core/metrics/index.ts';
-import { JsonSyntaxError, RequestFieldsReader } from '../../core/protocol/index.ts';
+import {
+  JsonSyntaxError,
+  type RequestFields,
+  RequestFieldsReader,
+} from '../../core/protocol/index.ts';
 import { createPolicy, RoutingCore, type RoutingRequest } from '../../core/routing/index.ts';
 import { HttpServer, type ServerExchange, Ticker } from '../../io/http/index.ts';
+import { KvIndexFeed } from '../../io/kv-events/index.ts';
 import { answerError, refusalText } from './answer.ts';
 import { apiKeyCheck } from './api-key.ts';
 import { AttemptIds, requestIdOf } from './attempt-ids.ts';
@@ -13,7 +19,12 @@ import { EventFeed } from './event-feed.ts';
 import { declareFleetGauges } from './fleet-gauges.ts';
 import type { RouterOptions } from './options.ts';
 import { ownRoutes } from './own-routes.ts';
-import { ProxiedRequest, type ProxyContext } from './proxied-request.ts';
+import { promptTokens } from './prompt-tokens.ts';
+import {
+  ProxiedRequest,
+  type ProxiedRequestOptions,
+  type ProxyContext,
+} from './proxied-request.ts';
 import { type BodyKind, bodyKindOf, modelOfForm } from './request-routes.ts';
 import { RouterMetrics } from './router-metrics.ts';
 
@@ -50,15 +61,25 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   const nowSeconds = () => clock.nowSeconds();
   const registry = new MetricsRegistry();
   const metrics = new RouterMetrics(registry, options.requestStatsWindowSeconds ?? 60);
+  const kvIndex = new KvIndex();
   const policy = createPolicy(options.policy ?? 'predictive', {
     random: seededRandom(Date.now()),
     prefixMinMatchLength: options.prefixMinMatchLength,
+    kvIndex,
+    kvAwareThreshold: options.kvAwareThreshold,
   });
   const core = new RoutingCore({ policy, clock, aliases });
   const ticker = new Ticker({ tickMs: options.tickMs ?? 250 });
   const engines = createEngines(options, { core, ticker, metrics });
   declareFleetGauges(registry, core, engines, nowSeconds);
   const attemptIds = new AttemptIds();
+  const feed = new KvIndexFeed(kvIndex);
+  if (policy.needsTokens) {
+    for (const url of engines.keys()) {
+      const source = options.kvEventSources?.get(url);
+      feed.follow(url, source && [{ rank: 0, topic: '', ...source }]);
+    }
+  }
   const context: ProxyContext = {
     core,
     metrics,
@@ -86,7 +107,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
       engines: views,
     };
   };
-  const feed = new EventFeed(routerView);
+  const events = new EventFeed(routerView);
   const routes = ownRoutes({
     core,
     engines,
@@ -96,7 +117,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     routerView,
     nowSeconds,
     draining: () => draining,
-    events: (exchange) => feed.add(exchange),
+    events: (exchange) => events.add(exchange),
   });
   const allowed = apiKeyCheck(options.apiKey);
   const fieldsReader = new RequestFieldsReader({ sessionKey: options.sessionKey });
@@ -130,12 +151,12 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     let { body } = exchange;
     let request: RoutingRequest;
     let expectsUsage = false;
+    let fields: RequestFields | undefined;
     if (kind === 'form') {
       const model = modelOfForm(body);
       if (model === undefined) return missingModel(exchange, id);
       request = requestOf({ id, model, session: headerSession || undefined });
     } else {
-      let fields: ReturnType<RequestFieldsReader['read']>;
       try {
         fields = fieldsReader.read(body);
       } catch (error) {
@@ -162,7 +183,24 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
         body = withModel(body, fields.modelStart, fields.modelEnd, resolved);
       }
     }
-    new ProxiedRequest(context, { exchange, request, body, expectsUsage, arrivedAtMs }).start();
+    const proxied = { exchange, request, body, expectsUsage, arrivedAtMs };
+    if (fields === undefined || !policy.needsTokens) new ProxiedRequest(context, proxied).start();
+    else void tokenizeFirst(proxied, fields);
+  };
+
+  const tokenizeFirst = async (options: ProxiedRequestOptions, fields: RequestFields) => {
+    const model = core.resolveModel(fields.model);
+    const status = core
+      .endpoints()
+      .filter(({ state, models }) => state === 'live' && models.includes(model ?? ''))
+      .sort((a, b) => a.load.inflight - b.load.inflight)[0];
+    const engine = status && engines.get(status.url);
+    const tokens = engine && (await promptTokens(engine, model ?? '', fields));
+    if (options.exchange.over) return;
+    const { request } = options;
+    const promptLength = tokens?.length ?? request.promptTokens;
+    const withTokens = { ...request, tokens, promptTokens: promptLength };
+    new ProxiedRequest(context, { ...options, request: withTokens }).start();
   };
 
   const missingModel = (exchange: ServerExchange, id: string) => {
@@ -202,7 +240,8 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
 
   const stop = () => {
     for (const timer of timers) clearInterval(timer);
-    feed.close();
+    events.close();
+    void feed.close();
   };
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,

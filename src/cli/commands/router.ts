@@ -20,6 +20,7 @@ interface Flags {
   readonly routingLogic: string;
   readonly sessionKey?: string;
   readonly prefixMinMatchLength: number;
+  readonly kvAwareThreshold?: number;
   readonly maxInstanceFailoverRerouteAttempts: number;
   readonly engineStatsInterval: number;
   readonly requestStatsWindow: number;
@@ -68,6 +69,11 @@ export function routerCommand(): Command {
       'prefixaware: a shorter match counts as none',
       wholeNumber('--prefix-min-match-length', 0),
       0,
+    )
+    .option(
+      '--kv-aware-threshold <tokens>',
+      'kvaware: with more uncached tokens than this, load alone decides',
+      wholeNumber('--kv-aware-threshold', 0),
     )
     .option(
       '--max-instance-failover-reroute-attempts <n>',
@@ -169,6 +175,7 @@ async function run(flags: Flags): Promise<void> {
     policy: flags.routingLogic,
     sessionKey: flags.sessionKey,
     prefixMinMatchLength: flags.prefixMinMatchLength,
+    kvAwareThreshold: flags.kvAwareThreshold,
     apiKey: flags.apiKey,
     engineApiKey: process.env['VLLM_API_KEY'] || undefined,
     forwardAuthorization: flags.forwardAuthorization,

@@ -102,6 +102,7 @@ test('the fields of a chat request are read, its prompt in rendering order', () 
       session: 'ann',
       hasStreamOptions: true,
       prompt: ['"s"', '[1]', '[{"role":"user"}]'],
+      promptKeys: ['cache_salt', 'tools', 'messages'],
       promptBytes: 23,
     },
   );

@@ -18,6 +18,8 @@ export interface RequestFields {
    * tools, system text, then messages, prompt or input.
    */
   readonly prompt: readonly Uint8Array[];
+  /** The key of each span of `prompt`. */
+  readonly promptKeys: readonly string[];
   readonly promptBytes: number;
 }
 
@@ -50,12 +52,14 @@ export class RequestFieldsReader {
   read(body: Uint8Array): RequestFields {
     const spans = skimJsonObject(body, this.#keys);
     const prompt: Uint8Array[] = [];
+    const keys: string[] = [];
     let promptBytes = 0;
     for (let key = firstPrompt; key < firstPrompt + promptKeys.length; key++) {
       const start = spans[2 * key] as number;
       if (start < 0) continue;
       const end = spans[2 * key + 1] as number;
       prompt.push(body.subarray(start, end));
+      keys.push(promptKeys[key - firstPrompt] as string);
       promptBytes += end - start;
     }
     let outputTokensMax: number | undefined;
@@ -71,6 +75,7 @@ export class RequestFieldsReader {
       outputTokensMax,
       session: this.#sessionIndex < 0 ? undefined : this.#session(body, spans),
       prompt,
+      promptKeys: keys,
       promptBytes,
     };
   }
