@@ -27,6 +27,7 @@ export {
 export { decodeKvEventBatch } from './kv-events-decode.ts';
 export { encodeKvEventBatch } from './kv-events-encode.ts';
 export { ApiError, badRequest, modelNotFound } from './openai/api-error.ts';
+export { readBatchChatRequest } from './openai/batch-chat-request.ts';
 export {
   type ChatMessage,
   type ChatRequest,
@@ -57,6 +58,8 @@ export {
 export { namedSseEvent, sseContentType, sseDone, sseEvent } from './openai/sse.ts';
 export { streamUsageObject, type UsageCounts, usageObject } from './openai/usage.ts';
 export { type RequestFields, RequestFieldsReader } from './request-fields.ts';
+export { type ResponsesRequest, readResponsesRequest } from './responses/responses-request.ts';
+export { chatRequestOfResponses } from './responses/to-chat-request.ts';
 export {
   type DerenderChatRequest,
   type GenerateResponse,

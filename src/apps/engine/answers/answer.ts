@@ -36,6 +36,8 @@ export interface AnswerHead<R> {
   readonly request: R;
   /** Of all prompts together. */
   readonly promptTokens: number;
+  /** The choices answer several conversations; vLLM tells no cache figures of a batch. */
+  readonly isBatch?: boolean;
   /** Every choice begins with reasoning. */
   readonly thinks?: boolean;
 }
@@ -85,7 +87,8 @@ export function chatUsageOf(
   head: AnswerHead<unknown>,
   sequences: readonly Sequence[],
 ): UsageCounts {
-  return { ...usageOf(head, sequences), reasoningTokens: reasoningTokens(head, sequences) };
+  const usage = { ...usageOf(head, sequences), reasoningTokens: reasoningTokens(head, sequences) };
+  return head.isBatch ? { ...usage, cachedTokens: undefined } : usage;
 }
 
 /** Adds the headers that tell about the engine; before the answer's head is sent. */

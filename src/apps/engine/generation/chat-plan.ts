@@ -14,8 +14,15 @@ export interface ChatPlan extends PromptPlan {
   readonly thinks: boolean;
 }
 
-/** @throws {ApiError} What vLLM answers to a request that cannot be served, in its order. */
-export function planChat(engine: Engine, request: ChatRequest): ChatPlan {
+/**
+ * @param maxTokensName How the client's API calls the bound on the answer.
+ * @throws {ApiError} What vLLM answers to a request that cannot be served, in its order.
+ */
+export function planChat(
+  engine: Engine,
+  request: ChatRequest,
+  maxTokensName = 'max_tokens',
+): ChatPlan {
   checkModel(engine, request.model);
   engine.checkAdmission(request.n ?? 1);
   const call = demandedCall(request, {
@@ -25,7 +32,7 @@ export function planChat(engine: Engine, request: ChatRequest): ChatPlan {
   const text = call?.text ?? constrainedText(request);
   const tokens = chatPrompt(engine, request);
   const asked = request.max_completion_tokens ?? request.max_tokens;
-  const maxTokens = maxTokensOf(engine, tokens.length, asked, true);
+  const maxTokens = maxTokensOf(engine, tokens.length, asked, true, maxTokensName);
   checkTopLogprobs(request.logprobs === true ? request.top_logprobs : null);
   checkSampling(request, { maxTokens, vocabularySize: engine.vocabularySize });
   const script = text === undefined ? undefined : engine.tokenizer.encode(text);

@@ -1,6 +1,11 @@
 // Chat messages to prompt tokens, as vLLM prepares them for the model's template.
 import { InputError } from '../../../core/base/index.ts';
-import { badRequest, type ChatMessage, type ChatRequest } from '../../../core/protocol/index.ts';
+import {
+  badRequest,
+  type ChatMessage,
+  type ChatRequest,
+  type Tool,
+} from '../../../core/protocol/index.ts';
 import type { TemplateMessage } from '../../../core/tokenizer/index.ts';
 import type { Engine } from '../engine.ts';
 import { checkPromptText } from './limits.ts';
@@ -54,7 +59,7 @@ function render(
     return engine.tokenizer.applyChatTemplate(
       messages.map((message) => templateMessage(message, engine.modelName)),
       {
-        tools: tools.length > 0 ? tools : undefined,
+        tools: tools.length > 0 ? tools.map(templateTool) : undefined,
         addGenerationPrompt: request.add_generation_prompt ?? true,
         continueFinalMessage: request.continue_final_message ?? false,
         variables: {
@@ -80,6 +85,20 @@ function templateMessage(message: ChatMessage, modelName: string): TemplateMessa
     role,
     content: contentText(message['content'], modelName),
     ...(Array.isArray(calls) && { tool_calls: calls.map(withParsedArguments) }),
+  };
+}
+
+/** A tool as vLLM hands it to templates, which print it: unset fields are null, but for `strict`. */
+function templateTool({ function: described }: Tool): object {
+  const { name, description, parameters, strict } = described ?? {};
+  return {
+    type: 'function',
+    function: {
+      name,
+      description: description ?? null,
+      parameters: parameters ?? null,
+      ...(strict != null && { strict }),
+    },
   };
 }
 

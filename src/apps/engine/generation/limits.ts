@@ -20,6 +20,7 @@ export function checkPromptText(engine: Engine, text: string): void {
 /**
  * How many tokens a request may generate: what it asks for, within what the context leaves.
  *
+ * @param name How the request calls what it asks for.
  * @param isText Text is cut while it is tokenized, so its true length is not known.
  * @throws {ApiError} 400 if the prompt does not fit or nothing is left to generate.
  */
@@ -28,6 +29,7 @@ export function maxTokensOf(
   promptTokens: number,
   asked: number | null | undefined,
   isText: boolean,
+  name = 'max_tokens',
 ): number {
   const { maxModelLen } = engine.options.config;
   if (promptTokens > maxModelLen) {
@@ -42,8 +44,8 @@ export function maxTokensOf(
   }
   if (asked != null && asked > maxModelLen) {
     throw badRequest(
-      `max_tokens=${asked} cannot be greater than max_model_len=${maxModelLen}. Please request fewer output tokens.`,
-      'max_tokens',
+      `${name}=${asked} cannot be greater than max_model_len=${maxModelLen}. Please request fewer output tokens.`,
+      name,
       `${asked}`,
     );
   }

@@ -1,5 +1,9 @@
-// POST /v1/chat/completions
-import { readChatRequest } from '../../../core/protocol/index.ts';
+// POST /v1/chat/completions and /v1/chat/completions/batch
+import {
+  type ChatRequest,
+  readBatchChatRequest,
+  readChatRequest,
+} from '../../../core/protocol/index.ts';
 import { ChatAnswer } from '../answers/chat-answer.ts';
 import { ChatStream } from '../answers/chat-stream.ts';
 import type { Engine } from '../engine.ts';
@@ -11,6 +15,23 @@ import type { Handler } from '../http/server.ts';
 
 export function chatCompletionsRoute(engine: Engine): Handler {
   return async (exchange) => answerChat(engine, exchange, await exchange.json());
+}
+
+/** POST /v1/chat/completions/batch: one choice per conversation. */
+export function chatBatchRoute(engine: Engine): Handler {
+  return async (exchange) => {
+    const requests = readBatchChatRequest(await exchange.json());
+    const request = requests[0] as ChatRequest;
+    const prompts = requests.map((one) => planChat(engine, one));
+    const id = requestId(exchange, 'chatcmpl', request.request_id);
+    const promptTokens = prompts.reduce((total, { tokens }) => total + tokens.length, 0);
+    const thinks = prompts[0]?.thinks === true;
+    const head = { id, engine, exchange, request, promptTokens, thinks, isBatch: true };
+    startGeneration({
+      ...{ engine, exchange, id, request, isStream: false, prompts },
+      answer: new ChatAnswer(head, undefined),
+    });
+  };
 }
 
 /** Answers a body that came by this route or by /invocations. */

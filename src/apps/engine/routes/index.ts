@@ -3,7 +3,7 @@ import type { Engine } from '../engine.ts';
 import type { Faults } from '../faults/faults.ts';
 import type { Handler, Routes } from '../http/server.ts';
 import type { KvEvents } from '../kv-events.ts';
-import { chatCompletionsRoute } from './chat-completions.ts';
+import { chatBatchRoute, chatCompletionsRoute } from './chat-completions.ts';
 import { completionsRoute } from './completions.ts';
 import { derenderChatRoute, derenderCompletionRoute } from './derender.ts';
 import { faultsRoutes } from './faults.ts';
@@ -17,6 +17,7 @@ import { metricsRoute } from './metrics.ts';
 import { modelsRoute } from './models.ts';
 import { resetPrefixCacheRoute } from './prefix-cache.ts';
 import { renderChatRoute, renderCompletionRoute, renderMessagesRoute } from './render.ts';
+import { renderResponsesRoute, responsesRoute, unknownResponseRoute } from './responses.ts';
 import { scaleOut } from './scale-out.ts';
 import { detokenizeRoute, tokenizeRoute } from './tokenize.ts';
 import { tokenizerInfoRoute } from './tokenizer-info.ts';
@@ -37,6 +38,7 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     '/kv_event_sources': { GET: kvEventSourcesRoute(kvEvents) },
     '/v1/models': { GET: modelsRoute(engine) },
     '/v1/chat/completions': { POST: generation(chatCompletionsRoute(engine)) },
+    '/v1/chat/completions/batch': { POST: generation(chatBatchRoute(engine)) },
     '/invocations': { POST: generation(invocationsRoute(engine)) },
     '/v1/completions': { POST: generation(completionsRoute(engine)) },
     '/v1/chat/completions/render': scaleOutRoute(renderChatRoute(engine)),
@@ -46,6 +48,10 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     '/v1/completions/derender': scaleOutRoute(derenderCompletionRoute(engine)),
     '/inference/v1/generate': scaleOutRoute(generation(generateRoute(engine))),
     '/inference/v1/abort_requests': scaleOutRoute(abortRequestsRoute(engine)),
+    '/v1/responses': { POST: generation(responsesRoute(engine)) },
+    '/v1/responses/render': scaleOutRoute(renderResponsesRoute(engine)),
+    '/v1/responses/{response_id}': { GET: unknownResponseRoute },
+    '/v1/responses/{response_id}/cancel': { POST: unknownResponseRoute },
     '/v1/messages': { POST: generation(messagesRoute(engine)) },
     '/v1/messages/count_tokens': { POST: countTokensRoute(engine) },
     '/tokenize': { POST: tokenizeRoute(engine) },

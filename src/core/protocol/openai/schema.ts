@@ -1,6 +1,6 @@
 // Reads JSON bodies as vLLM's Pydantic models do: the same coercions, the same error sentences.
 import { ApiError } from './api-error.ts';
-import { pythonRepr } from './python-repr.ts';
+import { pythonFloat, pythonRepr } from './python-repr.ts';
 
 /** One thing wrong with a body, as Pydantic reports it. */
 export interface Issue {
@@ -122,6 +122,21 @@ export const float: Parser<number> = (value, loc, issues) => {
   }
   return undefined;
 };
+
+/** A number within bounds, both included. */
+export function boundedFloat(least: number, most: number): Parser<number> {
+  return (value, loc, issues) => {
+    const number = float(value, loc, issues);
+    if (number === undefined || (number >= least && number <= most)) return number;
+    const [type, words, key, bound] =
+      number > most
+        ? ['less_than_equal', 'less than', 'le', most]
+        : ['greater_than_equal', 'greater than', 'ge', least];
+    const msg = `Input should be ${words} or equal to ${bound}`;
+    issues.push({ type, loc, msg, input: value, ctx: `{'${key}': ${pythonFloat(bound)}}` });
+    return undefined;
+  };
+}
 
 const truths: Readonly<Record<string, boolean>> = {
   true: true,

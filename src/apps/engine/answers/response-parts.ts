@@ -1,0 +1,169 @@
+// The objects of the Responses API, with every field that vLLM writes.
+import type { ChatRequest, ResponsesRequest } from '../../../core/protocol/index.ts';
+import type { Engine } from '../engine.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Sequence } from '../sequence.ts';
+import { reasoningTokens, usageOf } from './answer.ts';
+import { wholeMetrics } from './request-metrics.ts';
+
+/** What both forms of a response start from. */
+export interface ResponseHead {
+  readonly id: string;
+  readonly engine: Engine;
+  readonly exchange: Exchange;
+  /** As the client sent it, for the fields that are echoed. */
+  readonly given: ResponsesRequest;
+  /** What it became. */
+  readonly request: ChatRequest;
+  readonly promptTokens: number;
+  readonly maxTokens: number;
+  readonly thinks: boolean;
+  readonly createdSeconds: number;
+}
+
+export type ResponseStatus = 'in_progress' | 'completed' | 'incomplete' | 'cancelled';
+
+/** @param sequences Undefined while the response is in the making: no usage yet. */
+export function responseObject(
+  head: ResponseHead,
+  status: ResponseStatus,
+  output: readonly object[],
+  sequences?: readonly Sequence[],
+): object {
+  const { id, engine, given } = head;
+  const defaults = engine.options.samplingDefaults ?? {};
+  const metrics = sequences && wholeMetrics(engine, sequences);
+  return {
+    id,
+    created_at: head.createdSeconds,
+    incomplete_details: status === 'incomplete' ? { reason: 'max_output_tokens' } : null,
+    instructions: given.instructions ?? null,
+    metadata: given.metadata ?? null,
+    model: engine.modelName,
+    object: 'response',
+    output,
+    parallel_tool_calls: given.parallel_tool_calls ?? true,
+    temperature: given.temperature ?? defaults.temperature ?? 1,
+    tool_choice: given.tool_choice ?? 'auto',
+    tools: (given.tools ?? []).map(toolObject),
+    top_p: isGreedy(given) ? 1 : (given.top_p ?? defaults.top_p ?? 1),
+    background: given.background ?? false,
+    max_output_tokens: head.maxTokens,
+    max_tool_calls: given.max_tool_calls ?? null,
+    previous_response_id: given.previous_response_id ?? null,
+    prompt: null,
+    reasoning: given.reasoning
+      ? {
+          context: null,
+          effort: null,
+          generate_summary: null,
+          mode: null,
+          summary: null,
+          ...given.reasoning,
+        }
+      : null,
+    service_tier: given.service_tier ?? 'auto',
+    status,
+    text: textConfig(given),
+    top_logprobs: head.request.logprobs ? (given.top_logprobs ?? 0) : null,
+    truncation: given.truncation ?? 'disabled',
+    usage: sequences ? responseUsage(head, sequences) : null,
+    user: given.user ?? null,
+    ...(metrics && { metrics }),
+    presence_penalty: given.presence_penalty ?? 0,
+    frequency_penalty: given.frequency_penalty ?? 0,
+    kv_transfer_params: null,
+    ec_transfer_params: null,
+    input_messages: null,
+    output_messages: null,
+  };
+}
+
+function isGreedy({ temperature }: ResponsesRequest): boolean {
+  return temperature != null && temperature < 1e-5;
+}
+
+/** A tool that the client gave, with the fields it left out. */
+function toolObject(tool: Readonly<Record<string, unknown>>): object {
+  if (tool['type'] !== 'function') return tool;
+  return {
+    name: null,
+    parameters: null,
+    strict: null,
+    type: 'function',
+    allowed_callers: null,
+    async: null,
+    defer_loading: null,
+    description: null,
+    output_schema: null,
+    ...tool,
+  };
+}
+
+function textConfig({ text }: ResponsesRequest): object | null {
+  if (text == null) return null;
+  const format = text.format?.['type'] === 'json_schema' ? { description: null, strict: null } : {};
+  return {
+    format: text.format ? { ...format, ...text.format } : null,
+    verbosity: text.verbosity ?? null,
+  };
+}
+
+function responseUsage(head: ResponseHead, sequences: readonly Sequence[]): object {
+  const sequence = sequences[0] as Sequence;
+  const { blockSize } = head.engine.options.config;
+  const { cachedTokens, promptTokens } = sequence;
+  const { completionTokens } = usageOf(head, sequences);
+  const inBlocks = Math.floor(promptTokens / blockSize) * blockSize;
+  return {
+    input_tokens: promptTokens,
+    input_tokens_details: {
+      cached_tokens: cachedTokens,
+      cache_write_tokens: Math.max(0, inBlocks - cachedTokens),
+      input_tokens_per_turn: [],
+      cached_tokens_per_turn: [],
+    },
+    output_tokens: completionTokens,
+    output_tokens_details: {
+      reasoning_tokens: reasoningTokens(head, sequences) ?? 0,
+      tool_output_tokens: 0,
+      output_tokens_per_turn: [],
+      tool_output_tokens_per_turn: [],
+    },
+    total_tokens: promptTokens + completionTokens,
+  };
+}
+
+export function textPart(text: string, logprobs: readonly object[] | null): object {
+  return { annotations: [], text, type: 'output_text', logprobs };
+}
+
+export function messageItem(id: string, status: string, content: readonly object[]): object {
+  return { id, content, role: 'assistant', status, type: 'message', phase: null };
+}
+
+/** @param content Undefined while nothing has been said. */
+export function reasoningItem(id: string, status: string | null, text?: string): object {
+  const content = text === undefined ? null : [{ text, type: 'reasoning_text' }];
+  return { id, summary: [], type: 'reasoning', content, encrypted_content: null, status };
+}
+
+export function functionCallItem(call: {
+  readonly id: string;
+  readonly callId: string;
+  readonly name: string;
+  readonly argumentsJson: string;
+  readonly status: string;
+}): object {
+  return {
+    arguments: call.argumentsJson,
+    call_id: call.callId,
+    name: call.name,
+    type: 'function_call',
+    id: call.id,
+    async: null,
+    caller: null,
+    namespace: null,
+    status: call.status,
+  };
+}

@@ -1,0 +1,141 @@
+// From the Responses API's items to the chat request that vLLM makes of them.
+import { badRequest } from '../openai/api-error.ts';
+import type { ChatMessage, ChatRequest } from '../openai/chat-request.ts';
+import type { ResponsesRequest } from './responses-request.ts';
+
+/** @throws {ApiError} 400 if an input item is of a kind that vLLM does not take. */
+export function chatRequestOfResponses(request: ResponsesRequest): ChatRequest {
+  const effort = request.reasoning?.effort;
+  const kwargs = request.chat_template_kwargs ?? {};
+  const isPartial = continuesFinalMessage(request.input);
+  const tools = (request.tools ?? [])
+    .filter(({ type }) => type === 'function')
+    .map(({ type: _type, name, description, parameters, strict }) => ({
+      type: 'function',
+      function: {
+        name: String(name),
+        ...(description != null && { description: String(description) }),
+        parameters,
+        ...(typeof strict === 'boolean' && { strict }),
+      },
+    }));
+  return {
+    model: request.model,
+    messages: [...instructions(request), ...inputMessages(request.input ?? '')],
+    max_completion_tokens: request.max_output_tokens,
+    temperature: request.temperature,
+    top_p: request.top_p,
+    top_k: request.top_k,
+    min_p: request.min_p,
+    presence_penalty: request.presence_penalty,
+    frequency_penalty: request.frequency_penalty,
+    repetition_penalty: request.repetition_penalty,
+    seed: request.seed,
+    stop: request.stop,
+    stop_token_ids: request.stop_token_ids,
+    ignore_eos: request.ignore_eos,
+    logit_bias: request.logit_bias,
+    skip_special_tokens: request.skip_special_tokens,
+    include_stop_str_in_output: request.include_stop_str_in_output,
+    structured_outputs: request.structured_outputs,
+    cache_salt: request.cache_salt,
+    priority: request.priority,
+    vllm_xargs: request.vllm_xargs,
+    stream: request.stream,
+    add_generation_prompt: !isPartial,
+    continue_final_message: isPartial,
+    ...(tools.length > 0 && { tools, tool_choice: toolChoice(request.tool_choice) }),
+    ...(effort != null && { reasoning_effort: effort }),
+    chat_template_kwargs: {
+      ...(effort != null && { enable_thinking: effort !== 'none' }),
+      ...kwargs,
+    },
+    ...(includesLogprobs(request) && { logprobs: true, top_logprobs: request.top_logprobs ?? 0 }),
+    ...responseFormat(request),
+  };
+}
+
+/** Whether the answer tells the log probabilities of its tokens. */
+function includesLogprobs({ include }: ResponsesRequest): boolean {
+  return include?.includes('message.output_text.logprobs') === true;
+}
+
+function instructions({ instructions: text }: ResponsesRequest): ChatMessage[] {
+  return text ? [{ role: 'system', content: text }] : [];
+}
+
+type Item = Readonly<Record<string, unknown>>;
+
+function inputMessages(input: NonNullable<ResponsesRequest['input']>): ChatMessage[] {
+  if (typeof input === 'string') return [{ role: 'user', content: input }];
+  const messages: Record<string, unknown>[] = [];
+  for (const item of input) addItem(item, messages);
+  return messages;
+}
+
+/** Calls, reasoning and text of one assistant's turn are items of their own; they become one. */
+function addItem(item: Item, messages: Record<string, unknown>[]): void {
+  const before = messages.at(-1);
+  const previous = before?.['role'] === 'assistant' ? before : undefined;
+  const join = (field: string, value: unknown) => {
+    if (previous && previous[field] == null) previous[field] = value;
+    else messages.push({ role: 'assistant', [field]: value });
+  };
+  switch (item['type']) {
+    case 'function_call': {
+      const called = { name: item['name'], arguments: item['arguments'] };
+      const call = { id: item['call_id'], type: 'function', function: called };
+      const calls = previous?.['tool_calls'];
+      if (previous && Array.isArray(calls)) calls.push(call);
+      else if (previous) previous['tool_calls'] = [call];
+      else messages.push({ role: 'assistant', tool_calls: [call] });
+      return;
+    }
+    case 'function_call_output':
+      messages.push({
+        role: 'tool',
+        content: partsText(item['output']),
+        tool_call_id: item['call_id'],
+      });
+      return;
+    case 'reasoning':
+      if (item['encrypted_content']) {
+        throw badRequest('Encrypted content is not supported.', 'input');
+      }
+      join('reasoning', partsText(item['content'] ?? item['summary'] ?? []));
+      return;
+    default:
+      if (item['role'] === 'assistant') join('content', partsText(item['content']));
+      else if ('role' in item) {
+        messages.push({ role: item['role'], content: partsText(item['content']) });
+      } else throw badRequest(`Unsupported input item type: ${String(item['type'])}`, 'input');
+  }
+}
+
+function partsText(content: unknown): unknown {
+  if (!Array.isArray(content)) return content;
+  const isText = content.every((part) => typeof (part as Item)['text'] === 'string');
+  return isText ? content.map((part) => (part as Item)['text']).join('\n') : content;
+}
+
+function continuesFinalMessage(input: ResponsesRequest['input']): boolean {
+  const last = typeof input === 'string' ? undefined : input?.at(-1);
+  const type = last?.['type'] ?? 'message';
+  return (
+    (type === 'message' || type === 'reasoning') &&
+    (last?.['status'] === 'in_progress' || last?.['status'] === 'incomplete')
+  );
+}
+
+function toolChoice(choice: ResponsesRequest['tool_choice']): ChatRequest['tool_choice'] {
+  if (typeof choice !== 'object' || choice === null) return choice;
+  return { type: 'function', function: { name: String(choice['name']) } };
+}
+
+function responseFormat({ text }: ResponsesRequest): Partial<ChatRequest> {
+  const format = text?.format;
+  if (format?.['type'] === 'json_object') return { response_format: { type: 'json_object' } };
+  if (format?.['type'] !== 'json_schema' || format['schema'] == null) return {};
+  const { name, schema } = format;
+  return { response_format: { type: 'json_schema', json_schema: { name, schema } } };
+}
