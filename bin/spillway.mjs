@@ -3,6 +3,7 @@
 // to find a newer one, or to say in one sentence that it is too old.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import nodeModule from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -26,6 +27,8 @@ if (isNewEnough) {
     if (warning.name === 'ExperimentalWarning') return;
     for (const print of printers) print(warning);
   });
+  // Compiled code is kept in the system's folder for temporary files: later starts are quicker.
+  nodeModule.enableCompileCache?.();
   await import(pathToFileURL(entry).href);
 } else {
   const newer =
@@ -34,7 +37,7 @@ if (isNewEnough) {
       : join(root, '.toolchain', 'node_modules', 'node', 'bin', 'node');
   if (existsSync(newer)) {
     // The child watches the pipe on descriptor 3: it ends with us even if we are killed.
-    const child = spawn(newer, [entry, ...process.argv.slice(2)], {
+    const child = spawn(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
       stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
       env: { ...process.env, SPILLWAY_LIFELINE: '3' },
     });

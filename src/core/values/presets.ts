@@ -21,6 +21,9 @@ servingEngineSpec:
       vllmConfig:
         enablePrefixCaching: true
         kvEvents: true
+        # Answers say how much of a prompt was cached, which the router learns from.
+        extraArgs:
+          - --enable-prompt-tokens-details
 routerSpec:
   routingLogic: predictive
 `;

@@ -34,13 +34,22 @@ export function wordList(tokenizer: Tokenizer): WordList {
   // A vocabulary without English words still has some text.
   const any = words.length > 0 ? words : textTokens(tokenizer);
   const first = any[0] ?? 0;
+  const lowered = (id: number) => tokenizer.tokenText(id)?.trim().toLowerCase();
+  const common = new Set(words.map(lowered));
+  // What is common in lower case too is a word; the rest are names, which random text had better
+  // not put into sentences.
+  const isWord = (id: number) => common.has(lowered(id));
   return {
     words: any,
-    openers: openers.length > 0 ? openers : any,
-    capitals: capitals.length > 0 ? capitals : any,
+    openers: orElse(openers.filter(isWord), any),
+    capitals: orElse(capitals.filter(isWord), any),
     comma: tokenizer.encode(',', { addSpecialTokens: false })[0] ?? first,
     stop: tokenizer.encode('.', { addSpecialTokens: false })[0] ?? first,
   };
+}
+
+function orElse(ids: readonly number[], others: readonly number[]): readonly number[] {
+  return ids.length > 0 ? ids : others;
 }
 
 /** The list that a token's letters put it on: `[ ]?[A-Za-z][a-z]+`. */
