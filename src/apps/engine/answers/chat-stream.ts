@@ -115,7 +115,10 @@ export class ChatStream implements Answer {
         this.#usagePart(choice),
       );
     }
-    return this.#deltas(choice, delta.text)
+    const bodies = this.#deltas(choice, delta.text);
+    // Tokens that add nothing to read are told all the same where token ids are asked for.
+    if (bodies.length === 0 && this.#head.request.return_token_ids) bodies.push('{}');
+    return bodies
       .map((body) =>
         this.#chunk(
           `{"index":${choice},"delta":${body},"logprobs":${this.#logprobs(delta)},"finish_reason":null,"token_ids":${this.#ids(delta)}}`,
