@@ -4,16 +4,17 @@
 //   node bench/policies.ts [--requests N] [--scenario NAME] [--json] [policy…]
 import { parseArgs } from 'node:util';
 import { policyNames } from '../src/core/routing/index.ts';
-import { percentile } from '../src/core/stats/index.ts';
-import { loadTrace } from '../src/io/traces/index.ts';
 import {
   type FleetOptions,
   fleetOf,
+  type SimulatedRequest,
+  simulateFleet,
   traceBlockTokens,
-  withHotPrefix,
   withSessions,
-} from '../test/support/fleet-scenarios.ts';
-import { type SimulatedRequest, simulateFleet } from '../test/support/fleet-simulation.ts';
+} from '../src/core/simulation/index.ts';
+import { percentile } from '../src/core/stats/index.ts';
+import { loadTrace } from '../src/io/traces/index.ts';
+import { withHotPrefix } from '../test/support/fleet-scenarios.ts';
 
 interface Scenario {
   readonly name: string;

@@ -5,15 +5,24 @@
 // DIRECTORY holds runs and profiles as bench/data/vllm-runs does, which it is unless given. After
 // them come the measured points of bench/data/vllm-measured-points.csv against the roofline. Ends with status 1 if a mean is further off than its bound.
 import { join } from 'node:path';
-import { type Comparison, compareRun, meanErrors, truthCases } from './truth/compare.ts';
+import { latencyNames } from '../src/core/stats/index.ts';
+import {
+  type Comparison,
+  compareRun,
+  meanErrors,
+  outputRate,
+  truthCases,
+} from './truth/compare.ts';
 import { predictTpotMs, readMeasuredPoints } from './truth/points.ts';
 
 const directory = process.argv[2] ?? join(import.meta.dirname, 'data', 'vllm-runs');
 let missed = false;
 for (const truthCase of truthCases(directory)) {
-  const comparison = await compareRun(directory, truthCase);
+  const comparison = await compareRun(truthCase);
   console.log(report(comparison));
-  const errors = meanErrors(await compareRun(directory, truthCase, 'roofline'));
+  const errors = meanErrors(
+    await compareRun(truthCase, { profile: undefined, gpu: truthCase.gpu }),
+  );
   const parts = Object.entries(errors).map(
     ([metric, error]) => `${metric.toUpperCase()} ${(error * 100).toFixed(1)} %`,
   );
@@ -25,30 +34,34 @@ for (const truthCase of truthCases(directory)) {
 console.log(pointsReport());
 process.exitCode = missed ? 1 : 0;
 
-function report({ truthCase, config, result, predicted, real }: Comparison): string {
-  const { run, hostSecondsPerStep, link, errorMax } = truthCase;
-  const blocks = `${config.numGpuBlocks} blocks${run.numGpuBlocks === undefined ? ' (computed)' : ''}`;
+function report({ truthCase, run, predicted, real }: Comparison): string {
+  const { args, gpu, config, host, result, blocksSource } = run;
+  const { hostSecondsPerStep, link } = host;
   const constants = [
     `host ${(hostSecondsPerStep * 1000).toFixed(1)} ms a step`,
     link &&
-      `all-reduce ${link.latencySeconds * 1e6} µs + bytes / ${link.bytesPerSecond / 1e9} GB/s`,
+      `all-reduce ${(link.latencySeconds * 1e6).toFixed(0)} µs + bytes / ${link.bytesPerSecond / 1e9} GB/s`,
   ].filter(Boolean);
-  const rows = (['ttftMs', 'tpotMs', 'e2eMs'] as const).flatMap((metric) =>
-    (['mean', 'p50', 'p90'] as const).map((which) =>
-      row(
-        `${metric.replace('Ms', '').toUpperCase()} ${which}, ms`,
-        predicted[metric][which],
-        real[metric][which],
-      ),
-    ),
-  );
+  const rows = latencyNames
+    .filter((name) => name !== 'itl')
+    .flatMap((name) => {
+      const [ours, theirs] = [predicted.fromSent[name], real.fromSent[name]];
+      if (ours === undefined || theirs === undefined) return [];
+      const title = name === 'e2el' ? 'E2E' : name.toUpperCase();
+      return [
+        row(`${title} mean, ms`, ours.mean, theirs.mean),
+        ...ours.percentiles.map(({ q, value }, i) =>
+          row(`${title} p${q}, ms`, value ?? NaN, theirs.percentiles[i]?.value ?? NaN),
+        ),
+      ];
+    });
   return [
-    `${run.name}: ${run.requests.length} requests, ${run.model} on ${run.tensorParallelSize} × ${truthCase.gpu}, ${blocks}`,
+    `${truthCase.name}: ${result.timings.length} requests, ${args.model} on ${args.tensorParallelSize} × ${gpu.name}, ${config.numGpuBlocks} blocks (${blocksSource})`,
     `constants: ${constants.join(', ')}`,
     `${'metric'.padEnd(16)}${'predicted'.padStart(12)}${'real'.padStart(12)}${'error'.padStart(9)}`,
     ...rows,
-    row('output tok/s', predicted.outputTokensPerSecond, real.outputTokensPerSecond),
-    `${result.steps} steps, ${result.preemptions} preemptions; bound on the means ±${errorMax * 100} %`,
+    row('output tok/s', outputRate(predicted), outputRate(real)),
+    `${result.steps} steps, ${result.preemptions} preemptions; bound on the means ±${truthCase.errorMax * 100} %`,
   ].join('\n');
 }
 

@@ -1,162 +1,83 @@
-// Compares the engine model with recorded runs of a real vLLM.
+// Compares what `spillway simulate` says with recorded runs of a real vLLM.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type AllReduceLink,
-  defaultEngineConfig,
-  type EngineConfig,
-  findGpu,
-  findModel,
-  kvBlocks,
-  profileCost,
-  rooflineCost,
-} from '../../src/core/engine/index.ts';
-import { percentile } from '../../src/core/stats/index.ts';
-import { readProfileDirectory } from '../../src/io/profile/index.ts';
-import { type ReplayResult, replayRun, type Timing } from './replay.ts';
-import { type RecordedRun, readRecordedRun } from './run.ts';
+import { reportOf, type ServeReport } from '../../src/core/stats/index.ts';
+import { type SimulatedRun, simulateRun } from '../../src/tools/simulate/index.ts';
+import { readRecordedRun } from './run.ts';
 
-/** A recorded run, and the two constants of its host that no profile of a GPU holds. */
+/** A recorded run: its files, and how far the prediction may be off. */
 export interface TruthCase {
-  readonly run: RecordedRun;
+  readonly name: string;
+  readonly trace: string;
+  readonly engineArgs: string;
+  readonly profile: string;
   readonly gpu: string;
-  readonly hostSecondsPerStep: number;
-  /** For tensor parallelism: start and rate of an all-reduce. */
-  readonly link: AllReduceLink | undefined;
   /** Most that a mean may be off. */
   readonly errorMax: number;
 }
 
-/** Per machine; where they come from: docs/models/engine-model.md, "Two constants of the host". */
-const hosts: Readonly<Record<string, { hostSecondsPerStep: number; link?: AllReduceLink }>> = {
-  rtx4090: { hostSecondsPerStep: 0 },
-  rtxpro6000: {
-    hostSecondsPerStep: 1.5e-3,
-    link: { latencySeconds: 25e-6, bytesPerSecond: 15e9 },
-  },
-};
-
-/** The runs of a folder: each `GPU-….meta.json` with its requests beside it. */
+/** The runs of a folder: each `GPU-….meta.json` with its requests beside it and its profile. */
 export function truthCases(directory: string): TruthCase[] {
+  const profiles = readdirSync(join(directory, 'profile'));
   return readdirSync(directory)
     .filter((file) => file.endsWith('.meta.json'))
     .sort()
     .map((file) => {
-      const run = readRecordedRun(directory, file.replace('.meta.json', ''));
-      const gpu = run.name.slice(0, run.name.indexOf('-'));
-      const host = hosts[gpu] ?? { hostSecondsPerStep: 0 };
-      const parallel = run.tensorParallelSize > 1;
+      const name = file.replace('.meta.json', '');
+      // rtx4090-llama31-8b and RTX4090_Llama-3.1-8B_tp1 are of one GPU.
+      const gpu = name.slice(0, name.indexOf('-'));
+      const profile = profiles.find((folder) => folder.toLowerCase().startsWith(`${gpu}_`));
+      if (profile === undefined) throw new Error(`${directory}/profile has none of ${gpu}`);
       return {
-        run,
+        name,
+        trace: join(directory, `${name}.jsonl.gz`),
+        engineArgs: join(directory, file),
         gpu,
-        hostSecondsPerStep: host.hostSecondsPerStep,
-        link: parallel ? host.link : undefined,
-        errorMax: parallel ? 0.1 : 0.03,
+        profile: join(directory, 'profile', profile),
+        errorMax: profile.endsWith('_tp1') ? 0.03 : 0.1,
       };
     });
 }
 
-export interface Summary {
-  readonly ttftMs: Percentiles;
-  readonly tpotMs: Percentiles;
-  readonly e2eMs: Percentiles;
-  readonly outputTokensPerSecond: number;
-}
-
-export interface Percentiles {
-  readonly mean: number;
-  readonly p50: number;
-  readonly p90: number;
-}
-
 export interface Comparison {
   readonly truthCase: TruthCase;
-  readonly config: EngineConfig;
-  readonly result: ReplayResult;
-  readonly predicted: Summary;
-  readonly real: Summary;
+  readonly run: SimulatedRun;
+  readonly predicted: ServeReport;
+  readonly real: ServeReport;
 }
 
-/**
- * @param directory Folder of the recorded runs.
- * @param stepTimes From the measured profile unless `roofline` is asked for.
- */
+const percentiles = [50, 90];
+
+/** @param options Flags of `spillway simulate`; `profile: undefined` for the roofline. */
 export async function compareRun(
-  directory: string,
   truthCase: TruthCase,
-  stepTimes: 'profile' | 'roofline' = 'profile',
+  options: Partial<Parameters<typeof simulateRun>[0]> = {},
 ): Promise<Comparison> {
-  const { run, gpu, hostSecondsPerStep, link } = truthCase;
-  const { maxNumSeqs, maxNumBatchedTokens, tensorParallelSize } = run;
-  const model = findModel(run.model);
-  const limits = { blockSize: 16, maxNumSeqs, maxNumBatchedTokens };
-  const config = defaultEngineConfig({
-    ...limits,
-    // vLLM 0.19 defaulted to 0.9 of the GPU's memory.
-    numGpuBlocks:
-      run.numGpuBlocks ??
-      kvBlocks({ model, gpu: findGpu(gpu), tensorParallelSize, gpuMemoryUtilization: 0.9 }, limits),
-    maxModelLen: run.maxModelLen ?? model.contextTokensMax,
-  });
-  const cost =
-    stepTimes === 'roofline'
-      ? rooflineCost({ model, gpu: findGpu(gpu), tensorParallelSize, link })
-      : profileCost({
-          profile: await readProfileDirectory(profileDirectory(directory, truthCase)),
-          model,
-          hostSecondsPerStep,
-          link,
-        });
-  const result = replayRun(run.requests, config, cost);
-  return {
-    truthCase,
-    config,
-    result,
-    predicted: summarize(result.timings),
-    real: summarize(run.requests),
-  };
+  const { trace, engineArgs, profile } = truthCase;
+  const run = await simulateRun({ trace, engineArgs, profile, percentiles, ...options });
+  const records = readRecordedRun(trace);
+  const start = Math.min(...records.map(({ sentSeconds }) => sentSeconds));
+  const end = Math.max(...records.map(({ chunkSeconds }) => chunkSeconds.at(-1) as number));
+  const real = reportOf(records, { durationSeconds: end - start, percentiles, limits: {} });
+  return { truthCase, run, predicted: run.report, real };
 }
 
-function profileDirectory(directory: string, { run, gpu }: TruthCase): string {
-  const shortName = run.model.slice(run.model.indexOf('/') + 1);
-  return join(
-    directory,
-    'profile',
-    `${gpu.toUpperCase()}_${shortName}_tp${run.tensorParallelSize}`,
-  );
+/** Output tokens per second. */
+export function outputRate({ outputTokens, durationSeconds }: ServeReport): number {
+  return outputTokens / durationSeconds;
 }
 
-/** Relative errors of the three means that the targets are about. */
+/** Relative errors of the means that the targets are about. */
 export function meanErrors({
   predicted,
   real,
-}: Comparison): Record<'ttft' | 'tpot' | 'e2e', number> {
+}: Comparison): Record<'ttft' | 'tpot' | 'e2e' | 'rate', number> {
+  const mean = (name: 'ttft' | 'tpot' | 'e2el') =>
+    (predicted.fromSent[name]?.mean ?? NaN) / (real.fromSent[name]?.mean ?? NaN) - 1;
   return {
-    ttft: predicted.ttftMs.mean / real.ttftMs.mean - 1,
-    tpot: predicted.tpotMs.mean / real.tpotMs.mean - 1,
-    e2e: predicted.e2eMs.mean / real.e2eMs.mean - 1,
+    ttft: mean('ttft'),
+    tpot: mean('tpot'),
+    e2e: mean('e2el'),
+    rate: outputRate(predicted) / outputRate(real) - 1,
   };
-}
-
-function summarize(timings: readonly Timing[]): Summary {
-  const milliseconds = (of: (timing: Timing) => number, sample = timings) =>
-    percentiles(sample.map((timing) => of(timing) * 1000));
-  const start = Math.min(...timings.map(({ queuedSeconds }) => queuedSeconds));
-  const end = Math.max(...timings.map(({ lastTokenSeconds }) => lastTokenSeconds));
-  return {
-    ttftMs: milliseconds((t) => t.firstTokenSeconds - t.queuedSeconds),
-    tpotMs: milliseconds(
-      (t) => (t.lastTokenSeconds - t.firstTokenSeconds) / (t.outputTokens - 1),
-      timings.filter(({ outputTokens }) => outputTokens > 1),
-    ),
-    e2eMs: milliseconds((t) => t.lastTokenSeconds - t.queuedSeconds),
-    outputTokensPerSecond:
-      timings.reduce((sum, { outputTokens }) => sum + outputTokens, 0) / (end - start),
-  };
-}
-
-function percentiles(values: readonly number[]): Percentiles {
-  const sorted = Float64Array.from(values).sort();
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return { mean, p50: percentile(sorted, 50), p90: percentile(sorted, 90) };
 }

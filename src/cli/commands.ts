@@ -25,6 +25,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Send each request of an OpenAI endpoint to the engine that can answer it first.',
     load: async () => (await import('./commands/router.ts')).routerCommand(),
   },
+  simulate: {
+    summary: 'Say in virtual time what engines or caches would make of a trace.',
+    load: async () => (await import('./commands/simulate.ts')).simulateCommand(),
+  },
   up: {
     summary: 'Run engines and a router on this machine.',
     load: async () => (await import('./commands/up.ts')).upCommand(),

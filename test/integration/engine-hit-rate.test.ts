@@ -1,11 +1,11 @@
 // What engines behind the router find cached of real traffic, against the reference cache.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { BlockCache } from '../../src/core/simulation/index.ts';
 import { loadTokenizer } from '../../src/io/models/index.ts';
 import { loadTrace } from '../../src/io/traces/index.ts';
 import { createRequestWriter, createStreamClient } from '../../src/tools/benchmark/index.ts';
 import { metric, startFleet } from '../support/fleet.ts';
-import { ReferenceCache } from '../support/reference-cache.ts';
 
 const model = 'Qwen/Qwen3-8B';
 const blockTokens = 16;
@@ -46,7 +46,7 @@ async function serve(
   const tokenizer = await loadTokenizer();
   const writer = createRequestWriter({ api: 'chat', model, tokenizer, blockTokens, seed: 0 });
   const references = new Map(
-    fleet.engines.map((engine) => [engine.url, new ReferenceCache(options.blocksMax)]),
+    fleet.engines.map((engine) => [engine.url, new BlockCache(options.blocksMax)]),
   );
   const [found, expected]: [number[], number[]] = [[], []];
   for (const request of await shrunkTrace(options.requests)) {

@@ -9,29 +9,31 @@ import { predictTpotMs, readMeasuredPoints } from '../../bench/truth/points.ts';
 const directory = join(import.meta.dirname, '../../bench/data/vllm-runs');
 
 for (const truthCase of truthCases(directory)) {
-  test(`means of ${truthCase.run.name} are within ${truthCase.errorMax * 100} % of the real vLLM`, async () => {
-    const comparison = await compareRun(directory, truthCase);
+  test(`means of ${truthCase.name} are within ${truthCase.errorMax * 100} % of the real vLLM`, async () => {
+    const comparison = await compareRun(truthCase);
     for (const [metric, error] of Object.entries(meanErrors(comparison))) {
       assert.ok(Math.abs(error) <= truthCase.errorMax, `${metric} is off by ${error}`);
     }
-    const { timings } = comparison.result;
-    assert.ok(timings.every(({ lastTokenSeconds }) => lastTokenSeconds > 0));
+    const { report } = comparison.run;
+    assert.equal(report.completed, 300);
   });
 }
 
 test('without its link constants the tensor-parallel run is far off: they are needed', async () => {
-  const tensorParallel = truthCases(directory).find(({ link }) => link);
+  const tensorParallel = truthCases(directory).find(({ profile }) => profile.endsWith('_tp2'));
   assert.ok(tensorParallel);
-  const bare = { ...tensorParallel, hostSecondsPerStep: 0, link: undefined };
-  const { ttft } = meanErrors(await compareRun(directory, bare));
+  const bare = { hostSecondsPerStep: 0, allReduceLatencySeconds: 0, allReduceBytesPerSecond: 1e15 };
+  const { ttft } = meanErrors(await compareRun(tensorParallel, bare));
   assert.ok(ttft < -0.4, `TTFT is off by ${ttft}`);
 });
 
 test('with the roofline instead of a profile the same means are within 10 %', async () => {
   for (const truthCase of truthCases(directory)) {
-    const errors = meanErrors(await compareRun(directory, truthCase, 'roofline'));
+    const errors = meanErrors(
+      await compareRun(truthCase, { profile: undefined, gpu: truthCase.gpu }),
+    );
     for (const [metric, error] of Object.entries(errors)) {
-      assert.ok(Math.abs(error) < 0.1, `${truthCase.run.name}: ${metric} is off by ${error}`);
+      assert.ok(Math.abs(error) < 0.1, `${truthCase.name}: ${metric} is off by ${error}`);
     }
   }
 });

@@ -1,10 +1,10 @@
-// The reference cache against the figures published for the conversation trace, so that engines
-// can be checked against the reference.
+// Prefix hits without service times against the figures published for the conversation trace, so
+// that engines can be checked against them.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { prefixHits } from '../../src/core/simulation/index.ts';
 import type { TraceRequest } from '../../src/core/workload/index.ts';
 import { loadTrace } from '../../src/io/traces/index.ts';
-import { tokenHitRate } from '../support/reference-cache.ts';
 
 let requests: readonly TraceRequest[];
 before(async () => {
@@ -25,30 +25,42 @@ test('the conversation trace has its 12,031 requests and lengths', () => {
 });
 
 test('one cache hits as often as computed independently, at every capacity', () => {
-  const expected: readonly (readonly [number, string])[] = [
-    [500, '0.0430'],
-    [1000, '0.0454'],
-    [2000, '0.0554'],
-    [5000, '0.1140'],
-    [10_000, '0.2157'],
-    [50_000, '0.3615'],
-    [Number.POSITIVE_INFINITY, '0.3736'],
+  const expected: readonly (readonly [number, string, string])[] = [
+    [500, '0.0422', '0.0430'],
+    [1000, '0.0445', '0.0454'],
+    [2000, '0.0543', '0.0554'],
+    [5000, '0.1118', '0.1140'],
+    [5859, '0.1361', '0.1387'],
+    [10_000, '0.2116', '0.2157'],
+    [20_000, '0.2878', '0.2935'],
+    [50_000, '0.3546', '0.3615'],
+    [97_656, '0.3635', '0.3707'],
+    [Number.POSITIVE_INFINITY, '0.3664', '0.3736'],
   ];
-  for (const [blocksMax, rate] of expected) {
-    const found = tokenHitRate(requests, { blockTokens, blocksMax, engines: 1 });
-    assert.equal(found.toFixed(4), rate, `${blocksMax} blocks`);
+  for (const [blocksMax, blockRate, tokenRate] of expected) {
+    const { blockHit, tokenHit } = prefixHits(requests, { blockTokens, blocksMax, engines: 1 });
+    assert.deepEqual(
+      [blockHit.toFixed(4), tokenHit.toFixed(4)],
+      [blockRate, tokenRate],
+      `${blocksMax} blocks`,
+    );
   }
 });
 
-test('a fleet under round robin hits as often as computed independently', () => {
-  const expected: readonly (readonly [number, number, string])[] = [
-    [4, 1000, '0.0544'],
-    [4, 5000, '0.1239'],
-    [8, 5000, '0.1087'],
-    [8, Number.POSITIVE_INFINITY, '0.1390'],
+test('a fleet hits as often as computed independently, under round robin and by prefix and load', () => {
+  const infinite = Number.POSITIVE_INFINITY;
+  const expected: readonly (readonly [number, number, string, string, string | undefined])[] = [
+    [4, 1000, '0.0544', '0.0875', '1.00'],
+    [4, 5000, '0.1239', '0.2935', undefined],
+    [8, 5000, '0.1087', '0.3575', undefined],
+    [8, infinite, '0.1390', '0.3736', '1.01'],
   ];
-  for (const [engines, blocksMax, rate] of expected) {
-    const found = tokenHitRate(requests, { blockTokens, blocksMax, engines });
-    assert.equal(found.toFixed(4), rate, `${engines} engines of ${blocksMax} blocks`);
+  for (const [engines, blocksMax, inTurn, byPrefix, spread] of expected) {
+    const options = { blockTokens, blocksMax, engines };
+    const what = `${engines} engines of ${blocksMax} blocks`;
+    assert.equal(prefixHits(requests, options).tokenHit.toFixed(4), inTurn, what);
+    const found = prefixHits(requests, { ...options, policy: 'prefix-load' });
+    assert.equal(found.tokenHit.toFixed(4), byPrefix, what);
+    if (spread !== undefined) assert.equal(found.spread.toFixed(2), spread, what);
   }
 });

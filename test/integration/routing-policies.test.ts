@@ -2,16 +2,17 @@
 // core that the router runs. `node bench/policies.ts` prints the whole comparison.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { percentile } from '../../src/core/stats/index.ts';
-import { loadTrace } from '../../src/io/traces/index.ts';
 import {
   type FleetOptions,
   fleetOf,
+  type SimulatedRequest,
+  simulateFleet,
   traceBlockTokens,
-  withHotPrefix,
   withSessions,
-} from '../support/fleet-scenarios.ts';
-import { type SimulatedRequest, simulateFleet } from '../support/fleet-simulation.ts';
+} from '../../src/core/simulation/index.ts';
+import { percentile } from '../../src/core/stats/index.ts';
+import { loadTrace } from '../../src/io/traces/index.ts';
+import { withHotPrefix } from '../support/fleet-scenarios.ts';
 
 const otherPolicies = ['roundrobin', 'session', 'prefixaware', 'leastloaded'];
 

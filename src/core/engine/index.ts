@@ -1,6 +1,7 @@
 // The engine model: a vLLM engine step by step, and what its steps cost.
 export type { BlockKey } from '../kv/index.ts';
 export { findGpu, type GpuSpec, gpus } from './catalogue/gpus.ts';
+export { defaultHostSecondsPerStep, type HostConstants, hostConstants } from './catalogue/hosts.ts';
 export { engineConfigFor, kvBlocks, type LayoutOptions } from './catalogue/memory.ts';
 export {
   kvBytesPerToken,

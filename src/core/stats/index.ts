@@ -8,7 +8,7 @@ export {
   type ServiceLevel,
 } from './latencies.ts';
 export { percentile, type Summary, samplesNeeded, summarize } from './percentile.ts';
-export { latencyKeys, toServeJson } from './serve-json.ts';
+export { latencyKeys, serveSummaryJson, toServeJson } from './serve-json.ts';
 export {
   type LatencyName,
   type LatencySummaries,

@@ -15,12 +15,27 @@ export function toServeJson(
   report: ServeReport,
   records: readonly RequestRecord[],
 ): Record<string, unknown> {
-  const seconds = report.durationSeconds;
-  const perSecond = (count: number) => (seconds > 0 ? count / seconds : 0);
   const latencies = records.map((record) =>
     record.error === undefined ? latenciesOf(record) : undefined,
   );
-  const json = {
+  return {
+    ...serveSummaryJson(report),
+    input_lens: records.map((record) => record.promptTokens),
+    output_lens: records.map((record) => (record.error === undefined ? record.outputTokens : 0)),
+    ttfts: latencies.map((all) => all?.ttftSeconds ?? 0),
+    itls: latencies.map((all) => all?.itlSeconds ?? []),
+    latencies: latencies.map((all) => all?.e2eSeconds ?? 0),
+    start_times: records.map((record) => record.sentSeconds),
+    queue_times: records.map((record) => record.sentSeconds - record.scheduledSeconds),
+    errors: records.map((record) => record.error?.message ?? ''),
+  };
+}
+
+/** The same without the arrays: what `vllm bench serve --save-result` writes of a run as a whole. */
+export function serveSummaryJson(report: ServeReport): Record<string, number | null> {
+  const seconds = report.durationSeconds;
+  const perSecond = (count: number) => (seconds > 0 ? count / seconds : 0);
+  return {
     duration: seconds,
     completed: report.completed,
     failed: report.failed,
@@ -32,18 +47,7 @@ export function toServeJson(
     total_token_throughput: perSecond(report.inputTokens + report.outputTokens),
     max_output_tokens_per_s: report.peakChunksPerSecond,
     max_concurrent_requests: report.peakConcurrency,
-  };
-  return {
-    ...json,
     ...latencyKeys(report.fromSent, report.percentiles),
-    input_lens: records.map((record) => record.promptTokens),
-    output_lens: records.map((record) => (record.error === undefined ? record.outputTokens : 0)),
-    ttfts: latencies.map((all) => all?.ttftSeconds ?? 0),
-    itls: latencies.map((all) => all?.itlSeconds ?? []),
-    latencies: latencies.map((all) => all?.e2eSeconds ?? 0),
-    start_times: records.map((record) => record.sentSeconds),
-    queue_times: records.map((record) => record.sentSeconds - record.scheduledSeconds),
-    errors: records.map((record) => record.error?.message ?? ''),
   };
 }
 

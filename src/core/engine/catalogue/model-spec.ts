@@ -22,6 +22,8 @@ export interface ModelSpec {
   readonly contextTokensMax: number;
   /** Bytes of one weight and of one KV value as vLLM loads it by default. */
   readonly bytesPerValue: number;
+  /** Bytes of one KV value where they differ from `bytesPerValue`: 1 for an fp8 KV cache. */
+  readonly kvBytesPerValue?: number;
   /** Where these numbers come from. */
   readonly source: string;
 }
@@ -69,7 +71,8 @@ export function weightBytes(model: ModelSpec): number {
 
 /** KV cache bytes of one token, over all GPUs: 2 · layers · KV heads · head size · bytes. */
 export function kvBytesPerToken(model: ModelSpec): number {
-  return 2 * model.layers * model.kvHeads * model.headDim * model.bytesPerValue;
+  const { kvBytesPerValue = model.bytesPerValue } = model;
+  return 2 * model.layers * model.kvHeads * model.headDim * kvBytesPerValue;
 }
 
 /** The same on one GPU: KV heads are split over the GPUs until each has one, then copied. */

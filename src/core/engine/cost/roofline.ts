@@ -1,6 +1,7 @@
 // Step time from first principles, for models and GPUs that nobody has profiled: each part takes
 // as long as its arithmetic or its memory traffic, whichever is more.
 import type { GpuSpec } from '../catalogue/gpus.ts';
+import { allReduceLink, defaultHostSecondsPerStep } from '../catalogue/hosts.ts';
 import {
   kvBytesPerTokenPerGpu,
   layerParametersPerToken,
@@ -26,16 +27,8 @@ export interface RooflineOptions {
 // The constants below, and the efficiencies of H100, H200 and B200, are fitted to the time per
 // output token of measured points (docs/models/engine-model.md, "Roofline").
 
-/** Scheduling, input preparation and sampling that no kernel hides. */
-const defaultHostSecondsPerStep = 0.6e-3;
 /** Gaps between the kernels of a layer. */
 const layerOverheadSeconds = 11e-6;
-/** Start of an all-reduce within one machine: a fixed part, and one per doubling of its GPUs. */
-const allReduceStartSeconds = {
-  NVLink: [5.5e-6, 7e-6],
-  PCIe: [18e-6, 7e-6],
-  memory: [20e-6, 0],
-} as const;
 /**
  * How sharply arithmetic and memory traffic hide each other: t = (a^p + m^p)^(1/p). A perfect
  * overlap would be p = ∞, none p = 1; the measured matrix kernels around the ridge lie near 2.
@@ -52,7 +45,7 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
   const { model, gpu, tensorParallelSize: gpusPerLayer = 1 } = options;
   const weightBytesPerValue = options.weightBytesPerValue ?? model.bytesPerValue;
   const host = options.hostSecondsPerStep ?? defaultHostSecondsPerStep;
-  const link = options.link ?? defaultLink(gpu, gpusPerLayer);
+  const link = options.link ?? allReduceLink(gpu, gpusPerLayer);
   const speedUp = weightBytesPerValue === 1 ? 2 : 1;
   const matrixRate = gpu.flopsPerSecond * gpu.efficiency.matrix * speedUp;
   const attentionRate = gpu.flopsPerSecond * gpu.efficiency.attention;
@@ -85,14 +78,6 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
         allReduce(load.tokens)
       );
     },
-  };
-}
-
-function defaultLink({ link, efficiency }: GpuSpec, gpusPerLayer: number): AllReduceLink {
-  const [fixed, perDoubling] = allReduceStartSeconds[link.kind];
-  return {
-    latencySeconds: fixed + perDoubling * Math.log2(gpusPerLayer),
-    bytesPerSecond: link.bytesPerSecond * efficiency.link,
   };
 }
 

@@ -1,6 +1,6 @@
 // A fleet of engine models behind the real routing core, on a virtual clock: what a policy does to
 // a trace, in seconds instead of GPU-hours.
-import { ManualClock, seededRandom } from '../../src/core/base/index.ts';
+import { ManualClock, seededRandom } from '../base/index.ts';
 import {
   type EngineConfig,
   type EngineListener,
@@ -8,16 +8,16 @@ import {
   type EngineRequest,
   type EngineStep,
   type StepCostModel,
-} from '../../src/core/engine/index.ts';
-import { type BlockKey, KvIndex } from '../../src/core/kv/index.ts';
-import type { BlockStoredEvent } from '../../src/core/protocol/index.ts';
+} from '../engine/index.ts';
+import { type BlockKey, KvIndex } from '../kv/index.ts';
+import type { BlockStoredEvent } from '../protocol/index.ts';
 import {
   createPolicy,
   type Policy,
   RoutingCore,
   type RoutingRequest,
   type Ticket,
-} from '../../src/core/routing/index.ts';
+} from '../routing/index.ts';
 
 /** One request of a trace; equal block ids mean equal text after an equal prefix. */
 export interface SimulatedRequest {

@@ -1,0 +1,167 @@
+// `spillway simulate`: engines in virtual time.
+import { writeFile } from 'node:fs/promises';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { InputError } from '../../core/base/index.ts';
+import { type HitPolicy, hitPolicies } from '../../core/simulation/index.ts';
+import {
+  hitsJson,
+  hitsTable,
+  latencyTable,
+  perRequestLines,
+  simulatedRunJson,
+  simulateHits,
+  simulateRun,
+} from '../../tools/simulate/index.ts';
+
+/** The command `simulate` with its subcommands. */
+export function simulateCommand(): Command {
+  return new Command('simulate')
+    .description(
+      'Play a trace to engine models on a virtual clock and say what real ones would do.',
+    )
+    .option('--trace <file>', 'requests: JSON lines with block ids or Azure CSV, plain or gzipped')
+    .option('--engine-args <file>', 'meta.json of a recorded vLLM: the engine as it was started')
+    .option('--profile <directory>', 'measured step times (default: the roofline of the GPU)')
+    .option('--gpu <name>', 'GPU of the catalogue (default: as recorded, or the profile’s name)')
+    .option('--num-gpu-blocks-override <n>', 'KV blocks (default: as recorded, or computed)', whole)
+    .option('--host-ms-per-step <ms>', 'host time per step (default: that of the GPU)', nonNegative)
+    .option('--all-reduce-latency-us <us>', 'start of an all-reduce, tensor parallel', nonNegative)
+    .option('--all-reduce-gbps <n>', 'rate of an all-reduce, 10^9 bytes/s', positive)
+    .option('--percentiles <list>', 'comma-separated', toPercentiles, [50, 90, 95, 99])
+    .option('--per-request <file>', 'one line of JSON for each request')
+    .option('--json', "result in vllm bench serve's keys on standard output")
+    .exitOverride()
+    .action(runSimulation)
+    .addCommand(hitsCommand());
+}
+
+interface SimulateFlags {
+  readonly trace?: string;
+  readonly engineArgs?: string;
+  readonly profile?: string;
+  readonly gpu?: string;
+  readonly numGpuBlocksOverride?: number;
+  readonly hostMsPerStep?: number;
+  readonly allReduceLatencyUs?: number;
+  readonly allReduceGbps?: number;
+  readonly percentiles: readonly number[];
+  readonly perRequest?: string;
+  readonly json?: true;
+}
+
+async function runSimulation(flags: SimulateFlags): Promise<void> {
+  const { trace, engineArgs } = flags;
+  if (trace === undefined || engineArgs === undefined) {
+    throw new InputError(
+      'simulate needs --trace FILE and --engine-args META.json; see spillway simulate --help.',
+    );
+  }
+  const { hostMsPerStep, allReduceLatencyUs, allReduceGbps } = flags;
+  const run = await simulateRun({
+    trace,
+    engineArgs,
+    profile: flags.profile,
+    gpu: flags.gpu,
+    numGpuBlocks: flags.numGpuBlocksOverride,
+    hostSecondsPerStep: hostMsPerStep === undefined ? undefined : hostMsPerStep / 1e3,
+    allReduceLatencySeconds:
+      allReduceLatencyUs === undefined ? undefined : allReduceLatencyUs / 1e6,
+    allReduceBytesPerSecond: allReduceGbps === undefined ? undefined : allReduceGbps * 1e9,
+    percentiles: flags.percentiles,
+  });
+  await writePerRequest(flags.perRequest, () => perRequestLines(run.result.timings, 'queued'));
+  if (flags.json) process.stdout.write(`${JSON.stringify(simulatedRunJson(run))}\n`);
+  else process.stdout.write(latencyTable(run.report));
+}
+
+async function writePerRequest(file: string | undefined, lines: () => string): Promise<void> {
+  if (file === undefined) return;
+  try {
+    await writeFile(file, lines());
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InputError(`Cannot write the requests to ${file}: ${reason}.`, { cause: error });
+  }
+}
+
+interface HitsFlags {
+  readonly blockTokens?: number;
+  readonly capacity: readonly number[];
+  readonly engines: number;
+  readonly policy: HitPolicy;
+}
+
+function hitsCommand(): Command {
+  return (
+    new Command('hits')
+      .description('Prefix-cache hits of a trace without service times, one row for each capacity.')
+      .option('--block-tokens <n>', 'tokens of one block id (default: as the rows tell)', whole)
+      .requiredOption('--capacity <list>', 'blocks of each cache, e.g. 500,1000,inf', toCapacities)
+      .option('--engines <n>', 'caches, each on its own', whole, 1)
+      .addOption(
+        new Option('--policy <name>', 'which cache serves a request')
+          .choices(hitPolicies)
+          .default('roundrobin'),
+      )
+      // `--trace` and `--json` may also have been taken by the command above.
+      .option('--trace <file>', 'requests with block ids, plain or gzipped')
+      .option('--json', 'one JSON object a row')
+      .exitOverride()
+      .action(async (_flags, command: Command) => {
+        const flags = command.optsWithGlobals<HitsFlags & { trace?: string; json?: true }>();
+        const { capacity: capacities, blockTokens, engines, policy } = flags;
+        const trace = neededTrace(flags.trace);
+        const rows = await simulateHits({ trace, blockTokens, capacities, engines, policy });
+        if (flags.json) {
+          process.stdout.write(rows.map((row) => `${JSON.stringify(hitsJson(row))}\n`).join(''));
+        } else {
+          process.stdout.write(hitsTable(rows));
+        }
+      })
+  );
+}
+
+function neededTrace(trace: string | undefined): string {
+  if (trace !== undefined) return trace;
+  throw new InputError('simulate hits needs --trace FILE.');
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new InvalidArgumentError('It must be a whole number of at least 1.');
+  }
+  return value;
+}
+
+function nonNegative(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && Number.isFinite(value)) || text.trim() === '') {
+    throw new InvalidArgumentError('It must be a number, 0 or more.');
+  }
+  return value;
+}
+
+function positive(text: string): number {
+  if (nonNegative(text) === 0) throw new InvalidArgumentError('It must be a number above 0.');
+  return Number(text);
+}
+
+function toCapacities(text: string): number[] {
+  return text.split(',').map((part) => {
+    if (part.trim().toLowerCase() === 'inf') return Number.POSITIVE_INFINITY;
+    return whole(part);
+  });
+}
+
+function toPercentiles(text: string): number[] {
+  return text.split(',').map((part) => {
+    const value = Number(part);
+    if (!(value > 0 && value < 100)) {
+      throw new InvalidArgumentError(
+        'It must be a list of numbers between 0 and 100, e.g. 50,90,99.',
+      );
+    }
+    return value;
+  });
+}

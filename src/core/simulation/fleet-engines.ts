@@ -1,0 +1,63 @@
+// Engines of a fleet from the catalogue, and traffic with sessions for them.
+import {
+  type EngineConfig,
+  engineConfigFor,
+  findGpu,
+  findModel,
+  rooflineCost,
+  type StepCostModel,
+} from '../engine/index.ts';
+import type { TraceRequest } from '../workload/index.ts';
+import type { SimulatedEngine, SimulatedRequest } from './fleet.ts';
+
+/** Tokens per block id of the Mooncake trace. */
+export const traceBlockTokens = 512;
+/** Coarser than vLLM's 16, for speed; hits differ by less than 64 tokens a request. */
+const simulatedBlockSize = 64;
+
+export interface FleetOptions {
+  readonly engines: number;
+  /** @default 'Qwen3-8B' */
+  readonly model?: string;
+  /** @default 'H100-80GB' */
+  readonly gpu?: string;
+  /** KV cache of each engine in blocks of the trace; what fits on the GPU unless given. */
+  readonly cacheTraceBlocks?: number | undefined;
+  /** The first engine's steps take this many times as long. @default 1 */
+  readonly firstSlowedBy?: number | undefined;
+  /** @default true */
+  readonly enablePrefixCaching?: boolean;
+}
+
+/** Engines as `vllm serve` would size them, with roofline step times. */
+export function fleetOf(options: FleetOptions): SimulatedEngine[] {
+  const model = findModel(options.model ?? 'Qwen3-8B');
+  const gpu = findGpu(options.gpu ?? 'H100-80GB');
+  const { cacheTraceBlocks, firstSlowedBy = 1, enablePrefixCaching = true } = options;
+  const numGpuBlocks =
+    cacheTraceBlocks && Math.ceil((cacheTraceBlocks * traceBlockTokens) / simulatedBlockSize);
+  const config: EngineConfig = engineConfigFor(
+    { model, gpu, ...(numGpuBlocks ? { numGpuBlocks } : {}) },
+    // The trace has prompts of up to 126,195 tokens.
+    { blockSize: simulatedBlockSize, maxModelLen: 131_072, enablePrefixCaching },
+  );
+  const cost = rooflineCost({ model, gpu });
+  const slowed: StepCostModel = {
+    stepSeconds: (load) => cost.stepSeconds(load) * firstSlowedBy,
+  };
+  return Array.from({ length: options.engines }, (_, i) => ({
+    config,
+    cost: i === 0 ? slowed : cost,
+  }));
+}
+
+/**
+ * A trace without session ids, with its conversations as sessions: block 0 is in all requests, so
+ * the block after it tells a conversation.
+ */
+export function withSessions(requests: readonly TraceRequest[]): SimulatedRequest[] {
+  return requests.map((request, i) => ({
+    ...request,
+    session: String(request.blockIds[1] ?? `alone-${i}`),
+  }));
+}

@@ -1,0 +1,19 @@
+// Engines and fleets on a virtual clock.
+export { BlockCache } from './block-cache.ts';
+export {
+  type FleetSimulationOptions,
+  type FleetSimulationResult,
+  type SimulatedEngine,
+  type SimulatedRequest,
+  simulateFleet,
+} from './fleet.ts';
+export { type FleetOptions, fleetOf, traceBlockTokens, withSessions } from './fleet-engines.ts';
+export {
+  type HitPolicy,
+  hitPolicies,
+  type PrefixHitOptions,
+  type PrefixHits,
+  prefixHits,
+} from './prefix-hits.ts';
+export { type RunOptions, type RunResult, replayRun } from './run-replay.ts';
+export { recordOf, type Timing } from './timing.ts';

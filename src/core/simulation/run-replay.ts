@@ -1,0 +1,128 @@
+// Plays a trace to the engine cores of one vLLM server, on a virtual clock: what the server would
+// have written into its own timestamps.
+import {
+  type EngineConfig,
+  EngineModel,
+  type EngineRequest,
+  type EngineStep,
+  type StepCostModel,
+} from '../engine/index.ts';
+import type { Trace, TraceRequest } from '../workload/index.ts';
+import type { Timing } from './timing.ts';
+
+export interface RunOptions {
+  /** Its blocks are the engine's. */
+  readonly trace: Trace;
+  readonly config: EngineConfig;
+  readonly cost: StepCostModel;
+  /** Engine cores, each with a KV cache of its own (vLLM's data parallelism); 1 unless given. */
+  readonly dataParallelSize?: number;
+}
+
+export interface RunResult {
+  /** Aligned with the requests of the trace. */
+  readonly timings: readonly Timing[];
+  readonly steps: number;
+  readonly preemptions: number;
+}
+
+interface MutableTiming extends Timing {
+  queuedSeconds: number;
+  cachedTokens: number;
+  readonly tokenSeconds: number[];
+}
+
+interface Core {
+  readonly engine: EngineModel;
+  step: EngineStep | undefined;
+  /** Requests that arrived while a step ran. */
+  readonly inbox: number[];
+  unfinished: number;
+}
+
+/**
+ * Runs the requests through the model with their arrivals and lengths. Like vLLM's engine process,
+ * a core takes new requests in between steps, and the time of a request counts from there. Of
+ * several cores a request goes to the one with the fewest unfinished.
+ *
+ * @throws {InputError} If a prompt is longer than the engine's context.
+ */
+export function replayRun({ trace, config, cost, dataParallelSize = 1 }: RunOptions): RunResult {
+  const { requests } = trace;
+  const timings = requests.map(
+    ({ arrivalSeconds, promptTokens }): MutableTiming => ({
+      arrivalSeconds,
+      queuedSeconds: NaN,
+      tokenSeconds: [],
+      promptTokens,
+      cachedTokens: 0,
+      engine: 0,
+    }),
+  );
+  const timingOf = (id: string) => timings[Number(id)] as MutableTiming;
+  const cores = Array.from({ length: dataParallelSize }, (): Core => {
+    const admitted = ({ id }: EngineRequest, cachedTokens: number) => {
+      timingOf(id).cachedTokens = cachedTokens;
+    };
+    const engine = new EngineModel({ config, cost, listener: { admitted } });
+    return { engine, step: undefined, inbox: [], unfinished: 0 };
+  });
+
+  const takeIn = (core: Core, now: number): void => {
+    for (const index of core.inbox.splice(0)) {
+      core.engine.add(engineRequest(requests[index] as TraceRequest, index, config.blockSize), now);
+      (timings[index] as MutableTiming).queuedSeconds = now;
+    }
+    core.step = core.engine.schedule(now);
+  };
+  const endStep = (core: Core, step: EngineStep): void => {
+    core.engine.complete(step, (request, outputIndex) => {
+      timingOf(request.id).tokenSeconds.push(step.endSeconds);
+      if (outputIndex + 1 === request.maxTokens) core.unfinished--;
+      return false;
+    });
+  };
+  let next = 0;
+  for (;;) {
+    const arrival = requests[next]?.arrivalSeconds ?? Number.POSITIVE_INFINITY;
+    const core = cores.reduce((a, b) => (endOf(b) < endOf(a) ? b : a));
+    const now = Math.min(arrival, endOf(core));
+    if (now === Number.POSITIVE_INFINITY) break;
+    // All that arrive at one moment are taken in together, before a step is planned.
+    for (; (requests[next]?.arrivalSeconds ?? Number.POSITIVE_INFINITY) <= now; next++) {
+      const to = cores.reduce((a, b) => (b.unfinished < a.unfinished ? b : a));
+      timings[next] = { ...(timings[next] as MutableTiming), engine: cores.indexOf(to) };
+      to.unfinished++;
+      to.inbox.push(next);
+    }
+    if (core.step?.endSeconds === now) {
+      endStep(core, core.step);
+      takeIn(core, now);
+    }
+    for (const idle of cores) if (idle.step === undefined && idle.inbox.length) takeIn(idle, now);
+  }
+  const sum = (of: (core: Core) => number) => cores.reduce((total, core) => total + of(core), 0);
+  return {
+    timings,
+    steps: sum(({ engine }) => engine.stats.steps),
+    preemptions: sum(({ engine }) => engine.stats.preemptions),
+  };
+}
+
+function endOf({ step }: Core): number {
+  return step?.endSeconds ?? Number.POSITIVE_INFINITY;
+}
+
+function engineRequest(request: TraceRequest, index: number, blockSize: number): EngineRequest {
+  const { promptTokens, outputTokens, blockIds, arrivalSeconds } = request;
+  const promptBlocks = Math.floor(promptTokens / blockSize);
+  return {
+    id: String(index),
+    promptTokens,
+    maxTokens: outputTokens,
+    priority: 0,
+    arrivalSeconds,
+    // A trace does not say what was answered, so an answer's blocks are nobody else's.
+    blockKey: (block) => (block < promptBlocks ? (blockIds[block] as number) : `${index}/${block}`),
+  };
+}

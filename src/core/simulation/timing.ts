@@ -1,0 +1,35 @@
+// What a simulated request went through, and a run of them in the words of a benchmark.
+import type { RequestRecord } from '../stats/index.ts';
+
+/** One request's life on the virtual clock, in seconds. */
+export interface Timing {
+  readonly arrivalSeconds: number;
+  /** When the engine took it in, between two steps; a vLLM's own timestamps count from there. */
+  readonly queuedSeconds: number;
+  /** When each output token came, in order. */
+  readonly tokenSeconds: readonly number[];
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  /** Index of the engine that served it. */
+  readonly engine: number;
+}
+
+/**
+ * The timing as a benchmark's client records it.
+ *
+ * @param from What its latencies count from: the engine's queue, as recordings of vLLM have it, or
+ *   the arrival.
+ */
+export function recordOf(timing: Timing, from: 'queued' | 'arrival'): RequestRecord {
+  const { arrivalSeconds, queuedSeconds, tokenSeconds, promptTokens, cachedTokens } = timing;
+  return {
+    scheduledSeconds: arrivalSeconds,
+    sentSeconds: from === 'queued' ? queuedSeconds : arrivalSeconds,
+    chunkSeconds: tokenSeconds,
+    promptTokens,
+    outputTokens: tokenSeconds.length,
+    cachedTokens,
+    engine: `engine-${timing.engine}`,
+    error: undefined,
+  };
+}

@@ -1,0 +1,31 @@
+// `--per-request FILE`: one line of JSON for each request of a simulated run.
+import type { Timing } from '../../core/simulation/index.ts';
+
+/** Lines in the order of the trace; times in milliseconds from the trace's origin. */
+export function perRequestLines(timings: readonly Timing[], from: 'queued' | 'arrival'): string {
+  return timings
+    .map((timing, index) => `${JSON.stringify(lineOf(timing, index, from))}\n`)
+    .join('');
+}
+
+function lineOf(timing: Timing, index: number, from: 'queued' | 'arrival') {
+  const { arrivalSeconds, queuedSeconds, tokenSeconds, promptTokens, cachedTokens } = timing;
+  const start = from === 'queued' ? queuedSeconds : arrivalSeconds;
+  const first = tokenSeconds[0] as number;
+  const last = tokenSeconds.at(-1) as number;
+  const tokens = tokenSeconds.length;
+  return {
+    index,
+    input_length: promptTokens,
+    output_length: tokens,
+    cached_tokens: cachedTokens,
+    engine: timing.engine,
+    arrival_ms: arrivalSeconds * 1000,
+    queued_ms: queuedSeconds * 1000,
+    first_token_ms: first * 1000,
+    last_token_ms: last * 1000,
+    ttft_ms: (first - start) * 1000,
+    tpot_ms: tokens > 1 ? ((last - first) * 1000) / (tokens - 1) : null,
+    e2el_ms: (last - start) * 1000,
+  };
+}
