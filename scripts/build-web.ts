@@ -42,6 +42,11 @@ async function buildWebpage(): Promise<void> {
     .replace('__STYLE__', `/assets/${files.find((file) => file.endsWith('.css'))}`);
   mkdirSync(output, { recursive: true });
   writeFileSync(join(output, 'index.html'), page);
+  // Both are MIT: whoever passes their code on passes the licence on.
+  const licences = ['preact', 'uplot'].map(
+    (name) => `${name}\n\n${readFileSync(join('node_modules', name, 'LICENSE'), 'utf8')}`,
+  );
+  writeFileSync(join(output, 'licences.txt'), licences.join('\n\n'));
   const kilobytes =
     Object.values(result.metafile.outputs).reduce((sum, o) => sum + o.bytes, 0) / 1e3;
   const milliseconds = performance.now() - startedAt;

@@ -25,10 +25,15 @@ export type EnginePlan = LocalEngine | RemoteEngine;
 /**
  * Expands `servingEngineSpec.modelSpec` into engines, in the order of the file.
  *
- * @throws {InputError} If nothing is left to run, or an entry lacks its model.
+ * @throws {InputError} If nothing is left to run, an entry lacks its model, or the router is off.
  */
 export function planEngines(values: Values): EnginePlan[] {
   const { enableEngine, modelSpec } = values.servingEngineSpec;
+  if (!values.routerSpec.enableRouter) {
+    throw new InputError(
+      'routerSpec.enableRouter is false, and "spillway up" always runs the router: leave the key out.',
+    );
+  }
   const engines = enableEngine
     ? modelSpec.filter((spec) => spec.enabled).flatMap((spec) => enginesOf(spec))
     : [];

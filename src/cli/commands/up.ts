@@ -18,11 +18,11 @@ import { watchStopSignals } from '../../io/processes/index.ts';
 import { loadValues } from '../../io/values/index.ts';
 
 interface UpFlags extends Omit<UpOverrides, 'engineUrls'> {
-  readonly file: string[];
-  readonly set: string[];
-  readonly setString: string[];
+  readonly file?: string[];
+  readonly set?: string[];
+  readonly setString?: string[];
   readonly preset?: string;
-  readonly engine: string[];
+  readonly engine?: string[];
   readonly plain?: boolean;
   readonly json?: boolean;
   readonly logDir?: string;
@@ -31,9 +31,9 @@ interface UpFlags extends Omit<UpOverrides, 'engineUrls'> {
 export function upCommand(): Command {
   return new Command('up')
     .description('Run engines and a router on this machine, until Ctrl-C.')
-    .option('-f, --file <file>', 'values file; repeatable, later ones win; - is stdin', collect, [])
-    .option('--set <key=value>', 'set one value, as with Helm; repeatable', collect, [])
-    .option('--set-string <key=value>', 'the same, as text; repeatable', collect, [])
+    .option('-f, --file <file>', 'values file; repeatable, later ones win; - is stdin', collect)
+    .option('--set <key=value>', 'set one value, as with Helm; repeatable', collect)
+    .option('--set-string <key=value>', 'the same, as text; repeatable', collect)
     .option('--preset <name>', `values to start from (default: ${defaultPreset} if no -f is given)`)
     .option('--engines <n>', 'number of engines', wholeNumber)
     .option('--gpu <type>', 'GPU type of the embedded engines, from the catalogue')
@@ -42,7 +42,7 @@ export function upCommand(): Command {
       new Option('--policy <name>', 'how the router picks an engine').choices(routingLogics),
     )
     .option('--time-scale <x>', 'model seconds per real second', positiveNumber)
-    .option('--engine <url>', 'add an engine that runs already; repeatable', collectUrl, [])
+    .option('--engine <url>', 'add an engine that runs already; repeatable', collectUrl)
     .option('--host <address>', 'address where the router listens (default: 127.0.0.1)')
     .option('-p, --port <port>', 'port where the router listens (default: 8000)', portNumber)
     .option('--no-dashboard', 'do not serve the web page')
@@ -53,7 +53,7 @@ export function upCommand(): Command {
 }
 
 async function up(flags: UpFlags): Promise<void> {
-  const usesDefault = flags.preset === undefined && flags.file.length === 0;
+  const usesDefault = flags.preset === undefined && flags.file === undefined;
   const loaded = await loadValues({
     files: flags.file,
     sets: flags.set,
@@ -124,11 +124,11 @@ function watchKeys(keys: Readonly<Record<string, () => void>>): () => void {
   };
 }
 
-function collect(value: string, before: string[]): string[] {
+function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 
-function collectUrl(value: string, before: string[]): string[] {
+function collectUrl(value: string, before: string[] = []): string[] {
   const url = URL.parse(value);
   if (!url || !/^https?:$/.test(url.protocol)) {
     throw new InvalidArgumentError('Give a URL such as http://10.0.0.7:8000.');
