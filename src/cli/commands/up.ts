@@ -91,6 +91,9 @@ async function up(flags: UpFlags): Promise<void> {
 }
 
 function outputFor(flags: UpFlags, quit: () => void): { output: UpOutput; release: () => void } {
+  // Other commands end when nobody reads any more. A stack is ended by signals, in order: a terminal
+  // that is closed sends SIGHUP, and then its errors must not come first.
+  stdout.removeAllListeners('error');
   const out = new LineWriter(stdout);
   const log = new LineWriter(stderr);
   const none = (): void => undefined;
@@ -116,6 +119,7 @@ function watchKeys(keys: Readonly<Record<string, () => void>>): () => void {
     for (const key of data.toString()) keys[key]?.();
   };
   stdin.setRawMode(true);
+  stdin.on('error', () => undefined);
   stdin.on('data', onData);
   return () => {
     stdin.off('data', onData);
