@@ -91,9 +91,12 @@ async function up(flags: UpFlags): Promise<void> {
 }
 
 function outputFor(flags: UpFlags, quit: () => void): { output: UpOutput; release: () => void } {
-  // Other commands end when nobody reads any more. A stack is ended by signals, in order: a terminal
-  // that is closed sends SIGHUP, and then its errors must not come first.
+  // Other commands exit at once when nobody reads any more; a stack is stopped in order. A terminal
+  // that is closed (EIO) sends SIGHUP itself.
   stdout.removeAllListeners('error');
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') quit();
+  });
   const out = new LineWriter(stdout);
   const log = new LineWriter(stderr);
   const none = (): void => undefined;
