@@ -220,7 +220,8 @@ test('any answer that Node reads, we read to the same bytes, however it is split
         at = Math.max(at, cut);
         await new Promise((resolve) => setImmediate(resolve));
       }
-      socket.end();
+      // A connection whose answer is complete may already carry the pool's next request.
+      if (bytes.includes('Connection: close')) socket.end();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
