@@ -15,6 +15,8 @@ test('what cannot start is one sentence', async (context) => {
       /^spillway: port \d+ on 127\.0\.0\.1 is in use: stop .* or choose another port with --port\.\n$/,
       2,
     ],
+    [['--gpu', 'H1000'], /^spillway: GPU "H1000" is not in the catalogue; did you mean .*\n$/, 2],
+    [['--model', 'no/such'], /^spillway: Model "no\/such" is not in the catalogue; .*\n$/, 2],
     [['--log-dir', '/dev/null/logs'], /^spillway: cannot write logs to .*--log-dir\.\n$/, 2],
     [
       ['--engine', `http://127.0.0.1:${nobody}`],

@@ -13,7 +13,7 @@ import {
   type UpOverrides,
 } from '../../apps/up/index.ts';
 import { findGpu, findModel } from '../../core/engine/index.ts';
-import { defaultPreset, routingLogics } from '../../core/values/index.ts';
+import { defaultPreset, engineKind, routingLogics, type Values } from '../../core/values/index.ts';
 import { watchStopSignals } from '../../io/processes/index.ts';
 import { loadValues } from '../../io/values/index.ts';
 
@@ -73,6 +73,7 @@ async function up(flags: UpFlags): Promise<void> {
     dashboard: flags.dashboard === false ? false : undefined,
     engineUrls: flags.engine,
   });
+  checkFlagNames(flags, values);
   const signals = watchStopSignals();
   const { output, release } = outputFor(flags, () => process.kill(process.pid, 'SIGINT'));
   try {
@@ -88,6 +89,15 @@ async function up(flags: UpFlags): Promise<void> {
     release();
     signals.release();
   }
+}
+
+/** What the values say was checked with its place; the flags came after. */
+function checkFlagNames({ gpu, model }: UpFlags, values: Values): void {
+  const embeds = values.servingEngineSpec.modelSpec.some(
+    (entry) => entry.enabled && engineKind(entry) === 'embedded',
+  );
+  if (gpu !== undefined) findGpu(gpu);
+  if (model !== undefined && embeds && !/^[./]/.test(model)) findModel(model);
 }
 
 function outputFor(flags: UpFlags, quit: () => void): { output: UpOutput; release: () => void } {

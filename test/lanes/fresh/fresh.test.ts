@@ -11,7 +11,7 @@ import { isAlive, UpProcess } from '../../support/up-process.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..', '..', '..');
-/** A second start installs nothing: 3 s on two idle cores, more when they are busy. */
+/** A second start installs nothing; the bound leaves room for a busy machine. */
 const secondStartSecondsMax = 60;
 
 let copy: string;

