@@ -7,6 +7,7 @@ import { defaultEngineConfig } from '../../src/core/engine/index.ts';
 import { loadTokenizer } from '../../src/io/models/index.ts';
 
 const server = await createEngineServer({
+  devMode: true,
   port: 0,
   model: 'tiny',
   servedModelNames: ['tiny', 'alias'],

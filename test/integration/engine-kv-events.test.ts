@@ -80,7 +80,7 @@ test('lost batches leave a gap in the numbers, duplicated ones come twice', asyn
 
 async function start(t: TestContext, faults: FaultOptions, numGpuBlocks = 100) {
   const server = await createEngineServer({
-    ...{ port: 0, model: 'tiny', tokenizer, faults },
+    ...{ port: 0, model: 'tiny', tokenizer, faults, devMode: true },
     config: defaultEngineConfig({ maxModelLen: 160, numGpuBlocks, blockSize: 16 }),
     cost: { stepSeconds: () => 0.001 },
     timeScale: Number.POSITIVE_INFINITY,

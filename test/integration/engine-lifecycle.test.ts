@@ -158,6 +158,7 @@ test('an engine says what it is, which flags mean nothing, and refuses those it 
 
 async function start(t: TestContext, options: Partial<EngineServerOptions>) {
   const server = await createEngineServer({
+    devMode: true,
     port: 0,
     model: 'tiny',
     tokenizer,

@@ -62,6 +62,8 @@ export interface EngineServerOptions {
   readonly enableAutoToolChoice?: boolean;
   /** vLLM's name of a parser, such as `hermes`; needed for any tool call. @default none */
   readonly toolCallParser?: string;
+  /** Opens the routes of VLLM_SERVER_DEV_MODE=1, such as /reset_prefix_cache. @default false */
+  readonly devMode?: boolean;
   /** Opens the routes that take or give tokens: render, derender, generate. @default false */
   readonly enableScaleOut?: boolean;
   /** Timings of the request in each answer. @default false */

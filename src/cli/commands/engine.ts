@@ -103,6 +103,7 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
     enableServerLoadTracking: flags.enableServerLoadTracking,
     enableForceIncludeUsage: flags.enableForceIncludeUsage,
     enableRequestIdHeaders: flags.enableRequestIdHeaders,
+    devMode: process.env['VLLM_SERVER_DEV_MODE'] === '1',
     enableScaleOut: flags.enableScaleOut,
     enablePerRequestMetrics: flags.enablePerRequestMetrics,
     reasoningParser: flags.reasoningParser,

@@ -46,6 +46,9 @@ export class ChatAnswer implements Answer {
     const { id, engine, exchange, request } = this.#head;
     const prompt = this.#sequences[0]?.prompt ?? [];
     setLoadHeaders(this.#head);
+    // An echoed prompt is scored like the answer.
+    const promptTop =
+      request.prompt_logprobs ?? (request.echo ? (request.top_logprobs ?? 0) : null);
     const answer = {
       id,
       object: 'chat.completion',
@@ -55,7 +58,7 @@ export class ChatAnswer implements Answer {
       service_tier: null,
       system_fingerprint: engine.systemFingerprint,
       usage: usageObject(chatUsageOf(this.#head, this.#sequences)),
-      prompt_logprobs: promptLogprobs(engine.tokenizer, prompt, request.prompt_logprobs),
+      prompt_logprobs: promptLogprobs(engine.tokenizer, prompt, promptTop),
       prompt_token_ids: request.return_token_ids ? prompt : null,
       prompt_text: null,
       kv_transfer_params: null,

@@ -136,7 +136,7 @@ export class ChatStream implements Answer {
         : [delta.text === '' ? '{}' : `{"content":${JSON.stringify(delta.text)}}`];
     const reason = finishReasonOf(delta.finishReason, this.#head.request, this.#call);
     const finish = `"${reason}","stop_reason":${JSON.stringify(delta.stopReason)}`;
-    const fingerprint = this.#open === 0 && !this.#includeUsage ? this.#fingerprint : '';
+    const fingerprint = this.#includeUsage ? '' : this.#fingerprint;
     return bodies
       .map((body, i) =>
         i < bodies.length - 1

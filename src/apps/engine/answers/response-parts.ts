@@ -52,16 +52,7 @@ export function responseObject(
     max_tool_calls: given.max_tool_calls ?? null,
     previous_response_id: given.previous_response_id ?? null,
     prompt: null,
-    reasoning: given.reasoning
-      ? {
-          context: null,
-          effort: null,
-          generate_summary: null,
-          mode: null,
-          summary: null,
-          ...given.reasoning,
-        }
-      : null,
+    reasoning: given.reasoning ? { ...unsetReasoning, ...present(given.reasoning) } : null,
     service_tier: given.service_tier ?? 'auto',
     status,
     text: textConfig(given),
@@ -77,6 +68,19 @@ export function responseObject(
     input_messages: null,
     output_messages: null,
   };
+}
+
+const unsetReasoning = {
+  context: null,
+  effort: null,
+  generate_summary: null,
+  mode: null,
+  summary: null,
+};
+
+/** Without the fields that are absent. */
+function present(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 function isGreedy({ temperature }: ResponsesRequest): boolean {

@@ -128,10 +128,9 @@ export class ResponseStream implements Answer {
         this.#event('response.reasoning_text.done', this.#at({ text })) +
         this.#event('response.content_part.done', this.#at({ part: reasoningPart(text) }));
     } else {
-      const logprobs = item.logprobs.map(withoutBytes);
       const part = textPart(text, item.logprobs.length > 0 ? item.logprobs : null);
       events =
-        this.#event('response.output_text.done', this.#at({ text, logprobs })) +
+        this.#event('response.output_text.done', this.#at({ text, logprobs: [] })) +
         this.#event('response.content_part.done', this.#at({ part }));
     }
     events += this.#event('response.output_item.done', { item: whole, output_index: this.#index });
@@ -152,7 +151,7 @@ export class ResponseStream implements Answer {
       default: {
         const name = this.#call?.name ?? '';
         const item = functionCallItem({ id, callId, name, argumentsJson: text, status });
-        return isOpen ? { ...item, created_by: null } : item;
+        return item;
       }
     }
   }

@@ -1,11 +1,11 @@
 // A chat request worked out: prompt tokens, bounds, and what the answer must be.
-import { type ChatRequest, checkSampling } from '../../../core/protocol/index.ts';
+import { badRequest, type ChatRequest, checkSampling } from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
 import { constrainedText } from '../structured/constrained-text.ts';
 import { demandedCall, type ToolCall } from '../structured/tool-call.ts';
 import { chatPrompt } from './chat-prompt.ts';
 import { checkModel } from './check-model.ts';
-import { checkTopLogprobs, maxTokensOf } from './limits.ts';
+import { checkLogprobs, maxTokensOf, truncated } from './limits.ts';
 import type { PromptPlan } from './start.ts';
 
 export interface ChatPlan extends PromptPlan {
@@ -30,10 +30,19 @@ export function planChat(
     toolCallParser: engine.options.toolCallParser,
   });
   const text = call?.text ?? constrainedText(request);
-  const tokens = chatPrompt(engine, request);
+  const tokens = truncated(chatPrompt(engine, request), request);
+  if (request.thinking_token_budget != null && engine.options.reasoningParser === undefined) {
+    throw badRequest(
+      'thinking_token_budget is set but reasoning_config is not configured. Please set --reasoning-parser and/or --reasoning-config to use thinking_token_budget.',
+    );
+  }
   const asked = request.max_completion_tokens ?? request.max_tokens;
-  const maxTokens = maxTokensOf(engine, tokens.length, asked, true, maxTokensName);
-  checkTopLogprobs(request.logprobs === true ? request.top_logprobs : null);
+  const name =
+    request.max_completion_tokens != null && maxTokensName === 'max_tokens'
+      ? 'max_completion_tokens'
+      : maxTokensName;
+  const maxTokens = maxTokensOf(engine, tokens.length, asked, true, name);
+  checkLogprobs(engine, request.logprobs === true ? request.top_logprobs : null, request);
   checkSampling(request, { maxTokens, vocabularySize: engine.vocabularySize });
   const script = text === undefined ? undefined : engine.tokenizer.encode(text);
   return { tokens, maxTokens, script, call, thinks: thinks(engine, request) };

@@ -64,6 +64,7 @@ function render(
         continueFinalMessage: request.continue_final_message ?? false,
         variables: {
           ...(request.reasoning_effort != null && { reasoning_effort: request.reasoning_effort }),
+          ...(request.reasoning_effort === 'none' && { enable_thinking: false }),
           ...request.chat_template_kwargs,
         },
       },
@@ -107,9 +108,8 @@ function contentText(content: unknown, modelName: string): string {
   if (!Array.isArray(content)) return String(content);
   return content
     .map((part) => {
-      if (typeof part === 'string') return part;
-      const { type, text, refusal } = part as Record<string, unknown>;
-      if (typeof text === 'string') return text;
+      const { type, text, refusal } = Object(part) as Record<string, unknown>;
+      if (type === 'text' && typeof text === 'string') return text;
       if (type === 'refusal') return String(refusal ?? '');
       throw badRequest(`${modelName} is not a multimodal model`);
     })
@@ -119,10 +119,14 @@ function contentText(content: unknown, modelName: string): string {
 function withParsedArguments(call: unknown): unknown {
   const { function: called } = call as { function?: { arguments?: unknown } };
   if (typeof called?.arguments !== 'string') return call;
+  return { ...(call as object), function: { ...called, arguments: parsed(called.arguments) } };
+}
+
+/** Arguments that are no JSON count as none. */
+function parsed(text: string): unknown {
   try {
-    const parsed: unknown = called.arguments === '' ? {} : JSON.parse(called.arguments);
-    return { ...(call as object), function: { ...called, arguments: parsed } };
+    return text === '' ? {} : JSON.parse(text);
   } catch {
-    return call;
+    return {};
   }
 }

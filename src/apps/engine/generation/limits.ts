@@ -1,5 +1,5 @@
 // The context's bounds on prompts and answers, with vLLM's sentences.
-import { badRequest } from '../../../core/protocol/index.ts';
+import { badRequest, type SamplingRead } from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
 
 /** No token of a text model stands for more characters; vLLM refuses longer text unread. */
@@ -9,6 +9,11 @@ const charactersPerTokenMax = 128;
 export function checkPromptText(engine: Engine, text: string): void {
   const { maxModelLen } = engine.options.config;
   const charactersMax = maxModelLen * charactersPerTokenMax;
+  if (!text.isWellFormed()) {
+    throw badRequest(
+      'TextEncodeInput must be Union[TextInputSequence, Tuple[InputSequence, InputSequence]]',
+    );
+  }
   if (text.length <= charactersMax) return;
   throw badRequest(
     `This model's maximum context length is ${maxModelLen} tokens. However, your prompt contains ${text.length} characters (more than ${charactersMax} characters, which is the upper bound for ${maxModelLen} input tokens). Please reduce the length of the input prompt.`,
@@ -32,6 +37,7 @@ export function maxTokensOf(
   name = 'max_tokens',
 ): number {
   const { maxModelLen } = engine.options.config;
+  if (promptTokens === 0) throw badRequest('The decoder prompt cannot be empty');
   if (promptTokens > maxModelLen) {
     const [words, value] = isText
       ? [`at least ${maxModelLen + 1}`, maxModelLen + 1]
@@ -63,12 +69,40 @@ export function maxTokensOf(
 /** vLLM's `--max-logprobs`. */
 const logprobsMax = 20;
 
-/** @throws {ApiError} 400 if more alternatives are asked for than the server gives. */
-export function checkTopLogprobs(top: number | null | undefined): void {
-  if (top == null || top <= logprobsMax) return;
-  throw badRequest(
-    `Requested sample logprobs of ${top}, which is greater than max allowed: ${logprobsMax}`,
-    'logprobs',
-    `${top}`,
-  );
+/**
+ * @param top Alternatives per token of the answer; -1 for the whole vocabulary.
+ * @throws {ApiError} 400 if more alternatives are asked for than the server gives.
+ */
+export function checkLogprobs(
+  engine: Engine,
+  top: number | null | undefined,
+  request: Pick<SamplingRead, 'prompt_logprobs'> = {},
+): void {
+  const checks = [
+    ['sample', 'logprobs', top],
+    ['prompt', 'prompt_logprobs', request.prompt_logprobs],
+  ] as const;
+  for (const [kind, name, given] of checks) {
+    const asked = given === -1 ? engine.vocabularySize : (given ?? 0);
+    if (asked <= logprobsMax) continue;
+    throw badRequest(
+      `Requested ${kind} logprobs of ${asked}, which is greater than max allowed: ${logprobsMax}`,
+      name,
+      `${asked}`,
+    );
+  }
+}
+
+/** @throws {ApiError} 400 if a token is none of the model's. */
+export function checkTokenIds(engine: Engine, tokens: readonly number[]): void {
+  const outside = tokens.find((token) => token >= engine.vocabularySize);
+  if (outside !== undefined) throw badRequest(`Token id ${outside} is out of vocabulary`);
+}
+
+/** Keeps the end of a prompt that the client wants cut. */
+export function truncated<T extends readonly number[]>(
+  tokens: T,
+  { truncate_prompt_tokens: kept }: Pick<SamplingRead, 'truncate_prompt_tokens'>,
+): T | number[] {
+  return kept == null || kept < 1 ? tokens : tokens.slice(-kept);
 }

@@ -1,5 +1,5 @@
 // vLLM's SamplingParams as its render routes write them.
-import { type SamplingRead, stopStrings } from '../../../core/protocol/index.ts';
+import { type ChatRequest, type SamplingRead, stopStrings } from '../../../core/protocol/index.ts';
 import type { SamplingDefaults } from '../options.ts';
 
 /** vLLM's RequestOutputKind. */
@@ -20,7 +20,6 @@ const quietFields = {
   prompt_logprobs: null,
   allowed_token_ids: null,
   logit_bias: null,
-  structured_outputs: null,
   stream_interval: null,
 } as const;
 
@@ -38,6 +37,7 @@ export function samplingParams(
     readonly isStream: boolean;
     readonly logprobs?: number | null | undefined;
     readonly extraArgs?: object | undefined;
+    readonly structuredOutputs?: object | undefined;
   },
 ): Record<string, unknown> {
   const given = request as Readonly<Record<string, unknown>>;
@@ -46,6 +46,7 @@ export function samplingParams(
   const topK = isGreedy ? 0 : (request.top_k ?? defaults.top_k ?? 0);
   const stops = stopStrings(request.stop);
   const held = request.include_stop_str_in_output ? 0 : Math.max(0, ...stops.map(lengthLessOne));
+  const extraArgs = options.extraArgs ?? request.vllm_xargs;
   const changed = Object.entries(quietFields).filter(
     ([name, usual]) => (given[name] ?? usual) !== usual,
   );
@@ -54,9 +55,9 @@ export function samplingParams(
     frequency_penalty: request.frequency_penalty ?? 0,
     repetition_penalty: request.repetition_penalty ?? defaults.repetition_penalty ?? 1,
     temperature,
-    top_p: isGreedy ? 1 : (request.top_p ?? defaults.top_p ?? 1),
+    ...(!isGreedy && { top_p: request.top_p ?? defaults.top_p ?? 1 }),
     ...(topK !== 0 && { top_k: topK }),
-    min_p: isGreedy ? 0 : (request.min_p ?? defaults.min_p ?? 0),
+    ...(!isGreedy && { min_p: request.min_p ?? defaults.min_p ?? 0 }),
     stop: stops,
     stop_token_ids: request.stop_token_ids ?? [],
     ...(options.maxTokens !== maxTokensDefault && { max_tokens: options.maxTokens }),
@@ -65,7 +66,8 @@ export function samplingParams(
     output_kind: options.isStream ? outputKind.delta : outputKind.finalOnly,
     skip_clone: true,
     ...(held > 0 && { output_text_buffer_length: held }),
-    ...(options.extraArgs && { extra_args: options.extraArgs }),
+    ...(options.structuredOutputs && { structured_outputs: options.structuredOutputs }),
+    ...(extraArgs && { extra_args: extraArgs }),
     bad_words: request.bad_words ?? [],
     skip_reading_prefix_cache: request.prompt_logprobs != null,
   };
@@ -73,4 +75,29 @@ export function samplingParams(
 
 function lengthLessOne(text: string): number {
   return text.length - 1;
+}
+
+/** A constraint as vLLM's StructuredOutputsParams is written; undefined if there is none. */
+export function structuredOutputs(
+  request: Pick<ChatRequest, 'response_format' | 'structured_outputs'>,
+): object | undefined {
+  const given = (request.structured_outputs ?? {}) as Readonly<Record<string, unknown>>;
+  const format = request.response_format;
+  const json = format?.type === 'json_schema' ? format.json_schema?.schema : undefined;
+  const object = format?.type === 'json_object' ? true : undefined;
+  const isGiven = Object.keys(given).length > 0 || json !== undefined || object !== undefined;
+  if (!isGiven) return undefined;
+  return {
+    json: given['json'] ?? json ?? null,
+    regex: given['regex'] ?? null,
+    choice: given['choice'] ?? null,
+    grammar: given['grammar'] ?? null,
+    json_object: given['json_object'] ?? object ?? null,
+    disable_any_whitespace: given['disable_any_whitespace'] ?? false,
+    disable_additional_properties: given['disable_additional_properties'] ?? false,
+    whitespace_pattern: given['whitespace_pattern'] ?? null,
+    structural_tag: given['structural_tag'] ?? null,
+    _backend: null,
+    _backend_was_auto: false,
+  };
 }

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError, schemaError, sseContentType } from '../../../core/protocol/index.ts';
 import type { StreamFault } from '../faults/stream-fault.ts';
 import { FrameworkError } from './framework-error.ts';
+import { parseBody } from './parse-body.ts';
 
 /** Largest body taken, bytes; a longer one is refused while it comes in. */
 const bodyBytesMax = 64 * 1024 * 1024;
@@ -48,7 +49,7 @@ export class Exchange {
       const issue = { type: 'missing', loc: 'body', msg: 'Field required', input: null };
       throw schemaError([issue]);
     }
-    return parseJson(decodeUtf8(bytes));
+    return parseBody(decodeUtf8(bytes));
   }
 
   /** Calls back once if the client goes before the answer is complete. */
@@ -108,22 +109,5 @@ function decodeUtf8(bytes: Buffer): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw new FrameworkError(400, 'There was an error parsing the body');
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const at = /position (\d+)/.exec(cause instanceof Error ? cause.message : '')?.[1];
-    throw schemaError([
-      {
-        type: 'json_invalid',
-        loc: `body.${at ?? text.length}`,
-        msg: 'JSON decode error',
-        input: {},
-        ctx: "{'error': 'Expecting value'}",
-      },
-    ]);
   }
 }

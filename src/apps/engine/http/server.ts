@@ -77,7 +77,7 @@ async function answer(exchange: Exchange, routes: Routes, settings: HttpSettings
 }
 
 function handlerOf(exchange: Exchange, routes: Routes): Handler {
-  const path = exchange.url.pathname;
+  const path = decodedPath(exchange.url.pathname);
   const methods = routes[path] ?? matchPattern(exchange, routes);
   if (!methods) {
     if (path.endsWith('/') && routes[path.slice(0, -1)]) return redirectWithoutSlash;
@@ -88,6 +88,15 @@ function handlerOf(exchange: Exchange, routes: Routes): Handler {
     throw new FrameworkError(405, 'Method Not Allowed', { allow: Object.keys(methods).join(', ') });
   }
   return handler;
+}
+
+/** Frameworks compare paths decoded. */
+function decodedPath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 /** Finds a path with open parts, and notes what stands in them. */

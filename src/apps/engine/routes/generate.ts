@@ -1,9 +1,14 @@
 // POST /inference/v1/generate and /inference/v1/abort_requests
-import { ApiError, checkSampling, readGenerateRequest } from '../../../core/protocol/index.ts';
+import {
+  ApiError,
+  badRequest,
+  checkSampling,
+  readGenerateRequest,
+} from '../../../core/protocol/index.ts';
 import { GenerateAnswer, GenerateStream } from '../answers/generate-answer.ts';
 import type { Engine } from '../engine.ts';
 import { checkModel } from '../generation/check-model.ts';
-import { checkTopLogprobs, maxTokensOf } from '../generation/limits.ts';
+import { checkLogprobs, checkTokenIds } from '../generation/limits.ts';
 import { requestId } from '../generation/request-id.ts';
 import { startGeneration } from '../generation/start.ts';
 import type { Handler } from '../http/server.ts';
@@ -15,9 +20,9 @@ export function generateRoute(engine: Engine): Handler {
     checkModel(engine, request.model);
     const tokens = request.token_ids ?? [];
     const sampling = request.sampling_params ?? {};
-    const room = maxTokensOf(engine, tokens.length, undefined, false);
-    const maxTokens = Math.min(sampling.max_tokens ?? room, room);
-    checkTopLogprobs(sampling.logprobs);
+    const maxTokens = maxTokensWithin(engine, tokens.length, sampling.max_tokens);
+    checkTokenIds(engine, tokens);
+    checkLogprobs(engine, sampling.logprobs, sampling);
     checkSampling(sampling, { maxTokens, vocabularySize: engine.vocabularySize });
     const text = constrainedText({ structured_outputs: sampling.structured_outputs });
     const script = text === undefined ? undefined : engine.tokenizer.encode(text);
@@ -32,6 +37,30 @@ export function generateRoute(engine: Engine): Handler {
   };
 }
 
+/** @throws {ApiError} 400 if the prompt fills the context, in the engine's own words. */
+function maxTokensWithin(
+  engine: Engine,
+  promptTokens: number,
+  asked: number | null | undefined,
+): number {
+  if (asked != null && asked < 1) {
+    throw badRequest(`max_tokens must be at least 1, got ${asked}.`, 'max_tokens', `${asked}`);
+  }
+  const { maxModelLen } = engine.options.config;
+  if (promptTokens > maxModelLen) {
+    throw badRequest(
+      `The decoder prompt (length ${promptTokens}) is longer than the maximum model length of ${maxModelLen}. Make sure that \`max_model_len\` is no smaller than the number of text tokens.`,
+    );
+  }
+  if (promptTokens === maxModelLen) {
+    throw badRequest(
+      `The decoder prompt (length ${promptTokens}) plus the number of requested output tokens (at least 1) is longer than the maximum model length of ${maxModelLen}. Make sure that \`max_model_len\` is no smaller than the number of text tokens (prompt + requested output tokens).`,
+    );
+  }
+  const room = maxModelLen - promptTokens;
+  return Math.min(asked ?? room, room);
+}
+
 export function abortRequestsRoute(engine: Engine): Handler {
   return async (exchange) => {
     const ids = requestIds(await exchange.anyJson());
@@ -42,6 +71,9 @@ export function abortRequestsRoute(engine: Engine): Handler {
 
 /** @throws {ApiError} 400 if the body names none. */
 function requestIds(body: unknown): readonly string[] {
+  if (Array.isArray(body)) {
+    throw new ApiError(500, 'InternalServerError', "'list' object has no attribute 'get'");
+  }
   const ids = (body as { request_ids?: unknown } | null)?.request_ids;
   if (ids === undefined || ids === null) {
     throw new ApiError(400, 'Bad Request', "Missing 'request_ids' in request body");

@@ -10,7 +10,7 @@ import { faultsRoutes } from './faults.ts';
 import { abortRequestsRoute, generateRoute } from './generate.ts';
 import { invocationsRoute } from './invocations.ts';
 import { kvEventSourcesRoute } from './kv-event-sources.ts';
-import { healthRoute, versionRoute } from './liveness.ts';
+import { elasticScalingRoute, healthRoute, versionRoute } from './liveness.ts';
 import { loadRoute, tracked } from './load.ts';
 import { countTokensRoute, messagesRoute } from './messages.ts';
 import { metricsRoute } from './metrics.ts';
@@ -35,6 +35,8 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     '/version': { GET: versionRoute },
     '/load': { GET: loadRoute(engine) },
     '/metrics': { GET: metricsRoute(engine, faults) },
+    '/metrics/': { GET: metricsRoute(engine, faults) },
+    '/is_scaling_elastic_ep': { POST: elasticScalingRoute },
     '/kv_event_sources': { GET: kvEventSourcesRoute(kvEvents) },
     '/v1/models': { GET: modelsRoute(engine) },
     '/v1/chat/completions': { POST: generation(chatCompletionsRoute(engine)) },
@@ -59,7 +61,9 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     ...(engine.options.tokenizerInfo && {
       '/tokenizer_info': { GET: tokenizerInfoRoute(engine.options.tokenizerInfo) },
     }),
-    '/reset_prefix_cache': { POST: resetPrefixCacheRoute(engine) },
+    ...(engine.options.devMode && {
+      '/reset_prefix_cache': { POST: resetPrefixCacheRoute(engine) },
+    }),
     '/spillway/faults': faultsRoutes(faults),
   };
 }

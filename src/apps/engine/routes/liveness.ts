@@ -11,3 +11,7 @@ export const versionRoute: Handler = (exchange) => {
   exchange.response.setHeader('x-spillway-version', version);
   exchange.sendJson(200, JSON.stringify({ version: emulatedVersion }));
 };
+
+/** POST /is_scaling_elastic_ep: an emulated engine never grows. */
+export const elasticScalingRoute: Handler = (exchange) =>
+  exchange.sendJson(200, '{"is_scaling_elastic_ep":false}');

@@ -15,7 +15,7 @@ import { chatPromptText } from '../generation/chat-prompt.ts';
 import { checkModel } from '../generation/check-model.ts';
 import { planCompletion } from '../generation/completion-plan.ts';
 import { requestId } from '../generation/request-id.ts';
-import { samplingParams } from '../generation/sampling-params.ts';
+import { samplingParams, structuredOutputs } from '../generation/sampling-params.ts';
 import { tokenOffsets } from '../generation/token-offsets.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Handler } from '../http/server.ts';
@@ -54,7 +54,7 @@ export function renderCompletionRoute(engine: Engine): Handler {
             ? tokenOffsets(engine.tokenizer, prompt, tokens)
             : null,
         sampling_params: samplingParams(request, engine.options.samplingDefaults ?? {}, {
-          ...{ maxTokens, isStream, logprobs },
+          ...{ maxTokens, isStream, logprobs, structuredOutputs: structuredOutputs(request) },
         }),
       };
     });
@@ -67,6 +67,9 @@ function renderChat(engine: Engine, exchange: Exchange, request: ChatRequest): o
   const isStream = request.stream === true;
   const id = requestId(exchange, 'chatcmpl', request.request_id);
   const logprobs = request.logprobs ? (request.top_logprobs ?? 0) : undefined;
+  // Calls are written in special tokens, which the parser must see.
+  const wantsCalls = (request.tools?.length ?? 0) > 0 && request.tool_choice !== 'none';
+  const shown = wantsCalls ? { ...request, skip_special_tokens: false } : request;
   const hasParser = engine.options.reasoningParser !== undefined;
   checkSampling(request, { maxTokens, vocabularySize: engine.vocabularySize });
   return {
@@ -74,8 +77,8 @@ function renderChat(engine: Engine, exchange: Exchange, request: ChatRequest): o
     token_offsets: request.return_token_offsets
       ? tokenOffsets(engine.tokenizer, chatPromptText(engine, request), tokens)
       : null,
-    sampling_params: samplingParams(request, engine.options.samplingDefaults ?? {}, {
-      ...{ maxTokens, isStream, logprobs },
+    sampling_params: samplingParams(shown, engine.options.samplingDefaults ?? {}, {
+      ...{ maxTokens, isStream, logprobs, structuredOutputs: structuredOutputs(request) },
     }),
     reasoning_parser_kwargs: hasParser
       ? { chat_template_kwargs: request.chat_template_kwargs ?? {} }
@@ -111,7 +114,10 @@ export function rendering(
     stream: request.isStream,
     stream_options:
       request.isStream && options
-        ? { include_usage: true, continuous_usage_stats: false, ...options }
+        ? {
+            include_usage: options['include_usage'] ?? true,
+            continuous_usage_stats: options['continuous_usage_stats'] ?? false,
+          }
         : null,
     cache_salt: request.cache_salt ?? null,
     priority: request.priority ?? 0,

@@ -4,6 +4,7 @@ import {
   chatRequestOfResponses,
   type ResponsesRequest,
   readResponsesRequest,
+  schemaError,
 } from '../../../core/protocol/index.ts';
 import { createdSeconds } from '../answers/answer.ts';
 import { ResponseAnswer } from '../answers/response-answer.ts';
@@ -39,6 +40,11 @@ export function responsesRoute(engine: Engine): Handler {
 
 /** Nothing is stored unless vLLM is told to by its environment; so no response is ever found. */
 export const unknownResponseRoute: Handler = (exchange) => {
+  const after = exchange.url.searchParams.get('starting_after');
+  if (after !== null && !/^[+-]?\d+$/.test(after)) {
+    const msg = 'Input should be a valid integer, unable to parse string as an integer';
+    throw schemaError([{ type: 'int_parsing', loc: 'query.starting_after', msg, input: after }]);
+  }
   throw notFound(exchange.parameters['response_id'] ?? '');
 };
 

@@ -47,9 +47,9 @@ export function tokenizeRoute(engine: Engine): Handler {
     checkModel(engine, request.model);
     const { tokenizer } = engine;
     const tokens =
-      request.prompt == null
+      request.messages != null
         ? chatPrompt(engine, { ...request, tools: request.tools as never })
-        : tokenizer.encode(request.prompt, {
+        : tokenizer.encode(request.prompt ?? '', {
             addSpecialTokens: request.add_special_tokens !== false,
           });
     exchange.sendJson(

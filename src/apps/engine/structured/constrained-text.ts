@@ -10,6 +10,15 @@ import { schemaInstance } from './schema-instance.ts';
 export function constrainedText(
   request: Pick<ChatRequest, 'response_format' | 'structured_outputs'>,
 ): string | undefined {
+  const isTwice =
+    request.structured_outputs != null &&
+    (request.response_format?.type === 'json_schema' ||
+      request.response_format?.type === 'json_object');
+  if (isTwice) {
+    throw badRequest(
+      'You can only use one kind of structured outputs constraint but multiple are specified',
+    );
+  }
   return (
     fromResponseFormat(request.response_format as Fields | null | undefined) ??
     fromStructuredOutputs(request.structured_outputs as Fields | null | undefined)
@@ -29,7 +38,12 @@ function fromResponseFormat(format: Fields | null | undefined): string | undefin
       'response_format',
     );
   }
-  return jsonText(wrapped['schema'] ?? {});
+  if (wrapped['schema'] == null) {
+    throw badRequest(
+      'You must use one kind of structured outputs constraint but none are specified',
+    );
+  }
+  return jsonText(wrapped['schema']);
 }
 
 const kinds = ['json', 'regex', 'choice', 'grammar', 'json_object', 'structural_tag'] as const;
@@ -42,19 +56,27 @@ function fromStructuredOutputs(outputs: Fields | null | undefined): string | und
       "You can only use one kind of constraints for structured outputs ('json', 'regex' or 'choice').",
     );
   }
+  if (given.length === 0) {
+    throw badRequest(
+      'You must use one kind of structured outputs constraint but none are specified',
+    );
+  }
   const value = outputs[given[0] ?? ''];
   switch (given[0]) {
     case 'json':
-      return jsonText(typeof value === 'string' ? JSON.parse(value) : value);
+      return jsonText(typeof value === 'string' ? parsedSchema(value) : value);
     case 'json_object':
       return '{"answer":"synthetic"}';
     case 'choice':
-      return String((value as readonly unknown[])[0] ?? '');
+      if (!Array.isArray(value) || value.length === 0) {
+        throw badRequest(`Choice '[]' cannot be an empty list`);
+      }
+      return String(value[0]);
     case 'regex':
       return regexInstance(String(value));
     case 'grammar':
       // The first literal of the root rule; enough for the grammars that only list words.
-      return /root\s*::=[^"]*"((?:[^"\\]|\\.)*)"/.exec(String(value))?.[1];
+      return grammarText(String(value));
     default:
       return undefined;
   }
@@ -64,4 +86,20 @@ function jsonText(schema: unknown): string {
   const instance = schemaInstance(schema);
   if (instance === undefined) throw badRequest('Invalid JSON schema: unknown type.');
   return JSON.stringify(instance);
+}
+
+function parsedSchema(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw badRequest('Invalid JSON grammar specification.');
+  }
+}
+
+function grammarText(grammar: string): string {
+  const literal = /root\s*::=[^"]*"((?:[^"\\]|\\.)*)"/.exec(grammar)?.[1];
+  if (literal === undefined && !/root\s*::=\s*\S/.test(grammar)) {
+    throw badRequest('Invalid grammar specification.');
+  }
+  return literal ?? '';
 }

@@ -11,7 +11,7 @@ const parameters = {
   required: ['city', 'days'],
 };
 const request = {
-  tools: [{ type: 'function', function: { name: 'get_weather', parameters } }],
+  tools: [{ type: 'function' as const, function: { name: 'get_weather', parameters } }],
   tool_choice: 'required' as const,
 };
 const allowed = { enableAutoToolChoice: true, toolCallParser: 'hermes' };
@@ -66,7 +66,7 @@ test('the form of an answer may be a choice, a grammar, JSON, and only one of th
   assert.equal(constrainedText({ structured_outputs: { choice: ['alpha', 'beta'] } }), 'alpha');
   const grammar = 'root ::= "yes" | "no"';
   assert.equal(constrainedText({ structured_outputs: { grammar } }), 'yes');
-  const format = { type: 'json_schema', json_schema: { name: 'c', schema: parameters } };
+  const format = { type: 'json_schema' as const, json_schema: { name: 'c', schema: parameters } };
   assert.equal(constrainedText({ response_format: format }), '{"city":"Paris","days":3}');
   assert.equal(constrainedText({ response_format: { type: 'text' } }), undefined);
   assert.throws(

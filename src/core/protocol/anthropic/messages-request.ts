@@ -9,10 +9,12 @@ import {
   list,
   literal,
   object,
+  type Parser,
   type Read,
   readBody,
   schemaError,
   string,
+  stringOf,
   union,
 } from '../openai/schema.ts';
 
@@ -67,19 +69,32 @@ const sharedFields = {
   ),
 } as const;
 
+const thinkingFields = object({
+  budget_tokens: integer(1024),
+  display: literal('summarized', 'omitted', 'updates'),
+});
+
+/** Its type is a tag: Pydantic reports the fields under it. */
+const thinkingField: Parser<{
+  readonly type: string;
+  readonly budget_tokens?: number | null | undefined;
+}> = (value, loc, issues) => {
+  const type = (value as { type?: unknown } | null)?.type;
+  if (type !== 'enabled' && type !== 'disabled' && type !== 'adaptive') {
+    const msg = `Input tag '${String(type)}' found using 'type' does not match any of the expected tags: 'enabled', 'disabled', 'adaptive'`;
+    issues.push({ type: 'union_tag_invalid', loc, msg, input: value });
+    return undefined;
+  }
+  const read = thinkingFields(value, `${loc}.${type}`, issues);
+  return read && { ...read, type };
+};
+
 const contextFields = {
   output_config: object({
     effort: literal('low', 'medium', 'high', 'xhigh', 'max'),
     format: object({ schema: dictionary(anything), type: literal('json_schema') }),
   }),
-  thinking: object(
-    {
-      type: literal('enabled', 'disabled', 'adaptive'),
-      budget_tokens: integer(1024),
-      display: literal('summarized', 'omitted', 'updates'),
-    },
-    ['type'],
-  ),
+  thinking: thinkingField,
   system: union(string, list(blockField)),
   tool_choice: object(
     {
@@ -105,7 +120,7 @@ const messagesFields = {
   temperature: float,
   top_k: integer(),
   top_p: float,
-  cache_salt: string,
+  cache_salt: stringOf(1),
   kv_transfer_params: dictionary(anything),
   vllm_xargs: dictionary(anything),
   ...contextFields,

@@ -31,8 +31,12 @@ export function chatRequestOf(request: MessagesRequest | CountTokensRequest): Ch
     cache_salt: given.cache_salt,
     vllm_xargs: given.vllm_xargs,
     chat_template_kwargs: request.chat_template_kwargs,
+    ...(request.thinking?.type === 'enabled' && {
+      thinking_token_budget: request.thinking.budget_tokens,
+    }),
     ...(tools && { tools }),
-    ...(choice !== undefined && { tool_choice: choice }),
+    // Without tools vLLM never looks at the choice.
+    ...(tools && choice !== undefined && { tool_choice: choice }),
     ...(effort != null && { reasoning_effort: effort }),
     ...responseFormat(request),
     ...(given.stream && {
@@ -169,7 +173,10 @@ function toolChoice(
   }
 }
 
-function effortOf({ thinking, output_config: output }: CountTokensRequest): string | undefined {
+function effortOf({
+  thinking,
+  output_config: output,
+}: CountTokensRequest): ChatRequest['reasoning_effort'] {
   return thinking?.type === 'disabled' ? 'none' : (output?.effort ?? undefined);
 }
 

@@ -1,7 +1,7 @@
 // The body of POST /v1/chat/completions/batch: several conversations under one set of parameters.
 import { badRequest } from './api-error.ts';
 import { type ChatRequest, readChatRequest } from './chat-request.ts';
-import { schemaError } from './schema.ts';
+import { type Issue, schemaError } from './schema.ts';
 
 /**
  * @returns One chat request per conversation.
@@ -23,23 +23,24 @@ export function readBatchChatRequest(body: unknown): readonly ChatRequest[] {
     );
   }
   const conversations = fields['messages'];
-  if (!Array.isArray(conversations) || conversations.length === 0) return [readChatRequest(body)];
+  if (!Array.isArray(conversations)) return [readChatRequest(body)];
+  if (conversations.length === 0) throw schemaError([tooShort('body.messages')]);
   return conversations.map((messages: unknown, i) => {
     if (Array.isArray(messages) && messages.length > 0) {
-      // Streams and tools are no fields of a batch: vLLM ignores them.
-      const { stream: _stream, tools: _tools, tool_choice: _choice, ...rest } = fields;
+      // A batch is never streamed.
+      const { stream: _stream, ...rest } = fields;
       return readChatRequest({ ...rest, messages });
     }
     const loc = `body.messages.${i}`;
+    const msg = 'Input should be a valid list';
     throw schemaError([
-      Array.isArray(messages)
-        ? {
-            type: 'too_short',
-            loc,
-            msg: 'List should have at least 1 item after validation, not 0',
-            input: messages,
-          }
-        : { type: 'list_type', loc, msg: 'Input should be a valid list', input: messages },
+      Array.isArray(messages) ? tooShort(loc) : { type: 'list_type', loc, msg, input: messages },
     ]);
   });
+}
+
+function tooShort(loc: string): Issue {
+  const msg = 'List should have at least 1 item after validation, not 0';
+  const ctx = "{'field_type': 'List', 'min_length': 1, 'actual_length': 0}";
+  return { type: 'too_short', loc, msg, input: [], ctx };
 }

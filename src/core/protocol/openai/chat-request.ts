@@ -1,6 +1,6 @@
 // The body of POST /v1/chat/completions.
-import { badRequest } from './api-error.ts';
-import { checkCacheSalt, samplingFields, stopField } from './sampling.ts';
+import { ApiError, badRequest } from './api-error.ts';
+import { checkCacheSalt, checkTrusted, samplingFields, stopField } from './sampling.ts';
 import {
   anything,
   boolean,
@@ -10,6 +10,7 @@ import {
   list,
   literal,
   object,
+  type Parser,
   type Read,
   readBody,
   string,
@@ -24,7 +25,7 @@ export const streamOptionsField = object({
 
 const toolField = object(
   {
-    type: string,
+    type: literal('function'),
     function: object({ name: string, description: string, parameters: anything, strict: boolean }, [
       'name',
     ]),
@@ -37,8 +38,49 @@ const namedChoiceField = object(
   ['function'],
 );
 
+/** The first of the message types that Pydantic tries, under whose name it reports faults. */
+const messageType = 'ChatCompletionDeveloperMessageParam';
+
+/** A message of any role; only an assistant's may have no content. */
+const messageField: Parser<Readonly<Record<string, unknown>>> = (value, loc, issues) => {
+  const place = `${loc}.${messageType}`;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const msg = 'Input should be a valid dictionary';
+    issues.push({ type: 'dict_type', loc: place, msg, input: value });
+    return undefined;
+  }
+  const { role, content } = value as Readonly<Record<string, unknown>>;
+  const mayBeNull = role === 'assistant' || role === 'function';
+  const isText = content === undefined || typeof content === 'string' || Array.isArray(content);
+  if (!isText && !(content === null && mayBeNull)) {
+    const msg = 'Input should be a valid string';
+    issues.push({ type: 'string_type', loc: `${place}.content`, msg, input: content });
+  } else if (role === undefined) {
+    issues.push({ type: 'missing', loc: `${place}.role`, msg: 'Field required', input: value });
+  } else if (typeof role !== 'string') {
+    const msg = 'Input should be a valid string';
+    issues.push({ type: 'string_type', loc: `${place}.role`, msg, input: role });
+  }
+  return value as Readonly<Record<string, unknown>>;
+};
+
+/** `response_format` of both generation routes. */
+export const responseFormatField = object(
+  {
+    type: literal('text', 'json_object', 'json_schema', 'structural_tag'),
+    json_schema: object(
+      { name: string, description: string, schema: dictionary(anything), strict: boolean },
+      ['name'],
+    ),
+    structures: list(anything),
+    triggers: list(anything),
+    format: anything,
+  },
+  ['type'],
+);
+
 const chatFields = {
-  messages: list(dictionary(anything)),
+  messages: list(messageField),
   model: string,
   frequency_penalty: float,
   logit_bias: dictionary(float),
@@ -48,8 +90,8 @@ const chatFields = {
   max_completion_tokens: integer(),
   n: integer(),
   presence_penalty: float,
-  response_format: anything,
-  seed: integer(),
+  response_format: responseFormatField,
+  seed: integer(-(2 ** 63), 2 ** 63 - 1),
   stop: stopField,
   stream: boolean,
   stream_options: streamOptionsField,
@@ -66,7 +108,7 @@ const chatFields = {
   documents: list(anything),
   chat_template: string,
   chat_template_kwargs: dictionary(anything),
-  reasoning_effort: string,
+  reasoning_effort: literal('none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'),
   include_reasoning: boolean,
   thinking_token_budget: integer(),
   return_token_offsets: boolean,
@@ -80,6 +122,12 @@ export type Tool = NonNullable<ChatRequest['tools']>[number];
 
 /** @throws {ApiError} 400, by the schema first and then by the checks of the model itself. */
 export function readChatRequest(body: unknown): ChatRequest {
+  checkCacheSalt(body);
+  if ((body as { messages?: unknown } | null)?.messages === null) {
+    throw badRequest("'NoneType' object is not iterable");
+  }
+  checkStructuredRaw(body);
+  checkToolsRaw(body);
   const request = readBody(body, chatFields, ['messages']);
   checkChatRequest(request);
   return request;
@@ -101,7 +149,40 @@ export function checkChatRequest(request: ChatRequest): void {
       'Cannot set both `continue_final_message` and `add_generation_prompt` to True.',
     );
   }
-  checkCacheSalt(request.cache_salt);
+  checkTrusted(request);
+  checkCacheSalt(request);
+}
+
+/** What vLLM says of tools before it reads the schema. */
+function checkToolsRaw(body: unknown): void {
+  const { tools, tool_choice: choice } = (body ?? {}) as Readonly<Record<string, unknown>>;
+  if (Array.isArray(tools) && tools.length === 0) {
+    throw badRequest(
+      '`tools` must not be an empty array. Either provide at least one tool or omit the field entirely.',
+      'tools',
+    );
+  }
+  if (choice == null || tools == null) return;
+  if (typeof choice === 'string' && !['none', 'auto', 'required'].includes(choice)) {
+    throw badRequest(
+      `Invalid value for \`tool_choice\`: ${choice}! Only named tools, "none", "auto" or "required" are supported.`,
+      'tool_choice',
+    );
+  }
+  const { function: named } = choice as { function?: unknown };
+  if (typeof choice === 'object' && (typeof named !== 'object' || named === null)) {
+    throw badRequest(
+      'Invalid value for `function`: `None` in `tool_choice`! Correct usage: `{"type": "function", "function": {"name": "my_function"}}`',
+      'tool_choice.function',
+    );
+  }
+}
+
+/** A constraint that is no object breaks vLLM's own check, which does not look. */
+export function checkStructuredRaw(body: unknown): void {
+  const outputs = (body as { structured_outputs?: unknown } | null)?.structured_outputs;
+  if (typeof outputs !== 'string') return;
+  throw new ApiError(500, 'InternalServerError', "'str' object has no attribute 'get'");
 }
 
 /** Checks that both generation routes have. */

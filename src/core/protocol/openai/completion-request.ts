@@ -1,7 +1,12 @@
 // The body of POST /v1/completions.
 import { badRequest } from './api-error.ts';
-import { checkStreaming, streamOptionsField } from './chat-request.ts';
-import { checkCacheSalt, samplingFields, stopField } from './sampling.ts';
+import {
+  checkStreaming,
+  checkStructuredRaw,
+  responseFormatField,
+  streamOptionsField,
+} from './chat-request.ts';
+import { checkCacheSalt, checkTrusted, samplingFields, stopField } from './sampling.ts';
 import {
   anything,
   boolean,
@@ -21,6 +26,7 @@ const promptField = union(list(integer(0)), list(list(integer(0))), string, list
 const completionFields = {
   model: string,
   prompt: promptField,
+  prompt_embeds: anything,
   echo: boolean,
   frequency_penalty: float,
   logit_bias: dictionary(float),
@@ -28,7 +34,7 @@ const completionFields = {
   max_tokens: integer(),
   n: integer(),
   presence_penalty: float,
-  seed: integer(),
+  seed: integer(-(2 ** 63), 2 ** 63 - 1),
   stop: stopField,
   stream: boolean,
   stream_options: streamOptionsField,
@@ -38,7 +44,7 @@ const completionFields = {
   user: string,
   add_special_tokens: boolean,
   return_token_offsets: boolean,
-  response_format: anything,
+  response_format: responseFormatField,
   ...samplingFields,
 } as const;
 
@@ -49,8 +55,20 @@ export type Prompt = string | readonly number[];
 
 /** @throws {ApiError} 400, by the schema first and then by the checks of the model itself. */
 export function readCompletionRequest(body: unknown): CompletionRequest {
+  checkCacheSalt(body);
+  checkStructuredRaw(body);
   const request = readBody(body, completionFields);
+  checkTrusted(request);
   checkStreaming(request);
+  if (request.suffix) {
+    throw badRequest('suffix is only supported for models with FIM completion rendering', 'suffix');
+  }
+  if (request.prompt_embeds != null) {
+    throw badRequest(
+      'You must set `--enable-prompt-embeds` to input `prompt_embeds`.',
+      'prompt_embeds',
+    );
+  }
   const { logprobs } = request;
   if (logprobs != null && logprobs < 0) {
     throw badRequest('`logprobs` must be a positive value.', 'logprobs', `${logprobs}`);
@@ -58,7 +76,6 @@ export function readCompletionRequest(body: unknown): CompletionRequest {
   if (request.prompt == null || request.prompt === '') {
     throw badRequest('Either prompt or prompt_embeds must be provided and non-empty.', 'prompt');
   }
-  checkCacheSalt(request.cache_salt);
   return request;
 }
 

@@ -34,11 +34,16 @@ export const samplingFields = {
   return_tokens_as_token_ids: boolean,
   cache_salt: string,
   vllm_xargs: dictionary(anything),
-  stream_interval: integer(),
+  stream_interval: integer(1),
+  truncate_prompt_tokens: integer(-1),
+  mm_processor_kwargs: dictionary(anything),
 } as const;
 
+/** vLLM's VLLM_MAX_STOP_STRINGS. */
+const stopStringsMax = 4;
+
 /** Shared by chat and completions, at their places in either list. */
-export const stopField = union(string, list(string));
+export const stopField = union(string, list(string, stopStringsMax));
 
 /** What the checks read, from either route. */
 export type SamplingRead = Read<typeof samplingFields> & {
@@ -70,6 +75,12 @@ export function checkSampling(
     if (value != null && !(value >= -2 && value <= 2)) {
       throw badRequest(`${name} must be in [-2, 2], got ${pythonFloat(value)}.`);
     }
+  }
+  for (const name of ['temperature', 'top_p', 'min_p', 'repetition_penalty'] as const) {
+    const value = request[name];
+    if (value == null || Number.isFinite(value)) continue;
+    const word = Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
+    throw badRequest(`${name} must be a finite number, got ${word}.`, name, word);
   }
   const { repetition_penalty: repetition, temperature, top_p: topP, top_k: topK } = request;
   if (repetition != null && !(repetition > 0)) {
@@ -118,7 +129,24 @@ export function checkSampling(
       ids,
     );
   }
+  const inside = (id: number) => id >= 0 && id < limits.vocabularySize;
+  const stopIds = (request.stop_token_ids ?? []).filter((id) => !inside(id));
+  if (stopIds.length > 0) {
+    const ids = `[${stopIds.join(', ')}]`;
+    throw badRequest(
+      `token_id(s) ${ids} in stop_token_ids contain out-of-vocab token ids. Vocabulary size: ${limits.vocabularySize}`,
+      'stop_token_ids',
+      ids,
+    );
+  }
+  if (request.bad_words?.includes('')) {
+    throw badRequest("bad_words cannot contain an empty string. Got bad_words=['']");
+  }
   const allowed = request.allowed_token_ids;
+  if (allowed?.some((id) => !inside(id))) {
+    const ids = `[${allowed.join(', ')}]`;
+    throw badRequest('allowed_token_ids contains out-of-vocab token id!', 'allowed_token_ids', ids);
+  }
   if (allowed != null && allowed.length === 0) {
     throw badRequest('allowed_token_ids is not None and empty!', 'allowed_token_ids', '[]');
   }
@@ -131,13 +159,35 @@ export function stopStrings(
   return stop == null ? [] : typeof stop === 'string' ? [stop] : stop;
 }
 
-/** @throws {ApiError} 400 if there is a salt and it is empty or could leave a file name. */
-export function checkCacheSalt(salt: string | null | undefined): void {
+/** As in vLLM, since a salt becomes part of file names. */
+const cacheSaltLengthMax = 128;
+
+/**
+ * @param body A whole request body: vLLM looks at its salt before its schema.
+ * @throws {ApiError} 400 if there is a salt and it is empty or could leave a file name.
+ */
+export function checkCacheSalt(body: unknown): void {
+  const salt = (body as { readonly cache_salt?: unknown } | null | undefined)?.cache_salt;
   if (salt == null) return;
-  if (salt === '') {
+  if (typeof salt !== 'string' || salt === '') {
     throw badRequest(
       "Parameter 'cache_salt' must be a non-empty string if provided.",
       'cache_salt',
     );
   }
+  if (salt.length > cacheSaltLengthMax || /[@/\\\0]/.test(salt)) {
+    throw badRequest(
+      `Parameter 'cache_salt' must be at most ${cacheSaltLengthMax} characters and must not contain '@', '/', '\\\\', or NUL.`,
+      'cache_salt',
+    );
+  }
+}
+
+/** @throws {ApiError} 400 for what only a server that trusts its clients takes. */
+export function checkTrusted(request: Pick<SamplingRead, 'mm_processor_kwargs'>): void {
+  if (request.mm_processor_kwargs == null) return;
+  throw badRequest(
+    'Per-request mm_processor_kwargs are disabled by default because they can change multimodal preprocessing resource usage. Start the server with --trust-request-mm-kwargs only when clients are trusted.',
+    'mm_processor_kwargs',
+  );
 }

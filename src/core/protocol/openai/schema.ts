@@ -82,13 +82,20 @@ export function object<S extends Shape>(
   };
 }
 
-/** @param least Smallest integer allowed, if there is one. */
-export function integer(least?: number): Parser<number> {
+/** @param least Smallest integer allowed. @param most Largest; both are included. */
+export function integer(
+  least: number = Number.NEGATIVE_INFINITY,
+  most: number = Number.POSITIVE_INFINITY,
+): Parser<number> {
   return (value, loc, issues) => {
     const number = toInteger(value, loc, issues);
-    if (number === undefined || least === undefined || number >= least) return number;
-    const msg = `Input should be greater than or equal to ${least}`;
-    issues.push({ type: 'greater_than_equal', loc, msg, input: value, ctx: `{'ge': ${least}}` });
+    if (number === undefined || (number >= least && number <= most)) return number;
+    const [type, words, key, bound] =
+      number > most
+        ? ['less_than_equal', 'less than', 'le', most]
+        : ['greater_than_equal', 'greater than', 'ge', least];
+    const msg = `Input should be ${words} or equal to ${bound}`;
+    issues.push({ type, loc, msg, input: value, ctx: `{'${key}': ${bound}}` });
     return undefined;
   };
 }
@@ -172,6 +179,18 @@ export const string: Parser<string> = (value, loc, issues) => {
   return undefined;
 };
 
+/** A string of at least so many characters. */
+export function stringOf(lengthMin: number): Parser<string> {
+  return (value, loc, issues) => {
+    const text = string(value, loc, issues);
+    if (text === undefined || text.length >= lengthMin) return text;
+    const msg = `String should have at least ${lengthMin} character${lengthMin === 1 ? '' : 's'}`;
+    const ctx = `{'min_length': ${lengthMin}}`;
+    issues.push({ type: 'string_too_short', loc, msg, input: value, ctx });
+    return undefined;
+  };
+}
+
 /** One of the strings given. */
 export function literal<T extends string>(...allowed: readonly T[]): Parser<T> {
   const spelled = allowed.map((word) => `'${word}'`);
@@ -192,10 +211,21 @@ export function literal<T extends string>(...allowed: readonly T[]): Parser<T> {
   };
 }
 
-export function list<T>(item: Parser<T>): Parser<readonly T[]> {
+/** @param itemsMax How many items there may be. */
+export function list<T>(
+  item: Parser<T>,
+  itemsMax: number = Number.POSITIVE_INFINITY,
+): Parser<readonly T[]> {
   return (value, loc, issues) => {
     if (!Array.isArray(value)) {
       issues.push({ type: 'list_type', loc, msg: 'Input should be a valid list', input: value });
+      return undefined;
+    }
+    const { length } = value;
+    if (length > itemsMax) {
+      const msg = `List should have at most ${itemsMax} items after validation, not ${length}`;
+      const ctx = `{'field_type': 'List', 'max_length': ${itemsMax}, 'actual_length': ${length}}`;
+      issues.push({ type: 'too_long', loc, msg, input: value, ctx });
       return undefined;
     }
     return value.map((entry, i) => item(entry, `${loc}.${i}`, issues) as T);

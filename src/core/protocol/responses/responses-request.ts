@@ -13,6 +13,7 @@ import {
   object,
   type Read,
   readBody,
+  schemaError,
   string,
   union,
 } from '../openai/schema.ts';
@@ -42,7 +43,7 @@ const responsesFields = {
   previous_response_id: string,
   reasoning: object({
     context: anything,
-    effort: string,
+    effort: literal('none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'),
     generate_summary: string,
     mode: anything,
     summary: string,
@@ -86,8 +87,9 @@ export function readResponsesRequest(body: unknown): ResponsesRequest {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) {
     checkRaw(body as Readonly<Record<string, unknown>>);
   }
+  checkCacheSalt(body);
   const request = readBody(body, responsesFields, ['input']);
-  checkCacheSalt(request.cache_salt);
+  checkItems(request);
   if (request.text?.format != null && request.structured_outputs != null) {
     throw badRequest(
       'Cannot specify both structured_outputs and text.format',
@@ -96,6 +98,25 @@ export function readResponsesRequest(body: unknown): ResponsesRequest {
   }
   const hasTools = (request.tools?.length ?? 0) > 0;
   return hasTools ? request : { ...request, tool_choice: 'none' };
+}
+
+const itemTypes = /^(message|function_call|function_call_output|reasoning|custom_tool_call.*)$/;
+
+/** Items and tools that no type of OpenAI's package fits. */
+function checkItems({ input, tools }: ResponsesRequest): void {
+  const items = typeof input === 'string' ? [] : (input ?? []);
+  const bad = items.some(({ type, role }) =>
+    type === undefined ? role === undefined : !itemTypes.test(String(type)),
+  );
+  if (bad) {
+    const msg = 'Input should be a valid string';
+    throw schemaError([{ type: 'string_type', loc: 'body.input', msg, input }]);
+  }
+  tools?.forEach((tool, i) => {
+    if (tool['type'] !== 'function' || typeof tool['name'] === 'string') return;
+    const loc = `body.tools.${i}.FunctionTool.name`;
+    throw schemaError([{ type: 'missing', loc, msg: 'Field required', input: tool }]);
+  });
 }
 
 /** What vLLM's models look at before Pydantic reads the fields. */

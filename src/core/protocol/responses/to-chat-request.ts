@@ -11,7 +11,7 @@ export function chatRequestOfResponses(request: ResponsesRequest): ChatRequest {
   const tools = (request.tools ?? [])
     .filter(({ type }) => type === 'function')
     .map(({ type: _type, name, description, parameters, strict }) => ({
-      type: 'function',
+      type: 'function' as const,
       function: {
         name: String(name),
         ...(description != null && { description: String(description) }),
@@ -136,6 +136,7 @@ function responseFormat({ text }: ResponsesRequest): Partial<ChatRequest> {
   const format = text?.format;
   if (format?.['type'] === 'json_object') return { response_format: { type: 'json_object' } };
   if (format?.['type'] !== 'json_schema' || format['schema'] == null) return {};
-  const { name, schema } = format;
+  const schema = format['schema'] as Readonly<Record<string, unknown>>;
+  const name = String(format['name']);
   return { response_format: { type: 'json_schema', json_schema: { name, schema } } };
 }

@@ -1,13 +1,13 @@
 // The body of POST /inference/v1/generate: token ids in, token ids out.
 
-import { badRequest } from '../openai/api-error.ts';
 import { streamOptionsField } from '../openai/chat-request.ts';
-import { samplingFields, stopField } from '../openai/sampling.ts';
+import { checkCacheSalt, samplingFields, stopField } from '../openai/sampling.ts';
 import {
   anything,
   boolean,
   dictionary,
   float,
+  type Issue,
   integer,
   list,
   literal,
@@ -16,10 +16,11 @@ import {
   readBody,
   schemaError,
   string,
+  stringOf,
 } from '../openai/schema.ts';
 
 /** vLLM's SamplingParams, under its own names. */
-const samplingParamsField = object({
+const samplingParamsObject = object({
   n: integer(),
   presence_penalty: float,
   frequency_penalty: float,
@@ -34,6 +35,17 @@ const samplingParamsField = object({
   ...samplingFields,
 });
 
+/** Pydantic first says that a dictionary is no SamplingParams, then what is wrong within. */
+const samplingParamsField: typeof samplingParamsObject = (value, loc, issues) => {
+  const own: Issue[] = [];
+  const read = samplingParamsObject(value, loc, own);
+  if (own.length === 0) return read;
+  const msg = 'Input should be an instance of SamplingParams';
+  const ctx = "{'class': 'SamplingParams'}";
+  issues.push({ type: 'is_instance_of', loc, msg, input: value, ctx }, ...own);
+  return undefined;
+};
+
 const generateFields = {
   request_id: string,
   token_ids: list(integer()),
@@ -45,7 +57,7 @@ const generateFields = {
   output_mode: literal('tokens', 'text'),
   stream: boolean,
   stream_options: streamOptionsField,
-  cache_salt: string,
+  cache_salt: stringOf(1),
   priority: integer(),
   kv_transfer_params: dictionary(anything),
 } as const;
@@ -54,6 +66,7 @@ export type GenerateRequest = Read<typeof generateFields>;
 
 /** @throws {ApiError} 400, as Pydantic under vLLM reports it. */
 export function readGenerateRequest(body: unknown): GenerateRequest {
+  checkCacheSalt(body);
   const request = readBody(body, generateFields, ['token_ids', 'sampling_params']);
   const tokens = request.token_ids ?? [];
   const loc = 'body.token_ids';
@@ -71,7 +84,11 @@ export function readGenerateRequest(body: unknown): GenerateRequest {
   }
   if (request.stream_options != null && request.stream !== true) return request;
   if (request.output_mode === 'text' && request.sampling_params?.detokenize === false) {
-    throw badRequest("output_mode='text' requires sampling_params.detokenize to be true");
+    const text = "output_mode='text' requires sampling_params.detokenize to be true";
+    const ctx = `{'error': ValueError("${text}")}`;
+    throw schemaError([
+      { type: 'value_error', loc: 'body', msg: `Value error, ${text}`, input: body, ctx },
+    ]);
   }
   return request;
 }

@@ -1,0 +1,69 @@
+// JSON as Python reads it: with NaN and infinities, and only so deep.
+import { schemaError } from '../../../core/protocol/index.ts';
+import { FrameworkError } from './framework-error.ts';
+
+/** Python's recursion limit, less the frames below the parser. */
+const depthMax = 990;
+
+/** Strings, which are left alone, and the numbers that only Python writes. */
+const pythonNumbers = /("(?:[^"\\\\]|\\\\.)*")|(-?Infinity|NaN)/g;
+
+/** @throws {FrameworkError} If nested too deep. @throws {ApiError} 400 if it is no JSON. */
+export function parseBody(text: string): unknown {
+  if (isTooDeep(text)) throw new FrameworkError(400, 'There was an error parsing the body');
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const numbers = parseWithPythonNumbers(text);
+    if (numbers !== undefined) return numbers;
+    const at = /position (\d+)/.exec(cause instanceof Error ? cause.message : '')?.[1];
+    throw schemaError([
+      {
+        type: 'json_invalid',
+        loc: `body.${at ?? text.length}`,
+        msg: 'JSON decode error',
+        input: {},
+        ctx: "{'error': 'Expecting value'}",
+      },
+    ]);
+  }
+}
+
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x22) i = endOfString(text, i);
+    else if (code === 0x5b || code === 0x7b) {
+      if (++depth > depthMax) return true;
+    } else if (code === 0x5d || code === 0x7d) depth--;
+  }
+  return false;
+}
+
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let slashes = 0;
+    while (text.charCodeAt(end - 1 - slashes) === 0x5c) slashes++;
+    if (slashes % 2 === 0) return end;
+  }
+  return text.length;
+}
+
+/** @returns Undefined if it is no JSON with such numbers either. */
+function parseWithPythonNumbers(text: string): unknown {
+  if (!/NaN|Infinity/.test(text)) return undefined;
+  const mark = '\u0000python:';
+  const quoted = text.replace(pythonNumbers, (whole, _string, number?: string) =>
+    number === undefined ? whole : JSON.stringify(mark + number),
+  );
+  try {
+    return JSON.parse(quoted, (_key, value: unknown) =>
+      typeof value === 'string' && value.startsWith(mark)
+        ? Number(value.slice(mark.length))
+        : value,
+    );
+  } catch {
+    return undefined;
+  }
+}
