@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { valuesJsonSchema } from '../src/core/values/index.ts';
 import { cliReference } from './cli-reference.ts';
+import { compatibilityReference } from './compatibility-reference.ts';
 import { errorReference } from './error-reference.ts';
 import { valuesReference } from './values-reference.ts';
 
@@ -11,6 +12,7 @@ const generated: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/cli.md': cliReference,
   'docs/reference/errors.md': errorReference,
   'docs/reference/values.md': valuesReference,
+  'docs/reference/vllm-compatibility.md': compatibilityReference,
   'values.schema.json': valuesJsonSchema,
 };
 

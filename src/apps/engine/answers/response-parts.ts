@@ -65,9 +65,21 @@ export function responseObject(
     frequency_penalty: given.frequency_penalty ?? 0,
     kv_transfer_params: null,
     ec_transfer_params: null,
-    input_messages: null,
-    output_messages: null,
+    input_messages: rawMessages(head, sequences, ({ prompt }) => prompt),
+    output_messages: rawMessages(head, sequences, ({ output: tokens }) => tokens),
   };
+}
+
+/** What went into the model or came out of it, for requests that want to see. */
+function rawMessages(
+  { engine, given }: ResponseHead,
+  sequences: readonly Sequence[] | undefined,
+  tokensOf: (sequence: Sequence) => readonly number[],
+): object[] | null {
+  const sequence = sequences?.[0];
+  if (given.enable_response_messages !== true || sequence === undefined) return null;
+  const tokens = tokensOf(sequence);
+  return [{ message: engine.tokenizer.decode(tokens), tokens, type: 'raw_message_tokens' }];
 }
 
 const unsetReasoning = {

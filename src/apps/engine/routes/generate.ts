@@ -63,10 +63,16 @@ function maxTokensWithin(
 
 export function abortRequestsRoute(engine: Engine): Handler {
   return async (exchange) => {
-    const ids = requestIds(await exchange.anyJson());
+    const ids = requestIds(await exchange.anyJson().catch(refuseJson));
     exchange.send(200, '', '');
     engine.abortRequests(ids);
   };
+}
+
+/** This route reads its body itself, and says so in its own words. */
+function refuseJson(error: unknown): never {
+  if (!(error instanceof ApiError)) throw error;
+  throw new ApiError(400, 'Bad Request', 'JSON decode error: Expecting value');
 }
 
 /** @throws {ApiError} 400 if the body names none. */

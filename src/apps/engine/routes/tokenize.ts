@@ -31,14 +31,8 @@ const tokenizeFields = {
 export function tokenizeRoute(engine: Engine): Handler {
   return async (exchange) => {
     const body = await exchange.json();
+    refuseNeither(body);
     const request = readBody(body, tokenizeFields);
-    if (request.prompt == null && request.messages == null) {
-      const issue = { type: 'missing', msg: 'Field required', input: body };
-      throw schemaError([
-        { ...issue, loc: 'body.prompt' },
-        { ...issue, loc: 'body.messages' },
-      ]);
-    }
     if (request.continue_final_message && request.add_generation_prompt) {
       throw badRequest(
         'Cannot set both `continue_final_message` and `add_generation_prompt` to True.',
@@ -64,6 +58,20 @@ export function tokenizeRoute(engine: Engine): Handler {
       }),
     );
   };
+}
+
+/** A body that is neither of the two forms is reported as failing both. */
+function refuseNeither(body: unknown): void {
+  const { prompt, messages } = Object(body) as Readonly<Record<string, unknown>>;
+  if (prompt != null || Array.isArray(messages) || typeof body !== 'object') return;
+  const missing = { type: 'missing', msg: 'Field required', input: body };
+  const loc = 'body.messages';
+  throw schemaError([
+    { ...missing, loc: 'body.prompt' },
+    messages == null
+      ? { ...missing, loc }
+      : { type: 'list_type', loc, msg: 'Input should be a valid list', input: messages },
+  ]);
 }
 
 export function detokenizeRoute(engine: Engine): Handler {

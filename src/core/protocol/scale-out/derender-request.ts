@@ -64,6 +64,15 @@ export type DerenderChatRequest = Omit<Read<typeof chatFields>, 'chat_request'> 
 export function readDerenderChat(body: unknown): DerenderChatRequest {
   refuseMissing(body, 'generate_response', 'DerenderChatRequest.', 'DerenderChatStreamRequest.');
   const request = readBody(body, chatFields, ['generate_response']);
+  const choices = request.generate_response?.choices ?? [];
+  const bad = choices.findIndex(({ token_ids: tokens }) => tokens?.some((token) => token < 0));
+  if (bad !== -1) {
+    const text = 'token_ids must not contain negative values';
+    const loc = `body.DerenderChatRequest.generate_response.choices.${bad}.token_ids`;
+    const ctx = `{'error': ValueError('${text}')}`;
+    const input = choices[bad]?.token_ids;
+    throw schemaError([{ type: 'value_error', loc, msg: `Value error, ${text}`, input, ctx }]);
+  }
   const { chat_request: given } = request;
   return { ...request, chat_request: given == null ? undefined : readChatRequest(given) };
 }
