@@ -162,11 +162,10 @@ test('a dead engine in the fleet is not seen by clients', async (t) => {
 
 test('an engine that dies in the middle of a stream is an error to its client, and to no other', async (t) => {
   const { fleet, client } = await start(t, { stepSeconds: 0.005 });
-  const stream = () =>
-    client.chat.completions
-      .create({ model, messages, max_tokens: 60, stream: true })
-      .withResponse();
-  const both = [await stream(), await stream()];
+  const stream = (max_tokens: number) =>
+    client.chat.completions.create({ model, messages, max_tokens, stream: true }).withResponse();
+  // The first would take 20 s: it cannot end by itself before its engine dies.
+  const both = [await stream(4000), await stream(60)];
   const victim = both[0]?.response.headers.get('x-spillway-engine');
   const read = async ({ data }: Awaited<ReturnType<typeof stream>>) => {
     let chunks = 0;

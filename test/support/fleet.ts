@@ -78,12 +78,12 @@ export async function startFleet(
   };
 }
 
-/** Waits until a condition holds; for effects that arrive over a socket. */
+/** Waits until a condition holds; for effects that arrive over a socket. Long: it is a guard only. */
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
   what: string,
 ): Promise<void> {
-  const deadline = performance.now() + 3000;
+  const deadline = performance.now() + 20_000;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`It did not come to pass: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -8,7 +8,7 @@ import { PrefixLru } from './prefix-lru.ts';
  * Bytes per block. About 64 tokens: four of vLLM's blocks, 2 to 5 ms of prefill on an H100, so
  * finer blocks would cost more per pick than their precision is worth.
  */
-export const blockBytes = 256;
+const blockBytesDefault = 256;
 /** Prompt bytes past this are not looked at: about 500,000 tokens. */
 const promptBytesMax = 2 * 1024 * 1024;
 /** Cache size in tokens of an engine that did not tell: llm-d's default, 31,250 blocks of 16. */
@@ -49,8 +49,14 @@ export interface PromptChain {
 
 /** Predicts cached tokens per engine, and learns from what engines report. */
 export class PrefixBeliefs {
+  readonly #blockBytes: number;
   readonly #beliefs = new Map<Endpoint, Belief>();
   #bytesPerToken = bytesPerTokenDefault;
+
+  /** @param blockBytes A positive multiple of 4; prompts that are shorter are not known again. */
+  constructor(blockBytes: number = blockBytesDefault) {
+    this.#blockBytes = blockBytes;
+  }
 
   /** Hashes the prompt. The model is part of it: engines that serve several share no blocks. */
   chainOf(request: RoutingRequest): PromptChain {
@@ -58,8 +64,8 @@ export class PrefixBeliefs {
     let promptBytes = 0;
     for (const part of request.prompt) promptBytes += part.length;
     const prompt = promptBytes > promptBytesMax ? firstBytes(request.prompt) : request.prompt;
-    const hashes = hashBytesChain(prompt, blockBytes, seedOf(request.model ?? ''));
-    const blockTokens = promptBytes === 0 ? 0 : (promptTokens * blockBytes) / promptBytes;
+    const hashes = hashBytesChain(prompt, this.#blockBytes, seedOf(request.model ?? ''));
+    const blockTokens = promptBytes === 0 ? 0 : (promptTokens * this.#blockBytes) / promptBytes;
     return { hashes, blockTokens, promptBytes, promptTokens };
   }
 
@@ -136,7 +142,7 @@ export class PrefixBeliefs {
   #scaleCapacity(belief: Belief, capacityScale: number): void {
     belief.capacityScale = capacityScale;
     const bytes = belief.cacheTokens * capacityScale * this.#bytesPerToken;
-    belief.held.setBlocksMax(Math.min(blocksMaxLimit, bytes / blockBytes));
+    belief.held.setBlocksMax(Math.min(blocksMaxLimit, bytes / this.#blockBytes));
   }
 }
 

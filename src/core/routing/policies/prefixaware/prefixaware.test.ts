@@ -48,6 +48,18 @@ test('a prefix that everybody shares ties nobody to one engine', () => {
   for (const count of counts.values()) assert.ok(count < 45, `${count} of 100`);
 });
 
+test('short prompts that grow by 128 characters stay on one engine, as with upstream', () => {
+  for (let seed = 0; seed < 8; seed++) {
+    const core = fleetOf('ab');
+    for (let i = 0; i < seed; i++) serve(core, `other ${i} `.repeat(100));
+    const parts = ['1', '2', '3'].map((digit) => digit.repeat(128));
+    const urls = [1, 1, 2, 2, 3, 3].map(
+      (count) => serve(core, `"${parts.slice(0, count).join('')}"`).endpoint.url,
+    );
+    assert.equal(new Set(urls).size, 1, urls.join(' '));
+  }
+});
+
 test('a match shorter than --prefix-min-match-length counts as none', () => {
   const core = fleetOf('abcd', { matchBytesMin: 4096 });
   serve(core, opening);

@@ -18,6 +18,9 @@ export interface PrefixAwareOptions extends SaturationOptions {
   readonly matchShareMin?: number | undefined;
 }
 
+/** Length of a prompt's blocks: the chunks of upstream's prefix trie have 128 characters. */
+const blockBytes = 128;
+
 interface PrefixAwarePick extends Pick {
   chain: PromptChain | undefined;
 }
@@ -30,7 +33,7 @@ export class PrefixAwarePolicy implements Policy {
   readonly #matchBytesMin: number;
   readonly #matchShareMin: number;
   readonly #release: SaturationOptions;
-  readonly #beliefs = new PrefixBeliefs();
+  readonly #beliefs = new PrefixBeliefs(blockBytes);
 
   /** @param cold Picks for requests whose prefix no engine holds. */
   constructor(cold: LeastLoadedPolicy, options: PrefixAwareOptions = {}) {
@@ -87,7 +90,9 @@ export class PrefixAwarePolicy implements Policy {
   }
 
   #isMatch(cachedTokens: number, chain: PromptChain): boolean {
-    const share = cachedTokens / chain.promptTokens;
-    return share >= this.#matchShareMin && share * chain.promptBytes >= this.#matchBytesMin;
+    // Only whole blocks can match, so only they count; cachedTokens is rounded down.
+    const share = (cachedTokens + 1) / (chain.hashes.length * chain.blockTokens);
+    const matchBytes = (cachedTokens / chain.promptTokens) * chain.promptBytes;
+    return share >= this.#matchShareMin && matchBytes >= this.#matchBytesMin;
   }
 }
