@@ -1,11 +1,13 @@
 // Prints what the engine model predicts for recorded runs of a real vLLM, beside what happened.
 //
-//   npm run bench:truth [-- DIRECTORY]
+//   npm run bench:truth [-- DIRECTORY] [-- --fit]
 //
 // DIRECTORY holds runs and profiles as bench/data/vllm-runs does, which it is unless given. After
-// them come the measured points of bench/data/vllm-measured-points.csv against the roofline. Ends with status 1 if a mean is further off than its bound.
+// them come the measured points of bench/data/vllm-measured-points.csv. Ends with status 1 if a mean
+// is further off than its bound. `--fit` prints the constants that the points give, and nothing else.
 import { join } from 'node:path';
 import { latencyNames } from '../src/core/stats/index.ts';
+import { readPoints } from '../src/tools/simulate/index.ts';
 import {
   type Comparison,
   compareRun,
@@ -13,8 +15,13 @@ import {
   outputRate,
   truthCases,
 } from './truth/compare.ts';
-import { predictTpotMs, readMeasuredPoints } from './truth/points.ts';
+import { fitFromStart, pointsReport } from './truth/points.ts';
 
+const points = await readPoints(join(import.meta.dirname, 'data', 'vllm-measured-points.csv'));
+if (process.argv.includes('--fit')) {
+  console.log(fitFromStart(points));
+  process.exit();
+}
 const directory = process.argv[2] ?? join(import.meta.dirname, 'data', 'vllm-runs');
 let missed = false;
 for (const truthCase of truthCases(directory)) {
@@ -31,7 +38,7 @@ for (const truthCase of truthCases(directory)) {
     (error) => Math.abs(error) > truthCase.errorMax,
   );
 }
-console.log(pointsReport());
+console.log(pointsReport(points));
 process.exitCode = missed ? 1 : 0;
 
 function report({ truthCase, run, predicted, real }: Comparison): string {
@@ -69,38 +76,4 @@ function row(name: string, predicted: number, real: number): string {
   const digits = real < 1000 ? 2 : 0;
   const error = `${((predicted / real - 1) * 100).toFixed(2)} %`;
   return `${name.padEnd(16)}${predicted.toFixed(digits).padStart(12)}${real.toFixed(digits).padStart(12)}${error.padStart(9)}`;
-}
-
-function pointsReport(): string {
-  const points = readMeasuredPoints(join(import.meta.dirname, 'data', 'vllm-measured-points.csv'));
-  const groups = Map.groupBy(points, ({ gpu, model, weightBytesPerValue, tensorParallelSize }) => {
-    const precision = weightBytesPerValue === 1 ? 'fp8' : 'bf16';
-    return `${model} ${precision} on ${tensorParallelSize} × ${gpu}`;
-  });
-  const all: number[] = [];
-  const rows = [...groups].map(([name, group]) => {
-    const errors = group.map((point) => predictTpotMs(point) / point.tpotMs - 1);
-    all.push(...errors);
-    return errorRow(name, errors);
-  });
-  return [
-    'roofline: time per output token against measured points',
-    `${'engine'.padEnd(44)}${'points'.padStart(7)}${'mean'.padStart(9)}${'mean |error|'.padStart(14)}${'worst'.padStart(9)}`,
-    ...rows,
-    errorRow('all', all),
-  ].join('\n');
-}
-
-function errorRow(name: string, errors: readonly number[]): string {
-  const percent = (value: number) => `${(value * 100).toFixed(1)} %`;
-  const mean = (values: readonly number[]) =>
-    values.reduce((sum, value) => sum + value, 0) / values.length;
-  const sizes = errors.map(Math.abs);
-  return (
-    name.padEnd(44) +
-    String(errors.length).padStart(7) +
-    percent(mean(errors)).padStart(9) +
-    percent(mean(sizes)).padStart(14) +
-    percent(Math.max(...sizes)).padStart(9)
-  );
 }

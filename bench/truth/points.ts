@@ -1,132 +1,94 @@
-// Compares engine model and roofline with latencies that others measured: so many clients at a
-// time, each sending its next request when the one before is answered.
-import { readFileSync } from 'node:fs';
+// Measured points of real engines against `spillway simulate points`, each group predicted with
+// constants that were fitted without it.
+import { findModel, pointCalibration } from '../../src/core/engine/index.ts';
+import { percentile } from '../../src/core/stats/index.ts';
 import {
-  EngineModel,
-  engineConfigFor,
-  findGpu,
-  findModel,
-  rooflineCost,
-} from '../../src/core/engine/index.ts';
+  bareName,
+  kindOf,
+  type PointPrediction,
+  type PointRow,
+  predictPoint,
+} from '../../src/tools/simulate/index.ts';
+import { linearFit, solveFit, startOf } from './fit-points.ts';
 
-/** One measurement of a real vLLM; lengths in tokens. */
-export interface MeasuredPoint {
-  readonly gpu: string;
-  readonly model: string;
-  readonly weightBytesPerValue: 1 | 2;
-  readonly tensorParallelSize: number;
-  readonly promptTokens: number;
-  readonly outputTokens: number;
-  readonly clients: number;
-  readonly ttftMs: number;
-  readonly tpotMs: number;
+/** A point beyond the knee by measurement: its first token is seconds of waiting for a place. */
+const saturatedTtftMs = 3000;
+
+interface Answer {
+  readonly point: PointRow;
+  readonly predicted: PointPrediction;
 }
 
-/**
- * The points of dense models in bf16 and fp8 that are not overloaded: where the wait for a place
- * in the KV cache is most of a TTFT, the length of the measurement decides it.
- */
-export function readMeasuredPoints(path: string): MeasuredPoint[] {
-  const [header = '', ...lines] = readFileSync(path, 'utf8').trim().split(/\r?\n/);
-  const names = header.split(',');
-  return lines
-    .map((line) => {
-      const cells = line.split(',');
-      return (name: string) => cells[names.indexOf(name)] ?? '';
-    })
-    .filter(
-      (cell) =>
-        ['Qwen/Qwen3-32B', 'meta-llama/Llama-3.1-70B'].includes(cell('model_path')) &&
-        ['', 'fp8'].includes(cell('precision')) &&
-        // Three points of another harness, with a prefix cache of unknown content.
-        cell('moe_tp_size') !== '0',
-    )
-    .map(
-      (cell): MeasuredPoint => ({
-        gpu: cell('system').replace('_sxm', ''),
-        model: cell('model_path'),
-        weightBytesPerValue: cell('precision') === 'fp8' ? 1 : 2,
-        tensorParallelSize: Number(cell('tp_size')),
-        promptTokens: Number(cell('isl')),
-        outputTokens: Number(cell('osl')),
-        clients: Number(cell('batch_size')),
-        ttftMs: Number(cell('silicon_ttft_ms')),
-        tpotMs: Number(cell('silicon_tpot_ms')),
-      }),
-    )
-    .filter(({ ttftMs }) => ttftMs < 3000);
+/** Fits from the start, `rounds` times, and returns the constants: what ships. */
+export function fitFromStart(rows: readonly PointRow[], rounds = 6): Record<string, number> {
+  const points = distinct(rows);
+  const start = startOf(pointCalibration);
+  let calibration = { ...start };
+  for (let i = 0; i < rounds; i++) calibration = solveFit(linearFit(points, calibration), start);
+  return calibration;
 }
 
-/**
- * Mean time per output token, in milliseconds, after the first request of each client. (TTFT is
- * not compared: it hangs on how the clients were started, which the points do not say.)
- */
-export function predictTpotMs(point: MeasuredPoint): number {
-  // All at once, the clients would go on in step; so they start spread over one answer's time.
-  const together = runClients(point, 0, 1);
-  return runClients(point, together.answerSeconds, 3).tpotSeconds * 1000;
+/** The report of part (b). Equal rows of the file count once. */
+export function pointsReport(rows: readonly PointRow[]): string {
+  const points = distinct(rows);
+  const fit = linearFit(points, pointCalibration);
+  const start = startOf(pointCalibration);
+  const groups = [...Map.groupBy(points, ({ group }) => group)].sort(([a], [b]) =>
+    a < b ? -1 : 1,
+  );
+  const answers = groups.map(([group, members]) => {
+    const calibration = solveFit(fit, start, group);
+    return members.map((point) => ({ point, predicted: predictPoint(point, calibration) }));
+  });
+  const all = answers.flat();
+  const kinds = (['dense', 'moe'] as const).map((kind) => {
+    const of = all.filter(({ point }) => kindOf(findModel(bareName(point.model))) === kind);
+    return `${kind}: 90 % of real / predicted: TPOT ${range(of, 'tpot')}, TTFT ${range(of, 'ttft')}`;
+  });
+  const known = all.filter(({ point }) => (point.measuredTtftMs ?? 0) >= saturatedTtftMs);
+  const found = known.filter(({ predicted }) => predicted.saturated).length;
+  const wrong = all.filter(isBelow).length + known.length - all.length;
+  return [
+    'measured points below saturation, each group predicted without itself (median |error|, median error):',
+    `${'system model precision tp dp moe_tp moe_ep'.padEnd(62)}points ${'TPOT'.padStart(14)} ${'TTFT'.padStart(16)}`,
+    ...groups.map(([group], i) => line(group, answers[i] as Answer[])),
+    line('all', all),
+    ...kinds,
+    `saturated by measurement (TTFT of 3 s and more): ${known.length}, predicted so: ${found}; ` +
+      `others predicted saturated: ${-wrong}`,
+  ].join('\n');
 }
 
-function runClients(point: MeasuredPoint, spreadSeconds: number, rounds: number) {
-  const { promptTokens, outputTokens, clients, tensorParallelSize, weightBytesPerValue } = point;
-  const layout = {
-    model: findModel(point.model),
-    gpu: findGpu(point.gpu),
-    tensorParallelSize,
-    weightBytesPerValue,
-  };
-  const config = engineConfigFor({ ...layout, gpuMemoryUtilization: 0.9 });
-  const engine = new EngineModel({ config, cost: rooflineCost(layout) });
-  const sent = new Map<string, { round: number; seconds: number; firstSeconds: number }>();
-  const due = Array.from({ length: clients }, (_, i) => ({
-    round: 0,
-    seconds: (i * spreadSeconds) / clients,
-  }));
-  const counted: { ttft: number; answer: number }[] = [];
-  let now = 0;
-  for (;;) {
-    for (let next = due[0]; next && next.seconds <= now; next = due[0]) {
-      due.shift();
-      const id = String(sent.size);
-      sent.set(id, { round: next.round, seconds: next.seconds, firstSeconds: 0 });
-      engine.add(
-        {
-          id,
-          promptTokens,
-          maxTokens: outputTokens,
-          priority: 0,
-          arrivalSeconds: now,
-          blockKey: (block) => `${id}/${block}`,
-        },
-        now,
-      );
-    }
-    const step = engine.schedule(now);
-    if (step === undefined) {
-      const [next] = due;
-      if (next === undefined) break;
-      now = next.seconds;
-      continue;
-    }
-    now = step.endSeconds;
-    engine.complete(step, ({ id }, outputIndex) => {
-      const entry = sent.get(id);
-      if (entry === undefined) return true;
-      if (outputIndex === 0) entry.firstSeconds = now;
-      if (outputIndex + 1 < outputTokens) return false;
-      const { round, seconds, firstSeconds } = entry;
-      if (round > 0 || rounds === 1) {
-        counted.push({ ttft: firstSeconds - seconds, answer: now - seconds });
-      }
-      if (round + 1 < rounds) due.push({ round: round + 1, seconds: now });
-      return true;
-    });
-    due.sort((a, b) => a.seconds - b.seconds);
-  }
-  const mean = (of: (entry: { ttft: number; answer: number }) => number) =>
-    counted.reduce((sum, entry) => sum + of(entry), 0) / counted.length;
-  return {
-    tpotSeconds: mean(({ ttft, answer }) => answer - ttft) / (outputTokens - 1),
-    answerSeconds: mean(({ answer }) => answer),
-  };
+function distinct(rows: readonly PointRow[]): PointRow[] {
+  return [...new Map(rows.map((point) => [JSON.stringify({ ...point, row: 0 }), point])).values()];
+}
+
+/** Below the knee by measurement and by prediction. */
+function isBelow({ point, predicted }: Answer): boolean {
+  return !predicted.saturated && (point.measuredTtftMs ?? 0) < saturatedTtftMs;
+}
+
+function ratios(answers: readonly Answer[], which: 'tpot' | 'ttft'): Float64Array {
+  const ratio = ({ point, predicted }: Answer) =>
+    which === 'tpot'
+      ? (point.measuredTpotMs ?? NaN) / predicted.tpotMs
+      : (point.measuredTtftMs ?? NaN) / predicted.ttftMs;
+  return Float64Array.from(answers.filter(isBelow), ratio).sort();
+}
+
+function line(name: string, answers: readonly Answer[]): string {
+  const cells = (['tpot', 'ttft'] as const).map((which) => {
+    const errors = ratios(answers, which).map((ratio) => 1 / ratio - 1);
+    if (errors.length === 0) return '–';
+    const percent = (value: number) => `${(value * 100).toFixed(1)} %`;
+    const size = percentile(errors.map(Math.abs).sort(), 50);
+    return `${percent(size)} ${percent(percentile(errors.sort(), 50)).padStart(8)}`;
+  });
+  const count = String(answers.filter(isBelow).length).padStart(6);
+  return `${name.padEnd(62)}${count} ${cells[0]?.padStart(16)} ${cells[1]?.padStart(16)}`;
+}
+
+function range(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {
+  const sorted = ratios(answers, which);
+  return [5, 95].map((q) => percentile(sorted, q).toFixed(2)).join(' to ');
 }

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { compareRun, meanErrors, truthCases } from '../../bench/truth/compare.ts';
-import { predictTpotMs, readMeasuredPoints } from '../../bench/truth/points.ts';
+import { percentile } from '../../src/core/stats/index.ts';
+import { predictPoint, readPoints } from '../../src/tools/simulate/index.ts';
 
 const directory = join(import.meta.dirname, '../../bench/data/vllm-runs');
 
@@ -38,12 +39,37 @@ test('with the roofline instead of a profile the same means are within 10 %', as
   }
 });
 
-test('the roofline gives the time per output token of measured points within 10 % on average', () => {
-  const points = readMeasuredPoints(
-    join(import.meta.dirname, '../../bench/data/vllm-measured-points.csv'),
-  ).filter(({ outputTokens, clients }) => outputTokens <= 1024 && clients <= 16);
-  assert.ok(points.length > 40, `${points.length} points`);
-  const errors = points.map((point) => Math.abs(predictTpotMs(point) / point.tpotMs - 1));
-  const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
-  assert.ok(mean < 0.1, `mean error ${mean}`);
+test('measured points of dense models below saturation: TPOT within 10 %, TTFT within 20 % in the median', async () => {
+  const path = join(import.meta.dirname, '../../bench/data/vllm-measured-points.csv');
+  const points = (await readPoints(path)).filter(
+    ({ group, measuredTtftMs = 0, outputTokens }) =>
+      /Llama|Qwen3-32B .*1 1$/.test(group) && measuredTtftMs < 3000 && outputTokens <= 1024,
+  );
+  assert.ok(points.length > 80, `${points.length} points`);
+  const predicted = points.map((point) => predictPoint(point));
+  const median = (errors: number[]) =>
+    percentile(
+      errors.map(Math.abs).sort((a, b) => a - b),
+      50,
+    );
+  const tpot = median(
+    points.map(({ measuredTpotMs = 0 }, i) => (predicted[i]?.tpotMs ?? 0) / measuredTpotMs - 1),
+  );
+  const ttft = median(
+    points.map(({ measuredTtftMs = 0 }, i) => (predicted[i]?.ttftMs ?? 0) / measuredTtftMs - 1),
+  );
+  assert.ok(tpot < 0.1, `TPOT ${tpot}`);
+  assert.ok(ttft < 0.2, `TTFT ${ttft}`);
+});
+
+test('the knee is where it was measured: 70B in fp8 on two H100 takes 16 clients of 8K, not 32', async () => {
+  const path = join(import.meta.dirname, '../../bench/data/vllm-measured-points.csv');
+  const points = (await readPoints(path)).filter(
+    ({ group, promptTokens }) =>
+      group.startsWith('h100_sxm meta-llama/Llama-3.1-70B fp8 2') && promptTokens === 8192,
+  );
+  const saturated = points
+    .filter((point) => predictPoint(point).saturated)
+    .map(({ clients }) => clients);
+  assert.deepEqual(saturated.sort(), [32, 64]);
 });

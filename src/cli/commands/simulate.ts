@@ -8,6 +8,8 @@ import {
   hitsTable,
   latencyTable,
   perRequestLines,
+  pointJson,
+  readPoints,
   simulatedRunJson,
   simulateHits,
   simulateRun,
@@ -32,7 +34,8 @@ export function simulateCommand(): Command {
     .option('--json', "result in vllm bench serve's keys on standard output")
     .exitOverride()
     .action(runSimulation)
-    .addCommand(hitsCommand());
+    .addCommand(hitsCommand())
+    .addCommand(pointsCommand());
 }
 
 interface SimulateFlags {
@@ -119,6 +122,27 @@ function hitsCommand(): Command {
         }
       })
   );
+}
+
+function pointsCommand(): Command {
+  return new Command('points')
+    .description('Latency of engines at a fixed number of clients, one row for each of a file.')
+    .requiredOption(
+      '--points <file>',
+      'CSV: system, model_path, precision, tp_size, isl, osl, batch_size',
+    )
+    .option('--json', 'one JSON object a row (the only form; taken for the sake of scripts)')
+    .exitOverride()
+    .action(async ({ points }: { readonly points: string }) => {
+      const answers = (await readPoints(points)).map(pointJson);
+      process.stdout.write(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
+      const failed = answers.filter(({ error }) => error !== undefined);
+      if (failed.length === 0) return;
+      process.stderr.write(
+        `warning: ${failed.length} of ${answers.length} rows have no answer; the first: ${failed[0]?.['error']}\n`,
+      );
+      if (failed.length === answers.length) process.exitCode = 1;
+    });
 }
 
 function neededTrace(trace: string | undefined): string {

@@ -29,7 +29,13 @@ export type {
   StepCostModel,
   StepLoad,
 } from './contract.ts';
+export {
+  calibratedRoofline,
+  type PointCalibration,
+  type PointPrecision,
+  pointCalibration,
+} from './cost/point-calibration.ts';
 export { type ProfileTables, parseStepProfile, type StepProfile } from './cost/profile.ts';
 export { type AllReduceLink, type ProfileCostOptions, profileCost } from './cost/profile-cost.ts';
-export { type RooflineOptions, rooflineCost } from './cost/roofline.ts';
+export { type RooflineConstants, type RooflineOptions, rooflineCost } from './cost/roofline.ts';
 export { EngineModel, type EngineModelOptions } from './engine-model.ts';

@@ -1,5 +1,6 @@
 // Engines and fleets on a virtual clock.
 export { BlockCache } from './block-cache.ts';
+export { type ClosedLoopOptions, type ClosedLoopResult, closedLoop } from './closed-loop.ts';
 export {
   type FleetSimulationOptions,
   type FleetSimulationResult,

@@ -1,7 +1,16 @@
-// Questions answered in virtual time: a recorded run, cache hits.
+// Questions answered in virtual time: a recorded run, serving points, cache hits.
 export { type HitsOptions, type HitsRow, hitsJson, hitsTable, simulateHits } from './hits.ts';
 export { latencyTable } from './latency-table.ts';
 export { perRequestLines } from './per-request.ts';
+export {
+  bareName,
+  kindOf,
+  type PointPrediction,
+  pointIntervals,
+  pointJson,
+  predictPoint,
+} from './points.ts';
+export { type PointRow, readPoints } from './points-csv.ts';
 export {
   type SimulatedRun,
   type SimulatedRunOptions,

@@ -14,7 +14,16 @@ export interface ModelSpec {
   readonly intermediateSize: number;
   /** Matrices of a feed-forward part: 3 with a gate (SwiGLU), 2 without. */
   readonly feedForwardMatrices: 2 | 3;
-  readonly experts: { readonly count: number; readonly perToken: number } | undefined;
+  readonly experts:
+    | {
+        readonly count: number;
+        readonly perToken: number;
+        /** Experts that every token goes through; 0 unless given. */
+        readonly shared?: number;
+      }
+    | undefined;
+  /** Multi-head latent attention (DeepSeek), whose KV cache is one compressed vector a token. */
+  readonly latentAttention?: LatentAttention;
   readonly vocabSize: number;
   /** Whether the output layer shares the embedding's weights. */
   readonly tiedEmbeddings: boolean;
@@ -28,28 +37,36 @@ export interface ModelSpec {
   readonly source: string;
 }
 
+/** Sizes of multi-head latent attention, under the names of DeepSeek's config.json. */
+export interface LatentAttention {
+  readonly qLoraRank: number;
+  readonly kvLoraRank: number;
+  readonly qkNopeHeadDim: number;
+  readonly qkRopeHeadDim: number;
+  readonly vHeadDim: number;
+}
+
 /** Weights of one layer; a mixture of experts counts all of them. Norms, < 0.1 %, are left out. */
 export function layerParameters(model: ModelSpec): number {
-  const { count } = model.experts ?? { count: 1 };
+  const { count, shared = 0 } = model.experts ?? { count: 1 };
   return (
-    attentionParameters(model) + count * feedForwardParameters(model) + routerParameters(model)
+    attentionParameters(model) +
+    (count + shared) * feedForwardParameters(model) +
+    routerParameters(model)
   );
 }
 
-/** Weights of one layer that one token goes through. */
-export function layerParametersPerToken(model: ModelSpec): number {
-  const { perToken } = model.experts ?? { perToken: 1 };
-  return (
-    attentionParameters(model) + perToken * feedForwardParameters(model) + routerParameters(model)
-  );
+/** Feed-forward weights of one layer that one token goes through. */
+export function feedForwardPerToken(model: ModelSpec): number {
+  const { perToken, shared = 0 } = model.experts ?? { perToken: 1 };
+  return (perToken + shared) * feedForwardParameters(model);
 }
 
-/** Weights of one layer that a batch reads: of a mixture of experts only those touched. */
-export function layerParametersTouched(model: ModelSpec, tokens: number): number {
-  const experts = model.experts === undefined ? 1 : expertsTouched(model, tokens);
-  return (
-    attentionParameters(model) + experts * feedForwardParameters(model) + routerParameters(model)
-  );
+/** Feed-forward weights of one layer that a batch reads: of the experts only those touched. */
+export function feedForwardTouched(model: ModelSpec, tokens: number): number {
+  const experts =
+    model.experts === undefined ? 1 : expertsTouched(model, tokens) + (model.experts.shared ?? 0);
+  return experts * feedForwardParameters(model);
 }
 
 /** Experts of one layer that some of the tokens goes to, each choosing evenly and independently. */
@@ -71,12 +88,17 @@ export function weightBytes(model: ModelSpec): number {
 
 /** KV cache bytes of one token, over all GPUs: 2 · layers · KV heads · head size · bytes. */
 export function kvBytesPerToken(model: ModelSpec): number {
-  const { kvBytesPerValue = model.bytesPerValue } = model;
+  const { kvBytesPerValue = model.bytesPerValue, latentAttention: latent } = model;
+  if (latent) {
+    return model.layers * (latent.kvLoraRank + latent.qkRopeHeadDim) * kvBytesPerValue;
+  }
   return 2 * model.layers * model.kvHeads * model.headDim * kvBytesPerValue;
 }
 
 /** The same on one GPU: KV heads are split over the GPUs until each has one, then copied. */
 export function kvBytesPerTokenPerGpu(model: ModelSpec, tensorParallelSize: number): number {
+  // The compressed vector of latent attention serves all heads: each GPU has its own copy.
+  if (model.latentAttention) return kvBytesPerToken(model);
   return kvBytesPerToken(model) / Math.min(tensorParallelSize, model.kvHeads);
 }
 
@@ -126,7 +148,30 @@ export function modelFromConfig(
   };
 }
 
+/** Operations of one layer's attention for one pair of a query and a key, all heads. */
+export function attentionFlopsPerPair(model: ModelSpec): number {
+  const { attentionHeads, headDim, latentAttention: latent } = model;
+  if (latent === undefined) return 4 * attentionHeads * headDim;
+  return 2 * attentionHeads * (latent.qkNopeHeadDim + latent.qkRopeHeadDim + latent.vHeadDim);
+}
+
+/** Weights of one layer outside its feed-forward part. */
+export function attentionLayerParameters(model: ModelSpec): number {
+  return attentionParameters(model) + routerParameters(model);
+}
+
 function attentionParameters(model: ModelSpec): number {
+  const { latentAttention: latent } = model;
+  if (latent) {
+    const { qLoraRank, kvLoraRank, qkNopeHeadDim, qkRopeHeadDim, vHeadDim } = latent;
+    const heads = model.attentionHeads;
+    return (
+      qLoraRank * (model.hiddenSize + heads * (qkNopeHeadDim + qkRopeHeadDim)) +
+      model.hiddenSize * (kvLoraRank + qkRopeHeadDim) +
+      kvLoraRank * heads * (qkNopeHeadDim + vHeadDim) +
+      heads * vHeadDim * model.hiddenSize
+    );
+  }
   const { hiddenSize, attentionHeads, kvHeads, headDim } = model;
   return hiddenSize * headDim * (2 * attentionHeads + 2 * kvHeads);
 }

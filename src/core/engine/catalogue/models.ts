@@ -1,10 +1,19 @@
 // The models that Spillway knows by name. Shapes are those of each model's config.json.
 import { InputError, nearest } from '../../base/index.ts';
-import type { ModelSpec } from './model-spec.ts';
+import type { LatentAttention, ModelSpec } from './model-spec.ts';
 
 /** Every row: layers, hidden, heads, KV heads, head size, intermediate, vocabulary, context. */
 type Row = readonly [number, number, number, number, number, number, number, number];
 
+const deepSeekAttention: LatentAttention = {
+  qLoraRank: 1536,
+  kvLoraRank: 512,
+  qkNopeHeadDim: 128,
+  qkRopeHeadDim: 64,
+  vHeadDim: 128,
+};
+
+/** DeepSeek's first layers (1 to 3) are dense; their share of time is left out. */
 export const models: readonly ModelSpec[] = [
   {
     ...spec('facebook/opt-125m', [12, 768, 12, 12, 64, 3072, 50_272, 2048], { tied: true }),
@@ -31,6 +40,34 @@ export const models: readonly ModelSpec[] = [
   spec('mistralai/Mixtral-8x7B-v0.1', [32, 4096, 32, 8, 128, 14_336, 32_000, 32_768], {
     experts: { count: 8, perToken: 2 },
   }),
+  spec('meta-llama/Llama-3.1-405B', [126, 16_384, 128, 8, 128, 53_248, 128_256, 131_072]),
+  spec('Qwen/Qwen2.5-7B', [28, 3584, 28, 4, 128, 18_944, 152_064, 32_768]),
+  spec('Qwen/Qwen2.5-72B', [80, 8192, 64, 8, 128, 29_568, 152_064, 32_768]),
+  spec('openai/gpt-oss-20b', [24, 2880, 64, 8, 64, 2880, 201_088, 131_072], {
+    experts: { count: 32, perToken: 4 },
+  }),
+  spec('openai/gpt-oss-120b', [36, 2880, 64, 8, 64, 2880, 201_088, 131_072], {
+    experts: { count: 128, perToken: 4 },
+  }),
+  ...['MiniMaxAI/MiniMax-M2', 'MiniMaxAI/MiniMax-M2.5'].map((name) =>
+    spec(name, [62, 3072, 48, 8, 128, 1536, 200_064, 196_608], {
+      experts: { count: 256, perToken: 8 },
+    }),
+  ),
+  ...['deepseek-ai/DeepSeek-V3', 'deepseek-ai/DeepSeek-V3.1', 'deepseek-ai/DeepSeek-R1'].map(
+    (name) => ({
+      ...spec(name, [61, 7168, 128, 1, 128, 2048, 129_280, 163_840], {
+        experts: { count: 256, perToken: 8, shared: 1 },
+      }),
+      latentAttention: deepSeekAttention,
+    }),
+  ),
+  ...['moonshotai/Kimi-K2', 'moonshotai/Kimi-K2.5'].map((name) => ({
+    ...spec(name, [61, 7168, 64, 1, 128, 2048, 163_840, 262_144], {
+      experts: { count: 384, perToken: 8, shared: 1 },
+    }),
+    latentAttention: deepSeekAttention,
+  })),
 ];
 
 /**

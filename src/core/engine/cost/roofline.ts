@@ -3,9 +3,11 @@
 import type { GpuSpec } from '../catalogue/gpus.ts';
 import { allReduceLink, defaultHostSecondsPerStep } from '../catalogue/hosts.ts';
 import {
+  attentionFlopsPerPair,
+  attentionLayerParameters,
+  feedForwardPerToken,
+  feedForwardTouched,
   kvBytesPerTokenPerGpu,
-  layerParametersPerToken,
-  layerParametersTouched,
   type ModelSpec,
 } from '../catalogue/model-spec.ts';
 import type { StepCostModel, StepLoad } from '../contract.ts';
@@ -16,12 +18,37 @@ export interface RooflineOptions {
   readonly gpu: GpuSpec;
   /** GPUs that share each layer; 1 unless given. */
   readonly tensorParallelSize?: number;
+  /**
+   * Groups of GPUs that each compute the attention of a part of the requests, while all share the
+   * experts; 1 unless given. The engine then has `tensorParallelSize` times as many GPUs.
+   */
+  readonly attentionDataParallelSize?: number;
   /** 1 for fp8 weights, which also double the matrix rate; the model's own unless given. */
   readonly weightBytesPerValue?: number;
+  /** Of the weights outside the experts, which 4-bit models often keep; as all unless given. */
+  readonly attentionBytesPerValue?: number;
   /** Time of a step outside kernels; `defaultHostSecondsPerStep` unless given. */
   readonly hostSecondsPerStep?: number;
   /** That of the GPU unless given. */
   readonly link?: AllReduceLink | undefined;
+  /** Those of the GPU and of the constants below unless given. */
+  readonly constants?: RooflineConstants | undefined;
+}
+
+/** What a calibration may set; see `pointCalibration`. */
+export interface RooflineConstants {
+  /** Gaps between the kernels of a layer. */
+  readonly layerSeconds: number;
+  /** Shares of the GPU's rates; `matrix` is of the rate at the weights' precision. */
+  readonly matrix: number;
+  readonly attention: number;
+  readonly weightMemory: number;
+  readonly kvMemory: number;
+  /**
+   * Launching a layer's kernels one by one, in steps with prefills, which run outside CUDA graphs;
+   * hidden behind long kernels. 0 unless given.
+   */
+  readonly prefillLayerSeconds?: number;
 }
 
 // The constants below, and the efficiencies of H100, H200 and B200, are fitted to the time per
@@ -42,43 +69,65 @@ const overlapExponent = 2;
  * @see docs/models/engine-model.md for its error against profiles and measured points.
  */
 export function rooflineCost(options: RooflineOptions): StepCostModel {
-  const { model, gpu, tensorParallelSize: gpusPerLayer = 1 } = options;
-  const weightBytesPerValue = options.weightBytesPerValue ?? model.bytesPerValue;
+  const { model, gpu, tensorParallelSize = 1, attentionDataParallelSize: groups = 1 } = options;
+  const gpusOfEngine = tensorParallelSize * groups;
+  const weightBytes = options.weightBytesPerValue ?? model.bytesPerValue;
+  const attentionBytes = options.attentionBytesPerValue ?? weightBytes;
   const host = options.hostSecondsPerStep ?? defaultHostSecondsPerStep;
-  const link = options.link ?? allReduceLink(gpu, gpusPerLayer);
-  const speedUp = weightBytesPerValue === 1 ? 2 : 1;
-  const matrixRate = gpu.flopsPerSecond * gpu.efficiency.matrix * speedUp;
-  const attentionRate = gpu.flopsPerSecond * gpu.efficiency.attention;
-  const memoryRate = gpu.memoryBytesPerSecond * gpu.efficiency.memory;
-  const kvBytes = kvBytesPerTokenPerGpu(model, gpusPerLayer);
-  const perTokenParameters = (model.layers * layerParametersPerToken(model)) / gpusPerLayer;
-  const outputParameters = (model.vocabSize * model.hiddenSize) / gpusPerLayer;
-  const pairFlops = (4 * model.layers * model.attentionHeads * model.headDim) / gpusPerLayer;
-  const elementBytes = model.layers * elementWiseBytesPerToken(model, gpusPerLayer);
+  const link = options.link ?? allReduceLink(gpu, gpusOfEngine);
+  const constants = options.constants ?? defaultConstants(gpu);
+  const { layers } = model;
+  const matrixRate = gpu.flopsPerSecond * constants.matrix * precisionSpeedUp(gpu, weightBytes);
+  const attentionRate = gpu.flopsPerSecond * constants.attention;
+  const weightRate = gpu.memoryBytesPerSecond * constants.weightMemory;
+  const kvRate = gpu.memoryBytesPerSecond * constants.kvMemory;
+  const kvBytes = kvBytesPerTokenPerGpu(model, tensorParallelSize);
+  const attention = (layers * attentionLayerParameters(model)) / tensorParallelSize;
+  const outputParameters = (model.vocabSize * model.hiddenSize) / tensorParallelSize;
+  const perToken = attention / groups + (layers * feedForwardPerToken(model)) / gpusOfEngine;
+  const pairFlops = (layers * attentionFlopsPerPair(model)) / gpusOfEngine;
+  const elementBytes = (layers * elementWiseBytesPerToken(model, tensorParallelSize)) / groups;
 
   const matrix = (flops: number, bytes: number) =>
-    overlapped(flops / matrixRate, bytes / memoryRate);
+    overlapped(flops / matrixRate, bytes / weightRate);
   const allReduce = (tokens: number) => {
-    if (gpusPerLayer === 1) return 0;
-    const share = (2 * (gpusPerLayer - 1)) / gpusPerLayer;
+    if (gpusOfEngine === 1) return 0;
+    const share = (2 * (gpusOfEngine - 1)) / gpusOfEngine;
     const bytes = share * tokens * model.hiddenSize * model.bytesPerValue;
-    return 2 * model.layers * (link.latencySeconds + bytes / link.bytesPerSecond);
+    return 2 * layers * (link.latencySeconds + bytes / link.bytesPerSecond);
   };
   return {
     stepSeconds(load) {
-      const touched = (model.layers * layerParametersTouched(model, load.tokens)) / gpusPerLayer;
-      return (
-        host +
-        model.layers * layerOverheadSeconds +
-        matrix(2 * load.tokens * perTokenParameters, touched * weightBytesPerValue) +
-        matrix(2 * load.sequences * outputParameters, outputParameters * model.bytesPerValue) +
+      const touched = (layers * feedForwardTouched(model, load.tokens)) / gpusOfEngine;
+      const launch = load.prefillTokens > 0 ? layers * (constants.prefillLayerSeconds ?? 0) : 0;
+      const kernels =
+        layers * constants.layerSeconds +
+        matrix(2 * load.tokens * perToken, attention * attentionBytes + touched * weightBytes) +
+        matrix(
+          (2 * load.sequences * outputParameters) / groups,
+          outputParameters * model.bytesPerValue,
+        ) +
         attentionPairs(load) * (pairFlops / attentionRate) +
-        (load.decodeContextTokens * kvBytes) / memoryRate +
-        (load.tokens * elementBytes) / memoryRate +
-        allReduce(load.tokens)
-      );
+        (load.decodeContextTokens * kvBytes) / groups / kvRate +
+        (load.tokens * elementBytes) / kvRate +
+        allReduce(load.tokens);
+      return host + (launch === 0 ? kernels : overlapped(kernels, launch));
     },
   };
+}
+
+function defaultConstants({ efficiency }: GpuSpec): RooflineConstants {
+  const { matrix, attention, memory } = efficiency;
+  return {
+    ...{ matrix, attention, weightMemory: memory, kvMemory: memory },
+    layerSeconds: layerOverheadSeconds,
+  };
+}
+
+/** fp8 tensor cores run twice as fast; Blackwell's fp4 four times. */
+function precisionSpeedUp(gpu: GpuSpec, weightBytes: number): number {
+  if (weightBytes >= 2) return 1;
+  return weightBytes < 1 && /B200|PRO-6000/.test(gpu.name) ? 4 : 2;
 }
 
 /** Query and key pairs of the prefills: all context, and half of the chunk itself. */

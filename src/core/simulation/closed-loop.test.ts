@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { engineConfigFor, findGpu, findModel, rooflineCost } from '../engine/index.ts';
+import type { Trace } from '../workload/index.ts';
+import { closedLoop, replayRun } from './index.ts';
+
+const layout = { model: findModel('Qwen3-8B'), gpu: findGpu('H100') };
+const cost = rooflineCost(layout);
+const options = {
+  ...{ cost, maxNumSeqs: 1024, maxNumBatchedTokens: 8192, promptTokens: 2000, outputTokens: 200 },
+  ...{ shortest: 1, clients: 8 },
+};
+
+test('one request of each client takes as long as in the engine model, step by step', () => {
+  const trace: Trace = {
+    blockTokens: 16,
+    requests: Array.from({ length: 8 }, (_, i) => ({
+      ...{ arrivalSeconds: 0, promptTokens: 2000, outputTokens: 200 },
+      blockIds: Array.from({ length: 125 }, (_, block) => i * 1000 + block),
+    })),
+  };
+  const config = engineConfigFor(layout);
+  const { timings } = replayRun({ trace, config, cost });
+  const mean = (of: (tokenSeconds: readonly number[]) => number) =>
+    timings.reduce((sum, { tokenSeconds }) => sum + of(tokenSeconds), 0) / timings.length;
+  const ttft = mean((tokens) => tokens[0] as number);
+  const tpot = mean((tokens) => ((tokens.at(-1) as number) - (tokens[0] as number)) / 199);
+  const found = closedLoop({ ...options, kvTokensMax: 400_000, requests: 8 });
+  assert.ok(Math.abs(found.meanTtftSeconds / ttft - 1) < 0.001, `${found.meanTtftSeconds} ${ttft}`);
+  assert.ok(Math.abs(found.meanTpotSeconds / tpot - 1) < 0.001, `${found.meanTpotSeconds} ${tpot}`);
+  assert.equal(found.waitedShare, 0);
+});
+
+test('clients beyond the KV cache wait for a place, and their first token with them', () => {
+  const roomy = closedLoop({ ...options, kvTokensMax: 100_000, requests: 80 });
+  const tight = closedLoop({ ...options, kvTokensMax: 9000, requests: 80 });
+  assert.equal(roomy.waitedShare, 0);
+  assert.ok(tight.waitedShare > 0.5);
+  assert.ok(tight.meanTtftSeconds > 3 * roomy.meanTtftSeconds);
+});
+
+test('decodes that outgrow the cache are preempted, and all requests end', () => {
+  const found = closedLoop({
+    ...{ ...options, promptTokens: 100, outputTokens: 2000 },
+    ...{ kvTokensMax: 6000, requests: 24 },
+  });
+  assert.ok(found.waitedShare > 0);
+  assert.ok(found.meanTpotSeconds > 0 && Number.isFinite(found.meanTpotSeconds));
+});

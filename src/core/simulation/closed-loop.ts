@@ -1,0 +1,160 @@
+// So many clients at one engine, each sending its next request when the one before is answered:
+// how serving benchmarks measure a point. Steps in which nothing but decoding happens are taken
+// many at a time, so a point costs its requests, not its tokens.
+import { type Random, seededRandom } from '../base/index.ts';
+import type { StepCostModel, StepLoad } from '../engine/index.ts';
+
+export interface ClosedLoopOptions {
+  readonly cost: StepCostModel;
+  /** Capacity of the KV cache, in tokens. */
+  readonly kvTokensMax: number;
+  readonly maxNumSeqs: number;
+  readonly maxNumBatchedTokens: number;
+  readonly clients: number;
+  /** Requests in all; the first `clients` are sent together. */
+  readonly requests: number;
+  /** Longest prompt and output; lengths are drawn evenly from `shortest` · longest up. */
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  /** @default 0.8 */
+  readonly shortest?: number;
+  /** @default 1 */
+  readonly seed?: number;
+}
+
+export interface ClosedLoopResult {
+  readonly meanTtftSeconds: number;
+  /** Over requests of more than one token. */
+  readonly meanTpotSeconds: number;
+  /** Share of requests that waited for a place in the batch or in the KV cache, or lost theirs. */
+  readonly waitedShare: number;
+}
+
+interface Request {
+  readonly sentSeconds: number;
+  /** Tokens to compute before the next is sampled: the prompt; after a preemption, all so far. */
+  prefill: number;
+  computed: number;
+  readonly output: number;
+  generated: number;
+  firstSeconds: number;
+  waited: boolean;
+}
+
+/**
+ * Serves the requests first come, first served, with chunked prefill and recomputing preemption as
+ * `EngineModel` does, but with KV counted in tokens and no prefix shared.
+ */
+export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
+  const { cost, kvTokensMax, maxNumSeqs, maxNumBatchedTokens, clients, requests } = options;
+  const { shortest = 0.8, seed = 1 } = options;
+  const random = seededRandom(seed);
+  const waiting: Request[] = [];
+  let running: Request[] = [];
+  let [now, sent, finished, ttft, tpot, tpotCount, waited, kvTokens] = [0, 0, 0, 0, 0, 0, 0, 0];
+  const send = () => {
+    if (sent++ >= requests) return;
+    waiting.push({
+      sentSeconds: now,
+      prefill: draw(options.promptTokens, shortest, random),
+      computed: 0,
+      output: draw(options.outputTokens, shortest, random),
+      generated: 0,
+      firstSeconds: NaN,
+      waited: false,
+    });
+  };
+  const sample = (request: Request, tokens: number) => {
+    if (request.generated === 0) request.firstSeconds = now;
+    request.generated += tokens;
+    if (request.generated < request.output) return;
+    finished++;
+    kvTokens -= request.computed;
+    waited += request.waited ? 1 : 0;
+    ttft += request.firstSeconds - request.sentSeconds;
+    if (request.output > 1) {
+      tpot += (now - request.firstSeconds) / (request.output - 1);
+      tpotCount++;
+    }
+    send();
+  };
+  for (let i = 0; i < clients; i++) send();
+  while (finished < requests && running.length + waiting.length > 0) {
+    // Who decodes needs one more token each; the youngest lose their place if there is none.
+    while (running.length > 1 && kvTokens + running.length > kvTokensMax) {
+      const victim = running.pop() as Request;
+      kvTokens -= victim.computed;
+      victim.prefill = victim.computed + (victim.generated > 0 ? 1 : 0);
+      victim.computed = 0;
+      victim.waited = true;
+      waiting.unshift(victim);
+    }
+    const decoding = running.filter(({ computed, prefill }) => computed >= prefill);
+    let budget = maxNumBatchedTokens - decoding.length;
+    const chunks: [Request, number][] = [];
+    const take = (request: Request) => {
+      const chunk = Math.min(request.prefill - request.computed, budget);
+      if (chunk > 0) chunks.push([request, chunk]);
+      budget -= chunk;
+    };
+    for (const request of running) if (request.computed < request.prefill) take(request);
+    // Whoever is in keeps room for its whole prompt.
+    let reserved = running.reduce((sum, r) => sum + Math.max(r.prefill, r.computed + 1), 0);
+    for (let next = waiting[0]; next && budget > 0; next = waiting[0]) {
+      const full = running.length >= maxNumSeqs || reserved + next.prefill > kvTokensMax;
+      if (full && running.length > 0) {
+        for (const request of waiting) request.waited = true;
+        break;
+      }
+      waiting.shift();
+      running.push(next);
+      reserved += next.prefill;
+      take(next);
+    }
+    let steps = 1;
+    if (chunks.length === 0) {
+      steps = decoding.reduce((k, r) => Math.min(k, r.output - r.generated), Infinity);
+      steps = Math.max(1, Math.min(steps, Math.floor((kvTokensMax - kvTokens) / decoding.length)));
+    }
+    now += steps * cost.stepSeconds(loadOf(decoding, chunks, (steps - 1) / 2));
+    for (const [request, chunk] of chunks) request.computed += chunk;
+    kvTokens += sumOf(chunks);
+    for (const request of decoding) request.computed += steps;
+    for (const request of decoding) request.prefill = request.computed;
+    kvTokens += steps * decoding.length;
+    for (const request of decoding) sample(request, steps);
+    for (const [request] of chunks) if (request.computed >= request.prefill) sample(request, 1);
+    running = running.filter(({ generated, output }) => generated < output);
+  }
+  return {
+    meanTtftSeconds: ttft / finished,
+    meanTpotSeconds: tpot / Math.max(1, tpotCount),
+    waitedShare: waited / finished,
+  };
+}
+
+function draw(longest: number, shortest: number, random: Random): number {
+  return Math.max(1, Math.round(longest * (shortest + (1 - shortest) * random.next())));
+}
+
+function sumOf(chunks: readonly (readonly [Request, number])[]): number {
+  return chunks.reduce((sum, [, chunk]) => sum + chunk, 0);
+}
+
+/** @param later Decoded tokens that each context has more of, at the middle of the steps. */
+function loadOf(
+  decoding: readonly Request[],
+  chunks: readonly (readonly [Request, number])[],
+  later: number,
+): StepLoad {
+  const prefillTokens = sumOf(chunks);
+  return {
+    sequences: decoding.length + chunks.length,
+    tokens: decoding.length + prefillTokens,
+    prefillTokens,
+    prefillTokenContext: chunks.reduce((sum, [{ computed }, chunk]) => sum + chunk * computed, 0),
+    prefillTokensSquared: chunks.reduce((sum, [, chunk]) => sum + chunk * chunk, 0),
+    decodeSequences: decoding.length,
+    decodeContextTokens: decoding.reduce((sum, { computed }) => sum + computed + later, 0),
+  };
+}
