@@ -5,11 +5,13 @@
 //
 // The router under test has CPU 0 alone; wrk and the engines (upstream.c) share CPU 1. Needs cc,
 // taskset, wrk, nginx, and the Rust routers by `pip install vllm-router sglang-router`.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { bodiesOf, type Load, loads } from './loads.ts';
 import { type ComparedRouter, proxiesFor } from './proxies.ts';
 import { printTable, type Sample } from './table.ts';
@@ -31,6 +33,8 @@ const upstreamPorts = [9101, 9102, 9103, 9104];
 const upstreams = upstreamPorts.map((upstreamPort) => `http://127.0.0.1:${upstreamPort}`);
 const directory = join(import.meta.dirname, '..', '..', '.cache', 'bench-router');
 const clockTicksPerSecond = 100;
+
+const execFileDone = promisify(execFile);
 
 mkdirSync(directory, { recursive: true });
 const chosenLoads = loads.filter(({ name }) => chosen(name, flags.loads));
@@ -58,17 +62,30 @@ if (flags.out)
 
 async function measureProxy(proxy: ComparedRouter, repeat: number): Promise<void> {
   const [executable = '', ...args] = proxy.command;
+  await untilPortIsFree();
   const child = spawn('taskset', ['-c', '0', executable, ...args], {
-    stdio: ['ignore', 'ignore', 'ignore'],
+    stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...proxy.environment },
   });
+  let errorOutput = '';
+  child.stderr.setEncoding('utf8');
+  child.stderr.on('data', (text: string) => {
+    errorOutput = (errorOutput + text).slice(-2_000);
+  });
+  const mustRun = () => {
+    if (child.exitCode === null && child.signalCode === null) return;
+    const how = child.signalCode ?? `status ${child.exitCode}`;
+    throw new Error(`${proxy.name} ended with ${how}: ${errorOutput || 'no message'}`);
+  };
   try {
-    await untilReady(child, proxy.name);
+    await untilReady(proxy.name, mustRun);
     if (repeat === 0) await verify(`http://127.0.0.1:${port}`, upstreams[0] as string, chosenLoads);
     for (const load of chosenLoads) {
-      runWrk(load, 1);
+      await runWrk(load, 1);
+      mustRun();
       const before = cpuTicks(child.pid as number);
-      const result = runWrk(load, Number(flags.seconds));
+      const result = await runWrk(load, Number(flags.seconds));
+      mustRun();
       const ticks = cpuTicks(child.pid as number) - before;
       const sample: Sample = {
         proxy: proxy.name,
@@ -88,8 +105,15 @@ async function measureProxy(proxy: ComparedRouter, repeat: number): Promise<void
           `${sample.residentMb.toFixed(0)} MB, errors ${sample.errors}, load ${sample.loadAverage.toFixed(1)}`,
       );
     }
+  } catch (error) {
+    // A router that died is the better explanation of whatever failed.
+    mustRun();
+    throw error;
   } finally {
-    if (child.kill('SIGKILL')) await new Promise((resolve) => child.once('exit', resolve));
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
   }
 }
 
@@ -101,10 +125,11 @@ interface WrkResult {
   readonly errors: number;
 }
 
-function runWrk(load: Load, seconds: number): WrkResult {
+/** Without blocking: the death of the router is seen only by an event loop that turns. */
+async function runWrk(load: Load, seconds: number): Promise<WrkResult> {
   const bodies = join(directory, `bodies-${load.mode}-${load.bodyBytes}.txt`);
   writeFileSync(bodies, `${bodiesOf(load).join('\n')}\n`);
-  const { stdout } = spawnSync(
+  const { stdout } = await execFileDone(
     'taskset',
     [
       ...['-c', '1', 'wrk', '-t1', `-c${load.connections}`, `-d${seconds}s`, '--latency'],
@@ -158,10 +183,29 @@ function processTree(pid: number): number[] {
   return [pid, ...children.flatMap((child) => processTree(Number(child)))];
 }
 
-async function untilReady(child: ChildProcess, name: string): Promise<void> {
+/** A router that was killed may hold its port a little longer. */
+async function untilPortIsFree(): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    const server = createServer();
+    const listening = once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    server.listen(port, '127.0.0.1');
+    if (await listening) {
+      server.close();
+      await once(server, 'close');
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`Port ${port} is taken by another program for 10 s`);
+}
+
+async function untilReady(name: string, mustRun: () => void): Promise<void> {
   const body = bodiesOf({ ...(loads[0] as Load), prompts: 1 })[0] as string;
   for (let i = 0; i < 300; i++) {
-    if (child.exitCode !== null) throw new Error(`${name} ended with status ${child.exitCode}`);
+    mustRun();
     const status = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
       method: 'POST',
       body,
