@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
+import { BufferPool } from './buffer-pool.ts';
 import { Ticker } from './index.ts';
 import { defaultServerLimits } from './server.ts';
 import { ServerConnection } from './server-connection.ts';
@@ -36,6 +37,7 @@ async function readOurs(pieces: readonly Buffer[]): Promise<Reading> {
       limits: { ...defaultServerLimits, requestBytesMax: 100_000 },
       ticker,
       draining: false,
+      bodies: new BufferPool({ keptBytesMax: 1_000_000 }),
       onRequest: (exchange) => {
         const { names, values } = exchange.head.headers;
         messages.push({

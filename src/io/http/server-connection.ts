@@ -1,6 +1,8 @@
 // One client connection: bytes in, requests out one at a time, answers back in order.
 import type { Socket } from 'node:net';
+import type { BufferPool } from './buffer-pool.ts';
 import { ChunkedReader } from './chunked-reader.ts';
+import { readInto } from './read-into.ts';
 import { parseRequestHead, type RequestHead } from './request-head.ts';
 import { type ExchangeOwner, ServerExchange } from './server-exchange.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
@@ -26,6 +28,8 @@ export interface ServerLimits {
 export interface ServerContext {
   readonly limits: ServerLimits;
   readonly ticker: Ticker;
+  /** Where bodies live until their answers have ended. */
+  readonly bodies: BufferPool;
   /** Whether the server takes no further requests after those under way. */
   readonly draining: boolean;
   onRequest(exchange: ServerExchange): void;
@@ -48,6 +52,8 @@ export class ServerConnection implements ExchangeOwner {
   #head: RequestHead | undefined = undefined;
   #exchange: ServerExchange | undefined = undefined;
   #body: Buffer = noBytes;
+  /** The buffer of the pool that holds `#body`. */
+  #pooled: Buffer | undefined = undefined;
   #bodyChunks: Buffer[] = [];
   #bodyBytes = 0;
   #chunked: ChunkedReader | undefined = undefined;
@@ -64,7 +70,7 @@ export class ServerConnection implements ExchangeOwner {
     this.#context = context;
     this.socket = socket;
     this.#sinceTick = context.ticker.now;
-    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+    readInto(socket, (bytes) => this.#onData(bytes));
     socket.on('drain', () => this.#exchange?.onDrain?.());
     socket.on('end', () => this.#onEnd());
     // The close event follows and says all that we need.
@@ -84,6 +90,10 @@ export class ServerConnection implements ExchangeOwner {
   exchangeEnded(keepAlive: boolean): void {
     this.#exchange = undefined;
     this.#sendingSinceTick = -1;
+    if (this.#pooled !== undefined) {
+      this.#context.bodies.give(this.#pooled);
+      this.#pooled = undefined;
+    }
     if (!keepAlive || this.#context.draining) {
       this.#closing = true;
       this.#sinceTick = this.#context.ticker.now;
@@ -126,6 +136,7 @@ export class ServerConnection implements ExchangeOwner {
     }
   }
 
+  /** @param bytes Valid during the call only. */
   #onData(bytes: Buffer): void {
     if (this.#closing) return;
     if (this.#idle) {
@@ -134,7 +145,12 @@ export class ServerConnection implements ExchangeOwner {
     }
     this.#input = this.#input.length === 0 ? bytes : Buffer.concat([this.#input, bytes]);
     if (this.#exchange === undefined) this.#advance();
-    else if (this.#input.length > this.#context.limits.pipelinedBytesMax) {
+    if (this.#input.length === 0) return;
+    if (this.#input.buffer === bytes.buffer) this.#input = Buffer.from(this.#input);
+    if (
+      this.#exchange !== undefined &&
+      this.#input.length > this.#context.limits.pipelinedBytesMax
+    ) {
       this.#paused = true;
       this.socket.pause();
     }
@@ -179,17 +195,12 @@ export class ServerConnection implements ExchangeOwner {
     const length = (this.#head as RequestHead).contentLength;
     if (length === -1) return this.#readChunkedBody();
     const input = this.#input;
-    if (this.#bodyBytes === 0 && input.length >= length) {
-      this.#body = length === 0 ? noBytes : input.subarray(0, length);
-      this.#input = input.length === length ? noBytes : input.subarray(length);
-      return true;
-    }
     const take = Math.min(length - this.#bodyBytes, input.length);
     if (length <= bodyBytesAtOnceMax) {
-      if (this.#bodyBytes === 0) this.#body = Buffer.allocUnsafeSlow(length);
+      if (this.#body.length < length) this.#body = this.#bodyOf(length);
       input.copy(this.#body, this.#bodyBytes, 0, take);
     } else if (take > 0) {
-      this.#bodyChunks.push(input.subarray(0, take));
+      this.#bodyChunks.push(Buffer.from(input.subarray(0, take)));
     }
     this.#bodyBytes += take;
     this.#input = take === input.length ? noBytes : input.subarray(take);
@@ -199,13 +210,19 @@ export class ServerConnection implements ExchangeOwner {
     return true;
   }
 
+  /** A buffer of this length to fill. */
+  #bodyOf(length: number): Buffer {
+    this.#pooled = this.#context.bodies.take(length);
+    return this.#pooled.subarray(0, length);
+  }
+
   #readChunkedBody(): boolean {
     const reader = this.#chunked as ChunkedReader;
     const { requestBytesMax } = this.#context.limits;
     const next = reader.read(this.#input, 0, this.#input.length, (bytes, start, end) => {
       this.#bodyBytes += end - start;
       if (this.#bodyBytes > requestBytesMax) throw bodyTooLarge(requestBytesMax);
-      this.#bodyChunks.push(bytes.subarray(start, end));
+      this.#bodyChunks.push(Buffer.from(bytes.subarray(start, end)));
     });
     this.#input = this.#input.subarray(next);
     this.#sinceTick = this.#context.ticker.now;
@@ -257,6 +274,8 @@ export class ServerConnection implements ExchangeOwner {
     this.#input = noBytes;
     this.#body = noBytes;
     this.#bodyChunks = [];
+    // Not given back to the pool: somebody may still hold what an aborted request had.
+    this.#pooled = undefined;
     exchange?.clientGone();
   }
 }

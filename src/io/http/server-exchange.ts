@@ -16,7 +16,7 @@ export interface ExchangeOwner {
  */
 export class ServerExchange {
   readonly head: RequestHead;
-  /** The body, decoded if it was chunked. Valid as long as somebody keeps it. */
+  /** The body, decoded if it was chunked. Valid until `end`: its buffer is used again. */
   readonly body: Buffer;
   /** The client left before the answer was complete. Set it before giving up control. */
   onClientGone: (() => void) | undefined = undefined;

@@ -214,3 +214,23 @@ test('a write that leaves nothing pending has been taken by the kernel: buffers 
   socket.write(Buffer.alloc(50_000_000));
   assert.ok(socket.writableLength > 0);
 });
+
+test('bodies that arrive in turns on many connections stay apart', async (context) => {
+  const { connectPeer } = await serve(context, (exchange) => {
+    const { body } = exchange;
+    // Answered a turn later, so that other bodies come in while this one waits.
+    setImmediate(() => reply(exchange, body.toString('latin1')));
+  });
+  const peers = await Promise.all(Array.from({ length: 5 }, connectPeer));
+  for (const round of [1, 2, 3]) {
+    const bodies = peers.map((_, i) => `${round}${i}`.repeat(1000 * (i + round)));
+    for (const [i, peer] of peers.entries()) {
+      const body = bodies[i] ?? '';
+      peer.socket.write(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${body.length}\r\n\r\n`);
+      peer.socket.write(body.slice(0, 500));
+    }
+    await new Promise(setImmediate);
+    for (const [i, peer] of peers.entries()) peer.socket.write(bodies[i]?.slice(500) ?? '');
+    for (const [i, peer] of peers.entries()) await peer.until(new RegExp(`${bodies[i]}$`));
+  }
+});

@@ -1,6 +1,7 @@
 // An HTTP/1.1 server on node:net: small, strict, and fast enough to stand in front of token streams.
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { InputError } from '../../core/base/index.ts';
+import { BufferPool } from './buffer-pool.ts';
 import { ServerConnection, type ServerContext, type ServerLimits } from './server-connection.ts';
 import type { ServerExchange } from './server-exchange.ts';
 import type { Ticker } from './ticker.ts';
@@ -26,6 +27,9 @@ export interface HttpServerOptions {
   readonly refusal: (status: number, message: string) => string;
 }
 
+/** Most bytes of body buffers kept for later requests. */
+const keptBodyBytesMax = 16 * 1_048_576;
+
 export class HttpServer {
   readonly #server: Server;
   readonly #ticker: Ticker;
@@ -39,6 +43,7 @@ export class HttpServer {
       limits: { ...defaultServerLimits, ...options.limits },
       ticker: options.ticker,
       draining: false,
+      bodies: new BufferPool({ keptBytesMax: keptBodyBytesMax }),
       onRequest: options.onRequest,
       refusal: options.refusal,
       connectionClosed: (connection) => this.#connectionClosed(connection),
