@@ -53,7 +53,7 @@ export class ChatAnswer implements Answer {
       id,
       object: 'chat.completion',
       created: createdSeconds(),
-      model: request.model || engine.modelName,
+      model: engine.modelName,
       choices: this.#sequences.map((sequence, index) => this.#choice(sequence, index)),
       service_tier: null,
       system_fingerprint: engine.systemFingerprint,

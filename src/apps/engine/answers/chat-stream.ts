@@ -45,7 +45,7 @@ export class ChatStream implements Answer {
       id,
       object: 'chat.completion.chunk',
       created: createdSeconds(),
-      model: request.model || engine.modelName,
+      model: engine.modelName,
     };
     this.#prefix = JSON.stringify(fields).slice(0, -1);
     const forced = engine.options.enableForceIncludeUsage === true;
@@ -115,9 +115,10 @@ export class ChatStream implements Answer {
         this.#usagePart(choice),
       );
     }
+    const { request } = this.#head;
     const bodies = this.#deltas(choice, delta.text);
     // Tokens that add nothing to read are told all the same where token ids are asked for.
-    if (bodies.length === 0 && this.#head.request.return_token_ids) bodies.push('{}');
+    if (bodies.length === 0 && request.return_token_ids && !this.#hidesReasoning) bodies.push('{}');
     return bodies
       .map((body) =>
         this.#chunk(
@@ -165,6 +166,11 @@ export class ChatStream implements Answer {
     return calls.map((call) => `{"content":null,"tool_calls":[${JSON.stringify(call)}]}`);
   }
 
+  /** Then its tokens are not told either. */
+  get #hidesReasoning(): boolean {
+    return this.#head.thinks === true && this.#head.request.include_reasoning === false;
+  }
+
   /** Reasoning, and what comes after it, in fields of their own. */
   #thoughtDeltas(choice: number, text: string, isEnd: boolean): string[] {
     this.#splitters[choice] ??= new ReasoningSplitter(true);
@@ -178,11 +184,13 @@ export class ChatStream implements Answer {
   }
 
   #logprobs(delta: TokenDelta): string {
+    if (this.#hidesReasoning) return 'null';
     const { engine, request } = this.#head;
     return JSON.stringify(chatLogprobs(engine.tokenizer, request, delta.tokenIds));
   }
 
   #ids(delta: TokenDelta): string {
+    if (this.#hidesReasoning) return 'null';
     return this.#head.request.return_token_ids ? JSON.stringify(delta.tokenIds) : 'null';
   }
 

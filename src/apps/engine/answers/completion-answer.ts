@@ -30,13 +30,13 @@ export class CompletionAnswer implements Answer {
   }
 
   #send(): void {
-    const { id, engine, exchange, request } = this.#head;
+    const { id, engine, exchange } = this.#head;
     setLoadHeaders(this.#head);
     const answer = {
       id,
       object: 'text_completion',
       created: createdSeconds(),
-      model: request.model || engine.modelName,
+      model: engine.modelName,
       choices: this.#sequences.map((sequence, index) => this.#choice(sequence, index)),
       service_tier: null,
       system_fingerprint: engine.systemFingerprint,

@@ -28,7 +28,7 @@ export class CompletionStream implements Answer {
       id,
       object: 'text_completion',
       created: createdSeconds(),
-      model: request.model || engine.modelName,
+      model: engine.modelName,
     };
     this.#prefix = JSON.stringify(fields).slice(0, -1);
     const forced = engine.options.enableForceIncludeUsage === true;

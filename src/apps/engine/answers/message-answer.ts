@@ -28,7 +28,7 @@ export class MessageAnswer implements Answer {
   }
 
   #send(end: TokenDelta): void {
-    const { id, engine, exchange, request } = this.#head;
+    const { id, engine, exchange } = this.#head;
     const call = end.finishReason === 'stop' ? this.#call : undefined;
     setLoadHeaders(this.#head);
     const { stop_reason: reason, stop_sequence: sequence } = messageEnd(end, call);
@@ -37,7 +37,7 @@ export class MessageAnswer implements Answer {
       type: 'message',
       role: 'assistant',
       content: call ? [toolUse(call)] : this.#textBlocks(),
-      model: request.model || engine.modelName,
+      model: engine.modelName,
       ...(reason !== null && { stop_reason: reason }),
       ...(sequence !== null && { stop_sequence: sequence }),
       usage: messageUsage(usageOf(this.#head, this.#sequences)),

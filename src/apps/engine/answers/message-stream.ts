@@ -42,14 +42,14 @@ export class MessageStream implements Answer {
   #opening(): string {
     if (this.#hasStarted) return '';
     this.#hasStarted = true;
-    const { id, engine, request, promptTokens } = this.#head;
+    const { id, engine, promptTokens } = this.#head;
     return event('message_start', {
       message: {
         id,
         type: 'message',
         role: 'assistant',
         content: [],
-        model: request.model || engine.modelName,
+        model: engine.modelName,
         stop_reason: null,
         stop_sequence: null,
         usage: { input_tokens: promptTokens, output_tokens: 0 },

@@ -131,7 +131,17 @@ function isUnauthorized(exchange: Exchange, apiKey: string | undefined): boolean
   const { pathname } = exchange.url;
   return (
     guardedPrefixes.some((prefix) => pathname.startsWith(prefix)) &&
-    exchange.header('authorization') !== `Bearer ${apiKey}`
+    !carriesKey(exchange.header('authorization'), apiKey)
+  );
+}
+
+/** The scheme may be written in any case; what follows its space is the key, whole. */
+function carriesKey(header: string | undefined, apiKey: string): boolean {
+  const scheme = 'bearer ';
+  return (
+    header !== undefined &&
+    header.slice(0, scheme.length).toLowerCase() === scheme &&
+    header.slice(scheme.length) === apiKey
   );
 }
 
