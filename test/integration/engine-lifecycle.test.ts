@@ -66,12 +66,15 @@ test('an engine that falls behind its clock says so in the log once, in a header
   // 50,000 steps a second, each with sampling: no machine keeps up with that.
   const { client, url, metric } = await start(t, {
     timeScale: 250,
-    config: defaultEngineConfig({ maxModelLen: 4096, numGpuBlocks: 6000 }),
+    config: defaultEngineConfig({ maxModelLen: 40_960, numGpuBlocks: 60_000 }),
     log: (line) => lines.push(line),
   });
   const abort = new AbortController();
   const streams = Array.from({ length: 20 }, () =>
-    client.chat.completions.create({ ...endless, stream: true }, { signal: abort.signal }),
+    client.chat.completions.create(
+      { ...endless, max_tokens: 40_000, stream: true },
+      { signal: abort.signal },
+    ),
   );
   await Promise.all(streams);
   await until(() => lines.length > 0);

@@ -41,6 +41,7 @@ export {
   promptsOf,
   readCompletionRequest,
 } from './openai/completion-request.ts';
+export { pythonRepr } from './openai/python-repr.ts';
 export { checkSampling, type SamplingRead, stopStrings } from './openai/sampling.ts';
 export {
   anything,

@@ -1,31 +1,26 @@
 // JSON as Python reads it: with NaN and infinities, and only so deep.
-import { schemaError } from '../../../core/protocol/index.ts';
+import { pythonRepr, schemaError } from '../../../core/protocol/index.ts';
 import { FrameworkError } from './framework-error.ts';
+import { jsonFault } from './json-fault.ts';
 
 /** Python's recursion limit, less the frames below the parser. */
 const depthMax = 990;
 
 /** Strings, which are left alone, and the numbers that only Python writes. */
-const pythonNumbers = /("(?:[^"\\\\]|\\\\.)*")|(-?Infinity|NaN)/g;
+const pythonNumbers = /("(?:[^"\\]|\\.)*")|(-?Infinity|NaN)/g;
 
 /** @throws {FrameworkError} If nested too deep. @throws {ApiError} 400 if it is no JSON. */
 export function parseBody(text: string): unknown {
   if (isTooDeep(text)) throw new FrameworkError(400, 'There was an error parsing the body');
   try {
     return JSON.parse(text);
-  } catch (cause) {
+  } catch {
     const numbers = parseWithPythonNumbers(text);
     if (numbers !== undefined) return numbers;
-    const at = /position (\d+)/.exec(cause instanceof Error ? cause.message : '')?.[1];
-    throw schemaError([
-      {
-        type: 'json_invalid',
-        loc: `body.${at ?? text.length}`,
-        msg: 'JSON decode error',
-        input: {},
-        ctx: "{'error': 'Expecting value'}",
-      },
-    ]);
+    const { position, words } = jsonFault(text);
+    const issue = { type: 'json_invalid', msg: 'JSON decode error', input: {} };
+    const ctx = `{'error': ${pythonRepr(words)}}`;
+    throw schemaError([{ ...issue, loc: `body.${position}`, ctx }]);
   }
 }
 

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { jsonFault } from './json-fault.ts';
+
+test('the place and the words of a fault are those of Python’s json', () => {
+  // Each as json.loads of Python 3.11 reports it.
+  const faults: readonly (readonly [string, number, string])[] = [
+    ['{"a": }', 6, 'Expecting value'],
+    ['{a}', 1, 'Expecting property name enclosed in double quotes'],
+    ['[1,]', 3, 'Expecting value'],
+    ['{"a":1,}', 7, 'Expecting property name enclosed in double quotes'],
+    ['nul', 0, 'Expecting value'],
+    ['{"a" 1}', 5, "Expecting ':' delimiter"],
+    ['"abc', 0, 'Unterminated string starting at'],
+    ['[1 2]', 3, "Expecting ',' delimiter"],
+    ['{} x', 3, 'Extra data'],
+    ['{"a": [', 7, 'Expecting value'],
+  ];
+  for (const [text, position, words] of faults) {
+    assert.deepEqual(jsonFault(text), { position, words }, text);
+  }
+});
