@@ -128,6 +128,8 @@ test('bad input is one sentence and status 2', async (t) => {
     ],
     [['--trace', bad, '--url', url], /bad\.jsonl:1: hash_ids must be/],
     [['--trace', 'none', '--url', url], /Cannot read the trace none/],
+    // Told before the server is asked.
+    [['--trace', 'none', '--url', 'http://127.0.0.1:1/v1'], /Cannot read the trace none/],
     [['--trace', trace, '--url', url, '--json', '/none/x'], /Cannot write the result/],
     [['--trace', trace, '--url', url, '--tokenizer', 'none'], /No tokenizer "none"/],
     [['--trace', trace, '--url', url, '--speed', '0'], /It must be a number above 0/],

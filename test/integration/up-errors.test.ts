@@ -17,6 +17,11 @@ test('what cannot start is one sentence', async (context) => {
     ],
     [['--gpu', 'H1000'], /^spillway: GPU "H1000" is not in the catalogue; did you mean .*\n$/, 2],
     [['--model', 'no/such'], /^spillway: Model "no\/such" is not in the catalogue; .*\n$/, 2],
+    [
+      ['--set', 'routerSpec.routingLogic=disaggregated_prefill'],
+      /^spillway: routerSpec\.routingLogic disaggregated_prefill is not there yet; .*\n$/,
+      2,
+    ],
     [['--log-dir', '/dev/null/logs'], /^spillway: cannot write logs to .*--log-dir\.\n$/, 2],
     [
       ['--engine', `http://127.0.0.1:${nobody}`],

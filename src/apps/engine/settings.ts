@@ -82,7 +82,12 @@ export async function resolveEngine(settings: EngineSettings): Promise<Resolved>
 
 async function readModel(name: string): Promise<ModelSpec> {
   const path = join(name, 'config.json');
-  if (!existsSync(path)) return findModel(name);
+  if (!existsSync(path)) {
+    if (!/^[./~]/.test(name)) return findModel(name);
+    throw new InputError(
+      `There is no ${path}: --model takes a folder with config.json, or a name.`,
+    );
+  }
   try {
     return modelFromConfig(basename(name), JSON.parse(await readFile(path, 'utf8')));
   } catch (cause) {

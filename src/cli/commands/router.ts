@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Command, Option } from 'commander';
 import { type KvEventAddress, type StaticEngine, startRouter } from '../../apps/router/index.ts';
 import { InputError } from '../../core/base/index.ts';
+import { policyNames } from '../../core/routing/index.ts';
 import { createLogger, type LogLevel, logLevels } from '../../io/log/index.ts';
 import { watchLifeline } from '../../io/processes/index.ts';
 import { loadWebpage } from '../../io/webpage/index.ts';
@@ -63,7 +64,11 @@ export function routerCommand(): Command {
       seconds('--static-backend-health-check-timeout-seconds'),
       3,
     )
-    .option('--routing-logic <policy>', 'how an engine is picked', 'predictive')
+    .option(
+      '--routing-logic <policy>',
+      `how an engine is picked: ${policyNames.join(', ')}`,
+      'predictive',
+    )
     .option('--session-key <name>', 'header or body key that names a session')
     .option(
       '--prefix-min-match-length <bytes>',
@@ -94,11 +99,13 @@ export function routerCommand(): Command {
       wholeNumber('--request-stats-window', 1, 86_400),
       60,
     )
-    .option(
-      '--kv-event-source <url=endpoint>',
-      'where an engine publishes KV events: URL=ENDPOINT[,REPLAY_ENDPOINT]; may be repeated',
-      kvEventSource,
-      new Map<string, KvEventAddress>(),
+    .addOption(
+      new Option(
+        '--kv-event-source <url=endpoint>',
+        'where an engine publishes KV events: URL=ENDPOINT[,REPLAY_ENDPOINT]; may be repeated',
+      )
+        .argParser(kvEventSource)
+        .default(new Map<string, KvEventAddress>(), 'none'),
     )
     .option('--api-key <key>', 'bearer token that clients must send')
     .option('--forward-authorization', 'let the Authorization of clients reach engines', false)

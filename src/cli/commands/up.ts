@@ -12,8 +12,10 @@ import {
   type UpOutput,
   type UpOverrides,
 } from '../../apps/up/index.ts';
+import { InputError } from '../../core/base/index.ts';
 import { findGpu, findModel } from '../../core/engine/index.ts';
-import { defaultPreset, engineKind, routingLogics, type Values } from '../../core/values/index.ts';
+import { policyNames } from '../../core/routing/index.ts';
+import { defaultPreset, engineKind, type Values } from '../../core/values/index.ts';
 import { watchStopSignals } from '../../io/processes/index.ts';
 import { loadValues } from '../../io/values/index.ts';
 
@@ -38,9 +40,7 @@ export function upCommand(): Command {
     .option('--engines <n>', 'number of engines', wholeNumber)
     .option('--gpu <type>', 'GPU type of the embedded engines, from the catalogue')
     .option('--model <name>', 'model that the engines serve')
-    .addOption(
-      new Option('--policy <name>', 'how the router picks an engine').choices(routingLogics),
-    )
+    .addOption(new Option('--policy <name>', 'how the router picks an engine').choices(policyNames))
     .option('--time-scale <x>', 'model seconds per real second', positiveNumber)
     .option('--engine <url>', 'add an engine that runs already; repeatable', collectUrl)
     .option('--host <address>', 'address where the router listens (default: 127.0.0.1)')
@@ -74,6 +74,7 @@ async function up(flags: UpFlags): Promise<void> {
     engineUrls: flags.engine,
   });
   checkFlagNames(flags, values);
+  checkPolicy(values);
   const signals = watchStopSignals();
   const { output, release } = outputFor(flags, () => process.kill(process.pid, 'SIGINT'));
   try {
@@ -98,6 +99,15 @@ function checkFlagNames({ gpu, model }: UpFlags, values: Values): void {
   );
   if (gpu !== undefined) findGpu(gpu);
   if (model !== undefined && embeds && !/^[./]/.test(model)) findModel(model);
+}
+
+/** The values take upstream's policies too; one that the router lacks is told before all starts. */
+function checkPolicy({ routerSpec }: Values): void {
+  const policy = routerSpec.routingLogic;
+  if (!routerSpec.enableRouter || policyNames.includes(policy)) return;
+  throw new InputError(
+    `routerSpec.routingLogic ${policy} is not there yet; the router has ${policyNames.join(', ')}.`,
+  );
 }
 
 function outputFor(flags: UpFlags, quit: () => void): { output: UpOutput; release: () => void } {

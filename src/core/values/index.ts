@@ -7,5 +7,4 @@ export { renderValues } from './render.ts';
 export { type ResolvedValues, resolveValues, type ValuesInput } from './resolve.ts';
 export { type EngineKind, engineKind, type ModelSpec, type Values } from './schema.ts';
 export { allKeys, allowedText, type KnownKey, type SchemaNode } from './schema-node.ts';
-export { routingLogics } from './schema-router.ts';
 export { fromPlain, type Tree, toPlain } from './tree.ts';

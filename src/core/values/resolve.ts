@@ -104,6 +104,6 @@ function presetFile(name: string | undefined): { name: string; text: string }[] 
   const names = presets.map((candidate) => candidate.name);
   const near = nearest(name, names);
   throw new InputError(
-    `--preset ${name} is not a preset; ${near ? `did you mean ${near}? ` : ''}Known: ${names.join(', ')}.`,
+    `--preset ${name} is not a preset; ${near ? `did you mean ${near}? Known` : 'known'}: ${names.join(', ')}.`,
   );
 }

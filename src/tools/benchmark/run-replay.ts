@@ -92,9 +92,9 @@ export async function runReplay(
 ): Promise<ReplayOutcome> {
   const { url, apiKey, timeScale, limits, percentiles } = options;
   const { clock, signal } = context;
-  const model = await findModel({ url, apiKey, model: options.model, signal });
   const { skip, requests: kept } = options;
   const loaded = await loadTrace(options.trace, { skip, requests: kept, signal });
+  const model = await findModel({ url, apiKey, model: options.model, signal });
   const trace = sliceTrace(loaded, { speed: options.speed * timeScale });
   const tokenizer = await loadTokenizer(options.tokenizer);
   const { blockTokens, requests } = trace;

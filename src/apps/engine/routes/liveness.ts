@@ -6,10 +6,11 @@ import type { Handler } from '../http/server.ts';
 /** Serves /ping too. */
 export const healthRoute: Handler = (exchange) => exchange.send(200, '', '');
 
-/** The release that is emulated; who emulates it is told in a header, which no client compares. */
+/** The release that is emulated, and that it is: clients of vLLM read `version` alone. */
 export const versionRoute: Handler = (exchange) => {
   exchange.response.setHeader('x-spillway-version', version);
-  exchange.sendJson(200, JSON.stringify({ version: emulatedVersion }));
+  const emulation = `Spillway ${version} emulates this version; its text is synthetic.`;
+  exchange.sendJson(200, JSON.stringify({ version: emulatedVersion, emulation }));
 };
 
 /** POST /is_scaling_elastic_ep: an emulated engine never grows. */
