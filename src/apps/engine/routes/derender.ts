@@ -106,12 +106,35 @@ function chatChoice(engine: Engine, request: DerenderChatRequest, choice: Choice
       }),
       reasoning: reasoning || null,
     },
-    logprobs: choice.logprobs ?? null,
+    logprobs: spelledLogprobs(engine, choice.logprobs),
     finish_reason: calls.length > 0 && finish === 'stop' ? 'tool_calls' : finish,
     stop_reason: choice.stop_reason ?? null,
     token_ids: chat?.return_token_ids ? tokens : null,
     routed_experts: null,
   };
+}
+
+/** Token ids become text and bytes. */
+function spelledLogprobs(engine: Engine, logprobs: unknown): object | null {
+  const { content } = Object(logprobs) as { content?: unknown };
+  if (!Array.isArray(content)) return null;
+  const spell = ({ token_id: id, logprob }: WrittenLogprob) => {
+    const token = engine.tokenizer.decode([id]);
+    return { token, logprob, bytes: [...new TextEncoder().encode(token)] };
+  };
+  return {
+    content: content.map((entry: WrittenLogprob) => ({
+      ...spell(entry),
+      top_logprobs: (entry.top_logprobs ?? []).map(spell),
+    })),
+  };
+}
+
+/** A log probability as token routes write it. */
+interface WrittenLogprob {
+  readonly token_id: number;
+  readonly logprob: number;
+  readonly top_logprobs?: readonly WrittenLogprob[];
 }
 
 function completionChoice(engine: Engine, choice: Choice, index: number): object {

@@ -136,6 +136,7 @@ export function readChatRequest(body: unknown): ChatRequest {
 /** The checks of the model itself; for requests that were translated from another API. */
 export function checkChatRequest(request: ChatRequest): void {
   checkStreaming(request);
+  checkStructuralTag(request.response_format);
   const top = request.top_logprobs;
   if (top != null && top < 0 && top !== -1) {
     throw badRequest('`top_logprobs` must be a positive value or -1.', 'top_logprobs', `${top}`);
@@ -151,6 +152,12 @@ export function checkChatRequest(request: ChatRequest): void {
   }
   checkTrusted(request);
   checkCacheSalt(request);
+}
+
+function checkStructuralTag(format: ChatRequest['response_format']): void {
+  if (format?.type !== 'structural_tag' || format.format != null) return;
+  if (format.structures?.length && format.triggers?.length) return;
+  throw badRequest('Invalid response_format structural_tag specification.', 'response_format');
 }
 
 /** What vLLM says of tools before it reads the schema. */

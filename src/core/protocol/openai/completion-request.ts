@@ -59,6 +59,7 @@ export function readCompletionRequest(body: unknown): CompletionRequest {
   checkStructuredRaw(body);
   const request = readBody(body, completionFields);
   checkTrusted(request);
+  checkOneConstraint(request.structured_outputs);
   checkStreaming(request);
   if (request.suffix) {
     throw badRequest('suffix is only supported for models with FIM completion rendering', 'suffix');
@@ -77,6 +78,17 @@ export function readCompletionRequest(body: unknown): CompletionRequest {
     throw badRequest('Either prompt or prompt_embeds must be provided and non-empty.', 'prompt');
   }
   return request;
+}
+
+/** vLLM looks at this here before the sampler does, and names the field. */
+function checkOneConstraint(outputs: unknown): void {
+  const given = Object(outputs) as Readonly<Record<string, unknown>>;
+  const kinds = ['json', 'regex', 'choice'].filter((kind) => given[kind] != null);
+  if (kinds.length < 2) return;
+  throw badRequest(
+    "You can only use one kind of constraints for structured outputs ('json', 'regex' or 'choice').",
+    'structured_outputs',
+  );
 }
 
 /**
