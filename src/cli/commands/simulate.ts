@@ -2,8 +2,11 @@
 import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
+import { defaultPolicyName, policyNames } from '../../core/routing/index.ts';
 import { type HitPolicy, hitPolicies } from '../../core/simulation/index.ts';
 import {
+  fleetRunJson,
+  fleetRunTable,
   hitsJson,
   hitsTable,
   latencyTable,
@@ -11,6 +14,7 @@ import {
   pointJson,
   readPoints,
   simulatedRunJson,
+  simulateFleetRun,
   simulateHits,
   simulateRun,
 } from '../../tools/simulate/index.ts';
@@ -23,6 +27,12 @@ export function simulateCommand(): Command {
     )
     .option('--trace <file>', 'requests: JSON lines with block ids or Azure CSV, plain or gzipped')
     .option('--engine-args <file>', 'meta.json of a recorded vLLM: the engine as it was started')
+    .option('--engines <n>', 'a fleet of so many engines behind the router’s policy', whole)
+    .option('--model <name>', 'fleet: model of the catalogue (default: Qwen/Qwen3-8B)')
+    .option('--policy <name>', `fleet: one of ${policyNames.join(', ')} (default: predictive)`)
+    .option('--speed <n>', 'fleet: divide arrival times by n (default: 1)', positive)
+    .option('--requests <n>', 'fleet: play only this many (default: all)', whole)
+    .option('--seed <n>', 'fleet: of policies that draw (default: 1)', whole)
     .option('--profile <directory>', 'measured step times (default: the roofline of the GPU)')
     .option('--gpu <name>', 'GPU of the catalogue (default: as recorded, or the profile’s name)')
     .option('--num-gpu-blocks-override <n>', 'KV blocks (default: as recorded, or computed)', whole)
@@ -43,6 +53,12 @@ interface SimulateFlags {
   readonly engineArgs?: string;
   readonly profile?: string;
   readonly gpu?: string;
+  readonly engines?: number;
+  readonly model?: string;
+  readonly policy?: string;
+  readonly speed?: number;
+  readonly requests?: number;
+  readonly seed?: number;
   readonly numGpuBlocksOverride?: number;
   readonly hostMsPerStep?: number;
   readonly allReduceLatencyUs?: number;
@@ -53,12 +69,55 @@ interface SimulateFlags {
 }
 
 async function runSimulation(flags: SimulateFlags): Promise<void> {
-  const { trace, engineArgs } = flags;
-  if (trace === undefined || engineArgs === undefined) {
+  const { trace, engineArgs, engines } = flags;
+  if (trace === undefined || (engineArgs === undefined) === (engines === undefined)) {
     throw new InputError(
-      'simulate needs --trace FILE and --engine-args META.json; see spillway simulate --help.',
+      'simulate needs --trace FILE and either --engine-args META.json (one vLLM as it was started) or ' +
+        '--engines N (a fleet); see spillway simulate --help.',
     );
   }
+  if (engines !== undefined) await runFleet(flags, trace, engines);
+  else if (engineArgs !== undefined) await runEngine(flags, trace, engineArgs);
+}
+
+/** Flags that mean nothing to a fleet, whose engines are sized from the catalogue. */
+const engineOnly = [
+  'profile',
+  'numGpuBlocksOverride',
+  'hostMsPerStep',
+  'allReduceLatencyUs',
+  'allReduceGbps',
+] as const;
+const fleetOnly = ['model', 'policy', 'speed', 'requests', 'seed'] as const;
+
+function refuse(flags: SimulateFlags, names: readonly (keyof SimulateFlags)[], needs: string) {
+  const given = names.find((name) => flags[name] !== undefined);
+  if (given === undefined) return;
+  const flag = given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new InputError(`--${flag} goes with ${needs} only; leave it out.`);
+}
+
+async function runFleet(flags: SimulateFlags, trace: string, engines: number): Promise<void> {
+  refuse(flags, engineOnly, '--engine-args');
+  const bar = process.stderr.isTTY;
+  const run = await simulateFleetRun({
+    ...{ trace, engines, percentiles: flags.percentiles, requests: flags.requests },
+    gpu: flags.gpu ?? 'H100-80GB',
+    model: flags.model ?? 'Qwen/Qwen3-8B',
+    policy: flags.policy ?? defaultPolicyName,
+    speed: flags.speed ?? 1,
+    seed: flags.seed ?? 1,
+    onProgress: bar
+      ? (done, total) => process.stderr.write(`\r\x1b[2K${done}/${total} requests`)
+      : undefined,
+  });
+  if (bar) process.stderr.write('\r\x1b[2K');
+  await writePerRequest(flags.perRequest, () => perRequestLines(run.timings, 'arrival'));
+  process.stdout.write(flags.json ? `${JSON.stringify(fleetRunJson(run))}\n` : fleetRunTable(run));
+}
+
+async function runEngine(flags: SimulateFlags, trace: string, engineArgs: string): Promise<void> {
+  refuse(flags, fleetOnly, '--engines');
   const { hostMsPerStep, allReduceLatencyUs, allReduceGbps } = flags;
   const run = await simulateRun({
     trace,

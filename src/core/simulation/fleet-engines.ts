@@ -27,6 +27,10 @@ export interface FleetOptions {
   readonly firstSlowedBy?: number | undefined;
   /** @default true */
   readonly enablePrefixCaching?: boolean;
+  /** Tokens per block id of the trace. @default traceBlockTokens */
+  readonly blockTokens?: number;
+  /** Longest request that an engine takes, in tokens; what the Mooncake trace needs unless given. */
+  readonly maxModelLen?: number;
 }
 
 /** Engines as `vllm serve` would size them, with roofline step times. */
@@ -34,12 +38,13 @@ export function fleetOf(options: FleetOptions): SimulatedEngine[] {
   const model = findModel(options.model ?? 'Qwen3-8B');
   const gpu = findGpu(options.gpu ?? 'H100-80GB');
   const { cacheTraceBlocks, firstSlowedBy = 1, enablePrefixCaching = true } = options;
-  const numGpuBlocks =
-    cacheTraceBlocks && Math.ceil((cacheTraceBlocks * traceBlockTokens) / simulatedBlockSize);
+  const { blockTokens = traceBlockTokens, maxModelLen = 131_072 } = options;
+  const blockSize = Math.min(simulatedBlockSize, blockTokens);
+  const numGpuBlocks = cacheTraceBlocks && Math.ceil((cacheTraceBlocks * blockTokens) / blockSize);
   const config: EngineConfig = engineConfigFor(
     { model, gpu, ...(numGpuBlocks ? { numGpuBlocks } : {}) },
     // The trace has prompts of up to 126,195 tokens.
-    { blockSize: simulatedBlockSize, maxModelLen: 131_072, enablePrefixCaching },
+    { blockSize, maxModelLen, enablePrefixCaching },
   );
   const cost = rooflineCost({ model, gpu });
   const slowed: StepCostModel = {

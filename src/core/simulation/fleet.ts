@@ -48,6 +48,24 @@ export interface FleetSimulationOptions {
   readonly networkSeconds?: number | undefined;
   /** Whether answers tell `cached_tokens` in their usage. @default true */
   readonly usage?: boolean | undefined;
+  /** For a policy given by name. @default 1 */
+  readonly seed?: number | undefined;
+  /** Keep the time of each token, 8 bytes a token. @default false */
+  readonly keepTokens?: boolean | undefined;
+  /** Hears every few hundred requests how many are finished. */
+  readonly onProgress?: ((finished: number) => void) | undefined;
+}
+
+/** What one engine of the fleet did. */
+export interface FleetEngineResult {
+  readonly requests: number;
+  /** Prompt tokens computed at first admission; recomputing after a preemption not counted. */
+  readonly computedTokens: number;
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
+  readonly preemptions: number;
+  /** Share of the time up to the last arrival in which a step ran; 1 if all arrive at 0 s. */
+  readonly utilization: number;
 }
 
 /** What became of the requests; arrays are in arrival order. */
@@ -62,9 +80,16 @@ export interface FleetSimulationResult {
   /** Most computed prompt tokens of an engine / their mean over engines. */
   readonly spread: number;
   readonly preemptions: number;
+  readonly engines: readonly FleetEngineResult[];
+  /** By request, when each of its tokens came; empty unless `keepTokens`. */
+  readonly tokenSeconds: readonly (readonly number[])[];
+  /** Requests in the fleet without a first token, as each request arrived. */
+  readonly waitingAtArrival: Float64Array;
   /** Virtual time from first arrival to last token. */
   readonly seconds: number;
 }
+
+const progressEvery = 256;
 
 /** Bytes of pseudo text per prompt token: one word, which is also the token's id. */
 const bytesPerToken = 4;
@@ -82,7 +107,7 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
   const kvIndex = new KvIndex();
   const policy =
     typeof options.policy === 'string'
-      ? createPolicy(options.policy, { random: seededRandom(1), kvIndex })
+      ? createPolicy(options.policy, { random: seededRandom(options.seed ?? 1), kvIndex })
       : options.policy;
   const core = new RoutingCore({ policy, clock, recentPicksMax: 1 });
 
@@ -92,7 +117,12 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
     e2eSeconds: new Float64Array(count),
     engineOf: new Int32Array(count),
     cachedTokens: new Float64Array(count),
+    waitingAtArrival: new Float64Array(count),
+    tokenSeconds: options.keepTokens ? requests.map((): number[] => []) : [],
   };
+  let [waiting, finished] = [0, 0];
+  const busy = options.engines.map(() => 0);
+  const lastArrival = (requests.at(-1)?.arrivalSeconds ?? 0) / speed;
   const attempts = new Map<string, Attempt>();
   const computed = options.engines.map(() => 0);
   const engines = options.engines.map(({ config, cost }, i) => {
@@ -126,16 +156,21 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
     const step = steps[i] as EngineStep;
     steps[i] = undefined;
     const now = clock.nowSeconds();
+    const counted = Math.min(step.endSeconds, lastArrival) - step.startSeconds;
+    busy[i] = (busy[i] as number) + Math.max(0, counted);
     engines[i]?.complete(step, (request, outputIndex) => {
       const attempt = attempts.get(request.id) as Attempt;
       const arrival = (requests[attempt.index] as SimulatedRequest).arrivalSeconds / speed;
+      result.tokenSeconds[attempt.index]?.push(now + networkSeconds);
       if (outputIndex === 0) {
+        waiting--;
         result.ttftSeconds[attempt.index] = now + networkSeconds - arrival;
         attempt.ticket.firstByte();
       }
       if (outputIndex + 1 === request.maxTokens) {
         result.e2eSeconds[attempt.index] = now + networkSeconds - arrival;
         attempts.delete(request.id);
+        if (++finished % progressEvery === 0) options.onProgress?.(finished);
         attempt.ticket.finish({
           status: 'completed',
           promptTokens: request.promptTokens,
@@ -149,6 +184,7 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
   };
   const arrive = (index: number): void => {
     const simulated = requests[index] as SimulatedRequest;
+    result.waitingAtArrival[index] = waiting++;
     const ticket = core.route(routingRequestOf(simulated, index, traceBlockTokens));
     const i = indexOf.get(ticket.pick.endpoint.url) as number;
     result.engineOf[index] = i;
@@ -207,6 +243,14 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
     ...result,
     hitRate: cachedTokens / promptTokens,
     spread: Math.max(...computed) / meanComputed,
+    engines: engines.map(({ stats }, i) => ({
+      requests: stats.finished,
+      computedTokens: computed[i] as number,
+      cachedTokens: stats.prefixCacheHits,
+      outputTokens: stats.outputTokens,
+      preemptions: stats.preemptions,
+      utilization: lastArrival > 0 ? (busy[i] as number) / lastArrival : 1,
+    })),
     preemptions: engines.reduce((sum, { stats }) => sum + stats.preemptions, 0),
     seconds: clock.nowSeconds(),
   };

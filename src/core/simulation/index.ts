@@ -2,6 +2,7 @@
 export { BlockCache } from './block-cache.ts';
 export { type ClosedLoopOptions, type ClosedLoopResult, closedLoop } from './closed-loop.ts';
 export {
+  type FleetEngineResult,
   type FleetSimulationOptions,
   type FleetSimulationResult,
   type SimulatedEngine,
@@ -17,4 +18,5 @@ export {
   prefixHits,
 } from './prefix-hits.ts';
 export { type RunOptions, type RunResult, replayRun } from './run-replay.ts';
+export { backlogGrowth, overloadedGrowth } from './stability.ts';
 export { recordOf, type Timing } from './timing.ts';

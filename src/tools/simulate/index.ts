@@ -1,4 +1,11 @@
-// Questions answered in virtual time: a recorded run, serving points, cache hits.
+// Questions answered in virtual time: a recorded run, a fleet, serving points, cache hits.
+export {
+  type FleetRun,
+  type FleetRunOptions,
+  fleetRunJson,
+  fleetRunTable,
+  simulateFleetRun,
+} from './fleet.ts';
 export { type HitsOptions, type HitsRow, hitsJson, hitsTable, simulateHits } from './hits.ts';
 export { latencyTable } from './latency-table.ts';
 export { perRequestLines } from './per-request.ts';

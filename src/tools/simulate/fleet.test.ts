@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { InputError } from '../../core/base/index.ts';
+import { fleetRunJson, fleetRunTable, perRequestLines, simulateFleetRun } from './index.ts';
+
+const options = {
+  trace: 'bench/data/mooncake-conversation.jsonl.gz',
+  ...{ engines: 4, gpu: 'H100', model: 'Qwen3-8B', policy: 'predictive' },
+  ...{ speed: 1, requests: 200, seed: 1, percentiles: [50, 90] },
+};
+
+test('a fleet has the keys of vllm bench serve, a row for each engine, and the same figures each time', async () => {
+  const run = await simulateFleetRun(options);
+  const json = fleetRunJson(run);
+  assert.deepEqual(json, fleetRunJson(await simulateFleetRun(options)));
+  for (const key of ['mean_ttft_ms', 'p90_tpot_ms', 'output_throughput', 'hit_rate']) {
+    assert.equal(typeof json[key], 'number', key);
+  }
+  assert.equal(json['completed'], 200);
+  const { engines } = json['spillway'] as { engines: { requests: number }[] };
+  assert.deepEqual([engines.length, engines.reduce((sum, e) => sum + e.requests, 0)], [4, 200]);
+  assert.equal(perRequestLines(run.timings, 'arrival').trim().split('\n').length, 200);
+});
+
+test('it says STABLE where the queue stays level, OVERLOADED where it grows, and warns then', async () => {
+  const stable = await simulateFleetRun({ ...options, speed: 0.5 });
+  assert.equal(stable.verdict, 'STABLE');
+  assert.ok(stable.utilization < 1);
+  const flooded = await simulateFleetRun({ ...options, engines: 1, speed: 4 });
+  assert.equal(flooded.verdict, 'OVERLOADED');
+  assert.match(fleetRunTable(flooded), /OVERLOADED.*\n.*hang on the length of the trace/);
+});
+
+test('a trace of 16-token blocks plays too', async () => {
+  const trace = 'bench/data/vllm-runs/rtx4090-llama31-8b.jsonl.gz';
+  const { report } = await simulateFleetRun({ ...options, trace });
+  assert.equal(report.completed, 200);
+});
+
+test('names that are not known are refused in one sentence', async () => {
+  const isInput = (message: RegExp) => (error: unknown) =>
+    error instanceof InputError && message.test(error.message);
+  await assert.rejects(simulateFleetRun({ ...options, policy: 'best' }), isInput(/"best".*known/));
+  await assert.rejects(simulateFleetRun({ ...options, gpu: 'H1000' }), isInput(/H100/));
+  await assert.rejects(simulateFleetRun({ ...options, model: 'Qwen3-9B' }), isInput(/Qwen/));
+});

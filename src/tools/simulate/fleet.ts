@@ -1,0 +1,144 @@
+// `spillway simulate --trace … --engines N`: engine models behind the routing core that the router
+// runs.
+import { InputError } from '../../core/base/index.ts';
+import { policyNames } from '../../core/routing/index.ts';
+import {
+  backlogGrowth,
+  type FleetSimulationResult,
+  fleetOf,
+  overloadedGrowth,
+  recordOf,
+  simulateFleet,
+  type Timing,
+  withSessions,
+} from '../../core/simulation/index.ts';
+import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
+import { sliceTrace } from '../../core/workload/index.ts';
+import { loadTrace } from '../../io/traces/index.ts';
+import { latencyTable } from './latency-table.ts';
+
+export interface FleetRunOptions {
+  readonly trace: string;
+  readonly engines: number;
+  /** Names of the catalogue. */
+  readonly gpu: string;
+  readonly model: string;
+  readonly policy: string;
+  /** Arrivals come this many times as fast. */
+  readonly speed: number;
+  /** Requests to play; undefined: all. */
+  readonly requests?: number | undefined;
+  readonly seed: number;
+  readonly percentiles: readonly number[];
+  readonly onProgress?: ((finished: number, total: number) => void) | undefined;
+}
+
+export interface FleetRun {
+  readonly options: FleetRunOptions;
+  readonly result: FleetSimulationResult;
+  readonly timings: readonly Timing[];
+  /** Latencies count from the arrival at the router. */
+  readonly report: ServeReport;
+  /** Mean over the engines of the share of the time up to the last arrival in which a step ran. */
+  readonly utilization: number;
+  /** See `backlogGrowth`. */
+  readonly growth: number;
+  readonly verdict: 'STABLE' | 'OVERLOADED';
+}
+
+/** @throws {InputError} If the trace is bad, or a name is not known. */
+export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetRun> {
+  const { gpu, model, policy, speed, seed, percentiles } = options;
+  if (!policyNames.includes(policy)) {
+    throw new InputError(`Policy "${policy}" is not known; known: ${policyNames.join(', ')}.`);
+  }
+  const loaded = await loadTrace(options.trace, { requests: options.requests });
+  const { blockTokens, requests } = sliceTrace(loaded, { speed });
+  const longest = requests.reduce((most, r) => Math.max(most, r.promptTokens + r.outputTokens), 0);
+  const engines = fleetOf({
+    ...{ engines: options.engines, model, gpu, blockTokens },
+    maxModelLen: longest + 1,
+  });
+  const result = simulateFleet({
+    ...{ requests: withSessions(requests), engines, policy, traceBlockTokens: blockTokens, seed },
+    keepTokens: true,
+    onProgress: (finished) => options.onProgress?.(finished, requests.length),
+  });
+  const timings = requests.map(
+    ({ arrivalSeconds, promptTokens }, i): Timing => ({
+      ...{ arrivalSeconds, queuedSeconds: arrivalSeconds, promptTokens },
+      tokenSeconds: result.tokenSeconds[i] ?? [],
+      cachedTokens: result.cachedTokens[i] as number,
+      engine: result.engineOf[i] as number,
+    }),
+  );
+  const records = timings.map((timing) => recordOf(timing, 'arrival'));
+  const durationSeconds = result.seconds;
+  const busy = result.engines.reduce((sum, { utilization }) => sum + utilization, 0);
+  const arrivals = requests.map(({ arrivalSeconds }) => arrivalSeconds);
+  const growth = backlogGrowth(result.waitingAtArrival, arrivals);
+  return {
+    ...{ options, result, timings, growth },
+    report: reportOf(records, { durationSeconds, percentiles, limits: {} }),
+    utilization: busy / result.engines.length,
+    verdict: growth > overloadedGrowth ? 'OVERLOADED' : 'STABLE',
+  };
+}
+
+/** The run in the keys of `vllm bench serve`; what those do not know under `spillway`. */
+export function fleetRunJson(run: FleetRun): Record<string, unknown> {
+  const { options, result, report } = run;
+  return {
+    backend: 'spillway-simulate',
+    model_id: options.model,
+    num_prompts: run.timings.length,
+    request_rate: report.offeredRate ?? null,
+    max_concurrency: null,
+    ...serveSummaryJson(report),
+    verdict: run.verdict,
+    utilization: run.utilization,
+    hit_rate: result.hitRate,
+    max_over_mean_computed: result.spread,
+    spillway: {
+      gpu: options.gpu,
+      policy: options.policy,
+      speed: options.speed,
+      seed: options.seed,
+      backlog_growth: run.growth,
+      preemptions: result.preemptions,
+      engines: result.engines.map((engine, index) => ({
+        engine: `engine-${index}`,
+        requests: engine.requests,
+        computed_tokens: engine.computedTokens,
+        cached_tokens: engine.cachedTokens,
+        output_tokens: engine.outputTokens,
+        preemptions: engine.preemptions,
+        utilization: engine.utilization,
+      })),
+    },
+  };
+}
+
+export function fleetRunTable(run: FleetRun): string {
+  const { options, result, report } = run;
+  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+  const head = ['engine', 'requests', 'computed', 'cached', 'output', 'preempted', 'busy'];
+  const rows = result.engines.map((engine, i) => [
+    String(i),
+    ...[engine.requests, engine.computedTokens, engine.cachedTokens].map(String),
+    ...[engine.outputTokens, engine.preemptions].map(String),
+    percent(engine.utilization),
+  ]);
+  const line = (cells: readonly string[]) => cells.map((cell) => cell.padStart(11)).join('');
+  const warning =
+    run.verdict === 'STABLE'
+      ? ''
+      : 'The queue grows for as long as requests arrive: the latencies below hang on the length of the trace.\n';
+  return (
+    `${run.verdict}: engines busy ${percent(run.utilization)} of the time, queue grows by ` +
+    `${percent(Math.max(0, run.growth))} of the arrivals\n${warning}` +
+    `${options.engines} × ${options.gpu}, ${options.model}, ${options.policy}: hit rate ` +
+    `${percent(result.hitRate)}, max/mean computed ${result.spread.toFixed(2)}\n` +
+    `${latencyTable(report)}${[head, ...rows].map(line).join('\n')}\n`
+  );
+}

@@ -1,0 +1,94 @@
+// `spillway simulate` as scripts call it: arguments, exit status, what is on standard output.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+
+const runs = 'bench/data/vllm-runs';
+const conversation = 'bench/data/mooncake-conversation.jsonl.gz';
+const directory = mkdtempSync(join(tmpdir(), 'spillway-simulate-cli-'));
+after(() => rmSync(directory, { recursive: true }));
+
+function simulate(...args: string[]): Promise<{ code: number; out: string; errors: string }> {
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      ['src/cli/main.ts', 'simulate', ...args],
+      { maxBuffer: 64 << 20, timeout: 60_000 },
+      (error, out, errors) => resolve({ code: Number(error?.code ?? 0), out, errors }),
+    );
+  });
+}
+
+const rowsOf = (out: string) =>
+  out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+test('a recorded run: one object on standard output, one line a request in the file', async () => {
+  const file = join(directory, 'requests.jsonl');
+  const { code, out, errors } = await simulate(
+    ...['--trace', `${runs}/rtxpro6000-qwen3-32b-tp2.jsonl.gz`],
+    ...['--profile', `${runs}/profile/RTXPRO6000_Qwen3-32B_tp2`],
+    ...['--engine-args', `${runs}/rtxpro6000-qwen3-32b-tp2.meta.json`],
+    ...['--num-gpu-blocks-override', '20000', '--per-request', file, '--json'],
+  );
+  assert.deepEqual([code, errors], [0, '']);
+  const [result] = rowsOf(out);
+  assert.equal(result?.['completed'], 300);
+  const { num_gpu_blocks } = (result?.['spillway'] ?? {}) as { num_gpu_blocks?: number };
+  assert.equal(num_gpu_blocks, 20_000);
+  assert.equal(rowsOf(readFileSync(file, 'utf8')).length, 300);
+});
+
+test('hits: one object for each capacity', async () => {
+  const { code, out } = await simulate(
+    ...['hits', '--trace', conversation, '--block-tokens', '512'],
+    ...['--capacity', '500,1000,inf', '--json'],
+  );
+  assert.equal(code, 0);
+  const rates = rowsOf(out).map(({ token_hit }) => (token_hit as number).toFixed(4));
+  assert.deepEqual(rates, ['0.0430', '0.0454', '0.3736']);
+});
+
+test('points: one object for each row', async () => {
+  const points = 'bench/data/vllm-measured-points.csv';
+  const { code, out } = await simulate('points', '--points', points, '--json');
+  assert.equal(code, 0);
+  const rows = rowsOf(out);
+  assert.equal(rows.length, readFileSync(points, 'utf8').trim().split('\n').length - 1);
+  assert.ok(rows.every(({ error, saturated }) => error === undefined && saturated !== null));
+});
+
+test('a fleet: one object with a verdict', async () => {
+  const { code, out } = await simulate(
+    ...['--trace', conversation, '--engines', '8', '--gpu', 'H200', '--model', 'Qwen3-32B'],
+    ...['--policy', 'prefixaware', '--speed', '0.5', '--requests', '300', '--json'],
+  );
+  assert.equal(code, 0);
+  assert.deepEqual(
+    rowsOf(out).map(({ verdict, completed }) => [verdict, completed]),
+    [['STABLE', 300]],
+  );
+});
+
+test('bad input is one sentence and exit status 2', async () => {
+  const cases: readonly (readonly [string[], RegExp])[] = [
+    [[], /needs --trace FILE and either --engine-args/],
+    [['--trace', conversation], /needs --trace FILE and either/],
+    [['--trace', conversation, '--engines', '2', '--profile', 'x'], /--profile goes with/],
+    [['--trace', 'none', '--engines', '2'], /Cannot read the trace none/],
+    [['--trace', conversation, '--engines', '0'], /whole number of at least 1/],
+    [['hits', '--capacity', '5'], /hits needs --trace/],
+    [['hits', '--trace', conversation, '--capacity', 'all'], /whole number/],
+    [['points', '--points', 'none'], /Cannot read the points none/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, out, errors } = await simulate(...args);
+    assert.deepEqual([code, out], [2, ''], args.join(' '));
+    assert.match(errors, message);
+  }
+});
