@@ -79,7 +79,7 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
           ...(weights === undefined ? {} : { weightBytesPerValue: weights }),
         })
       : profileCost({
-          profile: await readProfileDirectory(options.profile),
+          profile: await profileOf(options.profile, model),
           model,
           hostSecondsPerStep,
           link,
@@ -122,6 +122,15 @@ export function simulatedRunJson(run: SimulatedRun): Record<string, unknown> {
       notes: run.notes,
     },
   };
+}
+
+async function profileOf(directory: string, model: ModelSpec) {
+  const profile = await readProfileDirectory(directory);
+  if (model.experts === undefined || profile.experts !== undefined) return profile;
+  throw new InputError(
+    `The profile ${directory} has no moe.csv, and ${model.name} is a mixture of experts: it is of ` +
+      'another model.',
+  );
 }
 
 function modelOf({ model: name, kvBytesPerValue }: EngineArgs): ModelSpec {

@@ -115,6 +115,10 @@ test('what cannot be read is one sentence', async () => {
     run({ engine_kwargs: { ...kwargs, model: 'Qwen/Qwen3-9B' } }),
     isInput(/did you mean/),
   );
+  await assert.rejects(
+    run({ engine_kwargs: { ...kwargs, model: 'Qwen/Qwen3-30B-A3B' } }, { numGpuBlocks: 9000 }),
+    isInput(/has no moe.csv/),
+  );
   await assert.rejects(run({ engine_kwargs: kwargs }, { trace: none }), isInput(/Cannot read/));
 });
 
