@@ -24,6 +24,9 @@ test('the faults in force can be read, put and taken away', async () => {
   const wrong = await put({ nonsense: {} });
   assert.equal(wrong.status, 400);
   assert.match(await wrong.text(), /Unknown fault \\"nonsense\\"; known: refuse/);
+  const late = await put({ slowStart: {} });
+  assert.equal(late.status, 400);
+  assert.match(await late.text(), /is over once the engine runs; give it as a flag/);
 });
 
 test('error answers with its status, at its rate', async () => {

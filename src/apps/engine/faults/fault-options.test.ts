@@ -18,5 +18,6 @@ test('unknown kinds, unknown settings and values out of range are refused', () =
   );
   assert.throws(() => readFaults({ error: { probability: 2 } }), /must be a number from 0 to 1\./);
   assert.throws(() => readFaultFlags(['error:status=200']), /must be a number from 500 to 599\./);
+  assert.throws(() => readFaultFlags(['refuse']), /acts when it is put at run time; as a flag use/);
   assert.throws(() => readFaults([]), /Faults are an object/);
 });

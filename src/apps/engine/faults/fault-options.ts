@@ -76,6 +76,11 @@ export function readFaultFlags(flags: readonly string[]): FaultOptions {
     }
     given[kind] = settings;
   }
+  if (given['refuse']) {
+    throw new InputError(
+      'Fault "refuse" acts when it is put at run time; as a flag use slow-start.',
+    );
+  }
   return readFaults(given);
 }
 
@@ -86,7 +91,10 @@ export function readFaultFlags(flags: readonly string[]): FaultOptions {
  */
 export function readFaults(given: unknown): FaultOptions {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new InputError(`Faults are an object of kind to settings; kinds: ${kinds.join(', ')}.`);
+    throw new InputError(
+      `Faults are an object of kind to settings, such as {"error":{"probability":0.1}}; ` +
+        `kinds: ${kinds.join(', ')}.`,
+    );
   }
   const faults: Record<string, Record<string, number>> = {};
   for (const [kind, settings] of Object.entries(given)) {

@@ -24,7 +24,9 @@ export function faultsRoutes(faults: Faults): Readonly<Record<string, Handler>> 
 
 function parse(body: unknown): FaultOptions {
   try {
-    return readFaults(body);
+    const options = readFaults(body);
+    if (!options.slowStart) return options;
+    throw new InputError('Fault "slowStart" is over once the engine runs; give it as a flag.');
   } catch (error) {
     if (error instanceof InputError) throw badRequest(error.message);
     throw error;
