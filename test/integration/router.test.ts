@@ -1,53 +1,9 @@
 // The router against scripted engines on real sockets.
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import OpenAI from 'openai';
-import {
-  type RouterOptions,
-  type RunningRouter,
-  startRouter,
-} from '../../src/apps/router/index.ts';
-import { createLogger } from '../../src/io/log/index.ts';
-import {
-  chunk,
-  eventStreamHead,
-  respond,
-  type Script,
-  type ScriptedEngine,
-  startScriptedEngine,
-} from '../support/scripted-engine.ts';
-
-const log = createLogger({ stream: process.stderr, level: 'critical', format: 'text' });
-
-async function stack(
-  context: TestContext,
-  scripts: readonly Script[],
-  options: Partial<RouterOptions> = {},
-): Promise<{ router: RunningRouter; engines: ScriptedEngine[] }> {
-  const engines = await Promise.all(scripts.map((script) => startScriptedEngine(script)));
-  const router = await startRouter({
-    port: 0,
-    engines: engines.map(({ url }) => ({ url, models: [] })),
-    policy: 'roundrobin',
-    log,
-    tickMs: 20,
-    ...options,
-  });
-  context.after(async () => {
-    await router.close(0);
-    await Promise.all(engines.map((engine) => engine.close()));
-  });
-  await router.probed;
-  return { router, engines };
-}
-
-function post(router: RunningRouter, body: unknown, init: RequestInit = {}): Promise<Response> {
-  return fetch(`${router.url}/v1/chat/completions`, {
-    method: 'POST',
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-    ...init,
-  });
-}
+import { post, stack } from '../support/router-stack.ts';
+import { chunk, eventStreamHead, respond } from '../support/scripted-engine.ts';
 
 const hello = { model: 'm', messages: [{ role: 'user', content: 'Hello' }] };
 

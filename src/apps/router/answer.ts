@@ -53,6 +53,7 @@ export function refusalText(status: number, message: string): string {
     `Date: ${new Date().toUTCString()}\r\n` +
     `Content-Type: ${json}\r\n` +
     `Content-Length: ${Buffer.byteLength(body)}\r\n` +
+    (status === 503 ? `Retry-After: ${retryAfterSeconds}\r\n` : '') +
     `Connection: close\r\n\r\n${body}`
   );
 }

@@ -38,8 +38,11 @@ export interface RouterOptions {
   readonly apiKey?: string | undefined;
   /** Sent to engines as a bearer token. */
   readonly engineApiKey?: string | undefined;
-  /** Whether a client's own Authorization reaches the engine. @default false */
-  readonly forwardAuthorization?: boolean;
+  /**
+   * Whether a client's own Authorization reaches the engine. Unless given: only if there is neither
+   * an `engineApiKey`, which takes its place, nor an `apiKey`, which was meant for the router.
+   */
+  readonly forwardAuthorization?: boolean | undefined;
   /** Prefix of all paths, as a reverse proxy in front of us adds it. @default '' */
   readonly rootPath?: string;
   /** Further engines to try before the first byte of an answer. @default 2 */

@@ -291,8 +291,10 @@ function createEngines(
 }
 
 function authorizationOf(options: RouterOptions): ProxyContext['authorization'] {
-  if (options.engineApiKey !== undefined) return { value: `Bearer ${options.engineApiKey}` };
-  return options.forwardAuthorization ? 'client' : undefined;
+  const { apiKey, engineApiKey } = options;
+  const forward = options.forwardAuthorization ?? (apiKey ?? engineApiKey) === undefined;
+  if (forward) return 'client';
+  return engineApiKey === undefined ? undefined : { value: `Bearer ${engineApiKey}` };
 }
 
 /** A request without a prompt that the router could read. */

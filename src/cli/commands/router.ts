@@ -28,7 +28,8 @@ interface Flags {
   readonly requestStatsWindow: number;
   readonly kvEventSource: ReadonlyMap<string, KvEventAddress>;
   readonly apiKey?: string;
-  readonly forwardAuthorization: boolean;
+  readonly forwardAuthorization?: boolean;
+  readonly maxBufferedRequestBytes: number;
   readonly pickHeader: boolean;
   readonly dashboard: boolean;
   readonly maxRequestBytes: number;
@@ -108,7 +109,11 @@ export function routerCommand(): Command {
         .default(new Map<string, KvEventAddress>(), 'none'),
     )
     .option('--api-key <key>', 'bearer token that clients must send')
-    .option('--forward-authorization', 'let the Authorization of clients reach engines', false)
+    .option(
+      '--forward-authorization',
+      'let the Authorization of clients reach engines (default: unless --api-key or VLLM_API_KEY is set)',
+    )
+    .option('--no-forward-authorization', 'do not let it reach them')
     .option('--no-pick-header', 'do not say in x-spillway-pick why an engine was picked')
     .option('--no-dashboard', 'do not serve the web page')
     .option(
@@ -116,6 +121,12 @@ export function routerCommand(): Command {
       'largest request body; more is answered 413',
       wholeNumber('--max-request-bytes', 1),
       64 * 1_048_576,
+    )
+    .option(
+      '--max-buffered-request-bytes <bytes>',
+      'all request bodies held at once; more is answered 503',
+      wholeNumber('--max-buffered-request-bytes', 1),
+      1024 * 1_048_576,
     )
     .option(
       '--max-connections <n>',
@@ -198,7 +209,11 @@ async function run(flags: Flags): Promise<void> {
     statsIntervalMs: flags.engineStatsInterval * 1000,
     requestStatsWindowSeconds: flags.requestStatsWindow,
     kvEventSources: flags.kvEventSource,
-    server: { requestBytesMax: flags.maxRequestBytes, connectionsMax: flags.maxConnections },
+    server: {
+      requestBytesMax: flags.maxRequestBytes,
+      bufferedRequestBytesMax: flags.maxBufferedRequestBytes,
+      connectionsMax: flags.maxConnections,
+    },
     upstream: {
       connectTimeoutMs: flags.connectTimeout * 1000,
       firstByteTimeoutMs: flags.firstByteTimeout * 1000,

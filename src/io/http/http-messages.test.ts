@@ -38,6 +38,7 @@ async function readOurs(pieces: readonly Buffer[]): Promise<Reading> {
       ticker,
       draining: false,
       bodies: new BufferPool({ keptBytesMax: 1_000_000 }),
+      bufferedRequestBytes: 0,
       onRequest: (exchange) => {
         const { names, values } = exchange.head.headers;
         messages.push({

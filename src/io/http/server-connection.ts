@@ -12,6 +12,8 @@ import type { Ticker } from './ticker.ts';
 export interface ServerLimits {
   /** Most bytes in a request's body; more is answered 413. */
   readonly requestBytesMax: number;
+  /** Most bytes in the bodies of all requests at once, served or still coming; more is answered 503. */
+  readonly bufferedRequestBytesMax: number;
   /** Most bytes that a client may send ahead while its request is served; then we stop reading. */
   readonly pipelinedBytesMax: number;
   /** From the first byte of a head, or from the connection's begin, to its last byte. */
@@ -30,6 +32,8 @@ export interface ServerContext {
   readonly ticker: Ticker;
   /** Where bodies live until their answers have ended. */
   readonly bodies: BufferPool;
+  /** Bytes in the bodies of all requests now. */
+  bufferedRequestBytes: number;
   /** Whether the server takes no further requests after those under way. */
   readonly draining: boolean;
   onRequest(exchange: ServerExchange): void;
@@ -56,6 +60,8 @@ export class ServerConnection implements ExchangeOwner {
   #pooled: Buffer | undefined = undefined;
   #bodyChunks: Buffer[] = [];
   #bodyBytes = 0;
+  /** Our share of the context's bufferedRequestBytes. */
+  #bufferedBytes = 0;
   #chunked: ChunkedReader | undefined = undefined;
   #advancing = false;
   #closing = false;
@@ -89,6 +95,7 @@ export class ServerConnection implements ExchangeOwner {
 
   exchangeEnded(keepAlive: boolean): void {
     this.#exchange = undefined;
+    this.#release();
     this.#sendingSinceTick = -1;
     if (this.#pooled !== undefined) {
       this.#context.bodies.give(this.#pooled);
@@ -196,6 +203,7 @@ export class ServerConnection implements ExchangeOwner {
     if (length === -1) return this.#readChunkedBody();
     const input = this.#input;
     const take = Math.min(length - this.#bodyBytes, input.length);
+    this.#reserve(take);
     if (length <= bodyBytesAtOnceMax) {
       if (this.#body.length < length) this.#body = this.#bodyOf(length);
       input.copy(this.#body, this.#bodyBytes, 0, take);
@@ -222,6 +230,7 @@ export class ServerConnection implements ExchangeOwner {
     const next = reader.read(this.#input, 0, this.#input.length, (bytes, start, end) => {
       this.#bodyBytes += end - start;
       if (this.#bodyBytes > requestBytesMax) throw bodyTooLarge(requestBytesMax);
+      this.#reserve(end - start);
       this.#bodyChunks.push(Buffer.from(bytes.subarray(start, end)));
     });
     this.#input = this.#input.subarray(next);
@@ -249,7 +258,23 @@ export class ServerConnection implements ExchangeOwner {
     this.#context.onRequest(exchange);
   }
 
+  /** Counts bytes of a body. @throws {HttpSyntaxError} If all bodies together are too many. */
+  #reserve(bytes: number): void {
+    const context = this.#context;
+    if (context.bufferedRequestBytes + bytes > context.limits.bufferedRequestBytesMax) {
+      throw new HttpSyntaxError(503, 'The requests under way fill the memory set aside for them.');
+    }
+    context.bufferedRequestBytes += bytes;
+    this.#bufferedBytes += bytes;
+  }
+
+  #release(): void {
+    this.#context.bufferedRequestBytes -= this.#bufferedBytes;
+    this.#bufferedBytes = 0;
+  }
+
   #refuse(error: HttpSyntaxError): void {
+    this.#release();
     this.#closing = true;
     this.#sinceTick = this.#context.ticker.now;
     this.#input = noBytes;
@@ -268,6 +293,7 @@ export class ServerConnection implements ExchangeOwner {
 
   #onClose(): void {
     this.#context.connectionClosed(this);
+    this.#release();
     const exchange = this.#exchange;
     this.#exchange = undefined;
     this.#closing = true;

@@ -9,6 +9,7 @@ import type { Ticker } from './ticker.ts';
 /** Defaults: where nginx has such a setting, its default. */
 export const defaultServerLimits: ServerLimits = {
   requestBytesMax: 64 * 1_048_576,
+  bufferedRequestBytesMax: 1024 * 1_048_576,
   pipelinedBytesMax: 65_536,
   headTimeoutMs: 60_000,
   bodyIdleTimeoutMs: 60_000,
@@ -42,6 +43,7 @@ export class HttpServer {
     this.#context = {
       limits: { ...defaultServerLimits, ...options.limits },
       ticker: options.ticker,
+      bufferedRequestBytes: 0,
       draining: false,
       bodies: new BufferPool({ keptBytesMax: keptBodyBytesMax }),
       onRequest: options.onRequest,

@@ -1,5 +1,5 @@
 // One connection to an engine: sends a request, follows the framing of its answer, hands the bytes on.
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { ChunkedReader } from './chunked-reader.ts';
 import { parseResponseHead, type ResponseHead } from './response-head.ts';
@@ -64,7 +64,12 @@ export class UpstreamConnection {
       },
     };
     this.#socket = origin.secure
-      ? connectTls({ ...options, servername: origin.host, ALPNProtocols: ['http/1.1'] })
+      ? connectTls({
+          ...options,
+          // RFC 6066 §3 allows no address here; Node checks the certificate against `host` then.
+          servername: isIP(origin.host) ? '' : origin.host,
+          ALPNProtocols: ['http/1.1'],
+        })
       : connectTcp(options);
     this.#socket.on(origin.secure ? 'secureConnect' : 'connect', () => {
       this.connected = true;
