@@ -22,6 +22,7 @@ test('what cannot start is one sentence', async (context) => {
       /^spillway: routerSpec\.routingLogic disaggregated_prefill is not there yet; .*\n$/,
       2,
     ],
+    [['--log-dir', '/proc/logs'], /^spillway: cannot write logs to .*--log-dir\.\n$/, 2],
     [['--log-dir', '/dev/null/logs'], /^spillway: cannot write logs to .*--log-dir\.\n$/, 2],
     [
       ['--engine', `http://127.0.0.1:${nobody}`],

@@ -1,6 +1,6 @@
 // Where the output of children goes: a bounded memory for the live view, and files if asked for.
-import { createWriteStream, mkdirSync, openSync, type WriteStream } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { createWriteStream, existsSync, mkdirSync, openSync, type WriteStream } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { InputError, RingBuffer } from '../../core/base/index.ts';
 
 /** Lines kept per child in memory. */
@@ -21,7 +21,7 @@ export class ChildLogs {
     this.#directory = directory === undefined ? undefined : resolve(directory);
     if (this.#directory === undefined) return;
     try {
-      mkdirSync(this.#directory, { recursive: true });
+      makeDirectory(this.#directory);
     } catch (error) {
       throw notWritable(this.#directory, error);
     }
@@ -67,6 +67,13 @@ export class ChildLogs {
   close(): void {
     for (const { stream } of this.#files.values()) stream.end();
   }
+}
+
+/** Node's own recursive mkdir never returns where mkdir says ENOENT below a folder, as in /proc. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path);
 }
 
 function notWritable(path: string, error: unknown): InputError {
