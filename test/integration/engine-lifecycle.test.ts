@@ -107,7 +107,8 @@ test('on SIGTERM running streams finish, new requests get 500, and the exit code
   const engine = await startProcess(t, ['--shutdown-timeout', '20']);
   const client = new OpenAI({ baseURL: engine.url, apiKey: 'none', maxRetries: 0 });
   const stream = await client.chat.completions.create({
-    ...{ model: 'qwen3-0.6b', messages, max_tokens: 60, stream: true },
+    // Seconds of answer, so that the stream still runs when the new request comes.
+    ...{ model: 'qwen3-0.6b', messages, max_tokens: 1500, stream: true },
     ...({ ignore_eos: true } as object),
   });
   const iterator = stream[Symbol.asyncIterator]();

@@ -31,6 +31,8 @@ interface Rules {
   readonly loose: readonly string[];
   readonly exact: readonly string[];
   readonly endsByLength: boolean;
+  /** A field of ours that no vLLM has: what `/version` says of itself. */
+  readonly ownField: string | undefined;
 }
 
 /** @returns The first difference, or undefined if the shapes agree. */
@@ -98,7 +100,8 @@ function rulesOf(one: WireCase, bodies: readonly unknown[]): Rules {
   };
   for (const body of bodies) visit(body);
   const endsByLength = ends.length > 0 && ends.every((end) => end === 'length');
-  return { loose: one.loose ?? [], exact: one.exact ?? [], endsByLength };
+  const ownField = one.path === '/version' ? '.emulation' : undefined;
+  return { loose: one.loose ?? [], exact: one.exact ?? [], endsByLength, ownField };
 }
 
 function kind(value: unknown): string {
@@ -180,14 +183,11 @@ function differ(a: unknown, b: unknown, path: string, rules: Rules): string | un
   return agree ? undefined : `${where} is ${brief(b)}, not ${brief(a)}`;
 }
 
-/** What `/version` says of itself, which no vLLM does. */
-const ownField = '.emulation';
-
 function differByField(a: object, b: object, path: string, rules: Rules): string | undefined {
   const where = path || 'body';
   const missing = Object.keys(a).find((key) => !(key in b));
   if (missing) return `${where}.${missing} is missing`;
-  const extra = Object.keys(b).find((key) => !(key in a) && `${path}.${key}` !== ownField);
+  const extra = Object.keys(b).find((key) => !(key in a) && `${path}.${key}` !== rules.ownField);
   if (extra) return `${where}.${extra} is not in the real one`;
   for (const [key, value] of Object.entries(a)) {
     const found = differ(value, (b as Record<string, unknown>)[key], child(path, key), rules);
