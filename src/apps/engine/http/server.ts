@@ -1,7 +1,7 @@
 // The HTTP edge: finds the route, sends errors in vLLM's form, and marks every answer as emulated.
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { InputError } from '../../../core/base/index.ts';
+import { InputError, version } from '../../../core/base/index.ts';
 import { ApiError } from '../../../core/protocol/index.ts';
 import { randomHex } from '../generation/request-id.ts';
 import { Exchange } from './exchange.ts';
@@ -31,6 +31,7 @@ export function createHttpServer(routes: Routes, settings: HttpSettings): Server
       response.setHeader('server', 'uvicorn');
       response.setHeader('vary', 'Origin');
       response.setHeader('x-spillway-emulated', 'true');
+      response.setHeader('x-spillway-version', version);
       void answer(new Exchange(request, response), routes, settings);
     },
   );
@@ -38,7 +39,7 @@ export function createHttpServer(routes: Routes, settings: HttpSettings): Server
     if (!socket.writable) return;
     const body = 'Invalid HTTP request received.';
     socket.end(
-      `HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+      `HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\nx-spillway-emulated: true\r\nx-spillway-version: ${version}\r\n\r\n${body}`,
     );
   });
   return server;
