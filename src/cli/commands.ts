@@ -21,6 +21,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Show, check and describe values files.',
     load: async () => (await import('./commands/config.ts')).configCommand(),
   },
+  gate: {
+    summary: 'Pass or fail the HBM utilization P99 of the last 24 hours, asked from Prometheus.',
+    load: async () => (await import('./commands/gate.ts')).gateCommand(),
+  },
   router: {
     summary: 'Send each request of an OpenAI endpoint to the engine that can answer it first.',
     load: async () => (await import('./commands/router.ts')).routerCommand(),

@@ -1,0 +1,12 @@
+// The gate: HBM utilization P99 over a window.
+export { type Gap, intervalOf } from './gaps.ts';
+export {
+  type EngineSeries,
+  type EngineVerdict,
+  type GateVerdict,
+  judge,
+  percentText,
+  trendSteps,
+  type Verdict,
+} from './judge.ts';
+export { sparkline, type TrendPoint } from './trend.ts';

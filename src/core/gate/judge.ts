@@ -1,0 +1,154 @@
+// The gate: HBM utilization P99 over a window, for each engine and for the fleet, or why nobody can say.
+import { percentile } from '../stats/index.ts';
+import { type Gap, gapsOf } from './gaps.ts';
+import { type TrendPoint, trendOf } from './trend.ts';
+
+/** Samples of one engine, in order of time. */
+export interface EngineSeries {
+  readonly name: string;
+  /** Unix seconds, ascending. */
+  readonly times: ArrayLike<number>;
+  /** Shares of the KV cache in use, aligned with `times`; each in [0, 1]. */
+  readonly values: ArrayLike<number>;
+  /** Times that the engine started anew within the window. */
+  readonly restarts: number;
+}
+
+export interface GateOptions {
+  /** Unix seconds. */
+  readonly window: { readonly start: number; readonly end: number };
+  /** Seconds between two samples, as scraped. */
+  readonly intervalSeconds: number;
+  /** The P99 may be this and no more. */
+  readonly max: number;
+  /** Least share of the expected samples that lets an engine be judged. @default 0.9 */
+  readonly coverageMin?: number;
+}
+
+/** `unknown`: too few samples to say. */
+export type Verdict = 'pass' | 'fail' | 'unknown';
+
+export interface EngineVerdict {
+  readonly name: string;
+  readonly verdict: Verdict;
+  /** Undefined without samples. */
+  readonly p99: number | undefined;
+  readonly mean: number | undefined;
+  readonly highest: number | undefined;
+  readonly samples: number;
+  readonly expectedSamples: number;
+  /** Samples over those expected, at most 1. */
+  readonly coverage: number;
+  readonly gaps: readonly Gap[];
+  readonly restarts: number;
+  readonly trend: readonly TrendPoint[];
+}
+
+export interface GateVerdict {
+  readonly verdict: Verdict;
+  /** In words, naming the engines. */
+  readonly because: string;
+  /** Over the samples of all engines together; hides a single hot one, so it does not decide. */
+  readonly fleetP99: number | undefined;
+  readonly fleetTrend: readonly TrendPoint[];
+  readonly engines: readonly EngineVerdict[];
+}
+
+/** Share of the expected samples below which the window is not judged. */
+const defaultCoverageMin = 0.9;
+/** Pictures show a window in so many steps. */
+export const trendSteps = 24;
+/** Most engines that one sentence names. */
+const namesShownMax = 3;
+
+/**
+ * Judges engine by engine: the gate fails if one engine is over the limit, however cool the fleet
+ * is; else it is unknown if one engine has too few samples; else it passes.
+ *
+ * @see docs/guide/gate.md
+ */
+export function judge(series: readonly EngineSeries[], options: GateOptions): GateVerdict {
+  const engines = series.map((one) => judgeEngine(one, options));
+  const all = pooled(series).sort();
+  const failed = engines.filter(({ verdict }) => verdict === 'fail');
+  const unknown = engines.filter(({ verdict }) => verdict === 'unknown');
+  const verdict = failed.length > 0 ? 'fail' : unknown.length > 0 ? 'unknown' : 'pass';
+  return {
+    verdict: engines.length === 0 ? 'unknown' : verdict,
+    because: sentence(engines, options),
+    fleetP99: all.length > 0 ? percentile(all, 99) : undefined,
+    fleetTrend: trendOf(series, options.window, trendSteps),
+    engines,
+  };
+}
+
+function judgeEngine(series: EngineSeries, options: GateOptions): EngineVerdict {
+  const { window, intervalSeconds, max, coverageMin = defaultCoverageMin } = options;
+  const { times, values, restarts, name } = series;
+  const expectedSamples = Math.max(1, Math.round((window.end - window.start) / intervalSeconds));
+  const coverage = Math.min(1, values.length / expectedSamples);
+  const sorted = Float64Array.from(values).sort();
+  const empty = sorted.length === 0;
+  const p99 = empty ? undefined : percentile(sorted, 99);
+  const enough = coverage >= coverageMin && p99 !== undefined;
+  return {
+    name,
+    verdict: enough ? (p99 > max ? 'fail' : 'pass') : 'unknown',
+    p99,
+    mean: empty ? undefined : sorted.reduce((sum, value) => sum + value, 0) / sorted.length,
+    highest: sorted.at(-1),
+    samples: values.length,
+    expectedSamples,
+    coverage,
+    gaps: gapsOf(times, window, intervalSeconds),
+    restarts,
+    trend: trendOf([series], window, trendSteps),
+  };
+}
+
+function pooled(series: readonly EngineSeries[]): Float64Array {
+  const all = new Float64Array(series.reduce((sum, { values }) => sum + values.length, 0));
+  let next = 0;
+  for (const { values } of series) {
+    all.set(values, next);
+    next += values.length;
+  }
+  return all;
+}
+
+function sentence(engines: readonly EngineVerdict[], { max, coverageMin }: GateOptions): string {
+  if (engines.length === 0) return 'no engine reported its KV-cache use in this window';
+  const failed = engines.filter(({ verdict }) => verdict === 'fail');
+  const unknown = engines.filter(({ verdict }) => verdict === 'unknown');
+  const limit = percentText(max);
+  const least = percentText(coverageMin ?? defaultCoverageMin);
+  if (failed.length > 0) {
+    return `${failed.length} of ${engines.length} engines over ${limit}: ${named(failed, ({ p99 = 0 }) => percentText(p99))}`;
+  }
+  if (unknown.length > 0) {
+    const hot = unknown.filter(({ p99 = 0 }) => p99 > max);
+    const warning =
+      hot.length > 0
+        ? `; what there is of ${named(hot, ({ p99 = 0 }) => percentText(p99))} is over ${limit}`
+        : '';
+    return (
+      `${unknown.length} of ${engines.length} engines with fewer than ${least} of the expected samples: ` +
+      `${named(unknown, ({ coverage }) => percentText(coverage))}${warning}`
+    );
+  }
+  return `P99 of each of ${engines.length} engines is at most ${limit}`;
+}
+
+function named(
+  engines: readonly EngineVerdict[],
+  figure: (engine: EngineVerdict) => string,
+): string {
+  const shown = engines.slice(0, namesShownMax).map((one) => `${one.name} (${figure(one)})`);
+  const rest = engines.length - shown.length;
+  return shown.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+}
+
+/** 0.9214 as `92.1 %`. */
+export function percentText(share: number): string {
+  return `${Number((share * 100).toFixed(1))} %`;
+}
