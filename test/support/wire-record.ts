@@ -29,13 +29,13 @@ export interface WireAnswer {
   readonly sse_tail?: string;
 }
 
-/** Sends one case on a connection of its own. */
-export async function record(one: WireCase, url: string): Promise<WireAnswer> {
+/** Sends one case on a connection of its own. @param timeoutMs How long nothing may come. */
+export async function record(one: WireCase, url: string, timeoutMs = 10_000): Promise<WireAnswer> {
   const { hostname, port, host } = new URL(url);
   const bytes = await new Promise<Buffer>((resolve, reject) => {
     const parts: Buffer[] = [];
     const socket = connect(Number(port), hostname);
-    socket.setTimeout(10_000, () => socket.destroy(new Error(`${one.id}: no answer`)));
+    socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`${one.id}: no answer`)));
     socket.on('data', (part) => parts.push(part));
     socket.once('end', () => socket.end());
     socket.once('close', () => resolve(Buffer.concat(parts)));

@@ -1,0 +1,52 @@
+// What must be equal in the answers to a random request, and what the sampler decides.
+import { compareAnswers } from '../../support/wire-compare.ts';
+import type { WireAnswer } from '../../support/wire-record.ts';
+import type { FuzzRequest } from './requests/index.ts';
+
+/** Written by random weights in the real one: the pieces of the text, and where they begin. */
+const noise = ['logprobs.tokens', 'logprobs.text_offset'];
+
+/** Under a constraint the sampler chooses which of the allowed texts it writes, and when it ends. */
+const chosen = [
+  ...['finish_reason', 'stop_reason', 'stop_sequence', 'usage.completion_tokens'],
+  ...['usage.total_tokens', 'usage.output_tokens', 'choices[].text', 'choices[].token_ids'],
+];
+
+/** @returns The first difference, or undefined. */
+export function difference(
+  request: FuzzRequest,
+  real: WireAnswer,
+  own: WireAnswer,
+): string | undefined {
+  const loose = [...noise, ...(isConstrained(request) ? chosen : []), ...(request.loose ?? [])];
+  const one = {
+    id: real.id,
+    method: request.method,
+    path: request.path.split('?')[0] ?? '',
+    loose,
+  };
+  try {
+    return compareAnswers(real, own, one) ?? messageDifference(real, own);
+  } catch (error) {
+    return `cannot be compared: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+function isConstrained({ body }: FuzzRequest): boolean {
+  const fields = Object(body) as Readonly<Record<string, unknown>>;
+  const inner = Object(fields['sampling_params']) as Readonly<Record<string, unknown>>;
+  const names = ['structured_outputs', 'response_format', 'tools', 'text'];
+  return names.some((name) => fields[name] != null || inner[name] != null);
+}
+
+/** The sentence of an error, where FUZZ_MESSAGES asks for it. */
+function messageDifference(real: WireAnswer, own: WireAnswer): string | undefined {
+  if (!process.env['FUZZ_MESSAGES'] || (real.status ?? 0) < 400) return undefined;
+  const [a, b] = [messageOf(real), messageOf(own)];
+  return a === b ? undefined : `message is ${JSON.stringify(b)}, not ${JSON.stringify(a)}`;
+}
+
+function messageOf({ body }: WireAnswer): unknown {
+  const { error } = Object(JSON.parse(body || 'null')) as { error?: { message?: unknown } };
+  return error?.message;
+}

@@ -1,0 +1,164 @@
+// The fields that generation routes share, each with values that are good, at the edge, and bad.
+import type { Draw } from '../draw.ts';
+import { anyJson } from './texts.ts';
+
+/** Field to the values it may be given; a function makes one. */
+export type Fields = Readonly<Record<string, readonly unknown[]>>;
+
+/** A token that no text here contains: what stops on it does not stop by chance. */
+const quietToken = 151_640;
+/** One common token, `Hello`. */
+const hello = 9707;
+
+export const schemas: readonly object[] = [
+  { type: 'object', properties: { a: { type: 'integer' } }, required: ['a'] },
+  { type: 'object', properties: { city: { enum: ['Paris'] } }, additionalProperties: false },
+  { type: 'array', items: { type: 'boolean' }, minItems: 1, maxItems: 2 },
+  { type: 'string', maxLength: 3 },
+  { enum: ['x', 'y'] },
+  { anyOf: [{ type: 'null' }, { type: 'boolean' }] },
+  { $ref: '#/$defs/n', $defs: { n: { type: 'integer' } } },
+  {},
+];
+const badSchemas: readonly unknown[] = [
+  { type: 'no-such-type' },
+  { type: 5 },
+  { $ref: '#/nowhere' },
+  'not json',
+  '',
+  '  ',
+  '{"type":"integer"}',
+  [],
+  true,
+];
+
+/** What vLLM calls sampling parameters, with the names that both generation routes have. */
+export const samplingFields: Fields = {
+  frequency_penalty: [0, 0.5, -2, 2, 2.1, -2.1, 'x'],
+  presence_penalty: [0, 0.5, -2, 2, 2.1, -2.1, 'x'],
+  repetition_penalty: [1, 1.1, 0.5, 0, -1, 1e9, 'x'],
+  temperature: [0, 0.001, 0.7, 1, 2, 2.1, -0.1, -1, '0.5', 'hot', 1e300, true],
+  top_p: [1, 0.9, 0.01, 0, 1.1, -0.5, '0.5', 'x'],
+  top_k: [-1, 0, 1, 50, 1e6, -2, 1.5, '5', 'x', 2 ** 40],
+  min_p: [0, 0.1, 1, 1.1, -0.1, 'x'],
+  seed: [0, 1, -1, 42, 2 ** 62, 2 ** 63, -(2 ** 63), 1e30, 1.5, 'x', '7'],
+  n: [1, 1, 2, 3, 0, -1, 20_000, 1.5, '2', 'x', null],
+  best_of: [1, 5, 'x', -1],
+  max_tokens: [1, 2, 5, 0, -1, 8192, 8193, 100_000, '3', 'x', 1.5, null],
+  min_tokens: [0, 1, 2, 4, -1, 100, 9000, 'x', null],
+  stop: [
+    ...['\u0001zz', ['\u0001zz'], ['\u0001a', '\u0002b'], [], '', [''], 5, [5], null],
+    ['a', 'b', 'c', 'd', 'e'],
+  ],
+  stop_token_ids: [
+    ...[[quietToken], [], [-1], [151_936], [151_935], [2 ** 31], ['x'], 5, null, [1.5], ['5']],
+  ],
+  include_stop_str_in_output: [true, false, 'x', 1],
+  ignore_eos: [true, true, 'x', 0],
+  skip_special_tokens: [true, false, 'x'],
+  spaces_between_special_tokens: [true, false, 'x'],
+  truncate_prompt_tokens: [1, 5, 100, 8192, 9000, 0, -1, -2, 'x', 1.5, null, 2 ** 63],
+  truncation_side: ['left', 'right', 'middle', null, 5],
+  allowed_token_ids: [[hello], [hello, 11], [], [-1], [151_936], [151_935], 'x', ['5']],
+  bad_words: [['YES'], ['YES', 'NO NO'], [], [''], ['ok', ''], [' '], 'x', [5], null],
+  logit_bias: [
+    ...[{}, { 5: 1 }, { 5: -100, 6: 100 }, { 5: 1000 }, { '-1': 1 }, { 151936: 1 }, { x: 1 }],
+    ...[{ 5: 'x' }, { '1.5': 1 }, { ' 7 ': 2 }, { 5: null }, [], 'x', null],
+  ],
+  prompt_logprobs: [0, 1, 3, -1, -2, 20, 21, 'x', '1', 1.5, null, true],
+  logprob_token_ids: [[5], [5, 6], [], [-1], [151_936], 'x', null],
+  priority: [0, 1, -5, 'x', null, 2 ** 63],
+  request_id: ['mine-1', '', 5, null],
+  session_id: ['s-1', '', 5],
+  return_token_ids: [true, false, null, 'x'],
+  return_tokens_as_token_ids: [true, false, null, 'x'],
+  return_token_offsets: [true, 'x'],
+  add_special_tokens: [true, false, 'x', null],
+  cache_salt: ['salt', '', 'a/b', 'a@b', 'a\\b', 'a\u0000b', 5, null, [], { length: 1 }],
+  kv_transfer_params: [null, {}, { x: 1 }, 5, { do_remote_decode: false }],
+  vllm_xargs: [null, {}, { a: 1 }, { a: 'x' }, { a: [1, 'x'] }, { a: {} }, { a: true }, 5],
+  repetition_detection: [
+    ...[null, {}, { max_pattern_size: 3, min_count: 50 }, { max_pattern_size: 3 }, 5],
+    ...[{ max_pattern_size: -1 }, { min_pattern_size: 3, max_pattern_size: 1 }],
+  ],
+  thinking_token_budget: [null, -1, 5, -2, 1.5, 'x', true],
+  stream_interval: [1, 2, 0, 100, 'x', null],
+  watermarking: [true, false, null, 'x'],
+  length_penalty: [1, 0.5, 'x', null],
+  mm_processor_kwargs: [null, {}, { a: 1 }, 5],
+  media_io_kwargs: [null, {}, { image: {} }, { image: 5 }, 5],
+  return_mm_kwargs: [true, false, 'x'],
+  mm_payload: ['none', 'tensors', 'x', null],
+  routed_experts_prompt_start: [0, 1, -1, 'x', null],
+  user: ['me', 5, null],
+  use_beam_search: [true, true, false, 'x', null],
+  response_format: [
+    ...[null, { type: 'text' }, { type: 'json_object' }, { type: 'x' }, {}, 5, []],
+    { type: 'json_schema' },
+    { type: 'json_schema', json_schema: {} },
+    { type: 'json_schema', json_schema: { name: 'n' } },
+    { type: 'json_schema', json_schema: { name: 'n', schema: 5 } },
+    { type: 'structural_tag' },
+    { type: 'structural_tag', structures: [], triggers: [] },
+    { type: 'structural_tag', format: { type: 'x' } },
+    {
+      type: 'structural_tag',
+      structures: [{ begin: '<f>', schema: { type: 'object' }, end: '</f>' }],
+      triggers: ['<f'],
+    },
+    (draw: Draw) => ({
+      type: 'json_schema',
+      json_schema: { name: 'n', schema: draw.pick(schemas), strict: draw.chance(0.5) },
+    }),
+    (draw: Draw) => ({
+      type: 'json_schema',
+      json_schema: { name: 'n', schema: draw.pick(badSchemas) },
+    }),
+  ],
+  structured_outputs: [
+    ...[null, {}, 5, 'x', [], { choice: ['alpha', 'beta'] }, { choice: [] }, { choice: 'x' }],
+    ...[{ regex: '[a-c]{2}' }, { regex: '(' }, { regex: '' }, { regex: 'a\u0000' }, { regex: 5 }],
+    ...[{ json_object: true }, { json_object: false }, { choice: ['a'], regex: 'a' }],
+    ...[{ json: { type: 'object' }, choice: ['a'] }, { grammar: 'root ::= "yes" | "no"' }],
+    ...[{ grammar: '' }, { grammar: 'nonsense ((' }, { structural_tag: '' }],
+    ...[{ structural_tag: '{}' }, { choice: ['a'], whitespace_pattern: ' ' }, { unknown: 1 }],
+    ...[
+      { choice: ['a'], _backend: 'outlines' },
+      { json: { a: 1 }, json_object: true },
+    ],
+    (draw: Draw) => ({ json: draw.pick([...schemas, ...badSchemas]) }),
+    (draw: Draw) => ({ choice: draw.list(1, 4, () => draw.pick(['a', 'bb', 'ü', '"', ''])) }),
+  ],
+  frobnicate: [1, null, {}],
+  guided_json: [{ type: 'object' }],
+};
+
+export const streamFields: Fields = {
+  stream: [true, true, false, null, 'x', 1, 'true'],
+  stream_options: [
+    ...[null, {}, { include_usage: true }, { include_usage: false }, 5, 'x', []],
+    ...[{ continuous_usage_stats: true }, { include_usage: true, continuous_usage_stats: true }],
+    ...[{ include_usage: 'x' }, { include_usage: null }, { unknown: true }],
+  ],
+};
+
+/**
+ * Adds some of the fields to a request: mostly a value of its table, sometimes any JSON.
+ *
+ * @param most How many fields at most.
+ */
+export function addFields(
+  draw: Draw,
+  request: Record<string, unknown>,
+  fields: Fields,
+  most: number,
+): Record<string, unknown> {
+  const names = Object.keys(fields);
+  const result = { ...request };
+  for (let left = draw.integer(0, most); left > 0; left--) {
+    const name = draw.pick(names);
+    result[name] = draw.chance(0.1) ? draw.pick(anyJson) : draw.make(fields[name] ?? [null]);
+  }
+  if (draw.chance(0.03)) delete result[draw.pick(Object.keys(result))];
+  return result;
+}
