@@ -3,6 +3,7 @@ export type { Catalogue } from './catalogue.ts';
 export { valuesJsonSchema } from './json-schema.ts';
 export { defaultPreset, type Preset, presets } from './presets.ts';
 export { type Problem, problemLines, ValuesError } from './problem.ts';
+export { type ReadDocument, readDocument } from './read-document.ts';
 export { renderValues } from './render.ts';
 export { type ResolvedValues, resolveValues, type ValuesInput } from './resolve.ts';
 export { type EngineKind, engineKind, type ModelSpec, type Values } from './schema.ts';

@@ -36,6 +36,11 @@ export const rawJsonSchema: object = z.toJSONSchema(valuesSchema, {
 /** The same with one type per node. */
 export const rootNode: SchemaNode = oneTypePerNode(rawJsonSchema) as SchemaNode;
 
+/** The root of another file's schema, for `schemaAt` and `allKeys`. */
+export function schemaRoot(schema: z.ZodType): SchemaNode {
+  return oneTypePerNode(z.toJSONSchema(schema, { io: 'input', target: 'draft-7' })) as SchemaNode;
+}
+
 /** Rewrites `type: [a, b]`, which zod writes for unions of bare types, as `anyOf`. */
 function oneTypePerNode(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(oneTypePerNode);
@@ -63,8 +68,8 @@ export function childSchema(node: SchemaNode | undefined, step: Step): SchemaNod
   return undefined;
 }
 
-export function schemaAt(path: Path): SchemaNode | undefined {
-  return path.reduce<SchemaNode | undefined>(childSchema, rootNode);
+export function schemaAt(path: Path, root = rootNode): SchemaNode | undefined {
+  return path.reduce<SchemaNode | undefined>(childSchema, root);
 }
 
 /** The keys that a map may have, without those that have no effect; undefined if any key may be. */
@@ -148,15 +153,16 @@ export interface KnownKey {
   readonly node: SchemaNode;
 }
 
-/** Every key of the schema, depth first: for the reference, and to say where a key belongs. */
-export function allKeys(): readonly KnownKey[] {
-  known ??= findKeys();
+/** Every key of a schema, depth first: for the reference, and to say where a key belongs. */
+export function allKeys(root = rootNode): readonly KnownKey[] {
+  const known = knownByRoot.get(root) ?? findKeys(root);
+  knownByRoot.set(root, known);
   return known;
 }
 
-let known: readonly KnownKey[] | undefined;
+const knownByRoot = new WeakMap<SchemaNode, readonly KnownKey[]>();
 
-function findKeys(): readonly KnownKey[] {
+function findKeys(root: SchemaNode): readonly KnownKey[] {
   const found: KnownKey[] = [];
   const walk = (node: SchemaNode, path: string): void => {
     for (const option of node.anyOf ?? [node]) {
@@ -169,6 +175,6 @@ function findKeys(): readonly KnownKey[] {
       if (option.additionalProperties) walk(option.additionalProperties, `${path}.NAME`);
     }
   };
-  walk(rootNode, '');
+  walk(root, '');
   return found;
 }

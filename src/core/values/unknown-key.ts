@@ -1,6 +1,6 @@
 // The sentence about a key that the schema does not have.
 import { nearest, nearestSpelling } from '../base/index.ts';
-import { allKeys, knownKeys, schemaAt } from './schema-node.ts';
+import { allKeys, knownKeys, rootNode, schemaAt } from './schema-node.ts';
 import { type Path, pathText } from './tree.ts';
 
 /** Most keys that one sentence lists. */
@@ -19,14 +19,19 @@ const otherWords: Readonly<Record<string, string>> = {
   replicas: 'replicaCount',
 };
 
-/** @param path The map that holds the key. */
-export function unknownKeySentence(path: Path, key: string): string {
+/**
+ * @param path The map that holds the key.
+ * @param root The schema of the file. @default that of the values file
+ */
+export function unknownKeySentence(path: Path, key: string, root = rootNode): string {
   const full = pathText([...path, key]);
-  const known = knownKeys(schemaAt(path)) ?? [];
+  const known = knownKeys(schemaAt(path, root)) ?? [];
   const alias = otherWords[key];
   const near = alias !== undefined && known.includes(alias) ? alias : nearestSpelling(key, known);
   if (near !== undefined) return `${full} is not a known key; did you mean ${near}?`;
-  const places = allKeys().filter(({ key: other, node }) => other === key && !node['x-ignored']);
+  const places = allKeys(root).filter(
+    ({ key: other, node }) => other === key && !node['x-ignored'],
+  );
   if (places.length > 0 && places.length <= placesShownMax) {
     const elsewhere = places.map((place) => place.path).join(' and ');
     return `${full} is not a known key; ${key} is known at ${elsewhere}`;

@@ -1,14 +1,12 @@
 // Checks merged values against the schema and says, one sentence each, what is wrong and where.
-import type { z } from 'zod';
-import { nearest } from '../base/index.ts';
 import { checkCombinations } from './combinations.ts';
 import type { Conflict } from './conflict.ts';
 import { withDefaults } from './merge.ts';
-import { type Problem, shownValue } from './problem.ts';
+import type { Problem } from './problem.ts';
 import { type Values, valuesSchema } from './schema.ts';
-import { allowedText, rootNode, schemaAt } from './schema-node.ts';
-import { type Dictionary, type Path, pathText, placeAt, type Step, treeAt } from './tree.ts';
-import { unknownKeySentence } from './unknown-key.ts';
+import { type Fault, schemaFaults, valueAt } from './schema-faults.ts';
+import { rootNode } from './schema-node.ts';
+import { type Dictionary, type Path, placeAt, type Step, treeAt } from './tree.ts';
 
 /** Values, or what is wrong with them. */
 export type Validated =
@@ -36,7 +34,7 @@ export function validateValues(written: Dictionary, more: readonly Check[] = [])
       ? { values: parsed.data, problems: [] }
       : { values: undefined, problems };
   }
-  const faults = parsed.error.issues.flatMap((issue) => faultsOf(issue, [], written, plain));
+  const faults = schemaFaults(parsed.error, { written, plain, root: rootNode });
   // What is wrong by itself must not hide what is wrong together: check the rest without it.
   const rest = valuesSchema.safeParse(without(plain, faults));
   const conflicts = rest.success ? checks.flatMap((check) => check(rest.data)) : [];
@@ -45,57 +43,6 @@ export function validateValues(written: Dictionary, more: readonly Check[] = [])
       !faults.some((fault) => [path, ...others].some((one) => meets(one, fault.path))),
   );
   return { values: undefined, problems: [...faults, ...located(independent, written)] };
-}
-
-interface Fault extends Problem {
-  readonly path: Path;
-}
-
-type Issue = z.core.$ZodIssue;
-
-function faultsOf(issue: Issue, base: Path, written: Dictionary, plain: unknown): Fault[] {
-  const path = [...base, ...(issue.path as Step[])];
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      path: [...path, key],
-      place: placeAt(written, [...path, key], 'key'),
-      sentence: unknownKeySentence(path, key),
-    }));
-  }
-  if (issue.code === 'invalid_union') {
-    const branch = closestBranch(issue.errors);
-    if (branch) return branch.flatMap((inner) => faultsOf(inner, path, written, plain));
-  }
-  const value = valueAt(plain, path);
-  const node = schemaAt(path);
-  const allowed = `${pathText(path)} ${value === undefined ? 'is missing; it must be' : 'must be'} ${node ? allowedText(node) : 'something else'}`;
-  const sentence =
-    value === undefined
-      ? allowed
-      : `${allowed}, not ${shownValue(value, path)}${hint(value, path, written)}`;
-  return [{ path, place: placeAt(written, path), sentence }];
-}
-
-/** The alternative of a union that the value was meant for: the one that failed inside, if any. */
-function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
-  return branches.find(
-    (issues) =>
-      issues.length > 0 &&
-      issues.every((issue) => issue.path.length > 0 || issue.code === 'unrecognized_keys'),
-  );
-}
-
-function hint(value: unknown, path: Path, written: Dictionary): string {
-  const node = schemaAt(path);
-  if (node?.type === 'string' && (typeof value === 'boolean' || typeof value === 'number')) {
-    const flag = treeAt(written, path)?.place.line === undefined;
-    return flag ? '; use --set-string for a text' : '; put it in quotes';
-  }
-  if (typeof value === 'string' && node?.enum) {
-    const near = nearest(value, node.enum.map(String));
-    if (near !== undefined) return `; did you mean ${near}?`;
-  }
-  return '';
 }
 
 function located(conflicts: readonly Conflict[], written: Dictionary): Problem[] {
@@ -122,14 +69,4 @@ function without(plain: unknown, faults: readonly Fault[]): unknown {
 function meets(one: Path, other: Path): boolean {
   const shared = Math.min(one.length, other.length);
   return one.slice(0, shared).every((step, index) => step === other[index]);
-}
-
-function valueAt(plain: unknown, path: Path): unknown {
-  return path.reduce<unknown>(
-    (value, step) =>
-      typeof value === 'object' && value !== null && Object.hasOwn(value, step)
-        ? (value as Record<Step, unknown>)[step]
-        : undefined,
-    plain,
-  );
 }

@@ -1,0 +1,16 @@
+// Plans: the input's schema and the rules that decide. What a layout would do is simulated elsewhere.
+export { type Decision, decide } from './decide.ts';
+export type { PlanFacts } from './facts.ts';
+export {
+  type OffloadKind,
+  offloadKinds,
+  type PlanInput,
+  type PrefixReuse,
+  planInputJsonSchema,
+  planInputSchema,
+  prefixReuseKinds,
+  type StackKind,
+  stackKinds,
+} from './input.ts';
+export { type Refusal, type RuleId, rules } from './rules.ts';
+export { defaultThresholds, overriddenThresholds, type Thresholds } from './thresholds.ts';

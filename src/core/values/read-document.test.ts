@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { z } from 'zod';
+import { readDocument } from './read-document.ts';
+
+const schema = z.strictObject({
+  fleet: z.strictObject({ engines: z.int().min(1), gpu: z.enum(['H100', 'CPU']).optional() }),
+});
+
+const problems = (text: string): string => {
+  try {
+    readDocument(schema, text, 'my.yaml');
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return '';
+};
+
+test('a document that fits its schema comes back as typed data, from YAML or JSON', () => {
+  assert.deepEqual(readDocument(schema, 'fleet: {engines: 8}', 'my.yaml').value, {
+    fleet: { engines: 8 },
+  });
+  assert.equal(readDocument(schema, '{"fleet": {"engines": 2}}', 'my.json').value.fleet.engines, 2);
+});
+
+test('a fault says file, line, column, key and what is allowed', () => {
+  assert.match(
+    problems('fleet:\n  engines: many\n'),
+    /^my\.yaml:2:12: fleet\.engines must be a whole number of at least 1, not the text "many"\.$/,
+  );
+});
+
+test('an unknown key names the nearest one of this schema, not of the values file', () => {
+  assert.match(
+    problems('fleet:\n  engine: 8\n  engines: 8\n'),
+    /fleet\.engine is not a known key; did you mean engines\?/,
+  );
+  assert.match(
+    problems('fleet: {engines: 8}\nrouterSpec: {}\n'),
+    /routerSpec is not a known key; known at the top: fleet/,
+  );
+});
+
+test('text that is no YAML is refused with its line', () => {
+  assert.match(problems('fleet: [1'), /^my\.yaml:1:\d+: not valid YAML/);
+});

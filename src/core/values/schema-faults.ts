@@ -1,0 +1,86 @@
+// What zod finds wrong with a file, as sentences with places.
+import type { z } from 'zod';
+import { nearest } from '../base/index.ts';
+import { type Problem, shownValue } from './problem.ts';
+import { allowedText, type SchemaNode, schemaAt } from './schema-node.ts';
+import { type Dictionary, type Path, pathText, placeAt, type Step, treeAt } from './tree.ts';
+import { unknownKeySentence } from './unknown-key.ts';
+
+/** A file as it was checked. */
+export interface CheckedFile {
+  /** As written, with places. */
+  readonly written: Dictionary;
+  /** What was checked: the same as plain data, perhaps with defaults. */
+  readonly plain: unknown;
+  /** The schema that it was checked against. */
+  readonly root: SchemaNode;
+}
+
+/** A problem of one value, with the path that it is about. */
+export interface Fault extends Problem {
+  readonly path: Path;
+}
+
+/** One sentence for each thing that is wrong. */
+export function schemaFaults(error: z.ZodError, file: CheckedFile): Fault[] {
+  return error.issues.flatMap((issue) => faultsOf(issue, [], file));
+}
+
+type Issue = z.core.$ZodIssue;
+
+function faultsOf(issue: Issue, base: Path, file: CheckedFile): Fault[] {
+  const { written, plain, root } = file;
+  const path = [...base, ...(issue.path as Step[])];
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      place: placeAt(written, [...path, key], 'key'),
+      sentence: unknownKeySentence(path, key, root),
+    }));
+  }
+  if (issue.code === 'invalid_union') {
+    const branch = closestBranch(issue.errors);
+    if (branch) return branch.flatMap((inner) => faultsOf(inner, path, file));
+  }
+  const value = valueAt(plain, path);
+  const node = schemaAt(path, root);
+  const allowed = `${pathText(path)} ${value === undefined ? 'is missing; it must be' : 'must be'} ${node ? allowedText(node) : 'something else'}`;
+  const sentence =
+    value === undefined
+      ? allowed
+      : `${allowed}, not ${shownValue(value, path)}${hint(value, path, file)}`;
+  return [{ path, place: placeAt(written, path), sentence }];
+}
+
+/** The alternative of a union that the value was meant for: the one that failed inside, if any. */
+function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
+  return branches.find(
+    (issues) =>
+      issues.length > 0 &&
+      issues.every((issue) => issue.path.length > 0 || issue.code === 'unrecognized_keys'),
+  );
+}
+
+function hint(value: unknown, path: Path, { written, root }: CheckedFile): string {
+  const node = schemaAt(path, root);
+  if (node?.type === 'string' && (typeof value === 'boolean' || typeof value === 'number')) {
+    const flag = treeAt(written, path)?.place.line === undefined;
+    return flag ? '; use --set-string for a text' : '; put it in quotes';
+  }
+  if (typeof value === 'string' && node?.enum) {
+    const near = nearest(value, node.enum.map(String));
+    if (near !== undefined) return `; did you mean ${near}?`;
+  }
+  return '';
+}
+
+/** The value at a path of plain data. */
+export function valueAt(plain: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, step) =>
+      typeof value === 'object' && value !== null && Object.hasOwn(value, step)
+        ? (value as Record<Step, unknown>)[step]
+        : undefined,
+    plain,
+  );
+}
