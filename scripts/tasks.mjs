@@ -30,6 +30,8 @@ async function start({ node, args }) {
 
 /** `npm test [-- FILES]`: unit tests in one process, then integration tests, each file in its own. */
 async function test({ node, args }) {
+  // Nothing is left outside the clone.
+  process.env.SPILLWAY_CACHE_DIR ??= join(process.cwd(), '.cache');
   if (args.length > 0) return run(node, ['--test', ...args]);
   const directory = mkdtempSync(join(tmpdir(), 'spillway-test-'));
   const countsFile = join(directory, 'counts');

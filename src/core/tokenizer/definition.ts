@@ -1,8 +1,9 @@
 // The parts of Hugging Face's tokenizer.json and tokenizer_config.json that are read here.
+import type { TokenTables } from './token-tables.ts';
 
 export interface TokenizerDefinition {
-  /** Parsed tokenizer.json. */
-  readonly tokenizer: TokenizerJson;
+  /** Parsed tokenizer.json, or the tables made of it before. */
+  readonly tokenizer: TokenizerJson | TokenTables;
   /** Parsed tokenizer_config.json. */
   readonly config?: TokenizerConfigJson;
   /** Text of chat_template.jinja, which newer models have beside the two; it wins. */

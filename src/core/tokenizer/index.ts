@@ -6,4 +6,6 @@ export type {
   TokenizerJson,
 } from './definition.ts';
 export type { IncrementalDecoder } from './incremental-decoder.ts';
+export { decodeTables, encodeTables, tablesFormat } from './tables-codec.ts';
+export { type TokenTables, tokenTables } from './token-tables.ts';
 export { Tokenizer } from './tokenizer.ts';

@@ -1,22 +1,34 @@
 // Which two tokens merge into which, and how early: an open-addressing table on typed arrays.
 // A Map with 151,000 entries costs four times the memory and a third more time per look-up.
 
+/** What a merge table is made of; shapes [slots], a power of two, but `merged`: [rules]. */
+export interface MergeArrays {
+  /** Id of the left part; -1 in an empty slot. */
+  readonly left: Int32Array;
+  readonly right: Int32Array;
+  readonly rank: Int32Array;
+  /** By rank: the token that the rule makes. */
+  readonly merged: Int32Array;
+}
+
 /** Merge rules of a byte-pair encoding, by the ids of the two parts. */
 export class MergeTable {
+  readonly arrays: MergeArrays;
   readonly #mask: number;
   readonly #left: Int32Array;
   readonly #right: Int32Array;
   readonly #rank: Int32Array;
   readonly #merged: Int32Array;
 
-  /** @param rulesMax How many rules will be added; the table is twice as large at least. */
-  constructor(rulesMax: number) {
-    const slots = 2 ** Math.ceil(Math.log2(Math.max(4, rulesMax * 1.6)));
-    this.#mask = slots - 1;
-    this.#left = new Int32Array(slots).fill(-1);
-    this.#right = new Int32Array(slots);
-    this.#rank = new Int32Array(slots);
-    this.#merged = new Int32Array(rulesMax);
+  /** @param from How many rules will be added at most, or the arrays of a table made before. */
+  constructor(from: number | MergeArrays) {
+    this.arrays = typeof from === 'number' ? emptyArrays(from) : from;
+    const { left, right, rank, merged } = this.arrays;
+    this.#mask = left.length - 1;
+    this.#left = left;
+    this.#right = right;
+    this.#rank = rank;
+    this.#merged = merged;
   }
 
   /** A pair that is added twice keeps the later rank, as in the reference. */
@@ -47,4 +59,15 @@ export class MergeTable {
     }
     return slot;
   }
+}
+
+/** At least 1.6 slots per rule, so that searches stay short. */
+function emptyArrays(rulesMax: number): MergeArrays {
+  const slots = 2 ** Math.ceil(Math.log2(Math.max(4, rulesMax * 1.6)));
+  return {
+    left: new Int32Array(slots).fill(-1),
+    right: new Int32Array(slots),
+    rank: new Int32Array(slots),
+    merged: new Int32Array(rulesMax),
+  };
 }

@@ -6,9 +6,11 @@ import type { AddedTokenJson, PostProcessorJson, TokenizerDefinition } from './d
 import { IncrementalDecoder } from './incremental-decoder.ts';
 import { MergeTable } from './merge-table.ts';
 import { mergeWord } from './merge-word.ts';
+import { tokenTables } from './token-tables.ts';
 import { Vocabulary } from './vocabulary.ts';
 import { WordCache } from './word-cache.ts';
 import { type WordSplitter, wordSplitter } from './word-pattern.ts';
+import { WordTable } from './word-table.ts';
 
 /** Words whose tokens are remembered, and the longest such word in UTF-16 units. */
 const cachedWordsMax = 65_536;
@@ -31,8 +33,8 @@ export class Tokenizer {
   readonly #isNfc: boolean;
   readonly #merges: MergeTable;
   readonly #byteIds: Int32Array;
-  /** Whole words that skip merging (`ignore_merges`), by their text in the byte-level alphabet. */
-  readonly #wholeWords: ReadonlyMap<string, number> | undefined;
+  /** Whole words that skip merging (`ignore_merges`). */
+  readonly #wholeWords: WordTable | undefined;
   readonly #addedIds: ReadonlyMap<string, number>;
   readonly #addedPattern: RegExp | undefined;
   readonly #prefixIds: readonly number[];
@@ -46,25 +48,22 @@ export class Tokenizer {
   readonly #strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
   /** @throws {InputError} If the definition is of a kind other than byte-level BPE. */
-  constructor({ tokenizer: json, config, chatTemplate }: TokenizerDefinition) {
-    const { vocab, merges = [], type } = json.model;
-    if (type !== undefined && type !== 'BPE') {
-      throw new InputError(`tokenizer.json: model ${type} is not supported; BPE is.`);
-    }
+  constructor({ tokenizer, config, chatTemplate }: TokenizerDefinition) {
+    const tables = 'offsets' in tokenizer ? tokenizer : tokenTables(tokenizer);
+    const { rest: json } = tables;
     const normalizer = json.normalizer?.type;
     if (normalizer !== undefined && normalizer !== 'NFC') {
       throw new InputError(`tokenizer.json: normalizer ${normalizer} is not supported; NFC is.`);
     }
     this.#isNfc = normalizer === 'NFC';
     this.#splitter = wordSplitter(json.pre_tokenizer);
-    const ids = new Map<string, number>();
-    for (const text in vocab) ids.set(text, vocab[text] as number);
     const added = json.added_tokens ?? [];
-    this.#vocabulary = new Vocabulary(stringsById(ids, added), added);
+    this.#vocabulary = new Vocabulary(tables, added);
     this.vocabularySize = this.#vocabulary.size;
-    this.#byteIds = byteIds(ids);
-    this.#merges = mergeTable(merges, ids);
-    this.#wholeWords = json.model.ignore_merges ? ids : undefined;
+    this.#byteIds = tables.byteIds;
+    this.#merges = new MergeTable(tables.merges);
+    this.#wholeWords =
+      tables.wordSlots.length > 0 ? new WordTable(tables.wordSlots, this.#vocabulary) : undefined;
     this.#addedIds = new Map(added.map(({ content, id }) => [content, id]));
     this.#addedPattern = addedPattern(added);
     const template = templateIds(json.post_processor);
@@ -191,9 +190,7 @@ export class Tokenizer {
   #encodeWord(word: string): number[] {
     const bytes = this.#utf8.encode(word);
     if (this.#wholeWords) {
-      let written = '';
-      for (const byte of bytes) written += byteToCharacter[byte];
-      const whole = this.#wholeWords.get(written);
+      const whole = this.#wholeWords.find(bytes);
       if (whole !== undefined) return [whole];
     }
     return mergeWord(
@@ -219,46 +216,6 @@ function split(text: string, pattern: RegExp): string[] {
   }
   if (at < text.length) pieces.push(text.slice(at));
   return pieces;
-}
-
-function stringsById(
-  ids: ReadonlyMap<string, number>,
-  added: readonly AddedTokenJson[],
-): readonly string[] {
-  const strings: string[] = [];
-  for (const [text, id] of ids) strings[id] = text;
-  for (const { id, content } of added) strings[id] = content;
-  return strings;
-}
-
-function byteIds(ids: ReadonlyMap<string, number>): Int32Array {
-  return Int32Array.from(byteToCharacter, (character, byte) => {
-    const id = ids.get(character);
-    if (id === undefined) {
-      throw new InputError(`tokenizer.json: the vocabulary has no token for byte ${byte}.`);
-    }
-    return id;
-  });
-}
-
-function mergeTable(
-  merges: readonly (string | readonly [string, string])[],
-  ids: ReadonlyMap<string, number>,
-): MergeTable {
-  const table = new MergeTable(merges.length);
-  merges.forEach((merge, rank) => {
-    const at = typeof merge === 'string' ? merge.indexOf(' ') : 0;
-    const left = typeof merge === 'string' ? merge.slice(0, at) : merge[0];
-    const right = typeof merge === 'string' ? merge.slice(at + 1) : merge[1];
-    const [leftId, rightId, mergedId] = [ids.get(left), ids.get(right), ids.get(left + right)];
-    if (leftId === undefined || rightId === undefined || mergedId === undefined) {
-      throw new InputError(
-        `tokenizer.json: merge ${rank} ("${left}" + "${right}") names a token that the vocabulary lacks.`,
-      );
-    }
-    table.add(leftId, rightId, rank, mergedId);
-  });
-  return table;
 }
 
 /** Finds added tokens in text, the longest first where several begin. */

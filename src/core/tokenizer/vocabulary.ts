@@ -1,5 +1,4 @@
 // The bytes of each token, in one array: 151,000 strings would cost ten times the memory.
-import { byteOfCharacter } from './byte-level.ts';
 import type { AddedTokenJson } from './definition.ts';
 
 export class Vocabulary {
@@ -12,33 +11,16 @@ export class Vocabulary {
   readonly #added: ReadonlySet<number>;
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-  /** @param strings Shape [size]: entries in the byte-level alphabet, by id; holes are empty. */
-  constructor(strings: readonly string[], added: readonly AddedTokenJson[]) {
-    const encoder = new TextEncoder();
-    const addedBytes = new Map(added.map(({ id, content }) => [id, encoder.encode(content)]));
-    this.size = strings.length;
-    this.#added = new Set(addedBytes.keys());
+  /** @param tables As in `TokenTables`. */
+  constructor(
+    tables: { readonly bytes: Uint8Array; readonly offsets: Uint32Array },
+    added: readonly AddedTokenJson[],
+  ) {
+    this.size = tables.offsets.length - 1;
+    this.#added = new Set(added.map(({ id }) => id));
     this.#special = new Set(added.filter(({ special }) => special).map(({ id }) => id));
-    this.#offsets = new Uint32Array(this.size + 1);
-    let length = 0;
-    for (let id = 0; id < this.size; id++) {
-      length += addedBytes.get(id)?.length ?? strings[id]?.length ?? 0;
-    }
-    this.#bytes = new Uint8Array(length);
-    let at = 0;
-    for (let id = 0; id < this.size; id++) {
-      const raw = addedBytes.get(id);
-      if (raw) {
-        this.#bytes.set(raw, at);
-        at += raw.length;
-      } else {
-        const text = strings[id] ?? '';
-        for (let i = 0; i < text.length; i++) {
-          this.#bytes[at++] = byteOfCharacter(text.charCodeAt(i)) ?? 0x3f;
-        }
-      }
-      this.#offsets[id + 1] = at;
-    }
+    this.#bytes = tables.bytes;
+    this.#offsets = tables.offsets;
   }
 
   /** The token's bytes, not to be changed; empty for an id that the vocabulary lacks. */
