@@ -15,7 +15,7 @@ import { Sequence } from './sequence.ts';
 import { syntheticText } from './text/synthetic-text.ts';
 import { thinkFirst, thinkingEnd } from './text/thinking.ts';
 import { scriptedTokens, type TokenSource } from './text/token-source.ts';
-import { type WordList, wordList } from './text/word-list.ts';
+import { wordListOf } from './text/word-list.ts';
 
 /** The release whose behaviour is emulated. */
 export const emulatedVersion = '0.32.0';
@@ -38,7 +38,6 @@ export class Engine {
   readonly #kvEvents: KvEvents | undefined;
   readonly #sequences = new Set<Sequence>();
   readonly #wallPerModelSecond: number;
-  #words: WordList | undefined;
   #prefillTokens = 0;
   #generatedInStep = 0;
   #prefilledInStep = 0;
@@ -263,10 +262,9 @@ export class Engine {
     const { script, thinks, allowedTokens } = options;
     if (script && !thinks) return scriptedTokens(script, endToken ?? 0);
     const random = seededRandom(this.#textSeed(options));
-    this.#words ??= wordList(this.tokenizer);
     const words = allowedTokens
       ? { words: allowedTokens, openers: allowedTokens, capitals: allowedTokens }
-      : this.#words;
+      : wordListOf(this.tokenizer);
     const answer = script
       ? scriptedTokens(script, endToken ?? 0)
       : syntheticText({

@@ -2,5 +2,6 @@
 export { type FaultOptions, readFaultFlags, readFaults } from './faults/fault-options.ts';
 export type { EngineServerOptions } from './options.ts';
 export { createEngineServer, type EngineServer } from './server.ts';
+export { createEngineServers } from './server-group.ts';
 export { type EngineSettings, resolveEngine } from './settings.ts';
 export { readTokenizerInfo } from './tokenizer-info.ts';

@@ -2,6 +2,7 @@
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '../../core/base/index.ts';
+import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import { Engine } from './engine.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
 import { Faults } from './faults/faults.ts';
@@ -13,6 +14,8 @@ import { routes } from './routes/index.ts';
 export interface EngineServer {
   /** Without a path: `http://127.0.0.1:8000`. */
   readonly url: string;
+  /** Where KV events are published, with the ports in use; undefined if they are not. */
+  readonly kvEvents: KvEventsConfig | undefined;
   /** Stops at once: streams are cut, the port is free when it resolves. */
   close(): Promise<void>;
   /**
@@ -63,6 +66,7 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
   port = Number(new URL(url).port);
   return {
     url,
+    kvEvents: kvEvents?.config,
     close,
     drain: async () => {
       const finished = engine.drain();

@@ -1,7 +1,7 @@
 // `spillway engine`: an embedded vLLM server, with vLLM's flags and a few of ours.
 import { Command } from 'commander';
 import {
-  createEngineServer,
+  createEngineServers,
   type EngineServer,
   type EngineServerOptions,
   readFaultFlags,
@@ -47,16 +47,17 @@ async function run(
   const crashed = new Promise<'crashed'>((resolve) => {
     onCrash = () => resolve('crashed');
   });
-  const server = await createEngineServer({
+  const options = {
     ...(await engineOptions(argument ?? flags.model ?? 'Qwen/Qwen3-8B', flags)),
-    log: (line) => log.warning(line),
+    log: (line: string) => log.warning(line),
     onCrash,
-  });
-  announce(server, flags);
+  };
+  const servers = await createEngineServers(options, flags.count);
+  announce(servers, options, flags);
   const ending = await Promise.race([crashed, signalled()]);
   // A crash is a crash: no farewell to clients.
   if (ending === 'crashed') process.exit(1);
-  await server.drain();
+  await Promise.all(servers.map((server) => server.drain()));
   log.flush();
 }
 
@@ -114,11 +115,21 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
   });
 }
 
-function announce(server: EngineServer, { gpu, timeScale }: EngineFlags): void {
+/** One line per engine, in the order of their ports. */
+function announce(
+  servers: readonly EngineServer[],
+  { model, servedModelNames = [model] }: EngineServerOptions,
+  { gpu, timeScale, json }: EngineFlags,
+): void {
   const { name } = findGpu(gpu);
-  process.stdout.write(
-    `ready: ${server.url}/v1 (emulation of vLLM by Spillway ${version}: ${name}, time scale ${timeScale}, synthetic text)\n`,
-  );
+  for (const [index, { url, kvEvents }] of servers.entries()) {
+    const news = { event: 'ready', engine: index + 1, url, models: servedModelNames };
+    process.stdout.write(
+      json
+        ? `${JSON.stringify({ ...news, kvEvents: kvEvents?.endpoint, kvReplay: kvEvents?.replay_endpoint })}\n`
+        : `ready: ${url}/v1 (emulation of vLLM by Spillway ${version}: ${name}, time scale ${timeScale}, synthetic text)\n`,
+    );
+  }
 }
 
 function signalled(): Promise<'signalled'> {

@@ -15,6 +15,13 @@ export function defineEngineFlags(bare: Command): Command {
     .option('--served-model-name <names...>', 'names under which the model is served')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port to listen on; 0 for any', integer('--port', 0), 8000)
+    .option(
+      '--count <n>',
+      'engines in this one process, on ports that count up; they stop, and crash, together',
+      integer('--count', 1),
+      1,
+    )
+    .option('--json', 'the ready lines as JSON')
     .option('--api-key <key>', 'bearer token that /v1 asks for')
     .option(
       '--max-model-len <tokens>',
@@ -136,6 +143,8 @@ export interface EngineFlags {
   readonly servedModelName?: readonly string[];
   readonly host: string;
   readonly port: number;
+  readonly count: number;
+  readonly json?: boolean;
   readonly apiKey?: string;
   readonly maxModelLen?: number;
   readonly maxNumSeqs?: number;

@@ -5,13 +5,7 @@ import {
   type KvEvent,
   type KvEventsConfig,
 } from '../../core/protocol/index.ts';
-import {
-  formatZmqEndpoint,
-  PublisherSocket,
-  parseZmqEndpoint,
-  type RouterPeer,
-  RouterSocket,
-} from '../zmq/index.ts';
+import { offsetZmqEndpoint, PublisherSocket, type RouterPeer, RouterSocket } from '../zmq/index.ts';
 import { readSequence, sequenceBytes } from './sequence.ts';
 
 /** What happens to a batch on its way out; other than `once` are faults, for tests of subscribers. */
@@ -74,7 +68,7 @@ export class KvEventPublisher {
     options: { readonly dataParallelRank?: number } = {},
   ): Promise<KvEventPublisher> {
     const rank = options.dataParallelRank ?? 0;
-    const endpoint = forRank(config.endpoint, rank);
+    const endpoint = offsetZmqEndpoint(config.endpoint, rank);
     const buffer = new RingBuffer<readonly [number, Uint8Array]>({ itemsMax: config.buffer_steps });
     const publisher = await PublisherSocket.open({
       endpoint,
@@ -86,7 +80,7 @@ export class KvEventPublisher {
         config.replay_endpoint === null
           ? undefined
           : await RouterSocket.open({
-              endpoint: forRank(config.replay_endpoint, rank),
+              endpoint: offsetZmqEndpoint(config.replay_endpoint, rank),
               onMessage: (peer, frames) => replay(peer, frames, config.topic, buffer),
             });
       return new KvEventPublisher(config, rank, buffer, publisher, router);
@@ -168,11 +162,4 @@ async function takenBy(peer: RouterPeer): Promise<void> {
   }, replayStallMs);
   await peer.drained();
   clearTimeout(stall);
-}
-
-/** A fixed port moves up by the rank, so that the ranks of one engine do not collide. */
-function forRank(endpoint: string, rank: number): string {
-  const parsed = parseZmqEndpoint(endpoint);
-  if (parsed.transport === 'ipc' || parsed.port === 0) return endpoint;
-  return formatZmqEndpoint({ ...parsed, port: parsed.port + rank });
 }

@@ -30,6 +30,13 @@ export function formatZmqEndpoint(endpoint: ZmqEndpoint): string {
   return `tcp://${host}:${endpoint.port}`;
 }
 
+/** The endpoint `by` ports higher, as vLLM numbers those of data-parallel ranks; ipc and port 0 stay. */
+export function offsetZmqEndpoint(endpoint: string, by: number): string {
+  const parsed = parseZmqEndpoint(endpoint);
+  if (parsed.transport === 'ipc' || parsed.port === 0) return endpoint;
+  return formatZmqEndpoint({ ...parsed, port: parsed.port + by });
+}
+
 /** Whether the endpoint names all interfaces, so that nobody can connect to it as it stands. */
 export function isWildcardEndpoint(endpoint: ZmqEndpoint): boolean {
   return endpoint.transport === 'tcp' && ['*', '0.0.0.0', '::'].includes(endpoint.host);

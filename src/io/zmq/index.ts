@@ -3,6 +3,7 @@ export { type DealerRequestOptions, dealerRequest } from './dealer-request.ts';
 export {
   formatZmqEndpoint,
   isWildcardEndpoint,
+  offsetZmqEndpoint,
   parseZmqEndpoint,
   type ZmqEndpoint,
 } from './endpoint.ts';

@@ -16,6 +16,18 @@ export interface WordList {
 /** Vocabularies are in order of frequency: the first ids hold the common words. */
 const idsScanned = 10_000;
 
+const lists = new WeakMap<Tokenizer, WordList>();
+
+/** The words of a tokenizer, picked at the first call; engines that share it share them. */
+export function wordListOf(tokenizer: Tokenizer): WordList {
+  let list = lists.get(tokenizer);
+  if (!list) {
+    list = wordList(tokenizer);
+    lists.set(tokenizer, list);
+  }
+  return list;
+}
+
 /**
  * Picks the words of a vocabulary. Each is one token and stays one when its text is encoded again,
  * so an answer that comes back in the next prompt hits the cache as a real one would.
