@@ -5,6 +5,7 @@ import { ApiError, schemaError, sseContentType } from '../../../core/protocol/in
 import type { StreamFault } from '../faults/stream-fault.ts';
 import { FrameworkError } from './framework-error.ts';
 import { parseBody } from './parse-body.ts';
+import { requestTarget } from './request-target.ts';
 
 /** Largest body taken, bytes; a longer one is refused while it comes in. */
 const bodyBytesMax = 64 * 1024 * 1024;
@@ -12,7 +13,9 @@ const bodyBytesMax = 64 * 1024 * 1024;
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly url: URL;
+  /** Percent-decoded, not normalised. */
+  readonly path: string;
+  readonly #search: string;
   /** Parts of the path that its route leaves open, by name. */
   parameters: Readonly<Record<string, string>> = {};
   /** What goes wrong with the stream of this answer, if anything. */
@@ -21,7 +24,20 @@ export class Exchange {
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request;
     this.response = response;
-    this.url = new URL(request.url ?? '/', 'http://engine');
+    const { path, search } = requestTarget(request.url ?? '/');
+    this.path = path;
+    this.#search = search;
+  }
+
+  /** For the query; the path is `path`, which no URL could say as it came. */
+  get url(): URL {
+    return new URL(this.#search, 'http://engine');
+  }
+
+  /** Where the request came in. */
+  get localAddress(): string {
+    const { localAddress = '127.0.0.1', localPort } = this.request.socket;
+    return `${localAddress}:${localPort}`;
   }
 
   header(name: string): string | undefined {

@@ -15,6 +15,11 @@ test('the place and the words of a fault are those of Python’s json', () => {
     ['[1 2]', 3, "Expecting ',' delimiter"],
     ['{} x', 3, 'Extra data'],
     ['{"a": [', 7, 'Expecting value'],
+    ['"a\nb"', 2, 'Invalid control character at'],
+    ['{"a":"b\tc"}', 7, 'Invalid control character at'],
+    ['{"a": "b\\q", "c": 1}', 8, 'Invalid \\escape'],
+    ['"a\\u12zz"', 3, 'Invalid \\uXXXX escape'],
+    ['"a\\', 0, 'Unterminated string starting at'],
   ];
   for (const [text, position, words] of faults) {
     assert.deepEqual(jsonFault(text), { position, words }, text);

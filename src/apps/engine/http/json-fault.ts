@@ -1,8 +1,11 @@
 // Where a text stops being JSON, counted and named as Python's parser does.
 
-/** Strings; numbers and words; brackets, commas and colons; white space before each. */
+/**
+ * Strings without control characters and with JSON's escapes only; numbers and words; brackets,
+ * commas and colons; white space before each.
+ */
 const token =
-  /\s*(?:("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|NaN|-?Infinity)|([[\]{},:]))/y;
+  /\s*(?:("(?:[ !#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|NaN|-?Infinity)|([[\]{},:]))/y;
 
 type Expected = 'value' | 'valueOrClose' | 'key' | 'keyOrClose' | 'colon' | 'commaOrClose' | 'end';
 
@@ -27,12 +30,32 @@ export function jsonFault(text: string): { readonly position: number; readonly w
     const next: Expected | undefined = match ? after(match, expected, open) : undefined;
     if (next === undefined) {
       const position = at + (/^\s*/.exec(text.slice(at))?.[0].length ?? 0);
-      const isCut = text[position] === '"' && expected !== 'end' && !match;
-      return { position, words: isCut ? 'Unterminated string starting at' : words[expected] };
+      const isString = text[position] === '"' && mayBeString.has(expected) && !match;
+      return isString ? stringFault(text, position) : { position, words: words[expected] };
     }
     expected = next;
     at = token.lastIndex;
   }
+}
+
+const mayBeString: ReadonlySet<Expected> = new Set(['value', 'valueOrClose', 'key', 'keyOrClose']);
+
+/** What is wrong with the string that begins here. @see scanstring_unicode in CPython's _json.c */
+function stringFault(text: string, start: number): { position: number; words: string } {
+  const unterminated = { position: start, words: 'Unterminated string starting at' };
+  for (let at = start + 1; at < text.length; at++) {
+    if (text.charCodeAt(at) < 0x20) return { position: at, words: 'Invalid control character at' };
+    if (text[at] !== '\\') continue;
+    const letter = text[++at];
+    if (letter === undefined) return unterminated;
+    if (letter === 'u') {
+      const digits = /^[0-9a-fA-F]{4}/.test(text.slice(at + 1, at + 5));
+      if (!digits) return { position: at, words: 'Invalid \\uXXXX escape' };
+    } else if (!'"\\/bfnrt'.includes(letter)) {
+      return { position: at - 1, words: 'Invalid \\escape' };
+    }
+  }
+  return unterminated;
 }
 
 /** What may follow a token; undefined if the token may not stand here. */

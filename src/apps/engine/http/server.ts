@@ -1,17 +1,16 @@
 // The HTTP edge: finds the route, sends errors in vLLM's form, and marks every answer as emulated.
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { InputError, version } from '../../../core/base/index.ts';
 import { ApiError } from '../../../core/protocol/index.ts';
 import { randomHex } from '../generation/request-id.ts';
 import { Exchange } from './exchange.ts';
 import { FrameworkError } from './framework-error.ts';
+import { targetBytesMax } from './request-target.ts';
+import { type Routes, RouteTable } from './route-table.ts';
 
-/** Answers one request. */
-export type Handler = (exchange: Exchange) => void | Promise<void>;
-
-/** Path to method to handler; a path may leave parts open: `/v1/responses/{response_id}`. */
-export type Routes = Readonly<Record<string, Readonly<Record<string, Handler>>>>;
+export type { Handler, Routes } from './route-table.ts';
 
 export interface HttpSettings {
   readonly apiKey?: string | undefined;
@@ -21,28 +20,58 @@ export interface HttpSettings {
 /** vLLM's VLLM_HTTP_TIMEOUT_KEEP_ALIVE. */
 const keepAliveTimeoutMs = 5000;
 
+/** uvicorn has no limit; this one is past what any client sends. */
+const headBytesMax = 8 * 1024 * 1024;
+
 /** What `--api-key` guards; all else stays open, as in vLLM. */
 const guardedPrefixes = ['/v1', '/v2', '/inference', '/cohere'];
 
 export function createHttpServer(routes: Routes, settings: HttpSettings): Server {
+  const table = new RouteTable(routes);
+  /** Sockets that wait for an answer. */
+  const busy = new WeakSet<Duplex>();
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    if ((request.url ?? '').length > targetBytesMax) {
+      refuseUnread(request.socket);
+      return;
+    }
+    response.setHeader('server', 'uvicorn');
+    response.setHeader('vary', 'Origin');
+    response.setHeader('x-spillway-emulated', 'true');
+    response.setHeader('x-spillway-version', version);
+    busy.add(request.socket);
+    response.once('close', () => busy.delete(request.socket));
+    void answer(new Exchange(request, response), table, settings);
+  };
   const server = createServer(
-    { keepAliveTimeout: keepAliveTimeoutMs, requireHostHeader: false, noDelay: true },
-    (request, response) => {
-      response.setHeader('server', 'uvicorn');
-      response.setHeader('vary', 'Origin');
-      response.setHeader('x-spillway-emulated', 'true');
-      response.setHeader('x-spillway-version', version);
-      void answer(new Exchange(request, response), routes, settings);
+    {
+      keepAliveTimeout: keepAliveTimeoutMs,
+      requireHostHeader: false,
+      noDelay: true,
+      maxHeaderSize: headBytesMax,
     },
+    onRequest,
   );
-  server.on('clientError', (_error, socket) => {
-    if (!socket.writable) return;
-    const body = 'Invalid HTTP request received.';
-    socket.end(
-      `HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\nx-spillway-emulated: true\r\nx-spillway-version: ${version}\r\n\r\n${body}`,
-    );
+  // An expectation that is not 100-continue is nothing to uvicorn.
+  server.on('checkExpectation', onRequest);
+  server.on('connect', (_request, socket) => refuseUnread(socket));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // Bytes after a request that said it was the last: uvicorn answers it and reads no more.
+    if (error.code === 'HPE_CLOSED_CONNECTION' && busy.has(socket)) return;
+    refuseUnread(socket);
   });
+  // Node counts those it cut off; uvicorn takes any number.
+  server.maxHeadersCount = 0;
   return server;
+}
+
+/** The answer to what is no request, in uvicorn's words. */
+function refuseUnread(socket: Duplex): void {
+  if (!socket.writable) return;
+  const body = 'Invalid HTTP request received.';
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\nx-spillway-emulated: true\r\nx-spillway-version: ${version}\r\n\r\n${body}`,
+  );
 }
 
 /**
@@ -62,76 +91,30 @@ export async function listen(server: Server, host: string, port: number): Promis
   return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
 }
 
-async function answer(exchange: Exchange, routes: Routes, settings: HttpSettings): Promise<void> {
+async function answer(
+  exchange: Exchange,
+  table: RouteTable,
+  settings: HttpSettings,
+): Promise<void> {
   try {
     if (settings.echoesRequestIds) {
       const id = exchange.header('x-request-id') ?? randomHex(16);
       exchange.response.setHeader('x-request-id', id);
     }
-    if (isPreflight(exchange)) refusePreflight(exchange);
+    if (isWebSocket(exchange)) refuseWebSocket(exchange);
+    else if (isPreflight(exchange)) refusePreflight(exchange);
     else if (isUnauthorized(exchange, settings.apiKey)) {
       exchange.sendJson(401, '{"error":"Unauthorized"}');
-    } else await handlerOf(exchange, routes)(exchange);
+    } else await table.handlerOf(exchange)(exchange);
   } catch (error) {
     fail(exchange, error);
   }
 }
 
-function handlerOf(exchange: Exchange, routes: Routes): Handler {
-  const path = decodedPath(exchange.url.pathname);
-  const methods = routes[path] ?? matchPattern(exchange, routes);
-  if (!methods) {
-    if (path.endsWith('/') && routes[path.slice(0, -1)]) return redirectWithoutSlash;
-    throw new FrameworkError(404, 'Not Found');
-  }
-  const handler = methods[exchange.request.method ?? ''];
-  if (!handler) {
-    throw new FrameworkError(405, 'Method Not Allowed', { allow: Object.keys(methods).join(', ') });
-  }
-  return handler;
-}
-
-/** Frameworks compare paths decoded. */
-function decodedPath(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
-}
-
-/** Finds a path with open parts, and notes what stands in them. */
-function matchPattern(exchange: Exchange, routes: Routes): Routes[string] | undefined {
-  const parts = exchange.url.pathname.split('/');
-  for (const [pattern, methods] of Object.entries(routes)) {
-    if (!pattern.includes('{')) continue;
-    const names = pattern.split('/');
-    const fits = (name: string, i: number) =>
-      name.startsWith('{') ? parts[i] !== '' : name === parts[i];
-    if (names.length !== parts.length || !names.every(fits)) continue;
-    const open = names.flatMap((name, i) =>
-      name.startsWith('{') ? [[name.slice(1, -1), decodeURIComponent(parts[i] ?? '')]] : [],
-    );
-    exchange.parameters = Object.fromEntries(open);
-    return methods;
-  }
-  return undefined;
-}
-
-function redirectWithoutSlash(exchange: Exchange): void {
-  const host = exchange.header('host') ?? 'localhost';
-  exchange.response.setHeader(
-    'location',
-    `http://${host}${exchange.url.pathname.slice(0, -1)}${exchange.url.search}`,
-  );
-  exchange.send(307, '', '');
-}
-
 function isUnauthorized(exchange: Exchange, apiKey: string | undefined): boolean {
   if (apiKey === undefined || exchange.request.method === 'OPTIONS') return false;
-  const { pathname } = exchange.url;
   return (
-    guardedPrefixes.some((prefix) => pathname.startsWith(prefix)) &&
+    guardedPrefixes.some((prefix) => exchange.path.startsWith(prefix)) &&
     !carriesKey(exchange.header('authorization'), apiKey)
   );
 }
@@ -146,6 +129,19 @@ function carriesKey(header: string | undefined, apiKey: string): boolean {
   );
 }
 
+function isWebSocket(exchange: Exchange): boolean {
+  return (
+    exchange.header('upgrade')?.toLowerCase() === 'websocket' &&
+    (exchange.header('connection') ?? '').toLowerCase().split(/,\s*/).includes('upgrade')
+  );
+}
+
+/** A text model has no route that speaks it. */
+function refuseWebSocket(exchange: Exchange): void {
+  exchange.response.setHeader('connection', 'close');
+  exchange.send(403, 'text/plain; charset=utf-8', '');
+}
+
 function isPreflight(exchange: Exchange): boolean {
   return (
     exchange.request.method === 'OPTIONS' &&
@@ -154,16 +150,24 @@ function isPreflight(exchange: Exchange): boolean {
   );
 }
 
+const preflightMethods = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, QUERY';
+
 /** vLLM 0.32 allows no origin unless it is told to. */
 function refusePreflight(exchange: Exchange): void {
   const { response } = exchange;
-  response.setHeader(
-    'access-control-allow-methods',
-    'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, QUERY',
-  );
+  const asked = exchange.header('access-control-request-method') ?? '';
+  const headers = exchange.header('access-control-request-headers');
+  response.setHeader('vary', preflightVary);
+  response.setHeader('access-control-allow-methods', preflightMethods);
   response.setHeader('access-control-max-age', '600');
-  exchange.send(400, 'text/plain; charset=utf-8', 'Disallowed CORS origin');
+  if (headers !== undefined) response.setHeader('access-control-allow-headers', headers);
+  const isKnown = preflightMethods.split(', ').includes(asked);
+  const text = `Disallowed CORS origin${isKnown ? '' : ', method'}`;
+  exchange.send(400, 'text/plain; charset=utf-8', text);
 }
+
+const preflightVary =
+  'Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network';
 
 function fail(exchange: Exchange, error: unknown): void {
   const { response } = exchange;

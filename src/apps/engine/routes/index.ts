@@ -13,7 +13,7 @@ import { kvEventSourcesRoute } from './kv-event-sources.ts';
 import { elasticScalingRoute, healthRoute, versionRoute } from './liveness.ts';
 import { loadRoute, tracked } from './load.ts';
 import { countTokensRoute, messagesRoute } from './messages.ts';
-import { metricsRoute } from './metrics.ts';
+import { metricsRoute, mountedMetricsRoute } from './metrics.ts';
 import { modelsRoute } from './models.ts';
 import { resetPrefixCacheRoute } from './prefix-cache.ts';
 import { renderChatRoute, renderCompletionRoute, renderMessagesRoute } from './render.ts';
@@ -35,7 +35,7 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     '/version': { GET: versionRoute },
     '/load': { GET: loadRoute(engine) },
     '/metrics': { GET: metricsRoute(engine, faults) },
-    '/metrics/': { GET: metricsRoute(engine, faults) },
+    '/metrics{rest:path}': { '*': mountedMetricsRoute(engine, faults) },
     '/is_scaling_elastic_ep': { POST: elasticScalingRoute },
     '/kv_event_sources': { GET: kvEventSourcesRoute(kvEvents) },
     '/v1/models': { GET: modelsRoute(engine) },
@@ -51,9 +51,9 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     '/inference/v1/generate': scaleOutRoute(generation(generateRoute(engine))),
     '/inference/v1/abort_requests': scaleOutRoute(abortRequestsRoute(engine)),
     '/v1/responses': { POST: generation(responsesRoute(engine)) },
-    '/v1/responses/render': scaleOutRoute(renderResponsesRoute(engine)),
     '/v1/responses/{response_id}': { GET: unknownResponseRoute },
     '/v1/responses/{response_id}/cancel': { POST: unknownResponseRoute },
+    '/v1/responses/render': scaleOutRoute(renderResponsesRoute(engine)),
     '/v1/messages': { POST: generation(messagesRoute(engine)) },
     '/v1/messages/count_tokens': { POST: countTokensRoute(engine) },
     '/tokenize': { POST: tokenizeRoute(engine) },
