@@ -11,6 +11,8 @@ export interface DriverOptions<R extends EngineRequest> {
   readonly onToken: (request: R, nowSeconds: number) => boolean;
   /** After each step, with the step just done. */
   readonly onStep: (step: EngineStep) => void;
+  /** Nothing could be planned; transfers of KV tiers may have ended. */
+  readonly onIdle?: () => void;
 }
 
 /** Steps are done this long at a time before sockets get their turn, in wall milliseconds. */
@@ -87,8 +89,10 @@ export class Driver<R extends EngineRequest> {
     const { model, onToken, onStep, wallSeconds } = this.#options;
     const burstEnd = wallSeconds() + burstMs / 1000;
     while (!this.#isClosed) {
-      if (this.#step === undefined && !this.#plan()) {
+      const planned = this.#step === undefined ? this.#plan() : 'planned';
+      if (planned !== 'planned') {
         this.#lagSeconds = 0;
+        if (planned !== 'idle') this.#sleep(this.#wallUntil(planned.wakeSeconds));
         return;
       }
       const step = this.#step as EngineStep;
@@ -109,19 +113,29 @@ export class Driver<R extends EngineRequest> {
     }
   }
 
-  /** Plans the next step. @returns False if there is nothing to do. */
-  #plan(): boolean {
-    const { model } = this.#options;
+  /**
+   * Plans the next step.
+   *
+   * @returns 'idle' if there is nothing to do until a call comes; else when to come back, for a
+   *   transfer of a KV tier, or nothing if a step is planned.
+   */
+  #plan(): 'planned' | 'idle' | { readonly wakeSeconds: number } {
+    const { model, onIdle } = this.#options;
     let start = this.#modelSeconds;
-    this.#admit(start);
-    this.#step = model.schedule(start);
-    if (this.#step === undefined && this.#arrivals.length > 0) {
-      // Idle until the first arrival.
-      start = Math.max(start, (this.#arrivals[0] as R).arrivalSeconds);
+    for (;;) {
       this.#admit(start);
       this.#step = model.schedule(start);
+      if (this.#step !== undefined) return 'planned';
+      this.#modelSeconds = Math.max(this.#modelSeconds, start);
+      onIdle?.();
+      // Idle until the first arrival, or until a transfer ends.
+      const arrival = this.#arrivals[0]?.arrivalSeconds ?? Number.POSITIVE_INFINITY;
+      const { wakeSeconds } = model;
+      const next = Math.min(arrival, wakeSeconds);
+      if (next === Number.POSITIVE_INFINITY) return 'idle';
+      if (wakeSeconds <= arrival && this.#wallUntil(wakeSeconds) > 0) return { wakeSeconds };
+      start = Math.max(start, next);
     }
-    return this.#step !== undefined;
   }
 
   #admit(startSeconds: number): void {
@@ -143,6 +157,7 @@ export class Driver<R extends EngineRequest> {
 
   /** Rounded up: a token up to a millisecond late costs nothing, spinning until its time a core. */
   #sleep(seconds: number): void {
+    clearTimeout(this.#timer);
     if (seconds > 0) {
       this.#timer = setTimeout(() => this.#run(), Math.ceil(seconds * 1000));
       return;

@@ -1,6 +1,7 @@
 // What goes into the engine model and what comes out: requests, steps, their cost, and what a
 // listener hears. All times are seconds on the caller's clock.
 import type { BlockKey } from '../kv/index.ts';
+import type { HitSource, TierStats } from './tiers/contract.ts';
 
 /** One sequence to generate. `n` > 1 is as many requests. */
 export interface EngineRequest {
@@ -28,13 +29,37 @@ export interface EngineListener {
   /** A cached block was given to somebody else: one vLLM `BlockRemoved`. */
   blockRemoved?(key: BlockKey): void;
   allBlocksCleared?(): void;
-  /** First admission only. `cachedTokens` of the prompt were found in the prefix cache. */
-  admitted?(request: EngineRequest, cachedTokens: number, nowSeconds: number): void;
+  /**
+   * First admission only. `cachedTokens` of the prompt were found, `externalTokens` of them in a tier
+   * below the GPU.
+   */
+  admitted?(
+    request: EngineRequest,
+    cachedTokens: number,
+    nowSeconds: number,
+    externalTokens: number,
+  ): void;
+  /**
+   * The caches were asked, with the result that will be used: at admission, or before an asynchronous
+   * load. `external` is undefined without a connector.
+   */
+  lookedUp?(lookup: CacheLookup): void;
   preempted?(request: EngineRequest): void;
   /** Back in the running batch after a preemption; prompt and output so far count as prompt. */
   resumed?(request: EngineRequest, cachedTokens: number, nowSeconds: number): void;
   /** The request has left and holds no block. */
   finished?(request: EngineRequest, reason: FinishReason): void;
+}
+
+/** What the caches answered for one request. */
+export interface CacheLookup {
+  readonly request: EngineRequest;
+  /** Tokens asked for. */
+  readonly tokens: number;
+  readonly localTokens: number;
+  readonly external: { readonly tokens: number; readonly source: HitSource } | undefined;
+  /** After a preemption; vLLM's counters leave these out. */
+  readonly isRepeated: boolean;
 }
 
 /** What one step computes: all that a cost model needs to know. */
@@ -77,7 +102,14 @@ export interface EngineStep {
 /** The engine now, and since it was made. */
 export interface EngineStats {
   readonly running: number;
+  /** Those that wait for a tier included. */
   readonly waiting: number;
+  /** Of those waiting, the ones that no room would help: they wait for a tier. */
+  readonly deferred: number;
+  /** Of those waiting, the ones with a load under way. */
+  readonly loading: number;
+  /** Of those waiting, the ones whose load is done. */
+  readonly loaded: number;
   /** Blocks held by requests, vLLM's null block not counted. */
   readonly blocksUsed: number;
   /** All blocks, the null block included (vLLM's `num_gpu_blocks`). */
@@ -88,6 +120,12 @@ export interface EngineStats {
   readonly prefixCacheQueries: number;
   /** Tokens found of `prefixCacheQueries`. */
   readonly prefixCacheHits: number;
+  /** Tokens that tiers were asked for: those after the local hit, at first admission only. */
+  readonly externalCacheQueries: number;
+  /** Tokens found of `externalCacheQueries`. */
+  readonly externalCacheHits: number;
+  /** Of the connector; undefined without one. */
+  readonly tiers: TierStats | undefined;
   readonly preemptions: number;
   readonly steps: number;
   /** Tokens computed, recomputed ones included. */

@@ -14,12 +14,18 @@ import { KvCache } from './kv-cache.ts';
 import { Plan, PlannedStep } from './plan.ts';
 import { Sequence } from './sequence.ts';
 import { stepLoad } from './step-load.ts';
+import type { KvConnector, TierHit } from './tiers/contract.ts';
+import { LoadingRequests } from './tiers/loading-requests.ts';
 import { moreUrgent, type WaitingQueue, waitingQueue } from './waiting-queue.ts';
+
+const noHit: TierHit = { tokens: 0, isAsync: false, source: 'external_unspecified' };
 
 export interface EngineModelOptions {
   readonly config: EngineConfig;
   readonly cost: StepCostModel;
   readonly listener?: EngineListener;
+  /** What lies below the GPU's KV cache; nothing unless given. */
+  readonly connector?: KvConnector | undefined;
 }
 
 /**
@@ -46,11 +52,18 @@ export class EngineModel {
   readonly #kv: KvCache;
   readonly #waiting: WaitingQueue;
   readonly #sequences = new Map<string, Sequence>();
+  readonly #connector: KvConnector | undefined;
+  /** Who waits for a tier, or has waited, with blocks. */
+  readonly #loading: LoadingRequests;
+  /** Waiting requests that the last step passed over. */
+  #deferred = 0;
   #running: Sequence[] = [];
   #inFlight: PlannedStep | undefined;
   #paused: 'nothing' | 'new' | 'all' = 'nothing';
   #prefixCacheQueries = 0;
   #prefixCacheHits = 0;
+  #externalCacheQueries = 0;
+  #externalCacheHits = 0;
   #preemptions = 0;
   #steps = 0;
   #scheduledTokens = 0;
@@ -59,12 +72,14 @@ export class EngineModel {
   #aborted = 0;
 
   /** @throws {InputError} If the configuration cannot work. */
-  constructor({ config, cost, listener = {} }: EngineModelOptions) {
+  constructor({ config, cost, listener = {}, connector }: EngineModelOptions) {
     checkEngineConfig(config);
     this.config = config;
     this.#cost = cost;
     this.#listener = listener;
-    this.#kv = new KvCache(config, listener);
+    this.#connector = connector;
+    this.#kv = new KvCache(config, listener, connector !== undefined);
+    this.#loading = new LoadingRequests(config.schedulingPolicy);
     this.#waiting = waitingQueue(config.schedulingPolicy);
   }
 
@@ -105,6 +120,7 @@ export class EngineModel {
     const sequence = this.#sequences.get(id);
     if (sequence === undefined) return false;
     if (sequence.state === 'waiting') this.#waiting.remove(sequence);
+    else if (sequence.state !== 'running') this.#loading.abort(sequence);
     else this.#running.splice(this.#running.indexOf(sequence), 1);
     this.#aborted++;
     this.#finish(sequence, 'abort');
@@ -131,6 +147,7 @@ export class EngineModel {
    */
   schedule(nowSeconds: number): EngineStep | undefined {
     if (this.#inFlight) throw new Error('EngineModel.schedule: the step before is not complete');
+    if (this.#connector) this.#advance(this.#connector, nowSeconds);
     if (this.#paused === 'all') return undefined;
     let plan = this.#plan(nowSeconds, []);
     // A request that had to preempt itself ends vLLM's step with nothing in it; the next follows
@@ -138,15 +155,21 @@ export class EngineModel {
     while (plan.sequences.length === 0 && plan.preempted.length > plan.preemptedBefore) {
       plan = this.#plan(nowSeconds, plan.preempted);
     }
-    if (plan.sequences.length === 0) return undefined;
+    if (plan.sequences.length === 0) {
+      if (this.#connector) this.#tellPlan(this.#connector, plan, nowSeconds, 0);
+      return undefined;
+    }
     const load = stepLoad(plan.sequences, plan.tokens);
+    let stepSeconds = this.#cost.stepSeconds(load);
+    if (this.#connector) {
+      stepSeconds += this.#tellPlan(this.#connector, plan, nowSeconds, stepSeconds);
+    }
     for (let i = 0; i < plan.sequences.length; i++) {
       (plan.sequences[i] as Sequence).computedTokens += plan.tokens[i] as number;
     }
     this.#steps++;
     this.#scheduledTokens += load.tokens;
-    const endSeconds = nowSeconds + this.#cost.stepSeconds(load);
-    this.#inFlight = new PlannedStep(plan, load, nowSeconds, endSeconds);
+    this.#inFlight = new PlannedStep(plan, load, nowSeconds, nowSeconds + stepSeconds);
     return this.#inFlight;
   }
 
@@ -183,21 +206,34 @@ export class EngineModel {
       ended = true;
     }
     if (ended) this.#running = this.#running.filter(({ state }) => state === 'running');
+    if (this.#connector) this.#advance(this.#connector, planned.endSeconds);
+  }
+
+  /**
+   * When `schedule` may find something to run that it does not find now, though nobody calls: a
+   * transfer of a tier ends. Infinity if there is none.
+   */
+  get wakeSeconds(): number {
+    return this.#connector?.nextSeconds ?? Number.POSITIVE_INFINITY;
   }
 
   /**
    * Empties the prefix cache. Refused, answering false, while any request holds a block.
    *
    * @param options.resetRunningRequests Preempts what runs first, so that nothing holds a block; a
-   *   step in flight then yields no token.
+   *   step in flight then yields no token. What waits for a tier keeps its blocks.
+   * @param options.resetConnector Empties the tiers below, too.
    */
-  resetPrefixCache(options: { readonly resetRunningRequests?: boolean } = {}): boolean {
+  resetPrefixCache(
+    options: { readonly resetRunningRequests?: boolean; readonly resetConnector?: boolean } = {},
+  ): boolean {
     if (options.resetRunningRequests) {
       for (let last = this.#running.at(-1); last; last = this.#running.at(-1)) this.#preempt(last);
     }
-    if (!this.#kv.pool.reset()) return false;
-    this.#listener.allBlocksCleared?.();
-    return true;
+    const isReset = this.#kv.pool.reset();
+    if (isReset) this.#listener.allBlocksCleared?.();
+    const areTiersReset = !options.resetConnector || (this.#connector?.reset() ?? true);
+    return isReset && areTiersReset;
   }
 
   /**
@@ -212,22 +248,29 @@ export class EngineModel {
       if (sequence.blocks.length > 0) throw new Error(`${sequence.request.id} waits with blocks`);
     }
     if (this.#running.length > this.config.maxNumActiveSeqs) throw new Error('batch too large');
-    if (this.#running.length + this.#waiting.size !== this.#sequences.size) {
+    if (this.#running.length + this.#waiting.size + this.#loading.size !== this.#sequences.size) {
       throw new Error('a request is neither running nor waiting');
     }
-    this.#kv.audit(this.#running);
+    this.#kv.audit([...this.#running, ...this.#loading.holders()]);
   }
 
   get stats(): EngineStats {
     const { pool } = this.#kv;
     return {
       running: this.#running.length,
-      waiting: this.#waiting.size,
+      waiting: this.#waiting.size + this.#loading.size,
+      deferred:
+        Math.min(this.#deferred, this.#waiting.size) + this.#loading.size - this.#loading.loaded,
+      loading: this.#loading.size - this.#loading.loaded,
+      loaded: this.#loading.loaded,
       blocksUsed: pool.usedBlocks,
       blocksTotal: pool.blocksTotal,
       kvUsage: pool.usedBlocks / (pool.blocksTotal - 1),
       prefixCacheQueries: this.#prefixCacheQueries,
       prefixCacheHits: this.#prefixCacheHits,
+      externalCacheQueries: this.#externalCacheQueries,
+      externalCacheHits: this.#externalCacheHits,
+      tiers: this.#connector?.stats,
       preemptions: this.#preemptions,
       steps: this.#steps,
       scheduledTokens: this.#scheduledTokens,
@@ -240,9 +283,9 @@ export class EngineModel {
   #plan(nowSeconds: number, preempted: EngineRequest[]): Plan {
     const plan = new Plan(this.config.maxNumBatchedTokens, preempted);
     this.#scheduleRunning(plan);
-    if (plan.preempted.length === plan.preemptedBefore && this.#paused === 'nothing') {
-      this.#scheduleWaiting(plan, nowSeconds);
-    }
+    if (plan.preempted.length > plan.preemptedBefore) return plan;
+    const goesOn = this.#loading.size === 0 || this.#scheduleLoaded(plan, nowSeconds);
+    if (goesOn && this.#paused === 'nothing') this.#scheduleWaiting(plan, nowSeconds);
     return plan;
   }
 
@@ -265,22 +308,103 @@ export class EngineModel {
     }
   }
 
+  /** Who has waited for a tier goes first. @returns Whether others may follow. */
+  #scheduleLoaded(plan: Plan, nowSeconds: number): boolean {
+    for (const sequence of this.#loading.inOrder()) {
+      if (plan.budget <= 0 || this.#running.length >= this.config.maxNumActiveSeqs) return false;
+      if (sequence.state !== 'loaded') continue;
+      if (this.#loading.settle(sequence)) this.#kv.loaded(sequence);
+      const chunk = this.#chunk(sequence.knownTokens - sequence.computedTokens);
+      if (chunk > plan.budget && !this.config.enableChunkedPrefill) return false;
+      const newTokens = Math.min(chunk, plan.budget);
+      if (!this.#kv.admitLoaded(sequence, newTokens, this.#running.length > 0)) return false;
+      this.#loading.remove(sequence);
+      this.#run(plan, sequence, newTokens, nowSeconds);
+    }
+    return true;
+  }
+
   #scheduleWaiting(plan: Plan, nowSeconds: number): void {
+    const passedOver: Sequence[] = [];
     while (plan.budget > 0 && this.#running.length < this.config.maxNumActiveSeqs) {
       const sequence = this.#waiting.peek();
-      if (sequence === undefined || this.#kv.isStillRefused(sequence)) return;
-      const cachedTokens = this.#kv.lookup(sequence);
+      if (sequence === undefined || this.#kv.isStillRefused(sequence)) break;
+      const localTokens = this.#kv.lookup(sequence);
+      const hit = this.#connector
+        ? this.#connector.lookup(sequence, localTokens, nowSeconds)
+        : noHit;
+      if (hit === undefined) {
+        // The tier cannot say yet: others may go before.
+        this.#waiting.remove(sequence);
+        passedOver.push(sequence);
+        continue;
+      }
+      if (hit.isAsync) {
+        if (!this.#startLoad(sequence, localTokens, hit, nowSeconds)) break;
+        continue;
+      }
+      const cachedTokens = localTokens + hit.tokens;
       const chunk = this.#chunk(sequence.knownTokens - cachedTokens);
       // Head of line: who does not fit holds back all behind it.
-      if (chunk > plan.budget && !this.config.enableChunkedPrefill) return;
+      if (chunk > plan.budget && !this.config.enableChunkedPrefill) break;
       const newTokens = Math.min(chunk, plan.budget);
-      if (!this.#kv.admit(sequence, newTokens, this.#running.length > 0)) return;
+      const somethingRuns = this.#running.length > 0;
+      if (!this.#kv.admit(sequence, newTokens, somethingRuns, hit.tokens)) break;
       this.#waiting.remove(sequence);
-      this.#running.push(sequence);
-      sequence.state = 'running';
-      plan.add(sequence, newTokens);
-      this.#countAdmission(sequence, cachedTokens, nowSeconds);
+      if (hit.tokens > 0) this.#connector?.load(sequence, localTokens, hit, nowSeconds);
+      this.#countLookup(sequence, localTokens, hit);
+      this.#run(plan, sequence, newTokens, nowSeconds);
     }
+    this.#deferred = passedOver.length;
+    for (let i = passedOver.length - 1; i >= 0; i--) {
+      this.#waiting.prepend(passedOver[i] as Sequence);
+    }
+  }
+
+  /** @returns False if there are no blocks for it beside what requests under way still need. */
+  #startLoad(sequence: Sequence, localTokens: number, hit: TierHit, nowSeconds: number): boolean {
+    let reserved = 0;
+    for (const other of this.#running) reserved += this.#kv.lackingBlocks(other);
+    for (const other of this.#loading.inOrder()) reserved += this.#kv.lackingBlocks(other);
+    if (!this.#kv.hold(sequence, hit.tokens, this.#running.length > 0, reserved)) return false;
+    this.#waiting.remove(sequence);
+    this.#loading.add(sequence);
+    this.#connector?.load(sequence, localTokens, hit, nowSeconds);
+    this.#countLookup(sequence, localTokens, hit);
+    return true;
+  }
+
+  #run(plan: Plan, sequence: Sequence, newTokens: number, nowSeconds: number): void {
+    this.#running.push(sequence);
+    sequence.state = 'running';
+    plan.add(sequence, newTokens);
+    const { request, cachedTokens = 0, externalTokens } = sequence;
+    if (sequence.hasRun) {
+      this.#listener.resumed?.(request, sequence.foundTokens, nowSeconds);
+      return;
+    }
+    sequence.hasRun = true;
+    this.#listener.admitted?.(request, cachedTokens, nowSeconds, externalTokens);
+  }
+
+  /** Lets time pass for the tiers: loads that are done make their requests ready. */
+  #advance(connector: KvConnector, nowSeconds: number): void {
+    for (const sequence of connector.advance(nowSeconds)) {
+      const orphan = this.#loading.done(sequence);
+      if (orphan) this.#kv.free(orphan);
+    }
+  }
+
+  #tellPlan(
+    connector: KvConnector,
+    { sequences, tokens, preempted }: Plan,
+    startSeconds: number,
+    computeSeconds: number,
+  ): number {
+    return connector.planned({
+      ...{ startSeconds, computeSeconds, sequences, scheduledTokens: tokens, preempted },
+      allocatedBlocks: this.#kv.takeAllocated(),
+    });
   }
 
   /** Of the tokens a request still has to compute, those that it may in one step. */
@@ -310,23 +434,35 @@ export class EngineModel {
     this.#listener.preempted?.(sequence.request);
   }
 
-  #countAdmission(sequence: Sequence, cachedTokens: number, nowSeconds: number): void {
-    if (sequence.cachedTokens !== undefined) {
-      this.#listener.resumed?.(sequence.request, cachedTokens, nowSeconds);
-      return;
+  #countLookup(sequence: Sequence, localTokens: number, hit: TierHit): void {
+    const { request, knownTokens } = sequence;
+    sequence.foundTokens = localTokens + hit.tokens;
+    const isRepeated = sequence.cachedTokens !== undefined;
+    if (!isRepeated) {
+      sequence.cachedTokens = localTokens + hit.tokens;
+      sequence.externalTokens = hit.tokens;
+      if (this.config.enablePrefixCaching) {
+        this.#prefixCacheQueries += knownTokens;
+        this.#prefixCacheHits += localTokens;
+      }
+      if (this.#connector) {
+        this.#externalCacheQueries += knownTokens - localTokens;
+        this.#externalCacheHits += hit.tokens;
+      }
     }
-    sequence.cachedTokens = cachedTokens;
-    if (this.config.enablePrefixCaching) {
-      this.#prefixCacheQueries += sequence.knownTokens;
-      this.#prefixCacheHits += cachedTokens;
-    }
-    this.#listener.admitted?.(sequence.request, cachedTokens, nowSeconds);
+    this.#listener.lookedUp?.({
+      ...{ request, tokens: knownTokens, localTokens, isRepeated },
+      external: this.#connector && { tokens: hit.tokens, source: hit.source },
+    });
   }
 
   /** The caller takes it off the queue or the batch. */
   #finish(sequence: Sequence, reason: FinishReason): void {
+    const isHeldByLoad = sequence.state === 'loading';
     sequence.state = 'finished';
-    this.#kv.free(sequence);
+    this.#connector?.finished(sequence);
+    // A load under way would write into the blocks of somebody else.
+    if (!isHeldByLoad) this.#kv.free(sequence);
     this.#sequences.delete(sequence.request.id);
     this.#listener.finished?.(sequence.request, reason);
   }

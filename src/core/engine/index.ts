@@ -1,6 +1,7 @@
 // The engine model: a vLLM engine step by step, and what its steps cost.
 export type { BlockKey } from '../kv/index.ts';
 export { findGpu, type GpuSpec, gpus } from './catalogue/gpus.ts';
+export { hostLink, nativeOffloadFor, type OffloadSettings } from './catalogue/host-links.ts';
 export { defaultHostSecondsPerStep, type HostConstants, hostConstants } from './catalogue/hosts.ts';
 export { engineConfigFor, kvBlocks, type LayoutOptions } from './catalogue/memory.ts';
 export {
@@ -21,6 +22,7 @@ export {
   schedulerDefaults,
 } from './config.ts';
 export type {
+  CacheLookup,
   EngineListener,
   EngineRequest,
   EngineStats,
@@ -39,3 +41,23 @@ export { type ProfileTables, parseStepProfile, type StepProfile } from './cost/p
 export { type AllReduceLink, type ProfileCostOptions, profileCost } from './cost/profile-cost.ts';
 export { type RooflineConstants, type RooflineOptions, rooflineCost } from './cost/roofline.ts';
 export { EngineModel, type EngineModelOptions } from './engine-model.ts';
+export type {
+  HitSource,
+  KvConnector,
+  TieredSequence,
+  TierHit,
+  TierListener,
+  TierResidency,
+  TierStats,
+  TierStep,
+  TransferStats,
+} from './tiers/contract.ts';
+export { type EvictionPolicyName, evictionPolicies } from './tiers/eviction.ts';
+export { NativeOffload, type NativeOffloadOptions } from './tiers/native-offload.ts';
+export {
+  type NativeOffloadConfig,
+  type NativeOffloadSettings,
+  nativeOffloadConfig,
+} from './tiers/native-offload-config.ts';
+export { TransferLink, type TransferLinkOptions } from './tiers/transfer-link.ts';
+export { type TransferJob, TransferQueue } from './tiers/transfer-queue.ts';

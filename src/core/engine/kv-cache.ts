@@ -4,11 +4,11 @@ import type { EngineConfig } from './config.ts';
 import type { EngineListener } from './contract.ts';
 import type { Sequence } from './sequence.ts';
 
+const none: readonly number[] = [];
+
 /**
- * vLLM's KV cache manager for one full-attention group.
- *
- * A lower tier (host memory, disk) joins here: after `lookup` it may offer the blocks that follow
- * the local hit, and it hears of stored and freed blocks through the same calls.
+ * vLLM's KV cache manager for one full-attention group. What a tier below offers after the local hit
+ * comes in as `externalTokens`.
  *
  * @see https://github.com/vllm-project/vllm/blob/main/vllm/v1/core/kv_cache_manager.py
  */
@@ -22,8 +22,12 @@ export class KvCache {
   /** The last sequence that did not fit, with the blocks it lacked then. */
   #refused: { sequence: Sequence; needed: number; gains: number } | undefined;
 
-  constructor(config: EngineConfig, listener: EngineListener) {
+  #allocated: number[] | undefined;
+
+  /** @param keepAllocated Whether `takeAllocated` will be called, each step. */
+  constructor(config: EngineConfig, listener: EngineListener, keepAllocated = false) {
     this.#config = config;
+    this.#allocated = keepAllocated ? [] : undefined;
     this.#listener = listener;
     this.#watermarkBlocks = Math.floor(config.watermark * config.numGpuBlocks);
     this.pool = new BlockPool({
@@ -64,24 +68,76 @@ export class KvCache {
    * Gives a waiting sequence the blocks of the last `lookup` and those for `newTokens` more.
    *
    * @param somethingRuns Whether the watermark counts.
+   * @param externalTokens After the hit, tokens that a tier fills in while the step runs.
    * @returns False, changing nothing, if the blocks do not suffice.
    */
-  admit(sequence: Sequence, newTokens: number, somethingRuns: boolean): boolean {
-    const hits = this.#hits;
-    const needed = this.#blocksNeeded(sequence, newTokens);
-    const headroom = somethingRuns ? this.#watermarkBlocks : 0;
-    if (needed + headroom > this.pool.freeBlocks) {
-      this.#refused = { sequence, needed, gains: this.pool.gains };
-      return false;
-    }
-    this.#refused = undefined;
-    for (const block of hits) {
-      this.pool.acquire(block);
-      sequence.blocks.push(block);
-    }
-    sequence.cachedBlocks = hits.length;
-    sequence.computedTokens = hits.length * this.#config.blockSize;
+  admit(
+    sequence: Sequence,
+    newTokens: number,
+    somethingRuns: boolean,
+    externalTokens = 0,
+  ): boolean {
+    if (!this.#fits(sequence, newTokens + externalTokens, somethingRuns)) return false;
+    this.#takeHits(sequence);
+    sequence.computedTokens += externalTokens;
     return this.extend(sequence, newTokens);
+  }
+
+  /**
+   * Gives a waiting sequence the blocks of the last `lookup` and those that a tier is to fill, which
+   * nobody finds until `loaded`.
+   *
+   * @param reservedBlocks Free blocks that requests under way still need.
+   * @returns False, changing nothing, if the blocks do not suffice.
+   */
+  hold(
+    sequence: Sequence,
+    externalTokens: number,
+    somethingRuns: boolean,
+    reservedBlocks: number,
+  ): boolean {
+    if (!this.#fits(sequence, externalTokens, somethingRuns)) return false;
+    const headroom = somethingRuns ? this.#watermarkBlocks : 0;
+    const count = externalTokens / this.#config.blockSize;
+    const needed = count + this.#idleHits() + headroom;
+    if (needed > this.pool.freeBlocks - reservedBlocks) return false;
+    this.#takeHits(sequence);
+    sequence.computedTokens += externalTokens;
+    for (let i = 0; i < count; i++) sequence.blocks.push(this.#allocate());
+    return true;
+  }
+
+  /** What `hold` took is filled: makes it findable. The last token known is computed in any case. */
+  loaded(sequence: Sequence): void {
+    if (this.#config.enablePrefixCaching) {
+      this.#cacheFullBlocks(sequence, Math.floor(sequence.computedTokens / this.#config.blockSize));
+    }
+    sequence.computedTokens = Math.min(sequence.computedTokens, sequence.knownTokens - 1);
+  }
+
+  /** Whether a loaded sequence fits with `newTokens` more; then it has their blocks. */
+  admitLoaded(sequence: Sequence, newTokens: number, somethingRuns: boolean): boolean {
+    const { blockSize, schedulerReserveFullIsl } = this.#config;
+    const headroom = somethingRuns ? this.#watermarkBlocks : 0;
+    const tokens = schedulerReserveFullIsl
+      ? sequence.knownTokens
+      : sequence.computedTokens + newTokens;
+    const needed = Math.max(0, Math.ceil(tokens / blockSize) - sequence.blocks.length);
+    if (needed + headroom > this.pool.freeBlocks) return false;
+    return this.extend(sequence, newTokens);
+  }
+
+  /** Blocks that a sequence lacks for the tokens that it knows. */
+  lackingBlocks({ knownTokens, blocks }: Sequence): number {
+    return Math.max(0, Math.ceil(knownTokens / this.#config.blockSize) - blocks.length);
+  }
+
+  /** GPU blocks given out since the last call; kept only if asked for at construction. */
+  takeAllocated(): readonly number[] {
+    const allocated = this.#allocated;
+    if (allocated === undefined || allocated.length === 0) return none;
+    this.#allocated = [];
+    return allocated;
   }
 
   /**
@@ -98,7 +154,7 @@ export class KvCache {
     if (tokens < lastBlockEnd && tokens < (sequence.cachedBlocks + 1) * blockSize) return true;
     const needed = Math.ceil(tokens / blockSize) - sequence.blocks.length;
     if (needed > this.pool.freeBlocks) return false;
-    for (let i = 0; i < needed; i++) sequence.blocks.push(this.pool.allocate());
+    for (let i = 0; i < needed; i++) sequence.blocks.push(this.#allocate());
     if (enablePrefixCaching) this.#cacheFullBlocks(sequence, Math.floor(tokens / blockSize));
     return true;
   }
@@ -149,10 +205,40 @@ export class KvCache {
     const tokens = schedulerReserveFullIsl
       ? sequence.knownTokens
       : hits.length * blockSize + newTokens;
-    let needed = Math.ceil(tokens / blockSize) - hits.length;
-    // A hit that nobody holds leaves the free list, so it counts as needed too.
-    for (const block of hits) if (this.pool.references(block) === 0) needed++;
-    return needed;
+    return Math.ceil(tokens / blockSize) - hits.length + this.#idleHits();
+  }
+
+  /** Hits that nobody holds: they leave the free list, so they count as needed too. */
+  #idleHits(): number {
+    let idle = 0;
+    for (const block of this.#hits) if (this.pool.references(block) === 0) idle++;
+    return idle;
+  }
+
+  /** Whether the sequence can be admitted; remembers one that cannot. */
+  #fits(sequence: Sequence, newTokens: number, somethingRuns: boolean): boolean {
+    const needed = this.#blocksNeeded(sequence, newTokens);
+    const headroom = somethingRuns ? this.#watermarkBlocks : 0;
+    this.#refused = undefined;
+    if (needed + headroom <= this.pool.freeBlocks) return true;
+    this.#refused = { sequence, needed, gains: this.pool.gains };
+    return false;
+  }
+
+  #takeHits(sequence: Sequence): void {
+    const hits = this.#hits;
+    for (const block of hits) {
+      this.pool.acquire(block);
+      sequence.blocks.push(block);
+    }
+    sequence.cachedBlocks = hits.length;
+    sequence.computedTokens = hits.length * this.#config.blockSize;
+  }
+
+  #allocate(): number {
+    const block = this.pool.allocate();
+    this.#allocated?.push(block);
+    return block;
   }
 
   #cacheFullBlocks(sequence: Sequence, fullBlocks: number): void {

@@ -5,7 +5,8 @@ import type { EngineRequest } from './contract.ts';
 /** The engine's own state of one request. Only the engine model changes it. */
 export class Sequence {
   readonly request: EngineRequest;
-  state: 'waiting' | 'running' | 'finished' = 'waiting';
+  /** `loading`: waits for a tier, holding blocks; `loaded`: has them, waits for its turn. */
+  state: 'waiting' | 'loading' | 'loaded' | 'running' | 'finished' = 'waiting';
   /** Tokens whose KV is in the blocks, counted when scheduled. */
   computedTokens = 0;
   outputTokens = 0;
@@ -15,6 +16,11 @@ export class Sequence {
   cachedBlocks = 0;
   /** Of the prompt, what the first admission found; undefined before. */
   cachedTokens: number | undefined;
+  /** Of `cachedTokens`, what came from a tier below the GPU. */
+  externalTokens = 0;
+  /** Of the tokens known at the last lookup, what it found. */
+  foundTokens = 0;
+  hasRun = false;
   preemptions = 0;
   /** Place in the waiting queue; owned by the queue. */
   previous: Sequence | undefined;

@@ -7,7 +7,9 @@ import {
   EngineModel,
   type EngineRequest,
   type EngineStep,
+  type KvConnector,
   type StepCostModel,
+  type TierStats,
 } from '../engine/index.ts';
 import { type BlockKey, KvIndex } from '../kv/index.ts';
 import type { BlockStoredEvent } from '../protocol/index.ts';
@@ -32,6 +34,8 @@ export interface SimulatedRequest {
 export interface SimulatedEngine {
   readonly config: EngineConfig;
   readonly cost: StepCostModel;
+  /** What lies below the engine's KV cache; engines may share what is behind theirs. */
+  readonly createConnector?: ((engine: number) => KvConnector) | undefined;
 }
 
 export interface FleetSimulationOptions {
@@ -61,7 +65,12 @@ export interface FleetEngineResult {
   readonly requests: number;
   /** Prompt tokens computed at first admission; recomputing after a preemption not counted. */
   readonly computedTokens: number;
+  /** Found in the GPU's cache. */
   readonly cachedTokens: number;
+  /** Found in a tier below it. */
+  readonly externalTokens: number;
+  /** Of its connector; undefined without one. */
+  readonly tiers: TierStats | undefined;
   readonly outputTokens: number;
   readonly preemptions: number;
   /** Share of the time up to the last arrival in which a step ran; 1 if all arrive at 0 s. */
@@ -125,7 +134,7 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
   const lastArrival = (requests.at(-1)?.arrivalSeconds ?? 0) / speed;
   const attempts = new Map<string, Attempt>();
   const computed = options.engines.map(() => 0);
-  const engines = options.engines.map(({ config, cost }, i) => {
+  const engines = options.engines.map(({ config, cost, createConnector }, i) => {
     core.addEndpoint({ url: urlOf(i), models: ['m'] });
     const admitted = ({ id, promptTokens }: EngineRequest, cachedTokens: number) => {
       const attempt = attempts.get(id) as Attempt;
@@ -144,7 +153,7 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
       },
     };
     const listener = { admitted, ...(policy.needsTokens ? events : {}) };
-    return new EngineModel({ config, cost, listener });
+    return new EngineModel({ config, cost, listener, connector: createConnector?.(i) });
   });
   const steps: (EngineStep | undefined)[] = engines.map(() => undefined);
   const indexOf = new Map(engines.map((_, i) => [urlOf(i), i]));
@@ -216,7 +225,7 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
     let earliest = -1;
     let at = Number.POSITIVE_INFINITY;
     for (let i = 0; i < steps.length; i++) {
-      const end = steps[i]?.endSeconds ?? Number.POSITIVE_INFINITY;
+      const end = steps[i]?.endSeconds ?? engines[i]?.wakeSeconds ?? Number.POSITIVE_INFINITY;
       if (end < at) {
         at = end;
         earliest = i;
@@ -233,7 +242,8 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
       report();
       nextReport += reportSeconds;
     } else if (now === arrival) arrive(next++);
-    else endStep(earliest);
+    else if (steps[earliest]) endStep(earliest);
+    else startStep(earliest);
   }
 
   const promptTokens = requests.reduce((sum, request) => sum + request.promptTokens, 0);
@@ -247,6 +257,8 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
       requests: stats.finished,
       computedTokens: computed[i] as number,
       cachedTokens: stats.prefixCacheHits,
+      externalTokens: stats.externalCacheHits,
+      tiers: stats.tiers,
       outputTokens: stats.outputTokens,
       preemptions: stats.preemptions,
       utilization: lastArrival > 0 ? (busy[i] as number) / lastArrival : 1,

@@ -5,6 +5,7 @@ import {
   EngineModel,
   type EngineRequest,
   type EngineStep,
+  type KvConnector,
   type StepCostModel,
 } from '../engine/index.ts';
 import type { Trace, TraceRequest } from '../workload/index.ts';
@@ -17,6 +18,8 @@ export interface RunOptions {
   readonly cost: StepCostModel;
   /** Engine cores, each with a KV cache of its own (vLLM's data parallelism); 1 unless given. */
   readonly dataParallelSize?: number;
+  /** What lies below the KV cache of each core; nothing unless given. */
+  readonly createConnector?: (core: number) => KvConnector;
 }
 
 export interface RunResult {
@@ -47,7 +50,8 @@ interface Core {
  *
  * @throws {InputError} If a prompt is longer than the engine's context.
  */
-export function replayRun({ trace, config, cost, dataParallelSize = 1 }: RunOptions): RunResult {
+export function replayRun(options: RunOptions): RunResult {
+  const { trace, config, cost, dataParallelSize = 1, createConnector } = options;
   const { requests } = trace;
   const timings = requests.map(
     ({ arrivalSeconds, promptTokens }): MutableTiming => ({
@@ -60,11 +64,13 @@ export function replayRun({ trace, config, cost, dataParallelSize = 1 }: RunOpti
     }),
   );
   const timingOf = (id: string) => timings[Number(id)] as MutableTiming;
-  const cores = Array.from({ length: dataParallelSize }, (): Core => {
+  const cores = Array.from({ length: dataParallelSize }, (_, index): Core => {
     const admitted = ({ id }: EngineRequest, cachedTokens: number) => {
       timingOf(id).cachedTokens = cachedTokens;
     };
-    const engine = new EngineModel({ config, cost, listener: { admitted } });
+    const engine = new EngineModel({
+      ...{ config, cost, listener: { admitted }, connector: createConnector?.(index) },
+    });
     return { engine, step: undefined, inbox: [], unfinished: 0 };
   });
 
@@ -95,10 +101,10 @@ export function replayRun({ trace, config, cost, dataParallelSize = 1 }: RunOpti
       to.unfinished++;
       to.inbox.push(next);
     }
-    if (core.step?.endSeconds === now) {
-      endStep(core, core.step);
-      takeIn(core, now);
-    }
+    // A step ends, or a transfer that somebody waits for.
+    const isDue = endOf(core) === now;
+    if (isDue && core.step) endStep(core, core.step);
+    if (isDue) takeIn(core, now);
     for (const idle of cores) if (idle.step === undefined && idle.inbox.length) takeIn(idle, now);
   }
   const sum = (of: (core: Core) => number) => cores.reduce((total, core) => total + of(core), 0);
@@ -109,8 +115,8 @@ export function replayRun({ trace, config, cost, dataParallelSize = 1 }: RunOpti
   };
 }
 
-function endOf({ step }: Core): number {
-  return step?.endSeconds ?? Number.POSITIVE_INFINITY;
+function endOf({ step, engine }: Core): number {
+  return step?.endSeconds ?? engine.wakeSeconds;
 }
 
 function engineRequest(request: TraceRequest, index: number, blockSize: number): EngineRequest {

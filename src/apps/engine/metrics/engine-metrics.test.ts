@@ -8,7 +8,8 @@ import { EngineMetrics } from './engine-metrics.ts';
 const stats = {
   ...{ running: 2, waiting: 1, blocksUsed: 5, blocksTotal: 101, kvUsage: 0.05, preemptions: 3 },
   ...{ prefixCacheQueries: 0, prefixCacheHits: 0, steps: 0, scheduledTokens: 0, outputTokens: 0 },
-  ...{ finished: 0, aborted: 0 },
+  ...{ finished: 0, aborted: 0, deferred: 0, loading: 0, loaded: 0 },
+  ...{ externalCacheQueries: 0, externalCacheHits: 0, tiers: undefined },
 };
 const makeMetrics = () =>
   new EngineMetrics(

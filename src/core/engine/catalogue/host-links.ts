@@ -1,0 +1,59 @@
+// The way between a GPU and host memory, and the pool of KV blocks that it serves.
+import { type NativeOffloadConfig, nativeOffloadConfig } from '../tiers/native-offload-config.ts';
+import type { TransferLinkOptions } from '../tiers/transfer-link.ts';
+import type { GpuSpec } from './gpus.ts';
+import type { LayoutOptions } from './memory.ts';
+import { kvBytesPerTokenPerGpu } from './model-spec.ts';
+
+const giga = 1e9;
+
+/**
+ * What copies of one direction reach on PCIe x16, bytes per second, by generation. 4.0: 25 GB/s of 32.
+ * 5.0: 50 GB/s of 64, the lower end of what H100 hosts show; vLLM's own measurement is 83.4 GB/s both
+ * ways at once, with blocks of 2 MB.
+ *
+ * @see https://blog.vllm.ai/2026/01/08/kv-offloading-connector.html
+ */
+const pcieBytesPerSecond = { 4: 25 * giga, 5: 50 * giga } as const;
+
+/** The GPUs of the catalogue on PCIe 4.0, as their datasheets say; those not named have 5.0. */
+const pcie4 = new Set(['A100-80GB', 'L40S', 'A10', 'RTX4090']);
+
+/** Between one GPU and the memory of its host, one direction. */
+export function hostLink(gpu: GpuSpec): TransferLinkOptions {
+  // The CPU build keeps its KV cache in host memory: a copy is read and written there.
+  if (gpu.memoryBytes === undefined) return { bytesPerSecond: gpu.memoryBytesPerSecond / 2 };
+  return { bytesPerSecond: pcieBytesPerSecond[pcie4.has(gpu.name) ? 4 : 5] };
+}
+
+export interface OffloadSettings {
+  /** Host memory of one engine, all its GPUs together, as `--kv-offloading-size`. */
+  readonly hostBytes: number;
+  /** Tokens per block of the engine. */
+  readonly blockSize: number;
+  readonly blocksPerChunk?: number;
+  readonly eviction?: string;
+  readonly storeThreshold?: number;
+  readonly trackedMax?: number;
+  readonly promptOnly?: boolean;
+  /** Takes the place of the GPU's own link. */
+  readonly link?: TransferLinkOptions;
+}
+
+/**
+ * Native offload for an engine of this layout.
+ *
+ * @throws {InputError} If a setting is out of range.
+ */
+export function nativeOffloadFor(
+  { model, gpu, tensorParallelSize = 1 }: LayoutOptions,
+  { blockSize, link = hostLink(gpu), ...settings }: OffloadSettings,
+): NativeOffloadConfig {
+  return nativeOffloadConfig({
+    ...settings,
+    blockBytesPerGpu: blockSize * kvBytesPerTokenPerGpu(model, tensorParallelSize),
+    gpus: tensorParallelSize,
+    isReplicated: model.latentAttention !== undefined,
+    link,
+  });
+}

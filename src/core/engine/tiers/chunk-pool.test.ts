@@ -1,0 +1,66 @@
+// The pool of chunks against vLLM's own CPUOffloadingManager: the same chunks stored and evicted,
+// the same answers, call by call.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ChunkPool, type RequestAccess } from './chunk-pool.ts';
+import type { EvictionPolicyName } from './eviction.ts';
+
+/** Each call with its arguments, its answer, and [chunks in transfer, of these being written]. */
+type Call = readonly [string, ...unknown[]];
+
+interface Recording {
+  readonly policy: EvictionPolicyName;
+  readonly capacity: number;
+  readonly threshold: number;
+  readonly tracker: number;
+  readonly ops: readonly Call[];
+}
+
+const recordings = JSON.parse(
+  readFileSync(join(import.meta.dirname, 'fixtures/cpu-manager.json'), 'utf8'),
+) as readonly Recording[];
+
+const states = { HIT: 'readable', HIT_PENDING: 'pending', MISS: 'miss' } as const;
+
+for (const { policy, capacity, threshold, tracker, ops } of recordings) {
+  test(`${policy}, ${capacity} chunks, threshold ${threshold}: as vLLM's manager, ${ops.length} calls`, () => {
+    const removed: number[] = [];
+    const pool = new ChunkPool({
+      ...{ chunksMax: capacity, eviction: policy, storeThreshold: threshold, trackedMax: tracker },
+      onRemoved: (keys) => removed.push(...(keys as number[])),
+    });
+    const requests = new Map<number, RequestAccess>();
+    const accessOf = (id: unknown) => requests.get(id as number) ?? assert.fail();
+    ops.forEach((call, index) => {
+      const [name, a, b, c, d, e] = call;
+      const at = `call ${index}: ${JSON.stringify(call)}`;
+      if (name === 'new') requests.set(a as number, pool.access());
+      else if (name === 'offer') {
+        removed.length = 0;
+        const stored = pool.beginStore(c as number[], b as number, accessOf(a));
+        assert.deepEqual(stored ?? null, d, at);
+        assert.deepEqual(removed, e, at);
+      } else if (name === 'endStore') pool.endStore(b as number[]);
+      else if (name === 'lookup') {
+        const found = (b as (keyof typeof states)[]).map((state) => states[state]);
+        assert.deepEqual(
+          (a as number[]).map((key) => pool.lookup(key)),
+          found,
+          at,
+        );
+      } else if (name === 'load') pool.beginLoad(c as number[], b as number, accessOf(a));
+      else if (name === 'endLoad') pool.endLoad(b as number[]);
+      else if (name === 'finish') pool.requestEnded(accessOf(a));
+      else {
+        pool.clear();
+        for (const id of requests.keys()) requests.set(id, pool.access());
+      }
+      if (name === 'lookup') return;
+      const [busy, writing] = call.at(-1) as [number, number];
+      assert.deepEqual([pool.reading + pool.writing, pool.writing], [busy, writing], at);
+      pool.audit();
+    });
+  });
+}

@@ -1,0 +1,80 @@
+// Requests that hold blocks without running: a tier fills them, or has, and their turn comes.
+import type { Sequence } from '../sequence.ts';
+import { moreUrgent } from '../waiting-queue.ts';
+import type { TieredSequence } from './contract.ts';
+
+/**
+ * vLLM's queue of waiting requests with KV blocks, which goes before the others. Bounded by the
+ * blocks: each request here holds at least one.
+ */
+export class LoadingRequests {
+  readonly #policy: 'fcfs' | 'priority';
+  /** In order of their turn. */
+  #queue: Sequence[] = [];
+  /** Loaded, and announced as such. */
+  readonly #settled = new Set<Sequence>();
+  /** Ended while a load was under way; their blocks are free when it is done. */
+  readonly #orphans = new Set<Sequence>();
+  #loaded = 0;
+
+  constructor(policy: 'fcfs' | 'priority') {
+    this.#policy = policy;
+  }
+
+  get size(): number {
+    return this.#queue.length;
+  }
+
+  /** Of these, the ones whose load is done. */
+  get loaded(): number {
+    return this.#loaded;
+  }
+
+  inOrder(): readonly Sequence[] {
+    return this.#queue;
+  }
+
+  /** All that hold blocks. */
+  holders(): readonly Sequence[] {
+    return [...this.#queue, ...this.#orphans];
+  }
+
+  add(sequence: Sequence): void {
+    sequence.state = 'loading';
+    const queue = this.#queue;
+    const before =
+      this.#policy === 'fcfs' ? -1 : queue.findIndex((other) => moreUrgent(sequence, other));
+    // Copied, not changed: somebody may be going through it.
+    this.#queue =
+      before < 0
+        ? [...queue, sequence]
+        : [...queue.slice(0, before), sequence, ...queue.slice(before)];
+  }
+
+  remove(sequence: Sequence): void {
+    this.#queue = this.#queue.filter((other) => other !== sequence);
+    this.#settled.delete(sequence);
+    if (sequence.state === 'loaded') this.#loaded--;
+  }
+
+  abort(sequence: Sequence): void {
+    this.remove(sequence);
+    if (sequence.state === 'loading') this.#orphans.add(sequence);
+  }
+
+  /** A load is done. @returns The sequence if it has ended meanwhile: its blocks are to be freed. */
+  done(tiered: TieredSequence): Sequence | undefined {
+    const sequence = tiered as Sequence;
+    if (this.#orphans.delete(sequence)) return sequence;
+    sequence.state = 'loaded';
+    this.#loaded++;
+    return undefined;
+  }
+
+  /** Whether a loaded request had not been settled yet; now it is. */
+  settle(sequence: Sequence): boolean {
+    if (this.#settled.has(sequence)) return false;
+    this.#settled.add(sequence);
+    return true;
+  }
+}

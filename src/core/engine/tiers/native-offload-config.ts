@@ -1,0 +1,87 @@
+// What `--kv-offloading-size` and the connector's extra configuration come to: a pool of chunks.
+import { InputError } from '../../base/index.ts';
+import { type EvictionPolicyName, evictionPolicies } from './eviction.ts';
+import type { TransferLinkOptions } from './transfer-link.ts';
+
+export interface NativeOffloadConfig {
+  /** Chunks that fit in host memory. */
+  readonly chunksMax: number;
+  /** GPU blocks per chunk. */
+  readonly blocksPerChunk: number;
+  /** Host memory of a chunk, all GPUs of the engine together. */
+  readonly chunkBytes: number;
+  /** Bytes of one block that are copied, all GPUs together. */
+  readonly blockBytes: number;
+  /** Of these, what crosses the link of one GPU. */
+  readonly blockBytesPerGpu: number;
+  readonly eviction: EvictionPolicyName;
+  /** Times that a chunk must be offered until it is stored; below 2: the first. */
+  readonly storeThreshold: number;
+  /** Keys whose offers are counted; vLLM's `max_tracker_size`. */
+  readonly trackedMax?: number;
+  /** Leave out what was generated. */
+  readonly promptOnly: boolean;
+  /** Between one GPU and host memory, one direction. */
+  readonly link: TransferLinkOptions;
+}
+
+export interface NativeOffloadSettings {
+  /** Host memory of the engine, all its GPUs together. */
+  readonly hostBytes: number;
+  readonly blockBytesPerGpu: number;
+  /** GPUs of the engine. @default 1 */
+  readonly gpus?: number;
+  /** Whether all GPUs hold the same bytes (MLA under tensor parallelism): then one copy is kept. @default false */
+  readonly isReplicated?: boolean;
+  readonly link: TransferLinkOptions;
+  /** @default 1 */
+  readonly blocksPerChunk?: number;
+  /** @default 'lru' */
+  readonly eviction?: string;
+  /** @default 0 */
+  readonly storeThreshold?: number;
+  readonly trackedMax?: number;
+  /** @default true */
+  readonly promptOnly?: boolean;
+}
+
+/** vLLM rounds a chunk up to the page size of its shared memory region. */
+const pageBytes = 4096;
+
+/**
+ * Sizes the pool as vLLM does: bytes // (bytes of a chunk, rounded up to a page).
+ *
+ * @see vllm/v1/kv_offload/cpu/spec.py
+ * @throws {InputError} If a setting is out of range.
+ */
+export function nativeOffloadConfig(settings: NativeOffloadSettings): NativeOffloadConfig {
+  const { hostBytes, blockBytesPerGpu, gpus = 1, isReplicated = false, link } = settings;
+  const { blocksPerChunk = 1, eviction = 'lru', storeThreshold = 0, trackedMax } = settings;
+  const { promptOnly = true } = settings;
+  if (!(hostBytes > 0)) {
+    throw new InputError(
+      `The host memory for KV offloading is ${hostBytes} bytes; it must be more than 0`,
+    );
+  }
+  if (!Number.isInteger(blocksPerChunk) || blocksPerChunk < 1) {
+    throw new InputError(
+      `blocks_per_chunk is ${blocksPerChunk}; it must be a whole number of at least 1`,
+    );
+  }
+  const policy = evictionPolicies.find((name) => name === eviction);
+  if (policy === undefined) {
+    throw new InputError(
+      `eviction_policy "${eviction}" is not known; known: ${evictionPolicies.join(', ')}`,
+    );
+  }
+  const copies = isReplicated ? 1 : gpus;
+  const bytes = blockBytesPerGpu * copies * blocksPerChunk;
+  const chunkBytes = Math.ceil(bytes / pageBytes) * pageBytes;
+  return {
+    chunksMax: Math.floor(hostBytes / chunkBytes),
+    blockBytes: blockBytesPerGpu * gpus,
+    ...{ blocksPerChunk, chunkBytes, blockBytesPerGpu, eviction: policy, storeThreshold },
+    ...(trackedMax === undefined ? {} : { trackedMax }),
+    ...{ promptOnly, link },
+  };
+}

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  defaultEngineConfig,
+  type EngineConfig,
+  type EngineListener,
+  EngineModel,
+  type EngineRequest,
+  NativeOffload,
+  type NativeOffloadSettings,
+  nativeOffloadConfig,
+  type TierListener,
+} from '../index.ts';
+
+/** One byte a token and one byte a second, so a block of 4 tokens takes 4 s; steps take 1 s. */
+function engineOf(
+  settings: Partial<EngineConfig> = {},
+  tier: Partial<NativeOffloadSettings> & { chunksMax?: number } = {},
+  listener: EngineListener & TierListener = {},
+) {
+  const config = defaultEngineConfig({
+    ...{ blockSize: 4, numGpuBlocks: 9, maxModelLen: 32, maxNumBatchedTokens: 32, maxNumSeqs: 8 },
+    ...settings,
+  });
+  const { chunksMax = 100, ...rest } = tier;
+  const offload = nativeOffloadConfig({
+    ...{ hostBytes: 1e9, blockBytesPerGpu: 4, link: { bytesPerSecond: 1 } },
+    ...rest,
+  });
+  const connector = new NativeOffload({
+    ...{ config: { ...offload, chunksMax }, blockSize: 4, listener },
+  });
+  const cost = { stepSeconds: () => 1 };
+  const engine = new EngineModel({ config, cost, listener, connector });
+  const log: string[] = [];
+  /** Runs until nothing is left to do, and no transfer is under way. */
+  const run = (now: number): number => {
+    for (;;) {
+      const planned = engine.schedule(now);
+      engine.audit();
+      connector.audit();
+      if (planned) {
+        const line = planned.requests.map(({ id }, i) => `${id}:${planned.scheduledTokens[i]}`);
+        log.push(`${planned.startSeconds}-${planned.endSeconds} ${line.join(' ')}`);
+        now = planned.endSeconds;
+        engine.complete(planned, () => false);
+        engine.audit();
+      } else if (Number.isFinite(engine.wakeSeconds)) now = engine.wakeSeconds;
+      else return now;
+    }
+  };
+  return { engine, connector, run, log };
+}
+
+function request(id: string, settings: Partial<EngineRequest> & { text?: string } = {}) {
+  const { text = id, ...rest } = settings;
+  return {
+    ...{ id, promptTokens: 8, maxTokens: 1, priority: 0, arrivalSeconds: 0 },
+    blockKey: (index: number) => `${text}/${index}`,
+    ...rest,
+  };
+}
+
+test('full prompt blocks are copied to the host behind the step that computes them', () => {
+  const events: string[] = [];
+  const { engine, connector, run, log } = engineOf(
+    {},
+    {},
+    {
+      stored: (keys, medium) => events.push(`${medium} ${keys.join(' ')}`),
+      transferred: (direction, bytes, seconds) =>
+        events.push(`${direction} ${bytes} B ${seconds} s`),
+    },
+  );
+  engine.add(request('a', { promptTokens: 10, maxTokens: 4 }), 0);
+  assert.equal(run(0), 9, 'the step ends at 1 s, two blocks follow at 4 s each');
+  assert.deepEqual(log, ['0-1 a:10', '1-2 a:1', '2-3 a:1', '3-4 a:1']);
+  assert.deepEqual(events, ['store 8 B 8 s', 'CPU a/0 a/1'], 'what was generated stays out');
+  assert.deepEqual(connector.stats.tiers[0]?.chunks, 2);
+});
+
+test('what the GPU has lost is loaded while others run, and its last token computed anew', () => {
+  const { engine, run, log } = engineOf();
+  engine.add(request('a'), 0);
+  const now = run(0);
+  // Takes all eight blocks, so that nothing of `a` is left on the GPU.
+  engine.add(request('b', { promptTokens: 31 }), now);
+  const later = run(now);
+  log.length = 0;
+  engine.add(request('c', { text: 'a' }), later);
+  engine.add(request('d', { promptTokens: 4, maxTokens: 3 }), later);
+  run(later);
+  assert.deepEqual(
+    log.map((line) => line.split(' ').slice(1).join(' ')),
+    ['d:4', 'd:1', 'd:1', 'c:1'],
+  );
+  const { externalCacheQueries, externalCacheHits, prefixCacheHits } = engine.stats;
+  assert.deepEqual(
+    { externalCacheQueries, externalCacheHits, prefixCacheHits },
+    { externalCacheQueries: 8 + 31 + 8 + 4, externalCacheHits: 8, prefixCacheHits: 0 },
+  );
+  assert.equal(log[3], `${later + 8}-${later + 9} c:1`, 'two blocks at 4 s each');
+});
+
+test('a request waits for one that already loads the same blocks, and then finds them on the GPU', () => {
+  const { engine, connector, run } = engineOf();
+  engine.add(request('a', { promptTokens: 10 }), 0);
+  let now = run(0);
+  engine.add(request('b', { promptTokens: 31 }), now);
+  now = run(now);
+  engine.add(request('c', { text: 'a', promptTokens: 10 }), now);
+  engine.add(request('d', { text: 'a', promptTokens: 10 }), now);
+  assert.equal(engine.schedule(now), undefined);
+  const { waiting, deferred, loading } = engine.stats;
+  assert.deepEqual({ waiting, deferred, loading }, { waiting: 2, deferred: 2, loading: 1 });
+  run(now);
+  assert.equal(connector.stats.loads.transfers, 1);
+  assert.equal(engine.stats.prefixCacheHits, 8);
+});
+
+test('as in vLLM, an aligned prompt that the GPU holds whole loads its last block again', () => {
+  const { engine, connector, run } = engineOf();
+  engine.add(request('a'), 0);
+  const now = run(0);
+  engine.add(request('b', { text: 'a' }), now);
+  run(now);
+  const { prefixCacheHits, externalCacheHits } = engine.stats;
+  assert.deepEqual([prefixCacheHits, externalCacheHits], [4, 4]);
+  assert.equal(connector.stats.loads.bytes, 4);
+});
+
+test('a preempted request gets its prompt back from the host', () => {
+  const resumed: number[] = [];
+  const { engine, run } = engineOf(
+    { numGpuBlocks: 9 },
+    { link: { bytesPerSecond: 4 } },
+    { resumed: (_request, cachedTokens) => resumed.push(cachedTokens) },
+  );
+  engine.add(request('a', { promptTokens: 15, maxTokens: 15 }), 0);
+  engine.add(request('b', { promptTokens: 15, maxTokens: 15 }), 0);
+  run(0);
+  assert.equal(engine.stats.preemptions, 1);
+  assert.deepEqual(resumed, [12]);
+});
+
+test('a step that overwrites blocks still being copied waits for the copy', () => {
+  const { engine, run, log } = engineOf();
+  engine.add(request('a', { promptTokens: 31 }), 0);
+  engine.add(request('b', { promptTokens: 31 }), 0);
+  run(0);
+  // Seven blocks of `a` are copied from 1 s to 29 s; `b` needs all eight.
+  assert.deepEqual(log, ['0-1 a:31', '1-30 b:31']);
+});
+
+test('the blocks of a request that leaves during its load are free only when the load is done', () => {
+  const { engine, run } = engineOf();
+  engine.add(request('a'), 0);
+  let now = run(0);
+  engine.add(request('b', { promptTokens: 31 }), now);
+  now = run(now);
+  engine.add(request('c', { text: 'a' }), now);
+  assert.equal(engine.schedule(now), undefined);
+  assert.equal(engine.abort('c'), true);
+  assert.equal(engine.stats.blocksUsed, 2);
+  assert.equal(engine.resetPrefixCache(), false);
+  run(now);
+  assert.equal(engine.stats.blocksUsed, 0);
+  assert.equal(engine.resetPrefixCache({ resetConnector: true }), true);
+});
+
+test('a full pool whose chunks are all in transfer puts a store off to the next step', () => {
+  const { engine, connector, run } = engineOf({ numGpuBlocks: 20 }, { chunksMax: 2 });
+  engine.add(request('a'), 0);
+  engine.add(request('b', { maxTokens: 12 }), 0);
+  run(0);
+  assert.ok(connector.stats.allocationFailures > 0);
+  assert.equal(connector.stats.stores.transfers, 2, 'b is stored once a is');
+});
+
+test('with a store threshold only what is offered again is kept', () => {
+  const { engine, connector, run } = engineOf(
+    { enablePrefixCaching: false },
+    { storeThreshold: 2 },
+  );
+  engine.add(request('a'), 0);
+  let now = run(0);
+  assert.deepEqual([connector.stats.storesSkipped, connector.stats.stores.transfers], [2, 0]);
+  engine.add(request('b', { text: 'a' }), now);
+  now = run(now);
+  assert.deepEqual([connector.stats.storesSkipped, connector.stats.stores.transfers], [2, 1]);
+});
+
+test('chunks of several blocks are found whole or not at all', () => {
+  const { engine, connector, run } = engineOf({}, { blocksPerChunk: 2 });
+  engine.add(request('a', { promptTokens: 13 }), 0);
+  let now = run(0);
+  assert.equal(connector.stats.tiers[0]?.chunks, 1, 'three full blocks hold one chunk of two');
+  engine.add(request('b', { promptTokens: 31 }), now);
+  now = run(now);
+  engine.add(request('c', { text: 'a', promptTokens: 13 }), now);
+  run(now);
+  assert.equal(engine.stats.externalCacheHits, 8);
+});
+
+test('the pool is sized as vLLM sizes it: chunks rounded up to a page', () => {
+  const common = { link: { bytesPerSecond: 1 }, blockBytesPerGpu: 3_000_000, gpus: 2 };
+  const config = nativeOffloadConfig({ ...common, hostBytes: 2 ** 30 });
+  assert.equal(config.chunkBytes, 1465 * 4096);
+  assert.equal(config.chunksMax, Math.floor(2 ** 30 / (1465 * 4096)));
+  const replicated = nativeOffloadConfig({ ...common, hostBytes: 2 ** 30, isReplicated: true });
+  assert.equal(replicated.chunksMax, Math.floor(2 ** 30 / (733 * 4096)));
+  assert.throws(() => nativeOffloadConfig({ ...common, hostBytes: 0 }), /must be more than 0/);
+  assert.throws(
+    () => nativeOffloadConfig({ ...common, hostBytes: 1, eviction: 'fifo' }),
+    /eviction_policy "fifo" is not known; known: lru, arc/,
+  );
+});

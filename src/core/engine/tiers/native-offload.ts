@@ -1,0 +1,315 @@
+// vLLM's native offload: a mirror of full blocks in host memory, written behind the steps and read
+// back beside them.
+import type { BlockKey } from '../../kv/index.ts';
+import type { EngineRequest } from '../contract.ts';
+import { BlockFences } from './block-fences.ts';
+import { ChunkPool, type RequestAccess } from './chunk-pool.ts';
+import type {
+  KvConnector,
+  TieredSequence,
+  TierHit,
+  TierListener,
+  TierStats,
+  TierStep,
+} from './contract.ts';
+import type { NativeOffloadConfig } from './native-offload-config.ts';
+import { TransferLink } from './transfer-link.ts';
+import { type TransferJob, TransferQueue } from './transfer-queue.ts';
+
+export interface NativeOffloadOptions {
+  readonly config: NativeOffloadConfig;
+  /** Tokens per block of the GPU's cache. */
+  readonly blockSize: number;
+  /** Whether equal blocks are found in the GPU's cache, so that none is loaded twice. @default true */
+  readonly enablePrefixCaching?: boolean;
+  readonly listener?: TierListener;
+}
+
+interface RequestState {
+  readonly sequence: TieredSequence;
+  access: RequestAccess;
+  /** Chunks from here on have not been offered yet. */
+  nextChunk: number;
+  readonly jobs: Set<Job>;
+  /** First of the lookups in a row that could not answer. */
+  delayedSince: number | undefined;
+}
+
+interface Job extends TransferJob {
+  readonly state: RequestState;
+  readonly generation: number;
+  readonly keys: readonly BlockKey[];
+  /** GPU blocks that a store reads; a step that overwrites them has to wait. */
+  readonly blocks: readonly number[];
+}
+
+/**
+ * vLLM's `OffloadingConnector` with a `CPUOffloadingSpec`, for one full-attention group.
+ *
+ * Each step offers the newly full chunks of its requests; those not in host memory are copied there
+ * once the step has ended. The GPU's blocks stay where they are. A request that finds chunks after
+ * its local hit waits for their copy, holding its blocks, while others run.
+ *
+ * @see vllm/distributed/kv_transfer/kv_connector/v1/offloading/scheduler.py
+ */
+export class NativeOffload implements KvConnector {
+  readonly #config: NativeOffloadConfig;
+  readonly #blockSize: number;
+  readonly #chunkTokens: number;
+  readonly #listener: TierListener;
+  readonly #pool: ChunkPool;
+  readonly #loads: TransferQueue<Job>;
+  readonly #stores: TransferQueue<Job>;
+  readonly #states = new Map<EngineRequest, RequestState>();
+  readonly #beingLoaded = new Set<BlockKey>();
+  /** Requests that have ended since the last step was planned, with what they had then. */
+  #ended: {
+    readonly state: RequestState;
+    readonly computedTokens: number;
+    readonly blocks: readonly number[];
+  }[] = [];
+  /** Stores out of blocks of requests that have ended. */
+  readonly #fences = new BlockFences<Job>();
+  readonly #skipsLoading: boolean;
+  /** Transfers begun before the last reset have chunks of nobody. */
+  #generation = 0;
+  #allocationFailures = 0;
+
+  constructor(options: NativeOffloadOptions) {
+    const { config, blockSize, enablePrefixCaching = true, listener = {} } = options;
+    this.#config = config;
+    this.#skipsLoading = enablePrefixCaching;
+    this.#blockSize = blockSize;
+    this.#chunkTokens = blockSize * config.blocksPerChunk;
+    this.#listener = listener;
+    this.#pool = new ChunkPool({
+      ...{ chunksMax: config.chunksMax, eviction: config.eviction },
+      storeThreshold: config.storeThreshold,
+      ...(config.trackedMax === undefined ? {} : { trackedMax: config.trackedMax }),
+      onAllocating: (chunks) => listener.allocating?.(chunks),
+      onStored: (keys) => listener.stored?.(keys, 'CPU'),
+      onRemoved: (keys) => listener.removed?.(keys, 'CPU'),
+    });
+    this.#loads = new TransferQueue(new TransferLink(config.link));
+    this.#stores = new TransferQueue(new TransferLink(config.link));
+  }
+
+  get nextSeconds(): number {
+    return Math.min(this.#loads.nextSeconds, this.#stores.nextSeconds);
+  }
+
+  get stats(): TierStats {
+    const pool = this.#pool;
+    const share = (chunks: number) => (pool.chunksMax > 0 ? chunks / pool.chunksMax : 0);
+    return {
+      loads: this.#loads.stats,
+      stores: this.#stores.stats,
+      allocationFailures: this.#allocationFailures,
+      storesSkipped: pool.skipped,
+      tiers: [
+        {
+          ...{ name: 'cpu', chunks: pool.chunks, chunksMax: pool.chunksMax },
+          bytes: pool.chunks * this.#config.chunkBytes,
+          writingShare: share(pool.writing),
+          readingShare: share(pool.reading),
+        },
+      ],
+    };
+  }
+
+  lookup(sequence: TieredSequence, localTokens: number, nowSeconds: number): TierHit | undefined {
+    const state = this.#stateOf(sequence);
+    // Also its own stores: a preempted request waits until what it had is copied.
+    if (state.jobs.size > 0) return undefined;
+    const tokens = this.#matchTokens(sequence, localTokens);
+    if (tokens === undefined) {
+      state.delayedSince ??= nowSeconds;
+      return undefined;
+    }
+    this.#endDelay(state, nowSeconds);
+    return { tokens, isAsync: tokens > 0, source: 'host' };
+  }
+
+  load(sequence: TieredSequence, localTokens: number, hit: TierHit, nowSeconds: number): void {
+    if (hit.tokens === 0) return;
+    const state = this.#stateOf(sequence);
+    const first = Math.floor(localTokens / this.#chunkTokens);
+    const end = Math.ceil((localTokens + hit.tokens) / this.#chunkTokens);
+    const keys = this.#keys(sequence, first, end);
+    this.#pool.beginLoad(keys, first, state.access);
+    if (this.#skipsLoading) for (const key of keys) this.#beingLoaded.add(key);
+    state.nextChunk = end;
+    const blocks = hit.tokens / this.#blockSize;
+    const { blockBytes, blockBytesPerGpu } = this.#config;
+    const work = { bytes: blocks * blockBytes, linkBytes: blocks * blockBytesPerGpu };
+    this.#start(this.#loads, { ...this.#loads.begin(work, nowSeconds), state, keys, blocks: [] });
+  }
+
+  planned(step: TierStep): number {
+    const waitSeconds = this.#waitForCopies(step);
+    const endSeconds = step.startSeconds + waitSeconds + step.computeSeconds;
+    for (const [i, sequence] of step.sequences.entries()) {
+      const computed = sequence.computedTokens + (step.scheduledTokens[i] as number);
+      this.#store(this.#stateOf(sequence), computed, sequence.blocks, endSeconds);
+    }
+    const ended = this.#ended;
+    this.#ended = [];
+    for (const { state, computedTokens, blocks } of ended) {
+      const job = this.#store(state, computedTokens, blocks, endSeconds);
+      if (job) this.#fences.add(job);
+      this.#pool.requestEnded(state.access);
+    }
+    return waitSeconds;
+  }
+
+  advance(nowSeconds: number): readonly TieredSequence[] {
+    if (this.nextSeconds > nowSeconds) return [];
+    for (const job of this.#stores.takeDone(nowSeconds)) {
+      this.#end(job, 'store');
+      if (job.generation === this.#generation) this.#pool.endStore(job.keys);
+      this.#fences.remove(job);
+    }
+    return this.#loads.takeDone(nowSeconds).map((job) => {
+      this.#end(job, 'load');
+      if (job.generation === this.#generation) {
+        this.#pool.endLoad(job.keys);
+        for (const key of job.keys) this.#beingLoaded.delete(key);
+      }
+      return job.state.sequence;
+    });
+  }
+
+  finished(sequence: TieredSequence): void {
+    const state = this.#states.get(sequence.request);
+    if (state === undefined) return;
+    this.#states.delete(sequence.request);
+    const { computedTokens } = sequence;
+    const hasMore = this.#chunksToOffer(state, computedTokens) > state.nextChunk;
+    this.#ended.push({ state, computedTokens, blocks: hasMore ? sequence.blocks.slice() : [] });
+    for (const job of state.jobs) this.#fences.add(job);
+  }
+
+  reset(): boolean {
+    this.#pool.clear();
+    this.#generation++;
+    this.#fences.clear();
+    this.#beingLoaded.clear();
+    this.#ended = [];
+    for (const state of this.#states.values()) {
+      state.nextChunk = 0;
+      state.access = this.#pool.access();
+      state.jobs.clear();
+    }
+    return true;
+  }
+
+  /** @throws {Error} If the pool's counts do not add up. */
+  audit(): void {
+    this.#pool.audit();
+  }
+
+  #stateOf(sequence: TieredSequence): RequestState {
+    let state = this.#states.get(sequence.request);
+    if (state === undefined) {
+      const access = this.#pool.access();
+      state = { sequence, access, nextChunk: 0, jobs: new Set(), delayedSince: undefined };
+      this.#states.set(sequence.request, state);
+    }
+    return state;
+  }
+
+  /** A chunk goes by the key of its last block. */
+  #keys(sequence: TieredSequence, first: number, end: number): BlockKey[] {
+    const { blocksPerChunk } = this.#config;
+    const keys: BlockKey[] = [];
+    for (let i = first; i < end; i++) keys.push(sequence.blockKey((i + 1) * blocksPerChunk - 1));
+    return keys;
+  }
+
+  /** Tokens of whole chunks after the local hit; undefined while some of them are in transfer. */
+  #matchTokens(sequence: TieredSequence, localTokens: number): number | undefined {
+    const tokens = this.#chunkTokens;
+    const { blocksPerChunk } = this.#config;
+    const end = Math.floor(sequence.knownTokens / tokens);
+    if (end * tokens - localTokens < tokens) return 0;
+    const first = Math.floor(localTokens / tokens);
+    let isPending = false;
+    let chunk = first;
+    for (; chunk < end; chunk++) {
+      const key = sequence.blockKey((chunk + 1) * blocksPerChunk - 1);
+      const found = this.#pool.lookup(key);
+      if (found === 'miss') break;
+      // Loading it again would only make a second copy: the request in front brings it.
+      if (found === 'pending' || this.#beingLoaded.has(key)) isPending = true;
+    }
+    this.#listener.lookedUp?.(chunk - first);
+    const matched = chunk * tokens - localTokens;
+    if (chunk === first || matched < tokens) return 0;
+    return isPending ? undefined : matched;
+  }
+
+  #endDelay(state: RequestState, nowSeconds: number): void {
+    if (state.delayedSince === undefined) return;
+    this.#listener.lookupDelayed?.(nowSeconds - state.delayedSince);
+    state.delayedSince = undefined;
+  }
+
+  /** Chunks of a request, from its start, that may be stored once so many tokens are computed. */
+  #chunksToOffer({ sequence }: RequestState, computedTokens: number): number {
+    const { promptTokens } = sequence.request;
+    const known = this.#config.promptOnly ? promptTokens : sequence.knownTokens;
+    return Math.floor(Math.min(computedTokens, known) / this.#chunkTokens);
+  }
+
+  #store(
+    state: RequestState,
+    computedTokens: number,
+    gpuBlocks: readonly number[],
+    readySeconds: number,
+  ): Job | undefined {
+    const first = state.nextChunk;
+    const end = this.#chunksToOffer(state, computedTokens);
+    if (end <= first) return undefined;
+    const offered = this.#keys(state.sequence, first, end);
+    const keys = this.#pool.beginStore(offered, first, state.access);
+    if (keys === undefined) {
+      this.#allocationFailures++;
+      return undefined;
+    }
+    state.nextChunk = end;
+    if (keys.length === 0) return undefined;
+    this.#listener.storing?.(state.sequence, first, offered);
+    const { blocksPerChunk, blockBytes, blockBytesPerGpu } = this.#config;
+    const count = keys.length * blocksPerChunk;
+    const work = { bytes: count * blockBytes, linkBytes: count * blockBytesPerGpu };
+    const blocks = gpuBlocks.slice(first * blocksPerChunk, end * blocksPerChunk);
+    return this.#start(this.#stores, {
+      ...this.#stores.begin(work, readySeconds),
+      ...{ state, keys, blocks },
+    });
+  }
+
+  #start(queue: TransferQueue<Job>, work: Omit<Job, 'generation'>): Job {
+    const job = { ...work, generation: this.#generation };
+    queue.add(job);
+    job.state.jobs.add(job);
+    return job;
+  }
+
+  #end(job: Job, direction: 'load' | 'store'): void {
+    job.state.jobs.delete(job);
+    this.#listener.transferred?.(direction, job.bytes, job.seconds);
+  }
+
+  /** Seconds until all copies are done whose source this step overwrites, or whose request lost it. */
+  #waitForCopies({ startSeconds, preempted, allocatedBlocks }: TierStep): number {
+    let endSeconds = startSeconds;
+    for (const request of preempted) {
+      for (const job of this.#states.get(request)?.jobs ?? []) {
+        if (job.blocks.length > 0) endSeconds = Math.max(endSeconds, job.endSeconds);
+      }
+    }
+    endSeconds = Math.max(endSeconds, this.#fences.endSeconds(allocatedBlocks));
+    return endSeconds - startSeconds;
+  }
+}
