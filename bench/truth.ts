@@ -5,6 +5,7 @@
 // DIRECTORY holds runs and profiles as bench/data/vllm-runs does, which it is unless given. After
 // them come the measured points of bench/data/vllm-measured-points.csv. Ends with status 1 if a mean
 // is further off than its bound. `--fit` prints the constants that the points give, and nothing else.
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { latencyNames } from '../src/core/stats/index.ts';
 import { readPoints } from '../src/tools/simulate/index.ts';
@@ -15,6 +16,7 @@ import {
   outputRate,
   truthCases,
 } from './truth/compare.ts';
+import { drawCurves } from './truth/curves.ts';
 import { fitFromStart, pointsReport } from './truth/points.ts';
 
 const points = await readPoints(join(import.meta.dirname, 'data', 'vllm-measured-points.csv'));
@@ -22,11 +24,22 @@ if (process.argv.includes('--fit')) {
   console.log(fitFromStart(points));
   process.exit();
 }
-const directory = process.argv[2] ?? join(import.meta.dirname, 'data', 'vllm-runs');
+const given = process.argv.slice(2).find((argument) => !argument.startsWith('--'));
+const directory = given ?? join(import.meta.dirname, 'data', 'vllm-runs');
 let missed = false;
 for (const truthCase of truthCases(directory)) {
   const comparison = await compareRun(truthCase);
   console.log(report(comparison));
+  const { svg, errors: apart, shiftSeconds } = drawCurves(comparison);
+  const curves = Object.entries(apart).map(
+    ([name, error]) => `${name} ${error === undefined ? 'not recorded' : error.toFixed(1)}`,
+  );
+  console.log(
+    `curves: mean distance each second ${curves.join(', ')} (clock shifted by ${shiftSeconds} s)`,
+  );
+  if (given === undefined) {
+    writeFileSync(join(import.meta.dirname, '../docs/images', `truth-${truthCase.name}.svg`), svg);
+  }
   const errors = meanErrors(
     await compareRun(truthCase, { profile: undefined, gpu: truthCase.gpu }),
   );
@@ -46,7 +59,9 @@ function report({ truthCase, run, predicted, real }: Comparison): string {
   const { hostSecondsPerStep, link } = host;
   const constants = [
     `host ${(hostSecondsPerStep * 1000).toFixed(1)} ms a step`,
+    link?.measured && 'all-reduce as NCCL measures it',
     link &&
+      link.measured === undefined &&
       `all-reduce ${(link.latencySeconds * 1e6).toFixed(0)} µs + bytes / ${link.bytesPerSecond / 1e9} GB/s`,
   ].filter(Boolean);
   const rows = latencyNames

@@ -34,7 +34,7 @@ export function truthCases(directory: string): TruthCase[] {
         engineArgs: join(directory, file),
         gpu,
         profile: join(directory, 'profile', profile),
-        errorMax: profile.endsWith('_tp1') ? 0.03 : 0.1,
+        errorMax: 0.05,
       };
     });
 }

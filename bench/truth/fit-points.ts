@@ -1,8 +1,8 @@
 // Fits the calibration of the roofline to measured points, and says what it would be without one
 // group of them.
 import type { PointCalibration } from '../../src/core/engine/index.ts';
-import { findGpu, findModel } from '../../src/core/engine/index.ts';
-import { bareName, type PointRow, predictPoint } from '../../src/tools/simulate/index.ts';
+import { bareCheckpointName, findGpu, findModel } from '../../src/core/engine/index.ts';
+import { type PointRow, predictPoint } from '../../src/tools/simulate/index.ts';
 
 /** Natural logarithms of predicted / measured: TPOT, TTFT. */
 type Residual = readonly [number, number];
@@ -109,7 +109,7 @@ function residualOf(point: PointRow, calibration: PointCalibration): Residual {
 
 /** Whether the constant has a part in the point at all. */
 function bears(name: string, point: PointRow): boolean {
-  const kind = findModel(bareName(point.model)).experts === undefined ? 'dense' : 'moe';
+  const kind = findModel(bareCheckpointName(point.model)).experts === undefined ? 'dense' : 'moe';
   if (name.endsWith('Moe')) return kind === 'moe';
   if (name === 'layer' || name === 'launch') return kind === 'dense';
   const groups = point.attentionDataParallelSize;

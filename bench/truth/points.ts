@@ -1,9 +1,8 @@
 // Measured points of real engines against `spillway simulate points`, each group predicted with
 // constants that were fitted without it.
-import { findModel, pointCalibration } from '../../src/core/engine/index.ts';
+import { bareCheckpointName, findModel, pointCalibration } from '../../src/core/engine/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
 import {
-  bareName,
   kindOf,
   type PointPrediction,
   type PointRow,
@@ -42,7 +41,9 @@ export function pointsReport(rows: readonly PointRow[]): string {
   });
   const all = answers.flat();
   const kinds = (['dense', 'moe'] as const).map((kind) => {
-    const of = all.filter(({ point }) => kindOf(findModel(bareName(point.model))) === kind);
+    const of = all.filter(
+      ({ point }) => kindOf(findModel(bareCheckpointName(point.model))) === kind,
+    );
     return `${kind}: 90 % of real / predicted: TPOT ${range(of, 'tpot')}, TTFT ${range(of, 'ttft')}`;
   });
   const known = all.filter(({ point }) => (point.measuredTtftMs ?? 0) >= saturatedTtftMs);

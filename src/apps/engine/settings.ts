@@ -1,24 +1,23 @@
 // From what somebody asks for (a model, a GPU, vLLM's flags) to what an engine runs on.
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import {
   type EngineConfig,
   engineConfigFor,
   findGpu,
-  findModel,
   type GpuSpec,
+  hostConstants,
   kvBytesPerTokenPerGpu,
   type ModelSpec,
-  modelFromConfig,
   modelParameters,
   profileCost,
   rooflineCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
-import { loadTokenizer } from '../../io/models/index.ts';
-import { readProfileDirectory } from '../../io/profile/index.ts';
+import { loadTokenizer, readModelSpec } from '../../io/models/index.ts';
+import { readEngineProfile } from '../../io/profile/index.ts';
 import type { EngineServerOptions, SamplingDefaults } from './options.ts';
 
 export interface EngineSettings {
@@ -53,7 +52,7 @@ type Resolved = Pick<
  */
 export async function resolveEngine(settings: EngineSettings): Promise<Resolved> {
   const [model, tokenizer, samplingDefaults] = await Promise.all([
-    readModel(settings.model),
+    readModelSpec(settings.model),
     loadTokenizer(settings.tokenizer ?? ownTokenizer(settings.model)),
     readSamplingDefaults(settings.model),
   ]);
@@ -78,23 +77,6 @@ export async function resolveEngine(settings: EngineSettings): Promise<Resolved>
     stepEstimate: stepEstimate(model, settings.tensorParallelSize ?? 1),
     samplingDefaults,
   };
-}
-
-async function readModel(name: string): Promise<ModelSpec> {
-  const path = join(name, 'config.json');
-  if (!existsSync(path)) {
-    if (!/^[./~]/.test(name)) return findModel(name);
-    throw new InputError(
-      `There is no ${path}: --model takes a folder with config.json, or a name.`,
-    );
-  }
-  try {
-    return modelFromConfig(basename(name), JSON.parse(await readFile(path, 'utf8')));
-  } catch (cause) {
-    if (cause instanceof InputError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`${path}: ${reason}`, { cause });
-  }
 }
 
 const samplingDefaultNames = [
@@ -123,9 +105,6 @@ function ownTokenizer(model: string): string | undefined {
   return existsSync(join(model, 'tokenizer.json')) ? model : undefined;
 }
 
-/** Start of an all-reduce between GPUs of one machine; docs/models/engine-model.md. */
-const allReduceLatencySeconds = 25e-6;
-
 async function stepCost(
   settings: EngineSettings,
   model: ModelSpec,
@@ -133,12 +112,13 @@ async function stepCost(
 ): Promise<StepCostModel> {
   const tensorParallelSize = settings.tensorParallelSize ?? 1;
   if (settings.profile === undefined) return rooflineCost({ model, gpu, tensorParallelSize });
+  const weightBytesPerValue = model.bytesPerValue;
+  const { profile } = await readEngineProfile(settings.profile, {
+    ...{ model, gpu, tensorParallelSize, weightBytesPerValue },
+  });
   return profileCost({
-    profile: await readProfileDirectory(settings.profile),
-    model,
-    ...(tensorParallelSize > 1 && {
-      link: { latencySeconds: allReduceLatencySeconds, bytesPerSecond: gpu.link.bytesPerSecond },
-    }),
+    ...{ profile, model, tensorParallelSize },
+    ...hostConstants(gpu, tensorParallelSize),
   });
 }
 

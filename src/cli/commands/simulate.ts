@@ -28,7 +28,11 @@ export function simulateCommand(): Command {
     .option('--trace <file>', 'requests: JSON lines with block ids or Azure CSV, plain or gzipped')
     .option('--engine-args <file>', 'meta.json of a recorded vLLM: the engine as it was started')
     .option('--engines <n>', 'a fleet of so many engines behind the router’s policy', whole)
-    .option('--model <name>', 'fleet: model of the catalogue (default: Qwen/Qwen3-8B)')
+    .option(
+      '--model <name>',
+      'model of the catalogue (default: as recorded; fleet: Qwen/Qwen3-8B), or, with ' +
+        '--engine-args, a folder with config.json',
+    )
     .option('--policy <name>', `fleet: one of ${policyNames.join(', ')} (default: predictive)`)
     .option('--speed <n>', 'fleet: divide arrival times by n (default: 1)', positive)
     .option('--requests <n>', 'fleet: play only this many (default: all)', whole)
@@ -88,7 +92,7 @@ const engineOnly = [
   'allReduceLatencyUs',
   'allReduceGbps',
 ] as const;
-const fleetOnly = ['model', 'policy', 'speed', 'requests', 'seed'] as const;
+const fleetOnly = ['policy', 'speed', 'requests', 'seed'] as const;
 
 function refuse(flags: SimulateFlags, names: readonly (keyof SimulateFlags)[], needs: string) {
   const given = names.find((name) => flags[name] !== undefined);
@@ -124,6 +128,7 @@ async function runEngine(flags: SimulateFlags, trace: string, engineArgs: string
     engineArgs,
     profile: flags.profile,
     gpu: flags.gpu,
+    model: flags.model,
     numGpuBlocks: flags.numGpuBlocksOverride,
     hostSecondsPerStep: hostMsPerStep === undefined ? undefined : hostMsPerStep / 1e3,
     allReduceLatencySeconds:

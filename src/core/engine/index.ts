@@ -14,6 +14,12 @@ export {
 } from './catalogue/model-spec.ts';
 export { findModel, models } from './catalogue/models.ts';
 export {
+  bareCheckpointName,
+  bytesPerWeight,
+  precisionNamed,
+  type WeightPrecision,
+} from './catalogue/precision.ts';
+export {
   checkEngineConfig,
   defaultEngineConfig,
   type EngineConfig,
@@ -31,14 +37,17 @@ export type {
   StepCostModel,
   StepLoad,
 } from './contract.ts';
+export { type AllReduceLink, allReduceSeconds } from './cost/all-reduce.ts';
+export { type PipelineOptions, pipelinedCost } from './cost/pipeline.ts';
 export {
   calibratedRoofline,
   type PointCalibration,
-  type PointPrecision,
   pointCalibration,
 } from './cost/point-calibration.ts';
 export { type ProfileTables, parseStepProfile, type StepProfile } from './cost/profile.ts';
-export { type AllReduceLink, type ProfileCostOptions, profileCost } from './cost/profile-cost.ts';
+export { type ProfileCostOptions, profileCost } from './cost/profile-cost.ts';
+export { fillProfileGaps, type ProfileGapOptions } from './cost/profile-gaps.ts';
+export { scaleProfile } from './cost/profile-scaling.ts';
 export { type RooflineConstants, type RooflineOptions, rooflineCost } from './cost/roofline.ts';
 export { EngineModel, type EngineModelOptions } from './engine-model.ts';
 export type {

@@ -17,6 +17,6 @@ export {
   type PrefixHits,
   prefixHits,
 } from './prefix-hits.ts';
-export { type RunOptions, type RunResult, replayRun } from './run-replay.ts';
+export { type RunOptions, type RunResult, type RunSample, replayRun } from './run-replay.ts';
 export { backlogGrowth, overloadedGrowth } from './stability.ts';
 export { recordOf, type Timing } from './timing.ts';

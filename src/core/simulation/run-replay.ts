@@ -1,6 +1,8 @@
 // Plays a trace to the engine cores of one vLLM server, on a virtual clock: what the server would
 // have written into its own timestamps.
+import { InputError } from '../base/index.ts';
 import {
+  type BlockKey,
   type EngineConfig,
   EngineModel,
   type EngineRequest,
@@ -12,7 +14,7 @@ import type { Trace, TraceRequest } from '../workload/index.ts';
 import type { Timing } from './timing.ts';
 
 export interface RunOptions {
-  /** Its blocks are the engine's. */
+  /** One of its blocks may be several of the engine's, or the other way about. */
   readonly trace: Trace;
   readonly config: EngineConfig;
   readonly cost: StepCostModel;
@@ -22,11 +24,21 @@ export interface RunOptions {
   readonly createConnector?: (core: number) => KvConnector;
 }
 
+/** The engine as a step began; over all cores. */
+export interface RunSample {
+  readonly seconds: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly blocksUsed: number;
+}
+
 export interface RunResult {
   /** Aligned with the requests of the trace. */
   readonly timings: readonly Timing[];
   readonly steps: number;
   readonly preemptions: number;
+  /** One each time a step has been planned, in order of time. */
+  readonly samples: readonly RunSample[];
 }
 
 interface MutableTiming extends Timing {
@@ -48,11 +60,14 @@ interface Core {
  * a core takes new requests in between steps, and the time of a request counts from there. Of
  * several cores a request goes to the one with the fewest unfinished.
  *
- * @throws {InputError} If a prompt is longer than the engine's context.
+ * @throws {InputError} If a prompt is longer than the engine's context, or neither block size is a
+ *   multiple of the other.
  */
 export function replayRun(options: RunOptions): RunResult {
   const { trace, config, cost, dataParallelSize = 1, createConnector } = options;
   const { requests } = trace;
+  const { blockSize } = config;
+  const keyOf = blockKeys(trace.blockTokens, blockSize);
   const timings = requests.map(
     ({ arrivalSeconds, promptTokens }): MutableTiming => ({
       arrivalSeconds,
@@ -74,12 +89,21 @@ export function replayRun(options: RunOptions): RunResult {
     return { engine, step: undefined, inbox: [], unfinished: 0 };
   });
 
+  const sum = (of: (core: Core) => number) => cores.reduce((total, core) => total + of(core), 0);
+  const samples: RunSample[] = [];
+
   const takeIn = (core: Core, now: number): void => {
     for (const index of core.inbox.splice(0)) {
-      core.engine.add(engineRequest(requests[index] as TraceRequest, index, config.blockSize), now);
+      core.engine.add(engineRequest(requests[index] as TraceRequest, index, keyOf, blockSize), now);
       (timings[index] as MutableTiming).queuedSeconds = now;
     }
     core.step = core.engine.schedule(now);
+    samples.push({
+      seconds: now,
+      running: sum(({ engine }) => engine.stats.running),
+      waiting: sum(({ engine }) => engine.stats.waiting),
+      blocksUsed: sum(({ engine }) => engine.stats.blocksUsed),
+    });
   };
   const endStep = (core: Core, step: EngineStep): void => {
     core.engine.complete(step, (request, outputIndex) => {
@@ -107,9 +131,9 @@ export function replayRun(options: RunOptions): RunResult {
     if (isDue) takeIn(core, now);
     for (const idle of cores) if (idle.step === undefined && idle.inbox.length) takeIn(idle, now);
   }
-  const sum = (of: (core: Core) => number) => cores.reduce((total, core) => total + of(core), 0);
   return {
     timings,
+    samples,
     steps: sum(({ engine }) => engine.stats.steps),
     preemptions: sum(({ engine }) => engine.stats.preemptions),
   };
@@ -119,7 +143,31 @@ function endOf({ step, engine }: Core): number {
   return step?.endSeconds ?? engine.wakeSeconds;
 }
 
-function engineRequest(request: TraceRequest, index: number, blockSize: number): EngineRequest {
+type BlockKeyOf = (blockIds: readonly number[], block: number) => BlockKey;
+
+/** Key of an engine's block from the ids of a trace, which are chained: the last id tells all. */
+function blockKeys(traceTokens: number, engineTokens: number): BlockKeyOf {
+  if (engineTokens % traceTokens === 0) {
+    const ids = engineTokens / traceTokens;
+    return (blockIds, block) => blockIds[(block + 1) * ids - 1] as number;
+  }
+  const parts = traceTokens / engineTokens;
+  if (Number.isInteger(parts)) {
+    return (blockIds, block) =>
+      (blockIds[Math.floor(block / parts)] as number) * parts + (block % parts);
+  }
+  throw new InputError(
+    `The trace has blocks of ${traceTokens} tokens and the engine of ${engineTokens}; one must be ` +
+      'a multiple of the other.',
+  );
+}
+
+function engineRequest(
+  request: TraceRequest,
+  index: number,
+  keyOf: BlockKeyOf,
+  blockSize: number,
+): EngineRequest {
   const { promptTokens, outputTokens, blockIds, arrivalSeconds } = request;
   const promptBlocks = Math.floor(promptTokens / blockSize);
   return {
@@ -129,6 +177,6 @@ function engineRequest(request: TraceRequest, index: number, blockSize: number):
     priority: 0,
     arrivalSeconds,
     // A trace does not say what was answered, so an answer's blocks are nobody else's.
-    blockKey: (block) => (block < promptBlocks ? (blockIds[block] as number) : `${index}/${block}`),
+    blockKey: (block) => (block < promptBlocks ? keyOf(blockIds, block) : `${index}/${block}`),
   };
 }

@@ -10,8 +10,8 @@ import { parseStepProfile, type StepProfile } from '../../core/engine/index.ts';
 const tableBytesMax = 64 * 2 ** 20;
 
 /**
- * Reads `attention.csv`, `dense.csv` and `per_sequence.csv` of a directory, each plain or as
- * `.csv.gz`; and `moe.csv` if it is there.
+ * Reads `attention.csv` and `dense.csv` of a directory, each plain or as `.csv.gz`; and
+ * `per_sequence.csv` and `moe.csv` if they are there.
  *
  * @throws {InputError} If a table is missing, too long, or holds something else.
  * @example const profile = await readProfileDirectory('bench/data/vllm-runs/profile/…_tp1');
@@ -20,7 +20,7 @@ export async function readProfileDirectory(directory: string): Promise<StepProfi
   // One after another: a directory that lacks several always gets the same sentence.
   const attention = await readNeededTable(directory, 'attention.csv');
   const dense = await readNeededTable(directory, 'dense.csv');
-  const perSequence = await readNeededTable(directory, 'per_sequence.csv');
+  const perSequence = await readTable(directory, 'per_sequence.csv');
   const experts = await readTable(directory, 'moe.csv');
   return parseStepProfile({ attention, dense, perSequence, experts });
 }
@@ -30,7 +30,7 @@ async function readNeededTable(directory: string, name: string): Promise<string>
   if (text !== undefined) return text;
   throw new InputError(
     `The profile directory ${directory} has neither ${name} nor ${name}.gz; it needs ` +
-      'attention.csv, dense.csv and per_sequence.csv',
+      'attention.csv and dense.csv.',
   );
 }
 

@@ -10,7 +10,6 @@ export { type HitsOptions, type HitsRow, hitsJson, hitsTable, simulateHits } fro
 export { latencyTable } from './latency-table.ts';
 export { perRequestLines } from './per-request.ts';
 export {
-  bareName,
   kindOf,
   type PointPrediction,
   pointIntervals,

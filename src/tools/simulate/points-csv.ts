@@ -1,7 +1,7 @@
 // Serving points from a CSV file, in the columns of aiconfigurator's measured points.
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../../core/base/index.ts';
-import type { PointPrecision } from '../../core/engine/index.ts';
+import type { WeightPrecision } from '../../core/engine/index.ts';
 
 /** What one row asks; lengths in tokens. */
 export interface PointRow {
@@ -9,7 +9,7 @@ export interface PointRow {
   readonly row: number;
   readonly system: string;
   readonly model: string;
-  readonly precision: PointPrecision;
+  readonly precision: WeightPrecision;
   readonly tensorParallelSize: number;
   /** Groups that each compute the attention of a part of the requests. */
   readonly attentionDataParallelSize: number;
@@ -24,7 +24,7 @@ export interface PointRow {
 }
 
 const needed = ['system', 'model_path', 'precision', 'tp_size', 'isl', 'osl', 'batch_size'];
-const precisions: Readonly<Record<string, PointPrecision>> = {
+const precisions: Readonly<Record<string, WeightPrecision>> = {
   ...{ '': 'bf16', bf16: 'bf16', bfloat16: 'bf16', fp16: 'bf16', float16: 'bf16' },
   ...{ fp8: 'fp8', int8: 'fp8', fp4: 'fp4', nvfp4: 'fp4', mxfp4: 'fp4', int4: 'int4' },
 };

@@ -2,6 +2,8 @@
 // file.
 import { InputError } from '../../core/base/index.ts';
 import {
+  bareCheckpointName,
+  bytesPerWeight,
   calibratedRoofline,
   findGpu,
   findModel,
@@ -9,7 +11,6 @@ import {
   type ModelSpec,
   modelParameters,
   type PointCalibration,
-  type PointPrecision,
   pointCalibration,
   rooflineCost,
   schedulerDefaults,
@@ -28,10 +29,6 @@ export interface PointPrediction {
 const requestsPerClient = 10;
 /** Share of requests that wait for a place from which on a point counts as saturated. */
 const saturatedShare = 0.1;
-/** Bytes of a weight, scales of 4-bit groups included. */
-const weightBytes: Readonly<Record<PointPrecision, number>> = {
-  ...{ bf16: 2, fp8: 1, fp4: 0.5625, int4: 0.53 },
-};
 /** Of GPU memory beside weights and KV cache: activations, graphs, NCCL. */
 const reserveBytes = 4e9;
 const memoryUtilization = 0.9;
@@ -60,7 +57,7 @@ export function predictPoint(
   const model = modelOf(point, gpu.name);
   const gpus = tensorParallelSize * attentionDataParallelSize;
   const memory = gpu.memoryBytes ?? 0;
-  const weights = (modelParameters(model) * weightBytes[precision]) / gpus;
+  const weights = (modelParameters(model) * bytesPerWeight[precision]) / gpus;
   const kvBytes = memory * memoryUtilization - weights - reserveBytes;
   const kvTokensMax = Math.floor(
     (kvBytes * attentionDataParallelSize) / kvBytesPerTokenPerGpu(model, tensorParallelSize),
@@ -73,7 +70,7 @@ export function predictPoint(
   }
   const layout = {
     ...{ model, gpu, tensorParallelSize, attentionDataParallelSize },
-    weightBytesPerValue: weightBytes[precision],
+    weightBytesPerValue: bytesPerWeight[precision],
     attentionBytesPerValue: attentionBytes(point),
   };
   const { maxNumSeqs, maxNumBatchedTokens } = schedulerDefaults(gpu);
@@ -105,7 +102,7 @@ export function pointJson(point: PointRow): Record<string, unknown> {
   };
   try {
     const { ttftMs, tpotMs, saturated } = predictPoint(point);
-    const { ttft, tpot } = pointIntervals[kindOf(findModel(bareName(point.model)))];
+    const { ttft, tpot } = pointIntervals[kindOf(findModel(bareCheckpointName(point.model)))];
     return {
       ...asked,
       predicted_ttft_ms: ttftMs,
@@ -126,22 +123,17 @@ export function kindOf(model: ModelSpec): keyof typeof pointIntervals {
   return model.experts === undefined ? 'dense' : 'moe';
 }
 
-/** A checkpoint's name says its precision, which the row says too. */
-export function bareName(model: string): string {
-  return model.replace(/-(FP8|NVFP4|MXFP4|FP4|INT4|AWQ|GPTQ)(-.*)?$/i, '');
-}
-
 /** The measured engines on Blackwell keep an fp8 KV cache where the weights are fp8 or less. */
 function modelOf({ model: name, precision }: PointRow, gpu: string): ModelSpec {
-  const model = findModel(bareName(name));
+  const model = findModel(bareCheckpointName(name));
   const isFp8Kv = gpu === 'B200' && precision !== 'bf16' && !/gpt-oss/i.test(name);
   return isFp8Kv ? { ...model, kvBytesPerValue: 1 } : model;
 }
 
 /** 4-bit mixtures of experts keep their other weights: MiniMax in fp8, the others in bf16. */
 function attentionBytes({ model: name, precision }: PointRow): number {
-  const bytes = weightBytes[precision];
-  const { experts } = findModel(bareName(name));
+  const bytes = bytesPerWeight[precision];
+  const { experts } = findModel(bareCheckpointName(name));
   if (experts === undefined || bytes >= 1) return bytes;
   return /MiniMax/i.test(name) ? 1 : 2;
 }

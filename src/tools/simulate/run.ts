@@ -3,6 +3,7 @@
 import { basename } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import {
+  type AllReduceLink,
   defaultEngineConfig,
   defaultHostSecondsPerStep,
   type EngineConfig,
@@ -13,14 +14,18 @@ import {
   hostConstants,
   kvBlocks,
   type ModelSpec,
+  pipelinedCost,
   profileCost,
   rooflineCost,
   type SchedulerDefaults,
+  type StepCostModel,
   schedulerDefaults,
 } from '../../core/engine/index.ts';
 import { type RunResult, recordOf, replayRun } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
-import { readProfileDirectory } from '../../io/profile/index.ts';
+import type { Trace } from '../../core/workload/index.ts';
+import { readModelSpec } from '../../io/models/index.ts';
+import { readEngineProfile } from '../../io/profile/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { type EngineArgs, readEngineArgs } from './engine-args.ts';
 
@@ -34,6 +39,8 @@ export interface SimulatedRunOptions {
   readonly numGpuBlocks?: number | undefined;
   /** Catalogue name; found from the recorded device or the profile's name unless given. */
   readonly gpu?: string | undefined;
+  /** Name of the catalogue or folder with config.json; the one that was recorded unless given. */
+  readonly model?: string | undefined;
   /** Each takes the place of the constant that ships for the GPU. */
   readonly hostSecondsPerStep?: number | undefined;
   readonly allReduceLatencySeconds?: number | undefined;
@@ -64,26 +71,25 @@ export interface SimulatedRun {
  */
 export async function simulateRun(options: SimulatedRunOptions): Promise<SimulatedRun> {
   const args = await readEngineArgs(options.engineArgs);
-  const { tensorParallelSize, dataParallelSize, blockSize } = args;
-  const model = modelOf(args);
-  const gpu = gpuOf(options, args);
-  const { config, blocksSource } = configOf(options, args, model, gpu);
-  const trace = await loadTrace(options.trace, { blockTokens: blockSize });
+  const { tensorParallelSize, pipelineParallelSize: stages, dataParallelSize } = args;
+  const model = await modelOf(options, args);
+  const notes: string[] = [...notesOn(args, model)];
+  const gpu = gpuOf(options, args, notes);
+  const { config, blocksSource } = configOf(options, args, model, gpu, notes);
+  const trace = await traceOf(options.trace, args.blockSize);
   const host = hostOf(options, gpu, tensorParallelSize);
-  const { hostSecondsPerStep, link } = host;
-  const weights = args.weightBytesPerValue;
-  const cost =
-    options.profile === undefined
-      ? rooflineCost({
-          ...{ model, gpu, tensorParallelSize, hostSecondsPerStep, link },
-          ...(weights === undefined ? {} : { weightBytesPerValue: weights }),
-        })
-      : profileCost({
-          profile: await profileOf(options.profile, model),
-          model,
-          hostSecondsPerStep,
-          link,
-        });
+  const weightBytesPerValue = args.weightBytesPerValue ?? model.bytesPerValue;
+  const layout = { model, gpu, tensorParallelSize, weightBytesPerValue };
+  let stepCost: StepCostModel;
+  if (options.profile === undefined) {
+    stepCost = rooflineCost({ ...layout, ...host });
+  } else {
+    const { profile, notes: gaps } = await readEngineProfile(options.profile, layout);
+    notes.push(...gaps);
+    stepCost = profileCost({ profile, model, tensorParallelSize, ...host });
+  }
+  const linkBytesPerSecond = gpu.link.bytesPerSecond;
+  const cost = pipelinedCost(stepCost, { stages, model, linkBytesPerSecond });
   const result = replayRun({ trace, config, cost, dataParallelSize });
   const records = result.timings.map((timing) => recordOf(timing, 'queued'));
   const starts = records.map(({ sentSeconds }) => sentSeconds);
@@ -91,7 +97,7 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   const durationSeconds = Math.max(...ends) - Math.min(...starts);
   const { percentiles } = options;
   const report = reportOf(records, { durationSeconds, percentiles, limits: {} });
-  return { args, gpu, config, blocksSource, host, result, report, notes: notesOn(args, model) };
+  return { args, gpu, config, blocksSource, host, result, report, notes };
 }
 
 /** The run in the keys of `vllm bench serve`; what those do not know under `spillway`. */
@@ -124,33 +130,70 @@ export function simulatedRunJson(run: SimulatedRun): Record<string, unknown> {
   };
 }
 
-async function profileOf(directory: string, model: ModelSpec) {
-  const profile = await readProfileDirectory(directory);
-  if (model.experts === undefined || profile.experts !== undefined) return profile;
-  throw new InputError(
-    `The profile ${directory} has no moe.csv, and ${model.name} is a mixture of experts: it is of ` +
-      'another model.',
-  );
-}
-
-function modelOf({ model: name, kvBytesPerValue }: EngineArgs): ModelSpec {
-  const model = findModel(name);
+async function modelOf(
+  { model: given }: SimulatedRunOptions,
+  { model: name, kvBytesPerValue }: EngineArgs,
+): Promise<ModelSpec> {
+  // A recorded path is one of the machine that recorded it: only its last part tells something.
+  const model = given === undefined ? findModel(name) : await readModelSpec(given);
   return kvBytesPerValue === undefined ? model : { ...model, kvBytesPerValue };
 }
 
-/** The flag, else the recorded device, else the profile's name: `RTX4090_Llama-3.1-8B_tp1`. */
-function gpuOf(options: SimulatedRunOptions, args: EngineArgs): GpuSpec {
-  const name =
-    options.gpu ?? args.deviceName ?? (options.profile && basename(options.profile).split('_')[0]);
-  if (name === undefined || name === '') {
+/** The ids of a recorded run are of the engine's blocks; other traces tell their size by their rows. */
+async function traceOf(path: string, blockTokens: number): Promise<Trace> {
+  try {
+    return await loadTrace(path, { blockTokens });
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return await loadTrace(path);
+  }
+}
+
+/**
+ * The flag, else the recorded device, else a word of the profile's path, such as
+ * `RTX4090_Llama-3.1-8B_tp1` or `RTX4090/…/tp1`. With a profile and its memory, a GPU that the
+ * catalogue lacks will do: only what the profile does not hold is then a guess.
+ */
+function gpuOf(options: SimulatedRunOptions, args: EngineArgs, notes: string[]): GpuSpec {
+  const memoryBytes = options.gpu === undefined ? args.deviceMemoryBytes : undefined;
+  const words = options.profile?.split(/[/\\]/).flatMap((part) => [part, part.split('_')[0] ?? '']);
+  const names = [
+    options.gpu ?? args.deviceName,
+    ...(options.gpu ? [] : (words ?? []).toReversed()),
+  ];
+  const given = names.filter((name): name is string => name !== undefined && name !== '');
+  for (const name of given) {
+    const gpu = knownGpu(name);
+    if (gpu) return memoryBytes === undefined ? gpu : { ...gpu, memoryBytes };
+  }
+  const [first] = given;
+  if (first === undefined) {
     throw new InputError(
       `${options.engineArgs} does not name the GPU (hardware.device_name) and there is no ` +
         'profile; give --gpu.',
     );
   }
-  const gpu = findGpu(name);
-  const memoryBytes = options.gpu === undefined ? args.deviceMemoryBytes : undefined;
-  return memoryBytes === undefined ? gpu : { ...gpu, memoryBytes };
+  const blocksKnown = memoryBytes ?? args.numGpuBlocks ?? options.numGpuBlocks;
+  if (options.gpu !== undefined || options.profile === undefined || blocksKnown === undefined) {
+    return findGpu(
+      args.deviceName ?? options.gpu ?? basename(options.profile ?? first).split('_')[0] ?? first,
+    );
+  }
+  notes.push(
+    `The GPU "${args.deviceName ?? first}" is not in the catalogue: host time, link and what the ` +
+      'profile lacks are those of an L40S.',
+  );
+  const { memoryBytes: like, ...rest } = findGpu('L40S');
+  return { ...rest, name: args.deviceName ?? first, memoryBytes: memoryBytes ?? like };
+}
+
+function knownGpu(name: string): GpuSpec | undefined {
+  try {
+    return findGpu(name);
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
+  }
 }
 
 function configOf(
@@ -158,8 +201,10 @@ function configOf(
   args: EngineArgs,
   model: ModelSpec,
   gpu: GpuSpec,
+  notes: string[],
 ): Pick<SimulatedRun, 'config' | 'blocksSource'> {
   const { blockSize, tensorParallelSize, gpuMemoryUtilization, enablePrefixCaching } = args;
+  const { pipelineParallelSize } = args;
   const defaults: SchedulerDefaults = schedulerDefaults({
     memoryBytes: gpu.memoryBytes,
     isA100: gpu.isA100,
@@ -171,23 +216,40 @@ function configOf(
   };
   const weights = args.weightBytesPerValue;
   const memory = args.kvCacheMemoryBytes;
+  const blocksGiven = numGpuBlocks ?? args.numGpuBlocks;
   const blocks =
-    numGpuBlocks ??
-    args.numGpuBlocks ??
+    blocksGiven ??
     kvBlocks(
       {
-        ...{ model, gpu, tensorParallelSize, gpuMemoryUtilization },
+        ...{ model, gpu, tensorParallelSize, pipelineParallelSize, gpuMemoryUtilization },
         ...(weights === undefined ? {} : { weightBytesPerValue: weights }),
         ...(memory === undefined ? {} : { kvCacheMemoryBytes: memory }),
       },
       limits,
     );
   const poolTokens = (blocks - 1) * blockSize;
+  const maxModelLen = args.maxModelLen ?? model.contextTokensMax;
+  if (args.maxModelLen !== undefined && maxModelLen > poolTokens && blocksGiven === undefined) {
+    notes.push(
+      `The computed KV cache of ${poolTokens} tokens is smaller than max_model_len ` +
+        `${maxModelLen}, with which vLLM would not start; taken as max_model_len.`,
+    );
+  }
+  const clamped = args.maxModelLen === undefined || blocksGiven === undefined;
   const config = defaultEngineConfig({
     ...limits,
     enablePrefixCaching,
     numGpuBlocks: blocks,
-    maxModelLen: args.maxModelLen ?? Math.min(model.contextTokensMax, poolTokens),
+    maxModelLen: clamped ? Math.min(maxModelLen, poolTokens) : maxModelLen,
+    // A batch's budget, of as many batches as there are stages.
+    maxNumBatchedTokens: limits.maxNumBatchedTokens * pipelineParallelSize,
+    ...(args.enableChunkedPrefill === undefined
+      ? {}
+      : { enableChunkedPrefill: args.enableChunkedPrefill }),
+    ...(args.schedulingPolicy && { schedulingPolicy: args.schedulingPolicy }),
+    ...(args.longPrefillTokenThreshold && {
+      longPrefillTokenThreshold: args.longPrefillTokenThreshold,
+    }),
   });
   const blocksSource =
     numGpuBlocks !== undefined ? 'flag' : args.numGpuBlocks === undefined ? 'computed' : 'recorded';
@@ -205,10 +267,17 @@ function hostOf(
     hostSecondsPerStep:
       options.hostSecondsPerStep ??
       (options.profile === undefined ? defaultHostSecondsPerStep : shipped.hostSecondsPerStep),
-    link: shipped.link && {
-      latencySeconds: options.allReduceLatencySeconds ?? shipped.link.latencySeconds,
-      bytesPerSecond: options.allReduceBytesPerSecond ?? shipped.link.bytesPerSecond,
-    },
+    link: shipped.link && givenLink(options, shipped.link),
+  };
+}
+
+/** A flag for either part takes the place of a measured table. */
+function givenLink(options: SimulatedRunOptions, shipped: AllReduceLink): AllReduceLink {
+  const { allReduceLatencySeconds: latency, allReduceBytesPerSecond: rate } = options;
+  if (latency === undefined && rate === undefined) return shipped;
+  return {
+    latencySeconds: latency ?? shipped.latencySeconds,
+    bytesPerSecond: rate ?? shipped.bytesPerSecond,
   };
 }
 

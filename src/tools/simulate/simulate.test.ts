@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -22,6 +22,17 @@ const trace = file(
       JSON.stringify({
         ...{ timestamp: i * 10, input_length: 32, output_length: 4 - i },
         hash_ids: i < 2 ? [0, 1] : [i * 2, i * 2 + 1],
+      }),
+    )
+    .join('\n'),
+);
+const long = file(
+  'long.jsonl',
+  [0, 1]
+    .map((i) =>
+      JSON.stringify({
+        ...{ timestamp: i * 10_000, input_length: 70, output_length: 4 },
+        hash_ids: [0, 1, 2, 3, 4],
       }),
     )
     .join('\n'),
@@ -115,11 +126,76 @@ test('what cannot be read is one sentence', async () => {
     run({ engine_kwargs: { ...kwargs, model: 'Qwen/Qwen3-9B' } }),
     isInput(/did you mean/),
   );
-  await assert.rejects(
-    run({ engine_kwargs: { ...kwargs, model: 'Qwen/Qwen3-30B-A3B' } }, { numGpuBlocks: 9000 }),
-    isInput(/has no moe.csv/),
-  );
   await assert.rejects(run({ engine_kwargs: kwargs }, { trace: none }), isInput(/Cannot read/));
+});
+
+test('a profile that lacks a table is filled in from the datasheet, and says so', async () => {
+  const tables = join(directory, 'RTX4090_gaps_tp1');
+  cpSync(profile, tables, { recursive: true });
+  rmSync(join(tables, 'per_sequence.csv.gz'));
+  const [whole, gaps] = [
+    await run({ engine_kwargs: kwargs }),
+    await run({ engine_kwargs: kwargs }, { profile: tables }),
+  ];
+  assert.deepEqual(whole.notes, []);
+  assert.match(gaps.notes.join(), /no per_sequence.csv .*computed from the rates of the RTX4090/);
+  const tpot = (of: typeof whole) => of.report.fromSent.tpot?.mean ?? NaN;
+  assert.ok(Math.abs(tpot(gaps) / tpot(whole) - 1) < 0.03, `${tpot(gaps)} ${tpot(whole)}`);
+  const mixture = { ...kwargs, model: 'Qwen/Qwen3-30B-A3B' };
+  const { notes } = await run({ engine_kwargs: mixture }, { numGpuBlocks: 9000 });
+  assert.match(notes.join(), /no moe.csv \(experts\)/);
+});
+
+test('a profile is found below its folder by degree, and scaled where the degree is another', async () => {
+  const root = join(directory, 'RTX4090');
+  for (const degree of [1, 4]) {
+    cpSync(profile, join(root, 'Llama-3.1-8B', 'bf16', `tp${degree}`), { recursive: true });
+  }
+  const one = await run({ engine_kwargs: kwargs }, { profile: root });
+  assert.deepEqual([one.gpu.name, one.notes], ['RTX4090', []]);
+  const two = await run(
+    { engine_kwargs: { ...kwargs, tensor_parallel_size: 2 } },
+    { profile, allReduceLatencySeconds: 0, allReduceBytesPerSecond: 1e15 },
+  );
+  assert.match(two.notes.join(), /tensor parallel size 1; it is scaled to 2/);
+  const ratio = (two.report.fromSent.tpot?.mean ?? NaN) / (one.report.fromSent.tpot?.mean ?? NaN);
+  assert.ok(ratio > 0.5 && ratio < 0.65, `${ratio}`);
+});
+
+test('a GPU that the catalogue lacks will do where profile and memory are given', async () => {
+  const hardware = { device_name: 'NVIDIA Moonshot X1', device_total_memory_bytes: 40e9 };
+  const bare = join(directory, 'tables');
+  cpSync(profile, bare, { recursive: true });
+  const { gpu, notes } = await run({ engine_kwargs: kwargs, hardware }, { profile: bare });
+  assert.deepEqual([gpu.name, gpu.memoryBytes], ['NVIDIA Moonshot X1', 40e9]);
+  assert.match(notes.join(), /"NVIDIA Moonshot X1" is not in the catalogue/);
+});
+
+test('a quantized copy of a model is that model with smaller weights', async () => {
+  const whole = await run({ engine_kwargs: { ...kwargs, model: 'meta-llama/Llama-3.1-8B' } });
+  for (const model of ['RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8', '/models/llama-3.1-8b-fp8']) {
+    const { config } = await run({ engine_kwargs: { ...kwargs, model } });
+    // 7 GB less: everything but embedding and output layer, in blocks of 2 MiB.
+    const more = config.numGpuBlocks - whole.config.numGpuBlocks;
+    assert.ok(Math.abs(more / 3328 - 1) < 0.01, `${model}: ${more}`);
+  }
+});
+
+test('blocks of the engine may be twice those of the trace', async () => {
+  const { result } = await run({ engine_kwargs: { ...kwargs, block_size: 32 } }, { trace: long });
+  assert.deepEqual(
+    result.timings.map(({ cachedTokens }) => cachedTokens),
+    [0, 64],
+  );
+});
+
+test('a second pipeline stage halves what a GPU keeps, and nearly doubles what a batch can do', async () => {
+  const [one, two] = [
+    await run({ engine_kwargs: kwargs }),
+    await run({ engine_kwargs: { ...kwargs, pipeline_parallel_size: 2 } }),
+  ];
+  assert.ok(two.config.numGpuBlocks > 2 * one.config.numGpuBlocks);
+  assert.equal(two.config.maxNumBatchedTokens, 2 * one.config.maxNumBatchedTokens);
 });
 
 test('hits are one row for each capacity', async () => {

@@ -11,7 +11,12 @@ export interface GpuSpec {
   readonly flopsPerSecond: number;
   readonly memoryBytesPerSecond: number;
   /** To the other GPUs of the engine, one direction. */
-  readonly link: { readonly kind: 'NVLink' | 'PCIe' | 'memory'; readonly bytesPerSecond: number };
+  readonly link: {
+    readonly kind: 'NVLink' | 'PCIe' | 'memory';
+    readonly bytesPerSecond: number;
+    /** NCCL all-reduces of two such GPUs where somebody has measured them: bytes, microseconds. */
+    readonly allReduce?: readonly (readonly [number, number])[];
+  };
   /** Shares of the above that large steps reach in measurements. */
   readonly efficiency: {
     readonly matrix: number;
@@ -30,6 +35,28 @@ export interface GpuSpec {
 const gibibyte = 2 ** 30;
 const tera = 1e12;
 const giga = 1e9;
+
+/**
+ * NCCL all-reduces in bfloat16 between two RTX PRO 6000, each by itself (`us_isolated`):
+ * casys-kaist/LLMServingSim, profiler/perf/RTXPRO6000/hardware.yaml of 2026-09-08 (MIT). Replayed
+ * back to back from one CUDA graph each takes 20 µs less; in an engine the GPUs work between two
+ * of them and have to meet anew. The same host with its PCIe access control switched off reaches
+ * 35.7 GB/s (2026-10-02); the recorded runs of this host are older than that.
+ */
+const rtxPro6000AllReduce: readonly (readonly [number, number])[] = [
+  [10_240, 36.19],
+  [40_960, 37.41],
+  [139_264, 43.94],
+  [327_680, 51.41],
+  [557_056, 63.05],
+  [1_114_112, 99.28],
+  [1_310_720, 111.57],
+  [2_228_224, 169.45],
+  [5_242_880, 356.61],
+  [8_912_896, 588.83],
+  [16_777_216, 1071.63],
+  [20_971_520, 1332.64],
+];
 
 /** Memory as PyTorch's out-of-memory messages of each GPU say ("total capacity of … GiB"). */
 export const gpus: readonly GpuSpec[] = [
@@ -104,11 +131,11 @@ export const gpus: readonly GpuSpec[] = [
     memoryBytes: 25_250_627_584,
     flopsPerSecond: 165.2 * tera,
     memoryBytesPerSecond: 1008 * giga,
-    link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
+    link: { kind: 'PCIe', bytesPerSecond: 12 * giga },
     efficiency: { matrix: 0.98, attention: 0.7, memory: 0.85, link: 1 },
     isA100: false,
     source:
-      'NVIDIA Ada architecture paper: 165.2 TFLOP/s, 1,008 GB/s; memory from the recorded run',
+      'NVIDIA Ada architecture paper: 165.2 TFLOP/s, 1,008 GB/s; memory from the recorded run; link estimated: no peer access, so PCIe 4.0 is passed twice',
     efficiencySource:
       'measured: bench/data/vllm-runs/profile/RTX4090_Llama-3.1-8B_tp1; memory lies between 0.93 for weights and 0.67 to 0.94 for KV',
   },
@@ -117,11 +144,11 @@ export const gpus: readonly GpuSpec[] = [
     memoryBytes: 94.97 * gibibyte,
     flopsPerSecond: 503.8 * tera,
     memoryBytesPerSecond: 1792 * giga,
-    link: { kind: 'PCIe', bytesPerSecond: 15 * giga },
+    link: { kind: 'PCIe', bytesPerSecond: 15.9 * giga, allReduce: rtxPro6000AllReduce },
     efficiency: { matrix: 0.78, attention: 0.45, memory: 0.7, link: 1 },
     isA100: false,
     source:
-      'NVIDIA RTX PRO Blackwell architecture paper: 503.8 TFLOP/s, 1,792 GB/s; link as fitted in docs/models/engine-model.md',
+      'NVIDIA RTX PRO Blackwell architecture paper: 503.8 TFLOP/s, 1,792 GB/s; link as NCCL measures it between two',
     efficiencySource:
       'measured: bench/data/vllm-runs/profile/RTXPRO6000_Qwen3-32B_tp2; memory lies between 0.78 for weights and 0.5 to 0.82 for KV',
   },

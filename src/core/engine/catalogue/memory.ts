@@ -7,7 +7,12 @@ import {
   schedulerDefaults,
 } from '../config.ts';
 import type { GpuSpec } from './gpus.ts';
-import { kvBytesPerTokenPerGpu, type ModelSpec, modelParameters } from './model-spec.ts';
+import {
+  embeddingParameters,
+  kvBytesPerTokenPerGpu,
+  type ModelSpec,
+  modelParameters,
+} from './model-spec.ts';
 
 /**
  * Memory outside weights and KV cache that does not grow with the batch: CUDA libraries, graphs,
@@ -28,6 +33,8 @@ export interface LayoutOptions {
   readonly gpu: GpuSpec;
   /** 1 unless given. */
   readonly tensorParallelSize?: number;
+  /** Groups of GPUs with a part of the layers each; 1 unless given. */
+  readonly pipelineParallelSize?: number;
   /** 1 for fp8 weights; the model's own unless given. The KV cache keeps the model's. */
   readonly weightBytesPerValue?: number;
   /** Share of the GPU's memory that vLLM may use; 0.92 unless given. */
@@ -78,14 +85,15 @@ export function kvBlocks(
   layout: LayoutOptions,
   limits: Pick<EngineConfig, 'blockSize' | 'maxNumBatchedTokens' | 'maxNumSeqs'>,
 ): number {
-  const { model, gpu, tensorParallelSize = 1 } = layout;
-  const blockBytes = limits.blockSize * kvBytesPerTokenPerGpu(model, tensorParallelSize);
+  const { model, gpu, tensorParallelSize = 1, pipelineParallelSize = 1 } = layout;
+  const blockBytes =
+    (limits.blockSize * kvBytesPerTokenPerGpu(model, tensorParallelSize)) / pipelineParallelSize;
   const bytes = layout.kvCacheMemoryBytes ?? kvCacheBytes(layout, limits);
   const blocks = Math.floor(bytes / blockBytes);
   if (blocks >= 2) return blocks;
   const gigabytes = (value: number) => `${(value / 1e9).toFixed(1)} GB`;
   throw new InputError(
-    `${model.name} leaves no room for KV cache on ${tensorParallelSize} × ${gpu.name}: its weights ` +
+    `${model.name} leaves no room for KV cache on ${tensorParallelSize * pipelineParallelSize} × ${gpu.name}: its weights ` +
       `take ${gigabytes(weightBytesPerGpu(layout))} of ` +
       `${gpu.memoryBytes === undefined ? 'memory' : gigabytes(gpu.memoryBytes)} per GPU; use a ` +
       'larger GPU, more of them (tensor parallel), or a smaller model',
@@ -113,7 +121,11 @@ function kvCacheBytes(
   );
 }
 
-function weightBytesPerGpu({ model, tensorParallelSize = 1, weightBytesPerValue }: LayoutOptions) {
+function weightBytesPerGpu(layout: LayoutOptions): number {
+  const { model, tensorParallelSize = 1, pipelineParallelSize = 1, weightBytesPerValue } = layout;
   const bytesPerValue = weightBytesPerValue ?? model.bytesPerValue;
-  return (modelParameters(model) * bytesPerValue) / tensorParallelSize;
+  // Quantized checkpoints keep embedding and output layer as they were.
+  const kept = embeddingParameters(model);
+  const bytes = (modelParameters(model) - kept) * bytesPerValue + kept * model.bytesPerValue;
+  return bytes / tensorParallelSize / pipelineParallelSize;
 }

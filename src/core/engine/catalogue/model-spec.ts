@@ -51,7 +51,7 @@ export function layerParameters(model: ModelSpec): number {
   const { count, shared = 0 } = model.experts ?? { count: 1 };
   return (
     attentionParameters(model) +
-    (count + shared) * feedForwardParameters(model) +
+    (count + shared) * feedForwardParametersOf(model) +
     routerParameters(model)
   );
 }
@@ -59,14 +59,14 @@ export function layerParameters(model: ModelSpec): number {
 /** Feed-forward weights of one layer that one token goes through. */
 export function feedForwardPerToken(model: ModelSpec): number {
   const { perToken, shared = 0 } = model.experts ?? { perToken: 1 };
-  return (perToken + shared) * feedForwardParameters(model);
+  return (perToken + shared) * feedForwardParametersOf(model);
 }
 
 /** Feed-forward weights of one layer that a batch reads: of the experts only those touched. */
 export function feedForwardTouched(model: ModelSpec, tokens: number): number {
   const experts =
     model.experts === undefined ? 1 : expertsTouched(model, tokens) + (model.experts.shared ?? 0);
-  return experts * feedForwardParameters(model);
+  return experts * feedForwardParametersOf(model);
 }
 
 /** Experts of one layer that some of the tokens goes to, each choosing evenly and independently. */
@@ -77,8 +77,12 @@ export function expertsTouched({ experts }: ModelSpec, tokens: number): number {
 
 /** All weights. */
 export function modelParameters(model: ModelSpec): number {
-  const embeddings = model.vocabSize * model.hiddenSize * (model.tiedEmbeddings ? 1 : 2);
-  return embeddings + model.layers * layerParameters(model);
+  return embeddingParameters(model) + model.layers * layerParameters(model);
+}
+
+/** Weights of the embedding and of the output layer. */
+export function embeddingParameters(model: ModelSpec): number {
+  return model.vocabSize * model.hiddenSize * (model.tiedEmbeddings ? 1 : 2);
 }
 
 /** Bytes of all weights, over all GPUs. */
@@ -176,7 +180,8 @@ function attentionParameters(model: ModelSpec): number {
   return hiddenSize * headDim * (2 * attentionHeads + 2 * kvHeads);
 }
 
-function feedForwardParameters(model: ModelSpec): number {
+/** Weights of one feed-forward part: of one expert in a mixture of experts. */
+export function feedForwardParametersOf(model: ModelSpec): number {
   return model.feedForwardMatrices * model.hiddenSize * model.intermediateSize;
 }
 

@@ -1,6 +1,7 @@
 // The models that Spillway knows by name. Shapes are those of each model's config.json.
 import { InputError, nearest } from '../../base/index.ts';
 import type { LatentAttention, ModelSpec } from './model-spec.ts';
+import { bareCheckpointName } from './precision.ts';
 
 /** Every row: layers, hidden, heads, KV heads, head size, intermediate, vocabulary, context. */
 type Row = readonly [number, number, number, number, number, number, number, number];
@@ -71,17 +72,17 @@ export const models: readonly ModelSpec[] = [
 ];
 
 /**
- * Finds a model by its id, with or without its owner, in any case; endings that name a tuning or a
- * date of the same shape (`-Instruct`, `-Base`, `-2507`) are passed over.
+ * Finds a model by its id, with or without its owner, in any case; endings that name a tuning, a
+ * date or a precision of the same shape (`-Instruct`, `-Base`, `-2507`, `-FP8`) are passed over.
  *
  * @throws {InputError} If it is not in the catalogue; names the nearest that is.
  * @example findModel('qwen3-8b').layers; // 36
  */
 export function findModel(name: string): ModelSpec {
-  const wanted = comparable(name);
-  const found = models.find(
-    (model) => comparable(model.name) === wanted || shortName(model.name) === wanted,
-  );
+  const known = (wanted: string) =>
+    models.find((model) => [comparable(model.name), shortName(model.name)].includes(wanted));
+  // A copy of somebody else, in another precision, or in a folder, has the same shape.
+  const found = known(comparable(name)) ?? known(comparable(bareCheckpointName(name)));
   if (found) return { ...found, name: name.includes('/') ? name : found.name };
   const names = models.map((model) => model.name);
   const near = nearest(name, [...names, ...names.map(shortName)]);
@@ -120,5 +121,8 @@ function shortName(name: string): string {
 }
 
 function comparable(name: string): string {
-  return name.toLowerCase().replace(/(-(instruct|base|it|chat|hf|\d{4}|v0\.\d))+$/, '');
+  return name
+    .toLowerCase()
+    .replace(/(^|\/)meta-llama-/, '$1llama-')
+    .replace(/(-(instruct|thinking|base|it|chat|hf|\d{4}|v0\.\d))+$/, '');
 }

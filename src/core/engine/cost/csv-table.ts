@@ -12,19 +12,19 @@ export function parseCsvTable(
   source: string,
   columns: readonly string[],
 ): readonly (readonly string[])[] {
-  const [header = '', ...lines] = text.trim().split(/\r?\n/);
-  const names = header.split(',');
+  const names = csvColumns(text);
+  const lines = text.trim().split(/\r?\n/).slice(1);
   const places = columns.map((column) => {
     const place = names.indexOf(column);
     if (place < 0) {
       throw new InputError(
-        `${source} has no column "${column}"; it needs ${columns.join(', ')} and has ${header}`,
+        `${source} has no column "${column}"; it needs ${columns.join(', ')} and has ${names.join(', ')}`,
       );
     }
     return place;
   });
   return lines.map((line, index) => {
-    const cells = line.split(',');
+    const cells = line.split(',').map(bareCell);
     return places.map((place) => {
       const cell = cells[place];
       if (cell === undefined || cell === '') {
@@ -35,6 +35,20 @@ export function parseCsvTable(
       return cell;
     });
   });
+}
+
+/** The names in the header, without byte-order mark, quotes and blanks. */
+export function csvColumns(text: string): string[] {
+  const [header = ''] = text
+    .replace(/^\uFEFF/, '')
+    .trimStart()
+    .split(/\r?\n/, 1);
+  return header.split(',').map(bareCell);
+}
+
+/** Spreadsheets quote names and pad numbers. */
+function bareCell(cell: string): string {
+  return cell.trim().replace(/^"(.*)"$/, '$1');
 }
 
 /** @throws {InputError} If the cell is not a finite number. */

@@ -58,6 +58,22 @@ export function interpolateGrid(grid: Grid, point: readonly number[], dimension 
   return low + (high - low) * share;
 }
 
+/** The same points with other values. */
+export function mapSamples({ at, values }: Samples, of: (value: number) => number): Samples {
+  return { at, values: values.map(of) };
+}
+
+/** The same points with other values. */
+export function mapGrid(grid: Grid, of: (value: number) => number): Grid {
+  if ('values' in grid) return mapSamples(grid, of);
+  return { at: grid.at, slices: grid.slices.map((slice) => mapGrid(slice, of)) };
+}
+
+export function smallestValue(grid: Grid): number {
+  if ('values' in grid) return Math.min(...grid.values);
+  return Math.min(...grid.slices.map(smallestValue));
+}
+
 /** Index of the first sample at or above `x`, or the last if none is; 0 only below the first. */
 function upperIndex(at: readonly number[], x: number): number {
   if (x <= (at[0] as number)) return 0;

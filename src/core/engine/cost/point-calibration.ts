@@ -1,5 +1,6 @@
 // The roofline's constants as they ship for serving points: dense models and mixtures of experts at
 // any precision, on the GPUs that were measured.
+import type { WeightPrecision } from '../catalogue/precision.ts';
 import type { RooflineOptions } from './roofline.ts';
 
 /**
@@ -58,13 +59,10 @@ export const pointCalibration: PointCalibration = {
   'layer H100-80GB': 1.028,
 };
 
-/** The name that a precision has in the calibration. */
-export type PointPrecision = 'bf16' | 'fp8' | 'fp4' | 'int4';
-
 /** The options of a roofline with the calibration's constants; a name that it lacks counts as 1. */
 export function calibratedRoofline(
   layout: RooflineOptions,
-  precision: PointPrecision,
+  precision: WeightPrecision,
   calibration: PointCalibration,
 ): RooflineOptions {
   const { model, gpu, tensorParallelSize = 1, attentionDataParallelSize: groups = 1 } = layout;

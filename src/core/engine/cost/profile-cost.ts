@@ -1,14 +1,9 @@
 // Step time from a measured profile, plus two constants of the host.
 import { expertsTouched, type ModelSpec } from '../catalogue/model-spec.ts';
 import type { StepCostModel, StepLoad } from '../contract.ts';
+import { type AllReduceLink, allReduceSeconds } from './all-reduce.ts';
 import { interpolate, interpolateGrid, type Samples } from './interpolation.ts';
 import type { StepProfile } from './profile.ts';
-
-/** The link over which the GPUs of one engine sum up their partial results. */
-export interface AllReduceLink {
-  readonly latencySeconds: number;
-  readonly bytesPerSecond: number;
-}
 
 export interface ProfileCostOptions {
   readonly profile: StepProfile;
@@ -16,6 +11,8 @@ export interface ProfileCostOptions {
   readonly model: ModelSpec;
   /** Time of a step that no kernel accounts for: scheduling, launching, sampling. 0 unless given. */
   readonly hostSecondsPerStep?: number;
+  /** GPUs of the engine; 2 unless given, if there is a link. */
+  readonly tensorParallelSize?: number;
   /** For tensor parallelism only, whose all-reduces no profile of one GPU holds. */
   readonly link?: AllReduceLink | undefined;
 }
@@ -35,6 +32,7 @@ const allReducesPerLayer = 2;
  */
 export function profileCost(options: ProfileCostOptions): StepCostModel {
   const { profile, model, hostSecondsPerStep = 0, link } = options;
+  const { tensorParallelSize = 2 } = options;
   const { layers } = model;
   const hiddenBytes = model.hiddenSize * model.bytesPerValue;
   const dense = mergeSamples(
@@ -53,12 +51,10 @@ export function profileCost(options: ProfileCostOptions): StepCostModel {
         layers * ofLayer +
         interpolate(dense, load.tokens) +
         interpolate(perSequence, load.sequences);
-      const allReduceSeconds = link
-        ? link.latencySeconds + (load.tokens * hiddenBytes) / link.bytesPerSecond
+      const allReduce = link
+        ? allReduceSeconds(link, load.tokens * hiddenBytes, tensorParallelSize)
         : 0;
-      return (
-        microseconds / 1e6 + allReducesPerLayer * layers * allReduceSeconds + hostSecondsPerStep
-      );
+      return microseconds / 1e6 + allReducesPerLayer * layers * allReduce + hostSecondsPerStep;
     },
   };
 }

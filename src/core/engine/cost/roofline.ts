@@ -11,7 +11,7 @@ import {
   type ModelSpec,
 } from '../catalogue/model-spec.ts';
 import type { StepCostModel, StepLoad } from '../contract.ts';
-import type { AllReduceLink } from './profile-cost.ts';
+import { type AllReduceLink, allReduceSeconds } from './all-reduce.ts';
 
 export interface RooflineOptions {
   readonly model: ModelSpec;
@@ -92,9 +92,8 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
     overlapped(flops / matrixRate, bytes / weightRate);
   const allReduce = (tokens: number) => {
     if (gpusOfEngine === 1) return 0;
-    const share = (2 * (gpusOfEngine - 1)) / gpusOfEngine;
-    const bytes = share * tokens * model.hiddenSize * model.bytesPerValue;
-    return 2 * layers * (link.latencySeconds + bytes / link.bytesPerSecond);
+    const bytes = tokens * model.hiddenSize * model.bytesPerValue;
+    return 2 * layers * allReduceSeconds(link, bytes, gpusOfEngine);
   };
   return {
     stepSeconds(load) {
@@ -143,6 +142,7 @@ function elementWiseBytesPerToken(model: ModelSpec, gpusPerLayer: number): numbe
   return (8 * hiddenSize + split / gpusPerLayer) * model.bytesPerValue;
 }
 
-function overlapped(a: number, b: number): number {
+/** Arithmetic and memory traffic, in seconds, as far as each hides the other. */
+export function overlapped(a: number, b: number): number {
   return (a ** overlapExponent + b ** overlapExponent) ** (1 / overlapExponent);
 }

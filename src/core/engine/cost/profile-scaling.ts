@@ -1,0 +1,46 @@
+// A step profile of one tensor-parallel degree, turned into one of another: what each GPU has to
+// do shrinks with its share of the work, the start of a kernel does not.
+import type { ModelSpec } from '../catalogue/model-spec.ts';
+import { type Grid, mapGrid, mapSamples, type Samples, smallestValue } from './interpolation.ts';
+import type { StepProfile } from './profile.ts';
+
+/** Operations that every GPU of a tensor-parallel engine does in full. */
+const undivided = new Set(['layernorm', 'final_layernorm', 'embedding', 'sampler']);
+
+/**
+ * The profile as one GPU of `to` would have it, from that of one GPU of `from`. Each operation is
+ * split into its kernel's start, the shortest time that the tables hold of its kind, and work in
+ * proportion to the GPU's share. Attention shrinks until each GPU has one KV head.
+ *
+ * Kernels of small shapes reach a smaller share of the GPU's rates, which this does not know: use
+ * the profile of the right degree where there is one.
+ */
+export function scaleProfile(
+  profile: StepProfile,
+  { model, from, to }: { readonly model: ModelSpec; readonly from: number; readonly to: number },
+): StepProfile {
+  if (from === to) return profile;
+  const share = from / to;
+  const heads = (degree: number) => Math.min(degree, model.kvHeads);
+  const attentionShare = model.latentAttention ? share : heads(from) / heads(to);
+  const tables = [...profile.dense.values(), ...profile.perSequence.values()];
+  const start = Math.min(...tables.map(smallestValue));
+  const scaled = (table: ReadonlyMap<string, Samples>) =>
+    new Map(
+      [...table].map(([name, samples]) => [
+        name,
+        undivided.has(name) ? samples : mapSamples(samples, divide(start, share)),
+      ]),
+    );
+  const grid = (of: Grid, by: number) => mapGrid(of, divide(smallestValue(of), by));
+  return {
+    attention: grid(profile.attention, attentionShare),
+    dense: scaled(profile.dense),
+    perSequence: scaled(profile.perSequence),
+    experts: profile.experts && grid(profile.experts, share),
+  };
+}
+
+function divide(start: number, share: number): (time: number) => number {
+  return (time) => start + Math.max(0, time - start) * share;
+}
