@@ -64,3 +64,33 @@ test('a fleet hits as often as computed independently, under round robin and by 
     if (spread !== undefined) assert.equal(found.spread.toFixed(2), spread, what);
   }
 });
+
+// A tier below, 8 engines with 1,000 blocks each; private and pooled. Source: the independent figures
+// that the other tables here are from.
+const twoTiers = [
+  ['roundrobin', 0, 0.0625, 0.0625],
+  ['roundrobin', 1000, 0.0625, 0.182],
+  ['roundrobin', 4000, 0.1, 0.3385],
+  ['prefix-load', 0, 0.1812, 0.1812],
+  ['prefix-load', 1000, 0.1812, 0.1861],
+  ['prefix-load', 4000, 0.2048, 0.3385],
+] as const;
+
+test('a tier below the caches finds what the independent figures say, private and pooled', () => {
+  for (const [policy, cpuBlocksMax, alone, together] of twoTiers) {
+    const common = { blockTokens, blocksMax: 1000, engines: 8 };
+    const options = { ...common, policy, cpuBlocksMax };
+    const what = `${policy}, ${cpuBlocksMax} blocks`;
+    assert.equal(prefixHits(requests, options).tokenHit.toFixed(4), alone.toFixed(4), what);
+    const pooled = prefixHits(requests, { ...options, pooled: true });
+    assert.equal(pooled.tokenHit.toFixed(4), together.toFixed(4), what);
+  }
+});
+
+test('a private mirror no larger than the cache gains nothing, block for block', () => {
+  for (const policy of ['roundrobin', 'prefix-load'] as const) {
+    const options = { blockTokens, blocksMax: 1000, engines: 8, policy };
+    const plain = prefixHits(requests, options);
+    assert.deepEqual(prefixHits(requests, { ...options, cpuBlocksMax: 1000 }), plain);
+  }
+});

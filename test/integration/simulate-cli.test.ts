@@ -92,3 +92,45 @@ test('bad input is one sentence and exit status 2', async () => {
     assert.match(errors, message);
   }
 });
+
+test('hits with a tier below: a row for each pair of sizes, and what the tier gave', async () => {
+  const { code, out } = await simulate(
+    ...['hits', '--trace', conversation, '--capacity', '1000', '--engines', '8', '--json'],
+    ...['--cpu-capacity', '0,1000,4000', '--pooled'],
+  );
+  assert.equal(code, 0);
+  const rates = rowsOf(out).map(({ cpu_capacity, token_hit, cpu_token_hit }) =>
+    [cpu_capacity, token_hit, cpu_token_hit].map((value) => Number(value).toFixed(4)),
+  );
+  assert.deepEqual(rates, [
+    ['0.0000', '0.0625', '0.0000'],
+    ['1000.0000', '0.1820', '0.1196'],
+    ['4000.0000', '0.3385', '0.2761'],
+  ]);
+  const refused = await simulate(
+    ...['hits', '--trace', conversation, '--capacity', '1000', '--pooled'],
+  );
+  assert.equal(refused.code, 2);
+  assert.match(refused.errors, /--pooled goes with --cpu-capacity only/);
+});
+
+test('a fleet with host memory finds there what its GPUs have lost', async () => {
+  const fleet = (...args: string[]) =>
+    simulate(
+      ...['--trace', conversation, '--engines', '2', '--requests', '600', '--speed', '0.5'],
+      ...['--policy', 'roundrobin', '--json', ...args],
+    );
+  const [plain, tiered] = await Promise.all([fleet(), fleet('--kv-offloading-size', '200')]);
+  assert.deepEqual([plain.code, tiered.code, tiered.errors], [0, 0, '']);
+  const [without, withHost] = [rowsOf(plain.out)[0], rowsOf(tiered.out)[0]];
+  assert.ok(Number(withHost?.['hit_rate']) > 1.3 * Number(without?.['hit_rate']));
+  const { engines = [] } = (withHost?.['spillway'] ?? {}) as { engines?: Record<string, number>[] };
+  assert.equal(engines.length, 2);
+  for (const engine of engines) {
+    assert.ok((engine['external_tokens'] ?? 0) > 0);
+    assert.ok((engine['kv_load_bytes'] ?? 0) > 0 && (engine['kv_store_bytes'] ?? 0) > 0);
+  }
+  const lone = await simulate('--trace', conversation, '--engines', '2', '--kv-offload', 'native');
+  assert.equal(lone.code, 2);
+  assert.match(lone.errors, /--kv-offload needs --kv-offloading-size/);
+});

@@ -36,6 +36,16 @@ export function simulateCommand(): Command {
     .option('--policy <name>', `fleet: one of ${policyNames.join(', ')} (default: predictive)`)
     .option('--speed <n>', 'fleet: divide arrival times by n (default: 1)', positive)
     .option('--requests <n>', 'fleet: play only this many (default: all)', whole)
+    .option(
+      '--kv-offloading-size <gib>',
+      'fleet: host memory of each engine for evicted KV, GiB (default: none)',
+      positive,
+    )
+    .addOption(
+      new Option('--kv-offload <backend>', 'fleet: what takes it (default: native)').choices([
+        'native',
+      ]),
+    )
     .option('--seed <n>', 'fleet: of policies that draw (default: 1)', whole)
     .option('--profile <directory>', 'measured step times (default: the roofline of the GPU)')
     .option('--gpu <name>', 'GPU of the catalogue (default: as recorded, or the profile’s name)')
@@ -63,6 +73,8 @@ interface SimulateFlags {
   readonly speed?: number;
   readonly requests?: number;
   readonly seed?: number;
+  readonly kvOffloadingSize?: number;
+  readonly kvOffload?: 'native';
   readonly numGpuBlocksOverride?: number;
   readonly hostMsPerStep?: number;
   readonly allReduceLatencyUs?: number;
@@ -92,7 +104,10 @@ const engineOnly = [
   'allReduceLatencyUs',
   'allReduceGbps',
 ] as const;
-const fleetOnly = ['policy', 'speed', 'requests', 'seed'] as const;
+const fleetOnly = [
+  ...(['policy', 'speed', 'requests', 'seed'] as const),
+  ...(['kvOffloadingSize', 'kvOffload'] as const),
+];
 
 function refuse(flags: SimulateFlags, names: readonly (keyof SimulateFlags)[], needs: string) {
   const given = names.find((name) => flags[name] !== undefined);
@@ -103,6 +118,9 @@ function refuse(flags: SimulateFlags, names: readonly (keyof SimulateFlags)[], n
 
 async function runFleet(flags: SimulateFlags, trace: string, engines: number): Promise<void> {
   refuse(flags, engineOnly, '--engine-args');
+  if (flags.kvOffload && flags.kvOffloadingSize === undefined) {
+    throw new InputError('--kv-offload needs --kv-offloading-size, the host memory in GiB.');
+  }
   const bar = process.stderr.isTTY;
   const run = await simulateFleetRun({
     ...{ trace, engines, percentiles: flags.percentiles, requests: flags.requests },
@@ -111,6 +129,7 @@ async function runFleet(flags: SimulateFlags, trace: string, engines: number): P
     policy: flags.policy ?? defaultPolicyName,
     speed: flags.speed ?? 1,
     seed: flags.seed ?? 1,
+    hostBytes: flags.kvOffloadingSize && flags.kvOffloadingSize * 2 ** 30,
     onProgress: bar
       ? (done, total) => process.stderr.write(`\r\x1b[2K${done}/${total} requests`)
       : undefined,
@@ -156,6 +175,8 @@ interface HitsFlags {
   readonly capacity: readonly number[];
   readonly engines: number;
   readonly policy: HitPolicy;
+  readonly cpuCapacity?: readonly number[];
+  readonly pooled?: true;
 }
 
 function hitsCommand(): Command {
@@ -165,6 +186,12 @@ function hitsCommand(): Command {
       .option('--block-tokens <n>', 'tokens of one block id (default: as the rows tell)', whole)
       .requiredOption('--capacity <list>', 'blocks of each cache, e.g. 500,1000,inf', toCapacities)
       .option('--engines <n>', 'caches, each on its own', whole, 1)
+      .option(
+        '--cpu-capacity <list>',
+        'blocks of a tier below each cache; 0 for none',
+        toTierCapacities,
+      )
+      .option('--pooled', 'one tier for all caches, as large as theirs together')
       .addOption(
         new Option('--policy <name>', 'which cache serves a request')
           .choices(hitPolicies)
@@ -178,7 +205,15 @@ function hitsCommand(): Command {
         const flags = command.optsWithGlobals<HitsFlags & { trace?: string; json?: true }>();
         const { capacity: capacities, blockTokens, engines, policy } = flags;
         const trace = neededTrace(flags.trace);
-        const rows = await simulateHits({ trace, blockTokens, capacities, engines, policy });
+        const { cpuCapacity: cpuCapacities = [], pooled = false } = flags;
+        if (pooled && cpuCapacities.length === 0) {
+          throw new InputError(
+            '--pooled goes with --cpu-capacity only; say how large the tier is.',
+          );
+        }
+        const rows = await simulateHits({
+          ...{ trace, blockTokens, capacities, engines, policy, cpuCapacities, pooled },
+        });
         if (flags.json) {
           process.stdout.write(rows.map((row) => `${JSON.stringify(hitsJson(row))}\n`).join(''));
         } else {
@@ -240,6 +275,10 @@ function toCapacities(text: string): number[] {
     if (part.trim().toLowerCase() === 'inf') return Number.POSITIVE_INFINITY;
     return whole(part);
   });
+}
+
+function toTierCapacities(text: string): number[] {
+  return text.split(',').flatMap((part) => (part.trim() === '0' ? [0] : toCapacities(part)));
 }
 
 function toPercentiles(text: string): number[] {

@@ -17,9 +17,19 @@ export class BlockCache {
     return miss === -1 ? blockIds.length : miss;
   }
 
+  has(blockId: number): boolean {
+    return this.#blocks.has(blockId);
+  }
+
   /** Serves one prompt. @returns How many of its leading blocks were cached. */
   serve(blockIds: readonly number[]): number {
     const hit = this.match(blockIds);
+    this.insert(blockIds);
+    return hit;
+  }
+
+  /** Makes the blocks the most recently used. */
+  insert(blockIds: readonly number[]): void {
     // Tail first, so that the head of a prompt, which more prompts share, stays longest.
     for (const id of blockIds.toReversed()) {
       this.#blocks.delete(id);
@@ -29,6 +39,5 @@ export class BlockCache {
       if (this.#blocks.size <= this.#blocksMax) break;
       this.#blocks.delete(oldest);
     }
-    return hit;
   }
 }

@@ -4,6 +4,8 @@ import {
   engineConfigFor,
   findGpu,
   findModel,
+  NativeOffload,
+  nativeOffloadFor,
   rooflineCost,
   type StepCostModel,
 } from '../engine/index.ts';
@@ -29,6 +31,8 @@ export interface FleetOptions {
   readonly enablePrefixCaching?: boolean;
   /** Tokens per block id of the trace. @default traceBlockTokens */
   readonly blockTokens?: number;
+  /** Host memory of each engine for native KV offload; none unless given. */
+  readonly hostBytes?: number;
   /** Longest request that an engine takes, in tokens; what the Mooncake trace needs unless given. */
   readonly maxModelLen?: number;
 }
@@ -50,9 +54,14 @@ export function fleetOf(options: FleetOptions): SimulatedEngine[] {
   const slowed: StepCostModel = {
     stepSeconds: (load) => cost.stepSeconds(load) * firstSlowedBy,
   };
+  const { hostBytes } = options;
+  const offload =
+    hostBytes === undefined
+      ? undefined
+      : nativeOffloadFor({ model, gpu }, { hostBytes, blockSize });
+  const createConnector = offload && (() => new NativeOffload({ blockSize, config: offload }));
   return Array.from({ length: options.engines }, (_, i) => ({
-    config,
-    cost: i === 0 ? slowed : cost,
+    ...{ config, cost: i === 0 ? slowed : cost, createConnector },
   }));
 }
 

@@ -17,6 +17,10 @@ export interface PrefixHitOptions {
   readonly engines: number;
   /** `roundrobin` unless given. */
   readonly policy?: HitPolicy;
+  /** A tier below: blocks per engine; each engine mirrors there what it serves. None unless given. */
+  readonly cpuBlocksMax?: number | undefined;
+  /** One tier for all engines, as large as theirs together. @default false */
+  readonly pooled?: boolean;
 }
 
 export interface PrefixHits {
@@ -24,35 +28,70 @@ export interface PrefixHits {
   readonly blockHit: number;
   /** Σ min(cached blocks · block size, prompt) / Σ prompt, in tokens. */
   readonly tokenHit: number;
+  /** Of `tokenHit`, what the engines' own caches gave, up to the first block that they lacked. */
+  readonly deviceTokenHit: number;
   /** Most tokens computed by an engine / their mean over engines. */
   readonly spread: number;
 }
 
-/** Serves all requests in order of arrival, each engine with an LRU cache of its own. */
+/**
+ * Serves all requests in order of arrival, each engine with an LRU cache of its own. With a tier
+ * below, a hit goes on through blocks of either; the policy knows the engines' own caches only.
+ */
 export function prefixHits(
   requests: readonly TraceRequest[],
-  { blockTokens, blocksMax, engines, policy = 'roundrobin' }: PrefixHitOptions,
+  options: PrefixHitOptions,
 ): PrefixHits {
+  const { blockTokens, blocksMax, engines, policy = 'roundrobin' } = options;
   const caches = Array.from({ length: engines }, () => new BlockCache(blocksMax));
+  const tiers = tiersOf(options);
   const computed = caches.map(() => 0);
-  let [blocks, hitBlocks, tokens, hitTokens] = [0, 0, 0, 0];
+  let [blocks, hitBlocks, tokens, hitTokens, deviceTokens] = [0, 0, 0, 0, 0];
   for (const [index, { blockIds, promptTokens }] of requests.entries()) {
     const engine =
       policy === 'roundrobin' ? index % engines : bestMatch(caches, computed, blockIds);
-    const hit = (caches[engine] as BlockCache).serve(blockIds);
+    const cache = caches[engine] as BlockCache;
+    const tier = tiers[engine];
+    const own = cache.match(blockIds);
+    const hit = tier ? matchBoth(cache, tier, blockIds, own) : own;
+    cache.insert(blockIds);
+    tier?.insert(blockIds);
     const cached = Math.min(hit * blockTokens, promptTokens);
     computed[engine] = (computed[engine] as number) + promptTokens - cached;
     blocks += blockIds.length;
     hitBlocks += hit;
     tokens += promptTokens;
     hitTokens += cached;
+    deviceTokens += Math.min(own * blockTokens, promptTokens);
   }
   const total = tokens - hitTokens;
   return {
     blockHit: hitBlocks / blocks,
     tokenHit: hitTokens / tokens,
+    deviceTokenHit: deviceTokens / tokens,
     spread: total === 0 ? 1 : Math.max(...computed) / (total / engines),
   };
+}
+
+/** By engine. */
+function tiersOf({ engines, cpuBlocksMax = 0, pooled }: PrefixHitOptions): readonly BlockCache[] {
+  if (cpuBlocksMax === 0) return [];
+  const shared = new BlockCache(cpuBlocksMax * engines);
+  return Array.from({ length: engines }, () => (pooled ? shared : new BlockCache(cpuBlocksMax)));
+}
+
+function matchBoth(
+  cache: BlockCache,
+  tier: BlockCache,
+  blockIds: readonly number[],
+  from: number,
+): number {
+  let hit = from;
+  for (; hit < blockIds.length; hit++) {
+    const id = blockIds[hit] as number;
+    if (!tier.has(id) && !cache.has(id)) break;
+  }
+  return hit;
 }
 
 function bestMatch(

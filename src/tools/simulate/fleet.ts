@@ -1,9 +1,11 @@
 // `spillway simulate --trace … --engines N`: engine models behind the routing core that the router
 // runs.
 import { InputError } from '../../core/base/index.ts';
+import type { TierStats } from '../../core/engine/index.ts';
 import { policyNames } from '../../core/routing/index.ts';
 import {
   backlogGrowth,
+  type FleetEngineResult,
   type FleetSimulationResult,
   fleetOf,
   overloadedGrowth,
@@ -29,6 +31,8 @@ export interface FleetRunOptions {
   /** Requests to play; undefined: all. */
   readonly requests?: number | undefined;
   readonly seed: number;
+  /** Host memory of each engine for native KV offload; none unless given. */
+  readonly hostBytes?: number | undefined;
   readonly percentiles: readonly number[];
   readonly onProgress?: ((finished: number, total: number) => void) | undefined;
 }
@@ -58,6 +62,7 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
   const engines = fleetOf({
     ...{ engines: options.engines, model, gpu, blockTokens },
     maxModelLen: longest + 1,
+    ...(options.hostBytes === undefined ? {} : { hostBytes: options.hostBytes }),
   });
   const result = simulateFleet({
     ...{ requests: withSessions(requests), engines, policy, traceBlockTokens: blockTokens, seed },
@@ -111,6 +116,7 @@ export function fleetRunJson(run: FleetRun): Record<string, unknown> {
         requests: engine.requests,
         computed_tokens: engine.computedTokens,
         cached_tokens: engine.cachedTokens,
+        ...(engine.tiers && tierJson(engine, engine.tiers)),
         output_tokens: engine.outputTokens,
         preemptions: engine.preemptions,
         utilization: engine.utilization,
@@ -119,13 +125,33 @@ export function fleetRunJson(run: FleetRun): Record<string, unknown> {
   };
 }
 
+function tierJson(
+  { externalTokens }: FleetEngineResult,
+  { loads, stores, tiers, allocationFailures }: TierStats,
+): Record<string, unknown> {
+  return {
+    external_tokens: externalTokens,
+    kv_load_bytes: loads.bytes,
+    kv_load_seconds: loads.seconds,
+    kv_store_bytes: stores.bytes,
+    kv_store_seconds: stores.seconds,
+    kv_allocation_failures: allocationFailures,
+    tiers: tiers.map(({ name, chunks, chunksMax, bytes }) => ({
+      ...{ tier: name, chunks, capacity_chunks: chunksMax, bytes },
+    })),
+  };
+}
+
 export function fleetRunTable(run: FleetRun): string {
   const { options, result, report } = run;
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
-  const head = ['engine', 'requests', 'computed', 'cached', 'output', 'preempted', 'busy'];
+  const hasTiers = options.hostBytes !== undefined;
+  const head = ['engine', 'requests', 'computed', 'cached'];
+  head.push(...(hasTiers ? ['from host'] : []), 'output', 'preempted', 'busy');
   const rows = result.engines.map((engine, i) => [
     String(i),
     ...[engine.requests, engine.computedTokens, engine.cachedTokens].map(String),
+    ...(hasTiers ? [String(engine.externalTokens)] : []),
     ...[engine.outputTokens, engine.preemptions].map(String),
     percent(engine.utilization),
   ]);

@@ -10,46 +10,76 @@ export interface HitsOptions {
   readonly capacities: readonly number[];
   readonly engines: number;
   readonly policy: HitPolicy;
+  /** Blocks of a tier below, per engine: each with each of `capacities`. None if empty. */
+  readonly cpuCapacities?: readonly number[];
+  /** One tier for all engines, as large as theirs together. */
+  readonly pooled?: boolean;
 }
 
 export interface HitsRow extends PrefixHits {
   /** In blocks, per engine. */
   readonly capacity: number;
+  /** In blocks, per engine; undefined without a tier below. */
+  readonly cpuCapacity: number | undefined;
+  readonly pooled: boolean;
   readonly engines: number;
   readonly policy: HitPolicy;
 }
 
 /** @throws {InputError} If the trace is bad. */
 export async function simulateHits(options: HitsOptions): Promise<HitsRow[]> {
-  const { engines, policy } = options;
+  const { engines, policy, cpuCapacities = [], pooled = false } = options;
   const trace = await loadTrace(options.trace, { blockTokens: options.blockTokens });
   const { blockTokens, requests } = trace;
-  return options.capacities.map((capacity) => ({
-    ...{ capacity, engines, policy },
-    ...prefixHits(requests, { blockTokens, blocksMax: capacity, engines, policy }),
-  }));
+  const tiers = cpuCapacities.length > 0 ? cpuCapacities : [undefined];
+  return options.capacities.flatMap((capacity) =>
+    tiers.map((cpuCapacity) => {
+      const sizes = { blocksMax: capacity, cpuBlocksMax: cpuCapacity };
+      return {
+        ...{ capacity, cpuCapacity, pooled, engines, policy },
+        ...prefixHits(requests, { ...sizes, blockTokens, engines, policy, pooled }),
+      };
+    }),
+  );
 }
 
 /** One row as JSON; an unlimited capacity is the string "inf". */
 export function hitsJson(row: HitsRow): Record<string, unknown> {
+  const tier = row.cpuCapacity === undefined ? undefined : blocksOf(row.cpuCapacity);
   return {
-    capacity: Number.isFinite(row.capacity) ? row.capacity : 'inf',
+    capacity: blocksOf(row.capacity),
+    ...(tier === undefined ? {} : { cpu_capacity: tier, pooled: row.pooled }),
     engines: row.engines,
     policy: row.policy,
     block_hit: row.blockHit,
     token_hit: row.tokenHit,
+    ...(tier === undefined
+      ? {}
+      : {
+          device_token_hit: row.deviceTokenHit,
+          cpu_token_hit: row.tokenHit - row.deviceTokenHit,
+        }),
     max_over_mean_computed: row.spread,
   };
 }
 
 export function hitsTable(rows: readonly HitsRow[]): string {
+  const hasTiers = rows.some(({ cpuCapacity }) => cpuCapacity !== undefined);
   const cells = rows.map((row) => [
-    String(hitsJson(row)['capacity']),
+    String(blocksOf(row.capacity)),
+    ...(hasTiers ? [String(blocksOf(row.cpuCapacity ?? 0))] : []),
     row.blockHit.toFixed(4),
     row.tokenHit.toFixed(4),
+    ...(hasTiers ? [(row.tokenHit - row.deviceTokenHit).toFixed(4)] : []),
     row.spread.toFixed(2),
   ]);
-  const head = ['blocks', 'block hit', 'token hit', 'max/mean'];
+  const head = hasTiers
+    ? ['blocks', 'cpu blocks', 'block hit', 'token hit', 'of it cpu', 'max/mean']
+    : ['blocks', 'block hit', 'token hit', 'max/mean'];
   const line = (row: readonly string[]) => row.map((cell) => cell.padStart(10)).join('  ');
   return `${[head, ...cells].map(line).join('\n')}\n`;
+}
+
+function blocksOf(capacity: number): number | 'inf' {
+  return Number.isFinite(capacity) ? capacity : 'inf';
 }
