@@ -1,5 +1,5 @@
 // A fleet of engine models behind the real routing core, on a virtual clock: what a policy does to
-// a trace, in seconds instead of GPU-hours.
+// traffic, in seconds instead of GPU-hours.
 import { ManualClock, seededRandom } from '../base/index.ts';
 import {
   type EngineConfig,
@@ -11,25 +11,26 @@ import {
   type StepCostModel,
   type TierStats,
 } from '../engine/index.ts';
-import { type BlockKey, KvIndex } from '../kv/index.ts';
-import type { BlockStoredEvent } from '../protocol/index.ts';
+import { KvIndex } from '../kv/index.ts';
 import {
   createPolicy,
+  NoEndpointError,
   type Policy,
   RoutingCore,
-  type RoutingRequest,
   type Ticket,
 } from '../routing/index.ts';
+import { type RequestSource, tracedRequests, type WorkloadRequest } from '../workload/index.ts';
+import {
+  engineRequestOf,
+  hashOf,
+  routingRequestOf,
+  storedEvent,
+  wordsOf,
+} from './fleet-request.ts';
+import { type FleetSample, FleetSeries } from './fleet-series.ts';
 
 /** One request of a trace; equal block ids mean equal text after an equal prefix. */
-export interface SimulatedRequest {
-  readonly arrivalSeconds: number;
-  readonly promptTokens: number;
-  readonly outputTokens: number;
-  /** One id per `traceBlockTokens` tokens of the prompt; the last may be partial. */
-  readonly blockIds: readonly number[];
-  readonly session?: string | undefined;
-}
+export type SimulatedRequest = WorkloadRequest;
 
 export interface SimulatedEngine {
   readonly config: EngineConfig;
@@ -38,13 +39,22 @@ export interface SimulatedEngine {
   readonly createConnector?: ((engine: number) => KvConnector) | undefined;
 }
 
+/** An engine that stops in mid-work and comes back with an empty cache. */
+export interface EngineFailure {
+  readonly engine: number;
+  readonly atSeconds: number;
+  /** Until it serves again; Infinity for never. */
+  readonly seconds: number;
+}
+
 export interface FleetSimulationOptions {
-  readonly requests: readonly SimulatedRequest[];
+  /** In order of arrival, or a source that gives them as answers come. */
+  readonly requests: readonly SimulatedRequest[] | RequestSource;
   readonly engines: readonly SimulatedEngine[];
   readonly policy: Policy | string;
   /** Tokens per id in `blockIds`; a multiple of the engines' block size. */
   readonly traceBlockTokens: number;
-  /** Arrivals come this many times as fast. @default 1 */
+  /** Arrivals of a trace come this many times as fast. @default 1 */
   readonly speed?: number | undefined;
   /** How often the router hears of the engines' own gauges; 0 = never. @default 5 */
   readonly reportSeconds?: number | undefined;
@@ -56,8 +66,13 @@ export interface FleetSimulationOptions {
   readonly seed?: number | undefined;
   /** Keep the time of each token, 8 bytes a token. @default false */
   readonly keepTokens?: boolean | undefined;
+  /** Keep samples of the engines' gauges for a picture. @default false */
+  readonly keepSeries?: boolean | undefined;
+  readonly failures?: readonly EngineFailure[] | undefined;
   /** Hears every few hundred requests how many are finished. */
   readonly onProgress?: ((finished: number) => void) | undefined;
+  /** Hears of each request as it is sent. */
+  readonly onSent?: ((request: SimulatedRequest) => void) | undefined;
 }
 
 /** What one engine of the fleet did. */
@@ -79,11 +94,18 @@ export interface FleetEngineResult {
 
 /** What became of the requests; arrays are in arrival order. */
 export interface FleetSimulationResult {
+  readonly arrivalSeconds: Float64Array;
+  readonly promptTokens: Float64Array;
+  /** NaN where no token came. */
   readonly ttftSeconds: Float64Array;
   readonly e2eSeconds: Float64Array;
-  /** Index of the engine that served the request. */
+  /** Index of the engine that served the request; −1 if none could. */
   readonly engineOf: Int32Array;
   readonly cachedTokens: Float64Array;
+  /** 1 for a request whose answer never ended. */
+  readonly failed: Uint8Array;
+  /** Requests that were sent again after an engine failed them. */
+  readonly retries: number;
   /** Σ cached prompt tokens / Σ prompt tokens. */
   readonly hitRate: number;
   /** Most computed prompt tokens of an engine / their mean over engines. */
@@ -94,121 +116,356 @@ export interface FleetSimulationResult {
   readonly tokenSeconds: readonly (readonly number[])[];
   /** Requests in the fleet without a first token, as each request arrived. */
   readonly waitingAtArrival: Float64Array;
+  /** Empty unless `keepSeries`. */
+  readonly series: readonly FleetSample[];
   /** Virtual time from first arrival to last token. */
   readonly seconds: number;
 }
 
 const progressEvery = 256;
 
-/** Bytes of pseudo text per prompt token: one word, which is also the token's id. */
-const bytesPerToken = 4;
+/** Plays the requests through the fleet until the last one is finished. */
+export function simulateFleet(options: FleetSimulationOptions): FleetSimulationResult {
+  const fleet = new Fleet(options);
+  fleet.run();
+  return fleet.result();
+}
 
 interface Attempt {
   readonly index: number;
+  readonly request: SimulatedRequest;
+  readonly words: Uint32Array;
   readonly ticket: Ticket;
+  readonly engine: number;
+  hasToken: boolean;
+  cachedTokens: number;
 }
 
-/** Plays the requests through the fleet until the last one is finished. */
-export function simulateFleet(options: FleetSimulationOptions): FleetSimulationResult {
-  const { requests, traceBlockTokens, speed = 1, reportSeconds = 5 } = options;
-  const { networkSeconds = 0.0005, usage = true } = options;
-  const clock = new ManualClock();
-  const kvIndex = new KvIndex();
-  const policy =
-    typeof options.policy === 'string'
-      ? createPolicy(options.policy, { random: seededRandom(options.seed ?? 1), kvIndex })
-      : options.policy;
-  const core = new RoutingCore({ policy, clock, recentPicksMax: 1 });
+/** One engine, and what it does now. */
+interface Place {
+  readonly index: number;
+  readonly url: string;
+  model: EngineModel;
+  step: EngineStep | undefined;
+  isUp: boolean;
+  busySeconds: number;
+  computedTokens: number;
+  /** Of the models that failed. */
+  past: { requests: number; cached: number; external: number; output: number; preemptions: number };
+}
 
-  const count = requests.length;
-  const result = {
-    ttftSeconds: new Float64Array(count),
-    e2eSeconds: new Float64Array(count),
-    engineOf: new Int32Array(count),
-    cachedTokens: new Float64Array(count),
-    waitingAtArrival: new Float64Array(count),
-    tokenSeconds: options.keepTokens ? requests.map((): number[] => []) : [],
-  };
-  let [waiting, finished] = [0, 0];
-  const busy = options.engines.map(() => 0);
-  const lastArrival = (requests.at(-1)?.arrivalSeconds ?? 0) / speed;
-  const attempts = new Map<string, Attempt>();
-  const computed = options.engines.map(() => 0);
-  const engines = options.engines.map(({ config, cost, createConnector }, i) => {
-    core.addEndpoint({ url: urlOf(i), models: ['m'] });
+class Fleet {
+  readonly #options: FleetSimulationOptions;
+  readonly #source: RequestSource;
+  readonly #clock = new ManualClock();
+  readonly #kvIndex = new KvIndex();
+  readonly #core: RoutingCore;
+  readonly #places: Place[];
+  readonly #placeOf: ReadonlyMap<string, Place>;
+  readonly #attempts = new Map<string, Attempt>();
+  readonly #failures: {
+    readonly atSeconds: number;
+    readonly engine: number;
+    readonly up: boolean;
+  }[];
+  readonly #series: FleetSeries | undefined;
+  readonly #networkSeconds: number;
+  readonly #arrivals: number[] = [];
+  readonly #prompts: number[] = [];
+  readonly #ttft: number[] = [];
+  readonly #e2e: number[] = [];
+  readonly #engineOf: number[] = [];
+  readonly #cached: number[] = [];
+  readonly #failed: number[] = [];
+  readonly #waitingAtArrival: number[] = [];
+  readonly #tokens: number[][] = [];
+  /** By engine, up to the last arrival. */
+  #busyAtArrival: readonly number[] = [];
+  #waiting = 0;
+  #finished = 0;
+  #retries = 0;
+  /** When the last token came, or the last request failed. */
+  #endSeconds = 0;
+
+  constructor(options: FleetSimulationOptions) {
+    const { requests, traceBlockTokens, speed = 1 } = options;
+    this.#options = options;
+    this.#source = isSource(requests)
+      ? requests
+      : tracedRequests(
+          speed === 1
+            ? requests
+            : requests.map((r) => ({ ...r, arrivalSeconds: r.arrivalSeconds / speed })),
+          traceBlockTokens,
+        );
+    this.#networkSeconds = options.networkSeconds ?? 0.0005;
+    this.#series = options.keepSeries ? new FleetSeries() : undefined;
+    const policy =
+      typeof options.policy === 'string'
+        ? createPolicy(options.policy, {
+            random: seededRandom(options.seed ?? 1),
+            kvIndex: this.#kvIndex,
+          })
+        : options.policy;
+    this.#core = new RoutingCore({ policy, clock: this.#clock, recentPicksMax: 1 });
+    this.#places = options.engines.map((_, index) => this.#newPlace(index));
+    this.#placeOf = new Map(this.#places.map((place) => [place.url, place]));
+    this.#failures = (options.failures ?? [])
+      .flatMap(({ engine, atSeconds, seconds }) => [
+        { atSeconds, engine, up: false },
+        { atSeconds: atSeconds + seconds, engine, up: true },
+      ])
+      .filter(({ atSeconds }) => Number.isFinite(atSeconds))
+      .sort((a, b) => a.atSeconds - b.atSeconds);
+  }
+
+  run(): void {
+    const { reportSeconds = 5 } = this.#options;
+    let nextReport = reportSeconds > 0 ? 0 : Number.POSITIVE_INFINITY;
+    for (;;) {
+      const arrival = this.#source.nextSeconds;
+      if (arrival === Number.POSITIVE_INFINITY && this.#attempts.size === 0) break;
+      const earliest = this.#earliestPlace();
+      const failure = this.#failures[0]?.atSeconds ?? Number.POSITIVE_INFINITY;
+      const end = earliest ? dueSeconds(earliest) : Number.POSITIVE_INFINITY;
+      const now = Math.min(end, arrival, nextReport, failure);
+      if (Math.min(end, arrival, failure) === Number.POSITIVE_INFINITY) {
+        throw new Error('The fleet stands still with requests in flight');
+      }
+      this.#series?.advance(now, this.#models());
+      this.#clock.advanceTo(now);
+      if (now === nextReport) {
+        this.#report();
+        nextReport += reportSeconds;
+      } else if (now === failure) this.#fail();
+      else if (now === arrival) this.#arrive();
+      else if (earliest?.step) this.#endStep(earliest);
+      else this.#startStep(earliest as Place);
+    }
+  }
+
+  result(): FleetSimulationResult {
+    const places = this.#places;
+    const promptTokens = this.#prompts.reduce((sum, tokens) => sum + tokens, 0);
+    const cachedTokens = this.#cached.reduce((sum, tokens) => sum + tokens, 0);
+    const computed = places.map((place) => place.computedTokens);
+    const meanComputed = computed.reduce((sum, tokens) => sum + tokens, 0) / computed.length;
+    const lastArrival = this.#arrivals.at(-1) ?? 0;
+    const engines = places.map(({ model, past, computedTokens }, i): FleetEngineResult => {
+      const { stats } = model;
+      return {
+        requests: past.requests + stats.finished,
+        computedTokens,
+        cachedTokens: past.cached + stats.prefixCacheHits,
+        externalTokens: past.external + stats.externalCacheHits,
+        tiers: stats.tiers,
+        outputTokens: past.output + stats.outputTokens,
+        preemptions: past.preemptions + stats.preemptions,
+        utilization: lastArrival > 0 ? (this.#busyAtArrival[i] as number) / lastArrival : 1,
+      };
+    });
+    return {
+      arrivalSeconds: Float64Array.from(this.#arrivals),
+      promptTokens: Float64Array.from(this.#prompts),
+      ttftSeconds: Float64Array.from(this.#ttft),
+      e2eSeconds: Float64Array.from(this.#e2e),
+      engineOf: Int32Array.from(this.#engineOf),
+      cachedTokens: Float64Array.from(this.#cached),
+      failed: Uint8Array.from(this.#failed),
+      retries: this.#retries,
+      waitingAtArrival: Float64Array.from(this.#waitingAtArrival),
+      tokenSeconds: this.#tokens,
+      hitRate: cachedTokens / promptTokens,
+      spread: Math.max(...computed) / meanComputed,
+      engines,
+      preemptions: engines.reduce((sum, { preemptions }) => sum + preemptions, 0),
+      series: this.#series?.samples ?? [],
+      seconds: this.#endSeconds,
+    };
+  }
+
+  #models(): readonly EngineModel[] {
+    return this.#places.map(({ model }) => model);
+  }
+
+  #newPlace(index: number): Place {
+    const url = `http://engine-${index}`;
+    this.#core.addEndpoint({ url, models: ['m'] });
+    return {
+      ...{ index, url, model: this.#newModel(index, url), step: undefined, isUp: true },
+      ...{ busySeconds: 0, computedTokens: 0 },
+      past: { requests: 0, cached: 0, external: 0, output: 0, preemptions: 0 },
+    };
+  }
+
+  #newModel(index: number, url: string): EngineModel {
+    const { config, cost, createConnector } = this.#options.engines[index] as SimulatedEngine;
     const admitted = ({ id, promptTokens }: EngineRequest, cachedTokens: number) => {
-      const attempt = attempts.get(id) as Attempt;
-      result.cachedTokens[attempt.index] = cachedTokens;
-      computed[i] = (computed[i] as number) + promptTokens - cachedTokens;
+      const attempt = this.#attempts.get(id) as Attempt;
+      attempt.cachedTokens = cachedTokens;
+      this.#cached[attempt.index] = cachedTokens;
+      (this.#places[index] as Place).computedTokens += promptTokens - cachedTokens;
     };
-    const url = urlOf(i);
     const events: EngineListener = {
-      blocksStored(request, first, count) {
-        const { tokens } = (attempts.get(request.id) as Attempt).ticket.request;
-        kvIndex.apply(url, [storedEvent(request, tokens, first, count, config.blockSize)]);
+      blocksStored: (request, first, count) => {
+        const { words, request: sent } = this.#attempts.get(request.id) as Attempt;
+        const known = sent.coversAnswer ? words : words.subarray(0, sent.promptTokens);
+        this.#kvIndex.apply(url, [storedEvent(request, known, first, count, config.blockSize)]);
       },
-      blockRemoved(key) {
+      blockRemoved: (key) => {
         const blockHashes = [hashOf(key)];
-        kvIndex.apply(url, [{ type: 'BlockRemoved', blockHashes, medium: 'GPU' }]);
+        this.#kvIndex.apply(url, [{ type: 'BlockRemoved', blockHashes, medium: 'GPU' }]);
       },
     };
-    const listener = { admitted, ...(policy.needsTokens ? events : {}) };
-    return new EngineModel({ config, cost, listener, connector: createConnector?.(i) });
-  });
-  const steps: (EngineStep | undefined)[] = engines.map(() => undefined);
-  const indexOf = new Map(engines.map((_, i) => [urlOf(i), i]));
+    const listener = { admitted, ...(this.#core.policy.needsTokens ? events : {}) };
+    return new EngineModel({ config, cost, listener, connector: createConnector?.(index) });
+  }
 
-  const startStep = (i: number): void => {
-    steps[i] ??= engines[i]?.schedule(clock.nowSeconds());
-  };
-  const endStep = (i: number): void => {
-    const step = steps[i] as EngineStep;
-    steps[i] = undefined;
-    const now = clock.nowSeconds();
-    const counted = Math.min(step.endSeconds, lastArrival) - step.startSeconds;
-    busy[i] = (busy[i] as number) + Math.max(0, counted);
-    engines[i]?.complete(step, (request, outputIndex) => {
-      const attempt = attempts.get(request.id) as Attempt;
-      const arrival = (requests[attempt.index] as SimulatedRequest).arrivalSeconds / speed;
-      result.tokenSeconds[attempt.index]?.push(now + networkSeconds);
-      if (outputIndex === 0) {
-        waiting--;
-        result.ttftSeconds[attempt.index] = now + networkSeconds - arrival;
-        attempt.ticket.firstByte();
+  #earliestPlace(): Place | undefined {
+    let earliest: Place | undefined;
+    let at = Number.POSITIVE_INFINITY;
+    for (const place of this.#places) {
+      const end = dueSeconds(place);
+      if (end < at) {
+        at = end;
+        earliest = place;
       }
-      if (outputIndex + 1 === request.maxTokens) {
-        result.e2eSeconds[attempt.index] = now + networkSeconds - arrival;
-        attempts.delete(request.id);
-        if (++finished % progressEvery === 0) options.onProgress?.(finished);
-        attempt.ticket.finish({
-          status: 'completed',
-          promptTokens: request.promptTokens,
-          cachedTokens: usage ? result.cachedTokens[attempt.index] : undefined,
-          outputTokens: request.maxTokens,
-        });
-      }
+    }
+    return earliest;
+  }
+
+  #startStep(place: Place): void {
+    place.step ??= place.model.schedule(this.#clock.nowSeconds());
+  }
+
+  #endStep(place: Place): void {
+    const step = place.step as EngineStep;
+    place.step = undefined;
+    place.busySeconds += step.endSeconds - step.startSeconds;
+    place.model.complete(step, ({ id }, outputIndex) => {
+      this.#token(this.#attempts.get(id) as Attempt, outputIndex);
       return false;
     });
-    startStep(i);
-  };
-  const arrive = (index: number): void => {
-    const simulated = requests[index] as SimulatedRequest;
-    result.waitingAtArrival[index] = waiting++;
-    const ticket = core.route(routingRequestOf(simulated, index, traceBlockTokens));
-    const i = indexOf.get(ticket.pick.endpoint.url) as number;
-    result.engineOf[index] = i;
+    this.#startStep(place);
+  }
+
+  #token(attempt: Attempt, outputIndex: number): void {
+    const { index, request, ticket } = attempt;
+    const seen = this.#clock.nowSeconds() + this.#networkSeconds;
+    this.#tokens[index]?.push(seen);
+    if (outputIndex === 0) {
+      this.#waiting--;
+      attempt.hasToken = true;
+      this.#ttft[index] = seen - (this.#arrivals[index] as number);
+      ticket.firstByte();
+    }
+    const outputTokens = Math.max(1, request.outputTokens);
+    if (outputIndex + 1 < outputTokens) return;
+    this.#e2e[index] = seen - (this.#arrivals[index] as number);
+    this.#attempts.delete(String(index));
+    const { usage = true, onProgress } = this.#options;
+    if (++this.#finished % progressEvery === 0) onProgress?.(this.#finished);
+    this.#endSeconds = this.#clock.nowSeconds();
+    ticket.finish({
+      status: 'completed',
+      promptTokens: request.promptTokens,
+      cachedTokens: usage ? attempt.cachedTokens : undefined,
+      outputTokens,
+    });
+    this.#source.answered(index, seen);
+  }
+
+  #arrive(): void {
+    const request = this.#source.take();
+    const index = this.#arrivals.length;
+    const now = this.#clock.nowSeconds();
+    this.#options.onSent?.(request);
+    this.#arrivals.push(now);
+    this.#prompts.push(request.promptTokens);
+    this.#ttft.push(Number.NaN);
+    this.#e2e.push(Number.NaN);
+    this.#engineOf.push(-1);
+    this.#cached.push(0);
+    this.#failed.push(0);
+    if (this.#options.keepTokens) this.#tokens.push([]);
+    this.#waitingAtArrival.push(this.#waiting++);
+    this.#busyAtArrival = this.#places.map(
+      ({ busySeconds, step }) => busySeconds + (step ? now - step.startSeconds : 0),
+    );
+    this.#send(request, index, wordsOf(request, this.#source.blockTokens));
+  }
+
+  #send(
+    request: SimulatedRequest,
+    index: number,
+    words: Uint32Array,
+    exclude?: ReadonlySet<string>,
+  ): void {
+    let ticket: Ticket;
+    try {
+      ticket = this.#core.route(routingRequestOf(request, index, words), exclude);
+    } catch (error) {
+      if (!(error instanceof NoEndpointError)) throw error;
+      this.#lose(index, true);
+      return;
+    }
+    const place = this.#placeOf.get(ticket.pick.endpoint.url) as Place;
+    this.#engineOf[index] = place.index;
     ticket.sent();
-    attempts.set(String(index), { index, ticket });
-    const { blockSize } = (options.engines[i] as SimulatedEngine).config;
-    engines[i]?.add(engineRequestOf(simulated, index, traceBlockTokens, blockSize), 0);
-    startStep(i);
-  };
-  const report = (): void => {
-    engines.forEach((engine, i) => {
-      const { running, waiting, kvUsage, blocksTotal } = engine.stats;
-      const { blockSize: blockTokens } = engine.config;
-      const atSeconds = clock.nowSeconds();
-      core.setReported(urlOf(i), {
+    const attempt = { index, request, words, ticket, engine: place.index };
+    this.#attempts.set(String(index), { ...attempt, hasToken: false, cachedTokens: 0 });
+    const { blockSize } = place.model.config;
+    place.model.add(engineRequestOf(request, index, this.#source.blockTokens, blockSize), 0);
+    this.#startStep(place);
+  }
+
+  #lose(index: number, isWaiting: boolean): void {
+    if (isWaiting) this.#waiting--;
+    this.#failed[index] = 1;
+    this.#endSeconds = this.#clock.nowSeconds();
+    this.#source.answered(index, this.#endSeconds);
+  }
+
+  /** As the router does it: before the first token a request goes elsewhere, after it it is lost. */
+  #fail(): void {
+    const { engine, up } = this.#failures.shift() as { engine: number; up: boolean };
+    const place = this.#places[engine] as Place;
+    if (place.isUp === up) return;
+    place.isUp = up;
+    if (up) {
+      this.#core.endpointRestarted(place.url);
+      this.#core.setState(place.url, 'live', 'healthy again');
+      return;
+    }
+    this.#core.setState(place.url, 'dead', 'failed');
+    const { stats } = place.model;
+    place.past.requests += stats.finished;
+    place.past.cached += stats.prefixCacheHits;
+    place.past.external += stats.externalCacheHits;
+    place.past.output += stats.outputTokens;
+    place.past.preemptions += stats.preemptions;
+    if (place.step) place.busySeconds += this.#clock.nowSeconds() - place.step.startSeconds;
+    place.step = undefined;
+    place.model = this.#newModel(engine, place.url);
+    this.#kvIndex.removeEngine(place.url);
+    for (const attempt of [...this.#attempts.values()].filter((a) => a.engine === engine)) {
+      const { index, request, words, ticket, hasToken } = attempt;
+      this.#attempts.delete(String(index));
+      ticket.finish({ status: 'failed' });
+      if (hasToken) this.#lose(index, false);
+      else {
+        this.#retries++;
+        this.#send(request, index, words, new Set([place.url]));
+      }
+    }
+  }
+
+  #report(): void {
+    for (const { url, model } of this.#places) {
+      const { running, waiting, kvUsage, blocksTotal } = model.stats;
+      const { blockSize: blockTokens } = model.config;
+      const atSeconds = this.#clock.nowSeconds();
+      this.#core.setReported(url, {
         atSeconds,
         running,
         waiting,
@@ -216,130 +473,17 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
         blocksTotal,
         blockTokens,
       });
-    });
-  };
-
-  let next = 0;
-  let nextReport = reportSeconds > 0 ? 0 : Number.POSITIVE_INFINITY;
-  while (next < count || attempts.size > 0) {
-    let earliest = -1;
-    let at = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < steps.length; i++) {
-      const end = steps[i]?.endSeconds ?? engines[i]?.wakeSeconds ?? Number.POSITIVE_INFINITY;
-      if (end < at) {
-        at = end;
-        earliest = i;
-      }
     }
-    const arrival =
-      next < count
-        ? (requests[next] as SimulatedRequest).arrivalSeconds / speed
-        : Number.POSITIVE_INFINITY;
-    const now = Math.min(at, arrival, nextReport);
-    if (!Number.isFinite(now)) throw new Error('The fleet stands still with requests in flight');
-    clock.advanceTo(now);
-    if (now === nextReport) {
-      report();
-      nextReport += reportSeconds;
-    } else if (now === arrival) arrive(next++);
-    else if (steps[earliest]) endStep(earliest);
-    else startStep(earliest);
   }
-
-  const promptTokens = requests.reduce((sum, request) => sum + request.promptTokens, 0);
-  const cachedTokens = result.cachedTokens.reduce((sum, tokens) => sum + tokens, 0);
-  const meanComputed = computed.reduce((sum, tokens) => sum + tokens, 0) / computed.length;
-  return {
-    ...result,
-    hitRate: cachedTokens / promptTokens,
-    spread: Math.max(...computed) / meanComputed,
-    engines: engines.map(({ stats }, i) => ({
-      requests: stats.finished,
-      computedTokens: computed[i] as number,
-      cachedTokens: stats.prefixCacheHits,
-      externalTokens: stats.externalCacheHits,
-      tiers: stats.tiers,
-      outputTokens: stats.outputTokens,
-      preemptions: stats.preemptions,
-      utilization: lastArrival > 0 ? (busy[i] as number) / lastArrival : 1,
-    })),
-    preemptions: engines.reduce((sum, { stats }) => sum + stats.preemptions, 0),
-    seconds: clock.nowSeconds(),
-  };
 }
 
-const urlOf = (engine: number) => `http://engine-${engine}`;
-
-/** The prompt as pseudo text and as tokens: each block is its id, over and over. */
-function routingRequestOf(
-  { promptTokens, blockIds, session }: SimulatedRequest,
-  index: number,
-  traceBlockTokens: number,
-): RoutingRequest {
-  const words = new Uint32Array(blockIds.length * traceBlockTokens);
-  blockIds.forEach((id, block) => {
-    words.fill(id + 1, block * traceBlockTokens, (block + 1) * traceBlockTokens);
-  });
-  return {
-    id: String(index),
-    model: 'm',
-    session,
-    prompt: [new Uint8Array(words.buffer, 0, promptTokens * bytesPerToken)],
-    promptTokens,
-    tokens: words.subarray(0, promptTokens),
-    outputTokensMax: undefined,
-    stream: true,
-  };
+/** When its step ends, or, without one, a transfer that somebody waits for. */
+function dueSeconds({ step, model }: Place): number {
+  return step?.endSeconds ?? model.wakeSeconds;
 }
 
-function engineRequestOf(
-  { promptTokens, outputTokens, blockIds }: SimulatedRequest,
-  index: number,
-  traceBlockTokens: number,
-  blockSize: number,
-): EngineRequest {
-  const perTraceBlock = traceBlockTokens / blockSize;
-  const promptBlocks = Math.floor(promptTokens / blockSize);
-  return {
-    id: String(index),
-    promptTokens,
-    maxTokens: Math.max(1, outputTokens),
-    priority: 0,
-    arrivalSeconds: 0,
-    blockKey(block) {
-      if (block >= promptBlocks) return -(index * 65_536 + block) - 1;
-      const id = blockIds[Math.floor(block / perTraceBlock)] as number;
-      return id * perTraceBlock + (block % perTraceBlock);
-    },
-  };
-}
-
-/** The event that vLLM publishes for blocks of a prompt; blocks of the output get tokens of their own. */
-function storedEvent(
-  request: EngineRequest,
-  promptTokens: ArrayLike<number> | undefined,
-  first: number,
-  count: number,
-  blockSize: number,
-): BlockStoredEvent {
-  const hashes = Array.from({ length: count }, (_, i) => hashOf(request.blockKey(first + i)));
-  const tokenIds = Uint32Array.from({ length: count * blockSize }, (_, i) => {
-    const position = first * blockSize + i;
-    return promptTokens?.[position] ?? Number(request.id) + position;
-  });
-  return {
-    type: 'BlockStored',
-    blockHashes: hashes,
-    parentBlockHash: first === 0 ? undefined : hashOf(request.blockKey(first - 1)),
-    tokenIds,
-    blockSize,
-    loraId: undefined,
-    medium: 'GPU',
-    loraName: undefined,
-  };
-}
-
-/** Keys of output blocks are negative, hashes are not. */
-function hashOf(key: BlockKey): bigint {
-  return BigInt(key) + 2n ** 48n;
+function isSource(
+  requests: readonly SimulatedRequest[] | RequestSource,
+): requests is RequestSource {
+  return 'nextSeconds' in requests;
 }

@@ -2,6 +2,7 @@
 export { BlockCache } from './block-cache.ts';
 export { type ClosedLoopOptions, type ClosedLoopResult, closedLoop } from './closed-loop.ts';
 export {
+  type EngineFailure,
   type FleetEngineResult,
   type FleetSimulationOptions,
   type FleetSimulationResult,
@@ -10,6 +11,7 @@ export {
   simulateFleet,
 } from './fleet.ts';
 export { type FleetOptions, fleetOf, traceBlockTokens, withSessions } from './fleet-engines.ts';
+export type { FleetSample } from './fleet-series.ts';
 export {
   type HitPolicy,
   hitPolicies,

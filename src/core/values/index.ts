@@ -1,6 +1,7 @@
 // The values file: schema, defaults, presets, merging and checks. Pure: texts in, values out.
 export type { Catalogue } from './catalogue.ts';
 export { valuesJsonSchema } from './json-schema.ts';
+export { parseValues } from './parse.ts';
 export { defaultPreset, type Preset, presets } from './presets.ts';
 export { type Problem, problemLines, ValuesError } from './problem.ts';
 export { type ReadDocument, readDocument } from './read-document.ts';

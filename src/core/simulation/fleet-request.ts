@@ -1,0 +1,95 @@
+// A request of a trace in the words of the router, of an engine, and of the KV events between them.
+import type { EngineRequest } from '../engine/index.ts';
+import type { BlockKey } from '../kv/index.ts';
+import type { BlockStoredEvent } from '../protocol/index.ts';
+import type { RoutingRequest } from '../routing/index.ts';
+import type { WorkloadRequest } from '../workload/index.ts';
+
+/** Bytes of pseudo text per prompt token: one word, which is also the token's id. */
+const bytesPerToken = 4;
+
+/** The words of all blocks: each block is its id, over and over. */
+export function wordsOf({ blockIds }: WorkloadRequest, traceBlockTokens: number): Uint32Array {
+  const words = new Uint32Array(blockIds.length * traceBlockTokens);
+  blockIds.forEach((id, block) => {
+    words.fill(id + 1, block * traceBlockTokens, (block + 1) * traceBlockTokens);
+  });
+  return words;
+}
+
+/** The prompt as pseudo text and as tokens. */
+export function routingRequestOf(
+  { promptTokens, session }: WorkloadRequest,
+  index: number,
+  words: Uint32Array,
+): RoutingRequest {
+  return {
+    id: String(index),
+    model: 'm',
+    session,
+    prompt: [new Uint8Array(words.buffer, 0, promptTokens * bytesPerToken)],
+    promptTokens,
+    tokens: words.subarray(0, promptTokens),
+    outputTokensMax: undefined,
+    stream: true,
+  };
+}
+
+export function engineRequestOf(
+  { promptTokens, outputTokens, blockIds, coversAnswer }: WorkloadRequest,
+  index: number,
+  traceBlockTokens: number,
+  blockSize: number,
+): EngineRequest {
+  const perTraceBlock = traceBlockTokens / blockSize;
+  // A trace does not say what was answered, so an answer's blocks are nobody else's.
+  const knownBlocks = coversAnswer
+    ? Math.floor((promptTokens + outputTokens) / blockSize)
+    : Math.floor(promptTokens / blockSize);
+  return {
+    id: String(index),
+    promptTokens,
+    maxTokens: Math.max(1, outputTokens),
+    priority: 0,
+    arrivalSeconds: 0,
+    blockKey(block) {
+      if (block >= knownBlocks) return -(index * 65_536 + block) - 1;
+      const id = blockIds[Math.floor(block / perTraceBlock)] as number;
+      return id * perTraceBlock + (block % perTraceBlock);
+    },
+  };
+}
+
+/**
+ * The event that vLLM publishes for blocks of a request; tokens without a word are nobody else's.
+ *
+ * @param words Those of the request whose tokens are known.
+ */
+export function storedEvent(
+  request: EngineRequest,
+  words: ArrayLike<number> | undefined,
+  first: number,
+  count: number,
+  blockSize: number,
+): BlockStoredEvent {
+  const hashes = Array.from({ length: count }, (_, i) => hashOf(request.blockKey(first + i)));
+  const tokenIds = Uint32Array.from({ length: count * blockSize }, (_, i) => {
+    const position = first * blockSize + i;
+    return words?.[position] ?? Number(request.id) + position;
+  });
+  return {
+    type: 'BlockStored',
+    blockHashes: hashes,
+    parentBlockHash: first === 0 ? undefined : hashOf(request.blockKey(first - 1)),
+    tokenIds,
+    blockSize,
+    loraId: undefined,
+    medium: 'GPU',
+    loraName: undefined,
+  };
+}
+
+/** Keys of output blocks are negative, hashes are not. */
+export function hashOf(key: BlockKey): bigint {
+  return BigInt(key) + 2n ** 48n;
+}

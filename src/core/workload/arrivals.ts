@@ -1,0 +1,75 @@
+// When requests, or whole conversations, begin.
+import { type Random, randomExponential } from '../base/index.ts';
+import { randomGamma } from './draws.ts';
+
+/** Open loop: arrivals that do not wait for answers. `rate` is always the mean, per second. */
+export type ArrivalProcess =
+  | { readonly process: 'constant' | 'poisson'; readonly rate: number }
+  /** Gaps of shape `burstiness`, as `vllm bench serve --burstiness`: 1 is Poisson, below burstier. */
+  | { readonly process: 'gamma'; readonly rate: number; readonly burstiness: number }
+  /** Poisson while on, nothing while off; both last exponentially long, with these means. */
+  | {
+      readonly process: 'on-off';
+      readonly rate: number;
+      readonly onSeconds: number;
+      readonly offSeconds: number;
+    }
+  /** Poisson at rate · (1 + swing · sin(2π t / period)). */
+  | {
+      readonly process: 'diurnal';
+      readonly rate: number;
+      readonly swing: number;
+      readonly periodSeconds: number;
+    };
+
+/** Arrival times from 0 s on, without end, never going back. */
+export function* arrivalTimes(process: ArrivalProcess, random: Random): Generator<number, never> {
+  switch (process.process) {
+    case 'constant':
+      for (let i = 0; ; i++) yield i / process.rate;
+    case 'poisson':
+      return yield* renewalTimes(() => randomExponential(random, 1 / process.rate));
+    case 'gamma': {
+      const { rate, burstiness } = process;
+      return yield* renewalTimes(() => randomGamma(random, burstiness, 1 / (rate * burstiness)));
+    }
+    case 'on-off':
+      return yield* onOffTimes(process, random);
+    case 'diurnal':
+      return yield* diurnalTimes(process, random);
+  }
+}
+
+/** Independent gaps. */
+function* renewalTimes(gap: () => number): Generator<number, never> {
+  for (let at = gap(); ; at += gap()) yield at;
+}
+
+function* onOffTimes(
+  { rate, onSeconds, offSeconds }: Extract<ArrivalProcess, { process: 'on-off' }>,
+  random: Random,
+): Generator<number, never> {
+  const gap = onSeconds / (rate * (onSeconds + offSeconds));
+  for (let start = 0; ; ) {
+    const end = start + randomExponential(random, onSeconds);
+    for (let at = start; ; ) {
+      at += randomExponential(random, gap);
+      if (at >= end) break;
+      yield at;
+    }
+    start = end + randomExponential(random, offSeconds);
+  }
+}
+
+/** By thinning: of arrivals at the peak rate, each stays with the chance of its moment. */
+function* diurnalTimes(
+  { rate, swing, periodSeconds }: Extract<ArrivalProcess, { process: 'diurnal' }>,
+  random: Random,
+): Generator<number, never> {
+  const peak = 1 + swing;
+  for (let at = 0; ; ) {
+    at += randomExponential(random, 1 / (rate * peak));
+    const now = 1 + swing * Math.sin((2 * Math.PI * at) / periodSeconds);
+    if (random.next() * peak < now) yield at;
+  }
+}

@@ -1,0 +1,113 @@
+// Agents: a task is a chain of requests, each with all before it as its prompt and the result of a
+// tool behind it.
+import { z } from 'zod';
+import { type Random, randomExponential, randomInteger } from '../../base/index.ts';
+import { arrivalTimes } from '../arrivals.ts';
+import { drawLength, type Lengths } from '../lengths.ts';
+import type { PromptNode, PromptTree } from '../prompt-tree.ts';
+import type { Answer, Conversation, Turn } from '../source.ts';
+import { lengths, meaning, positive } from './fields.ts';
+import type { Kind } from './kind.ts';
+import { isClosed } from './scheduled.ts';
+
+interface Settings {
+  readonly roles: number;
+  readonly systemPrompt: Lengths;
+  readonly task: Lengths;
+  readonly steps: number;
+  readonly toolResult: Lengths;
+  readonly toolSeconds: number;
+  readonly answer: Lengths;
+}
+
+export const agents: Kind<Settings> = {
+  name: 'agents',
+  meaning:
+    'Agents: a task is a chain of requests, each with all before it as its prompt and the result of a tool behind it. Arrivals are of tasks.',
+  takesArrivals: true,
+  fields: {
+    roles: meaning(positive.default(1), 'Kinds of agent, drawn evenly.'),
+    systemPrompt: meaning(
+      lengths,
+      'Tokens of a role’s instructions and tools, which its tasks share.',
+    ),
+    task: meaning(lengths, 'Tokens of a task’s own first prompt.'),
+    steps: meaning(
+      z.number().min(1),
+      'Mean number of requests of a task, geometrically distributed.',
+    ),
+    toolResult: meaning(lengths, 'Tokens that a tool adds between two.'),
+    toolSeconds: meaning(
+      z.number().min(0).default(1),
+      'Mean time of a tool, exponentially distributed.',
+    ),
+    answer: meaning(lengths, 'Tokens of an answer.'),
+  },
+  *conversations(settings, { tree, random, arrivals }) {
+    if (arrivals === undefined) throw new Error('Agents need arrivals');
+    const systemTokens = Array.from({ length: settings.roles }, () =>
+      drawLength(settings.systemPrompt, random),
+    );
+    const system = () => {
+      const role = randomInteger(random, settings.roles);
+      return tree.extend(tree.root, systemTokens[role] as number, `role ${role}`);
+    };
+    if (isClosed(arrivals)) {
+      const { thinkSeconds } = arrivals;
+      for (let i = 0; i < arrivals.clients; i++) {
+        const turns = client({ settings, tree, random, system, thinkSeconds });
+        yield { startSeconds: 0, session: `client-${i}`, turns };
+      }
+      return;
+    }
+    let task = 0;
+    for (const startSeconds of arrivalTimes(arrivals, random)) {
+      const turns = oneTask({ settings, tree, random, startSeconds, system: system() });
+      yield { startSeconds, session: `task-${task++}`, turns };
+    }
+  },
+  offeredRate: ({ steps }, arrivals) =>
+    arrivals === undefined || isClosed(arrivals) ? undefined : arrivals.rate * steps,
+};
+
+interface Shared {
+  readonly settings: Settings;
+  readonly tree: PromptTree;
+  readonly random: Random;
+}
+
+/** One task after the other. */
+function* client(
+  options: Shared & { readonly system: () => PromptNode; readonly thinkSeconds: number },
+): Conversation {
+  for (let startSeconds = 0; ; ) {
+    const endSeconds = yield* taskTurns({ ...options, system: options.system(), startSeconds });
+    const { thinkSeconds, random } = options;
+    startSeconds = endSeconds + (thinkSeconds === 0 ? 0 : randomExponential(random, thinkSeconds));
+  }
+}
+
+function* oneTask(options: Task): Conversation {
+  yield* taskTurns(options);
+}
+
+interface Task extends Shared {
+  readonly system: PromptNode;
+  readonly startSeconds: number;
+}
+
+/** @returns When the task was done. */
+function* taskTurns(options: Task): Generator<Turn, number, Answer> {
+  const { settings, tree, random } = options;
+  let prompt = tree.extend(options.system, drawLength(settings.task, random));
+  let atSeconds = options.startSeconds;
+  for (;;) {
+    const answerTokens = drawLength(settings.answer, random);
+    const { answeredSeconds, text } = yield { atSeconds, prompt, answerTokens };
+    // A chain of mean length m ends after each request with chance 1 / m.
+    if (random.next() * settings.steps < 1) return answeredSeconds;
+    const { toolSeconds } = settings;
+    atSeconds = answeredSeconds + (toolSeconds === 0 ? 0 : randomExponential(random, toolSeconds));
+    prompt = tree.extend(text, drawLength(settings.toolResult, random));
+  }
+}

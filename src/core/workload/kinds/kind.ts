@@ -1,0 +1,36 @@
+// What a kind of workload is: its keys in the workload file, and the conversations that they mean.
+import type { z } from 'zod';
+import type { Random } from '../../base/index.ts';
+import type { ArrivalProcess } from '../arrivals.ts';
+import type { PromptTree } from '../prompt-tree.ts';
+import type { NewConversation } from '../source.ts';
+
+/** Closed loop: so many clients, each with one request at a time. */
+export interface Clients {
+  readonly clients: number;
+  /** Mean pause between an answer and the next request, exponentially distributed. */
+  readonly thinkSeconds: number;
+}
+
+/** What the conversations of a kind are made from. */
+export interface KindContext {
+  readonly tree: PromptTree;
+  readonly random: Random;
+  /** Undefined where the kind has its own. */
+  readonly arrivals: ArrivalProcess | Clients | undefined;
+}
+
+/** `S`: the checked keys of the kind. */
+export interface Kind<S> {
+  readonly name: string;
+  /** One sentence for the reference. */
+  readonly meaning: string;
+  readonly fields: z.ZodRawShape;
+  /** Whether `arrivals` says when it sends; else its own keys do. */
+  readonly takesArrivals: boolean;
+  /** Of `--requests`-less runs: how many requests make one whole pass; undefined if there is no end. */
+  requests?(settings: S): number | undefined;
+  conversations(settings: S, context: KindContext): Iterable<NewConversation>;
+  /** Requests a second that it means to send; undefined in a closed loop. */
+  offeredRate(settings: S, arrivals: ArrivalProcess | Clients | undefined): number | undefined;
+}

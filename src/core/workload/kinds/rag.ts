@@ -1,0 +1,74 @@
+// Retrieval: a system prompt, some documents of a corpus, and a question.
+import { z } from 'zod';
+import type { Random } from '../../base/index.ts';
+import { zipfRanks } from '../draws.ts';
+import { drawLength, type Lengths } from '../lengths.ts';
+import { lengths, meaning, positive, tokensOrNone } from './fields.ts';
+import type { Kind } from './kind.ts';
+import { arrivalRate, scheduled } from './scheduled.ts';
+
+interface Settings {
+  readonly documents: number;
+  readonly documentTokens: Lengths;
+  readonly perRequest: number;
+  readonly popularity: number;
+  readonly order: 'retrieved' | 'sorted';
+  readonly systemPrompt: number;
+  readonly question: Lengths;
+  readonly answer: Lengths;
+}
+
+export const rag: Kind<Settings> = {
+  name: 'rag',
+  meaning:
+    'Retrieval: a system prompt, documents drawn from a corpus, and a question. A document is only cached behind the same documents before it.',
+  takesArrivals: true,
+  fields: {
+    documents: meaning(positive, 'Documents of the corpus.'),
+    documentTokens: meaning(lengths, 'Tokens of a document.'),
+    perRequest: meaning(positive, 'Different documents in one prompt.'),
+    popularity: meaning(
+      z.number().min(0).default(1),
+      'Exponent of Zipf’s law by which documents are asked for; 0: all alike.',
+    ),
+    order: meaning(
+      z.enum(['retrieved', 'sorted']).default('retrieved'),
+      'Order in the prompt: as drawn, or the same documents always in the same order.',
+    ),
+    systemPrompt: meaning(tokensOrNone, 'Tokens that all prompts begin with.'),
+    question: meaning(lengths, 'Tokens of a question.'),
+    answer: meaning(lengths, 'Tokens of an answer.'),
+  },
+  conversations(settings, context) {
+    const { documents, documentTokens, perRequest, systemPrompt, question, answer } = settings;
+    const { tree, random } = context;
+    const system = systemPrompt > 0 ? tree.extend(tree.root, systemPrompt, 'system') : tree.root;
+    const tokens = Array.from({ length: documents }, () => drawLength(documentTokens, random));
+    const rank = zipfRanks(documents, settings.popularity);
+    return scheduled(context, () => {
+      const drawn = distinct(Math.min(perRequest, documents), rank, random);
+      if (settings.order === 'sorted') drawn.sort((a, b) => a - b);
+      const behind = drawn.reduce(
+        (node, document) => tree.extend(node, tokens[document] as number, `document ${document}`),
+        system,
+      );
+      return {
+        prompt: tree.extend(behind, drawLength(question, random)),
+        answerTokens: drawLength(answer, random),
+      };
+    });
+  },
+  offeredRate: (_settings, arrivals) => arrivalRate(arrivals),
+};
+
+const triesPerDraw = 100;
+
+function distinct(count: number, draw: (random: Random) => number, random: Random): number[] {
+  const drawn = new Set<number>();
+  for (let tries = 0; drawn.size < count && tries < triesPerDraw * count; tries++) {
+    drawn.add(draw(random));
+  }
+  // Under a steep law the rare ones hardly ever come: then the most popular that are left.
+  for (let rank = 0; drawn.size < count; rank++) drawn.add(rank);
+  return [...drawn];
+}

@@ -1,0 +1,56 @@
+// Kinds whose requests stand alone: each is sent when its time has come, or by the next free client.
+import { randomExponential } from '../../base/index.ts';
+import { type ArrivalProcess, arrivalTimes } from '../arrivals.ts';
+import type { PromptNode } from '../prompt-tree.ts';
+import type { Conversation, NewConversation } from '../source.ts';
+import type { Clients, KindContext } from './kind.ts';
+
+/** A prompt with the length of its answer. */
+export interface Draft {
+  readonly prompt: PromptNode;
+  readonly answerTokens: number;
+  /** The client's name; one for each request unless given. */
+  readonly session?: string;
+}
+
+/** Sends what `draft` gives, request by request, by the arrivals or by the clients. */
+export function* scheduled(
+  { arrivals, random }: KindContext,
+  draft: (number: number) => Draft,
+): Generator<NewConversation> {
+  if (arrivals === undefined) throw new Error('This kind needs arrivals');
+  let count = 0;
+  if (isClosed(arrivals)) {
+    const { clients, thinkSeconds } = arrivals;
+    const client = function* (startSeconds: number): Conversation {
+      for (let atSeconds = startSeconds; ; ) {
+        const { prompt, answerTokens } = draft(count++);
+        const { answeredSeconds } = yield { atSeconds, prompt, answerTokens };
+        const pause = thinkSeconds === 0 ? 0 : randomExponential(random, thinkSeconds);
+        atSeconds = answeredSeconds + pause;
+      }
+    };
+    for (let i = 0; i < clients; i++) {
+      yield { startSeconds: 0, session: `client-${i}`, turns: client(0) };
+    }
+    return;
+  }
+  const alone = function* (atSeconds: number, { prompt, answerTokens }: Draft): Conversation {
+    yield { atSeconds, prompt, answerTokens };
+  };
+  for (const startSeconds of arrivalTimes(arrivals, random)) {
+    const drafted = draft(count);
+    const session = drafted.session ?? `request-${count}`;
+    count++;
+    yield { startSeconds, session, turns: alone(startSeconds, drafted) };
+  }
+}
+
+export function isClosed(arrivals: ArrivalProcess | Clients): arrivals is Clients {
+  return 'clients' in arrivals;
+}
+
+/** The rate of arrivals that carry one request each. */
+export function arrivalRate(arrivals: ArrivalProcess | Clients | undefined): number | undefined {
+  return arrivals === undefined || isClosed(arrivals) ? undefined : arrivals.rate;
+}

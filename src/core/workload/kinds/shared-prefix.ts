@@ -1,0 +1,74 @@
+// Groups of questions, each group behind a system prompt of its own: the workload of inference-perf's
+// shared_prefix and of the llm-d guides.
+import { z } from 'zod';
+import { type Random, randomInteger } from '../../base/index.ts';
+import { drawLength, type Lengths } from '../lengths.ts';
+import { lengths, meaning, positive } from './fields.ts';
+import type { Kind } from './kind.ts';
+import { arrivalRate, scheduled } from './scheduled.ts';
+
+interface Settings {
+  readonly groups: number;
+  readonly promptsPerGroup: number;
+  readonly systemPrompt: Lengths;
+  readonly question: Lengths;
+  readonly answer: Lengths;
+  readonly order: 'shuffled' | 'by-group';
+}
+
+export const sharedPrefix: Kind<Settings> = {
+  name: 'shared-prefix',
+  meaning:
+    'Groups of questions, each group behind a system prompt of its own. Each question is asked once before any is asked again.',
+  takesArrivals: true,
+  fields: {
+    groups: meaning(positive, 'Different system prompts.'),
+    promptsPerGroup: meaning(positive, 'Different questions to each.'),
+    systemPrompt: meaning(lengths, 'Tokens of a system prompt.'),
+    question: meaning(lengths, 'Tokens of a question.'),
+    answer: meaning(lengths, 'Tokens of an answer.'),
+    order: meaning(
+      z.enum(['shuffled', 'by-group']).default('shuffled'),
+      'Order of the questions: drawn anew for each pass, or group after group.',
+    ),
+  },
+  requests: ({ groups, promptsPerGroup }) => groups * promptsPerGroup,
+  conversations(settings, context) {
+    const { groups, promptsPerGroup, systemPrompt, question, answer } = settings;
+    const { tree, random } = context;
+    const systemTokens = Array.from({ length: groups }, () => drawLength(systemPrompt, random));
+    const questionTokens = new Map<number, number>();
+    const passes = passesOf(groups * promptsPerGroup, settings.order === 'shuffled', random);
+    return scheduled(context, () => {
+      const number = passes.next().value;
+      const group = Math.floor(number / promptsPerGroup);
+      const system = tree.extend(tree.root, systemTokens[group] as number, `system ${group}`);
+      const tokens = questionTokens.get(number) ?? drawLength(question, random);
+      questionTokens.set(number, tokens);
+      return {
+        prompt: tree.extend(system, tokens, `question ${number}`),
+        answerTokens: drawLength(answer, random),
+      };
+    });
+  },
+  offeredRate: (_settings, arrivals) => arrivalRate(arrivals),
+};
+
+/** Numbers below `count`, each once, then all again, without end. */
+function* passesOf(count: number, isShuffled: boolean, random: Random): Generator<number, never> {
+  const numbers = Array.from({ length: count }, (_, i) => i);
+  for (;;) {
+    if (isShuffled) shuffle(numbers, random);
+    yield* numbers;
+  }
+}
+
+/** Fisher and Yates. */
+function shuffle(numbers: number[], random: Random): void {
+  for (let i = numbers.length - 1; i > 0; i--) {
+    const other = randomInteger(random, i + 1);
+    const kept = numbers[i] as number;
+    numbers[i] = numbers[other] as number;
+    numbers[other] = kept;
+  }
+}

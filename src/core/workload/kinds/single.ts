@@ -1,0 +1,28 @@
+// Requests that have nothing in common: no prefix is shared.
+import { drawLength, type Lengths } from '../lengths.ts';
+import { lengths, meaning } from './fields.ts';
+import type { Kind } from './kind.ts';
+import { arrivalRate, scheduled } from './scheduled.ts';
+
+interface Settings {
+  readonly prompt: Lengths;
+  readonly answer: Lengths;
+}
+
+export const single: Kind<Settings> = {
+  name: 'single',
+  meaning: 'Requests that have nothing in common: no prefix is shared.',
+  takesArrivals: true,
+  fields: {
+    prompt: meaning(lengths, 'Tokens of a prompt.'),
+    answer: meaning(lengths, 'Tokens of an answer.'),
+  },
+  conversations({ prompt, answer }, context) {
+    const { tree, random } = context;
+    return scheduled(context, () => ({
+      prompt: tree.extend(tree.root, drawLength(prompt, random)),
+      answerTokens: drawLength(answer, random),
+    }));
+  },
+  offeredRate: (_settings, arrivals) => arrivalRate(arrivals),
+};

@@ -1,0 +1,110 @@
+// The workload file: YAML whose keys are those of its kind, checked one by one, with a sentence and
+// a line for each that is wrong.
+import { z } from 'zod';
+import { parseValues, readDocument, toPlain, ValuesError } from '../values/index.ts';
+import type { ArrivalProcess } from './arrivals.ts';
+import { aboveZero, meaning, positive } from './kinds/fields.ts';
+import type { Clients } from './kinds/kind.ts';
+import { type Workload, workloadKinds } from './workload.ts';
+
+/** Keys that every kind has. */
+export const commonFields = {
+  requests: meaning(
+    positive.optional(),
+    'No request is sent after so many. shared-prefix: one pass, unless seconds is given.',
+  ),
+  seconds: meaning(aboveZero.optional(), 'No request is sent from then on.'),
+};
+
+const rate = meaning(aboveZero, 'Mean arrivals a second.');
+
+/** Keys below `arrivals`, by process; `clients` is the closed loop. */
+export const arrivalFields: Readonly<Record<ArrivalProcess['process'] | 'clients', z.ZodRawShape>> =
+  {
+    constant: { rate },
+    poisson: { rate },
+    gamma: {
+      rate,
+      burstiness: meaning(
+        aboveZero,
+        'Shape of the gaps, as for vllm bench serve: 1 is Poisson, below 1 burstier.',
+      ),
+    },
+    'on-off': {
+      rate,
+      onSeconds: meaning(aboveZero, 'Mean length of a burst.'),
+      offSeconds: meaning(z.number().min(0), 'Mean length of a silence.'),
+    },
+    diurnal: {
+      rate,
+      swing: meaning(
+        z.number().min(0).max(1),
+        'Peak over the mean, less 1: the rate is rate · (1 + swing · sin).',
+      ),
+      periodSeconds: meaning(aboveZero, 'Length of a day.'),
+    },
+    clients: {
+      clients: meaning(
+        positive,
+        'Closed loop: so many clients, each with one request at a time, in place of a process.',
+      ),
+      thinkSeconds: meaning(
+        z.number().min(0).default(0),
+        'Mean pause after an answer, exponentially distributed.',
+      ),
+    },
+  };
+
+/**
+ * Reads a workload file. Lengths may still name traces: see `TracedLengths`.
+ *
+ * @param source The file's name, for errors.
+ * @throws {ValuesError} With a line for each problem: file, line, key, what is allowed.
+ * @example parseWorkload('kind: single\nprompt: 500\nanswer: 100\nrequests: 9\narrivals: { clients: 2 }', 'w.yaml');
+ */
+export function parseWorkload(text: string, source: string): Workload {
+  const { tree, problems } = parseValues(text, source);
+  if (problems.length > 0) throw new ValuesError(problems);
+  const schema = schemaOf(toPlain(tree) as Readonly<Record<string, unknown>>);
+  const { value } = readDocument(schema, text, source);
+  const { kind: name, requests, seconds, arrivals, ...settings } = value as FileContents;
+  const kind = workloadKinds.get(name);
+  const isEndless = requests === undefined && seconds === undefined;
+  if (isEndless && kind?.requests?.(settings) === undefined) {
+    const sentence = `a workload of kind ${name} has no end; give requests or seconds`;
+    throw new ValuesError([{ place: tree.place, sentence }]);
+  }
+  return { kind: name, settings, arrivals, requests, seconds };
+}
+
+interface FileContents {
+  readonly kind: string;
+  readonly requests?: number;
+  readonly seconds?: number;
+  readonly arrivals?: ArrivalProcess | Clients;
+  readonly [key: string]: unknown;
+}
+
+/** The schema that the file means to follow: errors then speak of its own kind and process alone. */
+function schemaOf(plain: Readonly<Record<string, unknown>>): z.ZodType {
+  const kind = workloadKinds.get(String(plain['kind']));
+  if (kind === undefined) {
+    return z.looseObject({ kind: z.enum([...workloadKinds.keys()] as [string, ...string[]]) });
+  }
+  return z.strictObject({
+    kind: z.literal(kind.name),
+    ...commonFields,
+    ...kind.fields,
+    ...(kind.takesArrivals ? { arrivals: arrivalsSchema(plain['arrivals']) } : {}),
+  });
+}
+
+function arrivalsSchema(written: unknown): z.ZodType {
+  const given = (typeof written === 'object' ? written : {}) as Record<string, unknown>;
+  if (given !== null && 'clients' in given) return z.strictObject(arrivalFields.clients);
+  const { clients: _, ...processes } = arrivalFields;
+  const names = Object.keys(processes) as (keyof typeof processes)[];
+  const name = names.find((process) => process === given?.['process']);
+  if (name === undefined) return z.looseObject({ process: z.enum(names) });
+  return z.strictObject({ process: z.literal(name), ...processes[name] });
+}
