@@ -23,20 +23,20 @@ export type ArrivalProcess =
     };
 
 /** Arrival times from 0 s on, without end, never going back. */
-export function* arrivalTimes(process: ArrivalProcess, random: Random): Generator<number, never> {
-  switch (process.process) {
+export function* arrivalTimes(law: ArrivalProcess, random: Random): Generator<number, never> {
+  switch (law.process) {
     case 'constant':
-      for (let i = 0; ; i++) yield i / process.rate;
+      for (let i = 0; ; i++) yield i / law.rate;
     case 'poisson':
-      return yield* renewalTimes(() => randomExponential(random, 1 / process.rate));
+      return yield* renewalTimes(() => randomExponential(random, 1 / law.rate));
     case 'gamma': {
-      const { rate, burstiness } = process;
+      const { rate, burstiness } = law;
       return yield* renewalTimes(() => randomGamma(random, burstiness, 1 / (rate * burstiness)));
     }
     case 'on-off':
-      return yield* onOffTimes(process, random);
+      return yield* onOffTimes(law, random);
     case 'diurnal':
-      return yield* diurnalTimes(process, random);
+      return yield* diurnalTimes(law, random);
   }
 }
 

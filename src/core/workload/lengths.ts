@@ -55,10 +55,3 @@ export function fitLengths(values: readonly number[]): { readonly quantiles: rea
   });
   return { quantiles };
 }
-
-/** The longest that `drawLength` may give; undefined where there is no such limit. */
-export function longestOf(lengths: Lengths): number | undefined {
-  if (typeof lengths === 'number') return lengths;
-  if ('to' in lengths) return lengths.to;
-  return 'quantiles' in lengths ? lengths.quantiles.at(-1) : undefined;
-}

@@ -46,7 +46,7 @@ export const arrivalFields: Readonly<Record<ArrivalProcess['process'] | 'clients
     clients: {
       clients: meaning(
         positive,
-        'Closed loop: so many clients, each with one request at a time, in place of a process.',
+        'Closed loop: so many clients, each with one request at a time; then without process and rate.',
       ),
       thinkSeconds: meaning(
         z.number().min(0).default(0),
