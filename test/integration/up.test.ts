@@ -67,6 +67,32 @@ test('an engine that dies is started again, and Ctrl-C leaves nothing behind', a
   assert.match(await readFile(join(directory, 'qwen3-8b-1.log'), 'utf8'), /emulation of vLLM/);
 });
 
+test('engines that share a process are told apart, and start again together', async (context) => {
+  const shared = ['--set', 'spillway.engineProcesses=shared'];
+  const up = await UpProcess.start(['--engines', '3', '--json', ...shared]);
+  context.after(() => up.end('SIGKILL'));
+  await up.ready();
+  const names = [1, 2, 3].map((i) => `qwen3-8b-${i}`);
+  const victim = up.pids.get('qwen3-8b-1') ?? 0;
+  assert.deepEqual(
+    names.map((name) => up.pids.get(name)),
+    [victim, victim, victim],
+  );
+  const live = async () => {
+    const response = await fetch(`${up.url}/debug/router`);
+    const { engines } = (await response.json()) as { engines: { url: string; state: string }[] };
+    return new Set(engines.filter(({ state }) => state === 'live').map(({ url }) => url)).size;
+  };
+  assert.equal(await live(), 3);
+  process.kill(victim, 'SIGKILL');
+  await up.until(() => {
+    const states = names.map((name) => up.events.findLast((event) => event.name === name)?.state);
+    return up.pids.get('qwen3-8b-3') !== victim && states.every((state) => state === 'ready');
+  });
+  await up.until(async () => (await live()) === 3);
+  assert.equal(await up.end('SIGINT'), 0);
+});
+
 test('when up is killed with SIGKILL its children end by themselves', async () => {
   const up = await UpProcess.start(['--engines', '1', '--json']);
   await up.ready();

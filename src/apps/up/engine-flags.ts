@@ -10,14 +10,19 @@ export interface EnginePorts {
   readonly kvReplay: number;
 }
 
-/** Arguments of `spillway engine` for one embedded engine. */
-export function embeddedEngineFlags(spec: ModelSpec, ports: EnginePorts): string[] {
+/**
+ * Arguments of `spillway engine` for one embedded engine, or for several in one process.
+ *
+ * @param ports Those of the first; the next have the ports above.
+ */
+export function embeddedEngineFlags(spec: ModelSpec, ports: EnginePorts, count = 1): string[] {
   return [
     ...flag('--model', spec.modelURL),
     '--host',
     '127.0.0.1',
     '--port',
     String(ports.http),
+    ...(count > 1 ? ['--count', String(count)] : []),
     ...flag('--gpu', spec.gpu),
     ...flag('--profile', spec.profile),
     ...flag('--time-scale', spec.timeScale),

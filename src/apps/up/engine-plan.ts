@@ -45,6 +45,25 @@ export function planEngines(values: Values): EnginePlan[] {
   return engines;
 }
 
+/** Engines that are started in one process; what differs between them counts up from the first. */
+export type ProcessGroup = readonly [LocalEngine, ...LocalEngine[]];
+
+/** The processes that the engines need, in their order: one each, or one per entry of the file. */
+export function processGroups(values: Values, engines: readonly EnginePlan[]): ProcessGroup[] {
+  const groups: [LocalEngine, ...LocalEngine[]][] = [];
+  for (const engine of engines) {
+    if (engine.kind === 'url') continue;
+    const last = groups.at(-1);
+    const joins =
+      values.spillway.engineProcesses === 'shared' &&
+      engine.kind === 'embedded' &&
+      last?.[0].spec === engine.spec;
+    if (joins) last.push(engine);
+    else groups.push([engine]);
+  }
+  return groups;
+}
+
 /** The model's name to clients: as the last --served-model-name says, else modelURL, else name. */
 export function servedModel(spec: ModelSpec): string {
   const args = spec.vllmConfig?.extraArgs ?? [];

@@ -4,14 +4,14 @@ import { InputError, SpillwayError } from '../../core/base/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import {
   assertPortFree,
-  freePorts,
+  freePortRuns,
   probe,
   Service,
   type ServiceSpec,
 } from '../../io/processes/index.ts';
 import { engineEnvironment } from './engine-environment.ts';
 import { type EnginePorts, embeddedEngineFlags, vllmFlags } from './engine-flags.ts';
-import { type EnginePlan, type LocalEngine, planEngines } from './engine-plan.ts';
+import { type EnginePlan, type ProcessGroup, planEngines, processGroups } from './engine-plan.ts';
 import { type Backend, routerFlags } from './router-flags.ts';
 import type { ProcessSnapshot, RouterSnapshot, StackSnapshot } from './snapshot.ts';
 
@@ -84,18 +84,18 @@ export class Stack {
         hooks.onLine(service.spec.name, line),
       onState: (service: Service, _state: unknown, detail: string) => {
         this.#details.set(service.spec.name, detail);
-        const process = this.#processes().find(({ name }) => name === service.spec.name);
-        if (process) hooks.onState(process);
+        for (const process of this.#processesOf(service)) hooks.onState(process);
       },
     };
+    const services = new Map<EnginePlan, Service>();
+    for (const group of processGroups(values, engines)) {
+      const ports0 = ports[engines.indexOf(group[0])];
+      if (ports0 === undefined) continue;
+      const service = new Service(engineService(options, group, ports0), serviceHooks);
+      for (const engine of group) services.set(engine, service);
+    }
     this.members = engines.map((engine, index) => {
-      const backend = backends[index] as Backend;
-      const port = ports[index];
-      const service =
-        engine.kind === 'url' || port === undefined
-          ? undefined
-          : new Service(engineService(options, engine, port), serviceHooks);
-      return { engine, backend, service };
+      return { engine, backend: backends[index] as Backend, service: services.get(engine) };
     });
     const [command, ...first] = self;
     this.#router = new Service(
@@ -154,19 +154,33 @@ export class Stack {
   }
 
   #engineServices(): Service[] {
-    return this.members.flatMap(({ service }) => (service ? [service] : []));
+    return [...new Set(this.members.flatMap(({ service }) => (service ? [service] : [])))];
   }
 
+  /** Engines that share a process have an entry each. */
   #processes(): ProcessSnapshot[] {
-    const engines = this.members.map(({ engine, backend, service }) => ({
+    const router = { name: 'router', kind: 'router', url: this.url, model: undefined } as const;
+    return [
+      ...this.members.map((member) => this.#engine(member)),
+      { ...router, ...this.#stateOf(this.#router) },
+    ];
+  }
+
+  #processesOf(service: Service): ProcessSnapshot[] {
+    if (service === this.#router) return this.#processes().slice(-1);
+    return this.members
+      .filter((member) => member.service === service)
+      .map((member) => this.#engine(member));
+  }
+
+  #engine({ engine, backend, service }: Member): ProcessSnapshot {
+    return {
       name: backend.name,
       kind: engine.kind,
       url: backend.url,
       model: backend.model,
       ...this.#stateOf(service),
-    }));
-    const router = { name: 'router', kind: 'router', url: this.url, model: undefined } as const;
-    return [...engines, { ...router, ...this.#stateOf(this.#router) }];
+    };
   }
 
   #stateOf(service: Service | undefined) {
@@ -179,20 +193,23 @@ export class Stack {
   }
 }
 
+/** @param ports Those of the group's first engine. */
 function engineService(
   options: StackOptions,
-  engine: LocalEngine,
+  group: ProcessGroup,
   ports: EnginePorts,
 ): ServiceSpec {
   const { values, self, environment } = options;
-  const healthUrl = `http://127.0.0.1:${ports.http}/health`;
+  const [engine] = group;
+  // The last to listen.
+  const healthUrl = `http://127.0.0.1:${ports.http + group.length - 1}/health`;
   const env = engineEnvironment(values, engine.spec, environment);
   if (engine.kind === 'embedded') {
     const [command, ...first] = self;
     return {
-      name: engine.name,
+      name: group.length === 1 ? engine.name : engine.spec.name,
       command,
-      args: [...first, 'engine', ...embeddedEngineFlags(engine.spec, ports)],
+      args: [...first, 'engine', ...embeddedEngineFlags(engine.spec, ports, group.length)],
       env,
       lifeline: 'pipe',
       healthUrl,
@@ -222,16 +239,18 @@ async function choosePorts(
   engines: readonly EnginePlan[],
 ): Promise<(EnginePorts | undefined)[]> {
   const first = values.spillway.enginePort;
-  const local = engines.filter(({ kind }) => kind !== 'url').length;
-  const free = await freePorts(local * 3);
-  let used = 0;
-  const chosen = engines.map((engine) => {
-    if (engine.kind === 'url') return undefined;
-    const [http = 0, kvEvents = 0, kvReplay = 0] = free.slice(used * 3, used * 3 + 3);
-    const wanted = first === 0 ? http : first + used;
-    used += 1;
-    return { http: wanted, kvEvents, kvReplay };
-  });
+  const groups = processGroups(values, engines);
+  // Engines of one process have consecutive ports: their own, those of KV events, those of replay.
+  const runs = await freePortRuns(groups.flatMap(({ length }) => [length, length, length]));
+  const portsOf = new Map<EnginePlan, EnginePorts>();
+  for (const [i, group] of groups.entries()) {
+    const [http = 0, kvEvents = 0, kvReplay = 0] = runs.slice(i * 3, i * 3 + 3);
+    for (const [k, engine] of group.entries()) {
+      const wanted = first === 0 ? http + k : first + portsOf.size;
+      portsOf.set(engine, { http: wanted, kvEvents: kvEvents + k, kvReplay: kvReplay + k });
+    }
+  }
+  const chosen = engines.map((engine) => portsOf.get(engine));
   if (first !== 0) {
     for (const ports of chosen) {
       if (ports) await assertPortFree('127.0.0.1', ports.http, '--set spillway.enginePort=…');

@@ -227,6 +227,11 @@ export const spillway = section({
     'Port of the first engine that "spillway up" starts; the next get the ports above it. ' +
       '0: any free ports.',
   ),
+  engineProcesses: ours(
+    z.enum(['each', 'shared']).default('each'),
+    'Whether each embedded engine is a process, or those of one entry of modelSpec share one: that ' +
+      'takes little more memory for many engines than for one, but a crash takes them all.',
+  ),
   vllmCommand: ours(
     z.array(z.string().min(1)).min(1).default(['vllm', 'serve']),
     'Program and first arguments that start vLLM for entries of kind vllm. If the last is not ' +

@@ -3,7 +3,7 @@ export { Child, type ChildExit, type ChildSpec, type OutputStream } from './chil
 export { delay } from './delay.ts';
 export { ChildError } from './errors.ts';
 export { watchLifeline } from './lifeline.ts';
-export { assertPortFree, freePorts } from './ports.ts';
+export { assertPortFree, freePortRuns, freePorts } from './ports.ts';
 export { type ProbeAnswer, probe } from './probe.ts';
 export { Service, type ServiceHooks, type ServiceSpec, type ServiceState } from './service.ts';
 export { type StopSignals, watchStopSignals } from './stop-signals.ts';

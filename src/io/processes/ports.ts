@@ -2,6 +2,9 @@
 import { createServer, type Server } from 'node:net';
 import { InputError } from '../../core/base/index.ts';
 
+/** The kernel gives ports at random: where few are taken, the first try mostly does. */
+const runAttemptsMax = 50;
+
 /** Distinct loopback ports that are free now, given by the kernel. */
 export async function freePorts(count: number): Promise<number[]> {
   // All are held open until the last is known, so that none is given twice.
@@ -9,6 +12,44 @@ export async function freePorts(count: number): Promise<number[]> {
   const ports = servers.map((server) => (server.address() as { port: number }).port);
   await Promise.all(servers.map(close));
   return ports;
+}
+
+/**
+ * The first ports of runs of consecutive loopback ports that are free now and do not overlap.
+ *
+ * @param lengths How many ports each run has.
+ * @throws {InputError} If no such run is found in some tries.
+ */
+export async function freePortRuns(lengths: readonly number[]): Promise<number[]> {
+  const held: Server[] = [];
+  try {
+    const runs: number[] = [];
+    for (const length of lengths) {
+      const run = await holdRun(length);
+      held.push(...run);
+      runs.push((run[0]?.address() as { port: number }).port);
+    }
+    return runs;
+  } finally {
+    await Promise.all(held.map(close));
+  }
+}
+
+async function holdRun(length: number): Promise<Server[]> {
+  for (let attempt = 0; attempt < runAttemptsMax; attempt++) {
+    const run = [await listen(0, '127.0.0.1')];
+    const first = (run[0]?.address() as { port: number }).port;
+    try {
+      while (run.length < length) run.push(await listen(first + run.length, '127.0.0.1'));
+      return run;
+    } catch {
+      // One of them is taken, or past the last: elsewhere.
+      await Promise.all(run.map(close));
+    }
+  }
+  throw new InputError(
+    `there are no ${length} free ports in a row on 127.0.0.1: ask for fewer engines, or choose the ports with --set spillway.enginePort=….`,
+  );
 }
 
 /**

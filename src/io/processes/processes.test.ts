@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { restartDelayMs } from './backoff.ts';
-import { assertPortFree, Child, type ChildSpec, freePorts } from './index.ts';
+import { assertPortFree, Child, type ChildSpec, freePortRuns, freePorts } from './index.ts';
 import { LineSplitter, lineCharactersMax } from './line-splitter.ts';
 
 test('restarts wait 250 ms, then twice as long each time, and never above 30 s', () => {
@@ -71,6 +71,13 @@ test('a child that ignores SIGTERM is killed after the grace', async () => {
   while (lines.length === 0) await new Promise(setImmediate);
   assert.equal((await child.stop(100)).signal, 'SIGKILL');
   assert.deepEqual(lines, ['up', 'no']);
+});
+
+test('runs of free ports do not overlap, and each port of them can be listened on', async () => {
+  const runs = await freePortRuns([3, 1, 3]);
+  const ports = runs.flatMap((first, i) => (i === 1 ? [first] : [first, first + 1, first + 2]));
+  assert.equal(new Set(ports).size, 7);
+  for (const port of ports) await assertPortFree('127.0.0.1', port, '--port');
 });
 
 test('free ports are distinct and can be listened on', async () => {
