@@ -33,6 +33,10 @@ export class ChatTemplate {
   /** @throws {InputError} If the template refuses the messages, in the template's own words. */
   render(messages: readonly TemplateMessage[], options: ChatTemplateOptions = {}): string {
     let text: string;
+    // Templates ask for variables that are not there, and each such question throws within the
+    // library: with stack traces that was a third of the rendering.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     try {
       text = this.#template.render({
         ...this.#specialTokens,
@@ -45,6 +49,8 @@ export class ChatTemplate {
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new InputError(reason, { cause });
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
     }
     return options.continueFinalMessage ? cutAfterFinalMessage(text, messages) : text;
   }

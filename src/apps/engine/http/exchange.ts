@@ -20,6 +20,8 @@ export class Exchange {
   parameters: Readonly<Record<string, string>> = {};
   /** What goes wrong with the stream of this answer, if anything. */
   streamFault: StreamFault | undefined;
+  /** Events that go out when the program that runs now has ended. */
+  #unsent = '';
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request;
@@ -94,35 +96,61 @@ export class Exchange {
     this.response.flushHeaders();
   }
 
-  /** Sends events of a stream; those of one call go in one piece. */
+  /**
+   * Sends events of a stream; those of one call go in one piece. Steps that are played in one go
+   * send theirs together: at a time scale above 1 that is half of the cost of a token.
+   */
   write(events: string): void {
     if (this.streamFault) this.streamFault.write(events);
-    else this.response.write(events);
+    else {
+      if (this.#unsent === '') process.nextTick(() => this.#flush());
+      this.#unsent += events;
+    }
   }
 
   /** Sends the last events and ends the stream. */
   end(events: string): void {
     if (this.streamFault) this.streamFault.end(events);
-    else this.response.end(events);
+    else {
+      this.response.end(this.#unsent + events);
+      this.#unsent = '';
+    }
   }
 
-  async #read(): Promise<Buffer> {
+  #flush(): void {
+    if (this.#unsent !== '') this.response.write(this.#unsent);
+    this.#unsent = '';
+  }
+
+  /** By events: the stream's iterator costs a tenth of a short request. */
+  #read(): Promise<Buffer> {
+    const { request } = this;
     const parts: Buffer[] = [];
     let length = 0;
-    for await (const part of this.request) {
-      length += part.length;
-      if (length > bodyBytesMax) {
-        throw new ApiError(413, 'Request Entity Too Large', 'The request body is too large.');
-      }
-      parts.push(part);
-    }
-    return Buffer.concat(parts);
+    return new Promise((resolve, reject) => {
+      const take = (part: Buffer): void => {
+        length += part.length;
+        if (length <= bodyBytesMax) {
+          parts.push(part);
+          return;
+        }
+        // What still comes is thrown away by the server once the answer is out.
+        request.off('data', take);
+        parts.length = 0;
+        reject(new ApiError(413, 'Request Entity Too Large', 'The request body is too large.'));
+      };
+      request.on('data', take);
+      request.on('end', () => resolve(Buffer.concat(parts)));
+      request.on('error', reject);
+    });
   }
 }
 
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+
 function decodeUtf8(bytes: Buffer): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return strictUtf8.decode(bytes);
   } catch {
     throw new FrameworkError(400, 'There was an error parsing the body');
   }
