@@ -9,7 +9,7 @@ const runAttemptsMax = 50;
 export async function freePorts(count: number): Promise<number[]> {
   // All are held open until the last is known, so that none is given twice.
   const servers = await Promise.all(Array.from({ length: count }, () => listen(0, '127.0.0.1')));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  const ports = servers.map(portOf);
   await Promise.all(servers.map(close));
   return ports;
 }
@@ -27,7 +27,7 @@ export async function freePortRuns(lengths: readonly number[]): Promise<number[]
     for (const length of lengths) {
       const run = await holdRun(length);
       held.push(...run);
-      runs.push((run[0]?.address() as { port: number }).port);
+      runs.push(portOf(run[0]));
     }
     return runs;
   } finally {
@@ -35,10 +35,10 @@ export async function freePortRuns(lengths: readonly number[]): Promise<number[]
   }
 }
 
-async function holdRun(length: number): Promise<Server[]> {
+async function holdRun(length: number): Promise<readonly [Server, ...Server[]]> {
   for (let attempt = 0; attempt < runAttemptsMax; attempt++) {
-    const run = [await listen(0, '127.0.0.1')];
-    const first = (run[0]?.address() as { port: number }).port;
+    const run: [Server, ...Server[]] = [await listen(0, '127.0.0.1')];
+    const first = portOf(run[0]);
     try {
       while (run.length < length) run.push(await listen(first + run.length, '127.0.0.1'));
       return run;
@@ -88,6 +88,10 @@ function listen(port: number, host: string): Promise<Server> {
     server.once('error', reject);
     server.listen({ port, host, exclusive: true }, () => resolve(server));
   });
+}
+
+function portOf(server: Server): number {
+  return (server.address() as { port: number }).port;
 }
 
 function close(server: Server): Promise<void> {

@@ -1,0 +1,220 @@
+// The measurements: start, memory, throughput without a clock, and 200 streams with one.
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { LoadOptions, LoadResult } from './load.ts';
+import { call, chat, PinnedProcess } from './pinned.ts';
+import type { Subject } from './subjects.ts';
+
+const execFileDone = promisify(execFile);
+const engineCpu = 0;
+const clientCpu = 1;
+const warmUpSeconds = 2;
+/** What is started in haste settles within this time: caches are written, garbage is collected. */
+const settleMs = 1500;
+const pacedStreams = 200;
+const pacedTokens = 5000;
+
+export interface StartSample {
+  readonly readyMs: number;
+  /** Until the first answer to a chat was whole. */
+  readonly answeredMs: number;
+  readonly cpuMs: number;
+  readonly residentMb: number;
+  readonly anonymousMb: number;
+}
+
+/** @param isFirst With empty caches, as after an installation. */
+export async function measureStart(
+  command: readonly string[],
+  port: number,
+  isFirst = false,
+): Promise<StartSample> {
+  const caches = isFirst ? mkdtempSync(join(tmpdir(), 'bench-engine-')) : undefined;
+  const engine = new PinnedProcess(engineCpu, [...command, '--port', `${port}`], {
+    ...(caches && { SPILLWAY_CACHE_DIR: caches, NODE_COMPILE_CACHE: caches }),
+  });
+  try {
+    const readyMs = await engine.ready(port);
+    const cpuMs = engine.cpuSeconds() * 1000;
+    await sleep(settleMs);
+    const { resident, anonymous } = engine.memoryMb();
+    // Asked at once, on another start, for the time; after a rest the memory is that of an idle one.
+    const asked = await askAtOnce(command, port + 1, caches);
+    return {
+      ...{ readyMs, answeredMs: asked, cpuMs },
+      ...{ residentMb: resident, anonymousMb: anonymous },
+    };
+  } finally {
+    await engine.end();
+    if (caches) rmSync(caches, { recursive: true, force: true });
+  }
+}
+
+async function askAtOnce(
+  command: readonly string[],
+  port: number,
+  caches: string | undefined,
+): Promise<number> {
+  if (caches) return Number.NaN;
+  const engine = new PinnedProcess(engineCpu, [...command, '--port', `${port}`]);
+  try {
+    await engine.ready(port);
+    await chat(port, 1);
+    return engine.sinceStartMs;
+  } finally {
+    await engine.end();
+  }
+}
+
+export interface SizeSample {
+  readonly count: number;
+  readonly readyMs: number;
+  readonly residentMb: number;
+  /** After each engine has answered a chat. */
+  readonly usedMb: number;
+}
+
+/** `count` engines in one process. */
+export async function measureSize(
+  command: readonly string[],
+  port: number,
+  count: number,
+): Promise<SizeSample> {
+  const ports = Array.from({ length: count }, (_, i) => port + i);
+  const flags = ['--port', `${port}`, '--count', `${count}`];
+  const engine = new PinnedProcess(engineCpu, [...command, ...flags]);
+  try {
+    const readyMs = await engine.ready(...ports);
+    await sleep(settleMs);
+    const residentMb = engine.memoryMb().resident;
+    for (const each of ports) await chat(each, 50);
+    await sleep(settleMs);
+    return { count, readyMs, residentMb, usedMb: engine.memoryMb().resident };
+  } finally {
+    await engine.end();
+  }
+}
+
+export interface RateLoad {
+  readonly name: string;
+  readonly connections: number;
+  readonly maxTokens: number;
+  readonly isStream: boolean;
+}
+
+export const rateLoads: readonly RateLoad[] = [
+  { name: 'JSON, 20 tokens', connections: 64, maxTokens: 20, isStream: false },
+  { name: 'JSON, 200 tokens', connections: 64, maxTokens: 200, isStream: false },
+  { name: 'stream, 20 tokens', connections: 64, maxTokens: 20, isStream: true },
+  { name: 'stream, 200 tokens', connections: 64, maxTokens: 200, isStream: true },
+];
+
+export interface RateSample {
+  readonly subject: string;
+  readonly load: string;
+  readonly requestsPerSecond: number;
+  readonly tokensPerSecond: number;
+  /** Of the engine, user and system; free of what other programs take of the machine. */
+  readonly cpuMicrosecondsPerRequest: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly errors: number;
+  readonly residentMb: number;
+}
+
+/** All loads on one start of the subject. */
+export async function measureRates(
+  subject: Subject,
+  port: number,
+  seconds: number,
+): Promise<RateSample[]> {
+  const engine = new PinnedProcess(engineCpu, subject.command(port));
+  try {
+    await engine.ready(port);
+    const samples: RateSample[] = [];
+    for (const { name, connections, maxTokens, isStream } of rateLoads) {
+      const told = await chat(port, maxTokens);
+      if (told !== maxTokens) {
+        throw new Error(`${subject.name} gives ${told} tokens where ${maxTokens} are asked for`);
+      }
+      const fields = { max_tokens: maxTokens, ...(isStream && { stream: true }) };
+      await load({ port, connections, seconds: warmUpSeconds, fields });
+      const cpu = engine.cpuSeconds();
+      const result = await load({ port, connections, seconds, fields });
+      const cpuSeconds = engine.cpuSeconds() - cpu;
+      const requestsPerSecond = result.requests / result.seconds;
+      samples.push({
+        ...{ subject: subject.name, load: name, requestsPerSecond },
+        tokensPerSecond: requestsPerSecond * maxTokens,
+        cpuMicrosecondsPerRequest: (cpuSeconds * 1e6) / result.requests,
+        ...{ p50Ms: result.p50Ms, p99Ms: result.p99Ms, errors: result.errors },
+        residentMb: engine.memoryMb().resident,
+      });
+    }
+    return samples;
+  } finally {
+    await engine.end();
+  }
+}
+
+export interface PacedSample {
+  readonly subject: string;
+  /** Server-sent events; 10,000 are due. */
+  readonly tokensPerSecond: number;
+  readonly cpuPercent: number;
+  /** Between two reads of one stream; 20 are due. */
+  readonly gapP99Ms: number;
+  /** By its own gauge, mean and most of a look every half second; NaN if it has none. */
+  readonly lagMeanMs: number;
+  readonly lagMaxMs: number;
+  readonly loadAverage: number;
+}
+
+/** 200 streams that never end, a token every 20 ms each. */
+export async function measurePaced(
+  subject: Subject,
+  port: number,
+  seconds: number,
+): Promise<PacedSample> {
+  const engine = new PinnedProcess(engineCpu, subject.paced(port));
+  try {
+    await engine.ready(port);
+    const cpu = engine.cpuSeconds();
+    const running = load({
+      ...{ port, connections: pacedStreams, seconds },
+      fields: { max_tokens: pacedTokens, stream: true },
+    });
+    const lags: number[] = [];
+    for (let looks = 0; looks < seconds * 2 - 2; looks++) {
+      await sleep(500);
+      const { text } = await call({ port, path: '/metrics' });
+      lags.push(Number(/^spillway:engine_lag_seconds (\S+)/m.exec(text)?.[1]) * 1000);
+    }
+    const result = await running;
+    return {
+      subject: subject.name,
+      tokensPerSecond: result.events / result.seconds,
+      cpuPercent: ((engine.cpuSeconds() - cpu) / result.seconds) * 100,
+      gapP99Ms: result.gapP99Ms,
+      lagMeanMs: lags.reduce((sum, lag) => sum + lag, 0) / lags.length,
+      lagMaxMs: Math.max(...lags),
+      loadAverage: loadavg()[0] ?? 0,
+    };
+  } finally {
+    await engine.end();
+  }
+}
+
+async function load(options: LoadOptions): Promise<LoadResult> {
+  const script = join(import.meta.dirname, 'load.ts');
+  const command = ['-c', `${clientCpu}`, process.execPath, script, JSON.stringify(options)];
+  const { stdout } = await execFileDone('taskset', command, {
+    timeout: (options.seconds + 30) * 1000,
+    killSignal: 'SIGKILL',
+  });
+  return JSON.parse(stdout);
+}

@@ -1,0 +1,143 @@
+// docs/results/engine.md: the tables, each cell a median with the least and the most.
+import { execFileSync } from 'node:child_process';
+import { cpus, loadavg, totalmem } from 'node:os';
+import {
+  type PacedSample,
+  type RateSample,
+  rateLoads,
+  type SizeSample,
+  type StartSample,
+} from './measure.ts';
+
+export interface EngineResult {
+  readonly starts: readonly { readonly name: string; readonly samples: readonly StartSample[] }[];
+  readonly sizes: readonly SizeSample[];
+  readonly rates: readonly RateSample[];
+  readonly paced: readonly PacedSample[];
+  readonly command: string;
+}
+
+export function resultPage({ starts, sizes, rates, paced, command }: EngineResult): string {
+  const subjects = [...new Set(rates.map(({ subject }) => subject))];
+  return `${[
+    '# Speed and size of the embedded engine',
+    '',
+    'One engine on one core, its client on another. Each cell is the median [least – most].',
+    '',
+    '```',
+    command,
+    '```',
+    '',
+    `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, commit ${commit()}, ${new Date().toISOString().slice(0, 10)}; load average ${loadavg()[0]?.toFixed(1)} at the end.`,
+    '',
+    '## Start and memory of one',
+    '',
+    '| | ready, ms | first chat answered, ms | CPU until ready, ms | resident, MB | of it not from files, MB |',
+    '|---|---|---|---|---|---|',
+    ...starts.map(startRow),
+    '',
+    'Ready: from the start of the process to 200 on /health, asked every 2 ms. Memory 1.5 s after that, unused.',
+    'Pages from files (the runtime itself, mostly) are shared by all processes that run it.',
+    '',
+    '## Many in one process',
+    '',
+    '| engines | all ready, ms | resident, MB | per engine, MB | after a chat with each, MB | per engine, MB |',
+    '|---|---|---|---|---|---|',
+    ...sizes.map((size) => sizeRow(size, sizes[0] as SizeSample)),
+    '',
+    'Per engine: what each takes beyond the first.',
+    '',
+    '## As fast as it can: 64 requests in flight, no time of its own',
+    '',
+    `| load | ${subjects.map((name) => `${name}: requests/s | tokens/s | CPU µs per request`).join(' | ')} |${subjects.length > 1 ? ' CPU, peer / spillway |' : ''}`,
+    `|---|${'---|---|---|'.repeat(subjects.length)}${subjects.length > 1 ? '---|' : ''}`,
+    ...rateLoads.map(({ name }) => rateRow(name, subjects, rates)),
+    '',
+    ...errorLines(rates),
+    '## At its own pace: 200 streams, a token every 20 ms each (10,000 a second)',
+    '',
+    '| | tokens/s | CPU, % of a core | 99th percentile between two reads, ms (20 are due) | behind its own clock, mean ms | most, ms |',
+    '|---|---|---|---|---|---|',
+    ...subjects.map((subject) => pacedRow(subject, paced)),
+    '',
+  ].join('\n')}`;
+}
+
+function commit(): string {
+  return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
+}
+
+function startRow({ name, samples }: EngineResult['starts'][number]): string {
+  const cell = (read: (sample: StartSample) => number) => spread(samples.map(read));
+  return row([
+    name,
+    cell(({ readyMs }) => readyMs),
+    cell(({ answeredMs }) => answeredMs),
+    cell(({ cpuMs }) => cpuMs),
+    cell(({ residentMb }) => residentMb),
+    cell(({ anonymousMb }) => anonymousMb),
+  ]);
+}
+
+function sizeRow(size: SizeSample, one: SizeSample): string {
+  const per = (all: number, first: number) =>
+    size.count === 1 ? '' : ((all - first) / (size.count - 1)).toFixed(2);
+  return row([
+    `${size.count}`,
+    size.readyMs.toFixed(0),
+    size.residentMb.toFixed(0),
+    per(size.residentMb, one.residentMb),
+    size.usedMb.toFixed(0),
+    per(size.usedMb, one.usedMb),
+  ]);
+}
+
+function rateRow(load: string, subjects: readonly string[], rates: readonly RateSample[]): string {
+  const of = (subject: string) => rates.filter((r) => r.load === load && r.subject === subject);
+  const cells = subjects.flatMap((subject) => [
+    spread(of(subject).map(({ requestsPerSecond }) => requestsPerSecond)),
+    spread(of(subject).map(({ tokensPerSecond }) => tokensPerSecond)),
+    spread(of(subject).map(({ cpuMicrosecondsPerRequest }) => cpuMicrosecondsPerRequest)),
+  ]);
+  const [own, other] = subjects.map((subject) =>
+    of(subject).map(({ cpuMicrosecondsPerRequest }) => cpuMicrosecondsPerRequest),
+  );
+  // Run by run: the n-th of both were taken one after the other.
+  const ratios = own && other ? other.map((cost, i) => cost / (own[i] as number)) : [];
+  return row([load, ...cells, ...(other ? [spread(ratios, 2)] : [])]);
+}
+
+function pacedRow(subject: string, paced: readonly PacedSample[]): string {
+  const own = paced.filter((sample) => sample.subject === subject);
+  const cell = (read: (sample: PacedSample) => number, digits = 0) => spread(own.map(read), digits);
+  return row([
+    subject,
+    cell(({ tokensPerSecond }) => tokensPerSecond),
+    cell(({ cpuPercent }) => cpuPercent),
+    cell(({ gapP99Ms }) => gapP99Ms, 1),
+    cell(({ lagMeanMs }) => lagMeanMs, 1),
+    cell(({ lagMaxMs }) => lagMaxMs, 1),
+  ]);
+}
+
+function errorLines(rates: readonly RateSample[]): string[] {
+  const failed = rates.filter(({ errors }) => errors > 0);
+  if (failed.length === 0) return ['No request failed.', ''];
+  return [
+    ...failed.map(({ subject, load, errors }) => `- ${subject}, ${load}: ${errors} failed.`),
+    '',
+  ];
+}
+
+function row(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`;
+}
+
+/** `median [least – most]`; a dash where nothing was measured. */
+function spread(values: readonly number[], digits = 0): string {
+  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
+  if (sorted.length === 0) return '–';
+  const median = sorted[sorted.length >> 1] as number;
+  const [least, most] = [sorted[0] as number, sorted.at(-1) as number];
+  return `${median.toFixed(digits)} [${least.toFixed(digits)} – ${most.toFixed(digits)}]`;
+}

@@ -1,0 +1,12 @@
+// An embedded engine whose every step takes 20 ms: the same pace as the peer can be told.
+import { createEngineServer } from '../../src/apps/engine/index.ts';
+import { defaultEngineConfig } from '../../src/core/engine/index.ts';
+import { loadTokenizer } from '../../src/io/models/index.ts';
+
+await createEngineServer({
+  port: Number(process.argv[2]),
+  model: 'bench',
+  tokenizer: await loadTokenizer(),
+  config: defaultEngineConfig({ maxModelLen: 8192, numGpuBlocks: 200_000, maxNumSeqs: 256 }),
+  cost: { stepSeconds: () => 0.02 },
+});
