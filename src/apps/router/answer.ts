@@ -1,6 +1,7 @@
 // Whole answers that the router gives itself.
-import { STATUS_CODES } from 'node:http';
+
 import type { ServerExchange } from '../../io/http/index.ts';
+import { STATUS_CODES } from '../../io/node-http/index.ts';
 import { type OpenAiError, openAiErrorJson } from './openai-error.ts';
 
 const json = 'application/json';

@@ -1,5 +1,5 @@
 // Small GET requests to our own children, each with a deadline.
-import { request } from 'node:http';
+import { request } from '../node-http/index.ts';
 
 /** Largest body read; a longer one is an error. The router's debug page of 100 engines is 100 KB. */
 const bodyBytesMax = 4 << 20;

@@ -1,9 +1,10 @@
 // The HTTP edge: finds the route, sends errors in vLLM's form, and marks every answer as emulated.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { InputError, version } from '../../../core/base/index.ts';
 import { ApiError } from '../../../core/protocol/index.ts';
+import { createServer } from '../../../io/node-http/index.ts';
 import { randomHex } from '../generation/request-id.ts';
 import { Exchange } from './exchange.ts';
 import { FrameworkError } from './framework-error.ts';
