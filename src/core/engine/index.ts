@@ -3,6 +3,7 @@ export type { BlockKey } from '../kv/index.ts';
 export { findGpu, type GpuSpec, gpus } from './catalogue/gpus.ts';
 export { hostLink, nativeOffloadFor, type OffloadSettings } from './catalogue/host-links.ts';
 export { defaultHostSecondsPerStep, type HostConstants, hostConstants } from './catalogue/hosts.ts';
+export { type LmcacheSettings, lmcacheFor } from './catalogue/lmcache-layout.ts';
 export { engineConfigFor, kvBlocks, type LayoutOptions } from './catalogue/memory.ts';
 export {
   kvBytesPerToken,
@@ -50,6 +51,7 @@ export { fillProfileGaps, type ProfileGapOptions } from './cost/profile-gaps.ts'
 export { scaleProfile } from './cost/profile-scaling.ts';
 export { type RooflineConstants, type RooflineOptions, rooflineCost } from './cost/roofline.ts';
 export { EngineModel, type EngineModelOptions } from './engine-model.ts';
+export { ChunkStore, type ChunkStoreOptions } from './tiers/chunk-store.ts';
 export type {
   HitSource,
   KvConnector,
@@ -62,6 +64,7 @@ export type {
   TransferStats,
 } from './tiers/contract.ts';
 export { type EvictionPolicyName, evictionPolicies } from './tiers/eviction.ts';
+export { Lmcache, type LmcacheConfig, type LmcacheOptions } from './tiers/lmcache.ts';
 export { NativeOffload, type NativeOffloadOptions } from './tiers/native-offload.ts';
 export {
   type NativeOffloadConfig,

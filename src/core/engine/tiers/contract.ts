@@ -22,7 +22,10 @@ export type HitSource = 'host' | 'p2p' | 'disk' | 'external_unspecified';
 
 /** Tokens that a tier holds beyond the GPU's own hit. */
 export interface TierHit {
-  /** Whole blocks; may cover the last known token, which is then computed anew. */
+  /**
+   * Asynchronous: whole blocks, which may cover the last known token; it is then computed anew. Else
+   * any number that leaves the last known token.
+   */
   readonly tokens: number;
   /** The request waits while they load and others run; else the step that uses them loads them. */
   readonly isAsync: boolean;

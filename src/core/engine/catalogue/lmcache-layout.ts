@@ -1,0 +1,59 @@
+// What LMCache's settings come to for an engine of the catalogue.
+import { InputError } from '../../base/index.ts';
+import type { LmcacheConfig } from '../tiers/lmcache.ts';
+import type { TransferLinkOptions } from '../tiers/transfer-link.ts';
+import { hostLink } from './host-links.ts';
+import type { LayoutOptions } from './memory.ts';
+import { kvBytesPerTokenPerGpu } from './model-spec.ts';
+
+export interface LmcacheSettings {
+  /** Host memory of one engine, all its GPUs together: `max_local_cpu_size`. */
+  readonly hostBytes: number;
+  /** Tokens per block of the engine. */
+  readonly blockSize: number;
+  /** @default 256, LMCache's `chunk_size` */
+  readonly chunkTokens?: number;
+  /** Takes the place of the GPU's own link. */
+  readonly link?: TransferLinkOptions;
+  /** @default 0.0005 */
+  readonly lookupSeconds?: number;
+}
+
+const defaultChunkTokens = 256;
+/**
+ * Estimated, not measured: hashing the chunks of a prompt in Python and one question to the worker over
+ * ZeroMQ; an EXIST at an lm:// server alone takes 60 µs on loopback.
+ */
+const defaultLookupSeconds = 0.0005;
+
+/**
+ * LMCache for an engine of this layout.
+ *
+ * @throws {InputError} If a chunk is no whole number of blocks.
+ */
+export function lmcacheFor(
+  { model, gpu, tensorParallelSize = 1 }: LayoutOptions,
+  settings: LmcacheSettings,
+): LmcacheConfig {
+  const { hostBytes, blockSize, chunkTokens = defaultChunkTokens } = settings;
+  const { link = hostLink(gpu), lookupSeconds = defaultLookupSeconds } = settings;
+  if (!(hostBytes >= 0)) {
+    throw new InputError(
+      `The host memory for LMCache is ${hostBytes} bytes; it must not be negative`,
+    );
+  }
+  if (chunkTokens % blockSize !== 0) {
+    throw new InputError(
+      `LMCache chunks of ${chunkTokens} tokens are no whole number of blocks of ${blockSize} tokens`,
+    );
+  }
+  const perGpu = chunkTokens * kvBytesPerTokenPerGpu(model, tensorParallelSize);
+  // With latent attention every GPU holds the same, and one copy is kept.
+  const copies = model.latentAttention === undefined ? tensorParallelSize : 1;
+  const chunkBytes = perGpu * copies;
+  return {
+    blocksPerChunk: chunkTokens / blockSize,
+    ...{ chunkBytes, chunkBytesPerGpu: perGpu, link, lookupSeconds },
+    localChunksMax: Math.floor(hostBytes / chunkBytes),
+  };
+}

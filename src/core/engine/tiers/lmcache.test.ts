@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  ChunkStore,
+  defaultEngineConfig,
+  type EngineConfig,
+  EngineModel,
+  type EngineRequest,
+  findGpu,
+  findModel,
+  type KvConnector,
+  Lmcache,
+  lmcacheFor,
+} from '../index.ts';
+
+/** Blocks of 4 tokens, chunks of 2 blocks and 8 bytes; links of 8 bytes a second; steps take 1 s. */
+function engineOf(
+  settings: { localChunks?: number; lookupSeconds?: number; stores?: ChunkStore[] } = {},
+  config: Partial<EngineConfig> = {},
+) {
+  const connector = new Lmcache({
+    blockSize: 4,
+    config: {
+      ...{ blocksPerChunk: 2, chunkBytes: 8, chunkBytesPerGpu: 8 },
+      ...{ link: { bytesPerSecond: 8 }, lookupSeconds: settings.lookupSeconds ?? 0 },
+      localChunksMax: settings.localChunks ?? 100,
+    },
+    stores: settings.stores ?? [],
+  });
+  return { connector, ...modelOf(config, connector) };
+}
+
+function modelOf(config: Partial<EngineConfig>, connector?: KvConnector) {
+  const engine = new EngineModel({
+    config: defaultEngineConfig({
+      ...{ blockSize: 4, numGpuBlocks: 9, maxModelLen: 32, maxNumBatchedTokens: 32, maxNumSeqs: 8 },
+      ...config,
+    }),
+    cost: { stepSeconds: () => 1 },
+    connector,
+  });
+  const log: string[] = [];
+  const run = (now: number): number => {
+    for (let step = engine.schedule(now); step; step = engine.schedule(now)) {
+      engine.audit();
+      const line = step.requests.map(({ id }, i) => `${id}:${step.scheduledTokens[i]}`);
+      log.push(`${step.startSeconds}-${step.endSeconds} ${line.join(' ')}`);
+      now = step.endSeconds;
+      engine.complete(step, () => false);
+    }
+    return now;
+  };
+  return { engine, run, log };
+}
+
+function request(id: string, settings: Partial<EngineRequest> & { text?: string } = {}) {
+  const { text = id, ...rest } = settings;
+  return {
+    ...{ id, promptTokens: 16, maxTokens: 1, priority: 0, arrivalSeconds: 0 },
+    blockKey: (index: number) => `${text}/${index}`,
+    ...rest,
+  };
+}
+
+test('a step waits for the copy of the prompt chunks that it completes; answers are not saved', () => {
+  const { engine, connector, run, log } = engineOf();
+  engine.add(request('a', { promptTokens: 20, maxTokens: 9 }), 0);
+  run(0);
+  assert.equal(log[0], '0-3 a:20', '1 s of work, two whole chunks of 1 s each');
+  assert.equal(log[1], '3-4 a:1');
+  assert.deepEqual([connector.stats.stores.bytes, connector.stats.tiers[0]?.chunks], [16, 2]);
+});
+
+test('what the GPU has lost is loaded within the step, which all of the batch pays for', () => {
+  const { engine, run, log } = engineOf();
+  engine.add(request('a'), 0);
+  engine.add(request('b', { promptTokens: 31 }), run(0));
+  const now = run(5);
+  log.length = 0;
+  engine.add(request('c', { text: 'a' }), now);
+  engine.add(request('d', { promptTokens: 4 }), now);
+  run(now);
+  assert.equal(log[0], `${now}-${now + 3} c:1 d:4`, 'two chunks of 1 s each before 1 s of work');
+  assert.equal(
+    engine.stats.externalCacheHits,
+    15,
+    'all but the last token, which is always computed',
+  );
+});
+
+test('a lookup takes its time once, however long the request waits', () => {
+  const { engine, run, log } = engineOf({ lookupSeconds: 0.5, localChunks: 0 });
+  engine.add(request('a', { promptTokens: 30, maxTokens: 2 }), 0);
+  engine.add(request('b', { promptTokens: 30 }), 0);
+  run(0);
+  assert.deepEqual(
+    log.map((line) => line.split(' ')[0]),
+    ['0-2', '2-3', '3-4'],
+    'both are asked for in the first step, none later',
+  );
+});
+
+test('engines share a store, once a chunk is written there', () => {
+  const store = new ChunkStore({
+    ...{ name: 'server', chunksMax: 100, chunkBytes: 8 },
+    ...{ read: { bytesPerSecond: 4 }, write: { bytesPerSecond: 4 } },
+  });
+  const first = engineOf({ stores: [store] });
+  first.engine.add(request('a'), 0);
+  assert.equal(first.run(0), 3, 'the write behind it is not waited for');
+  const early = engineOf({ stores: [store] });
+  early.engine.add(request('b', { text: 'a' }), 4);
+  early.run(4);
+  assert.equal(early.engine.stats.externalCacheHits, 0, 'the copy there ends at 3 + 2 · 2 s');
+  const late = engineOf({ stores: [store] });
+  late.engine.add(request('c', { text: 'a' }), 20);
+  late.run(20);
+  assert.equal(late.engine.stats.externalCacheHits, 15);
+  assert.equal(late.log[0], '20-27 c:1', '4 s from the server, 2 s onto the GPU, 1 s of work');
+});
+
+test('a lost store is a miss and nothing worse, and it is empty when it comes back', () => {
+  const store = new ChunkStore({
+    ...{ name: 'server', chunksMax: 100, chunkBytes: 8 },
+    ...{ read: { bytesPerSecond: 1e9 }, write: { bytesPerSecond: 1e9 } },
+    outage: { fromSeconds: 10, untilSeconds: 20 },
+  });
+  const hitsAt = (now: number) => {
+    const { engine, run } = engineOf({ stores: [store] });
+    engine.add(request(`at ${now}`, { text: 'a' }), now);
+    run(now);
+    return engine.stats.externalCacheHits;
+  };
+  assert.deepEqual([0, 8, 12, 25, 35].map(hitsAt), [0, 15, 0, 0, 15]);
+});
+
+test('256 tokens of Llama-3.1-8B are 32 MiB, whichever the tensor parallelism', () => {
+  const [model, gpu] = [findModel('Llama-3.1-8B'), findGpu('H100')];
+  const settings = { hostBytes: 2 ** 30, blockSize: 16 };
+  for (const tensorParallelSize of [1, 2, 4]) {
+    const config = lmcacheFor({ model, gpu, tensorParallelSize }, settings);
+    assert.equal(config.chunkBytes, 32 * 2 ** 20);
+    assert.equal(config.chunkBytesPerGpu, (32 * 2 ** 20) / tensorParallelSize);
+    assert.deepEqual([config.blocksPerChunk, config.localChunksMax], [16, 32]);
+  }
+});
+
+const arrivals = fc.array(
+  fc.record({
+    prompt: fc.integer({ min: 1, max: 30 }),
+    output: fc.integer({ min: 1, max: 12 }),
+    family: fc.nat(2),
+    shared: fc.nat(7),
+  }),
+  { minLength: 1, maxLength: 20 },
+);
+
+test('whatever comes: everybody ends, no hit exceeds its prompt, no block is lost', () => {
+  fc.assert(
+    fc.property(arrivals, fc.nat(6), fc.nat(6), (requests, localChunks, remoteChunks) => {
+      const store = new ChunkStore({
+        ...{ name: 'server', chunksMax: remoteChunks, chunkBytes: 8 },
+        ...{ read: { bytesPerSecond: 4 }, write: { bytesPerSecond: 4 } },
+      });
+      const { engine, run, connector } = engineOf({ localChunks, stores: [store] });
+      addAll(engine, requests);
+      run(0);
+      assert.equal(engine.stats.finished, requests.length);
+      assert.equal(engine.stats.blocksUsed, 0);
+      assert.ok(engine.stats.externalCacheHits <= engine.stats.externalCacheQueries);
+      const [cpu, server] = connector.stats.tiers;
+      assert.ok((cpu?.chunks ?? 0) <= localChunks && (server?.chunks ?? 0) <= remoteChunks);
+    }),
+  );
+});
+
+test('without room and without lookup time it changes nothing at all', () => {
+  fc.assert(
+    fc.property(arrivals, (requests) => {
+      const without = modelOf({});
+      const empty = engineOf({ localChunks: 0 });
+      for (const { engine, run } of [without, empty]) {
+        addAll(engine, requests);
+        run(0);
+      }
+      assert.deepEqual(empty.log, without.log);
+    }),
+  );
+});
+
+function addAll(
+  engine: EngineModel,
+  requests: readonly { prompt: number; output: number; family: number; shared: number }[],
+): void {
+  for (const [i, { prompt, output, family, shared }] of requests.entries()) {
+    engine.add(
+      {
+        ...request(`r${i}`, { promptTokens: prompt, maxTokens: output }),
+        blockKey: (index) => (index < shared ? `f${family}/${index}` : `r${i}/${index}`),
+      },
+      0,
+    );
+  }
+}

@@ -1,0 +1,229 @@
+// LMCache as vLLM's in-process connector: chunks of 256 tokens in host memory, and below that in
+// stores that engines may share.
+import { LruMap } from '../../base/index.ts';
+import type { BlockKey } from '../../kv/index.ts';
+import type { EngineRequest } from '../contract.ts';
+import type { ChunkStore } from './chunk-store.ts';
+import type {
+  KvConnector,
+  TieredSequence,
+  TierHit,
+  TierListener,
+  TierStats,
+  TierStep,
+  TransferStats,
+} from './contract.ts';
+import type { TransferLinkOptions } from './transfer-link.ts';
+
+export interface LmcacheConfig {
+  /** GPU blocks per chunk: 256 tokens. */
+  readonly blocksPerChunk: number;
+  /** Of a chunk, all GPUs of the engine together, and what crosses the link of one. */
+  readonly chunkBytes: number;
+  readonly chunkBytesPerGpu: number;
+  /** Chunks that fit in host memory (`max_local_cpu_size`). */
+  readonly localChunksMax: number;
+  /** Between one GPU and host memory, one direction. */
+  readonly link: TransferLinkOptions;
+  /** Host time of one lookup: hashing the prompt's chunks and asking the worker. */
+  readonly lookupSeconds: number;
+}
+
+export interface LmcacheOptions {
+  readonly config: LmcacheConfig;
+  /** Tokens per block of the GPU's cache. */
+  readonly blockSize: number;
+  /** Below host memory, nearest first: a disk, a shared server, an object store. */
+  readonly stores?: readonly ChunkStore[];
+  readonly listener?: TierListener;
+}
+
+interface Load {
+  readonly sequence: TieredSequence;
+  readonly firstChunk: number;
+  readonly endChunk: number;
+}
+
+/**
+ * What `LMCacheConnectorV1` does by default: a lookup of whole chunks from the start of the prompt,
+ * loads within the step that uses them, which takes longer by so much, and stores of new prompt chunks
+ * at the end of the step, which waits for the copy into host memory; the stores below are written
+ * behind it. All of a batch pays for the load of one: that is what the overhead of misses and hits is.
+ *
+ * @see https://github.com/LMCache/LMCache, lmcache/integration/vllm/vllm_v1_adapter.py: `start_load_kv`,
+ *   `wait_for_save`; `save_decode_cache`, `save_unfull_chunk` and `enable_async_loading` are off
+ */
+export class Lmcache implements KvConnector {
+  readonly #config: LmcacheConfig;
+  readonly #chunkTokens: number;
+  readonly #stores: readonly ChunkStore[];
+  readonly #listener: TierListener;
+  readonly #local: LruMap<BlockKey, true> | undefined;
+  /** Chunks of each request that need no store any more. */
+  readonly #saved = new Map<EngineRequest, number>();
+  #loads: Load[] = [];
+  #lookups = 0;
+  #loaded: TransferStats = { transfers: 0, bytes: 0, seconds: 0 };
+  #stored: TransferStats = { transfers: 0, bytes: 0, seconds: 0 };
+
+  constructor({ config, blockSize, stores = [], listener = {} }: LmcacheOptions) {
+    this.#config = config;
+    this.#chunkTokens = blockSize * config.blocksPerChunk;
+    this.#stores = stores;
+    this.#listener = listener;
+    const entriesMax = config.localChunksMax;
+    const onEvict = (key: BlockKey) => listener.removed?.([key], 'CPU');
+    this.#local = entriesMax >= 1 ? new LruMap({ entriesMax, onEvict }) : undefined;
+  }
+
+  /** Nothing is put off: there is nothing to wait for. */
+  get nextSeconds(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  get stats(): TierStats {
+    const { localChunksMax, chunkBytes } = this.#config;
+    const chunks = this.#local?.size ?? 0;
+    return {
+      ...{ loads: this.#loaded, stores: this.#stored, allocationFailures: 0, storesSkipped: 0 },
+      tiers: [
+        {
+          ...{ name: 'cpu', chunks, chunksMax: localChunksMax, bytes: chunks * chunkBytes },
+          ...{ writingShare: 0, readingShare: 0 },
+        },
+        ...this.#stores.map(({ residency }) => residency),
+      ],
+    };
+  }
+
+  lookup(sequence: TieredSequence, localTokens: number, nowSeconds: number): TierHit {
+    // The answer to a request that has to wait is kept: it is asked for once.
+    if (!this.#saved.has(sequence.request)) this.#lookups++;
+    const end = Math.floor(sequence.knownTokens / this.#chunkTokens);
+    let source: TierHit['source'] = 'host';
+    let chunk = 0;
+    for (; chunk < end; chunk++) {
+      const key = this.#key(sequence, chunk);
+      if (this.#local?.has(key)) continue;
+      if (!this.#stores.some((store) => store.has(key, nowSeconds))) break;
+      source = 'external_unspecified';
+    }
+    this.#listener.lookedUp?.(chunk);
+    this.#saved.set(sequence.request, chunk);
+    // The last token is always computed, for its logits.
+    const found = Math.min(chunk * this.#chunkTokens, sequence.knownTokens - 1);
+    const tokens = Math.max(0, found - localTokens);
+    return { tokens, isAsync: false, source };
+  }
+
+  load(sequence: TieredSequence, localTokens: number, hit: TierHit): void {
+    const firstChunk = Math.floor(localTokens / this.#chunkTokens);
+    const endChunk = Math.ceil((localTokens + hit.tokens) / this.#chunkTokens);
+    this.#loads.push({ sequence, firstChunk, endChunk });
+  }
+
+  planned(step: TierStep): number {
+    const lookupSeconds = this.#lookups * this.#config.lookupSeconds;
+    this.#lookups = 0;
+    const loadSeconds = this.#load(step.startSeconds + lookupSeconds);
+    const beforeSeconds = lookupSeconds + loadSeconds;
+    const endSeconds = step.startSeconds + beforeSeconds + step.computeSeconds;
+    return beforeSeconds + this.#store(step, endSeconds);
+  }
+
+  advance(): readonly TieredSequence[] {
+    return [];
+  }
+
+  finished({ request }: TieredSequence): void {
+    this.#saved.delete(request);
+  }
+
+  reset(): boolean {
+    this.#local?.clear();
+    for (const store of this.#stores) store.clear();
+    this.#loads = [];
+    for (const request of this.#saved.keys()) this.#saved.set(request, 0);
+    return true;
+  }
+
+  /** A chunk goes by the key of its last block. */
+  #key(sequence: TieredSequence, chunk: number): BlockKey {
+    return sequence.blockKey((chunk + 1) * this.#config.blocksPerChunk - 1);
+  }
+
+  /** Brings what this step's admissions found. @returns How long that takes. */
+  #load(startSeconds: number): number {
+    let chunks = 0;
+    let readSeconds = startSeconds;
+    for (const { sequence, firstChunk, endChunk } of this.#loads) {
+      const below = new Map<ChunkStore, BlockKey[]>();
+      for (let chunk = 0; chunk < endChunk; chunk++) {
+        const key = this.#key(sequence, chunk);
+        // The chunks before the GPU's own hit only become young again.
+        if (this.#local?.get(key) || chunk < firstChunk) continue;
+        const store = this.#stores.find((one) => one.has(key, startSeconds));
+        if (store === undefined) continue;
+        const keys = below.get(store);
+        if (keys) keys.push(key);
+        else below.set(store, [key]);
+      }
+      for (const [store, keys] of below) {
+        readSeconds = Math.max(readSeconds, store.read(keys, startSeconds));
+        for (const key of keys) this.#local?.set(key, true);
+        this.#listener.stored?.(keys, 'CPU');
+      }
+      chunks += endChunk - firstChunk;
+    }
+    this.#loads = [];
+    if (chunks === 0) return 0;
+    const seconds = readSeconds - startSeconds + this.#copySeconds(chunks);
+    this.#loaded = this.#counted(this.#loaded, 'load', chunks, seconds);
+    return seconds;
+  }
+
+  /** Saves the prompt chunks that this step completes. @returns How long the copies take. */
+  #store({ sequences, scheduledTokens }: TierStep, endSeconds: number): number {
+    if (this.#local === undefined && this.#stores.length === 0) return 0;
+    const fresh: BlockKey[] = [];
+    const offered: BlockKey[] = [];
+    for (const [i, sequence] of sequences.entries()) {
+      const { request } = sequence;
+      const computed = sequence.computedTokens + (scheduledTokens[i] as number);
+      const end = Math.floor(Math.min(computed, request.promptTokens) / this.#chunkTokens);
+      const first = this.#saved.get(request) ?? 0;
+      if (end <= first) continue;
+      this.#saved.set(request, end);
+      for (let chunk = first; chunk < end; chunk++) {
+        const key = this.#key(sequence, chunk);
+        offered.push(key);
+        if (this.#local?.get(key)) continue;
+        this.#local?.set(key, true);
+        fresh.push(key);
+      }
+    }
+    const seconds = fresh.length === 0 ? 0 : this.#copySeconds(fresh.length);
+    // Copied out of host memory, so once they are there.
+    for (const store of this.#stores) store.write(offered, endSeconds + seconds);
+    if (fresh.length === 0) return 0;
+    if (this.#local) this.#listener.stored?.(fresh, 'CPU');
+    this.#stored = this.#counted(this.#stored, 'store', fresh.length, seconds);
+    return seconds;
+  }
+
+  #copySeconds(chunks: number): number {
+    const { link, chunkBytesPerGpu } = this.#config;
+    return (link.latencySeconds ?? 0) + (chunks * chunkBytesPerGpu) / link.bytesPerSecond;
+  }
+
+  #counted(
+    { transfers, bytes, seconds }: TransferStats,
+    direction: 'load' | 'store',
+    chunks: number,
+    took: number,
+  ): TransferStats {
+    const moved = chunks * this.#config.chunkBytes;
+    this.#listener.transferred?.(direction, moved, took);
+    return { transfers: transfers + 1, bytes: bytes + moved, seconds: seconds + took };
+  }
+}
