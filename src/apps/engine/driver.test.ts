@@ -85,7 +85,9 @@ function play(t: TestContext, timeScale: number) {
       tokens.push({ id, at });
       return false;
     },
-    onStep: (step) => steps.push(step),
+    onStep: (step) => {
+      if (step) steps.push(step);
+    },
   });
   t.after(() => driver.close());
   const setWall = (seconds: number) => {

@@ -9,8 +9,11 @@ export interface DriverOptions<R extends EngineRequest> {
   readonly wallSeconds: () => number;
   /** Samples one token of a request, at a time in GPU seconds; answers whether it ends. */
   readonly onToken: (request: R, nowSeconds: number) => boolean;
-  /** After each step, with the step just done. */
-  readonly onStep: (step: EngineStep) => void;
+  /**
+   * After each step, with the step just done; without one after requests were aborted between
+   * steps, which vLLM follows by a step of no tokens.
+   */
+  readonly onStep: (step: EngineStep | undefined) => void;
   /** Nothing could be planned; transfers of KV tiers may have ended. */
   readonly onIdle?: () => void;
 }
@@ -35,6 +38,12 @@ export class Driver<R extends EngineRequest> {
   #immediate: NodeJS.Immediate | undefined;
   #isClosed = false;
   #lagSeconds = 0;
+  /** A request was aborted since the last step. */
+  #hasAborted = false;
+  /** Called when the step in flight is done. */
+  readonly #betweenSteps: (() => void)[] = [];
+  /** Called when there is no work left. */
+  readonly #onIdle: (() => void)[] = [];
 
   constructor(options: DriverOptions<R>) {
     this.#options = options;
@@ -66,10 +75,35 @@ export class Driver<R extends EngineRequest> {
       this.#arrivals.splice(at, 1);
       return true;
     }
-    return this.#options.model.abort(request.id);
+    const wasThere = this.#options.model.abort(request.id);
+    if (wasThere) {
+      this.#hasAborted = true;
+      this.wake();
+    }
+    return wasThere;
   }
 
-  /** Looks for work; needed after the model was resumed from outside. */
+  /** Resolves between two steps: at once if none is in flight. */
+  betweenSteps(): Promise<void> {
+    if (this.#step === undefined) return Promise.resolve();
+    return new Promise((resolve) => this.#betweenSteps.push(resolve));
+  }
+
+  /** Resolves when the model finds nothing to do: no request runs, or what is there is paused. */
+  idle(): Promise<void> {
+    const idle = new Promise<void>((resolve) => this.#onIdle.push(resolve));
+    this.wake();
+    return idle;
+  }
+
+  /** Goes on after the model was resumed: the time that it was paused is over, not to be played. */
+  resume(): void {
+    if (this.#step === undefined)
+      this.#modelSeconds = Math.max(this.#modelSeconds, this.nowSeconds());
+    this.wake();
+  }
+
+  /** Looks for work. */
   wake(): void {
     if (this.#isClosed || this.#immediate !== undefined || this.#step !== undefined) return;
     // Not at once: requests of one burst of arrivals share a step.
@@ -83,6 +117,7 @@ export class Driver<R extends EngineRequest> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
+    for (const resolve of [...this.#betweenSteps.splice(0), ...this.#onIdle.splice(0)]) resolve();
   }
 
   #run(): void {
@@ -92,7 +127,12 @@ export class Driver<R extends EngineRequest> {
       const planned = this.#step === undefined ? this.#plan() : 'planned';
       if (planned !== 'planned') {
         this.#lagSeconds = 0;
-        if (planned !== 'idle') this.#sleep(this.#wallUntil(planned.wakeSeconds));
+        if (this.#hasAborted) {
+          this.#hasAborted = false;
+          onStep(undefined);
+        }
+        if (planned === 'idle') for (const resolve of this.#onIdle.splice(0)) resolve();
+        else this.#sleep(this.#wallUntil(planned.wakeSeconds));
         return;
       }
       const step = this.#step as EngineStep;
@@ -105,7 +145,14 @@ export class Driver<R extends EngineRequest> {
       this.#step = undefined;
       this.#modelSeconds = step.endSeconds;
       model.complete(step, (request) => onToken(request as R, step.endSeconds));
+      this.#hasAborted = false;
       onStep(step);
+      if (this.#betweenSteps.length > 0) {
+        for (const resolve of this.#betweenSteps.splice(0)) resolve();
+        // What waited for this moment goes first.
+        this.#sleep(0);
+        return;
+      }
       if (wallSeconds() >= burstEnd) {
         this.#sleep(0);
         return;

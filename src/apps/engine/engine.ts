@@ -4,11 +4,13 @@ import { seededRandom } from '../../core/base/index.ts';
 import { EngineModel, type EngineStats, type EngineStep } from '../../core/engine/index.ts';
 import { chainRoot, hashTokenBlock } from '../../core/kv/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
+import { type Adapter, Adapters } from './adapters/adapters.ts';
 import { Driver } from './driver.ts';
 import { shuttingDown, tooManyRequests, tooManyTokens } from './generation/admission-errors.ts';
 import type { GenerationOptions } from './generation/generation-options.ts';
 import { randomHex } from './generation/request-id.ts';
 import type { KvEvents } from './kv-events.ts';
+import { type Pausable, SleepControl } from './lifecycle/sleep-control.ts';
 import { EngineMetrics } from './metrics/engine-metrics.ts';
 import type { EngineServerOptions } from './options.ts';
 import { Sequence } from './sequence.ts';
@@ -24,11 +26,13 @@ export const emulatedVersion = '0.32.0';
 const lagWarningSeconds = 0.1;
 
 /** An engine; as many in one process as there is memory for. */
-export class Engine {
+export class Engine implements Pausable {
   readonly options: EngineServerOptions;
   readonly tokenizer: Tokenizer;
   readonly servedModelNames: readonly string[];
   readonly metrics: EngineMetrics;
+  readonly adapters: Adapters;
+  readonly sleepControl = new SleepControl(this);
   /** As real vLLM's: version, and eight digits that stand for the configuration. */
   readonly systemFingerprint: string;
   /** HTTP requests within the routes that vLLM tracks. */
@@ -37,7 +41,10 @@ export class Engine {
   readonly #driver: Driver<Sequence>;
   readonly #kvEvents: KvEvents | undefined;
   readonly #sequences = new Set<Sequence>();
+  /** Requests with a token out, by adapter: those that vLLM's metrics know of. */
+  readonly #adaptersAtWork = new Map<string, number>();
   readonly #wallPerModelSecond: number;
+  #stats: EngineStats;
   #prefillTokens = 0;
   #generatedInStep = 0;
   #prefilledInStep = 0;
@@ -51,6 +58,7 @@ export class Engine {
     this.#kvEvents = kvEvents;
     this.tokenizer = options.tokenizer;
     this.servedModelNames = options.servedModelNames ?? [options.model];
+    this.adapters = new Adapters(options.lora, this.servedModelNames);
     const digest = createHash('sha256').update(JSON.stringify(options.config)).digest('hex');
     this.systemFingerprint = `vllm-${emulatedVersion}-${digest.slice(0, 8)}`;
     const timeScale = options.timeScale ?? 1;
@@ -67,7 +75,7 @@ export class Engine {
           this.metrics.onAdmitted(sequence.promptTokens, cachedTokens);
         },
         preempted: (request) => {
-          (request as Sequence).preemptions++;
+          (request as Sequence).preemptionsUnseen++;
         },
       },
     });
@@ -78,12 +86,8 @@ export class Engine {
       onToken: (sequence, nowSeconds) => this.#onToken(sequence, nowSeconds),
       onStep: (step) => this.#onStep(step),
     });
-    this.metrics = new EngineMetrics(
-      options,
-      this.modelName,
-      () => this.stats(),
-      () => this.#driver.lagSeconds,
-    );
+    this.#stats = this.#model.stats;
+    this.metrics = new EngineMetrics(options, this.modelName, () => this.#driver.lagSeconds);
   }
 
   /** The name in answers. */
@@ -111,8 +115,14 @@ export class Engine {
     return this.options.vocabularySize ?? this.tokenizer.vocabularySize;
   }
 
+  /** As of the end of the last step: vLLM tells no newer ones either. */
   stats(): EngineStats {
-    return this.#model.stats;
+    return this.#stats;
+  }
+
+  /** How answers call the model that a request named: its adapter's name, or the first of ours. */
+  answerName(model: string | null | undefined): string {
+    return this.adapters.find(model)?.name ?? this.modelName;
   }
 
   /**
@@ -140,8 +150,11 @@ export class Engine {
       {
         ...options,
         id: `${options.id}-${randomHex(4)}`,
-        kv: this.#kvEvents?.sequence(options.prompt, options.cacheSalt),
-        rootKey: rootKey(options.cacheSalt),
+        kv: this.#kvEvents?.sequence(options.prompt, {
+          cacheSalt: options.cacheSalt,
+          lora: options.adapter,
+        }),
+        rootKey: rootKey(options.cacheSalt, options.adapter),
         blockSize: this.options.config.blockSize,
         arrivalSeconds: this.#driver.nowSeconds(),
         source: this.#source(options, endToken),
@@ -161,9 +174,54 @@ export class Engine {
     this.#driver.abort(sequence);
   }
 
-  /** @returns False if a request holds blocks: nothing is reset then. */
-  resetPrefixCache(): boolean {
-    return this.#model.resetPrefixCache();
+  /**
+   * @param resetsRunning Preempts what runs, so that nothing holds a block.
+   * @returns False if a request holds blocks: nothing is reset then.
+   */
+  async resetPrefixCache(resetsRunning: boolean): Promise<boolean> {
+    await this.betweenSteps();
+    const isReset = this.#model.resetPrefixCache({ resetRunningRequests: resetsRunning });
+    this.#driver.wake();
+    return isReset;
+  }
+
+  resetCaches(): void {
+    this.#model.resetPrefixCache({ resetRunningRequests: true });
+  }
+
+  betweenSteps(): Promise<void> {
+    return this.#driver.betweenSteps();
+  }
+
+  idle(): Promise<void> {
+    return this.#driver.idle();
+  }
+
+  pause(what: 'new' | 'all'): void {
+    this.#model.pause(what);
+  }
+
+  resume(): void {
+    this.#model.resume();
+    this.#driver.resume();
+  }
+
+  hasRunning(): boolean {
+    return this.#model.stats.running > 0;
+  }
+
+  /** Ends all answers as aborted, and counts them: here the engine itself ends them. */
+  abortAll(): void {
+    const aborted = [...this.#sequences];
+    if (aborted.length === 0) return;
+    const nowSeconds = this.#driver.nowSeconds();
+    for (const sequence of aborted) {
+      this.#countInterval(sequence, nowSeconds);
+      this.cancel(sequence);
+      sequence.abort();
+      this.#countFinished(sequence, 'abort');
+    }
+    this.metrics.onIteration(0);
   }
 
   /** Takes no more requests; resolves when those there are have ended. */
@@ -179,13 +237,19 @@ export class Engine {
   abortRequests(ids: readonly string[]): void {
     const wanted = new Set(ids);
     for (const sequence of [...this.#sequences]) {
-      // Without what makes it unique here; only completions number their prompts for clients.
-      const numbered = sequence.id.slice(0, sequence.id.lastIndexOf('-'));
-      const plain = numbered.slice(0, numbered.lastIndexOf('-'));
-      if (!wanted.has(numbered) && (plain.startsWith('cmpl-') || !wanted.has(plain))) continue;
+      if (!wanted.has(sequence.externalId)) continue;
       this.cancel(sequence);
       sequence.abort();
     }
+  }
+
+  /** Ends every answer as aborted by its client. @returns How many vLLM says that it aborted. */
+  abortEveryRequest(): number {
+    const all = [...this.#sequences];
+    // A request of several choices is one more: their parent.
+    const parents = new Set(all.filter(({ choices }) => choices > 1).map((one) => one.externalId));
+    this.abortRequests(all.map(({ externalId }) => externalId));
+    return all.length + parents.size;
   }
 
   /** Ends every answer with an error. */
@@ -202,45 +266,70 @@ export class Engine {
   }
 
   #onToken(sequence: Sequence, nowSeconds: number): boolean {
-    const scale = this.#wallPerModelSecond;
     this.#generatedInStep++;
+    // A preemption is news that travels with the request's next token.
+    this.metrics.onPreempted(sequence.seePreemptions());
     if (sequence.output.length === 0) {
-      this.#prefillTokens -= sequence.promptTokens;
-      this.#prefilledInStep += sequence.promptTokens - sequence.cachedTokens;
-      sequence.firstTokenSeconds = nowSeconds;
-      this.metrics.onFirstToken(
-        sequence.promptTokens,
-        sequence.cachedTokens,
-        (nowSeconds - sequence.arrivalSeconds) * scale,
-      );
-    } else {
-      this.metrics.onLaterToken((nowSeconds - sequence.lastTokenSeconds) * scale);
+      const { promptTokens, cachedTokens, adapter } = sequence;
+      this.#prefillTokens -= promptTokens;
+      this.#prefilledInStep += promptTokens - cachedTokens;
+      this.metrics.onPrefilled(promptTokens, cachedTokens);
+      if (adapter) this.#countAdapter(adapter.name, 1);
     }
-    sequence.lastTokenSeconds = nowSeconds;
+    this.#countInterval(sequence, nowSeconds);
     const ends = sequence.sample();
     if (ends && this.#forget(sequence)) {
-      this.metrics.onFinished({
-        reason: sequence.finishReason === 'length' ? 'length' : 'stop',
-        promptTokens: sequence.promptTokens,
-        outputTokens: sequence.output.length,
-        maxTokens: sequence.maxTokens,
-        choices: sequence.choices,
-        cachedTokens: sequence.cachedTokens,
-        preemptions: sequence.preemptions,
-        arrivalSeconds: sequence.arrivalSeconds * scale,
-        admittedSeconds: sequence.admittedSeconds * scale,
-        firstTokenSeconds: sequence.firstTokenSeconds * scale,
-        lastTokenSeconds: sequence.lastTokenSeconds * scale,
-      });
+      this.#countFinished(sequence, sequence.finishReason === 'length' ? 'length' : 'stop');
     }
     return ends;
   }
 
-  #onStep(step: EngineStep): void {
+  /** The time to the first token, or since the last. */
+  #countInterval(sequence: Sequence, nowSeconds: number): void {
+    const scale = this.#wallPerModelSecond;
+    if (sequence.output.length === 0) {
+      sequence.firstTokenSeconds = nowSeconds;
+      this.metrics.onFirstToken((nowSeconds - sequence.arrivalSeconds) * scale);
+    } else {
+      this.metrics.onLaterToken((nowSeconds - sequence.lastTokenSeconds) * scale);
+    }
+    sequence.lastTokenSeconds = nowSeconds;
+  }
+
+  #countFinished(sequence: Sequence, reason: 'stop' | 'length' | 'abort'): void {
+    const scale = this.#wallPerModelSecond;
+    this.metrics.onFinished({
+      reason,
+      promptTokens: sequence.promptTokens,
+      outputTokens: sequence.output.length,
+      maxTokens: sequence.maxTokens,
+      family: sequence.family,
+      cachedTokens: sequence.cachedTokens,
+      preemptions: sequence.preemptions,
+      arrivalSeconds: sequence.arrivalSeconds * scale,
+      admittedSeconds: sequence.admittedSeconds * scale,
+      firstTokenSeconds: sequence.firstTokenSeconds * scale,
+      lastTokenSeconds: sequence.lastTokenSeconds * scale,
+    });
+  }
+
+  #countAdapter(name: string, by: 1 | -1): void {
+    const count = (this.#adaptersAtWork.get(name) ?? 0) + by;
+    if (count > 0) this.#adaptersAtWork.set(name, count);
+    else this.#adaptersAtWork.delete(name);
+  }
+
+  /** @param step Undefined for one of no tokens. */
+  #onStep(step: EngineStep | undefined): void {
     this.#kvEvents?.publish();
-    const estimate = this.options.stepEstimate?.(step.load);
+    const estimate = step && this.options.stepEstimate?.(step.load);
     if (estimate) this.metrics.onEstimate(estimate);
-    this.metrics.onStep(this.#generatedInStep, this.#prefilledInStep);
+    if (this.#generatedInStep > 0) {
+      this.metrics.onIteration(this.#generatedInStep + this.#prefilledInStep);
+      this.metrics.onGenerated(this.#generatedInStep);
+    }
+    this.#stats = this.#model.stats;
+    this.metrics.onStats(this.#stats, [...this.#adaptersAtWork.keys()]);
     this.#generatedInStep = 0;
     this.#prefilledInStep = 0;
     if (this.isBehind && !this.#hasFallenBehind) {
@@ -254,6 +343,7 @@ export class Engine {
   #forget(sequence: Sequence): boolean {
     if (!this.#sequences.delete(sequence)) return false;
     if (sequence.output.length === 0) this.#prefillTokens -= sequence.promptTokens;
+    else if (sequence.adapter) this.#countAdapter(sequence.adapter.name, -1);
     if (this.#sequences.size === 0) this.#onIdle?.();
     return true;
   }
@@ -283,16 +373,21 @@ export class Engine {
   }
 
   /** The same prompt gets the same answer, whatever came in between. */
-  #textSeed({ prompt, seed = 0, choice }: GenerationOptions): number {
+  #textSeed({ prompt, seed = 0, choice, adapter }: GenerationOptions): number {
     const engineSeed = this.options.seed ?? 0;
-    const key = hashTokenBlock(chainRoot, prompt, 0, prompt.length);
+    const key = hashTokenBlock(rootKey(undefined, adapter), prompt, 0, prompt.length);
     return hashTokenBlock(key, [engineSeed, seed, choice], 0, 3);
   }
 }
 
-/** The parent of first blocks: requests with different salts share nothing. */
-function rootKey(salt: string | undefined): number {
-  if (salt === undefined) return chainRoot;
-  const bytes = new TextEncoder().encode(salt);
-  return hashTokenBlock(chainRoot, bytes, 0, bytes.length);
+/** The parent of first blocks: requests with different adapters or salts share nothing. */
+function rootKey(salt: string | undefined, adapter: Adapter | undefined): number {
+  let key = chainRoot;
+  const texts = [adapter && `lora ${adapter.name} ${adapter.path}`, salt];
+  for (const text of texts) {
+    if (text === undefined) continue;
+    const bytes = new TextEncoder().encode(text);
+    key = hashTokenBlock(key, bytes, 0, bytes.length);
+  }
+  return key;
 }

@@ -6,6 +6,7 @@ import {
   createBlockHasher,
   KvEventLog,
   KvSequence,
+  type KvSequenceScope,
 } from '../../core/kv/index.ts';
 import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import { type KvEventDelivery, KvEventPublisher } from '../../io/kv-events/index.ts';
@@ -60,8 +61,8 @@ export class KvEvents {
   }
 
   /** Names the blocks of one request. */
-  sequence(prompt: readonly number[], cacheSalt: string | undefined): KvSequence {
-    return new KvSequence(this.#hasher, this.#blockSize, prompt, { cacheSalt });
+  sequence(prompt: readonly number[], scope: KvSequenceScope): KvSequence {
+    return new KvSequence(this.#hasher, this.#blockSize, prompt, scope);
   }
 
   /** Sends what has happened since the last call, if anything. */

@@ -3,6 +3,7 @@ import type { EngineConfig, StepCostModel, StepLoad } from '../../core/engine/in
 import type { BlockHashAlgorithm } from '../../core/kv/index.ts';
 import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
+import type { LoraOptions } from './adapters/adapters.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
 
 /** The fields of generation_config.json that vLLM takes over. */
@@ -25,6 +26,8 @@ export interface EngineServerOptions {
   readonly servedModelNames?: readonly string[];
   /** Blocks, limits and policy of the engine model. */
   readonly config: EngineConfig;
+  /** GPUs that it stands for. @default 1 */
+  readonly tensorParallelSize?: number;
   /** How long a step takes. */
   readonly cost: StepCostModel;
   readonly tokenizer: Tokenizer;
@@ -62,7 +65,17 @@ export interface EngineServerOptions {
   readonly enableAutoToolChoice?: boolean;
   /** vLLM's name of a parser, such as `hermes`; needed for any tool call. @default none */
   readonly toolCallParser?: string;
-  /** Opens the routes of VLLM_SERVER_DEV_MODE=1, such as /reset_prefix_cache. @default false */
+  /** Adapters can be loaded, as with `--enable-lora`. @default they cannot */
+  readonly lora?: LoraOptions;
+  /** Opens the routes of VLLM_ALLOW_RUNTIME_LORA_UPDATING=1. @default false */
+  readonly allowRuntimeLoraUpdating?: boolean;
+  /** Seconds without a byte after which a stream of chat or completions gets a comment. @default never */
+  readonly sseKeepAliveSeconds?: number;
+  /** Opens /start_profile and /stop_profile, as a profiler in `--profiler-config` does. @default false */
+  readonly profiler?: boolean;
+  /** Shows how long KV blocks live, as `--kv-cache-metrics`. @default false */
+  readonly kvCacheMetrics?: boolean;
+  /** Opens the routes of VLLM_SERVER_DEV_MODE=1, such as /sleep. @default false */
   readonly devMode?: boolean;
   /** Opens the routes that take or give tokens: render, derender, generate. @default false */
   readonly enableScaleOut?: boolean;

@@ -3,6 +3,7 @@
 import type { EngineRequest } from '../../core/engine/index.ts';
 import { type BlockKey, hashTokenBlock, type KvSequence } from '../../core/kv/index.ts';
 import type { IncrementalDecoder, Tokenizer } from '../../core/tokenizer/index.ts';
+import type { Adapter } from './adapters/adapters.ts';
 import { StopChecker } from './text/stop-checker.ts';
 import type { TokenSource } from './text/token-source.ts';
 
@@ -19,10 +20,22 @@ export interface TokenDelta {
   readonly stopReason: string | number | null;
 }
 
+/** The choices that answer one prompt, and how far they are. */
+export interface SequenceFamily {
+  /** How many there are. */
+  readonly choices: number;
+  /** How many have ended by themselves. */
+  finished: number;
+  /** Tokens of the longest that has. */
+  longestTokens: number;
+}
+
 export interface SequenceOptions {
   readonly id: string;
+  readonly externalId: string;
+  readonly family: SequenceFamily;
+  readonly adapter: Adapter | undefined;
   readonly prompt: readonly number[];
-  readonly choices: number;
   /** Parent of the first block's key: differs per cache salt. */
   readonly rootKey: number;
   /** Names blocks as vLLM does; needed where they are published, dearer than our own names. */
@@ -54,11 +67,15 @@ export class Sequence implements EngineRequest {
   readonly arrivalSeconds: number;
   readonly output: number[] = [];
   readonly kv: KvSequence | undefined;
-  /** How many answers its request asked for. */
-  readonly choices: number;
+  readonly externalId: string;
+  readonly family: SequenceFamily;
+  readonly adapter: Adapter | undefined;
+  readonly adapterId: number | undefined;
   /** Prompt tokens found in the prefix cache; set at admission. */
   cachedTokens = 0;
   preemptions = 0;
+  /** Preempted since its last token. */
+  preemptionsUnseen = 0;
   /** GPU seconds; meaningful once the moment has come. */
   admittedSeconds = 0;
   firstTokenSeconds = 0;
@@ -75,7 +92,10 @@ export class Sequence implements EngineRequest {
     this.prompt = options.prompt;
     this.kv = options.kv;
     this.promptTokens = options.prompt.length;
-    this.choices = options.choices;
+    this.externalId = options.externalId;
+    this.family = options.family;
+    this.adapter = options.adapter;
+    this.adapterId = options.adapter?.id;
     this.maxTokens = options.maxTokens;
     this.priority = options.priority;
     this.arrivalSeconds = options.arrivalSeconds;
@@ -83,6 +103,19 @@ export class Sequence implements EngineRequest {
       skipSpecialTokens: options.skipSpecialTokens,
     });
     this.#stops = new StopChecker(options.stops, options.includeStop);
+  }
+
+  /** How many answers its request asked for. */
+  get choices(): number {
+    return this.family.choices;
+  }
+
+  /** Counts the preemptions since the last token in. @returns How many these are. */
+  seePreemptions(): number {
+    const seen = this.preemptionsUnseen;
+    this.preemptions += seen;
+    this.preemptionsUnseen = 0;
+    return seen;
   }
 
   blockKey(index: number): BlockKey {

@@ -1,8 +1,8 @@
 // An embedded engine behind its port.
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { seededRandom } from '../../core/base/index.ts';
-import type { KvEventsConfig } from '../../core/protocol/index.ts';
+import { InputError, seededRandom } from '../../core/base/index.ts';
+import { ApiError, type KvEventsConfig } from '../../core/protocol/index.ts';
 import { Engine } from './engine.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
 import { Faults } from './faults/faults.ts';
@@ -59,6 +59,10 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
     apiKey: options.apiKey,
     echoesRequestIds: options.enableRequestIdHeaders,
   });
+  await loadModules(engine).catch(async (error: unknown) => {
+    await kvEvents?.close();
+    throw error;
+  });
   const url = await listen(server, host, port).catch(async (error: unknown) => {
     await kvEvents?.close();
     throw error;
@@ -82,6 +86,16 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
       await kvEvents?.close();
     },
   };
+}
+
+/** @throws {InputError} If an adapter of `--lora-modules` cannot be loaded. */
+async function loadModules({ adapters, options }: Engine): Promise<void> {
+  for (const { name, path, baseModelName } of options.lora?.modules ?? []) {
+    await adapters.load(name, path, { baseModelName }).catch((cause: unknown) => {
+      if (!(cause instanceof ApiError)) throw cause;
+      throw new InputError(`--lora-modules ${name}=${path}: ${cause.message}`, { cause });
+    });
+  }
 }
 
 /** @param faults Those in force. */

@@ -40,7 +40,14 @@ export interface EngineSettings {
 
 type Resolved = Pick<
   EngineServerOptions,
-  'model' | 'config' | 'cost' | 'tokenizer' | 'vocabularySize' | 'stepEstimate' | 'samplingDefaults'
+  | 'model'
+  | 'tensorParallelSize'
+  | 'config'
+  | 'cost'
+  | 'tokenizer'
+  | 'vocabularySize'
+  | 'stepEstimate'
+  | 'samplingDefaults'
 >;
 
 /**
@@ -76,6 +83,7 @@ export async function resolveEngine(settings: EngineSettings): Promise<Resolved>
     vocabularySize: model.vocabSize,
     stepEstimate: stepEstimate(model, settings.tensorParallelSize ?? 1),
     samplingDefaults,
+    ...(settings.tensorParallelSize && { tensorParallelSize: settings.tensorParallelSize }),
   };
 }
 

@@ -14,6 +14,7 @@ import { defaultKvEventsConfig } from '../../core/protocol/index.ts';
 import { createLogger } from '../../io/log/index.ts';
 import { defineEngineFlags, type EngineFlags } from '../engine/engine-flags.ts';
 import { lastOccurrence } from '../engine/flag-values.ts';
+import { loraOptions } from '../engine/lora-flags.ts';
 import { meaninglessOptions, meaninglessSwitches } from '../engine/meaningless-flags.ts';
 
 export function engineCommand(): Command {
@@ -23,7 +24,8 @@ export function engineCommand(): Command {
 /** Of a flag with a list that is given twice, the last list counts, as in vLLM. */
 class LastOccurrenceCommand extends Command {
   override parseOptions(args: string[]): ReturnType<Command['parseOptions']> {
-    return super.parseOptions(lastOccurrence(args, '--served-model-name'));
+    const once = lastOccurrence(args, '--served-model-name');
+    return super.parseOptions(lastOccurrence(once, '--lora-modules'));
   }
 }
 
@@ -85,6 +87,7 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
         enableChunkedPrefill: flags.enableChunkedPrefill,
         longPrefillTokenThreshold: flags.longPrefillTokenThreshold,
         schedulingPolicy: flags.schedulingPolicy,
+        maxLoras: flags.maxLoras,
       }),
     }),
   );
@@ -104,7 +107,12 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
     enableServerLoadTracking: flags.enableServerLoadTracking,
     enableForceIncludeUsage: flags.enableForceIncludeUsage,
     enableRequestIdHeaders: flags.enableRequestIdHeaders,
-    devMode: process.env['VLLM_SERVER_DEV_MODE'] === '1',
+    lora: loraOptions(flags),
+    allowRuntimeLoraUpdating: isSet('VLLM_ALLOW_RUNTIME_LORA_UPDATING'),
+    sseKeepAliveSeconds: flags.sseKeepAliveInterval,
+    profiler: flags.profilerConfig?.profiler !== undefined,
+    kvCacheMetrics: flags.kvCacheMetrics,
+    devMode: isSet('VLLM_SERVER_DEV_MODE'),
     enableScaleOut: flags.enableScaleOut,
     enablePerRequestMetrics: flags.enablePerRequestMetrics,
     reasoningParser: flags.reasoningParser,
@@ -139,6 +147,11 @@ function signalled(): Promise<'signalled'> {
       process.on(signal, () => resolve('signalled'));
     }
   });
+}
+
+/** Switches of vLLM's environment: `1`, and what else vLLM takes for it. */
+function isSet(name: string): boolean {
+  return /^\s*([1-9]\d*|true)\s*$/i.test(process.env[name] ?? '');
 }
 
 /** Without the fields that are undefined: absent means default. */

@@ -4,6 +4,7 @@ import { type BlockHashAlgorithm, blockHashAlgorithms } from '../../core/kv/inde
 import { parseKvEventsConfig } from '../../core/protocol/index.ts';
 import { type LogLevel, logLevels } from '../../io/log/index.ts';
 import { collect, integer, number, timeScale, tokens } from './flag-values.ts';
+import { loraRank, profilerConfig } from './lora-flags.ts';
 import { meaninglessOptions, meaninglessSwitches } from './meaningless-flags.ts';
 
 /** Adds the description, the argument and all flags. */
@@ -80,12 +81,12 @@ export function defineEngineFlags(bare: Command): Command {
     .option(
       '--max-num-queued-reqs <n>',
       'requests past which new ones get 503',
-      integer('--max-num-queued-reqs', 1),
+      integer('--max-num-queued-reqs', 0),
     )
     .option(
       '--max-num-queued-tokens <n>',
       'tokens in prefill from which new ones get 503',
-      integer('--max-num-queued-tokens', 1),
+      integer('--max-num-queued-tokens', 0),
     )
     .option(
       '--shutdown-timeout <seconds>',
@@ -93,6 +94,18 @@ export function defineEngineFlags(bare: Command): Command {
       number('--shutdown-timeout'),
       0,
     )
+    .option('--enable-lora', 'requests may name LoRA adapters as their model')
+    .option('--lora-modules <modules...>', 'adapters to load: NAME=PATH, or JSON')
+    .option('--max-loras <n>', 'most adapters in a step', integer('--max-loras', 1))
+    .option('--max-lora-rank <n>', 'largest rank of an adapter', loraRank)
+    .option('--max-cpu-loras <n>', 'at least --max-loras', integer('--max-cpu-loras', 1))
+    .option(
+      '--sse-keep-alive-interval <seconds>',
+      'a comment into streams that are silent for so long; 0 for none',
+      integer('--sse-keep-alive-interval', 0),
+    )
+    .option('--profiler-config <json>', 'open /start_profile and /stop_profile', profilerConfig)
+    .option('--kv-cache-metrics', 'show the metrics of KV block lifetimes')
     .option('--enable-auto-tool-choice', 'allow tools under tool_choice auto')
     .option('--tool-call-parser <name>', 'needed for tool calls; any name serves')
     .option('--enable-prompt-tokens-details', 'cached tokens in usage')
@@ -164,6 +177,14 @@ export interface EngineFlags {
   readonly maxNumQueuedReqs?: number;
   readonly maxNumQueuedTokens?: number;
   readonly shutdownTimeout: number;
+  readonly enableLora?: boolean;
+  readonly loraModules?: readonly string[];
+  readonly maxLoras?: number;
+  readonly maxLoraRank?: number;
+  readonly maxCpuLoras?: number;
+  readonly sseKeepAliveInterval?: number;
+  readonly profilerConfig?: { readonly profiler: string | undefined };
+  readonly kvCacheMetrics?: boolean;
   readonly enableAutoToolChoice?: boolean;
   readonly toolCallParser?: string;
   readonly enablePromptTokensDetails?: boolean;

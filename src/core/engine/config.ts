@@ -24,6 +24,8 @@ export interface EngineConfig {
   readonly watermark: number;
   /** Admit a request only if its whole uncached prompt fits, not just its first chunk. */
   readonly schedulerReserveFullIsl: boolean;
+  /** Most LoRA adapters in one step; only counted for requests that name one. */
+  readonly maxLoras: number;
 }
 
 /** vLLM's defaults for what depends on neither model nor GPU. */
@@ -35,6 +37,7 @@ const defaults = {
   longPrefillTokenThreshold: 0,
   watermark: 0,
   schedulerReserveFullIsl: true,
+  maxLoras: 1,
 } as const satisfies Partial<EngineConfig>;
 
 /** What must be said, and what may be. */
@@ -94,6 +97,7 @@ export function checkEngineConfig(config: EngineConfig): void {
     ['maxNumBatchedTokens', 1],
     ['maxModelLen', 2],
     ['longPrefillTokenThreshold', 0],
+    ['maxLoras', 1],
   ] as const;
   for (const [name, least] of whole) {
     const value = config[name];

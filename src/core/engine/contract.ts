@@ -12,6 +12,8 @@ export interface EngineRequest {
   /** Lower is more urgent; used by the priority policy only. */
   readonly priority: number;
   readonly arrivalSeconds: number;
+  /** LoRA adapter that it needs; a step has at most `maxLoras` of them. */
+  readonly adapterId?: number | undefined;
   /**
    * Chained key of full block `index`, prompt tokens first, then output tokens. Asked at most once
    * per block, and only once all tokens of that block are known.
@@ -104,7 +106,7 @@ export interface EngineStats {
   readonly running: number;
   /** Those that wait for a tier included. */
   readonly waiting: number;
-  /** Of those waiting, the ones that no room would help: they wait for a tier. */
+  /** Of those waiting, the ones that no room would help: they wait for a tier, or for an adapter's place. */
   readonly deferred: number;
   /** Of those waiting, the ones with a load under way. */
   readonly loading: number;

@@ -55,8 +55,8 @@ export class EngineModel {
   readonly #connector: KvConnector | undefined;
   /** Who waits for a tier, or has waited, with blocks. */
   readonly #loading: LoadingRequests;
-  /** Waiting requests that the last step passed over. */
-  #deferred = 0;
+  /** Waiting requests that were passed over at least once since they came. */
+  readonly #deferred = new Set<Sequence>();
   #running: Sequence[] = [];
   #inFlight: PlannedStep | undefined;
   #paused: 'nothing' | 'new' | 'all' = 'nothing';
@@ -119,8 +119,10 @@ export class EngineModel {
   abort(id: string): boolean {
     const sequence = this.#sequences.get(id);
     if (sequence === undefined) return false;
-    if (sequence.state === 'waiting') this.#waiting.remove(sequence);
-    else if (sequence.state !== 'running') this.#loading.abort(sequence);
+    if (sequence.state === 'waiting') {
+      this.#waiting.remove(sequence);
+      this.#deferred.delete(sequence);
+    } else if (sequence.state !== 'running') this.#loading.abort(sequence);
     else this.#running.splice(this.#running.indexOf(sequence), 1);
     this.#aborted++;
     this.#finish(sequence, 'abort');
@@ -259,8 +261,7 @@ export class EngineModel {
     return {
       running: this.#running.length,
       waiting: this.#waiting.size + this.#loading.size,
-      deferred:
-        Math.min(this.#deferred, this.#waiting.size) + this.#loading.size - this.#loading.loaded,
+      deferred: this.#deferred.size + this.#loading.size - this.#loading.loaded,
       loading: this.#loading.size - this.#loading.loaded,
       loaded: this.#loading.loaded,
       blocksUsed: pool.usedBlocks,
@@ -325,18 +326,31 @@ export class EngineModel {
   }
 
   #scheduleWaiting(plan: Plan, nowSeconds: number): void {
+    if (this.#waiting.size === 0) return;
     const passedOver: Sequence[] = [];
+    const passOver = (sequence: Sequence): void => {
+      this.#waiting.remove(sequence);
+      this.#deferred.add(sequence);
+      passedOver.push(sequence);
+    };
+    const adapters = new Set(plan.sequences.map(({ request }) => request.adapterId));
+    adapters.delete(undefined);
     while (plan.budget > 0 && this.#running.length < this.config.maxNumActiveSeqs) {
       const sequence = this.#waiting.peek();
       if (sequence === undefined || this.#kv.isStillRefused(sequence)) break;
+      const { adapterId } = sequence.request;
+      const isNew = adapterId !== undefined && !adapters.has(adapterId);
+      if (isNew && adapters.size >= this.config.maxLoras) {
+        passOver(sequence);
+        continue;
+      }
       const localTokens = this.#kv.lookup(sequence);
       const hit = this.#connector
         ? this.#connector.lookup(sequence, localTokens, nowSeconds)
         : noHit;
       if (hit === undefined) {
         // The tier cannot say yet: others may go before.
-        this.#waiting.remove(sequence);
-        passedOver.push(sequence);
+        passOver(sequence);
         continue;
       }
       if (hit.isAsync) {
@@ -351,11 +365,13 @@ export class EngineModel {
       const somethingRuns = this.#running.length > 0;
       if (!this.#kv.admit(sequence, newTokens, somethingRuns, hit.tokens)) break;
       this.#waiting.remove(sequence);
+      this.#deferred.delete(sequence);
+      if (isNew) adapters.add(adapterId);
       if (hit.tokens > 0) this.#connector?.load(sequence, localTokens, hit, nowSeconds);
       this.#countLookup(sequence, localTokens, hit);
       this.#run(plan, sequence, newTokens, nowSeconds);
     }
-    this.#deferred = passedOver.length;
+    // They keep their places.
     for (let i = passedOver.length - 1; i >= 0; i--) {
       this.#waiting.prepend(passedOver[i] as Sequence);
     }
@@ -368,6 +384,7 @@ export class EngineModel {
     for (const other of this.#loading.inOrder()) reserved += this.#kv.lackingBlocks(other);
     if (!this.#kv.hold(sequence, hit.tokens, this.#running.length > 0, reserved)) return false;
     this.#waiting.remove(sequence);
+    this.#deferred.delete(sequence);
     this.#loading.add(sequence);
     this.#connector?.load(sequence, localTokens, hit, nowSeconds);
     this.#countLookup(sequence, localTokens, hit);

@@ -50,6 +50,8 @@ export {
   type Issue,
   integer,
   list,
+  literal,
+  type Parser,
   type Read,
   readBody,
   schemaError,

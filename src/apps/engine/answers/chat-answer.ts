@@ -53,7 +53,7 @@ export class ChatAnswer implements Answer {
       id,
       object: 'chat.completion',
       created: createdSeconds(),
-      model: engine.modelName,
+      model: engine.answerName(request.model),
       choices: this.#sequences.map((sequence, index) => this.#choice(sequence, index)),
       service_tier: null,
       system_fingerprint: engine.systemFingerprint,

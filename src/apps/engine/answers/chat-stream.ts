@@ -45,7 +45,7 @@ export class ChatStream implements Answer {
       id,
       object: 'chat.completion.chunk',
       created: createdSeconds(),
-      model: engine.modelName,
+      model: engine.answerName(request.model),
     };
     this.#prefix = JSON.stringify(fields).slice(0, -1);
     const forced = engine.options.enableForceIncludeUsage === true;

@@ -36,7 +36,7 @@ export class CompletionAnswer implements Answer {
       id,
       object: 'text_completion',
       created: createdSeconds(),
-      model: engine.modelName,
+      model: engine.answerName(this.#head.request.model),
       choices: this.#sequences.map((sequence, index) => this.#choice(sequence, index)),
       service_tier: null,
       system_fingerprint: engine.systemFingerprint,

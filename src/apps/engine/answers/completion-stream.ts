@@ -28,7 +28,7 @@ export class CompletionStream implements Answer {
       id,
       object: 'text_completion',
       created: createdSeconds(),
-      model: engine.modelName,
+      model: engine.answerName(request.model),
     };
     this.#prefix = JSON.stringify(fields).slice(0, -1);
     const forced = engine.options.enableForceIncludeUsage === true;

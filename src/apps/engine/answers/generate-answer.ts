@@ -44,7 +44,7 @@ export class GenerateAnswer implements Answer {
     const top = request.sampling_params?.prompt_logprobs;
     const answer = {
       request_id: id,
-      model: engine.modelName,
+      model: engine.answerName(request.model),
       created: createdSeconds(),
       usage: usageObject({
         ...usageOf(this.#head, this.#sequences),

@@ -37,7 +37,7 @@ export class MessageAnswer implements Answer {
       type: 'message',
       role: 'assistant',
       content: call ? [toolUse(call)] : this.#textBlocks(),
-      model: engine.modelName,
+      model: engine.answerName(this.#head.request.model),
       ...(reason !== null && { stop_reason: reason }),
       ...(sequence !== null && { stop_sequence: sequence }),
       usage: messageUsage(usageOf(this.#head, this.#sequences)),

@@ -49,7 +49,7 @@ export class MessageStream implements Answer {
         type: 'message',
         role: 'assistant',
         content: [],
-        model: engine.modelName,
+        model: engine.answerName(this.#head.request.model),
         stop_reason: null,
         stop_sequence: null,
         usage: { input_tokens: promptTokens, output_tokens: 0 },

@@ -39,7 +39,7 @@ export function responseObject(
     incomplete_details: status === 'incomplete' ? { reason: 'max_output_tokens' } : null,
     instructions: given.instructions ?? null,
     metadata: given.metadata ?? null,
-    model: engine.modelName,
+    model: engine.answerName(given.model),
     object: 'response',
     output,
     parallel_tool_calls: given.parallel_tool_calls ?? true,

@@ -1,10 +1,17 @@
 // What the engine is asked to generate.
-import type { TokenDelta } from '../sequence.ts';
+import type { Adapter } from '../adapters/adapters.ts';
+import type { SequenceFamily, TokenDelta } from '../sequence.ts';
 
 /** One sequence to generate, all defaults filled in. */
 export interface GenerationOptions {
   /** The answer's id; the engine adds to it what makes it unique. */
   readonly id: string;
+  /** What clients call the request when they abort it; several choices share it. */
+  readonly externalId: string;
+  /** The choices that answer one prompt. */
+  readonly family: SequenceFamily;
+  /** The LoRA adapter that it was asked of. */
+  readonly adapter: Adapter | undefined;
   readonly prompt: readonly number[];
   readonly maxTokens: number;
   readonly minTokens: number;
@@ -17,8 +24,6 @@ export interface GenerationOptions {
   readonly cacheSalt: string | undefined;
   /** Which of several answers to one prompt: each has its own text. */
   readonly choice: number;
-  /** How many there are. */
-  readonly choices: number;
   readonly seed: number | undefined;
   /** Answer exactly these tokens instead of synthetic text. */
   readonly script: readonly number[] | undefined;

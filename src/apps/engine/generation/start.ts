@@ -20,7 +20,7 @@ export function startGeneration(options: {
   readonly exchange: Exchange;
   readonly id: string;
   readonly prompts: readonly PromptPlan[];
-  readonly request: SamplingRead;
+  readonly request: SamplingRead & { readonly model?: string | null | undefined };
   readonly isStream: boolean;
   readonly answer: Answer;
 }): void {
@@ -29,11 +29,16 @@ export function startGeneration(options: {
   const choices = request.n ?? 1;
   engine.checkAdmission(choices * prompts.length);
   const interval = options.isStream ? (request.stream_interval ?? 1) : 1;
-  const sequences = prompts.flatMap((prompt, promptIndex) =>
-    Array.from({ length: choices }, (_, choice) => {
+  const adapter = engine.adapters.find(request.model);
+  const sequences = prompts.flatMap((prompt, promptIndex) => {
+    const family = { choices, finished: 0, longestTokens: 0 };
+    // Of all routes, completions alone number their prompts for clients.
+    const externalId = id.startsWith('cmpl-') ? `${id}-${promptIndex}` : id;
+    return Array.from({ length: choices }, (_, choice) => {
       const index = promptIndex * choices + choice;
       return engine.generate({
         id: `${id}-${index}`,
+        ...{ externalId, family, adapter },
         prompt: prompt.tokens,
         maxTokens: prompt.maxTokens,
         minTokens: request.min_tokens ?? 0,
@@ -45,7 +50,6 @@ export function startGeneration(options: {
         priority: priorityOf(exchange, request),
         cacheSalt: request.cache_salt ?? undefined,
         choice,
-        choices,
         seed: request.seed ?? undefined,
         script: prompt.script,
         thinks: prompt.thinks === true,
@@ -53,8 +57,8 @@ export function startGeneration(options: {
         onDelta: batchDeltas(interval, (delta) => answer.onDelta(index, delta)),
         onFail: () => failAnswer(exchange),
       });
-    }),
-  );
+    });
+  });
   answer.start(sequences);
   exchange.onDisconnect(() => {
     for (const sequence of sequences) engine.cancel(sequence);

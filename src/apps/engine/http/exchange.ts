@@ -5,10 +5,14 @@ import { ApiError, schemaError, sseContentType } from '../../../core/protocol/in
 import type { StreamFault } from '../faults/stream-fault.ts';
 import { FrameworkError } from './framework-error.ts';
 import { parseBody } from './parse-body.ts';
+import { parsePythonJson } from './python-json.ts';
 import { requestTarget } from './request-target.ts';
 
 /** Largest body taken, bytes; a longer one is refused while it comes in. */
 const bodyBytesMax = 64 * 1024 * 1024;
+
+/** vLLM 0.32, entrypoints/serve/utils/sse_keep_alive.py; no client takes it for an event. */
+const keepAliveComment = ': keep-alive\n\n';
 
 export class Exchange {
   readonly request: IncomingMessage;
@@ -22,6 +26,7 @@ export class Exchange {
   streamFault: StreamFault | undefined;
   /** Events that go out when the program that runs now has ended. */
   #unsent = '';
+  #keepAlive: NodeJS.Timeout | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request;
@@ -49,6 +54,12 @@ export class Exchange {
 
   /** @throws {ApiError} 400 in FastAPI's words if the body is not JSON, or not called so. */
   async json(): Promise<unknown> {
+    this.checkJsonType();
+    return this.anyJson();
+  }
+
+  /** @throws {ApiError} 400 if the body is not called JSON. */
+  checkJsonType(): void {
     const mediaType = this.header('content-type')?.split(';')[0]?.trim().toLowerCase();
     if (mediaType !== 'application/json') {
       throw new ApiError(
@@ -57,7 +68,12 @@ export class Exchange {
         "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed",
       );
     }
-    return this.anyJson();
+  }
+
+  /** Whether the request says that it has a body. */
+  get hasBody(): boolean {
+    const length = this.header('content-length');
+    return length === undefined ? this.header('transfer-encoding') !== undefined : length !== '0';
   }
 
   /** As `json`, for routes that do not look at the content type. */
@@ -68,6 +84,21 @@ export class Exchange {
       throw schemaError([issue]);
     }
     return parseBody(decodeUtf8(bytes));
+  }
+
+  /** A JSON body, whatever it is called. @throws {ApiError} 400 with `sentence` if it is none. */
+  async jsonOr(sentence: (fault: string) => string): Promise<unknown> {
+    try {
+      return parsePythonJson(await this.text());
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      throw new ApiError(400, 'Bad Request', sentence(error.message));
+    }
+  }
+
+  /** The body as it is; for routes that read it in their own way. */
+  async text(): Promise<string> {
+    return decodeUtf8(await this.#read());
   }
 
   /** Calls back once if the client goes before the answer is complete. */
@@ -96,11 +127,22 @@ export class Exchange {
     this.response.flushHeaders();
   }
 
+  /** Sends a comment into the stream whenever nothing was sent for so long. */
+  keepAlive(intervalMs: number): void {
+    this.#keepAlive = setInterval(() => {
+      // Not into one that was told to stall, nor before its head.
+      const isOpen = this.response.headersSent && !this.response.writableEnded;
+      if (isOpen && !this.streamFault) this.response.write(keepAliveComment);
+    }, intervalMs);
+    this.response.once('close', () => clearInterval(this.#keepAlive));
+  }
+
   /**
    * Sends events of a stream; those of one call go in one piece. Steps that are played in one go
    * send theirs together: at a time scale above 1 that is half of the cost of a token.
    */
   write(events: string): void {
+    this.#keepAlive?.refresh();
     if (this.streamFault) this.streamFault.write(events);
     else {
       if (this.#unsent === '') process.nextTick(() => this.#flush());
@@ -110,6 +152,7 @@ export class Exchange {
 
   /** Sends the last events and ends the stream. */
   end(events: string): void {
+    clearInterval(this.#keepAlive);
     if (this.streamFault) this.streamFault.end(events);
     else {
       this.response.end(this.#unsent + events);

@@ -6,7 +6,14 @@ import type { Tokenizer } from '../../../core/tokenizer/index.ts';
 import { EngineMetrics } from './engine-metrics.ts';
 
 const stats = {
-  ...{ running: 2, waiting: 1, blocksUsed: 5, blocksTotal: 101, kvUsage: 0.05, preemptions: 3 },
+  ...{
+    running: 2,
+    waiting: 1,
+    blocksUsed: 5,
+    blocksTotal: 101,
+    kvUsage: 0.05,
+    preemptions: 3,
+  },
   ...{ prefixCacheQueries: 0, prefixCacheHits: 0, steps: 0, scheduledTokens: 0, outputTokens: 0 },
   ...{ finished: 0, aborted: 0, deferred: 0, loading: 0, loaded: 0 },
   ...{ externalCacheQueries: 0, externalCacheHits: 0, tiers: undefined },
@@ -18,9 +25,10 @@ const makeMetrics = () =>
       config: defaultEngineConfig({ maxModelLen: 8192, numGpuBlocks: 16_384, blockSize: 128 }),
       cost: { stepSeconds: () => 1 },
       tokenizer: {} as Tokenizer,
+      // As in the recording.
+      toolCallParser: 'hermes',
     },
     'tiny',
-    () => stats,
     () => 0.5,
   );
 
@@ -30,8 +38,14 @@ test('every family of a real vLLM 0.32.0 is there, with its type, labels and buc
   assert.deepEqual(shape(ours), shape(real));
 });
 
-test('gauges show the engine when the page is asked for', () => {
-  const page = makeMetrics().render();
+test('gauges show the engine at the end of its last step', () => {
+  const metrics = makeMetrics();
+  metrics.onPreempted(3);
+  assert.ok(
+    metrics.render().includes('vllm:num_requests_running{engine="0",model_name="tiny"} 0.0'),
+  );
+  metrics.onStats(stats, []);
+  const page = metrics.render();
   const own = '{engine="0",model_name="tiny"}';
   for (const line of [
     `vllm:num_requests_running${own} 2.0`,
@@ -47,14 +61,18 @@ test('gauges show the engine when the page is asked for', () => {
 test('a request counts in the families of its life', () => {
   const metrics = makeMetrics();
   metrics.onAdmitted(10, 4);
-  metrics.onFirstToken(10, 4, 0.03);
+  metrics.onPrefilled(10, 4);
+  metrics.onFirstToken(0.03);
   metrics.onLaterToken(0.02);
-  metrics.onStep(2, 6);
+  metrics.onIteration(8);
+  metrics.onGenerated(2);
   metrics.onFinished({
-    ...{ reason: 'length', promptTokens: 10, outputTokens: 2, maxTokens: 2, choices: 1 },
+    ...{ reason: 'length', promptTokens: 10, outputTokens: 2, maxTokens: 2 },
+    family: { choices: 1, finished: 0, longestTokens: 0 },
     ...{ cachedTokens: 4, preemptions: 0, arrivalSeconds: 1, admittedSeconds: 1.1 },
     ...{ firstTokenSeconds: 1.2, lastTokenSeconds: 1.5 },
   });
+  metrics.onStats(stats, []);
   const page = metrics.render();
   const own = 'engine="0",model_name="tiny"';
   for (const line of [

@@ -2,15 +2,23 @@
 import type { EngineStats } from '../../../core/engine/index.ts';
 import { MetricsRegistry } from '../../../core/metrics/index.ts';
 import type { EngineServerOptions } from '../options.ts';
+import type { SequenceFamily } from '../sequence.ts';
 import { declareFamilies } from './families.ts';
+import {
+  declareSleepMode,
+  type SleepOperation,
+  type SleepState,
+  sleepStates,
+} from './sleep-mode.ts';
 
 /** What the engine reports of one finished request; wall seconds. */
 export interface FinishedRequest {
-  readonly reason: 'stop' | 'length';
+  readonly reason: 'stop' | 'length' | 'abort';
   readonly promptTokens: number;
   readonly outputTokens: number;
   readonly maxTokens: number;
-  readonly choices: number;
+  /** The choices it is one of. */
+  readonly family: SequenceFamily;
   readonly cachedTokens: number;
   readonly preemptions: number;
   readonly arrivalSeconds: number;
@@ -23,30 +31,16 @@ export class EngineMetrics {
   readonly #registry: MetricsRegistry;
   readonly #page: ReturnType<typeof declareFamilies>;
 
-  /**
-   * @param stats Read when the page is asked for.
-   * @param lagSeconds The driver's lag now.
-   */
-  constructor(
-    options: EngineServerOptions,
-    modelName: string,
-    stats: () => EngineStats,
-    lagSeconds: () => number,
-  ) {
+  /** Counted at admission, shown with the next step, as what a scheduler tells of a step. */
+  #queriedTokens = 0;
+  #hitTokens = 0;
+  #sleepMode: ReturnType<typeof declareSleepMode> | undefined;
+
+  /** @param lagSeconds The driver's lag now. */
+  constructor(options: EngineServerOptions, modelName: string, lagSeconds: () => number) {
     this.#registry = new MetricsRegistry({ createdSeconds: Date.now() / 1000 });
     this.#page = declareFamilies(this.#registry, options, modelName);
-    const page = this.#page;
-    let preemptionsSeen = 0;
-    this.#registry.onRender(() => {
-      const now = stats();
-      page.running.set(now.running);
-      page.waiting.set(now.waiting);
-      page.waitingForCapacity.set(now.waiting);
-      page.kvUsage.set(now.kvUsage);
-      page.preemptions.inc(now.preemptions - preemptionsSeen);
-      preemptionsSeen = now.preemptions;
-      page.lag.set(lagSeconds());
-    });
+    this.#registry.onRender(() => this.#page.lag.set(lagSeconds()));
   }
 
   render(): string {
@@ -55,30 +49,60 @@ export class EngineMetrics {
 
   /** A request left the queue for the first time. */
   onAdmitted(promptTokens: number, cachedTokens: number): void {
+    this.#queriedTokens += promptTokens;
+    this.#hitTokens += cachedTokens;
+  }
+
+  /**
+   * A step is over.
+   *
+   * @param stats The engine at its end; the gauges stay so until the next step has ended.
+   * @param adapters Names of adapters at work.
+   */
+  onStats(stats: EngineStats, adapters: readonly string[]): void {
     const page = this.#page;
-    page.prefixQueries.inc(promptTokens);
-    page.prefixHits.inc(cachedTokens);
-    page.cachedOnDevice.inc(cachedTokens);
+    page.running.set(stats.running);
+    page.waiting.set(stats.waiting);
+    page.waitingForCapacity.set(stats.waiting - stats.deferred);
+    page.waitingDeferred.set(stats.deferred);
+    page.kvUsage.set(stats.kvUsage);
+    page.prefixQueries.inc(this.#queriedTokens);
+    page.prefixHits.inc(this.#hitTokens);
+    page.cachedOnDevice.inc(this.#hitTokens);
+    this.#queriedTokens = 0;
+    this.#hitTokens = 0;
+    page.adaptersAtWork?.(adapters.join(','));
   }
 
   /** The prompt counts, whole, when the first token is out. */
-  onFirstToken(promptTokens: number, cachedTokens: number, seconds: number): void {
+  onPrefilled(promptTokens: number, cachedTokens: number): void {
     const page = this.#page;
     page.promptTokens.inc(promptTokens);
     page.promptComputed.inc(promptTokens - cachedTokens);
     page.promptFromCache.inc(cachedTokens);
     page.promptCached.inc(cachedTokens);
-    page.firstToken.observe(seconds);
+  }
+
+  /** Of the first token, or of an end without one. */
+  onFirstToken(seconds: number): void {
+    this.#page.firstToken.observe(seconds);
   }
 
   onLaterToken(secondsSinceLast: number): void {
     this.#page.interToken.observe(secondsSinceLast);
   }
 
-  /** @param generated Tokens sampled in this step. @param prefilled Prompt tokens whose first token came. */
-  onStep(generated: number, prefilled: number): void {
-    this.#page.generationTokens.inc(generated);
-    if (generated + prefilled > 0) this.#page.iterationTokens.observe(generated + prefilled);
+  onGenerated(tokens: number): void {
+    this.#page.generationTokens.inc(tokens);
+  }
+
+  /** @param tokens Sampled, and of the prompts whose first token came; of a step that gave any. */
+  onIteration(tokens: number): void {
+    this.#page.iterationTokens.observe(tokens);
+  }
+
+  onPreempted(times: number): void {
+    this.#page.preemptions.inc(times);
   }
 
   /** What the step cost the GPU that is emulated. */
@@ -95,9 +119,7 @@ export class EngineMetrics {
     page.success[request.reason].inc();
     page.requestPrompt.observe(request.promptTokens);
     page.requestGeneration.observe(request.outputTokens);
-    page.requestMaxGeneration.observe(request.maxTokens);
     page.requestMaxTokens.observe(request.maxTokens);
-    page.requestChoices.observe(request.choices);
     page.requestPreemptions.observe(request.preemptions);
     page.requestComputed.observe(request.promptTokens - request.cachedTokens);
     page.e2e.observe(lastTokenSeconds - arrivalSeconds);
@@ -110,6 +132,34 @@ export class EngineMetrics {
         ? (lastTokenSeconds - firstTokenSeconds) / (request.outputTokens - 1)
         : 0,
     );
+    this.#countFamily(request);
+  }
+
+  /** Choices of one prompt are one request: it counts when the last of them is there. */
+  #countFamily({ family, outputTokens }: FinishedRequest): void {
+    family.finished++;
+    family.longestTokens = Math.max(family.longestTokens, outputTokens);
+    if (family.finished < family.choices) return;
+    this.#page.requestMaxGeneration.observe(family.longestTokens);
+    this.#page.requestChoices.observe(family.choices);
+  }
+
+  onSleepState(state: SleepState | undefined): void {
+    for (const known of sleepStates) this.#page.sleep[known].set(known === state ? 1 : 0);
+  }
+
+  /** One operation of sleep mode; its families are there from the first one on, as in vLLM. */
+  async timed<T>(operation: SleepOperation, run: () => T | Promise<T>): Promise<T> {
+    this.#sleepMode ??= declareSleepMode(this.#registry);
+    const { duration, inFlight } = this.#sleepMode(operation);
+    const startMs = performance.now();
+    inFlight.add(1);
+    try {
+      return await run();
+    } finally {
+      inFlight.add(-1);
+      duration.observe((performance.now() - startMs) / 1000);
+    }
   }
 
   onRejected(reason: 'max_num_queued_reqs' | 'max_num_queued_tokens'): void {
@@ -118,6 +168,6 @@ export class EngineMetrics {
 
   onToolParser(isStream: boolean, outcome: 'tool_call' | 'no_tool_call'): void {
     const mode = isStream ? 'streaming' : 'non_streaming';
-    this.#page.toolParser(mode, outcome, 'chat_completions').inc();
+    this.#page.toolParser?.(mode, outcome, 'chat_completions').inc();
   }
 }

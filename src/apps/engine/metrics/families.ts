@@ -1,10 +1,9 @@
 // vLLM's metric families: names, help, labels and buckets as of vLLM 0.32.
-import type { Counter, Labels, MetricsRegistry } from '../../../core/metrics/index.ts';
+import type { Counter, Gauge, Labels, MetricsRegistry } from '../../../core/metrics/index.ts';
 import type { EngineServerOptions } from '../options.ts';
 import * as buckets from './buckets.ts';
 import { cacheConfigLabels } from './cache-config.ts';
-
-const sleepStates = ['awake', 'weights_offloaded', 'discard_all'] as const;
+import { type SleepState, sleepStates } from './sleep-mode.ts';
 
 /** Declares all families in the order of the real page and keeps the series that change. */
 export function declareFamilies(
@@ -48,15 +47,16 @@ export function declareFamilies(
     labels: [...names, 'reason'],
   });
   const waitingForCapacity = waitingByReason.with({ ...own, reason: 'capacity' });
-  waitingByReason.with({ ...own, reason: 'deferred' });
-  const sleep = registry.gauge({
+  const waitingDeferred = waitingByReason.with({ ...own, reason: 'deferred' });
+  const sleepFamily = registry.gauge({
     name: 'vllm:engine_sleep_state',
     help: 'Engine sleep state; awake = 0 means engine is sleeping; awake = 1 means engine is awake; weights_offloaded = 1 means sleep level 1; discard_all = 1 means sleep level 2.',
     labels: [...names, 'sleep_state'],
   });
-  for (const state of sleepStates) {
-    sleep.with({ ...own, sleep_state: state }).set(state === 'awake' ? 1 : 0);
-  }
+  const sleep = Object.fromEntries(
+    sleepStates.map((state) => [state, sleepFamily.with({ ...own, sleep_state: state })]),
+  ) as Record<SleepState, Gauge>;
+  sleep.awake.set(1);
   const kvUsage = gauge('kv_cache_usage_perc', 'KV-cache usage. 1 means 100 percent usage.');
   const prefixQueries = counter(
     'prefix_cache_queries',
@@ -173,6 +173,8 @@ export function declareFamilies(
     'Histogram of new KV tokens computed during prefill (excluding cached tokens).',
     tokens,
   );
+  if (options.kvCacheMetrics) declareKvBlocks(histogram);
+  const adaptersAtWork = options.lora && declareAdapters(registry, options.config.maxLoras);
   const cacheConfig = cacheConfigLabels(options.config);
   registry
     .gauge({
@@ -182,19 +184,7 @@ export function declareFamilies(
     })
     .with(cacheConfig)
     .set(1);
-  const toolFamily = registry.counter({
-    name: 'vllm:tool_call_parser_invocations',
-    help: 'Total number of ToolParser invocations. Non-streaming increments once per choice; streaming increments once per delta.',
-    labels: ['mode', 'model_name', 'outcome', 'request_type'],
-  });
-  const toolParser = (mode: string, outcome: string, requestType: string) =>
-    toolFamily.with({ mode, model_name: modelName, outcome, request_type: requestType });
-  for (const mode of ['streaming', 'non_streaming']) {
-    for (const outcome of ['tool_call', 'no_tool_call']) {
-      for (const type of ['chat_completions', 'responses', 'other'])
-        toolParser(mode, outcome, type);
-    }
-  }
+  const toolParser = options.toolCallParser && declareToolParser(registry, modelName);
   const lag = registry
     .gauge({
       name: 'spillway:engine_lag_seconds',
@@ -202,7 +192,8 @@ export function declareFamilies(
     })
     .with();
   return {
-    ...{ flops, readBytes, writeBytes, running, waiting, waitingForCapacity, kvUsage, lag },
+    ...{ flops, readBytes, writeBytes, running, waiting, waitingForCapacity, waitingDeferred },
+    ...{ kvUsage, lag, sleep, adaptersAtWork },
     ...{ prefixQueries, prefixHits, preemptions, promptTokens, promptCached, generationTokens },
     promptComputed: bySource.local_compute,
     promptFromCache: bySource.local_cache_hit,
@@ -210,6 +201,63 @@ export function declareFamilies(
     ...{ success, rejections, requestPrompt, requestGeneration, requestMaxGeneration },
     ...{ requestMaxTokens, requestChoices, requestPreemptions, requestComputed, iterationTokens },
     ...{ firstToken, interToken, perOutputToken, e2e, queue, inference, prefill, decode },
-    toolParser,
+    toolParser: toolParser || undefined,
   };
+}
+
+function declareToolParser(registry: MetricsRegistry, modelName: string) {
+  const family = registry.counter({
+    name: 'vllm:tool_call_parser_invocations',
+    help: 'Total number of ToolParser invocations. Non-streaming increments once per choice; streaming increments once per delta.',
+    labels: ['mode', 'model_name', 'outcome', 'request_type'],
+  });
+  const series = (mode: string, outcome: string, requestType: string) =>
+    family.with({ mode, model_name: modelName, outcome, request_type: requestType });
+  for (const mode of ['streaming', 'non_streaming']) {
+    for (const outcome of ['tool_call', 'no_tool_call']) {
+      for (const type of ['chat_completions', 'responses', 'other']) series(mode, outcome, type);
+    }
+  }
+  return series;
+}
+
+/** The value of each series is when vLLM last saw it so; one that is over stays on the page. */
+function declareAdapters(registry: MetricsRegistry, maxLoras: number) {
+  const family = registry.gauge({
+    name: 'vllm:lora_requests_info',
+    help: 'Running stats on lora requests.',
+    labels: ['max_lora', 'waiting_lora_adapters', 'running_lora_adapters'],
+  });
+  // vLLM names an adapter in both labels, whatever its requests do.
+  return (names: string) =>
+    family
+      .with({
+        max_lora: `${maxLoras}`,
+        waiting_lora_adapters: names,
+        running_lora_adapters: names,
+      })
+      .set(Date.now() / 1000);
+}
+
+/** Of blocks that vLLM picks by chance, one in a hundred; none is picked here. */
+function declareKvBlocks(
+  histogram: (name: string, help: string, bounds: readonly number[]) => unknown,
+): void {
+  const sampled = 'Sampled metrics (controlled by --kv-cache-metrics-sample).';
+  const bounds = buckets.blockSeconds;
+  histogram(
+    'kv_block_lifetime_seconds',
+    `Histogram of KV cache block lifetime from allocation to eviction. ${sampled}`,
+    bounds,
+  );
+  histogram(
+    'kv_block_idle_before_evict_seconds',
+    `Histogram of idle time before KV cache block eviction. ${sampled}`,
+    bounds,
+  );
+  histogram(
+    'kv_block_reuse_gap_seconds',
+    `Histogram of time gaps between consecutive KV cache block accesses. Only the most recent accesses are recorded (ring buffer). ${sampled}`,
+    bounds,
+  );
 }

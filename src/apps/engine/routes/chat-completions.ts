@@ -11,6 +11,7 @@ import { planChat } from '../generation/chat-plan.ts';
 import { requestId } from '../generation/request-id.ts';
 import { startGeneration } from '../generation/start.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { keepAlive } from '../http/keep-alive.ts';
 import type { Handler } from '../http/server.ts';
 
 export function chatCompletionsRoute(engine: Engine): Handler {
@@ -42,6 +43,7 @@ export function answerChat(engine: Engine, exchange: Exchange, body: unknown): v
   const promptTokens = plan.tokens.length;
   const head = { id, engine, exchange, request, promptTokens, thinks: plan.thinks };
   const isStream = request.stream === true;
+  if (isStream) keepAlive(engine, exchange);
   startGeneration({
     ...{ engine, exchange, id, request, isStream, prompts: [plan] },
     answer: isStream ? new ChatStream(head, plan.call) : new ChatAnswer(head, plan.call),

@@ -8,6 +8,7 @@ import { planCompletion } from '../generation/completion-plan.ts';
 import { requestId } from '../generation/request-id.ts';
 import { startGeneration } from '../generation/start.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { keepAlive } from '../http/keep-alive.ts';
 import type { Handler } from '../http/server.ts';
 
 export function completionsRoute(engine: Engine): Handler {
@@ -25,6 +26,7 @@ export function answerCompletion(engine: Engine, exchange: Exchange, body: unkno
   const promptTokens = prompts.reduce((total, { tokens }) => total + tokens.length, 0);
   const head = { id, engine, exchange, request, promptTokens };
   const isStream = request.stream === true;
+  if (isStream) keepAlive(engine, exchange);
   startGeneration({
     ...{ engine, exchange, id, prompts, request, isStream },
     answer: isStream ? new CompletionStream(head) : new CompletionAnswer(head),

@@ -31,7 +31,12 @@ export function generateRoute(engine: Engine): Handler {
     const isStream = request.stream === true;
     startGeneration({
       ...{ engine, exchange, id, isStream, prompts: [{ tokens, maxTokens, script }] },
-      request: { ...sampling, cache_salt: request.cache_salt, priority: request.priority },
+      request: {
+        ...sampling,
+        model: request.model,
+        cache_salt: request.cache_salt,
+        priority: request.priority,
+      },
       answer: isStream ? new GenerateStream(head) : new GenerateAnswer(head),
     });
   };

@@ -3,19 +3,22 @@ import type { Engine } from '../engine.ts';
 import type { Faults } from '../faults/faults.ts';
 import type { Handler, Routes } from '../http/server.ts';
 import type { KvEvents } from '../kv-events.ts';
+import { adapterRoutes } from './adapters.ts';
 import { chatBatchRoute, chatCompletionsRoute } from './chat-completions.ts';
 import { completionsRoute } from './completions.ts';
 import { derenderChatRoute, derenderCompletionRoute } from './derender.ts';
+import { devRoutes } from './dev.ts';
+import { elasticScalingRoutes } from './elastic-scaling.ts';
 import { faultsRoutes } from './faults.ts';
 import { abortRequestsRoute, generateRoute } from './generate.ts';
 import { invocationsRoute } from './invocations.ts';
 import { kvEventSourcesRoute } from './kv-event-sources.ts';
-import { elasticScalingRoute, healthRoute, versionRoute } from './liveness.ts';
+import { healthRoute, versionRoute } from './liveness.ts';
 import { loadRoute, tracked } from './load.ts';
 import { countTokensRoute, messagesRoute } from './messages.ts';
 import { metricsRoute, mountedMetricsRoute } from './metrics.ts';
 import { modelsRoute } from './models.ts';
-import { resetPrefixCacheRoute } from './prefix-cache.ts';
+import { profileRoutes } from './profile.ts';
 import { renderChatRoute, renderCompletionRoute, renderMessagesRoute } from './render.ts';
 import { renderResponsesRoute, responsesRoute, unknownResponseRoute } from './responses.ts';
 import { scaleOut } from './scale-out.ts';
@@ -36,7 +39,7 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     '/load': { GET: loadRoute(engine) },
     '/metrics': { GET: metricsRoute(engine, faults) },
     '/metrics{rest:path}': { '*': mountedMetricsRoute(engine, faults) },
-    '/is_scaling_elastic_ep': { POST: elasticScalingRoute },
+    ...elasticScalingRoutes,
     '/kv_event_sources': { GET: kvEventSourcesRoute(kvEvents) },
     '/v1/models': { GET: modelsRoute(engine) },
     '/v1/chat/completions': { POST: generation(chatCompletionsRoute(engine)) },
@@ -61,9 +64,9 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     ...(engine.options.tokenizerInfo && {
       '/tokenizer_info': { GET: tokenizerInfoRoute(engine.options.tokenizerInfo) },
     }),
-    ...(engine.options.devMode && {
-      '/reset_prefix_cache': { POST: resetPrefixCacheRoute(engine) },
-    }),
+    ...(engine.options.devMode && devRoutes(engine)),
+    ...(engine.options.allowRuntimeLoraUpdating && adapterRoutes(engine)),
+    ...(engine.options.profiler && profileRoutes()),
     '/spillway/faults': faultsRoutes(faults),
   };
 }

@@ -8,7 +8,3 @@ export const healthRoute: Handler = (exchange) => exchange.send(200, '', '');
 /** The release that is emulated, as vLLM says it; that it is emulated, the headers say. */
 export const versionRoute: Handler = (exchange) =>
   exchange.sendJson(200, JSON.stringify({ version: emulatedVersion }));
-
-/** POST /is_scaling_elastic_ep: an emulated engine never grows. */
-export const elasticScalingRoute: Handler = (exchange) =>
-  exchange.sendJson(200, '{"is_scaling_elastic_ep":false}');

@@ -6,14 +6,27 @@ import type { Handler } from '../http/server.ts';
 export function modelsRoute(engine: Engine): Handler {
   return (exchange) => {
     const created = Math.floor(Date.now() / 1000);
-    const data = engine.servedModelNames.map((id) => ({
+    const { model: root, config } = engine.options;
+    const models = engine.servedModelNames.map((id) => ({
       id,
+      root,
+      parent: null,
+      maxModelLen: config.maxModelLen,
+    }));
+    const adapters = [...engine.adapters.all].map(({ name: id, path, parent }) => ({
+      id,
+      root: path,
+      parent,
+      maxModelLen: null,
+    }));
+    const data = [...models, ...adapters].map(({ maxModelLen, ...card }) => ({
+      id: card.id,
       object: 'model',
       created,
       owned_by: 'vllm',
-      root: engine.options.model,
-      parent: null,
-      max_model_len: engine.options.config.maxModelLen,
+      root: card.root,
+      parent: card.parent,
+      max_model_len: maxModelLen,
       permission: [
         {
           id: `modelperm-${randomBytes(8).toString('hex')}`,

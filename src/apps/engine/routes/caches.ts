@@ -1,0 +1,23 @@
+// POST /reset_prefix_cache, /reset_mm_cache and /reset_encoder_cache
+import { boolean } from '../../../core/protocol/index.ts';
+import type { Engine } from '../engine.ts';
+import { readQuery } from '../http/query.ts';
+import type { Handler, Routes } from '../http/server.ts';
+
+export function cacheRoutes(engine: Engine): Routes {
+  return {
+    '/reset_prefix_cache': { POST: resetPrefixCacheRoute(engine) },
+    // For images, which no text model has.
+    '/reset_mm_cache': { POST: (exchange) => exchange.send(200, '', '') },
+    '/reset_encoder_cache': { POST: (exchange) => exchange.send(200, '', '') },
+  };
+}
+
+/** Fails while a request holds blocks, unless those that run may start over. */
+function resetPrefixCacheRoute(engine: Engine): Handler {
+  return async (exchange) => {
+    const query = readQuery(exchange, { reset_running_requests: boolean, reset_external: boolean });
+    const success = await engine.resetPrefixCache(query.reset_running_requests ?? false);
+    exchange.sendJson(200, JSON.stringify({ success }));
+  };
+}
