@@ -1,4 +1,8 @@
 // Makes docs/reference/vllm-compatibility.md: the embedded engine against recordings of real vLLM.
+import {
+  type AdministrationResult,
+  runAdministration,
+} from '../test/support/wire-administration.ts';
 import { knownDifferences, runWireCases, type WireResult } from '../test/support/wire-run.ts';
 
 /** What a text model of vLLM 0.32 serves and the embedded engine does not. */
@@ -6,10 +10,8 @@ const absent: Readonly<Record<string, string>> = {
   'GET /docs, /redoc, /openapi.json': 'pages about the API',
   'POST /generative_scoring, /v1/systemone': 'scores of a model that is not there',
   'POST /v1/audio/transcriptions, /v1/audio/translations, WS /v1/realtime': 'for speech models',
-  'POST /v1/load_lora_adapter, /v1/unload_lora_adapter': 'adapters; 404 as in vLLM without them',
-  'POST /start_profile, /stop_profile, /scale_elastic_ep, /fault_tolerance/*': 'need real workers',
-  'POST /sleep, /wake_up, /pause, /resume, GET /server_info':
-    'dev mode; /reset_prefix_cache is there',
+  'POST /fault_tolerance/apply, GET /fault_tolerance/status':
+    'vLLM has them with several data-parallel ranks alone',
   'GET /v1/responses/{response_id}, background responses':
     'nothing is stored, as in vLLM without VLLM_ENABLE_RESPONSES_API_STORE=1',
   'streamed bodies of …/derender': '400',
@@ -20,6 +22,7 @@ export async function compatibilityReference(): Promise<string> {
   for (const server of ['main', 'bare', 'auth'] as const) {
     results.push(...(await runWireCases(server)));
   }
+  const administration = await runAdministration();
   const agreed = results.filter(({ difference }) => difference === undefined).length;
   return `# What the embedded engine has of vLLM 0.32.0
 
@@ -49,6 +52,24 @@ Each family of the real \`/metrics\` with its type, compared with its labels and
 |---|---|---|
 ${metricRows(results)}
 
+Their values in a state (adapters at work, after preemptions, after sleep, full queues) are compared
+by \`test/integration/engine-lora.test.ts\` and \`engine-metrics-states.test.ts\`.
+
+## Administration
+
+The routes of VLLM_SERVER_DEV_MODE=1, of a profiler, and of scaling, with one recorded request after
+another (\`dev-mode.jsonl\`); here an answer agrees if it is the same to the letter. Adapters, with
+their KV events: \`test/integration/engine-lora.test.ts\`.
+
+| Route | Requests | Agree | |
+|---|---|---|---|
+${administrationRows(administration)}
+
+Different on purpose: the CPU build that was recorded cannot release KV memory, an emulated GPU can;
+\`/collective_rpc\` knows six methods of a worker; \`/weight_checker\` has no weights to sum;
+\`/server_info\` tells what an emulation has. Where a real vLLM that is stopped leaves streams open
+without an end, ours end with its error event (docs/guide/engine.md).
+
 ## Absent
 
 | Route | Why |
@@ -70,6 +91,18 @@ function routeRows(results: readonly WireResult[]): string {
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([route, all]) => {
       const same = all.filter(({ difference }) => difference === undefined).length;
+      const word = same === all.length ? 'same' : 'differs';
+      return `| \`${route}\` | ${all.length} | ${same} | ${word} |`;
+    })
+    .join('\n');
+}
+
+function administrationRows(results: readonly AdministrationResult[]): string {
+  const routes = Map.groupBy(results, ({ route }) => route);
+  return [...routes]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([route, all]) => {
+      const same = all.filter(({ isSame }) => isSame).length;
       const word = same === all.length ? 'same' : 'differs';
       return `| \`${route}\` | ${all.length} | ${same} | ${word} |`;
     })

@@ -1,4 +1,5 @@
 // The embedded engine: vLLM's API in front of the engine model, with synthetic text.
+export { AdapterFolderError } from './adapters/adapter-folder.ts';
 export { type FaultOptions, readFaultFlags, readFaults } from './faults/fault-options.ts';
 export type { EngineServerOptions } from './options.ts';
 export { createEngineServer, type EngineServer } from './server.ts';

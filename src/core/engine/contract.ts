@@ -116,7 +116,7 @@ export interface EngineStats {
   readonly blocksUsed: number;
   /** All blocks, the null block included (vLLM's `num_gpu_blocks`). */
   readonly blocksTotal: number;
-  /** blocksUsed / (blocksTotal − 1), as vLLM's `kv_cache_usage_perc`. */
+  /** Share of the blocks in use, the null block not counted: vLLM's `kv_cache_usage_perc`. */
   readonly kvUsage: number;
   /** Tokens of requests looked up, at first admission only. */
   readonly prefixCacheQueries: number;

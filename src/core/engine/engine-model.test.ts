@@ -256,6 +256,26 @@ test('a request ends early when the callback says so, or at the length of the mo
   assert.equal(engine.stats.outputTokens, 2 + 4);
 });
 
+test('a request whose adapter has no place in the step lets those behind it pass, and keeps its own', () => {
+  const { engine, step } = engineOf({ maxLoras: 1 });
+  const add = (id: string, adapterId?: number) =>
+    engine.add(request(id, { adapterId, promptTokens: 2 }), 0);
+  add('a1', 1);
+  add('b1', 2);
+  add('a2', 1);
+  add('plain');
+  add('b2', 2);
+  assert.equal(step(), 'a1:2 a2:2 plain:2');
+  assert.deepEqual([engine.stats.waiting, engine.stats.deferred], [2, 2]);
+  engine.audit();
+  engine.abort('a1');
+  engine.abort('b2');
+  assert.equal(step(), 'a2:1 plain:1');
+  engine.abort('a2');
+  assert.equal(step(), 'plain:1 b1:2');
+  assert.equal(engine.stats.deferred, 0);
+});
+
 test('paused for new requests it finishes what runs; paused for all it stands still', () => {
   const { engine, step } = engineOf();
   engine.add(request('a', { maxTokens: 3 }), 0);

@@ -266,7 +266,8 @@ export class EngineModel {
       loaded: this.#loading.loaded,
       blocksUsed: pool.usedBlocks,
       blocksTotal: pool.blocksTotal,
-      kvUsage: pool.usedBlocks / (pool.blocksTotal - 1),
+      // Not used / all: a float of vLLM's.
+      kvUsage: 1 - pool.freeBlocks / (pool.blocksTotal - 1),
       prefixCacheQueries: this.#prefixCacheQueries,
       prefixCacheHits: this.#prefixCacheHits,
       externalCacheQueries: this.#externalCacheQueries,

@@ -1,0 +1,53 @@
+// A page of metrics against one of a real vLLM in the same state: not only its shape, its counts.
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+
+/** A recorded page of test/conformance/vllm-wire/metrics. */
+export function recordedMetrics(state: string): string {
+  const file = new URL(`../conformance/vllm-wire/metrics/${state}.txt.gz`, import.meta.url);
+  return gunzipSync(readFileSync(file)).toString();
+}
+
+export const sameCounts = { missing: [], extra: [] };
+
+/**
+ * Where two pages differ in what the same requests must give again: all series, with the values of
+ * those that count things; of times only how many there were.
+ *
+ * @param free Families whose values hang on the moment of the page or on how requests met.
+ */
+export function differingCounts(
+  own: string,
+  real: string,
+  free: readonly string[] = [],
+): { readonly missing: readonly string[]; readonly extra: readonly string[] } {
+  const [said, expected] = [own, real].map((page) => countedMetrics(page, free)) as [
+    string[],
+    string[],
+  ];
+  return {
+    missing: expected.filter((line) => !said.includes(line)),
+    extra: said.filter((line) => !expected.includes(line)),
+  };
+}
+
+function countedMetrics(page: string, free: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (const line of page.split('\n')) {
+    if (line.startsWith('# TYPE vllm:') && !line.includes('_created ')) lines.push(line);
+    const [, name = '', labels = '', value = ''] =
+      /^(vllm:[^\s{]+)(\{.*\})? (\S+)$/.exec(line) ?? [];
+    if (name === '' || name.endsWith('_created')) continue;
+    const isCounted = !isTime(name) && !free.some((family) => name.startsWith(`vllm:${family}`));
+    const shown = name === 'vllm:cache_config_info' ? labels.replace(/="[^"]*"/g, '') : labels;
+    lines.push(isCounted ? `${name}${shown} ${value}` : `${name}${shown}`);
+  }
+  return lines.toSorted();
+}
+
+function isTime(name: string): boolean {
+  return (
+    /_seconds_(bucket|sum)$/.test(name) ||
+    /^vllm:(estimated_|lora_requests_info|cache_config_info)/.test(name)
+  );
+}
