@@ -18,6 +18,7 @@ import { syntheticText } from './text/synthetic-text.ts';
 import { thinkFirst, thinkingEnd } from './text/thinking.ts';
 import { scriptedTokens, type TokenSource } from './text/token-source.ts';
 import { wordListOf } from './text/word-list.ts';
+import { createConnector } from './tiers/create-connector.ts';
 
 /** The release whose behaviour is emulated. */
 export const emulatedVersion = '0.32.0';
@@ -50,6 +51,8 @@ export class Engine implements Pausable {
   #prefilledInStep = 0;
   #hasFallenBehind = false;
   #isDraining = false;
+  /** KV moved between tiers when the engine last told of itself. */
+  #wasTransferring = false;
   #onIdle: (() => void) | undefined;
 
   /** @param kvEvents Where KV events go; they are not made when undefined. */
@@ -66,13 +69,22 @@ export class Engine implements Pausable {
     this.#model = new EngineModel({
       config: options.config,
       cost: options.cost,
+      connector: createConnector(options, {
+        ...kvEvents?.tierListener,
+        transferred: (...transfer) => this.metrics.offload?.onTransfer(...transfer),
+        lookedUp: (chunks) => this.metrics.offload?.onLookup(chunks),
+        lookupDelayed: (seconds) =>
+          this.metrics.offload?.onLookupDelayed(seconds * this.#wallPerModelSecond),
+        allocating: (chunks) => this.metrics.offload?.onAllocating(chunks),
+      }),
       listener: {
         ...kvEvents?.listener,
-        admitted: (request, cachedTokens, nowSeconds) => {
+        lookedUp: (lookup) => this.metrics.onLookup(lookup),
+        admitted: (request, cachedTokens, nowSeconds, externalTokens) => {
           const sequence = request as Sequence;
           sequence.cachedTokens = cachedTokens;
+          sequence.externalTokens = externalTokens;
           sequence.admittedSeconds = nowSeconds;
-          this.metrics.onAdmitted(sequence.promptTokens, cachedTokens);
         },
         preempted: (request) => {
           (request as Sequence).preemptionsUnseen++;
@@ -85,6 +97,7 @@ export class Engine implements Pausable {
       wallSeconds: () => performance.now() / 1000,
       onToken: (sequence, nowSeconds) => this.#onToken(sequence, nowSeconds),
       onStep: (step) => this.#onStep(step),
+      ...(options.tier && { onIdle: () => this.#onIdleStep() }),
     });
     this.#stats = this.#model.stats;
     this.metrics = new EngineMetrics(options, this.modelName, () => this.#driver.lagSeconds);
@@ -175,12 +188,16 @@ export class Engine implements Pausable {
   }
 
   /**
-   * @param resetsRunning Preempts what runs, so that nothing holds a block.
+   * @param options What else is reset: running requests give up their blocks, so that nothing holds
+   *   one, and the tier below is emptied.
    * @returns False if a request holds blocks: nothing is reset then.
    */
-  async resetPrefixCache(resetsRunning: boolean): Promise<boolean> {
+  async resetPrefixCache(
+    options: Parameters<EngineModel['resetPrefixCache']>[0],
+  ): Promise<boolean> {
     await this.betweenSteps();
-    const isReset = this.#model.resetPrefixCache({ resetRunningRequests: resetsRunning });
+    const isReset = this.#model.resetPrefixCache(options);
+    if (options?.resetConnector) this.#kvEvents?.resetTier();
     this.#driver.wake();
     return isReset;
   }
@@ -273,7 +290,7 @@ export class Engine implements Pausable {
       const { promptTokens, cachedTokens, adapter } = sequence;
       this.#prefillTokens -= promptTokens;
       this.#prefilledInStep += promptTokens - cachedTokens;
-      this.metrics.onPrefilled(promptTokens, cachedTokens);
+      this.metrics.onPrefilled(sequence);
       if (adapter) this.#countAdapter(adapter.name, 1);
     }
     this.#countInterval(sequence, nowSeconds);
@@ -328,8 +345,8 @@ export class Engine implements Pausable {
       this.metrics.onIteration(this.#generatedInStep + this.#prefilledInStep);
       this.metrics.onGenerated(this.#generatedInStep);
     }
-    this.#stats = this.#model.stats;
-    this.metrics.onStats(this.#stats, [...this.#adaptersAtWork.keys()]);
+    this.#tellStats();
+    this.#wasTransferring = Number.isFinite(this.#model.wakeSeconds);
     this.#generatedInStep = 0;
     this.#prefilledInStep = 0;
     if (this.isBehind && !this.#hasFallenBehind) {
@@ -338,6 +355,19 @@ export class Engine implements Pausable {
         `The engine is ${this.lagSeconds.toFixed(2)} s behind its own clock: this machine is too slow for the load at this time scale.`,
       );
     }
+  }
+
+  /** With nothing to run vLLM steps on, and reports, until its transfers are done. */
+  #onIdleStep(): void {
+    this.#kvEvents?.publishTransfers();
+    const isTransferring = Number.isFinite(this.#model.wakeSeconds);
+    if (isTransferring || this.#wasTransferring) this.#tellStats();
+    this.#wasTransferring = isTransferring;
+  }
+
+  #tellStats(): void {
+    this.#stats = this.#model.stats;
+    this.metrics.onStats(this.#stats, [...this.#adaptersAtWork.keys()]);
   }
 
   #forget(sequence: Sequence): boolean {

@@ -1,12 +1,13 @@
 // Publishes what the engine model does with blocks, one batch after each step.
 import type { Random } from '../../core/base/index.ts';
-import type { EngineListener, EngineRequest } from '../../core/engine/index.ts';
+import type { EngineListener, EngineRequest, TierListener } from '../../core/engine/index.ts';
 import {
   type BlockHashAlgorithm,
   createBlockHasher,
   KvEventLog,
   KvSequence,
   type KvSequenceScope,
+  TierEventLog,
 } from '../../core/kv/index.ts';
 import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import { type KvEventDelivery, KvEventPublisher } from '../../io/kv-events/index.ts';
@@ -16,8 +17,11 @@ import type { Sequence } from './sequence.ts';
 export class KvEvents {
   /** Wire it to the engine model. */
   readonly listener: EngineListener;
+  /** Wire it to the tier below, if there is one. */
+  readonly tierListener: TierListener;
   readonly #publisher: KvEventPublisher;
-  readonly #log = new KvEventLog();
+  readonly #log: KvEventLog;
+  readonly #tierLog: TierEventLog;
   readonly #hasher: ReturnType<typeof createBlockHasher>;
   readonly #blockSize: number;
   readonly #random: Random;
@@ -29,11 +33,21 @@ export class KvEvents {
     this.#blockSize = options.blockSize;
     this.#random = options.random;
     this.#faults = options.faults;
-    const log = this.#log;
+    const { rawHashes = false, selfDescribing = false } = options;
+    const log = new KvEventLog({ rawHashes });
+    const tierLog = new TierEventLog({ rawHashes, selfDescribing });
+    this.#log = log;
+    this.#tierLog = tierLog;
     this.listener = {
       blocksStored: (request, first, count) => log.blocksStored(sequenceOf(request), first, count),
       blockRemoved: (key) => log.blockRemoved(key as string),
       allBlocksCleared: () => log.allBlocksCleared(),
+    };
+    this.tierListener = {
+      storing: ({ request }, first, count, key) =>
+        tierLog.storing(sequenceOf(request), first, count, key as string),
+      stored: (keys, medium) => tierLog.stored(keys as string[], medium),
+      removed: (keys, medium) => tierLog.removed(keys as string[], medium),
     };
   }
 
@@ -50,6 +64,10 @@ export class KvEvents {
       readonly blockSize: number;
       readonly random: Random;
       readonly faults: () => FaultOptions;
+      /** Whole hashes in place of 64-bit integers. @default false */
+      readonly rawHashes?: boolean | undefined;
+      /** Events of the tier below say what its chunks hold. @default false */
+      readonly selfDescribing?: boolean | undefined;
     },
   ): Promise<KvEvents> {
     return new KvEvents(await KvEventPublisher.open(config), options);
@@ -67,7 +85,19 @@ export class KvEvents {
 
   /** Sends what has happened since the last call, if anything. */
   publish(): void {
-    this.#publisher.publish(this.#log.take(), Date.now() / 1000, this.#delivery());
+    // vLLM sends what happened below behind what happened on the GPU.
+    const events = [...this.#log.take(), ...this.#tierLog.take()];
+    this.#publisher.publish(events, Date.now() / 1000, this.#delivery());
+  }
+
+  /** With nothing to run, vLLM goes on stepping, and publishing, until its transfers are done. */
+  publishTransfers(): void {
+    if (!this.#tierLog.isEmpty) this.publish();
+  }
+
+  /** The tier below was emptied. */
+  resetTier(): void {
+    this.#tierLog.reset();
   }
 
   close(): Promise<void> {

@@ -5,6 +5,7 @@ import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
 import type { LoraOptions } from './adapters/adapters.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
+import type { TierOptions } from './tiers/tier-options.ts';
 
 /** The fields of generation_config.json that vLLM takes over. */
 export interface SamplingDefaults {
@@ -13,6 +14,16 @@ export interface SamplingDefaults {
   readonly top_k?: number;
   readonly min_p?: number;
   readonly repetition_penalty?: number;
+}
+
+/** Settings of the KV cache as they were given, not as they came out. */
+export interface GivenCacheSettings {
+  readonly blockSize?: number | undefined;
+  readonly numGpuBlocks?: number | undefined;
+  readonly kvCacheMemoryBytes?: number | undefined;
+  readonly gpuMemoryUtilization?: number | undefined;
+  readonly offloadingGibibytes?: number | undefined;
+  readonly offloadingBackend?: string | undefined;
 }
 
 export interface EngineServerOptions {
@@ -41,6 +52,12 @@ export interface EngineServerOptions {
   };
   /** Whether and where KV events are published. @default not */
   readonly kvEvents?: KvEventsConfig;
+  /** Whole hashes in KV events, as with VLLM_KV_EVENTS_USE_INT_BLOCK_HASHES=0. @default false */
+  readonly rawKvEventHashes?: boolean;
+  /** What lies below the GPU's KV cache. @default nothing */
+  readonly tier?: TierOptions | undefined;
+  /** What `vllm:cache_config_info` says was given. @default nothing */
+  readonly givenCacheSettings?: GivenCacheSettings;
   /** How published blocks are named. @default 'sha256' */
   readonly prefixCachingHashAlgorithm?: BlockHashAlgorithm;
   /** GPU seconds per wall second; Infinity runs as fast as the machine can. @default 1 */

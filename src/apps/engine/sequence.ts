@@ -73,6 +73,8 @@ export class Sequence implements EngineRequest {
   readonly adapterId: number | undefined;
   /** Prompt tokens found in the prefix cache; set at admission. */
   cachedTokens = 0;
+  /** Of these, what a tier below the GPU gave. */
+  externalTokens = 0;
   preemptions = 0;
   /** Preempted since its last token. */
   preemptionsUnseen = 0;

@@ -110,6 +110,9 @@ function openKvEvents(
     blockSize: options.config.blockSize,
     random: seededRandom(options.seed ?? 0),
     faults,
+    rawHashes: options.rawKvEventHashes,
+    selfDescribing:
+      options.tier?.connector === 'OffloadingConnector' && options.tier.selfDescribingKvEvents,
   });
 }
 

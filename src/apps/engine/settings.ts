@@ -19,6 +19,7 @@ import {
 import { loadTokenizer, readModelSpec } from '../../io/models/index.ts';
 import { readEngineProfile } from '../../io/profile/index.ts';
 import type { EngineServerOptions, SamplingDefaults } from './options.ts';
+import { type TierFlags, tierOptions } from './tiers/tier-options.ts';
 
 export interface EngineSettings {
   /** A name of the catalogue, a Hugging Face id, or a folder with config.json. */
@@ -36,6 +37,8 @@ export interface EngineSettings {
   readonly tokenizer?: string;
   /** vLLM's settings that are given; the others take its defaults for the GPU. */
   readonly config?: Partial<EngineConfig>;
+  /** What lies below the KV cache. @default nothing */
+  readonly tier?: TierFlags;
 }
 
 type Resolved = Pick<
@@ -48,6 +51,8 @@ type Resolved = Pick<
   | 'vocabularySize'
   | 'stepEstimate'
   | 'samplingDefaults'
+  | 'tier'
+  | 'givenCacheSettings'
 >;
 
 /**
@@ -64,17 +69,15 @@ export async function resolveEngine(settings: EngineSettings): Promise<Resolved>
     readSamplingDefaults(settings.model),
   ]);
   const gpu = findGpu(settings.gpu ?? 'H100-80GB');
-  const config = engineConfigFor(
-    {
-      model,
-      gpu,
-      ...(settings.tensorParallelSize && { tensorParallelSize: settings.tensorParallelSize }),
-      ...(settings.gpuMemoryUtilization && { gpuMemoryUtilization: settings.gpuMemoryUtilization }),
-      ...(settings.kvCacheMemoryBytes && { kvCacheMemoryBytes: settings.kvCacheMemoryBytes }),
-      ...(settings.numGpuBlocks && { numGpuBlocks: settings.numGpuBlocks }),
-    },
-    settings.config,
-  );
+  const layout = {
+    model,
+    gpu,
+    ...(settings.tensorParallelSize && { tensorParallelSize: settings.tensorParallelSize }),
+    ...(settings.gpuMemoryUtilization && { gpuMemoryUtilization: settings.gpuMemoryUtilization }),
+    ...(settings.kvCacheMemoryBytes && { kvCacheMemoryBytes: settings.kvCacheMemoryBytes }),
+    ...(settings.numGpuBlocks && { numGpuBlocks: settings.numGpuBlocks }),
+  };
+  const config = engineConfigFor(layout, settings.config);
   return {
     model: settings.model,
     config,
@@ -84,6 +87,15 @@ export async function resolveEngine(settings: EngineSettings): Promise<Resolved>
     stepEstimate: stepEstimate(model, settings.tensorParallelSize ?? 1),
     samplingDefaults,
     ...(settings.tensorParallelSize && { tensorParallelSize: settings.tensorParallelSize }),
+    tier: settings.tier && tierOptions(settings.tier, layout, config.blockSize),
+    givenCacheSettings: {
+      blockSize: settings.config?.blockSize,
+      numGpuBlocks: settings.numGpuBlocks,
+      kvCacheMemoryBytes: settings.kvCacheMemoryBytes,
+      gpuMemoryUtilization: settings.gpuMemoryUtilization,
+      offloadingGibibytes: settings.tier?.offloadingGibibytes,
+      offloadingBackend: settings.tier?.offloadingBackend,
+    },
   };
 }
 

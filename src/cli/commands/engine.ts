@@ -1,12 +1,14 @@
 // `spillway engine`: an embedded vLLM server, with vLLM's flags and a few of ours.
 import { Command } from 'commander';
 import {
+  connectorName,
   createEngineServers,
   type EngineServer,
   type EngineServerOptions,
   readFaultFlags,
   readTokenizerInfo,
   resolveEngine,
+  type TierFlags,
 } from '../../apps/engine/index.ts';
 import { version } from '../../core/base/index.ts';
 import { findGpu } from '../../core/engine/index.ts';
@@ -54,6 +56,12 @@ async function run(
     log: (line: string) => log.warning(line),
     onCrash,
   };
+  const tier = tierFlags(flags);
+  if (tier && options.tier === undefined) {
+    log.warning(
+      `${connectorName(tier)} is not emulated: the engine runs with nothing below its KV cache.`,
+    );
+  }
   const servers = await createEngineServers(options, flags.count);
   announce(servers, options, flags);
   const ending = await Promise.race([crashed, signalled()]);
@@ -61,6 +69,17 @@ async function run(
   if (ending === 'crashed') process.exit(1);
   await Promise.all(servers.map((server) => server.drain()));
   log.flush();
+}
+
+/** The tier that the flags ask for; undefined if they ask for none. */
+function tierFlags(flags: EngineFlags): TierFlags | undefined {
+  const { kvOffloadingSize, kvOffloadingBackend, kvTransferConfig } = flags;
+  const tier = {
+    offloadingGibibytes: kvOffloadingSize,
+    offloadingBackend: kvOffloadingBackend,
+    transfer: kvTransferConfig,
+  };
+  return connectorName(tier) === undefined ? undefined : tier;
 }
 
 async function engineOptions(model: string, flags: EngineFlags): Promise<EngineServerOptions> {
@@ -77,6 +96,7 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
       tensorParallelSize: flags.tensorParallelSize,
       gpuMemoryUtilization: flags.gpuMemoryUtilization,
       kvCacheMemoryBytes: flags.kvCacheMemoryBytes,
+      tier: tierFlags(flags),
       config: given({
         maxModelLen: flags.maxModelLen,
         maxNumSeqs: flags.maxNumSeqs,
@@ -107,6 +127,7 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
     enableServerLoadTracking: flags.enableServerLoadTracking,
     enableForceIncludeUsage: flags.enableForceIncludeUsage,
     enableRequestIdHeaders: flags.enableRequestIdHeaders,
+    rawKvEventHashes: process.env['VLLM_KV_EVENTS_USE_INT_BLOCK_HASHES'] === '0',
     lora: loraOptions(flags),
     allowRuntimeLoraUpdating: isSet('VLLM_ALLOW_RUNTIME_LORA_UPDATING'),
     sseKeepAliveSeconds: flags.sseKeepAliveInterval,

@@ -1,9 +1,9 @@
 // The flags of `spillway engine`: vLLM's under vLLM's names, and a few of ours.
 import { type Command, Option } from 'commander';
 import { type BlockHashAlgorithm, blockHashAlgorithms } from '../../core/kv/index.ts';
-import { parseKvEventsConfig } from '../../core/protocol/index.ts';
+import { parseKvEventsConfig, parseKvTransferConfig } from '../../core/protocol/index.ts';
 import { type LogLevel, logLevels } from '../../io/log/index.ts';
-import { collect, integer, number, timeScale, tokens } from './flag-values.ts';
+import { collect, integer, number, positive, timeScale, tokens } from './flag-values.ts';
 import { loraRank, profilerConfig } from './lora-flags.ts';
 import { meaninglessOptions, meaninglessSwitches } from './meaningless-flags.ts';
 
@@ -78,6 +78,22 @@ export function defineEngineFlags(bare: Command): Command {
       ),
     )
     .option('--kv-events-config <json>', 'where KV events are published', parseKvEventsConfig)
+    .option(
+      '--kv-offloading-size <gib>',
+      'host memory for KV that the GPU evicts, all GPUs together',
+      positive('--kv-offloading-size'),
+    )
+    .addOption(
+      new Option('--kv-offloading-backend <name>', 'what takes it (default: native)').choices([
+        'native',
+        'lmcache',
+      ]),
+    )
+    .option(
+      '--kv-transfer-config <json>',
+      'connector below the KV cache: OffloadingConnector or ExampleConnector',
+      parseKvTransferConfig,
+    )
     .option(
       '--max-num-queued-reqs <n>',
       'requests past which new ones get 503',
@@ -174,6 +190,9 @@ export interface EngineFlags {
   readonly schedulingPolicy?: 'fcfs' | 'priority';
   readonly prefixCachingHashAlgo?: BlockHashAlgorithm;
   readonly kvEventsConfig?: ReturnType<typeof parseKvEventsConfig>;
+  readonly kvOffloadingSize?: number;
+  readonly kvOffloadingBackend?: 'native' | 'lmcache';
+  readonly kvTransferConfig?: ReturnType<typeof parseKvTransferConfig>;
   readonly maxNumQueuedReqs?: number;
   readonly maxNumQueuedTokens?: number;
   readonly shutdownTimeout: number;

@@ -27,6 +27,14 @@ export function number(flag: string): (text: string) => number {
   };
 }
 
+export function positive(flag: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value > 0 && Number.isFinite(value)) return value;
+    throw new InputError(`${flag} is "${text}"; it must be a number above 0.`);
+  };
+}
+
 /** GPU seconds per wall second, or `inf`. */
 export function timeScale(text: string): number {
   if (/^inf(inity)?$/i.test(text)) return Number.POSITIVE_INFINITY;

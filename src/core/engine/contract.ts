@@ -108,6 +108,8 @@ export interface EngineStats {
   readonly waiting: number;
   /** Of those waiting, the ones that no room would help: they wait for a tier, or for an adapter's place. */
   readonly deferred: number;
+  /** Of those waiting, the ones that found their prompt in a tier but no blocks to load it into. */
+  readonly waitingToLoad: number;
   /** Of those waiting, the ones with a load under way. */
   readonly loading: number;
   /** Of those waiting, the ones whose load is done. */

@@ -57,6 +57,8 @@ export class EngineModel {
   readonly #loading: LoadingRequests;
   /** Waiting requests that were passed over at least once since they came. */
   readonly #deferred = new Set<Sequence>();
+  /** Found its prompt in a tier, but lacks the blocks. */
+  #waitsToLoad: Sequence | undefined;
   #running: Sequence[] = [];
   #inFlight: PlannedStep | undefined;
   #paused: 'nothing' | 'new' | 'all' = 'nothing';
@@ -262,6 +264,7 @@ export class EngineModel {
       running: this.#running.length,
       waiting: this.#waiting.size + this.#loading.size,
       deferred: this.#deferred.size + this.#loading.size - this.#loading.loaded,
+      waitingToLoad: this.#waitsToLoad?.state === 'waiting' ? 1 : 0,
       loading: this.#loading.size - this.#loading.loaded,
       loaded: this.#loading.loaded,
       blocksUsed: pool.usedBlocks,
@@ -383,7 +386,9 @@ export class EngineModel {
     let reserved = 0;
     for (const other of this.#running) reserved += this.#kv.lackingBlocks(other);
     for (const other of this.#loading.inOrder()) reserved += this.#kv.lackingBlocks(other);
+    this.#waitsToLoad = sequence;
     if (!this.#kv.hold(sequence, hit.tokens, this.#running.length > 0, reserved)) return false;
+    this.#waitsToLoad = undefined;
     this.#waiting.remove(sequence);
     this.#deferred.delete(sequence);
     this.#loading.add(sequence);

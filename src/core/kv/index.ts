@@ -28,3 +28,4 @@ export {
   type KvTier,
 } from './kv-index.ts';
 export { KvSequence, type KvSequenceScope } from './kv-sequence.ts';
+export { TierEventLog } from './tier-event-log.ts';

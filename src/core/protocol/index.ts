@@ -26,6 +26,12 @@ export {
 } from './kv-events-config.ts';
 export { decodeKvEventBatch } from './kv-events-decode.ts';
 export { encodeKvEventBatch } from './kv-events-encode.ts';
+export {
+  defaultKvTransferConfig,
+  type KvTransferConfig,
+  kvConnectors,
+  parseKvTransferConfig,
+} from './kv-transfer-config.ts';
 export { ApiError, badRequest, modelNotFound } from './openai/api-error.ts';
 export { readBatchChatRequest } from './openai/batch-chat-request.ts';
 export {

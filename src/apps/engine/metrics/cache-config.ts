@@ -1,8 +1,14 @@
 // The labels of vllm:cache_config_info: vLLM's CacheConfig, every field as Python prints it.
-import type { EngineConfig } from '../../../core/engine/index.ts';
+import type { EngineServerOptions } from '../options.ts';
 
-export function cacheConfigLabels(config: EngineConfig): Record<string, string> {
-  const tokens = (config.numGpuBlocks - 1) * config.blockSize;
+export function cacheConfigLabels(
+  options: Pick<
+    EngineServerOptions,
+    'config' | 'givenCacheSettings' | 'prefixCachingHashAlgorithm'
+  >,
+): Record<string, string> {
+  const { config, givenCacheSettings: given = {} } = options;
+  const tokens = config.numGpuBlocks * config.blockSize;
   return {
     _block_size_resolved: 'True',
     block_size: `${config.blockSize}`,
@@ -12,16 +18,16 @@ export function cacheConfigLabels(config: EngineConfig): Record<string, string> 
     enable_mamba_shared_prefix_checkpoint: 'False',
     enable_prefix_caching: config.enablePrefixCaching ? 'True' : 'False',
     engine: '0',
-    gpu_memory_utilization: '0.92',
+    gpu_memory_utilization: float(given.gpuMemoryUtilization ?? 0.92),
     hash_block_size: 'None',
     is_attention_free: 'False',
     kv_cache_dtype_skip_layers: '[]',
     kv_cache_layout: 'None',
-    kv_cache_max_concurrency: (tokens / config.maxModelLen).toFixed(1),
-    kv_cache_memory_bytes: 'None',
+    kv_cache_max_concurrency: float(tokens / config.maxModelLen),
+    kv_cache_memory_bytes: optional(given.kvCacheMemoryBytes),
     kv_cache_size_tokens: `${tokens}`,
-    kv_offloading_backend: 'native',
-    kv_offloading_size: 'None',
+    kv_offloading_backend: given.offloadingBackend ?? 'native',
+    kv_offloading_size: optional(given.offloadingGibibytes, float),
     kv_sharing_fast_prefill: 'False',
     mamba_block_size: 'None',
     mamba_cache_dtype: 'auto',
@@ -30,9 +36,9 @@ export function cacheConfigLabels(config: EngineConfig): Record<string, string> 
     mamba_ssm_cache_dtype: 'float32',
     num_cpu_blocks: 'None',
     num_gpu_blocks: `${config.numGpuBlocks}`,
-    num_gpu_blocks_override: 'None',
+    num_gpu_blocks_override: optional(given.numGpuBlocks),
     prefix_cache_retention_interval: '0',
-    prefix_caching_hash_algo: 'sha256',
+    prefix_caching_hash_algo: options.prefixCachingHashAlgorithm ?? 'sha256',
     prefix_match_unit: 'None',
     replayssm_buffer_len: '16',
     skip_page_size_padded: 'None',
@@ -40,6 +46,15 @@ export function cacheConfigLabels(config: EngineConfig): Record<string, string> 
     swa_bounded_replay: 'True',
     use_kda_recoverssm: 'False',
     use_replayssm: 'False',
-    user_specified_block_size: 'False',
+    user_specified_block_size: given.blockSize === undefined ? 'False' : 'True',
   };
+}
+
+function optional(value: number | undefined, print: (value: number) => string = String): string {
+  return value === undefined ? 'None' : print(value);
+}
+
+/** As Python prints a float. */
+function float(value: number): string {
+  return Number.isInteger(value) ? `${value}.0` : String(value);
 }

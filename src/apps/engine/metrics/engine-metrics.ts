@@ -1,9 +1,10 @@
 // The /metrics page: vLLM's families under its names, labels and buckets, in its order.
-import type { EngineStats } from '../../../core/engine/index.ts';
+import type { CacheLookup, EngineStats } from '../../../core/engine/index.ts';
 import { MetricsRegistry } from '../../../core/metrics/index.ts';
 import type { EngineServerOptions } from '../options.ts';
 import type { SequenceFamily } from '../sequence.ts';
 import { declareFamilies } from './families.ts';
+import type { OffloadMetrics } from './offload-metrics.ts';
 import {
   declareSleepMode,
   type SleepOperation,
@@ -27,13 +28,20 @@ export interface FinishedRequest {
   readonly lastTokenSeconds: number;
 }
 
+/** Where the tokens of a prompt came from. */
+export interface PromptSources {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  /** Of `cachedTokens`, what a tier below the GPU gave. */
+  readonly externalTokens: number;
+}
+
 export class EngineMetrics {
   readonly #registry: MetricsRegistry;
   readonly #page: ReturnType<typeof declareFamilies>;
 
   /** Counted at admission, shown with the next step, as what a scheduler tells of a step. */
-  #queriedTokens = 0;
-  #hitTokens = 0;
+  readonly #lookups: CacheLookup[] = [];
   #sleepMode: ReturnType<typeof declareSleepMode> | undefined;
 
   /** @param lagSeconds The driver's lag now. */
@@ -47,10 +55,14 @@ export class EngineMetrics {
     return this.#registry.render();
   }
 
-  /** A request left the queue for the first time. */
-  onAdmitted(promptTokens: number, cachedTokens: number): void {
-    this.#queriedTokens += promptTokens;
-    this.#hitTokens += cachedTokens;
+  /** Those of native KV offload; undefined without it. */
+  get offload(): OffloadMetrics | undefined {
+    return this.#page.offload;
+  }
+
+  /** The caches were asked for a request; vLLM does not count again after a preemption. */
+  onLookup(lookup: CacheLookup): void {
+    if (!lookup.isRepeated) this.#lookups.push(lookup);
   }
 
   /**
@@ -65,22 +77,34 @@ export class EngineMetrics {
     page.waiting.set(stats.waiting);
     page.waitingForCapacity.set(stats.waiting - stats.deferred);
     page.waitingDeferred.set(stats.deferred);
+    page.fetchStage?.waiting_to_start.set(stats.waitingToLoad);
+    page.fetchStage?.in_progress.set(stats.loading);
+    page.fetchStage?.completed_waiting.set(stats.loaded);
     page.kvUsage.set(stats.kvUsage);
-    page.prefixQueries.inc(this.#queriedTokens);
-    page.prefixHits.inc(this.#hitTokens);
-    page.cachedOnDevice.inc(this.#hitTokens);
-    this.#queriedTokens = 0;
-    this.#hitTokens = 0;
+    for (const lookup of this.#lookups.splice(0)) this.#countLookup(lookup);
+    if (stats.tiers) page.offload?.onStep(stats.tiers);
     page.adaptersAtWork?.(adapters.join(','));
   }
 
   /** The prompt counts, whole, when the first token is out. */
-  onPrefilled(promptTokens: number, cachedTokens: number): void {
+  onPrefilled({ promptTokens, cachedTokens, externalTokens }: PromptSources): void {
     const page = this.#page;
     page.promptTokens.inc(promptTokens);
     page.promptComputed.inc(promptTokens - cachedTokens);
-    page.promptFromCache.inc(cachedTokens);
+    page.promptFromCache.inc(cachedTokens - externalTokens);
+    page.promptFromTiers.inc(externalTokens);
     page.promptCached.inc(cachedTokens);
+  }
+
+  #countLookup({ tokens, localTokens, external }: CacheLookup): void {
+    const page = this.#page;
+    page.prefixQueries.inc(tokens);
+    page.prefixHits.inc(localTokens);
+    page.cachedBySource.device.inc(localTokens);
+    if (external === undefined) return;
+    page.externalQueries.inc(tokens - localTokens);
+    page.externalHits.inc(external.tokens);
+    page.cachedBySource[external.source].inc(external.tokens);
   }
 
   /** Of the first token, or of an end without one. */

@@ -3,7 +3,11 @@ import type { Counter, Gauge, Labels, MetricsRegistry } from '../../../core/metr
 import type { EngineServerOptions } from '../options.ts';
 import * as buckets from './buckets.ts';
 import { cacheConfigLabels } from './cache-config.ts';
+import { OffloadMetrics } from './offload-metrics.ts';
 import { type SleepState, sleepStates } from './sleep-mode.ts';
+
+/** Where a request with an asynchronous load is, in vLLM's words. */
+const fetchStages = ['waiting_to_start', 'in_progress', 'completed_waiting'] as const;
 
 /** Declares all families in the order of the real page and keeps the series that change. */
 export function declareFamilies(
@@ -36,6 +40,11 @@ export function declareFamilies(
   const perGpu = (what: string) =>
     `Estimated number of ${what} per GPU (for Model Flops Utilization calculations).`;
 
+  const { tier } = options;
+  const offload =
+    tier?.connector === 'OffloadingConnector'
+      ? new OffloadMetrics(registry, own, { countsSkipped: tier.config.storeThreshold >= 2 })
+      : undefined;
   const flops = counter('estimated_flops_per_gpu', perGpu('floating point operations'));
   const readBytes = counter('estimated_read_bytes_per_gpu', perGpu('bytes read from memory'));
   const writeBytes = counter('estimated_write_bytes_per_gpu', perGpu('bytes written to memory'));
@@ -48,6 +57,7 @@ export function declareFamilies(
   });
   const waitingForCapacity = waitingByReason.with({ ...own, reason: 'capacity' });
   const waitingDeferred = waitingByReason.with({ ...own, reason: 'deferred' });
+  const fetchStage = tier && declareFetchStages(registry, own);
   const sleepFamily = registry.gauge({
     name: 'vllm:engine_sleep_state',
     help: 'Engine sleep state; awake = 0 means engine is sleeping; awake = 1 means engine is awake; weights_offloaded = 1 means sleep level 1; discard_all = 1 means sleep level 2.',
@@ -66,11 +76,11 @@ export function declareFamilies(
     'prefix_cache_hits',
     'Prefix cache hits, in terms of number of cached tokens.',
   );
-  counter(
+  const externalQueries = counter(
     'external_prefix_cache_queries',
     'External prefix cache queries from KV connector cross-instance cache sharing, in terms of number of queried tokens.',
   );
-  counter(
+  const externalHits = counter(
     'external_prefix_cache_hits',
     'External prefix cache hits from KV connector cross-instance cache sharing, in terms of number of cached tokens.',
   );
@@ -175,7 +185,7 @@ export function declareFamilies(
   );
   if (options.kvCacheMetrics) declareKvBlocks(histogram);
   const adaptersAtWork = options.lora && declareAdapters(registry, options.config.maxLoras);
-  const cacheConfig = cacheConfigLabels(options.config);
+  const cacheConfig = cacheConfigLabels(options);
   registry
     .gauge({
       name: 'vllm:cache_config_info',
@@ -197,13 +207,27 @@ export function declareFamilies(
     ...{ prefixQueries, prefixHits, preemptions, promptTokens, promptCached, generationTokens },
     promptComputed: bySource.local_compute,
     promptFromCache: bySource.local_cache_hit,
-    cachedOnDevice: cachedBySource.device,
+    promptFromTiers: bySource.external_kv_transfer,
+    ...{ cachedBySource, externalQueries, externalHits, offload, fetchStage },
     ...{ success, rejections, requestPrompt, requestGeneration, requestMaxGeneration },
     ...{ requestMaxTokens, requestChoices, requestPreemptions, requestComputed, iterationTokens },
     ...{ firstToken, interToken, perOutputToken, e2e, queue, inference, prefill, decode },
     toolParser: toolParser || undefined,
   };
 }
+
+/** Only with a connector. */
+function declareFetchStages(registry: MetricsRegistry, own: Labels): Record<FetchStage, Gauge> {
+  const family = registry.gauge({
+    name: 'vllm:num_requests_kv_fetch_by_stage',
+    help: "Number of waiting requests by async KV load stage. Stage labels: 'waiting_to_start' = needs an async KV load that has not started; 'in_progress' = load started and not yet reported finished; 'completed_waiting' = load finished, request not running yet.",
+    labels: [...Object.keys(own), 'stage'],
+  });
+  const series = fetchStages.map((stage) => [stage, family.with({ ...own, stage })]);
+  return Object.fromEntries(series) as Record<FetchStage, Gauge>;
+}
+
+type FetchStage = (typeof fetchStages)[number];
 
 function declareToolParser(registry: MetricsRegistry, modelName: string) {
   const family = registry.counter({

@@ -17,7 +17,10 @@ export function cacheRoutes(engine: Engine): Routes {
 function resetPrefixCacheRoute(engine: Engine): Handler {
   return async (exchange) => {
     const query = readQuery(exchange, { reset_running_requests: boolean, reset_external: boolean });
-    const success = await engine.resetPrefixCache(query.reset_running_requests ?? false);
+    const success = await engine.resetPrefixCache({
+      resetRunningRequests: query.reset_running_requests ?? false,
+      resetConnector: query.reset_external ?? false,
+    });
     exchange.sendJson(200, JSON.stringify({ success }));
   };
 }

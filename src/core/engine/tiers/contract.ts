@@ -112,8 +112,8 @@ export interface TierResidency {
 
 /** Hears what a connector does, so that KV events and metrics can be made from it. */
 export interface TierListener {
-  /** The blocks of these chunks of a request are to be stored; told before they are. */
-  storing?(sequence: TieredSequence, firstChunk: number, keys: readonly BlockKey[]): void;
+  /** Blocks `firstBlock` … of a request are about to be stored as the chunk `key`. */
+  storing?(sequence: TieredSequence, firstBlock: number, blockCount: number, key: BlockKey): void;
   /** Chunks became readable in a tier: KV events of its medium. */
   stored?(keys: readonly BlockKey[], medium: 'CPU' | 'STORAGE'): void;
   removed?(keys: readonly BlockKey[], medium: 'CPU' | 'STORAGE'): void;

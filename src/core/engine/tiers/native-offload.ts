@@ -278,7 +278,7 @@ export class NativeOffload implements KvConnector {
     }
     state.nextChunk = end;
     if (keys.length === 0) return undefined;
-    this.#listener.storing?.(state.sequence, first, offered);
+    this.#announce(state.sequence, first, offered, keys);
     const { blocksPerChunk, blockBytes, blockBytesPerGpu } = this.#config;
     const count = keys.length * blocksPerChunk;
     const work = { bytes: count * blockBytes, linkBytes: count * blockBytesPerGpu };
@@ -287,6 +287,24 @@ export class NativeOffload implements KvConnector {
       ...this.#stores.begin(work, readySeconds),
       ...{ state, keys, blocks },
     });
+  }
+
+  /** Of the chunks offered, those that are stored; both in the order of the prompt. */
+  #announce(
+    sequence: TieredSequence,
+    first: number,
+    offered: readonly BlockKey[],
+    stored: readonly BlockKey[],
+  ): void {
+    const { storing } = this.#listener;
+    if (storing === undefined) return;
+    const { blocksPerChunk } = this.#config;
+    let next = 0;
+    for (const [i, key] of offered.entries()) {
+      if (key !== stored[next]) continue;
+      next++;
+      storing(sequence, (first + i) * blocksPerChunk, blocksPerChunk, key);
+    }
   }
 
   #start(queue: TransferQueue<Job>, work: Omit<Job, 'generation'>): Job {
