@@ -154,6 +154,16 @@ test('JSON by a schema is JSON by that schema', async () => {
   assert.deepEqual(JSON.parse(answer.choices[0]?.message.content ?? ''), { city: 'Paris' });
 });
 
+test('a strong logit_bias decides which token comes, the end token too', async () => {
+  const chat = (logit_bias: Record<string, number>) =>
+    client.chat.completions.create({ model: 'tiny', messages, max_tokens: 3, logit_bias });
+  const hello = await chat({ 9707: 100 });
+  assert.equal(hello.choices[0]?.message.content, 'HelloHelloHello');
+  const ended = await chat({ 151645: 100 });
+  assert.equal(ended.choices[0]?.finish_reason, 'stop');
+  assert.equal(ended.usage?.completion_tokens, 1);
+});
+
 test('n streamed choices are different texts', async () => {
   const stream = await client.chat.completions.create({
     ...{ model: 'tiny', messages, n: 3, max_tokens: 10, stream: true },

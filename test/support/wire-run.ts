@@ -74,6 +74,7 @@ export async function runWireCases(server: keyof typeof wireServers): Promise<Wi
   const engine = await createEngineServer({
     ...(await resolveEngine({ model: folder, config: { maxModelLen: 8192, blockSize: 128 } })),
     port: 0,
+    dummyWeights: true,
     timeScale: Number.POSITIVE_INFINITY,
     servedModelNames: ['tiny'],
     kvEvents: {

@@ -1,6 +1,6 @@
 // The embedded engine without its HTTP edge: requests in, tokens out, on the engine model's time.
 import { createHash } from 'node:crypto';
-import { seededRandom } from '../../core/base/index.ts';
+import { type Random, seededRandom } from '../../core/base/index.ts';
 import { EngineModel, type EngineStats, type EngineStep } from '../../core/engine/index.ts';
 import { chainRoot, hashTokenBlock } from '../../core/kv/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
@@ -14,9 +14,10 @@ import { type Pausable, SleepControl } from './lifecycle/sleep-control.ts';
 import { EngineMetrics } from './metrics/engine-metrics.ts';
 import type { EngineServerOptions } from './options.ts';
 import { Sequence } from './sequence.ts';
+import { biasedTokens } from './text/biased-tokens.ts';
 import { syntheticText } from './text/synthetic-text.ts';
 import { thinkFirst, thinkingEnd } from './text/thinking.ts';
-import { scriptedTokens, type TokenSource } from './text/token-source.ts';
+import { scriptedTokens, type TokenSource, tokensThen } from './text/token-source.ts';
 import { wordListOf } from './text/word-list.ts';
 import { createConnector } from './tiers/create-connector.ts';
 
@@ -162,6 +163,10 @@ export class Engine implements Pausable {
     const sequence = new Sequence(
       {
         ...options,
+        // Of several end tokens the tokenizer's ends silently; the others are named, as in vLLM.
+        stopTokens: options.ignoreEos
+          ? options.stopTokens
+          : [...options.stopTokens, ...(this.options.samplingDefaults?.endTokens ?? [])],
         id: `${options.id}-${randomHex(4)}`,
         kv: this.#kvEvents?.sequence(options.prompt, {
           cacheSalt: options.cacheSalt,
@@ -379,27 +384,49 @@ export class Engine implements Pausable {
   }
 
   #source(options: GenerationOptions, endToken: number | undefined): TokenSource {
-    const { script, thinks, allowedTokens } = options;
-    if (script && !thinks) return scriptedTokens(script, endToken ?? 0);
+    const { script, thinks, ignoreEos } = options;
+    if (script && !thinks && !ignoreEos) return scriptedTokens(script, endToken ?? 0);
     const random = seededRandom(this.#textSeed(options));
-    const words = allowedTokens
-      ? { words: allowedTokens, openers: allowedTokens, capitals: allowedTokens }
-      : wordListOf(this.tokenizer);
+    const isUndecided = this.options.dummyWeights === true;
+    const text = (end: number | undefined, tokensMin: number) =>
+      this.#text(options, { random, endToken: end, tokensMin });
+    const ends = !ignoreEos && !isUndecided ? endToken : undefined;
+    const free = text(ends, options.minTokens);
+    // What had to have a form goes on without one where the end is ignored.
     const answer = script
-      ? scriptedTokens(script, endToken ?? 0)
-      : syntheticText({
-          words,
-          random,
-          endToken: options.ignoreEos ? undefined : endToken,
-          tokensMin: options.minTokens,
-        });
+      ? ignoreEos
+        ? tokensThen(script, free)
+        : scriptedTokens(script, endToken ?? 0)
+      : free;
     if (!thinks) return answer;
     return thinkFirst({
-      thoughts: syntheticText({ words, random, endToken: undefined, tokensMin: 0 }),
+      thoughts: text(undefined, 0),
       end: this.tokenizer.encode(`\n${thinkingEnd}\n\n`, { addSpecialTokens: false }),
       answer,
       random,
     });
+  }
+
+  /** Words, as far as the request leaves them their choice. */
+  #text(
+    { allowedTokens: allowed, logitBias, ignoreEos, stopTokens }: GenerationOptions,
+    how: { random: Random; endToken: number | undefined; tokensMin: number },
+  ): TokenSource {
+    const words = allowed
+      ? { words: allowed, openers: allowed, capitals: allowed }
+      : wordListOf(this.tokenizer);
+    const ends = [...stopTokens, ...(ignoreEos ? [] : this.#endTokens)];
+    return biasedTokens(syntheticText({ words, ...how }), {
+      ...{ logitBias, allowed, tokensMin: how.tokensMin, ends: new Set(ends) },
+      isUndecided: this.options.dummyWeights === true,
+    });
+  }
+
+  /** The tokenizer's end token, and those of generation_config.json. */
+  get #endTokens(): readonly number[] {
+    const own = this.tokenizer.eosTokenId;
+    const more = this.options.samplingDefaults?.endTokens ?? [];
+    return own === undefined ? more : [own, ...more];
   }
 
   /** The same prompt gets the same answer, whatever came in between. */

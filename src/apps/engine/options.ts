@@ -14,6 +14,8 @@ export interface SamplingDefaults {
   readonly top_k?: number;
   readonly min_p?: number;
   readonly repetition_penalty?: number;
+  /** Tokens that end an answer besides the tokenizer's own: `eos_token_id`. */
+  readonly endTokens?: readonly number[];
 }
 
 /** Settings of the KV cache as they were given, not as they came out. */
@@ -82,6 +84,8 @@ export interface EngineServerOptions {
   readonly enableAutoToolChoice?: boolean;
   /** vLLM's name of a parser, such as `hermes`; needed for any tool call. @default none */
   readonly toolCallParser?: string;
+  /** vLLM's `--load-format dummy`: random weights, which never end an answer by themselves. @default false */
+  readonly dummyWeights?: boolean;
   /** Adapters can be loaded, as with `--enable-lora`. @default they cannot */
   readonly lora?: LoraOptions;
   /** Opens the routes of VLLM_ALLOW_RUNTIME_LORA_UPDATING=1. @default false */

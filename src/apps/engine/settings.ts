@@ -63,11 +63,11 @@ type Resolved = Pick<
  * const server = await createEngineServer({ ...(await resolveEngine({ model: 'Qwen/Qwen3-8B' })), port: 0 });
  */
 export async function resolveEngine(settings: EngineSettings): Promise<Resolved> {
-  const [model, tokenizer, samplingDefaults] = await Promise.all([
+  const [model, tokenizer] = await Promise.all([
     readModelSpec(settings.model),
     loadTokenizer(settings.tokenizer ?? ownTokenizer(settings.model)),
-    readSamplingDefaults(settings.model),
   ]);
+  const samplingDefaults = await readSamplingDefaults(settings.model, tokenizer.eosTokenId);
   const gpu = findGpu(settings.gpu ?? 'H100-80GB');
   const layout = {
     model,
@@ -108,13 +108,20 @@ const samplingDefaultNames = [
 ] as const;
 
 /** vLLM reads them from the model's folder unless told `--generation-config vllm`. */
-async function readSamplingDefaults(model: string): Promise<SamplingDefaults> {
+async function readSamplingDefaults(
+  model: string,
+  endToken: number | undefined,
+): Promise<SamplingDefaults> {
   const path = join(model, 'generation_config.json');
   if (!existsSync(path)) return {};
   try {
     const given = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
     const numbers = samplingDefaultNames.filter((name) => typeof given[name] === 'number');
-    return Object.fromEntries(numbers.map((name) => [name, given[name] as number]));
+    const ends = [given['eos_token_id']].flat().filter((id) => typeof id === 'number');
+    return {
+      ...Object.fromEntries(numbers.map((name) => [name, given[name] as number])),
+      endTokens: ends.filter((id) => id !== endToken),
+    };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InputError(`${path}: ${reason}`, { cause });

@@ -121,6 +121,7 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
     maxNumQueuedReqs: flags.maxNumQueuedReqs,
     maxNumQueuedTokens: flags.maxNumQueuedTokens,
     shutdownTimeoutSeconds: flags.shutdownTimeout,
+    dummyWeights: flags.loadFormat === 'dummy',
     enableAutoToolChoice: flags.enableAutoToolChoice,
     toolCallParser: flags.toolCallParser,
     enablePromptTokensDetails: flags.enablePromptTokensDetails,

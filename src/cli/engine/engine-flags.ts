@@ -122,6 +122,10 @@ export function defineEngineFlags(bare: Command): Command {
     )
     .option('--profiler-config <json>', 'open /start_profile and /stop_profile', profilerConfig)
     .option('--kv-cache-metrics', 'show the metrics of KV block lifetimes')
+    .option(
+      '--load-format <format>',
+      'dummy: random weights, whose answers never end by themselves',
+    )
     .option('--enable-auto-tool-choice', 'allow tools under tool_choice auto')
     .option('--tool-call-parser <name>', 'needed for tool calls; any name serves')
     .option('--enable-prompt-tokens-details', 'cached tokens in usage')
@@ -204,6 +208,7 @@ export interface EngineFlags {
   readonly sseKeepAliveInterval?: number;
   readonly profilerConfig?: { readonly profiler: string | undefined };
   readonly kvCacheMetrics?: boolean;
+  readonly loadFormat?: string;
   readonly enableAutoToolChoice?: boolean;
   readonly toolCallParser?: string;
   readonly enablePromptTokensDetails?: boolean;

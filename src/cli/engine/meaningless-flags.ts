@@ -55,7 +55,6 @@ export const meaninglessSwitches: readonly string[] = [
 
 /** With a value. */
 export const meaninglessOptions: readonly string[] = [
-  'load-format',
   'dtype',
   'download-dir',
   'revision',

@@ -14,7 +14,8 @@ export class IncrementalDecoder {
   readonly #textOf: (id: number) => string | undefined;
   /** Made at the first token that is not whole text by itself: most streams never need one. */
   #decoder: InstanceType<typeof TextDecoder> | undefined;
-  #isWithinCharacter = false;
+  /** Bytes whose text does not end yet. */
+  #held = new Uint8Array();
 
   /** @param textOf The text of a token that is whole UTF-8 by itself, else undefined. */
   constructor(
@@ -30,21 +31,33 @@ export class IncrementalDecoder {
   /** The text that became complete with this token; often of this token alone, maybe empty. */
   push(id: number): string {
     if (this.#skipsSpecial && this.#vocabulary.isSpecial(id)) return '';
-    if (!this.#isWithinCharacter) {
+    if (this.#held.length === 0) {
       const text = this.#textOf(id);
       if (text !== undefined) return text;
     }
-    this.#decoder ??= new TextDecoder('utf-8', { ignoreBOM: true });
     const bytes = this.#vocabulary.bytes(id);
-    const last = bytes.at(-1);
-    // After an ASCII byte no character can be open, whatever came before.
-    if (last !== undefined) this.#isWithinCharacter = last >= 0x80;
-    return this.#decoder.decode(bytes, { stream: true });
+    const all = new Uint8Array(this.#held.length + bytes.length);
+    all.set(this.#held);
+    all.set(bytes, this.#held.length);
+    const text = this.#decoded(all);
+    // Bytes that are no character wait like those of an unfinished one, as in vLLM's decoder.
+    const isOpen = text.endsWith('\ufffd') && all.length <= heldBytesMax;
+    this.#held = isOpen ? all : new Uint8Array();
+    return isOpen ? '' : text;
   }
 
   /** What is left at the end: U+FFFD for a character that never became whole, else ''. */
   end(): string {
-    this.#isWithinCharacter = false;
-    return this.#decoder?.decode() ?? '';
+    const text = this.#held.length > 0 ? this.#decoded(this.#held) : '';
+    this.#held = new Uint8Array();
+    return text;
+  }
+
+  #decoded(bytes: Uint8Array): string {
+    this.#decoder ??= new TextDecoder('utf-8', { ignoreBOM: true });
+    return this.#decoder.decode(bytes);
   }
 }
+
+/** A stream of nonsense is let through from here on; a character has four bytes at most. */
+const heldBytesMax = 4096;

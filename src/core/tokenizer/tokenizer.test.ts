@@ -106,6 +106,15 @@ test('a stream that ends within a character ends with the replacement character'
   assert.equal(decoder.end(), '\ufffd');
 });
 
+test('bytes that are no character wait until text follows', () => {
+  const decoder = tokenizer.incrementalDecoder();
+  assert.deepEqual(
+    [0xe4, 0xe4, 0x41].map((byte) => decoder.push(byte)),
+    ['', '', '\ufffd\ufffdA'],
+  );
+  assert.equal(decoder.end(), '');
+});
+
 test('long words merge on the heap as short ones do by scanning', () => {
   const merges = new MergeTable(6);
   const rules = [

@@ -38,6 +38,8 @@ export interface AnswerHead<R> {
   readonly promptTokens: number;
   /** The choices answer several conversations; vLLM tells no cache figures of a batch. */
   readonly isBatch?: boolean;
+  /** The rendered prompt, for requests that want to see it. */
+  readonly promptText?: string | undefined;
   /** Every choice begins with reasoning. */
   readonly thinks?: boolean;
 }
@@ -88,7 +90,7 @@ export function chatUsageOf(
   sequences: readonly Sequence[],
 ): UsageCounts {
   const usage = { ...usageOf(head, sequences), reasoningTokens: reasoningTokens(head, sequences) };
-  return head.isBatch ? { ...usage, cachedTokens: undefined } : usage;
+  return head.isBatch ? { ...usage, cachedTokens: undefined, reasoningTokens: undefined } : usage;
 }
 
 /** Adds the headers that tell about the engine; before the answer's head is sent. */

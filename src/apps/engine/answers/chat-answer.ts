@@ -12,7 +12,7 @@ import {
   setLoadHeaders,
 } from './answer.ts';
 import { chatLogprobs } from './chat-logprobs.ts';
-import { answerRole, finishReasonOf } from './chat-parts.ts';
+import { answerRole, echoedText, finishReasonOf } from './chat-parts.ts';
 import { promptLogprobs } from './prompt-logprobs.ts';
 import { wholeMetrics } from './request-metrics.ts';
 
@@ -47,8 +47,10 @@ export class ChatAnswer implements Answer {
     const prompt = this.#sequences[0]?.prompt ?? [];
     setLoadHeaders(this.#head);
     // An echoed prompt is scored like the answer.
-    const promptTop =
-      request.prompt_logprobs ?? (request.echo ? (request.top_logprobs ?? 0) : null);
+    const isBatch = this.#head.isBatch === true;
+    const promptTop = isBatch
+      ? null
+      : (request.prompt_logprobs ?? (request.echo ? (request.top_logprobs ?? 0) : null));
     const answer = {
       id,
       object: 'chat.completion',
@@ -59,13 +61,21 @@ export class ChatAnswer implements Answer {
       system_fingerprint: engine.systemFingerprint,
       usage: usageObject(chatUsageOf(this.#head, this.#sequences)),
       prompt_logprobs: promptLogprobs(engine.tokenizer, prompt, promptTop),
-      prompt_token_ids: request.return_token_ids ? prompt : null,
-      prompt_text: null,
+      prompt_token_ids: request.return_token_ids && !isBatch ? prompt : null,
+      prompt_text: this.#head.promptText ?? null,
       kv_transfer_params: null,
       ec_transfer_params: null,
       metrics: wholeMetrics(engine, this.#sequences),
     };
     exchange.sendJson(200, JSON.stringify(answer));
+  }
+
+  #content(call: ToolCall | undefined, content: string): string | null {
+    if (call) return '';
+    const { request, thinks } = this.#head;
+    // Where the last message is echoed, there is always a text.
+    if (thinks && content === '' && !request.echo) return null;
+    return echoedText(request) + content;
   }
 
   #choice(sequence: Sequence, index: number): object {
@@ -74,8 +84,6 @@ export class ChatAnswer implements Answer {
     // A call that was cut off by length is no call: its text is what the client gets.
     const call = end?.finishReason === 'stop' ? this.#call : undefined;
     if (this.#call) engine.metrics.onToolParser(false, call ? 'tool_call' : 'no_tool_call');
-    const last = request.messages?.at(-1)?.['content'];
-    const echo = request.echo && typeof last === 'string' ? last : '';
     const thinks = this.#head.thinks === true;
     const splitter = new ReasoningSplitter(thinks);
     const { reasoning, content } = splitter.push(this.#texts[index] ?? '', true);
@@ -84,7 +92,7 @@ export class ChatAnswer implements Answer {
       index,
       message: {
         role: answerRole(request),
-        content: call ? '' : thinks && content === '' ? null : echo + content,
+        content: this.#content(call, content),
         refusal: null,
         annotations: null,
         audio: null,

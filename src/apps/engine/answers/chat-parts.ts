@@ -12,6 +12,14 @@ export function answerRole(request: ChatRequest): string {
   return 'assistant';
 }
 
+/** With `echo`, the last message; but only if the answer goes on in its role. */
+export function echoedText(request: ChatRequest): string {
+  const last = request.messages?.at(-1);
+  const content = last?.['content'];
+  const isEchoed = request.echo === true && last?.['role'] === answerRole(request);
+  return isEchoed && typeof content === 'string' ? content : '';
+}
+
 /** A required call ends with `tool_calls`; a named one with `stop`, as in vLLM. */
 export function finishReasonOf(
   reason: FinishReason | null,

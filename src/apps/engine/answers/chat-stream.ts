@@ -18,7 +18,7 @@ import {
   setLoadHeaders,
 } from './answer.ts';
 import { chatLogprobs } from './chat-logprobs.ts';
-import { answerRole, finishReasonOf } from './chat-parts.ts';
+import { answerRole, echoedText, finishReasonOf } from './chat-parts.ts';
 import { streamMetrics } from './request-metrics.ts';
 
 export class ChatStream implements Answer {
@@ -92,11 +92,11 @@ export class ChatStream implements Answer {
     for (let index = 0; index < this.#sequences.length; index++) {
       events += this.#chunk(
         `{"index":${index},"delta":{"role":${role},"content":""},"logprobs":null,"finish_reason":null}`,
-        `${this.#usagePart(undefined)},"prompt_token_ids":${ids},"prompt_text":null`,
+        `${this.#usagePart(undefined)},"prompt_token_ids":${ids},"prompt_text":${JSON.stringify(this.#head.promptText ?? null)}`,
       );
     }
-    const last = request.messages?.at(-1)?.['content'];
-    if (request.echo && typeof last === 'string') {
+    const last = echoedText(request);
+    if (last !== '') {
       for (let index = 0; index < this.#sequences.length; index++) {
         events += this.#chunk(
           `{"index":${index},"delta":{"content":${JSON.stringify(last)}},"logprobs":null,"finish_reason":null}`,
@@ -109,6 +109,7 @@ export class ChatStream implements Answer {
 
   #contentChunks(choice: number, delta: TokenDelta): string {
     if (this.#isPlain) {
+      if (delta.text === '' && this.#dropsEmpty) return '';
       // The hot path: one token of text, no object built for it.
       return this.#chunk(
         `{"index":${choice},"delta":{"content":${JSON.stringify(delta.text)}},"logprobs":null,"finish_reason":null,"token_ids":null}`,
@@ -134,7 +135,7 @@ export class ChatStream implements Answer {
       ? [...this.#deltas(choice, delta.text), '{}']
       : this.#head.thinks
         ? this.#thoughtDeltas(choice, delta.text, true)
-        : [delta.text === '' ? '{}' : `{"content":${JSON.stringify(delta.text)}}`];
+        : [this.#contentBody(delta.text)];
     const reason = finishReasonOf(delta.finishReason, this.#head.request, this.#call);
     const finish = `"${reason}","stop_reason":${JSON.stringify(delta.stopReason)}`;
     const fingerprint = this.#includeUsage ? '' : this.#fingerprint;
@@ -158,12 +159,23 @@ export class ChatStream implements Answer {
     if (!this.#call) {
       return this.#head.thinks
         ? this.#thoughtDeltas(choice, text, false)
-        : [`{"content":${JSON.stringify(text)}}`];
+        : text === '' && this.#dropsEmpty && this.#head.request.logprobs !== true
+          ? []
+          : [this.#contentBody(text)];
     }
     this.#callStreams[choice] ??= new ToolCallStream(this.#call, `chatcmpl-tool-${randomHex(8)}`);
     const calls = this.#callStreams[choice].push(text);
     this.#head.engine.metrics.onToolParser(true, calls.length > 0 ? 'tool_call' : 'no_tool_call');
     return calls.map((call) => `{"content":null,"tool_calls":[${JSON.stringify(call)}]}`);
+  }
+
+  /** A tool parser makes no delta of no text; without one it is an empty content. */
+  get #dropsEmpty(): boolean {
+    return this.#head.engine.options.toolCallParser !== undefined;
+  }
+
+  #contentBody(text: string): string {
+    return text === '' && this.#dropsEmpty ? '{}' : `{"content":${JSON.stringify(text)}}`;
   }
 
   /** Then its tokens are not told either. */
@@ -180,7 +192,8 @@ export class ChatStream implements Answer {
       bodies.push(`{"reasoning":${JSON.stringify(reasoning)}}`);
     }
     if (content !== '') bodies.push(`{"content":${JSON.stringify(content)}}`);
-    return isEnd && bodies.length === 0 ? ['{}'] : bodies;
+    const isThinking = this.#splitters[choice].isThinking;
+    return isEnd && bodies.length === 0 ? [isThinking ? '{}' : this.#contentBody('')] : bodies;
   }
 
   #logprobs(delta: TokenDelta): string {

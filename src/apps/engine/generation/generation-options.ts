@@ -29,6 +29,7 @@ export interface GenerationOptions {
   readonly script: readonly number[] | undefined;
   /** Whether reasoning comes before the answer. */
   readonly thinks: boolean;
+  readonly logitBias: Readonly<Record<string, number>> | undefined;
   /** The only tokens that may be sampled. */
   readonly allowedTokens: readonly number[] | undefined;
   readonly onDelta: (delta: TokenDelta) => void;

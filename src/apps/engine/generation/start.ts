@@ -28,7 +28,10 @@ export function startGeneration(options: {
   checkDataParallelRank(exchange);
   const choices = request.n ?? 1;
   engine.checkAdmission(choices * prompts.length);
-  const interval = options.isStream ? (request.stream_interval ?? 1) : 1;
+  // Beams are known only when all of them have ended.
+  const isWhole = request.use_beam_search === true;
+  const asked = isWhole ? Number.POSITIVE_INFINITY : (request.stream_interval ?? 1);
+  const interval = options.isStream ? asked : 1;
   const adapter = engine.adapters.find(request.model);
   const sequences = prompts.flatMap((prompt, promptIndex) => {
     const family = { choices, finished: 0, longestTokens: 0 };
@@ -53,6 +56,7 @@ export function startGeneration(options: {
         seed: request.seed ?? undefined,
         script: prompt.script,
         thinks: prompt.thinks === true,
+        logitBias: request.logit_bias ?? undefined,
         allowedTokens: request.allowed_token_ids ?? undefined,
         onDelta: batchDeltas(interval, (delta) => answer.onDelta(index, delta)),
         onFail: () => failAnswer(exchange),

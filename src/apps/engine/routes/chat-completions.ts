@@ -8,6 +8,7 @@ import { ChatAnswer } from '../answers/chat-answer.ts';
 import { ChatStream } from '../answers/chat-stream.ts';
 import type { Engine } from '../engine.ts';
 import { planChat } from '../generation/chat-plan.ts';
+import { chatPromptText } from '../generation/chat-prompt.ts';
 import { requestId } from '../generation/request-id.ts';
 import { startGeneration } from '../generation/start.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -41,7 +42,8 @@ export function answerChat(engine: Engine, exchange: Exchange, body: unknown): v
   const plan = planChat(engine, request);
   const id = requestId(exchange, 'chatcmpl', request.request_id);
   const promptTokens = plan.tokens.length;
-  const head = { id, engine, exchange, request, promptTokens, thinks: plan.thinks };
+  const promptText = request.return_prompt_text ? chatPromptText(engine, request) : undefined;
+  const head = { id, engine, exchange, request, promptTokens, promptText, thinks: plan.thinks };
   const isStream = request.stream === true;
   if (isStream) keepAlive(engine, exchange);
   startGeneration({

@@ -34,6 +34,12 @@ export function thinkFirst(options: {
 /** Tells reasoning from answer in a text that streams in. */
 export class ReasoningSplitter {
   #isThinking: boolean;
+
+  /** Whether the end mark is still to come. */
+  get isThinking(): boolean {
+    return this.#isThinking;
+  }
+
   /** What could be the beginning of the end mark. */
   #held = '';
 

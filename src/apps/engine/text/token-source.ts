@@ -5,6 +5,12 @@ export interface TokenSource {
   next(): number;
 }
 
+/** These tokens, then what another source gives. */
+export function tokensThen(tokens: readonly number[], rest: TokenSource): TokenSource {
+  let at = 0;
+  return { next: () => tokens[at++] ?? rest.next() };
+}
+
 /**
  * A text that is fixed in advance, such as a tool call, then the end token for ever.
  *

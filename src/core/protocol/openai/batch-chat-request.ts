@@ -27,8 +27,8 @@ export function readBatchChatRequest(body: unknown): readonly ChatRequest[] {
   if (conversations.length === 0) throw schemaError([tooShort('body.messages')]);
   return conversations.map((messages: unknown, i) => {
     if (Array.isArray(messages) && messages.length > 0) {
-      // A batch is never streamed.
-      const { stream: _stream, ...rest } = fields;
+      // A batch is never streamed, and its templates see no tools.
+      const { stream: _stream, tools: _tools, tool_choice: _choice, ...rest } = fields;
       return readChatRequest({ ...rest, messages });
     }
     const loc = `body.messages.${i}`;

@@ -15,6 +15,7 @@ import {
 
 /** In the order in which vLLM's models declare them, which is that of the error report. */
 export const samplingFields = {
+  use_beam_search: boolean,
   repetition_penalty: float,
   min_p: float,
   top_k: integer(),
@@ -31,6 +32,7 @@ export const samplingFields = {
   priority: integer(),
   request_id: string,
   return_token_ids: boolean,
+  return_prompt_text: boolean,
   return_tokens_as_token_ids: boolean,
   cache_salt: string,
   vllm_xargs: dictionary(anything),
@@ -115,7 +117,7 @@ export function checkSampling(
   if (stopStrings(request.stop).includes('')) {
     throw badRequest('stop cannot contain an empty string.');
   }
-  if (temperature === 0 && n > 1) {
+  if (temperature === 0 && n > 1 && request.use_beam_search !== true) {
     throw badRequest(`n must be 1 when using greedy sampling, got ${n}.`);
   }
   const outside = Object.keys(request.logit_bias ?? {}).filter(

@@ -1,0 +1,56 @@
+// What `logit_bias` does to synthetic text: a strong bias decides, as it would with a model.
+import type { TokenSource } from './token-source.ts';
+
+/**
+ * How far the next word of synthetic text is ahead of every other token, in logits. OpenAI's scale
+ * runs to 100, "exclusive selection"; models that are sure of a token lead by about this much.
+ */
+const leadOfText = 10;
+
+export interface TokenBias {
+  /** Token id to what is added to its logit. */
+  readonly logitBias: Readonly<Record<string, number>> | null | undefined;
+  /** The only tokens there are; undefined for all. */
+  readonly allowed: readonly number[] | undefined;
+  /** Random weights have no opinion: any bias decides. */
+  readonly isUndecided: boolean;
+  /** Tokens that may not come before `tokensMin` others have. */
+  readonly ends: ReadonlySet<number>;
+  readonly tokensMin: number;
+}
+
+/** @returns The tokens that win by their bias, in place of `text`; `text` itself if none can. */
+export function biasedTokens(text: TokenSource, bias: TokenBias): TokenSource {
+  const lead = bias.isUndecided ? 0 : leadOfText;
+  const allowed = bias.allowed && new Set(bias.allowed);
+  const winners = Object.entries(bias.logitBias ?? {})
+    .map(([id, value]) => ({ id: Number(id), value }))
+    .filter(({ id, value }) => value > lead && allowed?.has(id) !== false)
+    .toSorted((a, b) => b.value - a.value || a.id - b.id)
+    .map(({ id }) => id);
+  const banned = bannedTokens(bias.logitBias, lead);
+  if (winners.length === 0 && banned.size === 0) return text;
+  const best = winners[0];
+  const bestBeforeEnd = winners.find((id) => !bias.ends.has(id));
+  let made = 0;
+  return {
+    next() {
+      const winner = made++ < bias.tokensMin ? bestBeforeEnd : best;
+      return winner ?? allowedText(text, banned);
+    },
+  };
+}
+
+function bannedTokens(bias: TokenBias['logitBias'], lead: number): ReadonlySet<number> {
+  const entries = Object.entries(bias ?? {}).filter(([, value]) => value < -lead);
+  return new Set(entries.map(([id]) => Number(id)));
+}
+
+/** Draws that are tried before a banned word is let through: only a tiny vocabulary needs more. */
+const drawsMax = 100;
+
+function allowedText(text: TokenSource, banned: ReadonlySet<number>): number {
+  let token = text.next();
+  for (let draw = 1; banned.has(token) && draw < drawsMax; draw++) token = text.next();
+  return token;
+}
