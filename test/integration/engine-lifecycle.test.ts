@@ -146,6 +146,38 @@ test('without a shutdown timeout SIGTERM ends streams with an error and exit cod
   assert.deepEqual(await exit, [0, null]);
 });
 
+test('a drain that exceeds its timeout ends its streams with an error; until then nothing stops them', async (t) => {
+  const engine = await startProcess(t, ['--shutdown-timeout', '3']);
+  const response = await fetch(`${engine.url}/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ prompt: 'x', max_tokens: 30_000, ignore_eos: true, stream: true }),
+  });
+  const exit = once(engine.child, 'exit');
+  const startMs = performance.now();
+  engine.child.kill('SIGTERM');
+  const text = response.text();
+  // What a real vLLM ignores while it drains.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    engine.child.kill(signal);
+  }
+  const health = await fetch(engine.url.replace(/\/v1$/, '/health'));
+  assert.equal(health.status, 200, 'a draining engine is healthy');
+  assert.match(await text, /EngineCore encountered an issue[^\n]*\n\ndata: \[DONE\]\n\n$/);
+  assert.ok(performance.now() - startMs > 2500, 'it had its time');
+  assert.deepEqual(await exit, [0, null]);
+});
+
+test('an idle engine stops at once on SIGTERM, with exit code 0', async (t) => {
+  const engine = await startProcess(t, ['--shutdown-timeout', '30']);
+  const exit = once(engine.child, 'exit');
+  const startMs = performance.now();
+  engine.child.kill('SIGTERM');
+  assert.deepEqual(await exit, [0, null]);
+  assert.ok(performance.now() - startMs < 10_000, 'it does not wait for its timeout');
+});
+
 test('an engine says what it is, which flags mean nothing, and refuses those it does not know', async (t) => {
   const engine = await startProcess(t, ['--enforce-eager', '--dtype', 'bfloat16']);
   assert.match(engine.firstLine, /emulation of vLLM by Spillway .* synthetic text/);

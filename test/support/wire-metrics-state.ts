@@ -15,13 +15,15 @@ export const sameCounts = { missing: [], extra: [] };
  * those that count things; of times only how many there were.
  *
  * @param free Families whose values hang on the moment of the page or on how requests met.
+ * @param only If given, the families whose values are compared; of the others only that they are there.
  */
 export function differingCounts(
   own: string,
   real: string,
   free: readonly string[] = [],
+  only: readonly string[] = [''],
 ): { readonly missing: readonly string[]; readonly extra: readonly string[] } {
-  const [said, expected] = [own, real].map((page) => countedMetrics(page, free)) as [
+  const [said, expected] = [own, real].map((page) => countedMetrics(page, free, only)) as [
     string[],
     string[],
   ];
@@ -31,14 +33,16 @@ export function differingCounts(
   };
 }
 
-function countedMetrics(page: string, free: readonly string[]): string[] {
+function countedMetrics(page: string, free: readonly string[], only: readonly string[]): string[] {
   const lines: string[] = [];
   for (const line of page.split('\n')) {
     if (line.startsWith('# TYPE vllm:') && !line.includes('_created ')) lines.push(line);
     const [, name = '', labels = '', value = ''] =
       /^(vllm:[^\s{]+)(\{.*\})? (\S+)$/.exec(line) ?? [];
     if (name === '' || name.endsWith('_created')) continue;
-    const isCounted = !isTime(name) && !free.some((family) => name.startsWith(`vllm:${family}`));
+    const among = (families: readonly string[]) =>
+      families.some((family) => name.startsWith(`vllm:${family}`));
+    const isCounted = !isTime(name) && among(only) && !among(free);
     const shown = name === 'vllm:cache_config_info' ? labels.replace(/="[^"]*"/g, '') : labels;
     lines.push(isCounted ? `${name}${shown} ${value}` : `${name}${shown}`);
   }
