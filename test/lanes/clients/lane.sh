@@ -37,4 +37,4 @@ if [ ! -x "$PROMETHEUS_BIN/prometheus" ] && command -v apt-get > /dev/null; then
 fi
 export PROMETHEUS_BIN
 
-exec "$NODE" --test --test-timeout=300000 --test-reporter=./scripts/test-reporter.mjs $here/*.test.ts
+exec "$NODE" --test --test-timeout=600000 --test-reporter=./scripts/test-reporter.mjs $here/*.test.ts
