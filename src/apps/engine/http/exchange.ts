@@ -113,12 +113,12 @@ export class Exchange {
   }
 
   send(status: number, contentType: string, body: string): void {
-    const bytes = Buffer.from(body);
     this.response.writeHead(status, {
-      'content-length': bytes.length,
+      'content-length': Buffer.byteLength(body),
       ...(contentType !== '' && { 'content-type': contentType }),
     });
-    this.response.end(bytes);
+    // As text: head and body then leave in one write.
+    this.response.end(body);
   }
 
   /** Begins a stream: status and headers go out at once. */
