@@ -14,6 +14,7 @@ export const tasks = {
   docs,
   'bench:truth': benchTruth,
   'bench:kv-index': benchKvIndex,
+  'bench:simulate-speed': benchSimulateSpeed,
 };
 
 /** `npm start -- FLAGS`: the web page's bundle if it is missing or old, then `spillway up FLAGS`. */
@@ -123,6 +124,11 @@ function benchKvIndex({ node }) {
 /** `npm run bench:truth [-- DIRECTORY]`: the engine model against recorded runs of a real vLLM. */
 function benchTruth({ node, args }) {
   return run(node, ['bench/truth.ts', ...args]);
+}
+
+/** `npm run bench:simulate-speed [-- --large]`: how long fleets take to simulate. */
+function benchSimulateSpeed({ node, args }) {
+  return run(node, ['bench/simulate-speed.ts', ...args]);
 }
 
 function bin(packageName, file) {

@@ -1,5 +1,7 @@
 // The physical KV blocks of one engine, in the order in which vLLM hands them out and evicts them.
 
+import { OldestBlocks } from './oldest-blocks.ts';
+
 /** Chained key of a full block: equal keys mean equal tokens from the start of the sequence. */
 export type BlockKey = string | number | bigint;
 
@@ -37,7 +39,7 @@ export class BlockPool {
   readonly #references: Int32Array;
   readonly #keys: (BlockKey | undefined)[];
   /** Oldest block of each key; the blocks of one key form a circular list, oldest first. */
-  readonly #oldest = new Map<BlockKey, number>();
+  readonly #oldest: OldestBlocks;
   readonly #nextSame: Int32Array;
   readonly #previousSame: Int32Array;
   #freeBlocks: number;
@@ -54,6 +56,7 @@ export class BlockPool {
     this.#previous = new Int32Array(blocksTotal);
     this.#references = new Int32Array(blocksTotal);
     this.#keys = new Array<BlockKey | undefined>(blocksTotal).fill(undefined);
+    this.#oldest = new OldestBlocks(this.#keys);
     this.#nextSame = new Int32Array(blocksTotal).fill(none);
     this.#previousSame = new Int32Array(blocksTotal).fill(none);
     for (let block = 0; block < blocksTotal; block++) {
@@ -129,7 +132,7 @@ export class BlockPool {
     this.#gains++;
     const oldest = this.#oldest.get(key);
     if (oldest === undefined) {
-      this.#oldest.set(key, block);
+      this.#oldest.add(key, block);
       this.#nextSame[block] = block;
       this.#previousSame[block] = block;
       return;
@@ -200,20 +203,20 @@ export class BlockPool {
   #uncache(block: number): void {
     const key = this.#keys[block];
     if (key === undefined) return;
-    this.#keys[block] = undefined;
     const next = this.#nextSame[block] as number;
     if (next === block) {
-      this.#oldest.delete(key);
+      this.#oldest.delete(key, block);
     } else {
       const previous = this.#previousSame[block] as number;
       this.#nextSame[previous] = next;
       this.#previousSame[next] = previous;
       // A lookup now finds another block of this key, which may be in use.
       if (this.#oldest.get(key) === block) {
-        this.#oldest.set(key, next);
+        this.#oldest.replace(key, block, next);
         this.#gains++;
       }
     }
+    this.#keys[block] = undefined;
     this.#onRemoved?.(key);
   }
 }

@@ -14,6 +14,12 @@ export interface RoutingRequest {
    * Two requests whose prompts share a prefix share a prefix of these bytes.
    */
   readonly prompt: readonly Uint8Array[];
+  /**
+   * Names of the full blocks of `prompt`, for a caller who knows them without hashing its bytes: entry
+   * i stands for blocks 0..i, and is equal for equal prefixes only. Undefined, or answering so,
+   * where the bytes have to be hashed.
+   */
+  readonly promptBlockNames?: (blockBytes: number) => PromptBlockNames | undefined;
   /** Prompt length in tokens: exact if `tokens` is set, else estimated from its bytes. */
   readonly promptTokens: number;
   /** The prompt's token ids; set only if the policy asked for them (`Policy.needsTokens`). */
@@ -27,6 +33,13 @@ export interface RoutingRequest {
    * about the time to the first token.
    */
   readonly stream: boolean;
+}
+
+/** The blocks of a prompt by name. */
+export interface PromptBlockNames {
+  readonly hashes: Float64Array;
+  /** Length of the whole prompt. */
+  readonly promptBytes: number;
 }
 
 /** An engine as the router sees it. Its load is the router's own exact count, live. */

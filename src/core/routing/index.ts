@@ -5,6 +5,7 @@ export type {
   Outcome,
   Pick,
   Policy,
+  PromptBlockNames,
   ReportedLoad,
   RoutingRequest,
 } from './contract.ts';

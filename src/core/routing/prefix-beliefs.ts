@@ -61,12 +61,16 @@ export class PrefixBeliefs {
   /** Hashes the prompt. The model is part of it: engines that serve several share no blocks. */
   chainOf(request: RoutingRequest): PromptChain {
     const { promptTokens } = request;
+    const known = request.promptBlockNames?.(this.#blockBytes);
+    if (known !== undefined && known.promptBytes <= promptBytesMax) {
+      const { hashes, promptBytes } = known;
+      return { hashes, promptBytes, promptTokens, ...this.#blockTokens(promptTokens, promptBytes) };
+    }
     let promptBytes = 0;
     for (const part of request.prompt) promptBytes += part.length;
     const prompt = promptBytes > promptBytesMax ? firstBytes(request.prompt) : request.prompt;
     const hashes = hashBytesChain(prompt, this.#blockBytes, seedOf(request.model ?? ''));
-    const blockTokens = promptBytes === 0 ? 0 : (promptTokens * this.#blockBytes) / promptBytes;
-    return { hashes, blockTokens, promptBytes, promptTokens };
+    return { hashes, promptBytes, promptTokens, ...this.#blockTokens(promptTokens, promptBytes) };
   }
 
   /** Prompt tokens that the engine is expected to have cached, in [0, promptTokens). */
@@ -121,6 +125,10 @@ export class PrefixBeliefs {
   /** The engine's cache is empty, or the engine is gone. */
   reset(endpoint: Endpoint): void {
     this.#beliefs.delete(endpoint);
+  }
+
+  #blockTokens(promptTokens: number, promptBytes: number): Pick<PromptChain, 'blockTokens'> {
+    return { blockTokens: promptBytes === 0 ? 0 : (promptTokens * this.#blockBytes) / promptBytes };
   }
 
   #beliefOf(endpoint: Endpoint): Belief {

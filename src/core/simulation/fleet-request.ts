@@ -1,39 +1,84 @@
 // A request of a trace in the words of the router, of an engine, and of the KV events between them.
 import type { EngineRequest } from '../engine/index.ts';
-import type { BlockKey } from '../kv/index.ts';
+import { type BlockKey, type ChainHash, chainRoot, hashTokenBlock } from '../kv/index.ts';
 import type { BlockStoredEvent } from '../protocol/index.ts';
-import type { RoutingRequest } from '../routing/index.ts';
+import type { PromptBlockNames, RoutingRequest } from '../routing/index.ts';
 import type { WorkloadRequest } from '../workload/index.ts';
 
 /** Bytes of pseudo text per prompt token: one word, which is also the token's id. */
 const bytesPerToken = 4;
 
-/** The words of all blocks: each block is its id, over and over. */
-export function wordsOf({ blockIds }: WorkloadRequest, traceBlockTokens: number): Uint32Array {
-  const words = new Uint32Array(blockIds.length * traceBlockTokens);
-  blockIds.forEach((id, block) => {
-    words.fill(id + 1, block * traceBlockTokens, (block + 1) * traceBlockTokens);
-  });
-  return words;
+/**
+ * The words of all blocks: each block is its id, over and over. Made when somebody first reads
+ * them, which most policies never do.
+ */
+export function wordsOf(
+  { blockIds }: WorkloadRequest,
+  traceBlockTokens: number,
+): () => Uint32Array<ArrayBuffer> {
+  let words: Uint32Array<ArrayBuffer> | undefined;
+  return () => {
+    if (words !== undefined) return words;
+    words = new Uint32Array(blockIds.length * traceBlockTokens);
+    for (const [block, id] of blockIds.entries()) {
+      words.fill(id + 1, block * traceBlockTokens, (block + 1) * traceBlockTokens);
+    }
+    return words;
+  };
 }
 
-/** The prompt as pseudo text and as tokens. */
+/** The prompt as pseudo text and as tokens, and the names of its blocks, which are the trace's. */
 export function routingRequestOf(
-  { promptTokens, session }: WorkloadRequest,
+  { promptTokens, blockIds, session }: WorkloadRequest,
   index: number,
-  words: Uint32Array,
+  traceBlockTokens: number,
+  words: () => Uint32Array<ArrayBuffer>,
 ): RoutingRequest {
   return {
     id: String(index),
     model: 'm',
     session,
-    prompt: [new Uint8Array(words.buffer, 0, promptTokens * bytesPerToken)],
+    get prompt() {
+      return [new Uint8Array(words().buffer, 0, promptTokens * bytesPerToken)];
+    },
+    promptBlockNames: (blockBytes) =>
+      blockNames(blockIds, { promptTokens, traceBlockTokens, blockBytes }),
     promptTokens,
-    tokens: words.subarray(0, promptTokens),
+    get tokens() {
+      return words().subarray(0, promptTokens);
+    },
     outputTokensMax: undefined,
     stream: true,
   };
 }
+
+/** Chained names of the text's blocks, if each lies within one block of the trace. */
+function blockNames(
+  blockIds: readonly number[],
+  sizes: {
+    readonly promptTokens: number;
+    readonly traceBlockTokens: number;
+    readonly blockBytes: number;
+  },
+): PromptBlockNames | undefined {
+  const { promptTokens, traceBlockTokens, blockBytes } = sizes;
+  const parts = (traceBlockTokens * bytesPerToken) / blockBytes;
+  if (!Number.isInteger(parts)) return undefined;
+  const promptBytes = promptTokens * bytesPerToken;
+  const hashes = new Float64Array(Math.floor(promptBytes / blockBytes));
+  let parent: ChainHash = chainRoot;
+  let block = 0;
+  for (const id of blockIds) {
+    wordOfBlock[0] = id + 1;
+    for (let part = 0; part < parts && block < hashes.length; part++) {
+      parent = hashTokenBlock(parent, wordOfBlock, 0, 1);
+      hashes[block++] = parent;
+    }
+  }
+  return { hashes, promptBytes };
+}
+
+const wordOfBlock = new Uint32Array(1);
 
 export function engineRequestOf(
   { promptTokens, outputTokens, blockIds, coversAnswer }: WorkloadRequest,

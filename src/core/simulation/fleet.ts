@@ -20,6 +20,7 @@ import {
   type Ticket,
 } from '../routing/index.ts';
 import { type RequestSource, tracedRequests, type WorkloadRequest } from '../workload/index.ts';
+import { Earliest } from './earliest.ts';
 import {
   engineRequestOf,
   hashOf,
@@ -134,12 +135,19 @@ export function simulateFleet(options: FleetSimulationOptions): FleetSimulationR
 interface Attempt {
   readonly index: number;
   readonly request: SimulatedRequest;
-  readonly words: Uint32Array;
+  readonly words: () => Uint32Array<ArrayBuffer>;
   readonly ticket: Ticket;
   readonly engine: number;
   hasToken: boolean;
   cachedTokens: number;
 }
+
+/** Inside an engine a request knows its attempt: each token asks for it. */
+interface FleetEngineRequest extends EngineRequest {
+  readonly attempt: Attempt;
+}
+
+const attemptOf = (request: EngineRequest) => (request as FleetEngineRequest).attempt;
 
 /** One engine, and what it does now. */
 interface Place {
@@ -149,6 +157,8 @@ interface Place {
   step: EngineStep | undefined;
   isUp: boolean;
   busySeconds: number;
+  /** Of `busySeconds`, what lies after the arrival at `arrivalSeconds`, if that was the last. */
+  after: { arrivalSeconds: number; seconds: number };
   computedTokens: number;
   /** Of the models that failed. */
   past: { requests: number; cached: number; external: number; output: number; preemptions: number };
@@ -162,7 +172,10 @@ class Fleet {
   readonly #core: RoutingCore;
   readonly #places: Place[];
   readonly #placeOf: ReadonlyMap<string, Place>;
-  readonly #attempts = new Map<string, Attempt>();
+  readonly #attempts = new Map<number, Attempt>();
+  readonly #earliest: Earliest;
+  /** Tiers wake their engines at times of their own, and may be shared. */
+  readonly #hasTiers: boolean;
   readonly #failures: {
     readonly atSeconds: number;
     readonly engine: number;
@@ -179,8 +192,6 @@ class Fleet {
   readonly #failed: number[] = [];
   readonly #waitingAtArrival: number[] = [];
   readonly #tokens: number[][] = [];
-  /** By engine, up to the last arrival. */
-  #busyAtArrival: readonly number[] = [];
   #waiting = 0;
   #finished = 0;
   #retries = 0;
@@ -208,6 +219,8 @@ class Fleet {
           })
         : options.policy;
     this.#core = new RoutingCore({ policy, clock: this.#clock, recentPicksMax: 1 });
+    this.#earliest = new Earliest(options.engines.length);
+    this.#hasTiers = options.engines.some(({ createConnector }) => createConnector !== undefined);
     this.#places = options.engines.map((_, index) => this.#newPlace(index));
     this.#placeOf = new Map(this.#places.map((place) => [place.url, place]));
     this.#failures = (options.failures ?? [])
@@ -261,7 +274,7 @@ class Fleet {
         tiers: stats.tiers,
         outputTokens: past.output + stats.outputTokens,
         preemptions: past.preemptions + stats.preemptions,
-        utilization: lastArrival > 0 ? (this.#busyAtArrival[i] as number) / lastArrival : 1,
+        utilization: lastArrival > 0 ? this.#busyUntil(places[i] as Place, lastArrival) : 1,
       };
     });
     return {
@@ -284,6 +297,12 @@ class Fleet {
     };
   }
 
+  /** Share of the time up to the last arrival. */
+  #busyUntil({ busySeconds, after }: Place, lastArrival: number): number {
+    const later = after.arrivalSeconds === lastArrival ? after.seconds : 0;
+    return (busySeconds - later) / lastArrival;
+  }
+
   #models(): readonly EngineModel[] {
     return this.#places.map(({ model }) => model);
   }
@@ -293,23 +312,24 @@ class Fleet {
     this.#core.addEndpoint({ url, models: ['m'] });
     return {
       ...{ index, url, model: this.#newModel(index, url), step: undefined, isUp: true },
-      ...{ busySeconds: 0, computedTokens: 0 },
+      ...{ busySeconds: 0, computedTokens: 0, after: { arrivalSeconds: 0, seconds: 0 } },
       past: { requests: 0, cached: 0, external: 0, output: 0, preemptions: 0 },
     };
   }
 
   #newModel(index: number, url: string): EngineModel {
     const { config, cost, createConnector } = this.#options.engines[index] as SimulatedEngine;
-    const admitted = ({ id, promptTokens }: EngineRequest, cachedTokens: number) => {
-      const attempt = this.#attempts.get(id) as Attempt;
+    const admitted = (request: EngineRequest, cachedTokens: number) => {
+      const attempt = attemptOf(request);
+      const { promptTokens } = request;
       attempt.cachedTokens = cachedTokens;
       this.#cached[attempt.index] = cachedTokens;
       (this.#places[index] as Place).computedTokens += promptTokens - cachedTokens;
     };
     const events: EngineListener = {
       blocksStored: (request, first, count) => {
-        const { words, request: sent } = this.#attempts.get(request.id) as Attempt;
-        const known = sent.coversAnswer ? words : words.subarray(0, sent.promptTokens);
+        const { words, request: sent } = attemptOf(request);
+        const known = sent.coversAnswer ? words() : words().subarray(0, sent.promptTokens);
         this.#kvIndex.apply(url, [storedEvent(request, known, first, count, config.blockSize)]);
       },
       blockRemoved: (key) => {
@@ -322,36 +342,42 @@ class Fleet {
   }
 
   #earliestPlace(): Place | undefined {
-    let earliest: Place | undefined;
-    let at = Number.POSITIVE_INFINITY;
-    for (const place of this.#places) {
-      const end = dueSeconds(place);
-      if (end < at) {
-        at = end;
-        earliest = place;
-      }
-    }
-    return earliest;
+    if (this.#hasTiers) for (const place of this.#places) this.#setDue(place);
+    if (this.#earliest.seconds === Number.POSITIVE_INFINITY) return undefined;
+    return this.#places[this.#earliest.index];
+  }
+
+  #setDue(place: Place): void {
+    this.#earliest.set(place.index, dueSeconds(place));
   }
 
   #startStep(place: Place): void {
     place.step ??= place.model.schedule(this.#clock.nowSeconds());
+    this.#setDue(place);
   }
 
   #endStep(place: Place): void {
     const step = place.step as EngineStep;
     place.step = undefined;
-    place.busySeconds += step.endSeconds - step.startSeconds;
-    place.model.complete(step, ({ id }, outputIndex) => {
-      this.#token(this.#attempts.get(id) as Attempt, outputIndex);
+    this.#countBusy(place, step.startSeconds, step.endSeconds);
+    const seen = this.#clock.nowSeconds() + this.#networkSeconds;
+    place.model.complete(step, (request, outputIndex) => {
+      this.#token(attemptOf(request), outputIndex, seen);
       return false;
     });
     this.#startStep(place);
   }
 
-  #token(attempt: Attempt, outputIndex: number): void {
+  #countBusy(place: Place, startSeconds: number, endSeconds: number): void {
+    const { after } = place;
+    const arrivalSeconds = this.#arrivals.at(-1) ?? 0;
+    if (after.arrivalSeconds !== arrivalSeconds) place.after = { arrivalSeconds, seconds: 0 };
+    place.after.seconds += Math.max(0, endSeconds - Math.max(startSeconds, arrivalSeconds));
+    place.busySeconds += endSeconds - startSeconds;
+  }
+
+  #token(attempt: Attempt, outputIndex: number, seen: number): void {
     const { index, request, ticket } = attempt;
-    const seen = this.#clock.nowSeconds() + this.#networkSeconds;
     this.#tokens[index]?.push(seen);
     if (outputIndex === 0) {
       this.#waiting--;
@@ -362,7 +388,7 @@ class Fleet {
     const outputTokens = Math.max(1, request.outputTokens);
     if (outputIndex + 1 < outputTokens) return;
     this.#e2e[index] = seen - (this.#arrivals[index] as number);
-    this.#attempts.delete(String(index));
+    this.#attempts.delete(index);
     const { usage = true, onProgress } = this.#options;
     if (++this.#finished % progressEvery === 0) onProgress?.(this.#finished);
     this.#endSeconds = this.#clock.nowSeconds();
@@ -389,21 +415,19 @@ class Fleet {
     this.#failed.push(0);
     if (this.#options.keepTokens) this.#tokens.push([]);
     this.#waitingAtArrival.push(this.#waiting++);
-    this.#busyAtArrival = this.#places.map(
-      ({ busySeconds, step }) => busySeconds + (step ? now - step.startSeconds : 0),
-    );
     this.#send(request, index, wordsOf(request, this.#source.blockTokens));
   }
 
   #send(
     request: SimulatedRequest,
     index: number,
-    words: Uint32Array,
+    words: () => Uint32Array<ArrayBuffer>,
     exclude?: ReadonlySet<string>,
   ): void {
     let ticket: Ticket;
     try {
-      ticket = this.#core.route(routingRequestOf(request, index, words), exclude);
+      const { blockTokens } = this.#source;
+      ticket = this.#core.route(routingRequestOf(request, index, blockTokens, words), exclude);
     } catch (error) {
       if (!(error instanceof NoEndpointError)) throw error;
       this.#lose(index, true);
@@ -412,10 +436,17 @@ class Fleet {
     const place = this.#placeOf.get(ticket.pick.endpoint.url) as Place;
     this.#engineOf[index] = place.index;
     ticket.sent();
-    const attempt = { index, request, words, ticket, engine: place.index };
-    this.#attempts.set(String(index), { ...attempt, hasToken: false, cachedTokens: 0 });
+    const attempt: Attempt = {
+      ...{ index, request, words, ticket, engine: place.index },
+      ...{ hasToken: false, cachedTokens: 0 },
+    };
+    this.#attempts.set(index, attempt);
     const { blockSize } = place.model.config;
-    place.model.add(engineRequestOf(request, index, this.#source.blockTokens, blockSize), 0);
+    const sent: FleetEngineRequest = {
+      ...engineRequestOf(request, index, this.#source.blockTokens, blockSize),
+      attempt,
+    };
+    place.model.add(sent, 0);
     this.#startStep(place);
   }
 
@@ -444,13 +475,14 @@ class Fleet {
     place.past.external += stats.externalCacheHits;
     place.past.output += stats.outputTokens;
     place.past.preemptions += stats.preemptions;
-    if (place.step) place.busySeconds += this.#clock.nowSeconds() - place.step.startSeconds;
+    if (place.step) this.#countBusy(place, place.step.startSeconds, this.#clock.nowSeconds());
     place.step = undefined;
     place.model = this.#newModel(engine, place.url);
+    this.#setDue(place);
     this.#kvIndex.removeEngine(place.url);
     for (const attempt of [...this.#attempts.values()].filter((a) => a.engine === engine)) {
       const { index, request, words, ticket, hasToken } = attempt;
-      this.#attempts.delete(String(index));
+      this.#attempts.delete(index);
       ticket.finish({ status: 'failed' });
       if (hasToken) this.#lose(index, false);
       else {

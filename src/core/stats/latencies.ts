@@ -37,7 +37,7 @@ export interface Latencies {
   /** Time per output token after the first: (e2e - ttft) / (tokens - 1); undefined for one token. */
   readonly tpotSeconds: number | undefined;
   /** Gaps between chunks; a chunk may carry more than one token. */
-  readonly itlSeconds: readonly number[];
+  readonly itlSeconds: Float64Array;
 }
 
 /**
@@ -59,8 +59,16 @@ export function latenciesOf(record: RequestRecord, from: 'sent' | 'scheduled' = 
     ttftSeconds: first - start,
     e2eSeconds: last - start,
     tpotSeconds: record.outputTokens > 1 ? (last - first) / (record.outputTokens - 1) : undefined,
-    itlSeconds: chunkSeconds.slice(1).map((at, index) => at - (chunkSeconds[index] as number)),
+    itlSeconds: gapsOf(chunkSeconds),
   };
+}
+
+function gapsOf(chunkSeconds: readonly number[]): Float64Array {
+  const gaps = new Float64Array(chunkSeconds.length - 1);
+  for (let i = 0; i < gaps.length; i++) {
+    gaps[i] = (chunkSeconds[i + 1] as number) - (chunkSeconds[i] as number);
+  }
+  return gaps;
 }
 
 /** Upper limits of the latencies of a good answer, in milliseconds; absent: no limit. */

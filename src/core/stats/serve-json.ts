@@ -23,7 +23,7 @@ export function toServeJson(
     input_lens: records.map((record) => record.promptTokens),
     output_lens: records.map((record) => (record.error === undefined ? record.outputTokens : 0)),
     ttfts: latencies.map((all) => all?.ttftSeconds ?? 0),
-    itls: latencies.map((all) => all?.itlSeconds ?? []),
+    itls: latencies.map((all) => [...(all?.itlSeconds ?? [])]),
     latencies: latencies.map((all) => all?.e2eSeconds ?? 0),
     start_times: records.map((record) => record.sentSeconds),
     queue_times: records.map((record) => record.sentSeconds - record.scheduledSeconds),

@@ -67,7 +67,18 @@ export function reportOf(
   const { durationSeconds, percentiles, limits } = options;
   const complete = records.filter((record) => record.error === undefined);
   const fromSent = complete.map((record) => latenciesOf(record));
-  const fromScheduled = complete.map((record) => latenciesOf(record, 'scheduled'));
+  const sentSummaries = summaries(fromSent, percentiles);
+  // Simulated clients are never late, and gaps between tokens do not hang on the start at all.
+  const punctual = complete.every((record) => record.sentSeconds === record.scheduledSeconds);
+  const scheduledSummaries = punctual
+    ? sentSummaries
+    : {
+        ...sentSummaries,
+        ...startSummaries(
+          complete.map((record) => latenciesOf(record, 'scheduled')),
+          percentiles,
+        ),
+      };
   const hasLimits = Object.values(limits).some((limit) => limit !== undefined);
   const withCache = complete.filter((record) => record.cachedTokens !== undefined);
   return {
@@ -78,8 +89,8 @@ export function reportOf(
     inputTokens: sum(complete.map((record) => record.promptTokens)),
     outputTokens: sum(complete.map((record) => record.outputTokens)),
     good: hasLimits ? fromSent.filter((latencies) => meets(limits, latencies)).length : undefined,
-    fromSent: summaries(fromSent, percentiles),
-    fromScheduled: summaries(fromScheduled, percentiles),
+    fromSent: sentSummaries,
+    fromScheduled: scheduledSummaries,
     clientLag: summarize(
       records.map((record) => (record.sentSeconds - record.scheduledSeconds) * 1000),
       percentiles,
@@ -118,17 +129,43 @@ export function loadSpread(
 }
 
 function summaries(all: readonly Latencies[], percentiles: readonly number[]): LatencySummaries {
-  const ms = (values: readonly number[]) =>
-    summarize(
-      values.map((seconds) => seconds * 1000),
-      percentiles,
-    );
+  const gaps = new Float64Array(sum(all.map(({ itlSeconds }) => itlSeconds.length)));
+  let at = 0;
+  for (const { itlSeconds } of all) {
+    for (let i = 0; i < itlSeconds.length; i++) gaps[at++] = (itlSeconds[i] as number) * 1000;
+  }
   return {
-    ttft: ms(all.map((latencies) => latencies.ttftSeconds)),
-    tpot: ms(all.flatMap((latencies) => latencies.tpotSeconds ?? [])),
-    itl: ms(all.flatMap((latencies) => latencies.itlSeconds)),
-    e2el: ms(all.map((latencies) => latencies.e2eSeconds)),
+    ...startSummaries(all, percentiles),
+    tpot: summarizeMs(
+      all.flatMap(({ tpotSeconds }) => tpotSeconds ?? []),
+      percentiles,
+    ),
+    itl: summarize(gaps, percentiles),
   };
+}
+
+/** Of the latencies that count from the start of the request. */
+function startSummaries(
+  all: readonly Latencies[],
+  percentiles: readonly number[],
+): Pick<LatencySummaries, 'ttft' | 'e2el'> {
+  return {
+    ttft: summarizeMs(
+      all.map(({ ttftSeconds }) => ttftSeconds),
+      percentiles,
+    ),
+    e2el: summarizeMs(
+      all.map(({ e2eSeconds }) => e2eSeconds),
+      percentiles,
+    ),
+  };
+}
+
+function summarizeMs(seconds: readonly number[], percentiles: readonly number[]) {
+  return summarize(
+    seconds.map((value) => value * 1000),
+    percentiles,
+  );
 }
 
 /** Events per second over the span from the first to the last: n - 1 gaps. */

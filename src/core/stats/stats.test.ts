@@ -87,7 +87,7 @@ test("latencies are vLLM's: first chunk, last chunk, and the rest over the token
     ttftSeconds: 0.5,
     e2eSeconds: 1.5,
     tpotSeconds: 0.5,
-    itlSeconds: [0.25, 0.75],
+    itlSeconds: Float64Array.of(0.25, 0.75),
   });
   assert.equal(latenciesOf(record, 'scheduled').ttftSeconds, 1);
   assert.equal(latenciesOf(answered([3])).tpotSeconds, undefined);
