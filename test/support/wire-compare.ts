@@ -136,6 +136,7 @@ function isFreeEnd(value: unknown): boolean {
 /** A text that is equal for two values of the same shape. */
 function shape(value: unknown, path: string, rules: Rules): string {
   const type = kind(value);
+  if (endsWithOne(path, rules.loose)) return 'any';
   if (type === 'object') {
     const entries = Object.entries(value as object);
     if (maps.some((pattern) => pattern.test(path))) {
@@ -150,7 +151,6 @@ function shape(value: unknown, path: string, rules: Rules): string {
     return `[${[...new Set(shapes)].toSorted().join('|')}]`;
   }
   if (freeEnds.test(path) && isFreeEnd(value)) return 'null';
-  if (endsWithOne(path, rules.loose)) return 'any';
   if (idKeys.has(lastKey(path)) && type === 'string') return `string=${idClass(String(value))}`;
   const isCompared = type !== 'null' && valueCounts(path, rules);
   return isCompared ? `${type}=${JSON.stringify(value)}` : type;

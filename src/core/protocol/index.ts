@@ -32,8 +32,15 @@ export {
   kvConnectors,
   parseKvTransferConfig,
 } from './kv-transfer-config.ts';
-export { ApiError, badRequest, modelNotFound } from './openai/api-error.ts';
+export {
+  ApiError,
+  badRequest,
+  EngineRefusal,
+  inEngine,
+  modelNotFound,
+} from './openai/api-error.ts';
 export { readBatchChatRequest } from './openai/batch-chat-request.ts';
+export { contentFault } from './openai/chat-message.ts';
 export {
   type ChatMessage,
   type ChatRequest,
@@ -47,8 +54,15 @@ export {
   promptsOf,
   readCompletionRequest,
 } from './openai/completion-request.ts';
-export { pythonRepr } from './openai/python-repr.ts';
-export { checkSampling, type SamplingRead, stopStrings } from './openai/sampling.ts';
+export { isTruthy, pythonRepr, pythonType } from './openai/python-repr.ts';
+export {
+  checkChoices,
+  checkSampledTokens,
+  checkSampling,
+  checkSamplingValues,
+  type SamplingRead,
+  stopStrings,
+} from './openai/sampling.ts';
 export {
   anything,
   boolean,
@@ -65,6 +79,7 @@ export {
   union,
 } from './openai/schema.ts';
 export { namedSseEvent, sseContentType, sseDone, sseEvent } from './openai/sse.ts';
+export { constraintOf } from './openai/structured-outputs.ts';
 export { streamUsageObject, type UsageCounts, usageObject } from './openai/usage.ts';
 export { type RequestFields, RequestFieldsReader } from './request-fields.ts';
 export { type ResponsesRequest, readResponsesRequest } from './responses/responses-request.ts';

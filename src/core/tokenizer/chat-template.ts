@@ -32,17 +32,27 @@ export class ChatTemplate {
 
   /** @throws {InputError} If the template refuses the messages, in the template's own words. */
   render(messages: readonly TemplateMessage[], options: ChatTemplateOptions = {}): string {
-    let text: string;
+    const goesOn = options.continueFinalMessage === true;
+    if (goesOn && options.addGenerationPrompt === true) {
+      throw new InputError(
+        'continue_final_message and add_generation_prompt are not compatible. Use continue_final_message when you want the model to continue the final message, and add_generation_prompt when you want to add a header that will prompt it to start a new assistant message instead.',
+      );
+    }
+    const rendered = this.#render(goesOn ? withTag(messages) : messages, options);
+    return goesOn ? cutAtTag(rendered, String(messages.at(-1)?.content ?? '')) : rendered;
+  }
+
+  #render(messages: readonly TemplateMessage[], options: ChatTemplateOptions): string {
     // Templates ask for variables that are not there, and each such question throws within the
     // library: with stack traces that was a third of the rendering.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
     try {
-      text = this.#template.render({
+      return this.#template.render({
         ...this.#specialTokens,
+        tools: options.tools ?? null,
         ...options.variables,
         messages,
-        tools: options.tools ?? null,
         add_generation_prompt:
           options.continueFinalMessage !== true && options.addGenerationPrompt !== false,
       });
@@ -52,23 +62,27 @@ export class ChatTemplate {
     } finally {
       Error.stackTraceLimit = stackTraceLimit;
     }
-    return options.continueFinalMessage ? cutAfterFinalMessage(text, messages) : text;
   }
 }
 
+/** What transformers puts behind a message that is to be continued, to find its end again. */
+const continueTag = 'CONTINUE_FINAL_MESSAGE_TAG ';
+
+function withTag(messages: readonly TemplateMessage[]): readonly TemplateMessage[] {
+  const final = messages.at(-1);
+  if (final === undefined) return messages;
+  return [...messages.slice(0, -1), { ...final, content: `${final.content ?? ''}${continueTag}` }];
+}
+
 /** As `continue_final_message` of transformers' apply_chat_template cuts. */
-function cutAfterFinalMessage(text: string, messages: readonly TemplateMessage[]): string {
-  const final = messages.at(-1)?.content;
-  if (typeof final !== 'string') {
-    throw new InputError('continue_final_message needs a last message with text.');
-  }
-  const at = text.lastIndexOf(final.trim());
-  if (at === -1) {
+function cutAtTag(rendered: string, final: string): string {
+  const at = rendered.lastIndexOf(continueTag.trim());
+  if (at === -1 || !rendered.includes(final.trim())) {
     throw new InputError(
-      'continue_final_message is set but the final message does not appear in the chat after applying the chat template!',
+      `continue_final_message is set but the final message does not appear in the chat after applying the chat template! This can happen if the chat template deletes portions of the final message. Please verify the chat template and final message in your chat to ensure they are compatible.Final message to continue: ${final.trim()}\nRendered chat:\n${rendered}`,
     );
   }
-  const untrimmedEnd = final.trimStart();
-  const kept = text.startsWith(untrimmedEnd, at) ? untrimmedEnd : final.trim();
-  return text.slice(0, at + kept.length);
+  const kept = rendered.slice(0, at);
+  // A template that trims messages has taken the white space before the cut, too.
+  return rendered.startsWith(continueTag, at) ? kept : kept.trimEnd();
 }

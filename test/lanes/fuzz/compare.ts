@@ -18,6 +18,9 @@ export function difference(
   real: WireAnswer,
   own: WireAnswer,
 ): string | undefined {
+  if (isConstrained(request) && real.sse && own.sse && (own.status ?? 0) < 400) {
+    return streamUnderConstraint(request, real, own);
+  }
   const loose = [...noise, ...(isConstrained(request) ? chosen : []), ...(request.loose ?? [])];
   const one = {
     id: real.id,
@@ -30,6 +33,23 @@ export function difference(
   } catch (error) {
     return `cannot be compared: ${error instanceof Error ? error.message : String(error)}`;
   }
+}
+
+/**
+ * What random weights write under a constraint, and where it ends, is theirs; the chunks follow from
+ * it. Left are how the stream begins and ends, and whether it fails.
+ */
+function streamUnderConstraint(
+  request: FuzzRequest,
+  real: WireAnswer,
+  own: WireAnswer,
+): string | undefined {
+  const ends = ({ sse = [] }: WireAnswer) =>
+    [sse[0], sse.at(-1)].filter((one) => one !== undefined);
+  const one = { id: real.id, method: request.method, path: request.path, loose: chosen };
+  const failure = (answer: WireAnswer) => answer.sse?.some((text) => text.includes('"error":'));
+  if (failure(real) !== failure(own)) return `stream fails: ${failure(own)}, not ${failure(real)}`;
+  return compareAnswers({ ...real, sse: ends(real) }, { ...own, sse: ends(own) }, one);
 }
 
 function isConstrained({ body }: FuzzRequest): boolean {

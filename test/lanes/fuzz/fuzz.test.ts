@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { record } from '../../support/wire-record.ts';
+import { record, type WireAnswer, type WireCase } from '../../support/wire-record.ts';
 import { difference } from './compare.ts';
 import { type FuzzRequest, fuzzRequest, routeNames } from './requests/index.ts';
 import { startServers } from './servers.ts';
@@ -26,7 +26,7 @@ const routes = process.env['FUZZ_ROUTES']?.split(',') ?? routeNames;
 const inFlight = 6;
 const shownMax = Number(process.env['FUZZ_SHOW'] ?? 20);
 /** A real vLLM on a busy CPU may take its time. */
-const answerTimeoutMs = 60_000;
+const answerTimeoutMs = 30_000;
 
 interface Result {
   readonly index: number;
@@ -62,11 +62,27 @@ async function tryOne(index: number, servers: { real: string; own: string }): Pr
   const { route, request } = fuzzRequest(Math.imul(seed, 1_000_003) + index, routes);
   const one = { id: `${route}/${index}`, ...request };
   const [real, own] = await Promise.all([
-    record(one, servers.real, answerTimeoutMs),
-    record(one, servers.own, answerTimeoutMs),
+    answerOf(one, servers.real, 'real vLLM'),
+    answerOf(one, servers.own, 'the embedded engine'),
   ]);
+  if (typeof real === 'string' || typeof own === 'string') {
+    return { index, route, request, difference: [real, own].filter(isText).join(', ') };
+  }
   if (only) process.stdout.write(`${JSON.stringify({ real, own }, null, 1)}\n`);
   return { index, route, request, difference: difference(request, real, own) };
+}
+
+/** What went wrong on the wire, in words, if anything did. */
+async function answerOf(one: WireCase, url: string, name: string): Promise<WireAnswer | string> {
+  try {
+    return await record(one, url, answerTimeoutMs);
+  } catch (error) {
+    return `${name}: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 function report(results: readonly Result[]): string {

@@ -1,5 +1,11 @@
 // What a route hands its tokens to, and what all forms of an answer start from.
-import { ApiError, sseDone, sseEvent, type UsageCounts } from '../../../core/protocol/index.ts';
+import {
+  ApiError,
+  EngineRefusal,
+  sseDone,
+  sseEvent,
+  type UsageCounts,
+} from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
@@ -28,6 +34,17 @@ export function failAnswer(exchange: Exchange): void {
   else exchange.end(sseEvent(error.body()) + sseDone);
 }
 
+/** Starts an answer; what the engine refuses comes as an event if it is a stream. */
+export function refusingInStream(exchange: Exchange, isStream: boolean, start: () => void): void {
+  try {
+    start();
+  } catch (error) {
+    if (!isStream || !(error instanceof EngineRefusal)) throw error;
+    exchange.openStream();
+    exchange.end(sseEvent(error.body()) + sseDone);
+  }
+}
+
 export interface AnswerHead<R> {
   /** With its prefix: `chatcmpl-…`. */
   readonly id: string;
@@ -51,7 +68,11 @@ export function createdSeconds(): number {
 
 /** Prompts once, output of all choices; cache figures summed over the prompts. */
 export function usageOf(
-  { engine, promptTokens }: Pick<AnswerHead<unknown>, 'engine' | 'promptTokens'>,
+  {
+    engine,
+    promptTokens,
+    request,
+  }: Pick<AnswerHead<unknown>, 'engine' | 'promptTokens' | 'request'>,
   sequences: readonly Sequence[],
 ): UsageCounts {
   const firsts = sequences.filter((_, i) => i % (sequences[0]?.choices ?? 1) === 0);
@@ -61,7 +82,9 @@ export function usageOf(
     (total, sequence) => total + Math.floor(sequence.promptTokens / blockSize) * blockSize,
     0,
   );
-  const details = engine.options.enablePromptTokensDetails === true;
+  // A beam search is many requests, of whose cache figures vLLM tells none.
+  const isBeam = (request as { readonly use_beam_search?: unknown }).use_beam_search === true;
+  const details = engine.options.enablePromptTokensDetails === true && !isBeam;
   return {
     promptTokens,
     completionTokens: sequences.reduce((total, { output }) => total + output.length, 0),

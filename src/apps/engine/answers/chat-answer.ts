@@ -48,7 +48,8 @@ export class ChatAnswer implements Answer {
     setLoadHeaders(this.#head);
     // An echoed prompt is scored like the answer.
     const isBatch = this.#head.isBatch === true;
-    const promptTop = isBatch
+    const promptTop =
+      isBatch || request.use_beam_search
       ? null
       : (request.prompt_logprobs ?? (request.echo ? (request.top_logprobs ?? 0) : null));
     const answer = {

@@ -6,7 +6,10 @@ import { likeliest, ownLogprob, type TokenLogprob } from '../text/logprobs.ts';
 /** Null unless the request asks for them. */
 export function chatLogprobs(
   tokenizer: Tokenizer,
-  request: Pick<ChatRequest, 'logprobs' | 'top_logprobs' | 'return_tokens_as_token_ids'>,
+  request: Pick<
+    ChatRequest,
+    'logprobs' | 'top_logprobs' | 'return_tokens_as_token_ids' | 'use_beam_search'
+  >,
   tokenIds: readonly number[],
 ): { content: object[] } | null {
   if (request.logprobs !== true) return null;
@@ -15,7 +18,8 @@ export function chatLogprobs(
   return {
     content: tokenIds.map((tokenId) => ({
       ...entry(ownLogprob(tokenizer, tokenId), asIds),
-      bytes: [...tokenizer.tokenBytes(tokenId)],
+      // The steps of a beam search are not detokenized.
+      bytes: request.use_beam_search ? null : [...tokenizer.tokenBytes(tokenId)],
       top_logprobs: likeliest(tokenizer, tokenId, top).map((one) => ({
         ...entry(one, asIds),
         // As vLLM does: the bytes of what is written, not of the token.

@@ -59,7 +59,9 @@ export class CompletionAnswer implements Answer {
     const output = echoes && request.max_tokens === 0 ? [] : sequence.output;
     const text = output.length > 0 ? (this.#texts[index] ?? '') : '';
     const shown = echoes ? [...sequence.prompt, ...output] : output;
-    const promptTop = request.prompt_logprobs ?? (echoes ? request.logprobs : undefined);
+    const promptTop = request.use_beam_search
+      ? null
+      : (request.prompt_logprobs ?? (echoes ? request.logprobs : undefined));
     return {
       index,
       text: (echoes ? tokenizer.decode(sequence.prompt) : '') + text,

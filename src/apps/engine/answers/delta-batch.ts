@@ -4,14 +4,14 @@ import type { TokenDelta } from '../sequence.ts';
 /**
  * Passes on the first delta and the last, and in between one for every `interval` tokens.
  *
- * @param interval 1 passes on each.
+ * @param interval 1 passes on each; infinite keeps all for the last.
  */
 export function batchDeltas(
   interval: number,
   onDelta: (delta: TokenDelta) => void,
 ): (delta: TokenDelta) => void {
   if (interval <= 1) return onDelta;
-  let isFirst = true;
+  let isFirst = Number.isFinite(interval);
   let held: TokenDelta | undefined;
   return (delta) => {
     const joined: TokenDelta = held

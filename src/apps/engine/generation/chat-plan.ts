@@ -1,11 +1,24 @@
 // A chat request worked out: prompt tokens, bounds, and what the answer must be.
-import { badRequest, type ChatRequest, checkSampling } from '../../../core/protocol/index.ts';
+import { type ChatRequest, inEngine } from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
 import { constrainedText } from '../structured/constrained-text.ts';
 import { demandedCall, type ToolCall } from '../structured/tool-call.ts';
-import { chatPrompt } from './chat-prompt.ts';
+import { chatPrompt, checkUntrusted } from './chat-prompt.ts';
 import { checkModel } from './check-model.ts';
-import { checkLogprobs, maxTokensOf, truncated } from './limits.ts';
+import {
+  checkLengths,
+  checkPromptTokens,
+  fittingPrompt,
+  type LengthRequest,
+  maxTokensWithin,
+} from './limits.ts';
+import {
+  checkBadWords,
+  checkExpertsStart,
+  checkSamplingOfEngine,
+  checkSamplingOfServer,
+  checkThinkingBudget,
+} from './sampling-checks.ts';
 import type { PromptPlan } from './start.ts';
 
 export interface ChatPlan extends PromptPlan {
@@ -29,23 +42,40 @@ export function planChat(
     enableAutoToolChoice: engine.options.enableAutoToolChoice ?? false,
     toolCallParser: engine.options.toolCallParser,
   });
-  const text = call?.text ?? constrainedText(request);
-  const tokens = truncated(chatPrompt(engine, request), request);
-  if (request.thinking_token_budget != null && engine.options.reasoningParser === undefined) {
-    throw badRequest(
-      'thinking_token_budget is set but reasoning_config is not configured. Please set --reasoning-parser and/or --reasoning-config to use thinking_token_budget.',
+  checkUntrusted(request);
+  const lengths = lengthsOf(request, maxTokensName);
+  checkLengths(engine, lengths);
+  const tokens = fittingPrompt(engine, chatPrompt(engine, request), lengths, true);
+  const maxTokens = maxTokensWithin(engine, tokens.length, lengths.maxTokens);
+  // An echoed prompt is scored like the answer.
+  const echoed = request.echo ? (request.top_logprobs ?? 0) : undefined;
+  const sampling = { ...request, prompt_logprobs: request.prompt_logprobs ?? echoed };
+  checkSamplingOfServer(sampling, maxTokens);
+  const script = inEngine(() => {
+    checkSamplingOfEngine(
+      engine,
+      sampling,
+      request.logprobs === true ? request.top_logprobs : null,
     );
-  }
-  const asked = request.max_completion_tokens ?? request.max_tokens;
-  const name =
-    request.max_completion_tokens != null && maxTokensName === 'max_tokens'
-      ? 'max_completion_tokens'
-      : maxTokensName;
-  const maxTokens = maxTokensOf(engine, tokens.length, asked, true, name);
-  checkLogprobs(engine, request.logprobs === true ? request.top_logprobs : null, request);
-  checkSampling(request, { maxTokens, vocabularySize: engine.vocabularySize });
-  const script = text === undefined ? undefined : engine.tokenizer.encode(text);
+    const text = call?.text ?? (request.use_beam_search ? undefined : constrainedText(request));
+    checkThinkingBudget(engine, request);
+    checkPromptTokens(engine, tokens);
+    checkExpertsStart(request, tokens.length);
+    checkBadWords(request);
+    return text === undefined ? undefined : engine.tokenizer.encode(text);
+  });
   return { tokens, maxTokens, script, call, thinks: thinks(engine, request) };
+}
+
+function lengthsOf(request: ChatRequest, maxTokensName: string): LengthRequest {
+  const { max_completion_tokens: completion } = request;
+  const isCompletion = completion != null && maxTokensName === 'max_tokens';
+  return {
+    maxTokens: completion ?? request.max_tokens,
+    maxTokensName: isCompletion ? 'max_completion_tokens' : maxTokensName,
+    truncateTo: request.truncate_prompt_tokens,
+    truncationSide: request.truncation_side,
+  };
 }
 
 /** With a reasoning parser the model reasons, unless the request asks its template not to. */

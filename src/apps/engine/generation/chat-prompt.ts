@@ -4,6 +4,9 @@ import {
   badRequest,
   type ChatMessage,
   type ChatRequest,
+  contentFault,
+  isTruthy,
+  pythonType,
   type Tool,
 } from '../../../core/protocol/index.ts';
 import type { TemplateMessage } from '../../../core/tokenizer/index.ts';
@@ -22,6 +25,7 @@ type PromptRequest = Pick<
   | 'add_generation_prompt'
   | 'continue_final_message'
   | 'add_special_tokens'
+  | 'documents'
 >;
 
 /** @throws {ApiError} 400 if the template refuses the messages or the text is far too long. */
@@ -34,11 +38,7 @@ export function chatPrompt(engine: Engine, request: PromptRequest): number[] {
 /** The text that the template makes of the messages. @throws {ApiError} As `chatPrompt`. */
 export function chatPromptText(engine: Engine, request: PromptRequest): string {
   const messages = request.messages ?? [];
-  if (request.chat_template != null) {
-    throw badRequest(
-      'Chat template is passed with request, but --trust-request-chat-template is not set. Refused request with untrusted chat template.',
-    );
-  }
+  checkUntrusted(request);
   if (messages.length === 0) {
     throw badRequest(
       'Cannot apply chat template to an empty conversation. Provide at least one message.',
@@ -49,6 +49,39 @@ export function chatPromptText(engine: Engine, request: PromptRequest): string {
   return text;
 }
 
+/** @throws {ApiError} 400 for what only a server that trusts its clients takes. */
+export function checkUntrusted(
+  request: Pick<ChatRequest, 'chat_template' | 'chat_template_kwargs'> & UntrustedKwargs,
+): void {
+  const { chat_template: own, chat_template_kwargs: variables } = request;
+  if (own != null || variables?.['chat_template'] != null) {
+    throw badRequest(
+      'Chat template is passed with request, but --trust-request-chat-template is not set. Refused request with untrusted chat template.',
+    );
+  }
+  checkUntrustedKwargs(request);
+}
+
+interface UntrustedKwargs {
+  readonly mm_processor_kwargs?: unknown;
+  readonly media_io_kwargs?: unknown;
+}
+
+/** @throws {ApiError} 400 for settings of media that could cost the server much. */
+export function checkUntrustedKwargs(request: UntrustedKwargs): void {
+  const fields = [
+    ['mm_processor_kwargs', 'preprocessing'],
+    ['media_io_kwargs', 'media loading'],
+  ] as const;
+  for (const [name, what] of fields) {
+    if (!isTruthy(request[name])) continue;
+    throw badRequest(
+      `Per-request ${name} are disabled by default because they can change multimodal ${what} resource usage. Start the server with --trust-request-mm-kwargs only when clients are trusted.`,
+      name,
+    );
+  }
+}
+
 function render(
   engine: Engine,
   messages: readonly ChatMessage[],
@@ -57,15 +90,21 @@ function render(
   const tools = request.tools ?? [];
   try {
     return engine.tokenizer.applyChatTemplate(
-      messages.map((message) => templateMessage(message, engine.modelName)),
+      withOneSystem(
+        messages,
+        messages.map((message) => templateMessage(message, engine.modelName)),
+      ),
       {
         tools: tools.length > 0 ? tools.map(templateTool) : undefined,
         addGenerationPrompt: request.add_generation_prompt ?? true,
         continueFinalMessage: request.continue_final_message ?? false,
         variables: {
-          ...(request.reasoning_effort != null && { reasoning_effort: request.reasoning_effort }),
-          ...(request.reasoning_effort === 'none' && { enable_thinking: false }),
+          ...(request.reasoning_effort != null && {
+            enable_thinking: request.reasoning_effort !== 'none',
+          }),
           ...request.chat_template_kwargs,
+          ...(request.reasoning_effort != null && { reasoning_effort: request.reasoning_effort }),
+          ...(request.documents != null && { documents: request.documents }),
         },
       },
     );
@@ -77,21 +116,43 @@ function render(
 
 /** Content parts become one text; tool arguments become objects, which templates print as JSON. */
 function templateMessage(message: ChatMessage, modelName: string): TemplateMessage {
-  const given = typeof message['role'] === 'string' ? message['role'] : 'user';
-  // Templates know no developer; vLLM gives them its words as the system's.
-  const role = given === 'developer' ? 'system' : given;
-  const calls = message['tool_calls'];
+  const fault = contentFault(message);
+  if (fault !== undefined) throw badRequest(fault);
+  const { role: given, tool_calls: calls, reasoning, tool_call_id: id, name, task } = message;
+  const role = typeof given === 'string' ? given : 'user';
   return {
-    ...message,
-    role,
-    content: contentText(message['content'], modelName),
-    ...(Array.isArray(calls) && { tool_calls: calls.map(withParsedArguments) }),
+    // Templates know no developer; vLLM gives them its words as the system's.
+    role: role === 'developer' ? 'system' : role,
+    content: contentText(message['content'], { role, modelName }),
+    ...(role === 'assistant' && {
+      ...(Array.isArray(calls) && calls.length > 0 && { tool_calls: calls.map(templateCall) }),
+      ...(reasoning != null && { reasoning, reasoning_content: reasoning }),
+    }),
+    ...(role === 'tool' && id !== undefined && { tool_call_id: id }),
+    ...(typeof name === 'string' && { name }),
+    ...(typeof task === 'string' && { task }),
   };
+}
+
+/**
+ * Where a developer speaks, vLLM puts what all system messages say into one, the first. Templates
+ * want it there.
+ */
+function withOneSystem(
+  given: readonly ChatMessage[],
+  messages: readonly TemplateMessage[],
+): readonly TemplateMessage[] {
+  const isSystem = ({ role }: TemplateMessage) => role === 'system';
+  const hasDeveloper = given.some((message) => message['role'] === 'developer');
+  if (!hasDeveloper || messages.slice(1).every((message) => !isSystem(message))) return messages;
+  const words = messages.filter(isSystem).map(({ content }) => content);
+  const content = words.filter((text) => text !== '').join('\n\n');
+  return [{ role: 'system', content }, ...messages.filter((message) => !isSystem(message))];
 }
 
 /** A tool as vLLM hands it to templates, which print it: unset fields are null, but for `strict`. */
 function templateTool({ function: described }: Tool): object {
-  const { name, description, parameters, strict } = described ?? {};
+  const { name, description, parameters, strict, defer_loading: defer } = described ?? {};
   return {
     type: 'function',
     function: {
@@ -99,33 +160,134 @@ function templateTool({ function: described }: Tool): object {
       description: description ?? null,
       parameters: parameters ?? null,
       ...(strict != null && { strict }),
+      ...(defer != null && { defer_loading: defer }),
     },
   };
 }
 
-function contentText(content: unknown, modelName: string): string {
+/** Kinds of parts that are text, with the field that holds it. */
+const textParts: Readonly<Record<string, string>> = {
+  text: 'text',
+  input_text: 'text',
+  output_text: 'text',
+  refusal: 'refusal',
+  thinking: 'thinking',
+  tool_reference: 'name',
+};
+
+/** Kinds that a multimodal model reads. */
+const mediaParts = [
+  ...['audio_embeds', 'audio_url', 'image_embeds', 'image_pil', 'image_url', 'input_audio'],
+  ...['input_image', 'prompt_embeds', 'video_embeds', 'video_url'],
+];
+
+/** Claude Code's header of this name differs per request and would defeat prefix caching. */
+const billingHeader = 'x-anthropic-billing-header';
+
+function contentText(
+  content: unknown,
+  { role, modelName }: { readonly role: string; readonly modelName: string },
+): string {
   if (content === undefined || content === null) return '';
-  if (!Array.isArray(content)) return String(content);
-  return content
-    .map((part) => {
-      const { type, text, refusal } = Object(part) as Record<string, unknown>;
-      if (type === 'text' && typeof text === 'string') return text;
-      if (type === 'refusal') return String(refusal ?? '');
-      throw badRequest(`${modelName} is not a multimodal model`);
-    })
-    .join('\n');
+  // Python goes through an object by its keys.
+  const parts =
+    typeof content !== 'object'
+      ? [content]
+      : Array.isArray(content)
+        ? content
+        : Object.keys(content);
+  const shown = role === 'system' ? parts.flatMap(withoutBillingHeader) : parts;
+  const texts: unknown[] = shown.flatMap((part: unknown) =>
+    typeof part === 'string' ? [part] : partText(part, modelName),
+  );
+  for (const [i, text] of texts.entries()) {
+    if (typeof text === 'string') continue;
+    throw badRequest(`sequence item ${i}: expected str instance, ${pythonType(text)} found`);
+  }
+  return texts.join('\n');
 }
 
-function withParsedArguments(call: unknown): unknown {
-  const { function: called } = call as { function?: { arguments?: unknown } };
-  if (typeof called?.arguments !== 'string') return call;
-  return { ...(call as object), function: { ...called, arguments: parsed(called.arguments) } };
+function withoutBillingHeader(part: unknown): unknown[] {
+  const { type, text: inner } = Object(part) as Readonly<Record<string, unknown>>;
+  const text = typeof part === 'string' ? part : type === 'text' ? inner : undefined;
+  if (typeof text !== 'string' || !text.startsWith(billingHeader)) return [part];
+  const at = text.indexOf('\n');
+  const rest = at === -1 ? '' : text.slice(at + 1);
+  if (rest === '') return [];
+  return [typeof part === 'string' ? rest : { ...(part as object), text: rest }];
+}
+
+/** @returns Nothing for a text that is null. @throws {ApiError} 400 unless the part is text. */
+function partText(part: unknown, modelName: string): unknown[] {
+  const fields = Object(part) as Readonly<Record<string, unknown>>;
+  const { type = null, uuid = null } = fields;
+  const refuseMedia = () => badRequest(`${modelName} is not a multimodal model`);
+  if (typeof type === 'string' && uuid === null) {
+    const field = textParts[type];
+    if (field !== undefined) {
+      const text = fields[field] ?? null;
+      return text === null && (type === 'text' || type === 'refusal') ? [] : [text];
+    }
+    if (type === 'prompt_embeds') {
+      throw badRequest(
+        'You must set `--enable-prompt-embeds` to input `prompt_embeds`',
+        'prompt_embeds',
+      );
+    }
+    if (mediaParts.includes(type)) throw mediaFault(type, fields) ?? refuseMedia();
+  }
+  if (type === null || uuid !== null) {
+    if (mediaParts.some((name) => name in fields)) throw refuseMedia();
+    throw badRequest("Missing 'type' field in multimodal part.", 'type');
+  }
+  if (typeof type !== 'string') {
+    throw badRequest("Invalid 'type' field in multimodal part.", 'type');
+  }
+  const supported = [...mediaParts, ...Object.keys(textParts)].toSorted().join(', ');
+  throw badRequest(
+    `Unsupported chat content part type: '${type}'. Supported types: ${supported}.`,
+    'type',
+    type,
+  );
+}
+
+/** Parts whose address vLLM reads before it asks whether the model takes them. */
+const addressed: Readonly<Record<string, string>> = {
+  image_url: 'Image',
+  audio_url: 'Audio',
+  video_url: 'Video',
+};
+
+function mediaFault(type: string, fields: Readonly<Record<string, unknown>>): Error | undefined {
+  const name = addressed[type];
+  const { url } = Object(fields[type]) as { readonly url?: unknown };
+  if (name === undefined || typeof url === 'string') return undefined;
+  const words =
+    fields[type] === undefined ? 'Field required' : 'Input should be a valid dictionary';
+  return badRequest(
+    `1 validation error for ChatCompletionContentPart${name}Param\n${type}\n  ${words}`,
+  );
+}
+
+/** @throws {ApiError} 400 if the call is of no function. */
+function templateCall(call: unknown): unknown {
+  const { type, function: called } = Object(call) as Readonly<Record<string, unknown>>;
+  if ((type ?? 'function') !== 'function' || typeof called !== 'object' || called === null) {
+    throw badRequest(
+      "chat completions only support assistant tool_calls of type 'function'.",
+      'tool_calls',
+    );
+  }
+  const { arguments: given } = called as { readonly arguments?: unknown };
+  const read = typeof given === 'string' && given !== '' ? parsed(given) : given;
+  const isObject = typeof read === 'object' && read !== null && !Array.isArray(read);
+  return { ...(call as object), function: { ...called, arguments: isObject ? read : {} } };
 }
 
 /** Arguments that are no JSON count as none. */
 function parsed(text: string): unknown {
   try {
-    return text === '' ? {} : JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     return {};
   }

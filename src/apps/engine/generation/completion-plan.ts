@@ -1,40 +1,111 @@
 // A prompt of a completion request worked out: tokens, bounds, and what the answer must be.
 import {
+  badRequest,
   type CompletionRequest,
-  checkSampling,
+  inEngine,
   type Prompt,
+  promptsOf,
 } from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
 import { constrainedText } from '../structured/constrained-text.ts';
-import { checkLogprobs, checkPromptText, checkTokenIds, maxTokensOf, truncated } from './limits.ts';
+import { checkUntrustedKwargs } from './chat-prompt.ts';
+import {
+  checkLengths,
+  checkPromptText,
+  checkPromptTokens,
+  fittingPrompt,
+  type LengthRequest,
+  maxTokensWithin,
+} from './limits.ts';
+import {
+  checkBadWords,
+  checkExpertsStart,
+  checkSamplingOfEngine,
+  checkSamplingOfServer,
+  checkThinkingBudget,
+} from './sampling-checks.ts';
 import type { PromptPlan } from './start.ts';
 
 /** vLLM's default of `max_tokens` here; chat has none. */
 const maxTokensDefault = 16;
 
-/** @throws {ApiError} 400 if the prompt does not fit or a parameter is out of range. */
-export function planCompletion(
+/** @throws {ApiError} 400 if a prompt does not fit or a parameter is out of range. */
+export function planCompletion(engine: Engine, request: CompletionRequest): readonly PromptPlan[] {
+  checkSuffix(request);
+  checkUntrustedKwargs(request);
+  const asked = request.max_tokens ?? maxTokensDefault;
+  const lengths: LengthRequest = {
+    maxTokens: asked,
+    maxTokensName: 'max_tokens',
+    truncateTo: request.truncate_prompt_tokens,
+    truncationSide: request.truncation_side,
+  };
+  const given = promptsOf(request.prompt ?? []);
+  checkLengths(engine, lengths);
+  const prompts = given.map((prompt) => {
+    const tokens = tokensOf(engine, prompt, request.add_special_tokens !== false);
+    return fittingPrompt(engine, tokens, lengths, typeof prompt === 'string');
+  });
+  // With `echo` nothing need be generated; the engine computes one token all the same.
+  const isEchoOnly = asked === 0 && request.echo === true;
+  const plans = prompts.map((tokens) => {
+    const maxTokens = isEchoOnly ? 1 : maxTokensWithin(engine, tokens.length, asked);
+    checkSamplingOfServer(request, maxTokens);
+    return { tokens, maxTokens };
+  });
+  return inEngine(() => plans.map((plan) => ({ ...plan, script: script(engine, request, plan) })));
+}
+
+/** Checks what the engine checks. @returns The tokens that the answer must be, if it must. */
+function script(
   engine: Engine,
   request: CompletionRequest,
-  prompt: Prompt,
-): PromptPlan {
-  checkLogprobs(engine, request.logprobs, request);
-  const text = constrainedText(request);
-  const script = text === undefined ? undefined : engine.tokenizer.encode(text);
-  // With `echo` nothing need be generated; the engine computes one token all the same.
-  const asked = request.max_tokens ?? maxTokensDefault;
-  const wanted = asked === 0 && request.echo ? 1 : asked;
-  const tokens = truncated(tokensOf(engine, prompt, request.add_special_tokens !== false), request);
-  const maxTokens = maxTokensOf(engine, tokens.length, wanted, typeof prompt === 'string');
-  checkSampling(request, { maxTokens, vocabularySize: engine.vocabularySize });
-  return { tokens, maxTokens, script };
+  { tokens }: PromptPlan,
+): readonly number[] | undefined {
+  const prompted = request.prompt_logprobs ?? (request.echo ? request.logprobs : undefined);
+  checkSamplingOfEngine(engine, { ...request, prompt_logprobs: prompted }, request.logprobs);
+  const text = request.use_beam_search ? undefined : constrainedText(request);
+  checkThinkingBudget(engine, request);
+  checkPromptTokens(engine, tokens);
+  checkExpertsStart(request, tokens.length);
+  checkBadWords(request);
+  return text === undefined ? undefined : engine.tokenizer.encode(text);
+}
+
+/** Text after the answer, and prompts that are no tokens, are for other models. */
+function checkSuffix(request: CompletionRequest): void {
+  const { suffix, prompt, prompt_embeds: embeds } = request;
+  if (suffix != null) throw badRequest(suffixFault(request), 'suffix');
+  if (embeds == null) return;
+  if (request.echo) throw badRequest('Echo is unsupported with prompt embeds.');
+  if (request.prompt_logprobs != null) {
+    throw badRequest('prompt_logprobs is not compatible with prompt embeds.');
+  }
+  checkUntrustedKwargs(request);
+  if (embeds.length === 0 && prompt != null) return;
+  throw badRequest(
+    'You must set `--enable-prompt-embeds` to input `prompt_embeds`.',
+    'prompt_embeds',
+  );
+}
+
+function suffixFault({
+  echo,
+  prompt,
+  prompt_embeds: embeds,
+  truncate_prompt_tokens: kept,
+}: CompletionRequest) {
+  if (echo) return 'Echo is unsupported with suffix.';
+  if (embeds != null) return 'suffix is not supported with prompt_embeds';
+  if (kept != null) return 'suffix is not supported with truncate_prompt_tokens';
+  const isText = typeof prompt === 'string' || prompt?.every((one) => typeof one === 'string');
+  return isText
+    ? 'suffix is only supported for models with FIM completion rendering'
+    : 'suffix requires text prompt input for FIM completion rendering';
 }
 
 function tokensOf(engine: Engine, prompt: Prompt, addSpecialTokens: boolean): readonly number[] {
-  if (typeof prompt !== 'string') {
-    checkTokenIds(engine, prompt);
-    return prompt;
-  }
+  if (typeof prompt !== 'string') return prompt;
   checkPromptText(engine, prompt);
   return engine.tokenizer.encode(prompt, { addSpecialTokens });
 }

@@ -22,48 +22,85 @@ export function checkPromptText(engine: Engine, text: string): void {
   );
 }
 
-/**
- * How many tokens a request may generate: what it asks for, within what the context leaves.
- *
- * @param name How the request calls what it asks for.
- * @param isText Text is cut while it is tokenized, so its true length is not known.
- * @throws {ApiError} 400 if the prompt does not fit or nothing is left to generate.
- */
-export function maxTokensOf(
-  engine: Engine,
-  promptTokens: number,
-  asked: number | null | undefined,
-  isText: boolean,
-  name = 'max_tokens',
-): number {
+/** What a request says about the length of its prompt and its answer. */
+export interface LengthRequest {
+  /** Tokens of the answer; null for what is left. */
+  readonly maxTokens: number | null | undefined;
+  /** How the client's API calls them. */
+  readonly maxTokensName: string;
+  readonly truncateTo: number | null | undefined;
+  readonly truncationSide: 'left' | 'right' | null | undefined;
+}
+
+/** @throws {ApiError} 400 if more is asked for than the context can ever hold. */
+export function checkLengths(engine: Engine, request: LengthRequest): void {
   const { maxModelLen } = engine.options.config;
-  if (promptTokens === 0) throw badRequest('The decoder prompt cannot be empty');
-  if (promptTokens > maxModelLen) {
-    const [words, value] = isText
-      ? [`at least ${maxModelLen + 1}`, maxModelLen + 1]
-      : [`${promptTokens}`, promptTokens];
+  const { maxTokens, maxTokensName: name, truncateTo } = request;
+  if (maxTokens != null && maxTokens > maxModelLen) {
     throw badRequest(
-      `This model's maximum context length is ${maxModelLen} tokens. However, your prompt contains ${words} input tokens, which exceeds this limit even without any output tokens. Please reduce the length of the input prompt.`,
-      'input_tokens',
-      `${value}`,
-    );
-  }
-  if (asked != null && asked > maxModelLen) {
-    throw badRequest(
-      `${name}=${asked} cannot be greater than max_model_len=${maxModelLen}. Please request fewer output tokens.`,
+      `${name}=${maxTokens} cannot be greater than max_model_len=${maxModelLen}. Please request fewer output tokens.`,
       name,
-      `${asked}`,
-    );
-  }
-  const maxTokens = Math.min(asked ?? maxModelLen, maxModelLen - promptTokens);
-  if (maxTokens < 1) {
-    throw badRequest(
-      `max_tokens must be at least 1, got ${maxTokens}.`,
-      'max_tokens',
       `${maxTokens}`,
     );
   }
-  return maxTokens;
+  if (truncateTo != null && truncateTo > maxModelLen) {
+    throw badRequest(
+      `truncate_prompt_tokens=${truncateTo} cannot be greater than max_model_len = ${maxModelLen}. Please request a smaller truncation size.`,
+      'truncate_prompt_tokens',
+      `${truncateTo}`,
+    );
+  }
+}
+
+/**
+ * The part of a prompt that the client wants kept.
+ *
+ * @param isText Text is cut while it is tokenized, so its true length is not known.
+ * @throws {ApiError} 400 if it does not fit the context.
+ */
+export function fittingPrompt(
+  engine: Engine,
+  tokens: readonly number[],
+  request: LengthRequest,
+  isText: boolean,
+): readonly number[] {
+  const { maxModelLen } = engine.options.config;
+  const { truncateTo, truncationSide = 'left' } = request;
+  // Room for one token of the answer.
+  const most = request.maxTokens ? maxModelLen - 1 : maxModelLen;
+  const kept = truncateTo == null ? tokens.length : truncateTo < 0 ? most : truncateTo;
+  const prompt =
+    kept >= tokens.length
+      ? tokens
+      : truncationSide === 'right' || kept === 0
+        ? tokens.slice(0, kept)
+        : tokens.slice(-kept);
+  if (prompt.length <= maxModelLen) return prompt;
+  const [words, value] =
+    isText || prompt.length === maxModelLen + 1
+      ? [`at least ${maxModelLen + 1}`, maxModelLen + 1]
+      : [`${prompt.length}`, prompt.length];
+  throw badRequest(
+    `This model's maximum context length is ${maxModelLen} tokens. However, your prompt contains ${words} input tokens, which exceeds this limit even without any output tokens. Please reduce the length of the input prompt.`,
+    'input_tokens',
+    `${value}`,
+  );
+}
+
+/** How many tokens may be generated: what is asked for, within what the context leaves. */
+export function maxTokensWithin(
+  engine: Engine,
+  promptTokens: number,
+  asked: number | null | undefined,
+): number {
+  const { maxModelLen } = engine.options.config;
+  return Math.min(asked ?? maxModelLen, maxModelLen - promptTokens);
+}
+
+/** @throws {ApiError} 400 if the prompt is empty or has tokens that are none of the model's. */
+export function checkPromptTokens(engine: Engine, tokens: readonly number[]): void {
+  if (tokens.length === 0) throw badRequest('The decoder prompt cannot be empty');
+  checkTokenIds(engine, tokens);
 }
 
 /** vLLM's `--max-logprobs`. */
@@ -97,12 +134,4 @@ export function checkLogprobs(
 export function checkTokenIds(engine: Engine, tokens: readonly number[]): void {
   const outside = tokens.find((token) => token >= engine.vocabularySize);
   if (outside !== undefined) throw badRequest(`Token id ${outside} is out of vocabulary`);
-}
-
-/** Keeps the end of a prompt that the client wants cut. */
-export function truncated<T extends readonly number[]>(
-  tokens: T,
-  { truncate_prompt_tokens: kept }: Pick<SamplingRead, 'truncate_prompt_tokens'>,
-): T | number[] {
-  return kept == null || kept < 1 ? tokens : tokens.slice(-kept);
 }

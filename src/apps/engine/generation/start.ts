@@ -1,5 +1,10 @@
 // Queues the sequences of one request and ties them to its answer and its client.
-import { badRequest, type SamplingRead, stopStrings } from '../../../core/protocol/index.ts';
+import {
+  badRequest,
+  inEngine,
+  type SamplingRead,
+  stopStrings,
+} from '../../../core/protocol/index.ts';
 import { type Answer, failAnswer } from '../answers/answer.ts';
 import { batchDeltas } from '../answers/delta-batch.ts';
 import type { Engine } from '../engine.ts';
@@ -20,19 +25,26 @@ export function startGeneration(options: {
   readonly exchange: Exchange;
   readonly id: string;
   readonly prompts: readonly PromptPlan[];
-  readonly request: SamplingRead & { readonly model?: string | null | undefined };
+  readonly request: SamplingRead & {
+    readonly model?: string | null | undefined;
+    readonly use_beam_search?: boolean | null | undefined;
+  };
   readonly isStream: boolean;
   readonly answer: Answer;
 }): void {
-  const { engine, exchange, id, prompts, request, answer } = options;
-  checkDataParallelRank(exchange);
+  const { engine, exchange, id, prompts, answer } = options;
+  const isBeam = options.request.use_beam_search === true;
+  const request = isBeam ? beamRequest(options.request) : options.request;
+  if (!isBeam) inEngine(() => checkDataParallelRank(exchange));
   const choices = request.n ?? 1;
   engine.checkAdmission(choices * prompts.length);
-  // Beams are known only when all of them have ended.
-  const isWhole = request.use_beam_search === true;
-  const asked = isWhole ? Number.POSITIVE_INFINITY : (request.stream_interval ?? 1);
-  const interval = options.isStream ? asked : 1;
-  const adapter = engine.adapters.find(request.model);
+  // Beams are known when the search is over: each comes in one piece.
+  const interval = isBeam
+    ? Number.POSITIVE_INFINITY
+    : options.isStream
+      ? (request.stream_interval ?? 1)
+      : 1;
+  const adapter = engine.adapters.find(options.request.model);
   const sequences = prompts.flatMap((prompt, promptIndex) => {
     const family = { choices, finished: 0, longestTokens: 0 };
     // Of all routes, completions alone number their prompts for clients.
@@ -67,6 +79,17 @@ export function startGeneration(options: {
   exchange.onDisconnect(() => {
     for (const sequence of sequences) engine.cancel(sequence);
   });
+}
+
+/** Beam search knows no other parameters; a beam has its length unless the model ends it. */
+function beamRequest(request: SamplingRead): SamplingRead {
+  return {
+    n: request.n,
+    ignore_eos: request.ignore_eos,
+    skip_special_tokens: request.skip_special_tokens,
+    cache_salt: request.cache_salt,
+    priority: 0,
+  };
 }
 
 /** The header beats the body; one that is no integer is ignored. */

@@ -4,6 +4,7 @@ import {
   readBatchChatRequest,
   readChatRequest,
 } from '../../../core/protocol/index.ts';
+import { refusingInStream } from '../answers/answer.ts';
 import { ChatAnswer } from '../answers/chat-answer.ts';
 import { ChatStream } from '../answers/chat-stream.ts';
 import type { Engine } from '../engine.ts';
@@ -39,15 +40,16 @@ export function chatBatchRoute(engine: Engine): Handler {
 /** Answers a body that came by this route or by /invocations. */
 export function answerChat(engine: Engine, exchange: Exchange, body: unknown): void {
   const request = readChatRequest(body);
-  const plan = planChat(engine, request);
-  const id = requestId(exchange, 'chatcmpl', request.request_id);
-  const promptTokens = plan.tokens.length;
-  const promptText = request.return_prompt_text ? chatPromptText(engine, request) : undefined;
-  const head = { id, engine, exchange, request, promptTokens, promptText, thinks: plan.thinks };
   const isStream = request.stream === true;
-  if (isStream) keepAlive(engine, exchange);
-  startGeneration({
-    ...{ engine, exchange, id, request, isStream, prompts: [plan] },
-    answer: isStream ? new ChatStream(head, plan.call) : new ChatAnswer(head, plan.call),
+  refusingInStream(exchange, isStream, () => {
+    const plan = planChat(engine, request);
+    const id = requestId(exchange, 'chatcmpl', request.request_id);
+    const promptTokens = plan.tokens.length;
+    const head = { id, engine, exchange, request, promptTokens, thinks: plan.thinks };
+    if (isStream) keepAlive(engine, exchange);
+    startGeneration({
+      ...{ engine, exchange, id, request, isStream, prompts: [plan] },
+      answer: isStream ? new ChatStream(head, plan.call) : new ChatAnswer(head, plan.call),
+    });
   });
 }

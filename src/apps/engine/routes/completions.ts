@@ -1,5 +1,6 @@
 // POST /v1/completions
-import { promptsOf, readCompletionRequest } from '../../../core/protocol/index.ts';
+import { badRequest, readCompletionRequest } from '../../../core/protocol/index.ts';
+import { refusingInStream } from '../answers/answer.ts';
 import { CompletionAnswer } from '../answers/completion-answer.ts';
 import { CompletionStream } from '../answers/completion-stream.ts';
 import type { Engine } from '../engine.ts';
@@ -18,17 +19,21 @@ export function completionsRoute(engine: Engine): Handler {
 /** Answers a body that came by this route or by /invocations. */
 export function answerCompletion(engine: Engine, exchange: Exchange, body: unknown): void {
   const request = readCompletionRequest(body);
-  checkModel(engine, request.model);
-  const given = promptsOf(request.prompt ?? []);
-  engine.checkAdmission(given.length * (request.n ?? 1));
-  const prompts = given.map((prompt) => planCompletion(engine, request, prompt));
-  const id = requestId(exchange, 'cmpl', request.request_id);
-  const promptTokens = prompts.reduce((total, { tokens }) => total + tokens.length, 0);
-  const head = { id, engine, exchange, request, promptTokens };
   const isStream = request.stream === true;
-  if (isStream) keepAlive(engine, exchange);
-  startGeneration({
-    ...{ engine, exchange, id, prompts, request, isStream },
-    answer: isStream ? new CompletionStream(head) : new CompletionAnswer(head),
+  if (isStream && request.use_beam_search) {
+    throw badRequest('Streaming is not currently supported with beam search');
+  }
+  checkModel(engine, request.model);
+  engine.checkAdmission(request.n ?? 1);
+  refusingInStream(exchange, isStream, () => {
+    const prompts = planCompletion(engine, request);
+    const id = requestId(exchange, 'cmpl', request.request_id);
+    const promptTokens = prompts.reduce((total, { tokens }) => total + tokens.length, 0);
+    const head = { id, engine, exchange, request, promptTokens };
+    if (isStream) keepAlive(engine, exchange);
+    startGeneration({
+      ...{ engine, exchange, id, prompts, request, isStream },
+      answer: isStream ? new CompletionStream(head) : new CompletionAnswer(head),
+    });
   });
 }

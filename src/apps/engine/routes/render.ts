@@ -42,9 +42,10 @@ export function renderCompletionRoute(engine: Engine): Handler {
     checkModel(engine, request.model);
     const isStream = request.stream === true;
     const id = requestId(exchange, 'cmpl', request.request_id);
+    const plans = planCompletion(engine, request);
     const given = promptsOf(request.prompt ?? []);
-    const rendered = given.map((prompt, index) => {
-      const { tokens, maxTokens } = planCompletion(engine, request, prompt);
+    const rendered = plans.map(({ tokens, maxTokens }, index) => {
+      const prompt = given[index];
       const { logprobs } = request;
       const isOne = given.length === 1;
       return {

@@ -29,6 +29,25 @@ export class ApiError extends SpillwayError {
   }
 }
 
+/**
+ * What the engine refuses after the server took the request. A stream has begun by then: its client
+ * gets 200 and this as an event.
+ */
+export class EngineRefusal extends ApiError {
+  constructor({ httpStatus, type, message, param }: ApiError) {
+    super(httpStatus, type, message, { param });
+  }
+}
+
+/** Runs checks that vLLM leaves to its engine. @throws {EngineRefusal} For an ApiError. */
+export function inEngine<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    throw error instanceof ApiError ? new EngineRefusal(error) : error;
+  }
+}
+
 /** A value that vLLM's own checks refuse; the sentence names the parameter when there is one. */
 export function badRequest(sentence: string, param?: string, value?: string): ApiError {
   const suffix =

@@ -1,40 +1,68 @@
 // The body of POST /v1/completions.
 import { badRequest } from './api-error.ts';
 import {
-  checkStreaming,
-  checkStructuredRaw,
-  responseFormatField,
+  requestFieldsOfBoth,
+  samplingFieldsOfBoth,
+  stopField,
+  streamIntervalField,
   streamOptionsField,
-} from './chat-request.ts';
-import { checkCacheSalt, checkTrusted, samplingFields, stopField } from './sampling.ts';
+  thinkingBudgetField,
+  transferFieldsOfBoth,
+} from './generation-fields.ts';
+import {
+  checkCacheSalt,
+  checkCompletionLogprobs,
+  checkConstraintsRaw,
+  checkPromptCount,
+  checkPromptGiven,
+  checkResponseFormatRaw,
+  checkStreamOptions,
+} from './raw-checks.ts';
 import {
   anything,
   boolean,
   dictionary,
   float,
   integer,
+  integer64,
   list,
+  notNull,
+  type Parser,
   type Read,
   readBody,
   string,
   union,
 } from './schema.ts';
+import { responseFormatField, structuredOutputsField } from './structured-outputs.ts';
 
 /** In the order in which vLLM tries them: token ids, batches of those, text, batches of text. */
-const promptField = union(list(integer(0)), list(list(integer(0))), string, list(string));
+const promptUnion = union(list(integer(0)), list(list(integer(0))), string, list(string));
 
+/** Text stays text, even where it could be read as numbers. */
+const promptField: typeof promptUnion = (value, loc, issues) => {
+  const isTexts =
+    Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string');
+  return isTexts ? (value as string[]) : promptUnion(value, loc, issues);
+};
+
+const bytes: Parser<string> = (value, loc, issues) => {
+  if (typeof value === 'string') return value;
+  issues.push({ type: 'bytes_type', loc, msg: 'Input should be a valid bytes', input: value });
+  return undefined;
+};
+
+/** In vLLM's order, which is that of the error report. */
 const completionFields = {
   model: string,
   prompt: promptField,
-  prompt_embeds: anything,
   echo: boolean,
   frequency_penalty: float,
   logit_bias: dictionary(float),
   logprobs: integer(),
   max_tokens: integer(),
-  n: integer(),
+  n: notNull(integer()),
   presence_penalty: float,
-  seed: integer(-(2 ** 63), 2 ** 63 - 1),
+  seed: integer64,
   stop: stopField,
   stream: boolean,
   stream_options: streamOptionsField,
@@ -42,10 +70,22 @@ const completionFields = {
   temperature: float,
   top_p: float,
   user: string,
-  add_special_tokens: boolean,
-  return_token_offsets: boolean,
+  ...samplingFieldsOfBoth,
+  allowed_token_ids: list(integer()),
+  prompt_logprobs: integer(),
+  logprob_token_ids: list(integer()),
+  bad_words: notNull(list(string)),
+  prompt_embeds: union(bytes, list(bytes)),
+  add_special_tokens: notNull(boolean),
   response_format: responseFormatField,
-  ...samplingFields,
+  structured_outputs: structuredOutputsField,
+  ...requestFieldsOfBoth,
+  ...transferFieldsOfBoth,
+  thinking_token_budget: thinkingBudgetField,
+  stream_interval: streamIntervalField,
+  // No fields of this model, but vLLM looks for them among what it does not know.
+  mm_processor_kwargs: anything,
+  media_io_kwargs: anything,
 } as const;
 
 export type CompletionRequest = Read<typeof completionFields>;
@@ -53,42 +93,19 @@ export type CompletionRequest = Read<typeof completionFields>;
 /** One prompt: text to be tokenized, or tokens. */
 export type Prompt = string | readonly number[];
 
-/** @throws {ApiError} 400, by the schema first and then by the checks of the model itself. */
+/** @throws {ApiError} 400, by the checks of the raw body first and then by the schema. */
 export function readCompletionRequest(body: unknown): CompletionRequest {
-  checkCacheSalt(body);
-  checkStructuredRaw(body);
-  const request = readBody(body, completionFields);
-  checkTrusted(request);
-  checkOneConstraint(request.structured_outputs);
-  checkStreaming(request);
-  if (request.suffix) {
-    throw badRequest('suffix is only supported for models with FIM completion rendering', 'suffix');
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) {
+    const fields = body as Readonly<Record<string, unknown>>;
+    checkPromptCount(fields);
+    checkPromptGiven(fields);
+    checkStreamOptions(fields);
+    checkCompletionLogprobs(fields);
+    checkConstraintsRaw(fields, { param: 'structured_outputs' });
+    checkResponseFormatRaw(fields);
+    checkCacheSalt(fields);
   }
-  if (request.prompt_embeds != null) {
-    throw badRequest(
-      'You must set `--enable-prompt-embeds` to input `prompt_embeds`.',
-      'prompt_embeds',
-    );
-  }
-  const { logprobs } = request;
-  if (logprobs != null && logprobs < 0) {
-    throw badRequest('`logprobs` must be a positive value.', 'logprobs', `${logprobs}`);
-  }
-  if (request.prompt == null || request.prompt === '') {
-    throw badRequest('Either prompt or prompt_embeds must be provided and non-empty.', 'prompt');
-  }
-  return request;
-}
-
-/** vLLM looks at this here before the sampler does, and names the field. */
-function checkOneConstraint(outputs: unknown): void {
-  const given = Object(outputs) as Readonly<Record<string, unknown>>;
-  const kinds = ['json', 'regex', 'choice'].filter((kind) => given[kind] != null);
-  if (kinds.length < 2) return;
-  throw badRequest(
-    "You can only use one kind of constraints for structured outputs ('json', 'regex' or 'choice').",
-    'structured_outputs',
-  );
+  return readBody(body, completionFields);
 }
 
 /**

@@ -55,7 +55,7 @@ test('numbers in strings are read, unknown fields left alone', () => {
 test('checks beyond the schema carry their parameter', () => {
   const cases: [object, string, string][] = [
     [
-      { stream_options: {} },
+      { stream_options: { include_usage: true } },
       'Stream options can only be defined when `stream=True`. (parameter=stream_options)',
       'stream_options',
     ],

@@ -1,4 +1,4 @@
-// Strings as Python's repr() writes them, which vLLM's error messages quote.
+// Values as Python writes and weighs them, which vLLM's checks and error messages show.
 
 /** @example pythonRepr("it's"); // '"it\'s"' */
 export function pythonRepr(text: string): string {
@@ -13,5 +13,50 @@ export function pythonRepr(text: string): string {
 
 /** A float as Python writes it: `3.0` where JavaScript writes `3`. */
 export function pythonFloat(value: number): string {
+  if (!Number.isFinite(value)) return pythonNumber(value);
   return Number.isInteger(value) && Math.abs(value) < 1e16 ? `${value}.0` : String(value);
+}
+
+/**
+ * A JSON value as Python's repr() writes it.
+ *
+ * @example pythonValue({ a: [1, true, null] }); // "{'a': [1, True, None]}"
+ */
+export function pythonValue(value: unknown): string {
+  if (value === null || value === undefined) return 'None';
+  if (typeof value === 'string') return pythonRepr(value);
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  if (typeof value === 'number') return pythonNumber(value);
+  if (Array.isArray(value)) return `[${value.map(pythonValue).join(', ')}]`;
+  const pairs = Object.entries(value).map(
+    ([key, one]) => `${pythonRepr(key)}: ${pythonValue(one)}`,
+  );
+  return `{${pairs.join(', ')}}`;
+}
+
+/** As str(): text without quotes, all else as repr(). */
+export function pythonText(value: unknown): string {
+  return typeof value === 'string' ? value : pythonValue(value);
+}
+
+/** What Python takes for true: not null, false, zero, or anything empty. */
+export function isTruthy(value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
+  return Boolean(value);
+}
+
+/** The name of a JSON value's type in Python. */
+export function pythonType(value: unknown): string {
+  if (value === null || value === undefined) return 'NoneType';
+  if (Array.isArray(value)) return 'list';
+  if (typeof value === 'object') return 'dict';
+  if (typeof value === 'string') return 'str';
+  if (typeof value === 'boolean') return 'bool';
+  return Number.isInteger(value) ? 'int' : 'float';
+}
+
+function pythonNumber(value: number): string {
+  if (Number.isNaN(value)) return 'nan';
+  if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
+  return Number.isInteger(value) && Math.abs(value) < 1e21 ? String(BigInt(value)) : String(value);
 }

@@ -39,16 +39,46 @@ export function readBody<S extends Shape>(
   return read;
 }
 
+/** What vLLM shows of a report that could grow with the request. */
+const shownMax = { issues: 10, issueCharacters: 1000, inputCharacters: 200 } as const;
+
 /** The answer to a body with issues. */
 export function schemaError(issues: readonly Issue[]): ApiError {
-  const lines = issues.map(({ type, loc, msg, input, ctx }) => {
+  const lines = issues.slice(0, shownMax.issues).map(({ type, loc: place, msg, input, ctx }) => {
+    const loc = shownPlace(place);
     const context = ctx === undefined ? '' : `, 'ctx': ${ctx}`;
-    return `  {'type': '${type}', 'loc': '${loc}', 'msg': ${pythonRepr(msg)}, 'input': ${pythonRepr(inputText(input))}${context}}`;
+    const shown = pythonRepr(cut(inputText(input), shownMax.inputCharacters));
+    const line = `{'type': '${type}', 'loc': '${loc}', 'msg': ${pythonRepr(msg)}, 'input': ${shown}${context}}`;
+    return `  ${cut(line, shownMax.issueCharacters)}`;
   });
-  const head = `${issues.length} validation error${issues.length === 1 ? '' : 's'}:`;
-  return new ApiError(400, 'Bad Request', [head, ...lines].join('\n'), {
-    param: issues[0]?.loc ?? null,
-  });
+  const label = issues.length === 1 ? 'error' : 'errors';
+  const left = issues.length - lines.length;
+  if (left > 0) lines.push(`  ...and ${left} more ${label}`);
+  const text = [`${issues.length} validation ${label}:`, ...lines].join('\n');
+  const param = issues[0] ? shownPlace(issues[0].loc) : null;
+  return new ApiError(400, 'Bad Request', text, { param });
+}
+
+/** Names of Pydantic's own that vLLM leaves out of places, even where a client chose them. */
+const internalNames = new Set(
+  `function-wrap function-after function-before function-plain json-or-python lax-or-strict chain
+  default nullable tagged-union union call arguments is-instance is-subclass callable str int float
+  bool bytes bytearray list tuple dict set frozenset complex none nonetype`.split(/\s+/),
+);
+
+function shownPlace(loc: string): string {
+  const parts = loc.split('.');
+  const shown = parts.filter(
+    (part) => !/[[\]{}()]/.test(part) && !internalNames.has(part.toLowerCase()),
+  );
+  return (shown.length > 0 ? shown : parts).join('.');
+}
+
+function cut(text: string, charactersMax: number): string {
+  // No character takes more than two units of a string.
+  const characters = [...text.slice(0, 2 * charactersMax + 2)];
+  if (characters.length <= charactersMax) return text;
+  return `${characters.slice(0, charactersMax).join('')}...[truncated]`;
 }
 
 export function object<S extends Shape>(
@@ -65,8 +95,9 @@ export function object<S extends Shape>(
     const read: Record<string, unknown> = {};
     for (const name in shape) {
       const field = given[name];
-      if (field !== undefined && field !== null) {
-        read[name] = (shape[name] as Parser<unknown>)(field, `${loc}.${name}`, issues);
+      const parser = shape[name] as Parser<unknown>;
+      if (field === null ? refusingNull.has(parser) : field !== undefined) {
+        read[name] = parser(field, `${loc}.${name}`, issues);
       } else if (required.includes(name)) {
         issues.push({
           type: 'missing',
@@ -82,6 +113,38 @@ export function object<S extends Shape>(
   };
 }
 
+/** As `object`, for Python's TypedDict: fields that are absent stay so. */
+export function typedDict<S extends Shape>(
+  shape: S,
+  required: readonly (keyof S & string)[],
+): Parser<Readonly<Record<string, unknown>>> {
+  return (value, loc, issues) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      const msg = 'Input should be a valid dictionary';
+      issues.push({ type: 'dict_type', loc, msg, input: value });
+      return undefined;
+    }
+    const read = object(shape, required)(value, loc, issues);
+    if (read === undefined) return undefined;
+    return Object.fromEntries(Object.entries(read).filter(([, field]) => field !== undefined));
+  };
+}
+
+/** The field must be there but may be null. */
+export function nullable<T>(parser: Parser<T>): Parser<T | null> {
+  return notNull((value, loc, issues) => (value === null ? null : parser(value, loc, issues)));
+}
+
+/** Parsers of fields that have a default and do not take null for it. */
+const refusingNull = new WeakSet<Parser<unknown>>();
+
+/** The field may be left out but not be null; null is an issue like any other wrong type. */
+export function notNull<T>(parser: Parser<T>): Parser<T> {
+  const own: Parser<T> = (value, loc, issues) => parser(value, loc, issues);
+  refusingNull.add(own);
+  return own;
+}
+
 /** @param least Smallest integer allowed. @param most Largest; both are included. */
 export function integer(
   least: number = Number.NEGATIVE_INFINITY,
@@ -94,15 +157,39 @@ export function integer(
       number > most
         ? ['less_than_equal', 'less than', 'le', most]
         : ['greater_than_equal', 'greater than', 'ge', least];
-    const msg = `Input should be ${words} or equal to ${bound}`;
-    issues.push({ type, loc, msg, input: value, ctx: `{'${key}': ${bound}}` });
+    const spelled = Number.isInteger(bound) ? BigInt(bound) : bound;
+    const msg = `Input should be ${words} or equal to ${spelled}`;
+    issues.push({ type, loc, msg, input: value, ctx: `{'${key}': ${spelled}}` });
     return undefined;
   };
 }
 
+/** An integer of 64 bits. The largest is no number of JavaScript: the next one is too large. */
+export const integer64: Parser<number> = (value, loc, issues) => {
+  const number = integer(-(2 ** 63))(value, loc, issues);
+  if (number === undefined || number < 2 ** 63) return number;
+  const bound = '9223372036854775807';
+  const msg = `Input should be less than or equal to ${bound}`;
+  issues.push({ type: 'less_than_equal', loc, msg, input: value, ctx: `{'le': ${bound}}` });
+  return undefined;
+};
+
+/** Numbers from here on are written with an exponent, which makes them floats to Python. */
+const floatsFrom = 1e21;
+
 function toInteger(value: unknown, loc: string, issues: Issue[]): number | undefined {
   if (typeof value === 'boolean') return Number(value);
   if (typeof value === 'number') {
+    if (!Number.isFinite(value)) {
+      const msg = 'Input should be a finite number';
+      issues.push({ type: 'finite_number', loc, msg, input: value });
+      return undefined;
+    }
+    if (Math.abs(value) >= floatsFrom) {
+      const msg = 'Unable to parse input string as an integer, exceeded maximum size';
+      issues.push({ type: 'int_parsing_size', loc, msg, input: value });
+      return undefined;
+    }
     if (Number.isInteger(value)) return value;
     const msg = 'Input should be a valid integer, got a number with a fractional part';
     issues.push({ type: 'int_from_float', loc, msg, input: value });
@@ -120,6 +207,11 @@ export const float: Parser<number> = (value, loc, issues) => {
   if (typeof value === 'boolean') return Number(value);
   if (typeof value === 'number') return value;
   if (typeof value === 'string') {
+    const word = /^\s*([+-]?)(inf|infinity|nan)\s*$/i.exec(value);
+    if (word) {
+      if (word[2]?.toLowerCase() === 'nan') return Number.NaN;
+      return word[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+    }
     const number = Number(value);
     if (value.trim() !== '' && !Number.isNaN(number)) return number;
     const msg = 'Input should be a valid number, unable to parse string as a number';
@@ -261,6 +353,13 @@ export function union<T extends readonly Parser<unknown>[]>(
     return undefined;
   };
 }
+
+/** What Python can go through: lists, objects by their keys, text by its characters. */
+export const iterable: Parser<unknown> = (value, loc, issues) => {
+  if (typeof value === 'string' || (typeof value === 'object' && value !== null)) return value;
+  issues.push({ type: 'iterable_type', loc, msg: 'Input should be iterable', input: value });
+  return undefined;
+};
 
 /** Whatever is there. */
 export const anything: Parser<unknown> = (value) => value;

@@ -1,6 +1,7 @@
 // The body of POST /v1/responses.
 import { badRequest } from '../openai/api-error.ts';
-import { checkCacheSalt, stopField } from '../openai/sampling.ts';
+import { stopField } from '../openai/generation-fields.ts';
+import { checkCacheSalt } from '../openai/raw-checks.ts';
 import {
   anything,
   boolean,

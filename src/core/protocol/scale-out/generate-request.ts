@@ -1,7 +1,8 @@
 // The body of POST /inference/v1/generate: token ids in, token ids out.
 
-import { streamOptionsField } from '../openai/chat-request.ts';
-import { checkCacheSalt, samplingFields, stopField } from '../openai/sampling.ts';
+import { stopField, streamOptionsField } from '../openai/generation-fields.ts';
+import { checkCacheSalt } from '../openai/raw-checks.ts';
+import { samplingFields } from '../openai/sampling.ts';
 import {
   anything,
   boolean,

@@ -41,7 +41,8 @@ export const samplingFields: Fields = {
   top_p: [1, 0.9, 0.01, 0, 1.1, -0.5, '0.5', 'x'],
   top_k: [-1, 0, 1, 50, 1e6, -2, 1.5, '5', 'x', 2 ** 40],
   min_p: [0, 0.1, 1, 1.1, -0.1, 'x'],
-  seed: [0, 1, -1, 42, 2 ** 62, 2 ** 63, -(2 ** 63), 1e30, 1.5, 'x', '7'],
+  // Integers that JavaScript holds exactly: the others change their digits on the way.
+  seed: [0, 1, -1, 42, 2 ** 53, 2 ** 64, 1e30, 1.5, 'x', '7'],
   n: [1, 1, 2, 3, 0, -1, 20_000, 1.5, '2', 'x', null],
   best_of: [1, 5, 'x', -1],
   max_tokens: [1, 2, 5, 0, -1, 8192, 8193, 100_000, '3', 'x', 1.5, null],
@@ -57,7 +58,7 @@ export const samplingFields: Fields = {
   ignore_eos: [true, true, 'x', 0],
   skip_special_tokens: [true, false, 'x'],
   spaces_between_special_tokens: [true, false, 'x'],
-  truncate_prompt_tokens: [1, 5, 100, 8192, 9000, 0, -1, -2, 'x', 1.5, null, 2 ** 63],
+  truncate_prompt_tokens: [1, 5, 100, 8192, 9000, 0, -1, -2, 'x', 1.5, null, 2 ** 64],
   truncation_side: ['left', 'right', 'middle', null, 5],
   allowed_token_ids: [[hello], [hello, 11], [], [-1], [151_936], [151_935], 'x', ['5']],
   bad_words: [['YES'], ['YES', 'NO NO'], [], [''], ['ok', ''], [' '], 'x', [5], null],
@@ -67,7 +68,7 @@ export const samplingFields: Fields = {
   ],
   prompt_logprobs: [0, 1, 3, -1, -2, 20, 21, 'x', '1', 1.5, null, true],
   logprob_token_ids: [[5], [5, 6], [], [-1], [151_936], 'x', null],
-  priority: [0, 1, -5, 'x', null, 2 ** 63],
+  priority: [0, 1, -5, 'x', null, 2 ** 64],
   request_id: ['mine-1', '', 5, null],
   session_id: ['s-1', '', 5],
   return_token_ids: [true, false, null, 'x'],
@@ -141,6 +142,29 @@ export const streamFields: Fields = {
     ...[{ include_usage: 'x' }, { include_usage: null }, { unknown: true }],
   ],
 };
+
+/** An answer of the full length takes real vLLM minutes on a CPU. */
+const answerTokensMax = 8;
+
+/**
+ * Keeps an answer short where its length would be taken as it is: absent, null, or large but right.
+ *
+ * @param name The field that bounds the answer.
+ * @param others Fields that bound it just as well.
+ */
+export function shortened(
+  request: Record<string, unknown>,
+  name: string,
+  others: readonly string[] = [],
+): Record<string, unknown> {
+  const isBounded = [name, ...others].some((one) => request[one] != null);
+  const result = isBounded ? request : { ...request, [name]: 2 };
+  const long = Object.entries(result).filter(
+    ([key, value]) =>
+      [name, ...others].includes(key) && Number(value) > answerTokensMax && Number(value) <= 8192,
+  );
+  return { ...result, ...Object.fromEntries(long.map(([key]) => [key, 4])) };
+}
 
 /**
  * Adds some of the fields to a request: mostly a value of its table, sometimes any JSON.

@@ -1,6 +1,6 @@
 // Requests to /v1/chat/completions and /v1/completions.
 import type { Draw } from '../draw.ts';
-import { addFields, type Fields, samplingFields, streamFields } from './fields.ts';
+import { addFields, type Fields, samplingFields, shortened, streamFields } from './fields.ts';
 import type { FuzzRequest } from './index.ts';
 import { conversation, toolChoices, tools } from './messages-of-chat.ts';
 import { loneSurrogate, text } from './texts.ts';
@@ -52,7 +52,7 @@ export function chatRequest(draw: Draw): FuzzRequest {
     body['add_generation_prompt'] = false;
     body['continue_final_message'] = true;
   }
-  body = addFields(draw, body, chatFields, 4);
+  body = shortened(addFields(draw, body, chatFields, 4), 'max_tokens', ['max_completion_tokens']);
   return { method: 'POST', path: '/v1/chat/completions', ...headers(draw), body };
 }
 
@@ -76,7 +76,7 @@ const prompts: readonly unknown[] = [
   [-1],
   [151_936],
   [151_935],
-  [2 ** 63],
+  [2 ** 64],
   [1.5],
   [true],
   ['5'],
@@ -109,7 +109,7 @@ export function completionRequest(draw: Draw): FuzzRequest {
   if (draw.chance(0.2)) body['logprobs'] = draw.pick([0, 1, 3]);
   return {
     ...{ method: 'POST', path: '/v1/completions', ...headers(draw) },
-    body: addFields(draw, body, completionFields, 4),
+    body: shortened(addFields(draw, body, completionFields, 4), 'max_tokens'),
   };
 }
 

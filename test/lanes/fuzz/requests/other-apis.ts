@@ -1,6 +1,13 @@
 // Requests in the form of OpenAI's Responses API and of Anthropic's Messages API.
 import type { Draw } from '../draw.ts';
-import { addFields, type Fields, samplingFields, schemas, streamFields } from './fields.ts';
+import {
+  addFields,
+  type Fields,
+  samplingFields,
+  schemas,
+  shortened,
+  streamFields,
+} from './fields.ts';
 import type { FuzzRequest } from './index.ts';
 import { anyJson, text } from './texts.ts';
 
@@ -61,7 +68,11 @@ export function responsesRequest(draw: Draw): FuzzRequest {
   };
   if (draw.chance(0.3)) body['stream'] = true;
   const path = draw.chance(0.85) ? '/v1/responses' : '/v1/responses/render';
-  return { method: 'POST', path, body: addFields(draw, body, responseFields, 3) };
+  return {
+    method: 'POST',
+    path,
+    body: shortened(addFields(draw, body, responseFields, 3), 'max_output_tokens'),
+  };
 }
 
 function inputItems(draw: Draw): unknown {
@@ -125,7 +136,11 @@ export function messagesRequest(draw: Draw): FuzzRequest {
   };
   if (draw.chance(0.3)) body['stream'] = true;
   const path = draw.chance(0.85) ? '/v1/messages' : '/v1/messages/render';
-  return { method: 'POST', path, body: addFields(draw, body, messagesFields, 3) };
+  return {
+    method: 'POST',
+    path,
+    body: shortened(addFields(draw, body, messagesFields, 3), 'max_tokens'),
+  };
 }
 
 export function countTokensRequest(draw: Draw): FuzzRequest {

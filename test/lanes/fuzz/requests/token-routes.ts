@@ -1,6 +1,6 @@
 // Requests to the routes that take or give tokens, and to batch chat.
 import type { Draw } from '../draw.ts';
-import { addFields, type Fields, samplingFields, streamFields } from './fields.ts';
+import { addFields, type Fields, samplingFields, shortened, streamFields } from './fields.ts';
 import { chatFields, chatRequest, completionRequest } from './generation.ts';
 import type { FuzzRequest } from './index.ts';
 import { conversation, tools } from './messages-of-chat.ts';
@@ -15,7 +15,7 @@ export function batchRequest(draw: Draw): FuzzRequest {
   const body = { model: 'tiny', temperature: 0, max_tokens: 2, messages };
   return {
     ...{ method: 'POST', path: '/v1/chat/completions/batch' },
-    body: addFields(draw, body, chatFields, 3),
+    body: shortened(addFields(draw, body, chatFields, 3), 'max_tokens', ['max_completion_tokens']),
   };
 }
 
@@ -36,7 +36,7 @@ const generateFields: Fields = {
   content_parts: [null, [], 5],
   kv_transfer_params: [null, {}, 5],
   token_ids: [[1, 2, 3], [], [-1], [151_936], ['x'], 'x', null, [1.5], [true]],
-  sampling_params: [{}, null, 5, 'x', { max_tokens: 'x' }, { n: 2, temperature: 1 }],
+  sampling_params: [null, 5, 'x', { max_tokens: 'x' }, { n: 2, temperature: 1, max_tokens: 2 }],
 };
 
 export function generateRequest(draw: Draw): FuzzRequest {
@@ -49,7 +49,7 @@ export function generateRequest(draw: Draw): FuzzRequest {
   const body: Record<string, unknown> = {
     model: 'tiny',
     token_ids: draw.list(1, 8, () => draw.integer(0, 151_000)),
-    sampling_params: sampling,
+    sampling_params: shortened(sampling, 'max_tokens'),
   };
   if (draw.chance(0.3)) body['stream'] = true;
   return {
@@ -119,7 +119,7 @@ export function tokenizeRequest(draw: Draw): FuzzRequest {
 export function detokenizeRequest(draw: Draw): FuzzRequest {
   const tokens = draw.chance(0.5)
     ? draw.list(0, 12, () => draw.integer(0, 151_935))
-    : draw.make([[], [-1], [151_936], [2 ** 31], [2 ** 63], ['5'], ['a'], [1.5], 5, null, [null]]);
+    : draw.make([[], [-1], [151_936], [2 ** 31], [2 ** 64], ['5'], ['a'], [1.5], 5, null, [null]]);
   const fields: Fields = { model: ['tiny', null, '', 'absent', 5], tokens: [tokens] };
   return {
     ...{ method: 'POST', path: '/detokenize' },

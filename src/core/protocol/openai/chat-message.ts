@@ -1,0 +1,253 @@
+// A message of a chat request, read as Pydantic reads vLLM's union of message types.
+//
+// OpenAI's own types, one per role, leave the parts of a content list for later: a part that is none
+// shows when the prompt is rendered. vLLM's wider type for any role looks at once. Of the types that
+// fit, the one that reads most fields wins, the first among equals. Fields that no type knows are
+// kept.
+import { type CustomPart, customPart, nativePartFault } from './chat-part.ts';
+import {
+  type Issue,
+  iterable,
+  literal,
+  notNull,
+  nullable,
+  type Parser,
+  string,
+  typedDict,
+  union,
+} from './schema.ts';
+
+/** A message as it was given. */
+export type ChatMessage = Readonly<Record<string, unknown>>;
+
+const faults = new WeakMap<ChatMessage, string>();
+
+/** What is wrong with the parts of a message that was read; found only when it is rendered. */
+export function contentFault(message: ChatMessage): string | undefined {
+  return faults.get(message);
+}
+
+/** What is wrong with the calls of a message that was read, found when the body is complete. */
+export function callIssues(message: ChatMessage): readonly Issue[] {
+  const issues: Issue[] = [];
+  const { tool_calls: calls } = message;
+  if (!Array.isArray(calls)) return issues;
+  for (const [i, call] of calls.entries()) {
+    const own: Issue[] = [];
+    functionCall(call, `body.${i}.ChatCompletionMessageFunctionToolCallParam`, own);
+    const other: Issue[] = [];
+    if (own.length > 0) {
+      customCall(call, `body.${i}.ChatCompletionMessageCustomToolCallParam`, other);
+    }
+    if (own.length > 0 && other.length > 0) return [...own, ...other];
+  }
+  return issues;
+}
+
+const functionCall = typedDict(
+  {
+    id: notNull(string),
+    function: notNull(
+      typedDict({ arguments: notNull(string), name: notNull(string) }, ['arguments', 'name']),
+    ),
+    type: notNull(literal('function')),
+  },
+  ['id', 'function', 'type'],
+);
+
+const customCall = typedDict(
+  {
+    id: notNull(string),
+    custom: notNull(
+      typedDict({ input: notNull(string), name: notNull(string) }, ['input', 'name']),
+    ),
+    type: notNull(literal('custom')),
+  },
+  ['id', 'custom', 'type'],
+);
+
+/** Text, or anything that can be gone through. */
+const lazyContent = notNull(union(string, iterable));
+
+const anyContent: Parser<unknown> = (value, loc, issues) => {
+  if (typeof value === 'string') return value;
+  if (!Array.isArray(value)) {
+    string(value, loc, issues);
+    issues.push({ type: 'list_type', loc, msg: 'Input should be a valid list', input: value });
+    return undefined;
+  }
+  const parts = value.map(customPart);
+  if (!parts.includes(undefined)) return parts;
+  string(value, loc, issues);
+  for (const [i, part] of parts.entries()) {
+    // One for each of the part types, of which the answer never shows any.
+    for (let type = 0; part === undefined && type < partTypes; type++) {
+      const msg = 'Input should be a valid dictionary';
+      issues.push({ type: 'dict_type', loc: `${loc}.${i}`, msg, input: value[i] });
+    }
+  }
+  return undefined;
+};
+
+/** How many types of parts vLLM's own message type has. */
+const partTypes = 18;
+
+const roleTypes = {
+  developer: typed('Developer', { content: lazyContent, role: role('developer') }),
+  system: typed('System', { content: lazyContent, role: role('system') }),
+  user: typed('User', { content: lazyContent, role: role('user') }),
+  assistant: [
+    'ChatCompletionAssistantMessageParam',
+    typedDict(
+      {
+        role: role('assistant'),
+        audio: typedDict({ id: notNull(string) }, ['id']),
+        content: union(string, iterable),
+        function_call: typedDict({ arguments: notNull(string), name: notNull(string) }, [
+          'arguments',
+          'name',
+        ]),
+        name: notNull(string),
+        refusal: string,
+        tool_calls: notNull(iterable),
+      },
+      ['role'],
+    ),
+  ],
+  tool: [
+    'ChatCompletionToolMessageParam',
+    typedDict({ content: lazyContent, role: role('tool'), tool_call_id: notNull(string) }, [
+      'content',
+      'role',
+      'tool_call_id',
+    ]),
+  ],
+  function: [
+    'ChatCompletionFunctionMessageParam',
+    typedDict({ content: nullable(string), name: notNull(string), role: role('function') }, [
+      'content',
+      'name',
+      'role',
+    ]),
+  ],
+} as const;
+
+const toolParam = typedDict(
+  {
+    function: notNull(typedDict({ name: notNull(string) }, ['name'])),
+    type: notNull(literal('function')),
+  },
+  ['function', 'type'],
+);
+
+const customType = typedDict(
+  {
+    role: notNull(string),
+    content: notNull(anyContent),
+    name: notNull(string),
+    tool_call_id: string,
+    tool_calls: listOf(functionCall),
+    reasoning: string,
+    tools: listOf(toolParam),
+    task: string,
+  },
+  ['role'],
+);
+
+/** A message of any role. */
+export const messageField: Parser<ChatMessage> = (value, loc, issues) => {
+  const given = value as ChatMessage;
+  const name = String(Object(given)['role']);
+  const native = Object.hasOwn(roleTypes, name)
+    ? roleTypes[name as keyof typeof roleTypes][1]
+    : undefined;
+  const read = native && clean(native, value);
+  const custom = clean(customType, value);
+  if (!read && !custom) {
+    reportAll(value, loc, issues);
+    return undefined;
+  }
+  if (read && (!custom || customScore(custom) <= Object.keys(read).length)) {
+    const content = read['content'] ?? '';
+    const parts = typeof content === 'object' ? partsOf(content) : [];
+    const fault = nativePartFault(name, parts);
+    if (fault !== undefined) faults.set(given, fault);
+  }
+  return given;
+};
+
+/** Python goes through an object by its keys. */
+function partsOf(content: object): readonly unknown[] {
+  return Array.isArray(content) ? content : Object.keys(content);
+}
+
+function reportAll(value: unknown, loc: string, issues: Issue[]): void {
+  for (const [name, parse] of Object.values(roleTypes)) parse(value, `${loc}.${name}`, issues);
+  customType(value, `${loc}.CustomChatCompletionMessageParam`, issues);
+  harmonyMessage(value, `${loc}.Message`, issues);
+}
+
+/** OpenAI's harmony format, which vLLM takes here too; only its faults are of interest. */
+function harmonyMessage(value: unknown, loc: string, issues: Issue[]): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const msg = 'Input should be a valid dictionary or instance of Message';
+    issues.push({ type: 'model_type', loc, msg, input: value });
+    return;
+  }
+  const { author, content } = value as ChatMessage;
+  if (author === undefined) {
+    issues.push({ type: 'missing', loc: `${loc}.author`, msg: 'Field required', input: value });
+  }
+  if (content !== undefined && !Array.isArray(content)) {
+    const msg = 'Input should be a valid list';
+    issues.push({ type: 'list_type', loc: `${loc}.content`, msg, input: content });
+  }
+  if (!Array.isArray(content)) return;
+  for (const [i, part] of content.entries()) {
+    if (typeof part === 'object' && part !== null) continue;
+    const msg = 'Input should be a valid dictionary or instance of Content';
+    issues.push({ type: 'model_type', loc: `${loc}.content.${i}`, msg, input: part });
+  }
+}
+
+/** Without issues, or not at all. */
+function clean(parse: Parser<ChatMessage>, value: unknown): ChatMessage | undefined {
+  const issues: Issue[] = [];
+  const read = parse(value, '', issues);
+  return issues.length === 0 ? read : undefined;
+}
+
+/** Fields within parts and calls count too. */
+function customScore(read: ChatMessage): number {
+  const { content, tool_calls: calls, tools } = read;
+  const parts = Array.isArray(content) ? (content as readonly CustomPart[]) : [];
+  const inParts = parts.reduce(
+    (total, part) => total + (typeof part === 'string' ? 0 : Object.keys(part).length),
+    0,
+  );
+  const inCalls = Array.isArray(calls) ? calls.length * 5 : 0;
+  const inTools = Array.isArray(tools) ? tools.length * 3 : 0;
+  return Object.keys(read).length + inParts + inCalls + inTools;
+}
+
+function role(name: string): Parser<string> {
+  return notNull(literal(name));
+}
+
+function typed(
+  name: string,
+  fields: { readonly content: Parser<unknown>; readonly role: Parser<string> },
+): readonly [string, Parser<ChatMessage>] {
+  const parse = typedDict({ ...fields, name: notNull(string) }, ['content', 'role']);
+  return [`ChatCompletion${name}MessageParam`, parse];
+}
+
+function listOf(item: Parser<unknown>): Parser<unknown> {
+  return (value, loc, issues) => {
+    if (!Array.isArray(value)) {
+      issues.push({ type: 'list_type', loc, msg: 'Input should be a valid list', input: value });
+      return undefined;
+    }
+    return value.map((one, i) => item(one, `${loc}.${i}`, issues));
+  };
+}

@@ -1,0 +1,142 @@
+// Parts of a message's content, as Pydantic reads the part types that OpenAI and vLLM declare.
+
+/** A part with the fields that its type knows; one that fits no type well keeps none. */
+export type CustomPart = string | Readonly<Record<string, unknown>>;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+interface PartType {
+  readonly name: string;
+  /** The value of `type`, which must be there; undefined if the type has none. */
+  readonly type?: string;
+  readonly isTypeOptional?: boolean;
+  readonly required?: Readonly<Record<string, (value: unknown) => boolean>>;
+  readonly optional?: Readonly<Record<string, (value: unknown) => boolean>>;
+}
+
+const isText = (value: unknown) => typeof value === 'string';
+const isTextOrNull = (value: unknown) => value === null || isText(value);
+const isObject = (value: unknown) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const hasUrl = (value: unknown) => isObject(value) && isText((value as Fields)['url']);
+const isAudio = (value: unknown) => {
+  const { data, format } = Object(value) as Fields;
+  return isText(data) && (format === 'wav' || format === 'mp3');
+};
+
+const textPart: PartType = {
+  name: 'ChatCompletionContentPartTextParam',
+  type: 'text',
+  required: { text: isText },
+};
+const refusalPart: PartType = {
+  name: 'ChatCompletionContentPartRefusalParam',
+  type: 'refusal',
+  required: { refusal: isText },
+};
+const imagePart: PartType = {
+  name: 'ChatCompletionContentPartImageParam',
+  type: 'image_url',
+  required: { image_url: hasUrl },
+};
+const audioPart: PartType = {
+  name: 'ChatCompletionContentPartInputAudioParam',
+  type: 'input_audio',
+  required: { input_audio: isAudio },
+};
+const filePart: PartType = { name: 'File', type: 'file', required: { file: isObject } };
+
+/** In the order of vLLM's union. */
+const customTypes: readonly PartType[] = [
+  ...[textPart, imagePart, audioPart, filePart],
+  { name: 'audio', type: 'audio_url', required: { audio_url: hasUrl } },
+  { name: 'video', type: 'video_url', required: { video_url: hasUrl } },
+  refusalPart,
+  { name: 'pil', optional: { uuid: isTextOrNull } },
+  { name: 'simple image', optional: { image_url: isTextOrNull, uuid: isTextOrNull } },
+  ...['image_embeds', 'audio_embeds', 'video_embeds'].map((type) => ({
+    ...{ name: type, type },
+    optional: { [type]: (value: unknown) => isTextOrNull(value) || isObject(value) },
+  })),
+  { name: 'prompt embeds', type: 'prompt_embeds', required: { data: isText } },
+  { name: 'simple audio', optional: { audio_url: isTextOrNull } },
+  { name: 'simple video', optional: { video_url: isTextOrNull, uuid: isTextOrNull } },
+  {
+    ...{ name: 'reference', type: 'tool_reference', isTypeOptional: true },
+    optional: { name: isText },
+  },
+  {
+    ...{ name: 'thinking', type: 'thinking' },
+    required: { thinking: isText },
+    optional: { closed: (value) => typeof value === 'boolean' },
+  },
+];
+
+/** @returns Undefined if it is neither text nor an object. */
+export function customPart(part: unknown): CustomPart | undefined {
+  if (typeof part === 'string') return part;
+  if (!isObject(part)) return undefined;
+  let best: Fields = {};
+  for (const type of customTypes) {
+    const read = readPart(type, part as Fields);
+    if (read && Object.keys(read).length > Object.keys(best).length) best = read;
+  }
+  return best;
+}
+
+function readPart(type: PartType, part: Fields): Fields | undefined {
+  const given = part['type'];
+  const read: Record<string, unknown> = {};
+  for (const [name, fits] of Object.entries(type.required ?? {})) {
+    if (!fits(part[name])) return undefined;
+    read[name] = part[name];
+  }
+  for (const [name, fits] of Object.entries(type.optional ?? {})) {
+    if (part[name] === undefined) continue;
+    if (!fits(part[name])) return undefined;
+    read[name] = part[name];
+  }
+  if (type.type === undefined) return read;
+  if (given === undefined && type.isTypeOptional === true) return read;
+  if (given !== type.type) return undefined;
+  read['type'] = given;
+  return read;
+}
+
+const nativeTypes: Readonly<Record<string, readonly PartType[]>> = {
+  user: [textPart, imagePart, audioPart, filePart],
+  assistant: [textPart, refusalPart],
+};
+
+/** @returns Pydantic's report on the first part that is none for this role, if there is one. */
+export function nativePartFault(role: string, parts: readonly unknown[]): string | undefined {
+  const types = nativeTypes[role] ?? [textPart];
+  for (const [i, part] of parts.entries()) {
+    const fits = isObject(part) && types.some((type) => readPart(type, part as Fields));
+    if (fits) continue;
+    const lines = types.flatMap((type) =>
+      problems(type, part).map(([place, words]) => {
+        const at = [i, ...(types.length > 1 ? [type.name] : []), ...place].join('.');
+        return `${at}\n  ${words}`;
+      }),
+    );
+    const count = `${lines.length} validation error${lines.length === 1 ? '' : 's'}`;
+    return [`${count} for ValidatorIterator`, ...lines].join('\n');
+  }
+  return undefined;
+}
+
+function problems(type: PartType, part: unknown): (readonly [readonly string[], string])[] {
+  if (!isObject(part)) return [[[], 'Input should be a valid dictionary']];
+  const fields = part as Fields;
+  const found: (readonly [readonly string[], string])[] = [];
+  for (const [name, fits] of Object.entries(type.required ?? {})) {
+    if (fields[name] === undefined) found.push([[name], 'Field required']);
+    else if (!fits(fields[name])) found.push([[name], 'Input should be a valid string']);
+  }
+  if (fields['type'] === undefined) found.push([['type'], 'Field required']);
+  else if (fields['type'] !== type.type) {
+    found.push([['type'], `Input should be '${type.type}'`]);
+  }
+  return found;
+}

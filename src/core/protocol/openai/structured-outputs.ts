@@ -1,0 +1,146 @@
+// Constraints on the form of an answer: `response_format` and `structured_outputs` of a request.
+import { badRequest } from './api-error.ts';
+import { pythonValue } from './python-repr.ts';
+import {
+  anything,
+  boolean,
+  dictionary,
+  type Issue,
+  list,
+  literal,
+  notNull,
+  object,
+  type Parser,
+  type Read,
+  string,
+  union,
+} from './schema.ts';
+
+const legacyTag = object(
+  { begin: notNull(string), schema: dictionary(anything), end: notNull(string) },
+  ['begin', 'end'],
+);
+const tagType = notNull(literal('structural_tag'));
+
+/** `response_format` of both generation routes: three models that are tried in turn. */
+const formats = union(
+  object(
+    {
+      type: notNull(literal('text', 'json_object', 'json_schema')),
+      json_schema: object(
+        {
+          name: notNull(string),
+          description: string,
+          schema: dictionary(anything),
+          strict: boolean,
+        },
+        ['name'],
+      ),
+    },
+    ['type'],
+  ),
+  object({ type: tagType, format: notNull(anything) }, ['type', 'format']),
+  object(
+    {
+      type: tagType,
+      structures: notNull(list(notNull(legacyTag))),
+      triggers: notNull(list(string)),
+    },
+    ['type', 'structures', 'triggers'],
+  ),
+);
+
+export interface ResponseFormat {
+  readonly type?: 'text' | 'json_object' | 'json_schema' | 'structural_tag' | null | undefined;
+  readonly json_schema?:
+    | { readonly name?: string | null | undefined; readonly schema?: unknown }
+    | null
+    | undefined;
+  readonly structures?: readonly unknown[] | null | undefined;
+  readonly triggers?: readonly unknown[] | null | undefined;
+  readonly format?: unknown;
+}
+
+export const responseFormatField = formats as Parser<ResponseFormat>;
+
+const text = union(string, dictionary(anything));
+const constraintFields = {
+  json: text,
+  regex: string,
+  choice: list(notNull(string)),
+  grammar: string,
+  json_object: boolean,
+  disable_any_whitespace: notNull(boolean),
+  disable_additional_properties: notNull(boolean),
+  whitespace_pattern: string,
+  structural_tag: string,
+} as const;
+
+export type StructuredOutputs = Read<typeof constraintFields>;
+
+/** vLLM's StructuredOutputsParams: exactly one kind of constraint. */
+export const structuredOutputsField: Parser<unknown> = (value, loc, issues) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const msg = 'Input should be a dictionary or an instance of StructuredOutputsParams';
+    const ctx = "{'class_name': 'StructuredOutputsParams'}";
+    issues.push({ type: 'dataclass_type', loc, msg, input: value, ctx });
+    return undefined;
+  }
+  const own: Issue[] = [];
+  const read = object(constraintFields)(value, loc, own);
+  issues.push(...own);
+  if (read === undefined || own.length > 0) return undefined;
+  checkOneConstraint(read);
+  return read;
+};
+
+const kinds = ['json', 'regex', 'choice', 'grammar', 'json_object', 'structural_tag'] as const;
+
+/** @throws {ApiError} 400 unless there is exactly one kind of constraint. */
+export function checkOneConstraint(outputs: StructuredOutputs): void {
+  const count = kinds.filter((kind) => outputs[kind] != null).length;
+  if (count === 1) return;
+  const state = pythonValue({
+    ...Object.fromEntries(
+      ['json', 'regex', 'choice', 'grammar', 'json_object'].map((name) => [
+        name,
+        outputs[name as 'json'] ?? null,
+      ]),
+    ),
+    disable_any_whitespace: outputs.disable_any_whitespace ?? false,
+    disable_additional_properties: outputs.disable_additional_properties ?? false,
+    whitespace_pattern: outputs.whitespace_pattern ?? null,
+    structural_tag: outputs.structural_tag ?? null,
+    _backend: null,
+    _backend_was_auto: false,
+  });
+  throw badRequest(
+    count > 1
+      ? `You can only use one kind of structured outputs constraint but multiple are specified: ${state}`
+      : `You must use one kind of structured outputs constraint but none are specified: ${state}`,
+  );
+}
+
+/**
+ * The one constraint that a request sets, where `response_format` overrides.
+ *
+ * @throws {ApiError} 400 if the two together are more than one, or a schema is missing.
+ */
+export function constraintOf(request: {
+  readonly response_format?: ResponseFormat | null | undefined;
+  /** As `structuredOutputsField` reads it. */
+  readonly structured_outputs?: unknown;
+}): StructuredOutputs | undefined {
+  const format = request.response_format;
+  const given = (request.structured_outputs ?? undefined) as StructuredOutputs | undefined;
+  if (format == null || format.type === 'text') return given;
+  const override: StructuredOutputs =
+    format.type === 'json_object'
+      ? { json_object: true }
+      : format.type === 'json_schema'
+        ? { json: (format.json_schema?.schema ?? null) as never }
+        : { structural_tag: JSON.stringify(format) };
+  const merged = { ...given, ...override };
+  checkOneConstraint(merged);
+  return merged;
+}
