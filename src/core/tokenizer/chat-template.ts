@@ -1,6 +1,7 @@
 // Chat messages to prompt text, by the model's own Jinja template.
 import { Template } from '@huggingface/jinja';
 import { InputError } from '../base/index.ts';
+import { pythonStrip, stripFunction, usePythonStrip } from './python-strip.ts';
 
 /** A message as templates read it: `content` is text, tool arguments are objects. */
 export interface TemplateMessage {
@@ -27,6 +28,7 @@ export class ChatTemplate {
   /** @param specialTokens `bos_token` and `eos_token`, which templates may print. */
   constructor(source: string, specialTokens: Readonly<Record<string, string>>) {
     this.#template = new Template(source);
+    usePythonStrip(this.#template.parsed);
     this.#specialTokens = specialTokens;
   }
 
@@ -50,6 +52,7 @@ export class ChatTemplate {
     try {
       return this.#template.render({
         ...this.#specialTokens,
+        [stripFunction]: pythonStrip,
         tools: options.tools ?? null,
         ...options.variables,
         messages,
@@ -77,12 +80,12 @@ function withTag(messages: readonly TemplateMessage[]): readonly TemplateMessage
 /** As `continue_final_message` of transformers' apply_chat_template cuts. */
 function cutAtTag(rendered: string, final: string): string {
   const at = rendered.lastIndexOf(continueTag.trim());
-  if (at === -1 || !rendered.includes(final.trim())) {
+  if (at === -1 || !rendered.includes(pythonStrip(final, 'strip'))) {
     throw new InputError(
-      `continue_final_message is set but the final message does not appear in the chat after applying the chat template! This can happen if the chat template deletes portions of the final message. Please verify the chat template and final message in your chat to ensure they are compatible.Final message to continue: ${final.trim()}\nRendered chat:\n${rendered}`,
+      `continue_final_message is set but the final message does not appear in the chat after applying the chat template! This can happen if the chat template deletes portions of the final message. Please verify the chat template and final message in your chat to ensure they are compatible.Final message to continue: ${pythonStrip(final, 'strip')}\nRendered chat:\n${rendered}`,
     );
   }
   const kept = rendered.slice(0, at);
   // A template that trims messages has taken the white space before the cut, too.
-  return rendered.startsWith(continueTag, at) ? kept : kept.trimEnd();
+  return rendered.startsWith(continueTag, at) ? kept : pythonStrip(kept, 'rstrip');
 }

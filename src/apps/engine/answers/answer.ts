@@ -53,6 +53,8 @@ export interface AnswerHead<R> {
   readonly request: R;
   /** Of all prompts together. */
   readonly promptTokens: number;
+  /** What the tokens of the prompt were made of, where the client wants to see it. */
+  readonly promptText?: string | null;
   /** The choices answer several conversations; vLLM tells no cache figures of a batch. */
   readonly isBatch?: boolean;
   /** The rendered prompt, for requests that want to see it. */

@@ -3,7 +3,7 @@ import { type ChatRequest, inEngine } from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
 import { constrainedText } from '../structured/constrained-text.ts';
 import { demandedCall, type ToolCall } from '../structured/tool-call.ts';
-import { chatPrompt, checkUntrusted } from './chat-prompt.ts';
+import { chatPromptText, checkUntrusted, encodePrompt } from './chat-prompt.ts';
 import { checkModel } from './check-model.ts';
 import {
   checkLengths,
@@ -25,6 +25,8 @@ export interface ChatPlan extends PromptPlan {
   /** The tool call that every choice is. */
   readonly call: ToolCall | undefined;
   readonly thinks: boolean;
+  /** What the tokens were made of. */
+  readonly promptText: string;
 }
 
 /**
@@ -45,7 +47,9 @@ export function planChat(
   checkUntrusted(request);
   const lengths = lengthsOf(request, maxTokensName);
   checkLengths(engine, lengths);
-  const tokens = fittingPrompt(engine, chatPrompt(engine, request), lengths, true);
+  const promptText = chatPromptText(engine, request);
+  const encoded = encodePrompt(engine, promptText, request);
+  const tokens = fittingPrompt(engine, encoded, lengths, true);
   const maxTokens = maxTokensWithin(engine, tokens.length, lengths.maxTokens);
   // An echoed prompt is scored like the answer.
   const echoed = request.echo ? (request.top_logprobs ?? 0) : undefined;
@@ -64,7 +68,7 @@ export function planChat(
     checkBadWords(request);
     return text === undefined ? undefined : engine.tokenizer.encode(text);
   });
-  return { tokens, maxTokens, script, call, thinks: thinks(engine, request) };
+  return { tokens, maxTokens, script, call, promptText, thinks: thinks(engine, request) };
 }
 
 function lengthsOf(request: ChatRequest, maxTokensName: string): LengthRequest {

@@ -30,9 +30,16 @@ type PromptRequest = Pick<
 
 /** @throws {ApiError} 400 if the template refuses the messages or the text is far too long. */
 export function chatPrompt(engine: Engine, request: PromptRequest): number[] {
-  return engine.tokenizer.encode(chatPromptText(engine, request), {
-    addSpecialTokens: request.add_special_tokens === true,
-  });
+  return encodePrompt(engine, chatPromptText(engine, request), request);
+}
+
+/** @param text As `chatPromptText` makes it. */
+export function encodePrompt(
+  engine: Engine,
+  text: string,
+  request: Pick<PromptRequest, 'add_special_tokens'>,
+): number[] {
+  return engine.tokenizer.encode(text, { addSpecialTokens: request.add_special_tokens === true });
 }
 
 /** The text that the template makes of the messages. @throws {ApiError} As `chatPrompt`. */

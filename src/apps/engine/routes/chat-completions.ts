@@ -45,7 +45,11 @@ export function answerChat(engine: Engine, exchange: Exchange, body: unknown): v
     const plan = planChat(engine, request);
     const id = requestId(exchange, 'chatcmpl', request.request_id);
     const promptTokens = plan.tokens.length;
-    const head = { id, engine, exchange, request, promptTokens, thinks: plan.thinks };
+    const promptText = request.return_prompt_text ? plan.promptText : null;
+    const head = {
+      ...{ id, engine, exchange, request, promptTokens, promptText },
+      thinks: plan.thinks,
+    };
     if (isStream) keepAlive(engine, exchange);
     startGeneration({
       ...{ engine, exchange, id, request, isStream, prompts: [plan] },

@@ -190,8 +190,8 @@ function reportAll(value: unknown, loc: string, issues: Issue[]): void {
 /** OpenAI's harmony format, which vLLM takes here too; only its faults are of interest. */
 function harmonyMessage(value: unknown, loc: string, issues: Issue[]): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const msg = 'Input should be a valid dictionary or instance of Message';
-    issues.push({ type: 'model_type', loc, msg, input: value });
+    const msg = 'Input should be a valid dictionary or object to extract fields from';
+    issues.push({ type: 'model_attributes_type', loc, msg, input: value });
     return;
   }
   const { author, content } = value as ChatMessage;
@@ -205,8 +205,8 @@ function harmonyMessage(value: unknown, loc: string, issues: Issue[]): void {
   if (!Array.isArray(content)) return;
   for (const [i, part] of content.entries()) {
     if (typeof part === 'object' && part !== null) continue;
-    const msg = 'Input should be a valid dictionary or instance of Content';
-    issues.push({ type: 'model_type', loc: `${loc}.content.${i}`, msg, input: part });
+    const msg = 'Input should be a valid dictionary or object to extract fields from';
+    issues.push({ type: 'model_attributes_type', loc: `${loc}.content.${i}`, msg, input: part });
   }
 }
 

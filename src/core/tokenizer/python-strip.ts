@@ -1,0 +1,56 @@
+// Python's strip(), lstrip() and rstrip() for templates: the interpreter trims white space whatever
+// the argument, and has JavaScript's idea of white space.
+
+/** The side that each method strips, by its name. */
+const sides: Readonly<Record<string, readonly [start: boolean, end: boolean]>> = {
+  strip: [true, true],
+  lstrip: [true, false],
+  rstrip: [false, true],
+};
+
+/** Under this name the interpreter finds `pythonStrip`. */
+export const stripFunction = '__python_strip';
+
+/** What str.isspace() says yes to. */
+const whiteSpace =
+  '\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000';
+
+/**
+ * @param characters Those to strip; all white space if there are none.
+ * @example pythonStrip('\n x\n', 'lstrip', '\n'); // ' x\n'
+ */
+export function pythonStrip(text: unknown, method: string, characters?: unknown): string {
+  const given = String(text);
+  const stripped = new Set(typeof characters === 'string' ? characters : whiteSpace);
+  const [fromStart, fromEnd] = sides[method] ?? [false, false];
+  const points = [...given];
+  let start = 0;
+  let end = points.length;
+  while (fromStart && start < end && stripped.has(points[start] as string)) start++;
+  while (fromEnd && end > start && stripped.has(points[end - 1] as string)) end--;
+  return points.slice(start, end).join('');
+}
+
+interface Node {
+  readonly type?: string;
+  [field: string]: unknown;
+}
+
+/** Makes calls of the three methods in a parsed template calls of `pythonStrip`. */
+export function usePythonStrip(node: unknown): void {
+  if (Array.isArray(node)) {
+    for (const one of node) usePythonStrip(one);
+    return;
+  }
+  if (typeof node !== 'object' || node === null) return;
+  const call = node as Node;
+  for (const value of Object.values(call)) usePythonStrip(value);
+  if (call.type !== 'CallExpression') return;
+  const { type, computed, object, property } = call['callee'] as Node;
+  const method = (property as Node | undefined)?.['value'];
+  if (type !== 'MemberExpression' || computed === true || typeof method !== 'string') return;
+  if (!Object.hasOwn(sides, method)) return;
+  const name = { type: 'StringLiteral', value: method };
+  call['callee'] = { type: 'Identifier', value: stripFunction };
+  call['args'] = [object, name, ...(call['args'] as unknown[])];
+}
