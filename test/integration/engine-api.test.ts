@@ -219,7 +219,7 @@ test('errors have the status, the object and the words of vLLM', async () => {
       /1 validation error:\n {2}\{'type': 'model_attributes_type'/,
     ],
     [
-      { messages: [{ role: 'user', content: [{ type: 'image_url' }] }] },
+      { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] },
       400,
       /tiny is not a multimodal model/,
     ],

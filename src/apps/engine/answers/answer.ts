@@ -57,8 +57,6 @@ export interface AnswerHead<R> {
   readonly promptText?: string | null;
   /** The choices answer several conversations; vLLM tells no cache figures of a batch. */
   readonly isBatch?: boolean;
-  /** The rendered prompt, for requests that want to see it. */
-  readonly promptText?: string | undefined;
   /** Every choice begins with reasoning. */
   readonly thinks?: boolean;
 }

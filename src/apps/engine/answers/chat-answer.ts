@@ -50,8 +50,8 @@ export class ChatAnswer implements Answer {
     const isBatch = this.#head.isBatch === true;
     const promptTop =
       isBatch || request.use_beam_search
-      ? null
-      : (request.prompt_logprobs ?? (request.echo ? (request.top_logprobs ?? 0) : null));
+        ? null
+        : (request.prompt_logprobs ?? (request.echo ? (request.top_logprobs ?? 0) : null));
     const answer = {
       id,
       object: 'chat.completion',

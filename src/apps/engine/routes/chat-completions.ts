@@ -9,7 +9,6 @@ import { ChatAnswer } from '../answers/chat-answer.ts';
 import { ChatStream } from '../answers/chat-stream.ts';
 import type { Engine } from '../engine.ts';
 import { planChat } from '../generation/chat-plan.ts';
-import { chatPromptText } from '../generation/chat-prompt.ts';
 import { requestId } from '../generation/request-id.ts';
 import { startGeneration } from '../generation/start.ts';
 import type { Exchange } from '../http/exchange.ts';
