@@ -6,6 +6,7 @@ import { cliReference } from './cli-reference.ts';
 import { compatibilityReference } from './compatibility-reference.ts';
 import { errorReference } from './error-reference.ts';
 import { valuesReference } from './values-reference.ts';
+import { workloadReference } from './workload-reference.ts';
 
 /** Each generated file, and the function that makes its text from the code. */
 const generated: Readonly<Record<string, () => string | Promise<string>>> = {
@@ -13,6 +14,7 @@ const generated: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/errors.md': errorReference,
   'docs/reference/values.md': valuesReference,
   'docs/reference/vllm-compatibility.md': compatibilityReference,
+  'docs/reference/workload.md': workloadReference,
   'values.schema.json': valuesJsonSchema,
 };
 

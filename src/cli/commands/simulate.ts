@@ -2,8 +2,10 @@
 import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
+import { findGpu, findModel } from '../../core/engine/index.ts';
 import { defaultPolicyName, policyNames } from '../../core/routing/index.ts';
-import { type HitPolicy, hitPolicies } from '../../core/simulation/index.ts';
+import { type EngineFailure, type HitPolicy, hitPolicies } from '../../core/simulation/index.ts';
+import { loadValues } from '../../io/values/index.ts';
 import {
   fleetRunJson,
   fleetRunTable,
@@ -17,6 +19,10 @@ import {
   simulateFleetRun,
   simulateHits,
   simulateRun,
+  simulateStack,
+  stackJson,
+  stackPage,
+  stackTable,
 } from '../../tools/simulate/index.ts';
 
 /** The command `simulate` with its subcommands. */
@@ -53,6 +59,17 @@ export function simulateCommand(): Command {
     .option('--host-ms-per-step <ms>', 'host time per step (default: that of the GPU)', nonNegative)
     .option('--all-reduce-latency-us <us>', 'start of an all-reduce, tensor parallel', nonNegative)
     .option('--all-reduce-gbps <n>', 'rate of an all-reduce, 10^9 bytes/s', positive)
+    .option('-f, --file <file>', 'values file: the stack that it asks for; repeatable', collect)
+    .option('--set <key=value>', 'stack: set one value, as with Helm; repeatable', collect)
+    .option('--set-string <key=value>', 'stack: the same, as text; repeatable', collect)
+    .option('--preset <name>', 'stack: values to start from')
+    .option('--workload <file>', 'stack: generated requests in place of a trace; see the guide')
+    .option(
+      '--fail <failure>',
+      'stack: ENGINE@SECONDS[+SECONDS], stops an engine (from 0), for so long; repeatable',
+      collectFailure,
+    )
+    .option('--html <file>', 'stack: write a page with pictures')
     .option('--percentiles <list>', 'comma-separated', toPercentiles, [50, 90, 95, 99])
     .option('--per-request <file>', 'one line of JSON for each request')
     .option('--json', "result in vllm bench serve's keys on standard output")
@@ -82,18 +99,86 @@ interface SimulateFlags {
   readonly percentiles: readonly number[];
   readonly perRequest?: string;
   readonly json?: true;
+  readonly file?: readonly string[];
+  readonly set?: readonly string[];
+  readonly setString?: readonly string[];
+  readonly preset?: string;
+  readonly workload?: string;
+  readonly fail?: readonly EngineFailure[];
+  readonly html?: string;
 }
 
 async function runSimulation(flags: SimulateFlags): Promise<void> {
   const { trace, engineArgs, engines } = flags;
+  if (flags.file !== undefined || flags.preset !== undefined) return runStack(flags);
+  refuse(flags, stackOnly, '-f VALUES.yaml');
   if (trace === undefined || (engineArgs === undefined) === (engines === undefined)) {
     throw new InputError(
-      'simulate needs --trace FILE and either --engine-args META.json (one vLLM as it was started) or ' +
-        '--engines N (a fleet); see spillway simulate --help.',
+      'simulate needs -f VALUES.yaml (a stack) with --trace FILE or --workload FILE, or --trace FILE ' +
+        'and either --engine-args META.json (one vLLM as it was started) or --engines N (a fleet); ' +
+        'see spillway simulate --help.',
     );
   }
   if (engines !== undefined) await runFleet(flags, trace, engines);
   else if (engineArgs !== undefined) await runEngine(flags, trace, engineArgs);
+}
+
+/** What the values say for a stack, or what only a recorded engine has. */
+const notForStacks = [
+  ...(['engineArgs', 'engines', 'gpu', 'policy', 'profile', 'kvOffloadingSize'] as const),
+  ...(['kvOffload', 'numGpuBlocksOverride', 'hostMsPerStep'] as const),
+  ...(['allReduceLatencyUs', 'allReduceGbps'] as const),
+];
+const stackOnly = ['set', 'setString', 'workload', 'fail', 'html'] as const;
+
+async function runStack(flags: SimulateFlags): Promise<void> {
+  refuseFor(flags, notForStacks, 'does not go with -f; set it in the values file, or with --set');
+  const { trace, workload } = flags;
+  if ((trace === undefined) === (workload === undefined)) {
+    throw new InputError('simulate -f needs either --trace FILE or --workload FILE.');
+  }
+  const values = await loadValues({
+    files: flags.file,
+    sets: flags.set,
+    setStrings: flags.setString,
+    preset: flags.preset,
+    catalogue: { findGpu, findModel },
+  });
+  const bar = progressBar();
+  const run = await simulateStack({
+    ...{ values, trace, workload, model: flags.model, percentiles: flags.percentiles },
+    ...{ requests: flags.requests, speed: flags.speed ?? 1, seed: flags.seed ?? 1 },
+    failures: flags.fail ?? [],
+    onProgress: bar.show,
+  });
+  bar.clear();
+  await writePerRequest(flags.perRequest, () => perRequestLines(run.timings, 'arrival'));
+  if (flags.html !== undefined) {
+    const command = ['spillway', ...process.argv.slice(2)].join(' ');
+    await write(flags.html, 'page', stackPage(run, command));
+  }
+  process.stdout.write(flags.json ? `${JSON.stringify(stackJson(run))}\n` : stackTable(run));
+}
+
+const barCells = 30;
+
+/** A bar on a terminal, nothing elsewhere. */
+function progressBar(): {
+  readonly show: ((done: number, total: number | undefined) => void) | undefined;
+  clear(): void;
+} {
+  if (!process.stderr.isTTY) return { show: undefined, clear: () => {} };
+  return {
+    show(done, total) {
+      const share = total === undefined ? undefined : Math.min(1, done / total);
+      const filled = Math.round((share ?? 0) * barCells);
+      const cells =
+        share === undefined ? '' : `[${'█'.repeat(filled)}${' '.repeat(barCells - filled)}] `;
+      const of = total === undefined ? '' : ` of ${total}`;
+      process.stderr.write(`\r\x1b[2K${cells}${done}${of} requests`);
+    },
+    clear: () => void process.stderr.write('\r\x1b[2K'),
+  };
 }
 
 /** Flags that mean nothing to a fleet, whose engines are sized from the catalogue. */
@@ -110,10 +195,18 @@ const fleetOnly = [
 ];
 
 function refuse(flags: SimulateFlags, names: readonly (keyof SimulateFlags)[], needs: string) {
+  refuseFor(flags, names, `goes with ${needs} only; leave it out`);
+}
+
+function refuseFor(
+  flags: SimulateFlags,
+  names: readonly (keyof SimulateFlags)[],
+  why: string,
+): void {
   const given = names.find((name) => flags[name] !== undefined);
   if (given === undefined) return;
   const flag = given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  throw new InputError(`--${flag} goes with ${needs} only; leave it out.`);
+  throw new InputError(`--${flag} ${why}.`);
 }
 
 async function runFleet(flags: SimulateFlags, trace: string, engines: number): Promise<void> {
@@ -121,7 +214,7 @@ async function runFleet(flags: SimulateFlags, trace: string, engines: number): P
   if (flags.kvOffload && flags.kvOffloadingSize === undefined) {
     throw new InputError('--kv-offload needs --kv-offloading-size, the host memory in GiB.');
   }
-  const bar = process.stderr.isTTY;
+  const bar = progressBar();
   const run = await simulateFleetRun({
     ...{ trace, engines, percentiles: flags.percentiles, requests: flags.requests },
     gpu: flags.gpu ?? 'H100-80GB',
@@ -130,11 +223,9 @@ async function runFleet(flags: SimulateFlags, trace: string, engines: number): P
     speed: flags.speed ?? 1,
     seed: flags.seed ?? 1,
     hostBytes: flags.kvOffloadingSize && flags.kvOffloadingSize * 2 ** 30,
-    onProgress: bar
-      ? (done, total) => process.stderr.write(`\r\x1b[2K${done}/${total} requests`)
-      : undefined,
+    onProgress: bar.show,
   });
-  if (bar) process.stderr.write('\r\x1b[2K');
+  bar.clear();
   await writePerRequest(flags.perRequest, () => perRequestLines(run.timings, 'arrival'));
   process.stdout.write(flags.json ? `${JSON.stringify(fleetRunJson(run))}\n` : fleetRunTable(run));
 }
@@ -161,12 +252,15 @@ async function runEngine(flags: SimulateFlags, trace: string, engineArgs: string
 }
 
 async function writePerRequest(file: string | undefined, lines: () => string): Promise<void> {
-  if (file === undefined) return;
+  if (file !== undefined) await write(file, 'requests', lines());
+}
+
+async function write(file: string, what: string, text: string): Promise<void> {
   try {
-    await writeFile(file, lines());
+    await writeFile(file, text);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(`Cannot write the requests to ${file}: ${reason}.`, { cause: error });
+    throw new InputError(`Cannot write the ${what} to ${file}: ${reason}.`, { cause: error });
   }
 }
 
@@ -247,6 +341,25 @@ function pointsCommand(): Command {
 function neededTrace(trace: string | undefined): string {
   if (trace !== undefined) return trace;
   throw new InputError('simulate hits needs --trace FILE.');
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+function collectFailure(
+  text: string,
+  before: readonly EngineFailure[] = [],
+): readonly EngineFailure[] {
+  const [, engine, at, long] = /^(\d+)@([\d.]+)(?:\+([\d.]+))?$/.exec(text) ?? [];
+  const atSeconds = Number(at);
+  const seconds = long === undefined ? Number.POSITIVE_INFINITY : Number(long);
+  if (engine === undefined || Number.isNaN(atSeconds) || !(seconds > 0)) {
+    throw new InvalidArgumentError(
+      'Give ENGINE@SECONDS or ENGINE@SECONDS+SECONDS, such as 0@60+30.',
+    );
+  }
+  return [...before, { engine: Number(engine), atSeconds, seconds }];
 }
 
 function whole(text: string): number {

@@ -65,6 +65,10 @@ export interface FleetSimulationOptions {
   readonly usage?: boolean | undefined;
   /** For a policy given by name. @default 1 */
   readonly seed?: number | undefined;
+  /** For the policy prefixaware, in bytes of pseudo text, of which a token has four. */
+  readonly prefixMinMatchLength?: number | undefined;
+  /** The router has no key by which to tell sessions. @default false */
+  readonly hidesSessions?: boolean | undefined;
   /** Keep the time of each token, 8 bytes a token. @default false */
   readonly keepTokens?: boolean | undefined;
   /** Keep samples of the engines' gauges for a picture. @default false */
@@ -105,6 +109,8 @@ export interface FleetSimulationResult {
   readonly cachedTokens: Float64Array;
   /** 1 for a request whose answer never ended. */
   readonly failed: Uint8Array;
+  /** Of the failed, those whose prompt leaves no room in the engine's context. */
+  readonly refused: number;
   /** Requests that were sent again after an engine failed them. */
   readonly retries: number;
   /** Σ cached prompt tokens / Σ prompt tokens. */
@@ -138,6 +144,8 @@ interface Attempt {
   readonly words: () => Uint32Array<ArrayBuffer>;
   readonly ticket: Ticket;
   readonly engine: number;
+  /** What the request asks for, or what is left of the engine's context. */
+  readonly outputTokens: number;
   hasToken: boolean;
   cachedTokens: number;
 }
@@ -194,6 +202,7 @@ class Fleet {
   readonly #tokens: number[][] = [];
   #waiting = 0;
   #finished = 0;
+  #refused = 0;
   #retries = 0;
   /** When the last token came, or the last request failed. */
   #endSeconds = 0;
@@ -216,6 +225,7 @@ class Fleet {
         ? createPolicy(options.policy, {
             random: seededRandom(options.seed ?? 1),
             kvIndex: this.#kvIndex,
+            prefixMinMatchLength: options.prefixMinMatchLength,
           })
         : options.policy;
     this.#core = new RoutingCore({ policy, clock: this.#clock, recentPicksMax: 1 });
@@ -285,7 +295,7 @@ class Fleet {
       engineOf: Int32Array.from(this.#engineOf),
       cachedTokens: Float64Array.from(this.#cached),
       failed: Uint8Array.from(this.#failed),
-      retries: this.#retries,
+      ...{ refused: this.#refused, retries: this.#retries },
       waitingAtArrival: Float64Array.from(this.#waitingAtArrival),
       tokenSeconds: this.#tokens,
       hitRate: cachedTokens / promptTokens,
@@ -377,7 +387,7 @@ class Fleet {
   }
 
   #token(attempt: Attempt, outputIndex: number, seen: number): void {
-    const { index, request, ticket } = attempt;
+    const { index, request, ticket, outputTokens } = attempt;
     this.#tokens[index]?.push(seen);
     if (outputIndex === 0) {
       this.#waiting--;
@@ -385,7 +395,6 @@ class Fleet {
       this.#ttft[index] = seen - (this.#arrivals[index] as number);
       ticket.firstByte();
     }
-    const outputTokens = Math.max(1, request.outputTokens);
     if (outputIndex + 1 < outputTokens) return;
     this.#e2e[index] = seen - (this.#arrivals[index] as number);
     this.#attempts.delete(index);
@@ -427,7 +436,8 @@ class Fleet {
     let ticket: Ticket;
     try {
       const { blockTokens } = this.#source;
-      ticket = this.#core.route(routingRequestOf(request, index, blockTokens, words), exclude);
+      const routed = this.#options.hidesSessions ? { ...request, session: undefined } : request;
+      ticket = this.#core.route(routingRequestOf(routed, index, blockTokens, words), exclude);
     } catch (error) {
       if (!(error instanceof NoEndpointError)) throw error;
       this.#lose(index, true);
@@ -436,12 +446,23 @@ class Fleet {
     const place = this.#placeOf.get(ticket.pick.endpoint.url) as Place;
     this.#engineOf[index] = place.index;
     ticket.sent();
+    const { blockSize, maxModelLen } = place.model.config;
+    if (request.promptTokens >= maxModelLen) {
+      // vLLM answers 400, which no other engine would mend.
+      ticket.finish({ status: 'failed' });
+      this.#refused++;
+      this.#lose(index, true);
+      return;
+    }
+    const outputTokens = Math.min(
+      Math.max(1, request.outputTokens),
+      maxModelLen - request.promptTokens,
+    );
     const attempt: Attempt = {
-      ...{ index, request, words, ticket, engine: place.index },
+      ...{ index, request, words, ticket, engine: place.index, outputTokens },
       ...{ hasToken: false, cachedTokens: 0 },
     };
     this.#attempts.set(index, attempt);
-    const { blockSize } = place.model.config;
     const sent: FleetEngineRequest = {
       ...engineRequestOf(request, index, this.#source.blockTokens, blockSize),
       attempt,

@@ -31,7 +31,10 @@ export interface Workload {
 
 export interface WorkloadRun {
   readonly source: RequestSource;
-  /** Requests a second that the clients mean to send; undefined in a closed loop. */
+  /**
+   * Requests a second that clients who wait for answers mean to send; undefined where nobody waits,
+   * and in a closed loop, which means to send no certain number.
+   */
   readonly offeredRate: number | undefined;
   /** At most so many requests come, if that is known. */
   readonly requestsMax: number | undefined;
@@ -61,7 +64,7 @@ export function startWorkload(
       requestsMax: requestsMax ?? Number.POSITIVE_INFINITY,
       untilSeconds: seconds ?? Number.POSITIVE_INFINITY,
     }),
-    offeredRate: kind.offeredRate(settings, arrivals),
+    offeredRate: kind.offeredRate?.(settings, arrivals),
     requestsMax,
     clients: arrivals && isClosed(arrivals) ? arrivals.clients : undefined,
   };

@@ -23,3 +23,6 @@ export {
   simulatedRunJson,
   simulateRun,
 } from './run.ts';
+export { type StackRun, type StackRunOptions, simulateStack } from './stack.ts';
+export { stackPage } from './stack-page.ts';
+export { stackJson, stackTable } from './stack-report.ts';

@@ -31,6 +31,9 @@ export interface Kind<S> {
   /** Of `--requests`-less runs: how many requests make one whole pass; undefined if there is no end. */
   requests?(settings: S): number | undefined;
   conversations(settings: S, context: KindContext): Iterable<NewConversation>;
-  /** Requests a second that it means to send; undefined in a closed loop. */
-  offeredRate(settings: S, arrivals: ArrivalProcess | Clients | undefined): number | undefined;
+  /**
+   * Requests a second that clients who wait for answers mean to send; undefined in a closed loop.
+   * Left out where nobody waits.
+   */
+  offeredRate?(settings: S, arrivals: ArrivalProcess | Clients | undefined): number | undefined;
 }

@@ -5,7 +5,7 @@ import { zipfRanks } from '../draws.ts';
 import { drawLength, type Lengths } from '../lengths.ts';
 import { lengths, meaning, positive, tokensOrNone } from './fields.ts';
 import type { Kind } from './kind.ts';
-import { arrivalRate, scheduled } from './scheduled.ts';
+import { scheduled } from './scheduled.ts';
 
 interface Settings {
   readonly documents: number;
@@ -58,7 +58,6 @@ export const rag: Kind<Settings> = {
       };
     });
   },
-  offeredRate: (_settings, arrivals) => arrivalRate(arrivals),
 };
 
 const triesPerDraw = 100;

@@ -49,8 +49,3 @@ export function* scheduled(
 export function isClosed(arrivals: ArrivalProcess | Clients): arrivals is Clients {
   return 'clients' in arrivals;
 }
-
-/** The rate of arrivals that carry one request each. */
-export function arrivalRate(arrivals: ArrivalProcess | Clients | undefined): number | undefined {
-  return arrivals === undefined || isClosed(arrivals) ? undefined : arrivals.rate;
-}

@@ -5,7 +5,7 @@ import { type Random, randomInteger } from '../../base/index.ts';
 import { drawLength, type Lengths } from '../lengths.ts';
 import { lengths, meaning, positive } from './fields.ts';
 import type { Kind } from './kind.ts';
-import { arrivalRate, scheduled } from './scheduled.ts';
+import { scheduled } from './scheduled.ts';
 
 interface Settings {
   readonly groups: number;
@@ -51,7 +51,6 @@ export const sharedPrefix: Kind<Settings> = {
       };
     });
   },
-  offeredRate: (_settings, arrivals) => arrivalRate(arrivals),
 };
 
 /** Numbers below `count`, each once, then all again, without end. */

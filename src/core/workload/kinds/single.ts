@@ -2,7 +2,7 @@
 import { drawLength, type Lengths } from '../lengths.ts';
 import { lengths, meaning } from './fields.ts';
 import type { Kind } from './kind.ts';
-import { arrivalRate, scheduled } from './scheduled.ts';
+import { scheduled } from './scheduled.ts';
 
 interface Settings {
   readonly prompt: Lengths;
@@ -24,5 +24,4 @@ export const single: Kind<Settings> = {
       answerTokens: drawLength(answer, random),
     }));
   },
-  offeredRate: (_settings, arrivals) => arrivalRate(arrivals),
 };

@@ -1,0 +1,134 @@
+// What `vllmConfig.extraArgs` changes in a simulation: the flags of `vllm serve` that scheduler, KV
+// cache and offloading read.
+import { InputError } from '../../core/base/index.ts';
+import type { EngineConfig } from '../../core/engine/index.ts';
+
+export interface ExtraArguments {
+  readonly settings: Partial<EngineConfig>;
+  readonly kvCacheMemoryBytes: number | undefined;
+  readonly kvBytesPerValue: number | undefined;
+  readonly quantization: string | undefined;
+  /** Host memory of native offload, all GPUs of the engine together. */
+  readonly hostBytes: number | undefined;
+  /** The same in GPU blocks; takes its place. */
+  readonly hostBlocks: number | undefined;
+  readonly offload: {
+    readonly eviction?: string;
+    readonly storeThreshold?: number;
+    readonly blocksPerChunk?: number;
+    readonly promptOnly?: boolean;
+  };
+  /** Flags that a simulation does not know, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+const gibibyte = 2 ** 30;
+
+/** Flags with a whole number that are a setting of the engine model. */
+const numbers: Readonly<Record<string, keyof EngineConfig>> = {
+  '--max-num-batched-tokens': 'maxNumBatchedTokens',
+  '--max-num-seqs': 'maxNumSeqs',
+  '--max-num-active-seqs': 'maxNumActiveSeqs',
+  '--max-model-len': 'maxModelLen',
+  '--block-size': 'blockSize',
+  '--long-prefill-token-threshold': 'longPrefillTokenThreshold',
+};
+const switches: Readonly<Record<string, Partial<EngineConfig>>> = {
+  '--enable-prefix-caching': { enablePrefixCaching: true },
+  '--no-enable-prefix-caching': { enablePrefixCaching: false },
+  '--enable-chunked-prefill': { enableChunkedPrefill: true },
+  '--no-enable-chunked-prefill': { enableChunkedPrefill: false },
+};
+
+/**
+ * @param owner The entry's name, for errors.
+ * @throws {InputError} If a flag's value cannot be used.
+ */
+export function argumentsOf(given: readonly string[], owner: string): ExtraArguments {
+  let settings: Record<string, unknown> = {};
+  const found: Record<string, unknown> = {};
+  let offload: Record<string, unknown> = {};
+  const unknown: string[] = [];
+  const words = given.flatMap((word) => {
+    const equals = word.startsWith('--') ? word.indexOf('=') : -1;
+    return equals < 0 ? [word] : [word.slice(0, equals), word.slice(equals + 1)];
+  });
+  for (let i = 0; i < words.length; i++) {
+    const flag = (words[i] as string).replaceAll('_', '-');
+    const value = words[i + 1] ?? '';
+    const number = () => {
+      i++;
+      const read = Number(value);
+      if (value !== '' && read > 0 && Number.isFinite(read)) return read;
+      throw new InputError(
+        `extraArgs of ${owner}: ${flag} needs a number above 0, not "${value}".`,
+      );
+    };
+    const setting = numbers[flag];
+    if (setting !== undefined) settings[setting] = number();
+    else if (switches[flag]) settings = { ...settings, ...switches[flag] };
+    else if (flag === '--kv-offloading-size') found['hostBytes'] = number() * gibibyte;
+    else if (flag === '--kv-cache-memory-bytes') found['kvCacheMemoryBytes'] = number();
+    else if (flag === '--kv-offloading-backend') {
+      i++;
+      if (value !== 'native') found['backend'] = value;
+    } else if (flag === '--kv-cache-dtype') {
+      i++;
+      if (value.startsWith('fp8')) found['kvBytesPerValue'] = 1;
+    } else if (flag === '--quantization') {
+      i++;
+      found['quantization'] = value;
+    } else if (flag === '--kv-transfer-config') {
+      i++;
+      const transfer = transferOf(value, owner);
+      Object.assign(found, transfer.sizes);
+      offload = transfer.offload;
+    } else if (flag.startsWith('--')) unknown.push(flag);
+  }
+  if (found['backend'] !== undefined) {
+    throw new InputError(
+      `extraArgs of ${owner}: --kv-offloading-backend ${String(found['backend'])} is not simulated; use native, or lmcacheConfig.`,
+    );
+  }
+  const notes =
+    unknown.length === 0
+      ? []
+      : [`extraArgs of ${owner} without effect in a simulation: ${unknown.join(', ')}.`];
+  return { ...(found as unknown as ExtraArguments), settings, offload, notes };
+}
+
+/** vLLM's OffloadingConnector with its extra configuration. */
+function transferOf(text: string, owner: string) {
+  let parsed: Record<string, unknown>;
+  try {
+    parsed = JSON.parse(text) as Record<string, unknown>;
+  } catch (cause) {
+    throw new InputError(`extraArgs of ${owner}: --kv-transfer-config is no JSON.`, { cause });
+  }
+  const name = parsed['kv_connector'];
+  if (name !== 'OffloadingConnector') {
+    throw new InputError(
+      `extraArgs of ${owner}: the connector ${JSON.stringify(name)} is not simulated; OffloadingConnector is, and LMCache by lmcacheConfig.`,
+    );
+  }
+  const extra = (parsed['kv_connector_extra_config'] ?? {}) as Record<string, unknown>;
+  const number = (key: string) => (typeof extra[key] === 'number' ? extra[key] : undefined);
+  const hostBytes = number('cpu_bytes_to_use');
+  const hostBlocks = number('num_cpu_blocks');
+  if (hostBytes === undefined && hostBlocks === undefined) {
+    throw new InputError(
+      `extraArgs of ${owner}: OffloadingConnector needs cpu_bytes_to_use or num_cpu_blocks in kv_connector_extra_config.`,
+    );
+  }
+  const blocksPerChunk = number('blocks_per_chunk');
+  const storeThreshold = number('store_threshold');
+  const eviction = extra['eviction_policy'];
+  return {
+    sizes: { hostBytes, hostBlocks },
+    offload: {
+      ...(blocksPerChunk !== undefined && { blocksPerChunk }),
+      ...(storeThreshold !== undefined && { storeThreshold }),
+      ...(typeof eviction === 'string' && { eviction }),
+    },
+  };
+}

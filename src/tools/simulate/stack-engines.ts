@@ -1,0 +1,183 @@
+// The engines that a values file asks for, as engine models: what `spillway up` or Helm would start.
+import { InputError } from '../../core/base/index.ts';
+import {
+  bytesPerWeight,
+  type EngineConfig,
+  engineConfigFor,
+  findGpu,
+  type GpuSpec,
+  hostConstants,
+  kvBytesPerTokenPerGpu,
+  type LayoutOptions,
+  type ModelSpec,
+  NativeOffload,
+  nativeOffloadFor,
+  precisionNamed,
+  profileCost,
+  rooflineCost,
+  type StepCostModel,
+} from '../../core/engine/index.ts';
+import type { SimulatedEngine } from '../../core/simulation/index.ts';
+import { engineKind, type ModelSpec as ModelEntry, type Values } from '../../core/values/index.ts';
+import { readModelSpec } from '../../io/models/index.ts';
+import { readEngineProfile } from '../../io/profile/index.ts';
+import { argumentsOf, type ExtraArguments } from './extra-arguments.ts';
+
+/** One engine, with what the report says of it. */
+export interface StackEngine extends SimulatedEngine {
+  readonly name: string;
+  readonly model: ModelSpec;
+  readonly gpu: GpuSpec;
+  readonly tensorParallelSize: number;
+  /** Of KV cache in HBM. */
+  readonly kvTokens: number;
+  readonly kvBytesPerToken: number;
+  /** What lies below, in words; undefined for nothing. */
+  readonly offload: string | undefined;
+}
+
+export interface Stack {
+  readonly engines: readonly StackEngine[];
+  /** What the simulation leaves out of these values, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+const defaultGpu = 'H100-80GB';
+const gibibyte = 2 ** 30;
+
+/**
+ * @param options.model Which model's engines, where the values have several: its name or URL.
+ * @throws {InputError} If there is none, or one cannot be known from the values.
+ */
+export async function stackOf(
+  values: Values,
+  options: { readonly model?: string | undefined } = {},
+): Promise<Stack> {
+  const notes: string[] = [];
+  const entries = chosen(values, options.model);
+  const engines: StackEngine[] = [];
+  for (const entry of entries) {
+    const made = await engineOf(entry, notes);
+    for (let i = 0; i < entry.replicaCount; i++) {
+      const name = entry.replicaCount === 1 ? entry.name : `${entry.name}-${i + 1}`;
+      engines.push({ ...made, name });
+    }
+  }
+  if (engines.length === 0)
+    throw new InputError('replicaCount is 0: there is no engine to simulate.');
+  return { engines, notes };
+}
+
+function chosen(values: Values, model: string | undefined): readonly ModelEntry[] {
+  const { enableEngine, modelSpec } = values.servingEngineSpec;
+  const enabled = enableEngine ? modelSpec.filter((entry) => entry.enabled) : [];
+  const urls = enabled.find((entry) => engineKind(entry) === 'url');
+  if (urls) {
+    throw new InputError(
+      `servingEngineSpec.modelSpec "${urls.name}" is an engine at a URL, of which nothing is known: give its modelURL, gpu and vllmConfig in place of urls.`,
+    );
+  }
+  const named = model === undefined ? enabled : enabled.filter((e) => namesOf(e).includes(model));
+  const models = [...new Set(enabled.map((entry) => entry.modelURL ?? entry.name))];
+  if (named.length === 0) {
+    throw new InputError(
+      model === undefined
+        ? 'there is no engine to simulate: give servingEngineSpec.modelSpec an enabled entry.'
+        : `No engine of these values serves ${model}; they serve ${models.join(', ')}.`,
+    );
+  }
+  if (new Set(named.map((entry) => entry.modelURL ?? entry.name)).size > 1) {
+    throw new InputError(
+      `These values serve ${models.join(' and ')}; say with --model which of them the requests are for.`,
+    );
+  }
+  return named;
+}
+
+function namesOf({ name, modelURL }: ModelEntry): readonly (string | undefined)[] {
+  return [name, modelURL];
+}
+
+async function engineOf(entry: ModelEntry, notes: string[]): Promise<Omit<StackEngine, 'name'>> {
+  const given = entry.vllmConfig ?? {};
+  const extra = argumentsOf(given.extraArgs ?? [], entry.name);
+  notes.push(...extra.notes);
+  const spec = await readModelSpec(entry.modelURL ?? 'Qwen/Qwen3-8B');
+  const model = extra.kvBytesPerValue ? { ...spec, kvBytesPerValue: extra.kvBytesPerValue } : spec;
+  if (entry.gpu === undefined) {
+    notes.push(`${entry.name} does not say its gpu; ${defaultGpu} is taken.`);
+  }
+  const gpu = findGpu(entry.gpu ?? defaultGpu);
+  const tensorParallelSize = given.tensorParallelSize ?? 1;
+  const precision = precisionNamed(extra.quantization ?? entry.modelURL ?? '');
+  const weightBytesPerValue = precision ? bytesPerWeight[precision] : model.bytesPerValue;
+  const layout: LayoutOptions = {
+    ...{ model, gpu, tensorParallelSize, weightBytesPerValue },
+    ...(given.gpuMemoryUtilization !== undefined && {
+      gpuMemoryUtilization: Number(given.gpuMemoryUtilization),
+    }),
+    ...(given.numGpuBlocksOverride !== undefined && { numGpuBlocks: given.numGpuBlocksOverride }),
+    ...(extra.kvCacheMemoryBytes !== undefined && { kvCacheMemoryBytes: extra.kvCacheMemoryBytes }),
+  };
+  const config = engineConfigFor(layout, settingsOf(entry, extra));
+  const cost = await costOf(entry, layout, notes);
+  const kvBytesPerToken = kvBytesPerTokenPerGpu(model, tensorParallelSize) * tensorParallelSize;
+  return {
+    ...{ config, cost, model, gpu, tensorParallelSize, kvBytesPerToken },
+    kvTokens: (config.numGpuBlocks - 1) * config.blockSize,
+    ...offloadOf(layout, config, extra),
+  };
+}
+
+function settingsOf(entry: ModelEntry, extra: ExtraArguments): Partial<EngineConfig> {
+  const given = entry.vllmConfig;
+  // The chart passes --no-enable-prefix-caching unless the key is true.
+  const enablePrefixCaching = given === undefined ? true : (given.enablePrefixCaching ?? false);
+  const settings = {
+    blockSize: given?.blockSize,
+    maxModelLen: given?.maxModelLen,
+    maxNumSeqs: given?.maxNumSeqs,
+    maxNumBatchedTokens: given?.maxNumBatchedTokens,
+    enableChunkedPrefill: given?.enableChunkedPrefill,
+    schedulingPolicy: given?.schedulingPolicy,
+    ...extra.settings,
+    enablePrefixCaching: extra.settings.enablePrefixCaching ?? enablePrefixCaching,
+  };
+  const said = Object.entries(settings).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(said) as Partial<EngineConfig>;
+}
+
+async function costOf(
+  { profile: directory }: ModelEntry,
+  layout: LayoutOptions,
+  notes: string[],
+): Promise<StepCostModel> {
+  const { model, gpu, tensorParallelSize = 1 } = layout;
+  const weightBytesPerValue = layout.weightBytesPerValue ?? model.bytesPerValue;
+  const shape = { model, gpu, tensorParallelSize, weightBytesPerValue };
+  if (directory === undefined) return rooflineCost(shape);
+  const { profile, notes: gaps } = await readEngineProfile(directory, shape);
+  notes.push(...gaps);
+  const host = hostConstants(gpu, tensorParallelSize);
+  return profileCost({ profile, model, tensorParallelSize, ...host });
+}
+
+function offloadOf(layout: LayoutOptions, config: EngineConfig, extra: ExtraArguments) {
+  const { hostBytes, hostBlocks, offload = {} } = extra;
+  if (hostBytes === undefined && hostBlocks === undefined) return { offload: undefined };
+  const { blockSize, enablePrefixCaching } = config;
+  const sized = nativeOffloadFor(layout, {
+    hostBytes: hostBytes ?? gibibyte,
+    blockSize,
+    ...offload,
+  });
+  const native =
+    hostBlocks === undefined
+      ? sized
+      : { ...sized, chunksMax: Math.floor(hostBlocks / sized.blocksPerChunk) };
+  const gib = (native.chunksMax * native.chunkBytes) / gibibyte;
+  return {
+    createConnector: () => new NativeOffload({ config: native, blockSize, enablePrefixCaching }),
+    offload: `native, ${gib.toFixed(1)} GiB of host memory (${native.chunksMax * native.blocksPerChunk} blocks)`,
+  };
+}

@@ -1,0 +1,192 @@
+// A simulated stack as a table for people and as JSON.
+import { serveSummaryJson } from '../../core/stats/index.ts';
+import type { LengthStats } from '../../core/workload/index.ts';
+import { latencyTable } from './latency-table.ts';
+import type { StackRun } from './stack.ts';
+
+/** The run in the keys of `vllm bench serve`; what those do not know under `spillway`. */
+export function stackJson(run: StackRun): Record<string, unknown> {
+  const { options, result, report, engines } = run;
+  const [first] = engines;
+  return {
+    backend: 'spillway-simulate',
+    model_id: first?.model.name,
+    num_prompts: result.arrivalSeconds.length,
+    request_rate: run.offeredRate ?? report.offeredRate ?? null,
+    max_concurrency: run.clients ?? null,
+    ...serveSummaryJson(report),
+    failed: result.arrivalSeconds.length - report.completed,
+    verdict: run.verdict,
+    utilization: run.utilization,
+    ...shares(run),
+    max_over_mean_computed: result.spread,
+    spillway: {
+      policy: options.values.routerSpec.routingLogic,
+      seed: options.seed,
+      speed: options.speed,
+      backlog_growth: run.growth,
+      preemptions: result.preemptions,
+      refused: run.refused,
+      retries: result.retries,
+      gpus: engines.reduce((sum, { tensorParallelSize }) => sum + tensorParallelSize, 0),
+      hbm_kv_tokens: engines.reduce((sum, { kvTokens }) => sum + kvTokens, 0),
+      workload: workloadJson(run),
+      engines: engines.map((_, i) => engineJson(run, i)),
+      notes: run.notes,
+    },
+  };
+}
+
+/** Where the tokens of the prompts came from. */
+export function shares({ result }: StackRun) {
+  const prompt = result.promptTokens.reduce((sum, tokens) => sum + tokens, 0);
+  const external = result.engines.reduce((sum, engine) => sum + engine.externalTokens, 0);
+  return {
+    hit_rate: result.hitRate,
+    hbm_hit_rate: result.hitRate - external / prompt,
+    external_hit_rate: external / prompt,
+  };
+}
+
+function workloadJson({ workload, offeredRate }: StackRun) {
+  return {
+    requests: workload.requests,
+    sessions: workload.sessions,
+    span_seconds: workload.spanSeconds,
+    rate: workload.rate,
+    offered_rate: offeredRate ?? null,
+    gap_cv: workload.gapCv,
+    prompt_tokens: workload.prompt,
+    output_tokens: workload.answer,
+    reusable_share: workload.reusableShare,
+    working_set_tokens: workload.workingSetTokens,
+  };
+}
+
+function engineJson({ engines, result }: StackRun, index: number) {
+  const engine = engines[index];
+  const done = result.engines[index];
+  return {
+    engine: engine?.name,
+    gpu: engine?.gpu.name,
+    tensor_parallel_size: engine?.tensorParallelSize,
+    num_gpu_blocks: engine?.config.numGpuBlocks,
+    block_size: engine?.config.blockSize,
+    max_model_len: engine?.config.maxModelLen,
+    offload: engine?.offload ?? null,
+    requests: done?.requests,
+    computed_tokens: done?.computedTokens,
+    cached_tokens: done?.cachedTokens,
+    external_tokens: done?.externalTokens,
+    output_tokens: done?.outputTokens,
+    preemptions: done?.preemptions,
+    utilization: done?.utilization,
+    tiers: done?.tiers ?? null,
+  };
+}
+
+export function stackTable(run: StackRun): string {
+  const { result, report, engines } = run;
+  const head = [
+    'engine',
+    'requests',
+    'computed',
+    'HBM hits',
+    'tier hits',
+    'output',
+    'preempted',
+    'busy',
+  ];
+  const rows = result.engines.map((engine, i) => [
+    engines[i]?.name ?? String(i),
+    ...[engine.requests, engine.computedTokens, engine.cachedTokens].map(String),
+    ...[engine.externalTokens, engine.outputTokens, engine.preemptions].map(String),
+    percent(engine.utilization),
+  ]);
+  const width = Math.max(10, ...engines.map(({ name }) => name.length));
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(width) : cell.padStart(12))).join('');
+  return [
+    verdictLine(run),
+    ...warnings(run),
+    ...stackLines(run),
+    ...workloadLines(run),
+    latencyTable(report).trimEnd(),
+    [head, ...rows].map(line).join('\n'),
+    '',
+  ].join('\n');
+}
+
+export function verdictLine(run: StackRun): string {
+  const busy = `engines busy ${percent(run.utilization)} of the time`;
+  if (run.verdict === 'CLOSED LOOP') {
+    return `CLOSED LOOP: ${run.clients} clients, ${busy}; the load follows the answers`;
+  }
+  const growth = percent(Math.max(0, run.growth));
+  return `${run.verdict}: ${busy}, queue grows by ${growth} of the arrivals`;
+}
+
+/** What must not be overlooked. */
+export function warnings(run: StackRun): string[] {
+  const { workload, offeredRate, result, refused } = run;
+  const lines: string[] = [];
+  if (run.verdict === 'OVERLOADED') {
+    lines.push(
+      'The queue grows for as long as requests arrive: the latencies below hang on the length of the run.',
+    );
+  }
+  // Of what chance alone makes of a mean rate, three standard deviations are not worth a word.
+  const chance = 3 / Math.sqrt(workload.requests);
+  if (offeredRate !== undefined && workload.rate < (1 - chance) * offeredRate) {
+    lines.push(
+      `Clients sent ${workload.rate.toFixed(2)} requests/s of the ${offeredRate.toFixed(2)} that they meant to: they wait for answers, so a slow system gets less.`,
+    );
+  }
+  if (refused > 0) {
+    lines.push(`${refused} requests are longer than the engines' context and were refused.`);
+  }
+  const lost = result.failed.reduce((sum, one) => sum + one, 0) - refused;
+  if (lost > 0 || result.retries > 0) {
+    lines.push(`${lost} requests were lost with an engine, ${result.retries} went elsewhere.`);
+  }
+  return [...lines, ...run.notes];
+}
+
+export function stackLines(run: StackRun): string[] {
+  const { engines, options, result } = run;
+  const groups = Map.groupBy(engines, ({ name, gpu, offload, kvTokens, model, ...rest }) =>
+    [rest.tensorParallelSize, gpu.name, model.name, kvTokens, offload ?? 'no offload'].join('|'),
+  );
+  const lines = [...groups.values()].map((group) => {
+    const [engine] = group;
+    if (engine === undefined) return '';
+    const { tensorParallelSize: size, gpu, model, kvTokens, offload } = engine;
+    const gpus = size === 1 ? gpu.name : `(${size} × ${gpu.name})`;
+    return `${group.length} × ${gpus}, ${model.name}, KV cache ${tokens(kvTokens)} tokens; ${offload ?? 'no offload'}`;
+  });
+  const { hit_rate, external_hit_rate } = shares(run);
+  return [
+    ...lines,
+    `${options.values.routerSpec.routingLogic}: hit rate ${percent(hit_rate)}, of it ${percent(external_hit_rate)} from tiers; max/mean computed ${result.spread.toFixed(2)}`,
+  ];
+}
+
+/** What the generator, or the trace, came to. */
+export function workloadLines({ workload }: StackRun): string[] {
+  const lengths = ({ mean, p50, p90, p99, max }: LengthStats) =>
+    `mean ${tokens(mean)}, p50 ${tokens(p50)}, p90 ${tokens(p90)}, p99 ${tokens(p99)}, max ${tokens(max)}`;
+  return [
+    `workload: ${workload.requests} requests of ${workload.sessions} sessions, ${workload.rate.toFixed(2)}/s, gap CV ${workload.gapCv.toFixed(2)}`,
+    `  prompt tokens ${lengths(workload.prompt)}`,
+    `  answer tokens ${lengths(workload.answer)}`,
+    `  ${percent(workload.reusableShare)} of the prompts' tokens were there before; working set ${tokens(workload.workingSetTokens)} tokens`,
+  ];
+}
+
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
+
+export function tokens(count: number): string {
+  return Math.round(count).toLocaleString('en-US');
+}

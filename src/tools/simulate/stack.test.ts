@@ -1,0 +1,166 @@
+// `simulate -f`: stacks from values files under traces and workloads.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { InputError } from '../../core/base/index.ts';
+import { resolveValues } from '../../core/values/index.ts';
+import { simulateStack, stackJson, stackPage, stackTable } from './index.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'spillway-stack-'));
+after(() => rmSync(directory, { recursive: true }));
+
+function file(name: string, text: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const valuesText = `
+servingEngineSpec:
+  modelSpec:
+    - name: qwen
+      modelURL: Qwen/Qwen3-8B
+      gpu: H100-80GB
+      replicaCount: 2
+      vllmConfig: { enablePrefixCaching: true, numGpuBlocksOverride: 2000, maxModelLen: 16384 }
+routerSpec: { routingLogic: predictive }
+`;
+const valuesOf = (text: string, sets: readonly string[] = []) =>
+  resolveValues({ files: [{ name: 'v.yaml', text }], sets }).values;
+
+const base = {
+  speed: 1,
+  seed: 1,
+  failures: [],
+  percentiles: [50, 90],
+  values: valuesOf(valuesText),
+};
+const shared = file(
+  'shared.yaml',
+  `kind: shared-prefix
+groups: 12
+promptsPerGroup: 4
+systemPrompt: 6000
+question: 200
+answer: 64
+arrivals: { process: poisson, rate: 4 }
+`,
+);
+
+const host = (gibibytes: number) =>
+  valuesOf(valuesText, [
+    `servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={--kv-offloading-size=${gibibytes}}`,
+  ]);
+
+test('a workload behind the policy of the values: the same each time, and other with another seed', async () => {
+  const run = await simulateStack({ ...base, workload: shared });
+  const json = stackJson(run);
+  assert.equal(json['completed'], 48);
+  assert.equal(run.engines.length, 2);
+  assert.equal(run.engines[0]?.config.numGpuBlocks, 2000);
+  assert.deepEqual(json, stackJson(await simulateStack({ ...base, workload: shared })));
+  assert.notDeepEqual(json, stackJson(await simulateStack({ ...base, workload: shared, seed: 2 })));
+  assert.match(stackTable(run), /^STABLE: engines busy.*\n.*KV cache 31,984 tokens; no offload/);
+});
+
+test('host memory below HBM gives what HBM had to let go', async () => {
+  const without = await simulateStack({ ...base, workload: shared });
+  const run = await simulateStack({ ...base, workload: shared, values: host(40) });
+  const json = stackJson(run) as { hit_rate: number; external_hit_rate: number };
+  assert.ok(json.external_hit_rate > 0, 'host memory is hit');
+  assert.ok(json.hit_rate > (stackJson(without)['hit_rate'] as number));
+  assert.match(stackTable(run), /native, 40\.0 GiB of host memory/);
+});
+
+test('traffic beyond what the engines can do is OVERLOADED, and the table warns of its latencies', async () => {
+  const flood = file(
+    'flood.yaml',
+    'kind: single\nprompt: 8000\nanswer: 200\nrequests: 150\narrivals: { process: poisson, rate: 60 }\n',
+  );
+  const run = await simulateStack({ ...base, workload: flood });
+  assert.equal(run.verdict, 'OVERLOADED');
+  assert.match(stackTable(run), /latencies below hang on the length/);
+  const page = stackPage(run, 'spillway simulate');
+  assert.match(page, /<b>OVERLOADED<\/b>/);
+});
+
+test('a closed loop keeps to its clients and is neither stable nor overloaded', async () => {
+  const closed = file(
+    'closed.yaml',
+    'kind: single\nprompt: 3000\nanswer: 50\nrequests: 60\narrivals: { clients: 5 }\n',
+  );
+  const run = await simulateStack({ ...base, workload: closed });
+  assert.equal(run.verdict, 'CLOSED LOOP');
+  assert.ok(run.report.peakConcurrency <= 5, `${run.report.peakConcurrency}`);
+  assert.equal(stackJson(run)['max_concurrency'], 5);
+});
+
+test('requests longer than the context are refused, as vLLM does, and counted', async () => {
+  const trace = 'bench/data/mooncake-conversation.jsonl.gz';
+  const run = await simulateStack({ ...base, trace, requests: 60 });
+  assert.ok(run.refused > 0 && run.refused < 60);
+  assert.equal(run.report.completed + run.refused, 60);
+  assert.match(stackTable(run), /requests are longer than the engines' context/);
+});
+
+test('the page needs nothing but itself, and draws what the run was', async () => {
+  const run = await simulateStack({ ...base, workload: shared });
+  const page = stackPage(run, 'spillway simulate -f <v>.yaml');
+  assert.doesNotMatch(page, /(src|href)=|url\(|@import|https?:/);
+  assert.equal(page.match(/<svg /g)?.length, 6);
+  assert.doesNotMatch(page, /NaN|undefined|Infinity/);
+  assert.match(page, /spillway simulate -f &lt;v&gt;\.yaml/);
+});
+
+test('an engine that fails in the middle loses no request that has no token yet', async () => {
+  const { result } = await simulateStack({ ...base, workload: shared });
+  const [engine, arrival] = [result.engineOf[20] ?? 0, result.arrivalSeconds[20] ?? 0];
+  const failures = [{ engine, atSeconds: arrival + 0.001, seconds: 2 }];
+  const run = await simulateStack({ ...base, workload: shared, failures });
+  assert.equal(run.report.completed + run.result.failed.reduce((a, b) => a + b, 0), 48);
+  assert.notEqual(run.result.engineOf[20], engine);
+  assert.equal(run.result.failed[20], 0);
+  assert.match(stackTable(run), /requests were lost with an engine, [1-9]\d* went elsewhere/);
+});
+
+test('what cannot be simulated is refused in one sentence', async () => {
+  const refused = async (options: object, message: RegExp) =>
+    assert.rejects(simulateStack({ ...base, workload: shared, ...options }), (error) => {
+      assert.ok(error instanceof InputError, String(error));
+      assert.match(error.message, message);
+      return true;
+    });
+  const url = valuesText.replace('gpu: H100-80GB', 'urls: [http://127.0.0.1:9]');
+  await refused({ values: valuesOf(url) }, /"qwen" is an engine at a URL/);
+  await refused({ values: valuesOf('routerSpec: {}') }, /no engine to simulate/);
+  await refused({ model: 'other' }, /No engine .* serves other; they serve Qwen/);
+  await refused({ failures: [{ engine: 2, atSeconds: 1, seconds: 1 }] }, /engines 0 to 1/);
+  await refused({ workload: join(directory, 'none.yaml') }, /Cannot read the workload/);
+  await refused(
+    { values: host(40), workload: file('bad.yaml', 'kind: rag') },
+    /bad\.yaml:1:1: documents is missing/,
+  );
+  const backend = valuesOf(valuesText, [
+    'servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={--kv-offloading-backend,magic}',
+  ]);
+  await refused({ values: backend }, /--kv-offloading-backend magic is not simulated/);
+});
+
+test('lengths can be fitted to a trace that lies beside the workload', async () => {
+  const rows = [100, 200, 300].map((tokens, i) =>
+    JSON.stringify({
+      ...{ timestamp: i, input_length: tokens, output_length: 5 },
+      hash_ids: Array.from({ length: Math.ceil(tokens / 16) }, (_, block) => 100 * i + block),
+    }),
+  );
+  file('lengths.jsonl', rows.join('\n'));
+  const workload = file(
+    'fitted.yaml',
+    'kind: single\nprompt: { trace: lengths.jsonl, of: prompt }\nanswer: 5\nrequests: 400\narrivals: { process: constant, rate: 20 }\n',
+  );
+  const { workload: stats } = await simulateStack({ ...base, workload });
+  assert.ok(Math.abs(stats.prompt.mean - 200) < 10, `${stats.prompt.mean}`);
+  assert.ok(stats.prompt.max <= 300);
+});

@@ -1,0 +1,179 @@
+// `spillway simulate -f values.yaml`: the stack that a values file asks for, under a trace or a
+// workload.
+import { InputError } from '../../core/base/index.ts';
+import { policyNames } from '../../core/routing/index.ts';
+import {
+  backlogGrowth,
+  type EngineFailure,
+  type FleetSimulationResult,
+  overloadedGrowth,
+  recordOf,
+  simulateFleet,
+  type Timing,
+  withSessions,
+} from '../../core/simulation/index.ts';
+import { reportOf, type ServeReport } from '../../core/stats/index.ts';
+import type { Values } from '../../core/values/index.ts';
+import {
+  type RequestSource,
+  sliceTrace,
+  startWorkload,
+  tracedRequests,
+  WorkloadMeter,
+  type WorkloadStats,
+} from '../../core/workload/index.ts';
+import { loadTrace } from '../../io/traces/index.ts';
+import { type StackEngine, stackOf } from './stack-engines.ts';
+import { readWorkload } from './workload-file.ts';
+
+export interface StackRunOptions {
+  readonly values: Values;
+  /** Exactly one of the two: paths. */
+  readonly trace?: string | undefined;
+  readonly workload?: string | undefined;
+  /** Arrivals of a trace come this many times as fast. */
+  readonly speed: number;
+  /** Requests of the trace or workload to play; undefined: all. */
+  readonly requests?: number | undefined;
+  readonly model?: string | undefined;
+  readonly seed: number;
+  readonly failures: readonly EngineFailure[];
+  readonly percentiles: readonly number[];
+  /** `total` is undefined where nobody can know it. */
+  readonly onProgress?: ((finished: number, total: number | undefined) => void) | undefined;
+}
+
+/** STABLE, OVERLOADED: see `verdictOf`. A closed loop cannot run away, so it is neither. */
+export type Verdict = 'STABLE' | 'OVERLOADED' | 'CLOSED LOOP';
+
+export interface StackRun {
+  readonly options: StackRunOptions;
+  readonly engines: readonly StackEngine[];
+  readonly result: FleetSimulationResult;
+  /** Of requests that were answered. */
+  readonly timings: readonly Timing[];
+  /** Latencies count from the arrival at the router. */
+  readonly report: ServeReport;
+  readonly workload: WorkloadStats;
+  /** Requests a second that the workload means to send; undefined for a trace or a closed loop. */
+  readonly offeredRate: number | undefined;
+  readonly clients: number | undefined;
+  /** Mean over the engines of the share of the time up to the last arrival in which a step ran. */
+  readonly utilization: number;
+  readonly growth: number;
+  readonly verdict: Verdict;
+  /** Requests too long for the engines' context, which vLLM refuses. */
+  readonly refused: number;
+  readonly notes: readonly string[];
+}
+
+/** @throws {InputError} If a file is bad, or a name is not known. */
+export async function simulateStack(options: StackRunOptions): Promise<StackRun> {
+  const { values, seed, percentiles } = options;
+  const { routerSpec } = values;
+  const policy = routerSpec.routingLogic;
+  if (!policyNames.includes(policy)) {
+    throw new InputError(
+      `routerSpec.routingLogic ${policy} is not there yet; the router has ${policyNames.join(', ')}.`,
+    );
+  }
+  const { engines, notes } = await stackOf(values, options);
+  checkFailures(options.failures, engines.length);
+  const traffic = await trafficOf(options, engines);
+  const meter = new WorkloadMeter(traffic.source.blockTokens);
+  const result = simulateFleet({
+    ...{ requests: traffic.source, engines, policy, seed, failures: options.failures },
+    traceBlockTokens: traffic.source.blockTokens,
+    prefixMinMatchLength: routerSpec.prefixMinMatchLength,
+    hidesSessions: routerSpec.sessionKey === '',
+    ...{ keepTokens: true, keepSeries: true, onSent: (request) => meter.add(request) },
+    onProgress: (finished) => options.onProgress?.(finished, traffic.requestsMax),
+  });
+  const timings = timingsOf(result);
+  const records = timings.map((timing) => recordOf(timing, 'arrival'));
+  if (records.length === 0) {
+    throw new InputError(
+      'No request was answered: all are longer than the context of the engines, or no engine was left; see maxModelLen.',
+    );
+  }
+  const busy = result.engines.reduce((sum, { utilization }) => sum + utilization, 0);
+  const workload = meter.stats();
+  const growth = backlogGrowth(result.waitingAtArrival, result.arrivalSeconds);
+  const { offeredRate, clients } = traffic;
+  return {
+    ...{ options, engines, result, timings, workload, offeredRate, clients, growth },
+    report: reportOf(records, { durationSeconds: result.seconds, percentiles, limits: {} }),
+    utilization: busy / engines.length,
+    verdict: verdictOf(growth, clients),
+    refused: result.refused,
+    notes,
+  };
+}
+
+/** OVERLOADED: requests without a first token grow in number for as long as requests arrive. */
+function verdictOf(growth: number, clients: number | undefined): Verdict {
+  if (clients !== undefined) return 'CLOSED LOOP';
+  return growth > overloadedGrowth ? 'OVERLOADED' : 'STABLE';
+}
+
+interface Traffic {
+  readonly source: RequestSource;
+  readonly requestsMax: number | undefined;
+  readonly offeredRate: number | undefined;
+  readonly clients: number | undefined;
+}
+
+async function trafficOf(
+  options: StackRunOptions,
+  engines: readonly StackEngine[],
+): Promise<Traffic> {
+  const { trace, workload, speed, seed, requests } = options;
+  const blockSizes = [...new Set(engines.map(({ config }) => config.blockSize))];
+  const largest = Math.max(...blockSizes);
+  if (trace !== undefined) {
+    const loaded = sliceTrace(await loadTrace(trace, { requests }), { speed });
+    const { blockTokens } = loaded;
+    if (blockSizes.some((size) => blockTokens % size !== 0)) {
+      throw new InputError(
+        `${trace} has blocks of ${blockTokens} tokens, and an engine of these values of ${largest}; set vllmConfig.blockSize to a divisor of ${blockTokens}.`,
+      );
+    }
+    return {
+      source: tracedRequests(withSessions(loaded.requests), blockTokens),
+      requestsMax: loaded.requests.length,
+      ...{ offeredRate: undefined, clients: undefined },
+    };
+  }
+  if (workload === undefined) throw new InputError('simulate -f needs --trace or --workload.');
+  const read = await readWorkload(workload);
+  const limited = requests === undefined ? read : { ...read, requests };
+  if (blockSizes.some((size) => largest % size !== 0)) {
+    throw new InputError(
+      `The engines have blocks of ${blockSizes.join(' and ')} tokens; give them one blockSize.`,
+    );
+  }
+  return startWorkload(limited, { blockTokens: largest, seed });
+}
+
+function checkFailures(failures: readonly EngineFailure[], engines: number): void {
+  const bad = failures.find(({ engine }) => engine >= engines);
+  if (bad === undefined) return;
+  throw new InputError(
+    `--fail names engine ${bad.engine}; these values have engines 0 to ${engines - 1}.`,
+  );
+}
+
+function timingsOf(result: FleetSimulationResult): Timing[] {
+  const timings: Timing[] = [];
+  result.arrivalSeconds.forEach((arrivalSeconds, i) => {
+    if (result.failed[i] === 1) return;
+    timings.push({
+      ...{ arrivalSeconds, queuedSeconds: arrivalSeconds },
+      promptTokens: result.promptTokens[i] as number,
+      tokenSeconds: result.tokenSeconds[i] ?? [],
+      cachedTokens: result.cachedTokens[i] as number,
+      engine: result.engineOf[i] as number,
+    });
+  });
+  return timings;
+}
