@@ -1,12 +1,18 @@
 // The embedded engine's KV events as a subscriber hears them.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { createEngineServer, type FaultOptions } from '../../src/apps/engine/index.ts';
+import {
+  createEngineServer,
+  type EngineServerOptions,
+  type FaultOptions,
+} from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
 import { blockHashInteger, createBlockHasher } from '../../src/core/kv/index.ts';
 import {
   decodeKvEventBatch,
   defaultKvEventsConfig,
+  encodeKvEventBatch,
   type KvEvent,
   type KvEventsConfig,
 } from '../../src/core/protocol/index.ts';
@@ -61,6 +67,23 @@ test('a cache salt keeps requests apart and is announced with its block', async 
   assert.deepEqual(salted.extraKeys?.[0], ['tenant-1']);
 });
 
+test('a session is named with its blocks: by the body, else by the header, else by an extra argument', async (t) => {
+  const { complete, heard } = await start(t, {});
+  const header = { 'x-session-id': 'header' };
+  const vllm_xargs = { session_id: 'extra' };
+  const bodies = [{ session_id: 'body', vllm_xargs }, { vllm_xargs }, {}];
+  for (const [i, body] of bodies.entries()) {
+    const own = prompt.map((id) => id + 100 * (i + 1));
+    await complete({ prompt: own, max_tokens: 1, ...body }, i < 2 ? header : {});
+  }
+  await complete({ prompt: prompt.map((id) => id + 1000), max_tokens: 1, vllm_xargs });
+  await until(() => heard.length === 4);
+  assert.deepEqual(
+    heard.map(({ events: [event] }) => event?.type === 'BlockStored' && event.sessionId),
+    ['body', 'header', undefined, 'extra'],
+  );
+});
+
 test('lost batches leave a gap in the numbers, duplicated ones come twice', async (t) => {
   const lossy = await start(t, { loseKvEvents: { probability: 1 } });
   await lossy.complete({ prompt, max_tokens: 1 });
@@ -78,7 +101,90 @@ test('lost batches leave a gap in the numbers, duplicated ones come twice', asyn
   assert.equal(lossy.heard[0]?.sequence, 1);
 });
 
-async function start(t: TestContext, faults: FaultOptions, numGpuBlocks = 100) {
+interface RecordedRun {
+  readonly run: string;
+  readonly blockSize: number;
+  readonly numGpuBlocks: number;
+  readonly maxModelLen: number;
+  readonly maxNumSeqs: number;
+  readonly hashAlgorithm: 'sha256' | 'sha256_cbor';
+  readonly rawHashes: boolean;
+  readonly steps: readonly {
+    readonly step: string;
+    readonly reset?: true;
+    readonly requests?: readonly {
+      readonly prompt: readonly number[];
+      readonly output: readonly number[];
+    }[];
+    readonly cacheSalt?: string;
+    readonly sessionId?: string;
+    readonly reportFull?: true;
+    readonly frames: readonly string[];
+  }[];
+}
+
+const runs: readonly RecordedRun[] = JSON.parse(
+  readFileSync(`${import.meta.dirname}/fixtures/vllm-kv-events.json`, 'utf8'),
+);
+
+for (const { run, steps, ...engine } of runs) {
+  test(`over HTTP the requests of ${run} give the event messages of a real vLLM, prompts to the byte`, async (t) => {
+    const { numGpuBlocks, hashAlgorithm, rawHashes, ...limits } = engine;
+    const { complete, heard, url } = await start(t, {}, numGpuBlocks, {
+      config: defaultEngineConfig({ ...limits, numGpuBlocks, maxNumBatchedTokens: 2048 }),
+      prefixCachingHashAlgorithm: hashAlgorithm,
+      rawKvEventHashes: rawHashes,
+    });
+    let seen = 0;
+    for (const { step, reset, requests = [], frames, ...scope } of steps) {
+      // It goes on from an answer, which was not ours.
+      if (step === 'chat, second turn') continue;
+      if (reset) await fetch(`${url}/reset_prefix_cache`, { method: 'POST' });
+      if (requests.length > 0) {
+        await complete({
+          prompt: requests.map(({ prompt: tokens }) => tokens),
+          max_tokens: requests[0]?.output.length,
+          cache_salt: scope.cacheSalt,
+          session_id: scope.sessionId,
+          ...(scope.reportFull && { vllm_xargs: { kv_cache_report_mode: 'full' } }),
+        });
+      }
+      await until(() => heard.length === seen + frames.length);
+      const own = heard.slice(seen).map(({ events }) => events);
+      seen += frames.length;
+      for (const [i, frame] of frames.entries()) {
+        const recorded = decodeKvEventBatch(Uint8Array.from(Buffer.from(frame, 'hex'))).events;
+        const prompts = new Set(requests.flatMap(({ prompt: tokens }) => tokens));
+        const isPrompt = recorded.every(
+          (event) =>
+            event.type !== 'BlockStored' ||
+            Array.from((event as { tokenIds: ArrayLike<number> }).tokenIds).every((id) =>
+              prompts.has(id),
+            ),
+        );
+        const said = own[i] as readonly KvEvent[];
+        if (isPrompt) assert.equal(timeless(said), timeless(recorded), step);
+        else {
+          // Generated tokens are ours, and so are the hashes of their blocks.
+          const types = (events: readonly KvEvent[]) => events.map(({ type }) => type);
+          assert.deepEqual(types(said), types(recorded as readonly KvEvent[]), step);
+        }
+      }
+    }
+  });
+}
+
+function timeless(events: readonly KvEvent[]): string {
+  const batch = { timestampSeconds: 0, events, dataParallelRank: 0 };
+  return Buffer.from(encodeKvEventBatch(batch)).toString('hex');
+}
+
+async function start(
+  t: TestContext,
+  faults: FaultOptions,
+  numGpuBlocks = 100,
+  options: Partial<EngineServerOptions> = {},
+) {
   const server = await createEngineServer({
     ...{ port: 0, model: 'tiny', tokenizer, faults, devMode: true },
     config: defaultEngineConfig({ maxModelLen: 160, numGpuBlocks, blockSize: 16 }),
@@ -90,6 +196,7 @@ async function start(t: TestContext, faults: FaultOptions, numGpuBlocks = 100) {
       publisher: 'zmq',
       endpoint: 'tcp://*:0',
     },
+    ...options,
   });
   const sources = (await (await fetch(`${server.url}/kv_event_sources`)).json()) as {
     0: KvEventsConfig;
@@ -107,10 +214,10 @@ async function start(t: TestContext, faults: FaultOptions, numGpuBlocks = 100) {
     await subscriber.close();
     await server.close();
   });
-  const complete = async (body: object) => {
+  const complete = async (body: object, headers: Record<string, string> = {}) => {
     const answer = await fetch(`${server.url}/v1/completions`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...headers },
       body: JSON.stringify({ ignore_eos: true, ...body }),
     });
     assert.equal(answer.status, 200);

@@ -86,6 +86,7 @@ export class Engine implements Pausable {
           sequence.cachedTokens = cachedTokens;
           sequence.externalTokens = externalTokens;
           sequence.admittedSeconds = nowSeconds;
+          if (sequence.reportsHits) kvEvents?.hits(sequence, cachedTokens);
         },
         preempted: (request) => {
           (request as Sequence).preemptionsUnseen++;
@@ -171,6 +172,7 @@ export class Engine implements Pausable {
         kv: this.#kvEvents?.sequence(options.prompt, {
           cacheSalt: options.cacheSalt,
           lora: options.adapter,
+          sessionId: options.sessionId,
         }),
         rootKey: rootKey(options.cacheSalt, options.adapter),
         blockSize: this.options.config.blockSize,
@@ -208,7 +210,8 @@ export class Engine implements Pausable {
   }
 
   resetCaches(): void {
-    this.#model.resetPrefixCache({ resetRunningRequests: true });
+    this.#model.resetPrefixCache({ resetRunningRequests: true, resetConnector: true });
+    this.#kvEvents?.resetTier();
   }
 
   betweenSteps(): Promise<void> {

@@ -29,7 +29,10 @@ export class KvEvents {
 
   private constructor(publisher: KvEventPublisher, options: Parameters<typeof KvEvents.open>[1]) {
     this.#publisher = publisher;
-    this.#hasher = createBlockHasher({ algorithm: options.algorithm });
+    this.#hasher = createBlockHasher({
+      algorithm: options.algorithm,
+      ...(options.hashSeed !== undefined && { seed: options.hashSeed }),
+    });
     this.#blockSize = options.blockSize;
     this.#random = options.random;
     this.#faults = options.faults;
@@ -61,6 +64,8 @@ export class KvEvents {
     config: KvEventsConfig,
     options: {
       readonly algorithm: BlockHashAlgorithm;
+      /** PYTHONHASHSEED of the engine. @default vLLM's */
+      readonly hashSeed?: string | undefined;
       readonly blockSize: number;
       readonly random: Random;
       readonly faults: () => FaultOptions;
@@ -81,6 +86,12 @@ export class KvEvents {
   /** Names the blocks of one request. */
   sequence(prompt: readonly number[], scope: KvSequenceScope): KvSequence {
     return new KvSequence(this.#hasher, this.#blockSize, prompt, scope);
+  }
+
+  /** Tells of blocks that a request found, for one that wants them told. */
+  hits(sequence: Sequence, cachedTokens: number): void {
+    const blocks = cachedTokens / this.#blockSize;
+    if (blocks > 0) this.#log.blocksStored(sequenceOf(sequence), 0, blocks);
   }
 
   /** Sends what has happened since the last call, if anything. */

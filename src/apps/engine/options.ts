@@ -54,6 +54,8 @@ export interface EngineServerOptions {
   };
   /** Whether and where KV events are published. @default not */
   readonly kvEvents?: KvEventsConfig;
+  /** PYTHONHASHSEED of the engine, where block hashes begin. @default vLLM's */
+  readonly hashSeed?: string;
   /** Whole hashes in KV events, as with VLLM_KV_EVENTS_USE_INT_BLOCK_HASHES=0. @default false */
   readonly rawKvEventHashes?: boolean;
   /** What lies below the GPU's KV cache. @default nothing */

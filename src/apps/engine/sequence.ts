@@ -35,6 +35,7 @@ export interface SequenceOptions {
   readonly externalId: string;
   readonly family: SequenceFamily;
   readonly adapter: Adapter | undefined;
+  readonly reportsHits: boolean;
   readonly prompt: readonly number[];
   /** Parent of the first block's key: differs per cache salt. */
   readonly rootKey: number;
@@ -71,6 +72,7 @@ export class Sequence implements EngineRequest {
   readonly family: SequenceFamily;
   readonly adapter: Adapter | undefined;
   readonly adapterId: number | undefined;
+  readonly reportsHits: boolean;
   /** Prompt tokens found in the prefix cache; set at admission. */
   cachedTokens = 0;
   /** Of these, what a tier below the GPU gave. */
@@ -98,6 +100,7 @@ export class Sequence implements EngineRequest {
     this.family = options.family;
     this.adapter = options.adapter;
     this.adapterId = options.adapter?.id;
+    this.reportsHits = options.reportsHits;
     this.maxTokens = options.maxTokens;
     this.priority = options.priority;
     this.arrivalSeconds = options.arrivalSeconds;

@@ -107,6 +107,7 @@ function openKvEvents(
   if (!config?.enable_kv_cache_events || config.publisher === 'null') return undefined;
   return KvEvents.open(config, {
     algorithm: options.prefixCachingHashAlgorithm ?? 'sha256',
+    hashSeed: options.hashSeed,
     blockSize: options.config.blockSize,
     random: seededRandom(options.seed ?? 0),
     faults,

@@ -128,6 +128,7 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
     enableServerLoadTracking: flags.enableServerLoadTracking,
     enableForceIncludeUsage: flags.enableForceIncludeUsage,
     enableRequestIdHeaders: flags.enableRequestIdHeaders,
+    hashSeed: process.env['PYTHONHASHSEED'],
     rawKvEventHashes: process.env['VLLM_KV_EVENTS_USE_INT_BLOCK_HASHES'] === '0',
     lora: loraOptions(flags),
     allowRuntimeLoraUpdating: isSet('VLLM_ALLOW_RUNTIME_LORA_UPDATING'),

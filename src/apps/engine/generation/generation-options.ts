@@ -22,6 +22,10 @@ export interface GenerationOptions {
   readonly skipSpecialTokens: boolean;
   readonly priority: number;
   readonly cacheSalt: string | undefined;
+  /** Told with the blocks of its KV events. */
+  readonly sessionId: string | undefined;
+  /** Its KV events also tell of blocks that it found cached. */
+  readonly reportsHits: boolean;
   /** Which of several answers to one prompt: each has its own text. */
   readonly choice: number;
   readonly seed: number | undefined;

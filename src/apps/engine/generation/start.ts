@@ -64,6 +64,8 @@ export function startGeneration(options: {
         skipSpecialTokens: request.skip_special_tokens ?? true,
         priority: priorityOf(exchange, request),
         cacheSalt: request.cache_salt ?? undefined,
+        sessionId: sessionOf(exchange, request),
+        reportsHits: request.vllm_xargs?.['kv_cache_report_mode'] === 'full',
         choice,
         seed: request.seed ?? undefined,
         script: prompt.script,
@@ -96,6 +98,17 @@ function beamRequest(request: SamplingRead): SamplingRead {
 function priorityOf(exchange: Exchange, request: SamplingRead): number {
   const header = exchange.header('x-vllm-priority');
   return header !== undefined && /^-?\d+$/.test(header) ? Number(header) : (request.priority ?? 0);
+}
+
+/** The body's own field goes first, then the header, then vLLM's extra arguments. */
+function sessionOf(exchange: Exchange, request: SamplingRead): string | undefined {
+  const extra = request.vllm_xargs?.['session_id'];
+  return (
+    request.session_id ||
+    exchange.header('x-session-id') ||
+    (typeof extra === 'string' && extra) ||
+    undefined
+  );
 }
 
 function checkDataParallelRank(exchange: Exchange): void {

@@ -30,6 +30,7 @@ export const samplingFields = {
   structured_outputs: anything,
   priority: integer(),
   request_id: string,
+  session_id: string,
   return_token_ids: boolean,
   return_prompt_text: boolean,
   return_tokens_as_token_ids: boolean,

@@ -68,6 +68,7 @@ const responsesFields = {
   presence_penalty: penalty,
   frequency_penalty: penalty,
   request_id: string,
+  session_id: string,
   priority: integer(),
   cache_salt: string,
   enable_response_messages: boolean,

@@ -41,6 +41,7 @@ export function chatRequestOfResponses(request: ResponsesRequest): ChatRequest {
     cache_salt: request.cache_salt,
     priority: request.priority,
     vllm_xargs: request.vllm_xargs,
+    session_id: request.session_id,
     stream: request.stream,
     add_generation_prompt: !isPartial,
     continue_final_message: isPartial,
