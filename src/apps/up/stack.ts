@@ -31,7 +31,7 @@ export interface StackOptions {
   readonly hooks: StackHooks;
 }
 
-/** An embedded engine loads a tokenizer; half a second, more on a busy laptop. */
+/** An embedded engine needs half a second, the first ever one and a half; a busy laptop more. */
 const embeddedStartDeadlineMs = 60_000;
 const routerStartDeadlineMs = 60_000;
 /** Time to finish the requests that run when the stack is stopped. */
