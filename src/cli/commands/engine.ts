@@ -63,8 +63,10 @@ async function run(
     );
   }
   const servers = await createEngineServers(options, flags.count);
+  // Before anybody can know that it is ready, and stop it.
+  const stopped = signalled();
   announce(servers, options, flags);
-  const ending = await Promise.race([crashed, signalled()]);
+  const ending = await Promise.race([crashed, stopped]);
   // A crash is a crash: no farewell to clients.
   if (ending === 'crashed') process.exit(1);
   await Promise.all(servers.map((server) => server.drain()));
