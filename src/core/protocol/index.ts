@@ -71,15 +71,18 @@ export {
   integer,
   list,
   literal,
+  notNull,
   type Parser,
+  pydanticReport,
   type Read,
   readBody,
   schemaError,
   string,
+  typedDict,
   union,
 } from './openai/schema.ts';
 export { namedSseEvent, sseContentType, sseDone, sseEvent } from './openai/sse.ts';
-export { constraintOf } from './openai/structured-outputs.ts';
+export { checkConstraint, constraintOf } from './openai/structured-outputs.ts';
 export { streamUsageObject, type UsageCounts, usageObject } from './openai/usage.ts';
 export { type RequestFields, RequestFieldsReader } from './request-fields.ts';
 export { type ResponsesRequest, readResponsesRequest } from './responses/responses-request.ts';

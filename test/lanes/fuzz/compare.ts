@@ -63,7 +63,12 @@ function isConstrained({ body }: FuzzRequest): boolean {
 function messageDifference(real: WireAnswer, own: WireAnswer): string | undefined {
   if (!process.env['FUZZ_MESSAGES'] || (real.status ?? 0) < 400) return undefined;
   const [a, b] = [messageOf(real), messageOf(own)];
-  return a === b ? undefined : `message is ${JSON.stringify(b)}, not ${JSON.stringify(a)}`;
+  if (a === b) return undefined;
+  const [realText, ownText] = [String(a), String(b)];
+  let at = 0;
+  while (at < realText.length && realText[at] === ownText[at]) at++;
+  const shown = (text: string) => JSON.stringify(text.slice(Math.max(0, at - 60), at + 140));
+  return `message is …${shown(ownText)}, not …${shown(realText)}`;
 }
 
 function messageOf({ body }: WireAnswer): unknown {

@@ -1,6 +1,12 @@
 // A chat request worked out: prompt tokens, bounds, and what the answer must be.
-import { type ChatRequest, inEngine } from '../../../core/protocol/index.ts';
+import {
+  type ChatRequest,
+  checkConstraint,
+  constraintOf,
+  inEngine,
+} from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
+import type { Exchange } from '../http/exchange.ts';
 import { constrainedText } from '../structured/constrained-text.ts';
 import { demandedCall, type ToolCall } from '../structured/tool-call.ts';
 import { chatPromptText, checkUntrusted, encodePrompt } from './chat-prompt.ts';
@@ -19,7 +25,7 @@ import {
   checkSamplingOfServer,
   checkThinkingBudget,
 } from './sampling-checks.ts';
-import type { PromptPlan } from './start.ts';
+import { checkDataParallelRank, type PromptPlan } from './start.ts';
 
 export interface ChatPlan extends PromptPlan {
   /** The tool call that every choice is. */
@@ -30,13 +36,13 @@ export interface ChatPlan extends PromptPlan {
 }
 
 /**
- * @param maxTokensName How the client's API calls the bound on the answer.
+ * @param options `maxTokensName`: how the client's API calls the bound on the answer.
  * @throws {ApiError} What vLLM answers to a request that cannot be served, in its order.
  */
 export function planChat(
   engine: Engine,
   request: ChatRequest,
-  maxTokensName = 'max_tokens',
+  options: { readonly maxTokensName?: string; readonly exchange?: Exchange } = {},
 ): ChatPlan {
   checkModel(engine, request.model);
   engine.checkAdmission(request.n ?? 1);
@@ -45,7 +51,7 @@ export function planChat(
     toolCallParser: engine.options.toolCallParser,
   });
   checkUntrusted(request);
-  const lengths = lengthsOf(request, maxTokensName);
+  const lengths = lengthsOf(request, options.maxTokensName ?? 'max_tokens');
   checkLengths(engine, lengths);
   const promptText = chatPromptText(engine, request);
   const encoded = encodePrompt(engine, promptText, request);
@@ -61,8 +67,10 @@ export function planChat(
       sampling,
       request.logprobs === true ? request.top_logprobs : null,
     );
+    if (!request.use_beam_search) checkConstraint(constraintOf(request));
     const text = call?.text ?? (request.use_beam_search ? undefined : constrainedText(request));
     checkThinkingBudget(engine, request);
+    if (options.exchange && !request.use_beam_search) checkDataParallelRank(options.exchange);
     checkPromptTokens(engine, tokens);
     checkExpertsStart(request, tokens.length);
     checkBadWords(request);

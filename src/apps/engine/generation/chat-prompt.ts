@@ -5,9 +5,14 @@ import {
   type ChatMessage,
   type ChatRequest,
   contentFault,
+  type Issue,
   isTruthy,
+  notNull,
+  pydanticReport,
   pythonType,
+  string,
   type Tool,
+  typedDict,
 } from '../../../core/protocol/index.ts';
 import type { TemplateMessage } from '../../../core/tokenizer/index.ts';
 import type { Engine } from '../engine.ts';
@@ -158,8 +163,8 @@ function withOneSystem(
 }
 
 /** A tool as vLLM hands it to templates, which print it: unset fields are null, but for `strict`. */
-function templateTool({ function: described }: Tool): object {
-  const { name, description, parameters, strict, defer_loading: defer } = described ?? {};
+function templateTool({ function: described, defer_loading: all }: Tool): object {
+  const { name, description, parameters, strict, defer_loading: defer = all } = described ?? {};
   return {
     type: 'function',
     function: {
@@ -169,6 +174,7 @@ function templateTool({ function: described }: Tool): object {
       ...(strict != null && { strict }),
       ...(defer != null && { defer_loading: defer }),
     },
+    ...(all != null && { defer_loading: all }),
   };
 }
 
@@ -267,13 +273,16 @@ const addressed: Readonly<Record<string, string>> = {
 
 function mediaFault(type: string, fields: Readonly<Record<string, unknown>>): Error | undefined {
   const name = addressed[type];
-  const { url } = Object(fields[type]) as { readonly url?: unknown };
-  if (name === undefined || typeof url === 'string') return undefined;
-  const words =
-    fields[type] === undefined ? 'Field required' : 'Input should be a valid dictionary';
-  return badRequest(
-    `1 validation error for ChatCompletionContentPart${name}Param\n${type}\n  ${words}`,
+  if (name === undefined) return undefined;
+  const issues: Issue[] = [];
+  typedDict({ [type]: notNull(typedDict({ url: notNull(string) }, ['url'])) }, [type])(
+    fields,
+    '',
+    issues,
   );
+  if (issues.length === 0) return undefined;
+  const placed = issues.map((issue) => ({ ...issue, loc: issue.loc.replace(/^\./, '') }));
+  return badRequest(pydanticReport(`ChatCompletionContentPart${name}Param`, placed));
 }
 
 /** @throws {ApiError} 400 if the call is of no function. */

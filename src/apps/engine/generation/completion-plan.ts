@@ -1,12 +1,16 @@
 // A prompt of a completion request worked out: tokens, bounds, and what the answer must be.
 import {
+  ApiError,
   badRequest,
   type CompletionRequest,
+  checkConstraint,
+  constraintOf,
   inEngine,
   type Prompt,
   promptsOf,
 } from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
+import type { Exchange } from '../http/exchange.ts';
 import { constrainedText } from '../structured/constrained-text.ts';
 import { checkUntrustedKwargs } from './chat-prompt.ts';
 import {
@@ -24,13 +28,17 @@ import {
   checkSamplingOfServer,
   checkThinkingBudget,
 } from './sampling-checks.ts';
-import type { PromptPlan } from './start.ts';
+import { checkDataParallelRank, type PromptPlan } from './start.ts';
 
 /** vLLM's default of `max_tokens` here; chat has none. */
 const maxTokensDefault = 16;
 
 /** @throws {ApiError} 400 if a prompt does not fit or a parameter is out of range. */
-export function planCompletion(engine: Engine, request: CompletionRequest): readonly PromptPlan[] {
+export function planCompletion(
+  engine: Engine,
+  request: CompletionRequest,
+  exchange?: Exchange,
+): readonly PromptPlan[] {
   checkSuffix(request);
   checkUntrustedKwargs(request);
   const asked = request.max_tokens ?? maxTokensDefault;
@@ -53,7 +61,9 @@ export function planCompletion(engine: Engine, request: CompletionRequest): read
     checkSamplingOfServer(request, maxTokens);
     return { tokens, maxTokens };
   });
-  return inEngine(() => plans.map((plan) => ({ ...plan, script: script(engine, request, plan) })));
+  return inEngine(() =>
+    plans.map((plan) => ({ ...plan, script: script(engine, request, plan, exchange) })),
+  );
 }
 
 /** Checks what the engine checks. @returns The tokens that the answer must be, if it must. */
@@ -61,11 +71,14 @@ function script(
   engine: Engine,
   request: CompletionRequest,
   { tokens }: PromptPlan,
+  exchange: Exchange | undefined,
 ): readonly number[] | undefined {
   const prompted = request.prompt_logprobs ?? (request.echo ? request.logprobs : undefined);
   checkSamplingOfEngine(engine, { ...request, prompt_logprobs: prompted }, request.logprobs);
+  if (!request.use_beam_search) checkConstraint(constraintOf(request));
   const text = request.use_beam_search ? undefined : constrainedText(request);
   checkThinkingBudget(engine, request);
+  if (exchange && !request.use_beam_search) checkDataParallelRank(exchange);
   checkPromptTokens(engine, tokens);
   checkExpertsStart(request, tokens.length);
   checkBadWords(request);
@@ -75,7 +88,9 @@ function script(
 /** Text after the answer, and prompts that are no tokens, are for other models. */
 function checkSuffix(request: CompletionRequest): void {
   const { suffix, prompt, prompt_embeds: embeds } = request;
-  if (suffix != null) throw badRequest(suffixFault(request), 'suffix');
+  if (suffix != null) {
+    throw new ApiError(400, 'BadRequestError', suffixFault(request), { param: 'suffix' });
+  }
   if (embeds == null) return;
   if (request.echo) throw badRequest('Echo is unsupported with prompt embeds.');
   if (request.prompt_logprobs != null) {

@@ -111,7 +111,8 @@ function sessionOf(exchange: Exchange, request: SamplingRead): string | undefine
   );
 }
 
-function checkDataParallelRank(exchange: Exchange): void {
+/** @throws {ApiError} 400 if the request wants an engine that is not there. */
+export function checkDataParallelRank(exchange: Exchange): void {
   const rank = exchange.header('x-data-parallel-rank');
   if (rank === undefined || !/^-?\d+$/.test(rank) || Number(rank) === 0) return;
   throw badRequest(`data_parallel_rank ${rank} is out of range [0, 1).`);

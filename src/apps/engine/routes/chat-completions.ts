@@ -41,7 +41,7 @@ export function answerChat(engine: Engine, exchange: Exchange, body: unknown): v
   const request = readChatRequest(body);
   const isStream = request.stream === true;
   refusingInStream(exchange, isStream, () => {
-    const plan = planChat(engine, request);
+    const plan = planChat(engine, request, { exchange });
     const id = requestId(exchange, 'chatcmpl', request.request_id);
     const promptTokens = plan.tokens.length;
     const promptText = request.return_prompt_text ? plan.promptText : null;

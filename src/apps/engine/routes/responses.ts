@@ -91,7 +91,7 @@ function planResponse(
   }
   if (given.previous_response_id != null) throw notFound(given.previous_response_id);
   const request = chatRequestOfResponses(given);
-  return { request, plan: planChat(engine, request, 'max_output_tokens') };
+  return { request, plan: planChat(engine, request, { maxTokensName: 'max_output_tokens' }) };
 }
 
 function notFound(id: string): ApiError {

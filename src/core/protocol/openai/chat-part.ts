@@ -1,4 +1,13 @@
 // Parts of a message's content, as Pydantic reads the part types that OpenAI and vLLM declare.
+import {
+  type Issue,
+  literal,
+  notNull,
+  type Parser,
+  pydanticReport,
+  string,
+  typedDict,
+} from './schema.ts';
 
 /** A part with the fields that its type knows; one that fits no type well keeps none. */
 export type CustomPart = string | Readonly<Record<string, unknown>>;
@@ -103,6 +112,40 @@ function readPart(type: PartType, part: Fields): Fields | undefined {
   return read;
 }
 
+const text = notNull(string);
+
+/** OpenAI's types of parts, as their faults are reported. */
+const parsers: Readonly<Record<string, Parser<unknown>>> = {
+  [textPart.name]: typedDict({ text, type: notNull(literal('text')) }, ['text', 'type']),
+  [refusalPart.name]: typedDict({ refusal: text, type: notNull(literal('refusal')) }, [
+    'refusal',
+    'type',
+  ]),
+  [imagePart.name]: typedDict(
+    {
+      image_url: notNull(typedDict({ url: text }, ['url'])),
+      type: notNull(literal('image_url')),
+    },
+    ['image_url', 'type'],
+  ),
+  [audioPart.name]: typedDict(
+    {
+      input_audio: notNull(
+        typedDict({ data: text, format: notNull(literal('wav', 'mp3')) }, ['data', 'format']),
+      ),
+      type: notNull(literal('input_audio')),
+    },
+    ['input_audio', 'type'],
+  ),
+  [filePart.name]: typedDict(
+    {
+      file: notNull(typedDict({ file_data: text, file_id: text, filename: text }, [])),
+      type: notNull(literal('file')),
+    },
+    ['file', 'type'],
+  ),
+};
+
 const nativeTypes: Readonly<Record<string, readonly PartType[]>> = {
   user: [textPart, imagePart, audioPart, filePart],
   assistant: [textPart, refusalPart],
@@ -110,33 +153,15 @@ const nativeTypes: Readonly<Record<string, readonly PartType[]>> = {
 
 /** @returns Pydantic's report on the first part that is none for this role, if there is one. */
 export function nativePartFault(role: string, parts: readonly unknown[]): string | undefined {
-  const types = nativeTypes[role] ?? [textPart];
+  const names = (nativeTypes[role] ?? [textPart]).map(({ name }) => name);
   for (const [i, part] of parts.entries()) {
-    const fits = isObject(part) && types.some((type) => readPart(type, part as Fields));
-    if (fits) continue;
-    const lines = types.flatMap((type) =>
-      problems(type, part).map(([place, words]) => {
-        const at = [i, ...(types.length > 1 ? [type.name] : []), ...place].join('.');
-        return `${at}\n  ${words}`;
-      }),
-    );
-    const count = `${lines.length} validation error${lines.length === 1 ? '' : 's'}`;
-    return [`${count} for ValidatorIterator`, ...lines].join('\n');
+    const reports = names.map((name) => {
+      const issues: Issue[] = [];
+      parsers[name]?.(part, names.length > 1 ? `${i}.${name}` : `${i}`, issues);
+      return issues;
+    });
+    if (reports.some((issues) => issues.length === 0)) continue;
+    return pydanticReport('ValidatorIterator', reports.flat());
   }
   return undefined;
-}
-
-function problems(type: PartType, part: unknown): (readonly [readonly string[], string])[] {
-  if (!isObject(part)) return [[[], 'Input should be a valid dictionary']];
-  const fields = part as Fields;
-  const found: (readonly [readonly string[], string])[] = [];
-  for (const [name, fits] of Object.entries(type.required ?? {})) {
-    if (fields[name] === undefined) found.push([[name], 'Field required']);
-    else if (!fits(fields[name])) found.push([[name], 'Input should be a valid string']);
-  }
-  if (fields['type'] === undefined) found.push([['type'], 'Field required']);
-  else if (fields['type'] !== type.type) {
-    found.push([['type'], `Input should be '${type.type}'`]);
-  }
-  return found;
 }

@@ -52,7 +52,7 @@ export function pythonType(value: unknown): string {
   if (typeof value === 'object') return 'dict';
   if (typeof value === 'string') return 'str';
   if (typeof value === 'boolean') return 'bool';
-  return Number.isInteger(value) ? 'int' : 'float';
+  return Number.isInteger(value) && Math.abs(Number(value)) < 1e21 ? 'int' : 'float';
 }
 
 function pythonNumber(value: number): string {

@@ -1,6 +1,6 @@
 // Reads JSON bodies as vLLM's Pydantic models do: the same coercions, the same error sentences.
 import { ApiError } from './api-error.ts';
-import { pythonFloat, pythonRepr } from './python-repr.ts';
+import { pythonFloat, pythonRepr, pythonType, pythonValue } from './python-repr.ts';
 
 /** One thing wrong with a body, as Pydantic reports it. */
 export interface Issue {
@@ -57,6 +57,26 @@ export function schemaError(issues: readonly Issue[]): ApiError {
   const text = [`${issues.length} validation ${label}:`, ...lines].join('\n');
   const param = issues[0] ? shownPlace(issues[0].loc) : null;
   return new ApiError(400, 'Bad Request', text, { param });
+}
+
+/** Pydantic's version in vLLM 0.32.0's environment, which its own reports name. */
+const pydanticVersion = '2.14';
+
+/** The report that Pydantic itself writes, which a client sees where vLLM does not rewrite it. */
+export function pydanticReport(title: string, issues: readonly Issue[]): string {
+  const lines = issues.map(({ type, loc, msg, input }) => {
+    const value = middleCut(pythonValue(input));
+    return `${loc}\n  ${msg} [type=${type}, input_value=${value}, input_type=${pythonType(input)}]\n    For further information visit https://errors.pydantic.dev/${pydanticVersion}/v/${type}`;
+  });
+  const label = issues.length === 1 ? 'error' : 'errors';
+  return [`${issues.length} validation ${label} for ${title}`, ...lines].join('\n');
+}
+
+/** As Pydantic shortens what it quotes: fifty characters, the middle left out. */
+function middleCut(text: string): string {
+  const characters = [...text];
+  if (characters.length <= 50) return text;
+  return `${characters.slice(0, 25).join('')}...${characters.slice(-24).join('')}`;
 }
 
 /** Names of Pydantic's own that vLLM leaves out of places, even where a client chose them. */

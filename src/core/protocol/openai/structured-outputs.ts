@@ -144,3 +144,63 @@ export function constraintOf(request: {
   checkOneConstraint(merged);
   return merged;
 }
+
+/** vLLM's MAX_STRUCTURED_OUTPUT_JSON_NESTING, and what a structural tag may nest on top. */
+const nestingMax = 64;
+const tagNestingMax = 16;
+
+/**
+ * vLLM's own checks on a constraint, before its grammar library sees it.
+ *
+ * @throws {ApiError} 400
+ */
+export function checkConstraint(outputs: StructuredOutputs | undefined): void {
+  if (outputs === undefined) return;
+  const { choice, grammar, json, json_object: object, regex, structural_tag: tag } = outputs;
+  if (choice?.length === 0) throw badRequest("Choice '[]' cannot be an empty list");
+  if (grammar?.trim() === '') {
+    throw badRequest('structured_outputs.grammar cannot be an empty string');
+  }
+  if (typeof json === 'string' && json.trim() === '') {
+    throw badRequest('structured_outputs.json cannot be an empty string');
+  }
+  checkNesting(json, nestingMax);
+  checkNesting(tag, nestingMax + tagNestingMax);
+  if (object === false) {
+    throw badRequest(
+      'structured_outputs.json_object must be True if set; omit structured_outputs to disable structured outputs',
+    );
+  }
+  if (regex?.includes('\0')) {
+    throw badRequest("structured_outputs.regex must not contain a NUL character ('\\x00')");
+  }
+  if (tag?.trim() === '') {
+    throw badRequest('structured_outputs.structural_tag cannot be an empty string');
+  }
+}
+
+function checkNesting(spec: unknown, levelsMax: number): void {
+  let level: readonly unknown[] = [typeof spec === 'string' ? parsed(spec) : spec];
+  for (let depth = 0; depth < levelsMax && level.length > 0; depth++) {
+    level = level
+      .flatMap((node) => (isNode(node) ? Object.values(node as object) : []))
+      .filter(isNode);
+  }
+  if (level.length === 0) return;
+  throw badRequest(
+    `The JSON schema is nested too deeply: objects and arrays may nest at most ${nestingMax} levels`,
+  );
+}
+
+function isNode(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Text that is no JSON is reported by whoever reads it. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
