@@ -110,10 +110,9 @@ class Replay {
         blocksStored: ({ id }, first, count) => log.blocksStored(this.#sequence(id), first, count),
         blockRemoved: (key) => log.blockRemoved(key as string),
         allBlocksCleared: () => log.allBlocksCleared(),
-        admitted: ({ id }, cachedTokens) => {
+        blocksFound: ({ id }, count) => log.blocksStored(this.#sequence(id), 0, count),
+        admitted: (_request, cachedTokens) => {
           this.#cachedTokens += cachedTokens;
-          const hits = cachedTokens / run.blockSize;
-          if (this.#reportFull) log.blocksStored(this.#sequence(id), 0, hits);
         },
       },
     });
@@ -152,6 +151,7 @@ class Replay {
         maxTokens: output.length,
         priority: 0,
         arrivalSeconds: 0,
+        reportsHits: this.#reportFull,
         blockKey: (index) => sequence.blockKey(index),
       },
       0,

@@ -86,7 +86,6 @@ export class Engine implements Pausable {
           sequence.cachedTokens = cachedTokens;
           sequence.externalTokens = externalTokens;
           sequence.admittedSeconds = nowSeconds;
-          if (sequence.reportsHits) kvEvents?.hits(sequence, cachedTokens);
         },
         preempted: (request) => {
           (request as Sequence).preemptionsUnseen++;
@@ -158,6 +157,11 @@ export class Engine implements Pausable {
     }
   }
 
+  /** The engine's own clock, GPU seconds. */
+  nowSeconds(): number {
+    return this.#driver.nowSeconds();
+  }
+
   /** Queues a sequence; its tokens come through `onDelta`, the last with a finish reason. */
   generate(options: GenerationOptions): Sequence {
     const endToken = this.tokenizer.eosTokenId;
@@ -176,7 +180,6 @@ export class Engine implements Pausable {
         }),
         rootKey: rootKey(options.cacheSalt, options.adapter),
         blockSize: this.options.config.blockSize,
-        arrivalSeconds: this.#driver.nowSeconds(),
         source: this.#source(options, endToken),
         endToken,
       },

@@ -43,6 +43,7 @@ export class KvEvents {
     this.#tierLog = tierLog;
     this.listener = {
       blocksStored: (request, first, count) => log.blocksStored(sequenceOf(request), first, count),
+      blocksFound: (request, count) => log.blocksStored(sequenceOf(request), 0, count),
       blockRemoved: (key) => log.blockRemoved(key as string),
       allBlocksCleared: () => log.allBlocksCleared(),
     };
@@ -86,12 +87,6 @@ export class KvEvents {
   /** Names the blocks of one request. */
   sequence(prompt: readonly number[], scope: KvSequenceScope): KvSequence {
     return new KvSequence(this.#hasher, this.#blockSize, prompt, scope);
-  }
-
-  /** Tells of blocks that a request found, for one that wants them told. */
-  hits(sequence: Sequence, cachedTokens: number): void {
-    const blocks = cachedTokens / this.#blockSize;
-    if (blocks > 0) this.#log.blocksStored(sequenceOf(sequence), 0, blocks);
   }
 
   /** Sends what has happened since the last call, if anything. */

@@ -68,11 +68,11 @@ export class Sequence implements EngineRequest {
   readonly arrivalSeconds: number;
   readonly output: number[] = [];
   readonly kv: KvSequence | undefined;
+  readonly reportsHits: boolean;
   readonly externalId: string;
   readonly family: SequenceFamily;
   readonly adapter: Adapter | undefined;
   readonly adapterId: number | undefined;
-  readonly reportsHits: boolean;
   /** Prompt tokens found in the prefix cache; set at admission. */
   cachedTokens = 0;
   /** Of these, what a tier below the GPU gave. */
@@ -95,12 +95,12 @@ export class Sequence implements EngineRequest {
     this.id = options.id;
     this.prompt = options.prompt;
     this.kv = options.kv;
+    this.reportsHits = options.reportsHits;
     this.promptTokens = options.prompt.length;
     this.externalId = options.externalId;
     this.family = options.family;
     this.adapter = options.adapter;
     this.adapterId = options.adapter?.id;
-    this.reportsHits = options.reportsHits;
     this.maxTokens = options.maxTokens;
     this.priority = options.priority;
     this.arrivalSeconds = options.arrivalSeconds;

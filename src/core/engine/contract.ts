@@ -14,6 +14,8 @@ export interface EngineRequest {
   readonly arrivalSeconds: number;
   /** LoRA adapter that it needs; a step has at most `maxLoras` of them. */
   readonly adapterId?: number | undefined;
+  /** Whether the listener hears of the blocks that each lookup finds. @default false */
+  readonly reportsHits?: boolean | undefined;
   /**
    * Chained key of full block `index`, prompt tokens first, then output tokens. Asked at most once
    * per block, and only once all tokens of that block are known.
@@ -28,6 +30,8 @@ export type FinishReason = 'stop' | 'length' | 'abort';
 export interface EngineListener {
   /** Blocks `firstBlockIndex` … of a request are now findable: one vLLM `BlockStored`. */
   blocksStored?(request: EngineRequest, firstBlockIndex: number, blockCount: number): void;
+  /** A lookup found the first blocks of a request that `reportsHits`, each time it is made. */
+  blocksFound?(request: EngineRequest, blockCount: number): void;
   /** A cached block was given to somebody else: one vLLM `BlockRemoved`. */
   blockRemoved?(key: BlockKey): void;
   allBlocksCleared?(): void;

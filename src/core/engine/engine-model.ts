@@ -341,7 +341,7 @@ export class EngineModel {
     adapters.delete(undefined);
     while (plan.budget > 0 && this.#running.length < this.config.maxNumActiveSeqs) {
       const sequence = this.#waiting.peek();
-      if (sequence === undefined || this.#kv.isStillRefused(sequence)) break;
+      if (sequence === undefined || this.#isStillRefused(sequence)) break;
       const { adapterId } = sequence.request;
       const isNew = adapterId !== undefined && !adapters.has(adapterId);
       if (isNew && adapters.size >= this.config.maxLoras) {
@@ -349,6 +349,9 @@ export class EngineModel {
         continue;
       }
       const localTokens = this.#kv.lookup(sequence);
+      if (sequence.request.reportsHits && localTokens > 0) {
+        this.#listener.blocksFound?.(sequence.request, localTokens / this.config.blockSize);
+      }
       const hit = this.#connector
         ? this.#connector.lookup(sequence, localTokens, nowSeconds)
         : noHit;
@@ -379,6 +382,11 @@ export class EngineModel {
     for (let i = passedOver.length - 1; i >= 0; i--) {
       this.#waiting.prepend(passedOver[i] as Sequence);
     }
+  }
+
+  /** Each lookup of a request that reports its hits is heard, so none is spared. */
+  #isStillRefused(sequence: Sequence): boolean {
+    return !sequence.request.reportsHits && this.#kv.isStillRefused(sequence);
   }
 
   /** @returns False if there are no blocks for it beside what requests under way still need. */

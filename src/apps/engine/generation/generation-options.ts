@@ -13,6 +13,8 @@ export interface GenerationOptions {
   /** The LoRA adapter that it was asked of. */
   readonly adapter: Adapter | undefined;
   readonly prompt: readonly number[];
+  /** By the engine's clock; sequences that come together share it, and so their first step. */
+  readonly arrivalSeconds: number;
   readonly maxTokens: number;
   readonly minTokens: number;
   readonly ignoreEos: boolean;
@@ -22,9 +24,9 @@ export interface GenerationOptions {
   readonly skipSpecialTokens: boolean;
   readonly priority: number;
   readonly cacheSalt: string | undefined;
-  /** Told with the blocks of its KV events. */
+  /** Announced with the KV blocks. */
   readonly sessionId: string | undefined;
-  /** Its KV events also tell of blocks that it found cached. */
+  /** Blocks found cached are announced too: vLLM's `kv_cache_report_mode: "full"`. */
   readonly reportsHits: boolean;
   /** Which of several answers to one prompt: each has its own text. */
   readonly choice: number;

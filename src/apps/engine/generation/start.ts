@@ -45,6 +45,7 @@ export function startGeneration(options: {
       ? (request.stream_interval ?? 1)
       : 1;
   const adapter = engine.adapters.find(options.request.model);
+  const arrivalSeconds = engine.nowSeconds();
   const sequences = prompts.flatMap((prompt, promptIndex) => {
     const family = { choices, finished: 0, longestTokens: 0 };
     // Of all routes, completions alone number their prompts for clients.
@@ -53,7 +54,7 @@ export function startGeneration(options: {
       const index = promptIndex * choices + choice;
       return engine.generate({
         id: `${id}-${index}`,
-        ...{ externalId, family, adapter },
+        ...{ externalId, family, adapter, arrivalSeconds },
         prompt: prompt.tokens,
         maxTokens: prompt.maxTokens,
         minTokens: request.min_tokens ?? 0,
