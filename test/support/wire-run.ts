@@ -59,10 +59,22 @@ export interface WireResult {
   readonly difference: string | undefined;
 }
 
-/** Sends all cases of one server, in order; those recorded only for reading have no result. */
-export async function runWireCases(server: keyof typeof wireServers): Promise<WireResult[]> {
-  const { cases } = JSON.parse(read('cases.json')) as { readonly cases: readonly WireCase[] };
-  const answers = read(`${wireServers[server].recording}.jsonl`).trim().split('\n');
+/**
+ * Sends all cases of one server, in order; those recorded only for reading have no result.
+ *
+ * @param files The cases, and the recording of their answers.
+ */
+export async function runWireCases(
+  server: keyof typeof wireServers,
+  files: { readonly cases: string; readonly recording: string } = {
+    cases: 'cases',
+    recording: wireServers[server].recording,
+  },
+): Promise<WireResult[]> {
+  const { cases } = JSON.parse(read(`${files.cases}.json`)) as {
+    readonly cases: readonly WireCase[];
+  };
+  const answers = read(`${files.recording}.jsonl`).trim().split('\n');
   const real = new Map(
     answers.map((line) => JSON.parse(line) as WireAnswer).map((answer) => [answer.id, answer]),
   );
@@ -90,7 +102,7 @@ export async function runWireCases(server: keyof typeof wireServers): Promise<Wi
   const results: WireResult[] = [];
   try {
     for (const one of cases.filter((each) => (each.server ?? 'main') === server)) {
-      const own = await record(one, engine.url);
+      const own = await record(at(one, new URL(engine.url).host), engine.url);
       const expected = real.get(one.id);
       if (one.reference || !expected) continue;
       results.push({ one, real: expected, own, difference: compareAnswers(expected, own, one) });
@@ -100,6 +112,11 @@ export async function runWireCases(server: keyof typeof wireServers): Promise<Wi
     rmSync(folder, { recursive: true });
   }
   return results;
+}
+
+/** The case as it is sent to this server, whose address may stand in it. */
+function at(one: WireCase, host: string): WireCase {
+  return { ...one, path: one.path.replaceAll('{HOST}', host) };
 }
 
 function read(name: string): string {

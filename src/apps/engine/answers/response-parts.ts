@@ -99,9 +99,33 @@ function isGreedy({ temperature }: ResponsesRequest): boolean {
   return temperature != null && temperature < 1e-5;
 }
 
+/** Fields of OpenAI's hosted tools that are null when left out. */
+const hostedToolFields: Readonly<Record<string, object>> = {
+  web_search_preview: {
+    search_content_types: null,
+    search_context_size: null,
+    user_location: null,
+  },
+  web_search: { filters: null, search_context_size: null, user_location: null },
+  code_interpreter: { allowed_callers: null },
+  file_search: { filters: null, max_num_results: null, ranking_options: null },
+  mcp: {
+    allowed_callers: null,
+    allowed_tools: null,
+    authorization: null,
+    connector_id: null,
+    defer_loading: null,
+    headers: null,
+    require_approval: null,
+    server_description: null,
+    server_url: null,
+    tunnel_id: null,
+  },
+};
+
 /** A tool that the client gave, with the fields it left out. */
 function toolObject(tool: Readonly<Record<string, unknown>>): object {
-  if (tool['type'] !== 'function') return tool;
+  if (tool['type'] !== 'function') return { ...hostedToolFields[String(tool['type'])], ...tool };
   return {
     name: null,
     parameters: null,

@@ -46,7 +46,7 @@ export function samplingParams(
   const topK = isGreedy ? 0 : (request.top_k ?? defaults.top_k ?? 0);
   const stops = stopStrings(request.stop);
   const held = request.include_stop_str_in_output ? 0 : Math.max(0, ...stops.map(lengthLessOne));
-  const extraArgs = options.extraArgs ?? request.vllm_xargs;
+  const extra = options.extraArgs ?? extraArgs(request);
   const changed = Object.entries(quietFields).filter(
     ([name, usual]) => (given[name] ?? usual) !== usual,
   );
@@ -67,9 +67,22 @@ export function samplingParams(
     skip_clone: true,
     ...(held > 0 && { output_text_buffer_length: held }),
     ...(options.structuredOutputs && { structured_outputs: options.structuredOutputs }),
-    ...(extraArgs && { extra_args: extraArgs }),
+    ...(extra && { extra_args: extra }),
     bad_words: request.bad_words ?? [],
     skip_reading_prefix_cache: request.prompt_logprobs != null,
+  };
+}
+
+/** vLLM's own arguments, and those of its KV and encoder connectors; undefined if there are none. */
+export function extraArgs(
+  request: Pick<SamplingRead, 'vllm_xargs' | 'kv_transfer_params' | 'ec_transfer_params'>,
+): object | undefined {
+  const { vllm_xargs: own, kv_transfer_params: kv, ec_transfer_params: encoder } = request;
+  if (own == null && kv == null && encoder == null) return undefined;
+  return {
+    ...own,
+    ...(kv != null && { kv_transfer_params: kv }),
+    ...(encoder != null && { ec_transfer_params: encoder }),
   };
 }
 
@@ -80,12 +93,17 @@ function lengthLessOne(text: string): number {
 /** A constraint as vLLM's StructuredOutputsParams is written; undefined if there is none. */
 export function structuredOutputs(
   request: Pick<ChatRequest, 'response_format' | 'structured_outputs'>,
+  structuralTag?: string,
 ): object | undefined {
   const given = (request.structured_outputs ?? {}) as Readonly<Record<string, unknown>>;
   const format = request.response_format;
   const json = format?.type === 'json_schema' ? format.json_schema?.schema : undefined;
   const object = format?.type === 'json_object' ? true : undefined;
-  const isGiven = Object.keys(given).length > 0 || json !== undefined || object !== undefined;
+  const isGiven =
+    Object.keys(given).length > 0 ||
+    json !== undefined ||
+    object !== undefined ||
+    structuralTag !== undefined;
   if (!isGiven) return undefined;
   return {
     json: given['json'] ?? json ?? null,
@@ -96,7 +114,7 @@ export function structuredOutputs(
     disable_any_whitespace: given['disable_any_whitespace'] ?? false,
     disable_additional_properties: given['disable_additional_properties'] ?? false,
     whitespace_pattern: given['whitespace_pattern'] ?? null,
-    structural_tag: given['structural_tag'] ?? null,
+    structural_tag: given['structural_tag'] ?? structuralTag ?? null,
     _backend: null,
     _backend_was_auto: false,
   };

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError, schemaError, sseContentType } from '../../../core/protocol/index.ts';
 import type { StreamFault } from '../faults/stream-fault.ts';
 import { FrameworkError } from './framework-error.ts';
-import { parseBody } from './parse-body.ts';
+import { parseBody, parseOwnBody } from './parse-body.ts';
 import { parsePythonJson } from './python-json.ts';
 import { requestTarget } from './request-target.ts';
 
@@ -94,6 +94,11 @@ export class Exchange {
       if (!(error instanceof SyntaxError)) throw error;
       throw new ApiError(400, 'Bad Request', sentence(error.message));
     }
+  }
+
+  /** For routes that vLLM lets read their body without FastAPI. @throws {ApiError} As `parseOwnBody`. */
+  async ownJson(): Promise<unknown> {
+    return parseOwnBody(await this.#read());
   }
 
   /** The body as it is; for routes that read it in their own way. */

@@ -1,7 +1,8 @@
 // JSON as Python reads it: with NaN and infinities, and only so deep.
-import { pythonRepr, schemaError } from '../../../core/protocol/index.ts';
+import { ApiError, pythonRepr, schemaError } from '../../../core/protocol/index.ts';
 import { FrameworkError } from './framework-error.ts';
 import { jsonFault } from './json-fault.ts';
+import { parsePythonJson } from './python-json.ts';
 
 /** Python's recursion limit, less the frames below the parser. */
 const depthMax = 990;
@@ -21,6 +22,42 @@ export function parseBody(text: string): unknown {
     const issue = { type: 'json_invalid', msg: 'JSON decode error', input: {} };
     const ctx = `{'error': ${pythonRepr(words)}}`;
     throw schemaError([{ ...issue, loc: `body.${position}`, ctx }]);
+  }
+}
+
+/**
+ * As `parseBody`, for the routes that vLLM lets read their body without FastAPI.
+ *
+ * @throws {ApiError} 400 with the words of Python's own exception; 500 if nested too deep.
+ */
+export function parseOwnBody(bytes: Uint8Array): unknown {
+  const text = ownText(bytes);
+  try {
+    return parseBody(text);
+  } catch (error) {
+    if (error instanceof FrameworkError) {
+      const words =
+        'maximum recursion depth exceeded while decoding a JSON array from a unicode string';
+      throw new ApiError(500, 'InternalServerError', words);
+    }
+    throw new ApiError(400, 'Bad Request', `JSON decode error: ${faultOf(text)}`);
+  }
+}
+
+function faultOf(text: string): string {
+  try {
+    parsePythonJson(text);
+    return '';
+  } catch (error) {
+    return (error as SyntaxError).message;
+  }
+}
+
+function ownText(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new ApiError(400, 'BadRequestError', "'utf-8' codec can't decode the body");
   }
 }
 

@@ -27,6 +27,7 @@ export function derenderChatRoute(engine: Engine): Handler {
       );
     }
     const generated = request.generate_response as GenerateResponse;
+    checkTokens([generated]);
     const promptTokens = request.prompt_tokens ?? 0;
     const answer = {
       id: generated.request_id ?? randomHex(8),
@@ -54,6 +55,7 @@ export function derenderCompletionRoute(engine: Engine): Handler {
     checkModel(engine, request.model);
     const generated = request.generate_responses ?? [];
     if (generated.length === 0) throw badRequest('generate_responses must not be empty');
+    checkTokens(generated);
     const promptTokens = (request.prompt_tokens ?? []).reduce((total, count) => total + count, 0);
     const choices = generated.flatMap(({ choices: own }) => own ?? []);
     const answer = {
@@ -73,6 +75,13 @@ export function derenderCompletionRoute(engine: Engine): Handler {
   };
 }
 
+/** @throws {ApiError} 400 if there is nothing to turn into text. */
+function checkTokens(generated: readonly GenerateResponse[]): void {
+  const choices = generated.flatMap(({ choices: own }) => own ?? []);
+  const empty = choices.find(({ token_ids: tokens }) => (tokens?.length ?? 0) === 0);
+  if (empty) throw badRequest(`choice ${empty.index} has empty or null token_ids`);
+}
+
 type Choice = NonNullable<GenerateResponse['choices']>[number];
 
 function chatChoice(engine: Engine, request: DerenderChatRequest, choice: Choice): object {
@@ -87,19 +96,24 @@ function chatChoice(engine: Engine, request: DerenderChatRequest, choice: Choice
   const wantsCalls = (chat?.tools?.length ?? 0) > 0 && chat?.tool_choice !== 'none';
   const found = wantsCalls && engine.options.toolCallParser ? readToolCalls(content) : undefined;
   const calls = found?.calls ?? [];
-  const finish = choice.finish_reason ?? 'stop';
+  const isDemanded = chat?.tool_choice != null && chat.tool_choice !== 'auto';
   return {
     index: choice.index,
     message: {
       role: 'assistant',
-      content: calls.length > 0 ? found?.content || null : thinks && !content ? null : content,
+      content:
+        calls.length > 0
+          ? found?.content || (isDemanded ? '' : null)
+          : thinks && !content
+            ? null
+            : content,
       refusal: null,
       annotations: null,
       audio: null,
       function_call: null,
       ...(calls.length > 0 && {
         tool_calls: calls.map(({ name, argumentsJson }) => ({
-          id: `chatcmpl-tool-${randomHex(8)}`,
+          id: randomHex(8),
           type: 'function',
           function: { name, arguments: argumentsJson },
         })),
@@ -107,7 +121,7 @@ function chatChoice(engine: Engine, request: DerenderChatRequest, choice: Choice
       reasoning: reasoning || null,
     },
     logprobs: spelledLogprobs(engine, choice.logprobs),
-    finish_reason: calls.length > 0 && finish === 'stop' ? 'tool_calls' : finish,
+    finish_reason: finishOf(choice),
     stop_reason: choice.stop_reason ?? null,
     token_ids: chat?.return_token_ids ? tokens : null,
     routed_experts: null,
@@ -142,13 +156,18 @@ function completionChoice(engine: Engine, choice: Choice, index: number): object
     index,
     text: engine.tokenizer.decode(choice.token_ids ?? [], { skipSpecialTokens: true }),
     logprobs: choice.logprobs ?? null,
-    finish_reason: choice.finish_reason ?? 'stop',
+    finish_reason: finishOf(choice),
     stop_reason: choice.stop_reason ?? null,
     token_ids: null,
     prompt_logprobs: null,
     prompt_token_ids: null,
     routed_experts: null,
   };
+}
+
+/** The field has a default, and may be null. */
+function finishOf({ finish_reason: reason }: Choice): string | null {
+  return reason === undefined ? 'stop' : reason;
 }
 
 function usageOf(promptTokens: number, generated: readonly GenerateResponse[]): object {

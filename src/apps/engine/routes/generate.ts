@@ -3,6 +3,7 @@ import {
   ApiError,
   badRequest,
   checkSampling,
+  pythonType,
   readGenerateRequest,
 } from '../../../core/protocol/index.ts';
 import { GenerateAnswer, GenerateStream } from '../answers/generate-answer.ts';
@@ -68,24 +69,19 @@ function maxTokensWithin(
 
 export function abortRequestsRoute(engine: Engine): Handler {
   return async (exchange) => {
-    const ids = requestIds(await exchange.anyJson().catch(refuseJson));
+    const ids = requestIds(await exchange.ownJson());
     exchange.send(200, '', '');
     engine.abortRequests(ids);
   };
 }
 
-/** This route reads its body itself, and says so in its own words. */
-function refuseJson(error: unknown): never {
-  if (!(error instanceof ApiError)) throw error;
-  throw new ApiError(400, 'Bad Request', 'JSON decode error: Expecting value');
-}
-
 /** @throws {ApiError} 400 if the body names none. */
 function requestIds(body: unknown): readonly string[] {
-  if (Array.isArray(body)) {
-    throw new ApiError(500, 'InternalServerError', "'list' object has no attribute 'get'");
+  const type = pythonType(body);
+  if (type !== 'dict') {
+    throw new ApiError(500, 'InternalServerError', `'${type}' object has no attribute 'get'`);
   }
-  const ids = (body as { request_ids?: unknown } | null)?.request_ids;
+  const ids = (body as { request_ids?: unknown }).request_ids;
   if (ids === undefined || ids === null) {
     throw new ApiError(400, 'Bad Request', "Missing 'request_ids' in request body");
   }

@@ -4,6 +4,7 @@ import type { Faults } from '../faults/faults.ts';
 import type { Handler, Routes } from '../http/server.ts';
 import type { KvEvents } from '../kv-events.ts';
 import { adapterRoutes } from './adapters.ts';
+import { openapiRoute, redocRoute, swaggerRoute } from './api-pages.ts';
 import { chatBatchRoute, chatCompletionsRoute } from './chat-completions.ts';
 import { completionsRoute } from './completions.ts';
 import { derenderChatRoute, derenderCompletionRoute } from './derender.ts';
@@ -11,6 +12,7 @@ import { devRoutes } from './dev.ts';
 import { elasticScalingRoutes } from './elastic-scaling.ts';
 import { faultsRoutes } from './faults.ts';
 import { abortRequestsRoute, generateRoute } from './generate.ts';
+import { generativeScoringRoute } from './generative-scoring.ts';
 import { invocationsRoute } from './invocations.ts';
 import { kvEventSourcesRoute } from './kv-event-sources.ts';
 import { healthRoute, versionRoute } from './liveness.ts';
@@ -22,6 +24,7 @@ import { profileRoutes } from './profile.ts';
 import { renderChatRoute, renderCompletionRoute, renderMessagesRoute } from './render.ts';
 import { renderResponsesRoute, responsesRoute, unknownResponseRoute } from './responses.ts';
 import { scaleOut } from './scale-out.ts';
+import { structuredDecisionsRoute } from './structured-decisions.ts';
 import { detokenizeRoute, tokenizeRoute } from './tokenize.ts';
 import { tokenizerInfoRoute } from './tokenizer-info.ts';
 
@@ -32,7 +35,10 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
       if (await faults.before(exchange)) await handler(exchange);
     });
   const scaleOutRoute = (handler: Handler) => ({ POST: scaleOut(engine, handler) });
-  return {
+  const all: Routes = {
+    '/openapi.json': { 'GET,HEAD': openapiRoute(() => all) },
+    '/docs': { 'GET,HEAD': swaggerRoute },
+    '/redoc': { 'GET,HEAD': redocRoute },
     '/health': { GET: healthRoute },
     '/ping': { GET: healthRoute, POST: healthRoute },
     '/version': { GET: versionRoute },
@@ -59,6 +65,8 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     '/v1/responses/render': scaleOutRoute(renderResponsesRoute(engine)),
     '/v1/messages': { POST: generation(messagesRoute(engine)) },
     '/v1/messages/count_tokens': { POST: countTokensRoute(engine) },
+    '/v1/systemone': { POST: generation(structuredDecisionsRoute(engine)) },
+    '/generative_scoring': { POST: generation(generativeScoringRoute(engine)) },
     '/tokenize': { POST: tokenizeRoute(engine) },
     '/detokenize': { POST: detokenizeRoute(engine) },
     ...(engine.options.tokenizerInfo && {
@@ -69,4 +77,5 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     ...(engine.options.profiler && profileRoutes()),
     '/spillway/faults': faultsRoutes(faults),
   };
+  return all;
 }

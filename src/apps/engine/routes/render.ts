@@ -19,6 +19,7 @@ import { samplingParams, structuredOutputs } from '../generation/sampling-params
 import { tokenOffsets } from '../generation/token-offsets.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Handler } from '../http/server.ts';
+import { structuralTagOfTools } from '../structured/structural-tag.ts';
 
 export function renderChatRoute(engine: Engine): Handler {
   return async (exchange) => {
@@ -72,6 +73,8 @@ function renderChat(engine: Engine, exchange: Exchange, request: ChatRequest): o
   const wantsCalls = (request.tools?.length ?? 0) > 0 && request.tool_choice !== 'none';
   const shown = wantsCalls ? { ...request, skip_special_tokens: false } : request;
   const hasParser = engine.options.reasoningParser !== undefined;
+  const tag =
+    engine.options.toolCallParser === undefined ? undefined : structuralTagOfTools(request);
   checkSampling(request, { maxTokens, vocabularySize: engine.vocabularySize });
   return {
     ...rendering(id, tokens, { ...request, isStream }),
@@ -79,7 +82,7 @@ function renderChat(engine: Engine, exchange: Exchange, request: ChatRequest): o
       ? tokenOffsets(engine.tokenizer, chatPromptText(engine, request), tokens)
       : null,
     sampling_params: samplingParams(shown, engine.options.samplingDefaults ?? {}, {
-      ...{ maxTokens, isStream, logprobs, structuredOutputs: structuredOutputs(request) },
+      ...{ maxTokens, isStream, logprobs, structuredOutputs: structuredOutputs(request, tag) },
     }),
     reasoning_parser_kwargs: hasParser
       ? { chat_template_kwargs: request.chat_template_kwargs ?? {} }

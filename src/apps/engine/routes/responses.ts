@@ -11,9 +11,10 @@ import { ResponseAnswer } from '../answers/response-answer.ts';
 import { ResponseStream } from '../answers/response-stream.ts';
 import type { Engine } from '../engine.ts';
 import { type ChatPlan, planChat } from '../generation/chat-plan.ts';
+import { checkUntrustedKwargs } from '../generation/chat-prompt.ts';
 import { checkModel } from '../generation/check-model.ts';
 import { randomHex } from '../generation/request-id.ts';
-import { samplingParams } from '../generation/sampling-params.ts';
+import { extraArgs, samplingParams, structuredOutputs } from '../generation/sampling-params.ts';
 import { startGeneration } from '../generation/start.ts';
 import type { Handler } from '../http/server.ts';
 import { rendering, sendRendered } from './render.ts';
@@ -45,8 +46,17 @@ export const unknownResponseRoute: Handler = (exchange) => {
     const msg = 'Input should be a valid integer, unable to parse string as an integer';
     throw schemaError([{ type: 'int_parsing', loc: 'query.starting_after', msg, input: after }]);
   }
+  const stream = exchange.url.searchParams.get('stream');
+  if (stream !== null) checkBoolean(stream);
   throw notFound(exchange.parameters['response_id'] ?? '');
 };
+
+/** @throws {ApiError} 400 if a parameter of the query is no boolean in Pydantic's sense. */
+function checkBoolean(input: string): void {
+  if (/^(true|t|yes|y|on|1|false|f|no|n|off|0)$/i.test(input)) return;
+  const msg = 'Input should be a valid boolean, unable to interpret input';
+  throw schemaError([{ type: 'bool_parsing', loc: 'query.stream', msg, input }]);
+}
 
 export function renderResponsesRoute(engine: Engine): Handler {
   return async (exchange) => {
@@ -68,8 +78,10 @@ export function renderResponsesRoute(engine: Engine): Handler {
         maxTokens: plan.maxTokens,
         isStream,
         logprobs: request.logprobs ? (given.top_logprobs ?? 0) : undefined,
-        extraArgs: given.vllm_xargs ?? {},
+        extraArgs: extraArgs(given) ?? {},
+        structuredOutputs: structuredOutputs(request),
       }),
+      kv_transfer_params: given.kv_transfer_params ?? null,
       reasoning_parser_kwargs: hasParser
         ? { chat_template_kwargs: request.chat_template_kwargs ?? {} }
         : null,
@@ -90,6 +102,7 @@ function planResponse(
     );
   }
   if (given.previous_response_id != null) throw notFound(given.previous_response_id);
+  checkUntrustedKwargs(given);
   const request = chatRequestOfResponses(given);
   return { request, plan: planChat(engine, request, { maxTokensName: 'max_output_tokens' }) };
 }

@@ -4,16 +4,23 @@ import {
   badRequest,
   boolean,
   dictionary,
+  type Issue,
   integer,
   list,
+  literal,
+  object,
+  pythonType,
   readBody,
   schemaError,
   string,
 } from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
-import { chatPrompt } from '../generation/chat-prompt.ts';
+import { chatPrompt, checkUntrustedKwargs } from '../generation/chat-prompt.ts';
 import { checkModel } from '../generation/check-model.ts';
 import type { Handler } from '../http/server.ts';
+
+/** Token ids of the tokenizers library are 32 bits wide. */
+const tokenIdMax = 2 ** 32 - 1;
 
 const tokenizeFields = {
   model: string,
@@ -25,7 +32,8 @@ const tokenizeFields = {
   continue_final_message: boolean,
   chat_template: string,
   chat_template_kwargs: dictionary(anything),
-  tools: list(anything),
+  mm_processor_kwargs: dictionary(anything),
+  tools: list(object({ type: literal('function'), function: anything }, ['type', 'function'])),
 } as const;
 
 export function tokenizeRoute(engine: Engine): Handler {
@@ -39,6 +47,7 @@ export function tokenizeRoute(engine: Engine): Handler {
       );
     }
     checkModel(engine, request.model);
+    checkUntrustedKwargs(request);
     const { tokenizer } = engine;
     const tokens =
       request.messages != null
@@ -62,8 +71,11 @@ export function tokenizeRoute(engine: Engine): Handler {
 
 /** A body that is neither of the two forms is reported as failing both. */
 function refuseNeither(body: unknown): void {
-  const { prompt, messages } = Object(body) as Readonly<Record<string, unknown>>;
-  if (prompt != null || Array.isArray(messages) || typeof body !== 'object') return;
+  if (body === null || pythonType(body) !== 'dict') {
+    throw schemaError(body === null ? [missingBody] : [notFields(body), notFields(body)]);
+  }
+  const { prompt, messages } = body as Readonly<Record<string, unknown>>;
+  if (prompt != null || Array.isArray(messages)) return;
   const missing = { type: 'missing', msg: 'Field required', input: body };
   const loc = 'body.messages';
   throw schemaError([
@@ -74,11 +86,21 @@ function refuseNeither(body: unknown): void {
   ]);
 }
 
+const missingBody = { type: 'missing', loc: 'body', msg: 'Field required', input: null };
+
+function notFields(input: unknown): Issue {
+  const msg = 'Input should be a valid dictionary or object to extract fields from';
+  return { type: 'model_attributes_type', loc: 'body', msg, input };
+}
+
 export function detokenizeRoute(engine: Engine): Handler {
   return async (exchange) => {
     const body = await exchange.json();
     const request = readBody(body, { model: string, tokens: list(integer(0)) }, ['tokens']);
     checkModel(engine, request.model);
+    if (request.tokens?.some((token) => token > tokenIdMax)) {
+      throw badRequest('number too large to fit in target type');
+    }
     const prompt = engine.tokenizer.decode(request.tokens ?? []);
     exchange.sendJson(200, JSON.stringify({ prompt }));
   };

@@ -29,6 +29,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 function fromResponseFormat(format: Fields | null | undefined): string | undefined {
   if (format == null || format['type'] === 'text') return undefined;
+  if (format['type'] === 'structural_tag') return structuralText(format);
   if (format['type'] === 'json_object') return '{"answer":"synthetic"}';
   if (format['type'] !== 'json_schema') return undefined;
   const wrapped = format['json_schema'] as Fields | null | undefined;
@@ -77,6 +78,55 @@ function fromStructuredOutputs(outputs: Fields | null | undefined): string | und
     case 'grammar':
       // The first literal of the root rule; enough for the grammars that only list words.
       return grammarText(String(value));
+    case 'structural_tag':
+      return structuralText(parsedTag(String(value)));
+    default:
+      return undefined;
+  }
+}
+
+function parsedTag(text: string): Fields {
+  try {
+    return JSON.parse(text) as Fields;
+  } catch {
+    throw badRequest(
+      'Invalid structured_outputs structural_tag specification.',
+      'structured_outputs',
+    );
+  }
+}
+
+/** The text that a structural tag demands; undefined where it leaves the model free to begin. */
+function structuralText(tag: Fields): string | undefined {
+  const { format } = tag;
+  return typeof format === 'object' && format !== null ? formatText(format as Fields) : undefined;
+}
+
+/** @see xgrammar's structural tag formats */
+function formatText(format: Fields): string | undefined {
+  const elements = Array.isArray(format['elements']) ? (format['elements'] as Fields[]) : [];
+  const tags = Array.isArray(format['tags']) ? (format['tags'] as Fields[]) : [];
+  switch (format['type']) {
+    case 'const_string':
+      return String(format['value']);
+    case 'json_schema':
+      return jsonText(format['json_schema']);
+    case 'regex':
+      return regexInstance(String(format['pattern']));
+    case 'grammar':
+      return grammarText(String(format['grammar']));
+    case 'sequence':
+      return elements.map((element) => formatText(element) ?? '').join('');
+    case 'or':
+      return elements[0] && formatText(elements[0]);
+    case 'tag': {
+      const content = formatText((format['content'] ?? {}) as Fields) ?? '';
+      return `${String(format['begin'])}${content}${String([format['end']].flat()[0])}`;
+    }
+    case 'tags_with_separator':
+      return format['at_least_one'] === true && tags[0] ? formatText(tags[0]) : undefined;
+    case 'triggered_tags':
+      return format['at_least_one'] === true && tags[0] ? formatText(tags[0]) : undefined;
     default:
       return undefined;
   }

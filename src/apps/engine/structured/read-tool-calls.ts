@@ -14,7 +14,7 @@ export function readToolCalls(
   for (const [, json] of text.matchAll(/<tool_call>([\s\S]*?)(?:<\/tool_call>|$)/g)) {
     try {
       const { name, arguments: given } = JSON.parse(json ?? '') as Record<string, unknown>;
-      calls.push({ name: String(name), argumentsJson: JSON.stringify(given) });
+      calls.push({ name: String(name), argumentsJson: asWritten(json ?? '', given) });
     } catch {
       // vLLM leaves a text with a broken call as it is.
       return undefined;
@@ -22,4 +22,10 @@ export function readToolCalls(
   }
   if (calls.length === 0) return undefined;
   return { content: text.slice(0, text.indexOf('<tool_call>')), calls };
+}
+
+/** The arguments with the model's own spaces, where they are the last field, as models write them. */
+function asWritten(json: string, given: unknown): string {
+  const written = /"arguments"\s*:\s*([\s\S]*?)\s*\}\s*$/.exec(json)?.[1];
+  return written === undefined ? JSON.stringify(given) : written;
 }

@@ -16,8 +16,14 @@ import type {
 export function chatRequestOf(request: MessagesRequest | CountTokensRequest): ChatRequest {
   const messages = [...systemMessage(request.system), ...(request.messages ?? []).flatMap(turn)];
   const given = request as MessagesRequest;
-  const tools = toolsInEffect(request)?.map(toTool);
+  const declared = toolsInEffect(request)?.map(toTool);
+  // An empty list is none, as Python takes it.
+  const tools = declared?.length === 0 ? undefined : declared;
   const choice = toolChoice(request, tools !== undefined);
+  const wanted = request.tool_choice?.type === 'tool' ? request.tool_choice.name : undefined;
+  if (tools && wanted !== undefined && !tools.some((tool) => tool.function?.name === wanted)) {
+    throw badRequest(`The tool with name '${wanted}' is not found in the tools list.`);
+  }
   const effort = effortOf(request);
   return {
     model: request.model,
@@ -30,6 +36,7 @@ export function chatRequestOf(request: MessagesRequest | CountTokensRequest): Ch
     top_k: given.top_k,
     cache_salt: given.cache_salt,
     vllm_xargs: given.vllm_xargs,
+    kv_transfer_params: given.kv_transfer_params,
     chat_template_kwargs: request.chat_template_kwargs,
     ...(request.thinking?.type === 'enabled' && {
       thinking_token_budget: request.thinking.budget_tokens,

@@ -35,6 +35,8 @@ export const samplingFields = {
   return_prompt_text: boolean,
   return_tokens_as_token_ids: boolean,
   cache_salt: string,
+  kv_transfer_params: dictionary(anything),
+  ec_transfer_params: dictionary(anything),
   vllm_xargs: dictionary(anything),
   stream_interval: integer(1),
   truncate_prompt_tokens: integer(-1),

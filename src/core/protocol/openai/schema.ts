@@ -101,6 +101,11 @@ function cut(text: string, charactersMax: number): string {
   return `${characters.slice(0, charactersMax).join('')}...[truncated]`;
 }
 
+/** Whether an error says that a body has not the form of its request. */
+export function isSchemaError(error: unknown): boolean {
+  return error instanceof ApiError && error.type === 'Bad Request';
+}
+
 export function object<S extends Shape>(
   shape: S,
   required: readonly (keyof S & string)[] = [],

@@ -11,7 +11,9 @@ import {
   integer,
   list,
   literal,
+  notNull,
   object,
+  type Parser,
   type Read,
   readBody,
   schemaError,
@@ -20,6 +22,23 @@ import {
 } from '../openai/schema.ts';
 
 const penalty = boundedFloat(-2, 2);
+
+/** A format of answers; one that is none of them is reported as failing the first, as Pydantic does. */
+const textFormat: Parser<Readonly<Record<string, unknown>>> = (value, loc, issues) => {
+  const format = dictionary(anything)(value, loc, issues);
+  if (format === undefined || format['type'] === 'text' || format['type'] === 'json_object') {
+    return format;
+  }
+  const isSchema = format['type'] === 'json_schema';
+  if (isSchema && typeof format['name'] === 'string' && 'schema' in format) return format;
+  literal('text')(format['type'], `${loc}.ResponseFormatText.type`, issues);
+  const missing = ['name', 'schema'].filter((name) => !(name in format));
+  for (const name of missing) {
+    const at = `${loc}.ResponseFormatTextJSONSchemaConfig.${name}`;
+    issues.push({ type: 'missing', loc: at, msg: 'Field required', input: value });
+  }
+  return undefined;
+};
 
 const responsesFields = {
   background: boolean,
@@ -54,7 +73,7 @@ const responsesFields = {
   store: boolean,
   stream: boolean,
   temperature: float,
-  text: object({ format: dictionary(anything), verbosity: literal('low', 'medium', 'high') }),
+  text: object({ format: textFormat, verbosity: literal('low', 'medium', 'high') }),
   tool_choice: union(literal('none', 'auto', 'required'), dictionary(anything)),
   tools: list(dictionary(anything)),
   top_logprobs: integer(),
@@ -77,7 +96,10 @@ const responsesFields = {
   seed: integer(),
   stop: stopField,
   stop_token_ids: list(integer()),
-  ignore_eos: boolean,
+  ignore_eos: notNull(boolean),
+  mm_processor_kwargs: dictionary(anything),
+  kv_transfer_params: dictionary(anything),
+  ec_transfer_params: dictionary(anything),
   vllm_xargs: dictionary(anything),
   chat_template_kwargs: dictionary(anything),
 } as const;
@@ -102,20 +124,44 @@ export function readResponsesRequest(body: unknown): ResponsesRequest {
   return hasTools ? request : { ...request, tool_choice: 'none' };
 }
 
+/** Tools that OpenAI would run itself; vLLM takes and ignores them without a tool server. */
+const hostedTools =
+  /^(file_search|web_search|web_search_preview)(_\d{4}_\d\d_\d\d)?$|^(computer_use_preview|computer|mcp|code_interpreter|image_generation|local_shell|shell|custom|apply_patch|namespace|tool_search)$/;
+
 const itemTypes = /^(message|function_call|function_call_output|reasoning|custom_tool_call.*)$/;
+
+const roles: ReadonlySet<unknown> = new Set(['user', 'assistant', 'system', 'developer']);
+const inputParts: ReadonlySet<unknown> = new Set(['input_text', 'input_image', 'input_file']);
+const outputParts: ReadonlySet<unknown> = new Set(['output_text', 'refusal']);
+
+/** Whether one of OpenAI's item types fits. */
+function isItem(item: Readonly<Record<string, unknown>>): boolean {
+  const { type, role, content } = item;
+  if (type !== undefined && type !== 'message') return itemTypes.test(String(type));
+  if (!roles.has(role)) return false;
+  if (typeof content === 'string') return true;
+  if (!Array.isArray(content)) return false;
+  const types = content.map((part: { readonly type?: unknown } | null) => part?.type);
+  // What the model said before comes back whole, with its id and status.
+  const isOutput = role === 'assistant' && typeof item['id'] === 'string' && 'status' in item;
+  return types.every((one) => (isOutput ? outputParts : inputParts).has(one));
+}
 
 /** Items and tools that no type of OpenAI's package fits. */
 function checkItems({ input, tools }: ResponsesRequest): void {
   const items = typeof input === 'string' ? [] : (input ?? []);
-  const bad = items.some(({ type, role }) =>
-    type === undefined ? role === undefined : !itemTypes.test(String(type)),
-  );
+  if (items.some(({ type }) => type === 'item_reference')) {
+    throw badRequest('Unsupported input item type: item_reference', 'input');
+  }
+  const bad = items.some((item) => !isItem(item));
   if (bad) {
     const msg = 'Input should be a valid string';
     throw schemaError([{ type: 'string_type', loc: 'body.input', msg, input }]);
   }
   tools?.forEach((tool, i) => {
-    if (tool['type'] !== 'function' || typeof tool['name'] === 'string') return;
+    const isFunction = tool['type'] === 'function';
+    if (!isFunction && hostedTools.test(String(tool['type']))) return;
+    if (isFunction && typeof tool['name'] === 'string') return;
     const loc = `body.tools.${i}.FunctionTool.name`;
     throw schemaError([{ type: 'missing', loc, msg: 'Field required', input: tool }]);
   });

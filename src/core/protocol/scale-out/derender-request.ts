@@ -1,10 +1,12 @@
 // The bodies of POST /v1/chat/completions/derender and /v1/completions/derender.
+import { ApiError } from '../openai/api-error.ts';
 import { type ChatRequest, readChatRequest } from '../openai/chat-request.ts';
 import {
   anything,
   boolean,
   type Issue,
   integer,
+  isSchemaError,
   list,
   object,
   type Read,
@@ -62,19 +64,16 @@ export type DerenderChatRequest = Omit<Read<typeof chatFields>, 'chat_request'> 
 
 /** @throws {ApiError} 400, with the issues of the whole and of the streamed form. */
 export function readDerenderChat(body: unknown): DerenderChatRequest {
-  refuseMissing(body, 'generate_response', 'DerenderChatRequest.', 'DerenderChatStreamRequest.');
-  const request = readBody(body, chatFields, ['generate_response']);
-  const choices = request.generate_response?.choices ?? [];
-  const bad = choices.findIndex(({ token_ids: tokens }) => tokens?.some((token) => token < 0));
-  if (bad !== -1) {
-    const text = 'token_ids must not contain negative values';
-    const loc = `body.DerenderChatRequest.generate_response.choices.${bad}.token_ids`;
-    const ctx = `{'error': ValueError('${text}')}`;
-    const input = choices[bad]?.token_ids;
-    throw schemaError([{ type: 'value_error', loc, msg: `Value error, ${text}`, input, ctx }]);
-  }
+  const form = 'DerenderChatRequest';
+  refuseMissing(body, 'generate_response', `${form}.`, 'DerenderChatStreamRequest.');
+  const request = readForm(form, () => readBody(body, chatFields, ['generate_response']));
+  checkChoices(request.generate_response ?? {}, `body.${form}.generate_response`);
   const { chat_request: given } = request;
-  return { ...request, chat_request: given == null ? undefined : readChatRequest(given) };
+  const chat = given == null ? undefined : given;
+  return {
+    ...request,
+    chat_request: chat && readForm(`${form}.chat_request`, () => readChatRequest(chat)),
+  };
 }
 
 /** @throws {ApiError} As `readDerenderChat`. */
@@ -83,6 +82,9 @@ export function readDerenderCompletion(body: unknown): DerenderCompletionRequest
   refuseMissing(body, 'generate_responses', '', 'DerenderCompletionStreamRequest.');
   const request = readBody(body, completionFields, ['generate_responses']);
   const { generate_responses: responses = [], prompt_tokens: tokens } = request;
+  for (const [i, one] of (responses ?? []).entries()) {
+    checkChoices(one, `body.generate_responses.${i}`);
+  }
   if (tokens != null && tokens.length !== responses?.length) {
     const text = `prompt_tokens length (${tokens.length}) must equal generate_responses length (${responses?.length})`;
     const ctx = `{'error': ValueError('${text}')}`;
@@ -93,9 +95,59 @@ export function readDerenderCompletion(body: unknown): DerenderCompletionRequest
   return request;
 }
 
+/** Puts the name of the form into the paths of the issues, as Pydantic does for one of several. */
+function readForm<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ApiError) || !isSchemaError(error)) throw error;
+    const message = error.message.replaceAll(/'loc': 'body(?=['.])/g, `'loc': 'body.${name}`);
+    const param = error.param?.replace(/^body/, `body.${name}`) ?? null;
+    throw new ApiError(error.httpStatus, error.type, message, { param });
+  }
+}
+
+/** @throws {ApiError} 400 for token ids below zero, and for log probabilities of no token. */
+function checkChoices(response: GenerateResponse, path: string): void {
+  for (const [i, { token_ids: tokens, logprobs }] of (response.choices ?? []).entries()) {
+    if (tokens?.some((token) => token < 0)) {
+      const text = 'token_ids must not contain negative values';
+      const loc = `${path}.choices.${i}.token_ids`;
+      const ctx = `{'error': ValueError('${text}')}`;
+      const msg = `Value error, ${text}`;
+      throw schemaError([{ type: 'value_error', loc, msg, input: tokens, ctx }]);
+    }
+    const { content } = Object(logprobs) as { content?: unknown };
+    const entries = Array.isArray(content) ? content : [];
+    const missing = entries.flatMap((entry: unknown, at): Issue[] =>
+      typeof (entry as { token_id?: unknown } | null)?.token_id === 'number'
+        ? []
+        : [
+            {
+              type: 'missing',
+              loc: `${path}.choices.${i}.logprobs.content.${at}.token_id`,
+              msg: 'Field required',
+              input: entry,
+            },
+          ],
+    );
+    if (missing.length > 0) throw schemaError(missing);
+  }
+}
+
 /** A body that is neither form is reported as failing both. */
 function refuseMissing(body: unknown, field: string, whole: string, streamed: string): void {
-  if (typeof body !== 'object' || body === null || Array.isArray(body) || field in body) return;
+  if (body === null) {
+    throw schemaError([{ type: 'missing', loc: 'body', msg: 'Field required', input: null }]);
+  }
+  if (typeof body !== 'object' || Array.isArray(body)) {
+    const msg = 'Input should be a valid dictionary or object to extract fields from';
+    const issue = { type: 'model_attributes_type', msg, input: body };
+    throw schemaError(
+      [whole, streamed].map((form) => ({ ...issue, loc: `body.${form}`.replace(/\.$/, '') })),
+    );
+  }
+  if (field in body) return;
   const missing = (loc: string): Issue => ({
     type: 'missing',
     loc: `body.${loc}`,
