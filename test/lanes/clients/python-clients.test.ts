@@ -1,5 +1,5 @@
-// The Python packages `openai`, `anthropic` and `litellm`, unchanged: against one embedded engine, and against
-// the router before two of them. What each must see is in the file NAME_client.py.
+// The Python packages `openai`, `anthropic` and `litellm`, unchanged: against one embedded engine,
+// and against the router before two of them. What each must see is in the file NAME_client.py.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { before, test } from 'node:test';
