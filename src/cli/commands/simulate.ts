@@ -12,6 +12,8 @@ import {
   hitsJson,
   hitsTable,
   latencyTable,
+  type OffloadChoice,
+  type Outage,
   perRequestLines,
   pointJson,
   readPoints,
@@ -24,6 +26,7 @@ import {
   stackPage,
   stackTable,
 } from '../../tools/simulate/index.ts';
+import { sweepCommand } from './simulate-sweep.ts';
 
 /** The command `simulate` with its subcommands. */
 export function simulateCommand(): Command {
@@ -64,6 +67,17 @@ export function simulateCommand(): Command {
     .option('--set-string <key=value>', 'stack: the same, as text; repeatable', collect)
     .option('--preset <name>', 'stack: values to start from')
     .option('--workload <file>', 'stack: generated requests in place of a trace; see the guide')
+    .option('--set-workload <key=value>', 'stack: set one key of the workload; repeatable', collect)
+    .option(
+      '--offload <choice>',
+      'stack: none, native=GIB or lmcache=GIB of host memory an engine, whatever the values say',
+      toOffload,
+    )
+    .option(
+      '--lose-store <time>',
+      'stack: SECONDS[+SECONDS], takes the store that engines share away, for so long',
+      toOutage,
+    )
     .option(
       '--fail <failure>',
       'stack: ENGINE@SECONDS[+SECONDS], stops an engine (from 0), for so long; repeatable',
@@ -76,7 +90,8 @@ export function simulateCommand(): Command {
     .exitOverride()
     .action(runSimulation)
     .addCommand(hitsCommand())
-    .addCommand(pointsCommand());
+    .addCommand(pointsCommand())
+    .addCommand(sweepCommand());
 }
 
 interface SimulateFlags {
@@ -104,6 +119,9 @@ interface SimulateFlags {
   readonly setString?: readonly string[];
   readonly preset?: string;
   readonly workload?: string;
+  readonly setWorkload?: readonly string[];
+  readonly offload?: OffloadChoice;
+  readonly loseStore?: Outage;
   readonly fail?: readonly EngineFailure[];
   readonly html?: string;
 }
@@ -129,7 +147,18 @@ const notForStacks = [
   ...(['kvOffload', 'numGpuBlocksOverride', 'hostMsPerStep'] as const),
   ...(['allReduceLatencyUs', 'allReduceGbps'] as const),
 ];
-const stackOnly = ['set', 'setString', 'workload', 'fail', 'html'] as const;
+const stackOnly = [
+  ...([
+    'set',
+    'setString',
+    'workload',
+    'setWorkload',
+    'fail',
+    'offload',
+    'loseStore',
+    'html',
+  ] as const),
+] as const;
 
 async function runStack(flags: SimulateFlags): Promise<void> {
   refuseFor(flags, notForStacks, 'does not go with -f; set it in the values file, or with --set');
@@ -148,7 +177,8 @@ async function runStack(flags: SimulateFlags): Promise<void> {
   const run = await simulateStack({
     ...{ values, trace, workload, model: flags.model, percentiles: flags.percentiles },
     ...{ requests: flags.requests, speed: flags.speed ?? 1, seed: flags.seed ?? 1 },
-    failures: flags.fail ?? [],
+    ...{ failures: flags.fail ?? [], outage: flags.loseStore, workloadSets: flags.setWorkload },
+    offload: flags.offload,
     onProgress: bar.show,
   });
   bar.clear();
@@ -345,6 +375,24 @@ function neededTrace(trace: string | undefined): string {
 
 function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
+}
+
+function toOffload(text: string): OffloadChoice {
+  if (text === 'none') return { kind: 'none', hostBytes: 0 };
+  const [, kind, gibibytes] = /^(native|lmcache)=([\d.]+)$/.exec(text) ?? [];
+  const hostBytes = Number(gibibytes) * 2 ** 30;
+  if ((kind === 'native' || kind === 'lmcache') && hostBytes > 0) return { kind, hostBytes };
+  throw new InvalidArgumentError('Give none, native=GIB or lmcache=GIB, such as native=100.');
+}
+
+function toOutage(text: string): Outage {
+  const [, from, long] = /^([\d.]+)(?:\+([\d.]+))?$/.exec(text) ?? [];
+  const fromSeconds = Number(from);
+  const seconds = long === undefined ? Number.POSITIVE_INFINITY : Number(long);
+  if (Number.isNaN(fromSeconds) || !(seconds > 0)) {
+    throw new InvalidArgumentError('Give SECONDS or SECONDS+SECONDS, such as 60+30.');
+  }
+  return { fromSeconds, untilSeconds: fromSeconds + seconds };
 }
 
 function collectFailure(

@@ -25,6 +25,18 @@ export function readDocument<T extends z.ZodType>(
 ): ReadDocument<z.output<T>> {
   const { tree, problems } = parseValues(text, source);
   if (problems.length > 0) throw new ValuesError(problems);
+  return checkDocument(schema, tree);
+}
+
+/**
+ * The same for a file that is read already.
+ *
+ * @throws {ValuesError}
+ */
+export function checkDocument<T extends z.ZodType>(
+  schema: T,
+  tree: Dictionary,
+): ReadDocument<z.output<T>> {
   const plain = toPlain(tree);
   const parsed = schema.safeParse(plain);
   if (parsed.success) return { value: parsed.data, written: tree };

@@ -38,6 +38,14 @@ export const cacheserverSpec = section({
   imagePullPolicy: upstream(pullPolicy.default('IfNotPresent'), 'When to pull the image.'),
   imagePullSecrets: upstream(kubernetesList.default([]), 'Secrets with registry credentials.'),
   replicaCount: upstream(count.default(1), 'Number of cache servers.'),
+  capacityGB: ours(
+    z.number().gt(0).optional(),
+    'What the store keeps at most, in a simulation; without end if unset, as lm:// has it.',
+  ),
+  linkGbps: ours(
+    z.number().gt(0).default(15),
+    'Rate of the store in a simulation, 10^9 bit/s each way, of all engines together; 15 as in LMCache’s own measurement of a central store.',
+  ),
   containerPort: upstream(portNumber.default(8000), 'Port where the cache server listens.'),
   serviceType: upstream(serviceType.default('ClusterIP'), 'Type of its Service.'),
   servicePort: upstream(portNumber.default(80), 'Port of its Service.'),

@@ -1,7 +1,7 @@
 // The workload file: YAML whose keys are those of its kind, checked one by one, with a sentence and
 // a line for each that is wrong.
 import { z } from 'zod';
-import { parseValues, readDocument, toPlain, ValuesError } from '../values/index.ts';
+import { applySet, checkDocument, parseValues, toPlain, ValuesError } from '../values/index.ts';
 import type { ArrivalProcess } from './arrivals.ts';
 import { aboveZero, meaning, positive } from './kinds/fields.ts';
 import type { Clients } from './kinds/kind.ts';
@@ -59,14 +59,26 @@ export const arrivalFields: Readonly<Record<ArrivalProcess['process'] | 'clients
  * Reads a workload file. Lengths may still name traces: see `TracedLengths`.
  *
  * @param source The file's name, for errors.
+ * @param overrides `KEY=VALUE` in the grammar of `--set`.
  * @throws {ValuesError} With a line for each problem: file, line, key, what is allowed.
  * @example parseWorkload('kind: single\nprompt: 500\nanswer: 100\nrequests: 9\narrivals: { clients: 2 }', 'w.yaml');
  */
-export function parseWorkload(text: string, source: string): Workload {
-  const { tree, problems } = parseValues(text, source);
+export function parseWorkload(
+  text: string,
+  source: string,
+  overrides: readonly string[] = [],
+): Workload {
+  const parsed = parseValues(text, source);
+  const problems = [...parsed.problems];
+  let { tree } = parsed;
+  for (const override of overrides) {
+    const applied = applySet(tree, override, '--set');
+    problems.push(...applied.problems);
+    tree = applied.tree;
+  }
   if (problems.length > 0) throw new ValuesError(problems);
   const schema = schemaOf(toPlain(tree) as Readonly<Record<string, unknown>>);
-  const { value } = readDocument(schema, text, source);
+  const { value } = checkDocument(schema, tree);
   const { kind: name, requests, seconds, arrivals, ...settings } = value as FileContents;
   const kind = workloadKinds.get(name);
   const isEndless = requests === undefined && seconds === undefined;

@@ -1,4 +1,6 @@
 // Questions answered in virtual time: a recorded run, a fleet, serving points, cache hits.
+
+export { type BreakEven, breakEvens } from './break-even.ts';
 export {
   type FleetRun,
   type FleetRunOptions,
@@ -26,3 +28,7 @@ export {
 export { type StackRun, type StackRunOptions, simulateStack } from './stack.ts';
 export { stackPage } from './stack-page.ts';
 export { stackJson, stackTable } from './stack-report.ts';
+export type { OffloadChoice, Outage } from './stack-tiers.ts';
+export { type SweepOptions, type SweepRow, simulateSweep } from './sweep.ts';
+export { parseAxis, type SweepAxis } from './sweep-axis.ts';
+export { sweepJson, sweepPage, sweepTable } from './sweep-report.ts';

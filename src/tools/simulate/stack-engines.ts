@@ -2,6 +2,7 @@
 import { InputError } from '../../core/base/index.ts';
 import {
   bytesPerWeight,
+  type ChunkStore,
   type EngineConfig,
   engineConfigFor,
   findGpu,
@@ -10,8 +11,6 @@ import {
   kvBytesPerTokenPerGpu,
   type LayoutOptions,
   type ModelSpec,
-  NativeOffload,
-  nativeOffloadFor,
   precisionNamed,
   profileCost,
   rooflineCost,
@@ -22,6 +21,7 @@ import { engineKind, type ModelSpec as ModelEntry, type Values } from '../../cor
 import { readModelSpec } from '../../io/models/index.ts';
 import { readEngineProfile } from '../../io/profile/index.ts';
 import { argumentsOf, type ExtraArguments } from './extra-arguments.ts';
+import { type OffloadChoice, type Outage, sharedStore, tiersOf } from './stack-tiers.ts';
 
 /** One engine, with what the report says of it. */
 export interface StackEngine extends SimulatedEngine {
@@ -43,7 +43,6 @@ export interface Stack {
 }
 
 const defaultGpu = 'H100-80GB';
-const gibibyte = 2 ** 30;
 
 /**
  * @param options.model Which model's engines, where the values have several: its name or URL.
@@ -51,13 +50,24 @@ const gibibyte = 2 ** 30;
  */
 export async function stackOf(
   values: Values,
-  options: { readonly model?: string | undefined } = {},
+  options: {
+    readonly model?: string | undefined;
+    /** Of the store that engines share. */
+    readonly outage?: Outage | undefined;
+    /** In place of what the values say. */
+    readonly offload?: OffloadChoice | undefined;
+  } = {},
 ): Promise<Stack> {
   const notes: string[] = [];
   const entries = chosen(values, options.model);
   const engines: StackEngine[] = [];
+  let store: ChunkStore | undefined;
   for (const entry of entries) {
-    const made = await engineOf(entry, notes);
+    const { layout, config, cost, extra } = await engineOf(entry, notes);
+    // All engines of a stack have one model, so one store serves them.
+    store ??= sharedStore(values, layout, config.blockSize, options.outage);
+    const tiers = tiersOf(entry, layout, config, { extra, store, choice: options.offload });
+    const made = { ...describe(layout, config), ...tiers, config, cost };
     for (let i = 0; i < entry.replicaCount; i++) {
       const name = entry.replicaCount === 1 ? entry.name : `${entry.name}-${i + 1}`;
       engines.push({ ...made, name });
@@ -98,7 +108,7 @@ function namesOf({ name, modelURL }: ModelEntry): readonly (string | undefined)[
   return [name, modelURL];
 }
 
-async function engineOf(entry: ModelEntry, notes: string[]): Promise<Omit<StackEngine, 'name'>> {
+async function engineOf(entry: ModelEntry, notes: string[]) {
   const given = entry.vllmConfig ?? {};
   const extra = argumentsOf(given.extraArgs ?? [], entry.name);
   notes.push(...extra.notes);
@@ -121,11 +131,14 @@ async function engineOf(entry: ModelEntry, notes: string[]): Promise<Omit<StackE
   };
   const config = engineConfigFor(layout, settingsOf(entry, extra));
   const cost = await costOf(entry, layout, notes);
-  const kvBytesPerToken = kvBytesPerTokenPerGpu(model, tensorParallelSize) * tensorParallelSize;
+  return { layout, config, cost, extra };
+}
+
+function describe({ model, gpu, tensorParallelSize = 1 }: LayoutOptions, config: EngineConfig) {
   return {
-    ...{ config, cost, model, gpu, tensorParallelSize, kvBytesPerToken },
+    ...{ model, gpu, tensorParallelSize },
     kvTokens: (config.numGpuBlocks - 1) * config.blockSize,
-    ...offloadOf(layout, config, extra),
+    kvBytesPerToken: kvBytesPerTokenPerGpu(model, tensorParallelSize) * tensorParallelSize,
   };
 }
 
@@ -160,24 +173,4 @@ async function costOf(
   notes.push(...gaps);
   const host = hostConstants(gpu, tensorParallelSize);
   return profileCost({ profile, model, tensorParallelSize, ...host });
-}
-
-function offloadOf(layout: LayoutOptions, config: EngineConfig, extra: ExtraArguments) {
-  const { hostBytes, hostBlocks, offload = {} } = extra;
-  if (hostBytes === undefined && hostBlocks === undefined) return { offload: undefined };
-  const { blockSize, enablePrefixCaching } = config;
-  const sized = nativeOffloadFor(layout, {
-    hostBytes: hostBytes ?? gibibyte,
-    blockSize,
-    ...offload,
-  });
-  const native =
-    hostBlocks === undefined
-      ? sized
-      : { ...sized, chunksMax: Math.floor(hostBlocks / sized.blocksPerChunk) };
-  const gib = (native.chunksMax * native.chunkBytes) / gibibyte;
-  return {
-    createConnector: () => new NativeOffload({ config: native, blockSize, enablePrefixCaching }),
-    offload: `native, ${gib.toFixed(1)} GiB of host memory (${native.chunksMax * native.blocksPerChunk} blocks)`,
-  };
 }

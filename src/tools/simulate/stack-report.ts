@@ -29,12 +29,19 @@ export function stackJson(run: StackRun): Record<string, unknown> {
       refused: run.refused,
       retries: result.retries,
       gpus: engines.reduce((sum, { tensorParallelSize }) => sum + tensorParallelSize, 0),
+      mean_kv_usage: meanKvUsage(run),
       hbm_kv_tokens: engines.reduce((sum, { kvTokens }) => sum + kvTokens, 0),
       workload: workloadJson(run),
       engines: engines.map((_, i) => engineJson(run, i)),
       notes: run.notes,
     },
   };
+}
+
+/** Share of the KV blocks that requests hold, over time and engines. */
+function meanKvUsage({ result }: StackRun): number {
+  const all = result.series.flatMap(({ kvUsage }) => kvUsage);
+  return all.length === 0 ? 0 : all.reduce((sum, usage) => sum + usage, 0) / all.length;
 }
 
 /** Where the tokens of the prompts came from. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { InputError } from '../../core/base/index.ts';
 import { resolveValues } from '../../core/values/index.ts';
-import { simulateStack, stackJson, stackPage, stackTable } from './index.ts';
+import { type OffloadChoice, simulateStack, stackJson, stackPage, stackTable } from './index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-stack-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -72,6 +72,39 @@ test('host memory below HBM gives what HBM had to let go', async () => {
   assert.ok(json.external_hit_rate > 0, 'host memory is hit');
   assert.ok(json.hit_rate > (stackJson(without)['hit_rate'] as number));
   assert.match(stackTable(run), /native, 40\.0 GiB of host memory/);
+});
+
+const lmcache = (more: readonly string[] = []) =>
+  valuesOf(valuesText.replace('predictive', 'roundrobin'), [
+    'servingEngineSpec.modelSpec[0].lmcacheConfig.enabled=true',
+    'servingEngineSpec.modelSpec[0].lmcacheConfig.cpuOffloadingBufferSize=4',
+    ...more,
+  ]);
+
+test('a store that engines share gives what another has computed; its loss takes no more than its hits', async () => {
+  const share = async (values: typeof base.values, more: object = {}) => {
+    const run = await simulateStack({ ...base, workload: shared, values, ...more });
+    assert.equal(run.report.completed, 48);
+    return stackJson(run)['hit_rate'] as number;
+  };
+  const withStore = lmcache(['cacheserverSpec.enabled=true', 'cacheserverSpec.linkGbps=100']);
+  const alone = await share(lmcache());
+  const together = await share(withStore);
+  const lost = await share(withStore, { outage: { fromSeconds: 0, untilSeconds: 1e9 } });
+  assert.ok(together > alone + 0.1, `${together} with a store, ${alone} without`);
+  assert.ok(Math.abs(lost - alone) < 0.02, `${lost} without the store, ${alone}`);
+});
+
+test('an offload given by flag takes the place of what the values say', async () => {
+  const gibibyte = 2 ** 30;
+  const of = async (offload: OffloadChoice | undefined) => {
+    const run = await simulateStack({ ...base, workload: shared, values: lmcache(), offload });
+    return run.engines[0]?.offload;
+  };
+  assert.equal(await of(undefined), 'LMCache, 4.0 GiB of host memory');
+  assert.equal(await of({ kind: 'none', hostBytes: 0 }), undefined);
+  assert.match((await of({ kind: 'native', hostBytes: 9 * gibibyte })) ?? '', /^native, 9\.0 GiB/);
+  assert.match((await of({ kind: 'lmcache', hostBytes: gibibyte })) ?? '', /^LMCache, 1\.0 GiB/);
 });
 
 test('traffic beyond what the engines can do is OVERLOADED, and the table warns of its latencies', async () => {

@@ -24,6 +24,7 @@ import {
 } from '../../core/workload/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { type StackEngine, stackOf } from './stack-engines.ts';
+import type { OffloadChoice, Outage } from './stack-tiers.ts';
 import { readWorkload } from './workload-file.ts';
 
 export interface StackRunOptions {
@@ -31,6 +32,8 @@ export interface StackRunOptions {
   /** Exactly one of the two: paths. */
   readonly trace?: string | undefined;
   readonly workload?: string | undefined;
+  /** `KEY=VALUE` for the workload. */
+  readonly workloadSets?: readonly string[] | undefined;
   /** Arrivals of a trace come this many times as fast. */
   readonly speed: number;
   /** Requests of the trace or workload to play; undefined: all. */
@@ -38,6 +41,10 @@ export interface StackRunOptions {
   readonly model?: string | undefined;
   readonly seed: number;
   readonly failures: readonly EngineFailure[];
+  /** Of the store that engines share. */
+  readonly outage?: Outage | undefined;
+  /** In place of what the values say. */
+  readonly offload?: OffloadChoice | undefined;
   readonly percentiles: readonly number[];
   /** `total` is undefined where nobody can know it. */
   readonly onProgress?: ((finished: number, total: number | undefined) => void) | undefined;
@@ -145,7 +152,7 @@ async function trafficOf(
     };
   }
   if (workload === undefined) throw new InputError('simulate -f needs --trace or --workload.');
-  const read = await readWorkload(workload);
+  const read = await readWorkload(workload, options.workloadSets);
   const limited = requests === undefined ? read : { ...read, requests };
   if (blockSizes.some((size) => largest % size !== 0)) {
     throw new InputError(

@@ -139,7 +139,7 @@ function legend(names: readonly string[], kind: 's' | 'f' = 's'): string[] {
   let x = left;
   return names.map((name, i) => {
     const here = x;
-    x += 26 + 7 * name.length;
+    x += 34 + 7 * name.length;
     const sign =
       kind === 's'
         ? `<path class="line s${i}" d="M${here} 16h14"/>`

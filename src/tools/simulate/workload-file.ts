@@ -15,10 +15,14 @@ const bytesMax = 1 << 20;
 
 /**
  * @param path Traces in it are named relative to it.
+ * @param overrides `KEY=VALUE`, as with `--set`.
  * @throws {InputError} If a file is bad; the sentence names file, line and key.
  */
-export async function readWorkload(path: string): Promise<Workload> {
-  const workload = parseWorkload(await textOf(path), path);
+export async function readWorkload(
+  path: string,
+  overrides: readonly string[] = [],
+): Promise<Workload> {
+  const workload = parseWorkload(await textOf(path), path, overrides);
   const settings: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(workload.settings)) {
     settings[key] = isTraced(value) ? await fitted(value, path) : value;

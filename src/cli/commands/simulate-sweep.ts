@@ -1,0 +1,145 @@
+// `spillway simulate sweep`: one simulation for each combination of settings and seed.
+import { writeFile } from 'node:fs/promises';
+import { argv, execArgv, execPath } from 'node:process';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { InputError } from '../../core/base/index.ts';
+import {
+  breakEvens,
+  parseAxis,
+  simulateSweep,
+  sweepJson,
+  sweepPage,
+  sweepTable,
+} from '../../tools/simulate/index.ts';
+
+interface SweepFlags {
+  readonly file?: readonly string[];
+  readonly set?: readonly string[];
+  readonly setString?: readonly string[];
+  readonly preset?: string;
+  readonly trace?: string;
+  readonly workload?: string;
+  readonly setWorkload?: readonly string[];
+  readonly model?: string;
+  readonly speed?: number;
+  readonly requests?: number;
+  readonly vary?: readonly string[];
+  readonly seeds: number;
+  readonly jobs?: number;
+  readonly find?: 'break-even';
+  readonly hostGib: number;
+  readonly html?: string;
+  readonly json?: true;
+}
+
+export function sweepCommand(): Command {
+  return (
+    new Command('sweep')
+      .description(
+        'Simulate the stack of a values file for every combination of settings, on all cores. Takes the flags of simulate -f, too.',
+      )
+      .option(
+        '--vary <key=values>',
+        'KEY=2,4,8 or KEY=FROM:TO:STEP: a values key, or workload.KEY; repeatable',
+        collect,
+      )
+      .option('--seeds <n>', 'runs of each combination, with seeds 1 to n', whole, 1)
+      .option('--jobs <n>', 'processes at a time (default: one a core)', whole)
+      .addOption(
+        new Option(
+          '--find <what>',
+          'break-even: from where on native offload and LMCache pay',
+        ).choices(['break-even']),
+      )
+      .option('--host-gib <n>', 'break-even: host memory of each engine for KV, GiB', positive, 100)
+      // These may also have been taken by the command above.
+      .option('--html <file>', 'write a page with the Pareto picture')
+      .option('--json', 'the result as JSON')
+      .exitOverride()
+      .action(async (_flags, command: Command) => run(command.optsWithGlobals<SweepFlags>()))
+  );
+}
+
+async function run(flags: SweepFlags): Promise<void> {
+  if (flags.file === undefined && flags.preset === undefined) {
+    throw new InputError('simulate sweep needs -f VALUES.yaml (before or after the word sweep).');
+  }
+  const axes = (flags.vary ?? []).map(parseAxis);
+  if (axes.length === 0) throw new InputError('simulate sweep needs --vary KEY=VALUES.');
+  const findsBreakEven = flags.find === 'break-even';
+  if (findsBreakEven && axes.length !== 1) {
+    throw new InputError('--find break-even goes along one axis; give --vary once.');
+  }
+  const isShown = process.stderr.isTTY;
+  const rows = await simulateSweep({
+    self: [execPath, ...execArgv, argv[1] as string],
+    flags: shared(flags),
+    ...{ axes, seeds: flags.seeds, jobs: flags.jobs },
+    ...(findsBreakEven ? { variants: offloads(flags.hostGib) } : {}),
+    onProgress: isShown
+      ? (done, total) => process.stderr.write(`\r\x1b[2K${done} of ${total} simulations`)
+      : undefined,
+  });
+  if (isShown) process.stderr.write('\r\x1b[2K');
+  const found = findsBreakEven ? breakEvens(rows) : undefined;
+  const report = { axes, rows, seeds: flags.seeds, breakEvens: found };
+  if (flags.html !== undefined) {
+    const command = ['spillway', ...argv.slice(2)].join(' ');
+    await write(flags.html, sweepPage(report, command));
+  }
+  process.stdout.write(flags.json ? `${JSON.stringify(sweepJson(report))}\n` : sweepTable(report));
+}
+
+/** Flags of every run, as `spillway simulate` takes them. */
+function shared(flags: SweepFlags): string[] {
+  const many = (flag: string, values: readonly string[] = []) => values.flatMap((v) => [flag, v]);
+  const one = (flag: string, value: string | number | undefined) =>
+    value === undefined ? [] : [flag, String(value)];
+  return [
+    ...many('--file', flags.file),
+    ...many('--set', flags.set),
+    ...many('--set-string', flags.setString),
+    ...many('--set-workload', flags.setWorkload),
+    ...one('--preset', flags.preset),
+    ...one('--trace', flags.trace),
+    ...one('--workload', flags.workload),
+    ...one('--model', flags.model),
+    ...one('--speed', flags.speed),
+    ...one('--requests', flags.requests),
+  ];
+}
+
+/** None, native and LMCache of one size, in place of what the values say. */
+function offloads(hostGib: number) {
+  const named = (name: string, offload: string) => ({ name, flags: ['--offload', offload] });
+  return [
+    named('none', 'none'),
+    named('native', `native=${hostGib}`),
+    named('lmcache', `lmcache=${hostGib}`),
+  ];
+}
+
+async function write(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InputError(`Cannot write the page to ${file}: ${reason}.`, { cause: error });
+  }
+}
+
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new InvalidArgumentError('It must be a whole number of at least 1.');
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('It must be a number above 0.');
+}

@@ -1,0 +1,172 @@
+// A sweep as a table, as JSON, and as a page with its Pareto picture.
+import type { Estimate } from '../../core/stats/index.ts';
+import { type BreakEven, leastGain } from './break-even.ts';
+import { percent } from './stack-report.ts';
+import { chartStyle, escapeXml, lineChart } from './svg-chart.ts';
+import { type SweepRow, sweepMetrics } from './sweep.ts';
+import type { SweepAxis } from './sweep-axis.ts';
+
+export interface SweepReport {
+  readonly axes: readonly SweepAxis[];
+  readonly rows: readonly SweepRow[];
+  readonly seeds: number;
+  /** Undefined unless asked for. */
+  readonly breakEvens?: readonly BreakEven[] | undefined;
+}
+
+export function sweepJson({ axes, rows, seeds, breakEvens }: SweepReport): Record<string, unknown> {
+  const front = new Set(paretoFront(rows));
+  return {
+    axes: axes.map(({ key }) => key),
+    seeds,
+    rows: rows.map((row) => ({
+      settings: Object.fromEntries(axes.map(({ key }, i) => [key, row.settings[i]])),
+      ...(row.variant === '' ? {} : { variant: row.variant }),
+      overloaded: row.overloaded,
+      pareto: front.has(row),
+      ...Object.fromEntries(
+        sweepMetrics.map((metric) => [
+          metric,
+          { ...row.estimates[metric], values: row.values[metric] },
+        ]),
+      ),
+    })),
+    ...(breakEvens === undefined ? {} : { break_even: breakEvens.map(breakEvenJson) }),
+  };
+}
+
+function breakEvenJson({ variant, points, ratio, kvUsage }: BreakEven) {
+  return {
+    variant,
+    least_gain: leastGain,
+    working_set_ratio: ratio ?? null,
+    mean_kv_usage: kvUsage ?? null,
+    points: points.map(({ setting, ratio: at, kvUsage: usage, gain }) => ({
+      setting,
+      working_set_ratio: at,
+      mean_kv_usage: usage,
+      gain,
+    })),
+  };
+}
+
+/** Rows that no other beats in both tokens per second and GPU, and mean TTFT; overloaded ones never. */
+export function paretoFront(rows: readonly SweepRow[]): SweepRow[] {
+  const able = rows.filter(({ overloaded }) => overloaded === 0);
+  return able.filter(
+    (row) =>
+      !able.some(
+        (other) =>
+          perGpu(other) >= perGpu(row) &&
+          ttft(other) <= ttft(row) &&
+          (perGpu(other) > perGpu(row) || ttft(other) < ttft(row)),
+      ),
+  );
+}
+
+const perGpu = ({ estimates }: SweepRow) => estimates.output_throughput.mean / estimates.gpus.mean;
+const ttft = ({ estimates }: SweepRow) => estimates.mean_ttft_ms.mean;
+
+export function sweepTable(report: SweepReport): string {
+  const { axes, rows, seeds } = report;
+  const front = new Set(paretoFront(rows));
+  const named = rows.some(({ variant }) => variant !== '');
+  const head = [
+    ...axes.map(({ key }) => key.split('.').at(-1) ?? key),
+    ...(named ? ['offload'] : []),
+    ...['output tok/s', 'mean TTFT ms', 'mean TPOT ms', 'mean E2E ms', 'hit rate', 'set/HBM', ''],
+  ];
+  const cells = rows.map((row) => {
+    const { estimates, settings, variant, overloaded } = row;
+    return [
+      ...settings,
+      ...(named ? [variant] : []),
+      within(estimates.output_throughput, 0),
+      within(estimates.mean_ttft_ms, 0),
+      within(estimates.mean_tpot_ms, 1),
+      within(estimates.mean_e2el_ms, 0),
+      percent(estimates.hit_rate.mean),
+      estimates.working_set_ratio.mean.toFixed(2),
+      overloaded > 0 ? `OVERLOADED in ${overloaded} of ${seeds}` : front.has(row) ? 'Pareto' : '',
+    ];
+  });
+  const widths = head.map((title, i) =>
+    Math.max(title.length, ...cells.map((row) => (row[i] ?? '').length)),
+  );
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, i) => (i === row.length - 1 ? cell : cell.padStart(widths[i] ?? 0)))
+      .join('  ')
+      .trimEnd();
+  const interval = seeds > 1 ? `± is the 95 % interval over ${seeds} seeds.\n` : '';
+  return `${[head, ...cells].map(line).join('\n')}\n${interval}${breakEvenLines(report).join('\n')}`;
+}
+
+export function breakEvenLines({ breakEvens = [] }: SweepReport): string[] {
+  return breakEvens.flatMap(({ variant, points, ratio, kvUsage }) => [
+    ratio === undefined || kvUsage === undefined
+      ? `${variant}: no break-even along this axis (gains ${points.map(({ gain }) => signed(gain.mean)).join(', ')})`
+      : `${variant}: pays from a working set of ${spread(ratio, 2)} × HBM on, at ${spread(scaled(kvUsage, 100), 0)} % of the KV cache in use`,
+    ...points.map(
+      ({ setting, ratio: at, kvUsage: usage, gain }) =>
+        `  ${setting}: set/HBM ${at.toFixed(2)}, KV in use ${percent(usage)}, gain ${signed(gain.mean)} (${signed(gain.low)} to ${signed(gain.high)})`,
+    ),
+    '',
+  ]);
+}
+
+/** One HTML file that loads nothing from elsewhere. */
+export function sweepPage(report: SweepReport, command: string): string {
+  const { axes, rows, breakEvens = [] } = report;
+  const front = paretoFront(rows).toSorted((a, b) => ttft(a) - ttft(b));
+  const nameOf = ({ settings, variant }: SweepRow) =>
+    [...settings, ...(variant === '' ? [] : [variant])].join(' ');
+  const pareto = lineChart({
+    title: 'Pareto: tokens per second and GPU against the wait for the first token',
+    xLabel: 'mean TTFT, seconds (logarithmic)',
+    yLabel: 'output tok/s per GPU',
+    logX: true,
+    series: [{ name: 'front', points: front.map((row) => [ttft(row) / 1000, perGpu(row)]) }],
+    marks: rows.map((row) => ({ x: ttft(row) / 1000, y: perGpu(row), text: nameOf(row) })),
+  });
+  const gains = lineChart({
+    title: 'Gain in tokens per second over no offload',
+    ...{ xLabel: 'working set / HBM', yLabel: 'gain, %' },
+    yMax: Math.max(5, ...breakEvens.flatMap(({ points }) => points.map((p) => p.gain.mean * 100))),
+    series: breakEvens.map(({ variant, points }) => ({
+      name: variant,
+      points: points.map(({ ratio, gain }) => [ratio, Math.max(0, gain.mean * 100)] as const),
+    })),
+  });
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<title>Sweep</title><style>${style}${chartStyle}</style></head><body><main>
+<p>spillway simulate sweep</p><h1>${escapeXml(axes.map(({ key }) => key).join(', '))}</h1>
+${pareto}${breakEvens.length > 0 ? gains : ''}
+<pre>${escapeXml(sweepTable(report))}</pre><pre>${escapeXml(command)}</pre></main></body></html>
+`;
+}
+
+const style = `
+:root{color-scheme:light dark;--back:#fff;--fore:#1c2330;--soft:#5d6675;--line:#e3e7ee;--card:#f6f8fb;--c0:#2f6fdf;--c1:#e0701b;--c2:#1f9d6b;--c3:#8a54d6;--c4:#c43d6b;--c5:#7b8494}
+@media (prefers-color-scheme:dark){:root{--back:#12161d;--fore:#e8ecf3;--soft:#9aa5b6;--line:#29313d;--card:#1a2029;--c0:#6aa2ff;--c1:#ff9c4f;--c2:#4ccb97}}
+body{margin:0;background:var(--back);color:var(--fore);font:16px/1.5 system-ui,sans-serif} main{max-width:860px;margin:0 auto;padding:2rem 1.25rem}
+h1{font-size:1.3rem;margin:.1rem 0 1rem} p{color:var(--soft);margin:0} pre{overflow-x:auto;background:var(--card);border-radius:10px;padding:.8rem 1rem;font-size:.84rem}`;
+
+function within({ mean, high, count }: Estimate, digits: number): string {
+  const shown = mean.toFixed(digits);
+  return count > 1 ? `${shown} ± ${(high - mean).toFixed(digits)}` : shown;
+}
+
+function spread({ mean, low, high, count }: Estimate, digits: number): string {
+  const shown = mean.toFixed(digits);
+  return count > 1 ? `${shown} (${low.toFixed(digits)} to ${high.toFixed(digits)})` : shown;
+}
+
+function scaled({ mean, low, high, count }: Estimate, by: number): Estimate {
+  return { mean: mean * by, low: low * by, high: high * by, count };
+}
+
+function signed(share: number): string {
+  return `${share >= 0 ? '+' : ''}${(share * 100).toFixed(1)} %`;
+}

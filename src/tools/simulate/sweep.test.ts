@@ -1,0 +1,139 @@
+// Sweeps: axes, intervals, the Pareto front and break-even; and one whole sweep by the program itself.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { promisify } from 'node:util';
+import fc from 'fast-check';
+import { InputError } from '../../core/base/index.ts';
+import { estimate } from '../../core/stats/index.ts';
+import { breakEvens, parseAxis, type SweepRow } from './index.ts';
+import { sweepMetrics } from './sweep.ts';
+import { combinations } from './sweep-axis.ts';
+import { paretoFront } from './sweep-report.ts';
+
+test('an axis is a list or a range, both ends included', () => {
+  assert.deepEqual(parseAxis('a.b=2,4,x').values, ['2', '4', 'x']);
+  assert.deepEqual(parseAxis('u=0.5:0.9:0.1').values, ['0.5', '0.6', '0.7', '0.8', '0.9']);
+  assert.deepEqual(parseAxis('n=1:8:3').values, ['1', '4', '7']);
+  assert.deepEqual(combinations([parseAxis('a=1,2'), parseAxis('b=x,y')]), [
+    ['1', 'x'],
+    ['1', 'y'],
+    ['2', 'x'],
+    ['2', 'y'],
+  ]);
+  for (const bad of ['a', 'a=', '=1', 'a=3:1:1', 'a=1:2:0']) {
+    assert.throws(() => parseAxis(bad), InputError, bad);
+  }
+});
+
+test('the interval is Student’s, and one run has none', () => {
+  // Of 1, 2, 3: mean 2, standard error 1/√3, t(2) = 4.303.
+  const { mean, low, high } = estimate([1, 2, 3]);
+  assert.ok(Math.abs(high - 2 - 4.303 / Math.sqrt(3)) < 1e-9 && Math.abs(low + high - 4) < 1e-9);
+  assert.equal(mean, 2);
+  assert.deepEqual(estimate([7]), { mean: 7, low: 7, high: 7, count: 1 });
+});
+
+/** A row with these figures; all others 1. */
+function row(
+  setting: string,
+  variant: string,
+  figures: Partial<Record<(typeof sweepMetrics)[number], readonly number[]>>,
+): SweepRow {
+  const entries = sweepMetrics.map((metric) => [metric, figures[metric] ?? [1, 1]] as const);
+  return {
+    settings: [setting],
+    ...{ variant, overloaded: 0 },
+    values: Object.fromEntries(entries) as unknown as SweepRow['values'],
+    estimates: Object.fromEntries(
+      entries.map(([metric, values]) => [metric, estimate(values)]),
+    ) as unknown as SweepRow['estimates'],
+  };
+}
+
+test('nobody on the front is beaten, and everybody off it is', () => {
+  const figures = fc.record({ throughput: fc.nat(20), ttft: fc.nat(20) });
+  fc.assert(
+    fc.property(fc.array(figures, { minLength: 1 }), (all) => {
+      const rows = all.map(({ throughput, ttft }, i) =>
+        row(String(i), '', { output_throughput: [throughput], mean_ttft_ms: [ttft] }),
+      );
+      const beats = (a: SweepRow, b: SweepRow) =>
+        a.estimates.output_throughput.mean >= b.estimates.output_throughput.mean &&
+        a.estimates.mean_ttft_ms.mean <= b.estimates.mean_ttft_ms.mean &&
+        (a.estimates.output_throughput.mean > b.estimates.output_throughput.mean ||
+          a.estimates.mean_ttft_ms.mean < b.estimates.mean_ttft_ms.mean);
+      const front = new Set(paretoFront(rows));
+      for (const one of rows) assert.equal(front.has(one), !rows.some((r) => beats(r, one)));
+    }),
+  );
+});
+
+test('break-even lies where the gain passes one percent for good, seed by seed', () => {
+  const at = (setting: string, ratio: number, gains: readonly number[]) => [
+    row(setting, 'none', {
+      working_set_ratio: [ratio, ratio],
+      mean_kv_usage: [ratio / 2, ratio / 2],
+    }),
+    row(setting, 'native', { total_token_throughput: gains.map((gain) => 1 + gain) }),
+  ];
+  const rows = [
+    ...at('1', 0.5, [0.03, -0.01]),
+    ...at('2', 1, [-0.01, -0.01]),
+    ...at('3', 1.5, [0.03, 0.01 + 1e-9]),
+    ...at('4', 2, [0.2, 0.2]),
+  ];
+  const [native] = breakEvens(rows);
+  // First seed: half way from −1 to +3 %, so at 1.25; second: at 1.5.
+  assert.ok(Math.abs((native?.ratio?.mean ?? 0) - (1.25 + 1.5) / 2) < 1e-3);
+  assert.ok(Math.abs((native?.kvUsage?.mean ?? 0) - (1.25 + 1.5) / 4) < 1e-3);
+  assert.equal(breakEvens(rows.slice(0, 4))[0]?.ratio, undefined);
+});
+
+const directory = mkdtempSync(join(tmpdir(), 'spillway-sweep-'));
+after(() => rmSync(directory, { recursive: true }));
+
+test('the program sweeps replicas and says what each gives; a bad key is one sentence', async () => {
+  const workload = join(directory, 'w.yaml');
+  writeFileSync(
+    workload,
+    'kind: single\nprompt: 2000\nanswer: 20\nrequests: 30\narrivals: { process: poisson, rate: 9 }\n',
+  );
+  const values = join(directory, 'v.yaml');
+  writeFileSync(
+    values,
+    'servingEngineSpec: { modelSpec: [{ name: q, modelURL: Qwen/Qwen3-8B, gpu: H100-80GB }] }\n',
+  );
+  const spillway = (...flags: readonly string[]) =>
+    promisify(execFile)(process.execPath, [
+      ...['src/cli/main.ts', 'simulate', 'sweep', '-f', values, '--workload', workload, ...flags],
+    ]);
+  const key = 'servingEngineSpec.modelSpec[0].replicaCount';
+  const { stdout } = await spillway('--vary', `${key}=1,2`, '--json');
+  const { rows } = JSON.parse(stdout) as {
+    rows: {
+      settings: Record<string, string>;
+      gpus: { mean: number };
+      mean_ttft_ms: { mean: number };
+    }[];
+  };
+  assert.deepEqual(
+    rows.map(({ settings, gpus }) => [settings[key], gpus.mean]),
+    [
+      ['1', 1],
+      ['2', 2],
+    ],
+  );
+  assert.ok((rows[1]?.mean_ttft_ms.mean ?? 0) < (rows[0]?.mean_ttft_ms.mean ?? 0));
+  await assert.rejects(
+    spillway('--vary', 'workload.prompts=1,2'),
+    (error: { stderr?: string; code?: number }) => {
+      assert.match(error.stderr ?? '', /prompts is not a known key; did you mean prompt\?/);
+      assert.equal(error.code, 2);
+      return true;
+    },
+  );
+});

@@ -1,0 +1,148 @@
+// `spillway simulate sweep`: many simulations at once, one process each, as many as there are cores.
+import { execFile } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { promisify } from 'node:util';
+import { InputError } from '../../core/base/index.ts';
+import { type Estimate, estimate } from '../../core/stats/index.ts';
+import { axisFlags, combinations, type SweepAxis } from './sweep-axis.ts';
+
+/** What a run is described by, from the JSON of `spillway simulate`. */
+export const sweepMetrics = [
+  ...(['output_throughput', 'total_token_throughput', 'mean_ttft_ms', 'p90_ttft_ms'] as const),
+  ...(['mean_tpot_ms', 'mean_e2el_ms', 'hit_rate', 'external_hit_rate', 'utilization'] as const),
+  ...(['mean_kv_usage', 'working_set_ratio', 'gpus'] as const),
+];
+export type SweepMetric = (typeof sweepMetrics)[number];
+
+export interface SweepOptions {
+  /** Program and first arguments that run `spillway`. */
+  readonly self: readonly [string, ...string[]];
+  /** Flags of `spillway simulate` that all runs have. */
+  readonly flags: readonly string[];
+  readonly axes: readonly SweepAxis[];
+  /** Flags of each variant; one without a name unless given. */
+  readonly variants?: readonly { readonly name: string; readonly flags: readonly string[] }[];
+  readonly seeds: number;
+  /** Processes at a time; as many as there are cores unless given. */
+  readonly jobs?: number | undefined;
+  readonly onProgress?: ((finished: number, total: number) => void) | undefined;
+}
+
+/** One combination of settings under one variant. */
+export interface SweepRow {
+  /** Aligned with the axes. */
+  readonly settings: readonly string[];
+  readonly variant: string;
+  /** By metric, one value a seed. */
+  readonly values: Readonly<Record<SweepMetric, readonly number[]>>;
+  readonly estimates: Readonly<Record<SweepMetric, Estimate>>;
+  /** Of the seeds: how many runs were OVERLOADED. */
+  readonly overloaded: number;
+}
+
+/** The longest that one simulation may take. */
+const runMsMax = 30 * 60_000;
+const outputBytesMax = 64 << 20;
+const runsMax = 10_000;
+
+/** @throws {InputError} If a run is refused, with its sentence, or there are too many. */
+export async function simulateSweep(options: SweepOptions): Promise<SweepRow[]> {
+  const { axes, seeds, variants = [{ name: '', flags: [] }] } = options;
+  const cases = combinations(axes).flatMap((settings) =>
+    variants.map((variant) => ({ settings, variant })),
+  );
+  if (cases.length * seeds > runsMax) {
+    throw new InputError(
+      `${cases.length} combinations of ${seeds} seeds are ${cases.length * seeds} runs; ${runsMax} is the most.`,
+    );
+  }
+  const runs = cases.flatMap(({ settings, variant }, index) =>
+    Array.from({ length: seeds }, (_, i) => ({
+      ...{ index, seed: i },
+      flags: [
+        ...options.flags,
+        ...axisFlags(axes, settings),
+        ...variant.flags,
+        ...['--seed', String(i + 1), '--json'],
+      ],
+    })),
+  );
+  const answers: Answer[][] = cases.map(() => []);
+  let next = 0;
+  let finished = 0;
+  const stop = new AbortController();
+  const worker = async () => {
+    for (let run = runs[next++]; run; run = runs[next++]) {
+      // By seed, not by who is done first: runs of one seed are compared with each other.
+      const ofCase = answers[run.index] as Answer[];
+      ofCase[run.seed] = await simulate(options.self, run.flags, stop.signal);
+      options.onProgress?.(++finished, runs.length);
+    }
+  };
+  const jobs = Math.min(options.jobs ?? availableParallelism(), runs.length);
+  try {
+    await Promise.all(Array.from({ length: jobs }, worker));
+  } finally {
+    // Of several that run, the first that fails ends all.
+    stop.abort();
+  }
+  return cases.map(({ settings, variant }, i) => rowOf(settings, variant.name, answers[i] ?? []));
+}
+
+interface Answer {
+  readonly [key: string]: unknown;
+  readonly verdict: string;
+  readonly spillway: {
+    readonly gpus: number;
+    readonly hbm_kv_tokens: number;
+    readonly mean_kv_usage: number;
+    readonly workload: { readonly working_set_tokens: number };
+  };
+}
+
+async function simulate(
+  [program, ...first]: readonly [string, ...string[]],
+  flags: readonly string[],
+  signal: AbortSignal,
+): Promise<Answer> {
+  try {
+    const { stdout } = await promisify(execFile)(program, [...first, 'simulate', ...flags], {
+      ...{ signal, timeout: runMsMax, maxBuffer: outputBytesMax },
+    });
+    return JSON.parse(stdout) as Answer;
+  } catch (cause) {
+    const { stderr = '' } = cause as { stderr?: string };
+    const reason = stderr.trim().split('\n')[0] ?? '';
+    throw new InputError(
+      reason === ''
+        ? `A simulation of the sweep ended without an answer: spillway simulate ${flags.join(' ')}`
+        : reason.replace(/^(spillway: |error: )+/, ''),
+      { cause },
+    );
+  }
+}
+
+function rowOf(settings: readonly string[], variant: string, answers: readonly Answer[]): SweepRow {
+  const values = Object.fromEntries(
+    sweepMetrics.map((metric) => [metric, answers.map((answer) => metricOf(answer, metric))]),
+  ) as Record<SweepMetric, number[]>;
+  const estimates = Object.fromEntries(
+    sweepMetrics.map((metric) => [metric, estimate(values[metric])]),
+  ) as Record<SweepMetric, Estimate>;
+  const overloaded = answers.filter(({ verdict }) => verdict === 'OVERLOADED').length;
+  return { settings, variant, values, estimates, overloaded };
+}
+
+function metricOf(answer: Answer, metric: SweepMetric): number {
+  const { gpus, hbm_kv_tokens, mean_kv_usage, workload } = answer.spillway;
+  switch (metric) {
+    case 'gpus':
+      return gpus;
+    case 'mean_kv_usage':
+      return mean_kv_usage;
+    case 'working_set_ratio':
+      return workload.working_set_tokens / hbm_kv_tokens;
+    default:
+      return Number(answer[metric] ?? Number.NaN);
+  }
+}
