@@ -155,6 +155,32 @@ test('after four times asleep, with two streams aborted and one frozen', async (
   assert.match(own, /request_success_total\{.*finished_reason="abort".*\} 2\.0/);
 });
 
+test('HTTP requests count by route; those to no route together, those of monitors and refused keys not at all', async (t) => {
+  const { page, url } = await start(t, { apiKey: 'key', allowRuntimeLoraUpdating: true });
+  const authorization = 'Bearer key';
+  for (const [path, init] of [
+    ['/v1/models', { headers: { authorization } }],
+    ['/v1/models', {}],
+    ['/v1/responses/resp_1', { headers: { authorization } }],
+    ['/v1/completions', { headers: { authorization } }],
+    ['/nowhere', {}],
+    ['/nowhere/else', {}],
+    ['/health', {}],
+    ['/v1/load_lora_adapter', { method: 'POST', headers: { authorization } }],
+  ] as const) {
+    await (await fetch(url + path, init)).text();
+  }
+  const counted = [...(await page()).matchAll(/^http_requests_total(.*)$/gm)].map(
+    ([, line]) => line,
+  );
+  assert.deepEqual(counted, [
+    '{handler="/v1/models",method="GET",status="2xx"} 1.0',
+    '{handler="/v1/responses/{response_id}",method="GET",status="4xx"} 1.0',
+    '{handler="/v1/completions",method="GET",status="4xx"} 1.0',
+    '{handler="none",method="GET",status="4xx"} 2.0',
+  ]);
+});
+
 function tokensOf(length: number, salt: number): number[] {
   return Array.from({ length }, (_, i) => 1000 + salt * 300 + (i % 300));
 }
@@ -198,5 +224,5 @@ async function start(t: TestContext, options: Partial<EngineServerOptions>) {
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   };
-  return { page, post, stream, until };
+  return { url: server.url, page, post, stream, until };
 }

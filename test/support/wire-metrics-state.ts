@@ -23,10 +23,11 @@ export function differingCounts(
   free: readonly string[] = [],
   only: readonly string[] = [''],
 ): { readonly missing: readonly string[]; readonly extra: readonly string[] } {
-  const [said, expected] = [own, real].map((page) => countedMetrics(page, free, only)) as [
-    string[],
-    string[],
-  ];
+  // Of a page that was recorded for its engine alone, only that is compared.
+  const isWhole = real.includes('# TYPE http_requests_total');
+  const [said, expected] = [own, real].map((page) =>
+    countedMetrics(page, free, only).filter((line) => isWhole || line.includes('vllm:')),
+  ) as [string[], string[]];
   return {
     missing: expected.filter((line) => !said.includes(line)),
     extra: said.filter((line) => !expected.includes(line)),
@@ -36,12 +37,11 @@ export function differingCounts(
 function countedMetrics(page: string, free: readonly string[], only: readonly string[]): string[] {
   const lines: string[] = [];
   for (const line of page.split('\n')) {
-    if (line.startsWith('# TYPE vllm:') && !line.includes('_created ')) lines.push(line);
-    const [, name = '', labels = '', value = ''] =
-      /^(vllm:[^\s{]+)(\{.*\})? (\S+)$/.exec(line) ?? [];
-    if (name === '' || name.endsWith('_created')) continue;
+    if (line.startsWith('# TYPE ') && isCompared(line.slice(7))) lines.push(line);
+    const [, name = '', labels = '', value = ''] = /^(\w[^\s{]+)(\{.*\})? (\S+)$/.exec(line) ?? [];
+    if (name === '' || !isCompared(name)) continue;
     const among = (families: readonly string[]) =>
-      families.some((family) => name.startsWith(`vllm:${family}`));
+      families.some((family) => name.replace(/^vllm:/, '').startsWith(family));
     const isCounted = !isTime(name) && among(only) && !among(free);
     const shown = name === 'vllm:cache_config_info' ? labels.replace(/="[^"]*"/g, '') : labels;
     lines.push(isCounted ? `${name}${shown} ${value}` : `${name}${shown}`);
@@ -49,9 +49,14 @@ function countedMetrics(page: string, free: readonly string[], only: readonly st
   return lines.toSorted();
 }
 
+/** Not what Python tells of itself, and not when a series began. */
+function isCompared(name: string): boolean {
+  return /^(vllm:|http_|process_)/.test(name) && !/_created\b/.test(name);
+}
+
 function isTime(name: string): boolean {
   return (
-    /_seconds_(bucket|sum)$/.test(name) ||
+    /_seconds_(bucket|sum)$|_bytes_sum$|^process_/.test(name) ||
     /^vllm:(estimated_|lora_requests_info|cache_config_info)/.test(name)
   );
 }

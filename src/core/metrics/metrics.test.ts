@@ -64,6 +64,22 @@ test('a histogram has cumulative buckets, count, sum and the time of its creatio
   );
 });
 
+test('a summary is how many and how much', () => {
+  const registry = new MetricsRegistry();
+  const size = registry.summary({ name: 'size', help: 'S.', labels: ['handler'] });
+  for (const value of [3, 4]) size.with({ handler: '/' }).observe(value);
+  assert.equal(
+    registry.render(),
+    [
+      '# HELP size S.',
+      '# TYPE size summary',
+      'size_count{handler="/"} 2.0',
+      'size_sum{handler="/"} 7.0',
+      '',
+    ].join('\n'),
+  );
+});
+
 test('past its bound a family counts into one overflow series', () => {
   const registry = new MetricsRegistry();
   const family = registry.counter({ name: 'c', help: 'C.', labels: ['id'], seriesMax: 2 });

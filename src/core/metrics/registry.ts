@@ -3,7 +3,8 @@ import { CounterFamily } from './counter.ts';
 import type { FamilyOptions } from './family.ts';
 import { GaugeFamily } from './gauge.ts';
 import { HistogramFamily } from './histogram-family.ts';
-import { renderCounter, renderGauge, renderHistogram } from './text.ts';
+import { SummaryFamily } from './summary-family.ts';
+import { renderCounter, renderGauge, renderHistogram, renderSummary } from './text.ts';
 
 /** `Content-Type` of the page. */
 export const metricsContentType = 'text/plain; version=1.0.0; charset=utf-8';
@@ -45,6 +46,12 @@ export class MetricsRegistry {
   histogram(options: FamilyOptions & { readonly bounds: readonly number[] }): HistogramFamily {
     const family = new HistogramFamily(options);
     this.#families.push(() => renderHistogram(family, this.#createdSeconds));
+    return family;
+  }
+
+  summary(options: FamilyOptions): SummaryFamily {
+    const family = new SummaryFamily(options);
+    this.#families.push(() => renderSummary(family, this.#createdSeconds));
     return family;
   }
 

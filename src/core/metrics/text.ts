@@ -4,6 +4,7 @@ import type { Labels, SeriesTable } from './family.ts';
 import type { GaugeFamily } from './gauge.ts';
 import type { HistogramFamily } from './histogram-family.ts';
 import { formatValue } from './number.ts';
+import type { SummaryFamily } from './summary-family.ts';
 
 export function renderGauge({ table }: GaugeFamily): string {
   let text = head(table.name, table.help, 'gauge');
@@ -26,6 +27,15 @@ export function renderHistogram({ table }: HistogramFamily, createdSeconds?: num
       text += line(`${table.name}_bucket`, { ...labels, le }, count);
     });
     text += line(`${table.name}_count`, labels, counts.at(-1) ?? 0);
+    text += line(`${table.name}_sum`, labels, series.sum);
+  }
+  return text + created(table, table.name, createdSeconds);
+}
+
+export function renderSummary({ table }: SummaryFamily, createdSeconds?: number): string {
+  let text = head(table.name, table.help, 'summary');
+  for (const { labels, series } of table.all()) {
+    text += line(`${table.name}_count`, labels, series.count);
     text += line(`${table.name}_sum`, labels, series.sum);
   }
   return text + created(table, table.name, createdSeconds);

@@ -22,6 +22,8 @@ export class Exchange {
   readonly #search: string;
   /** Parts of the path that its route leaves open, by name. */
   parameters: Readonly<Record<string, string>> = {};
+  /** The route that it went to, as it was registered. */
+  route: string | undefined;
   /** What goes wrong with the stream of this answer, if anything. */
   streamFault: StreamFault | undefined;
   /** Events that go out when the program that runs now has ended. */

@@ -44,14 +44,22 @@ export class RouteTable {
   handlerOf(exchange: Exchange): Handler {
     const { path } = exchange;
     const method = exchange.request.method ?? '';
-    const handler = handlerIn(this.#fixed.get(path), method) ?? this.#openHandler(exchange, method);
-    if (handler) return handler;
+    const handler = handlerIn(this.#fixed.get(path), method);
+    if (handler) {
+      exchange.route = path;
+      return handler;
+    }
+    const open = this.#openHandler(exchange, method);
+    if (open) return open;
     const other = this.#all.find((route) => fits(route, path));
     if (other) {
+      exchange.route = other.path;
       throw new FrameworkError(405, 'Method Not Allowed', { allow: other.allow });
     }
     const turned = path.endsWith('/') ? path.replace(/\/+$/, '') : `${path}/`;
-    if (path !== '/' && this.#all.some((route) => fits(route, turned))) {
+    const target = path === '/' ? undefined : this.#all.find((route) => fits(route, turned));
+    if (target) {
+      exchange.route = target.path;
       return (one) => redirect(one, turned);
     }
     throw new FrameworkError(404, 'Not Found');
@@ -63,6 +71,7 @@ export class RouteTable {
       const match = handler && route.pattern?.exec(exchange.path);
       if (!match) continue;
       exchange.parameters = { ...match.groups };
+      exchange.route = route.path;
       return handler;
     }
     return undefined;

@@ -6,6 +6,7 @@ import { InputError, version } from '../../../core/base/index.ts';
 import { ApiError } from '../../../core/protocol/index.ts';
 import { createServer } from '../../../io/node-http/index.ts';
 import { randomHex } from '../generation/request-id.ts';
+import type { HttpAnswer } from '../metrics/http-metrics.ts';
 import { Exchange } from './exchange.ts';
 import { FrameworkError } from './framework-error.ts';
 import { targetBytesMax } from './request-target.ts';
@@ -16,6 +17,8 @@ export type { Handler, Routes } from './route-table.ts';
 export interface HttpSettings {
   readonly apiKey?: string | undefined;
   readonly echoesRequestIds?: boolean | undefined;
+  /** Hears of each answer that got past the API key, once it is out. */
+  readonly onAnswer?: ((answer: HttpAnswer) => void) | undefined;
 }
 
 /** vLLM's VLLM_HTTP_TIMEOUT_KEEP_ALIVE. */
@@ -106,10 +109,28 @@ async function answer(
     else if (isPreflight(exchange)) refusePreflight(exchange);
     else if (isUnauthorized(exchange, settings.apiKey)) {
       exchange.sendJson(401, '{"error":"Unauthorized"}');
-    } else await table.handlerOf(exchange)(exchange);
+    } else {
+      if (settings.onAnswer) reportAnswer(exchange, settings.onAnswer);
+      await table.handlerOf(exchange)(exchange);
+    }
   } catch (error) {
     fail(exchange, error);
   }
+}
+
+function reportAnswer(exchange: Exchange, onAnswer: (answer: HttpAnswer) => void): void {
+  const { request, response } = exchange;
+  const startMs = performance.now();
+  response.once('close', () =>
+    onAnswer({
+      handler: exchange.route ?? 'none',
+      method: request.method ?? '',
+      status: response.statusCode,
+      requestBytes: Number(request.headers['content-length'] ?? 0),
+      responseBytes: Number(response.getHeader('content-length') ?? 0),
+      seconds: (performance.now() - startMs) / 1000,
+    }),
+  );
 }
 
 function isUnauthorized(exchange: Exchange, apiKey: string | undefined): boolean {

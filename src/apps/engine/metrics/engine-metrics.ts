@@ -4,7 +4,9 @@ import { MetricsRegistry } from '../../../core/metrics/index.ts';
 import type { EngineServerOptions } from '../options.ts';
 import type { SequenceFamily } from '../sequence.ts';
 import { declareFamilies } from './families.ts';
+import { declareHttpMetrics, type HttpAnswer } from './http-metrics.ts';
 import type { OffloadMetrics } from './offload-metrics.ts';
+import { declareProcessMetrics } from './process-metrics.ts';
 import {
   declareSleepMode,
   type SleepOperation,
@@ -37,6 +39,8 @@ export interface PromptSources {
 }
 
 export class EngineMetrics {
+  /** An HTTP answer is out. */
+  readonly onAnswer: (answer: HttpAnswer) => void;
   readonly #registry: MetricsRegistry;
   readonly #page: ReturnType<typeof declareFamilies>;
 
@@ -47,7 +51,9 @@ export class EngineMetrics {
   /** @param lagSeconds The driver's lag now. */
   constructor(options: EngineServerOptions, modelName: string, lagSeconds: () => number) {
     this.#registry = new MetricsRegistry({ createdSeconds: Date.now() / 1000 });
+    declareProcessMetrics(this.#registry);
     this.#page = declareFamilies(this.#registry, options, modelName);
+    this.onAnswer = declareHttpMetrics(this.#registry);
     this.#registry.onRender(() => this.#page.lag.set(lagSeconds()));
   }
 

@@ -1,0 +1,33 @@
+// Summaries without quantiles, as the Python client library keeps them: how many, and how much.
+import { type FamilyOptions, type Labels, SeriesTable } from './family.ts';
+
+/** One series of a summary. */
+export class Summary {
+  #count = 0;
+  #sum = 0;
+
+  observe(value: number): void {
+    this.#count++;
+    this.#sum += value;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get sum(): number {
+    return this.#sum;
+  }
+}
+
+export class SummaryFamily {
+  readonly table: SeriesTable<Summary>;
+
+  constructor(options: FamilyOptions) {
+    this.table = new SeriesTable(options, () => new Summary());
+  }
+
+  with(labels: Labels = {}): Summary {
+    return this.table.get(labels);
+  }
+}
