@@ -32,7 +32,7 @@ const small = {
     ...{ blockSize: 32, numGpuBlocks: 40, maxModelLen: 1024, maxNumSeqs: 8 },
   }),
   enablePromptTokensDetails: true,
-  kvCacheMetrics: true,
+  kvCacheMetricsSample: 1e-9,
 } as const;
 /** The recorded server of the other states. */
 const large = defaultEngineConfig({

@@ -11,6 +11,7 @@ import type { GenerationOptions } from './generation/generation-options.ts';
 import { randomHex } from './generation/request-id.ts';
 import type { KvEvents } from './kv-events.ts';
 import { type Pausable, SleepControl } from './lifecycle/sleep-control.ts';
+import { BlockLifetimes } from './metrics/block-lifetimes.ts';
 import { EngineMetrics } from './metrics/engine-metrics.ts';
 import type { EngineServerOptions } from './options.ts';
 import { Sequence } from './sequence.ts';
@@ -80,6 +81,7 @@ export class Engine implements Pausable {
       }),
       listener: {
         ...kvEvents?.listener,
+        blocks: this.#blockLifetimes(),
         lookedUp: (lookup) => this.metrics.onLookup(lookup),
         admitted: (request, cachedTokens, nowSeconds, externalTokens) => {
           const sequence = request as Sequence;
@@ -102,6 +104,18 @@ export class Engine implements Pausable {
     });
     this.#stats = this.#model.stats;
     this.metrics = new EngineMetrics(options, this.modelName, () => this.#driver.lagSeconds);
+  }
+
+  #blockLifetimes(): BlockLifetimes | undefined {
+    const { kvCacheMetricsSample: sampleRate, seed = 0 } = this.options;
+    return sampleRate
+      ? new BlockLifetimes({
+          sampleRate,
+          random: seededRandom(seed),
+          nowSeconds: () => this.#driver.nowSeconds() * this.#wallPerModelSecond,
+          onEnd: (lifetime) => this.metrics.onBlockEnd(lifetime),
+        })
+      : undefined;
   }
 
   /** The name in answers. */

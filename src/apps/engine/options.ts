@@ -96,8 +96,8 @@ export interface EngineServerOptions {
   readonly sseKeepAliveSeconds?: number;
   /** Opens /start_profile and /stop_profile, as a profiler in `--profiler-config` does. @default false */
   readonly profiler?: boolean;
-  /** Shows how long KV blocks live, as `--kv-cache-metrics`. @default false */
-  readonly kvCacheMetrics?: boolean;
+  /** Share of the KV blocks whose lives are measured, as with `--kv-cache-metrics`. @default none */
+  readonly kvCacheMetricsSample?: number;
   /** Opens the routes of VLLM_SERVER_DEV_MODE=1, such as /sleep. @default false */
   readonly devMode?: boolean;
   /** Opens the routes that take or give tokens: render, derender, generate. @default false */

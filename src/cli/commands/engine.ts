@@ -136,7 +136,7 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
     allowRuntimeLoraUpdating: isSet('VLLM_ALLOW_RUNTIME_LORA_UPDATING'),
     sseKeepAliveSeconds: flags.sseKeepAliveInterval,
     profiler: flags.profilerConfig?.profiler !== undefined,
-    kvCacheMetrics: flags.kvCacheMetrics,
+    kvCacheMetricsSample: flags.kvCacheMetrics ? flags.kvCacheMetricsSample : undefined,
     devMode: isSet('VLLM_SERVER_DEV_MODE'),
     enableScaleOut: flags.enableScaleOut,
     enablePerRequestMetrics: flags.enablePerRequestMetrics,

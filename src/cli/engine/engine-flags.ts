@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { type BlockHashAlgorithm, blockHashAlgorithms } from '../../core/kv/index.ts';
 import { parseKvEventsConfig, parseKvTransferConfig } from '../../core/protocol/index.ts';
 import { type LogLevel, logLevels } from '../../io/log/index.ts';
-import { collect, integer, number, positive, timeScale, tokens } from './flag-values.ts';
+import { collect, integer, number, positive, share, timeScale, tokens } from './flag-values.ts';
 import { loraRank, profilerConfig } from './lora-flags.ts';
 import { meaninglessOptions, meaninglessSwitches } from './meaningless-flags.ts';
 
@@ -121,7 +121,13 @@ export function defineEngineFlags(bare: Command): Command {
       integer('--sse-keep-alive-interval', 0),
     )
     .option('--profiler-config <json>', 'open /start_profile and /stop_profile', profilerConfig)
-    .option('--kv-cache-metrics', 'show the metrics of KV block lifetimes')
+    .option('--kv-cache-metrics', 'measure how long KV blocks live')
+    .option(
+      '--kv-cache-metrics-sample <share>',
+      'of the blocks, those that are measured',
+      share('--kv-cache-metrics-sample'),
+      0.01,
+    )
     .option(
       '--load-format <format>',
       'dummy: random weights, whose answers never end by themselves',
@@ -208,6 +214,7 @@ export interface EngineFlags {
   readonly sseKeepAliveInterval?: number;
   readonly profilerConfig?: { readonly profiler: string | undefined };
   readonly kvCacheMetrics?: boolean;
+  readonly kvCacheMetricsSample: number;
   readonly loadFormat?: string;
   readonly enableAutoToolChoice?: boolean;
   readonly toolCallParser?: string;

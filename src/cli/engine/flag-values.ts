@@ -35,6 +35,15 @@ export function positive(flag: string): (text: string) => number {
   };
 }
 
+/** A number above 0 and up to 1. */
+export function share(flag: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (value > 0 && value <= 1) return value;
+    throw new InputError(`${flag} is "${text}"; it must be a number above 0 and up to 1.`);
+  };
+}
+
 /** GPU seconds per wall second, or `inf`. */
 export function timeScale(text: string): number {
   if (/^inf(inity)?$/i.test(text)) return Number.POSITIVE_INFINITY;

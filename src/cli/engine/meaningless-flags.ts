@@ -161,7 +161,6 @@ export const meaninglessOptions: readonly string[] = [
   'ubatch-size',
   'cudagraph-capture-sizes',
   'max-cudagraph-capture-size',
-  'kv-cache-metrics-sample',
   'model-impl',
   'io-processor-plugin',
   'performance-mode',

@@ -1,6 +1,6 @@
 // What goes into the engine model and what comes out: requests, steps, their cost, and what a
 // listener hears. All times are seconds on the caller's clock.
-import type { BlockKey } from '../kv/index.ts';
+import type { BlockKey, BlockObserver } from '../kv/index.ts';
 import type { HitSource, TierStats } from './tiers/contract.ts';
 
 /** One sequence to generate. `n` > 1 is as many requests. */
@@ -35,6 +35,8 @@ export interface EngineListener {
   /** A cached block was given to somebody else: one vLLM `BlockRemoved`. */
   blockRemoved?(key: BlockKey): void;
   allBlocksCleared?(): void;
+  /** Hears what becomes of each block of the pool. */
+  readonly blocks?: BlockObserver | undefined;
   /**
    * First admission only. `cachedTokens` of the prompt were found, `externalTokens` of them in a tier
    * below the GPU.

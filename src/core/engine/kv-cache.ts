@@ -33,6 +33,7 @@ export class KvCache {
     this.pool = new BlockPool({
       blocksTotal: config.numGpuBlocks,
       onRemoved: (key) => listener.blockRemoved?.(key),
+      observer: listener.blocks,
     });
   }
 

@@ -10,6 +10,17 @@ export interface BlockPoolOptions {
   readonly blocksTotal: number;
   /** Called when a cached free block is given to somebody else, or its key is dropped. */
   readonly onRemoved?: (key: BlockKey) => void;
+  /** Hears what becomes of blocks, for those who measure how long they live. */
+  readonly observer?: BlockObserver | undefined;
+}
+
+/** A block is handed out, found again by another request, and taken back to be handed out anew. */
+export interface BlockObserver {
+  allocated(block: number): void;
+  accessed(block: number): void;
+  /** Whatever it held is over; also of blocks that held nothing. */
+  evicted(block: number): void;
+  reset(): void;
 }
 
 const none = -1;
@@ -33,6 +44,7 @@ const none = -1;
 export class BlockPool {
   readonly blocksTotal: number;
   readonly #onRemoved: ((key: BlockKey) => void) | undefined;
+  readonly #observer: BlockObserver | undefined;
   /** Free list; slot 0 is its sentinel, as block 0 is never free. Circular. */
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
@@ -46,12 +58,13 @@ export class BlockPool {
   #gains = 0;
 
   /** @throws {RangeError} If `blocksTotal` is not an integer of at least 2. */
-  constructor({ blocksTotal, onRemoved }: BlockPoolOptions) {
+  constructor({ blocksTotal, onRemoved, observer }: BlockPoolOptions) {
     if (!Number.isInteger(blocksTotal) || blocksTotal < 2) {
       throw new RangeError(`A block pool needs at least 2 blocks, got ${blocksTotal}`);
     }
     this.blocksTotal = blocksTotal;
     this.#onRemoved = onRemoved;
+    this.#observer = observer;
     this.#next = new Int32Array(blocksTotal);
     this.#previous = new Int32Array(blocksTotal);
     this.#references = new Int32Array(blocksTotal);
@@ -110,6 +123,7 @@ export class BlockPool {
     if (references === 0) this.#unlinkFree(block);
     this.#references[block] = references + 1;
     this.#gains++;
+    this.#observer?.accessed(block);
   }
 
   /**
@@ -121,8 +135,10 @@ export class BlockPool {
     const block = this.#next[0] as number;
     if (block === 0) throw new RangeError('No free KV block');
     this.#unlinkFree(block);
+    this.#observer?.evicted(block);
     this.#uncache(block);
     this.#references[block] = 1;
+    this.#observer?.allocated(block);
     return block;
   }
 
@@ -171,6 +187,7 @@ export class BlockPool {
     if (this.usedBlocks > 0) return false;
     this.#oldest.clear();
     this.#keys.fill(undefined);
+    this.#observer?.reset();
     return true;
   }
 

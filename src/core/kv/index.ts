@@ -10,7 +10,12 @@ export {
   type ExtraKey,
 } from './block-hash.ts';
 export type { HashValue } from './block-hash-encoding.ts';
-export { type BlockKey, BlockPool, type BlockPoolOptions } from './block-pool.ts';
+export {
+  type BlockKey,
+  type BlockObserver,
+  BlockPool,
+  type BlockPoolOptions,
+} from './block-pool.ts';
 export {
   type ChainHash,
   chainRoot,

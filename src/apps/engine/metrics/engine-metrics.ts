@@ -3,6 +3,7 @@ import type { CacheLookup, EngineStats } from '../../../core/engine/index.ts';
 import { MetricsRegistry } from '../../../core/metrics/index.ts';
 import type { EngineServerOptions } from '../options.ts';
 import type { SequenceFamily } from '../sequence.ts';
+import type { BlockLifetime } from './block-lifetimes.ts';
 import { declareFamilies } from './families.ts';
 import { declareHttpMetrics, type HttpAnswer } from './http-metrics.ts';
 import type { OffloadMetrics } from './offload-metrics.ts';
@@ -172,6 +173,14 @@ export class EngineMetrics {
     if (family.finished < family.choices) return;
     this.#page.requestMaxGeneration.observe(family.longestTokens);
     this.#page.requestChoices.observe(family.choices);
+  }
+
+  /** Called for blocks of the sample alone. */
+  onBlockEnd({ lifetimeSeconds, idleSeconds, reuseGapsSeconds }: BlockLifetime): void {
+    const blocks = this.#page.kvBlocks;
+    blocks?.lifetime.observe(lifetimeSeconds);
+    blocks?.idle.observe(idleSeconds);
+    for (const gap of reuseGapsSeconds) blocks?.reuseGap.observe(gap);
   }
 
   onSleepState(state: SleepState | undefined): void {

@@ -183,7 +183,7 @@ export function declareFamilies(
     'Histogram of new KV tokens computed during prefill (excluding cached tokens).',
     tokens,
   );
-  if (options.kvCacheMetrics) declareKvBlocks(histogram);
+  const kvBlocks = options.kvCacheMetricsSample ? declareKvBlocks(histogram) : undefined;
   const adaptersAtWork = options.lora && declareAdapters(registry, options.config.maxLoras);
   const cacheConfig = cacheConfigLabels(options);
   registry
@@ -203,7 +203,7 @@ export function declareFamilies(
     .with();
   return {
     ...{ flops, readBytes, writeBytes, running, waiting, waitingForCapacity, waitingDeferred },
-    ...{ kvUsage, lag, sleep, adaptersAtWork },
+    ...{ kvUsage, lag, sleep, adaptersAtWork, kvBlocks },
     ...{ prefixQueries, prefixHits, preemptions, promptTokens, promptCached, generationTokens },
     promptComputed: bySource.local_compute,
     promptFromCache: bySource.local_cache_hit,
@@ -263,25 +263,27 @@ function declareAdapters(registry: MetricsRegistry, maxLoras: number) {
       .set(Date.now() / 1000);
 }
 
-/** Of blocks that vLLM picks by chance, one in a hundred; none is picked here. */
-function declareKvBlocks(
-  histogram: (name: string, help: string, bounds: readonly number[]) => unknown,
-): void {
+/** Of a sample of the blocks; see block-lifetimes.ts. */
+function declareKvBlocks<H>(
+  histogram: (name: string, help: string, bounds: readonly number[]) => H,
+): { readonly lifetime: H; readonly idle: H; readonly reuseGap: H } {
   const sampled = 'Sampled metrics (controlled by --kv-cache-metrics-sample).';
   const bounds = buckets.blockSeconds;
-  histogram(
-    'kv_block_lifetime_seconds',
-    `Histogram of KV cache block lifetime from allocation to eviction. ${sampled}`,
-    bounds,
-  );
-  histogram(
-    'kv_block_idle_before_evict_seconds',
-    `Histogram of idle time before KV cache block eviction. ${sampled}`,
-    bounds,
-  );
-  histogram(
-    'kv_block_reuse_gap_seconds',
-    `Histogram of time gaps between consecutive KV cache block accesses. Only the most recent accesses are recorded (ring buffer). ${sampled}`,
-    bounds,
-  );
+  return {
+    lifetime: histogram(
+      'kv_block_lifetime_seconds',
+      `Histogram of KV cache block lifetime from allocation to eviction. ${sampled}`,
+      bounds,
+    ),
+    idle: histogram(
+      'kv_block_idle_before_evict_seconds',
+      `Histogram of idle time before KV cache block eviction. ${sampled}`,
+      bounds,
+    ),
+    reuseGap: histogram(
+      'kv_block_reuse_gap_seconds',
+      `Histogram of time gaps between consecutive KV cache block accesses. Only the most recent accesses are recorded (ring buffer). ${sampled}`,
+      bounds,
+    ),
+  };
 }
