@@ -80,7 +80,31 @@ test('blocks of 32: prefixes, salts, sessions, two choices, chunks, and resets o
   assert.deepEqual(own, real);
 });
 
-async function start(t: TestContext, run: Run) {
+test('forty blocks: six requests that outgrow them are preempted and resumed, batch for batch', async (t) => {
+  const run = runs.find(({ run: name }) => name === 'kv-evict40') ?? assert.fail();
+  // A long first step: of six requests at once, the real engine began with one, and then had all.
+  let steps = 0;
+  const cost = { stepSeconds: () => (six && steps++ === 0 ? 0.5 : 0.001) };
+  let six = false;
+  const engine = await start(t, run, { cost });
+  for (const step of run.steps) {
+    // The last step of the recording is a reset, which is told with what follows.
+    if (step.reset) assert.equal(await engine.reset(''), true);
+    else await engine.play(step);
+  }
+  const { prompts, maxTokens, frames } = JSON.parse(fixture('kv-events-preemptions.json')) as {
+    readonly prompts: readonly (readonly number[])[];
+    readonly maxTokens: number;
+    readonly frames: readonly string[];
+  };
+  six = true;
+  await Promise.all(prompts.map((prompt) => engine.complete({ prompt, max_tokens: maxTokens })));
+  await engine.expect(frames, 'six at once');
+  const own = engine.seriesOf(await engine.metrics());
+  assert.deepEqual(own, engine.seriesOf(fixture('metrics-after-preemptions.txt')));
+});
+
+async function start(t: TestContext, run: Run, more: Partial<EngineServerOptions> = {}) {
   const { blockSize, numGpuBlocks, maxModelLen, maxNumSeqs } = run;
   const options: EngineServerOptions = {
     ...{ port: 0, model: 'tiny', tokenizer, devMode: true, enablePromptTokensDetails: true },
@@ -90,6 +114,7 @@ async function start(t: TestContext, run: Run) {
     cost: { stepSeconds: () => 0.003 },
     prefixCachingHashAlgorithm: run.hashAlgorithm,
     rawKvEventHashes: run.rawHashes,
+    ...more,
     kvEvents: {
       ...defaultKvEventsConfig,
       ...{ enable_kv_cache_events: true, publisher: 'zmq', endpoint: 'tcp://*:0' },

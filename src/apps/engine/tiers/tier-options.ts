@@ -78,6 +78,11 @@ function nativeTier(
       `${where}: spec_name "${spec}" is not emulated; only CPUOffloadingSpec is. Leave it out.`,
     );
   }
+  if (layout.gpu.memoryBytes === undefined) {
+    throw new InputError(
+      'KV offloading to host memory needs a GPU, in vLLM as here; choose another --gpu, or leave the offloading out.',
+    );
+  }
   const hostBytes = count(extra, 'cpu_bytes_to_use');
   if (!hostBytes) {
     throw new InputError(

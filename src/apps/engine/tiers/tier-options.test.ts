@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { InputError } from '../../../core/base/index.ts';
+import { findGpu, findModel } from '../../../core/engine/index.ts';
+import { parseKvTransferConfig } from '../../../core/protocol/index.ts';
+import { connectorName, type TierFlags, tierOptions } from './tier-options.ts';
+
+const layout = { model: findModel('Qwen3-8B'), gpu: findGpu('H100') };
+
+/** 147,456 bytes a token, 16 tokens a block. */
+const blockBytes = 2_359_296;
+
+test('--kv-offloading-size is a pool of whole blocks, written first and loaded over PCIe', () => {
+  const tier = tierOptions({ offloadingGibibytes: 10 }, layout, 16);
+  assert.ok(tier?.connector === 'OffloadingConnector');
+  const { chunksMax, blocksPerChunk, eviction, promptOnly, link } = tier.config;
+  assert.equal(chunksMax, Math.floor((10 * 2 ** 30) / blockBytes));
+  assert.deepEqual([blocksPerChunk, eviction, promptOnly], [1, 'lru', true]);
+  assert.equal(link.bytesPerSecond, 50e9);
+});
+
+test("the connector's own configuration is read as vLLM reads it", () => {
+  const tier = tierOptions(
+    native({ cpu_bytes_to_use: '1000000000', block_size: 64, eviction_policy: 'arc' }),
+    layout,
+    16,
+  );
+  assert.ok(tier?.connector === 'OffloadingConnector');
+  assert.deepEqual([tier.config.blocksPerChunk, tier.config.eviction], [4, 'arc']);
+  const folder = tierOptions(
+    { transfer: parse('ExampleConnector', { shared_storage_path: '/x' }) },
+    layout,
+    16,
+  );
+  assert.deepEqual(folder, { connector: 'ExampleConnector', storagePath: '/x' });
+});
+
+test('the size flag has the last word, and connectors without an emulation give no tier', () => {
+  const transfer = parse('NixlConnector', {});
+  assert.equal(connectorName({ transfer }), 'NixlConnector');
+  assert.equal(tierOptions({ transfer }, layout, 16), undefined);
+  assert.equal(connectorName({ transfer, offloadingGibibytes: 1 }), 'OffloadingConnector');
+  const lmcache = { offloadingGibibytes: 1, offloadingBackend: 'lmcache' } as const;
+  assert.equal(connectorName(lmcache), 'LMCacheMPConnector');
+  assert.equal(connectorName({}), undefined);
+});
+
+test('what vLLM would not start with is one sentence', () => {
+  const sentences: readonly (readonly [TierFlags, RegExp])[] = [
+    [native({}), /cpu_bytes_to_use must be given/],
+    [native({ cpu_bytes_to_use: -1 }), /cpu_bytes_to_use is -1; it must be a number, 0 or more/],
+    [native({ cpu_bytes_to_use: 1e9, eviction_policy: 'fifo' }), /"fifo" is not known/],
+    [native({ cpu_bytes_to_use: 1e9, block_size: 40 }), /must be a multiple .* such as 48/],
+    [native({ cpu_bytes_to_use: 1e9, block_size: 32, blocks_per_chunk: 2 }), /only one of/],
+    [native({ cpu_bytes_to_use: 1e9, blocks_per_chunk: 0 }), /blocks_per_chunk is 0/],
+    [native({ cpu_bytes_to_use: 1e9, offload_prompt_only: 'no' }), /must be true or false/],
+    [native({ cpu_bytes_to_use: 1e9, spec_name: 'TieringOffloadingSpec' }), /is not emulated/],
+  ];
+  for (const [flags, sentence] of sentences) {
+    assert.throws(() => tierOptions(flags, layout, 16), InputError);
+    assert.throws(() => tierOptions(flags, layout, 16), sentence);
+  }
+  const cpu = { ...layout, gpu: findGpu('CPU') };
+  assert.throws(() => tierOptions({ offloadingGibibytes: 1 }, cpu, 128), /needs a GPU/);
+});
+
+function native(extra: object): TierFlags {
+  return { transfer: parse('OffloadingConnector', extra) };
+}
+
+function parse(connector: string, extra: object) {
+  return parseKvTransferConfig(
+    JSON.stringify({
+      ...{ kv_connector: connector, kv_role: 'kv_both', kv_connector_extra_config: extra },
+    }),
+  );
+}
