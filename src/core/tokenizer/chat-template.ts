@@ -82,7 +82,7 @@ function cutAtTag(rendered: string, final: string): string {
   const at = rendered.lastIndexOf(continueTag.trim());
   if (at === -1 || !rendered.includes(pythonStrip(final, 'strip'))) {
     throw new InputError(
-      `continue_final_message is set but the final message does not appear in the chat after applying the chat template! This can happen if the chat template deletes portions of the final message. Please verify the chat template and final message in your chat to ensure they are compatible.Final message to continue: ${pythonStrip(final, 'strip')}\nRendered chat:\n${rendered}`,
+      `continue_final_message is set but the final message does not appear in the chat after applying the chat template! This can happen if the chat template deletes portions of the final message. Please verify the chat template and final message in your chat to ensure they are compatible.Final message to continue: ${pythonStrip(final, 'strip')}\nRendered chat:\n${pythonStrip(rendered, 'rstrip')}`,
     );
   }
   const kept = rendered.slice(0, at);

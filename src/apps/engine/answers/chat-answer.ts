@@ -12,7 +12,7 @@ import {
   setLoadHeaders,
 } from './answer.ts';
 import { chatLogprobs } from './chat-logprobs.ts';
-import { answerRole, echoedText, finishReasonOf } from './chat-parts.ts';
+import { answerRole, echoedText, finishReasonOf, hidesTokens } from './chat-parts.ts';
 import { promptLogprobs } from './prompt-logprobs.ts';
 import { wholeMetrics } from './request-metrics.ts';
 
@@ -85,6 +85,7 @@ export class ChatAnswer implements Answer {
     // A call that was cut off by length is no call: its text is what the client gets.
     const call = end?.finishReason === 'stop' ? this.#call : undefined;
     if (this.#call) engine.metrics.onToolParser(false, call ? 'tool_call' : 'no_tool_call');
+    const hides = hidesTokens(engine, request);
     const thinks = this.#head.thinks === true;
     const splitter = new ReasoningSplitter(thinks);
     const { reasoning, content } = splitter.push(this.#texts[index] ?? '', true);
@@ -109,10 +110,10 @@ export class ChatAnswer implements Answer {
         }),
         reasoning: shownReasoning,
       },
-      logprobs: chatLogprobs(engine.tokenizer, request, sequence.output),
+      logprobs: hides ? null : chatLogprobs(engine.tokenizer, request, sequence.output),
       finish_reason: finishReasonOf(end?.finishReason ?? null, request, call),
       stop_reason: end?.stopReason ?? null,
-      token_ids: request.return_token_ids ? sequence.output : null,
+      token_ids: request.return_token_ids && !hides ? sequence.output : null,
       routed_experts: null,
     };
   }

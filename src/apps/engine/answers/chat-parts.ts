@@ -1,5 +1,6 @@
 // Parts of a chat answer that depend on the request.
 import type { ChatRequest } from '../../../core/protocol/index.ts';
+import type { Engine } from '../engine.ts';
 import type { FinishReason } from '../sequence.ts';
 import type { ToolCall } from '../structured/tool-call.ts';
 
@@ -28,4 +29,13 @@ export function finishReasonOf(
 ): string | null {
   const isNamed = typeof request.tool_choice === 'object' && request.tool_choice !== null;
   return call && reason === 'stop' && !isNamed ? 'tool_calls' : reason;
+}
+
+/** Without reasoning, neither what a parser looked at is told token by token, as it could show it. */
+export function hidesTokens(engine: Engine, request: ChatRequest): boolean {
+  const { reasoningParser, toolCallParser } = engine.options;
+  return (
+    request.include_reasoning === false &&
+    (reasoningParser !== undefined || toolCallParser !== undefined)
+  );
 }

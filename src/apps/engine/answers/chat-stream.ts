@@ -18,7 +18,7 @@ import {
   setLoadHeaders,
 } from './answer.ts';
 import { chatLogprobs } from './chat-logprobs.ts';
-import { answerRole, echoedText, finishReasonOf } from './chat-parts.ts';
+import { answerRole, echoedText, finishReasonOf, hidesTokens } from './chat-parts.ts';
 import { streamMetrics } from './request-metrics.ts';
 
 export class ChatStream implements Answer {
@@ -180,7 +180,7 @@ export class ChatStream implements Answer {
 
   /** Then its tokens are not told either. */
   get #hidesReasoning(): boolean {
-    return this.#head.thinks === true && this.#head.request.include_reasoning === false;
+    return hidesTokens(this.#head.engine, this.#head.request);
   }
 
   /** Reasoning, and what comes after it, in fields of their own. */

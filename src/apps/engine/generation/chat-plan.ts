@@ -1,5 +1,6 @@
 // A chat request worked out: prompt tokens, bounds, and what the answer must be.
 import {
+  badRequest,
   type ChatRequest,
   checkConstraint,
   constraintOf,
@@ -56,6 +57,7 @@ export function planChat(
   const promptText = chatPromptText(engine, request);
   const encoded = encodePrompt(engine, promptText, request);
   const tokens = fittingPrompt(engine, encoded, lengths, true);
+  checkNamedOnce(request);
   const maxTokens = maxTokensWithin(engine, tokens.length, lengths.maxTokens);
   // An echoed prompt is scored like the answer.
   const echoed = request.echo ? (request.top_logprobs ?? 0) : undefined;
@@ -77,6 +79,15 @@ export function planChat(
     return text === undefined ? undefined : engine.tokenizer.encode(text);
   });
   return { tokens, maxTokens, script, call, promptText, thinks: thinks(engine, request) };
+}
+
+/** @throws {ApiError} 400 if the tool that must be called is declared twice. */
+function checkNamedOnce({ tools, tool_choice: choice }: ChatRequest): void {
+  if (typeof choice !== 'object' || choice === null) return;
+  const named = tools?.filter((tool) => tool.function?.name === choice.function?.name);
+  if ((named?.length ?? 0) > 1) {
+    throw badRequest('Forced tool choice must resolve to exactly one tool.');
+  }
 }
 
 function lengthsOf(request: ChatRequest, maxTokensName: string): LengthRequest {

@@ -52,6 +52,7 @@ export function planCompletion(
   checkLengths(engine, lengths);
   const prompts = given.map((prompt) => {
     const tokens = tokensOf(engine, prompt, request.add_special_tokens !== false);
+    if (echoesTokens(request) && typeof prompt !== 'string') checkDecodable(tokens);
     return fittingPrompt(engine, tokens, lengths, typeof prompt === 'string');
   });
   // With `echo` nothing need be generated; the engine computes one token all the same.
@@ -82,7 +83,26 @@ function script(
   checkPromptTokens(engine, tokens);
   checkExpertsStart(request, tokens.length);
   checkBadWords(request);
+  if (echoesTokens(request) && engine.tokenizer.decode(tokens) === '') throw nothingToEcho();
   return text === undefined ? undefined : engine.tokenizer.encode(text);
+}
+
+/** Prompts of tokens are written out for their echo, unless the client gets the tokens. */
+function echoesTokens({ echo, return_token_ids: returnsTokens }: CompletionRequest): boolean {
+  return echo === true && returnsTokens !== true;
+}
+
+/** @throws {ApiError} 400 in the words of the tokenizer, or of Python, for what is no token at all. */
+function checkDecodable(tokens: readonly number[]): void {
+  for (const token of tokens) {
+    if (token >= 2 ** 63) throw badRequest('Python int too large to convert to C long');
+    if (token >= 2 ** 32) throw badRequest('number too large to fit in target type');
+  }
+}
+
+/** vLLM takes an empty text for a missing one, and fails. */
+function nothingToEcho(): ApiError {
+  return new ApiError(500, 'InternalServerError', '');
 }
 
 /** Text after the answer, and prompts that are no tokens, are for other models. */

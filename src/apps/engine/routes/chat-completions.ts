@@ -9,6 +9,8 @@ import { ChatAnswer } from '../answers/chat-answer.ts';
 import { ChatStream } from '../answers/chat-stream.ts';
 import type { Engine } from '../engine.ts';
 import { planChat } from '../generation/chat-plan.ts';
+import { checkUntrusted } from '../generation/chat-prompt.ts';
+import { checkModel } from '../generation/check-model.ts';
 import { requestId } from '../generation/request-id.ts';
 import { startGeneration } from '../generation/start.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -22,9 +24,16 @@ export function chatCompletionsRoute(engine: Engine): Handler {
 /** POST /v1/chat/completions/batch: one choice per conversation. */
 export function chatBatchRoute(engine: Engine): Handler {
   return async (exchange) => {
-    const requests = readBatchChatRequest(await exchange.json());
-    const request = requests[0] as ChatRequest;
-    const prompts = requests.map((one) => planChat(engine, one));
+    const batch = readBatchChatRequest(await exchange.json());
+    checkModel(engine, batch.model);
+    engine.checkAdmission(1);
+    checkUntrusted(batch);
+    const planned = batch.conversations.map((conversation) => {
+      const request = batch.chatRequest(conversation);
+      return { request, plan: planChat(engine, request, { exchange }) };
+    });
+    const prompts = planned.map(({ plan }) => plan);
+    const request = planned[0]?.request as ChatRequest;
     const id = requestId(exchange, 'chatcmpl', request.request_id);
     const promptTokens = prompts.reduce((total, { tokens }) => total + tokens.length, 0);
     const thinks = prompts[0]?.thinks === true;

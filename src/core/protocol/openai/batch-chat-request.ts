@@ -1,46 +1,152 @@
 // The body of POST /v1/chat/completions/batch: several conversations under one set of parameters.
 import { badRequest } from './api-error.ts';
-import { type ChatRequest, readChatRequest } from './chat-request.ts';
-import { type Issue, schemaError } from './schema.ts';
+import type { ChatMessage } from './chat-message.ts';
+import { messageField } from './chat-message.ts';
+import { type ChatRequest, chatRequestOfFields } from './chat-request.ts';
+import { stopField, topLogprobsField } from './generation-fields.ts';
+import { isTruthy, pythonText } from './python-repr.ts';
+import {
+  anything,
+  boolean,
+  dictionary,
+  float,
+  integer,
+  integer64,
+  list,
+  literal,
+  notNull,
+  type Parser,
+  readBody,
+  string,
+} from './schema.ts';
+import { checkTagFormat, checkTagText } from './structural-tag.ts';
+import { structuredOutputsField } from './structured-outputs.ts';
 
-/**
- * @returns One chat request per conversation.
- * @throws {ApiError} 400, also for what a batch cannot have: beam search, several choices.
- */
-export function readBatchChatRequest(body: unknown): readonly ChatRequest[] {
-  const fields = (body ?? {}) as Readonly<Record<string, unknown>>;
-  if (fields['use_beam_search']) {
+/** Conversations that are not read yet: each becomes a chat request of its own. */
+export interface BatchChatRequest {
+  readonly model: string | null | undefined;
+  readonly chat_template: string | null | undefined;
+  readonly chat_template_kwargs: Readonly<Record<string, unknown>> | null | undefined;
+  readonly conversations: readonly (readonly ChatMessage[])[];
+  /** @throws {ApiError} 400 for a field that a chat request refuses. */
+  readonly chatRequest: (conversation: readonly ChatMessage[]) => ChatRequest;
+}
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** In vLLM's order, which is that of the error report. */
+const batchFields = {
+  messages: notNull(filled(filled(messageField))),
+  model: string,
+  frequency_penalty: float,
+  logit_bias: dictionary(float),
+  logprobs: boolean,
+  top_logprobs: topLogprobsField,
+  logprob_token_ids: list(integer()),
+  max_tokens: integer(),
+  max_completion_tokens: integer(),
+  n: integer(),
+  presence_penalty: float,
+  response_format: anything,
+  seed: integer64,
+  stop: stopField,
+  temperature: float,
+  top_p: float,
+  user: string,
+  tool_choice: literal('none'),
+  include_reasoning: notNull(boolean),
+  best_of: integer(),
+  use_beam_search: notNull(boolean),
+  top_k: integer(),
+  min_p: float,
+  repetition_penalty: float,
+  watermarking: boolean,
+  length_penalty: float,
+  early_stopping: notNull(boolean),
+  structured_outputs: structuredOutputsField,
+  request_id: string,
+  add_generation_prompt: notNull(boolean),
+  continue_final_message: notNull(boolean),
+  chat_template: string,
+  chat_template_kwargs: dictionary(anything),
+  media_io_kwargs: dictionary(dictionary(anything)),
+  mm_processor_kwargs: dictionary(anything),
+  priority: notNull(integer64),
+  cache_salt: string,
+  include_stop_str_in_output: notNull(boolean),
+  guided_decoding_backend: string,
+  echo: notNull(boolean),
+  return_tokens_as_token_ids: boolean,
+  return_token_ids: notNull(boolean),
+} as const;
+
+/** @throws {ApiError} 400, also for what a batch cannot have: beam search, several choices. */
+export function readBatchChatRequest(body: unknown): BatchChatRequest {
+  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+  if (isObject) checkBatch(body as Body);
+  const read = readBody(body, batchFields, ['messages']);
+  const given = body as Body;
+  // What the batch's own fields do not know is handed on as it is; null counts as not given.
+  const { messages: _messages, ...handedOn }: Record<string, unknown> = { ...given, ...read };
+  const fields = Object.fromEntries(
+    Object.entries({ ...handedOn, tool_choice: 'none' }).filter(([, value]) => value != null),
+  );
+  return {
+    model: read.model,
+    chat_template: read.chat_template,
+    chat_template_kwargs: read.chat_template_kwargs,
+    conversations: (read.messages ?? []) as readonly (readonly ChatMessage[])[],
+    // A batch is never streamed, and its templates see no tools; both are checked all the same.
+    chatRequest: (messages) => {
+      const {
+        stream: _stream,
+        tools: _tools,
+        ...rest
+      } = chatRequestOfFields({
+        ...fields,
+        messages,
+      });
+      return rest;
+    },
+  };
+}
+
+function checkBatch(body: Body): void {
+  if (isTruthy(body['use_beam_search'])) {
     throw badRequest(
       'Batch chat completions do not support beam search. Please set `use_beam_search` to False.',
       'use_beam_search',
     );
   }
-  if (fields['n'] != null && fields['n'] !== 1) {
+  if (isTruthy(body['logprob_token_ids']) && !isTruthy(body['logprobs'])) {
+    throw badRequest(
+      'when using `logprob_token_ids`, `logprobs` must be set to true.',
+      'logprob_token_ids',
+    );
+  }
+  const format = body['response_format'] as Body | null | undefined;
+  if (Object(format)['type'] === 'structural_tag') checkTagFormat(format as Body);
+  const tag = (Object(body['structured_outputs']) as Body)['structural_tag'] ?? null;
+  if (tag !== null) checkTagText(tag, 'structured_outputs');
+  const { n = 1 } = body;
+  if (n !== null && n !== 1 && n !== true) {
     throw badRequest(
       'Batch chat completions do not support `n > 1`. Please set `n` to 1.',
       'n',
-      `${fields['n']}`,
+      pythonText(n),
     );
   }
-  const conversations = fields['messages'];
-  if (!Array.isArray(conversations)) return [readChatRequest(body)];
-  if (conversations.length === 0) throw schemaError([tooShort('body.messages')]);
-  return conversations.map((messages: unknown, i) => {
-    if (Array.isArray(messages) && messages.length > 0) {
-      // A batch is never streamed, and its templates see no tools.
-      const { stream: _stream, tools: _tools, tool_choice: _choice, ...rest } = fields;
-      return readChatRequest({ ...rest, messages });
-    }
-    const loc = `body.messages.${i}`;
-    const msg = 'Input should be a valid list';
-    throw schemaError([
-      Array.isArray(messages) ? tooShort(loc) : { type: 'list_type', loc, msg, input: messages },
-    ]);
-  });
 }
 
-function tooShort(loc: string): Issue {
-  const msg = 'List should have at least 1 item after validation, not 0';
-  const ctx = "{'field_type': 'List', 'min_length': 1, 'actual_length': 0}";
-  return { type: 'too_short', loc, msg, input: [], ctx };
+/** A list of at least one item. */
+function filled<T>(item: Parser<T>): Parser<readonly T[]> {
+  return (value, loc, issues) => {
+    const before = issues.length;
+    const items = list(item)(value, loc, issues);
+    if (items === undefined || issues.length > before || items.length > 0) return items;
+    const msg = 'List should have at least 1 item after validation, not 0';
+    const ctx = "{'field_type': 'List', 'min_length': 1, 'actual_length': 0}";
+    issues.push({ type: 'too_short', loc, msg, input: value, ctx });
+    return undefined;
+  };
 }

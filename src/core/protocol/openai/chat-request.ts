@@ -1,4 +1,5 @@
 // The body of POST /v1/chat/completions.
+import { badRequest } from './api-error.ts';
 import { type ChatMessage, callIssues, messageField } from './chat-message.ts';
 import {
   requestFieldsOfBoth,
@@ -26,6 +27,7 @@ import {
   boolean,
   dictionary,
   float,
+  type Issue,
   integer,
   integer64,
   list,
@@ -33,6 +35,7 @@ import {
   notNull,
   object,
   type Parser,
+  pydanticReport,
   type Read,
   readBody,
   schemaError,
@@ -132,6 +135,22 @@ export function readChatRequest(body: unknown): ChatRequest {
   for (const message of request.messages ?? []) {
     const issues = callIssues(message);
     if (issues.length > 0) throw schemaError(issues);
+  }
+  return toolChoice === 'auto' ? { ...request, tool_choice: 'auto' } : request;
+}
+
+/**
+ * A chat request that vLLM builds itself, of fields that came in another body.
+ *
+ * @throws {ApiError} 400 with Pydantic's own report where a field has a wrong type.
+ */
+export function chatRequestOfFields(fields: Readonly<Record<string, unknown>>): ChatRequest {
+  const toolChoice = checkChatRequest(fields);
+  const issues: Issue[] = [];
+  const request = object(chatFields, ['messages'])(fields, '', issues);
+  if (request === undefined || issues.length > 0) {
+    const placed = issues.map((issue) => ({ ...issue, loc: issue.loc.replace(/^\./, '') }));
+    throw badRequest(pydanticReport('ChatCompletionRequest', placed));
   }
   return toolChoice === 'auto' ? { ...request, tool_choice: 'auto' } : request;
 }

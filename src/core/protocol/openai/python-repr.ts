@@ -7,8 +7,19 @@ export function pythonRepr(text: string): string {
     .replace(/\\/g, '\\\\')
     .replace(/\n/g, '\\n')
     .replace(/\r/g, '\\r')
-    .replace(/\t/g, '\\t');
+    .replace(/\t/g, '\\t')
+    .replace(notPrintable, codePoint);
   return quote + (quote === "'" ? escaped.replace(/'/g, "\\'") : escaped) + quote;
+}
+
+/** What str.isprintable() says no to, but for the space; after the escapes with names. */
+const notPrintable = /[[\p{C}\p{Z}]--[\x20]]/gv;
+
+function codePoint(character: string): string {
+  const point = character.codePointAt(0) ?? 0;
+  const digits = point.toString(16);
+  if (point < 0x100) return `\\x${digits.padStart(2, '0')}`;
+  return point < 0x1_0000 ? `\\u${digits.padStart(4, '0')}` : `\\U${digits.padStart(8, '0')}`;
 }
 
 /** A float as Python writes it: `3.0` where JavaScript writes `3`. */

@@ -282,6 +282,10 @@ export const boolean: Parser<boolean> = (value, loc, issues) => {
   if (typeof value === 'string' || typeof value === 'number') {
     const truth = truths[String(value).toLowerCase()];
     if (truth !== undefined) return truth;
+    if (typeof value === 'number' && (!Number.isInteger(value) || Math.abs(value) >= 2 ** 63)) {
+      issues.push({ type: 'bool_type', loc, msg: 'Input should be a valid boolean', input: value });
+      return undefined;
+    }
     const msg = 'Input should be a valid boolean, unable to interpret input';
     issues.push({ type: 'bool_parsing', loc, msg, input: value });
   } else {
