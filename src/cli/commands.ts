@@ -13,6 +13,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Send load to an OpenAI-compatible server and measure it.',
     load: async () => (await import('./commands/bench.ts')).benchCommand(),
   },
+  calibrate: {
+    summary: 'Fit the engine model to measurements of an engine.',
+    load: async () => (await import('./commands/calibrate.ts')).calibrateCommand(),
+  },
   engine: {
     summary: 'Run an embedded engine: a vLLM server to its clients, with synthetic text.',
     load: async () => (await import('./commands/engine.ts')).engineCommand(),

@@ -12,12 +12,11 @@ import {
   kvBytesPerTokenPerGpu,
   type ModelSpec,
   modelParameters,
-  profileCost,
   rooflineCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
 import { loadTokenizer, readModelSpec } from '../../io/models/index.ts';
-import { readEngineProfile } from '../../io/profile/index.ts';
+import { readStepCost } from '../../io/profile/index.ts';
 import type { EngineServerOptions, SamplingDefaults } from './options.ts';
 import { type TierFlags, tierOptions } from './tiers/tier-options.ts';
 
@@ -140,13 +139,9 @@ async function stepCost(
   const tensorParallelSize = settings.tensorParallelSize ?? 1;
   if (settings.profile === undefined) return rooflineCost({ model, gpu, tensorParallelSize });
   const weightBytesPerValue = model.bytesPerValue;
-  const { profile } = await readEngineProfile(settings.profile, {
-    ...{ model, gpu, tensorParallelSize, weightBytesPerValue },
-  });
-  return profileCost({
-    ...{ profile, model, tensorParallelSize },
-    ...hostConstants(gpu, tensorParallelSize),
-  });
+  const layout = { model, gpu, tensorParallelSize, weightBytesPerValue };
+  const host = hostConstants(gpu, tensorParallelSize);
+  return (await readStepCost(settings.profile, layout, host)).cost;
 }
 
 /** What vLLM's `estimated_*_per_gpu` counters add per step. */

@@ -1,5 +1,17 @@
 // The engine model: a vLLM engine step by step, and what its steps cost.
 export type { BlockKey } from '../kv/index.ts';
+export {
+  calibrateEngine,
+  type EngineCalibration,
+  type EngineConstants,
+  type EngineLayout,
+  engineConstantNames,
+  engineCost,
+  type Measurement,
+  type PredictionErrors,
+  shippedEngineConstants,
+} from './calibration/engine-constants.ts';
+export { type MetricsReading, metricsMeasurements } from './calibration/metrics-window.ts';
 export { findGpu, type GpuSpec, gpus } from './catalogue/gpus.ts';
 export { hostLink, nativeOffloadFor, type OffloadSettings } from './catalogue/host-links.ts';
 export { defaultHostSecondsPerStep, type HostConstants, hostConstants } from './catalogue/hosts.ts';
@@ -39,6 +51,7 @@ export type {
   StepLoad,
 } from './contract.ts';
 export { type AllReduceLink, allReduceSeconds } from './cost/all-reduce.ts';
+export { parseCsvNumber, parseCsvTable } from './cost/csv-table.ts';
 export { type PipelineOptions, pipelinedCost } from './cost/pipeline.ts';
 export {
   calibratedRoofline,

@@ -32,6 +32,7 @@ export {
   kvConnectors,
   parseKvTransferConfig,
 } from './kv-transfer-config.ts';
+export { metricSums } from './metrics-sums.ts';
 export {
   ApiError,
   badRequest,

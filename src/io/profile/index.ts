@@ -1,4 +1,10 @@
 // Measured step profiles on disk.
+export {
+  type CalibrationFile,
+  calibrationFile,
+  readCalibratedCost,
+} from './calibration-file.ts';
 export { type EngineProfile, readEngineProfile } from './engine-profile.ts';
 export { type LocatedProfile, locateProfile } from './locate-profile.ts';
 export { readProfileDirectory } from './profile-directory.ts';
+export { readStepCost } from './step-cost.ts';

@@ -15,7 +15,6 @@ import {
   kvBlocks,
   type ModelSpec,
   pipelinedCost,
-  profileCost,
   rooflineCost,
   type SchedulerDefaults,
   type StepCostModel,
@@ -25,13 +24,13 @@ import { type RunResult, recordOf, replayRun } from '../../core/simulation/index
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
 import type { Trace } from '../../core/workload/index.ts';
 import { readModelSpec } from '../../io/models/index.ts';
-import { readEngineProfile } from '../../io/profile/index.ts';
+import { readStepCost } from '../../io/profile/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { type EngineArgs, readEngineArgs } from './engine-args.ts';
 
 export interface SimulatedRunOptions {
   readonly trace: string;
-  /** Step tables; undefined: the roofline of the GPU. */
+  /** Step tables, or a file of `spillway calibrate`; undefined: the roofline of the GPU. */
   readonly profile?: string | undefined;
   /** A `meta.json`. */
   readonly engineArgs: string;
@@ -84,9 +83,9 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   if (options.profile === undefined) {
     stepCost = rooflineCost({ ...layout, ...host });
   } else {
-    const { profile, notes: gaps } = await readEngineProfile(options.profile, layout);
-    notes.push(...gaps);
-    stepCost = profileCost({ profile, model, tensorParallelSize, ...host });
+    const read = await readStepCost(options.profile, layout, host);
+    notes.push(...read.notes);
+    stepCost = read.cost;
   }
   const linkBytesPerSecond = gpu.link.bytesPerSecond;
   const cost = pipelinedCost(stepCost, { stages, model, linkBytesPerSecond });

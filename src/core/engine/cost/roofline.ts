@@ -115,7 +115,8 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
   };
 }
 
-function defaultConstants({ efficiency }: GpuSpec): RooflineConstants {
+/** Those of the catalogue. */
+export function defaultConstants({ efficiency }: GpuSpec): RooflineConstants {
   const { matrix, attention, memory } = efficiency;
   return {
     ...{ matrix, attention, weightMemory: memory, kvMemory: memory },

@@ -1,0 +1,83 @@
+// `spillway calibrate`: fits the engine model to an engine.
+import { writeFile } from 'node:fs/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import { InputError } from '../../core/base/index.ts';
+import { calibrationFile } from '../../io/profile/index.ts';
+import { calibrate, calibrationText } from '../../tools/calibrate/index.ts';
+
+/** The command `calibrate`. */
+export function calibrateCommand(): Command {
+  return new Command('calibrate')
+    .description(
+      'Fit the engine model’s free constants to measurements of an engine, and write them for --profile.',
+    )
+    .requiredOption('--model <name>', 'model of the catalogue, or a folder with config.json')
+    .requiredOption('--gpu <name>', 'GPU of the catalogue')
+    .option('--tensor-parallel-size <n>', 'GPUs of the engine', whole, 1)
+    .option('--tables <directory>', 'measured step tables (attention.csv, dense.csv, …)')
+    .option('--steps <file>', 'CSV: prefill_tokens,prefill_context,decodes,decode_context,time_us')
+    .option('--bench <file...>', 'results of vllm bench serve or spillway bench, as JSON')
+    .option('--metrics-url <url>', 'a live engine, which must have traffic meanwhile')
+    .option('--window <seconds>', 'how long a live engine is watched', positive, 60)
+    .option('--interval <seconds>', 'between two readings of /metrics', positive, 2)
+    .option('--max-num-seqs <n>', 'as the engine was started (default: vLLM’s)', whole)
+    .option('--max-num-batched-tokens <n>', 'as the engine was started (default: vLLM’s)', whole)
+    .option('--num-gpu-blocks-override <n>', 'KV blocks (default: computed)', whole)
+    .option('--out <file>', 'profile file to write; must end in .json', toJsonName)
+    .option('--json', 'the profile file on standard output')
+    .exitOverride()
+    .action(run);
+}
+
+interface CalibrateFlags {
+  readonly model: string;
+  readonly gpu: string;
+  readonly tensorParallelSize: number;
+  readonly tables?: string;
+  readonly steps?: string;
+  readonly bench?: readonly string[];
+  readonly metricsUrl?: string;
+  readonly window: number;
+  readonly interval: number;
+  readonly maxNumSeqs?: number;
+  readonly maxNumBatchedTokens?: number;
+  readonly numGpuBlocksOverride?: number;
+  readonly out?: string;
+  readonly json?: true;
+}
+
+async function run(flags: CalibrateFlags): Promise<void> {
+  const { window, interval, numGpuBlocksOverride, bench = [], ...rest } = flags;
+  const calibration = await calibrate({
+    ...rest,
+    ...{ bench, windowSeconds: window, intervalSeconds: interval },
+    numGpuBlocks: numGpuBlocksOverride,
+  });
+  const { layout, result, sources } = calibration;
+  const text = `${JSON.stringify(calibrationFile(layout, result, sources), undefined, 1)}\n`;
+  process.stdout.write(flags.json ? text : calibrationText(calibration));
+  if (flags.out === undefined) return;
+  try {
+    await writeFile(flags.out, text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InputError(`Cannot write the profile to ${flags.out}: ${reason}.`, { cause });
+  }
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new InvalidArgumentError('It must be a whole number of at least 1.');
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('It must be a number above 0.');
+}
+
+function toJsonName(text: string): string {
+  if (text.endsWith('.json')) return text;
+  throw new InvalidArgumentError('It must end in .json, by which --profile knows such a file.');
+}

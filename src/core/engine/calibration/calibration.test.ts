@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  calibrateEngine,
+  type EngineConstants,
+  engineCost,
+  findGpu,
+  findModel,
+  type Measurement,
+  type StepLoad,
+  shippedEngineConstants,
+} from '../index.ts';
+
+const layout = {
+  ...{ model: findModel('Qwen3-8B'), gpu: findGpu('H100'), tensorParallelSize: 1 },
+  weightBytesPerValue: 2,
+};
+const shipped = shippedEngineConstants(layout);
+
+function decodes(sequences: number, context: number): StepLoad {
+  return {
+    ...{ sequences, tokens: sequences, decodeSequences: sequences },
+    ...{ prefillTokens: 0, prefillTokenContext: 0, prefillTokensSquared: 0 },
+    decodeContextTokens: sequences * context,
+  };
+}
+
+function prefill(chunk: number, context: number): StepLoad {
+  return {
+    ...{ sequences: 1, tokens: chunk, decodeSequences: 0, decodeContextTokens: 0 },
+    ...{ prefillTokens: chunk, prefillTokenContext: chunk * context },
+    prefillTokensSquared: chunk * chunk,
+  };
+}
+
+const loads = [
+  ...[1, 8, 64, 256, 512].flatMap((n) => [16, 1024, 8192].map((context) => decodes(n, context))),
+  ...[64, 512, 2048, 8192].flatMap((chunk) => [0, 8192, 65_536].map((at) => prefill(chunk, at))),
+];
+
+/** Steps of an engine with these constants; `noise` by index. */
+function steps(constants: EngineConstants, noise: (i: number) => number = () => 1): Measurement[] {
+  const cost = engineCost(layout, constants);
+  return loads.map((load, i) => ({
+    ...{ name: `${load.tokens} tokens`, fold: String(i % 5) },
+    seconds: cost.stepSeconds(load) * noise(i),
+    predict: (other) => other.stepSeconds(load),
+  }));
+}
+
+test('whatever the constants of an engine are, its steps give them back', () => {
+  const factor = fc.double({ min: 0.4, max: 2.5, noNaN: true });
+  fc.assert(
+    fc.property(factor, factor, factor, factor, factor, (host, matrix, attention, weight, kv) => {
+      const real: EngineConstants = {
+        hostSecondsPerStep: shipped.hostSecondsPerStep * host,
+        matrixShare: shipped.matrixShare * matrix,
+        attentionShare: shipped.attentionShare * attention,
+        weightMemoryShare: shipped.weightMemoryShare * weight,
+        kvMemoryShare: shipped.kvMemoryShare * kv,
+        requestSeconds: shipped.requestSeconds,
+      };
+      const found = calibrateEngine(layout, steps(real));
+      for (const [name, value] of Object.entries(found.constants)) {
+        const error = Math.abs(value / real[name as keyof EngineConstants] - 1);
+        assert.ok(error < 0.05, `${name}: ${value}`);
+      }
+      assert.ok((found.crossValidated?.p90 ?? 1) < 0.01);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('a constant that nothing measures stays where it was, and is called undecided', () => {
+  const real = { ...shipped, weightMemoryShare: shipped.weightMemoryShare / 2 };
+  const few = steps(real).slice(0, 6);
+  const { constants, decided } = calibrateEngine(layout, few);
+  assert.ok(Math.abs(constants.requestSeconds / shipped.requestSeconds - 1) < 1e-9);
+  assert.ok(decided.requestSeconds < 0.01 && decided.attentionShare < 0.01);
+  assert.ok(decided.weightMemoryShare > 0.9);
+  assert.ok(Math.abs(constants.weightMemoryShare / real.weightMemoryShare - 1) < 0.05);
+});
+
+test('the error on what a fit has not seen is that of the measurements’ noise', () => {
+  const real = { ...shipped, matrixShare: shipped.matrixShare * 0.7 };
+  const noisy = steps(real, (i) => (i % 2 === 0 ? 1.05 : 0.95));
+  const { before, fitted, crossValidated } = calibrateEngine(layout, noisy);
+  assert.ok(crossValidated && crossValidated.median > 0.02 && crossValidated.median < 0.09);
+  assert.ok(fitted.median <= crossValidated.median + 0.01);
+  assert.ok(before.p90 > 0.2);
+});
+
+test('one wild measurement does not move the rest', () => {
+  const real = { ...shipped, hostSecondsPerStep: shipped.hostSecondsPerStep * 2 };
+  const { constants } = calibrateEngine(
+    layout,
+    steps(real, (i) => (i === 3 ? 20 : 1)),
+  );
+  const cost = engineCost(layout, constants).stepSeconds(decodes(8, 1024));
+  const expected = engineCost(layout, real).stepSeconds(decodes(8, 1024));
+  assert.ok(Math.abs(cost / expected - 1) < 0.05, `${cost / expected}`);
+});
