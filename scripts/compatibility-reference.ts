@@ -53,7 +53,11 @@ Each family of the real \`/metrics\` with its type, compared with its labels and
 ${metricRows(results)}
 
 Their values in a state (adapters at work, after preemptions, after sleep, full queues) are compared
-by \`test/integration/engine-lora.test.ts\` and \`engine-metrics-states.test.ts\`.
+by \`test/integration/engine-lora.test.ts\` and \`engine-metrics-states.test.ts\`;
+with them, the KV events of recorded sessions by \`engine-kv-recorded.test.ts\`. With a connector below the KV cache
+there are more: \`vllm:num_requests_kv_fetch_by_stage\`, compared with a recorded ExampleConnector by
+\`engine-offload.test.ts\`, and \`vllm:kv_offload_*\`, which are from vLLM's source: native offload does not start
+without a GPU, so nothing of it is recorded.
 
 ## Administration
 
