@@ -29,6 +29,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Pass or fail the HBM utilization P99 of the last 24 hours, asked from Prometheus.',
     load: async () => (await import('./commands/gate.ts')).gateCommand(),
   },
+  plan: {
+    summary:
+      'Decide stack, KV offload and size for a workload, on one page, with the reasons in numbers.',
+    load: async () => (await import('./commands/plan.ts')).planCommand(),
+  },
   router: {
     summary: 'Send each request of an OpenAI endpoint to the engine that can answer it first.',
     load: async () => (await import('./commands/router.ts')).routerCommand(),

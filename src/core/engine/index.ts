@@ -16,7 +16,13 @@ export { findGpu, type GpuSpec, gpus } from './catalogue/gpus.ts';
 export { hostLink, nativeOffloadFor, type OffloadSettings } from './catalogue/host-links.ts';
 export { defaultHostSecondsPerStep, type HostConstants, hostConstants } from './catalogue/hosts.ts';
 export { type LmcacheSettings, lmcacheFor } from './catalogue/lmcache-layout.ts';
-export { engineConfigFor, kvBlocks, type LayoutOptions } from './catalogue/memory.ts';
+export {
+  engineConfigFor,
+  kvBlocks,
+  type LayoutOptions,
+  type MemoryBudget,
+  memoryBudget,
+} from './catalogue/memory.ts';
 export {
   kvBytesPerToken,
   kvBytesPerTokenPerGpu,

@@ -57,6 +57,10 @@ const fleet = z.strictObject({
   ),
   gpu: key(z.string().min(1).optional(), 'GPU of the catalogue, "choose", or CPU.'),
   gpusPerEngine: key(z.int().min(1).max(64).optional(), 'GPUs of one engine (tensor parallel).'),
+  gpuMemoryUtilization: key(
+    z.number().gt(0).max(1).optional(),
+    'Share of a GPU for vLLM; 0.9 where it is not given.',
+  ),
   model: key(
     z.string().min(1).optional(),
     'Model of the catalogue, or a folder with its config.json.',
@@ -72,6 +76,10 @@ const operations = z.strictObject({
   multiTenant: key(z.boolean().optional(), 'Whether several tenants share the fleet.'),
   tenants: key(z.int().min(1).max(1_000_000).optional(), 'How many.'),
   budgetPerHour: key(z.number().gt(0).optional(), 'Most that the GPUs may cost. Dollars an hour.'),
+  gpuPricePerHour: key(
+    z.number().gt(0).optional(),
+    'Price of one GPU; list prices of 2025 where it is not given. Dollars an hour.',
+  ),
   hbmMonitoring: key(z.boolean().optional(), 'Whether HBM pressure is or will be watched.'),
   handRolled: key(z.boolean().optional(), 'Whether the team wants to build its own stack.'),
   hostDramGiB: key(
@@ -128,4 +136,30 @@ export function planInputJsonSchema(): object {
     title: 'Spillway plan input',
     ...z.toJSONSchema(planInputSchema, { io: 'input', target: 'draft-7' }),
   };
+}
+
+/** One key that holds a value, not a section. */
+export interface PlanInputKey {
+  readonly path: readonly string[];
+  readonly description: string;
+}
+
+/** Every key of the file, in its order. */
+export function planInputKeys(): PlanInputKey[] {
+  return Object.entries(planInputSchema.shape).flatMap(([section, schema]) =>
+    Object.entries(sectionShape(schema)).map(([name, value]) => ({
+      path: [section, name],
+      description: value.meta()?.description ?? '',
+    })),
+  );
+}
+
+/** The keys of a section, below what says that it may be left out. */
+function sectionShape(schema: z.ZodType): Readonly<Record<string, z.ZodType>> {
+  let inner = schema;
+  while (inner instanceof z.ZodPrefault || inner instanceof z.ZodOptional) {
+    inner = inner.unwrap() as z.ZodType;
+  }
+  if (!(inner instanceof z.ZodObject)) throw new Error('A section of the input is no map');
+  return inner.shape;
 }

@@ -112,16 +112,18 @@ export function engineRequestOf(
  */
 export function storedEvent(
   request: EngineRequest,
-  words: ArrayLike<number> | undefined,
+  words: Uint32Array | undefined,
   first: number,
   count: number,
   blockSize: number,
 ): BlockStoredEvent {
   const hashes = Array.from({ length: count }, (_, i) => hashOf(request.blockKey(first + i)));
-  const tokenIds = Uint32Array.from({ length: count * blockSize }, (_, i) => {
-    const position = first * blockSize + i;
-    return words?.[position] ?? Number(request.id) + position;
-  });
+  const start = first * blockSize;
+  const tokenIds = new Uint32Array(count * blockSize);
+  const known = words?.subarray(start, start + tokenIds.length);
+  if (known) tokenIds.set(known);
+  const own = Number(request.id) + start;
+  for (let i = known?.length ?? 0; i < tokenIds.length; i++) tokenIds[i] = own + i;
   return {
     type: 'BlockStored',
     blockHashes: hashes,

@@ -4,7 +4,12 @@ export { valuesJsonSchema } from './json-schema.ts';
 export { parseValues } from './parse.ts';
 export { defaultPreset, type Preset, presets } from './presets.ts';
 export { type Problem, problemLines, ValuesError } from './problem.ts';
-export { checkDocument, type ReadDocument, readDocument } from './read-document.ts';
+export {
+  checkDocument,
+  type DocumentOverride,
+  type ReadDocument,
+  readDocument,
+} from './read-document.ts';
 export { renderValues } from './render.ts';
 export { type ResolvedValues, resolveValues, type ValuesInput } from './resolve.ts';
 export { type EngineKind, engineKind, type ModelSpec, type Values } from './schema.ts';

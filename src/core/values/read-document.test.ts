@@ -41,6 +41,21 @@ test('an unknown key names the nearest one of this schema, not of the values fil
   );
 });
 
+test('a flag lies over the file, and a fault in it names the flag', () => {
+  const override = (value: unknown) => [
+    { path: ['fleet', 'engines'], value, source: `--engines ${value}` },
+  ];
+  const file = 'fleet: {engines: 8, gpu: CPU}';
+  assert.deepEqual(readDocument(schema, file, 'my.yaml', override(2)).value.fleet, {
+    engines: 2,
+    gpu: 'CPU',
+  });
+  assert.throws(
+    () => readDocument(schema, file, 'my.yaml', override('two')),
+    /--engines two: fleet\.engines must be a whole number of at least 1, not the text "two"\./,
+  );
+});
+
 test('text that is no YAML is refused with its line', () => {
   assert.match(problems('fleet: [1'), /^my\.yaml:1:\d+: not valid YAML/);
 });

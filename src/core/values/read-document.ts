@@ -1,11 +1,12 @@
 // Reads a file of ours other than the values file (a plan's input, a workload): YAML or JSON, checked
 // against a zod schema, each fault with its place.
 import type { z } from 'zod';
+import { mergeTrees } from './merge.ts';
 import { parseValues } from './parse.ts';
 import { ValuesError } from './problem.ts';
 import { schemaFaults } from './schema-faults.ts';
 import { schemaRoot } from './schema-node.ts';
-import { type Dictionary, toPlain } from './tree.ts';
+import { type Dictionary, fromPlain, toPlain } from './tree.ts';
 
 export interface ReadDocument<T> {
   readonly value: T;
@@ -13,8 +14,18 @@ export interface ReadDocument<T> {
   readonly written: Dictionary;
 }
 
+/** One value that a flag lays over the file. */
+export interface DocumentOverride {
+  /** Keys from the top, e.g. `['fleet', 'engines']`. */
+  readonly path: readonly string[];
+  readonly value: unknown;
+  /** The flag as given, for places. */
+  readonly source: string;
+}
+
 /**
  * @param source The file's name, for places.
+ * @param overrides Laid over the file, in order.
  * @throws {ValuesError} With one line per problem: file, line, key, what is allowed.
  * @example readDocument(z.strictObject({ engines: z.int() }), 'engines: 8', 'my.yaml').value.engines; // 8
  */
@@ -22,10 +33,14 @@ export function readDocument<T extends z.ZodType>(
   schema: T,
   text: string,
   source: string,
+  overrides: readonly DocumentOverride[] = [],
 ): ReadDocument<z.output<T>> {
-  const { tree, problems } = parseValues(text, source);
+  const { tree: file, problems } = parseValues(text, source);
   if (problems.length > 0) throw new ValuesError(problems);
-  return checkDocument(schema, tree);
+  return checkDocument(
+    schema,
+    overrides.reduce((below, one) => mergeTrees(below, overrideTree(one)), file),
+  );
 }
 
 /**
@@ -43,4 +58,9 @@ export function checkDocument<T extends z.ZodType>(
   throw new ValuesError(
     schemaFaults(parsed.error, { written: tree, plain, root: schemaRoot(schema) }),
   );
+}
+
+function overrideTree({ path, value, source }: DocumentOverride): Dictionary {
+  const nested = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+  return fromPlain(nested, { source }) as Dictionary;
 }

@@ -16,6 +16,7 @@ export interface SchemaNode {
   readonly items?: SchemaNode;
   readonly minItems?: number;
   readonly anyOf?: readonly SchemaNode[];
+  readonly const?: unknown;
   readonly enum?: readonly unknown[];
   readonly minimum?: number;
   readonly exclusiveMinimum?: number;
@@ -96,6 +97,7 @@ export function accepts(node: SchemaNode, type: NonNullable<SchemaNode['type']>)
 /** What is allowed, as the rest of "must be …". */
 export function allowedText(node: SchemaNode): string {
   if (node.anyOf) return joinOr([...new Set(node.anyOf.map(allowedText))]);
+  if (node.const !== undefined) return JSON.stringify(node.const);
   if (node.enum) return `one of ${node.enum.map(String).join(', ')}`;
   switch (node.type) {
     case 'boolean':

@@ -88,7 +88,8 @@ export function kvBlocks(
   const { model, gpu, tensorParallelSize = 1, pipelineParallelSize = 1 } = layout;
   const blockBytes =
     (limits.blockSize * kvBytesPerTokenPerGpu(model, tensorParallelSize)) / pipelineParallelSize;
-  const bytes = layout.kvCacheMemoryBytes ?? kvCacheBytes(layout, limits);
+  const bytes =
+    layout.kvCacheMemoryBytes ?? memoryBudget(layout, limits)?.kvCacheBytes ?? defaultCpuKvBytes;
   const blocks = Math.floor(bytes / blockBytes);
   if (blocks >= 2) return blocks;
   const gigabytes = (value: number) => `${(value / 1e9).toFixed(1)} GB`;
@@ -100,13 +101,33 @@ export function kvBlocks(
   );
 }
 
-function kvCacheBytes(
+/** What the memory of one GPU goes to. Bytes; together they are the GPU's memory. */
+export interface MemoryBudget {
+  readonly weightBytes: number;
+  /** Of a full batch, at the peak of a layer. */
+  readonly activationBytes: number;
+  /** fp32 logits of a full batch and the sampler's copies. */
+  readonly logitsBytes: number;
+  /** CUDA libraries, graphs, NCCL. */
+  readonly fixedBytes: number;
+  /** What is left of vLLM's share. */
+  readonly kvCacheBytes: number;
+  /** What vLLM leaves to others. */
+  readonly headroomBytes: number;
+}
+
+/**
+ * Where a GPU's memory goes.
+ *
+ * @returns Undefined for the CPU, whose cache size is given and not what is left.
+ */
+export function memoryBudget(
   layout: LayoutOptions,
   limits: Pick<EngineConfig, 'maxNumBatchedTokens' | 'maxNumSeqs'>,
-): number {
+): MemoryBudget | undefined {
   const { model, gpu, tensorParallelSize = 1 } = layout;
   const { gpuMemoryUtilization = defaultMemoryUtilization } = layout;
-  if (gpu.memoryBytes === undefined) return defaultCpuKvBytes;
+  if (gpu.memoryBytes === undefined) return undefined;
   const { hiddenSize, intermediateSize, feedForwardMatrices, experts, bytesPerValue } = model;
   // The feed-forward part is the peak: its inputs and outputs, and the residual stream.
   const active = intermediateSize * (experts?.perToken ?? 1);
@@ -114,11 +135,14 @@ function kvCacheBytes(
     limits.maxNumBatchedTokens *
     ((feedForwardMatrices * active) / tensorParallelSize + 2 * hiddenSize) *
     bytesPerValue;
-  const logits = limits.maxNumSeqs * model.vocabSize * logitBytes * logitsCopies;
-  const weights = weightBytesPerGpu(layout);
-  return (
-    gpu.memoryBytes * gpuMemoryUtilization - weights - activationBytes - logits - fixedReserveBytes
-  );
+  const logitsBytes = limits.maxNumSeqs * model.vocabSize * logitBytes * logitsCopies;
+  const weightBytes = weightBytesPerGpu(layout);
+  const usable = gpu.memoryBytes * gpuMemoryUtilization;
+  return {
+    ...{ weightBytes, activationBytes, logitsBytes, fixedBytes: fixedReserveBytes },
+    kvCacheBytes: usable - weightBytes - activationBytes - logitsBytes - fixedReserveBytes,
+    headroomBytes: gpu.memoryBytes - usable,
+  };
 }
 
 function weightBytesPerGpu(layout: LayoutOptions): number {

@@ -1,0 +1,202 @@
+// What the layouts do, by simulation: the planned one, the same with each offload, today's, and what
+// one could buy next.
+import type { Decision, OffloadKind } from '../../core/plan/index.ts';
+import { figure, gainOf, share } from './estimates.ts';
+import { change, percent } from './figures.ts';
+import type { Gain, Impact, Purchase, Scenario } from './plan.ts';
+import { type Played, type PlayOptions, playLayout } from './play.ts';
+
+export interface ImpactOptions {
+  /** The planned layout, but for its offload and the seed. */
+  readonly base: Omit<PlayOptions, 'kvOffload' | 'offloadGiB' | 'seed'>;
+  readonly decision: Decision;
+  /** Host memory for KV of the layouts that offload, per engine. */
+  readonly offloadGiB: number;
+  readonly today:
+    | { readonly engines: number; readonly kvOffload: OffloadKind; readonly policy: string }
+    | undefined;
+  readonly workingSet: number;
+  readonly seed: number;
+  readonly onProgress?: ((share: number) => void) | undefined;
+}
+
+/** Fleets per layout; each has its own traffic and its own error of the engine model. */
+const runsPerLayout = 5;
+/** More host memory that a plan prices, GiB. */
+const moreDramGiB = 64;
+/** Gains within this of nothing count as none. */
+const gainMin = 0.01;
+/** Host memory is priced as clouds do: about $4 a GiB and month. */
+const dollarsPerGibHour = 4 / 730;
+
+/** Simulates all of it; the same options give the same answer. */
+export function expectedImpact(options: ImpactOptions): Impact {
+  const { base, decision, offloadGiB, today, seed, onProgress } = options;
+  const wishes = layoutsOf(options);
+  let played = 0;
+  const runs = new Map<string, readonly Played[]>();
+  const runsOf = (wish: Layout): readonly Played[] => {
+    const key = JSON.stringify(wish);
+    const known = runs.get(key);
+    if (known) return known;
+    const made = Array.from({ length: runsPerLayout }, (_, i) => {
+      onProgress?.(played++ / (wishes.length * runsPerLayout));
+      return playLayout({ ...base, ...wish, seed: seed * 1000 + i });
+    });
+    runs.set(key, made);
+    return made;
+  };
+  const { engines, policy } = base;
+  const layout = (kvOffload: OffloadKind): Layout => ({
+    ...{ engines, policy, kvOffload },
+    offloadGiB: kvOffload === 'none' ? 0 : offloadGiB,
+  });
+  const scenario = (label: string, wish: Layout): Scenario =>
+    scenarioOf({ label, wish, runs: runsOf(wish), base });
+  const gain = (of: string, better: Layout, over: string, worse: Layout): Gain =>
+    gainOf({ name: of, runs: runsOf(better) }, { name: over, runs: runsOf(worse) });
+  const planned = layout(decision.kvOffload);
+  const none = layout('none');
+  const byOffload = {
+    none: scenario('none', none),
+    native: scenario('native', layout('native')),
+    lmcache: scenario('lmcache', layout('lmcache')),
+  };
+  const gains = {
+    native: gain('native', layout('native'), 'none', none),
+    lmcache: gain('lmcache', layout('lmcache'), 'none', none),
+    overToday: undefined as Gain | undefined,
+  };
+  let todayScenario: Scenario | undefined;
+  if (today) {
+    const wish = todayLayout(today, offloadGiB);
+    todayScenario = scenario(todayLabel(today), wish);
+    gains.overToday = gain('the plan', planned, 'today', wish);
+  }
+  const purchases = purchasesOf(options, planned, (better) =>
+    gain('more', better, 'the plan', planned),
+  );
+  onProgress?.(1);
+  return {
+    planned: byOffload[decision.kvOffload],
+    baseline: byOffload.none,
+    native: byOffload.native,
+    lmcache: byOffload.lmcache,
+    today: todayScenario,
+    gains,
+    purchases,
+    disagreement: disagreementOf(decision, gains, options.workingSet),
+    workingSet: options.workingSet,
+    ...{ runs: runsPerLayout, seed },
+  };
+}
+
+interface Layout {
+  readonly engines: number;
+  readonly kvOffload: OffloadKind;
+  readonly offloadGiB: number;
+  readonly policy: string;
+}
+
+function layoutsOf({ today, decision }: ImpactOptions): readonly string[] {
+  const offloads = ['none', 'native', 'lmcache'];
+  const more = decision.kvOffload === 'none' ? ['engine'] : ['engine', 'dram'];
+  return [...offloads, ...more, ...(today ? ['today'] : []), 'routing'];
+}
+
+function todayLayout(
+  { engines, kvOffload, policy }: NonNullable<ImpactOptions['today']>,
+  offloadGiB: number,
+): Layout {
+  return { engines, kvOffload, policy, offloadGiB: kvOffload === 'none' ? 0 : offloadGiB };
+}
+
+function todayLabel({ engines, kvOffload, policy }: NonNullable<ImpactOptions['today']>): string {
+  return `${engines} engines, offload ${kvOffload}, ${policy}`;
+}
+
+function scenarioOf({
+  label,
+  wish,
+  runs,
+  base,
+}: {
+  readonly label: string;
+  readonly wish: Layout;
+  readonly runs: readonly Played[];
+  readonly base: ImpactOptions['base'];
+}): Scenario {
+  const { pricePerHour } = base.layout;
+  return {
+    label,
+    ...{ engines: wish.engines, kvOffload: wish.kvOffload, policy: wish.policy },
+    throughput: figure(runs, ({ throughput }) => throughput),
+    ttftMs: figure(runs, ({ ttftMs }) => ttftMs),
+    tpotMs: figure(runs, ({ tpotMs }) => tpotMs),
+    e2eMs: figure(runs, ({ e2eMs }) => e2eMs),
+    goodput: share(runs, ({ goodput }) => goodput),
+    hitRate: share(runs, ({ hitRate }) => hitRate),
+    kvUseP99: share(runs, ({ kvUseP99 }) => kvUseP99),
+    preemptionsPerMinute: figure(runs, ({ preemptionsPerMinute }) => preemptionsPerMinute),
+    isOverloaded: runs.filter(({ isOverloaded }) => isOverloaded).length * 2 > runs.length,
+    pricePerHour: pricePerHour === undefined ? undefined : pricePerHour * wish.engines,
+  };
+}
+
+/** What one could add to the plan, each with what it brings. */
+function purchasesOf(
+  { base, decision }: ImpactOptions,
+  planned: Layout,
+  gain: (better: Layout) => Gain,
+): Purchase[] {
+  const { pricePerHour } = base.layout;
+  const purchases: Purchase[] = [];
+  if (decision.stack === 'production-stack') {
+    const better = { ...planned, engines: planned.engines + 1 };
+    purchases.push({ what: 'one more engine', gain: gain(better), pricePerHour });
+  }
+  if (decision.kvOffload !== 'none') {
+    const better = { ...planned, offloadGiB: planned.offloadGiB + moreDramGiB };
+    purchases.push({
+      what: `${moreDramGiB} GiB more host memory per engine`,
+      gain: gain(better),
+      pricePerHour: dollarsPerGibHour * moreDramGiB * planned.engines,
+    });
+  }
+  if (planned.engines > 1) {
+    const isExact = planned.policy === 'kvaware';
+    const other = { ...planned, policy: isExact ? 'roundrobin' : 'kvaware' };
+    const brings = gain(other);
+    purchases.push({
+      what: isExact ? 'giving up exact routing for round robin' : 'exact routing by KV events',
+      gain: brings,
+      pricePerHour: 0,
+    });
+  }
+  return purchases;
+}
+
+/** One line when the rules choose an offload that the simulation does not see pay, or the reverse. */
+function disagreementOf(
+  { kvOffload }: Decision,
+  gains: { readonly native: Gain; readonly lmcache: Gain },
+  workingSet: number,
+): string | undefined {
+  const brings = (gain: Gain) => change(gain.throughput.mean);
+  if (kvOffload !== 'none') {
+    const gain = gains[kvOffload];
+    if (gain.throughput.mean > gainMin || gain.ttft.mean < -0.1) return undefined;
+    return (
+      `The rules say ${kvOffload}; simulated, it brings ${brings(gain)} tokens/s and ${change(gain.ttft.mean)} TTFT over none, ` +
+      `since the working set is ${percent(workingSet)} of HBM's KV cache. It would pay with more shared prefixes, longer prompts ` +
+      'or fewer engines, once the set is well beyond 100 %.'
+    );
+  }
+  const best = gains.native.throughput.mean >= gains.lmcache.throughput.mean ? 'native' : 'lmcache';
+  const gain = gains[best];
+  if (gain.throughput.low <= gainMin) return undefined;
+  return (
+    `The rules say no offload; simulated, ${best} brings ${brings(gain)} tokens/s, since the working set is ` +
+    `${percent(workingSet)} of HBM's KV cache. The rules would choose it with shared prefixes or preemptions reported.`
+  );
+}

@@ -1,0 +1,120 @@
+// The plan for programs: keys in camelCase as the input's, shares as fractions, times in milliseconds.
+
+import { pricePerMillionTokens } from './figures.ts';
+import { gateShell } from './gate-line.ts';
+import type { Gain, Plan, Scenario } from './plan.ts';
+
+/** One JSON object. `decision`, `refusals`, `rejects` are the rules'; `impact` is the simulation's. */
+export function planJson(plan: Plan): object {
+  const { decision, layout, thresholds, impact } = plan;
+  const { memory } = layout;
+  return {
+    stands: decision.stands,
+    decision: {
+      stack: decision.stack,
+      stackBecause: decision.stackBecause,
+      kvOffload: decision.kvOffload,
+      kvOffloadBecause: decision.kvOffloadBecause,
+      engines: plan.engines,
+      gpu: layout.gpu.name,
+      gpusPerEngine: layout.gpusPerEngine,
+      model: layout.model.name,
+    },
+    refusals: decision.refusals,
+    rejects: decision.rejects,
+    facts: plan.facts,
+    sizing: {
+      engines: plan.engines,
+      tensorParallelSize: layout.gpusPerEngine,
+      pipelineParallelSize: 1,
+      maxModelLen: layout.config.maxModelLen,
+      maxNumSeqs: plan.maxNumSeqs,
+      kvCacheDtype: plan.kvDtype,
+      disaggregation: plan.disaggregation,
+      autoscaling: plan.autoscaling,
+      pricePerHour: layout.pricePerHour === undefined ? null : layout.pricePerHour * plan.engines,
+      pricePerMillionOutputTokens:
+        pricePerMillionTokens(impact.planned.pricePerHour, impact.planned.throughput.mean) ?? null,
+    },
+    kvOffload: { kind: decision.kvOffload, hostGiBPerEngine: plan.offloadGiB },
+    hbm: {
+      gpuMemoryUtilization: layout.gpuMemoryUtilization,
+      gpuMemoryBytes: layout.gpu.memoryBytes ?? null,
+      weightBytes: memory?.weightBytes ?? null,
+      activationBytes: memory ? memory.activationBytes + memory.logitsBytes : null,
+      fixedBytes: memory?.fixedBytes ?? null,
+      kvCacheBytes: memory?.kvCacheBytes ?? null,
+      headroomBytes: memory?.headroomBytes ?? null,
+      kvCacheTokens: layout.kvTokens,
+      workingSet: impact.workingSet,
+      alert: {
+        metric: 'vllm:kv_cache_usage_perc',
+        threshold: thresholds.hbmUtilization,
+        sustainedSeconds: thresholds.hbmSustainedSeconds,
+      },
+    },
+    router: {
+      policy: plan.policy,
+      because: plan.policyBecause,
+      kvEvents: decision.stack === 'production-stack',
+    },
+    observability: {
+      scrape: { perEngine: true, path: '/metrics', intervalSeconds: 15 },
+      otel: [
+        'gen_ai.system',
+        'gen_ai.provider.name',
+        'gen_ai.operation.name',
+        'gen_ai.request.model',
+        'gen_ai.usage.input_tokens',
+        'gen_ai.usage.output_tokens',
+        'gen_ai.response.finish_reasons',
+      ],
+      dashboards: decision.stack === 'production-stack' ? ['production-stack'] : ['vllm'],
+    },
+    impact: {
+      planned: scenarioJson(impact.planned),
+      baseline: scenarioJson(impact.baseline),
+      native: scenarioJson(impact.native),
+      lmcache: scenarioJson(impact.lmcache),
+      today: impact.today ? scenarioJson(impact.today) : null,
+      gains: {
+        native: impact.gains.native,
+        lmcache: impact.gains.lmcache,
+        overToday: impact.gains.overToday ?? null,
+      },
+      purchases: impact.purchases.map(({ what, gain, pricePerHour }) => ({
+        what,
+        gain: gain satisfies Gain,
+        pricePerHour: pricePerHour ?? null,
+      })),
+      disagreement: impact.disagreement ?? null,
+      workingSet: impact.workingSet,
+      runs: impact.runs,
+      seed: impact.seed,
+      reference: {
+        source: 'llm-d guides/tiered-prefix-cache, 16 × H100, Qwen3-32B',
+        kvBeyondHbm: { native: 0.213, lmcache: 0.217 },
+        kvFitsHbm: { native: -0.015, lmcache: -0.026 },
+      },
+    },
+    gate: {
+      metric: 'vllm:kv_cache_usage_perc',
+      quantile: 0.99,
+      windowHours: 24,
+      max: thresholds.hbmUtilization,
+      command: gateShell(thresholds.hbmUtilization),
+    },
+    rejectedOptions: plan.rejectedOptions,
+    warnings: plan.warnings,
+    assumptions: plan.assumptions,
+  };
+}
+
+function scenarioJson(scenario: Scenario): object {
+  const { pricePerHour, throughput } = scenario;
+  return {
+    ...scenario,
+    pricePerHour: pricePerHour ?? null,
+    pricePerMillionOutputTokens: pricePerMillionTokens(pricePerHour, throughput.mean) ?? null,
+  };
+}

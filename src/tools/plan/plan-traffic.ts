@@ -1,0 +1,121 @@
+// The plan's workload as one that the generators know.
+import type { Workload } from '../../core/workload/index.ts';
+import { drawnLengths } from './lengths.ts';
+import type { PlanWorkload } from './resolve-input.ts';
+
+export interface TrafficOptions {
+  readonly workload: PlanWorkload;
+  /** Requests to send in all. */
+  readonly requests: number;
+  /** Closed loop of so many clients; undefined: at `requestsPerSecond`. */
+  readonly clients: number | undefined;
+  /** About how long a request takes: what pauses between the turns of a conversation come from. */
+  readonly e2eSeconds: number;
+}
+
+/** Requests of a conversation, and of an agent's task, on average. */
+const conversationTurns = 6;
+const agentSteps = 10;
+/** Of an agent's shared part, the share that its role's instructions and tools make. */
+const roleShare = 0.3;
+/** Least tokens that a turn adds. */
+const turnTokensMin = 10;
+
+/**
+ * none: single requests. system-prompt and rag: groups of prompts behind a shared beginning.
+ * multi-turn and agents: conversations, as many under way as there are groups, that pause between
+ * turns so long that `clients` of them are being answered.
+ */
+export function planTraffic(options: TrafficOptions): Workload {
+  const { workload, requests, clients } = options;
+  const { promptTokens, outputTokens, prefixReuse, sharedPrefixTokens, prefixGroups } = workload;
+  const answer = drawnLengths(outputTokens, outputTokens.mean);
+  const arrivals =
+    clients === undefined
+      ? ({ process: 'poisson', rate: workload.requestsPerSecond ?? 1 } as const)
+      : { clients, thinkSeconds: 0 };
+  const common = { arrivals, requests, seconds: undefined };
+  if (prefixReuse === 'multi-turn' || prefixReuse === 'agents')
+    return conversations(options, answer);
+  if (sharedPrefixTokens < 1) {
+    return {
+      ...common,
+      kind: 'single',
+      settings: { prompt: drawnLengths(promptTokens, promptTokens.mean), answer },
+    };
+  }
+  return {
+    ...common,
+    kind: 'shared-prefix',
+    settings: {
+      groups: prefixGroups,
+      promptsPerGroup: Math.ceil(requests / prefixGroups),
+      systemPrompt: sharedPrefixTokens,
+      question: drawnLengths(promptTokens, promptTokens.mean - sharedPrefixTokens),
+      answer,
+      order: 'shuffled',
+    },
+  };
+}
+
+/**
+ * A chain of m turns has prompts of system + task + (m − 1) · (answer + next turn) on average, since
+ * chains end after each turn with chance 1 / m.
+ */
+function conversations(options: TrafficOptions, answer: unknown): Workload {
+  const { workload, requests, clients, e2eSeconds } = options;
+  const { promptTokens, outputTokens, sharedPrefixTokens, prefixGroups, prefixReuse } = workload;
+  const isAgents = prefixReuse === 'agents';
+  const system = Math.max(1, Math.round(isAgents ? sharedPrefixTokens * roleShare : 1));
+  const room = promptTokens.mean - system;
+  const wanted = isAgents ? agentSteps : conversationTurns;
+  const fitting = (room + outputTokens.mean) / (outputTokens.mean + turnTokensMin);
+  const steps = Math.max(1, Math.min(wanted, fitting));
+  const turn = Math.max(turnTokensMin, (room - (steps - 1) * outputTokens.mean) / steps);
+  const lengths = drawnLengths(promptTokens, turn);
+  const settings = {
+    roles: 1,
+    systemPrompt: system,
+    task: lengths,
+    steps,
+    toolResult: lengths,
+    answer,
+  };
+  if (clients === undefined) {
+    const rate = (workload.requestsPerSecond ?? 1) / steps;
+    return {
+      kind: 'agents',
+      settings: { ...settings, toolSeconds: e2eSeconds },
+      arrivals: { process: 'poisson', rate },
+      requests,
+      seconds: undefined,
+    };
+  }
+  const underWay = Math.max(clients, prefixGroups);
+  return {
+    kind: 'agents',
+    settings: { ...settings, toolSeconds: e2eSeconds * (underWay / clients - 1) },
+    arrivals: { clients: underWay, thinkSeconds: 0 },
+    requests,
+    seconds: undefined,
+  };
+}
+
+/** KV tokens that come into use again and again: what the caches of all engines should hold. */
+export function workingSetTokens(workload: PlanWorkload, concurrency: number): number {
+  const { promptTokens, outputTokens, sharedPrefixTokens, prefixGroups, prefixReuse } = workload;
+  if (prefixReuse === 'multi-turn' || prefixReuse === 'agents') {
+    return Math.max(concurrency, prefixGroups) * (promptTokens.mean + outputTokens.mean);
+  }
+  const own = promptTokens.mean - sharedPrefixTokens + outputTokens.mean / 2;
+  return sharedPrefixTokens * prefixGroups + concurrency * own;
+}
+
+/** KV tokens that the requests in flight hold at the peak, shared parts once. */
+export function heldTokens(workload: PlanWorkload, concurrency: number): number {
+  const { promptTokens, outputTokens, sharedPrefixTokens, prefixGroups, prefixReuse } = workload;
+  const isConversation = prefixReuse === 'multi-turn' || prefixReuse === 'agents';
+  const shared = isConversation ? 0 : sharedPrefixTokens;
+  const own = promptTokens.mean - shared + outputTokens.mean;
+  return concurrency * own + Math.min(prefixGroups, concurrency) * shared;
+}

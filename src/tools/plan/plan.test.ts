@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { estimate, gainOf } from './estimates.ts';
+import { lengthsOf } from './lengths.ts';
+import { measureTrace } from './measure-trace.ts';
+import type { Played } from './play.ts';
+
+test('one length alone means that all are equal, and the longest is twice that', () => {
+  assert.deepEqual(lengthsOf({ mean: 6000 }), { mean: 6000, p95: 6000, max: 12_000, sigma: 0 });
+});
+
+test('median and p95, or mean and p95, give a log-normal through both', () => {
+  const { mean, sigma } = lengthsOf({ p50: 1000, p95: 4000 });
+  assert.ok(Math.abs(1000 * Math.exp(1.645 * sigma) - 4000) < 1e-6);
+  assert.ok(Math.abs(mean - 1000 * Math.exp(sigma ** 2 / 2)) < 1e-6);
+  const other = lengthsOf({ mean, p95: 4000 });
+  assert.ok(Math.abs(other.sigma - sigma) < 1e-6, 'the same distribution by another two figures');
+});
+
+test('whatever is known, lengths are positive and in order', () => {
+  const tokens = fc.option(fc.double({ min: 1, max: 1e6, noNaN: true }), { nil: undefined });
+  fc.assert(
+    fc.property(fc.record({ mean: tokens, p50: tokens, p95: tokens, max: tokens }), (known) => {
+      const { mean, p95, max, sigma } = lengthsOf(known);
+      assert.ok(mean > 0 && p95 > 0 && max > 0 && sigma >= 0 && Number.isFinite(mean));
+    }),
+  );
+});
+
+test('an estimate widens with the spread, and is exact without one', () => {
+  assert.deepEqual(estimate([5, 5, 5]), { mean: 5, low: 5, high: 5 });
+  const { mean, low, high } = estimate([90, 100, 110]);
+  assert.equal(mean, 100);
+  // t at 95 % with two degrees of freedom, standard deviation 10, of one more value.
+  assert.ok(Math.abs(high - mean - 2.92 * 10 * Math.sqrt(4 / 3)) < 1e-9);
+  assert.ok(Math.abs(mean - low - (high - mean)) < 1e-9);
+});
+
+test('gains compare runs in pairs, so that what both share cancels', () => {
+  const run = (throughput: number, ttftMs: number) => ({ throughput, ttftMs }) as Played;
+  const base = { name: 'none', runs: [run(100, 50), run(200, 80)] };
+  const better = { name: 'native', runs: [run(120, 25), run(240, 40)] };
+  const { throughput, ttft } = gainOf(better, base);
+  assert.ok(Math.abs(throughput.mean - 0.2) < 1e-12 && throughput.high - throughput.low < 1e-9);
+  assert.ok(Math.abs(ttft.mean + 0.5) < 1e-12);
+});
+
+const request = (at: number, promptTokens: number, blockIds: number[]) => ({
+  ...{ arrivalSeconds: at, promptTokens, blockIds, outputTokens: 10 },
+});
+
+test('a trace says whether prompts share a beginning, go on with one, or neither', () => {
+  const kind = (requests: ReturnType<typeof request>[]) =>
+    measureTrace({ blockTokens: 100, requests }).prefixReuse;
+  const alone = [0, 1, 2, 3].map((i) => request(i, 300, [3 * i, 3 * i + 1, 3 * i + 2]));
+  const shared = [0, 1, 2, 3].map((i) => request(i, 300, [0, 1, 10 + i]));
+  const turns = [1, 2, 3, 4].map((n) =>
+    request(
+      n,
+      100 * n,
+      Array.from({ length: n }, (_, i) => i),
+    ),
+  );
+  assert.deepEqual([alone, shared, turns].map(kind), ['none', 'system-prompt', 'multi-turn']);
+});
+
+test('a trace gives lengths, the mean rate and that of its busiest minute', () => {
+  const requests = [0, 1, 2, 600].map((at, i) => request(at, 100 * (i + 1), [i]));
+  const { promptTokens, requestsPerSecond, peakRequestsPerSecond } = measureTrace({
+    blockTokens: 500,
+    requests,
+  });
+  assert.deepEqual([promptTokens.mean, promptTokens.max], [250, 400]);
+  assert.equal(requestsPerSecond, 4 / 600);
+  assert.equal(peakRequestsPerSecond, 3 / 60);
+});

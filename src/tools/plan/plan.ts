@@ -1,0 +1,111 @@
+// A plan: all that its page, its JSON and its files are made from.
+import type { Decision, PlanFacts, PlanInput, Thresholds } from '../../core/plan/index.ts';
+import type { Assumption } from './assumptions.ts';
+import type { EngineLayout } from './layout.ts';
+import type { PlanOperations, PlanWorkload } from './resolve-input.ts';
+
+/** A figure with the interval that 90 % of the simulated fleets lie in. */
+export interface Estimate {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A layout as it was simulated. */
+export interface Scenario {
+  readonly label: string;
+  readonly engines: number;
+  readonly kvOffload: 'none' | 'native' | 'lmcache';
+  readonly policy: string;
+  /** Output tokens a second, of the whole fleet. */
+  readonly throughput: Estimate;
+  readonly ttftMs: Estimate;
+  readonly tpotMs: Estimate;
+  readonly e2eMs: Estimate;
+  /** Share of the requests that meet every goal; of all requests where no goal is given. */
+  readonly goodput: Estimate;
+  /** Share of prompt tokens that no engine computed. */
+  readonly hitRate: Estimate;
+  readonly kvUseP99: Estimate;
+  readonly preemptionsPerMinute: Estimate;
+  /** Requests come faster than they are answered: its latencies grow for as long as it lasts. */
+  readonly isOverloaded: boolean;
+  readonly pricePerHour: number | undefined;
+}
+
+/** How much better one layout is than another: ratio of the same figure, from paired runs. */
+export interface Gain {
+  readonly of: string;
+  readonly over: string;
+  /** 0.2: 20 % more output tokens a second. */
+  readonly throughput: Estimate;
+  /** −0.3: the first token comes 30 % sooner. */
+  readonly ttft: Estimate;
+}
+
+/** Something to buy or switch on next. */
+export interface Purchase {
+  readonly what: string;
+  readonly gain: Gain;
+  /** Dollars an hour more; undefined where no price is known. */
+  readonly pricePerHour: number | undefined;
+}
+
+export interface Impact {
+  readonly planned: Scenario;
+  /** The same layout without offload. */
+  readonly baseline: Scenario;
+  readonly native: Scenario;
+  readonly lmcache: Scenario;
+  /** What runs today, where the input says it. */
+  readonly today: Scenario | undefined;
+  readonly gains: {
+    readonly native: Gain;
+    readonly lmcache: Gain;
+    readonly overToday: Gain | undefined;
+  };
+  readonly purchases: readonly Purchase[];
+  /** Where the rules and the simulation do not agree. */
+  readonly disagreement: string | undefined;
+  /** KV of the working set over the KV that fits HBM, as simulated. */
+  readonly workingSet: number;
+  readonly runs: number;
+  readonly seed: number;
+}
+
+/** An option that was not taken. */
+export interface RejectedOption {
+  readonly option: string;
+  /** In numbers: what it would cost, where its break-even lies, how far away that is. */
+  readonly because: string;
+}
+
+export interface Plan {
+  readonly input: PlanInput;
+  readonly thresholds: Thresholds;
+  readonly facts: PlanFacts;
+  readonly workload: PlanWorkload;
+  readonly operations: PlanOperations;
+  readonly layout: EngineLayout;
+  readonly decision: Decision;
+  /** Engines that the plan runs. */
+  readonly engines: number;
+  readonly maxNumSeqs: number;
+  /** Folder of a model that is not in the catalogue. */
+  readonly modelPath: string | undefined;
+  readonly policy: string;
+  readonly policyBecause: string;
+  readonly kvDtype: string;
+  readonly disaggregation: { readonly advised: boolean; readonly because: string };
+  readonly autoscaling: {
+    readonly signal: string;
+    readonly threshold: string;
+    readonly enginesMax: number;
+  };
+  /** Host memory for KV cache, per engine, GiB; 0 without offload. */
+  readonly offloadGiB: number;
+  readonly impact: Impact;
+  readonly rejectedOptions: readonly RejectedOption[];
+  readonly warnings: readonly string[];
+  readonly assumptions: readonly Assumption[];
+}

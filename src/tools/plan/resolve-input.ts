@@ -1,0 +1,186 @@
+// From the file that somebody wrote to a question without gaps: what is open is assumed, and noted.
+import type { PlanInput, PrefixReuse } from '../../core/plan/index.ts';
+import type { Assumptions } from './assumptions.ts';
+import { type KnownLengths, lengthsOf, type PlanLengths } from './lengths.ts';
+import type { MeasuredTrace } from './measure-trace.ts';
+
+export interface PlanWorkload {
+  readonly promptTokens: PlanLengths;
+  readonly outputTokens: PlanLengths;
+  /** Requests in flight at the peak; undefined: as the rate brings. */
+  readonly concurrency: number | undefined;
+  /** At the peak; undefined: as fast as the clients come round. */
+  readonly requestsPerSecond: number | undefined;
+  readonly prefixReuse: PrefixReuse;
+  readonly sharedPrefixTokens: number;
+  readonly prefixGroups: number;
+  readonly preemptionsPerMinute: number;
+}
+
+/** Team and money. */
+export interface PlanOperations {
+  readonly kubernetes: boolean;
+  readonly multiTenant: boolean;
+  readonly tenants: number;
+  readonly hbmMonitoring: boolean;
+  readonly handRolled: boolean;
+  readonly hostDramGiB: number;
+  readonly budgetPerHour: number | undefined;
+  readonly gpuPricePerHour: number | undefined;
+}
+
+/** Questions of a user who gives nothing: a chat service of medium size. */
+const assumed = { promptTokens: 2000, outputTokens: 300, concurrency: 64 };
+/** Per kind of reuse: share of the prompt that is shared, and in how many groups. */
+const assumedReuse: Readonly<Record<PrefixReuse, { share: number; groups: number }>> = {
+  none: { share: 0, groups: 1 },
+  'system-prompt': { share: 0.25, groups: 1 },
+  rag: { share: 0.6, groups: 40 },
+  'multi-turn': { share: 0.7, groups: 200 },
+  agents: { share: 0.8, groups: 100 },
+};
+/** Host memory that servers with such GPUs have to spare, GiB an engine. */
+const assumedHostDramGiB = 128;
+
+/** Fills the workload; a measured trace fills what the file does not say. */
+export function resolveWorkload(
+  { workload, operations }: PlanInput,
+  measured: MeasuredTrace | undefined,
+  assumptions: Assumptions,
+): PlanWorkload {
+  const given = measured ? { ...measured, ...defined(workload) } : workload;
+  const prompts = knownLengths(measured?.promptTokens, workload.promptTokens);
+  const outputs = knownLengths(measured?.outputTokens, workload.outputTokens);
+  const promptTokens = lengthsOf(
+    prompts ??
+      single(
+        assumptions,
+        'workload.promptTokens',
+        assumed.promptTokens,
+        'a prompt of a chat with some context',
+      ),
+  );
+  const outputTokens = lengthsOf(
+    outputs ??
+      single(
+        assumptions,
+        'workload.outputTokens',
+        assumed.outputTokens,
+        'an answer of a few paragraphs',
+      ),
+  );
+  if (prompts !== undefined && Object.values(prompts).filter(Boolean).length === 1) {
+    assumptions.note(
+      'workload.promptTokens.max',
+      String(promptTokens.max),
+      'twice the one length given; --max-model-len must hold the longest',
+    );
+  }
+  const prefixReuse = given.prefixReuse ?? reuseFrom(given, operations, assumptions);
+  const { share, groups } = assumedReuse[prefixReuse];
+  const sharedPrefixTokens = Math.min(
+    promptTokens.mean - 1,
+    prefixReuse === 'none'
+      ? (given.sharedPrefixTokens ?? 0)
+      : assumptions.fill(
+          'workload.sharedPrefixTokens',
+          given.sharedPrefixTokens,
+          Math.round(share * promptTokens.mean),
+          `${Math.round(share * 100)} % of the prompt, for ${prefixReuse}`,
+        ),
+  );
+  const requestsPerSecond = given.peakRequestsPerSecond ?? given.requestsPerSecond;
+  const open = given.concurrency === undefined && requestsPerSecond === undefined;
+  return {
+    ...{ promptTokens, outputTokens, prefixReuse, requestsPerSecond },
+    sharedPrefixTokens: Math.max(0, Math.round(sharedPrefixTokens)),
+    concurrency: open
+      ? assumptions.fill(
+          'workload.concurrency',
+          undefined,
+          assumed.concurrency,
+          'neither concurrency nor requestsPerSecond is given',
+        )
+      : given.concurrency,
+    prefixGroups:
+      prefixReuse === 'none' && given.prefixGroups === undefined
+        ? 1
+        : assumptions.fill(
+            'workload.prefixGroups',
+            given.prefixGroups,
+            groups,
+            `usual for ${prefixReuse}`,
+          ),
+    preemptionsPerMinute: assumptions.fill(
+      'workload.preemptionsPerMinute',
+      given.preemptionsPerMinute,
+      0,
+      'none were reported',
+    ),
+  };
+}
+
+/** Fills what the team said of itself. */
+export function resolveOperations(
+  { operations }: PlanInput,
+  assumptions: Assumptions,
+): PlanOperations {
+  const { budgetPerHour, gpuPricePerHour, tenants = 1 } = operations;
+  const fill = <T>(key: keyof PlanInput['operations'], value: T, because: string): T =>
+    assumptions.fill(`operations.${key}`, operations[key] as T | undefined, value, because);
+  return {
+    kubernetes: fill('kubernetes', true, 'nothing says that Kubernetes is missing'),
+    multiTenant: operations.multiTenant ?? tenants > 1,
+    tenants,
+    hbmMonitoring: fill('hbmMonitoring', true, 'this plan brings the alert and the gate'),
+    handRolled: operations.handRolled ?? false,
+    hostDramGiB: fill(
+      'hostDramGiB',
+      assumedHostDramGiB,
+      'what a GPU server has to spare per engine',
+    ),
+    ...{ budgetPerHour, gpuPricePerHour },
+  };
+}
+
+function reuseFrom(
+  { sharedPrefixTokens = 0 }: { readonly sharedPrefixTokens?: number | undefined },
+  { multiTenant = false }: PlanInput['operations'],
+  assumptions: Assumptions,
+): PrefixReuse {
+  if (sharedPrefixTokens > 0) {
+    assumptions.note('workload.prefixReuse', 'system-prompt', 'sharedPrefixTokens is given');
+    return 'system-prompt';
+  }
+  if (multiTenant) {
+    assumptions.note('workload.prefixReuse', 'system-prompt', 'tenants share a system prompt');
+    return 'system-prompt';
+  }
+  assumptions.note('workload.prefixReuse', 'none', 'nothing says that prompts begin alike');
+  return 'none';
+}
+
+function single(
+  assumptions: Assumptions,
+  key: string,
+  value: number,
+  because: string,
+): KnownLengths {
+  assumptions.note(key, String(value), because);
+  return { mean: value };
+}
+
+function knownLengths(
+  measured: KnownLengths | undefined,
+  given: PlanInput['workload']['promptTokens'],
+): KnownLengths | undefined {
+  if (typeof given === 'number') return { mean: given };
+  if (given !== undefined && !('trace' in given) && Object.keys(given).length > 0) return given;
+  return measured;
+}
+
+function defined<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(
+    Object.entries(values).filter(([, value]) => value !== undefined),
+  ) as Partial<T>;
+}

@@ -1,0 +1,210 @@
+// The six sections of the page, as short lines: Markdown and HTML set the same text.
+import { kvBytesPerToken } from '../../core/engine/index.ts';
+import {
+  change,
+  dollars,
+  gigabytes,
+  milliseconds,
+  number,
+  percent,
+  pricePerMillionTokens,
+  range,
+} from './figures.ts';
+import type { Gain, Plan, Scenario } from './plan.ts';
+
+export interface Section {
+  readonly title: string;
+  readonly lines: readonly string[];
+}
+
+/** Name of the decision in words. */
+export const stackNames = {
+  'production-stack': 'vLLM production stack',
+  'single-engine': 'single-engine vLLM + simple proxy',
+} as const;
+export const offloadNames = {
+  none: 'no offload',
+  native: 'native CPU offload',
+  lmcache: 'LMCache',
+} as const;
+
+/** One line: what is decided. */
+export function headline({ decision, engines, layout }: Plan): string {
+  return (
+    `${stackNames[decision.stack]}, ${offloadNames[decision.kvOffload]}, ${engines} × ` +
+    `${layout.model.name} on ${layout.gpusPerEngine} × ${layout.gpu.name}`
+  );
+}
+
+/** Whether the plan is what was wanted, and each thing that was refused. */
+export function verdictLines({ decision, impact }: Plan): string[] {
+  const { refusals, rejects, stands } = decision;
+  const wanted = [...rejects, ...refusals].filter((one) => one.wanted);
+  const other = refusals.filter((one) => !one.wanted);
+  return [
+    stands
+      ? 'The plan stands.'
+      : 'What was wanted is refused; this is the plan for the nearest thing that is accepted.',
+    ...wanted.map(
+      ({ rule, because, nearest }) => `Refused (${rule}): ${because}. Instead: ${nearest}.`,
+    ),
+    ...other.map(({ rule, because }) => `Not on the table (${rule}): ${because}.`),
+    ...(impact.disagreement === undefined ? [] : [impact.disagreement]),
+  ];
+}
+
+export function sections(plan: Plan): Section[] {
+  return [
+    stackSection(plan),
+    offloadSection(plan),
+    hbmSection(plan),
+    routerSection(plan),
+    observabilitySection(plan),
+    impactSection(plan),
+  ];
+}
+
+function stackSection({
+  decision,
+  engines,
+  layout,
+  input,
+  maxNumSeqs,
+  kvDtype,
+  disaggregation,
+  autoscaling,
+  facts,
+}: Plan): Section {
+  const isStack = decision.stack === 'production-stack';
+  const crds = [
+    'ScaledObject (KEDA)',
+    'ServiceMonitor and PrometheusRule (Prometheus Operator)',
+    ...(facts.loraAdapters > 0 ? ['LoraAdapter (production-stack operator)'] : []),
+  ];
+  return {
+    title: 'Stack',
+    lines: [
+      `${capitalised(stackNames[decision.stack])}: ${decision.stackBecause}.`,
+      isStack
+        ? `Helm chart vllm/vllm-stack with the values file of this plan. CRDs that apply: ${crds.join(', ')}.`
+        : 'One vllm serve per host and one spillway router before it; no operator, no CRD.',
+      `${engines} ${engines === 1 ? 'engine' : 'engines'}, each ${layout.gpusPerEngine} × ${layout.gpu.name}` +
+        `${layout.gpusPerEngine > 1 ? ' (tensor parallel)' : ''}: ${layout.model.name}, --max-model-len ` +
+        `${layout.config.maxModelLen}, --max-num-seqs ${maxNumSeqs}, KV cache in ${kvDtype}.`,
+      `Prefill and decode ${disaggregation.advised ? 'apart' : 'together'}: ${disaggregation.because}.`,
+      ...(isStack
+        ? [
+            `Autoscaling: ${autoscaling.signal}, ${autoscaling.threshold}, up to ${autoscaling.enginesMax} engines.`,
+          ]
+        : []),
+      ...(input.operations.budgetPerHour === undefined
+        ? []
+        : [
+            `${dollars(totalPrice(layout.pricePerHour, engines))} an hour of a budget of ${dollars(input.operations.budgetPerHour)}.`,
+          ]),
+    ],
+  };
+}
+
+function offloadSection({ decision, offloadGiB, layout, engines, impact }: Plan): Section {
+  const sizes: Record<typeof decision.kvOffload, string> = {
+    none: 'All KV cache stays in HBM.',
+    native: `--kv-offloading-size ${Math.floor(offloadGiB)} (GiB of host memory per engine, ${number((offloadGiB * 2 ** 30) / kvBytesPerToken(layout.model))} tokens); a mirror, so it must be larger than HBM's cache to gain.`,
+    lmcache: `lmcacheConfig.cpuOffloadingBufferSize ${Math.floor(offloadGiB)} (GB of host memory per engine, ${number((offloadGiB * 2 ** 30) / kvBytesPerToken(layout.model))} tokens); ${engines} engines share through its server.`,
+  };
+  return {
+    title: 'KV offload',
+    lines: [
+      `${capitalised(offloadNames[decision.kvOffload])}: ${decision.kvOffloadBecause}.`,
+      sizes[decision.kvOffload],
+      `HBM holds ${number(layout.kvTokens)} tokens of KV per engine; the working set is ${percent(impact.workingSet)} of the fleet's.`,
+    ],
+  };
+}
+
+function hbmSection({ layout, thresholds }: Plan): Section {
+  const { memory, gpu, gpuMemoryUtilization } = layout;
+  const budget =
+    memory === undefined
+      ? 'On the CPU the KV cache is a size that is given: VLLM_CPU_KVCACHE_SPACE (GiB).'
+      : `--gpu-memory-utilization ${gpuMemoryUtilization}: of ${gigabytes(gpu.memoryBytes ?? 0)} a GPU, weights take ` +
+        `${gigabytes(memory.weightBytes)}, activations and logits ${gigabytes(memory.activationBytes + memory.logitsBytes)}, ` +
+        `CUDA ${gigabytes(memory.fixedBytes)}, KV cache ${gigabytes(memory.kvCacheBytes)}; ${gigabytes(memory.headroomBytes)} stay free as headroom.`;
+  return {
+    title: 'HBM monitoring',
+    lines: [
+      budget,
+      `Alert at ≥ ${percent(thresholds.hbmUtilization)} of vllm:kv_cache_usage_perc, sustained ${number(thresholds.hbmSustainedSeconds / 60)} min: before requests are preempted. The rule is in the file of --rules.`,
+    ],
+  };
+}
+
+function routerSection({ policy, policyBecause, decision }: Plan): Section {
+  return {
+    title: 'Router',
+    lines: [
+      `routingLogic: ${policy}. ${capitalised(policyBecause)}.`,
+      decision.stack === 'production-stack'
+        ? 'KV-event channel: kvEvents: true gives each engine --kv-events-config with publisher zmq and a replay endpoint; confirmed in the rendered flags.'
+        : 'One engine needs no KV events.',
+    ],
+  };
+}
+
+function observabilitySection({ decision }: Plan): Section {
+  const isStack = decision.stack === 'production-stack';
+  return {
+    title: 'Observability',
+    lines: [
+      `Prometheus scrapes each engine's /metrics${isStack ? ' (ServiceMonitor) and the router’s' : ' and the proxy’s'}, every 15 s.`,
+      'OTel GenAI attributes on traces: gen_ai.system and gen_ai.provider.name, gen_ai.operation.name, gen_ai.request.model, gen_ai.usage.input_tokens, gen_ai.usage.output_tokens, gen_ai.response.finish_reasons.',
+      `Dashboards: ${isStack ? 'those of the production-stack chart (grafanaDashboards.enabled), ' : ''}TTFT, queue, KV-cache use, hit rate, preemptions.`,
+    ],
+  };
+}
+
+function impactSection({ impact, layout, decision }: Plan): Section {
+  const { planned, today, gains } = impact;
+  return {
+    title: 'Expected impact',
+    lines: [
+      scenarioLine(planned),
+      ...(today === undefined || gains.overToday === undefined
+        ? []
+        : [
+            `Today (${today.label}): ${scenarioLine(today)} The plan: ${gainText(gains.overToday)}.`,
+          ]),
+      `Native offload ${gainText(gains.native)} against none; LMCache ${gainText(gains.lmcache)}.`,
+      `Beside it, 16 × H100 (llm-d, Qwen3-32B): with KV beyond HBM native +21.3 %, LMCache +21.7 % tokens/s; with KV that fits −1.5 %, −2.6 %. Here the working set is ${percent(impact.workingSet)} of HBM.`,
+      ...impact.purchases.map(
+        ({ what, gain, pricePerHour }) =>
+          `Next, ${what}: ${gainText(gain)}, ${pricePerHour === undefined ? 'price unknown' : `${dollars(pricePerHour)} an hour more`}.`,
+      ),
+      `Simulated: ${impact.runs} fleets a layout, each with its own seed and its own error of the engine model (±18 % of step times); intervals hold 90 % of them. ${decision.kvOffload === 'none' ? '' : `GPU ${layout.gpu.name}: ${layout.gpu.efficiencySource}.`}`.trim(),
+    ],
+  };
+}
+
+function scenarioLine(scenario: Scenario): string {
+  const { throughput, ttftMs, tpotMs, goodput, pricePerHour, isOverloaded } = scenario;
+  const price = pricePerMillionTokens(pricePerHour, throughput.mean);
+  return (
+    `${isOverloaded ? 'OVERLOADED, latencies grow while it lasts: ' : ''}${range(throughput, number)} output tokens/s, ` +
+    `TTFT ${range(ttftMs, milliseconds)}, TPOT ${range(tpotMs, milliseconds)}, ` +
+    `goodput ${range(goodput, percent)}` +
+    `${price === undefined ? '' : `, ${dollars(price)} per million output tokens`}.`
+  );
+}
+
+function gainText({ throughput, ttft }: Gain): string {
+  return `${range(throughput, change)} tokens/s, TTFT ${change(ttft.mean)}`;
+}
+
+function totalPrice(pricePerHour: number | undefined, engines: number): number | undefined {
+  return pricePerHour === undefined ? undefined : pricePerHour * engines;
+}
+
+function capitalised(text: string): string {
+  // vLLM is written so at the start of a line, too.
+  return text.startsWith('vLLM') ? text : text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,108 @@
+// How many engines, of which kind: the fewest and cheapest that meet the goals at the peak.
+import type { EngineLayout } from './layout.ts';
+import { heldTokens } from './plan-traffic.ts';
+import { playLayout, type Slo } from './play.ts';
+import type { PlanWorkload } from './resolve-input.ts';
+
+export interface SizingOptions {
+  readonly layouts: readonly EngineLayout[];
+  readonly workload: PlanWorkload;
+  readonly slo: Slo;
+  readonly budgetPerHour: number | undefined;
+  readonly hbmUtilization: number;
+  /** Engines that the input fixes; undefined: to be chosen. */
+  readonly engines: number | undefined;
+  readonly seed: number;
+}
+
+export interface Sized {
+  readonly layout: EngineLayout;
+  readonly engines: number;
+  /** Why the goals are not met, or not within the budget. */
+  readonly shortfall: string | undefined;
+}
+
+/** Most engines that a plan chooses by itself. */
+const enginesMax = 64;
+/** Share of the requests that must meet the goals. */
+const goodputMin = 0.95;
+/** Requests of one look at a size. */
+const looksRequests = 240;
+
+/**
+ * Of the layouts that may be chosen, the cheapest fleet that meets the goals; if none does, or none
+ * within the budget, the one that comes nearest, and why.
+ */
+export function sizeFleet(options: SizingOptions): Sized {
+  const sized = options.layouts.map((layout) => sizeLayout(layout, options));
+  const price = ({ layout, engines }: Sized) => (layout.pricePerHour ?? 0) * engines;
+  const meeting = sized.filter(({ shortfall }) => shortfall === undefined);
+  const among = meeting.length > 0 ? meeting : sized;
+  const [cheapest] = among.toSorted((a, b) => price(a) - price(b));
+  if (cheapest === undefined) throw new Error('There is no layout to choose from');
+  return cheapest;
+}
+
+function sizeLayout(layout: EngineLayout, options: SizingOptions): Sized {
+  const { budgetPerHour, engines: fixed } = options;
+  const affordable =
+    budgetPerHour === undefined || layout.pricePerHour === undefined
+      ? enginesMax
+      : Math.floor(budgetPerHour / layout.pricePerHour);
+  if (fixed !== undefined) {
+    const over = fixed > affordable;
+    return {
+      layout,
+      engines: fixed,
+      shortfall: over ? overBudget(layout, fixed, options) : undefined,
+    };
+  }
+  const meets = (engines: number) => meetsGoals(layout, engines, options);
+  let engines = 1;
+  while (engines < enginesMax && !meets(engines)) engines = Math.min(enginesMax, engines * 2);
+  let [low, high] = [Math.floor(engines / 2) + 1, engines];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (meets(middle)) high = middle;
+    else low = middle + 1;
+  }
+  if (high > affordable) {
+    return {
+      layout,
+      engines: Math.max(1, affordable),
+      shortfall: overBudget(layout, high, options),
+    };
+  }
+  return {
+    layout,
+    engines: high,
+    shortfall: meets(high)
+      ? undefined
+      : `even ${enginesMax} engines on ${layout.gpu.name} do not meet the goals: a single request takes longer`,
+  };
+}
+
+function overBudget(
+  { pricePerHour = 0, gpu }: EngineLayout,
+  engines: number,
+  { budgetPerHour = 0 }: SizingOptions,
+): string {
+  return `${engines} engines on ${gpu.name} cost $${(pricePerHour * engines).toFixed(2)} an hour, over the budget of $${budgetPerHour.toFixed(2)}`;
+}
+
+function meetsGoals(layout: EngineLayout, engines: number, options: SizingOptions): boolean {
+  const { workload, slo, hbmUtilization, seed } = options;
+  const clients = workload.concurrency;
+  if (clients !== undefined) {
+    const held = heldTokens(workload, clients) / (layout.kvTokens * engines);
+    if (held > hbmUtilization) return false;
+  }
+  const played = playLayout({
+    ...{ layout, engines, workload, clients, slo, seed },
+    ...{ kvOffload: 'none', offloadGiB: 0, policy: engines > 1 ? 'predictive' : 'roundrobin' },
+    maxNumSeqs: layout.config.maxNumSeqs,
+    requests: Math.max(looksRequests, 2 * (clients ?? 0)),
+    e2eSeconds: 0,
+  });
+  return !played.isOverloaded && played.goodput >= goodputMin;
+}

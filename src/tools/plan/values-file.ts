@@ -1,0 +1,101 @@
+// The values file of a plan: what `spillway up` runs here and the chart runs on a cluster.
+import type { Decision } from '../../core/plan/index.ts';
+import { fromPlain, renderValues } from '../../core/values/index.ts';
+import type { EngineLayout } from './layout.ts';
+
+export interface ValuesOptions {
+  readonly decision: Decision;
+  readonly layout: EngineLayout;
+  readonly engines: number;
+  readonly policy: string;
+  readonly maxNumSeqs: number;
+  /** Host memory for KV cache, per engine; 0 without offload. */
+  readonly offloadGiB: number;
+  readonly loraAdapters: number;
+  /** Folder of a model that is not in the catalogue. */
+  readonly modelPath: string | undefined;
+  /** Replicas at most, where the plan scales. */
+  readonly enginesMax: number;
+}
+
+/** YAML with comments: keys of the production-stack chart, and Spillway's own. */
+export function valuesFile(options: ValuesOptions): string {
+  const { decision, layout, engines, policy, enginesMax } = options;
+  const isCpu = layout.gpu.memoryBytes === undefined;
+  const { name } = layout.model;
+  const modelSpec = {
+    name: kubernetesName(name),
+    modelURL: options.modelPath ?? name,
+    gpu: layout.gpu.name,
+    replicaCount: engines,
+    requestCPU: 8,
+    requestMemory: `${Math.ceil(32 + options.offloadGiB)}Gi`,
+    requestGPU: isCpu ? 0 : layout.gpusPerEngine,
+    ...(options.loraAdapters > 0 ? { enableLoRA: true } : {}),
+    vllmConfig: {
+      enablePrefixCaching: true,
+      maxModelLen: layout.config.maxModelLen,
+      ...(layout.gpusPerEngine > 1 ? { tensorParallelSize: layout.gpusPerEngine } : {}),
+      maxNumSeqs: options.maxNumSeqs,
+      ...(isCpu ? {} : { gpuMemoryUtilization: layout.gpuMemoryUtilization }),
+      ...(options.loraAdapters > 0 ? { maxLoras: Math.min(options.loraAdapters, 8) } : {}),
+      kvEvents: true,
+      extraArgs: ['--enable-prompt-tokens-details', ...offloadArgs(options)],
+    },
+    ...(decision.kvOffload === 'lmcache'
+      ? {
+          lmcacheConfig: {
+            enabled: true,
+            // LMCache counts in GB of 2^30 bytes.
+            cpuOffloadingBufferSize: String(Math.floor(options.offloadGiB)),
+          },
+        }
+      : {}),
+    ...(enginesMax > engines && decision.stack === 'production-stack'
+      ? {
+          keda: {
+            enabled: true,
+            minReplicaCount: engines,
+            maxReplicaCount: enginesMax,
+          },
+        }
+      : {}),
+  };
+  const tree = fromPlain(
+    {
+      servingEngineSpec: { modelSpec: [modelSpec] },
+      routerSpec: { routingLogic: policy },
+      // What one engine has computed the others find here.
+      ...(decision.kvOffload === 'lmcache' ? { cacheserverSpec: { enabled: true } } : {}),
+      ...(decision.stack === 'production-stack'
+        ? { grafanaDashboards: { enabled: true }, 'kube-prometheus-stack': { enabled: true } }
+        : {}),
+    },
+    { source: 'plan' },
+  );
+  return renderValues({
+    ...tree,
+    above:
+      ' Written by "spillway plan". "spillway up -f FILE" runs it on this machine with embedded engines,\n' +
+      ' "spillway simulate -f FILE" plays traffic to it, and the production-stack chart takes its keys.',
+  });
+}
+
+function offloadArgs({ decision, offloadGiB }: ValuesOptions): string[] {
+  if (decision.kvOffload !== 'native') return [];
+  return [
+    '--kv-offloading-size',
+    String(Math.floor(offloadGiB)),
+    '--kv-offloading-backend',
+    'native',
+  ];
+}
+
+/** A DNS label from a model's name. */
+function kubernetesName(name: string): string {
+  const base = name.slice(name.lastIndexOf('/') + 1).toLowerCase();
+  return base
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
+    .slice(0, 40);
+}
