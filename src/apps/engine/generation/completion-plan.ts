@@ -107,7 +107,7 @@ function nothingToEcho(): ApiError {
 
 /** Text after the answer, and prompts that are no tokens, are for other models. */
 function checkSuffix(request: CompletionRequest): void {
-  const { suffix, prompt, prompt_embeds: embeds } = request;
+  const { suffix, prompt_embeds: embeds } = request;
   if (suffix != null) {
     throw new ApiError(400, 'BadRequestError', suffixFault(request), { param: 'suffix' });
   }
@@ -117,7 +117,7 @@ function checkSuffix(request: CompletionRequest): void {
     throw badRequest('prompt_logprobs is not compatible with prompt embeds.');
   }
   checkUntrustedKwargs(request);
-  if (embeds.length === 0 && prompt != null) return;
+  if (Array.isArray(embeds) && embeds.length === 0) return;
   throw badRequest(
     'You must set `--enable-prompt-embeds` to input `prompt_embeds`.',
     'prompt_embeds',

@@ -156,15 +156,15 @@ const customType = typedDict(
 
 /** A message of any role. */
 export const messageField: Parser<ChatMessage> = (value, loc, issues) => {
-  const given = value as ChatMessage;
+  const given = withReasoning(value as ChatMessage);
   const name = String(Object(given)['role']);
   const native = Object.hasOwn(roleTypes, name)
     ? roleTypes[name as keyof typeof roleTypes][1]
     : undefined;
-  const read = native && clean(native, value);
-  const custom = clean(customType, value);
+  const read = native && clean(native, given);
+  const custom = clean(customType, given);
   if (!read && !custom) {
-    reportAll(value, loc, issues);
+    reportAll(given, loc, issues);
     return undefined;
   }
   if (read && (!custom || customScore(custom) <= Object.keys(read).length)) {
@@ -175,6 +175,14 @@ export const messageField: Parser<ChatMessage> = (value, loc, issues) => {
   }
   return given;
 };
+
+/** The deprecated name of a message's reasoning counts where the new one is not used. */
+function withReasoning(message: ChatMessage): ChatMessage {
+  const isObject = typeof message === 'object' && message !== null && !Array.isArray(message);
+  if (!isObject || !('reasoning_content' in message)) return message;
+  const { reasoning_content: old, ...rest } = message;
+  return old != null && rest['reasoning'] == null ? { ...rest, reasoning: old } : rest;
+}
 
 /** Python goes through an object by its keys. */
 function partsOf(content: object): readonly unknown[] {

@@ -131,12 +131,14 @@ export type Tool = NonNullable<ChatRequest['tools']>[number];
 export function readChatRequest(body: unknown): ChatRequest {
   const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
   const toolChoice = isObject ? checkChatRequest(body) : undefined;
-  const request = readBody(body, chatFields, ['messages']);
+  // Where tools are given and no choice, vLLM adds the choice to the body.
+  const chosen = toolChoice === 'auto' ? { ...(body as object), tool_choice: 'auto' } : body;
+  const request = readBody(chosen, chatFields, ['messages']);
   for (const message of request.messages ?? []) {
     const issues = callIssues(message);
     if (issues.length > 0) throw schemaError(issues);
   }
-  return toolChoice === 'auto' ? { ...request, tool_choice: 'auto' } : request;
+  return request;
 }
 
 /**

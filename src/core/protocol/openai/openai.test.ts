@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApiError } from './api-error.ts';
+import { contentFault } from './chat-message.ts';
 import { readChatRequest } from './chat-request.ts';
 import { promptsOf, readCompletionRequest } from './completion-request.ts';
 import { checkSampling } from './sampling.ts';
@@ -106,6 +107,28 @@ test('sampling parameters are refused in the words of vLLM', () => {
   for (const [fields, sentence] of sentences) {
     assert.equal(refused(() => checkSampling(fields, limits)).message, sentence);
   }
+});
+
+test('numbers in sentences are written as Python writes them', () => {
+  const said = (top_p: number) =>
+    refused(() => checkSampling({ top_p }, { maxTokens: 2, vocabularySize: 10 })).message;
+  assert.match(said(2), /got 2\.0\./);
+  assert.match(said(-(2 ** 64)), /got -1\.8446744073709552e\+19\./);
+  assert.match(said(-0.00001), /got -1e-05\./);
+});
+
+test('the parts of a message are read by the widest type that fits, and kept', () => {
+  const read = (content: unknown, role = 'user') =>
+    readChatRequest({ messages: [{ role, content }] }).messages?.[0];
+  const faultOf = (content: unknown, role?: string) => contentFault(read(content, role) ?? {});
+  assert.equal(faultOf([{ type: 'text', text: 'a' }]), undefined);
+  assert.equal(faultOf([{ type: 'refusal', refusal: 'no' }]), undefined);
+  assert.equal(faultOf([{ type: 'input_text', text: 'a' }], 'critic'), undefined);
+  assert.equal(
+    faultOf([{ type: 'input_text', text: 'a' }], 'system'),
+    "1 validation error for ValidatorIterator\n0.type\n  Input should be 'text' [type=literal_error, input_value='input_text', input_type=str]\n    For further information visit https://errors.pydantic.dev/2.14/v/literal_error",
+  );
+  assert.match(String(faultOf(['bare'])), /^4 validation errors for ValidatorIterator\n0\.Chat/);
 });
 
 test('a prompt is text, tokens, or a list of either', () => {

@@ -25,7 +25,12 @@ function codePoint(character: string): string {
 /** A float as Python writes it: `3.0` where JavaScript writes `3`. */
 export function pythonFloat(value: number): string {
   if (!Number.isFinite(value)) return pythonNumber(value);
-  return Number.isInteger(value) && Math.abs(value) < 1e16 ? `${value}.0` : String(value);
+  const size = Math.abs(value);
+  if (size === 0 || (size >= 1e-4 && size < 1e16)) {
+    return Number.isInteger(value) ? `${Object.is(value, -0) ? '-0' : value}.0` : String(value);
+  }
+  // Exponents have two digits at least.
+  return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
 /**
