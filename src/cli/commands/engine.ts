@@ -18,15 +18,16 @@ import { defineEngineFlags, type EngineFlags } from '../engine/engine-flags.ts';
 import { lastOccurrence } from '../engine/flag-values.ts';
 import { loraOptions } from '../engine/lora-flags.ts';
 import { meaninglessOptions, meaninglessSwitches } from '../engine/meaningless-flags.ts';
+import { vllmArguments } from '../engine/vllm-arguments.ts';
 
 export function engineCommand(): Command {
   return defineEngineFlags(new LastOccurrenceCommand('engine')).action(run);
 }
 
-/** Of a flag with a list that is given twice, the last list counts, as in vLLM. */
+/** Takes flags in all forms of `vllm serve`. Of a flag with a list that is given twice, the last list counts, as in vLLM. */
 class LastOccurrenceCommand extends Command {
   override parseOptions(args: string[]): ReturnType<Command['parseOptions']> {
-    const once = lastOccurrence(args, '--served-model-name');
+    const once = lastOccurrence(vllmArguments(args), '--served-model-name');
     return super.parseOptions(lastOccurrence(once, '--lora-modules'));
   }
 }

@@ -174,6 +174,15 @@ export function defineEngineFlags(bare: Command): Command {
   for (const name of meaninglessOptions) {
     command.addOption(new Option(`--${name} <values...>`).hideHelp());
   }
+  // Every switch of vLLM's has its opposite.
+  for (const { long, negate, required, optional } of [...command.options]) {
+    if (!long) continue;
+    const opposite = long.replace('--', '--no-');
+    if (negate || required || optional || command.options.some((o) => o.long === opposite)) {
+      continue;
+    }
+    command.addOption(new Option(opposite).hideHelp().default(undefined));
+  }
   return command;
 }
 
