@@ -142,6 +142,28 @@ test('a required tool call validates, streamed and not', async () => {
   assert.equal(streamed.function.arguments, call.function.arguments);
 });
 
+test('under auto some turns are calls that validate, the same ones each time', async () => {
+  const ask = (text: string) =>
+    client.chat.completions.create({
+      ...{ model: 'tiny', tools: [weather], max_tokens: 400 },
+      messages: [{ role: 'user', content: text }],
+    });
+  const texts = Array.from({ length: 12 }, (_, i) => `What is the weather on day ${i}?`);
+  const reasons: string[] = [];
+  for (const text of texts) {
+    const [answer, again] = [await ask(text), await ask(text)];
+    const choice = answer.choices[0];
+    assert.equal(choice?.finish_reason, again.choices[0]?.finish_reason);
+    reasons.push(choice?.finish_reason ?? '');
+    if (choice?.finish_reason !== 'tool_calls') continue;
+    assert.equal(choice.message.content, null);
+    const call = choice.message.tool_calls?.[0];
+    assert.ok(call?.type === 'function');
+    assert.deepEqual(JSON.parse(call.function.arguments), { city: 'Paris' });
+  }
+  assert.ok(reasons.includes('tool_calls') && reasons.some((reason) => reason !== 'tool_calls'));
+});
+
 test('JSON by a schema is JSON by that schema', async () => {
   const answer = await client.chat.completions.create({
     model: 'tiny',

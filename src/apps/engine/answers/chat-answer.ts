@@ -72,8 +72,9 @@ export class ChatAnswer implements Answer {
   }
 
   #content(call: ToolCall | undefined, content: string): string | null {
-    if (call) return '';
     const { request, thinks } = this.#head;
+    // Of a call that was the model's own choice there is no text; else it is empty.
+    if (call) return request.tool_choice == null || request.tool_choice === 'auto' ? null : '';
     // Where the last message is echoed, there is always a text.
     if (thinks && content === '' && !request.echo) return null;
     return echoedText(request) + content;

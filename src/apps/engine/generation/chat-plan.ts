@@ -1,4 +1,6 @@
 // A chat request worked out: prompt tokens, bounds, and what the answer must be.
+
+import { chainRoot, hashTokenBlock } from '../../../core/kv/index.ts';
 import {
   badRequest,
   type ChatRequest,
@@ -9,7 +11,7 @@ import {
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { constrainedText } from '../structured/constrained-text.ts';
-import { demandedCall, type ToolCall } from '../structured/tool-call.ts';
+import { chosenCall, demandedCall, type ToolCall } from '../structured/tool-call.ts';
 import { chatPromptText, checkUntrusted, encodePrompt } from './chat-prompt.ts';
 import { checkModel } from './check-model.ts';
 import {
@@ -47,7 +49,7 @@ export function planChat(
 ): ChatPlan {
   checkModel(engine, request.model);
   engine.checkAdmission(request.n ?? 1);
-  const call = demandedCall(request, {
+  const demanded = demandedCall(request, {
     enableAutoToolChoice: engine.options.enableAutoToolChoice ?? false,
     toolCallParser: engine.options.toolCallParser,
   });
@@ -58,6 +60,7 @@ export function planChat(
   const encoded = encodePrompt(engine, promptText, request);
   const tokens = fittingPrompt(engine, encoded, lengths, true);
   checkNamedOnce(request);
+  const call = demanded ?? ownCall(engine, request, tokens);
   const maxTokens = maxTokensWithin(engine, tokens.length, lengths.maxTokens);
   // An echoed prompt is scored like the answer.
   const echoed = request.echo ? (request.top_logprobs ?? 0) : undefined;
@@ -88,6 +91,19 @@ function checkNamedOnce({ tools, tool_choice: choice }: ChatRequest): void {
   if ((named?.length ?? 0) > 1) {
     throw badRequest('Forced tool choice must resolve to exactly one tool.');
   }
+}
+
+/** Random weights call nothing; a model may, by its prompt and the seeds. */
+function ownCall(
+  engine: Engine,
+  request: ChatRequest,
+  tokens: readonly number[],
+): ToolCall | undefined {
+  const { dummyWeights, seed = 0 } = engine.options;
+  if (dummyWeights || (request.tools?.length ?? 0) === 0) return undefined;
+  const prompt = hashTokenBlock(chainRoot, tokens, 0, tokens.length);
+  const draw = hashTokenBlock(prompt, [seed, request.seed ?? 0], 0, 2);
+  return chosenCall(request, Math.abs(draw));
 }
 
 function lengthsOf(request: ChatRequest, maxTokensName: string): LengthRequest {

@@ -1,4 +1,5 @@
 // The smallest JSON value that a JSON schema allows, for answers that must validate.
+import { regexInstance } from './regex-instance.ts';
 
 /** How deep nested schemas are followed; deeper ones become null. */
 const depthMax = 32;
@@ -35,9 +36,9 @@ export function schemaInstance(schema: unknown, root: unknown = schema, depth = 
     case 'string':
       return stringInstance(rules);
     case 'integer':
-      return Math.ceil(numberInstance(rules, 1));
+      return numberInstance(rules, true);
     case 'number':
-      return numberInstance(rules, 0.5);
+      return numberInstance(rules, false);
     case 'boolean':
       return true;
     case 'null':
@@ -84,6 +85,8 @@ const formats: Readonly<Record<string, string>> = {
 };
 
 function stringInstance(rules: Record<string, unknown>): string {
+  const pattern = rules['pattern'];
+  if (typeof pattern === 'string') return regexInstance(pattern);
   const format = formats[String(rules['format'])];
   if (format) return format;
   const least = size(rules['minLength'], 0);
@@ -91,15 +94,28 @@ function stringInstance(rules: Record<string, unknown>): string {
   return 'synthetic'.padEnd(least, ' text').slice(0, most);
 }
 
-function numberInstance(rules: Record<string, unknown>, step: number): number {
-  const exclusiveLeast = rules['exclusiveMinimum'];
-  const exclusiveMost = rules['exclusiveMaximum'];
-  const least = typeof exclusiveLeast === 'number' ? exclusiveLeast + step : rules['minimum'];
-  const most = typeof exclusiveMost === 'number' ? exclusiveMost - step : rules['maximum'];
-  const start =
-    typeof least === 'number' ? least : Math.min(1, typeof most === 'number' ? most : 1);
+/** The least number that is allowed; without a least one, 1 or the greatest below it. */
+function numberInstance(rules: Record<string, unknown>, isInteger: boolean): number {
+  const bound = (name: string) => size(rules[name], Number.NaN);
+  const [least, above] = [bound('minimum'), bound('exclusiveMinimum')];
+  const [most, below] = [bound('maximum'), bound('exclusiveMaximum')];
+  const low = Math.max(...[least, above, Number.NEGATIVE_INFINITY].filter((x) => !Number.isNaN(x)));
+  const high = Math.min(...[most, below, Number.POSITIVE_INFINITY].filter((x) => !Number.isNaN(x)));
+  const fits = (value: number) =>
+    value >= low && value <= high && value !== above && value !== below;
   const multiple = rules['multipleOf'];
-  return typeof multiple === 'number' ? Math.ceil(start / multiple) * multiple : start;
+  const step = typeof multiple === 'number' ? multiple : isInteger ? 1 : undefined;
+  if (step !== undefined) {
+    const start = low === Number.NEGATIVE_INFINITY ? Math.min(1, high) : low;
+    const first = Math.ceil(start / step) * step;
+    return [first, first + step, first - step].find(fits) ?? first;
+  }
+  const middles = [low + 0.5, (low + high) / 2, high - 0.5];
+  return (
+    [low, ...(low === Number.NEGATIVE_INFINITY ? [1] : []), ...middles, high].find(
+      (value) => Number.isFinite(value) && fits(value),
+    ) ?? 1
+  );
 }
 
 function size(value: unknown, otherwise: number): number {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { constrainedText } from './constrained-text.ts';
 import { regexInstance } from './regex-instance.ts';
 import { schemaInstance } from './schema-instance.ts';
-import { demandedCall, ToolCallStream } from './tool-call.ts';
+import { chosenCall, demandedCall, ToolCallStream } from './tool-call.ts';
 
 const parameters = {
   type: 'object',
@@ -103,4 +103,15 @@ test('tool calls need the flags that vLLM needs', () => {
   );
   assert.equal(demandedCall({ ...request, tool_choice: 'auto' }, allowed), undefined);
   assert.equal(demandedCall({ ...request, tool_choice: 'none' }, closed), undefined);
+});
+
+test('under auto, a user’s turn may be answered by a call, the result of one never is', () => {
+  const messages = [{ role: 'user', content: 'Weather?' }];
+  const auto = { ...request, messages, tool_choice: 'auto' as const };
+  const calls = Array.from({ length: 20 }, (_, draw) => chosenCall(auto, draw));
+  assert.equal(calls.filter((call) => call?.name === 'get_weather').length, 10);
+  const result = [...messages, { role: 'tool', content: 'sunny' }];
+  assert.equal(chosenCall({ ...auto, messages: result }, 1), undefined);
+  assert.equal(chosenCall({ ...auto, tool_choice: 'none' }, 1), undefined);
+  assert.equal(chosenCall({ ...auto, response_format: { type: 'json_object' } }, 1), undefined);
 });

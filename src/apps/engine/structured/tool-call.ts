@@ -19,7 +19,7 @@ export interface ToolSettings {
 
 /**
  * The call that a request demands: a named one, or the first tool when one is required. Under
- * `auto` the emulated model answers in text.
+ * `auto` none is; see `chosenCall`.
  *
  * @throws {ApiError} 400 if the server was not set up for calls, as vLLM refuses them.
  */
@@ -42,6 +42,24 @@ export function demandedCall(request: ChatRequest, settings: ToolSettings): Tool
   }
   const tool = name == null ? tools[0] : tools.find((one) => one.function?.name === name);
   return tool && callOf(tool);
+}
+
+/**
+ * What the emulated model does with tools under `auto`: it calls one in about half of the turns of a
+ * user, and answers results of calls in text, so that a client's loop of calls comes to an end.
+ *
+ * @param draw Decides; the same draw always chooses the same.
+ */
+export function chosenCall(request: ChatRequest, draw: number): ToolCall | undefined {
+  const tools = request.tools ?? [];
+  const { tool_choice: choice, response_format: format } = request;
+  const isAuto = choice == null || choice === 'auto';
+  const isFree = request.structured_outputs == null && (format == null || format.type === 'text');
+  if (!isAuto || !isFree || tools.length === 0) return undefined;
+  if (request.messages?.at(-1)?.['role'] !== 'user' || draw % 2 === 0) return undefined;
+  const tool = tools[Math.floor(draw / 2) % tools.length] as Tool;
+  const isPossible = schemaInstance(tool.function?.parameters ?? { type: 'object' }) !== undefined;
+  return isPossible ? callOf(tool) : undefined;
 }
 
 function callOf(tool: Tool): ToolCall {
