@@ -56,14 +56,12 @@ const { schema } = fc.letrec<{ schema: Schema }>((tie) => ({
   schema: fc.oneof(
     { maxDepth: 3 },
     leaves,
-    fc
-      .tuple(tie('schema'), fc.nat(3), fc.nat(3))
-      .map(([items, least, room]) => ({
-        type: 'array',
-        items,
-        minItems: least,
-        maxItems: least + room,
-      })),
+    fc.tuple(tie('schema'), fc.nat(3), fc.nat(3)).map(([items, least, room]) => ({
+      type: 'array',
+      items,
+      minItems: least,
+      maxItems: least + room,
+    })),
     fc
       .tuple(
         fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), tie('schema'), { maxKeys: 4 }),
