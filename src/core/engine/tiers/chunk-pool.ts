@@ -48,6 +48,7 @@ export class ChunkPool {
   #writing = 0;
   #evictable = 0;
   #skipped = 0;
+  #changes = 0;
 
   constructor(options: ChunkPoolOptions) {
     const { chunksMax, eviction = 'lru', storeThreshold = 0, trackedMax = 64_000 } = options;
@@ -70,6 +71,11 @@ export class ChunkPool {
   /** Chunks that a load reads. */
   get reading(): number {
     return this.chunks - this.#evictable - this.#writing;
+  }
+
+  /** Counts up with each change of what is there or in use: without one, what found no room finds none. */
+  get changes(): number {
+    return this.#changes;
   }
 
   /** Chunks not stored for having been offered too seldom. */
@@ -103,6 +109,7 @@ export class ChunkPool {
       if (!chunk || chunk.readers < 1) throw new Error(`Chunk ${key} is not being loaded`);
       if (--chunk.readers === 0) this.#evictable++;
     }
+    this.#changes++;
   }
 
   /**
@@ -121,6 +128,7 @@ export class ChunkPool {
     const lacking = wanted.length - (this.chunksMax - this.chunks);
     if (lacking > 0 && !this.#evict(lacking, keys)) return undefined;
     this.#writing += wanted.length;
+    this.#changes++;
     return wanted.map((i) => {
       const key = keys[i] as BlockKey;
       this.#policy.insert(new Chunk(key));
@@ -137,6 +145,7 @@ export class ChunkPool {
     }
     this.#writing -= keys.length;
     this.#evictable += keys.length;
+    this.#changes++;
     this.#options.onStored?.(keys);
   }
 
@@ -156,6 +165,7 @@ export class ChunkPool {
   clear(): void {
     this.#policy.clear();
     this.#generation++;
+    this.#changes++;
     this.#writing = 0;
     this.#evictable = 0;
   }

@@ -31,6 +31,8 @@ interface RequestState {
   /** Chunks from here on have not been offered yet. */
   nextChunk: number;
   readonly jobs: Set<Job>;
+  /** The store that found no room last: up to which chunk, and the pool's changes then. */
+  failed: { readonly end: number; readonly changes: number } | undefined;
   /** First of the lookups in a row that could not answer. */
   delayedSince: number | undefined;
 }
@@ -139,6 +141,7 @@ export class NativeOffload implements KvConnector {
     this.#pool.beginLoad(keys, first, state.access);
     if (this.#skipsLoading) for (const key of keys) this.#beingLoaded.add(key);
     state.nextChunk = end;
+    state.failed = undefined;
     const blocks = hit.tokens / this.#blockSize;
     const { blockBytes, blockBytesPerGpu } = this.#config;
     const work = { bytes: blocks * blockBytes, linkBytes: blocks * blockBytesPerGpu };
@@ -212,7 +215,14 @@ export class NativeOffload implements KvConnector {
     let state = this.#states.get(sequence.request);
     if (state === undefined) {
       const access = this.#pool.access();
-      state = { sequence, access, nextChunk: 0, jobs: new Set(), delayedSince: undefined };
+      state = {
+        sequence,
+        access,
+        nextChunk: 0,
+        jobs: new Set(),
+        failed: undefined,
+        delayedSince: undefined,
+      };
       this.#states.set(sequence.request, state);
     }
     return state;
@@ -270,10 +280,18 @@ export class NativeOffload implements KvConnector {
     const first = state.nextChunk;
     const end = this.#chunksToOffer(state, computedTokens);
     if (end <= first) return undefined;
+    // A decode offers the same again each step; offers count only with a threshold.
+    const { failed } = state;
+    const isSame = failed?.end === end && failed.changes === this.#pool.changes;
+    if (isSame && this.#config.storeThreshold < 2) {
+      this.#allocationFailures++;
+      return undefined;
+    }
     const offered = this.#keys(state.sequence, first, end);
     const keys = this.#pool.beginStore(offered, first, state.access);
     if (keys === undefined) {
       this.#allocationFailures++;
+      state.failed = { end, changes: this.#pool.changes };
       return undefined;
     }
     state.nextChunk = end;
