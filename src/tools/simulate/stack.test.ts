@@ -1,6 +1,6 @@
 // `simulate -f`: stacks from values files under traces and workloads.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -196,4 +196,28 @@ test('lengths can be fitted to a trace that lies beside the workload', async () 
   const { workload: stats } = await simulateStack({ ...base, workload });
   assert.ok(Math.abs(stats.prompt.mean - 200) < 10, `${stats.prompt.mean}`);
   assert.ok(stats.prompt.max <= 300);
+});
+
+test('the files of the guide to offloading are good, and show what the guide says', async () => {
+  const guide = 'docs/guide/kv-offload';
+  const values = valuesOf(readFileSync(`${guide}/values.yaml`, 'utf8'));
+  const workload = `${guide}/shared.yaml`;
+  const play = (offload: OffloadChoice, groups: number) =>
+    simulateStack({ ...base, values, workload, offload, workloadSets: [`groups=${groups}`] });
+  const none = { kind: 'none', hostBytes: 0 } as const;
+  const native = { kind: 'native', hostBytes: 60 * 2 ** 30 } as const;
+  const rate = async (offload: OffloadChoice, groups: number) => {
+    const { report } = await play(offload, groups);
+    return report.outputTokens / report.durationSeconds;
+  };
+  assert.equal(await rate(native, 12), await rate(none, 12));
+  assert.ok((await rate(native, 36)) > 1.03 * (await rate(none, 36)));
+  const tenants = await simulateStack({
+    ...base,
+    values,
+    workload: `${guide}/tenants.yaml`,
+    offload: native,
+    requests: 40,
+  });
+  assert.equal(tenants.report.completed, 40);
 });
