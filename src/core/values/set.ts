@@ -31,7 +31,11 @@ export interface Applied {
  *
  * @see https://helm.sh/docs/intro/using_helm/#the-format-and-limitations-of---set
  */
-export function applySet(tree: Dictionary, text: string, flag: '--set' | '--set-string'): Applied {
+export function applySet(
+  tree: Dictionary,
+  text: string,
+  flag: '--set' | '--set-string' | '--set-workload',
+): Applied {
   const place: Place = { source: `${flag} ${text}` };
   try {
     let result = tree;
@@ -131,9 +135,9 @@ function parseAssignments(text: string): Assignment[] {
 }
 
 function valueTree(path: Path, value: Assignment['value'], flag: string, place: Place): Tree {
-  if (value === '[]' && flag === '--set') return { kind: 'list', place, items: [] };
+  if (value === '[]' && flag !== '--set-string') return { kind: 'list', place, items: [] };
   if (typeof value === 'string') {
-    return { kind: 'leaf', place, value: flag === '--set' ? typed(value, path) : value };
+    return { kind: 'leaf', place, value: flag === '--set-string' ? value : typed(value, path) };
   }
   const items = value.map((item, index) => valueTree([...path, index], item, flag, place));
   return { kind: 'list', place, items };

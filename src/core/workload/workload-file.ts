@@ -72,7 +72,7 @@ export function parseWorkload(
   const problems = [...parsed.problems];
   let { tree } = parsed;
   for (const override of overrides) {
-    const applied = applySet(tree, override, '--set');
+    const applied = applySet(tree, override, '--set-workload');
     problems.push(...applied.problems);
     tree = applied.tree;
   }

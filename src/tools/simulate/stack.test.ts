@@ -95,6 +95,16 @@ test('a store that engines share gives what another has computed; its loss takes
   assert.ok(Math.abs(lost - alone) < 0.02, `${lost} without the store, ${alone}`);
 });
 
+test('a store slower than prefill makes all wait longer than having none', async () => {
+  const ttft = async (sets: readonly string[], offload?: OffloadChoice) => {
+    const run = await simulateStack({ ...base, workload: shared, values: lmcache(sets), offload });
+    return run.report.fromSent.ttft?.mean ?? 0;
+  };
+  const slow = ['cacheserverSpec.enabled=true', 'cacheserverSpec.linkGbps=1'];
+  const none = await ttft([], { kind: 'none', hostBytes: 0 });
+  assert.ok((await ttft(slow)) > 2 * none);
+});
+
 test('an offload given by flag takes the place of what the values say', async () => {
   const gibibyte = 2 ** 30;
   const of = async (offload: OffloadChoice | undefined) => {

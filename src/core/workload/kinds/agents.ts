@@ -66,8 +66,6 @@ export const agents: Kind<Settings> = {
       yield { startSeconds, session: `task-${task++}`, turns };
     }
   },
-  offeredRate: ({ steps }, arrivals) =>
-    arrivals === undefined || isClosed(arrivals) ? undefined : arrivals.rate * steps,
 };
 
 interface Shared {
