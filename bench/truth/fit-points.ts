@@ -52,13 +52,17 @@ export function linearFit(points: readonly PointRow[], around: PointCalibration)
   return { names, around, points: fitted, residuals, slopes };
 }
 
-/** The calibration after the round, from the points of all groups but one. */
-export function solveFit(fit: LinearFit, start: PointCalibration, without?: string) {
+/** The calibration after the round, from all points but some. */
+export function solveFit(
+  fit: LinearFit,
+  start: PointCalibration,
+  without: (point: PointRow) => boolean = () => false,
+) {
   const { names, around, points, residuals, slopes } = fit;
   const matrix = names.map(() => names.map(() => 0));
   const right = names.map(() => 0);
-  for (const [i, { group }] of points.entries()) {
-    if (group === without) continue;
+  for (const [i, point] of points.entries()) {
+    if (without(point)) continue;
     for (const which of [0, 1] as const) {
       const error = (residuals[i] as Residual)[which];
       const weight = weights[which] * Math.min(1, errorMax / Math.abs(error));

@@ -36,10 +36,20 @@ export function pointsReport(rows: readonly PointRow[]): string {
     a < b ? -1 : 1,
   );
   const answers = groups.map(([group, members]) => {
-    const calibration = solveFit(fit, start, group);
+    const calibration = solveFit(fit, start, (point) => point.group === group);
     return members.map((point) => ({ point, predicted: predictPoint(point, calibration) }));
   });
   const all = answers.flat();
+  const heldOut = (by: string, of: (point: PointRow) => string): string[] =>
+    [...Map.groupBy(points, of)].sort().map(([name, members]) => {
+      const calibration = solveFit(fit, start, (point) => of(point) === name);
+      const answers = members.map((point) => ({
+        ...{ point, predicted: predictPoint(point, calibration) },
+      }));
+      return line(`without ${by} ${name}`, answers);
+    });
+  const meets = (which: 'tpot' | 'ttft', limit: number) =>
+    answers.filter((group) => medianError(group, which) <= limit).length;
   const kinds = (['dense', 'moe'] as const).map((kind) => {
     const of = all.filter(
       ({ point }) => kindOf(findModel(bareCheckpointName(point.model))) === kind,
@@ -54,6 +64,9 @@ export function pointsReport(rows: readonly PointRow[]): string {
     `${'system model precision tp dp moe_tp moe_ep'.padEnd(62)}points ${'TPOT'.padStart(14)} ${'TTFT'.padStart(16)}`,
     ...groups.map(([group], i) => line(group, answers[i] as Answer[])),
     line('all', all),
+    `groups within the targets: ${meets('tpot', 0.12)} of ${groups.length} in TPOT, ${meets('ttft', 0.2)} in TTFT`,
+    ...heldOut('model', ({ model }) => bareCheckpointName(model)),
+    ...heldOut('GPU', ({ system }) => system),
     ...kinds,
     `saturated by measurement (TTFT of 3 s and more): ${known.length}, predicted so: ${found}; ` +
       `others predicted saturated: ${-wrong}`,
@@ -87,6 +100,11 @@ function line(name: string, answers: readonly Answer[]): string {
   });
   const count = String(answers.filter(isBelow).length).padStart(6);
   return `${name.padEnd(62)}${count} ${cells[0]?.padStart(16)} ${cells[1]?.padStart(16)}`;
+}
+
+function medianError(answers: readonly Answer[], which: 'tpot' | 'ttft'): number {
+  const errors = ratios(answers, which).map((ratio) => Math.abs(1 / ratio - 1));
+  return errors.length === 0 ? Number.NaN : percentile(errors.sort(), 50);
 }
 
 function range(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {

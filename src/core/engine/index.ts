@@ -26,6 +26,7 @@ export {
 export {
   kvBytesPerToken,
   kvBytesPerTokenPerGpu,
+  kvShareRead,
   type ModelSpec,
   modelFromConfig,
   modelParameters,

@@ -8,6 +8,7 @@ import {
   findGpu,
   findModel,
   kvBytesPerTokenPerGpu,
+  kvShareRead,
   type ModelSpec,
   modelParameters,
   type PointCalibration,
@@ -38,8 +39,8 @@ const memoryUtilization = 0.9;
  * kind of model: quantiles over all groups, each predicted without itself (`npm run bench:truth`).
  */
 export const pointIntervals = {
-  dense: { ttft: [0.68, 1.52], tpot: [0.82, 1.18] },
-  moe: { ttft: [0.7, 2.12], tpot: [0.76, 1.56] },
+  dense: { ttft: [0.72, 1.57], tpot: [0.84, 1.18] },
+  moe: { ttft: [0.71, 1.9], tpot: [0.79, 1.53] },
 } as const;
 
 /**
@@ -60,7 +61,9 @@ export function predictPoint(
   const weights = (modelParameters(model) * bytesPerWeight[precision]) / gpus;
   const kvBytes = memory * memoryUtilization - weights - reserveBytes;
   const kvTokensMax = Math.floor(
-    (kvBytes * attentionDataParallelSize) / kvBytesPerTokenPerGpu(model, tensorParallelSize),
+    (kvBytes * attentionDataParallelSize) /
+      (kvBytesPerTokenPerGpu(model, tensorParallelSize) *
+        kvShareRead(model, promptTokens + point.outputTokens)),
   );
   if (kvTokensMax < promptTokens + point.outputTokens) {
     throw new InputError(

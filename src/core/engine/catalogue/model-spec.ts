@@ -24,6 +24,8 @@ export interface ModelSpec {
     | undefined;
   /** Multi-head latent attention (DeepSeek), whose KV cache is one compressed vector a token. */
   readonly latentAttention?: LatentAttention;
+  /** Layers that look back no further than so many tokens, and their share of all layers. */
+  readonly slidingWindow?: { readonly tokens: number; readonly layersShare: number };
   readonly vocabSize: number;
   /** Whether the output layer shares the embedding's weights. */
   readonly tiedEmbeddings: boolean;
@@ -97,6 +99,13 @@ export function kvBytesPerToken(model: ModelSpec): number {
     return model.layers * (latent.kvLoraRank + latent.qkRopeHeadDim) * kvBytesPerValue;
   }
   return 2 * model.layers * model.kvHeads * model.headDim * kvBytesPerValue;
+}
+
+/** Of a context's KV cache, the share that layers with a sliding window leave to be read. */
+export function kvShareRead({ slidingWindow }: ModelSpec, contextTokens: number): number {
+  if (slidingWindow === undefined || contextTokens <= slidingWindow.tokens) return 1;
+  const { tokens, layersShare } = slidingWindow;
+  return 1 - layersShare * (1 - tokens / contextTokens);
 }
 
 /** The same on one GPU: KV heads are split over the GPUs until each has one, then copied. */

@@ -46,9 +46,11 @@ export const models: readonly ModelSpec[] = [
   spec('Qwen/Qwen2.5-72B', [80, 8192, 64, 8, 128, 29_568, 152_064, 32_768]),
   spec('openai/gpt-oss-20b', [24, 2880, 64, 8, 64, 2880, 201_088, 131_072], {
     experts: { count: 32, perToken: 4 },
+    slidingWindow: { tokens: 128, layersShare: 1 / 2 },
   }),
   spec('openai/gpt-oss-120b', [36, 2880, 64, 8, 64, 2880, 201_088, 131_072], {
     experts: { count: 128, perToken: 4 },
+    slidingWindow: { tokens: 128, layersShare: 1 / 2 },
   }),
   ...['MiniMaxAI/MiniMax-M2', 'MiniMaxAI/MiniMax-M2.5'].map((name) =>
     spec(name, [62, 3072, 48, 8, 128, 1536, 200_064, 196_608], {
@@ -96,7 +98,7 @@ export function findModel(name: string): ModelSpec {
 function spec(
   name: string,
   [layers, hiddenSize, attentionHeads, kvHeads, headDim, intermediateSize, vocab, context]: Row,
-  { tied = false, experts }: { tied?: boolean; experts?: ModelSpec['experts'] } = {},
+  { tied = false, ...more }: { tied?: boolean } & Partial<ModelSpec> = {},
 ): ModelSpec {
   return {
     name,
@@ -107,12 +109,13 @@ function spec(
     headDim,
     intermediateSize,
     feedForwardMatrices: 3,
-    experts,
+    experts: undefined,
     vocabSize: vocab,
     tiedEmbeddings: tied,
     contextTokensMax: context,
     bytesPerValue: 2,
     source: `https://huggingface.co/${name}/blob/main/config.json`,
+    ...more,
   };
 }
 

@@ -1,5 +1,6 @@
 // The roofline's constants as they ship for serving points: dense models and mixtures of experts at
 // any precision, on the GPUs that were measured.
+import type { GpuSpec } from '../catalogue/gpus.ts';
 import type { WeightPrecision } from '../catalogue/precision.ts';
 import type { RooflineOptions } from './roofline.ts';
 
@@ -20,43 +21,43 @@ export type PointCalibration = Readonly<Record<string, number>>;
  * @see docs/models/engine-model.md for the error of each group of points, fitted without it.
  */
 export const pointCalibration: PointCalibration = {
-  host: 0.0005233,
-  ar0: 5.821e-6,
-  ar1: 6.419e-6,
-  link: 0.3488,
-  layer: 1.12e-5,
-  layerMoe: 4.096e-5,
-  launch: 0.0003297,
-  launchMoe: 0.000828,
-  attention: 0.6215,
-  request: 0.01933,
-  layerDp: 4.025e-5,
-  kv: 1.027,
-  'matrix dense': 0.521,
-  'matrix moe': 0.1439,
-  'weight dense': 0.6636,
-  'weight moe': 0.6913,
-  'matrix B200': 0.7277,
-  'matrix H200': 0.8847,
-  'matrix H100-80GB': 0.9317,
-  'matrix moe/fp4': 0.87,
-  'matrix moe/fp8': 0.8813,
-  'matrix dense/bf16': 1.004,
-  'matrix dense/fp8': 1.143,
-  'matrix moe/int4': 0.7508,
-  'matrix dense/fp4': 0.908,
-  'weight B200': 0.9952,
-  'weight H200': 1.075,
-  'weight H100-80GB': 1.081,
-  'weight moe/fp4': 1.391,
-  'weight moe/fp8': 1.045,
-  'weight dense/bf16': 1.121,
-  'weight dense/fp8': 1.014,
-  'weight moe/int4': 0.6791,
-  'weight dense/fp4': 0.7487,
-  'layer B200': 1.133,
-  'layer H200': 1.193,
-  'layer H100-80GB': 1.028,
+  host: 0.000522,
+  ar0: 5.833e-6,
+  ar1: 6.459e-6,
+  link: 0.3612,
+  layer: 1.124e-5,
+  layerMoe: 4.078e-5,
+  launch: 0.0003309,
+  launchMoe: 0.0008287,
+  attention: 0.5783,
+  request: 0.01935,
+  layerDp: 3.974e-5,
+  kv: 0.9395,
+  'matrix dense': 0.5219,
+  'matrix moe': 0.1765,
+  'weight dense': 0.6712,
+  'weight moe': 0.7086,
+  'matrix B200': 0.6216,
+  'matrix H200': 1.102,
+  'matrix H100-80GB': 1.075,
+  'matrix moe/fp4': 0.9713,
+  'matrix moe/fp8': 0.8281,
+  'matrix dense/bf16': 0.8938,
+  'matrix dense/fp8': 1.134,
+  'matrix moe/int4': 0.8775,
+  'matrix dense/fp4': 1.03,
+  'weight B200': 1.015,
+  'weight H200': 1.016,
+  'weight H100-80GB': 1.063,
+  'weight moe/fp4': 1.344,
+  'weight moe/fp8': 1.015,
+  'weight dense/bf16': 1.13,
+  'weight dense/fp8': 1.028,
+  'weight moe/int4': 0.7417,
+  'weight dense/fp4': 0.7412,
+  'layer B200': 1.154,
+  'layer H200': 1.183,
+  'layer H100-80GB': 1.018,
 };
 
 /** The options of a roofline with the calibration's constants; a name that it lacks counts as 1. */
@@ -72,8 +73,11 @@ export function calibratedRoofline(
   const share = (what: string) =>
     of(`${what} ${kind}`) * of(`${what} ${gpu.name}`) * of(`${what} ${kind}/${precision}`);
   const doublings = Math.log2(tensorParallelSize * groups);
+  // Hopper multiplies no 4-bit numbers, and nothing multiplies int4: such weights are widened first.
+  const weightOnly = precision === 'int4' || (precision === 'fp4' && !hasFp4(gpu));
   return {
     ...layout,
+    weightOnly,
     hostSecondsPerStep: of('host'),
     link: {
       latencySeconds: of('ar0') + of('ar1') * doublings,
@@ -88,4 +92,9 @@ export function calibratedRoofline(
       kvMemory: of('kv') * of(`weight ${gpu.name}`),
     },
   };
+}
+
+/** Blackwell's tensor cores do. */
+function hasFp4({ name }: GpuSpec): boolean {
+  return /^B\d|^GB|PRO-6000|RTX50/.test(name);
 }

@@ -8,6 +8,7 @@ import {
   feedForwardPerToken,
   feedForwardTouched,
   kvBytesPerTokenPerGpu,
+  kvShareRead,
   type ModelSpec,
 } from '../catalogue/model-spec.ts';
 import type { StepCostModel, StepLoad } from '../contract.ts';
@@ -25,6 +26,11 @@ export interface RooflineOptions {
   readonly attentionDataParallelSize?: number;
   /** 1 for fp8 weights, which also double the matrix rate; the model's own unless given. */
   readonly weightBytesPerValue?: number;
+  /**
+   * Weights of few bits are only stored so, and widened before they are multiplied: they save memory
+   * traffic, not arithmetic. False unless given.
+   */
+  readonly weightOnly?: boolean;
   /** Of the weights outside the experts, which 4-bit models often keep; as all unless given. */
   readonly attentionBytesPerValue?: number;
   /** Time of a step outside kernels; `defaultHostSecondsPerStep` unless given. */
@@ -77,15 +83,18 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
   const link = options.link ?? allReduceLink(gpu, gpusOfEngine);
   const constants = options.constants ?? defaultConstants(gpu);
   const { layers } = model;
-  const matrixRate = gpu.flopsPerSecond * constants.matrix * precisionSpeedUp(gpu, weightBytes);
+  const matrixRate =
+    gpu.flopsPerSecond *
+    constants.matrix *
+    (options.weightOnly ? 1 : precisionSpeedUp(gpu, weightBytes));
   const attentionRate = gpu.flopsPerSecond * constants.attention;
   const weightRate = gpu.memoryBytesPerSecond * constants.weightMemory;
   const kvRate = gpu.memoryBytesPerSecond * constants.kvMemory;
   const kvBytes = kvBytesPerTokenPerGpu(model, tensorParallelSize);
   const attention = (layers * attentionLayerParameters(model)) / tensorParallelSize;
   const outputParameters = (model.vocabSize * model.hiddenSize) / tensorParallelSize;
-  const perToken = attention / groups + (layers * feedForwardPerToken(model)) / gpusOfEngine;
-  const pairFlops = (layers * attentionFlopsPerPair(model)) / gpusOfEngine;
+  const feedForward = (layers * feedForwardPerToken(model)) / gpusOfEngine;
+  const pairFlops = (layers * attentionFlopsPerPair(model)) / tensorParallelSize;
   const elementBytes = (layers * elementWiseBytesPerToken(model, tensorParallelSize)) / groups;
 
   const matrix = (flops: number, bytes: number) =>
@@ -97,17 +106,23 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
   };
   return {
     stepSeconds(load) {
+      // The attention of a prompt is computed by one group; decodes are spread over all.
+      const busy = prefillGroups(load, groups);
+      const attended = (load.tokens - load.prefillTokens) / groups + load.prefillTokens / busy;
       const touched = (layers * feedForwardTouched(model, load.tokens)) / gpusOfEngine;
       const launch = load.prefillTokens > 0 ? layers * (constants.prefillLayerSeconds ?? 0) : 0;
       const kernels =
         layers * constants.layerSeconds +
-        matrix(2 * load.tokens * perToken, attention * attentionBytes + touched * weightBytes) +
+        matrix(
+          2 * (attended * attention + load.tokens * feedForward),
+          attention * attentionBytes + touched * weightBytes,
+        ) +
         matrix(
           (2 * load.sequences * outputParameters) / groups,
           outputParameters * model.bytesPerValue,
         ) +
-        attentionPairs(load) * (pairFlops / attentionRate) +
-        (load.decodeContextTokens * kvBytes) / groups / kvRate +
+        (attentionPairs(load, model) * pairFlops) / busy / attentionRate +
+        (load.decodeContextTokens * kvBytes * decodeWindowShare(load, model)) / groups / kvRate +
         (load.tokens * elementBytes) / kvRate +
         allReduce(load.tokens);
       return host + (launch === 0 ? kernels : overlapped(kernels, launch));
@@ -130,9 +145,27 @@ function precisionSpeedUp(gpu: GpuSpec, weightBytes: number): number {
   return weightBytes < 1 && /B200|PRO-6000/.test(gpu.name) ? 4 : 2;
 }
 
-/** Query and key pairs of the prefills: all context, and half of the chunk itself. */
-function attentionPairs(load: StepLoad): number {
-  return load.prefillTokenContext + load.prefillTokensSquared / 2;
+/**
+ * Query and key pairs of the prefills: all context, and half of the chunk itself; in layers with a
+ * window no more than that for each token.
+ */
+function attentionPairs(load: StepLoad, { slidingWindow }: ModelSpec): number {
+  const all = load.prefillTokenContext + load.prefillTokensSquared / 2;
+  if (slidingWindow === undefined) return all;
+  const { tokens, layersShare } = slidingWindow;
+  const windowed = Math.min(all, load.prefillTokens * tokens);
+  return all * (1 - layersShare) + windowed * layersShare;
+}
+
+function decodeWindowShare(load: StepLoad, model: ModelSpec): number {
+  if (load.decodeSequences === 0) return 1;
+  return kvShareRead(model, load.decodeContextTokens / load.decodeSequences);
+}
+
+/** Groups that have a prompt to compute, as if all prompts of the step were equally long. */
+function prefillGroups({ prefillTokens, prefillTokensSquared }: StepLoad, groups: number): number {
+  if (groups === 1 || prefillTokens === 0) return groups;
+  return Math.min(groups, Math.max(1, prefillTokens ** 2 / prefillTokensSquared));
 }
 
 /** Two norms over the residual stream, the activation, and rotating queries and keys. */
