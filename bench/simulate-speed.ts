@@ -48,7 +48,7 @@ if (role === 'one') {
     const child = spawnSync(
       process.execPath,
       ['--max-old-space-size=8192', import.meta.filename, 'one', JSON.stringify(one)],
-      { encoding: 'utf8', timeout: 900_000 },
+      { encoding: 'utf8', timeout: 3_600_000 },
     );
     if (child.status !== 0) throw new Error(`${JSON.stringify(one)}: ${child.stderr}`);
     const answer = JSON.parse(child.stdout) as Answer;

@@ -6,7 +6,6 @@ import { InputError } from '../../core/base/index.ts';
 import {
   type EngineConfig,
   engineConfigFor,
-  findGpu,
   type GpuSpec,
   hostConstants,
   kvBytesPerTokenPerGpu,
@@ -15,7 +14,7 @@ import {
   rooflineCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
-import { loadTokenizer, readModelSpec } from '../../io/models/index.ts';
+import { loadTokenizer, readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readStepCost } from '../../io/profile/index.ts';
 import type { EngineServerOptions, SamplingDefaults } from './options.ts';
 import { type TierFlags, tierOptions } from './tiers/tier-options.ts';
@@ -67,7 +66,7 @@ export async function resolveEngine(settings: EngineSettings): Promise<Resolved>
     loadTokenizer(settings.tokenizer ?? ownTokenizer(settings.model)),
   ]);
   const samplingDefaults = await readSamplingDefaults(settings.model, tokenizer.eosTokenId);
-  const gpu = findGpu(settings.gpu ?? 'H100-80GB');
+  const gpu = await readGpuSpec(settings.gpu ?? 'H100-80GB');
   const layout = {
     model,
     gpu,

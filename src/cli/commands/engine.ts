@@ -1,4 +1,5 @@
 // `spillway engine`: an embedded vLLM server, with vLLM's flags and a few of ours.
+
 import { Command } from 'commander';
 import {
   connectorName,
@@ -11,9 +12,9 @@ import {
   type TierFlags,
 } from '../../apps/engine/index.ts';
 import { version } from '../../core/base/index.ts';
-import { findGpu } from '../../core/engine/index.ts';
 import { defaultKvEventsConfig } from '../../core/protocol/index.ts';
 import { createLogger } from '../../io/log/index.ts';
+import { readGpuSpec } from '../../io/models/index.ts';
 import { defineEngineFlags, type EngineFlags } from '../engine/engine-flags.ts';
 import { lastOccurrence } from '../engine/flag-values.ts';
 import { loraOptions } from '../engine/lora-flags.ts';
@@ -66,7 +67,7 @@ async function run(
   const servers = await createEngineServers(options, flags.count);
   // Before anybody can know that it is ready, and stop it.
   const stopped = signalled();
-  announce(servers, options, flags);
+  await announce(servers, options, flags);
   const ending = await Promise.race([crashed, stopped]);
   // A crash is a crash: no farewell to clients.
   if (ending === 'crashed') process.exit(1);
@@ -150,12 +151,12 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
 }
 
 /** One line per engine, in the order of their ports. */
-function announce(
+async function announce(
   servers: readonly EngineServer[],
   { model, servedModelNames = [model] }: EngineServerOptions,
   { gpu, timeScale, json }: EngineFlags,
-): void {
-  const { name } = findGpu(gpu);
+): Promise<void> {
+  const { name } = await readGpuSpec(gpu);
   for (const [index, { url, kvEvents }] of servers.entries()) {
     const news = { event: 'ready', engine: index + 1, url, models: servedModelNames };
     process.stdout.write(

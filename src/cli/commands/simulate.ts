@@ -57,7 +57,10 @@ export function simulateCommand(): Command {
     )
     .option('--seed <n>', 'fleet: of policies that draw (default: 1)', whole)
     .option('--profile <directory>', 'measured step times (default: the roofline of the GPU)')
-    .option('--gpu <name>', 'GPU of the catalogue (default: as recorded, or the profile’s name)')
+    .option(
+      '--gpu <name>',
+      'GPU of the catalogue, or a YAML file (default: as recorded, or the profile’s name)',
+    )
     .option('--num-gpu-blocks-override <n>', 'KV blocks (default: as recorded, or computed)', whole)
     .option('--host-ms-per-step <ms>', 'host time per step (default: that of the GPU)', nonNegative)
     .option('--all-reduce-latency-us <us>', 'start of an all-reduce, tensor parallel', nonNegative)

@@ -7,14 +7,13 @@ import {
   type EngineLayout,
   engineConfigFor,
   engineConstantNames,
-  findGpu,
   type Measurement,
   metricsMeasurements,
   type PredictionErrors,
   precisionNamed,
   shippedEngineConstants,
 } from '../../core/engine/index.ts';
-import { readModelSpec } from '../../io/models/index.ts';
+import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { benchMeasurements } from './bench-source.ts';
 import { readMetricsWindow } from './metrics-source.ts';
 import { profileMeasurements, stepMeasurements } from './table-sources.ts';
@@ -55,7 +54,12 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   const model = await readModelSpec(options.model);
   const precision = precisionNamed(options.model);
   const weightBytesPerValue = precision ? bytesPerWeight[precision] : model.bytesPerValue;
-  const layout = { model, gpu: findGpu(options.gpu), tensorParallelSize, weightBytesPerValue };
+  const layout = {
+    model,
+    gpu: await readGpuSpec(options.gpu),
+    tensorParallelSize,
+    weightBytesPerValue,
+  };
   const measurements: Measurement[] = [];
   const sources: string[] = [];
   const take = (source: string, found: readonly Measurement[]) => {

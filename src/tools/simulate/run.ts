@@ -23,7 +23,7 @@ import {
 import { type RunResult, recordOf, replayRun } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
 import type { Trace } from '../../core/workload/index.ts';
-import { readModelSpec } from '../../io/models/index.ts';
+import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readStepCost } from '../../io/profile/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { type EngineArgs, readEngineArgs } from './engine-args.ts';
@@ -36,7 +36,7 @@ export interface SimulatedRunOptions {
   readonly engineArgs: string;
   /** Takes the place of the count that is recorded or computed. */
   readonly numGpuBlocks?: number | undefined;
-  /** Catalogue name; found from the recorded device or the profile's name unless given. */
+  /** Catalogue name or a YAML file; found from the recorded device or the profile's name unless given. */
   readonly gpu?: string | undefined;
   /** Name of the catalogue or folder with config.json; the one that was recorded unless given. */
   readonly model?: string | undefined;
@@ -73,7 +73,9 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   const { tensorParallelSize, pipelineParallelSize: stages, dataParallelSize } = args;
   const model = await modelOf(options, args);
   const notes: string[] = [...notesOn(args, model)];
-  const gpu = gpuOf(options, args, notes);
+  const gpu = /\.ya?ml$/i.test(options.gpu ?? '')
+    ? await readGpuSpec(options.gpu as string)
+    : gpuOf(options, args, notes);
   const { config, blocksSource } = configOf(options, args, model, gpu, notes);
   const trace = await traceOf(options.trace, args.blockSize);
   const host = hostOf(options, gpu, tensorParallelSize);

@@ -56,6 +56,13 @@ test('parameters follow from the shape, as the models are named', () => {
     'qwen3-30b-a3b': 30.5,
     'llama-3.1-8b': 8.03,
     'llama-3.1-70b': 70.6,
+    'gemma-2-9b': 9.24,
+    'gemma-2-27b': 27.2,
+    'gemma-3-4b': 3.88,
+    'gemma-3-12b': 11.8,
+    'gemma-3-27b': 27,
+    'mixtral-8x7b': 46.7,
+    'gpt-oss-120b': 117,
   };
   for (const [name, expected] of Object.entries(billions)) {
     const actual = modelParameters(findModel(name)) / 1e9;
@@ -147,6 +154,33 @@ test('a config.json gives the same shape as the catalogue', () => {
   assert.deepEqual(shape, known);
   const { num_hidden_layers: ___, ...incomplete } = config;
   assert.throws(() => modelFromConfig('x', incomplete), /no number "num_hidden_layers"/);
+});
+
+test('a config.json of DeepSeek, gpt-oss or Gemma gives the shape in the catalogue', () => {
+  const deepSeek = {
+    ...{ num_hidden_layers: 61, hidden_size: 7168, num_attention_heads: 128 },
+    ...{ num_key_value_heads: 128, intermediate_size: 18_432, moe_intermediate_size: 2048 },
+    ...{ n_routed_experts: 256, num_experts_per_tok: 8, n_shared_experts: 1 },
+    ...{ q_lora_rank: 1536, kv_lora_rank: 512, qk_nope_head_dim: 128, qk_rope_head_dim: 64 },
+    ...{ v_head_dim: 128, vocab_size: 129_280, max_position_embeddings: 163_840 },
+  };
+  const known = findModel('deepseek-ai/DeepSeek-V3');
+  const read = modelFromConfig('deepseek-ai/DeepSeek-V3', deepSeek);
+  assert.equal(modelParameters(read), modelParameters(known));
+  assert.equal(kvBytesPerToken(read), kvBytesPerToken(known));
+  const gemma = modelFromConfig('google/gemma-3-27b', {
+    model_type: 'gemma3',
+    text_config: {
+      ...{ num_hidden_layers: 62, hidden_size: 5376, num_attention_heads: 32, head_dim: 128 },
+      ...{ num_key_value_heads: 16, intermediate_size: 21_504, vocab_size: 262_208 },
+      ...{ max_position_embeddings: 131_072, sliding_window: 1024, model_type: 'gemma3_text' },
+    },
+  });
+  const { source: _, ...shape } = gemma;
+  const { source: __, ...expected } = findModel('google/gemma-3-27b');
+  assert.deepEqual(shape, expected);
+  const windowed = { ...deepSeek, sliding_window: 128, layer_types: ['sliding_attention'] };
+  assert.equal(modelFromConfig('x', windowed).slidingWindow?.layersShare, 1 / 61);
 });
 
 test('an OPT config has two matrices in its feed-forward part and ties its embeddings', () => {

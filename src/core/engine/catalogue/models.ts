@@ -52,6 +52,22 @@ export const models: readonly ModelSpec[] = [
     experts: { count: 128, perToken: 4 },
     slidingWindow: { tokens: 128, layersShare: 1 / 2 },
   }),
+  // Gemma 2: every second layer looks back 4,096 tokens; Gemma 3: five of six look back 1,024.
+  spec('google/gemma-2-9b', [42, 3584, 16, 8, 256, 14_336, 256_000, 8192], {
+    ...{ tied: true, slidingWindow: { tokens: 4096, layersShare: 1 / 2 } },
+  }),
+  spec('google/gemma-2-27b', [46, 4608, 32, 16, 128, 36_864, 256_000, 8192], {
+    ...{ tied: true, slidingWindow: { tokens: 4096, layersShare: 1 / 2 } },
+  }),
+  spec('google/gemma-3-4b', [34, 2560, 8, 4, 256, 10_240, 262_208, 131_072], {
+    ...{ tied: true, slidingWindow: { tokens: 1024, layersShare: 5 / 6 } },
+  }),
+  spec('google/gemma-3-12b', [48, 3840, 16, 8, 256, 15_360, 262_208, 131_072], {
+    ...{ tied: true, slidingWindow: { tokens: 1024, layersShare: 5 / 6 } },
+  }),
+  spec('google/gemma-3-27b', [62, 5376, 32, 16, 128, 21_504, 262_208, 131_072], {
+    ...{ tied: true, slidingWindow: { tokens: 1024, layersShare: 5 / 6 } },
+  }),
   ...['MiniMaxAI/MiniMax-M2', 'MiniMaxAI/MiniMax-M2.5'].map((name) =>
     spec(name, [62, 3072, 48, 8, 128, 1536, 200_064, 196_608], {
       experts: { count: 256, perToken: 8 },
