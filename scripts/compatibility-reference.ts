@@ -1,4 +1,6 @@
 // Makes docs/reference/vllm-compatibility.md: the embedded engine against recordings of real vLLM.
+
+import { knownProbeDifferences } from '../test/support/probe-differences.ts';
 import {
   type AdministrationResult,
   runAdministration,
@@ -16,6 +18,26 @@ const absent: Readonly<Record<string, string>> = {
     'nothing is stored, as in vLLM without VLLM_ENABLE_RESPONSES_API_STORE=1',
   'streamed bodies of …/derender': '400',
 };
+
+/** What differs on purpose while a server starts, stops or dies: when, vLLM, ours. */
+const lifecycle: readonly (readonly [when: string, real: string, own: string])[] = [
+  [
+    'SIGTERM with streams in flight, or a drain that exceeds `--shutdown-timeout`',
+    'some streams end with the error, others stay open without an end until their clients close',
+    'all end with the error event, then exit 0',
+  ],
+  [
+    'starting',
+    'weights are loaded and graphs are captured before the port opens',
+    'nothing is loaded',
+  ],
+  ['sleeping and waking', 'weights are moved', 'no time passes'],
+  [
+    'a crash of the engine core',
+    'whatever broke it',
+    'only when asked for, by `--fault` or `PUT /spillway/faults`',
+  ],
+];
 
 export async function compatibilityReference(): Promise<string> {
   const results: WireResult[] = [];
@@ -44,6 +66,22 @@ Where requests differ:
 
 ${differing(results)}
 
+## Odd requests
+
+2,350 more were recorded (\`probes.json.gz\`): wrong methods, HTTP edges, broken bodies, every field of
+the routes. \`test/integration/vllm-probes.test.ts\` compares them; all agree but these, and it fails
+as soon as one of these agrees.
+
+| Route | What differs | Why |
+|---|---|---|
+${knownProbeDifferences.map(({ route, what, why }) => `| ${route} | ${what} | ${why} |`).join('\n')}
+
+## Starting and stopping
+
+| When | vLLM | The embedded engine |
+|---|---|---|
+${lifecycle.map((row) => `| ${row.join(' | ')} |`).join('\n')}
+
 ## Metrics
 
 Each family of the real \`/metrics\` with its type, compared with its labels and buckets.
@@ -71,8 +109,7 @@ ${administrationRows(administration)}
 
 Different on purpose: the CPU build that was recorded cannot release KV memory, an emulated GPU can;
 \`/collective_rpc\` knows six methods of a worker; \`/weight_checker\` has no weights to sum;
-\`/server_info\` tells what an emulation has. Where a real vLLM that is stopped leaves streams open
-without an end, ours end with its error event (docs/guide/engine.md).
+\`/server_info\` tells what an emulation has.
 
 ## Absent
 
