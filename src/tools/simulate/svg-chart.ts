@@ -65,7 +65,7 @@ export function lineChart(options: ChartOptions): string {
   );
   const dots = marks.map(
     ({ x: markX, y: markY, text }) =>
-      `<circle class="mark" cx="${n(at(markX))}" cy="${n(up(markY))}" r="4"/><text x="${n(at(markX) + 7)}" y="${n(up(markY) - 6)}">${escapeXml(text)}</text>`,
+      `<circle class="mark" cx="${n(at(markX))}" cy="${n(up(markY))}" r="4"/>${label(at(markX), up(markY) - 6, text)}`,
   );
   return figure(title, [
     ...grid,
@@ -127,6 +127,13 @@ ${[0, 1, 2, 3, 4, 5].map((i) => `.s${i}{stroke:var(--c${i})} .f${i}{fill:var(--c
 
 function figure(title: string, parts: readonly string[], tall = height): string {
   return `<figure><figcaption>${escapeXml(title)}</figcaption><svg viewBox="0 0 ${width} ${tall}" role="img" aria-label="${escapeXml(title)}">${parts.join('')}</svg></figure>`;
+}
+
+/** Beside its mark, on the side where there is room. */
+function label(x: number, y: number, text: string): string {
+  const isRight = x > 0.7 * width;
+  const anchor = isRight ? ' text-anchor="end"' : '';
+  return `<text x="${n(isRight ? x - 7 : x + 7)}" y="${n(y)}"${anchor}>${escapeXml(text)}</text>`;
 }
 
 function emptyChart(title: string): string {

@@ -32,8 +32,8 @@ export interface Kind<S> {
   requests?(settings: S): number | undefined;
   conversations(settings: S, context: KindContext): Iterable<NewConversation>;
   /**
-   * Requests a second that clients who wait for answers mean to send; undefined in a closed loop.
-   * Left out where nobody waits.
+   * Requests a second that clients who wait for answers mean to send. Left out where nobody waits,
+   * or nobody means to send a certain number.
    */
   offeredRate?(settings: S, arrivals: ArrivalProcess | Clients | undefined): number | undefined;
 }
