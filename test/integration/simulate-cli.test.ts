@@ -78,7 +78,7 @@ test('a fleet: one object with a verdict', async () => {
 test('bad input is one sentence and exit status 2', async () => {
   const cases: readonly (readonly [string[], RegExp])[] = [
     [[], /--trace FILE and either --engine-args/],
-    [['--trace', conversation], /needs --trace FILE and either/],
+    [['--trace', conversation], /--trace FILE and either/],
     [['--trace', conversation, '--engines', '2', '--profile', 'x'], /--profile goes with/],
     [['--trace', 'none', '--engines', '2'], /Cannot read the trace none/],
     [['--trace', conversation, '--engines', '0'], /whole number of at least 1/],
