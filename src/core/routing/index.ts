@@ -12,6 +12,13 @@ export type {
 export type { EndpointState, EndpointStatus, EndpointTotals } from './endpoint-record.ts';
 export { NoEndpointError, UnknownModelError } from './errors.ts';
 export {
+  type ClairvoyantKnowledge,
+  ClairvoyantPolicy,
+  type KnownEngine,
+  type KnownRequest,
+} from './peers/clairvoyant.ts';
+export { createPeerPolicy, type PeerOptions, peerPolicyNames } from './peers/index.ts';
+export {
   createPolicy,
   defaultPolicyName,
   type PolicyOptions,

@@ -1,6 +1,6 @@
 // A fleet of engine models behind the real routing core, on a virtual clock: what a policy does to
 // traffic, in seconds instead of GPU-hours.
-import { ManualClock, seededRandom } from '../base/index.ts';
+import { ManualClock, type Random, randomInteger, seededRandom } from '../base/index.ts';
 import {
   type EngineConfig,
   type EngineListener,
@@ -40,6 +40,13 @@ export interface SimulatedEngine {
   readonly createConnector?: ((engine: number) => KvConnector) | undefined;
 }
 
+/** What a router's policy may be built from. */
+export interface RouterOptions {
+  readonly random: Random;
+  /** Fed with the events of all engines if the policy needs tokens. */
+  readonly kvIndex: KvIndex;
+}
+
 /** An engine that stops in mid-work and comes back with an empty cache. */
 export interface EngineFailure {
   readonly engine: number;
@@ -52,7 +59,13 @@ export interface FleetSimulationOptions {
   /** In order of arrival, or a source that gives them as answers come. */
   readonly requests: readonly SimulatedRequest[] | RequestSource;
   readonly engines: readonly SimulatedEngine[];
-  readonly policy: Policy | string;
+  /** By name; or one, for a single router; or made for each router. */
+  readonly policy: Policy | string | ((options: RouterOptions) => Policy);
+  /**
+   * Routers before the fleet, each with its own books and beliefs, which know only what went
+   * through it; a request comes to any of them. KV events reach all. @default 1
+   */
+  readonly routers?: number | undefined;
   /** Tokens per id in `blockIds`; a multiple of the engines' block size. */
   readonly traceBlockTokens: number;
   /** Arrivals of a trace come this many times as fast. @default 1 */
@@ -177,7 +190,9 @@ class Fleet {
   readonly #source: RequestSource;
   readonly #clock = new ManualClock();
   readonly #kvIndex = new KvIndex();
-  readonly #core: RoutingCore;
+  readonly #cores: readonly RoutingCore[];
+  /** Which router a request comes to. */
+  readonly #routerRandom: Random;
   readonly #places: Place[];
   readonly #placeOf: ReadonlyMap<string, Place>;
   readonly #attempts = new Map<number, Attempt>();
@@ -220,15 +235,15 @@ class Fleet {
         );
     this.#networkSeconds = options.networkSeconds ?? 0.0005;
     this.#series = options.keepSeries ? new FleetSeries() : undefined;
-    const policy =
-      typeof options.policy === 'string'
-        ? createPolicy(options.policy, {
-            random: seededRandom(options.seed ?? 1),
-            kvIndex: this.#kvIndex,
-            prefixMinMatchLength: options.prefixMinMatchLength,
-          })
-        : options.policy;
-    this.#core = new RoutingCore({ policy, clock: this.#clock, recentPicksMax: 1 });
+    const { routers = 1, seed = 1 } = options;
+    if (routers > 1 && typeof options.policy === 'object') {
+      throw new RangeError('One policy object cannot be in several routers; give its name');
+    }
+    this.#routerRandom = seededRandom(seed + 1_000_000);
+    this.#cores = Array.from({ length: routers }, (_, router) => {
+      const policy = this.#policyOf(seed + router);
+      return new RoutingCore({ policy, clock: this.#clock, recentPicksMax: 1 });
+    });
     this.#earliest = new Earliest(options.engines.length);
     this.#hasTiers = options.engines.some(({ createConnector }) => createConnector !== undefined);
     this.#places = options.engines.map((_, index) => this.#newPlace(index));
@@ -317,9 +332,17 @@ class Fleet {
     return this.#places.map(({ model }) => model);
   }
 
+  #policyOf(seed: number): Policy {
+    const { policy, prefixMinMatchLength } = this.#options;
+    if (typeof policy === 'object') return policy;
+    const options = { random: seededRandom(seed), kvIndex: this.#kvIndex };
+    if (typeof policy === 'function') return policy(options);
+    return createPolicy(policy, { ...options, prefixMinMatchLength });
+  }
+
   #newPlace(index: number): Place {
     const url = `http://engine-${index}`;
-    this.#core.addEndpoint({ url, models: ['m'] });
+    for (const core of this.#cores) core.addEndpoint({ url, models: ['m'] });
     return {
       ...{ index, url, model: this.#newModel(index, url), step: undefined, isUp: true },
       ...{ busySeconds: 0, computedTokens: 0, after: { arrivalSeconds: 0, seconds: 0 } },
@@ -347,7 +370,7 @@ class Fleet {
         this.#kvIndex.apply(url, [{ type: 'BlockRemoved', blockHashes, medium: 'GPU' }]);
       },
     };
-    const listener = { admitted, ...(this.#core.policy.needsTokens ? events : {}) };
+    const listener = { admitted, ...(this.#cores[0]?.policy.needsTokens ? events : {}) };
     return new EngineModel({ config, cost, listener, connector: createConnector?.(index) });
   }
 
@@ -437,7 +460,7 @@ class Fleet {
     try {
       const { blockTokens } = this.#source;
       const routed = this.#options.hidesSessions ? { ...request, session: undefined } : request;
-      ticket = this.#core.route(routingRequestOf(routed, index, blockTokens, words), exclude);
+      ticket = this.#anyCore().route(routingRequestOf(routed, index, blockTokens, words), exclude);
     } catch (error) {
       if (!(error instanceof NoEndpointError)) throw error;
       this.#lose(index, true);
@@ -471,6 +494,12 @@ class Fleet {
     this.#startStep(place);
   }
 
+  #anyCore(): RoutingCore {
+    const routers = this.#cores.length;
+    const router = routers === 1 ? 0 : randomInteger(this.#routerRandom, routers);
+    return this.#cores[router] as RoutingCore;
+  }
+
   #lose(index: number, isWaiting: boolean): void {
     if (isWaiting) this.#waiting--;
     this.#failed[index] = 1;
@@ -485,11 +514,13 @@ class Fleet {
     if (place.isUp === up) return;
     place.isUp = up;
     if (up) {
-      this.#core.endpointRestarted(place.url);
-      this.#core.setState(place.url, 'live', 'healthy again');
+      for (const core of this.#cores) {
+        core.endpointRestarted(place.url);
+        core.setState(place.url, 'live', 'healthy again');
+      }
       return;
     }
-    this.#core.setState(place.url, 'dead', 'failed');
+    for (const core of this.#cores) core.setState(place.url, 'dead', 'failed');
     const { stats } = place.model;
     place.past.requests += stats.finished;
     place.past.cached += stats.prefixCacheHits;
@@ -518,14 +549,8 @@ class Fleet {
       const { running, waiting, kvUsage, blocksTotal } = model.stats;
       const { blockSize: blockTokens } = model.config;
       const atSeconds = this.#clock.nowSeconds();
-      this.#core.setReported(url, {
-        atSeconds,
-        running,
-        waiting,
-        kvUsage,
-        blocksTotal,
-        blockTokens,
-      });
+      const reported = { atSeconds, running, waiting, kvUsage, blocksTotal, blockTokens };
+      for (const core of this.#cores) core.setReported(url, reported);
     }
   }
 }

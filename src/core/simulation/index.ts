@@ -6,6 +6,7 @@ export {
   type FleetEngineResult,
   type FleetSimulationOptions,
   type FleetSimulationResult,
+  type RouterOptions,
   type SimulatedEngine,
   type SimulatedRequest,
   simulateFleet,

@@ -4,7 +4,15 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { routingRequest } from '../../../../test/support/routing.ts';
 import { ManualClock, seededRandom } from '../../base/index.ts';
-import { RoutingCore, type Ticket } from '../index.ts';
+import { KvIndex } from '../../kv/index.ts';
+import {
+  ClairvoyantPolicy,
+  createPeerPolicy,
+  type Policy,
+  peerPolicyNames,
+  RoutingCore,
+  type Ticket,
+} from '../index.ts';
 import { createPolicy, policyNames } from './index.ts';
 
 const systemPrompt = 'You are a helpful assistant. '.repeat(100);
@@ -16,17 +24,27 @@ function requestNumber(i: number) {
   return routingRequest(prompt, { id: `${i}`, session, stream: i % 5 !== 0 });
 }
 
+/** Ours, those of the peers, and the yardstick that has to know the engines. */
+function make(name: string, seed: number): Policy {
+  const random = seededRandom(seed);
+  if (policyNames.includes(name)) return createPolicy(name, { random });
+  if (name !== 'clairvoyant') return createPeerPolicy(name, { random, kvIndex: new KvIndex() });
+  const cost = { stepSeconds: ({ tokens }: { tokens: number }) => 0.01 + tokens / 20_000 };
+  const engine = { cost, kvTokensMax: 400_000, maxNumBatchedTokens: 8192 };
+  return new ClairvoyantPolicy(random, { requests: [], engineAt: () => engine });
+}
+
 function makeFleet(name: string, engines: number) {
   const clock = new ManualClock();
-  const policy = createPolicy(name, { random: seededRandom(5) });
+  const policy = make(name, 5);
   const core = new RoutingCore({ policy, clock });
   for (let i = 0; i < engines; i++) core.addEndpoint({ url: `http://e${i}`, models: ['m'] });
   return { core, clock };
 }
 
-for (const name of policyNames) {
+for (const name of [...policyNames, ...peerPolicyNames, 'clairvoyant']) {
   test(`${name}: says its own name`, () => {
-    assert.equal(createPolicy(name, { random: seededRandom(1) }).name, name);
+    assert.equal(make(name, 1).name, name);
   });
 
   test(`${name}: picks only candidates, with sane evidence, whatever comes and goes`, () => {

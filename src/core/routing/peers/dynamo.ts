@@ -1,0 +1,108 @@
+// NVIDIA Dynamo's KV router: least cost in blocks of prefill and of decode.
+// Source: ai-dynamo/dynamo lib/kv-router/src/scheduling/selector.rs as read on 2026-11-21 (see
+// router-peers: some items may be of unmerged branches), with its defaults: prefill load scale 1,
+// overlap credit 1 without decay, no weight of active requests, temperature 0.
+import type { Random } from '../../base/index.ts';
+import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../contract.ts';
+import { indexOfLowest } from './choose.ts';
+import type { PromptBlocks } from './prefix-memory.ts';
+import type { PrefixSource } from './prefix-source.ts';
+
+/** Tokens per block; all terms of the cost are counted in it, so it only rounds. */
+const blockTokens = 64;
+
+interface DynamoPick extends Pick {
+  /** Undefined once the request is over. */
+  blocks: PromptBlocks | undefined;
+  readonly active: ActiveBlocks;
+}
+
+/**
+ * cost = max((prefill tokens in flight + prompt) / block − cached blocks, 0)
+ *        + distinct blocks of the requests in flight, this one included.
+ */
+export class DynamoPolicy implements Policy {
+  readonly name: string;
+  readonly needsTokens: boolean;
+  readonly #random: Random;
+  readonly #prefixes: PrefixSource;
+  readonly #active = new Map<Endpoint, ActiveBlocks>();
+
+  constructor(options: {
+    readonly name: string;
+    readonly random: Random;
+    readonly prefixes: PrefixSource;
+  }) {
+    this.name = options.name;
+    this.needsTokens = options.prefixes.needsTokens;
+    this.#random = options.random;
+    this.#prefixes = options.prefixes;
+  }
+
+  pick(request: RoutingRequest, endpoints: readonly Endpoint[], nowSeconds: number): DynamoPick {
+    const { blocks, cachedTokens } = this.#prefixes.match(request, endpoints, nowSeconds);
+    const actives = endpoints.map((endpoint) => this.#activeOf(endpoint));
+    const scores = endpoints.map(({ load }, i) => {
+      const prefill = (load.prefillTokens + request.promptTokens) / blockTokens;
+      const credit = Math.floor((cachedTokens[i] as number) / blockTokens);
+      return Math.max(prefill - credit, 0) + (actives[i] as ActiveBlocks).countWith(blocks);
+    });
+    const best = indexOfLowest(scores, this.#random);
+    return {
+      endpoint: endpoints[best] as Endpoint,
+      reason: `least cost: ${(scores[best] as number).toFixed(1)} blocks`,
+      cachedTokens: cachedTokens[best] as number,
+      scores,
+      blocks,
+      active: actives[best] as ActiveBlocks,
+    };
+  }
+
+  onSent(_request: RoutingRequest, pick: DynamoPick, nowSeconds: number): void {
+    if (pick.blocks === undefined) return;
+    pick.active.add(pick.blocks);
+    this.#prefixes.sent(pick.endpoint, pick.blocks, nowSeconds);
+  }
+
+  onFinish(_request: RoutingRequest, pick: DynamoPick, _outcome: Outcome): void {
+    if (pick.blocks) pick.active.remove(pick.blocks);
+    pick.blocks = undefined;
+  }
+
+  onEndpointReset(endpoint: Endpoint): void {
+    // Requests still open hold on to the old books.
+    this.#active.delete(endpoint);
+    this.#prefixes.reset(endpoint);
+  }
+
+  #activeOf(endpoint: Endpoint): ActiveBlocks {
+    const active = this.#active.get(endpoint) ?? new ActiveBlocks();
+    this.#active.set(endpoint, active);
+    return active;
+  }
+}
+
+/** Distinct blocks of the prompts in flight; as many as those prompts have, so bounded by them. */
+class ActiveBlocks {
+  readonly #uses = new Map<number, number>();
+
+  /** Blocks if this prompt joined; its own unshared last block counts as one. */
+  countWith({ hashes }: PromptBlocks): number {
+    let own = 1;
+    // Chained: from the first block that is new, all are.
+    for (let i = hashes.length - 1; i >= 0 && !this.#uses.has(hashes[i] as number); i--) own += 1;
+    return this.#uses.size + own;
+  }
+
+  add({ hashes }: PromptBlocks): void {
+    for (const hash of hashes) this.#uses.set(hash, (this.#uses.get(hash) ?? 0) + 1);
+  }
+
+  remove({ hashes }: PromptBlocks): void {
+    for (const hash of hashes) {
+      const uses = (this.#uses.get(hash) ?? 1) - 1;
+      if (uses === 0) this.#uses.delete(hash);
+      else this.#uses.set(hash, uses);
+    }
+  }
+}

@@ -1,0 +1,59 @@
+// Several routers before one fleet.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom } from '../base/index.ts';
+import { KvIndex } from '../kv/index.ts';
+import { createPeerPolicy } from '../routing/index.ts';
+import { type FleetSimulationOptions, type SimulatedRequest, simulateFleet } from './fleet.ts';
+import { fleetOf } from './fleet-engines.ts';
+
+/** Ten documents of 8 blocks, asked about in turn. */
+const requests: readonly SimulatedRequest[] = Array.from({ length: 300 }, (_, i) => ({
+  arrivalSeconds: i * 0.2,
+  promptTokens: 9 * 512,
+  outputTokens: 20,
+  blockIds: [...Array.from({ length: 8 }, (_, b) => (i % 10) * 8 + b), 1000 + i],
+}));
+
+function play(policy: FleetSimulationOptions['policy'], routers: number) {
+  const engines = fleetOf({ engines: 4 });
+  return simulateFleet({ requests, engines, policy, routers, traceBlockTokens: 512 });
+}
+
+test('routers that share no beliefs each place a document anew', () => {
+  const one = play('prefixaware', 1).hitRate;
+  const three = play('prefixaware', 3).hitRate;
+  assert.ok(three < one - 0.02, `${three} with three routers, ${one} with one`);
+});
+
+test('KV events tell all routers the same', () => {
+  const one = play('kvaware', 1).hitRate;
+  const three = play('kvaware', 3).hitRate;
+  assert.ok(Math.abs(one - three) < 0.01, `${three} with three routers, ${one} with one`);
+});
+
+test('requests come to all routers, and one seed gives one run', () => {
+  const counts: number[] = [];
+  const counted: FleetSimulationOptions['policy'] = (options) => {
+    const policy = createPeerPolicy('least-request', options);
+    const router = counts.push(0) - 1;
+    return {
+      name: policy.name,
+      needsTokens: false,
+      pick: (...args) => {
+        counts[router] = (counts[router] ?? 0) + 1;
+        return policy.pick(...args);
+      },
+    };
+  };
+  const { engineOf } = play(counted, 3);
+  assert.equal(counts.length, 3);
+  for (const count of counts) assert.ok(count > 70 && count < 130, `${counts}`);
+  assert.deepEqual(play(counted, 3).engineOf, engineOf);
+});
+
+test('one policy object is refused for several routers, which would share its beliefs', () => {
+  const options = { random: seededRandom(1), kvIndex: new KvIndex() };
+  const policy = createPeerPolicy('random', options);
+  assert.throws(() => play(policy, 2), /One policy object cannot be in several routers/);
+});
