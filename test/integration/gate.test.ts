@@ -73,7 +73,7 @@ test('the token goes in a header, not into messages', async () => {
       response.writeHead(403).end();
     },
     '--token-file',
-    'test/integration/fixtures/README.md',
+    file,
   );
   rmSync(directory, { recursive: true });
   assert.equal(seen, 'Bearer word-1');
