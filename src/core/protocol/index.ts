@@ -70,6 +70,7 @@ export {
   dictionary,
   type Issue,
   integer,
+  integer64From,
   isSchemaError,
   list,
   literal,
@@ -86,6 +87,7 @@ export {
 } from './openai/schema.ts';
 export { namedSseEvent, sseContentType, sseDone, sseEvent } from './openai/sse.ts';
 export { checkConstraint, constraintOf } from './openai/structured-outputs.ts';
+export { readTokenizeRequest, type TokenizeRequest } from './openai/tokenize-request.ts';
 export { streamUsageObject, type UsageCounts, usageObject } from './openai/usage.ts';
 export { type RequestFields, RequestFieldsReader } from './request-fields.ts';
 export { type ResponsesRequest, readResponsesRequest } from './responses/responses-request.ts';

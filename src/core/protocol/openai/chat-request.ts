@@ -46,7 +46,8 @@ import { responseFormatField, structuredOutputsField } from './structured-output
 
 export type { ChatMessage } from './chat-message.ts';
 
-const toolField = object(
+/** A tool that a client declares. */
+export const toolField = object(
   {
     type: notNull(literal('function')),
     function: notNull(

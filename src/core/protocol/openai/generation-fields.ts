@@ -103,7 +103,7 @@ const repetitionSizes = object({
 });
 
 /** vLLM's RepetitionDetectionParams, which checks itself as soon as it is read. */
-function repetitionField(
+export function repetitionField(
   value: unknown,
   loc: string,
   issues: Issue[],

@@ -47,6 +47,8 @@ export const samplingFields = {
 export type SamplingRead = Omit<Read<typeof samplingFields>, 'mm_processor_kwargs'> & {
   readonly mm_processor_kwargs?: unknown;
   readonly n?: number | null | undefined;
+  /** Of a chat request, whether there are any. */
+  readonly logprobs?: number | boolean | null | undefined;
   readonly temperature?: number | null | undefined;
   readonly top_p?: number | null | undefined;
   readonly presence_penalty?: number | null | undefined;
@@ -125,6 +127,7 @@ export function checkSamplingValues(request: SamplingRead, maxTokens: number): v
       `min_tokens must be less than or equal to max_tokens=${maxTokens}, got ${minTokens}.`,
     );
   }
+  checkCounts(request);
   if (stopStrings(request.stop).includes('')) {
     throw badRequest('stop cannot contain an empty string.');
   }
@@ -136,6 +139,19 @@ export function checkSamplingValues(request: SamplingRead, maxTokens: number): v
   }
   if (temperature === 0 && (request.n ?? 1) > 1) {
     throw badRequest(`n must be 1 when using greedy sampling, got ${request.n}.`);
+  }
+}
+
+function checkCounts(request: SamplingRead): void {
+  const { stream_interval: interval } = request;
+  if (interval != null && interval < 1) {
+    const text = `stream_interval must be at least 1, got ${interval}.`;
+    throw badRequest(text, 'stream_interval', `${interval}`);
+  }
+  for (const name of ['logprobs', 'prompt_logprobs'] as const) {
+    const value = request[name];
+    if (typeof value !== 'number' || value >= -1) continue;
+    throw badRequest(`${name} must be non-negative or -1, got ${value}.`, name, `${value}`);
   }
 }
 

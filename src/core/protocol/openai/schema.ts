@@ -190,14 +190,19 @@ export function integer(
 }
 
 /** An integer of 64 bits. The largest is no number of JavaScript: the next one is too large. */
-export const integer64: Parser<number> = (value, loc, issues) => {
-  const number = integer(-(2 ** 63))(value, loc, issues);
-  if (number === undefined || number < 2 ** 63) return number;
-  const bound = '9223372036854775807';
-  const msg = `Input should be less than or equal to ${bound}`;
-  issues.push({ type: 'less_than_equal', loc, msg, input: value, ctx: `{'le': ${bound}}` });
-  return undefined;
-};
+export function integer64From(least: number): Parser<number> {
+  const parse = integer(least);
+  return (value, loc, issues) => {
+    const number = parse(value, loc, issues);
+    if (number === undefined || number < 2 ** 63) return number;
+    const bound = '9223372036854775807';
+    const msg = `Input should be less than or equal to ${bound}`;
+    issues.push({ type: 'less_than_equal', loc, msg, input: value, ctx: `{'le': ${bound}}` });
+    return undefined;
+  };
+}
+
+export const integer64 = integer64From(-(2 ** 63));
 
 /** Numbers from here on are written with an exponent, which makes them floats to Python. */
 const floatsFrom = 1e21;

@@ -8,6 +8,7 @@ import {
   integer,
   isSchemaError,
   list,
+  notNull,
   object,
   type Read,
   readBody,
@@ -28,8 +29,8 @@ const choiceField = object(
 
 const responseField = object(
   {
-    request_id: string,
-    choices: list(choiceField),
+    request_id: notNull(string),
+    choices: notNull(list(choiceField)),
     prompt_logprobs: anything,
     prompt_token_ids: list(integer(0)),
     kv_transfer_params: anything,
@@ -72,7 +73,10 @@ export function readDerenderChat(body: unknown): DerenderChatRequest {
   const chat = given == null ? undefined : given;
   return {
     ...request,
-    chat_request: chat && readForm(`${form}.chat_request`, () => readChatRequest(chat)),
+    chat_request:
+      chat === undefined
+        ? undefined
+        : readForm(`${form}.chat_request`, () => readChatRequest(chat)),
   };
 }
 
