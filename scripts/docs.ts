@@ -1,15 +1,17 @@
-// Writes docs/reference from the code; with --check, fails if a file there is not current.
+// Writes docs/reference and the worked plans from the code; with --check, fails if a file there is not current.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { valuesJsonSchema } from '../src/core/values/index.ts';
 import { cliReference } from './cli-reference.ts';
 import { compatibilityReference } from './compatibility-reference.ts';
 import { errorReference } from './error-reference.ts';
+import { planCases } from './plan-cases.ts';
 import { valuesReference } from './values-reference.ts';
 import { workloadReference } from './workload-reference.ts';
 
 /** Each generated file, and the function that makes its text from the code. */
 const generated: Readonly<Record<string, () => string | Promise<string>>> = {
+  'docs/guide/plan/cases.md': planCases,
   'docs/reference/cli.md': cliReference,
   'docs/reference/errors.md': errorReference,
   'docs/reference/values.md': valuesReference,

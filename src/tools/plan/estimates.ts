@@ -6,24 +6,35 @@ import type { Played } from './play.ts';
 /** Student's t at 95 %, one-sided, by degrees of freedom from 1. */
 const studentT95 = [6.314, 2.92, 2.353, 2.132, 2.015, 1.943, 1.895, 1.86, 1.833, 1.812];
 
+/** Mean, and the interval that 90 % of further fleets would lie in, were they drawn the same way. */
+export function estimate(values: readonly number[]): Estimate {
+  const { mean, half } = spread(values);
+  return { mean, low: mean - half, high: mean + half };
+}
+
 /**
- * Mean, and the interval that 90 % of further fleets would lie in, were they drawn the same way.
- *
- * @param least The interval does not go below it.
+ * The same for figures above zero, whose errors are factors: the interval is that of the logarithms.
+ * Where a figure is zero in some run its interval is that of the figures, and ends at zero.
  */
-export function estimate(values: readonly number[], least = Number.NEGATIVE_INFINITY): Estimate {
+export function positiveEstimate(values: readonly number[]): Estimate {
+  const { mean, low, high } = estimate(values);
+  if (values.some((value) => value <= 0)) return { mean, low: Math.max(0, low), high };
+  const logarithms = estimate(values.map(Math.log));
+  return { mean, low: Math.exp(logarithms.low), high: Math.exp(logarithms.high) };
+}
+
+function spread(values: readonly number[]): { readonly mean: number; readonly half: number } {
   const count = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / count;
-  if (count < 2) return { mean, low: mean, high: mean };
+  if (count < 2) return { mean, half: 0 };
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
   const t = studentT95[Math.min(count - 1, studentT95.length) - 1] as number;
-  const half = t * Math.sqrt(variance * (1 + 1 / count));
-  return { mean, low: Math.max(least, mean - half), high: mean + half };
+  return { mean, half: t * Math.sqrt(variance * (1 + 1 / count)) };
 }
 
 /** One figure of all runs, never negative. */
 export function figure(runs: readonly Played[], pick: (played: Played) => number): Estimate {
-  return estimate(runs.map(pick), 0);
+  return positiveEstimate(runs.map(pick));
 }
 
 /** A share: its interval ends at 1, too. */
@@ -40,18 +51,16 @@ export function gainOf(
   better: { readonly name: string; readonly runs: readonly Played[] },
   base: { readonly name: string; readonly runs: readonly Played[] },
 ): Gain {
-  const ratios = (pick: (played: Played) => number) =>
-    better.runs.map((played, i) => pick(played) / (pick(base.runs[i] as Played) || 1) - 1);
+  const gain = (pick: (played: Played) => number): Estimate => {
+    const { mean, low, high } = positiveEstimate(
+      better.runs.map((played, i) => pick(played) / (pick(base.runs[i] as Played) || 1)),
+    );
+    return { mean: mean - 1, low: low - 1, high: high - 1 };
+  };
   return {
     of: better.name,
     over: base.name,
-    throughput: estimate(
-      ratios(({ throughput }) => throughput),
-      -1,
-    ),
-    ttft: estimate(
-      ratios(({ ttftMs }) => ttftMs),
-      -1,
-    ),
+    throughput: gain(({ throughput }) => throughput),
+    ttft: gain(({ ttftMs }) => ttftMs),
   };
 }

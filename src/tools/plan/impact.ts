@@ -1,14 +1,16 @@
 // What the layouts do, by simulation: the planned one, the same with each offload, today's, and what
 // one could buy next.
+import { seededRandom } from '../../core/base/index.ts';
 import type { Decision, OffloadKind } from '../../core/plan/index.ts';
 import { figure, gainOf, share } from './estimates.ts';
 import { change, percent } from './figures.ts';
+import { modelErrors } from './model-errors.ts';
 import type { Gain, Impact, Purchase, Scenario } from './plan.ts';
 import { type Played, type PlayOptions, playLayout } from './play.ts';
 
 export interface ImpactOptions {
   /** The planned layout, but for its offload and the seed. */
-  readonly base: Omit<PlayOptions, 'kvOffload' | 'offloadGiB' | 'seed'>;
+  readonly base: Omit<PlayOptions, 'kvOffload' | 'offloadGiB' | 'seed' | 'error'>;
   readonly decision: Decision;
   /** Host memory for KV of the layouts that offload, per engine. */
   readonly offloadGiB: number;
@@ -33,15 +35,16 @@ const dollarsPerGibHour = 4 / 730;
 export function expectedImpact(options: ImpactOptions): Impact {
   const { base, decision, offloadGiB, today, seed, onProgress } = options;
   const wishes = layoutsOf(options);
+  const errors = modelErrors(runsPerLayout, seededRandom(seed));
   let played = 0;
   const runs = new Map<string, readonly Played[]>();
   const runsOf = (wish: Layout): readonly Played[] => {
     const key = JSON.stringify(wish);
     const known = runs.get(key);
     if (known) return known;
-    const made = Array.from({ length: runsPerLayout }, (_, i) => {
+    const made = errors.map((error, i) => {
       onProgress?.(played++ / (wishes.length * runsPerLayout));
-      return playLayout({ ...base, ...wish, seed: seed * 1000 + i });
+      return playLayout({ ...base, ...wish, error, seed: seed * 1000 + i });
     });
     runs.set(key, made);
     return made;

@@ -2,6 +2,7 @@
 import type { Plan } from './plan.ts';
 import { valuesFile } from './values-file.ts';
 
+export { decidePlan } from './decide-plan.ts';
 export { makePlan } from './make-plan.ts';
 export type { Plan } from './plan.ts';
 export { planHtml } from './plan-html.ts';

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { estimate, gainOf } from './estimates.ts';
+import { seededRandom } from '../../core/base/index.ts';
+import { estimate, gainOf, positiveEstimate } from './estimates.ts';
 import { lengthsOf } from './lengths.ts';
 import { measureTrace } from './measure-trace.ts';
+import { modelErrors, normalQuantile } from './model-errors.ts';
 import type { Played } from './play.ts';
 
 test('one length alone means that all are equal, and the longest is twice that', () => {
@@ -35,6 +37,37 @@ test('an estimate widens with the spread, and is exact without one', () => {
   // t at 95 % with two degrees of freedom, standard deviation 10, of one more value.
   assert.ok(Math.abs(high - mean - 2.92 * 10 * Math.sqrt(4 / 3)) < 1e-9);
   assert.ok(Math.abs(mean - low - (high - mean)) < 1e-9);
+});
+
+test('figures whose errors are factors have an interval of factors, above zero', () => {
+  const { mean, low, high } = positiveEstimate([50, 100, 200]);
+  assert.ok(Math.abs(mean - 350 / 3) < 1e-9);
+  assert.ok(low > 0 && Math.abs(low * high - 100 ** 2) < 1e-6, 'as far below 100 as above');
+  assert.deepEqual(positiveEstimate([0, 0]), { mean: 0, low: 0, high: 0 });
+});
+
+test('the errors of a few fleets spread evenly, whatever the seed', () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.integer({ min: 2, max: 9 }), (seed, count) => {
+      const errors = modelErrors(count, seededRandom(seed));
+      for (const key of ['prefillRate', 'decodeRate'] as const) {
+        const logarithms = errors.map((error) => Math.log(error[key]));
+        const mean = logarithms.reduce((sum, value) => sum + value, 0) / count;
+        assert.ok(Math.abs(mean) < 1e-3, 'no faster and no slower in the middle');
+        assert.equal(new Set(logarithms).size, count);
+      }
+      const overhead = errors.map(({ tierOverhead }) => tierOverhead).toSorted((a, b) => a - b);
+      assert.ok((overhead[0] as number) > 0 && (overhead.at(-1) as number) < 0.05);
+    }),
+  );
+});
+
+test('quantiles of the normal distribution are those of the tables', () => {
+  for (const [share, quantile] of [
+    ...[[0.5, 0] as const, [0.95, 1.645] as const, [0.05, -1.645] as const, [0.9, 1.2816] as const],
+  ]) {
+    assert.ok(Math.abs(normalQuantile(share) - quantile) < 1e-3, `${share}`);
+  }
 });
 
 test('gains compare runs in pairs, so that what both share cancels', () => {

@@ -1,5 +1,4 @@
 // Plays a plan's workload to a layout on a virtual clock: the simulation behind every figure.
-import { type Random, seededRandom } from '../../core/base/index.ts';
 import {
   ChunkStore,
   calibratedRoofline,
@@ -21,8 +20,9 @@ import {
   simulateFleet,
 } from '../../core/simulation/index.ts';
 import { percentile } from '../../core/stats/index.ts';
-import { drawLength, startWorkload } from '../../core/workload/index.ts';
+import { startWorkload } from '../../core/workload/index.ts';
 import type { EngineLayout } from './layout.ts';
+import type { ModelError } from './model-errors.ts';
 import { planTraffic } from './plan-traffic.ts';
 import type { PlanWorkload } from './resolve-input.ts';
 
@@ -41,7 +41,9 @@ export interface PlayOptions {
   /** About how long a request takes; see `planTraffic`. */
   readonly e2eSeconds: number;
   readonly slo: Slo;
+  /** Of the traffic. */
   readonly seed: number;
+  readonly error: ModelError;
 }
 
 /** Goals; what is undefined is met by all. */
@@ -67,21 +69,17 @@ export interface Played {
   readonly concurrency: number;
 }
 
-/** Coarser than vLLM's 16, for speed; hits differ by less than 64 tokens a request. */
-const simulatedBlockSize = 64;
+/** Coarser than vLLM's 16, for speed: hits differ by less than a block, at most a thirtieth of a prompt. */
+const simulatedBlockSizes = [128, 64, 32, 16];
+const blocksOfPromptMin = 30;
 /** Requests of this share come first and are not counted: they find cold caches and empty queues. */
 const warmUpShare = 0.3;
-/**
- * Spread of the engine model's error, as the standard deviation of a logarithm: 90 % of the measured
- * points of dense models lie within 18 % of the predicted time per token.
- *
- * @see docs/models/engine-model.md
- */
-const costErrorSigma = Math.log(1.18) / 1.645;
-
+/** And in a closed loop so many rounds: the first request of each client, and what starts with them. */
+const warmUpRounds = 1.2;
 /** Plays it once. Equal options give equal results. */
 export function playLayout(options: PlayOptions): Played {
   const { layout, engines, policy, workload, clients, requests, e2eSeconds, seed } = options;
+  const simulatedBlockSize = blockSizeFor(workload);
   const coarser = simulatedBlockSize / layout.config.blockSize;
   const config: EngineConfig = {
     ...layout.config,
@@ -94,11 +92,11 @@ export function playLayout(options: PlayOptions): Played {
     maxNumSeqs: options.maxNumSeqs,
     maxNumActiveSeqs: options.maxNumSeqs,
   };
-  const cost = costWithError(layout, seededRandom(seed));
+  const createConnector = connectorsOf(options, config.blockSize);
+  const cost = costWithError(layout, options.error, createConnector !== undefined);
   const { blockSize } = config;
   const traffic = planTraffic({ workload, requests, clients, e2eSeconds });
   const outputs: number[] = [];
-  const createConnector = connectorsOf(options, blockSize);
   const result = simulateFleet({
     requests: startWorkload(traffic, { blockTokens: blockSize, seed }).source,
     traceBlockTokens: blockSize,
@@ -109,27 +107,33 @@ export function playLayout(options: PlayOptions): Played {
   return summary(result, outputs, options);
 }
 
+function blockSizeFor({ promptTokens }: PlanWorkload): number {
+  const largest = promptTokens.mean / blocksOfPromptMin;
+  return simulatedBlockSizes.find((size) => size <= largest) ?? 16;
+}
+
 /** The roofline of the measured points, wrong by as much as it may be. */
-function costWithError({ model, gpu, gpusPerEngine }: EngineLayout, random: Random): StepCostModel {
+function costWithError(
+  { model, gpu, gpusPerEngine }: EngineLayout,
+  { prefillRate, decodeRate, tierOverhead }: ModelError,
+  hasTier: boolean,
+): StepCostModel {
   const layout = { model, gpu, tensorParallelSize: gpusPerEngine };
   const options = calibratedRoofline(layout, 'bf16', pointCalibration);
-  // The generators' log-normal, whose coefficient of variation follows from sigma.
-  const cv = Math.sqrt(Math.exp(costErrorSigma ** 2) - 1);
-  const precision = 1e6;
-  const factor = () => drawLength({ mean: precision, cv }, random) / precision;
   const { constants } = options;
-  if (constants === undefined) return rooflineCost(options);
-  return rooflineCost({
+  const cost = rooflineCost({
     ...options,
-    constants: {
+    constants: constants && {
       ...constants,
-      matrix: constants.matrix * factor(),
-      attention: constants.attention * factor(),
-      weightMemory: constants.weightMemory * factor(),
-      kvMemory: constants.kvMemory * factor(),
-      layerSeconds: constants.layerSeconds * factor(),
+      matrix: constants.matrix * prefillRate,
+      attention: constants.attention * prefillRate,
+      weightMemory: constants.weightMemory * decodeRate,
+      kvMemory: constants.kvMemory * decodeRate,
+      layerSeconds: constants.layerSeconds / decodeRate,
     },
   });
+  const slowdown = hasTier ? 1 + tierOverhead : 1;
+  return slowdown === 1 ? cost : { stepSeconds: (load) => cost.stepSeconds(load) * slowdown };
 }
 
 /**
@@ -173,7 +177,8 @@ function summary(
 ): Played {
   const { arrivalSeconds, ttftSeconds, e2eSeconds, promptTokens, cachedTokens } = result;
   const count = arrivalSeconds.length;
-  const first = Math.min(count - 1, Math.floor(requests * warmUpShare));
+  const warmUp = Math.max(requests * warmUpShare, (clients ?? 0) * warmUpRounds);
+  const first = Math.min(Math.floor(count / 2), Math.floor(warmUp));
   const start = arrivalSeconds[first] as number;
   const end = arrivalSeconds[count - 1] as number;
   const seconds = Math.max(end - start, 1e-9);

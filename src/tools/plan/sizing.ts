@@ -1,5 +1,6 @@
 // How many engines, of which kind: the fewest and cheapest that meet the goals at the peak.
 import type { EngineLayout } from './layout.ts';
+import { noModelError } from './model-errors.ts';
 import { heldTokens } from './plan-traffic.ts';
 import { playLayout, type Slo } from './play.ts';
 import type { PlanWorkload } from './resolve-input.ts';
@@ -103,6 +104,7 @@ function meetsGoals(layout: EngineLayout, engines: number, options: SizingOption
     maxNumSeqs: layout.config.maxNumSeqs,
     requests: Math.max(looksRequests, 2 * (clients ?? 0)),
     e2eSeconds: 0,
+    error: noModelError,
   });
   return !played.isOverloaded && played.goodput >= goodputMin;
 }

@@ -1,0 +1,97 @@
+// The settings that follow from a decided layout: policy, batch, host memory, disaggregation.
+import { kvBytesPerToken } from '../../core/engine/index.ts';
+import type { Decision } from '../../core/plan/index.ts';
+import type { EngineLayout } from './layout.ts';
+import type { Plan } from './plan.ts';
+import type { PlanWorkload } from './resolve-input.ts';
+
+/** Share of a host's spare memory that a plan gives to KV; the rest is page cache and staging. */
+const hostShare = 0.8;
+/**
+ * Of the fleet's whole working set and of HBM's cache, so much should fit beside each engine: routing
+ * spreads a prefix over more engines than one, and a mirror no larger than HBM gains nothing.
+ */
+const offloadSpare = 1.2;
+/** Requests of one simulated fleet: in so many rounds of the clients, and between these numbers. */
+const rounds = 4;
+export const requestsMin = 200;
+const requestsMax = 1200;
+/** Tokens that one simulated fleet computes at most, about: keeps the plan within its time. */
+const simulatedTokensMax = 14e6;
+
+export function routing(
+  { stack }: Decision,
+  engines: number,
+  { prefixReuse }: PlanWorkload,
+): { readonly policy: string; readonly because: string } {
+  if (stack === 'single-engine' || engines === 1) {
+    return { policy: 'roundrobin', because: 'one engine leaves nothing to choose' };
+  }
+  if (prefixReuse === 'none') {
+    return {
+      policy: 'predictive',
+      because: 'nothing is shared, so the shortest predicted wait decides',
+    };
+  }
+  return {
+    policy: 'kvaware',
+    because:
+      'prompts share prefixes, and the engines’ KV events say exactly who holds which blocks',
+  };
+}
+
+/** Twice what is in flight per engine, as a power of two: a burst queues in the engine, not the router. */
+export function seqsFor({ config, gpu }: EngineLayout, perEngine: number): number {
+  const wanted = 2 ** Math.ceil(Math.log2(Math.max(8, 2 * perEngine)));
+  const least = gpu.memoryBytes === undefined ? 8 : 64;
+  return Math.min(config.maxNumSeqs, Math.max(least, wanted));
+}
+
+export function offloadSize(
+  { model, kvTokens }: EngineLayout,
+  setTokens: number,
+  hostDramGiB: number,
+): number {
+  const gib = (tokens: number) => (tokens * kvBytesPerToken(model)) / 2 ** 30;
+  const wanted = gib(Math.max(setTokens, kvTokens) * offloadSpare);
+  return Math.max(1, Math.floor(Math.min(hostDramGiB * hostShare, wanted)));
+}
+
+export function requestsFor(workload: PlanWorkload, concurrency: number): number {
+  const { promptTokens, outputTokens, prefixReuse, prefixGroups } = workload;
+  const affordable = simulatedTokensMax / (promptTokens.mean + outputTokens.mean * 10);
+  const wanted = Math.min(requestsMax, Math.max(requestsMin, rounds * concurrency));
+  // Conversations under way all begin at once: their second turns are what counts.
+  const isConversation = prefixReuse === 'multi-turn' || prefixReuse === 'agents';
+  const underWay = isConversation ? Math.max(concurrency, prefixGroups) : concurrency;
+  return Math.round(
+    Math.max(Math.min(wanted, affordable), underWay * (isConversation ? 4 : 2.5), 60),
+  );
+}
+
+/** Thresholds of the lesson on disaggregated serving (phase 17, lesson 17). */
+export function disaggregation(
+  { promptTokens, outputTokens, prefixReuse }: PlanWorkload,
+  engines: number,
+  { gpusPerEngine }: EngineLayout,
+): Plan['disaggregation'] {
+  const enough = promptTokens.mean > 512 && outputTokens.mean > 200 && engines * gpusPerEngine >= 4;
+  if (!enough) {
+    return {
+      advised: false,
+      because: 'it needs prompts over 512 tokens, answers over 200, and at least 4 GPUs',
+    };
+  }
+  if (prefixReuse !== 'none') {
+    return {
+      advised: false,
+      because:
+        'prompts are mostly cached, so prefills are short and chunked beside decodes; each would have to be moved',
+    };
+  }
+  return {
+    advised: true,
+    because:
+      'long prompts without reuse beside long answers, on 4 GPUs or more: try 1 prefill to 1 decode engine and measure',
+  };
+}
