@@ -25,7 +25,12 @@ import { measureFleet } from './measure-fleet.ts';
 import { measureTrace } from './measure-trace.ts';
 import { noModelError } from './model-errors.ts';
 import type { Plan } from './plan.ts';
-import { heldTokens, workingSetTokens } from './plan-traffic.ts';
+import {
+  heldTokens,
+  requestsAtRate,
+  secondsPerOutputToken,
+  workingSetTokens,
+} from './plan-traffic.ts';
 import { playLayout } from './play.ts';
 import { readPlanInput } from './read-input.ts';
 import { type PlanWorkload, resolveOperations, resolveWorkload } from './resolve-input.ts';
@@ -228,8 +233,8 @@ function concurrencyAt(
     ...{ layout, engines, workload, clients: undefined, slo: {}, seed },
     ...{ kvOffload: 'none', offloadGiB: 0, policy: engines > 1 ? 'predictive' : 'roundrobin' },
     maxNumSeqs: layout.config.maxNumSeqs,
-    requests: requestsMin,
-    e2eSeconds: 0,
+    requests: Math.max(requestsMin, requestsAtRate(workload)),
+    e2eSeconds: workload.outputTokens.mean * secondsPerOutputToken,
     error: noModelError,
   });
   return Math.max(1, Math.round(concurrency));

@@ -3,6 +3,7 @@ import { kvBytesPerToken } from '../../core/engine/index.ts';
 import type { Decision } from '../../core/plan/index.ts';
 import type { EngineLayout } from './layout.ts';
 import type { Plan } from './plan.ts';
+import { isConversation, requestsAtRate } from './plan-traffic.ts';
 import type { PlanWorkload } from './resolve-input.ts';
 
 /** Share of a host's spare memory that a plan gives to KV; the rest is page cache and staging. */
@@ -58,14 +59,19 @@ export function offloadSize(
 }
 
 export function requestsFor(workload: PlanWorkload, concurrency: number): number {
-  const { promptTokens, outputTokens, prefixReuse, prefixGroups } = workload;
+  const { promptTokens, outputTokens, prefixGroups } = workload;
   const affordable = simulatedTokensMax / (promptTokens.mean + outputTokens.mean * 10);
   const wanted = Math.min(requestsMax, Math.max(requestsMin, rounds * concurrency));
   // Conversations under way all begin at once: their second turns are what counts.
-  const isConversation = prefixReuse === 'multi-turn' || prefixReuse === 'agents';
-  const underWay = isConversation ? Math.max(concurrency, prefixGroups) : concurrency;
+  const conversation = isConversation(workload);
+  const underWay = conversation ? Math.max(concurrency, prefixGroups) : concurrency;
   return Math.round(
-    Math.max(Math.min(wanted, affordable), underWay * (isConversation ? 4 : 2.5), 60),
+    Math.max(
+      Math.min(wanted, affordable),
+      underWay * (conversation ? 4 : 2.5),
+      requestsAtRate(workload),
+      60,
+    ),
   );
 }
 

@@ -2,6 +2,7 @@
 import { type DecidedPlan, decidePlan, type PlanRequest } from './decide-plan.ts';
 import { expectedImpact } from './impact.ts';
 import type { Plan } from './plan.ts';
+import { secondsPerOutputToken } from './plan-traffic.ts';
 import { rejectedOptions } from './rejected-options.ts';
 import { planWarnings } from './warnings.ts';
 
@@ -43,6 +44,3 @@ function impactOptions(
     ...run,
   };
 }
-
-/** About the time per output token of a busy engine: sets the pauses between turns, nothing else. */
-const secondsPerOutputToken = 0.03;

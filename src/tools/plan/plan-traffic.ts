@@ -101,6 +101,30 @@ function conversations(options: TrafficOptions, answer: unknown): Workload {
   };
 }
 
+/** About the time per output token of a busy engine, for lengths of runs and of pauses. Seconds. */
+export const secondsPerOutputToken = 0.03;
+/** A run at a rate lasts so many times as long as what comes at that rate. */
+const lifetimesOfRun = 3;
+/** Most requests of a run that its rate alone asks for. */
+const requestsAtRateMax = 2000;
+
+/**
+ * Requests until a fleet at a rate is as busy as it will be, and for about as long again: an answer, or
+ * a whole conversation with its pauses, must have had time to end. 0 in a closed loop.
+ */
+export function requestsAtRate(workload: PlanWorkload): number {
+  const { outputTokens, requestsPerSecond, concurrency } = workload;
+  if (requestsPerSecond === undefined || concurrency !== undefined) return 0;
+  const answerSeconds = outputTokens.mean * secondsPerOutputToken;
+  const seconds = answerSeconds * (isConversation(workload) ? 2 * conversationTurns : 1);
+  return Math.min(requestsAtRateMax, Math.ceil(requestsPerSecond * seconds * lifetimesOfRun));
+}
+
+/** Whether requests follow each other in conversations. */
+export function isConversation({ prefixReuse }: PlanWorkload): boolean {
+  return prefixReuse === 'multi-turn' || prefixReuse === 'agents';
+}
+
 /** KV tokens that come into use again and again: what the caches of all engines should hold. */
 export function workingSetTokens(workload: PlanWorkload, concurrency: number): number {
   const { promptTokens, outputTokens, sharedPrefixTokens, prefixGroups, prefixReuse } = workload;

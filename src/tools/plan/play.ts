@@ -74,6 +74,8 @@ const simulatedBlockSizes = [128, 64, 32, 16];
 const blocksOfPromptMin = 30;
 /** Requests of this share come first and are not counted: they find cold caches and empty queues. */
 const warmUpShare = 0.3;
+/** At a rate more: until as many conversations end as begin. */
+const warmUpShareAtRate = 0.5;
 /** And in a closed loop so many rounds: the first request of each client, and what starts with them. */
 const warmUpRounds = 1.2;
 /** Plays it once. Equal options give equal results. */
@@ -177,7 +179,10 @@ function summary(
 ): Played {
   const { arrivalSeconds, ttftSeconds, e2eSeconds, promptTokens, cachedTokens } = result;
   const count = arrivalSeconds.length;
-  const warmUp = Math.max(requests * warmUpShare, (clients ?? 0) * warmUpRounds);
+  const warmUp = Math.max(
+    requests * (clients === undefined ? warmUpShareAtRate : warmUpShare),
+    (clients ?? 0) * warmUpRounds,
+  );
   const first = Math.min(Math.floor(count / 2), Math.floor(warmUp));
   const start = arrivalSeconds[first] as number;
   const end = arrivalSeconds[count - 1] as number;

@@ -1,7 +1,7 @@
 // How many engines, of which kind: the fewest and cheapest that meet the goals at the peak.
 import type { EngineLayout } from './layout.ts';
 import { noModelError } from './model-errors.ts';
-import { heldTokens } from './plan-traffic.ts';
+import { heldTokens, requestsAtRate, secondsPerOutputToken } from './plan-traffic.ts';
 import { playLayout, type Slo } from './play.ts';
 import type { PlanWorkload } from './resolve-input.ts';
 
@@ -102,8 +102,8 @@ function meetsGoals(layout: EngineLayout, engines: number, options: SizingOption
     ...{ layout, engines, workload, clients, slo, seed },
     ...{ kvOffload: 'none', offloadGiB: 0, policy: engines > 1 ? 'predictive' : 'roundrobin' },
     maxNumSeqs: layout.config.maxNumSeqs,
-    requests: Math.max(looksRequests, 2 * (clients ?? 0)),
-    e2eSeconds: 0,
+    requests: Math.max(looksRequests, 2 * (clients ?? 0), requestsAtRate(workload)),
+    e2eSeconds: workload.outputTokens.mean * secondsPerOutputToken,
     error: noModelError,
   });
   return !played.isOverloaded && played.goodput >= goodputMin;

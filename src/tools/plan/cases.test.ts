@@ -1,0 +1,143 @@
+// The worked cases of the guide: what the rules decide of each, and with which exit status.
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { decidePlan } from './decide-plan.ts';
+
+interface Expected {
+  readonly decision: string;
+  readonly refusals?: readonly string[];
+  readonly rejects?: readonly string[];
+  readonly exit: 0 | 3;
+  readonly also?: (decided: Awaited<ReturnType<typeof decidePlan>>) => boolean;
+}
+
+const single = 'fewer-than-two-engines';
+const expected: Readonly<Record<string, Expected>> = {
+  '01-no-kubernetes.yaml': {
+    decision: 'single-engine native',
+    refusals: ['no-kubernetes', single],
+    exit: 3,
+    also: ({ engines }) => engines === 1,
+  },
+  '02-hand-rolled.yaml': {
+    decision: 'production-stack lmcache',
+    rejects: ['hand-rolled'],
+    exit: 3,
+  },
+  '03-no-hbm-monitoring.yaml': {
+    decision: 'production-stack lmcache',
+    rejects: ['no-hbm-monitoring'],
+    exit: 3,
+  },
+  '04-short-prompts.yaml': {
+    decision: 'production-stack none',
+    refusals: ['short-prompts-low-concurrency'],
+    exit: 3,
+  },
+  '05-single-engine-lmcache.yaml': {
+    decision: 'production-stack native',
+    refusals: [single],
+    exit: 3,
+  },
+  '06-lmcache-without-reuse.yaml': {
+    decision: 'production-stack none',
+    rejects: ['lmcache-without-reuse-or-preemption'],
+    exit: 3,
+  },
+  '07-no-offload.yaml': { decision: 'production-stack none', exit: 0 },
+  '08-native-under-pressure.yaml': {
+    decision: 'production-stack native',
+    exit: 0,
+    also: ({ facts }) => facts.kvDemand > 0.92,
+  },
+  '09-multi-tenant-rag.yaml': {
+    decision: 'production-stack lmcache',
+    exit: 0,
+    also: ({ policy }) => policy === 'kvaware',
+  },
+  '10-preemption.yaml': { decision: 'production-stack lmcache', exit: 0 },
+  '11-budget-too-small.yaml': {
+    decision: 'production-stack lmcache',
+    exit: 0,
+    also: ({ shortfall = '' }) => /over the budget of \$20\.00/.test(shortfall),
+  },
+  '12-cpu-only.yaml': {
+    decision: 'single-engine none',
+    refusals: ['no-kubernetes', 'short-prompts-low-concurrency', single],
+    exit: 0,
+  },
+  '13-prefill-decode.yaml': {
+    decision: 'production-stack none',
+    exit: 0,
+    also: ({ disaggregation }) => disaggregation.advised,
+  },
+  '14-lora.yaml': {
+    decision: 'production-stack lmcache',
+    exit: 0,
+    also: ({ decision }) => decision.kvOffloadBecause.includes('12 LoRA adapters'),
+  },
+  '15-agents.yaml': { decision: 'production-stack lmcache', exit: 0 },
+  '16-choose-engines-by-rate.yaml': {
+    decision: 'production-stack lmcache',
+    exit: 0,
+    also: ({ engines, facts }) => engines > 1 && facts.concurrency > 20,
+  },
+  '17-choose-gpu.yaml': {
+    decision: 'production-stack none',
+    refusals: [single],
+    exit: 0,
+    also: ({ layout, shortfall }) =>
+      shortfall === undefined && (layout.pricePerHour ?? Infinity) < 2.99,
+  },
+  '18-thresholds.json': {
+    decision: 'production-stack none',
+    refusals: ['short-prompts-low-concurrency'],
+    exit: 0,
+    also: ({ assumptions }) =>
+      assumptions.some(({ value }) => value === 'offloadPromptTokens 1500 instead of 1000'),
+  },
+  '19-trace-and-today.yaml': {
+    decision: 'production-stack lmcache',
+    exit: 0,
+    also: ({ workload, today }) =>
+      workload.prefixReuse === 'multi-turn' &&
+      workload.promptTokens.mean === 3072 &&
+      today?.engines === 3,
+  },
+  '20-published.yaml': { decision: 'production-stack lmcache', exit: 0 },
+};
+
+const folder = 'docs/guide/plan/cases';
+
+test('each input of the guide is among these cases', () => {
+  const files = readdirSync(folder).filter((file) => /^\d\d-/.test(file));
+  assert.deepEqual(files.sort(), Object.keys(expected).sort());
+});
+
+for (const [file, { decision, refusals = [], rejects = [], exit, also }] of Object.entries(
+  expected,
+)) {
+  test(`${file}: ${decision}, exit ${exit}`, async () => {
+    const decided = await decidePlan({
+      ...{ file: join(folder, file), overrides: [], trace: undefined, prometheus: undefined },
+      seed: 1,
+    });
+    const made = decided.decision;
+    assert.equal(`${made.stack} ${made.kvOffload}`, decision);
+    assert.deepEqual(
+      made.refusals.map(({ rule }) => rule),
+      refusals,
+    );
+    assert.deepEqual(
+      made.rejects.map(({ rule }) => rule),
+      rejects,
+    );
+    assert.equal(made.stands, exit === 0);
+    for (const { because, nearest } of [...made.refusals, ...made.rejects]) {
+      assert.ok(because.length > 10 && nearest.length > 5);
+    }
+    if (also) assert.ok(also(decided), JSON.stringify(decided.facts));
+  });
+}
