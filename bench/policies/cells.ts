@@ -1,0 +1,199 @@
+// The cells of the comparison: a fleet, traffic for it under a seed, and what a good answer is.
+import { seededRandom } from '../../src/core/base/index.ts';
+import { engineConfigFor, findGpu, findModel, rooflineCost } from '../../src/core/engine/index.ts';
+import {
+  fleetOf,
+  type SimulatedEngine,
+  type SimulatedRequest,
+  withSessions,
+} from '../../src/core/simulation/index.ts';
+import {
+  parseWorkload,
+  sliceTrace,
+  startWorkload,
+  type TraceRequest,
+} from '../../src/core/workload/index.ts';
+import { loadTrace } from '../../src/io/traces/index.ts';
+import { withHotPrefix } from '../../test/support/fleet-scenarios.ts';
+import { openLoop } from './open-loop.ts';
+
+export interface Traffic {
+  readonly requests: readonly SimulatedRequest[];
+  /** Tokens per block id. */
+  readonly blockTokens: number;
+}
+
+export interface Cell {
+  readonly name: string;
+  readonly what: string;
+  readonly engines: () => SimulatedEngine[];
+  readonly traffic: (options: {
+    readonly seed: number;
+    readonly requests: number;
+  }) => Promise<Traffic>;
+  /** A good answer has its first token within this, and each later one within `tpotSeconds`. */
+  readonly ttftSeconds: number;
+  readonly tpotSeconds: number;
+}
+
+/** Tokens per id of generated workloads: the block of the simulated engines. */
+const generatedBlockTokens = 64;
+
+const eight = () => fleetOf({ engines: 8 });
+const eightGenerated = () => fleetOf({ engines: 8, blockTokens: generatedBlockTokens });
+
+export const cells: readonly Cell[] = [
+  ...[1, 2, 3].map(
+    (speed): Cell => ({
+      name: `conversation-${speed}`,
+      what: `Mooncake conversation trace × ${speed}; 8 × H100, Qwen3-8B`,
+      engines: eight,
+      traffic: (options) => conversation({ ...options, speed }),
+      ...{ ttftSeconds: 3, tpotSeconds: 0.1 },
+    }),
+  ),
+  ...[20, 40].map(
+    (rate): Cell => ({
+      name: `llmd-73-${rate}`,
+      what: `llm-d's 73 % capacity workload: 150 groups × 5 prompts of 6,000 + 1,200 tokens, answers of 400, ${rate}/s; 8 × (2 × H100), Qwen3-32B`,
+      engines: llmdFleet,
+      traffic: (options) =>
+        generated(
+          `{ kind: shared-prefix, groups: 150, promptsPerGroup: 5, systemPrompt: 6000,
+           question: 1200, answer: 400, requests: ${2 * options.requests},
+           arrivals: { process: poisson, rate: ${rate} } }`,
+          options.seed,
+        ),
+      ...{ ttftSeconds: 1, tpotSeconds: 0.1 },
+    }),
+  ),
+  ...[5, 10, 20].map(
+    (qps): Cell => ({
+      name: `multi-round-qa-${qps}`,
+      what: `multi-round QA: 100 users, 10 rounds, 1,000 + 20,000 tokens before the first question, answers of 100, ${qps}/s; 8 × H100, Qwen3-8B`,
+      engines: eightGenerated,
+      traffic: ({ seed, requests }) =>
+        generated(
+          `{ kind: multi-round-qa, users: 100, rounds: 10, qps: ${qps}, sharedSystemPrompt: 1000,
+           userHistoryPrompt: 20000, question: 20, answerLen: 100, requests: ${requests} }`,
+          seed,
+        ),
+      ...{ ttftSeconds: 2, tpotSeconds: 0.1 },
+    }),
+  ),
+  {
+    name: 'azure-code',
+    what: 'Azure code trace × 4, no shared prefixes; 4 × H100, Qwen3-8B',
+    engines: () => fleetOf({ engines: 4 }),
+    traffic: azureCode,
+    ...{ ttftSeconds: 1, tpotSeconds: 0.1 },
+  },
+  {
+    name: 'agents',
+    what: 'agents: 4 tasks/s of 8 requests on average, 5 roles of 3,000 tokens, tools that add 800; 8 × H100, Qwen3-8B',
+    engines: eightGenerated,
+    traffic: ({ seed, requests }) =>
+      generated(
+        `{ kind: agents, roles: 5, systemPrompt: 3000, task: 1000, steps: 8, toolResult: 800,
+           toolSeconds: 2, answer: 150, requests: ${requests},
+           arrivals: { process: poisson, rate: 4 } }`,
+        seed,
+      ),
+    ...{ ttftSeconds: 1, tpotSeconds: 0.1 },
+  },
+  {
+    name: 'hostile',
+    what: 'conversation trace × 2 with three bursts, each a fifth of the requests within 10 s on one new document of 16,384 tokens; 8 × H100, Qwen3-8B, the first three times slower',
+    engines: () => fleetOf({ engines: 8, firstSlowedBy: 3 }),
+    traffic: hostile,
+    ...{ ttftSeconds: 3, tpotSeconds: 0.1 },
+  },
+];
+
+/** The trace's arrivals come in ticks of about this. */
+const tickSeconds = 3;
+
+/** Each seed has a part of the trace of its own, as far as the trace goes. */
+async function conversation(options: {
+  readonly seed: number;
+  readonly requests: number;
+  readonly speed: number;
+}): Promise<Traffic> {
+  const trace = await slice('bench/data/mooncake-conversation.jsonl.gz', 12_031, options);
+  const requests = spreadArrivals(trace.requests, tickSeconds / options.speed, options.seed);
+  return { requests: withSessions(requests), blockTokens: trace.blockTokens };
+}
+
+/**
+ * Arrivals drawn anew within their tick: all at once is how the trace was written down, not how
+ * requests came, and policies that act on reports would herd all of them.
+ */
+function spreadArrivals(
+  requests: readonly TraceRequest[],
+  seconds: number,
+  seed: number,
+): TraceRequest[] {
+  const random = seededRandom(seed);
+  return requests
+    .map((request) => ({
+      ...request,
+      arrivalSeconds: request.arrivalSeconds + seconds * random.next(),
+    }))
+    .sort((a, b) => a.arrivalSeconds - b.arrivalSeconds);
+}
+
+async function azureCode(options: {
+  readonly seed: number;
+  readonly requests: number;
+}): Promise<Traffic> {
+  const file = 'bench/data/azure-code-2023.csv.gz';
+  return await slice(file, 8819, { ...options, speed: 4 });
+}
+
+async function slice(
+  file: string,
+  rows: number,
+  options: { readonly seed: number; readonly requests: number; readonly speed: number },
+) {
+  const { seed, requests, speed } = options;
+  const skip = ((seed - 1) * requests) % Math.max(1, rows - requests + 1);
+  return sliceTrace(await loadTrace(file, { skip, requests }), { speed });
+}
+
+async function hostile(options: {
+  readonly seed: number;
+  readonly requests: number;
+}): Promise<Traffic> {
+  const burst = Math.floor(options.requests / 5);
+  const base = await conversation({ ...options, requests: options.requests - 3 * burst, speed: 2 });
+  const endSeconds = base.requests.at(-1)?.arrivalSeconds ?? 0;
+  const requests = [0.25, 0.5, 0.75].reduce(
+    (traffic, share) =>
+      withHotPrefix(traffic, {
+        ...{ requests: burst, documentTokens: 16_384, seconds: 10 },
+        atSeconds: share * endSeconds,
+      }),
+    [...base.requests],
+  );
+  return { requests, blockTokens: base.blockTokens };
+}
+
+async function generated(text: string, seed: number): Promise<Traffic> {
+  const workload = parseWorkload(text, 'bench/policies/cells.ts');
+  const { source } = startWorkload(workload, { blockTokens: generatedBlockTokens, seed });
+  return { requests: openLoop(source), blockTokens: generatedBlockTokens };
+}
+
+/** Two H100 an engine; the prompts of the workload, 1.8M tokens, are 73 % of the fleet's KV cache. */
+function llmdFleet(): SimulatedEngine[] {
+  const [model, gpu] = [findModel('Qwen3-32B'), findGpu('H100-80GB')];
+  const blockSize = generatedBlockTokens;
+  const workloadTokens = 150 * (6000 + 5 * 1200);
+  const numGpuBlocks = Math.ceil(workloadTokens / 0.73 / 8 / blockSize);
+  const config = engineConfigFor(
+    { model, gpu, tensorParallelSize: 2, numGpuBlocks },
+    { blockSize, maxModelLen: 32_768, enablePrefixCaching: true },
+  );
+  const cost = rooflineCost({ model, gpu, tensorParallelSize: 2 });
+  return Array.from({ length: 8 }, () => ({ config, cost }));
+}

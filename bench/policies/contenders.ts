@@ -1,0 +1,64 @@
+// Who is compared: our policies, the peers, and the one that knows the future.
+import {
+  ClairvoyantPolicy,
+  createPeerPolicy,
+  createPolicy,
+  type KnownEngine,
+  type KnownRequest,
+  type Policy,
+  peerPolicyNames,
+} from '../../src/core/routing/index.ts';
+import type { RouterOptions, SimulatedEngine } from '../../src/core/simulation/index.ts';
+import type { Traffic } from './cells.ts';
+
+export const ours = ['predictive', 'kvaware'] as const;
+/** Not a contender for the best: nobody can have it. */
+export const clairvoyant = 'clairvoyant';
+export const contenderNames: readonly string[] = [...ours, ...peerPolicyNames, clairvoyant];
+
+/** llm-d scrapes each 50 ms; the others do not read metrics, and ours are content with these. */
+export function reportSecondsOf(name: string): number {
+  return name.startsWith('llmd-') ? 0.05 : 5;
+}
+
+/** How each router of a fleet gets its policy. */
+export function contender(
+  name: string,
+  traffic: Traffic,
+  engines: readonly SimulatedEngine[],
+): (options: RouterOptions) => Policy {
+  if (name === clairvoyant) {
+    const requests = traffic.requests.map((request) => knownRequest(request, traffic.blockTokens));
+    const engineAt = (url: string) => knownEngine(engines[engineNumber(url)] as SimulatedEngine);
+    return ({ random }) => new ClairvoyantPolicy(random, { requests, engineAt });
+  }
+  if (!peerPolicyNames.includes(name)) return (options) => createPolicy(name, options);
+  const peakTokensPerSecond = Math.min(...engines.map(peakOf));
+  return (options) => createPeerPolicy(name, { ...options, peakTokensPerSecond });
+}
+
+function knownRequest(request: Traffic['requests'][number], blockTokens: number): KnownRequest {
+  const { arrivalSeconds, promptTokens, outputTokens, blockIds } = request;
+  const hashes = Float64Array.from(blockIds.slice(0, Math.floor(promptTokens / blockTokens)));
+  return { arrivalSeconds, promptTokens, outputTokens, blocks: { hashes, blockTokens } };
+}
+
+function knownEngine({ config, cost }: SimulatedEngine): KnownEngine {
+  const { numGpuBlocks, blockSize, maxNumBatchedTokens } = config;
+  return { cost, maxNumBatchedTokens, kvTokensMax: (numGpuBlocks - 1) * blockSize };
+}
+
+/** The simulator names its engines by number. */
+function engineNumber(url: string): number {
+  return Number(url.slice(url.lastIndexOf('-') + 1));
+}
+
+/** R_peak as llm-d's recipe has it: tokens of a full step of prefill by its time. */
+function peakOf({ config, cost }: SimulatedEngine): number {
+  const tokens = config.maxNumBatchedTokens;
+  const load = {
+    ...{ sequences: 1, tokens, prefillTokens: tokens, prefillTokenContext: 0 },
+    ...{ prefillTokensSquared: tokens ** 2, decodeSequences: 0, decodeContextTokens: 0 },
+  };
+  return tokens / cost.stepSeconds(load);
+}

@@ -1,0 +1,86 @@
+// Our policies, the peers' and one that knows the future on the same traffic in virtual time: time to
+// first token and goodput by cell, with one router and with three. Writes docs/results/policies.md.
+//
+//   node bench/policies/run.ts [--seeds 5] [--requests 3000] [--cells a,b] [--routers 1,3]
+//                              [--policies a,b] [--workers 2] [--minutes 60] [--out FILE]
+import { fork } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { cells } from './cells.ts';
+import { contenderNames } from './contenders.ts';
+import { policiesPage } from './page.ts';
+import type { Job, Score } from './play.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '5' },
+    requests: { type: 'string', default: '3000' },
+    cells: { type: 'string', default: cells.map(({ name }) => name).join(',') },
+    routers: { type: 'string', default: '1,3' },
+    policies: { type: 'string', default: contenderNames.join(',') },
+    workers: { type: 'string', default: '2' },
+    minutes: { type: 'string', default: '60' },
+    out: { type: 'string', default: 'docs/results/policies.md' },
+  },
+});
+const policies = listOf(flags.policies, contenderNames);
+const cellNames = listOf(
+  flags.cells,
+  cells.map(({ name }) => name),
+);
+const jobs: Job[] = Array.from({ length: Number(flags.seeds) }, (_, i) => i + 1).flatMap((seed) =>
+  cellNames.flatMap((cell) =>
+    flags.routers.split(',').map(
+      (routers): Job => ({
+        ...{ cell, seed, policies, routers: Number(routers), requests: Number(flags.requests) },
+      }),
+    ),
+  ),
+);
+const endAtMs = performance.now() + Number(flags.minutes) * 60_000;
+const command = `node bench/policies/run.ts ${process.argv.slice(2).join(' ')}`.trim();
+const scores: Score[] = [];
+let next = 0;
+await Promise.all(Array.from({ length: Math.min(2, Number(flags.workers)) }, work));
+console.log(policiesPage({ scores, command, jobs: jobs.length, played: next }));
+
+/** Takes jobs until none is left or the time is up. */
+async function work(): Promise<void> {
+  const worker = fork(new URL('./worker.ts', import.meta.url), { serialization: 'advanced' });
+  try {
+    while (next < jobs.length && performance.now() < endAtMs) {
+      const job = jobs[next++] as Job;
+      const startMs = performance.now();
+      scores.push(...(await played(worker, job)));
+      const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
+      console.error(`${job.cell}, ${job.routers} routers, seed ${job.seed}: ${seconds} s`);
+      // After each, so that what was played survives an interruption.
+      await writeFile(
+        flags.out,
+        policiesPage({ scores, command, jobs: jobs.length, played: next }),
+      );
+    }
+  } finally {
+    worker.disconnect();
+  }
+}
+
+async function played(worker: ReturnType<typeof fork>, job: Job): Promise<Score[]> {
+  return await new Promise((resolve, reject) => {
+    const gone = () => reject(new Error(`The worker ended in ${job.cell}`));
+    worker.once('exit', gone);
+    worker.once('message', (message) => {
+      worker.off('exit', gone);
+      resolve(message as Score[]);
+    });
+    worker.send(job);
+  });
+}
+
+function listOf(text: string, allowed: readonly string[]): string[] {
+  const names = text.split(',');
+  const unknown = names.filter((name) => !allowed.includes(name));
+  if (unknown.length === 0) return names;
+  console.error(`Unknown: ${unknown.join(', ')}. Known: ${allowed.join(', ')}.`);
+  process.exit(2);
+}
