@@ -6,12 +6,15 @@ import {
   type KnownEngine,
   type KnownRequest,
   type Policy,
+  PredictivePolicy,
   peerPolicyNames,
 } from '../../src/core/routing/index.ts';
 import type { RouterOptions, SimulatedEngine } from '../../src/core/simulation/index.ts';
 import type { Traffic } from './cells.ts';
 
-export const ours = ['predictive', 'kvaware'] as const;
+/** `predictive-precise` reads KV events besides; the router does not offer it. */
+const withEvents = 'predictive-precise';
+export const ours = ['predictive', withEvents, 'kvaware'] as const;
 /** Not a contender for the best: nobody can have it. */
 export const clairvoyant = 'clairvoyant';
 export const contenderNames: readonly string[] = [...ours, ...peerPolicyNames, clairvoyant];
@@ -32,6 +35,8 @@ export function contender(
     const engineAt = (url: string) => knownEngine(engines[engineNumber(url)] as SimulatedEngine);
     return ({ random }) => new ClairvoyantPolicy(random, { requests, engineAt });
   }
+  if (name === withEvents)
+    return ({ random, kvIndex }) => new PredictivePolicy(random, { kvIndex });
   if (!peerPolicyNames.includes(name)) return (options) => createPolicy(name, options);
   const peakTokensPerSecond = Math.min(...engines.map(peakOf));
   return (options) => createPeerPolicy(name, { ...options, peakTokensPerSecond });

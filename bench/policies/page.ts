@@ -42,7 +42,7 @@ export function policiesPage({ scores, command, jobs, played }: Played): string 
     ...present.flatMap((cell) => routersOf(scores, cell).map((n) => verdictRow(scores, cell, n))),
     '',
     ...present.flatMap((cell) => cellTable(scores, cell)),
-    ...(played === jobs ? [] : ['The time was up before all were played.', '']),
+    ...(played === jobs ? [] : ['Not all were played.', '']),
     '## What was played',
     '',
     `The first ${100 * warmupShare} % of the requests fill the caches and are not counted; llm-d’s workload has`,

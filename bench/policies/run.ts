@@ -41,8 +41,9 @@ const endAtMs = performance.now() + Number(flags.minutes) * 60_000;
 const command = `node bench/policies/run.ts ${process.argv.slice(2).join(' ')}`.trim();
 const scores: Score[] = [];
 let next = 0;
+let done = 0;
 await Promise.all(Array.from({ length: Math.min(2, Number(flags.workers)) }, work));
-console.log(policiesPage({ scores, command, jobs: jobs.length, played: next }));
+console.log(policiesPage({ scores, command, jobs: jobs.length, played: done }));
 
 /** Takes jobs until none is left or the time is up. */
 async function work(): Promise<void> {
@@ -52,12 +53,13 @@ async function work(): Promise<void> {
       const job = jobs[next++] as Job;
       const startMs = performance.now();
       scores.push(...(await played(worker, job)));
+      done++;
       const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
       console.error(`${job.cell}, ${job.routers} routers, seed ${job.seed}: ${seconds} s`);
       // After each, so that what was played survives an interruption.
       await writeFile(
         flags.out,
-        policiesPage({ scores, command, jobs: jobs.length, played: next }),
+        policiesPage({ scores, command, jobs: jobs.length, played: done }),
       );
     }
   } finally {

@@ -33,7 +33,7 @@ export function verdictOf(
   if (own === undefined || rivals.length === 0) return undefined;
   const mean = (list: readonly Score[]) => estimate(list.map((score) => score[measure])).mean;
   const [rival, theirs] = rivals.reduce((a, b) => (better * (mean(b[1]) - mean(a[1])) > 0 ? b : a));
-  const ratio = mean(own) / mean(theirs);
+  const ratio = mean(own) === mean(theirs) ? 1 : mean(own) / mean(theirs);
   const lead = own.flatMap((score) => {
     const other = theirs.find(({ seed }) => seed === score.seed);
     return other ? [better * (score[measure] - other[measure])] : [];

@@ -24,6 +24,7 @@ export {
   type PolicyOptions,
   policyNames,
 } from './policies/index.ts';
+export { PredictivePolicy } from './policies/predictive/predictive.ts';
 export {
   type EndpointOptions,
   type RecentPick,

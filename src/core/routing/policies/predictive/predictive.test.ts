@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { routingRequest } from '../../../../../test/support/routing.ts';
 import { ManualClock, seededRandom } from '../../../base/index.ts';
+import { createBlockHasher, KvEventLog, KvIndex, KvSequence } from '../../../kv/index.ts';
 import type { Outcome, RoutingRequest } from '../../contract.ts';
 import { RoutingCore } from '../../routing-core.ts';
 import type { Ticket } from '../../ticket.ts';
@@ -151,6 +152,22 @@ test('answers that are not streamed teach nothing about the time to the first to
     ticket.finish({ status: 'completed' });
   }
   assert.equal(predicted(), before);
+});
+
+test('with KV events a prefix that another router placed is found', () => {
+  const kvIndex = new KvIndex();
+  const policy = new PredictivePolicy(seededRandom(1), { kvIndex });
+  assert.ok(policy.needsTokens);
+  const core = new RoutingCore({ policy, clock: new ManualClock() });
+  for (const url of 'abc') core.addEndpoint({ url, models: ['m'] });
+  const tokens = Uint32Array.from({ length: 4000 }, (_, i) => i);
+  const request = { ...fresh('elsewhere'), tokens };
+  assert.equal(core.route(request).pick.cachedTokens, 0);
+  const log = new KvEventLog();
+  log.blocksStored(new KvSequence(createBlockHasher(), 16, tokens), 0, 250);
+  kvIndex.apply('b', log.take());
+  const { endpoint, cachedTokens } = core.route(request).pick;
+  assert.deepEqual([endpoint.url, cachedTokens], ['b', 3999]);
 });
 
 test('an engine that finds nothing of what it should have loses our trust in its cache', () => {

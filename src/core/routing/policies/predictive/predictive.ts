@@ -1,5 +1,6 @@
 // Predictive: the engine whose predicted time to first token is least. The default.
 import type { Random } from '../../../base/index.ts';
+import type { KvIndex } from '../../../kv/index.ts';
 import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../../contract.ts';
 import { PrefixBeliefs, type PromptChain } from '../../prefix-beliefs.ts';
 import { EngineForecast, prefillWork } from './engine-forecast.ts';
@@ -27,6 +28,12 @@ export interface PredictiveOptions {
    * @default 1
    */
   readonly placementWeight?: number | undefined;
+  /**
+   * What the engines' KV events say, which counts where it tells of more than was sent from here:
+   * of what other routers sent. Somebody else feeds it. Requests must then bring their tokens.
+   * None unless given.
+   */
+  readonly kvIndex?: KvIndex | undefined;
 }
 
 /** Scores this close to the least, as a share of it and in seconds, are equal to it. */
@@ -40,11 +47,12 @@ const outputTokensWeight = 1 / 64;
 /** Least predicted time to first token, with what the pick costs others counted in. */
 export class PredictivePolicy implements Policy {
   readonly name = 'predictive';
-  readonly needsTokens = false;
+  readonly needsTokens: boolean;
   readonly #random: Random;
   readonly #crowdingWeight: number;
   readonly #decodeWeight: number;
   readonly #placementWeight: number;
+  readonly #kvIndex: KvIndex | undefined;
   readonly #beliefs = new PrefixBeliefs();
   /** One entry per engine; entries leave with it. */
   readonly #forecasts = new Map<Endpoint, EngineForecast>();
@@ -63,10 +71,13 @@ export class PredictivePolicy implements Policy {
     this.#crowdingWeight = options.crowdingWeight ?? 2;
     this.#placementWeight = options.placementWeight ?? 1;
     this.#decodeWeight = options.decodeWeight ?? 0.05;
+    this.#kvIndex = options.kvIndex;
+    this.needsTokens = options.kvIndex !== undefined;
   }
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[], now: number): PredictivePick {
     const chain = this.#beliefs.chainOf(request);
+    const told = this.#toldTokens(request, endpoints);
     const count = endpoints.length;
     this.#makeRoom(count);
     let leastQueued = Number.POSITIVE_INFINITY;
@@ -87,7 +98,8 @@ export class PredictivePolicy implements Policy {
     for (let i = 0; i < count; i++) {
       const endpoint = endpoints[i] as Endpoint;
       const forecast = this.#candidates[i] as EngineForecast;
-      const cachedTokens = this.#beliefs.cachedTokens(endpoint, chain);
+      const believed = this.#beliefs.cachedTokens(endpoint, chain);
+      const cachedTokens = told ? Math.max(believed, told[i] as number) : believed;
       const uncachedTokens = request.promptTokens - cachedTokens;
       const prefill = forecast.speed.secondsFor(prefillWork(uncachedTokens, cachedTokens));
       const ttft =
@@ -182,6 +194,19 @@ export class PredictivePolicy implements Policy {
       }
     }
     return best;
+  }
+
+  /** Prompt tokens that each engine said it holds, less the last, which it always computes. */
+  #toldTokens(
+    { tokens, model, cacheSalt, promptTokens }: RoutingRequest,
+    endpoints: readonly Endpoint[],
+  ): number[] | undefined {
+    const index = this.#kvIndex;
+    if (index === undefined || tokens === undefined) return undefined;
+    const loraName = model !== undefined && index.hasAdapter(model) ? model : undefined;
+    const names = endpoints.map(({ url }) => url);
+    const held = index.match(tokens, { loraName, cacheSalt }, names);
+    return Array.from(held, (count) => Math.max(0, Math.min(count, promptTokens - 1)));
   }
 
   #makeRoom(count: number): void {
