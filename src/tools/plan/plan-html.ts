@@ -27,6 +27,18 @@ section { break-inside: avoid; margin-bottom: 1.6mm; }
 @media screen { body { padding: 8mm 0; font-size: 9.5pt; } }
 `;
 
+/** Characters of text that fill the sheet at full size, with a tenth to spare. */
+const sheetCharacters = 5300;
+/** Smallest print, of 5.4 points; then the sheet holds 10,800 characters, and longer pages take two. */
+const zoomMin = 0.7;
+
+/** Smaller print for longer pages: a page's text takes the square of its size. */
+function printStyle(texts: readonly string[]): string {
+  const characters = texts.join('').replace(/<[^>]*>/g, '').length;
+  const zoom = Math.max(zoomMin, Math.min(1, Math.sqrt(sheetCharacters / characters))).toFixed(3);
+  return `@media print { body { zoom: ${zoom}; max-width: calc(190mm / ${zoom}); } }`;
+}
+
 /** A whole document. */
 export function planHtml(plan: Plan): string {
   const { planned, baseline, native, lmcache, today } = plan.impact;
@@ -52,10 +64,11 @@ export function planHtml(plan: Plan): string {
     ({ title, lines }, index) =>
       `<section><h2>${index + 1}. ${title}</h2><ul>${items(lines)}</ul></section>`,
   );
+  const texts = [...verdictLines(plan), ...numbered, ...notes, gateCommand(plan)];
   return [
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
-    `<title>${escaped(headline(plan))}</title><style>${style}</style></head><body>`,
+    `<title>${escaped(headline(plan))}</title><style>${style}${printStyle(texts)}</style></head><body>`,
     `<h1>${escaped(headline(plan))}</h1>`,
     `<div class="verdict${plan.decision.stands ? '' : ' refused'}">`,
     ...verdictLines(plan).map((line) => `<p>${inline(line)}</p>`),

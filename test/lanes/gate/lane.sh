@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The lane "gate": a real Prometheus with backfilled series, asked by `spillway gate`. Takes the
-# prometheus and promtool on PATH, or Debian's package.
+# The lane "gate": a real Prometheus with backfilled series, asked by `spillway gate` and `spillway plan`,
+# and promtool over the rules that plan writes. Takes the prometheus and promtool on PATH, or Debian's package.
 set -eu
 skip() { echo "$1"; exit 77; }
 
@@ -11,4 +11,4 @@ if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then
     skip "apt-get could not install prometheus"
 fi
 prometheus --version 2>&1 | head -n 1
-exec "$NODE" --test --test-timeout=120000 --test-reporter=./scripts/test-reporter.mjs test/lanes/gate/gate.test.ts
+exec "$NODE" --test --test-timeout=120000 --test-reporter=./scripts/test-reporter.mjs 'test/lanes/gate/*.test.ts'

@@ -1,0 +1,95 @@
+// The values file of a plan, taken unchanged by the commands that carry it out.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { promisify } from 'node:util';
+import { loadValues } from '../../src/io/values/index.ts';
+import { decidePlan, planValues } from '../../src/tools/plan/index.ts';
+import { UpProcess } from '../support/up-process.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'spillway-plan-values-'));
+after(() => rmSync(directory, { recursive: true }));
+
+/** The values file of a worked case, and what it decided. */
+async function planned(name: string) {
+  const decided = await decidePlan({
+    ...{ file: `docs/guide/plan/cases/${name}.yaml`, overrides: [], seed: 1 },
+    ...{ trace: undefined, prometheus: undefined },
+  });
+  const file = join(directory, `${name}.yaml`);
+  writeFileSync(file, planValues(decided));
+  return { decided, file };
+}
+
+const workload = join(directory, 'workload.yaml');
+writeFileSync(
+  workload,
+  `kind: shared-prefix
+groups: 3
+promptsPerGroup: 4
+systemPrompt: 1024
+question: 200
+answer: 20
+arrivals: {clients: 4, thinkSeconds: 0}
+requests: 24
+`,
+);
+
+for (const [name, offload] of [
+  ['12-cpu-only', 'none'],
+  ['05-single-engine-lmcache', 'native'],
+  ['14-lora', 'lmcache'],
+] as const) {
+  test(`simulate plays a workload to the stack of a plan with offload ${offload}`, async () => {
+    const { decided, file } = await planned(name);
+    assert.equal(decided.decision.kvOffload, offload);
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['src/cli/main.ts', 'simulate', '-f', file, '--workload', workload, '--json'],
+      { timeout: 60_000, maxBuffer: 16 << 20 },
+    );
+    const result = JSON.parse(stdout);
+    assert.deepEqual(
+      [result.model_id, result.completed, result.failed],
+      [decided.layout.model.name, 24, 0],
+    );
+  });
+}
+
+test('the flags of each offload are in the file', async () => {
+  const native = await loadValues({ files: [(await planned('05-single-engine-lmcache')).file] });
+  const args = native.servingEngineSpec.modelSpec[0]?.vllmConfig?.extraArgs?.join(' ') ?? '';
+  assert.match(args, /--kv-offloading-size 204 --kv-offloading-backend native/);
+  const shared = await loadValues({ files: [(await planned('14-lora')).file] });
+  const [spec] = shared.servingEngineSpec.modelSpec;
+  assert.deepEqual(
+    [spec?.lmcacheConfig?.enabled, spec?.enableLoRA, spec?.replicaCount],
+    [true, true, 3],
+  );
+  assert.equal(shared.routerSpec.routingLogic, 'kvaware');
+});
+
+test('up runs the stack of a plan: its engines, its policy, an answer', async () => {
+  const { decided, file } = await planned('14-lora');
+  const up = await UpProcess.start(['-f', file, '--json']);
+  try {
+    await up.ready();
+    const response = await fetch(`${up.url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: decided.layout.model.name, prompt: 'one', max_tokens: 3 }),
+      signal: AbortSignal.timeout(30_000),
+    });
+    assert.equal(response.status, 200);
+    const { usage } = (await response.json()) as { usage: { completion_tokens: number } };
+    assert.equal(usage.completion_tokens, 3);
+    const state = await fetch(`${up.url}/debug/router`, { signal: AbortSignal.timeout(30_000) });
+    const { policy, engines } = (await state.json()) as { policy: string; engines: unknown[] };
+    assert.deepEqual([policy, engines.length], ['kvaware', 3]);
+  } finally {
+    await up.end('SIGTERM');
+  }
+});
