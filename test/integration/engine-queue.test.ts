@@ -243,3 +243,18 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+test('a beam search of no tokens ends at once with the one beam it began with', async (t) => {
+  const { post } = await start(t, {});
+  const beam = { use_beam_search: true, n: 2, max_tokens: 0 };
+  const answer = await post('/v1/completions', { ...beam, prompt: 'a' });
+  assert.equal(answer.status, 200);
+  const { choices, usage } = JSON.parse(answer.text);
+  assert.deepEqual(
+    choices.map((one: { text: string; finish_reason: string }) => [one.text, one.finish_reason]),
+    [['', 'length']],
+  );
+  assert.equal(usage.completion_tokens, 0);
+  const next = await post('/v1/completions', { prompt: 'a', max_tokens: 1 });
+  assert.equal(next.status, 200, 'the engine lives');
+});

@@ -61,12 +61,6 @@ export const knownProbeDifferences: readonly KnownDifference[] = [
     why: "Node's HTTP parser does so, and RFC 9110 (5.5) asks for it",
   },
   {
-    ids: /^tokens\/(tools-bad|content-null|no-role)$/,
-    route: 'POST /tokenize',
-    what: 'malformed tools, `content: null` and a missing role are taken',
-    why: 'not checked',
-  },
-  {
     ids: /^generate\/features$|^render\/rr-toolnamed$/,
     route: 'POST /inference/v1/generate, /v1/responses/render',
     what: 'the words of the refusal',
@@ -83,12 +77,6 @@ export const knownProbeDifferences: readonly KnownDifference[] = [
     route: 'POST /v1/chat/completions/batch',
     what: 'a streamed batch counts each last token alone',
     why: 'not built',
-  },
-  {
-    ids: /\/body-.*-bigint$/,
-    route: 'any with a JSON body',
-    what: 'integers beyond 64 bits become floats in an echoed value',
-    why: 'JavaScript reads JSON numbers as floats',
   },
   {
     ids: /^render\/ds-/,

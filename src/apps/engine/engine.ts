@@ -199,6 +199,11 @@ export class Engine implements Pausable {
       },
       this.tokenizer,
     );
+    if (options.maxTokens < 1) {
+      // Nothing to compute: the answer ends once its route has heard of the sequence.
+      queueMicrotask(() => sequence.endEmpty());
+      return sequence;
+    }
     this.#sequences.add(sequence);
     this.#prefillTokens += sequence.promptTokens;
     this.#driver.add(sequence);

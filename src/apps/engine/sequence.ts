@@ -176,6 +176,13 @@ export class Sequence implements EngineRequest {
     return isEnd;
   }
 
+  /** Ends an answer of no tokens. */
+  endEmpty(): void {
+    this.finishReason = 'length';
+    const { onDelta } = this.#options;
+    onDelta({ tokenIds: [], text: '', finishReason: 'length', stopReason: null });
+  }
+
   /** Ends the answer from outside: what was held back for stop strings goes out. */
   abort(): void {
     this.finishReason = 'abort';

@@ -41,7 +41,7 @@ export {
   modelNotFound,
 } from './openai/api-error.ts';
 export { readBatchChatRequest } from './openai/batch-chat-request.ts';
-export { contentFault } from './openai/chat-message.ts';
+export { argumentsObject, contentFault, parsedCallsFault } from './openai/chat-message.ts';
 export {
   type ChatMessage,
   type ChatRequest,

@@ -21,6 +21,7 @@ import {
   type LengthRequest,
   maxTokensWithin,
 } from './limits.ts';
+import { noRenderedBeams } from './render-errors.ts';
 import {
   checkBadWords,
   checkExpertsStart,
@@ -39,15 +40,21 @@ export interface ChatPlan extends PromptPlan {
 }
 
 /**
- * @param options `maxTokensName`: how the client's API calls the bound on the answer.
+ * @param options `maxTokensName`: how the client's API calls the bound on the answer; `isRender`: no
+ *   engine sees the request, so what only an engine refuses passes.
  * @throws {ApiError} What vLLM answers to a request that cannot be served, in its order.
  */
 export function planChat(
   engine: Engine,
   request: ChatRequest,
-  options: { readonly maxTokensName?: string; readonly exchange?: Exchange } = {},
+  options: {
+    readonly maxTokensName?: string;
+    readonly exchange?: Exchange;
+    readonly isRender?: boolean;
+  } = {},
 ): ChatPlan {
   checkModel(engine, request.model);
+  if (options.isRender && request.use_beam_search) throw noRenderedBeams();
   engine.checkAdmission(request.n ?? 1);
   const demanded = demandedCall(request, {
     enableAutoToolChoice: engine.options.enableAutoToolChoice ?? false,
@@ -66,6 +73,8 @@ export function planChat(
   const echoed = request.echo ? (request.top_logprobs ?? 0) : undefined;
   const sampling = { ...request, prompt_logprobs: request.prompt_logprobs ?? echoed };
   checkSamplingOfServer(sampling, maxTokens);
+  const plan = { tokens, maxTokens, call, promptText, thinks: thinks(engine, request) };
+  if (options.isRender) return plan;
   const script = inEngine(() => {
     checkSamplingOfEngine(
       engine,
@@ -81,7 +90,7 @@ export function planChat(
     checkBadWords(request);
     return text === undefined ? undefined : engine.tokenizer.encode(text);
   });
-  return { tokens, maxTokens, script, call, promptText, thinks: thinks(engine, request) };
+  return { ...plan, script };
 }
 
 /** @throws {ApiError} 400 if the tool that must be called is declared twice. */

@@ -1,6 +1,7 @@
 // Chat messages to prompt tokens, as vLLM prepares them for the model's template.
 import { InputError } from '../../../core/base/index.ts';
 import {
+  argumentsObject,
   badRequest,
   type ChatMessage,
   type ChatRequest,
@@ -295,16 +296,5 @@ function templateCall(call: unknown): unknown {
     );
   }
   const { arguments: given } = called as { readonly arguments?: unknown };
-  const read = typeof given === 'string' && given !== '' ? parsed(given) : given;
-  const isObject = typeof read === 'object' && read !== null && !Array.isArray(read);
-  return { ...(call as object), function: { ...called, arguments: isObject ? read : {} } };
-}
-
-/** Arguments that are no JSON count as none. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return {};
-  }
+  return { ...(call as object), function: { ...called, arguments: argumentsObject(given) } };
 }

@@ -21,6 +21,7 @@ import {
   type LengthRequest,
   maxTokensWithin,
 } from './limits.ts';
+import { noRenderedBeams } from './render-errors.ts';
 import {
   checkBadWords,
   checkExpertsStart,
@@ -33,12 +34,16 @@ import { checkDataParallelRank, type PromptPlan } from './start.ts';
 /** vLLM's default of `max_tokens` here; chat has none. */
 const maxTokensDefault = 16;
 
-/** @throws {ApiError} 400 if a prompt does not fit or a parameter is out of range. */
+/**
+ * @param options `isRender`: no engine sees the request, so what only an engine refuses passes.
+ * @throws {ApiError} 400 if a prompt does not fit or a parameter is out of range.
+ */
 export function planCompletion(
   engine: Engine,
   request: CompletionRequest,
-  exchange?: Exchange,
+  options: { readonly exchange?: Exchange; readonly isRender?: boolean } = {},
 ): readonly PromptPlan[] {
+  if (options.isRender && request.use_beam_search) throw noRenderedBeams();
   checkSuffix(request);
   checkUntrustedKwargs(request);
   const asked = request.max_tokens ?? maxTokensDefault;
@@ -62,8 +67,9 @@ export function planCompletion(
     checkSamplingOfServer(request, maxTokens);
     return { tokens, maxTokens };
   });
+  if (options.isRender) return plans;
   return inEngine(() =>
-    plans.map((plan) => ({ ...plan, script: script(engine, request, plan, exchange) })),
+    plans.map((plan) => ({ ...plan, script: script(engine, request, plan, options.exchange) })),
   );
 }
 

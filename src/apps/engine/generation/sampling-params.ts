@@ -21,6 +21,10 @@ const quietFields = {
   allowed_token_ids: null,
   logit_bias: null,
   stream_interval: null,
+  watermarking: null,
+  thinking_token_budget: null,
+  repetition_detection: null,
+  routed_experts_prompt_start: 0,
 } as const;
 
 /** What a small integer that equals its default looks like: it is left out. */
@@ -61,7 +65,7 @@ export function samplingParams(
     stop: stops,
     stop_token_ids: request.stop_token_ids ?? [],
     ...(options.maxTokens !== maxTokensDefault && { max_tokens: options.maxTokens }),
-    ...(options.logprobs != null && { logprobs: options.logprobs }),
+    ...logprobsOf(given['logprob_token_ids'], options.logprobs),
     ...Object.fromEntries(changed.map(([name]) => [name, given[name]])),
     output_kind: options.isStream ? outputKind.delta : outputKind.finalOnly,
     skip_clone: true,
@@ -84,6 +88,12 @@ export function extraArgs(
     ...(kv != null && { kv_transfer_params: kv }),
     ...(encoder != null && { ec_transfer_params: encoder }),
   };
+}
+
+/** Chosen tokens take the place of the likeliest. */
+function logprobsOf(tokens: unknown, top: number | null | undefined): object {
+  if (Array.isArray(tokens) && tokens.length > 0) return { logprob_token_ids: tokens };
+  return top == null ? {} : { logprobs: top };
 }
 
 function lengthLessOne(text: string): number {

@@ -36,7 +36,9 @@ export function startGeneration(options: {
   const isBeam = options.request.use_beam_search === true;
   const request = isBeam ? beamRequest(options.request) : options.request;
   if (!isBeam) inEngine(() => checkDataParallelRank(exchange));
-  const choices = request.n ?? 1;
+  // A search that takes no step ends with the one beam it began with.
+  const isEmpty = isBeam && prompts.every(({ maxTokens }) => maxTokens < 1);
+  const choices = isEmpty ? 1 : (request.n ?? 1);
   engine.checkAdmission(choices * prompts.length);
   // Beams are known when the search is over: each comes in one piece.
   const interval = isBeam

@@ -10,11 +10,21 @@ const depthMax = 990;
 /** Strings, which are left alone, and the numbers that only Python writes. */
 const pythonNumbers = /("(?:[^"\\]|\\.)*")|(-?Infinity|NaN)/g;
 
+/** Python's integers have any length; of the numbers here, those from 1e21 on count as floats. */
+const hugeInteger = /[:,[\s]-?\d{22}/;
+const integerMost = 2 ** 69;
+
+/** Keeps an integer one: the digits are lost, that it is far too large is not. */
+function asInteger(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  if (typeof value !== 'number' || !/^-?\d{22,}$/.test(context?.source ?? '')) return value;
+  return Math.sign(value) * integerMost;
+}
+
 /** @throws {FrameworkError} If nested too deep. @throws {ApiError} 400 if it is no JSON. */
 export function parseBody(text: string): unknown {
   if (isTooDeep(text)) throw new FrameworkError(400, 'There was an error parsing the body');
   try {
-    return JSON.parse(text);
+    return hugeInteger.test(text) ? JSON.parse(text, asInteger) : JSON.parse(text);
   } catch {
     const numbers = parseWithPythonNumbers(text);
     if (numbers !== undefined) return numbers;

@@ -1,6 +1,7 @@
 // POST /v1/chat/completions and /v1/chat/completions/batch
 import {
   type ChatRequest,
+  parsedCallsFault,
   readBatchChatRequest,
   readChatRequest,
 } from '../../../core/protocol/index.ts';
@@ -9,7 +10,7 @@ import { ChatAnswer } from '../answers/chat-answer.ts';
 import { ChatStream } from '../answers/chat-stream.ts';
 import type { Engine } from '../engine.ts';
 import { planChat } from '../generation/chat-plan.ts';
-import { checkUntrusted } from '../generation/chat-prompt.ts';
+import { chatPromptText, checkUntrusted } from '../generation/chat-prompt.ts';
 import { checkModel } from '../generation/check-model.ts';
 import { requestId } from '../generation/request-id.ts';
 import { startGeneration } from '../generation/start.ts';
@@ -30,6 +31,7 @@ export function chatBatchRoute(engine: Engine): Handler {
     checkUntrusted(batch);
     const planned = batch.conversations.map((conversation) => {
       const request = batch.chatRequest(conversation);
+      refuseParsedCalls(engine, request);
       return { request, plan: planChat(engine, request, { exchange }) };
     });
     const prompts = planned.map(({ plan }) => plan);
@@ -43,6 +45,19 @@ export function chatBatchRoute(engine: Engine): Handler {
       answer: new ChatAnswer(head, undefined),
     });
   };
+}
+
+/**
+ * vLLM parses the arguments of calls in place while it renders a batch, and then refuses what it
+ * made of them.
+ *
+ * @throws {ApiError} 400 if an assistant's message has calls.
+ */
+function refuseParsedCalls(engine: Engine, request: ChatRequest): void {
+  const fault = (request.messages ?? []).map(parsedCallsFault).find((one) => one !== undefined);
+  if (fault === undefined) return;
+  chatPromptText(engine, request);
+  throw fault;
 }
 
 /** Answers a body that came by this route or by /invocations. */

@@ -26,7 +26,7 @@ export function answerCompletion(engine: Engine, exchange: Exchange, body: unkno
   checkModel(engine, request.model);
   engine.checkAdmission(request.n ?? 1);
   refusingInStream(exchange, isStream, () => {
-    const prompts = planCompletion(engine, request, exchange);
+    const prompts = planCompletion(engine, request, { exchange });
     const id = requestId(exchange, 'cmpl', request.request_id);
     const promptTokens = prompts.reduce((total, { tokens }) => total + tokens.length, 0);
     const head = { id, engine, exchange, request, promptTokens };

@@ -144,6 +144,24 @@ function spelledLogprobs(engine: Engine, logprobs: unknown): object | null {
   };
 }
 
+/** The same as the four parallel lists of completions. */
+function parallelLogprobs(engine: Engine, logprobs: unknown): object | null {
+  const { content } = Object(logprobs) as { content?: unknown };
+  if (!Array.isArray(content)) return null;
+  const entries = content as readonly WrittenLogprob[];
+  const spell = (id: number) => engine.tokenizer.decode([id]);
+  const tokens = entries.map((entry) => spell(entry.token_id));
+  const lengths = tokens.map((token) => token.length);
+  return {
+    text_offset: lengths.map((_, i) => lengths.slice(0, i).reduce((sum, one) => sum + one, 0)),
+    token_logprobs: entries.map(({ logprob }) => logprob),
+    tokens,
+    top_logprobs: entries.map(({ top_logprobs: top = [] }) =>
+      Object.fromEntries(top.map((one) => [spell(one.token_id), one.logprob])),
+    ),
+  };
+}
+
 /** A log probability as token routes write it. */
 interface WrittenLogprob {
   readonly token_id: number;
@@ -155,7 +173,7 @@ function completionChoice(engine: Engine, choice: Choice, index: number): object
   return {
     index,
     text: engine.tokenizer.decode(choice.token_ids ?? [], { skipSpecialTokens: true }),
-    logprobs: choice.logprobs ?? null,
+    logprobs: parallelLogprobs(engine, choice.logprobs),
     finish_reason: finishOf(choice),
     stop_reason: choice.stop_reason ?? null,
     token_ids: null,

@@ -2,10 +2,15 @@
 import {
   ApiError,
   badRequest,
-  checkSampling,
+  checkConstraint,
+  checkSampledTokens,
+  constraintOf,
+  type GenerateRequest,
+  inEngine,
   pythonType,
   readGenerateRequest,
 } from '../../../core/protocol/index.ts';
+import { refusingInStream } from '../answers/answer.ts';
 import { GenerateAnswer, GenerateStream } from '../answers/generate-answer.ts';
 import type { Engine } from '../engine.ts';
 import { checkModel } from '../generation/check-model.ts';
@@ -22,25 +27,34 @@ export function generateRoute(engine: Engine): Handler {
     const tokens = request.token_ids ?? [];
     const sampling = request.sampling_params ?? {};
     const maxTokens = maxTokensWithin(engine, tokens.length, sampling.max_tokens);
-    checkTokenIds(engine, tokens);
-    checkLogprobs(engine, sampling.logprobs, sampling);
-    checkSampling(sampling, { maxTokens, vocabularySize: engine.vocabularySize });
-    const text = constrainedText({ structured_outputs: sampling.structured_outputs });
-    const script = text === undefined ? undefined : engine.tokenizer.encode(text);
-    const id = requestId(exchange, 'generate-tokens', request.request_id);
-    const head = { id, engine, exchange, request, promptTokens: tokens.length };
     const isStream = request.stream === true;
-    startGeneration({
-      ...{ engine, exchange, id, isStream, prompts: [{ tokens, maxTokens, script }] },
-      request: {
-        ...sampling,
-        model: request.model,
-        cache_salt: request.cache_salt,
-        priority: request.priority,
-      },
-      answer: isStream ? new GenerateStream(head) : new GenerateAnswer(head),
+    refusingInStream(exchange, isStream, () => {
+      const script = inEngine(() => scriptOf(engine, request));
+      const id = requestId(exchange, 'generate-tokens', request.request_id);
+      const head = { id, engine, exchange, request, promptTokens: tokens.length };
+      startGeneration({
+        ...{ engine, exchange, id, isStream, prompts: [{ tokens, maxTokens, script }] },
+        request: {
+          ...sampling,
+          model: request.model,
+          cache_salt: request.cache_salt,
+          priority: request.priority,
+        },
+        answer: isStream ? new GenerateStream(head) : new GenerateAnswer(head),
+      });
     });
   };
+}
+
+/** @returns The tokens that the answer must be, if it must. @throws {ApiError} 400 as the engine. */
+function scriptOf(engine: Engine, request: GenerateRequest): readonly number[] | undefined {
+  const sampling = request.sampling_params ?? {};
+  checkLogprobs(engine, sampling.logprobs, sampling);
+  checkSampledTokens(sampling, engine.vocabularySize);
+  checkConstraint(constraintOf({ structured_outputs: sampling.structured_outputs }));
+  const text = constrainedText({ structured_outputs: sampling.structured_outputs });
+  checkTokenIds(engine, request.token_ids ?? []);
+  return text === undefined ? undefined : engine.tokenizer.encode(text);
 }
 
 /** @throws {ApiError} 400 if the prompt fills the context, in the engine's own words. */

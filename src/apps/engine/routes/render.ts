@@ -3,7 +3,6 @@ import {
   type ChatRequest,
   chatRequestOf,
   checkChatRequest,
-  checkSampling,
   promptsOf,
   readChatRequest,
   readCompletionRequest,
@@ -14,6 +13,7 @@ import { planChat } from '../generation/chat-plan.ts';
 import { chatPromptText } from '../generation/chat-prompt.ts';
 import { checkModel } from '../generation/check-model.ts';
 import { planCompletion } from '../generation/completion-plan.ts';
+import { checkRendered } from '../generation/render-errors.ts';
 import { requestId } from '../generation/request-id.ts';
 import { samplingParams, structuredOutputs } from '../generation/sampling-params.ts';
 import { tokenOffsets } from '../generation/token-offsets.ts';
@@ -43,9 +43,10 @@ export function renderCompletionRoute(engine: Engine): Handler {
     checkModel(engine, request.model);
     const isStream = request.stream === true;
     const id = requestId(exchange, 'cmpl', request.request_id);
-    const plans = planCompletion(engine, request);
+    const plans = planCompletion(engine, request, { isRender: true });
     const given = promptsOf(request.prompt ?? []);
     const rendered = plans.map(({ tokens, maxTokens }, index) => {
+      checkRendered(tokens);
       const prompt = given[index];
       const { logprobs } = request;
       const isOne = given.length === 1;
@@ -55,9 +56,13 @@ export function renderCompletionRoute(engine: Engine): Handler {
           request.return_token_offsets === true && typeof prompt === 'string'
             ? tokenOffsets(engine.tokenizer, prompt, tokens)
             : null,
-        sampling_params: samplingParams(request, engine.options.samplingDefaults ?? {}, {
-          ...{ maxTokens, isStream, logprobs, structuredOutputs: structuredOutputs(request) },
-        }),
+        sampling_params: samplingParams(
+          withEcho(request, logprobs),
+          engine.options.samplingDefaults ?? {},
+          {
+            ...{ maxTokens, isStream, logprobs, structuredOutputs: structuredOutputs(request) },
+          },
+        ),
       };
     });
     sendRendered(exchange, rendered);
@@ -65,7 +70,8 @@ export function renderCompletionRoute(engine: Engine): Handler {
 }
 
 function renderChat(engine: Engine, exchange: Exchange, request: ChatRequest): object {
-  const { tokens, maxTokens } = planChat(engine, request);
+  const { tokens, maxTokens } = planChat(engine, request, { isRender: true });
+  checkRendered(tokens);
   const isStream = request.stream === true;
   const id = requestId(exchange, 'chatcmpl', request.request_id);
   const logprobs = request.logprobs ? (request.top_logprobs ?? 0) : undefined;
@@ -75,19 +81,33 @@ function renderChat(engine: Engine, exchange: Exchange, request: ChatRequest): o
   const hasParser = engine.options.reasoningParser !== undefined;
   const tag =
     engine.options.toolCallParser === undefined ? undefined : structuralTagOfTools(request);
-  checkSampling(request, { maxTokens, vocabularySize: engine.vocabularySize });
   return {
     ...rendering(id, tokens, { ...request, isStream }),
     token_offsets: request.return_token_offsets
       ? tokenOffsets(engine.tokenizer, chatPromptText(engine, request), tokens)
       : null,
-    sampling_params: samplingParams(shown, engine.options.samplingDefaults ?? {}, {
-      ...{ maxTokens, isStream, logprobs, structuredOutputs: structuredOutputs(request, tag) },
-    }),
+    sampling_params: samplingParams(
+      withEcho(shown, logprobs),
+      engine.options.samplingDefaults ?? {},
+      {
+        ...{ maxTokens, isStream, logprobs, structuredOutputs: structuredOutputs(request, tag) },
+      },
+    ),
     reasoning_parser_kwargs: hasParser
       ? { chat_template_kwargs: request.chat_template_kwargs ?? {} }
       : null,
   };
+}
+
+/** An echoed prompt is scored like the answer. */
+function withEcho<
+  R extends {
+    readonly echo?: boolean | null | undefined;
+    readonly prompt_logprobs?: number | null | undefined;
+  },
+>(request: R, logprobs: number | null | undefined): R {
+  if (request.echo !== true || logprobs == null) return request;
+  return { ...request, prompt_logprobs: request.prompt_logprobs ?? logprobs };
 }
 
 /** The fields that all renderings have, with places for those that differ. */

@@ -1,7 +1,9 @@
 // POST /v1/responses, GET /v1/responses/{response_id} and POST …/cancel
 import {
   ApiError,
+  badRequest,
   chatRequestOfResponses,
+  pydanticReport,
   type ResponsesRequest,
   readResponsesRequest,
   schemaError,
@@ -25,6 +27,7 @@ export function responsesRoute(engine: Engine): Handler {
     const { request, plan } = planResponse(engine, given);
     const id = given.request_id ?? `resp_${randomHex(8)}`;
     const isStream = given.stream === true;
+    if (!isStream) checkAnswerable(given);
     const head = {
       ...{ id, engine, exchange, given, request },
       promptTokens: plan.tokens.length,
@@ -37,6 +40,18 @@ export function responsesRoute(engine: Engine): Handler {
       answer: isStream ? new ResponseStream(head, plan.call) : new ResponseAnswer(head, plan.call),
     });
   };
+}
+
+/** @throws {ApiError} 400 for null in a field that vLLM copies into its answer, which has no null. */
+function checkAnswerable(given: ResponsesRequest): void {
+  const fields = [
+    ['background', 'bool_type', 'Input should be a valid boolean'],
+    ['truncation', 'literal_error', "Input should be 'auto' or 'disabled'"],
+  ] as const;
+  const issues = fields
+    .filter(([name]) => given[name] === null)
+    .map(([loc, type, msg]) => ({ type, loc, msg, input: null }));
+  if (issues.length > 0) throw badRequest(pydanticReport('ResponsesResponse', issues));
 }
 
 /** Nothing is stored unless vLLM is told to by its environment; so no response is ever found. */
@@ -68,7 +83,7 @@ export function renderResponsesRoute(engine: Engine): Handler {
         'previous_response_id',
       );
     }
-    const { request, plan } = planResponse(engine, given);
+    const { request, plan } = planResponse(engine, given, true);
     const isStream = given.stream === true;
     const id = given.request_id ?? `resp_${randomHex(8)}`;
     const hasParser = engine.options.reasoningParser !== undefined;
@@ -93,6 +108,7 @@ export function renderResponsesRoute(engine: Engine): Handler {
 function planResponse(
   engine: Engine,
   given: ResponsesRequest,
+  isRender = false,
 ): { readonly request: ReturnType<typeof chatRequestOfResponses>; readonly plan: ChatPlan } {
   checkModel(engine, given.model);
   if (given.background) {
@@ -104,7 +120,10 @@ function planResponse(
   if (given.previous_response_id != null) throw notFound(given.previous_response_id);
   checkUntrustedKwargs(given);
   const request = chatRequestOfResponses(given);
-  return { request, plan: planChat(engine, request, { maxTokensName: 'max_output_tokens' }) };
+  return {
+    request,
+    plan: planChat(engine, request, { maxTokensName: 'max_output_tokens', isRender }),
+  };
 }
 
 function notFound(id: string): ApiError {

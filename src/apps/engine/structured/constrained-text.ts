@@ -1,7 +1,7 @@
 // The text of an answer that must have a form: a choice, a pattern, or JSON by a schema.
 import { badRequest, type ChatRequest } from '../../../core/protocol/index.ts';
 import { regexInstance } from './regex-instance.ts';
-import { schemaInstance } from './schema-instance.ts';
+import { danglingReference, schemaInstance } from './schema-instance.ts';
 
 /**
  * @returns The text, or undefined if the request leaves the form free.
@@ -133,6 +133,10 @@ function formatText(format: Fields): string | undefined {
 }
 
 function jsonText(schema: unknown): string {
+  const dangling = danglingReference(schema, schema);
+  if (dangling !== undefined) {
+    throw badRequest(`Failed to transform json schema into a grammar: Cannot find ${dangling}`);
+  }
   const instance = schemaInstance(schema);
   if (instance === undefined) throw badRequest('Invalid JSON schema: unknown type.');
   return JSON.stringify(instance);

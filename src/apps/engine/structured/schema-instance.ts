@@ -122,12 +122,29 @@ function size(value: unknown, otherwise: number): number {
   return typeof value === 'number' ? value : otherwise;
 }
 
+/** @returns The first reference into the schema itself that names nothing there. */
+export function danglingReference(node: unknown, root: unknown): string | undefined {
+  if (typeof node !== 'object' || node === null) return undefined;
+  const reference = (node as { readonly $ref?: unknown }).$ref;
+  if (typeof reference === 'string' && find(reference, root) === undefined) return reference;
+  for (const child of Object.values(node)) {
+    const found = danglingReference(child, root);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 function resolve(reference: string, root: unknown): unknown {
+  return find(reference, root) ?? {};
+}
+
+/** References to elsewhere stand for anything. */
+function find(reference: string, root: unknown): unknown {
   if (!reference.startsWith('#/')) return {};
   let at: unknown = root;
   for (const part of reference.slice(2).split('/')) {
     const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
     at = typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined;
   }
-  return at ?? {};
+  return at ?? undefined;
 }

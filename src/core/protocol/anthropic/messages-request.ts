@@ -8,6 +8,7 @@ import {
   integer,
   list,
   literal,
+  notNull,
   object,
   type Parser,
   type Read,
@@ -59,8 +60,15 @@ const toolField = object(
   ['name', 'input_schema'],
 );
 
+const modelField: Parser<string> = notNull((value, loc, issues) => {
+  const model = string(value, loc, issues);
+  if (model !== '') return model;
+  issues.push(valueIssue('model', 'Model is required', ''));
+  return undefined;
+});
+
 const sharedFields = {
-  model: string,
+  model: modelField,
   messages: list(
     object(
       { role: literal('user', 'assistant', 'system'), content: union(string, list(blockField)) },
@@ -111,9 +119,16 @@ const contextFields = {
 /** POST /v1/messages/count_tokens reads only what makes the prompt. */
 const countFields = { ...sharedFields, ...contextFields } as const;
 
+const positive: Parser<number> = notNull((value, loc, issues) => {
+  const number = integer()(value, loc, issues);
+  if (number === undefined || number > 0) return number;
+  issues.push(valueIssue('max_tokens', 'max_tokens must be positive', number));
+  return undefined;
+});
+
 const messagesFields = {
   ...sharedFields,
-  max_tokens: integer(),
+  max_tokens: positive,
   metadata: dictionary(anything),
   stop_sequences: list(string),
   stream: boolean,
@@ -142,9 +157,6 @@ export function readMessagesRequest(body: unknown): MessagesRequest {
   const request = readBody(body, messagesFields, ['model', 'messages', 'max_tokens']);
   const issues = sharedIssues(request);
   const { max_tokens: maxTokens, stop_sequences: stops, thinking } = request;
-  if (maxTokens != null && maxTokens <= 0) {
-    issues.push(valueIssue('max_tokens', 'max_tokens must be positive', maxTokens));
-  }
   if (stops != null && stops.length > stopSequencesMax) {
     issues.push({
       type: 'too_long',
@@ -172,7 +184,6 @@ export function readCountTokensRequest(body: unknown): CountTokensRequest {
 /** What Pydantic's validators of vLLM's models refuse beyond types. */
 function sharedIssues(request: CountTokensRequest): Issue[] {
   const issues: Issue[] = [];
-  if (request.model === '') issues.push(valueIssue('model', 'Model is required', ''));
   const { messages, tool_choice: choice, thinking } = request;
   messages?.forEach(({ role, content }, i) => {
     if (role === 'system' || typeof content === 'string') return;

@@ -4,6 +4,7 @@
 // shows when the prompt is rendered. vLLM's wider type for any role looks at once. Of the types that
 // fit, the one that reads most fields wins, the first among equals. Fields that no type knows are
 // kept.
+import { type ApiError, badRequest } from './api-error.ts';
 import { type CustomPart, customPart, nativePartFault } from './chat-part.ts';
 import {
   type Issue,
@@ -12,6 +13,7 @@ import {
   notNull,
   nullable,
   type Parser,
+  pydanticReport,
   string,
   typedDict,
   union,
@@ -42,6 +44,33 @@ export function callIssues(message: ChatMessage): readonly Issue[] {
     if (own.length > 0 && other.length > 0) return [...own, ...other];
   }
   return issues;
+}
+
+/** What is wrong with a message whose calls have their arguments as objects, if it has calls. */
+export function parsedCallsFault(message: ChatMessage): ApiError | undefined {
+  const { role, tool_calls: calls } = message;
+  if (role !== 'assistant' || !Array.isArray(calls) || calls.length === 0) return undefined;
+  const parsed = calls.map((call: { readonly function?: { readonly arguments?: unknown } }) => ({
+    ...call,
+    function: { ...call.function, arguments: argumentsObject(call.function?.arguments) },
+  }));
+  const issues = callIssues({ ...message, tool_calls: parsed });
+  const placed = issues.map((issue) => ({ ...issue, loc: issue.loc.replace(/^body\./, '') }));
+  return badRequest(pydanticReport('ChatCompletionRequest', placed));
+}
+
+/** Arguments that are no JSON object count as none. */
+export function argumentsObject(given: unknown): object {
+  const read = typeof given === 'string' && given !== '' ? parsedJson(given) : given;
+  return typeof read === 'object' && read !== null && !Array.isArray(read) ? read : {};
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 const functionCall = typedDict(

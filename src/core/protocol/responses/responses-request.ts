@@ -1,6 +1,7 @@
 // The body of POST /v1/responses.
 import { badRequest } from '../openai/api-error.ts';
-import { stopField } from '../openai/generation-fields.ts';
+import { stopField, topLogprobsField, transferFieldsOfBoth } from '../openai/generation-fields.ts';
+import { pythonType } from '../openai/python-repr.ts';
 import { checkCacheSalt } from '../openai/raw-checks.ts';
 import {
   anything,
@@ -8,7 +9,9 @@ import {
   boundedFloat,
   dictionary,
   float,
+  type Issue,
   integer,
+  integer64,
   list,
   literal,
   notNull,
@@ -16,10 +19,9 @@ import {
   type Parser,
   type Read,
   readBody,
-  schemaError,
   string,
-  union,
 } from '../openai/schema.ts';
+import { structuredOutputsField } from '../openai/structured-outputs.ts';
 
 const penalty = boundedFloat(-2, 2);
 
@@ -52,7 +54,7 @@ const responsesFields = {
       'reasoning.encrypted_content',
     ),
   ),
-  input: union(string, list(dictionary(anything))),
+  input: notNull(inputField),
   instructions: string,
   max_output_tokens: integer(),
   max_tool_calls: integer(),
@@ -68,39 +70,43 @@ const responsesFields = {
     mode: anything,
     summary: string,
   }),
-  include_reasoning: boolean,
-  service_tier: literal('auto', 'default', 'flex', 'scale', 'priority'),
+  include_reasoning: notNull(boolean),
+  service_tier: notNull(literal('auto', 'default', 'flex', 'scale', 'priority')),
   store: boolean,
   stream: boolean,
   temperature: float,
   text: object({ format: textFormat, verbosity: literal('low', 'medium', 'high') }),
-  tool_choice: union(literal('none', 'auto', 'required'), dictionary(anything)),
-  tools: list(dictionary(anything)),
-  top_logprobs: integer(),
+  tool_choice: notNull(toolChoiceField),
+  tools: notNull(list(toolField)),
+  top_logprobs: topLogprobsField,
   top_p: float,
   top_k: integer(),
   min_p: float,
   truncation: literal('auto', 'disabled'),
   user: string,
-  skip_special_tokens: boolean,
-  include_stop_str_in_output: boolean,
+  skip_special_tokens: notNull(boolean),
+  include_stop_str_in_output: notNull(boolean),
   presence_penalty: penalty,
   frequency_penalty: penalty,
-  request_id: string,
+  watermarking: boolean,
+  request_id: notNull(string),
   session_id: string,
-  priority: integer(),
-  cache_salt: string,
-  enable_response_messages: boolean,
-  structured_outputs: anything,
-  repetition_penalty: float,
-  seed: integer(),
-  stop: stopField,
-  stop_token_ids: list(integer()),
-  ignore_eos: notNull(boolean),
+  media_io_kwargs: dictionary(dictionary(anything)),
   mm_processor_kwargs: dictionary(anything),
+  priority: notNull(integer64),
+  mm_payload: transferFieldsOfBoth.mm_payload,
+  return_mm_kwargs: boolean,
+  cache_salt: string,
+  enable_response_messages: notNull(boolean),
+  structured_outputs: structuredOutputsField,
+  repetition_penalty: float,
+  seed: integer64,
+  stop: stopField,
+  stop_token_ids: list(notNull(integer())),
+  ignore_eos: notNull(boolean),
+  vllm_xargs: transferFieldsOfBoth.vllm_xargs,
   kv_transfer_params: dictionary(anything),
   ec_transfer_params: dictionary(anything),
-  vllm_xargs: dictionary(anything),
   chat_template_kwargs: dictionary(anything),
 } as const;
 
@@ -147,24 +153,78 @@ function isItem(item: Readonly<Record<string, unknown>>): boolean {
   return types.every((one) => (isOutput ? outputParts : inputParts).has(one));
 }
 
-/** Items and tools that no type of OpenAI's package fits. */
-function checkItems({ input, tools }: ResponsesRequest): void {
+/** Text, or items. One that no type of OpenAI's package fits is reported as no text first. */
+function inputField(
+  value: unknown,
+  loc: string,
+  issues: Issue[],
+): string | readonly Readonly<Record<string, unknown>>[] | undefined {
+  if (typeof value === 'string') return value;
+  // Python goes through an object by its keys.
+  const items: unknown = isDictionary(value) ? Object.keys(value) : value;
+  if (Array.isArray(items) && items.every(isReadable)) return items;
+  string(value, loc, issues);
+  list(dictionary(anything))(items, loc, issues);
+  return undefined;
+}
+
+function isReadable(item: unknown): item is Readonly<Record<string, unknown>> {
+  return isDictionary(item) && (item['type'] === 'item_reference' || isItem(item));
+}
+
+function isDictionary(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A tool; one of no known type is reported as a function without a name. */
+function toolField(
+  value: unknown,
+  loc: string,
+  issues: Issue[],
+): Readonly<Record<string, unknown>> | undefined {
+  const tool = dictionary(anything)(value, loc, issues);
+  if (tool === undefined) return undefined;
+  const isFunction = tool['type'] === 'function';
+  if (!isFunction && hostedTools.test(String(tool['type']))) return tool;
+  if (isFunction && typeof tool['name'] === 'string') return tool;
+  const missing = { type: 'missing', msg: 'Field required', input: tool };
+  issues.push({ ...missing, loc: `${loc}.FunctionTool.name` });
+  return undefined;
+}
+
+/** Types of a choice that say all, and those that need one field more. */
+const plainChoices =
+  /^(file_search|web_search_preview|computer|computer_use_preview|computer_use|web_search_preview_2025_03_11|image_generation|code_interpreter|apply_patch|shell|programmatic_tool_calling)$/;
+const namedChoices: Readonly<Record<string, string>> = {
+  function: 'name',
+  custom: 'name',
+  mcp: 'server_label',
+};
+
+function toolChoiceField(
+  value: unknown,
+  loc: string,
+  issues: Issue[],
+): 'none' | 'auto' | 'required' | Readonly<Record<string, unknown>> | undefined {
+  if (!isDictionary(value)) return literal('none', 'auto', 'required')(value, loc, issues);
+  const { type } = value;
+  const field = namedChoices[String(type)];
+  const isAllowed =
+    type === 'allowed_tools' &&
+    (value['mode'] === 'auto' || value['mode'] === 'required') &&
+    Array.isArray(value['tools']);
+  const isNamed = field !== undefined && typeof value[field] === 'string';
+  if (isAllowed || isNamed || plainChoices.test(String(type))) return value;
+  literal('none', 'auto', 'required')(value, loc, issues);
+  return undefined;
+}
+
+/** @throws {ApiError} 400 for items that vLLM reads and does not take. */
+function checkItems({ input }: ResponsesRequest): void {
   const items = typeof input === 'string' ? [] : (input ?? []);
   if (items.some(({ type }) => type === 'item_reference')) {
     throw badRequest('Unsupported input item type: item_reference', 'input');
   }
-  const bad = items.some((item) => !isItem(item));
-  if (bad) {
-    const msg = 'Input should be a valid string';
-    throw schemaError([{ type: 'string_type', loc: 'body.input', msg, input }]);
-  }
-  tools?.forEach((tool, i) => {
-    const isFunction = tool['type'] === 'function';
-    if (!isFunction && hostedTools.test(String(tool['type']))) return;
-    if (isFunction && typeof tool['name'] === 'string') return;
-    const loc = `body.tools.${i}.FunctionTool.name`;
-    throw schemaError([{ type: 'missing', loc, msg: 'Field required', input: tool }]);
-  });
 }
 
 /** What vLLM's models look at before Pydantic reads the fields. */
@@ -172,6 +232,9 @@ function checkRaw(body: Readonly<Record<string, unknown>>): void {
   const { tools, tool_choice: choice = 'auto' } = body;
   const named = (choice as { type?: unknown; name?: unknown } | null) ?? {};
   const isNamed = named.type === 'function' || named.type === 'custom';
+  if (typeof tools === 'number' || typeof tools === 'boolean') {
+    throw badRequest(`object of type '${pythonType(tools)}' has no len()`);
+  }
   const has = Array.isArray(tools) && tools.length > 0;
   if (!has && choice === 'required') {
     throw badRequest(

@@ -9,6 +9,7 @@ import {
   isSchemaError,
   list,
   notNull,
+  nullable,
   object,
   type Read,
   readBody,
@@ -53,7 +54,7 @@ const completionFields = {
   model: string,
   generate_responses: list(responseField),
   prompt_tokens: list(integer()),
-  prompt_token_ids: list(anything),
+  prompt_token_ids: list(nullable(list(integer(0)))),
   completion_request: anything,
 } as const;
 

@@ -68,10 +68,14 @@ export function responsesRequest(draw: Draw): FuzzRequest {
   };
   if (draw.chance(0.3)) body['stream'] = true;
   const path = draw.chance(0.85) ? '/v1/responses' : '/v1/responses/render';
+  const request = addFields(draw, body, responseFields, 3);
+  // vLLM copies these into its answer, where null fails: its stream breaks off without an event.
+  const isBroken = (name: string) => request['stream'] && request[name] === null;
+  for (const name of ['background', 'truncation'].filter(isBroken)) delete request[name];
   return {
     method: 'POST',
     path,
-    body: shortened(addFields(draw, body, responseFields, 3), 'max_output_tokens'),
+    body: shortened(request, 'max_output_tokens'),
   };
 }
 
