@@ -14,9 +14,6 @@ const absent: Readonly<Record<string, string>> = {
   'POST /v1/audio/transcriptions, /v1/audio/translations, WS /v1/realtime': 'for speech models',
   'POST /fault_tolerance/apply, GET /fault_tolerance/status':
     'vLLM has them with several data-parallel ranks alone',
-  'GET /v1/responses/{response_id}, background responses':
-    'nothing is stored, as in vLLM without VLLM_ENABLE_RESPONSES_API_STORE=1',
-  'streamed bodies of …/derender': '400',
 };
 
 /** What differs on purpose while a server starts, stops or dies: when, vLLM, ours. */
@@ -30,6 +27,16 @@ const lifecycle: readonly (readonly [when: string, real: string, own: string])[]
     'starting',
     'weights are loaded and graphs are captured before the port opens',
     'nothing is loaded',
+  ],
+  [
+    'a background response that is cancelled while its events are read',
+    'readers get nothing more and wait',
+    'their streams end',
+  ],
+  [
+    'many kept responses',
+    'none is ever forgotten',
+    'past 10,000, or 64 Mi characters of JSON, the oldest are forgotten',
   ],
   ['sleeping and waking', 'weights are moved', 'no time passes'],
   [
@@ -68,7 +75,7 @@ ${differing(results)}
 
 ## Odd requests
 
-2,350 more were recorded (\`probes.json.gz\`): wrong methods, HTTP edges, broken bodies, every field of
+2,389 more were recorded (\`probes.json.gz\`): wrong methods, HTTP edges, broken bodies, every field of
 the routes. \`test/integration/vllm-probes.test.ts\` compares them; all agree but these, and it fails
 as soon as one of these agrees.
 

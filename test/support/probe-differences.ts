@@ -72,16 +72,4 @@ export const knownProbeDifferences: readonly KnownDifference[] = [
     what: 'fields within the container of a hosted code tool are not echoed',
     why: 'hosted tools do not run here',
   },
-  {
-    ids: /^batch\/stream$/,
-    route: 'POST /v1/chat/completions/batch',
-    what: 'a streamed batch counts each last token alone',
-    why: 'not built',
-  },
-  {
-    ids: /^render\/ds-/,
-    route: 'POST …/derender',
-    what: 'streamed bodies get 400',
-    why: 'not built',
-  },
 ];

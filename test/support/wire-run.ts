@@ -38,6 +38,18 @@ export const wireServers = {
       servedModelNames: ['tiny', 'tiny-alias'],
     },
   },
+  store: {
+    recording: 'probes-0.32.0',
+    flags: {
+      enablePromptTokensDetails: true,
+      enableServerLoadTracking: true,
+      enableAutoToolChoice: true,
+      toolCallParser: 'hermes',
+      responsesStore: true,
+      // In haste a response would be complete before it is cancelled.
+      timeScale: 1,
+    },
+  },
 } as const satisfies Record<string, { recording: string; flags: Partial<EngineServerOptions> }>;
 
 const noise = 'the pieces are those of the text that random weights wrote';

@@ -5,6 +5,7 @@ import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
 import type { LoraOptions } from './adapters/adapters.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
+import type { CorsSettings } from './http/cors.ts';
 import type { TierOptions } from './tiers/tier-options.ts';
 
 /** The fields of generation_config.json that vLLM takes over. */
@@ -70,6 +71,8 @@ export interface EngineServerOptions {
   readonly seed?: number;
   /** Bearer token that /v1 asks for. @default none */
   readonly apiKey?: string;
+  /** Which pages of other origins may read answers. @default none */
+  readonly cors?: CorsSettings;
   /** Requests waiting or running past which new ones get 503. @default no limit */
   readonly maxNumQueuedReqs?: number;
   /** Prompt tokens in prefill from which new requests get 503. @default no limit */
@@ -102,6 +105,8 @@ export interface EngineServerOptions {
   readonly devMode?: boolean;
   /** Opens the routes that take or give tokens: render, derender, generate. @default false */
   readonly enableScaleOut?: boolean;
+  /** Responses are kept, as with VLLM_ENABLE_RESPONSES_API_STORE=1. @default false */
+  readonly responsesStore?: boolean;
   /** Timings of the request in each answer. @default false */
   readonly enablePerRequestMetrics?: boolean;
   /** vLLM's name of a parser, such as `qwen3`: answers think before they speak. @default none */

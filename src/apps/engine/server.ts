@@ -58,6 +58,7 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
   const server = createHttpServer(routes(engine, faults, kvEvents), {
     apiKey: options.apiKey,
     echoesRequestIds: options.enableRequestIdHeaders,
+    cors: options.cors,
     onAnswer: engine.metrics.onAnswer,
   });
   await loadModules(engine).catch(async (error: unknown) => {

@@ -3,7 +3,16 @@ import { type Command, Option } from 'commander';
 import { type BlockHashAlgorithm, blockHashAlgorithms } from '../../core/kv/index.ts';
 import { parseKvEventsConfig, parseKvTransferConfig } from '../../core/protocol/index.ts';
 import { type LogLevel, logLevels } from '../../io/log/index.ts';
-import { collect, integer, number, positive, share, timeScale, tokens } from './flag-values.ts';
+import {
+  collect,
+  integer,
+  number,
+  positive,
+  share,
+  stringList,
+  timeScale,
+  tokens,
+} from './flag-values.ts';
 import { loraRank, profilerConfig } from './lora-flags.ts';
 import { meaninglessOptions, meaninglessSwitches } from './meaningless-flags.ts';
 
@@ -24,6 +33,14 @@ export function defineEngineFlags(bare: Command): Command {
     )
     .option('--json', 'the ready lines as JSON')
     .option('--api-key <key>', 'bearer token that /v1 asks for')
+    .option(
+      '--allowed-origins <json>',
+      'origins whose pages may read answers, e.g. ["*"]',
+      stringList('--allowed-origins'),
+    )
+    .option('--allowed-methods <json>', 'methods they may use', stringList('--allowed-methods'))
+    .option('--allowed-headers <json>', 'headers they may send', stringList('--allowed-headers'))
+    .option('--allow-credentials', 'they may send cookies')
     .option(
       '--max-model-len <tokens>',
       'longest prompt and answer together',
@@ -194,6 +211,10 @@ export interface EngineFlags {
   readonly count: number;
   readonly json?: boolean;
   readonly apiKey?: string;
+  readonly allowedOrigins?: readonly string[];
+  readonly allowedMethods?: readonly string[];
+  readonly allowedHeaders?: readonly string[];
+  readonly allowCredentials?: boolean;
   readonly maxModelLen?: number;
   readonly maxNumSeqs?: number;
   readonly maxNumActiveSeqs?: number;

@@ -52,6 +52,23 @@ export function timeScale(text: string): number {
   throw new InputError(`--time-scale is "${text}"; it must be a number above 0, or inf.`);
 }
 
+/** A JSON array of strings, as vLLM reads its lists. */
+export function stringList(flag: string): (text: string) => readonly string[] {
+  return (text) => {
+    const value = parsed(text);
+    if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value;
+    throw new InputError(`${flag} is "${text}"; it must be a JSON array of strings, e.g. ["*"].`);
+  };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** For flags that may be given several times. */
 export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];

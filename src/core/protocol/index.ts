@@ -98,4 +98,13 @@ export {
   readDerenderChat,
   readDerenderCompletion,
 } from './scale-out/derender-request.ts';
+export {
+  type DerenderChunk,
+  type DerenderState,
+  type DerenderStreamRequest,
+  firstDerenderState,
+  isStreamedDerender,
+  readDerenderChatStream,
+  readDerenderCompletionStream,
+} from './scale-out/derender-stream-request.ts';
 export { type GenerateRequest, readGenerateRequest } from './scale-out/generate-request.ts';

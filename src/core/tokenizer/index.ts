@@ -8,4 +8,5 @@ export type {
 export type { IncrementalDecoder } from './incremental-decoder.ts';
 export { decodeTables, encodeTables, tablesFormat } from './tables-codec.ts';
 export { type TokenTables, tokenTables } from './token-tables.ts';
+export { promptWindow, readTokens } from './token-window.ts';
 export { Tokenizer } from './tokenizer.ts';

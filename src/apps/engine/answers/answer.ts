@@ -57,6 +57,8 @@ export interface AnswerHead<R> {
   readonly promptText?: string | null;
   /** The choices answer several conversations; vLLM tells no cache figures of a batch. */
   readonly isBatch?: boolean;
+  /** Of each choice its last piece stands for all. */
+  readonly tellsLastAlone?: boolean;
   /** Every choice begins with reasoning. */
   readonly thinks?: boolean;
 }
@@ -117,7 +119,10 @@ export function chatUsageOf(
 }
 
 /** Adds the headers that tell about the engine; before the answer's head is sent. */
-export function setLoadHeaders({ engine, exchange }: AnswerHead<unknown>): void {
+export function setLoadHeaders({
+  engine,
+  exchange,
+}: Pick<AnswerHead<unknown>, 'engine' | 'exchange'>): void {
   if (engine.isBehind) {
     exchange.response.setHeader('x-spillway-lag-seconds', engine.lagSeconds.toFixed(3));
   }

@@ -36,10 +36,15 @@ export class ChatAnswer implements Answer {
   }
 
   onDelta(choice: number, delta: TokenDelta): void {
-    this.#texts[choice] = (this.#texts[choice] ?? '') + delta.text;
+    const before = this.#head.tellsLastAlone ? '' : (this.#texts[choice] ?? '');
+    this.#texts[choice] = before + delta.text;
     if (delta.finishReason === null) return;
     this.#ends[choice] = delta;
     if (--this.#open === 0) this.#send();
+  }
+
+  #tokens(sequence: Sequence, index: number): readonly number[] {
+    return this.#head.tellsLastAlone ? (this.#ends[index]?.tokenIds ?? []) : sequence.output;
   }
 
   #send(): void {
@@ -60,7 +65,13 @@ export class ChatAnswer implements Answer {
       choices: this.#sequences.map((sequence, index) => this.#choice(sequence, index)),
       service_tier: null,
       system_fingerprint: engine.systemFingerprint,
-      usage: usageObject(chatUsageOf(this.#head, this.#sequences)),
+      usage: usageObject({
+        ...chatUsageOf(this.#head, this.#sequences),
+        completionTokens: this.#sequences.reduce(
+          (total, sequence, index) => total + this.#tokens(sequence, index).length,
+          0,
+        ),
+      }),
       prompt_logprobs: promptLogprobs(engine.tokenizer, prompt, promptTop),
       prompt_token_ids: request.return_token_ids && !isBatch ? prompt : null,
       prompt_text: this.#head.promptText ?? null,
@@ -87,6 +98,7 @@ export class ChatAnswer implements Answer {
     const call = end?.finishReason === 'stop' ? this.#call : undefined;
     if (this.#call) engine.metrics.onToolParser(false, call ? 'tool_call' : 'no_tool_call');
     const hides = hidesTokens(engine, request);
+    const tokens = this.#tokens(sequence, index);
     const thinks = this.#head.thinks === true;
     const splitter = new ReasoningSplitter(thinks);
     const { reasoning, content } = splitter.push(this.#texts[index] ?? '', true);
@@ -111,10 +123,10 @@ export class ChatAnswer implements Answer {
         }),
         reasoning: shownReasoning,
       },
-      logprobs: hides ? null : chatLogprobs(engine.tokenizer, request, sequence.output),
+      logprobs: hides ? null : chatLogprobs(engine.tokenizer, request, tokens),
       finish_reason: finishReasonOf(end?.finishReason ?? null, request, call),
       stop_reason: end?.stopReason ?? null,
-      token_ids: request.return_token_ids && !hides ? sequence.output : null,
+      token_ids: request.return_token_ids && !hides ? tokens : null,
       routed_experts: null,
     };
   }

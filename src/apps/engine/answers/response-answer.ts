@@ -3,7 +3,7 @@ import { randomHex } from '../generation/request-id.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
 import type { ToolCall } from '../structured/tool-call.ts';
 import { ReasoningSplitter } from '../text/thinking.ts';
-import { type Answer, setLoadHeaders } from './answer.ts';
+import type { Answer } from './answer.ts';
 import { chatLogprobs } from './chat-logprobs.ts';
 import {
   functionCallItem,
@@ -32,12 +32,11 @@ export class ResponseAnswer implements Answer {
   onDelta(_choice: number, delta: TokenDelta): void {
     this.#text += delta.text;
     if (delta.finishReason === null) return;
-    setLoadHeaders(this.#head);
     const isWhole = delta.finishReason === 'stop';
     const output = this.#call && isWhole ? [callItem(this.#call)] : this.#textItems();
     const status = delta.finishReason === 'length' ? 'incomplete' : 'completed';
     const answer = responseObject(this.#head, status, output, this.#sequences);
-    this.#head.exchange.sendJson(200, JSON.stringify(answer));
+    this.#head.output.finish('', answer);
   }
 
   #textItems(): object[] {

@@ -1,16 +1,15 @@
 // The objects of the Responses API, with every field that vLLM writes.
 import type { ChatRequest, ResponsesRequest } from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
-import type { Exchange } from '../http/exchange.ts';
 import type { Sequence } from '../sequence.ts';
 import { reasoningTokens, usageOf } from './answer.ts';
 import { wholeMetrics } from './request-metrics.ts';
+import type { ResponseOutput } from './response-output.ts';
 
 /** What both forms of a response start from. */
-export interface ResponseHead {
+export interface ResponseFacts {
   readonly id: string;
   readonly engine: Engine;
-  readonly exchange: Exchange;
   /** As the client sent it, for the fields that are echoed. */
   readonly given: ResponsesRequest;
   /** What it became. */
@@ -21,11 +20,15 @@ export interface ResponseHead {
   readonly createdSeconds: number;
 }
 
-export type ResponseStatus = 'in_progress' | 'completed' | 'incomplete' | 'cancelled';
+export interface ResponseHead extends ResponseFacts {
+  readonly output: ResponseOutput;
+}
+
+export type ResponseStatus = 'queued' | 'in_progress' | 'completed' | 'incomplete' | 'cancelled';
 
 /** @param sequences Undefined while the response is in the making: no usage yet. */
 export function responseObject(
-  head: ResponseHead,
+  head: ResponseFacts,
   status: ResponseStatus,
   output: readonly object[],
   sequences?: readonly Sequence[],
@@ -72,7 +75,7 @@ export function responseObject(
 
 /** What went into the model or came out of it, for requests that want to see. */
 function rawMessages(
-  { engine, given }: ResponseHead,
+  { engine, given }: ResponseFacts,
   sequences: readonly Sequence[] | undefined,
   tokensOf: (sequence: Sequence) => readonly number[],
 ): object[] | null {
@@ -149,7 +152,7 @@ function textConfig({ text }: ResponsesRequest): object | null {
   };
 }
 
-function responseUsage(head: ResponseHead, sequences: readonly Sequence[]): object {
+function responseUsage(head: ResponseFacts, sequences: readonly Sequence[]): object {
   const sequence = sequences[0] as Sequence;
   const { blockSize } = head.engine.options.config;
   const { cachedTokens, promptTokens } = sequence;

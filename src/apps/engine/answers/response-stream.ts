@@ -4,7 +4,7 @@ import { randomHex } from '../generation/request-id.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
 import { type ToolCall, type ToolCallDelta, ToolCallStream } from '../structured/tool-call.ts';
 import { ReasoningSplitter } from '../text/thinking.ts';
-import { type Answer, setLoadHeaders } from './answer.ts';
+import type { Answer } from './answer.ts';
 import { chatLogprobs } from './chat-logprobs.ts';
 import {
   functionCallItem,
@@ -43,11 +43,10 @@ export class ResponseStream implements Answer {
 
   start(sequences: readonly Sequence[]): void {
     this.#sequences = sequences;
-    const { exchange } = this.#head;
-    setLoadHeaders(this.#head);
-    exchange.openStream();
+    const { output } = this.#head;
+    output.open();
     const response = responseObject(this.#head, 'in_progress', []);
-    exchange.write(
+    output.write(
       this.#event('response.created', { response }) +
         this.#event('response.in_progress', { response }),
     );
@@ -56,15 +55,15 @@ export class ResponseStream implements Answer {
   onDelta(_choice: number, delta: TokenDelta): void {
     const isEnd = delta.finishReason !== null;
     const events = this.#growth(delta, isEnd);
-    const { exchange } = this.#head;
+    const { output } = this.#head;
     if (!isEnd) {
-      if (events !== '') exchange.write(events);
+      if (events !== '') output.write(events);
       return;
     }
     const closing = this.#close();
     const status = delta.finishReason === 'length' ? 'incomplete' : 'completed';
     const response = responseObject(this.#head, status, this.#output, this.#sequences);
-    exchange.end(events + closing + this.#event('response.completed', { response }));
+    output.finish(events + closing + this.#event('response.completed', { response }), response);
   }
 
   #growth(delta: TokenDelta, isEnd: boolean): string {

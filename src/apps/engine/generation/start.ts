@@ -19,7 +19,11 @@ export interface PromptPlan {
   readonly thinks?: boolean | undefined;
 }
 
-/** Choices are numbered prompt by prompt, as the API has it. */
+/**
+ * Choices are numbered prompt by prompt, as the API has it.
+ *
+ * @returns Ends it, as a client that leaves does.
+ */
 export function startGeneration(options: {
   readonly engine: Engine;
   readonly exchange: Exchange;
@@ -31,7 +35,9 @@ export function startGeneration(options: {
   };
   readonly isStream: boolean;
   readonly answer: Answer;
-}): void {
+  /** It outlives its client; what to do when the engine fails it. */
+  readonly background?: { readonly onFail: () => void } | undefined;
+}): () => void {
   const { engine, exchange, id, prompts, answer } = options;
   const isBeam = options.request.use_beam_search === true;
   const request = isBeam ? beamRequest(options.request) : options.request;
@@ -76,14 +82,16 @@ export function startGeneration(options: {
         logitBias: request.logit_bias ?? undefined,
         allowedTokens: request.allowed_token_ids ?? undefined,
         onDelta: batchDeltas(interval, (delta) => answer.onDelta(index, delta)),
-        onFail: () => failAnswer(exchange),
+        onFail: options.background?.onFail ?? (() => failAnswer(exchange)),
       });
     });
   });
   answer.start(sequences);
-  exchange.onDisconnect(() => {
+  const cancel = () => {
     for (const sequence of sequences) engine.cancel(sequence);
-  });
+  };
+  if (!options.background) exchange.onDisconnect(cancel);
+  return cancel;
 }
 
 /** Beam search knows no other parameters; a beam has its length unless the model ends it. */

@@ -7,6 +7,7 @@ import { ApiError } from '../../../core/protocol/index.ts';
 import { createServer } from '../../../io/node-http/index.ts';
 import { randomHex } from '../generation/request-id.ts';
 import type { HttpAnswer } from '../metrics/http-metrics.ts';
+import { type Cors, type CorsSettings, createCors } from './cors.ts';
 import { Exchange } from './exchange.ts';
 import { FrameworkError } from './framework-error.ts';
 import { targetBytesMax } from './request-target.ts';
@@ -17,6 +18,7 @@ export type { Handler, Routes } from './route-table.ts';
 export interface HttpSettings {
   readonly apiKey?: string | undefined;
   readonly echoesRequestIds?: boolean | undefined;
+  readonly cors?: CorsSettings | undefined;
   /** Hears of each answer that got past the API key, once it is out. */
   readonly onAnswer?: ((answer: HttpAnswer) => void) | undefined;
 }
@@ -32,6 +34,7 @@ const guardedPrefixes = ['/v1', '/v2', '/inference', '/cohere'];
 
 export function createHttpServer(routes: Routes, settings: HttpSettings): Server {
   const table = new RouteTable(routes);
+  const cors = createCors(settings.cors ?? {});
   /** Sockets that wait for an answer. */
   const busy = new WeakSet<Duplex>();
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
@@ -45,7 +48,7 @@ export function createHttpServer(routes: Routes, settings: HttpSettings): Server
     response.setHeader('x-spillway-version', version);
     busy.add(request.socket);
     response.once('close', () => busy.delete(request.socket));
-    void answer(new Exchange(request, response), table, settings);
+    void answer(new Exchange(request, response), { table, cors }, settings);
   };
   const server = createServer(
     {
@@ -97,7 +100,7 @@ export async function listen(server: Server, host: string, port: number): Promis
 
 async function answer(
   exchange: Exchange,
-  table: RouteTable,
+  { table, cors }: { readonly table: RouteTable; readonly cors: Cors },
   settings: HttpSettings,
 ): Promise<void> {
   try {
@@ -106,11 +109,12 @@ async function answer(
       exchange.response.setHeader('x-request-id', id);
     }
     if (isWebSocket(exchange)) refuseWebSocket(exchange);
-    else if (isPreflight(exchange)) refusePreflight(exchange);
+    else if (cors.isPreflight(exchange)) cors.answerPreflight(exchange);
     else if (isUnauthorized(exchange, settings.apiKey)) {
       exchange.sendJson(401, '{"error":"Unauthorized"}');
     } else {
       if (settings.onAnswer) reportAnswer(exchange, settings.onAnswer);
+      cors.mark(exchange);
       await table.handlerOf(exchange)(exchange);
     }
   } catch (error) {
@@ -163,33 +167,6 @@ function refuseWebSocket(exchange: Exchange): void {
   exchange.response.setHeader('connection', 'close');
   exchange.send(403, 'text/plain; charset=utf-8', '');
 }
-
-function isPreflight(exchange: Exchange): boolean {
-  return (
-    exchange.request.method === 'OPTIONS' &&
-    exchange.header('origin') !== undefined &&
-    exchange.header('access-control-request-method') !== undefined
-  );
-}
-
-const preflightMethods = 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, QUERY';
-
-/** vLLM 0.32 allows no origin unless it is told to. */
-function refusePreflight(exchange: Exchange): void {
-  const { response } = exchange;
-  const asked = exchange.header('access-control-request-method') ?? '';
-  const headers = exchange.header('access-control-request-headers');
-  response.setHeader('vary', preflightVary);
-  response.setHeader('access-control-allow-methods', preflightMethods);
-  response.setHeader('access-control-max-age', '600');
-  if (headers !== undefined) response.setHeader('access-control-allow-headers', headers);
-  const isKnown = preflightMethods.split(', ').includes(asked);
-  const text = `Disallowed CORS origin${isKnown ? '' : ', method'}`;
-  exchange.send(400, 'text/plain; charset=utf-8', text);
-}
-
-const preflightVary =
-  'Origin, Access-Control-Request-Method, Access-Control-Request-Headers, Access-Control-Request-Private-Network';
 
 function fail(exchange: Exchange, error: unknown): void {
   const { response } = exchange;

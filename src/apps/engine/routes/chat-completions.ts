@@ -39,7 +39,10 @@ export function chatBatchRoute(engine: Engine): Handler {
     const id = requestId(exchange, 'chatcmpl', request.request_id);
     const promptTokens = prompts.reduce((total, { tokens }) => total + tokens.length, 0);
     const thinks = prompts[0]?.thinks === true;
-    const head = { id, engine, exchange, request, promptTokens, thinks, isBatch: true };
+    const head = {
+      ...{ id, engine, exchange, request, promptTokens, thinks },
+      ...{ isBatch: true, tellsLastAlone: batch.isStream },
+    };
     startGeneration({
       ...{ engine, exchange, id, request, isStream: false, prompts },
       answer: new ChatAnswer(head, undefined),

@@ -3,21 +3,29 @@ import {
   badRequest,
   type DerenderChatRequest,
   type GenerateResponse,
+  isStreamedDerender,
   readDerenderChat,
   readDerenderCompletion,
   usageObject,
 } from '../../../core/protocol/index.ts';
 import { createdSeconds } from '../answers/answer.ts';
+import { spelledCompletionLogprobs, spelledLogprobs } from '../answers/spelled-logprobs.ts';
 import type { Engine } from '../engine.ts';
 import { checkModel } from '../generation/check-model.ts';
 import { randomHex } from '../generation/request-id.ts';
 import type { Handler } from '../http/server.ts';
 import { readToolCalls } from '../structured/read-tool-calls.ts';
 import { ReasoningSplitter, thinkingEnd } from '../text/thinking.ts';
+import { derenderChatChunk, derenderCompletionChunk } from './derender-stream.ts';
 
 export function derenderChatRoute(engine: Engine): Handler {
   return async (exchange) => {
-    const request = readDerenderChat(await exchange.json());
+    const body = await exchange.json();
+    if (isStreamedDerender(body)) {
+      exchange.sendJson(200, JSON.stringify(derenderChatChunk(engine, body)));
+      return;
+    }
+    const request = readDerenderChat(body);
     checkModel(engine, request.model);
     const { reasoningParser, toolCallParser } = engine.options;
     const hasParser = reasoningParser !== undefined || toolCallParser !== undefined;
@@ -51,7 +59,12 @@ export function derenderChatRoute(engine: Engine): Handler {
 
 export function derenderCompletionRoute(engine: Engine): Handler {
   return async (exchange) => {
-    const request = readDerenderCompletion(await exchange.json());
+    const body = await exchange.json();
+    if (isStreamedDerender(body)) {
+      exchange.sendJson(200, JSON.stringify(derenderCompletionChunk(engine, body)));
+      return;
+    }
+    const request = readDerenderCompletion(body);
     checkModel(engine, request.model);
     const generated = request.generate_responses ?? [];
     if (generated.length === 0) throw badRequest('generate_responses must not be empty');
@@ -120,7 +133,7 @@ function chatChoice(engine: Engine, request: DerenderChatRequest, choice: Choice
       }),
       reasoning: reasoning || null,
     },
-    logprobs: spelledLogprobs(engine, choice.logprobs),
+    logprobs: spelledLogprobs(engine.tokenizer, choice.logprobs),
     finish_reason: finishOf(choice),
     stop_reason: choice.stop_reason ?? null,
     token_ids: chat?.return_token_ids ? tokens : null,
@@ -128,52 +141,11 @@ function chatChoice(engine: Engine, request: DerenderChatRequest, choice: Choice
   };
 }
 
-/** Token ids become text and bytes. */
-function spelledLogprobs(engine: Engine, logprobs: unknown): object | null {
-  const { content } = Object(logprobs) as { content?: unknown };
-  if (!Array.isArray(content)) return null;
-  const spell = ({ token_id: id, logprob }: WrittenLogprob) => {
-    const token = engine.tokenizer.decode([id]);
-    return { token, logprob, bytes: [...new TextEncoder().encode(token)] };
-  };
-  return {
-    content: content.map((entry: WrittenLogprob) => ({
-      ...spell(entry),
-      top_logprobs: (entry.top_logprobs ?? []).map(spell),
-    })),
-  };
-}
-
-/** The same as the four parallel lists of completions. */
-function parallelLogprobs(engine: Engine, logprobs: unknown): object | null {
-  const { content } = Object(logprobs) as { content?: unknown };
-  if (!Array.isArray(content)) return null;
-  const entries = content as readonly WrittenLogprob[];
-  const spell = (id: number) => engine.tokenizer.decode([id]);
-  const tokens = entries.map((entry) => spell(entry.token_id));
-  const lengths = tokens.map((token) => token.length);
-  return {
-    text_offset: lengths.map((_, i) => lengths.slice(0, i).reduce((sum, one) => sum + one, 0)),
-    token_logprobs: entries.map(({ logprob }) => logprob),
-    tokens,
-    top_logprobs: entries.map(({ top_logprobs: top = [] }) =>
-      Object.fromEntries(top.map((one) => [spell(one.token_id), one.logprob])),
-    ),
-  };
-}
-
-/** A log probability as token routes write it. */
-interface WrittenLogprob {
-  readonly token_id: number;
-  readonly logprob: number;
-  readonly top_logprobs?: readonly WrittenLogprob[];
-}
-
 function completionChoice(engine: Engine, choice: Choice, index: number): object {
   return {
     index,
     text: engine.tokenizer.decode(choice.token_ids ?? [], { skipSpecialTokens: true }),
-    logprobs: parallelLogprobs(engine, choice.logprobs),
+    logprobs: spelledCompletionLogprobs(engine.tokenizer, choice.logprobs),
     finish_reason: finishOf(choice),
     stop_reason: choice.stop_reason ?? null,
     token_ids: null,

@@ -3,6 +3,7 @@ import type { Engine } from '../engine.ts';
 import type { Faults } from '../faults/faults.ts';
 import type { Handler, Routes } from '../http/server.ts';
 import type { KvEvents } from '../kv-events.ts';
+import { ResponseStore } from '../responses/response-store.ts';
 import { adapterRoutes } from './adapters.ts';
 import { openapiRoute, redocRoute, swaggerRoute } from './api-pages.ts';
 import { chatBatchRoute, chatCompletionsRoute } from './chat-completions.ts';
@@ -22,8 +23,9 @@ import { metricsRoute, mountedMetricsRoute } from './metrics.ts';
 import { modelsRoute } from './models.ts';
 import { profileRoutes } from './profile.ts';
 import { renderChatRoute, renderCompletionRoute, renderMessagesRoute } from './render.ts';
-import { renderResponsesRoute, responsesRoute, unknownResponseRoute } from './responses.ts';
+import { renderResponsesRoute, responsesRoute } from './responses.ts';
 import { scaleOut } from './scale-out.ts';
+import { cancelResponseRoute, storedResponseRoute } from './stored-responses.ts';
 import { structuredDecisionsRoute } from './structured-decisions.ts';
 import { detokenizeRoute, tokenizeRoute } from './tokenize.ts';
 import { tokenizerInfoRoute } from './tokenizer-info.ts';
@@ -35,6 +37,7 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
       if (await faults.before(exchange)) await handler(exchange);
     });
   const scaleOutRoute = (handler: Handler) => ({ POST: scaleOut(engine, handler) });
+  const store = engine.options.responsesStore ? new ResponseStore() : undefined;
   const all: Routes = {
     '/openapi.json': { 'GET,HEAD': openapiRoute(() => all) },
     '/docs': { 'GET,HEAD': swaggerRoute },
@@ -59,9 +62,9 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
     '/v1/completions/derender': scaleOutRoute(derenderCompletionRoute(engine)),
     '/inference/v1/generate': scaleOutRoute(generation(generateRoute(engine))),
     '/inference/v1/abort_requests': scaleOutRoute(abortRequestsRoute(engine)),
-    '/v1/responses': { POST: generation(responsesRoute(engine)) },
-    '/v1/responses/{response_id}': { GET: unknownResponseRoute },
-    '/v1/responses/{response_id}/cancel': { POST: unknownResponseRoute },
+    '/v1/responses': { POST: generation(responsesRoute(engine, store)) },
+    '/v1/responses/{response_id}': { GET: tracked(engine, storedResponseRoute(store)) },
+    '/v1/responses/{response_id}/cancel': { POST: tracked(engine, cancelResponseRoute(store)) },
     '/v1/responses/render': scaleOutRoute(renderResponsesRoute(engine)),
     '/v1/messages': { POST: generation(messagesRoute(engine)) },
     '/v1/messages/count_tokens': { POST: countTokensRoute(engine) },

@@ -1,15 +1,17 @@
-// POST /v1/responses, GET /v1/responses/{response_id} and POST …/cancel
+// POST /v1/responses and /v1/responses/render
 import {
   ApiError,
   badRequest,
+  type ChatMessage,
   chatRequestOfResponses,
   pydanticReport,
   type ResponsesRequest,
   readResponsesRequest,
-  schemaError,
 } from '../../../core/protocol/index.ts';
 import { createdSeconds } from '../answers/answer.ts';
 import { ResponseAnswer } from '../answers/response-answer.ts';
+import { alsoTo, clientOutput, type ResponseOutput } from '../answers/response-output.ts';
+import { responseObject } from '../answers/response-parts.ts';
 import { ResponseStream } from '../answers/response-stream.ts';
 import type { Engine } from '../engine.ts';
 import { type ChatPlan, planChat } from '../generation/chat-plan.ts';
@@ -19,26 +21,48 @@ import { randomHex } from '../generation/request-id.ts';
 import { extraArgs, samplingParams, structuredOutputs } from '../generation/sampling-params.ts';
 import { startGeneration } from '../generation/start.ts';
 import type { Handler } from '../http/server.ts';
+import type { ResponseStore } from '../responses/response-store.ts';
+import { StoredResponse } from '../responses/stored-response.ts';
 import { rendering, sendRendered } from './render.ts';
+import { responseNotFound } from './stored-responses.ts';
 
-export function responsesRoute(engine: Engine): Handler {
+/** @param store Undefined if responses are not kept. */
+export function responsesRoute(engine: Engine, store: ResponseStore | undefined): Handler {
   return async (exchange) => {
     const given = readResponsesRequest(await exchange.json());
-    const { request, plan } = planResponse(engine, given);
+    const { request, plan } = planResponse(engine, given, { store });
     const id = given.request_id ?? `resp_${randomHex(8)}`;
     const isStream = given.stream === true;
     if (!isStream) checkAnswerable(given);
-    const head = {
-      ...{ id, engine, exchange, given, request },
+    const messages = request.messages ?? [];
+    const facts = {
+      ...{ id, engine, given, request },
       promptTokens: plan.tokens.length,
       maxTokens: plan.maxTokens,
       thinks: plan.thinks,
       createdSeconds: createdSeconds(),
     };
-    startGeneration({
-      ...{ engine, exchange, id, request, isStream, prompts: [plan] },
-      answer: isStream ? new ResponseStream(head, plan.call) : new ResponseAnswer(head, plan.call),
-    });
+    const start = (output: ResponseOutput, background?: { readonly onFail: () => void }) => {
+      const head = { ...facts, output };
+      return startGeneration({
+        ...{ engine, exchange, id, request, isStream, background, prompts: [plan] },
+        answer: isStream
+          ? new ResponseStream(head, plan.call)
+          : new ResponseAnswer(head, plan.call),
+      });
+    };
+    if (store && given.background) {
+      const queued = responseObject(facts, 'queued', []);
+      const stored = new StoredResponse(queued, messages, isStream ? [] : undefined);
+      stored.abort = start(stored.output, { onFail: () => stored.end('failed') });
+      store.put(id, stored);
+      if (isStream) stored.streamTo(exchange, 0);
+      else exchange.sendJson(200, JSON.stringify(queued));
+      return;
+    }
+    const output = clientOutput(engine, exchange, isStream);
+    const keeps = store !== undefined && given.store !== false;
+    start(keeps ? alsoTo(output, (response) => store.keep(id, response, messages)) : output);
   };
 }
 
@@ -54,25 +78,6 @@ function checkAnswerable(given: ResponsesRequest): void {
   if (issues.length > 0) throw badRequest(pydanticReport('ResponsesResponse', issues));
 }
 
-/** Nothing is stored unless vLLM is told to by its environment; so no response is ever found. */
-export const unknownResponseRoute: Handler = (exchange) => {
-  const after = exchange.url.searchParams.get('starting_after');
-  if (after !== null && !/^[+-]?\d+$/.test(after)) {
-    const msg = 'Input should be a valid integer, unable to parse string as an integer';
-    throw schemaError([{ type: 'int_parsing', loc: 'query.starting_after', msg, input: after }]);
-  }
-  const stream = exchange.url.searchParams.get('stream');
-  if (stream !== null) checkBoolean(stream);
-  throw notFound(exchange.parameters['response_id'] ?? '');
-};
-
-/** @throws {ApiError} 400 if a parameter of the query is no boolean in Pydantic's sense. */
-function checkBoolean(input: string): void {
-  if (/^(true|t|yes|y|on|1|false|f|no|n|off|0)$/i.test(input)) return;
-  const msg = 'Input should be a valid boolean, unable to interpret input';
-  throw schemaError([{ type: 'bool_parsing', loc: 'query.stream', msg, input }]);
-}
-
 export function renderResponsesRoute(engine: Engine): Handler {
   return async (exchange) => {
     const given = readResponsesRequest(await exchange.json());
@@ -83,7 +88,7 @@ export function renderResponsesRoute(engine: Engine): Handler {
         'previous_response_id',
       );
     }
-    const { request, plan } = planResponse(engine, given, true);
+    const { request, plan } = planResponse(engine, given, { isRender: true });
     const isStream = given.stream === true;
     const id = given.request_id ?? `resp_${randomHex(8)}`;
     const hasParser = engine.options.reasoningParser !== undefined;
@@ -108,28 +113,42 @@ export function renderResponsesRoute(engine: Engine): Handler {
 function planResponse(
   engine: Engine,
   given: ResponsesRequest,
-  isRender = false,
+  {
+    store,
+    isRender = false,
+  }: { readonly store?: ResponseStore | undefined; readonly isRender?: boolean } = {},
 ): { readonly request: ReturnType<typeof chatRequestOfResponses>; readonly plan: ChatPlan } {
   checkModel(engine, given.model);
-  if (given.background) {
+  if (given.background && !store) {
     throw invalidRequest(
       'This vLLM engine does not support `store=True` and therefore does not support the background mode. To enable these features, set the environment variable `VLLM_ENABLE_RESPONSES_API_STORE=1` when launching the vLLM server.',
       'background',
     );
   }
-  if (given.previous_response_id != null) throw notFound(given.previous_response_id);
   checkUntrustedKwargs(given);
-  const request = chatRequestOfResponses(given);
+  const request = chatRequestOfResponses(given, historyOf(given.previous_response_id, store));
   return {
     request,
     plan: planChat(engine, request, { maxTokensName: 'max_output_tokens', isRender }),
   };
 }
 
-function notFound(id: string): ApiError {
-  return new ApiError(404, 'invalid_request_error', `Response with id '${id}' not found.`, {
-    param: 'response_id',
-  });
+/** The conversation up to a response: instructions do not carry over, its texts are turns. */
+function historyOf(id: string | null | undefined, store: ResponseStore | undefined): ChatMessage[] {
+  if (id == null) return [];
+  const previous = store?.get(id);
+  if (previous === undefined) throw responseNotFound(id);
+  const { output = [] } = previous.response as { readonly output?: readonly OutputItem[] };
+  const said = output
+    .filter(({ type }) => type === 'message')
+    .flatMap(({ content }) => content ?? [])
+    .map(({ text }) => ({ role: 'assistant', content: text }));
+  return [...previous.messages.filter(({ role }) => role !== 'system'), ...said];
+}
+
+interface OutputItem {
+  readonly type: string;
+  readonly content?: readonly { readonly text: string }[];
 }
 
 function invalidRequest(message: string, param: string): ApiError {

@@ -24,6 +24,8 @@ import { structuredOutputsField } from './structured-outputs.ts';
 
 /** Conversations that are not read yet: each becomes a chat request of its own. */
 export interface BatchChatRequest {
+  /** Asked for and never given: vLLM answers with the last piece of each choice. */
+  readonly isStream: boolean;
   readonly model: string | null | undefined;
   readonly chat_template: string | null | undefined;
   readonly chat_template_kwargs: Readonly<Record<string, unknown>> | null | undefined;
@@ -93,6 +95,7 @@ export function readBatchChatRequest(body: unknown): BatchChatRequest {
   );
   return {
     model: read.model,
+    isStream: given['stream'] === true,
     chat_template: read.chat_template,
     chat_template_kwargs: read.chat_template_kwargs,
     conversations: (read.messages ?? []) as readonly (readonly ChatMessage[])[],

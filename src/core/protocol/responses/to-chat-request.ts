@@ -3,8 +3,14 @@ import { badRequest } from '../openai/api-error.ts';
 import type { ChatMessage, ChatRequest } from '../openai/chat-request.ts';
 import type { ResponsesRequest } from './responses-request.ts';
 
-/** @throws {ApiError} 400 if an input item is of a kind that vLLM does not take. */
-export function chatRequestOfResponses(request: ResponsesRequest): ChatRequest {
+/**
+ * @param history The conversation that `previous_response_id` names.
+ * @throws {ApiError} 400 if an input item is of a kind that vLLM does not take.
+ */
+export function chatRequestOfResponses(
+  request: ResponsesRequest,
+  history: readonly ChatMessage[] = [],
+): ChatRequest {
   const effort = request.reasoning?.effort;
   const kwargs = request.chat_template_kwargs ?? {};
   const isPartial = continuesFinalMessage(request.input);
@@ -21,7 +27,7 @@ export function chatRequestOfResponses(request: ResponsesRequest): ChatRequest {
     }));
   return {
     model: request.model,
-    messages: [...instructions(request), ...inputMessages(request.input ?? '')],
+    messages: [...instructions(request), ...history, ...inputMessages(request.input ?? '')],
     max_completion_tokens: request.max_output_tokens,
     temperature: request.temperature,
     top_p: request.top_p,

@@ -1,12 +1,10 @@
 // The bodies of POST /v1/chat/completions/derender and /v1/completions/derender.
-import { ApiError } from '../openai/api-error.ts';
 import { type ChatRequest, readChatRequest } from '../openai/chat-request.ts';
 import {
   anything,
   boolean,
   type Issue,
   integer,
-  isSchemaError,
   list,
   notNull,
   nullable,
@@ -16,6 +14,7 @@ import {
   schemaError,
   string,
 } from '../openai/schema.ts';
+import { readForm } from './derender-form.ts';
 
 const choiceField = object(
   {
@@ -98,18 +97,6 @@ export function readDerenderCompletion(body: unknown): DerenderCompletionRequest
     ]);
   }
   return request;
-}
-
-/** Puts the name of the form into the paths of the issues, as Pydantic does for one of several. */
-function readForm<T>(name: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof ApiError) || !isSchemaError(error)) throw error;
-    const message = error.message.replaceAll(/'loc': 'body(?=['.])/g, `'loc': 'body.${name}`);
-    const param = error.param?.replace(/^body/, `body.${name}`) ?? null;
-    throw new ApiError(error.httpStatus, error.type, message, { param });
-  }
 }
 
 /** @throws {ApiError} 400 for token ids below zero, and for log probabilities of no token. */
