@@ -65,14 +65,12 @@ export function requestsFor(workload: PlanWorkload, concurrency: number): number
   // Conversations under way all begin at once: their second turns are what counts.
   const conversation = isConversation(workload);
   const underWay = conversation ? Math.max(concurrency, prefixGroups) : concurrency;
-  return Math.round(
-    Math.max(
-      Math.min(wanted, affordable),
-      underWay * (conversation ? 4 : 2.5),
-      requestsAtRate(workload),
-      60,
-    ),
-  );
+  // At a rate nothing begins at once, and in an overloaded fleet what is under way has no end.
+  const least =
+    workload.concurrency === undefined
+      ? requestsAtRate(workload)
+      : underWay * (conversation ? 4 : 2.5);
+  return Math.round(Math.max(Math.min(wanted, affordable), least, 60));
 }
 
 /** Thresholds of the lesson on disaggregated serving (phase 17, lesson 17). */

@@ -106,7 +106,7 @@ export const secondsPerOutputToken = 0.03;
 /** A run at a rate lasts so many times as long as what comes at that rate. */
 const lifetimesOfRun = 3;
 /** Most requests of a run that its rate alone asks for. */
-const requestsAtRateMax = 2000;
+const requestsAtRateMax = 1200;
 
 /**
  * Requests until a fleet at a rate is as busy as it will be, and for about as long again: an answer, or

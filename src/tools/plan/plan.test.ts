@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { seededRandom } from '../../core/base/index.ts';
+import { findModel } from '../../core/engine/index.ts';
 import { estimate, gainOf, positiveEstimate } from './estimates.ts';
+import { gpuNamed, layoutOf } from './layout.ts';
 import { lengthsOf } from './lengths.ts';
 import { measureTrace } from './measure-trace.ts';
-import { modelErrors, normalQuantile } from './model-errors.ts';
-import type { Played } from './play.ts';
+import { modelErrors, noModelError, normalQuantile } from './model-errors.ts';
+import { type Played, playLayout } from './play.ts';
 
 test('one length alone means that all are equal, and the longest is twice that', () => {
   assert.deepEqual(lengthsOf({ mean: 6000 }), { mean: 6000, p95: 6000, max: 12_000, sigma: 0 });
@@ -107,4 +109,26 @@ test('a trace gives lengths, the mean rate and that of its busiest minute', () =
   assert.deepEqual([promptTokens.mean, promptTokens.max], [250, 400]);
   assert.equal(requestsPerSecond, 4 / 600);
   assert.equal(peakRequestsPerSecond, 3 / 60);
+});
+
+test('an overloaded fleet is called so, and its throughput is what it works off', () => {
+  const wish = { gpusPerEngine: 1, gpuPricePerHour: undefined, gpuMemoryUtilization: undefined };
+  const model = findModel('Qwen3-8B');
+  const layout = layoutOf({ ...wish, model, gpu: gpuNamed('A10'), maxModelLen: 4096 });
+  const play = (requestsPerSecond: number) =>
+    playLayout({
+      ...{ layout, engines: 1, kvOffload: 'none', offloadGiB: 0, policy: 'roundrobin' },
+      ...{ maxNumSeqs: 64, clients: undefined, requests: 200, e2eSeconds: 0, slo: {}, seed: 1 },
+      error: noModelError,
+      workload: {
+        promptTokens: lengthsOf({ mean: 1000 }),
+        outputTokens: lengthsOf({ mean: 100 }),
+        ...{ concurrency: undefined, requestsPerSecond, prefixReuse: 'none' },
+        ...{ sharedPrefixTokens: 0, prefixGroups: 1, preemptionsPerMinute: 0 },
+      },
+    });
+  const [calm, flooded] = [play(0.5), play(100)];
+  assert.deepEqual([calm.isOverloaded, flooded.isOverloaded], [false, true]);
+  assert.ok(Math.abs(calm.throughput / 50 - 1) < 0.25, `${calm.throughput} of 50 tokens/s`);
+  assert.ok(flooded.throughput > 2 * calm.throughput, `${flooded.throughput} tokens/s`);
 });

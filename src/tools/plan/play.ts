@@ -187,6 +187,12 @@ function summary(
   const start = arrivalSeconds[first] as number;
   const end = arrivalSeconds[count - 1] as number;
   const seconds = Math.max(end - start, 1e-9);
+  const isOverloaded =
+    clients === undefined &&
+    backlogGrowth(result.waitingAtArrival, arrivalSeconds) > overloadedGrowth;
+  // Throughput is what was finished while requests still came; what follows is only the run's end. An
+  // overloaded fleet has hardly begun by then: its throughput is that of working off all.
+  const outputEnd = isOverloaded ? Math.max(result.seconds, start + 1e-9) : start + seconds;
   const totals = {
     answered: 0,
     ttft: 0,
@@ -201,8 +207,7 @@ function summary(
     const ttft = ttftSeconds[i] as number;
     const e2e = e2eSeconds[i] as number;
     const done = (arrivalSeconds[i] as number) + e2e;
-    // Throughput is what was finished while requests still came; what follows is only the run's end.
-    if (done > start && done <= end) totals.output += outputs[i] as number;
+    if (done > start && done <= outputEnd) totals.output += outputs[i] as number;
     if (i < first || Number.isNaN(e2e)) continue;
     const tpot = (e2e - ttft) / Math.max(1, (outputs[i] as number) - 1);
     totals.answered++;
@@ -219,7 +224,7 @@ function summary(
     .map(({ kvUsage }) => Math.max(...kvUsage))
     .toSorted((a, b) => a - b);
   return {
-    throughput: totals.output / seconds,
+    throughput: totals.output / (outputEnd - start),
     ttftMs: mean(totals.ttft) * 1000,
     tpotMs: mean(totals.tpot) * 1000,
     e2eMs: mean(totals.e2e) * 1000,
@@ -227,9 +232,7 @@ function summary(
     hitRate: totals.cached / Math.max(1, totals.prompt),
     kvUseP99: kvUse.length > 0 ? percentile(kvUse, 99) : 0,
     preemptionsPerMinute: (result.preemptions / Math.max(result.seconds, 1e-9)) * 60,
-    isOverloaded:
-      clients === undefined &&
-      backlogGrowth(result.waitingAtArrival, arrivalSeconds) > overloadedGrowth,
+    isOverloaded,
     concurrency: (totals.answered * mean(totals.e2e)) / seconds,
   };
 }
