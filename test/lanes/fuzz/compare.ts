@@ -4,7 +4,11 @@ import type { WireAnswer } from '../../support/wire-record.ts';
 import type { FuzzRequest } from './requests/index.ts';
 
 /** Written by random weights in the real one: the pieces of the text, and where they begin. */
-const noise = ['logprobs.tokens', 'logprobs.text_offset'];
+const noise = [
+  ...['logprobs.tokens', 'logprobs.text_offset', 'output_messages'],
+  // A token that is part of a character has no bytes of its own.
+  'content[].bytes',
+];
 
 /** Under a constraint the sampler chooses which of the allowed texts it writes, and when it ends. */
 const chosen = [

@@ -19,7 +19,6 @@ const quietFields = {
   include_stop_str_in_output: false,
   prompt_logprobs: null,
   allowed_token_ids: null,
-  logit_bias: null,
   stream_interval: null,
   watermarking: null,
   thinking_token_budget: null,
@@ -67,6 +66,7 @@ export function samplingParams(
     ...(options.maxTokens !== maxTokensDefault && { max_tokens: options.maxTokens }),
     ...logprobsOf(given['logprob_token_ids'], options.logprobs),
     ...Object.fromEntries(changed.map(([name]) => [name, given[name]])),
+    ...(request.logit_bias && { logit_bias: biasById(request.logit_bias) }),
     output_kind: options.isStream ? outputKind.delta : outputKind.finalOnly,
     skip_clone: true,
     ...(held > 0 && { output_text_buffer_length: held }),
@@ -88,6 +88,13 @@ export function extraArgs(
     ...(kv != null && { kv_transfer_params: kv }),
     ...(encoder != null && { ec_transfer_params: encoder }),
   };
+}
+
+/** Python reads white space and underscores within the keys; it writes token ids. */
+function biasById(bias: Readonly<Record<string, number>>): object {
+  return Object.fromEntries(
+    Object.entries(bias).map(([key, value]) => [Number(key.replaceAll('_', '')), value]),
+  );
 }
 
 /** Chosen tokens take the place of the likeliest. */

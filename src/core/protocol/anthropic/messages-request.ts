@@ -126,19 +126,25 @@ const positive: Parser<number> = notNull((value, loc, issues) => {
   return undefined;
 });
 
+/** In vLLM's order, which is that of the error report. */
 const messagesFields = {
   ...sharedFields,
   max_tokens: positive,
   metadata: dictionary(anything),
+  output_config: contextFields.output_config,
+  thinking: contextFields.thinking,
   stop_sequences: list(string),
   stream: boolean,
+  system: contextFields.system,
   temperature: float,
+  tool_choice: contextFields.tool_choice,
+  tools: contextFields.tools,
   top_k: integer(),
   top_p: float,
   cache_salt: stringOf(1),
   kv_transfer_params: dictionary(anything),
   vllm_xargs: dictionary(anything),
-  ...contextFields,
+  chat_template_kwargs: contextFields.chat_template_kwargs,
 } as const;
 
 export type MessagesRequest = Read<typeof messagesFields>;
