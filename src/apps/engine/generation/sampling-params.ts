@@ -82,12 +82,17 @@ export function extraArgs(
   request: Pick<SamplingRead, 'vllm_xargs' | 'kv_transfer_params' | 'ec_transfer_params'>,
 ): object | undefined {
   const { vllm_xargs: own, kv_transfer_params: kv, ec_transfer_params: encoder } = request;
-  if (own == null && kv == null && encoder == null) return undefined;
-  return {
+  const extra = {
     ...own,
-    ...(kv != null && { kv_transfer_params: kv }),
-    ...(encoder != null && { ec_transfer_params: encoder }),
+    ...(isTrue(kv) && { kv_transfer_params: kv }),
+    ...(isTrue(encoder) && { ec_transfer_params: encoder }),
   };
+  return isTrue(extra) ? extra : undefined;
+}
+
+/** As Python asks a dictionary: an empty one is not. */
+function isTrue(dictionary: object | null | undefined): boolean {
+  return dictionary != null && Object.keys(dictionary).length > 0;
 }
 
 /** Python reads white space and underscores within the keys; it writes token ids. */
