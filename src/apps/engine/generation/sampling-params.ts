@@ -121,11 +121,9 @@ export function structuredOutputs(
   const format = request.response_format;
   const json = format?.type === 'json_schema' ? format.json_schema?.schema : undefined;
   const object = format?.type === 'json_object' ? true : undefined;
+  const tag = structuralTag ?? (format?.type === 'structural_tag' ? JSON.stringify(format) : null);
   const isGiven =
-    Object.keys(given).length > 0 ||
-    json !== undefined ||
-    object !== undefined ||
-    structuralTag !== undefined;
+    Object.keys(given).length > 0 || json !== undefined || object !== undefined || tag !== null;
   if (!isGiven) return undefined;
   return {
     json: given['json'] ?? json ?? null,
@@ -136,7 +134,7 @@ export function structuredOutputs(
     disable_any_whitespace: given['disable_any_whitespace'] ?? false,
     disable_additional_properties: given['disable_additional_properties'] ?? false,
     whitespace_pattern: given['whitespace_pattern'] ?? null,
-    structural_tag: given['structural_tag'] ?? structuralTag ?? null,
+    structural_tag: given['structural_tag'] ?? tag,
     _backend: null,
     _backend_was_auto: false,
   };

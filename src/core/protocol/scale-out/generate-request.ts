@@ -131,8 +131,23 @@ export type GenerateRequest = Read<typeof generateFields>;
 /** @throws {ApiError} 400, as Pydantic under vLLM reports it. */
 export function readGenerateRequest(body: unknown): GenerateRequest {
   checkCacheSalt(body);
+  checkTokens(body);
   const request = readBody(body, generateFields, ['token_ids', 'sampling_params']);
-  const tokens = request.token_ids ?? [];
+  if (request.stream_options != null && request.stream !== true) return request;
+  if (request.output_mode === 'text' && request.sampling_params?.detokenize === false) {
+    const text = "output_mode='text' requires sampling_params.detokenize to be true";
+    const ctx = `{'error': ValueError("${text}")}`;
+    throw schemaError([
+      { type: 'value_error', loc: 'body', msg: `Value error, ${text}`, input: body, ctx },
+    ]);
+  }
+  return request;
+}
+
+/** Before the fields behind it: Pydantic goes by their order, and checks a field's own rules with it. */
+function checkTokens(body: unknown): void {
+  const tokens: unknown = (Object(body) as { token_ids?: unknown }).token_ids;
+  if (!Array.isArray(tokens) || !tokens.every((token) => Number.isInteger(token))) return;
   const loc = 'body.token_ids';
   if (tokens.length === 0) {
     const msg = 'List should have at least 1 item after validation, not 0';
@@ -146,13 +161,4 @@ export function readGenerateRequest(body: unknown): GenerateRequest {
       { type: 'value_error', loc, msg: `Value error, ${text}`, input: tokens, ctx },
     ]);
   }
-  if (request.stream_options != null && request.stream !== true) return request;
-  if (request.output_mode === 'text' && request.sampling_params?.detokenize === false) {
-    const text = "output_mode='text' requires sampling_params.detokenize to be true";
-    const ctx = `{'error': ValueError("${text}")}`;
-    throw schemaError([
-      { type: 'value_error', loc: 'body', msg: `Value error, ${text}`, input: body, ctx },
-    ]);
-  }
-  return request;
 }
