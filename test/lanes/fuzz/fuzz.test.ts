@@ -48,7 +48,7 @@ test(`seed ${seed}: the embedded engine answers as real vLLM`, async (t) => {
   await Promise.all(
     Array.from({ length: inFlight }, async () => {
       for (let i = next++; i < indexes.length; i = next++) {
-        results.push(await tryTwice(indexes[i] as number, servers));
+        results.push(await tryStreamsTwice(indexes[i] as number, servers));
       }
     }),
   );
@@ -58,12 +58,22 @@ test(`seed ${seed}: the embedded engine answers as real vLLM`, async (t) => {
 });
 
 /**
- * A difference counts if it shows again: a real server that is behind puts two tokens into one chunk,
- * which leaves a chunk out of its stream.
+ * A stream that differs is asked for once more, and both tries must agree that it does: real vLLM merges
+ * tokens of a client that it is behind with into one chunk (`RequestOutputCollector` in
+ * vllm/v1/engine/output_processor.py), which leaves an event out. What showed only once is printed.
  */
-async function tryTwice(index: number, servers: { real: string; own: string }): Promise<Result> {
+async function tryStreamsTwice(
+  index: number,
+  servers: { real: string; own: string },
+): Promise<Result> {
   const first = await tryOne(index, servers);
-  return first.difference === undefined ? first : tryOne(index, servers);
+  const isStream = (first.request.body as { stream?: unknown } | undefined)?.stream === true;
+  if (first.difference === undefined || !isStream) return first;
+  const second = await tryOne(index, servers);
+  if (second.difference === undefined) {
+    process.stdout.write(`differed once only: ${first.route} ${index}: ${first.difference}\n`);
+  }
+  return second;
 }
 
 async function tryOne(index: number, servers: { real: string; own: string }): Promise<Result> {
