@@ -214,7 +214,7 @@ async function candidates(input: PlanInput, workload: PlanWorkload, assumptions:
     assumptions.note(
       'operations.gpuPricePerHour',
       (first.pricePerHour / first.gpusPerEngine).toFixed(2),
-      'cloud list price of 2025, rounded',
+      'rough, from memory of cloud prices of 2025; give your own',
     );
   }
   const engines = fleet.engines ?? 'choose';

@@ -1,9 +1,9 @@
 // What a GPU costs by the hour where nobody says otherwise.
 
 /**
- * Dollars an hour for one GPU, on demand, rounded, as cloud list prices stood in 2025 (Lambda for A10,
- * A100, H100, B200; RunPod's secure cloud for the rest). Prices move: `operations.gpuPricePerHour`
- * replaces them, and a plan prints the one that it took as an assumption.
+ * Dollars an hour for one GPU on demand: rough, from memory of cloud list prices of 2025, not looked up.
+ * They serve to compare GPUs; for money, `operations.gpuPricePerHour` replaces them, and a plan says which
+ * of the two it took.
  */
 const dollarsPerHour: Readonly<Record<string, number>> = {
   'A100-80GB': 1.79,

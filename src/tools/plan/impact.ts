@@ -28,7 +28,7 @@ const runsPerLayout = 5;
 const moreDramGiB = 64;
 /** Gains within this of nothing count as none. */
 const gainMin = 0.01;
-/** Host memory is priced as clouds do: about $4 a GiB and month. */
+/** Rough, not looked up: what clouds ask for memory, about $4 a GiB and month. */
 const dollarsPerGibHour = 4 / 730;
 
 /** Simulates all of it; the same options give the same answer. */

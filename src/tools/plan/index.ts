@@ -15,6 +15,5 @@ export function planValues(plan: Omit<Plan, 'impact' | 'rejectedOptions' | 'warn
   return valuesFile({
     ...plan,
     loraAdapters: plan.facts.loraAdapters,
-    enginesMax: plan.autoscaling.enginesMax,
   });
 }

@@ -8,9 +8,6 @@ type Draft = Omit<Plan, 'rejectedOptions' | 'warnings' | 'assumptions'>;
 
 /** Least share of a fleet's tokens that overhead takes where offload gives nothing (lesson 17·18). */
 const overheadText = '3 to 5 %';
-/** Hours of one engineer in building what the chart has: rendering, probes, discovery, dashboards. */
-const handRolledWeeks = 8;
-
 /** One line for each option that lost, in numbers. */
 export function rejectedOptions(draft: Draft, offloadGiB: number): RejectedOption[] {
   const { decision, impact, layout, engines } = draft;
@@ -43,7 +40,8 @@ export function rejectedOptions(draft: Draft, offloadGiB: number): RejectedOptio
     });
     options.push({
       option: 'a hand-rolled stack',
-      because: `about ${handRolledWeeks} weeks of an engineer for what the chart renders: discovery, probes, router, dashboards, autoscaling`,
+      because:
+        'the chart renders what would have to be built: discovery, probes, router, dashboards, autoscaling',
     });
   } else {
     options.push({

@@ -77,7 +77,7 @@ function stackSection({
 }: Plan): Section {
   const isStack = decision.stack === 'production-stack';
   const crds = [
-    'ScaledObject (KEDA)',
+    'ScaledObject (KEDA) once autoscaling is on',
     'ServiceMonitor and PrometheusRule (Prometheus Operator)',
     ...(facts.loraAdapters > 0 ? ['LoraAdapter (production-stack operator)'] : []),
   ];
@@ -94,7 +94,7 @@ function stackSection({
       `Prefill and decode ${disaggregation.advised ? 'apart' : 'together'}: ${disaggregation.because}.`,
       ...(isStack
         ? [
-            `Autoscaling: ${autoscaling.signal}, ${autoscaling.threshold}, up to ${autoscaling.enginesMax} engines.`,
+            `Autoscaling, where it is wanted: ${autoscaling.signal}, ${autoscaling.threshold}, up to ${autoscaling.enginesMax} engines. It is off in the values file: the default trigger of the upstream chart asks for a label that engines do not have.`,
           ]
         : []),
       ...(input.operations.budgetPerHour === undefined
@@ -145,7 +145,7 @@ function routerSection({ policy, policyBecause, decision }: Plan): Section {
     lines: [
       `routingLogic: ${policy}. ${capitalised(policyBecause)}.`,
       decision.stack === 'production-stack'
-        ? 'KV-event channel: kvEvents: true gives each engine --kv-events-config with publisher zmq and a replay endpoint; confirmed in the rendered flags.'
+        ? 'KV-event channel: kvEvents: true gives each engine --kv-events-config with publisher zmq and a replay endpoint, in the flags that spillway up renders.'
         : 'One engine needs no KV events.',
     ],
   };
@@ -157,7 +157,7 @@ function observabilitySection({ decision }: Plan): Section {
     title: 'Observability',
     lines: [
       `Prometheus scrapes each engine's /metrics${isStack ? ' (ServiceMonitor) and the router’s' : ' and the proxy’s'}, every 15 s.`,
-      'OTel GenAI attributes on traces: gen_ai.system and gen_ai.provider.name, gen_ai.operation.name, gen_ai.request.model, gen_ai.usage.input_tokens, gen_ai.usage.output_tokens, gen_ai.response.finish_reasons.',
+      'Traces should carry the OTel GenAI attributes (routerSpec.otel of the chart; the router of Spillway does not trace yet): gen_ai.system and gen_ai.provider.name, gen_ai.operation.name, gen_ai.request.model, gen_ai.usage.input_tokens, gen_ai.usage.output_tokens, gen_ai.response.finish_reasons.',
       `Dashboards: ${isStack ? 'those of the production-stack chart (grafanaDashboards.enabled), ' : ''}TTFT, queue, KV-cache use, hit rate, preemptions.`,
     ],
   };

@@ -14,13 +14,11 @@ export interface ValuesOptions {
   readonly loraAdapters: number;
   /** Folder of a model that is not in the catalogue. */
   readonly modelPath: string | undefined;
-  /** Replicas at most, where the plan scales. */
-  readonly enginesMax: number;
 }
 
 /** YAML with comments: keys of the production-stack chart, and Spillway's own. */
 export function valuesFile(options: ValuesOptions): string {
-  const { decision, layout, engines, policy, enginesMax } = options;
+  const { decision, layout, engines, policy } = options;
   const isCpu = layout.gpu.memoryBytes === undefined;
   const { name } = layout.model;
   const modelSpec = {
@@ -39,7 +37,8 @@ export function valuesFile(options: ValuesOptions): string {
       maxNumSeqs: options.maxNumSeqs,
       ...(isCpu ? {} : { gpuMemoryUtilization: layout.gpuMemoryUtilization }),
       ...(options.loraAdapters > 0 ? { maxLoras: Math.min(options.loraAdapters, 8) } : {}),
-      kvEvents: true,
+      // The channel that a router of several engines listens to.
+      ...(decision.stack === 'production-stack' ? { kvEvents: true } : {}),
       extraArgs: ['--enable-prompt-tokens-details', ...offloadArgs(options)],
     },
     ...(decision.kvOffload === 'lmcache'
@@ -48,15 +47,6 @@ export function valuesFile(options: ValuesOptions): string {
             enabled: true,
             // LMCache counts in GB of 2^30 bytes.
             cpuOffloadingBufferSize: String(Math.floor(options.offloadGiB)),
-          },
-        }
-      : {}),
-    ...(enginesMax > engines && decision.stack === 'production-stack'
-      ? {
-          keda: {
-            enabled: true,
-            minReplicaCount: engines,
-            maxReplicaCount: enginesMax,
           },
         }
       : {}),
@@ -77,7 +67,8 @@ export function valuesFile(options: ValuesOptions): string {
     ...tree,
     above:
       ' Written by "spillway plan". "spillway up -f FILE" runs it on this machine with embedded engines,\n' +
-      ' "spillway simulate -f FILE" plays traffic to it, and the production-stack chart takes its keys.',
+      ' "spillway simulate -f FILE" plays traffic to it. Keys are those of the production-stack chart, but for\n' +
+      ' kvEvents and gpu, which it does not know: there KV events are a flag in extraArgs.',
   });
 }
 
