@@ -14,6 +14,7 @@ import {
   replayTable,
   runReplay,
 } from '../../tools/benchmark/index.ts';
+import { count, positive, whole } from '../number-arguments.ts';
 
 /** Exit status after Ctrl-C, as shells have it: 128 + SIGINT. */
 const interruptedStatus = 130;
@@ -69,11 +70,7 @@ function replayCommand(): Command {
     )
     .option('--api-key <variable>', 'environment variable that holds the API key', 'OPENAI_API_KEY')
     .option('--seed <n>', 'another seed gives other prompts', count, 0)
-    .option(
-      '--max-concurrency <n>',
-      'requests under way at once; waiting counts as lag',
-      atLeastOne,
-    )
+    .option('--max-concurrency <n>', 'requests under way at once; waiting counts as lag', whole)
     .option('--timeout <seconds>', 'for one request, wall time', positive, 600)
     .option('--warmup <n>', 'short requests before the clock starts, not counted', count, 1)
     .option('--time-scale <x>', 'GPU seconds per wall second of emulated engines', positive, 1)
@@ -172,27 +169,6 @@ function toUrl(text: string): URL {
     throw new InvalidArgumentError('It must be an http:// or https:// URL.');
   }
   return url;
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && Number.isFinite(value))) {
-    throw new InvalidArgumentError('It must be a number above 0.');
-  }
-  return value;
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0 || text.trim() === '') {
-    throw new InvalidArgumentError('It must be a whole number, 0 or more.');
-  }
-  return value;
-}
-
-function atLeastOne(text: string): number {
-  if (count(text) === 0) throw new InvalidArgumentError('It must be at least 1.');
-  return count(text);
 }
 
 function toPercentiles(text: string): number[] {

@@ -1,9 +1,9 @@
 // `spillway calibrate`: fits the engine model to an engine.
-import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { InputError } from '../../core/base/index.ts';
 import { calibrationFile } from '../../io/profile/index.ts';
 import { calibrate, calibrationText } from '../../tools/calibrate/index.ts';
+import { positive, whole } from '../number-arguments.ts';
+import { writeOutput } from '../write-output.ts';
 
 /** The command `calibrate`. */
 export function calibrateCommand(): Command {
@@ -57,24 +57,7 @@ async function run(flags: CalibrateFlags): Promise<void> {
   const text = `${JSON.stringify(calibrationFile(layout, result, sources), undefined, 1)}\n`;
   process.stdout.write(flags.json ? text : calibrationText(calibration));
   if (flags.out === undefined) return;
-  try {
-    await writeFile(flags.out, text);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`Cannot write the profile to ${flags.out}: ${reason}.`, { cause });
-  }
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new InvalidArgumentError('It must be a whole number of at least 1.');
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('It must be a number above 0.');
+  await writeOutput(flags.out, 'profile', text);
 }
 
 function toJsonName(text: string): string {

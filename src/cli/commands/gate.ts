@@ -1,9 +1,10 @@
 // `spillway gate`: the single gate, HBM utilization P99 over a window, as an exit status.
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { PrometheusClient } from '../../io/prometheus/index.ts';
 import { gateJson, gatePicture, gateText, runGate } from '../../tools/gate/index.ts';
+import { writeOutput } from '../write-output.ts';
 
 /** Exit status of each verdict; bad input and a Prometheus that does not answer end with 2. */
 const statuses = { pass: 0, fail: 1, unknown: 4 } as const;
@@ -67,7 +68,7 @@ async function gate(flags: GateFlags): Promise<void> {
       : undefined,
   });
   if (bar) process.stderr.write('\r\x1b[2K');
-  if (flags.svg !== undefined) await write(flags.svg, gatePicture(run));
+  if (flags.svg !== undefined) await writeOutput(flags.svg, 'picture', gatePicture(run));
   process.stdout.write(flags.json ? `${JSON.stringify(gateJson(run))}\n` : gateText(run));
   process.exitCode = statuses[run.verdict];
 }
@@ -82,16 +83,6 @@ async function tokenOf(file: string | undefined): Promise<string | undefined> {
   }
   if (/^[!-~]+$/.test(token)) return token;
   throw new InputError(`${file} does not hold a token: it must be one word of printable ASCII.`);
-}
-
-async function write(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (error) {
-    throw new InputError(`Cannot write the picture to ${file}: ${reason(error)}.`, {
-      cause: error,
-    });
-  }
 }
 
 function reason(error: unknown): string {

@@ -1,6 +1,5 @@
 // `spillway plan`: the one-page decision, with the files that carry it out.
-import { writeFile } from 'node:fs/promises';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { planInputJsonSchema } from '../../core/plan/index.ts';
 import {
@@ -11,8 +10,10 @@ import {
   planValues,
   prometheusRules,
 } from '../../tools/plan/index.ts';
+import { count, positive } from '../number-arguments.ts';
 import { addPlanFlags, planOverrides } from '../plan-flags.ts';
 import { askPlanQuestions } from '../plan-questions.ts';
+import { writeOutput } from '../write-output.ts';
 
 /** Exit status of a plan for something else than what was wanted. */
 const refusedStatus = 3;
@@ -34,7 +35,7 @@ export function planCommand(): Command {
     .option('--values <file>', 'write the values file that carries the plan out')
     .option('--rules <file>', 'write the Prometheus rules')
     .option('--save <file>', 'where the answers to the questions go', 'spillway-plan.yaml')
-    .option('--seed <n>', 'of the simulation', whole, 1)
+    .option('--seed <n>', 'of the simulation', count, 1)
     .option('--schema', 'print the JSON Schema of the input and end')
     .addHelpText(
       'after',
@@ -76,7 +77,7 @@ async function plan(flags: PlanFlags): Promise<void> {
         'plan needs -f FILE, --trace FILE, --from-prometheus URL or keys as flags; see spillway plan --help.',
       );
     }
-    await write(flags.save, await askPlanQuestions());
+    await writeOutput(flags.save, 'answers', await askPlanQuestions());
     file = flags.save;
   }
   const bar = process.stderr.isTTY;
@@ -94,32 +95,10 @@ async function plan(flags: PlanFlags): Promise<void> {
       : undefined,
   });
   if (bar) process.stderr.write('\r\x1b[2K');
-  if (flags.html !== undefined) await write(flags.html, planHtml(made));
-  if (flags.values !== undefined) await write(flags.values, planValues(made));
-  if (flags.rules !== undefined) await write(flags.rules, prometheusRules(made.thresholds));
+  if (flags.html !== undefined) await writeOutput(flags.html, 'page', planHtml(made));
+  if (flags.values !== undefined) await writeOutput(flags.values, 'values', planValues(made));
+  if (flags.rules !== undefined)
+    await writeOutput(flags.rules, 'rules', prometheusRules(made.thresholds));
   process.stdout.write(flags.json ? `${JSON.stringify(planJson(made))}\n` : planMarkdown(made));
   if (!made.decision.stands) process.exitCode = refusedStatus;
-}
-
-async function write(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(`Cannot write ${file}: ${reason}.`, { cause: error });
-  }
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new InvalidArgumentError('It must be a whole number of at least 0.');
-  }
-  return value;
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('It must be a number above 0.');
-  return value;
 }

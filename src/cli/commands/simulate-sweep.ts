@@ -1,7 +1,6 @@
 // `spillway simulate sweep`: one simulation for each combination of settings and seed.
-import { writeFile } from 'node:fs/promises';
 import { argv, execArgv, execPath } from 'node:process';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import {
   breakEvens,
@@ -11,6 +10,8 @@ import {
   sweepPage,
   sweepTable,
 } from '../../tools/simulate/index.ts';
+import { positive, whole } from '../number-arguments.ts';
+import { writeOutput } from '../write-output.ts';
 
 interface SweepFlags {
   readonly file?: readonly string[];
@@ -85,7 +86,7 @@ async function run(flags: SweepFlags): Promise<void> {
   const report = { axes, rows, seeds: flags.seeds, breakEvens: found };
   if (flags.html !== undefined) {
     const command = ['spillway', ...argv.slice(2)].join(' ');
-    await write(flags.html, sweepPage(report, command));
+    await writeOutput(flags.html, 'page', sweepPage(report, command));
   }
   process.stdout.write(flags.json ? `${JSON.stringify(sweepJson(report))}\n` : sweepTable(report));
 }
@@ -119,27 +120,6 @@ function offloads(hostGib: number) {
   ];
 }
 
-async function write(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(`Cannot write the page to ${file}: ${reason}.`, { cause: error });
-  }
-}
-
 function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new InvalidArgumentError('It must be a whole number of at least 1.');
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('It must be a number above 0.');
 }

@@ -1,5 +1,4 @@
 // `spillway simulate`: engines in virtual time.
-import { writeFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { findGpu, findModel } from '../../core/engine/index.ts';
@@ -26,6 +25,8 @@ import {
   stackPage,
   stackTable,
 } from '../../tools/simulate/index.ts';
+import { nonNegative, positive, whole } from '../number-arguments.ts';
+import { writeOutput } from '../write-output.ts';
 import { sweepCommand } from './simulate-sweep.ts';
 
 /** The command `simulate` with its subcommands. */
@@ -188,7 +189,7 @@ async function runStack(flags: SimulateFlags): Promise<void> {
   await writePerRequest(flags.perRequest, () => perRequestLines(run.timings, 'arrival'));
   if (flags.html !== undefined) {
     const command = ['spillway', ...process.argv.slice(2)].join(' ');
-    await write(flags.html, 'page', stackPage(run, command));
+    await writeOutput(flags.html, 'page', stackPage(run, command));
   }
   process.stdout.write(flags.json ? `${JSON.stringify(stackJson(run))}\n` : stackTable(run));
 }
@@ -285,16 +286,7 @@ async function runEngine(flags: SimulateFlags, trace: string, engineArgs: string
 }
 
 async function writePerRequest(file: string | undefined, lines: () => string): Promise<void> {
-  if (file !== undefined) await write(file, 'requests', lines());
-}
-
-async function write(file: string, what: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(`Cannot write the ${what} to ${file}: ${reason}.`, { cause: error });
-  }
+  if (file !== undefined) await writeOutput(file, 'requests', lines());
 }
 
 interface HitsFlags {
@@ -411,27 +403,6 @@ function collectFailure(
     );
   }
   return [...before, { engine: Number(engine), atSeconds, seconds }];
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new InvalidArgumentError('It must be a whole number of at least 1.');
-  }
-  return value;
-}
-
-function nonNegative(text: string): number {
-  const value = Number(text);
-  if (!(value >= 0 && Number.isFinite(value)) || text.trim() === '') {
-    throw new InvalidArgumentError('It must be a number, 0 or more.');
-  }
-  return value;
-}
-
-function positive(text: string): number {
-  if (nonNegative(text) === 0) throw new InvalidArgumentError('It must be a number above 0.');
-  return Number(text);
 }
 
 function toCapacities(text: string): number[] {

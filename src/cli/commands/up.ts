@@ -18,6 +18,7 @@ import { policyNames } from '../../core/routing/index.ts';
 import { defaultPreset, engineKind, type Values } from '../../core/values/index.ts';
 import { watchStopSignals } from '../../io/processes/index.ts';
 import { loadValues } from '../../io/values/index.ts';
+import { positive } from '../number-arguments.ts';
 
 interface UpFlags extends Omit<UpOverrides, 'engineUrls'> {
   readonly file?: string[];
@@ -41,7 +42,7 @@ export function upCommand(): Command {
     .option('--gpu <type>', 'GPU type of the embedded engines, from the catalogue')
     .option('--model <name>', 'model that the engines serve')
     .addOption(new Option('--policy <name>', 'how the router picks an engine').choices(policyNames))
-    .option('--time-scale <x>', 'model seconds per real second', positiveNumber)
+    .option('--time-scale <x>', 'model seconds per real second', positive)
     .option('--engine <url>', 'add an engine that runs already; repeatable', collectUrl)
     .option('--host <address>', 'address where the router listens (default: 127.0.0.1)')
     .option('-p, --port <port>', 'port where the router listens (default: 8000)', portNumber)
@@ -174,12 +175,4 @@ function portNumber(value: string): number {
     throw new InvalidArgumentError('Give a port from 1 to 65535.');
   }
   return port;
-}
-
-function positiveNumber(value: string): number {
-  const number = Number(value);
-  if (!(number > 0) || !Number.isFinite(number)) {
-    throw new InvalidArgumentError('Give a number above 0, such as 10.');
-  }
-  return number;
 }

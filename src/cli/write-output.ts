@@ -1,0 +1,16 @@
+// Files that a command writes because a flag names them.
+import { writeFile } from 'node:fs/promises';
+import { InputError } from '../core/base/index.ts';
+
+/**
+ * @param what What the file holds, for the sentence: `Cannot write the page to FILE`.
+ * @throws {InputError} If it cannot be written.
+ */
+export async function writeOutput(file: string, what: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InputError(`Cannot write the ${what} to ${file}: ${reason}.`, { cause: error });
+  }
+}
