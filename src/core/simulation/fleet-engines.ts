@@ -10,7 +10,7 @@ import {
   type StepCostModel,
 } from '../engine/index.ts';
 import type { TraceRequest } from '../workload/index.ts';
-import type { SimulatedEngine, SimulatedRequest } from './fleet.ts';
+import type { SimulatedEngine, SimulatedRequest } from './fleet-options.ts';
 
 /** Tokens per block id of the Mooncake trace. */
 export const traceBlockTokens = 512;

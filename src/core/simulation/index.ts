@@ -1,17 +1,16 @@
 // Engines and fleets on a virtual clock.
 export { BlockCache } from './block-cache.ts';
 export { type ClosedLoopOptions, type ClosedLoopResult, closedLoop } from './closed-loop.ts';
-export {
-  type EngineFailure,
-  type FleetEngineResult,
-  type FleetSimulationOptions,
-  type FleetSimulationResult,
-  type RouterOptions,
-  type SimulatedEngine,
-  type SimulatedRequest,
-  simulateFleet,
-} from './fleet.ts';
+export { simulateFleet } from './fleet.ts';
 export { type FleetOptions, fleetOf, traceBlockTokens, withSessions } from './fleet-engines.ts';
+export type {
+  EngineFailure,
+  FleetSimulationOptions,
+  RouterOptions,
+  SimulatedEngine,
+  SimulatedRequest,
+} from './fleet-options.ts';
+export type { FleetEngineResult, FleetSimulationResult } from './fleet-result.ts';
 export type { FleetSample } from './fleet-series.ts';
 export {
   type HitPolicy,

@@ -4,8 +4,9 @@ import { test } from 'node:test';
 import { seededRandom } from '../base/index.ts';
 import { KvIndex } from '../kv/index.ts';
 import { createPeerPolicy } from '../routing/index.ts';
-import { type FleetSimulationOptions, type SimulatedRequest, simulateFleet } from './fleet.ts';
+import { simulateFleet } from './fleet.ts';
 import { fleetOf } from './fleet-engines.ts';
+import type { FleetSimulationOptions, SimulatedRequest } from './fleet-options.ts';
 
 /** Ten documents of 8 blocks, asked about in turn. */
 const requests: readonly SimulatedRequest[] = Array.from({ length: 300 }, (_, i) => ({

@@ -10,7 +10,8 @@ import {
   nativeOffloadConfig,
   rooflineCost,
 } from '../engine/index.ts';
-import { type SimulatedRequest, simulateFleet } from './fleet.ts';
+import { simulateFleet } from './fleet.ts';
+import type { SimulatedRequest } from './fleet-options.ts';
 
 const traceBlockTokens = 64;
 const blockSize = 64;

@@ -1,0 +1,29 @@
+// One request on one engine of a simulated fleet, from the pick to its end.
+import type { EngineRequest } from '../engine/index.ts';
+import type { Ticket } from '../routing/index.ts';
+import type { SimulatedRequest } from './fleet-options.ts';
+
+export interface Attempt {
+  /** Of the request, in order of arrival. */
+  readonly index: number;
+  readonly request: SimulatedRequest;
+  /** The tokens of its blocks, made when first read. */
+  readonly words: () => Uint32Array<ArrayBuffer>;
+  readonly ticket: Ticket;
+  /** Index of the engine. */
+  readonly engine: number;
+  /** What the request asks for, or what is left of the engine's context. */
+  readonly outputTokens: number;
+  hasToken: boolean;
+  cachedTokens: number;
+}
+
+/** Inside an engine a request knows its attempt: each token asks for it. */
+export interface AttemptedRequest extends EngineRequest {
+  readonly attempt: Attempt;
+}
+
+/** @param request One that a fleet gave to an engine. */
+export function attemptOf(request: EngineRequest): Attempt {
+  return (request as AttemptedRequest).attempt;
+}

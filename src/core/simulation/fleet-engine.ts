@@ -1,0 +1,122 @@
+// One engine of a simulated fleet: its model, the step that runs now, and what it did over all its
+// lives, since a failure starts it anew.
+import {
+  type EngineConfig,
+  type EngineListener,
+  EngineModel,
+  type EngineRequest,
+  type EngineStats,
+  type EngineStep,
+} from '../engine/index.ts';
+import { type Attempt, type AttemptedRequest, attemptOf } from './attempt.ts';
+import { BusyTime } from './busy-time.ts';
+import type { SimulatedEngine } from './fleet-options.ts';
+import type { FleetEngineResult } from './fleet-result.ts';
+
+export interface FleetEngineOptions {
+  readonly index: number;
+  readonly url: string;
+  readonly engine: SimulatedEngine;
+  /** Hears of its KV events. */
+  readonly listener: EngineListener;
+  readonly onAdmitted: (attempt: Attempt, cachedTokens: number) => void;
+}
+
+export class FleetEngine {
+  readonly index: number;
+  readonly url: string;
+  isUp = true;
+  readonly #options: FleetEngineOptions;
+  #model: EngineModel;
+  #step: EngineStep | undefined;
+  readonly #busy = new BusyTime();
+  #computedTokens = 0;
+  /** Of the models that failed. */
+  readonly #past = { requests: 0, cached: 0, external: 0, output: 0, preemptions: 0 };
+
+  constructor(options: FleetEngineOptions) {
+    this.#options = options;
+    this.index = options.index;
+    this.url = options.url;
+    this.#model = this.#newModel();
+  }
+
+  get config(): EngineConfig {
+    return this.#model.config;
+  }
+
+  get stats(): EngineStats {
+    return this.#model.stats;
+  }
+
+  get hasStep(): boolean {
+    return this.#step !== undefined;
+  }
+
+  /** When its step ends, or, without one, a transfer that somebody waits for; else Infinity. */
+  get dueSeconds(): number {
+    return this.#step?.endSeconds ?? this.#model.wakeSeconds;
+  }
+
+  add(request: AttemptedRequest): void {
+    this.#model.add(request, 0);
+  }
+
+  /** Begins with a step, unless one runs or there is nothing to do. */
+  startStep(nowSeconds: number): void {
+    this.#step ??= this.#model.schedule(nowSeconds);
+  }
+
+  /** Its step is done. @param onToken Hears of each token that it gave. */
+  endStep(
+    lastArrivalSeconds: number,
+    onToken: (attempt: Attempt, outputIndex: number) => void,
+  ): void {
+    const step = this.#step as EngineStep;
+    this.#step = undefined;
+    this.#busy.add(step.startSeconds, step.endSeconds, lastArrivalSeconds);
+    this.#model.complete(step, (request, outputIndex) => {
+      onToken(attemptOf(request), outputIndex);
+      return false;
+    });
+  }
+
+  /** All that it had is gone; a new model stands in its place. */
+  fail(nowSeconds: number, lastArrivalSeconds: number): void {
+    const { stats } = this.#model;
+    this.#past.requests += stats.finished;
+    this.#past.cached += stats.prefixCacheHits;
+    this.#past.external += stats.externalCacheHits;
+    this.#past.output += stats.outputTokens;
+    this.#past.preemptions += stats.preemptions;
+    if (this.#step) this.#busy.add(this.#step.startSeconds, nowSeconds, lastArrivalSeconds);
+    this.#step = undefined;
+    this.#model = this.#newModel();
+  }
+
+  result(lastArrivalSeconds: number): FleetEngineResult {
+    const { stats } = this.#model;
+    const past = this.#past;
+    return {
+      requests: past.requests + stats.finished,
+      computedTokens: this.#computedTokens,
+      cachedTokens: past.cached + stats.prefixCacheHits,
+      externalTokens: past.external + stats.externalCacheHits,
+      tiers: stats.tiers,
+      outputTokens: past.output + stats.outputTokens,
+      preemptions: past.preemptions + stats.preemptions,
+      utilization: this.#busy.shareUntil(lastArrivalSeconds),
+    };
+  }
+
+  #newModel(): EngineModel {
+    const { index, engine, listener, onAdmitted } = this.#options;
+    const { config, cost, createConnector } = engine;
+    const admitted = (request: EngineRequest, cachedTokens: number) => {
+      this.#computedTokens += request.promptTokens - cachedTokens;
+      onAdmitted(attemptOf(request), cachedTokens);
+    };
+    const connector = createConnector?.(index);
+    return new EngineModel({ config, cost, listener: { ...listener, admitted }, connector });
+  }
+}

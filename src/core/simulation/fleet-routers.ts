@@ -1,0 +1,95 @@
+// The routers before a simulated fleet: routing cores with the policy objects of production, each
+// with its own books and beliefs, and the KV events that reach them all.
+import { type Clock, type Random, randomInteger, seededRandom } from '../base/index.ts';
+import type { EngineListener } from '../engine/index.ts';
+import { KvIndex } from '../kv/index.ts';
+import {
+  createPolicy,
+  type Policy,
+  type ReportedLoad,
+  RoutingCore,
+  type RoutingRequest,
+  type Ticket,
+} from '../routing/index.ts';
+import { attemptOf } from './attempt.ts';
+import type { FleetSimulationOptions } from './fleet-options.ts';
+import { hashOf, storedEvent } from './fleet-request.ts';
+
+export class FleetRouters {
+  readonly #options: FleetSimulationOptions;
+  readonly #kvIndex = new KvIndex();
+  readonly #cores: readonly RoutingCore[];
+  /** Which router a request comes to. */
+  readonly #random: Random;
+
+  /** @throws {RangeError} If one policy object is to be in several routers. */
+  constructor(options: FleetSimulationOptions, clock: Clock) {
+    this.#options = options;
+    const { routers = 1, seed = 1 } = options;
+    if (routers > 1 && typeof options.policy === 'object') {
+      throw new RangeError('One policy object cannot be in several routers; give its name');
+    }
+    this.#random = seededRandom(seed + 1_000_000);
+    this.#cores = Array.from({ length: routers }, (_, router) => {
+      const policy = this.#policyOf(seed + router);
+      return new RoutingCore({ policy, clock, recentPicksMax: 1 });
+    });
+  }
+
+  addEngine(url: string): void {
+    for (const core of this.#cores) core.addEndpoint({ url, models: ['m'] });
+  }
+
+  /**
+   * Lets one of the routers pick.
+   *
+   * @param exclude URLs of engines that failed this request.
+   * @throws {NoEndpointError} If no engine is left.
+   */
+  route(request: RoutingRequest, exclude: ReadonlySet<string> | undefined): Ticket {
+    const routers = this.#cores.length;
+    const router = routers === 1 ? 0 : randomInteger(this.#random, routers);
+    return (this.#cores[router] as RoutingCore).route(request, exclude);
+  }
+
+  /** What an engine says of itself. */
+  report(url: string, reported: ReportedLoad): void {
+    for (const core of this.#cores) core.setReported(url, reported);
+  }
+
+  engineFailed(url: string): void {
+    for (const core of this.#cores) core.setState(url, 'dead', 'failed');
+    this.#kvIndex.removeEngine(url);
+  }
+
+  engineIsBack(url: string): void {
+    for (const core of this.#cores) {
+      core.endpointRestarted(url);
+      core.setState(url, 'live', 'healthy again');
+    }
+  }
+
+  /** Takes in the KV events of an engine, if the policy reads any. */
+  kvListener(url: string, blockSize: number): EngineListener {
+    if (!this.#cores[0]?.policy.needsTokens) return {};
+    return {
+      blocksStored: (request, first, count) => {
+        const { words, request: sent } = attemptOf(request);
+        const known = sent.coversAnswer ? words() : words().subarray(0, sent.promptTokens);
+        this.#kvIndex.apply(url, [storedEvent(request, known, first, count, blockSize)]);
+      },
+      blockRemoved: (key) => {
+        const blockHashes = [hashOf(key)];
+        this.#kvIndex.apply(url, [{ type: 'BlockRemoved', blockHashes, medium: 'GPU' }]);
+      },
+    };
+  }
+
+  #policyOf(seed: number): Policy {
+    const { policy, prefixMinMatchLength } = this.#options;
+    if (typeof policy === 'object') return policy;
+    const options = { random: seededRandom(seed), kvIndex: this.#kvIndex };
+    if (typeof policy === 'function') return policy(options);
+    return createPolicy(policy, { ...options, prefixMinMatchLength });
+  }
+}

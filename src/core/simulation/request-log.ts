@@ -1,0 +1,115 @@
+// What became of the requests of a simulated fleet, by their order of arrival.
+import type { FleetSimulationResult } from './fleet-result.ts';
+
+/** Part of the result that is told request by request. */
+type RequestResults = Pick<
+  FleetSimulationResult,
+  | 'arrivalSeconds'
+  | 'promptTokens'
+  | 'ttftSeconds'
+  | 'e2eSeconds'
+  | 'engineOf'
+  | 'cachedTokens'
+  | 'failed'
+  | 'waitingAtArrival'
+  | 'tokenSeconds'
+  | 'hitRate'
+  | 'seconds'
+>;
+
+/** Some 64 bytes a request, and 8 a token if their times are kept. */
+export class RequestLog {
+  readonly #keepTokens: boolean;
+  readonly #arrivals: number[] = [];
+  readonly #prompts: number[] = [];
+  readonly #ttft: number[] = [];
+  readonly #e2e: number[] = [];
+  readonly #engineOf: number[] = [];
+  readonly #cached: number[] = [];
+  readonly #failed: number[] = [];
+  readonly #waitingAtArrival: number[] = [];
+  readonly #tokens: number[][] = [];
+  #waiting = 0;
+  #finished = 0;
+  /** When the last token came, or the last request failed. */
+  #endSeconds = 0;
+
+  constructor(options: { readonly keepTokens: boolean }) {
+    this.#keepTokens = options.keepTokens;
+  }
+
+  /** Requests that have their whole answer. */
+  get finished(): number {
+    return this.#finished;
+  }
+
+  /** 0 before the first. */
+  get lastArrivalSeconds(): number {
+    return this.#arrivals.at(-1) ?? 0;
+  }
+
+  /** @returns The index of the request. */
+  arrived(promptTokens: number, nowSeconds: number): number {
+    const index = this.#arrivals.length;
+    this.#arrivals.push(nowSeconds);
+    this.#prompts.push(promptTokens);
+    this.#ttft.push(Number.NaN);
+    this.#e2e.push(Number.NaN);
+    this.#engineOf.push(-1);
+    this.#cached.push(0);
+    this.#failed.push(0);
+    if (this.#keepTokens) this.#tokens.push([]);
+    this.#waitingAtArrival.push(this.#waiting++);
+    return index;
+  }
+
+  sent(index: number, engine: number): void {
+    this.#engineOf[index] = engine;
+  }
+
+  admitted(index: number, cachedTokens: number): void {
+    this.#cached[index] = cachedTokens;
+  }
+
+  /** @param seen When its client has it. */
+  token(index: number, outputIndex: number, seen: number): void {
+    this.#tokens[index]?.push(seen);
+    if (outputIndex > 0) return;
+    this.#waiting--;
+    this.#ttft[index] = seen - (this.#arrivals[index] as number);
+  }
+
+  /** @param seen When its client has the last token. */
+  completed(index: number, seen: number, nowSeconds: number): void {
+    this.#e2e[index] = seen - (this.#arrivals[index] as number);
+    this.#finished++;
+    this.#endSeconds = nowSeconds;
+  }
+
+  /** Its answer will never end. */
+  lost(index: number, hasToken: boolean, nowSeconds: number): void {
+    if (!hasToken) this.#waiting--;
+    this.#failed[index] = 1;
+    this.#endSeconds = nowSeconds;
+  }
+
+  results(): RequestResults {
+    return {
+      arrivalSeconds: Float64Array.from(this.#arrivals),
+      promptTokens: Float64Array.from(this.#prompts),
+      ttftSeconds: Float64Array.from(this.#ttft),
+      e2eSeconds: Float64Array.from(this.#e2e),
+      engineOf: Int32Array.from(this.#engineOf),
+      cachedTokens: Float64Array.from(this.#cached),
+      failed: Uint8Array.from(this.#failed),
+      waitingAtArrival: Float64Array.from(this.#waitingAtArrival),
+      tokenSeconds: this.#tokens,
+      hitRate: sum(this.#cached) / sum(this.#prompts),
+      seconds: this.#endSeconds,
+    };
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
