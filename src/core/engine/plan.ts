@@ -2,6 +2,13 @@
 import type { EngineRequest, EngineStep, StepLoad } from './contract.ts';
 import type { Sequence } from './sequence.ts';
 
+export interface PlanLimits {
+  /** Tokens of the whole step. */
+  readonly tokensMax: number;
+  /** Tokens that one request may compute. */
+  readonly requestTokensMax: number;
+}
+
 /** A step while it is being planned. */
 export class Plan {
   readonly sequences: Sequence[] = [];
@@ -10,11 +17,23 @@ export class Plan {
   /** Length of `preempted` when this plan began. */
   readonly preemptedBefore: number;
   budget: number;
+  readonly #requestTokensMax: number;
 
-  constructor(budget: number, preempted: EngineRequest[]) {
-    this.budget = budget;
+  /** @param preempted By the plans before it that came to nothing. */
+  constructor({ tokensMax, requestTokensMax }: PlanLimits, preempted: EngineRequest[]) {
+    this.budget = tokensMax;
+    this.#requestTokensMax = requestTokensMax;
     this.preempted = preempted;
     this.preemptedBefore = preempted.length;
+  }
+
+  get hasPreempted(): boolean {
+    return this.preempted.length > this.preemptedBefore;
+  }
+
+  /** Of the tokens a request still has to compute, those that it may in one step. */
+  chunk(tokens: number): number {
+    return Math.min(tokens, this.#requestTokensMax);
   }
 
   add(sequence: Sequence, tokens: number): void {

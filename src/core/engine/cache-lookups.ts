@@ -1,0 +1,43 @@
+// What the prefix cache and the tiers below it answered, counted as vLLM counts.
+import type { EngineConfig } from './config.ts';
+import type { EngineListener } from './contract.ts';
+import type { Sequence } from './sequence.ts';
+import type { TierHit } from './tiers/contract.ts';
+
+/** The lookups whose result was used: at admission, or before an asynchronous load. */
+export class CacheLookups {
+  /** Tokens, at the first lookup of each request only. */
+  readonly counts = { localQueries: 0, localHits: 0, externalQueries: 0, externalHits: 0 };
+  readonly #config: EngineConfig;
+  readonly #listener: EngineListener;
+  readonly #hasTiers: boolean;
+
+  constructor(config: EngineConfig, listener: EngineListener, hasTiers: boolean) {
+    this.#config = config;
+    this.#listener = listener;
+    this.#hasTiers = hasTiers;
+  }
+
+  /** @param localTokens Of the tokens known of the sequence, what the GPU's own cache held. */
+  count(sequence: Sequence, localTokens: number, hit: TierHit): void {
+    const { request, knownTokens } = sequence;
+    sequence.foundTokens = localTokens + hit.tokens;
+    const isRepeated = sequence.cachedTokens !== undefined;
+    if (!isRepeated) {
+      sequence.cachedTokens = localTokens + hit.tokens;
+      sequence.externalTokens = hit.tokens;
+      if (this.#config.enablePrefixCaching) {
+        this.counts.localQueries += knownTokens;
+        this.counts.localHits += localTokens;
+      }
+      if (this.#hasTiers) {
+        this.counts.externalQueries += knownTokens - localTokens;
+        this.counts.externalHits += hit.tokens;
+      }
+    }
+    this.#listener.lookedUp?.({
+      ...{ request, tokens: knownTokens, localTokens, isRepeated },
+      external: this.#hasTiers ? { tokens: hit.tokens, source: hit.source } : undefined,
+    });
+  }
+}
