@@ -272,7 +272,10 @@ export class EngineModel {
     sequence.state = 'finished';
     this.#connector?.finished(sequence);
     // A load under way would write into the blocks of somebody else.
-    if (!isHeldByLoad) this.#kv.free(sequence);
+    if (!isHeldByLoad) {
+      if (this.#connector?.keepsBlocks?.(sequence, reason)) this.#scheduler.keepBlocks(sequence);
+      else this.#kv.free(sequence);
+    }
     this.#sequences.delete(sequence.request.id);
     this.#listener.finished?.(sequence.request, reason);
   }

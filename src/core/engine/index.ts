@@ -15,6 +15,7 @@ export { type MetricsReading, metricsMeasurements } from './calibration/metrics-
 export { findGpu, type GpuSpec, gpus } from './catalogue/gpus.ts';
 export { hostLink, nativeOffloadFor, type OffloadSettings } from './catalogue/host-links.ts';
 export { defaultHostSecondsPerStep, type HostConstants, hostConstants } from './catalogue/hosts.ts';
+export { type KvLink, kvLink, kvLinkNames } from './catalogue/kv-links.ts';
 export { type LmcacheSettings, lmcacheFor } from './catalogue/lmcache-layout.ts';
 export {
   engineConfigFor,
@@ -70,6 +71,13 @@ export { type ProfileCostOptions, profileCost } from './cost/profile-cost.ts';
 export { fillProfileGaps, type ProfileGapOptions } from './cost/profile-gaps.ts';
 export { scaleProfile } from './cost/profile-scaling.ts';
 export { type RooflineConstants, type RooflineOptions, rooflineCost } from './cost/roofline.ts';
+export {
+  KvExchange,
+  type KvExchangeEngine,
+  type KvExchangeOptions,
+  type KvRead,
+  type LostHandoff,
+} from './disaggregation/kv-exchange.ts';
 export { EngineModel, type EngineModelOptions } from './engine-model.ts';
 export { ChunkStore, type ChunkStoreOptions } from './tiers/chunk-store.ts';
 export type {

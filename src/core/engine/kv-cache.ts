@@ -99,7 +99,7 @@ export class KvCache {
   ): boolean {
     if (!this.#fits(sequence, externalTokens, somethingRuns)) return false;
     const headroom = somethingRuns ? this.#watermarkBlocks : 0;
-    const count = externalTokens / this.#config.blockSize;
+    const count = Math.ceil(externalTokens / this.#config.blockSize);
     const needed = count + this.#idleHits() + headroom;
     if (needed > this.pool.freeBlocks - reservedBlocks) return false;
     this.#takeHits(sequence);
@@ -114,6 +114,15 @@ export class KvCache {
       this.#cacheFullBlocks(sequence, Math.floor(sequence.computedTokens / this.#config.blockSize));
     }
     sequence.computedTokens = Math.min(sequence.computedTokens, sequence.knownTokens - 1);
+  }
+
+  /** What `hold` took stays empty: its tokens are to be computed. */
+  notLoaded(sequence: Sequence): void {
+    sequence.computedTokens = sequence.cachedBlocks * this.#config.blockSize;
+    sequence.foundTokens = sequence.computedTokens;
+    if (sequence.hasRun) return;
+    sequence.cachedTokens = sequence.computedTokens;
+    sequence.externalTokens = 0;
   }
 
   /** Whether a loaded sequence fits with `newTokens` more; then it has their blocks. */

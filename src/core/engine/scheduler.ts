@@ -87,12 +87,22 @@ export class Scheduler {
     return plan;
   }
 
-  /** Lets time pass for the tiers: loads that are done make their requests ready. */
+  /**
+   * Lets time pass for the tiers: loads that are done make their requests ready, and blocks that were
+   * kept for others are free.
+   */
   advance(connector: KvConnector, nowSeconds: number): void {
-    for (const sequence of connector.advance(nowSeconds)) {
-      const orphan = this.#loading.done(sequence);
-      if (orphan) this.#kv.free(orphan);
+    for (const tiered of connector.advance(nowSeconds)) {
+      const hasFailed = connector.hasFailed?.(tiered) ?? false;
+      const { sequence, isOrphan } = this.#loading.done(tiered);
+      if (isOrphan) this.#kv.free(sequence);
+      else if (hasFailed) this.#kv.notLoaded(sequence);
     }
+  }
+
+  /** A request that has ended keeps its blocks until the tiers say that nobody reads them. */
+  keepBlocks(sequence: Sequence): void {
+    this.#loading.keep(sequence);
   }
 
   /** Recomputes all that runs. What waits for a tier keeps its blocks. */

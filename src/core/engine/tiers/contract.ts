@@ -2,7 +2,7 @@
 // vLLM "KV connector". Native offload, LMCache, an object store or a folder of files are each one
 // implementation; several engines on one clock may share what is behind theirs.
 import type { BlockKey } from '../../kv/index.ts';
-import type { EngineRequest } from '../contract.ts';
+import type { EngineRequest, FinishReason } from '../contract.ts';
 
 /** A request as tiers see it. Only the engine model changes it. */
 export interface TieredSequence {
@@ -23,8 +23,8 @@ export type HitSource = 'host' | 'p2p' | 'disk' | 'external_unspecified';
 /** Tokens that a tier holds beyond the GPU's own hit. */
 export interface TierHit {
   /**
-   * Asynchronous: whole blocks, which may cover the last known token; it is then computed anew. Else
-   * any number that leaves the last known token.
+   * Asynchronous: whole blocks, or all that is known; the last known token is then computed anew.
+   * Else any number that leaves the last known token.
    */
   readonly tokens: number;
   /** The request waits while they load and others run; else the step that uses them loads them. */
@@ -69,10 +69,21 @@ export interface KvConnector {
    *   overwrites, loads that are not asynchronous, and the tier's own work.
    */
   planned(step: TierStep): number;
-  /** Ends what has ended by now. @returns Sequences whose asynchronous load is done, in order. */
+  /**
+   * Ends what has ended by now.
+   *
+   * @returns Sequences whose asynchronous load is done, or whose kept blocks are free now, in order.
+   */
   advance(nowSeconds: number): readonly TieredSequence[];
+  /** Of a load that `advance` has just answered: nothing came, so what it was to bring is computed. */
+  hasFailed?(sequence: TieredSequence): boolean;
   /** A request has ended, however; it still has its blocks during this call. */
   finished(sequence: TieredSequence): void;
+  /**
+   * Asked after `finished`: do its blocks stay its own until `advance` answers it, since another engine
+   * is to read them? vLLM's `delay_free_blocks`.
+   */
+  keepsBlocks?(sequence: TieredSequence, reason: FinishReason): boolean;
   /** When something ends next that an answer of `lookup` may hang on; Infinity for never. */
   readonly nextSeconds: number;
   /** Forgets all that is stored. @returns False if that is not possible. */

@@ -1,4 +1,5 @@
-// Requests that hold blocks without running: a tier fills them, or has, and their turn comes.
+// Requests that hold blocks without running: a tier fills them, or has, and their turn comes; or they
+// have ended, and somebody else reads what they hold.
 import type { Sequence } from '../sequence.ts';
 import { moreUrgent } from '../waiting-queue.ts';
 import type { TieredSequence } from './contract.ts';
@@ -13,7 +14,7 @@ export class LoadingRequests {
   #queue: Sequence[] = [];
   /** Loaded, and announced as such. */
   readonly #settled = new Set<Sequence>();
-  /** Ended while a load was under way; their blocks are free when it is done. */
+  /** Ended while a transfer into or out of their blocks was under way, or due; then these are free. */
   readonly #orphans = new Set<Sequence>();
   #loaded = 0;
 
@@ -62,13 +63,18 @@ export class LoadingRequests {
     if (sequence.state === 'loading') this.#orphans.add(sequence);
   }
 
-  /** A load is done. @returns The sequence if it has ended meanwhile: its blocks are to be freed. */
-  done(tiered: TieredSequence): Sequence | undefined {
+  /** It has ended, and its blocks are read by somebody else. */
+  keep(sequence: Sequence): void {
+    this.#orphans.add(sequence);
+  }
+
+  /** A transfer is done. If its request has ended meanwhile, its blocks are to be freed. */
+  done(tiered: TieredSequence): { readonly sequence: Sequence; readonly isOrphan: boolean } {
     const sequence = tiered as Sequence;
-    if (this.#orphans.delete(sequence)) return sequence;
+    if (this.#orphans.delete(sequence)) return { sequence, isOrphan: true };
     sequence.state = 'loaded';
     this.#loaded++;
-    return undefined;
+    return { sequence, isOrphan: false };
   }
 
   /** Whether a loaded request had not been settled yet; now it is. */
