@@ -197,12 +197,11 @@ export class PredictivePolicy implements Policy {
   }
 
   /** Prompt tokens that each engine said it holds, less the last, which it always computes. */
-  #toldTokens(
-    { tokens, model, cacheSalt, promptTokens }: RoutingRequest,
-    endpoints: readonly Endpoint[],
-  ): number[] | undefined {
+  #toldTokens(request: RoutingRequest, endpoints: readonly Endpoint[]): number[] | undefined {
     const index = this.#kvIndex;
-    if (index === undefined || tokens === undefined) return undefined;
+    // A request may make its tokens only when they are read.
+    if (index === undefined || request.tokens === undefined) return undefined;
+    const { tokens, model, cacheSalt, promptTokens } = request;
     const loraName = model !== undefined && index.hasAdapter(model) ? model : undefined;
     const names = endpoints.map(({ url }) => url);
     const held = index.match(tokens, { loraName, cacheSalt }, names);
