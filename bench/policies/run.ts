@@ -3,11 +3,15 @@
 //
 //   node bench/policies/run.ts [--seeds 5] [--requests 3000] [--cells a,b] [--routers 1,3]
 //                              [--policies a,b] [--workers 2] [--minutes 60] [--out FILE]
-import { fork } from 'node:child_process';
+//                              [--scores FILE]
+//
+// With --scores, what the file has is not played again, and what is played is added to it.
+import { execFileSync, fork } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { cells } from './cells.ts';
 import { contenderNames } from './contenders.ts';
+import { KeptScores } from './kept-scores.ts';
 import { policiesPage } from './page.ts';
 import type { Job, Score } from './play.ts';
 
@@ -21,6 +25,7 @@ const { values: flags } = parseArgs({
     workers: { type: 'string', default: '2' },
     minutes: { type: 'string', default: '60' },
     out: { type: 'string', default: 'docs/results/policies.md' },
+    scores: { type: 'string' },
   },
 });
 const policies = listOf(flags.policies, contenderNames);
@@ -37,34 +42,42 @@ const jobs: Job[] = Array.from({ length: Number(flags.seeds) }, (_, i) => i + 1)
     ),
   ),
 );
+const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
 const endAtMs = performance.now() + Number(flags.minutes) * 60_000;
 const command = `node bench/policies/run.ts ${process.argv.slice(2).join(' ')}`.trim();
-const scores: Score[] = [];
+const kept = new KeptScores(flags.scores);
+await kept.load();
+const todo = jobs.map((job) => kept.missing(job)).filter((job) => job.policies.length > 0);
 let next = 0;
-let done = 0;
+let left = todo.length;
 await Promise.all(Array.from({ length: Math.min(2, Number(flags.workers)) }, work));
-console.log(policiesPage({ scores, command, jobs: jobs.length, played: done }));
+await writeFile(flags.out, page());
+console.log(page());
 
 /** Takes jobs until none is left or the time is up. */
 async function work(): Promise<void> {
   const worker = fork(new URL('./worker.ts', import.meta.url), { serialization: 'advanced' });
   try {
-    while (next < jobs.length && performance.now() < endAtMs) {
-      const job = jobs[next++] as Job;
+    while (next < todo.length && performance.now() < endAtMs) {
+      const job = todo[next++] as Job;
       const startMs = performance.now();
-      scores.push(...(await played(worker, job)));
-      done++;
+      const scores = await played(worker, job);
+      await kept.add(scores.map((score) => ({ ...score, commit, requests: job.requests })));
+      left--;
       const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
       console.error(`${job.cell}, ${job.routers} routers, seed ${job.seed}: ${seconds} s`);
       // After each, so that what was played survives an interruption.
-      await writeFile(
-        flags.out,
-        policiesPage({ scores, command, jobs: jobs.length, played: done }),
-      );
+      await writeFile(flags.out, page());
     }
   } finally {
     worker.disconnect();
   }
+}
+
+function page(): string {
+  return policiesPage({
+    ...{ scores: kept.of(jobs), command, jobs: jobs.length, played: jobs.length - left },
+  });
 }
 
 async function played(worker: ReturnType<typeof fork>, job: Job): Promise<Score[]> {
