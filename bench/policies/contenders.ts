@@ -12,9 +12,9 @@ import {
 import type { RouterOptions, SimulatedEngine } from '../../src/core/simulation/index.ts';
 import type { Traffic } from './cells.ts';
 
-/** `predictive-precise` reads KV events besides; the router does not offer it. */
-const withEvents = 'predictive-precise';
-export const ours = ['predictive', withEvents, 'kvaware'] as const;
+/** `predictive` over engines without KV events. */
+const withoutEvents = 'predictive-without-events';
+export const ours = ['predictive', withoutEvents, 'kvaware'] as const;
 /** Not a contender for the best: nobody can have it. */
 export const clairvoyant = 'clairvoyant';
 export const contenderNames: readonly string[] = [...ours, ...peerPolicyNames, clairvoyant];
@@ -35,8 +35,7 @@ export function contender(
     const engineAt = (url: string) => knownEngine(engines[engineNumber(url)] as SimulatedEngine);
     return ({ random }) => new ClairvoyantPolicy(random, { requests, engineAt });
   }
-  if (name === withEvents)
-    return ({ random, kvIndex }) => new PredictivePolicy(random, { kvIndex });
+  if (name === withoutEvents) return ({ random }) => new PredictivePolicy(random);
   if (!peerPolicyNames.includes(name)) return (options) => createPolicy(name, options);
   const peakTokensPerSecond = Math.min(...engines.map(peakOf));
   return (options) => createPeerPolicy(name, { ...options, peakTokensPerSecond });

@@ -25,8 +25,8 @@ for (const cell of ['conversation-2', 'agents', 'azure-code']) {
 }
 
 test('three routers that only remember what they sent miss; with KV events they do not', async () => {
-  const scores = await scoresOf('llmd-73-20', ['predictive', 'predictive-precise'], 3);
-  const [alone, told] = [scores.get('predictive'), scores.get('predictive-precise')];
+  const scores = await scoresOf('llmd-73-20', ['predictive', 'predictive-without-events'], 3);
+  const [alone, told] = [scores.get('predictive-without-events'), scores.get('predictive')];
   assert.ok(alone && told);
   assert.ok(told.hitRate > alone.hitRate + 0.15, `${told.hitRate} against ${alone.hitRate}`);
   assert.ok(told.ttftP90Seconds < alone.ttftP90Seconds / 2);

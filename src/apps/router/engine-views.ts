@@ -1,14 +1,26 @@
 // What /engines and /debug/router answer.
 import type { EndpointStatus, RoutingCore } from '../../core/routing/index.ts';
+import type { KvIndexFeed, KvIndexFeedState } from '../../io/kv-events/index.ts';
 import type { Engine } from './engine.ts';
 
 /** One entry of /engines: upstream's fields first, then ours. */
 export function engineViews(
   core: RoutingCore,
   engines: ReadonlyMap<string, Engine>,
-  nowSeconds: number,
+  { nowSeconds, feed }: { readonly nowSeconds: number; readonly feed: KvIndexFeed },
 ) {
-  return core.endpoints().map((status) => viewOf(status, engines.get(status.url), nowSeconds));
+  const events = feed.state;
+  return core.endpoints().map((status) => ({
+    ...viewOf(status, engines.get(status.url), nowSeconds),
+    kvEvents: kvEventsView(events.get(status.url)),
+  }));
+}
+
+/** How well its cache is known; null where the policy does not follow events. */
+function kvEventsView(state: KvIndexFeedState | undefined) {
+  if (state === undefined) return null;
+  const { knowledge, blocks, problem = null } = state;
+  return { knowledge, blocks, problem };
 }
 
 function viewOf(status: EndpointStatus, engine: Engine | undefined, nowSeconds: number) {

@@ -57,6 +57,11 @@ export interface RouterOptions {
   readonly statsIntervalMs?: number;
   /** Over which request rates are taken. @default 60 */
   readonly requestStatsWindowSeconds?: number;
+  /**
+   * Whether `predictive` follows the KV events of engines that publish them; requests are then
+   * tokenized by an engine first. `kvaware` always does. @default true
+   */
+  readonly kvEvents?: boolean;
   /** Where engines publish their KV events, by engine URL; asked of the engine if not given. */
   readonly kvEventSources?: ReadonlyMap<string, KvEventAddress>;
   readonly server?: Partial<ServerLimits> & { readonly connectionsMax?: number };

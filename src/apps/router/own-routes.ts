@@ -6,7 +6,7 @@ import type { ServerExchange } from '../../io/http/index.ts';
 import { type WebpageFile, webpageSecurityPolicy } from '../../io/webpage/index.ts';
 import { answer, answerError, answerJson } from './answer.ts';
 import type { Engine } from './engine.ts';
-import { engineViews, mergedModels } from './engine-views.ts';
+import { mergedModels } from './engine-views.ts';
 
 export interface OwnRoutesContext {
   readonly core: RoutingCore;
@@ -15,7 +15,7 @@ export interface OwnRoutesContext {
   readonly registry: MetricsRegistry;
   readonly webpage: ReadonlyMap<string, WebpageFile>;
   readonly routerView: () => unknown;
-  readonly nowSeconds: () => number;
+  readonly engineViews: () => unknown;
   /** Whether requests are still taken. */
   readonly draining: () => boolean;
   /** Streams the router's view once per second. */
@@ -32,10 +32,7 @@ export function ownRoutes(context: OwnRoutesContext): ReadonlyMap<string, Route>
     ['/v1/models', (exchange) => answerJson(exchange, 200, mergedModels(core, engines, aliases))],
     ['/version', (exchange) => answerJson(exchange, 200, { version, router: 'spillway' })],
     ['/metrics', (exchange) => answer(exchange, 200, metricsContentType, registry.render())],
-    [
-      '/engines',
-      (exchange) => answerJson(exchange, 200, engineViews(core, engines, context.nowSeconds())),
-    ],
+    ['/engines', (exchange) => answerJson(exchange, 200, context.engineViews())],
     ['/debug/router', (exchange) => answerJson(exchange, 200, context.routerView())],
     ['/debug/picks', (exchange) => answerJson(exchange, 200, core.recentPicks())],
     ['/dashboard/events', context.events],

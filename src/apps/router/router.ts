@@ -7,7 +7,12 @@ import {
   type RequestFields,
   RequestFieldsReader,
 } from '../../core/protocol/index.ts';
-import { createPolicy, RoutingCore, type RoutingRequest } from '../../core/routing/index.ts';
+import {
+  createPolicy,
+  defaultPolicyName,
+  RoutingCore,
+  type RoutingRequest,
+} from '../../core/routing/index.ts';
 import { HttpServer, type ServerExchange, Ticker } from '../../io/http/index.ts';
 import { KvIndexFeed } from '../../io/kv-events/index.ts';
 import { answerError, refusalText } from './answer.ts';
@@ -62,10 +67,11 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   const registry = new MetricsRegistry();
   const metrics = new RouterMetrics(registry, options.requestStatsWindowSeconds ?? 60);
   const kvIndex = new KvIndex();
-  const policy = createPolicy(options.policy ?? 'predictive', {
+  const policyName = options.policy ?? defaultPolicyName;
+  const policy = createPolicy(policyName, {
     random: seededRandom(Date.now()),
     prefixMinMatchLength: options.prefixMinMatchLength,
-    kvIndex,
+    kvIndex: policyName !== 'kvaware' && options.kvEvents === false ? undefined : kvIndex,
     kvAwareThreshold: options.kvAwareThreshold,
   });
   const core = new RoutingCore({ policy, clock, aliases });
@@ -74,7 +80,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   declareFleetGauges(registry, core, engines, nowSeconds);
   const attemptIds = new AttemptIds();
   const feed = new KvIndexFeed(kvIndex);
-  if (policy.needsTokens) {
+  if (policy.readsKvEvents) {
     for (const url of engines.keys()) {
       const source = options.kvEventSources?.get(url);
       feed.follow(url, source && [{ rank: 0, topic: '', ...source }]);
@@ -94,8 +100,9 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   };
   let draining = false;
   const startedAtSeconds = nowSeconds();
+  const viewEngines = () => engineViews(core, engines, { nowSeconds: nowSeconds(), feed });
   const routerView = () => {
-    const views = engineViews(core, engines, nowSeconds());
+    const views = viewEngines();
     return {
       policy: policy.name,
       version,
@@ -115,7 +122,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     registry,
     webpage: options.webpage ?? new Map(),
     routerView,
-    nowSeconds,
+    engineViews: viewEngines,
     draining: () => draining,
     events: (exchange) => events.add(exchange),
   });
@@ -190,12 +197,14 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
 
   const tokenizeFirst = async (options: ProxiedRequestOptions, fields: RequestFields) => {
     const model = core.resolveModel(fields.model);
-    const status = core
+    const candidates = core
       .endpoints()
       .filter(({ state, models }) => state === 'live' && models.includes(model ?? ''))
-      .sort((a, b) => a.load.inflight - b.load.inflight)[0];
-    const engine = status && engines.get(status.url);
-    const tokens = engine && (await promptTokens(engine, model ?? '', fields));
+      .sort((a, b) => a.load.inflight - b.load.inflight);
+    const engine = candidates[0] && engines.get(candidates[0].url);
+    // With one engine there is nothing to choose.
+    const asks = engine !== undefined && candidates.length > 1;
+    const tokens = asks ? await promptTokens(engine, model ?? '', fields) : undefined;
     if (options.exchange.over) return;
     const { request } = options;
     const promptLength = tokens?.length ?? request.promptTokens;

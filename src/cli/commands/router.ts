@@ -26,6 +26,7 @@ interface Flags {
   readonly maxInstanceFailoverRerouteAttempts: number;
   readonly engineStatsInterval: number;
   readonly requestStatsWindow: number;
+  readonly kvEvents: boolean;
   readonly kvEventSource: ReadonlyMap<string, KvEventAddress>;
   readonly apiKey?: string;
   readonly forwardAuthorization?: boolean;
@@ -107,6 +108,10 @@ export function routerCommand(): Command {
       )
         .argParser(kvEventSource)
         .default(new Map<string, KvEventAddress>(), 'none'),
+    )
+    .option(
+      '--no-kv-events',
+      'predictive: believe what was sent where, instead of following engines that publish KV events',
     )
     .option('--api-key <key>', 'bearer token that clients must send')
     .option(
@@ -208,6 +213,7 @@ async function run(flags: Flags): Promise<void> {
     healthTimeoutMs: flags.staticBackendHealthCheckTimeoutSeconds * 1000,
     statsIntervalMs: flags.engineStatsInterval * 1000,
     requestStatsWindowSeconds: flags.requestStatsWindow,
+    kvEvents: flags.kvEvents,
     kvEventSources: flags.kvEventSource,
     server: {
       requestBytesMax: flags.maxRequestBytes,

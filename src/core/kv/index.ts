@@ -30,6 +30,7 @@ export {
   type KvIndexEngineOptions,
   type KvIndexOptions,
   type KvIndexStats,
+  type KvKnowledge,
   type KvTier,
 } from './kv-index.ts';
 export { KvSequence, type KvSequenceScope } from './kv-sequence.ts';

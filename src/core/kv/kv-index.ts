@@ -15,6 +15,13 @@ import { HolderTable } from './holder-table.ts';
 /** Where an engine keeps a block. */
 export type KvTier = 'GPU' | 'CPU' | 'STORAGE';
 
+/**
+ * How well an engine's cache is known: `exact` by all its events since it started, `partial` if some
+ * were missed, so that blocks may be held that are not known and the other way round, `none` while
+ * nobody hears it, whatever was heard before.
+ */
+export type KvKnowledge = 'exact' | 'partial' | 'none';
+
 export interface KvIndexOptions {
   /**
    * Different blocks over all engines, per tier. When full, new blocks are not indexed (and
@@ -62,6 +69,7 @@ interface Engine {
   readonly holder: number;
   readonly repeats: 'references' | 'set';
   readonly tiers: Map<KvTier, Holding>;
+  knowledge: KvKnowledge;
   blockSize: number;
   /** The KV cache group that is indexed: the first of full attention that was announced. */
   groupIndex: number | undefined;
@@ -189,6 +197,23 @@ export class KvIndex {
       overflows: this.#overflows,
       ignoredEvents: this.#ignoredEvents,
     };
+  }
+
+  /**
+   * Says how well an engine is heard; who feeds the index knows. Without a word it is `exact`.
+   */
+  setKnowledge(name: string, knowledge: KvKnowledge): void {
+    (this.#engines.get(name) ?? this.#engine(name, {})).knowledge = knowledge;
+  }
+
+  knowledgeOf(name: string): KvKnowledge {
+    return this.#engines.get(name)?.knowledge ?? 'none';
+  }
+
+  /** Whether any engine is heard. */
+  get hearsAny(): boolean {
+    for (const { knowledge } of this.#engines.values()) if (knowledge !== 'none') return true;
+    return false;
   }
 
   /** Tokens per block of an engine; 0 before its first block. */
@@ -344,6 +369,7 @@ export class KvIndex {
       holder: this.#freeHolders.pop() ?? this.#engines.size,
       repeats: options.repeats ?? 'references',
       tiers: new Map(),
+      knowledge: 'exact',
       blockSize: 0,
       groupIndex: undefined,
     };

@@ -103,8 +103,10 @@ export interface Outcome {
 export interface Policy {
   /** The name in `--routing-logic`. */
   readonly name: string;
-  /** Whether `RoutingRequest.tokens` must be filled before `pick`. */
+  /** Whether `RoutingRequest.tokens` is to be filled before `pick`; may change with time. */
   readonly needsTokens: boolean;
+  /** Whether it reads an index that somebody has to feed with the engines' KV events. */
+  readonly readsKvEvents?: boolean;
   /** @param endpoints Live engines that serve the model; never empty. */
   pick(request: RoutingRequest, endpoints: readonly Endpoint[], nowSeconds: number): Pick;
   /** The request was sent to the picked engine (again after a retry elsewhere). */

@@ -18,7 +18,7 @@ export interface SimulatedEngine {
 /** What a router's policy may be built from. */
 export interface RouterOptions {
   readonly random: Random;
-  /** Fed with the events of all engines if the policy needs tokens. */
+  /** Fed with the events of all engines if the policy reads them. */
   readonly kvIndex: KvIndex;
 }
 
@@ -53,6 +53,11 @@ export interface FleetSimulationOptions {
   readonly usage?: boolean | undefined;
   /** For a policy given by name. @default 1 */
   readonly seed?: number | undefined;
+  /**
+   * Whether the engines publish KV events, for predictive; kvaware cannot do without. Feeding them
+   * takes most of a simulation's time. @default false
+   */
+  readonly kvEvents?: boolean | undefined;
   /** For the policy prefixaware, in bytes of pseudo text, of which a token has four. */
   readonly prefixMinMatchLength?: number | undefined;
   /** The router has no key by which to tell sessions. @default false */

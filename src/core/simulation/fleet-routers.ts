@@ -71,7 +71,7 @@ export class FleetRouters {
 
   /** Takes in the KV events of an engine, if the policy reads any. */
   kvListener(url: string, blockSize: number): EngineListener {
-    if (!this.#cores[0]?.policy.needsTokens) return {};
+    if (!this.#cores[0]?.policy.readsKvEvents) return {};
     return {
       blocksStored: (request, first, count) => {
         const { words, request: sent } = attemptOf(request);
@@ -86,10 +86,12 @@ export class FleetRouters {
   }
 
   #policyOf(seed: number): Policy {
-    const { policy, prefixMinMatchLength } = this.#options;
+    const { policy, prefixMinMatchLength, kvEvents = policy === 'kvaware' } = this.#options;
     if (typeof policy === 'object') return policy;
-    const options = { random: seededRandom(seed), kvIndex: this.#kvIndex };
-    if (typeof policy === 'function') return policy(options);
-    return createPolicy(policy, { ...options, prefixMinMatchLength });
+    const [random, kvIndex] = [seededRandom(seed), this.#kvIndex];
+    if (typeof policy === 'function') return policy({ random, kvIndex });
+    return createPolicy(policy, {
+      ...{ random, prefixMinMatchLength, kvIndex: kvEvents ? kvIndex : undefined },
+    });
   }
 }

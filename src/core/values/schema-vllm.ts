@@ -54,7 +54,7 @@ export const vllmConfig = z.strictObject({
   ),
   kvEvents: ours(
     z.boolean().optional(),
-    'Publish KV events over ZMQ (--kv-events-config), which kvaware and predictive routing use.',
+    'Publish KV events over ZMQ (--kv-events-config): kvaware needs them, predictive uses them.',
   ),
   seed: ours(count.optional(), 'Seed of the engine (--seed).'),
 });

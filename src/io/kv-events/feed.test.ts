@@ -21,13 +21,13 @@ test('an index learns what an engine holds, from before it listened too, and for
   engine.publisher.publish(storedBlocks(4), 2);
   await until(() => held() === 64);
   const state = feed.state.get(engine.url);
-  assert.equal(state?.problem, undefined);
+  assert.deepEqual([state?.problem, state?.knowledge], [undefined, 'exact']);
   assert.deepEqual(
     state?.sources.map(({ connected, batches }) => ({ connected, batches })),
     [{ connected: true, batches: 2 }],
   );
   await feed.unfollow(engine.url);
-  assert.equal(held(), 0);
+  assert.deepEqual([held(), index.hearsAny], [0, false]);
   await engine.stop();
 });
 

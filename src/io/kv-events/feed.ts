@@ -1,10 +1,13 @@
 // Keeps a KV index fed with the events of a changing set of engines.
-import type { KvIndex } from '../../core/kv/index.ts';
+import type { KvIndex, KvKnowledge } from '../../core/kv/index.ts';
 import { type KvEventEndpoints, kvEventEndpoints } from '../../core/protocol/index.ts';
 import { KvEventSource, type KvEventSourceState } from './source.ts';
 
 export interface KvIndexFeedOptions {
-  /** Pause between looks at an engine that is not heard (yet). @default 5000 */
+  /**
+   * Pause between looks at an engine that is not heard (yet); one that says that it has no events is
+   * asked after ten times as long. @default 5000
+   */
   readonly discoverMs?: number;
   /** Longest wait for an engine's answer on /kv_event_sources. @default 5000 */
   readonly requestTimeoutMs?: number;
@@ -16,6 +19,10 @@ export interface KvIndexFeedOptions {
 export interface KvIndexFeedState {
   /** Why there are no sources; undefined if there are. */
   readonly problem: string | undefined;
+  /** Of the least known rank. */
+  readonly knowledge: KvKnowledge;
+  /** That it is known to hold on its GPU. */
+  readonly blocks: number;
   /** One per data-parallel rank. */
   readonly sources: readonly (KvEventSourceState & { readonly endpoint: string })[];
 }
@@ -28,6 +35,8 @@ interface Followed {
   /** The endpoints in use, as text, to see when they change. */
   endpoints: string;
   sources: { readonly endpoint: string; readonly source: KvEventSource }[];
+  /** It answered that it has no events, or does not know the question. */
+  hasNone: boolean;
   timer: NodeJS.Timeout | undefined;
   readonly stop: AbortController;
 }
@@ -64,11 +73,12 @@ export class KvIndexFeed {
       problem: 'not asked yet',
       endpoints: '',
       sources: [],
+      hasNone: false,
       timer: undefined,
       stop: new AbortController(),
     };
     this.#followed.set(engineUrl, followed);
-    this.#index.addEngine(engineUrl);
+    this.#index.setKnowledge(engineUrl, 'none');
     if (endpoints === undefined) void this.#look(engineUrl, followed);
     else this.#subscribe(engineUrl, followed, endpoints);
   }
@@ -90,6 +100,8 @@ export class KvIndexFeed {
     for (const [url, { problem, sources }] of this.#followed) {
       states.set(url, {
         problem,
+        knowledge: this.#index.knowledgeOf(url),
+        blocks: this.#index.blocksOf(url),
         sources: sources.map(({ endpoint, source }) => ({ endpoint, ...source.state })),
       });
     }
@@ -107,7 +119,8 @@ export class KvIndexFeed {
     if (!heard) await this.#discover(engineUrl, followed);
     if (followed.stop.signal.aborted) return;
     const { discoverMs = 5000 } = this.#options;
-    followed.timer = setTimeout(() => this.#look(engineUrl, followed), discoverMs);
+    const pauseMs = followed.hasNone ? 10 * discoverMs : discoverMs;
+    followed.timer = setTimeout(() => this.#look(engineUrl, followed), pauseMs);
   }
 
   async #discover(engineUrl: string, followed: Followed): Promise<void> {
@@ -118,15 +131,18 @@ export class KvIndexFeed {
       const signal = AbortSignal.any([timeout, followed.stop.signal]);
       found = await askEndpoints(engineUrl, signal);
     } catch (error) {
+      followed.hasNone = error instanceof NoSuchRouteError;
       // The sources that there are keep trying by themselves.
       if (followed.sources.length === 0) followed.problem = messageOf(error);
       return;
     }
     if (followed.stop.signal.aborted) return;
+    followed.hasNone = found.length === 0;
     const endpoints = JSON.stringify(found);
     if (endpoints === followed.endpoints && found.length > 0) return;
     await closeSources(followed);
     this.#index.clear(engineUrl);
+    this.#index.setKnowledge(engineUrl, 'none');
     if (followed.stop.signal.aborted) return;
     followed.endpoints = endpoints;
     this.#subscribe(engineUrl, followed, found);
@@ -135,7 +151,8 @@ export class KvIndexFeed {
   #subscribe(engineUrl: string, followed: Followed, endpoints: readonly KvEventEndpoints[]): void {
     const { reconnectMs } = this.#options;
     followed.problem = endpoints.length > 0 ? undefined : 'it publishes no KV events';
-    followed.sources = endpoints.map(({ endpoint, replayEndpoint, topic }) => ({
+    const knowledge = new Array<KvKnowledge>(endpoints.length).fill('none');
+    followed.sources = endpoints.map(({ endpoint, replayEndpoint, topic }, i) => ({
       endpoint,
       source: new KvEventSource({
         endpoint,
@@ -144,10 +161,23 @@ export class KvIndexFeed {
         reconnectMs,
         onBatch: ({ events }) => this.#index.apply(engineUrl, events),
         onReset: () => this.#index.clear(engineUrl),
+        onKnowledge: (now) => {
+          knowledge[i] = now;
+          this.#index.setKnowledge(engineUrl, leastOf(knowledge));
+        },
       }),
     }));
   }
 }
+
+/** Of an engine whose ranks are known so well. */
+function leastOf(knowledge: readonly KvKnowledge[]): KvKnowledge {
+  if (knowledge.includes('none')) return 'none';
+  return knowledge.includes('partial') ? 'partial' : 'exact';
+}
+
+/** Engines before /kv_event_sources answer 404. */
+class NoSuchRouteError extends Error {}
 
 async function closeSources(followed: Followed): Promise<void> {
   const { sources } = followed;
@@ -160,7 +190,8 @@ async function askEndpoints(engineUrl: string, signal: AbortSignal): Promise<KvE
   const response = await fetch(url, { signal, redirect: 'error' });
   if (!response.ok) {
     await response.body?.cancel();
-    throw new Error(`GET ${url} answered ${response.status}`);
+    const message = `GET ${url} answered ${response.status}`;
+    throw response.status === 404 ? new NoSuchRouteError(message) : new Error(message);
   }
   const chunks: Uint8Array[] = [];
   let bytes = 0;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { cuttableLine } from '../../../test/support/cuttable-line.ts';
+import type { KvKnowledge } from '../../core/kv/index.ts';
 import {
   defaultKvEventsConfig,
   type KvEvent,
@@ -21,7 +21,7 @@ test('who comes late hears all from the start, then live batches, each once', as
   publish(publisher, 4);
   await until(() => heard.length === 4);
   assert.deepEqual(heard, [1, 2, 3, 4]);
-  assert.equal(source.state.lostBatches, 0);
+  assert.deepEqual([source.state.lostBatches, source.state.knowledge], [0, 'exact']);
   await Promise.all([source.close(), publisher.close()]);
 });
 
@@ -67,17 +67,20 @@ test('a restarted engine is told by its numbers, and also when it is further on 
 test('what was published while the connection was cut is made up for, without a reset', async () => {
   const publisher = await open();
   const line = await cuttableLine(publisher.config.endpoint);
-  const { source, heard } = follow(publisher, { endpoint: line.endpoint });
+  const { source, heard, knowledge } = follow(publisher, { endpoint: line.endpoint });
   await settled(source, publisher);
   publish(publisher, 1);
   await until(() => heard.length === 1);
   line.cut();
   await until(() => !source.state.connected && publisher.subscribers === 0);
+  assert.equal(source.state.knowledge, 'none');
   publish(publisher, 2, 3);
   line.mend();
   await until(() => heard.length === 3);
   assert.deepEqual(heard, [1, 2, 3]);
   assert.equal(source.state.resets, 0);
+  await until(() => source.state.knowledge === 'exact');
+  assert.deepEqual(knowledge, ['none', 'exact', 'none', 'exact']);
   await source.close();
   await Promise.all([publisher.close(), line.close()]);
 });
@@ -89,6 +92,7 @@ test('batches that the engine no longer keeps are counted, and the rest is taken
   await until(() => heard.length === 2);
   assert.deepEqual(heard, [4, 5]);
   assert.equal(source.state.lostBatches, 3);
+  await until(() => source.state.knowledge === 'partial');
   await Promise.all([source.close(), publisher.close()]);
 });
 
@@ -102,13 +106,15 @@ test('without a replay endpoint, gaps are counted and a restart is still noticed
   publisher.publish(cleared, 3, 'lost');
   publish(publisher, 4);
   await until(() => heard.length === 2);
-  assert.deepEqual([source.state.gaps, source.state.lostBatches], [1, 1]);
+  const { gaps, lostBatches, knowledge } = source.state;
+  assert.deepEqual([gaps, lostBatches, knowledge], [1, 1, 'partial']);
   await publisher.close();
   publisher = await open({ endpoint, replay_endpoint: null });
   await until(() => publisher.subscribers === 1);
   publish(publisher, 11);
   await until(() => heard.length === 4);
   assert.deepEqual(heard, [2, 4, 'reset', 11]);
+  assert.equal(source.state.knowledge, 'exact');
   await Promise.all([source.close(), publisher.close()]);
 });
 
@@ -122,6 +128,7 @@ test('a replay that fails is counted, and live batches go on', async () => {
   await until(() => source.state.failedReplays === 1 && publisher.subscribers === 1);
   publish(publisher, 1);
   await until(() => heard.length === 1);
+  assert.equal(source.state.knowledge, 'partial');
   await Promise.all([source.close(), publisher.close()]);
 });
 
@@ -141,7 +148,7 @@ test('a payload that cannot be read is counted and passed over', async () => {
   engine.send([topic, number(1), Uint8Array.of(0x92, 1, 0x90)]);
   await until(() => heard.length === 1);
   assert.equal(source.state.formatErrors, 2);
-  assert.equal(source.state.batches, 2);
+  assert.deepEqual([source.state.batches, source.state.knowledge], [2, 'partial']);
   await Promise.all([source.close(), engine.close()]);
 });
 
@@ -164,8 +171,9 @@ function publish(publisher: KvEventPublisher, ...timestamps: number[]): void {
 function follow(
   publisher: KvEventPublisher,
   other: { endpoint?: string; replayEndpoint?: string } = {},
-): { source: KvEventSource; heard: (number | 'reset')[] } {
+): { source: KvEventSource; heard: (number | 'reset')[]; knowledge: KvKnowledge[] } {
   const heard: (number | 'reset')[] = [];
+  const knowledge: KvKnowledge[] = ['none'];
   const source = new KvEventSource({
     endpoint: publisher.config.endpoint,
     replayEndpoint: publisher.config.replay_endpoint ?? undefined,
@@ -173,8 +181,9 @@ function follow(
     reconnectMs: 5,
     onBatch: ({ timestampSeconds }) => heard.push(timestampSeconds),
     onReset: () => heard.push('reset'),
+    onKnowledge: (now) => knowledge.push(now),
   });
-  return { source, heard };
+  return { source, heard, knowledge };
 }
 
 /** Subscribed, and the first replay is over. */
@@ -182,42 +191,6 @@ async function settled(source: KvEventSource, publisher: KvEventPublisher): Prom
   await until(
     () => publisher.subscribers === 1 && source.state.connected && !source.state.replaying,
   );
-}
-
-/** A TCP relay that can be cut; while cut, it refuses. */
-async function cuttableLine(endpoint: string) {
-  const sockets = new Set<Socket>();
-  let whole = true;
-  const server = createServer((near) => {
-    if (!whole) {
-      near.destroy();
-      return;
-    }
-    const far = connect({ host: '127.0.0.1', port: Number(endpoint.split(':').at(-1)) });
-    for (const socket of [near, far]) {
-      sockets.add(socket);
-      socket.on('error', () => {});
-    }
-    near.pipe(far).pipe(near);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  const cut = (): void => {
-    whole = false;
-    for (const socket of sockets) socket.destroy();
-    sockets.clear();
-  };
-  return {
-    endpoint: `tcp://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
-    cut,
-    mend: () => {
-      whole = true;
-    },
-    close: async () => {
-      cut();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
 }
 
 /** Resolves once `condition` holds. */

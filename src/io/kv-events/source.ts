@@ -1,4 +1,5 @@
 // Follows the KV events of one engine: live ones, those missed, and restarts.
+import type { KvKnowledge } from '../../core/kv/index.ts';
 import {
   decodeKvEventBatch,
   type KvEventBatch,
@@ -18,6 +19,8 @@ export interface KvEventSourceOptions {
   readonly onBatch: (batch: KvEventBatch) => void;
   /** The engine restarted: all that it had announced is gone. Batches from its start follow. */
   readonly onReset: () => void;
+  /** Whether what was handed on is all that the engine announced changes. It begins with `none`. */
+  readonly onKnowledge?: ((knowledge: KvKnowledge) => void) | undefined;
   /** Longest silence of the engine within a replay. @default 5000 */
   readonly replayTimeoutMs?: number | undefined;
   /** Pause before reconnecting; doubles up to 5 s. @default 100 */
@@ -27,6 +30,7 @@ export interface KvEventSourceOptions {
 /** What has happened, for people who debug it. */
 export interface KvEventSourceState {
   readonly connected: boolean;
+  readonly knowledge: KvKnowledge;
   /** A replay is under way; live batches wait for it. */
   readonly replaying: boolean;
   /** Number of the batch that is due; undefined before the first. */
@@ -71,6 +75,11 @@ export class KvEventSource {
   /** Live batches while a replay is under way, else undefined. */
   #pending: (readonly [sequence: number, payload: Uint8Array])[] | undefined;
   #replayAgain = false;
+  /** Nothing was lost since the engine began. */
+  #isWhole = true;
+  /** The last replay failed, so that batches may be missing. */
+  #replayFailed = false;
+  #knowledge: KvKnowledge = 'none';
   #lagSeconds: number | undefined;
   readonly #counts = {
     batches: 0,
@@ -93,9 +102,13 @@ export class KvEventSource {
       onConnected: () => {
         this.#unverified = true;
         this.#catchUp();
+        this.#tellKnowledge();
       },
-      // What waits from this connection is in the engine's replay too, if it still lives.
-      onDisconnected: () => this.#pending?.splice(0),
+      onDisconnected: () => {
+        // What waits from this connection is in the engine's replay too, if it still lives.
+        this.#pending?.splice(0);
+        this.#tellKnowledge();
+      },
       onMessage: (frames) => this.#hear(frames),
     });
   }
@@ -103,6 +116,7 @@ export class KvEventSource {
   get state(): KvEventSourceState {
     return {
       connected: this.#subscriber.connected,
+      knowledge: this.#knowledge,
       replaying: this.#pending !== undefined,
       nextSequence: this.#next,
       ...this.#counts,
@@ -142,9 +156,26 @@ export class KvEventSource {
   #takeLive(sequence: number, payload: Uint8Array): void {
     if (this.#next !== undefined && sequence < this.#next) this.#reset();
     this.#unverified = false;
+    if (sequence > (this.#next ?? 0)) this.#isWhole = false;
     this.#counts.lostBatches += this.#next === undefined ? 0 : sequence - this.#next;
     const timestamp = this.#apply(sequence, payload);
     if (timestamp !== undefined) this.#lagSeconds = Date.now() / 1000 - timestamp;
+    this.#tellKnowledge();
+  }
+
+  #tellKnowledge(): void {
+    const now = this.#knowledgeNow();
+    if (now === this.#knowledge) return;
+    this.#knowledge = now;
+    this.#options.onKnowledge?.(now);
+  }
+
+  #knowledgeNow(): KvKnowledge {
+    if (!this.#subscriber.connected || this.#pending !== undefined) return 'none';
+    const { replayEndpoint } = this.#options;
+    // Without a replay only a first batch with the number 0 shows that none came before it.
+    const heardFromStart = replayEndpoint !== undefined || this.#next !== undefined;
+    return heardFromStart && this.#isWhole && !this.#replayFailed ? 'exact' : 'partial';
   }
 
   /** Replays what is missing, while live batches wait. */
@@ -154,6 +185,7 @@ export class KvEventSource {
     this.#replayAgain = true;
     if (this.#pending !== undefined) return;
     this.#pending = [];
+    this.#tellKnowledge();
     while (this.#replayAgain && !this.#closing.signal.aborted) {
       this.#replayAgain = false;
       await this.#replay(replayEndpoint);
@@ -164,6 +196,7 @@ export class KvEventSource {
       const known = this.#next !== undefined && sequence < this.#next && !this.#unverified;
       if (!known) this.#takeLive(sequence, payload);
     }
+    this.#tellKnowledge();
   }
 
   async #replay(endpoint: string): Promise<void> {
@@ -184,13 +217,17 @@ export class KvEventSource {
           }
           if (anotherLife || sequence < expected) return;
           this.#counts.lostBatches += sequence - (this.#next ?? 0);
+          if (sequence > (this.#next ?? 0)) this.#isWhole = false;
           this.#apply(sequence, payload);
         },
       });
     } catch {
-      if (!this.#closing.signal.aborted) this.#counts.failedReplays += 1;
+      if (this.#closing.signal.aborted) return;
+      this.#counts.failedReplays += 1;
+      this.#replayFailed = true;
       return;
     }
+    this.#replayFailed = false;
     this.#unverified = false;
     if (expected > 0 && (anotherLife || answers === 0)) {
       this.#reset();
@@ -211,6 +248,7 @@ export class KvEventSource {
     } catch (error) {
       if (!(error instanceof KvEventFormatError)) throw error;
       this.#counts.formatErrors += 1;
+      this.#isWhole = false;
       return undefined;
     }
   }
@@ -228,6 +266,7 @@ export class KvEventSource {
     this.#counts.resets += 1;
     this.#next = undefined;
     this.#lastTimestamp = 0;
+    this.#isWhole = true;
     this.#options.onReset();
   }
 }

@@ -92,6 +92,7 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
     ...{ requests: traffic.source, engines, policy, seed, failures: options.failures },
     traceBlockTokens: traffic.source.blockTokens,
     prefixMinMatchLength: routerSpec.prefixMinMatchLength,
+    kvEvents: policy === 'kvaware' || publishesKvEvents(values),
     hidesSessions: routerSpec.sessionKey === '',
     ...{ keepTokens: true, keepSeries: true, onSent: (request) => meter.add(request) },
     onProgress: (finished) => options.onProgress?.(finished, traffic.requestsMax),
@@ -115,6 +116,12 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
     refused: result.refused,
     notes,
   };
+}
+
+/** Whether the engines publish KV events; all are taken to, if some do. */
+function publishesKvEvents({ servingEngineSpec, routerSpec }: Values): boolean {
+  if (routerSpec.extraArgs.includes('--no-kv-events')) return false;
+  return servingEngineSpec.modelSpec.some(({ vllmConfig }) => vllmConfig?.kvEvents === true);
 }
 
 /** OVERLOADED: requests without a first token grow in number for as long as requests arrive. */

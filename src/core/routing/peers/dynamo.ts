@@ -24,6 +24,7 @@ interface DynamoPick extends Pick {
 export class DynamoPolicy implements Policy {
   readonly name: string;
   readonly needsTokens: boolean;
+  readonly readsKvEvents: boolean;
   readonly #random: Random;
   readonly #prefixes: PrefixSource;
   readonly #active = new Map<Endpoint, ActiveBlocks>();
@@ -35,6 +36,7 @@ export class DynamoPolicy implements Policy {
   }) {
     this.name = options.name;
     this.needsTokens = options.prefixes.needsTokens;
+    this.readsKvEvents = options.prefixes.needsTokens;
     this.#random = options.random;
     this.#prefixes = options.prefixes;
   }

@@ -31,6 +31,7 @@ interface StickyPick extends Pick {
 export class LlmdStickyPolicy implements Policy {
   readonly name: string;
   readonly needsTokens: boolean;
+  readonly readsKvEvents: boolean;
   readonly #random: Random;
   readonly #prefixes: PrefixSource;
   readonly #peakTokensPerSecond: number;
@@ -44,6 +45,7 @@ export class LlmdStickyPolicy implements Policy {
   ) {
     this.name = options.name;
     this.needsTokens = options.prefixes.needsTokens;
+    this.readsKvEvents = options.prefixes.needsTokens;
     this.#random = options.random;
     this.#prefixes = options.prefixes;
     this.#peakTokensPerSecond = options.peakTokensPerSecond ?? peakTokensPerSecondDefault;

@@ -25,6 +25,7 @@ interface WeightedPick extends Pick {
 export class LlmdWeightedPolicy implements Policy {
   readonly name: string;
   readonly needsTokens: boolean;
+  readonly readsKvEvents: boolean;
   readonly #random: Random;
   readonly #weights: ScorerWeights;
   readonly #prefixes: PrefixSource;
@@ -37,6 +38,7 @@ export class LlmdWeightedPolicy implements Policy {
   }) {
     this.name = options.name;
     this.needsTokens = options.prefixes.needsTokens;
+    this.readsKvEvents = options.prefixes.needsTokens;
     this.#random = options.random;
     this.#weights = options.weights;
     this.#prefixes = options.prefixes;

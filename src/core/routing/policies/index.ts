@@ -14,7 +14,7 @@ export interface PolicyOptions {
   readonly random: Random;
   /** `--prefix-min-match-length`: a shorter match, in bytes, counts as none. @default 0 */
   readonly prefixMinMatchLength?: number | undefined;
-  /** What `kvaware` reads; somebody must feed it the engines' KV events. */
+  /** What `kvaware` and `predictive` read; somebody must feed it the engines' KV events. */
   readonly kvIndex?: KvIndex | undefined;
   /** `--kv-aware-threshold`, in tokens: see `KvAwareOptions.uncachedTokensMax`. */
   readonly kvAwareThreshold?: number | undefined;
@@ -26,7 +26,7 @@ const policies: Readonly<Record<string, (options: PolicyOptions) => Policy>> = {
       uncachedTokensMax: kvAwareThreshold,
     }),
   leastloaded: ({ random }) => new LeastLoadedPolicy(random),
-  predictive: ({ random }) => new PredictivePolicy(random),
+  predictive: ({ random, kvIndex }) => new PredictivePolicy(random, { kvIndex }),
   prefixaware: ({ random, prefixMinMatchLength }) =>
     new PrefixAwarePolicy(new LeastLoadedPolicy(random), { matchBytesMin: prefixMinMatchLength }),
   roundrobin: () => new RoundRobinPolicy(),

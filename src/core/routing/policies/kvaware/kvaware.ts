@@ -29,6 +29,7 @@ const favouriteShareMinDefault = 0.5;
 export class KvAwarePolicy implements Policy {
   readonly name = 'kvaware';
   readonly needsTokens = true;
+  readonly readsKvEvents = true;
   readonly #cold: LeastLoadedPolicy;
   readonly #index: KvIndex;
   readonly #options: KvAwareOptions;

@@ -157,7 +157,7 @@ test('answers that are not streamed teach nothing about the time to the first to
 test('with KV events a prefix that another router placed is found', () => {
   const kvIndex = new KvIndex();
   const policy = new PredictivePolicy(seededRandom(1), { kvIndex });
-  assert.ok(policy.needsTokens);
+  assert.ok(policy.readsKvEvents);
   const core = new RoutingCore({ policy, clock: new ManualClock() });
   for (const url of 'abc') core.addEndpoint({ url, models: ['m'] });
   const tokens = Uint32Array.from({ length: 4000 }, (_, i) => i);

@@ -2,9 +2,11 @@
 import type { Random } from '../../../base/index.ts';
 import type { KvIndex } from '../../../kv/index.ts';
 import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../../contract.ts';
-import { PrefixBeliefs, type PromptChain } from '../../prefix-beliefs.ts';
+import type { PromptChain } from '../../prefix-beliefs.ts';
 import { EngineForecast, prefillWork } from './engine-forecast.ts';
+import { HeldTokens } from './held-tokens.ts';
 import { PrefillSpeed, speedPrior } from './prefill-speed.ts';
+import type { PromptsInFlight } from './prompts-in-flight.ts';
 
 /** Each was chosen on the Mooncake trace at six loads; the results are flat around it. */
 export interface PredictiveOptions {
@@ -29,9 +31,8 @@ export interface PredictiveOptions {
    */
   readonly placementWeight?: number | undefined;
   /**
-   * What the engines' KV events say, which counts where it tells of more than was sent from here:
-   * of what other routers sent. Somebody else feeds it. Requests must then bring their tokens.
-   * None unless given.
+   * What the engines' KV events say, for engines that are heard; somebody else feeds it. Without
+   * it, and for other engines, what was sent from here is taken to be held there.
    */
   readonly kvIndex?: KvIndex | undefined;
 }
@@ -47,13 +48,12 @@ const outputTokensWeight = 1 / 64;
 /** Least predicted time to first token, with what the pick costs others counted in. */
 export class PredictivePolicy implements Policy {
   readonly name = 'predictive';
-  readonly needsTokens: boolean;
+  readonly readsKvEvents: boolean;
   readonly #random: Random;
   readonly #crowdingWeight: number;
   readonly #decodeWeight: number;
   readonly #placementWeight: number;
-  readonly #kvIndex: KvIndex | undefined;
-  readonly #beliefs = new PrefixBeliefs();
+  readonly #held: HeldTokens;
   /** One entry per engine; entries leave with it. */
   readonly #forecasts = new Map<Endpoint, EngineForecast>();
   /** All engines as one: what is assumed of an engine without evidence of its own. */
@@ -71,15 +71,20 @@ export class PredictivePolicy implements Policy {
     this.#crowdingWeight = options.crowdingWeight ?? 2;
     this.#placementWeight = options.placementWeight ?? 1;
     this.#decodeWeight = options.decodeWeight ?? 0.05;
-    this.#kvIndex = options.kvIndex;
-    this.needsTokens = options.kvIndex !== undefined;
+    this.#held = new HeldTokens(options.kvIndex);
+    this.readsKvEvents = options.kvIndex !== undefined;
+  }
+
+  /** As engines begin and cease to be heard. */
+  get needsTokens(): boolean {
+    return this.#held.needsTokens;
   }
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[], now: number): PredictivePick {
-    const chain = this.#beliefs.chainOf(request);
-    const told = this.#toldTokens(request, endpoints);
+    const chain = this.#held.chainOf(request);
     const count = endpoints.length;
     this.#makeRoom(count);
+    this.#held.count(request, chain, endpoints, this.#cachedTokens);
     let leastQueued = Number.POSITIVE_INFINITY;
     let mostAssigned = 1e-9;
     for (let i = 0; i < count; i++) {
@@ -98,8 +103,7 @@ export class PredictivePolicy implements Policy {
     for (let i = 0; i < count; i++) {
       const endpoint = endpoints[i] as Endpoint;
       const forecast = this.#candidates[i] as EngineForecast;
-      const believed = this.#beliefs.cachedTokens(endpoint, chain);
-      const cachedTokens = told ? Math.max(believed, told[i] as number) : believed;
+      const cachedTokens = this.#cachedTokens[i] as number;
       const uncachedTokens = request.promptTokens - cachedTokens;
       const prefill = forecast.speed.secondsFor(prefillWork(uncachedTokens, cachedTokens));
       const ttft =
@@ -119,7 +123,6 @@ export class PredictivePolicy implements Policy {
         crowding * prefill +
         this.#decodeWeight * decodeDelay +
         this.#placementWeight * placement;
-      this.#cachedTokens[i] = cachedTokens;
       this.#ttftSeconds[i] = ttft;
       scores[i] = score;
       if (score < least) least = score;
@@ -140,7 +143,7 @@ export class PredictivePolicy implements Policy {
   onSent(request: RoutingRequest, pick: PredictivePick, nowSeconds: number): void {
     pick.sentSeconds = nowSeconds;
     pick.forecast.sent(pick, nowSeconds, request.stream);
-    if (pick.chain) this.#beliefs.sent(pick.endpoint, pick.chain);
+    if (pick.chain) pick.inFlight = this.#held.sent(pick.endpoint, pick.chain);
   }
 
   onFirstByte(
@@ -162,7 +165,10 @@ export class PredictivePolicy implements Policy {
   ): void {
     const { chain } = pick;
     pick.forecast.finished(pick, outcome.status === 'completed', nowSeconds);
-    if (chain) this.#beliefs.finished(pick.endpoint, chain, pick.cachedTokens, outcome);
+    if (chain) {
+      pick.inFlight?.remove(chain.hashes);
+      this.#held.finished(pick.endpoint, chain, pick.cachedTokens, outcome);
+    }
     if (outcome.outputTokens !== undefined) {
       this.#outputTokens += (outcome.outputTokens - this.#outputTokens) * outputTokensWeight;
     }
@@ -171,7 +177,7 @@ export class PredictivePolicy implements Policy {
   }
 
   onEndpointReset(endpoint: Endpoint): void {
-    this.#beliefs.reset(endpoint);
+    this.#held.reset(endpoint);
     this.#forecasts.delete(endpoint);
   }
 
@@ -194,18 +200,6 @@ export class PredictivePolicy implements Policy {
       }
     }
     return best;
-  }
-
-  /** Prompt tokens that each engine said it holds, less the last, which it always computes. */
-  #toldTokens(request: RoutingRequest, endpoints: readonly Endpoint[]): number[] | undefined {
-    const index = this.#kvIndex;
-    // A request may make its tokens only when they are read.
-    if (index === undefined || request.tokens === undefined) return undefined;
-    const { tokens, model, cacheSalt, promptTokens } = request;
-    const loraName = model !== undefined && index.hasAdapter(model) ? model : undefined;
-    const names = endpoints.map(({ url }) => url);
-    const held = index.match(tokens, { loraName, cacheSalt }, names);
-    return Array.from(held, (count) => Math.max(0, Math.min(count, promptTokens - 1)));
   }
 
   #makeRoom(count: number): void {
@@ -238,6 +232,7 @@ class PredictivePick implements Pick {
   readonly #ttftSeconds: number;
   readonly #waitSeconds: number;
   chain: PromptChain | undefined;
+  inFlight: PromptsInFlight | undefined = undefined;
   sentSeconds = 0;
 
   constructor(options: {
