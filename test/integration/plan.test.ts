@@ -11,14 +11,19 @@ import { loadValues } from '../../src/io/values/index.ts';
 const directory = mkdtempSync(join(tmpdir(), 'spillway-plan-'));
 after(() => rmSync(directory, { recursive: true }));
 
-function plan(...args: string[]): Promise<{ code: number; out: string; errors: string }> {
+type Argument = string | { readonly stdin: string };
+
+function plan(...all: Argument[]): Promise<{ code: number; out: string; errors: string }> {
+  const args = all.filter((one) => typeof one === 'string');
+  const fed = all.find((one) => typeof one === 'object');
   return new Promise((resolve) => {
-    execFile(
+    const child = execFile(
       process.execPath,
       ['src/cli/main.ts', 'plan', ...args],
       { maxBuffer: 64 << 20, timeout: 100_000 },
       (error, out, errors) => resolve({ code: Number(error?.code ?? 0), out, errors }),
     );
+    child.stdin?.end(fed?.stdin ?? '');
   });
 }
 
@@ -55,6 +60,18 @@ test('the same input and seed give the same JSON, with the keys that scripts rea
   }
   const { low, mean, high } = made.impact.planned.throughput;
   assert.ok(low < mean && mean < high && low > 0);
+});
+
+test('standard input is a file, too, and problems in it have their place', async () => {
+  const [fed, wrong] = await Promise.all(
+    [
+      'workload: {promptTokens: 500, concurrency: 8}\nfleet: {engines: 2}\n',
+      'fleet: {gpus: 2}\n',
+    ].map((text) => plan('-f', '-', '--json', { stdin: text })),
+  );
+  assert.equal(JSON.parse(fed?.out ?? '').decision.kvOffload, 'none');
+  assert.equal(wrong?.code, 2);
+  assert.match(wrong?.errors ?? '', /^spillway: stdin:1:9: fleet\.gpus is not a known key;.*\n$/);
 });
 
 test('what was wanted and is refused ends with 3, the rule, and a plan all the same', async () => {

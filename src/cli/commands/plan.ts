@@ -24,7 +24,10 @@ export function planCommand(): Command {
     .description(
       'Decide stack, KV offload and size for a workload, on one page, with the reasons in numbers.',
     )
-    .option('-f, --file <file>', 'the input, YAML or JSON; each key is also a flag')
+    .option(
+      '-f, --file <file>',
+      'the input, YAML or JSON, "-" for standard input; each key is also a flag',
+    )
     .option('--trace <file>', 'measure prompts, reuse and rate of a trace')
     .option('--from-prometheus <url>', 'measure the running fleet')
     .option('--selector <matchers>', 'PromQL label matchers of that fleet', '')
@@ -34,6 +37,7 @@ export function planCommand(): Command {
     .option('--html <file>', 'write the page as HTML with pictures')
     .option('--values <file>', 'write the values file that carries the plan out')
     .option('--rules <file>', 'write the Prometheus rules')
+    .option('--thresholds-from <file>', 'values file whose spillway.thresholds the rules take')
     .option('--save <file>', 'where the answers to the questions go', 'spillway-plan.yaml')
     .option('--seed <n>', 'of the simulation', count, 1)
     .option('--schema', 'print the JSON Schema of the input and end')
@@ -57,6 +61,7 @@ interface PlanFlags extends Readonly<Record<string, unknown>> {
   readonly html?: string;
   readonly values?: string;
   readonly rules?: string;
+  readonly thresholdsFrom?: string;
   readonly save: string;
   readonly seed: number;
   readonly schema?: true;
@@ -89,6 +94,7 @@ async function plan(flags: PlanFlags): Promise<void> {
       fromPrometheus === undefined
         ? undefined
         : { url: fromPrometheus, selector: flags.selector, windowSeconds: flags.window * 3600 },
+    thresholdsFrom: flags.thresholdsFrom,
     seed: flags.seed,
     onProgress: bar
       ? (share) => process.stderr.write(`\r\x1b[2Ksimulating ${Math.round(share * 100)} %`)

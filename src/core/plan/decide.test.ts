@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import { defaultThresholds } from '../values/index.ts';
 import { decide } from './decide.ts';
 import type { PlanFacts } from './facts.ts';
 import { offloadKinds, prefixReuseKinds, stackKinds } from './input.ts';
 import { rules } from './rules.ts';
-import { defaultThresholds, overriddenThresholds } from './thresholds.ts';
+import { resolveThresholds } from './thresholds.ts';
 
 /** A fleet that every rule accepts and for which LMCache is the choice. */
 const accepted: PlanFacts = {
@@ -131,13 +132,17 @@ test('nothing shared: native under pressure, none without, at the utilization of
   assert.equal(decided({ ...alone, kvDemand: 0.5, engines: 1 }).kvOffload, 'none');
 });
 
-test('thresholds can be others, and are named', () => {
-  const thresholds = { ...defaultThresholds, offloadPromptTokens: 8000, offloadConcurrency: 300 };
-  assert.equal(decide(accepted, thresholds).kvOffload, 'none');
-  assert.deepEqual(overriddenThresholds(thresholds), [
-    'offloadPromptTokens 8000 instead of 1000',
-    'offloadConcurrency 300 instead of 100',
+test('thresholds can be others, later sources win, and each that is not the skill’s is named', () => {
+  const { thresholds, overridden } = resolveThresholds([
+    { name: 'values', given: { offloadPromptTokens: 500, offloadConcurrency: 300 } },
+    { name: 'input', given: { offloadPromptTokens: 8000, lmcacheEngines: 2 } },
   ]);
+  assert.equal(decide(accepted, thresholds).kvOffload, 'none');
+  assert.deepEqual(overridden, [
+    { threshold: 'offloadPromptTokens', value: 8000, insteadOf: 1000, by: 'input' },
+    { threshold: 'offloadConcurrency', value: 300, insteadOf: 100, by: 'values' },
+  ]);
+  assert.deepEqual(resolveThresholds([]), { thresholds: defaultThresholds, overridden: [] });
 });
 
 test('every rule is asked once and in the order of the table', () => {

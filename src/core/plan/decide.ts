@@ -1,8 +1,8 @@
 // Applies the rules: what is decided, what is refused, and whether that is what was wanted.
+import type { Thresholds } from '../values/index.ts';
 import type { PlanFacts } from './facts.ts';
 import type { OffloadKind, StackKind } from './input.ts';
 import { offloadChoices, type Refusal, type Rule, rules, stackChoice } from './rules.ts';
-import type { Thresholds } from './thresholds.ts';
 
 export interface Decision {
   readonly stack: StackKind;

@@ -15,4 +15,8 @@ export {
   stackKinds,
 } from './input.ts';
 export { type Refusal, type RuleId, rules } from './rules.ts';
-export { defaultThresholds, overriddenThresholds, type Thresholds } from './thresholds.ts';
+export {
+  type OverriddenThreshold,
+  resolveThresholds,
+  type ThresholdSource,
+} from './thresholds.ts';

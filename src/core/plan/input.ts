@@ -1,6 +1,6 @@
 // The file that `spillway plan -f` takes: workload, fleet, operations, goals, wishes.
 import { z } from 'zod';
-import { thresholdsSchema } from './thresholds.ts';
+import { thresholdsSchema } from '../values/index.ts';
 
 /** Ways in which prompts share their beginnings. */
 export const prefixReuseKinds = ['none', 'system-prompt', 'rag', 'multi-turn', 'agents'] as const;

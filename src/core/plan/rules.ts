@@ -1,7 +1,7 @@
 // The decider's rules as one table, to be read beside the skill that they come from.
+import type { Thresholds } from '../values/index.ts';
 import type { PlanFacts } from './facts.ts';
 import type { OffloadKind, StackKind } from './input.ts';
-import type { Thresholds } from './thresholds.ts';
 
 export type RuleId =
   | 'no-kubernetes'

@@ -14,5 +14,11 @@ export { renderValues } from './render.ts';
 export { type ResolvedValues, resolveValues, type ValuesInput } from './resolve.ts';
 export { type EngineKind, engineKind, type ModelSpec, type Values } from './schema.ts';
 export { allKeys, allowedText, type KnownKey, type SchemaNode } from './schema-node.ts';
+export {
+  defaultThresholds,
+  type GivenThresholds,
+  type Thresholds,
+  thresholdsSchema,
+} from './schema-thresholds.ts';
 export { applySet } from './set.ts';
-export { fromPlain, type Tree, toPlain } from './tree.ts';
+export { fromPlain, placeAt, type Tree, toPlain } from './tree.ts';

@@ -22,6 +22,7 @@ import {
   text,
   upstream,
 } from './schema-keys.ts';
+import { thresholdsSchema } from './schema-thresholds.ts';
 
 export const cacheserverSpec = section({
   enabled: upstream(z.boolean().default(false), 'Whether to run the cache server.'),
@@ -227,7 +228,7 @@ export const prometheusAdapter = z
     },
   });
 
-/** What has no place in the upstream chart: how `spillway up` runs on this machine. */
+/** What has no place in the upstream chart: how `spillway up` runs here, and what plans compare with. */
 export const spillway = section({
   dashboard: ours(z.boolean().default(true), "Serve the web page at the router's port."),
   enginePort: ours(
@@ -244,5 +245,10 @@ export const spillway = section({
     z.array(z.string().min(1)).min(1).default(['vllm', 'serve']),
     'Program and first arguments that start vLLM for entries of kind vllm. If the last is not ' +
       '"serve", the model is passed as --model.',
+  ),
+  thresholds: ours(
+    thresholdsSchema.prefault({}),
+    'Numbers of the rules of "spillway plan", for which --thresholds-from reads them here; those ' +
+      "left out are the rules' own.",
   ),
 });

@@ -38,7 +38,8 @@ export const valuesSchema = z.strictObject({
   'prometheus-adapter': upstream(prometheusAdapter, 'Values of the prometheus-adapter chart.'),
   global: upstream(kubernetesObject.optional(), 'Values that Helm hands to every subchart.'),
   spillway: spillway.meta({
-    description: 'How "spillway up" runs on this machine.',
+    description:
+      'What the upstream chart does not know: how "spillway up" runs on this machine, and by which numbers "spillway plan" decides.',
     'x-origin': 'spillway',
   }),
 });

@@ -1,17 +1,19 @@
 // From an input to a decision: what is open is assumed or measured, sizes are found, the rules decide.
-import { InputError } from '../../core/base/index.ts';
 import {
   decide,
   type OffloadKind,
-  overriddenThresholds,
   type PlanFacts,
   type PlanInput,
+  resolveThresholds,
+  type ThresholdSource,
 } from '../../core/plan/index.ts';
 import type { DocumentOverride } from '../../core/values/index.ts';
 import { PrometheusClient } from '../../io/prometheus/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
+import { loadValues } from '../../io/values/index.ts';
 import { type Assumption, Assumptions } from './assumptions.ts';
-import { type EngineLayout, gpuNamed, layoutOf, layoutsOnAnyGpu } from './layout.ts';
+import { candidateLayouts } from './candidate-layouts.ts';
+import type { EngineLayout } from './layout.ts';
 import {
   disaggregation,
   offloadSize,
@@ -20,7 +22,6 @@ import {
   routing,
   seqsFor,
 } from './layout-settings.ts';
-import { loadModel } from './load-model.ts';
 import { measureFleet } from './measure-fleet.ts';
 import { measureTrace } from './measure-trace.ts';
 import { noModelError } from './model-errors.ts';
@@ -32,24 +33,23 @@ import {
   workingSetTokens,
 } from './plan-traffic.ts';
 import { playLayout } from './play.ts';
-import { readPlanInput } from './read-input.ts';
+import { namesTrace, type ReadInput, readPlanInput } from './read-input.ts';
 import { type PlanWorkload, resolveOperations, resolveWorkload } from './resolve-input.ts';
 import { sizeFleet } from './sizing.ts';
 
 export interface PlanRequest {
+  /** Of the input; `-` is standard input. */
   readonly file: string | undefined;
   readonly overrides: readonly DocumentOverride[];
   readonly trace: string | undefined;
   readonly prometheus:
     | { readonly url: string; readonly selector: string; readonly windowSeconds: number }
     | undefined;
+  /** A values file whose `spillway.thresholds` the rules take, below those of the input. */
+  readonly thresholdsFrom?: string | undefined;
   readonly seed: number;
 }
 
-const defaultModel = 'Qwen/Qwen3-8B';
-const defaultGpu = 'H100-80GB';
-/** Context lengths are given out in such steps, tokens. */
-const contextStep = 1024;
 /** All of a plan but what simulating its layouts says. */
 export interface DecidedPlan
   extends Omit<Plan, 'impact' | 'rejectedOptions' | 'warnings' | 'assumptions'> {
@@ -75,15 +75,19 @@ export interface DecidedPlan
  */
 export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
   const assumptions = new Assumptions();
-  const given = await readPlanInput(request.file, request.overrides);
-  const input = await withMeasuredFleet(given, request, assumptions);
-  const { thresholds } = input;
-  for (const text of overriddenThresholds(thresholds)) {
-    assumptions.note('thresholds', text, 'overridden by the input');
+  const read = await readPlanInput(request.file, request.overrides);
+  const input = await withMeasuredFleet(read.input, request, assumptions);
+  const { thresholds, overridden } = resolveThresholds(await thresholdSources(input, request));
+  for (const { threshold, value, insteadOf, by } of overridden) {
+    assumptions.note('thresholds', `${threshold} ${value} instead of ${insteadOf}`, `set by ${by}`);
   }
-  const workload = resolveWorkload(input, await measuredTrace(input, request), assumptions);
+  const workload = resolveWorkload(input, await measuredTrace(read, request), assumptions);
   const operations = resolveOperations(input, assumptions);
-  const { layouts, modelPath, wantedEngines } = await candidates(input, workload, assumptions);
+  const { layouts, modelPath, wantedEngines } = await candidateLayouts(
+    { ...read, input, file: request.file },
+    workload,
+    assumptions,
+  );
   const sized = sizeFleet({
     ...{ layouts, workload, slo: input.slo, seed: request.seed },
     budgetPerHour: operations.budgetPerHour,
@@ -114,7 +118,8 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
     policy: input.current.policy ?? 'roundrobin',
   };
   return {
-    ...{ input, thresholds, facts, workload, operations, layout, decision, engines, maxNumSeqs },
+    ...{ input, thresholds, overridden, facts, workload, operations, layout, decision, engines },
+    maxNumSeqs,
     ...{ policy, policyBecause, modelPath, workingSet, today },
     kvDtype: 'the model’s own type (--kv-cache-dtype auto)',
     disaggregation: disaggregation(workload, engines, layout),
@@ -131,11 +136,23 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
   };
 }
 
-async function measuredTrace({ workload }: PlanInput, { trace }: PlanRequest) {
-  const prompt = workload.promptTokens;
-  const named = typeof prompt === 'object' && 'trace' in prompt ? prompt.trace : undefined;
-  const file = trace ?? named;
-  return file === undefined ? undefined : measureTrace(await loadTrace(file, {}));
+async function thresholdSources(
+  { thresholds }: PlanInput,
+  { thresholdsFrom }: PlanRequest,
+): Promise<readonly ThresholdSource[]> {
+  const ofInput = { name: 'thresholds of the input', given: thresholds };
+  if (thresholdsFrom === undefined) return [ofInput];
+  const { spillway } = await loadValues({ files: [thresholdsFrom] });
+  const name = `spillway.thresholds of ${thresholdsFrom}`;
+  return [{ name, given: spillway.thresholds }, ofInput];
+}
+
+async function measuredTrace({ input, at }: ReadInput, { trace }: PlanRequest) {
+  if (trace !== undefined) return measureTrace(await loadTrace(trace, {}));
+  const { promptTokens } = input.workload;
+  if (!namesTrace(promptTokens)) return undefined;
+  const load = () => loadTrace(promptTokens.trace, {});
+  return measureTrace(await at('workload.promptTokens.trace', load));
 }
 
 /** What Prometheus has measured fills what the file does not say. */
@@ -162,64 +179,6 @@ async function withMeasuredFleet(
     workload: fill('workload', input.workload, measured.workload),
     fleet: fill('fleet', input.fleet, measured.fleet),
   };
-}
-
-/** The layouts that the input leaves open, of which sizing takes one. */
-async function candidates(input: PlanInput, workload: PlanWorkload, assumptions: Assumptions) {
-  const { fleet, operations } = input;
-  const name = assumptions.fill(
-    'fleet.model',
-    fleet.model,
-    defaultModel,
-    'a model that one GPU holds',
-  );
-  const gpu = assumptions.fill('fleet.gpu', fleet.gpu, defaultGpu, 'the most common for serving');
-  const { model, path } = await loadModel(name);
-  const longest = workload.promptTokens.max + workload.outputTokens.max;
-  const maxModelLen = Math.min(
-    model.contextTokensMax,
-    Math.ceil(longest / contextStep) * contextStep,
-  );
-  if (workload.promptTokens.mean + 1 > model.contextTokensMax) {
-    throw new InputError(
-      `Prompts of ${Math.round(workload.promptTokens.mean)} tokens do not fit the ${model.contextTokensMax} ` +
-        `tokens of context of ${model.name}; choose another model, or shorten them`,
-    );
-  }
-  const wish = {
-    ...{ model, maxModelLen, gpusPerEngine: fleet.gpusPerEngine },
-    gpuPricePerHour: operations.gpuPricePerHour,
-    gpuMemoryUtilization: fleet.gpuMemoryUtilization,
-  };
-  const layouts =
-    gpu === 'choose' ? layoutsOnAnyGpu(wish) : [layoutOf({ ...wish, gpu: gpuNamed(gpu) })];
-  const [first] = layouts;
-  if (first === undefined) {
-    throw new InputError(
-      `${model.name} fits on no GPU of the catalogue with ${maxModelLen} tokens of context; give fleet.gpusPerEngine, or shorter prompts`,
-    );
-  }
-  if (fleet.gpusPerEngine === undefined && first.gpusPerEngine > 1) {
-    assumptions.note(
-      'fleet.gpusPerEngine',
-      String(first.gpusPerEngine),
-      'the fewest that leave KV cache room beside the weights',
-    );
-  }
-  if (
-    operations.gpuPricePerHour === undefined &&
-    first.pricePerHour !== undefined &&
-    gpu !== 'choose'
-  ) {
-    assumptions.note(
-      'operations.gpuPricePerHour',
-      (first.pricePerHour / first.gpusPerEngine).toFixed(2),
-      'rough, from memory of cloud prices of 2025; give your own',
-    );
-  }
-  const engines = fleet.engines ?? 'choose';
-  if (fleet.engines === undefined) assumptions.note('fleet.engines', 'choose', 'not given');
-  return { layouts, modelPath: path, wantedEngines: engines === 'choose' ? undefined : engines };
 }
 
 /** By Little's law: what is in flight at the rate, as simulated. */

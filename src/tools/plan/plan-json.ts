@@ -22,6 +22,7 @@ export function planJson(plan: Plan): object {
     },
     refusals: decision.refusals,
     rejects: decision.rejects,
+    thresholds: { ...thresholds, overridden: plan.overridden },
     facts: plan.facts,
     sizing: {
       engines: plan.engines,

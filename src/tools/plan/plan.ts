@@ -1,5 +1,6 @@
 // A plan: all that its page, its JSON and its files are made from.
-import type { Decision, PlanFacts, PlanInput, Thresholds } from '../../core/plan/index.ts';
+import type { Decision, OverriddenThreshold, PlanFacts, PlanInput } from '../../core/plan/index.ts';
+import type { Thresholds } from '../../core/values/index.ts';
 import type { Assumption } from './assumptions.ts';
 import type { EngineLayout } from './layout.ts';
 import type { PlanOperations, PlanWorkload } from './resolve-input.ts';
@@ -83,6 +84,8 @@ export interface RejectedOption {
 export interface Plan {
   readonly input: PlanInput;
   readonly thresholds: Thresholds;
+  /** Those that are not the skill's. */
+  readonly overridden: readonly OverriddenThreshold[];
   readonly facts: PlanFacts;
   readonly workload: PlanWorkload;
   readonly operations: PlanOperations;

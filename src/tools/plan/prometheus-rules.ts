@@ -1,5 +1,5 @@
 // The alert on HBM pressure, as a file of Prometheus rules, and a test of it for promtool.
-import type { Thresholds } from '../../core/plan/index.ts';
+import type { Thresholds } from '../../core/values/index.ts';
 
 /** The rules file: the alert before requests are preempted, and the one when they are. */
 export function prometheusRules({ hbmUtilization, hbmSustainedSeconds }: Thresholds): string {

@@ -1,34 +1,56 @@
-// Reads a plan's input: the file, then flags over it, then what a trace or Prometheus has measured.
-import { readFile } from 'node:fs/promises';
+// Reads a plan's input: the file, then flags over it, with what it names beside it.
 import { InputError } from '../../core/base/index.ts';
 import { type PlanInput, planInputSchema } from '../../core/plan/index.ts';
-import { type DocumentOverride, readDocument } from '../../core/values/index.ts';
+import {
+  type DocumentOverride,
+  placeAt,
+  readDocument,
+  ValuesError,
+} from '../../core/values/index.ts';
+import { pathBeside, readInputText } from '../../io/values/index.ts';
 
-/** Largest input file. */
-const fileBytesMax = 1 << 20;
+export interface ReadInput {
+  readonly input: PlanInput;
+  /** Runs what looks up the value of a key; where it fails, the problem gets the key and its place. */
+  at<T>(key: string, lookUp: () => T | Promise<T>): Promise<T>;
+}
 
 /**
- * @param file Path, or undefined for flags alone.
+ * @param file Path, `-` for standard input, or undefined for flags alone. A trace in it is named
+ *   relative to it; one in a flag is relative to the working directory.
  * @throws {InputError} One line per problem: file or flag, line, key, what is allowed.
  */
 export async function readPlanInput(
   file: string | undefined,
   flags: readonly DocumentOverride[],
-): Promise<PlanInput> {
-  const text = file === undefined ? '' : await readText(file);
-  return readDocument(planInputSchema, text, file ?? 'flags', flags).value;
+): Promise<ReadInput> {
+  const { name, text } =
+    file === undefined ? { name: 'flags', text: '' } : await readInputText(file);
+  const { value, written } = readDocument(planInputSchema, text, name, flags);
+  const isOfFile = flags.every(({ path }) => path.join('.') !== 'workload.promptTokens');
+  const { promptTokens } = value.workload;
+  const isBeside = file !== undefined && isOfFile && namesTrace(promptTokens);
+  return {
+    input: isBeside ? withTrace(value, pathBeside(file, promptTokens.trace)) : value,
+    async at(key, lookUp) {
+      try {
+        return await lookUp();
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        const sentence = `${key}: ${error.message.replace(/\.$/, '')}`;
+        throw new ValuesError([{ place: placeAt(written, key.split('.')), sentence }]);
+      }
+    },
+  };
 }
 
-async function readText(file: string): Promise<string> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(`Cannot read the plan's input ${file}: ${reason}.`, { cause: error });
-  }
-  if (text.length > fileBytesMax) {
-    throw new InputError(`${file} is larger than ${fileBytesMax} bytes; a plan's input is a page.`);
-  }
-  return text;
+function withTrace(input: PlanInput, trace: string): PlanInput {
+  return { ...input, workload: { ...input.workload, promptTokens: { trace } } };
+}
+
+/** Whether prompts are those of a trace. */
+export function namesTrace(
+  promptTokens: PlanInput['workload']['promptTokens'],
+): promptTokens is { readonly trace: string } {
+  return typeof promptTokens === 'object' && 'trace' in promptTokens;
 }

@@ -44,10 +44,11 @@ const assumedHostDramGiB = 128;
 
 /** Fills the workload; a measured trace fills what the file does not say. */
 export function resolveWorkload(
-  { workload, operations }: PlanInput,
+  input: PlanInput,
   measured: MeasuredTrace | undefined,
   assumptions: Assumptions,
 ): PlanWorkload {
+  const { workload } = input;
   const given = measured ? { ...measured, ...defined(workload) } : workload;
   const prompts = knownLengths(measured?.promptTokens, workload.promptTokens);
   const outputs = knownLengths(measured?.outputTokens, workload.outputTokens);
@@ -76,7 +77,7 @@ export function resolveWorkload(
       'twice the one length given; --max-model-len must hold the longest',
     );
   }
-  const prefixReuse = given.prefixReuse ?? reuseFrom(given, operations, assumptions);
+  const prefixReuse = given.prefixReuse ?? reuseFrom(given, input, assumptions);
   const { share, groups } = assumedReuse[prefixReuse];
   const sharedPrefixTokens = Math.min(
     promptTokens.mean - 1,
@@ -130,7 +131,7 @@ export function resolveOperations(
     assumptions.fill(`operations.${key}`, operations[key] as T | undefined, value, because);
   return {
     kubernetes: fill('kubernetes', true, 'nothing says that Kubernetes is missing'),
-    multiTenant: operations.multiTenant ?? tenants > 1,
+    multiTenant: isMultiTenant(operations),
     tenants,
     hbmMonitoring: fill('hbmMonitoring', true, 'this plan brings the alert and the gate'),
     handRolled: operations.handRolled ?? false,
@@ -143,21 +144,26 @@ export function resolveOperations(
   };
 }
 
+/** Prompts that nothing is said of: what else is said of the service tells whether they begin alike. */
 function reuseFrom(
   { sharedPrefixTokens = 0 }: { readonly sharedPrefixTokens?: number | undefined },
-  { multiTenant = false }: PlanInput['operations'],
+  { operations, fleet }: PlanInput,
   assumptions: Assumptions,
 ): PrefixReuse {
-  if (sharedPrefixTokens > 0) {
-    assumptions.note('workload.prefixReuse', 'system-prompt', 'sharedPrefixTokens is given');
-    return 'system-prompt';
-  }
-  if (multiTenant) {
-    assumptions.note('workload.prefixReuse', 'system-prompt', 'tenants share a system prompt');
-    return 'system-prompt';
-  }
-  assumptions.note('workload.prefixReuse', 'none', 'nothing says that prompts begin alike');
-  return 'none';
+  const signs = [
+    { sign: sharedPrefixTokens > 0, because: 'sharedPrefixTokens is given' },
+    { sign: isMultiTenant(operations), because: 'tenants share a system prompt' },
+    { sign: (fleet.loraAdapters ?? 0) > 0, because: 'each adapter has a task, and its prompt' },
+  ];
+  const found = signs.find(({ sign }) => sign);
+  const reuse = found ? 'system-prompt' : 'none';
+  const because = found?.because ?? 'nothing says that prompts begin alike';
+  assumptions.note('workload.prefixReuse', reuse, because);
+  return reuse;
+}
+
+function isMultiTenant({ multiTenant, tenants = 1 }: PlanInput['operations']): boolean {
+  return multiTenant ?? tenants > 1;
 }
 
 function single(

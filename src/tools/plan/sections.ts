@@ -37,7 +37,7 @@ export function headline({ decision, engines, layout }: Plan): string {
 }
 
 /** Whether the plan is what was wanted, and each thing that was refused. */
-export function verdictLines({ decision, impact }: Plan): string[] {
+export function verdictLines({ decision, impact, overridden }: Plan): string[] {
   const { refusals, rejects, stands } = decision;
   const wanted = [...rejects, ...refusals].filter((one) => one.wanted);
   const other = refusals.filter((one) => !one.wanted);
@@ -49,8 +49,18 @@ export function verdictLines({ decision, impact }: Plan): string[] {
       ({ rule, because, nearest }) => `Refused (${rule}): ${because}. Instead: ${nearest}.`,
     ),
     ...other.map(({ rule, because }) => `Not on the table (${rule}): ${because}.`),
+    ...(overridden.length === 0 ? [] : [overriddenLine(overridden)]),
     ...(impact.disagreement === undefined ? [] : [impact.disagreement]),
   ];
+}
+
+/** So that nobody takes the decision for the skill's. */
+function overriddenLine(overridden: Plan['overridden']): string {
+  const texts = overridden.map(
+    ({ threshold, value, insteadOf, by }) =>
+      `${threshold} ${value} instead of ${insteadOf} (${by})`,
+  );
+  return `Decided with thresholds of your own: ${texts.join(', ')}.`;
 }
 
 export function sections(plan: Plan): Section[] {

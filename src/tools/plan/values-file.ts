@@ -1,5 +1,5 @@
 // The values file of a plan: what `spillway up` runs here and the chart runs on a cluster.
-import type { Decision } from '../../core/plan/index.ts';
+import type { Decision, OverriddenThreshold } from '../../core/plan/index.ts';
 import { fromPlain, renderValues } from '../../core/values/index.ts';
 import type { EngineLayout } from './layout.ts';
 
@@ -12,6 +12,8 @@ export interface ValuesOptions {
   /** Host memory for KV cache, per engine; 0 without offload. */
   readonly offloadGiB: number;
   readonly loraAdapters: number;
+  /** Thresholds that are not the rules' own; a next plan takes them from the file. */
+  readonly overridden: readonly OverriddenThreshold[];
   /** Folder of a model that is not in the catalogue. */
   readonly modelPath: string | undefined;
 }
@@ -60,6 +62,9 @@ export function valuesFile(options: ValuesOptions): string {
       ...(decision.stack === 'production-stack'
         ? { grafanaDashboards: { enabled: true }, 'kube-prometheus-stack': { enabled: true } }
         : {}),
+      ...(options.overridden.length > 0
+        ? { spillway: { thresholds: ownThresholds(options) } }
+        : {}),
     },
     { source: 'plan' },
   );
@@ -70,6 +75,10 @@ export function valuesFile(options: ValuesOptions): string {
       ' "spillway simulate -f FILE" plays traffic to it. Keys are those of the production-stack chart, but for\n' +
       ' kvEvents and gpu, which it does not know: there KV events are a flag in extraArgs.',
   });
+}
+
+function ownThresholds({ overridden }: ValuesOptions): Readonly<Record<string, number>> {
+  return Object.fromEntries(overridden.map(({ threshold, value }) => [threshold, value]));
 }
 
 function offloadArgs({ decision, offloadGiB }: ValuesOptions): string[] {

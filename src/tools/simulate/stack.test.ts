@@ -180,7 +180,7 @@ test('what cannot be simulated is refused in one sentence', async () => {
   await refused({ values: valuesOf('routerSpec: {}') }, /no engine to simulate/);
   await refused({ model: 'other' }, /No engine .* serves other; they serve Qwen/);
   await refused({ failures: [{ engine: 2, atSeconds: 1, seconds: 1 }] }, /engines 0 to 1/);
-  await refused({ workload: join(directory, 'none.yaml') }, /Cannot read the workload/);
+  await refused({ workload: join(directory, 'none.yaml') }, /none\.yaml: no such file/);
   await refused(
     { values: host(40), workload: file('bad.yaml', 'kind: rag') },
     /bad\.yaml:1:1: documents is missing/,

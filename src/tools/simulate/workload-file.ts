@@ -1,7 +1,4 @@
 // A workload file from disk, with the traces that its lengths are fitted to.
-import { readFile } from 'node:fs/promises';
-import { dirname, isAbsolute, join } from 'node:path';
-import { InputError } from '../../core/base/index.ts';
 import {
   fitLengths,
   parseWorkload,
@@ -9,9 +6,7 @@ import {
   type Workload,
 } from '../../core/workload/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
-
-/** A workload file is a screen long. */
-const bytesMax = 1 << 20;
+import { pathBeside, readInputText } from '../../io/values/index.ts';
 
 /**
  * @param path Traces in it are named relative to it.
@@ -22,7 +17,8 @@ export async function readWorkload(
   path: string,
   overrides: readonly string[] = [],
 ): Promise<Workload> {
-  const workload = parseWorkload(await textOf(path), path, overrides);
+  const { name, text } = await readInputText(path);
+  const workload = parseWorkload(text, name, overrides);
   const settings: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(workload.settings)) {
     settings[key] = isTraced(value) ? await fitted(value, path) : value;
@@ -31,8 +27,7 @@ export async function readWorkload(
 }
 
 async function fitted({ trace, of }: TracedLengths, workload: string) {
-  const path = isAbsolute(trace) ? trace : join(dirname(workload), trace);
-  const { requests } = await loadTrace(path);
+  const { requests } = await loadTrace(pathBeside(workload, trace));
   return fitLengths(
     requests.map(({ promptTokens, outputTokens }) =>
       of === 'prompt' ? promptTokens : outputTokens,
@@ -42,18 +37,4 @@ async function fitted({ trace, of }: TracedLengths, workload: string) {
 
 function isTraced(value: unknown): value is TracedLengths {
   return typeof value === 'object' && value !== null && 'trace' in value;
-}
-
-async function textOf(path: string): Promise<string> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`Cannot read the workload ${path}: ${reason}.`, { cause });
-  }
-  if (bytes.length > bytesMax) {
-    throw new InputError(`${path} is larger than ${bytesMax} bytes, the most for a workload file.`);
-  }
-  return new TextDecoder().decode(bytes);
 }

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { defaultThresholds } from '../../../src/core/plan/index.ts';
+import { defaultThresholds } from '../../../src/core/values/index.ts';
 import { prometheusRules, prometheusRulesTest } from '../../../src/tools/plan/index.ts';
 import { type Backfill, backfilledPrometheus } from './backfilled-prometheus.ts';
 

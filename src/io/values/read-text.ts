@@ -1,0 +1,72 @@
+// Reads a file that somebody wrote by hand (values, a plan's input, a workload), or standard input.
+import { readFile } from 'node:fs/promises';
+import { dirname, isAbsolute, join } from 'node:path';
+import { InputError } from '../../core/base/index.ts';
+
+export interface InputText {
+  /** As problems name it. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Largest such file; Helm cannot store a release with more values, either. */
+const fileBytesMax = 1024 * 1024;
+
+/**
+ * @param path `-` is standard input.
+ * @throws {InputError} One sentence: which file, and what is wrong with it.
+ */
+export async function readInputText(path: string): Promise<InputText> {
+  return path === '-'
+    ? { name: 'stdin', text: await readStdin() }
+    : { name: path, text: await readNamed(path) };
+}
+
+/**
+ * Where a path that such a file names lies: beside the file, so that it means the same from everywhere.
+ *
+ * @param file As given to `readInputText`; of standard input, paths are those of the working directory.
+ */
+export function pathBeside(file: string, path: string): string {
+  return isAbsolute(path) || file === '-' ? path : join(dirname(file), path);
+}
+
+async function readNamed(path: string): Promise<string> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    throw new InputError(`${path}: ${reason(error)}.`, { cause: error });
+  }
+  return decode(bytes, path);
+}
+
+async function readStdin(): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    chunks.push(chunk);
+    if (bytes > fileBytesMax) break;
+  }
+  return decode(Buffer.concat(chunks), 'stdin');
+}
+
+function decode(bytes: Uint8Array, name: string): string {
+  if (bytes.length > fileBytesMax) {
+    throw new InputError(`${name}: larger than ${fileBytesMax} bytes, the most for such a file.`);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new InputError(`${name}: not UTF-8 text.`, { cause: error });
+  }
+}
+
+function reason(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT') return 'no such file; check the path';
+  if (code === 'EISDIR') return 'a directory, not a file';
+  if (code === 'EACCES' || code === 'EPERM') return 'no permission to read it';
+  return `cannot be read (${code ?? String(error)})`;
+}

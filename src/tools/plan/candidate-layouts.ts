@@ -1,0 +1,85 @@
+// The engines that a plan may be made of: of the model and GPU named, or of every GPU that holds the model.
+import { InputError } from '../../core/base/index.ts';
+import type { Assumptions } from './assumptions.ts';
+import { type EngineLayout, gpuNamed, layoutOf, layoutsOnAnyGpu } from './layout.ts';
+import { loadModel } from './load-model.ts';
+import type { ReadInput } from './read-input.ts';
+import type { PlanWorkload } from './resolve-input.ts';
+
+export interface CandidateLayouts {
+  /** At least one. */
+  readonly layouts: readonly EngineLayout[];
+  /** Folder of a model that is not in the catalogue. */
+  readonly modelPath: string | undefined;
+  /** Undefined: to be chosen. */
+  readonly wantedEngines: number | undefined;
+}
+
+const defaultModel = 'Qwen/Qwen3-8B';
+const defaultGpu = 'H100-80GB';
+/** Context lengths are given out in such steps, tokens. */
+const contextStep = 1024;
+
+/** The layouts that the input leaves open, of which sizing takes one. */
+export async function candidateLayouts(
+  { input, at, file }: ReadInput & { readonly file: string | undefined },
+  workload: PlanWorkload,
+  assumptions: Assumptions,
+): Promise<CandidateLayouts> {
+  const { fleet, operations } = input;
+  const name = assumptions.fill(
+    'fleet.model',
+    fleet.model,
+    defaultModel,
+    'a model that one GPU holds',
+  );
+  const gpu = assumptions.fill('fleet.gpu', fleet.gpu, defaultGpu, 'the most common for serving');
+  const { model, path } = await at('fleet.model', () => loadModel(name, file));
+  const longest = workload.promptTokens.max + workload.outputTokens.max;
+  const maxModelLen = Math.min(
+    model.contextTokensMax,
+    Math.ceil(longest / contextStep) * contextStep,
+  );
+  if (workload.promptTokens.mean + 1 > model.contextTokensMax) {
+    throw new InputError(
+      `Prompts of ${Math.round(workload.promptTokens.mean)} tokens do not fit the ${model.contextTokensMax} ` +
+        `tokens of context of ${model.name}; choose another model, or shorten them`,
+    );
+  }
+  const wish = {
+    ...{ model, maxModelLen, gpusPerEngine: fleet.gpusPerEngine },
+    gpuPricePerHour: operations.gpuPricePerHour,
+    gpuMemoryUtilization: fleet.gpuMemoryUtilization,
+  };
+  const layouts =
+    gpu === 'choose'
+      ? layoutsOnAnyGpu(wish)
+      : [await at('fleet.gpu', () => layoutOf({ ...wish, gpu: gpuNamed(gpu) }))];
+  const [first] = layouts;
+  if (first === undefined) {
+    throw new InputError(
+      `${model.name} fits on no GPU of the catalogue with ${maxModelLen} tokens of context; give fleet.gpusPerEngine, or shorter prompts`,
+    );
+  }
+  if (fleet.gpusPerEngine === undefined && first.gpusPerEngine > 1) {
+    assumptions.note(
+      'fleet.gpusPerEngine',
+      String(first.gpusPerEngine),
+      'the fewest that leave KV cache room beside the weights',
+    );
+  }
+  if (
+    operations.gpuPricePerHour === undefined &&
+    first.pricePerHour !== undefined &&
+    gpu !== 'choose'
+  ) {
+    assumptions.note(
+      'operations.gpuPricePerHour',
+      (first.pricePerHour / first.gpusPerEngine).toFixed(2),
+      'rough, from memory of cloud prices of 2025; give your own',
+    );
+  }
+  const engines = fleet.engines ?? 'choose';
+  if (fleet.engines === undefined) assumptions.note('fleet.engines', 'choose', 'not given');
+  return { layouts, modelPath: path, wantedEngines: engines === 'choose' ? undefined : engines };
+}

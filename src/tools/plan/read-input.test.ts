@@ -1,0 +1,123 @@
+// A plan's input from a file, standard input and flags, and what it names beside it.
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { decidePlan } from './decide-plan.ts';
+import { readPlanInput } from './read-input.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'spillway-plan-input-'));
+after(() => rmSync(directory, { recursive: true }));
+
+function file(name: string, text: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+const decided = (path: string, thresholdsFrom?: string) =>
+  decidePlan({
+    ...{ file: path, overrides: [], trace: undefined, prometheus: undefined, seed: 1 },
+    thresholdsFrom,
+  });
+
+test('a trace in the file lies beside it, one in a flag where the command runs', async () => {
+  const path = file('traced.yaml', 'workload: {promptTokens: {trace: here.jsonl}}\n');
+  const inFile = await readPlanInput(path, []);
+  assert.deepEqual(inFile.input.workload.promptTokens, { trace: join(directory, 'here.jsonl') });
+  const flag = { path: ['workload', 'promptTokens'], value: { trace: 'there.jsonl' }, source: 'f' };
+  const inFlag = await readPlanInput(path, [flag]);
+  assert.deepEqual(inFlag.input.workload.promptTokens, { trace: 'there.jsonl' });
+});
+
+test('a model may be a folder beside the file', async () => {
+  mkdirSync(join(directory, 'mine'));
+  file(
+    'mine/config.json',
+    JSON.stringify({
+      ...{ model_type: 'llama', hidden_size: 4096, num_hidden_layers: 32, torch_dtype: 'bfloat16' },
+      ...{ num_attention_heads: 32, num_key_value_heads: 8, intermediate_size: 14_336 },
+      ...{ vocab_size: 128_256, max_position_embeddings: 131_072 },
+      architectures: ['LlamaForCausalLM'],
+    }),
+  );
+  const { modelPath } = await decided(file('own.yaml', 'fleet: {engines: 2, model: mine}\n'));
+  assert.equal(modelPath, join(directory, 'mine'));
+});
+
+test('problems are one line each: file, line, key, and what is allowed', async () => {
+  const table: [string, RegExp][] = [
+    ['fleet:\n  engine: 8\n', /bad\.yaml:2:3: fleet\.engine is not a known key; .*engines/],
+    ['fleet:\n  engines: 0\n', /bad\.yaml:2:12: fleet\.engines must be .*not 0/],
+    ['workload: {prefixReuse: rga}\n', /bad\.yaml:1:25: workload\.prefixReuse .*rag/],
+    ['fleet: {\n', /bad\.yaml:\d+:\d+: /],
+    ['[]', /bad\.yaml:1/],
+  ];
+  for (const [text, expected] of table) {
+    await assert.rejects(readPlanInput(file('bad.yaml', text), []), expected, text);
+  }
+  await assert.rejects(readPlanInput(join(directory, 'none.yaml'), []), /none\.yaml: no such file/);
+  await assert.rejects(readPlanInput(directory, []), /a directory, not a file/);
+});
+
+test('a name that is not known has its place, too', async () => {
+  const table: [string, RegExp][] = [
+    ['fleet:\n  model: nobody/7B\n', /^name\.yaml:2:10: fleet\.model: Model "nobody\/7B" is not/],
+    ['fleet:\n  gpu: H1000\n', /^name\.yaml:2:8: fleet\.gpu: GPU "H1000" .*H100-80GB/],
+    [
+      'workload: {promptTokens: {trace: x.jsonl}}',
+      /^name\.yaml:1:34: workload\.promptTokens\.trace: /,
+    ],
+  ];
+  for (const [text, expected] of table) {
+    await assert.rejects(decided(file('name.yaml', text)), (error: Error) => {
+      assert.match(error.message.replace(`${directory}/`, ''), expected);
+      return true;
+    });
+  }
+});
+
+test('what is said of tenants and adapters tells whether prompts begin alike, where nothing else does', async () => {
+  const kind = async (rest: string) =>
+    (await decided(file('open.yaml', `workload: {promptTokens: 3000}\n${rest}\n`))).facts;
+  assert.equal((await kind('fleet: {engines: 2}')).prefixReuse, 'none');
+  for (const rest of [
+    'fleet: {engines: 2, loraAdapters: 4}',
+    'fleet: {engines: 2}\noperations: {tenants: 3}',
+    'fleet: {engines: 2}\noperations: {multiTenant: true}',
+  ]) {
+    assert.equal((await kind(rest)).prefixReuse, 'system-prompt', rest);
+  }
+  const said =
+    'workload: {promptTokens: 3000, prefixReuse: none}\nfleet: {engines: 2, loraAdapters: 4}\n';
+  assert.equal((await decided(file('said.yaml', said))).facts.prefixReuse, 'none');
+});
+
+test('thresholds of a values file hold, those of the input hold more, and the plan says so', async () => {
+  const values = file(
+    'values.yaml',
+    'spillway: {thresholds: {offloadPromptTokens: 8000, hbmUtilization: 0.9}}\n',
+  );
+  const workload =
+    'workload: {promptTokens: 6000, concurrency: 50, prefixReuse: rag}\nfleet: {engines: 2}\n';
+  const path = file('plain.yaml', workload);
+  assert.equal((await decided(path)).decision.kvOffload, 'lmcache');
+  const made = await decided(path, values);
+  assert.equal(made.decision.kvOffload, 'none');
+  assert.deepEqual(
+    made.assumptions
+      .filter(({ key }) => key === 'thresholds')
+      .map(({ value, because }) => [value, because]),
+    [
+      ['offloadPromptTokens 8000 instead of 1000', `set by spillway.thresholds of ${values}`],
+      ['hbmUtilization 0.9 instead of 0.92', `set by spillway.thresholds of ${values}`],
+    ],
+  );
+  const own = file('own-thresholds.yaml', `${workload}thresholds: {offloadPromptTokens: 1000}\n`);
+  assert.equal((await decided(own, values)).decision.kvOffload, 'lmcache');
+  await assert.rejects(
+    decided(path, file('bad-values.yaml', 'spillway: {thresholds: {hbm: 1}}\n')),
+    /bad-values\.yaml:1:\d+: spillway\.thresholds\.hbm is not a known key/,
+  );
+});
