@@ -1,25 +1,22 @@
 // The embedded engine without its HTTP edge: requests in, tokens out, on the engine model's time.
 import { createHash } from 'node:crypto';
-import { type Random, seededRandom } from '../../core/base/index.ts';
+import { seededRandom } from '../../core/base/index.ts';
 import { EngineModel, type EngineStats, type EngineStep } from '../../core/engine/index.ts';
-import { chainRoot, hashTokenBlock } from '../../core/kv/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
-import { type Adapter, Adapters } from './adapters/adapters.ts';
+import { Adapters } from './adapters/adapters.ts';
 import { Driver } from './driver.ts';
-import { shuttingDown, tooManyRequests, tooManyTokens } from './generation/admission-errors.ts';
 import type { GenerationOptions } from './generation/generation-options.ts';
+import { prefixRoot } from './generation/prefix-root.ts';
 import { randomHex } from './generation/request-id.ts';
 import type { KvEvents } from './kv-events.ts';
+import { OpenSequences } from './lifecycle/open-sequences.ts';
 import { type Pausable, SleepControl } from './lifecycle/sleep-control.ts';
 import { BlockLifetimes } from './metrics/block-lifetimes.ts';
 import { EngineMetrics } from './metrics/engine-metrics.ts';
+import { IterationStats } from './metrics/iteration-stats.ts';
 import type { EngineServerOptions } from './options.ts';
 import { Sequence } from './sequence.ts';
-import { biasedTokens } from './text/biased-tokens.ts';
-import { syntheticText } from './text/synthetic-text.ts';
-import { thinkFirst, thinkingEnd } from './text/thinking.ts';
-import { scriptedTokens, type TokenSource, tokensThen } from './text/token-source.ts';
-import { wordListOf } from './text/word-list.ts';
+import { type AnswerModel, answerTokens } from './text/answer-tokens.ts';
 import { createConnector } from './tiers/create-connector.ts';
 
 /** The release whose behaviour is emulated. */
@@ -43,19 +40,14 @@ export class Engine implements Pausable {
   readonly #model: EngineModel;
   readonly #driver: Driver<Sequence>;
   readonly #kvEvents: KvEvents | undefined;
-  readonly #sequences = new Set<Sequence>();
-  /** Requests with a token out, by adapter: those that vLLM's metrics know of. */
-  readonly #adaptersAtWork = new Map<string, number>();
+  readonly #open: OpenSequences;
+  readonly #iteration: IterationStats;
+  readonly #answers: AnswerModel;
   readonly #wallPerModelSecond: number;
   #stats: EngineStats;
-  #prefillTokens = 0;
-  #generatedInStep = 0;
-  #prefilledInStep = 0;
   #hasFallenBehind = false;
-  #isDraining = false;
   /** KV moved between tiers when the engine last told of itself. */
   #wasTransferring = false;
-  #onIdle: (() => void) | undefined;
 
   /** @param kvEvents Where KV events go; they are not made when undefined. */
   constructor(options: EngineServerOptions, kvEvents?: KvEvents) {
@@ -104,6 +96,14 @@ export class Engine implements Pausable {
     });
     this.#stats = this.#model.stats;
     this.metrics = new EngineMetrics(options, this.modelName, () => this.#driver.lagSeconds);
+    this.#iteration = new IterationStats(this.metrics, this.#wallPerModelSecond);
+    this.#open = new OpenSequences(options);
+    this.#answers = {
+      tokenizer: options.tokenizer,
+      endTokens: options.samplingDefaults?.endTokens ?? [],
+      seed: options.seed ?? 0,
+      isUndecided: options.dummyWeights === true,
+    };
   }
 
   #blockLifetimes(): BlockLifetimes | undefined {
@@ -159,16 +159,7 @@ export class Engine implements Pausable {
    * @throws {ApiError} 503 over a queue limit, 500 while draining.
    */
   checkAdmission(sequences: number): void {
-    if (this.#isDraining) throw shuttingDown();
-    const { maxNumQueuedReqs, maxNumQueuedTokens } = this.options;
-    if (maxNumQueuedReqs !== undefined && this.#sequences.size + sequences > maxNumQueuedReqs) {
-      this.metrics.onRejected('max_num_queued_reqs');
-      throw tooManyRequests();
-    }
-    if (maxNumQueuedTokens !== undefined && this.#prefillTokens >= maxNumQueuedTokens) {
-      this.metrics.onRejected('max_num_queued_tokens');
-      throw tooManyTokens();
-    }
+    this.#open.checkRoom(sequences, (limit) => this.metrics.onRejected(limit));
   }
 
   /** The engine's own clock, GPU seconds. */
@@ -178,24 +169,23 @@ export class Engine implements Pausable {
 
   /** Queues a sequence; its tokens come through `onDelta`, the last with a finish reason. */
   generate(options: GenerationOptions): Sequence {
-    const endToken = this.tokenizer.eosTokenId;
     const sequence = new Sequence(
       {
         ...options,
         // Of several end tokens the tokenizer's ends silently; the others are named, as in vLLM.
         stopTokens: options.ignoreEos
           ? options.stopTokens
-          : [...options.stopTokens, ...(this.options.samplingDefaults?.endTokens ?? [])],
+          : [...options.stopTokens, ...this.#answers.endTokens],
         id: `${options.id}-${randomHex(4)}`,
         kv: this.#kvEvents?.sequence(options.prompt, {
           cacheSalt: options.cacheSalt,
           lora: options.adapter,
           sessionId: options.sessionId,
         }),
-        rootKey: rootKey(options.cacheSalt, options.adapter),
+        rootKey: prefixRoot(options.cacheSalt, options.adapter),
         blockSize: this.options.config.blockSize,
-        source: this.#source(options, endToken),
-        endToken,
+        source: answerTokens(this.#answers, options),
+        endToken: this.tokenizer.eosTokenId,
       },
       this.tokenizer,
     );
@@ -204,8 +194,7 @@ export class Engine implements Pausable {
       queueMicrotask(() => sequence.endEmpty());
       return sequence;
     }
-    this.#sequences.add(sequence);
-    this.#prefillTokens += sequence.promptTokens;
+    this.#open.add(sequence);
     this.#driver.add(sequence);
     return sequence;
   }
@@ -259,31 +248,23 @@ export class Engine implements Pausable {
 
   /** Ends all answers as aborted, and counts them: here the engine itself ends them. */
   abortAll(): void {
-    const aborted = [...this.#sequences];
-    if (aborted.length === 0) return;
-    const nowSeconds = this.#driver.nowSeconds();
+    const aborted = [...this.#open];
     for (const sequence of aborted) {
-      this.#countInterval(sequence, nowSeconds);
       this.cancel(sequence);
       sequence.abort();
-      this.#countFinished(sequence, 'abort');
     }
-    this.metrics.onIteration(0);
+    this.#iteration.onAborted(aborted, this.#driver.nowSeconds());
   }
 
   /** Takes no more requests; resolves when those there are have ended. */
   drain(): Promise<void> {
-    this.#isDraining = true;
-    return new Promise((resolve) => {
-      if (this.#sequences.size === 0) resolve();
-      else this.#onIdle = resolve;
-    });
+    return this.#open.drain();
   }
 
   /** Ends the answers of these requests as aborted; unknown ids are nothing to it. */
   abortRequests(ids: readonly string[]): void {
     const wanted = new Set(ids);
-    for (const sequence of [...this.#sequences]) {
+    for (const sequence of [...this.#open]) {
       if (!wanted.has(sequence.externalId)) continue;
       this.cancel(sequence);
       sequence.abort();
@@ -292,7 +273,7 @@ export class Engine implements Pausable {
 
   /** Ends every answer as aborted by its client. @returns How many vLLM says that it aborted. */
   abortEveryRequest(): number {
-    const all = [...this.#sequences];
+    const all = [...this.#open];
     // A request of several choices is one more: their parent.
     const parents = new Set(all.filter(({ choices }) => choices > 1).map((one) => one.externalId));
     this.abortRequests(all.map(({ externalId }) => externalId));
@@ -301,7 +282,7 @@ export class Engine implements Pausable {
 
   /** Ends every answer with an error. */
   failAll(): void {
-    for (const sequence of [...this.#sequences]) {
+    for (const sequence of [...this.#open]) {
       this.cancel(sequence);
       sequence.fail();
     }
@@ -309,61 +290,15 @@ export class Engine implements Pausable {
 
   close(): void {
     this.#driver.close();
-    this.#sequences.clear();
+    this.#open.clear();
   }
 
   #onToken(sequence: Sequence, nowSeconds: number): boolean {
-    this.#generatedInStep++;
-    // A preemption is news that travels with the request's next token.
-    this.metrics.onPreempted(sequence.seePreemptions());
-    if (sequence.output.length === 0) {
-      const { promptTokens, cachedTokens, adapter } = sequence;
-      this.#prefillTokens -= promptTokens;
-      this.#prefilledInStep += promptTokens - cachedTokens;
-      this.metrics.onPrefilled(sequence);
-      if (adapter) this.#countAdapter(adapter.name, 1);
-    }
-    this.#countInterval(sequence, nowSeconds);
+    if (sequence.output.length === 0) this.#open.prefilled(sequence);
+    this.#iteration.onToken(sequence, nowSeconds);
     const ends = sequence.sample();
-    if (ends && this.#forget(sequence)) {
-      this.#countFinished(sequence, sequence.finishReason === 'length' ? 'length' : 'stop');
-    }
+    if (ends && this.#forget(sequence)) this.#iteration.onFinished(sequence);
     return ends;
-  }
-
-  /** The time to the first token, or since the last. */
-  #countInterval(sequence: Sequence, nowSeconds: number): void {
-    const scale = this.#wallPerModelSecond;
-    if (sequence.output.length === 0) {
-      sequence.firstTokenSeconds = nowSeconds;
-      this.metrics.onFirstToken((nowSeconds - sequence.arrivalSeconds) * scale);
-    } else {
-      this.metrics.onLaterToken((nowSeconds - sequence.lastTokenSeconds) * scale);
-    }
-    sequence.lastTokenSeconds = nowSeconds;
-  }
-
-  #countFinished(sequence: Sequence, reason: 'stop' | 'length' | 'abort'): void {
-    const scale = this.#wallPerModelSecond;
-    this.metrics.onFinished({
-      reason,
-      promptTokens: sequence.promptTokens,
-      outputTokens: sequence.output.length,
-      maxTokens: sequence.maxTokens,
-      family: sequence.family,
-      cachedTokens: sequence.cachedTokens,
-      preemptions: sequence.preemptions,
-      arrivalSeconds: sequence.arrivalSeconds * scale,
-      admittedSeconds: sequence.admittedSeconds * scale,
-      firstTokenSeconds: sequence.firstTokenSeconds * scale,
-      lastTokenSeconds: sequence.lastTokenSeconds * scale,
-    });
-  }
-
-  #countAdapter(name: string, by: 1 | -1): void {
-    const count = (this.#adaptersAtWork.get(name) ?? 0) + by;
-    if (count > 0) this.#adaptersAtWork.set(name, count);
-    else this.#adaptersAtWork.delete(name);
   }
 
   /** @param step Undefined for one of no tokens. */
@@ -371,14 +306,9 @@ export class Engine implements Pausable {
     this.#kvEvents?.publish();
     const estimate = step && this.options.stepEstimate?.(step.load);
     if (estimate) this.metrics.onEstimate(estimate);
-    if (this.#generatedInStep > 0) {
-      this.metrics.onIteration(this.#generatedInStep + this.#prefilledInStep);
-      this.metrics.onGenerated(this.#generatedInStep);
-    }
+    this.#iteration.onStep();
     this.#tellStats();
     this.#wasTransferring = Number.isFinite(this.#model.wakeSeconds);
-    this.#generatedInStep = 0;
-    this.#prefilledInStep = 0;
     if (this.isBehind && !this.#hasFallenBehind) {
       this.#hasFallenBehind = true;
       this.options.log?.(
@@ -397,79 +327,12 @@ export class Engine implements Pausable {
 
   #tellStats(): void {
     this.#stats = this.#model.stats;
-    this.metrics.onStats(this.#stats, [...this.#adaptersAtWork.keys()]);
+    this.#iteration.onStats(this.#stats);
   }
 
   #forget(sequence: Sequence): boolean {
-    if (!this.#sequences.delete(sequence)) return false;
-    if (sequence.output.length === 0) this.#prefillTokens -= sequence.promptTokens;
-    else if (sequence.adapter) this.#countAdapter(sequence.adapter.name, -1);
-    if (this.#sequences.size === 0) this.#onIdle?.();
+    if (!this.#open.delete(sequence)) return false;
+    this.#iteration.onGone(sequence);
     return true;
   }
-
-  #source(options: GenerationOptions, endToken: number | undefined): TokenSource {
-    const { script, thinks, ignoreEos } = options;
-    if (script && !thinks && !ignoreEos) return scriptedTokens(script, endToken ?? 0);
-    const random = seededRandom(this.#textSeed(options));
-    const isUndecided = this.options.dummyWeights === true;
-    const text = (end: number | undefined, tokensMin: number) =>
-      this.#text(options, { random, endToken: end, tokensMin });
-    const ends = !ignoreEos && !isUndecided ? endToken : undefined;
-    const free = text(ends, options.minTokens);
-    // What had to have a form goes on without one where the end is ignored.
-    const answer = script
-      ? ignoreEos
-        ? tokensThen(script, free)
-        : scriptedTokens(script, endToken ?? 0)
-      : free;
-    if (!thinks) return answer;
-    return thinkFirst({
-      thoughts: text(undefined, 0),
-      end: this.tokenizer.encode(`\n${thinkingEnd}\n\n`, { addSpecialTokens: false }),
-      answer,
-      random,
-    });
-  }
-
-  /** Words, as far as the request leaves them their choice. */
-  #text(
-    { allowedTokens: allowed, logitBias, ignoreEos, stopTokens }: GenerationOptions,
-    how: { random: Random; endToken: number | undefined; tokensMin: number },
-  ): TokenSource {
-    const words = allowed
-      ? { words: allowed, openers: allowed, capitals: allowed }
-      : wordListOf(this.tokenizer);
-    const ends = [...stopTokens, ...(ignoreEos ? [] : this.#endTokens)];
-    return biasedTokens(syntheticText({ words, ...how }), {
-      ...{ logitBias, allowed, tokensMin: how.tokensMin, ends: new Set(ends) },
-      isUndecided: this.options.dummyWeights === true,
-    });
-  }
-
-  /** The tokenizer's end token, and those of generation_config.json. */
-  get #endTokens(): readonly number[] {
-    const own = this.tokenizer.eosTokenId;
-    const more = this.options.samplingDefaults?.endTokens ?? [];
-    return own === undefined ? more : [own, ...more];
-  }
-
-  /** The same prompt gets the same answer, whatever came in between. */
-  #textSeed({ prompt, seed = 0, choice, adapter }: GenerationOptions): number {
-    const engineSeed = this.options.seed ?? 0;
-    const key = hashTokenBlock(rootKey(undefined, adapter), prompt, 0, prompt.length);
-    return hashTokenBlock(key, [engineSeed, seed, choice], 0, 3);
-  }
-}
-
-/** The parent of first blocks: requests with different adapters or salts share nothing. */
-function rootKey(salt: string | undefined, adapter: Adapter | undefined): number {
-  let key = chainRoot;
-  const texts = [adapter && `lora ${adapter.name} ${adapter.path}`, salt];
-  for (const text of texts) {
-    if (text === undefined) continue;
-    const bytes = new TextEncoder().encode(text);
-    key = hashTokenBlock(key, bytes, 0, bytes.length);
-  }
-  return key;
 }
