@@ -4,6 +4,7 @@ import { after, afterEach, test } from 'node:test';
 import { createEngineServer } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
 import { loadTokenizer } from '../../src/io/models/index.ts';
+import { until } from '../support/until.ts';
 
 const options = {
   port: 0,
@@ -169,13 +170,5 @@ async function reachable(): Promise<string> {
     return 'yes';
   } catch (error) {
     return ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code ?? 'no';
-  }
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 5000;
-  while (!(await condition())) {
-    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 5 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -1,55 +1,28 @@
 // A recorded vLLM 0.32.0 played again over HTTP: the embedded engine publishes the same KV events, in
 // the same batches, and ends with the same counters.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { createEngineServer, type EngineServerOptions } from '../../src/apps/engine/index.ts';
+import type { EngineServerOptions } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
+import type { KvEvent, KvEventBatch } from '../../src/core/protocol/index.ts';
+import { publishingEngine, untimedSeries } from '../support/publishing-engine.ts';
 import {
-  decodeKvEventBatch,
-  defaultKvEventsConfig,
-  type KvEvent,
-  type KvEventBatch,
-  type KvEventsConfig,
-} from '../../src/core/protocol/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
-import { SubscriberSocket } from '../../src/io/zmq/index.ts';
+  payloadAtTimeOf,
+  type RecordedRun,
+  type RecordedStep,
+  recordedBatch,
+  recordedRuns,
+  recordedText,
+} from '../support/recorded-kv-events.ts';
+import { until } from '../support/until.ts';
 
-interface Run {
-  readonly run: string;
-  readonly blockSize: number;
-  readonly numGpuBlocks: number;
-  readonly maxModelLen: number;
-  readonly maxNumSeqs: number;
-  readonly hashAlgorithm: 'sha256' | 'sha256_cbor';
-  readonly rawHashes: boolean;
-  readonly steps: readonly RecordedStep[];
-}
-
-interface RecordedStep {
-  readonly step: string;
-  readonly reset?: true;
-  readonly requests?: readonly {
-    readonly prompt: readonly number[];
-    readonly output: readonly number[];
-  }[];
-  readonly cacheSalt?: string;
-  readonly sessionId?: string;
-  readonly reportFull?: true;
-  readonly cachedTokens?: number;
-  readonly frames: readonly string[];
-}
-
-const tokenizer = await loadTokenizer();
-const fixture = (name: string) => readFileSync(join(import.meta.dirname, 'fixtures', name), 'utf8');
-const runs = JSON.parse(fixture('vllm-kv-events.json')) as readonly Run[];
+const runs = recordedRuns();
 
 test('blocks of 32: prefixes, salts, sessions, two choices, chunks, and resets of all kinds', async (t) => {
   const run = runs.find(({ run: name }) => name === 'kv-bs32') ?? assert.fail();
   const engine = await start(t, run);
   for (const step of run.steps) await engine.play(step);
-  const resets = JSON.parse(fixture('kv-events-resets.json')) as (RecordedStep & {
+  const resets = JSON.parse(recordedText('kv-events-resets.json')) as (RecordedStep & {
     readonly prompt?: readonly number[];
     readonly maxTokens?: number;
   })[];
@@ -58,26 +31,25 @@ test('blocks of 32: prefixes, salts, sessions, two choices, chunks, and resets o
 
   const long = engine.complete({ prompt: promptFrom(2310), max_tokens: 200 });
   await engine.expect(expect(0).frames, 'while a request runs');
-  assert.equal(await engine.reset(''), false);
+  assert.equal(await engine.resetPrefixCache(), false);
   await long;
   await engine.expect(expect(1).frames, 'that request ended');
-  assert.equal(await engine.reset(''), true);
+  assert.equal(await engine.resetPrefixCache(), true);
   await engine.expect(expect(2).frames, 'nothing is said before the next step');
   await engine.complete({ prompt: expect(3).prompt, max_tokens: expect(3).maxTokens });
   await engine.expect(expect(3).frames, 'after the reset');
-  assert.equal(await engine.reset('?reset_running_requests=true'), true);
+  assert.equal(await engine.resetPrefixCache('?reset_running_requests=true'), true);
   const restarted = engine.complete({ prompt: promptFrom(2441), max_tokens: 150 });
   await engine.expect(expect(5).frames.slice(0, 1), 'the reset, and the request');
-  assert.equal(await engine.reset('?reset_running_requests=true'), true);
+  assert.equal(await engine.resetPrefixCache('?reset_running_requests=true'), true);
   await restarted;
   const [, ...others] = expect(5).frames;
   await engine.expect([...others, ...expect(6).frames], 'begun anew');
   await engine.complete({ prompt: expect(7).prompt, max_tokens: expect(7).maxTokens });
   await engine.expect(expect(7).frames, 'a request after that');
 
-  const own = engine.seriesOf(await engine.metrics());
-  const real = engine.seriesOf(fixture('metrics-after-kv-bs32.txt'));
-  assert.deepEqual(own, real);
+  const real = recordedText('metrics-after-kv-bs32.txt');
+  assert.deepEqual(untimedSeries(await engine.metrics()), untimedSeries(real));
 });
 
 test('forty blocks: six requests that outgrow them are preempted and resumed, batch for batch', async (t) => {
@@ -89,10 +61,10 @@ test('forty blocks: six requests that outgrow them are preempted and resumed, ba
   const engine = await start(t, run, { cost });
   for (const step of run.steps) {
     // The last step of the recording is a reset, which is told with what follows.
-    if (step.reset) assert.equal(await engine.reset(''), true);
+    if (step.reset) assert.equal(await engine.resetPrefixCache(), true);
     else await engine.play(step);
   }
-  const { prompts, maxTokens, frames } = JSON.parse(fixture('kv-events-preemptions.json')) as {
+  const { prompts, maxTokens, frames } = JSON.parse(recordedText('kv-events-preemptions.json')) as {
     readonly prompts: readonly (readonly number[])[];
     readonly maxTokens: number;
     readonly frames: readonly string[];
@@ -100,65 +72,41 @@ test('forty blocks: six requests that outgrow them are preempted and resumed, ba
   six = true;
   await Promise.all(prompts.map((prompt) => engine.complete({ prompt, max_tokens: maxTokens })));
   await engine.expect(frames, 'six at once');
-  const own = engine.seriesOf(await engine.metrics());
-  assert.deepEqual(own, engine.seriesOf(fixture('metrics-after-preemptions.txt')));
+  const real = recordedText('metrics-after-preemptions.txt');
+  assert.deepEqual(untimedSeries(await engine.metrics()), untimedSeries(real));
 });
 
-async function start(t: TestContext, run: Run, more: Partial<EngineServerOptions> = {}) {
+async function start(t: TestContext, run: RecordedRun, more: Partial<EngineServerOptions> = {}) {
   const { blockSize, numGpuBlocks, maxModelLen, maxNumSeqs } = run;
-  const options: EngineServerOptions = {
-    ...{ port: 0, model: 'tiny', tokenizer, devMode: true, enablePromptTokensDetails: true },
+  const engine = await publishingEngine(t, {
     config: defaultEngineConfig({
       ...{ blockSize, numGpuBlocks, maxModelLen, maxNumSeqs, maxNumBatchedTokens: 2048 },
     }),
-    cost: { stepSeconds: () => 0.003 },
+    ...{ cost: { stepSeconds: () => 0.003 }, timeScale: 1 },
     prefixCachingHashAlgorithm: run.hashAlgorithm,
     rawKvEventHashes: run.rawHashes,
     ...more,
-    kvEvents: {
-      ...defaultKvEventsConfig,
-      ...{ enable_kv_cache_events: true, publisher: 'zmq', endpoint: 'tcp://*:0' },
-    },
-  };
-  const server = await createEngineServer(options);
-  const sources = (await (await fetch(`${server.url}/kv_event_sources`)).json()) as {
-    0: KvEventsConfig;
-  };
-  const heard: KvEventBatch[] = [];
-  const subscriber = new SubscriberSocket({
-    endpoint: sources[0].endpoint,
-    onMessage: ([, , payload]) => heard.push(decodeKvEventBatch(payload ?? new Uint8Array())),
   });
-  t.after(async () => {
-    await subscriber.close();
-    await server.close();
-  });
-  await until(() => subscriber.connected);
+  const { heard, complete, resetPrefixCache } = engine;
   const told: Told[] = [];
   const names = [new Names(), new Names()] as const;
-  const expect = async (frames: readonly string[], what: string) => {
+  /** @param prompts Of the requests that caused them: batches of nothing else agree to the byte. */
+  const expect = async (frames: readonly string[], what: string, prompts?: Prompts) => {
     await until(() => heard.length >= frames.length);
-    const recorded = frames.map((hex) => decodeKvEventBatch(Buffer.from(hex, 'hex')));
+    const own = heard.splice(0);
+    const recorded = frames.map(recordedBatch);
     const shapes = (batches: readonly KvEventBatch[], of: Names) =>
-      batches.map(({ events }) => (events as readonly KvEvent[]).map((event) => of.shape(event)));
-    assert.deepEqual(shapes(heard.splice(0), names[0]), shapes(recorded, names[1]), what);
+      batches.map(({ events }) => events.map((event) => of.shape(event)));
+    assert.deepEqual(shapes(own, names[0]), shapes(recorded, names[1]), what);
+    if (prompts === undefined) return;
+    const tokens = new Set(prompts.flat());
+    for (const [i, frame] of frames.entries()) {
+      if (!recorded[i]?.events.every((event) => isOf(event, tokens))) continue;
+      assert.equal(payloadAtTimeOf(frame, own[i] ?? assert.fail()), frame, what);
+    }
   };
-  const post = (path: string, body: object) =>
-    fetch(`${server.url}${path}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-  const complete = async (body: object) => {
-    const answer = await post('/v1/completions', { ignore_eos: true, ...body });
-    assert.equal(answer.status, 200);
-    return (await answer.json()) as { usage: Usage; choices: { token_ids: number[] }[] };
-  };
-  const reset = async (query: string) =>
-    ((await (await post(`/reset_prefix_cache${query}`, {})).json()) as { success: boolean })
-      .success;
   const play = async ({ requests = [], ...step }: RecordedStep) => {
-    if (step.reset) assert.equal(await reset(''), true);
+    if (step.reset) assert.equal(await resetPrefixCache(), true);
     const prompts = requests.map(({ prompt }) => retold(prompt, told));
     const isTwice = prompts.length === 2 && String(prompts[0]) === String(prompts[1]);
     const { usage, choices } =
@@ -176,17 +124,19 @@ async function start(t: TestContext, run: Run, more: Partial<EngineServerOptions
     requests.forEach(({ prompt, output }, i) => {
       told.push({ prompt, output, own: choices[i]?.token_ids ?? [] });
     });
-    await expect(step.frames, step.step);
+    await expect(step.frames, step.step, prompts);
     if (usage && prompts.length === 1) {
-      assert.equal(usage.prompt_tokens_details.cached_tokens, step.cachedTokens, step.step);
+      assert.equal(usage.prompt_tokens_details?.cached_tokens, step.cachedTokens, step.step);
     }
   };
-  const metrics = async () => (await fetch(`${server.url}/metrics`)).text();
-  return { play, complete, expect, reset, metrics, seriesOf };
+  return { ...engine, play, expect };
 }
 
-interface Usage {
-  readonly prompt_tokens_details: { readonly cached_tokens: number };
+type Prompts = readonly (readonly number[])[];
+
+/** Whether the event tells of no token that was generated: those are ours. */
+function isOf(event: KvEvent, prompts: ReadonlySet<number>): boolean {
+  return event.type !== 'BlockStored' || Array.from(event.tokenIds).every((id) => prompts.has(id));
 }
 
 interface Told {
@@ -232,21 +182,5 @@ class Names {
     const name = this.#names.get(key) ?? this.#names.size;
     this.#names.set(key, name);
     return name;
-  }
-}
-
-/** What does not measure time, and is not of the machine. */
-function seriesOf(page: string): readonly string[] {
-  return page
-    .split('\n')
-    .filter((line) => /^vllm:/.test(line) && !/_created|_seconds|per_gpu|config_info/.test(line))
-    .sort();
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 10 s');
-    await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -8,6 +8,7 @@ import OpenAI from 'openai';
 import { createEngineServer, type EngineServerOptions } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
 import { loadTokenizer } from '../../src/io/models/index.ts';
+import { until } from '../support/until.ts';
 
 const tokenizer = await loadTokenizer();
 const messages: OpenAI.ChatCompletionMessageParam[] = [
@@ -231,12 +232,4 @@ async function startProcess(t: TestContext, flags: readonly string[]) {
   const [firstLine] = (await once(lines, 'line')) as [string];
   const url = /ready: (\S+)/.exec(firstLine)?.[1] ?? '';
   return { child, url, firstLine, log: () => log };
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!(await condition())) {
-    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 10 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }

@@ -21,6 +21,7 @@ import {
 } from '../../src/core/protocol/index.ts';
 import { loadTokenizer } from '../../src/io/models/index.ts';
 import { SubscriberSocket } from '../../src/io/zmq/index.ts';
+import { until } from '../support/until.ts';
 import { compareAnswers } from '../support/wire-compare.ts';
 import { differingCounts, recordedMetrics, sameCounts } from '../support/wire-metrics-state.ts';
 
@@ -372,12 +373,4 @@ async function send(
   });
   const contentType = answer.headers.get('content-type');
   return { status: answer.status, contentType, body: await answer.text() };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 10 s');
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }

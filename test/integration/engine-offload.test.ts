@@ -1,25 +1,16 @@
 // The embedded engine with a tier below its KV cache, over its own HTTP and ZeroMQ.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { createEngineServer, type EngineServerOptions } from '../../src/apps/engine/index.ts';
+import type { EngineServerOptions } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig, nativeOffloadConfig } from '../../src/core/engine/index.ts';
 import { blockHashInteger, createBlockHasher } from '../../src/core/kv/index.ts';
-import {
-  decodeKvEventBatch,
-  defaultKvEventsConfig,
-  encodeKvEventBatch,
-  type KvEvent,
-  type KvEventBatch,
-  type KvEventsConfig,
-} from '../../src/core/protocol/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
-import { SubscriberSocket } from '../../src/io/zmq/index.ts';
-
-const tokenizer = await loadTokenizer();
-const fixtures = join(import.meta.dirname, 'fixtures');
+import type { KvEvent } from '../../src/core/protocol/index.ts';
+import { type HeardBatch, publishingEngine, untimedSeries } from '../support/publishing-engine.ts';
+import { payloadAtTimeOf, recordedText } from '../support/recorded-kv-events.ts';
+import { until } from '../support/until.ts';
 
 interface RecordedStep {
   readonly step: string;
@@ -33,44 +24,34 @@ interface RecordedStep {
 
 test('with a folder below, events, hits and counters are those of a real vLLM', async (t) => {
   const storagePath = folder(t);
-  const { complete, heard, url } = await start(t, {
+  const { complete, heard, resetPrefixCache, metrics } = await start(t, {
     config: defaultEngineConfig({ maxModelLen: 1024, numGpuBlocks: 40, blockSize: 32 }),
     tier: { connector: 'ExampleConnector', storagePath },
   });
-  const file = join(fixtures, 'kv-offload-example-connector.json');
-  for (const step of JSON.parse(readFileSync(file, 'utf8')) as RecordedStep[]) {
+  const steps = JSON.parse(recordedText('kv-offload-example-connector.json')) as RecordedStep[];
+  for (const step of steps) {
     if (step.prompt === undefined) {
-      const answer = await fetch(`${url}/reset_prefix_cache?${step.reset}`, { method: 'POST' });
-      assert.deepEqual(await answer.json(), { success: true }, step.step);
+      assert.equal(await resetPrefixCache(`?${step.reset}`), true, step.step);
       continue;
     }
-    const usage = await complete({ prompt: step.prompt, max_tokens: step.maxTokens });
+    const { usage } = await complete({ prompt: step.prompt, max_tokens: step.maxTokens });
     assert.equal(usage.prompt_tokens_details?.cached_tokens, step.cachedTokens, step.step);
     await until(() => heard.length === step.frames.length);
-    const payloads = heard.splice(0).map((batch, i) => {
-      const recorded = decodeKvEventBatch(Buffer.from(step.frames[i] ?? '', 'hex'));
-      const { timestampSeconds } = recorded;
-      return Buffer.from(encodeKvEventBatch({ ...batch, timestampSeconds })).toString('hex');
-    });
+    const payloads = heard.splice(0).map((batch, i) => payloadAtTimeOf(step.frames[i], batch));
     assert.deepEqual(payloads, step.frames, step.step);
   }
   assert.equal(readdirSync(storagePath).length, 5, 'a folder for each prompt');
-  const untimed = (page: string) =>
-    page
-      .split('\n')
-      .filter((line) => /^vllm:/.test(line) && !/_created|_seconds|per_gpu|config_info/.test(line));
-  const page = await (await fetch(`${url}/metrics`)).text();
-  const real = readFileSync(join(fixtures, 'metrics-offload-after.txt'), 'utf8');
-  assert.deepEqual(untimed(page).sort(), untimed(real).sort());
+  const real = recordedText('metrics-offload-after.txt');
+  assert.deepEqual(untimedSeries(await metrics()), untimedSeries(real));
 });
 
 const prompt = Array.from({ length: 44 }, (_, i) => 1000 + i);
 const others = [1, 2, 3, 4, 5].map((i) => prompt.map((id) => id + i * 100));
 
 test('what the GPU has lost comes back from host memory, and is counted and announced', async (t) => {
-  const { complete, heard, url } = await start(t, { tier: nativeTier(false) });
+  const { complete, heard, metrics } = await start(t, { tier: nativeTier(false) });
   for (const tokens of [prompt, ...others]) await complete({ prompt: tokens, max_tokens: 2 });
-  const usage = await complete({ prompt, max_tokens: 2 });
+  const { usage } = await complete({ prompt, max_tokens: 2 });
   assert.equal(usage.prompt_tokens_details?.cached_tokens, 32);
   await until(() => eventsOf(heard, 'CPU').length === 12);
   const hasher = createBlockHasher();
@@ -89,7 +70,7 @@ test('what the GPU has lost comes back from host memory, and is counted and anno
     (event) => event.type === 'BlockStored' && event.blockHashes[0] === blockHashInteger(hash0),
   );
   assert.equal(again.length, 2, 'loaded blocks are announced as stored on the GPU');
-  const page = await (await fetch(`${url}/metrics`)).text();
+  const page = await metrics();
   const own = 'engine="0",model_name="tiny"';
   for (const line of [
     `vllm:prefix_cache_hits_total{${own}} 0.0`,
@@ -108,22 +89,18 @@ test('what the GPU has lost comes back from host memory, and is counted and anno
 });
 
 test('a request that waits for its load is waiting, deferred, and in the stage of its load', async (t) => {
-  const { complete, url } = await start(t, {
+  const { complete, metrics } = await start(t, {
     ...{ tier: nativeTier(false, 4e6), timeScale: 1 },
   });
   for (const tokens of [prompt, ...others]) await complete({ prompt: tokens, max_tokens: 1 });
   // Two blocks of 1 MB at 4 MB/s.
   const answer = complete({ prompt, max_tokens: 1 });
   const own = 'engine="0",model_name="tiny"';
-  const isShown = async (line: string) =>
-    (await (await fetch(`${url}/metrics`)).text()).includes(`${line}\n`);
-  const deadline = performance.now() + 5000;
-  while (!(await isShown(`vllm:num_requests_kv_fetch_by_stage{${own},stage="in_progress"} 1.0`))) {
-    assert.ok(performance.now() < deadline, 'the load is never shown');
-  }
+  const isShown = async (line: string) => (await metrics()).includes(`${line}\n`);
+  await until(() => isShown(`vllm:num_requests_kv_fetch_by_stage{${own},stage="in_progress"} 1.0`));
   assert.ok(await isShown(`vllm:num_requests_waiting_by_reason{${own},reason="deferred"} 1.0`));
   assert.ok(await isShown(`vllm:num_requests_running{${own}} 0.0`));
-  assert.equal((await answer).prompt_tokens_details?.cached_tokens, 32);
+  assert.equal((await answer).usage.prompt_tokens_details?.cached_tokens, 32);
 });
 
 test('events of the tier say what its chunks hold, if asked for', async (t) => {
@@ -145,15 +122,14 @@ test('events of the tier say what its chunks hold, if asked for', async (t) => {
 });
 
 test('reset_external empties host memory as well', async (t) => {
-  const { complete, url } = await start(t, { tier: nativeTier(false) });
-  await complete({ prompt, max_tokens: 1 });
-  const reset = (query: string) => fetch(`${url}/reset_prefix_cache?${query}`, { method: 'POST' });
-  await reset('');
-  const kept = await complete({ prompt, max_tokens: 1 });
-  assert.equal(kept.prompt_tokens_details?.cached_tokens, 32);
-  await reset('reset_external=true');
-  const lost = await complete({ prompt, max_tokens: 1 });
-  assert.equal(lost.prompt_tokens_details?.cached_tokens, 0);
+  const { complete, resetPrefixCache } = await start(t, { tier: nativeTier(false) });
+  const cachedTokens = async () =>
+    (await complete({ prompt, max_tokens: 1 })).usage.prompt_tokens_details?.cached_tokens;
+  await cachedTokens();
+  assert.equal(await resetPrefixCache(), true);
+  assert.equal(await cachedTokens(), 32);
+  assert.equal(await resetPrefixCache('?reset_external=true'), true);
+  assert.equal(await cachedTokens(), 0);
 });
 
 /** Blocks of 1 MB, as many as there are. */
@@ -164,9 +140,9 @@ function nativeTier(selfDescribingKvEvents: boolean, bytesPerSecond = 1e9) {
   return { connector: 'OffloadingConnector', config, selfDescribingKvEvents } as const;
 }
 
-function eventsOf(heard: readonly KvEventBatch[], medium: string): KvEvent[] {
+function eventsOf(heard: readonly HeardBatch[], medium: string): KvEvent[] {
   return heard
-    .flatMap(({ events }) => events as readonly KvEvent[])
+    .flatMap(({ events }) => events)
     .filter((event) => 'medium' in event && event.medium === medium);
 }
 
@@ -176,52 +152,7 @@ function folder(t: TestContext): string {
   return path;
 }
 
-async function start(t: TestContext, options: Partial<EngineServerOptions>) {
-  const server = await createEngineServer({
-    ...{ port: 0, model: 'tiny', tokenizer, devMode: true, enablePromptTokensDetails: true },
-    config: defaultEngineConfig({ maxModelLen: 160, numGpuBlocks: 12, blockSize: 16 }),
-    cost: { stepSeconds: () => 0.001 },
-    timeScale: Number.POSITIVE_INFINITY,
-    kvEvents: {
-      ...defaultKvEventsConfig,
-      ...{ enable_kv_cache_events: true, publisher: 'zmq', endpoint: 'tcp://*:0' },
-    },
-    ...options,
-  });
-  const sources = (await (await fetch(`${server.url}/kv_event_sources`)).json()) as {
-    0: KvEventsConfig;
-  };
-  const heard: KvEventBatch[] = [];
-  const subscriber = new SubscriberSocket({
-    endpoint: sources[0].endpoint,
-    onMessage: ([, , payload]) => heard.push(decodeKvEventBatch(payload ?? new Uint8Array())),
-  });
-  t.after(async () => {
-    await subscriber.close();
-    await server.close();
-  });
-  const complete = async (body: object) => {
-    const answer = await fetch(`${server.url}/v1/completions`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ ignore_eos: true, ...body }),
-    });
-    assert.equal(answer.status, 200);
-    const { usage } = (await answer.json()) as { usage: Usage };
-    return usage;
-  };
-  await until(() => subscriber.connected);
-  return { complete, heard, url: server.url };
-}
-
-interface Usage {
-  readonly prompt_tokens_details?: { readonly cached_tokens: number };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000;
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 5 s');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+function start(t: TestContext, options: Partial<EngineServerOptions>) {
+  const config = defaultEngineConfig({ maxModelLen: 160, numGpuBlocks: 12, blockSize: 16 });
+  return publishingEngine(t, { config, ...options });
 }

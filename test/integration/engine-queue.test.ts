@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { createEngineServer, type EngineServerOptions } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
 import { loadTokenizer } from '../../src/io/models/index.ts';
+import { until } from '../support/until.ts';
 
 const tokenizer = await loadTokenizer();
 const twoSeats = { maxModelLen: 8192, numGpuBlocks: 1000, blockSize: 128, maxNumSeqs: 2 };
@@ -234,14 +235,6 @@ async function start(t: TestContext, options: Partial<EngineServerOptions>) {
     return Number(line.exec(page)?.[1]);
   };
   return { url, post, stream, metric };
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!(await condition())) {
-    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 10 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 test('a beam search of no tokens ends at once with the one beam it began with', async (t) => {

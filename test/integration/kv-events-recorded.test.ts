@@ -1,55 +1,28 @@
 // The engine model and the KV event log, fed with the requests of a recorded vLLM, must publish
 // that vLLM's very bytes: block hashes, chunking, evictions and their order.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { defaultEngineConfig, EngineModel } from '../../src/core/engine/index.ts';
 import { createBlockHasher, KvEventLog, KvIndex, KvSequence } from '../../src/core/kv/index.ts';
-import { decodeKvEventBatch, encodeKvEventBatch } from '../../src/core/protocol/index.ts';
+import {
+  payloadAtTimeOf,
+  type RecordedRun,
+  type RecordedStep,
+  recordedBatch,
+  recordedRuns,
+} from '../support/recorded-kv-events.ts';
 
-interface Run {
-  readonly run: string;
-  readonly blockSize: number;
-  readonly numGpuBlocks: number;
-  readonly maxModelLen: number;
-  readonly maxNumSeqs: number;
-  readonly hashAlgorithm: string;
-  readonly rawHashes: boolean;
-  readonly steps: readonly RecordedStep[];
-}
-
-interface RecordedStep {
-  readonly step: string;
-  readonly reset?: true;
-  readonly requests?: readonly {
-    readonly prompt: readonly number[];
-    readonly output: readonly number[];
-  }[];
-  readonly cachedTokens?: number;
-  readonly cacheSalt?: string;
-  readonly sessionId?: string;
-  readonly reportFull?: true;
-  readonly frames: readonly string[];
-}
-
-const runs: readonly Run[] = JSON.parse(
-  readFileSync(join(import.meta.dirname, 'fixtures/vllm-kv-events.json'), 'utf8'),
-);
+const runs = recordedRuns();
 
 for (const run of runs) {
   test(`the events of ${run.run} are those of vLLM, byte for byte`, () => {
     const replay = new Replay(run);
     for (const step of run.steps) {
       const { batches, cachedTokens } = replay.play(step);
-      const payloads = batches.map((events, i) => {
-        // Time is vLLM's own; all else must come out of the model.
-        const recorded = Uint8Array.from(Buffer.from(step.frames[i] ?? '', 'hex'));
-        const timestampSeconds =
-          recorded.length > 0 ? decodeKvEventBatch(recorded).timestampSeconds : 0;
-        const payload = encodeKvEventBatch({ timestampSeconds, events, dataParallelRank: 0 });
-        return Buffer.from(payload).toString('hex');
-      });
+      // Time is vLLM's own; all else must come out of the model.
+      const payloads = batches.map((events, i) =>
+        payloadAtTimeOf(step.frames[i], { events, dataParallelRank: 0 }),
+      );
       assert.deepEqual(payloads, step.frames, step.step);
       if (!step.reset) assert.equal(cachedTokens, step.cachedTokens, step.step);
     }
@@ -70,8 +43,7 @@ for (const run of runs) {
         assert.equal(Math.min(held, usable), step.cachedTokens, step.step);
       }
       for (const frame of step.frames) {
-        const { events } = decodeKvEventBatch(Uint8Array.from(Buffer.from(frame, 'hex')));
-        index.apply('engine', events);
+        index.apply('engine', recordedBatch(frame).events);
       }
     }
     const { orphans, ignoredEvents, overflows } = index.stats;
@@ -84,7 +56,7 @@ for (const run of runs) {
 
 /** One engine over a whole run. */
 class Replay {
-  readonly #run: Run;
+  readonly #run: RecordedRun;
   readonly #engine: EngineModel;
   readonly #log: KvEventLog;
   readonly #sequences = new Map<string, KvSequence>();
@@ -93,7 +65,7 @@ class Replay {
   #cachedTokens = 0;
   #requests = 0;
 
-  constructor(run: Run) {
+  constructor(run: RecordedRun) {
     this.#run = run;
     const log = new KvEventLog({ rawHashes: run.rawHashes });
     this.#log = log;

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { kill } from 'node:process';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { freePorts, Service, type ServiceSpec } from '../../src/io/processes/index.ts';
+import { until } from '../support/until.ts';
 
 test('a service that dies is started again on its port', async (context) => {
   const { service, states } = await serverService(`console.log('hello')`);
@@ -97,15 +97,6 @@ async function serverService(text: string, overrides: Partial<ServiceSpec> = {})
     },
   );
   return { service, states, lines };
-}
-
-/** Waits for a condition on real processes; the test's own timeout ends it. */
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 9_000;
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, `not within 9 s: ${condition}`);
-    await sleep(20);
-  }
 }
 
 /** Whether the process runs; a dead one that nobody has collected yet does not. */
