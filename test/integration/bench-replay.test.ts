@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { scriptedOpenai } from '../support/scripted-openai.ts';
+import { until } from '../support/until.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-replay-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -104,7 +105,7 @@ test('under a time scale results are in GPU time, and say so', async (t) => {
 test('Ctrl-C ends the run, prints what was measured, and leaves no request behind', async (t) => {
   const { url, requests, open } = await server(t, Number.POSITIVE_INFINITY);
   const { child, ended } = run('--trace', trace, '--url', url, '--speed', '0.001', '--warmup', '0');
-  while (requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => requests.length === 2);
   child.kill('SIGINT');
   const { status, stdout } = await ended;
   assert.equal(status, 130);
@@ -112,8 +113,7 @@ test('Ctrl-C ends the run, prints what was measured, and leaves no request behin
     stdout,
     /^Interrupted: 0 of 3 requests completed, 0 failed, 2 cut off under way, 1 not/,
   );
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal(open(), 0);
+  await until(() => open() === 0);
 });
 
 test('bad input is one sentence and status 2', async (t) => {
