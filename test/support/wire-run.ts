@@ -23,6 +23,7 @@ export const wireServers = {
       enableServerLoadTracking: true,
       enableAutoToolChoice: true,
       toolCallParser: 'hermes',
+      grammarBackend: 'xgrammar',
       enableScaleOut: true,
     },
   },

@@ -1,7 +1,7 @@
 // What an embedded engine can be told: vLLM's settings under vLLM's names, and ours.
 import type { EngineConfig, StepCostModel, StepLoad } from '../../core/engine/index.ts';
 import type { BlockHashAlgorithm } from '../../core/kv/index.ts';
-import type { KvEventsConfig } from '../../core/protocol/index.ts';
+import type { GrammarBackend, KvEventsConfig } from '../../core/protocol/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
 import type { LoraOptions } from './adapters/adapters.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
@@ -89,6 +89,8 @@ export interface EngineServerOptions {
   readonly enableAutoToolChoice?: boolean;
   /** vLLM's name of a parser, such as `hermes`; needed for any tool call. @default none */
   readonly toolCallParser?: string;
+  /** What `--structured-outputs-config` says of constraints. @default 'auto' */
+  readonly grammarBackend?: GrammarBackend;
   /** vLLM's `--load-format dummy`: random weights, which never end an answer by themselves. @default false */
   readonly dummyWeights?: boolean;
   /** Adapters can be loaded, as with `--enable-lora`. @default they cannot */

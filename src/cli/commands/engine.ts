@@ -134,6 +134,9 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
     dummyWeights: flags.loadFormat === 'dummy',
     enableAutoToolChoice: flags.enableAutoToolChoice,
     toolCallParser: flags.toolCallParser,
+    ...(flags.structuredOutputsConfig && {
+      grammarBackend: flags.structuredOutputsConfig.backend,
+    }),
     enablePromptTokensDetails: flags.enablePromptTokensDetails,
     enableServerLoadTracking: flags.enableServerLoadTracking,
     enableForceIncludeUsage: flags.enableForceIncludeUsage,

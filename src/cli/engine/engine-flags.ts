@@ -1,7 +1,11 @@
 // The flags of `spillway engine`: vLLM's under vLLM's names, and a few of ours.
 import { type Command, Option } from 'commander';
 import { type BlockHashAlgorithm, blockHashAlgorithms } from '../../core/kv/index.ts';
-import { parseKvEventsConfig, parseKvTransferConfig } from '../../core/protocol/index.ts';
+import {
+  type GrammarBackend,
+  parseKvEventsConfig,
+  parseKvTransferConfig,
+} from '../../core/protocol/index.ts';
 import { type LogLevel, logLevels } from '../../io/log/index.ts';
 import {
   collect,
@@ -13,7 +17,8 @@ import {
   timeScale,
   tokens,
 } from './flag-values.ts';
-import { loraRank, profilerConfig } from './lora-flags.ts';
+import { profilerConfig, structuredOutputsConfig } from './json-flags.ts';
+import { loraRank } from './lora-flags.ts';
 import { meaninglessOptions, meaninglessSwitches } from './meaningless-flags.ts';
 
 /** Adds the description, the argument and all flags. */
@@ -138,6 +143,11 @@ export function defineEngineFlags(bare: Command): Command {
       integer('--sse-keep-alive-interval', 0),
     )
     .option('--profiler-config <json>', 'open /start_profile and /stop_profile', profilerConfig)
+    .option(
+      '--structured-outputs-config <json>',
+      'the grammar library that refuses constraints: backend xgrammar, else auto',
+      structuredOutputsConfig,
+    )
     .option('--kv-cache-metrics', 'measure how long KV blocks live')
     .option(
       '--kv-cache-metrics-sample <share>',
@@ -243,6 +253,7 @@ export interface EngineFlags {
   readonly maxCpuLoras?: number;
   readonly sseKeepAliveInterval?: number;
   readonly profilerConfig?: { readonly profiler: string | undefined };
+  readonly structuredOutputsConfig?: { readonly backend: GrammarBackend };
   readonly kvCacheMetrics?: boolean;
   readonly kvCacheMetricsSample: number;
   readonly loadFormat?: string;

@@ -1,7 +1,8 @@
-// Flags of `spillway engine` about LoRA adapters and the profiler, checked as vLLM checks them.
+// Flags of `spillway engine` about LoRA adapters, checked as vLLM checks them.
 import type { EngineServerOptions } from '../../apps/engine/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import type { EngineFlags } from './engine-flags.ts';
+import { jsonObject } from './json-flags.ts';
 
 type LoraOptions = NonNullable<EngineServerOptions['lora']>;
 type LoraModule = NonNullable<LoraOptions['modules']>[number];
@@ -32,17 +33,6 @@ export function loraRank(text: string): number {
   throw new InputError(`--max-lora-rank is "${text}"; it must be one of ${loraRanks.join(', ')}.`);
 }
 
-/** Value of `--profiler-config`: only whether there is a profiler counts. */
-export function profilerConfig(text: string): { readonly profiler: string | undefined } {
-  const { profiler } = jsonObject('--profiler-config', text);
-  if (profiler === undefined || profiler === null) return { profiler: undefined };
-  const known = ['torch', 'cuda', 'proton'].find((name) => name === profiler);
-  if (known !== undefined) return { profiler: known };
-  throw new InputError(
-    `--profiler-config names the profiler ${JSON.stringify(profiler)}; it must be "torch", "cuda" or "proton".`,
-  );
-}
-
 /** `name=path`, or a JSON object. */
 function loraModule(text: string): LoraModule {
   const [, name, path] = /^([^=,]*)=([^,]*)$/.exec(text) ?? [];
@@ -57,17 +47,4 @@ function loraModule(text: string): LoraModule {
     };
   }
   throw new InputError(`--lora-modules is ${text}; the object needs "name" and "path".`);
-}
-
-function jsonObject(flag: string, text: string): Readonly<Record<string, unknown>> {
-  try {
-    const given: unknown = JSON.parse(text);
-    if (typeof given === 'object' && given !== null && !Array.isArray(given)) {
-      return given as Readonly<Record<string, unknown>>;
-    }
-  } catch {
-    // Said below, with what is allowed.
-  }
-  const allowed = flag === '--lora-modules' ? 'NAME=PATH or a JSON object' : 'a JSON object';
-  throw new InputError(`${flag} is "${text}"; it must be ${allowed}.`);
 }

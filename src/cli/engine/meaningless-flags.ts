@@ -99,7 +99,6 @@ export const meaninglessOptions: readonly string[] = [
   'ssl-ciphers',
   'allowed-local-media-path',
   'allowed-media-domains',
-  'structured-outputs-config',
   'reasoning-config',
   'compilation-config',
   'diffusion-config',

@@ -7,6 +7,10 @@ export {
 export { chatRequestOf } from './anthropic/to-chat-request.ts';
 export { type EngineReport, parseEngineReport } from './engine-report.ts';
 export { KvEventFormatError } from './errors.ts';
+export { grammarInstance } from './grammar/grammar-instance.ts';
+export { regexInstance } from './grammar/regex-instance.ts';
+export { type GrammarBackend, schemaFault } from './grammar/schema-fault.ts';
+export { isTagText } from './grammar/structural-tag.ts';
 export { JsonSyntaxError, skimJsonObject } from './json-skim.ts';
 export { type KvEventEndpoints, kvEventEndpoints } from './kv-event-sources.ts';
 export type {
@@ -57,10 +61,13 @@ export {
 } from './openai/completion-request.ts';
 export { isTruthy, pythonRepr, pythonType } from './openai/python-repr.ts';
 export {
+  checkBiasedTokens,
   checkChoices,
-  checkSampledTokens,
   checkSampling,
   checkSamplingValues,
+  checkStopTokens,
+  checkVocabulary,
+  hasHugeInteger,
   type SamplingRead,
   stopStrings,
 } from './openai/sampling.ts';
@@ -86,7 +93,11 @@ export {
   union,
 } from './openai/schema.ts';
 export { namedSseEvent, sseContentType, sseDone, sseEvent } from './openai/sse.ts';
-export { checkConstraint, constraintOf } from './openai/structured-outputs.ts';
+export {
+  checkConstraint,
+  constraintOf,
+  type StructuredOutputs,
+} from './openai/structured-outputs.ts';
 export { readTokenizeRequest, type TokenizeRequest } from './openai/tokenize-request.ts';
 export { streamUsageObject, type UsageCounts, usageObject } from './openai/usage.ts';
 export { type RequestFields, RequestFieldsReader } from './request-fields.ts';
@@ -94,17 +105,13 @@ export { type ResponsesRequest, readResponsesRequest } from './responses/respons
 export { chatRequestOfResponses } from './responses/to-chat-request.ts';
 export {
   type DerenderChatRequest,
+  type DerenderChatStreamRequest,
+  type DerenderChunk,
+  type DerenderCompletionRequest,
+  type DerenderCompletionStreamRequest,
   type GenerateResponse,
   readDerenderChat,
   readDerenderCompletion,
 } from './scale-out/derender-request.ts';
-export {
-  type DerenderChunk,
-  type DerenderState,
-  type DerenderStreamRequest,
-  firstDerenderState,
-  isStreamedDerender,
-  readDerenderChatStream,
-  readDerenderCompletionStream,
-} from './scale-out/derender-stream-request.ts';
+export { type DerenderState, firstDerenderState } from './scale-out/derender-state.ts';
 export { type GenerateRequest, readGenerateRequest } from './scale-out/generate-request.ts';

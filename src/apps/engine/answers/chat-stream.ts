@@ -75,9 +75,17 @@ export class ChatStream implements Answer {
       return;
     }
     this.#open--;
-    events += this.#lastChunks(choice, delta);
+    events += this.#isUnstepped(choice)
+      ? this.#contentChunks(choice, delta)
+      : this.#lastChunks(choice, delta);
     if (this.#open > 0) exchange.write(events);
     else exchange.end(events + (this.#includeUsage ? this.#usageChunk() : '') + sseDone);
+  }
+
+  /** A beam search that took no step has not ended, in vLLM's books. */
+  #isUnstepped(choice: number): boolean {
+    const isBeam = this.#head.request.use_beam_search === true;
+    return isBeam && this.#sequences[choice]?.output.length === 0;
   }
 
   /** A chunk per choice with its role, and the echo of the prompt's last message. */

@@ -1,35 +1,18 @@
 // A chat request worked out: prompt tokens, bounds, and what the answer must be.
 
 import { chainRoot, hashTokenBlock } from '../../../core/kv/index.ts';
-import {
-  badRequest,
-  type ChatRequest,
-  checkConstraint,
-  constraintOf,
-  inEngine,
-} from '../../../core/protocol/index.ts';
+import { badRequest, type ChatRequest } from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { constrainedText } from '../structured/constrained-text.ts';
+import { structuralTagOfTools } from '../structured/structural-tag.ts';
 import { chosenCall, demandedCall, type ToolCall } from '../structured/tool-call.ts';
 import { chatPromptText, checkUntrusted, encodePrompt } from './chat-prompt.ts';
 import { checkModel } from './check-model.ts';
-import {
-  checkLengths,
-  checkPromptTokens,
-  fittingPrompt,
-  type LengthRequest,
-  maxTokensWithin,
-} from './limits.ts';
+import { admitToEngine } from './engine-admission.ts';
+import { checkLengths, fittingPrompt, type LengthRequest, maxTokensWithin } from './limits.ts';
 import { noRenderedBeams } from './render-errors.ts';
-import {
-  checkBadWords,
-  checkExpertsStart,
-  checkSamplingOfEngine,
-  checkSamplingOfServer,
-  checkThinkingBudget,
-} from './sampling-checks.ts';
-import { checkDataParallelRank, type PromptPlan } from './start.ts';
+import { checkSamplingOfServer } from './sampling-checks.ts';
+import type { PromptPlan } from './start.ts';
 
 export interface ChatPlan extends PromptPlan {
   /** The tool call that every choice is. */
@@ -75,20 +58,13 @@ export function planChat(
   checkSamplingOfServer(sampling, maxTokens);
   const plan = { tokens, maxTokens, call, promptText, thinks: thinks(engine, request) };
   if (options.isRender) return plan;
-  const script = inEngine(() => {
-    checkSamplingOfEngine(
-      engine,
-      sampling,
-      request.logprobs === true ? request.top_logprobs : null,
-    );
-    if (!request.use_beam_search) checkConstraint(constraintOf(request));
-    const text = call?.text ?? (request.use_beam_search ? undefined : constrainedText(request));
-    checkThinkingBudget(engine, request);
-    if (options.exchange && !request.use_beam_search) checkDataParallelRank(options.exchange);
-    checkPromptTokens(engine, tokens);
-    checkExpertsStart(request, tokens.length);
-    checkBadWords(request);
-    return text === undefined ? undefined : engine.tokenizer.encode(text);
+  const scored = request.logprob_token_ids?.length ? request.logprob_token_ids : null;
+  const script = admitToEngine(engine, {
+    request: { ...sampling, logprob_token_ids: scored },
+    logprobs: request.logprobs === true && !scored ? request.top_logprobs : null,
+    prompt: tokens,
+    exchange: options.exchange,
+    tools: { tag: structuralTagOfTools(request, engine.options.toolCallParser), text: call?.text },
   });
   return { ...plan, script };
 }

@@ -101,6 +101,7 @@ function render(
   request: Parameters<typeof chatPrompt>[1],
 ): string {
   const tools = request.tools ?? [];
+  checkTemplateVariables(request.chat_template_kwargs);
   try {
     return engine.tokenizer.applyChatTemplate(
       withOneSystem(
@@ -127,16 +128,42 @@ function render(
   }
 }
 
+/** What vLLM and transformers hand to the template themselves, and Python takes but once. */
+const ownArguments: Readonly<Record<string, string>> = {
+  model_config: 'safe_apply_chat_template()',
+  tokenizer: 'safe_apply_chat_template()',
+  conversation: 'safe_apply_chat_template()',
+  messages: 'jinja2.environment.Template.render()',
+};
+
+/** @throws {ApiError} 400 for variables that cannot be given, in Python's words. */
+function checkTemplateVariables(variables: PromptRequest['chat_template_kwargs']): void {
+  const given = variables ?? {};
+  for (const [name, called] of Object.entries(ownArguments)) {
+    if ((given[name] ?? null) === null || given[name] === 'auto') continue;
+    const kind = name === 'messages' ? 'keyword argument' : 'argument';
+    throw badRequest(`${called} got multiple values for ${kind} '${name}'`);
+  }
+  for (const name of ['tools', 'documents']) {
+    const value = given[name] ?? null;
+    if (value === null || typeof value === 'object' || typeof value === 'string') continue;
+    throw badRequest(`'${pythonType(value)}' object is not iterable`);
+  }
+  if (isTruthy(given['return_assistant_tokens_mask'])) {
+    throw badRequest(
+      '`return_assistant_tokens_mask=True` requires `return_dict=True` and `tokenize=True`',
+    );
+  }
+}
+
 /** Content parts become one text; tool arguments become objects, which templates print as JSON. */
 function templateMessage(message: ChatMessage, modelName: string): TemplateMessage {
-  const fault = contentFault(message);
-  if (fault !== undefined) throw badRequest(fault);
   const { role: given, tool_calls: calls, reasoning, tool_call_id: id, name, task } = message;
   const role = typeof given === 'string' ? given : 'user';
   return {
     // Templates know no developer; vLLM gives them its words as the system's.
     role: role === 'developer' ? 'system' : role,
-    content: contentText(message['content'], { role, modelName }),
+    content: contentText(message, { role, modelName }),
     ...(role === 'assistant' && {
       ...(Array.isArray(calls) && calls.length > 0 && { tool_calls: calls.map(templateCall) }),
       ...(reasoning != null && { reasoning, reasoning_content: reasoning }),
@@ -199,21 +226,26 @@ const mediaParts = [
 const billingHeader = 'x-anthropic-billing-header';
 
 function contentText(
-  content: unknown,
+  message: ChatMessage,
   { role, modelName }: { readonly role: string; readonly modelName: string },
 ): string {
+  const { content } = message;
   if (content === undefined || content === null) return '';
   // Python goes through an object by its keys.
-  const parts =
+  const parts: readonly unknown[] =
     typeof content !== 'object'
       ? [content]
       : Array.isArray(content)
         ? content
         : Object.keys(content);
+  const fault = contentFault(message);
+  // Of a system message all parts are looked at first; else one by one, as they are taken.
   const shown = role === 'system' ? parts.flatMap(withoutBillingHeader) : parts;
-  const texts: unknown[] = shown.flatMap((part: unknown) =>
-    typeof part === 'string' ? [part] : partText(part, modelName),
-  );
+  if (role === 'system' && fault) throw badRequest(fault.report);
+  const texts: unknown[] = shown.flatMap((part, i) => {
+    if (fault?.index === i) throw badRequest(fault.report);
+    return typeof part === 'string' ? [part] : partText(part, modelName);
+  });
   for (const [i, text] of texts.entries()) {
     if (typeof text === 'string') continue;
     throw badRequest(`sequence item ${i}: expected str instance, ${pythonType(text)} found`);

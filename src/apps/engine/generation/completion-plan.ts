@@ -3,33 +3,24 @@ import {
   ApiError,
   badRequest,
   type CompletionRequest,
-  checkConstraint,
-  constraintOf,
   inEngine,
   type Prompt,
   promptsOf,
 } from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { constrainedText } from '../structured/constrained-text.ts';
 import { checkUntrustedKwargs } from './chat-prompt.ts';
+import { admitToEngine } from './engine-admission.ts';
 import {
   checkLengths,
   checkPromptText,
-  checkPromptTokens,
   fittingPrompt,
   type LengthRequest,
   maxTokensWithin,
 } from './limits.ts';
 import { noRenderedBeams } from './render-errors.ts';
-import {
-  checkBadWords,
-  checkExpertsStart,
-  checkSamplingOfEngine,
-  checkSamplingOfServer,
-  checkThinkingBudget,
-} from './sampling-checks.ts';
-import { checkDataParallelRank, type PromptPlan } from './start.ts';
+import { checkSamplingOfServer } from './sampling-checks.ts';
+import type { PromptPlan } from './start.ts';
 
 /** vLLM's default of `max_tokens` here; chat has none. */
 const maxTokensDefault = 16;
@@ -68,29 +59,26 @@ export function planCompletion(
     return { tokens, maxTokens };
   });
   if (options.isRender) return plans;
-  return inEngine(() =>
-    plans.map((plan) => ({ ...plan, script: script(engine, request, plan, options.exchange) })),
-  );
+  const prompted = request.prompt_logprobs ?? (request.echo ? request.logprobs : undefined);
+  const logprobs = request.logprob_token_ids?.length ? null : request.logprobs;
+  return plans.map((plan) => {
+    const script = admitToEngine(engine, {
+      request: {
+        ...request,
+        prompt_logprobs: prompted,
+        logprob_token_ids: request.logprob_token_ids?.length ? request.logprob_token_ids : null,
+      },
+      ...{ logprobs, prompt: plan.tokens, exchange: options.exchange },
+    });
+    if (echoesTokens(request)) inEngine(() => checkEchoed(engine, plan.tokens));
+    return { ...plan, script };
+  });
 }
 
-/** Checks what the engine checks. @returns The tokens that the answer must be, if it must. */
-function script(
-  engine: Engine,
-  request: CompletionRequest,
-  { tokens }: PromptPlan,
-  exchange: Exchange | undefined,
-): readonly number[] | undefined {
-  const prompted = request.prompt_logprobs ?? (request.echo ? request.logprobs : undefined);
-  checkSamplingOfEngine(engine, { ...request, prompt_logprobs: prompted }, request.logprobs);
-  if (!request.use_beam_search) checkConstraint(constraintOf(request));
-  const text = request.use_beam_search ? undefined : constrainedText(request);
-  checkThinkingBudget(engine, request);
-  if (exchange && !request.use_beam_search) checkDataParallelRank(exchange);
-  checkPromptTokens(engine, tokens);
-  checkExpertsStart(request, tokens.length);
-  checkBadWords(request);
-  if (echoesTokens(request) && engine.tokenizer.decode(tokens) === '') throw nothingToEcho();
-  return text === undefined ? undefined : engine.tokenizer.encode(text);
+/** vLLM takes an empty text for a missing one, and fails. */
+function checkEchoed(engine: Engine, tokens: readonly number[]): void {
+  if (engine.tokenizer.decode(tokens) !== '') return;
+  throw new ApiError(500, 'InternalServerError', '');
 }
 
 /** Prompts of tokens are written out for their echo, unless the client gets the tokens. */
@@ -104,11 +92,6 @@ function checkDecodable(tokens: readonly number[]): void {
     if (token >= 2 ** 63) throw badRequest('Python int too large to convert to C long');
     if (token >= 2 ** 32) throw badRequest('number too large to fit in target type');
   }
-}
-
-/** vLLM takes an empty text for a missing one, and fails. */
-function nothingToEcho(): ApiError {
-  return new ApiError(500, 'InternalServerError', '');
 }
 
 /** Text after the answer, and prompts that are no tokens, are for other models. */

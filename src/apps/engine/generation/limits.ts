@@ -97,9 +97,20 @@ export function maxTokensWithin(
   return Math.min(asked ?? maxModelLen, maxModelLen - promptTokens);
 }
 
-/** @throws {ApiError} 400 if the prompt is empty or has tokens that are none of the model's. */
+/** @throws {ApiError} 400 if the prompt is empty, fills the context, or has tokens of no model. */
 export function checkPromptTokens(engine: Engine, tokens: readonly number[]): void {
   if (tokens.length === 0) throw badRequest('The decoder prompt cannot be empty');
+  const { maxModelLen } = engine.options.config;
+  if (tokens.length > maxModelLen) {
+    throw badRequest(
+      `The decoder prompt (length ${tokens.length}) is longer than the maximum model length of ${maxModelLen}. Make sure that \`max_model_len\` is no smaller than the number of text tokens.`,
+    );
+  }
+  if (tokens.length === maxModelLen) {
+    throw badRequest(
+      `The decoder prompt (length ${tokens.length}) plus the number of requested output tokens (at least 1) is longer than the maximum model length of ${maxModelLen}. Make sure that \`max_model_len\` is no smaller than the number of text tokens (prompt + requested output tokens).`,
+    );
+  }
   checkTokenIds(engine, tokens);
 }
 

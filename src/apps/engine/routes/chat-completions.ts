@@ -1,6 +1,8 @@
 // POST /v1/chat/completions and /v1/chat/completions/batch
 import {
+  badRequest,
   type ChatRequest,
+  contentFault,
   parsedCallsFault,
   readBatchChatRequest,
   readChatRequest,
@@ -31,6 +33,7 @@ export function chatBatchRoute(engine: Engine): Handler {
     checkUntrusted(batch);
     const planned = batch.conversations.map((conversation) => {
       const request = batch.chatRequest(conversation);
+      refuseBadParts(request);
       refuseParsedCalls(engine, request);
       return { request, plan: planChat(engine, request, { exchange }) };
     });
@@ -48,6 +51,12 @@ export function chatBatchRoute(engine: Engine): Handler {
       answer: new ChatAnswer(head, undefined),
     });
   };
+}
+
+/** Of a batch the parts are looked at twice. @throws {ApiError} 400 if one is none. */
+function refuseBadParts(request: ChatRequest): void {
+  const fault = (request.messages ?? []).map(contentFault).find((one) => one !== undefined);
+  if (fault !== undefined) throw badRequest(fault.report);
 }
 
 /**

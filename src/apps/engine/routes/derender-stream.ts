@@ -2,12 +2,11 @@
 // kept here between chunks: the client carries the state.
 import {
   badRequest,
+  type DerenderChatStreamRequest,
   type DerenderChunk,
+  type DerenderCompletionStreamRequest,
   type DerenderState,
-  type DerenderStreamRequest,
   firstDerenderState,
-  readDerenderChatStream,
-  readDerenderCompletionStream,
   usageObject,
 } from '../../../core/protocol/index.ts';
 import { promptWindow, readTokens } from '../../../core/tokenizer/index.ts';
@@ -22,8 +21,7 @@ import { parsedDelta } from '../structured/parsed-delta.ts';
 const logprobContextTokens = 4;
 
 /** @returns The answer: the chunk and the state that belongs into the next request. */
-export function derenderChatChunk(engine: Engine, body: unknown): object {
-  const request = readDerenderChatStream(body);
+export function derenderChatChunk(engine: Engine, request: DerenderChatStreamRequest): object {
   checkModel(engine, request.model);
   const { reasoningParser, toolCallParser } = engine.options;
   const isParsed = reasoningParser !== undefined || toolCallParser !== undefined;
@@ -52,8 +50,10 @@ export function derenderChatChunk(engine: Engine, body: unknown): object {
 }
 
 /** @returns As `derenderChatChunk`. */
-export function derenderCompletionChunk(engine: Engine, body: unknown): object {
-  const request = readDerenderCompletionStream(body);
+export function derenderCompletionChunk(
+  engine: Engine,
+  request: DerenderCompletionStreamRequest,
+): object {
   checkModel(engine, request.model);
   const { maxModelLen } = engine.options.config;
   const promptTokens = request.prompt_token_ids?.length ?? 0;
@@ -65,9 +65,7 @@ export function derenderCompletionChunk(engine: Engine, body: unknown): object {
   const chunk = request.generate_chunk as DerenderChunk;
   const [choice, second] = chunk.choices ?? [];
   if (second) throw badRequest('derender_completion_stream expects at most one choice per chunk');
-  const { skip_special_tokens: skips } = Object(request.completion_request) as {
-    readonly skip_special_tokens?: unknown;
-  };
+  const skips = request.completion_request?.skip_special_tokens;
   const before = stateOf(engine, request, skips !== false);
   const ids = choice?.token_ids ?? [];
   const { text, state } = decoded(engine, before, { ids, skipSpecialTokens: skips !== false });
@@ -98,13 +96,15 @@ export function derenderCompletionChunk(engine: Engine, body: unknown): object {
   };
 }
 
+type StreamRequest = DerenderChatStreamRequest | DerenderCompletionStreamRequest;
+
 interface ChatStep {
   readonly choice: object | undefined;
   readonly state: DerenderState;
 }
 
 /** Without a parser: text as it is, by the window of tokens that the state holds. */
-function plainChoice(engine: Engine, request: DerenderStreamRequest): ChatStep {
+function plainChoice(engine: Engine, request: DerenderChatStreamRequest): ChatStep {
   const { chat_request: chat } = request;
   const skipSpecialTokens = chat?.skip_special_tokens !== false;
   const before = stateOf(engine, request, skipSpecialTokens);
@@ -134,7 +134,7 @@ function plainChoice(engine: Engine, request: DerenderStreamRequest): ChatStep {
 }
 
 /** With a parser: all tokens so far are read again, and what the new ones add is told. */
-function parsedChoice(engine: Engine, request: DerenderStreamRequest): ChatStep {
+function parsedChoice(engine: Engine, request: DerenderChatStreamRequest): ChatStep {
   const { chat_request: chat } = request;
   const before = request.stream_state ?? firstDerenderState;
   const choice = request.generate_chunk?.choices?.[0];
@@ -143,7 +143,7 @@ function parsedChoice(engine: Engine, request: DerenderStreamRequest): ChatStep 
   const isEnd = choice.finish_reason != null;
   const callIds = [...before.last_tool_call_ids];
   const { content, reasoning, calls } = parsedDelta(engine, {
-    chat,
+    chat: chat ?? undefined,
     prompt: request.prompt_token_ids ?? [],
     before: chunksOf(before),
     ids,
@@ -206,7 +206,7 @@ function chunksOf(state: DerenderState): (readonly number[])[] {
 /** The state that came with the request, or one that begins at the end of its prompt. */
 function stateOf(
   engine: Engine,
-  request: DerenderStreamRequest,
+  request: StreamRequest,
   skipSpecialTokens: boolean,
 ): DerenderState {
   if (request.stream_state != null) return request.stream_state;
@@ -252,7 +252,7 @@ function decoded(
 }
 
 /** @throws {ApiError} 400 if what a parser needs is missing. */
-function checkParsable(request: DerenderStreamRequest): void {
+function checkParsable(request: DerenderChatStreamRequest): void {
   if (request.chat_request === undefined) {
     throw badRequest(
       'chat_request is required when a tool or reasoning parser is configured because plain detokenization would leak raw parser markup into content.',
@@ -266,7 +266,7 @@ function checkParsable(request: DerenderStreamRequest): void {
 }
 
 /** @throws {ApiError} 400 over the model's length, since all of it is read again. */
-function checkLengths(engine: Engine, request: DerenderStreamRequest): void {
+function checkLengths(engine: Engine, request: StreamRequest): void {
   const { maxModelLen } = engine.options.config;
   const prompt = request.prompt_token_ids?.length ?? 0;
   const prior = request.stream_state?.output_token_ids.length ?? 0;
@@ -277,7 +277,7 @@ function checkLengths(engine: Engine, request: DerenderStreamRequest): void {
   );
 }
 
-function chunkHead(engine: Engine, request: DerenderStreamRequest, object: string): object {
+function chunkHead(engine: Engine, request: StreamRequest, object: string): object {
   return {
     id: request.generate_chunk?.request_id ?? randomHex(8),
     object,
@@ -286,10 +286,7 @@ function chunkHead(engine: Engine, request: DerenderStreamRequest, object: strin
   };
 }
 
-function usageOf({
-  generate_chunk: chunk,
-  prompt_tokens: given,
-}: DerenderStreamRequest): object | null {
+function usageOf({ generate_chunk: chunk, prompt_tokens: given }: StreamRequest): object | null {
   const usage = chunk?.usage;
   if (usage == null) return null;
   return usageObject({

@@ -3,7 +3,6 @@ import {
   badRequest,
   type DerenderChatRequest,
   type GenerateResponse,
-  isStreamedDerender,
   readDerenderChat,
   readDerenderCompletion,
   usageObject,
@@ -20,16 +19,16 @@ import { derenderChatChunk, derenderCompletionChunk } from './derender-stream.ts
 
 export function derenderChatRoute(engine: Engine): Handler {
   return async (exchange) => {
-    const body = await exchange.json();
-    if (isStreamedDerender(body)) {
-      exchange.sendJson(200, JSON.stringify(derenderChatChunk(engine, body)));
+    const form = readDerenderChat(await exchange.json());
+    if ('streamed' in form) {
+      exchange.sendJson(200, JSON.stringify(derenderChatChunk(engine, form.streamed)));
       return;
     }
-    const request = readDerenderChat(body);
+    const request = form.whole;
     checkModel(engine, request.model);
     const { reasoningParser, toolCallParser } = engine.options;
     const hasParser = reasoningParser !== undefined || toolCallParser !== undefined;
-    if (hasParser && request.chat_request === undefined) {
+    if (hasParser && request.chat_request == null) {
       throw badRequest(
         'chat_request is required when a tool or reasoning parser is configured because plain detokenization would leak raw parser markup into content.',
       );
@@ -59,12 +58,12 @@ export function derenderChatRoute(engine: Engine): Handler {
 
 export function derenderCompletionRoute(engine: Engine): Handler {
   return async (exchange) => {
-    const body = await exchange.json();
-    if (isStreamedDerender(body)) {
-      exchange.sendJson(200, JSON.stringify(derenderCompletionChunk(engine, body)));
+    const form = readDerenderCompletion(await exchange.json());
+    if ('streamed' in form) {
+      exchange.sendJson(200, JSON.stringify(derenderCompletionChunk(engine, form.streamed)));
       return;
     }
-    const request = readDerenderCompletion(body);
+    const request = form.whole;
     checkModel(engine, request.model);
     const generated = request.generate_responses ?? [];
     if (generated.length === 0) throw badRequest('generate_responses must not be empty');

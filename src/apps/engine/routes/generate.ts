@@ -2,10 +2,9 @@
 import {
   ApiError,
   badRequest,
-  checkConstraint,
-  checkSampledTokens,
-  constraintOf,
+  checkVocabulary,
   type GenerateRequest,
+  hasHugeInteger,
   inEngine,
   pythonType,
   readGenerateRequest,
@@ -14,24 +13,31 @@ import { refusingInStream } from '../answers/answer.ts';
 import { GenerateAnswer, GenerateStream } from '../answers/generate-answer.ts';
 import type { Engine } from '../engine.ts';
 import { checkModel } from '../generation/check-model.ts';
-import { checkLogprobs, checkTokenIds } from '../generation/limits.ts';
+import { admitToEngine } from '../generation/engine-admission.ts';
 import { requestId } from '../generation/request-id.ts';
 import { startGeneration } from '../generation/start.ts';
 import type { Handler } from '../http/server.ts';
-import { constrainedText } from '../structured/constrained-text.ts';
 
 export function generateRoute(engine: Engine): Handler {
   return async (exchange) => {
     const request = readGenerateRequest(await exchange.json());
     checkModel(engine, request.model);
+    engine.checkAdmission(1);
     const tokens = request.token_ids ?? [];
     const sampling = request.sampling_params ?? {};
-    const maxTokens = maxTokensWithin(engine, tokens.length, sampling.max_tokens);
+    checkServable(engine, request);
     const isStream = request.stream === true;
     refusingInStream(exchange, isStream, () => {
-      const script = inEngine(() => scriptOf(engine, request));
+      const script = admitToEngine(engine, {
+        ...{ request: sampling, logprobs: sampling.logprobs, prompt: tokens, exchange },
+        more: {
+          first: () => checkTrace(engine, sampling),
+          last: () => checkScores(sampling),
+        },
+      });
       const id = requestId(exchange, 'generate-tokens', request.request_id);
       const head = { id, engine, exchange, request, promptTokens: tokens.length };
+      const maxTokens = inEngine(() => maxTokensOf(engine, tokens.length, sampling));
       startGeneration({
         ...{ engine, exchange, id, isStream, prompts: [{ tokens, maxTokens, script }] },
         request: {
@@ -46,38 +52,88 @@ export function generateRoute(engine: Engine): Handler {
   };
 }
 
-/** @returns The tokens that the answer must be, if it must. @throws {ApiError} 400 as the engine. */
-function scriptOf(engine: Engine, request: GenerateRequest): readonly number[] | undefined {
+type Sampling = NonNullable<GenerateRequest['sampling_params']>;
+
+/** What the server says before it answers. @throws {ApiError} 400 */
+function checkServable(engine: Engine, request: GenerateRequest): void {
   const sampling = request.sampling_params ?? {};
-  checkLogprobs(engine, sampling.logprobs, sampling);
-  checkSampledTokens(sampling, engine.vocabularySize);
-  checkConstraint(constraintOf({ structured_outputs: sampling.structured_outputs }));
-  const text = constrainedText({ structured_outputs: sampling.structured_outputs });
-  checkTokenIds(engine, request.token_ids ?? []);
-  return text === undefined ? undefined : engine.tokenizer.encode(text);
+  const { maxNumSeqs } = engine.options.config;
+  const choices = sampling.n ?? 1;
+  if (choices > maxNumSeqs) {
+    throw badRequest(
+      `sampling_params.n must be at most the server's max_num_seqs (${maxNumSeqs}), got ${choices}.`,
+    );
+  }
+  if (request.stream && sampling.prompt_logprob_token_ids != null) {
+    throw badRequest('prompt_logprob_token_ids are not available when stream=true.');
+  }
+  if (hasHugeInteger([sampling, request.kv_transfer_params, request.ec_transfer_params])) {
+    throw badRequest("can't serialize ints < -2**63 or > 2**64 - 1");
+  }
+  if (request.features || request.content_parts?.some(isMedia)) {
+    throw badRequest(`${engine.modelName} is not a multimodal model`);
+  }
 }
 
-/** @throws {ApiError} 400 if the prompt fills the context, in the engine's own words. */
-function maxTokensWithin(
-  engine: Engine,
-  promptTokens: number,
-  asked: number | null | undefined,
-): number {
-  if (asked != null && asked < 1) {
-    throw badRequest(`max_tokens must be at least 1, got ${asked}.`, 'max_tokens', `${asked}`);
-  }
-  const { maxModelLen } = engine.options.config;
-  if (promptTokens > maxModelLen) {
+function isMedia({ type }: Readonly<Record<string, unknown>>): boolean {
+  return type === 'image_url' || type === 'audio_url' || type === 'video_url';
+}
+
+/**
+ * A sequence of tokens to be generated as it is, which this server is not set up for. What
+ * contradicts it vLLM finds too late to say so.
+ *
+ * @throws {ApiError} 500 without a word
+ */
+function checkTrace(engine: Engine, sampling: Sampling): void {
+  const { trace_decode_token_ids: trace } = sampling;
+  if (trace == null) return;
+  const isContradicted =
+    trace.length === 0 ||
+    (sampling.n ?? 1) !== 1 ||
+    trace.some((token) => token < 0) ||
+    sampling.prompt_logprobs != null ||
+    sampling.prompt_logprob_token_ids != null ||
+    sampling.structured_outputs != null ||
+    sampling.repetition_detection != null ||
+    (sampling.thinking_token_budget ?? -1) !== -1 ||
+    (sampling.bad_words?.length ?? 0) > 0;
+  if (isContradicted) throw new ApiError(500, 'InternalServerError', '');
+  checkVocabulary('trace_decode_token_ids', trace, engine.vocabularySize);
+}
+
+/** @throws {ApiError} 400 for what needs another engine than this one emulates. */
+function checkScores({
+  prompt_logprob_token_ids: rows,
+  prompt_logprob_start: start,
+  trace_decode_token_ids: trace,
+}: Sampling): void {
+  if (rows != null) {
     throw badRequest(
-      `The decoder prompt (length ${promptTokens}) is longer than the maximum model length of ${maxModelLen}. Make sure that \`max_model_len\` is no smaller than the number of text tokens.`,
+      'prompt_logprob_token_ids requires the V2 model runner (VLLM_USE_V2_MODEL_RUNNER=1).',
+      'prompt_logprob_token_ids',
     );
   }
-  if (promptTokens === maxModelLen) {
+  if (start != null) {
     throw badRequest(
-      `The decoder prompt (length ${promptTokens}) plus the number of requested output tokens (at least 1) is longer than the maximum model length of ${maxModelLen}. Make sure that \`max_model_len\` is no smaller than the number of text tokens (prompt + requested output tokens).`,
+      'prompt_logprob_start requires prompt_logprob_token_ids.',
+      'prompt_logprob_start',
+      `${start}`,
     );
   }
-  const room = maxModelLen - promptTokens;
+  if (trace == null) return;
+  throw badRequest(
+    'trace_decode_token_ids is set but trace replay is not enabled. Start the engine with --enable-trace-replay to use it.',
+  );
+}
+
+/** @throws {ApiError} 400 if fewer tokens may be generated than must be. */
+function maxTokensOf(engine: Engine, promptTokens: number, sampling: Sampling): number {
+  const room = engine.options.config.maxModelLen - promptTokens;
+  const { max_tokens: asked, min_tokens: least = 0 } = sampling;
+  if (asked === null && (least ?? 0) > room) {
+    throw badRequest(`min_tokens must be less than or equal to max_tokens=${room}, got ${least}.`);
+  }
   return Math.min(asked ?? room, room);
 }
 

@@ -20,6 +20,7 @@ import { tokenOffsets } from '../generation/token-offsets.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Handler } from '../http/server.ts';
 import { structuralTagOfTools } from '../structured/structural-tag.ts';
+import { thinkingEnd, thinkingStart } from '../text/thinking.ts';
 
 export function renderChatRoute(engine: Engine): Handler {
   return async (exchange) => {
@@ -79,8 +80,7 @@ function renderChat(engine: Engine, exchange: Exchange, request: ChatRequest): o
   const wantsCalls = (request.tools?.length ?? 0) > 0 && request.tool_choice !== 'none';
   const shown = wantsCalls ? { ...request, skip_special_tokens: false } : request;
   const hasParser = engine.options.reasoningParser !== undefined;
-  const tag =
-    engine.options.toolCallParser === undefined ? undefined : structuralTagOfTools(request);
+  const tag = structuralTagOfTools(request, engine.options.toolCallParser);
   return {
     ...rendering(id, tokens, { ...request, isStream }),
     token_offsets: request.return_token_offsets
@@ -93,11 +93,30 @@ function renderChat(engine: Engine, exchange: Exchange, request: ChatRequest): o
         ...{ maxTokens, isStream, logprobs, structuredOutputs: structuredOutputs(request, tag) },
       },
     ),
+    reasoning_ended: reasoningEnded(engine, request, tokens),
     reasoning_parser_kwargs: hasParser
       ? { chat_template_kwargs: request.chat_template_kwargs ?? {} }
       : null,
   };
 }
+
+/** Whether the answer is held to its form from its first token on; null for what the engine says. */
+function reasoningEnded(
+  engine: Engine,
+  request: ChatRequest,
+  tokens: readonly number[],
+): boolean | null {
+  if (request.include_reasoning === false) return true;
+  if (engine.options.reasoningParser === undefined) return null;
+  const marks = [thinkingStart, thinkingEnd, turnStart].map((mark) =>
+    engine.tokenizer.tokenId(mark),
+  );
+  const last = tokens.findLast((token) => marks.includes(token));
+  return last !== undefined && last === marks[1];
+}
+
+/** Where a turn begins, in the templates of Qwen3's family: reasoning before it is another's. */
+const turnStart = '<|im_start|>';
 
 /** An echoed prompt is scored like the answer. */
 function withEcho<

@@ -1,5 +1,11 @@
 // The structural tag that holds a model to tool calls, as vLLM's Hermes parser writes it.
-import type { ChatRequest, Tool } from '../../../core/protocol/index.ts';
+import {
+  type ChatRequest,
+  constraintOf,
+  type StructuredOutputs,
+  type Tool,
+} from '../../../core/protocol/index.ts';
+import { constrainedText } from './constrained-text.ts';
 
 /** How Hermes' models write a call: before and after it, with line breaks and without. */
 const forms = [
@@ -8,24 +14,65 @@ const forms = [
 ] as const;
 
 /**
+ * @param parser The server's; without one tools hold nobody.
  * @returns JSON of xgrammar's structural tag, or undefined if nothing holds the model: under `auto`
- *   only strict tools do.
- * @see vllm/tool_parsers/structural_tag_registry.py
+ *   only strict tools do, or the wish for a single call.
+ * @see vllm/parser/abstract_parser.py, `_apply_structural_tag`; tool_parsers/structural_tag_registry.py
  */
-export function structuralTagOfTools(request: ChatRequest): string | undefined {
+export function structuralTagOfTools(
+  request: ChatRequest,
+  parser: string | undefined,
+): string | undefined {
   const { tools, tool_choice: choice = 'auto' } = request;
-  if (tools == null || tools.length === 0 || choice === 'none') return undefined;
-  const isAuto = choice === 'auto' || choice === null;
-  const named = typeof choice === 'object' ? choice?.function?.name : undefined;
-  const wanted = tools.filter(
-    (tool) => (named == null || tool.function?.name === named) && (!isAuto || isStrict(tool)),
-  );
-  if (wanted.length === 0) return undefined;
-  const tags = wanted.flatMap(tagsOf);
-  const format = isAuto
-    ? { type: 'triggered_tags', triggers: ['<tool_call>'], tags, at_least_one: false }
-    : { type: 'tags_with_separator', tags, separator: '', at_least_one: true };
-  return JSON.stringify({ type: 'structural_tag', format: { ...format, stop_after_first: false } });
+  if (parser === undefined || tools == null || tools.length === 0) return undefined;
+  if (choice === 'none' || choice === null) return undefined;
+  const given = constraintOf(request);
+  if (choice === 'auto' && given && !isForXgrammar(given)) return undefined;
+  const isSingle = request.parallel_tool_calls === false && !(choice === 'auto' && given);
+  if (choice === 'auto' && !isSingle && !tools.some(isStrict)) return undefined;
+  const named = typeof choice === 'object' ? choice.function?.name : undefined;
+  const tags = tools
+    .filter((tool) => named == null || tool.function?.name === named)
+    .flatMap(tagsOf);
+  // A choice of a kind that is no function of the list holds nobody.
+  if (tags.length === 0) return undefined;
+  const stops = isSingle || named != null;
+  const isFree = choice === 'auto' && given === undefined;
+  const format = {
+    ...(isFree
+      ? { type: 'triggered_tags', triggers: ['<tool_call>'], tags, at_least_one: false }
+      : { type: 'tags_with_separator', tags, separator: '', at_least_one: true }),
+    stop_after_first: stops,
+  };
+  const answer = choice === 'auto' && given ? formatOf(given) : undefined;
+  const whole = answer ? { type: 'or', elements: [format, answer] } : format;
+  return JSON.stringify({ type: 'structural_tag', format: whole });
+}
+
+/** Whether it can be part of a tag: xgrammar takes it by itself. */
+function isForXgrammar(outputs: StructuredOutputs): boolean {
+  if (outputs.structural_tag != null) return false;
+  try {
+    constrainedText(outputs, 'xgrammar');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The form of the answer where no tool is called. @see `structured_outputs_to_format` */
+function formatOf(outputs: StructuredOutputs): object {
+  const { json, regex, choice, grammar } = outputs;
+  if (json != null) {
+    return { type: 'json_schema', json_schema: typeof json === 'string' ? JSON.parse(json) : json };
+  }
+  if (regex != null) return { type: 'regex', pattern: regex };
+  if (choice != null) {
+    const elements = choice.map((value) => ({ type: 'const_string', value }));
+    return { type: 'or', elements };
+  }
+  if (grammar != null) return { type: 'grammar', grammar };
+  return { type: 'json_schema', json_schema: { type: 'object' } };
 }
 
 function isStrict(tool: Tool): boolean {
@@ -34,7 +81,10 @@ function isStrict(tool: Tool): boolean {
 
 function tagsOf(tool: Tool): object[] {
   const { name, parameters } = tool.function ?? {};
-  const content = { type: 'json_schema', json_schema: isStrict(tool) ? parameters : true };
+  const content = {
+    type: 'json_schema',
+    json_schema: isStrict(tool) ? (parameters ?? true) : true,
+  };
   return forms.map(({ before, after }) => ({
     type: 'tag',
     begin: `${before}{"name": ${JSON.stringify(name)}, "arguments": `,

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { constrainedText } from './constrained-text.ts';
-import { regexInstance } from './regex-instance.ts';
 import { schemaInstance } from './schema-instance.ts';
 import { chosenCall, demandedCall, ToolCallStream } from './tool-call.ts';
 
@@ -49,34 +48,12 @@ test('a schema that refers to itself ends', () => {
   assert.equal(typeof schemaInstance(node), 'object');
 });
 
-test('a regex gets a text that it matches', () => {
-  for (const pattern of [
-    'one two STOP three',
-    '(yes|no), [0-9]{2}',
-    '\\d+\\.\\d{2,}',
-    '[^a]b?c+(?:d|e)*',
-    '[A-Z][a-z]{3}',
-  ]) {
-    assert.match(regexInstance(pattern), new RegExp(`^(?:${pattern})$`));
-  }
-  assert.throws(() => regexInstance('(unclosed'), /Failed to transform regex into a grammar/);
-});
-
-test('the form of an answer may be a choice, a grammar, JSON, and only one of them', () => {
-  assert.equal(constrainedText({ structured_outputs: { choice: ['alpha', 'beta'] } }), 'alpha');
-  const grammar = 'root ::= "yes" | "no"';
-  assert.equal(constrainedText({ structured_outputs: { grammar } }), 'yes');
-  const format = { type: 'json_schema' as const, json_schema: { name: 'c', schema: parameters } };
-  assert.equal(constrainedText({ response_format: format }), '{"city":"Paris","days":3}');
-  assert.equal(constrainedText({ response_format: { type: 'text' } }), undefined);
-  assert.throws(
-    () => constrainedText({ structured_outputs: { choice: ['a'], regex: 'b' } }),
-    /You can only use one kind of constraints/,
-  );
-  assert.throws(
-    () => constrainedText({ response_format: { type: 'json_schema' } }),
-    /the 'json_schema' field must be provided/,
-  );
+test('the form of an answer may be a choice, a grammar, or JSON', () => {
+  assert.equal(constrainedText({ choice: ['alpha', 'beta'] }), 'alpha');
+  assert.equal(constrainedText({ grammar: 'root ::= "yes" | "no"' }), 'yes');
+  assert.equal(constrainedText({ json: parameters }), '{"city":"Paris","days":3}');
+  assert.equal(constrainedText(undefined), undefined);
+  assert.throws(() => constrainedText({ json: 'x' }), /Invalid JSON grammar specification/);
 });
 
 test('a demanded tool call has arguments by its schema and streams in parts', () => {

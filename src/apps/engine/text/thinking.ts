@@ -4,6 +4,7 @@ import type { TokenSource } from './token-source.ts';
 
 /** How Qwen3, DeepSeek-R1 and others end their reasoning. */
 export const thinkingEnd = '</think>';
+export const thinkingStart = '<think>';
 
 /** Reasoning is this long, in tokens: the least, and how much more it may be. */
 const thinkingTokensMin = 64;

@@ -1,4 +1,6 @@
 // The body of POST /v1/chat/completions/batch: several conversations under one set of parameters.
+
+import { checkTagFormat, checkTagText } from '../grammar/structural-tag.ts';
 import { badRequest } from './api-error.ts';
 import type { ChatMessage } from './chat-message.ts';
 import { messageField } from './chat-message.ts';
@@ -15,11 +17,9 @@ import {
   list,
   literal,
   notNull,
-  type Parser,
   readBody,
   string,
 } from './schema.ts';
-import { checkTagFormat, checkTagText } from './structural-tag.ts';
 import { structuredOutputsField } from './structured-outputs.ts';
 
 /** Conversations that are not read yet: each becomes a chat request of its own. */
@@ -38,7 +38,7 @@ type Body = Readonly<Record<string, unknown>>;
 
 /** In vLLM's order, which is that of the error report. */
 const batchFields = {
-  messages: notNull(filled(filled(messageField))),
+  messages: notNull(list(list(messageField, { least: 1 }), { least: 1 })),
   model: string,
   frequency_penalty: float,
   logit_bias: dictionary(float),
@@ -139,17 +139,4 @@ function checkBatch(body: Body): void {
       pythonText(n),
     );
   }
-}
-
-/** A list of at least one item. */
-function filled<T>(item: Parser<T>): Parser<readonly T[]> {
-  return (value, loc, issues) => {
-    const before = issues.length;
-    const items = list(item)(value, loc, issues);
-    if (items === undefined || issues.length > before || items.length > 0) return items;
-    const msg = 'List should have at least 1 item after validation, not 0';
-    const ctx = "{'field_type': 'List', 'min_length': 1, 'actual_length': 0}";
-    issues.push({ type: 'too_short', loc, msg, input: value, ctx });
-    return undefined;
-  };
 }

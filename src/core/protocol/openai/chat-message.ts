@@ -5,7 +5,7 @@
 // fit, the one that reads most fields wins, the first among equals. Fields that no type knows are
 // kept.
 import { type ApiError, badRequest } from './api-error.ts';
-import { type CustomPart, customPart, nativePartFault } from './chat-part.ts';
+import { type CustomPart, customPart, nativePartFault, type PartFault } from './chat-part.ts';
 import {
   type Issue,
   iterable,
@@ -22,24 +22,24 @@ import {
 /** A message as it was given. */
 export type ChatMessage = Readonly<Record<string, unknown>>;
 
-const faults = new WeakMap<ChatMessage, string>();
+const faults = new WeakMap<ChatMessage, PartFault>();
 
 /** What is wrong with the parts of a message that was read; found only when it is rendered. */
-export function contentFault(message: ChatMessage): string | undefined {
+export function contentFault(message: ChatMessage): PartFault | undefined {
   return faults.get(message);
 }
 
-/** What is wrong with the calls of a message that was read, found when the body is complete. */
-export function callIssues(message: ChatMessage): readonly Issue[] {
+/** What is wrong with the calls of a message that was read, found when the request is complete. */
+export function callIssues(message: ChatMessage, loc: string): readonly Issue[] {
   const issues: Issue[] = [];
   const { tool_calls: calls } = message;
   if (!Array.isArray(calls)) return issues;
   for (const [i, call] of calls.entries()) {
     const own: Issue[] = [];
-    functionCall(call, `body.${i}.ChatCompletionMessageFunctionToolCallParam`, own);
+    functionCall(call, `${loc}.${i}.ChatCompletionMessageFunctionToolCallParam`, own);
     const other: Issue[] = [];
     if (own.length > 0) {
-      customCall(call, `body.${i}.ChatCompletionMessageCustomToolCallParam`, other);
+      customCall(call, `${loc}.${i}.ChatCompletionMessageCustomToolCallParam`, other);
     }
     if (own.length > 0 && other.length > 0) return [...own, ...other];
   }
@@ -54,8 +54,8 @@ export function parsedCallsFault(message: ChatMessage): ApiError | undefined {
     ...call,
     function: { ...call.function, arguments: argumentsObject(call.function?.arguments) },
   }));
-  const issues = callIssues({ ...message, tool_calls: parsed });
-  const placed = issues.map((issue) => ({ ...issue, loc: issue.loc.replace(/^body\./, '') }));
+  const issues = callIssues({ ...message, tool_calls: parsed }, '');
+  const placed = issues.map((issue) => ({ ...issue, loc: issue.loc.replace(/^\./, '') }));
   return badRequest(pydanticReport('ChatCompletionRequest', placed));
 }
 
@@ -185,7 +185,7 @@ const customType = typedDict(
 
 /** A message of any role. */
 export const messageField: Parser<ChatMessage> = (value, loc, issues) => {
-  const given = withReasoning(value as ChatMessage);
+  const given = value as ChatMessage;
   const name = String(Object(given)['role']);
   const native = Object.hasOwn(roleTypes, name)
     ? roleTypes[name as keyof typeof roleTypes][1]
@@ -205,11 +205,11 @@ export const messageField: Parser<ChatMessage> = (value, loc, issues) => {
   return given;
 };
 
-/** The deprecated name of a message's reasoning counts where the new one is not used. */
-function withReasoning(message: ChatMessage): ChatMessage {
+/** The deprecated name of a message's reasoning counts in a chat request, if the new one is not used. */
+export function withReasoning(message: unknown): unknown {
   const isObject = typeof message === 'object' && message !== null && !Array.isArray(message);
   if (!isObject || !('reasoning_content' in message)) return message;
-  const { reasoning_content: old, ...rest } = message;
+  const { reasoning_content: old, ...rest } = message as ChatMessage;
   return old != null && rest['reasoning'] == null ? { ...rest, reasoning: old } : rest;
 }
 

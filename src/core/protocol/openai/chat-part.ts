@@ -151,17 +151,24 @@ const nativeTypes: Readonly<Record<string, readonly PartType[]>> = {
   assistant: [textPart, refusalPart],
 };
 
-/** @returns Pydantic's report on the first part that is none for this role, if there is one. */
-export function nativePartFault(role: string, parts: readonly unknown[]): string | undefined {
+/** A part that is none for its message's role. */
+export interface PartFault {
+  readonly index: number;
+  /** Pydantic's report on it. */
+  readonly report: string;
+}
+
+/** @returns The first part that is none for this role. */
+export function nativePartFault(role: string, parts: readonly unknown[]): PartFault | undefined {
   const names = (nativeTypes[role] ?? [textPart]).map(({ name }) => name);
-  for (const [i, part] of parts.entries()) {
+  for (const [index, part] of parts.entries()) {
     const reports = names.map((name) => {
       const issues: Issue[] = [];
-      parsers[name]?.(part, names.length > 1 ? `${i}.${name}` : `${i}`, issues);
+      parsers[name]?.(part, names.length > 1 ? `${index}.${name}` : `${index}`, issues);
       return issues;
     });
     if (reports.some((issues) => issues.length === 0)) continue;
-    return pydanticReport('ValidatorIterator', reports.flat());
+    return { index, report: pydanticReport('ValidatorIterator', reports.flat()) };
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 // The body of POST /v1/chat/completions.
 import { badRequest } from './api-error.ts';
-import { type ChatMessage, callIssues, messageField } from './chat-message.ts';
+import { type ChatMessage, callIssues, messageField, withReasoning } from './chat-message.ts';
 import {
   requestFieldsOfBoth,
   samplingFieldsOfBoth,
@@ -38,7 +38,6 @@ import {
   pydanticReport,
   type Read,
   readBody,
-  schemaError,
   string,
   union,
 } from './schema.ts';
@@ -128,18 +127,37 @@ export type ChatRequest = Omit<Read<typeof chatFields>, 'messages'> & {
 };
 export type Tool = NonNullable<ChatRequest['tools']>[number];
 
-/** @throws {ApiError} 400, by the checks of the raw body first and then by the schema. */
-export function readChatRequest(body: unknown): ChatRequest {
-  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
-  const toolChoice = isObject ? checkChatRequest(body) : undefined;
-  // Where tools are given and no choice, vLLM adds the choice to the body.
-  const chosen = toolChoice === 'auto' ? { ...(body as object), tool_choice: 'auto' } : body;
-  const request = readBody(chosen, chatFields, ['messages']);
+/** The whole request: the checks of what was sent first, then its fields. */
+export const chatRequestField: Parser<ChatRequest> = (value, loc, issues) => {
+  const before = issues.length;
+  const request = chatObject(prepared(value), loc, issues);
+  if (request === undefined || issues.length > before) return undefined;
   for (const message of request.messages ?? []) {
-    const issues = callIssues(message);
-    if (issues.length > 0) throw schemaError(issues);
+    const faults = callIssues(message, loc);
+    issues.push(...faults);
+    if (faults.length > 0) return undefined;
   }
   return request;
+};
+
+const chatObject = object(chatFields, ['messages']);
+
+/** @throws {ApiError} 400, by the checks of the raw body first and then by the schema. */
+export function readChatRequest(body: unknown): ChatRequest {
+  return readBody(body, chatRequestField);
+}
+
+/** A body as vLLM's own checks leave it for Pydantic. @throws {ApiError} 400 or 500. */
+function prepared(body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
+  const toolChoice = checkChatRequest(body);
+  const { messages } = body as { readonly messages?: unknown };
+  return {
+    ...body,
+    ...(Array.isArray(messages) && { messages: messages.map(withReasoning) }),
+    // Where tools are given and no choice, vLLM adds the choice to the body.
+    ...(toolChoice === 'auto' && { tool_choice: 'auto' }),
+  };
 }
 
 /**
@@ -148,14 +166,11 @@ export function readChatRequest(body: unknown): ChatRequest {
  * @throws {ApiError} 400 with Pydantic's own report where a field has a wrong type.
  */
 export function chatRequestOfFields(fields: Readonly<Record<string, unknown>>): ChatRequest {
-  const toolChoice = checkChatRequest(fields);
   const issues: Issue[] = [];
-  const request = object(chatFields, ['messages'])(fields, '', issues);
-  if (request === undefined || issues.length > 0) {
-    const placed = issues.map((issue) => ({ ...issue, loc: issue.loc.replace(/^\./, '') }));
-    throw badRequest(pydanticReport('ChatCompletionRequest', placed));
-  }
-  return toolChoice === 'auto' ? { ...request, tool_choice: 'auto' } : request;
+  const request = chatObject(prepared(fields), '', issues);
+  if (request !== undefined && issues.length === 0) return request;
+  const placed = issues.map((issue) => ({ ...issue, loc: issue.loc.replace(/^\./, '') }));
+  throw badRequest(pydanticReport('ChatCompletionRequest', placed));
 }
 
 /**

@@ -27,6 +27,7 @@ import {
   integer64,
   list,
   notNull,
+  object,
   type Parser,
   type Read,
   readBody,
@@ -93,10 +94,10 @@ export type CompletionRequest = Read<typeof completionFields>;
 /** One prompt: text to be tokenized, or tokens. */
 export type Prompt = string | readonly number[];
 
-/** @throws {ApiError} 400, by the checks of the raw body first and then by the schema. */
-export function readCompletionRequest(body: unknown): CompletionRequest {
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) {
-    const fields = body as Readonly<Record<string, unknown>>;
+/** The whole request: the checks of what was sent first, then its fields. */
+export const completionRequestField: Parser<CompletionRequest> = (value, loc, issues) => {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const fields = value as Readonly<Record<string, unknown>>;
     checkPromptCount(fields);
     checkPromptGiven(fields);
     checkStreamOptions(fields);
@@ -105,7 +106,12 @@ export function readCompletionRequest(body: unknown): CompletionRequest {
     checkResponseFormatRaw(fields);
     checkCacheSalt(fields);
   }
-  return readBody(body, completionFields);
+  return object(completionFields)(value, loc, issues);
+};
+
+/** @throws {ApiError} 400, by the checks of the raw body first and then by the schema. */
+export function readCompletionRequest(body: unknown): CompletionRequest {
+  return readBody(body, completionRequestField);
 }
 
 /**

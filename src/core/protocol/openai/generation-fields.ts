@@ -27,7 +27,7 @@ export const streamOptionsField = object({
 /** vLLM's VLLM_MAX_STOP_STRINGS. */
 const stopStringsMax = 4;
 
-export const stopField = union(string, list(string, stopStringsMax));
+export const stopField = union(string, list(string, { most: stopStringsMax }));
 
 /** Null is 0 here. */
 export const topLogprobsField: Parser<number> = notNull((value, loc, issues) =>

@@ -120,7 +120,8 @@ test('numbers in sentences are written as Python writes them', () => {
 test('the parts of a message are read by the widest type that fits, and kept', () => {
   const read = (content: unknown, role = 'user') =>
     readChatRequest({ messages: [{ role, content }] }).messages?.[0];
-  const faultOf = (content: unknown, role?: string) => contentFault(read(content, role) ?? {});
+  const faultOf = (content: unknown, role?: string) =>
+    contentFault(read(content, role) ?? {})?.report;
   assert.equal(faultOf([{ type: 'text', text: 'a' }]), undefined);
   assert.equal(faultOf([{ type: 'refusal', refusal: 'no' }]), undefined);
   assert.equal(faultOf([{ type: 'input_text', text: 'a' }], 'critic'), undefined);

@@ -1,8 +1,9 @@
 // vLLM's checks on a body before its schema is read. They see raw JSON, in a fixed order, and where
 // they trip over a value they did not expect, the client sees Python's own words.
+
+import { checkTagFormat, checkTagText } from '../grammar/structural-tag.ts';
 import { ApiError, badRequest } from './api-error.ts';
 import { isTruthy, pythonText, pythonType } from './python-repr.ts';
-import { checkTagFormat, checkTagText } from './structural-tag.ts';
 
 type Body = Readonly<Record<string, unknown>>;
 

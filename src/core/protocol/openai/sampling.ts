@@ -56,6 +56,8 @@ export type SamplingRead = Omit<Read<typeof samplingFields>, 'mm_processor_kwarg
   readonly seed?: number | null | undefined;
   readonly stop?: string | readonly string[] | null | undefined;
   readonly logit_bias?: Readonly<Record<string, number>> | null | undefined;
+  /** Of SamplingParams themselves; elsewhere they are made of other fields. */
+  readonly extra_args?: Readonly<Record<string, unknown>> | null | undefined;
 };
 
 /**
@@ -76,6 +78,7 @@ export function checkSampling(
 export function checkSamplingValues(request: SamplingRead, maxTokens: number): void {
   checkBiasKeys(request.logit_bias);
   checkChoices(request.n ?? 1, 'n');
+  checkExtraArgs(request);
   for (const name of ['presence_penalty', 'frequency_penalty'] as const) {
     const value = request[name];
     if (value != null && !(value >= -2 && value <= 2)) {
@@ -155,6 +158,26 @@ function checkCounts(request: SamplingRead): void {
   }
 }
 
+/** What the engine's transport cannot carry. */
+function checkExtraArgs(request: SamplingRead): void {
+  const { extra_args: own, vllm_xargs: extra, kv_transfer_params: kv } = request;
+  if (!hasHugeInteger([own, extra, kv, request.ec_transfer_params])) return;
+  throw badRequest('extra_args integers must be between -2**63 and 2**64 - 1.', 'extra_args');
+}
+
+/** From here on JavaScript writes an exponent, which makes a number a float to Python. */
+const floatsFrom = 1e21;
+
+/** Whether there is an integer in it that 64 bits do not hold. */
+export function hasHugeInteger(value: unknown): boolean {
+  if (typeof value === 'number') {
+    const isInteger = Number.isInteger(value) && Math.abs(value) < floatsFrom;
+    return isInteger && (value < -(2 ** 63) || value >= 2 ** 64);
+  }
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.values(value).some(hasHugeInteger);
+}
+
 /** vLLM's VLLM_MAX_N_SEQUENCES. */
 const choicesMax = 16_384;
 
@@ -184,35 +207,53 @@ function checkBiasKeys(bias: SamplingRead['logit_bias']): void {
 
 /** What the model's vocabulary decides: in vLLM the engine checks it, after a stream has begun. */
 export function checkSampledTokens(request: SamplingRead, vocabularySize: number): void {
-  const outside = (ids: readonly number[]) => ids.filter((id) => !(id >= 0 && id < vocabularySize));
-  const biased = Object.keys(request.logit_bias ?? {}).map((key) =>
-    Number(key.replaceAll('_', '')),
-  );
-  const given = [
-    ['logit_bias', outside(biased)],
-    ['stop_token_ids', outside([...new Set(request.stop_token_ids ?? [])])],
-  ] as const;
-  for (const [name, ids] of given) {
-    if (ids.length === 0) continue;
-    const shown = pythonValue(ids);
-    throw badRequest(
-      `token_id(s) ${shown} in ${name} contain out-of-vocab token ids. Vocabulary size: ${vocabularySize}`,
-      name,
-      shown,
-    );
-  }
-  const allowed = request.allowed_token_ids;
+  checkBiasedTokens(request, vocabularySize);
+  checkStopTokens(request, vocabularySize);
+}
+
+export function checkBiasedTokens(
+  { logit_bias: bias }: SamplingRead,
+  vocabularySize: number,
+): void {
+  const ids = Object.keys(bias ?? {}).map((key) => Number(key.replaceAll('_', '')));
+  checkVocabulary('logit_bias', ids, vocabularySize);
+}
+
+/** Tokens that stop an answer, and those that it may be made of. */
+export function checkStopTokens(request: SamplingRead, vocabularySize: number): void {
+  const { stop_token_ids: stops, allowed_token_ids: allowed } = request;
+  checkVocabulary('stop_token_ids', [...new Set(stops ?? [])], vocabularySize);
   if (allowed == null) return;
   if (allowed.length === 0) {
     throw badRequest('allowed_token_ids is not None and empty!', 'allowed_token_ids', '[]');
   }
-  const wrong = outside(allowed);
+  const wrong = outside(allowed, vocabularySize);
   if (wrong.length === 0) return;
   throw badRequest(
     'allowed_token_ids contains out-of-vocab token id!',
     'allowed_token_ids',
     pythonValue(wrong),
   );
+}
+
+/** @throws {ApiError} 400 if one of the ids is no token of the model. */
+export function checkVocabulary(
+  name: string,
+  ids: readonly number[],
+  vocabularySize: number,
+): void {
+  const wrong = outside(ids, vocabularySize);
+  if (wrong.length === 0) return;
+  const shown = pythonValue(wrong);
+  throw badRequest(
+    `token_id(s) ${shown} in ${name} contain out-of-vocab token ids. Vocabulary size: ${vocabularySize}`,
+    name,
+    shown,
+  );
+}
+
+function outside(ids: readonly number[], vocabularySize: number): number[] {
+  return ids.filter((id) => !(id >= 0 && id < vocabularySize));
 }
 
 /** `stop` is one string or a list. */

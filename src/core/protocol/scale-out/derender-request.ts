@@ -1,153 +1,145 @@
-// The bodies of POST /v1/chat/completions/derender and /v1/completions/derender.
-import { type ChatRequest, readChatRequest } from '../openai/chat-request.ts';
+// The bodies of POST /v1/chat/completions/derender and /v1/completions/derender. Of each there are two
+// forms, whole and streamed: what fits neither is reported as failing both.
+import { type ChatRequest, chatRequestField } from '../openai/chat-request.ts';
+import { completionRequestField } from '../openai/completion-request.ts';
 import {
-  anything,
-  boolean,
+  after,
   type Issue,
   integer,
   list,
   notNull,
   nullable,
   object,
-  type Read,
-  readBody,
+  type Parser,
   schemaError,
   string,
 } from '../openai/schema.ts';
-import { readForm } from './derender-form.ts';
+import { derenderStateField } from './derender-state.ts';
+import {
+  type DerenderChunk,
+  type GenerateResponse,
+  generatedChunkField,
+  generatedResponseField,
+  tokenIdsField,
+} from './generated-fields.ts';
 
-const choiceField = object(
+const wholeChat = object(
   {
-    index: integer(),
-    finish_reason: string,
-    stop_reason: anything,
-    token_ids: list(integer()),
-    logprobs: anything,
+    stream: notNull(constant(false)),
+    model: string,
+    generate_response: notNull(generatedResponseField),
+    prompt_tokens: integer(),
+    prompt_token_ids: tokenIdsField,
+    chat_request: chatRequestField,
   },
-  ['index'],
+  ['generate_response'],
 );
 
-const responseField = object(
-  {
-    request_id: notNull(string),
-    choices: notNull(list(choiceField)),
-    prompt_logprobs: anything,
-    prompt_token_ids: list(integer(0)),
-    kv_transfer_params: anything,
-    metrics: anything,
+const wholeCompletion = after(
+  object(
+    {
+      stream: notNull(constant(false)),
+      model: string,
+      generate_responses: notNull(list(generatedResponseField)),
+      prompt_tokens: list(notNull(integer())),
+      prompt_token_ids: list(nullable(tokenIdsField)),
+      completion_request: completionRequestField,
+    },
+    ['generate_responses'],
+  ),
+  ({ generate_responses: responses, ...counts }) => {
+    for (const name of ['prompt_tokens', 'prompt_token_ids'] as const) {
+      const given = counts[name];
+      if (given == null || given.length === responses?.length) continue;
+      return `${name} length (${given.length}) must equal generate_responses length (${responses?.length})`;
+    }
+    return undefined;
   },
-  ['choices'],
 );
 
-const chatFields = {
-  stream: boolean,
+const streamFields = {
+  stream: notNull(constant(true)),
   model: string,
-  generate_response: responseField,
+  generate_chunk: notNull(generatedChunkField),
+  stream_state: derenderStateField,
   prompt_tokens: integer(),
-  prompt_token_ids: list(integer(0)),
-  chat_request: anything,
+  prompt_token_ids: tokenIdsField,
 } as const;
+const streamRequired = ['stream', 'generate_chunk'] as const;
 
-const completionFields = {
-  stream: boolean,
-  model: string,
-  generate_responses: list(responseField),
-  prompt_tokens: list(integer()),
-  prompt_token_ids: list(nullable(list(integer(0)))),
-  completion_request: anything,
-} as const;
+const streamedChat = object({ ...streamFields, chat_request: chatRequestField }, streamRequired);
+const streamedCompletion = object(
+  { ...streamFields, completion_request: completionRequestField },
+  streamRequired,
+);
 
-export type GenerateResponse = NonNullable<Read<typeof chatFields>['generate_response']>;
-export type DerenderCompletionRequest = Read<typeof completionFields>;
-export type DerenderChatRequest = Omit<Read<typeof chatFields>, 'chat_request'> & {
-  readonly chat_request: ChatRequest | undefined;
+type Parsed<P> = P extends Parser<infer T> ? T : never;
+
+export type { DerenderChunk, GenerateResponse };
+export type DerenderChatRequest = Parsed<typeof wholeChat> & {
+  readonly chat_request?: ChatRequest | null | undefined;
 };
+export type DerenderCompletionRequest = Parsed<typeof wholeCompletion>;
+export type DerenderChatStreamRequest = Parsed<typeof streamedChat>;
+export type DerenderCompletionStreamRequest = Parsed<typeof streamedCompletion>;
 
-/** @throws {ApiError} 400, with the issues of the whole and of the streamed form. */
-export function readDerenderChat(body: unknown): DerenderChatRequest {
-  const form = 'DerenderChatRequest';
-  refuseMissing(body, 'generate_response', `${form}.`, 'DerenderChatStreamRequest.');
-  const request = readForm(form, () => readBody(body, chatFields, ['generate_response']));
-  checkChoices(request.generate_response ?? {}, `body.${form}.generate_response`);
-  const { chat_request: given } = request;
-  const chat = given == null ? undefined : given;
-  return {
-    ...request,
-    chat_request:
-      chat === undefined
-        ? undefined
-        : readForm(`${form}.chat_request`, () => readChatRequest(chat)),
-  };
+/** @throws {ApiError} 400 with the issues of both forms. */
+export function readDerenderChat(
+  body: unknown,
+): { readonly whole: DerenderChatRequest } | { readonly streamed: DerenderChatStreamRequest } {
+  return readForms(
+    body,
+    { name: 'DerenderChatRequest', parser: wholeChat },
+    { name: 'DerenderChatStreamRequest', parser: streamedChat },
+  );
 }
 
 /** @throws {ApiError} As `readDerenderChat`. */
-export function readDerenderCompletion(body: unknown): DerenderCompletionRequest {
-  // Pydantic's wrapper of the first form is cut from its paths; the second form has none.
-  refuseMissing(body, 'generate_responses', '', 'DerenderCompletionStreamRequest.');
-  const request = readBody(body, completionFields, ['generate_responses']);
-  const { generate_responses: responses = [], prompt_tokens: tokens } = request;
-  for (const [i, one] of (responses ?? []).entries()) {
-    checkChoices(one, `body.generate_responses.${i}`);
-  }
-  if (tokens != null && tokens.length !== responses?.length) {
-    const text = `prompt_tokens length (${tokens.length}) must equal generate_responses length (${responses?.length})`;
-    const ctx = `{'error': ValueError('${text}')}`;
-    throw schemaError([
-      { type: 'value_error', loc: 'body', msg: `Value error, ${text}`, input: body, ctx },
-    ]);
-  }
-  return request;
+export function readDerenderCompletion(
+  body: unknown,
+):
+  | { readonly whole: DerenderCompletionRequest }
+  | { readonly streamed: DerenderCompletionStreamRequest } {
+  return readForms(
+    body,
+    // Pydantic's wrapper of the first form is cut from its paths; the second form has none.
+    { name: '', parser: wholeCompletion },
+    { name: 'DerenderCompletionStreamRequest', parser: streamedCompletion },
+  );
 }
 
-/** @throws {ApiError} 400 for token ids below zero, and for log probabilities of no token. */
-function checkChoices(response: GenerateResponse, path: string): void {
-  for (const [i, { token_ids: tokens, logprobs }] of (response.choices ?? []).entries()) {
-    if (tokens?.some((token) => token < 0)) {
-      const text = 'token_ids must not contain negative values';
-      const loc = `${path}.choices.${i}.token_ids`;
-      const ctx = `{'error': ValueError('${text}')}`;
-      const msg = `Value error, ${text}`;
-      throw schemaError([{ type: 'value_error', loc, msg, input: tokens, ctx }]);
-    }
-    const { content } = Object(logprobs) as { content?: unknown };
-    const entries = Array.isArray(content) ? content : [];
-    const missing = entries.flatMap((entry: unknown, at): Issue[] =>
-      typeof (entry as { token_id?: unknown } | null)?.token_id === 'number'
-        ? []
-        : [
-            {
-              type: 'missing',
-              loc: `${path}.choices.${i}.logprobs.content.${at}.token_id`,
-              msg: 'Field required',
-              input: entry,
-            },
-          ],
-    );
-    if (missing.length > 0) throw schemaError(missing);
-  }
+interface Form<T> {
+  /** In the paths of issues. */
+  readonly name: string;
+  readonly parser: Parser<T>;
 }
 
-/** A body that is neither form is reported as failing both. */
-function refuseMissing(body: unknown, field: string, whole: string, streamed: string): void {
+function readForms<W, S>(
+  body: unknown,
+  whole: Form<W>,
+  streamed: Form<S>,
+): { readonly whole: W } | { readonly streamed: S } {
+  const issues: Issue[] = [];
   if (body === null) {
     throw schemaError([{ type: 'missing', loc: 'body', msg: 'Field required', input: null }]);
   }
-  if (typeof body !== 'object' || Array.isArray(body)) {
-    const msg = 'Input should be a valid dictionary or object to extract fields from';
-    const issue = { type: 'model_attributes_type', msg, input: body };
-    throw schemaError(
-      [whole, streamed].map((form) => ({ ...issue, loc: `body.${form}`.replace(/\.$/, '') })),
-    );
-  }
-  if (field in body) return;
-  const missing = (loc: string): Issue => ({
-    type: 'missing',
-    loc: `body.${loc}`,
-    msg: 'Field required',
-    input: body,
-  });
-  const issues = [missing(whole + field)];
-  if (!('stream' in body)) issues.push(missing(`${streamed}stream`));
-  if (!('generate_chunk' in body)) issues.push(missing(`${streamed}generate_chunk`));
-  throw schemaError(issues);
+  const place = (name: string) => (name === '' ? 'body' : `body.${name}`);
+  const asWhole = whole.parser(body, place(whole.name), issues);
+  if (asWhole !== undefined && issues.length === 0) return { whole: asWhole };
+  const own: Issue[] = [];
+  const asStreamed = streamed.parser(body, place(streamed.name), own);
+  if (asStreamed !== undefined && own.length === 0) return { streamed: asStreamed };
+  throw schemaError([...issues, ...own]);
+}
+
+/** One of Python's two truth values, as itself. */
+function constant(expected: boolean): Parser<boolean> {
+  const spelled = expected ? 'True' : 'False';
+  return (value, loc, issues) => {
+    if (value === expected) return expected;
+    const msg = `Input should be ${spelled}`;
+    const ctx = `{'expected': '${spelled}'}`;
+    issues.push({ type: 'literal_error', loc, msg, input: value, ctx });
+    return undefined;
+  };
 }

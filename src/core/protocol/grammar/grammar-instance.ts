@@ -1,0 +1,188 @@
+// One text that a grammar allows, for answers that must: xgrammar's EBNF, and Lark's in outline.
+import { badRequest } from '../openai/api-error.ts';
+import { regexInstance } from './regex-instance.ts';
+
+/**
+ * The shortest obvious text: first alternatives, least repetitions, first characters of classes. A
+ * rule that only refers to itself gives nothing.
+ *
+ * @throws {ApiError} 400 in vLLM's words if it is no grammar.
+ * @example grammarInstance('root ::= "yes" | "no"'); // 'yes'
+ */
+export function grammarInstance(grammar: string): string {
+  const isEbnf = /^[^#\n]*::=/m.test(grammar);
+  const rules = isEbnf
+    ? readRules(grammar, ebnfHead)
+    : readRules(withoutDirectives(grammar), larkHead);
+  const start = isEbnf ? 'root' : 'start';
+  if (rules.has(start)) checkReferences(rules, grammar);
+  else throw invalidGrammar();
+  return textOf(start, rules, 0);
+}
+
+const ebnfHead = /^\s*([A-Za-z_][\w.-]*)\s*::=/;
+const larkHead = /^\s*[?!]?([A-Za-z_]\w*)(?:\.\d+)?\s*:(?!:)/;
+
+function invalidGrammar(): Error {
+  return badRequest('Invalid grammar specification.');
+}
+
+/** Things in a row, of which each may be repeated. */
+type Sequence = readonly Element[];
+interface Element {
+  readonly text?: string;
+  readonly rule?: string;
+  readonly choices?: readonly Sequence[];
+  readonly times: number;
+}
+
+/** What Lark brings along; a text for each that the model may be held to. */
+const imported: Readonly<Record<string, string>> = {
+  WORD: 'a',
+  INT: '0',
+  NUMBER: '0',
+  SIGNED_NUMBER: '0',
+  FLOAT: '0.0',
+  DIGIT: '0',
+  LETTER: 'a',
+  CNAME: 'a',
+  WS: ' ',
+  NEWLINE: '\n',
+  ESCAPED_STRING: '""',
+};
+
+function withoutDirectives(grammar: string): string {
+  return grammar
+    .replace(/\/\/.*$/gm, '')
+    .replace(/^\s*%(ignore|declare).*$/gm, '')
+    .replace(
+      /^\s*%import\s+common\.(\w+).*$/gm,
+      (_line, name: string) => `${name}: ${JSON.stringify(imported[name] ?? 'a')}`,
+    );
+}
+
+/** @param head What a rule begins with, its name in the first group. */
+function readRules(grammar: string, head: RegExp): Map<string, readonly Sequence[]> {
+  const rules = new Map<string, readonly Sequence[]>();
+  let open: { name: string; body: string } | undefined;
+  const close = () => {
+    if (open === undefined) return;
+    if (rules.has(open.name)) throw invalidGrammar();
+    rules.set(open.name, new BodyReader(open.body).read());
+  };
+  for (const line of grammar.split('\n')) {
+    const found = head.exec(line);
+    if (found) {
+      close();
+      open = { name: found[1] as string, body: line.slice(found[0].length) };
+    } else if (open) open.body += `\n${line}`;
+    else if (line.replace(/#.*/, '').trim() !== '') throw invalidGrammar();
+  }
+  close();
+  return rules;
+}
+
+function checkReferences(rules: Map<string, readonly Sequence[]>, grammar: string): void {
+  const visit = (sequences: readonly Sequence[]): void => {
+    for (const { rule, choices } of sequences.flat()) {
+      if (rule !== undefined && !rules.has(rule)) throw invalidGrammar();
+      if (choices) visit(choices);
+    }
+  };
+  if (grammar.trim() === '') throw invalidGrammar();
+  for (const choices of rules.values()) visit(choices);
+}
+
+/** How deep rules are followed before they count as empty. */
+const depthMax = 64;
+
+function textOf(name: string, rules: Map<string, readonly Sequence[]>, depth: number): string {
+  if (depth > depthMax) return '';
+  const written = (sequence: Sequence): string => sequence.map(one).join('');
+  const one = ({ text, rule, choices, times }: Element): string => {
+    if (times === 0) return '';
+    const inner =
+      text ?? (rule === undefined ? written(choices?.[0] ?? []) : textOf(rule, rules, depth + 1));
+    return inner.repeat(times);
+  };
+  return written(rules.get(name)?.[0] ?? []);
+}
+
+class BodyReader {
+  readonly #body: string;
+  #at = 0;
+
+  constructor(body: string) {
+    this.#body = body;
+  }
+
+  read(): readonly Sequence[] {
+    const choices = this.#choices();
+    if (this.#at < this.#body.length) throw invalidGrammar();
+    return choices;
+  }
+
+  #choices(): Sequence[] {
+    const choices = [this.#sequence()];
+    while (this.#take(/\|/y)) choices.push(this.#sequence());
+    return choices;
+  }
+
+  #sequence(): Sequence {
+    const elements: Element[] = [];
+    for (;;) {
+      this.#take(/(?:\s|#[^\n]*)*/y);
+      const element = this.#element();
+      if (element === undefined) break;
+      elements.push({ ...element, times: this.#times() });
+    }
+    if (elements.length === 0) throw invalidGrammar();
+    return elements;
+  }
+
+  #element(): Omit<Element, 'times'> | undefined {
+    const quoted = this.#take(/"((?:[^"\\\n]|\\.)*)"i?/y);
+    if (quoted) return { text: unescaped(quoted[1] as string) };
+    const characters = this.#take(/\[(?:[^\]\\]|\\.)*\]/y);
+    if (characters) return { text: characters[0] === '[]' ? '' : regexInstance(characters[0]) };
+    const pattern = this.#take(/\/((?:[^/\\\n]|\\.)+)\/[imslux]*/y);
+    if (pattern) return { text: regexInstance(pattern[1] as string) };
+    if (this.#take(/\(/y)) {
+      const choices = this.#choices();
+      if (!this.#take(/\)/y)) throw invalidGrammar();
+      return { choices };
+    }
+    const rule = this.#take(/[A-Za-z_][\w.-]*/y);
+    return rule ? { rule: rule[0] } : undefined;
+  }
+
+  #times(): number {
+    const counted = this.#take(/\{\s*(\d+)\s*(?:,\s*(\d*)\s*)?\}/y);
+    if (counted) {
+      if (counted[2] && Number(counted[1]) > Number(counted[2])) throw invalidGrammar();
+      return Number(counted[1]);
+    }
+    const symbol = this.#take(/[*+?]/y)?.[0];
+    return symbol === undefined || symbol === '+' ? 1 : 0;
+  }
+
+  #take(what: RegExp): RegExpExecArray | undefined {
+    what.lastIndex = this.#at;
+    const found = what.exec(this.#body);
+    if (found) this.#at = what.lastIndex;
+    return found ?? undefined;
+  }
+}
+
+const controls: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' };
+
+/** @throws {ApiError} 400 for an escape that xgrammar does not know. */
+function unescaped(text: string): string {
+  const escapes = /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))/g;
+  return text.replace(escapes, (_whole, two, four, eight, letter) => {
+    if (letter === undefined)
+      return String.fromCodePoint(Number.parseInt(two ?? four ?? eight, 16));
+    if (!/[nrt"'\\/?[\]-]/.test(letter)) throw invalidGrammar();
+    return controls[letter] ?? letter;
+  });
+}

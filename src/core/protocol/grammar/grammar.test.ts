@@ -1,0 +1,111 @@
+// What xgrammar 0.2 takes and refuses, as vLLM 0.32.0's own checks said when they were asked.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { grammarInstance } from './grammar-instance.ts';
+import { regexInstance } from './regex-instance.ts';
+import { schemaFault } from './schema-fault.ts';
+import { isTagText } from './structural-tag.ts';
+
+test('a regex gets a text that it matches', () => {
+  for (const pattern of [
+    'one two STOP three',
+    '(yes|no), [0-9]{2}',
+    '\\d+\\.\\d{2,}',
+    '[^a]b?c+(?:d|e)*',
+    '[A-Z][a-z]{3}',
+    '[^\\d\\w] [\\]-]\\x41\\u0042',
+    'a|',
+    '(?<name>x){3}',
+    '🙂+[😀-😂]',
+  ]) {
+    assert.match(regexInstance(pattern), new RegExp(`^(?:${pattern})$`, 'u'), pattern);
+  }
+});
+
+test('a regex that xgrammar does not know is refused', () => {
+  const refused = `( a) [ [] [a a{2,1} a{,3} a{ a{x} a** *a (?=a)b (?!a)b (?<=a)b (?P<n>a) (?i)a \\1
+    (a)\\1 \\b \\Bx \\p{L} [z-a] \\ \\c (?#c)a a++ (?>a) (?: (? (*a) x{1}{2} \\k<n> { \\x4 \\u12 ))`;
+  for (const pattern of refused.split(/\s+/)) {
+    assert.throws(
+      () => regexInstance(pattern),
+      /Failed to transform regex into a grammar/,
+      pattern,
+    );
+  }
+  const taken = '[^] a{2,} a+? |a () (?:a) ^a$ a^b \\z \\A [\\d-a] [[:alpha:]] a{0} \\cA } ] a]';
+  for (const pattern of taken.split(' ')) regexInstance(pattern);
+});
+
+test('a grammar gets the first text of its first rule, in either notation', () => {
+  assert.equal(grammarInstance('root ::= "yes" | "no"'), 'yes');
+  assert.equal(grammarInstance('root ::= b ws "x"\nws ::= [ \\t]*\nb ::= "\\x41" [a-z]+'), 'Aax');
+  assert.equal(grammarInstance('# comment\nroot ::= ("a" | "b"){2} "c"? # end'), 'aa');
+  assert.equal(grammarInstance('root ::= root'), '');
+  assert.equal(grammarInstance('start: x /b+/\nx: "a"'), 'ab');
+  assert.equal(grammarInstance('%import common.WORD\nstart: WORD'), 'a');
+  for (const grammar of [
+    ...['root ::= b', 'x ::= "a"', 'nonsense ((', 'root ::= ', 'root ::= "a', 'root ::= "\\q"'],
+    ...['root ::= (', 'root ::= {"a"}', 'root ::= "a";', 'root ::= "a" | ', 'start: x', ' ', '5'],
+    ...['root ::= "a"\nroot ::= "b"', "root ::= 'a'", 'root: "a"', 'start ::= "a"'],
+  ]) {
+    assert.throws(() => grammarInstance(grammar), /Invalid grammar specification/, grammar);
+  }
+});
+
+test('a schema that cannot be a grammar is refused', () => {
+  const refused: readonly object[] = [
+    { type: 'no-such-type' },
+    { type: ['string', 'x'] },
+    { $ref: '#/nowhere' },
+    { enum: [] },
+    { anyOf: [{ type: 'zz' }] },
+    { type: 'string', minLength: 5, maxLength: 2 },
+    { type: 'string', pattern: '(' },
+    { type: 'integer', minimum: 5, maximum: 2 },
+    { type: 'integer', exclusiveMinimum: 3, exclusiveMaximum: 4 },
+    { type: 'integer', minimum: 1e30 },
+    { type: 'array', minItems: 3, maxItems: 1 },
+    { type: 'array', items: false, minItems: 1 },
+    { type: 'object', properties: { a: 5 } },
+    { type: 'object', required: 'b' },
+    { type: 'object', maxProperties: 1, properties: { a: {}, b: {} }, required: ['a', 'b'] },
+    { $defs: { a: { type: 'zz' } }, $ref: '#/$defs/a' },
+  ];
+  for (const schema of refused) assert.ok(schemaFault(schema, 'auto'), JSON.stringify(schema));
+  const taken: readonly object[] = [
+    { type: [] },
+    { $ref: '#' },
+    { anyOf: [] },
+    { not: {} },
+    { definitions: { a: { type: 'zz' } } },
+    { type: 'object', required: ['b'] },
+    { type: 'string', minLength: 3, enum: ['a'] },
+  ];
+  for (const schema of taken) assert.equal(schemaFault(schema, 'xgrammar'), undefined);
+});
+
+test('what xgrammar would not hold a model to is refused unless guidance may take it', () => {
+  for (const schema of [
+    { type: 'integer', multipleOf: 3 },
+    { type: 'string', pattern: 'a', maxLength: 3 },
+    { allOf: [{ type: 'string' }, { minLength: 1 }] },
+    { type: 'object', patternProperties: { '^a': {} }, properties: { a: {} } },
+  ]) {
+    assert.match(String(schemaFault(schema, 'xgrammar')), /features not supported by xgrammar/);
+    assert.equal(schemaFault(schema, 'auto'), undefined);
+  }
+});
+
+test('a structural tag is one only if its parts are', () => {
+  const tag = (format: object) => isTagText(JSON.stringify({ format }));
+  const one = { type: 'tag', begin: '<a>', content: { type: 'any_text' }, end: '</a>' };
+  assert.ok(tag(one));
+  assert.ok(tag({ ...one, end: ['</a>', '</b>'] }));
+  assert.ok(tag({ type: 'triggered_tags', triggers: ['<a'], tags: [one] }));
+  assert.ok(tag({ type: 'star', content: { type: 'const_string', value: 'x' } }));
+  assert.ok(!tag({ ...one, end: '' }));
+  assert.ok(!tag({ type: 'triggered_tags', triggers: ['<a', '<a>'], tags: [one] }));
+  assert.ok(!tag({ type: 'json_schema', json_schema: { type: 'zz' } }));
+  assert.ok(!tag({ type: 'regex', pattern: '(' }));
+  assert.ok(!tag({ type: 'sequence', elements: [] }));
+});
