@@ -3,15 +3,23 @@ import type { EngineRequest } from '../engine/index.ts';
 import type { Ticket } from '../routing/index.ts';
 import type { SimulatedRequest } from './fleet-options.ts';
 
-export interface Attempt {
-  /** Of the request, in order of arrival. */
+/** A request of the fleet, whatever engines it goes to. */
+export interface FleetRequest {
+  /** In order of arrival. */
   readonly index: number;
   readonly request: SimulatedRequest;
   /** The tokens of its blocks, made when first read. */
   readonly words: () => Uint32Array<ArrayBuffer>;
+  /** Where prefill is apart: of the engine that is to answer, if it was picked before. */
+  readonly decodeTicket?: Ticket | undefined;
+}
+
+export interface Attempt extends FleetRequest {
   readonly ticket: Ticket;
   /** Index of the engine. */
   readonly engine: number;
+  /** `prefill`: the engine computes the prompt for another one to answer. */
+  readonly leg: 'prefill' | 'answer';
   /** What the request asks for, or what is left of the engine's context. */
   readonly outputTokens: number;
   hasToken: boolean;

@@ -4,12 +4,12 @@ import {
   type EngineConfig,
   type EngineListener,
   EngineModel,
-  type EngineRequest,
   type EngineStats,
   type EngineStep,
 } from '../engine/index.ts';
 import { type Attempt, type AttemptedRequest, attemptOf } from './attempt.ts';
 import { BusyTime } from './busy-time.ts';
+import type { EngineRole } from './disaggregation.ts';
 import type { SimulatedEngine } from './fleet-options.ts';
 import type { FleetEngineResult } from './fleet-result.ts';
 
@@ -17,9 +17,12 @@ export interface FleetEngineOptions {
   readonly index: number;
   readonly url: string;
   readonly engine: SimulatedEngine;
+  /** Undefined for an engine that prefills and decodes. */
+  readonly role: EngineRole | undefined;
   /** Hears of its KV events. */
   readonly listener: EngineListener;
-  readonly onAdmitted: (attempt: Attempt, cachedTokens: number) => void;
+  /** @param externalTokens Of `cachedTokens`, those that are not from its own cache. */
+  readonly onAdmitted: (attempt: Attempt, cachedTokens: number, externalTokens: number) => void;
 }
 
 export class FleetEngine {
@@ -62,6 +65,11 @@ export class FleetEngine {
     this.#model.add(request, 0);
   }
 
+  /** Takes a request out, wherever it is. */
+  abort(id: string): void {
+    this.#model.abort(id);
+  }
+
   /** Begins with a step, unless one runs or there is nothing to do. */
   startStep(nowSeconds: number): void {
     this.#step ??= this.#model.schedule(nowSeconds);
@@ -98,6 +106,7 @@ export class FleetEngine {
     const { stats } = this.#model;
     const past = this.#past;
     return {
+      role: this.#options.role,
       requests: past.requests + stats.finished,
       computedTokens: this.#computedTokens,
       cachedTokens: past.cached + stats.prefixCacheHits,
@@ -112,9 +121,9 @@ export class FleetEngine {
   #newModel(): EngineModel {
     const { index, engine, listener, onAdmitted } = this.#options;
     const { config, cost, createConnector } = engine;
-    const admitted = (request: EngineRequest, cachedTokens: number) => {
+    const admitted: EngineListener['admitted'] = (request, cachedTokens, _now, externalTokens) => {
       this.#computedTokens += request.promptTokens - cachedTokens;
-      onAdmitted(attemptOf(request), cachedTokens);
+      onAdmitted(attemptOf(request), cachedTokens, externalTokens);
     };
     const connector = createConnector?.(index);
     return new EngineModel({ config, cost, listener: { ...listener, admitted }, connector });

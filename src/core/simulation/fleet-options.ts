@@ -4,6 +4,7 @@ import type { EngineConfig, KvConnector, StepCostModel } from '../engine/index.t
 import type { KvIndex } from '../kv/index.ts';
 import type { Policy } from '../routing/index.ts';
 import type { RequestSource, WorkloadRequest } from '../workload/index.ts';
+import type { Disaggregation } from './disaggregation.ts';
 
 /** One request of a trace; equal block ids mean equal text after an equal prefix. */
 export type SimulatedRequest = WorkloadRequest;
@@ -22,6 +23,9 @@ export interface RouterOptions {
   readonly kvIndex: KvIndex;
 }
 
+/** By name; or one, for a single router; or made for each router. */
+export type PolicyChoice = Policy | string | ((options: RouterOptions) => Policy);
+
 /** An engine that stops in mid-work and comes back with an empty cache. */
 export interface EngineFailure {
   readonly engine: number;
@@ -34,8 +38,9 @@ export interface FleetSimulationOptions {
   /** In order of arrival, or a source that gives them as answers come. */
   readonly requests: readonly SimulatedRequest[] | RequestSource;
   readonly engines: readonly SimulatedEngine[];
-  /** By name; or one, for a single router; or made for each router. */
-  readonly policy: Policy | string | ((options: RouterOptions) => Policy);
+  readonly policy: PolicyChoice;
+  /** Prefill and decode on engines of their own; they then have no tiers. @default undefined */
+  readonly disaggregation?: Disaggregation | undefined;
   /**
    * Routers before the fleet, each with its own books and beliefs, which know only what went
    * through it; a request comes to any of them. KV events reach all. @default 1

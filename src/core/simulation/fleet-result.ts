@@ -1,15 +1,19 @@
 // What comes out of a simulated fleet.
 import type { TierStats } from '../engine/index.ts';
+import type { EngineRole } from './disaggregation.ts';
 import type { FleetSample } from './fleet-series.ts';
+import type { HandoffResults } from './handoff-log.ts';
 
 /** What one engine of the fleet did. */
 export interface FleetEngineResult {
+  /** Undefined for an engine that does both. */
+  readonly role: EngineRole | undefined;
   readonly requests: number;
   /** Prompt tokens computed at first admission; recomputing after a preemption not counted. */
   readonly computedTokens: number;
   /** Found in the GPU's cache. */
   readonly cachedTokens: number;
-  /** Found in a tier below it. */
+  /** Found in a tier below it; of an engine that decodes only: read from those that prefill. */
   readonly externalTokens: number;
   /** Of its connector; undefined without one. */
   readonly tiers: TierStats | undefined;
@@ -37,7 +41,7 @@ export interface FleetSimulationResult {
   readonly retries: number;
   /** Σ cached prompt tokens / Σ prompt tokens. */
   readonly hitRate: number;
-  /** Most computed prompt tokens of an engine / their mean over engines. */
+  /** Most computed prompt tokens of an engine / their mean over the engines that prefill. */
   readonly spread: number;
   readonly preemptions: number;
   readonly engines: readonly FleetEngineResult[];
@@ -45,6 +49,8 @@ export interface FleetSimulationResult {
   readonly tokenSeconds: readonly (readonly number[])[];
   /** Requests in the fleet without a first token, as each request arrived. */
   readonly waitingAtArrival: Float64Array;
+  /** Undefined unless prefill and decode are apart. */
+  readonly handoffs: HandoffResults | undefined;
   /** Empty unless `keepSeries`. */
   readonly series: readonly FleetSample[];
   /** Virtual time from first arrival to last token. */

@@ -12,18 +12,29 @@ import {
   type Ticket,
 } from '../routing/index.ts';
 import { attemptOf } from './attempt.ts';
-import type { FleetSimulationOptions } from './fleet-options.ts';
+import type { PolicyChoice } from './fleet-options.ts';
 import { hashOf, storedEvent } from './fleet-request.ts';
 
+export interface FleetRoutersOptions {
+  readonly policy: PolicyChoice;
+  /** @default 1 */
+  readonly routers?: number | undefined;
+  /** @default 1 */
+  readonly seed?: number | undefined;
+  readonly prefixMinMatchLength?: number | undefined;
+  /** @default policy === 'kvaware' */
+  readonly kvEvents?: boolean | undefined;
+}
+
 export class FleetRouters {
-  readonly #options: FleetSimulationOptions;
+  readonly #options: FleetRoutersOptions;
   readonly #kvIndex = new KvIndex();
   readonly #cores: readonly RoutingCore[];
   /** Which router a request comes to. */
   readonly #random: Random;
 
   /** @throws {RangeError} If one policy object is to be in several routers. */
-  constructor(options: FleetSimulationOptions, clock: Clock) {
+  constructor(options: FleetRoutersOptions, clock: Clock) {
     this.#options = options;
     const { routers = 1, seed = 1 } = options;
     if (routers > 1 && typeof options.policy === 'object') {

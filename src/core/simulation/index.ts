@@ -1,17 +1,20 @@
 // Engines and fleets on a virtual clock.
 export { BlockCache } from './block-cache.ts';
 export { type ClosedLoopOptions, type ClosedLoopResult, closedLoop } from './closed-loop.ts';
+export type { Disaggregation, EngineRole } from './disaggregation.ts';
 export { simulateFleet } from './fleet.ts';
 export { type FleetOptions, fleetOf, traceBlockTokens, withSessions } from './fleet-engines.ts';
 export type {
   EngineFailure,
   FleetSimulationOptions,
+  PolicyChoice,
   RouterOptions,
   SimulatedEngine,
   SimulatedRequest,
 } from './fleet-options.ts';
 export type { FleetEngineResult, FleetSimulationResult } from './fleet-result.ts';
 export type { FleetSample } from './fleet-series.ts';
+export type { HandoffResults } from './handoff-log.ts';
 export {
   type HitPolicy,
   hitPolicies,
