@@ -24,6 +24,9 @@ interface SweepFlags {
   readonly model?: string;
   readonly speed?: number;
   readonly requests?: number;
+  readonly link?: string;
+  readonly sloTtftMs?: number;
+  readonly sloTpotMs?: number;
   readonly vary?: readonly string[];
   readonly seeds: number;
   readonly jobs?: number;
@@ -107,6 +110,9 @@ function shared(flags: SweepFlags): string[] {
     ...one('--model', flags.model),
     ...one('--speed', flags.speed),
     ...one('--requests', flags.requests),
+    ...one('--link', flags.link),
+    ...one('--slo-ttft-ms', flags.sloTtftMs),
+    ...one('--slo-tpot-ms', flags.sloTpotMs),
   ];
 }
 

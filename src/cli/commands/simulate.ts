@@ -1,7 +1,7 @@
 // `spillway simulate`: engines in virtual time.
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
-import { findGpu, findModel } from '../../core/engine/index.ts';
+import { findGpu, findModel, kvLinkNames } from '../../core/engine/index.ts';
 import { defaultPolicyName, policyNames } from '../../core/routing/index.ts';
 import { type EngineFailure, type HitPolicy, hitPolicies } from '../../core/simulation/index.ts';
 import { loadValues } from '../../io/values/index.ts';
@@ -26,6 +26,14 @@ import {
   stackTable,
 } from '../../tools/simulate/index.ts';
 import { nonNegative, positive, whole } from '../number-arguments.ts';
+import {
+  collectFailure,
+  toCapacities,
+  toOffload,
+  toOutage,
+  toPercentiles,
+  toTierCapacities,
+} from '../simulate-arguments.ts';
 import { writeOutput } from '../write-output.ts';
 import { sweepCommand } from './simulate-sweep.ts';
 
@@ -87,6 +95,12 @@ export function simulateCommand(): Command {
       'stack: ENGINE@SECONDS[+SECONDS], stops an engine (from 0), for so long; repeatable',
       collectFailure,
     )
+    .option(
+      '--link <name>',
+      `stack with prefill and decode apart: ${kvLinkNames.join(', ')}, or GB/s of one GPU, whatever the values say`,
+    )
+    .option('--slo-ttft-ms <ms>', 'stack: goodput, time to first token at most', positive)
+    .option('--slo-tpot-ms <ms>', 'stack: goodput, time per output token at most', positive)
     .option('--html <file>', 'stack: write a page with pictures')
     .option('--percentiles <list>', 'comma-separated', toPercentiles, [50, 90, 95, 99])
     .option('--per-request <file>', 'one line of JSON for each request')
@@ -127,6 +141,9 @@ interface SimulateFlags {
   readonly offload?: OffloadChoice;
   readonly loseStore?: Outage;
   readonly fail?: readonly EngineFailure[];
+  readonly link?: string;
+  readonly sloTtftMs?: number;
+  readonly sloTpotMs?: number;
   readonly html?: string;
 }
 
@@ -160,6 +177,9 @@ const stackOnly = [
     'fail',
     'offload',
     'loseStore',
+    'link',
+    'sloTtftMs',
+    'sloTpotMs',
     'html',
   ] as const),
 ] as const;
@@ -182,7 +202,10 @@ async function runStack(flags: SimulateFlags): Promise<void> {
     ...{ values, trace, workload, model: flags.model, percentiles: flags.percentiles },
     ...{ requests: flags.requests, speed: flags.speed ?? 1, seed: flags.seed ?? 1 },
     ...{ failures: flags.fail ?? [], outage: flags.loseStore, workloadSets: flags.setWorkload },
-    offload: flags.offload,
+    ...{ offload: flags.offload, link: flags.link },
+    ...((flags.sloTtftMs ?? flags.sloTpotMs) !== undefined && {
+      limits: { ttftMs: flags.sloTtftMs, tpotMs: flags.sloTpotMs },
+    }),
     onProgress: bar.show,
   });
   bar.clear();
@@ -370,60 +393,4 @@ function neededTrace(trace: string | undefined): string {
 
 function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
-}
-
-function toOffload(text: string): OffloadChoice {
-  if (text === 'none') return { kind: 'none', hostBytes: 0 };
-  const [, kind, gibibytes] = /^(native|lmcache)=([\d.]+)$/.exec(text) ?? [];
-  const hostBytes = Number(gibibytes) * 2 ** 30;
-  if ((kind === 'native' || kind === 'lmcache') && hostBytes > 0) return { kind, hostBytes };
-  throw new InvalidArgumentError('Give none, native=GIB or lmcache=GIB, such as native=100.');
-}
-
-function toOutage(text: string): Outage {
-  const [, from, long] = /^([\d.]+)(?:\+([\d.]+))?$/.exec(text) ?? [];
-  const fromSeconds = Number(from);
-  const seconds = long === undefined ? Number.POSITIVE_INFINITY : Number(long);
-  if (Number.isNaN(fromSeconds) || !(seconds > 0)) {
-    throw new InvalidArgumentError('Give SECONDS or SECONDS+SECONDS, such as 60+30.');
-  }
-  return { fromSeconds, untilSeconds: fromSeconds + seconds };
-}
-
-function collectFailure(
-  text: string,
-  before: readonly EngineFailure[] = [],
-): readonly EngineFailure[] {
-  const [, engine, at, long] = /^(\d+)@([\d.]+)(?:\+([\d.]+))?$/.exec(text) ?? [];
-  const atSeconds = Number(at);
-  const seconds = long === undefined ? Number.POSITIVE_INFINITY : Number(long);
-  if (engine === undefined || Number.isNaN(atSeconds) || !(seconds > 0)) {
-    throw new InvalidArgumentError(
-      'Give ENGINE@SECONDS or ENGINE@SECONDS+SECONDS, such as 0@60+30.',
-    );
-  }
-  return [...before, { engine: Number(engine), atSeconds, seconds }];
-}
-
-function toCapacities(text: string): number[] {
-  return text.split(',').map((part) => {
-    if (part.trim().toLowerCase() === 'inf') return Number.POSITIVE_INFINITY;
-    return whole(part);
-  });
-}
-
-function toTierCapacities(text: string): number[] {
-  return text.split(',').flatMap((part) => (part.trim() === '0' ? [0] : toCapacities(part)));
-}
-
-function toPercentiles(text: string): number[] {
-  return text.split(',').map((part) => {
-    const value = Number(part);
-    if (!(value > 0 && value < 100)) {
-      throw new InvalidArgumentError(
-        'It must be a list of numbers between 0 and 100, e.g. 50,90,99.',
-      );
-    }
-    return value;
-  });
 }

@@ -12,6 +12,20 @@ export interface Timing {
   readonly cachedTokens: number;
   /** Index of the engine that served it. */
   readonly engine: number;
+  /** If another engine computed the prompt. */
+  readonly handoff?: TimedHandoff | undefined;
+}
+
+/** A prompt on its way from one engine to another. */
+export interface TimedHandoff {
+  /** Index of the engine that computed it. */
+  readonly prefillEngine: number;
+  /** From the arrival to that engine's answer. */
+  readonly prefillSeconds: number;
+  /** From there until the reader had blocks. */
+  readonly waitSeconds: number;
+  readonly transferSeconds: number;
+  readonly bytes: number;
 }
 
 /**

@@ -1,5 +1,6 @@
 // The keys below routerSpec: where the router listens, what it routes to, and how it picks.
 import { z } from 'zod';
+import { disaggregation } from './schema-disaggregation.ts';
 import {
   count,
   ignored,
@@ -86,6 +87,10 @@ export const routerSpec = section({
   routingLogic: upstream(
     z.enum(routingLogics).default('roundrobin'),
     "How the router picks an engine. leastloaded and predictive are Spillway's own.",
+  ),
+  disaggregation: ours(
+    disaggregation,
+    'Prefill and decode apart: what routingLogic disaggregated_prefill and disaggregated_prefill_orchestrated do in a simulation.',
   ),
   prefixMinMatchLength: upstream(
     count.default(0),

@@ -18,6 +18,13 @@ export interface ExtraArguments {
     readonly blocksPerChunk?: number;
     readonly promptOnly?: boolean;
   };
+  /** Of a connector that hands KV to other engines; undefined without one. */
+  readonly transfer:
+    | {
+        readonly role: string | undefined;
+        readonly loadFailure: 'fail' | 'recompute';
+      }
+    | undefined;
   /** Flags that a simulation does not know, one sentence each. */
   readonly notes: readonly string[];
 }
@@ -81,7 +88,7 @@ export function argumentsOf(given: readonly string[], owner: string): ExtraArgum
     } else if (flag === '--kv-transfer-config') {
       i++;
       const transfer = transferOf(value, owner);
-      Object.assign(found, transfer.sizes);
+      Object.assign(found, transfer.found);
       offload = transfer.offload;
     } else if (flag.startsWith('--')) unknown.push(flag);
   }
@@ -97,7 +104,10 @@ export function argumentsOf(given: readonly string[], owner: string): ExtraArgum
   return { ...(found as unknown as ExtraArguments), settings, offload, notes };
 }
 
-/** vLLM's OffloadingConnector with its extra configuration. */
+/** Connectors by which one engine reads what another has computed. */
+const handingOver = ['NixlConnector', 'NixlPullConnector'];
+
+/** vLLM's OffloadingConnector with its extra configuration, or its NixlConnector. */
 function transferOf(text: string, owner: string) {
   let parsed: Record<string, unknown>;
   try {
@@ -106,9 +116,12 @@ function transferOf(text: string, owner: string) {
     throw new InputError(`extraArgs of ${owner}: --kv-transfer-config is no JSON.`, { cause });
   }
   const name = parsed['kv_connector'];
+  if (typeof name === 'string' && handingOver.includes(name)) {
+    return { found: { transfer: handOverOf(parsed, owner) }, offload: {} };
+  }
   if (name !== 'OffloadingConnector') {
     throw new InputError(
-      `extraArgs of ${owner}: the connector ${JSON.stringify(name)} is not simulated; OffloadingConnector is, and LMCache by lmcacheConfig.`,
+      `extraArgs of ${owner}: the connector ${JSON.stringify(name)} is not simulated; OffloadingConnector and NixlConnector are, and LMCache by lmcacheConfig.`,
     );
   }
   const extra = (parsed['kv_connector_extra_config'] ?? {}) as Record<string, unknown>;
@@ -124,11 +137,21 @@ function transferOf(text: string, owner: string) {
   const storeThreshold = number('store_threshold');
   const eviction = extra['eviction_policy'];
   return {
-    sizes: { hostBytes, hostBlocks },
+    found: { hostBytes, hostBlocks },
     offload: {
       ...(blocksPerChunk !== undefined && { blocksPerChunk }),
       ...(storeThreshold !== undefined && { storeThreshold }),
       ...(typeof eviction === 'string' && { eviction }),
     },
   };
+}
+
+function handOverOf(parsed: Record<string, unknown>, owner: string): ExtraArguments['transfer'] {
+  const { kv_role: role, kv_load_failure_policy: loadFailure = 'fail' } = parsed;
+  if (loadFailure !== 'fail' && loadFailure !== 'recompute') {
+    throw new InputError(
+      `extraArgs of ${owner}: kv_load_failure_policy is fail or recompute, not ${JSON.stringify(loadFailure)}.`,
+    );
+  }
+  return { role: typeof role === 'string' ? role : undefined, loadFailure };
 }

@@ -1,5 +1,5 @@
 // `--per-request FILE`: one line of JSON for each request of a simulated run.
-import type { Timing } from '../../core/simulation/index.ts';
+import type { TimedHandoff, Timing } from '../../core/simulation/index.ts';
 
 /** Lines in the order of the trace; times in milliseconds from the trace's origin. */
 export function perRequestLines(timings: readonly Timing[], from: 'queued' | 'arrival'): string {
@@ -27,5 +27,16 @@ function lineOf(timing: Timing, index: number, from: 'queued' | 'arrival') {
     ttft_ms: (first - start) * 1000,
     tpot_ms: tokens > 1 ? ((last - first) * 1000) / (tokens - 1) : null,
     e2el_ms: (last - start) * 1000,
+    ...(timing.handoff && handoffOf(timing.handoff)),
+  };
+}
+
+function handoffOf({ prefillEngine, bytes, ...seconds }: TimedHandoff) {
+  return {
+    prefill_engine: prefillEngine,
+    prefill_ms: seconds.prefillSeconds * 1000,
+    handoff_wait_ms: seconds.waitSeconds * 1000,
+    transfer_ms: seconds.transferSeconds * 1000,
+    transfer_bytes: bytes,
   };
 }

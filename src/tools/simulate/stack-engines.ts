@@ -21,6 +21,7 @@ import { engineKind, type ModelSpec as ModelEntry, type Values } from '../../cor
 import { readModelSpec } from '../../io/models/index.ts';
 import { readEngineProfile } from '../../io/profile/index.ts';
 import { argumentsOf, type ExtraArguments } from './extra-arguments.ts';
+import { isDisaggregated, type PooledEngine, poolsOf, type StackPools } from './stack-pools.ts';
 import { type OffloadChoice, type Outage, sharedStore, tiersOf } from './stack-tiers.ts';
 
 /** One engine, with what the report says of it. */
@@ -38,6 +39,8 @@ export interface StackEngine extends SimulatedEngine {
 
 export interface Stack {
   readonly engines: readonly StackEngine[];
+  /** Undefined where the same engines prefill and decode. */
+  readonly pools: StackPools | undefined;
   /** What the simulation leaves out of these values, one sentence each. */
   readonly notes: readonly string[];
 }
@@ -56,11 +59,13 @@ export async function stackOf(
     readonly outage?: Outage | undefined;
     /** In place of what the values say. */
     readonly offload?: OffloadChoice | undefined;
+    /** Between engines that prefill and engines that decode, in place of what the values say. */
+    readonly link?: string | number | undefined;
   } = {},
 ): Promise<Stack> {
   const notes: string[] = [];
   const entries = chosen(values, options.model);
-  const engines: StackEngine[] = [];
+  const pooled: PooledEngine[] = [];
   let store: ChunkStore | undefined;
   for (const entry of entries) {
     const { layout, config, cost, extra } = await engineOf(entry, notes);
@@ -70,12 +75,13 @@ export async function stackOf(
     const made = { ...describe(layout, config), ...tiers, config, cost };
     for (let i = 0; i < entry.replicaCount; i++) {
       const name = entry.replicaCount === 1 ? entry.name : `${entry.name}-${i + 1}`;
-      engines.push({ ...made, name });
+      pooled.push({ engine: { ...made, name }, entry, transfer: extra.transfer });
     }
   }
-  if (engines.length === 0)
+  if (pooled.length === 0)
     throw new InputError('replicaCount is 0: there is no engine to simulate.');
-  return { engines, notes };
+  const pools = isDisaggregated(values) ? poolsOf(values, pooled, options.link) : undefined;
+  return { engines: pooled.map(({ engine }) => engine), pools, notes };
 }
 
 function chosen(values: Values, model: string | undefined): readonly ModelEntry[] {

@@ -2,8 +2,10 @@
 import { version } from '../../core/base/index.ts';
 import { recordOf } from '../../core/simulation/index.ts';
 import { latenciesOf, latencyNames } from '../../core/stats/index.ts';
+import { handoffCharts, handoffLines } from './pool-report.ts';
 import type { StackRun } from './stack.ts';
 import {
+  goodLines,
   percent,
   shares,
   stackLines,
@@ -31,7 +33,7 @@ ${tiles(run)}
 <section class="charts">${charts(run).join('')}</section>
 <h2>Latencies, ms</h2>${latencies(run)}
 <h2>Engines</h2>${enginesTable(run)}
-<h2>Workload</h2><pre>${escapeXml([...stackLines(run).slice(1), ...workloadLines(run)].join('\n'))}</pre>
+${pools(run)}<h2>Workload</h2><pre>${escapeXml([...stackLines(run).slice(1), ...goodLines(run), ...workloadLines(run)].join('\n'))}</pre>
 <footer><p>Virtual time; equal input and seed give this page again. How far the engine model is off: docs/models/engine-model.md.</p><pre>${escapeXml(command)}</pre><p>Spillway ${version}</p></footer>
 </main></body></html>
 `;
@@ -53,6 +55,14 @@ h2{font-size:1.05rem;margin:2rem 0 .5rem} .name{color:var(--soft);margin:0} .ver
 td,th{padding:.3rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap} td:first-child,th:first-child{text-align:left;padding-left:0}
 th{color:var(--soft);font-weight:500} pre{white-space:pre-wrap;background:var(--card);border-radius:10px;padding:.8rem 1rem;font-size:.86rem;overflow-wrap:anywhere}
 footer{margin-top:2.5rem;color:var(--soft);font-size:.86rem}`;
+
+/** Empty where the same engines prefill and decode. */
+function pools(run: StackRun): string {
+  const lines = handoffLines(run);
+  return lines.length === 0
+    ? ''
+    : `<h2>Prefill and decode apart</h2><pre>${escapeXml(lines.join('\n'))}</pre>\n`;
+}
 
 function tiles(run: StackRun): string {
   const { report, result } = run;
@@ -122,7 +132,7 @@ function charts(run: StackRun): string[] {
         values: [requests],
       })),
     }),
-    tierHits(run),
+    ...(run.pools ? handoffCharts(run) : [tierHits(run)]),
   ];
 }
 

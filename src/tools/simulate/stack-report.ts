@@ -2,6 +2,7 @@
 import { serveSummaryJson } from '../../core/stats/index.ts';
 import type { LengthStats } from '../../core/workload/index.ts';
 import { latencyTable } from './latency-table.ts';
+import { handoffJson, handoffLines } from './pool-report.ts';
 import type { StackRun } from './stack.ts';
 
 /** The run in the keys of `vllm bench serve`; what those do not know under `spillway`. */
@@ -30,6 +31,7 @@ export function stackJson(run: StackRun): Record<string, unknown> {
       retries: result.retries,
       gpus: engines.reduce((sum, { tensorParallelSize }) => sum + tensorParallelSize, 0),
       mean_kv_usage: meanKvUsage(run),
+      disaggregation: handoffJson(run),
       hbm_kv_tokens: engines.reduce((sum, { kvTokens }) => sum + kvTokens, 0),
       workload: workloadJson(run),
       engines: engines.map((_, i) => engineJson(run, i)),
@@ -47,7 +49,11 @@ function meanKvUsage({ result }: StackRun): number {
 /** Where the tokens of the prompts came from. */
 export function shares({ result }: StackRun) {
   const prompt = result.promptTokens.reduce((sum, tokens) => sum + tokens, 0);
-  const external = result.engines.reduce((sum, engine) => sum + engine.externalTokens, 0);
+  const external = result.engines.reduce(
+    // What was handed over is no hit of a cache.
+    (sum, { role, externalTokens }) => sum + (role === 'decode' ? 0 : externalTokens),
+    0,
+  );
   return {
     hit_rate: result.hitRate,
     hbm_hit_rate: result.hitRate - external / prompt,
@@ -75,6 +81,7 @@ function engineJson({ engines, result }: StackRun, index: number) {
   const done = result.engines[index];
   return {
     engine: engine?.name,
+    ...(done?.role !== undefined && { pool: done.role }),
     gpu: engine?.gpu.name,
     tensor_parallel_size: engine?.tensorParallelSize,
     num_gpu_blocks: engine?.config.numGpuBlocks,
@@ -99,7 +106,7 @@ export function stackTable(run: StackRun): string {
     'requests',
     'computed',
     'HBM hits',
-    'tier hits',
+    run.pools ? 'KV read' : 'tier hits',
     'output',
     'preempted',
     'busy',
@@ -117,11 +124,27 @@ export function stackTable(run: StackRun): string {
     verdictLine(run),
     ...warnings(run),
     ...stackLines(run),
+    ...handoffLines(run),
     ...workloadLines(run),
     latencyTable(report).trimEnd(),
+    ...goodLines(run),
     [head, ...rows].map(line).join('\n'),
     '',
   ].join('\n');
+}
+
+/** Empty without limits. */
+export function goodLines({ report, options }: StackRun): string[] {
+  if (report.good === undefined) return [];
+  const { ttftMs, tpotMs, e2eMs } = options.limits ?? {};
+  const named = [
+    ...(ttftMs === undefined ? [] : [`TTFT ≤ ${ttftMs} ms`]),
+    ...(tpotMs === undefined ? [] : [`TPOT ≤ ${tpotMs} ms`]),
+    ...(e2eMs === undefined ? [] : [`E2E ≤ ${e2eMs} ms`]),
+  ];
+  return [
+    `goodput ${(report.good / report.durationSeconds).toFixed(2)} requests/s: ${percent(report.good / report.completed)} of the answers with ${named.join(', ')}`,
+  ];
 }
 
 export function verdictLine(run: StackRun): string {

@@ -81,7 +81,9 @@ export function tiersOf(
     return lmcacheTiers(layout, config, store, { hostBytes: choice.hostBytes, diskBytes: 0 });
   }
   const isNative = extra.hostBytes !== undefined || extra.hostBlocks !== undefined;
-  if (entry.lmcacheConfig?.enabled !== true) {
+  // The chart starts LMCache without host memory where it is to hand over KV.
+  const { enabled, enablePD } = entry.lmcacheConfig ?? {};
+  if (enabled !== true || enablePD === true) {
     if (!isNative) return { createConnector: undefined, offload: undefined };
     return nativeTiers(layout, config, extra);
   }

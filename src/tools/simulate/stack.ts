@@ -1,7 +1,6 @@
 // `spillway simulate -f values.yaml`: the stack that a values file asks for, under a trace or a
 // workload.
 import { InputError } from '../../core/base/index.ts';
-import { policyNames } from '../../core/routing/index.ts';
 import {
   backlogGrowth,
   type EngineFailure,
@@ -9,10 +8,11 @@ import {
   overloadedGrowth,
   recordOf,
   simulateFleet,
+  type TimedHandoff,
   type Timing,
   withSessions,
 } from '../../core/simulation/index.ts';
-import { reportOf, type ServeReport } from '../../core/stats/index.ts';
+import { reportOf, type ServeReport, type ServiceLevel } from '../../core/stats/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import {
   type RequestSource,
@@ -24,6 +24,7 @@ import {
 } from '../../core/workload/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { type StackEngine, stackOf } from './stack-engines.ts';
+import type { StackPools } from './stack-pools.ts';
 import type { OffloadChoice, Outage } from './stack-tiers.ts';
 import { readWorkload } from './workload-file.ts';
 
@@ -45,6 +46,10 @@ export interface StackRunOptions {
   readonly outage?: Outage | undefined;
   /** In place of what the values say. */
   readonly offload?: OffloadChoice | undefined;
+  /** Between engines that prefill and engines that decode, in place of what the values say. */
+  readonly link?: string | number | undefined;
+  /** What counts as a good answer. */
+  readonly limits?: ServiceLevel | undefined;
   readonly percentiles: readonly number[];
   /** `total` is undefined where nobody can know it. */
   readonly onProgress?: ((finished: number, total: number | undefined) => void) | undefined;
@@ -56,6 +61,8 @@ export type Verdict = 'STABLE' | 'OVERLOADED' | 'CLOSED LOOP';
 export interface StackRun {
   readonly options: StackRunOptions;
   readonly engines: readonly StackEngine[];
+  /** Undefined where the same engines prefill and decode. */
+  readonly pools: StackPools | undefined;
   readonly result: FleetSimulationResult;
   /** Of requests that were answered. */
   readonly timings: readonly Timing[];
@@ -78,21 +85,22 @@ export interface StackRun {
 export async function simulateStack(options: StackRunOptions): Promise<StackRun> {
   const { values, seed, percentiles } = options;
   const { routerSpec } = values;
-  const policy = routerSpec.routingLogic;
-  if (!policyNames.includes(policy)) {
+  const { engines, pools, notes } = await stackOf(values, options);
+  const policy = pools?.prefillPolicy ?? routerSpec.routingLogic;
+  if (pools === undefined && options.link !== undefined) {
     throw new InputError(
-      `routerSpec.routingLogic ${policy} is not there yet; the router has ${policyNames.join(', ')}.`,
+      `--link is for routerSpec.routingLogic disaggregated_prefill and disaggregated_prefill_orchestrated, not ${policy}.`,
     );
   }
-  const { engines, notes } = await stackOf(values, options);
   checkFailures(options.failures, engines.length);
   const traffic = await trafficOf(options, engines);
   const meter = new WorkloadMeter(traffic.source.blockTokens);
   const result = simulateFleet({
     ...{ requests: traffic.source, engines, policy, seed, failures: options.failures },
+    disaggregation: pools,
     traceBlockTokens: traffic.source.blockTokens,
     prefixMinMatchLength: routerSpec.prefixMinMatchLength,
-    kvEvents: policy === 'kvaware' || publishesKvEvents(values),
+    kvEvents: [policy, pools?.decodePolicy].includes('kvaware') || publishesKvEvents(values),
     hidesSessions: routerSpec.sessionKey === '',
     ...{ keepTokens: true, keepSeries: true, onSent: (request) => meter.add(request) },
     onProgress: (finished) => options.onProgress?.(finished, traffic.requestsMax),
@@ -109,8 +117,12 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
   const growth = backlogGrowth(result.waitingAtArrival, result.arrivalSeconds);
   const { offeredRate, clients } = traffic;
   return {
-    ...{ options, engines, result, timings, workload, offeredRate, clients, growth },
-    report: reportOf(records, { durationSeconds: result.seconds, percentiles, limits: {} }),
+    ...{ options, engines, pools, result, timings, workload, offeredRate, clients, growth },
+    report: reportOf(records, {
+      durationSeconds: result.seconds,
+      percentiles,
+      limits: options.limits ?? {},
+    }),
     utilization: busy / engines.length,
     verdict: verdictOf(growth, clients),
     refused: result.refused,
@@ -187,7 +199,20 @@ function timingsOf(result: FleetSimulationResult): Timing[] {
       tokenSeconds: result.tokenSeconds[i] ?? [],
       cachedTokens: result.cachedTokens[i] as number,
       engine: result.engineOf[i] as number,
+      handoff: handoffOf(result, i),
     });
   });
   return timings;
+}
+
+/** Undefined for a request whose prompt was computed by the engine that answered. */
+function handoffOf({ handoffs }: FleetSimulationResult, i: number): TimedHandoff | undefined {
+  if (handoffs === undefined || Number.isNaN(handoffs.transferBytes[i] as number)) return undefined;
+  return {
+    prefillEngine: handoffs.prefillEngineOf[i] as number,
+    prefillSeconds: handoffs.prefillSeconds[i] as number,
+    waitSeconds: handoffs.waitSeconds[i] as number,
+    transferSeconds: handoffs.transferSeconds[i] as number,
+    bytes: handoffs.transferBytes[i] as number,
+  };
 }

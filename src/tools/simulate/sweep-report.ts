@@ -71,10 +71,12 @@ export function sweepTable(report: SweepReport): string {
   const { axes, rows, seeds } = report;
   const front = new Set(paretoFront(rows));
   const named = rows.some(({ variant }) => variant !== '');
+  const hasLimits = rows.some(({ estimates }) => !Number.isNaN(estimates.good_share.mean));
   const head = [
     ...axes.map(({ key }) => key.split('.').at(-1) ?? key),
     ...(named ? ['offload'] : []),
-    ...['output tok/s', 'mean TTFT ms', 'mean TPOT ms', 'mean E2E ms', 'hit rate', 'set/HBM', ''],
+    ...['output tok/s', 'mean TTFT ms', 'p90 TTFT ms', 'mean TPOT ms', 'p90 TPOT ms'],
+    ...['mean E2E ms', 'hit rate', 'set/HBM', ...(hasLimits ? ['good'] : []), ''],
   ];
   const cells = rows.map((row) => {
     const { estimates, settings, variant, overloaded } = row;
@@ -83,10 +85,13 @@ export function sweepTable(report: SweepReport): string {
       ...(named ? [variant] : []),
       within(estimates.output_throughput, 0),
       within(estimates.mean_ttft_ms, 0),
+      within(estimates.p90_ttft_ms, 0),
       within(estimates.mean_tpot_ms, 1),
+      within(estimates.p90_tpot_ms, 1),
       within(estimates.mean_e2el_ms, 0),
       percent(estimates.hit_rate.mean),
       estimates.working_set_ratio.mean.toFixed(2),
+      ...(hasLimits ? [percent(estimates.good_share.mean)] : []),
       overloaded > 0 ? `OVERLOADED in ${overloaded} of ${seeds}` : front.has(row) ? 'Pareto' : '',
     ];
   });

@@ -9,6 +9,7 @@ import { axisFlags, combinations, type SweepAxis } from './sweep-axis.ts';
 /** What a run is described by, from the JSON of `spillway simulate`. */
 export const sweepMetrics = [
   ...(['output_throughput', 'total_token_throughput', 'mean_ttft_ms', 'p90_ttft_ms'] as const),
+  ...(['p90_tpot_ms', 'p99_itl_ms', 'good_share'] as const),
   ...(['mean_tpot_ms', 'mean_e2el_ms', 'hit_rate', 'external_hit_rate', 'utilization'] as const),
   ...(['mean_kv_usage', 'working_set_ratio', 'gpus'] as const),
 ];
@@ -140,6 +141,9 @@ function metricOf(answer: Answer, metric: SweepMetric): number {
       return gpus;
     case 'mean_kv_usage':
       return mean_kv_usage;
+    case 'good_share':
+      // Goodput over throughput; without limits there is none.
+      return Number(answer['request_goodput'] ?? Number.NaN) / Number(answer['request_throughput']);
     case 'working_set_ratio':
       return workload.working_set_tokens / hbm_kv_tokens;
     default:

@@ -1,0 +1,130 @@
+// Which engines of a values file prefill and which decode, and what lies between them, where its
+// routingLogic asks for the two apart.
+import { InputError } from '../../core/base/index.ts';
+import { type KvExchangeEngine, kvLink } from '../../core/engine/index.ts';
+import type { Disaggregation, EngineRole } from '../../core/simulation/index.ts';
+import type { ModelSpec as ModelEntry, Values } from '../../core/values/index.ts';
+import type { ExtraArguments } from './extra-arguments.ts';
+import type { StackEngine } from './stack-engines.ts';
+
+/** One engine of the stack with what its entry says of handing over KV. */
+export interface PooledEngine {
+  readonly engine: StackEngine;
+  readonly entry: ModelEntry;
+  readonly transfer: ExtraArguments['transfer'];
+}
+
+/** How prefill and decode are apart, for the simulation and for its report. */
+export interface StackPools extends Disaggregation {
+  readonly prefillPolicy: string;
+  readonly decodePolicy: string;
+  /** As the values, or the flag, name it. */
+  readonly link: string;
+  /** By engine: the rate of one GPU, each direction. */
+  readonly gpuBytesPerSecond: readonly number[];
+}
+
+export function isDisaggregated({ routerSpec }: Values): boolean {
+  return routerSpec.routingLogic.startsWith('disaggregated_prefill');
+}
+
+/**
+ * @param link In place of `routerSpec.disaggregation.link`.
+ * @throws {InputError} If an engine is neither, there is none of a kind, or they do not fit each other.
+ */
+export function poolsOf(
+  values: Values,
+  pooled: readonly PooledEngine[],
+  link: string | number = values.routerSpec.disaggregation.link,
+): StackPools {
+  const { routingLogic, disaggregation } = values.routerSpec;
+  const roles = pooled.map((one) => roleOf(one, values));
+  const count = (role: EngineRole) => roles.filter((one) => one === role).length;
+  const [prefills, decodes] = [count('prefill'), count('decode')];
+  if (prefills === 0 || decodes === 0) {
+    throw new InputError(
+      `routerSpec.routingLogic ${routingLogic} needs engines that prefill and engines that decode; these values have ${prefills} and ${decodes}.`,
+    );
+  }
+  if (routingLogic === 'disaggregated_prefill' && prefills + decodes > 2) {
+    throw new InputError(
+      `routerSpec.routingLogic disaggregated_prefill knows one engine of each kind, and these values have ${prefills} and ${decodes}; take disaggregated_prefill_orchestrated.`,
+    );
+  }
+  checkFit(pooled.map(({ engine }) => engine));
+  const links = pooled.map(({ engine }) => kvLink(link, engine.gpu));
+  const latencyMs = disaggregation.linkLatencyMs;
+  return {
+    ...{ roles, link: String(link) },
+    ...{ prefillPolicy: disaggregation.prefillPolicy, decodePolicy: disaggregation.decodePolicy },
+    remotePrefillTokensMin: disaggregation.remotePrefillTokensMin,
+    gpuBytesPerSecond: links.map(({ bytesPerSecond }) => bytesPerSecond),
+    latencySeconds:
+      latencyMs === undefined
+        ? Math.max(...links.map(({ latencySeconds }) => latencySeconds))
+        : latencyMs / 1000,
+    links: pooled.map(({ engine }, i): KvExchangeEngine => {
+      const { tensorParallelSize, kvBytesPerToken, config } = engine;
+      const { blockSize } = config;
+      // Each GPU has a link of its own, and moves its part of a block.
+      const bytesPerSecond = (links[i]?.bytesPerSecond ?? 0) * tensorParallelSize;
+      return { bytesPerSecond, blockBytes: blockSize * kvBytesPerToken, blockSize };
+    }),
+    loadFailure: loadFailureOf(pooled.filter((_, i) => roles[i] === 'decode')),
+  };
+}
+
+/** By the router's labels, as upstream; without them by what the engine says of itself. */
+function roleOf({ entry, transfer }: PooledEngine, { routerSpec }: Values): EngineRole {
+  const labels = [entry.name, entry.labels?.['model'], entry.podLabels?.['model']];
+  const prefill = labelsAfter(routerSpec.extraArgs, '--prefill-model-labels');
+  const decode = labelsAfter(routerSpec.extraArgs, '--decode-model-labels');
+  if (labels.some((label) => label !== undefined && prefill.includes(label))) return 'prefill';
+  if (labels.some((label) => label !== undefined && decode.includes(label))) return 'decode';
+  const { kvRole, nixlRole } = entry.lmcacheConfig ?? {};
+  const role = kvRole ?? transfer?.role;
+  if (role === 'kv_producer' || (role !== 'kv_consumer' && nixlRole === 'sender')) return 'prefill';
+  if (role === 'kv_consumer' || nixlRole === 'receiver') return 'decode';
+  throw new InputError(
+    `servingEngineSpec.modelSpec "${entry.name}" is to prefill or to decode, and does not say which: name it in routerSpec.extraArgs after --prefill-model-labels or --decode-model-labels, or give lmcacheConfig.kvRole kv_producer or kv_consumer.`,
+  );
+}
+
+/** `--flag a,b` or `--flag=a,b`. */
+function labelsAfter(args: readonly string[], flag: string): readonly string[] {
+  return args.flatMap((word, i) => {
+    if (word === flag) return (args[i + 1] ?? '').split(',');
+    return word.startsWith(`${flag}=`) ? word.slice(flag.length + 1).split(',') : [];
+  });
+}
+
+/** What vLLM checks when two NIXL connectors meet. */
+function checkFit(engines: readonly StackEngine[]): void {
+  const [first] = engines;
+  for (const engine of engines) {
+    if (engine.offload !== undefined) {
+      throw new InputError(
+        `${engine.name} has ${engine.offload}: KV offload on engines that only prefill or only decode is not simulated; leave it out.`,
+      );
+    }
+    if (engine.config.blockSize !== first?.config.blockSize) {
+      throw new InputError(
+        `${first?.name} has blocks of ${first?.config.blockSize} tokens and ${engine.name} of ${engine.config.blockSize}; engines that hand over KV need one vllmConfig.blockSize.`,
+      );
+    }
+    if (engine.model.kvBytesPerValue !== first.model.kvBytesPerValue) {
+      throw new InputError(
+        `${first.name} and ${engine.name} keep KV in different precisions; give them one --kv-cache-dtype.`,
+      );
+    }
+  }
+}
+
+function loadFailureOf(decoding: readonly PooledEngine[]): Disaggregation['loadFailure'] {
+  const said = new Set(decoding.map(({ transfer }) => transfer?.loadFailure ?? 'fail'));
+  const [first = 'fail', second] = said;
+  if (second === undefined) return first;
+  throw new InputError(
+    'The engines that decode have different kv_load_failure_policy in their --kv-transfer-config; give them one.',
+  );
+}
