@@ -42,7 +42,14 @@ async function test({ node, args }) {
   const unit = await run(
     node,
     [
-      ...['--test', '--test-isolation=none', reporter],
+      // A test that fails with a socket open would keep the one process alive for ever.
+      ...[
+        '--test',
+        '--test-isolation=none',
+        '--test-force-exit',
+        '--test-timeout=120000',
+        reporter,
+      ],
       ...['src/**/*.test.ts', 'web/src/**/*.test.ts', 'test/architecture/*.test.ts'],
     ],
     { env },
