@@ -169,8 +169,14 @@ export class Scheduler {
     }
   }
 
-  /** Who has waited for a tier goes first. @returns Whether others may follow. */
+  /**
+   * Who has waited for a tier goes first. The first that lacks blocks holds back all behind it, but
+   * for when nothing runs: those behind hold what it lacks, and vLLM would stop for good.
+   *
+   * @returns Whether others may follow.
+   */
   #scheduleLoaded(plan: Plan, nowSeconds: number): boolean {
+    let isHeldUp = false;
     for (const sequence of this.#loading.inOrder()) {
       if (plan.budget <= 0 || this.#running.length >= this.#config.maxNumActiveSeqs) return false;
       if (sequence.state !== 'loaded') continue;
@@ -178,11 +184,16 @@ export class Scheduler {
       const chunk = plan.chunk(sequence.knownTokens - sequence.computedTokens);
       if (chunk > plan.budget && !this.#config.enableChunkedPrefill) return false;
       const newTokens = Math.min(chunk, plan.budget);
-      if (!this.#kv.admitLoaded(sequence, newTokens, this.#running.length > 0)) return false;
+      const somethingRuns = this.#running.length > 0;
+      if (!this.#kv.admitLoaded(sequence, newTokens, somethingRuns)) {
+        if (somethingRuns) return false;
+        isHeldUp = true;
+        continue;
+      }
       this.#loading.remove(sequence);
       this.#run(plan, sequence, newTokens, nowSeconds);
     }
-    return true;
+    return !isHeldUp;
   }
 
   #scheduleWaiting(plan: Plan, nowSeconds: number): void {

@@ -215,3 +215,28 @@ test('the pool is sized as vLLM sizes it: chunks rounded up to a page', () => {
     /eviction_policy "fifo" is not known; known: lru, arc/,
   );
 });
+
+test('of loaded requests, one that holds what the first one lacks goes before it, once nothing runs', () => {
+  const { engine, run, log } = engineOf({
+    ...{ schedulingPolicy: 'priority', maxNumSeqs: 1, schedulerReserveFullIsl: false },
+  });
+  let now = 0;
+  for (const text of ['a', 'b', 'filler', 'filler again']) {
+    engine.add(request(text, { promptTokens: text.length > 1 ? 31 : 8 }), now);
+    now = run(now);
+  }
+  log.length = 0;
+  // Loads two blocks while the only place in the batch is taken.
+  engine.add(request('short', { text: 'a', priority: 1 }), now);
+  engine.add(request('busy', { promptTokens: 1, maxTokens: 2, priority: 2 }), now);
+  const step = engine.schedule(now) ?? assert.fail();
+  engine.complete(step, () => true);
+  // Loads two more and then lacks six, of eight.
+  const blockKey = (index: number) => (index < 2 ? `b/${index}` : `long/${index}`);
+  engine.add(request('long', { promptTokens: 31, blockKey }), now);
+  engine.add(request('busy too', { promptTokens: 1, maxTokens: 20, priority: 2 }), now);
+  run(step.endSeconds);
+  const order = new Set(log.map((line) => line.split(' ')[1]?.split(':')[0]));
+  assert.deepEqual([...order], ['busy', 'short', 'long']);
+  assert.equal(engine.stats.waiting, 0);
+});
