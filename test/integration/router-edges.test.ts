@@ -34,6 +34,22 @@ test('a client’s Authorization goes on unless the router or the engine has a k
   }
 });
 
+test('a model of engines that do not tell the router theirs is unknown, and the error says why', async (t) => {
+  const keyed = await stack(t, [{ apiKey: 'secret' }, { apiKey: 'secret' }]);
+  const answer = await post(keyed.router, hello);
+  assert.equal(answer.status, 404);
+  const url = keyed.engines[0]?.url;
+  const { error } = (await answer.json()) as { error: object };
+  assert.deepEqual(error, {
+    message:
+      `The model "m" does not exist here; known: none, and no list from ${url} and 1 more ` +
+      '(it answers 401 to /v1/models: give the router the key of the engines in VLLM_API_KEY).',
+    ...{ type: 'NotFoundError', param: 'model', code: 404 },
+  });
+  const told = await stack(t, [{ apiKey: 'secret' }], { engineApiKey: 'secret' });
+  assert.equal((await post(told.router, hello)).status, 200);
+});
+
 test('a form with a recording reaches the engine byte for byte', async (t) => {
   const { router, engines } = await stack(t, [{}]);
   const form = new FormData();

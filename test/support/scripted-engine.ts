@@ -22,6 +22,8 @@ export interface ScriptedEngine {
 
 export interface Script {
   readonly models?: readonly string[];
+  /** The key that /v1/models asks for, as vLLM does with `--api-key`. */
+  readonly apiKey?: string;
   /** Answers a request by writing to its socket; health, models and metrics are answered for it. */
   readonly onRequest?: (request: ReceivedRequest) => void;
   /** Text of /metrics. */
@@ -37,11 +39,15 @@ export async function startScriptedEngine(script: Script = {}): Promise<Scripted
     script;
   const received: ReceivedRequest[] = [];
   const sockets = new Set<Socket>();
+  const isRefused = ({ headers }: ReceivedRequest) =>
+    script.apiKey !== undefined && headers.get('authorization') !== `Bearer ${script.apiKey}`;
   const serve = (request: ReceivedRequest) => {
     const { target, socket } = request;
     if (target === '/health') respond(socket, script.health?.() ?? 200, '');
     else if (target === '/metrics') respond(socket, 200, script.metrics?.() ?? '');
-    else if (target === '/v1/models') {
+    else if (target === '/v1/models' && isRefused(request)) {
+      respond(socket, 401, '{"error":"Unauthorized"}');
+    } else if (target === '/v1/models') {
       const data = models.map((id) => ({ id, object: 'model', owned_by: 'test' }));
       respond(socket, 200, JSON.stringify({ object: 'list', data }));
     } else {

@@ -51,6 +51,7 @@ export class Engine implements ProxyTarget {
   #probing = false;
   #scraping = false;
   #listsModels = false;
+  #silence: string | undefined;
 
   constructor(options: EngineOptions) {
     const { url, core, ticker, limits } = options;
@@ -146,19 +147,33 @@ export class Engine implements ProxyTarget {
 
   /** Takes over the models that the engine lists; its static ones stay if it lists none. */
   async learnModels(): Promise<void> {
-    const { core, healthTimeoutMs, staticModels } = this.#options;
+    const { core, healthTimeoutMs } = this.#options;
     try {
-      const answer = await this.#get('/v1/models', modelsBytesMax, healthTimeoutMs);
-      if (answer.status !== 200) return;
-      const cards = modelCards(JSON.parse(answer.body.toString()));
-      if (cards.length === 0) return;
+      const { status, body } = await this.#get('/v1/models', modelsBytesMax, healthTimeoutMs);
+      if (status !== 200) {
+        this.#listsNone(`it answers ${status} to /v1/models${cure(status)}`);
+        return;
+      }
+      const cards = modelCards(JSON.parse(body.toString()));
+      if (cards.length === 0) return this.#listsNone('it names none in /v1/models');
       this.#listsModels = true;
+      this.#silence = undefined;
       this.models = cards;
       core.addEndpoint({ url: this.url, models: cards.map(({ id }) => id) });
     } catch (error) {
-      const level = staticModels.length > 0 ? 'debug' : 'warning';
-      this.#options.log[level](`engine ${this.url}: no list of models: ${error}`);
+      this.#listsNone(`/v1/models: ${error instanceof Error ? error.message : error}`);
     }
+  }
+
+  /** Said once, and to clients that ask for a model nobody is known to serve. */
+  #listsNone(why: string): void {
+    const { core, log, staticModels } = this.#options;
+    core.setModelsUnknown(this.url, why);
+    if (this.#silence === why) return;
+    this.#silence = why;
+    log[staticModels.length > 0 ? 'debug' : 'warning'](
+      `engine ${this.url}: no list of models: ${why}`,
+    );
   }
 
   #setReport(report: EngineReport, nowSeconds: number): void {
@@ -185,6 +200,13 @@ export class Engine implements ProxyTarget {
       bytesMax,
     });
   }
+}
+
+/** What to do about an engine that does not answer us. */
+function cure(status: number): string {
+  return status === 401 || status === 403
+    ? ': give the router the key of the engines in VLLM_API_KEY'
+    : '';
 }
 
 function modelCards(listing: unknown): ModelCard[] {

@@ -37,6 +37,8 @@ export class EndpointRecord implements Endpoint {
   state: EndpointState;
   /** Why it is in this state, in plain words. */
   reason: string;
+  /** Why it lists no models, in plain words, if it was asked in vain. */
+  silence: string | undefined = undefined;
 
   constructor(url: string, models: readonly string[], state: EndpointState, reason: string) {
     this.url = url;

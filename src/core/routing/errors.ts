@@ -30,10 +30,17 @@ export class UnknownModelError extends SpillwayError {
   /** What can be asked for instead. */
   readonly knownModels: readonly string[];
 
-  constructor(model: string, knownModels: readonly string[]) {
-    super(
-      `The model "${model}" does not exist here; known: ${knownModels.slice(0, 20).join(', ') || 'none'}.`,
-    );
+  /** @param silent Endpoint URL to why it lists no models; the model may be one of theirs. */
+  constructor(
+    model: string,
+    knownModels: readonly string[],
+    silent: ReadonlyMap<string, string> = new Map(),
+  ) {
+    const known = knownModels.slice(0, 20).join(', ') || 'none';
+    const [first] = silent;
+    const others = silent.size > 1 ? ` and ${silent.size - 1} more` : '';
+    const unheard = first ? `, and no list from ${first[0]}${others} (${first[1]})` : '';
+    super(`The model "${model}" does not exist here; known: ${known}${unheard}.`);
     this.knownModels = knownModels;
   }
 }

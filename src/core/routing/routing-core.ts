@@ -127,6 +127,7 @@ export class RoutingCore {
     const known = this.#records.get(options.url);
     if (known) {
       known.models = options.models;
+      if (options.models.length > 0) known.silence = undefined;
       if (options.state) known.state = options.state;
       if (options.reason) known.reason = options.reason;
     } else {
@@ -158,6 +159,12 @@ export class RoutingCore {
     record.reason = reason;
     if (changed) this.#candidates.clear();
     return changed;
+  }
+
+  /** An engine was asked for its models in vain. @param why In plain words. */
+  setModelsUnknown(url: string, why: string): void {
+    const record = this.#records.get(url);
+    if (record) record.silence = why;
   }
 
   /** What the engine says of itself. A new start time of its process voids its cache. */
@@ -216,8 +223,13 @@ export class RoutingCore {
 
   #noEndpoint(model: string | undefined, exclude: ReadonlySet<string> | undefined): Error {
     if (model !== undefined && !this.#everSeenModels.has(model)) {
-      const served = [...this.#records.values()].flatMap(({ models }) => models);
-      return new UnknownModelError(model, [...new Set([...served, ...this.#aliases.keys()])]);
+      const records = [...this.#records.values()];
+      const served = new Set([...records.flatMap(({ models }) => models), ...this.#aliases.keys()]);
+      const silent = new Map<string, string>();
+      for (const { url, models, silence } of records) {
+        if (models.length === 0 && silence !== undefined) silent.set(url, silence);
+      }
+      return new UnknownModelError(model, [...served], silent);
     }
     const rejections = new Map<string, string>();
     for (const { url, models, state, reason } of this.#records.values()) {
