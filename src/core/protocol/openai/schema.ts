@@ -59,6 +59,7 @@ export function object<S extends Shape>(
   shape: S,
   required: readonly (keyof S & string)[] = [],
 ): Parser<Read<S>> {
+  const fields = fieldsOf(shape);
   return (value, loc, issues) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       const msg = 'Input should be a valid dictionary or object to extract fields from';
@@ -67,11 +68,11 @@ export function object<S extends Shape>(
     }
     const given = value as Record<string, unknown>;
     const read: Record<string, unknown> = {};
-    for (const name in shape) {
+    for (const [name, parser] of fields) {
       const field = given[name];
-      const parser = shape[name] as Parser<unknown>;
       if (field === null ? refusingNull.has(parser) : field !== undefined) {
-        read[name] = parser(field, `${loc}.${name}`, issues);
+        const parsed = parser(field, `${loc}.${name}`, issues);
+        if (parsed !== undefined) read[name] = parsed;
       } else if (required.includes(name)) {
         issues.push({
           type: 'missing',
@@ -79,28 +80,39 @@ export function object<S extends Shape>(
           msg: 'Field required',
           input: value,
         });
-      } else {
-        read[name] = field;
+      } else if (field === null) {
+        read[name] = null;
       }
     }
     return read as Read<S>;
   };
 }
 
-/** As `object`, for Python's TypedDict: fields that are absent stay so. */
+/** By shape, its fields: to go through those of a request's body costs less than to list them. */
+const knownFields = new WeakMap<Shape, readonly (readonly [string, Parser<unknown>])[]>();
+
+function fieldsOf(shape: Shape): readonly (readonly [string, Parser<unknown>])[] {
+  let fields = knownFields.get(shape);
+  if (fields === undefined) {
+    fields = Object.entries(shape);
+    knownFields.set(shape, fields);
+  }
+  return fields;
+}
+
+/** As `object`, for Python's TypedDict. */
 export function typedDict<S extends Shape>(
   shape: S,
   required: readonly (keyof S & string)[],
 ): Parser<Readonly<Record<string, unknown>>> {
+  const parse = object(shape, required);
   return (value, loc, issues) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       const msg = 'Input should be a valid dictionary';
       issues.push({ type: 'dict_type', loc, msg, input: value });
       return undefined;
     }
-    const read = object(shape, required)(value, loc, issues);
-    if (read === undefined) return undefined;
-    return Object.fromEntries(Object.entries(read).filter(([, field]) => field !== undefined));
+    return parse(value, loc, issues) as Readonly<Record<string, unknown>> | undefined;
   };
 }
 
