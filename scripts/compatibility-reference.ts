@@ -102,7 +102,8 @@ by \`test/integration/engine-lora.test.ts\` and \`engine-metrics-states.test.ts\
 with them, the KV events of recorded sessions by \`engine-kv-recorded.test.ts\`. With a connector below the KV cache
 there are more: \`vllm:num_requests_kv_fetch_by_stage\`, compared with a recorded ExampleConnector by
 \`engine-offload.test.ts\`, and \`vllm:kv_offload_*\`, which are from vLLM's source: native offload does not start
-without a GPU, so nothing of it is recorded.
+without a GPU, so nothing of it is recorded. Of vLLM's connectors, OffloadingConnector, ExampleConnector and
+MultiConnector are emulated; the others are taken with a warning, and are not there.
 
 ## Administration
 

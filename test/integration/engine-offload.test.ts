@@ -132,6 +132,30 @@ test('reset_external empties host memory as well', async (t) => {
   assert.equal(await cachedTokens(), 0);
 });
 
+test('of several connectors the first with tokens is loaded from, and all are stored to', async (t) => {
+  const storagePath = folder(t);
+  const { complete, heard, metrics } = await start(t, {
+    tier: {
+      connector: 'MultiConnector',
+      tiers: [nativeTier(false), { connector: 'ExampleConnector', storagePath }],
+    },
+  });
+  for (const tokens of [prompt, ...others]) await complete({ prompt: tokens, max_tokens: 1 });
+  assert.equal(readdirSync(storagePath).length, 6);
+  const { usage } = await complete({ prompt, max_tokens: 1 });
+  assert.equal(usage.prompt_tokens_details?.cached_tokens, 32);
+  await until(() => eventsOf(heard, 'CPU').length === 12);
+  const own = 'engine="0",model_name="tiny"';
+  const page = await metrics();
+  for (const line of [
+    `vllm:prompt_tokens_cached_by_source_total{${own},source="host"} 32.0`,
+    `vllm:prompt_tokens_cached_by_source_total{${own},source="external_unspecified"} 0.0`,
+    `vllm:kv_offload_load_bytes_total{${own}} 2e+06`,
+  ]) {
+    assert.ok(page.includes(`${line}\n`), line);
+  }
+});
+
 /** Blocks of 1 MB, as many as there are. */
 function nativeTier(selfDescribingKvEvents: boolean, bytesPerSecond = 1e9) {
   const config = nativeOffloadConfig({

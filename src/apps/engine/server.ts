@@ -10,6 +10,7 @@ import { createHttpServer, listen } from './http/server.ts';
 import { KvEvents } from './kv-events.ts';
 import type { EngineServerOptions } from './options.ts';
 import { routes } from './routes/index.ts';
+import { nativeTiers } from './tiers/tier-options.ts';
 
 export interface EngineServer {
   /** Without a path: `http://127.0.0.1:8000`. */
@@ -114,8 +115,7 @@ function openKvEvents(
     random: seededRandom(options.seed ?? 0),
     faults,
     rawHashes: options.rawKvEventHashes,
-    selfDescribing:
-      options.tier?.connector === 'OffloadingConnector' && options.tier.selfDescribingKvEvents,
+    selfDescribing: nativeTiers(options.tier).some((tier) => tier.selfDescribingKvEvents),
   });
 }
 

@@ -10,6 +10,7 @@ import {
   readTokenizerInfo,
   resolveEngine,
   type TierFlags,
+  withoutEmulation,
 } from '../../apps/engine/index.ts';
 import { version } from '../../core/base/index.ts';
 import { defaultKvEventsConfig } from '../../core/protocol/index.ts';
@@ -59,10 +60,9 @@ async function run(
     onCrash,
   };
   const tier = tierFlags(flags);
-  if (tier && options.tier === undefined) {
-    log.warning(
-      `${connectorName(tier)} is not emulated: the engine runs with nothing below its KV cache.`,
-    );
+  for (const name of tier ? withoutEmulation(tier) : []) {
+    const rest = options.tier ? 'the others alone' : 'nothing';
+    log.warning(`${name} is not emulated: the engine runs with ${rest} below its KV cache.`);
   }
   const servers = await createEngineServers(options, flags.count);
   // Before anybody can know that it is ready, and stop it.

@@ -113,7 +113,7 @@ export function defineEngineFlags(bare: Command): Command {
     )
     .option(
       '--kv-transfer-config <json>',
-      'connector below the KV cache: OffloadingConnector or ExampleConnector',
+      'connector below the KV cache: OffloadingConnector, ExampleConnector, MultiConnector',
       parseKvTransferConfig,
     )
     .option(

@@ -93,6 +93,7 @@ export type {
 } from './tiers/contract.ts';
 export { type EvictionPolicyName, evictionPolicies } from './tiers/eviction.ts';
 export { Lmcache, type LmcacheConfig, type LmcacheOptions } from './tiers/lmcache.ts';
+export { MultiConnector } from './tiers/multi-connector.ts';
 export { NativeOffload, type NativeOffloadOptions } from './tiers/native-offload.ts';
 export {
   type NativeOffloadConfig,

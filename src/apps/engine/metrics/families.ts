@@ -1,6 +1,7 @@
 // vLLM's metric families: names, help, labels and buckets as of vLLM 0.32.
 import type { Counter, Gauge, Labels, MetricsRegistry } from '../../../core/metrics/index.ts';
 import type { EngineServerOptions } from '../options.ts';
+import { nativeTiers } from '../tiers/tier-options.ts';
 import * as buckets from './buckets.ts';
 import { cacheConfigLabels } from './cache-config.ts';
 import { OffloadMetrics } from './offload-metrics.ts';
@@ -41,10 +42,10 @@ export function declareFamilies(
     `Estimated number of ${what} per GPU (for Model Flops Utilization calculations).`;
 
   const { tier } = options;
+  const natives = nativeTiers(tier);
+  const countsSkipped = natives.some(({ config }) => config.storeThreshold >= 2);
   const offload =
-    tier?.connector === 'OffloadingConnector'
-      ? new OffloadMetrics(registry, own, { countsSkipped: tier.config.storeThreshold >= 2 })
-      : undefined;
+    natives.length > 0 ? new OffloadMetrics(registry, own, { countsSkipped }) : undefined;
   const flops = counter('estimated_flops_per_gpu', perGpu('floating point operations'));
   const readBytes = counter('estimated_read_bytes_per_gpu', perGpu('bytes read from memory'));
   const writeBytes = counter('estimated_write_bytes_per_gpu', perGpu('bytes written to memory'));

@@ -1,27 +1,41 @@
 // The connector of one engine.
-import { type KvConnector, NativeOffload, type TierListener } from '../../../core/engine/index.ts';
+import {
+  type KvConnector,
+  MultiConnector,
+  NativeOffload,
+  type TierListener,
+} from '../../../core/engine/index.ts';
 import type { EngineServerOptions } from '../options.ts';
 import type { Sequence } from '../sequence.ts';
 import { ExampleConnector } from './example-connector.ts';
+import type { TierOptions } from './tier-options.ts';
 
 /**
  * @returns Undefined if the options name no tier.
  * @throws {InputError} If the tier's folder cannot be used.
  */
 export function createConnector(
-  { tier, config, log }: EngineServerOptions,
+  options: EngineServerOptions,
   listener: TierListener,
 ): KvConnector | undefined {
-  const { blockSize, enablePrefixCaching } = config;
-  switch (tier?.connector) {
+  return options.tier && connectorOf(options.tier, options, listener);
+}
+
+function connectorOf(
+  tier: TierOptions,
+  options: EngineServerOptions,
+  listener: TierListener,
+): KvConnector {
+  const { blockSize, enablePrefixCaching } = options.config;
+  switch (tier.connector) {
+    case 'MultiConnector':
+      return new MultiConnector(tier.tiers.map((one) => connectorOf(one, options, listener)));
     case 'OffloadingConnector':
       return new NativeOffload({ config: tier.config, blockSize, enablePrefixCaching, listener });
     case 'ExampleConnector':
       return new ExampleConnector({
-        ...{ storagePath: tier.storagePath, blockSize, log },
+        ...{ storagePath: tier.storagePath, blockSize, log: options.log },
         promptOf: (request) => (request as Sequence).prompt,
       });
-    case undefined:
-      return undefined;
   }
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { InputError } from '../../../core/base/index.ts';
 import { findGpu, findModel } from '../../../core/engine/index.ts';
 import { parseKvTransferConfig } from '../../../core/protocol/index.ts';
-import { connectorName, type TierFlags, tierOptions } from './tier-options.ts';
+import { connectorName, type TierFlags, tierOptions, withoutEmulation } from './tier-options.ts';
 
 const layout = { model: findModel('Qwen3-8B'), gpu: findGpu('H100') };
 
@@ -45,6 +45,33 @@ test('the size flag has the last word, and connectors without an emulation give 
   assert.equal(connectorName({}), undefined);
 });
 
+test('of several connectors those with an emulation are tiers, in their order; the others are named', () => {
+  const kv_role = 'kv_both';
+  const connectors = [
+    { kv_connector: 'NixlConnector', kv_role },
+    {
+      kv_connector: 'OffloadingConnector',
+      kv_role,
+      kv_connector_extra_config: { cpu_bytes_to_use: 1e9 },
+    },
+    {
+      kv_connector: 'ExampleConnector',
+      kv_role,
+      kv_connector_extra_config: { shared_storage_path: '/x' },
+    },
+  ];
+  const flags = { transfer: parse('MultiConnector', { connectors }) };
+  const tier = tierOptions(flags, layout, 16);
+  assert.ok(tier?.connector === 'MultiConnector');
+  assert.deepEqual(
+    tier.tiers.map(({ connector }) => connector),
+    ['OffloadingConnector', 'ExampleConnector'],
+  );
+  assert.deepEqual(withoutEmulation(flags), ['NixlConnector']);
+  const alone = { transfer: parse('MultiConnector', { connectors: connectors.slice(0, 1) }) };
+  assert.equal(tierOptions(alone, layout, 16), undefined);
+});
+
 test('what vLLM would not start with is one sentence', () => {
   const sentences: readonly (readonly [TierFlags, RegExp])[] = [
     [native({}), /cpu_bytes_to_use must be given/],
@@ -55,6 +82,9 @@ test('what vLLM would not start with is one sentence', () => {
     [native({ cpu_bytes_to_use: 1e9, blocks_per_chunk: 0 }), /blocks_per_chunk is 0/],
     [native({ cpu_bytes_to_use: 1e9, offload_prompt_only: 'no' }), /must be true or false/],
     [native({ cpu_bytes_to_use: 1e9, spec_name: 'TieringOffloadingSpec' }), /is not emulated/],
+    [{ transfer: parse('MultiConnector', {}) }, /connectors must be given/],
+    [{ transfer: parse('MultiConnector', { connectors: [{}] }) }, /each .* needs its kv_connector/],
+    [{ transfer: parse('MultiConnector', { connectors: [3] }) }, /must be a JSON object/],
   ];
   for (const [flags, sentence] of sentences) {
     assert.throws(() => tierOptions(flags, layout, 16), InputError);

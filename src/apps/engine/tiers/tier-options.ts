@@ -5,21 +5,40 @@ import {
   type NativeOffloadConfig,
   nativeOffloadFor,
 } from '../../../core/engine/index.ts';
-import type { KvTransferConfig } from '../../../core/protocol/index.ts';
+import { type KvTransferConfig, parseKvTransferConfig } from '../../../core/protocol/index.ts';
 
 /** What is below the GPU's cache. */
 export type TierOptions =
+  | NativeTierOptions
   | {
-      readonly connector: 'OffloadingConnector';
-      readonly config: NativeOffloadConfig;
-      /** KV events of the tier carry tokens and parents, not hashes alone. */
-      readonly selfDescribingKvEvents: boolean;
+      readonly connector: 'MultiConnector';
+      /** In the order in which they are asked. */
+      readonly tiers: readonly TierOptions[];
     }
   | {
       readonly connector: 'ExampleConnector';
       /** A folder for each prompt; real ones. */
       readonly storagePath: string;
     };
+
+export interface NativeTierOptions {
+  readonly connector: 'OffloadingConnector';
+  readonly config: NativeOffloadConfig;
+  /** KV events of the tier carry tokens and parents, not hashes alone. */
+  readonly selfDescribingKvEvents: boolean;
+}
+
+/** Those of native offload, by themselves or among others. */
+export function nativeTiers(tier: TierOptions | undefined): readonly NativeTierOptions[] {
+  switch (tier?.connector) {
+    case 'OffloadingConnector':
+      return [tier];
+    case 'MultiConnector':
+      return tier.tiers.flatMap(nativeTiers);
+    default:
+      return [];
+  }
+}
 
 export interface TierFlags {
   /** `--kv-offloading-size`. */
@@ -49,9 +68,50 @@ export function tierOptions(
         // vLLM's own default.
         storagePath: text(extraConfig(flags), 'shared_storage_path') ?? '/tmp',
       };
+    case 'MultiConnector':
+      return multiTier(connectorsOf(flags), layout, blockSize);
     default:
       return undefined;
   }
+}
+
+/**
+ * Of the connectors that the flags name, those without an emulation: they are as good as not there.
+ * A connector of several is told by its parts.
+ */
+export function withoutEmulation(flags: TierFlags): readonly string[] {
+  const name = connectorName(flags);
+  if (name === undefined || name === 'OffloadingConnector' || name === 'ExampleConnector')
+    return [];
+  if (name !== 'MultiConnector') return [name];
+  return connectorsOf(flags).flatMap((transfer) => withoutEmulation({ transfer }));
+}
+
+/** Only those that are emulated; none at all is none. */
+function multiTier(
+  connectors: readonly KvTransferConfig[],
+  layout: LayoutOptions,
+  blockSize: number,
+): TierOptions | undefined {
+  const tiers = connectors
+    .map((transfer) => tierOptions({ transfer }, layout, blockSize))
+    .filter((tier) => tier !== undefined);
+  return tiers.length === 0 ? undefined : { connector: 'MultiConnector', tiers };
+}
+
+/** @throws {InputError} If the list is not there, or one in it is no configuration of a connector. */
+function connectorsOf({ transfer }: TierFlags): readonly KvTransferConfig[] {
+  const connectors = transfer?.kv_connector_extra_config['connectors'];
+  if (!Array.isArray(connectors) || connectors.length === 0) {
+    throw new InputError(
+      `${where}: connectors must be given, a list of configurations as --kv-transfer-config itself.`,
+    );
+  }
+  return connectors.map((one) => {
+    const config = parseKvTransferConfig(JSON.stringify(one));
+    if (config.kv_connector !== null) return config;
+    throw new InputError(`${where}: each of connectors needs its kv_connector.`);
+  });
 }
 
 /** The connector that the flags come to; `--kv-offloading-size` has the last word. */
@@ -71,7 +131,7 @@ function nativeTier(
   extra: Readonly<Record<string, unknown>>,
   layout: LayoutOptions,
   blockSize: number,
-): TierOptions {
+): NativeTierOptions {
   const spec = text(extra, 'spec_name') ?? 'CPUOffloadingSpec';
   if (spec !== 'CPUOffloadingSpec') {
     throw new InputError(
