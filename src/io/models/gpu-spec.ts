@@ -1,30 +1,5 @@
-// A GPU by its name in the catalogue, or from a YAML file of its datasheet's figures.
-import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
-import { z } from 'zod';
-import { InputError } from '../../core/base/index.ts';
+// A GPU by its name in the catalogue, or from a file.
 import { findGpu, type GpuSpec } from '../../core/engine/index.ts';
-
-const positive = z.number().positive();
-const share = z.number().positive().max(1.2);
-
-const fileSchema = z.strictObject({
-  name: z.string().min(1),
-  /** What PyTorch reports as total memory. */
-  memory_gib: positive,
-  /** Dense bfloat16 throughput with fp32 accumulation, 10^12 operations per second. */
-  tflops: positive,
-  memory_gb_per_second: positive,
-  link: z
-    .strictObject({ kind: z.enum(['NVLink', 'PCIe']), gb_per_second: positive })
-    .default({ kind: 'PCIe', gb_per_second: 25 }),
-  /** Shares of the rates that kernels reach; those of an L40S unless given. */
-  efficiency: z
-    .strictObject({ matrix: share, attention: share, memory: share, link: share })
-    .partial()
-    .default({}),
-  source: z.string().default('the file'),
-});
 
 /**
  * @param name A name of the catalogue, or a file ending in `.yaml` or `.yml`.
@@ -32,37 +7,7 @@ const fileSchema = z.strictObject({
  */
 export async function readGpuSpec(name: string): Promise<GpuSpec> {
   if (!/\.ya?ml$/i.test(name)) return findGpu(name);
-  let content: unknown;
-  try {
-    content = parse(await readFile(name, 'utf8'));
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`Cannot read the GPU ${name}: ${reason}.`, { cause });
-  }
-  const parsed = fileSchema.safeParse(content);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new InputError(
-      `${name}: ${issue?.path.join('.') || 'the file'}: ${issue?.message}; a GPU has name, memory_gib, ` +
-        'tflops, memory_gb_per_second, and may have link, efficiency and source.',
-    );
-  }
-  const { link, efficiency, ...given } = parsed.data;
-  const like = findGpu('L40S');
-  return {
-    name: given.name,
-    memoryBytes: given.memory_gib * 2 ** 30,
-    flopsPerSecond: given.tflops * 1e12,
-    memoryBytesPerSecond: given.memory_gb_per_second * 1e9,
-    link: { kind: link.kind, bytesPerSecond: link.gb_per_second * 1e9 },
-    efficiency: {
-      matrix: efficiency.matrix ?? like.efficiency.matrix,
-      attention: efficiency.attention ?? like.efficiency.attention,
-      memory: efficiency.memory ?? like.efficiency.memory,
-      link: efficiency.link ?? like.efficiency.link,
-    },
-    isA100: false,
-    source: given.source,
-    efficiencySource: Object.keys(efficiency).length > 0 ? given.source : 'estimated from L40S',
-  };
+  // Its two libraries are a third of the modules of an engine that needs neither.
+  const { readGpuFile } = await import('./gpu-file.ts');
+  return readGpuFile(name);
 }

@@ -1,48 +1,7 @@
 // The profile file that `spillway calibrate` writes: the constants of one engine, and how they were
 // found.
-import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
-import { InputError } from '../../core/base/index.ts';
-import {
-  type EngineCalibration,
-  type EngineConstants,
-  type EngineLayout,
-  engineCost,
-  type StepCostModel,
-} from '../../core/engine/index.ts';
-
-const share = z.number().positive();
-const errors = z.object({
-  measurements: z.int(),
-  median: z.number(),
-  p90: z.number(),
-  bias: z.number(),
-});
-
-const fileSchema = z.object({
-  spillway_profile: z.literal(1),
-  model: z.string(),
-  gpu: z.string(),
-  tensor_parallel_size: z.int().min(1),
-  constants: z.object({
-    host_seconds_per_step: share,
-    matrix_share: share,
-    attention_share: share,
-    weight_memory_share: share,
-    kv_memory_share: share,
-    request_seconds: share,
-  }),
-  fit: z.object({
-    sources: z.array(z.string()),
-    decided: z.record(z.string(), z.number()),
-    before: errors,
-    fitted: errors,
-    cross_validated: errors.optional(),
-  }),
-});
-
-/** What the file holds, in its own words. */
-export type CalibrationFile = z.infer<typeof fileSchema>;
+import type { EngineCalibration, EngineConstants, EngineLayout } from '../../core/engine/index.ts';
+import type { CalibrationFile } from './calibration-reader.ts';
 
 export function calibrationFile(
   { model, gpu, tensorParallelSize }: EngineLayout,
@@ -67,52 +26,6 @@ export function calibrationFile(
       ...(crossValidated && { cross_validated: summary(crossValidated) }),
     },
   };
-}
-
-/**
- * Reads the file as the cost of an engine's steps. Of another engine than the one that was measured
- * the shares of the GPU's rates carry over, and a note says so.
- *
- * @throws {InputError} If it is not such a file.
- */
-export async function readCalibratedCost(
-  path: string,
-  layout: EngineLayout,
-): Promise<{ readonly cost: StepCostModel; readonly notes: readonly string[] }> {
-  const file = await readCalibrationFile(path);
-  const { constants: c } = file;
-  const constants: EngineConstants = {
-    hostSecondsPerStep: c.host_seconds_per_step,
-    matrixShare: c.matrix_share,
-    attentionShare: c.attention_share,
-    weightMemoryShare: c.weight_memory_share,
-    kvMemoryShare: c.kv_memory_share,
-    requestSeconds: c.request_seconds,
-  };
-  const measured = `${file.model} on ${file.tensor_parallel_size} × ${file.gpu}`;
-  const wanted = `${layout.model.name} on ${layout.tensorParallelSize} × ${layout.gpu.name}`;
-  const notes =
-    measured === wanted
-      ? []
-      : [`${path} was measured with ${measured}; its shares are used for ${wanted}.`];
-  return { cost: engineCost(layout, constants), notes };
-}
-
-async function readCalibrationFile(path: string): Promise<CalibrationFile> {
-  let content: unknown;
-  try {
-    content = JSON.parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`Cannot read the profile ${path}: ${reason}.`, { cause });
-  }
-  const parsed = fileSchema.safeParse(content);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new InputError(
-    `${path}: ${issue?.path.join('.') || 'the file'}: ${issue?.message}; a profile is a directory of ` +
-      'step tables, or a file that spillway calibrate wrote.',
-  );
 }
 
 function inFileNames(values: Readonly<Record<keyof EngineConstants, number>>) {

@@ -1,9 +1,6 @@
 // Measured step profiles on disk.
-export {
-  type CalibrationFile,
-  calibrationFile,
-  readCalibratedCost,
-} from './calibration-file.ts';
+export { calibrationFile } from './calibration-file.ts';
+export type { CalibrationFile } from './calibration-reader.ts';
 export { type EngineProfile, readEngineProfile } from './engine-profile.ts';
 export { type LocatedProfile, locateProfile } from './locate-profile.ts';
 export { readProfileDirectory } from './profile-directory.ts';

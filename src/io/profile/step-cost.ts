@@ -6,7 +6,6 @@ import {
   profileCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
-import { readCalibratedCost } from './calibration-file.ts';
 import { readEngineProfile } from './engine-profile.ts';
 
 /**
@@ -19,7 +18,11 @@ export async function readStepCost(
   layout: EngineLayout,
   host: HostConstants,
 ): Promise<{ readonly cost: StepCostModel; readonly notes: readonly string[] }> {
-  if (path.endsWith('.json')) return readCalibratedCost(path, layout);
+  if (path.endsWith('.json')) {
+    // With the library that checks it: engines without such a file start the sooner.
+    const { readCalibratedCost } = await import('./calibration-reader.ts');
+    return readCalibratedCost(path, layout);
+  }
   const { model, tensorParallelSize } = layout;
   const { profile, notes } = await readEngineProfile(path, layout);
   return { cost: profileCost({ profile, model, tensorParallelSize, ...host }), notes };

@@ -11,10 +11,11 @@ import {
   engineCost,
   findGpu,
   findModel,
+  hostConstants,
   shippedEngineConstants,
 } from '../../core/engine/index.ts';
 import { closedLoop } from '../../core/simulation/index.ts';
-import { calibrationFile, readCalibratedCost } from '../../io/profile/index.ts';
+import { calibrationFile, readStepCost } from '../../io/profile/index.ts';
 import { calibrate, calibrationText } from './index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-calibrate-'));
@@ -27,6 +28,7 @@ const layout = {
   weightBytesPerValue: 2,
 };
 const shipped = shippedEngineConstants(layout);
+const host = hostConstants(layout.gpu, 1);
 const slow = { ...shipped, weightMemoryShare: shipped.weightMemoryShare / 2 };
 
 function file(name: string, content: string): string {
@@ -62,10 +64,10 @@ test('a table of steps gives a profile that predicts them, to be read back by an
     ...{ sequences: 20, tokens: 20, decodeSequences: 20, decodeContextTokens: 20_000 },
     ...{ prefillTokens: 0, prefillTokenContext: 0, prefillTokensSquared: 0 },
   };
-  const { cost: read, notes } = await readCalibratedCost(path, layout);
+  const { cost: read, notes } = await readStepCost(path, layout, host);
   assert.deepEqual(notes, []);
   assert.ok(Math.abs(read.stepSeconds(load) / cost.stepSeconds(load) - 1) < 0.02);
-  const other = await readCalibratedCost(path, { ...layout, gpu: findGpu('H200') });
+  const other = await readStepCost(path, { ...layout, gpu: findGpu('H200') }, host);
   assert.match(other.notes.join(), /Qwen3-8B on 1 × H100-80GB.*used for .*H200/);
 });
 
