@@ -19,9 +19,13 @@ export const ours = ['predictive', withoutEvents, 'kvaware'] as const;
 export const clairvoyant = 'clairvoyant';
 export const contenderNames: readonly string[] = [...ours, ...peerPolicyNames, clairvoyant];
 
-/** llm-d scrapes each 50 ms; the others do not read metrics, and ours are content with these. */
+/**
+ * llm-d scrapes each 50 ms. `predictive` counts what other routers sent by reports, so that a fleet with
+ * several has `--engine-stats-interval 0.2`. The others do not read metrics.
+ */
 export function reportSecondsOf(name: string): number {
-  return name.startsWith('llmd-') ? 0.05 : 5;
+  if (name.startsWith('llmd-')) return 0.05;
+  return name.startsWith('predictive') ? 0.2 : 5;
 }
 
 /** How each router of a fleet gets its policy. */

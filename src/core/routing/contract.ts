@@ -114,6 +114,8 @@ export interface Policy {
   /** The first byte of the answer's body came, `seconds` after sending. */
   onFirstByte?(request: RoutingRequest, pick: Pick, seconds: number, nowSeconds: number): void;
   onFinish?(request: RoutingRequest, pick: Pick, outcome: Outcome, nowSeconds: number): void;
+  /** The engine told its load: `endpoint.reported` is new. */
+  onReport?(endpoint: Endpoint, nowSeconds: number): void;
   /** The engine restarted, or left for good: what was known of its cache is void. */
   onEndpointReset?(endpoint: Endpoint): void;
 }

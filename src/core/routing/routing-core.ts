@@ -175,6 +175,7 @@ export class RoutingCore {
     const now = reported?.startedAtSeconds;
     record.reported = reported;
     if (before !== undefined && now !== undefined && before !== now) this.endpointRestarted(url);
+    if (reported !== undefined) this.policy.onReport?.(record, this.#clock.nowSeconds());
   }
 
   /** The engine lost its cache: its process is a new one, or its prefix cache was reset. */

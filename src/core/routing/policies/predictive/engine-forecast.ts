@@ -1,6 +1,7 @@
 // What the predictive policy knows of one engine: how fast it is, what is queued there, and how
 // full its KV cache is.
 import type { ReportedLoad } from '../../contract.ts';
+import { ForeignLoad } from './foreign-load.ts';
 import { PrefillBacklog } from './prefill-backlog.ts';
 import { PrefillSpeed, type SpeedLine } from './prefill-speed.ts';
 
@@ -21,8 +22,8 @@ const kvUsageFull = 0.98;
 const reportSecondsMax = 30;
 /** Duration of a request until some have finished. */
 const durationSecondsPrior = 5;
-/** Weight of one request in the mean duration. */
-const durationWeight = 1 / 32;
+/** Weight of one request in the mean duration, prefill and prompt. */
+const requestWeight = 1 / 32;
 /** What was assigned counts half after this time: about as long as a cache remembers. */
 const assignedHalfLifeSeconds = 600;
 
@@ -50,6 +51,7 @@ export interface SpeedSample {
 export class EngineForecast {
   readonly speed: PrefillSpeed;
   readonly #backlog = new PrefillBacklog();
+  readonly #foreign = new ForeignLoad();
   /** First bytes of one step so far. */
   #stepWork = 0;
   #stepSeconds = 0;
@@ -61,6 +63,9 @@ export class EngineForecast {
   #heldAtReport = 0;
   #reportSeconds = Number.NEGATIVE_INFINITY;
   #durationSeconds = durationSecondsPrior;
+  /** Means over the requests sent; undefined before the first. */
+  #prefillSeconds: number | undefined;
+  #promptTokens: number | undefined;
   #assignedSeconds = 0;
   #assignedAtSeconds = 0;
 
@@ -71,17 +76,30 @@ export class EngineForecast {
 
   /** Seconds until the engine begins with a request that joins now. */
   waitSeconds(nowSeconds: number): number {
-    return this.#backlog.waitSeconds(nowSeconds);
+    return Math.max(this.#backlog.waitSeconds(nowSeconds), this.#foreign.waitSeconds(nowSeconds));
   }
 
   /** Requests in prefill, or waiting for it. */
   get queuedRequests(): number {
-    return this.#backlog.length;
+    return this.#backlog.length + this.#foreign.queued;
   }
 
   /** Requests past their prefill. */
   get runningRequests(): number {
-    return this.#inflight - this.#backlog.length;
+    return this.inflight + this.#foreign.inflight - this.queuedRequests;
+  }
+
+  /** Requests sent from here that are not over. */
+  get inflight(): number {
+    return this.#inflight;
+  }
+
+  /** The engine told what it has in flight. */
+  reported(report: ReportedLoad, nowSeconds: number): void {
+    const { length: queued } = this.#backlog;
+    const waitSeconds = this.#backlog.waitSeconds(nowSeconds);
+    const own = { inflight: this.#inflight, queued, waitSeconds };
+    this.#foreign.reported(report, own, this.#prefillSeconds ?? this.speed.secondsFor(0));
   }
 
   /** What the running requests add to the steps of a prefill. */
@@ -128,7 +146,8 @@ export class EngineForecast {
 
   /** What reading the context of all requests adds to a step. */
   get #contextReadSeconds(): number {
-    return readSecondsPerToken * this.#contextTokens;
+    const foreignTokens = this.#foreign.inflight * (this.#promptTokens ?? 0);
+    return readSecondsPerToken * (this.#contextTokens + foreignTokens);
   }
 
   /** Prefill time given to this engine lately. */
@@ -137,10 +156,16 @@ export class EngineForecast {
     return this.#assignedSeconds * 0.5 ** (ago / assignedHalfLifeSeconds);
   }
 
-  /** @param streams Whether the first byte will tell the end of prefill. */
-  sent(attempt: Attempt, nowSeconds: number, streams: boolean): void {
+  /**
+   * @param streams Whether the first byte will tell the end of prefill.
+   * @param share All requests of the fleet over those that come through this router.
+   */
+  sent(attempt: Attempt, nowSeconds: number, streams: boolean, share: number): void {
     const seconds = this.speed.secondsFor(attempt.work);
     this.#backlog.add(attempt, seconds, nowSeconds, streams);
+    this.#foreign.sent(seconds, share, nowSeconds);
+    this.#prefillSeconds = meanWith(this.#prefillSeconds, seconds);
+    this.#promptTokens = meanWith(this.#promptTokens, attempt.promptTokens);
     this.#inflight += 1;
     this.#contextTokens += attempt.promptTokens;
     this.#heldTokens += attempt.promptTokens - attempt.cachedTokens;
@@ -164,6 +189,13 @@ export class EngineForecast {
       this.#stepWork = 0;
       this.#stepSeconds = 0;
     }
+    if (this.#foreign.queued > 0) {
+      // Some of the time went to what others sent, and nobody knows how much.
+      this.#stepWork = 0;
+      this.#stepSeconds = 0;
+      this.speed.hold(nowSeconds);
+      return sample;
+    }
     this.#stepWork += attempt.work;
     this.#stepSeconds += seconds;
     return sample;
@@ -176,6 +208,11 @@ export class EngineForecast {
     this.#heldTokens -= attempt.promptTokens - attempt.cachedTokens;
     if (!completed) return;
     const seconds = nowSeconds - attempt.sentSeconds;
-    this.#durationSeconds += (seconds - this.#durationSeconds) * durationWeight;
+    this.#durationSeconds = meanWith(this.#durationSeconds, seconds);
   }
+}
+
+/** A mean that forgets. */
+function meanWith(mean: number | undefined, value: number): number {
+  return mean === undefined ? value : mean + (value - mean) * requestWeight;
 }

@@ -185,3 +185,45 @@ test('an engine that finds nothing of what it should have loses our trust in its
   for (let i = 2; i < 60; i++) ask(i, { promptTokens: 3500, cachedTokens: 0 });
   assert.ok(ask(60, { promptTokens: 3500, cachedTokens: 0 }) < 500);
 });
+
+test('an engine whose queue is others’ is left to them, and comes back when they are done', () => {
+  const { core, clock, serve } = fleetOf('ab');
+  for (let i = 0; i < 20; i++) serve(fresh(`warm up ${i}`));
+  const report = (url: string, waiting: number) => {
+    const load = { running: Math.min(1, waiting), waiting, kvUsage: 0.1 };
+    core.setReported(url, { atSeconds: clock.nowSeconds(), ...load });
+  };
+  report('a', 30);
+  report('b', 0);
+  for (let i = 0; i < 4; i++) assert.equal(serve(fresh(`prompt ${i}`)), 'b');
+  report('a', 0);
+  const later = Array.from({ length: 10 }, (_, i) => serve(fresh(`later ${i}`)));
+  assert.ok(count(later, 'a') > 2);
+});
+
+test('what others keep an engine busy with teaches nothing about its speed', () => {
+  const { core, clock, serve } = fleetOf('a');
+  for (let i = 0; i < 40; i++) serve(fresh(`warm up ${i}`));
+  const predicted = () =>
+    Number(/predicted in ([^ ]+) s/.exec(core.route(fresh('unseen')).pick.reason)?.[1]);
+  const before = predicted();
+  for (let i = 0; i < 40; i++) {
+    const load = { running: 20, waiting: 20, kvUsage: 0.1 };
+    core.setReported('a', { atSeconds: clock.nowSeconds(), ...load });
+    serve(fresh(`slow ${i}`), { a: tokensPerSecond / 10 });
+  }
+  core.setReported('a', { atSeconds: clock.nowSeconds(), running: 0, waiting: 0, kvUsage: 0.1 });
+  assert.ok(predicted() < 1.5 * before, `${predicted()} s, ${before} s before`);
+});
+
+test('a prefix that many ask for at once is copied before its engine is crowded', () => {
+  const { clock, send, serve } = fleetOf('abcd');
+  for (let i = 0; i < 40; i++) serve(fresh(`warm up ${i}`));
+  const document = 'a document that everybody wants '.repeat(2000);
+  const urls = Array.from({ length: 24 }, (_, i) => {
+    clock.advance(0.06);
+    return send(routingRequest(`${document}${i}`)).pick.endpoint.url;
+  });
+  // Its prefill takes .8 s. Who had only waited for the first copy would all be with it.
+  assert.equal(new Set(urls).size, 4, urls.join(''));
+});

@@ -6,7 +6,9 @@ import type { PromptChain } from '../../prefix-beliefs.ts';
 import { EngineForecast, prefillWork } from './engine-forecast.ts';
 import { HeldTokens } from './held-tokens.ts';
 import { PrefillSpeed, speedPrior } from './prefill-speed.ts';
+import { PrefixDemand } from './prefix-demand.ts';
 import type { PromptsInFlight } from './prompts-in-flight.ts';
+import { TrafficShare } from './traffic-share.ts';
 
 /** Each was chosen on the Mooncake trace at six loads; the results are flat around it. */
 export interface PredictiveOptions {
@@ -18,9 +20,10 @@ export interface PredictiveOptions {
    */
   readonly crowdingWeight?: number | undefined;
   /**
-   * What a second of delay in decode costs, for the requests running there and for this one. In
-   * seconds of this request's own wait.
-   * @default 0.05
+   * What a second of delay in decode costs, for the requests running there and for this one, times
+   * the output tokens of an answer: a second that is spread over many tokens is felt less. In seconds
+   * of this request's own wait, of which it is never more than one.
+   * @default 15
    */
   readonly decodeWeight?: number | undefined;
   /**
@@ -44,6 +47,11 @@ const tieSeconds = 0.005;
 const outputTokensPrior = 256;
 /** Weight of one answer in the mean of output tokens. */
 const outputTokensWeight = 1 / 64;
+/**
+ * So many requests for a prefix within seconds may be chance; from the next on, so many are expected
+ * to follow. Conversations, and llm-d's groups of five prompts, stay below.
+ */
+const demandByChance = 3;
 
 /** Least predicted time to first token, with what the pick costs others counted in. */
 export class PredictivePolicy implements Policy {
@@ -58,6 +66,8 @@ export class PredictivePolicy implements Policy {
   readonly #forecasts = new Map<Endpoint, EngineForecast>();
   /** All engines as one: what is assumed of an engine without evidence of its own. */
   readonly #fleetSpeed = new PrefillSpeed();
+  readonly #share = new TrafficShare();
+  readonly #demand = new PrefixDemand();
   #outputTokens = outputTokensPrior;
   // Per candidate of the pick in progress; kept to spare the collector.
   readonly #candidates: EngineForecast[] = [];
@@ -70,7 +80,7 @@ export class PredictivePolicy implements Policy {
     this.#random = random;
     this.#crowdingWeight = options.crowdingWeight ?? 2;
     this.#placementWeight = options.placementWeight ?? 1;
-    this.#decodeWeight = options.decodeWeight ?? 0.05;
+    this.#decodeWeight = options.decodeWeight ?? 15;
     this.#held = new HeldTokens(options.kvIndex);
     this.readsKvEvents = options.kvIndex !== undefined;
   }
@@ -87,6 +97,7 @@ export class PredictivePolicy implements Policy {
     this.#held.count(request, chain, endpoints, this.#cachedTokens);
     let leastQueued = Number.POSITIVE_INFINITY;
     let mostAssigned = 1e-9;
+    let mostCached = 0;
     for (let i = 0; i < count; i++) {
       const forecast = this.#forecastOf(endpoints[i] as Endpoint);
       forecast.speed.age(now, this.#fleetSpeed.line);
@@ -96,7 +107,12 @@ export class PredictivePolicy implements Policy {
       const assigned = forecast.assignedSeconds(now);
       this.#assignedSeconds[i] = assigned;
       if (assigned > mostAssigned) mostAssigned = assigned;
+      if ((this.#cachedTokens[i] as number) > mostCached) {
+        mostCached = this.#cachedTokens[i] as number;
+      }
     }
+    const copyUsers = this.#expectedUsers(chain, mostCached, now);
+    const decodeWeight = Math.min(1, this.#decodeWeight / this.#outputTokens);
     const crowding = this.#crowdingWeight + leastQueued;
     const scores = new Array<number>(count);
     let least = Number.POSITIVE_INFINITY;
@@ -111,17 +127,25 @@ export class PredictivePolicy implements Policy {
         prefill +
         forecast.interferenceSeconds(uncachedTokens) +
         forecast.memorySeconds(endpoint.reported, uncachedTokens, now);
+      let forOthers = 0;
+      if (copyUsers > 0) {
+        // What some engine has, this one would compute for those who come after, too.
+        const rest = prefillWork(request.promptTokens - mostCached, mostCached);
+        forOthers = (prefill - forecast.speed.secondsFor(rest)) * (copyUsers / (1 + copyUsers));
+      }
+      const charged = prefill - forOthers;
       const decodeDelay = forecast.decodeDelaySeconds(
-        prefill,
+        charged,
         request.promptTokens,
         this.#outputTokens,
       );
       const whole = forecast.speed.secondsFor(prefillWork(request.promptTokens, 0));
       const placement = (whole * (this.#assignedSeconds[i] as number)) / mostAssigned;
       const score =
-        ttft +
-        crowding * prefill +
-        this.#decodeWeight * decodeDelay +
+        ttft -
+        forOthers +
+        crowding * charged +
+        decodeWeight * decodeDelay +
         this.#placementWeight * placement;
       this.#ttftSeconds[i] = ttft;
       scores[i] = score;
@@ -142,8 +166,10 @@ export class PredictivePolicy implements Policy {
 
   onSent(request: RoutingRequest, pick: PredictivePick, nowSeconds: number): void {
     pick.sentSeconds = nowSeconds;
-    pick.forecast.sent(pick, nowSeconds, request.stream);
-    if (pick.chain) pick.inFlight = this.#held.sent(pick.endpoint, pick.chain);
+    pick.forecast.sent(pick, nowSeconds, request.stream, this.#share.allPerOwn);
+    if (pick.chain === undefined) return;
+    pick.inFlight = this.#held.sent(pick.endpoint, pick.chain);
+    this.#demand.sent(pick.chain, nowSeconds);
   }
 
   onFirstByte(
@@ -176,9 +202,24 @@ export class PredictivePolicy implements Policy {
     pick.chain = undefined;
   }
 
+  onReport(endpoint: Endpoint, nowSeconds: number): void {
+    const { reported } = endpoint;
+    if (reported === undefined) return;
+    const forecast = this.#forecastOf(endpoint);
+    this.#share.count(reported.running + reported.waiting, forecast.inflight, nowSeconds);
+    forecast.reported(reported, nowSeconds);
+  }
+
   onEndpointReset(endpoint: Endpoint): void {
     this.#held.reset(endpoint);
     this.#forecasts.delete(endpoint);
+  }
+
+  /** Requests to come that a copy of the first tokens of a prompt would serve, by those of late. */
+  #expectedUsers(chain: PromptChain, tokens: number, nowSeconds: number): number {
+    if (tokens === 0) return 0;
+    const requests = this.#demand.requests(chain, tokens, nowSeconds) * this.#share.allPerOwn;
+    return Math.max(0, requests - demandByChance);
   }
 
   /** Of the candidates within reach, the one that got least prefill lately; equals are drawn. */

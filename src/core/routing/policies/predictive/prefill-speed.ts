@@ -82,6 +82,11 @@ export class PrefillSpeed {
     this.#fit();
   }
 
+  /** Nothing can be learned now, though the engine works: what was learned stays. */
+  hold(nowSeconds: number): void {
+    this.#updatedSeconds = nowSeconds;
+  }
+
   #forget(factor: number, nowSeconds: number): void {
     const idle = Math.max(0, nowSeconds - this.#updatedSeconds);
     const keep = factor * 0.5 ** (idle / halfLifeSeconds);

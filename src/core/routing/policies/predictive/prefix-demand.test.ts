@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { PrefixDemand } from './prefix-demand.ts';
+
+/** 64 tokens a block. */
+function chain(...hashes: number[]) {
+  const promptTokens = 64 * hashes.length;
+  const promptBytes = 4 * promptTokens;
+  return { hashes: Float64Array.from(hashes), blockTokens: 64, promptBytes, promptTokens };
+}
+
+test('those count that share the prefix as far as is asked', () => {
+  const demand = new PrefixDemand();
+  demand.sent(chain(1, 2, 3), 0);
+  demand.sent(chain(1, 2, 9), 1);
+  demand.sent(chain(1, 7), 1);
+  demand.sent(chain(5), 1);
+  const asked = chain(1, 2, 3, 4);
+  const counts = [0, 63, 64, 128, 192, 256].map((tokens) => demand.requests(asked, tokens, 2));
+  assert.deepEqual(counts, [0, 0, 3, 2, 1, 0]);
+});
+
+test('what was asked for some seconds ago counts no more', () => {
+  const demand = new PrefixDemand();
+  for (let second = 0; second < 10; second++) demand.sent(chain(1), second);
+  assert.equal(demand.requests(chain(1), 64, 9), 6);
+  assert.equal(demand.requests(chain(1), 64, 60), 0);
+});
+
+test('a prompt without blocks is asked for by nobody', () => {
+  const demand = new PrefixDemand();
+  const empty = { hashes: new Float64Array(), blockTokens: 0, promptBytes: 0, promptTokens: 0 };
+  demand.sent(empty, 0);
+  assert.equal(demand.requests(empty, 0, 0), 0);
+});
+
+test('of many requests the last are remembered', () => {
+  const demand = new PrefixDemand();
+  for (let i = 0; i < 1000; i++) demand.sent(chain(1), 0);
+  assert.equal(demand.requests(chain(1), 64, 0), 128);
+});
