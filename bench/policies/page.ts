@@ -1,13 +1,13 @@
 // The comparison as a page in Markdown: the verdicts first, then a table per cell.
-import { execFileSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import { type Cell, cells } from './cells.ts';
 import { clairvoyant, contenderNames } from './contenders.ts';
+import type { KeptScore } from './kept-scores.ts';
 import { floorName, type Score, warmupShare } from './play.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 
 export interface Played {
-  readonly scores: readonly Score[];
+  readonly scores: readonly KeptScore[];
   readonly command: string;
   readonly jobs: number;
   readonly played: number;
@@ -16,7 +16,6 @@ export interface Played {
 export function policiesPage({ scores, command, jobs, played }: Played): string {
   const present = cells.filter(({ name }) => scores.some(({ cell }) => cell === name));
   const seeds = new Set(scores.map(({ seed }) => seed)).size;
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
   return [
     '# Routing policies against their peers, in virtual time',
     '',
@@ -28,7 +27,7 @@ export function policiesPage({ scores, command, jobs, played }: Played): string 
     command,
     '```',
     '',
-    `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, commit ${commit}, ${new Date().toISOString().slice(0, 10)}. Seeds: ${seeds}; ${played} of ${jobs} cells × routers × seeds played.`,
+    `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${commitsOf(scores)}, ${new Date().toISOString().slice(0, 10)}. Seeds: ${seeds}; ${played} of ${jobs} cells × routers × seeds played.`,
     '',
     '## Is predictive the best?',
     '',
@@ -54,7 +53,8 @@ export function policiesPage({ scores, command, jobs, played }: Played): string 
     'on as if answers took .3 s and 15 ms a token, so that all policies get the same requests. Goodput:',
     'share of all requests whose first token came within the seconds named in the title and the later',
     'ones within 100 ms each on average. With three routers each request comes to any of them, and each',
-    'knows only its own; KV events reach all, at once and free of cost, as do tokens.',
+    'knows only its own; KV events reach all, at once and free of cost, as do tokens. Engines report',
+    'their load to llm-d’s policies each 50 ms, to `predictive` each 200 ms, also with one router.',
     '',
     `\`${floorName}\`: each request alone, at once, on the fastest engine, with the longest prefix that any`,
     'earlier request brought: no policy can be below. `clairvoyant` knows all arrivals, prompts, output',
@@ -62,6 +62,18 @@ export function policiesPage({ scores, command, jobs, played }: Played): string 
     'With three routers each plans all that comes, but has only its own in its books.',
     '',
   ].join('\n');
+}
+
+/** Scores that were kept may be of an earlier commit than those just played. */
+function commitsOf(scores: readonly KeptScore[]): string {
+  const played = scores.filter(({ policy }) => policy !== floorName);
+  const commits = Map.groupBy(played, ({ commit }) => commit);
+  if (commits.size <= 1) return `commit ${[...commits.keys()].join('')}`;
+  const each = Array.from(commits, ([commit, own]) => {
+    const policies = [...new Set(own.map(({ policy }) => `\`${policy}\``))];
+    return `${commit} (${policies.join(', ')})`;
+  });
+  return `commits ${each.join(' and ')}`;
 }
 
 function routersOf(scores: readonly Score[], { name }: Cell): number[] {
