@@ -79,6 +79,7 @@ export {
   type LostHandoff,
 } from './disaggregation/kv-exchange.ts';
 export { EngineModel, type EngineModelOptions } from './engine-model.ts';
+export { onlyCheaperLoads } from './tiers/cheaper-loads.ts';
 export { ChunkStore, type ChunkStoreOptions } from './tiers/chunk-store.ts';
 export type {
   HitSource,

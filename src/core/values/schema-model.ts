@@ -13,7 +13,7 @@ import {
   text,
   upstream,
 } from './schema-keys.ts';
-import { lmcacheConfig, vllmConfig } from './schema-vllm.ts';
+import { kvTiers, lmcacheConfig, vllmConfig } from './schema-vllm.ts';
 
 const container = z.strictObject({
   name: upstream(text, 'Name of the container.'),
@@ -134,6 +134,7 @@ export const modelSpec = z.strictObject({
   ),
   vllmConfig: upstream(vllmConfig.optional(), 'Settings of the engine.'),
   lmcacheConfig: upstream(lmcacheConfig.optional(), 'KV cache outside HBM by LMCache.'),
+  kvTiers: ours(kvTiers.optional(), 'What the levels below HBM cost in a simulation.'),
   chatTemplate: upstream(text.optional(), 'File name of the chat template.'),
   chatTemplateConfigMap: upstream(text.optional(), 'Text of the chat template, for a ConfigMap.'),
   enableLoRA: upstream(z.boolean().optional(), 'Serve LoRA adapters (--enable-lora).'),

@@ -47,6 +47,33 @@ export const cacheserverSpec = section({
     z.number().gt(0).default(15),
     'Rate of the store in a simulation, 10^9 bit/s each way, of all engines together; 15 as in LMCache’s own measurement of a central store.',
   ),
+  lookupMs: ours(
+    z.number().min(0).default(0.1),
+    'From asking the store for one chunk to the answer, in a simulation; LMCache asks chunk by chunk.',
+  ),
+  objectStore: ours(
+    section({
+      enabled: ours(
+        z.boolean().default(false),
+        'Keep what the cache server has in S3, too, or in Ceph RGW; without a cache server the engines use it themselves.',
+      ),
+      capacityGB: ours(z.number().gt(0).optional(), 'What it keeps at most; without end if unset.'),
+      latencyMs: ours(
+        z.number().min(0).default(100),
+        'Of each request until its first byte; 100 to 200 in S3, by its own performance guide.',
+      ),
+      requestMBps: ours(
+        z.number().gt(0).default(85),
+        'Rate of one request, 10^6 byte/s; 85 to 90 in S3, by the same guide.',
+      ),
+      connections: ours(positive.default(64), 'Requests that one client has under way at once.'),
+      linkGbps: ours(
+        z.number().gt(0).default(25),
+        'Rate of all requests together, 10^9 bit/s each way.',
+      ),
+    }),
+    'Object store below, in a simulation.',
+  ),
   containerPort: upstream(portNumber.default(8000), 'Port where the cache server listens.'),
   serviceType: upstream(serviceType.default('ClusterIP'), 'Type of its Service.'),
   servicePort: upstream(portNumber.default(80), 'Port of its Service.'),

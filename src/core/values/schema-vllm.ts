@@ -91,3 +91,28 @@ export const lmcacheConfig = z.strictObject({
   p2pHost: upstream(text.optional(), 'Host name for peer-to-peer KV transfer.'),
   p2pInitPorts: upstream(numberOrText.optional(), 'Ports for peer-to-peer KV transfer.'),
 });
+
+/** What the levels below HBM cost, for simulations. */
+export const kvTiers = z.strictObject({
+  hostGBps: ours(
+    z.number().gt(0).optional(),
+    'Rate between one GPU and host memory, 10^9 byte/s each way; that of the PCIe of the GPU if unset.',
+  ),
+  stepMs: ours(
+    z.number().min(0).optional(),
+    'By which offloading lengthens each step. 0 if unset; vLLM 0.11 lost about 0.3.',
+  ),
+  lookupMs: ours(
+    z.number().min(0).optional(),
+    'LMCache: host time of looking up one prompt, stores not counted; 0.5 if unset.',
+  ),
+  diskReadGBps: ours(
+    z.number().gt(0).optional(),
+    'Rate of the disk of one engine in reading, 10^9 byte/s; 7 if unset.',
+  ),
+  diskWriteGBps: ours(z.number().gt(0).optional(), 'The same in writing; 5 if unset.'),
+  load: ours(
+    z.enum(['always', 'cheaper']).optional(),
+    'Which hits below HBM to load: all, as vLLM does, or those that come sooner than they would be computed; also after a preemption.',
+  ),
+});

@@ -16,6 +16,7 @@ export interface ExtraArguments {
     readonly eviction?: string;
     readonly storeThreshold?: number;
     readonly blocksPerChunk?: number;
+    readonly trackedMax?: number;
     readonly promptOnly?: boolean;
   };
   /** Of a connector that hands KV to other engines; undefined without one. */
@@ -25,9 +26,14 @@ export interface ExtraArguments {
         readonly loadFailure: 'fail' | 'recompute';
       }
     | undefined;
+  /** Below host memory, in the order in which they are asked. */
+  readonly secondaryTiers: readonly SecondaryTier[];
   /** Flags that a simulation does not know, one sentence each. */
   readonly notes: readonly string[];
 }
+
+/** A folder of one engine, a folder that all engines share, or an object store. */
+export type SecondaryTier = 'disk' | 'shared-disk' | 'object';
 
 const gibibyte = 2 ** 30;
 
@@ -101,6 +107,7 @@ export function argumentsOf(given: readonly string[], owner: string): ExtraArgum
     unknown.length === 0
       ? []
       : [`extraArgs of ${owner} without effect in a simulation: ${unknown.join(', ')}.`];
+  found['secondaryTiers'] ??= [];
   return { ...(found as unknown as ExtraArguments), settings, offload, notes };
 }
 
@@ -135,13 +142,19 @@ function transferOf(text: string, owner: string) {
   }
   const blocksPerChunk = number('blocks_per_chunk');
   const storeThreshold = number('store_threshold');
-  const eviction = extra['eviction_policy'];
+  const trackedMax = number('max_tracker_size');
+  const { eviction_policy: eviction, offload_prompt_only: promptOnly } = extra;
   return {
-    found: { hostBytes, hostBlocks },
+    found: {
+      ...{ hostBytes, hostBlocks },
+      secondaryTiers: secondaryTiersOf(extra['secondary_tiers'], owner),
+    },
     offload: {
       ...(blocksPerChunk !== undefined && { blocksPerChunk }),
       ...(storeThreshold !== undefined && { storeThreshold }),
+      ...(trackedMax !== undefined && { trackedMax }),
       ...(typeof eviction === 'string' && { eviction }),
+      ...(typeof promptOnly === 'boolean' && { promptOnly }),
     },
   };
 }
@@ -154,4 +167,18 @@ function handOverOf(parsed: Record<string, unknown>, owner: string): ExtraArgume
     );
   }
   return { role: typeof role === 'string' ? role : undefined, loadFailure };
+}
+
+/** Those of vLLM's `TieringOffloadingSpec`. */
+function secondaryTiersOf(given: unknown, owner: string): readonly SecondaryTier[] {
+  if (given === undefined) return [];
+  const tiers = Array.isArray(given) ? (given as unknown[]) : [given];
+  return tiers.map((tier) => {
+    const { type, locality } = (tier ?? {}) as { type?: unknown; locality?: unknown };
+    if (type === 'obj') return 'object';
+    if (type === 'fs') return String(locality).toLowerCase() === 'remote' ? 'shared-disk' : 'disk';
+    throw new InputError(
+      `extraArgs of ${owner}: the secondary tier ${JSON.stringify(type)} is not simulated; fs and obj are.`,
+    );
+  });
 }

@@ -25,10 +25,11 @@ export {
   simulatedRunJson,
   simulateRun,
 } from './run.ts';
+export type { Outage } from './shared-stores.ts';
 export { type StackRun, type StackRunOptions, simulateStack } from './stack.ts';
 export { stackPage } from './stack-page.ts';
 export { stackJson, stackTable } from './stack-report.ts';
-export type { OffloadChoice, Outage } from './stack-tiers.ts';
+export type { OffloadChoice } from './stack-tiers.ts';
 export { type SweepOptions, type SweepRow, simulateSweep } from './sweep.ts';
 export { parseAxis, type SweepAxis } from './sweep-axis.ts';
 export { sweepJson, sweepPage, sweepTable } from './sweep-report.ts';

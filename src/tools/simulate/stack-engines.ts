@@ -2,7 +2,6 @@
 import { InputError } from '../../core/base/index.ts';
 import {
   bytesPerWeight,
-  type ChunkStore,
   type EngineConfig,
   engineConfigFor,
   findGpu,
@@ -21,8 +20,9 @@ import { engineKind, type ModelSpec as ModelEntry, type Values } from '../../cor
 import { readModelSpec } from '../../io/models/index.ts';
 import { readEngineProfile } from '../../io/profile/index.ts';
 import { argumentsOf, type ExtraArguments } from './extra-arguments.ts';
+import { type Outage, SharedStores } from './shared-stores.ts';
 import { isDisaggregated, type PooledEngine, poolsOf, type StackPools } from './stack-pools.ts';
-import { type OffloadChoice, type Outage, sharedStore, tiersOf } from './stack-tiers.ts';
+import { type OffloadChoice, tiersOf } from './stack-tiers.ts';
 
 /** One engine, with what the report says of it. */
 export interface StackEngine extends SimulatedEngine {
@@ -66,12 +66,12 @@ export async function stackOf(
   const notes: string[] = [];
   const entries = chosen(values, options.model);
   const pooled: PooledEngine[] = [];
-  let store: ChunkStore | undefined;
+  // All engines of a stack have one model, so what they share serves them all.
+  const stores = new SharedStores(values, options.outage);
   for (const entry of entries) {
     const { layout, config, cost, extra } = await engineOf(entry, notes);
-    // All engines of a stack have one model, so one store serves them.
-    store ??= sharedStore(values, layout, config.blockSize, options.outage);
-    const tiers = tiersOf(entry, layout, config, { extra, store, choice: options.offload });
+    const choice = options.offload;
+    const tiers = tiersOf(entry, { layout, config, cost }, { extra, stores, choice });
     const made = { ...describe(layout, config), ...tiers, config, cost };
     for (let i = 0; i < entry.replicaCount; i++) {
       const name = entry.replicaCount === 1 ? entry.name : `${entry.name}-${i + 1}`;

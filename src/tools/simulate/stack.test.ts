@@ -95,6 +95,68 @@ test('a store that engines share gives what another has computed; its loss takes
   assert.ok(Math.abs(lost - alone) < 0.02, `${lost} without the store, ${alone}`);
 });
 
+test('an object store below keeps what the store above it has no room for', async () => {
+  const share = async (sets: readonly string[]) => {
+    const run = await simulateStack({ ...base, workload: shared, values: lmcache(sets) });
+    assert.equal(run.report.completed, 48);
+    return { hits: stackJson(run)['hit_rate'] as number, offload: run.engines[0]?.offload };
+  };
+  const small = ['cacheserverSpec.enabled=true', 'cacheserverSpec.capacityGB=1'];
+  const fast = [
+    'cacheserverSpec.objectStore.enabled=true',
+    'cacheserverSpec.objectStore.latencyMs=5',
+  ];
+  const alone = await share(small);
+  const both = await share([...small, ...fast]);
+  assert.ok(both.hits > alone.hits + 0.05, `${both.hits} with, ${alone.hits} without`);
+  assert.match(both.offload ?? '', /a shared store, an object store$/);
+  const direct = await share(fast);
+  assert.match(direct.offload ?? '', /host memory, an object store$/);
+  assert.ok(direct.hits > alone.hits);
+});
+
+const offloading = (extra: object, sets: readonly string[] = []) => {
+  const transfer = JSON.stringify({
+    kv_connector: 'OffloadingConnector',
+    kv_role: 'kv_both',
+    kv_connector_extra_config: { spec_name: 'TieringOffloadingSpec', ...extra },
+  });
+  const values = valuesText
+    .replace('predictive', 'roundrobin')
+    .replace('vllmConfig: {', `vllmConfig: { extraArgs: [--kv-transfer-config, '${transfer}'],`);
+  return valuesOf(values, sets);
+};
+
+test('vLLM’s secondary tiers lie below its host memory; a remote one is shared by the engines', async () => {
+  const hits = async (tiers: readonly object[]) => {
+    const values = offloading({ cpu_bytes_to_use: 2 ** 30, secondary_tiers: tiers });
+    const run = await simulateStack({ ...base, workload: shared, values });
+    assert.equal(run.report.completed, 48);
+    return stackJson(run)['hit_rate'] as number;
+  };
+  const none = await hits([]);
+  const own = await hits([{ type: 'fs', root_dir: '/kv' }]);
+  const remote = await hits([{ type: 'fs', root_dir: '/kv', locality: 'REMOTE' }]);
+  assert.ok(own > none && remote > own, `${none}, ${own}, ${remote}`);
+  await assert.rejects(hits([{ type: 'p2p' }]), /secondary tier "p2p" is not simulated/);
+});
+
+test('what offloading costs each step is said in the values', async () => {
+  const tpot = async (sets: readonly string[]) => {
+    const values = offloading({ cpu_bytes_to_use: 2 ** 30 }, sets);
+    const run = await simulateStack({ ...base, workload: shared, values });
+    return run.report.fromSent.tpot?.mean ?? 0;
+  };
+  const entry = 'servingEngineSpec.modelSpec[0].kvTiers';
+  assert.ok((await tpot([`${entry}.stepMs=5`])) > (await tpot([])) + 4);
+  const choosy = [`${entry}.load=cheaper`, `${entry}.hostGBps=0.001`];
+  const run = await simulateStack({
+    ...{ ...base, workload: shared },
+    values: offloading({ cpu_bytes_to_use: 2 ** 34 }, choosy),
+  });
+  assert.equal((stackJson(run) as { external_hit_rate: number }).external_hit_rate, 0);
+});
+
 test('a store slower than prefill makes all wait longer than having none', async () => {
   const ttft = async (sets: readonly string[], offload?: OffloadChoice) => {
     const run = await simulateStack({ ...base, workload: shared, values: lmcache(sets), offload });

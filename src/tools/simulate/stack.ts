@@ -23,9 +23,10 @@ import {
   type WorkloadStats,
 } from '../../core/workload/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
+import type { Outage } from './shared-stores.ts';
 import { type StackEngine, stackOf } from './stack-engines.ts';
 import type { StackPools } from './stack-pools.ts';
-import type { OffloadChoice, Outage } from './stack-tiers.ts';
+import type { OffloadChoice } from './stack-tiers.ts';
 import { readWorkload } from './workload-file.ts';
 
 export interface StackRunOptions {

@@ -36,6 +36,7 @@ export interface OffloadSettings {
   readonly storeThreshold?: number;
   readonly trackedMax?: number;
   readonly promptOnly?: boolean;
+  readonly stepSeconds?: number;
   /** Takes the place of the GPU's own link. */
   readonly link?: TransferLinkOptions;
 }

@@ -17,6 +17,8 @@ export interface LmcacheSettings {
   readonly link?: TransferLinkOptions;
   /** @default 0.0005 */
   readonly lookupSeconds?: number;
+  /** @default 0: none was measured with vLLM 0.19, 0.4 ms with LMCache 0.3.15 on vLLM 0.15 */
+  readonly stepSeconds?: number;
 }
 
 const defaultChunkTokens = 256;
@@ -36,7 +38,7 @@ export function lmcacheFor(
   settings: LmcacheSettings,
 ): LmcacheConfig {
   const { hostBytes, blockSize, chunkTokens = defaultChunkTokens } = settings;
-  const { link = hostLink(gpu), lookupSeconds = defaultLookupSeconds } = settings;
+  const { link = hostLink(gpu), lookupSeconds = defaultLookupSeconds, stepSeconds = 0 } = settings;
   if (!(hostBytes >= 0)) {
     throw new InputError(
       `The host memory for LMCache is ${hostBytes} bytes; it must not be negative`,
@@ -53,7 +55,7 @@ export function lmcacheFor(
   const chunkBytes = perGpu * copies;
   return {
     blocksPerChunk: chunkTokens / blockSize,
-    ...{ chunkBytes, chunkBytesPerGpu: perGpu, link, lookupSeconds },
+    ...{ chunkBytes, chunkBytesPerGpu: perGpu, link, lookupSeconds, stepSeconds },
     localChunksMax: Math.floor(hostBytes / chunkBytes),
   };
 }

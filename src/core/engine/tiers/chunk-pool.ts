@@ -103,6 +103,15 @@ export class ChunkPool {
     }
   }
 
+  /** Keeps chunks that are there while something else than a request reads them, until `endLoad`. */
+  hold(keys: readonly BlockKey[]): void {
+    for (const key of keys) {
+      const chunk = this.#policy.get(key);
+      if (!chunk?.isReadable) throw new Error(`Chunk ${key} is not there to be read`);
+      if (chunk.readers++ === 0) this.#evictable--;
+    }
+  }
+
   endLoad(keys: readonly BlockKey[]): void {
     for (const key of keys) {
       const chunk = this.#policy.get(key);
@@ -135,6 +144,18 @@ export class ChunkPool {
       this.#mark(access, first + i, key, inserted);
       return key;
     });
+  }
+
+  /** Makes room for a chunk that comes from below, whatever the threshold. @returns False if there is none. */
+  beginPromotion(key: BlockKey, index: number, access: RequestAccess): boolean {
+    this.#options.onAllocating?.(1);
+    if (this.chunks >= this.chunksMax && !this.#evict(1, [key])) return false;
+    this.#policy.missed([key]);
+    this.#policy.insert(new Chunk(key));
+    this.#mark(access, index, key, seen | inserted);
+    this.#writing++;
+    this.#changes++;
+    return true;
   }
 
   endStore(keys: readonly BlockKey[]): void {

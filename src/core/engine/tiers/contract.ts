@@ -30,6 +30,8 @@ export interface TierHit {
   /** The request waits while they load and others run; else the step that uses them loads them. */
   readonly isAsync: boolean;
   readonly source: HitSource;
+  /** How long the load would take if it began now, as far as the tier knows. */
+  readonly loadSeconds?: number;
 }
 
 /** A step of the engine as it was planned; without sequences when nothing can run. */

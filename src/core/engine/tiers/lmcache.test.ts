@@ -16,14 +16,23 @@ import {
 
 /** Blocks of 4 tokens, chunks of 2 blocks and 8 bytes; links of 8 bytes a second; steps take 1 s. */
 function engineOf(
-  settings: { localChunks?: number; lookupSeconds?: number; stores?: ChunkStore[] } = {},
+  settings: {
+    localChunks?: number;
+    lookupSeconds?: number;
+    stepSeconds?: number;
+    stores?: ChunkStore[];
+  } = {},
   config: Partial<EngineConfig> = {},
 ) {
   const connector = new Lmcache({
     blockSize: 4,
     config: {
       ...{ blocksPerChunk: 2, chunkBytes: 8, chunkBytesPerGpu: 8 },
-      ...{ link: { bytesPerSecond: 8 }, lookupSeconds: settings.lookupSeconds ?? 0 },
+      ...{
+        link: { bytesPerSecond: 8 },
+        lookupSeconds: settings.lookupSeconds ?? 0,
+        stepSeconds: settings.stepSeconds ?? 0,
+      },
       localChunksMax: settings.localChunks ?? 100,
     },
     stores: settings.stores ?? [],
@@ -98,6 +107,16 @@ test('a lookup takes its time once, however long the request waits', () => {
     log.map((line) => line.split(' ')[0]),
     ['0-2', '2-3', '3-4'],
     'both are asked for in the first step, none later',
+  );
+});
+
+test('what the connector itself costs is in every step, and in none that has nothing to run', () => {
+  const { engine, run, log } = engineOf({ stepSeconds: 0.25, localChunks: 0 });
+  engine.add(request('a', { maxTokens: 3 }), 0);
+  run(0);
+  assert.deepEqual(
+    log.map((line) => line.split(' ')[0]),
+    ['0-1.25', '1.25-2.5', '2.5-3.75'],
   );
 });
 

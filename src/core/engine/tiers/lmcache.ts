@@ -27,6 +27,8 @@ export interface LmcacheConfig {
   readonly link: TransferLinkOptions;
   /** Host time of one lookup: hashing the prompt's chunks and asking the worker. */
   readonly lookupSeconds: number;
+  /** By which each step takes longer, whatever it moves. */
+  readonly stepSeconds: number;
 }
 
 export interface LmcacheOptions {
@@ -62,7 +64,8 @@ export class Lmcache implements KvConnector {
   /** Chunks of each request that need no store any more. */
   readonly #saved = new Map<EngineRequest, number>();
   #loads: Load[] = [];
-  #lookups = 0;
+  /** What the lookups since the last step took. */
+  #lookupSeconds = 0;
   #loaded: TransferStats = { transfers: 0, bytes: 0, seconds: 0 };
   #stored: TransferStats = { transfers: 0, bytes: 0, seconds: 0 };
 
@@ -91,29 +94,45 @@ export class Lmcache implements KvConnector {
           ...{ name: 'cpu', chunks, chunksMax: localChunksMax, bytes: chunks * chunkBytes },
           ...{ writingShare: 0, readingShare: 0 },
         },
-        ...this.#stores.map(({ residency }) => residency),
+        ...this.#stores.flatMap(({ residencies }) => residencies),
       ],
     };
   }
 
   lookup(sequence: TieredSequence, localTokens: number, nowSeconds: number): TierHit {
     // The answer to a request that has to wait is kept: it is asked for once.
-    if (!this.#saved.has(sequence.request)) this.#lookups++;
+    const isFirst = !this.#saved.has(sequence.request);
+    let lookupSeconds = this.#config.lookupSeconds;
     const end = Math.floor(sequence.knownTokens / this.#chunkTokens);
     let source: TierHit['source'] = 'host';
+    const below = new Map<ChunkStore, BlockKey[]>();
     let chunk = 0;
     for (; chunk < end; chunk++) {
       const key = this.#key(sequence, chunk);
       if (this.#local?.has(key)) continue;
-      if (!this.#stores.some((store) => store.has(key, nowSeconds))) break;
-      source = 'external_unspecified';
+      // One question a chunk, to one store after the other.
+      const holder = this.#stores.find((store) => {
+        lookupSeconds += store.lookupSeconds;
+        return store.has(key, nowSeconds);
+      });
+      if (holder === undefined) break;
+      source = holder.source;
+      const keys = below.get(holder);
+      if (keys) keys.push(key);
+      else below.set(holder, [key]);
     }
+    if (isFirst) this.#lookupSeconds += lookupSeconds;
     this.#listener.lookedUp?.(chunk);
     this.#saved.set(sequence.request, chunk);
     // The last token is always computed, for its logits.
     const found = Math.min(chunk * this.#chunkTokens, sequence.knownTokens - 1);
     const tokens = Math.max(0, found - localTokens);
-    return { tokens, isAsync: false, source };
+    return {
+      tokens,
+      isAsync: false,
+      source,
+      loadSeconds: this.#estimate(tokens, below, nowSeconds),
+    };
   }
 
   load(sequence: TieredSequence, localTokens: number, hit: TierHit): void {
@@ -123,10 +142,11 @@ export class Lmcache implements KvConnector {
   }
 
   planned(step: TierStep): number {
-    const lookupSeconds = this.#lookups * this.#config.lookupSeconds;
-    this.#lookups = 0;
+    const lookupSeconds = this.#lookupSeconds;
+    this.#lookupSeconds = 0;
     const loadSeconds = this.#load(step.startSeconds + lookupSeconds);
-    const beforeSeconds = lookupSeconds + loadSeconds;
+    const ownSeconds = step.sequences.length > 0 ? this.#config.stepSeconds : 0;
+    const beforeSeconds = ownSeconds + lookupSeconds + loadSeconds;
     const endSeconds = step.startSeconds + beforeSeconds + step.computeSeconds;
     return beforeSeconds + this.#store(step, endSeconds);
   }
@@ -145,6 +165,17 @@ export class Lmcache implements KvConnector {
     this.#loads = [];
     for (const request of this.#saved.keys()) this.#saved.set(request, 0);
     return true;
+  }
+
+  /** How long a load would take: the slowest store, then the copy onto the GPU. */
+  #estimate(
+    tokens: number,
+    below: ReadonlyMap<ChunkStore, readonly BlockKey[]>,
+    nowSeconds: number,
+  ): number {
+    if (tokens === 0) return 0;
+    const reads = [...below].map(([store, keys]) => store.readSeconds(keys, nowSeconds));
+    return Math.max(0, ...reads) + this.#copySeconds(Math.ceil(tokens / this.#chunkTokens));
   }
 
   /** A chunk goes by the key of its last block. */

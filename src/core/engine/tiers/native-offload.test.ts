@@ -61,6 +61,16 @@ function request(id: string, settings: Partial<EngineRequest> & { text?: string 
   };
 }
 
+test('what offloading itself costs is in every step', () => {
+  const { engine, run, log } = engineOf({}, { stepSeconds: 0.5 });
+  engine.add(request('a', { maxTokens: 3 }), 0);
+  run(0);
+  assert.deepEqual(
+    log.map((line) => line.split(' ')[0]),
+    ['0-1.5', '1.5-3', '3-4.5'],
+  );
+});
+
 test('full prompt blocks are copied to the host behind the step that computes them', () => {
   const events: string[] = [];
   const { engine, connector, run, log } = engineOf(

@@ -4,6 +4,7 @@ import type { BlockKey } from '../../kv/index.ts';
 import type { EngineRequest } from '../contract.ts';
 import { BlockFences } from './block-fences.ts';
 import { ChunkPool, type RequestAccess } from './chunk-pool.ts';
+import type { ChunkStore } from './chunk-store.ts';
 import type {
   KvConnector,
   TieredSequence,
@@ -13,6 +14,7 @@ import type {
   TierStep,
 } from './contract.ts';
 import type { NativeOffloadConfig } from './native-offload-config.ts';
+import { SecondaryTiers, StoreSearch } from './secondary-tiers.ts';
 import { TransferLink } from './transfer-link.ts';
 import { type TransferJob, TransferQueue } from './transfer-queue.ts';
 
@@ -22,11 +24,14 @@ export interface NativeOffloadOptions {
   readonly blockSize: number;
   /** Whether equal blocks are found in the GPU's cache, so that none is loaded twice. @default true */
   readonly enablePrefixCaching?: boolean;
+  /** Below host memory, in the order in which they are asked: a disk, an object store. */
+  readonly stores?: readonly ChunkStore[];
   readonly listener?: TierListener;
 }
 
 interface RequestState {
   readonly sequence: TieredSequence;
+  readonly search: StoreSearch;
   access: RequestAccess;
   /** Chunks from here on have not been offered yet. */
   nextChunk: number;
@@ -60,6 +65,8 @@ export class NativeOffload implements KvConnector {
   readonly #chunkTokens: number;
   readonly #listener: TierListener;
   readonly #pool: ChunkPool;
+  readonly #below: SecondaryTiers | undefined;
+  readonly #loadLink: TransferLink;
   readonly #loads: TransferQueue<Job>;
   readonly #stores: TransferQueue<Job>;
   readonly #states = new Map<EngineRequest, RequestState>();
@@ -78,7 +85,7 @@ export class NativeOffload implements KvConnector {
   #allocationFailures = 0;
 
   constructor(options: NativeOffloadOptions) {
-    const { config, blockSize, enablePrefixCaching = true, listener = {} } = options;
+    const { config, blockSize, enablePrefixCaching = true, stores = [], listener = {} } = options;
     this.#config = config;
     this.#skipsLoading = enablePrefixCaching;
     this.#blockSize = blockSize;
@@ -92,12 +99,15 @@ export class NativeOffload implements KvConnector {
       onStored: (keys) => listener.stored?.(keys, 'CPU'),
       onRemoved: (keys) => listener.removed?.(keys, 'CPU'),
     });
-    this.#loads = new TransferQueue(new TransferLink(config.link));
+    this.#below = stores.length > 0 ? new SecondaryTiers(stores, this.#pool) : undefined;
+    this.#loadLink = new TransferLink(config.link);
+    this.#loads = new TransferQueue(this.#loadLink);
     this.#stores = new TransferQueue(new TransferLink(config.link));
   }
 
   get nextSeconds(): number {
-    return Math.min(this.#loads.nextSeconds, this.#stores.nextSeconds);
+    const below = this.#below?.nextSeconds ?? Number.POSITIVE_INFINITY;
+    return Math.min(this.#loads.nextSeconds, this.#stores.nextSeconds, below);
   }
 
   get stats(): TierStats {
@@ -115,6 +125,7 @@ export class NativeOffload implements KvConnector {
           writingShare: share(pool.writing),
           readingShare: share(pool.reading),
         },
+        ...(this.#below?.residencies ?? []),
       ],
     };
   }
@@ -123,13 +134,17 @@ export class NativeOffload implements KvConnector {
     const state = this.#stateOf(sequence);
     // Also its own stores: a preempted request waits until what it had is copied.
     if (state.jobs.size > 0) return undefined;
-    const tokens = this.#matchTokens(sequence, localTokens);
+    const tokens = this.#matchTokens(state, localTokens, nowSeconds);
     if (tokens === undefined) {
       state.delayedSince ??= nowSeconds;
       return undefined;
     }
     this.#endDelay(state, nowSeconds);
-    return { tokens, isAsync: tokens > 0, source: 'host' };
+    const source = state.search.source ?? 'host';
+    state.search.source = undefined;
+    const bytes = (tokens / this.#blockSize) * this.#config.blockBytesPerGpu;
+    const loadSeconds = this.#loadLink.estimateSeconds(bytes, nowSeconds);
+    return { tokens, isAsync: tokens > 0, source, loadSeconds };
   }
 
   load(sequence: TieredSequence, localTokens: number, hit: TierHit, nowSeconds: number): void {
@@ -149,7 +164,9 @@ export class NativeOffload implements KvConnector {
   }
 
   planned(step: TierStep): number {
-    const waitSeconds = this.#waitForCopies(step);
+    this.#below?.flush(step.startSeconds);
+    const ownSeconds = step.sequences.length > 0 ? this.#config.stepSeconds : 0;
+    const waitSeconds = ownSeconds + this.#waitForCopies(step);
     const endSeconds = step.startSeconds + waitSeconds + step.computeSeconds;
     for (const [i, sequence] of step.sequences.entries()) {
       const computed = sequence.computedTokens + (step.scheduledTokens[i] as number);
@@ -167,9 +184,13 @@ export class NativeOffload implements KvConnector {
 
   advance(nowSeconds: number): readonly TieredSequence[] {
     if (this.nextSeconds > nowSeconds) return [];
+    this.#below?.advance(nowSeconds);
     for (const job of this.#stores.takeDone(nowSeconds)) {
       this.#end(job, 'store');
-      if (job.generation === this.#generation) this.#pool.endStore(job.keys);
+      if (job.generation === this.#generation) {
+        this.#pool.endStore(job.keys);
+        this.#below?.cascade(job.keys, nowSeconds);
+      }
       this.#fences.remove(job);
     }
     return this.#loads.takeDone(nowSeconds).map((job) => {
@@ -194,6 +215,7 @@ export class NativeOffload implements KvConnector {
 
   reset(): boolean {
     this.#pool.clear();
+    this.#below?.reset();
     this.#generation++;
     this.#fences.clear();
     this.#beingLoaded.clear();
@@ -217,6 +239,7 @@ export class NativeOffload implements KvConnector {
       const access = this.#pool.access();
       state = {
         sequence,
+        search: new StoreSearch(),
         access,
         nextChunk: 0,
         jobs: new Set(),
@@ -237,7 +260,8 @@ export class NativeOffload implements KvConnector {
   }
 
   /** Tokens of whole chunks after the local hit; undefined while some of them are in transfer. */
-  #matchTokens(sequence: TieredSequence, localTokens: number): number | undefined {
+  #matchTokens(state: RequestState, localTokens: number, nowSeconds: number): number | undefined {
+    const { sequence } = state;
     const tokens = this.#chunkTokens;
     const { blocksPerChunk } = this.#config;
     const end = Math.floor(sequence.knownTokens / tokens);
@@ -247,7 +271,8 @@ export class NativeOffload implements KvConnector {
     let chunk = first;
     for (; chunk < end; chunk++) {
       const key = sequence.blockKey((chunk + 1) * blocksPerChunk - 1);
-      const found = this.#pool.lookup(key);
+      let found = this.#pool.lookup(key);
+      if (found === 'miss') found = this.#below?.find(key, chunk, state, nowSeconds) ?? 'miss';
       if (found === 'miss') break;
       // Loading it again would only make a second copy: the request in front brings it.
       if (found === 'pending' || this.#beingLoaded.has(key)) isPending = true;

@@ -1,0 +1,80 @@
+// The stores that all engines of a stack share: LMCache's server, an object store, a folder. Each is made
+// once for a simulation, by the first engine that asks for it.
+import { ChunkStore, type TransferLinkOptions } from '../../core/engine/index.ts';
+import type { Values } from '../../core/values/index.ts';
+
+/** When the server that engines share is gone, with all that it held, and when it answers again. */
+export interface Outage {
+  readonly fromSeconds: number;
+  readonly untilSeconds: number;
+}
+
+export interface DiskLinks {
+  readonly read: TransferLinkOptions;
+  readonly write: TransferLinkOptions;
+}
+
+const giga = 1e9;
+/** GET and PUT of an lm:// server in one network: a round trip, 60 to 120 µs on loopback. */
+const serverLatencySeconds = 0.2e-3;
+
+export class SharedStores {
+  readonly #values: Values['cacheserverSpec'];
+  readonly #outage: Outage | undefined;
+  readonly #made = new Map<string, ChunkStore>();
+
+  constructor({ cacheserverSpec }: Values, outage?: Outage) {
+    this.#values = cacheserverSpec;
+    this.#outage = outage;
+  }
+
+  /** What LMCache has below host memory and disk: the server, or the object store if there is none. */
+  ofLmcache(chunkBytes: number): ChunkStore | undefined {
+    const { enabled, objectStore } = this.#values;
+    const object = objectStore.enabled ? this.object(chunkBytes) : undefined;
+    return enabled ? this.#server(chunkBytes, object) : object;
+  }
+
+  /** S3 or Ceph RGW, whether or not the values enable it for LMCache. */
+  object(chunkBytes: number): ChunkStore {
+    const { capacityGB, latencyMs, requestMBps, connections, linkGbps } = this.#values.objectStore;
+    const link = {
+      ...{ bytesPerSecond: (linkGbps / 8) * giga, latencySeconds: latencyMs / 1000 },
+      requests: { atOnceMax: connections, bytesPerSecond: requestMBps * 1e6 },
+    };
+    return this.#once('object', () => ({
+      ...{ chunksMax: chunksOf(capacityGB, chunkBytes), chunkBytes, read: link, write: link },
+      // A HEAD request for each chunk, all at once.
+      ...{ lookupSeconds: link.latencySeconds, source: 'disk' },
+    }));
+  }
+
+  /** A folder on storage that all engines mount. */
+  folder(chunkBytes: number, links: DiskLinks): ChunkStore {
+    const chunksMax = Number.POSITIVE_INFINITY;
+    return this.#once('folder', () => ({ chunksMax, chunkBytes, ...links, source: 'disk' }));
+  }
+
+  #server(chunkBytes: number, below: ChunkStore | undefined): ChunkStore {
+    const { capacityGB, linkGbps, lookupMs } = this.#values;
+    const link = { bytesPerSecond: (linkGbps / 8) * giga, latencySeconds: serverLatencySeconds };
+    return this.#once('shared', () => ({
+      ...{ chunksMax: chunksOf(capacityGB, chunkBytes), chunkBytes, read: link, write: link },
+      ...{ lookupSeconds: lookupMs / 1000, below, outage: this.#outage },
+    }));
+  }
+
+  #once(
+    name: string,
+    options: () => Omit<ConstructorParameters<typeof ChunkStore>[0], 'name'>,
+  ): ChunkStore {
+    const store = this.#made.get(name) ?? new ChunkStore({ name, ...options() });
+    this.#made.set(name, store);
+    return store;
+  }
+}
+
+function chunksOf(capacityGB: number | undefined, chunkBytes: number): number {
+  if (capacityGB === undefined) return Number.POSITIVE_INFINITY;
+  return Math.floor((capacityGB * giga) / chunkBytes);
+}
