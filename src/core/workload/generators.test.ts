@@ -136,6 +136,31 @@ arrivals: { clients: 3 }`;
   assert.equal(stats.workingSetTokens, 5 * 320);
 });
 
+test('an order of questions that is drawn once is that of every pass', () => {
+  const orderOf = (order: string) => {
+    const { requests } = play(
+      `
+kind: shared-prefix
+groups: 5
+promptsPerGroup: 4
+systemPrompt: 320
+question: 32
+answer: 10
+order: ${order}
+requests: 40
+arrivals: { clients: 1 }`,
+      answeredAfter(2),
+    );
+    const questions = requests.map(({ blockIds }) => blockIds[20]);
+    return [questions.slice(0, 20), questions.slice(20)] as const;
+  };
+  const [first, second] = orderOf('shuffled-once');
+  assert.deepEqual(first, second);
+  assert.notDeepEqual(first, orderOf('by-group')[0]);
+  const [drawn, anew] = orderOf('shuffled');
+  assert.notDeepEqual(drawn, anew);
+});
+
 test('documents that are asked for in a fixed order are found more often than as retrieved', () => {
   const rag = (order: string) =>
     play(

@@ -13,7 +13,7 @@ interface Settings {
   readonly systemPrompt: Lengths;
   readonly question: Lengths;
   readonly answer: Lengths;
-  readonly order: 'shuffled' | 'by-group';
+  readonly order: 'shuffled' | 'shuffled-once' | 'by-group';
 }
 
 export const sharedPrefix: Kind<Settings> = {
@@ -28,8 +28,8 @@ export const sharedPrefix: Kind<Settings> = {
     question: meaning(lengths, 'Tokens of a question.'),
     answer: meaning(lengths, 'Tokens of an answer.'),
     order: meaning(
-      z.enum(['shuffled', 'by-group']).default('shuffled'),
-      'Order of the questions: drawn anew for each pass, or group after group.',
+      z.enum(['shuffled', 'shuffled-once', 'by-group']).default('shuffled'),
+      'Order of the questions: drawn anew for each pass, drawn once as inference-perf does, or group after group.',
     ),
   },
   requests: ({ groups, promptsPerGroup }) => groups * promptsPerGroup,
@@ -38,7 +38,7 @@ export const sharedPrefix: Kind<Settings> = {
     const { tree, random } = context;
     const systemTokens = Array.from({ length: groups }, () => drawLength(systemPrompt, random));
     const questionTokens = new Map<number, number>();
-    const passes = passesOf(groups * promptsPerGroup, settings.order === 'shuffled', random);
+    const passes = passesOf(groups * promptsPerGroup, settings.order, random);
     return scheduled(context, () => {
       const number = passes.next().value;
       const group = Math.floor(number / promptsPerGroup);
@@ -54,10 +54,15 @@ export const sharedPrefix: Kind<Settings> = {
 };
 
 /** Numbers below `count`, each once, then all again, without end. */
-function* passesOf(count: number, isShuffled: boolean, random: Random): Generator<number, never> {
+function* passesOf(
+  count: number,
+  order: Settings['order'],
+  random: Random,
+): Generator<number, never> {
   const numbers = Array.from({ length: count }, (_, i) => i);
+  if (order === 'shuffled-once') shuffle(numbers, random);
   for (;;) {
-    if (isShuffled) shuffle(numbers, random);
+    if (order === 'shuffled') shuffle(numbers, random);
     yield* numbers;
   }
 }
