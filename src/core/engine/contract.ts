@@ -94,10 +94,13 @@ export interface StepCostModel {
   stepSeconds(load: StepLoad): number;
 }
 
-/** One planned step: computing from `startSeconds`, done at `endSeconds`. */
+/** One planned step, or a run of them: computing from `startSeconds`, done at `endSeconds`. */
 export interface EngineStep {
   readonly startSeconds: number;
   readonly endSeconds: number;
+  /** When each step of the run ends; of a single step `endSeconds` alone. */
+  readonly endsSeconds: readonly number[];
+  /** Of the first step. */
   readonly load: StepLoad;
   /** The requests that compute, in scheduling order. */
   readonly requests: readonly EngineRequest[];

@@ -158,10 +158,32 @@ export class EngineModel {
   }
 
   /**
-   * Applies a step: every request whose tokens are all computed samples one.
+   * Plans as `schedule` does, and with the step all that are sure to follow unless somebody comes:
+   * decode steps of the same requests, in which nobody waits, no block is taken or filled, and only
+   * the last may end a request. In a simulation a step would else cost more than its arithmetic.
    *
-   * @param onToken Called per sampled token in scheduling order; answers whether the request ends
-   *   with it. It also ends at `maxTokens` and at `maxModelLen`. May call `add` and `abort`.
+   * Whoever uses it calls `cutRun` before `add`, does not `abort`, and lets no token end a request.
+   */
+  scheduleRun(nowSeconds: number): EngineStep | undefined {
+    this.schedule(nowSeconds);
+    const step = this.#inFlight;
+    if (step !== undefined && step.load.prefillTokens === 0) {
+      step.repeat(this.#scheduler.stepsAlike(step.sequences), this.#cost);
+    }
+    return step;
+  }
+
+  /** Ends the run in flight with the step that computes at `nowSeconds`. */
+  cutRun(nowSeconds: number): void {
+    this.#inFlight?.cut(nowSeconds);
+  }
+
+  /**
+   * Applies a step, or a run: every request whose tokens are all computed samples one in each step.
+   *
+   * @param onToken Called per token sampled in the last step, in scheduling order; answers whether
+   *   the request ends with it. It also ends at `maxTokens` and at `maxModelLen`. May call `add` and
+   *   `abort`.
    * @throws {Error} If `step` is not the one in flight.
    */
   complete(
@@ -171,13 +193,18 @@ export class EngineModel {
     const planned = this.#inFlight;
     if (step !== planned) throw new Error('EngineModel.complete: this step is not in flight');
     this.#inFlight = undefined;
+    const steps = planned.endsSeconds.length;
+    this.#steps += steps - 1;
+    this.#scheduledTokens += (steps - 1) * planned.load.tokens;
     let ended = false;
     for (const sequence of planned.sequences) {
       if (sequence.state !== 'running') continue;
       if (sequence.computedTokens < sequence.knownTokens) continue;
       const { request } = sequence;
-      const outputIndex = sequence.outputTokens++;
-      this.#outputTokens++;
+      sequence.computedTokens += steps - 1;
+      sequence.outputTokens += steps;
+      const outputIndex = sequence.outputTokens - 1;
+      this.#outputTokens += steps;
       const stops = onToken(request, outputIndex);
       // The callback may have aborted it.
       if ((sequence.state as Sequence['state']) === 'finished') continue;

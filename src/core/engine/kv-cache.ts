@@ -169,6 +169,14 @@ export class KvCache {
     return true;
   }
 
+  /** Tokens that a sequence can compute after its computed ones without a block being taken or filled. */
+  freeTokens({ blocks, cachedBlocks, computedTokens }: Sequence): number {
+    const { blockSize, enablePrefixCaching } = this.#config;
+    const held = blocks.length * blockSize;
+    const last = enablePrefixCaching ? Math.min(held, (cachedBlocks + 1) * blockSize) - 1 : held;
+    return Math.max(0, last - computedTokens);
+  }
+
   /** Takes all blocks off a sequence; their contents stay findable until reused. */
   free(sequence: Sequence): void {
     this.pool.release(sequence.blocks);

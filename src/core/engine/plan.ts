@@ -1,5 +1,5 @@
 // A step of the engine: while it is being planned, and once it is.
-import type { EngineRequest, EngineStep, StepLoad } from './contract.ts';
+import type { EngineRequest, EngineStep, StepCostModel, StepLoad } from './contract.ts';
 import type { Sequence } from './sequence.ts';
 
 export interface PlanLimits {
@@ -53,25 +53,52 @@ export class Plan {
   }
 }
 
-/** A step that is planned and computing. */
+/** A step that is planned and computing; or a run of steps, each giving a token to the same requests. */
 export class PlannedStep implements EngineStep {
   readonly startSeconds: number;
-  readonly endSeconds: number;
   readonly load: StepLoad;
   readonly sequences: readonly Sequence[];
   readonly scheduledTokens: readonly number[];
   readonly preempted: readonly EngineRequest[];
+  readonly #endsSeconds: number[];
 
   constructor(plan: Plan, load: StepLoad, startSeconds: number, endSeconds: number) {
     this.startSeconds = startSeconds;
-    this.endSeconds = endSeconds;
+    this.#endsSeconds = [endSeconds];
     this.load = load;
     this.sequences = plan.sequences;
     this.scheduledTokens = plan.tokens;
     this.preempted = plan.preempted;
   }
 
+  get endSeconds(): number {
+    return this.#endsSeconds.at(-1) as number;
+  }
+
+  get endsSeconds(): readonly number[] {
+    return this.#endsSeconds;
+  }
+
   get requests(): readonly EngineRequest[] {
     return this.sequences.map(({ request }) => request);
+  }
+
+  /** Makes it a run of so many decode steps, in each of which every context is a token longer. */
+  repeat(steps: number, cost: StepCostModel): void {
+    const load = { ...this.load };
+    let endSeconds = this.endSeconds;
+    for (let step = 1; step < steps; step++) {
+      load.decodeContextTokens += load.decodeSequences;
+      endSeconds += cost.stepSeconds(load);
+      this.#endsSeconds.push(endSeconds);
+    }
+  }
+
+  /** Ends the run with the step that computes at `nowSeconds`. */
+  cut(nowSeconds: number): void {
+    const ends = this.#endsSeconds;
+    let steps = ends.length;
+    while (steps > 1 && (ends[steps - 2] as number) >= nowSeconds) steps--;
+    ends.length = steps;
   }
 }

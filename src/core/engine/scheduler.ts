@@ -88,6 +88,27 @@ export class Scheduler {
   }
 
   /**
+   * How many steps, with one of decodes that was just planned, are sure to be alike if nobody comes
+   * or goes: all that runs decodes, nobody waits, no block is taken or filled after the first step,
+   * and no request ends before the last.
+   */
+  stepsAlike(planned: readonly Sequence[]): number {
+    if (this.#connector !== undefined || planned.length !== this.size) return 1;
+    let steps = Number.POSITIVE_INFINITY;
+    for (const sequence of planned) {
+      const { request, computedTokens, outputTokens, knownTokens } = sequence;
+      // One token of several that it lacks, or its first, which is an event of its own.
+      if (computedTokens < knownTokens || outputTokens === 0) return 1;
+      const untilEnd = Math.min(
+        request.maxTokens - outputTokens,
+        this.#config.maxModelLen - knownTokens,
+      );
+      steps = Math.min(steps, untilEnd, 1 + this.#kv.freeTokens(sequence));
+    }
+    return steps;
+  }
+
+  /**
    * Lets time pass for the tiers: loads that are done make their requests ready, and blocks that were
    * kept for others are free.
    */

@@ -23,6 +23,8 @@ export interface FleetEngineOptions {
   readonly listener: EngineListener;
   /** @param externalTokens Of `cachedTokens`, those that are not from its own cache. */
   readonly onAdmitted: (attempt: Attempt, cachedTokens: number, externalTokens: number) => void;
+  /** Hears when tokens came. */
+  readonly onTokens: (attempt: Attempt, atSeconds: readonly number[]) => void;
 }
 
 export class FleetEngine {
@@ -61,30 +63,34 @@ export class FleetEngine {
     return this.#step?.endSeconds ?? this.#model.wakeSeconds;
   }
 
-  add(request: AttemptedRequest): void {
-    this.#model.add(request, 0);
+  add(request: AttemptedRequest, nowSeconds: number): void {
+    this.#model.cutRun(nowSeconds);
+    this.#model.add(request, nowSeconds);
   }
 
-  /** Takes a request out, wherever it is. */
+  /** Takes a request out, wherever it is. Only engines with a connector are asked; they make no runs. */
   abort(id: string): void {
     this.#model.abort(id);
   }
 
   /** Begins with a step, unless one runs or there is nothing to do. */
   startStep(nowSeconds: number): void {
-    this.#step ??= this.#model.schedule(nowSeconds);
+    this.#step ??= this.#model.scheduleRun(nowSeconds);
   }
 
-  /** Its step is done. @param onToken Hears of each token that it gave. */
+  /** Its step, or run of steps, is done. @param onToken Hears of the last token of each request. */
   endStep(
     lastArrivalSeconds: number,
     onToken: (attempt: Attempt, outputIndex: number) => void,
   ): void {
     const step = this.#step as EngineStep;
     this.#step = undefined;
-    this.#busy.add(step.startSeconds, step.endSeconds, lastArrivalSeconds);
+    const { startSeconds, endsSeconds } = step;
+    this.#countBusy(startSeconds, endsSeconds, lastArrivalSeconds);
     this.#model.complete(step, (request, outputIndex) => {
-      onToken(attemptOf(request), outputIndex);
+      const attempt = attemptOf(request);
+      this.#options.onTokens(attempt, endsSeconds);
+      onToken(attempt, outputIndex);
       return false;
     });
   }
@@ -97,7 +103,7 @@ export class FleetEngine {
     this.#past.external += stats.externalCacheHits;
     this.#past.output += stats.outputTokens;
     this.#past.preemptions += stats.preemptions;
-    if (this.#step) this.#busy.add(this.#step.startSeconds, nowSeconds, lastArrivalSeconds);
+    if (this.#step) this.#loseStep(this.#step, nowSeconds, lastArrivalSeconds);
     this.#step = undefined;
     this.#model = this.#newModel();
   }
@@ -116,6 +122,29 @@ export class FleetEngine {
       preemptions: past.preemptions + stats.preemptions,
       utilization: this.#busy.shareUntil(lastArrivalSeconds),
     };
+  }
+
+  /** What a run gave before the step that computes now has come; that step gives nothing. */
+  #loseStep(step: EngineStep, nowSeconds: number, lastArrivalSeconds: number): void {
+    this.#model.cutRun(nowSeconds);
+    const over = step.endsSeconds.slice(0, -1);
+    this.#countBusy(step.startSeconds, [...over, nowSeconds], lastArrivalSeconds);
+    for (const request of step.requests) {
+      this.#options.onTokens(attemptOf(request), over);
+      this.#past.output += over.length;
+    }
+  }
+
+  #countBusy(
+    startSeconds: number,
+    endsSeconds: readonly number[],
+    lastArrivalSeconds: number,
+  ): void {
+    let from = startSeconds;
+    for (const to of endsSeconds) {
+      this.#busy.add(from, to, lastArrivalSeconds);
+      from = to;
+    }
   }
 
   #newModel(): EngineModel {

@@ -129,11 +129,17 @@ class Fleet {
       attempt.cachedTokens = cachedTokens;
       this.#log.admitted(attempt.index, cachedTokens);
     };
+    const onTokens = ({ index: request, leg }: Attempt, atSeconds: readonly number[]) => {
+      // The client sees those of the decode alone.
+      if (leg !== 'prefill') this.#log.tokens(request, atSeconds, this.#networkSeconds);
+    };
     const exchange = this.#handoffs?.exchange;
     const connected = exchange
       ? { ...engine, createConnector: () => exchange.connect(index) }
       : engine;
-    return new FleetEngine({ index, url, engine: connected, role, listener, onAdmitted });
+    return new FleetEngine({
+      ...{ index, url, engine: connected, role, listener, onAdmitted, onTokens },
+    });
   }
 
   #routersOf(role: EngineRole | undefined): FleetRouters {
@@ -172,9 +178,9 @@ class Fleet {
       return;
     }
     const { index, request, ticket, outputTokens } = attempt;
-    this.#log.token(index, outputIndex, seen);
     if (outputIndex === 0) {
       attempt.hasToken = true;
+      this.#log.firstToken(index, seen);
       ticket.firstByte();
     }
     if (outputIndex + 1 < outputTokens) return;
@@ -261,7 +267,7 @@ class Fleet {
     this.#attempts.set(index, attempt);
     if (leg === 'prefill') this.#handoffs?.exchange.expect(String(index), engine.index);
     const sent = engineRequestOf(request, index, this.#source.blockTokens, blockSize);
-    engine.add({ ...sent, maxTokens: wanted, attempt });
+    engine.add({ ...sent, maxTokens: wanted, attempt }, this.#clock.nowSeconds());
     this.#startStep(engine);
   }
 

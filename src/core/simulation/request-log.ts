@@ -71,10 +71,15 @@ export class RequestLog {
     this.#cached[index] = cachedTokens;
   }
 
+  /** Keeps when tokens came, if that is asked for. @param networkSeconds From engine to client. */
+  tokens(index: number, atSeconds: readonly number[], networkSeconds: number): void {
+    if (!this.#keepTokens) return;
+    for (const seconds of atSeconds)
+      (this.#tokens[index] as number[]).push(seconds + networkSeconds);
+  }
+
   /** @param seen When its client has it. */
-  token(index: number, outputIndex: number, seen: number): void {
-    this.#tokens[index]?.push(seen);
-    if (outputIndex > 0) return;
+  firstToken(index: number, seen: number): void {
     this.#waiting--;
     this.#ttft[index] = seen - (this.#arrivals[index] as number);
   }
