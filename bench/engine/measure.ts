@@ -17,6 +17,9 @@ const warmUpSeconds = 2;
 const settleMs = 1500;
 const pacedStreams = 200;
 const pacedTokens = 5000;
+/** Of a step, and so between two tokens, of what `Subject.paced` starts. */
+const pacedStepSeconds = 0.02;
+export const pacedJsonTokens = 20;
 
 export interface StartSample {
   readonly readyMs: number;
@@ -161,16 +164,13 @@ export async function measureRates(
   }
 }
 
-export interface PacedSample {
+export interface PacedSample extends Lag {
   readonly subject: string;
   /** Server-sent events; 10,000 are due. */
   readonly tokensPerSecond: number;
   readonly cpuPercent: number;
   /** Between two reads of one stream; 20 are due. */
   readonly gapP99Ms: number;
-  /** By its own gauge, mean and most of a look every half second; NaN if it has none. */
-  readonly lagMeanMs: number;
-  readonly lagMaxMs: number;
   readonly loadAverage: number;
 }
 
@@ -188,25 +188,81 @@ export async function measurePaced(
       ...{ port, connections: pacedStreams, seconds },
       fields: { max_tokens: pacedTokens, stream: true },
     });
-    const lags: number[] = [];
-    for (let looks = 0; looks < seconds * 2 - 2; looks++) {
-      await sleep(500);
-      const { text } = await call({ port, path: '/metrics' });
-      lags.push(Number(/^spillway:engine_lag_seconds (\S+)/m.exec(text)?.[1]) * 1000);
-    }
+    const lag = await watchLag(port, seconds);
     const result = await running;
     return {
       subject: subject.name,
       tokensPerSecond: result.events / result.seconds,
       cpuPercent: ((engine.cpuSeconds() - cpu) / result.seconds) * 100,
       gapP99Ms: result.gapP99Ms,
-      lagMeanMs: lags.reduce((sum, lag) => sum + lag, 0) / lags.length,
-      lagMaxMs: Math.max(...lags),
+      ...lag,
       loadAverage: loadavg()[0] ?? 0,
     };
   } finally {
     await engine.end();
   }
+}
+
+export interface PacedJsonSample extends Lag {
+  readonly subject: string;
+  /** Requests in flight. */
+  readonly connections: number;
+  readonly requestsPerSecond: number;
+  /** If every answer took its steps and nothing more. */
+  readonly dueRequestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly cpuPercent: number;
+  readonly errors: number;
+}
+
+export const pacedJsonConnections: readonly number[] = [64, 256, 512, 1024];
+
+/** Plain JSON answers of 20 tokens at a token every 20 ms: more and more of them at once. */
+export async function measurePacedJson(
+  subject: Subject,
+  port: number,
+  seconds: number,
+): Promise<PacedJsonSample[]> {
+  const engine = new PinnedProcess(engineCpu, subject.paced(port));
+  try {
+    await engine.ready(port);
+    const samples: PacedJsonSample[] = [];
+    for (const connections of pacedJsonConnections) {
+      const fields = { max_tokens: pacedJsonTokens };
+      await load({ port, connections, seconds: warmUpSeconds, fields });
+      const cpu = engine.cpuSeconds();
+      const running = load({ port, connections, seconds, fields });
+      const lag = await watchLag(port, seconds);
+      const { requests, seconds: taken, p50Ms, p99Ms, errors } = await running;
+      samples.push({
+        ...{ subject: subject.name, connections, requestsPerSecond: requests / taken },
+        dueRequestsPerSecond: connections / (pacedJsonTokens * pacedStepSeconds),
+        cpuPercent: ((engine.cpuSeconds() - cpu) / taken) * 100,
+        ...{ p50Ms, p99Ms, errors, ...lag },
+      });
+    }
+    return samples;
+  } finally {
+    await engine.end();
+  }
+}
+
+interface Lag {
+  /** By its own gauge, mean and most of a look every half second; NaN if it has none. */
+  readonly lagMeanMs: number;
+  readonly lagMaxMs: number;
+}
+
+async function watchLag(port: number, seconds: number): Promise<Lag> {
+  const lags: number[] = [];
+  for (let looks = 0; looks < seconds * 2 - 2; looks++) {
+    await sleep(500);
+    const { text } = await call({ port, path: '/metrics' });
+    lags.push(Number(/^spillway:engine_lag_seconds (\S+)/m.exec(text)?.[1]) * 1000);
+  }
+  const lagMeanMs = lags.reduce((sum, lag) => sum + lag, 0) / lags.length;
+  return { lagMeanMs, lagMaxMs: Math.max(...lags) };
 }
 
 async function load(options: LoadOptions): Promise<LoadResult> {

@@ -2,7 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg, totalmem } from 'node:os';
 import {
+  type PacedJsonSample,
   type PacedSample,
+  pacedJsonConnections,
+  pacedJsonTokens,
   type RateSample,
   rateLoads,
   type SizeSample,
@@ -14,11 +17,13 @@ export interface EngineResult {
   readonly sizes: readonly SizeSample[];
   readonly rates: readonly RateSample[];
   readonly paced: readonly PacedSample[];
+  readonly pacedJson: readonly PacedJsonSample[];
   readonly command: string;
 }
 
-export function resultPage({ starts, sizes, rates, paced, command }: EngineResult): string {
-  const subjects = [...new Set(rates.map(({ subject }) => subject))];
+/** Without the sections of which nothing was measured. */
+export function resultPage(result: EngineResult): string {
+  const { starts, sizes, rates, paced, pacedJson, command } = result;
   return `${[
     '# Speed and size of the embedded engine',
     '',
@@ -30,6 +35,16 @@ export function resultPage({ starts, sizes, rates, paced, command }: EngineResul
     '',
     `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, commit ${commit()}, ${new Date().toISOString().slice(0, 10)}; load average ${loadavg()[0]?.toFixed(1)} at the end.`,
     '',
+    ...(starts.length > 0 ? startSection(starts) : []),
+    ...(sizes.length > 0 ? sizeSection(sizes) : []),
+    ...(rates.length > 0 ? rateSection(rates) : []),
+    ...(paced.length > 0 ? pacedSection(paced) : []),
+    ...(pacedJson.length > 0 ? pacedJsonSection(pacedJson) : []),
+  ].join('\n')}`;
+}
+
+function startSection(starts: EngineResult['starts']): string[] {
+  return [
     '## Start and memory of one',
     '',
     '| | ready, ms | first chat answered, ms | CPU until ready, ms | resident, MB | of it not from files, MB |',
@@ -39,6 +54,11 @@ export function resultPage({ starts, sizes, rates, paced, command }: EngineResul
     'Ready: from the start of the process to 200 on /health, asked every 2 ms. Memory 1.5 s after that, unused.',
     'Pages from files (the runtime itself, mostly) are shared by all processes that run it.',
     '',
+  ];
+}
+
+function sizeSection(sizes: readonly SizeSample[]): string[] {
+  return [
     '## Many in one process',
     '',
     '| engines | all ready, ms | resident, MB | per engine, MB | after a chat with each, MB | per engine, MB |',
@@ -47,6 +67,12 @@ export function resultPage({ starts, sizes, rates, paced, command }: EngineResul
     '',
     'Per engine: what each takes beyond the first.',
     '',
+  ];
+}
+
+function rateSection(rates: readonly RateSample[]): string[] {
+  const subjects = subjectsOf(rates);
+  return [
     '## As fast as it can: 64 requests in flight, no time of its own',
     '',
     `| load | ${subjects.map((name) => `${name}: requests/s | tokens/s | CPU µs per request`).join(' | ')} |${subjects.length > 1 ? ' CPU, peer / spillway |' : ''}`,
@@ -54,13 +80,61 @@ export function resultPage({ starts, sizes, rates, paced, command }: EngineResul
     ...rateLoads.map(({ name }) => rateRow(name, subjects, rates)),
     '',
     ...errorLines(rates),
+  ];
+}
+
+function pacedSection(paced: readonly PacedSample[]): string[] {
+  return [
     '## At its own pace: 200 streams, a token every 20 ms each (10,000 a second)',
     '',
     '| | tokens/s | CPU, % of a core | 99th percentile between two reads, ms (20 are due) | behind its own clock, mean ms | most, ms |',
     '|---|---|---|---|---|---|',
-    ...subjects.map((subject) => pacedRow(subject, paced)),
+    ...subjectsOf(paced).map((subject) => pacedRow(subject, paced)),
     '',
-  ].join('\n')}`;
+  ];
+}
+
+function pacedJsonSection(samples: readonly PacedJsonSample[]): string[] {
+  return [
+    '## At its own pace, plain JSON: 20 tokens an answer, one every 20 ms',
+    '',
+    '| | requests in flight | due, requests/s | requests/s | tokens/s | CPU, % of a core | answered in, median ms (400 are due) | 99th percentile, ms | behind its own clock, mean ms | most, ms |',
+    '|---|---|---|---|---|---|---|---|---|---|',
+    ...subjectsOf(samples).flatMap((subject) =>
+      pacedJsonConnections.map((connections) => pacedJsonRow(subject, connections, samples)),
+    ),
+    '',
+    'Due: what those in flight come to if each answer takes its 20 steps and not a moment more. A request',
+    'that comes within a step waits for the next, 10 ms in the mean, so that 97.5 % is all there is.',
+    '',
+    ...errorLines(samples.map((one) => ({ ...one, load: `${one.connections} in flight` }))),
+  ];
+}
+
+function pacedJsonRow(
+  subject: string,
+  connections: number,
+  samples: readonly PacedJsonSample[],
+): string {
+  const own = samples.filter((one) => one.subject === subject && one.connections === connections);
+  const cell = (read: (sample: PacedJsonSample) => number, digits = 0) =>
+    spread(own.map(read), digits);
+  return row([
+    subject,
+    `${connections}`,
+    (own[0]?.dueRequestsPerSecond ?? Number.NaN).toFixed(0),
+    cell(({ requestsPerSecond }) => requestsPerSecond),
+    cell(({ requestsPerSecond }) => requestsPerSecond * pacedJsonTokens),
+    cell(({ cpuPercent }) => cpuPercent),
+    cell(({ p50Ms }) => p50Ms),
+    cell(({ p99Ms }) => p99Ms),
+    cell(({ lagMeanMs }) => lagMeanMs, 1),
+    cell(({ lagMaxMs }) => lagMaxMs, 1),
+  ]);
+}
+
+function subjectsOf(samples: readonly { readonly subject: string }[]): string[] {
+  return [...new Set(samples.map(({ subject }) => subject))];
 }
 
 function commit(): string {
@@ -120,8 +194,10 @@ function pacedRow(subject: string, paced: readonly PacedSample[]): string {
   ]);
 }
 
-function errorLines(rates: readonly RateSample[]): string[] {
-  const failed = rates.filter(({ errors }) => errors > 0);
+function errorLines(
+  samples: readonly { readonly subject: string; readonly load: string; readonly errors: number }[],
+): string[] {
+  const failed = samples.filter(({ errors }) => errors > 0);
   if (failed.length === 0) return ['No request failed.', ''];
   return [
     ...failed.map(({ subject, load, errors }) => `- ${subject}, ${load}: ${errors} failed.`),

@@ -7,6 +7,6 @@ await createEngineServer({
   port: Number(process.argv[2]),
   model: 'bench',
   tokenizer: await loadTokenizer(),
-  config: defaultEngineConfig({ maxModelLen: 8192, numGpuBlocks: 200_000, maxNumSeqs: 256 }),
+  config: defaultEngineConfig({ maxModelLen: 8192, numGpuBlocks: 200_000, maxNumSeqs: 1024 }),
   cost: { stepSeconds: () => 0.02 },
 });

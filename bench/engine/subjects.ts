@@ -28,7 +28,7 @@ export function spillwaySubject(launcher: string): Subject {
  */
 export function peerSubject(binary: string): Subject {
   const flags = (port: number) => [
-    ...[binary, '--port', `${port}`, '--model', 'bench', '--max-num-seqs', '256'],
+    ...[binary, '--port', `${port}`, '--model', 'bench', '--max-num-seqs', '1024'],
     ...['--max-model-len', '8192', '--kv-cache-size', '20000'],
   ];
   return {
