@@ -13,43 +13,37 @@ import {
 } from './answer.ts';
 import { chatLogprobs } from './chat-logprobs.ts';
 import { answerRole, echoedText, finishReasonOf, hidesTokens } from './chat-parts.ts';
+import { CollectedChoices } from './collected-choices.ts';
 import { promptLogprobs } from './prompt-logprobs.ts';
 import { wholeMetrics } from './request-metrics.ts';
 
 export class ChatAnswer implements Answer {
   readonly #head: AnswerHead<ChatRequest>;
   readonly #call: ToolCall | undefined;
-  readonly #texts: string[] = [];
-  readonly #ends: TokenDelta[] = [];
-  #sequences: readonly Sequence[] = [];
-  #open = 0;
+  readonly #choices: CollectedChoices;
 
   /** @param call The tool call that every choice is. */
   constructor(head: AnswerHead<ChatRequest>, call: ToolCall | undefined) {
     this.#head = head;
+    this.#choices = new CollectedChoices(head.tellsLastAlone);
     this.#call = call;
   }
 
   start(sequences: readonly Sequence[]): void {
-    this.#sequences = sequences;
-    this.#open = sequences.length;
+    this.#choices.start(sequences);
   }
 
   onDelta(choice: number, delta: TokenDelta): void {
-    const before = this.#head.tellsLastAlone ? '' : (this.#texts[choice] ?? '');
-    this.#texts[choice] = before + delta.text;
-    if (delta.finishReason === null) return;
-    this.#ends[choice] = delta;
-    if (--this.#open === 0) this.#send();
+    if (this.#choices.push(choice, delta)) this.#send();
   }
 
   #tokens(sequence: Sequence, index: number): readonly number[] {
-    return this.#head.tellsLastAlone ? (this.#ends[index]?.tokenIds ?? []) : sequence.output;
+    return this.#head.tellsLastAlone ? (this.#choices.end(index)?.tokenIds ?? []) : sequence.output;
   }
 
   #send(): void {
     const { id, engine, exchange, request } = this.#head;
-    const prompt = this.#sequences[0]?.prompt ?? [];
+    const prompt = this.#choices.sequences[0]?.prompt ?? [];
     setLoadHeaders(this.#head);
     // An echoed prompt is scored like the answer.
     const isBatch = this.#head.isBatch === true;
@@ -62,12 +56,12 @@ export class ChatAnswer implements Answer {
       object: 'chat.completion',
       created: createdSeconds(),
       model: engine.answerName(request.model),
-      choices: this.#sequences.map((sequence, index) => this.#choice(sequence, index)),
+      choices: this.#choices.sequences.map((sequence, index) => this.#choice(sequence, index)),
       service_tier: null,
       system_fingerprint: engine.systemFingerprint,
       usage: usageObject({
-        ...chatUsageOf(this.#head, this.#sequences),
-        completionTokens: this.#sequences.reduce(
+        ...chatUsageOf(this.#head, this.#choices.sequences),
+        completionTokens: this.#choices.sequences.reduce(
           (total, sequence, index) => total + this.#tokens(sequence, index).length,
           0,
         ),
@@ -77,7 +71,7 @@ export class ChatAnswer implements Answer {
       prompt_text: this.#head.promptText ?? null,
       kv_transfer_params: null,
       ec_transfer_params: null,
-      metrics: wholeMetrics(engine, this.#sequences),
+      metrics: wholeMetrics(engine, this.#choices.sequences),
     };
     exchange.sendJson(200, JSON.stringify(answer));
   }
@@ -93,7 +87,7 @@ export class ChatAnswer implements Answer {
 
   #choice(sequence: Sequence, index: number): object {
     const { engine, request } = this.#head;
-    const end = this.#ends[index];
+    const end = this.#choices.end(index);
     // A call that was cut off by length is no call: its text is what the client gets.
     const call = end?.finishReason === 'stop' ? this.#call : undefined;
     if (this.#call) engine.metrics.onToolParser(false, call ? 'tool_call' : 'no_tool_call');
@@ -101,7 +95,7 @@ export class ChatAnswer implements Answer {
     const tokens = this.#tokens(sequence, index);
     const thinks = this.#head.thinks === true;
     const splitter = new ReasoningSplitter(thinks);
-    const { reasoning, content } = splitter.push(this.#texts[index] ?? '', true);
+    const { reasoning, content } = splitter.push(this.#choices.text(index), true);
     const shownReasoning = thinks && request.include_reasoning !== false ? reasoning : null;
     return {
       index,

@@ -13,21 +13,17 @@ import {
   type Answer,
   type AnswerHead,
   chatUsageOf,
-  createdSeconds,
   reasoningTokens,
   setLoadHeaders,
 } from './answer.ts';
 import { chatLogprobs } from './chat-logprobs.ts';
 import { answerRole, echoedText, finishReasonOf, hidesTokens } from './chat-parts.ts';
+import { type ChunkFrame, chunkFrame } from './chunk-frame.ts';
 import { streamMetrics } from './request-metrics.ts';
 
 export class ChatStream implements Answer {
   readonly #head: AnswerHead<ChatRequest>;
-  /** The part of a chunk that all of this answer share. */
-  readonly #prefix: string;
-  readonly #includeUsage: boolean;
-  readonly #continuousUsage: boolean;
-  readonly #fingerprint: string;
+  readonly #frame: ChunkFrame;
   readonly #call: ToolCall | undefined;
   readonly #callStreams: ToolCallStream[] = [];
   readonly #splitters: ReasoningSplitter[] = [];
@@ -40,24 +36,12 @@ export class ChatStream implements Answer {
   constructor(head: AnswerHead<ChatRequest>, call: ToolCall | undefined) {
     this.#head = head;
     this.#call = call;
-    const { id, engine, request } = head;
-    const fields = {
-      id,
-      object: 'chat.completion.chunk',
-      created: createdSeconds(),
-      model: engine.answerName(request.model),
-    };
-    this.#prefix = JSON.stringify(fields).slice(0, -1);
-    const forced = engine.options.enableForceIncludeUsage === true;
-    this.#includeUsage = forced || request.stream_options?.include_usage === true;
-    this.#continuousUsage =
-      forced || (this.#includeUsage && request.stream_options?.continuous_usage_stats === true);
-    this.#fingerprint = `,"system_fingerprint":${JSON.stringify(engine.systemFingerprint)}`;
+    this.#frame = chunkFrame(head, 'chat.completion.chunk');
     this.#isPlain =
       call === undefined &&
       head.thinks !== true &&
-      request.logprobs !== true &&
-      request.return_token_ids !== true;
+      head.request.logprobs !== true &&
+      head.request.return_token_ids !== true;
   }
 
   start(sequences: readonly Sequence[]): void {
@@ -79,7 +63,7 @@ export class ChatStream implements Answer {
       ? this.#contentChunks(choice, delta)
       : this.#lastChunks(choice, delta);
     if (this.#open > 0) exchange.write(events);
-    else exchange.end(events + (this.#includeUsage ? this.#usageChunk() : '') + sseDone);
+    else exchange.end(events + (this.#frame.includesUsage ? this.#usageChunk() : '') + sseDone);
   }
 
   /** A beam search that took no step has not ended, in vLLM's books. */
@@ -146,7 +130,7 @@ export class ChatStream implements Answer {
         : [this.#contentBody(delta.text)];
     const reason = finishReasonOf(delta.finishReason, this.#head.request, this.#call);
     const finish = `"${reason}","stop_reason":${JSON.stringify(delta.stopReason)}`;
-    const fingerprint = this.#includeUsage ? '' : this.#fingerprint;
+    const fingerprint = this.#frame.includesUsage ? '' : this.#frame.fingerprint;
     return bodies
       .map((body, i) =>
         i < bodies.length - 1
@@ -216,12 +200,12 @@ export class ChatStream implements Answer {
   }
 
   #chunk(choice: string, rest: string): string {
-    return sseEvent(`${this.#prefix},"choices":[${choice}]${rest}}`);
+    return sseEvent(`${this.#frame.prefix},"choices":[${choice}]${rest}}`);
   }
 
   /** @param choice Undefined for the chunk before the first token. */
   #usagePart(choice: number | undefined): string {
-    if (!this.#continuousUsage) return '';
+    if (!this.#frame.hasContinuousUsage) return '';
     const prompt = this.#head.promptTokens;
     const completion = choice === undefined ? 0 : (this.#sequences[choice]?.output.length ?? 0);
     const reasoning = this.#reasoningTokens(choice);
@@ -237,7 +221,7 @@ export class ChatStream implements Answer {
   #usageChunk(): string {
     const usage = streamUsageObject(chatUsageOf(this.#head, this.#sequences));
     return sseEvent(
-      `${this.#prefix},"choices":[],"usage":${JSON.stringify(usage)}${this.#fingerprint}${streamMetrics(this.#head.engine, this.#sequences)}}`,
+      `${this.#frame.prefix},"choices":[],"usage":${JSON.stringify(usage)}${this.#frame.fingerprint}${streamMetrics(this.#head.engine, this.#sequences)}}`,
     );
   }
 }

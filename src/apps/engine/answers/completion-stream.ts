@@ -6,16 +6,14 @@ import {
   streamUsageObject,
 } from '../../../core/protocol/index.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
-import { type Answer, type AnswerHead, createdSeconds, setLoadHeaders, usageOf } from './answer.ts';
+import { type Answer, type AnswerHead, setLoadHeaders, usageOf } from './answer.ts';
+import { type ChunkFrame, chunkFrame } from './chunk-frame.ts';
 import { completionLogprobs } from './completion-logprobs.ts';
 import { streamMetrics } from './request-metrics.ts';
 
 export class CompletionStream implements Answer {
   readonly #head: AnswerHead<CompletionRequest>;
-  readonly #prefix: string;
-  readonly #includeUsage: boolean;
-  readonly #continuousUsage: boolean;
-  readonly #fingerprint: string;
+  readonly #frame: ChunkFrame;
   /** Characters sent so far, by choice. */
   readonly #offsets: number[] = [];
   #sequences: readonly Sequence[] = [];
@@ -23,19 +21,7 @@ export class CompletionStream implements Answer {
 
   constructor(head: AnswerHead<CompletionRequest>) {
     this.#head = head;
-    const { id, engine, request } = head;
-    const fields = {
-      id,
-      object: 'text_completion',
-      created: createdSeconds(),
-      model: engine.answerName(request.model),
-    };
-    this.#prefix = JSON.stringify(fields).slice(0, -1);
-    const forced = engine.options.enableForceIncludeUsage === true;
-    this.#includeUsage = forced || request.stream_options?.include_usage === true;
-    this.#continuousUsage =
-      forced || (this.#includeUsage && request.stream_options?.continuous_usage_stats === true);
-    this.#fingerprint = `,"system_fingerprint":${JSON.stringify(engine.systemFingerprint)}`;
+    this.#frame = chunkFrame(head, 'text_completion');
   }
 
   start(sequences: readonly Sequence[]): void {
@@ -51,7 +37,7 @@ export class CompletionStream implements Answer {
     if (ends) this.#open--;
     const events = this.#chunk(choice, delta);
     if (this.#open > 0) exchange.write(events);
-    else exchange.end(events + (this.#includeUsage ? this.#usageChunk() : '') + sseDone);
+    else exchange.end(events + (this.#frame.includesUsage ? this.#usageChunk() : '') + sseDone);
   }
 
   #chunk(choice: number, delta: TokenDelta): string {
@@ -75,14 +61,15 @@ export class CompletionStream implements Answer {
     const returnIds = request.return_token_ids === true;
     const promptIds = isFirst && (returnIds || echoed.length > 0) ? sequence.prompt : null;
     const body = `{"index":${choice},"text":${JSON.stringify(text)},"logprobs":${JSON.stringify(logprobs)},"finish_reason":${JSON.stringify(delta.finishReason)},"stop_reason":${JSON.stringify(delta.stopReason)},"prompt_token_ids":${JSON.stringify(promptIds)},"token_ids":${returnIds ? JSON.stringify(delta.tokenIds) : 'null'}}`;
-    const fingerprint = delta.finishReason !== null && !this.#includeUsage ? this.#fingerprint : '';
+    const fingerprint =
+      delta.finishReason !== null && !this.#frame.includesUsage ? this.#frame.fingerprint : '';
     return sseEvent(
-      `${this.#prefix},"choices":[${body}]${this.#usagePart(sequence)}${fingerprint}}`,
+      `${this.#frame.prefix},"choices":[${body}]${this.#usagePart(sequence)}${fingerprint}}`,
     );
   }
 
   #usagePart(sequence: Sequence): string {
-    if (!this.#continuousUsage) return '';
+    if (!this.#frame.hasContinuousUsage) return '';
     const prompt = sequence.promptTokens;
     const completion = sequence.output.length;
     return `,"usage":{"prompt_tokens":${prompt},"total_tokens":${prompt + completion},"completion_tokens":${completion}}`;
@@ -94,7 +81,7 @@ export class CompletionStream implements Answer {
       createdCacheTokens: undefined,
     });
     return sseEvent(
-      `${this.#prefix},"choices":[],"usage":${JSON.stringify(usage)}${this.#fingerprint}${streamMetrics(this.#head.engine, this.#sequences)}}`,
+      `${this.#frame.prefix},"choices":[],"usage":${JSON.stringify(usage)}${this.#frame.fingerprint}${streamMetrics(this.#head.engine, this.#sequences)}}`,
     );
   }
 }

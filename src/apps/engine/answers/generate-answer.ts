@@ -10,36 +10,30 @@ import type { Sequence, TokenDelta } from '../sequence.ts';
 import { likeliest, ownLogprob } from '../text/logprobs.ts';
 import { type Answer, type AnswerHead, createdSeconds, setLoadHeaders, usageOf } from './answer.ts';
 import { chatLogprobs } from './chat-logprobs.ts';
+import { CollectedChoices } from './collected-choices.ts';
 import { promptLogprobs } from './prompt-logprobs.ts';
 
 type Head = AnswerHead<GenerateRequest>;
 
 export class GenerateAnswer implements Answer {
   readonly #head: Head;
-  readonly #texts: string[] = [];
-  readonly #ends: TokenDelta[] = [];
-  #sequences: readonly Sequence[] = [];
-  #open = 0;
+  readonly #choices = new CollectedChoices();
 
   constructor(head: Head) {
     this.#head = head;
   }
 
   start(sequences: readonly Sequence[]): void {
-    this.#sequences = sequences;
-    this.#open = sequences.length;
+    this.#choices.start(sequences);
   }
 
   onDelta(choice: number, delta: TokenDelta): void {
-    this.#texts[choice] = (this.#texts[choice] ?? '') + delta.text;
-    if (delta.finishReason === null) return;
-    this.#ends[choice] = delta;
-    if (--this.#open === 0) this.#send();
+    if (this.#choices.push(choice, delta)) this.#send();
   }
 
   #send(): void {
     const { id, engine, exchange, request } = this.#head;
-    const prompt = this.#sequences[0]?.prompt ?? [];
+    const prompt = this.#choices.sequences[0]?.prompt ?? [];
     setLoadHeaders(this.#head);
     const top = request.sampling_params?.prompt_logprobs;
     const answer = {
@@ -47,7 +41,7 @@ export class GenerateAnswer implements Answer {
       model: engine.answerName(request.model),
       created: createdSeconds(),
       usage: usageObject({
-        ...usageOf(this.#head, this.#sequences),
+        ...usageOf(this.#head, this.#choices.sequences),
         createdCacheTokens: undefined,
       }),
       prompt_logprobs: promptLogprobs(engine.tokenizer, prompt, top),
@@ -58,9 +52,9 @@ export class GenerateAnswer implements Answer {
       kv_transfer_params: null,
       ec_transfer_params: null,
       output_mode: request.output_mode ?? 'tokens',
-      choices: this.#sequences.map(({ output }, index) => {
-        const end = { ...(this.#ends[index] as TokenDelta), tokenIds: output };
-        return choiceObject(this.#head, index, end, this.#texts[index] ?? '', output.length);
+      choices: this.#choices.sequences.map(({ output }, index) => {
+        const end = { ...(this.#choices.end(index) as TokenDelta), tokenIds: output };
+        return choiceObject(this.#head, index, end, this.#choices.text(index), output.length);
       }),
     };
     exchange.sendJson(200, JSON.stringify(answer));
