@@ -16,6 +16,9 @@ export interface DealerRequestOptions {
   readonly limits?: Partial<ZmtpLimits> | undefined;
 }
 
+/** The most that a timer takes; the request's own deadline covers the handshake, too. */
+const timeoutMsMax = 2 ** 31 - 1;
+
 /**
  * Connects, sends one message, and hands over answers until `onMessage` says that it is over.
  *
@@ -31,7 +34,7 @@ export async function dealerRequest(options: DealerRequestOptions): Promise<void
     let done = false;
     const connection = new ZmtpConnection(socket, {
       socketType: 'DEALER',
-      limits: { ...options.limits, handshakeTimeoutMs: timeoutMs },
+      limits: { ...options.limits, handshakeTimeoutMs: timeoutMsMax },
       handlers: {
         ready: () => connection.send(encodeMessage(options.frames)),
         message: (frames) => {
