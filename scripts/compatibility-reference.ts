@@ -10,7 +10,7 @@ import { knownDifferences, runWireCases, type WireResult } from '../test/support
 /** What a text model of vLLM 0.32 serves and the embedded engine does not. */
 const absent: Readonly<Record<string, string>> = {
   'schemas of bodies in /openapi.json': 'it lists paths and methods, which /docs and /redoc show',
-  'POST /v1/systemone': 'a well-formed request gets 501; /generative_scoring has synthetic scores',
+  'POST /v1/systemone': 'the probabilities are synthetic, as the scores of /generative_scoring are',
   'POST /v1/audio/transcriptions, /v1/audio/translations, WS /v1/realtime': 'for speech models',
   'POST /fault_tolerance/apply, GET /fault_tolerance/status':
     'vLLM has them with several data-parallel ranks alone',

@@ -122,3 +122,114 @@ test('the schema of a tool counts only where it is strict', async () => {
   }));
   assert.deepEqual(await outcomes('/v1/chat/completions', bodies), ['200', '400 null']);
 });
+
+test('prompt tokens that another server made are taken in place of the messages', async () => {
+  const given: readonly (readonly [unknown, string])[] = [
+    [[1, 2, 3], '200'],
+    [null, '200'],
+    [[], '400 kv_transfer_params.prompt_token_ids'],
+    [['x'], '400 kv_transfer_params.prompt_token_ids'],
+    [[151_936], '400 kv_transfer_params.prompt_token_ids'],
+  ];
+  const bodies = given.map(([prompt_token_ids]) => ({
+    ...{ messages: hello, ...short },
+    kv_transfer_params: { prompt_token_ids },
+  }));
+  assert.deepEqual(
+    await outcomes('/v1/chat/completions', bodies),
+    given.map(([, outcome]) => outcome),
+  );
+  const { answer } = await post('/v1/chat/completions', bodies[0] ?? {});
+  assert.equal((answer['usage'] as { prompt_tokens: number }).prompt_tokens, 3);
+});
+
+test('a message of another format is read, and cannot be rendered', async () => {
+  const messages = [{ author: { role: 'user' }, content: [{ type: 'text', text: 'x' }] }];
+  assert.deepEqual(await outcomes('/tokenize', [{ messages }]), ['400 null']);
+  const strange = [{ author: { role: 'nobody' }, content: [] }];
+  assert.deepEqual(await outcomes('/v1/chat/completions', [{ messages: strange }]), [
+    '400 body.messages.0.ChatCompletionDeveloperMessageParam.role',
+  ]);
+});
+
+test('the calls of a message are looked at wherever it is rendered', async () => {
+  const messages = ['x', [5], [{ id: 'a', type: 'function', function: {} }]].map((tool_calls) => [
+    { role: 'assistant', content: null, tool_calls },
+  ]);
+  const bodies = messages.map((one) => ({ messages: one }));
+  assert.deepEqual(await outcomes('/tokenize', bodies), ['400 null', '400 null', '400 null']);
+});
+
+test('items and tools of a response are read by the types of OpenAI', async () => {
+  const said = { type: 'message', role: 'assistant' };
+  const items: readonly (readonly [object, string])[] = [
+    [{ type: 'compaction', encrypted_content: 'x' }, '400 input'],
+    [{ id: 'x' }, '400 input'],
+    [{ type: 'function_call', call_id: 'c' }, '400 body.input'],
+    [{ type: 'reasoning' }, '400 body.input'],
+    [{ type: 'reasoning', summary: [{ type: 'summary_text', text: 'so' }] }, '200'],
+    [{ type: 'custom_tool_call', call_id: 'c', name: 'n', input: 'x' }, '200'],
+    [{ ...said, content: [{ type: 'output_text', text: 'x' }] }, '200'],
+    [{ role: 'assistant', content: [{ type: 'output_text', text: 'x' }] }, '400 body.input'],
+    [{ ...said, content: [] }, '500 null'],
+    [{ role: 'user', content: [{ type: 'input_text' }] }, '400 body.input'],
+  ];
+  const limits = { max_output_tokens: 2, ignore_eos: true };
+  const asked = items.map(([item]) => ({ ...limits, input: [item] }));
+  assert.deepEqual(
+    await outcomes('/v1/responses', asked),
+    items.map(([, outcome]) => outcome),
+  );
+  const tools: readonly (readonly [object, string])[] = [
+    [{ type: 'programmatic_tool_calling' }, '200'],
+    [{ type: 'file_search' }, '400 body.tools.0.FunctionTool.name'],
+    [{ type: 'custom', name: 'c', format: { type: 'grammar' } }, '400 tools'],
+  ];
+  const given = tools.map(([tool]) => ({ ...limits, input: 'Hi', tools: [tool] }));
+  assert.deepEqual(
+    await outcomes('/v1/responses', given),
+    tools.map(([, outcome]) => outcome),
+  );
+  const { answer } = await post('/v1/responses', {
+    ...{ ...limits, input: 'Hi' },
+    tools: [{ type: 'web_search' }],
+  });
+  assert.deepEqual(Object.keys((answer['tools'] as [object])[0]).toSorted(), [
+    ...['external_web_access', 'filters', 'search_context_size', 'type', 'user_location'],
+  ]);
+});
+
+test('questions are answered by the shares of their labels', async () => {
+  const questions = {
+    warm: { type: 'noul', instructions: 'is it?' },
+    which: { type: 'choice', criteria: { a: 'x', b: null } },
+    how: { type: 'score', criteria: ['bad', 'good'] },
+  };
+  const { status, answer } = await post('/v1/systemone', { state: { a: 1 }, questions });
+  assert.equal(status, 200);
+  const usage = answer['usage'] as { input_tokens: number; output_tokens: number };
+  // As many as the real one counted.
+  const { answer: first } = await post('/v1/systemone', {
+    state: { a: 1 },
+    questions: { q: questions.warm },
+  });
+  assert.equal((first['usage'] as typeof usage).input_tokens, 34);
+  assert.equal(usage.output_tokens, 3);
+  const answers = Object.values(answer['answers'] as Record<string, { probabilities: object }>);
+  for (const { probabilities } of answers) {
+    const total = Object.values(probabilities).reduce((sum: number, one) => sum + Number(one), 0);
+    assert.ok(Math.abs(total - 1) < 1e-9);
+  }
+  const refused = [
+    { type: 'noul', x: 1 },
+    { type: 'choice' },
+    { type: 'score', criteria: ['one'] },
+  ];
+  assert.deepEqual(
+    await outcomes(
+      '/v1/systemone',
+      refused.map((question) => ({ state: '', questions: { q: question } })),
+    ),
+    ['400 null', '400 null', '400 null'],
+  );
+});

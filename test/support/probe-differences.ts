@@ -66,10 +66,4 @@ export const knownProbeDifferences: readonly KnownDifference[] = [
     what: 'the words of the refusal',
     why: 'not built',
   },
-  {
-    ids: /^responses\/tools-code$/,
-    route: 'POST /v1/responses',
-    what: 'fields within the container of a hosted code tool are not echoed',
-    why: 'hosted tools do not run here',
-  },
 ];

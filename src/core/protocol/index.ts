@@ -45,7 +45,14 @@ export {
   modelNotFound,
 } from './openai/api-error.ts';
 export { readBatchChatRequest } from './openai/batch-chat-request.ts';
-export { argumentsObject, contentFault, parsedCallsFault } from './openai/chat-message.ts';
+export {
+  argumentsObject,
+  callIssues,
+  callsOf,
+  contentFault,
+  isHarmony,
+  parsedCallsFault,
+} from './openai/chat-message.ts';
 export {
   type ChatMessage,
   type ChatRequest,
@@ -59,7 +66,7 @@ export {
   promptsOf,
   readCompletionRequest,
 } from './openai/completion-request.ts';
-export { isTruthy, pythonRepr, pythonType } from './openai/python-repr.ts';
+export { isTruthy, pythonRepr, pythonType, pythonValue } from './openai/python-repr.ts';
 export {
   checkBiasedTokens,
   checkChoices,
@@ -115,3 +122,9 @@ export {
 } from './scale-out/derender-request.ts';
 export { type DerenderState, firstDerenderState } from './scale-out/derender-state.ts';
 export { type GenerateRequest, readGenerateRequest } from './scale-out/generate-request.ts';
+export {
+  type DecisionRequest,
+  type QuestionSpec,
+  readDecisionRequest,
+} from './scoring/decision-request.ts';
+export { readScoringRequest } from './scoring/scoring-request.ts';

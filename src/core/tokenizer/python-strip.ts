@@ -17,10 +17,14 @@ const whiteSpace =
 
 /**
  * @param characters Those to strip; all white space if there are none.
+ * @throws {Error} In Jinja's words for what is no text.
  * @example pythonStrip('\n x\n', 'lstrip', '\n'); // ' x\n'
  */
 export function pythonStrip(text: unknown, method: string, characters?: unknown): string {
-  const given = String(text);
+  if (typeof text !== 'string' && text !== undefined) {
+    throw new Error(`'${objectName(text)}' has no attribute '${method}'`);
+  }
+  const given = text ?? 'undefined';
   const stripped = new Set(typeof characters === 'string' ? characters : whiteSpace);
   const [fromStart, fromEnd] = sides[method] ?? [false, false];
   const points = [...given];
@@ -29,6 +33,14 @@ export function pythonStrip(text: unknown, method: string, characters?: unknown)
   while (fromStart && start < end && stripped.has(points[start] as string)) start++;
   while (fromEnd && end > start && stripped.has(points[end - 1] as string)) end--;
   return points.slice(start, end).join('');
+}
+
+/** What Jinja calls a value that lacks an attribute. */
+function objectName(value: unknown): string {
+  if (value === null) return 'None';
+  if (typeof value === 'boolean') return 'bool object';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'int object' : 'float object';
+  return Array.isArray(value) ? 'list object' : 'dict object';
 }
 
 interface Node {

@@ -48,7 +48,7 @@ export function responseObject(
     parallel_tool_calls: given.parallel_tool_calls ?? true,
     temperature: given.temperature ?? defaults.temperature ?? 1,
     tool_choice: given.tool_choice ?? 'auto',
-    tools: (given.tools ?? []).map(toolObject),
+    tools: given.tools ?? [],
     top_p: isGreedy(given) ? 1 : (given.top_p ?? defaults.top_p ?? 1),
     background: given.background ?? false,
     max_output_tokens: head.maxTokens,
@@ -100,47 +100,6 @@ function present(fields: object): object {
 
 function isGreedy({ temperature }: ResponsesRequest): boolean {
   return temperature != null && temperature < 1e-5;
-}
-
-/** Fields of OpenAI's hosted tools that are null when left out. */
-const hostedToolFields: Readonly<Record<string, object>> = {
-  web_search_preview: {
-    search_content_types: null,
-    search_context_size: null,
-    user_location: null,
-  },
-  web_search: { filters: null, search_context_size: null, user_location: null },
-  code_interpreter: { allowed_callers: null },
-  file_search: { filters: null, max_num_results: null, ranking_options: null },
-  mcp: {
-    allowed_callers: null,
-    allowed_tools: null,
-    authorization: null,
-    connector_id: null,
-    defer_loading: null,
-    headers: null,
-    require_approval: null,
-    server_description: null,
-    server_url: null,
-    tunnel_id: null,
-  },
-};
-
-/** A tool that the client gave, with the fields it left out. */
-function toolObject(tool: Readonly<Record<string, unknown>>): object {
-  if (tool['type'] !== 'function') return { ...hostedToolFields[String(tool['type'])], ...tool };
-  return {
-    name: null,
-    parameters: null,
-    strict: null,
-    type: 'function',
-    allowed_callers: null,
-    async: null,
-    defer_loading: null,
-    description: null,
-    output_schema: null,
-    ...tool,
-  };
 }
 
 function textConfig({ text }: ResponsesRequest): object | null {

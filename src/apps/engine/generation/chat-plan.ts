@@ -11,6 +11,7 @@ import { checkModel } from './check-model.ts';
 import { admitToEngine } from './engine-admission.ts';
 import { checkLengths, fittingPrompt, type LengthRequest, maxTokensWithin } from './limits.ts';
 import { noRenderedBeams } from './render-errors.ts';
+import { reusedPrompt } from './reused-prompt.ts';
 import { checkSamplingOfServer } from './sampling-checks.ts';
 import type { PromptPlan } from './start.ts';
 
@@ -18,8 +19,8 @@ export interface ChatPlan extends PromptPlan {
   /** The tool call that every choice is. */
   readonly call: ToolCall | undefined;
   readonly thinks: boolean;
-  /** What the tokens were made of. */
-  readonly promptText: string;
+  /** What the tokens were made of; null if they came with the request. */
+  readonly promptText: string | null;
 }
 
 /**
@@ -46,9 +47,10 @@ export function planChat(
   checkUntrusted(request);
   const lengths = lengthsOf(request, options.maxTokensName ?? 'max_tokens');
   checkLengths(engine, lengths);
-  const promptText = chatPromptText(engine, request);
-  const encoded = encodePrompt(engine, promptText, request);
-  const tokens = fittingPrompt(engine, encoded, lengths, true);
+  const reused = reusedPrompt(engine, request);
+  const promptText = reused ? null : chatPromptText(engine, request);
+  const tokens =
+    reused ?? fittingPrompt(engine, encodePrompt(engine, promptText ?? '', request), lengths, true);
   checkNamedOnce(request);
   const call = demanded ?? ownCall(engine, request, tokens);
   const maxTokens = maxTokensWithin(engine, tokens.length, lengths.maxTokens);

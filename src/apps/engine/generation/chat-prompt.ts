@@ -5,8 +5,11 @@ import {
   badRequest,
   type ChatMessage,
   type ChatRequest,
+  callIssues,
+  callsOf,
   contentFault,
   type Issue,
+  isHarmony,
   isTruthy,
   notNull,
   pydanticReport,
@@ -158,14 +161,15 @@ function checkTemplateVariables(variables: PromptRequest['chat_template_kwargs']
 
 /** Content parts become one text; tool arguments become objects, which templates print as JSON. */
 function templateMessage(message: ChatMessage, modelName: string): TemplateMessage {
-  const { role: given, tool_calls: calls, reasoning, tool_call_id: id, name, task } = message;
+  const { role: given, reasoning, tool_call_id: id, name, task } = message;
+  if (isHarmony(message)) throw badRequest("'Message' object is not subscriptable");
   const role = typeof given === 'string' ? given : 'user';
   return {
     // Templates know no developer; vLLM gives them its words as the system's.
     role: role === 'developer' ? 'system' : role,
     content: contentText(message, { role, modelName }),
     ...(role === 'assistant' && {
-      ...(Array.isArray(calls) && calls.length > 0 && { tool_calls: calls.map(templateCall) }),
+      ...templateCalls(message),
       ...(reasoning != null && { reasoning, reasoning_content: reasoning }),
     }),
     ...(role === 'tool' && id !== undefined && { tool_call_id: id }),
@@ -316,6 +320,17 @@ function mediaFault(type: string, fields: Readonly<Record<string, unknown>>): Er
   if (issues.length === 0) return undefined;
   const placed = issues.map((issue) => ({ ...issue, loc: issue.loc.replace(/^\./, '') }));
   return badRequest(pydanticReport(`ChatCompletionContentPart${name}Param`, placed));
+}
+
+/** @throws {ApiError} 400 if one of the calls is none. */
+function templateCalls(message: ChatMessage): { readonly tool_calls?: readonly unknown[] } {
+  const calls = callsOf(message['tool_calls']);
+  const issues = callIssues(message, '');
+  if (issues.length > 0) {
+    const placed = issues.map((issue) => ({ ...issue, loc: issue.loc.replace(/^\./, '') }));
+    throw badRequest(pydanticReport('ValidatorIterator', placed));
+  }
+  return calls.length > 0 ? { tool_calls: calls.map(templateCall) } : {};
 }
 
 /** @throws {ApiError} 400 if the call is of no function. */

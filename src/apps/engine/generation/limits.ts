@@ -143,6 +143,6 @@ export function checkLogprobs(
 
 /** @throws {ApiError} 400 if a token is none of the model's. */
 export function checkTokenIds(engine: Engine, tokens: readonly number[]): void {
-  const outside = tokens.find((token) => token >= engine.vocabularySize);
+  const outside = tokens.find((token) => token < 0 || token >= engine.vocabularySize);
   if (outside !== undefined) throw badRequest(`Token id ${outside} is out of vocabulary`);
 }

@@ -282,7 +282,7 @@ function chunkHead(engine: Engine, request: StreamRequest, object: string): obje
     id: request.generate_chunk?.request_id ?? randomHex(8),
     object,
     created: createdSeconds(),
-    model: request.model ?? engine.modelName,
+    model: request.model || engine.modelName,
   };
 }
 

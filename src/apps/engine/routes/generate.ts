@@ -70,7 +70,7 @@ function checkServable(engine: Engine, request: GenerateRequest): void {
   if (hasHugeInteger([sampling, request.kv_transfer_params, request.ec_transfer_params])) {
     throw badRequest("can't serialize ints < -2**63 or > 2**64 - 1");
   }
-  if (request.features || request.content_parts?.some(isMedia)) {
+  if ((request.features?.end ?? 0) > 0 || request.content_parts?.some(isMedia)) {
     throw badRequest(`${engine.modelName} is not a multimodal model`);
   }
 }

@@ -1,99 +1,68 @@
 // POST /generative_scoring: how likely each item makes the first of some labels as the next token.
-import {
-  type ApiError,
-  badRequest,
-  boolean,
-  type Issue,
-  integer,
-  list,
-  type Parser,
-  readBody,
-  string,
-  union,
-} from '../../../core/protocol/index.ts';
+import { badRequest, readScoringRequest } from '../../../core/protocol/index.ts';
 import { createdSeconds } from '../answers/answer.ts';
 import type { Engine } from '../engine.ts';
 import { checkModel } from '../generation/check-model.ts';
-import { checkTokenIds } from '../generation/limits.ts';
-import { randomHex } from '../generation/request-id.ts';
+import { admitToEngine } from '../generation/engine-admission.ts';
+import { checkPromptText } from '../generation/limits.ts';
+import { requestId } from '../generation/request-id.ts';
 import { startGeneration } from '../generation/start.ts';
 import type { Handler } from '../http/server.ts';
 import { ownLogprob } from '../text/logprobs.ts';
 
-const text: Parser<string | readonly number[]> = union(string, list(integer(0)));
-const items: Parser<readonly (string | readonly number[])[]> = (value, loc, issues) => {
-  if (Array.isArray(value)) return list(text)(value, loc, issues);
-  const issue: Issue = {
-    ...{ type: 'list_type', loc, input: value },
-    msg: 'Input should be a valid list',
-  };
-  // Once as a list of texts, once as one of token ids.
-  issues.push(issue, issue);
-  return undefined;
-};
-
-const fields = {
-  model: string,
-  query: text,
-  items,
-  label_token_ids: list(integer()),
-  apply_softmax: boolean,
-  item_first: boolean,
-  add_special_tokens: boolean,
-} as const;
-
 /** Every prompt runs through the engine for one token; the scores are synthetic, by the label. */
 export function generativeScoringRoute(engine: Engine): Handler {
   return async (exchange) => {
-    const request = readBody(await exchange.json(), fields, ['query', 'items', 'label_token_ids']);
-    checkModel(engine, request.model);
+    const request = readScoringRequest(await exchange.json());
     const labels = request.label_token_ids ?? [];
-    const given = request.items ?? [];
-    if (given.length === 0) throw badRequest('items must contain at least one item.');
-    if (labels.length === 0) {
-      throw badRequest('label_token_ids must contain at least one token ID.');
-    }
-    const outside = labels.find((id) => id < 0 || id >= engine.vocabularySize);
-    if (outside !== undefined) {
-      throw badRequest(
-        `label_token_id ${outside} is out of vocabulary range [0, ${engine.vocabularySize}). Please provide valid token IDs.`,
-      );
-    }
+    const items: readonly (string | readonly number[])[] = request.items ?? [];
+    checkModel(engine, request.model);
+    engine.checkAdmission(items.length);
+    checkLabels(engine, labels);
+    if (items.length === 0) throw badRequest('items must contain at least one item.');
     const tokensOf = (part: string | readonly number[]): readonly number[] => {
-      if (typeof part === 'string') return engine.tokenizer.encode(part);
-      checkTokenIds(engine, part);
-      return part;
+      if (typeof part !== 'string') return part;
+      checkPromptText(engine, part);
+      return engine.tokenizer.encode(part);
     };
     const query = tokensOf(request.query ?? '');
-    const prompts = given.map((item) => {
+    // Room for one token of the answer.
+    const most = engine.options.config.maxModelLen - 1;
+    const prompts = items.map((item) => {
       const own = tokensOf(item);
       const tokens = request.item_first ? [...own, ...query] : [...query, ...own];
-      if (tokens.length >= engine.options.config.maxModelLen) throw tooLong(engine, tokens.length);
-      return { tokens, maxTokens: 1 };
+      return { tokens: tokens.slice(0, most), maxTokens: 1 };
     });
-    const id = `generative-scoring-${randomHex(8)}`;
+    for (const { tokens } of prompts) {
+      const asked = { logprob_token_ids: labels };
+      admitToEngine(engine, { request: asked, logprobs: labels.length, prompt: tokens });
+    }
+    const id = requestId(exchange, 'generative-scoring', request.request_id);
     const promptTokens = prompts.reduce((total, { tokens }) => total + tokens.length, 0);
     const send = () => {
-      const data = given.map((_, index) => ({
+      const data = items.map((_, index) => ({
         index,
         object: 'score',
         score: score(engine, labels, request.apply_softmax !== false),
       }));
       const usage = {
         prompt_tokens: promptTokens,
-        total_tokens: promptTokens + given.length,
-        completion_tokens: given.length,
+        total_tokens: promptTokens + items.length,
+        completion_tokens: items.length,
         prompt_tokens_details: null,
         completion_tokens_details: null,
       };
-      const model = request.model ?? engine.modelName;
+      const model = engine.answerName(request.model);
       const answer = { id, object: 'list', created: createdSeconds(), model, data, usage };
       exchange.sendJson(200, JSON.stringify(answer));
     };
     let open = prompts.length;
     startGeneration({
       ...{ engine, exchange, id, prompts, isStream: false },
-      request: { ignore_eos: true, model: request.model },
+      request: {
+        ...{ ignore_eos: true, model: request.model },
+        ...{ cache_salt: request.cache_salt, priority: request.priority },
+      },
       answer: {
         start: () => {},
         onDelta: () => {
@@ -104,15 +73,22 @@ export function generativeScoringRoute(engine: Engine): Handler {
   };
 }
 
+/** @throws {ApiError} 400 if a label is no token of the model, or there is none. */
+function checkLabels(engine: Engine, labels: readonly number[]): void {
+  const outside = labels.find((id) => id < 0 || id >= engine.vocabularySize);
+  if (outside !== undefined) {
+    throw badRequest(
+      `label_token_id ${outside} is out of vocabulary range [0, ${engine.vocabularySize}). Please provide valid token IDs.`,
+    );
+  }
+  if (labels.length === 0) {
+    throw badRequest('label_token_ids must contain at least one token ID.');
+  }
+}
+
 /** The share of the first label among all labels, or its own probability. */
 function score(engine: Engine, labels: readonly number[], isAmongLabels: boolean): number {
   const weights = labels.map((id) => Math.exp(ownLogprob(engine.tokenizer, id).logprob));
   const [first = 0] = weights;
   return isAmongLabels ? first / weights.reduce((total, weight) => total + weight, 0) : first;
-}
-
-function tooLong(engine: Engine, length: number): ApiError {
-  return badRequest(
-    `This model's maximum context length is ${engine.options.config.maxModelLen} tokens. However, your prompt contains ${length} input tokens. Please reduce the length of the input prompt.`,
-  );
 }

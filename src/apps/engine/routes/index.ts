@@ -21,6 +21,7 @@ import { loadRoute, tracked } from './load.ts';
 import { countTokensRoute, messagesRoute } from './messages.ts';
 import { metricsRoute, mountedMetricsRoute } from './metrics.ts';
 import { modelsRoute } from './models.ts';
+import { oauth2RedirectRoute } from './oauth2-redirect-page.ts';
 import { profileRoutes } from './profile.ts';
 import { renderChatRoute, renderCompletionRoute, renderMessagesRoute } from './render.ts';
 import { renderResponsesRoute, responsesRoute } from './responses.ts';
@@ -41,6 +42,7 @@ export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | unde
   const all: Routes = {
     '/openapi.json': { 'GET,HEAD': openapiRoute(() => all) },
     '/docs': { 'GET,HEAD': swaggerRoute },
+    '/docs/oauth2-redirect': { 'GET,HEAD': oauth2RedirectRoute },
     '/redoc': { 'GET,HEAD': redocRoute },
     '/health': { GET: healthRoute },
     '/ping': { GET: healthRoute, POST: healthRoute },

@@ -4,6 +4,7 @@ import {
   badRequest,
   type ChatMessage,
   chatRequestOfResponses,
+  EngineRefusal,
   pydanticReport,
   type ResponsesRequest,
   readResponsesRequest,
@@ -30,9 +31,9 @@ import { responseNotFound } from './stored-responses.ts';
 export function responsesRoute(engine: Engine, store: ResponseStore | undefined): Handler {
   return async (exchange) => {
     const given = readResponsesRequest(await exchange.json());
-    const { request, plan } = planResponse(engine, given, { store });
-    const id = given.request_id ?? `resp_${randomHex(8)}`;
     const isStream = given.stream === true;
+    const { request, plan, isRefused } = planOrRefuse(engine, given, { store, isStream });
+    const id = given.request_id ?? `resp_${randomHex(8)}`;
     if (!isStream) checkAnswerable(given);
     const messages = request.messages ?? [];
     const facts = {
@@ -42,6 +43,12 @@ export function responsesRoute(engine: Engine, store: ResponseStore | undefined)
       thinks: plan.thinks,
       createdSeconds: createdSeconds(),
     };
+    if (isRefused) {
+      const output = clientOutput(engine, exchange, isStream);
+      new ResponseStream({ ...facts, output }, undefined).start([]);
+      output.finish('', {});
+      return;
+    }
     const start = (output: ResponseOutput, background?: { readonly onFail: () => void }) => {
       const head = { ...facts, output };
       return startGeneration({
@@ -64,6 +71,20 @@ export function responsesRoute(engine: Engine, store: ResponseStore | undefined)
     const keeps = store !== undefined && given.store !== false;
     start(keeps ? alsoTo(output, (response) => store.keep(id, response, messages)) : output);
   };
+}
+
+/** What the engine refuses breaks a stream off behind its first events, in vLLM. */
+function planOrRefuse(
+  engine: Engine,
+  given: ResponsesRequest,
+  { store, isStream }: { readonly store: ResponseStore | undefined; readonly isStream: boolean },
+): ReturnType<typeof planResponse> & { readonly isRefused: boolean } {
+  try {
+    return { ...planResponse(engine, given, { store }), isRefused: false };
+  } catch (error) {
+    if (!isStream || !(error instanceof EngineRefusal)) throw error;
+    return { ...planResponse(engine, given, { store, isRender: true }), isRefused: true };
+  }
 }
 
 /** @throws {ApiError} 400 for null in a field that vLLM copies into its answer, which has no null. */
@@ -92,9 +113,13 @@ export function renderResponsesRoute(engine: Engine): Handler {
     const isStream = given.stream === true;
     const id = given.request_id ?? `resp_${randomHex(8)}`;
     const hasParser = engine.options.reasoningParser !== undefined;
+    // Calls are written in special tokens, which the parser must see.
+    const hasTools = (given.tools?.length ?? 0) > 0 && given.tool_choice !== 'none';
+    const isParsed = hasTools && engine.options.toolCallParser !== undefined;
+    const shown = isParsed ? { ...request, skip_special_tokens: false } : request;
     sendRendered(exchange, {
       ...rendering(id, plan.tokens, { ...given, isStream }),
-      sampling_params: samplingParams(request, engine.options.samplingDefaults ?? {}, {
+      sampling_params: samplingParams(shown, engine.options.samplingDefaults ?? {}, {
         maxTokens: plan.maxTokens,
         isStream,
         logprobs: request.logprobs ? (given.top_logprobs ?? 0) : undefined,

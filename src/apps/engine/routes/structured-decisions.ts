@@ -1,42 +1,149 @@
-// POST /v1/systemone: structured decisions, as far as a request can be refused; none is made.
+// POST /v1/systemone: questions about a state, each answered by the probabilities of its labels as the
+// next token. Each question runs through the engine for one token; the probabilities are synthetic.
 import {
   ApiError,
-  anything,
   badRequest,
-  dictionary,
-  object,
-  readBody,
-  string,
+  type DecisionRequest,
+  isTruthy,
+  readDecisionRequest,
 } from '../../../core/protocol/index.ts';
+import { createdSeconds } from '../answers/answer.ts';
+import { type Question, questionOf } from '../decisions/questions.ts';
 import type { Engine } from '../engine.ts';
+import { chatPrompt } from '../generation/chat-prompt.ts';
 import { checkModel } from '../generation/check-model.ts';
+import { fittingPrompt } from '../generation/limits.ts';
+import { requestId } from '../generation/request-id.ts';
+import { startGeneration } from '../generation/start.ts';
+import type { Exchange } from '../http/exchange.ts';
 import type { Handler } from '../http/server.ts';
+import { ownLogprob } from '../text/logprobs.ts';
 
-const fields = {
-  model: string,
-  state: anything,
-  questions: dictionary(object({ type: string })),
-} as const;
-
-/** vllm/entrypoints/generate/structured_decisions/question_types.py */
-const questionTypes: ReadonlySet<string> = new Set(['choice', 'noul', 'score']);
+/** vLLM's limit for models that answer by their next token. */
+const questionsMax = 64;
 
 export function structuredDecisionsRoute(engine: Engine): Handler {
   return async (exchange) => {
-    const request = readBody(await exchange.json(), fields, ['state', 'questions']);
+    const request = readDecisionRequest(await exchange.json());
     checkModel(engine, request.model);
-    const questions = Object.values(request.questions ?? {});
-    if (questions.length === 0) throw badRequest('questions: needs at least one question');
-    const unknown = questions.find(({ type }) => type != null && !questionTypes.has(type));
-    if (unknown) {
-      throw badRequest(
-        `unknown question type '${unknown.type}'; supported: ['choice', 'noul', 'score']`,
-      );
+    const questions = questionsOf(request);
+    checkMedia(request);
+    engine.checkAdmission(questions.length);
+    if (isTruthy(request.chat_template_kwargs?.['enable_thinking'])) {
+      throw badRequest("a read is the reply's first token, so thinking must be off");
     }
-    throw new ApiError(
-      501,
-      'NotImplementedError',
-      'The model does not support the structured decision API',
-    );
+    const prompts = questions.map((question) => promptOf(engine, request, question));
+    answer(engine, exchange, { request, questions, prompts });
   };
+}
+
+function questionsOf({ questions }: DecisionRequest): readonly Question[] {
+  const given = Object.entries(questions ?? {});
+  if (given.length === 0) throw badRequest('questions: needs at least one question');
+  if (given.length > questionsMax) {
+    throw badRequest(`questions: at most ${questionsMax} for this model`);
+  }
+  return given.map(([id, spec]) => questionOf(id, spec));
+}
+
+/** @throws {ApiError} 400 for what a text model does not read. */
+function checkMedia({ images, audio, videos }: DecisionRequest): void {
+  const media = { audio, image: images, video: videos };
+  const given = Object.entries(media).filter(([, items]) => (items?.length ?? 0) > 0);
+  if (given.length === 0) return;
+  const names = given.map(([name]) => name).join(', ');
+  throw badRequest(`this model does not take ${names} inputs`);
+}
+
+function promptOf(engine: Engine, request: DecisionRequest, { text }: Question): readonly number[] {
+  const { state, instructions, chat_template_kwargs: kwargs } = request;
+  const written = typeof state === 'string' ? state : pythonJson(state);
+  const tokens = chatPrompt(engine, {
+    messages: [
+      ...(instructions ? [{ role: 'system', content: instructions }] : []),
+      { role: 'user', content: `${written}\n\n${text}` },
+    ],
+    chat_template_kwargs: { enable_thinking: false, ...kwargs },
+  });
+  const lengths = { maxTokens: 1, maxTokensName: '', truncateTo: null, truncationSide: null };
+  return fittingPrompt(engine, tokens, lengths, true);
+}
+
+/** As Python's json.dumps writes: with a space behind commas and colons. */
+function pythonJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(pythonJson).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
+  const pairs = Object.entries(value).map(
+    ([key, one]) => `${JSON.stringify(key)}: ${pythonJson(one)}`,
+  );
+  return `{${pairs.join(', ')}}`;
+}
+
+function answer(
+  engine: Engine,
+  exchange: Exchange,
+  given: {
+    readonly request: DecisionRequest;
+    readonly questions: readonly Question[];
+    readonly prompts: readonly (readonly number[])[];
+  },
+): void {
+  const { request, questions, prompts } = given;
+  const id = requestId(exchange, 'decision', request.request_id);
+  const reads = questions.map(({ labels }) => readLabels(engine, labels));
+  const send = () => {
+    const body = {
+      id,
+      object: 'structured_decision',
+      created: createdSeconds(),
+      model: engine.answerName(request.model),
+      answers: Object.fromEntries(
+        questions.map((question, i) => {
+          const { shares = [], mass = 0 } = reads[i] ?? {};
+          return [question.id, question.answer(shares, mass)];
+        }),
+      ),
+      usage: {
+        input_tokens: prompts.reduce((total, { length }) => total + length, 0),
+        output_tokens: prompts.length,
+      },
+      diagnostics: Object.fromEntries(
+        questions.map((question, i) => [
+          question.id,
+          { label_mass: reads[i]?.mass ?? 0, argmax_is_label: false },
+        ]),
+      ),
+    };
+    exchange.sendJson(200, JSON.stringify(body));
+  };
+  let open = prompts.length;
+  startGeneration({
+    ...{ engine, exchange, id, isStream: false },
+    prompts: prompts.map((tokens) => ({ tokens, maxTokens: 1 })),
+    request: {
+      ...{ ignore_eos: true, model: request.model, cache_salt: request.cache_salt },
+      priority: request.priority,
+    },
+    answer: {
+      start: () => {},
+      onDelta: () => {
+        if (--open === 0) send();
+      },
+    },
+  });
+}
+
+/** How likely each label is among the labels, and all of them among all tokens. */
+function readLabels(
+  engine: Engine,
+  labels: readonly string[],
+): { readonly shares: readonly number[]; readonly mass: number } {
+  const weights = labels.map((label) => {
+    const [token] = engine.tokenizer.encode(label, { addSpecialTokens: false });
+    if (token === undefined) throw new ApiError(500, 'InternalServerError', '');
+    return Math.exp(ownLogprob(engine.tokenizer, token).logprob);
+  });
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  // Chosen by itself each label has a probability near 1; together they cannot have more than all.
+  return { shares: weights.map((weight) => weight / total), mass: total / labels.length };
 }

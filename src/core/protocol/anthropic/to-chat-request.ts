@@ -1,6 +1,7 @@
 // From Anthropic's messages to the chat request that vLLM makes of them.
 import { badRequest } from '../openai/api-error.ts';
 import type { ChatMessage, ChatRequest, Tool } from '../openai/chat-request.ts';
+import { isTruthy, pythonText } from '../openai/python-repr.ts';
 import type {
   CountTokensRequest,
   MessageBlock,
@@ -83,7 +84,8 @@ function turn({ role, content }: NonNullable<MessagesRequest['messages']>[number
     else if (block.type === 'image' && block.source) parts.push(imagePart(block.source));
     else if (block.type === 'tool_result' && role === 'user') before.push(...toolResult(block));
     else if (block.type === 'tool_result') {
-      parts.push({ type: 'text', text: `Tool result: ${String(block.content ?? '')}` });
+      const said = isTruthy(block.content) ? pythonText(block.content) : '';
+      parts.push({ type: 'text', text: `Tool result: ${said}` });
     }
   }
   const calls = blocks.filter(({ type }) => type === 'tool_use').map(toolCall);

@@ -127,6 +127,13 @@ function checkBatch(body: Body): void {
       'logprob_token_ids',
     );
   }
+  const transfer = (Object(body['kv_transfer_params']) as Body)['prompt_token_ids'] ?? null;
+  if (transfer !== null) {
+    throw badRequest(
+      "Batch chat completions do not support `kv_transfer_params['prompt_token_ids']`: one pre-tokenized prompt cannot serve several conversations.",
+      'kv_transfer_params.prompt_token_ids',
+    );
+  }
   const format = body['response_format'] as Body | null | undefined;
   if (Object(format)['type'] === 'structural_tag') checkTagFormat(format as Body);
   const tag = (Object(body['structured_outputs']) as Body)['structural_tag'] ?? null;

@@ -12,6 +12,7 @@ import {
   literal,
   notNull,
   nullable,
+  object,
   type Parser,
   pydanticReport,
   string,
@@ -31,9 +32,8 @@ export function contentFault(message: ChatMessage): PartFault | undefined {
 
 /** What is wrong with the calls of a message that was read, found when the request is complete. */
 export function callIssues(message: ChatMessage, loc: string): readonly Issue[] {
-  const issues: Issue[] = [];
-  const { tool_calls: calls } = message;
-  if (!Array.isArray(calls)) return issues;
+  const { tool_calls: given } = message;
+  const calls = callsOf(given);
   for (const [i, call] of calls.entries()) {
     const own: Issue[] = [];
     functionCall(call, `${loc}.${i}.ChatCompletionMessageFunctionToolCallParam`, own);
@@ -43,7 +43,14 @@ export function callIssues(message: ChatMessage, loc: string): readonly Issue[] 
     }
     if (own.length > 0 && other.length > 0) return [...own, ...other];
   }
-  return issues;
+  return [];
+}
+
+/** Python goes through a text by its characters, through an object by its keys. */
+export function callsOf(given: unknown): readonly unknown[] {
+  if (Array.isArray(given)) return given;
+  if (typeof given === 'string') return [...given];
+  return typeof given === 'object' && given !== null ? Object.keys(given) : [];
 }
 
 /** What is wrong with a message whose calls have their arguments as objects, if it has calls. */
@@ -192,9 +199,15 @@ export const messageField: Parser<ChatMessage> = (value, loc, issues) => {
     : undefined;
   const read = native && clean(native, given);
   const custom = clean(customType, given);
-  if (!read && !custom) {
+  const harmony = harmonyScore(value);
+  if (!read && !custom && harmony === undefined) {
     reportAll(given, loc, issues);
     return undefined;
+  }
+  const best = Math.max(read ? Object.keys(read).length : 0, custom ? customScore(custom) : 0);
+  if (harmony !== undefined && harmony > best) {
+    harmonyMessages.add(given);
+    return given;
   }
   if (read && (!custom || customScore(custom) <= Object.keys(read).length)) {
     const content = read['content'] ?? '';
@@ -224,27 +237,45 @@ function reportAll(value: unknown, loc: string, issues: Issue[]): void {
   harmonyMessage(value, `${loc}.Message`, issues);
 }
 
-/** OpenAI's harmony format, which vLLM takes here too; only its faults are of interest. */
+/** OpenAI's harmony format, which vLLM reads here too and cannot render. */
+const harmonyObject = object(
+  {
+    author: notNull(
+      object(
+        {
+          role: notNull(literal('user', 'assistant', 'system', 'developer', 'tool')),
+          name: string,
+        },
+        ['role'],
+      ),
+    ),
+    content: notNull(listOf(object({}))),
+    channel: string,
+    recipient: string,
+    content_type: string,
+  },
+  ['author'],
+);
+
 function harmonyMessage(value: unknown, loc: string, issues: Issue[]): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const msg = 'Input should be a valid dictionary or object to extract fields from';
-    issues.push({ type: 'model_attributes_type', loc, msg, input: value });
-    return;
-  }
-  const { author, content } = value as ChatMessage;
-  if (author === undefined) {
-    issues.push({ type: 'missing', loc: `${loc}.author`, msg: 'Field required', input: value });
-  }
-  if (content !== undefined && !Array.isArray(content)) {
-    const msg = 'Input should be a valid list';
-    issues.push({ type: 'list_type', loc: `${loc}.content`, msg, input: content });
-  }
-  if (!Array.isArray(content)) return;
-  for (const [i, part] of content.entries()) {
-    if (typeof part === 'object' && part !== null) continue;
-    const msg = 'Input should be a valid dictionary or object to extract fields from';
-    issues.push({ type: 'model_attributes_type', loc: `${loc}.content.${i}`, msg, input: part });
-  }
+  harmonyObject(value, loc, issues);
+}
+
+/** As many fields as Pydantic counts; undefined if it is no such message. */
+function harmonyScore(value: unknown): number | undefined {
+  const issues: Issue[] = [];
+  const read = harmonyObject(value, '', issues);
+  if (read === undefined || issues.length > 0) return undefined;
+  const given = (fields: object) =>
+    Object.values(fields).filter((field) => field !== undefined).length;
+  return given(read) + given(read.author ?? {});
+}
+
+const harmonyMessages = new WeakSet<ChatMessage>();
+
+/** Whether a message that was read is of harmony's format. */
+export function isHarmony(message: ChatMessage): boolean {
+  return harmonyMessages.has(message);
 }
 
 /** Without issues, or not at all. */

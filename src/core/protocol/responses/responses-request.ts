@@ -22,6 +22,8 @@ import {
   string,
 } from '../openai/schema.ts';
 import { structuredOutputsField } from '../openai/structured-outputs.ts';
+import { isInputItem } from './input-items.ts';
+import { responseToolField } from './tools.ts';
 
 const penalty = boundedFloat(-2, 2);
 
@@ -77,7 +79,7 @@ const responsesFields = {
   temperature: float,
   text: object({ format: textFormat, verbosity: literal('low', 'medium', 'high') }),
   tool_choice: notNull(toolChoiceField),
-  tools: notNull(list(toolField)),
+  tools: notNull(list(responseToolField)),
   top_logprobs: topLogprobsField,
   top_p: float,
   top_k: integer(),
@@ -88,6 +90,7 @@ const responsesFields = {
   include_stop_str_in_output: notNull(boolean),
   presence_penalty: penalty,
   frequency_penalty: penalty,
+  prompt_cache_key: string,
   watermarking: boolean,
   request_id: notNull(string),
   session_id: string,
@@ -119,7 +122,6 @@ export function readResponsesRequest(body: unknown): ResponsesRequest {
   }
   checkCacheSalt(body);
   const request = readBody(body, responsesFields, ['input']);
-  checkItems(request);
   if (request.text?.format != null && request.structured_outputs != null) {
     throw badRequest(
       'Cannot specify both structured_outputs and text.format',
@@ -128,29 +130,6 @@ export function readResponsesRequest(body: unknown): ResponsesRequest {
   }
   const hasTools = (request.tools?.length ?? 0) > 0;
   return hasTools ? request : { ...request, tool_choice: 'none' };
-}
-
-/** Tools that OpenAI would run itself; vLLM takes and ignores them without a tool server. */
-const hostedTools =
-  /^(file_search|web_search|web_search_preview)(_\d{4}_\d\d_\d\d)?$|^(computer_use_preview|computer|mcp|code_interpreter|image_generation|local_shell|shell|custom|apply_patch|namespace|tool_search)$/;
-
-const itemTypes = /^(message|function_call|function_call_output|reasoning|custom_tool_call.*)$/;
-
-const roles: ReadonlySet<unknown> = new Set(['user', 'assistant', 'system', 'developer']);
-const inputParts: ReadonlySet<unknown> = new Set(['input_text', 'input_image', 'input_file']);
-const outputParts: ReadonlySet<unknown> = new Set(['output_text', 'refusal']);
-
-/** Whether one of OpenAI's item types fits. */
-function isItem(item: Readonly<Record<string, unknown>>): boolean {
-  const { type, role, content } = item;
-  if (type !== undefined && type !== 'message') return itemTypes.test(String(type));
-  if (!roles.has(role)) return false;
-  if (typeof content === 'string') return true;
-  if (!Array.isArray(content)) return false;
-  const types = content.map((part: { readonly type?: unknown } | null) => part?.type);
-  // What the model said before comes back whole, with its id and status.
-  const isOutput = role === 'assistant' && typeof item['id'] === 'string' && 'status' in item;
-  return types.every((one) => (isOutput ? outputParts : inputParts).has(one));
 }
 
 /** Text, or items. One that no type of OpenAI's package fits is reported as no text first. */
@@ -162,34 +141,14 @@ function inputField(
   if (typeof value === 'string') return value;
   // Python goes through an object by its keys.
   const items: unknown = isDictionary(value) ? Object.keys(value) : value;
-  if (Array.isArray(items) && items.every(isReadable)) return items;
+  if (Array.isArray(items) && items.every(isInputItem)) return items;
   string(value, loc, issues);
   list(dictionary(anything))(items, loc, issues);
   return undefined;
 }
 
-function isReadable(item: unknown): item is Readonly<Record<string, unknown>> {
-  return isDictionary(item) && (item['type'] === 'item_reference' || isItem(item));
-}
-
 function isDictionary(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** A tool; one of no known type is reported as a function without a name. */
-function toolField(
-  value: unknown,
-  loc: string,
-  issues: Issue[],
-): Readonly<Record<string, unknown>> | undefined {
-  const tool = dictionary(anything)(value, loc, issues);
-  if (tool === undefined) return undefined;
-  const isFunction = tool['type'] === 'function';
-  if (!isFunction && hostedTools.test(String(tool['type']))) return tool;
-  if (isFunction && typeof tool['name'] === 'string') return tool;
-  const missing = { type: 'missing', msg: 'Field required', input: tool };
-  issues.push({ ...missing, loc: `${loc}.FunctionTool.name` });
-  return undefined;
 }
 
 /** Types of a choice that say all, and those that need one field more. */
@@ -219,14 +178,6 @@ function toolChoiceField(
   return undefined;
 }
 
-/** @throws {ApiError} 400 for items that vLLM reads and does not take. */
-function checkItems({ input }: ResponsesRequest): void {
-  const items = typeof input === 'string' ? [] : (input ?? []);
-  if (items.some(({ type }) => type === 'item_reference')) {
-    throw badRequest('Unsupported input item type: item_reference', 'input');
-  }
-}
-
 /** What vLLM's models look at before Pydantic reads the fields. */
 function checkRaw(body: Readonly<Record<string, unknown>>): void {
   const { tools, tool_choice: choice = 'auto' } = body;
@@ -245,6 +196,14 @@ function checkRaw(body: Readonly<Record<string, unknown>>): void {
   const names = has ? tools.map((tool) => (tool as { name?: unknown } | null)?.name) : [];
   if (isNamed && !names.includes(named.name)) {
     throw badRequest("Tool choice 'function' not found in 'tools' parameter.", 'tool_choice');
+  }
+  for (const tool of has ? tools : []) {
+    const { type, format } = Object(tool) as Readonly<Record<string, unknown>>;
+    if (type !== 'custom' || (Object(format) as { type?: unknown }).type !== 'grammar') continue;
+    throw badRequest(
+      'Custom tools with a grammar format are not supported; only free-form text custom tools are accepted.',
+      'tools',
+    );
   }
   if (body['prompt'] != null) throw badRequest('prompt template is not supported', 'prompt');
   if (body['background'] && body['store'] === false) {

@@ -1,5 +1,5 @@
 // From the Responses API's items to the chat request that vLLM makes of them.
-import { badRequest } from '../openai/api-error.ts';
+import { ApiError, badRequest } from '../openai/api-error.ts';
 import type { ChatMessage, ChatRequest } from '../openai/chat-request.ts';
 import type { ResponsesRequest } from './responses-request.ts';
 
@@ -48,6 +48,8 @@ export function chatRequestOfResponses(
     session_id: request.session_id,
     priority: request.priority,
     vllm_xargs: request.vllm_xargs,
+    kv_transfer_params: request.kv_transfer_params,
+    ec_transfer_params: request.ec_transfer_params,
     stream: request.stream,
     add_generation_prompt: !isPartial,
     continue_final_message: isPartial,
@@ -89,8 +91,14 @@ function addItem(item: Item, messages: Record<string, unknown>[]): void {
     else messages.push({ role: 'assistant', [field]: value });
   };
   switch (item['type']) {
+    case 'custom_tool_call':
     case 'function_call': {
-      const called = { name: item['name'], arguments: item['arguments'] };
+      // A custom tool takes a text, which its function has as its one argument.
+      const given =
+        item['type'] === 'custom_tool_call'
+          ? JSON.stringify({ input: item['input'] })
+          : item['arguments'];
+      const called = { name: item['name'], arguments: given };
       const call = { id: item['call_id'], type: 'function', function: called };
       const calls = previous?.['tool_calls'];
       if (previous && Array.isArray(calls)) calls.push(call);
@@ -98,6 +106,7 @@ function addItem(item: Item, messages: Record<string, unknown>[]): void {
       else messages.push({ role: 'assistant', tool_calls: [call] });
       return;
     }
+    case 'custom_tool_call_output':
     case 'function_call_output':
       messages.push({
         role: 'tool',
@@ -109,14 +118,33 @@ function addItem(item: Item, messages: Record<string, unknown>[]): void {
       if (item['encrypted_content']) {
         throw badRequest('Encrypted content is not supported.', 'input');
       }
-      join('reasoning', partsText(item['content'] ?? item['summary'] ?? []));
+      join('reasoning', reasoningText(item));
       return;
     default:
-      if (item['role'] === 'assistant') join('content', partsText(item['content']));
+      if (item['role'] === 'assistant') join('content', saidText(item));
       else if ('role' in item) {
         messages.push({ role: item['role'], content: partsText(item['content']) });
-      } else throw badRequest(`Unsupported input item type: ${String(item['type'])}`, 'input');
+      } else
+        throw badRequest(`Unsupported input item type: ${String(item['type'] ?? 'None')}`, 'input');
   }
+}
+
+/** Of the parts that were thought or said, vLLM takes the first. */
+function reasoningText({ content, summary }: Item): string {
+  const [first] = [content, summary].flatMap((parts) => (Array.isArray(parts) ? parts : []));
+  return String((first as Item | undefined)?.['text'] ?? '');
+}
+
+/** @throws {ApiError} 500 where vLLM trips over what has no text. */
+function saidText({ content }: Item): unknown {
+  if (!Array.isArray(content)) return content;
+  const first = content[0] as Item | undefined;
+  if (first === undefined) {
+    throw new ApiError(500, 'InternalServerError', 'list index out of range');
+  }
+  if (first['type'] !== 'refusal') return first['text'] ?? null;
+  const words = "'ResponseOutputRefusal' object has no attribute 'text'";
+  throw new ApiError(500, 'InternalServerError', words);
 }
 
 function partsText(content: unknown): unknown {

@@ -12,7 +12,7 @@ import {
 
 /** What the checks of a request need to know of the places. */
 export interface MediaPlaces {
-  /** Behind the last placeholder. */
+  /** Behind the last placeholder; 0 if there is none. */
   readonly end: number;
   /** Some item has its metadata and no data. */
   readonly hasMetadataAlone: boolean;

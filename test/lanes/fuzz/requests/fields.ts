@@ -1,5 +1,6 @@
 // The fields that generation routes share, each with values that are good, at the edge, and bad.
 import type { Draw } from '../draw.ts';
+import { responseFormats, structuredOutputs } from './constraints.ts';
 import { anyJson } from './texts.ts';
 
 /** Field to the values it may be given; a function makes one. */
@@ -9,28 +10,6 @@ export type Fields = Readonly<Record<string, readonly unknown[]>>;
 const quietToken = 151_640;
 /** One common token, `Hello`. */
 const hello = 9707;
-
-export const schemas: readonly object[] = [
-  { type: 'object', properties: { a: { type: 'integer' } }, required: ['a'] },
-  { type: 'object', properties: { city: { enum: ['Paris'] } }, additionalProperties: false },
-  { type: 'array', items: { type: 'boolean' }, minItems: 1, maxItems: 2 },
-  { type: 'string', maxLength: 3 },
-  { enum: ['x', 'y'] },
-  { anyOf: [{ type: 'null' }, { type: 'boolean' }] },
-  { $ref: '#/$defs/n', $defs: { n: { type: 'integer' } } },
-  {},
-];
-const badSchemas: readonly unknown[] = [
-  { type: 'no-such-type' },
-  { type: 5 },
-  { $ref: '#/nowhere' },
-  'not json',
-  '',
-  '  ',
-  '{"type":"integer"}',
-  [],
-  true,
-];
 
 /** What vLLM calls sampling parameters, with the names that both generation routes have. */
 export const samplingFields: Fields = {
@@ -75,9 +54,32 @@ export const samplingFields: Fields = {
   return_tokens_as_token_ids: [true, false, null, 'x'],
   return_token_offsets: [true, 'x'],
   add_special_tokens: [true, false, 'x', null],
-  cache_salt: ['salt', '', 'a/b', 'a@b', 'a\\b', 'a\u0000b', 5, null, [], { length: 1 }],
-  kv_transfer_params: [null, {}, { x: 1 }, 5, { do_remote_decode: false }],
-  vllm_xargs: [null, {}, { a: 1 }, { a: 'x' }, { a: [1, 'x'] }, { a: {} }, { a: true }, 5],
+  cache_salt: [
+    'x'.repeat(128),
+    'x'.repeat(129),
+    'ü'.repeat(128),
+    'salt',
+    '',
+    'a/b',
+    'a@b',
+    'a\\b',
+    'a\u0000b',
+    5,
+    null,
+    [],
+    { length: 1 },
+  ],
+  kv_transfer_params: [
+    ...[null, {}, { x: 1 }, 5, { do_remote_decode: false }, { x: 2 ** 64 }],
+    ...[[1, 2, 3], [], [-1], [151_936], [1.5], ['x'], 'x', null].map((prompt_token_ids) => ({
+      prompt_token_ids,
+    })),
+  ],
+  ec_transfer_params: [null, {}, { x: 1 }, 5, { x: 2 ** 64 }],
+  vllm_xargs: [
+    ...[null, {}, { a: 1 }, { a: 'x' }, { a: [1, 'x'] }, { a: {} }, { a: true }, 5],
+    ...[{ a: 2 ** 64 }, { a: 1.5 }, { a: null }, { a: [[]] }, { kv_cache_report_mode: 'full' }],
+  ],
   repetition_detection: [
     ...[null, {}, { max_pattern_size: 3, min_count: 50 }, { max_pattern_size: 3 }, 5],
     ...[{ max_pattern_size: -1 }, { min_pattern_size: 3, max_pattern_size: 1 }],
@@ -93,45 +95,20 @@ export const samplingFields: Fields = {
   routed_experts_prompt_start: [0, 1, -1, 'x', null],
   user: ['me', 5, null],
   use_beam_search: [true, true, false, 'x', null],
-  response_format: [
-    ...[null, { type: 'text' }, { type: 'json_object' }, { type: 'x' }, {}, 5, []],
-    { type: 'json_schema' },
-    { type: 'json_schema', json_schema: {} },
-    { type: 'json_schema', json_schema: { name: 'n' } },
-    { type: 'json_schema', json_schema: { name: 'n', schema: 5 } },
-    { type: 'structural_tag' },
-    { type: 'structural_tag', structures: [], triggers: [] },
-    { type: 'structural_tag', format: { type: 'x' } },
-    {
-      type: 'structural_tag',
-      structures: [{ begin: '<f>', schema: { type: 'object' }, end: '</f>' }],
-      triggers: ['<f'],
-    },
-    (draw: Draw) => ({
-      type: 'json_schema',
-      json_schema: { name: 'n', schema: draw.pick(schemas), strict: draw.chance(0.5) },
-    }),
-    (draw: Draw) => ({
-      type: 'json_schema',
-      json_schema: { name: 'n', schema: draw.pick(badSchemas) },
-    }),
-  ],
-  structured_outputs: [
-    ...[null, {}, 5, 'x', [], { choice: ['alpha', 'beta'] }, { choice: [] }, { choice: 'x' }],
-    ...[{ regex: '[a-c]{2}' }, { regex: '(' }, { regex: '' }, { regex: 'a\u0000' }, { regex: 5 }],
-    ...[{ json_object: true }, { json_object: false }, { choice: ['a'], regex: 'a' }],
-    ...[{ json: { type: 'object' }, choice: ['a'] }, { grammar: 'root ::= "yes" | "no"' }],
-    ...[{ grammar: '' }, { grammar: 'nonsense ((' }, { structural_tag: '' }],
-    ...[{ structural_tag: '{}' }, { choice: ['a'], whitespace_pattern: ' ' }, { unknown: 1 }],
-    ...[
-      { choice: ['a'], _backend: 'outlines' },
-      { json: { a: 1 }, json_object: true },
-    ],
-    (draw: Draw) => ({ json: draw.pick([...schemas, ...badSchemas]) }),
-    (draw: Draw) => ({ choice: draw.list(1, 4, () => draw.pick(['a', 'bb', 'ü', '"', ''])) }),
-  ],
+  response_format: responseFormats,
+  structured_outputs: structuredOutputs,
   frobnicate: [1, null, {}],
   guided_json: [{ type: 'object' }],
+  guided_decoding_backend: ['x', null, 5],
+  early_stopping: [true, false, 'x', null],
+  metadata: [null, {}, { a: 'x' }],
+  store: [true, false],
+  service_tier: ['auto', 'x'],
+  modalities: [['text'], ['audio']],
+  prediction: [{ type: 'content', content: 'x' }],
+  web_search_options: [{}],
+  functions: [[{ name: 'f' }]],
+  function_call: ['auto', { name: 'f' }],
 };
 
 export const streamFields: Fields = {

@@ -1,8 +1,10 @@
 // One random request to one of the routes that generate or that take or give tokens.
 import { Draw } from '../draw.ts';
+import { administrationRequest } from './administration.ts';
 import { chatRequest, completionRequest } from './generation.ts';
 import { malformedRequest } from './malformed.ts';
 import { countTokensRequest, messagesRequest, responsesRequest } from './other-apis.ts';
+import { decisionRequest, invocationRequest, scoringRequest } from './scores.ts';
 import {
   batchRequest,
   derenderRequest,
@@ -35,6 +37,10 @@ const routes: Readonly<Record<string, readonly [number, (draw: Draw) => FuzzRequ
   generate: [5, generateRequest],
   tokenize: [5, tokenizeRequest],
   detokenize: [2, detokenizeRequest],
+  decisions: [2, decisionRequest],
+  scoring: [2, scoringRequest],
+  invocations: [2, invocationRequest],
+  administration: [3, administrationRequest],
   malformed: [5, malformedRequest],
 };
 

@@ -14,6 +14,13 @@ const routes = [
   '/v1/completions/render',
   '/v1/completions/derender',
   '/inference/v1/generate',
+  '/v1/messages/render',
+  '/v1/responses/render',
+  '/v1/chat/completions/derender',
+  '/generative_scoring',
+  '/v1/systemone',
+  '/invocations',
+  '/inference/v1/abort_requests',
   '/tokenize',
   '/detokenize',
 ] as const;

@@ -1,6 +1,6 @@
 // Conversations and tools as chat clients send them, and as they should not.
 import type { Draw } from '../draw.ts';
-import { schemas } from './fields.ts';
+import { schemaObject, schemas } from './constraints.ts';
 import { anyJson, loneSurrogate, text } from './texts.ts';
 
 /** One to five messages, now and then something that is none. */
@@ -40,6 +40,23 @@ function message(draw: Draw): unknown {
     { role: 'user', content: 'x', unknown: { a: [1] } },
     { role: 'system', content: null },
     { role: 'user', content: true },
+    { role: 'assistant', content: 'x', refusal: null, audio: null },
+    { role: 'assistant', content: 'x', refusal: 5 },
+    { role: 'assistant', audio: { id: 'a' } },
+    { role: 'assistant', content: 'x', function_call: { name: 'f', arguments: '{}' } },
+    { role: 'assistant', content: 'x', function_call: 5 },
+    { role: 'function', name: 'f', content: 'x' },
+    { role: 'function', name: 'f', content: null },
+    { role: 'user', content: 'x', task: 'chat' },
+    { role: 'developer', content: 'x', tools: [{ type: 'function', function: { name: 'f' } }] },
+    { role: 'developer', content: 'x', tools: 5 },
+    { role: 'user', content: 'x', reasoning: 'why' },
+    { role: 'assistant', content: 'x', reasoning: 5 },
+    { role: 'assistant', content: 'x', reasoning: '', reasoning_content: 'old' },
+    { role: 'tool', content: [{ type: 'text', text: 'x' }] },
+    { role: 'assistant', content: '<think>a</think>b' },
+    { role: 'system', content: 'x-anthropic-billing-header: 1\nrest' },
+    { author: { role: 'user' }, content: [{ type: 'text', text: 'x' }] },
     {},
   ]);
 }
@@ -108,6 +125,22 @@ function parts(draw: Draw): unknown {
           { type: 'audio_url', audio_url: { url: 'data:audio/wav;base64,AAAA' } },
           { type: 'video_url', video_url: { url: 'data:video/mp4;base64,AAAA' } },
           { type: 'file', file: { file_id: 'x' } },
+          { type: 'file', file: { filename: 5 } },
+          { type: 'text', text: 'x', uuid: 'u-1' },
+          { type: 'image_url', image_url: { url: 'x' }, uuid: 'u-1' },
+          { type: 'image_url', image_url: { url: 'x', detail: 'low' } },
+          { type: 'image_embeds', image_embeds: 'AAAA' },
+          { type: 'prompt_embeds', data: 'AAAA' },
+          { type: 'prompt_embeds' },
+          { type: 'tool_reference', name: 'f' },
+          { type: 'thinking', thinking: 'hm', closed: true },
+          { type: 'input_image', image_url: 'x' },
+          { type: 5, text: 'x' },
+          { type: null, text: 'x' },
+          { uuid: 'u-1' },
+          { text: 'x', unknown: [1] },
+          ['nested'],
+          true,
           { type: 'no-such-part', text: 'x' },
           { text: 'no type' },
           { image_url: 'x' },
@@ -146,7 +179,11 @@ export function tools(draw: Draw): unknown {
     function: {
       name: draw.pick(['f', 'get_weather', 'ünï', 'a b']),
       ...(draw.chance(0.6) && { description: text(draw) }),
-      ...(draw.chance(0.7) && { parameters: draw.pick([...schemas, { type: 'object' }]) }),
+      ...(draw.chance(0.7) && {
+        parameters: draw.chance(0.2)
+          ? schemaObject(draw)
+          : draw.pick([...schemas, { type: 'object' }]),
+      }),
       ...(draw.chance(0.3) && { strict: draw.chance(0.7) }),
     },
   }));

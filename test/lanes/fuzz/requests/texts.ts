@@ -32,6 +32,7 @@ export function text(draw: Draw): string {
     '\n',
     () => `${draw.integer(0, 1e9)} `.repeat(draw.integer(1, 40)),
     () => 'long '.repeat(draw.integer(100, 300)),
+    () => (draw.chance(0.1) ? 'past the context '.repeat(3000) : 'short'),
     () => characters(draw, draw.integer(1, 30)),
   ]) as string;
 }
