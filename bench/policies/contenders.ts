@@ -13,7 +13,7 @@ import type { RouterOptions, SimulatedEngine } from '../../src/core/simulation/i
 import type { Traffic } from './cells.ts';
 
 /** `predictive` over engines without KV events. */
-const withoutEvents = 'predictive-without-events';
+export const withoutEvents = 'predictive-without-events';
 export const ours = ['predictive', withoutEvents, 'kvaware'] as const;
 /** Not a contender for the best: nobody can have it. */
 export const clairvoyant = 'clairvoyant';

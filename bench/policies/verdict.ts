@@ -1,11 +1,11 @@
 // Is predictive the best of those that can be had? Seeds are compared pair by pair, since all
 // policies of a seed had the same traffic.
 import { estimate } from '../../src/core/stats/index.ts';
-import { clairvoyant } from './contenders.ts';
+import { clairvoyant, withoutEvents } from './contenders.ts';
 import { floorName, type Score } from './play.ts';
 
 export interface Verdict {
-  /** The policy with the best mean, predictive left out. */
+  /** The policy with the best mean, predictive left out in both its forms. */
   readonly rival: string;
   /**
    * `best`: better than the rival on the mean. `noise`: behind by less than two standard errors of
@@ -17,6 +17,7 @@ export interface Verdict {
 }
 
 const subject = 'predictive';
+const noRivals: ReadonlySet<string> = new Set([subject, withoutEvents, clairvoyant, floorName]);
 const levelShare = 0.02;
 
 /** @param scores Of one cell and one number of routers. */
@@ -27,9 +28,7 @@ export function verdictOf(
   const better = measure === 'goodput' ? 1 : -1;
   const byPolicy = Map.groupBy(scores, ({ policy }) => policy);
   const own = byPolicy.get(subject);
-  const rivals = [...byPolicy].filter(
-    ([policy]) => policy !== subject && policy !== clairvoyant && policy !== floorName,
-  );
+  const rivals = [...byPolicy].filter(([policy]) => !noRivals.has(policy));
   if (own === undefined || rivals.length === 0) return undefined;
   const mean = (list: readonly Score[]) => estimate(list.map((score) => score[measure])).mean;
   const [rival, theirs] = rivals.reduce((a, b) => (better * (mean(b[1]) - mean(a[1])) > 0 ? b : a));
