@@ -55,6 +55,8 @@ export class KvFabric {
   /** Flows out of and into each engine. */
   readonly #out: number[];
   readonly #in: number[];
+  /** Asked for at each event of a fleet, and changed by few; undefined until it is known again. */
+  #nextSeconds: number | undefined = Number.POSITIVE_INFINITY;
 
   /** @throws {RangeError} If a rate or the latency cannot be. */
   constructor({ ports, latencySeconds }: KvFabricOptions) {
@@ -72,8 +74,10 @@ export class KvFabric {
 
   /** When `takeDone` has something to say next, unless a transfer starts before; else Infinity. */
   get nextSeconds(): number {
+    if (this.#nextSeconds !== undefined) return this.#nextSeconds;
     let next = this.#landings[0]?.endSeconds ?? Number.POSITIVE_INFINITY;
     for (const { endSeconds } of this.#flows) next = Math.min(next, endSeconds);
+    this.#nextSeconds = next;
     return next;
   }
 
@@ -85,6 +89,7 @@ export class KvFabric {
   start(what: Omit<KvTransfer, 'startSeconds'>, nowSeconds: number): KvTransfer {
     const flow: Flow = { ...what, startSeconds: nowSeconds, rate: 1, endSeconds: 0 };
     flow.endSeconds = nowSeconds + flow.bytes;
+    this.#nextSeconds = undefined;
     this.#flows.add(flow);
     this.#count(flow, 1);
     this.#share(flow, nowSeconds);
@@ -94,6 +99,7 @@ export class KvFabric {
   /** Stops a transfer: an end of it is gone. */
   cancel(transfer: KvTransfer, nowSeconds: number): void {
     const flow = transfer as Flow;
+    this.#nextSeconds = undefined;
     if (this.#flows.delete(flow)) {
       this.#count(flow, -1);
       this.#share(flow, nowSeconds);
@@ -102,6 +108,8 @@ export class KvFabric {
 
   /** Those that have ended by now, in order; to be called whenever `nextSeconds` has come. */
   takeDone(nowSeconds: number): readonly KvTransfer[] {
+    if (this.nextSeconds > nowSeconds) return [];
+    this.#nextSeconds = undefined;
     for (let flow = this.#firstDone(nowSeconds); flow; flow = this.#firstDone(nowSeconds)) {
       const { endSeconds } = flow;
       this.#flows.delete(flow);
