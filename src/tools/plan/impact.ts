@@ -6,7 +6,7 @@ import { figure, gainOf, share } from './estimates.ts';
 import { change, percent } from './figures.ts';
 import { modelErrors } from './model-errors.ts';
 import type { Gain, Impact, Purchase, Scenario } from './plan.ts';
-import { type Played, type PlayOptions, playLayout } from './play.ts';
+import { assumedLink, type Played, type PlayOptions, playLayout } from './play.ts';
 
 export interface ImpactOptions {
   /** The planned layout, but for its offload and the seed. */
@@ -18,6 +18,8 @@ export interface ImpactOptions {
     | { readonly engines: number; readonly kvOffload: OffloadKind; readonly policy: string }
     | undefined;
   readonly workingSet: number;
+  /** Whether to try prefill and decode on engines of their own. */
+  readonly triesApart: boolean;
   readonly seed: number;
   readonly onProgress?: ((share: number) => void) | undefined;
 }
@@ -76,6 +78,7 @@ export function expectedImpact(options: ImpactOptions): Impact {
     todayScenario = scenario(todayLabel(today), wish);
     gains.overToday = gain('the plan', planned, 'today', wish);
   }
+  const apart = options.triesApart ? bestSplit(none, (wish) => runsOf(wish)) : undefined;
   const purchases = purchasesOf(options, planned, (better) =>
     gain('more', better, 'the plan', planned),
   );
@@ -88,6 +91,12 @@ export function expectedImpact(options: ImpactOptions): Impact {
     today: todayScenario,
     gains,
     purchases,
+    apart: apart && {
+      prefillEngines: apart.prefillEngines as number,
+      link: assumedLink,
+      scenario: scenario('prefill and decode apart', apart),
+      gain: gain('apart', apart, 'together', none),
+    },
     disagreement: disagreementOf(decision, gains, options.workingSet),
     workingSet: options.workingSet,
     ...{ runs: runsPerLayout, seed },
@@ -99,12 +108,40 @@ interface Layout {
   readonly kvOffload: OffloadKind;
   readonly offloadGiB: number;
   readonly policy: string;
+  readonly prefillEngines?: number | undefined;
 }
 
-function layoutsOf({ today, decision }: ImpactOptions): readonly string[] {
+/** Shares of the engines that prefill, of which the best is taken. */
+const prefillShares = [0.3, 0.5, 0.7];
+
+/** Most good answers, then most tokens; a split that is overloaded only if all are. */
+function bestSplit(
+  together: Layout,
+  runsOf: (wish: Layout) => readonly Played[],
+): Layout | undefined {
+  const { engines } = together;
+  if (engines < 2) return undefined;
+  const counts = prefillShares.map((share) =>
+    Math.min(engines - 1, Math.max(1, Math.round(engines * share))),
+  );
+  const tried = [...new Set(counts)].map((prefillEngines) => {
+    const wish = { ...together, prefillEngines };
+    const runs = runsOf(wish);
+    const mean = (of: (run: Played) => number) => runs.reduce((sum, run) => sum + of(run), 0);
+    const overloaded = runs.filter(({ isOverloaded }) => isOverloaded).length * 2 > runs.length;
+    return { wish, overloaded, good: mean((r) => r.goodput), tokens: mean((r) => r.throughput) };
+  });
+  const [best] = tried.toSorted(
+    (a, b) => Number(a.overloaded) - Number(b.overloaded) || b.good - a.good || b.tokens - a.tokens,
+  );
+  return best?.wish;
+}
+
+function layoutsOf({ today, decision, triesApart }: ImpactOptions): readonly string[] {
+  const splits = triesApart ? prefillShares.map(String) : [];
   const offloads = ['none', 'native', 'lmcache'];
   const more = decision.kvOffload === 'none' ? ['engine'] : ['engine', 'dram'];
-  return [...offloads, ...more, ...(today ? ['today'] : []), 'routing'];
+  return [...offloads, ...more, ...(today ? ['today'] : []), 'routing', ...splits];
 }
 
 function todayLayout(

@@ -41,6 +41,7 @@ function impactOptions(
     offloadGiB: decided.offloadGiBWhereUsed,
     today: decided.today,
     workingSet: decided.workingSet,
+    triesApart: decided.disaggregation.advised,
     ...run,
   };
 }

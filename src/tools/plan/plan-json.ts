@@ -88,6 +88,14 @@ export function planJson(plan: Plan): object {
         gain: gain satisfies Gain,
         pricePerHour: pricePerHour ?? null,
       })),
+      apart: impact.apart
+        ? {
+            prefillEngines: impact.apart.prefillEngines,
+            link: impact.apart.link,
+            scenario: scenarioJson(impact.apart.scenario),
+            gain: impact.apart.gain satisfies Gain,
+          }
+        : null,
       disagreement: impact.disagreement ?? null,
       workingSet: impact.workingSet,
       runs: impact.runs,

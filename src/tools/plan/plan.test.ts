@@ -132,3 +132,24 @@ test('an overloaded fleet is called so, and its throughput is what it works off'
   assert.ok(Math.abs(calm.throughput / 50 - 1) < 0.25, `${calm.throughput} of 50 tokens/s`);
   assert.ok(flooded.throughput > 2 * calm.throughput, `${flooded.throughput} tokens/s`);
 });
+
+test('prefill and decode apart: decodes go on beside long prompts, whose tokens come later', () => {
+  const wish = { gpusPerEngine: 1, gpuPricePerHour: undefined, gpuMemoryUtilization: undefined };
+  const model = findModel('Qwen3-8B');
+  const layout = layoutOf({ ...wish, model, gpu: gpuNamed('H100-80GB'), maxModelLen: 20_000 });
+  const play = (prefillEngines: number | undefined) =>
+    playLayout({
+      ...{ layout, engines: 4, kvOffload: 'none', offloadGiB: 0, policy: 'predictive' },
+      ...{ maxNumSeqs: 64, clients: undefined, requests: 160, e2eSeconds: 0, slo: {}, seed: 1 },
+      ...{ prefillEngines, error: noModelError },
+      workload: {
+        promptTokens: lengthsOf({ mean: 8000 }),
+        outputTokens: lengthsOf({ mean: 200 }),
+        ...{ concurrency: undefined, requestsPerSecond: 5, prefixReuse: 'none' },
+        ...{ sharedPrefixTokens: 0, prefixGroups: 1, preemptionsPerMinute: 0 },
+      },
+    });
+  const [together, apart] = [play(undefined), play(2)];
+  assert.ok(apart.tpotMs < 0.85 * together.tpotMs, `${apart.tpotMs} and ${together.tpotMs} ms`);
+  assert.ok(apart.ttftMs > together.ttftMs, `${apart.ttftMs} and ${together.ttftMs} ms`);
+});

@@ -66,6 +66,17 @@ export interface Impact {
     readonly overToday: Gain | undefined;
   };
   readonly purchases: readonly Purchase[];
+  /** Prefill and decode on engines of their own, in the best of a few splits, where the rule advises it. */
+  readonly apart:
+    | {
+        readonly prefillEngines: number;
+        /** Between them, by name; assumed. */
+        readonly link: string;
+        readonly scenario: Scenario;
+        /** Over the same engines together, without offload. */
+        readonly gain: Gain;
+      }
+    | undefined;
   /** Where the rules and the simulation do not agree. */
   readonly disagreement: string | undefined;
   /** KV of the working set over the KV that fits HBM, as simulated. */

@@ -4,6 +4,8 @@ import {
   calibratedRoofline,
   type EngineConfig,
   type KvConnector,
+  kvBytesPerTokenPerGpu,
+  kvLink,
   Lmcache,
   lmcacheFor,
   NativeOffload,
@@ -15,6 +17,7 @@ import {
 import type { OffloadKind } from '../../core/plan/index.ts';
 import {
   backlogGrowth,
+  type Disaggregation,
   type FleetSimulationResult,
   overloadedGrowth,
   simulateFleet,
@@ -33,6 +36,8 @@ export interface PlayOptions {
   /** Host memory for KV, per engine. */
   readonly offloadGiB: number;
   readonly policy: string;
+  /** Of the engines, those that only prefill, while the others only decode; undefined: all do both. */
+  readonly prefillEngines?: number | undefined;
   readonly maxNumSeqs: number;
   readonly workload: PlanWorkload;
   /** Closed loop; undefined: at the workload's rate. */
@@ -78,6 +83,9 @@ const warmUpShare = 0.3;
 const warmUpShareAtRate = 0.5;
 /** And in a closed loop so many rounds: the first request of each client, and what starts with them. */
 const warmUpRounds = 1.2;
+/** Between engines that prefill and engines that decode: what new GPU clusters have. */
+export const assumedLink = 'rdma-400g';
+
 /** Plays it once. Equal options give equal results. */
 export function playLayout(options: PlayOptions): Played {
   const { layout, engines, policy, workload, clients, requests, e2eSeconds, seed } = options;
@@ -104,9 +112,26 @@ export function playLayout(options: PlayOptions): Played {
     traceBlockTokens: blockSize,
     engines: Array.from({ length: engines }, () => ({ config, cost, createConnector })),
     ...{ policy, seed, keepSeries: true },
+    disaggregation: disaggregationOf(options, blockSize),
     onSent: ({ outputTokens }) => outputs.push(outputTokens),
   });
   return summary(result, outputs, options);
+}
+
+function disaggregationOf(
+  { layout, engines, prefillEngines }: PlayOptions,
+  blockSize: number,
+): Disaggregation | undefined {
+  if (prefillEngines === undefined) return undefined;
+  const { model, gpu, gpusPerEngine } = layout;
+  const link = kvLink(assumedLink, gpu);
+  const blockBytes = blockSize * kvBytesPerTokenPerGpu(model, gpusPerEngine) * gpusPerEngine;
+  const end = { bytesPerSecond: link.bytesPerSecond * gpusPerEngine, blockBytes, blockSize };
+  return {
+    roles: Array.from({ length: engines }, (_, i) => (i < prefillEngines ? 'prefill' : 'decode')),
+    links: Array.from({ length: engines }, () => end),
+    ...{ latencySeconds: link.latencySeconds, decodePolicy: 'leastloaded', loadFailure: 'fail' },
+  };
 }
 
 function blockSizeFor({ promptTokens }: PlanWorkload): number {

@@ -84,6 +84,7 @@ function stackSection({
   disaggregation,
   autoscaling,
   facts,
+  impact: { apart },
 }: Plan): Section {
   const isStack = decision.stack === 'production-stack';
   const crds = [
@@ -102,6 +103,11 @@ function stackSection({
         `${layout.gpusPerEngine > 1 ? ' (tensor parallel)' : ''}: ${layout.model.name}, --max-model-len ` +
         `${layout.config.maxModelLen}, --max-num-seqs ${maxNumSeqs}, KV cache in ${kvDtype}.`,
       `Prefill and decode ${disaggregation.advised ? 'apart' : 'together'}: ${disaggregation.because}.`,
+      ...(apart === undefined
+        ? []
+        : [
+            `Simulated, ${apart.prefillEngines} to prefill and ${engines - apart.prefillEngines} to decode over ${apart.link}: ${scenarioLine(apart.scenario)} Against the same engines together ${gainText(apart.gain)}. The values file starts them together: the router does not take prefill and decode apart yet.`,
+          ]),
       ...(isStack
         ? [
             `Autoscaling, where it is wanted: ${autoscaling.signal}, ${autoscaling.threshold}, up to ${autoscaling.enginesMax} engines. It is off in the values file: the default trigger of the upstream chart asks for a label that engines do not have.`,
