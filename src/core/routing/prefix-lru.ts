@@ -48,12 +48,18 @@ export class PrefixLru {
     while (this.#size > this.#blocksMax) this.#remove(this.#oldest);
   }
 
-  /** How many blocks of the chain, from its head, are held. Ages stay as they are. */
-  leadingBlocks(chain: Float64Array): number {
+  /**
+   * How many blocks of the chain, from its head, are held. Ages stay as they are.
+   *
+   * @param guess What the answer may be; if it is, only two blocks are looked for.
+   */
+  leadingBlocks(chain: Float64Array, guess = 1): number {
     const length = chain.length;
-    if (length === 0 || this.#find(chain[0] as number) === none) return 0;
-    // Doubling steps first: most chains are held nearly whole or hardly at all.
     let held = 1;
+    if (guess > 1 && guess <= length && this.#find(chain[guess - 1] as number) !== none) {
+      held = guess;
+    } else if (length === 0 || this.#find(chain[0] as number) === none) return 0;
+    // Doubling steps first: most chains are held nearly whole or hardly at all.
     let step = 1;
     while (held < length) {
       const next = Math.min(held + step, length);

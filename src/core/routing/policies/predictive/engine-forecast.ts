@@ -152,6 +152,7 @@ export class EngineForecast {
 
   /** Prefill time given to this engine lately. */
   assignedSeconds(nowSeconds: number): number {
+    if (this.#assignedSeconds === 0) return 0;
     const ago = Math.max(0, nowSeconds - this.#assignedAtSeconds);
     return this.#assignedSeconds * 0.5 ** (ago / assignedHalfLifeSeconds);
   }

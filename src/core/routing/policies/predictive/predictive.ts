@@ -64,13 +64,16 @@ export class PredictivePolicy implements Policy {
   readonly #held: HeldTokens;
   /** One entry per engine; entries leave with it. */
   readonly #forecasts = new Map<Endpoint, EngineForecast>();
+  /** Those of the last candidates. */
+  #aligned:
+    | { readonly endpoints: readonly Endpoint[]; readonly forecasts: readonly EngineForecast[] }
+    | undefined;
   /** All engines as one: what is assumed of an engine without evidence of its own. */
   readonly #fleetSpeed = new PrefillSpeed();
   readonly #share = new TrafficShare();
   readonly #demand = new PrefixDemand();
   #outputTokens = outputTokensPrior;
   // Per candidate of the pick in progress; kept to spare the collector.
-  readonly #candidates: EngineForecast[] = [];
   #waitSeconds = new Float64Array(8);
   #assignedSeconds = new Float64Array(8);
   #cachedTokens = new Float64Array(8);
@@ -98,10 +101,10 @@ export class PredictivePolicy implements Policy {
     let leastQueued = Number.POSITIVE_INFINITY;
     let mostAssigned = 1e-9;
     let mostCached = 0;
+    const candidates = this.#forecastsOf(endpoints);
     for (let i = 0; i < count; i++) {
-      const forecast = this.#forecastOf(endpoints[i] as Endpoint);
+      const forecast = candidates[i] as EngineForecast;
       forecast.speed.age(now, this.#fleetSpeed.line);
-      this.#candidates[i] = forecast;
       this.#waitSeconds[i] = forecast.waitSeconds(now);
       if (forecast.queuedRequests < leastQueued) leastQueued = forecast.queuedRequests;
       const assigned = forecast.assignedSeconds(now);
@@ -118,7 +121,7 @@ export class PredictivePolicy implements Policy {
     let least = Number.POSITIVE_INFINITY;
     for (let i = 0; i < count; i++) {
       const endpoint = endpoints[i] as Endpoint;
-      const forecast = this.#candidates[i] as EngineForecast;
+      const forecast = candidates[i] as EngineForecast;
       const cachedTokens = this.#cachedTokens[i] as number;
       const uncachedTokens = request.promptTokens - cachedTokens;
       const prefill = forecast.speed.secondsFor(prefillWork(uncachedTokens, cachedTokens));
@@ -154,7 +157,7 @@ export class PredictivePolicy implements Policy {
     const best = this.#leastAssigned(scores, least * (1 + tieShare) + tieSeconds);
     return new PredictivePick({
       endpoint: endpoints[best] as Endpoint,
-      forecast: this.#candidates[best] as EngineForecast,
+      forecast: candidates[best] as EngineForecast,
       chain,
       scores,
       promptTokens: request.promptTokens,
@@ -213,6 +216,7 @@ export class PredictivePolicy implements Policy {
   onEndpointReset(endpoint: Endpoint): void {
     this.#held.reset(endpoint);
     this.#forecasts.delete(endpoint);
+    this.#aligned = undefined;
   }
 
   /** Requests to come that a copy of the first tokens of a prompt would serve, by those of late. */
@@ -249,6 +253,15 @@ export class PredictivePolicy implements Policy {
     this.#assignedSeconds = new Float64Array(2 * count);
     this.#cachedTokens = new Float64Array(2 * count);
     this.#ttftSeconds = new Float64Array(2 * count);
+  }
+
+  /** In the order of the endpoints, which are the same list until an engine changes. */
+  #forecastsOf(endpoints: readonly Endpoint[]): readonly EngineForecast[] {
+    if (this.#aligned?.endpoints !== endpoints) {
+      const forecasts = endpoints.map((endpoint) => this.#forecastOf(endpoint));
+      this.#aligned = { endpoints, forecasts };
+    }
+    return this.#aligned.forecasts;
   }
 
   #forecastOf(endpoint: Endpoint): EngineForecast {

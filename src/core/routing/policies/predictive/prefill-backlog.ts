@@ -69,6 +69,8 @@ export class PrefillBacklog {
    * last as long again as it has lasted.
    */
   waitSeconds(nowSeconds: number): number {
+    // Most engines of a large fleet have nobody in prefill, and each pick asks them all.
+    if (this.#entries.size === 0) return Math.max(0, this.#freeAtSeconds - nowSeconds);
     for (const [key, entry] of this.#entries) {
       const overdue = nowSeconds - entry.dueSeconds;
       if (overdue <= 0) break;

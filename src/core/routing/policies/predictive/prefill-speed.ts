@@ -31,7 +31,11 @@ const secondsPerTokenLeast = 1e-7;
  * pseudo-observations: at 0 tokens and at `priorTokens`.
  */
 export class PrefillSpeed {
-  #line: SpeedLine;
+  // The line, changed in place: each pick may bend those of all engines.
+  #overheadSeconds: number;
+  #secondsPerToken: number;
+  /** As handed out; undefined once it has changed. */
+  #line: SpeedLine | undefined;
   #prior: SpeedLine;
   #updatedSeconds = 0;
   #weight = 0;
@@ -41,17 +45,23 @@ export class PrefillSpeed {
   #tokensSeconds = 0;
 
   constructor(prior: SpeedLine = speedPrior) {
-    this.#line = prior;
+    this.#overheadSeconds = prior.overheadSeconds;
+    this.#secondsPerToken = prior.secondsPerToken;
     this.#prior = prior;
   }
 
+  /** The same object as long as it is the same line. */
   get line(): SpeedLine {
+    this.#line ??= {
+      overheadSeconds: this.#overheadSeconds,
+      secondsPerToken: this.#secondsPerToken,
+    };
     return this.#line;
   }
 
   /** Seconds that prefill of so many tokens takes, with its overhead. */
   secondsFor(tokens: number): number {
-    return this.#line.overheadSeconds + this.#line.secondsPerToken * tokens;
+    return this.#overheadSeconds + this.#secondsPerToken * tokens;
   }
 
   /**
@@ -120,20 +130,18 @@ export class PrefillSpeed {
     const slope =
       (weight * tokensSeconds - tokens * seconds) / (weight * tokensSquared - tokens * tokens);
     const overhead = (seconds - slope * tokens) / weight;
+    this.#line = undefined;
     if (overhead < overheadLeast) {
       // Through the least overhead: the slope that fits best under that constraint.
       const constrained = (tokensSeconds - overheadLeast * tokens) / tokensSquared;
-      this.#line = {
-        overheadSeconds: overheadLeast,
-        secondsPerToken: Math.max(constrained, secondsPerTokenLeast),
-      };
+      this.#overheadSeconds = overheadLeast;
+      this.#secondsPerToken = Math.max(constrained, secondsPerTokenLeast);
     } else if (slope < secondsPerTokenLeast) {
-      this.#line = {
-        overheadSeconds: (seconds - secondsPerTokenLeast * tokens) / weight,
-        secondsPerToken: secondsPerTokenLeast,
-      };
+      this.#overheadSeconds = (seconds - secondsPerTokenLeast * tokens) / weight;
+      this.#secondsPerToken = secondsPerTokenLeast;
     } else {
-      this.#line = { overheadSeconds: overhead, secondsPerToken: slope };
+      this.#overheadSeconds = overhead;
+      this.#secondsPerToken = slope;
     }
   }
 }
