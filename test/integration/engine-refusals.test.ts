@@ -233,3 +233,24 @@ test('questions are answered by the shares of their labels', async () => {
     ['400 null', '400 null', '400 null'],
   );
 });
+
+test('what does not fit the context is refused where it is counted, and cut where the client says so', async () => {
+  const long = 'past the context '.repeat(3000);
+  const counted = { model: 'tiny', messages: [{ role: 'user', content: long }] };
+  assert.equal((await post('/v1/messages/count_tokens', counted)).status, 400);
+  const asked = { max_output_tokens: 2, ignore_eos: true, input: long };
+  assert.deepEqual(await outcomes('/v1/responses', [asked, { ...asked, truncation: 'auto' }]), [
+    ...['400 input_tokens', '200'],
+  ]);
+});
+
+test('numbers that equal a truth value choose between the forms of a body', async () => {
+  const body = { generate_chunk: { choices: [{ index: 0, token_ids: [9707] }] } };
+  assert.deepEqual(
+    await outcomes('/v1/completions/derender', [
+      { ...body, stream: 1 },
+      { ...body, stream: 2 },
+    ]),
+    ['200', '400 body.stream'],
+  );
+});

@@ -12,6 +12,7 @@ import type { Engine } from '../engine.ts';
 import { planChat } from '../generation/chat-plan.ts';
 import { chatPrompt } from '../generation/chat-prompt.ts';
 import { checkModel } from '../generation/check-model.ts';
+import { fittingPrompt } from '../generation/limits.ts';
 import { requestId } from '../generation/request-id.ts';
 import { startGeneration } from '../generation/start.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -42,7 +43,14 @@ export function countTokensRoute(engine: Engine): Handler {
     inAnthropicForm(exchange, () => {
       const request = chatRequestOf(given);
       checkModel(engine, request.model);
-      const tokens = chatPrompt(engine, request).length;
+      const prompt = chatPrompt(engine, request);
+      const lengths = {
+        maxTokens: null,
+        maxTokensName: '',
+        truncateTo: null,
+        truncationSide: null,
+      };
+      const tokens = fittingPrompt(engine, prompt, lengths, true).length;
       const answer = {
         input_tokens: tokens,
         context_management: { original_input_tokens: tokens },

@@ -87,7 +87,7 @@ function renderChat(engine: Engine, exchange: Exchange, request: ChatRequest): o
       ? tokenOffsets(engine.tokenizer, chatPromptText(engine, request), tokens)
       : null,
     sampling_params: samplingParams(
-      withEcho(shown, logprobs),
+      withEcho(shown, request.top_logprobs ?? 0),
       engine.options.samplingDefaults ?? {},
       {
         ...{ maxTokens, isStream, logprobs, structuredOutputs: structuredOutputs(request, tag) },

@@ -53,7 +53,13 @@ const audioPart: PartType = {
   type: 'input_audio',
   required: { input_audio: isAudio },
 };
-const filePart: PartType = { name: 'File', type: 'file', required: { file: isObject } };
+const isFile = (value: unknown) =>
+  isObject(value) &&
+  ['file_data', 'file_id', 'filename'].every((name) => {
+    const field = (value as Fields)[name];
+    return field === undefined || isText(field);
+  });
+const filePart: PartType = { name: 'File', type: 'file', required: { file: isFile } };
 
 /** In the order of vLLM's union. */
 const customTypes: readonly PartType[] = [

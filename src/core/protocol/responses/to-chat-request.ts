@@ -37,7 +37,8 @@ export function chatRequestOfResponses(
     frequency_penalty: request.frequency_penalty,
     repetition_penalty: request.repetition_penalty,
     seed: request.seed,
-    stop: request.stop,
+    // An empty text is none, as Python takes it.
+    stop: request.stop === '' ? undefined : request.stop,
     stop_token_ids: request.stop_token_ids,
     ignore_eos: request.ignore_eos,
     logit_bias: request.logit_bias,
@@ -51,6 +52,9 @@ export function chatRequestOfResponses(
     kv_transfer_params: request.kv_transfer_params,
     ec_transfer_params: request.ec_transfer_params,
     stream: request.stream,
+    // All that the context has room for is kept, unless truncation is off as by default.
+    ...(request.truncation !== undefined &&
+      request.truncation !== 'disabled' && { truncate_prompt_tokens: -1 }),
     add_generation_prompt: !isPartial,
     continue_final_message: isPartial,
     ...(tools.length > 0 && { tools, tool_choice: toolChoice(request.tool_choice) }),

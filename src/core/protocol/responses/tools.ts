@@ -146,7 +146,7 @@ const types: Readonly<Record<string, ToolType>> = {
 
 /** A tool; one of no type that fits is reported as a function first, as Pydantic does. */
 export const responseToolField: Parser<ResponseTool> = (value, loc, issues) => {
-  const given = some(value, loc, issues);
+  const given = some(value, `${loc}.FunctionTool`, issues);
   if (given === undefined) return undefined;
   const name = String(given['type']);
   const type = Object.hasOwn(types, name) ? types[name] : undefined;

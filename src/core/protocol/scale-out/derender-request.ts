@@ -132,11 +132,11 @@ function readForms<W, S>(
   throw schemaError([...issues, ...own]);
 }
 
-/** One of Python's two truth values, as itself. */
+/** One of Python's two truth values, which equal 1 and 0. */
 function constant(expected: boolean): Parser<boolean> {
   const spelled = expected ? 'True' : 'False';
   return (value, loc, issues) => {
-    if (value === expected) return expected;
+    if (value === expected || value === Number(expected)) return expected;
     const msg = `Input should be ${spelled}`;
     const ctx = `{'expected': '${spelled}'}`;
     issues.push({ type: 'literal_error', loc, msg, input: value, ctx });
