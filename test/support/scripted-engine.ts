@@ -14,7 +14,7 @@ export interface ReceivedRequest {
 export interface ScriptedEngine {
   readonly url: string;
   readonly port: number;
-  /** All requests so far, those of the router's own (health, models, metrics) left out. */
+  /** All requests so far, those of the router's own (health, models, metrics, events) left out. */
   readonly received: ReceivedRequest[];
   readonly sockets: ReadonlySet<Socket>;
   close(): Promise<void>;
@@ -24,7 +24,7 @@ export interface Script {
   readonly models?: readonly string[];
   /** The key that /v1/models asks for, as vLLM does with `--api-key`. */
   readonly apiKey?: string;
-  /** Answers a request by writing to its socket; health, models and metrics are answered for it. */
+  /** Answers a request by writing to its socket; health, models, metrics and KV events are answered for it. */
   readonly onRequest?: (request: ReceivedRequest) => void;
   /** Text of /metrics. */
   readonly metrics?: () => string;
@@ -45,6 +45,7 @@ export async function startScriptedEngine(script: Script = {}): Promise<Scripted
     const { target, socket } = request;
     if (target === '/health') respond(socket, script.health?.() ?? 200, '');
     else if (target === '/metrics') respond(socket, 200, script.metrics?.() ?? '');
+    else if (target === '/kv_event_sources') respond(socket, 404, '{"detail":"Not Found"}');
     else if (target === '/v1/models' && isRefused(request)) {
       respond(socket, 401, '{"error":"Unauthorized"}');
     } else if (target === '/v1/models') {
