@@ -254,3 +254,32 @@ test('numbers that equal a truth value choose between the forms of a body', asyn
     ['200', '400 body.stream'],
   );
 });
+
+test('each answer of a batch goes on in the role of its own conversation', async () => {
+  const conversations = ['user', 'system', 'assistant'].map((role) => [{ role, content: 'Hi' }]);
+  const { answer } = await post('/v1/chat/completions/batch', {
+    ...{ messages: conversations, add_generation_prompt: false, max_tokens: 1 },
+  });
+  const choices = answer['choices'] as { readonly message: { readonly role: string } }[];
+  assert.deepEqual(
+    choices.map(({ message }) => message.role),
+    ['user', 'system', 'assistant'],
+  );
+});
+
+test('a stream without reasoning says so in each of its deltas', async () => {
+  const response = await fetch(`${server.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ messages: hello, ...short, stream: true, include_reasoning: false }),
+  });
+  const deltas = [...(await response.text()).matchAll(/"delta":(\{[^}]*\})/g)];
+  assert.deepEqual(
+    deltas.map(([, delta]) => Object.keys(JSON.parse(String(delta)))),
+    [
+      ['role', 'content'],
+      ['content', 'reasoning'],
+      ['content', 'reasoning'],
+    ],
+  );
+});

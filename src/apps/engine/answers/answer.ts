@@ -57,6 +57,8 @@ export interface AnswerHead<R> {
   readonly promptText?: string | null;
   /** The choices answer several conversations; vLLM tells no cache figures of a batch. */
   readonly isBatch?: boolean;
+  /** Whose turn each choice of a batch goes on with. */
+  readonly roles?: readonly string[];
   /** Of each choice its last piece stands for all. */
   readonly tellsLastAlone?: boolean;
   /** Every choice begins with reasoning. */

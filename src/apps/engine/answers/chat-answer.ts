@@ -100,7 +100,7 @@ export class ChatAnswer implements Answer {
     return {
       index,
       message: {
-        role: answerRole(request),
+        role: this.#head.roles?.[index] ?? answerRole(request),
         content: this.#content(call, content),
         refusal: null,
         annotations: null,

@@ -40,6 +40,7 @@ export class ChatStream implements Answer {
     this.#isPlain =
       call === undefined &&
       head.thinks !== true &&
+      !hidesTokens(head.engine, head.request) &&
       head.request.logprobs !== true &&
       head.request.return_token_ids !== true;
   }
@@ -115,7 +116,7 @@ export class ChatStream implements Answer {
     return bodies
       .map((body) =>
         this.#chunk(
-          `{"index":${choice},"delta":${body},"logprobs":${this.#logprobs(delta)},"finish_reason":null,"token_ids":${this.#ids(delta)}}`,
+          `{"index":${choice},"delta":${this.#shown(body)},"logprobs":${this.#logprobs(delta)},"finish_reason":null,"token_ids":${this.#ids(delta)}}`,
           this.#usagePart(choice),
         ),
       )
@@ -135,11 +136,11 @@ export class ChatStream implements Answer {
       .map((body, i) =>
         i < bodies.length - 1
           ? this.#chunk(
-              `{"index":${choice},"delta":${body},"logprobs":null,"finish_reason":null,"token_ids":null}`,
+              `{"index":${choice},"delta":${this.#shown(body)},"logprobs":null,"finish_reason":null,"token_ids":null}`,
               this.#usagePart(choice),
             )
           : this.#chunk(
-              `{"index":${choice},"delta":${body},"logprobs":${this.#logprobs(delta)},"finish_reason":${finish},"token_ids":${this.#ids(delta)}}`,
+              `{"index":${choice},"delta":${this.#shown(body)},"logprobs":${this.#logprobs(delta)},"finish_reason":${finish},"token_ids":${this.#ids(delta)}}`,
               this.#usagePart(choice) + fingerprint,
             ),
       )
@@ -168,6 +169,11 @@ export class ChatStream implements Answer {
 
   #contentBody(text: string): string {
     return text === '' && this.#dropsEmpty ? '{}' : `{"content":${JSON.stringify(text)}}`;
+  }
+
+  /** Where reasoning is hidden, what a parser found says that it has none. */
+  #shown(body: string): string {
+    return this.#hidesReasoning && body !== '{}' ? `${body.slice(0, -1)},"reasoning":null}` : body;
   }
 
   /** Then its tokens are not told either. */

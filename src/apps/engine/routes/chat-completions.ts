@@ -9,6 +9,7 @@ import {
 } from '../../../core/protocol/index.ts';
 import { refusingInStream } from '../answers/answer.ts';
 import { ChatAnswer } from '../answers/chat-answer.ts';
+import { answerRole } from '../answers/chat-parts.ts';
 import { ChatStream } from '../answers/chat-stream.ts';
 import type { Engine } from '../engine.ts';
 import { planChat } from '../generation/chat-plan.ts';
@@ -45,6 +46,7 @@ export function chatBatchRoute(engine: Engine): Handler {
     const head = {
       ...{ id, engine, exchange, request, promptTokens, thinks },
       ...{ isBatch: true, tellsLastAlone: batch.isStream },
+      roles: planned.map((one) => answerRole(one.request)),
     };
     startGeneration({
       ...{ engine, exchange, id, request, isStream: false, prompts },
