@@ -57,7 +57,7 @@ test('names that are not there are one sentence each', async () => {
   await assert.rejects(resolveEngine({ model: 'Qwen/Qwen3-8' }), /did you mean Qwen\/Qwen3-8B\?/);
   await assert.rejects(
     resolveEngine({ model: '/nowhere' }),
-    /^InputError: There is no \/nowhere\/config\.json: --model takes a folder/,
+    /^InputError: There is no \/nowhere\/config\.json: a model is a folder/,
   );
   await assert.rejects(resolveEngine({ model: 'Qwen/Qwen3-8B', gpu: 'H1000' }), /H1000/);
   await assert.rejects(

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import {
+  bytesPerWeightOf,
   type EngineConfig,
   engineConfigFor,
   type GpuSpec,
@@ -137,7 +138,7 @@ async function stepCost(
 ): Promise<StepCostModel> {
   const tensorParallelSize = settings.tensorParallelSize ?? 1;
   if (settings.profile === undefined) return rooflineCost({ model, gpu, tensorParallelSize });
-  const weightBytesPerValue = model.bytesPerValue;
+  const weightBytesPerValue = bytesPerWeightOf(model);
   const layout = { model, gpu, tensorParallelSize, weightBytesPerValue };
   const host = hostConstants(gpu, tensorParallelSize);
   return (await readStepCost(settings.profile, layout, host)).cost;

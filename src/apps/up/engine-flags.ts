@@ -1,5 +1,5 @@
 // The command lines of engines: keys of the values file as flags.
-import type { ModelSpec } from '../../core/values/index.ts';
+import { gpuText, type ModelSpec } from '../../core/values/index.ts';
 
 /** Loopback ports of one engine. */
 export interface EnginePorts {
@@ -23,7 +23,7 @@ export function embeddedEngineFlags(spec: ModelSpec, ports: EnginePorts, count =
     '--port',
     String(ports.http),
     ...(count > 1 ? ['--count', String(count)] : []),
-    ...flag('--gpu', spec.gpu),
+    ...flag('--gpu', gpuText(spec)),
     ...flag('--profile', spec.profile),
     ...flag('--time-scale', spec.timeScale),
     ...flag('--tokenizer', spec.tokenizer),

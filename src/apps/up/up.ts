@@ -100,9 +100,13 @@ function summaryOf(stack: Stack, values: Values): string {
         ? `${backend.model} at ${backend.url}`
         : engine.kind === 'vllm'
           ? `${backend.model} by vLLM`
-          : `${backend.model} on ${engine.spec.gpu ?? 'the default GPU'}, emulated`;
+          : `${backend.model} on ${gpuLabel(engine.spec.gpu)}, emulated`;
     groups.set(where, (groups.get(where) ?? 0) + 1);
   }
   const engines = [...groups].map(([where, n]) => `${n} engine${n === 1 ? '' : 's'} (${where})`);
   return `starting ${engines.join(', ')} and the router (${values.routerSpec.routingLogic})`;
+}
+
+function gpuLabel(gpu: Values['servingEngineSpec']['modelSpec'][number]['gpu']): string {
+  return typeof gpu === 'object' ? String(gpu['name']) : (gpu ?? 'the default GPU');
 }

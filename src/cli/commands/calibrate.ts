@@ -12,7 +12,7 @@ export function calibrateCommand(): Command {
       'Fit the engine model’s free constants to measurements of an engine, and write them for --profile.',
     )
     .requiredOption('--model <name>', 'model of the catalogue, or a folder with config.json')
-    .requiredOption('--gpu <name>', 'GPU of the catalogue, or a YAML file')
+    .requiredOption('--gpu <name>', 'GPU of the catalogue, a YAML file, or an entry')
     .option('--tensor-parallel-size <n>', 'GPUs of the engine', whole, 1)
     .option('--tables <directory>', 'measured step tables (attention.csv, dense.csv, …)')
     .option('--steps <file>', 'CSV: prefill_tokens,prefill_context,decodes,decode_context,time_us')

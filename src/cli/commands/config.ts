@@ -1,7 +1,6 @@
 // `spillway config`: shows, checks and describes values files.
 import { Command, CommanderError } from 'commander';
 import { InputError } from '../../core/base/index.ts';
-import { findGpu, findModel } from '../../core/engine/index.ts';
 import {
   defaultPreset,
   fromPlain,
@@ -13,6 +12,7 @@ import {
   ValuesError,
   valuesJsonSchema,
 } from '../../core/values/index.ts';
+import { loadCatalogue } from '../../io/models/index.ts';
 import { type LoadOptions, readValues } from '../../io/values/index.ts';
 
 interface SourceFlags {
@@ -38,7 +38,7 @@ export function configCommand(
     .option('--defaults', 'include every default')
     .option('--json', 'print JSON')
     .action(async (flags: SourceFlags & { defaults?: boolean; json?: boolean }) => {
-      const { values, written, warnings } = await readValues(sources(flags, defaultPreset));
+      const { values, written, warnings } = await readValues(await sources(flags, defaultPreset));
       warn(warnings);
       if (flags.json) {
         output.write(`${JSON.stringify(flags.defaults ? values : toPlain(written), null, 2)}\n`);
@@ -53,7 +53,7 @@ export function configCommand(
     .description('Check values; exit status 0 if they can be used, 2 if not.')
     .option('--json', 'print the problems as JSON')
     .action(async (flags: SourceFlags & { json?: boolean }) => {
-      const given = sources(flags, undefined);
+      const given = await sources(flags, undefined);
       if (!given.preset && [...flags.file, ...flags.set, ...flags.setString].length === 0) {
         throw new InputError('nothing to check; give -f FILE, --preset NAME or --set KEY=VALUE.');
       }
@@ -110,12 +110,12 @@ function withSources(command: Command): Command {
 }
 
 /** @param fallback The preset to use when neither preset nor file is given. */
-function sources(flags: SourceFlags, fallback: string | undefined): LoadOptions {
+async function sources(flags: SourceFlags, fallback: string | undefined): Promise<LoadOptions> {
   return {
     preset: flags.preset ?? (flags.file.length === 0 ? fallback : undefined),
     files: flags.file,
     sets: flags.set,
     setStrings: flags.setString,
-    catalogue: { findGpu, findModel },
+    catalogue: await loadCatalogue(),
   };
 }

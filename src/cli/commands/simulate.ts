@@ -1,9 +1,10 @@
 // `spillway simulate`: engines in virtual time.
 import { Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
-import { findGpu, findModel, kvLinkNames } from '../../core/engine/index.ts';
+import { kvLinkNames } from '../../core/engine/index.ts';
 import { defaultPolicyName, policyNames } from '../../core/routing/index.ts';
 import { type EngineFailure, type HitPolicy, hitPolicies } from '../../core/simulation/index.ts';
+import { loadCatalogue } from '../../io/models/index.ts';
 import { loadValues } from '../../io/values/index.ts';
 import {
   fleetRunJson,
@@ -48,8 +49,8 @@ export function simulateCommand(): Command {
     .option('--engines <n>', 'a fleet of so many engines behind the router’s policy', whole)
     .option(
       '--model <name>',
-      'model of the catalogue (default: as recorded; fleet: Qwen/Qwen3-8B), or, with ' +
-        '--engine-args, a folder with config.json',
+      'model of the catalogue, or a folder with config.json (default: as recorded; ' +
+        'fleet: Qwen/Qwen3-8B)',
     )
     .option('--policy <name>', `fleet: one of ${policyNames.join(', ')} (default: predictive)`)
     .option('--speed <n>', 'fleet: divide arrival times by n (default: 1)', positive)
@@ -68,7 +69,7 @@ export function simulateCommand(): Command {
     .option('--profile <directory>', 'measured step times (default: the roofline of the GPU)')
     .option(
       '--gpu <name>',
-      'GPU of the catalogue, or a YAML file (default: as recorded, or the profile’s name)',
+      'GPU of the catalogue, a YAML file, or an entry (default: as recorded, or the profile’s name)',
     )
     .option('--num-gpu-blocks-override <n>', 'KV blocks (default: as recorded, or computed)', whole)
     .option('--host-ms-per-step <ms>', 'host time per step (default: that of the GPU)', nonNegative)
@@ -195,7 +196,7 @@ async function runStack(flags: SimulateFlags): Promise<void> {
     sets: flags.set,
     setStrings: flags.setString,
     preset: flags.preset,
-    catalogue: { findGpu, findModel },
+    catalogue: await loadCatalogue(),
   });
   const bar = progressBar();
   const run = await simulateStack({

@@ -13,9 +13,9 @@ import {
   type UpOverrides,
 } from '../../apps/up/index.ts';
 import { InputError } from '../../core/base/index.ts';
-import { findGpu, findModel } from '../../core/engine/index.ts';
 import { policyNames } from '../../core/routing/index.ts';
 import { defaultPreset, engineKind, type Values } from '../../core/values/index.ts';
+import { loadCatalogue, readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { watchStopSignals } from '../../io/processes/index.ts';
 import { loadValues } from '../../io/values/index.ts';
 import { positive } from '../number-arguments.ts';
@@ -39,7 +39,10 @@ export function upCommand(): Command {
     .option('--set-string <key=value>', 'the same, as text; repeatable', collect)
     .option('--preset <name>', `values to start from (default: ${defaultPreset} if no -f is given)`)
     .option('--engines <n>', 'number of engines', wholeNumber)
-    .option('--gpu <type>', 'GPU type of the embedded engines, from the catalogue')
+    .option(
+      '--gpu <type>',
+      'GPU of the embedded engines: of the catalogue, a YAML file, or an entry',
+    )
     .option('--model <name>', 'model that the engines serve')
     .addOption(new Option('--policy <name>', 'how the router picks an engine').choices(policyNames))
     .option('--time-scale <x>', 'model seconds per real second', positive)
@@ -60,7 +63,7 @@ async function up(flags: UpFlags): Promise<void> {
     sets: flags.set,
     setStrings: flags.setString,
     preset: usesDefault ? defaultPreset : flags.preset,
-    catalogue: { findGpu, findModel },
+    catalogue: await loadCatalogue(),
   });
   const values = overrideValues(loaded, {
     engines: flags.engines,
@@ -74,7 +77,7 @@ async function up(flags: UpFlags): Promise<void> {
     dashboard: flags.dashboard === false ? false : undefined,
     engineUrls: flags.engine,
   });
-  checkFlagNames(flags, values);
+  await checkFlagNames(flags, values);
   checkPolicy(values);
   const signals = watchStopSignals();
   const { output, release } = outputFor(flags, () => process.kill(process.pid, 'SIGINT'));
@@ -94,12 +97,12 @@ async function up(flags: UpFlags): Promise<void> {
 }
 
 /** What the values say was checked with its place; the flags came after. */
-function checkFlagNames({ gpu, model }: UpFlags, values: Values): void {
+async function checkFlagNames({ gpu, model }: UpFlags, values: Values): Promise<void> {
   const embeds = values.servingEngineSpec.modelSpec.some(
     (entry) => entry.enabled && engineKind(entry) === 'embedded',
   );
-  if (gpu !== undefined) findGpu(gpu);
-  if (model !== undefined && embeds && !/^[./]/.test(model)) findModel(model);
+  if (gpu !== undefined) await readGpuSpec(gpu);
+  if (model !== undefined && embeds) readModelSpec(model);
 }
 
 /** The values take upstream's policies too; one that the router lacks is told before all starts. */

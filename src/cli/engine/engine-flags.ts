@@ -169,7 +169,7 @@ export function defineEngineFlags(bare: Command): Command {
     .option('--enable-per-request-metrics', 'timings of the request in each answer')
     .option('--reasoning-parser <name>', 'answers begin with reasoning; any name serves')
     .option('--enable-tokenizer-info-endpoint', 'open /tokenizer_info')
-    .option('--gpu <type>', 'GPU of the catalogue', 'H100-80GB')
+    .option('--gpu <type>', 'GPU of the catalogue, a YAML file, or an entry', 'H100-80GB')
     .option('--profile <folder>', 'measured step times in place of the roofline')
     .option(
       '--time-scale <x>',

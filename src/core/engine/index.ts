@@ -24,12 +24,13 @@ export {
   type MemoryBudget,
   memoryBudget,
 } from './catalogue/memory.ts';
+export { modelFromConfig } from './catalogue/model-config.ts';
 export {
+  bytesPerWeightOf,
   kvBytesPerToken,
   kvBytesPerTokenPerGpu,
   kvShareRead,
   type ModelSpec,
-  modelFromConfig,
   modelParameters,
   weightBytes,
 } from './catalogue/model-spec.ts';

@@ -55,7 +55,10 @@ const fleet = z.strictObject({
     z.union([z.int().min(1).max(10_000), chosen]).optional(),
     'vLLM servers, or "choose".',
   ),
-  gpu: key(z.string().min(1).optional(), 'GPU of the catalogue, "choose", or CPU.'),
+  gpu: key(
+    z.union([z.string().min(1), z.record(z.string(), z.unknown())]).optional(),
+    'GPU of the catalogue, "choose", CPU, a YAML file with its figures, or these figures.',
+  ),
   gpusPerEngine: key(z.int().min(1).max(64).optional(), 'GPUs of one engine (tensor parallel).'),
   gpuMemoryUtilization: key(
     z.number().gt(0).max(1).optional(),

@@ -4,6 +4,8 @@ import {
   engineConfigFor,
   findGpu,
   findModel,
+  type GpuSpec,
+  type ModelSpec,
   NativeOffload,
   nativeOffloadFor,
   rooflineCost,
@@ -19,10 +21,10 @@ const simulatedBlockSize = 64;
 
 export interface FleetOptions {
   readonly engines: number;
-  /** @default 'Qwen3-8B' */
-  readonly model?: string;
-  /** @default 'H100-80GB' */
-  readonly gpu?: string;
+  /** A name of the catalogue, or a shape. @default 'Qwen3-8B' */
+  readonly model?: string | ModelSpec;
+  /** The same of a GPU. @default 'H100-80GB' */
+  readonly gpu?: string | GpuSpec;
   /** KV cache of each engine in blocks of the trace; what fits on the GPU unless given. */
   readonly cacheTraceBlocks?: number | undefined;
   /** The first engine's steps take this many times as long. @default 1 */
@@ -39,8 +41,9 @@ export interface FleetOptions {
 
 /** Engines as `vllm serve` would size them, with roofline step times. */
 export function fleetOf(options: FleetOptions): SimulatedEngine[] {
-  const model = findModel(options.model ?? 'Qwen3-8B');
-  const gpu = findGpu(options.gpu ?? 'H100-80GB');
+  const { model: modelGiven = 'Qwen3-8B', gpu: gpuGiven = 'H100-80GB' } = options;
+  const model = typeof modelGiven === 'string' ? findModel(modelGiven) : modelGiven;
+  const gpu = typeof gpuGiven === 'string' ? findGpu(gpuGiven) : gpuGiven;
   const { cacheTraceBlocks, firstSlowedBy = 1, enablePrefixCaching = true } = options;
   const { blockTokens = traceBlockTokens, maxModelLen = 131_072 } = options;
   const blockSize = Math.min(simulatedBlockSize, blockTokens);

@@ -165,7 +165,8 @@ test('the same values are fine where they do not meet', () => {
 test('names are checked against a catalogue, if one is given, for embedded engines only', () => {
   const catalogue = {
     findGpu: (name: string) => {
-      if (name !== 'H100-80GB') throw new InputError(`GPU "${name}" is not known.`);
+      if (!['H100-80GB', '{"name":"X1"}'].includes(name))
+        throw new InputError(`GPU "${name}" is not known.`);
     },
     findModel: (name: string) => {
       if (name !== 'Qwen/Qwen3-8B') throw new InputError(`Model "${name}" is not known.`);
@@ -188,6 +189,8 @@ test('names are checked against a catalogue, if one is given, for embedded engin
     check('kind: embedded, modelURL: nobody/nothing'),
     /modelURL: Model "nobody\/nothing" is not known/,
   );
+  assert.equal(check('modelURL: Qwen/Qwen3-8B, gpu: {name: X1}'), 'fine');
+  assert.match(check('modelURL: Qwen/Qwen3-8B, gpu: {name: X2}'), /"\{"name":"X2"\}" is not known/);
   assert.equal(check('modelURL: nobody/nothing'), 'fine');
   assert.equal(check('kind: embedded, modelURL: nobody/nothing, profile: p.json'), 'fine');
   assert.equal(check('kind: embedded, modelURL: ./config.json'), 'fine');

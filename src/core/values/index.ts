@@ -1,5 +1,5 @@
 // The values file: schema, defaults, presets, merging and checks. Pure: texts in, values out.
-export type { Catalogue } from './catalogue.ts';
+export { type Catalogue, gpuText } from './catalogue.ts';
 export { valuesJsonSchema } from './json-schema.ts';
 export { parseValues } from './parse.ts';
 export { defaultPreset, type Preset, presets } from './presets.ts';

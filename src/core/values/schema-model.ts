@@ -113,8 +113,8 @@ export const modelSpec = z.strictObject({
   modelRevision: upstream(text.optional(), 'Branch, tag or commit of the model.'),
   replicaCount: upstream(count.default(1), 'Number of engines.'),
   gpu: ours(
-    text.min(1).optional(),
-    'GPU type that the engines run on, by its name in the catalogue, for example H100-80GB.',
+    z.union([text.min(1), kubernetesObject]).optional(),
+    'GPU type that the engines run on: its name in the catalogue, for example H100-80GB, a YAML file with its figures, or these figures here.',
   ),
   profile: ours(
     text.min(1).optional(),

@@ -1,5 +1,5 @@
-// A GPU from a YAML file of its datasheet's figures.
-import { readFile } from 'node:fs/promises';
+// A GPU from the figures of its datasheet: a YAML file, or such an entry as text.
+import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { InputError } from '../../core/base/index.ts';
@@ -26,30 +26,41 @@ const fileSchema = z.strictObject({
   source: z.string().default('the file'),
 });
 
-/** @throws {InputError} If the file cannot be read, or does not hold a GPU. */
-export async function readGpuFile(path: string): Promise<GpuSpec> {
+/** A datasheet is a dozen lines. */
+const fileBytesMax = 1 << 16;
+
+/**
+ * @param name A path, or an entry in braces.
+ * @throws {InputError} If the file cannot be read, or it does not hold a GPU.
+ */
+export function readGpuFile(name: string): GpuSpec {
+  const isEntry = name.trimStart().startsWith('{');
+  const owner = isEntry ? 'The GPU entry' : name;
   let content: unknown;
   try {
-    content = parse(await readFile(path, 'utf8'));
+    content = parse(isEntry ? name : textOf(name));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`Cannot read the GPU ${path}: ${reason}.`, { cause });
+    const reason = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0];
+    throw new InputError(`Cannot read the GPU ${name}: ${reason?.replace(/[.:]$/, '')}.`, {
+      cause,
+    });
   }
   const parsed = fileSchema.safeParse(content);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new InputError(
-      `${path}: ${issue?.path.join('.') || 'the file'}: ${issue?.message}; a GPU has name, memory_gib, ` +
+      `${owner}: ${issue?.path.join('.') || (isEntry ? 'it' : 'the file')}: ${issue?.message}; a GPU has name, memory_gib, ` +
         'tflops, memory_gb_per_second, and may have link, efficiency and source.',
     );
   }
-  const { link, efficiency, ...given } = parsed.data;
+  const { link, efficiency, ...figures } = parsed.data;
   const like = findGpu('L40S');
   return {
-    name: given.name,
-    memoryBytes: given.memory_gib * 2 ** 30,
-    flopsPerSecond: given.tflops * 1e12,
-    memoryBytesPerSecond: given.memory_gb_per_second * 1e9,
+    name: figures.name,
+    given: name,
+    memoryBytes: figures.memory_gib * 2 ** 30,
+    flopsPerSecond: figures.tflops * 1e12,
+    memoryBytesPerSecond: figures.memory_gb_per_second * 1e9,
     link: { kind: link.kind, bytesPerSecond: link.gb_per_second * 1e9 },
     efficiency: {
       matrix: efficiency.matrix ?? like.efficiency.matrix,
@@ -58,7 +69,13 @@ export async function readGpuFile(path: string): Promise<GpuSpec> {
       link: efficiency.link ?? like.efficiency.link,
     },
     isA100: false,
-    source: given.source,
-    efficiencySource: Object.keys(efficiency).length > 0 ? given.source : 'estimated from L40S',
+    source: figures.source,
+    efficiencySource: Object.keys(efficiency).length > 0 ? figures.source : 'estimated from L40S',
   };
+}
+
+function textOf(path: string): string {
+  const bytes = readFileSync(path);
+  if (bytes.length > fileBytesMax) throw new Error(`it is larger than ${fileBytesMax} bytes`);
+  return bytes.toString('utf8');
 }

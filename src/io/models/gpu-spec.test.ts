@@ -31,13 +31,30 @@ test('a GPU is a name of the catalogue, or a YAML file of its datasheet', async 
   assert.equal(gpu.efficiency.memory, 0.9);
 });
 
-test('a file that holds no GPU is one sentence that says what it lacks', async () => {
-  const isInput = (message: RegExp) => (error: unknown) =>
-    error instanceof InputError && message.test(error.message);
-  await assert.rejects(readGpuSpec(join(directory, 'no.yaml')), isInput(/Cannot read the GPU/));
-  await assert.rejects(readGpuSpec(file('a.yml', 'name: X')), isInput(/a.yml: memory_gib: /));
-  await assert.rejects(
-    readGpuSpec(file('b.yml', 'tflop: 3')),
-    isInput(/a GPU has name, memory_gib/),
+test('an entry in place of a file gives the same GPU, parsed or as text', async () => {
+  const entry = { name: 'X2', memory_gib: 64, tflops: 400, memory_gb_per_second: 2000 };
+  const parsed = await readGpuSpec(entry);
+  assert.equal(parsed.flopsPerSecond, 4e14);
+  assert.deepEqual(
+    {
+      ...(await readGpuSpec('{name: X2, memory_gib: 64, tflops: 400, memory_gb_per_second: 2000}')),
+      given: '',
+    },
+    { ...parsed, given: '' },
   );
+  // What it was read from can be given again: a plan writes it into its values file.
+  assert.deepEqual(await readGpuSpec(parsed.given as string), parsed);
+});
+
+test('a file that holds no GPU is one sentence that says what it lacks', async () => {
+  const refused = (given: string, message: RegExp) =>
+    assert.rejects(
+      readGpuSpec(given),
+      (error) => error instanceof InputError && message.test(error.message),
+    );
+  await refused(join(directory, 'no.yaml'), /Cannot read the GPU/);
+  await refused(file('a.yml', 'name: X'), /a.yml: memory_gib: /);
+  await refused(file('b.yml', 'tflop: 3'), /a GPU has name, memory_gib/);
+  await refused('{name: X', /Cannot read the GPU \{name: X/);
+  await refused('{name: X}', /The GPU entry: memory_gib: /);
 });

@@ -1,27 +1,61 @@
-// The shape of a model, by its name in the catalogue or from its folder.
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+// The shape of a model, by its name in the catalogue or from its config.json: the one place where
+// either is looked up.
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import { findModel, type ModelSpec, modelFromConfig } from '../../core/engine/index.ts';
+import { pathBeside } from '../paths/index.ts';
+
+/** The longest config.json that anybody publishes has some hundred kilobytes. */
+const fileBytesMax = 1 << 22;
 
 /**
- * @param name A name of the catalogue, or a folder with `config.json`.
+ * @param name A name of the catalogue, a folder with `config.json`, or such a file.
+ * @param beside The file that names it, if one does: a path may be relative to that.
  * @throws {InputError} If the name is not known, or the file is not that of a model.
  */
-export async function readModelSpec(name: string): Promise<ModelSpec> {
-  const path = name.endsWith('.json') ? name : join(name, 'config.json');
+export function readModelSpec(name: string, beside?: string): ModelSpec {
+  if (beside !== undefined) {
+    const near = pathBeside(beside, name);
+    if (existsSync(configPath(near))) return readModelSpec(near);
+  }
+  const path = configPath(name);
   if (!existsSync(path)) {
-    if (!/^[./~]/.test(name)) return findModel(name);
+    if (!isModelPath(name)) return findModel(name);
     throw new InputError(
-      `There is no ${path}: --model takes a folder with config.json, or a name.`,
+      `There is no ${path}: a model is a folder with config.json, such a file, or a name of the catalogue.`,
     );
   }
+  return { ...modelFromConfig(modelName(path), configOf(path)), given: name };
+}
+
+function configPath(name: string): string {
+  return name.endsWith('.json') ? name : join(name, 'config.json');
+}
+
+/** Whether a model's name can only be that of a folder or file. */
+function isModelPath(name: string): boolean {
+  return /^[./~]/.test(name) || name.endsWith('.json');
+}
+
+function configOf(path: string): Readonly<Record<string, unknown>> {
+  let config: unknown;
   try {
-    return modelFromConfig(basename(name), JSON.parse(await readFile(path, 'utf8')));
+    const { size } = statSync(path);
+    if (size > fileBytesMax) throw new Error(`it is larger than ${fileBytesMax} bytes`);
+    config = JSON.parse(readFileSync(path, 'utf8'));
   } catch (cause) {
-    if (cause instanceof InputError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`${path}: ${reason}`, { cause });
+    throw new InputError(`Cannot read ${path}: ${reason}.`, { cause });
   }
+  if (typeof config === 'object' && config !== null && !Array.isArray(config)) {
+    return config as Record<string, unknown>;
+  }
+  throw new InputError(`${path}: a config.json is an object with hidden_size and the like.`);
+}
+
+/** That of the folder; `models/Qwen3-8B/config.json` and `models/Qwen3-8B.json` are Qwen3-8B. */
+function modelName(path: string): string {
+  const file = basename(path, '.json');
+  return file === 'config' ? basename(dirname(path)) || file : file;
 }

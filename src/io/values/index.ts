@@ -1,3 +1,3 @@
 // Reads values files, and other files written by hand, from disk or standard input.
 export { type LoadOptions, loadValues, readValues } from './load.ts';
-export { type InputText, pathBeside, readInputText } from './read-text.ts';
+export { type InputText, readInputText } from './read-text.ts';

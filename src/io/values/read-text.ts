@@ -1,6 +1,5 @@
 // Reads a file that somebody wrote by hand (values, a plan's input, a workload), or standard input.
 import { readFile } from 'node:fs/promises';
-import { dirname, isAbsolute, join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 
 export interface InputText {
@@ -20,15 +19,6 @@ export async function readInputText(path: string): Promise<InputText> {
   return path === '-'
     ? { name: 'stdin', text: await readStdin() }
     : { name: path, text: await readNamed(path) };
-}
-
-/**
- * Where a path that such a file names lies: beside the file, so that it means the same from everywhere.
- *
- * @param file As given to `readInputText`; of standard input, paths are those of the working directory.
- */
-export function pathBeside(file: string, path: string): string {
-  return isAbsolute(path) || file === '-' ? path : join(dirname(file), path);
 }
 
 async function readNamed(path: string): Promise<string> {

@@ -1,7 +1,7 @@
 // `spillway calibrate`: the free constants of one engine, from whatever was measured of it.
 import { InputError } from '../../core/base/index.ts';
 import {
-  bytesPerWeight,
+  bytesPerWeightOf,
   calibrateEngine,
   type EngineCalibration,
   type EngineLayout,
@@ -10,7 +10,6 @@ import {
   type Measurement,
   metricsMeasurements,
   type PredictionErrors,
-  precisionNamed,
   shippedEngineConstants,
 } from '../../core/engine/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
@@ -51,9 +50,8 @@ const measurementsMin = 2;
 /** @throws {InputError} If a source is bad, or all of them say too little. */
 export async function calibrate(options: CalibrateOptions): Promise<Calibration> {
   const { tables, steps, bench, metricsUrl, tensorParallelSize } = options;
-  const model = await readModelSpec(options.model);
-  const precision = precisionNamed(options.model);
-  const weightBytesPerValue = precision ? bytesPerWeight[precision] : model.bytesPerValue;
+  const model = readModelSpec(options.model);
+  const weightBytesPerValue = bytesPerWeightOf(model);
   const layout = {
     model,
     gpu: await readGpuSpec(options.gpu),

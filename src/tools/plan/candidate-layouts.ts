@@ -1,16 +1,14 @@
 // The engines that a plan may be made of: of the model and GPU named, or of every GPU that holds the model.
 import { InputError } from '../../core/base/index.ts';
+import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import type { Assumptions } from './assumptions.ts';
-import { type EngineLayout, gpuNamed, layoutOf, layoutsOnAnyGpu } from './layout.ts';
-import { loadModel } from './load-model.ts';
+import { type EngineLayout, layoutOf, layoutsOnAnyGpu } from './layout.ts';
 import type { ReadInput } from './read-input.ts';
 import type { PlanWorkload } from './resolve-input.ts';
 
 export interface CandidateLayouts {
   /** At least one. */
   readonly layouts: readonly EngineLayout[];
-  /** Folder of a model that is not in the catalogue. */
-  readonly modelPath: string | undefined;
   /** Undefined: to be chosen. */
   readonly wantedEngines: number | undefined;
 }
@@ -34,7 +32,7 @@ export async function candidateLayouts(
     'a model that one GPU holds',
   );
   const gpu = assumptions.fill('fleet.gpu', fleet.gpu, defaultGpu, 'the most common for serving');
-  const { model, path } = await at('fleet.model', () => loadModel(name, file));
+  const model = await at('fleet.model', () => readModelSpec(name, file));
   const longest = workload.promptTokens.max + workload.outputTokens.max;
   const maxModelLen = Math.min(
     model.contextTokensMax,
@@ -54,7 +52,11 @@ export async function candidateLayouts(
   const layouts =
     gpu === 'choose'
       ? layoutsOnAnyGpu(wish)
-      : [await at('fleet.gpu', () => layoutOf({ ...wish, gpu: gpuNamed(gpu) }))];
+      : [
+          await at('fleet.gpu', async () =>
+            layoutOf({ ...wish, gpu: await readGpuSpec(gpu, file) }),
+          ),
+        ];
   const [first] = layouts;
   if (first === undefined) {
     throw new InputError(
@@ -81,5 +83,5 @@ export async function candidateLayouts(
   }
   const engines = fleet.engines ?? 'choose';
   if (fleet.engines === undefined) assumptions.note('fleet.engines', 'choose', 'not given');
-  return { layouts, modelPath: path, wantedEngines: engines === 'choose' ? undefined : engines };
+  return { layouts, wantedEngines: engines === 'choose' ? undefined : engines };
 }

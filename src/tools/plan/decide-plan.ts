@@ -83,7 +83,7 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
   }
   const workload = resolveWorkload(input, await measuredTrace(read, request), assumptions);
   const operations = resolveOperations(input, assumptions);
-  const { layouts, modelPath, wantedEngines } = await candidateLayouts(
+  const { layouts, wantedEngines } = await candidateLayouts(
     { ...read, input, file: request.file },
     workload,
     assumptions,
@@ -120,7 +120,7 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
   return {
     ...{ input, thresholds, overridden, facts, workload, operations, layout, decision, engines },
     maxNumSeqs,
-    ...{ policy, policyBecause, modelPath, workingSet, today },
+    ...{ policy, policyBecause, workingSet, today },
     kvDtype: 'the model’s own type (--kv-cache-dtype auto)',
     disaggregation: disaggregation(workload, engines, layout),
     autoscaling: {

@@ -1,10 +1,10 @@
 // One engine of the plan: its GPUs, what fits on them, what a step costs, what it costs to run.
 import { InputError } from '../../core/base/index.ts';
 import {
+  bytesPerWeightOf,
   calibratedRoofline,
   type EngineConfig,
   engineConfigFor,
-  findGpu,
   type GpuSpec,
   gpus,
   type MemoryBudget,
@@ -79,11 +79,6 @@ export function layoutsOnAnyGpu(wish: Omit<LayoutWish, 'gpu'>): EngineLayout[] {
     });
 }
 
-/** The GPU of that name; "CPU" is one too. */
-export function gpuNamed(name: string): GpuSpec {
-  return findGpu(name);
-}
-
 function layoutWith(wish: LayoutWish, gpusPerEngine: number): EngineLayout {
   const { model, gpu, gpuMemoryUtilization = plannedMemoryUtilization } = wish;
   const layout = { model, gpu, tensorParallelSize: gpusPerEngine, gpuMemoryUtilization };
@@ -103,7 +98,7 @@ function layoutWith(wish: LayoutWish, gpusPerEngine: number): EngineLayout {
     cost: rooflineCost(
       calibratedRoofline(
         { model, gpu, tensorParallelSize: gpusPerEngine },
-        'bf16',
+        model.weightPrecision ?? 'bf16',
         pointCalibration,
       ),
     ),
@@ -125,6 +120,6 @@ function fits(wish: LayoutWish, count: number): boolean {
 /** Whether weights leave enough of the GPUs to KV cache. */
 function isRoomy({ model, gpu, gpusPerEngine, gpuMemoryUtilization }: EngineLayout): boolean {
   if (gpu.memoryBytes === undefined) return true;
-  const weights = (modelParameters(model) * model.bytesPerValue) / gpusPerEngine;
+  const weights = (modelParameters(model) * bytesPerWeightOf(model)) / gpusPerEngine;
   return weights / gpu.memoryBytes <= gpuMemoryUtilization - kvShareMin;
 }

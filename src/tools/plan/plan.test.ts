@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { seededRandom } from '../../core/base/index.ts';
-import { findModel } from '../../core/engine/index.ts';
+import { findGpu, findModel } from '../../core/engine/index.ts';
 import { estimate, gainOf, positiveEstimate } from './estimates.ts';
-import { gpuNamed, layoutOf } from './layout.ts';
+import { layoutOf } from './layout.ts';
 import { lengthsOf } from './lengths.ts';
 import { measureTrace } from './measure-trace.ts';
 import { modelErrors, noModelError, normalQuantile } from './model-errors.ts';
@@ -114,7 +114,7 @@ test('a trace gives lengths, the mean rate and that of its busiest minute', () =
 test('an overloaded fleet is called so, and its throughput is what it works off', () => {
   const wish = { gpusPerEngine: 1, gpuPricePerHour: undefined, gpuMemoryUtilization: undefined };
   const model = findModel('Qwen3-8B');
-  const layout = layoutOf({ ...wish, model, gpu: gpuNamed('A10'), maxModelLen: 4096 });
+  const layout = layoutOf({ ...wish, model, gpu: findGpu('A10'), maxModelLen: 4096 });
   const play = (requestsPerSecond: number) =>
     playLayout({
       ...{ layout, engines: 1, kvOffload: 'none', offloadGiB: 0, policy: 'roundrobin' },

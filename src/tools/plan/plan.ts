@@ -105,8 +105,6 @@ export interface Plan {
   /** Engines that the plan runs. */
   readonly engines: number;
   readonly maxNumSeqs: number;
-  /** Folder of a model that is not in the catalogue. */
-  readonly modelPath: string | undefined;
   readonly policy: string;
   readonly policyBecause: string;
   readonly kvDtype: string;

@@ -42,8 +42,8 @@ test('a model may be a folder beside the file', async () => {
       architectures: ['LlamaForCausalLM'],
     }),
   );
-  const { modelPath } = await decided(file('own.yaml', 'fleet: {engines: 2, model: mine}\n'));
-  assert.equal(modelPath, join(directory, 'mine'));
+  const { layout } = await decided(file('own.yaml', 'fleet: {engines: 2, model: mine}\n'));
+  assert.equal(layout.model.given, join(directory, 'mine'));
 });
 
 test('problems are one line each: file, line, key, and what is allowed', async () => {

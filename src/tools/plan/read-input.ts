@@ -7,7 +7,8 @@ import {
   readDocument,
   ValuesError,
 } from '../../core/values/index.ts';
-import { pathBeside, readInputText } from '../../io/values/index.ts';
+import { pathBeside } from '../../io/paths/index.ts';
+import { readInputText } from '../../io/values/index.ts';
 
 export interface ReadInput {
   readonly input: PlanInput;

@@ -1,4 +1,5 @@
 // The values file of a plan: what `spillway up` runs here and the chart runs on a cluster.
+import { parse } from 'yaml';
 import type { Decision, OverriddenThreshold } from '../../core/plan/index.ts';
 import { fromPlain, renderValues } from '../../core/values/index.ts';
 import type { EngineLayout } from './layout.ts';
@@ -14,8 +15,6 @@ export interface ValuesOptions {
   readonly loraAdapters: number;
   /** Thresholds that are not the rules' own; a next plan takes them from the file. */
   readonly overridden: readonly OverriddenThreshold[];
-  /** Folder of a model that is not in the catalogue. */
-  readonly modelPath: string | undefined;
 }
 
 /** YAML with comments: keys of the production-stack chart, and Spillway's own. */
@@ -25,8 +24,8 @@ export function valuesFile(options: ValuesOptions): string {
   const { name } = layout.model;
   const modelSpec = {
     name: kubernetesName(name),
-    modelURL: options.modelPath ?? name,
-    gpu: layout.gpu.name,
+    modelURL: layout.model.given ?? name,
+    gpu: gpuOf(layout),
     replicaCount: engines,
     requestCPU: 8,
     requestMemory: `${Math.ceil(32 + options.offloadGiB)}Gi`,
@@ -79,6 +78,11 @@ export function valuesFile(options: ValuesOptions): string {
 
 function ownThresholds({ overridden }: ValuesOptions): Readonly<Record<string, number>> {
   return Object.fromEntries(overridden.map(({ threshold, value }) => [threshold, value]));
+}
+
+/** Files and entries of a GPU go on as they were given. */
+function gpuOf({ gpu }: EngineLayout): unknown {
+  return gpu.given?.trimStart().startsWith('{') ? parse(gpu.given) : (gpu.given ?? gpu.name);
 }
 
 function offloadArgs({ decision, offloadGiB }: ValuesOptions): string[] {

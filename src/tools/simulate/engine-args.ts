@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { InputError } from '../../core/base/index.ts';
-import { bytesPerWeight, precisionNamed } from '../../core/engine/index.ts';
+import { precisionNamed } from '../../core/engine/index.ts';
 
 const count = z.int().min(1);
 /** Of vLLM's --dtype; `auto` leaves it to the checkpoint. */
@@ -75,8 +75,10 @@ export interface EngineArgs {
   readonly longPrefillTokenThreshold: number | undefined;
   /** Bytes of one KV value; undefined: those of the model. */
   readonly kvBytesPerValue: number | undefined;
-  /** Bytes of one weight; undefined: those of the model. */
-  readonly weightBytesPerValue: number | undefined;
+  /** vLLM's --quantization, or a precision in the model's recorded name; empty: as the checkpoint. */
+  readonly quantization: string;
+  /** Bytes of a value by --dtype; undefined: those of the model. */
+  readonly dtypeBytes: number | undefined;
   readonly kvCacheMemoryBytes: number | undefined;
   /** As vLLM counted them when it started. */
   readonly numGpuBlocks: number | undefined;
@@ -104,7 +106,6 @@ export async function readEngineArgs(path: string): Promise<EngineArgs> {
   if (typeof model !== 'string') {
     throw new InputError(`${path}: engine_kwargs.model: there is none; it must name the model.`);
   }
-  const precision = precisionNamed(given.quantization ?? '') ?? precisionNamed(model);
   return {
     model,
     pipelineParallelSize: given.pipeline_parallel_size ?? 1,
@@ -124,10 +125,8 @@ export async function readEngineArgs(path: string): Promise<EngineArgs> {
       (/^0\.1?\d(\.|$)/.test(version ?? '0.19') ? 0.9 : 0.92),
     enablePrefixCaching: given.enable_prefix_caching ?? kv?.enable_prefix_caching ?? true,
     kvBytesPerValue: given.kv_cache_dtype?.startsWith('fp8') ? 1 : undefined,
-    weightBytesPerValue:
-      precision === undefined
-        ? bytesByDtype.get(given.dtype?.replace('torch.', '') ?? '')
-        : bytesPerWeight[precision],
+    quantization: given.quantization ?? precisionNamed(model) ?? '',
+    dtypeBytes: bytesByDtype.get(given.dtype?.replace('torch.', '') ?? ''),
     kvCacheMemoryBytes: given.kv_cache_memory_bytes ?? kv?.kv_cache_memory_bytes ?? undefined,
     numGpuBlocks: given.num_gpu_blocks_override ?? kv?.num_gpu_blocks ?? undefined,
     deviceName: hardware?.device_name ?? undefined,

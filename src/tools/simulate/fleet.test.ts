@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { InputError } from '../../core/base/index.ts';
 import { fleetRunJson, fleetRunTable, perRequestLines, simulateFleetRun } from './index.ts';
@@ -43,4 +46,21 @@ test('names that are not known are refused in one sentence', async () => {
   await assert.rejects(simulateFleetRun({ ...options, policy: 'best' }), isInput(/"best".*known/));
   await assert.rejects(simulateFleetRun({ ...options, gpu: 'H1000' }), isInput(/H100/));
   await assert.rejects(simulateFleetRun({ ...options, model: 'Qwen3-9B' }), isInput(/Qwen/));
+});
+
+test('a model by its config.json and a GPU by its figures play as those of the catalogue do', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-fleet-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const shape = {
+    ...{ model_type: 'qwen3', hidden_size: 4096, intermediate_size: 12_288, vocab_size: 151_936 },
+    ...{ num_attention_heads: 32, num_key_value_heads: 8, head_dim: 128, num_hidden_layers: 36 },
+    ...{ tie_word_embeddings: false, max_position_embeddings: 40_960 },
+  };
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(shape));
+  // The catalogue's L40S, whose shares of the rates an entry takes over.
+  const entry =
+    '{name: Mine, memory_gib: 44.39, tflops: 362, memory_gb_per_second: 864, link: {kind: PCIe, gb_per_second: 25}}';
+  const ours = await simulateFleetRun({ ...options, model: folder, gpu: entry, requests: 50 });
+  const known = await simulateFleetRun({ ...options, gpu: 'L40S', requests: 50 });
+  assert.equal(fleetRunJson(ours)['mean_ttft_ms'], fleetRunJson(known)['mean_ttft_ms']);
 });

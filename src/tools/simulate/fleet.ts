@@ -16,13 +16,14 @@ import {
 } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
 import { sliceTrace } from '../../core/workload/index.ts';
+import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { latencyTable } from './latency-table.ts';
 
 export interface FleetRunOptions {
   readonly trace: string;
   readonly engines: number;
-  /** Names of the catalogue. */
+  /** Names of the catalogue, or files. */
   readonly gpu: string;
   readonly model: string;
   readonly policy: string;
@@ -52,7 +53,8 @@ export interface FleetRun {
 
 /** @throws {InputError} If the trace is bad, or a name is not known. */
 export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetRun> {
-  const { gpu, model, policy, speed, seed, percentiles } = options;
+  const { policy, speed, seed, percentiles } = options;
+  const [model, gpu] = [readModelSpec(options.model), await readGpuSpec(options.gpu)];
   if (!policyNames.includes(policy)) {
     throw new InputError(`Policy "${policy}" is not known; known: ${policyNames.join(', ')}.`);
   }

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import {
   type AllReduceLink,
+  bytesPerWeightOf,
   defaultEngineConfig,
   defaultHostSecondsPerStep,
   type EngineConfig,
@@ -15,6 +16,7 @@ import {
   kvBlocks,
   type ModelSpec,
   pipelinedCost,
+  precisionNamed,
   rooflineCost,
   type SchedulerDefaults,
   type StepCostModel,
@@ -73,13 +75,12 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   const { tensorParallelSize, pipelineParallelSize: stages, dataParallelSize } = args;
   const model = await modelOf(options, args);
   const notes: string[] = [...notesOn(args, model)];
-  const gpu = /\.ya?ml$/i.test(options.gpu ?? '')
-    ? await readGpuSpec(options.gpu as string)
-    : gpuOf(options, args, notes);
+  const gpu =
+    options.gpu === undefined ? gpuOf(options, args, notes) : await readGpuSpec(options.gpu);
   const { config, blocksSource } = configOf(options, args, model, gpu, notes);
   const trace = await traceOf(options.trace, args.blockSize);
   const host = hostOf(options, gpu, tensorParallelSize);
-  const weightBytesPerValue = args.weightBytesPerValue ?? model.bytesPerValue;
+  const weightBytesPerValue = weightBytesOf(args, model);
   const layout = { model, gpu, tensorParallelSize, weightBytesPerValue };
   let stepCost: StepCostModel;
   if (options.profile === undefined) {
@@ -136,8 +137,14 @@ async function modelOf(
   { model: name, kvBytesPerValue }: EngineArgs,
 ): Promise<ModelSpec> {
   // A recorded path is one of the machine that recorded it: only its last part tells something.
-  const model = given === undefined ? findModel(name) : await readModelSpec(given);
+  const model = given === undefined ? findModel(name) : readModelSpec(given);
   return kvBytesPerValue === undefined ? model : { ...model, kvBytesPerValue };
+}
+
+/** A quantization wins over --dtype, which is that of what is not quantized. */
+function weightBytesOf({ quantization, dtypeBytes }: EngineArgs, model: ModelSpec): number {
+  const isPlain = model.weightPrecision === undefined && precisionNamed(quantization) === undefined;
+  return (isPlain ? dtypeBytes : undefined) ?? bytesPerWeightOf(model, quantization);
 }
 
 /** The ids of a recorded run are of the engine's blocks; other traces tell their size by their rows. */
@@ -151,18 +158,16 @@ async function traceOf(path: string, blockTokens: number): Promise<Trace> {
 }
 
 /**
- * The flag, else the recorded device, else a word of the profile's path, such as
- * `RTX4090_Llama-3.1-8B_tp1` or `RTX4090/…/tp1`. With a profile and its memory, a GPU that the
- * catalogue lacks will do: only what the profile does not hold is then a guess.
+ * The recorded device, else a word of the profile's path, such as `RTX4090_Llama-3.1-8B_tp1` or
+ * `RTX4090/…/tp1`. With a profile and its memory, a GPU that the catalogue lacks will do: only what
+ * the profile does not hold is then a guess.
  */
 function gpuOf(options: SimulatedRunOptions, args: EngineArgs, notes: string[]): GpuSpec {
-  const memoryBytes = options.gpu === undefined ? args.deviceMemoryBytes : undefined;
+  const memoryBytes = args.deviceMemoryBytes;
   const words = options.profile?.split(/[/\\]/).flatMap((part) => [part, part.split('_')[0] ?? '']);
-  const names = [
-    options.gpu ?? args.deviceName,
-    ...(options.gpu ? [] : (words ?? []).toReversed()),
-  ];
-  const given = names.filter((name): name is string => name !== undefined && name !== '');
+  const given = [args.deviceName, ...(words ?? []).toReversed()].filter(
+    (name): name is string => name !== undefined && name !== '',
+  );
   for (const name of given) {
     const gpu = knownGpu(name);
     if (gpu) return memoryBytes === undefined ? gpu : { ...gpu, memoryBytes };
@@ -175,10 +180,8 @@ function gpuOf(options: SimulatedRunOptions, args: EngineArgs, notes: string[]):
     );
   }
   const blocksKnown = memoryBytes ?? args.numGpuBlocks ?? options.numGpuBlocks;
-  if (options.gpu !== undefined || options.profile === undefined || blocksKnown === undefined) {
-    return findGpu(
-      args.deviceName ?? options.gpu ?? basename(options.profile ?? first).split('_')[0] ?? first,
-    );
+  if (options.profile === undefined || blocksKnown === undefined) {
+    return findGpu(args.deviceName ?? (basename(options.profile ?? first).split('_')[0] || first));
   }
   notes.push(
     `The GPU "${args.deviceName ?? first}" is not in the catalogue: host time, link and what the ` +
@@ -215,7 +218,6 @@ function configOf(
     maxNumSeqs: args.maxNumSeqs ?? defaults.maxNumSeqs,
     maxNumBatchedTokens: args.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens,
   };
-  const weights = args.weightBytesPerValue;
   const memory = args.kvCacheMemoryBytes;
   const blocksGiven = numGpuBlocks ?? args.numGpuBlocks;
   const blocks =
@@ -223,7 +225,7 @@ function configOf(
     kvBlocks(
       {
         ...{ model, gpu, tensorParallelSize, pipelineParallelSize, gpuMemoryUtilization },
-        ...(weights === undefined ? {} : { weightBytesPerValue: weights }),
+        weightBytesPerValue: weightBytesOf(args, model),
         ...(memory === undefined ? {} : { kvCacheMemoryBytes: memory }),
       },
       limits,

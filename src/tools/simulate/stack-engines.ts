@@ -1,23 +1,26 @@
 // The engines that a values file asks for, as engine models: what `spillway up` or Helm would start.
 import { InputError } from '../../core/base/index.ts';
 import {
-  bytesPerWeight,
+  bytesPerWeightOf,
   type EngineConfig,
   engineConfigFor,
-  findGpu,
   type GpuSpec,
   hostConstants,
   kvBytesPerTokenPerGpu,
   type LayoutOptions,
   type ModelSpec,
-  precisionNamed,
   profileCost,
   rooflineCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
 import type { SimulatedEngine } from '../../core/simulation/index.ts';
-import { engineKind, type ModelSpec as ModelEntry, type Values } from '../../core/values/index.ts';
-import { readModelSpec } from '../../io/models/index.ts';
+import {
+  engineKind,
+  gpuText,
+  type ModelSpec as ModelEntry,
+  type Values,
+} from '../../core/values/index.ts';
+import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readEngineProfile } from '../../io/profile/index.ts';
 import { argumentsOf, type ExtraArguments } from './extra-arguments.ts';
 import { type Outage, SharedStores } from './shared-stores.ts';
@@ -118,15 +121,14 @@ async function engineOf(entry: ModelEntry, notes: string[]) {
   const given = entry.vllmConfig ?? {};
   const extra = argumentsOf(given.extraArgs ?? [], entry.name);
   notes.push(...extra.notes);
-  const spec = await readModelSpec(entry.modelURL ?? 'Qwen/Qwen3-8B');
+  const spec = readModelSpec(entry.modelURL ?? 'Qwen/Qwen3-8B');
   const model = extra.kvBytesPerValue ? { ...spec, kvBytesPerValue: extra.kvBytesPerValue } : spec;
   if (entry.gpu === undefined) {
     notes.push(`${entry.name} does not say its gpu; ${defaultGpu} is taken.`);
   }
-  const gpu = findGpu(entry.gpu ?? defaultGpu);
+  const gpu = await readGpuSpec(gpuText(entry) ?? defaultGpu);
   const tensorParallelSize = given.tensorParallelSize ?? 1;
-  const precision = precisionNamed(extra.quantization ?? entry.modelURL ?? '');
-  const weightBytesPerValue = precision ? bytesPerWeight[precision] : model.bytesPerValue;
+  const weightBytesPerValue = bytesPerWeightOf(model, extra.quantization);
   const layout: LayoutOptions = {
     ...{ model, gpu, tensorParallelSize, weightBytesPerValue },
     ...(given.gpuMemoryUtilization !== undefined && {
@@ -172,7 +174,7 @@ async function costOf(
   notes: string[],
 ): Promise<StepCostModel> {
   const { model, gpu, tensorParallelSize = 1 } = layout;
-  const weightBytesPerValue = layout.weightBytesPerValue ?? model.bytesPerValue;
+  const weightBytesPerValue = layout.weightBytesPerValue ?? bytesPerWeightOf(model);
   const shape = { model, gpu, tensorParallelSize, weightBytesPerValue };
   if (directory === undefined) return rooflineCost(shape);
   const { profile, notes: gaps } = await readEngineProfile(directory, shape);

@@ -5,8 +5,9 @@ import {
   type TracedLengths,
   type Workload,
 } from '../../core/workload/index.ts';
+import { pathBeside } from '../../io/paths/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
-import { pathBeside, readInputText } from '../../io/values/index.ts';
+import { readInputText } from '../../io/values/index.ts';
 
 /**
  * @param path Traces in it are named relative to it.

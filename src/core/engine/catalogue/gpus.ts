@@ -5,6 +5,8 @@ import { InputError, nearest } from '../../base/index.ts';
 /** One accelerator. Rates are per GPU. */
 export interface GpuSpec {
   readonly name: string;
+  /** The file or entry that it was read from; undefined for those of the catalogue. */
+  readonly given?: string;
   /** What PyTorch reports as total memory; undefined for the CPU, whose cache size is given. */
   readonly memoryBytes: number | undefined;
   /** bfloat16 tensor throughput without sparsity, fp32 accumulation, operations per second. */

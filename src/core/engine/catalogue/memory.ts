@@ -8,6 +8,7 @@ import {
 } from '../config.ts';
 import type { GpuSpec } from './gpus.ts';
 import {
+  bytesPerWeightOf,
   embeddingParameters,
   kvBytesPerTokenPerGpu,
   type ModelSpec,
@@ -35,7 +36,7 @@ export interface LayoutOptions {
   readonly tensorParallelSize?: number;
   /** Groups of GPUs with a part of the layers each; 1 unless given. */
   readonly pipelineParallelSize?: number;
-  /** 1 for fp8 weights; the model's own unless given. The KV cache keeps the model's. */
+  /** 1 for fp8 weights; that of the checkpoint unless given. The KV cache keeps the model's. */
   readonly weightBytesPerValue?: number;
   /** Share of the GPU's memory that vLLM may use; 0.92 unless given. */
   readonly gpuMemoryUtilization?: number;
@@ -147,7 +148,7 @@ export function memoryBudget(
 
 function weightBytesPerGpu(layout: LayoutOptions): number {
   const { model, tensorParallelSize = 1, pipelineParallelSize = 1, weightBytesPerValue } = layout;
-  const bytesPerValue = weightBytesPerValue ?? model.bytesPerValue;
+  const bytesPerValue = weightBytesPerValue ?? bytesPerWeightOf(model);
   // Quantized checkpoints keep embedding and output layer as they were.
   const kept = embeddingParameters(model);
   const bytes = (modelParameters(model) - kept) * bytesPerValue + kept * model.bytesPerValue;

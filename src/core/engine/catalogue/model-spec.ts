@@ -1,10 +1,12 @@
 // The shape of a transformer, and what follows from it: parameters, bytes, and operations.
-import { InputError } from '../../base/index.ts';
+import { bytesPerWeight, precisionNamed, type WeightPrecision } from './precision.ts';
 
 /** The numbers of a model's `config.json` that decide its cost. */
 export interface ModelSpec {
   /** Hugging Face id. */
   readonly name: string;
+  /** The folder or file that it was read from; undefined for those of the catalogue. */
+  readonly given?: string;
   readonly layers: number;
   readonly hiddenSize: number;
   readonly attentionHeads: number;
@@ -33,6 +35,8 @@ export interface ModelSpec {
   readonly contextTokensMax: number;
   /** Bytes of one weight and of one KV value as vLLM loads it by default. */
   readonly bytesPerValue: number;
+  /** Of most weights, where the checkpoint stores them in fewer bits than `bytesPerValue`. */
+  readonly weightPrecision?: WeightPrecision;
   /** Bytes of one KV value where they differ from `bytesPerValue`: 1 for an fp8 KV cache. */
   readonly kvBytesPerValue?: number;
   /** Where these numbers come from. */
@@ -87,6 +91,16 @@ export function embeddingParameters(model: ModelSpec): number {
   return model.vocabSize * model.hiddenSize * (model.tiedEmbeddings ? 1 : 2);
 }
 
+/**
+ * Bytes of one weight of a matrix product, as vLLM loads it.
+ *
+ * @param quantization vLLM's `--quantization`; it wins over what the checkpoint says.
+ */
+export function bytesPerWeightOf(model: ModelSpec, quantization = ''): number {
+  const precision = precisionNamed(quantization) ?? model.weightPrecision;
+  return precision === undefined ? model.bytesPerValue : bytesPerWeight[precision];
+}
+
 /** Bytes of all weights, over all GPUs. */
 export function weightBytes(model: ModelSpec): number {
   return modelParameters(model) * model.bytesPerValue;
@@ -114,101 +128,6 @@ export function kvBytesPerTokenPerGpu(model: ModelSpec, tensorParallelSize: numb
   if (model.latentAttention) return kvBytesPerToken(model);
   return kvBytesPerToken(model) / Math.min(tensorParallelSize, model.kvHeads);
 }
-
-/**
- * Reads the shape from a Hugging Face `config.json` of a Llama-like model (Llama, Mistral, Qwen2,
- * Qwen3, Qwen3-MoE, Mixtral, OPT, Gemma 2 and 3, gpt-oss, DeepSeek and its kin).
- *
- * @throws {InputError} If a number is missing that has no default.
- */
-export function modelFromConfig(name: string, file: Readonly<Record<string, unknown>>): ModelSpec {
-  // Models that also see or hear keep the shape of their language part apart.
-  const { text_config: text } = file;
-  const config: Readonly<Record<string, unknown>> =
-    typeof text === 'object' && text !== null ? { ...file, ...text } : file;
-  const read = (...keys: string[]): number | undefined => {
-    const found = keys.map((key) => config[key]).find((value) => typeof value === 'number');
-    return found as number | undefined;
-  };
-  const need = (...keys: string[]): number => {
-    const value = read(...keys);
-    if (value !== undefined) return value;
-    throw new InputError(
-      `config.json of ${name} has no number "${keys[0]}"; it must be that of a Llama-like model`,
-    );
-  };
-  const hiddenSize = need('hidden_size');
-  const attentionHeads = need('num_attention_heads');
-  const experts = read('num_experts', 'num_local_experts', 'n_routed_experts');
-  const latentAttention = latentOf(read);
-  const shared = read('n_shared_experts');
-  const isOpt = config['model_type'] === 'opt';
-  // Gemma's configs leave out what is the default of its class.
-  const isGemma =
-    /^gemma/.test(String(config['model_type'])) && config['tie_word_embeddings'] !== false;
-  return {
-    name,
-    layers: need('num_hidden_layers'),
-    hiddenSize,
-    attentionHeads,
-    kvHeads: read('num_key_value_heads') ?? attentionHeads,
-    headDim: read('head_dim') ?? hiddenSize / attentionHeads,
-    intermediateSize:
-      (experts === undefined ? undefined : read('moe_intermediate_size')) ??
-      need('intermediate_size', 'ffn_dim'),
-    feedForwardMatrices: isOpt ? 2 : 3,
-    experts:
-      experts === undefined
-        ? undefined
-        : {
-            ...{ count: experts, perToken: need('num_experts_per_tok', 'experts_per_token') },
-            ...(shared ? { shared } : {}),
-          },
-    ...(latentAttention && { latentAttention }),
-    ...windowOf(config, need('num_hidden_layers')),
-    vocabSize: need('vocab_size'),
-    tiedEmbeddings: config['tie_word_embeddings'] === true || isOpt || isGemma,
-    contextTokensMax: need('max_position_embeddings'),
-    bytesPerValue: (config['dtype'] ?? config['torch_dtype']) === 'float32' ? 4 : 2,
-    source: `config.json of ${name}`,
-  };
-}
-
-type Read = (...keys: string[]) => number | undefined;
-
-/** DeepSeek's names; a config without a compressed KV vector has none. */
-function latentOf(read: Read): LatentAttention | undefined {
-  const kvLoraRank = read('kv_lora_rank');
-  if (kvLoraRank === undefined) return undefined;
-  return {
-    qLoraRank: read('q_lora_rank') ?? 0,
-    kvLoraRank,
-    qkNopeHeadDim: read('qk_nope_head_dim') ?? 128,
-    qkRopeHeadDim: read('qk_rope_head_dim') ?? 64,
-    vHeadDim: read('v_head_dim') ?? 128,
-  };
-}
-
-/** Layers with a window, as `layer_types`, or one full layer in so many, tells them. */
-function windowOf(
-  config: Readonly<Record<string, unknown>>,
-  layers: number,
-): Pick<ModelSpec, 'slidingWindow'> {
-  const { sliding_window: tokens, layer_types: types, sliding_window_pattern: pattern } = config;
-  // Qwen's configs name a window that `use_sliding_window` switches off.
-  if (typeof tokens !== 'number' || config['use_sliding_window'] === false) return {};
-  const windowed = Array.isArray(types)
-    ? types.filter((type) => type === 'sliding_attention').length / layers
-    : typeof pattern === 'number' && pattern > 1
-      ? 1 - 1 / pattern
-      : (defaultWindowShares[String(config['model_type'])] ?? 1);
-  return windowed > 0 ? { slidingWindow: { tokens, layersShare: windowed } } : {};
-}
-
-/** Of configs older than `layer_types`; others with a window have it in every layer. */
-const defaultWindowShares: Readonly<Record<string, number>> = {
-  ...{ gemma2: 1 / 2, gemma3: 5 / 6, gemma3_text: 5 / 6, gpt_oss: 1 / 2 },
-};
 
 /** Operations of one layer's attention for one pair of a query and a key, all heads. */
 export function attentionFlopsPerPair(model: ModelSpec): number {

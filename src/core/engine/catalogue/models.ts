@@ -1,7 +1,7 @@
 // The models that Spillway knows by name. Shapes are those of each model's config.json.
 import { InputError, nearest } from '../../base/index.ts';
 import type { LatentAttention, ModelSpec } from './model-spec.ts';
-import { bareCheckpointName } from './precision.ts';
+import { bareCheckpointName, precisionNamed } from './precision.ts';
 
 /** Every row: layers, hidden, heads, KV heads, head size, intermediate, vocabulary, context. */
 type Row = readonly [number, number, number, number, number, number, number, number];
@@ -14,7 +14,11 @@ const deepSeekAttention: LatentAttention = {
   vHeadDim: 128,
 };
 
-/** DeepSeek's first layers (1 to 3) are dense; their share of time is left out. */
+/**
+ * `weightPrecision` is that of the maker's own checkpoint: gpt-oss comes in MXFP4, DeepSeek-V3 and
+ * MiniMax-M2 in FP8. DeepSeek's first layers (1 to 3) are dense; their share of time is left
+ * out.
+ */
 export const models: readonly ModelSpec[] = [
   {
     ...spec('facebook/opt-125m', [12, 768, 12, 12, 64, 3072, 50_272, 2048], { tied: true }),
@@ -45,11 +49,11 @@ export const models: readonly ModelSpec[] = [
   spec('Qwen/Qwen2.5-7B', [28, 3584, 28, 4, 128, 18_944, 152_064, 32_768]),
   spec('Qwen/Qwen2.5-72B', [80, 8192, 64, 8, 128, 29_568, 152_064, 32_768]),
   spec('openai/gpt-oss-20b', [24, 2880, 64, 8, 64, 2880, 201_088, 131_072], {
-    experts: { count: 32, perToken: 4 },
+    ...{ experts: { count: 32, perToken: 4 }, weightPrecision: 'fp4' },
     slidingWindow: { tokens: 128, layersShare: 1 / 2 },
   }),
   spec('openai/gpt-oss-120b', [36, 2880, 64, 8, 64, 2880, 201_088, 131_072], {
-    experts: { count: 128, perToken: 4 },
+    ...{ experts: { count: 128, perToken: 4 }, weightPrecision: 'fp4' },
     slidingWindow: { tokens: 128, layersShare: 1 / 2 },
   }),
   // Gemma 2: every second layer looks back 4,096 tokens; Gemma 3: five of six look back 1,024.
@@ -70,13 +74,13 @@ export const models: readonly ModelSpec[] = [
   }),
   ...['MiniMaxAI/MiniMax-M2', 'MiniMaxAI/MiniMax-M2.5'].map((name) =>
     spec(name, [62, 3072, 48, 8, 128, 1536, 200_064, 196_608], {
-      experts: { count: 256, perToken: 8 },
+      ...{ experts: { count: 256, perToken: 8 }, weightPrecision: 'fp8' },
     }),
   ),
   ...['deepseek-ai/DeepSeek-V3', 'deepseek-ai/DeepSeek-V3.1', 'deepseek-ai/DeepSeek-R1'].map(
     (name) => ({
       ...spec(name, [61, 7168, 128, 1, 128, 2048, 129_280, 163_840], {
-        experts: { count: 256, perToken: 8, shared: 1 },
+        ...{ experts: { count: 256, perToken: 8, shared: 1 }, weightPrecision: 'fp8' },
       }),
       latentAttention: deepSeekAttention,
     }),
@@ -101,7 +105,11 @@ export function findModel(name: string): ModelSpec {
     models.find((model) => [comparable(model.name), shortName(model.name)].includes(wanted));
   // A copy of somebody else, in another precision, or in a folder, has the same shape.
   const found = known(comparable(name)) ?? known(comparable(bareCheckpointName(name)));
-  if (found) return { ...found, name: name.includes('/') ? name : found.name };
+  if (found) {
+    const weightPrecision = precisionNamed(name) ?? found.weightPrecision;
+    const own = name.includes('/') ? name : found.name;
+    return { ...found, name: own, ...(weightPrecision && { weightPrecision }) };
+  }
   const names = models.map((model) => model.name);
   const near = nearest(name, [...names, ...names.map(shortName)]);
   const meant = models.find((model) => near === model.name || near === shortName(model.name));

@@ -5,6 +5,7 @@ import { allReduceLink, defaultHostSecondsPerStep } from '../catalogue/hosts.ts'
 import {
   attentionFlopsPerPair,
   attentionLayerParameters,
+  bytesPerWeightOf,
   feedForwardPerToken,
   feedForwardTouched,
   kvBytesPerTokenPerGpu,
@@ -31,7 +32,7 @@ export interface RooflineOptions {
    * traffic, not arithmetic. False unless given.
    */
   readonly weightOnly?: boolean;
-  /** Of the weights outside the experts, which 4-bit models often keep; as all unless given. */
+  /** Of the weights outside the experts; 4-bit mixtures keep theirs unless this says otherwise. */
   readonly attentionBytesPerValue?: number;
   /** Time of a step outside kernels; `defaultHostSecondsPerStep` unless given. */
   readonly hostSecondsPerStep?: number;
@@ -77,8 +78,8 @@ const overlapExponent = 2;
 export function rooflineCost(options: RooflineOptions): StepCostModel {
   const { model, gpu, tensorParallelSize = 1, attentionDataParallelSize: groups = 1 } = options;
   const gpusOfEngine = tensorParallelSize * groups;
-  const weightBytes = options.weightBytesPerValue ?? model.bytesPerValue;
-  const attentionBytes = options.attentionBytesPerValue ?? weightBytes;
+  const weightBytes = options.weightBytesPerValue ?? bytesPerWeightOf(model);
+  const attentionBytes = options.attentionBytesPerValue ?? attentionBytesOf(model, weightBytes);
   const host = options.hostSecondsPerStep ?? defaultHostSecondsPerStep;
   const link = options.link ?? allReduceLink(gpu, gpusOfEngine);
   const constants = options.constants ?? defaultConstants(gpu);
@@ -128,6 +129,10 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
       return host + (launch === 0 ? kernels : overlapped(kernels, launch));
     },
   };
+}
+
+function attentionBytesOf({ experts, bytesPerValue }: ModelSpec, weightBytes: number): number {
+  return experts !== undefined && weightBytes < 1 ? bytesPerValue : weightBytes;
 }
 
 /** Those of the catalogue. */

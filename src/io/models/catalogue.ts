@@ -1,0 +1,20 @@
+// Models and GPUs by name, file or entry, for callers that cannot wait: the check of values files, and
+// the rows of a file of points.
+import { findGpu, type GpuSpec, type ModelSpec } from '../../core/engine/index.ts';
+import { fileOrEntry, type GivenGpu, isCatalogueName } from './gpu-spec.ts';
+import { readModelSpec } from './model-spec.ts';
+
+/** Look-ups as `readGpuSpec` and `readModelSpec` do them. */
+export interface ReadingCatalogue {
+  findGpu(given: GivenGpu): GpuSpec;
+  findModel(name: string): ModelSpec;
+}
+
+export async function loadCatalogue(): Promise<ReadingCatalogue> {
+  const { readGpuFile } = await import('./gpu-file.ts');
+  return {
+    findGpu: (given) =>
+      isCatalogueName(given) ? findGpu(given) : readGpuFile(fileOrEntry(given, undefined)),
+    findModel: (name) => readModelSpec(name),
+  };
+}

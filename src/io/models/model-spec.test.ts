@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { InputError } from '../../core/base/index.ts';
+import { findModel } from '../../core/engine/index.ts';
+import { readModelSpec } from './index.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'spillway-shape-'));
+after(() => rmSync(directory, { recursive: true }));
+
+const shape = {
+  ...{ model_type: 'qwen3', hidden_size: 4096, intermediate_size: 12_288, vocab_size: 151_936 },
+  ...{ num_attention_heads: 32, num_key_value_heads: 8, head_dim: 128, num_hidden_layers: 36 },
+  ...{ tie_word_embeddings: false, max_position_embeddings: 40_960 },
+};
+
+function folder(name: string, config: string): string {
+  const path = join(directory, name);
+  mkdirSync(path);
+  writeFileSync(join(path, 'config.json'), config);
+  return path;
+}
+
+test('a model is a name of the catalogue, a folder with config.json, or that file', () => {
+  const { source: _, name: __, ...known } = readModelSpec('qwen3-8b');
+  const path = folder('My-8B', JSON.stringify(shape));
+  for (const given of [path, join(path, 'config.json')]) {
+    const { source, name, given: kept, ...read } = readModelSpec(given);
+    assert.equal(name, 'My-8B');
+    assert.equal(kept, given);
+    assert.match(source, /config\.json of My-8B/);
+    assert.deepEqual(read, known);
+  }
+  assert.deepEqual(readModelSpec('Qwen/Qwen3-8B'), findModel('Qwen/Qwen3-8B'));
+});
+
+test('what is no model is one sentence that names the file or the nearest model', () => {
+  const refused = (given: string, message: RegExp) =>
+    assert.throws(
+      () => readModelSpec(given),
+      (error) => error instanceof InputError && message.test(error.message),
+    );
+  refused('Qwen/Qwen3-8', /did you mean Qwen\/Qwen3-8B\?/);
+  refused('/nowhere', /^There is no \/nowhere\/config\.json/);
+  refused(folder('torn', '{"hidden_size": 4'), /^Cannot read .*torn\/config\.json: /);
+  refused(folder('list', '[1]'), /a config\.json is an object/);
+  refused(folder('short', '{"hidden_size": 4096}'), /config\.json of short has no number/);
+});

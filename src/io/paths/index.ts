@@ -1,0 +1,2 @@
+// Paths that files name.
+export { pathBeside } from './path-beside.ts';
