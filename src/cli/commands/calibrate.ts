@@ -1,7 +1,11 @@
 // `spillway calibrate`: fits the engine model to an engine.
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { InputError } from '../../core/base/index.ts';
 import { calibrationFile } from '../../io/profile/index.ts';
-import { calibrate, calibrationText } from '../../tools/calibrate/index.ts';
+import { type Calibration, calibrate, calibrationText } from '../../tools/calibrate/index.ts';
 import { positive, whole } from '../number-arguments.ts';
 import { writeOutput } from '../write-output.ts';
 
@@ -46,18 +50,45 @@ interface CalibrateFlags {
   readonly json?: true;
 }
 
+/** Exit status after Ctrl-C, as shells have it: 128 + SIGINT. */
+const interruptedStatus = 130;
+
 async function run(flags: CalibrateFlags): Promise<void> {
   const { window, interval, numGpuBlocksOverride, bench = [], ...rest } = flags;
-  const calibration = await calibrate({
-    ...rest,
-    ...{ bench, windowSeconds: window, intervalSeconds: interval },
-    numGpuBlocks: numGpuBlocksOverride,
-  });
+  // Minutes of watching must not end at a folder that is not there.
+  if (flags.out !== undefined) await checkFolder(flags.out);
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
+  let calibration: Calibration;
+  try {
+    calibration = await calibrate({
+      ...rest,
+      ...{ bench, windowSeconds: window, intervalSeconds: interval, signal: stop.signal },
+      numGpuBlocks: numGpuBlocksOverride,
+    });
+    // The fit holds the thread: let a signal that came meanwhile be heard before anything is written.
+    await setImmediate();
+    stop.signal.throwIfAborted();
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    process.stderr.write('interrupted: nothing was written\n');
+    process.exitCode = interruptedStatus;
+    return;
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal);
+  }
   const { layout, result, sources } = calibration;
   const text = `${JSON.stringify(calibrationFile(layout, result, sources), undefined, 1)}\n`;
   process.stdout.write(flags.json ? text : calibrationText(calibration));
   if (flags.out === undefined) return;
   await writeOutput(flags.out, 'profile', text);
+}
+
+async function checkFolder(file: string): Promise<void> {
+  const folder = await stat(dirname(file)).catch(() => undefined);
+  if (folder?.isDirectory()) return;
+  throw new InputError(`Cannot write the profile to ${file}: there is no folder ${dirname(file)}.`);
 }
 
 function toJsonName(text: string): string {

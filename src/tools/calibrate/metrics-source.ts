@@ -45,6 +45,7 @@ async function pageOf(url: string, signal: AbortSignal | undefined): Promise<str
     if (page.length > pageBytesMax) throw new Error(`the page is over ${pageBytesMax} bytes`);
     return page;
   } catch (cause) {
+    if (signal?.aborted) throw signal.reason;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InputError(`Cannot read ${url}: ${reason}; is it a vLLM server's?`, { cause });
   }
@@ -75,10 +76,17 @@ function readingOf(page: string, url: string): MetricsReading {
 function delay(ms: number, signal: AbortSignal | undefined): Promise<void> {
   if (signal?.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, Math.max(0, ms));
-    signal?.addEventListener('abort', () => {
+    const onAbort = () => {
       clearTimeout(timer);
-      reject(signal.reason);
-    });
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(
+      () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      },
+      Math.max(0, ms),
+    );
+    signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
