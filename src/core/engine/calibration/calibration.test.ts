@@ -101,3 +101,20 @@ test('one wild measurement does not move the rest', () => {
   const expected = engineCost(layout, real).stepSeconds(decodes(8, 1024));
   assert.ok(Math.abs(cost / expected - 1) < 0.05, `${cost / expected}`);
 });
+
+test('an engine hundreds of times slower than its start is found, few and noisy as its steps may be', () => {
+  // As a real vLLM on two busy CPU cores: at first its errors counted as noise, and the start won.
+  const small = { ...layout, model: findModel('opt-125m') };
+  const start = shippedEngineConstants(small);
+  const hostSecondsPerStep = start.hostSecondsPerStep * 300;
+  const cost = engineCost(small, { ...start, hostSecondsPerStep });
+  const few = [1, 2, 4, 8, 16, 32].map((sequences, i): Measurement => {
+    const load = decodes(sequences, 256);
+    const seconds = cost.stepSeconds(load) * ([0.6, 1.6, 1, 0.7, 1.4, 0.8][i] as number);
+    return { name: '', fold: String(i), seconds, predict: (other) => other.stepSeconds(load) };
+  });
+  const { constants, decided, fitted } = calibrateEngine(small, few);
+  const found = constants.hostSecondsPerStep / hostSecondsPerStep;
+  assert.ok(found > 0.6 && found < 1.6, `${found}`);
+  assert.ok(decided.hostSecondsPerStep > 0.8 && fitted.median < 0.5);
+});

@@ -25,8 +25,16 @@ const errorMax = 0.12;
  * then what the fit leaves, at least the second number.
  */
 const [noiseFirst, noiseMin] = [0.03, 0.0003];
+/**
+ * And at most this: of noise without a bound the start would take a constant back that is far off,
+ * whose error would then count as noise.
+ */
+const noiseMax = 0.5;
 const noiseRounds = 4;
-/** How far off the start may be: a factor e either way, one standard deviation. */
+/**
+ * How far off the start may be: a factor e either way, one standard deviation. Further off it pulls
+ * no harder than there: the host of a small CPU takes hundreds of times what an H100's takes.
+ */
 const startSpread = 1;
 const slopeStep = 0.02;
 const roundsMax = 40;
@@ -48,7 +56,7 @@ export function fitConstants({ start, measured, predict }: FitProblem): Fit {
     const sizes = predictLogs(at).map((value, i) => Math.abs(value - (targets[i] as number)));
     const median = sizes.sort((a, b) => a - b)[sizes.length >>> 1] as number;
     // Of a normal distribution the median size is 0.67 standard deviations.
-    noise = Math.max(noiseMin, median / 0.67);
+    noise = Math.min(noiseMax, Math.max(noiseMin, median / 0.67));
   }
   return { constants: at.map(Math.exp), decided };
 }
@@ -87,7 +95,10 @@ function linearise(at: readonly number[], problem: LogProblem) {
   });
   const errors = now.map((value, point) => value - (targets[point] as number));
   const weights = errors.map((error) => Math.min(1, errorMax / Math.abs(error)) / noise ** 2);
-  const pulls = at.map(() => 1 / startSpread ** 2);
+  const pulls = at.map((value, i) => {
+    const off = Math.abs(value - (origin[i] as number));
+    return Math.min(1, startSpread / off) / startSpread ** 2;
+  });
   const dot = (a: readonly number[], b: readonly number[]) =>
     a.reduce((sum, value, i) => sum + value * (b[i] as number) * (weights[i] as number), 0);
   const normal = slopes.map((a, i) =>
