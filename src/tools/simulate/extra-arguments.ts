@@ -8,6 +8,10 @@ export interface ExtraArguments {
   readonly kvCacheMemoryBytes: number | undefined;
   readonly kvBytesPerValue: number | undefined;
   readonly quantization: string | undefined;
+  /** Groups of GPUs with a part of the layers each; undefined: one. */
+  readonly pipelineParallelSize: number | undefined;
+  /** Engine cores that share the requests; undefined: one. */
+  readonly dataParallelSize: number | undefined;
   /** Host memory of native offload, all GPUs of the engine together. */
   readonly hostBytes: number | undefined;
   /** The same in GPU blocks; takes its place. */
@@ -46,6 +50,13 @@ const numbers: Readonly<Record<string, keyof EngineConfig>> = {
   '--block-size': 'blockSize',
   '--long-prefill-token-threshold': 'longPrefillTokenThreshold',
 };
+/** With vLLM's short spellings. */
+const parallel: Readonly<Record<string, 'pipelineParallelSize' | 'dataParallelSize'>> = {
+  '--pipeline-parallel-size': 'pipelineParallelSize',
+  '-pp': 'pipelineParallelSize',
+  '--data-parallel-size': 'dataParallelSize',
+  '-dp': 'dataParallelSize',
+};
 const switches: Readonly<Record<string, Partial<EngineConfig>>> = {
   '--enable-prefix-caching': { enablePrefixCaching: true },
   '--no-enable-prefix-caching': { enablePrefixCaching: false },
@@ -82,6 +93,7 @@ export function argumentsOf(given: readonly string[], owner: string): ExtraArgum
     else if (switches[flag]) settings = { ...settings, ...switches[flag] };
     else if (flag === '--kv-offloading-size') found['hostBytes'] = number() * gibibyte;
     else if (flag === '--kv-cache-memory-bytes') found['kvCacheMemoryBytes'] = number();
+    else if (parallel[flag]) found[parallel[flag]] = whole(number(), flag, owner);
     else if (flag === '--kv-offloading-backend') {
       i++;
       if (value !== 'native') found['backend'] = value;
@@ -113,6 +125,11 @@ export function argumentsOf(given: readonly string[], owner: string): ExtraArgum
 
 /** Connectors by which one engine reads what another has computed. */
 const handingOver = ['NixlConnector', 'NixlPullConnector'];
+
+function whole(value: number, flag: string, owner: string): number {
+  if (Number.isInteger(value)) return value;
+  throw new InputError(`extraArgs of ${owner}: ${flag} needs a whole number, not ${value}.`);
+}
 
 /** vLLM's OffloadingConnector with its extra configuration, or its NixlConnector. */
 function transferOf(text: string, owner: string) {

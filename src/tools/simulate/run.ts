@@ -74,7 +74,7 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   const args = await readEngineArgs(options.engineArgs);
   const { tensorParallelSize, pipelineParallelSize: stages, dataParallelSize } = args;
   const model = await modelOf(options, args);
-  const notes: string[] = [...notesOn(args, model)];
+  const notes: string[] = [...args.notes, ...notesOn(args, model)];
   const gpu =
     options.gpu === undefined ? gpuOf(options, args, notes) : await readGpuSpec(options.gpu);
   const { config, blocksSource } = configOf(options, args, model, gpu, notes);

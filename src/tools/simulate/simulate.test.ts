@@ -90,6 +90,45 @@ test('KV blocks are computed from the GPU’s memory unless they are recorded or
   assert.deepEqual([other.gpu.name, other.gpu.memoryBytes], ['H100-80GB', 60e9]);
 });
 
+test('arguments may be spelled as on vLLM’s command line', async () => {
+  const spelled = await run({
+    engine_kwargs: {
+      ...{ ...kwargs, 'max-num-batched-tokens': '4k', max_num_seqs: '64', max_model_len: '1K' },
+      ...{ enable_prefix_caching: 'false', kv_cache_memory_bytes: '2GiB' },
+    },
+  });
+  const { config } = spelled;
+  assert.deepEqual(
+    [config.maxNumBatchedTokens, config.maxNumSeqs, config.maxModelLen, config.enablePrefixCaching],
+    [4000, 64, 1024, false],
+  );
+  const auto = await run({ engine_kwargs: { ...kwargs, max_model_len: 'auto' } });
+  assert.equal(auto.config.maxModelLen, Math.min(131_072, (auto.config.numGpuBlocks - 1) * 16));
+});
+
+test('a recorded count of KV blocks counts for the settings that it was recorded with only', async () => {
+  const kv_cache = { num_gpu_blocks: 2600, block_size: 16, gpu_memory_utilization: 0.9 };
+  const same = await run({ engine_kwargs: { ...kwargs, block_size: 16 }, kv_cache });
+  assert.deepEqual([same.config.numGpuBlocks, same.notes], [2600, []]);
+  const other = await run({ engine_kwargs: { ...kwargs, block_size: 32 }, kv_cache });
+  assert.equal(other.blocksSource, 'computed');
+  assert.match(other.notes.join(), /recorded count of KV blocks is of other settings/);
+});
+
+test('an argument that changes a run and not the model is named in the notes', async () => {
+  const { notes } = await run({
+    engine_kwargs: { ...kwargs, enforce_eager: true, speculative_config: { method: 'ngram' } },
+  });
+  assert.deepEqual(notes, [
+    'speculative_config has no effect here: speculative decoding is not modelled.',
+    'enforce_eager has no effect here: step times are those of the profile, with CUDA graphs or without.',
+  ]);
+  await assert.rejects(
+    run({ engine_kwargs: { ...kwargs, kv_cache_dtype: 'int3' } }),
+    /kv_cache_dtype: "int3" is not modelled; modelled are auto/,
+  );
+});
+
 test('data parallel engine cores share the requests, each with a KV cache of its own', async () => {
   const { result } = await run({ engine_kwargs: { ...kwargs, data_parallel_size: 2 } });
   assert.deepEqual(

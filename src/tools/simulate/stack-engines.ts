@@ -9,6 +9,7 @@ import {
   kvBytesPerTokenPerGpu,
   type LayoutOptions,
   type ModelSpec,
+  pipelinedCost,
   profileCost,
   rooflineCost,
   type StepCostModel,
@@ -76,8 +77,15 @@ export async function stackOf(
     const choice = options.offload;
     const tiers = tiersOf(entry, { layout, config, cost }, { extra, stores, choice });
     const made = { ...describe(layout, config), ...tiers, config, cost };
-    for (let i = 0; i < entry.replicaCount; i++) {
-      const name = entry.replicaCount === 1 ? entry.name : `${entry.name}-${i + 1}`;
+    const cores = extra.dataParallelSize ?? 1;
+    if (cores > 1) {
+      notes.push(
+        `The ${cores} data-parallel cores of ${entry.name} count as engines of their own, among which the router picks.`,
+      );
+    }
+    const count = entry.replicaCount * cores;
+    for (let i = 0; i < count; i++) {
+      const name = count === 1 ? entry.name : `${entry.name}-${i + 1}`;
       pooled.push({ engine: { ...made, name }, entry, transfer: extra.transfer });
     }
   }
@@ -129,16 +137,22 @@ async function engineOf(entry: ModelEntry, notes: string[]) {
   const gpu = await readGpuSpec(gpuText(entry) ?? defaultGpu);
   const tensorParallelSize = given.tensorParallelSize ?? 1;
   const weightBytesPerValue = bytesPerWeightOf(model, extra.quantization);
+  const { pipelineParallelSize: stages = 1 } = extra;
   const layout: LayoutOptions = {
-    ...{ model, gpu, tensorParallelSize, weightBytesPerValue },
+    ...{ model, gpu, tensorParallelSize, weightBytesPerValue, pipelineParallelSize: stages },
     ...(given.gpuMemoryUtilization !== undefined && {
       gpuMemoryUtilization: Number(given.gpuMemoryUtilization),
     }),
     ...(given.numGpuBlocksOverride !== undefined && { numGpuBlocks: given.numGpuBlocksOverride }),
     ...(extra.kvCacheMemoryBytes !== undefined && { kvCacheMemoryBytes: extra.kvCacheMemoryBytes }),
   };
-  const config = engineConfigFor(layout, settingsOf(entry, extra));
-  const cost = await costOf(entry, layout, notes);
+  const ofBatch = engineConfigFor(layout, settingsOf(entry, extra));
+  // A batch's budget, of as many batches as there are stages.
+  const config = { ...ofBatch, maxNumBatchedTokens: ofBatch.maxNumBatchedTokens * stages };
+  const linkBytesPerSecond = gpu.link.bytesPerSecond;
+  const cost = pipelinedCost(await costOf(entry, layout, notes), {
+    ...{ stages, model, linkBytesPerSecond },
+  });
   return { layout, config, cost, extra };
 }
 

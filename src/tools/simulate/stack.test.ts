@@ -7,6 +7,7 @@ import { after, test } from 'node:test';
 import { InputError } from '../../core/base/index.ts';
 import { resolveValues } from '../../core/values/index.ts';
 import { type OffloadChoice, simulateStack, stackJson, stackPage, stackTable } from './index.ts';
+import { stackOf } from './stack-engines.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-stack-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -228,6 +229,28 @@ test('an engine that fails in the middle loses no request that has no token yet'
   assert.notEqual(run.result.engineOf[20], engine);
   assert.equal(run.result.failed[20], 0);
   assert.match(stackTable(run), /requests were lost with an engine, [1-9]\d* went elsewhere/);
+});
+
+test('pipeline stages halve what a GPU holds, data-parallel cores are engines', async () => {
+  const of = async (...args: string[]) => {
+    const { engines } = await stackOf(
+      valuesOf(valuesText.replace('numGpuBlocksOverride: 2000, maxModelLen: 16384', ''), [
+        `servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={${args.join(',')}}`,
+      ]),
+    );
+    return engines;
+  };
+  const [whole] = await of();
+  const [staged] = await of('--pipeline-parallel-size=2');
+  assert.ok(whole && staged);
+  // 16 GB of weights on two GPUs, and twice the memory for KV.
+  assert.ok(staged.kvTokens > 2 * whole.kvTokens && staged.kvTokens < 2.5 * whole.kvTokens);
+  assert.equal(staged.config.maxNumBatchedTokens, 2 * whole.config.maxNumBatchedTokens);
+  assert.equal((await of('--data-parallel-size=4')).length, 8);
+  await assert.rejects(
+    of('--data-parallel-size=1.5'),
+    /--data-parallel-size needs a whole number, not 1.5/,
+  );
 });
 
 test('what cannot be simulated is refused in one sentence', async () => {
