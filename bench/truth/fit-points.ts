@@ -1,8 +1,8 @@
 // Fits the calibration of the roofline to measured points, and says what it would be without one
 // group of them.
 import type { PointCalibration } from '../../src/core/engine/index.ts';
-import { bareCheckpointName, findGpu, findModel } from '../../src/core/engine/index.ts';
-import { type PointRow, predictPoint } from '../../src/tools/simulate/index.ts';
+import { kernelsOf } from '../../src/core/engine/index.ts';
+import { gpuOf, type PointRow, predictPoint, shapeOf } from '../../src/tools/simulate/index.ts';
 
 /** Natural logarithms of predicted / measured: TPOT, TTFT. */
 type Residual = readonly [number, number];
@@ -30,7 +30,9 @@ const pull = 1;
  * of the same kind of harness (Qwen3-235B's TPOT does not change with the clients; three points have
  * no expert layout).
  */
-export function usable({ measuredTtftMs = 0, clients, outputTokens, group }: PointRow): boolean {
+export function usable(point: PointRow): boolean {
+  const { measuredTtftMs = 0, outputTokens, group } = point;
+  const clients = point.clients * point.attentionDataParallelSize;
   const other = /Qwen3-235B| 0 0$/.test(group);
   return measuredTtftMs < 3000 && clients <= 64 && outputTokens <= 1024 && !other;
 }
@@ -95,10 +97,11 @@ export function solveFit(
 /** Where every fit starts, and what it is pulled to. */
 export function startOf(calibration: PointCalibration): PointCalibration {
   const start: Record<string, number> = {
-    ...{ host: 0.6e-3, ar0: 5.5e-6, ar1: 7e-6, link: 0.57, layer: 11e-6, layerMoe: 30e-6 },
-    ...{ layerDp: 30e-6, launch: 0.3e-3, launchMoe: 0.8e-3, request: 0.015 },
+    ...{ host: 0.6e-3, ar0: 5.5e-6, ar1: 7e-6, link: 0.57, layer: 11e-6, layerExpert: 4.5e-6 },
+    ...{ layerDp: 5e-6, launch: 0.3e-3, launchMoe: 0.8e-3, request: 0.008 },
     ...{ attention: 0.6, kv: 0.75, 'matrix dense': 0.5, 'matrix moe': 0.25 },
     ...{ 'weight dense': 0.78, 'weight moe': 0.7 },
+    ...{ layerLatent: 1e-5, experts: 2, token: 1e-6 },
   };
   return Object.fromEntries(Object.keys(calibration).map((name) => [name, start[name] ?? 1]));
 }
@@ -113,18 +116,21 @@ function residualOf(point: PointRow, calibration: PointCalibration): Residual {
 
 /** Whether the constant has a part in the point at all. */
 function bears(name: string, point: PointRow): boolean {
-  const kind = findModel(bareCheckpointName(point.model)).experts === undefined ? 'dense' : 'moe';
+  const kind = shapeOf(point).experts === undefined ? 'dense' : 'moe';
   if (name.endsWith('Moe')) return kind === 'moe';
-  if (name === 'layer' || name === 'launch') return kind === 'dense';
+  if (name === 'launch') return kind === 'dense';
+  if (name === 'layerExpert') return kind === 'moe';
   const groups = point.attentionDataParallelSize;
   if (name === 'layerDp') return groups > 1;
   if (name === 'ar0' || name === 'ar1' || name === 'link') {
     return point.tensorParallelSize * groups > 1;
   }
+  if (name === 'experts') return kind === 'moe';
+  if (name.endsWith('Latent')) return shapeOf(point).latentAttention !== undefined;
   const of = name.split(' ')[1];
   if (of === undefined) return true;
-  const gpu = findGpu(point.system.replace('_sxm', '')).name;
-  return [kind, gpu, `${kind}/${point.precision}`].includes(of);
+  const gpu = gpuOf(point);
+  return [kind, gpu.name, `${kind}/${kernelsOf(point.precision, gpu)}`].includes(of);
 }
 
 /** Gaussian elimination with pivots. Both arguments are used up. */

@@ -1,12 +1,14 @@
 // Measured points of real engines against `spillway simulate points`, each group predicted with
 // constants that were fitted without it.
-import { bareCheckpointName, findModel, pointCalibration } from '../../src/core/engine/index.ts';
+import { bareCheckpointName, pointCalibration } from '../../src/core/engine/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
 import {
   kindOf,
   type PointPrediction,
   type PointRow,
+  pointIntervals,
   predictPoint,
+  shapeOf,
 } from '../../src/tools/simulate/index.ts';
 import { linearFit, solveFit, startOf } from './fit-points.ts';
 
@@ -40,22 +42,31 @@ export function pointsReport(rows: readonly PointRow[]): string {
     return members.map((point) => ({ point, predicted: predictPoint(point, calibration) }));
   });
   const all = answers.flat();
-  const heldOut = (by: string, of: (point: PointRow) => string): string[] =>
+  const heldOut = (of: (point: PointRow) => string): [string, Answer[]][] =>
     [...Map.groupBy(points, of)].sort().map(([name, members]) => {
       const calibration = solveFit(fit, start, (point) => of(point) === name);
-      const answers = members.map((point) => ({
-        ...{ point, predicted: predictPoint(point, calibration) },
-      }));
-      return line(`without ${by} ${name}`, answers);
+      return [
+        name,
+        members.map((point) => ({ point, predicted: predictPoint(point, calibration) })),
+      ];
     });
+  const byModel = heldOut(({ model }) => bareCheckpointName(model));
+  const bySystem = heldOut(({ system }) => system);
   const meets = (which: 'tpot' | 'ttft', limit: number) =>
     answers.filter((group) => medianError(group, which) <= limit).length;
-  const kinds = (['dense', 'moe'] as const).map((kind) => {
-    const of = all.filter(
-      ({ point }) => kindOf(findModel(bareCheckpointName(point.model))) === kind,
-    );
-    return `${kind}: 90 % of real / predicted: TPOT ${range(of, 'tpot')}, TTFT ${range(of, 'ttft')}`;
-  });
+  const withoutModel = byModel.flatMap(([, answers]) => answers);
+  const ways: [string, readonly Answer[]][] = [
+    ['its group', all],
+    ['its model', withoutModel],
+    ['its GPU', bySystem.flatMap(([, answers]) => answers)],
+  ];
+  const kinds = (['dense', 'moe'] as const).flatMap((kind) => [
+    `${kind}: 90 % of real / predicted without the model: TPOT ${range(ofKind(withoutModel, kind), 'tpot')}, TTFT ${range(ofKind(withoutModel, kind), 'ttft')}`,
+    ...ways.map(
+      ([what, answers]) =>
+        `${kind}: in the printed intervals, predicted without ${what}: TPOT ${covered(ofKind(answers, kind), 'tpot')}, TTFT ${covered(ofKind(answers, kind), 'ttft')}`,
+    ),
+  ]);
   const known = all.filter(({ point }) => (point.measuredTtftMs ?? 0) >= saturatedTtftMs);
   const found = known.filter(({ predicted }) => predicted.saturated).length;
   const wrong = all.filter(isBelow).length + known.length - all.length;
@@ -65,8 +76,8 @@ export function pointsReport(rows: readonly PointRow[]): string {
     ...groups.map(([group], i) => line(group, answers[i] as Answer[])),
     line('all', all),
     `groups within the targets: ${meets('tpot', 0.12)} of ${groups.length} in TPOT, ${meets('ttft', 0.2)} in TTFT`,
-    ...heldOut('model', ({ model }) => bareCheckpointName(model)),
-    ...heldOut('GPU', ({ system }) => system),
+    ...byModel.map(([name, answers]) => line(`without model ${name}`, answers)),
+    ...bySystem.map(([name, answers]) => line(`without GPU ${name}`, answers)),
     ...kinds,
     `saturated by measurement (TTFT of 3 s and more): ${known.length}, predicted so: ${found}; ` +
       `others predicted saturated: ${-wrong}`,
@@ -105,6 +116,20 @@ function line(name: string, answers: readonly Answer[]): string {
 function medianError(answers: readonly Answer[], which: 'tpot' | 'ttft'): number {
   const errors = ratios(answers, which).map((ratio) => Math.abs(1 / ratio - 1));
   return errors.length === 0 ? Number.NaN : percentile(errors.sort(), 50);
+}
+
+function ofKind(answers: readonly Answer[], kind: keyof typeof pointIntervals): Answer[] {
+  return answers.filter(({ point }) => kindOf(shapeOf(point)) === kind);
+}
+
+/** Share of the points that lie in the interval that ships. */
+function covered(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {
+  const [first] = answers;
+  if (first === undefined) return '–';
+  const [low, high] = pointIntervals[kindOf(shapeOf(first.point))][which];
+  const all = ratios(answers, which);
+  const inside = all.filter((ratio) => ratio >= low && ratio <= high).length;
+  return `${((100 * inside) / all.length).toFixed(0)} %`;
 }
 
 function range(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {

@@ -64,6 +64,7 @@ export { parseCsvNumber, parseCsvTable } from './cost/csv-table.ts';
 export { type PipelineOptions, pipelinedCost } from './cost/pipeline.ts';
 export {
   calibratedRoofline,
+  kernelsOf,
   type PointCalibration,
   pointCalibration,
 } from './cost/point-calibration.ts';

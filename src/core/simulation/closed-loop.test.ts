@@ -47,3 +47,17 @@ test('decodes that outgrow the cache are preempted, and all requests end', () =>
   assert.ok(found.waitedShare > 0);
   assert.ok(found.meanTpotSeconds > 0 && Number.isFinite(found.meanTpotSeconds));
 });
+
+test('who arrives during a step waits for its end, and for one more where steps are planned ahead', () => {
+  const each = { stepSeconds: () => 1 };
+  const alone = { ...options, cost: each, clients: 1, kvTokensMax: 100_000, requests: 10 };
+  const short = { ...alone, promptTokens: 100, outputTokens: 10 };
+  assert.equal(closedLoop(short).meanTtftSeconds, 1);
+  // Nobody else is there: on its way for 0.25 s, then a step.
+  assert.equal(closedLoop({ ...short, arrivalSeconds: 0.25 }).meanTtftSeconds, 1.25);
+  // Another's step is always running: what is left of it, and then one's own; the first two alone wait less.
+  const two = { ...short, clients: 2, requests: 40, arrivalSeconds: 0.25, outputTokens: 1000 };
+  const mean = (ttfts: number) => Math.round(ttfts * 10) / 10;
+  assert.equal(mean(closedLoop({ ...two, shortest: 0.5 }).meanTtftSeconds), 2);
+  assert.equal(mean(closedLoop({ ...two, shortest: 0.5, plansAhead: true }).meanTtftSeconds), 2.9);
+});

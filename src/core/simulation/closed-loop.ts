@@ -18,6 +18,13 @@ export interface ClosedLoopOptions {
   readonly outputTokens: number;
   /** @default 0.8 */
   readonly shortest?: number;
+  /** From the client's sending to the engine's queue: HTTP, tokens from text. @default 0 */
+  readonly arrivalSeconds?: number;
+  /**
+   * Whether a step is planned while the one before runs (vLLM's `--async-scheduling`): who arrives
+   * during a step then waits for the next one too. @default false
+   */
+  readonly plansAhead?: boolean;
   /** @default 1 */
   readonly seed?: number;
 }
@@ -32,6 +39,8 @@ export interface ClosedLoopResult {
 
 interface Request {
   readonly sentSeconds: number;
+  /** When the engine sees it. */
+  readonly arrivedSeconds: number;
   /** Tokens to compute before the next is sampled: the prompt; after a preemption, all so far. */
   prefill: number;
   computed: number;
@@ -47,15 +56,19 @@ interface Request {
  */
 export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
   const { cost, kvTokensMax, maxNumSeqs, maxNumBatchedTokens, clients, requests } = options;
-  const { shortest = 0.8, seed = 1 } = options;
+  const { shortest = 0.8, seed = 1, arrivalSeconds = 0, plansAhead = false } = options;
   const random = seededRandom(seed);
+  /** Sent, and not yet arrived when the coming step was planned; in order of arrival. */
+  const coming: Request[] = [];
   const waiting: Request[] = [];
   let running: Request[] = [];
   let [now, sent, finished, ttft, tpot, tpotCount, waited, kvTokens] = [0, 0, 0, 0, 0, 0, 0, 0];
+  let plannedSeconds = 0;
   const send = () => {
     if (sent++ >= requests) return;
-    waiting.push({
+    coming.push({
       sentSeconds: now,
+      arrivedSeconds: now + arrivalSeconds,
       prefill: draw(options.promptTokens, shortest, random),
       computed: 0,
       output: draw(options.outputTokens, shortest, random),
@@ -79,7 +92,14 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
     send();
   };
   for (let i = 0; i < clients; i++) send();
-  while (finished < requests && running.length + waiting.length > 0) {
+  while (finished < requests && running.length + waiting.length + coming.length > 0) {
+    if (running.length + waiting.length === 0) {
+      now = Math.max(now, (coming[0] as Request).arrivedSeconds);
+      plannedSeconds = now;
+    }
+    while (coming[0] && coming[0].arrivedSeconds <= plannedSeconds) {
+      waiting.push(coming.shift() as Request);
+    }
     // Who decodes needs one more token each; the youngest lose their place if there is none.
     while (running.length > 1 && kvTokens + running.length > kvTokensMax) {
       const victim = running.pop() as Request;
@@ -114,9 +134,16 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
     let steps = 1;
     if (chunks.length === 0) {
       steps = decoding.reduce((k, r) => Math.min(k, r.output - r.generated), Infinity);
-      steps = Math.max(1, Math.min(steps, Math.floor((kvTokensMax - kvTokens) / decoding.length)));
+      steps = Math.min(steps, Math.floor((kvTokensMax - kvTokens) / decoding.length));
+      if (coming[0]) {
+        const each = cost.stepSeconds(loadOf(decoding, chunks, 0));
+        steps = Math.min(steps, Math.ceil((coming[0].arrivedSeconds - now) / each));
+      }
+      steps = Math.max(1, steps);
     }
-    now += steps * cost.stepSeconds(loadOf(decoding, chunks, (steps - 1) / 2));
+    const stepSeconds = cost.stepSeconds(loadOf(decoding, chunks, (steps - 1) / 2));
+    now += steps * stepSeconds;
+    plannedSeconds = plansAhead ? now - stepSeconds : now;
     for (const [request, chunk] of chunks) request.computed += chunk;
     kvTokens += sumOf(chunks);
     for (const request of decoding) request.computed += steps;

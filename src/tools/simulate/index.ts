@@ -12,11 +12,13 @@ export { type HitsOptions, type HitsRow, hitsJson, hitsTable, simulateHits } fro
 export { latencyTable } from './latency-table.ts';
 export { perRequestLines } from './per-request.ts';
 export {
+  gpuOf,
   kindOf,
   type PointPrediction,
   pointIntervals,
   pointJson,
   predictPoint,
+  shapeOf,
 } from './points.ts';
 export { type PointRow, readPoints } from './points-csv.ts';
 export {

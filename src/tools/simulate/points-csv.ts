@@ -15,7 +15,10 @@ export interface PointRow {
   readonly attentionDataParallelSize: number;
   readonly promptTokens: number;
   readonly outputTokens: number;
+  /** Of each group, where attention is data parallel. */
   readonly clients: number;
+  /** Whether that vLLM plans a step while the one before runs. */
+  readonly plansAhead: boolean;
   /** Undefined where the file has no measurement. */
   readonly measuredTtftMs: number | undefined;
   readonly measuredTpotMs: number | undefined;
@@ -80,10 +83,18 @@ function pointOf(cell: (name: string) => string, row: number, where: string): Po
     promptTokens: whole('isl'),
     outputTokens: whole('osl'),
     clients: whole('batch_size'),
+    plansAhead: plansAheadSince(cell('backend_version')),
     measuredTtftMs: measured('silicon_ttft_ms'),
     measuredTpotMs: measured('silicon_tpot_ms'),
     group: [...names, 'moe_tp_size', 'moe_ep_size'].map((name) => cell(name) || '-').join(' '),
   };
+}
+
+/** vLLM's `--async-scheduling` is the default since 0.14; a row without a version is older than that. */
+function plansAheadSince(version: string): boolean {
+  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version) ?? [];
+  if (minor === undefined) return /nightly|dev/.test(version);
+  return Number(major) > 0 || Number(minor) >= 14;
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -43,6 +43,51 @@ test('more clients than the KV cache holds saturate the engine', async () => {
     found.map(({ saturated }) => saturated),
     [false, true],
   );
+});
+
+test('with data-parallel attention the clients are those of each group', async () => {
+  const [groups, alone] = await answers(
+    'b200_sxm,moonshotai/Kimi-K2.5,fp4,0.17.0,4,4,1,16,1024,1024,16',
+    'b200_sxm,moonshotai/Kimi-K2.5,fp4,0.17.0,4,1,1,4,1024,1024,64',
+  );
+  // The file has one measurement under both names: 27.87 ms.
+  const ratio =
+    (groups?.['predicted_tpot_ms'] as number) / (alone?.['predicted_tpot_ms'] as number);
+  assert.ok(ratio > 0.8 && ratio < 1.25, `${ratio}`);
+});
+
+test('a vLLM that plans ahead lets a request wait a step longer', async () => {
+  const [old, later, nightly, unknown] = await answers(
+    ...['0.12.0', '0.17.0', 'nightly-5b8c30d', ''].map(
+      (version) => `h100_sxm,Qwen/Qwen3-8B,bf16,${version},1,1,1,1,1024,512,16`,
+    ),
+  );
+  const ttft = (row: object | undefined) => (row as Record<string, number>)['predicted_ttft_ms'];
+  assert.ok((ttft(later) as number) > (ttft(old) as number) + 3);
+  assert.deepEqual([ttft(nightly), ttft(unknown)], [ttft(later), ttft(old)]);
+});
+
+test('a model may be a folder, and a GPU a file', async () => {
+  const folder = join(directory, 'mine');
+  mkdirSync(folder);
+  const shape = {
+    ...{ model_type: 'qwen3', hidden_size: 4096, intermediate_size: 12_288, vocab_size: 151_936 },
+    ...{ num_attention_heads: 32, num_key_value_heads: 8, head_dim: 128, num_hidden_layers: 36 },
+    ...{ tie_word_embeddings: false, max_position_embeddings: 40_960 },
+  };
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(shape));
+  const gpu = join(directory, 'mine.yaml');
+  writeFileSync(
+    gpu,
+    'name: L40S\nmemory_gib: 44.39\ntflops: 362\nmemory_gb_per_second: 864\n' +
+      'link: {kind: PCIe, gb_per_second: 25}\n',
+  );
+  const [ours, known] = await answers(
+    `${gpu},${folder},fp8,,1,1,1,1,1024,256,4`,
+    'l40s,Qwen/Qwen3-8B,fp8,,1,1,1,1,1024,256,4',
+  );
+  assert.equal(ours?.['predicted_tpot_ms'], known?.['predicted_tpot_ms']);
+  assert.equal(ours?.['predicted_ttft_ms'], known?.['predicted_ttft_ms']);
 });
 
 test('a row without an answer says why, and the others are answered', async () => {

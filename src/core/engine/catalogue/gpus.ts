@@ -16,6 +16,11 @@ export interface GpuSpec {
   readonly link: {
     readonly kind: 'NVLink' | 'PCIe' | 'memory';
     readonly bytesPerSecond: number;
+    /**
+     * All-reduces of so many GPUs and more are summed in the switch (NVLink SHARP), by vLLM's
+     * `SymmMemCommunicator` from 4 on Hopper, from 6 on Blackwell; undefined: never.
+     */
+    readonly inSwitchGpusMin?: number;
     /** NCCL all-reduces of two such GPUs where somebody has measured them: bytes, microseconds. */
     readonly allReduce?: readonly (readonly [number, number])[];
   };
@@ -78,7 +83,7 @@ export const gpus: readonly GpuSpec[] = [
     memoryBytes: 79.18 * gibibyte,
     flopsPerSecond: 989 * tera,
     memoryBytesPerSecond: 3350 * giga,
-    link: { kind: 'NVLink', bytesPerSecond: 450 * giga },
+    link: { kind: 'NVLink', bytesPerSecond: 450 * giga, inSwitchGpusMin: 4 },
     efficiency: { matrix: 0.5, attention: 0.6, memory: 0.78, link: 0.57 },
     isA100: false,
     source: 'NVIDIA H100 datasheet (SXM): 989 TFLOP/s, 3.35 TB/s, NVLink 900 GB/s both ways',
@@ -89,7 +94,7 @@ export const gpus: readonly GpuSpec[] = [
     memoryBytes: 139.8 * gibibyte,
     flopsPerSecond: 989 * tera,
     memoryBytesPerSecond: 4800 * giga,
-    link: { kind: 'NVLink', bytesPerSecond: 450 * giga },
+    link: { kind: 'NVLink', bytesPerSecond: 450 * giga, inSwitchGpusMin: 4 },
     efficiency: { matrix: 0.5, attention: 0.6, memory: 0.76, link: 0.57 },
     isA100: false,
     source: 'NVIDIA H200 datasheet: 989 TFLOP/s, 4.8 TB/s, NVLink 900 GB/s both ways',
@@ -100,7 +105,7 @@ export const gpus: readonly GpuSpec[] = [
     memoryBytes: 178.35 * gibibyte,
     flopsPerSecond: 2250 * tera,
     memoryBytesPerSecond: 7700 * giga,
-    link: { kind: 'NVLink', bytesPerSecond: 900 * giga },
+    link: { kind: 'NVLink', bytesPerSecond: 900 * giga, inSwitchGpusMin: 6 },
     efficiency: { matrix: 0.7, attention: 0.6, memory: 0.66, link: 0.57 },
     isA100: false,
     source: 'NVIDIA HGX B200: 2.25 PFLOP/s, 7.7 TB/s, NVLink 1.8 TB/s both ways',
@@ -203,7 +208,7 @@ export const gpus: readonly GpuSpec[] = [
     memoryBytes: 95.1 * gibibyte,
     flopsPerSecond: 148 * tera,
     memoryBytesPerSecond: 4000 * giga,
-    link: { kind: 'NVLink', bytesPerSecond: 450 * giga },
+    link: { kind: 'NVLink', bytesPerSecond: 450 * giga, inSwitchGpusMin: 4 },
     efficiency: { matrix: 0.85, attention: 0.7, memory: 0.76, link: 0.57 },
     isA100: false,
     source: 'NVIDIA H20 as its sellers list it: 148 TFLOP/s, 4.0 TB/s, NVLink 900 GB/s both ways',

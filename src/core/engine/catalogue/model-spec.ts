@@ -69,16 +69,32 @@ export function feedForwardPerToken(model: ModelSpec): number {
 }
 
 /** Feed-forward weights of one layer that a batch reads: of the experts only those touched. */
-export function feedForwardTouched(model: ModelSpec, tokens: number): number {
+export function feedForwardTouched(model: ModelSpec, tokens: number, evenness?: number): number {
   const experts =
-    model.experts === undefined ? 1 : expertsTouched(model, tokens) + (model.experts.shared ?? 0);
+    model.experts === undefined
+      ? 1
+      : expertsTouched(model, tokens, evenness) + (model.experts.shared ?? 0);
   return experts * feedForwardParametersOf(model);
 }
 
-/** Experts of one layer that some of the tokens goes to, each choosing evenly and independently. */
-export function expertsTouched({ experts }: ModelSpec, tokens: number): number {
+/**
+ * Experts of one layer that some of the tokens goes to, each token choosing independently.
+ *
+ * @param evenness Experts are not equally popular: their shares follow a gamma distribution of this
+ *   shape (1: exponential; variance of the shares 1 / shape). All equal unless given.
+ */
+export function expertsTouched(
+  { experts }: ModelSpec,
+  tokens: number,
+  evenness: number = Number.POSITIVE_INFINITY,
+): number {
   if (experts === undefined) return 0;
-  return experts.count * (1 - (1 - experts.perToken / experts.count) ** tokens);
+  const { count, perToken } = experts;
+  if (!Number.isFinite(evenness)) return count * (1 - (1 - perToken / count) ** tokens);
+  // One token goes to `perToken` different experts, however popular they are.
+  const others = Math.max(0, tokens - 1) * (perToken / count);
+  const missed = (1 - perToken / count) * (1 + others / evenness) ** -evenness;
+  return count * (1 - missed);
 }
 
 /** All weights. */

@@ -2,7 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { InputError } from '../../base/index.ts';
-import { findGpu, findModel, parseStepProfile, profileCost, rooflineCost } from '../index.ts';
+import { expertsTouched } from '../catalogue/model-spec.ts';
+import {
+  allReduceSeconds,
+  bytesPerWeight,
+  calibratedRoofline,
+  findGpu,
+  findModel,
+  parseStepProfile,
+  pointCalibration,
+  profileCost,
+  rooflineCost,
+} from '../index.ts';
 import { gridOf, interpolate, interpolateGrid, samplesOf } from './interpolation.ts';
 
 const nothing = {
@@ -145,4 +156,64 @@ test('fp8 weights halve what a decode reads', () => {
   const bf16 = rooflineCost({ model, gpu }).stepSeconds(decodes(1, 100));
   const fp8 = rooflineCost({ model, gpu, weightBytesPerValue: 1 }).stepSeconds(decodes(1, 100));
   assert.ok(fp8 < 0.6 * bf16 && fp8 > 0.45 * bf16);
+});
+
+test('a switch that adds up lets each GPU send its tensor once; a ring sends it almost twice', () => {
+  const link = { latencySeconds: 0, bytesPerSecond: 1 };
+  const summed = { ...link, inSwitchGpusMin: 4 };
+  assert.deepEqual(
+    [2, 4, 8].map((gpus) => allReduceSeconds(link, 100, gpus)),
+    [100, 150, 175],
+  );
+  assert.deepEqual(
+    [2, 4, 8].map((gpus) => allReduceSeconds(summed, 100, gpus)),
+    [100, 100, 100],
+  );
+});
+
+test('uneven experts are fewer, never fewer than one token takes, and all in the end', () => {
+  const model = findModel('qwen3-30b-a3b');
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 5000 }),
+      fc.double({ min: 0.1, max: 50, noNaN: true }),
+      (n, shape) => {
+        const uneven = expertsTouched(model, n, shape);
+        assert.ok(uneven <= expertsTouched(model, n) + 1e-9 && uneven >= 8 - 1e-9);
+        assert.ok(expertsTouched(model, n + 1, shape) >= uneven);
+      },
+    ),
+  );
+  assert.equal(expertsTouched(model, 1, 2), 8);
+  assert.ok(expertsTouched(model, 1_000_000, 2) > 127.9);
+});
+
+test('data-parallel attention pays for one gathering and scattering a layer', () => {
+  const model = findModel('deepseek-ai/DeepSeek-V3');
+  const gpu = findGpu('b200');
+  const seconds = (bytesPerSecond: number, layout: object) =>
+    rooflineCost({ model, gpu, ...layout, link: { latencySeconds: 0, bytesPerSecond } });
+  const cost = (layout: object) =>
+    seconds(1e9, layout).stepSeconds(decodes(64, 100)) -
+    seconds(1e15, layout).stepSeconds(decodes(64, 100));
+  const ratio = cost({ attentionDataParallelSize: 8 }) / cost({ tensorParallelSize: 8 });
+  assert.ok(Math.abs(ratio - 0.5) < 1e-3, `${ratio}`);
+});
+
+test('kernels that widen 4-bit weights are no faster on B200 than on H200, those that multiply them are', () => {
+  const model = findModel('moonshotai/Kimi-K2.5');
+  const seconds = (gpu: string, precision: 'int4' | 'fp4') => {
+    const layout = { model, gpu: findGpu(gpu), tensorParallelSize: 8 };
+    const options = calibratedRoofline(
+      { ...layout, weightBytesPerValue: bytesPerWeight[precision] },
+      precision,
+      pointCalibration,
+    );
+    return rooflineCost(options).stepSeconds(decodes(64, 1000));
+  };
+  const ratio = (precision: 'int4' | 'fp4') =>
+    seconds('b200', precision) / seconds('h200', precision);
+  // Measured, 64 clients: 28.5 against 31.1 ms.
+  assert.ok(ratio('int4') > 0.85 && ratio('int4') < 1.05, `${ratio('int4')}`);
+  assert.ok(ratio('fp4') < 0.8, `${ratio('fp4')}`);
 });

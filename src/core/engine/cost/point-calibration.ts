@@ -5,59 +5,74 @@ import type { WeightPrecision } from '../catalogue/precision.ts';
 import type { RooflineOptions } from './roofline.ts';
 
 /**
- * Constants by name. Seconds: `host` a step; `ar0`, `ar1` the start of an all-reduce and what each
- * doubling of its GPUs adds; `layer`, `layerMoe` the gaps between a layer's kernels, dense and
- * mixture of experts; `layerDp` what data-parallel attention adds to them; `launch`, `launchMoe`
- * launching a layer outside CUDA graphs; `request` what the server adds to a first token. Shares of
- * the GPU's rates: `link`, `attention`, and, multiplied, `matrix` and `weight` by kind of model, GPU,
- * and precision; `kv` is that of the KV cache's memory traffic relative to the GPU's.
+ * Constants by name. Seconds: `host` a step; `request` and, for each token of the prompt, `token`
+ * from the client to the engine's queue; `ar0`, `ar1` the start of an all-reduce and what each doubling
+ * of its GPUs adds; `layer` the gaps between a layer's kernels, `layerExpert` what each expert of a
+ * token adds to them (its rows are sorted, quantized, gathered), `layerLatent` what latent attention
+ * adds and `layerDp` what data-parallel attention adds; `launch`, `launchMoe` launching a layer outside
+ * CUDA graphs. Shares of the GPU's rates: `link`, `attention`, and, multiplied, `matrix` and `weight`
+ * by kind of model, GPU, and kernels; `kv` is that of the KV cache's memory traffic relative to the
+ * GPU's. `experts` is the evenness of `expertsTouched`. What names a GPU or kernels is a factor.
  */
 export type PointCalibration = Readonly<Record<string, number>>;
 
 /**
- * Fitted by `npm run bench:truth -- --fit` to the points of bench/data/vllm-measured-points.csv with
- * at most 64 clients, 1,024 output tokens and 3 s to the first token.
+ * Fitted as `npm run bench:truth -- --fit` does, to the points of bench/data/vllm-measured-points.csv
+ * with at most 64 clients, 1,024 output tokens and 3 s to the first token.
  *
  * @see docs/models/engine-model.md for the error of each group of points, fitted without it.
  */
 export const pointCalibration: PointCalibration = {
-  host: 0.000522,
-  ar0: 5.833e-6,
-  ar1: 6.459e-6,
-  link: 0.3612,
-  layer: 1.124e-5,
-  layerMoe: 4.078e-5,
-  launch: 0.0003309,
-  launchMoe: 0.0008287,
-  attention: 0.5783,
-  request: 0.01935,
-  layerDp: 3.974e-5,
-  kv: 0.9395,
-  'matrix dense': 0.5219,
-  'matrix moe': 0.1765,
-  'weight dense': 0.6712,
-  'weight moe': 0.7086,
-  'matrix B200': 0.6216,
-  'matrix H200': 1.102,
-  'matrix H100-80GB': 1.075,
-  'matrix moe/fp4': 0.9713,
-  'matrix moe/fp8': 0.8281,
-  'matrix dense/bf16': 0.8938,
-  'matrix dense/fp8': 1.134,
-  'matrix moe/int4': 0.8775,
-  'matrix dense/fp4': 1.03,
-  'weight B200': 1.015,
-  'weight H200': 1.016,
-  'weight H100-80GB': 1.063,
-  'weight moe/fp4': 1.344,
-  'weight moe/fp8': 1.015,
-  'weight dense/bf16': 1.13,
-  'weight dense/fp8': 1.028,
-  'weight moe/int4': 0.7417,
-  'weight dense/fp4': 0.7412,
-  'layer B200': 1.154,
-  'layer H200': 1.183,
-  'layer H100-80GB': 1.018,
+  host: 5.991e-4,
+  request: 0.008389,
+  token: 1.208e-6,
+  ar0: 5.865e-6,
+  ar1: 5.793e-6,
+  'ar B200': 0.8971,
+  'ar H200': 0.9708,
+  'ar H100-80GB': 1.041,
+  link: 0.3316,
+  layer: 1.293e-5,
+  layerExpert: 4.998e-6,
+  layerLatent: 9.675e-6,
+  layerDp: 4.83e-6,
+  'layer B200': 1.136,
+  'layer H200': 1.037,
+  'layer H100-80GB': 0.9978,
+  'layer moe/fp4': 0.8564,
+  'layer moe/fp8': 1.258,
+  'layer moe/w4': 1.031,
+  launch: 3.81e-4,
+  launchMoe: 7.861e-4,
+  launchLatent: 1.535,
+  'launch moe/fp4': 1.106,
+  'launch moe/fp8': 0.908,
+  'launch moe/w4': 0.9782,
+  attention: 0.6006,
+  kv: 0.7612,
+  experts: 1.923,
+  'matrix dense': 0.5179,
+  'matrix moe': 0.1945,
+  'matrix B200': 0.7743,
+  'matrix H200': 0.8954,
+  'matrix H100-80GB': 1.023,
+  'matrix dense/bf16': 0.955,
+  'matrix dense/fp8': 1.149,
+  'matrix dense/fp4': 0.9442,
+  'matrix moe/fp8': 0.745,
+  'matrix moe/fp4': 0.9044,
+  'matrix moe/w4': 1.154,
+  'weight dense': 0.6761,
+  'weight moe': 0.7899,
+  'weight B200': 0.9767,
+  'weight H200': 0.9173,
+  'weight H100-80GB': 1.125,
+  'weight dense/bf16': 1.075,
+  'weight dense/fp8': 1.046,
+  'weight dense/fp4': 0.7715,
+  'weight moe/fp8': 1.034,
+  'weight moe/fp4': 1.258,
+  'weight moe/w4': 0.868,
 };
 
 /** The options of a roofline with the calibration's constants; a name that it lacks counts as 1. */
@@ -68,30 +83,51 @@ export function calibratedRoofline(
 ): RooflineOptions {
   const { model, gpu, tensorParallelSize = 1, attentionDataParallelSize: groups = 1 } = layout;
   const kind = model.experts === undefined ? 'dense' : 'moe';
+  const kernels = kernelsOf(precision, gpu);
   const of = (name: string) => calibration[name] ?? 1;
   const ofKind = (name: string) => of(kind === 'dense' ? name : `${name}Moe`);
+  // Widening weights is instructions, of which a Blackwell core does no more than a Hopper core.
+  const isCapped = kernels === 'w4' && gpu.memoryBytesPerSecond > hopperBytes;
+  const rated = isCapped ? 'H200' : gpu.name;
   const share = (what: string) =>
-    of(`${what} ${kind}`) * of(`${what} ${gpu.name}`) * of(`${what} ${kind}/${precision}`);
+    of(`${what} ${kind}`) * of(`${what} ${rated}`) * of(`${what} ${kind}/${kernels}`);
   const doublings = Math.log2(tensorParallelSize * groups);
-  // Hopper multiplies no 4-bit numbers, and nothing multiplies int4: such weights are widened first.
-  const weightOnly = precision === 'int4' || (precision === 'fp4' && !hasFp4(gpu));
   return {
     ...layout,
-    weightOnly,
+    weightOnly: kernels === 'w4',
     hostSecondsPerStep: of('host'),
     link: {
-      latencySeconds: of('ar0') + of('ar1') * doublings,
+      latencySeconds: (of('ar0') + of('ar1') * doublings) * of(`ar ${gpu.name}`),
       bytesPerSecond: gpu.link.bytesPerSecond * of('link'),
+      // The roofline of the catalogue is fitted with a ring.
+      ...(gpu.link.inSwitchGpusMin && { inSwitchGpusMin: gpu.link.inSwitchGpusMin }),
     },
     constants: {
-      layerSeconds: ofKind('layer') * of(`layer ${gpu.name}`) + (groups > 1 ? of('layerDp') : 0),
-      prefillLayerSeconds: ofKind('launch'),
-      matrix: share('matrix'),
+      layerSeconds:
+        of('layer') * of(`layer ${gpu.name}`) +
+        (model.experts?.perToken ?? 0) * of('layerExpert') * of(`layer ${kind}/${kernels}`) +
+        (model.latentAttention ? of('layerLatent') : 0) +
+        (groups > 1 ? of('layerDp') : 0),
+      prefillLayerSeconds:
+        ofKind('launch') *
+        of(`launch ${kind}/${kernels}`) *
+        (model.latentAttention ? of('launchLatent') : 1),
+      matrix: share('matrix') * (isCapped ? hopperFlops / gpu.flopsPerSecond : 1),
       attention: of('attention'),
-      weightMemory: share('weight'),
+      weightMemory: share('weight') * (isCapped ? hopperBytes / gpu.memoryBytesPerSecond : 1),
       kvMemory: of('kv') * of(`weight ${gpu.name}`),
+      expertEvenness: of('experts'),
     },
   };
+}
+
+/** Rates of an H200, the most that kernels reach which widen weights: Marlin runs no faster on B200. */
+const [hopperFlops, hopperBytes] = [989e12, 4.8e12];
+
+/** Which matrix kernels serve: those of the weights' precision, or `w4`, which widen 4-bit weights. */
+export function kernelsOf(precision: WeightPrecision, gpu: GpuSpec): string {
+  // Hopper multiplies no 4-bit numbers, and nothing multiplies int4: such weights are widened first.
+  return precision === 'int4' || (precision === 'fp4' && !hasFp4(gpu)) ? 'w4' : precision;
 }
 
 /** Blackwell's tensor cores do. */

@@ -56,6 +56,8 @@ export interface RooflineConstants {
    * hidden behind long kernels. 0 unless given.
    */
   readonly prefillLayerSeconds?: number;
+  /** How evenly tokens spread over experts, see `expertsTouched`; perfectly unless given. */
+  readonly expertEvenness?: number;
 }
 
 // The constants below, and the efficiencies of H100, H200 and B200, are fitted to the time per
@@ -103,6 +105,10 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
   const allReduce = (tokens: number) => {
     if (gpusOfEngine === 1) return 0;
     const bytes = tokens * model.hiddenSize * model.bytesPerValue;
+    // Whole attention on each GPU: only the experts' tokens are gathered and scattered again.
+    if (tensorParallelSize === 1) {
+      return layers * (allReduceSeconds(link, bytes, gpusOfEngine) + link.latencySeconds);
+    }
     return 2 * layers * allReduceSeconds(link, bytes, gpusOfEngine);
   };
   return {
@@ -110,7 +116,8 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
       // The attention of a prompt is computed by one group; decodes are spread over all.
       const busy = prefillGroups(load, groups);
       const attended = (load.tokens - load.prefillTokens) / groups + load.prefillTokens / busy;
-      const touched = (layers * feedForwardTouched(model, load.tokens)) / gpusOfEngine;
+      const touched =
+        (layers * feedForwardTouched(model, load.tokens, constants.expertEvenness)) / gpusOfEngine;
       const launch = load.prefillTokens > 0 ? layers * (constants.prefillLayerSeconds ?? 0) : 0;
       const kernels =
         layers * constants.layerSeconds +
