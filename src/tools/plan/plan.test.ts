@@ -136,7 +136,7 @@ test('an overloaded fleet is called so, and its throughput is what it works off'
 test('prefill and decode apart: decodes go on beside long prompts, whose tokens come later', () => {
   const wish = { gpusPerEngine: 1, gpuPricePerHour: undefined, gpuMemoryUtilization: undefined };
   const model = findModel('Qwen3-8B');
-  const layout = layoutOf({ ...wish, model, gpu: gpuNamed('H100-80GB'), maxModelLen: 20_000 });
+  const layout = layoutOf({ ...wish, model, gpu: findGpu('H100-80GB'), maxModelLen: 20_000 });
   const play = (prefillEngines: number | undefined) =>
     playLayout({
       ...{ layout, engines: 4, kvOffload: 'none', offloadGiB: 0, policy: 'predictive' },
