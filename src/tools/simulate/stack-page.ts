@@ -119,7 +119,7 @@ function charts(run: StackRun): string[] {
     }),
     stackedBars({
       title: 'Prompt tokens by engine, and where they came from',
-      parts: ['computed', 'HBM hit', 'tier hit'],
+      parts: ['computed', 'HBM hit', run.pools ? 'KV read' : 'tier hit'],
       unit: 'prompt tokens',
       rows,
     }),
@@ -190,7 +190,7 @@ function latencies({ report }: StackRun): string {
   return table(['', 'mean', 'median', ...report.percentiles.map((q) => `p${q}`)], rows);
 }
 
-function enginesTable({ engines, result }: StackRun): string {
+function enginesTable({ engines, pools: apart, result }: StackRun): string {
   const rows = result.engines.map((engine, i) => [
     engines[i]?.name ?? String(i),
     ...[engine.requests, engine.computedTokens, engine.cachedTokens, engine.externalTokens].map(
@@ -199,7 +199,8 @@ function enginesTable({ engines, result }: StackRun): string {
     ...[engine.outputTokens, engine.preemptions].map(tokens),
     percent(engine.utilization),
   ]);
-  const head = ['', 'requests', 'computed', 'HBM hits', 'tier hits', 'output', 'preempted', 'busy'];
+  const external = apart ? 'KV read' : 'tier hits';
+  const head = ['', 'requests', 'computed', 'HBM hits', external, 'output', 'preempted', 'busy'];
   return table(head, rows);
 }
 

@@ -73,7 +73,9 @@ test('the chart’s example: every prompt is read over the link, and each pool i
   const table = stackTable(stack);
   assert.match(table, /\nprefill 2 engines, 2 GPUs, roundrobin: busy [\d.]+ %; waiting/);
   assert.match(table, /KV handed over: 30 prompts, 7\.86 GB over rdma-400g \(43\.5 GB\/s a GPU\)/);
-  assert.match(stackPage(stack, 'spillway simulate'), /<h2>Prefill and decode apart<\/h2>/);
+  const page = stackPage(stack, 'spillway simulate');
+  assert.match(page, /<h2>Prefill and decode apart<\/h2>/);
+  assert.doesNotMatch(page, /tier hit/, 'what is handed over is no hit');
   const [line = ''] = perRequestLines(stack.timings, 'arrival').split('\n');
   const first = JSON.parse(line) as Record<string, number>;
   assert.equal(first['transfer_bytes'], 2000 * 131_072);
