@@ -1,4 +1,5 @@
-// The plan for an experiment that somebody else has made and published: its intervals hold the results.
+// The plan for an experiment that somebody else has made and published: its intervals hold the results,
+// whatever the seed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makePlan } from '../../src/tools/plan/index.ts';
@@ -23,15 +24,17 @@ const published = [
 ];
 const [question, answer] = [256, 1024];
 
-for (const { systemPrompt, none, gains } of published) {
-  test(`16 × H100 with system prompts of ${systemPrompt} tokens: the published figures lie within the intervals`, async () => {
+const cases = published.flatMap((one) => [1, 2, 3, 4, 5].map((seed) => ({ ...one, seed })));
+
+for (const { systemPrompt, none, gains, seed } of cases) {
+  test(`16 × H100 with system prompts of ${systemPrompt} tokens, seed ${seed}: the published figures lie within the intervals`, async () => {
     const { impact, layout, offloadGiB } = await makePlan({
       file: 'docs/guide/plan/cases/20-published.yaml',
       overrides: [
         { path: ['workload', 'promptTokens'], value: systemPrompt + question, source: 'test' },
         { path: ['workload', 'sharedPrefixTokens'], value: systemPrompt, source: 'test' },
       ],
-      ...{ trace: undefined, prometheus: undefined, seed: 1 },
+      ...{ trace: undefined, prometheus: undefined, seed },
     });
     // vLLM itself found 9,271 blocks of 16 tokens; 41,000 blocks of host memory are 160 GiB.
     assert.ok(Math.abs(layout.kvTokens / (9271 * 16) - 1) < 0.01, `${layout.kvTokens}`);
@@ -46,10 +49,17 @@ for (const { systemPrompt, none, gains } of published) {
     holds('tokens/s', throughput, none.tokensPerSecond / total);
     holds('TTFT', ttftMs, none.ttftMs);
     holds('E2E', e2eMs, none.e2eMs);
+    for (const [{ low, high }, factor] of [
+      [throughput, 3],
+      [e2eMs, 3],
+      [ttftMs, 20],
+    ] as const) {
+      assert.ok(high / low < factor, 'an interval, not everything');
+    }
     for (const kind of ['native', 'lmcache'] as const) {
       holds(`gain of ${kind}`, impact.gains[kind].throughput, gains[kind]);
       const { low, high } = impact.gains[kind].throughput;
-      assert.ok(high - low < 0.6, 'an interval, not everything');
+      assert.ok(high - low < (systemPrompt > 8000 ? 1 : 0.15), 'an interval, not everything');
     }
   });
 }

@@ -72,6 +72,36 @@ test('the flags of each offload are in the file', async () => {
   assert.equal(shared.routerSpec.routingLogic, 'kvaware');
 });
 
+test('a model that spans nodes is an entry of Ray for each engine, which simulate takes for one', async () => {
+  const decided = await decidePlan({
+    ...{ file: undefined, seed: 1, trace: undefined, prometheus: undefined },
+    overrides: [
+      { path: ['fleet', 'model'], value: 'meta-llama/Llama-3.1-405B', source: 'test' },
+      { path: ['fleet', 'engines'], value: 2, source: 'test' },
+      { path: ['fleet', 'gpusPerEngine'], value: 24, source: 'test' },
+    ],
+  });
+  const file = join(directory, 'nodes.yaml');
+  writeFileSync(file, planValues(decided));
+  const { servingEngineSpec } = await loadValues({ files: [file] });
+  const specs = servingEngineSpec.modelSpec.map(
+    ({ name, replicaCount, requestGPU, vllmConfig }) => [
+      ...[name, replicaCount, requestGPU],
+      ...[vllmConfig?.tensorParallelSize, vllmConfig?.pipelineParallelSize],
+    ],
+  );
+  assert.deepEqual(specs, [
+    ['llama-3-1-405b-1', 2, 8, 8, 3],
+    ['llama-3-1-405b-2', 2, 8, 8, 3],
+  ]);
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['src/cli/main.ts', 'simulate', '-f', file, '--workload', workload],
+    { timeout: 60_000 },
+  );
+  assert.match(stdout, /^2 × \(24 × H100-80GB\), meta-llama\/Llama-3\.1-405B/m);
+});
+
 test('up runs the stack of a plan: its engines, its policy, an answer', async () => {
   const { decided, file } = await planned('14-lora');
   const up = await UpProcess.start(['-f', file, '--json']);

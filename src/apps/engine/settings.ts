@@ -12,6 +12,8 @@ import {
   kvBytesPerTokenPerGpu,
   type ModelSpec,
   modelParameters,
+  pipelinedConfig,
+  pipelinedCost,
   rooflineCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
@@ -26,6 +28,8 @@ export interface EngineSettings {
   /** A GPU of the catalogue. @default 'H100-80GB' */
   readonly gpu?: string;
   readonly tensorParallelSize?: number;
+  /** Groups of GPUs, each with a part of the layers. @default 1 */
+  readonly pipelineParallelSize?: number;
   readonly gpuMemoryUtilization?: number;
   readonly numGpuBlocks?: number;
   /** Bytes of KV cache per GPU, in place of what the memory leaves. */
@@ -72,15 +76,22 @@ export async function resolveEngine(settings: EngineSettings): Promise<Resolved>
     model,
     gpu,
     ...(settings.tensorParallelSize && { tensorParallelSize: settings.tensorParallelSize }),
+    ...(settings.pipelineParallelSize && { pipelineParallelSize: settings.pipelineParallelSize }),
     ...(settings.gpuMemoryUtilization && { gpuMemoryUtilization: settings.gpuMemoryUtilization }),
     ...(settings.kvCacheMemoryBytes && { kvCacheMemoryBytes: settings.kvCacheMemoryBytes }),
     ...(settings.numGpuBlocks && { numGpuBlocks: settings.numGpuBlocks }),
   };
-  const config = engineConfigFor(layout, settings.config);
+  const config = pipelinedConfig(
+    engineConfigFor(layout, settings.config),
+    settings.pipelineParallelSize ?? 1,
+  );
   return {
     model: settings.model,
     config,
-    cost: await stepCost(settings, model, gpu),
+    cost: pipelinedCost(await stepCost(settings, model, gpu), {
+      ...{ stages: settings.pipelineParallelSize ?? 1, model },
+      linkBytesPerSecond: gpu.link.bytesPerSecond,
+    }),
     tokenizer,
     vocabularySize: model.vocabSize,
     stepEstimate: stepEstimate(model, settings.tensorParallelSize ?? 1),

@@ -1,6 +1,6 @@
 // Which engines a values file asks for, one entry per process, before ports are known.
 import { InputError } from '../../core/base/index.ts';
-import { engineKind, type ModelSpec, type Values } from '../../core/values/index.ts';
+import { engineCount, engineKind, type ModelSpec, type Values } from '../../core/values/index.ts';
 
 /** An engine that runs already, somewhere. */
 export interface RemoteEngine {
@@ -89,9 +89,10 @@ function enginesOf(spec: ModelSpec): EnginePlan[] {
       `servingEngineSpec.modelSpec "${spec.name}" is of kind vllm and lacks modelURL: give it the Hugging Face name or the path of the model.`,
     );
   }
-  return Array.from({ length: spec.replicaCount }, (_, index) => ({
+  const count = engineCount(spec);
+  return Array.from({ length: count }, (_, index) => ({
     kind,
-    name: nameOf(spec, index, spec.replicaCount),
+    name: nameOf(spec, index, count),
     model: servedModel(spec),
     spec,
   }));

@@ -98,6 +98,7 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
         numGpuBlocks,
       },
       tensorParallelSize: flags.tensorParallelSize,
+      pipelineParallelSize: flags.pipelineParallelSize,
       gpuMemoryUtilization: flags.gpuMemoryUtilization,
       kvCacheMemoryBytes: flags.kvCacheMemoryBytes,
       tier: tierFlags(flags),

@@ -79,6 +79,11 @@ export function defineEngineFlags(bare: Command): Command {
       'GPUs that share each layer',
       integer('--tensor-parallel-size', 1),
     )
+    .option(
+      '--pipeline-parallel-size <n>',
+      'groups of GPUs with a part of the layers each',
+      integer('--pipeline-parallel-size', 1),
+    )
     .option('--enable-prefix-caching', 'reuse the KV blocks of equal prefixes (default)')
     .option('--no-enable-prefix-caching', 'recompute every prompt')
     .option('--enable-chunked-prefill', 'spread long prompts over steps (default)')
@@ -234,6 +239,7 @@ export interface EngineFlags {
   readonly blockSize?: number;
   readonly gpuMemoryUtilization?: number;
   readonly tensorParallelSize?: number;
+  readonly pipelineParallelSize?: number;
   readonly enablePrefixCaching?: boolean;
   readonly enableChunkedPrefill?: boolean;
   readonly longPrefillTokenThreshold?: number;

@@ -64,7 +64,6 @@ export const meaninglessOptions: readonly string[] = [
   'quantization',
   'kv-cache-dtype',
   'distributed-executor-backend',
-  'pipeline-parallel-size',
   'data-parallel-size',
   'data-parallel-rank',
   'data-parallel-backend',

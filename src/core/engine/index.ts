@@ -61,7 +61,7 @@ export type {
 } from './contract.ts';
 export { type AllReduceLink, allReduceSeconds } from './cost/all-reduce.ts';
 export { parseCsvNumber, parseCsvTable } from './cost/csv-table.ts';
-export { type PipelineOptions, pipelinedCost } from './cost/pipeline.ts';
+export { type PipelineOptions, pipelinedConfig, pipelinedCost } from './cost/pipeline.ts';
 export {
   calibratedRoofline,
   kernelsOf,

@@ -59,7 +59,10 @@ const fleet = z.strictObject({
     z.union([z.string().min(1), z.record(z.string(), z.unknown())]).optional(),
     'GPU of the catalogue, "choose", CPU, a YAML file with its figures, or these figures.',
   ),
-  gpusPerEngine: key(z.int().min(1).max(64).optional(), 'GPUs of one engine (tensor parallel).'),
+  gpusPerEngine: key(
+    z.int().min(1).max(64).optional(),
+    'GPUs of one engine: tensor parallel in a node of 8, pipeline parallel beyond; the fewest that serve if unset.',
+  ),
   gpuMemoryUtilization: key(
     z.number().gt(0).max(1).optional(),
     'Share of a GPU for vLLM; 0.9 where it is not given.',
@@ -81,7 +84,7 @@ const operations = z.strictObject({
   budgetPerHour: key(z.number().gt(0).optional(), 'Most that the GPUs may cost. Dollars an hour.'),
   gpuPricePerHour: key(
     z.number().gt(0).optional(),
-    'Price of one GPU; list prices of 2025 where it is not given. Dollars an hour.',
+    "Price of one GPU; a provider's list price where it is not given. Dollars an hour.",
   ),
   hbmMonitoring: key(z.boolean().optional(), 'Whether HBM pressure is or will be watched.'),
   handRolled: key(z.boolean().optional(), 'Whether the team wants to build its own stack.'),

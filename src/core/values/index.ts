@@ -12,7 +12,7 @@ export {
 } from './read-document.ts';
 export { renderValues } from './render.ts';
 export { type ResolvedValues, resolveValues, type ValuesInput } from './resolve.ts';
-export { type EngineKind, engineKind, type ModelSpec, type Values } from './schema.ts';
+export { type EngineKind, engineCount, engineKind, type ModelSpec, type Values } from './schema.ts';
 export { allKeys, allowedText, type KnownKey, type SchemaNode } from './schema-node.ts';
 export {
   defaultThresholds,

@@ -52,6 +52,11 @@ export type ModelSpec = Values['servingEngineSpec']['modelSpec'][number];
 /** What runs behind an entry under `spillway up`. */
 export type EngineKind = NonNullable<ModelSpec['kind']>;
 
+/** Engines of an entry: with Ray its replicas are the workers of one engine. */
+export function engineCount(entry: Pick<ModelSpec, 'replicaCount' | 'raySpec'>): number {
+  return entry.raySpec?.enabled ? 1 : entry.replicaCount;
+}
+
 /** The kind of an entry: as written, else url where URLs are given, else embedded. */
 export function engineKind(entry: Pick<ModelSpec, 'kind' | 'urls'>): EngineKind {
   return entry.kind ?? (entry.urls === undefined ? 'embedded' : 'url');

@@ -70,17 +70,6 @@ export async function candidateLayouts(
       'the fewest that leave KV cache room beside the weights',
     );
   }
-  if (
-    operations.gpuPricePerHour === undefined &&
-    first.pricePerHour !== undefined &&
-    gpu !== 'choose'
-  ) {
-    assumptions.note(
-      'operations.gpuPricePerHour',
-      (first.pricePerHour / first.gpusPerEngine).toFixed(2),
-      'rough, from memory of cloud prices of 2025; give your own',
-    );
-  }
   const engines = fleet.engines ?? 'choose';
   if (fleet.engines === undefined) assumptions.note('fleet.engines', 'choose', 'not given');
   return { layouts, wantedEngines: engines === 'choose' ? undefined : engines };

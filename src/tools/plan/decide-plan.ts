@@ -13,6 +13,7 @@ import { loadTrace } from '../../io/traces/index.ts';
 import { loadValues } from '../../io/values/index.ts';
 import { type Assumption, Assumptions } from './assumptions.ts';
 import { candidateLayouts } from './candidate-layouts.ts';
+import { gpuPrice } from './gpu-prices.ts';
 import type { EngineLayout } from './layout.ts';
 import {
   disaggregation,
@@ -52,9 +53,11 @@ export interface PlanRequest {
 
 /** All of a plan but what simulating its layouts says. */
 export interface DecidedPlan
-  extends Omit<Plan, 'impact' | 'rejectedOptions' | 'warnings' | 'assumptions'> {
+  extends Omit<Plan, 'impact' | 'rejectedOptions' | 'shortfalls' | 'warnings' | 'assumptions'> {
   /** Of the layouts that offload, whichever is decided. GiB per engine. */
   readonly offloadGiBWhereUsed: number;
+  /** Host memory that offload would leave unused. GiB per engine. */
+  readonly spareGiB: number;
   /** KV of the working set over the KV that fits HBM. */
   readonly workingSet: number;
   /** What runs today, where the input says it. */
@@ -63,8 +66,6 @@ export interface DecidedPlan
     | undefined;
   /** Requests of one simulated fleet. */
   readonly requests: number;
-  /** Why the goals are not met, or not within the budget. */
-  readonly shortfall: string | undefined;
   readonly assumptions: readonly Assumption[];
 }
 
@@ -95,6 +96,7 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
     engines: operations.kubernetes || wantedEngines !== undefined ? wantedEngines : 1,
   });
   const { layout } = sized;
+  if (operations.gpuPricePerHour === undefined) notePrice(layout.gpu.name, assumptions);
   const concurrency =
     workload.concurrency ?? concurrencyAt(layout, sized.engines, workload, request.seed);
   const facts = factsOf({
@@ -111,7 +113,7 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
   const { policy, because: policyBecause } = routing(decision, engines, workload);
   const setTokens = workingSetTokens(workload, concurrency);
   const workingSet = setTokens / (layout.kvTokens * engines);
-  const offloadGiB = offloadSize(layout, setTokens, operations.hostDramGiB);
+  const { offloadGiB, spareGiB } = offloadSize(layout, setTokens, operations.hostDramGiB);
   const today = input.current && {
     engines: input.current.engines ?? engines,
     kvOffload: input.current.kvOffload ?? ('none' as const),
@@ -121,15 +123,16 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
     ...{ input, thresholds, overridden, facts, workload, operations, layout, decision, engines },
     maxNumSeqs,
     ...{ policy, policyBecause, workingSet, today },
-    kvDtype: 'the model’s own type (--kv-cache-dtype auto)',
     disaggregation: disaggregation(workload, engines, layout),
     autoscaling: {
-      signal: 'vllm:num_requests_waiting, summed over the engines (KEDA, Prometheus trigger)',
-      threshold: 'more than 5 waiting per engine for 15 s adds one; 360 s of calm take one away',
+      signal:
+        'vllm:num_requests_waiting, summed over the engines, and vllm:kv_cache_usage_perc (KEDA, Prometheus triggers)',
+      threshold: `more than 5 waiting per engine for 15 s, or KV use of ${Math.round(thresholds.hbmUtilization * 100)} % for ${thresholds.hbmSustainedSeconds} s, adds one; 360 s of calm take one away`,
       enginesMax: Math.max(engines + 1, Math.ceil(engines * 1.5)),
     },
     offloadGiB: decision.kvOffload === 'none' ? 0 : offloadGiB,
     offloadGiBWhereUsed: offloadGiB,
+    spareGiB,
     requests: requestsFor(workload, concurrency),
     shortfall: sized.shortfall,
     assumptions: assumptions.list,
@@ -179,6 +182,17 @@ async function withMeasuredFleet(
     workload: fill('workload', input.workload, measured.workload),
     fleet: fill('fleet', input.fleet, measured.fleet),
   };
+}
+
+function notePrice(gpu: string, assumptions: Assumptions): void {
+  const price = gpuPrice(gpu);
+  assumptions.note(
+    'operations.gpuPricePerHour',
+    price === undefined ? 'unknown' : price.dollarsPerHour.toFixed(2),
+    price === undefined
+      ? `no list price of ${gpu} is known here: give your own`
+      : `list price on demand (${price.source}); give your own`,
+  );
 }
 
 /** By Little's law: what is in flight at the rate, as simulated. */

@@ -1,23 +1,32 @@
 // What a GPU costs by the hour where nobody says otherwise.
 
+export interface GpuPrice {
+  /** Of one GPU, on demand, with the share of its host that comes with it. */
+  readonly dollarsPerHour: number;
+  readonly source: string;
+}
+
 /**
- * Dollars an hour for one GPU on demand: rough, from memory of cloud list prices of 2025, not looked up.
- * They serve to compare GPUs; for money, `operations.gpuPricePerHour` replaces them, and a plan says which
- * of the two it took.
+ * Providers' list prices as SkyPilot's catalogue collects them, from the file and commit named.
+ *
+ * @see https://github.com/skypilot-org/skypilot-catalog
  */
-const dollarsPerHour: Readonly<Record<string, number>> = {
-  'A100-80GB': 1.79,
-  'H100-80GB': 2.99,
-  H200: 3.59,
-  B200: 4.99,
-  L40S: 0.86,
-  A10: 0.75,
-  RTX4090: 0.69,
-  'RTX-PRO-6000': 1.89,
-  CPU: 0.7,
+const nebius = 'Nebius, skypilot-catalog v9/nebius/vms.csv at d9bf3aa4';
+const lambda = 'Lambda, skypilot-catalog v9/lambda/vms.csv at 2c3d7ea7';
+
+/** GPUs of the catalogue whose price is not here have none: a plan then leaves money out. */
+const prices: Readonly<Record<string, GpuPrice>> = {
+  'A100-80GB': { dollarsPerHour: 2.79, source: `${lambda}, an eighth of gpu_8x_a100_80gb_sxm4` },
+  'H100-80GB': { dollarsPerHour: 2.95, source: `${nebius}, gpu-h100-sxm` },
+  H200: { dollarsPerHour: 3.5, source: `${nebius}, gpu-h200-sxm` },
+  B200: { dollarsPerHour: 5.5, source: `${nebius}, an eighth of gpu-b200-sxm_8gpu` },
+  L40S: { dollarsPerHour: 1.82, source: `${nebius}, gpu-l40s-d_1gpu-16vcpu-96gb` },
+  A10: { dollarsPerHour: 1.29, source: `${lambda}, gpu_1x_a10` },
+  // A socket of the catalogue's CPU.
+  CPU: { dollarsPerHour: 0.79, source: `${nebius}, cpu-d3_32vcpu-128gb` },
 };
 
 /** @returns Undefined for a GPU without a known price. */
-export function gpuPricePerHour(gpu: string): number | undefined {
-  return dollarsPerHour[gpu];
+export function gpuPrice(gpu: string): GpuPrice | undefined {
+  return prices[gpu];
 }

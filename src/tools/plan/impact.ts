@@ -2,8 +2,9 @@
 // one could buy next.
 import { seededRandom } from '../../core/base/index.ts';
 import type { Decision, OffloadKind } from '../../core/plan/index.ts';
-import { figure, gainOf, share } from './estimates.ts';
+import { figure, fleetErrors, gainOf, meanHitRate, share, tierGainError } from './estimates.ts';
 import { change, percent } from './figures.ts';
+import { kvDtypeAdvice, withFp8Kv } from './kv-dtype.ts';
 import { modelErrors } from './model-errors.ts';
 import type { Gain, Impact, Purchase, Scenario } from './plan.ts';
 import { assumedLink, type Played, type PlayOptions, playLayout } from './play.ts';
@@ -20,6 +21,8 @@ export interface ImpactOptions {
   readonly workingSet: number;
   /** Whether to try prefill and decode on engines of their own. */
   readonly triesApart: boolean;
+  /** Host memory that the plan leaves unused: more would change nothing. GiB per engine. */
+  readonly spareGiB: number;
   readonly seed: number;
   readonly onProgress?: ((share: number) => void) | undefined;
 }
@@ -39,6 +42,7 @@ export function expectedImpact(options: ImpactOptions): Impact {
   const wishes = layoutsOf(options);
   const errors = modelErrors(runsPerLayout, seededRandom(seed));
   let played = 0;
+  const fp8Layout = withFp8Kv(base.layout);
   const runs = new Map<string, readonly Played[]>();
   const runsOf = (wish: Layout): readonly Played[] => {
     const key = JSON.stringify(wish);
@@ -46,7 +50,9 @@ export function expectedImpact(options: ImpactOptions): Impact {
     if (known) return known;
     const made = errors.map((error, i) => {
       onProgress?.(played++ / (wishes.length * runsPerLayout));
-      return playLayout({ ...base, ...wish, error, seed: seed * 1000 + i });
+      const { kvDtype, ...settings } = wish;
+      const layout = (kvDtype === 'fp8' && fp8Layout) || base.layout;
+      return playLayout({ ...base, ...settings, layout, error, seed: seed * 1000 + i });
     });
     runs.set(key, made);
     return made;
@@ -67,9 +73,21 @@ export function expectedImpact(options: ImpactOptions): Impact {
     native: scenario('native', layout('native')),
     lmcache: scenario('lmcache', layout('lmcache')),
   };
+  // Whatever policy and tier it takes to find them: these tokens need not be computed.
+  const tiers = (['native', 'lmcache'] as const).map((kind) => runsOf(layout(kind)));
+  const hitsAtStake = Math.max(
+    0,
+    ...tiers.map((one) => meanHitRate(one) - meanHitRate(runsOf(none))),
+  );
+  const gainOfTier = (name: 'native' | 'lmcache') =>
+    gainOf(
+      { name, runs: runsOf(layout(name)) },
+      { name: 'none', runs: runsOf(none) },
+      tierGainError(hitsAtStake),
+    );
   const gains = {
-    native: gain('native', layout('native'), 'none', none),
-    lmcache: gain('lmcache', layout('lmcache'), 'none', none),
+    native: gainOfTier('native'),
+    lmcache: gainOfTier('lmcache'),
     overToday: undefined as Gain | undefined,
   };
   let todayScenario: Scenario | undefined;
@@ -79,9 +97,14 @@ export function expectedImpact(options: ImpactOptions): Impact {
     gains.overToday = gain('the plan', planned, 'today', wish);
   }
   const apart = options.triesApart ? bestSplit(none, (wish) => runsOf(wish)) : undefined;
-  const purchases = purchasesOf(options, planned, (better) =>
-    gain('more', better, 'the plan', planned),
+  const overPlan = (better: Layout) => gain('more', better, 'the plan', planned);
+  const purchases = purchasesOf(options, planned, overPlan);
+  const kvDtype = kvDtypeAdvice(
+    base.layout,
+    fp8Layout && { layout: fp8Layout, gain: overPlan({ ...planned, kvDtype: 'fp8' }) },
   );
+  const predictiveRouting =
+    policy === 'kvaware' ? overPlan({ ...planned, policy: 'predictive' }) : undefined;
   onProgress?.(1);
   return {
     planned: byOffload[decision.kvOffload],
@@ -90,7 +113,7 @@ export function expectedImpact(options: ImpactOptions): Impact {
     lmcache: byOffload.lmcache,
     today: todayScenario,
     gains,
-    purchases,
+    ...{ purchases, kvDtype, predictiveRouting },
     apart: apart && {
       prefillEngines: apart.prefillEngines as number,
       link: assumedLink,
@@ -108,6 +131,7 @@ interface Layout {
   readonly kvOffload: OffloadKind;
   readonly offloadGiB: number;
   readonly policy: string;
+  readonly kvDtype?: 'fp8' | undefined;
   readonly prefillEngines?: number | undefined;
 }
 
@@ -137,11 +161,18 @@ function bestSplit(
   return best?.wish;
 }
 
-function layoutsOf({ today, decision, triesApart }: ImpactOptions): readonly string[] {
-  const splits = triesApart ? prefillShares.map(String) : [];
+function layoutsOf({ today, decision, spareGiB, triesApart }: ImpactOptions): readonly string[] {
   const offloads = ['none', 'native', 'lmcache'];
-  const more = decision.kvOffload === 'none' ? ['engine'] : ['engine', 'dram'];
-  return [...offloads, ...more, ...(today ? ['today'] : []), 'routing', ...splits];
+  const dram = decision.kvOffload !== 'none' && spareGiB < 1;
+  return [
+    ...offloads,
+    'engine',
+    'kv dtype',
+    'routing',
+    ...(dram ? ['dram'] : []),
+    ...(today ? ['today'] : []),
+    ...(triesApart ? prefillShares.map(String) : []),
+  ];
 }
 
 function todayLayout(
@@ -170,10 +201,10 @@ function scenarioOf({
   return {
     label,
     ...{ engines: wish.engines, kvOffload: wish.kvOffload, policy: wish.policy },
-    throughput: figure(runs, ({ throughput }) => throughput),
-    ttftMs: figure(runs, ({ ttftMs }) => ttftMs),
-    tpotMs: figure(runs, ({ tpotMs }) => tpotMs),
-    e2eMs: figure(runs, ({ e2eMs }) => e2eMs),
+    throughput: figure(runs, ({ throughput }) => throughput, fleetErrors.throughput),
+    ttftMs: figure(runs, ({ ttftMs }) => ttftMs, fleetErrors.ttft),
+    tpotMs: figure(runs, ({ tpotMs }) => tpotMs, fleetErrors.e2e),
+    e2eMs: figure(runs, ({ e2eMs }) => e2eMs, fleetErrors.e2e),
     goodput: share(runs, ({ goodput }) => goodput),
     hitRate: share(runs, ({ hitRate }) => hitRate),
     kvUseP99: share(runs, ({ kvUseP99 }) => kvUseP99),
@@ -185,7 +216,7 @@ function scenarioOf({
 
 /** What one could add to the plan, each with what it brings. */
 function purchasesOf(
-  { base, decision }: ImpactOptions,
+  { base, decision, spareGiB }: ImpactOptions,
   planned: Layout,
   gain: (better: Layout) => Gain,
 ): Purchase[] {
@@ -196,20 +227,22 @@ function purchasesOf(
     purchases.push({ what: 'one more engine', gain: gain(better), pricePerHour });
   }
   if (decision.kvOffload !== 'none') {
+    // Where the plan leaves memory unused, more of it is the same plan.
+    const isUseless = spareGiB >= 1;
     const better = { ...planned, offloadGiB: planned.offloadGiB + moreDramGiB };
     purchases.push({
-      what: `${moreDramGiB} GiB more host memory per engine`,
-      gain: gain(better),
+      what: `${moreDramGiB} GiB more host memory per engine${isUseless ? ` (${Math.floor(spareGiB)} GiB of what there is stay unused)` : ''}`,
+      gain: gain(isUseless ? planned : better),
       pricePerHour: dollarsPerGibHour * moreDramGiB * planned.engines,
     });
   }
   if (planned.engines > 1) {
     const isExact = planned.policy === 'kvaware';
-    const other = { ...planned, policy: isExact ? 'roundrobin' : 'kvaware' };
-    const brings = gain(other);
     purchases.push({
-      what: isExact ? 'giving up exact routing for round robin' : 'exact routing by KV events',
-      gain: brings,
+      what: isExact
+        ? 'routing by prediction (predictive) instead of exact routing by KV events'
+        : 'exact routing by KV events (kvaware)',
+      gain: gain({ ...planned, policy: isExact ? 'predictive' : 'kvaware' }),
       pricePerHour: 0,
     });
   }

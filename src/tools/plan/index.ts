@@ -11,7 +11,9 @@ export { planMarkdown } from './plan-markdown.ts';
 export { prometheusRules, prometheusRulesTest } from './prometheus-rules.ts';
 
 /** The values file that carries a plan out. */
-export function planValues(plan: Omit<Plan, 'impact' | 'rejectedOptions' | 'warnings'>): string {
+export function planValues(
+  plan: Omit<Plan, 'impact' | 'rejectedOptions' | 'shortfalls' | 'warnings'>,
+): string {
   return valuesFile({
     ...plan,
     loraAdapters: plan.facts.loraAdapters,

@@ -14,7 +14,7 @@ const hostShare = 0.8;
  */
 const offloadSpare = 1.2;
 /** Requests of one simulated fleet: in so many rounds of the clients, and between these numbers. */
-const rounds = 4;
+const rounds = 3;
 export const requestsMin = 200;
 const requestsMax = 1200;
 /** Tokens that one simulated fleet computes at most, about: keeps the plan within its time. */
@@ -48,14 +48,16 @@ export function seqsFor({ config, gpu }: EngineLayout, perEngine: number): numbe
   return Math.min(config.maxNumSeqs, Math.max(least, wanted));
 }
 
+/** Host memory for KV per engine: what can be used, of what there is. GiB. */
 export function offloadSize(
   { model, kvTokens }: EngineLayout,
   setTokens: number,
   hostDramGiB: number,
-): number {
+): { readonly offloadGiB: number; readonly spareGiB: number } {
   const gib = (tokens: number) => (tokens * kvBytesPerToken(model)) / 2 ** 30;
   const wanted = gib(Math.max(setTokens, kvTokens) * offloadSpare);
-  return Math.max(1, Math.floor(Math.min(hostDramGiB * hostShare, wanted)));
+  const offloadGiB = Math.max(1, Math.floor(Math.min(hostDramGiB * hostShare, wanted)));
+  return { offloadGiB, spareGiB: Math.max(0, Math.floor(hostDramGiB * hostShare) - offloadGiB) };
 }
 
 export function requestsFor(workload: PlanWorkload, concurrency: number): number {

@@ -11,17 +11,22 @@ import {
   type ModelSpec,
   memoryBudget,
   modelParameters,
+  pipelinedConfig,
+  pipelinedCost,
   pointCalibration,
+  type RooflineConstants,
   rooflineCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
-import { gpuPricePerHour } from './gpu-prices.ts';
+import { gpuPrice } from './gpu-prices.ts';
+import { gpusPerNode, type Parallelism, parallelismOf } from './parallelism.ts';
 
-export interface EngineLayout {
+export interface EngineLayout extends Omit<Parallelism, 'because'> {
   readonly model: ModelSpec;
   readonly gpu: GpuSpec;
-  /** GPUs of one engine, all of them tensor parallel. */
   readonly gpusPerEngine: number;
+  /** Why the GPUs are shared so. */
+  readonly parallelBecause: string;
   readonly gpuMemoryUtilization: number;
   readonly config: EngineConfig;
   readonly cost: StepCostModel;
@@ -52,15 +57,24 @@ export interface LayoutWish {
 const plannedMemoryUtilization = 0.9;
 /** Least share of the GPU memory that KV cache should have, when the number of GPUs is free. */
 const kvShareMin = 0.2;
-/** Numbers of GPUs that one server can join by tensor parallelism. */
-const gpuCounts = [1, 2, 4, 8];
+/** Numbers of GPUs that an engine may get: a part of a node, or whole nodes. */
+const gpuCounts = [1, 2, 4, 8, 16, 24, 32, 48, 64];
+/**
+ * Between two nodes, one direction: a 200 Gb/s adapter, the least that NVIDIA's HGX reference designs since
+ * the A100 give each GPU.
+ */
+const networkBytesPerSecond = 25e9;
 
 /** @throws {InputError} If the model does not fit, or not with a request of this length. */
 export function layoutOf(wish: LayoutWish): EngineLayout {
   const { gpusPerEngine } = wish;
   if (gpusPerEngine !== undefined) return layoutWith(wish, gpusPerEngine);
-  const fitting = gpuCounts.filter((count) => fits(wish, count));
-  if (fitting.length === 0) return layoutWith(wish, gpuCounts.at(-1) as number);
+  // Where heads cannot be shared evenly a node runs stages; another number of GPUs does without.
+  const counts = gpuCounts.filter(
+    (count) => count > gpusPerNode || parallelismOf(wish.model, count).pipelineParallelSize === 1,
+  );
+  const fitting = counts.filter((count) => fits(wish, count));
+  if (fitting.length === 0) return layoutWith(wish, gpusPerNode);
   const layouts = fitting.map((count) => layoutWith(wish, count));
   return layouts.find(isRoomy) ?? (layouts.at(-1) as EngineLayout);
 }
@@ -68,7 +82,7 @@ export function layoutOf(wish: LayoutWish): EngineLayout {
 /** Layouts on every GPU that has a price and holds the model, for a plan that may choose. */
 export function layoutsOnAnyGpu(wish: Omit<LayoutWish, 'gpu'>): EngineLayout[] {
   return gpus
-    .filter(({ memoryBytes, name }) => memoryBytes !== undefined && gpuPricePerHour(name))
+    .filter(({ memoryBytes, name }) => memoryBytes !== undefined && gpuPrice(name))
     .flatMap((gpu) => {
       try {
         return [layoutOf({ ...wish, gpu })];
@@ -81,9 +95,11 @@ export function layoutsOnAnyGpu(wish: Omit<LayoutWish, 'gpu'>): EngineLayout[] {
 
 function layoutWith(wish: LayoutWish, gpusPerEngine: number): EngineLayout {
   const { model, gpu, gpuMemoryUtilization = plannedMemoryUtilization } = wish;
-  const layout = { model, gpu, tensorParallelSize: gpusPerEngine, gpuMemoryUtilization };
+  const { because: parallelBecause, ...parallelism } = parallelismOf(model, gpusPerEngine);
+  const layout = { model, gpu, ...parallelism, gpuMemoryUtilization };
   const maxModelLen = Math.min(wish.maxModelLen, model.contextTokensMax);
-  const config = engineConfigFor(layout, { maxModelLen });
+  const batch = engineConfigFor(layout, { maxModelLen });
+  const config = pipelinedConfig(batch, parallelism.pipelineParallelSize);
   const kvTokens = (config.numGpuBlocks - 1) * config.blockSize;
   if (kvTokens < maxModelLen) {
     throw new InputError(
@@ -91,20 +107,39 @@ function layoutWith(wish: LayoutWish, gpusPerEngine: number): EngineLayout {
         `${model.name} leaves on ${gpusPerEngine} × ${gpu.name}; use more or larger GPUs, or shorter prompts`,
     );
   }
-  const price = wish.gpuPricePerHour ?? gpuPricePerHour(gpu.name);
+  const price = wish.gpuPricePerHour ?? gpuPrice(gpu.name)?.dollarsPerHour;
   return {
-    ...{ model, gpu, gpusPerEngine, config, kvTokens },
+    ...{ model, gpu, gpusPerEngine, ...parallelism, parallelBecause, config, kvTokens },
     gpuMemoryUtilization,
-    cost: rooflineCost(
-      calibratedRoofline(
-        { model, gpu, tensorParallelSize: gpusPerEngine },
-        model.weightPrecision ?? 'bf16',
-        pointCalibration,
-      ),
-    ),
-    memory: memoryBudget(layout, config),
+    cost: stepCostOf({ model, gpu, ...parallelism, gpusPerEngine }),
+    memory: memoryBudget(layout, batch),
     pricePerHour: price === undefined ? undefined : price * gpusPerEngine,
   };
+}
+
+/** What a step costs, with other constants of the roofline where they are given. */
+export function stepCostOf(
+  layout: Pick<
+    EngineLayout,
+    'model' | 'gpu' | 'tensorParallelSize' | 'pipelineParallelSize' | 'gpusPerEngine'
+  >,
+  adjust: (constants: RooflineConstants) => RooflineConstants = (same) => same,
+): StepCostModel {
+  const { model, gpu, tensorParallelSize, pipelineParallelSize, gpusPerEngine } = layout;
+  const options = calibratedRoofline(
+    { model, gpu, tensorParallelSize },
+    model.weightPrecision ?? 'bf16',
+    pointCalibration,
+  );
+  const cost = rooflineCost({
+    ...options,
+    constants: options.constants && adjust(options.constants),
+  });
+  const isOneNode = gpusPerEngine <= gpusPerNode;
+  return pipelinedCost(cost, {
+    ...{ stages: pipelineParallelSize, model },
+    linkBytesPerSecond: isOneNode ? gpu.link.bytesPerSecond : networkBytesPerSecond,
+  });
 }
 
 function fits(wish: LayoutWish, count: number): boolean {

@@ -4,6 +4,7 @@ import { expectedImpact } from './impact.ts';
 import type { Plan } from './plan.ts';
 import { secondsPerOutputToken } from './plan-traffic.ts';
 import { rejectedOptions } from './rejected-options.ts';
+import { shortfalls } from './shortfalls.ts';
 import { planWarnings } from './warnings.ts';
 
 /** @throws {InputError} If the input is bad, a name unknown, or the model fits on no GPU. */
@@ -19,10 +20,8 @@ export async function makePlan(
   return {
     ...draft,
     rejectedOptions: rejectedOptions(draft, decided.offloadGiBWhereUsed),
-    warnings: [
-      ...(decided.shortfall === undefined ? [] : [`${decided.shortfall}.`]),
-      ...planWarnings(draft),
-    ],
+    shortfalls: shortfalls(draft),
+    warnings: planWarnings(draft),
   };
 }
 
@@ -40,8 +39,8 @@ function impactOptions(
     decision: decided.decision,
     offloadGiB: decided.offloadGiBWhereUsed,
     today: decided.today,
-    workingSet: decided.workingSet,
     triesApart: decided.disaggregation.advised,
+    ...{ workingSet: decided.workingSet, spareGiB: decided.spareGiB },
     ...run,
   };
 }

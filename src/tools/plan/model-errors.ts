@@ -34,17 +34,46 @@ const tierOverheadMax = 0.05;
 
 /**
  * `count` errors that spread over their distributions evenly (a Latin hypercube): each error takes each
- * of `count` equally likely values once, in an order of its own. A few runs then tell the width of the
- * interval, whatever the seed.
+ * of `count` equally likely values once, in orders that have as little as can be to do with each other.
+ * A few runs then tell the width of the interval, whatever the seed.
  */
 export function modelErrors(count: number, random: Random): ModelError[] {
   const middles = Array.from({ length: count }, (_, i) => (i + 0.5) / count);
-  const [prefill, decode, tier] = [0, 1, 2].map(() => shuffled(middles, random));
+  const [prefill, decode, tier] = unrelatedOrders(middles, random);
   return middles.map((_, i) => ({
-    prefillRate: Math.exp(prefillSigma * normalQuantile(prefill?.[i] as number)),
-    decodeRate: Math.exp(decodeSigma * normalQuantile(decode?.[i] as number)),
-    tierOverhead: tierOverheadMax * (tier?.[i] as number),
+    prefillRate: Math.exp(prefillSigma * normalQuantile(prefill[i] as number)),
+    decodeRate: Math.exp(decodeSigma * normalQuantile(decode[i] as number)),
+    tierOverhead: tierOverheadMax * (tier[i] as number),
   }));
+}
+
+/** Orders tried; of three orders of five values most such searches find one with next to no relation. */
+const ordersTried = 300;
+
+type Orders = readonly [readonly number[], readonly number[], readonly number[]];
+
+/** Three orders of the values, the least related of many: of two errors that happen to rise together the interval would be too wide, of two that cancel too narrow. */
+function unrelatedOrders(values: readonly number[], random: Random): Orders {
+  let best: { readonly orders: Orders; readonly relation: number } | undefined;
+  for (let i = 0; i < ordersTried && (best?.relation ?? 1) > 1e-9; i++) {
+    const orders: Orders = [
+      shuffled(values, random),
+      shuffled(values, random),
+      shuffled(values, random),
+    ];
+    const [a, b, c] = orders;
+    const relation = Math.max(
+      ...[covariance(a, b), covariance(a, c), covariance(b, c)].map(Math.abs),
+    );
+    if (best === undefined || relation < best.relation) best = { orders, relation };
+  }
+  if (best === undefined) throw new Error('No order was tried');
+  return best.orders;
+}
+
+/** Of values whose mean is one half. */
+function covariance(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, value, i) => sum + (value - 0.5) * ((b[i] as number) - 0.5), 0);
 }
 
 function shuffled(values: readonly number[], random: Random): number[] {

@@ -10,6 +10,12 @@ export function planJson(plan: Plan): object {
   const { memory } = layout;
   return {
     stands: decision.stands,
+    meets: {
+      budget: meets(plan, 'budget'),
+      load: meets(plan, 'load'),
+      goals: meets(plan, 'goals'),
+    },
+    shortfalls: plan.shortfalls,
     decision: {
       stack: decision.stack,
       stackBecause: decision.stackBecause,
@@ -26,11 +32,16 @@ export function planJson(plan: Plan): object {
     facts: plan.facts,
     sizing: {
       engines: plan.engines,
-      tensorParallelSize: layout.gpusPerEngine,
-      pipelineParallelSize: 1,
+      gpusPerEngine: layout.gpusPerEngine,
+      tensorParallelSize: layout.tensorParallelSize,
+      pipelineParallelSize: layout.pipelineParallelSize,
+      parallelBecause: layout.parallelBecause,
       maxModelLen: layout.config.maxModelLen,
       maxNumSeqs: plan.maxNumSeqs,
-      kvCacheDtype: plan.kvDtype,
+      kvCacheDtype: impact.kvDtype.dtype,
+      kvCacheDtypeRecommended: impact.kvDtype.recommended,
+      kvCacheDtypeBecause: impact.kvDtype.because,
+      kvCacheDtypeGain: impact.kvDtype.gain ?? null,
       disaggregation: plan.disaggregation,
       autoscaling: plan.autoscaling,
       pricePerHour: layout.pricePerHour === undefined ? null : layout.pricePerHour * plan.engines,
@@ -82,6 +93,7 @@ export function planJson(plan: Plan): object {
         native: impact.gains.native,
         lmcache: impact.gains.lmcache,
         overToday: impact.gains.overToday ?? null,
+        predictiveRouting: impact.predictiveRouting ?? null,
       },
       purchases: impact.purchases.map(({ what, gain, pricePerHour }) => ({
         what,
@@ -117,6 +129,10 @@ export function planJson(plan: Plan): object {
     warnings: plan.warnings,
     assumptions: plan.assumptions,
   };
+}
+
+function meets({ shortfalls }: Plan, what: Plan['shortfalls'][number]['of']): boolean {
+  return shortfalls.every(({ of }) => of !== what);
 }
 
 function scenarioJson(scenario: Scenario): object {

@@ -4,10 +4,12 @@ import fc from 'fast-check';
 import { seededRandom } from '../../core/base/index.ts';
 import { findGpu, findModel } from '../../core/engine/index.ts';
 import { estimate, gainOf, positiveEstimate } from './estimates.ts';
+import { kvDtypeAdvice, withFp8Kv } from './kv-dtype.ts';
 import { layoutOf } from './layout.ts';
 import { lengthsOf } from './lengths.ts';
 import { measureTrace } from './measure-trace.ts';
-import { modelErrors, noModelError, normalQuantile } from './model-errors.ts';
+import { type ModelError, modelErrors, noModelError, normalQuantile } from './model-errors.ts';
+import { parallelismOf } from './parallelism.ts';
 import { type Played, playLayout } from './play.ts';
 
 test('one length alone means that all are equal, and the longest is twice that', () => {
@@ -60,9 +62,20 @@ test('the errors of a few fleets spread evenly, whatever the seed', () => {
       }
       const overhead = errors.map(({ tierOverhead }) => tierOverhead).toSorted((a, b) => a - b);
       assert.ok((overhead[0] as number) > 0 && (overhead.at(-1) as number) < 0.05);
+      if (count === 5) assert.ok(Math.abs(correlation(errors)) <= 2, 'of 10 at most');
     }),
   );
 });
+
+/** Of the ranks of the two rates. */
+function correlation(errors: readonly ModelError[]): number {
+  const ranks = (key: 'prefillRate' | 'decodeRate') => {
+    const sorted = errors.map((error) => error[key]).toSorted((a, b) => a - b);
+    return errors.map((error) => sorted.indexOf(error[key]) - (errors.length - 1) / 2);
+  };
+  const decode = ranks('decodeRate');
+  return ranks('prefillRate').reduce((sum, rank, i) => sum + rank * (decode[i] as number), 0);
+}
 
 test('quantiles of the normal distribution are those of the tables', () => {
   for (const [share, quantile] of [
@@ -73,12 +86,92 @@ test('quantiles of the normal distribution are those of the tables', () => {
 });
 
 test('gains compare runs in pairs, so that what both share cancels', () => {
-  const run = (throughput: number, ttftMs: number) => ({ throughput, ttftMs }) as Played;
+  const run = (throughput: number, ttftMs: number) =>
+    ({ throughput, ttftMs, hitRate: 0.5 }) as Played;
   const base = { name: 'none', runs: [run(100, 50), run(200, 80)] };
   const better = { name: 'native', runs: [run(120, 25), run(240, 40)] };
   const { throughput, ttft } = gainOf(better, base);
   assert.ok(Math.abs(throughput.mean - 0.2) < 1e-12 && throughput.high - throughput.low < 1e-9);
   assert.ok(Math.abs(ttft.mean + 0.5) < 1e-12);
+});
+
+test('what fleets differ by beyond the runs widens an interval, by as much as hits differ for gains', () => {
+  const narrow = positiveEstimate([100, 101, 102]);
+  const wide = positiveEstimate([100, 101, 102], 0.5);
+  assert.ok(wide.mean === narrow.mean && wide.low < narrow.low && wide.high > narrow.high);
+  // 90 % of a normal distribution of logarithms with that deviation, and a little more.
+  assert.ok(Math.abs(Math.log(wide.high / wide.low) / (2 * 1.645 * 0.5) - 1) < 0.01);
+  const run = (hitRate: number) => ({ throughput: 100, ttftMs: 50, hitRate }) as Played;
+  const gain = (hitRate: number) =>
+    gainOf(
+      { name: 'a', runs: [run(hitRate), run(hitRate)] },
+      { name: 'b', runs: [run(0.5), run(0.5)] },
+    ).throughput;
+  assert.equal(gain(0.5).high - gain(0.5).low, 0);
+  assert.ok(gain(0.8).high > 0.15 && gain(0.8).low < -0.13);
+});
+
+test('the GPUs of a node share layers, nodes follow one another, and heads are shared evenly', () => {
+  const table: [number, number, number, number][] = [
+    // heads, GPUs, tensor, pipeline
+    [32, 1, 1, 1],
+    [64, 2, 2, 1],
+    [128, 8, 8, 1],
+    [128, 16, 8, 2],
+    [64, 32, 8, 4],
+    [28, 4, 4, 1],
+    [28, 8, 4, 2],
+    [40, 8, 8, 1],
+    [32, 3, 1, 3],
+    [32, 6, 2, 3],
+  ];
+  for (const [attentionHeads, gpus, tensor, pipeline] of table) {
+    const { tensorParallelSize, pipelineParallelSize } = parallelismOf({ attentionHeads }, gpus);
+    assert.deepEqual([tensorParallelSize, pipelineParallelSize], [tensor, pipeline], `${gpus}`);
+  }
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 128 }),
+      fc.integer({ min: 1, max: 64 }),
+      (heads, gpus) => {
+        const made = parallelismOf({ attentionHeads: heads }, gpus);
+        assert.equal(made.tensorParallelSize * made.pipelineParallelSize, gpus);
+        assert.ok(heads % made.tensorParallelSize === 0 && made.tensorParallelSize <= 8);
+      },
+    ),
+  );
+});
+
+const free = { gpuPricePerHour: undefined, gpuMemoryUtilization: undefined, maxModelLen: 4096 };
+
+test('a model that no node holds gets two, in stages, with a budget of tokens for each', () => {
+  const model = findModel('meta-llama/Llama-3.1-405B');
+  const layout = layoutOf({ ...free, model, gpu: findGpu('H100'), gpusPerEngine: undefined });
+  const { gpusPerEngine, tensorParallelSize, pipelineParallelSize, config, kvTokens } = layout;
+  assert.deepEqual([gpusPerEngine, tensorParallelSize, pipelineParallelSize], [16, 8, 2]);
+  const eight = layoutOf({ ...free, model, gpu: findGpu('B200'), gpusPerEngine: undefined });
+  assert.deepEqual([eight.gpusPerEngine, eight.pipelineParallelSize], [8, 1]);
+  const small = findModel('Qwen3-8B');
+  const one = layoutOf({ ...free, model: small, gpu: findGpu('H100'), gpusPerEngine: 1 });
+  assert.equal(config.maxNumBatchedTokens, 2 * one.config.maxNumBatchedTokens);
+  assert.ok(kvTokens > 100_000);
+});
+
+test('KV cache in 8 bits is a choice where GPUs compute with them, and holds twice as many tokens', () => {
+  const layout = (gpu: string, model = 'Qwen3-8B') =>
+    layoutOf({ ...free, model: findModel(model), gpu: findGpu(gpu), gpusPerEngine: 1 });
+  const hopper = layout('H100');
+  const fp8 = withFp8Kv(hopper);
+  assert.ok(fp8 && Math.abs(fp8.kvTokens / hopper.kvTokens - 2) < 0.01);
+  assert.equal(withFp8Kv(layout('A100')), undefined);
+  assert.equal(withFp8Kv(layout('CPU')), undefined);
+  const gain = (low: number) => ({
+    ...{ of: 'fp8', over: 'the plan', ttft: { mean: 0, low: 0, high: 0 } },
+    throughput: { mean: 0.1, low, high: 0.2 },
+  });
+  assert.equal(kvDtypeAdvice(hopper, { layout: fp8, gain: gain(0.05) }).recommended, 'fp8');
+  assert.equal(kvDtypeAdvice(hopper, { layout: fp8, gain: gain(-0.01) }).recommended, 'auto');
+  assert.match(kvDtypeAdvice(layout('A100'), undefined).because, /A100-80GB is not among/);
 });
 
 const request = (at: number, promptTokens: number, blockIds: number[]) => ({

@@ -4,6 +4,7 @@ import type { Thresholds } from '../../core/values/index.ts';
 import type { Assumption } from './assumptions.ts';
 import type { EngineLayout } from './layout.ts';
 import type { PlanOperations, PlanWorkload } from './resolve-input.ts';
+import type { Shortfall } from './shortfalls.ts';
 
 /** A figure with the interval that 90 % of the simulated fleets lie in. */
 export interface Estimate {
@@ -44,6 +45,17 @@ export interface Gain {
   readonly ttft: Estimate;
 }
 
+/** In how many bits KV cache is kept. */
+export interface KvDtypeAdvice {
+  /** What the plan runs: the model's own type. */
+  readonly dtype: 'auto';
+  /** What its owner should try. */
+  readonly recommended: 'auto' | 'fp8';
+  readonly because: string;
+  /** Of fp8 over the plan; undefined where the GPU cannot. */
+  readonly gain: Gain | undefined;
+}
+
 /** Something to buy or switch on next. */
 export interface Purchase {
   readonly what: string;
@@ -77,6 +89,9 @@ export interface Impact {
         readonly gain: Gain;
       }
     | undefined;
+  readonly kvDtype: KvDtypeAdvice;
+  /** Of routing by prediction over the planned routing by KV events; undefined where that is not planned. */
+  readonly predictiveRouting: Gain | undefined;
   /** Where the rules and the simulation do not agree. */
   readonly disagreement: string | undefined;
   /** KV of the working set over the KV that fits HBM, as simulated. */
@@ -107,7 +122,8 @@ export interface Plan {
   readonly maxNumSeqs: number;
   readonly policy: string;
   readonly policyBecause: string;
-  readonly kvDtype: string;
+  /** Why the goals are not met, or not within the budget. */
+  readonly shortfall: string | undefined;
   readonly disaggregation: { readonly advised: boolean; readonly because: string };
   readonly autoscaling: {
     readonly signal: string;
@@ -118,6 +134,7 @@ export interface Plan {
   readonly offloadGiB: number;
   readonly impact: Impact;
   readonly rejectedOptions: readonly RejectedOption[];
+  readonly shortfalls: readonly Shortfall[];
   readonly warnings: readonly string[];
   readonly assumptions: readonly Assumption[];
 }

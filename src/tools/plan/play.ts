@@ -1,7 +1,6 @@
 // Plays a plan's workload to a layout on a virtual clock: the simulation behind every figure.
 import {
   ChunkStore,
-  calibratedRoofline,
   type EngineConfig,
   type KvConnector,
   kvBytesPerTokenPerGpu,
@@ -10,8 +9,6 @@ import {
   lmcacheFor,
   NativeOffload,
   nativeOffloadFor,
-  pointCalibration,
-  rooflineCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
 import type { OffloadKind } from '../../core/plan/index.ts';
@@ -24,7 +21,7 @@ import {
 } from '../../core/simulation/index.ts';
 import { percentile } from '../../core/stats/index.ts';
 import { startWorkload } from '../../core/workload/index.ts';
-import type { EngineLayout } from './layout.ts';
+import { type EngineLayout, stepCostOf } from './layout.ts';
 import type { ModelError } from './model-errors.ts';
 import { planTraffic } from './plan-traffic.ts';
 import type { PlanWorkload } from './resolve-input.ts';
@@ -123,9 +120,10 @@ function disaggregationOf(
   blockSize: number,
 ): Disaggregation | undefined {
   if (prefillEngines === undefined) return undefined;
-  const { model, gpu, gpusPerEngine } = layout;
+  const { model, gpu, gpusPerEngine, tensorParallelSize } = layout;
   const link = kvLink(assumedLink, gpu);
-  const blockBytes = blockSize * kvBytesPerTokenPerGpu(model, gpusPerEngine) * gpusPerEngine;
+  const blockBytes =
+    blockSize * kvBytesPerTokenPerGpu(model, tensorParallelSize) * tensorParallelSize;
   const end = { bytesPerSecond: link.bytesPerSecond * gpusPerEngine, blockBytes, blockSize };
   return {
     roles: Array.from({ length: engines }, (_, i) => (i < prefillEngines ? 'prefill' : 'decode')),
@@ -141,24 +139,18 @@ function blockSizeFor({ promptTokens }: PlanWorkload): number {
 
 /** The roofline of the measured points, wrong by as much as it may be. */
 function costWithError(
-  { model, gpu, gpusPerEngine }: EngineLayout,
+  engine: EngineLayout,
   { prefillRate, decodeRate, tierOverhead }: ModelError,
   hasTier: boolean,
 ): StepCostModel {
-  const layout = { model, gpu, tensorParallelSize: gpusPerEngine };
-  const options = calibratedRoofline(layout, 'bf16', pointCalibration);
-  const { constants } = options;
-  const cost = rooflineCost({
-    ...options,
-    constants: constants && {
-      ...constants,
-      matrix: constants.matrix * prefillRate,
-      attention: constants.attention * prefillRate,
-      weightMemory: constants.weightMemory * decodeRate,
-      kvMemory: constants.kvMemory * decodeRate,
-      layerSeconds: constants.layerSeconds / decodeRate,
-    },
-  });
+  const cost = stepCostOf(engine, (constants) => ({
+    ...constants,
+    matrix: constants.matrix * prefillRate,
+    attention: constants.attention * prefillRate,
+    weightMemory: constants.weightMemory * decodeRate,
+    kvMemory: constants.kvMemory * decodeRate,
+    layerSeconds: constants.layerSeconds / decodeRate,
+  }));
   const slowdown = hasTier ? 1 + tierOverhead : 1;
   return slowdown === 1 ? cost : { stepSeconds: (load) => cost.stepSeconds(load) * slowdown };
 }
@@ -173,7 +165,8 @@ function connectorsOf(
   { kvOffload, offloadGiB, layout, engines }: PlayOptions,
   blockSize: number,
 ): (() => KvConnector) | undefined {
-  const { model, gpu, gpusPerEngine: tensorParallelSize } = layout;
+  // Of an engine in stages, copies of one stage count: those of the others run beside them.
+  const { model, gpu, tensorParallelSize } = layout;
   const hostBytes = offloadGiB * 2 ** 30;
   if (kvOffload === 'none' || hostBytes <= 0) return undefined;
   const placed = { model, gpu, tensorParallelSize };

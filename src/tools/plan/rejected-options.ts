@@ -4,7 +4,7 @@ import { change, dollars, number, percent } from './figures.ts';
 import type { EngineLayout } from './layout.ts';
 import type { Plan, RejectedOption } from './plan.ts';
 
-type Draft = Omit<Plan, 'rejectedOptions' | 'warnings' | 'assumptions'>;
+type Draft = Omit<Plan, 'rejectedOptions' | 'shortfalls' | 'warnings' | 'assumptions'>;
 
 /** Least share of a fleet's tokens that overhead takes where offload gives nothing (lesson 17·18). */
 const overheadText = '3 to 5 %';

@@ -37,17 +37,18 @@ export function headline({ decision, engines, layout }: Plan): string {
 }
 
 /** Whether the plan is what was wanted, and each thing that was refused. */
-export function verdictLines({ decision, impact, overridden }: Plan): string[] {
+export function verdictLines({ decision, impact, overridden, shortfalls }: Plan): string[] {
   const { refusals, rejects, stands } = decision;
   const wanted = [...rejects, ...refusals].filter((one) => one.wanted);
   const other = refusals.filter((one) => !one.wanted);
   return [
     stands
-      ? 'The plan stands.'
+      ? `The plan stands${shortfalls.length === 0 ? '' : ' by the rules, and falls short'}.`
       : 'What was wanted is refused; this is the plan for the nearest thing that is accepted.',
     ...wanted.map(
       ({ rule, because, nearest }) => `Refused (${rule}): ${because}. Instead: ${nearest}.`,
     ),
+    ...shortfalls.map(({ of, because }) => `Falls short (${of}): ${because}.`),
     ...other.map(({ rule, because }) => `Not on the table (${rule}): ${because}.`),
     ...(overridden.length === 0 ? [] : [overriddenLine(overridden)]),
     ...(impact.disagreement === undefined ? [] : [impact.disagreement]),
@@ -80,7 +81,7 @@ function stackSection({
   layout,
   input,
   maxNumSeqs,
-  kvDtype,
+  impact,
   disaggregation,
   autoscaling,
   facts,
@@ -100,8 +101,9 @@ function stackSection({
         ? `Helm chart vllm/vllm-stack with the values file of this plan. CRDs that apply: ${crds.join(', ')}.`
         : 'One vllm serve per host and one spillway router before it; no operator, no CRD.',
       `${engines} ${engines === 1 ? 'engine' : 'engines'}, each ${layout.gpusPerEngine} × ${layout.gpu.name}` +
-        `${layout.gpusPerEngine > 1 ? ' (tensor parallel)' : ''}: ${layout.model.name}, --max-model-len ` +
-        `${layout.config.maxModelLen}, --max-num-seqs ${maxNumSeqs}, KV cache in ${kvDtype}.`,
+        `${parallelText(layout)}: ${layout.model.name}, --max-model-len ` +
+        `${layout.config.maxModelLen}, --max-num-seqs ${maxNumSeqs}.`,
+      `KV cache in the model’s own type (--kv-cache-dtype auto): ${impact.kvDtype.because}.`,
       `Prefill and decode ${disaggregation.advised ? 'apart' : 'together'}: ${disaggregation.because}.`,
       ...(apart === undefined
         ? []
@@ -120,6 +122,14 @@ function stackSection({
           ]),
     ],
   };
+}
+
+/** How the GPUs of an engine share it, and why. */
+function parallelText(layout: Plan['layout']): string {
+  const { gpusPerEngine, tensorParallelSize, pipelineParallelSize, parallelBecause } = layout;
+  if (gpusPerEngine === 1) return '';
+  const stages = pipelineParallelSize > 1 ? `, pipeline parallel ${pipelineParallelSize}` : '';
+  return ` (tensor parallel ${tensorParallelSize}${stages}: ${parallelBecause})`;
 }
 
 function offloadSection({ decision, offloadGiB, layout, engines, impact }: Plan): Section {
@@ -155,16 +165,30 @@ function hbmSection({ layout, thresholds }: Plan): Section {
   };
 }
 
-function routerSection({ policy, policyBecause, decision }: Plan): Section {
+function routerSection({ policy, policyBecause, decision, impact }: Plan): Section {
   return {
     title: 'Router',
     lines: [
       `routingLogic: ${policy}. ${capitalised(policyBecause)}.`,
+      ...routingDisagreement(impact),
       decision.stack === 'production-stack'
         ? 'KV-event channel: kvEvents: true gives each engine --kv-events-config with publisher zmq and a replay endpoint, in the flags that spillway up renders.'
         : 'One engine needs no KV events.',
     ],
   };
+}
+
+/** Gains within this of nothing count as none. */
+const routingGainMin = 0.02;
+
+/** One line where the simulation sees another policy ahead of the one that the skill asks for. */
+function routingDisagreement({ predictiveRouting }: Plan['impact']): string[] {
+  if (predictiveRouting === undefined || predictiveRouting.throughput.mean < routingGainMin) {
+    return [];
+  }
+  return [
+    `Simulated, routingLogic: predictive does better here: ${gainText(predictiveRouting)} over kvaware. The skill asks for a router that reads KV events, so the plan keeps that; try both.`,
+  ];
 }
 
 function observabilitySection({ decision }: Plan): Section {
@@ -196,7 +220,7 @@ function impactSection({ impact, layout, decision }: Plan): Section {
         ({ what, gain, pricePerHour }) =>
           `Next, ${what}: ${gainText(gain)}, ${pricePerHour === undefined ? 'price unknown' : `${dollars(pricePerHour)} an hour more`}.`,
       ),
-      `Simulated: ${impact.runs} fleets a layout, each with its own seed and its own error of the engine model (0.68 to 1.52 on TTFT, ±18 % on TPOT, up to 5 % of a step for a KV tier); intervals hold 90 % of them. ${decision.kvOffload === 'none' ? '' : `GPU ${layout.gpu.name}: ${layout.gpu.efficiencySource}.`}`.trim(),
+      `Simulated: ${impact.runs} fleets a layout, each with its own seed and its own error of the engine model (0.68 to 1.52 on TTFT, ±18 % on TPOT, up to 5 % of a step for a KV tier), widened by how far a published fleet lay from its simulation; intervals hold 90 %. ${decision.kvOffload === 'none' ? '' : `GPU ${layout.gpu.name}: ${layout.gpu.efficiencySource}.`}`.trim(),
     ],
   };
 }

@@ -3,6 +3,7 @@ import { parse } from 'yaml';
 import type { Decision, OverriddenThreshold } from '../../core/plan/index.ts';
 import { fromPlain, renderValues } from '../../core/values/index.ts';
 import type { EngineLayout } from './layout.ts';
+import { gpusPerNode } from './parallelism.ts';
 
 export interface ValuesOptions {
   readonly decision: Decision;
@@ -34,13 +35,13 @@ export function valuesFile(options: ValuesOptions): string {
     vllmConfig: {
       enablePrefixCaching: true,
       maxModelLen: layout.config.maxModelLen,
-      ...(layout.gpusPerEngine > 1 ? { tensorParallelSize: layout.gpusPerEngine } : {}),
+      ...(layout.tensorParallelSize > 1 ? { tensorParallelSize: layout.tensorParallelSize } : {}),
       maxNumSeqs: options.maxNumSeqs,
       ...(isCpu ? {} : { gpuMemoryUtilization: layout.gpuMemoryUtilization }),
       ...(options.loraAdapters > 0 ? { maxLoras: Math.min(options.loraAdapters, 8) } : {}),
       // The channel that a router of several engines listens to.
       ...(decision.stack === 'production-stack' ? { kvEvents: true } : {}),
-      extraArgs: ['--enable-prompt-tokens-details', ...offloadArgs(options)],
+      extraArgs: ['--enable-prompt-tokens-details', ...stageArgs(layout), ...offloadArgs(options)],
     },
     ...(decision.kvOffload === 'lmcache'
       ? {
@@ -54,7 +55,9 @@ export function valuesFile(options: ValuesOptions): string {
   };
   const tree = fromPlain(
     {
-      servingEngineSpec: { modelSpec: [modelSpec] },
+      servingEngineSpec: {
+        modelSpec: spansNodes(layout) ? overNodes(modelSpec, options) : [modelSpec],
+      },
       routerSpec: { routingLogic: policy },
       // What one engine has computed the others find here.
       ...(decision.kvOffload === 'lmcache' ? { cacheserverSpec: { enabled: true } } : {}),
@@ -74,6 +77,35 @@ export function valuesFile(options: ValuesOptions): string {
       ' "spillway simulate -f FILE" plays traffic to it. Keys are those of the production-stack chart, but for\n' +
       ' kvEvents and gpu, which it does not know: there KV events are a flag in extraArgs.',
   });
+}
+
+function spansNodes({ gpusPerEngine }: EngineLayout): boolean {
+  return gpusPerEngine > gpusPerNode;
+}
+
+/** Stages within a node are a matter of vLLM alone; between nodes they are Ray's. */
+function stageArgs(layout: EngineLayout): string[] {
+  const { pipelineParallelSize } = layout;
+  if (pipelineParallelSize === 1 || spansNodes(layout)) return [];
+  return ['--pipeline-parallel-size', String(pipelineParallelSize)];
+}
+
+/** An entry for each engine: with Ray an entry is one engine, a head node and its workers. */
+function overNodes<T extends { readonly name: string; readonly vllmConfig: object }>(
+  entry: T & { readonly requestCPU: number; readonly requestMemory: string },
+  { engines, layout: { tensorParallelSize, pipelineParallelSize, gpusPerEngine } }: ValuesOptions,
+) {
+  const nodes = Math.ceil(gpusPerEngine / gpusPerNode);
+  const requestGPU = gpusPerEngine / nodes;
+  const { requestCPU, requestMemory } = entry;
+  return Array.from({ length: engines }, (_, i) => ({
+    ...entry,
+    name: engines === 1 ? entry.name : `${entry.name}-${i + 1}`,
+    replicaCount: nodes - 1,
+    requestGPU,
+    raySpec: { enabled: true, headNode: { requestCPU, requestMemory, requestGPU } },
+    vllmConfig: { ...entry.vllmConfig, tensorParallelSize, pipelineParallelSize },
+  }));
 }
 
 function ownThresholds({ overridden }: ValuesOptions): Readonly<Record<string, number>> {

@@ -9,6 +9,7 @@ import {
   kvBytesPerTokenPerGpu,
   type LayoutOptions,
   type ModelSpec,
+  pipelinedConfig,
   pipelinedCost,
   profileCost,
   rooflineCost,
@@ -16,6 +17,7 @@ import {
 } from '../../core/engine/index.ts';
 import type { SimulatedEngine } from '../../core/simulation/index.ts';
 import {
+  engineCount,
   engineKind,
   gpuText,
   type ModelSpec as ModelEntry,
@@ -34,6 +36,7 @@ export interface StackEngine extends SimulatedEngine {
   readonly model: ModelSpec;
   readonly gpu: GpuSpec;
   readonly tensorParallelSize: number;
+  readonly pipelineParallelSize: number;
   /** Of KV cache in HBM. */
   readonly kvTokens: number;
   readonly kvBytesPerToken: number;
@@ -83,7 +86,7 @@ export async function stackOf(
         `The ${cores} data-parallel cores of ${entry.name} count as engines of their own, among which the router picks.`,
       );
     }
-    const count = entry.replicaCount * cores;
+    const count = engineCount(entry) * cores;
     for (let i = 0; i < count; i++) {
       const name = count === 1 ? entry.name : `${entry.name}-${i + 1}`;
       pooled.push({ engine: { ...made, name }, entry, transfer: extra.transfer });
@@ -137,28 +140,30 @@ async function engineOf(entry: ModelEntry, notes: string[]) {
   const gpu = await readGpuSpec(gpuText(entry) ?? defaultGpu);
   const tensorParallelSize = given.tensorParallelSize ?? 1;
   const weightBytesPerValue = bytesPerWeightOf(model, extra.quantization);
-  const { pipelineParallelSize: stages = 1 } = extra;
+  const pipelineParallelSize = given.pipelineParallelSize ?? extra.pipelineParallelSize ?? 1;
   const layout: LayoutOptions = {
-    ...{ model, gpu, tensorParallelSize, weightBytesPerValue, pipelineParallelSize: stages },
+    ...{ model, gpu, tensorParallelSize, weightBytesPerValue, pipelineParallelSize },
     ...(given.gpuMemoryUtilization !== undefined && {
       gpuMemoryUtilization: Number(given.gpuMemoryUtilization),
     }),
     ...(given.numGpuBlocksOverride !== undefined && { numGpuBlocks: given.numGpuBlocksOverride }),
     ...(extra.kvCacheMemoryBytes !== undefined && { kvCacheMemoryBytes: extra.kvCacheMemoryBytes }),
   };
-  const ofBatch = engineConfigFor(layout, settingsOf(entry, extra));
-  // A batch's budget, of as many batches as there are stages.
-  const config = { ...ofBatch, maxNumBatchedTokens: ofBatch.maxNumBatchedTokens * stages };
-  const linkBytesPerSecond = gpu.link.bytesPerSecond;
+  const config = pipelinedConfig(
+    engineConfigFor(layout, settingsOf(entry, extra)),
+    pipelineParallelSize,
+  );
   const cost = pipelinedCost(await costOf(entry, layout, notes), {
-    ...{ stages, model, linkBytesPerSecond },
+    ...{ stages: pipelineParallelSize, model },
+    linkBytesPerSecond: gpu.link.bytesPerSecond,
   });
   return { layout, config, cost, extra };
 }
 
-function describe({ model, gpu, tensorParallelSize = 1 }: LayoutOptions, config: EngineConfig) {
+function describe(layout: LayoutOptions, config: EngineConfig) {
+  const { model, gpu, tensorParallelSize = 1, pipelineParallelSize = 1 } = layout;
   return {
-    ...{ model, gpu, tensorParallelSize },
+    ...{ model, gpu, tensorParallelSize, pipelineParallelSize },
     kvTokens: (config.numGpuBlocks - 1) * config.blockSize,
     kvBytesPerToken: kvBytesPerTokenPerGpu(model, tensorParallelSize) * tensorParallelSize,
   };

@@ -1,9 +1,11 @@
 // A simulated stack as a table for people and as JSON.
+
 import { serveSummaryJson } from '../../core/stats/index.ts';
 import type { LengthStats } from '../../core/workload/index.ts';
 import { latencyTable } from './latency-table.ts';
 import { handoffJson, handoffLines } from './pool-report.ts';
 import type { StackRun } from './stack.ts';
+import type { StackEngine } from './stack-engines.ts';
 
 /** The run in the keys of `vllm bench serve`; what those do not know under `spillway`. */
 export function stackJson(run: StackRun): Record<string, unknown> {
@@ -29,7 +31,7 @@ export function stackJson(run: StackRun): Record<string, unknown> {
       preemptions: result.preemptions,
       refused: run.refused,
       retries: result.retries,
-      gpus: engines.reduce((sum, { tensorParallelSize }) => sum + tensorParallelSize, 0),
+      gpus: engines.reduce((sum, engine) => sum + gpusOf(engine), 0),
       mean_kv_usage: meanKvUsage(run),
       disaggregation: handoffJson(run),
       hbm_kv_tokens: engines.reduce((sum, { kvTokens }) => sum + kvTokens, 0),
@@ -182,15 +184,23 @@ export function warnings(run: StackRun): string[] {
   return [...lines, ...run.notes];
 }
 
+function gpusOf({
+  tensorParallelSize,
+  pipelineParallelSize,
+}: Pick<StackEngine, 'tensorParallelSize' | 'pipelineParallelSize'>): number {
+  return tensorParallelSize * pipelineParallelSize;
+}
+
 export function stackLines(run: StackRun): string[] {
   const { engines, options, result } = run;
   const groups = Map.groupBy(engines, ({ name, gpu, offload, kvTokens, model, ...rest }) =>
-    [rest.tensorParallelSize, gpu.name, model.name, kvTokens, offload ?? 'no offload'].join('|'),
+    [gpusOf(rest), gpu.name, model.name, kvTokens, offload ?? 'no offload'].join('|'),
   );
   const lines = [...groups.values()].map((group) => {
     const [engine] = group;
     if (engine === undefined) return '';
-    const { tensorParallelSize: size, gpu, model, kvTokens, offload } = engine;
+    const { gpu, model, kvTokens, offload } = engine;
+    const size = gpusOf(engine);
     const gpus = size === 1 ? gpu.name : `(${size} × ${gpu.name})`;
     return `${group.length} × ${gpus}, ${model.name}, KV cache ${tokens(kvTokens)} tokens; ${offload ?? 'no offload'}`;
   });

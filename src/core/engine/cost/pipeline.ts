@@ -1,6 +1,7 @@
 // Pipeline parallelism: the layers of an engine lie on several groups of GPUs, through which
 // batches follow one another.
 import type { ModelSpec } from '../catalogue/model-spec.ts';
+import type { EngineConfig } from '../config.ts';
 import type { StepCostModel } from '../contract.ts';
 
 export interface PipelineOptions {
@@ -18,7 +19,7 @@ export interface PipelineOptions {
  * long as one over a batch of them, plus handing the hidden states on. Fewer requests than stages
  * leave stages idle.
  *
- * The token budget of vLLM is one batch's: give the engine `stages` times as many.
+ * The token budget of vLLM is one batch's: see `pipelinedConfig`.
  */
 export function pipelinedCost(
   cost: StepCostModel,
@@ -42,4 +43,9 @@ export function pipelinedCost(
       return cost.stepSeconds(part) + handOn;
     },
   };
+}
+
+/** The configuration of such an engine: the token budget of all batches in flight. */
+export function pipelinedConfig(config: EngineConfig, stages: number): EngineConfig {
+  return { ...config, maxNumBatchedTokens: config.maxNumBatchedTokens * stages };
 }
