@@ -19,7 +19,7 @@ export function rejectedOptions(draft: Draft, offloadGiB: number): RejectedOptio
     const gain = gains[kvOffload];
     options.push({
       option: 'no offload',
-      because: `it would give up ${change(gain.throughput.mean)} tokens/s; ${distance}`,
+      because: `against the plan it would be ${change(1 / (1 + gain.throughput.mean) - 1)} tokens/s; ${distance}`,
     });
   }
   for (const kind of ['native', 'lmcache'] as const) {
