@@ -14,7 +14,7 @@ const hostShare = 0.8;
  */
 const offloadSpare = 1.2;
 /** Requests of one simulated fleet: in so many rounds of the clients, and between these numbers. */
-const rounds = 3;
+const rounds = 2.5;
 export const requestsMin = 200;
 const requestsMax = 1200;
 /** Tokens that one simulated fleet computes at most, about: keeps the plan within its time. */
