@@ -46,6 +46,7 @@ const short = { temperature: 0, ignore_eos: true, max_tokens: 2 };
 test('the engine checks the sampling parameters of generate, whatever they are for', async () => {
   const sampling: readonly (readonly [object, string])[] = [
     [{ thinking_token_budget: 5 }, '400 null'],
+    [{ thinking_token_budget: -1 }, '200'],
     [{ seed: 2 ** 64 }, '400 null'],
     [{ extra_args: { a: 2 ** 64 } }, '400 extra_args'],
     [{ stop: 'x', detokenize: false }, '400 null'],
@@ -282,4 +283,52 @@ test('a stream without reasoning says so in each of its deltas', async () => {
       ['content', 'reasoning'],
     ],
   );
+});
+
+test('a rendered request says all sizes of its repetition detection', async () => {
+  const body = { prompt: 'Hi', max_tokens: 2, repetition_detection: { max_pattern_size: 0 } };
+  const response = await fetch(`${server.url}/v1/completions/render`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const [rendered] = (await response.json()) as { readonly sampling_params: object }[];
+  assert.deepEqual((Object(rendered?.sampling_params) as Answer)['repetition_detection'], {
+    max_pattern_size: 0,
+    min_pattern_size: 0,
+    min_count: 0,
+  });
+});
+
+test('a response is made a conversation before its settings of media are looked at', async () => {
+  const body = { model: 'tiny', max_output_tokens: 2, mm_processor_kwargs: { a: 1 } };
+  const said = (content: object) => ({ type: 'message', role: 'assistant', content: [content] });
+  const inputs = [
+    said({ type: 'refusal', refusal: 'no' }),
+    said({ type: 'output_text', text: 'yes' }),
+  ];
+  assert.deepEqual(
+    await outcomes(
+      '/v1/responses',
+      inputs.map((input) => ({ ...body, input: [input] })),
+    ),
+    ['500 null', '400 mm_processor_kwargs'],
+  );
+});
+
+test('the engine refuses the tag of a route that does not look at it', async () => {
+  const body = { input: 'Hi', max_output_tokens: 2, structured_outputs: { structural_tag: '{}' } };
+  assert.deepEqual(await outcomes('/v1/responses', [body]), ['400 null']);
+});
+
+test('a batch is asked for as a stream in any spelling of true', async () => {
+  const body = { messages: [hello, hello], ...short };
+  const answers = await Promise.all(
+    [true, 'true', 1, 'no'].map((stream) =>
+      post('/v1/chat/completions/batch', { ...body, stream }),
+    ),
+  );
+  const usages = answers.map(({ answer }) => (answer['usage'] as Answer)['completion_tokens']);
+  assert.equal(new Set(usages.slice(0, 3)).size, 1);
+  assert.notEqual(usages[0], usages[3]);
 });

@@ -10,6 +10,7 @@ import {
   constraintOf,
   inEngine,
   isTagText,
+  type StructuredOutputs,
 } from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -73,15 +74,21 @@ export function admitToEngine(engine: Engine, given: EngineRequest): readonly nu
 /** @returns The text that the answer must be. */
 function constrained(engine: Engine, { request, tools }: EngineRequest): string | undefined {
   if (tools?.tag !== undefined) {
-    checkConstraint({ structural_tag: tools.tag });
-    if (!isTagText(tools.tag)) throw badRequest('Invalid structural tag specification.');
+    checkForm({ structural_tag: tools.tag });
     // The answer that is no call has what form the request asks for.
     return tools.text ?? constrainedText(constraintOf(request), 'auto');
   }
   const outputs = constraintOf(request);
-  checkConstraint(outputs);
+  checkForm(outputs);
   const text = constrainedText(outputs, engine.options.grammarBackend);
   return tools?.text ?? text;
+}
+
+/** A route may have looked at the tag before: not all do. */
+function checkForm(outputs: StructuredOutputs | undefined): void {
+  checkConstraint(outputs);
+  const tag = outputs?.structural_tag;
+  if (tag != null && !isTagText(tag)) throw badRequest('Invalid structural tag specification.');
 }
 
 /** Each step of a beam search asks for twice as many alternatives as there are beams. */

@@ -96,7 +96,7 @@ function checkTrace(engine: Engine, sampling: Sampling): void {
     sampling.prompt_logprob_token_ids != null ||
     sampling.structured_outputs != null ||
     sampling.repetition_detection != null ||
-    (sampling.thinking_token_budget ?? -1) !== -1 ||
+    sampling.thinking_token_budget != null ||
     (sampling.bad_words?.length ?? 0) > 0;
   if (isContradicted) throw new ApiError(500, 'InternalServerError', '');
   checkVocabulary('trace_decode_token_ids', trace, engine.vocabularySize);

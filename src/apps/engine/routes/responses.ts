@@ -150,8 +150,8 @@ function planResponse(
       'background',
     );
   }
-  checkUntrustedKwargs(given);
   const request = chatRequestOfResponses(given, historyOf(given.previous_response_id, store));
+  checkUntrustedKwargs(given);
   return {
     request,
     plan: planChat(engine, request, { maxTokensName: 'max_output_tokens', isRender }),

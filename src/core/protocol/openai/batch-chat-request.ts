@@ -95,7 +95,7 @@ export function readBatchChatRequest(body: unknown): BatchChatRequest {
   );
   return {
     model: read.model,
-    isStream: given['stream'] === true,
+    isStream: boolean(given['stream'], 'stream', []) === true,
     chat_template: read.chat_template,
     chat_template_kwargs: read.chat_template_kwargs,
     conversations: (read.messages ?? []) as readonly (readonly ChatMessage[])[],

@@ -91,9 +91,9 @@ export const transferFieldsOfBoth = {
 export const streamIntervalField = integer(1);
 
 interface RepetitionDetection {
-  readonly max_pattern_size?: number | null | undefined;
-  readonly min_pattern_size?: number | null | undefined;
-  readonly min_count?: number | null | undefined;
+  readonly max_pattern_size: number;
+  readonly min_pattern_size: number;
+  readonly min_count: number;
 }
 
 const repetitionSizes = object({
@@ -102,7 +102,7 @@ const repetitionSizes = object({
   min_count: notNull(integer()),
 });
 
-/** vLLM's RepetitionDetectionParams, which checks itself as soon as it is read. */
+/** vLLM's RepetitionDetectionParams, which checks itself as soon as it is read; a size left out is 0. */
 export function repetitionField(
   value: unknown,
   loc: string,
@@ -118,18 +118,23 @@ export function repetitionField(
   const read = repetitionSizes(value, loc, own);
   issues.push(...own);
   if (read === undefined || own.length > 0) return undefined;
-  const { max_pattern_size: most = 0, min_pattern_size: least = 0, min_count: count = 0 } = read;
-  if (Number(most) < 0 || Number(least) < 0 || Number(least) > Number(most)) {
+  const sizes = {
+    max_pattern_size: read.max_pattern_size ?? 0,
+    min_pattern_size: read.min_pattern_size ?? 0,
+    min_count: read.min_count ?? 0,
+  };
+  const { max_pattern_size: most, min_pattern_size: least } = sizes;
+  if (most < 0 || least < 0 || least > most) {
     throw badRequest(
       'max_pattern_size, min_pattern_size must be >=0, with min_pattern_size <= max_pattern_size. Set both to 0 to disable repetitive pattern detection.',
     );
   }
-  if (Number(most) > 0 && Number(count) < 2) {
+  if (most > 0 && sizes.min_count < 2) {
     throw badRequest(
       'min_count must be >= 2 to detect repetitive patterns in engine output. If you do not wish to detect repetitive patterns, set max_pattern_size to 0.',
     );
   }
-  return read;
+  return sizes;
 }
 
 function atLeast(least: number, parser: Parser<number>): Parser<number> {

@@ -97,7 +97,8 @@ const samplingParamsField: typeof samplingParamsObject = (value, loc, issues) =>
   const read = samplingParamsObject(value, loc, own);
   if (read !== undefined && own.length === 0) {
     checkOwnValues(read);
-    return read;
+    // No bound counts as unset.
+    return read.thinking_token_budget === -1 ? { ...read, thinking_token_budget: null } : read;
   }
   const msg = 'Input should be an instance of SamplingParams';
   const ctx = "{'class': 'SamplingParams'}";
