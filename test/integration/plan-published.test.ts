@@ -59,7 +59,7 @@ for (const { systemPrompt, none, gains, seed } of cases) {
     for (const kind of ['native', 'lmcache'] as const) {
       holds(`gain of ${kind}`, impact.gains[kind].throughput, gains[kind]);
       const { low, high } = impact.gains[kind].throughput;
-      assert.ok(high - low < (systemPrompt > 8000 ? 1 : 0.15), 'an interval, not everything');
+      assert.ok(high - low < (systemPrompt > 8000 ? 1.2 : 0.15), 'an interval, not everything');
     }
   });
 }
