@@ -332,3 +332,16 @@ test('a batch is asked for as a stream in any spelling of true', async () => {
   assert.equal(new Set(usages.slice(0, 3)).size, 1);
   assert.notEqual(usages[0], usages[3]);
 });
+
+test('a budget of thinking written with an exponent is a float, which no budget is', async () => {
+  const bodies = [5, 1e300].map((budget) => ({
+    messages: [hello],
+    ...short,
+    ignore_eos: 'x',
+    thinking_token_budget: budget,
+  }));
+  assert.deepEqual(await outcomes('/v1/chat/completions/batch', bodies), [
+    '400 null',
+    '400 thinking_token_budget',
+  ]);
+});

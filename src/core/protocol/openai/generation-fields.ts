@@ -6,6 +6,7 @@ import {
   boolean,
   dictionary,
   float,
+  floatsFrom,
   type Issue,
   integer,
   integer64,
@@ -36,7 +37,7 @@ export const topLogprobsField: Parser<number> = notNull((value, loc, issues) =>
 
 /** An integer, or -1 for no bound, which counts as unset. */
 export const thinkingBudgetField: Parser<number | null> = (value) => {
-  if (Number.isInteger(value) && (value as number) >= -1) {
+  if (Number.isInteger(value) && (value as number) >= -1 && (value as number) < floatsFrom) {
     return value === -1 ? null : (value as number);
   }
   throw badRequest(

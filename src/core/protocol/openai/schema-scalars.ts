@@ -55,7 +55,7 @@ export function integer64From(least: number): Parser<number> {
 export const integer64 = integer64From(-(2 ** 63));
 
 /** Numbers from here on are written with an exponent, which makes them floats to Python. */
-const floatsFrom = 1e21;
+export const floatsFrom = 1e21;
 
 function toInteger(value: unknown, loc: string, issues: Issue[]): number | undefined {
   if (typeof value === 'boolean') return Number(value);

@@ -12,6 +12,7 @@ export {
   boolean,
   boundedFloat,
   float,
+  floatsFrom,
   integer,
   integer64,
   integer64From,
