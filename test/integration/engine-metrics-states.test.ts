@@ -100,10 +100,15 @@ test('two run and six wait', async (t) => {
 });
 
 test('after six refusals for want of a seat', async (t) => {
-  const { page, post, stream } = await start(t, { config: large, maxNumQueuedReqs: 10 });
+  const pace = { seconds: 0.2 };
+  const { page, post, stream } = await start(t, {
+    ...{ config: large, maxNumQueuedReqs: 10 },
+    cost: { stepSeconds: () => pace.seconds },
+  });
   const streams = [];
   for (let i = 0; i < 10; i++) streams.push(await stream({ prompt: 'hi', max_tokens: 100 }));
   for (let i = 0; i < 6; i++) await post('/v1/completions', { prompt: 'hi', max_tokens: 3 });
+  pace.seconds = 0.003;
   await Promise.all(streams.map((one) => one.rest()));
   const told = ['num_requests_', 'kv_cache_usage_perc', 'engine_sleep_state', 'admission_'];
   const real = recordedMetrics('after-refusals');

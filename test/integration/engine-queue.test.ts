@@ -97,9 +97,11 @@ test('/load counts requests that run or wait, once each, until they end or their
 
 test('a stream that waits has its head at once, and comments until its first token', async (t) => {
   const { stream } = await start(t, { sseKeepAliveSeconds: 0.1 });
-  for (let i = 0; i < 2; i++) await stream({ max_tokens: 100 });
+  const running = [await stream({}), await stream({})];
   const waiting = await stream({ max_tokens: 5 });
   assert.equal(waiting.status, 200);
+  while (!/(: keep-alive\n\n){2}/.test(waiting.text())) await waiting.next();
+  for (const one of running) one.leave();
   const text = await waiting.rest();
   assert.match(text, /^(: keep-alive\n\n){2,}data: \{/);
   assert.match(text, /"finish_reason":"length"/);
@@ -121,8 +123,8 @@ test('without an interval, and on routes other than chat and completions, there 
 test('under the priority policy the most urgent goes first, equals in order of arrival, and none takes a seat', async (t) => {
   const config = defaultEngineConfig({ ...twoSeats, schedulingPolicy: 'priority' });
   const { stream, metric } = await start(t, { config });
-  const running = [await stream({ max_tokens: 400 }), await stream({ max_tokens: 410 })];
-  for (const one of running) await one.next();
+  const [running, endless] = [await stream({}), await stream({})];
+  for (const one of [running, endless]) await one.next();
   const priorities = [5, 0, -3, 9, 2, 0];
   const order: number[] = [];
   const ends: Promise<unknown>[] = [];
@@ -134,6 +136,7 @@ test('under the priority policy the most urgent goes first, equals in order of a
     );
   }
   assert.equal(await metric('vllm:num_preemptions_total'), 0);
+  running.leave();
   await Promise.all(ends);
   assert.deepEqual(
     order.map((i) => priorities[i]),
@@ -150,10 +153,11 @@ test('X-Vllm-Priority beats the body, one that is no integer is ignored, and wit
     schedulingPolicy: 'priority',
   });
   const { stream } = await start(t, { config });
-  const running = await stream({ max_tokens: 300 });
+  const running = await stream({});
   await running.next();
   const late = await stream({ priority: 1, max_tokens: 30 }, { 'x-vllm-priority': 'notanumber' });
   const early = await stream({ priority: 9, max_tokens: 30 }, { 'x-vllm-priority': '-1' });
+  running.leave();
   const first = await Promise.race([
     late.next().then(() => 'late'),
     early.next().then(() => 'early'),
@@ -163,9 +167,11 @@ test('X-Vllm-Priority beats the body, one that is no integer is ignored, and wit
   const plain = await start(t, {
     config: defaultEngineConfig({ ...twoSeats, maxNumSeqs: 1, maxNumActiveSeqs: 1 }),
   });
-  await (await plain.stream({ max_tokens: 300 })).next();
+  const seated = await plain.stream({});
+  await seated.next();
   const before = await plain.stream({ priority: 9, max_tokens: 30 });
   const after = await plain.stream({ priority: -9, max_tokens: 30 });
+  seated.leave();
   const winner = await Promise.race([
     before.next().then(() => 'before'),
     after.next().then(() => 'after'),
@@ -222,6 +228,7 @@ async function start(t: TestContext, options: Partial<EngineServerOptions>) {
     return {
       status: answer.status,
       next,
+      text: () => text,
       rest: async () => {
         while (!(await next()));
         return text;
