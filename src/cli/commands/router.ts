@@ -4,12 +4,13 @@ import { Command, Option } from 'commander';
 import { type KvEventAddress, type StaticEngine, startRouter } from '../../apps/router/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { policyNames } from '../../core/routing/index.ts';
-import { createLogger, type LogLevel, logLevels } from '../../io/log/index.ts';
+import { createLogger } from '../../io/log/index.ts';
 import { watchLifeline } from '../../io/processes/index.ts';
 import { loadWebpage } from '../../io/webpage/index.ts';
+import { addLogFlags, type LogFlags } from '../log-flags.ts';
 import { refusedRouterFlags } from '../router-refused-flags.ts';
 
-interface Flags {
+interface Flags extends LogFlags {
   readonly host: string;
   readonly port: number;
   readonly rootPath: string;
@@ -39,8 +40,6 @@ interface Flags {
   readonly firstByteTimeout: number;
   readonly streamIdleTimeout: number;
   readonly shutdownTimeout: number;
-  readonly logLevel: LogLevel;
-  readonly logFormat: 'text' | 'json';
 }
 
 export function routerCommand(): Command {
@@ -163,17 +162,8 @@ export function routerCommand(): Command {
       seconds('--shutdown-timeout'),
       30,
     )
-    .addOption(
-      new Option('--log-level <level>', 'least level that is logged')
-        .choices(logLevels)
-        .default('info'),
-    )
-    .addOption(
-      new Option('--log-format <format>', 'form of log lines')
-        .choices(['text', 'json'])
-        .default('text'),
-    )
     .action(run);
+  addLogFlags(command);
   for (const [flag, why] of Object.entries(refusedRouterFlags)) {
     command.addOption(new Option(`--${flag} [value]`).hideHelp());
     command.on(`option:${flag}`, () => {

