@@ -8,7 +8,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { latencyNames } from '../src/core/stats/index.ts';
-import { readPoints } from '../src/tools/simulate/index.ts';
+import { readAllPoints } from '../src/tools/simulate/index.ts';
 import {
   type Comparison,
   compareRun,
@@ -19,7 +19,7 @@ import {
 import { drawCurves } from './truth/curves.ts';
 import { fitFromStart, pointsReport } from './truth/points.ts';
 
-const points = await readPoints(join(import.meta.dirname, 'data', 'vllm-measured-points.csv'));
+const points = await readAllPoints(join(import.meta.dirname, 'data', 'vllm-measured-points.csv'));
 if (process.argv.includes('--fit')) {
   console.log(fitFromStart(points));
   process.exit();

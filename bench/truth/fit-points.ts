@@ -2,7 +2,13 @@
 // group of them.
 import type { PointCalibration } from '../../src/core/engine/index.ts';
 import { kernelsOf } from '../../src/core/engine/index.ts';
-import { gpuOf, type PointRow, predictPoint, shapeOf } from '../../src/tools/simulate/index.ts';
+import {
+  gpuOf,
+  type PointRow,
+  precisionOf,
+  predictPoint,
+  shapeOf,
+} from '../../src/tools/simulate/index.ts';
 
 /** Natural logarithms of predicted / measured: TPOT, TTFT. */
 type Residual = readonly [number, number];
@@ -130,7 +136,7 @@ function bears(name: string, point: PointRow): boolean {
   const of = name.split(' ')[1];
   if (of === undefined) return true;
   const gpu = gpuOf(point);
-  return [kind, gpu.name, `${kind}/${kernelsOf(point.precision, gpu)}`].includes(of);
+  return [kind, gpu.name, `${kind}/${kernelsOf(precisionOf(point), gpu)}`].includes(of);
 }
 
 /** Gaussian elimination with pivots. Both arguments are used up. */

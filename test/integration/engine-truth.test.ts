@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { compareRun, meanErrors, truthCases } from '../../bench/truth/compare.ts';
 import { percentile } from '../../src/core/stats/index.ts';
-import { predictPoint, readPoints } from '../../src/tools/simulate/index.ts';
+import { predictPoint, readAllPoints } from '../../src/tools/simulate/index.ts';
 
 const directory = join(import.meta.dirname, '../../bench/data/vllm-runs');
 
@@ -41,7 +41,7 @@ test('with the roofline instead of a profile the same means are within 10 %', as
 
 test('measured points of dense models below saturation: TPOT within 10 %, TTFT within 20 % in the median', async () => {
   const path = join(import.meta.dirname, '../../bench/data/vllm-measured-points.csv');
-  const points = (await readPoints(path)).filter(
+  const points = (await readAllPoints(path)).filter(
     ({ group, measuredTtftMs = 0, outputTokens }) =>
       /Llama|Qwen3-32B .*1 1$/.test(group) && measuredTtftMs < 3000 && outputTokens <= 1024,
   );
@@ -64,7 +64,7 @@ test('measured points of dense models below saturation: TPOT within 10 %, TTFT w
 
 test('the knee is where it was measured: 70B in fp8 on two H100 takes 16 clients of 8K, not 32', async () => {
   const path = join(import.meta.dirname, '../../bench/data/vllm-measured-points.csv');
-  const points = (await readPoints(path)).filter(
+  const points = (await readAllPoints(path)).filter(
     ({ group, promptTokens }) =>
       group.startsWith('h100_sxm meta-llama/Llama-3.1-70B fp8 2') && promptTokens === 8192,
   );

@@ -12,7 +12,8 @@ export {
   shippedEngineConstants,
 } from './calibration/engine-constants.ts';
 export { type MetricsReading, metricsMeasurements } from './calibration/metrics-window.ts';
-export { findGpu, type GpuSpec, gpus } from './catalogue/gpus.ts';
+export { findGpu } from './catalogue/find-gpu.ts';
+export { type GpuSpec, gpus } from './catalogue/gpus.ts';
 export { hostLink, nativeOffloadFor, type OffloadSettings } from './catalogue/host-links.ts';
 export { defaultHostSecondsPerStep, type HostConstants, hostConstants } from './catalogue/hosts.ts';
 export { type KvLink, kvLink, kvLinkNames } from './catalogue/kv-links.ts';
@@ -25,8 +26,10 @@ export {
   memoryBudget,
 } from './catalogue/memory.ts';
 export { modelFromConfig } from './catalogue/model-config.ts';
+export { guessModel } from './catalogue/model-guess.ts';
 export {
   bytesPerWeightOf,
+  checkHeadsShared,
   kvBytesPerToken,
   kvBytesPerTokenPerGpu,
   kvShareRead,
@@ -64,6 +67,7 @@ export { parseCsvNumber, parseCsvTable } from './cost/csv-table.ts';
 export { type PipelineOptions, pipelinedConfig, pipelinedCost } from './cost/pipeline.ts';
 export {
   calibratedRoofline,
+  isMeasuredGpu,
   kernelsOf,
   type PointCalibration,
   pointCalibration,

@@ -11,16 +11,10 @@ export {
 export { type HitsOptions, type HitsRow, hitsJson, hitsTable, simulateHits } from './hits.ts';
 export { latencyTable } from './latency-table.ts';
 export { perRequestLines } from './per-request.ts';
-export {
-  gpuOf,
-  kindOf,
-  type PointPrediction,
-  pointIntervals,
-  pointJson,
-  predictPoint,
-  shapeOf,
-} from './points.ts';
-export { type PointRow, readPoints } from './points-csv.ts';
+export { intervalsOf, kindOf, pointIntervals, pointJson } from './point-answer.ts';
+export { gpuOf, precisionOf, shapeOf } from './point-engine.ts';
+export { type PointPrediction, predictPoint } from './points.ts';
+export { type PointRow, readAllPoints, readPoints } from './points-csv.ts';
 export {
   type SimulatedRun,
   type SimulatedRunOptions,

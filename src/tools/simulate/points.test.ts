@@ -91,12 +91,21 @@ test('a model may be a folder, and a GPU a file', async () => {
 });
 
 test('a row without an answer says why, and the others are answered', async () => {
-  const [unknown, tooLarge, fine] = await answers(
-    'h100_sxm,nobody/Nothing-7B,fp8,,1,1,1,1,1024,1024,4',
+  const [unknown, tooLarge, fine, uneven, many, precision, noModel] = await answers(
+    'h100_sxm,nobody/Nothing,fp8,,1,1,1,1,1024,1024,4',
     'h100_sxm,meta-llama/Llama-3.1-70B,bf16,,1,1,1,1,1024,1024,4',
     'h100_sxm,Qwen/Qwen3-8B,,,1,1,1,1,1024,1024,4',
+    'h100_sxm,Qwen/Qwen3-8B,,,3,1,3,1,1024,1024,4',
+    'h100_sxm,Qwen/Qwen3-8B,,,1,1,1,1,1024,1024,many',
+    'h100_sxm,Qwen/Qwen3-8B,fp7,,1,1,1,1,1024,1024,4',
+    'h100_sxm,,fp8,,1,1,1,1,1024,1024,4',
   );
   assert.match(String(unknown?.['error']), /not in the catalogue/);
+  assert.match(String(uneven?.['error']), /32 attention heads, which 3 GPUs .* cannot share/);
+  assert.match(String(many?.['error']), /batch_size must be a whole number .* "many"/);
+  assert.deepEqual([many?.['row'], many?.['batch_size'], many?.['saturated']], [5, 'many', null]);
+  assert.match(String(precision?.['error']), /precision must be .* not "fp7"/);
+  assert.match(String(noModel?.['error']), /model_path is empty/);
   assert.match(
     String(tooLarge?.['error']),
     /leaves no room for a request of 2048 tokens on 1 × H100/,
@@ -111,12 +120,116 @@ test('a file that is none of points is refused in one sentence', async () => {
   writeFileSync(path, 'a,b\n1,2\n');
   await assert.rejects(readPoints(path), isInput(/other.csv:1: there is no column system/));
   await assert.rejects(readPoints(join(directory, 'none')), isInput(/Cannot read the points/));
-  await assert.rejects(
-    answers('h100_sxm,Qwen/Qwen3-8B,,,1,1,1,1,1024,1024,many'),
-    isInput(/points.csv:2: batch_size must be a whole number .* "many"/),
+});
+
+test('quoted cells, other columns, other line ends and other words for empty change nothing', async () => {
+  const path = join(directory, 'spelled.csv');
+  const read = async (text: string) => {
+    writeFileSync(path, text);
+    return (await readPoints(path)).map(pointJson);
+  };
+  const plain = await read(
+    'system,model_path,precision,tp_size,isl,osl,batch_size\nh100_sxm,Qwen/Qwen3-8B,bf16,1,1024,128,4\n',
   );
-  await assert.rejects(
-    answers('h100_sxm,Qwen/Qwen3-8B,fp7,,1,1,1,1,1024,1024,4'),
-    isInput(/points.csv:2: precision must be one of .* not "fp7"/),
+  for (const text of [
+    'osl,Model_Path,batch_size,isl,system\r\n128,"Qwen/Qwen3-8B",4.0,1024,H100\r\n\r\n',
+    '\uFEFF"system","model_path",note,"precision",tp_size,attention_dp_size,isl,osl,batch_size\n' +
+      '"h100_sxm","Qwen/Qwen3-8B","a ""quoted"", comma",NaN,1.0,nan,1024,128,4',
+  ]) {
+    const [row] = await read(text);
+    assert.equal(row?.['error'], undefined);
+    assert.equal(row?.['predicted_ttft_ms'], plain[0]?.['predicted_ttft_ms']);
+    assert.equal(row?.['predicted_tpot_ms'], plain[0]?.['predicted_tpot_ms']);
+  }
+});
+
+test('the precision of a row wins over the checkpoint’s, which an empty cell takes', async () => {
+  const row = (model: string, precision: string) =>
+    `h100_sxm,${model},${precision},,2,1,2,1,1024,128,4`;
+  const found = await answers(
+    row('Qwen/Qwen3-32B-FP8', ''),
+    row('Qwen/Qwen3-32B', 'FP8_block'),
+    row('Qwen/Qwen3-32B', 'int8'),
+    row('Qwen/Qwen3-32B', ''),
+    row('Qwen/Qwen3-32B-FP8', 'bfloat16'),
+    row('Qwen/Qwen3-32B', 'awq'),
+    row('openai/gpt-oss-120b', ''),
+    row('openai/gpt-oss-120b', 'w4a16_mxfp4'),
+  );
+  assert.deepEqual(
+    found.map(({ precision }) => precision),
+    ['fp8', 'fp8', 'fp8', 'bf16', 'bf16', 'int4', 'fp4', 'fp4'],
+  );
+  const tpot = found.map((answer) => answer['predicted_tpot_ms'] as number);
+  assert.equal(tpot[0], tpot[1]);
+  assert.equal(tpot[3], tpot[4]);
+  assert.ok((tpot[5] as number) < (tpot[0] as number) && (tpot[0] as number) < (tpot[3] as number));
+});
+
+test('a model that nobody knows is guessed from the size in its name, with a wider interval', async () => {
+  const [guessed, like] = await answers(
+    'h100_sxm,nobody/Foo-34B-chat,fp8,,2,1,2,1,1024,128,4',
+    'h100_sxm,01-ai/Yi-34B,fp8,,2,1,2,1,1024,128,4',
+  );
+  const ratio =
+    (guessed?.['predicted_tpot_ms'] as number) / (like?.['predicted_tpot_ms'] as number);
+  assert.ok(ratio > 0.9 && ratio < 1.1, `${ratio}`);
+  const width = (row: Record<string, unknown> = {}) => {
+    const [low, high] = row['tpot_interval_ms'] as [number, number];
+    return high / low;
+  };
+  assert.ok(width(guessed) > 1.5 * width(like));
+  assert.match(String(guessed?.['note']), /not in the catalogue; guessed from its name/);
+});
+
+test('pipeline stages leave room for KV cache, engine cores share the clients', async () => {
+  const path = join(directory, 'parallel.csv');
+  writeFileSync(
+    path,
+    'system,model_path,precision,tp_size,pp_size,dp_size,isl,osl,batch_size\n' +
+      [
+        'h100_sxm,meta-llama/Llama-3.1-70B,fp8,1,1,1,8192,1024,32',
+        'h100_sxm,meta-llama/Llama-3.1-70B,fp8,1,2,1,8192,1024,32',
+        'h100_sxm,Qwen/Qwen3-8B,fp8,1,1,4,1024,128,64',
+        'h100_sxm,Qwen/Qwen3-8B,fp8,1,1,1,1024,128,16',
+      ].join('\n'),
+  );
+  const [one, two, cores, alone] = (await readPoints(path)).map(pointJson);
+  assert.match(String(one?.['error']), /leaves no room/);
+  assert.ok((two?.['predicted_tpot_ms'] as number) > 0);
+  assert.equal(cores?.['predicted_tpot_ms'], alone?.['predicted_tpot_ms']);
+});
+
+test('near the knee the interval of the TTFT holds what a smaller KV cache would give', async () => {
+  const [below, near] = await answers(
+    ...[4, 64].map(
+      (clients) => `b200_sxm,meta-llama/Llama-3.1-70B,fp8,,1,1,1,1,8192,1024,${clients}`,
+    ),
+  );
+  const reach = (row: Record<string, unknown> = {}) =>
+    (row['ttft_interval_ms'] as [number, number])[1] / (row['predicted_ttft_ms'] as number);
+  assert.ok(reach(below) < 1.7 && reach(near) > 3, `${reach(below)} ${reach(near)}`);
+});
+
+test('GPUs that nobody measured are told apart: kin, cards, and those without 8-bit units', async () => {
+  const at = (system: string, precision = 'bf16') =>
+    `${system},Qwen/Qwen3-8B,${precision},,1,1,1,1,4096,128,1`;
+  const rows = await answers(
+    ...['b200_sxm', 'gb200', 'b300_sxm', 'h100_sxm', 'h100_pcie', 'a100_sxm'].map((name) =>
+      at(name),
+    ),
+    at('a100_sxm', 'fp8'),
+    at('h100_sxm', 'fp8'),
+  );
+  const ttft = rows.map((row) => row['predicted_ttft_ms'] as number);
+  const [b200, gb200, b300, h100, card, a100, a100Fp8, h100Fp8] = ttft as [
+    ...[number, number, number, number, number, number, number, number],
+  ];
+  assert.ok(gb200 < b200 && b300 === b200 && b200 < h100);
+  assert.ok(h100 < card && card < a100);
+  // Arithmetic decides: in fp8 a H100 gains, an A100 has to widen the weights.
+  assert.ok(
+    h100Fp8 < 0.85 * h100 && a100Fp8 > 0.95 * a100,
+    `${h100Fp8} ${h100} ${a100Fp8} ${a100}`,
   );
 });

@@ -5,6 +5,7 @@ import { InputError } from '../../core/base/index.ts';
 import {
   type AllReduceLink,
   bytesPerWeightOf,
+  checkHeadsShared,
   defaultEngineConfig,
   defaultHostSecondsPerStep,
   type EngineConfig,
@@ -74,6 +75,7 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   const args = await readEngineArgs(options.engineArgs);
   const { tensorParallelSize, pipelineParallelSize: stages, dataParallelSize } = args;
   const model = await modelOf(options, args);
+  checkHeadsShared(model, tensorParallelSize);
   const notes: string[] = [...args.notes, ...notesOn(args, model)];
   const gpu =
     options.gpu === undefined ? gpuOf(options, args, notes) : await readGpuSpec(options.gpu);
@@ -213,10 +215,16 @@ function configOf(
     memoryBytes: gpu.memoryBytes,
     isA100: gpu.isA100,
   });
+  const given = args.maxModelLen ?? model.contextTokensMax;
+  // Without chunks vLLM's own budget grows with the longest prompt.
+  const budget =
+    args.enableChunkedPrefill === false
+      ? Math.max(defaults.maxNumBatchedTokens, given)
+      : defaults.maxNumBatchedTokens;
   const limits = {
     blockSize,
     maxNumSeqs: args.maxNumSeqs ?? defaults.maxNumSeqs,
-    maxNumBatchedTokens: args.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens,
+    maxNumBatchedTokens: args.maxNumBatchedTokens ?? budget,
   };
   const memory = args.kvCacheMemoryBytes;
   const blocksGiven = numGpuBlocks ?? args.numGpuBlocks;
@@ -231,19 +239,21 @@ function configOf(
       limits,
     );
   const poolTokens = (blocks - 1) * blockSize;
-  const maxModelLen = args.maxModelLen ?? model.contextTokensMax;
-  if (args.maxModelLen !== undefined && maxModelLen > poolTokens && blocksGiven === undefined) {
+  const maxModelLen = Math.min(given, poolTokens);
+  if (args.maxModelLen !== undefined && given > poolTokens) {
     notes.push(
-      `The computed KV cache of ${poolTokens} tokens is smaller than max_model_len ` +
-        `${maxModelLen}, with which vLLM would not start; taken as max_model_len.`,
+      blocksGiven === undefined
+        ? `The computed KV cache of ${poolTokens} tokens is smaller than max_model_len ${given}, with ` +
+            'which vLLM would not start; taken as max_model_len.'
+        : `The KV cache of ${poolTokens} tokens is smaller than max_model_len ${given}; taken as ` +
+            'max_model_len.',
     );
   }
-  const clamped = args.maxModelLen === undefined || blocksGiven === undefined;
   const config = defaultEngineConfig({
     ...limits,
     enablePrefixCaching,
     numGpuBlocks: blocks,
-    maxModelLen: clamped ? Math.min(maxModelLen, poolTokens) : maxModelLen,
+    maxModelLen,
     // A batch's budget, of as many batches as there are stages.
     maxNumBatchedTokens: limits.maxNumBatchedTokens * pipelineParallelSize,
     ...(args.enableChunkedPrefill === undefined

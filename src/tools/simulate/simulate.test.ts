@@ -115,6 +115,29 @@ test('a recorded count of KV blocks counts for the settings that it was recorded
   assert.match(other.notes.join(), /recorded count of KV blocks is of other settings/);
 });
 
+test('fewer blocks than one longest request needs still play what fits, and say so', async () => {
+  const engine_kwargs = { ...kwargs, max_model_len: 32_768 };
+  const { config, notes } = await run({ engine_kwargs }, { numGpuBlocks: 50 });
+  assert.equal(config.maxModelLen, 49 * 16);
+  assert.match(notes.join(), /KV cache of 784 tokens is smaller than max_model_len 32768/);
+});
+
+test('without chunked prefill the default budget holds the longest prompt', async () => {
+  const { config } = await run({
+    engine_kwargs: {
+      ...{ model: 'Qwen/Qwen3-8B', max_model_len: 8192, enable_chunked_prefill: false },
+    },
+  });
+  assert.deepEqual([config.maxNumBatchedTokens, config.enableChunkedPrefill], [8192, false]);
+});
+
+test('GPUs that cannot share the heads evenly are refused, as vLLM does', async () => {
+  await assert.rejects(
+    run({ engine_kwargs: { ...kwargs, tensor_parallel_size: 3 } }),
+    /Qwen3-8B has 32 attention heads, which 3 GPUs .* cannot share/,
+  );
+});
+
 test('an argument that changes a run and not the model is named in the notes', async () => {
   const { notes } = await run({
     engine_kwargs: { ...kwargs, enforce_eager: true, speculative_config: { method: 'ngram' } },

@@ -6,9 +6,11 @@ import {
   findGpu,
   findModel,
   gpus,
+  guessModel,
   kvBlocks,
   kvBytesPerToken,
   kvBytesPerTokenPerGpu,
+  type ModelSpec,
   modelParameters,
   models,
 } from '../index.ts';
@@ -22,6 +24,39 @@ test('models are found by id or short name, in any case, with or without a tunin
     'meta-llama/Llama-3.1-8B-Instruct',
   );
   assert.equal(findModel('Qwen3-30B-A3B-Instruct-2507').experts?.count, 128);
+});
+
+test('copies, distillations and old spellings have the shape of what they are made of', () => {
+  const same = [
+    ['meta-llama/Llama-3.1-70B', 'LLAMA3.1_70B', 'nvidia/Llama-3.1-Nemotron-70B-Instruct'],
+    ['meta-llama/Llama-3.1-70B', 'deepseek-ai/DeepSeek-R1-Distill-Llama-70B'],
+    ['Qwen/Qwen2.5-32B', 'deepseek-ai/DeepSeek-R1-Distill-Qwen-32B', 'Qwen/Qwen2.5-Coder-32B'],
+    ['deepseek-ai/DeepSeek-V3', 'deepseek-ai/DeepSeek-V3.1-Terminus', 'DEEPSEEK_V3'],
+    ['mistralai/Mixtral-8x7B-v0.1', 'mistralai/Mixtral-8x7B-Instruct-v0.1'],
+    ['mistralai/Mistral-7B-v0.3', 'mistralai/Mistral-7B-Instruct-v0.3'],
+    ['openai/gpt-oss-120b', 'unsloth/gpt-oss-120b-BF16'],
+  ];
+  for (const [name, ...others] of same) {
+    const expected = findModel(name as string);
+    for (const other of others) {
+      const { layers, hiddenSize, intermediateSize } = findModel(other);
+      assert.deepEqual(
+        [layers, hiddenSize, intermediateSize],
+        [expected.layers, expected.hiddenSize, expected.intermediateSize],
+        other,
+      );
+    }
+  }
+});
+
+test('a shape is guessed from the sizes in a name, and not where it tells none', () => {
+  assert.ok(Math.abs(modelParameters(guessModel('a/Foo-34B') as ModelSpec) / 34e9 - 1) < 0.05);
+  const mixture = guessModel('a/Foo-30B-A3B-Instruct') as ModelSpec;
+  assert.equal(mixture.experts?.perToken, 8);
+  assert.ok(Math.abs(modelParameters(mixture) / 30e9 - 1) < 0.05);
+  for (const name of ['a/Foo', 'a/Foo-8x7B', 'a/Foo-17B-16E', 'a/Foo-4bit', 'a/Foo2b']) {
+    assert.equal(guessModel(name), undefined, name);
+  }
 });
 
 test('an unknown model or GPU is refused with the nearest known name', () => {
@@ -40,11 +75,20 @@ test('GPUs are found by the names that nvidia-smi and others give them', () => {
     ['NVIDIA RTX PRO 6000 Blackwell Server Edition', 'RTX-PRO-6000'],
     ['NVIDIA L40S', 'L40S'],
     ['A10G', 'A10'],
+    ['NVIDIA A100-SXM4-40GB', 'A100-40GB'],
+    ['NVIDIA A100 80GB PCIe', 'A100-PCIe-80GB'],
+    ['a100_80gb', 'A100-80GB'],
+    ['NVIDIA H100 PCIe', 'H100-PCIe'],
+    ['h100_nvl', 'H100-NVL'],
+    ['NVIDIA H200 NVL', 'H200-NVL'],
+    ['NVIDIA L40S PCIe', 'L40S'],
+    ['gb200_nvl72', 'GB200'],
+    ['NVIDIA RTX 6000 Ada Generation', 'RTX-6000-Ada'],
     ['cpu', 'CPU'],
   ] as const) {
     assert.equal(findGpu(name).name, known);
   }
-  assert.throws(() => findGpu('A100 40GB'), /did you mean A100-80GB/);
+  assert.throws(() => findGpu('A100 20GB'), /did you mean A100-[48]0GB/);
 });
 
 test('parameters follow from the shape, as the models are named', () => {
@@ -61,6 +105,26 @@ test('parameters follow from the shape, as the models are named', () => {
     'gemma-3-27b': 27,
     'mixtral-8x7b': 46.7,
     'gpt-oss-120b': 117,
+    'qwen2.5-0.5b': 0.494,
+    'qwen2.5-1.5b': 1.54,
+    'qwen2.5-3b': 3.09,
+    'qwen2.5-14b': 14.8,
+    'qwen2.5-32b': 32.8,
+    'qwen3-coder-480b-a35b': 480,
+    'llama-2-7b': 6.74,
+    'llama-2-13b': 13.0,
+    'llama-2-70b': 69,
+    'llama-4-scout-17b-16e': 108,
+    'mixtral-8x22b': 141,
+    'mistral-nemo-2407': 12.2,
+    'mistral-small-24b-2501': 23.6,
+    'mistral-large-2411': 123,
+    'phi-4': 14.7,
+    'yi-34b': 34.4,
+    'codellama-34b': 33.7,
+    'granite-3.1-8b': 8.17,
+    'gemma-2-2b': 2.61,
+    'gemma-3-1b': 1.0,
   };
   for (const [name, expected] of Object.entries(billions)) {
     const actual = modelParameters(findModel(name)) / 1e9;

@@ -1,7 +1,5 @@
 // The accelerators that Spillway knows by name: what the maker says of each, and which share of it
 // real kernels reach.
-import { InputError, nearest } from '../../base/index.ts';
-
 /** One accelerator. Rates are per GPU. */
 export interface GpuSpec {
   readonly name: string;
@@ -31,6 +29,8 @@ export interface GpuSpec {
     readonly memory: number;
     readonly link: number;
   };
+  /** The GPU of the same architecture whose fitted constants hold for this one too. */
+  readonly kin?: string;
   /** vLLM gives an A100 the small token budget whatever its memory. */
   readonly isA100: boolean;
   /** Where the rates come from. */
@@ -215,6 +215,166 @@ export const gpus: readonly GpuSpec[] = [
     efficiencySource: 'estimated from H200, at a fraction of whose arithmetic the same kernels run',
   },
   {
+    ...{ name: 'A100-40GB', kin: 'A100-80GB', isA100: true },
+    memoryBytes: 39.39 * gibibyte,
+    flopsPerSecond: 312 * tera,
+    memoryBytesPerSecond: 1555 * giga,
+    link: { kind: 'NVLink', bytesPerSecond: 300 * giga },
+    efficiency: { matrix: 0.55, attention: 0.55, memory: 0.78, link: 0.57 },
+    source: 'NVIDIA A100 datasheet (SXM 40 GB): 312 TFLOP/s, 1,555 GB/s, NVLink 600 GB/s both ways',
+    efficiencySource: 'estimated from H100',
+  },
+  {
+    ...{ name: 'A100-PCIe-80GB', kin: 'A100-80GB', isA100: true },
+    memoryBytes: 79.15 * gibibyte,
+    flopsPerSecond: 312 * tera,
+    memoryBytesPerSecond: 1935 * giga,
+    link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
+    efficiency: { matrix: 0.5, attention: 0.5, memory: 0.78, link: 1 },
+    source: 'NVIDIA A100 datasheet (PCIe 80 GB): 312 TFLOP/s, 1,935 GB/s; PCIe 4.0 x16 as achieved',
+    efficiencySource: 'estimated from H100; 300 W hold its clock below that of the SXM',
+  },
+  {
+    ...{ name: 'A800', kin: 'A100-80GB', isA100: true },
+    memoryBytes: 79.15 * gibibyte,
+    flopsPerSecond: 312 * tera,
+    memoryBytesPerSecond: 2039 * giga,
+    link: { kind: 'NVLink', bytesPerSecond: 200 * giga },
+    efficiency: { matrix: 0.55, attention: 0.55, memory: 0.78, link: 0.57 },
+    source: 'An A100 with NVLink of 400 GB/s both ways, as its sellers list it',
+    efficiencySource: 'estimated from H100',
+  },
+  {
+    ...{ name: 'H100-PCIe', isA100: false },
+    memoryBytes: 79.18 * gibibyte,
+    flopsPerSecond: 756 * tera,
+    memoryBytesPerSecond: 2039 * giga,
+    link: { kind: 'PCIe', bytesPerSecond: 50 * giga },
+    efficiency: { matrix: 0.5, attention: 0.55, memory: 0.78, link: 1 },
+    source: 'NVIDIA H100 datasheet (PCIe): 756 TFLOP/s, 2 TB/s; PCIe 5.0 x16 as achieved',
+    efficiencySource: 'estimated from H100 SXM',
+  },
+  {
+    ...{ name: 'H100-NVL', isA100: false },
+    memoryBytes: 93.1 * gibibyte,
+    flopsPerSecond: 835 * tera,
+    memoryBytesPerSecond: 3900 * giga,
+    link: { kind: 'NVLink', bytesPerSecond: 300 * giga },
+    efficiency: { matrix: 0.5, attention: 0.6, memory: 0.78, link: 0.57 },
+    source: 'NVIDIA H100 datasheet (NVL): 835 TFLOP/s, 3.9 TB/s, NVLink 600 GB/s both ways',
+    efficiencySource: 'estimated from H100 SXM',
+  },
+  {
+    ...{ name: 'H800', kin: 'H100-80GB', isA100: false },
+    memoryBytes: 79.18 * gibibyte,
+    flopsPerSecond: 989 * tera,
+    memoryBytesPerSecond: 3350 * giga,
+    link: { kind: 'NVLink', bytesPerSecond: 200 * giga, inSwitchGpusMin: 4 },
+    efficiency: { matrix: 0.5, attention: 0.6, memory: 0.78, link: 0.57 },
+    source: 'An H100 with NVLink of 400 GB/s both ways, as its sellers list it',
+    efficiencySource: 'estimated from H100',
+  },
+  {
+    ...{ name: 'GH200', kin: 'H100-80GB', isA100: false },
+    memoryBytes: 94.5 * gibibyte,
+    flopsPerSecond: 989 * tera,
+    memoryBytesPerSecond: 4000 * giga,
+    link: { kind: 'NVLink', bytesPerSecond: 450 * giga, inSwitchGpusMin: 4 },
+    efficiency: { matrix: 0.5, attention: 0.6, memory: 0.76, link: 0.57 },
+    source: 'NVIDIA GH200 datasheet (96 GB HBM3): 989 TFLOP/s, 4 TB/s, NVLink 900 GB/s both ways',
+    efficiencySource: 'estimated from H100',
+  },
+  {
+    ...{ name: 'H200-NVL', isA100: false },
+    memoryBytes: 139.8 * gibibyte,
+    flopsPerSecond: 835 * tera,
+    memoryBytesPerSecond: 4800 * giga,
+    link: { kind: 'NVLink', bytesPerSecond: 450 * giga },
+    efficiency: { matrix: 0.5, attention: 0.6, memory: 0.76, link: 0.57 },
+    source: 'NVIDIA H200 datasheet (NVL): 835 TFLOP/s, 4.8 TB/s, NVLink 900 GB/s both ways',
+    efficiencySource: 'estimated from H200 SXM',
+  },
+  {
+    ...{ name: 'GB200', kin: 'B200', isA100: false },
+    memoryBytes: 184 * gibibyte,
+    flopsPerSecond: 2500 * tera,
+    memoryBytesPerSecond: 8000 * giga,
+    link: { kind: 'NVLink', bytesPerSecond: 900 * giga, inSwitchGpusMin: 6 },
+    efficiency: { matrix: 0.7, attention: 0.6, memory: 0.66, link: 0.57 },
+    source: 'NVIDIA GB200 NVL72 datasheet, one GPU of it: 2.5 PFLOP/s, 8 TB/s, 186 GB',
+    efficiencySource: 'estimated from B200',
+  },
+  {
+    ...{ name: 'B300', kin: 'B200', isA100: false },
+    memoryBytes: 267.7 * gibibyte,
+    flopsPerSecond: 2250 * tera,
+    memoryBytesPerSecond: 7700 * giga,
+    link: { kind: 'NVLink', bytesPerSecond: 900 * giga, inSwitchGpusMin: 6 },
+    efficiency: { matrix: 0.7, attention: 0.6, memory: 0.66, link: 0.57 },
+    source: 'NVIDIA HGX B300: 2.25 PFLOP/s, 7.7 TB/s, 270 GB as told; fp4 counts as on B200',
+    efficiencySource: 'estimated from B200',
+  },
+  {
+    ...{ name: 'GB300', kin: 'B200', isA100: false },
+    memoryBytes: 276 * gibibyte,
+    flopsPerSecond: 2500 * tera,
+    memoryBytesPerSecond: 8000 * giga,
+    link: { kind: 'NVLink', bytesPerSecond: 900 * giga, inSwitchGpusMin: 6 },
+    efficiency: { matrix: 0.7, attention: 0.6, memory: 0.66, link: 0.57 },
+    source: 'NVIDIA GB300 NVL72 datasheet, one GPU of it: 2.5 PFLOP/s, 8 TB/s, 279 GB',
+    efficiencySource: 'estimated from B200',
+  },
+  {
+    ...{ name: 'L40', isA100: false },
+    memoryBytes: 44.39 * gibibyte,
+    flopsPerSecond: 181 * tera,
+    memoryBytesPerSecond: 864 * giga,
+    link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
+    efficiency: { matrix: 0.8, attention: 0.6, memory: 0.8, link: 1 },
+    source: 'NVIDIA L40 datasheet: 181 TFLOP/s, 864 GB/s; PCIe 4.0 x16 as achieved',
+    efficiencySource: 'estimated from L40S and RTX 4090',
+  },
+  {
+    ...{ name: 'RTX-6000-Ada', isA100: false },
+    memoryBytes: 47.4 * gibibyte,
+    flopsPerSecond: 364 * tera,
+    memoryBytesPerSecond: 960 * giga,
+    link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
+    efficiency: { matrix: 0.7, attention: 0.5, memory: 0.8, link: 1 },
+    source: 'NVIDIA RTX 6000 Ada datasheet: 728 TFLOP/s with sparsity, 960 GB/s; PCIe 4.0 x16',
+    efficiencySource: 'estimated from L40S',
+  },
+  {
+    ...{ name: 'A40', isA100: false },
+    memoryBytes: 44.4 * gibibyte,
+    flopsPerSecond: 149.7 * tera,
+    memoryBytesPerSecond: 696 * giga,
+    link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
+    efficiency: { matrix: 0.7, attention: 0.5, memory: 0.8, link: 1 },
+    source: 'NVIDIA A40 datasheet: 149.7 TFLOP/s, 696 GB/s; PCIe 4.0 x16 as achieved',
+    efficiencySource: 'estimated from L40S',
+  },
+  {
+    ...{ name: 'A30', isA100: false },
+    memoryBytes: 23.5 * gibibyte,
+    flopsPerSecond: 165 * tera,
+    memoryBytesPerSecond: 933 * giga,
+    link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
+    efficiency: { matrix: 0.55, attention: 0.5, memory: 0.78, link: 1 },
+    source: 'NVIDIA A30 datasheet: 165 TFLOP/s, 933 GB/s; PCIe 4.0 x16 as achieved',
+    efficiencySource: 'estimated from A100',
+  },
+  {
+    ...{ name: 'T4', isA100: false },
+    memoryBytes: 14.56 * gibibyte,
+    flopsPerSecond: 65 * tera,
+    memoryBytesPerSecond: 300 * giga,
+    link: { kind: 'PCIe', bytesPerSecond: 12 * giga },
+    efficiency: { matrix: 0.4, attention: 0.3, memory: 0.75, link: 1 },
+    source: 'NVIDIA T4 datasheet: 65 TFLOP/s in float16, 300 GB/s; PCIe 3.0 x16',
+    efficiencySource: 'estimated from A10; 70 W hold its clock below the datasheet',
+  },
+  {
     name: 'CPU',
     memoryBytes: undefined,
     flopsPerSecond: 20 * tera,
@@ -227,41 +387,3 @@ export const gpus: readonly GpuSpec[] = [
     efficiencySource: 'estimated',
   },
 ];
-
-/** Short names that are no more than a part of the catalogue's. */
-const aliases: Readonly<Record<string, string>> = { '4090': 'rtx4090', a10g: 'a10' };
-
-/**
- * Finds an accelerator by name, in any case, with any separators, and with or without the words
- * that `nvidia-smi` and cloud catalogues add to it (maker, form, memory).
- *
- * @throws {InputError} If it is not in the catalogue; names the nearest that is.
- * @example findGpu('NVIDIA H100 80GB HBM3').name; // 'H100-80GB'
- */
-export function findGpu(name: string): GpuSpec {
-  const bare = bareName(name);
-  const wanted = aliases[bare] ?? bare;
-  const found = gpus.find((gpu) => bareName(gpu.name) === wanted);
-  if (found) return found;
-  const near = nearest(
-    wanted,
-    gpus.map((gpu) => bareName(gpu.name)),
-  );
-  const meant = gpus.find((gpu) => bareName(gpu.name) === near);
-  throw new InputError(
-    `GPU "${name}" is not in the catalogue; ${meant ? `did you mean ${meant.name}? ` : ''}known: ` +
-      gpus.map((gpu) => gpu.name).join(', '),
-  );
-}
-
-/** Memory sizes are dropped only where they name the catalogue's own: an A100 of 40 GB is another. */
-function bareName(name: string): string {
-  return name
-    .toLowerCase()
-    .replace(
-      /nvidia|geforce|tesla|sxm\d?|hbm\d?e?|pcie|blackwell|(server|workstation) edition/g,
-      '',
-    )
-    .replace(/\b(24|48|80|96|141|180)\s?gb\b/g, '')
-    .replace(/[^a-z0-9]/g, '');
-}

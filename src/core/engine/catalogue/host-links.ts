@@ -16,8 +16,11 @@ const giga = 1e9;
  */
 const pcieBytesPerSecond = { 4: 25 * giga, 5: 50 * giga } as const;
 
-/** The GPUs of the catalogue on PCIe 4.0, as their datasheets say; those not named have 5.0. */
-const pcie4 = new Set(['A100-80GB', 'L40S', 'A10', 'RTX4090']);
+/** The GPUs of the catalogue on PCIe 4.0, as their datasheets say; those not named have 5.0 (a T4 has 3.0). */
+const pcie4 = new Set([
+  ...['A100-80GB', 'A100-40GB', 'A100-PCIe-80GB', 'A800', 'A30', 'A40', 'A10'],
+  ...['L4', 'L40', 'L40S', 'RTX-6000-Ada', 'RTX-A6000', 'RTX4090', 'RTX3090', 'T4'],
+]);
 
 /** Between one GPU and the memory of its host, one direction. */
 export function hostLink(gpu: GpuSpec): TransferLinkOptions {

@@ -1,4 +1,5 @@
 // The shape of a transformer, and what follows from it: parameters, bytes, and operations.
+import { InputError } from '../../base/index.ts';
 import { bytesPerWeight, precisionNamed, type WeightPrecision } from './precision.ts';
 
 /** The numbers of a model's `config.json` that decide its cost. */
@@ -143,6 +144,18 @@ export function kvBytesPerTokenPerGpu(model: ModelSpec, tensorParallelSize: numb
   // The compressed vector of latent attention serves all heads: each GPU has its own copy.
   if (model.latentAttention) return kvBytesPerToken(model);
   return kvBytesPerToken(model) / Math.min(tensorParallelSize, model.kvHeads);
+}
+
+/**
+ * @throws {InputError} If so many GPUs cannot share the attention heads evenly, with which vLLM does not
+ *   start.
+ */
+export function checkHeadsShared(model: ModelSpec, tensorParallelSize: number): void {
+  if (model.attentionHeads % tensorParallelSize === 0) return;
+  throw new InputError(
+    `${model.name} has ${model.attentionHeads} attention heads, which ${tensorParallelSize} GPUs ` +
+      '(tensor parallel) cannot share evenly: vLLM would not start',
+  );
 }
 
 /** Operations of one layer's attention for one pair of a query and a key, all heads. */

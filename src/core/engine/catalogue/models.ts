@@ -15,8 +15,8 @@ const deepSeekAttention: LatentAttention = {
 };
 
 /**
- * `weightPrecision` is that of the maker's own checkpoint: gpt-oss comes in MXFP4, DeepSeek-V3 and
- * MiniMax-M2 in FP8. DeepSeek's first layers (1 to 3) are dense; their share of time is left
+ * `weightPrecision` is that of the maker's own checkpoint: gpt-oss comes in MXFP4, DeepSeek-V3, Kimi-K2
+ * and MiniMax-M2 in FP8, Kimi-K2.5 in int4. DeepSeek's first layers (1 to 3) are dense; their share of time is left
  * out.
  */
 export const models: readonly ModelSpec[] = [
@@ -36,6 +36,19 @@ export const models: readonly ModelSpec[] = [
   spec('Qwen/Qwen3-235B-A22B', [94, 4096, 64, 4, 128, 1536, 151_936, 40_960], {
     experts: { count: 128, perToken: 8 },
   }),
+  spec('Qwen/Qwen3-Coder-480B-A35B', [62, 6144, 96, 8, 128, 2560, 151_936, 262_144], {
+    experts: { count: 160, perToken: 8 },
+  }),
+  // Three of four layers have linear attention, whose state does not grow with the context: they
+  // count as layers with a short window.
+  spec('Qwen/Qwen3-Next-80B-A3B', [48, 2048, 16, 2, 256, 512, 151_936, 262_144], {
+    experts: { count: 512, perToken: 10, shared: 1 },
+    slidingWindow: { tokens: 128, layersShare: 3 / 4 },
+  }),
+  spec('Qwen/Qwen3.5-397B-A17B', [60, 4096, 32, 2, 256, 1024, 248_320, 262_144], {
+    experts: { count: 512, perToken: 10, shared: 1 },
+    slidingWindow: { tokens: 128, layersShare: 3 / 4 },
+  }),
   spec('meta-llama/Llama-3.2-1B', [16, 2048, 32, 8, 64, 8192, 128_256, 131_072], { tied: true }),
   spec('meta-llama/Llama-3.2-3B', [28, 3072, 24, 8, 128, 8192, 128_256, 131_072], { tied: true }),
   spec('meta-llama/Llama-3.1-8B', [32, 4096, 32, 8, 128, 14_336, 128_256, 131_072]),
@@ -45,8 +58,32 @@ export const models: readonly ModelSpec[] = [
   spec('mistralai/Mixtral-8x7B-v0.1', [32, 4096, 32, 8, 128, 14_336, 32_000, 32_768], {
     experts: { count: 8, perToken: 2 },
   }),
+  spec('mistralai/Mixtral-8x22B-v0.1', [56, 6144, 48, 8, 128, 16_384, 32_000, 65_536], {
+    experts: { count: 8, perToken: 2 },
+  }),
+  spec('mistralai/Mistral-Nemo-2407', [40, 5120, 32, 8, 128, 14_336, 131_072, 131_072]),
+  ...['mistralai/Mistral-Small-24B-2501', 'mistralai/Devstral-Small-2505'].map((name) =>
+    spec(name, [40, 5120, 32, 8, 128, 32_768, 131_072, 32_768]),
+  ),
+  spec('mistralai/Mistral-Large-2411', [88, 12_288, 96, 8, 128, 28_672, 32_768, 131_072]),
+  spec('meta-llama/Llama-2-7b', [32, 4096, 32, 32, 128, 11_008, 32_000, 4096]),
+  spec('meta-llama/Llama-2-13b', [40, 5120, 40, 40, 128, 13_824, 32_000, 4096]),
+  spec('meta-llama/Llama-2-70b', [80, 8192, 64, 8, 128, 28_672, 32_000, 4096]),
+  spec('meta-llama/Llama-3-8B', [32, 4096, 32, 8, 128, 14_336, 128_256, 8192]),
+  spec('meta-llama/Llama-3-70B', [80, 8192, 64, 8, 128, 28_672, 128_256, 8192]),
+  spec('meta-llama/Llama-4-Scout-17B-16E', [48, 5120, 40, 8, 128, 8192, 202_048, 10_485_760], {
+    experts: { count: 16, perToken: 1, shared: 1 },
+    slidingWindow: { tokens: 8192, layersShare: 3 / 4 },
+  }),
   spec('meta-llama/Llama-3.1-405B', [126, 16_384, 128, 8, 128, 53_248, 128_256, 131_072]),
   spec('Qwen/Qwen2.5-7B', [28, 3584, 28, 4, 128, 18_944, 152_064, 32_768]),
+  spec('Qwen/Qwen2.5-0.5B', [24, 896, 14, 2, 64, 4864, 151_936, 32_768], { tied: true }),
+  spec('Qwen/Qwen2.5-1.5B', [28, 1536, 12, 2, 128, 8960, 151_936, 32_768], { tied: true }),
+  spec('Qwen/Qwen2.5-3B', [36, 2048, 16, 2, 128, 11_008, 151_936, 32_768], { tied: true }),
+  spec('Qwen/Qwen2.5-14B', [48, 5120, 40, 8, 128, 13_824, 152_064, 32_768]),
+  ...['Qwen/Qwen2.5-32B', 'Qwen/QwQ-32B'].map((name) =>
+    spec(name, [64, 5120, 40, 8, 128, 27_648, 152_064, 32_768]),
+  ),
   spec('Qwen/Qwen2.5-72B', [80, 8192, 64, 8, 128, 29_568, 152_064, 32_768]),
   spec('openai/gpt-oss-20b', [24, 2880, 64, 8, 64, 2880, 201_088, 131_072], {
     ...{ experts: { count: 32, perToken: 4 }, weightPrecision: 'fp4' },
@@ -57,11 +94,17 @@ export const models: readonly ModelSpec[] = [
     slidingWindow: { tokens: 128, layersShare: 1 / 2 },
   }),
   // Gemma 2: every second layer looks back 4,096 tokens; Gemma 3: five of six look back 1,024.
+  spec('google/gemma-2-2b', [26, 2304, 8, 4, 256, 9216, 256_000, 8192], {
+    ...{ tied: true, slidingWindow: { tokens: 4096, layersShare: 1 / 2 } },
+  }),
   spec('google/gemma-2-9b', [42, 3584, 16, 8, 256, 14_336, 256_000, 8192], {
     ...{ tied: true, slidingWindow: { tokens: 4096, layersShare: 1 / 2 } },
   }),
   spec('google/gemma-2-27b', [46, 4608, 32, 16, 128, 36_864, 256_000, 8192], {
     ...{ tied: true, slidingWindow: { tokens: 4096, layersShare: 1 / 2 } },
+  }),
+  spec('google/gemma-3-1b', [26, 1152, 4, 1, 256, 6912, 262_144, 32_768], {
+    ...{ tied: true, slidingWindow: { tokens: 512, layersShare: 5 / 6 } },
   }),
   spec('google/gemma-3-4b', [34, 2560, 8, 4, 256, 10_240, 262_208, 131_072], {
     ...{ tied: true, slidingWindow: { tokens: 1024, layersShare: 5 / 6 } },
@@ -72,22 +115,49 @@ export const models: readonly ModelSpec[] = [
   spec('google/gemma-3-27b', [62, 5376, 32, 16, 128, 21_504, 262_208, 131_072], {
     ...{ tied: true, slidingWindow: { tokens: 1024, layersShare: 5 / 6 } },
   }),
-  ...['MiniMaxAI/MiniMax-M2', 'MiniMaxAI/MiniMax-M2.5'].map((name) =>
-    spec(name, [62, 3072, 48, 8, 128, 1536, 200_064, 196_608], {
+  spec('microsoft/phi-4', [40, 5120, 40, 10, 128, 17_920, 100_352, 16_384]),
+  spec('01-ai/Yi-34B', [60, 7168, 56, 8, 128, 20_480, 64_000, 4096]),
+  spec('codellama/CodeLlama-34b', [48, 8192, 64, 8, 128, 22_016, 32_000, 16_384]),
+  spec('ibm-granite/granite-3.1-8b', [40, 4096, 32, 8, 128, 12_800, 49_155, 131_072], {
+    tied: true,
+  }),
+  // GLM's first layers (1 to 3) are dense, as DeepSeek's.
+  ...['zai-org/GLM-4.5', 'zai-org/GLM-4.6', 'zai-org/GLM-4.7'].map((name) =>
+    spec(name, [92, 5120, 96, 8, 128, 1536, 151_552, 202_752], {
+      experts: { count: 160, perToken: 8, shared: 1 },
+    }),
+  ),
+  spec('zai-org/GLM-4.5-Air', [46, 4096, 96, 8, 128, 1408, 151_552, 131_072], {
+    experts: { count: 128, perToken: 8, shared: 1 },
+  }),
+  spec('zai-org/GLM-5', [78, 6144, 64, 1, 128, 2048, 154_880, 202_752], {
+    experts: { count: 256, perToken: 8, shared: 1 },
+    latentAttention: {
+      ...{ qLoraRank: 2048, kvLoraRank: 512, qkNopeHeadDim: 192, qkRopeHeadDim: 64 },
+      vHeadDim: 256,
+    },
+  }),
+  ...['', '.1', '.5', '.7'].map((version) =>
+    spec(`MiniMaxAI/MiniMax-M2${version}`, [62, 3072, 48, 8, 128, 1536, 200_064, 196_608], {
       ...{ experts: { count: 256, perToken: 8 }, weightPrecision: 'fp8' },
     }),
   ),
-  ...['deepseek-ai/DeepSeek-V3', 'deepseek-ai/DeepSeek-V3.1', 'deepseek-ai/DeepSeek-R1'].map(
-    (name) => ({
-      ...spec(name, [61, 7168, 128, 1, 128, 2048, 129_280, 163_840], {
-        ...{ experts: { count: 256, perToken: 8, shared: 1 }, weightPrecision: 'fp8' },
-      }),
-      latentAttention: deepSeekAttention,
+  // The sparse attention of V3.2 is left out: it saves time at contexts far beyond 2,048 tokens.
+  ...['V3', 'V3.1', 'V3.2', 'V3.2-Exp', 'R1'].map((version) => ({
+    ...spec(`deepseek-ai/DeepSeek-${version}`, [61, 7168, 128, 1, 128, 2048, 129_280, 163_840], {
+      ...{ experts: { count: 256, perToken: 8, shared: 1 }, weightPrecision: 'fp8' },
     }),
-  ),
-  ...['moonshotai/Kimi-K2', 'moonshotai/Kimi-K2.5'].map((name) => ({
+    latentAttention: deepSeekAttention,
+  })),
+  ...(
+    [
+      ['moonshotai/Kimi-K2', 'fp8'],
+      ['moonshotai/Kimi-K2.5', 'int4'],
+    ] as const
+  ).map(([name, weightPrecision]) => ({
     ...spec(name, [61, 7168, 64, 1, 128, 2048, 163_840, 262_144], {
       experts: { count: 384, perToken: 8, shared: 1 },
+      weightPrecision,
     }),
     latentAttention: deepSeekAttention,
   })),
@@ -104,7 +174,11 @@ export function findModel(name: string): ModelSpec {
   const known = (wanted: string) =>
     models.find((model) => [comparable(model.name), shortName(model.name)].includes(wanted));
   // A copy of somebody else, in another precision, or in a folder, has the same shape.
-  const found = known(comparable(name)) ?? known(comparable(bareCheckpointName(name)));
+  const bare = comparable(bareCheckpointName(name));
+  const found =
+    known(comparable(name)) ??
+    known(bare) ??
+    models.find((model) => squashed(shortName(model.name)) === squashed(bare));
   if (found) {
     const weightPrecision = precisionNamed(name) ?? found.weightPrecision;
     const own = name.includes('/') ? name : found.name;
@@ -147,9 +221,18 @@ function shortName(name: string): string {
   return comparable(name.slice(name.indexOf('/') + 1));
 }
 
+/** Without what names a tuning of the same shape. */
 function comparable(name: string): string {
   return name
     .toLowerCase()
     .replace(/(^|\/)meta-llama-/, '$1llama-')
-    .replace(/(-(instruct|thinking|base|it|chat|hf|\d{4}|v0\.\d))+$/, '');
+    .replace(/deepseek-r1-distill-llama-/, 'llama-3.1-')
+    .replace(/deepseek-r1-distill-qwen-/, 'qwen2.5-')
+    .replace(/-(vl|coder|math|nemotron|instruct)(?=-(v0\.\d|\d+(\.\d)?b))/, '')
+    .replace(/(-(instruct|thinking|base|it|chat|hf|terminus|preview|\d{4}|v0\.\d))+$/, '');
+}
+
+/** Without what separates words: `LLAMA3.1_70B` is Llama-3.1-70B. */
+function squashed(name: string): string {
+  return name.replace(/[^a-z0-9]/g, '');
 }

@@ -10,8 +10,11 @@ export const bytesPerWeight: Readonly<Record<WeightPrecision, number>> = {
 
 const marks: readonly (readonly [RegExp, WeightPrecision])[] = [
   [/(^|[-_.])(nvfp4|mxfp4|fp4|modelopt_fp4)([-_.]|$)/, 'fp4'],
-  [/(^|[-_.])(int4|w4a16|w4a8|awq|gptq|awq_marlin|gptq_marlin|4bit|bitsandbytes)([-_.]|$)/, 'int4'],
-  [/(^|[-_.])(fp8|w8a8|w8a16|int8|modelopt|ptpc_fp8|8bit|fp8_dynamic)([-_.]|$)/, 'fp8'],
+  [
+    /(^|[-_.])(int4|w4a16|w4a8|w4afp8|awq|gptq|awq_marlin|gptq_marlin|4bit|bitsandbytes)([-_.]|$)/,
+    'int4',
+  ],
+  [/(^|[-_.])(fp8|mxfp8|w8a8|w8a16|int8|modelopt|ptpc_fp8|8bit|fp8_dynamic)([-_.]|$)/, 'fp8'],
 ];
 
 /**
@@ -35,7 +38,7 @@ export function bareCheckpointName(name: string): string {
   const cached = /models--[^/]*?--([^/]+)/.exec(name)?.[1];
   const last = cached ?? name.replace(/\/+$/, '').split('/').at(-1) ?? name;
   return last.replace(
-    /[-_.](nvfp4|mxfp4|fp4|fp8|int4|int8|awq|gptq|w\d+a\d+|\dbit|quantized)([-_.].*)?$/i,
+    /[-_.](nvfp4|mxfp4|fp4|fp8|int4|int8|bf16|fp16|awq|gptq|w\d+a\d+|\dbit|quantized)([-_.].*)?$/i,
     '',
   );
 }

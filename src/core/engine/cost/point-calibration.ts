@@ -1,7 +1,11 @@
 // The roofline's constants as they ship for serving points: dense models and mixtures of experts at
 // any precision, on the GPUs that were measured.
+import { findGpu } from '../catalogue/find-gpu.ts';
 import type { GpuSpec } from '../catalogue/gpus.ts';
+import { allReduceLink } from '../catalogue/hosts.ts';
 import type { WeightPrecision } from '../catalogue/precision.ts';
+import { multipliesFp4, multipliesFp8 } from '../catalogue/tensor-cores.ts';
+import type { AllReduceLink } from './all-reduce.ts';
 import type { RooflineOptions } from './roofline.ts';
 
 /**
@@ -75,7 +79,11 @@ export const pointCalibration: PointCalibration = {
   'weight moe/w4': 0.868,
 };
 
-/** The options of a roofline with the calibration's constants; a name that it lacks counts as 1. */
+/**
+ * The options of a roofline with the calibration's constants; a name that it lacks counts as 1. A GPU that
+ * was not measured takes the constants of its kin, or else those of a H100 times the ratio of what
+ * the catalogue says that kernels reach on either.
+ */
 export function calibratedRoofline(
   layout: RooflineOptions,
   precision: WeightPrecision,
@@ -84,27 +92,25 @@ export function calibratedRoofline(
   const { model, gpu, tensorParallelSize = 1, attentionDataParallelSize: groups = 1 } = layout;
   const kind = model.experts === undefined ? 'dense' : 'moe';
   const kernels = kernelsOf(precision, gpu);
-  const of = (name: string) => calibration[name] ?? 1;
-  const ofKind = (name: string) => of(kind === 'dense' ? name : `${name}Moe`);
+  const name = gpu.kin ?? gpu.name;
+  const of = (constant: string) => calibration[constant] ?? 1;
+  const ofKind = (constant: string) => of(kind === 'dense' ? constant : `${constant}Moe`);
+  const isMeasured = isMeasuredGpu(gpu, calibration);
+  const reached = (what: 'matrix' | 'attention' | 'memory') =>
+    isMeasured ? 1 : gpu.efficiency[what] / reference.efficiency[what];
   // Widening weights is instructions, of which a Blackwell core does no more than a Hopper core.
   const isCapped = kernels === 'w4' && gpu.memoryBytesPerSecond > hopperBytes;
-  const rated = isCapped ? 'H200' : gpu.name;
+  const rated = isCapped ? 'H200' : name;
   const share = (what: string) =>
     of(`${what} ${kind}`) * of(`${what} ${rated}`) * of(`${what} ${kind}/${kernels}`);
-  const doublings = Math.log2(tensorParallelSize * groups);
   return {
     ...layout,
-    weightOnly: kernels === 'w4',
+    weightOnly: kernels === 'w4' || kernels === 'w8',
     hostSecondsPerStep: of('host'),
-    link: {
-      latencySeconds: (of('ar0') + of('ar1') * doublings) * of(`ar ${gpu.name}`),
-      bytesPerSecond: gpu.link.bytesPerSecond * of('link'),
-      // The roofline of the catalogue is fitted with a ring.
-      ...(gpu.link.inSwitchGpusMin && { inSwitchGpusMin: gpu.link.inSwitchGpusMin }),
-    },
+    link: linkOf(gpu, tensorParallelSize * groups, of),
     constants: {
       layerSeconds:
-        of('layer') * of(`layer ${gpu.name}`) +
+        of('layer') * of(`layer ${name}`) +
         (model.experts?.perToken ?? 0) * of('layerExpert') * of(`layer ${kind}/${kernels}`) +
         (model.latentAttention ? of('layerLatent') : 0) +
         (groups > 1 ? of('layerDp') : 0),
@@ -112,25 +118,50 @@ export function calibratedRoofline(
         ofKind('launch') *
         of(`launch ${kind}/${kernels}`) *
         (model.latentAttention ? of('launchLatent') : 1),
-      matrix: share('matrix') * (isCapped ? hopperFlops / gpu.flopsPerSecond : 1),
-      attention: of('attention'),
-      weightMemory: share('weight') * (isCapped ? hopperBytes / gpu.memoryBytesPerSecond : 1),
-      kvMemory: of('kv') * of(`weight ${gpu.name}`),
+      matrix:
+        share('matrix') * reached('matrix') * (isCapped ? hopperFlops / gpu.flopsPerSecond : 1),
+      attention: of('attention') * reached('attention'),
+      weightMemory:
+        share('weight') *
+        reached('memory') *
+        (isCapped ? hopperBytes / gpu.memoryBytesPerSecond : 1),
+      kvMemory: of('kv') * of(`weight ${name}`) * reached('memory'),
       expertEvenness: of('experts'),
     },
+  };
+}
+
+/** Whether constants were fitted to points of this GPU or of its kin. */
+export function isMeasuredGpu(
+  { name, kin = name }: GpuSpec,
+  calibration: PointCalibration,
+): boolean {
+  return calibration[`matrix ${kin}`] !== undefined;
+}
+
+/** The GPU against which others are reckoned. */
+const reference = findGpu('H100-80GB');
+
+/** The calibration tells NVLink only. */
+function linkOf(gpu: GpuSpec, gpus: number, of: (constant: string) => number): AllReduceLink {
+  if (gpu.link.kind !== 'NVLink') return allReduceLink(gpu, gpus);
+  return {
+    latencySeconds: (of('ar0') + of('ar1') * Math.log2(gpus)) * of(`ar ${gpu.kin ?? gpu.name}`),
+    bytesPerSecond: gpu.link.bytesPerSecond * of('link'),
+    // The roofline of the catalogue is fitted with a ring.
+    ...(gpu.link.inSwitchGpusMin && { inSwitchGpusMin: gpu.link.inSwitchGpusMin }),
   };
 }
 
 /** Rates of an H200, the most that kernels reach which widen weights: Marlin runs no faster on B200. */
 const [hopperFlops, hopperBytes] = [989e12, 4.8e12];
 
-/** Which matrix kernels serve: those of the weights' precision, or `w4`, which widen 4-bit weights. */
+/**
+ * Which matrix kernels serve: those of the weights' precision, or `w4` and `w8`, which widen weights of
+ * so many bits first.
+ */
 export function kernelsOf(precision: WeightPrecision, gpu: GpuSpec): string {
-  // Hopper multiplies no 4-bit numbers, and nothing multiplies int4: such weights are widened first.
-  return precision === 'int4' || (precision === 'fp4' && !hasFp4(gpu)) ? 'w4' : precision;
-}
-
-/** Blackwell's tensor cores do. */
-function hasFp4({ name }: GpuSpec): boolean {
-  return /^B\d|^GB|PRO-6000|RTX50/.test(name);
+  // Nothing multiplies int4.
+  if (precision === 'int4' || (precision === 'fp4' && !multipliesFp4(gpu))) return 'w4';
+  return precision === 'fp8' && !multipliesFp8(gpu) ? 'w8' : precision;
 }

@@ -12,6 +12,7 @@ import {
   kvShareRead,
   type ModelSpec,
 } from '../catalogue/model-spec.ts';
+import { multipliesFp4, multipliesFp8 } from '../catalogue/tensor-cores.ts';
 import type { StepCostModel, StepLoad } from '../contract.ts';
 import { type AllReduceLink, allReduceSeconds } from './all-reduce.ts';
 
@@ -151,10 +152,10 @@ export function defaultConstants({ efficiency }: GpuSpec): RooflineConstants {
   };
 }
 
-/** fp8 tensor cores run twice as fast; Blackwell's fp4 four times. */
+/** In fp8 tensor cores run twice as fast, in fp4 four times, where they have it. */
 function precisionSpeedUp(gpu: GpuSpec, weightBytes: number): number {
-  if (weightBytes >= 2) return 1;
-  return weightBytes < 1 && /B200|PRO-6000/.test(gpu.name) ? 4 : 2;
+  if (weightBytes >= 2 || !multipliesFp8(gpu)) return 1;
+  return weightBytes < 1 && multipliesFp4(gpu) ? 4 : 2;
 }
 
 /**

@@ -1,0 +1,116 @@
+// What `spillway simulate points` prints of a row: the prediction with its intervals, or why there is none.
+import { InputError } from '../../core/base/index.ts';
+import { isMeasuredGpu, type ModelSpec, pointCalibration } from '../../core/engine/index.ts';
+import { gpuOf, isGuessed, precisionOf, shapeOf } from './point-engine.ts';
+import { type PointPrediction, predictPoint } from './points.ts';
+import type { PointRow, UnreadablePoint } from './points-csv.ts';
+
+/**
+ * About 90 % of the measured points lie between these multiples of the prediction, by kind of model,
+ * whether a point's group, its model or its GPU was left out of the fit: 88 to 95 % do, as
+ * `npm run bench:truth` prints.
+ */
+export const pointIntervals = {
+  dense: { ttft: [0.76, 1.67], tpot: [0.8, 1.38] },
+  moe: { ttft: [0.71, 1.85], tpot: [0.82, 1.45] },
+} as const;
+
+/** What an interval is wider by, each way, for a GPU of which nothing was measured. */
+const unmeasuredGpuFactor = 1.25;
+/**
+ * The same for a model of a guessed shape. Guesses of the catalogue's dense models from one another are
+ * within 12 % in the middle, at worst half or twice the time of a decode: KV heads are not in a name.
+ */
+const guessedFactor = 1.5;
+/**
+ * How far off the reckoned KV cache may be, and from which use of it on that matters: near the knee
+ * it decides whether clients wait.
+ */
+const kvFactors = [0.8, 1.25] as const;
+const kvShareMatters = 0.7;
+
+/** One row as JSON: what it asked, and the answer or, in `error`, why there is none. */
+export function pointJson(point: PointRow | UnreadablePoint): Record<string, unknown> {
+  if ('error' in point) {
+    return { row: point.row, ...point.asked, ...noAnswer, error: point.error };
+  }
+  const asked = {
+    row: point.row,
+    system: point.system,
+    model_path: point.model,
+    precision: point.precision ?? null,
+    tp_size: point.tensorParallelSize,
+    attention_dp_size: point.attentionDataParallelSize,
+    pp_size: point.pipelineParallelSize,
+    dp_size: point.dataParallelSize,
+    isl: point.promptTokens,
+    osl: point.outputTokens,
+    batch_size: point.clients,
+  };
+  try {
+    const predicted = predictPoint(point);
+    const { ttft, tpot } = intervalsOf(point, predicted);
+    const { source } = shapeOf(point);
+    return {
+      ...asked,
+      precision: precisionOf(point),
+      predicted_ttft_ms: predicted.ttftMs,
+      ttft_interval_ms: ttft,
+      predicted_tpot_ms: predicted.tpotMs,
+      tpot_interval_ms: tpot,
+      saturated: predicted.saturated,
+      ...(isGuessed(point) && { note: `The model is not in the catalogue; ${source}.` }),
+    };
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return { ...asked, ...noAnswer, error: error.message };
+  }
+}
+
+const noAnswer = {
+  ...{ predicted_ttft_ms: null, ttft_interval_ms: null },
+  ...{ predicted_tpot_ms: null, tpot_interval_ms: null, saturated: null },
+};
+
+/** 90 % intervals in milliseconds: from, to. */
+export function intervalsOf(
+  point: PointRow,
+  predicted: PointPrediction,
+): Record<'ttft' | 'tpot', readonly [number, number]> {
+  const shares = pointIntervals[kindOf(shapeOf(point))];
+  const factor =
+    (isMeasuredGpu(gpuOf(point), pointCalibration) ? 1 : unmeasuredGpuFactor) *
+    (isGuessed(point) ? guessedFactor : 1);
+  const played = [predicted, ...otherCaches(point, predicted)];
+  const around = (values: readonly number[], [low, high]: readonly [number, number]) =>
+    [(Math.min(...values) * low) / factor, Math.max(...values) * high * factor] as const;
+  return {
+    ttft: around(
+      played.map(({ ttftMs }) => ttftMs),
+      shares.ttft,
+    ),
+    tpot: around(
+      played.map(({ tpotMs }) => tpotMs),
+      shares.tpot,
+    ),
+  };
+}
+
+/** Which interval a model's points have. */
+export function kindOf(model: ModelSpec): keyof typeof pointIntervals {
+  return model.experts === undefined ? 'dense' : 'moe';
+}
+
+/** The point with a smaller and a larger KV cache, where that matters. */
+function otherCaches(point: PointRow, { kvShare }: PointPrediction): PointPrediction[] {
+  if (kvShare < kvShareMatters) return [];
+  return kvFactors.flatMap((factor) => {
+    try {
+      return [predictPoint(point, pointCalibration, factor)];
+    } catch (error) {
+      // A smaller cache may not hold one request.
+      if (error instanceof InputError) return [];
+      throw error;
+    }
+  });
+}
