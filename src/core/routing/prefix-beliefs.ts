@@ -51,8 +51,6 @@ export interface PromptChain {
 export class PrefixBeliefs {
   readonly #blockBytes: number;
   readonly #beliefs = new Map<Endpoint, Belief>();
-  /** Blocks that the engine held that was asked about last. */
-  #lastBlocks = 1;
   #bytesPerToken = bytesPerTokenDefault;
 
   /** @param blockBytes A positive multiple of 4; prompts that are shorter are not known again. */
@@ -79,9 +77,7 @@ export class PrefixBeliefs {
   cachedTokens(endpoint: Endpoint, chain: PromptChain): number {
     const belief = this.#beliefs.get(endpoint);
     if (belief === undefined) return 0;
-    // Engines that are asked about one prompt mostly hold the same of it: what all prompts share.
-    const blocks = belief.held.leadingBlocks(chain.hashes, this.#lastBlocks);
-    this.#lastBlocks = blocks;
+    const blocks = belief.held.leadingBlocks(chain.hashes);
     if (blocks === 0) return 0;
     const tokens = Math.floor(blocks * chain.blockTokens * belief.trust);
     // vLLM always computes at least the last token.

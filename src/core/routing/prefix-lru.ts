@@ -1,39 +1,46 @@
 // The blocks that one engine is believed to have cached: a bounded LRU over chained block hashes,
 // on typed arrays, because every pick reads one of these per engine.
 
-/** Marks the absence of a node. */
+/** Marks the absence of a run. */
 const none = -1;
-const initialNodes = 256;
+const initialRuns = 64;
 
 /**
  * Remembers prefixes as chains of block hashes, in which entry i stands for blocks 0..i.
  *
  * A chain is touched from its tail to its head, so a block is never older than any block after it:
  * eviction takes chains from their tails, as vLLM's free list does, and what is held of a chain
- * is always a prefix of it. That makes `leadingBlocks` a binary search.
+ * is always a prefix of it.
  *
- * When full, the least recently touched block leaves. Memory grows with use: 28 bytes per block at
- * load factor 1/2, up to `blocksMax`.
+ * Blocks that were touched together lie together, as a run that is found by its first block: a prompt
+ * of hundreds of blocks is a few runs, one for each prompt that it goes on from. A prompt that leaves
+ * another's within a run splits it.
+ *
+ * When full, the least recently touched block leaves. Memory grows with use, up to `blocksMax`: 8
+ * bytes a block, or 16 if half of its run has left, and some 150 a run.
  */
 export class PrefixLru {
   #blocksMax: number;
   #size = 0;
-  /** Open addressing with linear probing; a slot holds a node number. Length is a power of two. */
-  #slots = new Int32Array(2 * initialNodes).fill(none);
-  /** Per node: its hash, and its neighbours in age. */
-  #hashes = new Float64Array(initialNodes);
-  #younger = new Int32Array(initialNodes);
-  #older = new Int32Array(initialNodes);
+  /** Open addressing with linear probing; a slot holds a run's number. Length is a power of two. */
+  #slots = new Int32Array(2 * initialRuns).fill(none);
+  /** Per run: its first hash, its hashes, how many of these are held, and its neighbours in age. */
+  #first = new Float64Array(initialRuns);
+  readonly #hashes: Float64Array[] = [];
+  #lengths = new Int32Array(initialRuns);
+  #younger = new Int32Array(initialRuns);
+  #older = new Int32Array(initialRuns);
   #youngest = none;
   #oldest = none;
-  /** Unused nodes below `#nodesUsed`, linked through `#older`. */
+  /** Unused runs below `#runsUsed`, linked through `#older`. */
   #free = none;
-  #nodesUsed = 0;
+  #runsUsed = 0;
 
   constructor(options: { readonly blocksMax: number }) {
     this.#blocksMax = Math.max(1, Math.floor(options.blocksMax));
   }
 
+  /** Blocks held. */
   get size(): number {
     return this.#size;
   }
@@ -45,108 +52,135 @@ export class PrefixLru {
   /** Changes the bound; what no longer fits leaves, oldest first. */
   setBlocksMax(blocksMax: number): void {
     this.#blocksMax = Math.max(1, Math.floor(blocksMax));
-    while (this.#size > this.#blocksMax) this.#remove(this.#oldest);
+    this.#evict();
   }
 
-  /**
-   * How many blocks of the chain, from its head, are held. Ages stay as they are.
-   *
-   * @param guess What the answer may be; if it is, only two blocks are looked for.
-   */
-  leadingBlocks(chain: Float64Array, guess = 1): number {
-    const length = chain.length;
-    let held = 1;
-    if (guess > 1 && guess <= length && this.#find(chain[guess - 1] as number) !== none) {
-      held = guess;
-    } else if (length === 0 || this.#find(chain[0] as number) === none) return 0;
-    // Doubling steps first: most chains are held nearly whole or hardly at all.
-    let step = 1;
-    while (held < length) {
-      const next = Math.min(held + step, length);
-      if (this.#find(chain[next - 1] as number) === none) {
-        let missing = next;
-        while (missing - held > 1) {
-          const middle = (held + missing) >>> 1;
-          if (this.#find(chain[middle - 1] as number) === none) missing = middle;
-          else held = middle;
-        }
-        return held;
-      }
-      held = next;
-      step *= 2;
+  /** How many blocks of the chain, from its head, are held. Ages stay as they are. */
+  leadingBlocks(chain: Float64Array): number {
+    let held = 0;
+    while (held < chain.length) {
+      const run = this.#find(chain[held] as number);
+      if (run === none) break;
+      const shared = this.#shared(run, chain, held, chain.length);
+      held += shared;
+      if (shared < (this.#lengths[run] as number)) break;
     }
     return held;
   }
 
   /** Makes the chain's blocks the youngest, adding those that are missing. */
   touch(chain: Float64Array): void {
-    for (let i = Math.min(chain.length, this.#blocksMax) - 1; i >= 0; i--) {
-      const hash = chain[i] as number;
-      const node = this.#find(hash);
-      if (node === none) {
-        if (this.#size === this.#blocksMax) this.#remove(this.#oldest);
-        this.#insert(hash);
-      } else if (node !== this.#youngest) {
-        this.#unlink(node);
-        this.#linkYoungest(node);
+    const end = Math.min(chain.length, this.#blocksMax);
+    const runs: number[] = [];
+    for (let at = 0; at < end; ) {
+      let run = this.#find(chain[at] as number);
+      if (run === none) run = this.#insert(chain.slice(at, end));
+      else {
+        const shared = this.#shared(run, chain, at, end);
+        if (shared < (this.#lengths[run] as number)) this.#split(run, shared);
+        this.#unlink(run);
       }
+      runs.push(run);
+      at += this.#lengths[run] as number;
+    }
+    for (let i = runs.length - 1; i >= 0; i--) this.#linkYoungest(runs[i] as number);
+    this.#evict();
+  }
+
+  /** Of the run's blocks, how many lie in `chain[from, to)`, whose first is the run's. */
+  #shared(run: number, chain: Float64Array, from: number, to: number): number {
+    const hashes = this.#hashes[run] as Float64Array;
+    const most = Math.min(this.#lengths[run] as number, to - from);
+    if (hashes[most - 1] === chain[from + most - 1]) return most;
+    // Chains that part never meet again.
+    let [shared, parted] = [1, most];
+    while (parted - shared > 1) {
+      const middle = (shared + parted) >>> 1;
+      if (hashes[middle - 1] === chain[from + middle - 1]) shared = middle;
+      else parted = middle;
+    }
+    return shared;
+  }
+
+  /** Leaves the run its first blocks; the others become a run of their own, as old as they were. */
+  #split(run: number, length: number): void {
+    const hashes = this.#hashes[run] as Float64Array;
+    const rest = this.#insert(hashes.slice(length, this.#lengths[run]));
+    this.#link(rest, this.#older[run] as number, run);
+    this.#size -= this.#lengths[rest] as number;
+    this.#hashes[run] = hashes.slice(0, length);
+    this.#lengths[run] = length;
+  }
+
+  /** Drops the oldest blocks that are too many. */
+  #evict(): void {
+    for (let excess = this.#size - this.#blocksMax; excess > 0; ) {
+      const run = this.#oldest;
+      const length = this.#lengths[run] as number;
+      const dropped = Math.min(excess, length);
+      excess -= dropped;
+      this.#size -= dropped;
+      if (dropped === length) this.#remove(run);
+      else this.#shorten(run, length - dropped);
     }
   }
 
-  /** Forgets the chain's blocks from index `fromBlock` on. */
-  forget(chain: Float64Array, fromBlock: number): void {
-    for (let i = chain.length - 1; i >= fromBlock; i--) {
-      const node = this.#find(chain[i] as number);
-      if (node !== none) this.#remove(node);
-    }
+  #shorten(run: number, length: number): void {
+    this.#lengths[run] = length;
+    const hashes = this.#hashes[run] as Float64Array;
+    if (length < hashes.length / 2) this.#hashes[run] = hashes.slice(0, length);
   }
 
+  /** The run that begins with the block. */
   #find(hash: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const node = slots[slot] as number;
-      if (node === none || this.#hashes[node] === hash) return node;
+      const run = slots[slot] as number;
+      if (run === none || this.#first[run] === hash) return run;
     }
   }
 
-  #insert(hash: number): void {
-    let node = this.#free;
-    if (node !== none) this.#free = this.#older[node] as number;
+  /** A new run, without an age yet. */
+  #insert(hashes: Float64Array): number {
+    let run = this.#free;
+    if (run !== none) this.#free = this.#older[run] as number;
     else {
-      if (this.#nodesUsed === this.#hashes.length) this.#grow();
-      node = this.#nodesUsed++;
+      if (this.#runsUsed === this.#first.length) this.#grow();
+      run = this.#runsUsed++;
     }
-    this.#hashes[node] = hash;
-    this.#size += 1;
-    this.#linkYoungest(node);
-    this.#place(node);
+    this.#first[run] = hashes[0] as number;
+    this.#hashes[run] = hashes;
+    this.#lengths[run] = hashes.length;
+    this.#size += hashes.length;
+    this.#place(run);
+    return run;
   }
 
-  #place(node: number): void {
+  #place(run: number): void {
     const mask = this.#slots.length - 1;
-    let slot = (this.#hashes[node] as number) & mask;
+    let slot = (this.#first[run] as number) & mask;
     while (this.#slots[slot] !== none) slot = (slot + 1) & mask;
-    this.#slots[slot] = node;
+    this.#slots[slot] = run;
   }
 
-  #remove(node: number): void {
-    this.#unlink(node);
-    this.#clearSlotOf(node);
-    this.#older[node] = this.#free;
-    this.#free = node;
-    this.#size -= 1;
+  #remove(run: number): void {
+    this.#unlink(run);
+    this.#clearSlotOf(run);
+    this.#hashes[run] = nothing;
+    this.#older[run] = this.#free;
+    this.#free = run;
   }
 
-  /** Empties the node's slot and moves later ones of its run back, so that no probe stops short. */
-  #clearSlotOf(node: number): void {
+  /** Empties the run's slot and moves later ones of its cluster back, so that no probe stops short. */
+  #clearSlotOf(run: number): void {
     const slots = this.#slots;
     const mask = slots.length - 1;
-    let hole = (this.#hashes[node] as number) & mask;
-    while (slots[hole] !== node) hole = (hole + 1) & mask;
+    let hole = (this.#first[run] as number) & mask;
+    while (slots[hole] !== run) hole = (hole + 1) & mask;
     for (let slot = (hole + 1) & mask; slots[slot] !== none; slot = (slot + 1) & mask) {
-      const home = (this.#hashes[slots[slot] as number] as number) & mask;
-      // A node may move back to the hole only if that is not before its home.
+      const home = (this.#first[slots[slot] as number] as number) & mask;
+      // A run may move back to the hole only if that is not before its home.
       if (((slot - home) & mask) >= ((slot - hole) & mask)) {
         slots[hole] = slots[slot] as number;
         hole = slot;
@@ -155,17 +189,22 @@ export class PrefixLru {
     slots[hole] = none;
   }
 
-  #linkYoungest(node: number): void {
-    this.#older[node] = this.#youngest;
-    this.#younger[node] = none;
-    if (this.#youngest === none) this.#oldest = node;
-    else this.#younger[this.#youngest] = node;
-    this.#youngest = node;
+  #linkYoungest(run: number): void {
+    this.#link(run, this.#youngest, none);
   }
 
-  #unlink(node: number): void {
-    const younger = this.#younger[node] as number;
-    const older = this.#older[node] as number;
+  #link(run: number, older: number, younger: number): void {
+    this.#older[run] = older;
+    this.#younger[run] = younger;
+    if (older === none) this.#oldest = run;
+    else this.#younger[older] = run;
+    if (younger === none) this.#youngest = run;
+    else this.#older[younger] = run;
+  }
+
+  #unlink(run: number): void {
+    const younger = this.#younger[run] as number;
+    const older = this.#older[run] as number;
     if (younger === none) this.#youngest = older;
     else this.#older[younger] = older;
     if (older === none) this.#oldest = younger;
@@ -173,16 +212,18 @@ export class PrefixLru {
   }
 
   #grow(): void {
-    const nodes = this.#hashes.length * 2;
-    this.#hashes = enlarge(this.#hashes, new Float64Array(nodes));
-    this.#younger = enlarge(this.#younger, new Int32Array(nodes));
-    this.#older = enlarge(this.#older, new Int32Array(nodes));
-    this.#slots = new Int32Array(2 * nodes).fill(none);
-    for (let node = this.#youngest; node !== none; node = this.#older[node] as number) {
-      this.#place(node);
-    }
+    const runs = this.#first.length * 2;
+    this.#first = enlarge(this.#first, new Float64Array(runs));
+    this.#lengths = enlarge(this.#lengths, new Int32Array(runs));
+    this.#younger = enlarge(this.#younger, new Int32Array(runs));
+    this.#older = enlarge(this.#older, new Int32Array(runs));
+    this.#slots = new Int32Array(2 * runs).fill(none);
+    // It is full, so all runs are in use.
+    for (let run = 0; run < this.#runsUsed; run++) this.#place(run);
   }
 }
+
+const nothing = new Float64Array(0);
 
 function enlarge<T extends Float64Array | Int32Array>(from: T, to: T): T {
   to.set(from);
