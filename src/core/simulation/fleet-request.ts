@@ -66,13 +66,16 @@ function blockNames(
   if (!Number.isInteger(parts)) return undefined;
   const promptBytes = promptTokens * bytesPerToken;
   const hashes = new Float64Array(Math.floor(promptBytes / blockBytes));
+  // Names are below 2^53: each part of a block has a range of its own for the block's name.
+  const range = Math.floor(2 ** 53 / parts);
   let parent: ChainHash = chainRoot;
   let block = 0;
   for (const id of blockIds) {
     wordOfBlock[0] = id + 1;
+    parent = hashTokenBlock(parent, wordOfBlock, 0, 1);
+    const name = parent % range;
     for (let part = 0; part < parts && block < hashes.length; part++) {
-      parent = hashTokenBlock(parent, wordOfBlock, 0, 1);
-      hashes[block++] = parent;
+      hashes[block++] = name + part * range;
     }
   }
   return { hashes, promptBytes };
