@@ -1,6 +1,5 @@
 // The physical KV blocks of one engine, in the order in which vLLM hands them out and evicts them.
-
-import { OldestBlocks } from './oldest-blocks.ts';
+import { CachedBlocks } from './cached-blocks.ts';
 
 /** Chained key of a full block: equal keys mean equal tokens from the start of the sequence. */
 export type BlockKey = string | number | bigint;
@@ -22,8 +21,6 @@ export interface BlockObserver {
   evicted(block: number): void;
   reset(): void;
 }
-
-const none = -1;
 
 /**
  * vLLM's block pool: reference counts, the free list, and the cached blocks by key.
@@ -49,11 +46,7 @@ export class BlockPool {
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
   readonly #references: Int32Array;
-  readonly #keys: (BlockKey | undefined)[];
-  /** Oldest block of each key; the blocks of one key form a circular list, oldest first. */
-  readonly #oldest: OldestBlocks;
-  readonly #nextSame: Int32Array;
-  readonly #previousSame: Int32Array;
+  readonly #cached: CachedBlocks;
   #freeBlocks: number;
   #gains = 0;
 
@@ -68,10 +61,7 @@ export class BlockPool {
     this.#next = new Int32Array(blocksTotal);
     this.#previous = new Int32Array(blocksTotal);
     this.#references = new Int32Array(blocksTotal);
-    this.#keys = new Array<BlockKey | undefined>(blocksTotal).fill(undefined);
-    this.#oldest = new OldestBlocks(this.#keys);
-    this.#nextSame = new Int32Array(blocksTotal).fill(none);
-    this.#previousSame = new Int32Array(blocksTotal).fill(none);
+    this.#cached = new CachedBlocks(blocksTotal);
     for (let block = 0; block < blocksTotal; block++) {
       this.#next[block] = (block + 1) % blocksTotal;
       this.#previous[block] = (block + blocksTotal - 1) % blocksTotal;
@@ -90,21 +80,16 @@ export class BlockPool {
   }
 
   /**
-   * Counts up whenever the block that a lookup of some key finds may have come into use: since a count of n earlier, a sequence of
-   * keys can have found at most n more of its blocks in use.
+   * Counts up whenever the block that a lookup of some key finds may have come into use: since a
+   * count of n earlier, a sequence of keys can have found at most n more of its blocks in use.
    */
   get gains(): number {
     return this.#gains;
   }
 
-  /** Distinct keys that a lookup would find. */
-  get cachedKeys(): number {
-    return this.#oldest.size;
-  }
-
   /** The block that holds `key`, the oldest if several do; undefined if none does. */
   lookup(key: BlockKey): number | undefined {
-    return this.#oldest.get(key);
+    return this.#cached.get(key);
   }
 
   /** Number of holders; 0 means that the block is in the free list. */
@@ -114,7 +99,7 @@ export class BlockPool {
 
   /** The key that the block was cached under. */
   keyOf(block: number): BlockKey | undefined {
-    return this.#keys[block];
+    return this.#cached.keyOf(block);
   }
 
   /** Adds a holder to a cached block; a free one leaves the free list. */
@@ -144,20 +129,8 @@ export class BlockPool {
 
   /** Makes a held, full block findable under `key`. */
   cache(block: number, key: BlockKey): void {
-    this.#keys[block] = key;
+    this.#cached.add(key, block);
     this.#gains++;
-    const oldest = this.#oldest.get(key);
-    if (oldest === undefined) {
-      this.#oldest.add(key, block);
-      this.#nextSame[block] = block;
-      this.#previousSame[block] = block;
-      return;
-    }
-    const youngest = this.#previousSame[oldest] as number;
-    this.#nextSame[youngest] = block;
-    this.#previousSame[block] = youngest;
-    this.#nextSame[block] = oldest;
-    this.#previousSame[oldest] = block;
   }
 
   /**
@@ -173,7 +146,7 @@ export class BlockPool {
       if (references < 0) throw new RangeError(`KV block ${block} has no holder to release`);
       this.#references[block] = references;
       if (references > 0) continue;
-      if (this.#keys[block] === undefined) {
+      if (this.#cached.keyOf(block) === undefined) {
         this.#linkFree(block, head);
         head = block;
       } else {
@@ -185,8 +158,7 @@ export class BlockPool {
   /** Drops every key. Refused, answering false, while any block has a holder. */
   reset(): boolean {
     if (this.usedBlocks > 0) return false;
-    this.#oldest.clear();
-    this.#keys.fill(undefined);
+    this.#cached.clear();
     this.#observer?.reset();
     return true;
   }
@@ -218,22 +190,10 @@ export class BlockPool {
   }
 
   #uncache(block: number): void {
-    const key = this.#keys[block];
+    const key = this.#cached.keyOf(block);
     if (key === undefined) return;
-    const next = this.#nextSame[block] as number;
-    if (next === block) {
-      this.#oldest.delete(key, block);
-    } else {
-      const previous = this.#previousSame[block] as number;
-      this.#nextSame[previous] = next;
-      this.#previousSame[next] = previous;
-      // A lookup now finds another block of this key, which may be in use.
-      if (this.#oldest.get(key) === block) {
-        this.#oldest.replace(key, block, next);
-        this.#gains++;
-      }
-    }
-    this.#keys[block] = undefined;
+    // The other block of this key may be in use.
+    if (this.#cached.delete(block)) this.#gains++;
     this.#onRemoved?.(key);
   }
 }
