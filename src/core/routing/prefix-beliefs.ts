@@ -15,7 +15,7 @@ const promptBytesMax = 2 * 1024 * 1024;
 const cacheTokensDefault = 500_000;
 /** Bytes per token until requests have shown it; also what `promptTokens` is estimated by. */
 const bytesPerTokenDefault = 4;
-/** Blocks of one engine, whatever it says: bounds memory to 28 MB each. */
+/** Blocks of one engine, whatever it says: bounds memory to 16 MB each, or 150 MB if all prompts are short. */
 const blocksMaxLimit = 1_000_000;
 /** The belief in an engine's size never shrinks below this share of what it says. */
 const capacityScaleMin = 0.25;

@@ -17,14 +17,14 @@ const initialRuns = 64;
  * another's within a run splits it.
  *
  * When full, the least recently touched block leaves. Memory grows with use, up to `blocksMax`: 8
- * bytes a block, or 16 if half of its run has left, and some 150 a run.
+ * bytes a block, or 16 if half of its run has left; some 250 a run of several blocks, 36 a single one.
  */
 export class PrefixLru {
   #blocksMax: number;
   #size = 0;
   /** Open addressing with linear probing; a slot holds a run's number. Length is a power of two. */
   #slots = new Int32Array(2 * initialRuns).fill(none);
-  /** Per run: its first hash, its hashes, how many of these are held, and its neighbours in age. */
+  /** Per run: its first hash, all if there are more, how many are held, and its neighbours in age. */
   #first = new Float64Array(initialRuns);
   readonly #hashes: Float64Array[] = [];
   #lengths = new Int32Array(initialRuns);
@@ -74,7 +74,7 @@ export class PrefixLru {
     const runs: number[] = [];
     for (let at = 0; at < end; ) {
       let run = this.#find(chain[at] as number);
-      if (run === none) run = this.#insert(chain.slice(at, end));
+      if (run === none) run = this.#insert(chain, at, end);
       else {
         const shared = this.#shared(run, chain, at, end);
         if (shared < (this.#lengths[run] as number)) this.#split(run, shared);
@@ -91,7 +91,7 @@ export class PrefixLru {
   #shared(run: number, chain: Float64Array, from: number, to: number): number {
     const hashes = this.#hashes[run] as Float64Array;
     const most = Math.min(this.#lengths[run] as number, to - from);
-    if (hashes[most - 1] === chain[from + most - 1]) return most;
+    if (most === 1 || hashes[most - 1] === chain[from + most - 1]) return most;
     // Chains that part never meet again.
     let [shared, parted] = [1, most];
     while (parted - shared > 1) {
@@ -105,10 +105,10 @@ export class PrefixLru {
   /** Leaves the run its first blocks; the others become a run of their own, as old as they were. */
   #split(run: number, length: number): void {
     const hashes = this.#hashes[run] as Float64Array;
-    const rest = this.#insert(hashes.slice(length, this.#lengths[run]));
+    const rest = this.#insert(hashes, length, this.#lengths[run] as number);
     this.#link(rest, this.#older[run] as number, run);
     this.#size -= this.#lengths[rest] as number;
-    this.#hashes[run] = hashes.slice(0, length);
+    this.#hashes[run] = part(hashes, 0, length);
     this.#lengths[run] = length;
   }
 
@@ -128,7 +128,7 @@ export class PrefixLru {
   #shorten(run: number, length: number): void {
     this.#lengths[run] = length;
     const hashes = this.#hashes[run] as Float64Array;
-    if (length < hashes.length / 2) this.#hashes[run] = hashes.slice(0, length);
+    if (length < hashes.length / 2) this.#hashes[run] = part(hashes, 0, length);
   }
 
   /** The run that begins with the block. */
@@ -141,18 +141,18 @@ export class PrefixLru {
     }
   }
 
-  /** A new run, without an age yet. */
-  #insert(hashes: Float64Array): number {
+  /** A new run of the blocks `chain[from, to)`, without an age yet. */
+  #insert(chain: Float64Array, from: number, to: number): number {
     let run = this.#free;
     if (run !== none) this.#free = this.#older[run] as number;
     else {
       if (this.#runsUsed === this.#first.length) this.#grow();
       run = this.#runsUsed++;
     }
-    this.#first[run] = hashes[0] as number;
-    this.#hashes[run] = hashes;
-    this.#lengths[run] = hashes.length;
-    this.#size += hashes.length;
+    this.#first[run] = chain[from] as number;
+    this.#hashes[run] = part(chain, from, to);
+    this.#lengths[run] = to - from;
+    this.#size += to - from;
     this.#place(run);
     return run;
   }
@@ -224,6 +224,11 @@ export class PrefixLru {
 }
 
 const nothing = new Float64Array(0);
+
+/** A copy of `chain[from, to)`; nothing for one block, which the run's first hash tells. */
+function part(chain: Float64Array, from: number, to: number): Float64Array {
+  return to - from === 1 ? nothing : chain.slice(from, to);
+}
 
 function enlarge<T extends Float64Array | Int32Array>(from: T, to: T): T {
   to.set(from);
