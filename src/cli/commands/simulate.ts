@@ -15,8 +15,6 @@ import {
   type OffloadChoice,
   type Outage,
   perRequestLines,
-  pointJson,
-  readPoints,
   simulatedRunJson,
   simulateFleetRun,
   simulateHits,
@@ -36,6 +34,7 @@ import {
   toTierCapacities,
 } from '../simulate-arguments.ts';
 import { writeOutput } from '../write-output.ts';
+import { pointsCommand } from './simulate-points.ts';
 import { sweepCommand } from './simulate-sweep.ts';
 
 /** The command `simulate` with its subcommands. */
@@ -52,6 +51,13 @@ export function simulateCommand(): Command {
       'model of the catalogue, or a folder with config.json (default: as recorded; ' +
         'fleet: Qwen/Qwen3-8B)',
     )
+    .option('--tensor-parallel-size <n>', 'fleet: GPUs that share each layer (default: 1)', whole)
+    .option(
+      '--pipeline-parallel-size <n>',
+      'fleet: groups of GPUs with a part of the layers',
+      whole,
+    )
+    .option('--data-parallel-size <n>', 'fleet: cores of an engine, which the router tells', whole)
     .option('--policy <name>', `fleet: one of ${policyNames.join(', ')} (default: predictive)`)
     .option('--speed <n>', 'fleet: divide arrival times by n (default: 1)', positive)
     .option('--requests <n>', 'fleet: play only this many (default: all)', whole)
@@ -120,6 +126,9 @@ interface SimulateFlags {
   readonly gpu?: string;
   readonly engines?: number;
   readonly model?: string;
+  readonly tensorParallelSize?: number;
+  readonly pipelineParallelSize?: number;
+  readonly dataParallelSize?: number;
   readonly policy?: string;
   readonly speed?: number;
   readonly requests?: number;
@@ -167,6 +176,7 @@ async function runSimulation(flags: SimulateFlags): Promise<void> {
 const notForStacks = [
   ...(['engineArgs', 'engines', 'gpu', 'policy', 'profile', 'kvOffloadingSize'] as const),
   ...(['kvOffload', 'numGpuBlocksOverride', 'hostMsPerStep'] as const),
+  ...(['tensorParallelSize', 'pipelineParallelSize', 'dataParallelSize'] as const),
   ...(['allReduceLatencyUs', 'allReduceGbps'] as const),
 ];
 const stackOnly = [
@@ -250,6 +260,7 @@ const engineOnly = [
 const fleetOnly = [
   ...(['policy', 'speed', 'requests', 'seed'] as const),
   ...(['kvOffloadingSize', 'kvOffload'] as const),
+  ...(['tensorParallelSize', 'pipelineParallelSize', 'dataParallelSize'] as const),
 ];
 
 function refuse(flags: SimulateFlags, names: readonly (keyof SimulateFlags)[], needs: string) {
@@ -277,6 +288,9 @@ async function runFleet(flags: SimulateFlags, trace: string, engines: number): P
     ...{ trace, engines, percentiles: flags.percentiles, requests: flags.requests },
     gpu: flags.gpu ?? 'H100-80GB',
     model: flags.model ?? 'Qwen/Qwen3-8B',
+    tensorParallelSize: flags.tensorParallelSize,
+    pipelineParallelSize: flags.pipelineParallelSize,
+    dataParallelSize: flags.dataParallelSize,
     policy: flags.policy ?? defaultPolicyName,
     speed: flags.speed ?? 1,
     seed: flags.seed ?? 1,
@@ -364,27 +378,6 @@ function hitsCommand(): Command {
         }
       })
   );
-}
-
-function pointsCommand(): Command {
-  return new Command('points')
-    .description('Latency of engines at a fixed number of clients, one row for each of a file.')
-    .requiredOption(
-      '--points <file>',
-      'CSV: system, model_path, precision, tp_size, isl, osl, batch_size',
-    )
-    .option('--json', 'one JSON object a row (the only form; taken for the sake of scripts)')
-    .exitOverride()
-    .action(async ({ points }: { readonly points: string }) => {
-      const answers = (await readPoints(points)).map(pointJson);
-      process.stdout.write(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
-      const failed = answers.filter(({ error }) => error !== undefined);
-      if (failed.length === 0) return;
-      process.stderr.write(
-        `warning: ${failed.length} of ${answers.length} rows have no answer; the first: ${failed[0]?.['error']}\n`,
-      );
-      if (failed.length === answers.length) process.exitCode = 1;
-    });
 }
 
 function neededTrace(trace: string | undefined): string {

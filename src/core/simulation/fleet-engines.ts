@@ -1,5 +1,6 @@
 // Engines of a fleet from the catalogue, and traffic with sessions for them.
 import {
+  checkHeadsShared,
   type EngineConfig,
   engineConfigFor,
   findGpu,
@@ -8,6 +9,8 @@ import {
   type ModelSpec,
   NativeOffload,
   nativeOffloadFor,
+  pipelinedConfig,
+  pipelinedCost,
   rooflineCost,
   type StepCostModel,
 } from '../engine/index.ts';
@@ -25,6 +28,10 @@ export interface FleetOptions {
   readonly model?: string | ModelSpec;
   /** The same of a GPU. @default 'H100-80GB' */
   readonly gpu?: string | GpuSpec;
+  /** GPUs that share each layer. @default 1 */
+  readonly tensorParallelSize?: number | undefined;
+  /** Groups of GPUs with a part of the layers each. @default 1 */
+  readonly pipelineParallelSize?: number | undefined;
   /** KV cache of each engine in blocks of the trace; what fits on the GPU unless given. */
   readonly cacheTraceBlocks?: number | undefined;
   /** The first engine's steps take this many times as long. @default 1 */
@@ -48,20 +55,24 @@ export function fleetOf(options: FleetOptions): SimulatedEngine[] {
   const { blockTokens = traceBlockTokens, maxModelLen = 131_072 } = options;
   const blockSize = Math.min(simulatedBlockSize, blockTokens);
   const numGpuBlocks = cacheTraceBlocks && Math.ceil((cacheTraceBlocks * blockTokens) / blockSize);
-  const config: EngineConfig = engineConfigFor(
-    { model, gpu, ...(numGpuBlocks ? { numGpuBlocks } : {}) },
+  const { tensorParallelSize = 1, pipelineParallelSize: stages = 1 } = options;
+  checkHeadsShared(model, tensorParallelSize);
+  const layout = { model, gpu, tensorParallelSize, pipelineParallelSize: stages };
+  const batch: EngineConfig = engineConfigFor(
+    { ...layout, ...(numGpuBlocks ? { numGpuBlocks } : {}) },
     // The trace has prompts of up to 126,195 tokens.
     { blockSize, maxModelLen, enablePrefixCaching },
   );
-  const cost = rooflineCost({ model, gpu });
+  const config = pipelinedConfig(batch, stages);
+  const cost = pipelinedCost(rooflineCost({ model, gpu, tensorParallelSize }), {
+    ...{ stages, model, linkBytesPerSecond: gpu.link.bytesPerSecond },
+  });
   const slowed: StepCostModel = {
     stepSeconds: (load) => cost.stepSeconds(load) * firstSlowedBy,
   };
   const { hostBytes } = options;
   const offload =
-    hostBytes === undefined
-      ? undefined
-      : nativeOffloadFor({ model, gpu }, { hostBytes, blockSize });
+    hostBytes === undefined ? undefined : nativeOffloadFor(layout, { hostBytes, blockSize });
   const createConnector = offload && (() => new NativeOffload({ blockSize, config: offload }));
   return Array.from({ length: options.engines }, (_, i) => ({
     ...{ config, cost: i === 0 ? slowed : cost, createConnector },

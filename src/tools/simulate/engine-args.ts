@@ -160,6 +160,7 @@ const leftOut: Readonly<Record<string, string>> = {
   kv_transfer_config: 'KV tiers are modelled by simulate -f only',
   kv_offloading_size: 'KV tiers are modelled by simulate -f only',
   cpu_offload_gb: 'weights in host memory are not modelled',
+  async_scheduling: 'the host time per step stands for what planning ahead does not hide',
   enforce_eager: 'step times are those of the profile, with CUDA graphs or without',
 };
 

@@ -40,6 +40,28 @@ test('a trace of 16-token blocks plays too', async () => {
   assert.equal(report.completed, 200);
 });
 
+test('engines of several GPUs: sharing layers, in stages, or as cores that the router tells apart', async () => {
+  const play = async (size: object) =>
+    fleetRunJson(await simulateFleetRun({ ...options, engines: 2, requests: 100, ...size }));
+  const [one, shared, staged, cores, more] = [
+    await play({}),
+    await play({ tensorParallelSize: 2 }),
+    await play({ pipelineParallelSize: 2 }),
+    await play({ dataParallelSize: 2 }),
+    await play({ engines: 4 }),
+  ];
+  const tpot = (json: Record<string, unknown>) => json['mean_tpot_ms'] as number;
+  assert.ok(tpot(shared) < 0.8 * tpot(one));
+  // A token passes both stages: two of them do not make it faster as sharing does.
+  assert.ok(tpot(staged) > tpot(shared));
+  assert.equal(cores['mean_ttft_ms'], more['mean_ttft_ms']);
+  const gpus = [one, shared, staged, cores].map(
+    (json) => (json['spillway'] as { gpus: number }).gpus,
+  );
+  assert.deepEqual(gpus, [2, 4, 4, 4]);
+  await assert.rejects(play({ tensorParallelSize: 3 }), /32 attention heads, which 3 GPUs/);
+});
+
 test('names that are not known are refused in one sentence', async () => {
   const isInput = (message: RegExp) => (error: unknown) =>
     error instanceof InputError && message.test(error.message);

@@ -26,6 +26,12 @@ export interface FleetRunOptions {
   /** Names of the catalogue, or files. */
   readonly gpu: string;
   readonly model: string;
+  /** GPUs of an engine that share each layer; 1 unless given. */
+  readonly tensorParallelSize?: number | undefined;
+  /** Groups of such GPUs with a part of the layers each; 1 unless given. */
+  readonly pipelineParallelSize?: number | undefined;
+  /** Engine cores of each engine; the router picks among them. 1 unless given. */
+  readonly dataParallelSize?: number | undefined;
   readonly policy: string;
   /** Arrivals come this many times as fast. */
   readonly speed: number;
@@ -61,8 +67,10 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
   const loaded = await loadTrace(options.trace, { requests: options.requests });
   const { blockTokens, requests } = sliceTrace(loaded, { speed });
   const longest = requests.reduce((most, r) => Math.max(most, r.promptTokens + r.outputTokens), 0);
+  const { tensorParallelSize, pipelineParallelSize, dataParallelSize = 1 } = options;
   const engines = fleetOf({
-    ...{ engines: options.engines, model, gpu, blockTokens },
+    ...{ engines: options.engines * dataParallelSize, model, gpu, blockTokens },
+    ...{ tensorParallelSize, pipelineParallelSize },
     maxModelLen: longest + 1,
     ...(options.hostBytes === undefined ? {} : { hostBytes: options.hostBytes }),
   });
@@ -108,6 +116,10 @@ export function fleetRunJson(run: FleetRun): Record<string, unknown> {
     max_over_mean_computed: result.spread,
     spillway: {
       gpu: options.gpu,
+      gpus: gpusOf(options),
+      tensor_parallel_size: options.tensorParallelSize ?? 1,
+      pipeline_parallel_size: options.pipelineParallelSize ?? 1,
+      data_parallel_size: options.dataParallelSize ?? 1,
       policy: options.policy,
       speed: options.speed,
       seed: options.seed,
@@ -125,6 +137,17 @@ export function fleetRunJson(run: FleetRun): Record<string, unknown> {
       })),
     },
   };
+}
+
+function gpusOf({ engines, ...size }: FleetRunOptions): number {
+  const { tensorParallelSize = 1, pipelineParallelSize = 1, dataParallelSize = 1 } = size;
+  return engines * tensorParallelSize * pipelineParallelSize * dataParallelSize;
+}
+
+function enginesText(options: FleetRunOptions): string {
+  const engines = options.engines * (options.dataParallelSize ?? 1);
+  const each = gpusOf(options) / engines;
+  return `${engines} × ${each === 1 ? options.gpu : `(${each} × ${options.gpu})`}`;
 }
 
 function tierJson(
@@ -165,7 +188,7 @@ export function fleetRunTable(run: FleetRun): string {
   return (
     `${run.verdict}: engines busy ${percent(run.utilization)} of the time, queue grows by ` +
     `${percent(Math.max(0, run.growth))} of the arrivals\n${warning}` +
-    `${options.engines} × ${options.gpu}, ${options.model}, ${options.policy}: hit rate ` +
+    `${enginesText(options)}, ${options.model}, ${options.policy}: hit rate ` +
     `${percent(result.hitRate)}, max/mean computed ${result.spread.toFixed(2)}\n` +
     `${latencyTable(report)}${[head, ...rows].map(line).join('\n')}\n`
   );
