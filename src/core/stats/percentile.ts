@@ -1,4 +1,5 @@
 // Percentiles and moments of a sample, as numpy computes them.
+import { placeRanks } from './place-ranks.ts';
 
 /**
  * The q-th percentile with linear interpolation between closest ranks: numpy's default method,
@@ -54,22 +55,39 @@ export function summarize(
 ): Summary | undefined {
   if (values.length === 0) return undefined;
   // Plain loops: a run has millions of gaps between tokens.
-  const sorted = new Float64Array(values).sort();
+  const count = values.length;
+  const numbers = new Float64Array(values);
   let total = 0;
-  for (let i = 0; i < sorted.length; i++) total += sorted[i] as number;
-  const mean = total / sorted.length;
+  let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (let i = 0; i < count; i++) {
+    const value = numbers[i] as number;
+    total += value;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  const mean = total / count;
   let squares = 0;
-  for (let i = 0; i < sorted.length; i++) squares += ((sorted[i] as number) - mean) ** 2;
+  for (let i = 0; i < count; i++) squares += ((numbers[i] as number) - mean) ** 2;
+  placeRanks(numbers, ranksOf([50, ...percentiles], count));
   return {
-    count: sorted.length,
+    count,
     mean,
-    median: percentile(sorted, 50),
-    std: Math.sqrt(squares / sorted.length),
-    min: sorted[0] as number,
-    max: sorted[sorted.length - 1] as number,
+    median: percentile(numbers, 50),
+    std: Math.sqrt(squares / count),
+    min,
+    max,
     percentiles: percentiles.map((q) => ({
       q,
-      value: sorted.length >= samplesNeeded(q) ? percentile(sorted, q) : null,
+      value: count >= samplesNeeded(q) ? percentile(numbers, q) : null,
     })),
   };
+}
+
+/** Those that the percentiles lie between, ascending. */
+function ranksOf(percentiles: readonly number[], count: number): number[] {
+  const ranks = percentiles.flatMap((q) => {
+    const below = Math.floor((q / 100) * (count - 1));
+    return [below, Math.min(below + 1, count - 1)];
+  });
+  return ranks.sort((a, b) => a - b);
 }
