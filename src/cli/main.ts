@@ -1,4 +1,5 @@
 // The command line: one lazily loaded file per command, so that `spillway --help` stays quick.
+import nodeModule from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { SpillwayError, version } from '../core/base/index.ts';
 import { watchLifeline } from '../io/processes/index.ts';
@@ -29,6 +30,8 @@ async function main(argv: readonly string[]): Promise<void> {
   await program.parseAsync([...argv], { from: 'user' });
 }
 
+// As bin/spillway.mjs, for whoever starts this file: a command's hundreds of files are compiled once.
+nodeModule.enableCompileCache?.();
 watchLifeline();
 // A reader such as `head` may leave before all is written; nothing is wrong then.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
