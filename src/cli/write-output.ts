@@ -1,6 +1,7 @@
 // Files that a command writes because a flag names them.
 import { writeFile } from 'node:fs/promises';
 import { InputError } from '../core/base/index.ts';
+import { fileProblem } from '../io/paths/index.ts';
 
 /**
  * @param what What the file holds, for the sentence: `Cannot write the page to FILE`.
@@ -10,7 +11,8 @@ export async function writeOutput(file: string, what: string, text: string): Pro
   try {
     await writeFile(file, text);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(`Cannot write the ${what} to ${file}: ${reason}.`, { cause: error });
+    throw new InputError(`Cannot write the ${what} to ${file}: ${fileProblem(error)}.`, {
+      cause: error,
+    });
   }
 }

@@ -62,6 +62,6 @@ test('names that are not there are one sentence each', async () => {
   await assert.rejects(resolveEngine({ model: 'Qwen/Qwen3-8B', gpu: 'H1000' }), /H1000/);
   await assert.rejects(
     resolveEngine({ model: 'Qwen/Qwen3-8B', profile: '/nowhere' }),
-    /Cannot read the profile directory \/nowhere: ENOENT/,
+    /Cannot read the profile directory \/nowhere: no such file/,
   );
 });

@@ -106,8 +106,8 @@ test('validate with nothing to check says so', async () => {
 
 test('a file that cannot be read is one sentence', async () => {
   const table: [string, RegExp][] = [
-    [join(directory, 'none.yaml'), /none\.yaml: no such file; check the path\.$/],
-    [directory, /: a directory, not a file\.$/],
+    [join(directory, 'none.yaml'), /none\.yaml: no such file or folder; check the path\.$/],
+    [directory, /: it is a folder, not a file\.$/],
   ];
   for (const [path, expected] of table) {
     await assert.rejects(run('show', '-f', path), expected);

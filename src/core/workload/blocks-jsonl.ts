@@ -39,7 +39,9 @@ function parseObject(line: string, where: string): Record<string, unknown> {
     row = JSON.parse(line);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new InputError(`${where}: not JSON: ${reason}.`, { cause: error });
+    // The parser counts from the row, which would contradict `where`.
+    const said = reason.replace(/ \(line \d+ column \d+\)$/, '').replace(/ in JSON/, '');
+    throw new InputError(`${where}: not JSON: ${said}.`, { cause: error });
   }
   if (typeof row !== 'object' || row === null || Array.isArray(row)) {
     throw new InputError(`${where}: a row must be a JSON object, not ${show(row)}.`);

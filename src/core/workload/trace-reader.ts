@@ -32,12 +32,26 @@ export class TraceReader {
   #parse: ((line: string, where: string) => TraceRequest) | undefined;
   #lineNumber = 0;
   #previousSeconds = Number.NEGATIVE_INFINITY;
+  #format: TraceFormat = 'blocks-jsonl';
   #blockTokens = knownBlockTokens;
 
-  /** @param options.file Name of the file in error messages. */
-  constructor(options: { readonly file: string; readonly blockTokens?: number | undefined }) {
-    this.#file = options.file;
-    if (options.blockTokens !== undefined) this.#blockTokens = [options.blockTokens];
+  /**
+   * @param options.file Name of the file in error messages.
+   * @param options.likelyBlockTokens The size to take where the rows allow several, or one that is
+   *   not among the known ones.
+   */
+  constructor(options: {
+    readonly file: string;
+    readonly blockTokens?: number | undefined;
+    readonly likelyBlockTokens?: number | undefined;
+  }) {
+    const { file, blockTokens, likelyBlockTokens } = options;
+    this.#file = file;
+    if (blockTokens !== undefined) this.#blockTokens = [blockTokens];
+    else if (likelyBlockTokens !== undefined) {
+      const others = knownBlockTokens.filter((size) => size !== likelyBlockTokens);
+      this.#blockTokens = [likelyBlockTokens, ...others];
+    }
   }
 
   /**
@@ -51,8 +65,8 @@ export class TraceReader {
     if (text === '') return undefined;
     const where = `${this.#file}:${this.#lineNumber}`;
     if (this.#parse === undefined) {
-      const format = formatOf(text, where);
-      if (format === 'azure-csv') {
+      this.#format = formatOf(text, where);
+      if (this.#format === 'azure-csv') {
         this.#parse = azureRowParser(azureBlockTokens);
         this.#blockTokens = [azureBlockTokens];
         return undefined;
@@ -64,7 +78,11 @@ export class TraceReader {
     return request;
   }
 
-  /** Tokens per block id, as far as the rows so far tell: the largest size that fits them all. */
+  get format(): TraceFormat {
+    return this.#format;
+  }
+
+  /** Tokens per block id, as far as the rows so far tell: the first size that fits them all. */
   get blockTokens(): number {
     return this.#blockTokens[0] ?? azureBlockTokens;
   }

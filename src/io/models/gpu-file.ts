@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { InputError } from '../../core/base/index.ts';
 import { findGpu, type GpuSpec } from '../../core/engine/index.ts';
+import { fileProblem } from '../paths/index.ts';
 
 const positive = z.number().positive();
 const share = z.number().positive().max(1.2);
@@ -40,8 +41,8 @@ export function readGpuFile(name: string): GpuSpec {
   try {
     content = parse(isEntry ? name : textOf(name));
   } catch (cause) {
-    const reason = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0];
-    throw new InputError(`Cannot read the GPU ${name}: ${reason?.replace(/[.:]$/, '')}.`, {
+    const [reason = ''] = fileProblem(cause).split('\n');
+    throw new InputError(`Cannot read the GPU ${name}: ${reason.replace(/[.:]$/, '')}.`, {
       cause,
     });
   }

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import { findModel, type ModelSpec, modelFromConfig } from '../../core/engine/index.ts';
-import { pathBeside } from '../paths/index.ts';
+import { fileProblem, pathBeside } from '../paths/index.ts';
 
 /** The longest config.json that anybody publishes has some hundred kilobytes. */
 const fileBytesMax = 1 << 22;
@@ -45,8 +45,7 @@ function configOf(path: string): Readonly<Record<string, unknown>> {
     if (size > fileBytesMax) throw new Error(`it is larger than ${fileBytesMax} bytes`);
     config = JSON.parse(readFileSync(path, 'utf8'));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`Cannot read ${path}: ${reason}.`, { cause });
+    throw new InputError(`Cannot read ${path}: ${fileProblem(cause)}.`, { cause });
   }
   if (typeof config === 'object' && config !== null && !Array.isArray(config)) {
     return config as Record<string, unknown>;

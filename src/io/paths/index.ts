@@ -1,2 +1,3 @@
-// Paths that files name.
+// Paths that files and people name.
+export { fileProblem } from './file-problem.ts';
 export { pathBeside } from './path-beside.ts';

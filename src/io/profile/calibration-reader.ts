@@ -8,6 +8,7 @@ import {
   engineCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
+import { fileProblem } from '../paths/index.ts';
 
 const share = z.number().positive();
 const errors = z.object({
@@ -76,8 +77,7 @@ async function readCalibrationFile(path: string): Promise<CalibrationFile> {
   try {
     content = JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`Cannot read the profile ${path}: ${reason}.`, { cause });
+    throw new InputError(`Cannot read the profile ${path}: ${fileProblem(cause)}.`, { cause });
   }
   const parsed = fileSchema.safeParse(content);
   if (parsed.success) return parsed.data;

@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
+import { fileProblem } from '../paths/index.ts';
 
 export interface LocatedProfile {
   readonly directory: string;
@@ -45,8 +46,9 @@ export async function locateProfile(
 
 async function collect(directory: string, depth: number, found: LocatedProfile[]): Promise<void> {
   const entries = await readdir(directory, { withFileTypes: true }).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`Cannot read the profile directory ${directory}: ${reason}.`, { cause });
+    throw new InputError(`Cannot read the profile directory ${directory}: ${fileProblem(cause)}.`, {
+      cause,
+    });
   });
   if (entries.some(({ name }) => /^attention\.csv(\.gz)?$/.test(name))) {
     const degree = /(?:^|[_-])tp(\d+)$/i.exec(basename(directory))?.[1];

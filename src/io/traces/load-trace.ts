@@ -1,25 +1,38 @@
 // Reads a trace file, gzipped or not, as a stream: no more of it is kept than asked for.
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { stdin } from 'node:process';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { InputError } from '../../core/base/index.ts';
-import { type Trace, TraceReader, type TraceRequest } from '../../core/workload/index.ts';
+import {
+  type Trace,
+  type TraceFormat,
+  TraceReader,
+  type TraceRequest,
+} from '../../core/workload/index.ts';
+import { fileProblem } from '../paths/index.ts';
 
 /** No row of a known trace is longer than 2 KB; 126,195 tokens in 16-token blocks need 60 KB. */
 const lineBytesMax = 4 << 20;
 
-/** A day of heavy traffic; more does not fit in memory with its block ids. */
+/** A day of heavy traffic; with block ids many more do not fit in memory. */
 const requestsKeptMax = 1_000_000;
+
+/** A trace as it lies in a file. */
+export interface LoadedTrace extends Trace {
+  readonly format: TraceFormat;
+}
 
 /**
  * Loads a trace of any format that `TraceReader` knows. Reading stops once `requests` are kept.
  *
+ * @param path A file, plain or gzipped, or a pipe; `-` for standard input.
  * @param options.skip Requests to leave out at the front.
- * @param options.requests Requests to keep; at most a million, which is also the default.
+ * @param options.requests Requests to keep; all unless given.
  * @param options.blockTokens Tokens per block id; recognised unless given.
+ * @param options.likelyBlockTokens Taken for that size if the rows allow it.
  * @returns Requests with the trace's own arrival times; `sliceTrace` sets their clock to 0.
- * @throws {InputError} If the file cannot be read or a row is bad.
+ * @throws {InputError} If the file cannot be read, a row is bad, or all of a longer trace is asked for.
  */
 export async function loadTrace(
   path: string,
@@ -27,53 +40,74 @@ export async function loadTrace(
     readonly skip?: number | undefined;
     readonly requests?: number | undefined;
     readonly blockTokens?: number | undefined;
+    readonly likelyBlockTokens?: number | undefined;
     readonly signal?: AbortSignal | undefined;
   } = {},
-): Promise<Trace> {
-  const { skip = 0, requests: kept = requestsKeptMax, blockTokens, signal } = options;
-  const keptMax = Math.min(kept, requestsKeptMax);
-  const reader = new TraceReader({ file: path, blockTokens });
+): Promise<LoadedTrace> {
+  const { skip = 0, requests: wanted, blockTokens, likelyBlockTokens, signal } = options;
+  const file = path === '-' ? 'stdin' : path;
+  const reader = new TraceReader({ file, blockTokens, likelyBlockTokens });
   const requests: TraceRequest[] = [];
   let seen = 0;
   for await (const line of linesOf(path, signal)) {
     const request = reader.push(line);
     if (request === undefined) continue;
+    if (requests.length >= requestsKeptMax) {
+      throw new InputError(
+        `${file}: the trace has more than ${requestsKeptMax} requests, the most that is kept at a time; say how many to take (--requests), or cut the file.`,
+      );
+    }
     if (seen++ >= skip) requests.push(request);
-    if (requests.length >= keptMax) break;
+    if (requests.length === wanted) break;
   }
   if (requests.length === 0) {
     throw new InputError(
       seen === 0
-        ? `${path}: the trace has no requests.`
-        : `${path}: the trace has ${seen} requests, none is left after skipping ${skip}.`,
+        ? `${file}: the trace has no requests.`
+        : `${file}: the trace has ${seen} requests, none is left after skipping ${skip}.`,
     );
   }
-  return { blockTokens: reader.blockTokens, requests };
+  return { blockTokens: reader.blockTokens, format: reader.format, requests };
 }
 
 /** The file's lines, decompressed if it starts with gzip's magic bytes. */
 async function* linesOf(path: string, signal: AbortSignal | undefined): AsyncGenerator<string> {
   try {
-    const gzip = await isGzip(path);
-    const file = createReadStream(path, { signal });
+    const file: AsyncIterable<Buffer> = path === '-' ? stdin : createReadStream(path, { signal });
+    const { first, all } = await peek(file);
     // pipeline ends both streams when one fails or the reader stops early.
-    const bytes = gzip ? pipeline(file, createGunzip(), () => {}) : file;
+    const bytes = isGzip(first) ? pipeline(all, createGunzip(), () => {}) : all;
     yield* splitLines(bytes, path);
   } catch (error) {
     if (error instanceof InputError || !(error instanceof Error)) throw error;
     if (error.name === 'AbortError') throw error;
-    throw new InputError(`Cannot read the trace ${path}: ${error.message}.`, { cause: error });
+    throw new InputError(`Cannot read the trace ${path}: ${fileProblem(error)}.`, { cause: error });
   }
 }
 
-async function isGzip(path: string): Promise<boolean> {
-  const file = await open(path);
-  try {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
-    return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
-  } finally {
-    await file.close();
+/** The first bytes, and all bytes: a pipe can be read only once. */
+async function peek(
+  bytes: AsyncIterable<Buffer>,
+): Promise<{ readonly first: Buffer; readonly all: AsyncIterable<Buffer> }> {
+  const chunks = bytes[Symbol.asyncIterator]();
+  let first = Buffer.alloc(0);
+  let isEnd = false;
+  while (first.length < gzipMagic.length && !isEnd) {
+    const { done, value } = await chunks.next();
+    isEnd = done === true;
+    if (!isEnd) first = Buffer.concat([first, value]);
   }
+  const all = async function* () {
+    yield first;
+    if (!isEnd) yield* { [Symbol.asyncIterator]: () => chunks };
+  };
+  return { first, all: all() };
+}
+
+const gzipMagic = Buffer.from([0x1f, 0x8b]);
+
+function isGzip(first: Buffer): boolean {
+  return first.subarray(0, gzipMagic.length).equals(gzipMagic);
 }
 
 async function* splitLines(bytes: AsyncIterable<Buffer>, path: string): AsyncGenerator<string> {

@@ -1,6 +1,7 @@
 // Reads a file that somebody wrote by hand (values, a plan's input, a workload), or standard input.
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../../core/base/index.ts';
+import { fileProblem } from '../paths/index.ts';
 
 export interface InputText {
   /** As problems name it. */
@@ -26,7 +27,7 @@ async function readNamed(path: string): Promise<string> {
   try {
     bytes = await readFile(path);
   } catch (error) {
-    throw new InputError(`${path}: ${reason(error)}.`, { cause: error });
+    throw new InputError(`${path}: ${fileProblem(error)}.`, { cause: error });
   }
   return decode(bytes, path);
 }
@@ -51,12 +52,4 @@ function decode(bytes: Uint8Array, name: string): string {
   } catch (error) {
     throw new InputError(`${name}: not UTF-8 text.`, { cause: error });
   }
-}
-
-function reason(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT') return 'no such file; check the path';
-  if (code === 'EISDIR') return 'a directory, not a file';
-  if (code === 'EACCES' || code === 'EPERM') return 'no permission to read it';
-  return `cannot be read (${code ?? String(error)})`;
 }

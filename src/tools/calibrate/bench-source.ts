@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { InputError } from '../../core/base/index.ts';
 import type { EngineConfig, Measurement, StepCostModel } from '../../core/engine/index.ts';
 import { closedLoop, replayRun } from '../../core/simulation/index.ts';
+import { fileProblem } from '../../io/paths/index.ts';
 
 const numbers = z.array(z.number());
 const resultSchema = z.object({
@@ -122,8 +123,7 @@ async function readResult(path: string): Promise<BenchResult> {
   try {
     content = JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`Cannot read the result ${path}: ${reason}.`, { cause });
+    throw new InputError(`Cannot read the result ${path}: ${fileProblem(cause)}.`, { cause });
   }
   const parsed = resultSchema.safeParse(content);
   if (parsed.success) return parsed.data;

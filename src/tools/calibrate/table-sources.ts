@@ -9,6 +9,7 @@ import {
   profileCost,
   type StepLoad,
 } from '../../core/engine/index.ts';
+import { fileProblem } from '../../io/paths/index.ts';
 import { readEngineProfile } from '../../io/profile/index.ts';
 
 /** Steps that a profile is asked for: what serving sees, within what profilers measure. */
@@ -58,8 +59,7 @@ const columns = ['prefill_tokens', 'prefill_context', 'decodes', 'decode_context
  */
 export async function stepMeasurements(path: string): Promise<Measurement[]> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`Cannot read the steps ${path}: ${reason}.`, { cause });
+    throw new InputError(`Cannot read the steps ${path}: ${fileProblem(cause)}.`, { cause });
   });
   return parseCsvTable(text, path, columns).map((row, i) => {
     const [chunk = 0, chunkContext = 0, decodes = 0, context = 0, time = 0] = row.map((cell) =>

@@ -58,7 +58,7 @@ test('problems are one line each: file, line, key, and what is allowed', async (
     await assert.rejects(readPlanInput(file('bad.yaml', text), []), expected, text);
   }
   await assert.rejects(readPlanInput(join(directory, 'none.yaml'), []), /none\.yaml: no such file/);
-  await assert.rejects(readPlanInput(directory, []), /a directory, not a file/);
+  await assert.rejects(readPlanInput(directory, []), /it is a folder, not a file/);
 });
 
 test('a name that is not known has its place, too', async () => {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { InputError } from '../../core/base/index.ts';
 import { precisionNamed } from '../../core/engine/index.ts';
+import { fileProblem } from '../../io/paths/index.ts';
 
 /** Whole numbers may be spelled as on vLLM's command line: 8192, 8k (8,000), 8K (8,192), 1M. */
 const whole = z.preprocess(wholeOf, z.int());
@@ -230,7 +231,8 @@ async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`Cannot read the engine arguments ${path}: ${reason}.`, { cause });
+    throw new InputError(`Cannot read the engine arguments ${path}: ${fileProblem(cause)}.`, {
+      cause,
+    });
   }
 }

@@ -1,4 +1,5 @@
 // `spillway simulate hits`: what a prefix cache of each capacity would have found of a trace.
+import { InputError } from '../../core/base/index.ts';
 import { type HitPolicy, type PrefixHits, prefixHits } from '../../core/simulation/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 
@@ -26,11 +27,16 @@ export interface HitsRow extends PrefixHits {
   readonly policy: HitPolicy;
 }
 
-/** @throws {InputError} If the trace is bad. */
+/** @throws {InputError} If the trace is bad, or tells nothing about shared prefixes. */
 export async function simulateHits(options: HitsOptions): Promise<HitsRow[]> {
   const { engines, policy, cpuCapacities = [], pooled = false } = options;
   const trace = await loadTrace(options.trace, { blockTokens: options.blockTokens });
   const { blockTokens, requests } = trace;
+  if (trace.format === 'azure-csv') {
+    throw new InputError(
+      `${options.trace}: the trace has no block ids, so nobody knows which prompts share a beginning; simulate hits needs JSON lines with hash_ids.`,
+    );
+  }
   const tiers = cpuCapacities.length > 0 ? cpuCapacities : [undefined];
   return options.capacities.flatMap((capacity) =>
     tiers.map((cpuCapacity) => {

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../../core/base/index.ts';
 import { precisionNamed, type WeightPrecision } from '../../core/engine/index.ts';
+import { fileProblem } from '../../io/paths/index.ts';
 import { csvRecords } from './csv-records.ts';
 
 /** What one row asks; lengths in tokens. */
@@ -60,8 +61,7 @@ const empty = /^(nan|none|null|n\/a|-)$/i;
  */
 export async function readPoints(path: string): Promise<(PointRow | UnreadablePoint)[]> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`Cannot read the points ${path}: ${reason}.`, { cause });
+    throw new InputError(`Cannot read the points ${path}: ${fileProblem(cause)}.`, { cause });
   });
   const [header = [], ...lines] = csvRecords(text);
   const names = header.map((name) => name.trim().toLowerCase());
