@@ -1,7 +1,6 @@
 // Who is compared: our policies, the peers, and the one that knows the future.
 import {
   ClairvoyantPolicy,
-  createPeerPolicy,
   createPolicy,
   type KnownEngine,
   type KnownRequest,
@@ -9,7 +8,11 @@ import {
   PredictivePolicy,
   peerPolicyNames,
 } from '../../src/core/routing/index.ts';
-import type { RouterOptions, SimulatedEngine } from '../../src/core/simulation/index.ts';
+import {
+  peerPolicyFor,
+  type RouterOptions,
+  type SimulatedEngine,
+} from '../../src/core/simulation/index.ts';
 import type { Traffic } from './cells.ts';
 
 /** `predictive` over engines without KV events. */
@@ -41,8 +44,7 @@ export function contender(
   }
   if (name === withoutEvents) return ({ random }) => new PredictivePolicy(random);
   if (!peerPolicyNames.includes(name)) return (options) => createPolicy(name, options);
-  const peakTokensPerSecond = Math.min(...engines.map(peakOf));
-  return (options) => createPeerPolicy(name, { ...options, peakTokensPerSecond });
+  return peerPolicyFor(name, engines);
 }
 
 function knownRequest(request: Traffic['requests'][number], blockTokens: number): KnownRequest {
@@ -59,14 +61,4 @@ function knownEngine({ config, cost }: SimulatedEngine): KnownEngine {
 /** The simulator names its engines by number. */
 function engineNumber(url: string): number {
   return Number(url.slice(url.lastIndexOf('-') + 1));
-}
-
-/** R_peak as llm-d's recipe has it: tokens of a full step of prefill by its time. */
-function peakOf({ config, cost }: SimulatedEngine): number {
-  const tokens = config.maxNumBatchedTokens;
-  const load = {
-    ...{ sequences: 1, tokens, prefillTokens: tokens, prefillTokenContext: 0 },
-    ...{ prefillTokensSquared: tokens ** 2, decodeSequences: 0, decodeContextTokens: 0 },
-  };
-  return tokens / cost.stepSeconds(load);
 }

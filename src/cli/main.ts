@@ -13,6 +13,8 @@ async function main(argv: readonly string[]): Promise<void> {
     .description('The vLLM production stack as one program.')
     .version(version)
     .showHelpAfterError('(see --help)')
+    // A command's flags are its own: also where one of its subcommands has the same.
+    .enablePositionalOptions()
     .exitOverride();
   const wanted = argv.find((word) => !word.startsWith('-'));
   for (const [name, { summary, load }] of Object.entries(commands)) {
@@ -33,10 +35,11 @@ async function main(argv: readonly string[]): Promise<void> {
 // As bin/spillway.mjs, for whoever starts this file: a command's hundreds of files are compiled once.
 nodeModule.enableCompileCache?.();
 watchLifeline();
-// A reader such as `head` may leave before all is written; nothing is wrong then.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
+  // A reader such as `head` may leave before all is written; nothing is wrong then.
+  if (error.code === 'EPIPE') process.exit();
+  process.stderr.write(`spillway: Cannot write to standard output: ${error.message}.\n`);
+  process.exit(1);
 });
 try {
   await main(process.argv.slice(2));

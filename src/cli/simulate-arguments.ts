@@ -2,7 +2,6 @@
 import { InvalidArgumentError } from 'commander';
 import type { EngineFailure } from '../core/simulation/index.ts';
 import type { OffloadChoice, Outage } from '../tools/simulate/index.ts';
-import { whole } from './number-arguments.ts';
 
 export function toOffload(text: string): OffloadChoice {
   if (text === 'none') return { kind: 'none', hostBytes: 0 };
@@ -22,10 +21,7 @@ export function toOutage(text: string): Outage {
   return { fromSeconds, untilSeconds: fromSeconds + seconds };
 }
 
-export function collectFailure(
-  text: string,
-  before: readonly EngineFailure[] = [],
-): readonly EngineFailure[] {
+export function toFailure(text: string): EngineFailure {
   const [, engine, at, long] = /^(\d+)@([\d.]+)(?:\+([\d.]+))?$/.exec(text) ?? [];
   const atSeconds = Number(at);
   const seconds = long === undefined ? Number.POSITIVE_INFINITY : Number(long);
@@ -34,16 +30,21 @@ export function collectFailure(
       'Give ENGINE@SECONDS or ENGINE@SECONDS+SECONDS, such as 0@60+30.',
     );
   }
-  return [...before, { engine: Number(engine), atSeconds, seconds }];
+  return { engine: Number(engine), atSeconds, seconds };
 }
 
 export function toCapacities(text: string): number[] {
   return text.split(',').map((part) => {
     if (part.trim().toLowerCase() === 'inf') return Number.POSITIVE_INFINITY;
-    return whole(part);
+    const blocks = Number(part);
+    if (Number.isSafeInteger(blocks) && blocks >= 1) return blocks;
+    throw new InvalidArgumentError(
+      'Give whole numbers of at least 1, or inf, with commas: 500,1000,inf.',
+    );
   });
 }
 
+/** As `toCapacities`, and 0 for no tier. */
 export function toTierCapacities(text: string): number[] {
   return text.split(',').flatMap((part) => (part.trim() === '0' ? [0] : toCapacities(part)));
 }

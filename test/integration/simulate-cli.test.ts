@@ -5,9 +5,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
 
 const runs = 'bench/data/vllm-runs';
 const conversation = 'bench/data/mooncake-conversation.jsonl.gz';
+const azure = 'bench/data/azure-code-2023.csv.gz';
 const directory = mkdtempSync(join(tmpdir(), 'spillway-simulate-cli-'));
 after(() => rmSync(directory, { recursive: true }));
 
@@ -79,11 +81,19 @@ test('bad input is one sentence and exit status 2', async () => {
   const cases: readonly (readonly [string[], RegExp])[] = [
     [[], /--trace FILE and either --engine-args/],
     [['--trace', conversation], /--trace FILE and either/],
-    [['--trace', conversation, '--engines', '2', '--profile', 'x'], /--profile goes with/],
-    [['--trace', 'none', '--engines', '2'], /Cannot read the trace none/],
+    [['--trace', conversation, '--engines', '2', '--profile', 'x'], /profile directory x: no such/],
+    [['--trace', conversation, '--engines', '2', '--engine-args', 'x'], /give one of them/],
+    [['--trace', conversation, '--engines', '2', '--host-ms-per-step', '1'], /goes with/],
+    [['--trace', 'none', '--engines', '2'], /Cannot read the trace none: no such file/],
     [['--trace', conversation, '--engines', '0'], /whole number of at least 1/],
-    [['hits', '--capacity', '5'], /hits needs --trace/],
-    [['hits', '--trace', conversation, '--capacity', 'all'], /whole number/],
+    [['hits', '--capacity', '5'], /--trace <file>' not specified/],
+    [['hits', '--trace', conversation, '--capacity', 'all'], /whole numbers of at least 1, or inf/],
+    [['hits', '--trace', conversation, '--capacity', '5', '--policy', 'random'], /prefix-load/],
+    [['hits', '--trace', conversation, '--capacity', '5', '--requests', '9'], /unknown option/],
+    [['--trace', conversation, 'hits', '--capacity', '5'], /--trace stands before "hits"/],
+    [['hits', '--trace', azure, '--capacity', '5'], /no block ids/],
+    [['sweep', '-f', 'v.yaml', '--trace', '-', '--vary', 'a=1'], /give it as a file, not "-"/],
+    [['sweep', '-f', 'v.yaml', '--policy', 'random', '--vary', 'a=1'], /unknown option/],
     [['points', '--points', 'none'], /Cannot read the points none/],
   ];
   for (const [args, message] of cases) {
@@ -91,6 +101,23 @@ test('bad input is one sentence and exit status 2', async () => {
     assert.deepEqual([code, out], [2, ''], args.join(' '));
     assert.match(errors, message);
   }
+});
+
+test('a trace may come through a pipe, gzipped or not, to any command that takes one', async () => {
+  const spillway = `${process.execPath} src/cli/main.ts simulate`;
+  const shell = (command: string) =>
+    promisify(execFile)('bash', ['-c', command], { timeout: 60_000 });
+  const hits = await shell(
+    `gunzip -c ${conversation} | head -500 | ${spillway} hits --trace - --capacity 100,inf --json`,
+  );
+  assert.deepEqual(
+    rowsOf(hits.stdout).map(({ capacity }) => capacity),
+    [100, 'inf'],
+  );
+  const fleet = await shell(
+    `${spillway} --trace <(cat ${conversation}) --engines 2 --requests 50 --json`,
+  );
+  assert.equal(rowsOf(fleet.stdout)[0]?.['completed'], 50);
 });
 
 test('hits with a tier below: a row for each pair of sizes, and what the tier gave', async () => {

@@ -11,22 +11,15 @@ import {
   sweepTable,
 } from '../../tools/simulate/index.ts';
 import { positive, whole } from '../number-arguments.ts';
+import {
+  addStackFlags,
+  addTrafficFlags,
+  type StackFlags,
+  stackArguments,
+} from '../simulate-stack-flags.ts';
 import { writeOutput } from '../write-output.ts';
 
-interface SweepFlags {
-  readonly file?: readonly string[];
-  readonly set?: readonly string[];
-  readonly setString?: readonly string[];
-  readonly preset?: string;
-  readonly trace?: string;
-  readonly workload?: string;
-  readonly setWorkload?: readonly string[];
-  readonly model?: string;
-  readonly speed?: number;
-  readonly requests?: number;
-  readonly link?: string;
-  readonly sloTtftMs?: number;
-  readonly sloTpotMs?: number;
+interface SweepFlags extends StackFlags {
   readonly vary?: readonly string[];
   readonly seeds: number;
   readonly jobs?: number;
@@ -37,36 +30,33 @@ interface SweepFlags {
 }
 
 export function sweepCommand(): Command {
-  return (
-    new Command('sweep')
-      .description(
-        'Simulate the stack of a values file for every combination of settings, on all cores. Takes the flags of simulate -f, too.',
-      )
-      .option(
-        '--vary <key=values>',
-        'KEY=2,4,8 or KEY=FROM:TO:STEP: a values key, or workload.KEY; repeatable',
-        collect,
-      )
-      .option('--seeds <n>', 'runs of each combination, with seeds 1 to n', whole, 1)
-      .option('--jobs <n>', 'processes at a time (default: one a core)', whole)
-      .addOption(
-        new Option(
-          '--find <what>',
-          'break-even: from where on native offload and LMCache pay',
-        ).choices(['break-even']),
-      )
-      .option('--host-gib <n>', 'break-even: host memory of each engine for KV, GiB', positive, 100)
-      // These may also have been taken by the command above.
-      .option('--html <file>', 'write a page with the Pareto picture')
-      .option('--json', 'the result as JSON')
-      .exitOverride()
-      .action(async (_flags, command: Command) => run(command.optsWithGlobals<SweepFlags>()))
+  const command = new Command('sweep').description(
+    'Simulate the stack of a values file for every combination of settings, on all cores.',
   );
+  return addStackFlags(addTrafficFlags(command))
+    .option(
+      '--vary <key=values>',
+      'KEY=2,4,8 or KEY=FROM:TO:STEP: a values key, or workload.KEY; repeatable',
+      collect,
+    )
+    .option('--seeds <n>', 'runs of each combination, with seeds 1 to n', whole, 1)
+    .option('--jobs <n>', 'processes at a time (default: one a core)', whole)
+    .addOption(
+      new Option(
+        '--find <what>',
+        'break-even: from where on native offload and LMCache pay',
+      ).choices(['break-even']),
+    )
+    .option('--host-gib <n>', 'break-even: host memory of each engine for KV, GiB', positive, 100)
+    .option('--html <file>', 'write a page with the Pareto picture')
+    .option('--json', 'the result as JSON')
+    .exitOverride()
+    .action(run);
 }
 
 async function run(flags: SweepFlags): Promise<void> {
   if (flags.file === undefined && flags.preset === undefined) {
-    throw new InputError('simulate sweep needs -f VALUES.yaml (before or after the word sweep).');
+    throw new InputError('simulate sweep needs -f VALUES.yaml.');
   }
   const axes = (flags.vary ?? []).map(parseAxis);
   if (axes.length === 0) throw new InputError('simulate sweep needs --vary KEY=VALUES.');
@@ -74,10 +64,16 @@ async function run(flags: SweepFlags): Promise<void> {
   if (findsBreakEven && axes.length !== 1) {
     throw new InputError('--find break-even goes along one axis; give --vary once.');
   }
+  if (findsBreakEven && flags.offload !== undefined) {
+    throw new InputError('--find break-even tries every offload by itself; leave --offload out.');
+  }
+  if (flags.trace === '-') {
+    throw new InputError('Each simulation of a sweep reads the trace: give it as a file, not "-".');
+  }
   const isShown = process.stderr.isTTY;
   const rows = await simulateSweep({
     self: [execPath, ...execArgv, argv[1] as string],
-    flags: shared(flags),
+    flags: stackArguments(flags),
     ...{ axes, seeds: flags.seeds, jobs: flags.jobs },
     ...(findsBreakEven ? { variants: offloads(flags.hostGib) } : {}),
     onProgress: isShown
@@ -92,28 +88,6 @@ async function run(flags: SweepFlags): Promise<void> {
     await writeOutput(flags.html, 'page', sweepPage(report, command));
   }
   process.stdout.write(flags.json ? `${JSON.stringify(sweepJson(report))}\n` : sweepTable(report));
-}
-
-/** Flags of every run, as `spillway simulate` takes them. */
-function shared(flags: SweepFlags): string[] {
-  const many = (flag: string, values: readonly string[] = []) => values.flatMap((v) => [flag, v]);
-  const one = (flag: string, value: string | number | undefined) =>
-    value === undefined ? [] : [flag, String(value)];
-  return [
-    ...many('--file', flags.file),
-    ...many('--set', flags.set),
-    ...many('--set-string', flags.setString),
-    ...many('--set-workload', flags.setWorkload),
-    ...one('--preset', flags.preset),
-    ...one('--trace', flags.trace),
-    ...one('--workload', flags.workload),
-    ...one('--model', flags.model),
-    ...one('--speed', flags.speed),
-    ...one('--requests', flags.requests),
-    ...one('--link', flags.link),
-    ...one('--slo-ttft-ms', flags.sloTtftMs),
-    ...one('--slo-tpot-ms', flags.sloTpotMs),
-  ];
 }
 
 /** None, native and LMCache of one size, in place of what the values say. */

@@ -1,23 +1,16 @@
 // `spillway simulate`: engines in virtual time.
 import { Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
-import { kvLinkNames } from '../../core/engine/index.ts';
 import { defaultPolicyName, policyNames } from '../../core/routing/index.ts';
-import { type EngineFailure, type HitPolicy, hitPolicies } from '../../core/simulation/index.ts';
 import { loadCatalogue } from '../../io/models/index.ts';
 import { loadValues } from '../../io/values/index.ts';
 import {
   fleetRunJson,
   fleetRunTable,
-  hitsJson,
-  hitsTable,
-  latencyTable,
-  type OffloadChoice,
-  type Outage,
   perRequestLines,
   simulatedRunJson,
+  simulatedRunTable,
   simulateFleetRun,
-  simulateHits,
   simulateRun,
   simulateStack,
   stackJson,
@@ -25,32 +18,21 @@ import {
   stackTable,
 } from '../../tools/simulate/index.ts';
 import { nonNegative, positive, whole } from '../number-arguments.ts';
-import {
-  collectFailure,
-  toCapacities,
-  toOffload,
-  toOutage,
-  toPercentiles,
-  toTierCapacities,
-} from '../simulate-arguments.ts';
+import { toFailure, toOffload, toOutage, toPercentiles } from '../simulate-arguments.ts';
+import { addStackFlags, addTrafficFlags, type StackFlags } from '../simulate-stack-flags.ts';
 import { writeOutput } from '../write-output.ts';
+import { hitsCommand } from './simulate-hits.ts';
 import { pointsCommand } from './simulate-points.ts';
 import { sweepCommand } from './simulate-sweep.ts';
 
 /** The command `simulate` with its subcommands. */
 export function simulateCommand(): Command {
-  return new Command('simulate')
-    .description(
-      'Play a trace to engine models on a virtual clock and say what real ones would do.',
-    )
-    .option('--trace <file>', 'requests: JSON lines with block ids or Azure CSV, plain or gzipped')
+  const command = new Command('simulate').description(
+    'Play a trace to engine models on a virtual clock and say what real ones would do.',
+  );
+  addTrafficFlags(command)
     .option('--engine-args <file>', 'meta.json of a recorded vLLM: the engine as it was started')
     .option('--engines <n>', 'a fleet of so many engines behind the router’s policy', whole)
-    .option(
-      '--model <name>',
-      'model of the catalogue, or a folder with config.json (default: as recorded; ' +
-        'fleet: Qwen/Qwen3-8B)',
-    )
     .option('--tensor-parallel-size <n>', 'fleet: GPUs that share each layer (default: 1)', whole)
     .option(
       '--pipeline-parallel-size <n>',
@@ -59,8 +41,6 @@ export function simulateCommand(): Command {
     )
     .option('--data-parallel-size <n>', 'fleet: cores of an engine, which the router tells', whole)
     .option('--policy <name>', `fleet: one of ${policyNames.join(', ')} (default: predictive)`)
-    .option('--speed <n>', 'fleet: divide arrival times by n (default: 1)', positive)
-    .option('--requests <n>', 'fleet: play only this many (default: all)', whole)
     .option(
       '--kv-offloading-size <gib>',
       'fleet: host memory of each engine for evicted KV, GiB (default: none)',
@@ -71,8 +51,7 @@ export function simulateCommand(): Command {
         'native',
       ]),
     )
-    .option('--seed <n>', 'fleet: of policies that draw (default: 1)', whole)
-    .option('--profile <directory>', 'measured step times (default: the roofline of the GPU)')
+    .option('--seed <n>', 'fleet, stack: of what is drawn (default: 1)', whole)
     .option(
       '--gpu <name>',
       'GPU of the catalogue, a YAML file, or an entry (default: as recorded, or the profile’s name)',
@@ -80,58 +59,44 @@ export function simulateCommand(): Command {
     .option('--num-gpu-blocks-override <n>', 'KV blocks (default: as recorded, or computed)', whole)
     .option('--host-ms-per-step <ms>', 'host time per step (default: that of the GPU)', nonNegative)
     .option('--all-reduce-latency-us <us>', 'start of an all-reduce, tensor parallel', nonNegative)
-    .option('--all-reduce-gbps <n>', 'rate of an all-reduce, 10^9 bytes/s', positive)
-    .option('-f, --file <file>', 'values file: the stack that it asks for; repeatable', collect)
-    .option('--set <key=value>', 'stack: set one value, as with Helm; repeatable', collect)
-    .option('--set-string <key=value>', 'stack: the same, as text; repeatable', collect)
-    .option('--preset <name>', 'stack: values to start from')
-    .option('--workload <file>', 'stack: generated requests in place of a trace; see the guide')
-    .option('--set-workload <key=value>', 'stack: set one key of the workload; repeatable', collect)
-    .option(
-      '--offload <choice>',
-      'stack: none, native=GIB or lmcache=GIB of host memory an engine, whatever the values say',
-      toOffload,
-    )
-    .option(
-      '--lose-store <time>',
-      'stack: SECONDS[+SECONDS], takes the store that engines share away, for so long',
-      toOutage,
-    )
-    .option(
-      '--fail <failure>',
-      'stack: ENGINE@SECONDS[+SECONDS], stops an engine (from 0), for so long; repeatable',
-      collectFailure,
-    )
-    .option(
-      '--link <name>',
-      `stack with prefill and decode apart: ${kvLinkNames.join(', ')}, or GB/s of one GPU, whatever the values say`,
-    )
-    .option('--slo-ttft-ms <ms>', 'stack: goodput, time to first token at most', positive)
-    .option('--slo-tpot-ms <ms>', 'stack: goodput, time per output token at most', positive)
-    .option('--html <file>', 'stack: write a page with pictures')
-    .option('--percentiles <list>', 'comma-separated', toPercentiles, [50, 90, 95, 99])
-    .option('--per-request <file>', 'one line of JSON for each request')
-    .option('--json', "result in vllm bench serve's keys on standard output")
-    .exitOverride()
-    .action(runSimulation)
-    .addCommand(hitsCommand())
-    .addCommand(pointsCommand())
-    .addCommand(sweepCommand());
+    .option('--all-reduce-gbps <n>', 'rate of an all-reduce, 10^9 bytes/s', positive);
+  return (
+    addStackFlags(command, 'stack: ')
+      .option('--html <file>', 'stack: write a page with pictures')
+      .option('--percentiles <list>', 'comma-separated', toPercentiles, [50, 90, 95, 99])
+      .option('--per-request <file>', 'one line of JSON for each request')
+      .option('--json', "result in vllm bench serve's keys on standard output")
+      // What follows the word of a subcommand is the subcommand's, which refuses what it does not know.
+      .enablePositionalOptions()
+      .exitOverride()
+      .hook('preSubcommand', refuseFlagsBefore)
+      .action(runSimulation)
+      .addCommand(hitsCommand())
+      .addCommand(pointsCommand())
+      .addCommand(sweepCommand())
+  );
 }
 
-interface SimulateFlags {
-  readonly trace?: string;
+/** Nobody would read them. */
+function refuseFlagsBefore(command: Command, subcommand: Command): void {
+  const given = command.options.find(
+    (option) => command.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  if (given === undefined) return;
+  const name = subcommand.name();
+  throw new InputError(
+    `${given.long} stands before "${name}"; give the flags of ${name} after it.`,
+  );
+}
+
+interface SimulateFlags extends StackFlags {
   readonly engineArgs?: string;
-  readonly profile?: string;
   readonly gpu?: string;
   readonly engines?: number;
-  readonly model?: string;
   readonly tensorParallelSize?: number;
   readonly pipelineParallelSize?: number;
   readonly dataParallelSize?: number;
   readonly policy?: string;
-  readonly speed?: number;
-  readonly requests?: number;
   readonly seed?: number;
   readonly kvOffloadingSize?: number;
   readonly kvOffload?: 'native';
@@ -142,18 +107,6 @@ interface SimulateFlags {
   readonly percentiles: readonly number[];
   readonly perRequest?: string;
   readonly json?: true;
-  readonly file?: readonly string[];
-  readonly set?: readonly string[];
-  readonly setString?: readonly string[];
-  readonly preset?: string;
-  readonly workload?: string;
-  readonly setWorkload?: readonly string[];
-  readonly offload?: OffloadChoice;
-  readonly loseStore?: Outage;
-  readonly fail?: readonly EngineFailure[];
-  readonly link?: string;
-  readonly sloTtftMs?: number;
-  readonly sloTpotMs?: number;
   readonly html?: string;
 }
 
@@ -161,6 +114,11 @@ async function runSimulation(flags: SimulateFlags): Promise<void> {
   const { trace, engineArgs, engines } = flags;
   if (flags.file !== undefined || flags.preset !== undefined) return runStack(flags);
   refuse(flags, stackOnly, '-f VALUES.yaml');
+  if (engineArgs !== undefined && engines !== undefined) {
+    throw new InputError(
+      '--engine-args is one vLLM as it was started, and --engines a fleet of the catalogue; give one of them.',
+    );
+  }
   if (trace === undefined || (engineArgs === undefined) === (engines === undefined)) {
     throw new InputError(
       'simulate needs -f VALUES.yaml (a stack) with --trace FILE or --workload FILE, or --trace FILE ' +
@@ -174,26 +132,14 @@ async function runSimulation(flags: SimulateFlags): Promise<void> {
 
 /** What the values say for a stack, or what only a recorded engine has. */
 const notForStacks = [
-  ...(['engineArgs', 'engines', 'gpu', 'policy', 'profile', 'kvOffloadingSize'] as const),
-  ...(['kvOffload', 'numGpuBlocksOverride', 'hostMsPerStep'] as const),
+  ...(['engineArgs', 'engines', 'gpu', 'policy', 'kvOffloadingSize', 'kvOffload'] as const),
+  ...(['numGpuBlocksOverride', 'hostMsPerStep', 'allReduceLatencyUs', 'allReduceGbps'] as const),
   ...(['tensorParallelSize', 'pipelineParallelSize', 'dataParallelSize'] as const),
-  ...(['allReduceLatencyUs', 'allReduceGbps'] as const),
 ];
 const stackOnly = [
-  ...([
-    'set',
-    'setString',
-    'workload',
-    'setWorkload',
-    'fail',
-    'offload',
-    'loseStore',
-    'link',
-    'sloTtftMs',
-    'sloTpotMs',
-    'html',
-  ] as const),
-] as const;
+  ...(['set', 'setString', 'workload', 'setWorkload', 'fail', 'offload', 'loseStore'] as const),
+  ...(['link', 'sloTtftMs', 'sloTpotMs', 'html'] as const),
+];
 
 async function runStack(flags: SimulateFlags): Promise<void> {
   refuseFor(flags, notForStacks, 'does not go with -f; set it in the values file, or with --set');
@@ -212,8 +158,10 @@ async function runStack(flags: SimulateFlags): Promise<void> {
   const run = await simulateStack({
     ...{ values, trace, workload, model: flags.model, percentiles: flags.percentiles },
     ...{ requests: flags.requests, speed: flags.speed ?? 1, seed: flags.seed ?? 1 },
-    ...{ failures: flags.fail ?? [], outage: flags.loseStore, workloadSets: flags.setWorkload },
-    ...{ offload: flags.offload, link: flags.link },
+    ...{ failures: (flags.fail ?? []).map(toFailure), workloadSets: flags.setWorkload },
+    outage: flags.loseStore === undefined ? undefined : toOutage(flags.loseStore),
+    offload: flags.offload === undefined ? undefined : toOffload(flags.offload),
+    ...{ link: flags.link, profile: flags.profile },
     ...((flags.sloTtftMs ?? flags.sloTpotMs) !== undefined && {
       limits: { ttftMs: flags.sloTtftMs, tpotMs: flags.sloTpotMs },
     }),
@@ -251,12 +199,8 @@ function progressBar(): {
 
 /** Flags that mean nothing to a fleet, whose engines are sized from the catalogue. */
 const engineOnly = [
-  'profile',
-  'numGpuBlocksOverride',
-  'hostMsPerStep',
-  'allReduceLatencyUs',
-  'allReduceGbps',
-] as const;
+  ...(['numGpuBlocksOverride', 'hostMsPerStep', 'allReduceLatencyUs', 'allReduceGbps'] as const),
+];
 const fleetOnly = [
   ...(['policy', 'speed', 'requests', 'seed'] as const),
   ...(['kvOffloadingSize', 'kvOffload'] as const),
@@ -294,6 +238,7 @@ async function runFleet(flags: SimulateFlags, trace: string, engines: number): P
     policy: flags.policy ?? defaultPolicyName,
     speed: flags.speed ?? 1,
     seed: flags.seed ?? 1,
+    profile: flags.profile,
     hostBytes: flags.kvOffloadingSize && flags.kvOffloadingSize * 2 ** 30,
     onProgress: bar.show,
   });
@@ -320,71 +265,9 @@ async function runEngine(flags: SimulateFlags, trace: string, engineArgs: string
   });
   await writePerRequest(flags.perRequest, () => perRequestLines(run.result.timings, 'queued'));
   if (flags.json) process.stdout.write(`${JSON.stringify(simulatedRunJson(run))}\n`);
-  else process.stdout.write(latencyTable(run.report));
+  else process.stdout.write(simulatedRunTable(run));
 }
 
 async function writePerRequest(file: string | undefined, lines: () => string): Promise<void> {
   if (file !== undefined) await writeOutput(file, 'requests', lines());
-}
-
-interface HitsFlags {
-  readonly blockTokens?: number;
-  readonly capacity: readonly number[];
-  readonly engines: number;
-  readonly policy: HitPolicy;
-  readonly cpuCapacity?: readonly number[];
-  readonly pooled?: true;
-}
-
-function hitsCommand(): Command {
-  return (
-    new Command('hits')
-      .description('Prefix-cache hits of a trace without service times, one row for each capacity.')
-      .option('--block-tokens <n>', 'tokens of one block id (default: as the rows tell)', whole)
-      .requiredOption('--capacity <list>', 'blocks of each cache, e.g. 500,1000,inf', toCapacities)
-      .option('--engines <n>', 'caches, each on its own', whole, 1)
-      .option(
-        '--cpu-capacity <list>',
-        'blocks of a tier below each cache; 0 for none',
-        toTierCapacities,
-      )
-      .option('--pooled', 'one tier for all caches, as large as theirs together')
-      .addOption(
-        new Option('--policy <name>', 'which cache serves a request')
-          .choices(hitPolicies)
-          .default('roundrobin'),
-      )
-      // `--trace` and `--json` may also have been taken by the command above.
-      .option('--trace <file>', 'requests with block ids, plain or gzipped')
-      .option('--json', 'one JSON object a row')
-      .exitOverride()
-      .action(async (_flags, command: Command) => {
-        const flags = command.optsWithGlobals<HitsFlags & { trace?: string; json?: true }>();
-        const { capacity: capacities, blockTokens, engines, policy } = flags;
-        const trace = neededTrace(flags.trace);
-        const { cpuCapacity: cpuCapacities = [], pooled = false } = flags;
-        if (pooled && cpuCapacities.length === 0) {
-          throw new InputError(
-            '--pooled goes with --cpu-capacity only; say how large the tier is.',
-          );
-        }
-        const rows = await simulateHits({
-          ...{ trace, blockTokens, capacities, engines, policy, cpuCapacities, pooled },
-        });
-        if (flags.json) {
-          process.stdout.write(rows.map((row) => `${JSON.stringify(hitsJson(row))}\n`).join(''));
-        } else {
-          process.stdout.write(hitsTable(rows));
-        }
-      })
-  );
-}
-
-function neededTrace(trace: string | undefined): string {
-  if (trace !== undefined) return trace;
-  throw new InputError('simulate hits needs --trace FILE.');
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
 }

@@ -32,6 +32,8 @@ export interface FleetOptions {
   readonly tensorParallelSize?: number | undefined;
   /** Groups of GPUs with a part of the layers each. @default 1 */
   readonly pipelineParallelSize?: number | undefined;
+  /** Of all layers on one group of GPUs. @default the roofline's */
+  readonly stepCost?: StepCostModel | undefined;
   /** KV cache of each engine in blocks of the trace; what fits on the GPU unless given. */
   readonly cacheTraceBlocks?: number | undefined;
   /** The first engine's steps take this many times as long. @default 1 */
@@ -46,7 +48,7 @@ export interface FleetOptions {
   readonly maxModelLen?: number;
 }
 
-/** Engines as `vllm serve` would size them, with roofline step times. */
+/** Engines as `vllm serve` would size them. */
 export function fleetOf(options: FleetOptions): SimulatedEngine[] {
   const { model: modelGiven = 'Qwen3-8B', gpu: gpuGiven = 'H100-80GB' } = options;
   const model = typeof modelGiven === 'string' ? findModel(modelGiven) : modelGiven;
@@ -64,7 +66,8 @@ export function fleetOf(options: FleetOptions): SimulatedEngine[] {
     { blockSize, maxModelLen, enablePrefixCaching },
   );
   const config = pipelinedConfig(batch, stages);
-  const cost = pipelinedCost(rooflineCost({ model, gpu, tensorParallelSize }), {
+  const { stepCost = rooflineCost({ model, gpu, tensorParallelSize }) } = options;
+  const cost = pipelinedCost(stepCost, {
     ...{ stages, model, linkBytesPerSecond: gpu.link.bytesPerSecond },
   });
   const slowed: StepCostModel = {

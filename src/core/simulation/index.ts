@@ -16,6 +16,12 @@ export type { FleetEngineResult, FleetSimulationResult } from './fleet-result.ts
 export type { FleetSample } from './fleet-series.ts';
 export type { HandoffResults } from './handoff-log.ts';
 export {
+  type NamedPolicy,
+  peerPolicyFor,
+  policyNamed,
+  simulatedPolicyNames,
+} from './policy-named.ts';
+export {
   type HitPolicy,
   hitPolicies,
   type PrefixHitOptions,

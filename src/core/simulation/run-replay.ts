@@ -11,6 +11,7 @@ import {
   type StepCostModel,
 } from '../engine/index.ts';
 import type { Trace, TraceRequest } from '../workload/index.ts';
+import { BusyTime } from './busy-time.ts';
 import type { Timing } from './timing.ts';
 
 export interface RunOptions {
@@ -37,6 +38,8 @@ export interface RunResult {
   readonly timings: readonly Timing[];
   readonly steps: number;
   readonly preemptions: number;
+  /** Mean over the cores of the share of the time up to the last arrival in which a step ran. */
+  readonly utilization: number;
   /** One each time a step has been planned, in order of time. */
   readonly samples: readonly RunSample[];
 }
@@ -50,6 +53,7 @@ interface MutableTiming extends Timing {
 interface Core {
   readonly engine: EngineModel;
   step: EngineStep | undefined;
+  readonly busy: BusyTime;
   /** Requests that arrived while a step ran. */
   readonly inbox: number[];
   unfinished: number;
@@ -86,11 +90,13 @@ export function replayRun(options: RunOptions): RunResult {
     const engine = new EngineModel({
       ...{ config, cost, listener: { admitted }, connector: createConnector?.(index) },
     });
-    return { engine, step: undefined, inbox: [], unfinished: 0 };
+    return { engine, step: undefined, busy: new BusyTime(), inbox: [], unfinished: 0 };
   });
 
   const sum = (of: (core: Core) => number) => cores.reduce((total, core) => total + of(core), 0);
   const samples: RunSample[] = [];
+  /** The first request that has not arrived yet. */
+  let next = 0;
 
   const takeIn = (core: Core, now: number): void => {
     for (const index of core.inbox.splice(0)) {
@@ -106,13 +112,13 @@ export function replayRun(options: RunOptions): RunResult {
     });
   };
   const endStep = (core: Core, step: EngineStep): void => {
+    core.busy.add(step.startSeconds, step.endSeconds, requests[next - 1]?.arrivalSeconds ?? 0);
     core.engine.complete(step, (request, outputIndex) => {
       timingOf(request.id).tokenSeconds.push(step.endSeconds);
       if (outputIndex + 1 === request.maxTokens) core.unfinished--;
       return false;
     });
   };
-  let next = 0;
   for (;;) {
     const arrival = requests[next]?.arrivalSeconds ?? Number.POSITIVE_INFINITY;
     const core = cores.reduce((a, b) => (endOf(b) < endOf(a) ? b : a));
@@ -136,6 +142,8 @@ export function replayRun(options: RunOptions): RunResult {
     samples,
     steps: sum(({ engine }) => engine.stats.steps),
     preemptions: sum(({ engine }) => engine.stats.preemptions),
+    utilization:
+      sum(({ busy }) => busy.shareUntil(requests.at(-1)?.arrivalSeconds ?? 0)) / cores.length,
   };
 }
 

@@ -31,7 +31,51 @@ test('it says STABLE where the queue stays level, OVERLOADED where it grows, and
   assert.ok(stable.utilization < 1);
   const flooded = await simulateFleetRun({ ...options, engines: 1, speed: 4 });
   assert.equal(flooded.verdict, 'OVERLOADED');
-  assert.match(fleetRunTable(flooded), /OVERLOADED.*\n.*hang on the length of the trace/);
+  assert.match(fleetRunTable(flooded), /OVERLOADED.*\n.*hang on the length of the run/);
+});
+
+test('a fleet of which the arrivals end before the first answers is not called stable without a word', async () => {
+  const short = await simulateFleetRun({ ...options, engines: 2, requests: 40 });
+  assert.match(fleetRunTable(short), /too short a look to say that it stays so/);
+  const { notes } = fleetRunJson(short)['spillway'] as { notes: string[] };
+  assert.match(notes.join(), /too short a look/);
+});
+
+test('policies of other projects play by their names', async () => {
+  const figures = [];
+  for (const policy of ['predictive', 'random', 'llmd-322-precise', 'dynamo']) {
+    const run = await simulateFleetRun({ ...options, policy });
+    assert.equal(run.report.completed, 200, policy);
+    figures.push(fleetRunJson(run)['mean_ttft_ms']);
+  }
+  assert.equal(new Set(figures).size, figures.length);
+  await assert.rejects(
+    simulateFleetRun({ ...options, policy: 'llmd-322' }),
+    /"llmd-322" is not known; did you mean llmd-322-approximate\?/,
+  );
+});
+
+test('engines take their step times from a profile, and say what it was measured with', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-fleet-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const profile = join(folder, 'slow.json');
+  const errors = { measurements: 9, median: 0, p90: 0, bias: 0 };
+  const calibration = {
+    ...{ spillway_profile: 1, model: 'Qwen/Qwen3-8B', gpu: 'H100-80GB', tensor_parallel_size: 1 },
+    constants: {
+      ...{ host_seconds_per_step: 0.05, matrix_share: 0.5, attention_share: 0.5 },
+      ...{ weight_memory_share: 0.7, kv_memory_share: 0.7, request_seconds: 0.0001 },
+    },
+    fit: { sources: [], decided: {}, before: errors, fitted: errors },
+  };
+  writeFileSync(profile, JSON.stringify(calibration));
+  const slow = await simulateFleetRun({ ...options, requests: 50, profile });
+  const fast = await simulateFleetRun({ ...options, requests: 50 });
+  const tpot = (run: typeof slow) => fleetRunJson(run)['median_tpot_ms'] as number;
+  assert.ok(tpot(slow) > 50 && tpot(fast) < 50);
+  assert.deepEqual(slow.notes, []);
+  const other = await simulateFleetRun({ ...options, requests: 5, gpu: 'H200', profile });
+  assert.match(other.notes.join(), /was measured with Qwen.* on 1 × H100-80GB/);
 });
 
 test('a trace of 16-token blocks plays too', async () => {

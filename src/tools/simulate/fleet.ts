@@ -1,15 +1,20 @@
 // `spillway simulate --trace … --engines N`: engine models behind the routing core that the router
 // runs.
-import { InputError } from '../../core/base/index.ts';
-import type { TierStats } from '../../core/engine/index.ts';
-import { policyNames } from '../../core/routing/index.ts';
+import { InputError, nearest } from '../../core/base/index.ts';
 import {
-  backlogGrowth,
+  bytesPerWeightOf,
+  type GpuSpec,
+  hostConstants,
+  type ModelSpec,
+  type TierStats,
+} from '../../core/engine/index.ts';
+import {
   type FleetEngineResult,
   type FleetSimulationResult,
   fleetOf,
-  overloadedGrowth,
+  policyNamed,
   recordOf,
+  simulatedPolicyNames,
   simulateFleet,
   type Timing,
   withSessions,
@@ -17,8 +22,11 @@ import {
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
 import { sliceTrace } from '../../core/workload/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
+import { readStepCost } from '../../io/profile/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
+import { percent } from './figures.ts';
 import { latencyTable } from './latency-table.ts';
+import { type Stability, stabilityOf, verdictLine, verdictWarnings } from './verdict.ts';
 
 export interface FleetRunOptions {
   readonly trace: string;
@@ -32,6 +40,9 @@ export interface FleetRunOptions {
   readonly pipelineParallelSize?: number | undefined;
   /** Engine cores of each engine; the router picks among them. 1 unless given. */
   readonly dataParallelSize?: number | undefined;
+  /** See `readStepCost`; undefined: the roofline of the GPU. */
+  readonly profile?: string | undefined;
+  /** Of the router or a peer: see `simulatedPolicyNames`. */
   readonly policy: string;
   /** Arrivals come this many times as fast. */
   readonly speed: number;
@@ -44,38 +55,40 @@ export interface FleetRunOptions {
   readonly onProgress?: ((finished: number, total: number) => void) | undefined;
 }
 
-export interface FleetRun {
+export interface FleetRun extends Stability {
   readonly options: FleetRunOptions;
   readonly result: FleetSimulationResult;
   readonly timings: readonly Timing[];
   /** Latencies count from the arrival at the router. */
   readonly report: ServeReport;
-  /** Mean over the engines of the share of the time up to the last arrival in which a step ran. */
-  readonly utilization: number;
-  /** See `backlogGrowth`. */
-  readonly growth: number;
-  readonly verdict: 'STABLE' | 'OVERLOADED';
+  /** What was not measured but taken for it, one sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** @throws {InputError} If the trace is bad, or a name is not known. */
 export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetRun> {
   const { policy, speed, seed, percentiles } = options;
   const [model, gpu] = [readModelSpec(options.model), await readGpuSpec(options.gpu)];
-  if (!policyNames.includes(policy)) {
-    throw new InputError(`Policy "${policy}" is not known; known: ${policyNames.join(', ')}.`);
+  if (!simulatedPolicyNames.includes(policy)) {
+    const near = nearest(policy, simulatedPolicyNames);
+    throw new InputError(
+      `Policy "${policy}" is not known; ${near === undefined ? '' : `did you mean ${near}? `}known: ${simulatedPolicyNames.join(', ')}.`,
+    );
   }
   const loaded = await loadTrace(options.trace, { requests: options.requests });
   const { blockTokens, requests } = sliceTrace(loaded, { speed });
   const longest = requests.reduce((most, r) => Math.max(most, r.promptTokens + r.outputTokens), 0);
   const { tensorParallelSize, pipelineParallelSize, dataParallelSize = 1 } = options;
+  const { cost: stepCost, notes } = await costOf(options, model, gpu);
   const engines = fleetOf({
     ...{ engines: options.engines * dataParallelSize, model, gpu, blockTokens },
-    ...{ tensorParallelSize, pipelineParallelSize },
+    ...{ tensorParallelSize, pipelineParallelSize, stepCost },
     maxModelLen: longest + 1,
     ...(options.hostBytes === undefined ? {} : { hostBytes: options.hostBytes }),
   });
   const result = simulateFleet({
-    ...{ requests: withSessions(requests), engines, policy, traceBlockTokens: blockTokens, seed },
+    ...{ requests: withSessions(requests), engines, traceBlockTokens: blockTokens, seed },
+    ...policyNamed(policy, engines),
     keepTokens: true,
     onProgress: (finished) => options.onProgress?.(finished, requests.length),
   });
@@ -90,14 +103,21 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
   const records = timings.map((timing) => recordOf(timing, 'arrival'));
   const durationSeconds = result.seconds;
   const busy = result.engines.reduce((sum, { utilization }) => sum + utilization, 0);
-  const arrivals = requests.map(({ arrivalSeconds }) => arrivalSeconds);
-  const growth = backlogGrowth(result.waitingAtArrival, arrivals);
+  const { waitingAtArrival } = result;
+  const arrivalSeconds = requests.map((request) => request.arrivalSeconds);
+  const utilization = busy / result.engines.length;
   return {
-    ...{ options, result, timings, growth },
+    ...{ options, result, timings, notes },
+    ...stabilityOf({ waitingAtArrival, arrivalSeconds, utilization }),
     report: reportOf(records, { durationSeconds, percentiles, limits: {} }),
-    utilization: busy / result.engines.length,
-    verdict: growth > overloadedGrowth ? 'OVERLOADED' : 'STABLE',
   };
+}
+
+async function costOf(options: FleetRunOptions, model: ModelSpec, gpu: GpuSpec) {
+  const { profile, tensorParallelSize = 1 } = options;
+  if (profile === undefined) return { cost: undefined, notes: [] };
+  const layout = { model, gpu, tensorParallelSize, weightBytesPerValue: bytesPerWeightOf(model) };
+  return await readStepCost(profile, layout, hostConstants(gpu, tensorParallelSize));
 }
 
 /** The run in the keys of `vllm bench serve`; what those do not know under `spillway`. */
@@ -125,6 +145,7 @@ export function fleetRunJson(run: FleetRun): Record<string, unknown> {
       seed: options.seed,
       backlog_growth: run.growth,
       preemptions: result.preemptions,
+      notes: [...verdictWarnings(run, report), ...run.notes],
       engines: result.engines.map((engine, index) => ({
         engine: `engine-${index}`,
         requests: engine.requests,
@@ -169,7 +190,6 @@ function tierJson(
 
 export function fleetRunTable(run: FleetRun): string {
   const { options, result, report } = run;
-  const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
   const hasTiers = options.hostBytes !== undefined;
   const head = ['engine', 'requests', 'computed', 'cached'];
   head.push(...(hasTiers ? ['from host'] : []), 'output', 'preempted', 'busy');
@@ -181,15 +201,13 @@ export function fleetRunTable(run: FleetRun): string {
     percent(engine.utilization),
   ]);
   const line = (cells: readonly string[]) => cells.map((cell) => cell.padStart(11)).join('');
-  const warning =
-    run.verdict === 'STABLE'
-      ? ''
-      : 'The queue grows for as long as requests arrive: the latencies below hang on the length of the trace.\n';
-  return (
-    `${run.verdict}: engines busy ${percent(run.utilization)} of the time, queue grows by ` +
-    `${percent(Math.max(0, run.growth))} of the arrivals\n${warning}` +
-    `${enginesText(options)}, ${options.model}, ${options.policy}: hit rate ` +
-    `${percent(result.hitRate)}, max/mean computed ${result.spread.toFixed(2)}\n` +
-    `${latencyTable(report)}${[head, ...rows].map(line).join('\n')}\n`
-  );
+  return [
+    verdictLine(run),
+    ...verdictWarnings(run, report),
+    ...run.notes,
+    `${enginesText(options)}, ${options.model}, ${options.policy}: hit rate ${percent(result.hitRate)}, max/mean computed ${result.spread.toFixed(2)}`,
+    latencyTable(report).trimEnd(),
+    ...[head, ...rows].map(line),
+    '',
+  ].join('\n');
 }

@@ -9,7 +9,6 @@ export {
   simulateFleetRun,
 } from './fleet.ts';
 export { type HitsOptions, type HitsRow, hitsJson, hitsTable, simulateHits } from './hits.ts';
-export { latencyTable } from './latency-table.ts';
 export { perRequestLines } from './per-request.ts';
 export { intervalsOf, kindOf, pointIntervals, pointJson } from './point-answer.ts';
 export { gpuOf, precisionOf, shapeOf } from './point-engine.ts';
@@ -19,6 +18,7 @@ export {
   type SimulatedRun,
   type SimulatedRunOptions,
   simulatedRunJson,
+  simulatedRunTable,
   simulateRun,
 } from './run.ts';
 export type { Outage } from './shared-stores.ts';

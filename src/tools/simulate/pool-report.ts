@@ -2,6 +2,7 @@
 // that goes between them.
 import type { EngineRole } from '../../core/simulation/index.ts';
 import { percentile } from '../../core/stats/index.ts';
+import { percent } from './figures.ts';
 import type { StackRun } from './stack.ts';
 import { lineChart, stackedBars } from './svg-chart.ts';
 
@@ -143,8 +144,6 @@ export function handoffJson(run: StackRun): Record<string, unknown> | null {
     skipped: report.skipped,
   };
 }
-
-const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(bytes < 1e10 ? 2 : 1)} GB`;
 
 /** Empty where the same engines prefill and decode. */

@@ -1,6 +1,5 @@
 // `spillway simulate --trace … --profile … --engine-args …`: one vLLM server as it was started,
 // with measured step times, under a trace.
-import { basename } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import {
   type AllReduceLink,
@@ -23,13 +22,14 @@ import {
   type StepCostModel,
   schedulerDefaults,
 } from '../../core/engine/index.ts';
-import { type RunResult, recordOf, replayRun } from '../../core/simulation/index.ts';
+import { type RunResult, recordOf, replayRun, type Timing } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
-import type { Trace } from '../../core/workload/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readStepCost } from '../../io/profile/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { type EngineArgs, readEngineArgs } from './engine-args.ts';
+import { latencyTable } from './latency-table.ts';
+import { type Stability, stabilityOf, verdictLine, verdictWarnings } from './verdict.ts';
 
 export interface SimulatedRunOptions {
   readonly trace: string;
@@ -51,7 +51,7 @@ export interface SimulatedRunOptions {
 }
 
 /** A run, and what it was predicted with. */
-export interface SimulatedRun {
+export interface SimulatedRun extends Stability {
   readonly args: EngineArgs;
   readonly gpu: GpuSpec;
   readonly config: EngineConfig;
@@ -80,7 +80,8 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   const gpu =
     options.gpu === undefined ? gpuOf(options, args, notes) : await readGpuSpec(options.gpu);
   const { config, blocksSource } = configOf(options, args, model, gpu, notes);
-  const trace = await traceOf(options.trace, args.blockSize);
+  // The ids of a recorded run are of the engine's blocks.
+  const trace = await loadTrace(options.trace, { likelyBlockTokens: args.blockSize });
   const host = hostOf(options, gpu, tensorParallelSize);
   const weightBytesPerValue = weightBytesOf(args, model);
   const layout = { model, gpu, tensorParallelSize, weightBytesPerValue };
@@ -101,7 +102,11 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   const durationSeconds = Math.max(...ends) - Math.min(...starts);
   const { percentiles } = options;
   const report = reportOf(records, { durationSeconds, percentiles, limits: {} });
-  return { args, gpu, config, blocksSource, host, result, report, notes };
+  const { utilization } = result;
+  return {
+    ...{ args, gpu, config, blocksSource, host, result, report, notes },
+    ...stabilityOf({ ...waitingOf(result.timings), utilization }),
+  };
 }
 
 /** The run in the keys of `vllm bench serve`; what those do not know under `spillway`. */
@@ -114,6 +119,8 @@ export function simulatedRunJson(run: SimulatedRun): Record<string, unknown> {
     request_rate: report.offeredRate ?? null,
     max_concurrency: null,
     ...serveSummaryJson(report),
+    verdict: run.verdict,
+    utilization: run.utilization,
     spillway: {
       gpu: gpu.name,
       tensor_parallel_size: args.tensorParallelSize,
@@ -129,10 +136,37 @@ export function simulatedRunJson(run: SimulatedRun): Record<string, unknown> {
       steps: result.steps,
       preemptions: result.preemptions,
       cached_tokens: report.cachedTokens,
-      notes: run.notes,
+      backlog_growth: run.growth,
+      notes: [...verdictWarnings(run, report), ...run.notes],
     },
   };
 }
+
+export function simulatedRunTable(run: SimulatedRun): string {
+  const { args, gpu, config, result } = run;
+  const gpus = args.tensorParallelSize === 1 ? '' : `${args.tensorParallelSize} × `;
+  return [
+    verdictLine(run),
+    ...verdictWarnings(run, run.report),
+    ...run.notes,
+    `${args.model} on ${gpus}${gpu.name}: ${config.numGpuBlocks} KV blocks (${run.blocksSource}), ${result.steps} steps, ${result.preemptions} preemptions`,
+    latencyTable(run.report),
+  ].join('\n');
+}
+
+/** Requests without a first token as each arrived; itself included. */
+function waitingOf(timings: readonly Timing[]) {
+  const arrivalSeconds = timings.map((timing) => timing.arrivalSeconds);
+  const firstTokens = timings.map(({ tokenSeconds }) => tokenSeconds[0] as number).sort(ascending);
+  let answered = 0;
+  const waitingAtArrival = arrivalSeconds.map((now, i) => {
+    while ((firstTokens[answered] ?? Number.POSITIVE_INFINITY) <= now) answered++;
+    return i + 1 - answered;
+  });
+  return { arrivalSeconds, waitingAtArrival };
+}
+
+const ascending = (a: number, b: number) => a - b;
 
 async function modelOf(
   { model: given }: SimulatedRunOptions,
@@ -147,16 +181,6 @@ async function modelOf(
 function weightBytesOf({ quantization, dtypeBytes }: EngineArgs, model: ModelSpec): number {
   const isPlain = model.weightPrecision === undefined && precisionNamed(quantization) === undefined;
   return (isPlain ? dtypeBytes : undefined) ?? bytesPerWeightOf(model, quantization);
-}
-
-/** The ids of a recorded run are of the engine's blocks; other traces tell their size by their rows. */
-async function traceOf(path: string, blockTokens: number): Promise<Trace> {
-  try {
-    return await loadTrace(path, { blockTokens });
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    return await loadTrace(path);
-  }
 }
 
 /**
@@ -183,7 +207,10 @@ function gpuOf(options: SimulatedRunOptions, args: EngineArgs, notes: string[]):
   }
   const blocksKnown = memoryBytes ?? args.numGpuBlocks ?? options.numGpuBlocks;
   if (options.profile === undefined || blocksKnown === undefined) {
-    return findGpu(args.deviceName ?? (basename(options.profile ?? first).split('_')[0] || first));
+    if (args.deviceName !== undefined) return findGpu(args.deviceName);
+    throw new InputError(
+      `${options.engineArgs} does not name the GPU (hardware.device_name), and neither does the profile's path ${options.profile}; give --gpu.`,
+    );
   }
   notes.push(
     `The GPU "${args.deviceName ?? first}" is not in the catalogue: host time, link and what the ` +

@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { InputError } from '../../core/base/index.ts';
-import { hitsJson, perRequestLines, simulatedRunJson, simulateHits, simulateRun } from './index.ts';
+import {
+  hitsJson,
+  perRequestLines,
+  simulatedRunJson,
+  simulatedRunTable,
+  simulateHits,
+  simulateRun,
+} from './index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-simulate-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -152,6 +159,35 @@ test('an argument that changes a run and not the model is named in the notes', a
   );
 });
 
+test('a run says whether the engine kept up, and warns where latencies hang on its length', async () => {
+  const runs = 'bench/data/vllm-runs/rtx4090-llama31-8b';
+  const recorded = await simulateRun({
+    ...{ trace: `${runs}.jsonl.gz`, engineArgs: `${runs}.meta.json`, profile, percentiles },
+  });
+  assert.equal(recorded.verdict, 'OVERLOADED');
+  assert.ok(recorded.utilization > 0.99 && recorded.utilization <= 1);
+  assert.match(simulatedRunTable(recorded), /^OVERLOADED: engines busy .*\n.*hang on the length/);
+  const calm = file(
+    'calm.jsonl',
+    Array.from({ length: 20 }, (_, i) =>
+      JSON.stringify({
+        ...{ timestamp: i * 1000, input_length: 32, output_length: 4 },
+        hash_ids: [2 * i, 2 * i + 1],
+      }),
+    ).join('\n'),
+  );
+  const one = file(
+    'one.jsonl',
+    '{"timestamp":0,"input_length":5,"output_length":9,"hash_ids":[0]}\n',
+  );
+  const stable = await run({ engine_kwargs: kwargs }, { trace: calm });
+  const json = simulatedRunJson(stable);
+  assert.deepEqual([json['verdict'], (json['spillway'] as { notes: [] }).notes], ['STABLE', []]);
+  assert.ok(stable.utilization < 0.2);
+  const short = simulatedRunTable(await run({ engine_kwargs: kwargs }, { trace: one }));
+  assert.match(short, /too short a look to say that it stays so/);
+});
+
 test('data parallel engine cores share the requests, each with a KV cache of its own', async () => {
   const { result } = await run({ engine_kwargs: { ...kwargs, data_parallel_size: 2 } });
   assert.deepEqual(
@@ -177,9 +213,12 @@ test('what cannot be read is one sentence', async () => {
   await assert.rejects(run('{', {}), isInput(/Cannot read the engine arguments/));
   await assert.rejects(
     run({}, { engineArgs: none }),
-    isInput(/Cannot read the engine arguments .*ENOENT/),
+    isInput(/Cannot read the engine arguments .*no such file/),
   );
-  await assert.rejects(run({ engine_kwargs: kwargs }, { profile: none }), isInput(/"none"/));
+  await assert.rejects(
+    run({ engine_kwargs: kwargs }, { profile: none }),
+    isInput(/does not name the GPU .*none; give --gpu/),
+  );
   await assert.rejects(
     run({ engine_kwargs: kwargs }, { profile: undefined }),
     isInput(/does not name the GPU .*give --gpu/),

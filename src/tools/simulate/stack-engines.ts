@@ -11,7 +11,6 @@ import {
   type ModelSpec,
   pipelinedConfig,
   pipelinedCost,
-  profileCost,
   rooflineCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
@@ -24,7 +23,7 @@ import {
   type Values,
 } from '../../core/values/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
-import { readEngineProfile } from '../../io/profile/index.ts';
+import { readStepCost } from '../../io/profile/index.ts';
 import { argumentsOf, type ExtraArguments } from './extra-arguments.ts';
 import { type Outage, SharedStores } from './shared-stores.ts';
 import { isDisaggregated, type PooledEngine, poolsOf, type StackPools } from './stack-pools.ts';
@@ -62,6 +61,8 @@ export async function stackOf(
   values: Values,
   options: {
     readonly model?: string | undefined;
+    /** Step times of all engines, in place of what the values say. */
+    readonly profile?: string | undefined;
     /** Of the store that engines share. */
     readonly outage?: Outage | undefined;
     /** In place of what the values say. */
@@ -76,7 +77,7 @@ export async function stackOf(
   // All engines of a stack have one model, so what they share serves them all.
   const stores = new SharedStores(values, options.outage);
   for (const entry of entries) {
-    const { layout, config, cost, extra } = await engineOf(entry, notes);
+    const { layout, config, cost, extra } = await engineOf(entry, options.profile, notes);
     const choice = options.offload;
     const tiers = tiersOf(entry, { layout, config, cost }, { extra, stores, choice });
     const made = { ...describe(layout, config), ...tiers, config, cost };
@@ -128,7 +129,7 @@ function namesOf({ name, modelURL }: ModelEntry): readonly (string | undefined)[
   return [name, modelURL];
 }
 
-async function engineOf(entry: ModelEntry, notes: string[]) {
+async function engineOf(entry: ModelEntry, profile: string | undefined, notes: string[]) {
   const given = entry.vllmConfig ?? {};
   const extra = argumentsOf(given.extraArgs ?? [], entry.name);
   notes.push(...extra.notes);
@@ -153,7 +154,7 @@ async function engineOf(entry: ModelEntry, notes: string[]) {
     engineConfigFor(layout, settingsOf(entry, extra)),
     pipelineParallelSize,
   );
-  const cost = pipelinedCost(await costOf(entry, layout, notes), {
+  const cost = pipelinedCost(await costOf(profile ?? entry.profile, layout, notes), {
     ...{ stages: pipelineParallelSize, model },
     linkBytesPerSecond: gpu.link.bytesPerSecond,
   });
@@ -188,16 +189,15 @@ function settingsOf(entry: ModelEntry, extra: ExtraArguments): Partial<EngineCon
 }
 
 async function costOf(
-  { profile: directory }: ModelEntry,
+  profile: string | undefined,
   layout: LayoutOptions,
   notes: string[],
 ): Promise<StepCostModel> {
   const { model, gpu, tensorParallelSize = 1 } = layout;
   const weightBytesPerValue = layout.weightBytesPerValue ?? bytesPerWeightOf(model);
   const shape = { model, gpu, tensorParallelSize, weightBytesPerValue };
-  if (directory === undefined) return rooflineCost(shape);
-  const { profile, notes: gaps } = await readEngineProfile(directory, shape);
-  notes.push(...gaps);
-  const host = hostConstants(gpu, tensorParallelSize);
-  return profileCost({ profile, model, tensorParallelSize, ...host });
+  if (profile === undefined) return rooflineCost(shape);
+  const read = await readStepCost(profile, shape, hostConstants(gpu, tensorParallelSize));
+  notes.push(...read.notes);
+  return read.cost;
 }

@@ -1,11 +1,12 @@
 // A simulated stack as a table for people and as JSON.
-
 import { serveSummaryJson } from '../../core/stats/index.ts';
 import type { LengthStats } from '../../core/workload/index.ts';
+import { percent, tokens } from './figures.ts';
 import { latencyTable } from './latency-table.ts';
 import { handoffJson, handoffLines } from './pool-report.ts';
 import type { StackRun } from './stack.ts';
 import type { StackEngine } from './stack-engines.ts';
+import { verdictLine, verdictWarnings } from './verdict.ts';
 
 /** The run in the keys of `vllm bench serve`; what those do not know under `spillway`. */
 export function stackJson(run: StackRun): Record<string, unknown> {
@@ -149,24 +150,10 @@ export function goodLines({ report, options }: StackRun): string[] {
   ];
 }
 
-export function verdictLine(run: StackRun): string {
-  const busy = `engines busy ${percent(run.utilization)} of the time`;
-  if (run.verdict === 'CLOSED LOOP') {
-    return `CLOSED LOOP: ${run.clients} clients, ${busy}; the load follows the answers`;
-  }
-  const growth = percent(Math.max(0, run.growth));
-  return `${run.verdict}: ${busy}, queue grows by ${growth} of the arrivals`;
-}
-
 /** What must not be overlooked. */
 export function warnings(run: StackRun): string[] {
   const { workload, offeredRate, result, refused } = run;
-  const lines: string[] = [];
-  if (run.verdict === 'OVERLOADED') {
-    lines.push(
-      'The queue grows for as long as requests arrive: the latencies below hang on the length of the run.',
-    );
-  }
+  const lines = verdictWarnings(run, run.report);
   // Of what chance alone makes of a mean rate, three standard deviations are not worth a word.
   const chance = 3 / Math.sqrt(workload.requests);
   if (offeredRate !== undefined && workload.rate < (1 - chance) * offeredRate) {
@@ -221,12 +208,4 @@ export function workloadLines({ workload }: StackRun): string[] {
     `  answer tokens ${lengths(workload.answer)}`,
     `  ${percent(workload.reusableShare)} of the prompts' tokens were there before; working set ${tokens(workload.workingSetTokens)} tokens`,
   ];
-}
-
-export function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
-}
-
-export function tokens(count: number): string {
-  return Math.round(count).toLocaleString('en-US');
 }

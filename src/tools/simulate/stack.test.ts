@@ -180,6 +180,29 @@ test('an offload given by flag takes the place of what the values say', async ()
   assert.match((await of({ kind: 'lmcache', hostBytes: gibibyte })) ?? '', /^LMCache, 1\.0 GiB/);
 });
 
+test('--profile takes the place of every engine’s step times', async () => {
+  const profile = 'bench/data/vllm-runs/profile/RTX4090_Llama-3.1-8B_tp1';
+  const values = valuesOf(valuesText, [
+    'servingEngineSpec.modelSpec[0].modelURL=meta-llama/Llama-3.1-8B',
+    'servingEngineSpec.modelSpec[0].gpu=RTX4090',
+    'servingEngineSpec.modelSpec[0].vllmConfig.numGpuBlocksOverride=1100',
+  ]);
+  const load = { systemPrompt: 600, question: 50, answer: 8 };
+  const workloadSets = Object.entries(load).map(([key, value]) => `${key}=${value}`);
+  const more = { ...base, values, workload: shared, workloadSets };
+  const [measured, roofline] = [
+    await simulateStack({ ...more, profile }),
+    await simulateStack(more),
+  ];
+  const tpot = (run: typeof measured) => run.report.fromSent.tpot?.mean as number;
+  assert.ok(Math.abs(tpot(measured) / tpot(roofline) - 1) > 0.005, 'the profile counts');
+  assert.ok(Math.abs(tpot(measured) / tpot(roofline) - 1) < 0.5, 'both are an RTX 4090');
+  await assert.rejects(
+    simulateStack({ ...more, profile: join(directory, 'none') }),
+    /Cannot read the profile directory .*none: no such file/,
+  );
+});
+
 test('traffic beyond what the engines can do is OVERLOADED, and the table warns of its latencies', async () => {
   const flood = file(
     'flood.yaml',
@@ -187,7 +210,7 @@ test('traffic beyond what the engines can do is OVERLOADED, and the table warns 
   );
   const run = await simulateStack({ ...base, workload: flood });
   assert.equal(run.verdict, 'OVERLOADED');
-  assert.match(stackTable(run), /latencies below hang on the length/);
+  assert.match(stackTable(run), /latencies hang on the length/);
   const page = stackPage(run, 'spillway simulate');
   assert.match(page, /<b>OVERLOADED<\/b>/);
 });

@@ -2,10 +2,8 @@
 // workload.
 import { InputError } from '../../core/base/index.ts';
 import {
-  backlogGrowth,
   type EngineFailure,
   type FleetSimulationResult,
-  overloadedGrowth,
   recordOf,
   simulateFleet,
   type TimedHandoff,
@@ -27,6 +25,7 @@ import type { Outage } from './shared-stores.ts';
 import { type StackEngine, stackOf } from './stack-engines.ts';
 import type { StackPools } from './stack-pools.ts';
 import type { OffloadChoice } from './stack-tiers.ts';
+import { type Stability, stabilityOf } from './verdict.ts';
 import { readWorkload } from './workload-file.ts';
 
 export interface StackRunOptions {
@@ -41,6 +40,8 @@ export interface StackRunOptions {
   /** Requests of the trace or workload to play; undefined: all. */
   readonly requests?: number | undefined;
   readonly model?: string | undefined;
+  /** Step times of all engines, in place of what the values say; see `readStepCost`. */
+  readonly profile?: string | undefined;
   readonly seed: number;
   readonly failures: readonly EngineFailure[];
   /** Of the store that engines share. */
@@ -56,10 +57,7 @@ export interface StackRunOptions {
   readonly onProgress?: ((finished: number, total: number | undefined) => void) | undefined;
 }
 
-/** STABLE, OVERLOADED: see `verdictOf`. A closed loop cannot run away, so it is neither. */
-export type Verdict = 'STABLE' | 'OVERLOADED' | 'CLOSED LOOP';
-
-export interface StackRun {
+export interface StackRun extends Stability {
   readonly options: StackRunOptions;
   readonly engines: readonly StackEngine[];
   /** Undefined where the same engines prefill and decode. */
@@ -72,11 +70,6 @@ export interface StackRun {
   readonly workload: WorkloadStats;
   /** Requests a second that the workload means to send; undefined for a trace or a closed loop. */
   readonly offeredRate: number | undefined;
-  readonly clients: number | undefined;
-  /** Mean over the engines of the share of the time up to the last arrival in which a step ran. */
-  readonly utilization: number;
-  readonly growth: number;
-  readonly verdict: Verdict;
   /** Requests too long for the engines' context, which vLLM refuses. */
   readonly refused: number;
   readonly notes: readonly string[];
@@ -115,17 +108,17 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
   }
   const busy = result.engines.reduce((sum, { utilization }) => sum + utilization, 0);
   const workload = meter.stats();
-  const growth = backlogGrowth(result.waitingAtArrival, result.arrivalSeconds);
   const { offeredRate, clients } = traffic;
+  const { waitingAtArrival, arrivalSeconds } = result;
+  const utilization = busy / engines.length;
   return {
-    ...{ options, engines, pools, result, timings, workload, offeredRate, clients, growth },
+    ...{ options, engines, pools, result, timings, workload, offeredRate },
+    ...stabilityOf({ waitingAtArrival, arrivalSeconds, utilization, clients }),
     report: reportOf(records, {
       durationSeconds: result.seconds,
       percentiles,
       limits: options.limits ?? {},
     }),
-    utilization: busy / engines.length,
-    verdict: verdictOf(growth, clients),
     refused: result.refused,
     notes,
   };
@@ -135,12 +128,6 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
 function publishesKvEvents({ servingEngineSpec, routerSpec }: Values): boolean {
   if (routerSpec.extraArgs.includes('--no-kv-events')) return false;
   return servingEngineSpec.modelSpec.some(({ vllmConfig }) => vllmConfig?.kvEvents === true);
-}
-
-/** OVERLOADED: requests without a first token grow in number for as long as requests arrive. */
-function verdictOf(growth: number, clients: number | undefined): Verdict {
-  if (clients !== undefined) return 'CLOSED LOOP';
-  return growth > overloadedGrowth ? 'OVERLOADED' : 'STABLE';
 }
 
 interface Traffic {
