@@ -1,8 +1,8 @@
 // What the router believes each engine has cached, from what it sent there: chained hashes over
-// blocks of the prompt's raw bytes, one bounded LRU per engine. No tokenizer, no KV events.
+// blocks of the prompt's raw bytes, one bounded memory per engine. No tokenizer, no KV events.
 import { hashBytesChain } from '../kv/index.ts';
 import type { Endpoint, Outcome, RoutingRequest } from './contract.ts';
-import { PrefixLru } from './prefix-lru.ts';
+import { type PrefixHolder, PrefixTree } from './prefix-tree.ts';
 
 /**
  * Bytes per block. About 64 tokens: four of vLLM's blocks, 2 to 5 ms of prefill on an H100, so
@@ -15,8 +15,11 @@ const promptBytesMax = 2 * 1024 * 1024;
 const cacheTokensDefault = 500_000;
 /** Bytes per token until requests have shown it; also what `promptTokens` is estimated by. */
 const bytesPerTokenDefault = 4;
-/** Blocks of one engine, whatever it says: bounds memory to 16 MB each, or 150 MB if all prompts are short. */
-const blocksMaxLimit = 1_000_000;
+/**
+ * Blocks of one engine, whatever it says, which is 16 million tokens: bounds memory to 2 MB each where
+ * prompts are long, and to 100 MB where each is a block.
+ */
+const blocksMaxLimit = 250_000;
 /** The belief in an engine's size never shrinks below this share of what it says. */
 const capacityScaleMin = 0.25;
 
@@ -26,7 +29,7 @@ const trustMin = 0.1;
 const missesToReset = 4;
 
 interface Belief {
-  held: PrefixLru;
+  readonly holder: PrefixHolder;
   /** What the engine last said of its size. */
   cacheTokens: number;
   /** Learned share of the engine's cache that serves prompts; outputs take the rest. */
@@ -51,6 +54,11 @@ export interface PromptChain {
 export class PrefixBeliefs {
   readonly #blockBytes: number;
   readonly #beliefs = new Map<Endpoint, Belief>();
+  readonly #held = new PrefixTree();
+  /** Beliefs in the order of the endpoints that were asked about last. */
+  #aligned:
+    | { readonly endpoints: readonly Endpoint[]; readonly beliefs: readonly (Belief | undefined)[] }
+    | undefined;
   #bytesPerToken = bytesPerTokenDefault;
 
   /** @param blockBytes A positive multiple of 4; prompts that are shorter are not known again. */
@@ -73,20 +81,27 @@ export class PrefixBeliefs {
     return { hashes, promptBytes, promptTokens, ...this.#blockTokens(promptTokens, promptBytes) };
   }
 
-  /** Prompt tokens that the engine is expected to have cached, in [0, promptTokens). */
-  cachedTokens(endpoint: Endpoint, chain: PromptChain): number {
-    const belief = this.#beliefs.get(endpoint);
-    if (belief === undefined) return 0;
-    const blocks = belief.held.leadingBlocks(chain.hashes);
-    if (blocks === 0) return 0;
-    const tokens = Math.floor(blocks * chain.blockTokens * belief.trust);
+  /**
+   * Prompt tokens that each engine is expected to have cached, in [0, promptTokens).
+   *
+   * @param into Shape [n] or longer, aligned with `endpoints`.
+   */
+  count(endpoints: readonly Endpoint[], chain: PromptChain, into: Float64Array): void {
+    const beliefs = this.#beliefsOf(endpoints);
+    const leading = this.#held.leadingBlocks(chain.hashes);
     // vLLM always computes at least the last token.
-    return Math.max(0, Math.min(tokens, chain.promptTokens - 1));
+    const most = Math.max(0, chain.promptTokens - 1);
+    for (let i = 0; i < beliefs.length; i++) {
+      const belief = beliefs[i];
+      const blocks = belief === undefined ? 0 : (leading[belief.holder.number] as number);
+      const trust = blocks === 0 ? 0 : (belief as Belief).trust;
+      into[i] = Math.min(Math.floor(blocks * chain.blockTokens * trust), most);
+    }
   }
 
   /** The engine was sent this prompt and will have cached it. */
   sent(endpoint: Endpoint, chain: PromptChain): void {
-    this.#beliefOf(endpoint).held.touch(chain.hashes);
+    this.#held.touch(this.#beliefOf(endpoint).holder, chain.hashes);
   }
 
   /**
@@ -95,7 +110,7 @@ export class PrefixBeliefs {
    * old prompts is taken for smaller, and grows back slowly; one that suddenly finds nothing has
    * lost its cache.
    *
-   * @param expected What `cachedTokens` said at the pick.
+   * @param expected What `count` said at the pick.
    */
   finished(endpoint: Endpoint, chain: PromptChain, expected: number, outcome: Outcome): void {
     const { promptTokens, cachedTokens } = outcome;
@@ -118,25 +133,38 @@ export class PrefixBeliefs {
     belief.misses = actual < expected / 10 ? belief.misses + 1 : 0;
     if (belief.misses === missesToReset) {
       belief.misses = 0;
-      belief.held = new PrefixLru({ blocksMax: belief.held.blocksMax });
+      this.#held.clear(belief.holder);
     }
   }
 
   /** The engine's cache is empty, or the engine is gone. */
   reset(endpoint: Endpoint): void {
+    const belief = this.#beliefs.get(endpoint);
+    if (belief === undefined) return;
+    this.#held.removeHolder(belief.holder);
     this.#beliefs.delete(endpoint);
+    this.#aligned = undefined;
   }
 
   #blockTokens(promptTokens: number, promptBytes: number): Pick<PromptChain, 'blockTokens'> {
     return { blockTokens: promptBytes === 0 ? 0 : (promptTokens * this.#blockBytes) / promptBytes };
   }
 
+  #beliefsOf(endpoints: readonly Endpoint[]): readonly (Belief | undefined)[] {
+    if (this.#aligned?.endpoints !== endpoints) {
+      const beliefs = endpoints.map((endpoint) => this.#beliefs.get(endpoint));
+      this.#aligned = { endpoints, beliefs };
+    }
+    return this.#aligned.beliefs;
+  }
+
   #beliefOf(endpoint: Endpoint): Belief {
     let belief = this.#beliefs.get(endpoint);
     if (!belief) {
-      const held = new PrefixLru({ blocksMax: 1 });
-      belief = { held, cacheTokens: 0, capacityScale: 1, trust: 1, misses: 0 };
+      const holder = this.#held.addHolder({ blocksMax: 1 });
+      belief = { holder, cacheTokens: 0, capacityScale: 1, trust: 1, misses: 0 };
       this.#beliefs.set(endpoint, belief);
+      this.#aligned = undefined;
     }
     const { blocksTotal, blockTokens } = endpoint.reported ?? {};
     const cacheTokens = blocksTotal && blockTokens ? blocksTotal * blockTokens : cacheTokensDefault;
@@ -150,7 +178,8 @@ export class PrefixBeliefs {
   #scaleCapacity(belief: Belief, capacityScale: number): void {
     belief.capacityScale = capacityScale;
     const bytes = belief.cacheTokens * capacityScale * this.#bytesPerToken;
-    belief.held.setBlocksMax(Math.min(blocksMaxLimit, bytes / this.#blockBytes));
+    const blocksMax = Math.min(blocksMaxLimit, bytes / this.#blockBytes);
+    this.#held.setBlocksMax(belief.holder, blocksMax);
   }
 }
 

@@ -53,19 +53,18 @@ export class HeldTokens {
     endpoints: readonly Endpoint[],
     into: Float64Array,
   ): void {
+    this.#beliefs.count(endpoints, chain, into);
     const told = this.#told(request, endpoints);
+    if (told === undefined) return;
     for (let i = 0; i < endpoints.length; i++) {
       const endpoint = endpoints[i] as Endpoint;
       const knowledge = this.#kvIndex?.knowledgeOf(endpoint.url) ?? 'none';
-      if (told === undefined || knowledge === 'none') {
-        into[i] = this.#beliefs.cachedTokens(endpoint, chain);
-        continue;
-      }
+      if (knowledge === 'none') continue;
       const engine = this.#engineOf(endpoint);
       const isSure = knowledge === 'exact' && !engine.isToldWrongly;
       const ours = isSure
         ? engine.inFlight.leadingBlocks(chain.hashes) * chain.blockTokens
-        : this.#beliefs.cachedTokens(endpoint, chain);
+        : (into[i] as number);
       // vLLM always computes at least the last token.
       const most = Math.max(told[i] as number, Math.floor(ours));
       into[i] = Math.max(0, Math.min(most, request.promptTokens - 1));

@@ -45,7 +45,9 @@ export class PrefixAwarePolicy implements Policy {
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[]): PrefixAwarePick {
     const chain = this.#beliefs.chainOf(request);
-    const scores = endpoints.map((endpoint) => this.#beliefs.cachedTokens(endpoint, chain));
+    const held = new Float64Array(endpoints.length);
+    this.#beliefs.count(endpoints, chain, held);
+    const scores = Array.from(held);
     let warm = 0;
     for (let i = 0; i < endpoints.length; i++) {
       const { load } = endpoints[i] as Endpoint;
