@@ -2,6 +2,7 @@
 // full its KV cache is.
 import type { ReportedLoad } from '../../contract.ts';
 import { ForeignLoad } from './foreign-load.ts';
+import { KvMemory } from './kv-memory.ts';
 import { PrefillBacklog } from './prefill-backlog.ts';
 import { PrefillSpeed, type SpeedLine } from './prefill-speed.ts';
 
@@ -16,13 +17,7 @@ const sameStepSeconds = 0.005;
 const readSecondsPerToken = 45e-9;
 /** Token budget of a step (`max_num_batched_tokens`) on an H100; a longer prefill takes more. */
 const stepTokens = 8192;
-/** Share of the KV cache past which vLLM makes new requests wait. */
-const kvUsageFull = 0.98;
-/** A report of the engine's KV usage older than this says nothing about now. */
-const reportSecondsMax = 30;
-/** Duration of a request until some have finished. */
-const durationSecondsPrior = 5;
-/** Weight of one request in the mean duration, prefill and prompt. */
+/** Weight of one request in the mean prefill and prompt. */
 const requestWeight = 1 / 32;
 /** What was assigned counts half after this time: about as long as a cache remembers. */
 const assignedHalfLifeSeconds = 600;
@@ -50,19 +45,15 @@ export interface SpeedSample {
 
 export class EngineForecast {
   readonly speed: PrefillSpeed;
-  readonly #backlog = new PrefillBacklog();
+  readonly #backlog = new PrefillBacklog<Attempt>();
   readonly #foreign = new ForeignLoad();
+  readonly #memory = new KvMemory();
   /** First bytes of one step so far. */
   #stepWork = 0;
   #stepSeconds = 0;
   #inflight = 0;
   /** Prompt tokens of the requests in flight. */
   #contextTokens = 0;
-  /** Of these, tokens that were not expected to be cached: what they take from the KV cache. */
-  #heldTokens = 0;
-  #heldAtReport = 0;
-  #reportSeconds = Number.NEGATIVE_INFINITY;
-  #durationSeconds = durationSecondsPrior;
   /** Means over the requests sent; undefined before the first. */
   #prefillSeconds: number | undefined;
   #promptTokens: number | undefined;
@@ -100,6 +91,9 @@ export class EngineForecast {
     const waitSeconds = this.#backlog.waitSeconds(nowSeconds);
     const own = { inflight: this.#inflight, queued, waitSeconds };
     this.#foreign.reported(report, own, this.#prefillSeconds ?? this.speed.secondsFor(0));
+    let waitingTokens = 0;
+    for (const attempt of this.#backlog.keys()) waitingTokens += uncachedTokensOf(attempt);
+    this.#memory.reported(waitingTokens);
   }
 
   /** What the running requests add to the steps of a prefill. */
@@ -122,26 +116,13 @@ export class EngineForecast {
     );
   }
 
-  /**
-   * Wait for KV blocks, if the prompt does not fit now: by Little's law the engine gives back
-   * what it holds once per mean duration of a request.
-   */
+  /** Seconds until the KV cache has room for the prompt, whatever prefill is ahead. */
   memorySeconds(
     reported: ReportedLoad | undefined,
     uncachedTokens: number,
     nowSeconds: number,
   ): number {
-    if (!reported?.blocksTotal || !reported.blockTokens) return 0;
-    if (reported.atSeconds !== this.#reportSeconds) {
-      this.#reportSeconds = reported.atSeconds;
-      this.#heldAtReport = this.#heldTokens;
-    }
-    if (nowSeconds - reported.atSeconds > reportSecondsMax) return 0;
-    const capacity = reported.blocksTotal * reported.blockTokens;
-    const used = reported.kvUsage * capacity + this.#heldTokens - this.#heldAtReport;
-    const excess = used + uncachedTokens - kvUsageFull * capacity;
-    if (excess <= 0) return 0;
-    return (excess / Math.max(used, uncachedTokens)) * this.#durationSeconds;
+    return this.#memory.waitSeconds(reported, uncachedTokens, nowSeconds);
   }
 
   /** What reading the context of all requests adds to a step. */
@@ -169,7 +150,7 @@ export class EngineForecast {
     this.#promptTokens = meanWith(this.#promptTokens, attempt.promptTokens);
     this.#inflight += 1;
     this.#contextTokens += attempt.promptTokens;
-    this.#heldTokens += attempt.promptTokens - attempt.cachedTokens;
+    this.#memory.sent(uncachedTokensOf(attempt));
     this.#assignedSeconds = this.assignedSeconds(nowSeconds) + seconds;
     this.#assignedAtSeconds = nowSeconds;
   }
@@ -206,11 +187,14 @@ export class EngineForecast {
     this.#backlog.drop(attempt, nowSeconds);
     this.#inflight -= 1;
     this.#contextTokens -= attempt.promptTokens;
-    this.#heldTokens -= attempt.promptTokens - attempt.cachedTokens;
-    if (!completed) return;
-    const seconds = nowSeconds - attempt.sentSeconds;
-    this.#durationSeconds = meanWith(this.#durationSeconds, seconds);
+    const seconds = completed ? nowSeconds - attempt.sentSeconds : undefined;
+    this.#memory.finished(uncachedTokensOf(attempt), seconds);
   }
+}
+
+/** What it takes from the KV cache, outputs aside. */
+function uncachedTokensOf(attempt: Attempt): number {
+  return attempt.promptTokens - attempt.cachedTokens;
 }
 
 /** A mean that forgets. */

@@ -139,6 +139,30 @@ test('an engine that says its KV cache is full is avoided while another has room
   assert.ok(count(later, 'a') > 2);
 });
 
+test('an engine at which prompts wait for memory is left for one that has room', () => {
+  const { core, clock, send, serve } = fleetOf('ab');
+  for (let i = 0; i < 20; i++) {
+    const ticket = send(fresh(`long answer ${i}`));
+    clock.advance(0.2);
+    ticket.firstByte();
+    clock.advance(600);
+    ticket.finish({ status: 'completed' });
+  }
+  const document = 'a document of rivers and dams '.repeat(8000);
+  const home = serve(routingRequest(document));
+  const question = () =>
+    send(routingRequest(`${document}and ${'!'.repeat(400)}`)).pick.endpoint.url;
+  // Its prefill of seconds is worth waiting for; but answers take minutes, and it does not fit.
+  const long = `${document}${'?'.repeat(100_000)}`;
+  assert.equal(send(routingRequest(long)).pick.endpoint.url, home);
+  clock.advance(0.01);
+  assert.equal(question(), home);
+  // The usage that an engine reports is that of the requests that run.
+  const load = { running: 1, waiting: 1, blocksTotal: 10_000, blockTokens: 16, kvUsage: 0.95 };
+  core.setReported(home, { ...load, atSeconds: clock.nowSeconds() });
+  assert.notEqual(question(), home);
+});
+
 test('answers that are not streamed teach nothing about the time to the first token', () => {
   const { core, clock } = fleetOf('a');
   const predicted = () =>

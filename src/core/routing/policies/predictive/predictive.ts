@@ -125,11 +125,10 @@ export class PredictivePolicy implements Policy {
       const cachedTokens = this.#cachedTokens[i] as number;
       const uncachedTokens = request.promptTokens - cachedTokens;
       const prefill = forecast.speed.secondsFor(prefillWork(uncachedTokens, cachedTokens));
-      const ttft =
-        (this.#waitSeconds[i] as number) +
-        prefill +
-        forecast.interferenceSeconds(uncachedTokens) +
-        forecast.memorySeconds(endpoint.reported, uncachedTokens, now);
+      const memory = forecast.memorySeconds(endpoint.reported, uncachedTokens, now);
+      // While prompts ahead wait for memory, prefill goes on: the later of both counts.
+      const wait = Math.max(this.#waitSeconds[i] as number, memory);
+      const ttft = wait + prefill + forecast.interferenceSeconds(uncachedTokens);
       let forOthers = 0;
       if (copyUsers > 0) {
         // What some engine has, this one would compute for those who come after, too.

@@ -16,9 +16,9 @@ interface Entry {
  *
  * Entries are attempts without a first byte: as many as the router has in flight there.
  */
-export class PrefillBacklog {
+export class PrefillBacklog<Key extends object> {
   /** In the order sent. */
-  readonly #entries = new Map<object, Entry>();
+  readonly #entries = new Map<Key, Entry>();
   /** When the last of them should end. */
   #freeAtSeconds = 0;
   #lastFirstByteSeconds = Number.NEGATIVE_INFINITY;
@@ -26,6 +26,11 @@ export class PrefillBacklog {
   /** Requests that are taken to be in prefill, or waiting for it. */
   get length(): number {
     return this.#entries.size;
+  }
+
+  /** Their keys. */
+  keys(): Iterable<Key> {
+    return this.#entries.keys();
   }
 
   /**
@@ -36,7 +41,7 @@ export class PrefillBacklog {
    * @param watched Whether its first byte will tell the end of its prefill; not so without
    *   streaming. An unwatched request is taken to end when the book says.
    */
-  add(key: object, seconds: number, nowSeconds: number, watched: boolean): void {
+  add(key: Key, seconds: number, nowSeconds: number, watched: boolean): void {
     this.#freeAtSeconds = Math.max(this.#freeAtSeconds, nowSeconds) + seconds;
     this.#entries.set(key, { seconds, watched, dueSeconds: this.#freeAtSeconds });
   }
@@ -47,7 +52,7 @@ export class PrefillBacklog {
    * @returns Seconds since the engine could begin with this request: since it was sent, or since
    *   the first byte before it. Undefined if the request was not booked.
    */
-  firstByte(key: object, sentSecondsAgo: number, nowSeconds: number): number | undefined {
+  firstByte(key: Key, sentSecondsAgo: number, nowSeconds: number): number | undefined {
     if (!this.#entries.delete(key)) return undefined;
     const beganSeconds = Math.max(nowSeconds - sentSecondsAgo, this.#lastFirstByteSeconds);
     this.#lastFirstByteSeconds = nowSeconds;
@@ -56,7 +61,7 @@ export class PrefillBacklog {
   }
 
   /** The request ended without a first byte; its place in the queue is free. */
-  drop(key: object, nowSeconds: number): void {
+  drop(key: Key, nowSeconds: number): void {
     const entry = this.#entries.get(key);
     if (!entry) return;
     this.#entries.delete(key);
