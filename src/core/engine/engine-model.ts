@@ -159,8 +159,8 @@ export class EngineModel {
 
   /**
    * Plans as `schedule` does, and with the step all that are sure to follow unless somebody comes:
-   * decode steps of the same requests, in which nobody waits, no block is taken or filled, and only
-   * the last may end a request. In a simulation a step would else cost more than its arithmetic.
+   * decode steps of the same requests, in which nobody waits, no block is taken, and only the last may
+   * fill one or end a request. In a simulation a step would else cost more than its arithmetic.
    *
    * Whoever uses it calls `cutRun` before `add`, does not `abort`, and lets no token end a request.
    */
@@ -201,7 +201,10 @@ export class EngineModel {
       if (sequence.state !== 'running') continue;
       if (sequence.computedTokens < sequence.knownTokens) continue;
       const { request } = sequence;
-      sequence.computedTokens += steps - 1;
+      if (steps > 1) {
+        sequence.computedTokens += steps - 1;
+        this.#kv.runEnded(sequence);
+      }
       sequence.outputTokens += steps;
       const outputIndex = sequence.outputTokens - 1;
       this.#outputTokens += steps;

@@ -169,12 +169,24 @@ export class KvCache {
     return true;
   }
 
-  /** Tokens that a sequence can compute after its computed ones without a block being taken or filled. */
+  /**
+   * Tokens that a sequence can compute after its computed ones without a block being taken, and without
+   * one being filled while others follow, or somebody listens. Then `runEnded` is due.
+   */
   freeTokens({ blocks, cachedBlocks, computedTokens }: Sequence): number {
     const { blockSize, enablePrefixCaching } = this.#config;
     const held = blocks.length * blockSize;
-    const last = enablePrefixCaching ? Math.min(held, (cachedBlocks + 1) * blockSize) - 1 : held;
+    if (!enablePrefixCaching) return Math.max(0, held - computedTokens);
+    const filled = Math.min(held, (cachedBlocks + 1) * blockSize);
+    const last = this.#listener.blocksStored === undefined ? filled : filled - 1;
     return Math.max(0, last - computedTokens);
+  }
+
+  /** Makes a block findable that the last of several steps has filled. */
+  runEnded(sequence: Sequence): void {
+    const { blockSize, enablePrefixCaching } = this.#config;
+    if (!enablePrefixCaching) return;
+    this.#cacheFullBlocks(sequence, Math.floor(sequence.computedTokens / blockSize));
   }
 
   /** Takes all blocks off a sequence; their contents stay findable until reused. */

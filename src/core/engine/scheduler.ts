@@ -89,8 +89,8 @@ export class Scheduler {
 
   /**
    * How many steps, with one of decodes that was just planned, are sure to be alike if nobody comes
-   * or goes: all that runs decodes, nobody waits, no block is taken or filled after the first step,
-   * and no request ends before the last.
+   * or goes: all that runs decodes, nobody waits, no block is taken after the first step, and no
+   * block is filled and no request ends before the last.
    */
   stepsAlike(planned: readonly Sequence[]): number {
     if (this.#connector !== undefined || planned.length !== this.size) return 1;
