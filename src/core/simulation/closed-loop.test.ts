@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { engineConfigFor, findGpu, findModel, rooflineCost } from '../engine/index.ts';
+import type { Times } from '../stats/index.ts';
 import type { Trace } from '../workload/index.ts';
 import { closedLoop, replayRun } from './index.ts';
 
@@ -21,7 +22,7 @@ test('one request of each client takes as long as in the engine model, step by s
   };
   const config = engineConfigFor(layout);
   const { timings } = replayRun({ trace, config, cost });
-  const mean = (of: (tokenSeconds: readonly number[]) => number) =>
+  const mean = (of: (tokenSeconds: Times) => number) =>
     timings.reduce((sum, { tokenSeconds }) => sum + of(tokenSeconds), 0) / timings.length;
   const ttft = mean((tokens) => tokens[0] as number);
   const tpot = mean((tokens) => ((tokens.at(-1) as number) - (tokens[0] as number)) / 199);

@@ -46,7 +46,7 @@ export interface FleetSimulationResult {
   readonly preemptions: number;
   readonly engines: readonly FleetEngineResult[];
   /** By request, when each of its tokens came; empty unless `keepTokens`. */
-  readonly tokenSeconds: readonly (readonly number[])[];
+  readonly tokenSeconds: readonly Float64Array[];
   /** Requests in the fleet without a first token, as each request arrived. */
   readonly waitingAtArrival: Float64Array;
   /** Undefined unless prefill and decode are apart. */

@@ -129,9 +129,10 @@ class Fleet {
       attempt.cachedTokens = cachedTokens;
       this.#log.admitted(attempt.index, cachedTokens);
     };
-    const onTokens = ({ index: request, leg }: Attempt, atSeconds: readonly number[]) => {
+    const onTokens = (attempt: Attempt, atSeconds: readonly number[]) => {
       // The client sees those of the decode alone.
-      if (leg !== 'prefill') this.#log.tokens(request, atSeconds, this.#networkSeconds);
+      if (attempt.leg === 'prefill') return;
+      this.#log.tokens(attempt.index, attempt.outputTokens, atSeconds, this.#networkSeconds);
     };
     const exchange = this.#handoffs?.exchange;
     const connected = exchange

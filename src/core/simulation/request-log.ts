@@ -1,5 +1,6 @@
 // What became of the requests of a simulated fleet, by their order of arrival.
 import type { FleetSimulationResult } from './fleet-result.ts';
+import { TokenTimes } from './token-times.ts';
 
 /** Part of the result that is told request by request. */
 type RequestResults = Pick<
@@ -19,7 +20,6 @@ type RequestResults = Pick<
 
 /** Some 64 bytes a request, and 8 a token if their times are kept. */
 export class RequestLog {
-  readonly #keepTokens: boolean;
   readonly #arrivals: number[] = [];
   readonly #prompts: number[] = [];
   readonly #ttft: number[] = [];
@@ -28,14 +28,15 @@ export class RequestLog {
   readonly #cached: number[] = [];
   readonly #failed: number[] = [];
   readonly #waitingAtArrival: number[] = [];
-  readonly #tokens: number[][] = [];
+  /** Undefined unless they are kept. */
+  readonly #tokens: TokenTimes | undefined;
   #waiting = 0;
   #finished = 0;
   /** When the last token came, or the last request failed. */
   #endSeconds = 0;
 
   constructor(options: { readonly keepTokens: boolean }) {
-    this.#keepTokens = options.keepTokens;
+    this.#tokens = options.keepTokens ? new TokenTimes() : undefined;
   }
 
   /** Requests that have their whole answer. */
@@ -58,7 +59,6 @@ export class RequestLog {
     this.#engineOf.push(-1);
     this.#cached.push(0);
     this.#failed.push(0);
-    if (this.#keepTokens) this.#tokens.push([]);
     this.#waitingAtArrival.push(this.#waiting++);
     return index;
   }
@@ -71,11 +71,19 @@ export class RequestLog {
     this.#cached[index] = cachedTokens;
   }
 
-  /** Keeps when tokens came, if that is asked for. @param networkSeconds From engine to client. */
-  tokens(index: number, atSeconds: readonly number[], networkSeconds: number): void {
-    if (!this.#keepTokens) return;
-    for (const seconds of atSeconds)
-      (this.#tokens[index] as number[]).push(seconds + networkSeconds);
+  /**
+   * Keeps when tokens came, if that is asked for.
+   *
+   * @param tokensMax Those of the whole answer.
+   * @param networkSeconds From engine to client.
+   */
+  tokens(
+    index: number,
+    tokensMax: number,
+    atSeconds: readonly number[],
+    networkSeconds: number,
+  ): void {
+    this.#tokens?.add(index, tokensMax, atSeconds, networkSeconds);
   }
 
   /** @param seen When its client has it. */
@@ -108,7 +116,7 @@ export class RequestLog {
       cachedTokens: Float64Array.from(this.#cached),
       failed: Uint8Array.from(this.#failed),
       waitingAtArrival: Float64Array.from(this.#waitingAtArrival),
-      tokenSeconds: this.#tokens,
+      tokenSeconds: this.#tokens?.all(this.#arrivals.length) ?? [],
       hitRate: sum(this.#cached) / sum(this.#prompts),
       seconds: this.#endSeconds,
     };

@@ -1,5 +1,5 @@
 // What a simulated request went through, and a run of them in the words of a benchmark.
-import type { RequestRecord } from '../stats/index.ts';
+import type { RequestRecord, Times } from '../stats/index.ts';
 
 /** One request's life on the virtual clock, in seconds. */
 export interface Timing {
@@ -7,7 +7,7 @@ export interface Timing {
   /** When the engine took it in, between two steps; a vLLM's own timestamps count from there. */
   readonly queuedSeconds: number;
   /** When each output token came, in order. */
-  readonly tokenSeconds: readonly number[];
+  readonly tokenSeconds: Times;
   readonly promptTokens: number;
   readonly cachedTokens: number;
   /** Index of the engine that served it. */

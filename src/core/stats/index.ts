@@ -7,6 +7,7 @@ export {
   type RequestError,
   type RequestRecord,
   type ServiceLevel,
+  type Times,
 } from './latencies.ts';
 export { percentile, type Summary, samplesNeeded, summarize } from './percentile.ts';
 export { latencyKeys, serveSummaryJson, toServeJson } from './serve-json.ts';

@@ -1,5 +1,8 @@
 // The latencies of a streamed answer, defined as `vllm bench serve` defines them.
 
+/** Moments in order, in seconds. */
+export type Times = readonly number[] | Float64Array;
+
 /** What a client saw of one request. Times are seconds on one clock. */
 export interface RequestRecord {
   /** When the request was due, whether or not the client was ready. */
@@ -7,7 +10,7 @@ export interface RequestRecord {
   /** When the client sent it. */
   readonly sentSeconds: number;
   /** When each chunk with generated tokens came, in order; empty if none did. */
-  readonly chunkSeconds: readonly number[];
+  readonly chunkSeconds: Times;
   readonly promptTokens: number;
   /** From the answer's usage; else the number of chunks. */
   readonly outputTokens: number;
@@ -63,7 +66,7 @@ export function latenciesOf(record: RequestRecord, from: 'sent' | 'scheduled' = 
   };
 }
 
-function gapsOf(chunkSeconds: readonly number[]): Float64Array {
+function gapsOf(chunkSeconds: Times): Float64Array {
   const gaps = new Float64Array(chunkSeconds.length - 1);
   for (let i = 0; i < gaps.length; i++) {
     gaps[i] = (chunkSeconds[i + 1] as number) - (chunkSeconds[i] as number);

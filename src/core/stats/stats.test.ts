@@ -152,7 +152,7 @@ test('the report agrees with a straightforward computation on any run', () => {
       assert.ok(report.peakConcurrency <= Math.max(...atOnce) + instant);
       const origin = Math.min(...complete.map((r) => r.sentSeconds));
       const perSecond = Array.from({ length: 400 }, (_, t) =>
-        complete.flatMap((r) => r.chunkSeconds).filter((at) => at - origin === t),
+        complete.flatMap((r) => [...r.chunkSeconds]).filter((at) => at - origin === t),
       ).map((chunks) => chunks.length);
       assert.equal(report.peakChunksPerSecond, Math.max(...perSecond));
     }),

@@ -15,6 +15,6 @@ export function toGpuTime(
     ...record,
     scheduledSeconds: record.scheduledSeconds * timeScale,
     sentSeconds: record.sentSeconds * timeScale,
-    chunkSeconds: record.chunkSeconds.map((at) => at * timeScale),
+    chunkSeconds: Array.from(record.chunkSeconds, (at) => at * timeScale),
   }));
 }
