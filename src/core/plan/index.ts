@@ -1,4 +1,5 @@
 // Plans: the input's schema and the rules that decide. What a layout would do is simulated elsewhere.
+export { contradictions } from './contradictions.ts';
 export { type Decision, decide } from './decide.ts';
 export type { PlanFacts } from './facts.ts';
 export {

@@ -69,7 +69,7 @@ export function parseValues(text: string, source: string): ParsedValues {
   if (tree.kind === 'leaf' && tree.value === null) {
     return { tree: emptyMap(source), problems, readable: true };
   }
-  problems.push({ place: tree.place, sentence: 'a values file must hold a map of keys' });
+  problems.push({ place: tree.place, sentence: 'the file must hold a map of keys' });
   return { tree: emptyMap(source), problems, readable: false };
 }
 

@@ -63,7 +63,11 @@ function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[
 
 function hint(value: unknown, path: Path, { written, root }: CheckedFile): string {
   const node = schemaAt(path, root);
-  if (node?.type === 'string' && (typeof value === 'boolean' || typeof value === 'number')) {
+  if (
+    node?.type === 'string' &&
+    !node.enum &&
+    (typeof value === 'boolean' || typeof value === 'number')
+  ) {
     const flag = treeAt(written, path)?.place.line === undefined;
     return flag ? '; use --set-string for a text' : '; put it in quotes';
   }

@@ -96,7 +96,7 @@ export function accepts(node: SchemaNode, type: NonNullable<SchemaNode['type']>)
 
 /** What is allowed, as the rest of "must be …". */
 export function allowedText(node: SchemaNode): string {
-  if (node.anyOf) return joinOr([...new Set(node.anyOf.map(allowedText))]);
+  if (node.anyOf) return joinOr([...new Set(node.anyOf.map(alternativeText))]);
   if (node.const !== undefined) return JSON.stringify(node.const);
   if (node.enum) return `one of ${node.enum.map(String).join(', ')}`;
   switch (node.type) {
@@ -121,6 +121,16 @@ export function allowedText(node: SchemaNode): string {
     default:
       return 'a value';
   }
+}
+
+/** Keys of a map that are few enough for a sentence. */
+const keysInSentenceMax = 6;
+
+/** Of several alternatives the keys tell which is meant. */
+function alternativeText(node: SchemaNode): string {
+  const keys = Object.keys(node.properties ?? {});
+  const areFew = keys.length > 0 && keys.length <= keysInSentenceMax;
+  return node.type === 'object' && areFew ? `a map of ${keys.join(', ')}` : allowedText(node);
 }
 
 function stringText({ pattern, format, minLength }: SchemaNode): string {

@@ -48,7 +48,8 @@ export function planTraffic(options: TrafficOptions): Workload {
     ...common,
     kind: 'shared-prefix',
     settings: {
-      groups: prefixGroups,
+      // Each group is asked before any is asked again, so of more groups the rest would never be.
+      groups: Math.min(prefixGroups, requests),
       promptsPerGroup: Math.ceil(requests / prefixGroups),
       systemPrompt: sharedPrefixTokens,
       question: drawnLengths(promptTokens, promptTokens.mean - sharedPrefixTokens),
@@ -95,7 +96,8 @@ function conversations(options: TrafficOptions, answer: unknown): Workload {
   return {
     kind: 'agents',
     settings: { ...settings, toolSeconds: e2eSeconds * (underWay / clients - 1) },
-    arrivals: { clients: underWay, thinkSeconds: 0 },
+    // More than there are requests would never send one.
+    arrivals: { clients: Math.min(underWay, Math.max(clients, requests)), thinkSeconds: 0 },
     requests,
     seconds: undefined,
   };

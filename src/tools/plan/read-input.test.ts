@@ -51,6 +51,17 @@ test('problems are one line each: file, line, key, and what is allowed', async (
     ['fleet:\n  engine: 8\n', /bad\.yaml:2:3: fleet\.engine is not a known key; .*engines/],
     ['fleet:\n  engines: 0\n', /bad\.yaml:2:12: fleet\.engines must be .*not 0/],
     ['workload: {prefixReuse: rga}\n', /bad\.yaml:1:25: workload\.prefixReuse .*rag/],
+    [
+      'workload: {promptTokens: many}\n',
+      /1:26: .* a map of mean, p50, p95, max or a map of trace,/,
+    ],
+    ['workload: {prefixReuse: true}\n', /agents, not true\.$/],
+    ['workload: {promptTokens: {p50: 900, p95: 500}}\n', /1:42: .*p95 is 500, less than its p50/],
+    ['workload: {outputTokens: {mean: 900, max: 500}}\n', /max is 500, less than its mean of 900/],
+    [
+      'workload:\n  requestsPerSecond: 5\n  peakRequestsPerSecond: 4\n',
+      /bad\.yaml:3:26: .*below the average of 5/,
+    ],
     ['fleet: {\n', /bad\.yaml:\d+:\d+: /],
     ['[]', /bad\.yaml:1/],
   ];
@@ -92,6 +103,17 @@ test('what is said of tenants and adapters tells whether prompts begin alike, wh
   const said =
     'workload: {promptTokens: 3000, prefixReuse: none}\nfleet: {engines: 2, loraAdapters: 4}\n';
   assert.equal((await decided(file('said.yaml', said))).facts.prefixReuse, 'none');
+});
+
+test('a shared beginning longer than the prompts is cut to them, and the plan says so', async () => {
+  const text = 'workload: {promptTokens: 800, prefixReuse: rag, sharedPrefixTokens: 4000}\n';
+  const { assumptions, workload } = await decided(file('shared.yaml', text));
+  assert.equal(workload.sharedPrefixTokens, 799);
+  const note = assumptions.find(({ key }) => key === 'workload.sharedPrefixTokens');
+  assert.deepEqual(
+    [note?.value, note?.because],
+    ['799', '4000 is more than a prompt has on average'],
+  );
 });
 
 test('thresholds of a values file hold, those of the input hold more, and the plan says so', async () => {

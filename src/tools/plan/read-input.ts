@@ -1,6 +1,6 @@
 // Reads a plan's input: the file, then flags over it, with what it names beside it.
 import { InputError } from '../../core/base/index.ts';
-import { type PlanInput, planInputSchema } from '../../core/plan/index.ts';
+import { contradictions, type PlanInput, planInputSchema } from '../../core/plan/index.ts';
 import {
   type DocumentOverride,
   placeAt,
@@ -28,6 +28,12 @@ export async function readPlanInput(
   const { name, text } =
     file === undefined ? { name: 'flags', text: '' } : await readInputText(file);
   const { value, written } = readDocument(planInputSchema, text, name, flags);
+  const contrary = contradictions(value);
+  if (contrary.length > 0) {
+    throw new ValuesError(
+      contrary.map(({ path, sentence }) => ({ place: placeAt(written, path), sentence })),
+    );
+  }
   const isOfFile = flags.every(({ path }) => path.join('.') !== 'workload.promptTokens');
   const { promptTokens } = value.workload;
   const isBeside = file !== undefined && isOfFile && namesTrace(promptTokens);

@@ -79,8 +79,7 @@ export function resolveWorkload(
   }
   const prefixReuse = given.prefixReuse ?? reuseFrom(given, input, assumptions);
   const { share, groups } = assumedReuse[prefixReuse];
-  const sharedPrefixTokens = Math.min(
-    promptTokens.mean - 1,
+  const wantedShared =
     prefixReuse === 'none'
       ? (given.sharedPrefixTokens ?? 0)
       : assumptions.fill(
@@ -88,13 +87,20 @@ export function resolveWorkload(
           given.sharedPrefixTokens,
           Math.round(share * promptTokens.mean),
           `${Math.round(share * 100)} % of the prompt, for ${prefixReuse}`,
-        ),
-  );
+        );
+  const sharedPrefixTokens = Math.max(0, Math.round(Math.min(promptTokens.mean - 1, wantedShared)));
+  if (wantedShared > promptTokens.mean) {
+    assumptions.note(
+      'workload.sharedPrefixTokens',
+      String(sharedPrefixTokens),
+      `${wantedShared} is more than a prompt has on average`,
+    );
+  }
   const requestsPerSecond = given.peakRequestsPerSecond ?? given.requestsPerSecond;
   const open = given.concurrency === undefined && requestsPerSecond === undefined;
   return {
     ...{ promptTokens, outputTokens, prefixReuse, requestsPerSecond },
-    sharedPrefixTokens: Math.max(0, Math.round(sharedPrefixTokens)),
+    sharedPrefixTokens,
     concurrency: open
       ? assumptions.fill(
           'workload.concurrency',
