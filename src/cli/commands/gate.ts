@@ -1,6 +1,6 @@
 // `spillway gate`: the single gate, HBM utilization P99 over a window, as an exit status.
 import { readFile } from 'node:fs/promises';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { PrometheusClient } from '../../io/prometheus/index.ts';
 import { gateJson, gatePicture, gateText, runGate } from '../../tools/gate/index.ts';
@@ -16,13 +16,13 @@ export function gateCommand(): Command {
       'Ask Prometheus for the HBM utilization P99 of each engine and answer by exit status.',
     )
     .requiredOption('--prometheus <url>', 'server to ask, e.g. http://127.0.0.1:9090')
-    .option('--window <duration>', 'how far back, e.g. 24h, 90m, 7d', toSeconds, toSeconds('24h'))
+    .addOption(duration('--window <duration>', 'how far back, e.g. 24h, 90m, 7d', '24h'))
     .option('--max <share>', 'highest P99 that passes', toShare, 0.92)
     .option('--selector <matchers>', 'PromQL label matchers, e.g. namespace="prod"', '')
     .option('--by <labels>', 'labels that make one engine (default: all)', toList)
     .option('--interval <duration>', 'scrape interval (default: as the samples come)', toSeconds)
     .option('--at <time>', 'end of the window, ISO 8601 (default: the server’s now)', toInstant)
-    .option('--timeout <duration>', 'longest wait for one answer', toSeconds, 30)
+    .addOption(duration('--timeout <duration>', 'longest wait for one answer', '30s'))
     .option('--token-file <file>', 'bearer token for the server')
     .option('--svg <file>', 'write the trend as a picture')
     .option('--json', 'the verdict as one JSON object')
@@ -32,6 +32,10 @@ export function gateCommand(): Command {
     )
     .exitOverride()
     .action(gate);
+}
+
+function duration(flags: string, description: string, preset: string): Option {
+  return new Option(flags, description).argParser(toSeconds).default(toSeconds(preset), preset);
 }
 
 interface GateFlags {

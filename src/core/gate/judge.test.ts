@@ -44,6 +44,24 @@ test('a P99 of exactly the limit passes', () => {
   assert.equal(judge([series('a', () => 0.9201)], options).verdict, 'fail');
 });
 
+test('a P99 just over the limit is told with as many digits as it takes', () => {
+  assert.match(judge([series('a', () => 0.9201)], options).because, /over 92 %: a \(92\.01 %\)/);
+});
+
+test('samples that are no number are missing samples', () => {
+  const broken = (every: number) =>
+    judge([series('a', (index) => (index % every === 0 ? Number.NaN : 0.4))], options);
+  const [all, third, few] = [broken(1), broken(3), broken(20)];
+  assert.deepEqual([all.verdict, third.verdict, few.verdict], ['unknown', 'unknown', 'pass']);
+  assert.deepEqual(
+    [all.engines[0]?.p99, all.engines[0]?.coverage, all.fleetP99],
+    [undefined, 0, undefined],
+  );
+  assert.equal(all.engines[0]?.gaps.length, 1);
+  assert.deepEqual([few.engines[0]?.p99, few.engines[0]?.highest, few.fleetP99], [0.4, 0.4, 0.4]);
+  assert.match(third.because, /fewer than 90 % of the expected samples: a \(66\.7 %\)/);
+});
+
 test('one hot engine fails a fleet whose own P99 is cool', () => {
   const cool = Array.from({ length: 200 }, (_, index) => series(`cool-${index}`, () => 0.3));
   const { verdict, fleetP99, because } = judge([...cool, series('hot', () => 0.97)], options);

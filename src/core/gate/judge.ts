@@ -8,7 +8,7 @@ export interface EngineSeries {
   readonly name: string;
   /** Unix seconds, ascending. */
   readonly times: ArrayLike<number>;
-  /** Shares of the KV cache in use, aligned with `times`; each in [0, 1]. */
+  /** Shares of the KV cache in use, aligned with `times`; what is no finite number counts as missing. */
   readonly values: ArrayLike<number>;
   /** Times that the engine started anew within the window. */
   readonly restarts: number;
@@ -67,7 +67,8 @@ const namesShownMax = 3;
  *
  * @see docs/guide/gate.md
  */
-export function judge(series: readonly EngineSeries[], options: GateOptions): GateVerdict {
+export function judge(given: readonly EngineSeries[], options: GateOptions): GateVerdict {
+  const series = given.map(finite);
   const engines = series.map((one) => judgeEngine(one, options));
   const all = pooled(series).sort();
   const failed = engines.filter(({ verdict }) => verdict === 'fail');
@@ -79,6 +80,18 @@ export function judge(series: readonly EngineSeries[], options: GateOptions): Ga
     fleetP99: all.length > 0 ? percentile(all, 99) : undefined,
     fleetTrend: trendOf(series, options.window, trendSteps),
     engines,
+  };
+}
+
+/** Prometheus keeps NaN and infinities as samples. */
+function finite(series: EngineSeries): EngineSeries {
+  const isNumber = (index: number) => Number.isFinite(series.values[index]);
+  const times = Array.from(series.times);
+  if (times.every((_, index) => isNumber(index))) return series;
+  return {
+    ...series,
+    times: times.filter((_, index) => isNumber(index)),
+    values: Array.from(series.values).filter((_, index) => isNumber(index)),
   };
 }
 
@@ -121,16 +134,14 @@ function sentence(engines: readonly EngineVerdict[], { max, coverageMin }: GateO
   const failed = engines.filter(({ verdict }) => verdict === 'fail');
   const unknown = engines.filter(({ verdict }) => verdict === 'unknown');
   const limit = percentText(max);
+  const over = ({ p99 = 0 }: EngineVerdict) => percentBeside(p99, max);
   const least = percentText(coverageMin ?? defaultCoverageMin);
   if (failed.length > 0) {
-    return `${failed.length} of ${engines.length} engines over ${limit}: ${named(failed, ({ p99 = 0 }) => percentText(p99))}`;
+    return `${failed.length} of ${engines.length} engines over ${limit}: ${named(failed, over)}`;
   }
   if (unknown.length > 0) {
     const hot = unknown.filter(({ p99 = 0 }) => p99 > max);
-    const warning =
-      hot.length > 0
-        ? `; what there is of ${named(hot, ({ p99 = 0 }) => percentText(p99))} is over ${limit}`
-        : '';
+    const warning = hot.length > 0 ? `; what there is of ${named(hot, over)} is over ${limit}` : '';
     return (
       `${unknown.length} of ${engines.length} engines with fewer than ${least} of the expected samples: ` +
       `${named(unknown, ({ coverage }) => percentText(coverage))}${warning}`
@@ -149,6 +160,14 @@ function named(
 }
 
 /** 0.9214 as `92.1 %`. */
-export function percentText(share: number): string {
-  return `${Number((share * 100).toFixed(1))} %`;
+export function percentText(share: number, digits = 1): string {
+  return `${Number((share * 100).toFixed(digits))} %`;
+}
+
+/** With as many digits as it takes to tell it from the other. */
+function percentBeside(share: number, other: number): string {
+  const digitsMax = 6;
+  let digits = 1;
+  while (digits < digitsMax && percentText(share, digits) === percentText(other, digits)) digits++;
+  return percentText(share, digits);
 }

@@ -130,7 +130,7 @@ const keysInSentenceMax = 6;
 function alternativeText(node: SchemaNode): string {
   const keys = Object.keys(node.properties ?? {});
   const areFew = keys.length > 0 && keys.length <= keysInSentenceMax;
-  return node.type === 'object' && areFew ? `a map of ${keys.join(', ')}` : allowedText(node);
+  return node.type === 'object' && areFew ? `{${keys.join(', ')}}` : allowedText(node);
 }
 
 function stringText({ pattern, format, minLength }: SchemaNode): string {

@@ -67,8 +67,8 @@ function collect(
     engines.set(key, engine);
   }
   for (const [seconds, value] of samples) {
-    const earlier = engine.byTime.get(seconds) ?? 0;
-    engine.byTime.set(seconds, Math.max(earlier, value));
+    const earlier = engine.byTime.get(seconds) ?? Number.NaN;
+    if (!(earlier >= value)) engine.byTime.set(seconds, Number.isNaN(value) ? earlier : value);
   }
 }
 

@@ -53,7 +53,7 @@ test('problems are one line each: file, line, key, and what is allowed', async (
     ['workload: {prefixReuse: rga}\n', /bad\.yaml:1:25: workload\.prefixReuse .*rag/],
     [
       'workload: {promptTokens: many}\n',
-      /1:26: .* a map of mean, p50, p95, max or a map of trace,/,
+      /1:26: .* 10000000, \{mean, p50, p95, max\} or \{trace\},/,
     ],
     ['workload: {prefixReuse: true}\n', /agents, not true\.$/],
     ['workload: {promptTokens: {p50: 900, p95: 500}}\n', /1:42: .*p95 is 500, less than its p50/],
