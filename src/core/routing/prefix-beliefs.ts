@@ -34,8 +34,6 @@ interface Belief {
   cacheTokens: number;
   /** Learned share of the engine's cache that serves prompts; outputs take the rest. */
   capacityScale: number;
-  /** Learned share of the believed tokens that the engine really had; 1 until it answers. */
-  trust: number;
   /** Answers in a row that found nearly nothing of what was believed. */
   misses: number;
 }
@@ -55,10 +53,10 @@ export class PrefixBeliefs {
   readonly #blockBytes: number;
   readonly #beliefs = new Map<Endpoint, Belief>();
   readonly #held = new PrefixTree();
-  /** Beliefs in the order of the endpoints that were asked about last. */
-  #aligned:
-    | { readonly endpoints: readonly Endpoint[]; readonly beliefs: readonly (Belief | undefined)[] }
-    | undefined;
+  /** By holder: learned share of the believed tokens that the engine really had; 1 until it answers. */
+  #trust = new Float64Array(8);
+  /** Holders in the order of the endpoints that were asked about last; -1 for none. */
+  #aligned: { readonly endpoints: readonly Endpoint[]; readonly holders: Int32Array } | undefined;
   #bytesPerToken = bytesPerTokenDefault;
 
   /** @param blockBytes A positive multiple of 4; prompts that are shorter are not known again. */
@@ -87,15 +85,17 @@ export class PrefixBeliefs {
    * @param into Shape [n] or longer, aligned with `endpoints`.
    */
   count(endpoints: readonly Endpoint[], chain: PromptChain, into: Float64Array): void {
-    const beliefs = this.#beliefsOf(endpoints);
+    const holders = this.#holdersOf(endpoints);
     const leading = this.#held.leadingBlocks(chain.hashes);
     // vLLM always computes at least the last token.
     const most = Math.max(0, chain.promptTokens - 1);
-    for (let i = 0; i < beliefs.length; i++) {
-      const belief = beliefs[i];
-      const blocks = belief === undefined ? 0 : (leading[belief.holder.number] as number);
-      const trust = blocks === 0 ? 0 : (belief as Belief).trust;
-      into[i] = Math.min(Math.floor(blocks * chain.blockTokens * trust), most);
+    for (let i = 0; i < holders.length; i++) {
+      const holder = holders[i] as number;
+      into[i] = 0;
+      if (holder < 0) continue;
+      const tokens =
+        (leading[holder] as number) * chain.blockTokens * (this.#trust[holder] as number);
+      into[i] = Math.min(Math.floor(tokens), most);
     }
   }
 
@@ -124,8 +124,10 @@ export class PrefixBeliefs {
     // The request's own token count may be an estimate; expected is in its units.
     const actual = cachedTokens * (promptTokens ? chain.promptTokens / promptTokens : 1);
     const found = Math.min(1, (actual + slack) / expected);
-    const share = found === 1 ? 1 : found * belief.trust;
-    belief.trust = Math.max(trustMin, belief.trust + (share - belief.trust) / 16);
+    const { number } = belief.holder;
+    const trust = this.#trust[number] as number;
+    const share = found === 1 ? 1 : found * trust;
+    this.#trust[number] = Math.max(trustMin, trust + (share - trust) / 16);
     if (found === 1) this.#scaleCapacity(belief, Math.min(1, belief.capacityScale * 1.005));
     else if (found < 0.5) {
       this.#scaleCapacity(belief, Math.max(capacityScaleMin, belief.capacityScale * 0.97));
@@ -150,19 +152,20 @@ export class PrefixBeliefs {
     return { blockTokens: promptBytes === 0 ? 0 : (promptTokens * this.#blockBytes) / promptBytes };
   }
 
-  #beliefsOf(endpoints: readonly Endpoint[]): readonly (Belief | undefined)[] {
+  #holdersOf(endpoints: readonly Endpoint[]): Int32Array {
     if (this.#aligned?.endpoints !== endpoints) {
-      const beliefs = endpoints.map((endpoint) => this.#beliefs.get(endpoint));
-      this.#aligned = { endpoints, beliefs };
+      const holderOf = (endpoint: Endpoint) => this.#beliefs.get(endpoint)?.holder.number ?? -1;
+      this.#aligned = { endpoints, holders: Int32Array.from(endpoints, holderOf) };
     }
-    return this.#aligned.beliefs;
+    return this.#aligned.holders;
   }
 
   #beliefOf(endpoint: Endpoint): Belief {
     let belief = this.#beliefs.get(endpoint);
     if (!belief) {
       const holder = this.#held.addHolder({ blocksMax: 1 });
-      belief = { holder, cacheTokens: 0, capacityScale: 1, trust: 1, misses: 0 };
+      belief = { holder, cacheTokens: 0, capacityScale: 1, misses: 0 };
+      this.#setTrust(holder.number, 1);
       this.#beliefs.set(endpoint, belief);
       this.#aligned = undefined;
     }
@@ -173,6 +176,15 @@ export class PrefixBeliefs {
       this.#scaleCapacity(belief, belief.capacityScale);
     }
     return belief;
+  }
+
+  #setTrust(holder: number, trust: number): void {
+    if (holder >= this.#trust.length) {
+      const grown = new Float64Array(2 * holder);
+      grown.set(this.#trust);
+      this.#trust = grown;
+    }
+    this.#trust[holder] = trust;
   }
 
   #scaleCapacity(belief: Belief, capacityScale: number): void {

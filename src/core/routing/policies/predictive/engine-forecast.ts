@@ -1,6 +1,7 @@
 // What the predictive policy knows of one engine: how fast it is, what is queued there, and how
 // full its KV cache is.
 import type { ReportedLoad } from '../../contract.ts';
+import { ForecastRow, type ForecastTable, readSecondsPerToken } from './forecast-row.ts';
 import { ForeignLoad } from './foreign-load.ts';
 import { KvMemory } from './kv-memory.ts';
 import { PrefillBacklog } from './prefill-backlog.ts';
@@ -13,14 +14,8 @@ import { PrefillSpeed, type SpeedLine } from './prefill-speed.ts';
 const attentionEqualTokens = 30_000;
 /** First bytes closer together than this come from one step of the engine. */
 const sameStepSeconds = 0.005;
-/** Reading the KV of one context token once: 147 kB (Qwen3-8B) at 3.35 TB/s (H100). */
-const readSecondsPerToken = 45e-9;
-/** Token budget of a step (`max_num_batched_tokens`) on an H100; a longer prefill takes more. */
-const stepTokens = 8192;
 /** Weight of one request in the mean prefill and prompt. */
 const requestWeight = 1 / 32;
-/** What was assigned counts half after this time: about as long as a cache remembers. */
-const assignedHalfLifeSeconds = 600;
 
 /** Prefill work of a prompt, in tokens' worth of compute without context. */
 export function prefillWork(uncachedTokens: number, cachedTokens: number): number {
@@ -44,10 +39,13 @@ export interface SpeedSample {
 }
 
 export class EngineForecast {
-  readonly speed: PrefillSpeed;
+  /** What picks read of it. */
+  readonly row: ForecastRow;
+  readonly #speed: PrefillSpeed;
   readonly #backlog = new PrefillBacklog<Attempt>();
   readonly #foreign = new ForeignLoad();
   readonly #memory = new KvMemory();
+  #report: ReportedLoad | undefined;
   /** First bytes of one step so far. */
   #stepWork = 0;
   #stepSeconds = 0;
@@ -57,27 +55,20 @@ export class EngineForecast {
   /** Means over the requests sent; undefined before the first. */
   #prefillSeconds: number | undefined;
   #promptTokens: number | undefined;
-  #assignedSeconds = 0;
-  #assignedAtSeconds = 0;
 
   /** @param prior What engines like this one do. */
-  constructor(prior: SpeedLine) {
-    this.speed = new PrefillSpeed(prior);
+  constructor(prior: SpeedLine, table: ForecastTable) {
+    this.row = new ForecastRow(table, table.add());
+    this.#speed = new PrefillSpeed(prior, this.row);
+    this.#noteChange();
   }
 
   /** Seconds until the engine begins with a request that joins now. */
   waitSeconds(nowSeconds: number): number {
-    return Math.max(this.#backlog.waitSeconds(nowSeconds), this.#foreign.waitSeconds(nowSeconds));
-  }
-
-  /** Requests in prefill, or waiting for it. */
-  get queuedRequests(): number {
-    return this.#backlog.length + this.#foreign.queued;
-  }
-
-  /** Requests past their prefill. */
-  get runningRequests(): number {
-    return this.inflight + this.#foreign.inflight - this.queuedRequests;
+    const own = this.#backlog.waitSeconds(nowSeconds);
+    const foreign = this.#foreign.waitSeconds(nowSeconds);
+    this.#noteChange();
+    return Math.max(own, foreign);
   }
 
   /** Requests sent from here that are not over. */
@@ -90,30 +81,12 @@ export class EngineForecast {
     const { length: queued } = this.#backlog;
     const waitSeconds = this.#backlog.waitSeconds(nowSeconds);
     const own = { inflight: this.#inflight, queued, waitSeconds };
-    this.#foreign.reported(report, own, this.#prefillSeconds ?? this.speed.secondsFor(0));
+    this.#foreign.reported(report, own, this.#prefillSeconds ?? this.#speed.secondsFor(0));
     let waitingTokens = 0;
     for (const attempt of this.#backlog.keys()) waitingTokens += uncachedTokensOf(attempt);
     this.#memory.reported(waitingTokens);
-  }
-
-  /** What the running requests add to the steps of a prefill. */
-  interferenceSeconds(uncachedTokens: number): number {
-    return this.#contextReadSeconds * (1 + uncachedTokens / stepTokens);
-  }
-
-  /**
-   * Delay of output tokens, summed over requests, if this prompt joined: its prefill holds up
-   * those that run; each of its own steps reads their context; and each of theirs, for the half of
-   * their output that is left on average, reads its context.
-   */
-  decodeDelaySeconds(prefillSeconds: number, promptTokens: number, outputTokens: number): number {
-    const running = this.runningRequests;
-    const ownReadSeconds = readSecondsPerToken * promptTokens;
-    return (
-      prefillSeconds * running +
-      this.#contextReadSeconds * outputTokens +
-      (ownReadSeconds * running * outputTokens) / 2
-    );
+    this.#report = report;
+    this.#noteChange();
   }
 
   /** Seconds until the KV cache has room for the prompt, whatever prefill is ahead. */
@@ -131,19 +104,12 @@ export class EngineForecast {
     return readSecondsPerToken * (this.#contextTokens + foreignTokens);
   }
 
-  /** Prefill time given to this engine lately. */
-  assignedSeconds(nowSeconds: number): number {
-    if (this.#assignedSeconds === 0) return 0;
-    const ago = Math.max(0, nowSeconds - this.#assignedAtSeconds);
-    return this.#assignedSeconds * 0.5 ** (ago / assignedHalfLifeSeconds);
-  }
-
   /**
    * @param streams Whether the first byte will tell the end of prefill.
    * @param share All requests of the fleet over those that come through this router.
    */
   sent(attempt: Attempt, nowSeconds: number, streams: boolean, share: number): void {
-    const seconds = this.speed.secondsFor(attempt.work);
+    const seconds = this.#speed.secondsFor(attempt.work);
     this.#backlog.add(attempt, seconds, nowSeconds, streams);
     this.#foreign.sent(seconds, share, nowSeconds);
     this.#prefillSeconds = meanWith(this.#prefillSeconds, seconds);
@@ -151,8 +117,8 @@ export class EngineForecast {
     this.#inflight += 1;
     this.#contextTokens += attempt.promptTokens;
     this.#memory.sent(uncachedTokensOf(attempt));
-    this.#assignedSeconds = this.assignedSeconds(nowSeconds) + seconds;
-    this.#assignedAtSeconds = nowSeconds;
+    this.row.assign(seconds, nowSeconds);
+    this.#noteChange();
   }
 
   /** @returns What the speed has learned from, once all first bytes of a step are in. */
@@ -164,10 +130,11 @@ export class EngineForecast {
   ): SpeedSample | undefined {
     const seconds = this.#backlog.firstByte(attempt, sentSecondsAgo, nowSeconds);
     if (seconds === undefined) return undefined;
+    this.#noteChange();
     let sample: SpeedSample | undefined;
     if (seconds >= sameStepSeconds && this.#stepSeconds > 0) {
       sample = { work: this.#stepWork, seconds: this.#stepSeconds };
-      this.speed.observe(sample.work, sample.seconds, nowSeconds, prior);
+      this.#speed.observe(sample.work, sample.seconds, nowSeconds, prior);
       this.#stepWork = 0;
       this.#stepSeconds = 0;
     }
@@ -175,7 +142,7 @@ export class EngineForecast {
       // Some of the time went to what others sent, and nobody knows how much.
       this.#stepWork = 0;
       this.#stepSeconds = 0;
-      this.speed.hold(nowSeconds);
+      this.#speed.hold(nowSeconds);
       return sample;
     }
     this.#stepWork += attempt.work;
@@ -189,6 +156,21 @@ export class EngineForecast {
     this.#contextTokens -= attempt.promptTokens;
     const seconds = completed ? nowSeconds - attempt.sentSeconds : undefined;
     this.#memory.finished(uncachedTokensOf(attempt), seconds);
+    this.#noteChange();
+  }
+
+  #noteChange(): void {
+    const queued = this.#backlog.length + this.#foreign.queued;
+    this.row.note({
+      freeAtSeconds: this.#backlog.freeAtSeconds,
+      countsDownUntilSeconds: this.#backlog.countsDownUntilSeconds,
+      foreignFreeAtSeconds: this.#foreign.freeAtSeconds,
+      foreignKnownUntilSeconds: this.#foreign.knownUntilSeconds,
+      queued,
+      running: this.#inflight + this.#foreign.inflight - queued,
+      contextReadSeconds: this.#contextReadSeconds,
+      roomTokens: this.#report ? this.#memory.roomTokens(this.#report) : Number.NEGATIVE_INFINITY,
+    });
   }
 }
 

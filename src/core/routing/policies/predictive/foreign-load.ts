@@ -33,6 +33,17 @@ export class ForeignLoad {
     return this.#inflight;
   }
 
+  /** When the engine has done all prefill that is known of, if others sent some. */
+  get freeAtSeconds(): number {
+    return this.#freeAtSeconds;
+  }
+
+  /** Until then what it reported holds; a second less, as `waitSeconds` asks by a difference. */
+  get knownUntilSeconds(): number {
+    if (this.#inflight === 0) return Number.POSITIVE_INFINITY;
+    return this.#reportSeconds + reportSecondsMax - 1;
+  }
+
   /** Of these, those that wait for their prefill. */
   get queued(): number {
     return this.#queued;

@@ -42,6 +42,13 @@ export class KvMemory {
     this.#finishedTokenSeconds += (tokenSeconds - this.#finishedTokenSeconds) * requestWeight;
   }
 
+  /** Tokens that surely fit now, by this report: one less, as `waitSeconds` adds up in another order. */
+  roomTokens({ blocksTotal, blockTokens, kvUsage }: ReportedLoad): number {
+    if (!blocksTotal || !blockTokens) return Number.POSITIVE_INFINITY;
+    const capacity = blocksTotal * blockTokens;
+    return (kvUsageFull - kvUsage) * capacity - this.#heldTokens + this.#reportedTokens - 1;
+  }
+
   /**
    * Until a prompt that joins now fits, behind all that wait; 0 if the engine does not tell. By
    * Little's law the engine gives back what it holds once per mean time that a token is held.

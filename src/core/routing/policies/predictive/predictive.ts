@@ -4,6 +4,7 @@ import type { KvIndex } from '../../../kv/index.ts';
 import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../../contract.ts';
 import type { PromptChain } from '../../prefix-beliefs.ts';
 import { EngineForecast, prefillWork } from './engine-forecast.ts';
+import { ForecastRow, ForecastTable } from './forecast-row.ts';
 import { HeldTokens } from './held-tokens.ts';
 import { PrefillSpeed, speedPrior } from './prefill-speed.ts';
 import { PrefixDemand } from './prefix-demand.ts';
@@ -64,10 +65,16 @@ export class PredictivePolicy implements Policy {
   readonly #held: HeldTokens;
   /** One entry per engine; entries leave with it. */
   readonly #forecasts = new Map<Endpoint, EngineForecast>();
-  /** Those of the last candidates. */
+  /** Those of the last candidates, and where their rows begin. */
   #aligned:
-    | { readonly endpoints: readonly Endpoint[]; readonly forecasts: readonly EngineForecast[] }
+    | {
+        readonly endpoints: readonly Endpoint[];
+        readonly forecasts: readonly EngineForecast[];
+        readonly rows: Int32Array;
+      }
     | undefined;
+  /** What picks read of all engines. */
+  readonly #table = new ForecastTable();
   /** All engines as one: what is assumed of an engine without evidence of its own. */
   readonly #fleetSpeed = new PrefillSpeed();
   readonly #share = new TrafficShare();
@@ -101,11 +108,13 @@ export class PredictivePolicy implements Policy {
     let leastQueued = Number.POSITIVE_INFINITY;
     let mostAssigned = 1e-9;
     let mostCached = 0;
-    const candidates = this.#forecastsOf(endpoints);
+    const { forecasts: candidates, rows } = this.#forecastsOf(endpoints);
+    const forecast = new ForecastRow(this.#table, 0);
     for (let i = 0; i < count; i++) {
-      const forecast = candidates[i] as EngineForecast;
-      forecast.speed.age(now, this.#fleetSpeed.line);
-      this.#waitSeconds[i] = forecast.waitSeconds(now);
+      forecast.at = rows[i] as number;
+      forecast.age(now, this.#fleetSpeed.line);
+      this.#waitSeconds[i] =
+        forecast.waitSeconds(now) ?? (candidates[i] as EngineForecast).waitSeconds(now);
       if (forecast.queuedRequests < leastQueued) leastQueued = forecast.queuedRequests;
       const assigned = forecast.assignedSeconds(now);
       this.#assignedSeconds[i] = assigned;
@@ -120,12 +129,15 @@ export class PredictivePolicy implements Policy {
     const scores = new Array<number>(count);
     let least = Number.POSITIVE_INFINITY;
     for (let i = 0; i < count; i++) {
-      const endpoint = endpoints[i] as Endpoint;
-      const forecast = candidates[i] as EngineForecast;
+      forecast.at = rows[i] as number;
       const cachedTokens = this.#cachedTokens[i] as number;
       const uncachedTokens = request.promptTokens - cachedTokens;
-      const prefill = forecast.speed.secondsFor(prefillWork(uncachedTokens, cachedTokens));
-      const memory = forecast.memorySeconds(endpoint.reported, uncachedTokens, now);
+      const prefill = forecast.secondsFor(prefillWork(uncachedTokens, cachedTokens));
+      let memory = 0;
+      if (!forecast.hasRoom(uncachedTokens)) {
+        const { reported } = endpoints[i] as Endpoint;
+        memory = (candidates[i] as EngineForecast).memorySeconds(reported, uncachedTokens, now);
+      }
       // While prompts ahead wait for memory, prefill goes on: the later of both counts.
       const wait = Math.max(this.#waitSeconds[i] as number, memory);
       const ttft = wait + prefill + forecast.interferenceSeconds(uncachedTokens);
@@ -133,7 +145,7 @@ export class PredictivePolicy implements Policy {
       if (copyUsers > 0) {
         // What some engine has, this one would compute for those who come after, too.
         const rest = prefillWork(request.promptTokens - mostCached, mostCached);
-        forOthers = (prefill - forecast.speed.secondsFor(rest)) * (copyUsers / (1 + copyUsers));
+        forOthers = (prefill - forecast.secondsFor(rest)) * (copyUsers / (1 + copyUsers));
       }
       const charged = prefill - forOthers;
       const decodeDelay = forecast.decodeDelaySeconds(
@@ -141,7 +153,7 @@ export class PredictivePolicy implements Policy {
         request.promptTokens,
         this.#outputTokens,
       );
-      const whole = forecast.speed.secondsFor(prefillWork(request.promptTokens, 0));
+      const whole = forecast.secondsFor(prefillWork(request.promptTokens, 0));
       const placement = (whole * (this.#assignedSeconds[i] as number)) / mostAssigned;
       const score =
         ttft -
@@ -214,6 +226,7 @@ export class PredictivePolicy implements Policy {
 
   onEndpointReset(endpoint: Endpoint): void {
     this.#held.reset(endpoint);
+    this.#forecasts.get(endpoint)?.row.leave();
     this.#forecasts.delete(endpoint);
     this.#aligned = undefined;
   }
@@ -255,18 +268,19 @@ export class PredictivePolicy implements Policy {
   }
 
   /** In the order of the endpoints, which are the same list until an engine changes. */
-  #forecastsOf(endpoints: readonly Endpoint[]): readonly EngineForecast[] {
+  #forecastsOf(endpoints: readonly Endpoint[]) {
     if (this.#aligned?.endpoints !== endpoints) {
       const forecasts = endpoints.map((endpoint) => this.#forecastOf(endpoint));
-      this.#aligned = { endpoints, forecasts };
+      const rows = Int32Array.from(forecasts, ({ row }) => row.at);
+      this.#aligned = { endpoints, forecasts, rows };
     }
-    return this.#aligned.forecasts;
+    return this.#aligned;
   }
 
   #forecastOf(endpoint: Endpoint): EngineForecast {
     let forecast = this.#forecasts.get(endpoint);
     if (forecast === undefined) {
-      forecast = new EngineForecast(this.#fleetSpeed.line);
+      forecast = new EngineForecast(this.#fleetSpeed.line, this.#table);
       this.#forecasts.set(endpoint, forecast);
     }
     return forecast;

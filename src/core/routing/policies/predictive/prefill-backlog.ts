@@ -28,6 +28,17 @@ export class PrefillBacklog<Key extends object> {
     return this.#entries.size;
   }
 
+  /** When the last of them should end. */
+  get freeAtSeconds(): number {
+    return this.#freeAtSeconds;
+  }
+
+  /** Until then, if nobody comes or goes, `waitSeconds` counts down to `freeAtSeconds`. */
+  get countsDownUntilSeconds(): number {
+    for (const { dueSeconds } of this.#entries.values()) return dueSeconds;
+    return Number.POSITIVE_INFINITY;
+  }
+
   /** Their keys. */
   keys(): Iterable<Key> {
     return this.#entries.keys();
@@ -74,8 +85,6 @@ export class PrefillBacklog<Key extends object> {
    * last as long again as it has lasted.
    */
   waitSeconds(nowSeconds: number): number {
-    // Most engines of a large fleet have nobody in prefill, and each pick asks them all.
-    if (this.#entries.size === 0) return Math.max(0, this.#freeAtSeconds - nowSeconds);
     for (const [key, entry] of this.#entries) {
       const overdue = nowSeconds - entry.dueSeconds;
       if (overdue <= 0) break;

@@ -26,42 +26,60 @@ const weightTokens = 1024;
 const overheadLeast = 1e-4;
 const secondsPerTokenLeast = 1e-7;
 
+// Places in a row of numbers: the line, what it was last fitted with, and the sums that it is fitted to.
+const overhead = 0;
+const perToken = 1;
+const priorOverhead = 2;
+const priorPerToken = 3;
+const updated = 4;
+const sumWeight = 5;
+const sumTokens = 6;
+const sumSeconds = 7;
+const sumTokensSquared = 8;
+const sumTokensSeconds = 9;
+/** Numbers of one engine's speed. */
+export const speedLength = 10;
+
+/** Where a row lies. */
+export interface SpeedPlace {
+  readonly numbers: Float64Array;
+  readonly at: number;
+}
+
 /**
  * Weighted least squares over (tokens, seconds) that forgets, with the prior as two
  * pseudo-observations: at 0 tokens and at `priorTokens`.
  */
 export class PrefillSpeed {
-  // The line, changed in place: each pick may bend those of all engines.
-  #overheadSeconds: number;
-  #secondsPerToken: number;
+  readonly #place: SpeedPlace;
   /** As handed out; undefined once it has changed. */
   #line: SpeedLine | undefined;
-  #prior: SpeedLine;
-  #updatedSeconds = 0;
-  #weight = 0;
-  #tokens = 0;
-  #seconds = 0;
-  #tokensSquared = 0;
-  #tokensSeconds = 0;
 
-  constructor(prior: SpeedLine = speedPrior) {
-    this.#overheadSeconds = prior.overheadSeconds;
-    this.#secondsPerToken = prior.secondsPerToken;
-    this.#prior = prior;
+  /** @param place A row of zeros, which is this engine's from now on. */
+  constructor(
+    prior: SpeedLine = speedPrior,
+    place: SpeedPlace = { numbers: new Float64Array(speedLength), at: 0 },
+  ) {
+    this.#place = place;
+    const { numbers, at } = place;
+    numbers[at + overhead] = prior.overheadSeconds;
+    numbers[at + perToken] = prior.secondsPerToken;
+    setPrior(numbers, at, prior);
   }
 
-  /** The same object as long as it is the same line. */
+  /** The same object until something is observed. */
   get line(): SpeedLine {
+    const { numbers, at } = this.#place;
     this.#line ??= {
-      overheadSeconds: this.#overheadSeconds,
-      secondsPerToken: this.#secondsPerToken,
+      overheadSeconds: numbers[at + overhead] as number,
+      secondsPerToken: numbers[at + perToken] as number,
     };
     return this.#line;
   }
 
   /** Seconds that prefill of so many tokens takes, with its overhead. */
   secondsFor(tokens: number): number {
-    return this.#overheadSeconds + this.#secondsPerToken * tokens;
+    return secondsOfSpeed(this.#place.numbers, this.#place.at, tokens);
   }
 
   /**
@@ -72,12 +90,14 @@ export class PrefillSpeed {
    * @param prior What engines like this one do; where its own evidence has faded, that holds.
    */
   observe(tokens: number, seconds: number, nowSeconds: number, prior: SpeedLine): void {
-    this.#prior = prior;
-    this.#forget(0.5 ** (1 / halfLifeObservations), nowSeconds);
+    const { numbers, at } = this.#place;
+    this.#line = undefined;
+    setPrior(numbers, at, prior);
+    forget(numbers, at, 0.5 ** (1 / halfLifeObservations), nowSeconds);
     const expected = this.secondsFor(tokens);
     const clamped = Math.min(Math.max(seconds, expected / outlierFactor), expected * outlierFactor);
-    this.#add(tokens, clamped);
-    this.#fit();
+    add(numbers, at, tokens, clamped);
+    fit(numbers, at);
   }
 
   /**
@@ -85,63 +105,91 @@ export class PrefillSpeed {
    * it before a prediction: where there is little evidence, the prior rules.
    */
   age(nowSeconds: number, prior: SpeedLine): void {
-    const idle = nowSeconds - this.#updatedSeconds >= halfLifeSeconds / 8;
-    if (!idle && prior === this.#prior) return;
-    this.#prior = prior;
-    if (idle) this.#forget(1, nowSeconds);
-    this.#fit();
+    this.#line = undefined;
+    ageSpeed(this.#place.numbers, this.#place.at, nowSeconds, prior);
   }
 
   /** Nothing can be learned now, though the engine works: what was learned stays. */
   hold(nowSeconds: number): void {
-    this.#updatedSeconds = nowSeconds;
+    this.#place.numbers[this.#place.at + updated] = nowSeconds;
   }
+}
 
-  #forget(factor: number, nowSeconds: number): void {
-    const idle = Math.max(0, nowSeconds - this.#updatedSeconds);
-    const keep = factor * 0.5 ** (idle / halfLifeSeconds);
-    this.#updatedSeconds = nowSeconds;
-    this.#weight *= keep;
-    this.#tokens *= keep;
-    this.#seconds *= keep;
-    this.#tokensSquared *= keep;
-    this.#tokensSeconds *= keep;
+/** See `PrefillSpeed.secondsFor`. */
+export function secondsOfSpeed(numbers: Float64Array, at: number, tokens: number): number {
+  return (numbers[at + overhead] as number) + (numbers[at + perToken] as number) * tokens;
+}
+
+/** See `PrefillSpeed.age`. */
+export function ageSpeed(
+  numbers: Float64Array,
+  at: number,
+  nowSeconds: number,
+  prior: SpeedLine,
+): void {
+  const idle = nowSeconds - (numbers[at + updated] as number) >= halfLifeSeconds / 8;
+  const isSamePrior =
+    numbers[at + priorOverhead] === prior.overheadSeconds &&
+    numbers[at + priorPerToken] === prior.secondsPerToken;
+  if (!idle && isSamePrior) return;
+  setPrior(numbers, at, prior);
+  if (idle) forget(numbers, at, 1, nowSeconds);
+  fit(numbers, at);
+}
+
+function setPrior(numbers: Float64Array, at: number, prior: SpeedLine): void {
+  numbers[at + priorOverhead] = prior.overheadSeconds;
+  numbers[at + priorPerToken] = prior.secondsPerToken;
+}
+
+function forget(numbers: Float64Array, at: number, factor: number, nowSeconds: number): void {
+  const idle = Math.max(0, nowSeconds - (numbers[at + updated] as number));
+  const keep = factor * 0.5 ** (idle / halfLifeSeconds);
+  numbers[at + updated] = nowSeconds;
+  for (let sum = at + sumWeight; sum <= at + sumTokensSeconds; sum++) {
+    numbers[sum] = (numbers[sum] as number) * keep;
   }
+}
 
-  #add(tokens: number, seconds: number): void {
-    const weight = (weightTokens / (weightTokens + tokens)) ** 2;
-    this.#weight += weight;
-    this.#tokens += weight * tokens;
-    this.#seconds += weight * seconds;
-    this.#tokensSquared += weight * tokens * tokens;
-    this.#tokensSeconds += weight * tokens * seconds;
-  }
+function add(numbers: Float64Array, at: number, tokens: number, seconds: number): void {
+  const weight = (weightTokens / (weightTokens + tokens)) ** 2;
+  const count = (sum: number, value: number) => {
+    numbers[at + sum] = (numbers[at + sum] as number) + value;
+  };
+  count(sumWeight, weight);
+  count(sumTokens, weight * tokens);
+  count(sumSeconds, weight * seconds);
+  count(sumTokensSquared, weight * tokens * tokens);
+  count(sumTokensSeconds, weight * tokens * seconds);
+}
 
-  #fit(): void {
-    const { overheadSeconds, secondsPerToken } = this.#prior;
-    const priorWeight = (weightTokens / (weightTokens + priorTokens)) ** 2;
-    const priorSeconds = overheadSeconds + secondsPerToken * priorTokens;
-    // The prior's observation at 0 tokens counts as one, that at `priorTokens` as one there.
-    const weight = this.#weight + 1 + priorWeight;
-    const tokens = this.#tokens + priorWeight * priorTokens;
-    const seconds = this.#seconds + overheadSeconds + priorWeight * priorSeconds;
-    const tokensSquared = this.#tokensSquared + priorWeight * priorTokens * priorTokens;
-    const tokensSeconds = this.#tokensSeconds + priorWeight * priorTokens * priorSeconds;
-    const slope =
-      (weight * tokensSeconds - tokens * seconds) / (weight * tokensSquared - tokens * tokens);
-    const overhead = (seconds - slope * tokens) / weight;
-    this.#line = undefined;
-    if (overhead < overheadLeast) {
-      // Through the least overhead: the slope that fits best under that constraint.
-      const constrained = (tokensSeconds - overheadLeast * tokens) / tokensSquared;
-      this.#overheadSeconds = overheadLeast;
-      this.#secondsPerToken = Math.max(constrained, secondsPerTokenLeast);
-    } else if (slope < secondsPerTokenLeast) {
-      this.#overheadSeconds = (seconds - secondsPerTokenLeast * tokens) / weight;
-      this.#secondsPerToken = secondsPerTokenLeast;
-    } else {
-      this.#overheadSeconds = overhead;
-      this.#secondsPerToken = slope;
-    }
+function fit(numbers: Float64Array, at: number): void {
+  const overheadSeconds = numbers[at + priorOverhead] as number;
+  const secondsPerToken = numbers[at + priorPerToken] as number;
+  const priorWeight = (weightTokens / (weightTokens + priorTokens)) ** 2;
+  const priorSeconds = overheadSeconds + secondsPerToken * priorTokens;
+  // The prior's observation at 0 tokens counts as one, that at `priorTokens` as one there.
+  const weight = (numbers[at + sumWeight] as number) + 1 + priorWeight;
+  const tokens = (numbers[at + sumTokens] as number) + priorWeight * priorTokens;
+  const seconds =
+    (numbers[at + sumSeconds] as number) + overheadSeconds + priorWeight * priorSeconds;
+  const tokensSquared =
+    (numbers[at + sumTokensSquared] as number) + priorWeight * priorTokens * priorTokens;
+  const tokensSeconds =
+    (numbers[at + sumTokensSeconds] as number) + priorWeight * priorTokens * priorSeconds;
+  const slope =
+    (weight * tokensSeconds - tokens * seconds) / (weight * tokensSquared - tokens * tokens);
+  const start = (seconds - slope * tokens) / weight;
+  if (start < overheadLeast) {
+    // Through the least overhead: the slope that fits best under that constraint.
+    const constrained = (tokensSeconds - overheadLeast * tokens) / tokensSquared;
+    numbers[at + overhead] = overheadLeast;
+    numbers[at + perToken] = Math.max(constrained, secondsPerTokenLeast);
+  } else if (slope < secondsPerTokenLeast) {
+    numbers[at + overhead] = (seconds - secondsPerTokenLeast * tokens) / weight;
+    numbers[at + perToken] = secondsPerTokenLeast;
+  } else {
+    numbers[at + overhead] = start;
+    numbers[at + perToken] = slope;
   }
 }
