@@ -38,6 +38,7 @@ export function planCommand(): Command {
     .option('--values <file>', 'write the values file that carries the plan out')
     .option('--rules <file>', 'write the Prometheus rules')
     .option('--thresholds-from <file>', 'values file whose spillway.thresholds the rules take')
+    .option('--profile <file>', 'step times of a measured engine: a file of spillway calibrate')
     .option('--save <file>', 'where the answers to the questions go', 'spillway-plan.yaml')
     .option('--seed <n>', 'of the simulation', count, 1)
     .option('--schema', 'print the JSON Schema of the input and end')
@@ -62,6 +63,7 @@ interface PlanFlags extends Readonly<Record<string, unknown>> {
   readonly values?: string;
   readonly rules?: string;
   readonly thresholdsFrom?: string;
+  readonly profile?: string;
   readonly save: string;
   readonly seed: number;
   readonly schema?: true;
@@ -94,7 +96,7 @@ async function plan(flags: PlanFlags): Promise<void> {
       fromPrometheus === undefined
         ? undefined
         : { url: fromPrometheus, selector: flags.selector, windowSeconds: flags.window * 3600 },
-    thresholdsFrom: flags.thresholdsFrom,
+    ...{ thresholdsFrom: flags.thresholdsFrom, profile: flags.profile },
     seed: flags.seed,
     onProgress: bar
       ? (share) => process.stderr.write(`\r\x1b[2Ksimulating ${Math.round(share * 100)} %`)

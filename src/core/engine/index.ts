@@ -7,6 +7,7 @@ export {
   type EngineLayout,
   engineConstantNames,
   engineCost,
+  engineRoofline,
   type Measurement,
   type PredictionErrors,
   shippedEngineConstants,

@@ -43,6 +43,30 @@ const fileSchema = z.object({
 /** What the file holds, in its own words. */
 export type CalibrationFile = z.infer<typeof fileSchema>;
 
+/** Constants, and the engine that was measured. */
+export interface MeasuredEngine {
+  readonly model: string;
+  readonly gpu: string;
+  readonly tensorParallelSize: number;
+  readonly constants: EngineConstants;
+}
+
+/** @throws {InputError} If it is not such a file. */
+export async function readMeasuredEngine(path: string): Promise<MeasuredEngine> {
+  const { model, gpu, tensor_parallel_size, constants: c } = await readCalibrationFile(path);
+  return {
+    ...{ model, gpu, tensorParallelSize: tensor_parallel_size },
+    constants: {
+      hostSecondsPerStep: c.host_seconds_per_step,
+      matrixShare: c.matrix_share,
+      attentionShare: c.attention_share,
+      weightMemoryShare: c.weight_memory_share,
+      kvMemoryShare: c.kv_memory_share,
+      requestSeconds: c.request_seconds,
+    },
+  };
+}
+
 /**
  * Reads the file as the cost of an engine's steps. Of another engine than the one that was measured
  * the shares of the GPU's rates carry over, and a note says so.
@@ -53,17 +77,8 @@ export async function readCalibratedCost(
   path: string,
   layout: EngineLayout,
 ): Promise<{ readonly cost: StepCostModel; readonly notes: readonly string[] }> {
-  const file = await readCalibrationFile(path);
-  const { constants: c } = file;
-  const constants: EngineConstants = {
-    hostSecondsPerStep: c.host_seconds_per_step,
-    matrixShare: c.matrix_share,
-    attentionShare: c.attention_share,
-    weightMemoryShare: c.weight_memory_share,
-    kvMemoryShare: c.kv_memory_share,
-    requestSeconds: c.request_seconds,
-  };
-  const measured = `${file.model} on ${file.tensor_parallel_size} × ${file.gpu}`;
+  const { model, gpu, tensorParallelSize, constants } = await readMeasuredEngine(path);
+  const measured = `${model} on ${tensorParallelSize} × ${gpu}`;
   const wanted = `${layout.model.name} on ${layout.tensorParallelSize} × ${layout.gpu.name}`;
   const notes =
     measured === wanted

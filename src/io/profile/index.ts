@@ -1,6 +1,10 @@
 // Measured step profiles on disk.
 export { calibrationFile } from './calibration-file.ts';
-export type { CalibrationFile } from './calibration-reader.ts';
+export {
+  type CalibrationFile,
+  type MeasuredEngine,
+  readMeasuredEngine,
+} from './calibration-reader.ts';
 export { type EngineProfile, readEngineProfile } from './engine-profile.ts';
 export { type LocatedProfile, locateProfile } from './locate-profile.ts';
 export { readProfileDirectory } from './profile-directory.ts';

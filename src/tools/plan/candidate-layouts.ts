@@ -1,6 +1,7 @@
 // The engines that a plan may be made of: of the model and GPU named, or of every GPU that holds the model.
 import { InputError } from '../../core/base/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
+import { type MeasuredEngine, readMeasuredEngine } from '../../io/profile/index.ts';
 import type { Assumptions } from './assumptions.ts';
 import { type EngineLayout, layoutOf, layoutsOnAnyGpu } from './layout.ts';
 import type { ReadInput } from './read-input.ts';
@@ -20,7 +21,12 @@ const contextStep = 1024;
 
 /** The layouts that the input leaves open, of which sizing takes one. */
 export async function candidateLayouts(
-  { input, at, file }: ReadInput & { readonly file: string | undefined },
+  {
+    input,
+    at,
+    file,
+    profile,
+  }: ReadInput & { readonly file: string | undefined; readonly profile?: string | undefined },
   workload: PlanWorkload,
   assumptions: Assumptions,
 ): Promise<CandidateLayouts> {
@@ -48,6 +54,7 @@ export async function candidateLayouts(
     ...{ model, maxModelLen, gpusPerEngine: fleet.gpusPerEngine },
     gpuPricePerHour: operations.gpuPricePerHour,
     gpuMemoryUtilization: fleet.gpuMemoryUtilization,
+    measured: profile === undefined ? undefined : await measuredEngine(profile, assumptions),
   };
   const layouts =
     gpu === 'choose'
@@ -73,4 +80,20 @@ export async function candidateLayouts(
   const engines = fleet.engines ?? 'choose';
   if (fleet.engines === undefined) assumptions.note('fleet.engines', 'choose', 'not given');
   return { layouts, wantedEngines: engines === 'choose' ? undefined : engines };
+}
+
+async function measuredEngine(profile: string, assumptions: Assumptions): Promise<MeasuredEngine> {
+  if (!profile.endsWith('.json')) {
+    throw new InputError(
+      `--profile ${profile}: plan takes a file of spillway calibrate, which ends in .json; a folder of step tables holds for its own engine only (spillway calibrate --tables makes such a file of it).`,
+    );
+  }
+  const engine = await readMeasuredEngine(profile);
+  const { model, gpu, tensorParallelSize } = engine;
+  assumptions.note(
+    '--profile',
+    profile,
+    `step times as measured with ${model} on ${tensorParallelSize} × ${gpu}`,
+  );
+  return engine;
 }

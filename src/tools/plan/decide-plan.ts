@@ -48,6 +48,8 @@ export interface PlanRequest {
     | undefined;
   /** A values file whose `spillway.thresholds` the rules take, below those of the input. */
   readonly thresholdsFrom?: string | undefined;
+  /** A file of `spillway calibrate`, whose constants take the place of those that ship. */
+  readonly profile?: string | undefined;
   readonly seed: number;
 }
 
@@ -85,7 +87,7 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
   const workload = resolveWorkload(input, await measuredTrace(read, request), assumptions);
   const operations = resolveOperations(input, assumptions);
   const { layouts, wantedEngines } = await candidateLayouts(
-    { ...read, input, file: request.file },
+    { ...read, input, file: request.file, profile: request.profile },
     workload,
     assumptions,
   );

@@ -4,7 +4,9 @@ import {
   bytesPerWeightOf,
   calibratedRoofline,
   type EngineConfig,
+  type EngineConstants,
   engineConfigFor,
+  engineRoofline,
   type GpuSpec,
   gpus,
   type MemoryBudget,
@@ -18,6 +20,7 @@ import {
   rooflineCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
+import type { MeasuredEngine } from '../../io/profile/index.ts';
 import { gpuPrice } from './gpu-prices.ts';
 import { gpusPerNode, type Parallelism, parallelismOf } from './parallelism.ts';
 
@@ -30,6 +33,8 @@ export interface EngineLayout extends Omit<Parallelism, 'because'> {
   readonly gpuMemoryUtilization: number;
   readonly config: EngineConfig;
   readonly cost: StepCostModel;
+  /** Constants of a measured engine, in place of those that ship. */
+  readonly measured: EngineConstants | undefined;
   /** Undefined on the CPU. */
   readonly memory: MemoryBudget | undefined;
   /** Tokens of KV cache that fit beside the weights. */
@@ -48,6 +53,8 @@ export interface LayoutWish {
   readonly gpuPricePerHour: number | undefined;
   /** `plannedMemoryUtilization` when undefined. */
   readonly gpuMemoryUtilization: number | undefined;
+  /** An engine that was measured: its shares of the GPU's rates carry over to other layouts. */
+  readonly measured?: Pick<MeasuredEngine, 'gpu' | 'constants'> | undefined;
 }
 
 /**
@@ -85,7 +92,9 @@ export function layoutsOnAnyGpu(wish: Omit<LayoutWish, 'gpu'>): EngineLayout[] {
     .filter(({ memoryBytes, name }) => memoryBytes !== undefined && gpuPrice(name))
     .flatMap((gpu) => {
       try {
-        return [layoutOf({ ...wish, gpu })];
+        // What was measured of one GPU tells nothing when GPUs are compared.
+        const measured = wish.measured?.gpu === gpu.name ? wish.measured : undefined;
+        return [layoutOf({ ...wish, gpu, measured })];
       } catch (error) {
         if (error instanceof InputError) return [];
         throw error;
@@ -95,6 +104,7 @@ export function layoutsOnAnyGpu(wish: Omit<LayoutWish, 'gpu'>): EngineLayout[] {
 
 function layoutWith(wish: LayoutWish, gpusPerEngine: number): EngineLayout {
   const { model, gpu, gpuMemoryUtilization = plannedMemoryUtilization } = wish;
+  const measured = wish.measured?.constants;
   const { because: parallelBecause, ...parallelism } = parallelismOf(model, gpusPerEngine);
   const layout = { model, gpu, ...parallelism, gpuMemoryUtilization };
   const maxModelLen = Math.min(wish.maxModelLen, model.contextTokensMax);
@@ -111,7 +121,8 @@ function layoutWith(wish: LayoutWish, gpusPerEngine: number): EngineLayout {
   return {
     ...{ model, gpu, gpusPerEngine, ...parallelism, parallelBecause, config, kvTokens },
     gpuMemoryUtilization,
-    cost: stepCostOf({ model, gpu, ...parallelism, gpusPerEngine }),
+    cost: stepCostOf({ model, gpu, ...parallelism, gpusPerEngine, measured }),
+    measured,
     memory: memoryBudget(layout, batch),
     pricePerHour: price === undefined ? undefined : price * gpusPerEngine,
   };
@@ -121,16 +132,16 @@ function layoutWith(wish: LayoutWish, gpusPerEngine: number): EngineLayout {
 export function stepCostOf(
   layout: Pick<
     EngineLayout,
-    'model' | 'gpu' | 'tensorParallelSize' | 'pipelineParallelSize' | 'gpusPerEngine'
+    'model' | 'gpu' | 'tensorParallelSize' | 'pipelineParallelSize' | 'gpusPerEngine' | 'measured'
   >,
   adjust: (constants: RooflineConstants) => RooflineConstants = (same) => same,
 ): StepCostModel {
-  const { model, gpu, tensorParallelSize, pipelineParallelSize, gpusPerEngine } = layout;
-  const options = calibratedRoofline(
-    { model, gpu, tensorParallelSize },
-    model.weightPrecision ?? 'bf16',
-    pointCalibration,
-  );
+  const { model, gpu, tensorParallelSize, pipelineParallelSize, gpusPerEngine, measured } = layout;
+  const engine = { model, gpu, tensorParallelSize };
+  const weightBytesPerValue = bytesPerWeightOf(model);
+  const options = measured
+    ? engineRoofline({ ...engine, weightBytesPerValue }, measured)
+    : calibratedRoofline(engine, model.weightPrecision ?? 'bf16', pointCalibration);
   const cost = rooflineCost({
     ...options,
     constants: options.constants && adjust(options.constants),

@@ -4,7 +4,7 @@ import type { GpuSpec } from '../catalogue/gpus.ts';
 import { defaultHostSecondsPerStep, hostConstants } from '../catalogue/hosts.ts';
 import type { ModelSpec } from '../catalogue/model-spec.ts';
 import type { StepCostModel } from '../contract.ts';
-import { defaultConstants, rooflineCost } from '../cost/roofline.ts';
+import { defaultConstants, type RooflineOptions, rooflineCost } from '../cost/roofline.ts';
 import { type Fit, fitConstants } from './least-squares.ts';
 
 /** Constants of the engine that was measured; shares are of the GPU's datasheet rates. */
@@ -87,8 +87,13 @@ export function shippedEngineConstants({ model, gpu }: EngineLayout): EngineCons
 
 /** The roofline with these constants. */
 export function engineCost(layout: EngineLayout, constants: EngineConstants): StepCostModel {
+  return rooflineCost(engineRoofline(layout, constants));
+}
+
+/** What `rooflineCost` takes for it. */
+export function engineRoofline(layout: EngineLayout, constants: EngineConstants): RooflineOptions {
   const { gpu, tensorParallelSize } = layout;
-  return rooflineCost({
+  return {
     ...layout,
     hostSecondsPerStep: constants.hostSecondsPerStep,
     link: hostConstants(gpu, tensorParallelSize).link,
@@ -99,7 +104,7 @@ export function engineCost(layout: EngineLayout, constants: EngineConstants): St
       weightMemory: constants.weightMemoryShare,
       kvMemory: constants.kvMemoryShare,
     },
-  });
+  };
 }
 
 /**
