@@ -1,10 +1,14 @@
 // `spillway simulate sweep`: one simulation for each combination of settings and seed.
+import { constants } from 'node:os';
 import { argv, execArgv, execPath } from 'node:process';
 import { Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
+import { watchStopSignals } from '../../io/processes/index.ts';
 import {
   breakEvens,
   parseAxis,
+  type SweepOptions,
+  type SweepRow,
   simulateSweep,
   sweepJson,
   sweepPage,
@@ -54,6 +58,9 @@ export function sweepCommand(): Command {
     .action(run);
 }
 
+/** A program that a signal ended exits with this and the signal's number. */
+const signalledStatus = 128;
+
 async function run(flags: SweepFlags): Promise<void> {
   if (flags.file === undefined && flags.preset === undefined) {
     throw new InputError('simulate sweep needs -f VALUES.yaml.');
@@ -71,7 +78,8 @@ async function run(flags: SweepFlags): Promise<void> {
     throw new InputError('Each simulation of a sweep reads the trace: give it as a file, not "-".');
   }
   const isShown = process.stderr.isTTY;
-  const rows = await simulateSweep({
+  const signals = watchStopSignals();
+  const sweep: SweepOptions = {
     self: [execPath, ...execArgv, argv[1] as string],
     flags: stackArguments(flags),
     ...{ axes, seeds: flags.seeds, jobs: flags.jobs },
@@ -79,8 +87,19 @@ async function run(flags: SweepFlags): Promise<void> {
     onProgress: isShown
       ? (done, total) => process.stderr.write(`\r\x1b[2K${done} of ${total} simulations`)
       : undefined,
-  });
-  if (isShown) process.stderr.write('\r\x1b[2K');
+    signal: signals.stop,
+  };
+  let rows: SweepRow[];
+  try {
+    rows = await simulateSweep(sweep);
+  } catch (error) {
+    if (!signals.stop.aborted) throw error;
+    process.exitCode = signalledStatus + constants.signals[signals.stop.reason as NodeJS.Signals];
+    return;
+  } finally {
+    signals.release();
+    if (isShown) process.stderr.write('\r\x1b[2K');
+  }
   const found = findsBreakEven ? breakEvens(rows) : undefined;
   const report = { axes, rows, seeds: flags.seeds, breakEvens: found };
   if (flags.html !== undefined) {

@@ -1,11 +1,7 @@
 // Measured step profiles on disk.
 export { calibrationFile } from './calibration-file.ts';
-export {
-  type CalibrationFile,
-  type MeasuredEngine,
-  readMeasuredEngine,
-} from './calibration-reader.ts';
+export type { CalibrationFile, MeasuredEngine } from './calibration-reader.ts';
 export { type EngineProfile, readEngineProfile } from './engine-profile.ts';
 export { type LocatedProfile, locateProfile } from './locate-profile.ts';
 export { readProfileDirectory } from './profile-directory.ts';
-export { readStepCost } from './step-cost.ts';
+export { readMeasuredEngine, readStepCost } from './step-cost.ts';

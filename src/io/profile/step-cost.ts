@@ -6,6 +6,7 @@ import {
   profileCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
+import type { MeasuredEngine } from './calibration-reader.ts';
 import { readEngineProfile } from './engine-profile.ts';
 
 /**
@@ -19,11 +20,19 @@ export async function readStepCost(
   host: HostConstants,
 ): Promise<{ readonly cost: StepCostModel; readonly notes: readonly string[] }> {
   if (path.endsWith('.json')) {
-    // With the library that checks it: engines without such a file start the sooner.
-    const { readCalibratedCost } = await import('./calibration-reader.ts');
-    return readCalibratedCost(path, layout);
+    return (await calibrationReader()).readCalibratedCost(path, layout);
   }
   const { model, tensorParallelSize } = layout;
   const { profile, notes } = await readEngineProfile(path, layout);
   return { cost: profileCost({ profile, model, tensorParallelSize, ...host }), notes };
+}
+
+/** @throws {InputError} If it is no file of `spillway calibrate`. */
+export async function readMeasuredEngine(path: string): Promise<MeasuredEngine> {
+  return (await calibrationReader()).readMeasuredEngine(path);
+}
+
+/** It comes with the library that checks such files: engines without one start the sooner. */
+function calibrationReader() {
+  return import('./calibration-reader.ts');
 }

@@ -46,7 +46,9 @@ async function pageOf(url: string, signal: AbortSignal | undefined): Promise<str
     return page;
   } catch (cause) {
     if (signal?.aborted) throw signal.reason;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    // fetch's own message is only "fetch failed".
+    const below = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+    const reason = below instanceof Error ? below.message : String(below);
     throw new InputError(`Cannot read ${url}: ${reason}; is it a vLLM server's?`, { cause });
   }
 }

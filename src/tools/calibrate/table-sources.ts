@@ -63,7 +63,7 @@ export async function stepMeasurements(path: string): Promise<Measurement[]> {
   });
   return parseCsvTable(text, path, columns).map((row, i) => {
     const [chunk = 0, chunkContext = 0, decodes = 0, context = 0, time = 0] = row.map((cell) =>
-      parseCsvNumber(cell, path),
+      parseCsvNumber(cell, `${path}:${i + 2}`),
     );
     if (!(time > 0) || chunk + decodes <= 0) {
       throw new InputError(`${path}:${i + 2}: a step needs tokens, and a time above 0.`);

@@ -1,10 +1,12 @@
 // Sweeps: axes, intervals, the Pareto front and break-even; and one whole sweep by the program itself.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { InputError } from '../../core/base/index.ts';
@@ -136,4 +138,34 @@ test('the program sweeps replicas and says what each gives; a bad key is one sen
       return true;
     },
   );
+});
+
+test('a sweep that is told to stop ends its simulations, and says by its status which signal it was', async () => {
+  const workload = join(directory, 'long.yaml');
+  writeFileSync(
+    workload,
+    'kind: single\nprompt: 20000\nanswer: 500\nrequests: 20000\narrivals: { process: poisson, rate: 9 }\n',
+  );
+  const values = join(directory, 'stopped.yaml');
+  writeFileSync(
+    values,
+    'servingEngineSpec: { modelSpec: [{ name: q, modelURL: Qwen/Qwen3-8B, gpu: H100-80GB }] }\n',
+  );
+  const sweep = spawn(
+    process.execPath,
+    [
+      ...['src/cli/main.ts', 'simulate', 'sweep', '-f', values, '--workload', workload],
+      ...['--vary', 'workload.answer=500,600', '--jobs', '2'],
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  const children = () =>
+    execFileSync('ps', ['-eo', 'pid,ppid,args'], { encoding: 'utf8' })
+      .split('\n')
+      .filter((line) => line.includes(values) && !line.includes(' sweep '));
+  while (children().length < 2) await delay(100);
+  sweep.kill('SIGINT');
+  const [code] = (await once(sweep, 'close')) as [number];
+  assert.equal(code, 130);
+  while (children().length > 0) await delay(50);
 });

@@ -26,6 +26,8 @@ export interface SweepOptions {
   readonly seeds: number;
   /** Processes at a time; as many as there are cores unless given. */
   readonly jobs?: number | undefined;
+  /** Ends the simulations that run; the sweep then rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((finished: number, total: number) => void) | undefined;
 }
 
@@ -72,17 +74,21 @@ export async function simulateSweep(options: SweepOptions): Promise<SweepRow[]> 
   let next = 0;
   let finished = 0;
   const stop = new AbortController();
+  const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])]);
   const worker = async () => {
     for (let run = runs[next++]; run; run = runs[next++]) {
       // By seed, not by who is done first: runs of one seed are compared with each other.
       const ofCase = answers[run.index] as Answer[];
-      ofCase[run.seed] = await simulate(options.self, run.flags, stop.signal);
+      ofCase[run.seed] = await simulate(options.self, run.flags, signal);
       options.onProgress?.(++finished, runs.length);
     }
   };
   const jobs = Math.min(options.jobs ?? availableParallelism(), runs.length);
   try {
     await Promise.all(Array.from({ length: jobs }, worker));
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw error;
   } finally {
     // Of several that run, the first that fails ends all.
     stop.abort();
