@@ -15,7 +15,7 @@ export interface Played {
 
 export function policiesPage({ scores, command, jobs, played }: Played): string {
   const present = cells.filter(({ name }) => scores.some(({ cell }) => cell === name));
-  const seeds = new Set(scores.map(({ seed }) => seed)).size;
+  const seeds = [...new Set(scores.map(({ seed }) => seed))].sort((a, b) => a - b).join(', ');
   return [
     '# Routing policies against their peers, in virtual time',
     '',

@@ -1,8 +1,8 @@
 // Our policies, the peers' and one that knows the future on the same traffic in virtual time: time to
 // first token and goodput by cell, with one router and with three. Writes docs/results/policies.md.
 //
-//   node bench/policies/run.ts [--seeds 5] [--requests 3000] [--cells a,b] [--routers 1,3]
-//                              [--policies a,b] [--workers 2] [--minutes 60] [--out FILE]
+//   node bench/policies/run.ts [--seeds 5] [--first-seed 1] [--requests 3000] [--cells a,b]
+//                              [--routers 1,3] [--policies a,b] [--workers 2] [--minutes 60] [--out FILE]
 //                              [--scores FILE]
 //
 // With --scores, what the file has is not played again, and what is played is added to it.
@@ -18,6 +18,7 @@ import type { Job, Score } from './play.ts';
 const { values: flags } = parseArgs({
   options: {
     seeds: { type: 'string', default: '5' },
+    'first-seed': { type: 'string', default: '1' },
     requests: { type: 'string', default: '3000' },
     cells: { type: 'string', default: cells.map(({ name }) => name).join(',') },
     routers: { type: 'string', default: '1,3' },
@@ -33,7 +34,9 @@ const cellNames = listOf(
   flags.cells,
   cells.map(({ name }) => name),
 );
-const jobs: Job[] = Array.from({ length: Number(flags.seeds) }, (_, i) => i + 1).flatMap((seed) =>
+const firstSeed = Number(flags['first-seed']);
+const seeds = Array.from({ length: Number(flags.seeds) }, (_, i) => firstSeed + i);
+const jobs: Job[] = seeds.flatMap((seed) =>
   cellNames.flatMap((cell) =>
     flags.routers.split(',').map(
       (routers): Job => ({
