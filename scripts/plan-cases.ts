@@ -28,14 +28,14 @@ async function casePage(file: string): Promise<string> {
   const decided = await decidePlan({
     ...{ file: path, overrides: [], trace: undefined, prometheus: undefined, seed: 1 },
   });
-  const { decision, engines, layout, policy, offloadGiB, disaggregation, today, thresholds } =
+  const { decision, engines, layout, routing, offloadGiB, disaggregation, today, thresholds } =
     decided;
   const { refusals, rejects } = decision;
   const rows: [string, string][] = [
     [
       'decision',
       `${decision.stack}, ${decision.kvOffload}${offloadGiB > 0 ? ` (${offloadGiB} GiB per engine)` : ''}, ` +
-        `${engines} × ${layout.model.name} on ${layout.gpusPerEngine} × ${layout.gpu.name}, ${policy}`,
+        `${engines} × ${layout.model.name} on ${layout.gpusPerEngine} × ${layout.gpu.name}, ${routing.policy}`,
     ],
     ['why', `${decision.kvOffloadBecause}.`],
     ...[

@@ -1,6 +1,10 @@
 // Measured points of real engines against `spillway simulate points`, each group predicted with
 // constants that were fitted without it.
-import { bareCheckpointName, pointCalibration } from '../../src/core/engine/index.ts';
+import {
+  bareCheckpointName,
+  pointCalibration,
+  pointErrorShares,
+} from '../../src/core/engine/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
 import {
   kindOf,
@@ -62,6 +66,7 @@ export function pointsReport(rows: readonly PointRow[]): string {
   ];
   const kinds = (['dense', 'moe'] as const).flatMap((kind) => [
     `${kind}: 90 % of real / predicted without the model: TPOT ${range(ofKind(withoutModel, kind), 'tpot')}, TTFT ${range(ofKind(withoutModel, kind), 'ttft')}`,
+    `${kind}: ${pointErrorShares.join(', ')} % of them: TPOT ${quantiles(ofKind(withoutModel, kind), 'tpot')}, TTFT ${quantiles(ofKind(withoutModel, kind), 'ttft')}`,
     ...ways.map(
       ([what, answers]) =>
         `${kind}: in the printed intervals, predicted without ${what}: TPOT ${covered(ofKind(answers, kind), 'tpot')}, TTFT ${covered(ofKind(answers, kind), 'ttft')}`,
@@ -135,4 +140,10 @@ function covered(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {
 function range(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {
   const sorted = ratios(answers, which);
   return [5, 95].map((q) => percentile(sorted, q).toFixed(2)).join(' to ');
+}
+
+/** What the runs of a plan draw their errors from (src/core/engine/cost/point-errors.ts). */
+function quantiles(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {
+  const sorted = ratios(answers, which);
+  return pointErrorShares.map((q) => percentile(sorted, q).toFixed(2)).join(' ');
 }

@@ -1,21 +1,22 @@
 // One cell of the 16 × H100 experiment: a system prompt, an offload. What is known of how it was run
 // is in the constants; what is fitted is fitted to the two rows without offload.
-import { seededRandom } from '../../src/core/base/index.ts';
 import {
+  copyByLayerBytesPerSecond,
   engineConfigFor,
   findGpu,
   findModel,
   type KvConnector,
   Lmcache,
   lmcacheFor,
+  measuredStepSeconds,
   NativeOffload,
   nativeOffloadFor,
   rooflineCost,
 } from '../../src/core/engine/index.ts';
+import { LlmdTieredPolicy } from '../../src/core/routing/index.ts';
 import { simulateFleet } from '../../src/core/simulation/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
 import { startWorkload } from '../../src/core/workload/index.ts';
-import { type LlmdWeights, llmdPolicy } from './llmd-policy.ts';
 
 export type OffloadKind = 'none' | 'native' | 'lmcache';
 
@@ -77,44 +78,19 @@ const benchmarkRequests = 2700;
  * with Qwen3's tokenizer (tokenizers 0.22, 5 draws of 30,000 and 256 ids of 151,643): 31,863 of 30,257.
  */
 const tokensGrown = 1.0531;
-/** Bytes of that text for each of its tokens; the same measurement. */
-const bytesPerToken = 6.12;
 
 /**
- * Its default scorers routed the run without offload: the guide had no others when its figures were
- * first published, and they stayed when offload got scorers of its own.
- *
- * @see https://github.com/kubernetes-sigs/gateway-api-inference-extension/blob/v1.2.0-rc.1/config/charts/inferencepool/templates/epp-config.yaml
- * @see https://github.com/llm-d/llm-d/pull/457
+ * vLLM 0.11's offloading, which differs from the model's 0.32: it stored generated tokens, too, copied
+ * each layer by itself, and took time in each step: the mean of what four pairs of runs with 0.11 lost.
  */
-const defaultWeights: LlmdWeights = {
-  ...{ queue: 2, kvCache: 2 },
-  prefixes: [{ weight: 3, hashesMax: hbmBlocks }],
+const native = {
+  link: { bytesPerSecond: copyByLayerBytesPerSecond },
+  promptOnly: false,
+  stepSeconds: meanOf(measuredStepSeconds.native.slice(1)),
 };
-const offloadWeights: LlmdWeights = {
-  ...{ queue: 2, kvCache: 2 },
-  prefixes: [
-    { weight: 1, hashesMax: hbmBlocks },
-    { weight: 1, hashesMax: guideHostBlocks },
-  ],
-};
-
-/**
- * vLLM 0.11's offloading, which differs from the model's 0.32: it stored generated tokens, too; it
- * copied each layer of a block by itself, at 88 Gbit/s where LMCache's chunks reach 400 (arXiv
- * 2510.09665); and a connector cost time in each step. That is the mean of what four pairs of runs lost
- * with it at one request at a time, each all hits: Qwen3-32B-AWQ on two L40S with vLLM 0.11.2, 49.2 tok/s
- * against 48.7 and 48.9, 46.9 against 45.9 twice.
- *
- * @see https://github.com/natoscott/benchmarks/blob/38330c1e/llm-d-kvcache-offload-eval/REPORT-v0.4.0.md
- */
-const native = { link: { bytesPerSecond: 11e9 }, promptOnly: false, stepSeconds: 0.31e-3 };
-/**
- * The step's time is of LMCache 0.3.15: 51.2 tok/s against 50.1 (REPORT-v0.5.1.md there). Of 0.3.7 the
- * same author has 49.2 against 43.0 and 48.1. Its size is of each GPU's process.
- */
+/** The step's time is of LMCache 0.3.15. Its size is of each GPU's process. */
 const lmcache = {
-  ...{ link: { bytesPerSecond: 50e9 }, stepSeconds: 0.43e-3 },
+  ...{ link: { bytesPerSecond: 50e9 }, stepSeconds: measuredStepSeconds.lmcache[1] },
   hostBytes: 2 * 100 * 2 ** 30,
 };
 
@@ -149,33 +125,27 @@ export function playTierExperiment(options: TierExperiment): TierOutcome {
     },
     { blockTokens: blockSize, seed },
   );
-  // The policy is asked right after a request is sent.
-  let sent: readonly number[] = [];
-  const policy = llmdPolicy({
-    weights: kind === 'none' ? defaultWeights : offloadWeights,
-    bytesPerBlock: bytesPerToken * blockSize,
-    blocksOf: () => sent,
-    random: seededRandom(seed),
-  });
+  // Its default scorers routed the run without offload: the guide had no others when its figures were
+  // first published, and they stayed when offload got scorers of its own (llm-d/llm-d#457).
+  const hostBlocksBelieved = kind === 'none' ? undefined : guideHostBlocks;
   const { ttftSeconds, e2eSeconds, ...result } = simulateFleet({
-    ...{ requests: source, policy, traceBlockTokens: blockSize, seed },
+    ...{ requests: source, traceBlockTokens: blockSize, seed },
+    policy: ({ random }) =>
+      new LlmdTieredPolicy({ random, hbmBlocks, hostBlocks: hostBlocksBelieved }),
     engines: Array.from({ length: engines }, () => ({
       ...{ config, cost },
       createConnector: connectorOf(options, layout, blockSize),
     })),
     // llm-d scrapes its engines every 50 ms.
     reportSeconds: 0.05,
-    onSent: ({ blockIds, promptTokens }) => {
-      sent = blockIds.slice(0, Math.floor(promptTokens / blockSize));
-    },
   });
   const count = ttftSeconds.length;
   const promptTokens = result.promptTokens.reduce((sum, tokens) => sum + tokens, 0);
   const external = result.engines.reduce((sum, engine) => sum + engine.externalTokens, 0);
   return {
-    ttftSeconds: serverSeconds + mean(ttftSeconds),
+    ttftSeconds: serverSeconds + meanOf(ttftSeconds),
     p90TtftSeconds: serverSeconds + percentile(ttftSeconds.toSorted(), 90),
-    e2eSeconds: serverSeconds + mean(e2eSeconds),
+    e2eSeconds: serverSeconds + meanOf(e2eSeconds),
     p90E2eSeconds: serverSeconds + percentile(e2eSeconds.toSorted(), 90),
     tokensPerSecond: (promptTokens + count * answer) / result.seconds,
     hitRate: result.hitRate,
@@ -202,6 +172,6 @@ function connectorOf(
   return () => new Lmcache({ config, blockSize });
 }
 
-function mean(values: Float64Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+function meanOf(values: ArrayLike<number>): number {
+  return Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,5 +1,6 @@
-// The plan for an experiment that somebody else has made and published: its intervals hold the results.
-// Their widths were set with these results in view, so this guards them and proves nothing.
+// The plan for an experiment that somebody else has made and published: its intervals hold the results,
+// as that experiment was run (case 20), and told with the input's plain keys alone. No width is set by
+// these results; that llm-d's router can be said at all is (docs/guide/plan).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makePlan } from '../../src/tools/plan/index.ts';
@@ -23,25 +24,50 @@ const published = [
   },
 ];
 const [question, answer] = [256, 1024];
+const clients = {
+  ...{ concurrency: 45, prefixReuse: 'system-prompt', prefixGroups: 45, outputTokens: answer },
+};
+const fleet = {
+  ...{ engines: 8, gpu: 'H100-80GB', gpusPerEngine: 2, model: 'Qwen/Qwen3-32B' },
+  gpuMemoryUtilization: 0.65,
+};
 
-// Two seeds keep this file well within a minute.
-const cases = published.flatMap((one) => [1, 2].map((seed) => ({ ...one, seed })));
+const keysOf = (input: Readonly<Record<string, object>>) =>
+  Object.entries(input).flatMap(([section, keys]) =>
+    Object.entries(keys).map(([key, value]) => ({
+      ...{ path: [section, key], value: value as unknown, source: 'test' },
+    })),
+  );
 
-for (const { systemPrompt, none, gains, seed } of cases) {
-  test(`16 × H100 with system prompts of ${systemPrompt} tokens, seed ${seed}: the published figures lie within the intervals`, async () => {
+/** Random tokens as text, read again by the model's tokenizer: see case 20. */
+const grown = 1.0531;
+const inputs = [
+  { told: 'as it was run', seed: 1, tokens: grown, plain: false },
+  { told: 'with plain keys', seed: 2, tokens: 1, plain: true },
+];
+const cases = published.flatMap((one) => inputs.map((input) => ({ ...one, ...input })));
+
+for (const { systemPrompt, none, gains, seed, told, tokens, plain } of cases) {
+  test(`16 × H100 with system prompts of ${systemPrompt} tokens ${told}, seed ${seed}: the published figures lie within the intervals`, async () => {
+    const lengths = {
+      promptTokens: Math.round((systemPrompt + question) * tokens),
+      sharedPrefixTokens: Math.round(systemPrompt * tokens),
+    };
+    const routing = plain ? {} : { routing: 'llm-d' };
     const { impact, layout, offloadGiB } = await makePlan({
-      file: 'docs/guide/plan/cases/20-published.yaml',
-      overrides: [
-        { path: ['workload', 'promptTokens'], value: systemPrompt + question, source: 'test' },
-        { path: ['workload', 'sharedPrefixTokens'], value: systemPrompt, source: 'test' },
-      ],
+      file: undefined,
+      overrides: keysOf({
+        workload: { ...lengths, ...clients },
+        fleet,
+        operations: { hostDramGiB: 200, ...routing },
+      }),
       ...{ trace: undefined, prometheus: undefined, seed },
     });
     // vLLM itself found 9,271 blocks of 16 tokens; 41,000 blocks of host memory are 160 GiB.
     assert.ok(Math.abs(layout.kvTokens / (9271 * 16) - 1) < 0.01, `${layout.kvTokens}`);
     assert.ok(offloadGiB <= 160);
     const { throughput, ttftMs, e2eMs } = impact.baseline;
-    const total = (systemPrompt + question + answer) / answer;
+    const total = (lengths.promptTokens + answer) / answer;
     const holds = (
       name: string,
       { low, high }: { readonly low: number; readonly high: number },
@@ -53,14 +79,16 @@ for (const { systemPrompt, none, gains, seed } of cases) {
     for (const [{ low, high }, factor] of [
       [throughput, 3],
       [e2eMs, 3],
-      [ttftMs, 20],
+      [ttftMs, plain ? 20 : 5],
     ] as const) {
-      assert.ok(high / low < factor, 'an interval, not everything');
+      assert.ok(high / low < factor, `${low} to ${high}: an interval, not everything`);
     }
     for (const kind of ['native', 'lmcache'] as const) {
       holds(`gain of ${kind}`, impact.gains[kind].throughput, gains[kind]);
       const { low, high } = impact.gains[kind].throughput;
-      assert.ok(high - low < (systemPrompt > 8000 ? 1.2 : 0.15), 'an interval, not everything');
+      assert.ok(high - low < (systemPrompt > 8000 ? 0.6 : 0.15), `${low} to ${high}`);
+      // As it was run, the interval says that offload pays, or that it does not.
+      if (!plain) assert.ok(systemPrompt > 8000 ? low > 0 : high < 0.05, `${low} to ${high}`);
     }
   });
 }

@@ -15,12 +15,16 @@ const without = play({});
 const native = play({ kind: 'native' });
 const nativeGain = native.tokensPerSecond / without.tokensPerSecond - 1;
 
-test('without offload it is within a tenth of what was published, TTFT within a fifth in one run', () => {
+test('without offload it is within a tenth of what was published, TTFT within a fifth in a few runs', () => {
+  // A run ends up to a fifth apart from the next in TTFT.
+  const runs = [without, play({ seed: 2 }), play({ seed: 3 })];
+  const meanOf = (key: 'ttftSeconds' | 'e2eSeconds' | 'tokensPerSecond') =>
+    runs.reduce((sum, run) => sum + run[key], 0) / runs.length;
   const near = (ours: number, theirs: number, share: number, what: string) =>
     assert.ok(Math.abs(ours / theirs - 1) < share, `${what} ${ours}, published ${theirs}`);
-  near(without.e2eSeconds, 37.8, 0.1, 'E2E');
-  near(without.tokensPerSecond, 38_534.8, 0.1, 'tok/s');
-  near(without.ttftSeconds, 9, 0.2, 'TTFT');
+  near(meanOf('e2eSeconds'), 37.8, 0.1, 'E2E');
+  near(meanOf('tokensPerSecond'), 38_534.8, 0.1, 'tok/s');
+  near(meanOf('ttftSeconds'), 9, 0.2, 'TTFT');
 });
 
 test('a working set beyond HBM: native offload and LMCache gain about as much as published', () => {

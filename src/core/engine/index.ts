@@ -45,6 +45,7 @@ export {
   precisionNamed,
   type WeightPrecision,
 } from './catalogue/precision.ts';
+export { copyByLayerBytesPerSecond, measuredStepSeconds } from './catalogue/tier-costs.ts';
 export {
   checkEngineConfig,
   defaultEngineConfig,
@@ -73,6 +74,7 @@ export {
   type PointCalibration,
   pointCalibration,
 } from './cost/point-calibration.ts';
+export { pointErrorShares, pointErrors, pointKind } from './cost/point-errors.ts';
 export { type ProfileTables, parseStepProfile, type StepProfile } from './cost/profile.ts';
 export { type ProfileCostOptions, profileCost } from './cost/profile-cost.ts';
 export { fillProfileGaps, type ProfileGapOptions } from './cost/profile-gaps.ts';

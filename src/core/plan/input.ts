@@ -9,6 +9,19 @@ export const stackKinds = ['production-stack', 'single-engine'] as const;
 export type StackKind = (typeof stackKinds)[number];
 export const offloadKinds = ['none', 'native', 'lmcache'] as const;
 export type OffloadKind = (typeof offloadKinds)[number];
+/** A router that is not Spillway's: the prefix scorers of llm-d's tiered-prefix-cache guide. */
+export const routingOfLlmd = 'llm-d';
+/** Routers that a plan can reckon with. */
+export const planRoutings = [
+  'roundrobin',
+  'session',
+  'prefixaware',
+  'kvaware',
+  'leastloaded',
+  'predictive',
+  routingOfLlmd,
+] as const;
+export type PlanRouting = (typeof planRoutings)[number];
 
 const tokens = z.number().min(1).max(10_000_000);
 const rate = z.number().gt(0).max(1_000_000);
@@ -92,6 +105,10 @@ const operations = z.strictObject({
     z.number().min(0).max(100_000).optional(),
     'Host memory for KV, per engine. GiB.',
   ),
+  routing: key(
+    z.enum(planRoutings).optional(),
+    'What routes the requests, where that is settled: a policy of the router, or llm-d, the prefix scorers of its tiered-prefix-cache guide.',
+  ),
 });
 
 /** The whole file. Every part may be left out: what is open is assumed, and said. */
@@ -123,7 +140,7 @@ export const planInputSchema = z.strictObject({
       .strictObject({
         kvOffload: key(z.enum(offloadKinds).optional(), 'The offload of today.'),
         engines: key(z.int().min(1).max(10_000).optional(), 'The engines of today.'),
-        policy: key(z.string().min(1).optional(), 'The routing policy of today.'),
+        policy: key(z.enum(planRoutings).optional(), 'What routes the requests today.'),
       })
       .optional(),
     'What runs today; the expected impact is told against it.',

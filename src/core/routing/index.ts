@@ -18,6 +18,7 @@ export {
   type KnownRequest,
 } from './peers/clairvoyant.ts';
 export { createPeerPolicy, type PeerOptions, peerPolicyNames } from './peers/index.ts';
+export { type LlmdTieredOptions, LlmdTieredPolicy } from './peers/llmd-tiered.ts';
 export {
   createPolicy,
   defaultPolicyName,

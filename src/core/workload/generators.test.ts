@@ -136,6 +136,44 @@ arrivals: { clients: 3 }`;
   assert.equal(stats.workingSetTokens, 5 * 320);
 });
 
+test('primed, each system prompt comes once by itself before the questions, which find it', () => {
+  const { requests } = play(
+    `
+kind: shared-prefix
+groups: 5
+promptsPerGroup: 4
+systemPrompt: 320
+question: 32
+answer: 10
+primed: true
+arrivals: { clients: 3 }`,
+    answeredAfter(2),
+  );
+  const [primes, questions] = [requests.slice(0, 5), requests.slice(5)];
+  assert.equal(questions.length, 20);
+  assert.deepEqual(new Set(primes.map(({ promptTokens }) => promptTokens)), new Set([320]));
+  assert.ok(
+    primes.every(({ arrivalSeconds, outputTokens }) => arrivalSeconds + outputTokens === 1),
+  );
+  const primed = new Set(primes.map(({ blockIds }) => blockIds[19]));
+  assert.equal(primed.size, 5);
+  assert.ok(questions.every(({ blockIds }) => primed.has(blockIds[19])));
+});
+
+test('clients that ramp up begin one by one, of whatever kind their requests are', () => {
+  for (const kind of [
+    'kind: single\nprompt: 100\nanswer: 10\nrequests: 12',
+    'kind: agents\nroles: 1\nsystemPrompt: 50\ntask: 50\nsteps: 1\ntoolResult: 10\nanswer: 10\nrequests: 12',
+  ]) {
+    const { requests } = play(
+      `${kind}\narrivals: { clients: 4, rampSeconds: 8 }`,
+      answeredAfter(100),
+    );
+    const starts = requests.slice(0, 4).map(({ arrivalSeconds }) => arrivalSeconds);
+    assert.deepEqual(starts, [0, 2, 4, 6]);
+  }
+});
+
 test('an order of questions that is drawn once is that of every pass', () => {
   const orderOf = (order: string) => {
     const { requests } = play(

@@ -52,6 +52,10 @@ export const arrivalFields: Readonly<Record<ArrivalProcess['process'] | 'clients
         z.number().min(0).default(0),
         'Mean pause after an answer, exponentially distributed.',
       ),
+      rampSeconds: meaning(
+        z.number().min(0).optional(),
+        'The clients begin one by one, evenly over so long; all at once where it is not given.',
+      ),
     },
   };
 

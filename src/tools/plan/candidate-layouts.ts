@@ -77,6 +77,13 @@ export async function candidateLayouts(
       'the fewest that leave KV cache room beside the weights',
     );
   }
+  if (fleet.gpuMemoryUtilization === undefined && first.memory !== undefined) {
+    assumptions.note(
+      'fleet.gpuMemoryUtilization',
+      String(first.gpuMemoryUtilization),
+      'the rest is headroom; less of it is less KV cache, and offload has more to bring',
+    );
+  }
   const engines = fleet.engines ?? 'choose';
   if (fleet.engines === undefined) assumptions.note('fleet.engines', 'choose', 'not given');
   return { layouts, wantedEngines: engines === 'choose' ? undefined : engines };

@@ -55,7 +55,7 @@ const expected: Readonly<Record<string, Expected>> = {
   '09-multi-tenant-rag.yaml': {
     decision: 'production-stack lmcache',
     exit: 0,
-    also: ({ policy }) => policy === 'kvaware',
+    also: ({ routing }) => routing.policy === 'kvaware',
   },
   '10-preemption.yaml': { decision: 'production-stack lmcache', exit: 0 },
   '11-budget-too-small.yaml': {

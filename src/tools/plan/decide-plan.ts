@@ -71,6 +71,9 @@ export interface DecidedPlan
   readonly assumptions: readonly Assumption[];
 }
 
+/** Waiting requests per engine from which on one more is started: the upstream chart's. */
+const waitingPerEngine = 5;
+
 /**
  * Decides without simulating what the decision brings. Sizes that the input leaves open are simulated.
  *
@@ -112,24 +115,29 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
   const decision = decide(facts, thresholds);
   const engines = decision.stack === 'single-engine' ? 1 : sized.engines;
   const maxNumSeqs = seqsFor(layout, concurrency / engines);
-  const { policy, because: policyBecause } = routing(decision, engines, workload);
+  const routed = routing(decision, engines, workload, operations.routing);
+  if (routed.alternatives.length > 0) {
+    const or = [routed.simulated, ...routed.alternatives].join(' or ');
+    assumptions.note('operations.routing', or, 'not given: what routes decides what caches bring');
+  }
   const setTokens = workingSetTokens(workload, concurrency);
   const workingSet = setTokens / (layout.kvTokens * engines);
   const { offloadGiB, spareGiB } = offloadSize(layout, setTokens, operations.hostDramGiB);
   const today = input.current && {
     engines: input.current.engines ?? engines,
     kvOffload: input.current.kvOffload ?? ('none' as const),
-    policy: input.current.policy ?? 'roundrobin',
+    policy: input.current.policy ?? operations.routing ?? 'roundrobin',
   };
   return {
     ...{ input, thresholds, overridden, facts, workload, operations, layout, decision, engines },
     maxNumSeqs,
-    ...{ policy, policyBecause, workingSet, today },
+    ...{ routing: routed, workingSet, today },
     disaggregation: disaggregation(workload, engines, layout),
     autoscaling: {
       signal:
-        'vllm:num_requests_waiting, summed over the engines, and vllm:kv_cache_usage_perc (KEDA, Prometheus triggers)',
-      threshold: `more than 5 waiting per engine for 15 s, or KV use of ${Math.round(thresholds.hbmUtilization * 100)} % for ${thresholds.hbmSustainedSeconds} s, adds one; 360 s of calm take one away`,
+        'vllm:num_requests_waiting and vllm:kv_cache_usage_perc, summed over the engines (KEDA, Prometheus triggers)',
+      threshold: `more than ${waitingPerEngine} waiting per engine, or KV use of ${Math.round(thresholds.hbmUtilization * 100)} % per engine, asked every 15 s, adds engines`,
+      waitingPerEngine,
       enginesMax: Math.max(engines + 1, Math.ceil(engines * 1.5)),
     },
     offloadGiB: decision.kvOffload === 'none' ? 0 : offloadGiB,

@@ -1,25 +1,7 @@
 // From a few simulated fleets to figures with intervals.
 
 import type { Estimate, Gain } from './plan.ts';
-import type { Played } from './play.ts';
-
-/**
- * Standard deviation of the logarithm of what a fleet did over what was simulated from its description alone,
- * which is all that a plan has: how it is run (router, tokenizer, order of requests) moves it, too. From the
- * six rows of llm-d's experiment before that was known (docs/guide/plan).
- */
-export const fleetErrors = { ttft: 0.49, e2e: 0.11, throughput: 0.05 } as const;
-/**
- * The same for what a KV tier or a policy gains, for each token of a prompt that it saves: on the traffic of
- * that experiment, where a third more tokens is cached, four policies give gains of 1 to 25 %, 0.32 of a
- * standard deviation a token; four are few, so Student's t with three degrees of freedom takes the place of
- * the normal quantile.
- */
-const gainErrorPerHit = 0.32 * (2.353 / 1.645);
-/** And for what a KV tier gains whatever it saves, of the four gains of that experiment. */
-const gainErrorOfTier = 0.03;
-/** Quantile of the normal distribution at 95 %. */
-const normalP95 = 1.645;
+import type { Played } from './played.ts';
 
 /** Student's t at 95 %, one-sided, by degrees of freedom from 1. */
 const studentT95 = [6.314, 2.92, 2.353, 2.132, 2.015, 1.943, 1.895, 1.86, 1.833, 1.812];
@@ -33,14 +15,12 @@ export function estimate(values: readonly number[]): Estimate {
 /**
  * The same for figures above zero, whose errors are factors: the interval is that of the logarithms.
  * Where a figure is zero in some run its interval is that of the figures, and ends at zero.
- *
- * @param fleetError What the runs do not show, as a standard deviation of the logarithm.
  */
-export function positiveEstimate(values: readonly number[], fleetError = 0): Estimate {
+export function positiveEstimate(values: readonly number[]): Estimate {
   const { mean, low, high } = estimate(values);
   if (values.some((value) => value <= 0)) return { mean, low: Math.max(0, low), high };
   const { mean: middle, half } = spread(values.map(Math.log));
-  const factor = Math.exp(Math.hypot(half, normalP95 * fleetError));
+  const factor = Math.exp(half);
   return { mean, low: Math.exp(middle) / factor, high: Math.exp(middle) * factor };
 }
 
@@ -54,12 +34,8 @@ function spread(values: readonly number[]): { readonly mean: number; readonly ha
 }
 
 /** One figure of all runs, never negative. */
-export function figure(
-  runs: readonly Played[],
-  pick: (played: Played) => number,
-  fleetError = 0,
-): Estimate {
-  return positiveEstimate(runs.map(pick), fleetError);
+export function figure(runs: readonly Played[], pick: (played: Played) => number): Estimate {
+  return positiveEstimate(runs.map(pick));
 }
 
 /** A share: its interval ends at 1, too. */
@@ -70,19 +46,15 @@ export function share(runs: readonly Played[], pick: (played: Played) => number)
 
 /**
  * The gain of one layout over another from runs in pairs: each pair had the same traffic and the same
- * error of the engine model, which therefore cancel. What they compute differently does not.
- *
- * @param fleetError What pairs do not show, as a standard deviation of the logarithm.
+ * error of the engine model, which therefore cancel but for what the two compute differently.
  */
 export function gainOf(
   better: { readonly name: string; readonly runs: readonly Played[] },
   base: { readonly name: string; readonly runs: readonly Played[] },
-  fleetError = gainErrorPerHit * Math.abs(meanHitRate(better.runs) - meanHitRate(base.runs)),
 ): Gain {
   const gain = (pick: (played: Played) => number): Estimate => {
     const { mean, low, high } = positiveEstimate(
       better.runs.map((played, i) => pick(played) / (pick(base.runs[i] as Played) || 1)),
-      fleetError,
     );
     return { mean: mean - 1, low: low - 1, high: high - 1 };
   };
@@ -94,12 +66,33 @@ export function gainOf(
   };
 }
 
-/** @param hitsAtStake Share of the prompts' tokens that the best of the tiers saves. */
-export function tierGainError(hitsAtStake: number): number {
-  return Math.hypot(gainErrorPerHit * hitsAtStake, gainErrorOfTier);
+/** The first estimate, with an interval that holds all of theirs: of cases that may each be. */
+export function hull(estimates: readonly [Estimate, ...Estimate[]]): Estimate {
+  return {
+    mean: estimates[0].mean,
+    low: Math.min(...estimates.map(({ low }) => low)),
+    high: Math.max(...estimates.map(({ high }) => high)),
+  };
 }
 
-/** Share of the prompts' tokens that were cached, over all runs. */
-export function meanHitRate(runs: readonly Played[]): number {
-  return runs.reduce((sum, { hitRate }) => sum + hitRate, 0) / runs.length;
+/**
+ * An interval no narrower than that of a single measured point around its prediction: a few fleets may show
+ * less.
+ *
+ * @param errors Measured over predicted, in rising order.
+ */
+export function noSurerThan(estimate: Estimate, errors: readonly number[]): Estimate {
+  const [least, most] = [errors[0] ?? 1, errors.at(-1) ?? 1];
+  const { mean, low, high } = estimate;
+  return { mean, low: Math.min(low, mean * least), high: Math.max(high, mean * most) };
+}
+
+/** The hull of gains. */
+export function gainHull(gains: readonly [Gain, ...Gain[]]): Gain {
+  const [first, ...rest] = gains;
+  return {
+    ...first,
+    throughput: hull([first.throughput, ...rest.map(({ throughput }) => throughput)]),
+    ttft: hull([first.ttft, ...rest.map(({ ttft }) => ttft)]),
+  };
 }

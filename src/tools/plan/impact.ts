@@ -1,13 +1,15 @@
 // What the layouts do, by simulation: the planned one, the same with each offload, today's, and what
 // one could buy next.
 import { seededRandom } from '../../core/base/index.ts';
+import { pointErrors, pointKind } from '../../core/engine/index.ts';
 import type { Decision, OffloadKind } from '../../core/plan/index.ts';
-import { figure, fleetErrors, gainOf, meanHitRate, share, tierGainError } from './estimates.ts';
+import { figure, gainHull, gainOf, hull, noSurerThan, share } from './estimates.ts';
 import { change, percent } from './figures.ts';
 import { kvDtypeAdvice, withFp8Kv } from './kv-dtype.ts';
 import { modelErrors } from './model-errors.ts';
-import type { Gain, Impact, Purchase, Scenario } from './plan.ts';
-import { assumedLink, type Played, type PlayOptions, playLayout } from './play.ts';
+import type { Estimate, Gain, Impact, Purchase, Scenario } from './plan.ts';
+import { assumedLink, type PlayOptions, playLayout } from './play.ts';
+import type { Played } from './played.ts';
 
 export interface ImpactOptions {
   /** The planned layout, but for its offload and the seed. */
@@ -18,6 +20,8 @@ export interface ImpactOptions {
   readonly today:
     | { readonly engines: number; readonly kvOffload: OffloadKind; readonly policy: string }
     | undefined;
+  /** Routers that the fleet may get instead of the simulated one. */
+  readonly alternativeRoutings: readonly string[];
   readonly workingSet: number;
   /** Whether to try prefill and decode on engines of their own. */
   readonly triesApart: boolean;
@@ -40,7 +44,7 @@ const dollarsPerGibHour = 4 / 730;
 export function expectedImpact(options: ImpactOptions): Impact {
   const { base, decision, offloadGiB, today, seed, onProgress } = options;
   const wishes = layoutsOf(options);
-  const errors = modelErrors(runsPerLayout, seededRandom(seed));
+  const errors = modelErrors(runsPerLayout, pointKind(base.layout.model), seededRandom(seed));
   let played = 0;
   const fp8Layout = withFp8Kv(base.layout);
   const runs = new Map<string, readonly Played[]>();
@@ -58,36 +62,30 @@ export function expectedImpact(options: ImpactOptions): Impact {
     return made;
   };
   const { engines, policy } = base;
+  const routings = [policy, ...options.alternativeRoutings];
   const layout = (kvOffload: OffloadKind): Layout => ({
     ...{ engines, policy, kvOffload },
     offloadGiB: kvOffload === 'none' ? 0 : offloadGiB,
   });
-  const scenario = (label: string, wish: Layout): Scenario =>
-    scenarioOf({ label, wish, runs: runsOf(wish), base });
+  const behind = (wish: Layout) => routings.map((routing) => ({ ...wish, policy: routing }));
+  const scenario = (label: string, wish: Layout, layouts: readonly Layout[] = [wish]): Scenario =>
+    scenarioOf({ label, wish, runs: layouts.map(runsOf), base });
   const gain = (of: string, better: Layout, over: string, worse: Layout): Gain =>
     gainOf({ name: of, runs: runsOf(better) }, { name: over, runs: runsOf(worse) });
   const planned = layout(decision.kvOffload);
   const none = layout('none');
-  const byOffload = {
-    none: scenario('none', none),
-    native: scenario('native', layout('native')),
-    lmcache: scenario('lmcache', layout('lmcache')),
-  };
-  // Whatever policy and tier it takes to find them: these tokens need not be computed.
-  const tiers = (['native', 'lmcache'] as const).map((kind) => runsOf(layout(kind)));
-  const hitsAtStake = Math.max(
-    0,
-    ...tiers.map((one) => meanHitRate(one) - meanHitRate(runsOf(none))),
-  );
-  const gainOfTier = (name: 'native' | 'lmcache') =>
-    gainOf(
-      { name, runs: runsOf(layout(name)) },
-      { name: 'none', runs: runsOf(none) },
-      tierGainError(hitsAtStake),
-    );
+  const ofKind = (kind: OffloadKind) => scenario(kind, layout(kind), behind(layout(kind)));
+  const byOffload = { none: ofKind('none'), native: ofKind('native'), lmcache: ofKind('lmcache') };
+  const gainsByRouting = routings.map((routing) => {
+    const gainOfTier = (kind: 'native' | 'lmcache') =>
+      gain(kind, { ...layout(kind), policy: routing }, 'none', { ...none, policy: routing });
+    return { routing, native: gainOfTier('native'), lmcache: gainOfTier('lmcache') };
+  });
+  const acrossRoutings = (kind: 'native' | 'lmcache') =>
+    gainHull(gainsByRouting.map((gains) => gains[kind]) as [Gain, ...Gain[]]);
   const gains = {
-    native: gainOfTier('native'),
-    lmcache: gainOfTier('lmcache'),
+    native: acrossRoutings('native'),
+    lmcache: acrossRoutings('lmcache'),
     overToday: undefined as Gain | undefined,
   };
   let todayScenario: Scenario | undefined;
@@ -112,7 +110,7 @@ export function expectedImpact(options: ImpactOptions): Impact {
     native: byOffload.native,
     lmcache: byOffload.lmcache,
     today: todayScenario,
-    gains,
+    ...{ gains, gainsByRouting },
     ...{ purchases, kvDtype, predictiveRouting },
     apart: apart && {
       prefillEngines: apart.prefillEngines as number,
@@ -161,11 +159,13 @@ function bestSplit(
   return best?.wish;
 }
 
-function layoutsOf({ today, decision, spareGiB, triesApart }: ImpactOptions): readonly string[] {
+function layoutsOf(options: ImpactOptions): readonly string[] {
+  const { today, decision, spareGiB, triesApart, alternativeRoutings } = options;
   const offloads = ['none', 'native', 'lmcache'];
   const dram = decision.kvOffload !== 'none' && spareGiB < 1;
   return [
     ...offloads,
+    ...alternativeRoutings.flatMap((routing) => offloads.map((kind) => `${kind} ${routing}`)),
     'engine',
     'kv dtype',
     'routing',
@@ -186,30 +186,39 @@ function todayLabel({ engines, kvOffload, policy }: NonNullable<ImpactOptions['t
   return `${engines} engines, offload ${kvOffload}, ${policy}`;
 }
 
+/** @param runs Behind each router that may be before the layout, its own first. */
 function scenarioOf({
   label,
   wish,
-  runs,
+  runs: byRouting,
   base,
 }: {
   readonly label: string;
   readonly wish: Layout;
-  readonly runs: readonly Played[];
+  readonly runs: readonly (readonly Played[])[];
   readonly base: ImpactOptions['base'];
 }): Scenario {
-  const { pricePerHour } = base.layout;
+  const { pricePerHour, model } = base.layout;
+  const errors = pointErrors[pointKind(model)];
+  const asPoints =
+    (ofPoints: readonly number[]) =>
+    (runs: readonly Played[], pick: (played: Played) => number): Estimate =>
+      noSurerThan(figure(runs, pick), ofPoints);
+  const [own = []] = byRouting;
+  const of = (pick: (played: Played) => number, estimate = figure): Estimate =>
+    hull(byRouting.map((runs) => estimate(runs, pick)) as [Estimate, ...Estimate[]]);
   return {
     label,
     ...{ engines: wish.engines, kvOffload: wish.kvOffload, policy: wish.policy },
-    throughput: figure(runs, ({ throughput }) => throughput, fleetErrors.throughput),
-    ttftMs: figure(runs, ({ ttftMs }) => ttftMs, fleetErrors.ttft),
-    tpotMs: figure(runs, ({ tpotMs }) => tpotMs, fleetErrors.e2e),
-    e2eMs: figure(runs, ({ e2eMs }) => e2eMs, fleetErrors.e2e),
-    goodput: share(runs, ({ goodput }) => goodput),
-    hitRate: share(runs, ({ hitRate }) => hitRate),
-    kvUseP99: share(runs, ({ kvUseP99 }) => kvUseP99),
-    preemptionsPerMinute: figure(runs, ({ preemptionsPerMinute }) => preemptionsPerMinute),
-    isOverloaded: runs.filter(({ isOverloaded }) => isOverloaded).length * 2 > runs.length,
+    throughput: of(({ throughput }) => throughput),
+    ttftMs: of(({ ttftMs }) => ttftMs, asPoints(errors.ttft)),
+    tpotMs: of(({ tpotMs }) => tpotMs, asPoints(errors.tpot)),
+    e2eMs: of(({ e2eMs }) => e2eMs),
+    goodput: of(({ goodput }) => goodput, share),
+    hitRate: of(({ hitRate }) => hitRate, share),
+    kvUseP99: of(({ kvUseP99 }) => kvUseP99, share),
+    preemptionsPerMinute: of(({ preemptionsPerMinute }) => preemptionsPerMinute),
+    isOverloaded: own.filter(({ isOverloaded }) => isOverloaded).length * 2 > own.length,
     pricePerHour: pricePerHour === undefined ? undefined : pricePerHour * wish.engines,
   };
 }

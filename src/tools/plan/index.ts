@@ -16,6 +16,7 @@ export function planValues(
 ): string {
   return valuesFile({
     ...plan,
+    policy: plan.routing.policy,
     loraAdapters: plan.facts.loraAdapters,
   });
 }

@@ -1,6 +1,6 @@
 // The settings that follow from a decided layout: policy, batch, host memory, disaggregation.
 import { kvBytesPerToken } from '../../core/engine/index.ts';
-import type { Decision } from '../../core/plan/index.ts';
+import { type Decision, type PlanRouting, routingOfLlmd } from '../../core/plan/index.ts';
 import type { EngineLayout } from './layout.ts';
 import type { Plan } from './plan.ts';
 import { isConversation, requestsAtRate } from './plan-traffic.ts';
@@ -15,30 +15,46 @@ const hostShare = 0.8;
 const offloadSpare = 1.2;
 /** Requests of one simulated fleet: in so many rounds of the clients, and between these numbers. */
 const rounds = 2.5;
-export const requestsMin = 200;
+export const requestsMin = 400;
 const requestsMax = 1200;
 /** Tokens that one simulated fleet computes at most, about: keeps the plan within its time. */
-const simulatedTokensMax = 14e6;
+const simulatedTokensMax = 16e6;
 
+/** What routes the requests, and why. */
+export interface Routing {
+  /** Of Spillway's router: what the values file says. */
+  readonly policy: string;
+  readonly because: string;
+  /** What the fleets are simulated behind; differs where the router is settled and not Spillway's. */
+  readonly simulated: string;
+  /** Routers that the fleet may get as well, as far as the input says: intervals hold them, too. */
+  readonly alternatives: readonly string[];
+}
+
+/** @param settled What the input says of it. */
 export function routing(
   { stack }: Decision,
   engines: number,
   { prefixReuse }: PlanWorkload,
-): { readonly policy: string; readonly because: string } {
-  if (stack === 'single-engine' || engines === 1) {
-    return { policy: 'roundrobin', because: 'one engine leaves nothing to choose' };
-  }
-  if (prefixReuse === 'none') {
-    return {
-      policy: 'predictive',
-      because: 'nothing is shared, so the shortest predicted wait decides',
-    };
-  }
-  return {
-    policy: 'kvaware',
-    because:
-      'prompts share prefixes, and the engines’ KV events say exactly who holds which blocks',
+  settled: PlanRouting | undefined,
+): Routing {
+  const chosen = (policy: string, because: string, alternatives: readonly string[] = []) => {
+    return { policy, because, simulated: policy, alternatives };
   };
+  if (stack === 'single-engine' || engines === 1) {
+    return chosen('roundrobin', 'one engine leaves nothing to choose');
+  }
+  const best =
+    prefixReuse === 'none'
+      ? chosen('predictive', 'nothing is shared, so the shortest predicted wait decides')
+      : chosen(
+          'kvaware',
+          'prompts share prefixes, and the engines’ KV events say exactly who holds which blocks',
+          [routingOfLlmd],
+        );
+  if (settled === undefined) return best;
+  if (settled === routingOfLlmd) return { ...best, simulated: settled, alternatives: [] };
+  return chosen(settled, 'the input says so');
 }
 
 /** Twice what is in flight per engine, as a power of two: a burst queues in the engine, not the router. */

@@ -29,16 +29,25 @@ function impactOptions(
   decided: DecidedPlan,
   run: { readonly seed: number; readonly onProgress: ((share: number) => void) | undefined },
 ): Parameters<typeof expectedImpact>[0] {
-  const { layout, engines, policy, maxNumSeqs, workload, input, requests } = decided;
+  const { layout, engines, routing, maxNumSeqs, workload, input, requests } = decided;
   return {
     base: {
-      ...{ layout, engines, policy, maxNumSeqs, workload, slo: input.slo, requests },
+      ...{
+        layout,
+        engines,
+        policy: routing.simulated,
+        maxNumSeqs,
+        workload,
+        slo: input.slo,
+        requests,
+      },
       clients: workload.concurrency,
       e2eSeconds: workload.outputTokens.mean * secondsPerOutputToken,
     },
     decision: decided.decision,
     offloadGiB: decided.offloadGiBWhereUsed,
     today: decided.today,
+    alternativeRoutings: routing.alternatives,
     triesApart: decided.disaggregation.advised,
     ...{ workingSet: decided.workingSet, spareGiB: decided.spareGiB },
     ...run,

@@ -1,50 +1,48 @@
 // How wrong the simulation may be: one draw for each simulated fleet, from errors that were measured.
 import { type Random, randomInteger } from '../../core/base/index.ts';
+import { pointErrorShares, pointErrors } from '../../core/engine/index.ts';
 
-/** Factors on what the engine model computes. */
+/** One draw. */
 export interface ModelError {
-  /** On the rates at which prompts are computed. */
+  /** Factor on the rates at which prompts are taken in and computed. */
   readonly prefillRate: number;
-  /** On the rates at which tokens are generated. */
+  /** Factor on the rates at which tokens are generated. */
   readonly decodeRate: number;
-  /** Share of a step that an engine with a KV tier loses beyond what the tier's model counts. */
-  readonly tierOverhead: number;
+  /** What a KV tier costs: 0 as in the newest vLLM that was measured, 1 as in the oldest. */
+  readonly tierCost: number;
 }
 
-/** The model as it is. */
-export const noModelError: ModelError = { prefillRate: 1, decodeRate: 1, tierOverhead: 0 };
-
-/** Standard deviation of a logarithm of which 90 % lie between the two. */
-const sigmaBetween = (low: number, high: number) => Math.log(high / low) / 2 / 1.645;
-/**
- * Real over predicted of dense models' held-out points: 90 % of TTFT lie in 0.68 to 1.52, of TPOT in
- * 0.82 to 1.18.
- *
- * @see docs/models/engine-model.md
- */
-const prefillSigma = sigmaBetween(0.68, 1.52);
-const decodeSigma = sigmaBetween(0.82, 1.18);
-/**
- * What a tier costs where it brings nothing. Its model counts transfers that others wait for, and leaves
- * out that copies slow the steps beside them and what lookups cost the host (docs/models/kv-tiers.md).
- * Between nothing, as modelled, and the upper end of the 3 to 5 % of lesson 17·18 of
- * rohitg00/ai-engineering-from-scratch; LMCache's users report up to 15 % on prompts that never repeat.
- */
-const tierOverheadMax = 0.05;
+/** The model as it is; a tier costs what half of the measured ones do. */
+export const noModelError: ModelError = { prefillRate: 1, decodeRate: 1, tierCost: 0.5 };
 
 /**
  * `count` errors that spread over their distributions evenly (a Latin hypercube): each error takes each
  * of `count` equally likely values once, in orders that have as little as can be to do with each other.
  * A few runs then tell the width of the interval, whatever the seed.
  */
-export function modelErrors(count: number, random: Random): ModelError[] {
+export function modelErrors(
+  count: number,
+  kind: keyof typeof pointErrors,
+  random: Random,
+): ModelError[] {
   const middles = Array.from({ length: count }, (_, i) => (i + 0.5) / count);
   const [prefill, decode, tier] = unrelatedOrders(middles, random);
+  const { ttft, tpot } = pointErrors[kind];
+  // A rate is as much too low as its time is too long.
   return middles.map((_, i) => ({
-    prefillRate: Math.exp(prefillSigma * normalQuantile(prefill[i] as number)),
-    decodeRate: Math.exp(decodeSigma * normalQuantile(decode[i] as number)),
-    tierOverhead: tierOverheadMax * (tier[i] as number),
+    prefillRate: 1 / quantile(ttft, prefill[i] as number),
+    decodeRate: 1 / quantile(tpot, decode[i] as number),
+    tierCost: tier[i] as number,
   }));
+}
+
+/** Of a distribution known at `pointErrorShares`: straight between them, and no further than the outermost. */
+function quantile(values: readonly number[], share: number): number {
+  const at = pointErrorShares.findIndex((known) => known >= share * 100);
+  if (at <= 0) return (at === 0 ? values[0] : values.at(-1)) as number;
+  const [from, to] = [pointErrorShares[at - 1] as number, pointErrorShares[at] as number];
+  const [low, high] = [values[at - 1] as number, values[at] as number];
+  return low + ((share * 100 - from) / (to - from)) * (high - low);
 }
 
 /** Orders tried; of three orders of five values most such searches find one with next to no relation. */
@@ -83,18 +81,4 @@ function shuffled(values: readonly number[], random: Random): number[] {
     [order[i], order[j]] = [order[j] as number, order[i] as number];
   }
   return order;
-}
-
-/**
- * Quantile of the standard normal distribution, to 4.5e-4.
- *
- * @see Abramowitz and Stegun, Handbook of Mathematical Functions, 26.2.23
- */
-export function normalQuantile(share: number): number {
-  const t = Math.sqrt(-2 * Math.log(Math.min(share, 1 - share)));
-  const tail =
-    t -
-    (2.515517 + 0.802853 * t + 0.010328 * t * t) /
-      (1 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t ** 3);
-  return share < 0.5 ? -tail : tail;
 }

@@ -4,7 +4,7 @@ import { milliseconds, number } from './figures.ts';
 import { gateCommand } from './gate-line.ts';
 import type { Plan } from './plan.ts';
 import { barPicture, memoryPicture } from './plan-pictures.ts';
-import { headline, sections, verdictLines } from './sections.ts';
+import { headline, type Section, sections, verdictLines } from './sections.ts';
 
 const style = `
 @page { size: A4; margin: 9mm 11mm; }
@@ -19,6 +19,10 @@ code { font: 7.4pt/1.3 ui-monospace, monospace; background: #f3f4f6; padding: 0 
 .verdict { border-left: 1mm solid #0f766e; padding-left: 2mm; margin-bottom: 2mm; }
 .refused { border-color: #c2410c; }
 .columns { columns: 2; column-gap: 6mm; }
+table { border-collapse: collapse; width: 100%; margin: .6mm 0 1mm; }
+th, td { text-align: right; padding: .2mm 1.2mm; border-bottom: .2mm solid #e5e7eb; }
+th { font-weight: 600; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
 section { break-inside: avoid; margin-bottom: 1.6mm; }
 .pictures { display: grid; grid-template-columns: 1fr 1fr 1fr; gap: 3mm; margin: 1.5mm 0; }
 .pictures svg { width: 100%; height: auto; max-height: 30mm; }
@@ -61,8 +65,8 @@ export function planHtml(plan: Plan): string {
     ...plan.assumptions.map(({ key, value, because }) => `Assumed: ${key}: ${value} (${because}).`),
   ];
   const numbered = sections(plan).map(
-    ({ title, lines }, index) =>
-      `<section><h2>${index + 1}. ${title}</h2><ul>${items(lines)}</ul></section>`,
+    ({ title, lines, table }, index) =>
+      `<section><h2>${index + 1}. ${title}</h2>${tableOf(table)}<ul>${items(lines)}</ul></section>`,
   );
   const texts = [...verdictLines(plan), ...numbered, ...notes, gateCommand(plan)];
   return [
@@ -85,6 +89,14 @@ export function planHtml(plan: Plan): string {
     '</body></html>',
     '',
   ].join('\n');
+}
+
+function tableOf(table: Section['table']): string {
+  if (table === undefined) return '';
+  const [head = [], ...rows] = table;
+  const row = (cells: readonly string[], tag: string) =>
+    `<tr>${cells.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join('')}</tr>`;
+  return `<table>${row(head, 'th')}${rows.map((cells) => row(cells, 'td')).join('')}</table>`;
 }
 
 function items(lines: readonly string[]): string {

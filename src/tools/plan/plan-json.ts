@@ -66,8 +66,10 @@ export function planJson(plan: Plan): object {
       },
     },
     router: {
-      policy: plan.policy,
-      because: plan.policyBecause,
+      policy: plan.routing.policy,
+      because: plan.routing.because,
+      simulated: plan.routing.simulated,
+      alternatives: plan.routing.alternatives,
       kvEvents: decision.stack === 'production-stack',
     },
     observability: {
@@ -94,6 +96,7 @@ export function planJson(plan: Plan): object {
         lmcache: impact.gains.lmcache,
         overToday: impact.gains.overToday ?? null,
         predictiveRouting: impact.predictiveRouting ?? null,
+        byRouting: impact.gainsByRouting,
       },
       purchases: impact.purchases.map(({ what, gain, pricePerHour }) => ({
         what,

@@ -10,9 +10,10 @@ export function planMarkdown(plan: Plan): string {
     `# Plan: ${headline(plan)}`,
     '',
     ...verdictLines(plan).flatMap((line) => [line, '']),
-    ...sections(plan).flatMap(({ title, lines }, index) => [
+    ...sections(plan).flatMap(({ title, lines, table }, index) => [
       `## ${index + 1}. ${title}`,
       '',
+      ...(table === undefined ? [] : [...tableLines(table), '']),
       ...list(lines),
       '',
     ]),
@@ -32,4 +33,9 @@ export function planMarkdown(plan: Plan): string {
     `**Gate**: ${gateCommand(plan)}`,
     '',
   ].join('\n');
+}
+
+function tableLines([head = [], ...rows]: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '--:'))), ...rows.map(line)];
 }

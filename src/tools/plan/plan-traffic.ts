@@ -11,6 +11,8 @@ export interface TrafficOptions {
   readonly clients: number | undefined;
   /** About how long a request takes: what pauses between the turns of a conversation come from. */
   readonly e2eSeconds: number;
+  /** From the client to the engine's queue: as if clients waited so long before they send. */
+  readonly wayInSeconds: number;
 }
 
 /** Requests of a conversation, and of an agent's task, on average. */
@@ -27,13 +29,14 @@ const turnTokensMin = 10;
  * turns so long that `clients` of them are being answered.
  */
 export function planTraffic(options: TrafficOptions): Workload {
-  const { workload, requests, clients } = options;
+  const { workload, requests, clients, e2eSeconds, wayInSeconds } = options;
   const { promptTokens, outputTokens, prefixReuse, sharedPrefixTokens, prefixGroups } = workload;
   const answer = drawnLengths(outputTokens, outputTokens.mean);
   const arrivals =
     clients === undefined
       ? ({ process: 'poisson', rate: workload.requestsPerSecond ?? 1 } as const)
-      : { clients, thinkSeconds: 0 };
+      : // Clients that begin together would stay in step for longer than a run lasts.
+        { clients, thinkSeconds: wayInSeconds, rampSeconds: e2eSeconds };
   const common = { arrivals, requests, seconds: undefined };
   if (prefixReuse === 'multi-turn' || prefixReuse === 'agents')
     return conversations(options, answer);
@@ -44,8 +47,10 @@ export function planTraffic(options: TrafficOptions): Workload {
       settings: { prompt: drawnLengths(promptTokens, promptTokens.mean), answer },
     };
   }
+  const primed = primedGroups(workload, requests);
   return {
     ...common,
+    requests: requests + primed,
     kind: 'shared-prefix',
     settings: {
       // Each group is asked before any is asked again, so of more groups the rest would never be.
@@ -55,8 +60,17 @@ export function planTraffic(options: TrafficOptions): Workload {
       question: drawnLengths(promptTokens, promptTokens.mean - sharedPrefixTokens),
       answer,
       order: 'shuffled',
+      // A fleet that has run for a while has seen them all.
+      primed: primed > 0,
     },
   };
+}
+
+/** Requests that come first, to fill the caches; the same number as there are groups, or none. */
+export function primedGroups(workload: PlanWorkload, requests: number): number {
+  const { sharedPrefixTokens, prefixGroups } = workload;
+  const isPrimed = !isConversation(workload) && sharedPrefixTokens >= 1;
+  return isPrimed && prefixGroups <= requests ? prefixGroups : 0;
 }
 
 /**
@@ -93,11 +107,12 @@ function conversations(options: TrafficOptions, answer: unknown): Workload {
     };
   }
   const underWay = Math.max(clients, prefixGroups);
+  // More than there are requests would never send one.
+  const played = Math.min(underWay, Math.max(clients, requests));
   return {
     kind: 'agents',
     settings: { ...settings, toolSeconds: e2eSeconds * (underWay / clients - 1) },
-    // More than there are requests would never send one.
-    arrivals: { clients: Math.min(underWay, Math.max(clients, requests)), thinkSeconds: 0 },
+    arrivals: { clients: played, thinkSeconds: 0, rampSeconds: e2eSeconds * (played / clients) },
     requests,
     seconds: undefined,
   };

@@ -3,6 +3,7 @@ import type { Decision, OverriddenThreshold, PlanFacts, PlanInput } from '../../
 import type { Thresholds } from '../../core/values/index.ts';
 import type { Assumption } from './assumptions.ts';
 import type { EngineLayout } from './layout.ts';
+import type { Routing } from './layout-settings.ts';
 import type { PlanOperations, PlanWorkload } from './resolve-input.ts';
 import type { Shortfall } from './shortfalls.ts';
 
@@ -77,6 +78,12 @@ export interface Impact {
     readonly lmcache: Gain;
     readonly overToday: Gain | undefined;
   };
+  /** Of the tiers, behind each router that the fleet may get; the first is the simulated one. */
+  readonly gainsByRouting: readonly {
+    readonly routing: string;
+    readonly native: Gain;
+    readonly lmcache: Gain;
+  }[];
   readonly purchases: readonly Purchase[];
   /** Prefill and decode on engines of their own, in the best of a few splits, where the rule advises it. */
   readonly apart:
@@ -120,14 +127,14 @@ export interface Plan {
   /** Engines that the plan runs. */
   readonly engines: number;
   readonly maxNumSeqs: number;
-  readonly policy: string;
-  readonly policyBecause: string;
+  readonly routing: Routing;
   /** Why the goals are not met, or not within the budget. */
   readonly shortfall: string | undefined;
   readonly disaggregation: { readonly advised: boolean; readonly because: string };
   readonly autoscaling: {
     readonly signal: string;
     readonly threshold: string;
+    readonly waitingPerEngine: number;
     readonly enginesMax: number;
   };
   /** Host memory for KV cache, per engine, GiB; 0 without offload. */

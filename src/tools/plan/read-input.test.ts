@@ -4,6 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { planRoutings } from '../../core/plan/index.ts';
+import { policyNames } from '../../core/routing/index.ts';
 import { decidePlan } from './decide-plan.ts';
 import { readPlanInput } from './read-input.ts';
 
@@ -142,4 +144,8 @@ test('thresholds of a values file hold, those of the input hold more, and the pl
     decided(path, file('bad-values.yaml', 'spillway: {thresholds: {hbm: 1}}\n')),
     /bad-values\.yaml:1:\d+: spillway\.thresholds\.hbm is not a known key/,
   );
+});
+
+test('a plan can be told of every policy of the router, and of llm-d', () => {
+  assert.deepEqual(new Set(planRoutings), new Set([...policyNames, 'llm-d']));
 });

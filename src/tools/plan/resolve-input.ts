@@ -1,5 +1,5 @@
 // From the file that somebody wrote to a question without gaps: what is open is assumed, and noted.
-import type { PlanInput, PrefixReuse } from '../../core/plan/index.ts';
+import type { PlanInput, PlanRouting, PrefixReuse } from '../../core/plan/index.ts';
 import type { Assumptions } from './assumptions.ts';
 import { type KnownLengths, lengthsOf, type PlanLengths } from './lengths.ts';
 import type { MeasuredTrace } from './measure-trace.ts';
@@ -27,6 +27,8 @@ export interface PlanOperations {
   readonly hostDramGiB: number;
   readonly budgetPerHour: number | undefined;
   readonly gpuPricePerHour: number | undefined;
+  /** Undefined: the plan chooses. */
+  readonly routing: PlanRouting | undefined;
 }
 
 /** Questions of a user who gives nothing: a chat service of medium size. */
@@ -132,7 +134,7 @@ export function resolveOperations(
   { operations }: PlanInput,
   assumptions: Assumptions,
 ): PlanOperations {
-  const { budgetPerHour, gpuPricePerHour, tenants = 1 } = operations;
+  const { budgetPerHour, gpuPricePerHour, routing, tenants = 1 } = operations;
   const fill = <T>(key: keyof PlanInput['operations'], value: T, because: string): T =>
     assumptions.fill(`operations.${key}`, operations[key] as T | undefined, value, because);
   return {
@@ -146,7 +148,7 @@ export function resolveOperations(
       assumedHostDramGiB,
       'what a GPU server has to spare per engine',
     ),
-    ...{ budgetPerHour, gpuPricePerHour },
+    ...{ budgetPerHour, gpuPricePerHour, routing },
   };
 }
 

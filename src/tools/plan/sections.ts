@@ -11,10 +11,13 @@ import {
   range,
 } from './figures.ts';
 import type { Gain, Plan, Scenario } from './plan.ts';
+import { spansNodes } from './values-file.ts';
 
 export interface Section {
   readonly title: string;
   readonly lines: readonly string[];
+  /** Above the lines; the first row is its head. */
+  readonly table?: readonly (readonly string[])[];
 }
 
 /** Name of the decision in words. */
@@ -112,7 +115,7 @@ function stackSection({
           ]),
       ...(isStack
         ? [
-            `Autoscaling, where it is wanted: ${autoscaling.signal}, ${autoscaling.threshold}, up to ${autoscaling.enginesMax} engines. It is off in the values file: the default trigger of the upstream chart asks for a label that engines do not have.`,
+            `Autoscaling, where it is wanted: ${autoscaling.signal}, ${autoscaling.threshold}, up to ${autoscaling.enginesMax} engines. ${spansNodes(layout) ? 'The chart does not scale engines that Ray spreads over nodes.' : 'The values file has it under keda, off (enabled: false).'}`,
           ]
         : []),
       ...(input.operations.budgetPerHour === undefined
@@ -165,11 +168,16 @@ function hbmSection({ layout, thresholds }: Plan): Section {
   };
 }
 
-function routerSection({ policy, policyBecause, decision, impact }: Plan): Section {
+function routerSection({ routing, decision, impact }: Plan): Section {
   return {
     title: 'Router',
     lines: [
-      `routingLogic: ${policy}. ${capitalised(policyBecause)}.`,
+      `routingLogic: ${routing.policy}. ${capitalised(routing.because)}.`,
+      ...(routing.simulated === routing.policy
+        ? []
+        : [
+            `The figures are those behind ${routing.simulated}, as the input says; the values file is for Spillway’s own router.`,
+          ]),
       ...routingDisagreement(impact),
       decision.stack === 'production-stack'
         ? 'KV-event channel: kvEvents: true gives each engine --kv-events-config with publisher zmq and a replay endpoint, in the flags that spillway up renders.'
@@ -203,26 +211,68 @@ function observabilitySection({ decision }: Plan): Section {
   };
 }
 
-function impactSection({ impact, layout, decision }: Plan): Section {
-  const { planned, today, gains } = impact;
+function impactSection(plan: Plan): Section {
+  const { impact, layout, decision } = plan;
   return {
     title: 'Expected impact',
+    table: impactTable(plan),
     lines: [
-      scenarioLine(planned),
-      ...(today === undefined || gains.overToday === undefined
-        ? []
-        : [
-            `Today (${today.label}): ${scenarioLine(today)} The plan: ${gainText(gains.overToday)}.`,
-          ]),
-      `Native offload ${gainText(gains.native)} against none; LMCache ${gainText(gains.lmcache)}.`,
-      `Beside it, 16 × H100 (llm-d, Qwen3-32B): with KV beyond HBM native +21.3 %, LMCache +21.7 % tokens/s; with KV that fits −1.5 %, −2.6 %. Here the working set is ${percent(impact.workingSet)} of HBM.`,
+      ...impact.gainsByRouting.map(
+        ({ routing, native, lmcache }) =>
+          `Behind ${routing}, against no offload: native ${gainText(native)}; LMCache ${gainText(lmcache)}.`,
+      ),
+      `The working set is ${percent(impact.workingSet)} of HBM’s KV cache; in the 16 × H100 experiment (llm-d, Qwen3-32B) it was 120 % and 35 %.`,
       ...impact.purchases.map(
         ({ what, gain, pricePerHour }) =>
           `Next, ${what}: ${gainText(gain)}, ${pricePerHour === undefined ? 'price unknown' : `${dollars(pricePerHour)} an hour more`}.`,
       ),
-      `Simulated: ${impact.runs} fleets a layout, each with its own seed and its own error of the engine model (0.68 to 1.52 on TTFT, ±18 % on TPOT, up to 5 % of a step for a KV tier), widened by how far a published fleet lay from its simulation; intervals hold 90 %. ${decision.kvOffload === 'none' ? '' : `GPU ${layout.gpu.name}: ${layout.gpu.efficiencySource}.`}`.trim(),
+      `Simulated: ${impact.runs} fleets a layout, each with its own seed and its own error of the engine model, as real points lie around predictions that do not know their model, and with a tier's cost between those measured; ${routingsText(plan)}intervals hold 90 %. ${decision.kvOffload === 'none' ? '' : `GPU ${layout.gpu.name}: ${layout.gpu.efficiencySource}.`}`.trim(),
     ],
   };
+}
+
+/** Published gains in tokens a second: where KV exceeded HBM, and where it fitted. */
+const published = { none: '–', native: '+21.3 %, −1.5 %', lmcache: '+21.7 %, −2.6 %' } as const;
+
+/** Today and the three layouts, the planned one marked, with their intervals. */
+function impactTable({ impact, decision }: Plan): string[][] {
+  const { baseline, native, lmcache, today, gains } = impact;
+  const row = (name: string, scenario: Scenario, rest: readonly string[]): string[] => {
+    const { throughput, ttftMs, tpotMs, goodput, pricePerHour, isOverloaded } = scenario;
+    const price = pricePerMillionTokens(pricePerHour, throughput.mean);
+    return [
+      `${name}${isOverloaded ? ' (OVERLOADED)' : ''}`,
+      ...[range(throughput, number), range(ttftMs, milliseconds), range(tpotMs, milliseconds)],
+      range(goodput, percent),
+      price === undefined ? 'unknown' : `${dollars(pricePerHour)}, ${dollars(price)}`,
+      ...rest,
+    ];
+  };
+  const ofKind = (kind: keyof typeof published, scenario: Scenario) => {
+    const isPlan = kind === decision.kvOffload;
+    const gain = kind === 'none' ? '–' : range(gains[kind].throughput, change);
+    const overToday = isPlan && gains.overToday ? gainText(gains.overToday) : '–';
+    const name = `${offloadNames[kind]}${isPlan ? ' (the plan)' : ''}`;
+    const against = today === undefined ? [gain] : [gain, overToday];
+    return row(name, scenario, [...against, published[kind]]);
+  };
+  return [
+    [
+      ...['layout', 'output tokens/s', 'TTFT', 'TPOT', 'goodput', '$ an hour, a million tokens'],
+      'tokens/s against none',
+      ...(today === undefined ? [] : ['against today']),
+      '16 × H100: KV beyond HBM, fitting',
+    ],
+    ...(today === undefined ? [] : [row(`today: ${today.label}`, today, ['–', '–', '–'])]),
+    ...[ofKind('none', baseline), ofKind('native', native), ofKind('lmcache', lmcache)],
+  ];
+}
+
+/** Whose intervals are put together. */
+function routingsText({ routing }: Plan): string {
+  const { simulated, alternatives } = routing;
+  if (alternatives.length === 0) return '';
+  return `middles are behind ${simulated}, intervals also hold fleets behind ${alternatives.join(', ')}, since the input does not say what routes (operations.routing); `;
 }
 
 function scenarioLine(scenario: Scenario): string {

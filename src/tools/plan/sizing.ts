@@ -2,7 +2,8 @@
 import type { EngineLayout } from './layout.ts';
 import { noModelError } from './model-errors.ts';
 import { heldTokens, requestsAtRate, secondsPerOutputToken } from './plan-traffic.ts';
-import { playLayout, type Slo } from './play.ts';
+import { playLayout } from './play.ts';
+import type { Slo } from './played.ts';
 import type { PlanWorkload } from './resolve-input.ts';
 
 export interface SizingOptions {

@@ -14,6 +14,8 @@ export interface ValuesOptions {
   /** Host memory for KV cache, per engine; 0 without offload. */
   readonly offloadGiB: number;
   readonly loraAdapters: number;
+  readonly autoscaling: { readonly waitingPerEngine: number; readonly enginesMax: number };
+  readonly thresholds: { readonly hbmUtilization: number };
   /** Thresholds that are not the rules' own; a next plan takes them from the file. */
   readonly overridden: readonly OverriddenThreshold[];
 }
@@ -52,6 +54,9 @@ export function valuesFile(options: ValuesOptions): string {
           },
         }
       : {}),
+    ...(decision.stack === 'production-stack' && !spansNodes(layout)
+      ? { keda: kedaOf(options) }
+      : {}),
   };
   const tree = fromPlain(
     {
@@ -79,7 +84,39 @@ export function valuesFile(options: ValuesOptions): string {
   });
 }
 
-function spansNodes({ gpusPerEngine }: EngineLayout): boolean {
+/** Prometheus of the kube-prometheus-stack, where the chart's own trigger looks for it. */
+const prometheusUrl = 'http://prometheus-operated.monitoring.svc:9090';
+
+/**
+ * Off until somebody wants it. A trigger's threshold is per replica. The chart's own trigger asks for a label
+ * `model`, which engines do not have.
+ */
+function kedaOf({ layout, engines, autoscaling, thresholds }: ValuesOptions) {
+  const { name, given } = layout.model;
+  const trigger = (metric: string, threshold: number) => ({
+    type: 'prometheus',
+    metadata: {
+      serverAddress: prometheusUrl,
+      metricName: metric,
+      query: `sum(${metric}{model_name="${given ?? name}"})`,
+      threshold: String(threshold),
+    },
+  });
+  return {
+    enabled: false,
+    minReplicaCount: engines,
+    maxReplicaCount: autoscaling.enginesMax,
+    pollingInterval: 15,
+    cooldownPeriod: 360,
+    triggers: [
+      trigger('vllm:num_requests_waiting', autoscaling.waitingPerEngine),
+      trigger('vllm:kv_cache_usage_perc', thresholds.hbmUtilization),
+    ],
+  };
+}
+
+/** Whether an engine is several nodes, which Ray holds together. */
+export function spansNodes({ gpusPerEngine }: EngineLayout): boolean {
   return gpusPerEngine > gpusPerNode;
 }
 

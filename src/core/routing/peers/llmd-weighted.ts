@@ -78,7 +78,7 @@ export function hitShare(cachedTokens: number, { hashes, blockTokens }: PromptBl
 }
 
 /** (max − waiting) / (max − min) over the candidates; all 1 if they are equal. */
-function queueScores(endpoints: readonly Endpoint[]): number[] {
+export function queueScores(endpoints: readonly Endpoint[]): number[] {
   const waiting = endpoints.map(({ reported }) => reported?.waiting ?? 0);
   const [least, most] = [Math.min(...waiting), Math.max(...waiting)];
   return waiting.map((own) => (most === least ? 1 : (most - own) / (most - least)));

@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import { engine, promptOf, send } from '../../../../test/support/peer-fleet.ts';
 import { seededRandom } from '../../base/index.ts';
 import { createBlockHasher, KvEventLog, KvIndex, KvSequence } from '../../kv/index.ts';
+import type { RoutingRequest } from '../contract.ts';
 import { createPeerPolicy } from './index.ts';
+import { LlmdTieredPolicy } from './llmd-tiered.ts';
 
 const make = (name: string, kvIndex = new KvIndex()) =>
   createPeerPolicy(name, { random: seededRandom(1), kvIndex, peakTokensPerSecond: 10_000 });
@@ -94,4 +96,26 @@ test('llmd-sticky: of several sticky engines the one with less prefill wins', ()
   const pick = policy.pick(promptOf('abcd'), engines, 1);
   assert.equal(pick.endpoint.url, 'e1');
   near(pick.scores, [1 - 301 / 4_194_304, 1 - 201 / 4_194_304, 0]);
+});
+
+test('llm-d’s tiered guide: prompts count by their first 16 KiB, so an engine is taken to hold more than it does', () => {
+  // 256 hashes of 64 bytes are looked at, and there are hashes for eight times as many.
+  const policy = new LlmdTieredPolicy({ random: seededRandom(1), hbmBlocks: 8 * 256 });
+  const [a, b] = [engine('a'), engine('b')];
+  const prompts = [...'abcdefgh'].map((letter) => promptOf(letter.repeat(100)));
+  for (const prompt of prompts) send(policy, prompt, a);
+  for (const prompt of prompts) near(policy.pick(prompt, [a, b]).scores, [4 + 3, 4]);
+  send(policy, promptOf('i'.repeat(100)), a);
+  near(policy.pick(prompts[0] as RoutingRequest, [a, b]).scores, [4, 4]);
+});
+
+test('llm-d’s tiered guide: with host memory there are two prefix scorers, with a weight of one each', () => {
+  const policy = new LlmdTieredPolicy({ random: seededRandom(1), hbmBlocks: 256, hostBlocks: 512 });
+  const a = engine('a', {}, { waiting: 1 });
+  const b = engine('b', {}, { waiting: 0, kvUsage: 0.5 });
+  const prompt = promptOf('a'.repeat(64));
+  send(policy, prompt, a);
+  near(policy.pick(prompt, [a, b]).scores, [0 + 2 + 1 + 1, 2 + 1]);
+  send(policy, promptOf('b'.repeat(64)), a);
+  near(policy.pick(prompt, [a, b]).scores, [0 + 2 + 0 + 1, 2 + 1]);
 });

@@ -8,7 +8,7 @@ import type { PromptNode, PromptTree } from '../prompt-tree.ts';
 import type { Answer, Conversation, Turn } from '../source.ts';
 import { lengths, meaning, positive } from './fields.ts';
 import type { Kind } from './kind.ts';
-import { isClosed } from './scheduled.ts';
+import { clientStarts, isClosed } from './scheduled.ts';
 
 interface Settings {
   readonly roles: number;
@@ -54,9 +54,9 @@ export const agents: Kind<Settings> = {
     };
     if (isClosed(arrivals)) {
       const { thinkSeconds } = arrivals;
-      for (let i = 0; i < arrivals.clients; i++) {
-        const turns = client({ settings, tree, random, system, thinkSeconds });
-        yield { startSeconds: 0, session: `client-${i}`, turns };
+      for (const [i, startSeconds] of clientStarts(arrivals).entries()) {
+        const turns = client({ settings, tree, random, system, thinkSeconds, startSeconds });
+        yield { startSeconds, session: `client-${i}`, turns };
       }
       return;
     }
@@ -76,11 +76,15 @@ interface Shared {
 
 /** One task after the other. */
 function* client(
-  options: Shared & { readonly system: () => PromptNode; readonly thinkSeconds: number },
+  options: Shared & {
+    readonly system: () => PromptNode;
+    readonly thinkSeconds: number;
+    readonly startSeconds: number;
+  },
 ): Conversation {
-  for (let startSeconds = 0; ; ) {
+  const { thinkSeconds, random } = options;
+  for (let { startSeconds } = options; ; ) {
     const endSeconds = yield* taskTurns({ ...options, system: options.system(), startSeconds });
-    const { thinkSeconds, random } = options;
     startSeconds = endSeconds + (thinkSeconds === 0 ? 0 : randomExponential(random, thinkSeconds));
   }
 }

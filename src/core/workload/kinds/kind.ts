@@ -10,6 +10,8 @@ export interface Clients {
   readonly clients: number;
   /** Mean pause between an answer and the next request, exponentially distributed. */
   readonly thinkSeconds: number;
+  /** They begin one by one, evenly over so long. @default 0 */
+  readonly rampSeconds?: number | undefined;
 }
 
 /** What the conversations of a kind are made from. */

@@ -22,6 +22,7 @@ export function* scheduled(
   let count = 0;
   if (isClosed(arrivals)) {
     const { clients, thinkSeconds } = arrivals;
+    const starts = clientStarts(arrivals);
     const client = function* (startSeconds: number): Conversation {
       for (let atSeconds = startSeconds; ; ) {
         const { prompt, answerTokens } = draft(count++);
@@ -31,7 +32,8 @@ export function* scheduled(
       }
     };
     for (let i = 0; i < clients; i++) {
-      yield { startSeconds: 0, session: `client-${i}`, turns: client(0) };
+      const startSeconds = starts[i] as number;
+      yield { startSeconds, session: `client-${i}`, turns: client(startSeconds) };
     }
     return;
   }
@@ -44,6 +46,11 @@ export function* scheduled(
     count++;
     yield { startSeconds, session, turns: alone(startSeconds, drafted) };
   }
+}
+
+/** When each client sends its first request. */
+export function clientStarts({ clients, rampSeconds = 0 }: Clients): number[] {
+  return Array.from({ length: clients }, (_, i) => (i / clients) * rampSeconds);
 }
 
 export function isClosed(arrivals: ArrivalProcess | Clients): arrivals is Clients {

@@ -3,6 +3,8 @@
 import { z } from 'zod';
 import { type Random, randomInteger } from '../../base/index.ts';
 import { drawLength, type Lengths } from '../lengths.ts';
+import type { PromptNode } from '../prompt-tree.ts';
+import type { Conversation } from '../source.ts';
 import { lengths, meaning, positive } from './fields.ts';
 import type { Kind } from './kind.ts';
 import { scheduled } from './scheduled.ts';
@@ -14,6 +16,7 @@ interface Settings {
   readonly question: Lengths;
   readonly answer: Lengths;
   readonly order: 'shuffled' | 'shuffled-once' | 'by-group';
+  readonly primed: boolean;
 }
 
 export const sharedPrefix: Kind<Settings> = {
@@ -31,18 +34,28 @@ export const sharedPrefix: Kind<Settings> = {
       z.enum(['shuffled', 'shuffled-once', 'by-group']).default('shuffled'),
       'Order of the questions: drawn anew for each pass, drawn once as inference-perf does, or group after group.',
     ),
+    primed: meaning(
+      z.boolean().default(false),
+      'Whether each system prompt comes once by itself, for an answer of one token, when all begins: caches are then warm at once.',
+    ),
   },
-  requests: ({ groups, promptsPerGroup }) => groups * promptsPerGroup,
-  conversations(settings, context) {
-    const { groups, promptsPerGroup, systemPrompt, question, answer } = settings;
+  requests: ({ groups, promptsPerGroup, primed }) =>
+    groups * promptsPerGroup + (primed ? groups : 0),
+  *conversations(settings, context) {
+    const { groups, promptsPerGroup, systemPrompt, question, answer, primed } = settings;
     const { tree, random } = context;
     const systemTokens = Array.from({ length: groups }, () => drawLength(systemPrompt, random));
     const questionTokens = new Map<number, number>();
     const passes = passesOf(groups * promptsPerGroup, settings.order, random);
-    return scheduled(context, () => {
+    const systemOf = (group: number) =>
+      tree.extend(tree.root, systemTokens[group] as number, `system ${group}`);
+    for (let group = 0; primed && group < groups; group++) {
+      yield { startSeconds: 0, session: `system-${group}`, turns: once(systemOf(group)) };
+    }
+    yield* scheduled(context, () => {
       const number = passes.next().value;
       const group = Math.floor(number / promptsPerGroup);
-      const system = tree.extend(tree.root, systemTokens[group] as number, `system ${group}`);
+      const system = systemOf(group);
       const tokens = questionTokens.get(number) ?? drawLength(question, random);
       questionTokens.set(number, tokens);
       return {
@@ -52,6 +65,10 @@ export const sharedPrefix: Kind<Settings> = {
     });
   },
 };
+
+function* once(prompt: PromptNode): Conversation {
+  yield { atSeconds: 0, prompt, answerTokens: 1 };
+}
 
 /** Numbers below `count`, each once, then all again, without end. */
 function* passesOf(

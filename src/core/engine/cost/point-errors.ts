@@ -1,0 +1,25 @@
+// How far measured points lie from their predictions, when their model was in no fit.
+import type { ModelSpec } from '../catalogue/model-spec.ts';
+
+/** Shares of the points, in per cent, below the values of `pointErrors`. */
+export const pointErrorShares = [5, 10, 30, 50, 70, 90, 95] as const;
+
+/**
+ * Measured over predicted, of points predicted with constants that were fitted without their model, at
+ * each of `pointErrorShares`. `npm run bench:truth` prints them.
+ */
+export const pointErrors = {
+  dense: {
+    tpot: [0.87, 0.89, 0.98, 1.05, 1.13, 1.28, 1.38],
+    ttft: [0.77, 0.82, 0.89, 1.0, 1.13, 1.51, 1.67],
+  },
+  moe: {
+    tpot: [0.86, 0.9, 0.97, 1.02, 1.07, 1.23, 1.4],
+    ttft: [0.72, 0.81, 0.98, 1.09, 1.25, 1.5, 1.81],
+  },
+} as const;
+
+/** Which errors a model has. */
+export function pointKind({ experts }: Pick<ModelSpec, 'experts'>): keyof typeof pointErrors {
+  return experts === undefined ? 'dense' : 'moe';
+}
