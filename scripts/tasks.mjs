@@ -54,6 +54,7 @@ async function test({ node, args }) {
     ],
     { env },
   );
+  if (isEnding) return unit || 1;
   process.stderr.write('integration tests\n');
   const integration = await run(
     node,
@@ -63,15 +64,16 @@ async function test({ node, args }) {
     ],
     { env },
   );
-  printTotal(countsFile);
+  printTotal(countsFile, 2);
   rmSync(directory, { recursive: true });
   return unit || integration;
 }
 
-/** The counts of both runs in one line, the last of `npm test`. */
-function printTotal(countsFile) {
+/** The counts of all runs in one line, the last of `npm test`; nothing if one of them did not end. */
+function printTotal(countsFile, runsExpected) {
   if (!existsSync(countsFile)) return;
   const runs = readFileSync(countsFile, 'utf8').trim().split('\n').map(JSON.parse);
+  if (runs.length < runsExpected) return;
   const sum = (key) => runs.reduce((total, counts) => total + counts[key], 0);
   const skipped = sum('skipped') > 0 ? `, ${sum('skipped')} skipped` : '';
   process.stderr.write(`npm test: ${sum('passed')} passed, ${sum('failed')} failed${skipped}\n`);
@@ -95,6 +97,7 @@ async function check({ node }) {
   for (const [name, command] of checks) {
     process.stderr.write(`check: ${name}\n`);
     if ((await run(node, command)) !== 0) failed.push(name);
+    if (isEnding) return 1;
   }
   if (failed.length > 0) process.stderr.write(`check: FAILED: ${failed.join(', ')}\n`);
   return failed.length === 0 ? 0 : 1;
@@ -103,6 +106,7 @@ async function check({ node }) {
 /** `npm run ok`: all that CI asks of a commit without a lane. */
 async function ok(context) {
   const checked = await check(context);
+  if (isEnding) return checked || 1;
   const tested = await test({ ...context, args: [] });
   process.stderr.write(checked || tested ? 'ok: FAILED\n' : 'ok: all good\n');
   return checked || tested;
@@ -142,11 +146,17 @@ function bin(packageName, file) {
   return join('node_modules', packageName, file);
 }
 
+/** Whether a signal came: the child that runs is told, and none is started after it. */
+let isEnding = false;
+
 /** Runs a child with our terminal, passes signals on, and resolves with its exit status. */
 function run(command, commandArgs, { env = process.env, stdio = 'inherit' } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, commandArgs, { stdio, env });
-    const forward = (signal) => child.kill(signal);
+    const forward = (signal) => {
+      isEnding = true;
+      child.kill(signal);
+    };
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
     for (const signal of signals) process.on(signal, forward);
     child.on('error', (error) => {
