@@ -94,6 +94,12 @@ export interface StepCostModel {
   stepSeconds(load: StepLoad): number;
 }
 
+/** How long a step takes that all cores of an engine take together. Pure. */
+export interface LockstepCostModel {
+  /** @param loads Of the cores that compute; the others wait. At least one. */
+  stepSeconds(loads: readonly StepLoad[]): number;
+}
+
 /** One planned step, or a run of them: computing from `startSeconds`, done at `endSeconds`. */
 export interface EngineStep {
   readonly startSeconds: number;

@@ -61,11 +61,13 @@ export type {
   EngineStats,
   EngineStep,
   FinishReason,
+  LockstepCostModel,
   StepCostModel,
   StepLoad,
 } from './contract.ts';
 export { type AllReduceLink, allReduceSeconds } from './cost/all-reduce.ts';
 export { parseCsvNumber, parseCsvTable } from './cost/csv-table.ts';
+export { profileLockstep, summedLockstep } from './cost/lockstep.ts';
 export { type PipelineOptions, pipelinedConfig, pipelinedCost } from './cost/pipeline.ts';
 export {
   calibratedRoofline,

@@ -8,6 +8,7 @@ import {
   type EngineRequest,
   type EngineStep,
   type KvConnector,
+  type LockstepCostModel,
   type StepCostModel,
 } from '../engine/index.ts';
 import type { Trace, TraceRequest } from '../workload/index.ts';
@@ -21,6 +22,8 @@ export interface RunOptions {
   readonly cost: StepCostModel;
   /** Engine cores, each with a KV cache of its own (vLLM's data parallelism); 1 unless given. */
   readonly dataParallelSize?: number;
+  /** The cores take every step together, in this time; each steps by itself unless given. */
+  readonly lockstep?: LockstepCostModel | undefined;
   /** What lies below the KV cache of each core; nothing unless given. */
   readonly createConnector?: (core: number) => KvConnector;
 }
@@ -53,6 +56,7 @@ interface MutableTiming extends Timing {
 interface Core {
   readonly engine: EngineModel;
   step: EngineStep | undefined;
+  stepEndSeconds: number;
   readonly busy: BusyTime;
   /** Requests that arrived while a step ran. */
   readonly inbox: number[];
@@ -68,7 +72,7 @@ interface Core {
  *   multiple of the other.
  */
 export function replayRun(options: RunOptions): RunResult {
-  const { trace, config, cost, dataParallelSize = 1, createConnector } = options;
+  const { trace, config, cost, dataParallelSize = 1, lockstep, createConnector } = options;
   const { requests } = trace;
   const { blockSize } = config;
   const keyOf = blockKeys(trace.blockTokens, blockSize);
@@ -90,7 +94,8 @@ export function replayRun(options: RunOptions): RunResult {
     const engine = new EngineModel({
       ...{ config, cost, listener: { admitted }, connector: createConnector?.(index) },
     });
-    return { engine, step: undefined, busy: new BusyTime(), inbox: [], unfinished: 0 };
+    const nothing = { step: undefined, stepEndSeconds: NaN, unfinished: 0 };
+    return { engine, ...nothing, busy: new BusyTime(), inbox: [] };
   });
 
   const sum = (of: (core: Core) => number) => cores.reduce((total, core) => total + of(core), 0);
@@ -104,6 +109,7 @@ export function replayRun(options: RunOptions): RunResult {
       (timings[index] as MutableTiming).queuedSeconds = now;
     }
     core.step = core.engine.schedule(now);
+    core.stepEndSeconds = core.step?.endSeconds ?? NaN;
     samples.push({
       seconds: now,
       running: sum(({ engine }) => engine.stats.running),
@@ -112,12 +118,20 @@ export function replayRun(options: RunOptions): RunResult {
     });
   };
   const endStep = (core: Core, step: EngineStep): void => {
-    core.busy.add(step.startSeconds, step.endSeconds, requests[next - 1]?.arrivalSeconds ?? 0);
+    core.busy.add(step.startSeconds, core.stepEndSeconds, requests[next - 1]?.arrivalSeconds ?? 0);
     core.engine.complete(step, (request, outputIndex) => {
-      timingOf(request.id).tokenSeconds.push(step.endSeconds);
+      timingOf(request.id).tokenSeconds.push(core.stepEndSeconds);
       if (outputIndex + 1 === request.maxTokens) core.unfinished--;
       return false;
     });
+  };
+  const stepTogether = (now: number, cost: LockstepCostModel): void => {
+    for (const core of cores) if (core.step) endStep(core, core.step);
+    for (const core of cores) takeIn(core, now);
+    const loads = cores.flatMap(({ step }) => (step ? [step.load] : []));
+    if (loads.length === 0) return;
+    const endSeconds = now + cost.stepSeconds(loads);
+    for (const core of cores) core.stepEndSeconds = endSeconds;
   };
   for (;;) {
     const arrival = requests[next]?.arrivalSeconds ?? Number.POSITIVE_INFINITY;
@@ -133,6 +147,11 @@ export function replayRun(options: RunOptions): RunResult {
     }
     // A step ends, or a transfer that somebody waits for.
     const isDue = endOf(core) === now;
+    if (lockstep) {
+      // Who arrives while others compute waits for the step that they take together.
+      if (isDue || cores.every(({ step }) => step === undefined)) stepTogether(now, lockstep);
+      continue;
+    }
     if (isDue && core.step) endStep(core, core.step);
     if (isDue) takeIn(core, now);
     for (const idle of cores) if (idle.step === undefined && idle.inbox.length) takeIn(idle, now);
@@ -147,8 +166,8 @@ export function replayRun(options: RunOptions): RunResult {
   };
 }
 
-function endOf({ step, engine }: Core): number {
-  return step?.endSeconds ?? engine.wakeSeconds;
+function endOf({ step, stepEndSeconds, engine }: Core): number {
+  return step === undefined ? engine.wakeSeconds : stepEndSeconds;
 }
 
 type BlockKeyOf = (blockIds: readonly number[], block: number) => BlockKey;

@@ -4,4 +4,4 @@ export type { CalibrationFile, MeasuredEngine } from './calibration-reader.ts';
 export { type EngineProfile, readEngineProfile } from './engine-profile.ts';
 export { type LocatedProfile, locateProfile } from './locate-profile.ts';
 export { readProfileDirectory } from './profile-directory.ts';
-export { readMeasuredEngine, readStepCost } from './step-cost.ts';
+export { readLockstepCost, readMeasuredEngine, readStepCost } from './step-cost.ts';

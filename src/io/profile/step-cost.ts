@@ -3,7 +3,10 @@
 import {
   type EngineLayout,
   type HostConstants,
+  hostConstants,
+  type LockstepCostModel,
   profileCost,
+  profileLockstep,
   type StepCostModel,
 } from '../../core/engine/index.ts';
 import type { MeasuredEngine } from './calibration-reader.ts';
@@ -35,4 +38,31 @@ export async function readMeasuredEngine(path: string): Promise<MeasuredEngine> 
 /** It comes with the library that checks such files: engines without one start the sooner. */
 function calibrationReader() {
   return import('./calibration-reader.ts');
+}
+
+/** How the data-parallel cores of a mixture of experts share a step. */
+export interface LockstepLayout extends EngineLayout {
+  readonly cores: number;
+  readonly expertParallel: boolean;
+}
+
+/**
+ * The same for the cores of one engine that take their steps together.
+ *
+ * @returns Undefined for a calibration file, which knows one core only.
+ */
+export async function readLockstepCost(
+  path: string,
+  layout: LockstepLayout,
+  host: HostConstants,
+): Promise<LockstepCostModel | undefined> {
+  if (path.endsWith('.json')) return undefined;
+  const { model, gpu, tensorParallelSize, cores, expertParallel } = layout;
+  const { profile } = await readEngineProfile(path, layout);
+  const bare = { ...profile, experts: undefined };
+  return profileLockstep({
+    ...{ profile, model, cores, expertParallel },
+    own: profileCost({ profile: bare, model, tensorParallelSize, ...host }),
+    link: hostConstants(gpu, tensorParallelSize * cores).link,
+  });
 }

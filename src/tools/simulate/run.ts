@@ -8,12 +8,14 @@ import {
   defaultEngineConfig,
   defaultHostSecondsPerStep,
   type EngineConfig,
+  type EngineLayout,
   findGpu,
   findModel,
   type GpuSpec,
   type HostConstants,
   hostConstants,
   kvBlocks,
+  type LockstepCostModel,
   type ModelSpec,
   pipelinedCost,
   precisionNamed,
@@ -21,11 +23,12 @@ import {
   type SchedulerDefaults,
   type StepCostModel,
   schedulerDefaults,
+  summedLockstep,
 } from '../../core/engine/index.ts';
 import { type RunResult, recordOf, replayRun, type Timing } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
-import { readStepCost } from '../../io/profile/index.ts';
+import { readLockstepCost, readStepCost } from '../../io/profile/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { type EngineArgs, readEngineArgs } from './engine-args.ts';
 import { latencyTable } from './latency-table.ts';
@@ -95,7 +98,8 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   }
   const linkBytesPerSecond = gpu.link.bytesPerSecond;
   const cost = pipelinedCost(stepCost, { stages, model, linkBytesPerSecond });
-  const result = replayRun({ trace, config, cost, dataParallelSize });
+  const lockstep = await lockstepOf(options, args, layout, host);
+  const result = replayRun({ trace, config, cost, dataParallelSize, lockstep });
   const records = result.timings.map((timing) => recordOf(timing, 'queued'));
   const starts = records.map(({ sentSeconds }) => sentSeconds);
   const ends = records.map(({ chunkSeconds }) => chunkSeconds.at(-1) as number);
@@ -261,6 +265,7 @@ function configOf(
       {
         ...{ model, gpu, tensorParallelSize, pipelineParallelSize, gpuMemoryUtilization },
         weightBytesPerValue: weightBytesOf(args, model),
+        ...(sharesExperts(args, model) && { expertCores: args.dataParallelSize }),
         ...(memory === undefined ? {} : { kvCacheMemoryBytes: memory }),
       },
       limits,
@@ -321,11 +326,35 @@ function givenLink(options: SimulatedRunOptions, shipped: AllReduceLink): AllRed
   };
 }
 
+/** vLLM keeps the data-parallel cores of a mixture of experts in step: they share the experts. */
+function sharesExperts({ dataParallelSize }: EngineArgs, { experts }: ModelSpec): boolean {
+  return dataParallelSize > 1 && experts !== undefined;
+}
+
+async function lockstepOf(
+  { profile }: SimulatedRunOptions,
+  args: EngineArgs,
+  layout: EngineLayout,
+  host: HostConstants,
+): Promise<LockstepCostModel | undefined> {
+  if (!sharesExperts(args, layout.model)) return undefined;
+  const { dataParallelSize: cores, expertParallel } = args;
+  if (profile !== undefined) {
+    return readLockstepCost(profile, { ...layout, cores, expertParallel }, host);
+  }
+  const { hostSecondsPerStep } = host;
+  return summedLockstep(
+    rooflineCost({ ...layout, hostSecondsPerStep, attentionDataParallelSize: cores }),
+  );
+}
+
 function notesOn(args: EngineArgs, model: ModelSpec): string[] {
-  const { dataParallelSize, expertParallel } = args;
-  if (model.experts === undefined || (dataParallelSize === 1 && !expertParallel)) return [];
-  return [
-    'Data and expert parallel mixtures of experts run their cores in step in vLLM; here each core ' +
-      'steps by itself and holds all experts.',
-  ];
+  const { dataParallelSize, pipelineParallelSize, expertParallel } = args;
+  if (model.experts === undefined) return [];
+  if (dataParallelSize > 1 && pipelineParallelSize > 1) {
+    return ['Pipeline stages of cores that share experts are left out.'];
+  }
+  return expertParallel && dataParallelSize === 1
+    ? ['Expert parallel within tensor parallel costs here what slices of each expert cost.']
+    : [];
 }

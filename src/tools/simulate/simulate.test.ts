@@ -188,6 +188,26 @@ test('a run says whether the engine kept up, and warns where latencies hang on i
   assert.match(short, /too short a look to say that it stays so/);
 });
 
+test('cores that share experts take their steps together, and hold a part of them each', async () => {
+  const engine_kwargs = { ...kwargs, model: 'Qwen/Qwen3-30B-A3B-FP8', gpu_memory_utilization: 0.9 };
+  const gpu = 'H100';
+  const alone = await run({ engine_kwargs }, { gpu });
+  const cores = { ...engine_kwargs, data_parallel_size: 2, enable_expert_parallel: true };
+  const { result, config } = await run({ engine_kwargs: cores }, { gpu });
+  assert.deepEqual(
+    result.timings.map(({ engine }) => engine),
+    [0, 1, 0, 1],
+  );
+  // Half the experts, of 29 billion parameters in fp8, leave 14 GB more to the KV cache.
+  const more = (config.numGpuBlocks - alone.config.numGpuBlocks) * 16 * 98_304;
+  assert.ok(more > 13e9 && more < 15.5e9, `${more}`);
+  // All tokens come at the ends of common steps.
+  const times = (core: number) =>
+    new Set(result.timings.filter(({ engine }) => engine === core).flatMap((t) => t.tokenSeconds));
+  const [first, second] = [times(0), times(1)];
+  assert.ok(second.size > 2 && [...second].every((time) => first.has(time)));
+});
+
 test('data parallel engine cores share the requests, each with a KV cache of its own', async () => {
   const { result } = await run({ engine_kwargs: { ...kwargs, data_parallel_size: 2 } });
   assert.deepEqual(

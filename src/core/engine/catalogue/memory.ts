@@ -10,6 +10,7 @@ import type { GpuSpec } from './gpus.ts';
 import {
   bytesPerWeightOf,
   embeddingParameters,
+  feedForwardParametersOf,
   kvBytesPerTokenPerGpu,
   type ModelSpec,
   modelParameters,
@@ -36,6 +37,8 @@ export interface LayoutOptions {
   readonly tensorParallelSize?: number;
   /** Groups of GPUs with a part of the layers each; 1 unless given. */
   readonly pipelineParallelSize?: number;
+  /** Engine cores that share the experts of a mixture; 1 unless given. */
+  readonly expertCores?: number;
   /** 1 for fp8 weights; that of the checkpoint unless given. The KV cache keeps the model's. */
   readonly weightBytesPerValue?: number;
   /** Share of the GPU's memory that vLLM may use; 0.92 unless given. */
@@ -148,9 +151,12 @@ export function memoryBudget(
 
 function weightBytesPerGpu(layout: LayoutOptions): number {
   const { model, tensorParallelSize = 1, pipelineParallelSize = 1, weightBytesPerValue } = layout;
+  const { expertCores = 1 } = layout;
   const bytesPerValue = weightBytesPerValue ?? bytesPerWeightOf(model);
   // Quantized checkpoints keep embedding and output layer as they were.
   const kept = embeddingParameters(model);
-  const bytes = (modelParameters(model) - kept) * bytesPerValue + kept * model.bytesPerValue;
+  const experts = (model.experts?.count ?? 0) * model.layers * feedForwardParametersOf(model);
+  const own = modelParameters(model) - kept - experts * (1 - 1 / expertCores);
+  const bytes = own * bytesPerValue + kept * model.bytesPerValue;
   return bytes / tensorParallelSize / pipelineParallelSize;
 }

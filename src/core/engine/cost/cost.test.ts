@@ -12,6 +12,7 @@ import {
   parseStepProfile,
   pointCalibration,
   profileCost,
+  profileLockstep,
   rooflineCost,
 } from '../index.ts';
 import { gridOf, interpolate, interpolateGrid, samplesOf } from './interpolation.ts';
@@ -115,6 +116,27 @@ test('experts are looked up by how many of them the tokens go to', () => {
   const cost = profileCost({ profile: parseStepProfile({ ...tables, experts }), model });
   const extra = cost.stepSeconds(decodes(1, 50)) - without.stepSeconds(decodes(1, 50));
   assert.ok(Math.abs(extra - 40e-6) < 1e-12, `${extra}`);
+});
+
+test('cores that share experts take as long as the longest own part and the experts for all their tokens', () => {
+  const model = { ...findModel('qwen3-30b-a3b'), layers: 1 };
+  const experts = 'tokens,activated_experts,time_us\n1,1,10\n1,128,1280\n64,1,10\n64,128,1280\n';
+  const profile = parseStepProfile({ ...tables, experts });
+  const bare = profileCost({ profile: parseStepProfile(tables), model });
+  const seconds = (expertParallel: boolean, bytesPerSecond = Infinity) =>
+    profileLockstep({
+      ...{ profile, model, cores: 2, expertParallel, own: bare },
+      link: { latencySeconds: 0, bytesPerSecond },
+    }).stepSeconds([decodes(2, 50), decodes(6, 50)]);
+  const own = bare.stepSeconds(decodes(6, 50));
+  // 10 µs an expert: each core has half of those that the eight tokens go to.
+  const half = (expertsTouched(model, 8) / 2) * 10e-6;
+  for (const expertParallel of [true, false]) {
+    assert.ok(Math.abs(seconds(expertParallel) - own - half) < 1e-9);
+  }
+  // Gathering and scattering eight tokens of 4,096 bytes.
+  const exchange = seconds(true, 1e9) - seconds(true);
+  assert.ok(Math.abs(exchange - (8 * 4096) / 1e9) < 1e-9, `${exchange}`);
 });
 
 test('a broken profile table is refused with its name, column and line', () => {
