@@ -2,19 +2,22 @@
 // constants that were fitted without it.
 import {
   bareCheckpointName,
+  type PointCalibration,
   pointCalibration,
   pointErrorShares,
 } from '../../src/core/engine/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
 import {
+  intervalsOf,
   kindOf,
   type PointPrediction,
   type PointRow,
-  pointIntervals,
+  type pointIntervals,
   predictPoint,
   shapeOf,
 } from '../../src/tools/simulate/index.ts';
 import { linearFit, solveFit, startOf } from './fit-points.ts';
+import { kneeReport } from './knees.ts';
 
 /** A point beyond the knee by measurement: its first token is seconds of waiting for a place. */
 const saturatedTtftMs = 3000;
@@ -22,6 +25,8 @@ const saturatedTtftMs = 3000;
 interface Answer {
   readonly point: PointRow;
   readonly predicted: PointPrediction;
+  /** Fitted without the point. */
+  readonly calibration: PointCalibration;
 }
 
 /** Fits from the start, `rounds` times, and returns the constants: what ships. */
@@ -43,16 +48,13 @@ export function pointsReport(rows: readonly PointRow[]): string {
   );
   const answers = groups.map(([group, members]) => {
     const calibration = solveFit(fit, start, (point) => point.group === group);
-    return members.map((point) => ({ point, predicted: predictPoint(point, calibration) }));
+    return members.map((point) => answerOf(point, calibration));
   });
   const all = answers.flat();
   const heldOut = (of: (point: PointRow) => string): [string, Answer[]][] =>
     [...Map.groupBy(points, of)].sort().map(([name, members]) => {
       const calibration = solveFit(fit, start, (point) => of(point) === name);
-      return [
-        name,
-        members.map((point) => ({ point, predicted: predictPoint(point, calibration) })),
-      ];
+      return [name, members.map((point) => answerOf(point, calibration))];
     });
   const byModel = heldOut(({ model }) => bareCheckpointName(model));
   const bySystem = heldOut(({ system }) => system);
@@ -72,9 +74,6 @@ export function pointsReport(rows: readonly PointRow[]): string {
         `${kind}: in the printed intervals, predicted without ${what}: TPOT ${covered(ofKind(answers, kind), 'tpot')}, TTFT ${covered(ofKind(answers, kind), 'ttft')}`,
     ),
   ]);
-  const known = all.filter(({ point }) => (point.measuredTtftMs ?? 0) >= saturatedTtftMs);
-  const found = known.filter(({ predicted }) => predicted.saturated).length;
-  const wrong = all.filter(isBelow).length + known.length - all.length;
   return [
     'measured points below saturation, each group predicted without itself (median |error|, median error):',
     `${'system model precision tp dp moe_tp moe_ep'.padEnd(62)}points ${'TPOT'.padStart(14)} ${'TTFT'.padStart(16)}`,
@@ -84,8 +83,7 @@ export function pointsReport(rows: readonly PointRow[]): string {
     ...byModel.map(([name, answers]) => line(`without model ${name}`, answers)),
     ...bySystem.map(([name, answers]) => line(`without GPU ${name}`, answers)),
     ...kinds,
-    `saturated by measurement (TTFT of 3 s and more): ${known.length}, predicted so: ${found}; ` +
-      `others predicted saturated: ${-wrong}`,
+    ...kneeReport(all),
   ].join('\n');
 }
 
@@ -127,14 +125,22 @@ function ofKind(answers: readonly Answer[], kind: keyof typeof pointIntervals): 
   return answers.filter(({ point }) => kindOf(shapeOf(point)) === kind);
 }
 
-/** Share of the points that lie in the interval that ships. */
+/** Share of the points that lie in their intervals; those with a TTFT of 3 s and more by themselves. */
 function covered(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {
-  const [first] = answers;
-  if (first === undefined) return '–';
-  const [low, high] = pointIntervals[kindOf(shapeOf(first.point))][which];
-  const all = ratios(answers, which);
-  const inside = all.filter((ratio) => ratio >= low && ratio <= high).length;
-  return `${((100 * inside) / all.length).toFixed(0)} %`;
+  const share = (some: readonly Answer[]) => {
+    const inside = some.filter(({ point, predicted, calibration }) => {
+      const [low, high] = intervalsOf(point, predicted, calibration)[which];
+      const real = (which === 'tpot' ? point.measuredTpotMs : point.measuredTtftMs) ?? NaN;
+      return real >= low && real <= high;
+    });
+    return some.length === 0 ? '–' : `${((100 * inside.length) / some.length).toFixed(0)} %`;
+  };
+  const beyond = answers.filter((answer) => !isBelow(answer));
+  return `${share(answers.filter(isBelow))} (saturated ${share(beyond)})`;
+}
+
+function answerOf(point: PointRow, calibration: PointCalibration): Answer {
+  return { point, predicted: predictPoint(point, calibration), calibration };
 }
 
 function range(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {

@@ -1,6 +1,11 @@
 // What `spillway simulate points` prints of a row: the prediction with its intervals, or why there is none.
 import { InputError } from '../../core/base/index.ts';
-import { isMeasuredGpu, type ModelSpec, pointCalibration } from '../../core/engine/index.ts';
+import {
+  isMeasuredGpu,
+  type ModelSpec,
+  type PointCalibration,
+  pointCalibration,
+} from '../../core/engine/index.ts';
 import { gpuOf, isGuessed, precisionOf, shapeOf } from './point-engine.ts';
 import { type PointPrediction, predictPoint } from './points.ts';
 import type { PointRow, UnreadablePoint } from './points-csv.ts';
@@ -76,12 +81,13 @@ const noAnswer = {
 export function intervalsOf(
   point: PointRow,
   predicted: PointPrediction,
+  calibration: PointCalibration = pointCalibration,
 ): Record<'ttft' | 'tpot', readonly [number, number]> {
   const shares = pointIntervals[kindOf(shapeOf(point))];
   const factor =
-    (isMeasuredGpu(gpuOf(point), pointCalibration) ? 1 : unmeasuredGpuFactor) *
+    (isMeasuredGpu(gpuOf(point), calibration) ? 1 : unmeasuredGpuFactor) *
     (isGuessed(point) ? guessedFactor : 1);
-  const played = [predicted, ...otherCaches(point, predicted)];
+  const played = [predicted, ...otherCaches(point, predicted, calibration)];
   const around = (values: readonly number[], [low, high]: readonly [number, number]) =>
     [(Math.min(...values) * low) / factor, Math.max(...values) * high * factor] as const;
   return {
@@ -102,11 +108,15 @@ export function kindOf(model: ModelSpec): keyof typeof pointIntervals {
 }
 
 /** The point with a smaller and a larger KV cache, where that matters. */
-function otherCaches(point: PointRow, { kvShare }: PointPrediction): PointPrediction[] {
+function otherCaches(
+  point: PointRow,
+  { kvShare }: PointPrediction,
+  calibration: PointCalibration,
+): PointPrediction[] {
   if (kvShare < kvShareMatters) return [];
   return kvFactors.flatMap((factor) => {
     try {
-      return [predictPoint(point, pointCalibration, factor)];
+      return [predictPoint(point, calibration, factor)];
     } catch (error) {
       // A smaller cache may not hold one request.
       if (error instanceof InputError) return [];
