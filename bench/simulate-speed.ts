@@ -132,8 +132,9 @@ function page(rows: readonly string[]): string {
 ${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${model}, one thread; the machine did other
 work at the same time (load ${loadavg()[0]?.toFixed(0)} at the end), so all times are CPU seconds of all threads, which shared caches
 still lengthen. Qwen3-8B on H100, policy predictive, the Mooncake conversation trace; more than 12,031
-requests are copies of it with conversations of their own, arriving together. Loading is reading the trace and making the copies. The digest is of every
-TTFT, E2E and engine: an optimisation must leave it as it is.${isLarge ? '' : ' A million requests over a\nthousand engines (`-- --large`) were not played for this page.'}
+requests are copies of it with conversations of their own, arriving together. Loading is reading the
+trace and making the copies. The digest is of every TTFT, E2E and engine: an optimisation must leave it
+as it is.${isLarge ? '' : ' A million requests over a thousand engines (`-- --large`) were not played for this page.'}
 
 | engines | requests | prompt tokens | output tokens | loading | simulation | µs a request | in all | MB | digest |
 |---|---|---|---|---|---|---|---|---|---|
