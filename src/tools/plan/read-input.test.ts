@@ -118,6 +118,23 @@ test('a shared beginning longer than the prompts is cut to them, and the plan sa
   );
 });
 
+test('prefixReuse none means none, whatever length of a shared beginning is left standing', async () => {
+  const made = await decided(
+    file(
+      'none.yaml',
+      'workload: {promptTokens: 6000, concurrency: 200, prefixReuse: none, sharedPrefixTokens: 4000}\n' +
+        'fleet: {engines: 8}\nwants: {kvOffload: lmcache}\noperations: {multiTenant: true}\n',
+    ),
+  );
+  assert.deepEqual(
+    made.decision.rejects.map(({ rule }) => rule),
+    ['lmcache-without-reuse-or-preemption'],
+  );
+  assert.notEqual(made.decision.kvOffload, 'lmcache');
+  const note = made.assumptions.find(({ key }) => key === 'workload.sharedPrefixTokens');
+  assert.deepEqual([note?.value, note?.because], ['0', 'prefixReuse is none']);
+});
+
 test('thresholds of a values file hold, those of the input hold more, and the plan says so', async () => {
   const values = file(
     'values.yaml',

@@ -81,9 +81,16 @@ export function resolveWorkload(
   }
   const prefixReuse = given.prefixReuse ?? reuseFrom(given, input, assumptions);
   const { share, groups } = assumedReuse[prefixReuse];
+  // Who says that nothing is shared and leaves a length standing means the first.
+  const saysNone = workload.prefixReuse === 'none';
+  if (saysNone && (given.sharedPrefixTokens ?? 0) > 0) {
+    assumptions.note('workload.sharedPrefixTokens', '0', 'prefixReuse is none');
+  }
   const wantedShared =
     prefixReuse === 'none'
-      ? (given.sharedPrefixTokens ?? 0)
+      ? saysNone
+        ? 0
+        : (given.sharedPrefixTokens ?? 0)
       : assumptions.fill(
           'workload.sharedPrefixTokens',
           given.sharedPrefixTokens,
