@@ -1,6 +1,8 @@
 // The plan's questions on a terminal: each with a default and a reason; the answers are the file.
 import { createInterface } from 'node:readline/promises';
 import { parse, stringify } from 'yaml';
+import { planInputSchema } from '../core/plan/index.ts';
+import { readDocument, ValuesError } from '../core/values/index.ts';
 
 interface Question {
   readonly path: readonly [string, string];
@@ -103,20 +105,48 @@ const questions: readonly Question[] = [
   },
 ];
 
-/** Asks all of them; an empty answer takes the default. Ctrl-C ends the program, nothing is written. */
+/** Asks all of them; an empty answer takes the default, one that cannot be is asked for again. Ctrl-C ends the program, nothing is written. */
 export async function askPlanQuestions(): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const answers: Record<string, Record<string, unknown>> = {};
   try {
     for (const { path, text, reason, default: assumed } of questions) {
-      const answer = (await terminal.question(`${text} (${reason}) [${assumed}]: `)).trim();
       const [section, key] = path;
-      const values = answers[section] ?? {};
-      values[key] = answer === '' ? assumed : parse(answer);
-      answers[section] = values;
+      for (;;) {
+        const answer = (await terminal.question(`${text} (${reason}) [${assumed}]: `)).trim();
+        const values = {
+          ...answers[section],
+          [key]: answer === '' ? assumed : answerValue(answer),
+        };
+        const problem = problemOf({ [section]: values });
+        if (problem === undefined) {
+          answers[section] = values;
+          break;
+        }
+        process.stderr.write(`${problem}.\n`);
+      }
     }
   } finally {
     terminal.close();
   }
   return stringify(answers);
+}
+
+/** As YAML has it; what is none is a text. */
+function answerValue(answer: string): unknown {
+  try {
+    return parse(answer);
+  } catch {
+    return answer;
+  }
+}
+
+function problemOf(answers: Readonly<Record<string, unknown>>): string | undefined {
+  try {
+    readDocument(planInputSchema, stringify(answers), 'answers');
+    return undefined;
+  } catch (error) {
+    if (error instanceof ValuesError) return error.problems[0]?.sentence;
+    throw error;
+  }
 }

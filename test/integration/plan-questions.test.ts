@@ -43,13 +43,15 @@ test('on a terminal a plan asks, takes defaults for empty answers, and saves wha
   skip,
 }, async () => {
   const file = join(directory, 'answers.yaml');
+  let tries = 0;
   const { status, screen, asked } = await terminal(file, (question) => {
-    if (question.includes('Tokens of a prompt')) return '800\r';
+    if (question.includes('Tokens of a prompt')) return tries++ === 0 ? 'many\r' : '800\r';
     if (question.includes('Requests in flight')) return '8\r';
     if (question.includes('Engines, or choose')) return '2\r';
     return '\r';
   });
   assert.equal(status, 0, screen);
+  assert.match(screen, /workload\.promptTokens must be a number .*not a text\./);
   const saved = parse(readFileSync(file, 'utf8'));
   assert.deepEqual(
     [saved.workload.promptTokens, saved.workload.concurrency, saved.fleet.engines],
