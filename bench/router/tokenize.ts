@@ -1,7 +1,7 @@
 // Measures what KV events cost the router's process: with them each prompt is sent to an engine's
 // /tokenize before the pick. One router and two embedded engines whose GPUs take no time.
 //
-//   node bench/router/tokenize.ts [--requests 400] [--repeats 3] [--port 9200]
+//   node bench/router/tokenize.ts [--requests 400] [--repeats 3] [--kilobytes 2,16,64] [--port 9200]
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -14,6 +14,7 @@ const { values: flags } = parseArgs({
   options: {
     requests: { type: 'string', default: '400' },
     repeats: { type: 'string', default: '3' },
+    kilobytes: { type: 'string', default: '2,16,64' },
     port: { type: 'string', default: '9200' },
   },
 });
@@ -23,7 +24,7 @@ const enginePorts = [port + 1, port + 2];
 const cli = new URL('../../src/cli/main.ts', import.meta.url).pathname;
 const clockTicksPerSecond = 100;
 const clients = 4;
-const sizes = [2, 16, 64];
+const sizes = flags.kilobytes.split(',').map(Number);
 const model = 'Qwen/Qwen3-8B';
 
 interface Sample {
