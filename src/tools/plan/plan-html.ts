@@ -19,7 +19,7 @@ code { font: 7.4pt/1.3 ui-monospace, monospace; background: #f3f4f6; padding: 0 
 .verdict { border-left: 1mm solid #0f766e; padding-left: 2mm; margin-bottom: 2mm; }
 .refused { border-color: #c2410c; }
 .columns { columns: 2; column-gap: 6mm; }
-table { border-collapse: collapse; width: 100%; margin: .6mm 0 1mm; }
+table { border-collapse: collapse; width: 100%; margin: .4mm 0 .8mm; font-size: 6.7pt; line-height: 1.2; }
 th, td { text-align: right; padding: .2mm 1.2mm; border-bottom: .2mm solid #e5e7eb; }
 th { font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
@@ -32,9 +32,9 @@ section { break-inside: avoid; margin-bottom: 1.6mm; }
 `;
 
 /** Characters of text that fill the sheet at full size, with a tenth to spare. */
-const sheetCharacters = 5300;
-/** Smallest print, of 5.4 points; then the sheet holds 10,800 characters, and longer pages take two. */
-const zoomMin = 0.7;
+const sheetCharacters = 4700;
+/** Smallest print, of 5 points; then the sheet holds 11,100 characters, and longer pages take two. */
+const zoomMin = 0.65;
 
 /** Smaller print for longer pages: a page's text takes the square of its size. */
 function printStyle(texts: readonly string[]): string {

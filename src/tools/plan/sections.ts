@@ -226,7 +226,7 @@ function impactSection(plan: Plan): Section {
         ({ what, gain, pricePerHour }) =>
           `Next, ${what}: ${gainText(gain)}, ${pricePerHour === undefined ? 'price unknown' : `${dollars(pricePerHour)} an hour more`}.`,
       ),
-      `Simulated: ${impact.runs} fleets a layout, each with its own seed and its own error of the engine model, as real points lie around predictions that do not know their model, and with a tier's cost between those measured; ${routingsText(plan)}intervals hold 90 %. ${decision.kvOffload === 'none' ? '' : `GPU ${layout.gpu.name}: ${layout.gpu.efficiencySource}.`}`.trim(),
+      `Simulated: ${impact.runs} fleets a layout, each with its own traffic, error of the engine model (as of held-out points) and cost of a tier (as measured); ${routingsText(plan)}intervals hold 90 %. ${decision.kvOffload === 'none' ? '' : `GPU ${layout.gpu.name}: ${layout.gpu.efficiencySource}.`}`.trim(),
     ],
   };
 }
@@ -272,7 +272,7 @@ function impactTable({ impact, decision }: Plan): string[][] {
 function routingsText({ routing }: Plan): string {
   const { simulated, alternatives } = routing;
   if (alternatives.length === 0) return '';
-  return `middles are behind ${simulated}, intervals also hold fleets behind ${alternatives.join(', ')}, since the input does not say what routes (operations.routing); `;
+  return `middles are behind ${simulated}, intervals also hold fleets behind ${alternatives.join(', ')} (operations.routing settles it); `;
 }
 
 function scenarioLine(scenario: Scenario): string {
