@@ -110,6 +110,8 @@ test('names that are not known are refused in one sentence', async () => {
   const isInput = (message: RegExp) => (error: unknown) =>
     error instanceof InputError && message.test(error.message);
   await assert.rejects(simulateFleetRun({ ...options, policy: 'best' }), isInput(/"best".*known/));
+  const many = { ...options, engines: 5001, dataParallelSize: 2 };
+  await assert.rejects(simulateFleetRun(many), isInput(/10002 engines.*at most 10000/));
   await assert.rejects(simulateFleetRun({ ...options, gpu: 'H1000' }), isInput(/H100/));
   await assert.rejects(simulateFleetRun({ ...options, model: 'Qwen3-9B' }), isInput(/Qwen/));
 });

@@ -9,6 +9,7 @@ import {
   type TierStats,
 } from '../../core/engine/index.ts';
 import {
+  checkEngineCount,
   type FleetEngineResult,
   type FleetSimulationResult,
   fleetOf,
@@ -68,6 +69,8 @@ export interface FleetRun extends Stability {
 /** @throws {InputError} If the trace is bad, or a name is not known. */
 export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetRun> {
   const { policy, speed, seed, percentiles } = options;
+  const { tensorParallelSize, pipelineParallelSize, dataParallelSize = 1 } = options;
+  checkEngineCount(options.engines * dataParallelSize);
   const [model, gpu] = [readModelSpec(options.model), await readGpuSpec(options.gpu)];
   if (!simulatedPolicyNames.includes(policy)) {
     const near = nearest(policy, simulatedPolicyNames);
@@ -78,7 +81,6 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
   const loaded = await loadTrace(options.trace, { requests: options.requests });
   const { blockTokens, requests } = sliceTrace(loaded, { speed });
   const longest = requests.reduce((most, r) => Math.max(most, r.promptTokens + r.outputTokens), 0);
-  const { tensorParallelSize, pipelineParallelSize, dataParallelSize = 1 } = options;
   const { cost: stepCost, notes } = await costOf(options, model, gpu);
   const engines = fleetOf({
     ...{ engines: options.engines * dataParallelSize, model, gpu, blockTokens },

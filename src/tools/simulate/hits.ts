@@ -1,6 +1,11 @@
 // `spillway simulate hits`: what a prefix cache of each capacity would have found of a trace.
 import { InputError } from '../../core/base/index.ts';
-import { type HitPolicy, type PrefixHits, prefixHits } from '../../core/simulation/index.ts';
+import {
+  checkEngineCount,
+  type HitPolicy,
+  type PrefixHits,
+  prefixHits,
+} from '../../core/simulation/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 
 export interface HitsOptions {
@@ -30,6 +35,7 @@ export interface HitsRow extends PrefixHits {
 /** @throws {InputError} If the trace is bad, or tells nothing about shared prefixes. */
 export async function simulateHits(options: HitsOptions): Promise<HitsRow[]> {
   const { engines, policy, cpuCapacities = [], pooled = false } = options;
+  checkEngineCount(engines);
   const trace = await loadTrace(options.trace, { blockTokens: options.blockTokens });
   const { blockTokens, requests } = trace;
   if (trace.format === 'azure-csv') {

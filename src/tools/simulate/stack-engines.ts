@@ -14,7 +14,7 @@ import {
   rooflineCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
-import type { SimulatedEngine } from '../../core/simulation/index.ts';
+import { checkEngineCount, type SimulatedEngine } from '../../core/simulation/index.ts';
 import {
   engineCount,
   engineKind,
@@ -88,6 +88,7 @@ export async function stackOf(
       );
     }
     const count = engineCount(entry) * cores;
+    checkEngineCount(pooled.length + count);
     for (let i = 0; i < count; i++) {
       const name = count === 1 ? entry.name : `${entry.name}-${i + 1}`;
       pooled.push({ engine: { ...made, name }, entry, transfer: extra.transfer });

@@ -131,6 +131,7 @@ test('the quantization that a checkpoint tells sets the bytes of its weights', (
 test('a shape that cannot be is refused in one sentence', () => {
   for (const [change, message] of [
     [{ hidden_size: 0 }, /has no number "hidden_size" above 0/],
+    [{ hidden_size: 5e153 }, /has no number "hidden_size" above 0 and up to 1000000000;/],
     [{ vocab_size: '1000' }, /has no number "vocab_size" above 0/],
     [{ num_key_value_heads: 32 }, /32 KV heads for 16 heads/],
     [{ num_attention_heads: 24 }, /head_dim must be whole/],

@@ -4,7 +4,7 @@ import type { LatentAttention, ModelSpec } from './model-spec.ts';
 import { precisionNamed, type WeightPrecision } from './precision.ts';
 
 type Config = Readonly<Record<string, unknown>>;
-/** The first of the keys that holds a number above 0. */
+/** The first of the keys that holds a number above 0 that a shape can have. */
 type Read = (...keys: string[]) => number | undefined;
 
 /**
@@ -27,7 +27,7 @@ export function modelFromConfig(name: string, file: Config): ModelSpec {
     const value = read(...keys);
     if (value !== undefined) return value;
     throw new InputError(
-      `config.json of ${name} has no number "${keys[0]}" above 0; it must be that of a transformer ` +
+      `config.json of ${name} has no number "${keys[0]}" above 0 and up to ${countMax}; it must be that of a transformer ` +
         'with attention in every layer',
     );
   };
@@ -85,8 +85,11 @@ function isMap(value: unknown): value is Config {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** No shape has a number near it, and products of a few are finite. */
+const countMax = 1e9;
+
 function isCount(value: unknown): boolean {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0;
+  return typeof value === 'number' && value > 0 && value <= countMax;
 }
 
 function expertsOf(read: Read, need: (...keys: string[]) => number): ModelSpec['experts'] {

@@ -188,8 +188,9 @@ export function findModel(name: string): ModelSpec {
   const near = nearest(name, [...names, ...names.map(shortName)]);
   const meant = models.find((model) => near === model.name || near === shortName(model.name));
   throw new InputError(
-    `Model "${name}" is not in the catalogue; ${meant ? `did you mean ${meant.name}? ` : ''}known: ` +
-      `${names.join(', ')}; for another give its config.json`,
+    `Model "${name}" is not in the catalogue; ` +
+      (meant ? `did you mean ${meant.name}? For` : `known: ${names.join(', ')}; for`) +
+      ' another give its config.json',
   );
 }
 

@@ -1,0 +1,13 @@
+// How many engines a simulation holds.
+import { InputError } from '../base/index.ts';
+
+/** About 30 KB each before their first request, and each pick looks at all of them. */
+const enginesMax = 10_000;
+
+/** @throws {InputError} If there are more. */
+export function checkEngineCount(engines: number): void {
+  if (engines <= enginesMax) return;
+  throw new InputError(
+    `${engines} engines are more than a simulation holds; ask for at most ${enginesMax}.`,
+  );
+}
