@@ -17,7 +17,10 @@ export interface GainPoint {
 export interface BreakEven {
   readonly variant: string;
   readonly points: readonly GainPoint[];
-  /** Undefined if a seed never crosses from loss to gain along the axis. */
+  /** How many seeds gain at each point, and how many have no gain at the last: these cross nowhere. */
+  readonly alwaysPays: number;
+  readonly neverPays: number;
+  /** Undefined unless each seed crosses from none to gain; its interval ends where the axis does. */
   readonly ratio: Estimate | undefined;
   readonly kvUsage: Estimate | undefined;
 }
@@ -46,8 +49,11 @@ export function breakEvens(rows: readonly SweepRow[]): BreakEven[] {
         ...{ gains, gain: estimate(gains) },
       };
     });
+    const seeds = (points[0]?.gains ?? []).map((_, seed) => lastWithoutGain(points, seed));
     return {
       ...{ variant, points },
+      alwaysPays: seeds.filter((last) => last < 0).length,
+      neverPays: seeds.filter((last) => last === points.length - 1).length,
       ratio: crossing(points, ({ ratio }) => ratio),
       kvUsage: crossing(points, ({ kvUsage }) => kvUsage),
     };
@@ -63,12 +69,25 @@ function crossing(
   const found: number[] = [];
   for (let seed = 0; seed < seeds; seed++) {
     const gainAt = (i: number) => (points[i]?.gains[seed] ?? 0) - leastGain;
-    let last = points.length - 1;
-    while (last >= 0 && gainAt(last) > 0) last--;
+    const last = lastWithoutGain(points, seed);
     const [before, after] = [points[last], points[last + 1]];
     if (before === undefined || after === undefined) return undefined;
     const share = -gainAt(last) / (gainAt(last + 1) - gainAt(last));
     found.push(of(before) + share * (of(after) - of(before)));
   }
-  return found.length === 0 ? undefined : estimate(found);
+  if (found.length === 0) return undefined;
+  const { mean, low, high, count } = estimate(found);
+  const run = points.map(of);
+  // What lies beyond the settings that were run is not known, however unsure the place is.
+  return {
+    mean,
+    low: Math.max(low, Math.min(...run)),
+    high: Math.min(high, Math.max(...run)),
+    count,
+  };
+}
+
+/** The last point at which this seed gains nothing; −1 if it gains at all of them. */
+function lastWithoutGain(points: readonly GainPoint[], seed: number): number {
+  return points.findLastIndex(({ gains }) => !((gains[seed] ?? 0) > leastGain));
 }

@@ -28,6 +28,11 @@ export class SharedStores {
     this.#outage = outage;
   }
 
+  /** Whether an engine asked for the server, the store that an outage takes away. */
+  get hasServer(): boolean {
+    return this.#made.has('shared');
+  }
+
   /** What LMCache has below host memory and disk: the server, or the object store if there is none. */
   ofLmcache(chunkBytes: number): ChunkStore | undefined {
     const { enabled, objectStore } = this.#values;

@@ -96,6 +96,11 @@ export async function stackOf(
   }
   if (pooled.length === 0)
     throw new InputError('replicaCount is 0: there is no engine to simulate.');
+  if (options.outage && !stores.hasServer) {
+    notes.push(
+      'No store is lost: these engines have none that they share (LMCache with cacheserverSpec.enabled).',
+    );
+  }
   const pools = isDisaggregated(values) ? poolsOf(values, pooled, options.link) : undefined;
   return { engines: pooled.map(({ engine }) => engine), pools, notes };
 }

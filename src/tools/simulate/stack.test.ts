@@ -96,6 +96,14 @@ test('a store that engines share gives what another has computed; its loss takes
   assert.ok(Math.abs(lost - alone) < 0.02, `${lost} without the store, ${alone}`);
 });
 
+test('a loss of a store that no engine has is said to be none', async () => {
+  const outage = { fromSeconds: 0, untilSeconds: 1e9 };
+  const notesWith = async (values: typeof base.values) =>
+    (await stackOf(values, { outage })).notes.filter((note) => note.startsWith('No store is lost'));
+  assert.equal((await notesWith(host(40))).length, 1);
+  assert.equal((await notesWith(lmcache(['cacheserverSpec.enabled=true']))).length, 0);
+});
+
 test('an object store below keeps what the store above it has no room for', async () => {
   const share = async (sets: readonly string[]) => {
     const run = await simulateStack({ ...base, workload: shared, values: lmcache(sets) });

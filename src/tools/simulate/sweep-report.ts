@@ -35,10 +35,12 @@ export function sweepJson({ axes, rows, seeds, breakEvens }: SweepReport): Recor
   };
 }
 
-function breakEvenJson({ variant, points, ratio, kvUsage }: BreakEven) {
+function breakEvenJson({ variant, points, alwaysPays, neverPays, ratio, kvUsage }: BreakEven) {
   return {
     variant,
     least_gain: leastGain,
+    seeds_always_paying: alwaysPays,
+    seeds_never_paying: neverPays,
     working_set_ratio: ratio ?? null,
     mean_kv_usage: kvUsage ?? null,
     points: points.map(({ setting, ratio: at, kvUsage: usage, gain }) => ({
@@ -108,16 +110,29 @@ export function sweepTable(report: SweepReport): string {
 }
 
 export function breakEvenLines({ breakEvens = [] }: SweepReport): string[] {
-  return breakEvens.flatMap(({ variant, points, ratio, kvUsage }) => [
-    ratio === undefined || kvUsage === undefined
-      ? `${variant}: no break-even along this axis (gains ${points.map(({ gain }) => signed(gain.mean)).join(', ')})`
-      : `${variant}: pays from a working set of ${spread(ratio, 2)} × HBM on, at ${spread(scaled(kvUsage, 100), 0)} % of the KV cache in use`,
-    ...points.map(
-      ({ setting, ratio: at, kvUsage: usage, gain }) =>
-        `  ${setting}: set/HBM ${at.toFixed(2)}, KV in use ${percent(usage)}, gain ${signed(gain.mean)} (${signed(gain.low)} to ${signed(gain.high)})`,
-    ),
-    '',
-  ]);
+  return breakEvens.flatMap((found) => {
+    const { variant, points, ratio, kvUsage } = found;
+    return [
+      ratio === undefined || kvUsage === undefined
+        ? `${variant}: ${whyNone(found)}`
+        : `${variant}: pays from a working set of ${spread(ratio, 2)} × HBM on, at ${spread(scaled(kvUsage, 100), 0)} % of the KV cache in use`,
+      ...points.map(
+        ({ setting, ratio: at, kvUsage: usage, gain }) =>
+          `  ${setting}: set/HBM ${at.toFixed(2)}, KV in use ${percent(usage)}, gain ${signed(gain.mean)} (${signed(gain.low)} to ${signed(gain.high)})`,
+      ),
+      '',
+    ];
+  });
+}
+
+function whyNone({ points, alwaysPays, neverPays }: BreakEven): string {
+  const seeds = points[0]?.gains.length ?? 0;
+  if (alwaysPays === seeds) return 'pays at every setting that was run; its break-even lies below';
+  if (neverPays === seeds) return 'does not pay at the last setting that was run';
+  return (
+    `no break-even with every seed: of ${seeds}, ${alwaysPays} gain at every setting that was run, ` +
+    `${neverPays} gain nothing at the last`
+  );
 }
 
 /** One HTML file that loads nothing from elsewhere. */

@@ -14,7 +14,7 @@ import { estimate } from '../../core/stats/index.ts';
 import { breakEvens, parseAxis, type SweepRow } from './index.ts';
 import { sweepMetrics } from './sweep.ts';
 import { combinations } from './sweep-axis.ts';
-import { paretoFront } from './sweep-report.ts';
+import { breakEvenLines, paretoFront } from './sweep-report.ts';
 
 test('an axis is a list or a range, both ends included', () => {
   assert.deepEqual(parseAxis('a.b=2,4,x').values, ['2', '4', 'x']);
@@ -74,14 +74,16 @@ test('nobody on the front is beaten, and everybody off it is', () => {
   );
 });
 
+/** Gains of native offload by seed where the working set is so large. */
+const at = (setting: string, ratio: number, gains: readonly number[]) => [
+  row(setting, 'none', {
+    working_set_ratio: [ratio, ratio],
+    mean_kv_usage: [ratio / 2, ratio / 2],
+  }),
+  row(setting, 'native', { total_token_throughput: gains.map((gain) => 1 + gain) }),
+];
+
 test('break-even lies where the gain passes one percent for good, seed by seed', () => {
-  const at = (setting: string, ratio: number, gains: readonly number[]) => [
-    row(setting, 'none', {
-      working_set_ratio: [ratio, ratio],
-      mean_kv_usage: [ratio / 2, ratio / 2],
-    }),
-    row(setting, 'native', { total_token_throughput: gains.map((gain) => 1 + gain) }),
-  ];
   const rows = [
     ...at('1', 0.5, [0.03, -0.01]),
     ...at('2', 1, [-0.01, -0.01]),
@@ -93,6 +95,32 @@ test('break-even lies where the gain passes one percent for good, seed by seed',
   assert.ok(Math.abs((native?.ratio?.mean ?? 0) - (1.25 + 1.5) / 2) < 1e-3);
   assert.ok(Math.abs((native?.kvUsage?.mean ?? 0) - (1.25 + 1.5) / 4) < 1e-3);
   assert.equal(breakEvens(rows.slice(0, 4))[0]?.ratio, undefined);
+});
+
+test('the interval of a break-even ends where the axis does', () => {
+  // Two seeds that disagree: Student's interval would reach from −4 to 6.
+  const rows = [
+    ...at('1', 0.5, [-0.01, -0.01]),
+    ...at('2', 1, [0.2, 0]),
+    ...at('3', 1.5, [0.2, 0.2]),
+  ];
+  const [native] = breakEvens(rows);
+  assert.ok((native?.ratio?.mean ?? 0) > 0.5);
+  assert.deepEqual([native?.ratio?.low, native?.ratio?.high], [0.5, 1.5]);
+  assert.deepEqual([native?.kvUsage?.low, native?.kvUsage?.high], [0.25, 0.75]);
+});
+
+test('a sweep without break-even says whether offload pays everywhere, nowhere, or by chance', () => {
+  const said = (first: readonly number[], second: readonly number[]) => {
+    const rows = [...at('1', 0.5, first), ...at('2', 1, second)];
+    return breakEvenLines({ axes: [], rows, seeds: 2, breakEvens: breakEvens(rows) })[0];
+  };
+  assert.match(said([0.1, 0.1], [0.2, 0.2]) ?? '', /pays at every setting/);
+  assert.match(said([0.1, 0], [0, 0]) ?? '', /does not pay at the last setting/);
+  assert.match(
+    said([0.1, 0], [0.2, 0.2]) ?? '',
+    /of 2, 1 gain at every setting that was run, 0 gain/,
+  );
 });
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-sweep-'));
