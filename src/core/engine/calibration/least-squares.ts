@@ -31,6 +31,8 @@ const [noiseFirst, noiseMin] = [0.03, 0.0003];
  */
 const noiseMax = 0.5;
 const noiseRounds = 4;
+/** With fewer measurements beyond the constants that they decide, what the fit leaves says nothing of noise. */
+const freedomMin = 2;
 /**
  * How far off the start may be: a factor e either way, one standard deviation. Further off it pulls
  * no harder than there: the host of a small CPU takes hundreds of times what an H100's takes.
@@ -55,8 +57,10 @@ export function fitConstants({ start, measured, predict }: FitProblem): Fit {
     ({ at, decided } = solve({ origin, targets, predictLogs, noise }, at));
     const sizes = predictLogs(at).map((value, i) => Math.abs(value - (targets[i] as number)));
     const median = sizes.sort((a, b) => a - b)[sizes.length >>> 1] as number;
-    // Of a normal distribution the median size is 0.67 standard deviations.
-    noise = Math.min(noiseMax, Math.max(noiseMin, median / 0.67));
+    const left = sizes.length - decided.reduce((sum, share) => sum + share, 0);
+    // Of a normal distribution the median size is 0.67 standard deviations; what the constants took up is missing.
+    const found = (median / 0.67) * Math.sqrt(sizes.length / Math.max(1, left));
+    noise = Math.min(noiseMax, Math.max(left < freedomMin ? noiseFirst : noiseMin, found));
   }
   return { constants: at.map(Math.exp), decided };
 }
