@@ -1,10 +1,10 @@
 // What the layouts do, by simulation: the planned one, the same with each offload, today's, and what
 // one could buy next.
 import { seededRandom } from '../../core/base/index.ts';
-import { pointErrors, pointKind } from '../../core/engine/index.ts';
+import { kvBytesPerToken, pointErrors, pointKind } from '../../core/engine/index.ts';
 import type { Decision, OffloadKind } from '../../core/plan/index.ts';
+import { disagreementOf } from './disagreement.ts';
 import { figure, gainHull, gainOf, hull, noSurerThan, share } from './estimates.ts';
-import { change, percent } from './figures.ts';
 import { kvDtypeAdvice, withFp8Kv } from './kv-dtype.ts';
 import { modelErrors } from './model-errors.ts';
 import type { Estimate, Gain, Impact, Purchase, Scenario } from './plan.ts';
@@ -35,8 +35,6 @@ export interface ImpactOptions {
 const runsPerLayout = 5;
 /** More host memory that a plan prices, GiB. */
 const moreDramGiB = 64;
-/** Gains within this of nothing count as none. */
-const gainMin = 0.01;
 /** Rough, not looked up: what clouds ask for memory, about $4 a GiB and month. */
 const dollarsPerGibHour = 4 / 730;
 
@@ -118,10 +116,25 @@ export function expectedImpact(options: ImpactOptions): Impact {
       scenario: scenario('prefill and decode apart', apart),
       gain: gain('apart', apart, 'together', none),
     },
-    disagreement: disagreementOf(decision, gains, options.workingSet),
+    disagreement: disagreementOf(decision, {
+      ...{ gains, workingSet: options.workingSet },
+      hitRates: {
+        none: byOffload.none.hitRate.mean,
+        native: byOffload.native.hitRate.mean,
+        lmcache: byOffload.lmcache.hitRate.mean,
+      },
+      hostShareOfSet: hostShareOfSet(options),
+    }),
     workingSet: options.workingSet,
     ...{ runs: runsPerLayout, seed },
   };
+}
+
+/** Of what is asked for again, the share that the host memory of all engines holds. */
+function hostShareOfSet({ base, offloadGiB, workingSet }: ImpactOptions): number {
+  const { kvTokens, model } = base.layout;
+  const setGiB = (workingSet * kvTokens * kvBytesPerToken(model)) / 2 ** 30;
+  return setGiB > 0 ? Math.min(1, offloadGiB / setGiB) : 1;
 }
 
 interface Layout {
@@ -256,29 +269,4 @@ function purchasesOf(
     });
   }
   return purchases;
-}
-
-/** One line when the rules choose an offload that the simulation does not see pay, or the reverse. */
-function disagreementOf(
-  { kvOffload }: Decision,
-  gains: { readonly native: Gain; readonly lmcache: Gain },
-  workingSet: number,
-): string | undefined {
-  const brings = (gain: Gain) => change(gain.throughput.mean);
-  if (kvOffload !== 'none') {
-    const gain = gains[kvOffload];
-    if (gain.throughput.mean > gainMin || gain.ttft.mean < -0.1) return undefined;
-    return (
-      `The rules say ${kvOffload}; simulated, it brings ${brings(gain)} tokens/s and ${change(gain.ttft.mean)} TTFT over none, ` +
-      `since the working set is ${percent(workingSet)} of HBM's KV cache. It would pay with more shared prefixes, longer prompts ` +
-      'or fewer engines, once the set is well beyond 100 %.'
-    );
-  }
-  const best = gains.native.throughput.mean >= gains.lmcache.throughput.mean ? 'native' : 'lmcache';
-  const gain = gains[best];
-  if (gain.throughput.low <= gainMin) return undefined;
-  return (
-    `The rules say no offload; simulated, ${best} brings ${brings(gain)} tokens/s, since the working set is ` +
-    `${percent(workingSet)} of HBM's KV cache. The rules would choose it with shared prefixes or preemptions reported.`
-  );
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { decidePlan } from './decide-plan.ts';
+import { stepTimesText } from './sections.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-plan-profile-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -45,6 +46,11 @@ test('a plan takes the constants of a measured engine, and says whose they are',
   const shipped = await decided(text, undefined);
   assert.ok(measured.layout.cost.stepSeconds(load) > 0.2);
   assert.ok(shipped.layout.cost.stepSeconds(load) < 0.1);
+  assert.equal(
+    stepTimesText(measured.layout),
+    'GPU H100-80GB: constants of the measured engine (--profile).',
+  );
+  assert.match(stepTimesText(shipped.layout), /^GPU H100-80GB: fitted/);
   const note = measured.assumptions.find(({ key }) => key === '--profile');
   assert.match(note?.because ?? '', /measured with Qwen\/Qwen3-8B on 1 × H100-80GB/);
   assert.equal(

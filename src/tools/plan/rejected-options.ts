@@ -14,7 +14,11 @@ export function rejectedOptions(draft: Draft, offloadGiB: number): RejectedOptio
   const { kvOffload, stack } = decision;
   const options: RejectedOption[] = [];
   const gains = { native: impact.gains.native, lmcache: impact.gains.lmcache };
-  const distance = `the working set is ${percent(impact.workingSet)} of HBM's KV cache, and a tier begins to pay above 100 %`;
+  const set = `the working set is ${percent(impact.workingSet)} of HBM's KV cache`;
+  const distance =
+    impact.workingSet > 1
+      ? `${set}, more than it holds`
+      : `${set}, and a tier begins to pay above 100 %`;
   if (kvOffload !== 'none') {
     const gain = gains[kvOffload];
     options.push({
@@ -28,7 +32,7 @@ export function rejectedOptions(draft: Draft, offloadGiB: number): RejectedOptio
     const memory = `${number(offloadGiB)} GiB of host memory per engine`;
     options.push({
       option: kind === 'native' ? 'native CPU offload' : 'LMCache',
-      because: `${memory}${kind === 'lmcache' ? ' and a shared store' : ''} for ${change(gain.throughput.mean)} tokens/s; ${distance}; where it does not, it costs ${overheadText}`,
+      because: `${memory}${kind === 'lmcache' ? ' and a shared store' : ''} for ${change(gain.throughput.mean)} tokens/s; ${distance}; where a tier finds nothing, it costs ${overheadText}`,
     });
   }
   options.push({ option: 'a disk tier', because: diskLine(layout) });

@@ -10,6 +10,7 @@ import {
   pricePerMillionTokens,
   range,
 } from './figures.ts';
+import type { EngineLayout } from './layout.ts';
 import type { Gain, Plan, Scenario } from './plan.ts';
 import { spansNodes } from './values-file.ts';
 
@@ -226,9 +227,14 @@ function impactSection(plan: Plan): Section {
         ({ what, gain, pricePerHour }) =>
           `Next, ${what}: ${gainText(gain)}, ${pricePerHour === undefined ? 'price unknown' : `${dollars(pricePerHour)} an hour more`}.`,
       ),
-      `Simulated: ${impact.runs} fleets a layout, each with its own traffic, error of the engine model (as of held-out points) and cost of a tier (as measured); ${routingsText(plan)}intervals hold 90 %. ${decision.kvOffload === 'none' ? '' : `GPU ${layout.gpu.name}: ${layout.gpu.efficiencySource}.`}`.trim(),
+      `Simulated: ${impact.runs} fleets a layout, each with its own traffic, error of the engine model (as of held-out points) and cost of a tier (as measured); ${routingsText(plan)}intervals hold 90 %. ${decision.kvOffload === 'none' ? '' : stepTimesText(layout)}`.trim(),
     ],
   };
+}
+
+/** Where the step times come from. */
+export function stepTimesText({ gpu, measured }: Pick<EngineLayout, 'gpu' | 'measured'>): string {
+  return `GPU ${gpu.name}: ${measured ? 'constants of the measured engine (--profile)' : gpu.efficiencySource}.`;
 }
 
 /** Published gains in tokens a second: where KV exceeded HBM, and where it fitted. */
