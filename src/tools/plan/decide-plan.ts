@@ -131,6 +131,7 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
   return {
     ...{ input, thresholds, overridden, facts, workload, operations, layout, decision, engines },
     maxNumSeqs,
+    ...{ prometheusUrl: request.prometheus?.url, profile: request.profile },
     ...{ routing: routed, workingSet, today },
     disaggregation: disaggregation(workload, engines, layout),
     autoscaling: {

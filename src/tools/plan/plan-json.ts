@@ -126,7 +126,7 @@ export function planJson(plan: Plan): object {
       quantile: 0.99,
       windowHours: 24,
       max: thresholds.hbmUtilization,
-      command: gateShell(thresholds.hbmUtilization),
+      command: gateShell(plan),
     },
     rejectedOptions: plan.rejectedOptions,
     warnings: plan.warnings,

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { decidePlan } from './decide-plan.ts';
+import { gateShell } from './gate-line.ts';
+import { planValues } from './index.ts';
 import { stepTimesText } from './sections.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-plan-profile-'));
@@ -64,4 +66,18 @@ test('a folder of step tables, and a file that is none, are refused in a sentenc
   await assert.rejects(decided(text, directory), /takes a file of spillway calibrate/);
   await assert.rejects(decided(text, file('x.json', '{}')), /x\.json: .*spillway calibrate/);
   await assert.rejects(decided(text, join(directory, 'none.json')), /none\.json: no such file/);
+});
+
+test('the values file of a plan with measured step times names their file', async () => {
+  const text = 'fleet: {engines: 2, gpu: H100-80GB, model: Qwen/Qwen3-8B}\n';
+  assert.ok(planValues(await decided(text, profile)).includes(`profile: ${profile}`));
+  assert.doesNotMatch(planValues(await decided(text, undefined)), /profile:/);
+});
+
+test('the gate asks the Prometheus that the plan asked, without its password', () => {
+  const thresholds = { hbmUtilization: 0.92 } as Parameters<typeof gateShell>[0]['thresholds'];
+  const command = (prometheusUrl?: string) => gateShell({ thresholds, prometheusUrl });
+  assert.match(command(), /--prometheus http:\/\/127\.0\.0\.1:9090 /);
+  assert.match(command('http://prom:90/x'), /--prometheus http:\/\/prom:90\/x /);
+  assert.match(command('http://me:secret@prom:90/x'), /--prometheus http:\/\/prom:90\/x /);
 });

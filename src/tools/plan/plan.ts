@@ -119,6 +119,10 @@ export interface Plan {
   readonly thresholds: Thresholds;
   /** Those that are not the skill's. */
   readonly overridden: readonly OverriddenThreshold[];
+  /** Of the fleet that was measured, if one was. */
+  readonly prometheusUrl: string | undefined;
+  /** File with the step times of a measured engine, as it was given. */
+  readonly profile: string | undefined;
   readonly facts: PlanFacts;
   readonly workload: PlanWorkload;
   readonly operations: PlanOperations;

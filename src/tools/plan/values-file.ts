@@ -11,6 +11,8 @@ export interface ValuesOptions {
   readonly engines: number;
   readonly policy: string;
   readonly maxNumSeqs: number;
+  /** Of step times, where they are not those that ship. */
+  readonly profile: string | undefined;
   /** Host memory for KV cache, per engine; 0 without offload. */
   readonly offloadGiB: number;
   readonly loraAdapters: number;
@@ -29,6 +31,7 @@ export function valuesFile(options: ValuesOptions): string {
     name: kubernetesName(name),
     modelURL: layout.model.given ?? name,
     gpu: gpuOf(layout),
+    ...(options.profile !== undefined && layout.measured ? { profile: options.profile } : {}),
     replicaCount: engines,
     requestCPU: 8,
     requestMemory: `${Math.ceil(32 + options.offloadGiB)}Gi`,
