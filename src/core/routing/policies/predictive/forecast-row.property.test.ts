@@ -59,3 +59,21 @@ test('a row tells the wait and the room that its engine tells, whatever happens 
   );
   assert.ok(noted > 500, `${noted} waits were told by rows`);
 });
+
+test('an attempt that outlives its engine’s entry writes nothing into the row of the next engine', () => {
+  const table = new ForecastTable();
+  const gone = new EngineForecast(speedPrior, table);
+  const attempt = { promptTokens: 9000, cachedTokens: 0, work: 9000, sentSeconds: 0 };
+  gone.sent(attempt, 0, true, 1);
+  const place = gone.row.at;
+  gone.row.leave();
+  const next = new EngineForecast(speedPrior, table);
+  assert.equal(next.row.at, place, 'the place is given again');
+  const before = Array.from(table.numbers);
+  gone.firstByte(attempt, 4, 4, speedPrior);
+  gone.finished(attempt, true, 5);
+  gone.sent(attempt, 5, true, 1);
+  assert.deepEqual(Array.from(table.numbers), before);
+  assert.equal(next.row.waitSeconds(5), 0);
+  assert.ok((gone.row.waitSeconds(5) ?? 0) > 0);
+});
