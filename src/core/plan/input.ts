@@ -1,6 +1,6 @@
 // The file that `spillway plan -f` takes: workload, fleet, operations, goals, wishes.
 import { z } from 'zod';
-import { thresholdsSchema } from '../values/index.ts';
+import { pickingPolicies, thresholdsSchema } from '../values/index.ts';
 
 /** Ways in which prompts share their beginnings. */
 export const prefixReuseKinds = ['none', 'system-prompt', 'rag', 'multi-turn', 'agents'] as const;
@@ -12,15 +12,7 @@ export type OffloadKind = (typeof offloadKinds)[number];
 /** A router that is not Spillway's: the prefix scorers of llm-d's tiered-prefix-cache guide. */
 export const routingOfLlmd = 'llm-d';
 /** Routers that a plan can reckon with. */
-export const planRoutings = [
-  'roundrobin',
-  'session',
-  'prefixaware',
-  'kvaware',
-  'leastloaded',
-  'predictive',
-  routingOfLlmd,
-] as const;
+export const planRoutings = [...pickingPolicies, routingOfLlmd] as const;
 export type PlanRouting = (typeof planRoutings)[number];
 
 const tokens = z.number().min(1).max(10_000_000);

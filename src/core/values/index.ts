@@ -13,6 +13,7 @@ export {
 export { renderValues } from './render.ts';
 export { type ResolvedValues, resolveValues, type ValuesInput } from './resolve.ts';
 export { type EngineKind, engineCount, engineKind, type ModelSpec, type Values } from './schema.ts';
+export { pickingPolicies } from './schema-disaggregation.ts';
 export { allKeys, allowedText, type KnownKey, type SchemaNode } from './schema-node.ts';
 export {
   defaultThresholds,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { count, ours, section, text } from './schema-keys.ts';
 
 /** Policies that pick one engine. */
-const policies = [
+export const pickingPolicies = [
   'roundrobin',
   'session',
   'prefixaware',
@@ -14,11 +14,11 @@ const policies = [
 
 export const disaggregation = section({
   prefillPolicy: ours(
-    z.enum(policies).default('roundrobin'),
+    z.enum(pickingPolicies).default('roundrobin'),
     'How the engine that prefills is picked. Upstream has them take turns.',
   ),
   decodePolicy: ours(
-    z.enum(policies).default('roundrobin'),
+    z.enum(pickingPolicies).default('roundrobin'),
     'How the engine that decodes is picked. Upstream has them take turns.',
   ),
   remotePrefillTokensMin: ours(
