@@ -35,14 +35,16 @@ export interface RoutingRequest {
   readonly stream: boolean;
 }
 
-/** The blocks of a prompt by name. */
+/** The full blocks of a prompt by name. */
 export interface PromptBlockNames {
+  readonly blockBytes: number;
+  /** Entry i stands for blocks 0..i, in any router alike: names come from the bytes alone. */
   readonly hashes: Float64Array;
   /** Length of the whole prompt. */
   readonly promptBytes: number;
 }
 
-/** An engine as the router sees it. Its load is the router's own exact count, live. */
+/** An engine as the router sees it. Its load is the router's exact count, live. */
 export interface Endpoint {
   /** Stable name; the URL without a trailing slash. */
   readonly url: string;
@@ -52,7 +54,7 @@ export interface Endpoint {
   readonly reported: ReportedLoad | undefined;
 }
 
-/** The router's own count of what it has sent to one engine. */
+/** The router's count of what was sent to one engine, by itself and by the routers that it hears. */
 export interface EndpointLoad {
   /** Requests sent and not finished. */
   readonly inflight: number;
@@ -88,6 +90,8 @@ export interface Pick {
   readonly cachedTokens: number;
   /** Per candidate, the number that decided (its unit is the policy's), for the debug route. */
   readonly scores: readonly number[] | undefined;
+  /** The prompt's blocks, where the policy names them: other routers are told. */
+  readonly chain?: PromptBlockNames | undefined;
 }
 
 /** How a request ended, as far as the router saw. */
@@ -109,6 +113,14 @@ export interface Policy {
   readonly readsKvEvents?: boolean;
   /** @param endpoints Live engines that serve the model; never empty. */
   pick(request: RoutingRequest, endpoints: readonly Endpoint[], nowSeconds: number): Pick;
+  /**
+   * Another router sent the request there: a pick as if it had been made here, of which the hooks hear
+   * as of any other. Of the prompt only its blocks' names may be known. Without this method the
+   * hooks hear of our own requests only, and others are counted in `Endpoint.load` alone.
+   *
+   * @param cachedTokens What the other router expects the engine to have cached.
+   */
+  adopt?(request: RoutingRequest, endpoint: Endpoint, cachedTokens: number): Pick;
   /** The request was sent to the picked engine (again after a retry elsewhere). */
   onSent?(request: RoutingRequest, pick: Pick, nowSeconds: number): void;
   /** The first byte of the answer's body came, `seconds` after sending. */

@@ -19,18 +19,40 @@ export interface EndpointTotals {
   readonly retries: number;
 }
 
-/** The counts, writable for the core alone. */
+/** The counts, changed by booked attempts alone. */
 export class LoadCounter implements EndpointLoad {
   inflight = 0;
   prefilling = 0;
   prefillTokens = 0;
   decodeTokens = 0;
+
+  /** @param prefillTokens Of its prompt, what is not expected to be cached. */
+  sent(prefillTokens: number): void {
+    this.inflight += 1;
+    this.prefilling += 1;
+    this.prefillTokens += prefillTokens;
+  }
+
+  /** @param promptTokens The context that its decode begins with. */
+  prefilled(prefillTokens: number, promptTokens: number): void {
+    this.prefilling -= 1;
+    this.prefillTokens -= prefillTokens;
+    this.decodeTokens += promptTokens;
+  }
+
+  ended(promptTokens: number): void {
+    this.inflight -= 1;
+    this.decodeTokens -= promptTokens;
+  }
 }
 
 /** What the core keeps of one engine; policies see it as an `Endpoint`, users as a status. */
 export class EndpointRecord implements Endpoint {
   readonly url: string;
+  /** Of all attempts known of. */
   readonly load = new LoadCounter();
+  /** Of those of this router. */
+  readonly ownLoad = new LoadCounter();
   readonly totals = { requests: 0, errors: 0, retries: 0 };
   models: readonly string[];
   reported: ReportedLoad | undefined = undefined;
@@ -52,6 +74,8 @@ export class EndpointRecord implements Endpoint {
 export interface EndpointStatus extends Endpoint {
   readonly state: EndpointState;
   readonly reason: string;
+  /** Of `load`, what this router sent itself. */
+  readonly ownLoad: EndpointLoad;
   readonly totals: EndpointTotals;
 }
 
@@ -63,6 +87,7 @@ export function statusOf(record: EndpointRecord): EndpointStatus {
     state: record.state,
     reason: record.reason,
     load: { ...record.load },
+    ownLoad: { ...record.ownLoad },
     reported: record.reported,
     totals: { ...record.totals },
   };

@@ -1,4 +1,5 @@
 // Routing: contracts, the router's exact in-flight accounting, and the policies.
+export type { AgedNews, AttemptNews } from './attempt-news.ts';
 export type {
   Endpoint,
   EndpointLoad,

@@ -1,7 +1,7 @@
 // What the router believes each engine has cached, from what it sent there: chained hashes over
 // blocks of the prompt's raw bytes, one bounded memory per engine. No tokenizer, no KV events.
 import { hashBytesChain } from '../kv/index.ts';
-import type { Endpoint, Outcome, RoutingRequest } from './contract.ts';
+import type { Endpoint, Outcome, PromptBlockNames, RoutingRequest } from './contract.ts';
 import { type PrefixHolder, PrefixTree } from './prefix-tree.ts';
 
 /**
@@ -39,12 +39,9 @@ interface Belief {
 }
 
 /** A prompt, hashed once per pick and kept until its request ends. */
-export interface PromptChain {
-  /** Entry i stands for byte blocks 0..i. */
-  readonly hashes: Float64Array;
+export interface PromptChain extends PromptBlockNames {
   /** Prompt tokens per byte block, by the request's own count. */
   readonly blockTokens: number;
-  readonly promptBytes: number;
   readonly promptTokens: number;
 }
 
@@ -66,17 +63,15 @@ export class PrefixBeliefs {
 
   /** Hashes the prompt. The model is part of it: engines that serve several share no blocks. */
   chainOf(request: RoutingRequest): PromptChain {
-    const { promptTokens } = request;
     const known = request.promptBlockNames?.(this.#blockBytes);
-    if (known !== undefined && known.promptBytes <= promptBytesMax) {
-      const { hashes, promptBytes } = known;
-      return { hashes, promptBytes, promptTokens, ...this.#blockTokens(promptTokens, promptBytes) };
+    if (known !== undefined && known.hashes.length * this.#blockBytes <= promptBytesMax) {
+      return this.#chain(request, known.hashes, known.promptBytes);
     }
     let promptBytes = 0;
     for (const part of request.prompt) promptBytes += part.length;
     const prompt = promptBytes > promptBytesMax ? firstBytes(request.prompt) : request.prompt;
     const hashes = hashBytesChain(prompt, this.#blockBytes, seedOf(request.model ?? ''));
-    return { hashes, promptBytes, promptTokens, ...this.#blockTokens(promptTokens, promptBytes) };
+    return this.#chain(request, hashes, promptBytes);
   }
 
   /**
@@ -148,8 +143,10 @@ export class PrefixBeliefs {
     this.#aligned = undefined;
   }
 
-  #blockTokens(promptTokens: number, promptBytes: number): Pick<PromptChain, 'blockTokens'> {
-    return { blockTokens: promptBytes === 0 ? 0 : (promptTokens * this.#blockBytes) / promptBytes };
+  #chain({ promptTokens }: RoutingRequest, hashes: Float64Array, promptBytes: number): PromptChain {
+    const blockBytes = this.#blockBytes;
+    const blockTokens = promptBytes === 0 ? 0 : (promptTokens * blockBytes) / promptBytes;
+    return { hashes, blockBytes, blockTokens, promptBytes, promptTokens };
   }
 
   #holdersOf(endpoints: readonly Endpoint[]): Int32Array {

@@ -1,6 +1,7 @@
 // The router's brain without its sockets: which engines there are, what each is busy with, and
 // which one takes the next request. The production router and the simulator run this same code.
 import { type Clock, RingBuffer } from '../base/index.ts';
+import type { AgedNews, AttemptNews } from './attempt-news.ts';
 import type { Endpoint, Pick, Policy, ReportedLoad, RoutingRequest } from './contract.ts';
 import {
   EndpointRecord,
@@ -9,7 +10,9 @@ import {
   statusOf,
 } from './endpoint-record.ts';
 import { NoEndpointError, UnknownModelError } from './errors.ts';
+import { HeardAttempts } from './heard-attempts.ts';
 import { Ticket } from './ticket.ts';
+import { ToldAttempts } from './told-attempts.ts';
 
 export interface RoutingCoreOptions {
   readonly policy: Policy;
@@ -18,6 +21,11 @@ export interface RoutingCoreOptions {
   readonly aliases?: ReadonlyMap<string, string> | undefined;
   /** How many picks `recentPicks` keeps. @default 256 */
   readonly recentPicksMax?: number | undefined;
+  /**
+   * Tells other routers before the same engines of each attempt. Called in mid-work: what it is given is
+   * to be sent later. Nothing is made or kept for it unless it is set.
+   */
+  readonly onNews?: ((news: AttemptNews) => void) | undefined;
 }
 
 export interface EndpointOptions {
@@ -75,6 +83,8 @@ export class RoutingCore {
   readonly #records = new Map<string, EndpointRecord>();
   readonly #everSeenModels = new Set<string>();
   readonly #recent: RingBuffer<PickRecord>;
+  readonly #told: ToldAttempts | undefined;
+  readonly #heard: HeardAttempts;
   /** Model to its live engines; undefined stands for "any". Emptied whenever an engine changes. */
   readonly #candidates = new Map<string | undefined, readonly EndpointRecord[]>();
 
@@ -83,6 +93,8 @@ export class RoutingCore {
     this.#clock = options.clock;
     this.#aliases = options.aliases ?? new Map();
     this.#recent = new RingBuffer({ itemsMax: options.recentPicksMax ?? 256 });
+    this.#told = options.onNews && new ToldAttempts(options.onNews);
+    this.#heard = new HeardAttempts(options.policy);
   }
 
   /**
@@ -113,8 +125,32 @@ export class RoutingCore {
       pick,
       candidates,
     });
-    const { policy } = this;
-    return new Ticket({ request, pick, endpoint, policy, clock: this.#clock, retry });
+    const [policy, clock, told] = [this.policy, this.#clock, this.#told];
+    return new Ticket({ request, pick, endpoint, policy, clock, retry, told });
+  }
+
+  /**
+   * Another router before the same engines tells of one of its attempts. It counts in the engine's load
+   * and with the policy as one of ours would, and in no totals. Of an engine or an attempt that is not
+   * known here, nothing is counted.
+   *
+   * @param router Its name among the routers.
+   * @param agoSeconds How long ago it happened. @default 0
+   */
+  hear(router: string, news: AttemptNews, agoSeconds = 0): void {
+    const atSeconds = this.#clock.nowSeconds() - agoSeconds;
+    if (news.kind !== 'sent') this.#heard.went(router, news, atSeconds);
+    else this.#heard.sent(router, news, this.#records.get(news.url), atSeconds);
+  }
+
+  /** The router is gone, or is not heard any more: its attempts leave the books. */
+  forget(router: string): void {
+    this.#heard.forget(router, this.#clock.nowSeconds());
+  }
+
+  /** This router's own attempts in flight, for a router that begins to listen; empty without `onNews`. */
+  snapshot(): AgedNews[] {
+    return [...(this.#told?.snapshot(this.#clock.nowSeconds()) ?? [])];
   }
 
   /** The model behind an alias; the name itself if it is none. */

@@ -1,24 +1,19 @@
-// One attempt to serve one request on one engine, from the pick to its end.
+// One attempt of this router to serve one request on one engine, from the pick to its end.
 import type { Clock } from '../base/index.ts';
+import { BookedAttempt } from './booked-attempt.ts';
 import type { Outcome, Pick, Policy, RoutingRequest } from './contract.ts';
 import type { EndpointRecord } from './endpoint-record.ts';
+import type { ToldAttempts } from './told-attempts.ts';
 
-/**
- * Counts one attempt in its endpoint's load. Every method may be called at any time and again; what
- * makes no sense (a first byte before sending, anything after the end) does nothing, so counts
- * are zero once every ticket that was sent is finished, and are never negative.
- */
+/** Every method may be called at any time and again, as those of `BookedAttempt`. */
 export class Ticket {
   readonly pick: Pick;
   readonly request: RoutingRequest;
+  readonly #booked: BookedAttempt;
   readonly #endpoint: EndpointRecord;
-  readonly #policy: Policy;
   readonly #clock: Clock;
   readonly #retry: boolean;
-  readonly #prefillTokens: number;
-  #decodeTokens = 0;
-  #sentAtSeconds = 0;
-  #stage: 'picked' | 'prefilling' | 'decoding' | 'finished' = 'picked';
+  readonly #told: ToldAttempts | undefined;
 
   constructor(options: {
     readonly request: RoutingRequest;
@@ -27,59 +22,40 @@ export class Ticket {
     readonly policy: Policy;
     readonly clock: Clock;
     readonly retry: boolean;
+    /** Tells other routers. */
+    readonly told: ToldAttempts | undefined;
   }) {
-    this.request = options.request;
-    this.pick = options.pick;
-    this.#endpoint = options.endpoint;
-    this.#policy = options.policy;
+    const { request, pick, endpoint, policy } = options;
+    this.request = request;
+    this.pick = pick;
+    const loads = [endpoint.load, endpoint.ownLoad];
+    this.#booked = new BookedAttempt({ request, pick, policy, loads });
+    this.#endpoint = endpoint;
     this.#clock = options.clock;
     this.#retry = options.retry;
-    this.#prefillTokens = Math.max(0, options.request.promptTokens - options.pick.cachedTokens);
+    this.#told = options.told;
   }
 
   /** The request goes out now. Call it in the same turn as `route`, or picks in between miss it. */
   sent(): void {
-    if (this.#stage !== 'picked') return;
-    this.#stage = 'prefilling';
-    this.#sentAtSeconds = this.#clock.nowSeconds();
-    const { load, totals } = this.#endpoint;
-    load.inflight += 1;
-    load.prefilling += 1;
-    load.prefillTokens += this.#prefillTokens;
+    const nowSeconds = this.#clock.nowSeconds();
+    if (!this.#booked.sent(nowSeconds)) return;
+    const { totals } = this.#endpoint;
     totals.requests += 1;
     if (this.#retry) totals.retries += 1;
-    this.#policy.onSent?.(this.request, this.pick, this.#sentAtSeconds);
+    this.#told?.sent(this.#booked, nowSeconds);
   }
 
   /** The first byte of the answer's body is here: prefill is over. */
   firstByte(): void {
-    if (this.#stage !== 'prefilling') return;
-    this.#stage = 'decoding';
-    const { load } = this.#endpoint;
-    load.prefilling -= 1;
-    load.prefillTokens -= this.#prefillTokens;
-    this.#decodeTokens = this.request.promptTokens;
-    load.decodeTokens += this.#decodeTokens;
     const nowSeconds = this.#clock.nowSeconds();
-    const seconds = nowSeconds - this.#sentAtSeconds;
-    this.#policy.onFirstByte?.(this.request, this.pick, seconds, nowSeconds);
+    if (this.#booked.firstByte(nowSeconds)) this.#told?.firstByte(this.#booked, nowSeconds);
   }
 
   /** The attempt is over, however it went. The first call counts. */
   finish(outcome: Outcome): void {
-    const stage = this.#stage;
-    if (stage === 'finished') return;
-    this.#stage = 'finished';
-    if (stage === 'picked') return;
-    const { load, totals } = this.#endpoint;
-    load.inflight -= 1;
-    if (stage === 'prefilling') {
-      load.prefilling -= 1;
-      load.prefillTokens -= this.#prefillTokens;
-    } else {
-      load.decodeTokens -= this.#decodeTokens;
-    }
-    if (outcome.status === 'failed') totals.errors += 1;
-    this.#policy.onFinish?.(this.request, this.pick, outcome, this.#clock.nowSeconds());
+    if (!this.#booked.finish(outcome, this.#clock.nowSeconds())) return;
+    if (outcome.status === 'failed') this.#endpoint.totals.errors += 1;
+    this.#told?.finished(this.#booked, outcome);
   }
 }

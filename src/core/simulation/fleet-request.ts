@@ -78,7 +78,7 @@ function blockNames(
       hashes[block++] = name + part * range;
     }
   }
-  return { hashes, promptBytes };
+  return { hashes, blockBytes, promptBytes };
 }
 
 const wordOfBlock = new Uint32Array(1);

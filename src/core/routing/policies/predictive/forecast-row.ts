@@ -105,7 +105,8 @@ export class ForecastRow {
   assign(seconds: number, nowSeconds: number): void {
     const { numbers, at } = this;
     numbers[at + assigned] = this.assignedSeconds(nowSeconds) + seconds;
-    numbers[at + assignedAt] = nowSeconds;
+    // News of other routers is of moments that are past.
+    numbers[at + assignedAt] = Math.max(nowSeconds, numbers[at + assignedAt] as number);
   }
 
   /** Prefill time given to the engine lately. */

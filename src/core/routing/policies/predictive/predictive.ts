@@ -178,8 +178,22 @@ export class PredictivePolicy implements Policy {
     });
   }
 
+  adopt(request: RoutingRequest, endpoint: Endpoint, cachedTokens: number): PredictivePick {
+    return new PredictivePick({
+      endpoint,
+      forecast: this.#forecastOf(endpoint),
+      chain: this.#held.chainOf(request),
+      scores: undefined,
+      promptTokens: request.promptTokens,
+      cachedTokens,
+      ...{ ttftSeconds: 0, waitSeconds: 0 },
+    });
+  }
+
   onSent(request: RoutingRequest, pick: PredictivePick, nowSeconds: number): void {
     pick.sentSeconds = nowSeconds;
+    // Of what another router sent there was no pick here.
+    pick.forecast.row.age(nowSeconds, this.#fleetSpeed.line);
     pick.forecast.sent(pick, nowSeconds, request.stream, this.#share.allPerOwn);
     if (pick.chain === undefined) return;
     pick.inFlight = this.#held.sent(pick.endpoint, pick.chain);
@@ -292,7 +306,7 @@ class PredictivePick implements Pick {
   readonly endpoint: Endpoint;
   /** Kept here, so that an attempt that outlives its engine's entry still finds its books. */
   readonly forecast: EngineForecast;
-  readonly scores: readonly number[];
+  readonly scores: readonly number[] | undefined;
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly work: number;
@@ -306,7 +320,7 @@ class PredictivePick implements Pick {
     readonly endpoint: Endpoint;
     readonly forecast: EngineForecast;
     readonly chain: PromptChain;
-    readonly scores: readonly number[];
+    readonly scores: readonly number[] | undefined;
     readonly promptTokens: number;
     readonly cachedTokens: number;
     readonly ttftSeconds: number;

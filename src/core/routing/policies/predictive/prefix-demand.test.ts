@@ -6,7 +6,8 @@ import { PrefixDemand } from './prefix-demand.ts';
 function chain(...hashes: number[]) {
   const promptTokens = 64 * hashes.length;
   const promptBytes = 4 * promptTokens;
-  return { hashes: Float64Array.from(hashes), blockTokens: 64, promptBytes, promptTokens };
+  const blocks = { hashes: Float64Array.from(hashes), blockBytes: 256, blockTokens: 64 };
+  return { ...blocks, promptBytes, promptTokens };
 }
 
 test('those count that share the prefix as far as is asked', () => {
@@ -29,7 +30,7 @@ test('what was asked for some seconds ago counts no more', () => {
 
 test('a prompt without blocks is asked for by nobody', () => {
   const demand = new PrefixDemand();
-  const empty = { hashes: new Float64Array(), blockTokens: 0, promptBytes: 0, promptTokens: 0 };
+  const empty = { ...chain(), blockTokens: 0 };
   demand.sent(empty, 0);
   assert.equal(demand.requests(empty, 0, 0), 0);
 });

@@ -75,6 +75,11 @@ export class PrefixAwarePolicy implements Policy {
     return { endpoint: pick.endpoint, reason, cachedTokens: cachedThere, scores, chain };
   }
 
+  adopt(request: RoutingRequest, endpoint: Endpoint, cachedTokens: number): PrefixAwarePick {
+    const chain = this.#beliefs.chainOf(request);
+    return { endpoint, reason: 'another router picked it', cachedTokens, scores: undefined, chain };
+  }
+
   onSent(_request: RoutingRequest, pick: PrefixAwarePick): void {
     if (pick.chain) this.#beliefs.sent(pick.endpoint, pick.chain);
   }

@@ -1,0 +1,68 @@
+// One attempt in the books of its endpoint and of the policy, whoever sent it.
+import type { Outcome, Pick, Policy, RoutingRequest } from './contract.ts';
+import type { LoadCounter } from './endpoint-record.ts';
+
+export interface BookedAttemptOptions {
+  readonly request: RoutingRequest;
+  readonly pick: Pick;
+  /** Hears of it, if the pick is its own. */
+  readonly policy: Policy | undefined;
+  /** Where it is counted. */
+  readonly loads: readonly LoadCounter[];
+}
+
+/**
+ * Counts from its sending to its end. Every method may be called at any time and again; what makes no
+ * sense (a first byte before sending, anything after the end) does nothing and returns false, so
+ * counts are zero once every attempt that was sent is finished, and are never negative.
+ */
+export class BookedAttempt {
+  readonly request: RoutingRequest;
+  readonly pick: Pick;
+  readonly #policy: Policy | undefined;
+  readonly #loads: readonly LoadCounter[];
+  readonly #prefillTokens: number;
+  #sentAtSeconds = 0;
+  #stage: 'picked' | 'prefilling' | 'decoding' | 'finished' = 'picked';
+
+  constructor({ request, pick, policy, loads }: BookedAttemptOptions) {
+    this.request = request;
+    this.pick = pick;
+    this.#policy = policy;
+    this.#loads = loads;
+    this.#prefillTokens = Math.max(0, request.promptTokens - pick.cachedTokens);
+  }
+
+  sent(nowSeconds: number): boolean {
+    if (this.#stage !== 'picked') return false;
+    this.#stage = 'prefilling';
+    this.#sentAtSeconds = nowSeconds;
+    for (const load of this.#loads) load.sent(this.#prefillTokens);
+    this.#policy?.onSent?.(this.request, this.pick, nowSeconds);
+    return true;
+  }
+
+  firstByte(nowSeconds: number): boolean {
+    if (this.#stage !== 'prefilling') return false;
+    this.#stage = 'decoding';
+    const { promptTokens } = this.request;
+    for (const load of this.#loads) load.prefilled(this.#prefillTokens, promptTokens);
+    const seconds = nowSeconds - this.#sentAtSeconds;
+    this.#policy?.onFirstByte?.(this.request, this.pick, seconds, nowSeconds);
+    return true;
+  }
+
+  /** @returns Whether it was sent, and is over only now. */
+  finish(outcome: Outcome, nowSeconds: number): boolean {
+    const stage = this.#stage;
+    this.#stage = 'finished';
+    if (stage === 'finished' || stage === 'picked') return false;
+    const { promptTokens } = this.request;
+    for (const load of this.#loads) {
+      if (stage === 'prefilling') load.prefilled(this.#prefillTokens, promptTokens);
+      load.ended(promptTokens);
+    }
+    this.#policy?.onFinish?.(this.request, this.pick, outcome, nowSeconds);
+    return true;
+  }
+}
