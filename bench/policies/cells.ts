@@ -7,12 +7,8 @@ import {
   type SimulatedRequest,
   withSessions,
 } from '../../src/core/simulation/index.ts';
-import {
-  parseWorkload,
-  sliceTrace,
-  startWorkload,
-  type TraceRequest,
-} from '../../src/core/workload/index.ts';
+import { sliceTrace, type TraceRequest } from '../../src/core/traces/index.ts';
+import { parseWorkload, startWorkload } from '../../src/core/workload/index.ts';
 import { loadTrace } from '../../src/io/traces/index.ts';
 import { withHotPrefix } from '../../test/support/fleet-scenarios.ts';
 import { openLoop } from './open-loop.ts';

@@ -3,7 +3,7 @@
 // one to know.
 import { MinHeap } from '../../src/core/base/index.ts';
 import type { SimulatedRequest } from '../../src/core/simulation/index.ts';
-import type { RequestSource } from '../../src/core/workload/index.ts';
+import type { RequestSource } from '../../src/core/traces/index.ts';
 
 /** An unloaded H100 with an 8B model: what `fleetOf` takes for these lengths, rounded up. */
 const firstTokenSeconds = 0.3;

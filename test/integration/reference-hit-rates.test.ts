@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { prefixHits } from '../../src/core/simulation/index.ts';
-import type { TraceRequest } from '../../src/core/workload/index.ts';
+import type { TraceRequest } from '../../src/core/traces/index.ts';
 import { loadTrace } from '../../src/io/traces/index.ts';
 
 let requests: readonly TraceRequest[];

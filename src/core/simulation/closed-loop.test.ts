@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { engineConfigFor, findGpu, findModel, rooflineCost } from '../engine/index.ts';
 import type { Times } from '../stats/index.ts';
-import type { Trace } from '../workload/index.ts';
+import type { Trace } from '../traces/index.ts';
 import { closedLoop, replayRun } from './index.ts';
 
 const layout = { model: findModel('Qwen3-8B'), gpu: findGpu('H100') };

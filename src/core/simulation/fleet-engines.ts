@@ -14,7 +14,7 @@ import {
   rooflineCost,
   type StepCostModel,
 } from '../engine/index.ts';
-import type { TraceRequest } from '../workload/index.ts';
+import type { TraceRequest } from '../traces/index.ts';
 import type { SimulatedEngine, SimulatedRequest } from './fleet-options.ts';
 
 /** Tokens per block id of the Mooncake trace. */

@@ -3,7 +3,7 @@ import type { Random } from '../base/index.ts';
 import type { EngineConfig, KvConnector, StepCostModel } from '../engine/index.ts';
 import type { KvIndex } from '../kv/index.ts';
 import type { Policy } from '../routing/index.ts';
-import type { RequestSource, WorkloadRequest } from '../workload/index.ts';
+import type { RequestSource, WorkloadRequest } from '../traces/index.ts';
 import type { Disaggregation } from './disaggregation.ts';
 
 /** One request of a trace; equal block ids mean equal text after an equal prefix. */

@@ -3,7 +3,7 @@ import type { EngineRequest } from '../engine/index.ts';
 import { type BlockKey, type ChainHash, chainRoot, hashTokenBlock } from '../kv/index.ts';
 import type { BlockStoredEvent } from '../protocol/index.ts';
 import type { PromptBlockNames, RoutingRequest } from '../routing/index.ts';
-import type { WorkloadRequest } from '../workload/index.ts';
+import type { WorkloadRequest } from '../traces/index.ts';
 
 /** Bytes of pseudo text per prompt token: one word, which is also the token's id. */
 const bytesPerToken = 4;

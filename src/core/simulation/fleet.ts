@@ -2,7 +2,7 @@
 // traffic, in seconds instead of GPU-hours.
 import { ManualClock } from '../base/index.ts';
 import { NoEndpointError, type Ticket } from '../routing/index.ts';
-import { type RequestSource, tracedRequests } from '../workload/index.ts';
+import { type RequestSource, tracedRequests } from '../traces/index.ts';
 import type { Attempt, FleetRequest } from './attempt.ts';
 import { type EngineRole, Handoffs } from './disaggregation.ts';
 import { Earliest } from './earliest.ts';

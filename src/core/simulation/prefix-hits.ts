@@ -1,5 +1,5 @@
 // Prefix-cache hits of a trace without any service time: what caching and routing alone give.
-import type { TraceRequest } from '../workload/index.ts';
+import type { TraceRequest } from '../traces/index.ts';
 import { BlockCache } from './block-cache.ts';
 
 /**

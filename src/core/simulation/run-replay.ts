@@ -11,7 +11,7 @@ import {
   type LockstepCostModel,
   type StepCostModel,
 } from '../engine/index.ts';
-import type { Trace, TraceRequest } from '../workload/index.ts';
+import type { Trace, TraceRequest } from '../traces/index.ts';
 import { BusyTime } from './busy-time.ts';
 import type { Timing } from './timing.ts';
 

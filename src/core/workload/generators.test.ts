@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { seededRandom } from '../base/index.ts';
+import type { WorkloadRequest } from '../traces/index.ts';
 import {
   type ArrivalProcess,
   arrivalTimes,
@@ -12,7 +13,6 @@ import {
   parseWorkload,
   startWorkload,
   WorkloadMeter,
-  type WorkloadRequest,
 } from './index.ts';
 
 const near = (found: number, wanted: number, share: number, what = '') =>

@@ -1,6 +1,6 @@
 // What a workload produced, in figures: printed beside every result, so that a generator can be
 // held against the traffic that it stands for.
-import type { WorkloadRequest } from './source.ts';
+import type { WorkloadRequest } from '../traces/index.ts';
 
 /** Of one sort of length, in tokens. */
 export interface LengthStats {

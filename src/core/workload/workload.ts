@@ -1,6 +1,8 @@
 // A workload: what kind of conversations, when they begin, and when all ends.
 import { seededRandom } from '../base/index.ts';
+import type { RequestSource } from '../traces/index.ts';
 import type { ArrivalProcess } from './arrivals.ts';
+import { conversationSource } from './conversations.ts';
 import { agents } from './kinds/agents.ts';
 import type { Clients, Kind } from './kinds/kind.ts';
 import { multiRoundQa } from './kinds/multi-round-qa.ts';
@@ -9,7 +11,6 @@ import { isClosed } from './kinds/scheduled.ts';
 import { sharedPrefix } from './kinds/shared-prefix.ts';
 import { single } from './kinds/single.ts';
 import { PromptTree } from './prompt-tree.ts';
-import { conversationSource, type RequestSource } from './source.ts';
 
 /** Every kind by its name in the workload file. Each checks its own settings by its `fields`. */
 // biome-ignore lint/suspicious/noExplicitAny: each kind has settings of its own, checked by its fields.

@@ -9,7 +9,7 @@ import {
   type TraceFormat,
   TraceReader,
   type TraceRequest,
-} from '../../core/workload/index.ts';
+} from '../../core/traces/index.ts';
 import { fileProblem } from '../paths/index.ts';
 
 /** No row of a known trace is longer than 2 KB; 126,195 tokens in 16-token blocks need 60 KB. */

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { until } from '../../../test/support/until.ts';
 import type { Clock } from '../../core/base/index.ts';
-import type { TraceRequest } from '../../core/workload/index.ts';
+import type { TraceRequest } from '../../core/traces/index.ts';
 import { readAnswerChunk } from './answer-chunk.ts';
 import { replay } from './replay.ts';
 import type { RequestWriter } from './request-body.ts';

@@ -3,7 +3,7 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../core/base/index.ts';
 import type { RequestRecord } from '../../core/stats/index.ts';
-import type { TraceRequest } from '../../core/workload/index.ts';
+import type { TraceRequest } from '../../core/traces/index.ts';
 import type { RequestWriter } from './request-body.ts';
 import type { StreamClient, StreamedAnswer } from './stream-client.ts';
 

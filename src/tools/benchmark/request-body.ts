@@ -7,7 +7,7 @@ import {
   chooseWords,
   createBlockWriter,
   type TraceRequest,
-} from '../../core/workload/index.ts';
+} from '../../core/traces/index.ts';
 
 /** How prompts are sent: as a chat message, as text, or as token ids. */
 export const promptApis = ['chat', 'completions', 'tokens'] as const;

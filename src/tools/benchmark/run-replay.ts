@@ -10,7 +10,7 @@ import {
   type Summary,
   toServeJson,
 } from '../../core/stats/index.ts';
-import { sliceTrace, type TraceRequest } from '../../core/workload/index.ts';
+import { sliceTrace, type TraceRequest } from '../../core/traces/index.ts';
 import { loadTokenizer } from '../../io/models/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { type ReplayProgress, replay } from './replay.ts';

@@ -1,6 +1,6 @@
 // What a trace says about its workload: lengths, rate, and how prompts share their beginnings.
 import type { PrefixReuse } from '../../core/plan/index.ts';
-import type { Trace } from '../../core/workload/index.ts';
+import type { Trace } from '../../core/traces/index.ts';
 
 export interface MeasuredTrace {
   readonly requests: number;

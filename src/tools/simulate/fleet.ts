@@ -21,7 +21,7 @@ import {
   withSessions,
 } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
-import { sliceTrace } from '../../core/workload/index.ts';
+import { sliceTrace } from '../../core/traces/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readStepCost } from '../../io/profile/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';

@@ -11,15 +11,9 @@ import {
   withSessions,
 } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, type ServiceLevel } from '../../core/stats/index.ts';
+import { type RequestSource, sliceTrace, tracedRequests } from '../../core/traces/index.ts';
 import type { Values } from '../../core/values/index.ts';
-import {
-  type RequestSource,
-  sliceTrace,
-  startWorkload,
-  tracedRequests,
-  WorkloadMeter,
-  type WorkloadStats,
-} from '../../core/workload/index.ts';
+import { startWorkload, WorkloadMeter, type WorkloadStats } from '../../core/workload/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import type { Outage } from './shared-stores.ts';
 import { type StackEngine, stackOf } from './stack-engines.ts';

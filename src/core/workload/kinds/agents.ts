@@ -3,9 +3,9 @@
 import { z } from 'zod';
 import { type Random, randomExponential, randomInteger } from '../../base/index.ts';
 import { arrivalTimes } from '../arrivals.ts';
+import type { Answer, Conversation, Turn } from '../conversations.ts';
 import { drawLength, type Lengths } from '../lengths.ts';
 import type { PromptNode, PromptTree } from '../prompt-tree.ts';
-import type { Answer, Conversation, Turn } from '../source.ts';
 import { lengths, meaning, positive } from './fields.ts';
 import type { Kind } from './kind.ts';
 import { clientStarts, isClosed } from './scheduled.ts';

@@ -2,8 +2,8 @@
 import type { z } from 'zod';
 import type { Random } from '../../base/index.ts';
 import type { ArrivalProcess } from '../arrivals.ts';
+import type { NewConversation } from '../conversations.ts';
 import type { PromptTree } from '../prompt-tree.ts';
-import type { NewConversation } from '../source.ts';
 
 /** Closed loop: so many clients, each with one request at a time. */
 export interface Clients {

@@ -1,7 +1,8 @@
 // The multi-round-qa benchmark of vLLM's production stack: users who ask, wait for the answer, and
 // ask again at their own pace, with the whole conversation as the prompt.
+
+import type { Conversation, NewConversation } from '../conversations.ts';
 import type { PromptTree } from '../prompt-tree.ts';
-import type { Conversation, NewConversation } from '../source.ts';
 import { aboveZero, meaning, positive, tokensOrNone } from './fields.ts';
 import type { Kind } from './kind.ts';
 

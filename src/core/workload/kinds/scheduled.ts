@@ -1,8 +1,8 @@
 // Kinds whose requests stand alone: each is sent when its time has come, or by the next free client.
 import { randomExponential } from '../../base/index.ts';
 import { type ArrivalProcess, arrivalTimes } from '../arrivals.ts';
+import type { Conversation, NewConversation } from '../conversations.ts';
 import type { PromptNode } from '../prompt-tree.ts';
-import type { Conversation, NewConversation } from '../source.ts';
 import type { Clients, KindContext } from './kind.ts';
 
 /** A prompt with the length of its answer. */

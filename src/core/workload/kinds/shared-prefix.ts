@@ -2,9 +2,9 @@
 // shared_prefix and of the llm-d guides.
 import { z } from 'zod';
 import { type Random, randomInteger } from '../../base/index.ts';
+import type { Conversation } from '../conversations.ts';
 import { drawLength, type Lengths } from '../lengths.ts';
 import type { PromptNode } from '../prompt-tree.ts';
-import type { Conversation } from '../source.ts';
 import { lengths, meaning, positive } from './fields.ts';
 import type { Kind } from './kind.ts';
 import { scheduled } from './scheduled.ts';
