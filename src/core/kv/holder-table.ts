@@ -78,10 +78,16 @@ export class HolderTable {
    *
    * @param chain Block hashes, first block first.
    * @param holders Shape [n]; only these are looked at, each at most once; negative ones have none.
+   * @param others A block counts, too, if the holder has it in one of these.
    * @returns Shape [n], aligned with `holders`.
    */
-  countPrefix(chain: Float64Array, holders: readonly number[]): Int32Array {
-    const words = this.#words;
+  countPrefix(
+    chain: Float64Array,
+    holders: readonly number[],
+    others: readonly HolderTable[] = [],
+  ): Int32Array {
+    const words = others.reduce((most, table) => Math.max(most, table.#words), this.#words);
+    const isAlone = others.length === 0;
     const rows = this.#rows;
     const alive = new Uint32Array(words);
     const counts = new Int32Array(holders.length);
@@ -97,15 +103,24 @@ export class HolderTable {
         counts[places[word * 32 + 31 - Math.clz32(rest & -rest)] as number] = blocks;
       }
     };
+    const inAny = (block: number, word: number): number => {
+      let held = this.#batchHolders(block, word);
+      for (const table of others) held |= table.#batchHolders(block, word);
+      return held;
+    };
     let block = 0;
     for (; block < chain.length; block++) {
-      if (block % batchBlocks === 0) this.#findBatch(chain, block);
+      if (block % batchBlocks === 0) {
+        this.#findBatch(chain, block);
+        for (const table of others) table.#findBatch(chain, block);
+      }
       const row = this.#batch[block % batchBlocks] as number;
-      if (row < 0) break;
+      if (row < 0 && isAlone) break;
       let left = 0;
       for (let word = 0; word < words; word++) {
         const before = alive[word] as number;
-        const now = (before & (rows[row + 2 + word] as number)) >>> 0;
+        const held = isAlone ? (rows[row + 2 + word] as number) : inAny(block, word);
+        const now = (before & held) >>> 0;
         left |= now;
         if (now === before) continue;
         leave(word, before & ~now, block);
@@ -115,6 +130,12 @@ export class HolderTable {
     }
     for (let word = 0; word < words; word++) leave(word, alive[word] as number, block);
     return counts;
+  }
+
+  /** A word of the holders of a block that the last batch has found. */
+  #batchHolders(block: number, word: number): number {
+    const row = this.#batch[block % batchBlocks] as number;
+    return row < 0 || word >= this.#words ? 0 : (this.#rows[row + 2 + word] as number);
   }
 
   /**

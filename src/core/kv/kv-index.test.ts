@@ -68,6 +68,52 @@ test('tiers are kept apart by medium, in any case, and placeholders are known by
   assert.equal(index.blocksOf('a', 'CPU'), 2);
 });
 
+test('an engine that is not heard holds nothing that is known, until it is heard again', () => {
+  const index = new KvIndex();
+  for (const name of ['a', 'b']) index.apply(name, [stored([1n], undefined, [1, 2])]);
+  const held = (): number[] => [...index.match([1, 2], {}, ['a', 'b'])];
+  index.setKnowledge('a', 'none');
+  assert.deepEqual(held(), [0, 2]);
+  index.setKnowledge('a', 'partial');
+  assert.deepEqual(held(), [2, 2]);
+});
+
+test('with a lower tier, an engine holds what either has, up to the first block in neither', () => {
+  const [gpu, cpu, storage] = [1, 2, 4];
+  const places = fc.array(fc.nat(7), { minLength: 6, maxLength: 6 });
+  fc.assert(
+    // 40 engines, so that a lower tier may have fewer or more words of holders than the GPU.
+    fc.property(fc.dictionary(fc.integer({ min: 0, max: 39 }).map(String), places), (engines) => {
+      const index = new KvIndex();
+      const tokens = Array.from({ length: 12 }, (_, i) => i);
+      const hashes = [1n, 2n, 3n, 4n, 5n, 6n];
+      const names = Array.from({ length: 40 }, (_, i) => `${i}`);
+      for (const name of names) index.addEngine(name);
+      for (const [name, held] of Object.entries(engines)) {
+        index.apply(name, [stored(hashes, undefined, tokens)]);
+        const inTier = (tier: number) => hashes.filter((_, i) => (held[i] as number) & tier);
+        for (const [medium, tier] of [['CPU', cpu] as const, ['STORAGE', storage] as const]) {
+          index.apply(name, [{ ...stored(inTier(tier), undefined, []), blockSize: 0, medium }]);
+        }
+        index.apply(name, [removed(hashes.filter((hash) => !inTier(gpu).includes(hash)))]);
+      }
+      const leading = (name: string, tiers: number): number => {
+        const held = engines[name] ?? [0];
+        const first = held.findIndex((place) => (place & tiers) === 0);
+        return 2 * (first < 0 ? held.length : first);
+      };
+      for (const [tier, tiers] of [
+        ['GPU', gpu],
+        ['CPU', gpu | cpu],
+        ['STORAGE', gpu | cpu | storage],
+      ] as const) {
+        const expected = names.map((name) => leading(name, tiers));
+        assert.deepEqual([...index.match(tokens, {}, names, tier)], expected);
+      }
+    }),
+  );
+});
+
 test('groups that do not hold whole prefixes are left out', () => {
   const index = new KvIndex();
   index.apply('a', [

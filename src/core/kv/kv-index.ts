@@ -13,7 +13,10 @@ import { EngineHashTable } from './engine-hash-table.ts';
 import { HolderTable } from './holder-table.ts';
 
 /** Where an engine keeps a block. */
-export type KvTier = 'GPU' | 'CPU' | 'STORAGE';
+export type KvTier = (typeof tiers)[number];
+
+/** The fastest first. */
+const tiers = ['GPU', 'CPU', 'STORAGE'] as const;
 
 /**
  * How well an engine's cache is known: `exact` by all its events since it started, `partial` if some
@@ -151,7 +154,7 @@ export class KvIndex {
   /**
    * For each engine, how many tokens of a prompt it holds from the start without a gap.
    *
-   * @param names Shape [n]; an engine that was never heard of holds nothing.
+   * @param names Shape [n]; an engine that is not heard (any more) holds nothing that is known.
    * @param tier Blocks on the GPU count; with a lower tier, its blocks count too.
    * @returns Shape [n], tokens, multiples of the engine's block size.
    */
@@ -162,7 +165,10 @@ export class KvIndex {
     tier: KvTier = 'GPU',
   ): Int32Array {
     const matched = new Int32Array(names.length);
-    const engines = names.map((name) => this.#engines.get(name));
+    const engines = names.map((name) => {
+      const engine = this.#engines.get(name);
+      return engine?.knowledge === 'none' ? undefined : engine;
+    });
     const blockSizes = new Set(engines.map((engine) => engine?.blockSize ?? 0));
     for (const blockSize of blockSizes) {
       if (blockSize === 0) continue;
@@ -226,29 +232,23 @@ export class KvIndex {
     return this.#adapters.has(name);
   }
 
+  /** Whether any engine holds a block in a tier. */
+  knowsTier(tier: KvTier): boolean {
+    return (this.#tables.get(tier)?.size ?? 0) > 0;
+  }
+
   /** Blocks that one engine holds in a tier. */
   blocksOf(name: string, tier: KvTier = 'GPU'): number {
     return this.#engines.get(name)?.tiers.get(tier)?.hashes.size ?? 0;
   }
 
+  /** Blocks of a chain that each holder has in a tier or a faster one. */
   #countPrefix(chain: Float64Array, holders: readonly number[], tier: KvTier): Int32Array {
-    if (tier === 'GPU') return this.#table('GPU').countPrefix(chain, holders);
-    const counts = new Int32Array(holders.length);
-    const tiers = tier === 'CPU' ? (['GPU', 'CPU'] as const) : (['GPU', 'CPU', 'STORAGE'] as const);
-    const tables = tiers.map((name) => this.#table(name));
-    // Lower tiers are looked at only past what a faster one has, engine by engine.
-    holders.forEach((holder, i) => {
-      if (holder < 0) return;
-      let block = 0;
-      while (
-        block < chain.length &&
-        tables.some((table) => table.has(chain[block] as number, holder))
-      ) {
-        block += 1;
-      }
-      counts[i] = block;
-    });
-    return counts;
+    const lower = tiers
+      .slice(1, tiers.indexOf(tier) + 1)
+      .filter((name) => this.knowsTier(name))
+      .map((name) => this.#table(name));
+    return this.#table('GPU').countPrefix(chain, holders, lower);
   }
 
   #store(engine: Engine, event: BlockStoredEvent): void {
@@ -390,7 +390,7 @@ export class KvIndex {
 /** Connectors differ in case; engines of before media existed mean the GPU. */
 function tierOf(medium: string | undefined): KvTier | undefined {
   const name = medium?.toUpperCase() ?? 'GPU';
-  return name === 'GPU' || name === 'CPU' || name === 'STORAGE' ? name : undefined;
+  return tiers.find((tier) => tier === name);
 }
 
 /** Engines of before adapters had names in events tell them by number; no request can match those. */

@@ -88,6 +88,42 @@ test("upstream's threshold sends requests with many uncached tokens to the least
   }
 });
 
+test('an engine whose events are lost counts as empty, and is asked for no tokens in vain', () => {
+  const { policy, index, hold } = make();
+  const prompt = tokens(100, 1);
+  assert.ok(!policy.needsTokens);
+  hold('a', prompt);
+  assert.ok(policy.needsTokens);
+  const pick = () => policy.pick(request(prompt), [engine('a', { inflight: 1 }), engine('b')]);
+  assert.equal(pick().endpoint.url, 'a');
+  index.setKnowledge('a', 'none');
+  assert.equal(pick().endpoint.url, 'b');
+  assert.deepEqual(pick().scores, [0, 0]);
+  assert.ok(!policy.needsTokens);
+  index.setKnowledge('a', 'exact');
+  assert.equal(pick().endpoint.url, 'a');
+});
+
+test('a prompt goes back to the engine that keeps it in host memory', () => {
+  const { policy, index, hold } = make();
+  const prompt = tokens(100, 1);
+  hold('a', prompt);
+  const [stored] = eventsOf(prompt);
+  assert.ok(stored?.type === 'BlockStored');
+  const { blockHashes } = stored;
+  const placeholder = { tokenIds: new Uint32Array(), blockSize: 0, parentBlockHash: undefined };
+  index.apply('a', [
+    { ...stored, ...placeholder, medium: 'CPU' },
+    { type: 'BlockRemoved', blockHashes, medium: 'GPU' },
+  ]);
+  const pick = policy.pick(request(prompt), [engine('a', { inflight: 1 }), engine('b')]);
+  assert.equal(pick.endpoint.url, 'a');
+  assert.equal(pick.cachedTokens, 96);
+  assert.deepEqual(pick.scores, [0.9 * 96, 0]);
+  hold('b', prompt);
+  assert.equal(policy.pick(request(prompt), [engine('a'), engine('b')]).endpoint.url, 'b');
+});
+
 test('adapters are known by the model of the request, salts by its cache_salt', () => {
   const { policy, hold } = make();
   const prompt = tokens(100, 1);
@@ -118,12 +154,16 @@ function make(options: ConstructorParameters<typeof KvAwarePolicy>[2] = {}) {
     prompt: Uint32Array,
     scope: ConstructorParameters<typeof KvSequence>[3] = {},
   ): void => {
-    const log = new KvEventLog();
-    const sequence = new KvSequence(hasher, blockSize, prompt, scope);
-    log.blocksStored(sequence, 0, Math.floor(prompt.length / blockSize));
-    index.apply(url, log.take());
+    index.apply(url, eventsOf(prompt, scope));
   };
-  return { policy, hold };
+  return { policy, index, hold };
+}
+
+function eventsOf(prompt: Uint32Array, scope: ConstructorParameters<typeof KvSequence>[3] = {}) {
+  const log = new KvEventLog();
+  const sequence = new KvSequence(hasher, blockSize, prompt, scope);
+  log.blocksStored(sequence, 0, Math.floor(prompt.length / blockSize));
+  return log.take();
 }
 
 function request(prompt: Uint32Array, overrides: Partial<RoutingRequest> = {}): RoutingRequest {

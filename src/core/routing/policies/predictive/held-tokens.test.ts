@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { routingRequest } from '../../../../../test/support/routing.ts';
 import { createBlockHasher, KvEventLog, KvIndex, KvSequence } from '../../../kv/index.ts';
+import type { EventBlockHash } from '../../../protocol/index.ts';
 import type { Endpoint, RoutingRequest } from '../../contract.ts';
 import { EndpointRecord } from '../../endpoint-record.ts';
 import { HeldTokens } from './held-tokens.ts';
@@ -11,10 +12,13 @@ const a = new EndpointRecord('a', ['m'], 'live', '');
 const tokens = Uint32Array.from({ length: 4000 }, (_, i) => i);
 const request = { ...routingRequest('some text and '.repeat(1200).slice(0, 16_000)), tokens };
 
-function stored(index: KvIndex, url: string, blocks: number): void {
+/** @returns The engine's hashes of the blocks. */
+function stored(index: KvIndex, url: string, blocks: number): readonly EventBlockHash[] {
   const log = new KvEventLog();
   log.blocksStored(new KvSequence(createBlockHasher(), 16, tokens), 0, blocks);
-  index.apply(url, log.take());
+  const events = log.take();
+  index.apply(url, events);
+  return events.flatMap((event) => ('blockHashes' in event ? event.blockHashes : []));
 }
 
 function counted(held: HeldTokens, of: RoutingRequest, ...endpoints: Endpoint[]): number[] {
@@ -88,6 +92,22 @@ test('where events were missed, the greater of what they tell and what was sent 
   assert.deepEqual(counted(held, request, a, b), [3200, 3999]);
   answered(held, a, 3200);
   assert.deepEqual(counted(held, request, a, b), [3968, 3999]);
+});
+
+test('what an engine keeps in host memory is held, what lies in storage is not told of for good', () => {
+  const index = new KvIndex();
+  const held = new HeldTokens(index);
+  const blockHashes = stored(index, 'a', 200);
+  const placeholder = {
+    ...{ type: 'BlockStored' as const, tokenIds: new Uint32Array(), blockSize: 0 },
+    ...{ parentBlockHash: undefined, loraId: undefined, loraName: undefined },
+  };
+  index.apply('a', [
+    { ...placeholder, blockHashes: blockHashes.slice(0, 120), medium: 'CPU' },
+    { ...placeholder, blockHashes, medium: 'STORAGE' },
+    { type: 'BlockRemoved', blockHashes, medium: 'GPU' },
+  ]);
+  assert.deepEqual(counted(held, request, a), [1920]);
 });
 
 test('a request without tokens falls back to what was sent', () => {

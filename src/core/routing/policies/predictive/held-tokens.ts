@@ -118,7 +118,9 @@ export class HeldTokens {
     // An adapter is served under its own name as the model.
     const loraName = model !== undefined && index.hasAdapter(model) ? model : undefined;
     const names = endpoints.map(({ url }) => url);
-    return index.match(tokens, { loraName, cacheSalt }, names);
+    // What lies in host memory is not computed; a load takes a tenth of that time or less, and engines
+    // report it as cached.
+    return index.match(tokens, { loraName, cacheSalt }, names, 'CPU');
   }
 
   #engineOf(endpoint: Endpoint): EngineKnowledge {
