@@ -6,8 +6,11 @@ import type { TierHit } from './tiers/contract.ts';
 
 /** The lookups whose result was used: at admission, or before an asynchronous load. */
 export class CacheLookups {
-  /** Tokens, at the first lookup of each request only. */
-  readonly counts = { localQueries: 0, localHits: 0, externalQueries: 0, externalHits: 0 };
+  /** Tokens, at the first lookup of each request only; `restored` is what tiers gave at later ones. */
+  readonly counts = {
+    ...{ localQueries: 0, localHits: 0, externalQueries: 0, externalHits: 0 },
+    restored: 0,
+  };
   readonly #config: EngineConfig;
   readonly #listener: EngineListener;
   readonly #hasTiers: boolean;
@@ -23,7 +26,9 @@ export class CacheLookups {
     const { request, knownTokens } = sequence;
     sequence.foundTokens = localTokens + hit.tokens;
     const isRepeated = sequence.cachedTokens !== undefined;
-    if (!isRepeated) {
+    if (isRepeated) {
+      this.counts.restored += hit.tokens;
+    } else {
       sequence.cachedTokens = localTokens + hit.tokens;
       sequence.externalTokens = hit.tokens;
       if (this.#config.enablePrefixCaching) {

@@ -143,6 +143,8 @@ export interface EngineStats {
   readonly externalCacheQueries: number;
   /** Tokens found of `externalCacheQueries`. */
   readonly externalCacheHits: number;
+  /** Tokens that tiers gave back to requests after a preemption, which the hits do not count. */
+  readonly restoredTokens: number;
   /** Of the connector; undefined without one. */
   readonly tiers: TierStats | undefined;
   readonly preemptions: number;

@@ -264,7 +264,8 @@ export class EngineModel {
 
   get stats(): EngineStats {
     const { pool } = this.#kv;
-    const { localQueries, localHits, externalQueries, externalHits } = this.#lookups.counts;
+    const { localQueries, localHits, externalQueries, externalHits, restored } =
+      this.#lookups.counts;
     return {
       ...this.#scheduler.stats,
       blocksUsed: pool.usedBlocks,
@@ -275,6 +276,7 @@ export class EngineModel {
       prefixCacheHits: localHits,
       externalCacheQueries: externalQueries,
       externalCacheHits: externalHits,
+      restoredTokens: restored,
       tiers: this.#connector?.stats,
       steps: this.#steps,
       scheduledTokens: this.#scheduledTokens,

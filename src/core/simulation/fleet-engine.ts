@@ -37,7 +37,10 @@ export class FleetEngine {
   readonly #busy = new BusyTime();
   #computedTokens = 0;
   /** Of the models that failed. */
-  readonly #past = { requests: 0, cached: 0, external: 0, output: 0, preemptions: 0 };
+  readonly #past = {
+    ...{ requests: 0, cached: 0, external: 0, restored: 0, output: 0 },
+    preemptions: 0,
+  };
 
   constructor(options: FleetEngineOptions) {
     this.#options = options;
@@ -101,6 +104,7 @@ export class FleetEngine {
     this.#past.requests += stats.finished;
     this.#past.cached += stats.prefixCacheHits;
     this.#past.external += stats.externalCacheHits;
+    this.#past.restored += stats.restoredTokens;
     this.#past.output += stats.outputTokens;
     this.#past.preemptions += stats.preemptions;
     if (this.#step) this.#loseStep(this.#step, nowSeconds, lastArrivalSeconds);
@@ -117,6 +121,7 @@ export class FleetEngine {
       computedTokens: this.#computedTokens,
       cachedTokens: past.cached + stats.prefixCacheHits,
       externalTokens: past.external + stats.externalCacheHits,
+      restoredTokens: past.restored + stats.restoredTokens,
       tiers: stats.tiers,
       outputTokens: past.output + stats.outputTokens,
       preemptions: past.preemptions + stats.preemptions,

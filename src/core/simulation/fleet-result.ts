@@ -15,6 +15,8 @@ export interface FleetEngineResult {
   readonly cachedTokens: number;
   /** Found in a tier below it; of an engine that decodes only: read from those that prefill. */
   readonly externalTokens: number;
+  /** What tiers gave back to preempted requests; no part of `externalTokens`, which is of prompts. */
+  readonly restoredTokens: number;
   /** Of its connector; undefined without one. */
   readonly tiers: TierStats | undefined;
   readonly outputTokens: number;

@@ -99,7 +99,7 @@ answerLen: 100
 seconds: 400`;
   const quick = play(file, answeredAfter(1));
   // A user asks five times in four gaps, so upstream's own arithmetic makes 2.5 a second of 2.
-  near(quick.stats.rate, 2.5, 0.05, 'rate');
+  near(quick.stats.rate ?? 0, 2.5, 0.05, 'rate');
   assert.equal(quick.stats.prompt.max, 1000 + 2000 + 4 * 120 + 20);
   // Twenty users who wait 20 s for each answer ask once a second; two join each second.
   const early = file.replace('seconds: 400', 'seconds: 40');

@@ -15,10 +15,10 @@ export interface WorkloadStats {
   readonly requests: number;
   /** Between the first and the last request. */
   readonly spanSeconds: number;
-  /** Requests per second over that span. */
-  readonly rate: number;
-  /** Standard deviation of the gaps over their mean; 1 for Poisson. */
-  readonly gapCv: number;
+  /** Requests per second over that span; undefined if all came at once. */
+  readonly rate: number | undefined;
+  /** Standard deviation of the gaps over their mean; 1 for Poisson. Undefined if all came at once. */
+  readonly gapCv: number | undefined;
   readonly sessions: number;
   readonly prompt: LengthStats;
   readonly answer: LengthStats;
@@ -76,7 +76,7 @@ export class WorkloadMeter {
     const tokens = this.#prompts.reduce((sum, value) => sum + value, 0);
     return {
       ...{ requests, spanSeconds },
-      rate: spanSeconds > 0 ? (requests - 1) / spanSeconds : 0,
+      rate: spanSeconds > 0 ? (requests - 1) / spanSeconds : undefined,
       gapCv: variation(this.#arrivals.slice(1).map((at, i) => at - (this.#arrivals[i] as number))),
       sessions: this.#sessions.size,
       prompt: lengthStats(this.#prompts),
@@ -94,9 +94,9 @@ function lengthStats(values: readonly number[]): LengthStats {
   return { mean, p50: at(0.5), p90: at(0.9), p99: at(0.99), max: sorted.at(-1) ?? 0 };
 }
 
-function variation(values: readonly number[]): number {
-  if (values.length === 0) return 0;
+function variation(values: readonly number[]): number | undefined {
+  if (values.length === 0) return undefined;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
-  return mean > 0 ? Math.sqrt(variance) / mean : 0;
+  return mean > 0 ? Math.sqrt(variance) / mean : undefined;
 }

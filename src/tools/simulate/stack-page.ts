@@ -5,7 +5,14 @@ import { latenciesOf, latencyNames } from '../../core/stats/index.ts';
 import { percent, tokens } from './figures.ts';
 import { handoffCharts, handoffLines } from './pool-report.ts';
 import type { StackRun } from './stack.ts';
-import { goodLines, shares, stackLines, warnings, workloadLines } from './stack-report.ts';
+import {
+  goodLines,
+  restoredLines,
+  shares,
+  stackLines,
+  warnings,
+  workloadLines,
+} from './stack-report.ts';
 import { chartStyle, escapeXml, lineChart, type Series, stackedBars } from './svg-chart.ts';
 import { verdictLine } from './verdict.ts';
 
@@ -26,7 +33,7 @@ ${tiles(run)}
 <section class="charts">${charts(run).join('')}</section>
 <h2>Latencies, ms</h2>${latencies(run)}
 <h2>Engines</h2>${enginesTable(run)}
-${pools(run)}<h2>Workload</h2><pre>${escapeXml([...stackLines(run).slice(1), ...goodLines(run), ...workloadLines(run)].join('\n'))}</pre>
+${pools(run)}<h2>Workload</h2><pre>${escapeXml([...stackLines(run).slice(1), ...goodLines(run), ...workloadLines(run), ...restoredLines(run)].join('\n'))}</pre>
 <footer><p>Virtual time; equal input and seed give this page again. How far the engine model is off: docs/models/engine-model.md.</p><pre>${escapeXml(command)}</pre><p>Spillway ${version}</p></footer>
 </main></body></html>
 `;

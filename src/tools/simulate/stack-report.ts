@@ -1,6 +1,6 @@
 // A simulated stack as a table for people and as JSON.
 import { serveSummaryJson } from '../../core/stats/index.ts';
-import type { LengthStats } from '../../core/workload/index.ts';
+import type { LengthStats, WorkloadStats } from '../../core/workload/index.ts';
 import { percent, tokens } from './figures.ts';
 import { latencyTable } from './latency-table.ts';
 import { handoffJson, handoffLines } from './pool-report.ts';
@@ -69,9 +69,9 @@ function workloadJson({ workload, offeredRate }: StackRun) {
     requests: workload.requests,
     sessions: workload.sessions,
     span_seconds: workload.spanSeconds,
-    rate: workload.rate,
+    rate: workload.rate ?? null,
     offered_rate: offeredRate ?? null,
-    gap_cv: workload.gapCv,
+    gap_cv: workload.gapCv ?? null,
     prompt_tokens: workload.prompt,
     output_tokens: workload.answer,
     reusable_share: workload.reusableShare,
@@ -95,6 +95,7 @@ function engineJson({ engines, result }: StackRun, index: number) {
     computed_tokens: done?.computedTokens,
     cached_tokens: done?.cachedTokens,
     external_tokens: done?.externalTokens,
+    restored_tokens: done?.restoredTokens,
     output_tokens: done?.outputTokens,
     preemptions: done?.preemptions,
     utilization: done?.utilization,
@@ -132,8 +133,18 @@ export function stackTable(run: StackRun): string {
     latencyTable(report).trimEnd(),
     ...goodLines(run),
     [head, ...rows].map(line).join('\n'),
+    ...restoredLines(run),
     '',
   ].join('\n');
+}
+
+/** Empty without tiers or preemptions. */
+export function restoredLines({ result }: StackRun): string[] {
+  const restored = result.engines.reduce((sum, engine) => sum + engine.restoredTokens, 0);
+  if (restored === 0) return [];
+  return [
+    `After preemptions ${tokens(restored)} tokens came back from tiers instead of being computed again; they are no tier hits, which are those of prompts.`,
+  ];
 }
 
 /** Empty without limits. */
@@ -156,9 +167,10 @@ export function warnings(run: StackRun): string[] {
   const lines = verdictWarnings(run, run.report);
   // Of what chance alone makes of a mean rate, three standard deviations are not worth a word.
   const chance = 3 / Math.sqrt(workload.requests);
-  if (offeredRate !== undefined && workload.rate < (1 - chance) * offeredRate) {
+  const { rate } = workload;
+  if (offeredRate !== undefined && rate !== undefined && rate < (1 - chance) * offeredRate) {
     lines.push(
-      `Clients sent ${workload.rate.toFixed(2)} requests/s of the ${offeredRate.toFixed(2)} that they meant to: they wait for answers, so a slow system gets less.`,
+      `Clients sent ${rate.toFixed(2)} requests/s of the ${offeredRate.toFixed(2)} that they meant to: they wait for answers, so a slow system gets less.`,
     );
   }
   if (refused > 0) {
@@ -199,13 +211,21 @@ export function stackLines(run: StackRun): string[] {
 }
 
 /** What the generator, or the trace, came to. */
-export function workloadLines({ workload }: StackRun): string[] {
+export function workloadLines({ workload, clients }: StackRun): string[] {
   const lengths = ({ mean, p50, p90, p99, max }: LengthStats) =>
     `mean ${tokens(mean)}, p50 ${tokens(p50)}, p90 ${tokens(p90)}, p99 ${tokens(p99)}, max ${tokens(max)}`;
   return [
-    `workload: ${workload.requests} requests of ${workload.sessions} sessions, ${workload.rate.toFixed(2)}/s, gap CV ${workload.gapCv.toFixed(2)}`,
+    `workload: ${workload.requests} requests of ${workload.sessions} sessions, ${pace(workload, clients)}`,
     `  prompt tokens ${lengths(workload.prompt)}`,
     `  answer tokens ${lengths(workload.answer)}`,
     `  ${percent(workload.reusableShare)} of the prompts' tokens were there before; working set ${tokens(workload.workingSetTokens)} tokens`,
   ];
+}
+
+/** When requests are sent; what clients send when an answer has come is the engines' pace, not the workload's. */
+function pace({ rate, gapCv }: WorkloadStats, clients: number | undefined): string {
+  if (clients !== undefined)
+    return `each of ${clients} clients sends one when its last is answered`;
+  if (rate === undefined || gapCv === undefined) return 'all at once';
+  return `${rate.toFixed(2)}/s, gap CV ${gapCv.toFixed(2)}`;
 }

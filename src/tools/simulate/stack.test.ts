@@ -232,6 +232,39 @@ test('a closed loop keeps to its clients and is neither stable nor overloaded', 
   assert.equal(run.verdict, 'CLOSED LOOP');
   assert.ok(run.report.peakConcurrency <= 5, `${run.report.peakConcurrency}`);
   assert.equal(stackJson(run)['max_concurrency'], 5);
+  assert.match(
+    stackTable(run),
+    /workload: 60 requests of 5 sessions, each of 5 clients sends one when its last is answered\n/,
+  );
+});
+
+test('requests that all come at once have no rate and no gaps', async () => {
+  const trace = file(
+    'at-once.jsonl',
+    '{"timestamp":0,"input_length":600,"output_length":8,"hash_ids":[1,2]}\n'.repeat(3),
+  );
+  const run = await simulateStack({ ...base, trace });
+  assert.match(stackTable(run), /workload: 3 requests of .*, all at once\n/);
+  const { workload } = stackJson(run)['spillway'] as { workload: Record<string, unknown> };
+  assert.deepEqual([workload['rate'], workload['gap_cv']], [null, null]);
+});
+
+test('what a preempted request gets back from host memory is told apart from hits of prompts', async () => {
+  const long = file(
+    'long.yaml',
+    'kind: single\nprompt: 4000\nanswer: 3000\nrequests: 12\narrivals: { clients: 12 }\n',
+  );
+  const sets = ['servingEngineSpec.modelSpec[0].replicaCount=1'];
+  const flags = ['servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={--kv-offloading-size=20}'];
+  const run = (more: string[]) =>
+    simulateStack({ ...base, values: valuesOf(valuesText, [...sets, ...more]), workload: long });
+  const [without, offloaded] = [await run([]), await run(flags)];
+  const restored = offloaded.result.engines[0]?.restoredTokens ?? 0;
+  assert.ok(without.result.preemptions > 0 && restored > 4000, `${restored}`);
+  assert.equal(without.result.engines[0]?.restoredTokens, 0);
+  assert.equal(offloaded.result.engines[0]?.externalTokens, 0);
+  assert.match(stackTable(offloaded), /After preemptions [\d,]+ tokens came back from tiers/);
+  assert.doesNotMatch(stackTable(without), /After preemptions/);
 });
 
 test('requests longer than the context are refused, as vLLM does, and counted', async () => {

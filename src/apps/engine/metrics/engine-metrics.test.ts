@@ -21,7 +21,7 @@ const stats = {
   },
   ...{ prefixCacheQueries: 0, prefixCacheHits: 0, steps: 0, scheduledTokens: 0, outputTokens: 0 },
   ...{ finished: 0, aborted: 0, deferred: 0, waitingToLoad: 0, loading: 0, loaded: 0 },
-  ...{ externalCacheQueries: 0, externalCacheHits: 0, tiers: undefined },
+  ...{ externalCacheQueries: 0, externalCacheHits: 0, restoredTokens: 0, tiers: undefined },
 };
 const makeMetrics = (options: Partial<EngineServerOptions> = {}) =>
   new EngineMetrics(

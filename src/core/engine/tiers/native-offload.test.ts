@@ -151,6 +151,11 @@ test('a preempted request gets its prompt back from the host', () => {
   run(0);
   assert.equal(engine.stats.preemptions, 1);
   assert.deepEqual(resumed, [12]);
+  const { externalCacheHits, restoredTokens } = engine.stats;
+  assert.deepEqual(
+    { externalCacheHits, restoredTokens },
+    { externalCacheHits: 0, restoredTokens: 12 },
+  );
 });
 
 test('a step that overwrites blocks still being copied waits for the copy', () => {
