@@ -8,7 +8,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { latencyNames } from '../src/core/stats/index.ts';
-import { readAllPoints } from '../src/tools/simulate/index.ts';
+import { readAllPoints } from '../src/tools/simulate-points/index.ts';
 import {
   type Comparison,
   compareRun,

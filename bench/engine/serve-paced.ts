@@ -1,7 +1,7 @@
 // An embedded engine whose every step takes 20 ms: the same pace as the peer can be told.
 import { createEngineServer } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 
 await createEngineServer({
   port: Number(process.argv[2]),

@@ -8,7 +8,7 @@ import {
   precisionOf,
   predictPoint,
   shapeOf,
-} from '../../src/tools/simulate/index.ts';
+} from '../../src/tools/simulate-points/index.ts';
 
 /** Natural logarithms of predicted / measured: TPOT, TTFT. */
 type Residual = readonly [number, number];

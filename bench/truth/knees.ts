@@ -1,5 +1,5 @@
 // Where an engine saturates, measured and predicted: more clients than it has places for wait for one.
-import type { PointPrediction, PointRow } from '../../src/tools/simulate/index.ts';
+import type { PointPrediction, PointRow } from '../../src/tools/simulate-points/index.ts';
 
 interface Answer {
   readonly point: PointRow;

@@ -15,7 +15,7 @@ import {
   type pointIntervals,
   predictPoint,
   shapeOf,
-} from '../../src/tools/simulate/index.ts';
+} from '../../src/tools/simulate-points/index.ts';
 import { linearFit, solveFit, startOf } from './fit-points.ts';
 import { kneeReport } from './knees.ts';
 

@@ -2,7 +2,7 @@
 import nodeModule from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { SpillwayError, version } from '../core/base/index.ts';
-import { watchLifeline } from '../io/processes/index.ts';
+import { watchLifeline } from '../io/lifeline/index.ts';
 import { commands } from './commands.ts';
 
 /** Exit status of bad input, as `sysexits` and most Unix tools have it. */

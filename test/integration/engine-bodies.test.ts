@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import { createEngineServer } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 
 const server = await createEngineServer({
   port: 0,

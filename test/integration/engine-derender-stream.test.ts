@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { createEngineServer } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 
 const tokenizer = await loadTokenizer();
 const server = await createEngineServer({

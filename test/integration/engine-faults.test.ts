@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
 import { createEngineServer } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 import { until } from '../support/until.ts';
 
 const options = {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { BlockCache } from '../../src/core/simulation/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 import { loadTrace } from '../../src/io/traces/index.ts';
 import { createRequestWriter, createStreamClient } from '../../src/tools/benchmark/index.ts';
 import { metric, startFleet } from '../support/fleet.ts';

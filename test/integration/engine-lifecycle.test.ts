@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import OpenAI from 'openai';
 import { createEngineServer, type EngineServerOptions } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 import { until } from '../support/until.ts';
 
 const tokenizer = await loadTokenizer();

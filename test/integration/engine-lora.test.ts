@@ -19,7 +19,7 @@ import {
   encodeKvEventBatch,
   type KvEventsConfig,
 } from '../../src/core/protocol/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 import { SubscriberSocket } from '../../src/io/zmq/index.ts';
 import { until } from '../support/until.ts';
 import { compareAnswers } from '../support/wire-compare.ts';

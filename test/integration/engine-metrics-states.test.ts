@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { createEngineServer, type EngineServerOptions } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig, type StepLoad } from '../../src/core/engine/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 import { differingCounts, recordedMetrics, sameCounts } from '../support/wire-metrics-state.ts';
 
 const tokenizer = await loadTokenizer();

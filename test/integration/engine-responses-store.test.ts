@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createEngineServer } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 import { runWireCases } from '../support/wire-run.ts';
 
 const tokenizer = await loadTokenizer();

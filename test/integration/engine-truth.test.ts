@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { compareRun, meanErrors, truthCases } from '../../bench/truth/compare.ts';
 import { percentile } from '../../src/core/stats/index.ts';
-import { predictPoint, readAllPoints } from '../../src/tools/simulate/index.ts';
+import { predictPoint, readAllPoints } from '../../src/tools/simulate-points/index.ts';
 
 const directory = join(import.meta.dirname, '../../bench/data/vllm-runs');
 

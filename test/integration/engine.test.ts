@@ -4,7 +4,7 @@ import { after, test } from 'node:test';
 import OpenAI from 'openai';
 import { createEngineServer } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 
 const server = await createEngineServer({
   port: 0,

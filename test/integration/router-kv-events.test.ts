@@ -7,7 +7,7 @@ import { startRouter } from '../../src/apps/router/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
 import { defaultKvEventsConfig, type KvEventsConfig } from '../../src/core/protocol/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 import { cuttableLine } from '../support/cuttable-line.ts';
 
 const tokenizer = await loadTokenizer();

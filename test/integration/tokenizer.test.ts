@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { Tokenizer as Oracle } from '@huggingface/tokenizers';
 import fc from 'fast-check';
-import { defaultTokenizerName, loadTokenizer } from '../../src/io/models/index.ts';
+import { defaultTokenizerName, loadTokenizer } from '../../src/io/tokenizers/index.ts';
 
 const require = createRequire(import.meta.url);
 const tokenizer = await loadTokenizer();

@@ -8,7 +8,7 @@ import {
 import { startRouter } from '../../src/apps/router/index.ts';
 import { defaultEngineConfig, type EngineConfigInput } from '../../src/core/engine/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 
 const tokenizer = await loadTokenizer();
 const log = createLogger({ stream: process.stderr, level: 'critical', format: 'text' });

@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { Child } from '../../src/io/processes/index.ts';
 
-const lifeline = fileURLToPath(new URL('../../src/io/processes/lifeline.ts', import.meta.url));
+const lifeline = fileURLToPath(new URL('../../src/io/lifeline/lifeline.ts', import.meta.url));
 const own = `import { watchLifeline } from ${JSON.stringify(lifeline)};
   watchLifeline(); console.log('up'); setInterval(() => {}, 1e6);`;
 

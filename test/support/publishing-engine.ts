@@ -9,7 +9,7 @@ import {
   type KvEventBatch,
   type KvEventsConfig,
 } from '../../src/core/protocol/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 import { SubscriberSocket } from '../../src/io/zmq/index.ts';
 import { until } from './until.ts';
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createEngineServer } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import { loadTokenizer } from '../../src/io/models/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 
 /** One request to a real vLLM and its answer. */
 interface Recorded extends Answer {

@@ -17,8 +17,9 @@ import {
   rooflineCost,
   type StepCostModel,
 } from '../../core/engine/index.ts';
-import { loadTokenizer, readGpuSpec, readModelSpec } from '../../io/models/index.ts';
+import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readStepCost } from '../../io/profile/index.ts';
+import { loadTokenizer } from '../../io/tokenizers/index.ts';
 import type { EngineServerOptions, SamplingDefaults } from './options.ts';
 import { type TierFlags, tierOptions } from './tiers/tier-options.ts';
 

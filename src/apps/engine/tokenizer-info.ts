@@ -1,7 +1,7 @@
 // What /tokenizer_info tells: tokenizer_config.json as the transformers library holds it once loaded.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readTokenizerConfig } from '../../io/models/index.ts';
+import { readTokenizerConfig } from '../../io/tokenizers/index.ts';
 
 /** @throws {InputError} If there is no such tokenizer. */
 export async function readTokenizerInfo(options: {

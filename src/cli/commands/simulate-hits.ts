@@ -2,9 +2,8 @@
 import { Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { type HitPolicy, hitPolicies } from '../../core/simulation/index.ts';
-import { hitsJson, hitsTable, simulateHits } from '../../tools/simulate/index.ts';
 import { whole } from '../number-arguments.ts';
-import { toCapacities, toTierCapacities } from '../simulate-arguments.ts';
+import { toCapacities, toTierCapacities } from '../simulate/arguments.ts';
 
 export function hitsCommand(): Command {
   return new Command('hits')
@@ -49,6 +48,7 @@ async function runHits(flags: HitsFlags): Promise<void> {
   if (pooled && cpuCapacities.length === 0) {
     throw new InputError('--pooled goes with --cpu-capacity only; say how large the tier is.');
   }
+  const { hitsJson, hitsTable, simulateHits } = await import('../../tools/simulate/index.ts');
   const rows = await simulateHits({
     ...{ trace, blockTokens, capacities, engines, policy, cpuCapacities, pooled },
   });

@@ -1,6 +1,5 @@
 // `spillway simulate points`: latency of engines at a fixed number of clients.
 import { Command } from 'commander';
-import { pointJson, readPoints } from '../../tools/simulate/index.ts';
 
 /** The command `points`, below `simulate`. */
 export function pointsCommand(): Command {
@@ -13,6 +12,7 @@ export function pointsCommand(): Command {
     .option('--json', 'one JSON object a row (the only form; taken for the sake of scripts)')
     .exitOverride()
     .action(async ({ points }: { readonly points: string }) => {
+      const { pointJson, readPoints } = await import('../../tools/simulate-points/index.ts');
       const answers = (await readPoints(points)).map(pointJson);
       process.stdout.write(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
       const failed = answers.filter(({ error }) => error !== undefined);

@@ -1,37 +1,8 @@
 // `spillway simulate sweep`: one simulation for each combination of settings and seed.
-import { constants } from 'node:os';
-import { argv, execArgv, execPath } from 'node:process';
 import { Command, Option } from 'commander';
-import { InputError } from '../../core/base/index.ts';
-import { watchStopSignals } from '../../io/processes/index.ts';
-import {
-  breakEvens,
-  parseAxis,
-  type SweepOptions,
-  type SweepRow,
-  simulateSweep,
-  sweepJson,
-  sweepPage,
-  sweepTable,
-} from '../../tools/simulate/index.ts';
 import { positive, whole } from '../number-arguments.ts';
-import {
-  addStackFlags,
-  addTrafficFlags,
-  type StackFlags,
-  stackArguments,
-} from '../simulate-stack-flags.ts';
-import { writeOutput } from '../write-output.ts';
-
-interface SweepFlags extends StackFlags {
-  readonly vary?: readonly string[];
-  readonly seeds: number;
-  readonly jobs?: number;
-  readonly find?: 'break-even';
-  readonly hostGib: number;
-  readonly html?: string;
-  readonly json?: true;
-}
+import type { SweepFlags } from '../simulate/play-sweep.ts';
+import { addStackFlags, addTrafficFlags } from '../simulate/stack-flags.ts';
 
 export function sweepCommand(): Command {
   const command = new Command('sweep').description(
@@ -55,68 +26,10 @@ export function sweepCommand(): Command {
     .option('--html <file>', 'write a page with the Pareto picture')
     .option('--json', 'the result as JSON')
     .exitOverride()
-    .action(run);
-}
-
-/** A program that a signal ended exits with this and the signal's number. */
-const signalledStatus = 128;
-
-async function run(flags: SweepFlags): Promise<void> {
-  if (flags.file === undefined && flags.preset === undefined) {
-    throw new InputError('simulate sweep needs -f VALUES.yaml.');
-  }
-  const axes = (flags.vary ?? []).map(parseAxis);
-  if (axes.length === 0) throw new InputError('simulate sweep needs --vary KEY=VALUES.');
-  const findsBreakEven = flags.find === 'break-even';
-  if (findsBreakEven && axes.length !== 1) {
-    throw new InputError('--find break-even goes along one axis; give --vary once.');
-  }
-  if (findsBreakEven && flags.offload !== undefined) {
-    throw new InputError('--find break-even tries every offload by itself; leave --offload out.');
-  }
-  if (flags.trace === '-') {
-    throw new InputError('Each simulation of a sweep reads the trace: give it as a file, not "-".');
-  }
-  const isShown = process.stderr.isTTY;
-  const signals = watchStopSignals();
-  const sweep: SweepOptions = {
-    self: [execPath, ...execArgv, argv[1] as string],
-    flags: stackArguments(flags),
-    ...{ axes, seeds: flags.seeds, jobs: flags.jobs },
-    ...(findsBreakEven ? { variants: offloads(flags.hostGib) } : {}),
-    onProgress: isShown
-      ? (done, total) => process.stderr.write(`\r\x1b[2K${done} of ${total} simulations`)
-      : undefined,
-    signal: signals.stop,
-  };
-  let rows: SweepRow[];
-  try {
-    rows = await simulateSweep(sweep);
-  } catch (error) {
-    if (!signals.stop.aborted) throw error;
-    process.exitCode = signalledStatus + constants.signals[signals.stop.reason as NodeJS.Signals];
-    return;
-  } finally {
-    signals.release();
-    if (isShown) process.stderr.write('\r\x1b[2K');
-  }
-  const found = findsBreakEven ? breakEvens(rows) : undefined;
-  const report = { axes, rows, seeds: flags.seeds, breakEvens: found };
-  if (flags.html !== undefined) {
-    const command = ['spillway', ...argv.slice(2)].join(' ');
-    await writeOutput(flags.html, 'page', sweepPage(report, command));
-  }
-  process.stdout.write(flags.json ? `${JSON.stringify(sweepJson(report))}\n` : sweepTable(report));
-}
-
-/** None, native and LMCache of one size, in place of what the values say. */
-function offloads(hostGib: number) {
-  const named = (name: string, offload: string) => ({ name, flags: ['--offload', offload] });
-  return [
-    named('none', 'none'),
-    named('native', `native=${hostGib}`),
-    named('lmcache', `lmcache=${hostGib}`),
-  ];
+    .action(async (flags: SweepFlags) => {
+      const { playSweep } = await import('../simulate/play-sweep.ts');
+      await playSweep(flags);
+    });
 }
 
 function collect(value: string, before: readonly string[] = []): readonly string[] {

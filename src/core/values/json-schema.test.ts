@@ -5,7 +5,7 @@ import { valuesJsonSchema } from './json-schema.ts';
 import { parseValues } from './parse.ts';
 import { renderValues } from './render.ts';
 import { valuesSchema } from './schema.ts';
-import { rootNode, type SchemaNode } from './schema-node.ts';
+import { type SchemaNode, valuesRoot } from './schema-node.ts';
 import { fromPlain, toPlain } from './tree.ts';
 
 test('values.schema.json is draft 7 and refuses unknown keys wherever keys are known', () => {
@@ -149,7 +149,7 @@ const written = JSON.parse(valuesJsonSchema()) as SchemaNode;
 test('values.schema.json accepts exactly what the loader accepts, on generated values', () => {
   let accepted = 0;
   fc.assert(
-    fc.property(sample(rootNode), (value) => {
+    fc.property(sample(valuesRoot()), (value) => {
       const valid = valuesSchema.safeParse(value).success;
       if (valid) accepted++;
       assert.equal(matches(written, value), valid);
@@ -161,7 +161,7 @@ test('values.schema.json accepts exactly what the loader accepts, on generated v
 
 test('what is valid is printed as YAML that reads back the same', () => {
   fc.assert(
-    fc.property(sample(rootNode), (value) => {
+    fc.property(sample(valuesRoot()), (value) => {
       fc.pre(valuesSchema.safeParse(value).success);
       const text = renderValues(fromPlain(value, { source: 'test' }));
       const { tree, problems } = parseValues(text, 'test');

@@ -8,7 +8,7 @@ export function valuesJsonSchema(): string {
     description:
       'The values file of Spillway: the keys of the vLLM production-stack Helm chart, and ' +
       "Spillway's own, which carry x-origin.",
-    ...rawJsonSchema,
+    ...rawJsonSchema(),
   };
   return `${JSON.stringify(schema, null, 2)}\n`;
 }

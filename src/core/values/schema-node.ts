@@ -28,14 +28,21 @@ export interface SchemaNode {
   readonly 'x-ignored'?: boolean;
 }
 
-/** The whole values file, as zod describes it. */
-export const rawJsonSchema: object = z.toJSONSchema(valuesSchema, {
-  io: 'input',
-  target: 'draft-7',
-});
+/** The whole values file, as zod describes it: 50 ms of work, done when it is first asked for. */
+export function rawJsonSchema(): object {
+  valuesAsWritten ??= z.toJSONSchema(valuesSchema, { io: 'input', target: 'draft-7' });
+  return valuesAsWritten;
+}
+
+let valuesAsWritten: object | undefined;
 
 /** The same with one type per node. */
-export const rootNode: SchemaNode = oneTypePerNode(rawJsonSchema) as SchemaNode;
+export function valuesRoot(): SchemaNode {
+  valuesNode ??= oneTypePerNode(rawJsonSchema()) as SchemaNode;
+  return valuesNode;
+}
+
+let valuesNode: SchemaNode | undefined;
 
 /** The root of another file's schema, for `schemaAt` and `allKeys`. */
 export function schemaRoot(schema: z.ZodType): SchemaNode {
@@ -69,7 +76,7 @@ export function childSchema(node: SchemaNode | undefined, step: Step): SchemaNod
   return undefined;
 }
 
-export function schemaAt(path: Path, root = rootNode): SchemaNode | undefined {
+export function schemaAt(path: Path, root = valuesRoot()): SchemaNode | undefined {
   return path.reduce<SchemaNode | undefined>(childSchema, root);
 }
 
@@ -166,7 +173,7 @@ export interface KnownKey {
 }
 
 /** Every key of a schema, depth first: for the reference, and to say where a key belongs. */
-export function allKeys(root = rootNode): readonly KnownKey[] {
+export function allKeys(root = valuesRoot()): readonly KnownKey[] {
   const known = knownByRoot.get(root) ?? findKeys(root);
   knownByRoot.set(root, known);
   return known;

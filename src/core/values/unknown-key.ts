@@ -1,6 +1,6 @@
 // The sentence about a key that the schema does not have.
 import { nearest, nearestSpelling } from '../base/index.ts';
-import { allKeys, knownKeys, rootNode, schemaAt } from './schema-node.ts';
+import { allKeys, knownKeys, schemaAt, valuesRoot } from './schema-node.ts';
 import { type Path, pathText } from './tree.ts';
 
 /** Most keys that one sentence lists. */
@@ -23,7 +23,7 @@ const otherWords: Readonly<Record<string, string>> = {
  * @param path The map that holds the key.
  * @param root The schema of the file. @default that of the values file
  */
-export function unknownKeySentence(path: Path, key: string, root = rootNode): string {
+export function unknownKeySentence(path: Path, key: string, root = valuesRoot()): string {
   const full = pathText([...path, key]);
   const known = knownKeys(schemaAt(path, root)) ?? [];
   const alias = otherWords[key];

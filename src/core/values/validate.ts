@@ -5,7 +5,7 @@ import { withDefaults } from './merge.ts';
 import type { Problem } from './problem.ts';
 import { type Values, valuesSchema } from './schema.ts';
 import { type Fault, schemaFaults, valueAt } from './schema-faults.ts';
-import { rootNode } from './schema-node.ts';
+import { valuesRoot } from './schema-node.ts';
 import { type Dictionary, type Path, placeAt, type Step, treeAt } from './tree.ts';
 
 /** Values, or what is wrong with them. */
@@ -25,7 +25,7 @@ export const defaultValues: Values = valuesSchema.parse({});
  * @param more Checks beside those that hold for everyone.
  */
 export function validateValues(written: Dictionary, more: readonly Check[] = []): Validated {
-  const plain = withDefaults(defaultValues, written, rootNode);
+  const plain = withDefaults(defaultValues, written, valuesRoot());
   const parsed = valuesSchema.safeParse(plain);
   const checks = [checkCombinations, ...more];
   if (parsed.success) {
@@ -34,7 +34,7 @@ export function validateValues(written: Dictionary, more: readonly Check[] = [])
       ? { values: parsed.data, problems: [] }
       : { values: undefined, problems };
   }
-  const faults = schemaFaults(parsed.error, { written, plain, root: rootNode });
+  const faults = schemaFaults(parsed.error, { written, plain, root: valuesRoot() });
   // What is wrong by itself must not hide what is wrong together: check the rest without it.
   const rest = valuesSchema.safeParse(without(plain, faults));
   const conflicts = rest.success ? checks.flatMap((check) => check(rest.data)) : [];

@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { kill, env as ownEnvironment } from 'node:process';
+import { lifelineDescriptor, lifelineVariable } from '../lifeline/index.ts';
 import { delay } from './delay.ts';
-import { lifelineDescriptor, lifelineVariable } from './lifeline.ts';
 import { LineSplitter } from './line-splitter.ts';
 import { guardGroup } from './orphan-guard.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import fc from 'fast-check';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
-import { loadTokenizer } from '../../io/models/index.ts';
+import { loadTokenizer } from '../../io/tokenizers/index.ts';
 import {
   createRequestWriter,
   type PromptApi,

@@ -11,7 +11,7 @@ import {
   toServeJson,
 } from '../../core/stats/index.ts';
 import { sliceTrace, type TraceRequest } from '../../core/traces/index.ts';
-import { loadTokenizer } from '../../io/models/index.ts';
+import { loadTokenizer } from '../../io/tokenizers/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { type ReplayProgress, replay } from './replay.ts';
 import { createRequestWriter, type PromptApi, type RequestWriter } from './request-body.ts';

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { InputError } from '../../core/base/index.ts';
-import { fleetRunJson, fleetRunTable, perRequestLines, simulateFleetRun } from './index.ts';
+import { perRequestLines } from '../simulate-report/index.ts';
+import { fleetRunJson, fleetRunTable, simulateFleetRun } from './index.ts';
 
 const options = {
   trace: 'bench/data/mooncake-conversation.jsonl.gz',

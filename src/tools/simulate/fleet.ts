@@ -25,9 +25,14 @@ import { sliceTrace } from '../../core/traces/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readStepCost } from '../../io/profile/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
-import { percent } from './figures.ts';
-import { latencyTable } from './latency-table.ts';
-import { type Stability, stabilityOf, verdictLine, verdictWarnings } from './verdict.ts';
+import {
+  latencyTable,
+  percent,
+  type Stability,
+  stabilityOf,
+  verdictLine,
+  verdictWarnings,
+} from '../simulate-report/index.ts';
 
 export interface FleetRunOptions {
   readonly trace: string;

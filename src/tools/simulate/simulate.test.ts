@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { InputError } from '../../core/base/index.ts';
+import { perRequestLines } from '../simulate-report/index.ts';
 import {
   hitsJson,
-  perRequestLines,
   simulatedRunJson,
   simulatedRunTable,
   simulateHits,

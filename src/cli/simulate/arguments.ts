@@ -1,7 +1,7 @@
 // What the flags of `spillway simulate` say, read from their texts.
 import { InvalidArgumentError } from 'commander';
-import type { EngineFailure } from '../core/simulation/index.ts';
-import type { OffloadChoice, Outage } from '../tools/simulate/index.ts';
+import type { EngineFailure } from '../../core/simulation/index.ts';
+import type { OffloadChoice, Outage } from '../../tools/simulate-stack/index.ts';
 
 export function toOffload(text: string): OffloadChoice {
   if (text === 'none') return { kind: 'none', hostBytes: 0 };

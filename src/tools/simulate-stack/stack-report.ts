@@ -1,12 +1,16 @@
 // A simulated stack as a table for people and as JSON.
 import { serveSummaryJson } from '../../core/stats/index.ts';
 import type { LengthStats, WorkloadStats } from '../../core/workload/index.ts';
-import { percent, tokens } from './figures.ts';
-import { latencyTable } from './latency-table.ts';
+import {
+  latencyTable,
+  percent,
+  tokens,
+  verdictLine,
+  verdictWarnings,
+} from '../simulate-report/index.ts';
 import { handoffJson, handoffLines } from './pool-report.ts';
 import type { StackRun } from './stack.ts';
 import type { StackEngine } from './stack-engines.ts';
-import { verdictLine, verdictWarnings } from './verdict.ts';
 
 /** The run in the keys of `vllm bench serve`; what those do not know under `spillway`. */
 export function stackJson(run: StackRun): Record<string, unknown> {

@@ -1,9 +1,9 @@
 // The flags of `spillway simulate -f`, a stack in virtual time: `simulate` and `simulate sweep` both
 // take them.
 import type { Command } from 'commander';
-import { kvLinkNames } from '../core/engine/index.ts';
-import { positive, whole } from './number-arguments.ts';
-import { toFailure, toOffload, toOutage } from './simulate-arguments.ts';
+import { kvLinkNames } from '../../core/engine/index.ts';
+import { positive, whole } from '../number-arguments.ts';
+import { toFailure, toOffload, toOutage } from './arguments.ts';
 
 /** As they are given; `toOffload`, `toOutage` and `toFailure` have looked at theirs. */
 export interface StackFlags {

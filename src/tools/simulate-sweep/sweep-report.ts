@@ -1,8 +1,7 @@
 // A sweep as a table, as JSON, and as a page with its Pareto picture.
 import type { Estimate } from '../../core/stats/index.ts';
+import { chartStyle, escapeXml, lineChart, percent } from '../simulate-report/index.ts';
 import { type BreakEven, leastGain } from './break-even.ts';
-import { percent } from './figures.ts';
-import { chartStyle, escapeXml, lineChart } from './svg-chart.ts';
 import { type SweepRow, sweepMetrics } from './sweep.ts';
 import type { SweepAxis } from './sweep-axis.ts';
 

@@ -1,6 +1,5 @@
 // Ends a child when its parent is gone, even if the parent was killed with SIGKILL.
-import { Socket } from 'node:net';
-import { env, exit, kill, pid } from 'node:process';
+import { env, exit, getBuiltinModule, kill, pid } from 'node:process';
 
 /** Environment variable by which a parent names the file descriptor of the pipe to watch. */
 export const lifelineVariable = 'SPILLWAY_LIFELINE';
@@ -20,6 +19,8 @@ export function watchLifeline(): void {
   if (!(descriptor > 2)) return;
   // The children of this process have no such pipe.
   delete env[lifelineVariable];
+  // Asked for here: most commands have no such parent, and no need of sockets.
+  const { Socket } = getBuiltinModule('node:net');
   const pipe = new Socket({ fd: descriptor, readable: true, writable: false });
   const onCut = (): void => {
     setTimeout(() => exit(1), orphanExitMs).unref();

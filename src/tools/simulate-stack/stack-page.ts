@@ -2,7 +2,16 @@
 import { version } from '../../core/base/index.ts';
 import { recordOf } from '../../core/simulation/index.ts';
 import { latenciesOf, latencyNames } from '../../core/stats/index.ts';
-import { percent, tokens } from './figures.ts';
+import {
+  chartStyle,
+  escapeXml,
+  lineChart,
+  percent,
+  type Series,
+  stackedBars,
+  tokens,
+  verdictLine,
+} from '../simulate-report/index.ts';
 import { handoffCharts, handoffLines } from './pool-report.ts';
 import type { StackRun } from './stack.ts';
 import {
@@ -13,8 +22,6 @@ import {
   warnings,
   workloadLines,
 } from './stack-report.ts';
-import { chartStyle, escapeXml, lineChart, type Series, stackedBars } from './svg-chart.ts';
-import { verdictLine } from './verdict.ts';
 
 /** @param command How the run was made, for the foot of the page. */
 export function stackPage(run: StackRun, command: string): string {

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { resolveValues } from '../../core/values/index.ts';
-import { perRequestLines, simulateStack, stackJson, stackPage, stackTable } from './index.ts';
+import { perRequestLines } from '../simulate-report/index.ts';
+import { simulateStack, stackJson, stackPage, stackTable } from './index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-pools-'));
 after(() => rmSync(directory, { recursive: true }));

@@ -2,9 +2,8 @@
 // that goes between them.
 import type { EngineRole } from '../../core/simulation/index.ts';
 import { percentile } from '../../core/stats/index.ts';
-import { percent } from './figures.ts';
+import { lineChart, percent, stackedBars } from '../simulate-report/index.ts';
 import type { StackRun } from './stack.ts';
-import { lineChart, stackedBars } from './svg-chart.ts';
 
 /** Engines of one role. */
 export interface PoolReport {

@@ -1,0 +1,33 @@
+// `spillway simulate --trace … --engine-args …`: one vLLM as it was started.
+import { simulatedRunJson, simulatedRunTable, simulateRun } from '../../tools/simulate/index.ts';
+import { perRequestLines } from '../../tools/simulate-report/index.ts';
+import { writeOutput } from '../write-output.ts';
+import { checkEngineFlags, type SimulateFlags } from './flags.ts';
+
+/** Plays the trace to the engine and prints what became of it. */
+export async function playEngine(
+  flags: SimulateFlags,
+  trace: string,
+  engineArgs: string,
+): Promise<void> {
+  checkEngineFlags(flags);
+  const { hostMsPerStep, allReduceLatencyUs, allReduceGbps } = flags;
+  const run = await simulateRun({
+    trace,
+    engineArgs,
+    profile: flags.profile,
+    gpu: flags.gpu,
+    model: flags.model,
+    numGpuBlocks: flags.numGpuBlocksOverride,
+    hostSecondsPerStep: hostMsPerStep === undefined ? undefined : hostMsPerStep / 1e3,
+    allReduceLatencySeconds:
+      allReduceLatencyUs === undefined ? undefined : allReduceLatencyUs / 1e6,
+    allReduceBytesPerSecond: allReduceGbps === undefined ? undefined : allReduceGbps * 1e9,
+    percentiles: flags.percentiles,
+  });
+  if (flags.perRequest !== undefined) {
+    await writeOutput(flags.perRequest, 'requests', perRequestLines(run.result.timings, 'queued'));
+  }
+  if (flags.json) process.stdout.write(`${JSON.stringify(simulatedRunJson(run))}\n`);
+  else process.stdout.write(simulatedRunTable(run));
+}

@@ -1,0 +1,40 @@
+// `spillway simulate --trace … --engines N`: a fleet of the catalogue.
+import { InputError } from '../../core/base/index.ts';
+import { defaultPolicyName } from '../../core/routing/index.ts';
+import { fleetRunJson, fleetRunTable, simulateFleetRun } from '../../tools/simulate/index.ts';
+import { perRequestLines } from '../../tools/simulate-report/index.ts';
+import { writeOutput } from '../write-output.ts';
+import { checkFleetFlags, type SimulateFlags } from './flags.ts';
+import { progressBar } from './progress-bar.ts';
+
+/** Plays the trace to the fleet and prints what became of it. */
+export async function playFleet(
+  flags: SimulateFlags,
+  trace: string,
+  engines: number,
+): Promise<void> {
+  checkFleetFlags(flags);
+  if (flags.kvOffload && flags.kvOffloadingSize === undefined) {
+    throw new InputError('--kv-offload needs --kv-offloading-size, the host memory in GiB.');
+  }
+  const bar = progressBar();
+  const run = await simulateFleetRun({
+    ...{ trace, engines, percentiles: flags.percentiles, requests: flags.requests },
+    gpu: flags.gpu ?? 'H100-80GB',
+    model: flags.model ?? 'Qwen/Qwen3-8B',
+    tensorParallelSize: flags.tensorParallelSize,
+    pipelineParallelSize: flags.pipelineParallelSize,
+    dataParallelSize: flags.dataParallelSize,
+    policy: flags.policy ?? defaultPolicyName,
+    speed: flags.speed ?? 1,
+    seed: flags.seed ?? 1,
+    profile: flags.profile,
+    hostBytes: flags.kvOffloadingSize && flags.kvOffloadingSize * 2 ** 30,
+    onProgress: bar.show,
+  });
+  bar.clear();
+  if (flags.perRequest !== undefined) {
+    await writeOutput(flags.perRequest, 'requests', perRequestLines(run.timings, 'arrival'));
+  }
+  process.stdout.write(flags.json ? `${JSON.stringify(fleetRunJson(run))}\n` : fleetRunTable(run));
+}

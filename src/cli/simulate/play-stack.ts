@@ -1,0 +1,53 @@
+// `spillway simulate -f VALUES.yaml`: the stack of a values file.
+import { InputError } from '../../core/base/index.ts';
+import { loadCatalogue } from '../../io/models/index.ts';
+import { loadValues } from '../../io/values/index.ts';
+import { perRequestLines } from '../../tools/simulate-report/index.ts';
+import {
+  simulateStack,
+  stackJson,
+  stackPage,
+  stackTable,
+} from '../../tools/simulate-stack/index.ts';
+import { writeOutput } from '../write-output.ts';
+import { toFailure, toOffload, toOutage } from './arguments.ts';
+import { checkStackFlags, type SimulateFlags } from './flags.ts';
+import { progressBar } from './progress-bar.ts';
+
+/** Plays the traffic to the stack and prints what became of it. */
+export async function playStack(flags: SimulateFlags): Promise<void> {
+  checkStackFlags(flags);
+  const { trace, workload } = flags;
+  if ((trace === undefined) === (workload === undefined)) {
+    throw new InputError('simulate -f needs either --trace FILE or --workload FILE.');
+  }
+  const values = await loadValues({
+    files: flags.file,
+    sets: flags.set,
+    setStrings: flags.setString,
+    preset: flags.preset,
+    catalogue: await loadCatalogue(),
+  });
+  const bar = progressBar();
+  const run = await simulateStack({
+    ...{ values, trace, workload, model: flags.model, percentiles: flags.percentiles },
+    ...{ requests: flags.requests, speed: flags.speed ?? 1, seed: flags.seed ?? 1 },
+    ...{ failures: (flags.fail ?? []).map(toFailure), workloadSets: flags.setWorkload },
+    outage: flags.loseStore === undefined ? undefined : toOutage(flags.loseStore),
+    offload: flags.offload === undefined ? undefined : toOffload(flags.offload),
+    ...{ link: flags.link, profile: flags.profile },
+    ...((flags.sloTtftMs ?? flags.sloTpotMs) !== undefined && {
+      limits: { ttftMs: flags.sloTtftMs, tpotMs: flags.sloTpotMs },
+    }),
+    onProgress: bar.show,
+  });
+  bar.clear();
+  if (flags.perRequest !== undefined) {
+    await writeOutput(flags.perRequest, 'requests', perRequestLines(run.timings, 'arrival'));
+  }
+  if (flags.html !== undefined) {
+    const command = ['spillway', ...process.argv.slice(2)].join(' ');
+    await writeOutput(flags.html, 'page', stackPage(run, command));
+  }
+  process.stdout.write(flags.json ? `${JSON.stringify(stackJson(run))}\n` : stackTable(run));
+}
