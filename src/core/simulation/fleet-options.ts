@@ -46,6 +46,8 @@ export interface FleetSimulationOptions {
    * through it; a request comes to any of them. KV events reach all. @default 1
    */
   readonly routers?: number | undefined;
+  /** The routers tell each other of each attempt, from its sending to its end. @default false */
+  readonly sharesAttempts?: boolean | undefined;
   /** Tokens per id in `blockIds`; a multiple of the engines' block size. */
   readonly traceBlockTokens: number;
   /** Arrivals of a trace come this many times as fast. @default 1 */

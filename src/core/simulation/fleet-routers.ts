@@ -1,9 +1,10 @@
 // The routers before a simulated fleet: routing cores with the policy objects of production, each
-// with its own books and beliefs, and the KV events that reach them all.
+// with its own books and beliefs, what they tell each other, and the KV events that reach them all.
 import { type Clock, type Random, randomInteger, seededRandom } from '../base/index.ts';
 import type { EngineListener } from '../engine/index.ts';
 import { KvIndex } from '../kv/index.ts';
 import {
+  type AttemptNews,
   createPolicy,
   type Policy,
   type ReportedLoad,
@@ -24,7 +25,22 @@ export interface FleetRoutersOptions {
   readonly prefixMinMatchLength?: number | undefined;
   /** @default policy === 'kvaware' */
   readonly kvEvents?: boolean | undefined;
+  /** @default false */
+  readonly sharesAttempts?: boolean | undefined;
 }
+
+/** News on its way from one router to all others. */
+interface Letter {
+  readonly from: number;
+  readonly news: AttemptNews;
+  readonly dueSeconds: number;
+}
+
+/**
+ * From one router's books to those of another: at most a turn of the event loop on either side, and a hop
+ * of the network. On an idle machine it is about 1 ms; a busy event loop has turns of some.
+ */
+const newsSeconds = 0.005;
 
 export class FleetRouters {
   readonly #options: FleetRoutersOptions;
@@ -32,19 +48,40 @@ export class FleetRouters {
   readonly #cores: readonly RoutingCore[];
   /** Which router a request comes to. */
   readonly #random: Random;
+  readonly #clock: Clock;
+  /** In the order sent, which is that in which it arrives. */
+  #letters: Letter[] = [];
 
   /** @throws {RangeError} If one policy object is to be in several routers. */
   constructor(options: FleetRoutersOptions, clock: Clock) {
     this.#options = options;
-    const { routers = 1, seed = 1 } = options;
+    this.#clock = clock;
+    const { routers = 1, seed = 1, sharesAttempts = false } = options;
     if (routers > 1 && typeof options.policy === 'object') {
       throw new RangeError('One policy object cannot be in several routers; give its name');
     }
     this.#random = seededRandom(seed + 1_000_000);
     this.#cores = Array.from({ length: routers }, (_, router) => {
       const policy = this.#policyOf(seed + router);
-      return new RoutingCore({ policy, clock, recentPicksMax: 1 });
+      const onNews = routers > 1 && sharesAttempts ? this.#teller(router) : undefined;
+      return new RoutingCore({ policy, clock, recentPicksMax: 1, onNews });
     });
+  }
+
+  /** Delivers what the routers told each other, up to now. */
+  deliverNews(): void {
+    const nowSeconds = this.#clock.nowSeconds();
+    const letters = this.#letters;
+    let delivered = 0;
+    for (; delivered < letters.length; delivered++) {
+      const { from, news, dueSeconds } = letters[delivered] as Letter;
+      if (dueSeconds > nowSeconds) break;
+      for (let to = 0; to < this.#cores.length; to++) {
+        if (to === from) continue;
+        this.#cores[to]?.hear(`router-${from}`, news, nowSeconds - dueSeconds);
+      }
+    }
+    if (delivered > 0) this.#letters = letters.slice(delivered);
   }
 
   addEngine(url: string): void {
@@ -93,6 +130,12 @@ export class FleetRouters {
         const blockHashes = [hashOf(key)];
         this.#kvIndex.apply(url, [{ type: 'BlockRemoved', blockHashes, medium: 'GPU' }]);
       },
+    };
+  }
+
+  #teller(from: number): (news: AttemptNews) => void {
+    return (news) => {
+      this.#letters.push({ from, news, dueSeconds: this.#clock.nowSeconds() + newsSeconds });
     };
   }
 

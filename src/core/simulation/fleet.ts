@@ -89,6 +89,8 @@ class Fleet {
       const now = Math.min(next, nextReport);
       this.#series?.advance(now, this.#engines);
       this.#clock.advanceTo(now);
+      this.#routers.deliverNews();
+      if (this.#decodeRouters !== this.#routers) this.#decodeRouters.deliverNews();
       if (now === nextReport) {
         this.#report();
         nextReport += reportSeconds;

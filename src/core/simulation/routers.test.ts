@@ -16,9 +16,13 @@ const requests: readonly SimulatedRequest[] = Array.from({ length: 300 }, (_, i)
   blockIds: [...Array.from({ length: 8 }, (_, b) => (i % 10) * 8 + b), 1000 + i],
 }));
 
-function play(policy: FleetSimulationOptions['policy'], routers: number) {
+function play(
+  policy: FleetSimulationOptions['policy'],
+  routers: number,
+  options: Pick<FleetSimulationOptions, 'sharesAttempts'> = {},
+) {
   const engines = fleetOf({ engines: 4 });
-  return simulateFleet({ requests, engines, policy, routers, traceBlockTokens: 512 });
+  return simulateFleet({ requests, engines, policy, routers, traceBlockTokens: 512, ...options });
 }
 
 test('routers that share no beliefs each place a document anew', () => {
@@ -57,4 +61,36 @@ test('one policy object is refused for several routers, which would share its be
   const options = { random: seededRandom(1), kvIndex: new KvIndex() };
   const policy = createPeerPolicy('random', options);
   assert.throws(() => play(policy, 2), /One policy object cannot be in several routers/);
+});
+
+test('three routers that share their attempts balance as one does, without KV events too', () => {
+  const alone = play('predictive', 1);
+  const apart = play('predictive', 3);
+  const sharing = play('predictive', 3, { sharesAttempts: true });
+  assert.ok(apart.hitRate < alone.hitRate - 0.02, `${apart.hitRate} of ${alone.hitRate}`);
+  assert.ok(Math.abs(sharing.hitRate - alone.hitRate) < 0.01, `${sharing.hitRate}`);
+  assert.deepEqual(play('predictive', 3, { sharesAttempts: true }).engineOf, sharing.engineOf);
+});
+
+test('news takes time: what comes to two routers within it is picked without knowing of each other', () => {
+  // Two at a time, to a fleet of two: whoever knows of the other request takes the other engine.
+  const pairs = (apartSeconds: number) =>
+    Array.from({ length: 200 }, (_, i) => ({
+      arrivalSeconds: (i >> 1) * 60 + (i % 2) * apartSeconds,
+      promptTokens: 8 * 512,
+      outputTokens: 2,
+      blockIds: Array.from({ length: 8 }, (_, b) => 8 * i + b),
+    }));
+  const collisions = (apartSeconds: number) => {
+    const engines = fleetOf({ engines: 2 });
+    const shared = { policy: 'leastloaded', routers: 3, sharesAttempts: true, engines };
+    const { engineOf } = simulateFleet({
+      ...{ requests: pairs(apartSeconds), traceBlockTokens: 512, ...shared },
+    });
+    return Array.from({ length: 100 }, (_, i) => engineOf[2 * i] === engineOf[2 * i + 1]).filter(
+      Boolean,
+    ).length;
+  };
+  assert.ok(collisions(0.001) > 20, `${collisions(0.001)} of 100`);
+  assert.equal(collisions(0.02), 0);
 });
