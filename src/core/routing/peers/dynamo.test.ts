@@ -40,3 +40,17 @@ test('dynamo: a request that outlives its engine’s entry leaves the new books 
   policy.onFinish?.(promptOf('abcd'), old, { status: 'failed' }, 1);
   assert.deepEqual(policy.pick(promptOf('abcd'), [a], 1).scores, [1 + 5]);
 });
+
+test('dynamo: what a synced router sent is active until it ends, and is told by name', () => {
+  const [policy, other] = [make(), make()];
+  const [a, b] = [engine('a'), engine('b')];
+  const told = other.pick(promptOf('wxyz'), [a], 0);
+  const named = { ...promptOf(''), promptBlockNames: () => told.chain, promptTokens: 256 };
+  const heard = policy.adopt?.(named, a, 0);
+  assert.ok(heard);
+  policy.onSent?.(named, heard, 0);
+  // a holds w x y z and is busy with them; b computes 4 blocks.
+  assert.deepEqual(policy.pick(promptOf('wxyt'), [a, b], 1).scores, [1 + 4 + 2, 4 + 5]);
+  policy.onFinish?.(named, heard, { status: 'completed' }, 2);
+  assert.deepEqual(policy.pick(promptOf('wxyt'), [a, b], 3).scores, [1 + 5, 4 + 5]);
+});

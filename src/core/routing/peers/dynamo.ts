@@ -5,7 +5,7 @@
 import type { Random } from '../../base/index.ts';
 import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../contract.ts';
 import { indexOfLowest } from './choose.ts';
-import type { PromptBlocks } from './prefix-memory.ts';
+import type { NamedPromptBlocks, PromptBlocks } from './prefix-memory.ts';
 import type { PrefixSource } from './prefix-source.ts';
 
 /** Tokens per block; all terms of the cost are counted in it, so it only rounds. */
@@ -13,7 +13,7 @@ const blockTokens = 64;
 
 interface DynamoPick extends Pick {
   /** Undefined once the request is over. */
-  blocks: PromptBlocks | undefined;
+  chain: NamedPromptBlocks | undefined;
   readonly active: ActiveBlocks;
 }
 
@@ -55,20 +55,28 @@ export class DynamoPolicy implements Policy {
       reason: `least cost: ${(scores[best] as number).toFixed(1)} blocks`,
       cachedTokens: cachedTokens[best] as number,
       scores,
-      blocks,
+      chain: blocks,
       active: actives[best] as ActiveBlocks,
     };
   }
 
+  /** With `router_replica_sync` routers tell each other of the sequences that are active. */
+  adopt(request: RoutingRequest, endpoint: Endpoint, cachedTokens: number): DynamoPick {
+    return {
+      ...{ endpoint, reason: 'another router picked it', cachedTokens, scores: undefined },
+      ...{ chain: this.#prefixes.blocksOf(request), active: this.#activeOf(endpoint) },
+    };
+  }
+
   onSent(_request: RoutingRequest, pick: DynamoPick, nowSeconds: number): void {
-    if (pick.blocks === undefined) return;
-    pick.active.add(pick.blocks);
-    this.#prefixes.sent(pick.endpoint, pick.blocks, nowSeconds);
+    if (pick.chain === undefined) return;
+    pick.active.add(pick.chain);
+    this.#prefixes.sent(pick.endpoint, pick.chain, nowSeconds);
   }
 
   onFinish(_request: RoutingRequest, pick: DynamoPick, _outcome: Outcome): void {
-    if (pick.blocks) pick.active.remove(pick.blocks);
-    pick.blocks = undefined;
+    if (pick.chain) pick.active.remove(pick.chain);
+    pick.chain = undefined;
   }
 
   onEndpointReset(endpoint: Endpoint): void {

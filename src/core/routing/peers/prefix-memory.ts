@@ -2,7 +2,7 @@
 // of their last use. Unlike `PrefixBeliefs` nothing is learned from answers, as none of the peers
 // learns from them.
 import { hashBytesChain } from '../../kv/index.ts';
-import type { Endpoint, RoutingRequest } from '../contract.ts';
+import type { Endpoint, PromptBlockNames, RoutingRequest } from '../contract.ts';
 
 /** A prompt cut into full blocks. */
 export interface PromptBlocks {
@@ -12,17 +12,20 @@ export interface PromptBlocks {
   readonly blockTokens: number;
 }
 
+/** As other routers are told of them. */
+export type NamedPromptBlocks = PromptBlocks & PromptBlockNames;
+
 /** Any seed will do: a fleet in the simulator serves one model. */
 const chainSeed = 1;
 
 /** @param blockBytes A positive multiple of 4. */
-export function promptBlocks(request: RoutingRequest, blockBytes: number): PromptBlocks {
+export function promptBlocks(request: RoutingRequest, blockBytes: number): NamedPromptBlocks {
   const known = request.promptBlockNames?.(blockBytes);
   const promptBytes =
     known?.promptBytes ?? request.prompt.reduce((sum, part) => sum + part.length, 0);
   const hashes = known?.hashes ?? hashBytesChain(request.prompt, blockBytes, chainSeed);
   const blockTokens = promptBytes === 0 ? 0 : (request.promptTokens * blockBytes) / promptBytes;
-  return { hashes, blockTokens };
+  return { hashes, blockBytes, blockTokens, promptBytes };
 }
 
 /** What `blocks` blocks are in tokens, less the last token, which vLLM always computes. */

@@ -3,11 +3,17 @@
 // Source: llm-d-router@ebab687, approximateprefix/ and preciseprefixcache/.
 import type { KvIndex } from '../../kv/index.ts';
 import type { Endpoint, RoutingRequest } from '../contract.ts';
-import { PrefixMemory, type PromptBlocks, promptBlocks, tokensOf } from './prefix-memory.ts';
+import {
+  type NamedPromptBlocks,
+  PrefixMemory,
+  type PromptBlocks,
+  promptBlocks,
+  tokensOf,
+} from './prefix-memory.ts';
 
 /** A prompt as looked up once per pick. */
 export interface PrefixMatch {
-  readonly blocks: PromptBlocks;
+  readonly blocks: NamedPromptBlocks;
   /** By candidate, prompt tokens held, in [0, promptTokens). */
   readonly cachedTokens: readonly number[];
 }
@@ -15,6 +21,7 @@ export interface PrefixMatch {
 export interface PrefixSource {
   /** Whether requests must bring their tokens. */
   readonly needsTokens: boolean;
+  blocksOf(request: RoutingRequest): NamedPromptBlocks;
   match(request: RoutingRequest, endpoints: readonly Endpoint[], nowSeconds: number): PrefixMatch;
   sent(endpoint: Endpoint, blocks: PromptBlocks, nowSeconds: number): void;
   reset(endpoint: Endpoint): void;
@@ -38,6 +45,7 @@ export function approximatePrefixes(): PrefixSource {
   const memory = new PrefixMemory({ blocksMax });
   return {
     needsTokens: false,
+    blocksOf: blocksWithinReach,
     match: (request, endpoints, nowSeconds) => {
       const blocks = blocksWithinReach(request);
       const cachedTokens = endpoints.map((endpoint) =>
@@ -65,6 +73,7 @@ export function precisePrefixes(
   const speculative = new PrefixMemory({ blocksMax, ttlSeconds: speculativeSeconds });
   return {
     needsTokens: true,
+    blocksOf: blocksWithinReach,
     match: (request, endpoints, nowSeconds) => {
       const blocks = blocksWithinReach(request);
       const { tokens, cacheSalt } = request;
@@ -88,7 +97,7 @@ export function precisePrefixes(
   };
 }
 
-function blocksWithinReach(request: RoutingRequest): PromptBlocks {
+function blocksWithinReach(request: RoutingRequest): NamedPromptBlocks {
   const blocks = promptBlocks(request, blockBytes);
   if (request.promptTokens <= promptTokensMax) return blocks;
   const reach = Math.floor(promptTokensMax / blocks.blockTokens);

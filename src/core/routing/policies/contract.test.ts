@@ -49,12 +49,15 @@ for (const name of [...policyNames, ...peerPolicyNames, 'clairvoyant']) {
 
   test(`${name}: picks only candidates, with sane evidence, whatever comes and goes`, () => {
     const event = fc.tuple(
-      fc.constantFrom('route', 'retry', 'remove', 'add', 'restart', 'kill', 'revive', 'report'),
+      fc.constantFrom(
+        ...['route', 'retry', 'remove', 'add', 'restart', 'kill', 'revive', 'report'],
+        ...['heardSent', 'heardFirstByte', 'heardFinished', 'forget'],
+      ),
       fc.nat(5),
       fc.nat(400),
     );
     fc.assert(
-      fc.property(fc.array(event, { maxLength: 80 }), (events) => {
+      fc.property(fc.array(event, { maxLength: 100 }), (events) => {
         const { core, clock } = makeFleet(name, 6);
         const open: Ticket[] = [];
         for (const [kind, engine, number] of events) {
@@ -69,7 +72,22 @@ for (const name of [...policyNames, ...peerPolicyNames, 'clairvoyant']) {
             const atSeconds = clock.nowSeconds();
             const load = { running: engine, waiting: engine, kvUsage: number / 400 };
             core.setReported(url, { atSeconds, ...load, blocksTotal: number + 1, blockTokens: 16 });
-          } else {
+          } else if (kind === 'heardSent') {
+            const about = { url, promptTokens: number, cachedTokens: number >> 2 };
+            const [attempt, blocks] = [number, undefined];
+            core.hear('other', {
+              kind: 'sent',
+              attempt,
+              ...about,
+              stream: number % 2 === 0,
+              blocks,
+            });
+          } else if (kind === 'heardFirstByte') {
+            core.hear('other', { kind: 'firstByte', attempt: number }, engine / 1000);
+          } else if (kind === 'heardFinished') {
+            core.hear('other', { kind: 'finished', attempt: number, status: 'completed' });
+          } else if (kind === 'forget') core.forget('other');
+          else {
             const exclude = kind === 'retry' ? new Set([url]) : undefined;
             const live = core.endpoints().filter(({ state }) => state === 'live');
             const allowed = live.map((e) => e.url).filter((u) => !exclude?.has(u));
@@ -94,6 +112,7 @@ for (const name of [...policyNames, ...peerPolicyNames, 'clairvoyant']) {
           }
         }
         for (const ticket of open) ticket.finish({ status: 'cancelled' });
+        core.forget('other');
         for (const { load } of core.endpoints()) {
           const idle = { inflight: 0, prefilling: 0, prefillTokens: 0, decodeTokens: 0 };
           assert.deepEqual(load, idle);

@@ -4,7 +4,7 @@ import type { ReportedLoad } from '../../contract.ts';
 import { ForecastRow, type ForecastTable, readSecondsPerToken } from './forecast-row.ts';
 import { ForeignLoad } from './foreign-load.ts';
 import { KvMemory } from './kv-memory.ts';
-import { PrefillBacklog } from './prefill-backlog.ts';
+import { newsSecondsMax, PrefillBacklog } from './prefill-backlog.ts';
 import { PrefillSpeed, type SpeedLine } from './prefill-speed.ts';
 
 /**
@@ -30,6 +30,8 @@ export interface Attempt {
   /** `prefillWork` of its prompt. */
   readonly work: number;
   readonly sentSeconds: number;
+  /** Whether another router sent it, and tells what becomes of it a little late. */
+  readonly isHeard: boolean;
 }
 
 /** Prefill that took some time, to learn from. */
@@ -132,7 +134,9 @@ export class EngineForecast {
     if (seconds === undefined) return undefined;
     this.#noteChange();
     let sample: SpeedSample | undefined;
-    if (seconds >= sameStepSeconds && this.#stepSeconds > 0) {
+    // One that is heard late would be a step of its own, of no time; two steps taken for one do no harm.
+    const stepSecondsMin = sameStepSeconds + (attempt.isHeard ? newsSecondsMax : 0);
+    if (seconds >= stepSecondsMin && this.#stepSeconds > 0) {
       sample = { work: this.#stepWork, seconds: this.#stepSeconds };
       this.#speed.observe(sample.work, sample.seconds, nowSeconds, prior);
       this.#stepWork = 0;

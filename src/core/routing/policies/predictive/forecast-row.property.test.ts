@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EngineForecast } from './engine-forecast.ts';
+import { type Attempt, EngineForecast } from './engine-forecast.ts';
 import { ForecastTable } from './forecast-row.ts';
 import { speedPrior } from './prefill-speed.ts';
 
@@ -22,19 +22,14 @@ test('a row tells the wait and the room that its engine tells, whatever happens 
     fc.property(fc.array(event, { maxLength: 60 }), (events) => {
       const table = new ForecastTable();
       const forecast = new EngineForecast(speedPrior, table);
-      const attempts: {
-        promptTokens: number;
-        cachedTokens: number;
-        work: number;
-        sentSeconds: number;
-      }[] = [];
+      const attempts: Attempt[] = [];
       let now = 0;
       let reported: Parameters<EngineForecast['reported']>[0] | undefined;
       for (const { kind, afterSeconds, promptTokens, streams, ...load } of events) {
         now += afterSeconds;
         const oldest = attempts[0];
         if (kind === 'sent') {
-          const attempt = { promptTokens, cachedTokens: 0, work: promptTokens, sentSeconds: now };
+          const attempt = attemptOf(promptTokens, now);
           attempts.push(attempt);
           forecast.sent(attempt, now, streams, 1);
         } else if (kind === 'firstByte' && oldest) {
@@ -63,7 +58,7 @@ test('a row tells the wait and the room that its engine tells, whatever happens 
 test('an attempt that outlives its engine’s entry writes nothing into the row of the next engine', () => {
   const table = new ForecastTable();
   const gone = new EngineForecast(speedPrior, table);
-  const attempt = { promptTokens: 9000, cachedTokens: 0, work: 9000, sentSeconds: 0 };
+  const attempt = attemptOf(9000, 0);
   gone.sent(attempt, 0, true, 1);
   const place = gone.row.at;
   gone.row.leave();
@@ -77,3 +72,7 @@ test('an attempt that outlives its engine’s entry writes nothing into the row 
   assert.equal(next.row.waitSeconds(5), 0);
   assert.ok((gone.row.waitSeconds(5) ?? 0) > 0);
 });
+
+function attemptOf(promptTokens: number, sentSeconds: number): Attempt {
+  return { promptTokens, cachedTokens: 0, work: promptTokens, sentSeconds, isHeard: false };
+}

@@ -175,6 +175,7 @@ export class PredictivePolicy implements Policy {
       cachedTokens: this.#cachedTokens[best] as number,
       ttftSeconds: this.#ttftSeconds[best] as number,
       waitSeconds: this.#waitSeconds[best] as number,
+      isHeard: false,
     });
   }
 
@@ -186,7 +187,7 @@ export class PredictivePolicy implements Policy {
       scores: undefined,
       promptTokens: request.promptTokens,
       cachedTokens,
-      ...{ ttftSeconds: 0, waitSeconds: 0 },
+      ...{ ttftSeconds: 0, waitSeconds: 0, isHeard: true },
     });
   }
 
@@ -310,6 +311,7 @@ class PredictivePick implements Pick {
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly work: number;
+  readonly isHeard: boolean;
   readonly #ttftSeconds: number;
   readonly #waitSeconds: number;
   chain: PromptChain | undefined;
@@ -325,6 +327,7 @@ class PredictivePick implements Pick {
     readonly cachedTokens: number;
     readonly ttftSeconds: number;
     readonly waitSeconds: number;
+    readonly isHeard: boolean;
   }) {
     this.endpoint = options.endpoint;
     this.forecast = options.forecast;
@@ -332,6 +335,7 @@ class PredictivePick implements Pick {
     this.scores = options.scores;
     this.promptTokens = options.promptTokens;
     this.cachedTokens = options.cachedTokens;
+    this.isHeard = options.isHeard;
     this.work = prefillWork(options.promptTokens - options.cachedTokens, options.cachedTokens);
     this.#ttftSeconds = options.ttftSeconds;
     this.#waitSeconds = options.waitSeconds;

@@ -27,6 +27,17 @@ test('a first byte tells how far the engine is, and how long it took for this re
   assert.equal(backlog.firstByte(b, 1.5, 1.5), undefined);
 });
 
+test('a first byte that is told a moment after a later one takes no time; one told long after says nothing', () => {
+  const backlog = new PrefillBacklog();
+  for (const key of [a, b, c]) backlog.add(key, 2, 0, true);
+  assert.equal(backlog.firstByte(b, 3, 3), 3);
+  assert.equal(backlog.firstByte(a, 2.995, 2.995), 0);
+  // The engine began with what is left at the last first byte known of.
+  assert.equal(backlog.waitSeconds(3), 2);
+  assert.equal(backlog.firstByte(c, 1, 1), undefined);
+  assert.equal(backlog.length, 0);
+});
+
 test('an overdue first byte is a wait that nobody booked, and it grows', () => {
   const backlog = new PrefillBacklog();
   backlog.add(a, 1, 0, true);

@@ -1,6 +1,12 @@
 // How long an engine needs for the prefill that it already has: a queue on paper, corrected by
 // every first byte.
 
+/**
+ * What another router tells comes late by a turn of the event loop on either side and a hop; a first
+ * byte that is told later than this says nothing of the engine's speed.
+ */
+export const newsSecondsMax = 0.01;
+
 interface Entry {
   readonly seconds: number;
   /** Whether its first byte will tell the end of its prefill. */
@@ -61,14 +67,17 @@ export class PrefillBacklog<Key extends object> {
    * The first byte came.
    *
    * @returns Seconds since the engine could begin with this request: since it was sent, or since
-   *   the first byte before it. Undefined if the request was not booked.
+   *   the first byte before it. Undefined if the request was not booked, or if that was long before
+   *   the last first byte that is known of.
    */
   firstByte(key: Key, sentSecondsAgo: number, nowSeconds: number): number | undefined {
     if (!this.#entries.delete(key)) return undefined;
-    const beganSeconds = Math.max(nowSeconds - sentSecondsAgo, this.#lastFirstByteSeconds);
-    this.#lastFirstByteSeconds = nowSeconds;
-    this.#rebook(nowSeconds);
-    return nowSeconds - beganSeconds;
+    const lastSeconds = this.#lastFirstByteSeconds;
+    this.#lastFirstByteSeconds = Math.max(nowSeconds, lastSeconds);
+    this.#rebook(this.#lastFirstByteSeconds);
+    if (nowSeconds < lastSeconds - newsSecondsMax) return undefined;
+    const beganSeconds = Math.max(nowSeconds - sentSecondsAgo, lastSeconds);
+    return Math.max(0, nowSeconds - beganSeconds);
   }
 
   /** The request ended without a first byte; its place in the queue is free. */
