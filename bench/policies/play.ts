@@ -2,7 +2,7 @@
 import { simulateFleet } from '../../src/core/simulation/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
 import type { Cell } from './cells.ts';
-import { contender, reportSecondsOf } from './contenders.ts';
+import { contender } from './contenders.ts';
 import { floorSeconds } from './floor.ts';
 
 export interface Job {
@@ -46,8 +46,7 @@ export async function play(cell: Cell, job: Job): Promise<Score[]> {
   const scores = job.policies.map((policy): Score => {
     const result = simulateFleet({
       ...{ requests: traffic.requests, traceBlockTokens: traffic.blockTokens },
-      ...{ engines, routers, seed, policy: contender(policy, traffic, engines) },
-      reportSeconds: reportSecondsOf(policy),
+      ...{ engines, routers, seed, ...contender(policy, traffic, engines) },
     });
     const good = traffic.requests.filter(({ outputTokens }, i) => {
       const ttft = result.ttftSeconds[i] as number;

@@ -10,7 +10,7 @@ import { execFileSync, fork } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { cells } from './cells.ts';
-import { contenderNames } from './contenders.ts';
+import { contenderNames, contendersBefore } from './contenders.ts';
 import { KeptScores } from './kept-scores.ts';
 import { policiesPage } from './page.ts';
 import type { Job, Score } from './play.ts';
@@ -38,11 +38,11 @@ const firstSeed = Number(flags['first-seed']);
 const seeds = Array.from({ length: Number(flags.seeds) }, (_, i) => firstSeed + i);
 const jobs: Job[] = seeds.flatMap((seed) =>
   cellNames.flatMap((cell) =>
-    flags.routers.split(',').map(
-      (routers): Job => ({
-        ...{ cell, seed, policies, routers: Number(routers), requests: Number(flags.requests) },
-      }),
-    ),
+    flags.routers.split(',').map((count): Job => {
+      const routers = Number(count);
+      const contenders = contendersBefore(routers, policies);
+      return { cell, seed, policies: contenders, routers, requests: Number(flags.requests) };
+    }),
   ),
 );
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();

@@ -1,11 +1,11 @@
 // Is predictive the best of those that can be had? Seeds are compared pair by pair, since all
 // policies of a seed had the same traffic.
 import { estimate } from '../../src/core/stats/index.ts';
-import { clairvoyant, withoutEvents } from './contenders.ts';
+import { alone, clairvoyant, withoutEvents, withoutSharing } from './contenders.ts';
 import { floorName, type Score } from './play.ts';
 
 export interface Verdict {
-  /** The policy with the best mean, predictive left out in both its forms. */
+  /** The policy with the best mean, predictive left out in all its forms. */
   readonly rival: string;
   /**
    * `best`: better than the rival on the mean. `noise`: behind by less than two standard errors of
@@ -17,7 +17,10 @@ export interface Verdict {
 }
 
 const subject = 'predictive';
-const noRivals: ReadonlySet<string> = new Set([subject, withoutEvents, clairvoyant, floorName]);
+const noRivals: ReadonlySet<string> = new Set([
+  ...[subject, withoutEvents, withoutSharing, alone],
+  ...[clairvoyant, floorName],
+]);
 const levelShare = 0.02;
 
 /** @param scores Of one cell and one number of routers. */

@@ -24,12 +24,23 @@ for (const cell of ['conversation-2', 'agents', 'azure-code']) {
   });
 }
 
-test('three routers that only remember what they sent miss; with KV events they do not', async () => {
-  const scores = await scoresOf('llmd-73-20', ['predictive', 'predictive-without-events'], 3);
-  const [alone, told] = [scores.get('predictive-without-events'), scores.get('predictive')];
-  assert.ok(alone && told);
-  assert.ok(told.hitRate > alone.hitRate + 0.15, `${told.hitRate} against ${alone.hitRate}`);
-  assert.ok(told.ttftP90Seconds < alone.ttftP90Seconds / 2);
+for (const name of ['predictive-without-sharing', 'predictive-without-events']) {
+  test(`three routers that only remember what they sent miss; ${name} does not`, async () => {
+    const scores = await scoresOf('llmd-73-20', [name, 'predictive-alone'], 3);
+    const [told, alone] = [scores.get(name), scores.get('predictive-alone')];
+    assert.ok(alone && told);
+    assert.ok(told.hitRate > alone.hitRate + 0.15, `${told.hitRate} against ${alone.hitRate}`);
+    assert.ok(told.ttftP90Seconds < alone.ttftP90Seconds / 2);
+  });
+}
+
+test('three routers that tell each other what they send wait as one router does, not longer', async () => {
+  const three = await scoresOf('llmd-73-40', ['predictive', 'predictive-without-sharing'], 3);
+  const one = await scoresOf('llmd-73-40', ['predictive']);
+  const seconds = (scores: typeof one, name: string) =>
+    scores.get(name)?.ttftP90Seconds ?? Number.NaN;
+  assert.ok(seconds(three, 'predictive') < 1.2 * seconds(one, 'predictive'));
+  assert.ok(seconds(three, 'predictive-without-sharing') > 1.5 * seconds(one, 'predictive'));
 });
 
 for (const [own, rival, state] of [
