@@ -92,6 +92,11 @@ export interface StepLoad {
 export interface StepCostModel {
   /** Seconds from the start of scheduling the step to its tokens, > 0 unless free by intent. */
   stepSeconds(load: StepLoad): number;
+  /**
+   * The same for steps that differ in `decodeContextTokens` alone, as a function of that: in a run of
+   * decodes all other parts of the step are worked out once. Optional.
+   */
+  byContext?(load: StepLoad): (decodeContextTokens: number) => number;
 }
 
 /** How long a step takes that all cores of an engine take together. Pure. */

@@ -85,11 +85,13 @@ export class PlannedStep implements EngineStep {
 
   /** Makes it a run of so many decode steps, in each of which every context is a token longer. */
   repeat(steps: number, cost: StepCostModel): void {
-    const load = { ...this.load };
+    const { load } = this;
+    const stepSeconds = cost.byContext?.(load) ?? anyByContext(cost, load);
+    let { decodeContextTokens } = load;
     let endSeconds = this.endSeconds;
     for (let step = 1; step < steps; step++) {
-      load.decodeContextTokens += load.decodeSequences;
-      endSeconds += cost.stepSeconds(load);
+      decodeContextTokens += load.decodeSequences;
+      endSeconds += stepSeconds(decodeContextTokens);
       this.#endsSeconds.push(endSeconds);
     }
   }
@@ -101,4 +103,13 @@ export class PlannedStep implements EngineStep {
     while (steps > 1 && (ends[steps - 2] as number) >= nowSeconds) steps--;
     ends.length = steps;
   }
+}
+
+/** For a cost model that does not say how its steps depend on the contexts. */
+function anyByContext(cost: StepCostModel, first: StepLoad): (contextTokens: number) => number {
+  const load = { ...first };
+  return (contextTokens) => {
+    load.decodeContextTokens = contextTokens;
+    return cost.stepSeconds(load);
+  };
 }

@@ -3,27 +3,34 @@
 
 export class BusyTime {
   #seconds = 0;
-  /** Of `#seconds`, what lies after the arrival at `arrivalSeconds`, if that was the last. */
-  #after = { arrivalSeconds: 0, seconds: 0 };
+  /** Of `#seconds`, what lies after the arrival at `#arrivalSeconds`, if that was the last. */
+  #secondsAfter = 0;
+  #arrivalSeconds = 0;
 
   /**
-   * Counts a span that has passed.
+   * Counts steps that have passed, one after the other.
    *
+   * @param endsSeconds When each ended.
    * @param lastArrivalSeconds Of the arrivals so far.
    */
-  add(startSeconds: number, endSeconds: number, lastArrivalSeconds: number): void {
-    if (this.#after.arrivalSeconds !== lastArrivalSeconds) {
-      this.#after = { arrivalSeconds: lastArrivalSeconds, seconds: 0 };
+  add(startSeconds: number, endsSeconds: readonly number[], lastArrivalSeconds: number): void {
+    let seconds = this.#seconds;
+    let after = this.#arrivalSeconds === lastArrivalSeconds ? this.#secondsAfter : 0;
+    let from = startSeconds;
+    for (const to of endsSeconds) {
+      if (to > lastArrivalSeconds) after += to - Math.max(from, lastArrivalSeconds);
+      seconds += to - from;
+      from = to;
     }
-    this.#after.seconds += Math.max(0, endSeconds - Math.max(startSeconds, lastArrivalSeconds));
-    this.#seconds += endSeconds - startSeconds;
+    this.#seconds = seconds;
+    this.#secondsAfter = after;
+    this.#arrivalSeconds = lastArrivalSeconds;
   }
 
   /** Share of the time up to the last arrival; 1 if that was at 0 s. */
   shareUntil(lastArrivalSeconds: number): number {
     if (lastArrivalSeconds <= 0) return 1;
-    const { arrivalSeconds, seconds } = this.#after;
-    const later = arrivalSeconds === lastArrivalSeconds ? seconds : 0;
+    const later = this.#arrivalSeconds === lastArrivalSeconds ? this.#secondsAfter : 0;
     return (this.#seconds - later) / lastArrivalSeconds;
   }
 }

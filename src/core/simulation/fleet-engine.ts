@@ -89,7 +89,7 @@ export class FleetEngine {
     const step = this.#step as EngineStep;
     this.#step = undefined;
     const { startSeconds, endsSeconds } = step;
-    this.#countBusy(startSeconds, endsSeconds, lastArrivalSeconds);
+    this.#busy.add(startSeconds, endsSeconds, lastArrivalSeconds);
     this.#model.complete(step, (request, outputIndex) => {
       const attempt = attemptOf(request);
       this.#options.onTokens(attempt, endsSeconds);
@@ -133,22 +133,10 @@ export class FleetEngine {
   #loseStep(step: EngineStep, nowSeconds: number, lastArrivalSeconds: number): void {
     this.#model.cutRun(nowSeconds);
     const over = step.endsSeconds.slice(0, -1);
-    this.#countBusy(step.startSeconds, [...over, nowSeconds], lastArrivalSeconds);
+    this.#busy.add(step.startSeconds, [...over, nowSeconds], lastArrivalSeconds);
     for (const request of step.requests) {
       this.#options.onTokens(attemptOf(request), over);
       this.#past.output += over.length;
-    }
-  }
-
-  #countBusy(
-    startSeconds: number,
-    endsSeconds: readonly number[],
-    lastArrivalSeconds: number,
-  ): void {
-    let from = startSeconds;
-    for (const to of endsSeconds) {
-      this.#busy.add(from, to, lastArrivalSeconds);
-      from = to;
     }
   }
 

@@ -78,7 +78,7 @@ export function fleetOf(options: FleetOptions): SimulatedEngine[] {
     hostBytes === undefined ? undefined : nativeOffloadFor(layout, { hostBytes, blockSize });
   const createConnector = offload && (() => new NativeOffload({ blockSize, config: offload }));
   return Array.from({ length: options.engines }, (_, i) => ({
-    ...{ config, cost: i === 0 ? slowed : cost, createConnector },
+    ...{ config, cost: i === 0 && firstSlowedBy !== 1 ? slowed : cost, createConnector },
   }));
 }
 

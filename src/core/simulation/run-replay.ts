@@ -118,7 +118,8 @@ export function replayRun(options: RunOptions): RunResult {
     });
   };
   const endStep = (core: Core, step: EngineStep): void => {
-    core.busy.add(step.startSeconds, core.stepEndSeconds, requests[next - 1]?.arrivalSeconds ?? 0);
+    const lastArrivalSeconds = requests[next - 1]?.arrivalSeconds ?? 0;
+    core.busy.add(step.startSeconds, [core.stepEndSeconds], lastArrivalSeconds);
     core.engine.complete(step, (request, outputIndex) => {
       timingOf(request.id).tokenSeconds.push(core.stepEndSeconds);
       if (outputIndex + 1 === request.maxTokens) core.unfinished--;

@@ -173,6 +173,32 @@ test('a roofline never gets faster with more work, a slower GPU, or fewer GPUs',
   assert.ok(seconds(prefill(4000), 'h100', 4) < seconds(prefill(4000)));
 });
 
+test('a step by its contexts alone takes what the whole step takes, to the last bit', () => {
+  const load = fc.record({
+    sequences: fc.integer({ min: 1, max: 64 }),
+    chunk: fc.constantFrom(0, 1, 300),
+    contexts: fc.array(fc.nat(200_000), { minLength: 1, maxLength: 4 }),
+  });
+  for (const name of ['Qwen3-8B', 'Qwen3-30B-A3B', 'gpt-oss-20b']) {
+    const cost = rooflineCost({ model: findModel(name), gpu: findGpu('H100') });
+    fc.assert(
+      fc.property(load, ({ sequences, chunk, contexts }) => {
+        const prompt = chunk === 0 ? nothing : prefill(chunk, 50);
+        const step = (decodeContextTokens: number) => ({
+          ...prompt,
+          sequences: sequences + prompt.sequences,
+          tokens: sequences + prompt.tokens,
+          ...{ decodeSequences: sequences, decodeContextTokens },
+        });
+        const byContext = cost.byContext?.(step(1));
+        for (const tokens of contexts) {
+          assert.equal(byContext?.(tokens), cost.stepSeconds(step(tokens)));
+        }
+      }),
+    );
+  }
+});
+
 test('fp8 weights halve what a decode reads', () => {
   const [model, gpu] = [findModel('llama-3.1-70b'), findGpu('b200')];
   const bf16 = rooflineCost({ model, gpu }).stepSeconds(decodes(1, 100));

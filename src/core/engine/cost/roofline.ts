@@ -112,31 +112,34 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
     }
     return 2 * layers * allReduceSeconds(link, bytes, gpusOfEngine);
   };
-  return {
-    stepSeconds(load) {
-      // The attention of a prompt is computed by one group; decodes are spread over all.
-      const busy = prefillGroups(load, groups);
-      const attended = (load.tokens - load.prefillTokens) / groups + load.prefillTokens / busy;
-      const touched =
-        (layers * feedForwardTouched(model, load.tokens, constants.expertEvenness)) / gpusOfEngine;
-      const launch = load.prefillTokens > 0 ? layers * (constants.prefillLayerSeconds ?? 0) : 0;
-      const kernels =
-        layers * constants.layerSeconds +
-        matrix(
-          2 * (attended * attention + load.tokens * feedForward),
-          attention * attentionBytes + touched * weightBytes,
-        ) +
-        matrix(
-          (2 * load.sequences * outputParameters) / groups,
-          outputParameters * model.bytesPerValue,
-        ) +
-        (attentionPairs(load, model) * pairFlops) / busy / attentionRate +
-        (load.decodeContextTokens * kvBytes * decodeWindowShare(load, model)) / groups / kvRate +
-        (load.tokens * elementBytes) / kvRate +
-        allReduce(load.tokens);
+  const byContext = (load: StepLoad): ((decodeContextTokens: number) => number) => {
+    // The attention of a prompt is computed by one group; decodes are spread over all.
+    const busy = prefillGroups(load, groups);
+    const attended = (load.tokens - load.prefillTokens) / groups + load.prefillTokens / busy;
+    const touched =
+      (layers * feedForwardTouched(model, load.tokens, constants.expertEvenness)) / gpusOfEngine;
+    const launch = load.prefillTokens > 0 ? layers * (constants.prefillLayerSeconds ?? 0) : 0;
+    const beforeDecodes =
+      layers * constants.layerSeconds +
+      matrix(
+        2 * (attended * attention + load.tokens * feedForward),
+        attention * attentionBytes + touched * weightBytes,
+      ) +
+      matrix(
+        (2 * load.sequences * outputParameters) / groups,
+        outputParameters * model.bytesPerValue,
+      ) +
+      (attentionPairs(load, model) * pairFlops) / busy / attentionRate;
+    const elementWise = (load.tokens * elementBytes) / kvRate;
+    const reduced = allReduce(load.tokens);
+    return (contextTokens) => {
+      const share = decodeWindowShare(contextTokens, load.decodeSequences, model);
+      const decodes = (contextTokens * kvBytes * share) / groups / kvRate;
+      const kernels = beforeDecodes + decodes + elementWise + reduced;
       return host + (launch === 0 ? kernels : overlapped(kernels, launch));
-    },
+    };
   };
+  return { stepSeconds: (load) => byContext(load)(load.decodeContextTokens), byContext };
 }
 
 function attentionBytesOf({ experts, bytesPerValue }: ModelSpec, weightBytes: number): number {
@@ -170,9 +173,8 @@ function attentionPairs(load: StepLoad, { slidingWindow }: ModelSpec): number {
   return all * (1 - layersShare) + windowed * layersShare;
 }
 
-function decodeWindowShare(load: StepLoad, model: ModelSpec): number {
-  if (load.decodeSequences === 0) return 1;
-  return kvShareRead(model, load.decodeContextTokens / load.decodeSequences);
+function decodeWindowShare(contextTokens: number, sequences: number, model: ModelSpec): number {
+  return sequences === 0 ? 1 : kvShareRead(model, contextTokens / sequences);
 }
 
 /** Groups that have a prompt to compute, as if all prompts of the step were equally long. */
