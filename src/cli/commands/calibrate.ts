@@ -60,12 +60,16 @@ async function run(flags: CalibrateFlags): Promise<void> {
   const stop = new AbortController();
   const onSignal = () => stop.abort();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
+  const bar = process.stderr.isTTY;
   let calibration: Calibration;
   try {
     calibration = await calibrate({
       ...rest,
       ...{ bench, windowSeconds: window, intervalSeconds: interval, signal: stop.signal },
       numGpuBlocks: numGpuBlocksOverride,
+      onProgress: bar
+        ? (share) => process.stderr.write(`\r\x1b[2Kfitting ${Math.round(share * 100)} %`)
+        : undefined,
     });
     // The fit holds the thread: let a signal that came meanwhile be heard before anything is written.
     await setImmediate();
@@ -76,6 +80,7 @@ async function run(flags: CalibrateFlags): Promise<void> {
     process.exitCode = interruptedStatus;
     return;
   } finally {
+    if (bar) process.stderr.write('\r\x1b[2K');
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal);
   }
   const { layout, result, sources } = calibration;

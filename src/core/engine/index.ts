@@ -45,6 +45,7 @@ export {
   precisionNamed,
   type WeightPrecision,
 } from './catalogue/precision.ts';
+export { multipliesFp8 } from './catalogue/tensor-cores.ts';
 export { copyByLayerBytesPerSecond, measuredStepSeconds } from './catalogue/tier-costs.ts';
 export {
   checkEngineConfig,

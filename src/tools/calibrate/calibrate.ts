@@ -36,6 +36,8 @@ export interface CalibrateOptions {
   readonly windowSeconds: number;
   readonly intervalSeconds: number;
   readonly signal?: AbortSignal | undefined;
+  /** The share of the fits that is done. */
+  readonly onProgress?: ((share: number) => void) | undefined;
 }
 
 export interface Calibration {
@@ -82,7 +84,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
             'window runs.',
     );
   }
-  return { layout, result: calibrateEngine(layout, measurements), sources };
+  return { layout, result: calibrateEngine(layout, measurements, options.onProgress), sources };
 }
 
 function configOf(options: CalibrateOptions, layout: EngineLayout) {

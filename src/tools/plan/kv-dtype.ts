@@ -1,26 +1,21 @@
 // Whether KV cache should be kept in 8 bits: where the GPU computes with them, and it pays.
-import { kvBytesPerToken } from '../../core/engine/index.ts';
+import { kvBytesPerToken, multipliesFp8 } from '../../core/engine/index.ts';
 import { change, number, range } from './figures.ts';
 import { type EngineLayout, layoutOf } from './layout.ts';
 import type { Gain, KvDtypeAdvice } from './plan.ts';
 
-/**
- * GPUs of the catalogue with FP8 tensor cores: Ada, Hopper, Blackwell. Elsewhere vLLM keeps such a cache,
- * too, and converts it for each step.
- *
- * @see https://docs.vllm.ai/en/latest/features/quantization/quantized_kvcache/
- */
-const fp8Gpus: readonly string[] = [
-  ...['H100-80GB', 'H200', 'H20', 'B200'],
-  ...['L40S', 'L4', 'RTX4090', 'RTX5090', 'RTX-PRO-6000'],
-];
 /** Least gain for which answers that may change are worth a test. */
 const gainMin = 0.02;
 
-/** The same engine with KV cache in 8 bits; undefined where that is no choice. */
+/**
+ * The same engine with KV cache in 8 bits; undefined where that is no choice: GPUs that do not multiply FP8
+ * keep such a cache, too, but vLLM converts it for each step.
+ *
+ * @see https://docs.vllm.ai/en/latest/features/quantization/quantized_kvcache/
+ */
 export function withFp8Kv(layout: EngineLayout): EngineLayout | undefined {
   const { model, gpu, gpusPerEngine, gpuMemoryUtilization, config, pricePerHour } = layout;
-  if (!fp8Gpus.includes(gpu.name) || isFp8(layout)) return undefined;
+  if (!multipliesFp8(gpu) || isFp8(layout)) return undefined;
   return layoutOf({
     ...{ model: { ...model, kvBytesPerValue: 1 }, gpu, gpusPerEngine, gpuMemoryUtilization },
     maxModelLen: config.maxModelLen,
@@ -38,7 +33,7 @@ export function kvDtypeAdvice(
       ...{ dtype: 'auto', recommended: 'auto', gain: undefined },
       because: isFp8(layout)
         ? 'the model’s own type has 8 bits'
-        : `${layout.gpu.name} is not among the GPUs known to compute in FP8`,
+        : `${layout.gpu.name} does not compute in FP8`,
     };
   }
   const { gain } = fp8;

@@ -154,13 +154,17 @@ test('KV cache in 8 bits is a choice where GPUs compute with them, and holds twi
   assert.ok(fp8 && Math.abs(fp8.kvTokens / hopper.kvTokens - 2) < 0.01);
   assert.equal(withFp8Kv(layout('A100')), undefined);
   assert.equal(withFp8Kv(layout('CPU')), undefined);
+  assert.ok(withFp8Kv(layout('B300')) && withFp8Kv(layout('L40')), 'all that compute so');
   const gain = (low: number) => ({
     ...{ of: 'fp8', over: 'the plan', ttft: { mean: 0, low: 0, high: 0 } },
     throughput: { mean: 0.1, low, high: 0.2 },
   });
   assert.equal(kvDtypeAdvice(hopper, { layout: fp8, gain: gain(0.05) }).recommended, 'fp8');
   assert.equal(kvDtypeAdvice(hopper, { layout: fp8, gain: gain(-0.01) }).recommended, 'auto');
-  assert.match(kvDtypeAdvice(layout('A100'), undefined).because, /A100-80GB is not among/);
+  assert.match(
+    kvDtypeAdvice(layout('A100'), undefined).because,
+    /A100-80GB does not compute in FP8/,
+  );
 });
 
 const request = (at: number, promptTokens: number, blockIds: number[]) => ({

@@ -33,6 +33,34 @@ test('a trace in the file lies beside it, one in a flag where the command runs',
   assert.deepEqual(inFlag.input.workload.promptTokens, { trace: 'there.jsonl' });
 });
 
+test('what a trace says is noted as measured, and what the file says wins over it', async () => {
+  const lines = [1, 2, 3, 4].map((i) =>
+    JSON.stringify({
+      ...{ timestamp: i * 30_000, input_length: 1000 * i, output_length: 50 },
+      hash_ids: Array.from({ length: Math.ceil((1000 * i) / 512) }, (_, j) => 100 * i + j),
+    }),
+  );
+  file('short.jsonl', lines.join('\n'));
+  const noted = async (more: string) => {
+    const text = `workload: {promptTokens: {trace: short.jsonl}${more}}\nfleet: {engines: 2, gpu: H100, model: Qwen3-8B}\n`;
+    const { assumptions, workload } = await decided(file('measured.yaml', text));
+    const measured = assumptions.filter(({ because }) => because.startsWith('measured'));
+    return { workload, notes: measured.map(({ key, value }) => `${key} ${value}`) };
+  };
+  const open = await noted('');
+  assert.deepEqual(open.notes.slice(0, 2), [
+    'workload.promptTokens mean 2500, p50 2000, p95 3000, max 4000',
+    'workload.outputTokens mean 50, p50 50, p95 50, max 50',
+  ]);
+  assert.ok(open.notes.includes('workload.requestsPerSecond 0.0444'));
+  assert.ok(open.notes.includes('workload.prefixReuse none'));
+  assert.equal(open.workload.requestsPerSecond, 4 / 90);
+  const given = await noted(', outputTokens: 80, requestsPerSecond: 0.01');
+  assert.equal(given.workload.requestsPerSecond, 0.01);
+  assert.equal(given.workload.outputTokens.mean, 80);
+  assert.ok(!given.notes.some((note) => /outputTokens|PerSecond/.test(note)), `${given.notes}`);
+});
+
 test('a model may be a folder beside the file', async () => {
   mkdirSync(join(directory, 'mine'));
   file(

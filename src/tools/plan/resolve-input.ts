@@ -51,9 +51,11 @@ export function resolveWorkload(
   assumptions: Assumptions,
 ): PlanWorkload {
   const { workload } = input;
-  const given = measured ? { ...measured, ...defined(workload) } : workload;
-  const prompts = knownLengths(measured?.promptTokens, workload.promptTokens);
-  const outputs = knownLengths(measured?.outputTokens, workload.outputTokens);
+  const found = measured ? openParts(measured, input) : {};
+  noteMeasured(found, measured?.requests ?? 0, assumptions);
+  const given = { ...found, ...defined(workload) };
+  const prompts = found.promptTokens ?? knownLengths(workload.promptTokens);
+  const outputs = found.outputTokens ?? knownLengths(workload.outputTokens);
   const promptTokens = lengthsOf(
     prompts ??
       single(
@@ -136,6 +138,32 @@ export function resolveWorkload(
   };
 }
 
+/** What a trace says where the file says nothing; who gives a rate means it, and not the trace's peak. */
+function openParts(measured: MeasuredTrace, { workload }: PlanInput): Partial<MeasuredTrace> {
+  const isRated = [workload.requestsPerSecond, workload.peakRequestsPerSecond].some(
+    Number.isFinite,
+  );
+  const { requests, requestsPerSecond, peakRequestsPerSecond, ...rest } = measured;
+  const found = { ...rest, ...(isRated ? {} : { requestsPerSecond, peakRequestsPerSecond }) };
+  const isOpen = (key: string) =>
+    key.endsWith('Tokens') && key !== 'sharedPrefixTokens'
+      ? knownLengths(workload[key as 'promptTokens']) === undefined
+      : workload[key as keyof typeof workload] === undefined;
+  return Object.fromEntries(Object.entries(found).filter(([key]) => isOpen(key)));
+}
+
+/** Measured values are noted beside the assumed ones, as are those of Prometheus. */
+function noteMeasured(parts: Partial<MeasuredTrace>, requests: number, assumptions: Assumptions) {
+  for (const [key, value] of Object.entries(parts)) {
+    if (value === undefined) continue;
+    const text =
+      typeof value === 'object'
+        ? `mean ${Math.round(value.mean)}, p50 ${value.p50}, p95 ${value.p95}, max ${value.max}`
+        : String(typeof value === 'number' ? Number(value.toPrecision(3)) : value);
+    assumptions.note(`workload.${key}`, text, `measured over ${requests} requests of the trace`);
+  }
+}
+
 /** Fills what the team said of itself. */
 export function resolveOperations(
   { operations }: PlanInput,
@@ -191,13 +219,11 @@ function single(
   return { mean: value };
 }
 
-function knownLengths(
-  measured: KnownLengths | undefined,
-  given: PlanInput['workload']['promptTokens'],
-): KnownLengths | undefined {
+function knownLengths(given: PlanInput['workload']['promptTokens']): KnownLengths | undefined {
   if (typeof given === 'number') return { mean: given };
-  if (given !== undefined && !('trace' in given) && Object.keys(given).length > 0) return given;
-  return measured;
+  return given !== undefined && !('trace' in given) && Object.keys(given).length > 0
+    ? given
+    : undefined;
 }
 
 function defined<T extends object>(values: T): Partial<T> {

@@ -85,7 +85,12 @@ test('a constant that nothing measures stays where it was, and is called undecid
 test('the error on what a fit has not seen is that of the measurements’ noise', () => {
   const real = { ...shipped, matrixShare: shipped.matrixShare * 0.7 };
   const noisy = steps(real, (i) => (i % 2 === 0 ? 1.05 : 0.95));
-  const { before, fitted, crossValidated } = calibrateEngine(layout, noisy);
+  const shares: number[] = [];
+  const { before, fitted, crossValidated } = calibrateEngine(layout, noisy, (share) =>
+    shares.push(share),
+  );
+  assert.equal(shares.length, 5, 'the fit of all is done, then that without each fold');
+  assert.ok(shares.every((share, i) => Math.abs(share - (i + 1) / 6) < 1e-9));
   assert.ok(crossValidated && crossValidated.median > 0.02 && crossValidated.median < 0.09);
   assert.ok(fitted.median <= crossValidated.median + 0.01);
   assert.ok(before.p90 > 0.2);

@@ -111,20 +111,24 @@ export function engineRoofline(layout: EngineLayout, constants: EngineConstants)
  * Finds the constants that predict the measurements best, and how well they predict those that a
  * fit has not seen.
  *
+ * @param onProgress Hears the share of the work that is done; with results of benchmarks it takes seconds.
  * @throws {RangeError} If there is no measurement.
  * @see docs/models/calibration.md
  */
 export function calibrateEngine(
   layout: EngineLayout,
   measurements: readonly Measurement[],
-  start: EngineConstants = shippedEngineConstants(layout),
+  onProgress: (share: number) => void = () => {},
 ): EngineCalibration {
+  const start = shippedEngineConstants(layout);
   const fit = fitEngine(layout, measurements, start);
   const names = [...new Set(measurements.map(({ fold }) => fold))];
   const foldOf = new Map(names.map((name, i) => [name, i % foldsMax]));
   const folds = Math.min(foldsMax, names.length);
   const inFold = (fold: number) => (one: Measurement) => foldOf.get(one.fold) === fold;
   const held = Array.from({ length: folds }, (_, fold) => {
+    // One fit of all is done, and one per fold.
+    onProgress((1 + fold) / (1 + folds));
     const others = measurements.filter((one) => !inFold(fold)(one));
     const own = measurements.filter(inFold(fold));
     return errorsOf(layout, own, fitEngine(layout, others, start).constants);
