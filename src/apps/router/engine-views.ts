@@ -32,6 +32,7 @@ function viewOf(status: EndpointStatus, engine: Engine | undefined, nowSeconds: 
     state: status.state,
     reason: status.reason,
     load: { ...status.load },
+    ownLoad: { ...status.ownLoad },
     reported: engine === undefined ? null : reportView(engine, nowSeconds),
     totals: { ...status.totals },
   };

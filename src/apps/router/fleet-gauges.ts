@@ -27,10 +27,14 @@ export function declareFleetGauges(
     'spillway_router_prefill_tokens',
     'Prompt tokens, not expected to be cached, of requests without a first byte.',
   );
+  const others = gauge(
+    'spillway_router_peer_inflight_requests',
+    'Requests that other routers have sent and that are not finished, as far as they are heard.',
+  );
   const connections = gauge('spillway_router_engine_connections', 'Open connections to it.');
 
   registry.onRender(() => {
-    for (const { url, state, load } of core.endpoints()) {
+    for (const { url, state, load: all, ownLoad: load } of core.endpoints()) {
       const engine = engines.get(url);
       const server = { server: url };
       const report = engine?.report;
@@ -47,6 +51,7 @@ export function declareFleetGauges(
       latency.with(server).set(engine?.metrics.meanLatencySeconds ?? 0);
       healthy.with(server).set(state === 'live' ? 1 : 0);
       inflight.with(server).set(load.inflight);
+      others.with(server).set(all.inflight - load.inflight);
       prefillTokens.with(server).set(load.prefillTokens);
       connections.with(server).set(engine?.pool.connections ?? 0);
     }

@@ -1,3 +1,3 @@
 // The router: an OpenAI-compatible reverse proxy over engines.
-export type { KvEventAddress, RouterOptions, StaticEngine } from './options.ts';
+export type { KvEventAddress, PeerOptions, RouterOptions, StaticEngine } from './options.ts';
 export { type RunningRouter, startRouter } from './router.ts';

@@ -18,6 +18,18 @@ export interface KvEventAddress {
   readonly replayEndpoint: string | undefined;
 }
 
+/** Other routers before the same engines, with which attempts are shared. */
+export interface PeerOptions {
+  /** Each stands for all routers that its host name has addresses of; this router may be among them. */
+  readonly urls: readonly string[];
+  /** Bearer token between routers; undefined lets everybody listen. */
+  readonly key?: string | undefined;
+  /** Pause between two looks at what the host names stand for. @default 5000 */
+  readonly lookupMs?: number | undefined;
+  /** All addresses of a host name. @default the system's resolver */
+  readonly lookup?: ((hostname: string) => Promise<readonly string[]>) | undefined;
+}
+
 export interface RouterOptions {
   /** @default '127.0.0.1' */
   readonly host?: string;
@@ -64,6 +76,8 @@ export interface RouterOptions {
   readonly kvEvents?: boolean;
   /** Where engines publish their KV events, by engine URL; asked of the engine if not given. */
   readonly kvEventSources?: ReadonlyMap<string, KvEventAddress>;
+  /** Unless given, attempts are not shared. */
+  readonly peers?: PeerOptions | undefined;
   readonly server?: Partial<ServerLimits> & { readonly connectionsMax?: number };
   readonly upstream?: Partial<UpstreamLimits>;
   /** How late a deadline may be noticed. @default 250 */

@@ -2,6 +2,7 @@
 import { version } from '../../core/base/index.ts';
 import { type MetricsRegistry, metricsContentType } from '../../core/metrics/index.ts';
 import type { RoutingCore } from '../../core/routing/index.ts';
+import { attemptNewsPath } from '../../io/attempt-news/index.ts';
 import type { ServerExchange } from '../../io/http/index.ts';
 import { type WebpageFile, webpageSecurityPolicy } from '../../io/webpage/index.ts';
 import { answer, answerError, answerJson } from './answer.ts';
@@ -20,6 +21,8 @@ export interface OwnRoutesContext {
   readonly draining: () => boolean;
   /** Streams the router's view once per second. */
   readonly events: (exchange: ServerExchange) => void;
+  /** Tells another router of the attempts; undefined if they are not shared. */
+  readonly attempts: ((exchange: ServerExchange) => void) | undefined;
 }
 
 type Route = (exchange: ServerExchange) => void;
@@ -37,6 +40,7 @@ export function ownRoutes(context: OwnRoutesContext): ReadonlyMap<string, Route>
     ['/debug/picks', (exchange) => answerJson(exchange, 200, core.recentPicks())],
     ['/dashboard/events', context.events],
   ]);
+  if (context.attempts) routes.set(attemptNewsPath, context.attempts);
   for (const [path, file] of webpage) {
     routes.set(path, (exchange) =>
       answer(exchange, 200, file.contentType, file.body, [

@@ -13,6 +13,7 @@ import {
   RoutingCore,
   type RoutingRequest,
 } from '../../core/routing/index.ts';
+import { attemptNewsPath } from '../../io/attempt-news/index.ts';
 import { HttpServer, type ServerExchange, Ticker } from '../../io/http/index.ts';
 import { KvIndexFeed } from '../../io/kv-events/index.ts';
 import { answerError, refusalText } from './answer.ts';
@@ -32,6 +33,7 @@ import {
 } from './proxied-request.ts';
 import { type BodyKind, bodyKindOf, modelOfForm } from './request-routes.ts';
 import { RouterMetrics } from './router-metrics.ts';
+import { SharedAttempts } from './shared-attempts.ts';
 
 /**
  * Bytes of prompt per token, for prompts that nobody tokenizes: the rule of thumb for English that
@@ -74,10 +76,22 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     kvIndex: policyName !== 'kvaware' && options.kvEvents === false ? undefined : kvIndex,
     kvAwareThreshold: options.kvAwareThreshold,
   });
-  const core = new RoutingCore({ policy, clock, aliases });
+  const { peers } = options;
+  if (peers !== undefined && options.apiKey !== undefined && peers.key === undefined) {
+    throw new InputError(
+      'Routers that check an API key need a key among themselves: set SPILLWAY_ROUTER_PEERS_KEY, to the same ' +
+        'in all of them.',
+    );
+  }
+  const core = new RoutingCore({
+    ...{ policy, clock, aliases },
+    onNews: peers && ((news) => shared?.tell(news)),
+  });
   const ticker = new Ticker({ tickMs: options.tickMs ?? 250 });
   const engines = createEngines(options, { core, ticker, metrics });
   declareFleetGauges(registry, core, engines, nowSeconds);
+  const shared =
+    peers && new SharedAttempts({ peers, core, engineUrls: engines.keys(), ticker, registry, log });
   const attemptIds = new AttemptIds();
   const feed = new KvIndexFeed(kvIndex);
   if (policy.readsKvEvents) {
@@ -110,7 +124,8 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
       requests: metrics.arrived,
       errors: metrics.failed,
       requestsPerSecond: metrics.rate.perSecond(nowSeconds()),
-      inflight: views.reduce((sum, { load }) => sum + load.inflight, 0),
+      inflight: views.reduce((sum, { ownLoad }) => sum + ownLoad.inflight, 0),
+      routers: shared?.view ?? null,
       engines: views,
     };
   };
@@ -125,8 +140,10 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     engineViews: viewEngines,
     draining: () => draining,
     events: (exchange) => events.add(exchange),
+    attempts: shared && ((exchange) => shared.addListener(exchange)),
   });
-  const allowed = apiKeyCheck(options.apiKey);
+  const clientAllowed = apiKeyCheck(options.apiKey);
+  const peerAllowed = apiKeyCheck(peers?.key);
   const fieldsReader = new RequestFieldsReader({ sessionKey: options.sessionKey });
   const sessionHeader = options.sessionKey?.toLowerCase();
 
@@ -136,6 +153,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     const query = target.indexOf('?');
     let path = query < 0 ? target : target.slice(0, query);
     if (rootPath !== '' && path.startsWith(`${rootPath}/`)) path = path.slice(rootPath.length);
+    const allowed = peers && path === attemptNewsPath ? peerAllowed : clientAllowed;
     if (!allowed(exchange.head, path)) {
       answerError(exchange, { status: 401, message: 'Wrong or missing API key.' });
       return;
@@ -228,8 +246,11 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   const port = await server.listen(host, options.port).catch((error: unknown) => {
     ticker.stop();
     for (const engine of engines.values()) engine.close();
+    void feed.close();
+    shared?.close();
     throw error;
   });
+  shared?.start();
   const all = [...engines.values()];
   const timers = [
     setInterval(() => {
@@ -251,6 +272,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     for (const timer of timers) clearInterval(timer);
     events.close();
     void feed.close();
+    shared?.close();
   };
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,

@@ -156,6 +156,14 @@ test('flags override the one model that the values start, and add engines', () =
   assert.equal(flags[flags.indexOf('--port') + 1], '9000');
 });
 
+test('routers that are named in the file are given to the router, and none otherwise', () => {
+  const peers = '{routerPeers: [http://routers:8000, http://10.0.0.9:8000]}';
+  const flags = routerFlags(valuesOf(`routerSpec: ${peers}`), []);
+  const given = flags[flags.indexOf('--router-peers') + 1];
+  assert.equal(given, 'http://routers:8000,http://10.0.0.9:8000');
+  assert.ok(!routerFlags(valuesOf('routerSpec: {}'), []).includes('--router-peers'));
+});
+
 test('--engines with two models in the file is an error that names them', () => {
   const values = valuesOf(
     'servingEngineSpec: {modelSpec: [{name: a, modelURL: a}, {name: b, modelURL: b}]}',

@@ -49,6 +49,9 @@ export function routerFlags(values: Values, backends: readonly Backend[]): strin
       : ['--prefix-min-match-length', String(routerSpec.prefixMinMatchLength)]),
     ...(routerSpec.rootPath === '' ? [] : ['--root-path', routerSpec.rootPath]),
     ...kvSources,
+    ...(routerSpec.routerPeers.length === 0
+      ? []
+      : ['--router-peers', routerSpec.routerPeers.join(',')]),
     ...(values.spillway.dashboard ? [] : ['--no-dashboard']),
     ...routerSpec.extraArgs,
   ];

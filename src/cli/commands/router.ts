@@ -1,7 +1,12 @@
 // `spillway router`: the router as one process, with the flags of production-stack's router.
 import { setFlagsFromString } from 'node:v8';
 import { Command, Option } from 'commander';
-import { type KvEventAddress, type StaticEngine, startRouter } from '../../apps/router/index.ts';
+import {
+  type KvEventAddress,
+  type PeerOptions,
+  type StaticEngine,
+  startRouter,
+} from '../../apps/router/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { policyNames } from '../../core/routing/index.ts';
 import { watchLifeline } from '../../io/lifeline/index.ts';
@@ -29,6 +34,7 @@ interface Flags extends LogFlags {
   readonly requestStatsWindow: number;
   readonly kvEvents: boolean;
   readonly kvEventSource: ReadonlyMap<string, KvEventAddress>;
+  readonly routerPeers?: readonly string[];
   readonly apiKey?: string;
   readonly forwardAuthorization?: boolean;
   readonly maxBufferedRequestBytes: number;
@@ -111,6 +117,12 @@ export function routerCommand(): Command {
     .option(
       '--no-kv-events',
       'predictive: believe what was sent where, instead of following engines that publish KV events',
+    )
+    .option(
+      '--router-peers <urls>',
+      'routers before the same engines, comma-separated: each tells the others what it sends; a name ' +
+        'stands for all its addresses. SPILLWAY_ROUTER_PEERS_KEY in the environment is their key',
+      list,
     )
     .option('--api-key <key>', 'bearer token that clients must send')
     .option(
@@ -205,6 +217,7 @@ async function run(flags: Flags): Promise<void> {
     requestStatsWindowSeconds: flags.requestStatsWindow,
     kvEvents: flags.kvEvents,
     kvEventSources: flags.kvEventSource,
+    peers: peers(flags.routerPeers ?? []),
     server: {
       requestBytesMax: flags.maxRequestBytes,
       bufferedRequestBytesMax: flags.maxBufferedRequestBytes,
@@ -251,6 +264,12 @@ function staticEngines(
     const model = models?.[i];
     return { url, models: model === undefined ? [] : [model] };
   });
+}
+
+/** Not from a flag: everybody on the machine can read those. */
+function peers(urls: readonly string[]): PeerOptions | undefined {
+  if (urls.length === 0) return undefined;
+  return { urls, key: process.env['SPILLWAY_ROUTER_PEERS_KEY'] || undefined };
 }
 
 function aliases(pairs: readonly string[]): Map<string, string> {

@@ -103,6 +103,10 @@ export const routerSpec = section({
     "Seconds between looks at engines' metrics.",
   ),
   requestStatsWindow: upstream(positive.default(60), 'Seconds that request statistics cover.'),
+  routerPeers: ours(
+    z.array(text.min(1)).default([]),
+    'URLs of the routers before the same engines, of which this one may be one: each tells the others what it sends. A host name stands for all its addresses.',
+  ),
   extraArgs: upstream(z.array(z.string()).default([]), 'More arguments of the router.'),
   otel: upstream(
     section({

@@ -51,6 +51,11 @@ export class ServerExchange {
     return this.#socket.writableNeedDrain;
   }
 
+  /** Bytes of the answer that the client has not taken yet, as far as this process holds them. */
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
   /** Makes this the connection's last answer: needed when only its end marks the body's end. */
   closeAfterwards(): void {
     this.#keepAlive = false;

@@ -11,6 +11,8 @@ import { writeTogether } from './write-together.ts';
 export interface Origin {
   readonly secure: boolean;
   readonly host: string;
+  /** One of the host's, to connect to; any if undefined. */
+  readonly address: string | undefined;
   readonly port: number;
 }
 
@@ -54,7 +56,7 @@ export class UpstreamConnection {
   constructor(owner: ConnectionOwner, origin: Origin) {
     this.#owner = owner;
     const options = {
-      host: origin.host,
+      host: origin.address ?? origin.host,
       port: origin.port,
       noDelay: true,
       // Reading into our own buffer spares Node an allocation, a copy and its stream machinery.

@@ -37,13 +37,17 @@ export class UpstreamPool implements ConnectionOwner {
   /** Youngest last: it is the one least likely to be closed by the engine. */
   readonly #idle: UpstreamConnection[] = [];
 
-  /** @param options `url`: http:// or https://, host and port; a path is the caller's to add. */
+  /**
+   * @param options `url`: http:// or https://, host and port; a path is the caller's to add. `address`:
+   *   where to connect, if not to any address that the host's name stands for.
+   */
   constructor(options: {
     readonly url: string;
+    readonly address?: string | undefined;
     readonly ticker: Ticker;
     readonly limits?: Partial<UpstreamLimits> | undefined;
   }) {
-    this.origin = parseOrigin(options.url);
+    this.origin = { ...parseOrigin(options.url), address: options.address };
     this.#ticker = options.ticker;
     this.#limits = { ...defaultUpstreamLimits, ...options.limits };
     this.#ticker.add(this);
@@ -145,7 +149,7 @@ export class UpstreamPool implements ConnectionOwner {
   }
 }
 
-function parseOrigin(url: string): Origin {
+function parseOrigin(url: string): Omit<Origin, 'address'> {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.hostname === '') {
     throw new InputError(`"${url}" is no engine URL: it must look like http://host:8000.`);

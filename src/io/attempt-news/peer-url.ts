@@ -1,0 +1,36 @@
+// Where another router is, as somebody wrote it.
+import { InputError } from '../../core/base/index.ts';
+
+export interface PeerUrl {
+  /** Without a trailing slash. */
+  readonly url: string;
+  /** To be resolved; IPv6 without its brackets. */
+  readonly hostname: string;
+  readonly port: number;
+  /** Path before the router's own, or nothing. */
+  readonly basePath: string;
+  /** For the Host header. */
+  readonly host: string;
+}
+
+/**
+ * Reads a router's URL.
+ *
+ * @throws {InputError} If it is none, or holds what a router's URL cannot: a user, a query.
+ * @example parsePeerUrl('http://spillway-routers:8000').port; // 8000
+ */
+export function parsePeerUrl(text: string): PeerUrl {
+  const parsed = URL.canParse(text) ? new URL(text) : undefined;
+  const plain = parsed && !(parsed.username || parsed.password || parsed.search || parsed.hash);
+  if (parsed === undefined || !plain || !/^https?:$/.test(parsed.protocol)) {
+    throw new InputError(`"${text}" is no router's URL: it must look like http://routers:8000.`);
+  }
+  const basePath = parsed.pathname.replace(/\/+$/, '');
+  return {
+    url: `${parsed.protocol}//${parsed.host}${basePath}`,
+    hostname: parsed.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(parsed.port) || (parsed.protocol === 'https:' ? 443 : 80),
+    basePath,
+    host: parsed.host,
+  };
+}
