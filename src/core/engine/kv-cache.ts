@@ -32,7 +32,7 @@ export class KvCache {
     this.#watermarkBlocks = Math.floor(config.watermark * config.numGpuBlocks);
     this.pool = new BlockPool({
       blocksTotal: config.numGpuBlocks,
-      onRemoved: (key) => listener.blockRemoved?.(key),
+      ...(listener.blockRemoved && { onRemoved: (key) => listener.blockRemoved?.(key) }),
       observer: listener.blocks,
     });
   }
@@ -104,7 +104,7 @@ export class KvCache {
     if (needed > this.pool.freeBlocks - reservedBlocks) return false;
     this.#takeHits(sequence);
     sequence.computedTokens += externalTokens;
-    for (let i = 0; i < count; i++) sequence.blocks.push(this.#allocate());
+    this.#allocate(sequence, count);
     return true;
   }
 
@@ -164,7 +164,7 @@ export class KvCache {
     if (tokens < lastBlockEnd && tokens < (sequence.cachedBlocks + 1) * blockSize) return true;
     const needed = Math.ceil(tokens / blockSize) - sequence.blocks.length;
     if (needed > this.pool.freeBlocks) return false;
-    for (let i = 0; i < needed; i++) sequence.blocks.push(this.#allocate());
+    if (needed > 0) this.#allocate(sequence, needed);
     if (enablePrefixCaching) this.#cacheFullBlocks(sequence, Math.floor(tokens / blockSize));
     return true;
   }
@@ -265,10 +265,11 @@ export class KvCache {
     sequence.computedTokens = hits.length * this.#config.blockSize;
   }
 
-  #allocate(): number {
-    const block = this.pool.allocate();
-    this.#allocated?.push(block);
-    return block;
+  #allocate({ blocks }: Sequence, count: number): void {
+    const first = blocks.length;
+    this.pool.allocateTo(blocks, count);
+    if (this.#allocated === undefined) return;
+    for (let i = first; i < blocks.length; i++) this.#allocated.push(blocks[i] as number);
   }
 
   #cacheFullBlocks(sequence: Sequence, fullBlocks: number): void {

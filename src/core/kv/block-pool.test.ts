@@ -107,6 +107,7 @@ test('a reset is refused while a block has a holder, and drops every key after',
 test('whatever is asked of it, the pool agrees with a plain model of it', () => {
   const action = fc.oneof(
     { weight: 3, arbitrary: fc.record({ kind: fc.constant('take' as const), key: fc.nat(9) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('takeAll' as const), key: fc.nat(9) }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('hit' as const), key: fc.nat(9) }) },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant('release' as const), key: fc.nat(99) }) },
   );
@@ -133,6 +134,16 @@ test('whatever is asked of it, the pool agrees with a plain model of it', () => 
           pool.cache(block, key);
           keys.push([key, block]);
         }
+      } else if (kind === 'takeAll') {
+        // Some of the free blocks at once, half of the times all.
+        const count = key % 2 === 0 ? free.length : Math.min(free.length, key);
+        const blocks: number[] = [];
+        pool.allocateTo(blocks, count);
+        assert.deepEqual(blocks, free.slice(0, count));
+        free = free.slice(count);
+        keys = keys.filter(([, holder]) => !blocks.includes(holder));
+        held.push(...blocks);
+        assert.throws(() => pool.allocateTo(blocks, free.length + 1), RangeError);
       } else if (kind === 'hit') {
         const block = keys.find(([name]) => name === key)?.[1];
         assert.equal(pool.lookup(key), block);

@@ -117,14 +117,36 @@ export class BlockPool {
    * @throws {RangeError} If no block is free: ask `freeBlocks` first.
    */
   allocate(): number {
-    const block = this.#next[0] as number;
-    if (block === 0) throw new RangeError('No free KV block');
-    this.#unlinkFree(block);
-    this.#observer?.evicted(block);
-    this.#uncache(block);
-    this.#references[block] = 1;
-    this.#observer?.allocated(block);
-    return block;
+    const blocks: number[] = [];
+    this.allocateTo(blocks, 1);
+    return blocks[0] as number;
+  }
+
+  /**
+   * Takes so many blocks as `allocate` does, and appends them.
+   *
+   * @throws {RangeError} If fewer are free; then none is taken.
+   */
+  allocateTo(blocks: number[], count: number): void {
+    if (count > this.#freeBlocks) throw new RangeError('No free KV block');
+    const next = this.#next;
+    const references = this.#references;
+    const observer = this.#observer;
+    let block = 0;
+    // The list is mended after the loop, not with each block: prompts take thousands of blocks, and
+    // taking them one by one was 19 % of a simulation's time.
+    for (let i = 0; i < count; i++) {
+      block = next[block] as number;
+      observer?.evicted(block);
+      if (this.#cached.has(block)) this.#uncache(block);
+      references[block] = 1;
+      observer?.allocated(block);
+      blocks.push(block);
+    }
+    const head = next[block] as number;
+    next[0] = head;
+    this.#previous[head] = 0;
+    this.#freeBlocks -= count;
   }
 
   /** Makes a held, full block findable under `key`. */
@@ -146,11 +168,10 @@ export class BlockPool {
       if (references < 0) throw new RangeError(`KV block ${block} has no holder to release`);
       this.#references[block] = references;
       if (references > 0) continue;
-      if (this.#cached.keyOf(block) === undefined) {
+      if (this.#cached.has(block)) this.#linkFree(block, this.#previous[0] as number);
+      else {
         this.#linkFree(block, head);
         head = block;
-      } else {
-        this.#linkFree(block, this.#previous[0] as number);
       }
     }
   }
@@ -190,10 +211,10 @@ export class BlockPool {
   }
 
   #uncache(block: number): void {
-    const key = this.#cached.keyOf(block);
-    if (key === undefined) return;
+    const onRemoved = this.#onRemoved;
+    const key = onRemoved && this.#cached.keyOf(block);
     // The other block of this key may be in use.
     if (this.#cached.delete(block)) this.#gains++;
-    this.#onRemoved?.(key);
+    if (key !== undefined) onRemoved?.(key);
   }
 }

@@ -37,6 +37,11 @@ export class CachedBlocks {
     return this.#keys[block];
   }
 
+  /** Whether the block is cached. */
+  has(block: number): boolean {
+    return this.#keys[block] !== undefined;
+  }
+
   /** The block that has had the key for longest; undefined if none has it. */
   get(key: BlockKey): number | undefined {
     const first = this.#firstOf(key);
