@@ -39,8 +39,6 @@ export interface Latencies {
   readonly e2eSeconds: number;
   /** Time per output token after the first: (e2e - ttft) / (tokens - 1); undefined for one token. */
   readonly tpotSeconds: number | undefined;
-  /** Gaps between chunks; a chunk may carry more than one token. */
-  readonly itlSeconds: Float64Array;
 }
 
 /**
@@ -62,14 +60,25 @@ export function latenciesOf(record: RequestRecord, from: 'sent' | 'scheduled' = 
     ttftSeconds: first - start,
     e2eSeconds: last - start,
     tpotSeconds: record.outputTokens > 1 ? (last - first) / (record.outputTokens - 1) : undefined,
-    itlSeconds: gapsOf(chunkSeconds),
   };
 }
 
-function gapsOf(chunkSeconds: Times): Float64Array {
-  const gaps = new Float64Array(chunkSeconds.length - 1);
-  for (let i = 0; i < gaps.length; i++) {
-    gaps[i] = (chunkSeconds[i + 1] as number) - (chunkSeconds[i] as number);
+/**
+ * Gaps between the chunks of each answer, one answer after the other; a chunk may carry more than one
+ * token.
+ *
+ * @param unitsPerSecond 1000 for milliseconds.
+ */
+export function gapsOf(records: readonly RequestRecord[], unitsPerSecond = 1): Float64Array {
+  let count = 0;
+  for (const { chunkSeconds } of records) count += Math.max(0, chunkSeconds.length - 1);
+  // One array for all: a run has millions of gaps.
+  const gaps = new Float64Array(count);
+  let at = 0;
+  for (const { chunkSeconds } of records) {
+    for (let i = 1; i < chunkSeconds.length; i++) {
+      gaps[at++] = ((chunkSeconds[i] as number) - (chunkSeconds[i - 1] as number)) * unitsPerSecond;
+    }
   }
   return gaps;
 }

@@ -11,18 +11,19 @@ export function peakChunksPerSecond(records: readonly RequestRecord[]): number {
   const origin = minimum(records.map((record) => record.sentSeconds));
   const perSecond = new Map<number, number>();
   for (const { chunkSeconds } of records) {
-    // Chunks come in order, so those of one second are counted before the map is asked.
-    let [second, count] = [0, 0];
-    for (let i = 0; i < chunkSeconds.length; i++) {
-      const of = Math.floor((chunkSeconds[i] as number) - origin);
-      if (of !== second) {
-        if (count > 0) perSecond.set(second, (perSecond.get(second) ?? 0) + count);
-        second = of;
-        count = 0;
+    const last = chunkSeconds.length - 1;
+    for (let from = 0; from <= last; ) {
+      const second = Math.floor((chunkSeconds[from] as number) - origin);
+      // Chunks come in order, so those of one second lie side by side.
+      let [of, after] = [from, last + 1];
+      while (of + 1 < after) {
+        const middle = (of + after) >>> 1;
+        if (Math.floor((chunkSeconds[middle] as number) - origin) > second) after = middle;
+        else of = middle;
       }
-      count++;
+      perSecond.set(second, (perSecond.get(second) ?? 0) + after - from);
+      from = after;
     }
-    if (count > 0) perSecond.set(second, (perSecond.get(second) ?? 0) + count);
   }
   let peak = 0;
   for (const count of perSecond.values()) if (count > peak) peak = count;
@@ -36,16 +37,16 @@ export function peakChunksPerSecond(records: readonly RequestRecord[]): number {
  * @param records Complete answers only.
  */
 export function peakConcurrency(records: readonly RequestRecord[]): number {
-  const changes = records.flatMap((record) => [
-    { at: record.sentSeconds, by: 1 },
-    { at: record.chunkSeconds.at(-1) ?? record.sentSeconds, by: -1 },
-  ]);
-  changes.sort((a, b) => a.at - b.at || a.by - b.by);
-  let running = 0;
+  const starts = Float64Array.from(records, (record) => record.sentSeconds).sort();
+  const ends = Float64Array.from(
+    records,
+    ({ chunkSeconds, sentSeconds }) => chunkSeconds.at(-1) ?? sentSeconds,
+  ).sort();
+  let ended = 0;
   let peak = 0;
-  for (const { by } of changes) {
-    running += by;
-    if (running > peak) peak = running;
+  for (const [index, start] of starts.entries()) {
+    while ((ends[ended] as number) <= start) ended++;
+    peak = Math.max(peak, index + 1 - ended);
   }
   return peak;
 }

@@ -53,10 +53,17 @@ export function summarize(
   values: ArrayLike<number>,
   percentiles: readonly number[],
 ): Summary | undefined {
-  if (values.length === 0) return undefined;
+  return summarizeInPlace(new Float64Array(values), percentiles);
+}
+
+/** The same for numbers that nobody needs afterwards in their order. */
+export function summarizeInPlace(
+  numbers: Float64Array,
+  percentiles: readonly number[],
+): Summary | undefined {
+  if (numbers.length === 0) return undefined;
   // Plain loops: a run has millions of gaps between tokens.
-  const count = values.length;
-  const numbers = new Float64Array(values);
+  const count = numbers.length;
   let total = 0;
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (let i = 0; i < count; i++) {

@@ -1,5 +1,5 @@
 // The JSON that `vllm bench serve --save-result --save-detailed` writes, key by key.
-import { latenciesOf, type RequestRecord } from './latencies.ts';
+import { gapsOf, latenciesOf, type RequestRecord } from './latencies.ts';
 import { type LatencySummaries, latencyNames, type ServeReport } from './serve-report.ts';
 
 /**
@@ -23,7 +23,7 @@ export function toServeJson(
     input_lens: records.map((record) => record.promptTokens),
     output_lens: records.map((record) => (record.error === undefined ? record.outputTokens : 0)),
     ttfts: latencies.map((all) => all?.ttftSeconds ?? 0),
-    itls: latencies.map((all) => [...(all?.itlSeconds ?? [])]),
+    itls: records.map((record) => (record.error === undefined ? [...gapsOf([record])] : [])),
     latencies: latencies.map((all) => all?.e2eSeconds ?? 0),
     start_times: records.map((record) => record.sentSeconds),
     queue_times: records.map((record) => record.sentSeconds - record.scheduledSeconds),

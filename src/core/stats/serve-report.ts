@@ -1,5 +1,6 @@
 // The result of a load run in the keys of `vllm bench serve`, and what those keys leave out.
 import {
+  gapsOf,
   type Latencies,
   latenciesOf,
   meets,
@@ -7,7 +8,7 @@ import {
   type ServiceLevel,
 } from './latencies.ts';
 import { peakChunksPerSecond, peakConcurrency } from './peaks.ts';
-import { type Summary, summarize } from './percentile.ts';
+import { type Summary, summarize, summarizeInPlace } from './percentile.ts';
 
 /** The four latencies by their names in vLLM's keys: `mean_ttft_ms`, `p99_e2el_ms`, … */
 export const latencyNames = ['ttft', 'tpot', 'itl', 'e2el'] as const;
@@ -67,7 +68,10 @@ export function reportOf(
   const { durationSeconds, percentiles, limits } = options;
   const complete = records.filter((record) => record.error === undefined);
   const fromSent = complete.map((record) => latenciesOf(record));
-  const sentSummaries = summaries(fromSent, percentiles);
+  const sentSummaries = {
+    ...startSummaries(fromSent, percentiles),
+    ...tokenSummaries(complete, fromSent, percentiles),
+  };
   // Simulated clients are never late, and gaps between tokens do not hang on the start at all.
   const punctual = complete.every((record) => record.sentSeconds === record.scheduledSeconds);
   const scheduledSummaries = punctual
@@ -128,19 +132,18 @@ export function loadSpread(
   return total === 0 ? undefined : (Math.max(...shares) * engineCount) / total;
 }
 
-function summaries(all: readonly Latencies[], percentiles: readonly number[]): LatencySummaries {
-  const gaps = new Float64Array(sum(all.map(({ itlSeconds }) => itlSeconds.length)));
-  let at = 0;
-  for (const { itlSeconds } of all) {
-    for (let i = 0; i < itlSeconds.length; i++) gaps[at++] = (itlSeconds[i] as number) * 1000;
-  }
+/** Of the latencies that count from token to token. */
+function tokenSummaries(
+  records: readonly RequestRecord[],
+  latencies: readonly Latencies[],
+  percentiles: readonly number[],
+): Pick<LatencySummaries, 'tpot' | 'itl'> {
   return {
-    ...startSummaries(all, percentiles),
     tpot: summarizeMs(
-      all.flatMap(({ tpotSeconds }) => tpotSeconds ?? []),
+      latencies.flatMap(({ tpotSeconds }) => tpotSeconds ?? []),
       percentiles,
     ),
-    itl: summarize(gaps, percentiles),
+    itl: summarizeInPlace(gapsOf(records, 1000), percentiles),
   };
 }
 

@@ -12,6 +12,7 @@ import {
   summarize,
   toServeJson,
 } from './index.ts';
+import { gapsOf } from './latencies.ts';
 
 /** A request sent at once that got one chunk at each of the given times. */
 function answered(chunkSeconds: readonly number[], rest: Partial<RequestRecord> = {}) {
@@ -87,8 +88,11 @@ test("latencies are vLLM's: first chunk, last chunk, and the rest over the token
     ttftSeconds: 0.5,
     e2eSeconds: 1.5,
     tpotSeconds: 0.5,
-    itlSeconds: Float64Array.of(0.25, 0.75),
   });
+  assert.deepEqual(
+    gapsOf([record, answered([3]), answered([4, 6])]),
+    Float64Array.of(0.25, 0.75, 2),
+  );
   assert.equal(latenciesOf(record, 'scheduled').ttftSeconds, 1);
   assert.equal(latenciesOf(answered([3])).tpotSeconds, undefined);
 });

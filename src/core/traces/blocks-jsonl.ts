@@ -20,7 +20,7 @@ export function parseBlocksRow(line: string, where: string): TraceRequest {
     );
   }
   const blockIds = row['hash_ids'];
-  if (!Array.isArray(blockIds) || !blockIds.every((id) => Number.isSafeInteger(id) && id >= 0)) {
+  if (!areBlockIds(blockIds)) {
     throw new InputError(
       `${where}: hash_ids must be a list of whole numbers from 0 to 2^53 - 1, not ${show(blockIds)}.`,
     );
@@ -47,6 +47,12 @@ function parseObject(line: string, where: string): Record<string, unknown> {
     throw new InputError(`${where}: a row must be a JSON object, not ${show(row)}.`);
   }
   return row as Record<string, unknown>;
+}
+
+function areBlockIds(ids: unknown): ids is number[] {
+  if (!Array.isArray(ids)) return false;
+  for (const id of ids) if (!Number.isSafeInteger(id) || id < 0) return false;
+  return true;
 }
 
 function tokenCount(row: Record<string, unknown>, name: string, where: string): number {
