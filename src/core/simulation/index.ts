@@ -2,8 +2,8 @@
 export { BlockCache } from './block-cache.ts';
 export { type ClosedLoopOptions, type ClosedLoopResult, closedLoop } from './closed-loop.ts';
 export type { Disaggregation, EngineRole } from './disaggregation.ts';
-export { checkEngineCount } from './engines-max.ts';
 export { simulateFleet } from './fleet.ts';
+export { checkEngineCount, checkRouterCount } from './fleet-bounds.ts';
 export { type FleetOptions, fleetOf, traceBlockTokens, withSessions } from './fleet-engines.ts';
 export type {
   EngineFailure,

@@ -1,5 +1,6 @@
 // A simulated stack as a table for people and as JSON.
 import { serveSummaryJson } from '../../core/stats/index.ts';
+import type { Values } from '../../core/values/index.ts';
 import type { LengthStats, WorkloadStats } from '../../core/workload/index.ts';
 import {
   latencyTable,
@@ -9,7 +10,7 @@ import {
   verdictWarnings,
 } from '../simulate-report/index.ts';
 import { handoffJson, handoffLines } from './pool-report.ts';
-import type { StackRun } from './stack.ts';
+import { routersOf, type StackRun } from './stack.ts';
 import type { StackEngine } from './stack-engines.ts';
 
 /** The run in the keys of `vllm bench serve`; what those do not know under `spillway`. */
@@ -30,6 +31,7 @@ export function stackJson(run: StackRun): Record<string, unknown> {
     max_over_mean_computed: result.spread,
     spillway: {
       policy: options.values.routerSpec.routingLogic,
+      routers: routersOf(options.values).routers,
       seed: options.seed,
       speed: options.speed,
       backlog_growth: run.growth,
@@ -210,8 +212,18 @@ export function stackLines(run: StackRun): string[] {
   const { hit_rate, external_hit_rate } = shares(run);
   return [
     ...lines,
-    `${options.values.routerSpec.routingLogic}: hit rate ${percent(hit_rate)}, of it ${percent(external_hit_rate)} from tiers; max/mean computed ${result.spread.toFixed(2)}`,
+    `${routedBy(options.values)}: hit rate ${percent(hit_rate)}, of it ${percent(external_hit_rate)} from tiers; max/mean computed ${result.spread.toFixed(2)}`,
   ];
+}
+
+function routedBy(values: Values): string {
+  const { routers, sharesAttempts } = routersOf(values);
+  const policy = values.routerSpec.routingLogic;
+  if (routers === 1) return policy;
+  const knowing = sharesAttempts
+    ? 'that tell each other what they send'
+    : 'that know their own only';
+  return `${policy} in ${routers} routers ${knowing}`;
 }
 
 /** What the generator, or the trace, came to. */

@@ -66,6 +66,32 @@ test('a workload behind the policy of the values: the same each time, and other 
   assert.match(stackTable(run), /^STABLE: engines busy.*\n.*KV cache 31,984 tokens; no offload/);
 });
 
+test('replicas of the router are simulated, each with its own books unless they are peers', async () => {
+  const run = async (...sets: string[]) => {
+    const values = valuesOf(
+      valuesText,
+      sets.map((set) => `routerSpec.${set}`),
+    );
+    const result = await simulateStack({ ...base, workload: shared, values });
+    return { table: stackTable(result), hitRate: stackJson(result)['hit_rate'] as number };
+  };
+  const one = await run();
+  const apart = await run('replicaCount=3');
+  const peers = await run('replicaCount=3', 'routerPeers={http://routers:8001}');
+  assert.match(one.table, /^predictive: hit rate/m);
+  assert.match(apart.table, /^predictive in 3 routers that know their own only: hit rate/m);
+  assert.match(
+    peers.table,
+    /^predictive in 3 routers that tell each other what they send: hit rate/m,
+  );
+  assert.ok(peers.hitRate > apart.hitRate + 0.05, `${peers.hitRate} of peers, ${apart.hitRate}`);
+  assert.ok(Math.abs(peers.hitRate - one.hitRate) < 0.05, `${peers.hitRate}, alone ${one.hitRate}`);
+  await assert.rejects(run('replicaCount=101'), {
+    name: 'InputError',
+    message: /101 routers.*at most 100/,
+  });
+});
+
 test('host memory below HBM gives what HBM had to let go', async () => {
   const without = await simulateStack({ ...base, workload: shared });
   const run = await simulateStack({ ...base, workload: shared, values: host(40) });

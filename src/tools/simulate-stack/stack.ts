@@ -2,6 +2,7 @@
 // workload.
 import { InputError } from '../../core/base/index.ts';
 import {
+  checkRouterCount,
   type EngineFailure,
   type FleetSimulationResult,
   recordOf,
@@ -81,11 +82,12 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
     );
   }
   checkFailures(options.failures, engines.length);
+  checkRouterCount(routerSpec.replicaCount);
   const traffic = await trafficOf(options, engines);
   const meter = new WorkloadMeter(traffic.source.blockTokens);
   const result = simulateFleet({
     ...{ requests: traffic.source, engines, policy, seed, failures: options.failures },
-    disaggregation: pools,
+    ...{ disaggregation: pools, ...routersOf(values) },
     traceBlockTokens: traffic.source.blockTokens,
     prefixMinMatchLength: routerSpec.prefixMinMatchLength,
     kvEvents: [policy, pools?.decodePolicy].includes('kvaware') || publishesKvEvents(values),
@@ -116,6 +118,12 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
     refused: result.refused,
     notes,
   };
+}
+
+/** The router pods that the values ask for, and whether they tell each other what they send. */
+export function routersOf({ routerSpec }: Values) {
+  const routers = Math.max(1, routerSpec.replicaCount);
+  return { routers, sharesAttempts: routerSpec.routerPeers.length > 0 };
 }
 
 /** Whether the engines publish KV events; all are taken to, if some do. */
