@@ -117,7 +117,7 @@ test('routers that hear each other at once pick as one router would', () => {
       const { cores, clock } = routersOf(routers, policy);
       const open: Ticket[] = [];
       return Array.from({ length: 300 }, (_, i) => {
-        clock.advance(0.02 + (i % 5) * 0.02);
+        clock.advance(0.06 + (i % 5) * 0.02);
         const prompt = `${`document ${i % 7} `.repeat(300)}${`question ${i}`.repeat(i % 11)}`;
         const ticket = (cores[i % routers] as RoutingCore).route(routingRequest(prompt));
         ticket.sent();
