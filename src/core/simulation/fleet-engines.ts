@@ -44,7 +44,10 @@ export interface FleetOptions {
   readonly blockTokens?: number;
   /** Host memory of each engine for native KV offload; none unless given. */
   readonly hostBytes?: number;
-  /** Longest request that an engine takes, in tokens; what the Mooncake trace needs unless given. */
+  /**
+   * Longest request that an engine takes, in tokens, if so many fit; what the Mooncake trace with its
+   * prompts of up to 126,195 tokens needs unless given.
+   */
   readonly maxModelLen?: number;
 }
 
@@ -62,10 +65,13 @@ export function fleetOf(options: FleetOptions): SimulatedEngine[] {
   const layout = { model, gpu, tensorParallelSize, pipelineParallelSize: stages };
   const batch: EngineConfig = engineConfigFor(
     { ...layout, ...(numGpuBlocks ? { numGpuBlocks } : {}) },
-    // The trace has prompts of up to 126,195 tokens.
-    { blockSize, maxModelLen, enablePrefixCaching },
+    { blockSize, enablePrefixCaching },
   );
-  const config = pipelinedConfig(batch, stages);
+  const fittingTokens = (batch.numGpuBlocks - 1) * blockSize;
+  const config = pipelinedConfig(
+    { ...batch, maxModelLen: Math.min(maxModelLen, fittingTokens) },
+    stages,
+  );
   const { stepCost = rooflineCost({ model, gpu, tensorParallelSize }) } = options;
   const cost = pipelinedCost(stepCost, {
     ...{ stages, model, linkBytesPerSecond: gpu.link.bytesPerSecond },

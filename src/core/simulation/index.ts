@@ -31,4 +31,4 @@ export {
 } from './prefix-hits.ts';
 export { type RunOptions, type RunResult, type RunSample, replayRun } from './run-replay.ts';
 export { backlogGrowth, overloadedGrowth } from './stability.ts';
-export { recordOf, type TimedHandoff, type Timing } from './timing.ts';
+export { recordOf, type TimedHandoff, type Timing, timingsOf } from './timing.ts';

@@ -77,7 +77,8 @@ export function replayRun(options: RunOptions): RunResult {
   const { blockSize } = config;
   const keyOf = blockKeys(trace.blockTokens, blockSize);
   const timings = requests.map(
-    ({ arrivalSeconds, promptTokens }): MutableTiming => ({
+    ({ arrivalSeconds, promptTokens }, index): MutableTiming => ({
+      index,
       arrivalSeconds,
       queuedSeconds: NaN,
       tokenSeconds: [],

@@ -1,8 +1,11 @@
 // What a simulated request went through, and a run of them in the words of a benchmark.
 import type { RequestRecord, Times } from '../stats/index.ts';
+import type { FleetSimulationResult } from './fleet-result.ts';
 
 /** One request's life on the virtual clock, in seconds. */
 export interface Timing {
+  /** Its place in the trace. */
+  readonly index: number;
   readonly arrivalSeconds: number;
   /** When the engine took it in, between two steps; a vLLM's own timestamps count from there. */
   readonly queuedSeconds: number;
@@ -45,5 +48,34 @@ export function recordOf(timing: Timing, from: 'queued' | 'arrival'): RequestRec
     cachedTokens,
     engine: `engine-${timing.engine}`,
     error: undefined,
+  };
+}
+
+/** Those of the requests that were answered, in the order of their arrival. */
+export function timingsOf(result: FleetSimulationResult): Timing[] {
+  const timings: Timing[] = [];
+  result.arrivalSeconds.forEach((arrivalSeconds, i) => {
+    if (result.failed[i] === 1) return;
+    timings.push({
+      ...{ index: i, arrivalSeconds, queuedSeconds: arrivalSeconds },
+      promptTokens: result.promptTokens[i] as number,
+      tokenSeconds: result.tokenSeconds[i] ?? [],
+      cachedTokens: result.cachedTokens[i] as number,
+      engine: result.engineOf[i] as number,
+      handoff: handoffOf(result, i),
+    });
+  });
+  return timings;
+}
+
+/** Undefined for a request whose prompt was computed by the engine that answered. */
+function handoffOf({ handoffs }: FleetSimulationResult, i: number): TimedHandoff | undefined {
+  if (handoffs === undefined || Number.isNaN(handoffs.transferBytes[i] as number)) return undefined;
+  return {
+    prefillEngine: handoffs.prefillEngineOf[i] as number,
+    prefillSeconds: handoffs.prefillSeconds[i] as number,
+    waitSeconds: handoffs.waitSeconds[i] as number,
+    transferSeconds: handoffs.transferSeconds[i] as number,
+    bytes: handoffs.transferBytes[i] as number,
   };
 }

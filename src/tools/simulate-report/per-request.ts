@@ -1,15 +1,13 @@
 // `--per-request FILE`: one line of JSON for each request of a simulated run.
 import type { TimedHandoff, Timing } from '../../core/simulation/index.ts';
 
-/** Lines in the order of the trace; times in milliseconds from the trace's origin. */
+/** Lines of the answered requests in the order of the trace; times in milliseconds from the trace's origin. */
 export function perRequestLines(timings: readonly Timing[], from: 'queued' | 'arrival'): string {
-  return timings
-    .map((timing, index) => `${JSON.stringify(lineOf(timing, index, from))}\n`)
-    .join('');
+  return timings.map((timing) => `${JSON.stringify(lineOf(timing, from))}\n`).join('');
 }
 
-function lineOf(timing: Timing, index: number, from: 'queued' | 'arrival') {
-  const { arrivalSeconds, queuedSeconds, tokenSeconds, promptTokens, cachedTokens } = timing;
+function lineOf(timing: Timing, from: 'queued' | 'arrival') {
+  const { index, arrivalSeconds, queuedSeconds, tokenSeconds, promptTokens, cachedTokens } = timing;
   const start = from === 'queued' ? queuedSeconds : arrivalSeconds;
   const first = tokenSeconds[0] as number;
   const last = tokenSeconds.at(-1) as number;

@@ -7,8 +7,8 @@ import {
   type FleetSimulationResult,
   recordOf,
   simulateFleet,
-  type TimedHandoff,
   type Timing,
+  timingsOf,
   withSessions,
 } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, type ServiceLevel } from '../../core/stats/index.ts';
@@ -177,32 +177,4 @@ function checkFailures(failures: readonly EngineFailure[], engines: number): voi
   throw new InputError(
     `--fail names engine ${bad.engine}; these values have engines 0 to ${engines - 1}.`,
   );
-}
-
-function timingsOf(result: FleetSimulationResult): Timing[] {
-  const timings: Timing[] = [];
-  result.arrivalSeconds.forEach((arrivalSeconds, i) => {
-    if (result.failed[i] === 1) return;
-    timings.push({
-      ...{ arrivalSeconds, queuedSeconds: arrivalSeconds },
-      promptTokens: result.promptTokens[i] as number,
-      tokenSeconds: result.tokenSeconds[i] ?? [],
-      cachedTokens: result.cachedTokens[i] as number,
-      engine: result.engineOf[i] as number,
-      handoff: handoffOf(result, i),
-    });
-  });
-  return timings;
-}
-
-/** Undefined for a request whose prompt was computed by the engine that answered. */
-function handoffOf({ handoffs }: FleetSimulationResult, i: number): TimedHandoff | undefined {
-  if (handoffs === undefined || Number.isNaN(handoffs.transferBytes[i] as number)) return undefined;
-  return {
-    prefillEngine: handoffs.prefillEngineOf[i] as number,
-    prefillSeconds: handoffs.prefillSeconds[i] as number,
-    waitSeconds: handoffs.waitSeconds[i] as number,
-    transferSeconds: handoffs.transferSeconds[i] as number,
-    bytes: handoffs.transferBytes[i] as number,
-  };
 }

@@ -42,6 +42,29 @@ test('a fleet of which the arrivals end before the first answers is not called s
   assert.match(notes.join(), /too short a look/);
 });
 
+test('what no engine has room for is refused and counted, what the model’s context excludes is noted', async (t) => {
+  const small = { ...options, gpu: 'RTX4090', model: 'Llama-3.1-8B', requests: 100 };
+  const run = await simulateFleetRun(small);
+  const json = fleetRunJson(run);
+  const { refused, notes } = json['spillway'] as { refused: number; notes: string[] };
+  assert.ok(refused > 0 && refused < 50, `${refused}`);
+  assert.deepEqual([json['completed'], json['failed']], [100 - refused, refused]);
+  assert.ok(notes.some((note) => note.startsWith(`${refused} requests are longer than the 4`)));
+  const lines = perRequestLines(run.timings, 'arrival').trim().split('\n');
+  assert.equal(lines.length, 100 - refused);
+  const short = await simulateFleetRun({ ...options, model: 'Mistral-7B-Instruct-v0.3' });
+  assert.match(fleetRunTable(short), /^\d+ requests exceed the model's context of 32,768 tokens/m);
+  assert.equal(fleetRunJson(short)['failed'], 0);
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-long-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const trace = join(folder, 'long.csv');
+  writeFileSync(trace, 'TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03,60000,5\n');
+  await assert.rejects(
+    simulateFleetRun({ ...small, trace, requests: undefined }),
+    /No request was answered: all are longer than the \d+ tokens of KV cache that .* leaves on RTX4090/,
+  );
+});
+
 test('policies of other projects play by their names', async () => {
   const figures = [];
   for (const policy of ['predictive', 'random', 'llmd-322-precise', 'dynamo']) {
@@ -74,7 +97,7 @@ test('engines take their step times from a profile, and say what it was measured
   const fast = await simulateFleetRun({ ...options, requests: 50 });
   const tpot = (run: typeof slow) => fleetRunJson(run)['median_tpot_ms'] as number;
   assert.ok(tpot(slow) > 50 && tpot(fast) < 50);
-  assert.deepEqual(slow.notes, []);
+  assert.ok(!slow.notes.some((note) => note.includes('measured')), `${slow.notes}`);
   const other = await simulateFleetRun({ ...options, requests: 5, gpu: 'H200', profile });
   assert.match(other.notes.join(), /was measured with Qwen.* on 1 × H100-80GB/);
 });

@@ -18,10 +18,11 @@ import {
   simulatedPolicyNames,
   simulateFleet,
   type Timing,
+  timingsOf,
   withSessions,
 } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
-import { sliceTrace } from '../../core/traces/index.ts';
+import { sliceTrace, type TraceRequest } from '../../core/traces/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readStepCost } from '../../io/profile/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
@@ -30,6 +31,7 @@ import {
   percent,
   type Stability,
   stabilityOf,
+  tokens,
   verdictLine,
   verdictWarnings,
 } from '../simulate-report/index.ts';
@@ -99,14 +101,12 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
     keepTokens: true,
     onProgress: (finished) => options.onProgress?.(finished, requests.length),
   });
-  const timings = requests.map(
-    ({ arrivalSeconds, promptTokens }, i): Timing => ({
-      ...{ arrivalSeconds, queuedSeconds: arrivalSeconds, promptTokens },
-      tokenSeconds: result.tokenSeconds[i] ?? [],
-      cachedTokens: result.cachedTokens[i] as number,
-      engine: result.engineOf[i] as number,
-    }),
-  );
+  const timings = timingsOf(result);
+  if (timings.length === 0) {
+    throw new InputError(
+      `No request was answered: all are longer than the ${engines[0]?.config.maxModelLen} tokens of KV cache that ${model.name} leaves on ${options.gpu}.`,
+    );
+  }
   const records = timings.map((timing) => recordOf(timing, 'arrival'));
   const durationSeconds = result.seconds;
   const busy = result.engines.reduce((sum, { utilization }) => sum + utilization, 0);
@@ -114,10 +114,35 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
   const arrivalSeconds = requests.map((request) => request.arrivalSeconds);
   const utilization = busy / result.engines.length;
   return {
-    ...{ options, result, timings, notes },
+    ...{ options, result, timings },
+    notes: [...notes, ...contextNotes(requests, model, engines[0]?.config.maxModelLen ?? longest)],
     ...stabilityOf({ waitingAtArrival, arrivalSeconds, utilization }),
     report: reportOf(records, { durationSeconds, percentiles, limits: {} }),
   };
+}
+
+/** What a server would refuse: here requests that fit are played, whatever the model was trained for. */
+function contextNotes(
+  requests: readonly TraceRequest[],
+  { contextTokensMax }: ModelSpec,
+  fittingTokens: number,
+): string[] {
+  const refused = requests.filter(({ promptTokens }) => promptTokens >= fittingTokens).length;
+  const beyond = requests.filter(({ promptTokens, outputTokens }) => {
+    return promptTokens < fittingTokens && promptTokens + outputTokens > contextTokensMax;
+  }).length;
+  return [
+    ...(refused === 0
+      ? []
+      : [
+          `${refused} requests are longer than the ${tokens(fittingTokens)} tokens that fit the KV cache, and were refused.`,
+        ]),
+    ...(beyond === 0
+      ? []
+      : [
+          `${beyond} requests exceed the model's context of ${tokens(contextTokensMax)} tokens; they are played, where vLLM would refuse them.`,
+        ]),
+  ];
 }
 
 async function costOf(options: FleetRunOptions, model: ModelSpec, gpu: GpuSpec) {
@@ -133,10 +158,11 @@ export function fleetRunJson(run: FleetRun): Record<string, unknown> {
   return {
     backend: 'spillway-simulate',
     model_id: options.model,
-    num_prompts: run.timings.length,
+    num_prompts: result.arrivalSeconds.length,
     request_rate: report.offeredRate ?? null,
     max_concurrency: null,
     ...serveSummaryJson(report),
+    failed: result.arrivalSeconds.length - report.completed,
     verdict: run.verdict,
     utilization: run.utilization,
     hit_rate: result.hitRate,
@@ -152,6 +178,7 @@ export function fleetRunJson(run: FleetRun): Record<string, unknown> {
       seed: options.seed,
       backlog_growth: run.growth,
       preemptions: result.preemptions,
+      refused: result.refused,
       notes: [...verdictWarnings(run, report), ...run.notes],
       engines: result.engines.map((engine, index) => ({
         engine: `engine-${index}`,
