@@ -9,6 +9,11 @@ export class MinHeap<T> {
     return this.#items.length;
   }
 
+  /** What `take` would take; undefined if there is nothing. */
+  get least(): T | undefined {
+    return this.#items[0]?.item;
+  }
+
   /** The least rank; Infinity if there is nothing. */
   get leastRank(): number {
     return this.#items[0]?.rank ?? Number.POSITIVE_INFINITY;

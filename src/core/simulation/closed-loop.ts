@@ -1,8 +1,10 @@
 // So many clients at one engine, each sending its next request when the one before is answered:
 // how serving benchmarks measure a point. Steps in which nothing but decoding happens are taken
-// many at a time, so a point costs its requests, not its tokens.
+// many at a time, and none looks at each request that decodes, so a point costs its requests, not its
+// tokens, nor its clients.
 import { type Random, seededRandom } from '../base/index.ts';
 import type { StepCostModel, StepLoad } from '../engine/index.ts';
+import { Decodes } from './decodes.ts';
 
 export interface ClosedLoopOptions {
   readonly cost: StepCostModel;
@@ -61,7 +63,9 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
   /** Sent, and not yet arrived when the coming step was planned; in order of arrival. */
   const coming: Request[] = [];
   const waiting: Request[] = [];
-  let running: Request[] = [];
+  /** In the batch; in order of admission, all of them younger than those that decode. */
+  let prefilling: Request[] = [];
+  const decoding = new Decodes<Request>();
   let [now, sent, finished, ttft, tpot, tpotCount, waited, kvTokens] = [0, 0, 0, 0, 0, 0, 0, 0];
   let plannedSeconds = 0;
   const send = () => {
@@ -77,10 +81,7 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
       waited: false,
     });
   };
-  const sample = (request: Request, tokens: number) => {
-    if (request.generated === 0) request.firstSeconds = now;
-    request.generated += tokens;
-    if (request.generated < request.output) return;
+  const end = (request: Request) => {
     finished++;
     kvTokens -= request.computed;
     waited += request.waited ? 1 : 0;
@@ -91,9 +92,10 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
     }
     send();
   };
+  const running = () => decoding.count + prefilling.length;
   for (let i = 0; i < clients; i++) send();
-  while (finished < requests && running.length + waiting.length + coming.length > 0) {
-    if (running.length + waiting.length === 0) {
+  while (finished < requests && running() + waiting.length + coming.length > 0) {
+    if (running() + waiting.length === 0) {
       now = Math.max(now, (coming[0] as Request).arrivedSeconds);
       plannedSeconds = now;
     }
@@ -101,40 +103,42 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
       waiting.push(coming.shift() as Request);
     }
     // Who decodes needs one more token each; the youngest lose their place if there is none.
-    while (running.length > 1 && kvTokens + running.length > kvTokensMax) {
-      const victim = running.pop() as Request;
+    while (running() > 1 && kvTokens + running() > kvTokensMax) {
+      const victim = (prefilling.pop() ?? decoding.takeYoungest()) as Request;
       kvTokens -= victim.computed;
       victim.prefill = victim.computed + (victim.generated > 0 ? 1 : 0);
       victim.computed = 0;
       victim.waited = true;
       waiting.unshift(victim);
     }
-    const decoding = running.filter(({ computed, prefill }) => computed >= prefill);
-    let budget = maxNumBatchedTokens - decoding.length;
+    let budget = maxNumBatchedTokens - decoding.count;
     const chunks: [Request, number][] = [];
     const take = (request: Request) => {
       const chunk = Math.min(request.prefill - request.computed, budget);
       if (chunk > 0) chunks.push([request, chunk]);
       budget -= chunk;
     };
-    for (const request of running) if (request.computed < request.prefill) take(request);
+    for (const request of prefilling) take(request);
     // Whoever is in keeps room for its whole prompt.
-    let reserved = running.reduce((sum, r) => sum + Math.max(r.prefill, r.computed + 1), 0);
+    let reserved = decoding.tokens + decoding.count;
+    for (const { prefill } of prefilling) reserved += prefill;
     for (let next = waiting[0]; next && budget > 0; next = waiting[0]) {
-      const full = running.length >= maxNumSeqs || reserved + next.prefill > kvTokensMax;
-      if (full && running.length > 0) {
-        for (const request of waiting) request.waited = true;
+      const full = running() >= maxNumSeqs || reserved + next.prefill > kvTokensMax;
+      if (full && running() > 0) {
+        // Those at the front have waited before.
+        for (let i = waiting.length - 1; i >= 0 && !(waiting[i] as Request).waited; i--) {
+          (waiting[i] as Request).waited = true;
+        }
         break;
       }
       waiting.shift();
-      running.push(next);
+      prefilling.push(next);
       reserved += next.prefill;
       take(next);
     }
     let steps = 1;
     if (chunks.length === 0) {
-      steps = decoding.reduce((k, r) => Math.min(k, r.output - r.generated), Infinity);
-      steps = Math.min(steps, Math.floor((kvTokensMax - kvTokens) / decoding.length));
+      steps = Math.min(decoding.stepsLeft, Math.floor((kvTokensMax - kvTokens) / decoding.count));
       if (coming[0]) {
         const each = cost.stepSeconds(loadOf(decoding, chunks, 0));
         steps = Math.min(steps, Math.ceil((coming[0].arrivedSeconds - now) / each));
@@ -145,13 +149,17 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
     now += steps * stepSeconds;
     plannedSeconds = plansAhead ? now - stepSeconds : now;
     for (const [request, chunk] of chunks) request.computed += chunk;
-    kvTokens += sumOf(chunks);
-    for (const request of decoding) request.computed += steps;
-    for (const request of decoding) request.prefill = request.computed;
-    kvTokens += steps * decoding.length;
-    for (const request of decoding) sample(request, steps);
-    for (const [request] of chunks) if (request.computed >= request.prefill) sample(request, 1);
-    running = running.filter(({ generated, output }) => generated < output);
+    kvTokens += sumOf(chunks) + steps * decoding.count;
+    decoding.advance(steps);
+    for (let ended = decoding.takeEnded(); ended; ended = decoding.takeEnded()) end(ended);
+    if (chunks.length === 0) continue;
+    const prefilled = prefilling.filter(({ computed, prefill }) => computed >= prefill);
+    prefilling = prefilling.filter(({ computed, prefill }) => computed < prefill);
+    for (const request of prefilled) {
+      if (request.generated++ === 0) request.firstSeconds = now;
+      if (request.generated < request.output) decoding.begin(request);
+      else end(request);
+    }
   }
   return {
     meanTtftSeconds: ttft / finished,
@@ -170,18 +178,18 @@ function sumOf(chunks: readonly (readonly [Request, number])[]): number {
 
 /** @param later Decoded tokens that each context has more of, at the middle of the steps. */
 function loadOf(
-  decoding: readonly Request[],
+  decoding: Decodes<Request>,
   chunks: readonly (readonly [Request, number])[],
   later: number,
 ): StepLoad {
   const prefillTokens = sumOf(chunks);
   return {
-    sequences: decoding.length + chunks.length,
-    tokens: decoding.length + prefillTokens,
+    sequences: decoding.count + chunks.length,
+    tokens: decoding.count + prefillTokens,
     prefillTokens,
     prefillTokenContext: chunks.reduce((sum, [{ computed }, chunk]) => sum + chunk * computed, 0),
     prefillTokensSquared: chunks.reduce((sum, [, chunk]) => sum + chunk * chunk, 0),
-    decodeSequences: decoding.length,
-    decodeContextTokens: decoding.reduce((sum, { computed }) => sum + computed + later, 0),
+    decodeSequences: decoding.count,
+    decodeContextTokens: decoding.tokens + decoding.count * later,
   };
 }
