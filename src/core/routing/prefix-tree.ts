@@ -62,9 +62,7 @@ export class PrefixTree {
       const run = this.#runs.get(chain[at] as number);
       if (run === undefined) break;
       const shared = run.shared(chain, at, chain.length);
-      for (const { holder, length } of run.holdings) {
-        leading[holder.number] = at + Math.min(shared, length);
-      }
+      run.noteLeading(leading, at, shared);
       if (shared < run.hashes.length) break;
       at += shared;
     }
@@ -193,9 +191,7 @@ export class PrefixHolder {
 class Holding {
   readonly holder: PrefixHolder;
   readonly run: Run;
-  /** Blocks from the run's head; fewer than all only of its holder's oldest run. */
-  length = 0;
-  /** Place among the holdings of the run. */
+  /** Among the holdings of the run. */
   place: number;
   /** Neighbours in age; owned by the holder. */
   older: Holding | undefined;
@@ -204,8 +200,16 @@ class Holding {
   constructor(holder: PrefixHolder, run: Run) {
     this.holder = holder;
     this.run = run;
-    this.place = run.holdings.length;
-    run.holdings.push(this);
+    this.place = run.add(this);
+  }
+
+  /** Blocks from the run's head; fewer than all only of its holder's oldest run. */
+  get length(): number {
+    return this.run.lengths[this.place] as number;
+  }
+
+  set length(blocks: number) {
+    this.run.lengths[this.place] = blocks;
   }
 }
 
@@ -213,9 +217,31 @@ class Holding {
 class Run {
   hashes: Float64Array;
   readonly holdings: Holding[] = [];
+  /**
+   * Aligned with `holdings`: numbers of the holders, and blocks that they hold. By themselves, because
+   * the head of a system prompt is held by all engines, and each pick reads all of them.
+   */
+  readonly #numbers: number[] = [];
+  readonly lengths: number[] = [];
 
   constructor(hashes: Float64Array) {
     this.hashes = hashes;
+  }
+
+  /** @returns The place of the holding. */
+  add(holding: Holding): number {
+    this.#numbers.push(holding.holder.number);
+    this.lengths.push(0);
+    return this.holdings.push(holding) - 1;
+  }
+
+  /** Writes down how far its holders hold a chain whose first `shared` blocks of here are this run's. */
+  noteLeading(leading: Int32Array, from: number, shared: number): void {
+    const numbers = this.#numbers;
+    const { lengths } = this;
+    for (let i = 0; i < numbers.length; i++) {
+      leading[numbers[i] as number] = from + Math.min(shared, lengths[i] as number);
+    }
   }
 
   /** How many of its blocks lie in `chain[from, to)`, whose first is its first. */
@@ -248,8 +274,12 @@ class Run {
   /** The last takes its place. */
   remove(holding: Holding): void {
     const last = this.holdings.pop() as Holding;
+    const number = this.#numbers.pop() as number;
+    const length = this.lengths.pop() as number;
     if (last === holding) return;
     this.holdings[holding.place] = last;
+    this.#numbers[holding.place] = number;
+    this.lengths[holding.place] = length;
     last.place = holding.place;
   }
 }

@@ -105,66 +105,11 @@ export class PredictivePolicy implements Policy {
     const count = endpoints.length;
     this.#makeRoom(count);
     this.#held.count(request, chain, endpoints, this.#cachedTokens);
-    let leastQueued = Number.POSITIVE_INFINITY;
-    let mostAssigned = 1e-9;
-    let mostCached = 0;
     const { forecasts: candidates, rows } = this.#forecastsOf(endpoints);
-    const forecast = new ForecastRow(this.#table, 0);
-    for (let i = 0; i < count; i++) {
-      forecast.at = rows[i] as number;
-      forecast.age(now, this.#fleetSpeed.line);
-      this.#waitSeconds[i] =
-        forecast.waitSeconds(now) ?? (candidates[i] as EngineForecast).waitSeconds(now);
-      if (forecast.queuedRequests < leastQueued) leastQueued = forecast.queuedRequests;
-      const assigned = forecast.assignedSeconds(now);
-      this.#assignedSeconds[i] = assigned;
-      if (assigned > mostAssigned) mostAssigned = assigned;
-      if ((this.#cachedTokens[i] as number) > mostCached) {
-        mostCached = this.#cachedTokens[i] as number;
-      }
-    }
-    const copyUsers = this.#expectedUsers(chain, mostCached, now);
-    const decodeWeight = Math.min(1, this.#decodeWeight / this.#outputTokens);
-    const crowding = this.#crowdingWeight + leastQueued;
-    const scores = new Array<number>(count);
+    const fleet = this.#survey(candidates, rows, now);
+    const scores = this.#scoresOf({ request, chain, endpoints, candidates, rows, fleet, now });
     let least = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < count; i++) {
-      forecast.at = rows[i] as number;
-      const cachedTokens = this.#cachedTokens[i] as number;
-      const uncachedTokens = request.promptTokens - cachedTokens;
-      const prefill = forecast.secondsFor(prefillWork(uncachedTokens, cachedTokens));
-      let memory = 0;
-      if (!forecast.hasRoom(uncachedTokens)) {
-        const { reported } = endpoints[i] as Endpoint;
-        memory = (candidates[i] as EngineForecast).memorySeconds(reported, uncachedTokens, now);
-      }
-      // While prompts ahead wait for memory, prefill goes on: the later of both counts.
-      const wait = Math.max(this.#waitSeconds[i] as number, memory);
-      const ttft = wait + prefill + forecast.interferenceSeconds(uncachedTokens);
-      let forOthers = 0;
-      if (copyUsers > 0) {
-        // What some engine has, this one would compute for those who come after, too.
-        const rest = prefillWork(request.promptTokens - mostCached, mostCached);
-        forOthers = (prefill - forecast.secondsFor(rest)) * (copyUsers / (1 + copyUsers));
-      }
-      const charged = prefill - forOthers;
-      const decodeDelay = forecast.decodeDelaySeconds(
-        charged,
-        request.promptTokens,
-        this.#outputTokens,
-      );
-      const whole = forecast.secondsFor(prefillWork(request.promptTokens, 0));
-      const placement = (whole * (this.#assignedSeconds[i] as number)) / mostAssigned;
-      const score =
-        ttft -
-        forOthers +
-        crowding * charged +
-        decodeWeight * decodeDelay +
-        this.#placementWeight * placement;
-      this.#ttftSeconds[i] = ttft;
-      scores[i] = score;
-      if (score < least) least = score;
-    }
+    for (let i = 0; i < count; i++) if ((scores[i] as number) < least) least = scores[i] as number;
     const best = this.#leastAssigned(scores, least * (1 + tieShare) + tieSeconds);
     return new PredictivePick({
       endpoint: endpoints[best] as Endpoint,
@@ -246,6 +191,74 @@ export class PredictivePolicy implements Policy {
     this.#aligned = undefined;
   }
 
+  /** Brings all candidates up to now, and notes of each what the scores are made of. */
+  #survey(candidates: readonly EngineForecast[], rows: Int32Array, now: number): FleetSurvey {
+    let leastQueued = Number.POSITIVE_INFINITY;
+    let mostAssigned = 1e-9;
+    let mostCached = 0;
+    const { line } = this.#fleetSpeed;
+    const forecast = new ForecastRow(this.#table, 0);
+    for (let i = 0; i < candidates.length; i++) {
+      forecast.at = rows[i] as number;
+      forecast.age(now, line);
+      this.#waitSeconds[i] =
+        forecast.waitSeconds(now) ?? (candidates[i] as EngineForecast).waitSeconds(now);
+      if (forecast.queuedRequests < leastQueued) leastQueued = forecast.queuedRequests;
+      const assigned = forecast.assignedSeconds(now);
+      this.#assignedSeconds[i] = assigned;
+      if (assigned > mostAssigned) mostAssigned = assigned;
+      const cached = this.#cachedTokens[i] as number;
+      if (cached > mostCached) mostCached = cached;
+    }
+    return { leastQueued, mostAssigned, mostCached };
+  }
+
+  #scoresOf({ request, chain, endpoints, candidates, rows, fleet, now }: ScoreInputs): number[] {
+    const { promptTokens } = request;
+    const { leastQueued, mostAssigned, mostCached } = fleet;
+    const copyUsers = this.#expectedUsers(chain, mostCached, now);
+    const outputTokens = this.#outputTokens;
+    const decodeWeight = Math.min(1, this.#decodeWeight / outputTokens);
+    const crowding = this.#crowdingWeight + leastQueued;
+    const wholeWork = prefillWork(promptTokens, 0);
+    const restWork = prefillWork(promptTokens - mostCached, mostCached);
+    const scores = new Array<number>(endpoints.length);
+    const forecast = new ForecastRow(this.#table, 0);
+    for (let i = 0; i < scores.length; i++) {
+      forecast.at = rows[i] as number;
+      const cachedTokens = this.#cachedTokens[i] as number;
+      const uncachedTokens = promptTokens - cachedTokens;
+      const prefill = forecast.secondsFor(prefillWork(uncachedTokens, cachedTokens));
+      let wait = this.#waitSeconds[i] as number;
+      if (!forecast.hasRoom(uncachedTokens)) {
+        const { reported } = endpoints[i] as Endpoint;
+        // While prompts ahead wait for memory, prefill goes on: the later of both counts.
+        wait = Math.max(
+          wait,
+          (candidates[i] as EngineForecast).memorySeconds(reported, uncachedTokens, now),
+        );
+      }
+      const ttft = wait + prefill + forecast.interferenceSeconds(uncachedTokens);
+      let forOthers = 0;
+      if (copyUsers > 0) {
+        // What some engine has, this one would compute for those who come after, too.
+        forOthers = (prefill - forecast.secondsFor(restWork)) * (copyUsers / (1 + copyUsers));
+      }
+      const charged = prefill - forOthers;
+      const decodeDelay = forecast.decodeDelaySeconds(charged, promptTokens, outputTokens);
+      const whole = forecast.secondsFor(wholeWork);
+      const placement = (whole * (this.#assignedSeconds[i] as number)) / mostAssigned;
+      this.#ttftSeconds[i] = ttft;
+      scores[i] =
+        ttft -
+        forOthers +
+        crowding * charged +
+        decodeWeight * decodeDelay +
+        this.#placementWeight * placement;
+    }
+    return scores;
+  }
+
   /** Requests to come that a copy of the first tokens of a prompt would serve, by those of late. */
   #expectedUsers(chain: PromptChain, tokens: number, nowSeconds: number): number {
     if (tokens === 0) return 0;
@@ -300,6 +313,23 @@ export class PredictivePolicy implements Policy {
     }
     return forecast;
   }
+}
+
+/** What a pick compares each candidate with. */
+interface FleetSurvey {
+  readonly leastQueued: number;
+  readonly mostAssigned: number;
+  readonly mostCached: number;
+}
+
+interface ScoreInputs {
+  readonly request: RoutingRequest;
+  readonly chain: PromptChain;
+  readonly endpoints: readonly Endpoint[];
+  readonly candidates: readonly EngineForecast[];
+  readonly rows: Int32Array;
+  readonly fleet: FleetSurvey;
+  readonly now: number;
 }
 
 /** A pick with what the hooks need. The reason is put into words only when somebody asks. */
