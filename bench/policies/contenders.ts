@@ -1,12 +1,12 @@
 // Who is compared: our policies, the peers, and the one that knows the future.
+
 import {
   ClairvoyantPolicy,
-  createPolicy,
   type KnownEngine,
   type KnownRequest,
-  PredictivePolicy,
   peerPolicyNames,
-} from '../../src/core/routing/index.ts';
+} from '../../src/core/peer-policies/index.ts';
+import { createPolicy, PredictivePolicy } from '../../src/core/routing/index.ts';
 import {
   type FleetSimulationOptions,
   type PolicyChoice,

@@ -19,7 +19,7 @@ export function policiesPage({ scores, command, jobs, played }: Played): string 
   return [
     '# Routing policies against their peers, in virtual time',
     '',
-    'Our policies, peers’ policies written anew ([sources](../../src/core/routing/peers/README.md)) and',
+    'Our policies, peers’ policies written anew ([sources](../../src/core/peer-policies/README.md)) and',
     'one that knows the future, on engine models behind the routing core that the router runs. Times',
     'are those of the models: read order and ratio. What they are is in [what was played](#what-was-played).',
     '',

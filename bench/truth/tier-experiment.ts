@@ -13,7 +13,7 @@ import {
   nativeOffloadFor,
   rooflineCost,
 } from '../../src/core/engine/index.ts';
-import { LlmdTieredPolicy } from '../../src/core/routing/index.ts';
+import { LlmdTieredPolicy } from '../../src/core/peer-policies/index.ts';
 import { simulateFleet } from '../../src/core/simulation/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
 import { startWorkload } from '../../src/core/workload/index.ts';

@@ -25,6 +25,17 @@ test('a fleet of the catalogue is simulated without values files, their librarie
   assert.deepEqual([...packages], ['commander']);
 });
 
+test('a router starts without what only its engines answer, and without the policies of others', async () => {
+  const { ours, packages } = await loadedBy('src/cli/commands/router.ts');
+  assert.ok(ours.has('src/core/routing/routing-core.ts'));
+  const rooms = ['core/api', 'core/peer-policies', 'core/engine', 'core/values'];
+  const needless = [...ours].filter((file) =>
+    rooms.some((room) => file.startsWith(`src/${room}/`)),
+  );
+  assert.deepEqual(needless, []);
+  assert.deepEqual([...packages], ['commander']);
+});
+
 test('the list of commands is printed without loading any of them', async () => {
   const { ours } = await loadedBy('src/cli/main.ts');
   const rooms = new Set([...ours].map((file) => file.split('/').slice(0, 3).join('/')));

@@ -1,7 +1,9 @@
 // What an embedded engine can be told: vLLM's settings under vLLM's names, and ours.
+
+import type { GrammarBackend } from '../../core/api/index.ts';
 import type { EngineConfig, StepCostModel, StepLoad } from '../../core/engine/index.ts';
 import type { BlockHashAlgorithm } from '../../core/kv/index.ts';
-import type { GrammarBackend, KvEventsConfig } from '../../core/protocol/index.ts';
+import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
 import type { LoraOptions } from './adapters/adapters.ts';
 import type { FaultOptions } from './faults/fault-options.ts';

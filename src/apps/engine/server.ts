@@ -1,8 +1,9 @@
 // An embedded engine behind its port.
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ApiError } from '../../core/api/index.ts';
 import { InputError, seededRandom } from '../../core/base/index.ts';
-import { ApiError, type KvEventsConfig } from '../../core/protocol/index.ts';
+import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import { Engine } from './engine.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
 import { Faults } from './faults/faults.ts';

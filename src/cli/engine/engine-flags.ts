@@ -1,11 +1,8 @@
 // The flags of `spillway engine`: vLLM's under vLLM's names, and a few of ours.
 import { type Command, Option } from 'commander';
+import type { GrammarBackend } from '../../core/api/index.ts';
 import { type BlockHashAlgorithm, blockHashAlgorithms } from '../../core/kv/index.ts';
-import {
-  type GrammarBackend,
-  parseKvEventsConfig,
-  parseKvTransferConfig,
-} from '../../core/protocol/index.ts';
+import { parseKvEventsConfig, parseKvTransferConfig } from '../../core/protocol/index.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
 import {
   collect,

@@ -1,6 +1,7 @@
 // Flags of `spillway engine` whose value is JSON, as far as an emulation heeds it.
+
+import type { GrammarBackend } from '../../core/api/index.ts';
 import { InputError } from '../../core/base/index.ts';
-import type { GrammarBackend } from '../../core/protocol/index.ts';
 
 /** Value of `--profiler-config`: only whether there is a profiler counts. */
 export function profilerConfig(text: string): { readonly profiler: string | undefined } {

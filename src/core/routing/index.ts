@@ -13,14 +13,6 @@ export type {
 export type { EndpointState, EndpointStatus, EndpointTotals } from './endpoint-record.ts';
 export { NoEndpointError, UnknownModelError } from './errors.ts';
 export {
-  type ClairvoyantKnowledge,
-  ClairvoyantPolicy,
-  type KnownEngine,
-  type KnownRequest,
-} from './peers/clairvoyant.ts';
-export { createPeerPolicy, type PeerOptions, peerPolicyNames } from './peers/index.ts';
-export { type LlmdTieredOptions, LlmdTieredPolicy } from './peers/llmd-tiered.ts';
-export {
   createPolicy,
   defaultPolicyName,
   type PolicyOptions,

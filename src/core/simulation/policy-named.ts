@@ -1,6 +1,8 @@
 // Policies of a simulated fleet by name: those of the router, and those of other projects, built from
 // the engines that they are to route to.
-import { createPeerPolicy, type Policy, peerPolicyNames, policyNames } from '../routing/index.ts';
+
+import { createPeerPolicy, peerPolicyNames } from '../peer-policies/index.ts';
+import { type Policy, policyNames } from '../routing/index.ts';
 import type { PolicyChoice, RouterOptions, SimulatedEngine } from './fleet-options.ts';
 
 /** The names that `policyNamed` takes. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../base/index.ts';
 import { KvIndex } from '../kv/index.ts';
-import { createPeerPolicy } from '../routing/index.ts';
+import { createPeerPolicy } from '../peer-policies/index.ts';
 import { simulateFleet } from './fleet.ts';
 import { fleetOf } from './fleet-engines.ts';
 import type { FleetSimulationOptions, SimulatedRequest } from './fleet-options.ts';

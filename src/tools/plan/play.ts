@@ -6,8 +6,8 @@ import {
   pointCalibration,
   type StepCostModel,
 } from '../../core/engine/index.ts';
+import { LlmdTieredPolicy } from '../../core/peer-policies/index.ts';
 import { type OffloadKind, routingOfLlmd } from '../../core/plan/index.ts';
-import { LlmdTieredPolicy } from '../../core/routing/index.ts';
 import {
   type Disaggregation,
   type PolicyChoice,

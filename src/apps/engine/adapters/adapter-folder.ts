@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { pythonRepr } from '../../../core/protocol/index.ts';
+import { pythonRepr } from '../../../core/api/index.ts';
 import { parsePythonJson } from '../http/python-json.ts';
 
 export class AdapterFolderError extends Error {

@@ -1,5 +1,5 @@
 // The LoRA adapters of one engine: loaded, replaced, unloaded and found by name, with vLLM's answers.
-import { ApiError } from '../../../core/protocol/index.ts';
+import { ApiError } from '../../../core/api/index.ts';
 import { AdapterFolderError, readAdapterFolder } from './adapter-folder.ts';
 import { sanitized } from './sanitized.ts';
 

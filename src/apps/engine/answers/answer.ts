@@ -5,7 +5,7 @@ import {
   sseDone,
   sseEvent,
   type UsageCounts,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';

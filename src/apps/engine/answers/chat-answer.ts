@@ -1,5 +1,5 @@
 // A chat answer in one piece.
-import { type ChatRequest, usageObject } from '../../../core/protocol/index.ts';
+import { type ChatRequest, usageObject } from '../../../core/api/index.ts';
 import { randomHex } from '../generation/request-id.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
 import type { ToolCall } from '../structured/tool-call.ts';

@@ -1,5 +1,5 @@
 // The `logprobs` of chat choices.
-import type { ChatRequest } from '../../../core/protocol/index.ts';
+import type { ChatRequest } from '../../../core/api/index.ts';
 import type { Tokenizer } from '../../../core/tokenizer/index.ts';
 import { likeliest, ownLogprob, type TokenLogprob } from '../text/logprobs.ts';
 

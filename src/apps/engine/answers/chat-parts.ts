@@ -1,5 +1,5 @@
 // Parts of a chat answer that depend on the request.
-import type { ChatRequest } from '../../../core/protocol/index.ts';
+import type { ChatRequest } from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import type { FinishReason } from '../sequence.ts';
 import type { ToolCall } from '../structured/tool-call.ts';

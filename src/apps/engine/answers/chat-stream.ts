@@ -1,10 +1,5 @@
 // A chat answer as server-sent events, chunk by chunk as vLLM cuts them.
-import {
-  type ChatRequest,
-  sseDone,
-  sseEvent,
-  streamUsageObject,
-} from '../../../core/protocol/index.ts';
+import { type ChatRequest, sseDone, sseEvent, streamUsageObject } from '../../../core/api/index.ts';
 import { randomHex } from '../generation/request-id.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
 import { type ToolCall, ToolCallStream } from '../structured/tool-call.ts';

@@ -1,5 +1,5 @@
 // A completion in one piece.
-import { type CompletionRequest, usageObject } from '../../../core/protocol/index.ts';
+import { type CompletionRequest, usageObject } from '../../../core/api/index.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
 import { type Answer, type AnswerHead, createdSeconds, setLoadHeaders, usageOf } from './answer.ts';
 import { CollectedChoices } from './collected-choices.ts';

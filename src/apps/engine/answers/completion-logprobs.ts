@@ -1,5 +1,5 @@
 // The `logprobs` of completion choices: four parallel lists.
-import type { CompletionRequest } from '../../../core/protocol/index.ts';
+import type { CompletionRequest } from '../../../core/api/index.ts';
 import type { Tokenizer } from '../../../core/tokenizer/index.ts';
 import { likeliest, ownLogprob } from '../text/logprobs.ts';
 

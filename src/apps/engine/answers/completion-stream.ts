@@ -4,7 +4,7 @@ import {
   sseDone,
   sseEvent,
   streamUsageObject,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
 import { type Answer, type AnswerHead, setLoadHeaders, usageOf } from './answer.ts';
 import { type ChunkFrame, chunkFrame } from './chunk-frame.ts';

@@ -5,7 +5,7 @@ import {
   sseEvent,
   streamUsageObject,
   usageObject,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
 import { likeliest, ownLogprob } from '../text/logprobs.ts';
 import { type Answer, type AnswerHead, createdSeconds, setLoadHeaders, usageOf } from './answer.ts';

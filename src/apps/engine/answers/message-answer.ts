@@ -1,5 +1,5 @@
 // A message of Anthropic's API in one piece.
-import type { ChatRequest } from '../../../core/protocol/index.ts';
+import type { ChatRequest } from '../../../core/api/index.ts';
 import { randomHex } from '../generation/request-id.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
 import type { ToolCall } from '../structured/tool-call.ts';

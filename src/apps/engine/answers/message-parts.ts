@@ -1,5 +1,5 @@
 // Parts of an answer in Anthropic's form that both of its shapes share.
-import type { UsageCounts } from '../../../core/protocol/index.ts';
+import type { UsageCounts } from '../../../core/api/index.ts';
 import type { TokenDelta } from '../sequence.ts';
 import type { ToolCall } from '../structured/tool-call.ts';
 

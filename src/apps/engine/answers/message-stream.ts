@@ -1,5 +1,5 @@
 // A message of Anthropic's API as server-sent events: blocks that open, grow and close.
-import { type ChatRequest, namedSseEvent } from '../../../core/protocol/index.ts';
+import { type ChatRequest, namedSseEvent } from '../../../core/api/index.ts';
 import { randomHex } from '../generation/request-id.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
 import { type ToolCall, ToolCallStream } from '../structured/tool-call.ts';

@@ -1,5 +1,5 @@
 // The objects of the Responses API, with every field that vLLM writes.
-import type { ChatRequest, ResponsesRequest } from '../../../core/protocol/index.ts';
+import type { ChatRequest, ResponsesRequest } from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Sequence } from '../sequence.ts';
 import { reasoningTokens, usageOf } from './answer.ts';

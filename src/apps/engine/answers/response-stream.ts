@@ -1,5 +1,5 @@
 // A response as server-sent events: items that open, grow and close, each event with its number.
-import { namedSseEvent } from '../../../core/protocol/index.ts';
+import { namedSseEvent } from '../../../core/api/index.ts';
 import { randomHex } from '../generation/request-id.ts';
 import type { Sequence, TokenDelta } from '../sequence.ts';
 import { type ToolCall, type ToolCallDelta, ToolCallStream } from '../structured/tool-call.ts';

@@ -1,11 +1,6 @@
 // The questions of /v1/systemone: what each asks the model, and what the probabilities of its labels
 // answer. @see vllm/entrypoints/generate/structured_decisions/question_types.py
-import {
-  badRequest,
-  pythonRepr,
-  pythonValue,
-  type QuestionSpec,
-} from '../../../core/protocol/index.ts';
+import { badRequest, pythonRepr, pythonValue, type QuestionSpec } from '../../../core/api/index.ts';
 
 interface Option {
   readonly name: string;

@@ -1,7 +1,7 @@
 // The faults in force: draws them per request and says what they do to it.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ApiError } from '../../../core/api/index.ts';
 import type { Random } from '../../../core/base/index.ts';
-import { ApiError } from '../../../core/protocol/index.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { FaultOptions } from './fault-options.ts';
 import { StreamFault } from './stream-fault.ts';

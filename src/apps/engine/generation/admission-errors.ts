@@ -1,5 +1,5 @@
 // Why a request is not taken, in vLLM's words.
-import { ApiError } from '../../../core/protocol/index.ts';
+import { ApiError } from '../../../core/api/index.ts';
 
 /** Over `--max-num-queued-reqs`. */
 export function tooManyRequests(): ApiError {

@@ -1,7 +1,7 @@
 // A chat request worked out: prompt tokens, bounds, and what the answer must be.
 
+import { badRequest, type ChatRequest } from '../../../core/api/index.ts';
 import { chainRoot, hashTokenBlock } from '../../../core/kv/index.ts';
-import { badRequest, type ChatRequest } from '../../../core/protocol/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { structuralTagOfTools } from '../structured/structural-tag.ts';

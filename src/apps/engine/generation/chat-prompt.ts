@@ -1,5 +1,5 @@
 // Chat messages to prompt tokens, as vLLM prepares them for the model's template.
-import { InputError } from '../../../core/base/index.ts';
+
 import {
   argumentsObject,
   badRequest,
@@ -17,7 +17,8 @@ import {
   string,
   type Tool,
   typedDict,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
+import { InputError } from '../../../core/base/index.ts';
 import type { TemplateMessage } from '../../../core/tokenizer/index.ts';
 import type { Engine } from '../engine.ts';
 import { checkPromptText } from './limits.ts';

@@ -1,5 +1,5 @@
 // Whether the model that a request names is served here.
-import { modelNotFound } from '../../../core/protocol/index.ts';
+import { modelNotFound } from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 
 /** @throws {ApiError} 404 if the server has no such model or adapter; no name means its own. */

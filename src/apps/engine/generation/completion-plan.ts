@@ -6,7 +6,7 @@ import {
   inEngine,
   type Prompt,
   promptsOf,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { checkUntrustedKwargs } from './chat-prompt.ts';

@@ -11,7 +11,7 @@ import {
   inEngine,
   isTagText,
   type StructuredOutputs,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { constrainedText } from '../structured/constrained-text.ts';

@@ -1,5 +1,5 @@
 // The context's bounds on prompts and answers, with vLLM's sentences.
-import { badRequest, type SamplingRead } from '../../../core/protocol/index.ts';
+import { badRequest, type SamplingRead } from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 
 /** No token of a text model stands for more characters; vLLM refuses longer text unread. */

@@ -1,5 +1,5 @@
 // What the render routes refuse.
-import { type ApiError, badRequest } from '../../../core/protocol/index.ts';
+import { type ApiError, badRequest } from '../../../core/api/index.ts';
 
 /** A beam search is many requests to an engine; there is no one rendering of it. */
 export function noRenderedBeams(): ApiError {

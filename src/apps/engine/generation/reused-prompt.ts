@@ -1,6 +1,6 @@
 // Prompt tokens that another server made and a client hands on: in disaggregated serving the decode
 // stage takes those of the prefill stage.
-import { badRequest, type ChatRequest } from '../../../core/protocol/index.ts';
+import { badRequest, type ChatRequest } from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 
 /**

@@ -4,7 +4,7 @@ import {
   checkSamplingValues,
   constraintOf,
   type SamplingRead,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 
 /** What both routes' requests have, as far as it is checked here and by the engine. */
 export type CheckedSampling = SamplingRead &

@@ -1,5 +1,5 @@
 // vLLM's SamplingParams as its render routes write them.
-import { type ChatRequest, type SamplingRead, stopStrings } from '../../../core/protocol/index.ts';
+import { type ChatRequest, type SamplingRead, stopStrings } from '../../../core/api/index.ts';
 import type { SamplingDefaults } from '../options.ts';
 
 /** vLLM's RequestOutputKind. */

@@ -1,10 +1,5 @@
 // Queues the sequences of one request and ties them to its answer and its client.
-import {
-  badRequest,
-  inEngine,
-  type SamplingRead,
-  stopStrings,
-} from '../../../core/protocol/index.ts';
+import { badRequest, inEngine, type SamplingRead, stopStrings } from '../../../core/api/index.ts';
 import { type Answer, failAnswer } from '../answers/answer.ts';
 import { batchDeltas } from '../answers/delta-batch.ts';
 import type { Engine } from '../engine.ts';

@@ -1,7 +1,7 @@
 // One HTTP request and its answer, with what every route needs: body, JSON answers, streams, and
 // the client's going away.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ApiError, schemaError, sseContentType } from '../../../core/protocol/index.ts';
+import { ApiError, schemaError, sseContentType } from '../../../core/api/index.ts';
 import type { StreamFault } from '../faults/stream-fault.ts';
 import { FrameworkError } from './framework-error.ts';
 import { parseBody, parseOwnBody } from './parse-body.ts';

@@ -1,5 +1,5 @@
 // JSON as Python reads it: with NaN and infinities, and only so deep.
-import { ApiError, pythonRepr, schemaError } from '../../../core/protocol/index.ts';
+import { ApiError, pythonRepr, schemaError } from '../../../core/api/index.ts';
 import { FrameworkError } from './framework-error.ts';
 import { jsonFault } from './json-fault.ts';
 import { parsePythonJson } from './python-json.ts';

@@ -1,5 +1,5 @@
 // Reads query parameters as FastAPI does: the last value of a name counts, faults are named.
-import { type Issue, type Parser, schemaError } from '../../../core/protocol/index.ts';
+import { type Issue, type Parser, schemaError } from '../../../core/api/index.ts';
 import type { Exchange } from './exchange.ts';
 
 /**

@@ -2,8 +2,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { ApiError } from '../../../core/api/index.ts';
 import { InputError, version } from '../../../core/base/index.ts';
-import { ApiError } from '../../../core/protocol/index.ts';
 import { createServer } from '../../../io/node-http/index.ts';
 import { randomHex } from '../generation/request-id.ts';
 import type { HttpAnswer } from '../metrics/http-metrics.ts';

@@ -1,6 +1,6 @@
 // Responses that are kept, as vLLM does with VLLM_ENABLE_RESPONSES_API_STORE=1. vLLM never forgets one;
 // here the oldest go when there are too many, those still in the making last.
-import type { ChatMessage } from '../../../core/protocol/index.ts';
+import type { ChatMessage } from '../../../core/api/index.ts';
 import { StoredResponse } from './stored-response.ts';
 
 interface StoreLimits {

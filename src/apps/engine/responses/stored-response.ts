@@ -1,5 +1,5 @@
 // One response that is kept: what it is so far, its events, and who waits for more of them.
-import type { ChatMessage } from '../../../core/protocol/index.ts';
+import type { ChatMessage } from '../../../core/api/index.ts';
 import type { ResponseOutput } from '../answers/response-output.ts';
 import type { Exchange } from '../http/exchange.ts';
 

@@ -7,7 +7,7 @@ import {
   type Parser,
   schemaError,
   string,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { parsePythonJson } from '../http/python-json.ts';

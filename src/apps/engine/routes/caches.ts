@@ -1,5 +1,5 @@
 // POST /reset_prefix_cache, /reset_mm_cache and /reset_encoder_cache
-import { boolean } from '../../../core/protocol/index.ts';
+import { boolean } from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import { readQuery } from '../http/query.ts';
 import type { Handler, Routes } from '../http/server.ts';

@@ -6,7 +6,7 @@ import {
   parsedCallsFault,
   readBatchChatRequest,
   readChatRequest,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import { refusingInStream } from '../answers/answer.ts';
 import { ChatAnswer } from '../answers/chat-answer.ts';
 import { answerRole } from '../answers/chat-parts.ts';

@@ -1,5 +1,5 @@
 // POST /collective_rpc: calls a method of every worker; an emulation has one, with few methods.
-import { ApiError, badRequest, pythonRepr } from '../../../core/protocol/index.ts';
+import { ApiError, badRequest, pythonRepr } from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Handler } from '../http/server.ts';
 

@@ -1,5 +1,5 @@
 // POST /v1/completions
-import { badRequest, readCompletionRequest } from '../../../core/protocol/index.ts';
+import { badRequest, readCompletionRequest } from '../../../core/api/index.ts';
 import { refusingInStream } from '../answers/answer.ts';
 import { CompletionAnswer } from '../answers/completion-answer.ts';
 import { CompletionStream } from '../answers/completion-stream.ts';

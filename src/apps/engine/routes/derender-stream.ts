@@ -8,7 +8,7 @@ import {
   type DerenderState,
   firstDerenderState,
   usageObject,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import { promptWindow, readTokens } from '../../../core/tokenizer/index.ts';
 import { createdSeconds } from '../answers/answer.ts';
 import { spelledCompletionLogprobs, spelledLogprobs } from '../answers/spelled-logprobs.ts';

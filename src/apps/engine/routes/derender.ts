@@ -6,7 +6,7 @@ import {
   readDerenderChat,
   readDerenderCompletion,
   usageObject,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import { createdSeconds } from '../answers/answer.ts';
 import { spelledCompletionLogprobs, spelledLogprobs } from '../answers/spelled-logprobs.ts';
 import type { Engine } from '../engine.ts';

@@ -1,5 +1,5 @@
 // POST /scale_elastic_ep and /is_scaling_elastic_ep
-import { ApiError } from '../../../core/protocol/index.ts';
+import { ApiError } from '../../../core/api/index.ts';
 import type { Handler, Routes } from '../http/server.ts';
 
 /** An emulated engine has one data-parallel rank and stays so. */

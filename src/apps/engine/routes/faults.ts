@@ -1,6 +1,7 @@
 // GET, PUT and DELETE /spillway/faults: what goes wrong on purpose, at run time.
+
+import { badRequest } from '../../../core/api/index.ts';
 import { InputError } from '../../../core/base/index.ts';
-import { badRequest } from '../../../core/protocol/index.ts';
 import { type FaultOptions, readFaults } from '../faults/fault-options.ts';
 import type { Faults } from '../faults/faults.ts';
 import type { Exchange } from '../http/exchange.ts';

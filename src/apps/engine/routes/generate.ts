@@ -8,7 +8,7 @@ import {
   inEngine,
   pythonType,
   readGenerateRequest,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import { refusingInStream } from '../answers/answer.ts';
 import { GenerateAnswer, GenerateStream } from '../answers/generate-answer.ts';
 import type { Engine } from '../engine.ts';

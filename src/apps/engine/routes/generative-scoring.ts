@@ -1,5 +1,5 @@
 // POST /generative_scoring: how likely each item makes the first of some labels as the next token.
-import { badRequest, readScoringRequest } from '../../../core/protocol/index.ts';
+import { badRequest, readScoringRequest } from '../../../core/api/index.ts';
 import { createdSeconds } from '../answers/answer.ts';
 import type { Engine } from '../engine.ts';
 import { checkModel } from '../generation/check-model.ts';

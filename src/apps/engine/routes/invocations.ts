@@ -6,7 +6,7 @@ import {
   pythonType,
   readChatRequest,
   readCompletionRequest,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Handler } from '../http/server.ts';
 import { answerChat } from './chat-completions.ts';

@@ -5,7 +5,7 @@ import {
   checkChatRequest,
   readCountTokensRequest,
   readMessagesRequest,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import { MessageAnswer } from '../answers/message-answer.ts';
 import { MessageStream } from '../answers/message-stream.ts';
 import type { Engine } from '../engine.ts';

@@ -1,5 +1,5 @@
 // POST /pause, /resume and /abort_requests, GET /is_paused
-import { ApiError, boolean, literal } from '../../../core/protocol/index.ts';
+import { ApiError, boolean, literal } from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import { readQuery } from '../http/query.ts';
 import type { Handler, Routes } from '../http/server.ts';

@@ -1,5 +1,5 @@
 // POST /start_profile and /stop_profile: the session is kept, a profile is not written.
-import { ApiError, badRequest, type Issue, schemaError } from '../../../core/protocol/index.ts';
+import { ApiError, badRequest, type Issue, schemaError } from '../../../core/api/index.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Routes } from '../http/server.ts';
 

@@ -7,7 +7,7 @@ import {
   readChatRequest,
   readCompletionRequest,
   readMessagesRequest,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import { planChat } from '../generation/chat-plan.ts';
 import { chatPromptText } from '../generation/chat-prompt.ts';

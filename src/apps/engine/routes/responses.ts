@@ -8,7 +8,7 @@ import {
   pydanticReport,
   type ResponsesRequest,
   readResponsesRequest,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import { createdSeconds } from '../answers/answer.ts';
 import { ResponseAnswer } from '../answers/response-answer.ts';
 import { alsoTo, clientOutput, type ResponseOutput } from '../answers/response-output.ts';

@@ -1,5 +1,5 @@
 // The switch in front of the routes that take or give tokens.
-import { ApiError } from '../../../core/protocol/index.ts';
+import { ApiError } from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Handler } from '../http/server.ts';
 

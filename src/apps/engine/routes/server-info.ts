@@ -1,6 +1,6 @@
 // GET /server_info: the configuration, of which an emulation has a part of vLLM's.
 import { arch, platform, release } from 'node:os';
-import { literal } from '../../../core/protocol/index.ts';
+import { literal } from '../../../core/api/index.ts';
 import { type Engine, emulatedVersion } from '../engine.ts';
 import { readQuery } from '../http/query.ts';
 import type { Handler } from '../http/server.ts';

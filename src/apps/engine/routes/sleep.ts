@@ -1,5 +1,5 @@
 // POST /sleep, /wake_up and /release_kv_cache_memory, GET /is_sleeping
-import { ApiError, integer, literal } from '../../../core/protocol/index.ts';
+import { ApiError, integer, literal } from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import { readQuery } from '../http/query.ts';
 import type { Handler, Routes } from '../http/server.ts';

@@ -1,5 +1,5 @@
 // GET /v1/responses/{response_id} and POST …/cancel: responses that are kept, if any are.
-import { ApiError, schemaError } from '../../../core/protocol/index.ts';
+import { ApiError, schemaError } from '../../../core/api/index.ts';
 import type { Handler } from '../http/server.ts';
 import type { ResponseStore } from '../responses/response-store.ts';
 import type { StoredResponse } from '../responses/stored-response.ts';

@@ -6,7 +6,7 @@ import {
   type DecisionRequest,
   isTruthy,
   readDecisionRequest,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import { createdSeconds } from '../answers/answer.ts';
 import { type Question, questionOf } from '../decisions/questions.ts';
 import type { Engine } from '../engine.ts';

@@ -8,7 +8,7 @@ import {
   readTokenizeRequest,
   string,
   type TokenizeRequest,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import { chatPrompt, checkUntrusted, checkUntrustedKwargs } from '../generation/chat-prompt.ts';
 import { checkModel } from '../generation/check-model.ts';

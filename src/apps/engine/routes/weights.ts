@@ -8,7 +8,7 @@ import {
   readBody,
   schemaError,
   string,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { readQuery } from '../http/query.ts';

@@ -6,7 +6,7 @@ import {
   regexInstance,
   type StructuredOutputs,
   schemaFault,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import { schemaInstance } from './schema-instance.ts';
 
 /**

@@ -1,5 +1,5 @@
 // What a chunk of generated tokens adds to a chat answer, with the parsers of the server at work.
-import type { ChatRequest } from '../../../core/protocol/index.ts';
+import type { ChatRequest } from '../../../core/api/index.ts';
 import type { Engine } from '../engine.ts';
 import { ReasoningSplitter, thinkingEnd } from '../text/thinking.ts';
 import type { ToolCallDelta } from './tool-call.ts';

@@ -1,5 +1,5 @@
 // The smallest JSON value that a JSON schema allows, for answers that must validate.
-import { regexInstance } from '../../../core/protocol/index.ts';
+import { regexInstance } from '../../../core/api/index.ts';
 
 /** How deep nested schemas are followed; deeper ones become null. */
 const depthMax = 32;

@@ -4,7 +4,7 @@ import {
   constraintOf,
   type StructuredOutputs,
   type Tool,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/api/index.ts';
 import { constrainedText } from './constrained-text.ts';
 
 /** How Hermes' models write a call: before and after it, with line breaks and without. */

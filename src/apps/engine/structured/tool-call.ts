@@ -1,5 +1,5 @@
 // Tool calls: which one the answer must be, its text, and its parts as they stream.
-import { badRequest, type ChatRequest, type Tool } from '../../../core/protocol/index.ts';
+import { badRequest, type ChatRequest, type Tool } from '../../../core/api/index.ts';
 import { schemaInstance } from './schema-instance.ts';
 
 /** A call as the model would write it (Hermes' form, which Qwen3's template asks for). */

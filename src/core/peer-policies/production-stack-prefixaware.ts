@@ -2,8 +2,8 @@
 // `prefixaware` has its name and flags, but releases a saturated engine and forgets.
 // Source: vllm-project/production-stack@a6c01db, src/vllm_router/routers/routing_logic.py and
 // prefix/hashtrie.py: chunks of 128 characters, a random one of the deepest holders, no eviction.
-import { type Random, randomInteger } from '../../base/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../contract.ts';
+import { type Random, randomInteger } from '../base/index.ts';
+import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
 import { PrefixMemory, type PromptBlocks, promptBlocks, tokensOf } from './prefix-memory.ts';
 
 const blockBytes = 128;

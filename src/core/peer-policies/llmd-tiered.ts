@@ -2,8 +2,8 @@
 // Source: gateway-api-inference-extension v1.2.0-rc.1, pkg/epp/scheduling/framework/plugins:
 // scorer/queue.go, scorer/kvcache_utilization.go, multi/prefix/plugin.go, picker/max_score_picker.go;
 // weights of config/charts/inferencepool/templates/epp-config.yaml there, and of llm-d/llm-d#457.
-import { LruMap, type Random } from '../../base/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../contract.ts';
+import { LruMap, type Random } from '../base/index.ts';
+import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
 import { indexOfHighest } from './choose.ts';
 import { queueScores } from './llmd-weighted.ts';
 import { promptBlocks } from './prefix-memory.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { engine, promptOf } from '../../../../test/support/peer-fleet.ts';
+import { engine, promptOf } from '../../../test/support/peer-fleet.ts';
 import { PrefixMemory, promptBlocks } from './prefix-memory.ts';
 
 const blocksOf = (letters: string) => promptBlocks(promptOf(letters), 256);

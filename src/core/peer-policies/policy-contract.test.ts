@@ -1,19 +1,18 @@
-// What every policy must do, run against each one in the table.
+// What every policy must do, ours and those of others, run against each one.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { routingRequest } from '../../../../test/support/routing.ts';
-import { ManualClock, seededRandom } from '../../base/index.ts';
-import { KvIndex } from '../../kv/index.ts';
+import { routingRequest } from '../../../test/support/routing.ts';
+import { ManualClock, seededRandom } from '../base/index.ts';
+import { KvIndex } from '../kv/index.ts';
 import {
-  ClairvoyantPolicy,
-  createPeerPolicy,
+  createPolicy,
   type Policy,
-  peerPolicyNames,
+  policyNames,
   RoutingCore,
   type Ticket,
-} from '../index.ts';
-import { createPolicy, policyNames } from './index.ts';
+} from '../routing/index.ts';
+import { ClairvoyantPolicy, createPeerPolicy, peerPolicyNames } from './index.ts';
 
 const systemPrompt = 'You are a helpful assistant. '.repeat(100);
 

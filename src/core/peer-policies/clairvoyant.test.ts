@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { engine, promptOf, send } from '../../../../test/support/peer-fleet.ts';
-import { seededRandom } from '../../base/index.ts';
+import { engine, promptOf, send } from '../../../test/support/peer-fleet.ts';
+import { seededRandom } from '../base/index.ts';
 import { ClairvoyantPolicy, type KnownRequest } from './clairvoyant.ts';
 import { promptBlocks } from './prefix-memory.ts';
 

@@ -2,8 +2,8 @@
 // Source: llm-d-router@ebab687 (2026-08-22), pkg/epp/scheduling/scheduler_profile.go and the
 // scorers prefix, queue and kvcacheutilization. 1:1:1 and 3:2:2 are the weights of its published
 // arms (llm-d-benchmark benchmarking/73-capacity); 3:2:2 is the built-in default.
-import type { Random } from '../../base/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../contract.ts';
+import type { Random } from '../base/index.ts';
+import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
 import { indexOfHighest } from './choose.ts';
 import type { PromptBlocks } from './prefix-memory.ts';
 import type { PrefixSource } from './prefix-source.ts';

@@ -2,8 +2,8 @@
 // Source: ai-dynamo/dynamo lib/kv-router/src/scheduling/selector.rs as read on 2026-11-21 (see
 // router-peers: some items may be of unmerged branches), with its defaults: prefill load scale 1,
 // overlap credit 1 without decay, no weight of active requests, temperature 0.
-import type { Random } from '../../base/index.ts';
-import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../contract.ts';
+import type { Random } from '../base/index.ts';
+import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../routing/index.ts';
 import { indexOfLowest } from './choose.ts';
 import type { NamedPromptBlocks, PromptBlocks } from './prefix-memory.ts';
 import type { PrefixSource } from './prefix-source.ts';

@@ -7,9 +7,9 @@
 // steps but for the requests that decode now), nor what an engine evicts (an LRU of its size is
 // kept). Its choice is the best of one greedy plan per engine, not the best of all plans, so it is a
 // yardstick and no proof; `bench/policies` prints a floor beside it that no policy can go below.
-import type { Random } from '../../base/index.ts';
-import type { StepCostModel } from '../../engine/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../contract.ts';
+import type { Random } from '../base/index.ts';
+import type { StepCostModel } from '../engine/index.ts';
+import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
 import { indexOfLowest } from './choose.ts';
 import { PrefixMemory, type PromptBlocks, promptBlocks, tokensOf } from './prefix-memory.ts';
 

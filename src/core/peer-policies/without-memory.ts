@@ -1,8 +1,8 @@
 // The two yardsticks that know nothing of prompts: least-request, and random.
 // Source: AIBrix's least-request (aibrix@e3e10f9) takes the fewest requests over all pods; random is
 // what a Kubernetes Service does to new connections.
-import { type Random, randomInteger } from '../../base/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../contract.ts';
+import { type Random, randomInteger } from '../base/index.ts';
+import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
 import { indexOfLowest } from './choose.ts';
 
 /** Fewest requests in flight; equals are drawn. */

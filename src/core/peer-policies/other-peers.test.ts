@@ -1,9 +1,9 @@
 // cache_aware, AIBrix, production-stack, least-request and random.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { engine, promptOf, send } from '../../../../test/support/peer-fleet.ts';
-import { seededRandom } from '../../base/index.ts';
-import { KvIndex } from '../../kv/index.ts';
+import { engine, promptOf, send } from '../../../test/support/peer-fleet.ts';
+import { seededRandom } from '../base/index.ts';
+import { KvIndex } from '../kv/index.ts';
 import { createPeerPolicy } from './index.ts';
 
 const make = (name: string) =>

@@ -1,8 +1,8 @@
 // The table of peers: routing as other projects do it, for comparison on the simulator. The router
 // does not offer them.
-import type { Random } from '../../base/index.ts';
-import type { KvIndex } from '../../kv/index.ts';
-import type { Policy } from '../contract.ts';
+import type { Random } from '../base/index.ts';
+import type { KvIndex } from '../kv/index.ts';
+import type { Policy } from '../routing/index.ts';
 import { AibrixPrefixCachePolicy } from './aibrix-prefix-cache.ts';
 import { CacheAwarePolicy } from './cache-aware.ts';
 import { DynamoPolicy } from './dynamo.ts';

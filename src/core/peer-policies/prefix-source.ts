@@ -1,8 +1,8 @@
 // Where llm-d and Dynamo read how much of a prompt an engine has cached: from what the router sent
 // there (approximate), or from the engines' KV events (precise).
 // Source: llm-d-router@ebab687, approximateprefix/ and preciseprefixcache/.
-import type { KvIndex } from '../../kv/index.ts';
-import type { Endpoint, RoutingRequest } from '../contract.ts';
+import type { KvIndex } from '../kv/index.ts';
+import type { Endpoint, RoutingRequest } from '../routing/index.ts';
 import {
   type NamedPromptBlocks,
   PrefixMemory,

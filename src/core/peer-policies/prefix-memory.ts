@@ -1,8 +1,8 @@
 // What peers' routers remember of prompts: per engine, chained hashes of prompt blocks with the time
 // of their last use. Unlike `PrefixBeliefs` nothing is learned from answers, as none of the peers
 // learns from them.
-import { hashBytesChain } from '../../kv/index.ts';
-import type { Endpoint, PromptBlockNames, RoutingRequest } from '../contract.ts';
+import { hashBytesChain } from '../kv/index.ts';
+import type { Endpoint, PromptBlockNames, RoutingRequest } from '../routing/index.ts';
 
 /** A prompt cut into full blocks. */
 export interface PromptBlocks {

@@ -1,5 +1,5 @@
 // Choosing one of several candidates by a score.
-import type { Random } from '../../base/index.ts';
+import type { Random } from '../base/index.ts';
 
 /** Index of the highest score; equals are drawn with equal chances. */
 export function indexOfHighest(scores: readonly number[], random: Random): number {

@@ -1,7 +1,7 @@
 // cache_aware of SGLang's router and of its successor SMG, which vLLM's Rust router has too.
 // Source: lightseekorg/smg@73da68c, policies/cache_aware, with the defaults of its command line:
 // match rate .3, absolute imbalance 64, relative 1.5.
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../contract.ts';
+import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
 import { PrefixMemory, type PromptBlocks, promptBlocks, tokensOf } from './prefix-memory.ts';
 
 /** The tree matches by character; here by 256 bytes, the block of the simulated engines. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { engine, promptOf, send } from '../../../../test/support/peer-fleet.ts';
-import { seededRandom } from '../../base/index.ts';
-import type { Policy } from '../contract.ts';
+import { engine, promptOf, send } from '../../../test/support/peer-fleet.ts';
+import { seededRandom } from '../base/index.ts';
+import type { Policy } from '../routing/index.ts';
 import { DynamoPolicy } from './dynamo.ts';
 import { approximatePrefixes } from './prefix-source.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { engine, promptOf, send } from '../../../../test/support/peer-fleet.ts';
-import { seededRandom } from '../../base/index.ts';
-import { createBlockHasher, KvEventLog, KvIndex, KvSequence } from '../../kv/index.ts';
-import type { RoutingRequest } from '../contract.ts';
+import { engine, promptOf, send } from '../../../test/support/peer-fleet.ts';
+import { seededRandom } from '../base/index.ts';
+import { createBlockHasher, KvEventLog, KvIndex, KvSequence } from '../kv/index.ts';
+import type { RoutingRequest } from '../routing/index.ts';
 import { createPeerPolicy } from './index.ts';
 import { LlmdTieredPolicy } from './llmd-tiered.ts';
 

@@ -1,8 +1,8 @@
 // llm-d's sticky-until-saturated: engines that hold the prompt keep it until they are seconds
 // behind the others; within the rest the least prefill wins.
 // Source: llm-d-router@ebab687 (2026-08-22), the default of its guides since 2026-08-17.
-import type { Random } from '../../base/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../contract.ts';
+import type { Random } from '../base/index.ts';
+import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
 import { indexOfHighest } from './choose.ts';
 import { hitShare } from './llmd-weighted.ts';
 import type { PromptBlocks } from './prefix-memory.ts';

@@ -3,8 +3,8 @@
 // defaults: imbalance above 8 requests, load factor of one standard deviation, 20 minutes, 200,000
 // blocks a pod. Blocks are of 128 characters, as its documentation says (4 in the code, which would
 // remember 200,000 tokens).
-import type { Random } from '../../base/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../contract.ts';
+import type { Random } from '../base/index.ts';
+import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
 import { indexOfLowest } from './choose.ts';
 import { PrefixMemory, type PromptBlocks, promptBlocks, tokensOf } from './prefix-memory.ts';
 

@@ -1,0 +1,100 @@
+// What clients send to an engine and get from it: OpenAI's, Anthropic's and vLLM's own requests.
+export {
+  readCountTokensRequest,
+  readMessagesRequest,
+} from './anthropic/messages-request.ts';
+export { chatRequestOf } from './anthropic/to-chat-request.ts';
+export { grammarInstance } from './grammar/grammar-instance.ts';
+export { regexInstance } from './grammar/regex-instance.ts';
+export { type GrammarBackend, schemaFault } from './grammar/schema-fault.ts';
+export { isTagText } from './grammar/structural-tag.ts';
+export {
+  ApiError,
+  badRequest,
+  EngineRefusal,
+  inEngine,
+  modelNotFound,
+} from './openai/api-error.ts';
+export { readBatchChatRequest } from './openai/batch-chat-request.ts';
+export {
+  argumentsObject,
+  callIssues,
+  callsOf,
+  contentFault,
+  isHarmony,
+  parsedCallsFault,
+} from './openai/chat-message.ts';
+export {
+  type ChatMessage,
+  type ChatRequest,
+  checkChatRequest,
+  readChatRequest,
+  type Tool,
+} from './openai/chat-request.ts';
+export {
+  type CompletionRequest,
+  type Prompt,
+  promptsOf,
+  readCompletionRequest,
+} from './openai/completion-request.ts';
+export { isTruthy, pythonRepr, pythonType, pythonValue } from './openai/python-repr.ts';
+export {
+  checkBiasedTokens,
+  checkChoices,
+  checkSampling,
+  checkSamplingValues,
+  checkStopTokens,
+  checkVocabulary,
+  hasHugeInteger,
+  type SamplingRead,
+  stopStrings,
+} from './openai/sampling.ts';
+export {
+  anything,
+  boolean,
+  dictionary,
+  type Issue,
+  integer,
+  integer64From,
+  isSchemaError,
+  list,
+  literal,
+  notNull,
+  object,
+  type Parser,
+  pydanticReport,
+  type Read,
+  readBody,
+  schemaError,
+  string,
+  typedDict,
+  union,
+} from './openai/schema.ts';
+export { namedSseEvent, sseContentType, sseDone, sseEvent } from './openai/sse.ts';
+export {
+  checkConstraint,
+  constraintOf,
+  type StructuredOutputs,
+} from './openai/structured-outputs.ts';
+export { readTokenizeRequest, type TokenizeRequest } from './openai/tokenize-request.ts';
+export { streamUsageObject, type UsageCounts, usageObject } from './openai/usage.ts';
+export { type ResponsesRequest, readResponsesRequest } from './responses/responses-request.ts';
+export { chatRequestOfResponses } from './responses/to-chat-request.ts';
+export {
+  type DerenderChatRequest,
+  type DerenderChatStreamRequest,
+  type DerenderChunk,
+  type DerenderCompletionRequest,
+  type DerenderCompletionStreamRequest,
+  type GenerateResponse,
+  readDerenderChat,
+  readDerenderCompletion,
+} from './scale-out/derender-request.ts';
+export { type DerenderState, firstDerenderState } from './scale-out/derender-state.ts';
+export { type GenerateRequest, readGenerateRequest } from './scale-out/generate-request.ts';
+export {
+  type DecisionRequest,
+  type QuestionSpec,
+  readDecisionRequest,
+} from './scoring/decision-request.ts';
+export { readScoringRequest } from './scoring/scoring-request.ts';
