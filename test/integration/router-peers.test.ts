@@ -254,6 +254,8 @@ test('the stream holds no prompt and no name of a client', async (t) => {
   });
   socket.write('GET /router/attempts HTTP/1.1\r\nHost: x\r\n\r\n');
   await until(() => text.includes('whole'));
+  const head = await fetch(`${router.url}/router/attempts`, { method: 'HEAD' });
+  assert.deepEqual([head.status, await head.text()], [200, '']);
   await complete(router, 'my secret is the Havel '.repeat(50));
   await until(() => text.includes('finished'));
   socket.destroy();

@@ -24,9 +24,18 @@ export function Totals({ snapshot, history }: { snapshot: RouterSnapshot; histor
       <Total name="tokens/s" value={rate(outRate)} />
       <Total name="requests" value={count(snapshot.requests)} />
       <Total name="errors" value={count(snapshot.errors)} isWarning={snapshot.errors > 0} />
+      {snapshot.routers && <RoutersHeard peers={snapshot.routers.peers} />}
       <Total name="router up" value={duration(snapshot.uptimeSeconds)} />
     </dl>
   );
+}
+
+/** Of the other routers that this one shares attempts with. */
+function RoutersHeard({ peers }: { peers: NonNullable<RouterSnapshot['routers']>['peers'] }) {
+  const heard = peers.filter(({ state }) => state === 'heard').length;
+  const wanted = heard + peers.filter(({ state }) => state === 'waiting').length;
+  const value = `${count(heard)} of ${count(wanted)}`;
+  return <Total name="routers heard" value={value} isWarning={heard < wanted} />;
 }
 
 function Total(props: { name: string; value: string; isWarning?: boolean }) {

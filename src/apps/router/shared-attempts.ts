@@ -3,10 +3,15 @@
 import { randomUUID } from 'node:crypto';
 import type { MetricsRegistry } from '../../core/metrics/index.ts';
 import type { AttemptNews, RoutingCore } from '../../core/routing/index.ts';
-import { NewsFeed, NewsStream, parsePeerUrl } from '../../io/attempt-news/index.ts';
+import {
+  NewsFeed,
+  NewsStream,
+  newsContentType,
+  parsePeerUrl,
+} from '../../io/attempt-news/index.ts';
 import type { ServerExchange, Ticker } from '../../io/http/index.ts';
 import type { Logger } from '../../io/log/index.ts';
-import { answerError } from './answer.ts';
+import { answer, answerError } from './answer.ts';
 import type { PeerOptions } from './options.ts';
 
 /** Most engines of others that are remembered as not ours, to be told once each. */
@@ -72,8 +77,10 @@ export class SharedAttempts {
 
   /** Another router listens. */
   addListener(exchange: ServerExchange): void {
-    if (this.#stream.add(exchange)) return;
-    answerError(exchange, { status: 503, message: 'This router takes no further listener.' });
+    if (exchange.head.method === 'HEAD') answer(exchange, 200, newsContentType, '');
+    else if (!this.#stream.add(exchange)) {
+      answerError(exchange, { status: 503, message: 'This router takes no further listener.' });
+    }
   }
 
   /** For /debug/router. */

@@ -42,7 +42,12 @@ export interface RouterSnapshot {
   readonly requests: number;
   readonly errors: number;
   readonly requestsPerSecond: number;
+  /** Sent by this router and not finished; `load` of the engines holds other routers' as well. */
   readonly inflight: number;
+  /** The other routers, if attempts are shared. */
+  readonly routers?: {
+    readonly peers: readonly { readonly state: 'heard' | 'waiting' | 'self' | 'twin' }[];
+  } | null;
   readonly engines: readonly EngineSnapshot[];
 }
 
