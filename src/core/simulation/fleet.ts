@@ -37,8 +37,6 @@ class Fleet {
   readonly #engines: readonly FleetEngine[];
   readonly #engineOf: ReadonlyMap<string, FleetEngine>;
   readonly #earliest: Earliest;
-  /** Tiers wake their engines at times of their own, and may be shared. */
-  readonly #hasTiers: boolean;
   /** By index of their request. */
   readonly #attempts = new Map<number, Attempt>();
   readonly #outages: OutageEdge[];
@@ -64,7 +62,6 @@ class Fleet {
     this.#engines = options.engines.map((engine, index) => this.#newEngine(engine, index));
     this.#engineOf = new Map(this.#engines.map((engine) => [engine.url, engine]));
     this.#earliest = new Earliest(options.engines.length);
-    this.#hasTiers = options.engines.some(({ createConnector }) => createConnector !== undefined);
     this.#outages = outageEdges(options.failures ?? []);
     this.#log = new RequestLog({ keepTokens: options.keepTokens ?? false });
     this.#series = options.keepSeries ? new FleetSeries() : undefined;
@@ -150,11 +147,11 @@ class Fleet {
   }
 
   #earliestEngine(): FleetEngine | undefined {
-    if (this.#hasTiers) for (const engine of this.#engines) this.#setDue(engine);
     if (this.#earliest.seconds === Number.POSITIVE_INFINITY) return undefined;
     return this.#engines[this.#earliest.index];
   }
 
+  /** Called when something was done with the engine: nothing else changes when it acts next. */
   #setDue(engine: FleetEngine): void {
     this.#earliest.set(engine.index, engine.dueSeconds);
   }

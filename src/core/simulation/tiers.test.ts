@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { randomInteger, seededRandom } from '../base/index.ts';
 import {
+  ChunkStore,
   defaultEngineConfig,
   findGpu,
   findModel,
+  type KvConnector,
   NativeOffload,
   nativeOffloadConfig,
   rooflineCost,
@@ -62,4 +64,58 @@ test('a host tier no larger than the GPU gains next to nothing, one for all docu
     `${same} with a mirror of the same size, ${none} without`,
   );
   assert.ok(large > 0.75, `${large}`);
+});
+
+test('a store that engines share wakes none of them at another time for what others do with it', () => {
+  const link = { bytesPerSecond: 1e9 };
+  const store = new ChunkStore({
+    ...{ name: 'shared', chunksMax: 10_000, chunkBytes: 9.4e6, read: link, write: link },
+  });
+  const tier = nativeOffloadConfig({
+    ...{ hostBytes: 1, blockBytesPerGpu: 9.4e6, link: { bytesPerSecond: 50e9 } },
+  });
+  const connectors: KvConnector[] = [];
+  let calls = 0;
+  let waits = 0;
+  /** Looks at all others before and after each call. */
+  const watched = (connector: KvConnector): KvConnector =>
+    new Proxy(connector, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        return (...given: unknown[]): unknown => {
+          const others = connectors.filter((other) => other !== target);
+          const before = others.map(({ nextSeconds }) => nextSeconds);
+          const answer: unknown = Reflect.apply(value, target, given);
+          assert.deepEqual(
+            others.map(({ nextSeconds }) => nextSeconds),
+            before,
+          );
+          calls++;
+          waits += before.filter(Number.isFinite).length;
+          return answer;
+        };
+      },
+    });
+  const createConnector = () => {
+    const config = { ...tier, chunksMax: gpuBlocks };
+    const connector = new NativeOffload({ config, blockSize, stores: [store] });
+    connectors.push(connector);
+    return watched(connector);
+  };
+  const layout = { model: findModel('Qwen3-8B'), gpu: findGpu('H100') };
+  const config = defaultEngineConfig({
+    ...{ blockSize, numGpuBlocks: gpuBlocks + 1, maxModelLen: 1024 },
+  });
+  const engine = { config, cost: rooflineCost(layout), createConnector };
+  const { engines } = simulateFleet({
+    // Ten at a time, so that one's transfers are under way while another's begin.
+    requests: questions().map((one) => ({ ...one, arrivalSeconds: one.arrivalSeconds / 20 })),
+    ...{ engines: [engine, engine, engine], policy: 'roundrobin', traceBlockTokens },
+  });
+  assert.deepEqual(
+    engines.map(({ requests }) => requests),
+    [200, 200, 200],
+  );
+  assert.ok(calls > 1000 && waits > 100, `${calls} calls, ${waits} with transfers of others`);
 });

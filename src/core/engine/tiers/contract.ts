@@ -86,7 +86,10 @@ export interface KvConnector {
    * is to read them? vLLM's `delay_free_blocks`.
    */
   keepsBlocks?(sequence: TieredSequence, reason: FinishReason): boolean;
-  /** When something ends next that an answer of `lookup` may hang on; Infinity for never. */
+  /**
+   * When something ends next that an answer of `lookup` may hang on; Infinity for never. Changes with calls
+   * to this connector alone: what engines share makes later transfers wait, never those under way.
+   */
   readonly nextSeconds: number;
   /** Forgets all that is stored. @returns False if that is not possible. */
   reset(): boolean;
