@@ -139,5 +139,7 @@ as it is.${isLarge ? '' : ' A million requests over a thousand engines (`-- --la
 | engines | requests | prompt tokens | output tokens | loading | simulation | µs a request | in all | MB | digest |
 |---|---|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
+
+What the whole command costs, start and report included: [commands.md](commands.md).
 `;
 }
