@@ -6,6 +6,9 @@ import type { EngineConfig } from '../../core/engine/index.ts';
 export interface ExtraArguments {
   readonly settings: Partial<EngineConfig>;
   readonly kvCacheMemoryBytes: number | undefined;
+  readonly numGpuBlocks: number | undefined;
+  readonly gpuMemoryUtilization: number | undefined;
+  readonly tensorParallelSize: number | undefined;
   readonly kvBytesPerValue: number | undefined;
   readonly quantization: string | undefined;
   /** Groups of GPUs with a part of the layers each; undefined: one. */
@@ -50,8 +53,11 @@ const numbers: Readonly<Record<string, keyof EngineConfig>> = {
   '--block-size': 'blockSize',
   '--long-prefill-token-threshold': 'longPrefillTokenThreshold',
 };
-/** With vLLM's short spellings. */
-const parallel: Readonly<Record<string, 'pipelineParallelSize' | 'dataParallelSize'>> = {
+/** Whole numbers that size the engine, with vLLM's short spellings. */
+const sizes: Readonly<Record<string, keyof ExtraArguments>> = {
+  '--num-gpu-blocks-override': 'numGpuBlocks',
+  '--tensor-parallel-size': 'tensorParallelSize',
+  '-tp': 'tensorParallelSize',
   '--pipeline-parallel-size': 'pipelineParallelSize',
   '-pp': 'pipelineParallelSize',
   '--data-parallel-size': 'dataParallelSize',
@@ -93,7 +99,8 @@ export function argumentsOf(given: readonly string[], owner: string): ExtraArgum
     else if (switches[flag]) settings = { ...settings, ...switches[flag] };
     else if (flag === '--kv-offloading-size') found['hostBytes'] = number() * gibibyte;
     else if (flag === '--kv-cache-memory-bytes') found['kvCacheMemoryBytes'] = number();
-    else if (parallel[flag]) found[parallel[flag]] = whole(number(), flag, owner);
+    else if (flag === '--gpu-memory-utilization') found['gpuMemoryUtilization'] = number();
+    else if (sizes[flag]) found[sizes[flag]] = whole(number(), flag, owner);
     else if (flag === '--kv-offloading-backend') {
       i++;
       if (value !== 'native') found['backend'] = value;

@@ -145,15 +145,18 @@ async function engineOf(entry: ModelEntry, profile: string | undefined, notes: s
     notes.push(`${entry.name} does not say its gpu; ${defaultGpu} is taken.`);
   }
   const gpu = await readGpuSpec(gpuText(entry) ?? defaultGpu);
-  const tensorParallelSize = given.tensorParallelSize ?? 1;
+  // Of a flag that comes twice vLLM takes the last, and extraArgs stand behind the keys.
+  const tensorParallelSize = extra.tensorParallelSize ?? given.tensorParallelSize ?? 1;
+  const numGpuBlocks = extra.numGpuBlocks ?? given.numGpuBlocksOverride;
+  const gpuMemoryUtilization = extra.gpuMemoryUtilization ?? given.gpuMemoryUtilization;
   const weightBytesPerValue = bytesPerWeightOf(model, extra.quantization);
   const pipelineParallelSize = given.pipelineParallelSize ?? extra.pipelineParallelSize ?? 1;
   const layout: LayoutOptions = {
     ...{ model, gpu, tensorParallelSize, weightBytesPerValue, pipelineParallelSize },
-    ...(given.gpuMemoryUtilization !== undefined && {
-      gpuMemoryUtilization: Number(given.gpuMemoryUtilization),
+    ...(gpuMemoryUtilization !== undefined && {
+      gpuMemoryUtilization: Number(gpuMemoryUtilization),
     }),
-    ...(given.numGpuBlocksOverride !== undefined && { numGpuBlocks: given.numGpuBlocksOverride }),
+    ...(numGpuBlocks !== undefined && { numGpuBlocks }),
     ...(extra.kvCacheMemoryBytes !== undefined && { kvCacheMemoryBytes: extra.kvCacheMemoryBytes }),
   };
   const config = pipelinedConfig(

@@ -321,6 +321,29 @@ test('an engine that fails in the middle loses no request that has no token yet'
   assert.match(stackTable(run), /requests were lost with an engine, [1-9]\d* went elsewhere/);
 });
 
+test('flags of vLLM that size an engine count in extraArgs, too, over the keys of the chart', async () => {
+  const engineWith = async (flag: string) => {
+    const set = `servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={${flag}}`;
+    const { engines, notes } = await stackOf(valuesOf(valuesText, [set]));
+    assert.deepEqual(notes, []);
+    return engines[0];
+  };
+  const blocks = await engineWith('--num-gpu-blocks-override=1500');
+  assert.equal(blocks?.config.numGpuBlocks, 1500);
+  assert.equal((await engineWith('--tensor-parallel-size=2'))?.tensorParallelSize, 2);
+  const free = valuesText.replace('numGpuBlocksOverride: 2000, ', '');
+  const tokensAt = async (flag: string) => {
+    const set = `servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={${flag}}`;
+    const { engines } = await stackOf(valuesOf(free, [set]));
+    return engines[0]?.kvTokens ?? 0;
+  };
+  const [half, most] = [
+    await tokensAt('--gpu-memory-utilization=0.5'),
+    await tokensAt('--block-size=16'),
+  ];
+  assert.ok(half > 0 && half < most / 2, `${half} of ${most}`);
+});
+
 test('pipeline stages halve what a GPU holds, data-parallel cores are engines', async () => {
   const of = async (...args: string[]) => {
     const { engines } = await stackOf(
