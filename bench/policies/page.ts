@@ -38,7 +38,7 @@ export function policiesPage({ scores, command, jobs, played }: Played): string 
     '',
     'The rules and constants of `predictive` were chosen by seeds 1 to 5 and 16 to 19, its weights before that',
     'by the conversation trace as a whole ([where from](../models/routing.md#the-score)). Other seeds are',
-    'the fairer ones: none of them was played before the choice was made.',
+    'the fairer ones: what is there was not chosen by them.',
     '',
     '| cell | routers | p90 TTFT | goodput |',
     '|---|--:|---|---|',
@@ -79,11 +79,16 @@ function commitsOf(scores: readonly KeptScore[]): string {
   const played = scores.filter(({ policy }) => policy !== floorName);
   const commits = Map.groupBy(played, ({ commit }) => commit);
   if (commits.size <= 1) return `commit ${[...commits.keys()].join('')}`;
+  const all = [...new Set(played.map(({ policy }) => policy))];
   const each = Array.from(commits, ([commit, own]) => {
-    const policies = [...new Set(own.map(({ policy }) => `\`${policy}\``))];
-    return `${commit} (${policies.join(', ')})`;
+    const has = (policy: string) => own.some((score) => score.policy === policy);
+    const [present, absent] = [all.filter(has), all.filter((policy) => !has(policy))];
+    const named = (policies: readonly string[]) => policies.map((name) => `\`${name}\``).join(', ');
+    if (absent.length === 0) return `${commit} (some scores of each policy)`;
+    if (absent.length < present.length) return `${commit} (of each but ${named(absent)})`;
+    return `${commit} (${named(present)})`;
   });
-  return `commits ${each.join(' and ')}`;
+  return `commits ${each.join(', ')}`;
 }
 
 function routersOf(scores: readonly Score[], { name }: Cell): number[] {
