@@ -207,6 +207,10 @@ test('with an API key routers need a key of their own, which clients do not have
     startOver(t, [engine.url], { apiKey: 'client', peers: withKey(undefined) }),
     /SPILLWAY_ROUTER_PEERS_KEY/,
   );
+  await assert.rejects(
+    startOver(t, [engine.url], { peers: withKey('a\r\nb: c') }),
+    /visible ASCII/,
+  );
   const [one, two, wrong] = [
     await startOver(t, [engine.url], {
       port: ports[0] as number,

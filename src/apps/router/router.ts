@@ -77,12 +77,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     kvAwareThreshold: options.kvAwareThreshold,
   });
   const { peers } = options;
-  if (peers !== undefined && options.apiKey !== undefined && peers.key === undefined) {
-    throw new InputError(
-      'Routers that check an API key need a key among themselves: set SPILLWAY_ROUTER_PEERS_KEY, to the same ' +
-        'in all of them.',
-    );
-  }
+  if (peers !== undefined) checkPeerKey(peers.key, options.apiKey);
   const core = new RoutingCore({
     ...{ policy, clock, aliases },
     onNews: peers && ((news) => shared?.tell(news)),
@@ -326,6 +321,19 @@ function authorizationOf(options: RouterOptions): ProxyContext['authorization'] 
   const forward = options.forwardAuthorization ?? (apiKey ?? engineApiKey) === undefined;
   if (forward) return 'client';
   return engineApiKey === undefined ? undefined : { value: `Bearer ${engineApiKey}` };
+}
+
+/** @throws {InputError} If routers would be open to clients, or the key fits into no header. */
+function checkPeerKey(key: string | undefined, apiKey: string | undefined): void {
+  const variable = 'SPILLWAY_ROUTER_PEERS_KEY';
+  if (key === undefined && apiKey !== undefined) {
+    throw new InputError(
+      `Routers that check an API key need a key among themselves: set ${variable}, to the same in all of them.`,
+    );
+  }
+  if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
+    throw new InputError(`${variable} may hold visible ASCII characters only, and no spaces.`);
+  }
 }
 
 /** A request without a prompt that the router could read. */

@@ -269,7 +269,8 @@ function staticEngines(
 /** Not from a flag: everybody on the machine can read those. */
 function peers(urls: readonly string[]): PeerOptions | undefined {
   if (urls.length === 0) return undefined;
-  return { urls, key: process.env['SPILLWAY_ROUTER_PEERS_KEY'] || undefined };
+  // A key from a file often ends with a line end.
+  return { urls, key: process.env['SPILLWAY_ROUTER_PEERS_KEY']?.trim() || undefined };
 }
 
 function aliases(pairs: readonly string[]): Map<string, string> {
