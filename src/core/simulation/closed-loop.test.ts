@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { engineConfigFor, findGpu, findModel, rooflineCost } from '../engine/index.ts';
+import {
+  engineConfigFor,
+  findGpu,
+  findModel,
+  rooflineCost,
+  type StepLoad,
+} from '../engine/index.ts';
 import type { Times } from '../stats/index.ts';
 import type { Trace } from '../traces/index.ts';
 import { closedLoop, replayRun } from './index.ts';
@@ -47,6 +53,23 @@ test('decodes that outgrow the cache are preempted, and all requests end', () =>
   });
   assert.ok(found.waitedShare > 0);
   assert.ok(found.meanTpotSeconds > 0 && Number.isFinite(found.meanTpotSeconds));
+});
+
+test('a prompt that loses its place half computed is computed whole when it comes back', () => {
+  let prefillTokens = 0;
+  const counting = {
+    stepSeconds: (load: StepLoad) => {
+      prefillTokens += load.prefillTokens;
+      return 1;
+    },
+  };
+  const found = closedLoop({
+    ...{ ...options, cost: counting, promptTokens: 1000, outputTokens: 400 },
+    ...{ clients: 2, requests: 2, maxNumBatchedTokens: 8, kvTokensMax: 2050 },
+  });
+  assert.equal(found.waitedShare, 0.5);
+  // Beside one that decodes 7 of 8 tokens of a step are for the prompt; the cache is full after 132 steps.
+  assert.equal(prefillTokens, 2 * 1000 + 132 * 7);
 });
 
 test('who arrives during a step waits for its end, and for one more where steps are planned ahead', () => {

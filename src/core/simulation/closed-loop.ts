@@ -92,6 +92,11 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
     }
     send();
   };
+  const decodingVictim = () => {
+    const victim = decoding.takeYoungest() as Request;
+    victim.prefill = victim.computed + 1;
+    return victim;
+  };
   const running = () => decoding.count + prefilling.length;
   for (let i = 0; i < clients; i++) send();
   while (finished < requests && running() + waiting.length + coming.length > 0) {
@@ -104,9 +109,8 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
     }
     // Who decodes needs one more token each; the youngest lose their place if there is none.
     while (running() > 1 && kvTokens + running() > kvTokensMax) {
-      const victim = (prefilling.pop() ?? decoding.takeYoungest()) as Request;
+      const victim = prefilling.pop() ?? decodingVictim();
       kvTokens -= victim.computed;
-      victim.prefill = victim.computed + (victim.generated > 0 ? 1 : 0);
       victim.computed = 0;
       victim.waited = true;
       waiting.unshift(victim);
