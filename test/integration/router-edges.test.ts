@@ -147,6 +147,8 @@ test('the dashboard’s events show the router, end with their viewer, and have 
   assert.match(text, /^data: .*\n\n$/);
   const view = JSON.parse(text.slice('data: '.length));
   assert.deepEqual([view.policy, view.engines[0].state], ['roundrobin', 'live']);
+  const head = await fetch(`${router.url}/dashboard/events`, { method: 'HEAD' });
+  assert.deepEqual([head.status, await head.text()], [200, '']);
   while (stops.length < 64) assert.equal((await watch()).status, 200);
   assert.equal((await watch()).status, 503);
   for (const stop of stops) stop.abort();

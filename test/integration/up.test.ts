@@ -124,3 +124,36 @@ test('a running engine is added by its URL', async (context) => {
   await response.arrayBuffer();
   assert.deepEqual([await second.end(), await first.end()], [0, 0]);
 });
+
+test('keys come from the environment: engines ask for theirs, which the router has, and it for its own', async (context) => {
+  const env = { ...process.env, VLLM_API_KEY: 'engines', SPILLWAY_ROUTER_API_KEY: 'clients' };
+  const up = await UpProcess.start(['--engines', '1'], { env });
+  context.after(() => up.end('SIGKILL'));
+  await up.ready();
+  const statusOf = async (url: string, key?: string) => {
+    const headers: Record<string, string> = key ? { authorization: `Bearer ${key}` } : {};
+    return (await fetch(`${url}/v1/models`, { headers })).status;
+  };
+  const shown = await fetch(`${up.url}/debug/router`, {
+    headers: { authorization: 'Bearer clients' },
+  });
+  const { engines } = (await shown.json()) as { engines: { url: string }[] };
+  const engine = engines[0]?.url ?? '';
+  assert.deepEqual(
+    [await statusOf(engine), await statusOf(engine, 'clients'), await statusOf(engine, 'engines')],
+    [401, 401, 200],
+  );
+  assert.deepEqual(
+    [await statusOf(up.url), await statusOf(up.url, 'engines'), await statusOf(up.url, 'clients')],
+    [401, 401, 200],
+  );
+  const completion = await fetch(`${up.url}/v1/completions`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer clients', 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'Qwen/Qwen3-8B', prompt: 'Hi', max_tokens: 2 }),
+  });
+  assert.equal(completion.status, 200);
+  await up.until(() => /Bearer \$SPILLWAY_ROUTER_API_KEY/.test(up.stdout));
+  assert.doesNotMatch(`${up.stdout}${up.stderr}`, /Bearer (engines|clients)/);
+  assert.equal(await up.end('SIGINT'), 0);
+});

@@ -1,10 +1,11 @@
 // GET /dashboard/events: the router's view once per second, as server-sent events.
 import type { ServerExchange } from '../../io/http/index.ts';
-import { answerError } from './answer.ts';
+import { answer, answerError } from './answer.ts';
 
 /** Most viewers at once; more are told to come back. */
 const viewersMax = 64;
 const intervalMs = 1_000;
+const contentType = 'text/event-stream';
 
 export class EventFeed {
   readonly #view: () => unknown;
@@ -16,6 +17,10 @@ export class EventFeed {
   }
 
   add(exchange: ServerExchange): void {
+    if (exchange.head.method === 'HEAD') {
+      answer(exchange, 200, contentType, '');
+      return;
+    }
     if (this.#viewers.size >= viewersMax) {
       answerError(exchange, { status: 503, message: `More than ${viewersMax} viewers.` });
       return;
@@ -23,7 +28,7 @@ export class EventFeed {
     exchange.closeAfterwards();
     exchange.onClientGone = () => this.#remove(exchange);
     const head =
-      'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n' +
+      `HTTP/1.1 200 OK\r\nContent-Type: ${contentType}\r\nCache-Control: no-cache\r\n` +
       `${exchange.connectionLine}\r\n`;
     exchange.begin(head, Buffer.from(this.#event()));
     this.#viewers.add(exchange);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { curlLine, openaiNodeLines } from './connect-help.ts';
 
-const target = { baseUrl: 'http://127.0.0.1:8000/v1', model: "it's", needsKey: false };
+const target = { baseUrl: 'http://127.0.0.1:8000/v1', model: "it's", keyVariable: undefined };
 
 test('the curl line survives a shell: quotes in a model name are escaped', () => {
   assert.equal(
@@ -11,8 +11,8 @@ test('the curl line survives a shell: quotes in a model name are escaped', () =>
   );
 });
 
-test('where engines ask for a key it comes from the environment, never from the text', () => {
-  const keyed = { ...target, needsKey: true };
+test('where a key is asked for it comes from the environment, never from the text', () => {
+  const keyed = { ...target, keyVariable: 'VLLM_API_KEY' };
   assert.match(curlLine(keyed), /-H "authorization: Bearer \$VLLM_API_KEY"/);
   assert.match(openaiNodeLines(keyed).join('\n'), /apiKey: process\.env\.VLLM_API_KEY/);
 });

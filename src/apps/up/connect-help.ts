@@ -4,24 +4,24 @@ export interface ConnectTarget {
   /** Base URL of the API, with /v1. */
   readonly baseUrl: string;
   readonly model: string;
-  /** Whether the engines ask for an API key, which the reader has in VLLM_API_KEY. */
-  readonly needsKey: boolean;
+  /** The environment variable in which the reader has the API key; undefined if none is asked for. */
+  readonly keyVariable: string | undefined;
 }
 
 /** A line for a shell that asks for one short answer. */
-export function curlLine({ baseUrl, model, needsKey }: ConnectTarget): string {
+export function curlLine({ baseUrl, model, keyVariable }: ConnectTarget): string {
   const body = JSON.stringify({
     model,
     messages: [{ role: 'user', content: 'Hello' }],
     max_tokens: 32,
   });
-  const key = needsKey ? ` -H "authorization: Bearer $VLLM_API_KEY"` : '';
+  const key = keyVariable ? ` -H "authorization: Bearer $${keyVariable}"` : '';
   return `curl ${baseUrl}/chat/completions -H 'content-type: application/json'${key} -d ${quoted(body)}`;
 }
 
 /** Lines of a module for Node with the `openai` package that streams one answer. */
-export function openaiNodeLines({ baseUrl, model, needsKey }: ConnectTarget): string[] {
-  const key = needsKey ? 'process.env.VLLM_API_KEY' : `'none'`;
+export function openaiNodeLines({ baseUrl, model, keyVariable }: ConnectTarget): string[] {
+  const key = keyVariable ? `process.env.${keyVariable}` : `'none'`;
   return [
     `import OpenAI from 'openai';`,
     `const client = new OpenAI({ baseURL: ${JSON.stringify(baseUrl)}, apiKey: ${key} });`,

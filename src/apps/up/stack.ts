@@ -53,6 +53,8 @@ export class Stack {
   readonly members: readonly Member[];
   readonly #router: Service;
   readonly #details = new Map<string, string>();
+  /** What the router asks of those who look at it, this program included. */
+  readonly #routerKey: string | undefined;
 
   /**
    * Chooses ports and command lines; starts nothing.
@@ -76,8 +78,9 @@ export class Stack {
     backends: readonly Backend[],
     ports: readonly (EnginePorts | undefined)[],
   ) {
-    const { values, self, hooks } = options;
+    const { values, self, hooks, environment } = options;
     const { routerSpec } = values;
+    this.#routerKey = environment.SPILLWAY_ROUTER_API_KEY?.trim();
     this.url = `http://${connectHost(routerSpec.host)}:${routerSpec.containerPort}`;
     const serviceHooks = {
       onLine: (service: Service, _stream: unknown, line: string) =>
@@ -146,9 +149,10 @@ export class Stack {
 
   /** The stack now. A router that does not answer within 2 s is left out. */
   async snapshot(): Promise<StackSnapshot> {
-    const answer = await probe(`${this.url}/debug/router`, { timeoutMs: snapshotTimeoutMs }).catch(
-      () => undefined,
-    );
+    const answer = await probe(`${this.url}/debug/router`, {
+      timeoutMs: snapshotTimeoutMs,
+      key: this.#routerKey,
+    }).catch(() => undefined);
     const router = answer?.status === 200 ? (JSON.parse(answer.body) as RouterSnapshot) : undefined;
     return { processes: this.#processes(), router };
   }

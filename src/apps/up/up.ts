@@ -73,13 +73,10 @@ async function startOrStop(stack: Stack, stop: AbortSignal): Promise<void> {
 
 function readyNews(stack: Stack, options: UpOptions, startedAt: number): ReadyNews {
   const models = [...new Set(stack.members.map(({ backend }) => backend.model))];
-  const { vllmApiKey } = options.values.servingEngineSpec;
   const target = {
     baseUrl: `${stack.url}/v1`,
     model: models[0] ?? '',
-    needsKey:
-      Boolean(options.environment.VLLM_API_KEY) ||
-      (typeof vllmApiKey === 'string' && vllmApiKey !== ''),
+    keyVariable: keyVariableOf(options),
   };
   return {
     apiUrl: target.baseUrl,
@@ -89,6 +86,14 @@ function readyNews(stack: Stack, options: UpOptions, startedAt: number): ReadyNe
     openaiNode: openaiNodeLines(target),
     startSeconds: (performance.now() - startedAt) / 1000,
   };
+}
+
+/** Where a client of the stack has its key: the router's, or else that of the engines. */
+function keyVariableOf({ environment, values }: UpOptions): string | undefined {
+  if (environment.SPILLWAY_ROUTER_API_KEY) return 'SPILLWAY_ROUTER_API_KEY';
+  const { vllmApiKey } = values.servingEngineSpec;
+  const hasEngineKey = typeof vllmApiKey === 'string' && vllmApiKey !== '';
+  return environment.VLLM_API_KEY || hasEngineKey ? 'VLLM_API_KEY' : undefined;
 }
 
 /** For example: `starting 4 engines (Qwen/Qwen3-8B on H100-80GB, emulated) and the router (predictive)`. */

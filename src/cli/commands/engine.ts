@@ -118,7 +118,8 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
   );
   return given({
     ...resolved,
-    ...{ host: flags.host, port: flags.port, apiKey: flags.apiKey, seed: flags.seed },
+    ...{ host: flags.host, port: flags.port, seed: flags.seed },
+    apiKey: flags.apiKey ?? (process.env['VLLM_API_KEY'] || undefined),
     servedModelNames: flags.servedModelName,
     timeScale: flags.timeScale,
     kvEvents: kvEvents ?? defaultKvEventsConfig,

@@ -124,10 +124,13 @@ export function routerCommand(): Command {
         'stands for all its addresses. SPILLWAY_ROUTER_PEERS_KEY in the environment is their key',
       list,
     )
-    .option('--api-key <key>', 'bearer token that clients must send')
+    .option(
+      '--api-key <key>',
+      'bearer token that clients must send (default: SPILLWAY_ROUTER_API_KEY, which no list of processes shows)',
+    )
     .option(
       '--forward-authorization',
-      'let the Authorization of clients reach engines (default: unless --api-key or VLLM_API_KEY is set)',
+      'let the Authorization of clients reach engines (default: unless the router or the engines have a key)',
     )
     .option('--no-forward-authorization', 'do not let it reach them')
     .option('--no-pick-header', 'do not say in x-spillway-pick why an engine was picked')
@@ -206,8 +209,8 @@ async function run(flags: Flags): Promise<void> {
     sessionKey: flags.sessionKey,
     prefixMinMatchLength: flags.prefixMinMatchLength,
     kvAwareThreshold: flags.kvAwareThreshold,
-    apiKey: flags.apiKey,
-    engineApiKey: process.env['VLLM_API_KEY'] || undefined,
+    apiKey: flags.apiKey ?? secretFrom('SPILLWAY_ROUTER_API_KEY'),
+    engineApiKey: secretFrom('VLLM_API_KEY'),
     forwardAuthorization: flags.forwardAuthorization,
     reroutesMax: flags.maxInstanceFailoverRerouteAttempts,
     pickHeader: flags.pickHeader,
@@ -266,11 +269,15 @@ function staticEngines(
   });
 }
 
-/** Not from a flag: everybody on the machine can read those. */
 function peers(urls: readonly string[]): PeerOptions | undefined {
   if (urls.length === 0) return undefined;
+  return { urls, key: secretFrom('SPILLWAY_ROUTER_PEERS_KEY') };
+}
+
+/** From the environment: everybody on the machine can read the flags of a process. */
+function secretFrom(variable: string): string | undefined {
   // A key from a file often ends with a line end.
-  return { urls, key: process.env['SPILLWAY_ROUTER_PEERS_KEY']?.trim() || undefined };
+  return process.env[variable]?.trim() || undefined;
 }
 
 function aliases(pairs: readonly string[]): Map<string, string> {

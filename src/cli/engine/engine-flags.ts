@@ -34,7 +34,10 @@ export function defineEngineFlags(bare: Command): Command {
       1,
     )
     .option('--json', 'the ready lines as JSON')
-    .option('--api-key <key>', 'bearer token that /v1 asks for')
+    .option(
+      '--api-key <key>',
+      'bearer token that /v1 asks for (default: VLLM_API_KEY, if it is set)',
+    )
     .option(
       '--allowed-origins <json>',
       'origins whose pages may read answers, e.g. ["*"]',

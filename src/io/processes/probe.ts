@@ -9,16 +9,21 @@ export interface ProbeAnswer {
   readonly body: string;
 }
 
-/** GETs `url` on a connection of its own. Rejects on any failure, and after `timeoutMs`. */
+/**
+ * GETs `url` on a connection of its own. Rejects on any failure, and after `timeoutMs`.
+ *
+ * @param options.key Sent as a bearer token.
+ */
 export function probe(
   url: string,
-  options: { timeoutMs: number; signal?: AbortSignal },
+  options: { timeoutMs: number; signal?: AbortSignal; key?: string | undefined },
 ): Promise<ProbeAnswer> {
   const deadline = AbortSignal.timeout(options.timeoutMs);
   const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
   return new Promise((resolve, reject) => {
     // No agent: a kept connection would hold a dying child open.
-    const call = request(url, { agent: false, signal }, (response) => {
+    const headers = options.key ? { authorization: `Bearer ${options.key}` } : {};
+    const call = request(url, { agent: false, signal, headers }, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {

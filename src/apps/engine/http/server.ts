@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { ApiError } from '../../../core/api/index.ts';
 import { InputError, version } from '../../../core/base/index.ts';
 import { createServer } from '../../../io/node-http/index.ts';
+import { secretCheck } from '../../../io/secrets/index.ts';
 import { randomHex } from '../generation/request-id.ts';
 import type { HttpAnswer } from '../metrics/http-metrics.ts';
 import { type Cors, type CorsSettings, createCors } from './cors.ts';
@@ -33,8 +34,11 @@ const headBytesMax = 8 * 1024 * 1024;
 const guardedPrefixes = ['/v1', '/v2', '/inference', '/cohere'];
 
 export function createHttpServer(routes: Routes, settings: HttpSettings): Server {
-  const table = new RouteTable(routes);
-  const cors = createCors(settings.cors ?? {});
+  const front: Front = {
+    table: new RouteTable(routes),
+    cors: createCors(settings.cors ?? {}),
+    isAllowed: keyCheck(settings.apiKey),
+  };
   /** Sockets that wait for an answer. */
   const busy = new WeakSet<Duplex>();
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
@@ -48,7 +52,7 @@ export function createHttpServer(routes: Routes, settings: HttpSettings): Server
     response.setHeader('x-spillway-version', version);
     busy.add(request.socket);
     response.once('close', () => busy.delete(request.socket));
-    void answer(new Exchange(request, response), { table, cors }, settings);
+    void answer(new Exchange(request, response), front, settings);
   };
   const server = createServer(
     {
@@ -98,9 +102,16 @@ export async function listen(server: Server, host: string, port: number): Promis
   return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
 }
 
+/** What every request meets. */
+interface Front {
+  readonly table: RouteTable;
+  readonly cors: Cors;
+  readonly isAllowed: (exchange: Exchange) => boolean;
+}
+
 async function answer(
   exchange: Exchange,
-  { table, cors }: { readonly table: RouteTable; readonly cors: Cors },
+  { table, cors, isAllowed }: Front,
   settings: HttpSettings,
 ): Promise<void> {
   try {
@@ -110,7 +121,7 @@ async function answer(
     }
     if (isWebSocket(exchange)) refuseWebSocket(exchange);
     else if (cors.isPreflight(exchange)) cors.answerPreflight(exchange);
-    else if (isUnauthorized(exchange, settings.apiKey)) {
+    else if (!isAllowed(exchange)) {
       exchange.sendJson(401, '{"error":"Unauthorized"}');
     } else {
       if (settings.onAnswer) reportAnswer(exchange, settings.onAnswer);
@@ -137,22 +148,23 @@ function reportAnswer(exchange: Exchange, onAnswer: (answer: HttpAnswer) => void
   );
 }
 
-function isUnauthorized(exchange: Exchange, apiKey: string | undefined): boolean {
-  if (apiKey === undefined || exchange.request.method === 'OPTIONS') return false;
-  return (
-    guardedPrefixes.some((prefix) => exchange.path.startsWith(prefix)) &&
-    !carriesKey(exchange.header('authorization'), apiKey)
-  );
+/** Which requests `--api-key` lets in. */
+function keyCheck(apiKey: string | undefined): (exchange: Exchange) => boolean {
+  if (apiKey === undefined) return () => true;
+  const isRight = secretCheck(apiKey);
+  return (exchange) => {
+    if (exchange.request.method === 'OPTIONS') return true;
+    if (!guardedPrefixes.some((prefix) => exchange.path.startsWith(prefix))) return true;
+    const token = bearerToken(exchange.header('authorization'));
+    return token !== undefined && isRight(token);
+  };
 }
 
-/** The scheme may be written in any case; what follows its space is the key, whole. */
-function carriesKey(header: string | undefined, apiKey: string): boolean {
+/** The scheme may be written in any case; what follows its space is the token, whole. */
+function bearerToken(header: string | undefined): string | undefined {
   const scheme = 'bearer ';
-  return (
-    header !== undefined &&
-    header.slice(0, scheme.length).toLowerCase() === scheme &&
-    header.slice(scheme.length) === apiKey
-  );
+  if (header?.slice(0, scheme.length).toLowerCase() !== scheme) return undefined;
+  return header.slice(scheme.length);
 }
 
 function isWebSocket(exchange: Exchange): boolean {

@@ -1,0 +1,2 @@
+// Keys that callers show.
+export { secretCheck } from './secret-check.ts';
