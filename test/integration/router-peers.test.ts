@@ -92,17 +92,11 @@ test('what a router has in flight is counted by all, also by one that comes late
   const engine = await startScriptedEngine({ onRequest: () => {} });
   t.after(() => engine.close());
   const ports = await freePorts(2);
-  const first = await startOver(t, [engine.url], {
-    port: ports[0] as number,
-    peers: peersAt(ports),
-  });
+  const first = await startPeer(t, [engine.url], ports, 0);
   const stop = new AbortController();
   void complete(first, 'Rhine '.repeat(100), { signal: stop.signal });
   await until(() => engine.received.length === 1);
-  const late = await startOver(t, [engine.url], {
-    port: ports[1] as number,
-    peers: peersAt(ports),
-  });
+  const late = await startPeer(t, [engine.url], ports, 1);
   await until(async () => (await viewOf(late)).engines[0]?.load.inflight === 1);
   const [told, heard] = [await viewOf(first), await viewOf(late)];
   assert.deepEqual(heard.engines[0]?.load, told.engines[0]?.load);
@@ -123,10 +117,7 @@ test('the attempts of a killed router leave the books of the others within 4 s',
   const engine = await startScriptedEngine({ onRequest: () => {} });
   t.after(() => engine.close());
   const ports = await freePorts(2);
-  const other = await startOver(t, [engine.url], {
-    port: ports[0] as number,
-    peers: peersAt(ports),
-  });
+  const other = await startPeer(t, [engine.url], ports, 0);
   for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
     const router = await startProcess(t, engine.url, ports[1] as number, ports);
     const url = `http://127.0.0.1:${ports[1]}`;
@@ -147,10 +138,7 @@ test('Ctrl-C ends a router at once that shares attempts, as soon as its last one
   const engine = await startScriptedEngine({ onRequest: () => {} });
   t.after(() => engine.close());
   const ports = await freePorts(2);
-  const other = await startOver(t, [engine.url], {
-    port: ports[0] as number,
-    peers: peersAt(ports),
-  });
+  const other = await startPeer(t, [engine.url], ports, 0);
   const router = await startProcess(t, engine.url, ports[1] as number, ports);
   await until(async () => heardBy(await viewOf(other)) === 1);
   const stop = new AbortController();
@@ -176,13 +164,9 @@ test('an engine that only one router knows is ignored, and spellings of one URL 
   const lines: string[] = [];
   const log = { ...silent, warning: (line: string) => lines.push(line) };
   const spelt = shared.url.replace('http://', 'HTTP://');
-  const one = await startOver(t, [`${spelt}//`], {
-    port: ports[0] as number,
-    peers: peersAt(ports),
-    log,
-  });
-  const two = await startOver(t, [shared.url, alone.url], {
-    ...{ port: ports[1] as number, peers: peersAt(ports), policy: 'roundrobin' },
+  const one = await startPeer(t, [`${spelt}//`], ports, 0, { log });
+  const two = await startPeer(t, [shared.url, alone.url], ports, 1, {
+    policy: 'roundrobin',
   });
   await until(async () => heardBy(await viewOf(one)) === 1);
   const stop = new AbortController();
@@ -301,9 +285,7 @@ async function startRouters(
   { engines }: { readonly engines: readonly string[] },
 ): Promise<RunningRouter[]> {
   const ports = await freePorts(count);
-  const routers = await Promise.all(
-    ports.map((port) => startOver(t, engines, { port, peers: peersAt(ports) })),
-  );
+  const routers = await Promise.all(ports.map((_, index) => startPeer(t, engines, ports, index)));
   await until(async () =>
     (await Promise.all(routers.map(viewOf))).every((view) => heardBy(view) === count - 1),
   );
@@ -323,6 +305,17 @@ async function startOver(
   t.after(() => router.close(0));
   await router.probed;
   return router;
+}
+
+/** The router at one of the ports, which shares attempts with those at all of them. */
+function startPeer(
+  t: TestContext,
+  engines: readonly string[],
+  ports: readonly number[],
+  index: number,
+  options: Partial<RouterOptions> = {},
+): Promise<RunningRouter> {
+  return startOver(t, engines, { port: ports[index] as number, peers: peersAt(ports), ...options });
 }
 
 /** A router in a process of its own; it shares attempts with those at `ports`. */
