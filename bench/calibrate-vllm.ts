@@ -1,12 +1,13 @@
-// Calibrates on one kind of traffic to a real vLLM on the CPU and predicts another: the error on what
-// the fit has not seen.
+// Calibrates with one kind of traffic to a real vLLM on the CPU and predicts another: the error on
+// data that the fit has not seen.
 //
 //   VLLM_PYTHON=…/bin/python node bench/calibrate-vllm.ts [PORT]
 //
-// The Python is one that has vLLM; `. test/lanes/vllm/install.sh` installs it and names it. The engine
-// is a Qwen3 of two layers with random weights, `vllm bench serve` the client. Fitted: so many clients at
-// a time with prompts of 128 tokens; predicted by `simulate`: Poisson arrivals with prompts of 512, played
-// twice, which tells how much the machine itself varies.
+// VLLM_PYTHON is a Python with vLLM; `. test/lanes/vllm/install.sh` installs it and sets the
+// variable. The engine is a Qwen3 of two layers with random weights, `vllm bench serve` is the
+// client. The fit uses fixed numbers of clients with prompts of 128 tokens. `simulate` predicts
+// Poisson arrivals with prompts of 512 tokens, measured twice to show how much the machine itself
+// varies.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -87,7 +88,7 @@ async function report(fitted: readonly Result[], heldOut: readonly Result[]): Pr
   const profile = join(directory, 'profile.json');
   const { layout, result, sources } = calibration;
   writeFileSync(profile, JSON.stringify(calibrationFile(layout, result, sources)));
-  console.log('Poisson arrivals, prompts of 512 tokens, not seen by the fit (ms):');
+  console.log('Poisson arrivals, prompts of 512 tokens, not used by the fit (ms):');
   console.log(line(['', 'real', 'real again', 'predicted', 'error']));
   const [first, again] = heldOut;
   if (first === undefined || again === undefined) throw new Error('a run is missing');
@@ -100,7 +101,10 @@ async function report(fitted: readonly Result[], heldOut: readonly Result[]): Pr
   }
 }
 
-/** What `simulate --trace --engine-args --profile` says, with what the server adds to a first token. */
+/**
+ * Returns the prediction of `simulate --trace --engine-args --profile`, plus the time that the
+ * server adds to a first token.
+ */
 async function predict(
   { start_times, input_lens, output_lens }: Result,
   profile: string,
@@ -163,7 +167,7 @@ function startServer(command: string): ChildProcess {
     ...['--dtype', 'bfloat16', '--max-model-len', '4096', '--host', '127.0.0.1'],
   ];
   return spawn(command, flags, {
-    // A group of its own: its engine process must go with it.
+    // A separate process group, so that vLLM's engine process is stopped with it.
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore'],
     env: {

@@ -1,10 +1,10 @@
-// What whole commands cost, from the start of Node to its end: CPU seconds, beside those of another
-// clone in alternating runs, so that both meet the same moods of the machine.
+// Measures whole commands, from the start of Node to its end: CPU seconds, compared with those of
+// another clone in alternating runs, so that both see the same load of the machine.
 //
 //   node bench/commands.ts --against CLONE [--runs 7] [--short]
 //
-// CLONE is a clone of an older commit, with its node_modules. Writes docs/results/commands.md, but for
-// --short, which leaves the whole trace and the measured points out and prints.
+// CLONE is a clone of an older commit, with its node_modules. Writes docs/results/commands.md. With
+// --short it skips the whole trace and the measured points, and prints.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
@@ -40,7 +40,7 @@ const long = [
   `simulate points --points ${points} --json`,
 ];
 
-/** Of the long ones, which take minutes together. */
+/** Runs of the long commands, whose CPU time is minutes in total. */
 const longRuns = 3;
 
 const rows = [...commands, ...(short ? [] : long)].map((command) => {
@@ -64,15 +64,15 @@ function page(): string {
   const [{ model = 'unknown' } = {}] = cpus();
   const head = ['command', 'before', 'now', 'share'];
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return `# What whole commands cost
+  return `# The cost of whole commands
 
     node bench/commands.ts --against CLONE
 
-${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${availableParallelism()} × ${model}, one core; the machine did other work
-at the same time (load ${loadavg()[0]?.toFixed(0)} at the end). CPU seconds, user and system, from the start of Node to its end; medians
-of ${runs} runs (of the last two commands ${longRuns}), which alternate between ${commitOf(root)} and, as "before", ${commitOf(against ?? '')}. The share is the median of the pairs'.
-The last two play the whole conversation trace and all measured points; \`--requests 1\` is the start, and reading
-the trace until one request is there.
+${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${availableParallelism()} × ${model}, one core; the machine had other work
+at the same time (load ${loadavg()[0]?.toFixed(0)} at the end). CPU seconds, user and system, from the start of Node to its exit; medians
+of ${runs} runs (${longRuns} for the last two commands), which alternate between ${commitOf(root)} and, as "before", ${commitOf(against ?? '')}. The share is the median over the pairs.
+The last two simulate the whole conversation trace and all measured points; \`--requests 1\` covers the start, and reading
+the trace until the first request.
 
 ${[head, head.map(() => '---'), ...rows].map(line).join('\n')}
 `;

@@ -1,8 +1,8 @@
-// Prints what the KV index costs: hashing, reading events, applying them, matching, memory.
+// Measures the KV index: hashing, parsing and applying events, matching, memory.
 //
 //   npm run bench:kv-index
 //
-// Figures are processor time, each the median of its samples. Ends with status 1 if a match misses its bound.
+// Figures are CPU time, each the median of its samples. Exits with 1 if a match exceeds its bound.
 import { cpus } from 'node:os';
 import { seededRandom } from '../src/core/base/index.ts';
 import {
@@ -23,7 +23,7 @@ const blockSize = 16;
 const promptTokens = 100_000;
 const promptBlocks = promptTokens / blockSize;
 const engines = Array.from({ length: 100 }, (_, i) => `http://engine-${i}:8000`);
-/** Blocks of other prompts per engine, so that a match does not run in a cache-sized table. */
+/** Blocks of other prompts per engine, so that the table exceeds the CPU caches. */
 const otherBlocks = 20_000;
 const matchMicrosMax = 300;
 
@@ -81,7 +81,7 @@ const rssBefore = process.memoryUsage.rss();
 let filled = 0;
 const fillSeconds = seconds(() => {
   for (const [i, engine] of engines.entries()) {
-    // Every engine holds the prompt's beginning, each to another length; the last holds all of it.
+    // Every engine holds the prompt up to a different length; the last one holds all of it.
     const held = Math.floor((promptBlocks * (i + 1)) / engines.length);
     index.apply(engine, stored(prompt.subarray(0, held * blockSize)));
     for (let blocks = 0; blocks < otherBlocks; blocks += 100) {
@@ -116,7 +116,7 @@ const other = randomTokens(promptTokens);
 const cold = medianSeconds(31, () => index.match(other, {}, engines));
 row('match, each engine another length', ladder * 1e6, 'µs', `${beyond(ladder)} µs beyond hashing`);
 row('match, all engines hold all', whole * 1e6, 'µs', `${beyond(whole)} µs beyond hashing`);
-row('match, nobody holds anything', cold * 1e6, 'µs', `${beyond(cold)} µs beyond hashing`);
+row('match, no engine holds a block', cold * 1e6, 'µs', `${beyond(cold)} µs beyond hashing`);
 row('match in an empty index', missSeconds * 1e6, 'µs', '');
 
 const removal: KvEvent[] = [];
@@ -154,7 +154,7 @@ function randomTokens(count: number): Uint32Array {
   return Uint32Array.from({ length: count }, () => random.next() * 151_643);
 }
 
-/** Processor time of this process, so that a busy machine does not count. */
+/** CPU time of this process, so that other load on the machine does not count. */
 function seconds(work: () => void): number {
   const before = process.cpuUsage();
   work();
@@ -162,7 +162,7 @@ function seconds(work: () => void): number {
   return (user + system) / 1e6;
 }
 
-/** Of one call; samples of 10 calls each, as the processor clock may be coarse. */
+/** Time of one call; each sample has 10 calls, because the clock of CPU time may be coarse. */
 function medianSeconds(samples: number, work: () => void): number {
   const calls = 10;
   const times = Array.from({ length: samples }, () =>

@@ -1,5 +1,6 @@
-// Three routers before four embedded engines on real traffic, sharing their attempts or not, in turn: what
-// sharing is worth beyond the simulator. Connections of the client go to the routers in turn.
+// Runs three routers before four embedded engines on real traffic, alternating between sharing
+// their attempts or not: the benefit of sharing outside the simulator. Client connections go to the
+// routers in turn.
 //
 //   node bench/peers-live.ts [--repeats 2] [--requests 500] [--speed 2.4] [--time-scale 1] [--gpu B200]
 //                            [--port 9400]
@@ -12,6 +13,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { parseRouterView } from '../src/core/protocol/index.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -30,14 +32,14 @@ const routerUrls = routerPorts.map((at) => `http://127.0.0.1:${at}`);
 const contextTokens = 131_072;
 const program = 'bin/spillway.mjs';
 
-/** The part of `bench replay --json` that is looked at. */
+/** The part of `bench replay --json` that is used. */
 interface ReplayJson {
   readonly completed: number;
   readonly failed: number;
   readonly mean_ttft_ms: number;
   readonly p50_ttft_ms: number;
   readonly p90_ttft_ms: number;
-  /** Null with too few requests. */
+  /** Null if there are too few requests. */
   readonly p99_ttft_ms: number | null;
   readonly spillway: {
     readonly client_lag_ms: { readonly p99: number };
@@ -49,11 +51,11 @@ const balancer = startBalancer();
 const folder = mkdtempSync(join(tmpdir(), 'spillway-peers-live-'));
 try {
   console.log(
-    '| run | attempts | completed | TTFT mean, ms | p50 | p90 | p99 | client lag p99, ms | answers of engines behind / most, wall ms | load |',
+    '| run | attempts | completed | TTFT mean, ms | p50 | p90 | p99 | client lag p99, ms | late engine responses / maximum delay, wall ms | load |',
   );
   console.log('|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|');
   for (let repeat = 0; repeat < Number(flags.repeats); repeat++) {
-    // In turn, so that neither always runs when the machine is busiest.
+    // Alternating, so that neither always runs when the machine is busiest.
     for (const shared of repeat % 2 ? [true, false] : [false, true]) await measure(repeat, shared);
   }
 } finally {
@@ -83,7 +85,7 @@ async function measure(repeat: number, shared: boolean): Promise<void> {
   }
 }
 
-/** Engines and the first router. */
+/** Starts the engines and the first router. */
 async function startStack(shared: boolean): Promise<ChildProcess> {
   const child = spawn(
     process.execPath,
@@ -96,7 +98,12 @@ async function startStack(shared: boolean): Promise<ChildProcess> {
         ...['--set', `routerSpec.routerPeers[${i}]=${url}`],
       ]),
     ],
-    { stdio: ['ignore', 'pipe', 'ignore'] },
+    // The trace has prompts of 126,195 tokens, three times the context that the model was trained
+    // for.
+    {
+      env: { ...process.env, VLLM_ALLOW_LONG_MAX_MODEL_LEN: '1' },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
   );
   const ready = new Promise<void>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -108,7 +115,7 @@ async function startStack(shared: boolean): Promise<ChildProcess> {
   return child;
 }
 
-/** The other routers, over the engines that the first one has. */
+/** Starts the other routers, with the engines of the first one. */
 async function startOthers(shared: boolean): Promise<ChildProcess[]> {
   const engines = (await (await fetch(`${routerUrls[0]}/engines`)).json()) as { url: string }[];
   const routers = routerPorts.slice(1).map((at) =>
@@ -117,7 +124,7 @@ async function startOthers(shared: boolean): Promise<ChildProcess[]> {
       [
         ...[program, 'router', '--port', `${at}`, '--no-dashboard', '--log-level', 'error'],
         ...['--static-backends', engines.map(({ url }) => url).join(',')],
-        // As `up` tells its own.
+        // As `up` sets it for its own router.
         ...['--engine-stats-interval', '1'],
         ...(shared ? ['--router-peers', routerUrls.join(',')] : []),
       ],
@@ -136,12 +143,9 @@ async function startOthers(shared: boolean): Promise<ChildProcess[]> {
 async function isReady(url: string, shared: boolean): Promise<boolean> {
   const answer = await fetch(`${url}/debug/router`).catch(() => undefined);
   if (answer === undefined) return false;
-  const view = (await answer.json()) as {
-    engines: { state: string; kvEvents: { knowledge: string } | null }[];
-    routers: { peers: { state: string }[] } | null;
-  };
-  const heard = view.routers?.peers.filter(({ state }) => state === 'heard').length ?? 0;
-  return view.engines.every(({ state }) => state === 'live') && heard === (shared ? 2 : 0);
+  const view = parseRouterView(await answer.text());
+  const connected = view.routers?.peers.filter(({ state }) => state === 'connected').length ?? 0;
+  return view.engines.every(({ state }) => state === 'live') && connected === (shared ? 2 : 0);
 }
 
 async function replay(result: string): Promise<ReplayJson> {
@@ -160,7 +164,7 @@ async function replay(result: string): Promise<ReplayJson> {
   return JSON.parse(readFileSync(result, 'utf8')) as ReplayJson;
 }
 
-/** Hands each connection to the next router. */
+/** Forwards each connection to the next router. */
 function startBalancer() {
   let next = 0;
   return createServer((near) => {

@@ -1,5 +1,5 @@
-// What one pick costs, per policy, prompt size and fleet size: µs of CPU, hashing of the prompt
-// included.
+// Measures one pick, by policy, prompt size and fleet size: µs of CPU time, including the hashing
+// of the prompt.
 //
 //   node bench/pick.ts [--json] [policy…]
 import { cpus } from 'node:os';
@@ -13,7 +13,7 @@ import {
 
 const promptKilobytes = [2, 64, 220];
 const fleetSizes = [4, 100];
-/** Different conversations; each engine has seen its share of them, each pick continues one. */
+/** Number of conversations; each engine has served its share of them, and each pick continues one. */
 const conversations = 64;
 /** Every conversation starts with the same system prompt of this many bytes. */
 const sharedBytes = 1024;
@@ -60,7 +60,7 @@ function measure(policyName: string, kilobytes: number, engines: number): Row {
   const core = new RoutingCore({ policy, clock });
   for (let i = 0; i < engines; i++) core.addEndpoint({ url: `http://10.0.0.${i}`, models: ['m'] });
   const requests = Array.from({ length: conversations }, (_, i) => request(i, kilobytes * 1024));
-  // Warm up: every engine has some of the conversations, and its speed is known.
+  // Warm-up: every engine has some of the conversations, and its speed is known.
   for (let round = 0; round < 2; round++) {
     for (let i = 0; i < Math.max(conversations, engines * 4); i++) {
       const ticket = core.route(requests[i % conversations] as RoutingRequest);

@@ -1,5 +1,5 @@
-// Routing policies on real traffic: `spillway up` with four engines, the first requests of the
-// conversation trace, each policy several times in rotated order. Writes docs/results.
+// Compares routing policies on real traffic: `spillway up` with four engines, the first requests of
+// the conversation trace, and several runs of each policy in rotated order. Writes docs/results.
 //
 //   node bench/policies-live.ts [--policies a,b] [--repeats 3] [--requests 1000] [--speed 2.5]
 //                               [--time-scale 2] [--out docs/results/policies-live.md]
@@ -34,14 +34,14 @@ await mkdir(dirname(flags.out), { recursive: true });
 const runs: LiveRun[] = [];
 for (let repeat = 0; repeat < Number(flags.repeats); repeat++) {
   for (let i = 0; i < policies.length && !stop.signal.aborted; i++) {
-    // Rotated, so that no policy always runs first on a machine that others use too.
+    // Rotated, so that no policy always runs first on a machine with other load.
     const policy = policies[(i + repeat) % policies.length] as string;
     const run = await runPolicy({ policy, repeat, ...load, signal: stop.signal });
     runs.push(run);
     console.error(
       `${policy} ${repeat + 1}: hit ${((run.hitRate ?? 0) * 100).toFixed(2)} %, TTFT mean ${run.ttftMeanMs.toFixed(0)} ms, ${run.failed} failed, machine ${(run.cpuShare * 100).toFixed(0)} % busy`,
     );
-    // After each run, so that what was measured survives an interruption.
+    // Written after each run, so that an interruption loses no results.
     const command = `node bench/policies-live.ts ${process.argv.slice(2).join(' ')}`.trim();
     await writeFile(flags.out, resultPage({ runs, policies, load, command }));
   }

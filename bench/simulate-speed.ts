@@ -1,10 +1,10 @@
-// How long a fleet takes to simulate: the conversation trace over 8 engines, growing parts of it, and
+// Measures how long simulations take: the conversation trace over 8 engines in growing parts, and
 // growing fleets under growing traffic.
 //
 //   npm run bench:simulate-speed [-- --large]
 //
-// Each line is a process of its own, so that its memory is its own too. `--large` ends with a
-// million requests over a thousand engines. Writes docs/results/simulate-speed.md.
+// Each line is a separate process, so that it has its own memory. `--large` ends with a million
+// requests over a thousand engines. Writes docs/results/simulate-speed.md.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -22,14 +22,14 @@ interface Case {
 }
 
 interface Answer {
-  /** Of all threads: the collector and the compiler count. */
+  /** CPU time of all threads, including the garbage collector and the compiler. */
   readonly simulationCpuSeconds: number;
   readonly cpuSeconds: number;
   readonly loadCpuSeconds: number;
   readonly megabytes: number;
   readonly promptTokens: number;
   readonly outputTokens: number;
-  /** Of all results, to tell whether two runs agree to the last bit. */
+  /** Digest of all results, to check whether two runs agree to the last bit. */
   readonly digest: string;
 }
 
@@ -62,13 +62,13 @@ if (role === 'one') {
   writeFileSync(join(import.meta.dirname, '../docs/results/simulate-speed.md'), page(rows));
 }
 
-/** The trace, over and over with other conversations, until there are enough requests. */
+/** Repeats the trace with other conversations until there are enough requests. */
 async function run({ engines, requests, speed }: Case): Promise<Answer> {
   const started = cpuSeconds();
   const { requests: once, blockTokens } = await loadTrace(trace);
   const span = (once.at(-1)?.arrivalSeconds ?? 0) + 1;
   const idsMax = once.reduce((most, { blockIds }) => Math.max(most, ...blockIds), 0) + 1;
-  // Copies run side by side, so the traffic is as many times the trace's as `speed` says.
+  // Copies run concurrently, so the traffic is `speed` times that of the trace.
   const copies = Math.ceil(requests / once.length);
   const together = Math.min(copies, speed);
   const many = Array.from({ length: copies }, (_, copy) =>
@@ -81,7 +81,8 @@ async function run({ engines, requests, speed }: Case): Promise<Answer> {
   const played = withSessions(
     many.sort((a, b) => a.arrivalSeconds - b.arrivalSeconds).slice(0, requests),
   );
-  const fleet = fleetOf({ engines });
+  // The published times, and the digest for comparing runs, have this cost.
+  const fleet = fleetOf({ engines, stepCost: 'roofline' });
   const loaded = cpuSeconds();
   const result = simulateFleet({
     ...{ requests: played, engines: fleet, policy: 'predictive', traceBlockTokens: blockTokens },
@@ -125,21 +126,21 @@ function rowOf(one: Case, answer: Answer): string {
 
 function page(rows: readonly string[]): string {
   const [{ model = 'unknown' } = {}] = cpus();
-  return `# How fast a fleet is simulated
+  return `# The speed of fleet simulation
 
     npm run bench:simulate-speed${isLarge ? ' -- --large' : ''}
 
-${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${model}, one thread; the machine did other
-work at the same time (load ${loadavg()[0]?.toFixed(0)} at the end), so all times are CPU seconds of all threads, which shared caches
-still lengthen. Qwen3-8B on H100, policy predictive, the Mooncake conversation trace; more than 12,031
-requests are copies of it with conversations of their own, arriving together. Loading is reading the
-trace and making the copies. The digest is of every TTFT, E2E and engine: an optimisation must leave it
-as it is.${isLarge ? '' : ' A million requests over a thousand engines (`-- --large`) were not played for this page.'}
+${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${cpus().length} × ${model}, one thread; the machine had other
+work at the same time (load ${loadavg()[0]?.toFixed(0)} at the end), so all times are CPU seconds of all threads, which contention for shared caches
+still increases. Qwen3-8B on H100, policy predictive, the Mooncake conversation trace. Runs with more than 12,031
+requests use copies of it with separate conversations, which arrive at the same time. Loading means reading the
+trace and making the copies. The digest covers every TTFT, E2E and engine; an optimisation must not
+change it.${isLarge ? '' : ' A million requests over a thousand engines (`-- --large`) were not simulated for this page.'}
 
-| engines | requests | prompt tokens | output tokens | loading | simulation | µs a request | in all | MB | digest |
+| engines | requests | prompt tokens | output tokens | loading | simulation | µs per request | total | MB | digest |
 |---|---|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 
-What the whole command costs, start and report included: [commands.md](commands.md).
+The cost of the whole command, including start and report: [commands.md](commands.md).
 `;
 }

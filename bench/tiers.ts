@@ -1,6 +1,6 @@
-// The 16 × H100 experiment of llm-d's tiered-prefix-cache guide, repeated: eight engines of two GPUs,
-// Qwen3-32B, 45 clients, 45 system prompts with 10 questions each, without offload, with native offload
-// and with LMCache. Means over seeds; a run ends well apart from the next, so a single one says little.
+// Repeats the 16 × H100 experiment of llm-d's tiered-prefix-cache guide: eight engines of two GPUs,
+// Qwen3-32B, 45 clients, 45 system prompts with 10 questions each, without offload, with native
+// offload and with LMCache. Reports means over seeds, because single runs differ widely.
 //
 //   node bench/tiers.ts [--seeds N] [--system 30000,8000] [--kinds none,native,lmcache] [--requests N]
 //     [--block-size N] [--json]
@@ -20,7 +20,7 @@ type Published = Pick<
   'ttftSeconds' | 'p90TtftSeconds' | 'e2eSeconds' | 'p90E2eSeconds' | 'tokensPerSecond'
 >;
 
-/** As the guide prints them. */
+/** As printed in the guide. */
 const published: Readonly<Record<string, Published>> = {
   '30000 none': row(9.0, 20.9, 37.8, 49.7, 38_534.8),
   '30000 native': row(6.7, 20.2, 30.9, 44.2, 46_751),
@@ -93,7 +93,7 @@ function table(): void {
   }
 }
 
-/** One constant after the other, twice, each by the least error of both rows without offload. */
+/** Fits one constant after the other, twice, each to the least error of both rows without offload. */
 function fit(): void {
   let best: TierConstants = fittedConstants;
   let least = errorOf(best);
@@ -115,7 +115,7 @@ function fit(): void {
   }
 }
 
-/** Root of the mean square of the relative errors of TTFT, E2E and tok/s. */
+/** Root mean square of the relative errors of TTFT, E2E and tok/s. */
 function errorOf(constants: TierConstants): number {
   const errors = systems.flatMap((system) => {
     const ours = meanOf(play({ system, kind: 'none', constants }));

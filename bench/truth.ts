@@ -1,10 +1,11 @@
-// Prints what the engine model predicts for recorded runs of a real vLLM, beside what happened.
+// Compares the engine model's predictions with recorded runs of a real vLLM.
 //
 //   npm run bench:truth [-- DIRECTORY] [-- --fit]
 //
-// DIRECTORY holds runs and profiles as bench/data/vllm-runs does, which it is unless given. After
-// them come the measured points of bench/data/vllm-measured-points.csv. Ends with status 1 if a mean
-// is further off than its bound. `--fit` prints the constants that the points give, and nothing else.
+// DIRECTORY contains runs and profiles like bench/data/vllm-runs, which is the default. After them
+// come the measured points of bench/data/vllm-measured-points.csv and, in a separate table, those of a
+// small model in vllm-measured-points-small.csv. Exits with 1 if the error of a mean exceeds its bound.
+// `--fit` prints only the constants that the points yield.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { latencyNames } from '../src/core/stats/index.ts';
@@ -19,9 +20,11 @@ import {
 import { drawCurves } from './truth/curves.ts';
 import { fitFromStart, pointsReport } from './truth/points.ts';
 
-const points = await readAllPoints(join(import.meta.dirname, 'data', 'vllm-measured-points.csv'));
+const data = join(import.meta.dirname, 'data');
+const points = await readAllPoints(join(data, 'vllm-measured-points.csv'));
+const smallModel = await readAllPoints(join(data, 'vllm-measured-points-small.csv'));
 if (process.argv.includes('--fit')) {
-  console.log(fitFromStart(points));
+  console.log(fitFromStart([...points, ...smallModel]));
   process.exit();
 }
 const given = process.argv.slice(2).find((argument) => !argument.startsWith('--'));
@@ -30,8 +33,8 @@ let missed = false;
 for (const truthCase of truthCases(directory)) {
   const comparison = await compareRun(truthCase);
   console.log(report(comparison));
-  const { svg, errors: apart, shiftSeconds } = drawCurves(comparison);
-  const curves = Object.entries(apart).map(
+  const { svg, errors: distances, shiftSeconds } = await drawCurves(comparison);
+  const curves = Object.entries(distances).map(
     ([name, error]) => `${name} ${error === undefined ? 'not recorded' : error.toFixed(1)}`,
   );
   console.log(
@@ -40,18 +43,23 @@ for (const truthCase of truthCases(directory)) {
   if (given === undefined) {
     writeFileSync(join(import.meta.dirname, '../docs/images', `truth-${truthCase.name}.svg`), svg);
   }
-  const errors = meanErrors(
-    await compareRun(truthCase, { profile: undefined, gpu: truthCase.gpu }),
-  );
-  const parts = Object.entries(errors).map(
-    ([metric, error]) => `${metric.toUpperCase()} ${(error * 100).toFixed(1)} %`,
-  );
-  console.log(`with the roofline instead of the profile: means ${parts.join(', ')}\n`);
+  for (const [stepCost, name] of [
+    ['roofline', 'with the roofline instead of the profile'],
+    ['calibrated', 'with the calibrated roofline, the default'],
+  ] as const) {
+    const options = { profile: undefined, gpu: truthCase.gpu, stepCost };
+    const errors = meanErrors(await compareRun(truthCase, options));
+    const parts = Object.entries(errors).map(
+      ([metric, error]) => `${metric.toUpperCase()} ${(error * 100).toFixed(1)} %`,
+    );
+    console.log(`${name}: means ${parts.join(', ')}`);
+  }
+  console.log('');
   missed ||= Object.values(meanErrors(comparison)).some(
     (error) => Math.abs(error) > truthCase.errorMax,
   );
 }
-console.log(pointsReport(points));
+console.log(pointsReport(points, smallModel));
 process.exitCode = missed ? 1 : 0;
 
 function report({ truthCase, run, predicted, real }: Comparison): string {
@@ -78,7 +86,7 @@ function report({ truthCase, run, predicted, real }: Comparison): string {
       ];
     });
   return [
-    `${truthCase.name}: ${result.timings.length} requests, ${args.model} on ${args.tensorParallelSize} × ${gpu.name}, ${config.numGpuBlocks} blocks (${blocksSource})`,
+    `${truthCase.name}: ${result.timings.length} requests, ${args.model} on ${args.settings.tensorParallelSize ?? 1} × ${gpu.name}, ${config.numGpuBlocks} blocks (${blocksSource})`,
     `constants: ${constants.join(', ')}`,
     `${'metric'.padEnd(16)}${'predicted'.padStart(12)}${'real'.padStart(12)}${'error'.padStart(9)}`,
     ...rows,

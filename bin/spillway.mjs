@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import nodeModule from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { passSignals, statusOf } from './pass-signals.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(root, 'src', 'cli', 'main.ts');
@@ -13,21 +14,21 @@ const bundle = join(root, 'dist', 'main.js');
 // A clone runs its sources; a published package has only the bundle.
 const entry = existsSync(source) ? source : bundle;
 
-/** The least Node that runs Spillway: `engines.node` in package.json. */
+/** Minimum version of Node: `engines.node` in package.json. */
 const leastNode = [22, 19];
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 const isNewEnough = major > leastNode[0] || (major === leastNode[0] && minor >= leastNode[1]);
 
 if (isNewEnough) {
-  // Node 22 announces type stripping as experimental on every start; users did not ask.
+  // Node 22 prints a warning about type stripping on every start, which is of no use to users.
   const printers = process.listeners('warning');
   process.removeAllListeners('warning');
   process.on('warning', (warning) => {
     if (warning.name === 'ExperimentalWarning') return;
     for (const print of printers) print(warning);
   });
-  // Compiled code is kept in the system's folder for temporary files: later starts are quicker.
+  // Compiled code is kept in the system's folder for temporary files, which makes later starts faster.
   nodeModule.enableCompileCache?.();
   await import(pathToFileURL(entry).href);
 } else {
@@ -36,16 +37,15 @@ if (isNewEnough) {
       ? join(root, '.toolchain', 'node_modules', `node-linux-${process.arch}`, 'bin', 'node')
       : join(root, '.toolchain', 'node_modules', 'node', 'bin', 'node');
   if (existsSync(newer)) {
-    // The child watches the pipe on descriptor 3: it ends with us even if we are killed.
+    // The child watches the pipe on descriptor 3, and so ends with this process even if that is killed.
     const child = spawn(newer, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
       stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
       env: { ...process.env, SPILLWAY_LIFELINE: '3' },
     });
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-      process.on(signal, () => child.kill(signal));
-    }
+    const release = passSignals(child);
     child.on('exit', (code, signal) => {
-      process.exitCode = signal ? 128 + (signal === 'SIGINT' ? 2 : 15) : (code ?? 1);
+      release();
+      process.exitCode = statusOf(code, signal);
     });
   } else {
     const cure = existsSync(source)

@@ -1,5 +1,5 @@
-// Bundles the web page into web/dist: one script and one style sheet with their hash in the name,
-// and an index.html that names them.
+// Bundles the web page into web/dist: one script and one style sheet with hashes in their names, and an
+// index.html that loads them.
 //
 //   node scripts/build-web.ts [--if-stale] [--out DIRECTORY]
 import { createHash } from 'node:crypto';
@@ -42,7 +42,7 @@ async function buildWebpage(): Promise<void> {
     .replace('__STYLE__', `/assets/${files.find((file) => file.endsWith('.css'))}`);
   mkdirSync(output, { recursive: true });
   writeFileSync(join(output, 'index.html'), page);
-  // Both are MIT: whoever passes their code on passes the licence on.
+  // Both are MIT, so a copy of their code must include the licence.
   const licences = ['preact', 'uplot'].map(
     (name) => `${name}\n\n${readFileSync(join('node_modules', name, 'LICENSE'), 'utf8')}`,
   );
@@ -55,7 +55,7 @@ async function buildWebpage(): Promise<void> {
   );
 }
 
-/** Whether something that the page is made of is younger than the page. */
+/** Returns whether a source of the page is newer than the bundle. */
 function isStale(): boolean {
   const built = modifiedAt(join(output, 'index.html'));
   const sources = readdirSync('web/src', { recursive: true, encoding: 'utf8' }).map((file) =>

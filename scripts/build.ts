@@ -1,5 +1,5 @@
-// Builds what a published package runs: dist/main.js and its chunks, and the web page in dist/web.
-// Node does not strip types below node_modules, so a package cannot run its sources.
+// Builds the files of a published package: dist/main.js with its chunks, and the web page in dist/web. Node does
+// not strip types below node_modules, so a package cannot run its sources.
 //
 //   node scripts/build.ts [--out DIRECTORY]
 import { spawnSync } from 'node:child_process';
@@ -13,7 +13,8 @@ const output = values.out;
 
 rmSync(output, { recursive: true, force: true });
 const { metafile } = await build({
-  entryPoints: ['src/cli/main.ts'],
+  // The second entry is the program of a thread, whose file needs a fixed name.
+  entryPoints: { main: 'src/cli/main.ts', 'skim-worker': 'src/io/json-skim/skim-worker.ts' },
   outdir: output,
   bundle: true,
   // Each dynamic import becomes a chunk, so that a command still loads only what it needs.

@@ -1,4 +1,4 @@
-// Writes docs/reference and the worked plans from the code; with --check, fails if a file there is not current.
+// Writes docs/reference, the worked plans and what the README prints from the code; with --check, fails if a file there is not current.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { valuesJsonSchema } from '../src/core/values/index.ts';
@@ -6,14 +6,20 @@ import { cliReference } from './cli-reference.ts';
 import { compatibilityReference } from './compatibility-reference.ts';
 import { errorReference } from './error-reference.ts';
 import { planCases } from './plan-cases.ts';
+import { policiesReference } from './policies-reference.ts';
+import { readmePage } from './readme.ts';
+import { settingsReference } from './settings-reference.ts';
 import { valuesReference } from './values-reference.ts';
 import { workloadReference } from './workload-reference.ts';
 
 /** Each generated file, and the function that makes its text from the code. */
 const generated: Readonly<Record<string, () => string | Promise<string>>> = {
+  'README.md': readmePage,
   'docs/guide/plan/cases.md': planCases,
   'docs/reference/cli.md': cliReference,
   'docs/reference/errors.md': errorReference,
+  'docs/reference/policies.md': policiesReference,
+  'docs/reference/settings.md': settingsReference,
   'docs/reference/values.md': valuesReference,
   'docs/reference/vllm-compatibility.md': compatibilityReference,
   'docs/reference/workload.md': workloadReference,

@@ -5,7 +5,7 @@
 # last line says why), anything else failed.
 #
 #   scripts/lane.sh NAME…     these lanes
-#   scripts/lane.sh --all     every lane
+#   scripts/lane.sh --all     every lane, but those with a file BY-HAND, which says why
 #   scripts/lane.sh           lists them
 #
 # LANE_SECONDS_MAX bounds one lane (default 1200). NODE is the Node that lanes run.
@@ -17,7 +17,10 @@ for script in test/lanes/*/lane.sh; do lanes+=("$(basename "$(dirname "$script")
 
 case "${1:-}" in
   '') printf '%s\n' "${lanes[@]}"; exit 0 ;;
-  --all) set -- "${lanes[@]}" ;;
+  --all)
+    set --
+    for lane in "${lanes[@]}"; do [ -f "test/lanes/$lane/BY-HAND" ] || set -- "$@" "$lane"; done
+    ;;
 esac
 
 node_version_ok='const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 19) ? 0 : 1)'

@@ -1,11 +1,11 @@
-// Writes docs/guide/plan/cases.md from the inputs beside it: what the rules make of each.
+// Writes docs/guide/plan/cases.md: the decision of the rules for each input next to it.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decidePlan } from '../src/tools/plan/index.ts';
 
 const folder = 'docs/guide/plan/cases';
 
-/** Each case: its question, the command, the decision, what was refused, and why. */
+/** Each case: its question, the command, the decision, refusals and reasons. */
 export async function planCases(): Promise<string> {
   const files = readdirSync(folder)
     .filter((file) => /^\d\d-.*\.(yaml|json)$/.test(file))
@@ -15,9 +15,9 @@ export async function planCases(): Promise<string> {
   return [
     '# Twenty worked cases',
     '',
-    'Inputs of [`spillway plan`](README.md), and what it decides; the page is made from them by `npm run docs`,',
-    'and `src/tools/plan/cases.test.ts` holds the decisions, rules and exit statuses. What each decision brings is',
-    'simulated when the command runs, and is not repeated here.',
+    'Inputs of [`spillway plan`](README.md), and its decisions. `npm run docs` generates this page,',
+    'and `src/tools/plan/cases.test.ts` checks decisions, rules and exit statuses. The expected impact of each decision is',
+    'simulated when the command runs and is not repeated here.',
     '',
     ...cases,
   ].join('\n');
@@ -43,13 +43,13 @@ async function casePage(file: string): Promise<string> {
       ...rejects.map((one) => ({ kind: 'reject', one })),
     ].map(({ kind, one }): [string, string] => [
       kind,
-      `\`${one.rule}\`${one.wanted ? '' : ' (nobody wanted it)'}: ${one.because}. Instead: ${one.nearest}.`,
+      `\`${one.rule}\`${one.wanted ? '' : ' (not requested)'}: ${one.because}. Instead: ${one.nearest}.`,
     ]),
     ...(decided.shortfall === undefined
       ? []
       : [['falls short', `${decided.shortfall}.`] as [string, string]]),
     ...(disaggregation.advised
-      ? [['prefill and decode', `apart: ${disaggregation.because}.`] as [string, string]]
+      ? [['prefill and decode', `disaggregated: ${disaggregation.because}.`] as [string, string]]
       : []),
     ...(today
       ? [
@@ -67,7 +67,7 @@ async function casePage(file: string): Promise<string> {
   ];
   const [first = ''] = readFileSync(path, 'utf8').split('\n');
   const question = first.startsWith('#') ? first.slice(1).trim() : questions[file];
-  if (question === undefined) throw new Error(`${path} says nowhere what it asks`);
+  if (question === undefined) throw new Error(`${path} does not state its question`);
   return [
     `## ${file.slice(0, 2)} ${file
       .slice(3)

@@ -1,5 +1,5 @@
-// The one entry of every npm script. Sets up what is missing (dependencies, a Node that is new
-// enough), then runs the task. Plain JavaScript: it must start under Node 20 with nothing installed.
+// The entry point of every npm script. Sets up what is missing (dependencies, a recent Node), then runs the task.
+// Plain JavaScript, because it must start under Node 20 with nothing installed.
 //
 //   node scripts/run.mjs start|test|ok|format|build|docs [arguments…]
 import { spawnSync } from 'node:child_process';
@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
 
-/** The Node that a clone brings itself when the caller's is older than 22.19: current LTS. */
+/** The Node that a clone installs if the caller's is older than 22.19: the current LTS. */
 const toolchainVersion = '24.21.0';
 
 const [task = 'help', ...args] = process.argv.slice(2);
@@ -36,12 +36,12 @@ function installDependencies() {
   writeFileSync(stamp, lock);
 }
 
-/** Path of a Node >= 22.19: this one, or one installed from the npm registry into .toolchain. */
+/** Returns the path of a Node >= 22.19: this one, or one that is installed from the npm registry into .toolchain. */
 function modernNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > 22 || (major === 22 && minor >= 19)) return process.execPath;
   const directory = join(root, '.toolchain');
-  // The per-platform packages hold the binary itself; "node" fetches it in an install script.
+  // The packages per platform contain the binary itself; the package "node" fetches it in an install script.
   const onLinux = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
   const name = onLinux ? `node-linux-${process.arch}` : 'node';
   const executable = join(directory, 'node_modules', name, 'bin', 'node');

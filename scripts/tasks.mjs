@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { passSignals, statusOf } from '../bin/pass-signals.mjs';
 
 export const tasks = {
   start,
@@ -17,21 +18,21 @@ export const tasks = {
   'bench:simulate-speed': benchSimulateSpeed,
 };
 
-/** `npm start -- FLAGS`: the web page's bundle if it is missing or old, then `spillway up FLAGS`. */
+/** `npm start -- FLAGS`: bundles the web page if necessary, then runs `spillway up FLAGS`. */
 async function start({ node, args }) {
   if (existsSync('scripts/build-web.ts')) {
     const status = await run(node, ['scripts/build-web.ts', '--if-stale']);
     if (status !== 0) return status;
   }
-  // The program watches the pipe on descriptor 3: it ends with us even if we are killed.
+  // The program watches the pipe on descriptor 3, so it ends with this process even if that is killed.
   const stdio = ['inherit', 'inherit', 'inherit', 'pipe'];
   const env = { ...process.env, SPILLWAY_LIFELINE: '3' };
   return run(node, ['bin/spillway.mjs', 'up', ...args], { env, stdio });
 }
 
-/** `npm test [-- FILES]`: unit tests in one process, then integration tests, each file in its own. */
+/** `npm test [-- FILES]`: runs unit tests in one process, then integration tests, each file in its own process. */
 async function test({ node, args }) {
-  // Nothing is left outside the clone.
+  // Nothing is written outside the clone.
   process.env.SPILLWAY_CACHE_DIR ??= join(process.cwd(), '.cache');
   if (args.length > 0) return run(node, ['--test', ...args]);
   const directory = mkdtempSync(join(tmpdir(), 'spillway-test-'));
@@ -42,7 +43,7 @@ async function test({ node, args }) {
   const unit = await run(
     node,
     [
-      // A test that fails with a socket open would keep the one process alive for ever.
+      // A test that fails with an open socket would keep the process alive for ever.
       ...[
         '--test',
         '--test-isolation=none',
@@ -69,7 +70,7 @@ async function test({ node, args }) {
   return unit || integration;
 }
 
-/** The counts of all runs in one line, the last of `npm test`; nothing if one of them did not end. */
+/** Prints the counts of all runs as the last line of `npm test`; nothing if one of them did not end. */
 function printTotal(countsFile, runsExpected) {
   if (!existsSync(countsFile)) return;
   const runs = readFileSync(countsFile, 'utf8').trim().split('\n').map(JSON.parse);
@@ -79,7 +80,7 @@ function printTotal(countsFile, runsExpected) {
   process.stderr.write(`npm test: ${sum('passed')} passed, ${sum('failed')} failed${skipped}\n`);
 }
 
-/** `npm run check`: format, lint, types, unused code and generated docs; all run, so one call shows every fault. */
+/** `npm run check`: format, lint, types, unused code and generated docs. All of them run, so one call shows every fault. */
 async function check({ node }) {
   const checks = [
     [
@@ -103,7 +104,7 @@ async function check({ node }) {
   return failed.length === 0 ? 0 : 1;
 }
 
-/** `npm run ok`: all that CI asks of a commit without a lane. */
+/** `npm run ok`: everything that CI requires of a commit, except the lanes. */
 async function ok(context) {
   const checked = await check(context);
   if (isEnding) return checked || 1;
@@ -127,17 +128,17 @@ function docs({ node, args }) {
   return run(node, ['scripts/docs.ts', ...args]);
 }
 
-/** `npm run bench:kv-index`: what the index of KV blocks costs. */
+/** `npm run bench:kv-index`: measures the cost of the index of KV blocks. */
 function benchKvIndex({ node }) {
   return run(node, ['bench/kv-index.ts']);
 }
 
-/** `npm run bench:truth [-- DIRECTORY]`: the engine model against recorded runs of a real vLLM. */
+/** `npm run bench:truth [-- DIRECTORY]`: compares the engine model with recorded runs of a real vLLM. */
 function benchTruth({ node, args }) {
   return run(node, ['bench/truth.ts', ...args]);
 }
 
-/** `npm run bench:simulate-speed [-- --large]`: how long fleets take to simulate. */
+/** `npm run bench:simulate-speed [-- --large]`: measures how long fleets take to simulate. */
 function benchSimulateSpeed({ node, args }) {
   return run(node, ['bench/simulate-speed.ts', ...args]);
 }
@@ -146,26 +147,24 @@ function bin(packageName, file) {
   return join('node_modules', packageName, file);
 }
 
-/** Whether a signal came: the child that runs is told, and none is started after it. */
+/** Whether a signal arrived: the running child receives it, and no other child is started. */
 let isEnding = false;
 
-/** Runs a child with our terminal, passes signals on, and resolves with its exit status. */
+/** Runs a child in this terminal, passes on signals that the child did not receive, and resolves with its exit status. */
 function run(command, commandArgs, { env = process.env, stdio = 'inherit' } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, commandArgs, { stdio, env });
-    const forward = (signal) => {
+    const release = passSignals(child, () => {
       isEnding = true;
-      child.kill(signal);
-    };
-    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-    for (const signal of signals) process.on(signal, forward);
+    });
     child.on('error', (error) => {
+      release();
       process.stderr.write(`spillway: cannot start ${command}: ${error.message}\n`);
       resolve(1);
     });
     child.on('exit', (code, signal) => {
-      for (const name of signals) process.off(name, forward);
-      resolve(signal ? 128 + (signal === 'SIGINT' ? 2 : 15) : (code ?? 1));
+      release();
+      resolve(statusOf(code, signal));
     });
   });
 }

@@ -1,4 +1,4 @@
-// Test output: a dot per test, failures in full, skipped tests with their reason, and the counts.
+// Reports tests: a dot per test, failures in full, skipped tests with their reason, and the counts.
 // The counts also go to the file named by SPILLWAY_TEST_COUNTS, one JSON object per line.
 import { appendFileSync } from 'node:fs';
 import { relative } from 'node:path';
@@ -20,7 +20,7 @@ export default async function* reporter(source) {
       if (++dots % dotsPerLine === 0) yield '\n';
     }
     if (type === 'test:stderr') yield data.message;
-    // One per file comes with a name; the one without is of the whole run.
+    // There is one per file with its name; the one without a name is for the whole run.
     if (type === 'test:summary' && data.file === undefined) {
       yield '\n';
       for (const test of skipped) {

@@ -7,7 +7,7 @@ import { arrivalFields, commonFields, workloadKinds } from '../src/core/workload
 export function workloadReference(): string {
   const kinds = [...workloadKinds.values()].map(
     ({ name, meaning, fields, takesArrivals }) =>
-      `### \`kind: ${name}\`\n\n${meaning}${takesArrivals ? '' : ' It takes no `arrivals`.'}\n\n${table(fields)}`,
+      `### \`kind: ${name}\`\n\n${meaning}${takesArrivals ? '' : ' It accepts no `arrivals`.'}\n\n${table(fields)}`,
   );
   const laws = Object.entries(arrivalFields).map(([name, fields]) =>
     name === 'clients'
@@ -17,7 +17,7 @@ export function workloadReference(): string {
   return [
     '# The workload file',
     '',
-    'Written by `npm run docs` from `src/core/workload`; do not edit. What it is for, with examples:',
+    'Written by `npm run docs` from `src/core/workload`; do not edit. Purpose and examples:',
     '[the guide](../guide/simulate.md#workloads).',
     '',
     'YAML or JSON. A length in tokens is a whole number, `{ from: A, to: B }` (evenly between, both',

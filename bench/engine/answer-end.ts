@@ -1,13 +1,13 @@
-// Where an answer ends on a kept-alive connection.
+// Finds the end of a response on a keep-alive connection.
 
-/** Finds where an HTTP/1.1 answer ends: by its length, or by the last chunk. */
+/** Finds the end of an HTTP/1.1 response: from its length, or the last chunk. */
 export class AnswerEnd {
   isOk = false;
   #head = '';
   #left: number | undefined;
   #tail = '';
 
-  /** @returns Whether the answer is whole. */
+  /** @returns Whether the response is complete. */
   push(bytes: Buffer): boolean {
     let body = bytes;
     if (this.#left === undefined && this.#tail === '') {

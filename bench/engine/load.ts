@@ -1,8 +1,8 @@
-// The client, a process of its own: keeps a number of requests in flight and counts what comes.
+// The client, in a separate process: keeps a number of requests in flight and counts the responses.
 //
 //   node bench/engine/load.ts '{"port":9200,"connections":64,"seconds":4,"fields":{"max_tokens":20}}'
 //
-// On bare sockets, so that it costs less than the engine. Prints one JSON line.
+// It uses plain sockets, so that it costs less than the engine. Prints one JSON line.
 import { connect, type Socket } from 'node:net';
 import { AnswerEnd } from './answer-end.ts';
 
@@ -10,20 +10,20 @@ export interface LoadOptions {
   readonly port: number;
   readonly connections: number;
   readonly seconds: number;
-  /** Of the request's body, beside its messages. */
+  /** Fields of the request's body in addition to its messages. */
   readonly fields: { readonly max_tokens: number; readonly stream?: boolean };
 }
 
 export interface LoadResult {
-  /** Answers that ended within the time. */
+  /** Number of responses that ended in time. */
   readonly requests: number;
-  /** Server-sent events that came within the time. */
+  /** Number of server-sent events that arrived in time. */
   readonly events: number;
   readonly errors: number;
   readonly seconds: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Between two reads of one stream, 99th percentile. */
+  /** Time between two reads of one stream, 99th percentile. */
   readonly gapP99Ms: number;
 }
 

@@ -13,17 +13,17 @@ const execFileDone = promisify(execFile);
 const engineCpu = 0;
 const clientCpu = 1;
 const warmUpSeconds = 2;
-/** What is started in haste settles within this time: caches are written, garbage is collected. */
+/** Time for the work after a start to finish: caches are written, garbage is collected. */
 const settleMs = 1500;
 const pacedStreams = 200;
 const pacedTokens = 5000;
-/** Of a step, and so between two tokens, of what `Subject.paced` starts. */
+/** Duration of a step, and so the gap between two tokens, of the engines that `Subject.paced` starts. */
 const pacedStepSeconds = 0.02;
 export const pacedJsonTokens = 20;
 
 export interface StartSample {
   readonly readyMs: number;
-  /** Until the first answer to a chat was whole. */
+  /** Time until the first chat response is complete. */
   readonly answeredMs: number;
   readonly cpuMs: number;
   readonly residentMb: number;
@@ -45,7 +45,8 @@ export async function measureStart(
     const cpuMs = engine.cpuSeconds() * 1000;
     await sleep(settleMs);
     const { resident, anonymous } = engine.memoryMb();
-    // Asked at once, on another start, for the time; after a rest the memory is that of an idle one.
+    // The time comes from another start with an immediate request; the memory is that of an idle
+    // engine.
     const asked = await askAtOnce(command, port + 1, caches);
     return {
       ...{ readyMs, answeredMs: asked, cpuMs },
@@ -77,11 +78,11 @@ export interface SizeSample {
   readonly count: number;
   readonly readyMs: number;
   readonly residentMb: number;
-  /** After each engine has answered a chat. */
+  /** Memory after each engine has responded to a chat. */
   readonly usedMb: number;
 }
 
-/** `count` engines in one process. */
+/** Measures `count` engines in one process. */
 export async function measureSize(
   command: readonly string[],
   port: number,
@@ -121,7 +122,7 @@ export interface RateSample {
   readonly load: string;
   readonly requestsPerSecond: number;
   readonly tokensPerSecond: number;
-  /** Of the engine, user and system; free of what other programs take of the machine. */
+  /** CPU time of the engine, user and system; independent of other programs on the machine. */
   readonly cpuMicrosecondsPerRequest: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -129,7 +130,7 @@ export interface RateSample {
   readonly residentMb: number;
 }
 
-/** All loads on one start of the subject. */
+/** Runs all loads on one start of the subject. */
 export async function measureRates(
   subject: Subject,
   port: number,
@@ -142,7 +143,7 @@ export async function measureRates(
     for (const { name, connections, maxTokens, isStream } of rateLoads) {
       const told = await chat(port, maxTokens);
       if (told !== maxTokens) {
-        throw new Error(`${subject.name} gives ${told} tokens where ${maxTokens} are asked for`);
+        throw new Error(`${subject.name} returned ${told} tokens, ${maxTokens} were requested`);
       }
       const fields = { max_tokens: maxTokens, ...(isStream && { stream: true }) };
       await load({ port, connections, seconds: warmUpSeconds, fields });
@@ -166,15 +167,15 @@ export async function measureRates(
 
 export interface PacedSample extends Lag {
   readonly subject: string;
-  /** Server-sent events; 10,000 are due. */
+  /** Server-sent events per second; 10,000 are expected. */
   readonly tokensPerSecond: number;
   readonly cpuPercent: number;
-  /** Between two reads of one stream; 20 are due. */
+  /** Time between two reads of one stream; 20 ms are expected. */
   readonly gapP99Ms: number;
   readonly loadAverage: number;
 }
 
-/** 200 streams that never end, a token every 20 ms each. */
+/** Measures 200 endless streams with a token every 20 ms each. */
 export async function measurePaced(
   subject: Subject,
   port: number,
@@ -208,7 +209,7 @@ export interface PacedJsonSample extends Lag {
   /** Requests in flight. */
   readonly connections: number;
   readonly requestsPerSecond: number;
-  /** If every answer took its steps and nothing more. */
+  /** Rate if every response took exactly its steps. */
   readonly dueRequestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -218,7 +219,7 @@ export interface PacedJsonSample extends Lag {
 
 export const pacedJsonConnections: readonly number[] = [64, 256, 512, 1024];
 
-/** Plain JSON answers of 20 tokens at a token every 20 ms: more and more of them at once. */
+/** Measures JSON responses of 20 tokens at one token every 20 ms, with increasing concurrency. */
 export async function measurePacedJson(
   subject: Subject,
   port: number,
@@ -249,7 +250,7 @@ export async function measurePacedJson(
 }
 
 interface Lag {
-  /** By its own gauge, mean and most of a look every half second; NaN if it has none. */
+  /** From its own gauge, mean and maximum of samples every half second; NaN if it has none. */
   readonly lagMeanMs: number;
   readonly lagMaxMs: number;
 }

@@ -1,4 +1,4 @@
-// docs/results/engine.md: the tables, each cell a median with the least and the most.
+// docs/results/engine.md: the tables, each cell a median with minimum and maximum.
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg, totalmem } from 'node:os';
 import {
@@ -21,7 +21,7 @@ export interface EngineResult {
   readonly command: string;
 }
 
-/** Without the sections of which nothing was measured. */
+/** Omits sections without measurements. */
 export function resultPage(result: EngineResult): string {
   const { starts, sizes, rates, paced, pacedJson, command } = result;
   return `${[
@@ -45,14 +45,14 @@ export function resultPage(result: EngineResult): string {
 
 function startSection(starts: EngineResult['starts']): string[] {
   return [
-    '## Start and memory of one',
+    '## Start and memory of one engine',
     '',
-    '| | ready, ms | first chat answered, ms | CPU until ready, ms | resident, MB | of it not from files, MB |',
+    '| | ready, ms | first chat response, ms | CPU until ready, ms | resident, MB | of which not from files, MB |',
     '|---|---|---|---|---|---|',
     ...starts.map(startRow),
     '',
-    'Ready: from the start of the process to 200 on /health, asked every 2 ms. Memory 1.5 s after that, unused.',
-    'Pages from files (the runtime itself, mostly) are shared by all processes that run it.',
+    'Ready: from the start of the process to 200 on /health, checked every 2 ms. Memory 1.5 s after that, idle.',
+    'Pages from files (mostly the runtime itself) are shared by all its processes.',
     '',
   ];
 }
@@ -65,7 +65,7 @@ function sizeSection(sizes: readonly SizeSample[]): string[] {
     '|---|---|---|---|---|---|',
     ...sizes.map((size) => sizeRow(size, sizes[0] as SizeSample)),
     '',
-    'Per engine: what each takes beyond the first.',
+    'Per engine: the memory of each engine after the first.',
     '',
   ];
 }
@@ -73,7 +73,7 @@ function sizeSection(sizes: readonly SizeSample[]): string[] {
 function rateSection(rates: readonly RateSample[]): string[] {
   const subjects = subjectsOf(rates);
   return [
-    '## As fast as it can: 64 requests in flight, no time of its own',
+    '## Maximum speed: 64 requests in flight, step times of zero',
     '',
     `| load | ${subjects.map((name) => `${name}: requests/s | tokens/s | CPU µs per request`).join(' | ')} |${subjects.length > 1 ? ' CPU, peer / spillway |' : ''}`,
     `|---|${'---|---|---|'.repeat(subjects.length)}${subjects.length > 1 ? '---|' : ''}`,
@@ -85,7 +85,7 @@ function rateSection(rates: readonly RateSample[]): string[] {
 
 function pacedSection(paced: readonly PacedSample[]): string[] {
   return [
-    '## At its own pace: 200 streams, a token every 20 ms each (10,000 a second)',
+    '## Paced: 200 streams, a token every 20 ms each (10,000 per second)',
     '',
     '| | tokens/s | CPU, % of a core | 99th percentile between two reads, ms (20 are due) | behind its own clock, mean ms | most, ms |',
     '|---|---|---|---|---|---|',
@@ -96,16 +96,16 @@ function pacedSection(paced: readonly PacedSample[]): string[] {
 
 function pacedJsonSection(samples: readonly PacedJsonSample[]): string[] {
   return [
-    '## At its own pace, plain JSON: 20 tokens an answer, one every 20 ms',
+    '## Paced, plain JSON: 20 tokens per response, one every 20 ms',
     '',
-    '| | requests in flight | due, requests/s | requests/s | tokens/s | CPU, % of a core | answered in, median ms (400 are due) | 99th percentile, ms | behind its own clock, mean ms | most, ms |',
+    '| | requests in flight | due, requests/s | requests/s | tokens/s | CPU, % of a core | latency, median ms (400 are due) | 99th percentile, ms | behind its own clock, mean ms | most, ms |',
     '|---|---|---|---|---|---|---|---|---|---|',
     ...subjectsOf(samples).flatMap((subject) =>
       pacedJsonConnections.map((connections) => pacedJsonRow(subject, connections, samples)),
     ),
     '',
-    'Due: what those in flight come to if each answer takes its 20 steps and not a moment more. A request',
-    'that comes within a step waits for the next, 10 ms in the mean, so that 97.5 % is all there is.',
+    'Due: the rate of the requests in flight if each response takes exactly its 20 steps. A request',
+    'that arrives within a step waits for the next, 10 ms on average, so at most 97.5 % is possible.',
     '',
     ...errorLines(samples.map((one) => ({ ...one, load: `${one.connections} in flight` }))),
   ];
@@ -176,7 +176,7 @@ function rateRow(load: string, subjects: readonly string[], rates: readonly Rate
   const [own, other] = subjects.map((subject) =>
     of(subject).map(({ cpuMicrosecondsPerRequest }) => cpuMicrosecondsPerRequest),
   );
-  // Run by run: the n-th of both were taken one after the other.
+  // Run by run: the n-th runs of both were consecutive.
   const ratios = own && other ? other.map((cost, i) => cost / (own[i] as number)) : [];
   return row([load, ...cells, ...(other ? [spread(ratios, 2)] : [])]);
 }
@@ -209,7 +209,7 @@ function row(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-/** `median [least – most]`; a dash where nothing was measured. */
+/** `median [least – most]`; a dash if nothing was measured. */
 function spread(values: readonly number[], digits = 0): string {
   const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
   if (sorted.length === 0) return '–';

@@ -1,4 +1,5 @@
-// Programs under measurement: started on one core, waited for, weighed, and ended.
+// Programs under measurement: starts them on one core, waits for them, measures them, and stops
+// them.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -68,7 +69,7 @@ export class PinnedProcess {
   }
 }
 
-/** One request on a connection of its own; status 0 if there is no answer. */
+/** One request on a separate connection; status 0 if there is no response. */
 export function call(options: {
   readonly port: number;
   readonly path: string;
@@ -95,13 +96,13 @@ export function call(options: {
   });
 }
 
-/** A short chat. @returns Tokens that the answer says it has. */
+/** Sends a short chat. @returns Number of tokens reported in the response. */
 export async function chat(port: number, maxTokens: number): Promise<number> {
   const body = {
     ...{ model: 'bench', messages: [{ role: 'user', content: 'Tell of the sea.' }] },
     ...{ max_tokens: maxTokens, ignore_eos: true },
   };
   const { status, text } = await call({ port, path: '/v1/chat/completions', body });
-  if (status !== 200) throw new Error(`Port ${port} answers a chat with ${status}: ${text}`);
+  if (status !== 200) throw new Error(`Port ${port} responds to a chat with ${status}: ${text}`);
   return (JSON.parse(text) as { usage: { completion_tokens: number } }).usage.completion_tokens;
 }

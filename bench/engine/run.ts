@@ -1,4 +1,4 @@
-// Measures one embedded engine on one core: start, memory, throughput, lag; beside a peer.
+// Measures one embedded engine on one core: start, memory, throughput, lag; compared with a peer.
 //
 //   node bench/engine/run.ts [--peer PATH/llm-d-inference-sim] [--repeats 3] [--starts 7]
 //                            [--seconds 5] [--paced-seconds 15] [--page FILE.md] [--port 9200]
@@ -65,7 +65,7 @@ const rates: RateSample[] = [];
 const paced: PacedSample[] = [];
 const pacedJson: PacedJsonSample[] = [];
 for (let repeat = 0; repeat < Number(flags.repeats); repeat++) {
-  // Turned about, so that none always runs when the machine is busiest.
+  // In alternating order, so that none always runs when the machine is busiest.
   for (const subject of repeat % 2 === 0 ? subjects : subjects.toReversed()) {
     const pacedSeconds = Number(flags['paced-seconds']);
     if (parts.has('rates')) {
@@ -84,7 +84,7 @@ else process.stdout.write(page);
 
 async function measureStarts(name: string, command: readonly string[], isFirst = false) {
   const samples: StartSample[] = [];
-  // One that does not count fills the caches.
+  // An uncounted start fills the caches.
   if (!isFirst) await measureStart(command, port);
   for (let i = 0; i < Number(flags.starts); i++) {
     samples.push(report(await measureStart(command, port, isFirst)));
@@ -97,7 +97,7 @@ function report<T>(sample: T): T {
   return sample;
 }
 
-/** The launcher with the bundle beside it and no sources: what an installed package is. */
+/** Lays out the launcher with the bundle and without sources, like an installed package. */
 function layOutPackage(): string {
   const folder = join(root, '.cache', 'bench-engine');
   mkdirSync(join(folder, 'bin'), { recursive: true });

@@ -1,4 +1,5 @@
-// An embedded engine whose every step takes 20 ms: the same pace as the peer can be told.
+// Starts an embedded engine whose every step takes 20 ms, a pace that the peer can be configured
+// to, too.
 import { createEngineServer } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
 import { loadTokenizer } from '../../src/io/tokenizers/index.ts';

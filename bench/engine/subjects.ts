@@ -1,15 +1,15 @@
-// What is measured under load: the embedded engine, and a peer.
+// The programs measured under load: the embedded engine, and a peer.
 import { join } from 'node:path';
 
 export interface Subject {
   readonly name: string;
-  /** Program and arguments that make it listen on a port, as fast as it can go. */
+  /** Program and arguments that make it listen on a port, at maximum speed. */
   readonly command: (port: number) => readonly string[];
   /** The same, with one token of each of 200 streams every 20 ms. */
   readonly paced: (port: number) => readonly string[];
 }
 
-/** The load asks for this model. */
+/** The load requests this model. */
 export const named = ['--served-model-name', 'bench'];
 
 /** @param launcher bin/spillway.mjs, of a package or of a clone. */
@@ -23,8 +23,8 @@ export function spillwaySubject(launcher: string): Subject {
 }
 
 /**
- * llm-d-inference-sim, told to use no time of its own and as many sequences as vLLM's default: its
- * default of 5 would leave the load waiting.
+ * llm-d-inference-sim, configured to add no time of its own and to run as many sequences as vLLM's
+ * default: with its default of 5 the load would wait.
  */
 export function peerSubject(binary: string): Subject {
   const flags = (port: number) => [

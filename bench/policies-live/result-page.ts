@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { cpus, totalmem } from 'node:os';
 import type { LiveLoad, LiveRun } from './run-policy.ts';
 
-/** The page in Markdown. */
+/** Returns the page in Markdown. */
 export function resultPage(result: {
   readonly runs: readonly LiveRun[];
   readonly policies: readonly string[];
@@ -32,11 +32,11 @@ export function resultPage(result: {
     '|---|---|---|---|---|---|---|---|---|',
     ...rows,
     '',
-    "Hit rate: prompt tokens found in the prefix cache over all prompt tokens, by the engines' own counters.",
+    "Hit rate: prompt tokens found in the prefix cache over all prompt tokens, from the engines' own counters.",
     '',
     '## Every run, in order',
     '',
-    '| policy | repeat | completed | failed | hit rate, % | TTFT mean | p50 | p90 | p99 | TPOT mean | preemptions | client lag mean / p99 / max, wall ms | machine busy, % | CPU s router / engines / client | answers of engines behind their clock / most, wall ms |',
+    '| policy | repeat | completed | failed | hit rate, % | TTFT mean | p50 | p90 | p99 | TPOT mean | preemptions | client lag mean / p99 / max, wall ms | machine busy, % | CPU s router / engines / client | late engine responses / maximum delay, wall ms |',
     '|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|',
     ...runs.map(runRow),
     '',

@@ -1,4 +1,4 @@
-// One run: a fresh stack under one policy, a replay against it, and what both say afterwards.
+// One run: a new stack with one policy, a replay against it, and the reports of both.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 /** Longest requests of the trace are 126,195 + 1,500 tokens. */
 const contextTokens = 131_072;
 const startTimeoutMs = 60_000;
-/** The router asks its engines for their counters once per second under `up`. */
+/** The router scrapes its engines' counters once per second under `up`. */
 const scrapeSettleMs = 2_500;
 /** USER_HZ, which is 100 on every Linux architecture that Node runs on. */
 const clockTicksPerSecond = 100;
@@ -23,14 +23,17 @@ export interface LiveLoad {
   readonly gpu: string;
 }
 
-/** What one run gave; times in GPU time unless said otherwise. */
+/** The result of one run; times in GPU time unless stated otherwise. */
 export interface LiveRun {
   readonly policy: string;
   readonly repeat: number;
   readonly completed: number;
   readonly failed: number;
   readonly errors: Readonly<Record<string, number>>;
-  /** Prompt tokens found cached, over all, by the engines' own counters; null if they have none. */
+  /**
+   * Share of prompt tokens found in the cache, from the engines' own counters; null if they have
+   * none.
+   */
   readonly hitRate: number | null;
   readonly ttftMeanMs: number;
   readonly ttftP50Ms: number;
@@ -39,7 +42,7 @@ export interface LiveRun {
   readonly tpotMeanMs: number;
   readonly e2eMeanMs: number;
   readonly preemptions: number | null;
-  /** Busiest engine over the mean, of requests and of prompt tokens. */
+  /** Busiest engine relative to the mean, by requests and by prompt tokens. */
   readonly spreadRequests: number;
   readonly spreadTokens: number;
   readonly offeredRate: number;
@@ -48,10 +51,13 @@ export interface LiveRun {
   readonly clientLagMeanMs: number;
   readonly clientLagP99Ms: number;
   readonly clientLagMaxMs: number;
-  /** Answers whose engine was over 0.1 s behind its own clock, and the most, wall milliseconds. */
+  /**
+   * Number of responses whose engine was more than 0.1 s behind its own clock, and the maximum
+   * delay in wall milliseconds.
+   */
   readonly behindAnswers: number;
   readonly behindMaxMs: number;
-  /** Share of all processors in use during the replay, by whomever. */
+  /** Share of all processors in use during the replay, by any process. */
   readonly cpuShare: number;
   /** CPU seconds of the processes, from start to end of the replay. */
   readonly cpuSeconds: {
@@ -106,7 +112,7 @@ interface EngineView {
   } | null;
 }
 
-/** The part of `bench replay --json` that is looked at; see its guide. */
+/** The part of `bench replay --json` that is used; see its guide. */
 interface ReplayJson {
   readonly completed: number;
   readonly failed: number;
@@ -168,7 +174,12 @@ function startStack(options: LiveLoad & { readonly policy: string }, port: numbe
       ...['--time-scale', String(options.timeScale)],
       ...['--set', `servingEngineSpec.modelSpec[0].vllmConfig.maxModelLen=${contextTokens}`],
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    // The trace has prompts of 126,195 tokens, three times the context that the model was trained
+    // for.
+    {
+      env: { ...process.env, VLLM_ALLOW_LONG_MAX_MODEL_LEN: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
   );
   const pids = { router: new Set<number>(), engines: new Set<number>() };
   const lastLines: string[] = [];
@@ -236,7 +247,7 @@ function cpuTimes(): { readonly busy: number; readonly all: number } {
   return { busy, all };
 }
 
-/** User and system time of live processes; 0 for those that ended and where there is no /proc. */
+/** User and system time of live processes; 0 for ended ones and without /proc. */
 function totalCpuSeconds(pids: ReadonlySet<number>): number {
   let ticks = 0;
   for (const pid of pids) {
@@ -244,7 +255,7 @@ function totalCpuSeconds(pids: ReadonlySet<number>): number {
       const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
       ticks += Number(fields[11]) + Number(fields[12]);
     } catch {
-      // It has ended, or this is not Linux.
+      // The process has ended, or this is not Linux.
     }
   }
   return ticks / clockTicksPerSecond;

@@ -1,29 +1,29 @@
-// Who is compared: our policies, the peers, and the one that knows the future.
+// The compared policies: ours, the peers', and a clairvoyant one.
 
 import {
-  ClairvoyantPolicy,
+  clairvoyantOf,
   type KnownEngine,
   type KnownRequest,
   peerPolicyNames,
 } from '../../src/core/peer-policies/index.ts';
-import { createPolicy, PredictivePolicy } from '../../src/core/routing/index.ts';
+import { createPolicy } from '../../src/core/routing/index.ts';
 import {
   type FleetSimulationOptions,
   type PolicyChoice,
-  peerPolicyFor,
+  policyNamed,
   type SimulatedEngine,
 } from '../../src/core/simulation/index.ts';
 import type { Traffic } from './cells.ts';
 
 /** `predictive` over engines without KV events. */
 export const withoutEvents = 'predictive-without-events';
-/** `predictive` in routers that do not tell each other of their attempts. */
+/** `predictive` in routers that do not share their attempts. */
 export const withoutSharing = 'predictive-without-sharing';
-/** Neither: each router knows what it sent itself. */
+/** Without either: each router knows only its own requests. */
 export const alone = 'predictive-alone';
 /** Dynamo's routers with `router_replica_sync`, which is off by default. */
 const dynamoSynced = 'dynamo-replica-sync';
-/** Not a contender for the best: nobody can have it. */
+/** Not in the comparison for the best, because no real router can have it. */
 export const clairvoyant = 'clairvoyant';
 export const contenderNames: readonly string[] = [
   ...['predictive', withoutEvents, withoutSharing, alone, 'kvaware'],
@@ -31,15 +31,15 @@ export const contenderNames: readonly string[] = [
   clairvoyant,
 ];
 
-/** Those that differ from another one where there are several routers only. */
+/** Contenders that differ from another one only with several routers. */
 const onlyForSeveral: ReadonlySet<string> = new Set([withoutSharing, alone, dynamoSynced]);
 
-/** Of the contenders, those that are worth playing before so many routers. */
+/** Returns the contenders that are worth simulating behind this many routers. */
 export function contendersBefore(routers: number, names: readonly string[]): string[] {
   return names.filter((name) => routers > 1 || !onlyForSeveral.has(name));
 }
 
-/** Our routers are deployed so that they tell each other of their attempts, whatever the policy. */
+/** Our routers share their attempts, whatever the policy. */
 const sharing: ReadonlySet<string> = new Set([
   'predictive',
   withoutEvents,
@@ -48,12 +48,14 @@ const sharing: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * llm-d scrapes each 50 ms. `predictive` counts what other routers sent by reports, so that a fleet with
- * several has `--engine-stats-interval 0.2`. The others do not read metrics.
+ * A peer's interval is the one that it declares. `predictive` counts other routers' requests from
+ * reports, so a fleet with several routers has `--engine-stats-interval 0.2`. The others have the
+ * router's default.
  */
-function reportSecondsOf(name: string): number {
-  if (name.startsWith('llmd-')) return 0.05;
-  return name.startsWith('predictive') ? 0.2 : 5;
+function reportSecondsOf(name: string, engines: readonly SimulatedEngine[]): number {
+  if (name.startsWith('predictive')) return 0.2;
+  const declared = peerPolicyNames.includes(name) ? policyNamed(name, engines) : undefined;
+  return declared?.reportSeconds ?? 5;
 }
 
 export type Contender = Pick<FleetSimulationOptions, 'policy' | 'reportSeconds' | 'sharesAttempts'>;
@@ -65,12 +67,12 @@ export function contender(
 ): Contender {
   return {
     policy: policyOf(name, traffic, engines),
-    reportSeconds: reportSecondsOf(name),
+    reportSeconds: reportSecondsOf(name, engines),
     sharesAttempts: sharing.has(name),
   };
 }
 
-/** How each router of a fleet gets its policy. */
+/** Creates the policy for each router of a fleet. */
 function policyOf(
   name: string,
   traffic: Traffic,
@@ -79,15 +81,15 @@ function policyOf(
   if (name === clairvoyant) {
     const requests = traffic.requests.map((request) => knownRequest(request, traffic.blockTokens));
     const engineAt = (url: string) => knownEngine(engines[engineNumber(url)] as SimulatedEngine);
-    return ({ random }) => new ClairvoyantPolicy(random, { requests, engineAt });
+    return clairvoyantOf({ requests, engineAt }).create;
   }
   if (name === withoutEvents || name === alone) {
-    return ({ random }) => new PredictivePolicy(random);
+    return (options) => createPolicy('predictive', { ...options, followsKvEvents: false });
   }
-  if (name === dynamoSynced) return peerPolicyFor('dynamo', engines);
-  if (peerPolicyNames.includes(name)) return peerPolicyFor(name, engines);
+  if (name === dynamoSynced) return policyNamed('dynamo', engines).policy;
+  if (peerPolicyNames.includes(name)) return policyNamed(name, engines).policy;
   const own = name === withoutSharing ? 'predictive' : name;
-  return (options) => createPolicy(own, options);
+  return (options) => createPolicy(own, { ...options, followsKvEvents: true });
 }
 
 function knownRequest(request: Traffic['requests'][number], blockTokens: number): KnownRequest {

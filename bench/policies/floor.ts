@@ -1,9 +1,9 @@
-// What no policy can go below: each request alone, at once, on the fastest engine, with the longest
-// prefix cached that any earlier request brought.
+// A lower bound for every policy: each request alone, at once, on the fastest engine, with the
+// longest prefix cached that any earlier request has brought.
 import type { SimulatedEngine } from '../../src/core/simulation/index.ts';
 import type { Traffic } from './cells.ts';
 
-/** One way of the simulator's network, which every first token takes. */
+/** One-way latency of the simulator's network, which every first token incurs. */
 const networkSeconds = 0.0005;
 
 /** @returns Lower bounds of the times to first token, by request. */

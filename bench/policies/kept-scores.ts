@@ -1,21 +1,21 @@
-// Scores in a file, so that a run goes on where it was interrupted, and a change of one policy costs
-// that policy's time only.
+// Keeps scores in a file, so that a run continues where it was interrupted, and a change to one
+// policy costs only that policy's time.
 import { appendFile, readFile } from 'node:fs/promises';
 import { floorName, type Job, type Score } from './play.ts';
 
-/** A score with the commit whose code it was played with. */
+/** A score with the commit of the code that produced it. */
 export interface KeptScore extends Score {
   readonly commit: string;
-  /** Of the job: scores of other sizes are not to be mixed. */
+  /** Size of the job: scores of different sizes must not be mixed. */
   readonly requests: number;
 }
 
-/** One JSON object a line; of a score that is there twice the last counts. */
+/** One JSON object per line; the last one of a duplicate score counts. */
 export class KeptScores {
   readonly #file: string | undefined;
   readonly #scores = new Map<string, KeptScore>();
 
-  /** @param file Made if it is not there; without one, scores are kept in memory alone. */
+  /** @param file Created if it does not exist; without a file, scores are kept in memory only. */
   constructor(file: string | undefined) {
     this.#file = file;
   }
@@ -27,11 +27,12 @@ export class KeptScores {
       if (line === '') continue;
       // JSON has no NaN: the floor's goodput is null there.
       const score = JSON.parse(line, (_, value) => (value === null ? Number.NaN : value));
-      this.#scores.set(keyOf(score), score as KeptScore);
+      // Files of earlier versions lack newer measures.
+      if ('e2eMeanSeconds' in score) this.#scores.set(keyOf(score), score as KeptScore);
     }
   }
 
-  /** The job without the policies whose scores are there. */
+  /** Returns the job without the policies that have scores. */
   missing(job: Job): Job {
     const policies = job.policies.filter((policy) => !this.#scores.has(keyOf({ ...job, policy })));
     return { ...job, policies };
@@ -43,7 +44,7 @@ export class KeptScores {
     await appendFile(this.#file, scores.map((score) => `${JSON.stringify(score)}\n`).join(''));
   }
 
-  /** Those of the jobs, floors included. */
+  /** Returns the scores of the jobs, including floors. */
   of(jobs: readonly Job[]): readonly KeptScore[] {
     return jobs.flatMap((job) =>
       [floorName, ...job.policies].flatMap(

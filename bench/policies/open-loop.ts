@@ -1,15 +1,15 @@
-// Conversations as a trace: each client goes on as if its answer had come at an ordinary pace, so
-// that every policy gets the same requests at the same times, and a policy that knows the future has
-// one to know.
+// Turns conversations into a trace: each client continues as if its response had come at an
+// ordinary pace. So every policy gets the same requests at the same times, and a clairvoyant policy
+// can know the future.
 import { MinHeap } from '../../src/core/base/index.ts';
 import type { SimulatedRequest } from '../../src/core/simulation/index.ts';
 import type { RequestSource } from '../../src/core/traces/index.ts';
 
-/** An unloaded H100 with an 8B model: what `fleetOf` takes for these lengths, rounded up. */
+/** An unloaded H100 with an 8B model: times of `fleetOf` for these lengths, rounded up. */
 const firstTokenSeconds = 0.3;
 const laterTokenSeconds = 0.015;
 
-/** All requests of the source, in order of arrival. */
+/** Returns all requests of the source, in order of arrival. */
 export function openLoop(source: RequestSource): SimulatedRequest[] {
   const requests: SimulatedRequest[] = [];
   const answers = new MinHeap<number>();

@@ -1,10 +1,10 @@
 // The comparison as a page in Markdown: the verdicts first, then a table per cell.
 import { cpus, totalmem } from 'node:os';
-import { type Cell, cells } from './cells.ts';
+import { type Cell, cells, syntheticTrace } from './cells.ts';
 import { clairvoyant, contenderNames } from './contenders.ts';
 import type { KeptScore } from './kept-scores.ts';
 import { floorName, type Score, warmupShare } from './play.ts';
-import { type Verdict, verdictOf } from './verdict.ts';
+import { measures, type Verdict, verdictOf } from './verdict.ts';
 
 export interface Played {
   readonly scores: readonly KeptScore[];
@@ -19,62 +19,66 @@ export function policiesPage({ scores, command, jobs, played }: Played): string 
   return [
     '# Routing policies against their peers, in virtual time',
     '',
-    'Our policies, peers’ policies written anew ([sources](../../src/core/peer-policies/README.md)) and',
-    'one that knows the future, on engine models behind the routing core that the router runs. Times',
-    'are those of the models: read order and ratio. What they are is in [what was played](#what-was-played).',
+    'Spillway’s policies, peers’ policies rewritten from their [sources](../../src/core/peer-policies/README.md), and',
+    'a clairvoyant one, on engine models behind the routing core that the router runs. Times',
+    'are those of the models: compare order and ratio. The setup is in [what was simulated](#what-was-simulated).',
     '',
     '```',
     command,
     '```',
     '',
-    `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${commitsOf(scores)}, ${new Date().toISOString().slice(0, 10)}. Seeds: ${seeds}; ${played} of ${jobs} cells × routers × seeds played.`,
+    `Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${commitsOf(scores)}, ${new Date().toISOString().slice(0, 10)}. Seeds: ${seeds}; ${played} of ${jobs} cells × routers × seeds simulated.`,
     '',
     '## Is predictive the best?',
     '',
-    'By its mean over the seeds against the best other policy that can be had. **best**: better.',
+    'By its mean over the seeds, compared with the best other policy that exists. **best**: better.',
     '*noise*: behind by less than two standard errors of the paired differences, or by at most 2 %.',
-    '**behind**: by more. The figure is predictive ÷ the other: below 1 is better for the time, above 1',
-    'for goodput.',
+    '**behind**: by more. The figure is predictive ÷ the other: for times, below 1 is better; for goodput,',
+    'above 1. E2E is the time from arrival to the last token.',
     '',
-    'The rules and constants of `predictive` were chosen by seeds 1 to 5 and 16 to 19, its weights before that',
-    'by the conversation trace as a whole ([where from](../models/routing.md#the-score)). Other seeds are',
-    'the fairer ones: what is there was not chosen by them.',
+    'The rules and constants of `predictive` were chosen on seeds 1 to 5 and 16 to 19, its weights before that',
+    'on the whole conversation trace ([origin](../models/routing.md#the-score)). Other seeds are the',
+    'fairer test, because nothing was chosen on them.',
     '',
-    '| cell | routers | p90 TTFT | goodput |',
-    '|---|--:|---|---|',
+    '| cell | routers | p90 TTFT | goodput | mean E2E |',
+    '|---|--:|---|---|---|',
     ...present.flatMap((cell) => routersOf(scores, cell).map((n) => verdictRow(scores, cell, n))),
     '',
-    ...present.flatMap((cell) => cellTable(scores, cell)),
-    ...(played === jobs ? [] : ['Not all were played.', '']),
-    '## What was played',
+    ...present.flatMap((cell) => cellSection(scores, cell)),
+    ...(played === jobs ? [] : ['Some combinations were not simulated.', '']),
+    '## What was simulated',
     '',
-    `The first ${100 * warmupShare} % of the requests fill the caches and are not counted; llm-d’s workload has`,
-    'twice as many requests as the flag says. The conversation trace’s arrivals come in ticks of 3 s, and',
-    'are drawn anew within theirs.',
+    `The first ${100 * warmupShare} % of the requests fill the caches and are not counted; llm-d’s workload`,
+    'and the synthetic trace have twice as many requests as the flag says. The arrivals of the conversation trace',
+    'have ticks of 3 s, and are drawn anew within each tick.',
     '',
-    'Traces: each seed is another part of the trace, from empty caches. Generated workloads: each seed',
-    'draws anew (multi-round QA draws nothing, there a seed is the policies’ own dice); conversations go',
-    'on as if answers took .3 s and 15 ms a token, so that all policies get the same requests. Goodput:',
-    'share of all requests whose first token came within the seconds named in the title and the later',
-    'ones within 100 ms each on average. Engines report their load to llm-d’s policies each 50 ms, to',
-    '`predictive` each 200 ms, also with one router.',
+    'The synthetic trace is not part of this repository. With its file, a run includes its cells; this page was',
+    `written with ${syntheticTrace.url} (SHA-256 ${syntheticTrace.sha256}), kept as \`${syntheticTrace.file}\`.`,
     '',
-    'With three routers each request comes to any of them. KV events reach all, at once and free of cost,',
-    'as do tokens. Our routers tell each other of each attempt (sent, first byte, end), and hear of it 5 ms',
-    'later, in the rows `predictive`, `predictive-without-events` and `kvaware`; so do Dynamo’s in',
+    'Traces: each seed is another part of the trace, starting with empty caches. Generated workloads: each seed',
+    'draws anew (multi-round QA draws nothing; there the seed affects only the policies); conversations continue',
+    'as if responses took .3 s and 15 ms per token, so that all policies get the same requests. Goodput:',
+    'share of all requests whose first token arrived within the time named in the title and the later',
+    'ones within 100 ms each on average. TPOT: mean over the requests with at least two output tokens of the time',
+    'between their tokens; one prefill that holds up a response of a few tokens shows there. Engines report their load to llm-d’s policies every 50 ms, to',
+    '`predictive` every 200 ms, also with one router.',
+    '',
+    'With three routers, each request arrives at one of them at random. KV events reach all routers, without delay or cost,',
+    'as do tokens. Spillway’s routers share each attempt (sent, first byte, end) with a delay of 5 ms',
+    'in the rows `predictive`, `predictive-without-events` and `kvaware`; so do Dynamo’s in',
     '`dynamo-replica-sync` (its `router_replica_sync`, off by default). In all other rows each router counts',
-    'only its own requests: llm-d’s replicas share nothing but what engines tell. SMG’s mesh and',
-    'AIBrix’s Redis, which hand on where prefixes are, are not played.',
+    'only its own requests: llm-d’s replicas share only what engines report. SMG’s mesh and',
+    'AIBrix’s Redis, which share the locations of prefixes, are not simulated.',
     '',
-    `\`${floorName}\`: each request alone, at once, on the fastest engine, with the longest prefix that any`,
-    'earlier request brought: no policy can be below. `clairvoyant` knows all arrivals, prompts, output',
-    'lengths, step times and KV sizes, plans 12 requests ahead, and is no bound: its plan is greedy.',
-    'With three routers each plans all that comes, but has only its own in its books.',
+    `\`${floorName}\`: each request alone, immediately, on the fastest engine, with the longest prefix that any`,
+    'earlier request cached: no policy can be below it. `clairvoyant` has all arrivals, prompts, output',
+    'lengths, step times and KV sizes, and plans 12 requests ahead. It is not a bound, because its plan is greedy.',
+    'With three routers, each plans for all arrivals, but counts only the requests that it sent.',
     '',
   ].join('\n');
 }
 
-/** Scores that were kept may be of an earlier commit than those just played. */
+/** Kept scores may be from an earlier commit than new ones. */
 function commitsOf(scores: readonly KeptScore[]): string {
   const played = scores.filter(({ policy }) => policy !== floorName);
   const commits = Map.groupBy(played, ({ commit }) => commit);
@@ -102,8 +106,8 @@ function ofCell(scores: readonly Score[], cell: Cell, routers: number): Score[] 
 
 function verdictRow(scores: readonly Score[], cell: Cell, routers: number): string {
   const own = ofCell(scores, cell, routers);
-  const cellsOf = [verdictOf(own, 'ttftP90Seconds'), verdictOf(own, 'goodput')].map(inWords);
-  return `| ${cell.name} | ${routers} | ${cellsOf.join(' | ')} |`;
+  const verdicts = measures.map((measure) => inWords(verdictOf(own, measure)));
+  return `| ${cell.name} | ${routers} | ${verdicts.join(' | ')} |`;
 }
 
 function inWords(verdict: Verdict | undefined): string {
@@ -113,49 +117,50 @@ function inWords(verdict: Verdict | undefined): string {
   return `${word}, ${ratio.toFixed(2)} of \`${rival}\``;
 }
 
-function cellTable(scores: readonly Score[], cell: Cell): string[] {
-  const routers = routersOf(scores, cell);
-  const heads = routers.flatMap((n) => {
-    const of = `${n} router${n === 1 ? '' : 's'}`;
-    return [`${of}: p90 TTFT, s`, 'goodput, %', 'hit, %'];
-  });
-  const names = [floorName, clairvoyant, ...contenderNames.filter((name) => name !== clairvoyant)];
-  const rows = names.flatMap((policy) => {
-    const own = routers.map((n) =>
-      ofCell(scores, cell, n).filter((score) => score.policy === policy),
-    );
-    if (own.every((list) => list.length === 0)) return [];
-    return [`| \`${policy}\` | ${own.flatMap(figures).join(' | ')} |`];
-  });
+function cellSection(scores: readonly Score[], cell: Cell): string[] {
   return [
     `## ${cell.name}`,
     '',
     `${cell.what}. Good: first token within ${cell.ttftSeconds} s. Mean of the seeds [least – most].`,
     '',
-    `| policy | ${heads.join(' | ')} |`,
-    `|---|${heads.map(() => '--:|').join('')}`,
+    ...routersOf(scores, cell).flatMap((routers) => cellTable(scores, cell, routers)),
+  ];
+}
+
+function cellTable(scores: readonly Score[], cell: Cell, routers: number): string[] {
+  const ofRouters = ofCell(scores, cell, routers);
+  const names = [floorName, clairvoyant, ...contenderNames.filter((name) => name !== clairvoyant)];
+  const rows = names.flatMap((policy) => {
+    const own = ofRouters.filter((score) => score.policy === policy);
+    if (own.length === 0) return [];
+    const figures = columns.map(({ of, digits }) => spread(own.map(of), digits));
+    return [`| \`${policy}\` | ${figures.join(' | ')} |`];
+  });
+  return [
+    `| ${routers} router${routers === 1 ? '' : 's'} | ${columns.map(({ head }) => head).join(' | ')} |`,
+    `|---|${columns.map(() => '--:|').join('')}`,
     ...rows,
     '',
   ];
 }
 
-function figures(scores: readonly Score[]): string[] {
-  const digits = (x: number) => (x < 0.1 ? x.toFixed(3) : x.toFixed(2));
-  return [
-    spread(
-      scores.map((score) => score.ttftP90Seconds),
-      digits,
-    ),
-    spread(
-      scores.map((score) => 100 * score.goodput),
-      (x) => x.toFixed(1),
-    ),
-    spread(
-      scores.map((score) => 100 * score.hitRate),
-      (x) => x.toFixed(1),
-    ),
-  ];
+interface Column {
+  readonly head: string;
+  readonly of: (score: Score) => number;
+  readonly digits: (value: number) => string;
 }
+
+const seconds = (x: number) => (x < 0.1 ? x.toFixed(3) : x.toFixed(2));
+const oneDigit = (x: number) => x.toFixed(1);
+
+const columns: readonly Column[] = [
+  { head: 'p90 TTFT, s', of: (score) => score.ttftP90Seconds, digits: seconds },
+  { head: 'goodput, %', of: (score) => 100 * score.goodput, digits: oneDigit },
+  { head: 'mean E2E, s', of: (score) => score.e2eMeanSeconds, digits: seconds },
+  { head: 'p90 E2E, s', of: (score) => score.e2eP90Seconds, digits: seconds },
+  { head: 'TPOT, ms', of: (score) => 1000 * score.tpotMeanSeconds, digits: oneDigit },
+  { head: 'hit, %', of: (score) => 100 * score.hitRate, digits: oneDigit },
+];
 
 function spread(values: readonly number[], inDigits: (x: number) => string): string {
   if (values.length === 0 || values.some(Number.isNaN)) return '–';

@@ -1,5 +1,5 @@
-// One cell with one seed: every contender on the same traffic.
-import { simulateFleet } from '../../src/core/simulation/index.ts';
+// Simulates one cell with one seed: every contender on the same traffic.
+import { type SimulatedRequest, simulateFleet } from '../../src/core/simulation/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
 import type { Cell } from './cells.ts';
 import { contender } from './contenders.ts';
@@ -20,13 +20,18 @@ export interface Score {
   /** A policy's name, or `floor`. */
   readonly policy: string;
   readonly ttftP90Seconds: number;
-  /** Share of the requests whose answer was good; NaN for the floor. */
+  /** Share of the requests with a good response; NaN for the floor. */
   readonly goodput: number;
   readonly hitRate: number;
+  /** From arrival to the last token; NaN for the floor, like the next two. */
+  readonly e2eMeanSeconds: number;
+  readonly e2eP90Seconds: number;
+  /** Mean over the requests with at least two output tokens. */
+  readonly tpotMeanSeconds: number;
 }
 
 export const floorName = 'floor';
-/** Share of the requests at the front that only fill the caches. */
+/** Share of the requests at the start that only fill the caches. */
 export const warmupShare = 0.25;
 
 export async function play(cell: Cell, job: Job): Promise<Score[]> {
@@ -42,25 +47,39 @@ export async function play(cell: Cell, job: Job): Promise<Score[]> {
     policy: floorName,
     ttftP90Seconds: p90(floorSeconds(traffic, engines)),
     ...{ goodput: Number.NaN, hitRate: Number.NaN },
+    ...{ e2eMeanSeconds: Number.NaN, e2eP90Seconds: Number.NaN, tpotMeanSeconds: Number.NaN },
   };
   const scores = job.policies.map((policy): Score => {
     const result = simulateFleet({
       ...{ requests: traffic.requests, traceBlockTokens: traffic.blockTokens },
       ...{ engines, routers, seed, ...contender(policy, traffic, engines) },
     });
-    const good = traffic.requests.filter(({ outputTokens }, i) => {
+    let good = 0;
+    const tpots: number[] = [];
+    for (let i = first; i < length; i++) {
+      const { outputTokens } = traffic.requests[i] as SimulatedRequest;
       const ttft = result.ttftSeconds[i] as number;
       const later = (result.e2eSeconds[i] as number) - ttft;
       const tpot = outputTokens > 1 ? later / (outputTokens - 1) : 0;
-      return i >= first && ttft <= cell.ttftSeconds && tpot <= cell.tpotSeconds;
-    });
+      if (outputTokens > 1) tpots.push(tpot);
+      if (ttft <= cell.ttftSeconds && tpot <= cell.tpotSeconds) good += 1;
+    }
     return {
       ...about,
       policy,
       ttftP90Seconds: p90(result.ttftSeconds),
-      goodput: good.length / (length - first),
+      goodput: good / (length - first),
       hitRate: result.hitRate,
+      e2eMeanSeconds: mean(result.e2eSeconds.subarray(first)),
+      e2eP90Seconds: p90(result.e2eSeconds),
+      tpotMeanSeconds: mean(tpots),
     };
   });
   return [floor, ...scores];
+}
+
+function mean(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] as number;
+  return sum / values.length;
 }

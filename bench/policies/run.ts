@@ -1,26 +1,38 @@
-// Our policies, the peers' and one that knows the future on the same traffic in virtual time: time to
-// first token and goodput by cell, with one router and with three. Writes docs/results/policies.md.
+// Compares our policies, the peers' and a clairvoyant one on the same traffic in virtual time: time
+// to first token, goodput, end-to-end time and time per output token by cell, with one router and
+// with three. Writes docs/results/policies.md.
 //
 //   node bench/policies/run.ts [--seeds 5] [--first-seed 1] [--requests 3000] [--cells a,b]
 //                              [--routers 1,3] [--policies a,b] [--workers 2] [--minutes 60] [--out FILE]
 //                              [--scores FILE]
 //
-// With --scores, what the file has is not played again, and what is played is added to it.
+// With --scores, scores in the file are not simulated again, and new ones are added to it.
 import { execFileSync, fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { cells } from './cells.ts';
+import { cells, syntheticTrace } from './cells.ts';
 import { contenderNames, contendersBefore } from './contenders.ts';
 import { KeptScores } from './kept-scores.ts';
 import { policiesPage } from './page.ts';
 import type { Job, Score } from './play.ts';
+
+const playable = cells
+  .filter(({ needs }) => needs === undefined || existsSync(needs))
+  .map(({ name }) => name);
+const absent = cells.map(({ name }) => name).filter((name) => !playable.includes(name));
+if (absent.length > 0) {
+  console.error(
+    `Not simulated: ${absent.join(', ')}. They need ${syntheticTrace.file}, from ${syntheticTrace.url}.`,
+  );
+}
 
 const { values: flags } = parseArgs({
   options: {
     seeds: { type: 'string', default: '5' },
     'first-seed': { type: 'string', default: '1' },
     requests: { type: 'string', default: '3000' },
-    cells: { type: 'string', default: cells.map(({ name }) => name).join(',') },
+    cells: { type: 'string', default: playable.join(',') },
     routers: { type: 'string', default: '1,3' },
     policies: { type: 'string', default: contenderNames.join(',') },
     workers: { type: 'string', default: '2' },
@@ -30,10 +42,7 @@ const { values: flags } = parseArgs({
   },
 });
 const policies = listOf(flags.policies, contenderNames);
-const cellNames = listOf(
-  flags.cells,
-  cells.map(({ name }) => name),
-);
+const cellNames = listOf(flags.cells, playable);
 const firstSeed = Number(flags['first-seed']);
 const seeds = Array.from({ length: Number(flags.seeds) }, (_, i) => firstSeed + i);
 const jobs: Job[] = seeds.flatMap((seed) =>
@@ -52,12 +61,11 @@ const kept = new KeptScores(flags.scores);
 await kept.load();
 const todo = jobs.map((job) => kept.missing(job)).filter((job) => job.policies.length > 0);
 let next = 0;
-let left = todo.length;
 await Promise.all(Array.from({ length: Math.min(2, Number(flags.workers)) }, work));
 await writeFile(flags.out, page());
 console.log(page());
 
-/** Takes jobs until none is left or the time is up. */
+/** Runs jobs until none is left or the time is up. */
 async function work(): Promise<void> {
   const worker = fork(new URL('./worker.ts', import.meta.url), { serialization: 'advanced' });
   try {
@@ -66,10 +74,9 @@ async function work(): Promise<void> {
       const startMs = performance.now();
       const scores = await played(worker, job);
       await kept.add(scores.map((score) => ({ ...score, commit, requests: job.requests })));
-      left--;
       const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
       console.error(`${job.cell}, ${job.routers} routers, seed ${job.seed}: ${seconds} s`);
-      // After each, so that what was played survives an interruption.
+      // Written after each job, so that an interruption loses no finished job.
       await writeFile(flags.out, page());
     }
   } finally {
@@ -77,9 +84,11 @@ async function work(): Promise<void> {
   }
 }
 
+/** Of jobs with all their policies: means over different seeds would not compare. */
 function page(): string {
+  const whole = jobs.filter((job) => kept.missing(job).policies.length === 0);
   return policiesPage({
-    ...{ scores: kept.of(jobs), command, jobs: jobs.length, played: jobs.length - left },
+    ...{ scores: kept.of(whole), command, jobs: jobs.length, played: whole.length },
   });
 }
 

@@ -1,20 +1,23 @@
-// Is predictive the best of those that can be had? Seeds are compared pair by pair, since all
+// Decides whether predictive is the best available policy. Seeds are compared in pairs, because all
 // policies of a seed had the same traffic.
 import { estimate } from '../../src/core/stats/index.ts';
 import { alone, clairvoyant, withoutEvents, withoutSharing } from './contenders.ts';
 import { floorName, type Score } from './play.ts';
 
 export interface Verdict {
-  /** The policy with the best mean, predictive left out in all its forms. */
+  /** The policy with the best mean, except variants of predictive. */
   readonly rival: string;
   /**
-   * `best`: better than the rival on the mean. `noise`: behind by less than two standard errors of
-   * the difference, or by 2 % at most. `behind`: by more.
+   * `best`: better than the rival on average. `noise`: behind by less than two standard errors of
+   * the difference, or by at most 2 %. `behind`: by more.
    */
   readonly state: 'best' | 'noise' | 'behind';
-  /** Predictive's mean over the rival's. */
+  /** Predictive's mean divided by the rival's. */
   readonly ratio: number;
 }
+
+/** The measures by which policies are compared. */
+export const measures = ['ttftP90Seconds', 'goodput', 'e2eMeanSeconds'] as const;
 
 const subject = 'predictive';
 const noRivals: ReadonlySet<string> = new Set([
@@ -23,10 +26,10 @@ const noRivals: ReadonlySet<string> = new Set([
 ]);
 const levelShare = 0.02;
 
-/** @param scores Of one cell and one number of routers. */
+/** @param scores Scores of one cell and one number of routers. */
 export function verdictOf(
   scores: readonly Score[],
-  measure: 'ttftP90Seconds' | 'goodput',
+  measure: (typeof measures)[number],
 ): Verdict | undefined {
   const better = measure === 'goodput' ? 1 : -1;
   const byPolicy = Map.groupBy(scores, ({ policy }) => policy);

@@ -1,4 +1,4 @@
-// Plays the jobs that bench/policies/run.ts sends, in a process of its own.
+// Simulates the jobs that bench/policies/run.ts sends, in a separate process.
 import { cells } from './cells.ts';
 import { type Job, play } from './play.ts';
 

@@ -1,11 +1,11 @@
-// The requests that the benchmark sends, and how many at once.
+// The requests that the benchmark sends, and their concurrency.
 
 export interface Load {
   readonly name: string;
   readonly connections: number;
   readonly mode: 'json' | 'burst' | 'paced';
   readonly bodyBytes: number;
-  /** How many different prompts, sent in turn. */
+  /** Number of different prompts, sent in turn. */
   readonly prompts: number;
 }
 
@@ -17,7 +17,7 @@ export const loads: readonly Load[] = [
   { name: '220 KB body, c20', connections: 20, mode: 'json', bodyBytes: 225_280, prompts: 40 },
 ];
 
-/** Request bodies of a load, each a chat with a system prompt that all share and a question. */
+/** Returns the request bodies of a load: chats with a shared system prompt and a question. */
 export function bodiesOf(load: Load): string[] {
   return Array.from({ length: load.prompts }, (_, i) => bodyOf(load, i));
 }

@@ -1,6 +1,7 @@
-// Measures what it costs a router to share its attempts (`--router-peers`): three routers before four
-// engines in one C program (upstream.c), each router sent the same rate, with sharing and without in turn.
-// A router that shares tells two others of each request and hears of two others' requests. Needs cc.
+// Measures the cost of sharing attempts for a router (`--router-peers`): three routers before four
+// engines in one C program (upstream.c), with the same rate at each router, alternating between
+// sharing and not. A router that shares sends each request's updates to two others and receives
+// those of two others. Needs cc.
 //
 //   node bench/router/peers.ts [--rate 200] [--seconds 10] [--repeats 3] [--port 9300] [--loads 0,1,3]
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
@@ -11,6 +12,7 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { parseRouterView } from '../../src/core/protocol/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
 import { bodiesOf, type Load, loads } from './loads.ts';
 
@@ -49,7 +51,7 @@ const folder = mkdtempSync(join(tmpdir(), 'spillway-peers-'));
 const engines = startEngines();
 try {
   for (let repeat = 0; repeat < Number(flags.repeats); repeat++) {
-    // In turn, so that neither always runs when the machine is busiest.
+    // Alternating, so that neither always runs when the machine is busiest.
     for (const shared of repeat % 2 ? [true, false] : [false, true]) await measure(shared);
   }
   print();
@@ -81,7 +83,10 @@ async function measure(shared: boolean): Promise<void> {
   }
 }
 
-/** Sends each router its rate, evenly, whatever the answers do. @returns Requests per router. */
+/**
+ * Sends requests to each router at a constant rate, whatever the responses are. @returns Requests
+ * per router.
+ */
 async function play(bodies: readonly string[], forSeconds: number) {
   const startMs = performance.now();
   const answers: Promise<boolean>[] = [];
@@ -111,18 +116,16 @@ function send(to: number, path: string, body: string): Promise<boolean> {
   });
 }
 
-/** Until it serves and, if it shares, hears the other two. */
+/** Waits until the router serves and, if it shares, is connected to the other two. */
 async function untilReady(at: number, shared: boolean): Promise<void> {
   for (let attempt = 0; attempt < 100; attempt++) {
     await sleep(200);
     const answer = await fetch(`http://127.0.0.1:${at}/debug/router`).catch(() => undefined);
     if (answer === undefined) continue;
-    const view = (await answer.json()) as {
-      engines: { state: string }[];
-      routers: { peers: { state: string }[] } | null;
-    };
-    const heard = view.routers?.peers.filter(({ state }) => state === 'heard').length ?? 0;
-    if (view.engines.every(({ state }) => state === 'live') && heard === (shared ? 2 : 0)) return;
+    const view = parseRouterView(await answer.text());
+    const connected = view.routers?.peers.filter(({ state }) => state === 'connected').length ?? 0;
+    if (view.engines.every(({ state }) => state === 'live') && connected === (shared ? 2 : 0))
+      return;
   }
   throw new Error(`the router at port ${at} is not ready after 20 s`);
 }

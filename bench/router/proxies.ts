@@ -1,4 +1,4 @@
-// The routers that are compared, each as a command line that listens on `port`.
+// The compared routers, each as a command line that listens on `port`.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -8,15 +8,17 @@ export interface ComparedRouter {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** @param workDirectory For configuration files. */
+/** @param workDirectory Folder for configuration files. */
 export function proxiesFor(options: {
   readonly port: number;
   readonly upstreams: readonly string[];
   readonly workDirectory: string;
-  /** Folder with `vllm-router` and `sglang-router`, or undefined to leave them out. */
+  /** Folder with `vllm-router` and `sglang-router`, or undefined to skip them. */
   readonly peersBin: string | undefined;
+  /** Folder below `workDirectory` with the bundle of another version of Spillway, if one is compared. */
+  readonly before?: string | undefined;
 }): ComparedRouter[] {
-  const { port, upstreams, workDirectory, peersBin } = options;
+  const { port, upstreams, workDirectory, peersBin, before } = options;
   const peers = ['vllm-router', 'sglang-router']
     .map((name) => ({ name, path: join(peersBin ?? '', name) }))
     .filter(({ path }) => peersBin !== undefined && existsSync(path))
@@ -29,12 +31,12 @@ export function proxiesFor(options: {
         ...['--log-level', 'error', '--worker-urls', ...upstreams],
       ],
     }));
-  const spillway = (policy: string): ComparedRouter => ({
-    name: `spillway ${policy}`,
+  const spillway = (policy: string, bundle = 'dist'): ComparedRouter => ({
+    name: `spillway ${policy}${bundle === 'dist' ? '' : ' (before)'}`,
     command: [
       process.execPath,
-      // The bundle that a package runs; a clone also carries Node's type stripper, about 40 MB.
-      join(workDirectory, 'dist', 'main.js'),
+      // The bundle that a package runs; a clone also loads Node's type stripper, about 40 MB.
+      join(workDirectory, bundle, 'main.js'),
       ...['router', '--port', String(port), '--static-backends', upstreams.join(',')],
       ...['--routing-logic', policy, '--log-level', 'warning'],
     ],
@@ -46,7 +48,9 @@ export function proxiesFor(options: {
     },
     ...peers,
     spillway('predictive'),
+    ...(before === undefined ? [] : [spillway('predictive', before)]),
     spillway('roundrobin'),
+    ...(before === undefined ? [] : [spillway('roundrobin', before)]),
   ];
 }
 

@@ -1,10 +1,13 @@
-// Measures what a router costs: CPU per request of nginx, two Rust routers and Spillway, in one run.
+// Measures the cost of a router: CPU per request of nginx, two Rust routers and Spillway, in one
+// run.
 //
 //   node bench/router/run.ts [--seconds 4] [--repeats 3] [--loads json,burst] [--proxies spillway]
-//                            [--peers DIRECTORY] [--out FILE.json]
+//                            [--peers DIRECTORY] [--against CLONE] [--out FILE.json]
 //
-// The router under test has CPU 0 alone; wrk and the engines (upstream.c) share CPU 1. Needs cc,
-// taskset, wrk, nginx, and the Rust routers by `pip install vllm-router sglang-router`.
+// --against adds the Spillway of another clone, named "before", to the same rotation.
+//
+// The router under test has CPU 0 to itself; wrk and the engines (upstream.c) share CPU 1. Needs
+// cc, taskset, wrk, nginx, and the Rust routers from `pip install vllm-router sglang-router`.
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -24,6 +27,7 @@ const { values: flags } = parseArgs({
     loads: { type: 'string', default: '' },
     proxies: { type: 'string', default: '' },
     peers: { type: 'string', default: join('.cache', 'router-peers', 'bin') },
+    against: { type: 'string' },
     out: { type: 'string' },
   },
 });
@@ -43,8 +47,12 @@ const proxies = proxiesFor({
   upstreams,
   workDirectory: directory,
   peersBin: flags.peers,
+  before: flags.against === undefined ? undefined : 'before',
 }).filter(({ name }) => chosen(name, flags.proxies));
 run(process.execPath, ['scripts/build.ts', '--out', join(directory, 'dist')]);
+if (flags.against !== undefined) {
+  run(process.execPath, ['scripts/build.ts', '--out', join(directory, 'before')], flags.against);
+}
 const upstream = startUpstream();
 const samples: Sample[] = [];
 try {
@@ -106,7 +114,7 @@ async function measureProxy(proxy: ComparedRouter, repeat: number): Promise<void
       );
     }
   } catch (error) {
-    // A router that died is the better explanation of whatever failed.
+    // If the router has died, that is the better explanation of the failure.
     mustRun();
     throw error;
   } finally {
@@ -125,7 +133,7 @@ interface WrkResult {
   readonly errors: number;
 }
 
-/** Without blocking: the death of the router is seen only by an event loop that turns. */
+/** Non-blocking, because only a running event loop notices that the router died. */
 async function runWrk(load: Load, seconds: number): Promise<WrkResult> {
   const bodies = join(directory, `bodies-${load.mode}-${load.bodyBytes}.txt`);
   writeFileSync(bodies, `${bodiesOf(load).join('\n')}\n`);
@@ -183,7 +191,7 @@ function processTree(pid: number): number[] {
   return [pid, ...children.flatMap((child) => processTree(Number(child)))];
 }
 
-/** A router that was killed may hold its port a little longer. */
+/** A router that was killed may keep its port a little longer. */
 async function untilPortIsFree(): Promise<void> {
   for (let i = 0; i < 100; i++) {
     const server = createServer();
@@ -199,7 +207,7 @@ async function untilPortIsFree(): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  throw new Error(`Port ${port} is taken by another program for 10 s`);
+  throw new Error(`Port ${port} was in use by another program for 10 s`);
 }
 
 async function untilReady(name: string, mustRun: () => void): Promise<void> {
@@ -221,7 +229,7 @@ async function untilReady(name: string, mustRun: () => void): Promise<void> {
     if (status === 200) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  throw new Error(`${name} is not ready within 30 s`);
+  throw new Error(`${name} was not ready within 30 s`);
 }
 
 function startUpstream(): ChildProcess {
@@ -232,8 +240,11 @@ function startUpstream(): ChildProcess {
   return spawn('taskset', args, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-function run(command: string, args: readonly string[]): void {
-  const cwd = join(import.meta.dirname, '..', '..');
+function run(
+  command: string,
+  args: readonly string[],
+  cwd = join(import.meta.dirname, '..', '..'),
+): void {
   if (spawnSync(command, args, { stdio: 'inherit', cwd }).status !== 0) {
     throw new Error(`${command} failed`);
   }

@@ -10,7 +10,7 @@ export interface Sample {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly residentMb: number;
-  /** Answers that were not 2xx, and broken connections. */
+  /** Number of responses that were not 2xx, and of broken connections. */
   readonly errors: number;
   readonly loadAverage: number;
 }

@@ -1,5 +1,5 @@
-// Measures what KV events cost the router's process: with them each prompt is sent to an engine's
-// /tokenize before the pick. One router and two embedded engines whose GPUs take no time.
+// Measures the cost of KV events for the router's process: with them, each prompt is sent to an
+// engine's /tokenize before the pick. One router and two embedded engines whose GPUs take no time.
 //
 //   node bench/router/tokenize.ts [--requests 400] [--repeats 3] [--kilobytes 2,16,64] [--port 9200]
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -38,7 +38,7 @@ interface Sample {
 const agent = new Agent({ keepAlive: true, maxSockets: clients });
 const samples: Sample[] = [];
 for (let repeat = 0; repeat < Number(flags.repeats); repeat++) {
-  // In turn, so that neither always runs when the machine is busiest.
+  // Alternating, so that neither always runs when the machine is busiest.
   for (const events of repeat % 2 ? [true, false] : [false, true]) await measure(events, repeat);
 }
 print();
@@ -95,7 +95,7 @@ function start(args: string[]): ChildProcess {
   return spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-/** Prompts of so many bytes that have nothing in common, a few at once. */
+/** Sends prompts of this many bytes without common prefixes, several at once. */
 async function play(kilobytes: number, count: number, name: string): Promise<number[]> {
   const latencies: number[] = [];
   let next = 0;
@@ -156,7 +156,7 @@ function print(): void {
   const load = loadavg().map((x) => x.toFixed(1));
   console.log(`Load average ${load.join(', ')}; ${requests} requests, ${clients} at once\n`);
   console.log(
-    '| prompt | KV events | router, µs of CPU | engines, µs of CPU | answer, ms (median) |',
+    '| prompt | KV events | router, µs of CPU | engines, µs of CPU | response, ms (median) |',
   );
   console.log('|---|---|--:|--:|--:|');
   for (const kilobytes of sizes) {

@@ -1,6 +1,6 @@
-// The engines of the router benchmark: one epoll loop that answers on several ports, cheap enough
-// never to be what is measured. What it answers is decided by a word in the request's body:
-// mode=burst (20 events back to back), mode=paced (20 events, one each 5 ms), else 400 bytes of JSON.
+// The engines of the router benchmark: one epoll loop that serves several ports, cheap enough not
+// to limit the measurement. A word in the request's body selects the response: mode=burst (20 events
+// back to back), mode=paced (20 events, one every 5 ms), otherwise 400 bytes of JSON.
 //
 //   cc -O2 -o upstream upstream.c && ./upstream 9101 9102 9103 9104
 #define _GNU_SOURCE

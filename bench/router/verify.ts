@@ -1,8 +1,8 @@
-// Checks that a router passes answers on byte for byte.
+// Checks that a router forwards responses byte for byte.
 import { request } from 'node:http';
 import { bodiesOf, type Load } from './loads.ts';
 
-/** @throws {Error} If an answer through the proxy differs from the engine's own. */
+/** @throws {Error} If a response through the proxy differs from the engine's own. */
 export async function verify(proxy: string, engine: string, loads: readonly Load[]): Promise<void> {
   for (const load of loads) {
     const [body = ''] = bodiesOf({ ...load, prompts: 1 });
@@ -33,7 +33,7 @@ function post(origin: string, body: string): Promise<Buffer> {
       },
     );
     call.on('error', reject);
-    call.on('timeout', () => call.destroy(new Error(`${origin} does not answer within 5 s`)));
+    call.on('timeout', () => call.destroy(new Error(`${origin} did not respond within 5 s`)));
     call.end(body);
   });
 }

@@ -1,22 +1,25 @@
-// Compares what `spillway simulate` says with recorded runs of a real vLLM.
+// Compares the results of `spillway simulate` with recorded runs of a real vLLM.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { reportOf, type ServeReport } from '../../src/core/stats/index.ts';
 import { type SimulatedRun, simulateRun } from '../../src/tools/simulate/index.ts';
 import { readRecordedRun } from './run.ts';
 
-/** A recorded run: its files, and how far the prediction may be off. */
+/** A recorded run: its files, and the allowed error of the prediction. */
 export interface TruthCase {
   readonly name: string;
   readonly trace: string;
   readonly engineArgs: string;
   readonly profile: string;
   readonly gpu: string;
-  /** Most that a mean may be off. */
+  /** Maximum error of a mean. */
   readonly errorMax: number;
 }
 
-/** The runs of a folder: each `GPU-….meta.json` with its requests beside it and its profile. */
+/**
+ * Returns the runs of a folder: each `GPU-….meta.json` with the requests in the same folder and its
+ * profile.
+ */
 export function truthCases(directory: string): TruthCase[] {
   const profiles = readdirSync(join(directory, 'profile'));
   return readdirSync(directory)
@@ -24,7 +27,7 @@ export function truthCases(directory: string): TruthCase[] {
     .sort()
     .map((file) => {
       const name = file.replace('.meta.json', '');
-      // rtx4090-llama31-8b and RTX4090_Llama-3.1-8B_tp1 are of one GPU.
+      // rtx4090-llama31-8b and RTX4090_Llama-3.1-8B_tp1 belong to the same GPU.
       const gpu = name.slice(0, name.indexOf('-'));
       const profile = profiles.find((folder) => folder.toLowerCase().startsWith(`${gpu}_`));
       if (profile === undefined) throw new Error(`${directory}/profile has none of ${gpu}`);
@@ -67,7 +70,7 @@ export function outputRate({ outputTokens, durationSeconds }: ServeReport): numb
   return outputTokens / durationSeconds;
 }
 
-/** Relative errors of the means that the targets are about. */
+/** Relative errors of the means that have targets. */
 export function meanErrors({
   predicted,
   real,

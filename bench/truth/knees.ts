@@ -1,4 +1,5 @@
-// Where an engine saturates, measured and predicted: more clients than it has places for wait for one.
+// Compares where an engine saturates, measured and predicted: with more clients than its batch
+// holds, some wait.
 import type { PointPrediction, PointRow } from '../../src/tools/simulate-points/index.ts';
 
 interface Answer {
@@ -6,17 +7,20 @@ interface Answer {
   readonly predicted: PointPrediction;
 }
 
-/** A first token that comes later than this is late by waiting, where no smaller number of clients tells. */
+/** A TTFT above this means waiting, if no smaller number of clients shows otherwise. */
 const lateTtftMs = 3000;
 /**
- * Else clients wait from where the TTFT grows by more than this times what the clients do (prompts that
- * are computed one after the other make it grow as they do, at most) and is that late or this share of
- * the whole answer: one point of three equal ones may be off by a second.
+ * Otherwise, clients wait from the point where the TTFT grows by more than this factor relative to
+ * the clients (prompts computed one after the other make it grow at most as fast) and exceeds that
+ * limit, or this share of the whole response: one of three equal points may be off by a second.
  */
 const growthMax = 1.25;
 const ttftShareMin = 0.05;
 
-/** Lines of the report: how many points are on the right side of the knee, and which are not. */
+/**
+ * Lines of the report: the number of points on the right side of the knee, and those on the wrong
+ * side.
+ */
 export function kneeReport(answers: readonly Answer[]): string[] {
   const series = [...Map.groupBy(answers, ({ point }) => seriesOf(point)).values()].map((members) =>
     members.toSorted((a, b) => a.point.clients - b.point.clients),
@@ -57,7 +61,7 @@ function seriesOf(point: PointRow): string {
   return [group, version, promptTokens, outputTokens].join(' ');
 }
 
-/** The least number of clients of which some wait; infinite if none do. */
+/** The smallest number of clients at which some wait; infinite if none do. */
 function measuredKnee(members: readonly Answer[]): number {
   const found = members.find(({ point }, i) => {
     const { measuredTtftMs = 0, measuredTpotMs = 0, outputTokens, clients } = point;

@@ -1,5 +1,5 @@
-// Measured points of real engines against `spillway simulate points`, each group predicted with
-// constants that were fitted without it.
+// Compares measured points of real engines with `spillway simulate points`, each group predicted
+// with constants fitted without it.
 import {
   bareCheckpointName,
   type PointCalibration,
@@ -16,10 +16,10 @@ import {
   predictPoint,
   shapeOf,
 } from '../../src/tools/simulate-points/index.ts';
-import { linearFit, solveFit, startOf } from './fit-points.ts';
+import { type LinearFit, linearFit, solveFit, startOf } from './fit-points.ts';
 import { kneeReport } from './knees.ts';
 
-/** A point beyond the knee by measurement: its first token is seconds of waiting for a place. */
+/** A point with this TTFT is beyond the knee by measurement: it is seconds of waiting. */
 const saturatedTtftMs = 3000;
 
 interface Answer {
@@ -29,7 +29,7 @@ interface Answer {
   readonly calibration: PointCalibration;
 }
 
-/** Fits from the start, `rounds` times, and returns the constants: what ships. */
+/** Fits from the start, `rounds` times, and returns the constants that are shipped. */
 export function fitFromStart(rows: readonly PointRow[], rounds = 6): Record<string, number> {
   const points = distinct(rows);
   const start = startOf(pointCalibration);
@@ -38,10 +38,14 @@ export function fitFromStart(rows: readonly PointRow[], rounds = 6): Record<stri
   return calibration;
 }
 
-/** The report of part (b). Equal rows of the file count once. */
-export function pointsReport(rows: readonly PointRow[]): string {
+/**
+ * The report of the measured points. Equal rows of a file count once.
+ *
+ * @param smallModel Rows with a table of their own, which the fit uses as well.
+ */
+export function pointsReport(rows: readonly PointRow[], smallModel: readonly PointRow[]): string {
   const points = distinct(rows);
-  const fit = linearFit(points, pointCalibration);
+  const fit = linearFit([...points, ...distinct(smallModel)], pointCalibration);
   const start = startOf(pointCalibration);
   const groups = [...Map.groupBy(points, ({ group }) => group)].sort(([a], [b]) =>
     a < b ? -1 : 1,
@@ -84,14 +88,58 @@ export function pointsReport(rows: readonly PointRow[]): string {
     ...bySystem.map(([name, answers]) => line(`without GPU ${name}`, answers)),
     ...kinds,
     ...kneeReport(all),
+    ...smallModelReport(distinct(smallModel), fit, start),
   ].join('\n');
+}
+
+/** One line per point: predicted with constants that were fitted without its model. */
+function smallModelReport(
+  points: readonly PointRow[],
+  fit: LinearFit,
+  start: PointCalibration,
+): string[] {
+  const models = new Set(points.map(({ model }) => bareCheckpointName(model)));
+  const isOfModel = ({ model }: PointRow) => models.has(bareCheckpointName(model));
+  const predict = (without: (point: PointRow) => (other: PointRow) => boolean) => {
+    const fits = new Map<string, PointCalibration>();
+    return points.map((point) => {
+      const calibration = fits.get(point.group) ?? solveFit(fit, start, without(point));
+      fits.set(point.group, calibration);
+      return answerOf(point, calibration);
+    });
+  };
+  const withoutModel = predict(() => isOfModel);
+  const withoutGroup = predict(
+    ({ group }) =>
+      (other) =>
+        other.group === group,
+  );
+  const cell = (predicted: number, measured = NaN) =>
+    `${predicted.toFixed(1).padStart(8)}${measured.toFixed(1).padStart(8)}${percent(predicted / measured - 1).padStart(9)}`;
+  return [
+    `a small model, ${[...models].join(', ')}, predicted without its points (predicted, measured, error):`,
+    `${'tp prompt/output × clients'.padEnd(30)}${'TPOT, ms'.padStart(25)}${'TTFT, ms'.padStart(25)}`,
+    ...withoutModel.map(({ point, predicted }) => {
+      const { tensorParallelSize, promptTokens, outputTokens, clients } = point;
+      const name = `${tensorParallelSize}  ${promptTokens}/${outputTokens} × ${clients}`;
+      const tpot = cell(predicted.tpotMs, point.measuredTpotMs);
+      return `${name.padEnd(30)}${tpot}${cell(predicted.ttftMs, point.measuredTtftMs)}`;
+    }),
+    line('without the model', withoutModel),
+    line('without the group (tensor parallel degree)', withoutGroup),
+    `in the printed intervals, without the model: TPOT ${covered(withoutModel, 'tpot')}, TTFT ${covered(withoutModel, 'ttft')}`,
+  ];
+}
+
+function percent(ratio: number): string {
+  return `${(ratio * 100).toFixed(1)} %`;
 }
 
 function distinct(rows: readonly PointRow[]): PointRow[] {
   return [...new Map(rows.map((point) => [JSON.stringify({ ...point, row: 0 }), point])).values()];
 }
 
-/** Below the knee by measurement and by prediction. */
+/** Returns whether a point is below the knee by measurement and by prediction. */
 function isBelow({ point, predicted }: Answer): boolean {
   return !predicted.saturated && (point.measuredTtftMs ?? 0) < saturatedTtftMs;
 }
@@ -108,7 +156,6 @@ function line(name: string, answers: readonly Answer[]): string {
   const cells = (['tpot', 'ttft'] as const).map((which) => {
     const errors = ratios(answers, which).map((ratio) => 1 / ratio - 1);
     if (errors.length === 0) return '–';
-    const percent = (value: number) => `${(value * 100).toFixed(1)} %`;
     const size = percentile(errors.map(Math.abs).sort(), 50);
     return `${percent(size)} ${percent(percentile(errors.sort(), 50)).padStart(8)}`;
   });
@@ -125,7 +172,7 @@ function ofKind(answers: readonly Answer[], kind: keyof typeof pointIntervals): 
   return answers.filter(({ point }) => kindOf(shapeOf(point)) === kind);
 }
 
-/** Share of the points that lie in their intervals; those with a TTFT of 3 s and more by themselves. */
+/** Share of the points within their intervals; separately for those with a TTFT of 3 s and more. */
 function covered(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {
   const share = (some: readonly Answer[]) => {
     const inside = some.filter(({ point, predicted, calibration }) => {
@@ -148,7 +195,7 @@ function range(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {
   return [5, 95].map((q) => percentile(sorted, q).toFixed(2)).join(' to ');
 }
 
-/** What the runs of a plan draw their errors from (src/core/engine/cost/point-errors.ts). */
+/** The errors from which the runs of a plan draw (src/core/engine/cost/point-errors.ts). */
 function quantiles(answers: readonly Answer[], which: 'tpot' | 'ttft'): string {
   const sorted = ratios(answers, which);
   return pointErrorShares.map((q) => percentile(sorted, q).toFixed(2)).join(' ');

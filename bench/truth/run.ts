@@ -1,11 +1,11 @@
-// Reads what a real vLLM did: its own timestamps of each request of a recorded run.
+// Reads a recorded run of a real vLLM: its own timestamps of each request.
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import type { RequestRecord } from '../../src/core/stats/index.ts';
 
 /**
- * Reads the `vllm` timestamps of a `NAME.jsonl.gz`. Times count from the first request's queueing;
- * the recording has the first and the last token only.
+ * Reads the `vllm` timestamps of a `NAME.jsonl.gz`. Times start with the queueing of the first
+ * request; the recording has only the first and the last token.
  */
 export function readRecordedRun(path: string): RequestRecord[] {
   return gunzipSync(readFileSync(path))

@@ -1,8 +1,7 @@
-// One cell of the 16 × H100 experiment: a system prompt, an offload. What is known of how it was run
-// is in the constants; what is fitted is fitted to the two rows without offload.
+// One cell of the 16 × H100 experiment: a system prompt and an offload. The constants contain what
+// is known about the runs; fitted ones are fitted to the two rows without offload.
 import {
   copyByLayerBytesPerSecond,
-  engineConfigFor,
   findGpu,
   findModel,
   type KvConnector,
@@ -13,7 +12,8 @@ import {
   nativeOffloadFor,
   rooflineCost,
 } from '../../src/core/engine/index.ts';
-import { LlmdTieredPolicy } from '../../src/core/peer-policies/index.ts';
+import { sizeEngine } from '../../src/core/layout/index.ts';
+import { llmdTiered } from '../../src/core/peer-policies/index.ts';
 import { simulateFleet } from '../../src/core/simulation/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
 import { startWorkload } from '../../src/core/workload/index.ts';
@@ -21,30 +21,33 @@ import { startWorkload } from '../../src/core/workload/index.ts';
 export type OffloadKind = 'none' | 'native' | 'lmcache';
 
 export interface TierExperiment {
-  /** Tokens of the system prompt as the benchmark was told. */
+  /** Tokens of the system prompt, as configured in the benchmark. */
   readonly system: number;
   readonly kind: OffloadKind;
   /** @default the benchmark's */
   readonly requests?: number;
-  /** Tokens per block; larger is quicker and hits are coarser. @default 16 */
+  /** Tokens per block; larger blocks are faster and make hits coarser. @default 16 */
   readonly blockSize?: number;
   /** Blocks of 16 tokens in host memory of one engine. @default the guide's */
   readonly hostBlocks?: number;
-  /** Between one GPU and host memory. @default as measured with vLLM 0.11 and LMCache */
+  /** Bandwidth between one GPU and host memory. @default measured with vLLM 0.11 and LMCache */
   readonly hostBytesPerSecond?: number;
   /** @default 45 */
   readonly clients?: number;
   readonly seed?: number;
-  /** @default the fitted ones */
+  /** @default the fitted constants */
   readonly constants?: TierConstants;
 }
 
 export interface TierConstants {
-  /** Share of the H100's matrix rate in prefill; attention has 1.2 times as much, as in the catalogue. */
+  /**
+   * Share of the H100's matrix rate in prefill; attention reaches 1.2 times as much, as in the
+   * catalogue.
+   */
   readonly prefill: number;
   /** Share of its memory bandwidth in decoding. */
   readonly memory: number;
-  /** In the API server before the engine, for each token of a prompt. */
+  /** Time in the API server before the engine, for each token of a prompt. */
   readonly serverSecondsPerToken: number;
 }
 
@@ -53,7 +56,7 @@ export interface TierOutcome {
   readonly p90TtftSeconds: number;
   readonly e2eSeconds: number;
   readonly p90E2eSeconds: number;
-  /** Prompt and answer tokens. */
+  /** Prompt and output tokens per second. */
   readonly tokensPerSecond: number;
   readonly hitRate: number;
   readonly externalHitRate: number;
@@ -67,28 +70,33 @@ export const fittedConstants: TierConstants = {
 };
 
 const engines = 8;
-/** Of 16 tokens, as vLLM 0.11 found at --gpu-memory-utilization 0.65, and as the guide sets them. */
+/**
+ * Blocks of 16 tokens, as vLLM 0.11 computed them at --gpu-memory-utilization 0.65, and as the
+ * guide sets them.
+ */
 const hbmBlocks = 9271;
 const guideHostBlocks = 41_000;
 const [groups, promptsPerGroup, question, answer] = [45, 10, 256, 1024];
-/** What the guide's author ran on it: https://github.com/kubernetes-sigs/inference-perf/pull/320 */
+/** The number that the guide's author ran: https://github.com/kubernetes-sigs/inference-perf/pull/320 */
 const benchmarkRequests = 2700;
 /**
- * inference-perf decodes random token ids to text, which has more tokens when it is read again. Measured
- * with Qwen3's tokenizer (tokenizers 0.22, 5 draws of 30,000 and 256 ids of 151,643): 31,863 of 30,257.
+ * inference-perf decodes random token ids to text, which has more tokens when it is encoded again.
+ * Measured with Qwen3's tokenizer (tokenizers 0.22, 5 draws of 30,000 and 256 ids of 151,643):
+ * 31,863 of 30,257.
  */
 const tokensGrown = 1.0531;
 
 /**
- * vLLM 0.11's offloading, which differs from the model's 0.32: it stored generated tokens, too, copied
- * each layer by itself, and took time in each step: the mean of what four pairs of runs with 0.11 lost.
+ * vLLM 0.11's offloading, which differs from the model's 0.32: it also stored generated tokens,
+ * copied each layer separately, and took time in each step: the mean loss of four pairs of runs
+ * with 0.11.
  */
 const native = {
   link: { bytesPerSecond: copyByLayerBytesPerSecond },
   promptOnly: false,
   stepSeconds: meanOf(measuredStepSeconds.native.slice(1)),
 };
-/** The step's time is of LMCache 0.3.15. Its size is of each GPU's process. */
+/** The time per step is that of LMCache 0.3.15. Its size is that of each GPU's process. */
 const lmcache = {
   ...{ link: { bytesPerSecond: 50e9 }, stepSeconds: measuredStepSeconds.lmcache[1] },
   hostBytes: 2 * 100 * 2 ** 30,
@@ -103,14 +111,15 @@ export function playTierExperiment(options: TierExperiment): TierOutcome {
     ...{ model, gpu, tensorParallelSize: 2 },
     numGpuBlocks: Math.floor((hbmBlocks * 16) / blockSize),
   };
-  const config = engineConfigFor(layout, { blockSize, maxModelLen: 40_960 });
+  const { config } = sizeEngine({ ...layout, scheduler: { blockSize, maxModelLen: 40_960 } });
   const { prefill, memory } = fitted;
   const constants = {
     ...{ matrix: prefill, attention: 1.2 * prefill, weightMemory: memory, kvMemory: memory },
     layerSeconds: 11e-6,
   };
+  // The only cost that sizeEngine does not create: its constants are fitted here.
   const cost = rooflineCost({ model, gpu, tensorParallelSize: 2, constants });
-  // The client waits for it, and the engine does not: as if clients thought for so long.
+  // The client waits for it, the engine does not, as if clients thought for this long.
   const serverSeconds = fitted.serverSecondsPerToken * (system + question);
   const { source } = startWorkload(
     {
@@ -125,19 +134,18 @@ export function playTierExperiment(options: TierExperiment): TierOutcome {
     },
     { blockTokens: blockSize, seed },
   );
-  // Its default scorers routed the run without offload: the guide had no others when its figures were
-  // first published, and they stayed when offload got scorers of its own (llm-d/llm-d#457).
+  // Its default scorers routed the run without offload: the guide had no others when its figures
+  // were first published, and kept them when offload got separate scorers (llm-d/llm-d#457).
   const hostBlocksBelieved = kind === 'none' ? undefined : guideHostBlocks;
   const { ttftSeconds, e2eSeconds, ...result } = simulateFleet({
     ...{ requests: source, traceBlockTokens: blockSize, seed },
-    policy: ({ random }) =>
-      new LlmdTieredPolicy({ random, hbmBlocks, hostBlocks: hostBlocksBelieved }),
+    policy: (options) =>
+      llmdTiered.create({ ...options, parameters: { hbmBlocks, hostBlocks: hostBlocksBelieved } }),
     engines: Array.from({ length: engines }, () => ({
       ...{ config, cost },
       createConnector: connectorOf(options, layout, blockSize),
     })),
-    // llm-d scrapes its engines every 50 ms.
-    reportSeconds: 0.05,
+    reportSeconds: llmdTiered.consumes.engineReports.everySeconds,
   });
   const count = ttftSeconds.length;
   const promptTokens = result.promptTokens.reduce((sum, tokens) => sum + tokens, 0);

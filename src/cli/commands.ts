@@ -18,7 +18,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/calibrate.ts')).calibrateCommand(),
   },
   engine: {
-    summary: 'Run an embedded engine: a vLLM server to its clients, with synthetic text.',
+    summary: 'Run an embedded engine: an emulated vLLM server with synthetic text.',
     load: async () => (await import('./commands/engine.ts')).engineCommand(),
   },
   config: {
@@ -26,20 +26,20 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./commands/config.ts')).configCommand(),
   },
   gate: {
-    summary: 'Pass or fail the HBM utilization P99 of the last 24 hours, asked from Prometheus.',
+    summary: 'Check the HBM utilization P99 of the last 24 hours in Prometheus against a limit.',
     load: async () => (await import('./commands/gate.ts')).gateCommand(),
   },
   plan: {
     summary:
-      'Decide stack, KV offload and size for a workload, on one page, with the reasons in numbers.',
+      'Decide stack, KV offload and size for a workload, on one page, with reasons and figures.',
     load: async () => (await import('./commands/plan.ts')).planCommand(),
   },
   router: {
-    summary: 'Send each request of an OpenAI endpoint to the engine that can answer it first.',
+    summary: 'Route the requests of an OpenAI endpoint to the engine that responds first.',
     load: async () => (await import('./commands/router.ts')).routerCommand(),
   },
   simulate: {
-    summary: 'Say in virtual time what engines or caches would make of a trace.',
+    summary: 'Simulate engines or caches on a trace or workload, in virtual time.',
     load: async () => (await import('./commands/simulate.ts')).simulateCommand(),
   },
   up: {

@@ -1,4 +1,4 @@
-// The flags of every long-running command about its log.
+// Log flags of the long-running commands.
 import { type Command, Option } from 'commander';
 import { type LogLevel, logLevels } from '../io/log/index.ts';
 
@@ -11,12 +11,12 @@ export interface LogFlags {
 export function addLogFlags(command: Command): Command {
   return command
     .addOption(
-      new Option('--log-level <level>', 'least level that is logged')
+      new Option('--log-level <level>', 'lowest level that is logged')
         .choices(logLevels)
         .default('info'),
     )
     .addOption(
-      new Option('--log-format <format>', 'form of log lines')
+      new Option('--log-format <format>', 'format of log lines')
         .choices(['text', 'json'])
         .default('text'),
     );

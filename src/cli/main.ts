@@ -4,8 +4,9 @@ import { Command, CommanderError } from 'commander';
 import { SpillwayError, version } from '../core/base/index.ts';
 import { watchLifeline } from '../io/lifeline/index.ts';
 import { commands } from './commands.ts';
+import { wrapHelp } from './help.ts';
 
-/** Exit status of bad input, as `sysexits` and most Unix tools have it. */
+/** Exit status of bad input, as in most Unix tools. */
 const badUsage = 2;
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -13,14 +14,16 @@ async function main(argv: readonly string[]): Promise<void> {
     .description('The vLLM production stack as one program.')
     .version(version)
     .showHelpAfterError('(see --help)')
-    // A command's flags are its own: also where one of its subcommands has the same.
+    // A flag belongs to the command that it follows, even if a subcommand has the same one.
     .enablePositionalOptions()
     .exitOverride();
   const wanted = argv.find((word) => !word.startsWith('-'));
   for (const [name, { summary, load }] of Object.entries(commands)) {
     if (name === wanted) {
       const command = await load();
-      program.addCommand(command.description(command.description() || summary).exitOverride());
+      program.addCommand(
+        wrapHelp(command.description(command.description() || summary).exitOverride()),
+      );
     } else {
       program.command(name).description(summary).allowUnknownOption();
     }
@@ -32,11 +35,11 @@ async function main(argv: readonly string[]): Promise<void> {
   await program.parseAsync([...argv], { from: 'user' });
 }
 
-// As bin/spillway.mjs, for whoever starts this file: a command's hundreds of files are compiled once.
+// Like bin/spillway.mjs, for programs that start this file directly: hundreds of files are compiled once.
 nodeModule.enableCompileCache?.();
 watchLifeline();
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // A reader such as `head` may leave before all is written; nothing is wrong then.
+  // A reader such as `head` may close the pipe early, which is not an error.
   if (error.code === 'EPIPE') process.exit();
   process.stderr.write(`spillway: Cannot write to standard output: ${error.message}.\n`);
   process.exit(1);
@@ -45,7 +48,7 @@ try {
   await main(process.argv.slice(2));
 } catch (error) {
   if (error instanceof CommanderError) {
-    // Commander has printed its sentence; help and version end with 0.
+    // Commander has printed its message; help and version exit with 0.
     process.exitCode = error.exitCode === 0 ? 0 : badUsage;
   } else if (error instanceof SpillwayError) {
     process.stderr.write(`spillway: ${error.message}\n`);

@@ -1,19 +1,31 @@
-// Each key of a plan's input as a flag, made from the schema: `workload.promptTokens` is
-// `--prompt-tokens`, `wants.kvOffload` is `--wants-kv-offload`.
+// Derives a flag from each key of a plan's input: `workload.promptTokens` is `--prompt-tokens`,
+// `wants.kvOffload` is `--want-kv-offload`.
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { planInputKeys } from '../core/plan/index.ts';
 import type { DocumentOverride } from '../core/values/index.ts';
 
-/** Adds a flag for each key. */
+/** Adds one flag per key. */
 export function addPlanFlags(command: Command): Command {
   for (const { path, description } of planInputKeys()) {
+    command.optionsGroup(groups[path[0] ?? ''] ?? 'Other:');
     command.option(`${flagOf(path)} <value>`, description);
   }
   return command;
 }
 
-/** The keys that were given as flags. */
+/** Headings of the sections in the help. */
+const groups: Readonly<Record<string, string>> = {
+  workload: 'Workload:',
+  fleet: 'Fleet:',
+  operations: 'Operations:',
+  slo: 'Objectives:',
+  wants: 'What is already decided:',
+  current: 'What runs today:',
+  thresholds: 'Thresholds of the rules:',
+};
+
+/** Returns the keys that were set by flags. */
 export function planOverrides(options: Readonly<Record<string, unknown>>): DocumentOverride[] {
   return planInputKeys().flatMap(({ path }) => {
     const flag = flagOf(path);
@@ -23,7 +35,7 @@ export function planOverrides(options: Readonly<Record<string, unknown>>): Docum
   });
 }
 
-/** Sections whose keys would say nothing, or two things, without them. */
+/** Sections whose names are part of the flags, because their keys would be unclear or ambiguous alone. */
 const prefixed = ['slo', 'wants', 'current', 'thresholds'];
 
 function flagOf(path: readonly string[]): string {
@@ -33,7 +45,7 @@ function flagOf(path: readonly string[]): string {
 }
 
 function kebabCase(word: string): string {
-  // GiB is one word.
+  // Treats GiB as one word.
   return word.replace('GiB', 'Gib').replace(/[A-Z]+/g, (letters) => `-${letters.toLowerCase()}`);
 }
 

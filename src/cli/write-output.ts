@@ -1,4 +1,4 @@
-// Files that a command writes because a flag names them.
+// Writes the files that flags of a command name.
 import { writeFile } from 'node:fs/promises';
 import { InputError } from '../core/base/index.ts';
 import { fileProblem } from '../io/paths/index.ts';

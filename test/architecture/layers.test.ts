@@ -1,33 +1,12 @@
 // Checks every import in src against the table of rooms in docs/ARCHITECTURE.md.
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { join } from 'node:path';
 import { test } from 'node:test';
-
-const root = join(import.meta.dirname, '..', '..');
-const source = join(root, 'src');
-
-interface Import {
-  readonly file: string;
-  readonly specifier: string;
-  /** Path below src, for relative imports. */
-  readonly target: string | undefined;
-}
+import { describe, files, imports, source, tableOf } from './source-imports.ts';
 
 /** Room pattern to the patterns that it may import, as the table says. */
-const rules: ReadonlyMap<string, readonly string[]> = new Map(
-  [
-    ...readFileSync(join(root, 'docs/ARCHITECTURE.md'), 'utf8').matchAll(
-      /^\| `([^`]+)` \|[^|]*\|([^|]*)\|$/gm,
-    ),
-  ].map(([, room = '', allowed = '']) => [
-    room,
-    [...allowed.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name),
-  ]),
-);
-
-const files = globSync('**/*.ts', { cwd: source });
-const imports = files.flatMap(importsOf);
+const rules = tableOf('Rooms');
 
 test('the table of rooms covers every source file', () => {
   assert.ok(rules.size > 5, 'docs/ARCHITECTURE.md has its table');
@@ -43,19 +22,30 @@ test('imports follow the table of rooms', () => {
   assert.deepEqual(wrong.map(describe), []);
 });
 
-test('a room is entered through its index.ts', () => {
+test('a room is entered through its index.ts, and its contract suite by tests', () => {
   const wrong = imports.filter(
     ({ file, target }) =>
       target !== undefined &&
       roomOf(target) !== roomOf(file) &&
-      target !== join(roomOf(target), 'index.ts'),
+      target !== join(roomOf(target), 'index.ts') &&
+      !(isTest(file) && target.endsWith('.suite.ts')),
   );
   assert.deepEqual(wrong.map(describe), []);
 });
 
+// Not through the room's index.ts: what else stands there would come into the page.
+test('the page enters the program through the views of core/protocol only', () => {
+  const page = join(source, '..', 'web/src');
+  const entered = globSync('**/*.{ts,tsx}', { cwd: page }).flatMap((file) => {
+    const text = readFileSync(join(page, file), 'utf8');
+    return [...text.matchAll(/from '([^']*\/src\/[^']*)'/g)].map(([, specifier = '']) => specifier);
+  });
+  assert.deepEqual([...new Set(entered)], ['../../src/core/protocol/router-views.ts']);
+});
+
 test('core is pure: no Node import, no wall clock, no Math.random, no timer', () => {
   const impure = files
-    .filter((file) => file.startsWith('core/') && !file.endsWith('.test.ts'))
+    .filter((file) => file.startsWith('core/') && !isTest(file))
     .flatMap((file) => {
       const text = readFileSync(join(source, file), 'utf8').replace(/^\s*(\/\/|\*|\/\*).*$/gm, '');
       const found = text.match(
@@ -66,10 +56,17 @@ test('core is pure: no Node import, no wall clock, no Math.random, no timer', ()
   assert.deepEqual(impure, []);
 });
 
+test('no program code imports a contract suite', () => {
+  const wrong = imports.filter(
+    ({ file, target }) => target?.endsWith('.suite.ts') && !isTest(file),
+  );
+  assert.deepEqual(wrong.map(describe), []);
+});
+
 test('no two rooms import each other', () => {
   const edges = new Map<string, Set<string>>();
   for (const { file, target } of imports) {
-    if (target === undefined || file.endsWith('.test.ts')) continue;
+    if (target === undefined || isTest(file)) continue;
     const [from, to] = [roomOf(file), roomOf(target)];
     if (from !== to) edges.set(from, (edges.get(from) ?? new Set()).add(to));
   }
@@ -85,20 +82,9 @@ test('no two rooms import each other', () => {
   assert.deepEqual([...new Set(cycles)], []);
 });
 
-function importsOf(file: string): Import[] {
-  const text = readFileSync(join(source, file), 'utf8');
-  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, specifier = '']) => ({
-    file,
-    specifier,
-    target: specifier.startsWith('.')
-      ? belowSource(join(source, dirname(file), specifier))
-      : undefined,
-  }));
-}
-
-function belowSource(path: string): string | undefined {
-  const below = relative(source, path);
-  return below.startsWith('..') ? undefined : below;
+/** Tests, and the contract suites that several of them run. */
+function isTest(file: string): boolean {
+  return file.endsWith('.test.ts') || file.endsWith('.suite.ts');
 }
 
 /** The folder that counts as one room: core/x, io/x, apps/x, tools/x, or cli. */
@@ -116,8 +102,4 @@ function matches(pattern: string, path: string): boolean {
   return pattern.endsWith('/*')
     ? path.startsWith(pattern.slice(0, -1))
     : path === pattern || path.startsWith(`${pattern}/`);
-}
-
-function describe({ file, specifier }: Import): string {
-  return `${file} imports ${specifier}`;
 }

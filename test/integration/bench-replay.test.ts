@@ -33,7 +33,14 @@ const trace = traceOf('trace.jsonl', [
 ]);
 
 function run(...args: readonly string[]) {
-  const child = spawn(process.execPath, ['bin/spillway.mjs', 'bench', 'replay', ...args]);
+  return runWith({}, ...args);
+}
+
+function runWith(env: NodeJS.ProcessEnv, ...args: readonly string[]) {
+  const { OPENAI_API_KEY: _, ...inherited } = process.env;
+  const child = spawn(process.execPath, ['bin/spillway.mjs', 'bench', 'replay', ...args], {
+    env: { ...inherited, ...env },
+  });
   const texts = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
@@ -52,7 +59,7 @@ async function server(t: TestContext, gapMs = 1) {
   return scripted;
 }
 
-test('a replay sends what the trace says, and prints and writes what came back', async (t) => {
+test('a replay sends the requests of the trace, and prints and writes the result', async (t) => {
   const { url, requests } = await server(t);
   const file = join(directory, 'result.json');
   const { status, stdout, stderr } = await run(
@@ -63,8 +70,10 @@ test('a replay sends what the trace says, and prints and writes what came back',
   assert.match(stderr, /Replaying 3 requests over 0\.1 s against scripted/);
   assert.match(stdout, /3 of 3 requests completed, 0 failed/);
   assert.match(stdout, /^TTFT +[\d.]+ +[\d.]+ +n<100$/m);
-  assert.match(stdout, /750 of 3000 prompt tokens were cached \(25\.00 %\)/);
-  assert.match(stdout, /goodput .* 3 of 3 answers with TTFT <= 60000 ms/);
+  assert.match(stdout, /750 of 3,000 prompt tokens were cached \(25\.00 %\)/);
+  assert.match(stdout, /^The responses come from emulated engines: times are modelled/m);
+  assert.match(stdout, /^ +scripted-1 \(http:\/\/engine-1\): 3 requests, 3,000 tokens$/m);
+  assert.match(stdout, /goodput .* 3 of 3 responses with TTFT <= 60000 ms/);
   assert.deepEqual(
     requests.map(({ path, max_tokens, min_tokens, ignore_eos }) => [
       path,
@@ -111,9 +120,75 @@ test('Ctrl-C ends the run, prints what was measured, and leaves no request behin
   assert.equal(status, 130);
   assert.match(
     stdout,
-    /^Interrupted: 0 of 3 requests completed, 0 failed, 2 cut off under way, 1 not/,
+    /^Interrupted: 0 of 3 requests completed, 0 failed, 2 cut off in flight, 1 not/,
   );
   await until(() => open() === 0);
+});
+
+test('stops after some refused connections in a row, and prints what was measured', async (t) => {
+  const { url, requests, close } = await server(t);
+  // 200 requests in 20 s, of which the server sees the first few.
+  const long = traceOf(
+    'long.jsonl',
+    Array.from({ length: 200 }, (_, i) => [i * 100, 100] as const),
+  );
+  const file = join(directory, 'gone.json');
+  const flags = ['--trace', long, '--url', url, '--warmup', '0', '--max-refused', '5'];
+  const { ended } = run(...flags, '--json', file);
+  await until(() => requests.length === 4);
+  await close();
+  const { status, stdout } = await ended;
+  assert.equal(status, 1, stdout);
+  assert.match(
+    stdout,
+    /^Stopped after 5 refused connections in a row: [3-9] of 200 requests completed, \d+ failed, 1\d\d not sent/,
+  );
+  assert.match(stdout, /^errors +5 refused, e\.g\. .*ECONNREFUSED/m);
+  const { completed, spillway } = JSON.parse(readFileSync(file, 'utf8'));
+  assert.ok(completed >= 3);
+  assert.deepEqual([spillway.interrupted, spillway.stopped_by], [true, 'refused connections']);
+});
+
+test('accepts a key, or the name of a variable, and does not confuse them', async (t) => {
+  const { url, requests } = await server(t);
+  const flags = [
+    '--trace',
+    trace,
+    '--url',
+    url,
+    '--speed',
+    '9',
+    '--warmup',
+    '0',
+    '--requests',
+    '1',
+  ];
+  const env = { OPENAI_API_KEY: 'standard', OTHER_KEY: 'other' };
+  for (const [given, key] of [
+    [[], 'standard'],
+    [['--api-key', 'sk-1'], 'sk-1'],
+    [['--api-key-env', 'OTHER_KEY'], 'other'],
+  ] as const) {
+    const { status, stderr } = await runWith(env, ...flags, ...given).ended;
+    assert.equal(status, 0, stderr);
+    assert.equal(requests.at(-1)?.authorization, `Bearer ${key}`);
+  }
+  const sent = requests.length;
+  for (const [given, sentence] of [
+    [
+      ['--api-key', 'OTHER_KEY'],
+      '--api-key takes the key itself; for the variable OTHER_KEY, use --api-key-env OTHER_KEY.',
+    ],
+    [['--api-key-env', 'NO_KEY'], '--api-key-env NO_KEY: the environment has no such variable.'],
+    [
+      ['--api-key', 'a', '--api-key-env', 'OTHER_KEY'],
+      '--api-key and --api-key-env exclude each other: give one of them.',
+    ],
+  ] as const) {
+    const { status, stderr } = await runWith(env, ...flags, ...given).ended;
+    assert.deepEqual([status, stderr], [2, `spillway: ${sentence}\n`]);
+  }
+  assert.equal(requests.length, sent);
 });
 
 test('bad input is one sentence and status 2', async (t) => {

@@ -79,7 +79,7 @@ test('a streamed completion carries usage on request', async () => {
   assert.equal(usage?.completion_tokens, 6);
 });
 
-test('a stop string ends the answer before it, a stop token too', async () => {
+test('a response ends before a stop string, and before a stop token', async () => {
   const whole = await client.chat.completions.create({ model: 'tiny', messages, max_tokens: 30 });
   const text = whole.choices[0]?.message.content ?? '';
   const stop = text.slice(20, 26);
@@ -104,7 +104,7 @@ test('a stop string ends the answer before it, a stop token too', async () => {
   assert.deepEqual([choices[0].stop_reason, usage.completion_tokens], [9707, 4]);
 });
 
-test('without a limit an answer ends by itself', async () => {
+test('without a limit a response ends by itself', async () => {
   const answer = await client.chat.completions.create({ model: 'tiny', messages });
   assert.equal(answer.choices[0]?.finish_reason, 'stop');
   assert.match(answer.choices[0]?.message.content ?? '', /\.$/);
@@ -221,7 +221,7 @@ test('tokens of text and of a chat are those of the model', async () => {
   assert.equal(tokens.length, 14);
 });
 
-test('errors have the status, the object and the words of vLLM', async () => {
+test('errors have the status, object and message of vLLM', async () => {
   const refusals: [object, number, RegExp][] = [
     [
       { messages, model: 'nope' },
@@ -257,7 +257,7 @@ test('errors have the status, the object and the words of vLLM', async () => {
   assert.match(await broken.text(), /Unsupported Media Type: Only 'application\/json' is allowed/);
 });
 
-test('unknown routes and methods are answered as by FastAPI', async () => {
+test('unknown routes and methods get the responses of FastAPI', async () => {
   const unknown = await fetch(`${server.url}/v1/nope`);
   assert.deepEqual([unknown.status, await unknown.json()], [404, { detail: 'Not Found' }]);
   const method = await fetch(`${server.url}/v1/chat/completions`);
@@ -278,7 +278,7 @@ test('the models, load, sources and health routes answer', async () => {
   assert.deepEqual(await post('/reset_prefix_cache', {}), { success: true });
 });
 
-test('the metrics page counts what was answered', async () => {
+test('the metrics page counts completed requests', async () => {
   const page = await (await fetch(`${server.url}/metrics`)).text();
   const value = (name: string) =>
     Number(new RegExp(`^vllm:${name}\\{[^}]*\\} (\\S+)$`, 'm').exec(page)?.[1]);
@@ -288,7 +288,7 @@ test('the metrics page counts what was answered', async () => {
   assert.equal(value('kv_cache_usage_perc'), 0);
 });
 
-test('with --api-key, /v1 asks for the key and other routes do not', async (t) => {
+test('with --api-key, /v1 requires the key and other routes do not', async (t) => {
   const guarded = await createEngineServer({
     port: 0,
     model: 'tiny',

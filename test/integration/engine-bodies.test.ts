@@ -32,7 +32,7 @@ test('a body of more than 64 MiB is refused with 413', async () => {
   assert.equal(response.statusCode, 413);
 });
 
-test('a client that leaves within its body harms nobody', async () => {
+test('a client that disconnects within its body does not affect other requests', async () => {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
   socket.write(
@@ -43,7 +43,7 @@ test('a client that leaves within its body harms nobody', async () => {
   assert.equal((await fetch(`${server.url}/health`)).status, 200);
 });
 
-test('a stream that is played in one go has an event per token, and the text of the plain answer', async () => {
+test('a stream generated in one turn has an event per token and the text of the non-streamed response', async () => {
   const fields = { prompt: 'The sea', max_tokens: 300, ignore_eos: true };
   const plain = (await (await complete(fields)).json()) as { choices: { text: string }[] };
   const events = (await (await complete({ ...fields, stream: true })).text())

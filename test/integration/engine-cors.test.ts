@@ -9,7 +9,7 @@ import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 const tokenizer = await loadTokenizer();
 const origin = 'https://page.example';
 
-test('unless told, no origin is allowed', async (t) => {
+test('by default no origin is allowed', async (t) => {
   const { preflight, get } = await start(t, {});
   const { status, text, headers } = await preflight({});
   assert.deepEqual([status, text], [400, 'Disallowed CORS origin']);

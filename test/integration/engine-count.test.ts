@@ -65,11 +65,11 @@ test('fixed ports count up, and what overlaps or is taken is refused in one sent
     ...['--port', '0', '--count', '3', '--kv-events-config', overlapping],
   ]);
   assert.equal(overlap.code, 2);
-  assert.match(overlap.errors, /^spillway: --count 3 takes .* put them at least 3 apart.*\n$/);
+  assert.match(overlap.errors, /^spillway: --count 3 needs .* choose ports at least 3 apart.*\n$/);
 
   const past = await run(t, ['--port', '65535', '--count', '2']);
   assert.equal(past.code, 2);
-  assert.match(past.errors, /^spillway: --count 2 .*65535 is the last there is.*\n$/);
+  assert.match(past.errors, /^spillway: --count 2 .*the highest port is 65535.*\n$/);
 });
 
 async function start(t: TestContext, flags: readonly string[]) {

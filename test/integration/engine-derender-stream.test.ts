@@ -106,7 +106,7 @@ test('a completion cut anywhere has the text of the whole', async () => {
   );
 });
 
-test('a state that cannot be is refused with what is wrong', async () => {
+test('an invalid state is refused with the reason', async () => {
   const response = await fetch(`${server.url}/v1/completions/derender`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

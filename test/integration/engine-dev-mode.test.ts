@@ -9,7 +9,7 @@ import { runAdministration } from '../support/wire-administration.ts';
 
 const tokenizer = await loadTokenizer();
 
-test('the administrative routes answer to the letter as a real vLLM does, request after request', async () => {
+test('the responses of the administrative routes are identical to those of a real vLLM, request after request', async () => {
   const results = await runAdministration();
   assert.ok(results.length > 100);
   assert.deepEqual(
@@ -18,7 +18,7 @@ test('the administrative routes answer to the letter as a real vLLM does, reques
   );
 });
 
-test('outside of development mode and without a profiler these routes are not there', async (t) => {
+test('without development mode and a profiler these routes do not exist', async (t) => {
   const { url } = await start(t, { devMode: false });
   for (const [method, path] of [
     ['POST', '/sleep'],
@@ -107,7 +107,7 @@ test('sleep with mode=keep freezes streams; after waking they go on, their cache
   assert.equal(await metric('vllm:num_preemptions_total'), 1);
 });
 
-test('pause with mode=keep and without clearing the cache goes on where it stood', async (t) => {
+test('after a pause with mode=keep and without clearing the cache, streams continue where they stopped', async (t) => {
   const { url, metric } = await start(t, {});
   const running = await stream(url, { max_tokens: 40 });
   await running.next();
@@ -169,7 +169,7 @@ test('a prefix cache in use is reset only if the requests that run may start ove
   assert.equal(await metric('vllm:num_preemptions_total'), 1);
 });
 
-test('/server_info tells the configuration, as text or as an object', async (t) => {
+test('/server_info returns the configuration, as text or as an object', async (t) => {
   const { url } = await start(t, {});
   const text = (await (await fetch(`${url}/server_info`)).json()) as Record<string, unknown>;
   assert.deepEqual(Object.keys(text), ['vllm_config', 'vllm_env', 'system_env']);

@@ -18,7 +18,7 @@ const server = await createEngineServer(options);
 after(() => server.close());
 afterEach(() => fetch(`${server.url}/spillway/faults`, { method: 'DELETE' }));
 
-test('the faults in force can be read, put and taken away', async () => {
+test('the faults in force can be read, set and removed', async () => {
   assert.deepEqual(await faults({ error: {} }), { error: { probability: 1, status: 500 } });
   const read = await fetch(`${server.url}/spillway/faults`);
   assert.deepEqual(await read.json(), { error: { probability: 1, status: 500 } });
@@ -27,10 +27,10 @@ test('the faults in force can be read, put and taken away', async () => {
   assert.match(await wrong.text(), /Unknown fault \\"nonsense\\"; known: refuse/);
   const late = await put({ slowStart: {} });
   assert.equal(late.status, 400);
-  assert.match(await late.text(), /is over once the engine runs; give it as a flag/);
+  assert.match(await late.text(), /has no effect on a running engine; set it as a flag/);
 });
 
-test('error answers with its status, at its rate', async () => {
+test('error responds with its status, at its rate', async () => {
   await faults({ error: { probability: 0.5, status: 502 } });
   const statuses = await Promise.all(
     Array.from({ length: 40 }, async () => (await complete(1)).status),
@@ -40,19 +40,19 @@ test('error answers with its status, at its rate', async () => {
   assert.ok(statuses.every((status) => status === 502 || status === 200));
 });
 
-test('tooManyRequests answers 429 with Retry-After', async () => {
+test('tooManyRequests responds with 429 and Retry-After', async () => {
   await faults({ tooManyRequests: { retryAfterSeconds: 7 } });
   const answer = await complete(1);
   assert.deepEqual([answer.status, answer.headers.get('retry-after')], [429, '7']);
 });
 
-test('reset breaks the connection without a byte, and health still answers', async () => {
+test('reset breaks the connection without a byte, and health still responds', async () => {
   await faults({ reset: {} });
   await assert.rejects(complete(1), /fetch failed/);
   assert.equal((await fetch(`${server.url}/health`)).status, 200);
 });
 
-test('refuse closes the port for a while and opens it again', async () => {
+test('refuse closes the port for a time and reopens it', async () => {
   await faults({ refuse: { seconds: 0.3 } });
   await until(async () => (await reachable()) === 'ECONNREFUSED');
   await until(async () => (await reachable()) === 'yes');

@@ -85,7 +85,7 @@ test('under round robin every request finds cached what the reference says', asy
   );
 });
 
-test('a single engine with room for all finds every repeated prefix', async (t) => {
+test('a single engine with enough capacity finds every repeated prefix', async (t) => {
   const { found, expected } = await serve(t, { engines: 1, blocksMax: 8000, requests: 400 });
   assert.deepEqual(found, expected);
 });

@@ -53,7 +53,7 @@ test('each form of a request line and head is taken or refused as by vLLM', asyn
   }
 });
 
-test('a wrong method is told the one that the path was first registered with', async () => {
+test('a wrong method gets the one that the path was first registered with', async () => {
   const allowed = async (line: string) => header(await send(`${line} HTTP/1.1`), 'allow');
   assert.equal(await allowed('DELETE /ping'), 'GET');
   assert.equal(await allowed('HEAD /version'), 'GET');
@@ -91,7 +91,7 @@ test('a preflight with an unknown method is refused for both reasons', async () 
   assert.deepEqual([answer.status, answer.body], [400, 'Disallowed CORS origin, method']);
 });
 
-test('bytes after a last request change nothing about its answer', async () => {
+test('bytes after a final request do not change its response', async () => {
   const { host } = new URL(server.url);
   const raw = `GET /version HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\nmore`;
   const answer = await record({ id: 'more', method: 'GET', path: '', raw }, server.url);

@@ -17,7 +17,7 @@ const messages: OpenAI.ChatCompletionMessageParam[] = [
 /** Long enough that it never ends within a test. */
 const endless = { model: 'tiny', messages, max_tokens: 3000, ...({ ignore_eos: true } as object) };
 
-test('a client that leaves frees its blocks at once, streaming, waiting or plain', async (t) => {
+test('a client disconnect frees its blocks at once, whether streaming, waiting or not streamed', async (t) => {
   const { client, metric } = await start(t, {
     config: defaultEngineConfig({ maxModelLen: 4096, numGpuBlocks: 1000, maxNumSeqs: 2 }),
   });
@@ -43,7 +43,7 @@ test('a client that leaves frees its blocks at once, streaming, waiting or plain
   assert.equal(await metric('vllm:request_success_total'), 0);
 });
 
-test('past the queue limit a request gets 503 in the words of vLLM, and is counted', async (t) => {
+test('above the queue limit a request gets 503 with the message of vLLM, and is counted', async (t) => {
   const { client, metric } = await start(t, { maxNumQueuedReqs: 1 });
   const abort = new AbortController();
   const stream = await client.chat.completions.create(
@@ -179,10 +179,11 @@ test('an idle engine stops at once on SIGTERM, with exit code 0', async (t) => {
   assert.ok(performance.now() - startMs < 10_000, 'it does not wait for its timeout');
 });
 
-test('an engine says what it is, which flags mean nothing, and refuses those it does not know', async (t) => {
-  const engine = await startProcess(t, ['--enforce-eager', '--dtype', 'bfloat16']);
+test('an engine logs what it is and which flags have no effect, and refuses unknown flags', async (t) => {
+  const engine = await startProcess(t, ['--enforce-eager', '--download-dir', '/tmp']);
   assert.match(engine.firstLine, /emulation of vLLM by Spillway .* synthetic text/);
-  await until(() => /Without meaning in an emulation: --enforce-eager, --dtype/.test(engine.log()));
+  await until(() => /--enforce-eager has no effect here: step times/.test(engine.log()));
+  await until(() => /--download-dir has no effect here: no weights are loaded/.test(engine.log()));
   const wrong = spawnEngine(t, ['--max-modl-len', '5']);
   let message = '';
   wrong.stderr?.on('data', (bytes) => {

@@ -99,7 +99,7 @@ test('two run and six wait', async (t) => {
   assert.deepEqual(differingCounts(now, real, [], gauges), sameCounts);
 });
 
-test('after six refusals for want of a seat', async (t) => {
+test('after six refusals because no sequence slot is free', async (t) => {
   const pace = { seconds: 0.2 };
   const { page, post, stream } = await start(t, {
     ...{ config: large, maxNumQueuedReqs: 10 },

@@ -68,7 +68,7 @@ test('the limit of tokens counts prompts before their first token, and not that 
   assert.equal(await metric('vllm:admission_rejections_total', reason), 1);
 });
 
-test('a limit of 0 takes nothing', async (t) => {
+test('a limit of 0 accepts no request', async (t) => {
   const requests = await start(t, { maxNumQueuedReqs: 0 });
   assert.equal((await requests.post('/v1/completions', { prompt: 'a' })).status, 503);
   const prompts = await start(t, { maxNumQueuedTokens: 0 });
@@ -145,7 +145,7 @@ test('under the priority policy the most urgent goes first, equals in order of a
   assert.ok(order.indexOf(1) < order.indexOf(5), 'of equals the first to arrive');
 });
 
-test('X-Vllm-Priority beats the body, one that is no integer is ignored, and without the policy all are', async (t) => {
+test('X-Vllm-Priority overrides the body, a value that is not an integer is ignored, and without the policy all are', async (t) => {
   const config = defaultEngineConfig({
     ...twoSeats,
     maxNumSeqs: 1,

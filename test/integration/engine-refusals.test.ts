@@ -71,7 +71,7 @@ test('the engine checks the sampling parameters of generate, whatever they are f
   );
 });
 
-test('faults of a nested body are told in the order of its fields', async () => {
+test('faults of a nested body are reported in the order of its fields', async () => {
   const choices = [
     { index: 1, token_ids: [-1] },
     { index: 'x', token_ids: [5] },
@@ -124,7 +124,7 @@ test('the schema of a tool counts only where it is strict', async () => {
   assert.deepEqual(await outcomes('/v1/chat/completions', bodies), ['200', '400 null']);
 });
 
-test('prompt tokens that another server made are taken in place of the messages', async () => {
+test('prompt tokens from another server are used instead of the messages', async () => {
   const given: readonly (readonly [unknown, string])[] = [
     [[1, 2, 3], '200'],
     [null, '200'],
@@ -256,7 +256,7 @@ test('numbers that equal a truth value choose between the forms of a body', asyn
   );
 });
 
-test('each answer of a batch goes on in the role of its own conversation', async () => {
+test('each response of a batch continues in the role of its own conversation', async () => {
   const conversations = ['user', 'system', 'assistant'].map((role) => [{ role, content: 'Hi' }]);
   const { answer } = await post('/v1/chat/completions/batch', {
     ...{ messages: conversations, add_generation_prompt: false, max_tokens: 1 },

@@ -10,7 +10,7 @@ import { runWireCases } from '../support/wire-run.ts';
 
 const tokenizer = await loadTokenizer();
 
-test('a kept response answers as the recorded ones', async () => {
+test('a stored response has the form of the recorded ones', async () => {
   const results = await runWireCases('store', { cases: 'probes', recording: 'probes-0.32.0' });
   assert.ok(results.length >= 18);
   assert.deepEqual(
@@ -19,7 +19,7 @@ test('a kept response answers as the recorded ones', async () => {
   );
 });
 
-test('a conversation goes on from a kept response, instructions aside', async (t) => {
+test('a conversation continues from a stored response, without its instructions', async (t) => {
   const { post } = await start(t);
   const first = await post('/v1/responses', {
     ...{ input: 'One', instructions: 'Be brief.', max_output_tokens: 4, ignore_eos: true },
@@ -42,7 +42,7 @@ test('a conversation goes on from a kept response, instructions aside', async (t
   assert.equal(inputTokens(kept), inputTokens(whole));
 });
 
-test('a background response is queued, then complete, though its client has gone', async (t) => {
+test('a background response is queued, then completes although its client has disconnected', async (t) => {
   const { post, get } = await start(t);
   const asked = { input: 'Hi', background: true, max_output_tokens: 5, ignore_eos: true };
   const { body } = await post('/v1/responses', asked);

@@ -23,7 +23,7 @@ test('a model of the catalogue on a GPU gets vLLM’s defaults and the blocks th
   assert.ok(seconds > 0.0048 && seconds < 0.012, `${seconds}`);
 });
 
-test('what is given wins over what is worked out', async () => {
+test('given settings override derived ones', async () => {
   const { config } = await resolveEngine({
     model: 'qwen3-0.6b',
     gpu: 'CPU',
@@ -34,6 +34,17 @@ test('what is given wins over what is worked out', async () => {
     [config.numGpuBlocks, config.maxModelLen, config.blockSize, config.schedulingPolicy],
     [99, 1024, 32, 'priority'],
   );
+});
+
+test('a context that the KV cache lowers is noted, with what vLLM would do', async () => {
+  const small = { model: 'Qwen/Qwen3-8B', gpu: 'A10' } as const;
+  const notesOf = async (more: object) => (await resolveEngine({ ...small, ...more })).notes;
+  assert.match((await notesOf({})).join(), /^max_model_len is \d+, .* vLLM would not start/);
+  assert.match(
+    (await notesOf({ fitsContext: true })).join(),
+    /^max_model_len is \d+, .* tokens\.$/,
+  );
+  assert.deepEqual(await notesOf({ config: { maxModelLen: 4096 } }), []);
 });
 
 test('a folder with config.json is a model, with Qwen3’s tokenizer if it has none', async (t) => {
@@ -53,7 +64,7 @@ test('a folder with config.json is a model, with Qwen3’s tokenizer if it has n
   await assert.rejects(resolveEngine({ model: folder }), /config\.json of .* has no number/);
 });
 
-test('names that are not there are one sentence each', async () => {
+test('each unknown name is reported in one sentence', async () => {
   await assert.rejects(resolveEngine({ model: 'Qwen/Qwen3-8' }), /did you mean Qwen\/Qwen3-8B\?/);
   await assert.rejects(
     resolveEngine({ model: '/nowhere' }),

@@ -116,18 +116,15 @@ class Replay {
     const id = String(this.#requests++);
     this.#sequences.set(id, sequence);
     this.#outputs.set(id, output);
-    this.#engine.add(
-      {
-        id,
-        promptTokens: prompt.length,
-        maxTokens: output.length,
-        priority: 0,
-        arrivalSeconds: 0,
-        reportsHits: this.#reportFull,
-        blockKey: (index) => sequence.blockKey(index),
-      },
-      0,
-    );
+    this.#engine.add({
+      id,
+      promptTokens: prompt.length,
+      maxTokens: output.length,
+      priority: 0,
+      arrivalSeconds: 0,
+      reportsHits: this.#reportFull,
+      blockKey: (index) => sequence.blockKey(index),
+    });
   }
 
   #sequence(id: string): KvSequence {

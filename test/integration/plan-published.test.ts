@@ -30,6 +30,8 @@ const clients = {
 const fleet = {
   ...{ engines: 8, gpu: 'H100-80GB', gpusPerEngine: 2, model: 'Qwen/Qwen3-32B' },
   gpuMemoryUtilization: 0.65,
+  // vLLM's default for this GPU, with which the experiment was run.
+  maxNumSeqs: 1024,
 };
 
 const keysOf = (input: Readonly<Record<string, object>>) =>

@@ -1,53 +1,41 @@
 // The questions of `spillway plan` in a real terminal, by util-linux' `script`.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { parse } from 'yaml';
+import { ctrlC, ctrlD, inTerminal, noTerminal } from '../support/terminal.ts';
 
 const launcher = join(import.meta.dirname, '..', '..', 'bin', 'spillway.mjs');
-const hasScript = /util-linux/.test(spawnSync('script', ['--version']).stdout?.toString() ?? '');
 const directory = mkdtempSync(join(tmpdir(), 'spillway-questions-'));
 after(() => rmSync(directory, { recursive: true }));
 
 /** Types an answer to each question as it is asked; a question ends with its default in brackets. */
-async function terminal(
-  file: string,
-  answer: (question: string) => string,
-): Promise<{ readonly status: number; readonly screen: string; readonly asked: string[] }> {
-  const command = `stty -echo; ${process.execPath} ${launcher} plan --save ${file}`;
-  const child = spawn('script', ['-qefc', command, '/dev/null'], {
-    env: { ...process.env, TERM: 'dumb', LC_ALL: 'C.UTF-8' },
-  });
-  let screen = '';
+async function terminal(file: string, answer: (question: string) => string) {
   const asked: string[] = [];
-  child.stdout.setEncoding('utf8');
-  child.stdout.on('data', (text: string) => {
-    screen += text;
-    const questions = [...screen.matchAll(/([A-Z][^\n\r]*?) \[[^\]]*\]: /g)].map(([all]) => all);
-    for (const question of questions.slice(asked.length)) {
-      asked.push(question);
-      child.stdin.write(answer(question));
-    }
+  const run = await inTerminal(`stty -echo; ${process.execPath} ${launcher} plan --save ${file}`, {
+    onOutput: (screen, type) => {
+      const questions = screen.matchAll(/([A-Z][^\n\r]*?) \[[^\]]*\]: /g);
+      for (const [question] of [...questions].slice(asked.length)) {
+        asked.push(question);
+        type(answer(question));
+      }
+    },
   });
-  const [status] = (await once(child, 'close')) as [number];
-  return { status, screen, asked };
+  return { ...run, asked };
 }
 
-const skip = hasScript ? false : 'util-linux script is not here';
-
-test('on a terminal a plan asks, takes defaults for empty answers, and saves what it was told', {
-  skip,
+test('on a terminal a plan asks, takes defaults for empty answers, and saves the answers', {
+  skip: noTerminal,
 }, async () => {
   const file = join(directory, 'answers.yaml');
   let tries = 0;
   const { status, screen, asked } = await terminal(file, (question) => {
-    if (question.includes('Tokens of a prompt')) return tries++ === 0 ? 'many\r' : '800\r';
+    if (question.includes('Mean prompt length')) return tries++ === 0 ? 'many\r' : '800\r';
     if (question.includes('Requests in flight')) return '8\r';
-    if (question.includes('Engines, or choose')) return '2\r';
+    if (question.includes('Number of engines')) return '2\r';
     return '\r';
   });
   assert.equal(status, 0, screen);
@@ -62,14 +50,52 @@ test('on a terminal a plan asks, takes defaults for empty answers, and saves wha
     asked.every((question) => /\(.+\)/.test(question)),
     'each says why it is asked',
   );
-  assert.match(screen, /# Plan: vLLM production stack, no offload, 2 × Qwen\/Qwen3-8B/);
-  assert.match(screen, /Not on the table \(short-prompts-low-concurrency\)/);
+  assert.match(screen, /The plan stands\. Goodput/);
+  assert.match(screen, /2 engines of 1 × H100-80GB: Qwen\/Qwen3-8B/);
+  assert.match(
+    screen,
+    /Next +spillway plan .* -f \S+ --values plan\.yaml/,
+    'the answers, not the questions again',
+  );
+  assert.match(screen, /Not an option \(short-prompts-low-concurrency\)/);
   assert.match(screen, /simulating \d+ %/);
 });
 
-test('Ctrl-C at a question ends the program and writes nothing', { skip }, async () => {
-  const file = join(directory, 'none.yaml');
-  const { status } = await terminal(file, () => '\x03');
-  assert.notEqual(status, 0);
-  assert.equal(existsSync(file), false);
-});
+for (const [name, key] of [
+  ['Ctrl-C', ctrlC],
+  ['Ctrl-D', ctrlD],
+] as const) {
+  test(`${name} at a question keeps the answers so far in a file that plan -f reads`, {
+    skip: noTerminal,
+  }, async () => {
+    const file = join(directory, `${name}.yaml`);
+    const kept = join(directory, `${name}.partial.yaml`);
+    const { status, screen } = await terminal(file, (question) => {
+      if (question.includes('Mean prompt length')) return '700\r';
+      return question.includes('Requests in flight') ? key : '\r';
+    });
+    assert.equal(status, 130, screen);
+    assert.doesNotMatch(screen, /\n +at |Error|Warning/);
+    assert.equal(
+      screen.trimEnd().split('\r\n').at(-1),
+      `spillway: interrupted; 2 answers are in ${kept}: give them back with -f, and the rest as flags.`,
+    );
+    assert.equal(existsSync(file), false);
+    assert.deepEqual(parse(readFileSync(kept, 'utf8')), {
+      workload: { promptTokens: 700, outputTokens: 300 },
+    });
+    const again = spawnSync(process.execPath, [launcher, 'plan', '-f', kept, '--concurrency', '8']);
+    assert.equal(again.status, 0, again.stderr.toString());
+  });
+
+  test(`${name} at the first question writes nothing`, { skip: noTerminal }, async () => {
+    const file = join(directory, `${name}-first.yaml`);
+    const { status, screen } = await terminal(file, () => key);
+    assert.equal(status, 130, screen);
+    assert.equal(
+      screen.trimEnd().split('\r\n').at(-1),
+      'spillway: interrupted; no answer was given.',
+    );
+    assert.equal(existsSync(join(directory, `${name}-first.partial.yaml`)), false);
+  });
+}

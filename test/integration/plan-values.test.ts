@@ -69,7 +69,7 @@ test('the flags of each offload are in the file', async () => {
     [spec?.lmcacheConfig?.enabled, spec?.enableLoRA, spec?.replicaCount],
     [true, true, 3],
   );
-  assert.equal(shared.routerSpec.routingLogic, 'kvaware');
+  assert.equal(shared.routerSpec.routingLogic, 'predictive');
 });
 
 test('a model that spans nodes is an entry of Ray for each engine, which simulate takes for one', async () => {
@@ -118,7 +118,7 @@ test('up runs the stack of a plan: its engines, its policy, an answer', async ()
     assert.equal(usage.completion_tokens, 3);
     const state = await fetch(`${up.url}/debug/router`, { signal: AbortSignal.timeout(30_000) });
     const { policy, engines } = (await state.json()) as { policy: string; engines: unknown[] };
-    assert.deepEqual([policy, engines.length], ['kvaware', 3]);
+    assert.deepEqual([policy, engines.length], ['predictive', 3]);
   } finally {
     await up.end('SIGTERM');
   }

@@ -1,11 +1,14 @@
 // `spillway plan` as scripts call it: input by file and by flags, exit status, and the files it writes.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { parse } from 'yaml';
 import { embeddedEngineFlags } from '../../src/apps/up/engine-flags.ts';
+import { version } from '../../src/core/base/index.ts';
+import { offloadChoices, planInputKeys, rules } from '../../src/core/plan/index.ts';
 import { loadValues } from '../../src/io/values/index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-plan-'));
@@ -20,7 +23,7 @@ function plan(...all: Argument[]): Promise<{ code: number; out: string; errors: 
     const child = execFile(
       process.execPath,
       ['src/cli/main.ts', 'plan', ...args],
-      { maxBuffer: 64 << 20, timeout: 100_000 },
+      { maxBuffer: 64 << 20, timeout: 300_000 },
       (error, out, errors) => resolve({ code: Number(error?.code ?? 0), out, errors }),
     );
     child.stdin?.end(fed?.stdin ?? '');
@@ -99,7 +102,7 @@ test('the values file carries the plan out: it is valid, and gives the flags tha
   const [spec] = values.servingEngineSpec.modelSpec;
   assert.ok(spec);
   assert.equal(spec.replicaCount, 2);
-  assert.equal(values.routerSpec.routingLogic, 'kvaware');
+  assert.equal(values.routerSpec.routingLogic, 'predictive');
   const flags = embeddedEngineFlags(spec, { http: 1, kvEvents: 2, kvReplay: 3 }).join(' ');
   assert.match(flags, /--kv-events-config \{"enable_kv_cache_events":true,"publisher":"zmq"/);
   assert.match(flags, new RegExp(`--max-model-len ${sizing.maxModelLen} `));
@@ -112,6 +115,25 @@ test('the page is one HTML document with pictures and nothing from elsewhere', a
   const html = readFileSync(file, 'utf8');
   assert.equal(html.match(/<svg /g)?.length, 3);
   assert.doesNotMatch(html.replaceAll('http://www.w3.org/2000/svg', ''), /(src|href)="?https?:/);
+});
+
+test('names of a GPU and of a model are text on the page, whatever they are', async () => {
+  const folder = join(directory, '<script>model');
+  mkdirSync(folder);
+  const shape = {
+    ...{ model_type: 'qwen3', hidden_size: 4096, intermediate_size: 12_288, vocab_size: 151_936 },
+    ...{ num_attention_heads: 32, num_key_value_heads: 8, head_dim: 128, num_hidden_layers: 36 },
+    ...{ tie_word_embeddings: false, max_position_embeddings: 40_960 },
+  };
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(shape));
+  const gpu = '{name: "<script>gpu", memory_gib: 80, tflops: 900, memory_gb_per_second: 3000}';
+  const file = join(directory, 'named.html');
+  const { code, errors } = await plan(...small, '--gpu', gpu, '--model', folder, '--html', file);
+  assert.deepEqual([code, errors], [0, '']);
+  const html = readFileSync(file, 'utf8');
+  assert.match(html, /&lt;script&gt;gpu/);
+  assert.match(html, /&lt;script&gt;model/);
+  assert.doesNotMatch(html, /<script/);
 });
 
 test('bad input ends with 2: file, line, key, and what is allowed', async () => {
@@ -137,4 +159,22 @@ test('its JSON Schema is printed for editors', async () => {
   assert.deepEqual(schema.properties.workload.properties.prefixReuse.enum, [
     ...['none', 'system-prompt', 'rag', 'multi-turn', 'agents'],
   ]);
+});
+
+test('the decider is printed as a skill file with its metadata, from the rules that decide', async () => {
+  const { code, out } = await plan('--skill');
+  assert.equal(code, 0);
+  const [, front = '', text = ''] = out.split('---\n');
+  const metadata = parse(front);
+  assert.deepEqual(Object.keys(metadata), [
+    ...['name', 'description', 'version', 'category', 'audience', 'tags'],
+  ]);
+  assert.equal(metadata.version, version);
+  assert.ok(metadata.tags.includes('vllm') && metadata.audience.length > 0);
+  for (const { id, says } of rules) assert.ok(text.includes(`**${id}**`) && text.includes(says));
+  for (const { says } of offloadChoices) assert.ok(text.includes(says));
+  for (const { path } of planInputKeys()) {
+    if (path[0] !== 'thresholds') assert.ok(text.includes(`\`${path.join('.')}\``), path.join('.'));
+  }
+  assert.match(text.trimEnd(), /spillway gate --prometheus URL --window 24h --max 0\.92`\.$/);
 });

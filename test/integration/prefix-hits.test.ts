@@ -76,17 +76,14 @@ test("the engine's hit counters agree when its prompts are whole blocks and a to
       cost: { stepSeconds: () => 0 },
     });
     trace.forEach(({ hash_ids }, index) => {
-      engine.add(
-        {
-          id: String(index),
-          promptTokens: hash_ids.length * blockSize + 1,
-          maxTokens: 1,
-          priority: 0,
-          arrivalSeconds: index,
-          blockKey: (block) => hash_ids[block] as number,
-        },
-        index,
-      );
+      engine.add({
+        id: String(index),
+        promptTokens: hash_ids.length * blockSize + 1,
+        maxTokens: 1,
+        priority: 0,
+        arrivalSeconds: index,
+        blockKey: (block) => hash_ids[block] as number,
+      });
       const step = engine.schedule(index);
       assert.ok(step);
       engine.complete(step, () => false);

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { kill } from 'node:process';
 import { createInterface } from 'node:readline';
@@ -21,7 +23,7 @@ test('a service that dies is started again on its port', async (context) => {
   assert.deepEqual(states, [
     'starting',
     'ready',
-    'restarting: killed by SIGKILL: hello; starts again in 0.25 s',
+    'restarting: killed by SIGKILL: hello; restarts in 0.25 s',
     'starting',
     'ready',
   ]);
@@ -31,8 +33,37 @@ test('a service that dies at start is one sentence with its exit code and last l
   const { service } = await serverService(`console.error('CUDA out of memory'); process.exit(7)`);
   await assert.rejects(service.start(), {
     code: 'ERR_CHILD',
-    message: 'engine-1 died at start (exit code 7: CUDA out of memory).',
+    message: 'engine-1 failed to start (exit code 7: CUDA out of memory).',
   });
+});
+
+test('a service whose first start fails by chance is started once more where that is allowed', async (context) => {
+  const marker = join(await mkdtemp(join(tmpdir(), 'start-')), 'tried');
+  const failsOnce = `const { existsSync, writeFileSync } = require('node:fs');
+    if (!existsSync('${marker}')) { writeFileSync('${marker}', ''); console.error('OSError: in use'); process.exit(1); }`;
+  const { service, states } = await serverService(failsOnce, { startRetriesMax: 1 });
+  context.after(() => service.stop());
+  await service.start();
+  assert.equal(service.restarts, 1);
+  assert.deepEqual(states, [
+    'starting',
+    'restarting: exit code 1: OSError: in use; restarts in 0.25 s',
+    'starting',
+    'ready',
+  ]);
+});
+
+test('wrong arguments, exit code 2, are not tried again, nor a start that failed as often as allowed', async () => {
+  const wrong = await serverService('process.exit(2)', { startRetriesMax: 1 });
+  await assert.rejects(wrong.service.start(), {
+    message: 'engine-1 failed to start (exit code 2).',
+  });
+  assert.equal(wrong.service.restarts, 0);
+  const lasting = await serverService('process.exit(1)', { startRetriesMax: 1 });
+  await assert.rejects(lasting.service.start(), {
+    message: 'engine-1 failed to start (exit code 1).',
+  });
+  assert.equal(lasting.service.restarts, 1);
 });
 
 test('a service that is never ready is killed at its deadline', async () => {

@@ -14,7 +14,7 @@ import { chunk, eventStreamHead } from '../support/scripted-engine.ts';
 
 const hello = { model: 'm', messages: [{ role: 'user', content: 'Hello' }] };
 
-test('a client’s Authorization goes on unless the router or the engine has a key of its own', async (t) => {
+test('a client’s Authorization is forwarded unless the router or the engines have a key', async (t) => {
   const cases: readonly (readonly [Partial<RouterOptions>, string | undefined])[] = [
     [{}, 'Bearer client'],
     [{ engineApiKey: 'engine' }, 'Bearer engine'],
@@ -34,7 +34,110 @@ test('a client’s Authorization goes on unless the router or the engine has a k
   }
 });
 
-test('a model of engines that do not tell the router theirs is unknown, and the error says why', async (t) => {
+test('a key is accepted as a bearer token in any case, or as Anthropic’s clients send it', async (t) => {
+  const { router, engines } = await stack(t, [{}], { apiKey: 'client' });
+  const accepted = [
+    { authorization: 'Bearer client' },
+    { authorization: 'bearer client' },
+    { authorization: 'BEARER  client' },
+    { 'x-api-key': 'client' },
+  ];
+  for (const headers of accepted) {
+    assert.equal((await post(router, hello, { headers })).status, 200, JSON.stringify(headers));
+  }
+  const refused = [
+    { authorization: 'Basic client' },
+    { authorization: 'client' },
+    { 'x-api-key': '' },
+  ];
+  for (const headers of refused as Record<string, string>[]) {
+    assert.equal((await post(router, hello, { headers })).status, 401, JSON.stringify(headers));
+  }
+  const seen = engines[0]?.received.map(({ headers }) => headers.has('x-api-key'));
+  assert.deepEqual(seen, [false, false, false, false]);
+});
+
+test('a request without a key is refused before its body is read', async (t) => {
+  const { router } = await stack(t, [{}], { apiKey: 'client' });
+  const head = 'POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 60000000\r\n\r\n';
+  assert.match(await exchangeBytes(router, head), /^HTTP\/1.1 401 .*AuthenticationError/s);
+});
+
+test('engines do not see the prefix of --root-path', async (t) => {
+  const { router, engines } = await stack(t, [{}], { rootPath: '/api' });
+  const url = `${router.url}/api/v1/chat/completions?priority=1`;
+  const response = await fetch(url, { method: 'POST', body: JSON.stringify(hello) });
+  assert.equal(response.status, 200);
+  assert.equal(engines[0]?.received[0]?.target, '/v1/chat/completions?priority=1');
+});
+
+test('?id= pins a request to an engine by its id, name or URL, and is not forwarded', async (t) => {
+  const { router, engines } = await stack(t, [{}, {}, {}]);
+  const views = (await (await fetch(`${router.url}/engines`)).json()) as Record<string, string>[];
+  const ids = [views[2]?.engine_id, views[2]?.name, engines[2]?.url].map((id) => String(id));
+  for (const id of ids) {
+    const url = `${router.url}/v1/chat/completions?id=${encodeURIComponent(id)}&a=b`;
+    const response = await fetch(url, { method: 'POST', body: JSON.stringify(hello) });
+    assert.equal(response.status, 200, id);
+  }
+  assert.deepEqual(
+    engines[2]?.received.map(({ target }) => target),
+    ids.map(() => '/v1/chat/completions?a=b'),
+  );
+  const unknown = `${router.url}/v1/chat/completions?id=nobody`;
+  assert.equal((await fetch(unknown, { method: 'POST', body: JSON.stringify(hello) })).status, 404);
+});
+
+test('a large body arrives unchanged except for its alias, and a large body that is not JSON is refused', async (t) => {
+  const { router, engines } = await stack(t, [{}], { aliases: new Map([['short', 'm']]) });
+  const prompt = 'word '.repeat(500_000);
+  const answer = await post(router, {
+    model: 'short',
+    messages: [{ role: 'user', content: prompt }],
+  });
+  assert.equal(answer.status, 200);
+  const received = JSON.parse(String(engines[0]?.received[0]?.body)) as { model: string };
+  assert.deepEqual(received, { model: 'm', messages: [{ role: 'user', content: prompt }] });
+  const broken = await post(router, `{"model":"m","prompt":"${prompt}`);
+  assert.equal(broken.status, 400);
+  const { error } = (await broken.json()) as { error: { message: string } };
+  assert.equal(error.message, 'The body is not valid JSON: a string has no end.');
+});
+
+test('cookies are not forwarded', async (t) => {
+  const { router, engines } = await stack(t, [{}]);
+  await post(router, hello, { headers: { cookie: 'session=1', 'x-kept': 'yes' } });
+  const headers = engines[0]?.received[0]?.headers;
+  assert.deepEqual([headers?.get('cookie'), headers?.get('x-kept')], [undefined, 'yes']);
+});
+
+test('a name longer than 1 KiB is refused, and the message does not repeat it', async (t) => {
+  const { router } = await stack(t, [{}], { sessionKey: 'user' });
+  for (const field of ['model', 'user']) {
+    const response = await post(router, { ...hello, [field]: 'x'.repeat(1025) });
+    assert.equal(response.status, 400);
+    const { error } = (await response.json()) as { error: { message: string } };
+    assert.equal(error.message, `"${field}" is longer than 1024 bytes.`);
+  }
+  assert.equal((await post(router, { ...hello, user: 'x'.repeat(1024) })).status, 200);
+});
+
+test('a session id with control characters does not reach the log as it is', async (t) => {
+  const output = new PassThrough();
+  const written: string[] = [];
+  output.on('data', (bytes) => written.push(String(bytes)));
+  const loud = createLogger({ stream: output, level: 'info', format: 'text' });
+  const { router } = await stack(t, [{}], { sessionKey: 'user', log: loud });
+  await post(router, { ...hello, user: 'ann\u001b[2J\nforged line' });
+  loud.flush();
+  const line = written
+    .join('')
+    .split('\n')
+    .find((text) => text.includes('session id'));
+  assert.match(line ?? '', /session id ann\\x1b\[2J forged line to http/);
+});
+
+test('the model of engines that refuse their model list is unknown, and the error says why', async (t) => {
   const keyed = await stack(t, [{ apiKey: 'secret' }, { apiKey: 'secret' }]);
   const answer = await post(keyed.router, hello);
   assert.equal(answer.status, 404);
@@ -43,7 +146,7 @@ test('a model of engines that do not tell the router theirs is unknown, and the 
   assert.deepEqual(error, {
     message:
       `The model "m" does not exist here; known: none, and no list from ${url} and 1 more ` +
-      '(it answers 401 to /v1/models: give the router the key of the engines in VLLM_API_KEY).',
+      '(/v1/models returned 401: give the router the key of the engines in VLLM_API_KEY).',
     ...{ type: 'NotFoundError', param: 'model', code: 404 },
   });
   const told = await stack(t, [{ apiKey: 'secret' }], { engineApiKey: 'secret' });
@@ -67,7 +170,25 @@ test('a form with a recording reaches the engine byte for byte', async (t) => {
   assert.equal(received.headers.get('content-type'), request.headers.get('content-type'));
 });
 
-test('a client of HTTP/1.0 gets a chunked answer without the chunks, up to the close', async (t) => {
+test('the model of a form is its field, whatever the names and contents of its files are', async (t) => {
+  const { router, engines } = await stack(t, [{}]);
+  const send = (form: FormData) =>
+    fetch(`${router.url}/v1/audio/transcriptions`, { method: 'POST', body: form });
+  const form = new FormData();
+  form.append('file', new Blob(['name="model"\r\n\r\nother\r\n']), 'model');
+  form.append('model', 'm');
+  assert.equal((await send(form)).status, 200);
+  assert.equal(engines[0]?.received.length, 1);
+  const nameless = new FormData();
+  nameless.append('file', new Blob(['m']), 'model');
+  const refused = await send(nameless);
+  assert.equal(refused.status, 400);
+  const { error } = (await refused.json()) as { error: { message: string; param: string } };
+  assert.equal(error.param, 'model');
+  assert.match(error.message, /names no model/);
+});
+
+test('an HTTP/1.0 client gets a chunked response without chunk framing, ended by the close', async (t) => {
   const { router } = await stack(t, [
     {
       onRequest: ({ socket }) => {
@@ -86,7 +207,7 @@ test('a client of HTTP/1.0 gets a chunked answer without the chunks, up to the c
   assert.doesNotMatch(head, /transfer-encoding/i);
 });
 
-test('bodies that together are more than the router may hold are 503, and room comes back', async (t) => {
+test('bodies beyond the limit on all buffered bodies get 503, and the memory is released', async (t) => {
   const { router } = await stack(t, [{}], { server: { bufferedRequestBytesMax: 5_000 } });
   const body = JSON.stringify({ ...hello, padding: 'x'.repeat(4_000) });
   const request = `POST /v1/chat/completions HTTP/1.1\r\nHost: r\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n`;
@@ -105,7 +226,7 @@ test('bodies that together are more than the router may hold are 503, and room c
   assert.match(await exchangeBytes(router, request + body), /^HTTP\/1\.1 200/);
 });
 
-test('a connection that is neither taken nor refused costs the connect deadline, not more', async (t) => {
+test('a connection that is neither accepted nor refused takes no longer than the connect timeout', async (t) => {
   // A listener that never accepts: once its backlog is full, the kernel drops what comes.
   const worker = new Worker(
     `const { parentPort } = require('node:worker_threads');
@@ -131,13 +252,18 @@ test('a connection that is neither taken nor refused costs the connect deadline,
   await assert.rejects(asked, /no connection within 0.1 s/);
 });
 
-test('the dashboard’s events show the router, end with their viewer, and have a bound', async (t) => {
+test('the dashboard’s events show the router’s view, end with their viewer, and are bounded', async (t) => {
   const { router } = await stack(t, [{}]);
   const stops: AbortController[] = [];
+  // A response that is collected as garbage closes its stream, and its place would be free again.
+  const open: Response[] = [];
   const watch = async () => {
     const stop = new AbortController();
     const response = await fetch(`${router.url}/dashboard/events`, { signal: stop.signal });
-    if (response.status === 200) stops.push(stop);
+    if (response.status === 200) {
+      stops.push(stop);
+      open.push(response);
+    }
     return response;
   };
   const first = await watch();
@@ -156,7 +282,7 @@ test('the dashboard’s events show the router, end with their viewer, and have 
   for (const stop of stops) stop.abort();
 });
 
-test('each pick is logged in the words that upstream’s end-to-end tests look for', async (t) => {
+test('each pick is logged in the format that upstream’s end-to-end tests read', async (t) => {
   const stream = new PassThrough().setEncoding('utf8');
   let lines = '';
   stream.on('data', (text) => {

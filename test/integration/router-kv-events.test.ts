@@ -5,7 +5,11 @@ import { type TestContext, test } from 'node:test';
 import { createEngineServer, type EngineServer } from '../../src/apps/engine/index.ts';
 import { startRouter } from '../../src/apps/router/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import { defaultKvEventsConfig, type KvEventsConfig } from '../../src/core/protocol/index.ts';
+import {
+  defaultKvEventsConfig,
+  type KvEventsConfig,
+  parseEngineViews,
+} from '../../src/core/protocol/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
 import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 import { cuttableLine } from '../support/cuttable-line.ts';
@@ -15,7 +19,7 @@ const log = createLogger({ stream: process.stderr, level: 'critical', format: 't
 /** 500 words of this are more than 500 tokens. */
 const prompt = (name: string) => `${name} flows to the sea `.repeat(100);
 
-test('what one router placed another one finds, chats too', async (t) => {
+test('a router finds prefixes that another router placed, chats included', async (t) => {
   const engines = await startEngines(t, 3);
   const [first, second] = [await startOver(t, engines), await startOver(t, engines)];
   for (const name of ['Rhine', 'Danube', 'Elbe', 'Oder']) {
@@ -31,7 +35,7 @@ test('what one router placed another one finds, chats too', async (t) => {
   assert.ok(found.cachedTokens > 400, `${found.cachedTokens} tokens`);
 });
 
-test('without its events a router goes by what it sent itself, and a replay makes up for the rest', async (t) => {
+test('without KV events a router assumes its own prompts to be cached, and a replay adds the rest', async (t) => {
   const engines = await startEngines(t, 2);
   const lines = await Promise.all(engines.map(({ events }) => cuttableLine(events.endpoint)));
   t.after(() => Promise.all(lines.map((line) => line.close())));
@@ -55,13 +59,13 @@ test('without its events a router goes by what it sent itself, and a replay make
 
   const elsewhere = await other.complete(prompt('Lahn'));
   for (const line of lines) line.mend();
-  await router.knows('exact');
+  await router.knows('complete');
   const found = await router.complete(prompt('Lahn'));
   assert.equal(found.engine, elsewhere.engine);
   assert.ok(found.cachedTokens > 400, `${found.cachedTokens} tokens`);
 });
 
-test('a router that starts late learns from the replay what the engines hold', async (t) => {
+test('a router that starts late learns the engines’ cache contents from the replay', async (t) => {
   const engines = await startEngines(t, 2);
   const placed = await (await startOver(t, engines)).complete(prompt('Spree'));
   const found = await (await startOver(t, engines)).complete(prompt('Spree'));
@@ -69,7 +73,7 @@ test('a router that starts late learns from the replay what the engines hold', a
   assert.ok(found.cachedTokens > 400, `${found.cachedTokens} tokens`);
 });
 
-test('a cache that was reset is known to be empty', async (t) => {
+test('a reset of the cache empties the index', async (t) => {
   const engines = await startEngines(t, 2);
   const router = await startOver(t, engines);
   await router.complete(prompt('Havel'));
@@ -81,7 +85,7 @@ test('a cache that was reset is known to be empty', async (t) => {
   await until(async () => (await router.predicts(prompt('Havel'))).cachedTokens === 0);
 });
 
-test('--no-kv-events asks no engine for events or tokens', async (t) => {
+test('with --no-kv-events, no engine is asked for events or tokens', async (t) => {
   const engines = await startEngines(t, 2);
   const first = await startOver(t, engines);
   const second = await startOver(t, engines, { kvEvents: false });
@@ -96,11 +100,6 @@ test('--no-kv-events asks no engine for events or tokens', async (t) => {
 interface Source {
   readonly endpoint: string;
   readonly replayEndpoint: string | undefined;
-}
-
-interface EngineView {
-  readonly url: string;
-  readonly kvEvents: { readonly knowledge: string; readonly blocks: number } | null;
 }
 
 interface StartedEngine {
@@ -141,9 +140,9 @@ async function startOver(
   });
   t.after(() => router.close(0));
   await router.probed;
-  const views = async () => (await (await fetch(`${router.url}/engines`)).json()) as EngineView[];
-  const knows = (knowledge: string) =>
-    until(async () => (await views()).every(({ kvEvents }) => kvEvents?.knowledge === knowledge));
+  const views = async () => parseEngineViews(await (await fetch(`${router.url}/engines`)).text());
+  const knows = (coverage: string) =>
+    until(async () => (await views()).every(({ kvEvents }) => kvEvents?.coverage === coverage));
   const blocks = async () =>
     (await views()).reduce((sum, { kvEvents }) => sum + (kvEvents?.blocks ?? 0), 0);
   /** Waits for the events of what is placed: they are still on their way when its answer is there. */
@@ -153,7 +152,7 @@ async function startOver(
     await until(async () => (await blocks()) > before);
     return placed;
   };
-  if (options.kvEvents !== false) await knows('exact');
+  if (options.kvEvents !== false) await knows('complete');
   /** The last pick, with the tokens that it expected to be cached. */
   const lastPick = async () => {
     const picks = (await (await fetch(`${router.url}/debug/picks`)).json()) as {

@@ -12,7 +12,12 @@ import {
   startRouter,
 } from '../../src/apps/router/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import { defaultKvEventsConfig } from '../../src/core/protocol/index.ts';
+import {
+  defaultKvEventsConfig,
+  type LoadView,
+  parseRouterView,
+  type RouterView,
+} from '../../src/core/protocol/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
 import { freePorts } from '../../src/io/processes/index.ts';
 import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
@@ -22,31 +27,7 @@ import { until } from '../support/until.ts';
 const main = join(import.meta.dirname, '..', '..', 'bin', 'spillway.mjs');
 const silent = createLogger({ stream: process.stderr, level: 'critical', format: 'text' });
 
-interface Load {
-  readonly inflight: number;
-  readonly prefilling: number;
-  readonly prefillTokens: number;
-  readonly decodeTokens: number;
-}
-
-/** The part of /debug/router that is looked at. */
-interface RouterView {
-  readonly inflight: number;
-  readonly requests: number;
-  readonly routers: {
-    readonly listeners: number;
-    readonly peers: readonly { readonly state: string; readonly problem: string | null }[];
-    readonly unknownEngines: readonly string[];
-  } | null;
-  readonly engines: readonly {
-    readonly url: string;
-    readonly load: Load;
-    readonly ownLoad: Load;
-    readonly totals: { readonly requests: number };
-  }[];
-}
-
-test('three routers under load count what all send, and nothing at the end', async (t) => {
+test('three routers under load count the requests of all, and none at the end', async (t) => {
   const engines = await startPublishingEngines(t, 3);
   const routers = await startRouters(t, 3, { engines });
   const stop = new AbortController();
@@ -88,7 +69,7 @@ test('three routers under load count what all send, and nothing at the end', asy
   assert.deepEqual(totals, [15, 15, 15], 'totals are of each router alone');
 });
 
-test('what a router has in flight is counted by all, also by one that comes late', async (t) => {
+test('a router’s requests in flight are counted by all routers, including one that starts later', async (t) => {
   const engine = await startScriptedEngine({ onRequest: () => {} });
   t.after(() => engine.close());
   const ports = await freePorts(2);
@@ -107,13 +88,13 @@ test('what a router has in flight is counted by all, also by one that comes late
   const server = `{server="${engine.url}"}`;
   assert.ok(page.includes(`spillway_router_inflight_requests${server} 0.0`));
   assert.ok(page.includes(`spillway_router_peer_inflight_requests${server} 1.0`));
-  assert.ok(page.includes('spillway_router_peers{state="heard"} 1.0'));
+  assert.ok(page.includes('spillway_router_peers{state="connected"} 1.0'));
   assert.ok(page.includes('spillway_router_peers{state="self"} 1.0'));
   stop.abort();
   await until(async () => isIdle(await viewOf(late)));
 });
 
-test('the attempts of a killed router leave the books of the others within 4 s', async (t) => {
+test('the attempts of a killed router leave the load counts of the others within 4 s', async (t) => {
   const engine = await startScriptedEngine({ onRequest: () => {} });
   t.after(() => engine.close());
   const ports = await freePorts(2);
@@ -134,13 +115,13 @@ test('the attempts of a killed router leave the books of the others within 4 s',
   }
 });
 
-test('Ctrl-C ends a router at once that shares attempts, as soon as its last one has ended', async (t) => {
+test('on Ctrl-C, a router that shares attempts exits as soon as its last request has ended', async (t) => {
   const engine = await startScriptedEngine({ onRequest: () => {} });
   t.after(() => engine.close());
   const ports = await freePorts(2);
   const other = await startPeer(t, [engine.url], ports, 0);
   const router = await startProcess(t, engine.url, ports[1] as number, ports);
-  await until(async () => heardBy(await viewOf(other)) === 1);
+  await until(async () => connectedOf(await viewOf(other)) === 1);
   const stop = new AbortController();
   void complete({ url: `http://127.0.0.1:${ports[1]}` }, 'Oder', { signal: stop.signal });
   await until(async () => (await viewOf(other)).engines[0]?.load.inflight === 1);
@@ -156,7 +137,7 @@ test('Ctrl-C ends a router at once that shares attempts, as soon as its last one
   assert.equal((await viewOf(other)).engines[0]?.load.inflight, 0);
 });
 
-test('an engine that only one router knows is ignored, and spellings of one URL are one engine', async (t) => {
+test('an engine that only one router lists is ignored, and different spellings of a URL are one engine', async (t) => {
   const scripts = { onRequest: () => {} };
   const [shared, alone] = [await startScriptedEngine(scripts), await startScriptedEngine(scripts)];
   t.after(() => Promise.all([shared.close(), alone.close()]));
@@ -168,21 +149,21 @@ test('an engine that only one router knows is ignored, and spellings of one URL 
   const two = await startPeer(t, [shared.url, alone.url], ports, 1, {
     policy: 'roundrobin',
   });
-  await until(async () => heardBy(await viewOf(one)) === 1);
+  await until(async () => connectedOf(await viewOf(one)) === 1);
   const stop = new AbortController();
   for (let i = 0; i < 4; i++) void complete(two, 'Main', { signal: stop.signal });
   await until(() => shared.received.length === 2 && alone.received.length === 2);
   await until(async () => (await viewOf(one)).engines[0]?.load.inflight === 2);
   assert.deepEqual((await viewOf(one)).routers?.unknownEngines, [alone.url]);
   assert.deepEqual(
-    lines.map((line) => /sends to (\S+), which is no engine of this router/.exec(line)?.[1]),
+    lines.map((line) => /sends to (\S+), which is not an engine of this router/.exec(line)?.[1]),
     [alone.url],
   );
   stop.abort();
   await until(async () => isIdle(await viewOf(one)));
 });
 
-test('with an API key routers need a key of their own, which clients do not have', async (t) => {
+test('with an API key, routers need a separate key that clients do not have', async (t) => {
   const engine = await startScriptedEngine({});
   t.after(() => engine.close());
   const ports = await freePorts(3);
@@ -215,15 +196,15 @@ test('with an API key routers need a key of their own, which clients do not have
     [await status(), await status('client'), await status('inner')],
     [401, 401, 200],
   );
-  await until(async () => heardBy(await viewOf(two)) === 1);
+  await until(async () => connectedOf(await viewOf(two)) === 1);
   const problems = async () => (await viewOf(wrong)).routers?.peers.map(({ problem }) => problem);
   await until(async () => {
     const told = await problems();
-    return told?.filter((problem) => problem === 'it has another key').length === 2;
+    return told?.filter((problem) => problem === 'it has a different key').length === 2;
   });
 });
 
-test('a router that shares nothing has no such route', async (t) => {
+test('without --router-peers there is no such route', async (t) => {
   const engine = await startScriptedEngine({});
   t.after(() => engine.close());
   const router = await startOver(t, [engine.url], {});
@@ -231,7 +212,7 @@ test('a router that shares nothing has no such route', async (t) => {
   assert.equal((await viewOf(router)).routers, null);
 });
 
-test('the stream holds no prompt and no name of a client', async (t) => {
+test('the stream contains no prompt and no client’s name', async (t) => {
   const engine = await startScriptedEngine({});
   t.after(() => engine.close());
   const router = await startOver(t, [engine.url], { peers: { urls: [] } });
@@ -287,7 +268,7 @@ async function startRouters(
   const ports = await freePorts(count);
   const routers = await Promise.all(ports.map((_, index) => startPeer(t, engines, ports, index)));
   await until(async () =>
-    (await Promise.all(routers.map(viewOf))).every((view) => heardBy(view) === count - 1),
+    (await Promise.all(routers.map(viewOf))).every((view) => connectedOf(view) === count - 1),
   );
   return routers;
 }
@@ -372,20 +353,20 @@ async function complete(
 
 async function viewOf({ url }: { readonly url: string }): Promise<RouterView> {
   const headers = { authorization: 'Bearer client' };
-  return (await (await fetch(`${url}/debug/router`, { headers })).json()) as RouterView;
+  return parseRouterView(await (await fetch(`${url}/debug/router`, { headers })).text());
 }
 
 /** Whether a router counts at each engine, in each stage, what all routers have there by their own count. */
 function agrees(view: RouterView, all: readonly RouterView[]): boolean {
   return view.engines.every(({ load }, i) =>
-    (Object.keys(load) as (keyof Load)[]).every(
+    (Object.keys(load) as (keyof LoadView)[]).every(
       (name) => load[name] === sumOf(all.map(({ engines }) => engines[i]?.ownLoad[name] ?? 0)),
     ),
   );
 }
 
-function heardBy({ routers }: RouterView): number {
-  return routers?.peers.filter(({ state }) => state === 'heard').length ?? 0;
+function connectedOf({ routers }: RouterView): number {
+  return routers?.peers.filter(({ state }) => state === 'connected').length ?? 0;
 }
 
 function isIdle({ engines }: RouterView): boolean {

@@ -1,14 +1,17 @@
-// `spillway router` as a process: its signals.
+// `spillway router` as a process: its signals, and what it says of its flags.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startScriptedEngine } from '../support/scripted-engine.ts';
+import { until } from '../support/until.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'bin', 'spillway.mjs');
 
-test('the first Ctrl-C lets a request under way finish, the second ends at once', async (t) => {
+test('the first Ctrl-C lets a request in flight finish, the second exits at once', async (t) => {
   const engine = await startScriptedEngine({ onRequest: () => {} });
   const router = spawn(
     process.execPath,
@@ -44,9 +47,129 @@ test('the first Ctrl-C lets a request under way finish, the second ends at once'
   while (engine.received.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
   const exited = once(router, 'exit');
   router.kill('SIGINT');
-  await said(/finishing the requests under way/);
+  await said(/finishing the requests in flight/);
   assert.equal(engine.sockets.size > 0, true, 'the request is still under way');
+  // At once it would be the same Ctrl-C, as npm and the terminal both pass it on.
+  await new Promise((resolve) => setTimeout(resolve, 600));
   router.kill('SIGINT');
   assert.deepEqual(await exited, [130, null]);
   assert.equal(await answer, 'cut');
+});
+
+test('a parameter of another policy is reported in the log, and the router starts', async (t) => {
+  const engine = await startScriptedEngine({ onRequest: () => {} });
+  const router = spawn(
+    process.execPath,
+    [
+      ...[main, 'router', '--port', '0', '--static-backends', engine.url],
+      ...['--routing-logic', 'kvaware', '--kv-aware-threshold', '5'],
+      ...['--prefix-min-match-length', '7'],
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  t.after(async () => {
+    router.kill('SIGKILL');
+    await engine.close();
+  });
+  let log = '';
+  router.stderr.setEncoding('utf8').on('data', (text) => {
+    log += text;
+  });
+  await once(router.stdout, 'data');
+  while (!/is live/.test(log)) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.deepEqual(log.match(/--\S+ has no effect.*/g), [
+    '--prefix-min-match-length has no effect: it is a parameter of prefixaware, and --routing-logic is kvaware.',
+  ]);
+});
+
+test('exactly one flag lists the engines, and contradictory flags are refused in one sentence', async () => {
+  const cases: readonly (readonly [readonly string[], string])[] = [
+    [[], 'No engines are named: give --static-backends.'],
+    [['--service-discovery', 'dns'], 'No engines are named: give --engines-dns.'],
+    [
+      ['--static-backends', 'http://a', '--engines-file', 'x.yaml'],
+      '--static-backends and --engines-file exclude each other: give one of them.',
+    ],
+    [
+      ['--service-discovery', 'static', '--engines-dns', 'a://b:1'],
+      '--service-discovery static needs --static-backends, not --engines-dns.',
+    ],
+    [
+      ['--service-discovery', 'k8s'],
+      '--service-discovery must be one of static, file, dns, not "k8s": Kubernetes discovery is not supported yet; ' +
+        'list the engines with --static-backends.',
+    ],
+    [
+      ['--dynamic-config-yaml', 'a', '--dynamic-config-json', 'b'],
+      '--dynamic-config-yaml and --dynamic-config-json exclude each other.',
+    ],
+    [
+      ['--static-backends', 'http://a,http://b', '--static-names', 'x'],
+      '--static-names has 1 entry, --static-backends 2: give one name per engine, or omit --static-names.',
+    ],
+    [
+      ['--static-backends', 'http://a,http://b', '--static-names', 'x,x'],
+      'Two engines have the name "x".',
+    ],
+    [
+      ['--engines-file', 'x.yaml', '--static-names', 'x'],
+      '--static-names names the engines of --static-backends: give both.',
+    ],
+    [['--engines-file', '/no/such/file'], '/no/such/file: no such file or folder; check the path.'],
+  ];
+  for (const [flags, message] of cases) {
+    const router = spawn(process.execPath, [main, 'router', '--port', '0', ...flags]);
+    let log = '';
+    router.stderr.setEncoding('utf8').on('data', (text) => {
+      log += text;
+    });
+    const [code] = await once(router, 'close');
+    assert.deepEqual([code, log.trim()], [2, `spillway: ${message}`]);
+  }
+});
+
+test('engines are named by --static-names, else after --static-models, else by their address', async (t) => {
+  const engine = await startScriptedEngine();
+  t.after(() => engine.close());
+  const cases: readonly (readonly [readonly string[], string])[] = [
+    [['--static-models', 'org/Model-7B', '--static-names', 'mine'], `mine (${engine.url})`],
+    [['--static-models', 'org/Model-7B'], `model-7b-1 (${engine.url})`],
+    [[], engine.url],
+  ];
+  for (const [flags, label] of cases) {
+    const args = [main, 'router', '--port', '0', '--static-backends', engine.url, ...flags];
+    const router = spawn(process.execPath, args);
+    t.after(() => router.kill('SIGKILL'));
+    let log = '';
+    router.stderr.setEncoding('utf8').on('data', (text) => {
+      log += text;
+    });
+    await until(() => log.includes(`engine ${label} is live`));
+    router.kill('SIGTERM');
+    await once(router, 'close');
+  }
+});
+
+test('a router follows the file that lists its engines', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'spillway-router-'));
+  const engines = [await startScriptedEngine(), await startScriptedEngine()];
+  const path = join(folder, 'engines.yaml');
+  const write = (url: string | undefined) => writeFile(path, `engines:\n  - url: ${url}\n`);
+  await write(engines[0]?.url);
+  const flags = ['--port', '0', '--engines-file', path];
+  const router = spawn(process.execPath, [main, 'router', ...flags]);
+  t.after(async () => {
+    router.kill('SIGKILL');
+    for (const engine of engines) await engine.close();
+    await rm(folder, { recursive: true });
+  });
+  const [line] = await once(router.stdout.setEncoding('utf8'), 'data');
+  const url = /router: (http:\S+)/.exec(line)?.[1];
+  const named = async () => {
+    const views = (await (await fetch(`${url}/engines`)).json()) as { readonly url: string }[];
+    return views.map((view) => view.url);
+  };
+  assert.deepEqual(await named(), [engines[0]?.url]);
+  await write(engines[1]?.url);
+  await until(async () => (await named()).join() === engines[1]?.url);
 });

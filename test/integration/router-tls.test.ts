@@ -45,14 +45,14 @@ async function routerTo(t: TestContext, host: string) {
   return { answer, engine };
 }
 
-test('an engine whose certificate nobody trusts is out, and /engines says why', async (t) => {
+test('an engine with an untrusted certificate is dead, and /engines says why', async (t) => {
   const { answer, engine } = await routerTo(t, 'localhost');
   assert.equal(answer.status, 503);
   assert.equal(engine?.state, 'dead');
   assert.match(engine.reason, /self-signed certificate/);
 });
 
-test('an engine behind https answers, by name and by address, once its certificate is trusted', async (t) => {
+test('an https engine serves requests, by name and by address, once its certificate is trusted', async (t) => {
   const before = getCACertificates('default');
   setDefaultCACertificates([...before, cert]);
   t.after(() => setDefaultCACertificates(before));

@@ -80,20 +80,51 @@ test('a fleet: one object with a verdict', async () => {
   );
 });
 
+test('names of traces, engines and settings are text on the pages, whatever they are', async () => {
+  const trace = join(directory, '<script>trace.csv');
+  const rows = Array.from({ length: 20 }, (_, i) => `2023-11-16 18:15:${10 + i}.0,500,20`);
+  writeFileSync(trace, `TIMESTAMP,ContextTokens,GeneratedTokens\n${rows.join('\n')}\n`);
+  const gpu = '{name: "<script>gpu", memory_gib: 80, tflops: 900, memory_gb_per_second: 3000}';
+  const values = join(directory, 'named.yaml');
+  writeFileSync(
+    values,
+    JSON.stringify({
+      servingEngineSpec: {
+        modelSpec: [{ name: 'm', modelURL: 'Qwen/Qwen3-8B', gpu, replicaCount: 2 }],
+      },
+    }),
+  );
+  const page = join(directory, 'page.html');
+  const key = 'servingEngineSpec.modelSpec[0].replicaCount';
+  for (const args of [[], ['sweep', '--vary', `${key}=1,2`, '--jobs', '1']]) {
+    const { code, errors } = await simulate(
+      ...args,
+      ...['-f', values, '--trace', trace, '--html', page],
+    );
+    assert.deepEqual([code, errors], [0, ''], errors);
+    const html = readFileSync(page, 'utf8');
+    assert.match(html, /&lt;script&gt;trace/);
+    assert.doesNotMatch(html, /<script/);
+  }
+});
+
 test('bad input is one sentence and exit status 2', async () => {
   const cases: readonly (readonly [string[], RegExp])[] = [
     [[], /--trace FILE and either --engine-args/],
     [['--trace', conversation], /--trace FILE and either/],
     [['--trace', conversation, '--engines', '2', '--profile', 'x'], /profile directory x: no such/],
     [['--trace', conversation, '--engines', '2', '--engine-args', 'x'], /give one of them/],
-    [['--trace', conversation, '--engines', '2', '--host-ms-per-step', '1'], /goes with/],
+    [
+      ['--trace', conversation, '--engines', '2', '--host-ms-per-step', '1'],
+      /requires --engine-args/,
+    ],
     [['--trace', 'none', '--engines', '2'], /Cannot read the trace none: no such file/],
     [['--trace', conversation, '--engines', '0'], /whole number of at least 1/],
     [['hits', '--capacity', '5'], /--trace <file>' not specified/],
     [['hits', '--trace', conversation, '--capacity', 'all'], /whole numbers of at least 1, or inf/],
     [['hits', '--trace', conversation, '--capacity', '5', '--policy', 'random'], /prefix-load/],
     [['hits', '--trace', conversation, '--capacity', '5', '--requests', '9'], /unknown option/],
-    [['--trace', conversation, 'hits', '--capacity', '5'], /--trace stands before "hits"/],
+    [['--trace', conversation, 'hits', '--capacity', '5'], /--trace is before "hits"/],
     [['hits', '--trace', azure, '--capacity', '5'], /no block ids/],
     [['sweep', '-f', 'v.yaml', '--trace', '-', '--vary', 'a=1'], /give it as a file, not "-"/],
     [['sweep', '-f', 'v.yaml', '--policy', 'random', '--vary', 'a=1'], /unknown option/],
@@ -123,6 +154,29 @@ test('a trace may come through a pipe, gzipped or not, to any command that takes
   assert.equal(rowsOf(fleet.stdout)[0]?.['completed'], 50);
 });
 
+test('a parameter of the chosen policy changes what a fleet does; one of another policy is refused', async () => {
+  const play = (...args: string[]) =>
+    simulate('--trace', conversation, '--engines', '4', '--requests', '400', '--json', ...args);
+  const [plain, strict, misplaced, stack] = await Promise.all([
+    play('--policy', 'prefixaware'),
+    play('--policy', 'prefixaware', '--prefix-min-match-length', '1000000'),
+    play('--prefix-min-match-length', '1000000'),
+    simulate('--preset', 'laptop', '--trace', conversation, '--kv-aware-threshold', '1'),
+  ]);
+  assert.deepEqual([plain.code, strict.code], [0, 0]);
+  const hitRate = ({ out }: { out: string }) => Number(rowsOf(out)[0]?.['hit_rate']);
+  assert.ok(hitRate(strict) < hitRate(plain), `${hitRate(strict)} of ${hitRate(plain)}`);
+  assert.deepEqual([misplaced.code, stack.code], [2, 2]);
+  assert.match(
+    misplaced.errors,
+    /--prefix-min-match-length has no effect: it is a parameter of prefixaware, and --policy is predictive\./,
+  );
+  assert.match(
+    stack.errors,
+    /--kv-aware-threshold cannot be used with -f; set it in the values file/,
+  );
+});
+
 test('hits with a tier below: a row for each pair of sizes, and what the tier gave', async () => {
   const { code, out } = await simulate(
     ...['hits', '--trace', conversation, '--capacity', '1000', '--engines', '8', '--json'],
@@ -141,7 +195,7 @@ test('hits with a tier below: a row for each pair of sizes, and what the tier ga
     ...['hits', '--trace', conversation, '--capacity', '1000', '--pooled'],
   );
   assert.equal(refused.code, 2);
-  assert.match(refused.errors, /--pooled goes with --cpu-capacity only/);
+  assert.match(refused.errors, /--pooled requires --cpu-capacity/);
 });
 
 test('a fleet with host memory finds there what its GPUs have lost', async () => {

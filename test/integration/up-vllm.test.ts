@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAlive, UpProcess } from '../support/up-process.ts';
 
+const launcher = join(import.meta.dirname, '..', '..', 'bin', 'spillway.mjs');
 const fakeVllm = join(import.meta.dirname, '..', 'support', 'fake-vllm.ts');
 
-test('vllm gets its flags, its log is streamed, and it is started again when it dies', async (context) => {
+test('vllm gets its flags, its log is streamed, and it is restarted when it dies', async (context) => {
   const up = await UpProcess.start(['--json', '-f', await valuesFile(context)]);
   context.after(() => up.end('SIGKILL'));
   await up.ready();
@@ -24,7 +25,7 @@ test('vllm gets its flags, its log is streamed, and it is started again when it 
     return last?.state === 'ready' && last.pid !== first;
   });
   const died = up.events.find(({ state }) => state === 'restarting');
-  assert.match(String(died?.detail), /^exit code 3: args: .*; starts again in 0\.25 s$/);
+  assert.match(String(died?.detail), /^exit code 3: args: .*; restarts in 0\.25 s$/);
   const pids = [...up.pids.values()];
   await up.end('SIGKILL');
   // vLLM knows nothing of us: a guard beside it ends it.
@@ -38,22 +39,36 @@ test('a vllm that dies at start is one sentence with its exit code and last line
   assert.equal(await up.exited(), 1);
   assert.match(
     up.stderr,
-    /^spillway: tiny died at start \(exit code 1: ValueError: No available memory for the cache blocks\.\)\.$/m,
+    /^spillway: tiny failed to start \(exit code 1: ValueError: No available memory for the cache blocks\.\)\.$/m,
   );
 });
 
-test('without vllm on this machine the sentence says so', async (context) => {
-  const up = await UpProcess.start([
-    '-f',
-    await valuesFile(context),
-    '--set',
-    'spillway.vllmCommand={/no/such/vllm,serve}',
-  ]);
-  assert.equal(await up.exited(), 1);
-  assert.match(
-    up.stderr,
-    /^spillway: tiny died at start \(cannot be started: no such program\)\.$/m,
-  );
+const cures = 'install vLLM, or set spillway.vllmCommand to the command that starts it';
+
+test('without vllm on this machine up says so before anything starts', async (context) => {
+  const file = await valuesFile(context);
+  const cases: readonly (readonly [command: string, sentence: string])[] = [
+    ['{/no/such/vllm,serve}', '"/no/such/vllm" is not a program that can be run'],
+    ['{no-such-vllm,serve}', '"no-such-vllm" is not on the PATH'],
+  ];
+  for (const [command, sentence] of cases) {
+    const up = await UpProcess.start(['-f', file, '--set', `spillway.vllmCommand=${command}`]);
+    assert.equal(await up.exited(), 2);
+    assert.equal(up.stdout, '');
+    assert.equal(
+      up.stderr,
+      `spillway: ${sentence}, and servingEngineSpec.modelSpec "tiny" (kind vllm) needs it: ${cures}.\n`,
+    );
+  }
+});
+
+test('a preset that needs vLLM says so in the same words, and names each entry', async () => {
+  const up = await UpProcess.start(['--preset', 'gpu', '--set', 'routerSpec.tag=x'], {
+    env: { ...process.env, PATH: '/no/such/folder' },
+    command: [process.execPath, launcher, 'up'],
+  });
+  assert.equal(await up.exited(), 2);
+  assert.match(up.stderr, /^spillway: "vllm" is not on the PATH, and .* "opt-125m" .*\.$/m);
 });
 
 async function valuesFile(context: { after(end: () => Promise<void>): void }): Promise<string> {

@@ -11,7 +11,7 @@ import { isAlive, UpProcess } from '../support/up-process.ts';
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..', '..');
 
-test('from nothing, up serves four engines, and what it prints works as printed', async (context) => {
+test('without flags, up serves four engines, and the commands that it prints work', async (context) => {
   const up = await UpProcess.start([]);
   context.after(() => up.end('SIGKILL'));
   await up.ready();
@@ -39,7 +39,7 @@ test('from nothing, up serves four engines, and what it prints works as printed'
   assert.ok(!`${up.stdout}${up.stderr}`.includes('\x1b'), 'no colour or cursor codes in a pipe');
 });
 
-test('an engine that dies is started again, and Ctrl-C leaves nothing behind', async (context) => {
+test('an engine that dies is restarted, and Ctrl-C leaves no process behind', async (context) => {
   const directory = await mkdtemp(join(tmpdir(), 'up-'));
   const up = await UpProcess.start(['--engines', '2', '--json', '--log-dir', directory]);
   context.after(async () => {
@@ -67,7 +67,7 @@ test('an engine that dies is started again, and Ctrl-C leaves nothing behind', a
   assert.match(await readFile(join(directory, 'qwen3-8b-1.log'), 'utf8'), /emulation of vLLM/);
 });
 
-test('engines that share a process are told apart, and start again together', async (context) => {
+test('engines that share a process are listed separately and restart together', async (context) => {
   const shared = ['--set', 'spillway.engineProcesses=shared'];
   const up = await UpProcess.start(['--engines', '3', '--json', ...shared]);
   context.after(() => up.end('SIGKILL'));
@@ -93,7 +93,7 @@ test('engines that share a process are told apart, and start again together', as
   assert.equal(await up.end('SIGINT'), 0);
 });
 
-test('when up is killed with SIGKILL its children end by themselves', async () => {
+test('when up is killed with SIGKILL, its children exit', async () => {
   const up = await UpProcess.start(['--engines', '1', '--json']);
   await up.ready();
   const pids = [...up.pids.values()];
@@ -125,7 +125,7 @@ test('a running engine is added by its URL', async (context) => {
   assert.deepEqual([await second.end(), await first.end()], [0, 0]);
 });
 
-test('keys come from the environment: engines ask for theirs, which the router has, and it for its own', async (context) => {
+test('keys come from the environment: engines require theirs, which the router sends, and the router its own', async (context) => {
   const env = { ...process.env, VLLM_API_KEY: 'engines', SPILLWAY_ROUTER_API_KEY: 'clients' };
   const up = await UpProcess.start(['--engines', '1'], { env });
   context.after(() => up.end('SIGKILL'));
@@ -156,4 +156,43 @@ test('keys come from the environment: engines ask for theirs, which the router h
   await up.until(() => /Bearer \$SPILLWAY_ROUTER_API_KEY/.test(up.stdout));
   assert.doesNotMatch(`${up.stdout}${up.stderr}`, /Bearer (engines|clients)/);
   assert.equal(await up.end('SIGINT'), 0);
+});
+
+test('with routerSpec.enableRouter: false the engines run alone', async (context) => {
+  const flags = ['--engines', '2', '--set', 'routerSpec.enableRouter=false'];
+  const up = await UpProcess.start(flags);
+  context.after(() => up.end('SIGKILL'));
+  await up.ready();
+  assert.match(
+    up.stderr,
+    /^spillway: --port has no effect: there is no router, .*enginePort.*\.$/m,
+  );
+  assert.match(up.stdout, /^starting 2 engines \(.*\) without a router$/m);
+  assert.match(up.stdout, /^ready: 2 engines without a router$/m);
+  const urls = [...up.stdout.matchAll(/^qwen3-8b-[12]: (http:\S+\/v1)$/gm)].map(([, url]) => url);
+  assert.equal(urls.length, 2);
+  for (const url of urls) {
+    const { data } = (await (await fetch(`${url}/models`)).json()) as { data: { id: string }[] };
+    assert.equal(data[0]?.id, 'Qwen/Qwen3-8B');
+  }
+  assert.match(up.stdout, new RegExp(`^curl ${urls[0]}/chat/completions `, 'm'));
+  await assert.rejects(fetch(`${up.url}/health`));
+  assert.equal(await up.end(), 0);
+  assert.match(up.stdout, /^stopping \(SIGINT\): the engines stop$/m);
+});
+
+test('without a router, --json lists the engines, and snapshots say that there is none', async (context) => {
+  const flags = ['--engines', '1', '--json', '--set', 'routerSpec.enableRouter=false'];
+  const up = await UpProcess.start(flags);
+  context.after(() => up.end('SIGKILL'));
+  await up.ready();
+  await up.until(() => up.events.some(({ event }) => event === 'snapshot'));
+  const ready = up.events.find(({ event }) => event === 'ready');
+  const [engine] = (ready?.['engines'] ?? []) as { name: string; url: string; model: string }[];
+  assert.deepEqual([ready?.['url'], ready?.['router']], [null, false]);
+  assert.deepEqual([engine?.name, engine?.model], ['qwen3-8b', 'Qwen/Qwen3-8B']);
+  assert.equal((await fetch(`${engine?.url}/health`)).status, 200);
+  const snapshot = up.events.find(({ event }) => event === 'snapshot');
+  assert.equal(snapshot?.['router'], null);
+  assert.equal(await up.end(), 0);
 });

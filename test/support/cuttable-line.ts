@@ -1,4 +1,4 @@
-// A TCP connection that a test can cut and mend.
+// A TCP connection that a test can cut and restore.
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 

@@ -1,5 +1,5 @@
-// A scripted stand-in for `vllm serve`, for the supervision of foreign programs only: it has vLLM's
-// health and model routes, prints its arguments, and dies when told to.
+// A scripted stand-in for `vllm serve`, for tests of the supervision of foreign programs: it has vLLM's health and
+// model routes, prints its arguments, and dies on request.
 import { createServer } from 'node:http';
 import { argv, env, exit, stderr, stdout } from 'node:process';
 

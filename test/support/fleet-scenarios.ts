@@ -1,4 +1,4 @@
-// The traffic on which policies are compared, by the benchmark and by the tests.
+// Traffic for comparing policies, in the benchmark and in tests.
 import { type SimulatedRequest, traceBlockTokens } from '../../src/core/simulation/index.ts';
 
 /**

@@ -1,4 +1,4 @@
-// A router over embedded engines in this process, on ports of their own.
+// A router with embedded engines in this process, each on its own port.
 import type { TestContext } from 'node:test';
 import {
   createEngineServer,
@@ -13,7 +13,7 @@ import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 const tokenizer = await loadTokenizer();
 const log = createLogger({ stream: process.stderr, level: 'critical', format: 'text' });
 
-/** What the router says of one engine on /engines, as far as tests look. */
+/** The fields of an engine on /engines that tests read. */
 export interface EngineState {
   readonly url: string;
   readonly state: string;
@@ -21,7 +21,7 @@ export interface EngineState {
 }
 
 export interface Fleet {
-  /** Of the router, ending in /v1. */
+  /** Base URL of the router, ending in /v1. */
   readonly url: string;
   readonly engines: readonly EngineServer[];
   /** The router's view of its engines. */
@@ -29,10 +29,10 @@ export interface Fleet {
 }
 
 /**
- * Starts engines and a router that knows them live; all end with the test.
+ * Starts engines and a router to which they are live; all end with the test.
  *
- * @param options.stepSeconds How long each step of an engine takes.
- * @param options.timeScale Infinity: engines answer as fast as the machine can.
+ * @param options.stepSeconds Duration of each step of an engine.
+ * @param options.timeScale Infinity: engines respond as fast as the machine can.
  */
 export async function startFleet(
   t: TestContext,
@@ -78,19 +78,19 @@ export async function startFleet(
   };
 }
 
-/** Waits until a condition holds; for effects that arrive over a socket. Long: it is a guard only. */
+/** Waits until a condition holds, for effects that arrive over a socket. The deadline is long: it is only a guard. */
 export async function eventually(
   condition: () => boolean | Promise<boolean>,
   what: string,
 ): Promise<void> {
   const deadline = performance.now() + 20_000;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`It did not come to pass: ${what}`);
+    if (performance.now() > deadline) throw new Error(`Timed out waiting until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
-/** The value of one series of an engine's /metrics, by the beginning of its line. */
+/** Returns the value of one series of an engine's /metrics, by the start of its line. */
 export async function metric(engine: EngineServer, name: string): Promise<number> {
   const page = await (await fetch(`${engine.url}/metrics`)).text();
   const line = page.split('\n').find((text) => text.startsWith(`${name}{`));

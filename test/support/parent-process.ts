@@ -1,5 +1,5 @@
-// A parent with two children, for the test that kills it: one child that watches its lifeline and
-// one foreign program. Prints their pids.
+// A parent process that a test kills, with two children: one that watches its lifeline and a foreign program.
+// Prints their pids.
 import { fileURLToPath } from 'node:url';
 import { Child } from '../../src/io/processes/index.ts';
 

@@ -1,4 +1,4 @@
-// A policy, engines with loads as a test wants them, and prompts made of named blocks.
+// A policy, engines with given loads, and prompts made of named blocks.
 import type {
   Endpoint,
   Policy,
@@ -7,7 +7,7 @@ import type {
 } from '../../src/core/routing/index.ts';
 import { routingRequest } from './routing.ts';
 
-/** An engine with some counts; the rest are 0. */
+/** Returns an engine with some counts; the others are 0. */
 export function engine(
   url: string,
   load: Partial<Endpoint['load']> = {},
@@ -22,7 +22,7 @@ export function engine(
 }
 
 /**
- * A prompt of blocks of 256 bytes, 64 tokens each; a letter is a block.
+ * Returns a prompt of blocks of 256 bytes, 64 tokens each; each letter is a block.
  *
  * @example promptOf('aab') // 192 tokens
  */

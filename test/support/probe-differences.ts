@@ -1,8 +1,8 @@
-// In which of the probes the embedded engine is known to differ from the recorded vLLM, and why.
-// The test of the probes checks that nothing else differs and that each of these does.
+// Probes in which the embedded engine intentionally differs from the recorded vLLM, with the reasons. The probe
+// test checks that exactly these differ.
 
 export interface KnownDifference {
-  /** Of the requests. */
+  /** Names of the requests. */
   readonly ids: RegExp;
   readonly route: string;
   readonly what: string;
@@ -27,43 +27,43 @@ export const knownProbeDifferences: readonly KnownDifference[] = [
   {
     ids: /^anthropic\/tool-(named|any)/,
     route: 'POST /v1/messages',
-    what: 'a demanded tool call is written; there, white space fills the limit',
+    what: 'the embedded engine writes the required tool call; vLLM fills the limit with white space',
     why: noise,
   },
   {
     ids: /^auth\/json-obj-nothink$/,
     route: 'POST /v1/chat/completions',
-    what: 'a JSON object is written; there, white space fills the limit',
+    what: 'the embedded engine writes a JSON object; vLLM fills the limit with white space',
     why: noise,
   },
   {
     ids: /^responses\/raw|^auth\/resp-raw$|^chat\/bytes-s$|^auth\/choice-stream$/,
     route: 'POST /v1/responses, /v1/chat/completions',
-    what: 'which tokens were chosen, and so how they are split into pieces',
+    what: 'the chosen tokens, and therefore how they are split into pieces',
     why: noise,
   },
   {
     ids: /^auth\/(allowed|bias)-think/,
     route: 'POST /v1/chat/completions',
     what: 'a second end of reasoning, forced by `allowed_token_ids` or `logit_bias`, is shown',
-    why: 'not built: a model does not write it',
+    why: 'not implemented: a model does not write it',
   },
   {
     ids: /^http\/expect-100$/,
     route: 'any, with `Expect: 100-continue`',
-    what: 'both begin with 100 Continue, which the recording leaves out',
+    what: 'both begin with 100 Continue, which the recording omits',
     why: 'the recorder reads one status line',
   },
   {
     ids: /^auth\/hdr-3$|^http\/ct-.*-11$/,
     route: 'any',
-    what: 'white space at the end of a header value is cut',
-    why: "Node's HTTP parser does so, and RFC 9110 (5.5) asks for it",
+    what: 'white space at the end of a header value is removed',
+    why: "Node's HTTP parser does so, as RFC 9110 (5.5) requires",
   },
   {
     ids: /^generate\/features$|^render\/rr-toolnamed$/,
     route: 'POST /inference/v1/generate, /v1/responses/render',
-    what: 'the words of the refusal',
-    why: 'not built',
+    what: 'the text of the error',
+    why: 'not implemented',
   },
 ];

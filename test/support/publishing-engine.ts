@@ -1,4 +1,4 @@
-// An embedded engine that publishes KV events, and a subscriber that hears them.
+// An embedded engine that publishes KV events, and a subscriber that receives them.
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { createEngineServer, type EngineServerOptions } from '../../src/apps/engine/index.ts';
@@ -18,13 +18,13 @@ export interface HeardBatch extends KvEventBatch {
   readonly sequence: number;
 }
 
-/** The answer of /v1/completions, as far as tests look at it. */
+/** The fields of a response of /v1/completions that tests read. */
 export interface Completion {
   readonly usage: { readonly prompt_tokens_details?: { readonly cached_tokens: number } };
   readonly choices: readonly { readonly token_ids?: readonly number[] }[];
 }
 
-/** With 100 blocks of 16 tokens, without a time of its own, unless `options` say otherwise. */
+/** By default it has 100 blocks of 16 tokens, and steps take no time. */
 export async function publishingEngine(t: TestContext, options: Partial<EngineServerOptions>) {
   const server = await createEngineServer({
     ...{ port: 0, model: 'tiny', tokenizer: await loadTokenizer() },
@@ -62,14 +62,14 @@ export async function publishingEngine(t: TestContext, options: Partial<EngineSe
     });
   return {
     url,
-    /** Since the start, or since the test took them out. */
+    /** Messages since the start, or since the test removed them. */
     heard,
     async complete(body: object, headers?: Readonly<Record<string, string>>): Promise<Completion> {
       const answer = await post('/v1/completions', { ignore_eos: true, ...body }, headers);
       assert.equal(answer.status, 200);
       return (await answer.json()) as Completion;
     },
-    /** @param query From its question mark on. @returns Whether it says that it was done. */
+    /** @param query With its question mark. @returns Whether the engine reports success. */
     async resetPrefixCache(query = ''): Promise<boolean> {
       const answer = await post(`/reset_prefix_cache${query}`, {});
       return ((await answer.json()) as { success: boolean }).success;
@@ -78,7 +78,7 @@ export async function publishingEngine(t: TestContext, options: Partial<EngineSe
   };
 }
 
-/** Of a page, the series that do not measure time and are not of the machine, in order. */
+/** Returns the series of a page that neither measure time nor describe the machine, in order. */
 export function untimedSeries(page: string): readonly string[] {
   return page
     .split('\n')

@@ -1,4 +1,4 @@
-// Sessions recorded from a real vLLM 0.32.0: requests, and the KV event messages that followed each.
+// Sessions recorded from a real vLLM 0.32.0: requests, each with the KV event messages that followed.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -33,7 +33,7 @@ export interface RecordedStep {
   readonly frames: readonly string[];
 }
 
-/** The text of a file beside them. */
+/** Reads a file next to the recordings. */
 export function recordedText(name: string): string {
   return readFileSync(join(import.meta.dirname, '../integration/fixtures', name), 'utf8');
 }
@@ -46,7 +46,7 @@ export function recordedBatch(frame: string): KvEventBatch {
   return decodeKvEventBatch(Buffer.from(frame, 'hex'));
 }
 
-/** The payload of a batch, hexadecimal, as if it had been sent when the recorded one was. */
+/** Returns the hexadecimal payload of a batch, with the time of the recorded one. */
 export function payloadAtTimeOf(
   frame: string | undefined,
   batch: Omit<KvEventBatch, 'timestampSeconds'>,

@@ -1,4 +1,4 @@
-// A router over scripted engines, and requests to it as raw bytes.
+// A router with scripted engines, and requests to it as raw bytes.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
@@ -12,7 +12,7 @@ import { type Script, type ScriptedEngine, startScriptedEngine } from './scripte
 
 const log = createLogger({ stream: process.stderr, level: 'critical', format: 'text' });
 
-/** Starts engines and a router over them; all end with the test. */
+/** Starts engines and their router; all end with the test. */
 export async function stack(
   context: TestContext,
   scripts: readonly Script[],
@@ -47,7 +47,7 @@ export function post(
   });
 }
 
-/** Sends bytes and gives back all that comes until the router closes the connection. */
+/** Sends bytes and returns everything that arrives until the router closes the connection. */
 export async function exchangeBytes(router: RunningRouter, bytes: string): Promise<string> {
   const socket = connect(router.port, '127.0.0.1');
   let received = '';

@@ -1,7 +1,7 @@
-// An engine that does what a test tells it to, on a real socket: to hang, reset, truncate, or answer.
+// A scripted engine on a real socket: it hangs, resets, truncates or responds as a test requires.
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 
-/** A request as the engine got it. */
+/** A request as the engine received it. */
 export interface ReceivedRequest {
   readonly method: string;
   readonly target: string;
@@ -14,7 +14,7 @@ export interface ReceivedRequest {
 export interface ScriptedEngine {
   readonly url: string;
   readonly port: number;
-  /** All requests so far, those of the router's own (health, models, metrics, events) left out. */
+  /** All requests so far, except the router's own (health, models, metrics, events). */
   readonly received: ReceivedRequest[];
   readonly sockets: ReadonlySet<Socket>;
   close(): Promise<void>;
@@ -22,9 +22,9 @@ export interface ScriptedEngine {
 
 export interface Script {
   readonly models?: readonly string[];
-  /** The key that /v1/models asks for, as vLLM does with `--api-key`. */
+  /** The key that /v1/models requires, as vLLM does with `--api-key`. */
   readonly apiKey?: string;
-  /** Answers a request by writing to its socket; health, models, metrics and KV events are answered for it. */
+  /** Responds to a request by writing to its socket; health, models, metrics and KV events have default responses. */
   readonly onRequest?: (request: ReceivedRequest) => void;
   /** Text of /metrics. */
   readonly metrics?: () => string;
@@ -97,7 +97,7 @@ export async function startScriptedEngine(script: Script = {}): Promise<Scripted
   };
 }
 
-/** A whole answer with Content-Length. */
+/** A whole response with Content-Length. */
 export function respond(
   socket: Socket,
   status: number,
@@ -114,7 +114,7 @@ export function respond(
 export const eventStreamHead =
   'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n';
 
-/** One chunk of a chunked body; an empty text is the last one. */
+/** One chunk of a chunked body; an empty text is the last chunk. */
 export function chunk(text: string): string {
   return `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
 }

@@ -1,10 +1,12 @@
-// A small OpenAI-compatible server that answers as scripted, for tests of clients.
+// A small OpenAI-compatible server with scripted responses, for tests of clients.
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** The part of a completion request that scripts look at. */
+/** The fields of a completion request that scripts read. */
 export interface ScriptedRequest {
   readonly path: string;
+  /** The header of the request. */
+  readonly authorization?: string;
   readonly max_tokens: number;
   readonly min_tokens: number;
   readonly ignore_eos: boolean;
@@ -17,7 +19,7 @@ export interface ScriptedOpenai {
   readonly url: string;
   /** Completion requests so far. */
   readonly requests: readonly ScriptedRequest[];
-  /** Answers that are not finished. */
+  /** Number of responses in progress. */
   readonly open: () => number;
   close(): Promise<void>;
 }
@@ -25,7 +27,7 @@ export interface ScriptedOpenai {
 /**
  * Serves the model "scripted".
  *
- * @param options.gapMs Between two tokens; Infinity: the first token is the last that comes.
+ * @param options.gapMs Time between two tokens; with Infinity only the first token arrives.
  */
 export async function scriptedOpenai(options: { readonly gapMs: number }): Promise<ScriptedOpenai> {
   const requests: ScriptedRequest[] = [];
@@ -40,7 +42,8 @@ export async function scriptedOpenai(options: { readonly gapMs: number }): Promi
       body += text;
     });
     request.on('end', () => {
-      const parsed = { ...JSON.parse(body), path: request.url } as ScriptedRequest;
+      const { authorization } = request.headers;
+      const parsed = { ...JSON.parse(body), path: request.url, authorization } as ScriptedRequest;
       requests.push(parsed);
       open++;
       response.once('close', () => open--);
@@ -63,6 +66,8 @@ function stream(response: ServerResponse, request: ScriptedRequest, gapMs: numbe
   response.writeHead(200, {
     'content-type': 'text/event-stream',
     'x-spillway-engine': `http://engine-${request.max_tokens % 2}`,
+    'x-spillway-engine-name': `scripted-${request.max_tokens % 2}`,
+    'x-spillway-emulated': 'true',
   });
   let sent = 0;
   const token = () => {

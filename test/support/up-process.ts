@@ -10,7 +10,7 @@ const launcher = join(import.meta.dirname, '..', '..', 'bin', 'spillway.mjs');
 const waitMs = 180_000;
 
 export interface UpProcessOptions {
-  /** What runs `spillway up`; flags are appended. @default this clone's launcher */
+  /** Command that runs `spillway up`; flags are appended. @default this clone's launcher */
   readonly command?: readonly [string, ...string[]];
   readonly cwd?: string;
   /** @default this process's environment */
@@ -53,7 +53,7 @@ export class UpProcess {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Resolves when the ready line is there; rejects with all output if it ends before. */
+  /** Resolves when the ready line is printed; rejects with all output if the process ends before. */
   async ready(): Promise<void> {
     await this.until(() => {
       if (this.process.exitCode !== null)
@@ -90,8 +90,8 @@ export class UpProcess {
   }
 
   /**
-   * Sends a signal to it and all in its process group, as a terminal does on Ctrl-C (npm and npx pass
-   * only some signals on), and resolves with the exit status.
+   * Sends a signal to its process group, as a terminal does on Ctrl-C (npm and npx pass on only some signals),
+   * and resolves with the exit status.
    */
   async end(signal: NodeJS.Signals = 'SIGINT'): Promise<number | null> {
     try {
@@ -102,7 +102,7 @@ export class UpProcess {
     return this.exited();
   }
 
-  /** SIGKILL to the first process alone, as the kernel does when memory is short. */
+  /** Sends SIGKILL to the first process only, as the kernel does when memory is short. */
   killOnlyFirst(): Promise<number | null> {
     this.process.kill('SIGKILL');
     return this.exited();
@@ -113,13 +113,13 @@ export class UpProcess {
   }
 }
 
-/** Whether the process runs; a dead one that nobody has collected yet does not. */
+/** Returns whether the process runs; a zombie does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch (error) {
-    // No /proc on this system: the signal alone has answered.
+    // This system has no /proc: the signal alone decides.
     return (error as NodeJS.ErrnoException).code === 'ENOENT' && !existsSync('/proc');
   }
 }

@@ -4,13 +4,13 @@ import { createEngineServer } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
 import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 
-/** One request to a real vLLM and its answer. */
+/** One request to a real vLLM and its response. */
 interface Recorded extends Answer {
   readonly method: string;
   readonly path: string;
   readonly body?: string;
   readonly requestType?: string;
-  /** Why ours need not be the same. */
+  /** Reason why our response may differ. */
   readonly free?: string;
 }
 
@@ -25,11 +25,11 @@ export interface AdministrationResult {
   readonly request: string;
   readonly real: Answer;
   readonly own: Answer;
-  /** Same status, type and body, to the letter. */
+  /** Whether status, type and body must be identical. */
   readonly isSame: boolean;
 }
 
-/** Sends all, in order: what a request does is seen in the answers to those after it. */
+/** Sends all requests in order: the effects of one are visible in the responses to later ones. */
 export async function runAdministration(): Promise<AdministrationResult[]> {
   const server = await createEngineServer({
     ...{ devMode: true, profiler: true, port: 0, model: 'tiny' },

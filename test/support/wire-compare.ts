@@ -1,4 +1,4 @@
-// Has an answer the shape of the recorded one? JSON by keys and types, streams by the sequence of
+// Compares a response with the shape of the recorded one: JSON by keys and types, streams by the sequence of
 // event shapes, metrics by families, labels and buckets; some values must be equal, text is free.
 import { compareMetrics } from './wire-metrics.ts';
 import type { WireAnswer, WireCase } from './wire-record.ts';
@@ -10,9 +10,9 @@ const exactKeys = new Set(
   output_index content_index reason parent prompt_token_ids token_offsets output_mode tool_choice
   error prompt_tokens original_input_tokens allow_sampling allow_logprobs`.split(/\s+/),
 );
-/** The same, where every choice of the recorded answer ended by length. */
+/** The same, where every choice of the recorded response ended by length. */
 const exactIfLength = new Set(['completion_tokens', 'total_tokens', 'output_tokens']);
-/** Which of the model's two end tokens closed an answer is the sampler's choice. */
+/** The sampler chooses which of the model's two end tokens closes a response. */
 const freeEnds = /choices\[\]\.stop_reason$/;
 /** Objects whose keys are data. */
 const maps = [
@@ -84,7 +84,7 @@ function parse(text: string): unknown {
   return text === '' ? null : JSON.parse(text);
 }
 
-/** Finds out whether every answer within was cut by length. */
+/** Returns whether every response in it was cut by length. */
 function rulesOf(one: WireCase, bodies: readonly unknown[]): Rules {
   const ends: string[] = [];
   const visit = (node: unknown): void => {
@@ -133,7 +133,7 @@ function isFreeEnd(value: unknown): boolean {
   return value === null || value === 151_643;
 }
 
-/** A text that is equal for two values of the same shape. */
+/** Returns a text that is equal for two values of the same shape. */
 function shape(value: unknown, path: string, rules: Rules): string {
   const type = kind(value);
   if (endsWithOne(path, rules.loose)) return 'any';
@@ -160,7 +160,7 @@ function child(path: string, key: string): string {
   return path === '' ? key : `${path}.${key}`;
 }
 
-/** The first difference between the recorded value and the other one. */
+/** Returns the first difference between the recorded value and the other one. */
 function differ(a: unknown, b: unknown, path: string, rules: Rules): string | undefined {
   if (endsWithOne(path, rules.loose)) return undefined;
   if (freeEnds.test(path) && isFreeEnd(a) && isFreeEnd(b)) return undefined;
@@ -225,7 +225,7 @@ function eventsOf({ sse = [] }: WireAnswer): WireEvent[] {
   });
 }
 
-/** Per choice, and for all else, the shapes of the events; a run of equal ones counts as one. */
+/** Returns the shapes of the events per choice, and of all others; a run of equal shapes counts as one. */
 function lanes(events: readonly WireEvent[], rules: Rules): Map<string, [string, unknown][]> {
   const found = new Map<string, [string, unknown][]>();
   for (const { name, data } of events) {
@@ -262,7 +262,7 @@ function compareStreams(real: WireAnswer, other: WireAnswer, one: WireCase): str
   return unsteady(b);
 }
 
-/** A stream keeps its id and its numbers in order. */
+/** Checks that a stream keeps its id, and its numbers in order. */
 function unsteady(events: readonly WireEvent[]): string | undefined {
   const bodies = events.flatMap(({ data }) =>
     typeof data === 'object' ? [data as Record<string, unknown>] : [],
@@ -274,7 +274,7 @@ function unsteady(events: readonly WireEvent[]): string | undefined {
   const numbers = bodies.flatMap(({ sequence_number: number }) =>
     number === undefined ? [] : [number],
   );
-  // A stream that is read again may begin later than with its first event.
+  // A stream that is read again may begin after its first event.
   return numbers.every((number, i) => number === (numbers[0] as number) + i)
     ? undefined
     : 'stream: numbers out of order';

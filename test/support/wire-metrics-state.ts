@@ -1,4 +1,4 @@
-// A page of metrics against one of a real vLLM in the same state: not only its shape, its counts.
+// Compares a page of metrics with that of a real vLLM in the same state: its counts, not only its shape.
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 
@@ -11,11 +11,11 @@ export function recordedMetrics(state: string): string {
 export const sameCounts = { missing: [], extra: [] };
 
 /**
- * Where two pages differ in what the same requests must give again: all series, with the values of
- * those that count things; of times only how many there were.
+ * Returns the differences of two pages after the same requests: all series, with the values of counters, and
+ * with the number of measurements of times.
  *
- * @param free Families whose values hang on the moment of the page or on how requests met.
- * @param only If given, the families whose values are compared; of the others only that they are there.
+ * @param free Families whose values depend on the moment of the page or on the overlap of requests.
+ * @param only If given, the families whose values are compared; the others only need to exist.
  */
 export function differingCounts(
   own: string,
@@ -23,7 +23,7 @@ export function differingCounts(
   free: readonly string[] = [],
   only: readonly string[] = [''],
 ): { readonly missing: readonly string[]; readonly extra: readonly string[] } {
-  // Of a page that was recorded for its engine alone, only that is compared.
+  // A page that was recorded for its engine series is compared in these only.
   const isWhole = real.includes('# TYPE http_requests_total');
   const [said, expected] = [own, real].map((page) =>
     countedMetrics(page, free, only).filter((line) => isWhole || line.includes('vllm:')),
@@ -49,7 +49,7 @@ function countedMetrics(page: string, free: readonly string[], only: readonly st
   return lines.toSorted();
 }
 
-/** Not what Python tells of itself, and not when a series began. */
+/** Omits metrics of Python itself, and the creation times of series. */
 function isCompared(name: string): boolean {
   return /^(vllm:|http_|process_)/.test(name) && !/_created\b/.test(name);
 }

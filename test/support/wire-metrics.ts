@@ -15,7 +15,7 @@ function metricShapes(page: string): Map<string, string> {
   const shapes = new Map<string, string>();
   for (const line of page.split('\n')) {
     const family = /^# TYPE (vllm:\S+) (\S+)/.exec(line);
-    // The real one's client library also exports a NAME_created for each counter and histogram.
+    // The client library of the real vLLM also exports a NAME_created for each counter and histogram.
     if (family?.[1] && !family[1].endsWith('_created')) shapes.set(family[1], family[2] ?? '');
     const [, name, , labels = ''] = /^(vllm:[^\s{]+)(\{(.*)\})? /.exec(line) ?? [];
     if (!name || name.endsWith('_created')) continue;

@@ -1,4 +1,4 @@
-// Sends the recorded requests byte by byte, over sockets of its own, and keeps what comes back.
+// Sends the recorded requests byte by byte, over its own sockets, and records the responses.
 import { connect } from 'node:net';
 
 /** A request of the recordings. */
@@ -9,17 +9,17 @@ export interface WireCase {
   readonly headers?: Readonly<Record<string, string | null>> | null;
   readonly body?: unknown;
   readonly body_b64?: string;
-  /** The whole request as it goes out; `{HOST}` stands for the server. */
+  /** The whole request as sent; `{HOST}` stands for the server. */
   readonly raw?: unknown;
   readonly server?: string;
-  /** Paths whose value is free, or must be equal. */
+  /** Paths whose values are free, or must be equal. */
   readonly loose?: readonly string[];
   readonly exact?: readonly string[];
-  /** Recorded for reading, not compared. */
+  /** Recorded for reading; not compared. */
   readonly reference?: boolean;
 }
 
-/** An answer, as the recordings have it. */
+/** A response in the form of the recordings. */
 export interface WireAnswer {
   readonly id: string;
   readonly status?: number;
@@ -29,7 +29,7 @@ export interface WireAnswer {
   readonly sse_tail?: string;
 }
 
-/** Sends one case on a connection of its own. @param timeoutMs How long nothing may come. */
+/** Sends one case on its own connection. @param timeoutMs Maximum time without data. */
 export async function record(one: WireCase, url: string, timeoutMs = 10_000): Promise<WireAnswer> {
   const { hostname, port, host } = new URL(url);
   const bytes = await new Promise<Buffer>((resolve, reject) => {

@@ -14,7 +14,7 @@ import { writeTinyModel } from '../lanes/vllm/tiny-model.ts';
 import { compareAnswers } from './wire-compare.ts';
 import { record, type WireAnswer, type WireCase } from './wire-record.ts';
 
-/** The servers of the recordings: what each is told, and where its answers are. */
+/** The servers of the recordings: their flags, and the files with their responses. */
 export const wireServers = {
   main: {
     recording: 'real-0.32.0',
@@ -47,15 +47,15 @@ export const wireServers = {
       enableAutoToolChoice: true,
       toolCallParser: 'hermes',
       responsesStore: true,
-      // In haste a response would be complete before it is cancelled.
+      // Without delays a response would be complete before it is cancelled.
       timeScale: 1,
     },
   },
 } as const satisfies Record<string, { recording: string; flags: Partial<EngineServerOptions> }>;
 
-const noise = 'the pieces are those of the text that random weights wrote';
+const noise = 'the pieces depend on the text, which random weights generated';
 
-/** Cases that need not agree, each with its reason. */
+/** Cases that may differ, each with its reason. */
 export const knownDifferences: Readonly<Record<string, string>> = {
   'completions/logprobs-0': noise,
   'completions/logprobs-stream': noise,
@@ -73,9 +73,9 @@ export interface WireResult {
 }
 
 /**
- * Sends all cases of one server, in order; those recorded only for reading have no result.
+ * Sends all cases of one server in order; cases that were recorded only for reading have no result.
  *
- * @param files The cases, and the recording of their answers.
+ * @param files The cases, and the recording of their responses.
  */
 export async function runWireCases(
   server: keyof typeof wireServers,
@@ -127,7 +127,7 @@ export async function runWireCases(
   return results;
 }
 
-/** The case as it is sent to this server, whose address may stand in it. */
+/** Returns the case with the address of this server in it. */
 function at(one: WireCase, host: string): WireCase {
   return { ...one, path: one.path.replaceAll('{HOST}', host) };
 }

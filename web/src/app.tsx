@@ -1,73 +1,89 @@
-// The page: totals, time lines of the fleet, one card per engine, and the recent picks.
-import { useEffect, useState } from 'preact/hooks';
-import type { RouterSnapshot } from '../../src/apps/up/snapshot.ts';
-import { Chart } from './chart.tsx';
-import { EngineCard } from './engine-card.tsx';
-import { duration, percent, rate } from './format.ts';
-import { appendSnapshot, emptyHistory, type History } from './history.ts';
-import { type Connection, connectLive } from './live.ts';
-import { Picks } from './picks.tsx';
+// The page: totals, latencies, charts of the fleet over time, the engines, and the recent requests.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { EngineView, RouterView } from '../../src/core/protocol/router-views.ts';
+import { EmulatedMark } from './emulated.tsx';
+import { cardsMax, Engines } from './engines.tsx';
+import { FleetCharts, ranges } from './fleet-charts.tsx';
+import { duration } from './format.ts';
+import { emptyHistory, type History, mergeHistory, newestSeconds } from './history.ts';
+import { FleetLatencies } from './latencies.tsx';
+import { type Connection, connectLive, fetchHistory, poll } from './live.ts';
+import { Recent } from './recent.tsx';
+import { ThemeSwitch } from './theme.tsx';
 import { Totals } from './totals.tsx';
 
-interface Picture {
-  readonly snapshot: RouterSnapshot | undefined;
-  readonly history: History;
-}
-
-/** How many colours style.css has for engines; more engines share them. */
-const coloursMax = 8;
-/** How long the page tells of a restart of the router. */
+/** How long the page shows a notice about a restart of the router. */
 const restartNoticeSeconds = 60;
+/** The router adds a point to its history every five seconds. */
+const historyPollMs = 5_000;
+/** Maximum number of rows that are open at once; opening another one closes the oldest. */
+const openRowsMax = 8;
+
+interface Live {
+  readonly snapshot: RouterView | undefined;
+  /** Whether the router has restarted since the page was opened. */
+  readonly hasRestarted: boolean;
+}
 
 export function App() {
   const [connection, setConnection] = useState<Connection>('connecting');
-  const [{ snapshot, history }, setPicture] = useState<Picture>({
+  const [{ snapshot, hasRestarted }, setLive] = useState<Live>({
     snapshot: undefined,
-    history: emptyHistory,
+    hasRestarted: false,
   });
+  const [rangeSeconds, setRange] = useState(ranges[0]?.[0] ?? 300);
   const [chosenUrl, setChosenUrl] = useState<string>();
+  const [openUrls, setOpenUrls] = useState<readonly string[]>([]);
   useEffect(
     () =>
       connectLive('/dashboard/events', {
         onConnection: setConnection,
         onSnapshot: (next) =>
-          setPicture((before) => ({
+          setLive((before) => ({
             snapshot: next,
-            history: appendSnapshot(before.history, next, Date.now() / 1000),
+            hasRestarted:
+              before.hasRestarted || next.uptimeSeconds < (before.snapshot?.uptimeSeconds ?? 0),
           })),
       }),
     [],
   );
-  const engines = (snapshot?.engines ?? []).map((engine, index) => ({
-    engine,
-    url: engine.url,
-    colour: `--engine-${(index % coloursMax) + 1}`,
-  }));
+  const engines = snapshot?.engines ?? [];
+  const history = useHistory(
+    engines.length <= cardsMax ? engines.map(({ url }) => url) : openUrls,
+    connection === 'live',
+  );
+  // Colours tell engines apart only where each has its own.
+  const coloured = engines.length <= cardsMax ? engines : [];
+  const colours = new Map(coloured.map(({ url }, index) => [url, `--engine-${index + 1}`]));
+  const chosen = engines.find(({ url }) => url === chosenUrl);
+  const toggleOpen = (url: string): void =>
+    setOpenUrls((before) =>
+      before.includes(url)
+        ? before.filter((open) => open !== url)
+        : [...before, url].slice(-openRowsMax),
+    );
   return (
     <>
-      <PageHeader snapshot={snapshot} connection={connection} />
+      <PageHeader snapshot={snapshot} connection={connection} engines={engines} />
       <main>
-        <Notice connection={connection} history={history} />
+        <Notice connection={connection} snapshot={snapshot} hasRestarted={hasRestarted} />
         {snapshot && (
           <>
-            <Totals snapshot={snapshot} history={history} />
-            <FleetCharts history={history} engines={engines} />
-            <section class="engines" aria-label="Engines">
-              {engines.map(({ engine, url, colour }, index) => (
-                <EngineCard
-                  key={url}
-                  engine={engine}
-                  number={index + 1}
-                  colour={colour}
-                  points={history.engines.get(url) ?? []}
-                  isChosen={chosenUrl === url}
-                  onChoose={() => setChosenUrl(chosenUrl === url ? undefined : url)}
-                />
-              ))}
-            </section>
-            <Picks
-              engines={engines}
-              chosenUrl={chosenUrl}
+            <Totals snapshot={snapshot} />
+            <FleetLatencies snapshot={snapshot} />
+            <FleetCharts
+              {...{ history, engines, colours, rangeSeconds }}
+              onRange={(seconds) => setRange(seconds)}
+            />
+            <Engines
+              {...{ engines, colours, history, rangeSeconds, chosenUrl }}
+              onChoose={(url) => setChosenUrl(chosenUrl === url ? undefined : url)}
+              openUrls={new Set(openUrls)}
+              onOpen={toggleOpen}
+            />
+            <Recent
+              colours={colours}
+              chosen={chosen}
               onClear={() => setChosenUrl(undefined)}
               isLive={connection === 'live'}
             />
@@ -78,23 +94,59 @@ export function App() {
   );
 }
 
+/** The history of the fleet and of some engines, extended while the router responds. */
+function useHistory(urls: readonly string[], isLive: boolean): History {
+  const [history, setHistory] = useState<History>(emptyHistory);
+  const current = useRef(history);
+  current.current = history;
+  const key = urls.join(' ');
+  // `key` represents the URLs: the same ones in a new list must not load again.
+  useEffect(() => {
+    if (!isLive) return;
+    return poll(historyPollMs, async (signal) => {
+      const known = current.current;
+      const [old, added] = [true, false].map((isKnown) =>
+        urls.filter((url) => known.engines.has(url) === isKnown),
+      ) as [string[], string[]];
+      const views = [
+        await fetchHistory({ engines: old, sinceSeconds: newestSeconds(known) }, signal),
+        // An engine that is shown for the first time has no points here: all of them are loaded.
+        ...(added.length === 0
+          ? []
+          : [await fetchHistory({ engines: added, sinceSeconds: 0 }, signal)]),
+      ];
+      setHistory((before) => views.reduce(mergeHistory, before));
+    });
+  }, [key, isLive]);
+  return history;
+}
+
 const connectionWords: Readonly<Record<Connection, string>> = {
   connecting: 'connecting',
   live: 'live',
   lost: 'reconnecting',
 };
 
-function PageHeader(props: { snapshot: RouterSnapshot | undefined; connection: Connection }) {
-  const { snapshot, connection } = props;
+interface PageHeaderProps {
+  readonly snapshot: RouterView | undefined;
+  readonly connection: Connection;
+  readonly engines: readonly EngineView[];
+}
+
+function PageHeader({ snapshot, connection, engines }: PageHeaderProps) {
   return (
     <header class="page-header">
       <h1>Spillway</h1>
       {snapshot && (
-        <p>
-          <span class="chip">{snapshot.policy}</span>
-          <span class="quiet"> version {snapshot.version}</span>
-        </p>
+        <>
+          <span class="chip" title="Routing policy">
+            {snapshot.policy}
+          </span>
+          <EmulatedMark engines={engines} />
+          <span class="quiet version">version {snapshot.version}</span>
+        </>
       )}
+      <ThemeSwitch />
       <p class={`connection ${connection}`} role="status">
         {connectionWords[connection]}
       </p>
@@ -102,70 +154,27 @@ function PageHeader(props: { snapshot: RouterSnapshot | undefined; connection: C
   );
 }
 
-function Notice({ connection, history }: { connection: Connection; history: History }) {
+interface NoticeProps {
+  readonly connection: Connection;
+  readonly snapshot: RouterView | undefined;
+  readonly hasRestarted: boolean;
+}
+
+function Notice({ connection, snapshot, hasRestarted }: NoticeProps) {
   if (connection === 'lost') {
     return (
       <p class="notice bad" role="alert">
-        The router does not answer. This page tries again every second; what it shows is old.
+        The router does not respond. This page retries every second; its data is out of date.
       </p>
     );
   }
-  const { restartedAtSeconds, lastUptimeSeconds } = history;
-  if (restartedAtSeconds !== undefined && lastUptimeSeconds < restartNoticeSeconds) {
+  const uptime = snapshot?.uptimeSeconds ?? 0;
+  if (hasRestarted && uptime < restartNoticeSeconds) {
     return (
       <p class="notice" role="status">
-        The router restarted {duration(lastUptimeSeconds)} ago: its counters began again.
+        The router restarted {duration(uptime)} ago: its counters were reset.
       </p>
     );
   }
   return null;
-}
-
-interface FleetChartsProps {
-  readonly history: History;
-  readonly engines: readonly { readonly url: string; readonly colour: string }[];
-}
-
-function FleetCharts({ history, engines }: FleetChartsProps) {
-  const length = history.times.length;
-  return (
-    <div class="fleet-charts">
-      <figure class="card">
-        <figcaption>Requests per second</figcaption>
-        <Chart
-          times={history.times}
-          series={[
-            {
-              label: 'requests/s',
-              colour: '--accent',
-              values: history.requestsPerSecond,
-              filled: true,
-            },
-          ]}
-          height={150}
-          format={(value) => rate(value)}
-          description="Requests per second over the last five minutes"
-        />
-      </figure>
-      <figure class="card">
-        <figcaption>KV blocks in use, by engine</figcaption>
-        <Chart
-          times={history.times}
-          series={engines.map(({ url, colour }, index) => {
-            const points = history.engines.get(url) ?? [];
-            const missing = Array.from({ length: length - points.length }, () => null);
-            return {
-              label: `Engine ${index + 1}`,
-              colour,
-              values: [...missing, ...points.map(({ kvUsage }) => kvUsage)],
-            };
-          })}
-          height={150}
-          max={1}
-          format={(value) => percent(value)}
-          description="Share of KV blocks in use per engine over the last five minutes"
-        />
-      </figure>
-    </div>
-  );
 }

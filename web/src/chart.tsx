@@ -1,4 +1,5 @@
-// A time line: uPlot in a box that follows its size and the colour scheme.
+// A chart over time: uPlot in a box that adapts to its size and the colour scheme.
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
@@ -12,16 +13,44 @@ export interface Series {
 }
 
 export interface ChartProps {
+  /** Unix time of each point. */
   readonly times: readonly number[];
   readonly series: readonly Series[];
   readonly height: number;
-  /** Top of the axis; else as the data needs. */
+  /** Top of the axis; by default, it follows the data. */
   readonly max?: number;
+  /** Smallest top of an axis that follows the data. @default 1 */
+  readonly topMin?: number;
+  /** Minimum time span. @default 60 */
+  readonly secondsMin?: number;
   readonly format: (value: number) => string;
   /** Without axes, for small charts. */
   readonly isBare?: boolean;
-  /** What a screen reader says instead of the drawing. */
+  /** Text for screen readers. */
   readonly description: string;
+}
+
+/** A chart with a title, the colours of its series, and optional controls. */
+export function ChartCard(
+  props: ChartProps & { readonly title: ComponentChildren; readonly controls?: ComponentChildren },
+) {
+  return (
+    <figure class="card chart-card">
+      <figcaption>
+        {props.title}
+        {props.controls}
+      </figcaption>
+      <Chart {...props} />
+      <p class="legend" aria-hidden="true">
+        {props.series.map(({ label, colour }) => (
+          <span key={label}>
+            <span class="dot" style={{ background: `var(${colour})` }} />
+            {label}
+          </span>
+        ))}
+      </p>
+    </figure>
+  );
 }
 
 export function Chart(props: ChartProps) {
@@ -31,11 +60,10 @@ export function Chart(props: ChartProps) {
   data.current = [[...props.times], ...props.series.map(({ values }) => [...values])];
   const shape = JSON.stringify([
     props.series.map(({ label, colour }) => [label, colour]),
-    props.height,
-    props.max,
+    ...[props.height, props.max, props.topMin, props.secondsMin],
   ]);
 
-  // `shape` stands for the props in it: new data alone must not make a new plot.
+  // `shape` represents the props in it: new data alone must not create a new plot.
   useEffect(() => {
     const element = box.current;
     if (!element) return;
@@ -46,13 +74,16 @@ export function Chart(props: ChartProps) {
     create();
     const scheme = matchMedia('(prefers-color-scheme: dark)');
     scheme.addEventListener('change', create);
-    const observer = new ResizeObserver(() =>
+    const theme = new MutationObserver(create);
+    theme.observe(document.documentElement, { attributeFilter: ['data-theme'] });
+    const size = new ResizeObserver(() =>
       plot.current?.setSize({ width: element.clientWidth, height: props.height }),
     );
-    observer.observe(element);
+    size.observe(element);
     return () => {
       scheme.removeEventListener('change', create);
-      observer.disconnect();
+      theme.disconnect();
+      size.disconnect();
       plot.current?.destroy();
     };
   }, [shape]);
@@ -63,12 +94,22 @@ export function Chart(props: ChartProps) {
   return <div class="chart" ref={box} role="img" aria-label={props.description} />;
 }
 
-/** Shortest time line. */
-const secondsShownMin = 60;
+/** The colour of a custom property as the theme resolves it. */
+function resolvedColour(element: HTMLElement, name: string): string {
+  element.style.color = `var(${name})`;
+  const { color } = getComputedStyle(element);
+  element.style.color = '';
+  return color;
+}
+
+/** The same colour, a fifth as opaque. */
+function faint(colour: string): string {
+  return colour.replace(/^rgb\((.*)\)$/, 'rgba($1, 0.2)');
+}
 
 function optionsOf(props: ChartProps, element: HTMLElement): uPlot.Options {
-  const style = getComputedStyle(element);
-  const colour = (name: string): string => style.getPropertyValue(name).trim();
+  const { topMin = 1, secondsMin = 60 } = props;
+  const colour = (name: string): string => resolvedColour(element, name);
   const axis = {
     stroke: colour('--quiet'),
     grid: { stroke: colour('--line'), width: 1 },
@@ -84,11 +125,12 @@ function optionsOf(props: ChartProps, element: HTMLElement): uPlot.Options {
     scales: {
       x: {
         time: true,
-        // At least a minute, so that the first points do not fill the whole width.
-        range: (_plot, min, max) => [Math.min(min ?? 0, (max ?? 0) - secondsShownMin), max ?? 0],
+        // A minimum span, so that the first points do not fill the whole width.
+        range: (_plot, min, max) => [Math.min(min ?? 0, (max ?? 0) - secondsMin), max ?? 0],
       },
       y: {
-        range: (_plot, _min, max) => [0, props.max ?? niceTop(max)],
+        // Above the data and never zero, so that an idle line is drawn at the bottom.
+        range: (_plot, _min, max) => [0, props.max ?? Math.max(topMin, (max ?? 0) * 1.15)],
       },
     },
     axes: props.isBare
@@ -102,7 +144,7 @@ function optionsOf(props: ChartProps, element: HTMLElement): uPlot.Options {
           },
           {
             ...axis,
-            size: 44,
+            size: 56,
             space: 28,
             values: (_plot, ticks) => ticks.map((tick) => props.format(tick)),
           },
@@ -114,15 +156,10 @@ function optionsOf(props: ChartProps, element: HTMLElement): uPlot.Options {
         stroke: colour(series.colour),
         width: 1.75,
         points: { show: false },
-        ...(series.filled ? { fill: `${colour(series.colour)}33` } : {}),
+        ...(series.filled ? { fill: faint(colour(series.colour)) } : {}),
       })),
     ],
   };
-}
-
-/** A top above the data, never zero, so that an idle line lies on the ground. */
-function niceTop(max: number | null): number {
-  return Math.max(1, (max ?? 0) * 1.15);
 }
 
 function clock(seconds: number): string {

@@ -1,7 +1,7 @@
-// Numbers as people read them.
+// Numbers formatted for people.
 
-/** `-` for what is not known. */
-export const unknown = '–';
+/** Shown for unknown values. */
+const unknown = '–';
 
 export function count(value: number | null | undefined): string {
   if (value === null || value === undefined) return unknown;
@@ -19,6 +19,15 @@ export function percent(share: number | null | undefined, digits = 0): string {
   return share === null || share === undefined ? unknown : `${(share * 100).toFixed(digits)}%`;
 }
 
+/** A latency: `8.4 ms`, `123 ms`, `1.23 s`, `123 s`. */
+export function latency(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined) return unknown;
+  if (seconds >= 99.95) return `${seconds.toFixed(0)} s`;
+  if (seconds >= 0.9995) return `${seconds.toFixed(seconds < 9.995 ? 2 : 1)} s`;
+  const milliseconds = seconds * 1000;
+  return `${milliseconds.toFixed(milliseconds < 9.95 ? 1 : 0)} ms`;
+}
+
 /** `1:02:03` or `2:03`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
@@ -27,7 +36,7 @@ export function duration(seconds: number): string {
   return parts.map((part, index) => (index === 0 ? part : String(part).padStart(2, '0'))).join(':');
 }
 
-/** An engine's URL without what all of them share. */
+/** An engine's URL without its scheme. */
 export function shortUrl(url: string): string {
   return url.replace(/^https?:\/\//, '');
 }

@@ -1,90 +1,53 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RouterSnapshot } from '../../src/apps/up/snapshot.ts';
-import { appendSnapshot, emptyHistory, type History, pointsMax, ratesAt } from './history.ts';
+import type { HistoryView } from '../../src/core/protocol/router-views.ts';
+import { alignedTo, emptyHistory, mergeHistory, newestSeconds, recentPoints } from './history.ts';
 
-test('rates are what the counters grew in ten seconds', () => {
-  let history = emptyHistory;
-  for (let second = 0; second <= 30; second++) {
-    history = append(history, second, {
-      hits: second * 30,
-      queries: second * 40,
-      out: second * 50,
-    });
-  }
-  assert.deepEqual(ratesAt(history.engines.get('e') ?? []), {
-    hitRate: 0.75,
-    promptTokensPerSecond: 0,
-    generationTokensPerSecond: 50,
-  });
-});
-
-test('an engine that starts anew does not give a negative rate', () => {
-  let history = append(emptyHistory, 1, { hits: 900, queries: 1000, out: 5000 });
-  history = append(history, 2, { hits: 0, queries: 0, out: 10 });
-  const rates = ratesAt(history.engines.get('e') ?? []);
-  assert.equal(rates.hitRate, null);
-  assert.equal(rates.generationTokensPerSecond, 10);
-});
-
-test('a router whose uptime falls has restarted, and the page knows when', () => {
-  let history = append(emptyHistory, 100, {});
-  assert.equal(history.restartedAtSeconds, undefined);
-  history = appendSnapshot(history, { ...snapshot(100, {}), uptimeSeconds: 2 }, 107);
-  assert.equal(history.restartedAtSeconds, 107);
-});
-
-test('the history keeps five minutes and forgets engines that are gone', () => {
-  let history = emptyHistory;
-  for (let second = 0; second < pointsMax + 10; second++) history = append(history, second, {});
-  assert.equal(history.times.length, pointsMax);
-  assert.equal(history.engines.get('e')?.length, pointsMax);
-  history = appendSnapshot(history, { ...snapshot(999, {}), engines: [] }, 999);
-  assert.equal(history.engines.size, 0);
-});
-
-interface Counters {
-  readonly hits?: number;
-  readonly queries?: number;
-  readonly out?: number;
-}
-
-function append(history: History, second: number, counters: Counters): History {
-  return appendSnapshot(history, snapshot(second, counters), second);
-}
-
-function snapshot(second: number, { hits = 0, queries = 0, out = 0 }: Counters): RouterSnapshot {
+/** A response with one series, `running`, for the fleet and for some engines. */
+function view(
+  atSeconds: readonly number[],
+  running: readonly (number | null)[],
+  engines: Readonly<Record<string, readonly number[]>> = {},
+): HistoryView {
   return {
-    policy: 'predictive',
-    version: '0',
-    uptimeSeconds: second,
-    requests: 0,
-    errors: 0,
-    requestsPerSecond: 0,
-    inflight: 0,
-    engines: [
-      {
-        engine_id: 'e',
-        url: 'e',
-        serving_models: [],
-        state: 'live',
-        reason: '',
-        load: { inflight: 0, prefilling: 0, prefillTokens: 0, decodeTokens: 0 },
-        reported: {
-          ageSeconds: 0,
-          running: 0,
-          waiting: 0,
-          kvUsage: 0,
-          blocksTotal: 0,
-          blocksUsed: 0,
-          prefixCacheQueries: queries,
-          prefixCacheHits: hits,
-          preemptions: 0,
-          promptTokens: 0,
-          generationTokens: out,
-        },
-        totals: { requests: 0, errors: 0, retries: 0 },
-      },
-    ],
-  };
+    intervalSeconds: 5,
+    atSeconds,
+    fleet: { running },
+    engines: Object.entries(engines).map(([url, values]) => {
+      return { url, name: url, series: { running: values } };
+    }),
+  } as unknown as HistoryView;
 }
+
+test('new points are appended, and points that are known already are not', () => {
+  const first = mergeHistory(emptyHistory, view([5, 10], [1, 2]));
+  const second = mergeHistory(first, view([10, 15], [2, 3]));
+  assert.deepEqual(second.fleet, { atSeconds: [5, 10, 15], series: { running: [1, 2, 3] } });
+  assert.equal(newestSeconds(second), 15);
+  assert.equal(mergeHistory(second, view([], [])).fleet, second.fleet);
+});
+
+test('a gap between points, as after a restart of the router, is not bridged', () => {
+  const before = mergeHistory(emptyHistory, view([5], [1]));
+  const { fleet } = mergeHistory(before, view([60], [2]));
+  assert.deepEqual(fleet, { atSeconds: [5, 10, 60], series: { running: [1, null, 2] } });
+});
+
+test('the points of an engine that was added later are aligned at the end', () => {
+  const history = mergeHistory(emptyHistory, view([5, 10, 15], [1, 2, 3], { a: [7], b: [] }));
+  const points = history.engines.get('a');
+  assert.deepEqual(points, { atSeconds: [15], series: { running: [7] } });
+  assert.ok(points !== undefined);
+  assert.deepEqual(alignedTo([5, 10, 15], points, 'running'), [null, null, 7]);
+  assert.deepEqual(alignedTo([15], points, 'unknown'), [null]);
+  assert.deepEqual(history.engines.get('b')?.atSeconds, []);
+});
+
+test('an hour is kept, and a chart shows its last minutes', () => {
+  let history = emptyHistory;
+  for (let at = 5; at <= 4_000; at += 5) history = mergeHistory(history, view([at], [at]));
+  assert.equal(history.fleet.atSeconds.length, 720);
+  assert.equal(history.fleet.atSeconds[0], 405);
+  const recent = recentPoints(history.fleet, 300);
+  assert.deepEqual([recent.atSeconds.length, recent.series['running']?.[0]], [60, 3_705]);
+});

@@ -1,111 +1,96 @@
-// The last minutes of the fleet, from one snapshot per second: what the time lines show.
-import type { EngineSnapshot, RouterSnapshot } from '../../src/apps/up/snapshot.ts';
+// The series of the charts: loaded from the router once, then extended by its newest points.
+import type { HistoryView, SeriesView } from '../../src/core/protocol/router-views.ts';
 
-/** Points kept: five minutes at one per second. */
-export const pointsMax = 300;
-/** Rates are taken over this long, so that single requests do not make spikes. */
-const rateWindowSeconds = 10;
+/** Time kept, as by the router. */
+const secondsMax = 3_600;
+/** Points further apart than this many intervals have a gap between them, as after a restart. */
+const gapIntervals = 3;
 
-/** One engine at one moment. Null: not known. */
-export interface EnginePoint {
-  readonly atSeconds: number;
-  readonly kvUsage: number | null;
-  readonly running: number | null;
-  readonly waiting: number | null;
-  /** Counters as reported, to take rates from. */
-  readonly counters: Pick<
-    NonNullable<EngineSnapshot['reported']>,
-    'prefixCacheQueries' | 'prefixCacheHits' | 'promptTokens' | 'generationTokens'
-  > | null;
+/** Points of several series, oldest first. */
+export interface Points {
+  /** Shape [n]; Unix time. */
+  readonly atSeconds: readonly number[];
+  /** Series by name, each of shape [n]; null where a value is unknown. */
+  readonly series: Readonly<Record<string, SeriesView>>;
 }
 
 export interface History {
-  /** When each point was taken: Unix seconds. */
-  readonly times: readonly number[];
-  readonly requestsPerSecond: readonly (number | null)[];
-  readonly inflight: readonly number[];
-  /** By URL, aligned with `times`; shorter for an engine that came later. */
-  readonly engines: ReadonlyMap<string, readonly EnginePoint[]>;
-  /** When the router was last seen to have started anew: Unix seconds. */
-  readonly restartedAtSeconds: number | undefined;
-  readonly lastUptimeSeconds: number;
+  readonly fleet: Points;
+  /** By URL; only engines that were asked for. */
+  readonly engines: ReadonlyMap<string, Points>;
 }
 
-export const emptyHistory: History = {
-  times: [],
-  requestsPerSecond: [],
-  inflight: [],
-  engines: new Map(),
-  restartedAtSeconds: undefined,
-  lastUptimeSeconds: 0,
-};
+const noPoints: Points = { atSeconds: [], series: {} };
+export const emptyHistory: History = { fleet: noPoints, engines: new Map() };
 
-/** The history with one more point; the oldest falls away. */
-export function appendSnapshot(
-  history: History,
-  snapshot: RouterSnapshot,
-  atSeconds: number,
-): History {
-  const engines = new Map<string, readonly EnginePoint[]>();
-  for (const engine of snapshot.engines) {
-    const before = history.engines.get(engine.url) ?? [];
-    engines.set(engine.url, last([...before, pointOf(engine, atSeconds)]));
+/** The history with the points of a response that are new to it. */
+export function mergeHistory(history: History, view: HistoryView): History {
+  const { atSeconds, fleet, intervalSeconds } = view;
+  const engines = new Map(history.engines);
+  for (const { url, series } of view.engines) {
+    // An engine that was added later has fewer points: its last one belongs to the last time.
+    const length = Object.values(series)[0]?.length ?? 0;
+    const at = length === 0 ? [] : atSeconds.slice(-length);
+    engines.set(
+      url,
+      extended(engines.get(url) ?? noPoints, { atSeconds: at, series }, intervalSeconds),
+    );
   }
-  const restarted = snapshot.uptimeSeconds < history.lastUptimeSeconds;
+  return { fleet: extended(history.fleet, { atSeconds, series: fleet }, intervalSeconds), engines };
+}
+
+/** Time of the newest point that all wanted series have; 0 without one. */
+export function newestSeconds({ fleet }: History): number {
+  return fleet.atSeconds.at(-1) ?? 0;
+}
+
+/** The points of the last seconds. */
+export function recentPoints(points: Points, seconds: number): Points {
+  const last = points.atSeconds.at(-1) ?? 0;
+  const first = points.atSeconds.findIndex((at) => at > last - seconds);
+  return first <= 0 ? points : sliced(points, first);
+}
+
+/** A series by name; all null if there is none. */
+export function valuesOf({ series, atSeconds }: Points, name: string): SeriesView {
+  return series[name] ?? atSeconds.map(() => null);
+}
+
+/** A series as values at other times; null where it has no point. */
+export function alignedTo(times: readonly number[], points: Points, name: string): SeriesView {
+  const values = new Map(points.atSeconds.map((at, i) => [at, points.series[name]?.[i] ?? null]));
+  return times.map((at) => values.get(at) ?? null);
+}
+
+function extended(before: Points, added: Points, intervalSeconds: number): Points {
+  const last = before.atSeconds.at(-1) ?? Number.NEGATIVE_INFINITY;
+  const first = added.atSeconds.findIndex((at) => at > last);
+  if (first < 0) return before;
+  const fresh = sliced(added, first);
+  const next = fresh.atSeconds[0] as number;
+  const hasGap = next - last > gapIntervals * intervalSeconds && before.atSeconds.length > 0;
+  const gap = hasGap ? [null] : [];
+  const all: Points = {
+    atSeconds: [
+      ...before.atSeconds,
+      ...(hasGap ? [last + intervalSeconds] : []),
+      ...fresh.atSeconds,
+    ],
+    series: Object.fromEntries(
+      Object.entries(fresh.series).map(([name, values]) => [
+        name,
+        [...valuesOf(before, name), ...gap, ...values],
+      ]),
+    ),
+  };
+  return recentPoints(all, secondsMax);
+}
+
+function sliced({ atSeconds, series }: Points, first: number): Points {
   return {
-    times: last([...history.times, atSeconds]),
-    requestsPerSecond: last([...history.requestsPerSecond, snapshot.requestsPerSecond]),
-    inflight: last([...history.inflight, snapshot.inflight]),
-    engines,
-    restartedAtSeconds: restarted ? atSeconds : history.restartedAtSeconds,
-    lastUptimeSeconds: snapshot.uptimeSeconds,
+    atSeconds: atSeconds.slice(first),
+    series: Object.fromEntries(
+      Object.entries(series).map(([name, values]) => [name, values.slice(first)]),
+    ),
   };
-}
-
-export interface EngineRates {
-  /** Share of prompt tokens found in the prefix cache; null if none were looked up. */
-  readonly hitRate: number | null;
-  readonly promptTokensPerSecond: number;
-  readonly generationTokensPerSecond: number;
-}
-
-/** Rates over the last ten seconds before the point at `index`. */
-export function ratesAt(points: readonly EnginePoint[], index = points.length - 1): EngineRates {
-  const none = { hitRate: null, promptTokensPerSecond: 0, generationTokensPerSecond: 0 };
-  const end = points[index];
-  if (!end?.counters) return none;
-  let start: EnginePoint | undefined;
-  for (let i = index - 1; i >= 0; i--) {
-    const point = points[i];
-    if (!point || end.atSeconds - point.atSeconds > rateWindowSeconds) break;
-    if (point.counters) start = point;
-  }
-  if (!start?.counters) return none;
-  const grown = (key: keyof NonNullable<EnginePoint['counters']>): number => {
-    const from = start.counters?.[key] ?? 0;
-    const to = end.counters?.[key] ?? 0;
-    // A counter that fell belongs to an engine that started anew.
-    return to >= from ? to - from : to;
-  };
-  const seconds = end.atSeconds - start.atSeconds;
-  const queries = grown('prefixCacheQueries');
-  return {
-    hitRate: queries > 0 ? Math.min(1, grown('prefixCacheHits') / queries) : null,
-    promptTokensPerSecond: grown('promptTokens') / seconds,
-    generationTokensPerSecond: grown('generationTokens') / seconds,
-  };
-}
-
-function pointOf({ reported }: EngineSnapshot, atSeconds: number): EnginePoint {
-  return {
-    atSeconds,
-    kvUsage: reported?.kvUsage ?? null,
-    running: reported?.running ?? null,
-    waiting: reported?.waiting ?? null,
-    counters: reported,
-  };
-}
-
-function last<T>(items: readonly T[]): readonly T[] {
-  return items.length > pointsMax ? items.slice(-pointsMax) : items;
 }

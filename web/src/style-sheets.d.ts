@@ -1,2 +1,2 @@
-// The bundler turns an imported style sheet into a file of its own.
+// The bundler turns an imported style sheet into a separate file.
 declare module '*.css';

@@ -1,48 +1,76 @@
-// The fleet in a row of numbers.
-import type { RouterSnapshot } from '../../src/apps/up/snapshot.ts';
+// The fleet's totals in one row.
+import {
+  currentReport,
+  type PeersView,
+  type ReportedView,
+  type RouterView,
+} from '../../src/core/protocol/router-views.ts';
 import { count, duration, percent, rate } from './format.ts';
-import { type History, ratesAt } from './history.ts';
 
-export function Totals({ snapshot, history }: { snapshot: RouterSnapshot; history: History }) {
+export function Totals({ snapshot }: { readonly snapshot: RouterView }) {
   const { engines } = snapshot;
-  const sum = (value: (engine: (typeof engines)[number]) => number | null | undefined): number =>
-    engines.reduce((total, engine) => total + (value(engine) ?? 0), 0);
-  const queries = sum(({ reported }) => reported?.prefixCacheQueries);
-  const hits = sum(({ reported }) => reported?.prefixCacheHits);
-  const outRate = [...history.engines.values()].reduce(
-    (total, points) => total + ratesAt(points).generationTokensPerSecond,
-    0,
-  );
-  const waiting = sum(({ reported }) => reported?.waiting);
+  // The last report of a dead engine is stale and counts in no total.
+  const reports = engines.flatMap((engine) => currentReport(engine) ?? []);
+  const sum = (value: (report: ReportedView) => number | null): number =>
+    reports.reduce((total, report) => total + (value(report) ?? 0), 0);
+  const queries = sum(({ prefixCacheQueries }) => prefixCacheQueries);
+  const hits = sum(({ prefixCacheHits }) => prefixCacheHits);
+  const rates = engines.map((engine) => engine.rates?.generationTokensPerSecond ?? 0);
+  const waiting = sum((report) => report.waiting);
+  const live = engines.filter(({ state }) => state === 'live').length;
   return (
     <dl class="totals">
       <Total name="requests/s" value={rate(snapshot.requestsPerSecond)} />
       <Total name="in flight" value={count(snapshot.inflight)} />
-      <Total name="running" value={count(sum(({ reported }) => reported?.running))} />
+      <Total name="running" value={count(sum(({ running }) => running))} />
       <Total name="waiting" value={count(waiting)} isWarning={waiting > 0} />
       <Total name="hit rate" value={percent(queries > 0 ? hits / queries : null, 1)} />
-      <Total name="tokens/s" value={rate(outRate)} />
+      <Total name="tokens/s" value={rate(rates.reduce((total, value) => total + value, 0))} />
       <Total name="requests" value={count(snapshot.requests)} />
-      <Total name="errors" value={count(snapshot.errors)} isWarning={snapshot.errors > 0} />
-      {snapshot.routers && <RoutersHeard peers={snapshot.routers.peers} />}
+      <Total
+        name="4xx"
+        title="Responses with a status of 400 to 499: the request was at fault"
+        value={count(snapshot.clientErrors)}
+        isWarning={snapshot.clientErrors > 0}
+      />
+      <Total
+        name="5xx"
+        title="Responses with a status of 500 or above, and those that broke off"
+        value={count(snapshot.serverErrors)}
+        isWarning={snapshot.serverErrors > 0}
+      />
+      <Total
+        name="engines"
+        title="Live engines, of all"
+        value={`${count(live)}/${count(engines.length)}`}
+        isWarning={live < engines.length}
+      />
+      {snapshot.routers && <ConnectedRouters peers={snapshot.routers.peers} />}
       <Total name="router up" value={duration(snapshot.uptimeSeconds)} />
     </dl>
   );
 }
 
-/** Of the other routers that this one shares attempts with. */
-function RoutersHeard({ peers }: { peers: NonNullable<RouterSnapshot['routers']>['peers'] }) {
-  const heard = peers.filter(({ state }) => state === 'heard').length;
-  const wanted = heard + peers.filter(({ state }) => state === 'waiting').length;
-  const value = `${count(heard)} of ${count(wanted)}`;
-  return <Total name="routers heard" value={value} isWarning={heard < wanted} />;
+/** The peer routers with which this one shares attempts. */
+function ConnectedRouters({ peers }: { peers: PeersView['peers'] }) {
+  const connected = peers.filter(({ state }) => state === 'connected').length;
+  const wanted = connected + peers.filter(({ state }) => state === 'connecting').length;
+  const value = `${count(connected)}/${count(wanted)}`;
+  return <Total name="peer routers" value={value} isWarning={connected < wanted} />;
 }
 
-function Total(props: { name: string; value: string; isWarning?: boolean }) {
+interface TotalProps {
+  readonly name: string;
+  readonly value: string;
+  readonly title?: string;
+  readonly isWarning?: boolean;
+}
+
+function Total({ name, value, title, isWarning }: TotalProps) {
   return (
-    <div class={props.isWarning ? 'card total warning' : 'card total'}>
-      <dt>{props.name}</dt>
-      <dd>{props.value}</dd>
+    <div class={isWarning ? 'card total warning' : 'card total'} title={title}>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
     </div>
   );
 }

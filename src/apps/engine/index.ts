@@ -1,6 +1,6 @@
-// The embedded engine: vLLM's API in front of the engine model, with synthetic text.
+// The embedded engine: vLLM's API over the engine model, with synthetic text.
 export { AdapterFolderError } from './adapters/adapter-folder.ts';
-export { type FaultOptions, readFaultFlags, readFaults } from './faults/fault-options.ts';
+export { type FaultOptions, readFaultFlags } from './faults/fault-options.ts';
 export type { EngineServerOptions } from './options.ts';
 export { createEngineServer, type EngineServer } from './server.ts';
 export { createEngineServers } from './server-group.ts';

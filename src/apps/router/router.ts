@@ -1,361 +1,240 @@
-// The router: an OpenAI-compatible reverse proxy that picks an engine for each request.
-import { type Clock, InputError, seededRandom, version } from '../../core/base/index.ts';
+// The router: an OpenAI-compatible reverse proxy that picks an engine for each request. This file puts
+// its parts together; each part is a folder next to it.
+import type { Clock } from '../../core/base/index.ts';
 import { KvIndex } from '../../core/kv/index.ts';
 import { MetricsRegistry } from '../../core/metrics/index.ts';
-import {
-  JsonSyntaxError,
-  type RequestFields,
-  RequestFieldsReader,
-} from '../../core/protocol/index.ts';
-import {
-  createPolicy,
-  defaultPolicyName,
-  RoutingCore,
-  type RoutingRequest,
-} from '../../core/routing/index.ts';
-import { attemptNewsPath } from '../../io/attempt-news/index.ts';
-import { HttpServer, type ServerExchange, Ticker } from '../../io/http/index.ts';
+import { defaultPolicyName, RoutingCore } from '../../core/routing/index.ts';
+import { type EndpointSource, staticList } from '../../io/endpoints/index.ts';
+import { HttpServer, Ticker } from '../../io/http/index.ts';
 import { KvIndexFeed } from '../../io/kv-events/index.ts';
-import { answerError, refusalText } from './answer.ts';
-import { apiKeyCheck } from './api-key.ts';
-import { AttemptIds, requestIdOf } from './attempt-ids.ts';
-import { Engine } from './engine.ts';
-import { engineViews } from './engine-views.ts';
-import { EventFeed } from './event-feed.ts';
-import { declareFleetGauges } from './fleet-gauges.ts';
+import { EngineChecks } from './fleet/engine-checks.ts';
+import { Fleet } from './fleet/fleet.ts';
+import { declareFleetGauges } from './fleet/fleet-gauges.ts';
+import { FollowedSource } from './fleet/followed-source.ts';
+import { SharedAttempts } from './fleet/shared-attempts.ts';
+import { FleetHistory } from './metrics/fleet-history.ts';
+import { FleetSampler } from './metrics/fleet-sampler.ts';
+import { RouterMetrics } from './metrics/router-metrics.ts';
 import type { RouterOptions } from './options.ts';
-import { ownRoutes } from './own-routes.ts';
-import { promptTokens } from './prompt-tokens.ts';
-import {
-  ProxiedRequest,
-  type ProxiedRequestOptions,
-  type ProxyContext,
-} from './proxied-request.ts';
-import { type BodyKind, bodyKindOf, modelOfForm } from './request-routes.ts';
-import { RouterMetrics } from './router-metrics.ts';
-import { SharedAttempts } from './shared-attempts.ts';
+import { refusalText } from './requests/answer.ts';
+import { InferenceRequests } from './requests/inference-requests.ts';
+import { proxyContext } from './requests/proxy-context.ts';
+import { dispatcher } from './routes/dispatcher.ts';
+import { EventFeed } from './routes/event-feed.ts';
+import { routerRoutes } from './routes/router-routes.ts';
+import { RouterViews } from './routes/router-views.ts';
+import type { RunningRouter } from './running-router.ts';
+import { DynamicConfigFile } from './settings/dynamic-config-file.ts';
+import { checkPeerKey } from './settings/keys.ts';
+import type { LiveSettings } from './settings/live-settings.ts';
+import { routerPolicy, statsIntervalMs } from './settings/router-policy.ts';
 
-/**
- * Bytes of prompt per token, for prompts that nobody tokenizes: the rule of thumb for English that
- * OpenAI gives (help.openai.com, "What are tokens") and that llm-d's prefix index uses.
- */
-const promptBytesPerToken = 4;
-/** How often engines that are out are asked whether they are back. */
-const deadProbeIntervalMs = 1_000;
-
-/** A router that listens. */
-export interface RunningRouter {
-  /** http://host:port */
-  readonly url: string;
-  readonly port: number;
-  /** Resolves once every engine has been asked for its health once. */
-  readonly probed: Promise<void>;
-  /** Takes no new requests; resolves when those under way are done, or are cut after the time. */
-  close(shutdownTimeoutMs: number): Promise<void>;
-}
+/** Peer routers are expected to notice an added or removed engine within this time. */
+const changeSpreadMs = 60_000;
 
 /**
  * Starts a router.
  *
- * @throws {InputError} If the port is taken, an engine's URL is none, or the policy is unknown.
+ * @throws {InputError} If the port is in use, an engine's URL is invalid, the policy is unknown, or a file
+ *   cannot be used.
  * @example
  * const router = await startRouter({ port: 0, engines: [{ url, models: [] }], log });
  * await router.probed;
  */
 export async function startRouter(options: RouterOptions): Promise<RunningRouter> {
-  const { host = '127.0.0.1', log, aliases = new Map(), rootPath = '' } = options;
-  const clock: Clock = { nowSeconds: () => performance.now() / 1000 };
-  const nowSeconds = () => clock.nowSeconds();
-  const registry = new MetricsRegistry();
-  const metrics = new RouterMetrics(registry, options.requestStatsWindowSeconds ?? 60);
-  const kvIndex = new KvIndex();
-  const policyName = options.policy ?? defaultPolicyName;
-  const policy = createPolicy(policyName, {
-    random: seededRandom(Date.now()),
-    prefixMinMatchLength: options.prefixMinMatchLength,
-    kvIndex: policyName !== 'kvaware' && options.kvEvents === false ? undefined : kvIndex,
-    kvAwareThreshold: options.kvAwareThreshold,
-  });
-  const { peers } = options;
+  const { peers, log } = options;
   if (peers !== undefined) checkPeerKey(peers.key, options.apiKey);
-  const core = new RoutingCore({
-    ...{ policy, clock, aliases },
-    onNews: peers && ((news) => shared?.tell(news)),
-  });
-  const ticker = new Ticker({ tickMs: options.tickMs ?? 250 });
-  const engines = createEngines(options, { core, ticker, metrics });
-  declareFleetGauges(registry, core, engines, nowSeconds);
-  const shared =
-    peers && new SharedAttempts({ peers, core, engineUrls: engines.keys(), ticker, registry, log });
-  const attemptIds = new AttemptIds();
-  const feed = new KvIndexFeed(kvIndex);
-  if (policy.readsKvEvents) {
-    for (const url of engines.keys()) {
-      const source = options.kvEventSources?.get(url);
-      feed.follow(url, source && [{ rank: 0, topic: '', ...source }]);
-    }
-  }
-  const context: ProxyContext = {
-    core,
-    metrics,
-    log,
-    reroutesMax: options.reroutesMax ?? 2,
-    authorization: authorizationOf(options),
-    pickHeader: options.pickHeader ?? true,
-    target: (url) => engines.get(url) as Engine,
-    engineFailed: (url, why) => engines.get(url)?.failed(why),
-    attemptId: (requestId) => attemptIds.begin(requestId),
-    attemptEnded: (attemptId) => attemptIds.end(attemptId),
-  };
-  let draining = false;
-  const startedAtSeconds = nowSeconds();
-  const viewEngines = () => engineViews(core, engines, { nowSeconds: nowSeconds(), feed });
-  const routerView = () => {
-    const views = viewEngines();
-    return {
-      policy: policy.name,
-      version,
-      uptimeSeconds: nowSeconds() - startedAtSeconds,
-      requests: metrics.arrived,
-      errors: metrics.failed,
-      requestsPerSecond: metrics.rate.perSecond(nowSeconds()),
-      inflight: views.reduce((sum, { ownLoad }) => sum + ownLoad.inflight, 0),
-      routers: shared?.view ?? null,
-      engines: views,
-    };
-  };
-  const events = new EventFeed(routerView);
-  const routes = ownRoutes({
-    core,
-    engines,
-    aliases,
-    registry,
-    webpage: options.webpage ?? new Map(),
-    routerView,
-    engineViews: viewEngines,
-    draining: () => draining,
-    events: (exchange) => events.add(exchange),
-    attempts: shared && ((exchange) => shared.addListener(exchange)),
-  });
-  const clientAllowed = apiKeyCheck(options.apiKey);
-  const peerAllowed = apiKeyCheck(peers?.key);
-  const fieldsReader = new RequestFieldsReader({ sessionKey: options.sessionKey });
-  const sessionHeader = options.sessionKey?.toLowerCase();
-
-  const onRequest = (exchange: ServerExchange) => {
-    const arrivedAtMs = performance.now();
-    const { method, target } = exchange.head;
-    const query = target.indexOf('?');
-    let path = query < 0 ? target : target.slice(0, query);
-    if (rootPath !== '' && path.startsWith(`${rootPath}/`)) path = path.slice(rootPath.length);
-    const allowed = peers && path === attemptNewsPath ? peerAllowed : clientAllowed;
-    if (!allowed(exchange.head, path)) {
-      answerError(exchange, { status: 401, message: 'Wrong or missing API key.' });
-      return;
-    }
-    const kind = bodyKindOf(path);
-    if (kind !== undefined && method === 'POST') proxy(exchange, kind, arrivedAtMs);
-    else if (method === 'GET' || method === 'HEAD') {
-      const route = routes.get(path);
-      if (route !== undefined) route(exchange);
-      else notFound(exchange, method, path, kind !== undefined);
-    } else notFound(exchange, method, path, kind !== undefined || routes.has(path));
-  };
-
-  const proxy = (exchange: ServerExchange, kind: BodyKind, arrivedAtMs: number) => {
-    metrics.arrived++;
-    metrics.rate.count(arrivedAtMs / 1000);
-    const { headers } = exchange.head;
-    const id = requestIdOf(headers.get('x-request-id'));
-    const headerSession = sessionHeader === undefined ? undefined : headers.get(sessionHeader);
-    let { body } = exchange;
-    let request: RoutingRequest;
-    let expectsUsage = false;
-    let fields: RequestFields | undefined;
-    if (kind === 'form') {
-      const model = modelOfForm(body);
-      if (model === undefined) return missingModel(exchange, id);
-      request = requestOf({ id, model, session: headerSession || undefined });
-    } else {
-      try {
-        fields = fieldsReader.read(body);
-      } catch (error) {
-        if (!(error instanceof JsonSyntaxError)) throw error;
-        metrics.refused(undefined);
-        answerError(exchange, { status: 400, message: error.message }, id);
-        return;
-      }
-      const { model } = fields;
-      if (model === undefined && kind === 'json') return missingModel(exchange, id);
-      request = {
-        id,
-        model,
-        session: headerSession || fields.session,
-        prompt: fields.prompt,
-        promptTokens: Math.ceil(fields.promptBytes / promptBytesPerToken),
-        tokens: undefined,
-        outputTokensMax: fields.outputTokensMax,
-        stream: fields.stream,
-      };
-      expectsUsage = fields.stream && fields.hasStreamOptions;
-      const resolved = core.resolveModel(model);
-      if (resolved !== model && resolved !== undefined) {
-        body = withModel(body, fields.modelStart, fields.modelEnd, resolved);
-      }
-    }
-    const proxied = { exchange, request, body, expectsUsage, arrivedAtMs };
-    if (fields === undefined || !policy.needsTokens) new ProxiedRequest(context, proxied).start();
-    else void tokenizeFirst(proxied, fields);
-  };
-
-  const tokenizeFirst = async (options: ProxiedRequestOptions, fields: RequestFields) => {
-    const model = core.resolveModel(fields.model);
-    const candidates = core
-      .endpoints()
-      .filter(({ state, models }) => state === 'live' && models.includes(model ?? ''))
-      .sort((a, b) => a.load.inflight - b.load.inflight);
-    const engine = candidates[0] && engines.get(candidates[0].url);
-    // With one engine there is nothing to choose.
-    const asks = engine !== undefined && candidates.length > 1;
-    const tokens = asks ? await promptTokens(engine, model ?? '', fields) : undefined;
-    if (options.exchange.over) return;
-    const { request } = options;
-    const promptLength = tokens?.length ?? request.promptTokens;
-    const withTokens = { ...request, tokens, promptTokens: promptLength };
-    new ProxiedRequest(context, { ...options, request: withTokens }).start();
-  };
-
-  const missingModel = (exchange: ServerExchange, id: string) => {
-    metrics.refused(undefined);
-    const message = 'The request names no model: "model" must be a string.';
-    answerError(exchange, { status: 400, message, param: 'model' }, id);
-  };
-
-  const server = new HttpServer({
-    ticker,
-    limits: options.server ?? {},
-    ...(options.server?.connectionsMax ? { connectionsMax: options.server.connectionsMax } : {}),
-    onRequest,
-    refusal: refusalText,
-  });
-  const port = await server.listen(host, options.port).catch((error: unknown) => {
-    ticker.stop();
-    for (const engine of engines.values()) engine.close();
-    void feed.close();
-    shared?.close();
+  const file = options.dynamicConfig && (await openDynamicConfig(options));
+  const router = new Router(options, file);
+  try {
+    return await router.start();
+  } catch (error) {
+    router.destroy();
     throw error;
-  });
-  shared?.start();
-  const all = [...engines.values()];
-  const timers = [
-    setInterval(() => {
-      for (const engine of all) void engine.probe();
-    }, options.healthIntervalMs ?? 5_000),
-    setInterval(() => {
-      for (const engine of all) if (!engine.live) void engine.probe();
-    }, deadProbeIntervalMs),
-    setInterval(() => {
-      for (const engine of all) void engine.scrape(nowSeconds);
-    }, options.statsIntervalMs ?? 5_000),
-  ];
-  const probed = Promise.all(all.map((engine) => engine.probe())).then(() => undefined);
-  void probed.then(() => {
-    for (const engine of all) void engine.scrape(nowSeconds);
-  });
+  } finally {
+    log.flush();
+  }
+}
 
-  const stop = () => {
-    for (const timer of timers) clearInterval(timer);
-    events.close();
-    void feed.close();
-    shared?.close();
-  };
+/** The parts of one router, and how they start, stop and change settings together. */
+class Router {
+  readonly #options: RouterOptions;
+  readonly #file: DynamicConfigFile | undefined;
+  readonly #clock: Clock = { nowSeconds: () => performance.now() / 1000 };
+  readonly #registry = new MetricsRegistry();
+  readonly #kvIndex = new KvIndex();
+  readonly #feed = new KvIndexFeed(this.#kvIndex);
+  readonly #ticker: Ticker;
+  readonly #core: RoutingCore;
+  readonly #shared: SharedAttempts | undefined;
+  readonly #fleet: Fleet;
+  readonly #checks: EngineChecks;
+  readonly #sampler: FleetSampler;
+  readonly #requests: InferenceRequests;
+  readonly #events: EventFeed;
+  readonly #server: HttpServer;
+  #source: FollowedSource | undefined;
+  #settings: LiveSettings;
+  #isDraining = false;
+
+  constructor(options: RouterOptions, file: DynamicConfigFile | undefined) {
+    const { peers, log } = options;
+    const settings = file?.settings ?? baseSettings(options);
+    const nowSeconds = () => this.#clock.nowSeconds();
+    this.#options = options;
+    this.#file = file;
+    this.#settings = settings;
+    const metrics = new RouterMetrics(this.#registry, options.requestStatsWindowSeconds ?? 60);
+    this.#core = new RoutingCore({
+      policy: routerPolicy(settings.policy, options, this.#kvIndex),
+      clock: this.#clock,
+      aliases: settings.aliases,
+      onUpdate: peers && ((update) => this.#shared?.tell(update)),
+    });
+    const ticker = new Ticker({ tickMs: options.tickMs ?? 250 });
+    const [core, registry, feed] = [this.#core, this.#registry, this.#feed];
+    this.#ticker = ticker;
+    const isFixed = !('changes' in options.engines) && file === undefined;
+    const unknownEngineGraceMs = isFixed ? 0 : changeSpreadMs;
+    this.#shared =
+      peers && new SharedAttempts({ peers, core, unknownEngineGraceMs, ticker, registry, log });
+    const shared = this.#shared;
+    const { engineApiKey } = options;
+    this.#fleet = new Fleet({
+      ...{ core, ticker, metrics, log, feed, shared, nowSeconds },
+      kvEventSources: options.kvEventSources ?? new Map(),
+      limits: options.upstream ?? {},
+      authorization: engineApiKey === undefined ? undefined : `Bearer ${engineApiKey}`,
+      healthTimeoutMs: () => this.#settings.healthTimeoutMs,
+    });
+    const { engines } = this.#fleet;
+    declareFleetGauges(registry, core, engines, nowSeconds);
+    this.#checks = new EngineChecks({
+      ...{ engines, nowSeconds, healthIntervalMs: settings.healthIntervalMs },
+      statsIntervalMs: statsIntervalMs(settings.policy, options),
+    });
+    const context = proxyContext({ core, metrics, engines, options, clock: this.#clock });
+    this.#requests = new InferenceRequests(context, { engines, sessionKey: settings.sessionKey });
+    const history = new FleetHistory();
+    this.#sampler = new FleetSampler({
+      ...{ core, engines, metrics, history, nowSeconds },
+      unixSeconds: () => Date.now() / 1000,
+    });
+    const views = new RouterViews({ core, engines, metrics, history, feed, shared, nowSeconds });
+    this.#events = new EventFeed(() => views.router());
+    const routes = routerRoutes({
+      ...{ core, engines, registry, views, shared },
+      requests: this.#requests,
+      events: this.#events,
+      webpage: options.webpage ?? new Map(),
+      draining: () => this.#isDraining,
+      dynamicConfig: () => file?.view,
+    });
+    const { rootPath = '', apiKey, server = {} } = options;
+    this.#server = new HttpServer({
+      ...{ ticker, limits: server, refusal: refusalText },
+      ...(server.connectionsMax ? { connectionsMax: server.connectionsMax } : {}),
+      ...dispatcher({ routes, rootPath, apiKey, peersKey: peers?.key }),
+    });
+  }
+
+  /** Finds the engines, then listens, then probes them. */
+  async start(): Promise<RunningRouter> {
+    const { host = '127.0.0.1', port: wantedPort, log } = this.#options;
+    this.#fleet.followKvEvents(this.#core.policy.readsKvEvents ?? false);
+    const source = this.#settings.engines
+      ? staticList(this.#settings.engines)
+      : (this.#options.engines as EndpointSource);
+    this.#source = await FollowedSource.begin(source, this.#fleet, log);
+    const port = await this.#server.listen(host, wantedPort);
+    void this.#source.follow();
+    this.#file?.follow((settings) => this.#apply(settings));
+    this.#shared?.start();
+    this.#checks.start();
+    this.#sampler.start();
+    return {
+      url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+      port,
+      probed: this.#fleet.start(),
+      close: (shutdownTimeoutMs) => this.#close(shutdownTimeoutMs),
+    };
+  }
+
+  /** Stops everything at once. */
+  destroy(): void {
+    this.#stop();
+    this.#server.destroy();
+    this.#requests.close();
+    this.#fleet.close();
+    this.#ticker.stop();
+  }
+
+  /** Applies settings in one turn, so that no request sees only some of them. */
+  #apply(settings: LiveSettings): void {
+    const [core, before] = [this.#core, this.#settings];
+    // Steps that may fail come first.
+    const policy =
+      settings.policy === before.policy
+        ? core.policy
+        : routerPolicy(settings.policy, this.#options, this.#kvIndex);
+    this.#settings = settings;
+    if (policy !== core.policy) core.setPolicy(policy);
+    core.setAliases(settings.aliases);
+    if (settings.sessionKey !== before.sessionKey) {
+      this.#requests.setSessionKey(settings.sessionKey);
+    }
+    this.#checks.setIntervals({
+      healthIntervalMs: settings.healthIntervalMs,
+      statsIntervalMs: statsIntervalMs(settings.policy, this.#options),
+    });
+    if (settings.engines) this.#fleet.replace(settings.engines);
+    this.#fleet.followKvEvents(policy.readsKvEvents ?? false);
+  }
+
+  #stop(): void {
+    this.#source?.stop();
+    this.#file?.stop();
+    this.#checks.stop();
+    this.#sampler.stop();
+    this.#events.close();
+    void this.#feed.close();
+    this.#shared?.close();
+  }
+
+  async #close(shutdownTimeoutMs: number): Promise<void> {
+    this.#isDraining = true;
+    this.#stop();
+    const drained = this.#server.drain();
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, shutdownTimeoutMs);
+    });
+    await Promise.race([drained, timeout]);
+    clearTimeout(timer);
+    this.#server.destroy();
+    this.#requests.close();
+    this.#fleet.close();
+    this.#ticker.stop();
+    this.#options.log.flush();
+  }
+}
+
+function openDynamicConfig(options: RouterOptions): Promise<DynamicConfigFile> | undefined {
+  const { dynamicConfig, discovery = 'static', log } = options;
+  return (
+    dynamicConfig &&
+    DynamicConfigFile.open({ ...dynamicConfig, base: baseSettings(options), discovery, log })
+  );
+}
+
+/** The settings before any dynamic configuration. */
+function baseSettings(options: RouterOptions): LiveSettings {
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    port,
-    probed,
-    async close(shutdownTimeoutMs) {
-      draining = true;
-      stop();
-      const drained = server.drain();
-      let timer: NodeJS.Timeout | undefined;
-      const timeout = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, shutdownTimeoutMs);
-      });
-      await Promise.race([drained, timeout]);
-      clearTimeout(timer);
-      server.destroy();
-      for (const engine of all) engine.close();
-      ticker.stop();
-      log.flush();
-    },
+    engines: 'changes' in options.engines ? undefined : options.engines,
+    aliases: options.aliases ?? new Map(),
+    policy: options.policy ?? defaultPolicyName,
+    sessionKey: options.sessionKey,
+    healthIntervalMs: options.healthIntervalMs ?? 5_000,
+    healthTimeoutMs: options.healthTimeoutMs ?? 3_000,
   };
-}
-
-function createEngines(
-  options: RouterOptions,
-  shared: { core: RoutingCore; ticker: Ticker; metrics: RouterMetrics },
-): ReadonlyMap<string, Engine> {
-  const engines = new Map<string, Engine>();
-  for (const { url: given, models } of options.engines) {
-    const url = given.replace(/\/+$/, '');
-    if (engines.has(url)) throw new InputError(`Engine ${url} is listed twice.`);
-    const key = options.engineApiKey;
-    engines.set(
-      url,
-      new Engine({
-        url,
-        staticModels: models,
-        ...shared,
-        log: options.log,
-        limits: options.upstream ?? {},
-        authorization: key === undefined ? undefined : `Bearer ${key}`,
-        healthTimeoutMs: options.healthTimeoutMs ?? 3_000,
-      }),
-    );
-  }
-  return engines;
-}
-
-function authorizationOf(options: RouterOptions): ProxyContext['authorization'] {
-  const { apiKey, engineApiKey } = options;
-  const forward = options.forwardAuthorization ?? (apiKey ?? engineApiKey) === undefined;
-  if (forward) return 'client';
-  return engineApiKey === undefined ? undefined : { value: `Bearer ${engineApiKey}` };
-}
-
-/** @throws {InputError} If routers would be open to clients, or the key fits into no header. */
-function checkPeerKey(key: string | undefined, apiKey: string | undefined): void {
-  const variable = 'SPILLWAY_ROUTER_PEERS_KEY';
-  if (key === undefined && apiKey !== undefined) {
-    throw new InputError(
-      `Routers that check an API key need a key among themselves: set ${variable}, to the same in all of them.`,
-    );
-  }
-  if (key !== undefined && !/^[\x21-\x7e]+$/.test(key)) {
-    throw new InputError(`${variable} may hold visible ASCII characters only, and no spaces.`);
-  }
-}
-
-/** A request without a prompt that the router could read. */
-function requestOf(parts: Pick<RoutingRequest, 'id' | 'model' | 'session'>): RoutingRequest {
-  return {
-    ...parts,
-    prompt: [],
-    promptTokens: 0,
-    tokens: undefined,
-    outputTokensMax: undefined,
-    stream: false,
-  };
-}
-
-/** The body with another model name in it, all other bytes as they were. */
-function withModel(body: Buffer, start: number, end: number, model: string): Buffer {
-  const name = Buffer.from(JSON.stringify(model));
-  return Buffer.concat([body.subarray(0, start), name, body.subarray(end)]);
-}
-
-function notFound(exchange: ServerExchange, method: string, path: string, known: boolean): void {
-  const status = known ? 405 : 404;
-  const what = known ? `${method} is not allowed on ${path}.` : `There is no route ${path} here.`;
-  answerError(exchange, { status, message: what });
 }

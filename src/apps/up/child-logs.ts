@@ -1,21 +1,20 @@
-// Where the output of children goes: a bounded memory for the live view, and files if asked for.
+// Output of child processes: bounded in memory for the live view, and in files on request.
 import { createWriteStream, existsSync, mkdirSync, openSync, type WriteStream } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { InputError, RingBuffer } from '../../core/base/index.ts';
+import { LineWriter } from './line-writer.ts';
 
 /** Lines kept per child in memory. */
 const linesKeptMax = 200;
-/** Bytes that may wait for the disk; more lines are dropped and counted. */
-const pendingBytesMax = 1 << 20;
 
 export class ChildLogs {
   readonly #directory: string | undefined;
   readonly #recent = new Map<string, RingBuffer<string>>();
-  readonly #files = new Map<string, { stream: WriteStream; droppedLines: number }>();
+  readonly #files = new Map<string, { stream: WriteStream; writer: LineWriter }>();
 
   /**
-   * @param directory Where each child gets a file NAME.log, appended to; undefined: memory only.
-   * @throws {InputError} If it cannot be made or written.
+   * @param directory Where each child gets a file NAME.log, appended to; undefined keeps output in memory only.
+   * @throws {InputError} If it cannot be created or written.
    */
   constructor(directory: string | undefined) {
     this.#directory = directory === undefined ? undefined : resolve(directory);
@@ -33,9 +32,8 @@ export class ChildLogs {
     const path = join(this.#directory, `${name.replace(/[^\w.-]+/g, '-')}.log`);
     try {
       const stream = createWriteStream(path, { fd: openSync(path, 'a') });
-      // A disk that fills up later must not end the stack.
-      stream.on('error', () => this.#files.delete(name));
-      this.#files.set(name, { stream, droppedLines: 0 });
+      // A disk that fills up later must not stop the stack: the writer then drops all lines.
+      this.#files.set(name, { stream, writer: new LineWriter(stream) });
     } catch (error) {
       throw notWritable(path, error);
     }
@@ -48,15 +46,7 @@ export class ChildLogs {
       this.#recent.set(name, recent);
     }
     recent.push(line);
-    const file = this.#files.get(name);
-    if (!file) return;
-    if (file.stream.writableLength > pendingBytesMax) {
-      file.droppedLines += 1;
-      return;
-    }
-    if (file.droppedLines > 0) file.stream.write(`[${file.droppedLines} lines dropped]\n`);
-    file.droppedLines = 0;
-    file.stream.write(`${line}\n`);
+    this.#files.get(name)?.writer.line(line);
   }
 
   /** The last lines of a child, oldest first. */
@@ -66,10 +56,12 @@ export class ChildLogs {
 
   close(): void {
     for (const { stream } of this.#files.values()) stream.end();
+    // A line that is still to come would break the stream before its lines are on the disk.
+    this.#files.clear();
   }
 }
 
-/** Node's own recursive mkdir never returns where mkdir says ENOENT below a folder, as in /proc. */
+/** Node's own recursive mkdir never returns where mkdir fails with ENOENT below a folder, as in /proc. */
 function makeDirectory(path: string): void {
   if (existsSync(path)) return;
   makeDirectory(dirname(path));
@@ -79,7 +71,7 @@ function makeDirectory(path: string): void {
 function notWritable(path: string, error: unknown): InputError {
   const { code } = error as NodeJS.ErrnoException;
   return new InputError(
-    `cannot write logs to ${path} (${code ?? 'unknown error'}): choose a directory that you may write with --log-dir.`,
+    `cannot write logs to ${path} (${code}): choose a directory that you may write with --log-dir.`,
     { cause: error },
   );
 }

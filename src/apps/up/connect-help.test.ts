@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { curlLine, openaiNodeLines } from './connect-help.ts';
+import { resolveValues } from '../../core/values/index.ts';
+import { curlLine, keyVariableOf, openaiNodeLines } from './connect-help.ts';
 
 const target = { baseUrl: 'http://127.0.0.1:8000/v1', model: "it's", keyVariable: undefined };
 
@@ -11,8 +12,27 @@ test('the curl line survives a shell: quotes in a model name are escaped', () =>
   );
 });
 
-test('where a key is asked for it comes from the environment, never from the text', () => {
+test('a required key is read from the environment and never part of the text', () => {
   const keyed = { ...target, keyVariable: 'VLLM_API_KEY' };
   assert.match(curlLine(keyed), /-H "authorization: Bearer \$VLLM_API_KEY"/);
   assert.match(openaiNodeLines(keyed).join('\n'), /apiKey: process\.env\.VLLM_API_KEY/);
+});
+
+test('clients need the key of the router, else that of the engines', () => {
+  const variable = (
+    vllmApiKey: string | undefined,
+    environment: Readonly<Record<string, string>> = {},
+    enableRouter = true,
+  ) => {
+    const key = vllmApiKey === undefined ? [] : [`servingEngineSpec.vllmApiKey=${vllmApiKey}`];
+    const sets = [`routerSpec.enableRouter=${enableRouter}`, ...key];
+    return keyVariableOf(resolveValues({ files: [], sets }).values, environment);
+  };
+  const [router, engines] = ['SPILLWAY_ROUTER_API_KEY', 'VLLM_API_KEY'];
+  assert.equal(variable(undefined, { [router]: 'r', [engines]: 'e' }), router);
+  assert.equal(variable(undefined, { [engines]: 'e' }), engines);
+  assert.equal(variable('secret', { [router]: 'r' }, false), engines);
+  assert.equal(variable('secret'), engines);
+  assert.equal(variable(undefined), undefined);
+  assert.equal(variable(''), undefined);
 });

@@ -1,14 +1,25 @@
-// What a person can paste to talk to the stack.
+// Snippets that a user can paste to call the stack.
+import type { Values } from '../../core/values/index.ts';
 
 export interface ConnectTarget {
   /** Base URL of the API, with /v1. */
   readonly baseUrl: string;
   readonly model: string;
-  /** The environment variable in which the reader has the API key; undefined if none is asked for. */
+  /** The environment variable that holds the user's API key; undefined if no key is required. */
   readonly keyVariable: string | undefined;
 }
 
-/** A line for a shell that asks for one short answer. */
+/** The environment variable that holds a client's key: the router's, or else that of the engines. */
+export function keyVariableOf(
+  { servingEngineSpec: { vllmApiKey }, routerSpec: { enableRouter } }: Values,
+  environment: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  if (enableRouter && environment.SPILLWAY_ROUTER_API_KEY) return 'SPILLWAY_ROUTER_API_KEY';
+  const hasEngineKey = typeof vllmApiKey === 'string' && vllmApiKey !== '';
+  return environment.VLLM_API_KEY || hasEngineKey ? 'VLLM_API_KEY' : undefined;
+}
+
+/** A shell command that requests one short response. */
 export function curlLine({ baseUrl, model, keyVariable }: ConnectTarget): string {
   const body = JSON.stringify({
     model,
@@ -19,7 +30,7 @@ export function curlLine({ baseUrl, model, keyVariable }: ConnectTarget): string
   return `curl ${baseUrl}/chat/completions -H 'content-type: application/json'${key} -d ${quoted(body)}`;
 }
 
-/** Lines of a module for Node with the `openai` package that streams one answer. */
+/** Lines of a Node module that streams one response with the `openai` package. */
 export function openaiNodeLines({ baseUrl, model, keyVariable }: ConnectTarget): string[] {
   const key = keyVariable ? `process.env.${keyVariable}` : `'none'`;
   return [

@@ -1,9 +1,9 @@
-// The environment of a vLLM child: where secrets go, since command lines can be read by everybody.
+// The environment of a vLLM child. Secrets are passed here, since every user can read command lines.
 import { InputError } from '../../core/base/index.ts';
-import type { ModelSpec, Values } from '../../core/values/index.ts';
+import type { ModelEntry, Values } from '../../core/values/index.ts';
 
 /**
- * Variables that the values file gives to one engine, later ones winning as in a pod:
+ * Variables that the values file sets for one engine; later ones win, as in a pod:
  * servingEngineSpec.configs, its env, the model's env, tokens and keys.
  *
  * @param inherited This program's own environment, which the child gets as well.
@@ -11,12 +11,12 @@ import type { ModelSpec, Values } from '../../core/values/index.ts';
  */
 export function engineEnvironment(
   values: Values,
-  spec: ModelSpec,
+  spec: ModelEntry,
   inherited: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {
   const { configs, env, vllmApiKey } = values.servingEngineSpec;
   const result: Record<string, string> = { ...configs };
-  if (spec.lmcacheConfig?.enabled) Object.assign(result, lmcacheEnvironment(spec));
+  if (spec.lmcacheConfig?.enabled) Object.assign(result, lmcacheEnvironment(spec.lmcacheConfig));
   if (typeof spec.hf_token === 'string' && spec.hf_token !== '') result.HF_TOKEN = spec.hf_token;
   if (typeof vllmApiKey === 'string' && vllmApiKey !== '') result.VLLM_API_KEY = vllmApiKey;
   for (const entry of [...env, ...(spec.env ?? [])]) {
@@ -32,8 +32,10 @@ export function engineEnvironment(
   return result;
 }
 
-function lmcacheEnvironment(spec: ModelSpec): Record<string, string> {
-  const { cpuOffloadingBufferSize, diskOffloadingBufferSize } = spec.lmcacheConfig ?? {};
+function lmcacheEnvironment(
+  config: NonNullable<ModelEntry['lmcacheConfig']>,
+): Record<string, string> {
+  const { cpuOffloadingBufferSize, diskOffloadingBufferSize } = config;
   return {
     LMCACHE_USE_EXPERIMENTAL: 'True',
     VLLM_RPC_TIMEOUT: '1000000',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ModelSpec, resolveValues } from '../../core/values/index.ts';
+import { type ModelEntry, resolveValues } from '../../core/values/index.ts';
 import { engineEnvironment } from './engine-environment.ts';
 import { embeddedEngineFlags, vllmFlags } from './engine-flags.ts';
 import { planEngines, servedModel } from './engine-plan.ts';
@@ -16,21 +16,26 @@ const perKey: readonly [yaml: string, embedded: readonly string[], vllm: readonl
   ['profile: p.json', ['--profile', 'p.json'], []],
   ['timeScale: 10', ['--time-scale', '10'], []],
   ['tokenizer: t', ['--tokenizer', 't'], []],
-  ['modelRevision: abc', [], ['--revision', 'abc']],
-  ['enableLoRA: true', [], ['--enable-lora']],
+  ['faults: [error, hang]', ['--fault', 'error', '--fault', 'hang'], []],
+  ['modelRevision: abc', ...both(['--revision', 'abc'])],
+  ['enableLoRA: true', ...both(['--enable-lora'])],
+  ['enableLoRA: false, enableTool: false', ...both([])],
   [
     'enableTool: true, toolCallParser: hermes',
-    [],
-    ['--enable-auto-tool-choice', '--tool-call-parser', 'hermes'],
+    ...both(['--enable-auto-tool-choice', '--tool-call-parser', 'hermes']),
   ],
-  ['toolCallParser: hermes', [], ['--tool-call-parser', 'hermes']],
-  ['chatTemplate: chat.jinja', [], ['--chat-template', 'chat.jinja']],
+  ['toolCallParser: hermes', ...both(['--tool-call-parser', 'hermes'])],
+  ['chatTemplate: chat.jinja', ...both(['--chat-template', 'chat.jinja'])],
   [
     'lmcacheConfig: {enabled: true}',
     [],
     ['--kv-transfer-config', '{"kv_connector":"LMCacheConnectorV1","kv_role":"kv_both"}'],
   ],
 ];
+
+function both(flags: readonly string[]): readonly [readonly string[], readonly string[]] {
+  return [flags, flags];
+}
 
 /** YAML below vllmConfig, and the flags of either engine. */
 const perVllmKey: readonly [yaml: string, flags: readonly string[]][] = [
@@ -76,7 +81,7 @@ test('each key of a model becomes the flags of its engine', () => {
 test('each key of vllmConfig becomes the same flag of both engines', () => {
   for (const [yaml, flags] of perVllmKey) {
     const spec = modelOf(`vllmConfig: {${yaml}}`);
-    // The chart switches prefix caching off unless the key says otherwise.
+    // The chart disables prefix caching by default.
     const caching = yaml.startsWith('enablePrefix') ? [] : ['--no-enable-prefix-caching'];
     const expected = new Set([...caching, ...flags]);
     assert.deepEqual(new Set(vllmFlags(spec, ports, ['vllm', 'serve']).slice(5)), expected, yaml);
@@ -88,18 +93,72 @@ test('each key of vllmConfig becomes the same flag of both engines', () => {
   }
 });
 
-test('a command that does not end in serve takes the model as --model', () => {
+test('KV events of a pod get a port of their own, and an address with an interface stays', () => {
+  const given = (endpoint: string) =>
+    JSON.stringify({ enable_kv_cache_events: true, publisher: 'zmq', endpoint, topic: 'kv' });
+  const configOf = (endpoint: string) => {
+    const spec = modelOf(
+      `vllmConfig: {extraArgs: ["--kv-events-config", ${JSON.stringify(given(endpoint))}]}`,
+    );
+    const words = embeddedEngineFlags(spec, ports);
+    return JSON.parse(words[words.lastIndexOf('--kv-events-config') + 1] ?? '');
+  };
+  const { endpoint, replay_endpoint, topic } = configOf('tcp://*:5557');
+  assert.deepEqual(
+    [endpoint, replay_endpoint, topic],
+    ['tcp://127.0.0.1:9002', 'tcp://127.0.0.1:9003', 'kv'],
+  );
+  assert.equal(configOf('tcp://10.0.0.1:5557').endpoint, 'tcp://10.0.0.1:5557');
+});
+
+test('vLLM gets its flags in the order of the chart', () => {
+  const spec = modelOf(
+    'lmcacheConfig: {enabled: true, kvRole: kv_producer}, chatTemplate: c.jinja, enableLoRA: true, vllmConfig: {seed: 1, extraArgs: ["-tp", "2"], kvEvents: true, dtype: half, enableChunkedPrefill: true, maxNumSeqs: 4, tensorParallelSize: 1}',
+  );
+  const words = vllmFlags(spec, ports, ['vllm', 'serve']).slice(5);
+  assert.deepEqual(
+    words.filter((word) => word.startsWith('-')),
+    [
+      ...['--enable-lora', '--enable-chunked-prefill', '--no-enable-prefix-caching', '--dtype'],
+      ...['--tensor-parallel-size', '--max-num-seqs', '--seed', '--kv-events-config', '-tp'],
+      ...['--kv-transfer-config', '--chat-template'],
+    ],
+  );
+  assert.ok(words.includes('{"kv_connector":"LMCacheConnectorV1","kv_role":"kv_producer"}'));
+});
+
+test('a command that does not end in serve gets the model as --model', () => {
   const command = ['python', '-m', 'vllm.entrypoints.openai.api_server'];
   assert.deepEqual(vllmFlags(modelOf(''), ports, command), ['--model', 'org/m', ...listen]);
+});
+
+test('a launcher before "vllm serve" leaves the model its argument', () => {
+  const words = vllmFlags(modelOf(''), ports, ['uv', 'run', 'vllm', 'serve']);
+  assert.deepEqual(words, ['org/m', ...listen]);
+});
+
+test('an entry without a modelURL gives vLLM its name', () => {
+  const [spec] = valuesOf('servingEngineSpec: {modelSpec: [{name: m, kind: vllm}]}')
+    .servingEngineSpec.modelSpec;
+  assert.equal(vllmFlags(spec as ModelEntry, ports, ['vllm', 'serve'])[0], 'm');
+});
+
+test('embedded engines of one process are counted from the second on', () => {
+  const counted = (count?: number) => embeddedEngineFlags(modelOf(''), ports, count).slice(6);
+  assert.deepEqual(counted(), []);
+  assert.deepEqual(counted(1), []);
+  assert.deepEqual(counted(2), ['--count', '2']);
 });
 
 test('the served model is the last --served-model-name, else modelURL', () => {
   assert.equal(servedModel(modelOf('')), 'org/m');
   assert.equal(servedModel(modelOf('vllmConfig: {extraArgs: ["--served-model-name", "a"]}')), 'a');
   assert.equal(servedModel(modelOf('vllmConfig: {extraArgs: ["--served-model-name=b"]}')), 'b');
+  const twice = '["--served-model-name=b", --served_model_name, c, d]';
+  assert.equal(servedModel(modelOf(`vllmConfig: {extraArgs: ${twice}}`)), 'c');
 });
 
-test('secrets and variables reach the engine by its environment, never by its flags', () => {
+test('secrets and variables are passed to the engine in its environment, never in its flags', () => {
   const values = valuesOf(`servingEngineSpec:
   vllmApiKey: sk-1
   configs: {A: "1", B: "1"}
@@ -107,7 +166,7 @@ test('secrets and variables reach the engine by its environment, never by its fl
   modelSpec:
     - {name: m, kind: vllm, modelURL: org/m, hf_token: hf-1, env: [{name: C, value: "3"}, {name: D, valueFrom: {secretKeyRef: {name: s, key: d}}}]}
 `);
-  const spec = values.servingEngineSpec.modelSpec[0] as ModelSpec;
+  const spec = values.servingEngineSpec.modelSpec[0] as ModelEntry;
   assert.deepEqual(engineEnvironment(values, spec, { D: 'here' }), {
     A: '1',
     B: '2',
@@ -132,7 +191,7 @@ test('replicas are numbered, URLs keep their order, and disabled entries do not 
   );
 });
 
-test('values without an engine to run are an error that says what to do', () => {
+test('values without an engine to run are an error with a remedy', () => {
   assert.throws(() => planEngines(valuesOf('')), { code: 'ERR_INPUT', message: /--engine http/ });
 });
 
@@ -156,12 +215,21 @@ test('flags override the one model that the values start, and add engines', () =
   assert.equal(flags[flags.indexOf('--port') + 1], '9000');
 });
 
-test('routers that are named in the file are given to the router, and none otherwise', () => {
+test('peer routers in the file are passed to the router; the default is none', () => {
   const peers = '{routerPeers: [http://routers:8000, http://10.0.0.9:8000]}';
   const flags = routerFlags(valuesOf(`routerSpec: ${peers}`), []);
   const given = flags[flags.indexOf('--router-peers') + 1];
   assert.equal(given, 'http://routers:8000,http://10.0.0.9:8000');
   assert.ok(!routerFlags(valuesOf('routerSpec: {}'), []).includes('--router-peers'));
+});
+
+test('policy parameters reach the router under their flags, unless they have their defaults', () => {
+  const flagsOf = (text: string) => routerFlags(valuesOf(`routerSpec: ${text}`), []);
+  const flags = flagsOf('{prefixMinMatchLength: 128, kvAwareThreshold: 0}');
+  assert.equal(flags[flags.indexOf('--prefix-min-match-length') + 1], '128');
+  assert.equal(flags[flags.indexOf('--kv-aware-threshold') + 1], '0');
+  const standard = flagsOf('{prefixMinMatchLength: 0}');
+  assert.ok(!standard.some((flag) => /prefix-min|kv-aware/.test(flag)));
 });
 
 test('--engines with two models in the file is an error that names them', () => {
@@ -175,8 +243,8 @@ function valuesOf(text: string) {
   return resolveValues({ files: [{ name: 'test.yaml', text }] }).values;
 }
 
-function modelOf(yaml: string): ModelSpec {
+function modelOf(yaml: string): ModelEntry {
   const entry = `{name: m, modelURL: org/m${yaml === '' ? '' : `, ${yaml}`}}`;
   return valuesOf(`servingEngineSpec: {modelSpec: [${entry}]}`).servingEngineSpec
-    .modelSpec[0] as ModelSpec;
+    .modelSpec[0] as ModelEntry;
 }

@@ -1,13 +1,14 @@
 // Which engines a values file asks for, one entry per process, before ports are known.
 import { InputError } from '../../core/base/index.ts';
-import { engineCount, engineKind, type ModelSpec, type Values } from '../../core/values/index.ts';
+import { readEntry } from '../../core/layout/index.ts';
+import { engineCount, engineKind, type ModelEntry, type Values } from '../../core/values/index.ts';
 
-/** An engine that runs already, somewhere. */
+/** An engine that already runs, here or elsewhere. */
 export interface RemoteEngine {
   readonly kind: 'url';
   readonly name: string;
   readonly url: string;
-  /** Undefined: ask its /v1/models. */
+  /** Undefined to read it from /v1/models. */
   readonly model: string | undefined;
 }
 
@@ -15,9 +16,9 @@ export interface RemoteEngine {
 export interface LocalEngine {
   readonly kind: 'embedded' | 'vllm';
   readonly name: string;
-  /** The model's name to clients. */
+  /** The model's name for clients. */
   readonly model: string;
-  readonly spec: ModelSpec;
+  readonly spec: ModelEntry;
 }
 
 export type EnginePlan = LocalEngine | RemoteEngine;
@@ -25,30 +26,25 @@ export type EnginePlan = LocalEngine | RemoteEngine;
 /**
  * Expands `servingEngineSpec.modelSpec` into engines, in the order of the file.
  *
- * @throws {InputError} If nothing is left to run, an entry lacks its model, or the router is off.
+ * @throws {InputError} If there is no engine to run, or an entry lacks its model.
  */
 export function planEngines(values: Values): EnginePlan[] {
   const { enableEngine, modelSpec } = values.servingEngineSpec;
-  if (!values.routerSpec.enableRouter) {
-    throw new InputError(
-      'routerSpec.enableRouter is false, and "spillway up" always runs the router: leave the key out.',
-    );
-  }
   const engines = enableEngine
     ? modelSpec.filter((spec) => spec.enabled).flatMap((spec) => enginesOf(spec))
     : [];
   if (engines.length === 0) {
     throw new InputError(
-      'there is no engine to run: give servingEngineSpec.modelSpec an enabled entry, or add a running engine with --engine http://HOST:PORT.',
+      'there is no engine to run: add an enabled entry to servingEngineSpec.modelSpec, or a running engine with --engine http://HOST:PORT.',
     );
   }
   return engines;
 }
 
-/** Engines that are started in one process; what differs between them counts up from the first. */
+/** Engines that are started in one process; their names and ports count up from the first. */
 export type ProcessGroup = readonly [LocalEngine, ...LocalEngine[]];
 
-/** The processes that the engines need, in their order: one each, or one per entry of the file. */
+/** The processes that the engines need, in order: one per engine, or one per entry of the file. */
 export function processGroups(values: Values, engines: readonly EnginePlan[]): ProcessGroup[] {
   const groups: [LocalEngine, ...LocalEngine[]][] = [];
   for (const engine of engines) {
@@ -64,19 +60,19 @@ export function processGroups(values: Values, engines: readonly EnginePlan[]): P
   return groups;
 }
 
-/** The model's name to clients: as the last --served-model-name says, else modelURL, else name. */
-export function servedModel(spec: ModelSpec): string {
-  const args = spec.vllmConfig?.extraArgs ?? [];
-  const joined = args.findLast((arg) => arg.startsWith('--served-model-name='));
-  if (joined !== undefined) return joined.slice('--served-model-name='.length);
-  const flag = args.lastIndexOf('--served-model-name');
-  return (flag >= 0 ? args[flag + 1] : undefined) ?? spec.modelURL ?? spec.name;
+/**
+ * The model's name for clients: the first of --served-model-name, else modelURL, else name.
+ *
+ * @throws {InputError} If a key or an argument cannot be used.
+ */
+export function servedModel(spec: ModelEntry): string {
+  return readEntry(spec).settings.servedModelName?.[0] ?? spec.modelURL ?? spec.name;
 }
 
-function enginesOf(spec: ModelSpec): EnginePlan[] {
+function enginesOf(spec: ModelEntry): EnginePlan[] {
   const kind = engineKind(spec);
   if (kind === 'url') {
-    const urls = spec.urls ?? [];
+    const { urls = [] } = spec;
     return urls.map((url, index) => ({
       kind,
       name: nameOf(spec, index, urls.length),
@@ -86,7 +82,7 @@ function enginesOf(spec: ModelSpec): EnginePlan[] {
   }
   if (kind === 'vllm' && spec.modelURL === undefined) {
     throw new InputError(
-      `servingEngineSpec.modelSpec "${spec.name}" is of kind vllm and lacks modelURL: give it the Hugging Face name or the path of the model.`,
+      `servingEngineSpec.modelSpec "${spec.name}" is of kind vllm and lacks modelURL: set it to the Hugging Face name or the path of the model.`,
     );
   }
   const count = engineCount(spec);
@@ -98,6 +94,6 @@ function enginesOf(spec: ModelSpec): EnginePlan[] {
   }));
 }
 
-function nameOf(spec: ModelSpec, index: number, count: number): string {
+function nameOf(spec: ModelEntry, index: number, count: number): string {
   return count === 1 ? spec.name : `${spec.name}-${index + 1}`;
 }

@@ -1,4 +1,4 @@
-// One JSON object per line, for programs: events as they happen, and the whole picture each second.
+// One JSON object per line, for programs: events as they happen, and a full snapshot every second.
 import type { LineWriter } from './line-writer.ts';
 import type { ReadyNews, UpOutput } from './output.ts';
 import type { ProcessSnapshot, StackSnapshot } from './snapshot.ts';
@@ -7,7 +7,7 @@ export class JsonOutput implements UpOutput {
   readonly #out: LineWriter;
   readonly #log: LineWriter;
 
-  /** @param log The children's own lines: not JSON of ours, so they go elsewhere. */
+  /** @param log Receives the children's own lines, which are not JSON. */
   constructor(out: LineWriter, log: LineWriter) {
     this.#out = out;
     this.#log = log;
@@ -26,7 +26,9 @@ export class JsonOutput implements UpOutput {
   }
 
   ready(news: ReadyNews): void {
-    this.#event('ready', { url: news.apiUrl, page: news.pageUrl, models: news.models });
+    const { apiUrl, pageUrl, models, engines } = news;
+    if (engines === undefined) this.#event('ready', { url: apiUrl, page: pageUrl, models });
+    else this.#event('ready', { url: null, router: false, engines, models });
   }
 
   snapshot(stack: StackSnapshot): void {

@@ -1,6 +1,7 @@
-// Writes lines to a stream that may be slower than we are, or gone.
+// Writes lines to a stream that may be slow or closed.
+import { counted } from '../../core/base/index.ts';
 
-/** Bytes that may wait for a slow reader; further lines are dropped and counted. */
+/** Maximum bytes waiting for a slow reader; further lines are dropped and counted. */
 const pendingBytesMax = 1 << 20;
 
 export class LineWriter {
@@ -10,7 +11,7 @@ export class LineWriter {
 
   constructor(stream: NodeJS.WritableStream & { readonly writableLength: number }) {
     this.#stream = stream;
-    // A terminal that was closed (EIO) or a pipe that was (EPIPE): nobody reads any more.
+    // EIO is a closed terminal and EPIPE a closed pipe: there is no reader any more.
     stream.on('error', () => {
       this.#isGone = true;
     });
@@ -22,7 +23,8 @@ export class LineWriter {
       this.#droppedLines += 1;
       return;
     }
-    if (this.#droppedLines > 0) this.#stream.write(`[${this.#droppedLines} lines dropped]\n`);
+    if (this.#droppedLines > 0)
+      this.#stream.write(`[${counted(this.#droppedLines, 'line')} dropped]\n`);
     this.#droppedLines = 0;
     this.#stream.write(`${text}\n`);
   }

@@ -1,4 +1,4 @@
-// The last lines of a terminal, drawn over in place, with what else is printed kept above them.
+// The last lines of a terminal, redrawn in place; other output is kept above them.
 
 /** The part of a TTY stream that is used here. */
 export interface TerminalStream {
@@ -25,26 +25,26 @@ export class LiveRegion {
     return { columns: this.#stream.columns || 80, rows: this.#stream.rows || 24 };
   }
 
-  /** Draws `lines` in place of those drawn before. */
+  /** Replaces the lines drawn before with `lines`. */
   draw(lines: readonly string[]): void {
-    // One write, so that no half-drawn picture shows.
+    // One write, so that no partial frame is visible.
     this.#stream.write(this.#rewind() + lines.map((line) => `${line}\n`).join(''));
     this.#drawn = lines.map(visibleWidth);
   }
 
-  /** Prints lines that stay, above the region; the next `draw` brings the region back. */
+  /** Prints permanent lines above the region; the next `draw` restores the region. */
   print(text: string): void {
     this.#stream.write(`${this.#rewind()}${text}\n`);
     this.#drawn = [];
   }
 
-  /** Leaves the last picture on the screen and gives the cursor back. */
+  /** Leaves the last frame on the screen and shows the cursor again. */
   end(): void {
     this.#stream.write(showCursor);
     this.#drawn = [];
   }
 
-  /** Moves to where the region began. A terminal that was made narrower has wrapped its lines. */
+  /** Moves to the start of the region. A terminal that was made narrower has wrapped its lines. */
   #rewind(): string {
     const { columns } = this.size;
     const rows = this.#drawn.reduce(
@@ -57,6 +57,6 @@ export class LiveRegion {
 }
 
 function visibleWidth(line: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the codes to leave out
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the codes to ignore
   return line.replace(/\x1b\[[0-9;]*m/g, '').length;
 }

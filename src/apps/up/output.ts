@@ -1,10 +1,12 @@
-// What `spillway up` tells its user, in one of three forms: live picture, plain lines, JSON lines.
-import type { ProcessSnapshot, StackSnapshot } from './snapshot.ts';
+// What `spillway up` prints, in one of three forms: live view, plain lines, JSON lines.
+import type { EngineDetails, ProcessSnapshot, StackSnapshot } from './snapshot.ts';
 
-/** All that is known when the stack can serve. */
+/** What is printed once the stack can serve. */
 export interface ReadyNews {
-  /** Base URL of the API, with /v1. */
-  readonly apiUrl: string;
+  /** Base URL of the router's API, with /v1; undefined without a router. */
+  readonly apiUrl: string | undefined;
+  /** The engines, if clients call them directly because there is no router. */
+  readonly engines?: readonly ReadyEngine[] | undefined;
   /** The web page; undefined if it is not served. */
   readonly pageUrl: string | undefined;
   readonly models: readonly string[];
@@ -13,15 +15,28 @@ export interface ReadyNews {
   readonly startSeconds: number;
 }
 
+export interface ReadyEngine {
+  readonly name: string;
+  /** Base URL, without /v1. */
+  readonly url: string;
+  readonly model: string;
+}
+
 export interface UpOutput {
-  /** What is about to start, in one line. */
+  /** @param summary What is about to start, in one line. */
   starting(summary: string): void;
   processState(process: ProcessSnapshot): void;
   childLine(name: string, line: string): void;
   ready(news: ReadyNews): void;
   snapshot(stack: StackSnapshot): void;
-  /** @param reason The signal's name, or the key that was pressed. */
-  stopping(reason: string): void;
-  /** All is stopped; the output must leave the terminal as it was. */
+  /** Name of the engine whose details the user looks at; undefined for none. */
+  readonly watchedEngine?: string | undefined;
+  engineDetails?(details: EngineDetails): void;
+  /**
+   * @param reason The signal's name, or the key that was pressed.
+   * @param order What stops when, for people.
+   */
+  stopping(reason: string, order: string): void;
+  /** Called when everything has stopped; the output must leave the terminal as it was. */
   stopped(): void;
 }

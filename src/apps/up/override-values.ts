@@ -1,8 +1,8 @@
-// The flags of `spillway up` that change the values: short ways to say common things.
+// The flags of `spillway up` that change the values: shorthands for common changes.
 import { InputError } from '../../core/base/index.ts';
 import { engineKind, type Values } from '../../core/values/index.ts';
 
-/** Each unset one leaves the values as they are. */
+/** An unset flag leaves the values as they are. */
 export interface UpOverrides {
   readonly engines?: number | undefined;
   readonly gpu?: string | undefined;
@@ -19,8 +19,8 @@ export interface UpOverrides {
 /**
  * Applies the flags.
  *
- * @throws {InputError} If --engines or --model is given and the file has more or fewer than one
- *   entry that it could mean.
+ * @throws {InputError} If --engines or --model is given and the file does not have exactly one
+ *   entry that is started.
  */
 export function overrideValues(values: Values, overrides: UpOverrides): Values {
   const { servingEngineSpec, routerSpec, spillway } = values;
@@ -52,7 +52,7 @@ function overrideModels(entries: Entries, overrides: UpOverrides): Entries {
     if (value === undefined || started.length === 1) continue;
     const found = started.length === 0 ? 'none' : started.map(({ name }) => name).join(', ');
     throw new InputError(
-      `${flag} needs exactly one model that "spillway up" starts, and the values have ${found}: set it in the values file, or with --set servingEngineSpec.modelSpec[0].…`,
+      `${flag} needs exactly one model that "spillway up" starts, but the values have ${found}: set it in the values file, or with --set servingEngineSpec.modelSpec[0].…`,
     );
   }
   return entries.map((entry) => {
@@ -71,7 +71,7 @@ function urlEntry(urls: readonly string[]): Entries[number] {
   return { name: 'engine', kind: 'url', urls: [...urls], enabled: true, replicaCount: 1 };
 }
 
-/** `Qwen/Qwen3-8B` is called `qwen3-8b`, as Kubernetes would want it. */
+/** `Qwen/Qwen3-8B` becomes `qwen3-8b`, a valid name in Kubernetes. */
 function nameOf(model: string): string {
   const last = model.split('/').findLast((part) => part !== '') ?? model;
   return last.toLowerCase().replace(/[^a-z0-9.-]+/g, '-');

@@ -1,10 +1,11 @@
 // Plain lines for logs and pipes: no colour, no cursor codes.
 
+import { counted } from '../../core/base/index.ts';
 import type { LineWriter } from './line-writer.ts';
 import type { ReadyNews, UpOutput } from './output.ts';
 import type { ProcessSnapshot, StackSnapshot } from './snapshot.ts';
 
-/** Between two lines of totals. */
+/** Minimum interval between lines of totals. */
 const summaryIntervalSeconds = 10;
 
 export class PlainOutput implements UpOutput {
@@ -14,8 +15,8 @@ export class PlainOutput implements UpOutput {
   #lastRequests = 0;
 
   /**
-   * @param out What the user asked for: ready, totals.
-   * @param log The children's own lines, and what becomes of them.
+   * @param out Receives the stack's own lines: ready, totals.
+   * @param log Receives the children's own lines, and changes of their state.
    */
   constructor(out: LineWriter, log: LineWriter) {
     this.#out = out;
@@ -48,8 +49,8 @@ export class PlainOutput implements UpOutput {
     );
   }
 
-  stopping(reason: string): void {
-    this.#out.line(`stopping (${reason}): the router finishes what runs, then the engines stop`);
+  stopping(reason: string, order: string): void {
+    this.#out.line(`stopping (${reason}): ${order}`);
   }
 
   stopped(): void {
@@ -60,7 +61,12 @@ export class PlainOutput implements UpOutput {
 /** The lines that are printed when the stack can serve, in every form for people. */
 export function readyLines(news: ReadyNews): string[] {
   return [
-    `ready: ${news.apiUrl}`,
+    ...(news.engines === undefined
+      ? [`ready: ${news.apiUrl}`]
+      : [
+          `ready: ${counted(news.engines.length, 'engine')} without a router`,
+          ...news.engines.map(({ name, url }) => `${name}: ${url}/v1`),
+        ]),
     ...(news.pageUrl === undefined ? [] : [`page:  ${news.pageUrl}`]),
     '',
     news.curl,

@@ -1,7 +1,8 @@
-// The command line of the router over the engines of one stack.
-import type { Values } from '../../core/values/index.ts';
+// The command line of the router in front of the engines of one stack.
+import { policyParameters } from '../../core/routing/index.ts';
+import { policyParametersOf, type Values } from '../../core/values/index.ts';
 
-/** An engine as the router is told of it. */
+/** An engine as the router's flags describe it. */
 export interface Backend {
   readonly name: string;
   readonly url: string;
@@ -13,8 +14,8 @@ export interface Backend {
 /**
  * Arguments of `spillway router`: upstream's flags, static discovery over the given engines.
  *
- * Engines are scraped each second whatever `engineScrapeInterval` says, since its default of 15 s is
- * meant for a cluster and the live view shows what the router knows; `extraArgs` come last and win.
+ * Engines are scraped every second whatever `engineScrapeInterval` is, since its default of 15 s is
+ * meant for a cluster and the live view shows what the router has scraped; `extraArgs` come last and win.
  */
 export function routerFlags(values: Values, backends: readonly Backend[]): string[] {
   const { routerSpec } = values;
@@ -37,6 +38,8 @@ export function routerFlags(values: Values, backends: readonly Backend[]): strin
     backends.map(({ url }) => url).join(','),
     '--static-models',
     backends.map(({ model }) => model).join(','),
+    '--static-names',
+    routerNames(backends).join(','),
     '--routing-logic',
     routerSpec.routingLogic,
     '--engine-stats-interval',
@@ -44,9 +47,7 @@ export function routerFlags(values: Values, backends: readonly Backend[]): strin
     '--request-stats-window',
     String(routerSpec.requestStatsWindow),
     ...(routerSpec.sessionKey === '' ? [] : ['--session-key', routerSpec.sessionKey]),
-    ...(routerSpec.prefixMinMatchLength === 0
-      ? []
-      : ['--prefix-min-match-length', String(routerSpec.prefixMinMatchLength)]),
+    ...policyFlags(routerSpec),
     ...(routerSpec.rootPath === '' ? [] : ['--root-path', routerSpec.rootPath]),
     ...kvSources,
     ...(routerSpec.routerPeers.length === 0
@@ -55,4 +56,25 @@ export function routerFlags(values: Values, backends: readonly Backend[]): strin
     ...(values.spillway.dashboard ? [] : ['--no-dashboard']),
     ...routerSpec.extraArgs,
   ];
+}
+
+/** The engines' names as the router accepts them: without spaces and commas, each once. */
+function routerNames(backends: readonly Backend[]): string[] {
+  const taken = new Set<string>();
+  return backends.map(({ name }) => {
+    const clean = name.replace(/[^\w.:/@+-]+/g, '-');
+    let unique = clean;
+    for (let i = 2; taken.has(unique); i++) unique = `${clean}-${i}`;
+    taken.add(unique);
+    return unique;
+  });
+}
+
+/** The policy parameters that differ from their defaults. */
+function policyFlags(routerSpec: Values['routerSpec']): string[] {
+  const given = policyParametersOf(routerSpec);
+  return policyParameters.flatMap(({ name, flag, default: standard }) => {
+    const value = given[name];
+    return value === undefined || value === standard ? [] : [flag, String(value)];
+  });
 }

@@ -1,6 +1,13 @@
 // The whole stack on this machine: engines and router as child processes, started and stopped in
 // order.
 import { InputError, SpillwayError } from '../../core/base/index.ts';
+import { publishesWhereChosen } from '../../core/layout/index.ts';
+import {
+  parseHistoryView,
+  parsePickViews,
+  parseRequestViews,
+  parseRouterView,
+} from '../../core/protocol/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import {
   assertPortFree,
@@ -12,8 +19,10 @@ import {
 import { engineEnvironment } from './engine-environment.ts';
 import { type EnginePorts, embeddedEngineFlags, vllmFlags } from './engine-flags.ts';
 import { type EnginePlan, type ProcessGroup, planEngines, processGroups } from './engine-plan.ts';
+import { assertPrograms } from './missing-programs.ts';
 import { type Backend, routerFlags } from './router-flags.ts';
-import type { ProcessSnapshot, RouterSnapshot, StackSnapshot } from './snapshot.ts';
+import type { EngineDetails, ProcessSnapshot, StackSnapshot } from './snapshot.ts';
+import { startSecondsMax } from './startup-probe.ts';
 
 export interface StackHooks {
   /** A line that a child printed. */
@@ -31,11 +40,13 @@ export interface StackOptions {
   readonly hooks: StackHooks;
 }
 
-/** An embedded engine needs half a second, the first ever one and a half; a busy laptop more. */
+/** An embedded engine starts in half a second, the very first in one and a half; a busy laptop needs longer. */
 const embeddedStartDeadlineMs = 60_000;
 const routerStartDeadlineMs = 60_000;
-/** Time to finish the requests that run when the stack is stopped. */
+/** Time to finish the requests in flight when the stack is stopped. */
 const stopGraceMs = 10_000;
+/** One retry tells a chance failure, such as a port taken in between, from a lasting one. */
+const vllmStartRetriesMax = 1;
 /** vLLM ends its worker processes first. */
 const vllmStopGraceMs = 20_000;
 const snapshotTimeoutMs = 2_000;
@@ -47,29 +58,34 @@ interface Member {
   readonly service: Service | undefined;
 }
 
-export class Stack {
-  /** Base URL of the router. */
+export class RunningStack {
+  /** Base URL of the router, if there is one. */
   readonly url: string;
   readonly members: readonly Member[];
-  readonly #router: Service;
+  /** Undefined with `routerSpec.enableRouter: false`. */
+  readonly #router: Service | undefined;
   readonly #details = new Map<string, string>();
-  /** What the router asks of those who look at it, this program included. */
+  /** Headers that the router requires from every client, this program included. */
   readonly #routerKey: string | undefined;
 
   /**
    * Chooses ports and command lines; starts nothing.
    *
-   * @throws {InputError} If the values cannot run here, or the router's port is taken.
+   * @throws {InputError} If the values cannot run here, a program is missing, or the router's port is in
+   *   use.
    */
-  static async create(options: StackOptions): Promise<Stack> {
+  static async create(options: StackOptions): Promise<RunningStack> {
     const { routerSpec } = options.values;
     const engines = planEngines(options.values);
-    await assertPortFree(routerSpec.host, routerSpec.containerPort, '--port');
+    assertPrograms(options.values, engines, options.environment);
+    if (routerSpec.enableRouter) {
+      await assertPortFree(routerSpec.host, routerSpec.containerPort, '--port');
+    }
     const ports = await choosePorts(options.values, engines);
     const backends = await Promise.all(
       engines.map((engine, index) => backendOf(engine, ports[index], options.environment)),
     );
-    return new Stack(options, engines, backends, ports);
+    return new RunningStack(options, engines, backends, ports);
   }
 
   private constructor(
@@ -100,6 +116,7 @@ export class Stack {
     this.members = engines.map((engine, index) => {
       return { engine, backend: backends[index] as Backend, service: services.get(engine) };
     });
+    if (!routerSpec.enableRouter) return;
     const [command, ...first] = self;
     this.#router = new Service(
       {
@@ -118,19 +135,20 @@ export class Stack {
 
   /** Names of the child processes. */
   get childNames(): string[] {
-    return [...this.#engineServices(), this.#router].map(({ spec }) => spec.name);
+    const router = this.#router === undefined ? [] : [this.#router];
+    return [...this.#engineServices(), ...router].map(({ spec }) => spec.name);
   }
 
   /**
-   * Starts the engines, then the router; resolves when requests can be served. If one fails, stops
-   * all and says why.
+   * Starts the engines, then the router; resolves when requests can be served. If one fails, it stops
+   * all of them and throws the reason.
    *
    * @throws {ChildError} One sentence.
    */
   async start(): Promise<void> {
     try {
       await Promise.all(this.#engineServices().map((service) => service.start()));
-      await this.#router.start();
+      await this.#router?.start();
     } catch (error) {
       await this.stop();
       throw error;
@@ -138,36 +156,65 @@ export class Stack {
   }
 
   /**
-   * Stops all in order: first the router, which finishes what runs, then the engines.
+   * Stops everything in order: first the router, which finishes requests in flight, then the engines.
    *
-   * @param hurry Aborting it kills what is left at once.
+   * @param hurry Aborting it kills all remaining processes at once.
    */
   async stop(hurry?: AbortSignal): Promise<void> {
-    await this.#router.stop(hurry);
+    await this.#router?.stop(hurry);
     await Promise.all(this.#engineServices().map((service) => service.stop(hurry)));
   }
 
-  /** The stack now. A router that does not answer within 2 s is left out. */
+  /** The current state of the stack. A router that does not respond within 2 s is omitted. */
   async snapshot(): Promise<StackSnapshot> {
-    const answer = await probe(`${this.url}/debug/router`, {
-      timeoutMs: snapshotTimeoutMs,
-      key: this.#routerKey,
-    }).catch(() => undefined);
-    const router = answer?.status === 200 ? (JSON.parse(answer.body) as RouterSnapshot) : undefined;
+    if (this.#router === undefined) return { processes: this.#processes(), router: null };
+    const router = await this.#ask('/debug/router', parseRouterView);
     return { processes: this.#processes(), router };
+  }
+
+  /**
+   * What the router knows of the recent requests of an engine, and the name of the child that it runs in;
+   * undefined if there is no such engine.
+   */
+  async engineDetails(
+    name: string,
+  ): Promise<(Omit<EngineDetails, 'log'> & { readonly child: string | undefined }) | undefined> {
+    const member = this.members.find(({ backend }) => backend.name === name);
+    if (member === undefined) return undefined;
+    const { url } = member.backend;
+    const isOwn = (item: { readonly url: string | null }): boolean => item.url === url;
+    const [requests, picks, history] = await Promise.all([
+      this.#ask('/debug/requests', parseRequestViews),
+      this.#ask('/debug/picks', parsePickViews),
+      this.#ask(`/dashboard/history?engine=${encodeURIComponent(url)}`, parseHistoryView),
+    ]);
+    return {
+      name,
+      child: member.service?.spec.name,
+      requests: requests?.filter(isOwn) ?? [],
+      picks: picks?.filter(isOwn) ?? [],
+      history: history?.engines[0],
+    };
+  }
+
+  /** Asks the router; undefined if there is none, or it does not respond as expected. */
+  async #ask<T>(path: string, parse: (json: string) => T): Promise<T | undefined> {
+    if (this.#router === undefined) return undefined;
+    const options = { timeoutMs: snapshotTimeoutMs, key: this.#routerKey };
+    const answer = await probe(this.url + path, options).catch(() => undefined);
+    return answer?.status === 200 ? parse(answer.body) : undefined;
   }
 
   #engineServices(): Service[] {
     return [...new Set(this.members.flatMap(({ service }) => (service ? [service] : [])))];
   }
 
-  /** Engines that share a process have an entry each. */
+  /** Engines that share a process have separate entries. */
   #processes(): ProcessSnapshot[] {
+    const engines = this.members.map((member) => this.#engine(member));
+    if (this.#router === undefined) return engines;
     const router = { name: 'router', kind: 'router', url: this.url, model: undefined } as const;
-    return [
-      ...this.members.map((member) => this.#engine(member)),
-      { ...router, ...this.#stateOf(this.#router) },
-    ];
+    return [...engines, { ...router, ...this.#stateOf(this.#router) }];
   }
 
   #processesOf(service: Service): ProcessSnapshot[] {
@@ -222,10 +269,6 @@ function engineService(
     };
   }
   const [program, ...first] = values.spillway.vllmCommand;
-  const startup = values.servingEngineSpec.startupProbe;
-  const startSeconds =
-    (startup.initialDelaySeconds ?? 0) +
-    (startup.periodSeconds ?? 10) * (startup.failureThreshold ?? 3);
   return {
     name: engine.name,
     command: program as string,
@@ -233,7 +276,8 @@ function engineService(
     env,
     lifeline: 'guard',
     healthUrl,
-    startDeadlineMs: startSeconds * 1000,
+    startDeadlineMs: startSecondsMax(values.servingEngineSpec.startupProbe) * 1000,
+    startRetriesMax: vllmStartRetriesMax,
     stopGraceMs: vllmStopGraceMs,
   };
 }
@@ -273,7 +317,7 @@ async function backendOf(
     return { name: engine.name, url: engine.url, model };
   }
   const kvEvents =
-    engine.spec.vllmConfig?.kvEvents && ports
+    ports && publishesWhereChosen(engine.spec)
       ? { events: ports.kvEvents, replay: ports.kvReplay }
       : undefined;
   return {
@@ -291,28 +335,28 @@ async function modelOf(url: string, key: string | undefined): Promise<string> {
       signal: AbortSignal.timeout(remoteModelsTimeoutMs),
       headers: key ? { authorization: `Bearer ${key}` } : {},
     });
-    if (!response.ok) throw new Error(`it answered ${response.status}`);
+    if (!response.ok) throw new Error(`it returned ${response.status}`);
     const { data } = (await response.json()) as { data?: { id?: string }[] };
     const id = data?.[0]?.id;
     if (id === undefined) throw new Error('it lists no model');
     return id;
   } catch (error) {
     if (error instanceof SpillwayError) throw error;
-    const { message, cause } = error as Error & { cause?: { code?: string } };
+    const { message, cause } = error as Error & { cause?: { code?: string; message?: string } };
     throw new InputError(
-      `the engine at ${url} does not say on ${url}/v1/models which model it serves (${cause?.code ?? message}): start it first, or mend its URL.`,
+      `the engine at ${url} does not list its model on ${url}/v1/models (${cause?.code ?? cause?.message ?? message}): start it first, or fix its URL.`,
       { cause: error },
     );
   }
 }
 
-/** Keys that the router sends to engines. */
+/** Environment variables with the key that the router sends to engines. */
 function secretsOf(values: Values): Record<string, string> {
   const { vllmApiKey } = values.servingEngineSpec;
   return typeof vllmApiKey === 'string' && vllmApiKey !== '' ? { VLLM_API_KEY: vllmApiKey } : {};
 }
 
-/** An address that reaches a server which listens on all of them. */
+/** An address at which a server that listens on all interfaces is reachable. */
 function connectHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';

@@ -1,11 +1,11 @@
 // Colours and glyphs of the terminal view; none where the output is not a terminal.
 
-/** What a piece of text means; how it looks is decided here alone. */
+/** The meaning of a piece of text; only this file decides how it looks. */
 export type Tone = 'plain' | 'dim' | 'bold' | 'good' | 'warn' | 'bad' | 'accent';
 
 export interface TerminalStyle {
   readonly hasColour: boolean;
-  /** Whether block characters can be shown; else gauges are of # and -. */
+  /** Whether block characters can be shown; otherwise gauges use # and -. */
   readonly hasUnicode: boolean;
 }
 
@@ -20,7 +20,7 @@ const codes: Readonly<Record<Tone, string>> = {
   accent: '36',
 };
 
-/** The style that a stream and the environment allow. @see https://no-color.org */
+/** The style that a stream and the environment support. @see https://no-color.org */
 export function styleOf(
   stream: { isTTY?: boolean },
   environment: Readonly<Record<string, string | undefined>>,
@@ -52,6 +52,6 @@ export function gauge(share: number, width: number, style: TerminalStyle): [stri
     return ['#'.repeat(full), '-'.repeat(width - full)];
   }
   const parts = Math.round(clamped * width * 8);
-  const filled = '█'.repeat(Math.floor(parts / 8)) + (eighths[parts % 8] ?? '');
+  const filled = '█'.repeat(Math.floor(parts / 8)) + (eighths[parts % 8] as string);
   return [filled, '·'.repeat(width - filled.length)];
 }

@@ -1,11 +1,12 @@
-// `spillway up`: starts the stack, says when it can serve, shows it, and stops it.
-import type { SpillwayError } from '../../core/base/index.ts';
+// `spillway up`: starts the stack, reports when it can serve, shows it, and stops it.
+import { counted, type SpillwayError } from '../../core/base/index.ts';
 import type { Values } from '../../core/values/index.ts';
-import { delay, type StopSignals } from '../../io/processes/index.ts';
+import { delay } from '../../io/processes/index.ts';
+import type { StopSignals } from '../../io/signals/index.ts';
 import { ChildLogs } from './child-logs.ts';
-import { curlLine, openaiNodeLines } from './connect-help.ts';
+import { curlLine, keyVariableOf, openaiNodeLines } from './connect-help.ts';
 import type { ReadyNews, UpOutput } from './output.ts';
-import { Stack } from './stack.ts';
+import { RunningStack } from './stack.ts';
 
 export interface UpOptions {
   readonly values: Values;
@@ -14,15 +15,15 @@ export interface UpOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly output: UpOutput;
   readonly signals: Pick<StopSignals, 'stop' | 'hurry'>;
-  /** Where each child gets a log file. */
+  /** Folder for one log file per child. */
   readonly logDirectory?: string | undefined;
 }
 
-/** Between two pictures: engines are scraped each second, the router's own counts are live. */
+/** Interval between snapshots: engines are scraped every second, the router's own counts are live. */
 const refreshMs = 500;
 
 /**
- * Runs the stack until a stop signal. On return nothing of it is left.
+ * Runs the stack until a stop signal. On return all its processes have ended.
  *
  * @throws {SpillwayError} One sentence, if it cannot start.
  */
@@ -30,7 +31,7 @@ export async function runUp(options: UpOptions): Promise<void> {
   const { values, output, signals } = options;
   const startedAt = performance.now();
   const logs = new ChildLogs(options.logDirectory);
-  const stack = await Stack.create({
+  const stack = await RunningStack.create({
     ...options,
     hooks: {
       onLine: (name, line) => {
@@ -43,7 +44,7 @@ export async function runUp(options: UpOptions): Promise<void> {
   for (const name of stack.childNames) logs.open(name);
   output.starting(summaryOf(stack, values));
   const onStop = (): void => {
-    output.stopping(String(signals.stop.reason));
+    output.stopping(String(signals.stop.reason), stopOrder(values));
     void stack.stop(signals.hurry);
   };
   signals.stop.addEventListener('abort', onStop, { once: true });
@@ -52,6 +53,7 @@ export async function runUp(options: UpOptions): Promise<void> {
     if (!signals.stop.aborted) output.ready(readyNews(stack, options, startedAt));
     while (!signals.stop.aborted) {
       output.snapshot(await stack.snapshot());
+      await showDetails(stack, logs, output);
       await delay(refreshMs, signals.stop);
     }
   } finally {
@@ -62,8 +64,23 @@ export async function runUp(options: UpOptions): Promise<void> {
   }
 }
 
-/** A stop while starting is not an error. */
-async function startOrStop(stack: Stack, stop: AbortSignal): Promise<void> {
+/** Gives the output what it shows of the engine that the user looks at. */
+async function showDetails(stack: RunningStack, logs: ChildLogs, output: UpOutput): Promise<void> {
+  const name = output.watchedEngine;
+  const engine = name === undefined ? undefined : await stack.engineDetails(name);
+  if (engine === undefined) return;
+  const { child, ...details } = engine;
+  output.engineDetails?.({ ...details, log: child === undefined ? [] : logs.recent(child) });
+}
+
+function stopOrder({ routerSpec }: Values): string {
+  return routerSpec.enableRouter
+    ? 'the router finishes requests in flight, then the engines stop'
+    : 'the engines stop';
+}
+
+/** A stop during startup is not an error. */
+async function startOrStop(stack: RunningStack, stop: AbortSignal): Promise<void> {
   try {
     await stack.start();
   } catch (error) {
@@ -71,16 +88,22 @@ async function startOrStop(stack: Stack, stop: AbortSignal): Promise<void> {
   }
 }
 
-function readyNews(stack: Stack, options: UpOptions, startedAt: number): ReadyNews {
+function readyNews(stack: RunningStack, options: UpOptions, startedAt: number): ReadyNews {
   const models = [...new Set(stack.members.map(({ backend }) => backend.model))];
+  const hasRouter = options.values.routerSpec.enableRouter;
+  const [first] = stack.members;
+  const url = hasRouter ? stack.url : first?.backend.url;
   const target = {
-    baseUrl: `${stack.url}/v1`,
+    baseUrl: `${url}/v1`,
     model: models[0] ?? '',
-    keyVariable: keyVariableOf(options),
+    keyVariable: keyVariableOf(options.values, options.environment),
   };
   return {
-    apiUrl: target.baseUrl,
-    pageUrl: options.values.spillway.dashboard ? `${stack.url}/` : undefined,
+    apiUrl: hasRouter ? target.baseUrl : undefined,
+    engines: hasRouter
+      ? undefined
+      : stack.members.map(({ backend: { name, url, model } }) => ({ name, url, model })),
+    pageUrl: hasRouter && options.values.spillway.dashboard ? `${url}/` : undefined,
     models,
     curl: curlLine(target),
     openaiNode: openaiNodeLines(target),
@@ -88,16 +111,8 @@ function readyNews(stack: Stack, options: UpOptions, startedAt: number): ReadyNe
   };
 }
 
-/** Where a client of the stack has its key: the router's, or else that of the engines. */
-function keyVariableOf({ environment, values }: UpOptions): string | undefined {
-  if (environment.SPILLWAY_ROUTER_API_KEY) return 'SPILLWAY_ROUTER_API_KEY';
-  const { vllmApiKey } = values.servingEngineSpec;
-  const hasEngineKey = typeof vllmApiKey === 'string' && vllmApiKey !== '';
-  return environment.VLLM_API_KEY || hasEngineKey ? 'VLLM_API_KEY' : undefined;
-}
-
 /** For example: `starting 4 engines (Qwen/Qwen3-8B on H100-80GB, emulated) and the router (predictive)`. */
-function summaryOf(stack: Stack, values: Values): string {
+function summaryOf(stack: RunningStack, values: Values): string {
   const groups = new Map<string, number>();
   for (const { engine, backend } of stack.members) {
     const where =
@@ -108,8 +123,9 @@ function summaryOf(stack: Stack, values: Values): string {
           : `${backend.model} on ${gpuLabel(engine.spec.gpu)}, emulated`;
     groups.set(where, (groups.get(where) ?? 0) + 1);
   }
-  const engines = [...groups].map(([where, n]) => `${n} engine${n === 1 ? '' : 's'} (${where})`);
-  return `starting ${engines.join(', ')} and the router (${values.routerSpec.routingLogic})`;
+  const engines = [...groups].map(([where, n]) => `${counted(n, 'engine')} (${where})`);
+  const { enableRouter, routingLogic } = values.routerSpec;
+  return `starting ${engines.join(', ')} ${enableRouter ? `and the router (${routingLogic})` : 'without a router'}`;
 }
 
 function gpuLabel(gpu: Values['servingEngineSpec']['modelSpec'][number]['gpu']): string {

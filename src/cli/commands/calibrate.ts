@@ -2,11 +2,18 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { calibrationFile } from '../../io/profile/index.ts';
-import { type Calibration, calibrate, calibrationText } from '../../tools/calibrate/index.ts';
-import { positive, whole } from '../number-arguments.ts';
+import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
+import {
+  type Calibration,
+  calibrate,
+  calibrationText,
+  worseText,
+} from '../../tools/calibrate/index.ts';
+import { positiveInteger } from '../arguments/numbers.ts';
+import { duration, durationWithUnit, humanCount } from '../arguments/quantities.ts';
 import { writeOutput } from '../write-output.ts';
 
 /** The command `calibrate`. */
@@ -15,23 +22,47 @@ export function calibrateCommand(): Command {
     .description(
       'Fit the engine model’s free constants to measurements of an engine, and write them for --profile.',
     )
-    .requiredOption('--model <name>', 'model of the catalogue, or a folder with config.json')
-    .requiredOption('--gpu <name>', 'GPU of the catalogue, a YAML file, or an entry')
-    .option('--tensor-parallel-size <n>', 'GPUs of the engine', whole, 1)
+    .requiredOption('--model <name>', 'catalogue name, or a folder with config.json')
+    .requiredOption('--gpu <name>', 'catalogue name, YAML file or JSON entry of the GPU')
+    .option('--tensor-parallel-size <n>', 'number of GPUs of the engine', positiveInteger, 1)
     .option('--tables <directory>', 'measured step tables (attention.csv, dense.csv, …)')
     .option('--steps <file>', 'CSV: prefill_tokens,prefill_context,decodes,decode_context,time_us')
     .option('--bench <file...>', 'results of vllm bench serve or spillway bench, as JSON')
-    .option('--metrics-url <url>', 'a live engine, which must have traffic meanwhile')
-    .option('--window <seconds>', 'how long a live engine is watched', positive, 60)
-    .option('--interval <seconds>', 'between two readings of /metrics', positive, 2)
-    .option('--max-num-seqs <n>', 'as the engine was started (default: vLLM’s)', whole)
-    .option('--max-num-batched-tokens <n>', 'as the engine was started (default: vLLM’s)', whole)
-    .option('--num-gpu-blocks-override <n>', 'KV blocks (default: computed)', whole)
+    .option('--metrics-url <url>', 'URL of a live engine, which needs traffic meanwhile')
+    .addOption(
+      new Option('--window <duration>', 'how long a live engine is observed, such as 90s or 5m')
+        .argParser(durationWithUnit)
+        .default(durationWithUnit('60s'), '60s'),
+    )
+    .option(
+      '--interval <duration>',
+      'interval between scrapes of /metrics, in seconds or with a unit',
+      duration('s'),
+      2,
+    )
+    .option(
+      '--max-num-seqs <n>',
+      'setting of the measured engine (default: vLLM’s)',
+      positiveInteger,
+    )
+    .option(
+      '--max-num-batched-tokens <n>',
+      'setting of the measured engine (default: vLLM’s)',
+      humanCount,
+    )
+    .option('--num-gpu-blocks-override <n>', 'KV blocks (default: computed)', positiveInteger)
     .option('--out <file>', 'profile file to write; must end in .json', toJsonName)
     .option('--json', 'the profile file on standard output')
+    .option(
+      '--force',
+      'write the profile even if it is worse than the shipped constants on held-out measurements',
+    )
     .exitOverride()
     .action(run);
 }
+
+/** Exit status of a fit that is not written because it is worse than the shipped constants. */
+const worseStatus = 1;
 
 interface CalibrateFlags {
   readonly model: string;
@@ -48,44 +79,57 @@ interface CalibrateFlags {
   readonly numGpuBlocksOverride?: number;
   readonly out?: string;
   readonly json?: true;
+  readonly force?: true;
 }
-
-/** Exit status after Ctrl-C, as shells have it: 128 + SIGINT. */
-const interruptedStatus = 130;
 
 async function run(flags: CalibrateFlags): Promise<void> {
   const { window, interval, numGpuBlocksOverride, bench = [], ...rest } = flags;
-  // Minutes of watching must not end at a folder that is not there.
+  // Checks the folder before minutes of observation.
   if (flags.out !== undefined) await checkFolder(flags.out);
-  const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
+  const signals = watchStopSignals();
+  endOnHurry(signals);
   const bar = process.stderr.isTTY;
   let calibration: Calibration;
   try {
     calibration = await calibrate({
       ...rest,
-      ...{ bench, windowSeconds: window, intervalSeconds: interval, signal: stop.signal },
+      ...{ bench, windowSeconds: window, intervalSeconds: interval, signal: signals.stop },
       numGpuBlocks: numGpuBlocksOverride,
       onProgress: bar
         ? (share) => process.stderr.write(`\r\x1b[2Kfitting ${Math.round(share * 100)} %`)
         : undefined,
     });
-    // The fit holds the thread: let a signal that came meanwhile be heard before anything is written.
+    // The fit blocks the thread; a signal that arrived meanwhile is handled before anything is written.
     await setImmediate();
-    stop.signal.throwIfAborted();
+    signals.stop.throwIfAborted();
   } catch (error) {
-    if (!stop.signal.aborted) throw error;
-    process.stderr.write('interrupted: nothing was written\n');
+    if (!signals.stop.aborted) throw error;
+    process.stderr.write('interrupted: no profile was written\n');
     process.exitCode = interruptedStatus;
     return;
   } finally {
     if (bar) process.stderr.write('\r\x1b[2K');
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal);
+    signals.release();
   }
   const { layout, result, sources } = calibration;
   const text = `${JSON.stringify(calibrationFile(layout, result, sources), undefined, 1)}\n`;
-  process.stdout.write(flags.json ? text : calibrationText(calibration));
+  const worse = worseText(calibration);
+  const isRefused = worse !== undefined && !flags.force;
+  if (!flags.json) process.stdout.write(calibrationText(calibration));
+  else if (!isRefused) process.stdout.write(text);
+  if (worse !== undefined) {
+    const wanted = flags.out !== undefined || flags.json;
+    const advice = !isRefused
+      ? ''
+      : wanted
+        ? ' Nothing was written; add measurements, or write it anyway with --force.'
+        : ' To write it anyway, use --force.';
+    process.stderr.write(`spillway: ${worse}${advice}\n`);
+    if (isRefused) {
+      if (wanted) process.exitCode = worseStatus;
+      return;
+    }
+  }
   if (flags.out === undefined) return;
   await writeOutput(flags.out, 'profile', text);
 }
@@ -98,5 +142,5 @@ async function checkFolder(file: string): Promise<void> {
 
 function toJsonName(text: string): string {
   if (text.endsWith('.json')) return text;
-  throw new InvalidArgumentError('It must end in .json, by which --profile knows such a file.');
+  throw new InvalidArgumentError('It must end in .json, as --profile expects.');
 }

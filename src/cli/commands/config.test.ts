@@ -16,7 +16,7 @@ function file(name: string, text: string): string {
   return path;
 }
 
-/** What `spillway config ARGS` prints, and its exit status. */
+/** Runs `spillway config ARGS`; returns what it prints and its exit status. */
 async function run(...args: string[]): Promise<{ out: string; err: string; status: number }> {
   const written = { out: '', err: '' };
   const to = (stream: 'out' | 'err') => ({
@@ -41,7 +41,7 @@ test('show prints what was written, merged, with its comments', async () => {
   assert.equal(out, '# ours\nrouterSpec:\n  tag: v1 # pinned\n  replicaCount: 2\n  rootPath: /a\n');
 });
 
-test('show without anything shows what "spillway up" runs from nothing', async () => {
+test('show without flags prints the default of "spillway up"', async () => {
   const { out } = await run('show', '--json');
   const { servingEngineSpec } = JSON.parse(out);
   assert.equal(servingEngineSpec.modelSpec[0].replicaCount, 4);
@@ -56,13 +56,13 @@ test('show --defaults prints every key', async () => {
 });
 
 test('validate says that values are valid', async () => {
-  const path = file('good.yaml', 'routerSpec: {tag: v1}\n');
+  const path = file('good.yaml', 'routerSpec: {sessionKey: x-user}\n');
   assert.deepEqual(await run('validate', '-f', path), { out: 'valid\n', err: '', status: 0 });
-  const { out } = await run('validate', '--preset', 'gpu', '--json');
-  assert.deepEqual(JSON.parse(out), { valid: true, problems: [] });
+  const { out } = await run('validate', '--preset', 'laptop', '--json');
+  assert.deepEqual(JSON.parse(out), { valid: true, problems: [], warnings: [] });
 });
 
-test('validate prints every problem on a line and ends with 2', async () => {
+test('validate prints one line per problem and exits with 2', async () => {
   const path = file('bad.yaml', 'routerSpec:\n  tag: 1\n  replicas: 2\n');
   assert.deepEqual(await run('validate', '-f', path), {
     out: '',
@@ -81,7 +81,96 @@ test('validate prints every problem on a line and ends with 2', async () => {
   });
 });
 
-test('a key without effect is said, and is no error', async () => {
+test('validate names each key that "spillway up" does not use, with the reason', async () => {
+  const path = file(
+    'cluster.yaml',
+    `servingEngineSpec:
+  modelSpec:
+    - name: a
+      modelURL: Qwen/Qwen3-8B
+      requestCPU: 4
+      lmcacheConfig: {enabled: true, cpuOffloadingBufferSize: "20"}
+      keda: {enabled: true}
+      pdb: {enabled: false}
+      vllmConfig: {runner: generate, extraArgs: [--enforce-eager, --magic]}
+    - {name: b, modelURL: org/b, kind: vllm, requestCPU: 4, lmcacheConfig: {enabled: true}}
+    - {name: c, modelURL: org/c, urls: ["http://10.0.0.1:8000"], vllmConfig: {seed: 1}}
+cacheserverSpec: {enabled: true}
+grafanaDashboards: {enabled: true}
+loraController: {enableLoraController: false}
+`,
+  );
+  const { out, err, status } = await run('validate', '-f', path);
+  assert.deepEqual([out, status], ['valid\n', 0]);
+  const noLmcache = 'LMCache is not emulated; use --kv-offloading-size in extraArgs';
+  const spec = 'servingEngineSpec.modelSpec';
+  const vain = 'has no effect under "spillway up"';
+  assert.deepEqual(err.replaceAll(`${path}:`, '').trimEnd().split('\n'), [
+    `5:7: ${spec}[0].requestCPU ${vain}: it is for Kubernetes.`,
+    `6:23: ${spec}[0].lmcacheConfig.enabled ${vain}: ${noLmcache}.`,
+    `6:38: ${spec}[0].lmcacheConfig.cpuOffloadingBufferSize ${vain}: ${noLmcache}.`,
+    `7:7: ${spec}[0].keda ${vain}: no Prometheus, Grafana or KEDA is started.`,
+    `9:20: ${spec}[0].vllmConfig.runner ${vain}: only text generation is emulated.`,
+    `9:38: ${spec}[0].vllmConfig.extraArgs: --enforce-eager has no effect here: step times come from the profile, with or without CUDA graphs.`,
+    `9:38: ${spec}[0].vllmConfig.extraArgs: --magic is not a known flag of vLLM 0.32; check its spelling.`,
+    `10:46: ${spec}[1].requestCPU ${vain}: it is for Kubernetes.`,
+    `11:66: ${spec}[2].vllmConfig ${vain}: the engine at this URL is already running.`,
+    `12:19: cacheserverSpec.enabled ${vain}: no cache server is started.`,
+    `13:1: grafanaDashboards ${vain}: no Prometheus, Grafana or KEDA is started.`,
+  ]);
+  const json = JSON.parse((await run('validate', '-f', path, '--json')).out);
+  assert.equal(json.warnings.length, 11);
+  assert.deepEqual(json.warnings[0], {
+    ...{ source: path, line: 5, column: 7 },
+    sentence: `${spec}[0].requestCPU ${vain}: it is for Kubernetes`,
+  });
+});
+
+test('validate refuses what vLLM would refuse', async () => {
+  const refused: readonly (readonly [yaml: string, expected: RegExp])[] = [
+    ['vllmConfig: {dtype: foo}', /vllmConfig\.dtype is "foo"; it must be one of auto, half,/],
+    [
+      'vllmConfig: {maxModelLen: 50000}',
+      /maxModelLen \(50000\) must not be above the 40960 tokens/,
+    ],
+    [
+      'vllmConfig: {extraArgs: [--max-model-len, 1M]}',
+      /extraArgs: --max-model-len \(1048576\) must/,
+    ],
+    [
+      'vllmConfig: {extraArgs: [--max-model-len, 8KB]}',
+      /--max-model-len is "8KB"; it must be an int/,
+    ],
+    ['vllmConfig: {tensorParallelSize: 3}', /\(3\) must divide the 32 attention heads of Qwen/],
+    ['vllmConfig: {extraArgs: [-tp, "5"]}', /extraArgs: --tensor-parallel-size \(5\) must divide/],
+    ['vllmConfig: {maxNumSeqs: 64, extraArgs: [--max-num-batched-tokens=32]}', /must not be below/],
+    ['vllmConfig: {extraArgs: [--max-num-seqs]}', /--max-num-seqs needs a value/],
+    ['kind: vllm, vllmConfig: {extraArgs: [--kv-cache-dtype, fp3]}', /--kv-cache-dtype is "fp3"/],
+  ];
+  for (const [yaml, expected] of refused) {
+    const text = `servingEngineSpec: {modelSpec: [{name: m, modelURL: Qwen/Qwen3-8B, ${yaml}}]}\n`;
+    const { err, out, status } = await run('validate', '-f', file('refused.yaml', text));
+    assert.deepEqual([status, out], [2, ''], yaml);
+    assert.match(err, expected);
+    assert.match(err, /^\S+refused\.yaml:1:\d+: .*\.\n$/);
+  }
+});
+
+test('allows a context beyond the model under the conditions of vLLM', async () => {
+  const allowed = [
+    'env: [{name: VLLM_ALLOW_LONG_MAX_MODEL_LEN, value: "1"}], vllmConfig: {maxModelLen: 50000}',
+    `vllmConfig: {maxModelLen: 50000, extraArgs: [--hf-overrides, '{"rope_theta": 1e6}']}`,
+    'vllmConfig: {extraArgs: [--max-model-len, auto]}',
+    'modelURL: my/own-model, vllmConfig: {maxModelLen: 5000000}',
+  ];
+  for (const yaml of allowed) {
+    const model = yaml.startsWith('modelURL') ? '' : 'modelURL: Qwen/Qwen3-8B, ';
+    const text = `servingEngineSpec: {modelSpec: [{name: m, ${model}${yaml}}]}\n`;
+    assert.equal((await run('validate', '-f', file('allowed.yaml', text))).status, 0, yaml);
+  }
+});
+
+test('reports a key without effect, which is not an error', async () => {
   const path = file('vain.yaml', 'servingEngineSpec:\n  nodeSelector: {gpu: a}\n');
   assert.deepEqual(await run('validate', '-f', path), {
     out: 'valid\n',
@@ -90,7 +179,7 @@ test('a key without effect is said, and is no error', async () => {
   });
 });
 
-test('a GPU or model that the catalogue lacks is found before anything runs', async () => {
+test('reports a GPU or model that the catalogue lacks before anything runs', async () => {
   const path = file(
     'gpu.yaml',
     'servingEngineSpec:\n  modelSpec:\n    - {name: m, modelURL: Qwen/Qwen3-8B, gpu: H1000-80GB}\n',
@@ -104,7 +193,7 @@ test('validate with nothing to check says so', async () => {
   await assert.rejects(run('validate'), InputError);
 });
 
-test('a file that cannot be read is one sentence', async () => {
+test('reports a file that cannot be read in one sentence', async () => {
   const table: [string, RegExp][] = [
     [join(directory, 'none.yaml'), /none\.yaml: no such file or folder; check the path\.$/],
     [directory, /: it is a folder, not a file\.$/],
@@ -119,11 +208,48 @@ test('a file that cannot be read is one sentence', async () => {
   await assert.rejects(run('show', '-f', large), /larger than 1048576 bytes/);
 });
 
-test('schema and presets are printed', async () => {
+test('prints the schema and the presets', async () => {
   const schema = JSON.parse((await run('schema')).out);
   assert.equal(schema.additionalProperties, false);
   const { out } = await run('presets');
   assert.match(out, /^laptop +Four embedded engines/m);
   const rows = JSON.parse((await run('presets', '--json')).out);
   assert.equal(rows[0].name, 'laptop');
+});
+
+test('presets says what each preset needs to run under up', async () => {
+  const { out } = await run('presets');
+  assert.match(out, /^laptop .* Needs nothing but Node\.$/m);
+  assert.match(out, /^gpu .* Needs vLLM and 2 GPUs\.$/m);
+  assert.match(out, /^cpu .* Needs vLLM for CPUs, 8 CPUs and 32 GiB of memory\.$/m);
+  const rows: { readonly name: string; readonly needs: string }[] = JSON.parse(
+    (await run('presets', '--json')).out,
+  );
+  for (const { name, needs } of rows) {
+    const { modelSpec } = JSON.parse(
+      (await run('show', '--preset', name, '--json')).out,
+    ).servingEngineSpec;
+    const gpus = modelSpec
+      .filter(({ kind }: { kind?: string }) => kind === 'vllm')
+      .reduce((sum: number, entry: Record<string, number>) => {
+        return sum + (entry['requestGPU'] ?? 1) * (entry['replicaCount'] ?? 1);
+      }, 0);
+    const isReal = modelSpec.some(({ kind }: { kind?: string }) => kind === 'vllm');
+    assert.equal(/vLLM/.test(needs), isReal, name);
+    assert.equal(/(\d+) GPU/.exec(needs)?.[1], gpus === 0 ? undefined : `${gpus}`, name);
+  }
+});
+
+test('presets NAME prints the values file of that preset', async () => {
+  const { out } = await run('presets', 'laptop');
+  assert.match(out, /^# Four embedded engines of one model/);
+  assert.match(out, /\n {6}gpu: H100-80GB # the GPU that each engine emulates\n/);
+  const path = file('laptop.yaml', out);
+  assert.equal((await run('validate', '-f', path)).out, 'valid\n');
+  const { name, yaml } = JSON.parse((await run('presets', 'laptop', '--json')).out);
+  assert.deepEqual([name, yaml], ['laptop', out]);
+  await assert.rejects(
+    run('presets', 'labtop'),
+    /^InputError: "labtop" is not a preset; did you mean laptop\? Known: laptop, quick-test, /,
+  );
 });

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import {
   defaultPreset,
+  findPreset,
   fromPlain,
   type Problem,
   presets,
@@ -12,8 +13,10 @@ import {
   ValuesError,
   valuesJsonSchema,
 } from '../../core/values/index.ts';
-import { loadCatalogue } from '../../io/models/index.ts';
 import { type LoadOptions, readValues } from '../../io/values/index.ts';
+import { collect } from '../arguments/lists.ts';
+import { refuseArguments } from '../arguments/no-arguments.ts';
+import { keysWithoutEffect, valuesChecks } from '../values-checks.ts';
 
 interface SourceFlags {
   readonly preset?: string;
@@ -22,7 +25,7 @@ interface SourceFlags {
   readonly setString: readonly string[];
 }
 
-/** Where the command writes; a stream of the process unless a test gives another. */
+/** Destination of the output: a stream of the process, or one of a test. */
 export interface Output {
   write(text: string): unknown;
 }
@@ -35,7 +38,7 @@ export function configCommand(
 
   withSources(command.command('show'))
     .description('Print the merged and validated values as YAML.')
-    .option('--defaults', 'include every default')
+    .option('--defaults', 'include all defaults')
     .option('--json', 'print JSON')
     .action(async (flags: SourceFlags & { defaults?: boolean; json?: boolean }) => {
       const { values, written, warnings } = await readValues(await sources(flags, defaultPreset));
@@ -50,21 +53,29 @@ export function configCommand(
     });
 
   withSources(command.command('validate'))
-    .description('Check values; exit status 0 if they can be used, 2 if not.')
-    .option('--json', 'print the problems as JSON')
+    .description(
+      'Check values: exit status 0 if they are valid, 2 if not. Warns about keys without effect under "spillway up".',
+    )
+    .option('--json', 'print problems and warnings as JSON')
     .action(async (flags: SourceFlags & { json?: boolean }) => {
       const given = await sources(flags, undefined);
       if (!given.preset && [...flags.file, ...flags.set, ...flags.setString].length === 0) {
         throw new InputError('nothing to check; give -f FILE, --preset NAME or --set KEY=VALUE.');
       }
       try {
-        const { warnings } = await readValues(given);
-        warn(warnings);
-        output.write(flags.json ? '{"valid":true,"problems":[]}\n' : 'valid\n');
+        const read = await readValues(given);
+        const warnings = [...read.warnings, ...keysWithoutEffect(read)];
+        if (flags.json) {
+          const result = { valid: true, problems: [], warnings: warnings.map(flat) };
+          output.write(`${JSON.stringify(result, null, 2)}\n`);
+        } else {
+          warn(warnings);
+          output.write('valid\n');
+        }
       } catch (error) {
         if (!(error instanceof ValuesError)) throw error;
         if (flags.json) {
-          const problems = error.problems.map(({ place, sentence }) => ({ ...place, sentence }));
+          const problems = error.problems.map(flat);
           output.write(`${JSON.stringify({ valid: false, problems }, null, 2)}\n`);
         } else {
           errors.write(`${problemLines(error.problems).join('\n')}\n`);
@@ -80,33 +91,52 @@ export function configCommand(
 
   command
     .command('presets')
-    .description('List the presets.')
+    .argument('[name]', 'print the values file of this preset')
+    .description('List the presets and what each needs to run, or print one of them.')
     .option('--json', 'print JSON')
-    .action((flags: { json?: boolean }) => {
+    .action((wanted: string | undefined, flags: { json?: boolean }) => {
+      if (wanted !== undefined) {
+        const preset = findPreset(wanted);
+        output.write(flags.json ? `${JSON.stringify(preset, null, 2)}\n` : preset.yaml);
+        return;
+      }
       if (flags.json) {
-        const rows = presets.map(({ name, summary }) => ({ name, summary }));
+        const rows = presets.map(({ name, summary, needs }) => ({ name, summary, needs }));
         output.write(`${JSON.stringify(rows, null, 2)}\n`);
         return;
       }
       const width = Math.max(...presets.map(({ name }) => name.length));
-      for (const { name, summary } of presets) output.write(`${name.padEnd(width)}  ${summary}\n`);
+      for (const { name, summary, needs } of presets) {
+        output.write(`${name.padEnd(width)}  ${summary} Needs ${needs}.\n`);
+      }
     });
 
   return command;
 
   function warn(warnings: readonly Problem[]): void {
-    for (const line of problemLines(warnings)) errors.write(`${line}\n`);
+    for (const line of problemLines(warnings, warnings.length)) errors.write(`${line}\n`);
   }
 }
 
-/** The flags that say where values come from; the same for every command that takes values. */
+/** Returns a problem as JSON: its place and its sentence. */
+function flat({ place, sentence }: Problem): Problem['place'] & { readonly sentence: string } {
+  return { ...place, sentence };
+}
+
+/** Adds the flags for the sources of values. */
 function withSources(command: Command): Command {
-  const collect = (value: string, earlier: readonly string[]) => [...earlier, value];
   return command
+    .hook('preAction', refuseArguments)
+    .allowExcessArguments()
     .option('--preset <name>', 'start from a preset; see "spillway config presets"')
-    .option('-f, --file <file>', 'values file; repeatable, later ones win; - is stdin', collect, [])
-    .option('--set <key=value>', 'set one value, as with helm; repeatable', collect, [])
-    .option('--set-string <key=text>', 'the same, always a text', collect, []);
+    .option(
+      '-f, --file <file>',
+      'values file; repeatable, later files win; - for standard input',
+      collect,
+      [],
+    )
+    .option('--set <key=value>', 'set one value, as in Helm; repeatable', collect, [])
+    .option('--set-string <key=text>', 'the same, always as a string', collect, []);
 }
 
 /** @param fallback The preset to use when neither preset nor file is given. */
@@ -116,6 +146,6 @@ async function sources(flags: SourceFlags, fallback: string | undefined): Promis
     files: flags.file,
     sets: flags.set,
     setStrings: flags.setString,
-    catalogue: await loadCatalogue(),
+    ...(await valuesChecks()),
   };
 }

@@ -12,25 +12,31 @@ import {
   type TierFlags,
   withoutEmulation,
 } from '../../apps/engine/index.ts';
-import { version } from '../../core/base/index.ts';
+import { InputError, version } from '../../core/base/index.ts';
+import { type BlockHashAlgorithm, blockHashAlgorithms } from '../../core/kv/index.ts';
+import {
+  effectNotes,
+  settingNames,
+  settingsTable,
+  sizingSettings,
+  vainSettings,
+} from '../../core/layout/index.ts';
 import { defaultKvEventsConfig } from '../../core/protocol/index.ts';
-import { createLogger } from '../../io/log/index.ts';
+import { createLogger, type Logger } from '../../io/log/index.ts';
 import { readGpuSpec } from '../../io/models/index.ts';
+import { stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { defineEngineFlags, type EngineFlags } from '../engine/engine-flags.ts';
-import { lastOccurrence } from '../engine/flag-values.ts';
 import { loraOptions } from '../engine/lora-flags.ts';
-import { meaninglessOptions, meaninglessSwitches } from '../engine/meaningless-flags.ts';
 import { vllmArguments } from '../engine/vllm-arguments.ts';
 
 export function engineCommand(): Command {
   return defineEngineFlags(new LastOccurrenceCommand('engine')).action(run);
 }
 
-/** Takes flags in all forms of `vllm serve`. Of a flag with a list that is given twice, the last list counts, as in vLLM. */
+/** Accepts flags in all forms of `vllm serve`. */
 class LastOccurrenceCommand extends Command {
   override parseOptions(args: string[]): ReturnType<Command['parseOptions']> {
-    const once = lastOccurrence(vllmArguments(args), '--served-model-name');
-    return super.parseOptions(lastOccurrence(once, '--lora-modules'));
+    return super.parseOptions(vllmArguments(args));
   }
 }
 
@@ -44,38 +50,37 @@ async function run(
     level: flags.logLevel,
     format: flags.logFormat,
   });
-  const ignored = [...meaninglessSwitches, ...meaninglessOptions].filter(
-    (name) => command.getOptionValueSource(camelCase(name)) === 'cli',
-  );
-  if (ignored.length > 0) {
-    log.info(`Without meaning in an emulation: ${ignored.map((name) => `--${name}`).join(', ')}`);
-  }
+  const named = settingNames.filter((name) => command.getOptionValueSource(name) === 'cli');
+  const sources = new Map(named.map((name) => [name, settingsTable[name].flag] as const));
+  for (const note of effectNotes(vainSettings({ settings: flags, sources }, 'engine')))
+    log.info(note);
   let onCrash = () => {};
   const crashed = new Promise<'crashed'>((resolve) => {
     onCrash = () => resolve('crashed');
   });
   const options = {
-    ...(await engineOptions(argument ?? flags.model ?? 'Qwen/Qwen3-8B', flags)),
+    ...(await engineOptions(argument ?? flags.model, flags, log)),
     log: (line: string) => log.warning(line),
     onCrash,
   };
   const tier = tierFlags(flags);
   for (const name of tier ? withoutEmulation(tier) : []) {
     const rest = options.tier ? 'the others alone' : 'nothing';
-    log.warning(`${name} is not emulated: the engine runs with ${rest} below its KV cache.`);
+    log.warning(`${name} is not emulated; the engine runs with ${rest} below its KV cache.`);
   }
   const servers = await createEngineServers(options, flags.count);
-  // Before anybody can know that it is ready, and stop it.
-  const stopped = signalled();
+  // Watches signals before the program is known to be ready and can be stopped. A later signal has no
+  // effect: vLLM ignores it while it drains.
+  const signals = watchStopSignals();
   await announce(servers, options, flags);
-  const ending = await Promise.race([crashed, stopped]);
-  // A crash is a crash: no farewell to clients.
+  const ending = await Promise.race([crashed, stopped(signals)]);
+  // A crash does not notify clients.
   if (ending === 'crashed') process.exit(1);
   await Promise.all(servers.map((server) => server.drain()));
   log.flush();
 }
 
-/** The tier that the flags ask for; undefined if they ask for none. */
+/** Returns the tier that the flags request; undefined for none. */
 function tierFlags(flags: EngineFlags): TierFlags | undefined {
   const { kvOffloadingSize, kvOffloadingBackend, kvTransferConfig } = flags;
   const tier = {
@@ -86,36 +91,25 @@ function tierFlags(flags: EngineFlags): TierFlags | undefined {
   return connectorName(tier) === undefined ? undefined : tier;
 }
 
-async function engineOptions(model: string, flags: EngineFlags): Promise<EngineServerOptions> {
-  const { numGpuBlocksOverride: numGpuBlocks, kvEventsConfig: kvEvents } = flags;
-  const resolved = await resolveEngine(
+async function engineOptions(
+  model: string,
+  flags: EngineFlags,
+  log: Logger,
+): Promise<EngineServerOptions> {
+  const { kvEventsConfig: kvEvents } = flags;
+  // An embedded engine is one engine core.
+  const { scheduler, dataParallelSize: _, ...sizes } = sizingSettings(flags);
+  const { notes, ...resolved } = await resolveEngine(
     given({
-      ...{
-        model,
-        gpu: flags.gpu,
-        profile: flags.profile,
-        tokenizer: flags.tokenizer,
-        numGpuBlocks,
-      },
-      tensorParallelSize: flags.tensorParallelSize,
-      pipelineParallelSize: flags.pipelineParallelSize,
-      gpuMemoryUtilization: flags.gpuMemoryUtilization,
-      kvCacheMemoryBytes: flags.kvCacheMemoryBytes,
+      ...{ model, gpu: flags.gpu, profile: flags.profile, tokenizer: flags.tokenizer },
+      ...sizes,
+      // In vLLM, overrides of the position embeddings allow a longer context.
+      allowsLongContext: flags.hfOverrides !== undefined || isSet('VLLM_ALLOW_LONG_MAX_MODEL_LEN'),
       tier: tierFlags(flags),
-      config: given({
-        maxModelLen: flags.maxModelLen,
-        maxNumSeqs: flags.maxNumSeqs,
-        maxNumActiveSeqs: flags.maxNumActiveSeqs,
-        maxNumBatchedTokens: flags.maxNumBatchedTokens,
-        blockSize: flags.blockSize,
-        enablePrefixCaching: flags.enablePrefixCaching,
-        enableChunkedPrefill: flags.enableChunkedPrefill,
-        longPrefillTokenThreshold: flags.longPrefillTokenThreshold,
-        schedulingPolicy: flags.schedulingPolicy,
-        maxLoras: flags.maxLoras,
-      }),
+      config: scheduler,
     }),
   );
+  for (const note of notes) log.warning(note);
   return given({
     ...resolved,
     ...{ host: flags.host, port: flags.port, seed: flags.seed },
@@ -123,7 +117,7 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
     servedModelNames: flags.servedModelName,
     timeScale: flags.timeScale,
     kvEvents: kvEvents ?? defaultKvEventsConfig,
-    prefixCachingHashAlgorithm: flags.prefixCachingHashAlgo,
+    prefixCachingHashAlgorithm: emulatedHash(flags.prefixCachingHashAlgo),
     cors: {
       allowedOrigins: flags.allowedOrigins,
       allowedMethods: flags.allowedMethods,
@@ -162,6 +156,15 @@ async function engineOptions(model: string, flags: EngineFlags): Promise<EngineS
   });
 }
 
+/** @throws {InputError} For the algorithms of vLLM that are not emulated. */
+function emulatedHash(name: EngineFlags['prefixCachingHashAlgo']): BlockHashAlgorithm | undefined {
+  const known = blockHashAlgorithms.find((algorithm) => algorithm === name);
+  if (name === undefined || known !== undefined) return known;
+  throw new InputError(
+    `--prefix-caching-hash-algo ${name} is not emulated; use ${blockHashAlgorithms.join(' or ')}.`,
+  );
+}
+
 /** One line per engine, in the order of their ports. */
 async function announce(
   servers: readonly EngineServer[],
@@ -179,26 +182,13 @@ async function announce(
   }
 }
 
-function signalled(): Promise<'signalled'> {
-  return new Promise((resolve) => {
-    // Every later signal too: vLLM ignores them while it drains.
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => resolve('signalled'));
-    }
-  });
-}
-
-/** Switches of vLLM's environment: `1`, and what else vLLM takes for it. */
+/** Whether a switch of vLLM's environment is on: `1`, or another text that vLLM accepts. */
 function isSet(name: string): boolean {
   return /^\s*([1-9]\d*|true)\s*$/i.test(process.env[name] ?? '');
 }
 
-/** Without the fields that are undefined: absent means default. */
+/** Removes fields that are undefined, because an absent field means the default. */
 function given<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
-}
-
-function camelCase(name: string): string {
-  return name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,42 +1,59 @@
-// `spillway gate`: the single gate, HBM utilization P99 over a window, as an exit status.
+// `spillway gate`: checks the HBM utilization P99 over a window; the exit status is the verdict.
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { InputError } from '../../core/base/index.ts';
+import { commaList, InputError } from '../../core/base/index.ts';
 import { PrometheusClient } from '../../io/prometheus/index.ts';
-import { gateJson, gatePicture, gateText, runGate } from '../../tools/gate/index.ts';
+import { gateChart, gateJson, gateText, runGate } from '../../tools/gate/index.ts';
+import { share } from '../arguments/numbers.ts';
+import { duration, durationWithUnit } from '../arguments/quantities.ts';
+import { addHelpEnd } from '../help.ts';
 import { writeOutput } from '../write-output.ts';
 
-/** Exit status of each verdict; bad input and a Prometheus that does not answer end with 2. */
+/** Exit status of each verdict. It is also 4 without a usable response of Prometheus; bad input has 2. */
 const statuses = { pass: 0, fail: 1, unknown: 4 } as const;
 
 /** The command `gate`. */
 export function gateCommand(): Command {
-  return new Command('gate')
+  const command = new Command('gate')
     .description(
-      'Ask Prometheus for the HBM utilization P99 of each engine and answer by exit status.',
+      'Check the HBM utilization P99 of each engine in Prometheus against a limit; the exit status is the verdict.',
     )
-    .requiredOption('--prometheus <url>', 'server to ask, e.g. http://127.0.0.1:9090')
-    .addOption(duration('--window <duration>', 'how far back, e.g. 24h, 90m, 7d', '24h'))
-    .option('--max <share>', 'highest P99 that passes', toShare, 0.92)
+    .requiredOption('--prometheus <url>', 'Prometheus server, e.g. http://127.0.0.1:9090')
+    .addOption(
+      new Option('--window <duration>', 'length of the window, such as 24h, 90m or 7d')
+        .argParser(durationWithUnit)
+        .default(durationWithUnit('24h'), '24h'),
+    )
+    .option('--max <share>', 'highest P99 that passes', share, 0.92)
     .option('--selector <matchers>', 'PromQL label matchers, e.g. namespace="prod"', '')
-    .option('--by <labels>', 'labels that make one engine (default: all)', toList)
-    .option('--interval <duration>', 'scrape interval (default: as the samples come)', toSeconds)
-    .option('--at <time>', 'end of the window, ISO 8601 (default: the server’s now)', toInstant)
-    .addOption(duration('--timeout <duration>', 'longest wait for one answer', '30s'))
-    .option('--token-file <file>', 'bearer token for the server')
-    .option('--svg <file>', 'write the trend as a picture')
-    .option('--json', 'the verdict as one JSON object')
-    .addHelpText(
-      'after',
-      '\nExit status: 0 pass, 1 over the limit, 4 too little data to say, 2 bad input or no answer.\n',
+    .option('--by <labels>', 'labels that identify an engine (default: all)', commaList)
+    .option(
+      '--interval <duration>',
+      'scrape interval, in seconds or with a unit (default: from the samples)',
+      seconds,
     )
+    .option(
+      '--at <time>',
+      'end of the window, ISO 8601 (default: the server’s current time)',
+      toInstant,
+    )
+    .addOption(
+      new Option('--timeout <duration>', 'timeout of a request, in seconds or with a unit')
+        .argParser(seconds)
+        .default(seconds('30s'), '30s'),
+    )
+    .option('--token-file <file>', 'file with a bearer token for the server')
+    .option('--svg <file>', 'write the trend as a chart')
+    .option('--json', 'the verdict as one JSON object')
     .exitOverride()
     .action(gate);
+  return addHelpEnd(
+    command,
+    'Exit status: 0 pass, 1 over the limit, 2 bad input, 4 not enough data or no usable response of Prometheus.',
+  );
 }
 
-function duration(flags: string, description: string, preset: string): Option {
-  return new Option(flags, description).argParser(toSeconds).default(toSeconds(preset), preset);
-}
+const seconds = duration('s');
 
 interface GateFlags {
   readonly prometheus: string;
@@ -56,6 +73,7 @@ async function gate(flags: GateFlags): Promise<void> {
   const client = new PrometheusClient({
     url: flags.prometheus,
     token: await tokenOf(flags.tokenFile),
+    tokenFlag: '--token-file',
     timeoutMs: flags.timeout * 1000,
   });
   const bar = process.stderr.isTTY;
@@ -72,7 +90,7 @@ async function gate(flags: GateFlags): Promise<void> {
       : undefined,
   });
   if (bar) process.stderr.write('\r\x1b[2K');
-  if (flags.svg !== undefined) await writeOutput(flags.svg, 'picture', gatePicture(run));
+  if (flags.svg !== undefined) await writeOutput(flags.svg, 'chart', gateChart(run));
   process.stdout.write(flags.json ? `${JSON.stringify(gateJson(run))}\n` : gateText(run));
   process.exitCode = statuses[run.verdict];
 }
@@ -86,44 +104,21 @@ async function tokenOf(file: string | undefined): Promise<string | undefined> {
     throw new InputError(`Cannot read the token in ${file}: ${reason(error)}.`, { cause: error });
   }
   if (/^[!-~]+$/.test(token)) return token;
-  throw new InputError(`${file} does not hold a token: it must be one word of printable ASCII.`);
+  throw new InputError(
+    `${file} does not contain a token, which must be printable ASCII without spaces.`,
+  );
 }
 
 function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** `{a="b"}` and `a="b"` are the same to people. */
+/** Removes the braces of `{a="b"}`. */
 function withoutBraces(selector: string): string {
   return selector
     .trim()
     .replace(/^\{(.*)\}$/s, '$1')
     .trim();
-}
-
-const unitSeconds: Readonly<Record<string, number>> = {
-  s: 1,
-  m: 60,
-  h: 3600,
-  d: 86_400,
-  w: 604_800,
-};
-
-function toSeconds(text: string): number {
-  const [, number = '', unit = 's'] = /^(\d+(?:\.\d+)?)([smhdw])?$/.exec(text.trim()) ?? [];
-  const seconds = Number(number) * (unitSeconds[unit] ?? 1);
-  if (number === '' || !(seconds > 0)) {
-    throw new InvalidArgumentError('It must be a duration such as 24h, 90m or 7d.');
-  }
-  return seconds;
-}
-
-function toShare(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 1) || text.trim() === '') {
-    throw new InvalidArgumentError('It must be a share above 0 and at most 1, such as 0.92.');
-  }
-  return value;
 }
 
 function toInstant(text: string): number {
@@ -132,8 +127,4 @@ function toInstant(text: string): number {
     throw new InvalidArgumentError('It must be a time such as 2026-11-22T08:00:00Z.');
   }
   return seconds;
-}
-
-function toList(text: string): string[] {
-  return text.split(',').map((part) => part.trim());
 }

@@ -3,34 +3,47 @@ import { setFlagsFromString } from 'node:v8';
 import { Command, Option } from 'commander';
 import {
   type KvEventAddress,
+  listedAliases,
+  listedEngines,
   type PeerOptions,
-  type StaticEngine,
+  type RouterOptions,
+  refusedRouterFlags,
   startRouter,
 } from '../../apps/router/index.ts';
-import { InputError } from '../../core/base/index.ts';
-import { policyNames } from '../../core/routing/index.ts';
+import { commaList, InputError, version } from '../../core/base/index.ts';
+import {
+  defaultPolicyName,
+  policies,
+  policyNames,
+  unusedParameters,
+} from '../../core/routing/index.ts';
+import { discoveries, namedByModel } from '../../io/endpoints/index.ts';
 import { watchLifeline } from '../../io/lifeline/index.ts';
-import { createLogger } from '../../io/log/index.ts';
+import { createLogger, type Logger } from '../../io/log/index.ts';
+import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { loadWebpage } from '../../io/webpage/index.ts';
+import { integer, portOrAny, positiveInteger } from '../arguments/numbers.ts';
+import { byteSize, duration } from '../arguments/quantities.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
-import { refusedRouterFlags } from '../router-refused-flags.ts';
+import { addPolicyFlags, policyParametersFrom, unusedFlagText } from '../policy-flags.ts';
 
 interface Flags extends LogFlags {
   readonly host: string;
   readonly port: number;
   readonly rootPath: string;
-  readonly serviceDiscovery: string;
-  readonly staticBackends: readonly string[];
+  readonly serviceDiscovery?: string;
+  readonly staticBackends?: readonly string[];
   readonly staticModels?: readonly string[];
+  readonly staticNames?: readonly string[];
   readonly staticAliases?: readonly string[];
+  readonly dynamicConfigYaml?: string;
+  readonly dynamicConfigJson?: string;
   readonly staticBackendHealthCheckInterval: number;
   readonly staticBackendHealthCheckTimeoutSeconds: number;
   readonly routingLogic: string;
   readonly sessionKey?: string;
-  readonly prefixMinMatchLength: number;
-  readonly kvAwareThreshold?: number;
   readonly maxInstanceFailoverRerouteAttempts: number;
-  readonly engineStatsInterval: number;
+  readonly engineStatsInterval?: number;
   readonly requestStatsWindow: number;
   readonly kvEvents: boolean;
   readonly kvEventSource: ReadonlyMap<string, KvEventAddress>;
@@ -48,62 +61,82 @@ interface Flags extends LogFlags {
   readonly shutdownTimeout: number;
 }
 
+/** Timers count in 32-bit milliseconds. */
+const seconds = duration('s', { min: 0, max: 2_000_000 });
+
 export function routerCommand(): Command {
   const command = new Command('router')
     .description('an OpenAI-compatible reverse proxy that sends each request to the right engine')
+    .version(version, '--version', 'print the version')
+    .optionsGroup('Listening:')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <port>', 'port to listen on; 0 for any', wholeNumber('--port', 0, 65_535), 8001)
+    .option('--port <port>', 'port to listen on; 0 for any', portOrAny, 8001)
     .option('--root-path <path>', 'prefix of all paths', rootPath, '')
-    .option('--service-discovery <kind>', 'how engines are found: static', discovery, 'static')
-    .requiredOption('--static-backends <urls>', 'engines, comma-separated', list)
-    .option('--static-models <models>', 'model of each engine, if it does not list its own', list)
-    .option('--static-aliases <pairs>', 'other names of models, as alias:model,…', list)
+    .optionsGroup('Engines:')
+    .option(
+      '--service-discovery <kind>',
+      `how engines are found: ${[...namingFlags.keys()].join(', ')} (default: from the flag that names them)`,
+      discovery,
+    )
+    .option('--static-backends <urls>', 'engine URLs, comma-separated', commaList)
+    .option(
+      '--static-models <models>',
+      'model of each engine, for engines that do not list theirs',
+      commaList,
+    )
+    .option(
+      '--static-names <names>',
+      'name of each engine in logs, headers and views (default: the model and a number with --static-models, else the address)',
+      commaList,
+    )
+    .option('--static-aliases <pairs>', 'model aliases, as alias:model,…', commaList);
+  for (const { flag, help } of discoveries) command.option(flag, help);
+  command
+    .option(
+      '--dynamic-config-yaml <path>',
+      'YAML file of settings that may change while the router runs; takes precedence over flags',
+    )
+    .option(
+      '--dynamic-config-json <path>',
+      'the same in JSON; mutually exclusive with --dynamic-config-yaml',
+    )
     .option('--static-backend-health-checks', 'no effect: engines are always checked')
     .option(
       '--static-backend-health-check-interval <seconds>',
-      'between two checks of an engine; one that is out is asked each second',
-      seconds('--static-backend-health-check-interval'),
+      'interval between health checks; a failed engine is checked every second',
+      seconds,
       5,
     )
     .option(
       '--static-backend-health-check-timeout-seconds <seconds>',
-      'how long a check may take',
-      seconds('--static-backend-health-check-timeout-seconds'),
+      'timeout of a health check',
+      seconds,
       3,
     )
+    .optionsGroup('Routing:')
     .option(
       '--routing-logic <policy>',
       `how an engine is picked: ${policyNames.join(', ')}`,
-      'predictive',
+      defaultPolicyName,
     )
-    .option('--session-key <name>', 'header or body key that names a session')
-    .option(
-      '--prefix-min-match-length <bytes>',
-      'prefixaware: a shorter match counts as none',
-      wholeNumber('--prefix-min-match-length', 0),
-      0,
-    )
-    .option(
-      '--kv-aware-threshold <tokens>',
-      'kvaware: with more uncached tokens than this, load alone decides',
-      wholeNumber('--kv-aware-threshold', 0),
-    )
+    .option('--session-key <name>', 'header or body key that names a session');
+  addPolicyFlags(command)
     .option(
       '--max-instance-failover-reroute-attempts <n>',
-      'further engines to try before the first byte of an answer',
-      wholeNumber('--max-instance-failover-reroute-attempts', 0, 100),
+      'maximum number of other engines to try before the response starts',
+      integer({ min: 0, max: 100 }),
       2,
     )
+    .optionsGroup('What the router knows of engines:')
     .option(
       '--engine-stats-interval <seconds>',
-      'between two readings of an engine’s /metrics',
-      seconds('--engine-stats-interval'),
-      5,
+      'interval between scrapes of each engine’s /metrics (default: the policy’s own, else 5)',
+      seconds,
     )
     .option(
       '--request-stats-window <seconds>',
       'window of request rates',
-      wholeNumber('--request-stats-window', 1, 86_400),
+      duration('s', { min: 1, max: 86_400, isWhole: true }),
       60,
     )
     .addOption(
@@ -116,69 +149,71 @@ export function routerCommand(): Command {
     )
     .option(
       '--no-kv-events',
-      'predictive: believe what was sent where, instead of following engines that publish KV events',
+      `${optionalKvEvents.join(', ')}: assume that prompts sent to an engine are cached there, instead of following KV events`,
     )
     .option(
       '--router-peers <urls>',
-      'routers before the same engines, comma-separated: each tells the others what it sends; a name ' +
-        'stands for all its addresses. SPILLWAY_ROUTER_PEERS_KEY in the environment is their key',
-      list,
+      'other routers in front of the same engines, comma-separated; routers share what they send, and a host ' +
+        'name stands for all its addresses. SPILLWAY_ROUTER_PEERS_KEY in the environment is their shared key',
+      commaList,
     )
+    .optionsGroup('Access:')
     .option(
       '--api-key <key>',
-      'bearer token that clients must send (default: SPILLWAY_ROUTER_API_KEY, which no list of processes shows)',
+      'bearer token that clients must send (default: SPILLWAY_ROUTER_API_KEY, which process listings do not show)',
     )
     .option(
       '--forward-authorization',
-      'let the Authorization of clients reach engines (default: unless the router or the engines have a key)',
+      'forward the clients’ Authorization header to engines (default: only if neither the router nor the engines have a key)',
     )
-    .option('--no-forward-authorization', 'do not let it reach them')
-    .option('--no-pick-header', 'do not say in x-spillway-pick why an engine was picked')
+    .option('--no-forward-authorization', 'do not forward it')
+    .optionsGroup('Responses and page:')
+    .option(
+      '--no-pick-header',
+      'omit the x-spillway-pick response header, which says why an engine was picked',
+    )
     .option('--no-dashboard', 'do not serve the web page')
+    .optionsGroup('Limits:')
     .option(
       '--max-request-bytes <bytes>',
-      'largest request body; more is answered 413',
-      wholeNumber('--max-request-bytes', 1),
+      'maximum size of a request body; larger ones get status 413',
+      byteSize(),
       64 * 1_048_576,
     )
     .option(
       '--max-buffered-request-bytes <bytes>',
-      'all request bodies held at once; more is answered 503',
-      wholeNumber('--max-buffered-request-bytes', 1),
+      'maximum size of all buffered request bodies; beyond it requests get status 503',
+      byteSize(),
       1024 * 1_048_576,
     )
     .option(
       '--max-connections <n>',
-      'most client connections at once',
-      wholeNumber('--max-connections', 1),
+      'maximum number of client connections',
+      positiveInteger,
       16_384,
     )
-    .option(
-      '--connect-timeout <seconds>',
-      'for a connection to an engine',
-      seconds('--connect-timeout'),
-      5,
-    )
+    .optionsGroup('Timeouts:')
+    .option('--connect-timeout <seconds>', 'timeout for connecting to an engine', seconds, 5)
     .option(
       '--first-byte-timeout <seconds>',
-      'for the first byte of an answer; 0: none, since engines may queue for long',
-      seconds('--first-byte-timeout'),
+      'timeout for the first byte of a response; 0 for none, because requests may queue for long in an engine',
+      seconds,
       0,
     )
     .option(
       '--stream-idle-timeout <seconds>',
-      'for how long an answer may stop',
-      seconds('--stream-idle-timeout'),
+      'maximum time without data on a stream',
+      seconds,
       300,
     )
     .option(
       '--shutdown-timeout <seconds>',
-      'after SIGTERM, for how long requests under way may finish',
-      seconds('--shutdown-timeout'),
+      'how long requests in flight may take to finish after SIGTERM',
+      seconds,
       30,
     )
     .action(run);
-  addLogFlags(command);
+  addLogFlags(command.optionsGroup('Log:'));
   for (const [flag, why] of Object.entries(refusedRouterFlags)) {
     command.addOption(new Option(`--${flag} [value]`).hideHelp());
     command.on(`option:${flag}`, () => {
@@ -187,6 +222,11 @@ export function routerCommand(): Command {
   }
   return command;
 }
+
+/** Policies that follow KV events by default. */
+const optionalKvEvents = policies
+  .filter(({ consumes }) => consumes.kvEvents === 'optional')
+  .map(({ name }) => name);
 
 /** Bounds the young generation, which V8 otherwise lets grow by 100 MB under load for nothing. */
 const youngGenerationFlags = ['--max-semi-space-size=6', '--semi-space-growth-factor=1'];
@@ -199,16 +239,19 @@ async function run(flags: Flags): Promise<void> {
     level: flags.logLevel,
     format: flags.logFormat,
   });
+  const policyParameters = policyParametersFrom(flags);
+  for (const parameter of unusedParameters(flags.routingLogic, policyParameters)) {
+    log.warning(unusedFlagText(parameter, '--routing-logic', flags.routingLogic));
+  }
   const router = await startRouter({
     host: flags.host,
     port: flags.port,
     rootPath: flags.rootPath,
-    engines: staticEngines(flags.staticBackends, flags.staticModels),
-    aliases: aliases(flags.staticAliases ?? []),
+    ...engines(flags, log),
+    aliases: listedAliases(flags.staticAliases ?? [], listFlags),
     policy: flags.routingLogic,
     sessionKey: flags.sessionKey,
-    prefixMinMatchLength: flags.prefixMinMatchLength,
-    kvAwareThreshold: flags.kvAwareThreshold,
+    policyParameters,
     apiKey: flags.apiKey ?? secretFrom('SPILLWAY_ROUTER_API_KEY'),
     engineApiKey: secretFrom('VLLM_API_KEY'),
     forwardAuthorization: flags.forwardAuthorization,
@@ -216,7 +259,8 @@ async function run(flags: Flags): Promise<void> {
     pickHeader: flags.pickHeader,
     healthIntervalMs: flags.staticBackendHealthCheckInterval * 1000,
     healthTimeoutMs: flags.staticBackendHealthCheckTimeoutSeconds * 1000,
-    statsIntervalMs: flags.engineStatsInterval * 1000,
+    statsIntervalMs:
+      flags.engineStatsInterval === undefined ? undefined : flags.engineStatsInterval * 1000,
     requestStatsWindowSeconds: flags.requestStatsWindow,
     kvEvents: flags.kvEvents,
     kvEventSources: flags.kvEventSource,
@@ -234,39 +278,70 @@ async function run(flags: Flags): Promise<void> {
     ...(flags.dashboard ? { webpage: await loadWebpage() } : {}),
     log,
   });
+  // Watches signals before the program is known to be ready and can be stopped.
+  const signals = watchStopSignals();
   process.stdout.write(`router: ${router.url}\n`);
-  const signal = await nextSignal();
-  log.info(`${signal}: finishing the requests under way; Ctrl-C again ends at once`);
-  process.once('SIGINT', () => process.exit(130));
+  const signal = await stopped(signals);
+  log.info(`${signal}: finishing the requests in flight; press Ctrl-C again to stop at once`);
+  endOnHurry(signals);
   await router.close(flags.shutdownTimeout * 1000);
 }
 
-function nextSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    const stop = (signal: string) => {
-      process.off('SIGTERM', stop);
-      process.off('SIGINT', stop);
-      resolve(signal);
-    };
-    process.on('SIGTERM', stop);
-    process.on('SIGINT', stop);
-  });
-}
+const listFlags = {
+  backends: '--static-backends',
+  models: '--static-models',
+  aliases: '--static-aliases',
+  engineNames: '--static-names',
+};
 
-function staticEngines(
-  urls: readonly string[],
-  models: readonly string[] | undefined,
-): StaticEngine[] {
-  if (models !== undefined && models.length !== urls.length) {
-    throw new InputError(
-      `--static-models has ${models.length} entries, --static-backends ${urls.length}: ` +
-        'give one model per engine, or leave --static-models out to learn them from the engines.',
-    );
+/** For each kind of discovery, the flag that names its engines. */
+const namingFlags: ReadonlyMap<string, string> = new Map([
+  ['static', '--static-backends'],
+  ...discoveries.map(({ kind, flag }) => [kind, new Option(flag).long as string] as const),
+]);
+
+/** @throws {InputError} If no flag, or more than one, names the engines. */
+function engines(
+  flags: Flags,
+  log: Logger,
+): Pick<RouterOptions, 'engines' | 'discovery' | 'dynamicConfig'> {
+  const { staticBackends, staticModels, staticNames } = flags;
+  const { dynamicConfigYaml, dynamicConfigJson } = flags;
+  if (dynamicConfigYaml !== undefined && dynamicConfigJson !== undefined) {
+    throw new InputError('--dynamic-config-yaml and --dynamic-config-json exclude each other.');
   }
-  return urls.map((url, i) => {
-    const model = models?.[i];
-    return { url, models: model === undefined ? [] : [model] };
-  });
+  if (staticNames !== undefined && staticBackends === undefined) {
+    throw new InputError('--static-names names the engines of --static-backends: give both.');
+  }
+  const path = dynamicConfigYaml ?? dynamicConfigJson;
+  const dynamicConfig = path === undefined ? undefined : { path };
+  const given = [
+    ...(staticBackends === undefined ? [] : [{ kind: 'static', open: undefined }]),
+    ...discoveries.flatMap(({ kind, flag, open }) => {
+      const argument = (flags as unknown as Record<string, string>)[
+        new Option(flag).attributeName()
+      ];
+      return argument === undefined ? [] : [{ kind, open: () => open(argument, log) }];
+    }),
+  ];
+  const flagOf = (kind: string) => namingFlags.get(kind) as string;
+  if (given.length > 1) {
+    const names = given.map(({ kind }) => flagOf(kind)).join(' and ');
+    throw new InputError(`${names} exclude each other: give one of them.`);
+  }
+  const [source] = given;
+  const discovery = flags.serviceDiscovery ?? source?.kind ?? 'static';
+  if (source !== undefined && source.kind !== discovery) {
+    const [needed, other] = [flagOf(discovery), flagOf(source.kind)];
+    throw new InputError(`--service-discovery ${discovery} needs ${needed}, not ${other}.`);
+  }
+  // The dynamic configuration may name the engines of a static list.
+  if (source === undefined && !(discovery === 'static' && dynamicConfig)) {
+    throw new InputError(`No engines are named: give ${flagOf(discovery)}.`);
+  }
+  const list = () =>
+    namedByModel(listedEngines(staticBackends ?? [], staticModels, listFlags, staticNames));
+  return { engines: source?.open?.() ?? list(), discovery, dynamicConfig };
 }
 
 function peers(urls: readonly string[]): PeerOptions | undefined {
@@ -274,22 +349,10 @@ function peers(urls: readonly string[]): PeerOptions | undefined {
   return { urls, key: secretFrom('SPILLWAY_ROUTER_PEERS_KEY') };
 }
 
-/** From the environment: everybody on the machine can read the flags of a process. */
+/** Reads a secret from the environment, because every user of the machine can read the flags of a process. */
 function secretFrom(variable: string): string | undefined {
   // A key from a file often ends with a line end.
   return process.env[variable]?.trim() || undefined;
-}
-
-function aliases(pairs: readonly string[]): Map<string, string> {
-  return new Map(
-    pairs.map((pair): [string, string] => {
-      const colon = pair.indexOf(':');
-      if (colon <= 0 || colon === pair.length - 1) {
-        throw new InputError(`--static-aliases takes alias:model, not "${pair}".`);
-      }
-      return [pair.slice(0, colon), pair.slice(colon + 1)];
-    }),
-  );
 }
 
 function kvEventSource(
@@ -300,24 +363,18 @@ function kvEventSource(
     /^(https?:\/\/[^=]+)=([^,]+)(?:,(.+))?$/.exec(text) ?? [];
   if (url === undefined || endpoint === undefined) {
     throw new InputError(
-      `--kv-event-source takes URL=ENDPOINT[,REPLAY_ENDPOINT], such as ` +
+      `--kv-event-source must be URL=ENDPOINT[,REPLAY_ENDPOINT], such as ` +
         `http://127.0.0.1:8000=tcp://127.0.0.1:5557, not "${text}".`,
     );
   }
   return new Map([...sources, [url.replace(/\/+$/, ''), { endpoint, replayEndpoint }]]);
 }
 
-function list(text: string): string[] {
-  return text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
-}
-
 function discovery(text: string): string {
-  if (text === 'static') return text;
+  if (namingFlags.has(text)) return text;
+  const reason = text === 'k8s' ? `: ${refusedRouterFlags['k8s-namespace']}` : '';
   throw new InputError(
-    `--service-discovery "${text}" is not there yet; "static" with --static-backends is.`,
+    `--service-discovery must be one of ${[...namingFlags.keys()].join(', ')}, not "${text}"${reason}.`,
   );
 }
 
@@ -325,22 +382,4 @@ function rootPath(text: string): string {
   const path = text.replace(/\/+$/, '');
   if (path === '' || path.startsWith('/')) return path;
   throw new InputError(`--root-path must begin with "/", not "${text}".`);
-}
-
-function wholeNumber(flag: string, min: number, max = Number.MAX_SAFE_INTEGER) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-    throw new InputError(`${flag} takes a whole number ${range}, not "${text}".`);
-  };
-}
-
-function seconds(flag: string) {
-  return (text: string): number => {
-    const value = Number(text);
-    // setInterval counts in 32-bit milliseconds.
-    if (text.trim() !== '' && value >= 0 && value <= 2_000_000) return value;
-    throw new InputError(`${flag} takes seconds from 0 to 2000000, not "${text}".`);
-  };
 }

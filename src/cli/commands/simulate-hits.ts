@@ -2,31 +2,37 @@
 import { Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { type HitPolicy, hitPolicies } from '../../core/simulation/index.ts';
-import { whole } from '../number-arguments.ts';
+import { positiveInteger } from '../arguments/numbers.ts';
 import { toCapacities, toTierCapacities } from '../simulate/arguments.ts';
 
 export function hitsCommand(): Command {
   return new Command('hits')
-    .description('Prefix-cache hits of a trace without service times, one row for each capacity.')
+    .description(
+      'Compute the prefix-cache hits of a trace without service times, one row per capacity.',
+    )
     .requiredOption(
       '--trace <file>',
       'requests with block ids, plain or gzipped; "-" for standard input',
     )
-    .option('--block-tokens <n>', 'tokens of one block id (default: as the rows tell)', whole)
-    .requiredOption('--capacity <list>', 'blocks of each cache, e.g. 500,1000,inf', toCapacities)
-    .option('--engines <n>', 'caches, each on its own', whole, 1)
+    .option('--block-tokens <n>', 'tokens per block id (default: from the trace)', positiveInteger)
+    .requiredOption(
+      '--capacity <list>',
+      'capacity of each cache in blocks, e.g. 500,1000,inf',
+      toCapacities,
+    )
+    .option('--engines <n>', 'number of separate caches', positiveInteger, 1)
     .option(
       '--cpu-capacity <list>',
-      'blocks of a tier below each cache; 0 for none',
+      'capacity in blocks of the tier below each cache; 0 for none',
       toTierCapacities,
     )
-    .option('--pooled', 'one tier for all caches, as large as theirs together')
+    .option('--pooled', 'one tier shared by all caches, as large as their tiers combined')
     .addOption(
-      new Option('--policy <name>', 'which cache serves a request')
+      new Option('--policy <name>', 'how a cache is picked for a request')
         .choices(hitPolicies)
         .default('roundrobin'),
     )
-    .option('--json', 'one JSON object a row')
+    .option('--json', 'one JSON object per row')
     .exitOverride()
     .action(runHits);
 }
@@ -46,7 +52,7 @@ async function runHits(flags: HitsFlags): Promise<void> {
   const { trace, capacity: capacities, blockTokens, engines, policy } = flags;
   const { cpuCapacity: cpuCapacities = [], pooled = false } = flags;
   if (pooled && cpuCapacities.length === 0) {
-    throw new InputError('--pooled goes with --cpu-capacity only; say how large the tier is.');
+    throw new InputError('--pooled requires --cpu-capacity, the size of the tier.');
   }
   const { hitsJson, hitsTable, simulateHits } = await import('../../tools/simulate/index.ts');
   const rows = await simulateHits({

@@ -1,15 +1,18 @@
 // `spillway simulate points`: latency of engines at a fixed number of clients.
 import { Command } from 'commander';
+import { counted } from '../../core/base/index.ts';
 
 /** The command `points`, below `simulate`. */
 export function pointsCommand(): Command {
   return new Command('points')
-    .description('Latency of engines at a fixed number of clients, one row for each of a file.')
+    .description(
+      'Predict the latency of engines at a fixed number of clients, for each row of a file.',
+    )
     .requiredOption(
       '--points <file>',
-      'CSV: system, model_path, isl, osl, batch_size; precision, tp_size and others if there',
+      'CSV with the columns system, model_path, isl, osl, batch_size; optional: precision, tp_size and others',
     )
-    .option('--json', 'one JSON object a row (the only form; taken for the sake of scripts)')
+    .option('--json', 'one JSON object per row (always on; accepted for scripts)')
     .exitOverride()
     .action(async ({ points }: { readonly points: string }) => {
       const { pointJson, readPoints } = await import('../../tools/simulate-points/index.ts');
@@ -18,7 +21,7 @@ export function pointsCommand(): Command {
       const failed = answers.filter(({ error }) => error !== undefined);
       if (failed.length === 0) return;
       process.stderr.write(
-        `warning: ${failed.length} of ${answers.length} rows have no answer; the first: ${failed[0]?.['error']}\n`,
+        `warning: ${failed.length} of ${counted(answers.length, 'row')} failed; the first: ${failed[0]?.['error']}\n`,
       );
       if (failed.length === answers.length) process.exitCode = 1;
     });

@@ -1,6 +1,6 @@
 // `spillway up`: the whole stack on this machine.
 import { argv, env, execArgv, execPath, stderr, stdin, stdout } from 'node:process';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import {
   JsonOutput,
   LineWriter,
@@ -13,19 +13,23 @@ import {
   type UpOverrides,
 } from '../../apps/up/index.ts';
 import { InputError } from '../../core/base/index.ts';
-import { policyNames } from '../../core/routing/index.ts';
+import { findPolicy, policyNames } from '../../core/routing/index.ts';
 import { defaultPreset, engineKind, type Values } from '../../core/values/index.ts';
-import { loadCatalogue, readGpuSpec, readModelSpec } from '../../io/models/index.ts';
-import { watchStopSignals } from '../../io/processes/index.ts';
-import { loadValues } from '../../io/values/index.ts';
-import { positive } from '../number-arguments.ts';
+import { openInBrowser } from '../../io/browser/index.ts';
+import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
+import { watchStopSignals } from '../../io/signals/index.ts';
+import { readValues } from '../../io/values/index.ts';
+import { collect, httpUrl } from '../arguments/lists.ts';
+import { refuseArguments } from '../arguments/no-arguments.ts';
+import { integer, port, positive } from '../arguments/numbers.ts';
+import { upNotes, valuesChecks } from '../values-checks.ts';
 
 interface UpFlags extends Omit<UpOverrides, 'engineUrls'> {
-  readonly file?: string[];
-  readonly set?: string[];
-  readonly setString?: string[];
+  readonly file?: readonly string[];
+  readonly set?: readonly string[];
+  readonly setString?: readonly string[];
   readonly preset?: string;
-  readonly engine?: string[];
+  readonly engine?: readonly string[];
   readonly plain?: boolean;
   readonly json?: boolean;
   readonly logDir?: string;
@@ -33,39 +37,49 @@ interface UpFlags extends Omit<UpOverrides, 'engineUrls'> {
 
 export function upCommand(): Command {
   return new Command('up')
-    .description('Run engines and a router on this machine, until Ctrl-C.')
-    .option('-f, --file <file>', 'values file; repeatable, later ones win; - is stdin', collect)
-    .option('--set <key=value>', 'set one value, as with Helm; repeatable', collect)
-    .option('--set-string <key=value>', 'the same, as text; repeatable', collect)
-    .option('--preset <name>', `values to start from (default: ${defaultPreset} if no -f is given)`)
-    .option('--engines <n>', 'number of engines', wholeNumber)
+    .description('Run engines and a router on this machine until Ctrl-C.')
+    .optionsGroup('Values:')
+    .option(
+      '-f, --file <file>',
+      'values file; repeatable, later files win; - for standard input',
+      collect,
+    )
+    .option('--set <key=value>', 'set one value, as in Helm; repeatable', collect)
+    .option('--set-string <key=value>', 'the same, always as a string; repeatable', collect)
+    .option('--preset <name>', `preset to start from (default: ${defaultPreset} if no -f is given)`)
+    .optionsGroup('Changes to the values:')
+    .option('--engines <n>', 'number of engines', integer({ min: 0, max: 9999 }))
     .option(
       '--gpu <type>',
-      'GPU of the embedded engines: of the catalogue, a YAML file, or an entry',
+      'GPU of the embedded engines: a catalogue name, a YAML file or a JSON entry',
     )
     .option('--model <name>', 'model that the engines serve')
-    .addOption(new Option('--policy <name>', 'how the router picks an engine').choices(policyNames))
-    .option('--time-scale <x>', 'model seconds per real second', positive)
-    .option('--engine <url>', 'add an engine that runs already; repeatable', collectUrl)
+    .addOption(new Option('--policy <name>', 'routing policy of the router').choices(policyNames))
+    .option('--time-scale <x>', 'GPU seconds per wall-clock second of embedded engines', positive)
+    .option('--engine <url>', 'add an engine that is already running; repeatable', collectUrl)
     .option('--host <address>', 'address where the router listens (default: 127.0.0.1)')
-    .option('-p, --port <port>', 'port where the router listens (default: 8000)', portNumber)
+    .option('-p, --port <port>', 'port where the router listens (default: 8000)', port)
     .option('--no-dashboard', 'do not serve the web page')
+    .optionsGroup('Output:')
     .option('--plain', 'plain lines instead of the live view; the default without a terminal')
     .option('--json', 'one JSON object per line instead of the live view')
-    .option('--log-dir <directory>', "write each child's output to a file there")
+    .option('--log-dir <directory>', 'folder for the output of each child process')
+    .hook('preAction', refuseArguments)
+    .allowExcessArguments()
     .action(up);
 }
 
 async function up(flags: UpFlags): Promise<void> {
   const usesDefault = flags.preset === undefined && flags.file === undefined;
-  const loaded = await loadValues({
+  const read = await readValues({
     files: flags.file,
     sets: flags.set,
     setStrings: flags.setString,
     preset: usesDefault ? defaultPreset : flags.preset,
-    catalogue: await loadCatalogue(),
+    ...(await valuesChecks()),
   });
-  const values = overrideValues(loaded, {
+  for (const note of upNotes(read)) stderr.write(`spillway: ${note}\n`);
+  const values = overrideValues(read.values, {
     engines: flags.engines,
     gpu: flags.gpu,
     model: flags.model,
@@ -73,13 +87,15 @@ async function up(flags: UpFlags): Promise<void> {
     timeScale: flags.timeScale,
     host: flags.host,
     port: flags.port,
-    // Commander sets it to true when the flag is absent; then the values decide.
+    // Commander sets it to true if the flag is absent; then the values decide.
     dashboard: flags.dashboard === false ? false : undefined,
     engineUrls: flags.engine,
   });
+  if (!values.routerSpec.enableRouter) noteRouterFlags(flags);
   await checkFlagNames(flags, values);
   checkPolicy(values);
-  const signals = watchStopSignals();
+  // A terminal that is closed sends SIGHUP, which also stops the stack in order.
+  const signals = watchStopSignals(['SIGINT', 'SIGTERM', 'SIGHUP']);
   const { output, release } = outputFor(flags, () => process.kill(process.pid, 'SIGINT'));
   try {
     await runUp({
@@ -96,7 +112,21 @@ async function up(flags: UpFlags): Promise<void> {
   }
 }
 
-/** What the values say was checked with its place; the flags came after. */
+/** Reports the flags without effect because there is no router. */
+function noteRouterFlags({ port, host, policy }: UpFlags): void {
+  for (const [flag, value] of Object.entries({
+    '--port': port,
+    '--host': host,
+    '--policy': policy,
+  })) {
+    if (value === undefined) continue;
+    stderr.write(
+      `spillway: ${flag} has no effect: there is no router, and spillway.enginePort is the port of the first engine.\n`,
+    );
+  }
+}
+
+/** Checks names given by flags; those of the values were already checked with their positions. */
 async function checkFlagNames({ gpu, model }: UpFlags, values: Values): Promise<void> {
   const embeds = values.servingEngineSpec.modelSpec.some(
     (entry) => entry.enabled && engineKind(entry) === 'embedded',
@@ -105,17 +135,17 @@ async function checkFlagNames({ gpu, model }: UpFlags, values: Values): Promise<
   if (model !== undefined && embeds) readModelSpec(model);
 }
 
-/** The values take upstream's policies too; one that the router lacks is told before all starts. */
+/** The values accept upstream's policies too; one that the router lacks is refused before anything starts. */
 function checkPolicy({ routerSpec }: Values): void {
   const policy = routerSpec.routingLogic;
-  if (!routerSpec.enableRouter || policyNames.includes(policy)) return;
+  if (!routerSpec.enableRouter || findPolicy(policy) !== undefined) return;
   throw new InputError(
-    `routerSpec.routingLogic ${policy} is not there yet; the router has ${policyNames.join(', ')}.`,
+    `routerSpec.routingLogic ${policy} is not supported yet; the router has ${policyNames.join(', ')}.`,
   );
 }
 
 function outputFor(flags: UpFlags, quit: () => void): { output: UpOutput; release: () => void } {
-  // Other commands exit at once when nobody reads any more; a stack is stopped in order. A terminal
+  // Other commands exit at once when their reader is gone; a stack is stopped in order. A terminal
   // that is closed (EIO) sends SIGHUP itself.
   stdout.removeAllListeners('error');
   stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -131,7 +161,12 @@ function outputFor(flags: UpFlags, quit: () => void): { output: UpOutput; releas
   const live = new LiveOutput(stdout, styleOf(stdout, env));
   const onResize = (): void => live.redraw();
   stdout.on('resize', onResize);
-  const releaseKeys = watchKeys({ q: quit, '\u0003': quit, l: () => live.toggleLogs() });
+  const releaseKeys = watchKeys((data) => {
+    for (const command of live.press(data)) {
+      if (command === 'quit') quit();
+      else void openPage(live);
+    }
+  });
   const release = (): void => {
     stdout.off('resize', onResize);
     releaseKeys();
@@ -139,12 +174,25 @@ function outputFor(flags: UpFlags, quit: () => void): { output: UpOutput; releas
   return { output: live, release };
 }
 
-/** Single keys from the terminal; in raw mode Ctrl-C is a key too. */
-function watchKeys(keys: Readonly<Record<string, () => void>>): () => void {
+/** Opens the web page in the user's browser, or says what to do instead. */
+async function openPage(live: LiveOutput): Promise<void> {
+  const { pageUrl } = live;
+  if (pageUrl === undefined) {
+    live.note('There is no page to open: the stack does not serve one, or has not started yet.');
+    return;
+  }
+  const problem = await openInBrowser(pageUrl, { environment: env });
+  live.note(
+    problem === undefined
+      ? `opened ${pageUrl}`
+      : `no browser could be started (${problem}): open ${pageUrl} yourself, or set BROWSER.`,
+  );
+}
+
+/** Passes on the keys of the terminal; in raw mode, Ctrl-C is a key as well. */
+function watchKeys(press: (data: string) => void): () => void {
   if (!stdin.isTTY) return () => undefined;
-  const onData = (data: Buffer): void => {
-    for (const key of data.toString()) keys[key]?.();
-  };
+  const onData = (data: Buffer): void => press(data.toString());
   stdin.setRawMode(true);
   stdin.on('error', () => undefined);
   stdin.on('data', onData);
@@ -155,27 +203,7 @@ function watchKeys(keys: Readonly<Record<string, () => void>>): () => void {
   };
 }
 
-function collect(value: string, before: string[] = []): string[] {
-  return [...before, value];
-}
-
-function collectUrl(value: string, before: string[] = []): string[] {
-  const url = URL.parse(value);
-  if (!url || !/^https?:$/.test(url.protocol)) {
-    throw new InvalidArgumentError('Give a URL such as http://10.0.0.7:8000.');
-  }
-  return [...before, value.replace(/\/+$/, '')];
-}
-
-function wholeNumber(value: string): number {
-  if (!/^\d{1,4}$/.test(value)) throw new InvalidArgumentError('Give a whole number.');
-  return Number(value);
-}
-
-function portNumber(value: string): number {
-  const port = Number(value);
-  if (!/^\d+$/.test(value) || port < 1 || port > 65535) {
-    throw new InvalidArgumentError('Give a port from 1 to 65535.');
-  }
-  return port;
+function collectUrl(text: string, before: readonly string[] = []): readonly string[] {
+  httpUrl(text);
+  return collect(text.replace(/\/+$/, ''), before);
 }

@@ -1,33 +1,17 @@
-// Flags of `spillway engine` about LoRA adapters, checked as vLLM checks them.
-import type { Command } from 'commander';
+// Flags of `spillway engine` for LoRA adapters, checked together as in vLLM.
 import type { EngineServerOptions } from '../../apps/engine/index.ts';
 import { InputError } from '../../core/base/index.ts';
-import { integer } from './flag-values.ts';
-import { jsonObject } from './json-flags.ts';
+import { jsonObject, type Settings } from '../../core/layout/index.ts';
 
 type LoraOptions = NonNullable<EngineServerOptions['lora']>;
 type LoraModule = NonNullable<LoraOptions['modules']>[number];
 
-/** Ranks that vLLM 0.32 has kernels for (config/lora.py). */
-const loraRanks = [1, 8, 16, 32, 64, 128, 256, 320, 512];
 const loraRankDefault = 16;
 
-export interface LoraFlags {
-  readonly enableLora?: boolean;
-  readonly loraModules?: readonly string[];
-  readonly maxLoras?: number;
-  readonly maxLoraRank?: number;
-  readonly maxCpuLoras?: number;
-}
-
-export function addLoraFlags(command: Command): Command {
-  return command
-    .option('--enable-lora', 'requests may name LoRA adapters as their model')
-    .option('--lora-modules <modules...>', 'adapters to load: NAME=PATH, or JSON')
-    .option('--max-loras <n>', 'most adapters in a step', integer('--max-loras', 1))
-    .option('--max-lora-rank <n>', 'largest rank of an adapter', loraRank)
-    .option('--max-cpu-loras <n>', 'at least --max-loras', integer('--max-cpu-loras', 1));
-}
+type LoraFlags = Pick<
+  Settings,
+  'enableLora' | 'loraModules' | 'maxLoras' | 'maxLoraRank' | 'maxCpuLoras'
+>;
 
 /** @throws {InputError} If the flags contradict each other or a module cannot be read. */
 export function loraOptions(flags: LoraFlags): LoraOptions | undefined {
@@ -45,16 +29,11 @@ export function loraOptions(flags: LoraFlags): LoraOptions | undefined {
   return { maxRank: flags.maxLoraRank ?? loraRankDefault, modules };
 }
 
-function loraRank(text: string): number {
-  if (loraRanks.includes(Number(text))) return Number(text);
-  throw new InputError(`--max-lora-rank is "${text}"; it must be one of ${loraRanks.join(', ')}.`);
-}
-
-/** `name=path`, or a JSON object. */
+/** Parses `name=path` or a JSON object. */
 function loraModule(text: string): LoraModule {
   const [, name, path] = /^([^=,]*)=([^,]*)$/.exec(text) ?? [];
   if (name !== undefined && path !== undefined) return { name, path };
-  const given = jsonObject('--lora-modules', text);
+  const given = jsonObject('--lora-modules', text, 'NAME=PATH or a JSON object');
   const { name: jsonName, path: jsonPath, base_model_name: baseModelName } = given;
   if (typeof jsonName === 'string' && typeof jsonPath === 'string') {
     return {

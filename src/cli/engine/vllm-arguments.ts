@@ -1,67 +1,38 @@
-// The forms in which `vllm serve` takes its flags, turned into the one that we define: short names,
-// underscores, a file of flags, and one flag per field of a JSON value.
+// Converts a command line of `vllm serve` to the form in which the flags here are defined: reads its file
+// of flags, normalizes spellings, and keeps the last occurrence of a repeated list.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { InputError } from '../../core/base/index.ts';
-
-/** vllm/engine/arg_utils.py of v0.32.0 */
-const shortNames: Readonly<Record<string, string>> = {
-  '-tp': 'tensor-parallel-size',
-  '-pp': 'pipeline-parallel-size',
-  '-dp': 'data-parallel-size',
-  '-dcp': 'decode-context-parallel-size',
-  '-pcp': 'prefill-context-parallel-size',
-  '-dpn': 'data-parallel-rank',
-  '-dpr': 'data-parallel-start-rank',
-  '-dpl': 'data-parallel-size-local',
-  '-dpa': 'data-parallel-address',
-  '-dpp': 'data-parallel-rpc-port',
-  '-dpb': 'data-parallel-backend',
-  '-dph': 'data-parallel-hybrid-lb',
-  '-dpe': 'data-parallel-external-lb',
-  '-dpm': 'data-parallel-multi-port-external-lb',
-  '-ep': 'enable-expert-parallel',
-  '-n': 'nnodes',
-  '-r': 'node-rank',
-  '-q': 'quantization',
-  '-asc': 'api-server-count',
-  '-sc': 'speculative-config',
-  '-dc': 'diffusion-config',
-  '-cc': 'compilation-config',
-  '-ac': 'attention-config',
-  '-O': 'optimization-level',
-};
+import { plainWords, settingNames, settingsTable } from '../../core/layout/index.ts';
 
 /**
- * @returns The same flags, each as `--long-name value` or `--long-name=value`; JSON flags that came in
- *   pieces are whole, at the end.
+ * @returns The same flags, each as `--long-name value` or `--long-name=value`.
  * @throws {InputError} If the file of `--config` cannot be read as a list of flags.
  * @example vllmArguments(['-tp=2', '--max_model_len', '8K']); // ['--tensor-parallel-size=2', '--max-model-len', '8K']
- * @see vllm/utils/argparse_utils.py, FlexibleArgumentParser.parse_args
  */
 export function vllmArguments(args: readonly string[]): string[] {
-  const plain = withConfigFile(args).map(longForm);
-  const whole: string[] = [];
-  const pieces = new Map<string, Record<string, unknown>>();
-  for (let i = 0; i < plain.length; i++) {
-    const arg = plain[i] as string;
-    const dotted = /^--([a-z0-9-]+)\.([^=]+)(?:=([\s\S]*))?$/.exec(arg);
-    if (!dotted) {
-      whole.push(arg);
-      continue;
-    }
-    const [, flag = '', path = '', inline] = dotted;
-    const text = inline ?? plain[++i];
-    if (text === undefined) throw new InputError(`${arg} needs a value.`);
-    const fields = pieces.get(flag) ?? {};
-    pieces.set(flag, fields);
-    put(fields, path.split('.'), jsonOrText(text));
-  }
-  for (const [flag, fields] of pieces) whole.push(`--${flag}`, JSON.stringify(fields));
-  return whole;
+  return listFlags.reduce(lastOccurrence, plainWords(withConfigFile(args)));
 }
 
-/** The flags of a file go first, so that those of the command line win. */
+/** Flags with several values; commander would concatenate repeated lists. */
+const listFlags = settingNames
+  .map((name) => settingsTable[name])
+  .filter(({ value }) => value.arity === 'many')
+  .map(({ flag }) => flag);
+
+/** Keeps only the last occurrence of a flag and its values. */
+function lastOccurrence(args: readonly string[], flag: string): string[] {
+  const isOf = (arg: string) => arg === flag || arg.startsWith(`${flag}=`);
+  const last = args.findLastIndex(isOf);
+  let isDropped = false;
+  return args.filter((arg, i) => {
+    if (isOf(arg)) isDropped = i < last;
+    else if (arg.startsWith('-')) isDropped = false;
+    return !isDropped;
+  });
+}
+
+/** Puts the flags of a file first, so that those of the command line override them. */
 function withConfigFile(args: readonly string[]): readonly string[] {
   const at = args.findIndex((arg) => arg === '--config' || arg.startsWith('--config='));
   if (at === -1) return args;
@@ -92,7 +63,7 @@ function flagsOf(path: string, hasModel: boolean): string[] {
 function readFlags(path: string): Readonly<Record<string, unknown>> {
   let file: unknown;
   try {
-    // The parser of YAML is loaded only when there is some.
+    // The YAML parser is loaded only if there is a file.
     const yaml = createRequire(import.meta.url)('yaml') as typeof import('yaml');
     file = yaml.parse(readFileSync(path, 'utf8'));
   } catch (cause) {
@@ -103,46 +74,4 @@ function readFlags(path: string): Readonly<Record<string, unknown>> {
     throw new InputError(`--config ${path} must be a list of flags, each "name: value".`);
   }
   return file as Readonly<Record<string, unknown>>;
-}
-
-function longForm(arg: string): string {
-  if (arg.startsWith('--')) {
-    // Names have dashes up to the first dot; what follows are fields.
-    const end = /[.=]/.exec(arg)?.index ?? arg.length;
-    return arg.slice(0, end).replaceAll('_', '-') + arg.slice(end);
-  }
-  if (!/^-[A-Za-z]/.test(arg)) return arg;
-  const level = /^-O=?(\d)$/.exec(arg)?.[1];
-  if (level !== undefined) return `--optimization-level=${level}`;
-  const end = /[.=]/.exec(arg)?.index ?? arg.length;
-  const name = shortNames[arg.slice(0, end)];
-  return name === undefined ? arg : `--${name}${arg.slice(end)}`;
-}
-
-function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
-/** Sets a field; a name that ends in `+` adds to a list. */
-function put(fields: Record<string, unknown>, path: readonly string[], value: unknown): void {
-  const [name = '', ...rest] = path;
-  if (['__proto__', 'constructor', 'prototype'].includes(name)) {
-    throw new InputError(`A flag cannot set the field "${name}".`);
-  }
-  if (rest.length > 0) {
-    const inner = fields[name];
-    const next = typeof inner === 'object' && inner !== null ? inner : {};
-    fields[name] = next;
-    put(next as Record<string, unknown>, rest, value);
-  } else if (name.endsWith('+')) {
-    const list = name.slice(0, -1);
-    const before = fields[list];
-    fields[list] = [...(Array.isArray(before) ? before : []), ...[value].flat()];
-  } else {
-    fields[name] = value;
-  }
 }

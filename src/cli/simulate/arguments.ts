@@ -1,7 +1,8 @@
-// What the flags of `spillway simulate` say, read from their texts.
+// Parses the arguments of the flags of `spillway simulate`.
 import { InvalidArgumentError } from 'commander';
 import type { EngineFailure } from '../../core/simulation/index.ts';
 import type { OffloadChoice, Outage } from '../../tools/simulate-stack/index.ts';
+import { durationIn } from '../arguments/quantities.ts';
 
 export function toOffload(text: string): OffloadChoice {
   if (text === 'none') return { kind: 'none', hostBytes: 0 };
@@ -12,22 +13,22 @@ export function toOffload(text: string): OffloadChoice {
 }
 
 export function toOutage(text: string): Outage {
-  const [, from, long] = /^([\d.]+)(?:\+([\d.]+))?$/.exec(text) ?? [];
-  const fromSeconds = Number(from);
-  const seconds = long === undefined ? Number.POSITIVE_INFINITY : Number(long);
+  const [, from = '', long] = /^([\d.]+\w*)(?:\+([\d.]+\w*))?$/.exec(text) ?? [];
+  const fromSeconds = durationIn(from, 's');
+  const seconds = long === undefined ? Number.POSITIVE_INFINITY : durationIn(long, 's');
   if (Number.isNaN(fromSeconds) || !(seconds > 0)) {
-    throw new InvalidArgumentError('Give SECONDS or SECONDS+SECONDS, such as 60+30.');
+    throw new InvalidArgumentError('Give SECONDS or SECONDS+SECONDS, such as 60+30 or 5m+30s.');
   }
   return { fromSeconds, untilSeconds: fromSeconds + seconds };
 }
 
 export function toFailure(text: string): EngineFailure {
-  const [, engine, at, long] = /^(\d+)@([\d.]+)(?:\+([\d.]+))?$/.exec(text) ?? [];
-  const atSeconds = Number(at);
-  const seconds = long === undefined ? Number.POSITIVE_INFINITY : Number(long);
+  const [, engine, at = '', long] = /^(\d+)@([\d.]+\w*)(?:\+([\d.]+\w*))?$/.exec(text) ?? [];
+  const atSeconds = durationIn(at, 's');
+  const seconds = long === undefined ? Number.POSITIVE_INFINITY : durationIn(long, 's');
   if (engine === undefined || Number.isNaN(atSeconds) || !(seconds > 0)) {
     throw new InvalidArgumentError(
-      'Give ENGINE@SECONDS or ENGINE@SECONDS+SECONDS, such as 0@60+30.',
+      'Give ENGINE@SECONDS or ENGINE@SECONDS+SECONDS, such as 0@60+30 or 0@5m+30s.',
     );
   }
   return { engine: Number(engine), atSeconds, seconds };
@@ -44,19 +45,7 @@ export function toCapacities(text: string): number[] {
   });
 }
 
-/** As `toCapacities`, and 0 for no tier. */
+/** Like `toCapacities`, with 0 for no tier. */
 export function toTierCapacities(text: string): number[] {
   return text.split(',').flatMap((part) => (part.trim() === '0' ? [0] : toCapacities(part)));
-}
-
-export function toPercentiles(text: string): number[] {
-  return text.split(',').map((part) => {
-    const value = Number(part);
-    if (!(value > 0 && value < 100)) {
-      throw new InvalidArgumentError(
-        'It must be a list of numbers between 0 and 100, e.g. 50,90,99.',
-      );
-    }
-    return value;
-  });
 }

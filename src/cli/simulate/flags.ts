@@ -1,5 +1,6 @@
-// The flags of `spillway simulate`, and which of them nobody would read.
+// The flags of `spillway simulate`, and checks that refuse those without effect.
 import { InputError } from '../../core/base/index.ts';
+import { givenPolicyFlag } from '../policy-flags.ts';
 import type { StackFlags } from './stack-flags.ts';
 
 export interface SimulateFlags extends StackFlags {
@@ -23,7 +24,7 @@ export interface SimulateFlags extends StackFlags {
   readonly html?: string;
 }
 
-/** What the values say for a stack, or what only a recorded engine has. */
+/** Flags that the values of a stack replace, or that only a recorded engine has. */
 const notForStacks = [
   ...(['engineArgs', 'engines', 'gpu', 'policy', 'kvOffloadingSize', 'kvOffload'] as const),
   ...(['numGpuBlocksOverride', 'hostMsPerStep', 'allReduceLatencyUs', 'allReduceGbps'] as const),
@@ -34,7 +35,7 @@ const stackOnly = [
   ...(['link', 'sloTtftMs', 'sloTpotMs', 'html'] as const),
 ];
 
-/** Flags that mean nothing to a fleet, whose engines are sized from the catalogue. */
+/** Flags without effect on a fleet, whose engines are sized from the catalogue. */
 const engineOnly = [
   ...(['numGpuBlocksOverride', 'hostMsPerStep', 'allReduceLatencyUs', 'allReduceGbps'] as const),
 ];
@@ -46,22 +47,31 @@ const fleetOnly = [
 
 /** @throws {InputError} If a flag is given that a stack of a values file would not read. */
 export function checkStackFlags(flags: SimulateFlags): void {
-  refuse(flags, notForStacks, 'does not go with -f; set it in the values file, or with --set');
+  const why = 'cannot be used with -f; set it in the values file, or with --set';
+  refuse(flags, notForStacks, why);
+  refusePolicyFlags(flags, why);
 }
 
 /** @throws {InputError} If a flag is given that a fleet would not read. */
 export function checkFleetFlags(flags: SimulateFlags): void {
-  refuse(flags, engineOnly, 'goes with --engine-args only; leave it out');
+  refuse(flags, engineOnly, 'requires --engine-args; remove it');
 }
 
 /** @throws {InputError} If a flag is given that one recorded engine would not read. */
 export function checkEngineFlags(flags: SimulateFlags): void {
-  refuse(flags, fleetOnly, 'goes with --engines only; leave it out');
+  const why = 'requires --engines; remove it';
+  refuse(flags, fleetOnly, why);
+  refusePolicyFlags(flags, why);
 }
 
 /** @throws {InputError} If a flag is given that only a stack would read. */
 export function checkNoStackFlags(flags: SimulateFlags): void {
-  refuse(flags, stackOnly, 'goes with -f VALUES.yaml only; leave it out');
+  refuse(flags, stackOnly, 'requires -f VALUES.yaml; remove it');
+}
+
+function refusePolicyFlags(flags: SimulateFlags, why: string): void {
+  const given = givenPolicyFlag(flags);
+  if (given !== undefined) throw new InputError(`${given} ${why}.`);
 }
 
 function refuse(flags: SimulateFlags, names: readonly (keyof SimulateFlags)[], why: string): void {

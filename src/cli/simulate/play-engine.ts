@@ -1,10 +1,10 @@
-// `spillway simulate --trace … --engine-args …`: one vLLM as it was started.
+// `spillway simulate --trace … --engine-args …`: one recorded vLLM server.
 import { simulatedRunJson, simulatedRunTable, simulateRun } from '../../tools/simulate/index.ts';
 import { perRequestLines } from '../../tools/simulate-report/index.ts';
 import { writeOutput } from '../write-output.ts';
 import { checkEngineFlags, type SimulateFlags } from './flags.ts';
 
-/** Plays the trace to the engine and prints what became of it. */
+/** Simulates the trace on the engine and prints the result. */
 export async function playEngine(
   flags: SimulateFlags,
   trace: string,

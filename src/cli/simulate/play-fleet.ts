@@ -1,13 +1,14 @@
 // `spillway simulate --trace … --engines N`: a fleet of the catalogue.
 import { InputError } from '../../core/base/index.ts';
-import { defaultPolicyName } from '../../core/routing/index.ts';
+import { defaultPolicyName, unusedParameters } from '../../core/routing/index.ts';
 import { fleetRunJson, fleetRunTable, simulateFleetRun } from '../../tools/simulate/index.ts';
 import { perRequestLines } from '../../tools/simulate-report/index.ts';
+import { policyParametersFrom, unusedFlagText } from '../policy-flags.ts';
 import { writeOutput } from '../write-output.ts';
 import { checkFleetFlags, type SimulateFlags } from './flags.ts';
 import { progressBar } from './progress-bar.ts';
 
-/** Plays the trace to the fleet and prints what became of it. */
+/** Simulates the trace on the fleet and prints the result. */
 export async function playFleet(
   flags: SimulateFlags,
   trace: string,
@@ -17,6 +18,10 @@ export async function playFleet(
   if (flags.kvOffload && flags.kvOffloadingSize === undefined) {
     throw new InputError('--kv-offload needs --kv-offloading-size, the host memory in GiB.');
   }
+  const policy = flags.policy ?? defaultPolicyName;
+  const policyParameters = policyParametersFrom(flags);
+  const [unused] = unusedParameters(policy, policyParameters);
+  if (unused) throw new InputError(unusedFlagText(unused, '--policy', policy));
   const bar = progressBar();
   const run = await simulateFleetRun({
     ...{ trace, engines, percentiles: flags.percentiles, requests: flags.requests },
@@ -25,7 +30,7 @@ export async function playFleet(
     tensorParallelSize: flags.tensorParallelSize,
     pipelineParallelSize: flags.pipelineParallelSize,
     dataParallelSize: flags.dataParallelSize,
-    policy: flags.policy ?? defaultPolicyName,
+    ...{ policy, policyParameters },
     speed: flags.speed ?? 1,
     seed: flags.seed ?? 1,
     profile: flags.profile,

@@ -1,6 +1,5 @@
 // `spillway simulate -f VALUES.yaml`: the stack of a values file.
 import { InputError } from '../../core/base/index.ts';
-import { loadCatalogue } from '../../io/models/index.ts';
 import { loadValues } from '../../io/values/index.ts';
 import { perRequestLines } from '../../tools/simulate-report/index.ts';
 import {
@@ -9,12 +8,13 @@ import {
   stackPage,
   stackTable,
 } from '../../tools/simulate-stack/index.ts';
+import { valuesChecks } from '../values-checks.ts';
 import { writeOutput } from '../write-output.ts';
 import { toFailure, toOffload, toOutage } from './arguments.ts';
 import { checkStackFlags, type SimulateFlags } from './flags.ts';
 import { progressBar } from './progress-bar.ts';
 
-/** Plays the traffic to the stack and prints what became of it. */
+/** Simulates the traffic on the stack and prints the result. */
 export async function playStack(flags: SimulateFlags): Promise<void> {
   checkStackFlags(flags);
   const { trace, workload } = flags;
@@ -26,7 +26,7 @@ export async function playStack(flags: SimulateFlags): Promise<void> {
     sets: flags.set,
     setStrings: flags.setString,
     preset: flags.preset,
-    catalogue: await loadCatalogue(),
+    ...(await valuesChecks()),
   });
   const bar = progressBar();
   const run = await simulateStack({

@@ -1,8 +1,7 @@
-// `spillway simulate sweep`: starts this program for each combination, and prints them side by side.
-import { constants } from 'node:os';
+// `spillway simulate sweep`: starts this program for each combination, and prints the results in one table.
 import { argv, execArgv, execPath } from 'node:process';
-import { InputError } from '../../core/base/index.ts';
-import { watchStopSignals } from '../../io/processes/index.ts';
+import { counted, InputError } from '../../core/base/index.ts';
+import { signalStatus, watchStopSignals } from '../../io/signals/index.ts';
 import {
   breakEvens,
   parseAxis,
@@ -26,10 +25,7 @@ export interface SweepFlags extends StackFlags {
   readonly json?: true;
 }
 
-/** A program that a signal ended exits with this and the signal's number. */
-const signalledStatus = 128;
-
-/** Plays every combination and prints what became of them. */
+/** Simulates every combination and prints the results. */
 export async function playSweep(flags: SweepFlags): Promise<void> {
   if (flags.file === undefined && flags.preset === undefined) {
     throw new InputError('simulate sweep needs -f VALUES.yaml.');
@@ -38,23 +34,23 @@ export async function playSweep(flags: SweepFlags): Promise<void> {
   if (axes.length === 0) throw new InputError('simulate sweep needs --vary KEY=VALUES.');
   const findsBreakEven = flags.find === 'break-even';
   if (findsBreakEven && axes.length !== 1) {
-    throw new InputError('--find break-even goes along one axis; give --vary once.');
+    throw new InputError('--find break-even varies one key; give --vary once.');
   }
   if (findsBreakEven && flags.offload !== undefined) {
-    throw new InputError('--find break-even tries every offload by itself; leave --offload out.');
+    throw new InputError('--find break-even tries every offload itself; remove --offload.');
   }
   if (flags.trace === '-') {
     throw new InputError('Each simulation of a sweep reads the trace: give it as a file, not "-".');
   }
   const isShown = process.stderr.isTTY;
-  const signals = watchStopSignals();
+  const signals = watchStopSignals(['SIGINT', 'SIGTERM', 'SIGHUP']);
   const sweep: SweepOptions = {
     self: [execPath, ...execArgv, argv[1] as string],
     flags: stackArguments(flags),
     ...{ axes, seeds: flags.seeds, jobs: flags.jobs },
     ...(findsBreakEven ? { variants: offloads(flags.hostGib) } : {}),
     onProgress: isShown
-      ? (done, total) => process.stderr.write(`\r\x1b[2K${done} of ${total} simulations`)
+      ? (done, total) => process.stderr.write(`\r\x1b[2K${done} of ${counted(total, 'simulation')}`)
       : undefined,
     signal: signals.stop,
   };
@@ -63,7 +59,7 @@ export async function playSweep(flags: SweepFlags): Promise<void> {
     rows = await simulateSweep(sweep);
   } catch (error) {
     if (!signals.stop.aborted) throw error;
-    process.exitCode = signalledStatus + constants.signals[signals.stop.reason as NodeJS.Signals];
+    process.exitCode = signalStatus(signals);
     return;
   } finally {
     signals.release();
@@ -78,7 +74,7 @@ export async function playSweep(flags: SweepFlags): Promise<void> {
   process.stdout.write(flags.json ? `${JSON.stringify(sweepJson(report))}\n` : sweepTable(report));
 }
 
-/** None, native and LMCache of one size, in place of what the values say. */
+/** Variants with no offload, native offload and LMCache of one size; they override the values. */
 function offloads(hostGib: number) {
   const named = (name: string, offload: string) => ({ name, flags: ['--offload', offload] });
   return [

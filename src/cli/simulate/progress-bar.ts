@@ -1,8 +1,10 @@
-// How far a simulation is, on a terminal.
+// Shows the progress of a simulation on a terminal.
+import { counted } from '../../core/base/index.ts';
+import { count } from '../../tools/report/index.ts';
 
 const barCells = 30;
 
-/** A bar on a terminal, nothing elsewhere. */
+/** Returns a bar on a terminal; shows nothing elsewhere. */
 export function progressBar(): {
   readonly show: ((done: number, total: number | undefined) => void) | undefined;
   clear(): void;
@@ -14,8 +16,11 @@ export function progressBar(): {
       const filled = Math.round((share ?? 0) * barCells);
       const cells =
         share === undefined ? '' : `[${'█'.repeat(filled)}${' '.repeat(barCells - filled)}] `;
-      const of = total === undefined ? '' : ` of ${total}`;
-      process.stderr.write(`\r\x1b[2K${cells}${done}${of} requests`);
+      const progress =
+        total === undefined
+          ? counted(done, 'request')
+          : `${count(done)} of ${counted(total, 'request')}`;
+      process.stderr.write(`\r\x1b[2K${cells}${progress}`);
     },
     clear: () => void process.stderr.write('\r\x1b[2K'),
   };

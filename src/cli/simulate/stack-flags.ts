@@ -1,11 +1,12 @@
-// The flags of `spillway simulate -f`, a stack in virtual time: `simulate` and `simulate sweep` both
-// take them.
+// The flags of `spillway simulate -f`, a stack in virtual time, shared by `simulate` and `simulate sweep`.
 import type { Command } from 'commander';
 import { kvLinkNames } from '../../core/engine/index.ts';
-import { positive, whole } from '../number-arguments.ts';
+import { collect } from '../arguments/lists.ts';
+import { positive, positiveInteger } from '../arguments/numbers.ts';
+import { duration } from '../arguments/quantities.ts';
 import { toFailure, toOffload, toOutage } from './arguments.ts';
 
-/** As they are given; `toOffload`, `toOutage` and `toFailure` have looked at theirs. */
+/** Values as on the command line; `toOffload`, `toOutage` and `toFailure` have checked theirs. */
 export interface StackFlags {
   readonly file?: readonly string[];
   readonly set?: readonly string[];
@@ -26,64 +27,62 @@ export interface StackFlags {
   readonly sloTpotMs?: number;
 }
 
-/** What a stack shares with a recorded engine and a fleet. */
+/** Adds the flags that a stack shares with a recorded engine and a fleet. */
 export function addTrafficFlags(command: Command): Command {
   return command
+    .optionsGroup('Traffic:')
     .option(
       '--trace <file>',
-      'requests: JSON lines with block ids or Azure CSV, plain or gzipped; "-" for standard input',
+      'requests, as JSON lines with block ids or as Azure CSV, plain or gzipped; "-" for standard input',
     )
+    .option('--speed <n>', 'divide arrival times by n (default: 1)', positive)
+    .option('--requests <n>', 'replay only this many (default: all)', positiveInteger)
+    .optionsGroup('Engine model:')
     .option(
       '--model <name>',
-      'model of the catalogue, or a folder with config.json (default: as recorded; fleet: ' +
-        'Qwen/Qwen3-8B); of a stack with several models: the one that is asked',
+      'catalogue name, or a folder with config.json (default: as recorded; fleet: ' +
+        'Qwen/Qwen3-8B); for a stack with several models, the one that requests are for',
     )
     .option(
       '--profile <path>',
-      'measured step times: a folder of tables, or a file of spillway calibrate (default: the ' +
-        'roofline of the GPU)',
-    )
-    .option('--speed <n>', 'divide arrival times by n (default: 1)', positive)
-    .option('--requests <n>', 'play only this many (default: all)', whole);
+      'measured step times: a folder of tables, or a file from spillway calibrate (default: the ' +
+        'calibrated roofline)',
+    );
 }
 
-/** @param prefix Of the descriptions, where the command has other flags, too. */
-export function addStackFlags(command: Command, prefix = ''): Command {
+/** Adds the flags for the values of the stack, its traffic, failures and goals. */
+export function addStackFlags(command: Command): Command {
   return command
-    .option('-f, --file <file>', 'values file: the stack that it asks for; repeatable', collect)
-    .option('--set <key=value>', `${prefix}set one value, as with Helm; repeatable`, collect)
-    .option('--set-string <key=value>', `${prefix}the same, as text; repeatable`, collect)
-    .option('--preset <name>', `${prefix}values to start from`)
-    .option('--workload <file>', `${prefix}generated requests in place of a trace; see the guide`)
-    .option(
-      '--set-workload <key=value>',
-      `${prefix}set one key of the workload; repeatable`,
-      collect,
-    )
+    .option('-f, --file <file>', 'simulate the stack of a values file; repeatable', collect)
+    .option('--set <key=value>', `set one value, as in Helm; repeatable`, collect)
+    .option('--set-string <key=value>', `the same, always as a string; repeatable`, collect)
+    .option('--preset <name>', `preset to start from`)
+    .option('--workload <file>', `generate requests instead of reading a trace; see the guide`)
+    .option('--set-workload <key=value>', `set one key of the workload; repeatable`, collect)
     .option(
       '--offload <choice>',
-      `${prefix}none, native=GIB or lmcache=GIB of host memory an engine, whatever the values say`,
+      `none, native=GIB or lmcache=GIB of host memory per engine; overrides the values`,
       checked(toOffload),
     )
     .option(
       '--lose-store <time>',
-      `${prefix}SECONDS[+SECONDS], takes the store that engines share away, for so long`,
+      `START[+DURATION] in seconds: the shared store is unavailable`,
       checked(toOutage),
     )
     .option(
       '--fail <failure>',
-      `${prefix}ENGINE@SECONDS[+SECONDS], stops an engine (from 0), for so long; repeatable`,
+      `ENGINE@START[+DURATION] in seconds: an engine, counted from 0, is stopped; repeatable`,
       (text: string, before?: readonly string[]) => collect(checked(toFailure)(text), before),
     )
     .option(
       '--link <name>',
-      `${prefix}between prefill and decode apart: ${kvLinkNames.join(', ')}, or GB/s of one GPU, whatever the values say`,
+      `link for disaggregated prefill: ${kvLinkNames.join(', ')}, or GB/s per GPU; overrides the values`,
     )
-    .option('--slo-ttft-ms <ms>', `${prefix}goodput, time to first token at most`, positive)
-    .option('--slo-tpot-ms <ms>', `${prefix}goodput, time per output token at most`, positive);
+    .option('--slo-ttft-ms <ms>', `goodput: maximum time to first token`, duration('ms'))
+    .option('--slo-tpot-ms <ms>', `goodput: maximum time per output token`, duration('ms'));
 }
 
-/** The flags as one would type them. */
+/** Returns the flags as on a command line. */
 export function stackArguments(flags: StackFlags): string[] {
   const many = (flag: string, values: readonly string[] = []) => values.flatMap((v) => [flag, v]);
   const one = (flag: string, value: string | number | undefined) =>
@@ -109,14 +108,10 @@ export function stackArguments(flags: StackFlags): string[] {
   ];
 }
 
-/** Refuses what `parse` refuses, and leaves the text as it is. */
+/** Returns a parser that refuses what `parse` refuses, and returns the text unchanged. */
 function checked(parse: (text: string) => unknown): (text: string) => string {
   return (text) => {
     parse(text);
     return text;
   };
-}
-
-function collect(value: string, before: readonly string[] = []): readonly string[] {
-  return [...before, value];
 }

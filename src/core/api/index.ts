@@ -1,4 +1,4 @@
-// What clients send to an engine and get from it: OpenAI's, Anthropic's and vLLM's own requests.
+// What clients and engines exchange: OpenAI's, Anthropic's and vLLM's own requests and responses.
 export {
   readCountTokensRequest,
   readMessagesRequest,
@@ -41,7 +41,6 @@ export { isTruthy, pythonRepr, pythonType, pythonValue } from './openai/python-r
 export {
   checkBiasedTokens,
   checkChoices,
-  checkSampling,
   checkSamplingValues,
   checkStopTokens,
   checkVocabulary,
@@ -60,7 +59,6 @@ export {
   list,
   literal,
   notNull,
-  object,
   type Parser,
   pydanticReport,
   type Read,
@@ -68,7 +66,6 @@ export {
   schemaError,
   string,
   typedDict,
-  union,
 } from './openai/schema.ts';
 export { namedSseEvent, sseContentType, sseDone, sseEvent } from './openai/sse.ts';
 export {

@@ -35,7 +35,7 @@ test('random numbers are uniform in [0, 1) and exponential gaps have their mean'
   assert.ok(Math.abs(gapMean - 3) < 0.1, `mean gap ${gapMean}`);
 });
 
-test('a full LRU map evicts what was used least recently, and says so', () => {
+test('a full LRU map evicts the least recently used entry and reports it', () => {
   const evicted: string[] = [];
   const map = new LruMap<string, number>({ entriesMax: 2, onEvict: (key) => evicted.push(key) });
   map.set('a', 1).set('b', 2);

@@ -1,10 +1,10 @@
-// Bytes written one value after another, for the encoders of binary protocols.
+// A growing byte buffer for the encoders of binary protocols.
 
 const firstBytes = 1024;
 
 /**
- * A buffer that grows by doubling and keeps its memory when emptied, so that one writer serves
- * message after message.
+ * A buffer that grows by doubling and keeps its memory when emptied, so that one writer can be reused for
+ * many messages.
  *
  * @example
  * const writer = new ByteWriter();
@@ -13,11 +13,11 @@ const firstBytes = 1024;
  * writer.copy(); // Uint8Array [1, 1, 244]
  */
 export class ByteWriter {
-  /** Holds what was written in its first `length` bytes; replaced when it grows. */
+  /** The written bytes are the first `length`; replaced when it grows. */
   bytes = new Uint8Array(firstBytes);
   length = 0;
 
-  /** Makes sure that `count` more bytes fit without a check for each. */
+  /** Reserves space for `count` more bytes, so that they need no check each. */
   reserve(count: number): void {
     if (this.length + count <= this.bytes.length) return;
     const grown = new Uint8Array(Math.max(this.length + count, this.bytes.length * 2));
@@ -25,7 +25,7 @@ export class ByteWriter {
     this.bytes = grown;
   }
 
-  /** The low 8 bits of `value`. */
+  /** Writes the low 8 bits of `value`. */
   byte(value: number): void {
     this.reserve(1);
     this.bytes[this.length++] = value;
@@ -58,7 +58,7 @@ export class ByteWriter {
     this.length += source.length;
   }
 
-  /** What was written, in memory of its own. */
+  /** A copy of the written bytes. */
   copy(): Uint8Array {
     return this.bytes.slice(0, this.length);
   }

@@ -1,4 +1,4 @@
-// Time as an input: the simulator and the tests pass a clock that they move themselves.
+// Time as an input: the simulator and the tests pass a clock that they advance themselves.
 
 /** A monotonic clock. */
 export interface Clock {
@@ -7,7 +7,7 @@ export interface Clock {
 }
 
 /**
- * A clock that moves only when told to.
+ * A clock that moves only when it is advanced.
  *
  * @example
  * const clock = new ManualClock();
@@ -31,7 +31,7 @@ export class ManualClock implements Clock {
     this.#seconds += seconds;
   }
 
-  /** Moves to `seconds` if that is later than now; else stays. */
+  /** Moves to `seconds` if that is later than now; otherwise does nothing. */
   advanceTo(seconds: number): void {
     if (seconds > this.#seconds) this.#seconds = seconds;
   }

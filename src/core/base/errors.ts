@@ -2,7 +2,7 @@
 
 /**
  * An error with a stable code, one clear sentence for people, and an exit status for shells.
- * The sentence says what is wrong, where, what is allowed, and what to do.
+ * The sentence states what is wrong, where, what is allowed, and what to do.
  */
 export abstract class SpillwayError extends Error {
   /** Stable across releases; documented in docs/reference/errors.md. */
@@ -11,7 +11,7 @@ export abstract class SpillwayError extends Error {
   readonly exitCode: number = 1;
 }
 
-/** What somebody typed or wrote in a file cannot be used. */
+/** Input on the command line or in a file is invalid. */
 export class InputError extends SpillwayError {
   override readonly name = 'InputError';
   readonly code = 'ERR_INPUT';

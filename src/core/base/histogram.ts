@@ -17,13 +17,13 @@ export class Histogram {
     this.#counts = new Float64Array(bounds.length + 1);
   }
 
-  /** @param times How often the value was seen; 1 unless given. */
+  /** @param times How often the value was observed. @default 1 */
   observe(value: number, times = 1): void {
     let low = 0;
     let high = this.bounds.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      // Prometheus buckets are closed above: le="0.5" counts 0.5 itself.
+      // Prometheus buckets include their upper bound: le="0.5" counts 0.5 itself.
       if ((this.bounds[middle] as number) < value) low = middle + 1;
       else high = middle;
     }
@@ -39,7 +39,7 @@ export class Histogram {
     return this.#counts.reduce((total, n) => total + n, 0);
   }
 
-  /** Shape [bounds + 1]: observations at or below each bound; the last is +Inf, the count. */
+  /** Number of observations at or below each bound, shape [bounds + 1]; the last is +Inf, the count. */
   cumulative(): number[] {
     let total = 0;
     return Array.from(this.#counts, (n) => {

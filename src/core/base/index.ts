@@ -1,11 +1,16 @@
-// Clock, random, errors and bounded collections: what every other room stands on.
+// Shared by every other room: clock, random, errors, histograms and bounded collections.
 export { ByteWriter } from './byte-writer.ts';
 export { type Clock, ManualClock } from './clock.ts';
+export { commaList } from './comma-list.ts';
+export { counted } from './counted.ts';
 export { InputError, SpillwayError } from './errors.ts';
 export { Histogram } from './histogram.ts';
+export { type LogBuckets, LogHistogram } from './log-histogram.ts';
 export { LruMap } from './lru-map.ts';
 export { MinHeap } from './min-heap.ts';
 export { nearest, nearestSpelling } from './nearest.ts';
 export { type Random, randomExponential, randomInteger, seededRandom } from './random.ts';
 export { RingBuffer } from './ring-buffer.ts';
+export { SlidingHistogram } from './sliding-histogram.ts';
+export { numberInCell, selectColumns, type TextRow, type TextTable } from './text-table.ts';
 export { version } from './version.ts';

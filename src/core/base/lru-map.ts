@@ -1,8 +1,8 @@
-// A map with a bound: when full, the least recently used entry leaves.
+// A bounded map that evicts the least recently used entry when full.
 
 /**
  * A map of at most `entriesMax` entries. Reading and writing an entry make it the youngest;
- * a write past the bound evicts the oldest.
+ * a write beyond the maximum evicts the oldest.
  *
  * @example
  * const map = new LruMap<string, number>({ entriesMax: 2 });
@@ -25,7 +25,7 @@ export class LruMap<K, V> {
     return this.#entries.size;
   }
 
-  /** The value, made the youngest; undefined if absent. */
+  /** Returns the value and makes its entry the youngest; undefined if absent. */
   get(key: K): V | undefined {
     const value = this.#entries.get(key);
     if (value === undefined) return undefined;
@@ -34,7 +34,7 @@ export class LruMap<K, V> {
     return value;
   }
 
-  /** The value, its age unchanged. */
+  /** Returns the value without changing its age. */
   peek(key: K): V | undefined {
     return this.#entries.get(key);
   }

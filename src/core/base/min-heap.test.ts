@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { MinHeap } from './min-heap.ts';
 
-test('items come out by rank, and of equal ranks in the order in which they came', () => {
+test('items are taken by rank, and items of equal rank in the order added', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(20)), (ranks) => {
       const heap = new MinHeap<number>();
@@ -20,7 +20,7 @@ test('items come out by rank, and of equal ranks in the order in which they came
   );
 });
 
-test('what is added between two takes finds its place', () => {
+test('an item added between two takes is ordered correctly', () => {
   const heap = new MinHeap<string>();
   heap.add(5, 'e');
   heap.add(1, 'a');

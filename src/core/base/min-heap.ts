@@ -1,6 +1,6 @@
-// A priority queue: the least item first, and of equal ones the one that was added first.
+// A priority queue: smallest rank first, equal ranks in the order added.
 
-/** Bounded by what its owner adds. */
+/** Its size is bounded by its owner. */
 export class MinHeap<T> {
   readonly #items: { readonly rank: number; readonly order: number; readonly item: T }[] = [];
   #added = 0;
@@ -9,12 +9,12 @@ export class MinHeap<T> {
     return this.#items.length;
   }
 
-  /** What `take` would take; undefined if there is nothing. */
+  /** The item that `take` would remove; undefined if empty. */
   get least(): T | undefined {
     return this.#items[0]?.item;
   }
 
-  /** The least rank; Infinity if there is nothing. */
+  /** The smallest rank; Infinity if empty. */
   get leastRank(): number {
     return this.#items[0]?.rank ?? Number.POSITIVE_INFINITY;
   }
@@ -32,7 +32,7 @@ export class MinHeap<T> {
     items[at] = entry;
   }
 
-  /** Takes the least out; undefined if there is nothing. */
+  /** Removes and returns the first item; undefined if empty. */
   take(): T | undefined {
     const items = this.#items;
     const least = items[0];

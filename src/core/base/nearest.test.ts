@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nearest, nearestSpelling } from './nearest.ts';
 
-test('case and separators do not count, and few slips do not either', () => {
+test('case, separators and a few typos are ignored', () => {
   const keys = ['maxNumSeqs', 'maxModelLen', 'urls', 'gpu'];
   const table: [string, string | undefined][] = [
     ['max_num_seqs', 'maxNumSeqs'],
@@ -19,7 +19,7 @@ test('case and separators do not count, and few slips do not either', () => {
   for (const [word, expected] of table) assert.equal(nearestSpelling(word, keys), expected, word);
 });
 
-test('a shared part is likeness enough where no spelling is near', () => {
+test('a shared part is a match when no spelling is near', () => {
   assert.equal(nearest('enabled', ['tag', 'enableRouter']), 'enableRouter');
   assert.equal(nearest('model', ['modelURL']), 'modelURL');
   assert.equal(nearest('env', ['environment']), undefined);

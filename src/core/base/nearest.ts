@@ -1,8 +1,8 @@
-// "Did you mean": the known name that a misspelt one is nearest to.
+// "Did you mean": finds the known name that is most similar to a misspelt one.
 
 /**
- * @returns The candidate that was likely meant: see `nearestSpelling`, else one that holds the
- * word or is held by it, else one that begins the same for two thirds of the word.
+ * @returns The candidate that was likely meant: the result of `nearestSpelling`, else a candidate that contains
+ * the word or is contained in it, else one that shares the first two thirds of the word.
  * @example nearest('enabled', ['enableRouter']); // 'enableRouter'
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
@@ -14,8 +14,8 @@ export function nearest(word: string, candidates: readonly string[]): string | u
 }
 
 /**
- * @returns The same apart from case and separators, else the nearest within a third of the word's
- * length in edits.
+ * @returns The candidate that is equal apart from case and separators, else the nearest within edits of a third
+ * of the word's length.
  * @example nearestSpelling('max_num_seqs', ['maxNumSeqs', 'maxLoras']); // 'maxNumSeqs'
  */
 export function nearestSpelling(word: string, candidates: readonly string[]): string | undefined {
@@ -25,7 +25,7 @@ export function nearestSpelling(word: string, candidates: readonly string[]): st
   return same ?? fewestEdits(wanted, candidates);
 }
 
-/** Shortest word in which half a match means something. */
+/** Minimum length of a word for partial matches. */
 const overlapCharactersMin = 4;
 
 function overlaps(wanted: string, other: string): boolean {

@@ -26,7 +26,7 @@ export function seededRandom(seed: number): Random {
     c |= 0;
     return (sum >>> 0) / 0x1_0000_0000;
   };
-  // The author's advice: the first outputs still show the seed.
+  // As the author advises: the first outputs still correlate with the seed.
   for (let i = 0; i < 12; i++) next();
   return { next };
 }

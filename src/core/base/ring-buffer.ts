@@ -1,4 +1,4 @@
-// A queue with a bound that forgets its oldest items.
+// A bounded queue that drops its oldest items.
 
 /**
  * The last `itemsMax` items pushed, oldest first.

@@ -1,12 +1,12 @@
-// What the prefix cache and the tiers below it answered, counted as vLLM counts.
+// Lookups in the prefix cache and in the tiers below it, counted the way vLLM counts them.
 import type { EngineConfig } from './config.ts';
 import type { EngineListener } from './contract.ts';
 import type { Sequence } from './sequence.ts';
 import type { TierHit } from './tiers/contract.ts';
 
-/** The lookups whose result was used: at admission, or before an asynchronous load. */
+/** Lookups whose result was used: at admission, or before an asynchronous load. */
 export class CacheLookups {
-  /** Tokens, at the first lookup of each request only; `restored` is what tiers gave at later ones. */
+  /** Tokens, at the first lookup of each request only; `restored` counts hits in tiers at later ones. */
   readonly counts = {
     ...{ localQueries: 0, localHits: 0, externalQueries: 0, externalHits: 0 },
     restored: 0,
@@ -21,7 +21,7 @@ export class CacheLookups {
     this.#hasTiers = hasTiers;
   }
 
-  /** @param localTokens Of the tokens known of the sequence, what the GPU's own cache held. */
+  /** @param localTokens Number of tokens of the sequence that the GPU's own cache holds. */
   count(sequence: Sequence, localTokens: number, hit: TierHit): void {
     const { request, knownTokens } = sequence;
     sequence.foundTokens = localTokens + hit.tokens;

@@ -1,34 +1,34 @@
-// The knobs of a vLLM engine that its scheduler and its block pool read, under vLLM's names.
-import { InputError } from '../base/index.ts';
+// The settings of a vLLM engine that its scheduler and its block pool read, under vLLM's names.
+import { counted, InputError } from '../base/index.ts';
 
 /** Names and meaning are those of vLLM's flags of the same name. */
 export interface EngineConfig {
   /** Tokens per KV block. */
   readonly blockSize: number;
-  /** KV blocks of the engine, vLLM's null block included. */
+  /** KV blocks of the engine, including vLLM's null block. */
   readonly numGpuBlocks: number;
-  /** Most requests in the running batch. */
+  /** Maximum number of requests in the running batch. */
   readonly maxNumSeqs: number;
-  /** Caps the running batch below `maxNumSeqs`; equal to it unless given. */
+  /** Caps the running batch below `maxNumSeqs`; equal to it by default. */
   readonly maxNumActiveSeqs: number;
   /** Token budget of one step. */
   readonly maxNumBatchedTokens: number;
-  /** Prompt and output together, in tokens. */
+  /** Maximum length of prompt and output together, in tokens. */
   readonly maxModelLen: number;
   readonly enablePrefixCaching: boolean;
   readonly enableChunkedPrefill: boolean;
   readonly schedulingPolicy: 'fcfs' | 'priority';
-  /** Most tokens of one prompt in one step; 0 = no limit. Ignored while one request is alone. */
+  /** Maximum tokens of one prompt in one step; 0 = no limit. Ignored while a request is alone. */
   readonly longPrefillTokenThreshold: number;
   /** Share of the blocks left free at admission, if something runs. */
   readonly watermark: number;
   /** Admit a request only if its whole uncached prompt fits, not just its first chunk. */
   readonly schedulerReserveFullIsl: boolean;
-  /** Most LoRA adapters in one step; only counted for requests that name one. */
+  /** Maximum number of LoRA adapters in one step; applies only to requests that name one. */
   readonly maxLoras: number;
 }
 
-/** vLLM's defaults for what depends on neither model nor GPU. */
+/** vLLM's defaults for settings that depend on neither model nor GPU. */
 const defaults = {
   blockSize: 16,
   enablePrefixCaching: true,
@@ -40,7 +40,7 @@ const defaults = {
   maxLoras: 1,
 } as const satisfies Partial<EngineConfig>;
 
-/** What must be said, and what may be. */
+/** Required settings, and optional ones. */
 export type EngineConfigInput = Partial<EngineConfig> &
   Pick<EngineConfig, 'numGpuBlocks' | 'maxModelLen'>;
 
@@ -54,7 +54,7 @@ export interface SchedulerDefaults {
  * `vllm serve`'s defaults by the memory of one GPU (vLLM 0.32, `engine/arg_utils.py`).
  *
  * @param gpu.memoryBytes Memory of one GPU; undefined for the CPU build.
- * @param gpu.isA100 vLLM gives an A100 the small budget whatever its memory.
+ * @param gpu.isA100 vLLM gives an A100 the small budget regardless of its memory.
  * @param gpu.worldSize Engine processes of the CPU build.
  */
 export function schedulerDefaults(gpu: {
@@ -73,11 +73,11 @@ export function schedulerDefaults(gpu: {
 }
 
 /**
- * Fills in vLLM's defaults and checks the whole.
+ * Fills in vLLM's defaults and checks the result.
  *
- * @param input Blocks and context length must be given; scheduler limits default to those of a
- *   GPU below 70 GiB (see `schedulerDefaults` for the others).
- * @throws {InputError} If a value is out of range or two exclude each other.
+ * @param input Blocks and context length are required; scheduler limits default to those of a GPU below
+ *   70 GiB (see `schedulerDefaults` for the others).
+ * @throws {InputError} If a value is out of range or two settings exclude each other.
  */
 export function defaultEngineConfig(input: EngineConfigInput): EngineConfig {
   const limits = schedulerDefaults({ memoryBytes: 0 });
@@ -87,7 +87,7 @@ export function defaultEngineConfig(input: EngineConfigInput): EngineConfig {
   return config;
 }
 
-/** @throws {InputError} If a value is out of range or two exclude each other. */
+/** @throws {InputError} If a value is out of range or two settings exclude each other. */
 export function checkEngineConfig(config: EngineConfig): void {
   const whole = [
     ['blockSize', 1],
@@ -126,7 +126,7 @@ export function checkEngineConfig(config: EngineConfig): void {
   if (poolTokens < config.maxModelLen) {
     throw new InputError(
       `One request of maxModelLen ${config.maxModelLen} tokens does not fit in the KV cache of ` +
-        `${poolTokens} tokens (${config.numGpuBlocks - 1} blocks of ${config.blockSize}); lower ` +
+        `${poolTokens} tokens (${counted(config.numGpuBlocks - 1, 'block')} of ${config.blockSize}); lower ` +
         'maxModelLen or give more blocks',
     );
   }

@@ -1,4 +1,4 @@
-// What must hold whatever the requests, the limits and the aborts are.
+// Invariants for any requests, limits and aborts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -30,7 +30,7 @@ const arrivals = fc.array(
     priority: fc.nat(2),
     /** Requests of one family share the prefix of their prompts. */
     family: fc.nat(2),
-    /** Step at which the client goes away; most stay. */
+    /** Step at which the client disconnects; most stay. */
     abortAfter: fc.option(fc.nat(30), { freq: 4 }),
     /** Output token after which a stop string is found; most have none. */
     stopAt: fc.option(fc.nat(20), { freq: 4 }),
@@ -45,14 +45,14 @@ interface Run {
   readonly engine: EngineModel;
 }
 
-test('no block is lost or shared wrongly, no limit is passed, and everybody ends', () => {
+test('no block is lost or shared wrongly, no limit is exceeded, and every request ends', () => {
   fc.assert(
     fc.property(settings, arrivals, (limits, requests) => {
       const config = configOf(limits);
       const { outcomes, engine } = run(config, requests);
       const accepted = requests.filter(({ prompt }) => prompt < config.maxModelLen);
       assert.equal(outcomes.size, accepted.length, 'each request ends once');
-      assert.equal(engine.stats.blocksUsed, 0, 'nobody is left with a block');
+      assert.equal(engine.stats.blocksUsed, 0, 'no request holds a block at the end');
       assert.equal(engine.resetPrefixCache(), true);
     }),
     { numRuns: 150 },
@@ -69,7 +69,7 @@ test('equal inputs give equal runs', () => {
   );
 });
 
-test('first come is first served: nobody is admitted before an earlier request', () => {
+test('first come, first served: no request is admitted before an earlier one', () => {
   fc.assert(
     fc.property(settings, arrivals, (limits, requests) => {
       const config = { ...configOf(limits), schedulingPolicy: 'fcfs' as const };
@@ -131,7 +131,7 @@ function run(
       const request = requestOf(next, requests[next] ?? assert.fail(), now);
       if (request.promptTokens >= config.maxModelLen) continue;
       known.set(request.id, { computed: 0, sampled: 0, running: false });
-      engine.add(request, now);
+      engine.add(request);
     }
     requests.forEach(({ abortAfter }, index) => {
       if (abortAfter === step) engine.abort(String(index));
@@ -139,7 +139,11 @@ function run(
     const planned = engine.schedule(now);
     engine.audit();
     if (planned === undefined) {
-      assert.equal(engine.stats.running + engine.stats.waiting, 0, 'idle with work to do');
+      assert.equal(
+        engine.stats.running + engine.stats.waiting,
+        0,
+        'the engine is idle but has requests',
+      );
       if (next === requests.length) return { log, admissions, outcomes, engine };
       continue;
     }
@@ -148,14 +152,14 @@ function run(
     assert.equal(tokens, planned.load.tokens);
     assert.equal(planned.load.prefillTokens + planned.load.decodeSequences, tokens);
     planned.requests.forEach(({ id }, i) => {
-      assert.ok(entry(id).running, 'only who has blocks computes');
+      assert.ok(entry(id).running, 'only requests with blocks compute');
       entry(id).computed += planned.scheduledTokens[i] ?? 0;
     });
     log.push(planned.requests.map(({ id }, i) => `${id}:${planned.scheduledTokens[i]}`).join(' '));
     now = planned.endSeconds;
     engine.complete(planned, (request, outputIndex) => {
       const counts = entry(request.id);
-      assert.equal(outputIndex, counts.sampled, 'output tokens come one by one');
+      assert.equal(outputIndex, counts.sampled, 'output tokens are sampled one by one');
       assert.equal(counts.computed, request.promptTokens + counts.sampled, 'all tokens computed');
       counts.sampled++;
       assert.ok(request.promptTokens + counts.sampled <= config.maxModelLen);

@@ -1,4 +1,5 @@
-// A vLLM V1 engine, step by step, on times passed in: requests in, steps planned and applied.
+// A vLLM V1 engine, step by step, with times passed in: it accepts requests, plans steps and applies
+// them.
 import { InputError } from '../base/index.ts';
 import { CacheLookups } from './cache-lookups.ts';
 import { checkEngineConfig, type EngineConfig } from './config.ts';
@@ -11,31 +12,36 @@ import type {
   StepCostModel,
 } from './contract.ts';
 import { KvCache } from './kv-cache.ts';
-import { type Plan, PlannedStep } from './plan.ts';
 import { Scheduler } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 import { stepLoad } from './step-load.ts';
+import { PlannedStep, type StepPlan } from './step-plan.ts';
 import type { KvConnector } from './tiers/contract.ts';
 
 export interface EngineModelOptions {
   readonly config: EngineConfig;
   readonly cost: StepCostModel;
   readonly listener?: EngineListener;
-  /** What lies below the GPU's KV cache; nothing unless given. */
+  /** The tiers below the GPU's KV cache; default none. */
   readonly connector?: KvConnector | undefined;
+  /**
+   * Whether prompts that are computed again after an eviction are counted. It takes up to a quarter of the
+   * model's time where the cache turns over. @default false
+   */
+  readonly countsEvicted?: boolean | undefined;
 }
 
 /**
  * The engine model: `add` requests, then alternate `schedule` and `complete`.
  *
- * `schedule` plans a step as vLLM's scheduler does (`scheduler.ts`) and asks the cost model how long
- * it takes. The plan takes effect at once (blocks are held, and findable); tokens appear with
- * `complete`, which the caller makes at `endSeconds` of its own clock.
+ * `schedule` plans a step as vLLM's scheduler does (`scheduler.ts`) and gets its duration from the cost
+ * model. The plan takes effect at once (blocks are held, and findable); tokens appear with `complete`,
+ * which the caller calls at `endSeconds` of its own clock.
  *
  * @see docs/models/engine-model.md for what it predicts and how well.
  * @example
  * const engine = new EngineModel({ config, cost });
- * engine.add(request, 0);
+ * engine.add(request);
  * for (let now = 0, step = engine.schedule(0); step; step = engine.schedule(now)) {
  *   now = step.endSeconds;
  *   engine.complete(step, (request, outputIndex) => false);
@@ -49,6 +55,7 @@ export class EngineModel {
   readonly #lookups: CacheLookups;
   readonly #scheduler: Scheduler;
   readonly #connector: KvConnector | undefined;
+  readonly #countsEvicted: boolean;
   readonly #sequences = new Map<string, Sequence>();
   #inFlight: PlannedStep | undefined;
   #paused: 'nothing' | 'new' | 'all' = 'nothing';
@@ -58,15 +65,16 @@ export class EngineModel {
   #finished = 0;
   #aborted = 0;
 
-  /** @throws {InputError} If the configuration cannot work. */
-  constructor({ config, cost, listener = {}, connector }: EngineModelOptions) {
+  /** @throws {InputError} If the configuration is impossible. */
+  constructor({ config, cost, listener = {}, connector, countsEvicted }: EngineModelOptions) {
     checkEngineConfig(config);
     this.config = config;
     this.#cost = cost;
     this.#listener = listener;
     this.#connector = connector;
+    this.#countsEvicted = countsEvicted ?? false;
     const hasTiers = connector !== undefined;
-    this.#kv = new KvCache(config, listener, hasTiers);
+    this.#kv = new KvCache(config, listener, { keepAllocated: hasTiers, countsEvicted });
     this.#lookups = new CacheLookups(config, listener, hasTiers);
     this.#scheduler = new Scheduler({
       ...{ config, listener, connector },
@@ -77,9 +85,9 @@ export class EngineModel {
   /**
    * Queues a request.
    *
-   * @throws {InputError} If its id is in use, or it leaves no room for an output token.
+   * @throws {InputError} If its id is in use, or it leaves no space for an output token.
    */
-  add(request: EngineRequest, _nowSeconds: number): void {
+  add(request: EngineRequest): void {
     const { id, promptTokens, maxTokens } = request;
     if (this.#sequences.has(id)) throw new InputError(`Request id "${id}" is already in use`);
     if (!Number.isInteger(promptTokens) || promptTokens < 1) {
@@ -89,7 +97,7 @@ export class EngineModel {
     }
     if (promptTokens >= this.config.maxModelLen) {
       throw new InputError(
-        `Request "${id}" has ${promptTokens} prompt tokens, which leaves no room for output ` +
+        `Request "${id}" has ${promptTokens} prompt tokens, which leaves no space for output ` +
           `within the model's ${this.config.maxModelLen}; shorten the prompt`,
       );
     }
@@ -102,10 +110,10 @@ export class EngineModel {
   }
 
   /**
-   * Ends a request wherever it is and frees its blocks at once. A step in flight goes on without
-   * it. Serves a client's disconnect and a stop string found after the token was sampled.
+   * Ends a request in any state and frees its blocks at once. A step in flight continues without it. Used
+   * for a client's disconnect and for a stop string found after the token was sampled.
    *
-   * @returns False if there is no such request (any more).
+   * @returns False if there is no such request, or no longer.
    */
   abort(id: string): boolean {
     const sequence = this.#sequences.get(id);
@@ -117,8 +125,8 @@ export class EngineModel {
   }
 
   /**
-   * Stops planning: of `new` requests only (those running go on), or of `all`. What is queued
-   * stays, and what is added waits.
+   * Stops planning: for `new` requests only (running ones continue), or for `all`. Queued requests stay
+   * queued, and added ones wait.
    */
   pause(what: 'new' | 'all'): void {
     this.#paused = what;
@@ -132,10 +140,10 @@ export class EngineModel {
    * Plans the next step, starting at `nowSeconds`.
    *
    * @returns Undefined when nothing can run.
-   * @throws {Error} If the step before is not complete.
+   * @throws {Error} If the previous step is not complete.
    */
   schedule(nowSeconds: number): EngineStep | undefined {
-    if (this.#inFlight) throw new Error('EngineModel.schedule: the step before is not complete');
+    if (this.#inFlight) throw new Error('EngineModel.schedule: the previous step is not complete');
     if (this.#connector) this.#scheduler.advance(this.#connector, nowSeconds);
     if (this.#paused === 'all') return undefined;
     const plan = this.#scheduler.plan(nowSeconds, { admitsNew: this.#paused === 'nothing' });
@@ -158,11 +166,12 @@ export class EngineModel {
   }
 
   /**
-   * Plans as `schedule` does, and with the step all that are sure to follow unless somebody comes:
-   * decode steps of the same requests, in which nobody waits, no block is taken, and only the last may
-   * fill one or end a request. In a simulation a step would else cost more than its arithmetic.
+   * Plans as `schedule` does, together with all steps that are certain to follow unless a request
+   * arrives: decode steps of the same requests, in which no request waits, no block is allocated, and
+   * only the last may fill a block or end a request. Without runs, the overhead of a step in a simulation
+   * exceeds its arithmetic.
    *
-   * Whoever uses it calls `cutRun` before `add`, does not `abort`, and lets no token end a request.
+   * The caller must call `cutRun` before `add`, must not `abort`, and must let no token end a request.
    */
   scheduleRun(nowSeconds: number): EngineStep | undefined {
     this.schedule(nowSeconds);
@@ -179,10 +188,10 @@ export class EngineModel {
   }
 
   /**
-   * Applies a step, or a run: every request whose tokens are all computed samples one in each step.
+   * Applies a step, or a run: every request whose tokens are all computed samples one token in each step.
    *
-   * @param onToken Called per token sampled in the last step, in scheduling order; answers whether
-   *   the request ends with it. It also ends at `maxTokens` and at `maxModelLen`. May call `add` and
+   * @param onToken Called per token sampled in the last step, in scheduling order; returns whether the
+   *   request ends with it. A request also ends at `maxTokens` and at `maxModelLen`. May call `add` and
    *   `abort`.
    * @throws {Error} If `step` is not the one in flight.
    */
@@ -209,7 +218,7 @@ export class EngineModel {
       const outputIndex = sequence.outputTokens - 1;
       this.#outputTokens += steps;
       const stops = onToken(request, outputIndex);
-      // The callback may have aborted it.
+      // The callback may have aborted the request.
       if ((sequence.state as Sequence['state']) === 'finished') continue;
       const full =
         sequence.outputTokens >= request.maxTokens ||
@@ -224,7 +233,7 @@ export class EngineModel {
   }
 
   /**
-   * When `schedule` may find something to run that it does not find now, though nobody calls: a
+   * When `schedule` may find something to run that it does not find now, without any other call: a
    * transfer of a tier ends. Infinity if there is none.
    */
   get wakeSeconds(): number {
@@ -232,11 +241,11 @@ export class EngineModel {
   }
 
   /**
-   * Empties the prefix cache. Refused, answering false, while any request holds a block.
+   * Empties the prefix cache. Does nothing and returns false while any request holds a block.
    *
-   * @param options.resetRunningRequests Preempts what runs first, so that nothing holds a block; a
-   *   step in flight then yields no token. What waits for a tier keeps its blocks.
-   * @param options.resetConnector Empties the tiers below, too.
+   * @param options.resetRunningRequests Preempts running requests first, so that none holds a block; a
+   *   step in flight then yields no token. Requests that wait for a tier keep their blocks.
+   * @param options.resetConnector Also empties the tiers below.
    */
   resetPrefixCache(
     options: { readonly resetRunningRequests?: boolean; readonly resetConnector?: boolean } = {},
@@ -249,11 +258,11 @@ export class EngineModel {
   }
 
   /**
-   * Checks what must always hold: each block has as many references as holders, free and used
-   * blocks add up, nobody who waits holds a block, and no limit is passed. Costs time in
-   * proportion to the pool; for tests and simulations.
+   * Checks the invariants: each block has as many references as holders, free and used blocks add up, no
+   * waiting request holds a block, and no limit is exceeded. Takes time in proportion to the pool; for
+   * tests and simulations.
    *
-   * @throws {Error} If something does not hold, naming it.
+   * @throws {Error} If an invariant is violated; the message names it.
    */
   audit(): void {
     if (this.#scheduler.size !== this.#sequences.size) {
@@ -270,13 +279,15 @@ export class EngineModel {
       ...this.#scheduler.stats,
       blocksUsed: pool.usedBlocks,
       blocksTotal: pool.blocksTotal,
-      // Not used / all: a float of vLLM's.
+      // Computed as 1 - used / all, to get the same float as vLLM.
       kvUsage: 1 - pool.freeBlocks / (pool.blocksTotal - 1),
       prefixCacheQueries: localQueries,
       prefixCacheHits: localHits,
       externalCacheQueries: externalQueries,
       externalCacheHits: externalHits,
       restoredTokens: restored,
+      recomputedAfterPreemption: this.#kv.recomputed.afterPreemption,
+      recomputedAfterEviction: this.#countsEvicted ? this.#kv.recomputed.afterEviction : undefined,
       tiers: this.#connector?.stats,
       steps: this.#steps,
       scheduledTokens: this.#scheduledTokens,
@@ -288,7 +299,7 @@ export class EngineModel {
 
   #tellPlan(
     connector: KvConnector,
-    { sequences, tokens, preempted }: Plan,
+    { sequences, tokens, preempted }: StepPlan,
     startSeconds: number,
     computeSeconds: number,
   ): number {
@@ -298,12 +309,12 @@ export class EngineModel {
     });
   }
 
-  /** The caller takes it off the queue or the batch. */
+  /** The caller removes it from the queue or the batch. */
   #finish(sequence: Sequence, reason: FinishReason): void {
     const isHeldByLoad = sequence.state === 'loading';
     sequence.state = 'finished';
     this.#connector?.finished(sequence);
-    // A load under way would write into the blocks of somebody else.
+    // A load in progress would write into blocks that another request may get.
     if (!isHeldByLoad) {
       if (this.#connector?.keepsBlocks?.(sequence, reason)) this.#scheduler.keepBlocks(sequence);
       else this.#kv.free(sequence);

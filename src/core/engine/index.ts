@@ -4,10 +4,10 @@ export {
   calibrateEngine,
   type EngineCalibration,
   type EngineConstants,
-  type EngineLayout,
   engineConstantNames,
   engineCost,
   engineRoofline,
+  type MeasuredLayout,
   type Measurement,
   type PredictionErrors,
   shippedEngineConstants,
@@ -20,7 +20,6 @@ export { defaultHostSecondsPerStep, type HostConstants, hostConstants } from './
 export { type KvLink, kvLink, kvLinkNames } from './catalogue/kv-links.ts';
 export { type LmcacheSettings, lmcacheFor } from './catalogue/lmcache-layout.ts';
 export {
-  engineConfigFor,
   kvBlocks,
   type LayoutOptions,
   type MemoryBudget,
@@ -29,6 +28,7 @@ export {
 export { modelFromConfig } from './catalogue/model-config.ts';
 export { guessModel } from './catalogue/model-guess.ts';
 export {
+  type AttentionShape,
   bytesPerWeightOf,
   checkHeadsShared,
   kvBytesPerToken,
@@ -36,6 +36,7 @@ export {
   kvShareRead,
   type ModelSpec,
   modelParameters,
+  sharesHeads,
   weightBytes,
 } from './catalogue/model-spec.ts';
 export { findModel, models } from './catalogue/models.ts';
@@ -67,7 +68,6 @@ export type {
   StepLoad,
 } from './contract.ts';
 export { type AllReduceLink, allReduceSeconds } from './cost/all-reduce.ts';
-export { parseCsvNumber, parseCsvTable } from './cost/csv-table.ts';
 export { profileLockstep, summedLockstep } from './cost/lockstep.ts';
 export { type PipelineOptions, pipelinedConfig, pipelinedCost } from './cost/pipeline.ts';
 export {
@@ -82,7 +82,12 @@ export { type ProfileTables, parseStepProfile, type StepProfile } from './cost/p
 export { type ProfileCostOptions, profileCost } from './cost/profile-cost.ts';
 export { fillProfileGaps, type ProfileGapOptions } from './cost/profile-gaps.ts';
 export { scaleProfile } from './cost/profile-scaling.ts';
-export { type RooflineConstants, type RooflineOptions, rooflineCost } from './cost/roofline.ts';
+export {
+  defaultConstants,
+  type RooflineConstants,
+  type RooflineOptions,
+  rooflineCost,
+} from './cost/roofline.ts';
 export {
   KvExchange,
   type KvExchangeEngine,

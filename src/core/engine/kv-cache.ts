@@ -1,45 +1,68 @@
-// Which blocks a sequence gets: prefix lookup, admission, allocation, and freeing.
-import { BlockPool } from '../kv/index.ts';
+// Allocates blocks to sequences: prefix lookup, admission, allocation, and freeing.
+import { type BlockKey, BlockPool } from '../kv/index.ts';
 import type { EngineConfig } from './config.ts';
 import type { EngineListener } from './contract.ts';
+import { RecomputedTokens } from './recomputed-tokens.ts';
 import type { Sequence } from './sequence.ts';
 
 const none: readonly number[] = [];
 
 /**
- * vLLM's KV cache manager for one full-attention group. What a tier below offers after the local hit
- * comes in as `externalTokens`.
+ * vLLM's KV cache manager for one full-attention group. `externalTokens` are those that a tier below
+ * offers after the local hit.
  *
  * @see https://github.com/vllm-project/vllm/blob/main/vllm/v1/core/kv_cache_manager.py
  */
 export class KvCache {
   readonly pool: BlockPool;
+  readonly recomputed: RecomputedTokens;
   readonly #config: EngineConfig;
   readonly #listener: EngineListener;
   readonly #watermarkBlocks: number;
-  /** Blocks found by the last `lookup`; one array for all, since a step looks up often. */
+  /** Blocks found by the last `lookup`; one shared array, because a step makes many lookups. */
   readonly #hits: number[] = [];
   /** The last sequence that did not fit, with the blocks it lacked then. */
   #refused: { sequence: Sequence; needed: number; gains: number } | undefined;
 
   #allocated: number[] | undefined;
 
-  /** @param keepAllocated Whether `takeAllocated` will be called, each step. */
-  constructor(config: EngineConfig, listener: EngineListener, keepAllocated = false) {
+  /**
+   * @param options.keepAllocated Whether `takeAllocated` will be called after each step.
+   * @param options.countsEvicted Whether tokens are counted that are computed again after an eviction.
+   */
+  constructor(
+    config: EngineConfig,
+    listener: EngineListener,
+    {
+      keepAllocated = false,
+      countsEvicted = false,
+    }: {
+      readonly keepAllocated?: boolean | undefined;
+      readonly countsEvicted?: boolean | undefined;
+    } = {},
+  ) {
     this.#config = config;
     this.#allocated = keepAllocated ? [] : undefined;
     this.#listener = listener;
     this.#watermarkBlocks = Math.floor(config.watermark * config.numGpuBlocks);
+    this.recomputed = new RecomputedTokens(config);
+    const { blockRemoved } = listener;
+    const onRemoved = countsEvicted
+      ? (key: BlockKey) => {
+          this.recomputed.evicted(key);
+          listener.blockRemoved?.(key);
+        }
+      : blockRemoved && ((key: BlockKey) => listener.blockRemoved?.(key));
     this.pool = new BlockPool({
       blocksTotal: config.numGpuBlocks,
-      ...(listener.blockRemoved && { onRemoved: (key) => listener.blockRemoved?.(key) }),
+      ...(onRemoved && { onRemoved }),
       observer: listener.blocks,
     });
   }
 
   /**
-   * Tokens of a sequence without blocks that the cache holds. The last token is always computed
-   * anew, for its logits, and so is the whole last block of a fully cached, aligned prompt.
+   * Tokens of a sequence without blocks that the cache holds. The last token is always computed again,
+   * for its logits, and so is the whole last block of a fully cached, aligned prompt.
    */
   lookup(sequence: Sequence): number {
     const hits = this.#hits;
@@ -55,12 +78,12 @@ export class KvCache {
   }
 
   /**
-   * Whether a sequence that was just refused cannot fit yet, whatever a lookup would find. Spares
-   * the lookup while a long prompt waits at the head of the line.
+   * Whether a sequence that was just refused cannot fit yet, whatever a lookup would find. Avoids the
+   * lookup while a long prompt waits at the head of the queue.
    */
   isStillRefused(sequence: Sequence): boolean {
     const refused = this.#refused;
-    // Without the reserve the blocks needed depend on the step's budget.
+    // Without the reserve, the number of blocks needed depends on the step's budget.
     if (refused?.sequence !== sequence || !this.#config.schedulerReserveFullIsl) return false;
     return refused.needed - (this.pool.gains - refused.gains) > this.pool.freeBlocks;
   }
@@ -68,9 +91,9 @@ export class KvCache {
   /**
    * Gives a waiting sequence the blocks of the last `lookup` and those for `newTokens` more.
    *
-   * @param somethingRuns Whether the watermark counts.
-   * @param externalTokens After the hit, tokens that a tier fills in while the step runs.
-   * @returns False, changing nothing, if the blocks do not suffice.
+   * @param somethingRuns Whether the watermark applies.
+   * @param externalTokens Tokens after the hit that a tier fills in while the step runs.
+   * @returns False, changing nothing, if there are not enough blocks.
    */
   admit(
     sequence: Sequence,
@@ -85,11 +108,11 @@ export class KvCache {
   }
 
   /**
-   * Gives a waiting sequence the blocks of the last `lookup` and those that a tier is to fill, which
-   * nobody finds until `loaded`.
+   * Gives a waiting sequence the blocks of the last `lookup` and those that a tier is to fill, which no
+   * lookup finds until `loaded`.
    *
-   * @param reservedBlocks Free blocks that requests under way still need.
-   * @returns False, changing nothing, if the blocks do not suffice.
+   * @param reservedBlocks Free blocks that requests in progress still need.
+   * @returns False, changing nothing, if there are not enough blocks.
    */
   hold(
     sequence: Sequence,
@@ -108,7 +131,7 @@ export class KvCache {
     return true;
   }
 
-  /** What `hold` took is filled: makes it findable. The last token known is computed in any case. */
+  /** The blocks of `hold` are filled: makes them findable. The last known token is computed in any case. */
   loaded(sequence: Sequence): void {
     if (this.#config.enablePrefixCaching) {
       this.#cacheFullBlocks(sequence, Math.floor(sequence.computedTokens / this.#config.blockSize));
@@ -116,7 +139,7 @@ export class KvCache {
     sequence.computedTokens = Math.min(sequence.computedTokens, sequence.knownTokens - 1);
   }
 
-  /** What `hold` took stays empty: its tokens are to be computed. */
+  /** The blocks of `hold` stay empty: their tokens have to be computed. */
   notLoaded(sequence: Sequence): void {
     sequence.computedTokens = sequence.cachedBlocks * this.#config.blockSize;
     sequence.foundTokens = sequence.computedTokens;
@@ -125,7 +148,7 @@ export class KvCache {
     sequence.externalTokens = 0;
   }
 
-  /** Whether a loaded sequence fits with `newTokens` more; then it has their blocks. */
+  /** Whether a loaded sequence fits with `newTokens` more; if so, allocates their blocks. */
   admitLoaded(sequence: Sequence, newTokens: number, somethingRuns: boolean): boolean {
     const { blockSize, schedulerReserveFullIsl } = this.#config;
     const headroom = somethingRuns ? this.#watermarkBlocks : 0;
@@ -137,12 +160,12 @@ export class KvCache {
     return this.extend(sequence, newTokens);
   }
 
-  /** Blocks that a sequence lacks for the tokens that it knows. */
+  /** Number of blocks that a sequence lacks for its known tokens. */
   lackingBlocks({ knownTokens, blocks }: Sequence): number {
     return Math.max(0, Math.ceil(knownTokens / this.#config.blockSize) - blocks.length);
   }
 
-  /** GPU blocks given out since the last call; kept only if asked for at construction. */
+  /** GPU blocks allocated since the last call; recorded only if requested at construction. */
   takeAllocated(): readonly number[] {
     const allocated = this.#allocated;
     if (allocated === undefined || allocated.length === 0) return none;
@@ -154,12 +177,12 @@ export class KvCache {
    * Gives a sequence the blocks for `newTokens` after its computed ones, and makes those that
    * become full findable.
    *
-   * @returns False, changing nothing, if the blocks do not suffice.
+   * @returns False, changing nothing, if there are not enough blocks.
    */
   extend(sequence: Sequence, newTokens: number): boolean {
     const { blockSize, enablePrefixCaching } = this.#config;
     const tokens = sequence.computedTokens + newTokens;
-    // Most decodes stay within their last block: nothing to allocate, nothing full.
+    // Most decodes stay within their last block: nothing to allocate, no block becomes full.
     const lastBlockEnd = sequence.blocks.length * blockSize;
     if (tokens < lastBlockEnd && tokens < (sequence.cachedBlocks + 1) * blockSize) return true;
     const needed = Math.ceil(tokens / blockSize) - sequence.blocks.length;
@@ -170,8 +193,8 @@ export class KvCache {
   }
 
   /**
-   * Tokens that a sequence can compute after its computed ones without a block being taken, and without
-   * one being filled while others follow, or somebody listens. Then `runEnded` is due.
+   * Tokens that a sequence can compute after its computed ones without allocating a block, and without
+   * filling one while others follow or a listener is attached. Then `runEnded` is due.
    */
   freeTokens({ blocks, cachedBlocks, computedTokens }: Sequence): number {
     const { blockSize, enablePrefixCaching } = this.#config;
@@ -189,7 +212,7 @@ export class KvCache {
     this.#cacheFullBlocks(sequence, Math.floor(sequence.computedTokens / blockSize));
   }
 
-  /** Takes all blocks off a sequence; their contents stay findable until reused. */
+  /** Releases all blocks of a sequence; their contents stay findable until reused. */
   free(sequence: Sequence): void {
     this.pool.release(sequence.blocks);
     sequence.blocks.length = 0;
@@ -197,7 +220,7 @@ export class KvCache {
     sequence.computedTokens = 0;
   }
 
-  /** @throws {Error} If references and holders differ, a block is lost, or a refusal is stale. */
+  /** @throws {Error} If references and holders differ, a block is lost, or a cached refusal is stale. */
   audit(holders: Iterable<Sequence>): void {
     const held = new Map<number, number>();
     for (const { request, blocks, cachedBlocks, computedTokens } of holders) {
@@ -228,7 +251,7 @@ export class KvCache {
     if (held.size !== this.pool.usedBlocks) throw new Error('free and used blocks do not add up');
   }
 
-  /** Free blocks that a sequence takes at admission, after its `lookup`. */
+  /** Free blocks that a sequence allocates at admission, after its `lookup`. */
   #blocksNeeded(sequence: Sequence, newTokens: number): number {
     const { blockSize, schedulerReserveFullIsl } = this.#config;
     const hits = this.#hits;
@@ -238,7 +261,7 @@ export class KvCache {
     return Math.ceil(tokens / blockSize) - hits.length + this.#idleHits();
   }
 
-  /** Hits that nobody holds: they leave the free list, so they count as needed too. */
+  /** Hits that no request holds: they leave the free list, so they also count as needed. */
   #idleHits(): number {
     let idle = 0;
     for (const block of this.#hits) if (this.pool.references(block) === 0) idle++;

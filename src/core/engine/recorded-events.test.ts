@@ -1,5 +1,5 @@
-// The engine model against KV events of a real vLLM: the same blocks stored and evicted, in the
-// same order, in the same steps, through eviction and preemption.
+// Compares the engine model with the KV events of a real vLLM: the same blocks stored and evicted,
+// in the same order and the same steps, through eviction and preemption.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ const recording = JSON.parse(
   readFileSync(join(import.meta.dirname, 'fixtures/kv-events-evict40.json'), 'utf8'),
 ) as Recording;
 
-test('evictions and preemptions give the KV events of a real vLLM, step by step', () => {
+test('emits the KV events of a real vLLM at evictions and preemptions, step by step', () => {
   let batch: (BlockKey | null)[][] = [];
   let cached: number[] = [];
   const engine = new EngineModel({
@@ -60,10 +60,10 @@ test('evictions and preemptions give the KV events of a real vLLM, step by step'
       blockKey: (block: number) => keys[block] ?? assert.fail(`block ${block} has no key`),
     }));
     cached = [];
-    // Of six requests at once, the real engine had taken in one when it planned its first step.
+    // The real engine had accepted one of six simultaneous requests when it planned its first step.
     for (let step = 0; ; step++) {
       for (const request of waiting.splice(0, step === 0 ? 1 : waiting.length)) {
-        engine.add(request, step);
+        engine.add(request);
       }
       const planned = engine.schedule(step);
       if (planned === undefined) break;
@@ -78,7 +78,7 @@ test('evictions and preemptions give the KV events of a real vLLM, step by step'
       name,
     );
   }
-  // The counters of its /metrics afterwards.
+  // The counters of its /metrics after the run.
   const { preemptions, prefixCacheQueries, prefixCacheHits, outputTokens } = engine.stats;
   assert.deepEqual(
     { preemptions, prefixCacheQueries, prefixCacheHits, outputTokens },

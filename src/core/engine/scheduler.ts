@@ -1,10 +1,10 @@
-// vLLM's scheduler: which requests compute how many tokens in the next step, with which blocks.
+// vLLM's scheduler: decides which requests compute how many tokens in the next step, with which blocks.
 import type { CacheLookups } from './cache-lookups.ts';
 import type { EngineConfig } from './config.ts';
 import type { EngineListener, EngineRequest } from './contract.ts';
 import type { KvCache } from './kv-cache.ts';
-import { Plan } from './plan.ts';
 import type { Sequence } from './sequence.ts';
+import { StepPlan } from './step-plan.ts';
 import type { KvConnector, TierHit } from './tiers/contract.ts';
 import { LoadingRequests } from './tiers/loading-requests.ts';
 import { moreUrgent, type WaitingQueue, waitingQueue } from './waiting-queue.ts';
@@ -16,14 +16,14 @@ export interface SchedulerParts {
   readonly kv: KvCache;
   readonly listener: EngineListener;
   readonly lookups: CacheLookups;
-  /** What lies below the GPU's KV cache, if anything. */
+  /** The tiers below the GPU's KV cache, if any. */
   readonly connector: KvConnector | undefined;
 }
 
 /**
- * The requests that run, wait, or wait for a tier. A plan takes running requests first, each with
- * what is left of the token budget; then, unless one had to be preempted, waiting ones in order
- * until the first that does not fit.
+ * The requests that run, wait, or wait for a tier. A plan schedules running requests first, each within
+ * the remaining token budget; then, unless one had to be preempted, waiting ones in order up to the first
+ * that does not fit.
  *
  * @see https://github.com/vllm-project/vllm/blob/main/vllm/v1/core/sched/scheduler.py
  */
@@ -34,11 +34,11 @@ export class Scheduler {
   readonly #lookups: CacheLookups;
   readonly #connector: KvConnector | undefined;
   readonly #waiting: WaitingQueue;
-  /** Who waits for a tier, or has waited, with blocks. */
+  /** Requests that wait for a tier, or have waited, and hold blocks. */
   readonly #loading: LoadingRequests;
-  /** Waiting requests that were passed over at least once since they came. */
+  /** Waiting requests that were skipped at least once since they arrived. */
   readonly #deferred = new Set<Sequence>();
-  /** Found its prompt in a tier, but lacks the blocks. */
+  /** A request that found its prompt in a tier, but lacks the blocks. */
   #waitsToLoad: Sequence | undefined;
   #running: Sequence[] = [];
   #preemptions = 0;
@@ -53,12 +53,12 @@ export class Scheduler {
     this.#loading = new LoadingRequests(config.schedulingPolicy);
   }
 
-  /** A new request waits. */
+  /** Adds a new request to the queue. */
   add(sequence: Sequence): void {
     this.#waiting.push(sequence);
   }
 
-  /** Takes a request out, wherever it is; its blocks are the caller's to free. */
+  /** Removes a request in any state; the caller must free its blocks. */
   remove(sequence: Sequence): void {
     if (sequence.state === 'waiting') {
       this.#waiting.remove(sequence);
@@ -67,20 +67,20 @@ export class Scheduler {
     else this.#running.splice(this.#running.indexOf(sequence), 1);
   }
 
-  /** Takes those out of the batch that have finished. */
+  /** Removes finished requests from the batch. */
   dropFinished(): void {
     this.#running = this.#running.filter(({ state }) => state === 'running');
   }
 
   /**
-   * Plans a step. What it takes holds its blocks at once, and they are findable.
+   * Plans a step. Scheduled requests hold their blocks at once, and the blocks are findable.
    *
-   * @param options.admitsNew Whether requests that wait may join.
+   * @param options.admitsNew Whether waiting requests may join.
    */
-  plan(nowSeconds: number, options: { readonly admitsNew: boolean }): Plan {
+  plan(nowSeconds: number, options: { readonly admitsNew: boolean }): StepPlan {
     let plan = this.#plan(nowSeconds, options.admitsNew, []);
-    // A request that had to preempt itself ends vLLM's step with nothing in it; the next follows
-    // at once. Each round takes one request off the batch, so it ends.
+    // A request that had to preempt itself ends vLLM's step with nothing in it; the next follows at once.
+    // Each round removes one request from the batch, so the loop ends.
     while (plan.sequences.length === 0 && plan.hasPreempted) {
       plan = this.#plan(nowSeconds, options.admitsNew, plan.preempted);
     }
@@ -88,16 +88,16 @@ export class Scheduler {
   }
 
   /**
-   * How many steps, with one of decodes that was just planned, are sure to be alike if nobody comes
-   * or goes: all that runs decodes, nobody waits, no block is taken after the first step, and no
-   * block is filled and no request ends before the last.
+   * How many steps, counting the decode step that was just planned, are certain to be alike if no request
+   * arrives or is aborted: all running requests decode, none waits, no block is allocated after the first
+   * step, and no block is filled and no request ends before the last.
    */
   stepsAlike(planned: readonly Sequence[]): number {
     if (this.#connector !== undefined || planned.length !== this.size) return 1;
     let steps = Number.POSITIVE_INFINITY;
     for (const sequence of planned) {
       const { request, computedTokens, outputTokens, knownTokens } = sequence;
-      // One token of several that it lacks, or its first, which is an event of its own.
+      // It computes one of several missing tokens, or its first token, which is a separate event.
       if (computedTokens < knownTokens || outputTokens === 0) return 1;
       const untilEnd = Math.min(
         request.maxTokens - outputTokens,
@@ -109,8 +109,8 @@ export class Scheduler {
   }
 
   /**
-   * Lets time pass for the tiers: loads that are done make their requests ready, and blocks that were
-   * kept for others are free.
+   * Advances the tiers: requests with completed loads become ready, and blocks that were kept for other
+   * engines are freed.
    */
   advance(connector: KvConnector, nowSeconds: number): void {
     for (const tiered of connector.advance(nowSeconds)) {
@@ -121,12 +121,12 @@ export class Scheduler {
     }
   }
 
-  /** A request that has ended keeps its blocks until the tiers say that nobody reads them. */
+  /** A finished request keeps its blocks until the tiers report that no transfer reads them. */
   keepBlocks(sequence: Sequence): void {
     this.#loading.keep(sequence);
   }
 
-  /** Recomputes all that runs. What waits for a tier keeps its blocks. */
+  /** Preempts all running requests. Requests that wait for a tier keep their blocks. */
   preemptAll(): void {
     for (let last = this.#running.at(-1); last; last = this.#running.at(-1)) this.#preempt(last);
   }
@@ -135,7 +135,7 @@ export class Scheduler {
     return this.#running.length + this.#waiting.size + this.#loading.size;
   }
 
-  /** Its part of the engine's statistics. */
+  /** The scheduler's part of the engine's statistics. */
   get stats() {
     const { size: tiered, loaded } = this.#loading;
     return {
@@ -158,12 +158,12 @@ export class Scheduler {
     this.#kv.audit([...this.#running, ...this.#loading.holders()]);
   }
 
-  #plan(nowSeconds: number, admitsNew: boolean, preempted: EngineRequest[]): Plan {
+  #plan(nowSeconds: number, admitsNew: boolean, preempted: EngineRequest[]): StepPlan {
     const { maxNumBatchedTokens: tokensMax, longPrefillTokenThreshold: threshold } = this.#config;
-    // A request alone has nobody to hold up.
+    // A single request cannot delay others.
     const isLimited = threshold > 0 && this.size > 1;
     const requestTokensMax = isLimited ? threshold : Number.POSITIVE_INFINITY;
-    const plan = new Plan({ tokensMax, requestTokensMax }, preempted);
+    const plan = new StepPlan({ tokensMax, requestTokensMax }, preempted);
     this.#scheduleRunning(plan);
     if (plan.hasPreempted) return plan;
     const goesOn = this.#loading.size === 0 || this.#scheduleLoaded(plan, nowSeconds);
@@ -171,7 +171,7 @@ export class Scheduler {
     return plan;
   }
 
-  #scheduleRunning(plan: Plan): void {
+  #scheduleRunning(plan: StepPlan): void {
     let index = 0;
     while (index < this.#running.length && plan.budget > 0) {
       const sequence = this.#running[index] as Sequence;
@@ -182,7 +182,7 @@ export class Scheduler {
         if (plan.remove(victim)) index--;
         this.#preempt(victim);
         plan.preempted.push(victim.request);
-        // Nobody less urgent is left, and this one cannot go on either.
+        // No less urgent request is left, and this one cannot continue either.
         if (victim === sequence) return;
       }
       plan.add(sequence, newTokens);
@@ -191,12 +191,12 @@ export class Scheduler {
   }
 
   /**
-   * Who has waited for a tier goes first. The first that lacks blocks holds back all behind it, but
-   * for when nothing runs: those behind hold what it lacks, and vLLM would stop for good.
+   * Requests that have waited for a tier go first. The first that lacks blocks blocks all behind it,
+   * except when nothing runs: those behind hold the blocks that it lacks, and vLLM would stop for good.
    *
-   * @returns Whether others may follow.
+   * @returns Whether other requests may follow.
    */
-  #scheduleLoaded(plan: Plan, nowSeconds: number): boolean {
+  #scheduleLoaded(plan: StepPlan, nowSeconds: number): boolean {
     let isHeldUp = false;
     for (const sequence of this.#loading.inOrder()) {
       if (plan.budget <= 0 || this.#running.length >= this.#config.maxNumActiveSeqs) return false;
@@ -217,7 +217,7 @@ export class Scheduler {
     return !isHeldUp;
   }
 
-  #scheduleWaiting(plan: Plan, nowSeconds: number): void {
+  #scheduleWaiting(plan: StepPlan, nowSeconds: number): void {
     if (this.#waiting.size === 0) return;
     const passedOver: Sequence[] = [];
     const passOver = (sequence: Sequence): void => {
@@ -244,7 +244,7 @@ export class Scheduler {
         ? this.#connector.lookup(sequence, localTokens, nowSeconds)
         : noHit;
       if (hit === undefined) {
-        // The tier cannot say yet: others may go before.
+        // The tier has no result yet: other requests may go first.
         passOver(sequence);
         continue;
       }
@@ -254,7 +254,7 @@ export class Scheduler {
       }
       const cachedTokens = localTokens + hit.tokens;
       const chunk = plan.chunk(sequence.knownTokens - cachedTokens);
-      // Head of line: who does not fit holds back all behind it.
+      // Head of line: a request that does not fit blocks all behind it.
       if (chunk > plan.budget && !this.#config.enableChunkedPrefill) break;
       const newTokens = Math.min(chunk, plan.budget);
       const somethingRuns = this.#running.length > 0;
@@ -266,18 +266,21 @@ export class Scheduler {
       this.#lookups.count(sequence, localTokens, hit);
       this.#run(plan, sequence, newTokens, nowSeconds);
     }
-    // They keep their places.
+    // Skipped requests keep their places.
     for (let i = passedOver.length - 1; i >= 0; i--) {
       this.#waiting.prepend(passedOver[i] as Sequence);
     }
   }
 
-  /** Each lookup of a request that reports its hits is heard, so none is spared. */
+  /** Each lookup of a request that reports its hits reaches the listener, so none is skipped. */
   #isStillRefused(sequence: Sequence): boolean {
     return !sequence.request.reportsHits && this.#kv.isStillRefused(sequence);
   }
 
-  /** @returns False if there are no blocks for it beside what requests under way still need. */
+  /**
+   * @returns False if there are no blocks for it in addition to those that requests in progress still
+   * need.
+   */
   #startLoad(sequence: Sequence, localTokens: number, hit: TierHit, nowSeconds: number): boolean {
     let reserved = 0;
     for (const other of this.#running) reserved += this.#kv.lackingBlocks(other);
@@ -293,20 +296,22 @@ export class Scheduler {
     return true;
   }
 
-  #run(plan: Plan, sequence: Sequence, newTokens: number, nowSeconds: number): void {
+  #run(plan: StepPlan, sequence: Sequence, newTokens: number, nowSeconds: number): void {
     this.#running.push(sequence);
     sequence.state = 'running';
     plan.add(sequence, newTokens);
     const { request, cachedTokens = 0, externalTokens } = sequence;
     if (sequence.hasRun) {
+      this.#kv.recomputed.resumed(sequence);
       this.#listener.resumed?.(request, sequence.foundTokens, nowSeconds);
       return;
     }
     sequence.hasRun = true;
+    this.#kv.recomputed.started(sequence);
     this.#listener.admitted?.(request, cachedTokens, nowSeconds, externalTokens);
   }
 
-  /** FCFS: the youngest of the batch. Priority: the least urgent, of equals the latest arrival. */
+  /** FCFS: the youngest of the batch. Priority: the least urgent, on ties the latest arrival. */
   #victim(): Sequence {
     const last = this.#running.length - 1;
     if (this.#config.schedulingPolicy === 'fcfs') return this.#running[last] as Sequence;
@@ -315,9 +320,10 @@ export class Scheduler {
     );
   }
 
-  /** Recompute: the request gives up its blocks, keeps its output, and waits in front. */
+  /** Recompute: the request gives up its blocks, keeps its output, and waits at the front. */
   #preempt(sequence: Sequence): void {
     this.#running.splice(this.#running.lastIndexOf(sequence), 1);
+    sequence.lostTokens = sequence.computedTokens;
     this.#kv.free(sequence);
     sequence.state = 'waiting';
     sequence.preemptions++;

@@ -1,28 +1,30 @@
-// A request inside the engine: how far it is, and which blocks it holds.
+// A request inside the engine: its progress, and the blocks that it holds.
 import type { BlockKey } from '../kv/index.ts';
 import type { EngineRequest } from './contract.ts';
 
 /** The engine's own state of one request. Only the engine model changes it. */
 export class Sequence {
   readonly request: EngineRequest;
-  /** `loading`: waits for a tier, holding blocks; `loaded`: has them, waits for its turn. */
+  /** `loading`: waits for a tier, holding blocks; `loaded`: has the data, waits to be scheduled. */
   state: 'waiting' | 'loading' | 'loaded' | 'running' | 'finished' = 'waiting';
   /** Tokens whose KV is in the blocks, counted when scheduled. */
   computedTokens = 0;
   outputTokens = 0;
   /** Blocks held, in sequence order; all full ones come first. */
   readonly blocks: number[] = [];
-  /** Of `blocks`, how many from the front are findable by key. */
+  /** Number of leading `blocks` that are findable by key. */
   cachedBlocks = 0;
-  /** Of the prompt, what the first admission found; undefined before. */
+  /** Prompt tokens found at the first admission; undefined before. */
   cachedTokens: number | undefined;
-  /** Of `cachedTokens`, what came from a tier below the GPU. */
+  /** Tokens of `cachedTokens` that came from a tier below the GPU. */
   externalTokens = 0;
-  /** Of the tokens known at the last lookup, what it found. */
+  /** Tokens found by the last lookup. */
   foundTokens = 0;
   hasRun = false;
   preemptions = 0;
-  /** Place in the waiting queue; owned by the queue. */
+  /** Tokens whose KV the last preemption gave up. */
+  lostTokens = 0;
+  /** Position in the waiting queue; owned by the queue. */
   previous: Sequence | undefined;
   next: Sequence | undefined;
   queueIndex = -1;
@@ -32,12 +34,12 @@ export class Sequence {
     this.request = request;
   }
 
-  /** Tokens that exist: the prompt and what was sampled. */
+  /** Tokens that exist: the prompt and the sampled tokens. */
   get knownTokens(): number {
     return this.request.promptTokens + this.outputTokens;
   }
 
-  /** The chained key of full block `index`, asked of the request once. */
+  /** The chained key of full block `index`, requested once per block. */
   blockKey(index: number): BlockKey {
     let key = this.#keys[index];
     if (key === undefined) {

@@ -3,7 +3,7 @@ import type { StepLoad } from './contract.ts';
 import type { Sequence } from './sequence.ts';
 
 /**
- * @param sequences In scheduling order, before their `computedTokens` count the step.
+ * @param sequences In scheduling order, before their `computedTokens` include the step.
  * @param tokens Aligned with `sequences`.
  */
 export function stepLoad(sequences: readonly Sequence[], tokens: readonly number[]): StepLoad {
@@ -17,7 +17,7 @@ export function stepLoad(sequences: readonly Sequence[], tokens: readonly number
     const chunk = tokens[i] as number;
     const context = (sequences[i] as Sequence).computedTokens;
     total += chunk;
-    // Attention kernels take a single query for a decode, whatever phase it comes from.
+    // Attention kernels treat a single query as a decode, whatever phase it comes from.
     if (chunk === 1) {
       decodeSequences++;
       decodeContextTokens += context;

@@ -1,4 +1,4 @@
-// Steps planned many at a time give what they give one by one, to the last bit.
+// Steps planned as a run give exactly the same results as single steps.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -23,7 +23,8 @@ const settings = fc.record({
 
 const arrivals = fc.array(
   fc.record({
-    // Steps take whole seconds, so that many arrive in mid-run and some just as a step ends.
+    // Steps take whole seconds, so that many requests arrive within a run and some just as a step
+    // ends.
     gapSeconds: fc.oneof(fc.nat(60), fc.double({ min: 0, max: 60, noNaN: true })),
     prompt: fc.integer({ min: 1, max: 39 }),
     output: fc.integer({ min: 1, max: 60 }),
@@ -35,7 +36,7 @@ const arrivals = fc.array(
 
 type Arrival = typeof arrivals extends fc.Arbitrary<(infer T)[]> ? T : never;
 
-test('a run of steps gives every token, block and count when single steps do', () => {
+test('a run of steps yields every token, block and count at the same time as single steps', () => {
   let longest = 1;
   fc.assert(
     fc.property(settings, arrivals, fc.boolean(), ({ spareBlocks, ...rest }, requests, listens) => {
@@ -52,9 +53,10 @@ test('a run of steps gives every token, block and count when single steps do', (
 });
 
 /**
- * Serves the requests; writes down each token with its time, each block, and each change of counts.
+ * Serves the requests and records each token with its time, each block, and each change of counts.
  *
- * @param listens Whether somebody hears of each block as it becomes findable; runs are longer without.
+ * @param listens Whether a listener is notified of each block as it becomes findable; runs are
+ * longer without.
  */
 function play(
   config: EngineConfig,
@@ -86,7 +88,7 @@ function play(
       engine.cutRun(arrival);
       const { running, waiting, kvUsage } = engine.stats;
       log.push(`${arrival}: ${running} run, ${waiting} wait, ${kvUsage} held`);
-      engine.add(requestOf(next, requests[next] as Arrival), arrival);
+      engine.add(requestOf(next, requests[next] as Arrival));
       step ??= schedule(engine, arrival);
       arrival += requests[++next]?.gapSeconds ?? 0;
     } else if (step) {

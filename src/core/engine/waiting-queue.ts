@@ -1,23 +1,23 @@
-// The queue of requests that wait for admission: first come first served, or by priority.
+// The queue of requests that wait for admission: first come, first served, or by priority.
 import type { Sequence } from './sequence.ts';
 
-/** Both kinds take a sequence out from anywhere: an aborted request leaves at once. */
+/** Both kinds can remove a sequence from any position: an aborted request leaves at once. */
 export interface WaitingQueue extends Iterable<Sequence> {
   readonly size: number;
   peek(): Sequence | undefined;
   /** A new request. */
   push(sequence: Sequence): void;
-  /** A preempted request, which goes first unless the policy ranks it otherwise. */
+  /** A preempted request, which goes to the front unless the policy ranks it otherwise. */
   prepend(sequence: Sequence): void;
   remove(sequence: Sequence): void;
 }
 
-/** vLLM's queue of the given `--scheduling-policy`. Unbounded, as in vLLM: admit before. */
+/** vLLM's queue for the given `--scheduling-policy`. Unbounded, as in vLLM: limit requests before it. */
 export function waitingQueue(policy: 'fcfs' | 'priority'): WaitingQueue {
   return policy === 'fcfs' ? new FcfsQueue() : new PriorityQueue();
 }
 
-/** A linked list: every operation costs the same however long it is. */
+/** A linked list: the cost of an operation does not depend on its length. */
 class FcfsQueue implements WaitingQueue {
   size = 0;
   #head: Sequence | undefined;

@@ -1,17 +1,20 @@
-// Where samples are missing.
+// Finds missing samples.
 
 export interface Gap {
-  /** Unix seconds of the last sample before it, or the window's start. */
+  /** Unix seconds of the last sample before the gap, or the start of the window. */
   readonly fromSeconds: number;
-  /** Unix seconds of the first sample after it, or the window's end. */
+  /** Unix seconds of the first sample after the gap, or the end of the window. */
   readonly toSeconds: number;
 }
 
-/** One missed scrape is no gap; two in a row are. */
+/**
+ * Distance that counts as a gap, in scrape intervals: one missed scrape is not a gap, two
+ * consecutive ones are.
+ */
 const gapIntervals = 2.5;
 
 /**
- * Gaps of a series within a window, its edges included.
+ * Returns the gaps of a series within a window, including those at its edges.
  *
  * @param times Unix seconds, ascending.
  * @example gapsOf([0, 10, 60], { start: 0, end: 60 }, 10); // [{ fromSeconds: 10, toSeconds: 60 }]
@@ -35,7 +38,7 @@ export function gapsOf(
 }
 
 /**
- * How often samples come: the median distance of neighbours over all series.
+ * Returns the scrape interval: the median distance between neighbouring samples of all series.
  *
  * @returns Undefined if no series has two samples.
  */

@@ -6,7 +6,6 @@ export {
   type GateVerdict,
   judge,
   percentText,
-  trendSteps,
   type Verdict,
 } from './judge.ts';
 export { sparkline, type TrendPoint } from './trend.ts';

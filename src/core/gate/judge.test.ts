@@ -9,7 +9,7 @@ const window = { start: 0, end: 86_400 };
 const options = { window, intervalSeconds: 60, max: 0.92 };
 const samples = 1440;
 
-/** One sample a minute over the day, without those that `keep` refuses. */
+/** Returns one sample per minute over a day, without those for which `keep` is false. */
 function series(
   name: string,
   valueAt: (index: number) => number,
@@ -24,7 +24,7 @@ function series(
   };
 }
 
-test('a cool engine passes, with its P99 between its mean and its highest', () => {
+test('an engine below the limit passes, with its P99 between its mean and its maximum', () => {
   const { verdict, engines } = judge([series('a', (index) => 0.5 + (index % 10) / 100)], options);
   assert.equal(verdict, 'pass');
   assert.equal(engines[0]?.coverage, 1);
@@ -44,11 +44,11 @@ test('a P99 of exactly the limit passes', () => {
   assert.equal(judge([series('a', () => 0.9201)], options).verdict, 'fail');
 });
 
-test('a P99 just over the limit is told with as many digits as it takes', () => {
+test('a P99 just over the limit is printed with as many digits as it needs', () => {
   assert.match(judge([series('a', () => 0.9201)], options).because, /over 92 %: a \(92\.01 %\)/);
 });
 
-test('samples that are no number are missing samples', () => {
+test('samples that are not numbers count as missing', () => {
   const broken = (every: number) =>
     judge([series('a', (index) => (index % every === 0 ? Number.NaN : 0.4))], options);
   const [all, third, few] = [broken(1), broken(3), broken(20)];
@@ -62,7 +62,7 @@ test('samples that are no number are missing samples', () => {
   assert.match(third.because, /fewer than 90 % of the expected samples: a \(66\.7 %\)/);
 });
 
-test('one hot engine fails a fleet whose own P99 is cool', () => {
+test('one engine over the limit fails a fleet whose own P99 is below it', () => {
   const cool = Array.from({ length: 200 }, (_, index) => series(`cool-${index}`, () => 0.3));
   const { verdict, fleetP99, because } = judge([...cool, series('hot', () => 0.97)], options);
   assert.equal(verdict, 'fail');
@@ -70,7 +70,7 @@ test('one hot engine fails a fleet whose own P99 is cool', () => {
   assert.match(because, /1 of 201 engines over 92 %: hot \(97 %\)/);
 });
 
-test('fewer than nine tenths of the samples is too little to say, and the gap is named', () => {
+test('fewer than 90 % of the samples give no verdict, and the gap is named', () => {
   const { verdict, engines, because } = judge(
     [
       series(
@@ -83,10 +83,10 @@ test('fewer than nine tenths of the samples is too little to say, and the gap is
   );
   assert.equal(verdict, 'unknown');
   assert.deepEqual(engines[0]?.gaps, [{ fromSeconds: 600 * 60, toSeconds: 801 * 60 }]);
-  assert.match(because, /a \(86\.1 %\); what there is of a \(95 %\) is over 92 %/);
+  assert.match(because, /a \(86\.1 %\); the existing samples of a \(95 %\) are over 92 %/);
 });
 
-test('exactly nine tenths of the samples is enough', () => {
+test('exactly 90 % of the samples are enough', () => {
   assert.equal(
     judge(
       [
@@ -115,11 +115,11 @@ test('exactly nine tenths of the samples is enough', () => {
   );
 });
 
-test('no engine at all is too little to say', () => {
+test('no engine gives no verdict', () => {
   assert.equal(judge([], options).verdict, 'unknown');
 });
 
-test('a failing engine with all its samples decides, whatever another lacks', () => {
+test('a failing engine with all its samples decides, even if others lack samples', () => {
   const { verdict } = judge(
     [
       series('hot', () => 0.99),
@@ -145,7 +145,7 @@ test('the scrape interval is the median distance, whatever the gaps', () => {
   assert.equal(intervalOf([[5]]), undefined);
 });
 
-test('the sparkline shows the highest of each step, and nothing where nothing was', () => {
+test('the sparkline shows the maximum of each step, and a space for a step without samples', () => {
   const trend = [0.05, 0.5, undefined, 1].map((highest, atSeconds) => ({
     atSeconds,
     mean: highest,
@@ -154,7 +154,7 @@ test('the sparkline shows the highest of each step, and nothing where nothing wa
   assert.equal(sparkline(trend), '▁▅ █');
 });
 
-test('raising one engine never turns a fail into a pass', () => {
+test('raising the utilization of one engine never turns a fail into a pass', () => {
   fc.assert(
     fc.property(
       fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 20, maxLength: 60 }),

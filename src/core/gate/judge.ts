@@ -1,4 +1,5 @@
-// The gate: HBM utilization P99 over a window, for each engine and for the fleet, or why nobody can say.
+// Judges the P99 of HBM utilization over a window, for each engine and for the fleet.
+import { counted } from '../base/index.ts';
 import { percentile } from '../stats/index.ts';
 import { type Gap, gapsOf } from './gaps.ts';
 import { type TrendPoint, trendOf } from './trend.ts';
@@ -8,24 +9,27 @@ export interface EngineSeries {
   readonly name: string;
   /** Unix seconds, ascending. */
   readonly times: ArrayLike<number>;
-  /** Shares of the KV cache in use, aligned with `times`; what is no finite number counts as missing. */
+  /**
+   * Shares of the KV cache in use, aligned with `times`; values that are not finite count as
+   * missing.
+   */
   readonly values: ArrayLike<number>;
-  /** Times that the engine started anew within the window. */
+  /** Number of restarts of the engine within the window. */
   readonly restarts: number;
 }
 
 export interface GateOptions {
   /** Unix seconds. */
   readonly window: { readonly start: number; readonly end: number };
-  /** Seconds between two samples, as scraped. */
+  /** Interval between two scrapes, in seconds. */
   readonly intervalSeconds: number;
-  /** The P99 may be this and no more. */
+  /** Maximum P99 that passes. */
   readonly max: number;
-  /** Least share of the expected samples that lets an engine be judged. @default 0.9 */
+  /** Minimum share of the expected samples for judging an engine. @default 0.9 */
   readonly coverageMin?: number;
 }
 
-/** `unknown`: too few samples to say. */
+/** `unknown`: too few samples for a verdict. */
 export type Verdict = 'pass' | 'fail' | 'unknown';
 
 export interface EngineVerdict {
@@ -37,7 +41,7 @@ export interface EngineVerdict {
   readonly highest: number | undefined;
   readonly samples: number;
   readonly expectedSamples: number;
-  /** Samples over those expected, at most 1. */
+  /** Number of samples over the expected number, at most 1. */
   readonly coverage: number;
   readonly gaps: readonly Gap[];
   readonly restarts: number;
@@ -46,9 +50,12 @@ export interface EngineVerdict {
 
 export interface GateVerdict {
   readonly verdict: Verdict;
-  /** In words, naming the engines. */
+  /** The reason in words, with the names of the engines. */
   readonly because: string;
-  /** Over the samples of all engines together; hides a single hot one, so it does not decide. */
+  /**
+   * P99 over the samples of all engines together. It hides a single engine over the limit, so it
+   * does not decide.
+   */
   readonly fleetP99: number | undefined;
   readonly fleetTrend: readonly TrendPoint[];
   readonly engines: readonly EngineVerdict[];
@@ -56,14 +63,14 @@ export interface GateVerdict {
 
 /** Share of the expected samples below which the window is not judged. */
 const defaultCoverageMin = 0.9;
-/** Pictures show a window in so many steps. */
-export const trendSteps = 24;
-/** Most engines that one sentence names. */
+/** Number of steps in a chart of the window. */
+const trendSteps = 24;
+/** Maximum number of engines named in one sentence. */
 const namesShownMax = 3;
 
 /**
- * Judges engine by engine: the gate fails if one engine is over the limit, however cool the fleet
- * is; else it is unknown if one engine has too few samples; else it passes.
+ * Judges each engine. The gate fails if one engine is over the limit, whatever the P99 of the
+ * fleet; otherwise it is unknown if one engine has too few samples; otherwise it passes.
  *
  * @see docs/guide/gate.md
  */
@@ -130,24 +137,27 @@ function pooled(series: readonly EngineSeries[]): Float64Array {
 }
 
 function sentence(engines: readonly EngineVerdict[], { max, coverageMin }: GateOptions): string {
-  if (engines.length === 0) return 'no engine reported its KV-cache use in this window';
+  if (engines.length === 0) return 'no engine reported its KV-cache utilization in this window';
   const failed = engines.filter(({ verdict }) => verdict === 'fail');
   const unknown = engines.filter(({ verdict }) => verdict === 'unknown');
   const limit = percentText(max);
   const over = ({ p99 = 0 }: EngineVerdict) => percentBeside(p99, max);
   const least = percentText(coverageMin ?? defaultCoverageMin);
   if (failed.length > 0) {
-    return `${failed.length} of ${engines.length} engines over ${limit}: ${named(failed, over)}`;
+    return `${failed.length} of ${counted(engines.length, 'engine')} over ${limit}: ${named(failed, over)}`;
   }
   if (unknown.length > 0) {
     const hot = unknown.filter(({ p99 = 0 }) => p99 > max);
-    const warning = hot.length > 0 ? `; what there is of ${named(hot, over)} is over ${limit}` : '';
+    const warning =
+      hot.length > 0 ? `; the existing samples of ${named(hot, over)} are over ${limit}` : '';
     return (
-      `${unknown.length} of ${engines.length} engines with fewer than ${least} of the expected samples: ` +
+      `${unknown.length} of ${counted(engines.length, 'engine')} with fewer than ${least} of the expected samples: ` +
       `${named(unknown, ({ coverage }) => percentText(coverage))}${warning}`
     );
   }
-  return `P99 of each of ${engines.length} engines is at most ${limit}`;
+  return engines.length === 1
+    ? `the P99 of the engine is at most ${limit}`
+    : `the P99 of each of ${engines.length} engines is at most ${limit}`;
 }
 
 function named(
@@ -159,12 +169,12 @@ function named(
   return shown.join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
 
-/** 0.9214 as `92.1 %`. */
+/** Formats 0.9214 as `92.1 %`. */
 export function percentText(share: number, digits = 1): string {
   return `${Number((share * 100).toFixed(digits))} %`;
 }
 
-/** With as many digits as it takes to tell it from the other. */
+/** Formats a share with as many digits as it needs to differ from the other. */
 function percentBeside(share: number, other: number): string {
   const digitsMax = 6;
   let digits = 1;

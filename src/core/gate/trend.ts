@@ -1,14 +1,14 @@
-// A window in a few steps, for pictures.
+// Divides a window into a few steps, for charts.
 
 export interface TrendPoint {
-  /** Unix seconds of the step's start. */
+  /** Start of the step, in Unix seconds. */
   readonly atSeconds: number;
-  /** Mean and highest of the step's samples; undefined where there are none. */
+  /** Mean and maximum of the step's samples; undefined if there are none. */
   readonly mean: number | undefined;
   readonly highest: number | undefined;
 }
 
-/** Mean and maximum, over all series, of each of `steps` equal parts of the window. */
+/** Returns mean and maximum, over all series, of each of `steps` equal parts of the window. */
 export function trendOf(
   series: readonly { readonly times: ArrayLike<number>; readonly values: ArrayLike<number> }[],
   window: { readonly start: number; readonly end: number },
@@ -37,7 +37,9 @@ export function trendOf(
 
 const bars = '▁▂▃▄▅▆▇█';
 
-/** One character a step: its highest share between 0 and 1; a space where nothing was sampled. */
+/**
+ * Returns one character per step: its maximum share between 0 and 1; a space if it has no samples.
+ */
 export function sparkline(trend: readonly TrendPoint[]): string {
   return trend
     .map(({ highest }) => {

@@ -1,7 +1,7 @@
 // The two byte forms that vLLM hashes: Python's pickle (protocol 5) and canonical CBOR.
 import { ByteWriter } from '../base/index.ts';
 
-/** What enters a block hash: the values of Python that vLLM puts into its tuple. */
+/** Input of a block hash: the Python values in vLLM's tuple. */
 export type HashValue = string | number | Uint8Array | null | readonly HashValue[];
 
 /** Encoded bytes; valid until the encoder is used again. */
@@ -10,7 +10,7 @@ export interface Encoded {
   readonly length: number;
 }
 
-/** Turns (parent, tokens[from, to), extra keys) into the bytes that are hashed. */
+/** Encodes (parent, tokens[from, to), extra keys) as the bytes to hash. */
 export interface BlockEncoder {
   seed(seed: string): Encoded;
   block(
@@ -31,8 +31,8 @@ const sharedStrings: ReadonlySet<string> = new Set(['lora', 'mm', 'cache_salt', 
 const frameBytesMax = 64 * 1024;
 
 /**
- * `pickle.dumps(value, protocol=5)` as CPython's C pickler writes it. It refers back to an object
- * that it has written before; of our values only the tags of extra keys are the same object twice.
+ * Encodes like CPython's C pickler, `pickle.dumps(value, protocol=5)`. It writes a back-reference for an
+ * object that it has already written; among our values, only the tags of extra keys are such objects.
  *
  * @see https://github.com/python/cpython/blob/3.12/Modules/_pickle.c
  */
@@ -123,7 +123,7 @@ export function createPickleEncoder(): BlockEncoder {
     writer.length = length;
     return writer;
   };
-  // PROTO 5, FRAME, and room for the frame's length.
+  // PROTO 5, FRAME, and space for the frame's length.
   const header = Uint8Array.of(0x80, 5, 0x95, 0, 0, 0, 0, 0, 0, 0, 0);
 
   return {

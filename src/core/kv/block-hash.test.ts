@@ -33,7 +33,7 @@ const golden: Golden = JSON.parse(
   readFileSync(join(import.meta.dirname, 'fixtures/golden-hashes.json'), 'utf8'),
 );
 
-test('block hashes are those of vLLM, whatever enters them', () => {
+test('block hashes equal those of vLLM for all kinds of input', () => {
   const supported = golden.hashes.filter(({ algorithm }) => algorithm.startsWith('sha256'));
   assert.ok(supported.length >= 80);
   for (const { label, algorithm, seed, tokens, parent, extra, digest, wire } of supported) {
@@ -45,7 +45,7 @@ test('block hashes are those of vLLM, whatever enters them', () => {
   }
 });
 
-test('the hash before the first block is that of vLLM for each seed', () => {
+test('the parent hash of the first block equals that of vLLM for each seed', () => {
   for (const { algorithm, seed, none_hash } of golden.none_hash) {
     if (algorithm.startsWith('xxhash')) continue;
     assert.equal(toHex(createBlockHasher({ algorithm, seed }).noneHash), none_hash);
@@ -54,7 +54,7 @@ test('the hash before the first block is that of vLLM for each seed', () => {
   assert.equal(toHex(createBlockHasher().noneHash), first?.none_hash);
 });
 
-test('a block may lie anywhere in its tokens', () => {
+test('a block may start anywhere in its tokens', () => {
   const hasher = createBlockHasher();
   const tokens = Uint32Array.from({ length: 40 }, (_, i) => i);
   const first = hasher.hashBlock(undefined, tokens, 0, 16);
@@ -62,7 +62,7 @@ test('a block may lie anywhere in its tokens', () => {
   assert.equal(blockHashInteger(hasher.hashBlock(first, tokens, 16, 32)), 7142137847444424233n);
 });
 
-test('an algorithm that cannot be computed is refused with those that can', () => {
+test('refuses an unsupported algorithm and lists the supported ones', () => {
   for (const algorithm of ['xxhash', 'xxhash_cbor', 'md5']) {
     assert.throws(() => createBlockHasher({ algorithm }), InputError);
     assert.throws(() => createBlockHasher({ algorithm }), /use sha256 or sha256_cbor\.$/);

@@ -15,8 +15,8 @@ export const blockHashAlgorithms = ['sha256', 'sha256_cbor'] as const;
 export type BlockHashAlgorithm = (typeof blockHashAlgorithms)[number];
 
 /**
- * What makes equal tokens different KV, in the tagged form that vLLM hashes since 0.32, and in
- * this order within a block: adapter, images that reach into the block (offset relative to its
+ * Keys that distinguish the KV of equal tokens, in the tagged form that vLLM has hashed since 0.32. Their
+ * order within a block: adapter, images that reach into the block (offset relative to its
  * start, may be negative), cache salt (first block only), prompt embeddings.
  */
 export type ExtraKey =
@@ -26,9 +26,9 @@ export type ExtraKey =
   | readonly ['prompt_embeds', digest: Uint8Array];
 
 /** Seed of NONE_HASH when PYTHONHASHSEED is unset: vLLM since 0.29; random before. */
-export const defaultHashSeed = 'vllm-none-hash';
+const defaultHashSeed = 'vllm-none-hash';
 
-/** Names blocks as one engine does: all engines with equal algorithm and seed agree. */
+/** Names blocks like an engine with this algorithm and seed. */
 export interface BlockHasher {
   readonly algorithm: BlockHashAlgorithm;
   /** NONE_HASH, the parent of every first block. */
@@ -36,8 +36,8 @@ export interface BlockHasher {
   /**
    * The 32-byte hash of one full block: `tokens[from, to)` after `parent`.
    *
-   * @param parent Hash of the block before it; undefined for the first.
-   * @param extraKeys What else enters the hash; none and empty are the same. Engines before 0.32
+   * @param parent Hash of the previous block; undefined for the first.
+   * @param extraKeys Other input of the hash; undefined and empty are the same. Engines before 0.32
    *   hash bare values (salt, name, [identifier, offset], digest) in place of tagged tuples.
    */
   hashBlock(
@@ -75,7 +75,7 @@ export function createBlockHasher(
   };
 }
 
-/** A block hash as KV events carry it by default: its last 8 bytes as a big-endian integer. */
+/** The form of a block hash in KV events by default: its last 8 bytes as a big-endian integer. */
 export function blockHashInteger(hash: Uint8Array): bigint {
   return new DataView(hash.buffer, hash.byteOffset + hash.byteLength - 8, 8).getBigUint64(0);
 }

@@ -16,13 +16,13 @@ function poolOf(blocks: number) {
   return { pool, removed, take };
 }
 
-test('blocks are handed out in order of their ids, block 0 never', () => {
+test('blocks are allocated in order of their ids, except block 0', () => {
   const { pool } = poolOf(3);
   assert.deepEqual([pool.allocate(), pool.allocate(), pool.allocate()], [1, 2, 3]);
   assert.throws(() => pool.allocate(), RangeError);
 });
 
-test('a freed sequence joins the end of the free list tail first, its block without key the front', () => {
+test('a freed sequence joins the end of the free list tail first, and its block without a key the front', () => {
   const { pool, take } = poolOf(5);
   const blocks = take('a', 'b');
   const partial = pool.allocate();
@@ -30,7 +30,7 @@ test('a freed sequence joins the end of the free list tail first, its block with
   assert.deepEqual(pool.freeOrder(), [3, 4, 5, 2, 1]);
 });
 
-test('a free block serves hits until it is handed out again, which drops its key', () => {
+test('a free block serves hits until it is allocated again, which drops its key', () => {
   const { pool, removed, take } = poolOf(2);
   pool.release(take('a', 'b'));
   assert.equal(pool.lookup('b'), 2);
@@ -50,7 +50,7 @@ test('a hit leaves the free list, and its last holder puts it back at the end', 
   assert.deepEqual(pool.freeOrder(), [3, 2, 1]);
 });
 
-test('two blocks may hold one key: the older serves hits, and each is removed on its own', () => {
+test('of two blocks with one key the older serves hits, and each is removed by itself', () => {
   const { pool, removed, take } = poolOf(3);
   take('a', 'a');
   assert.equal(pool.lookup('a'), 1);
@@ -60,7 +60,7 @@ test('two blocks may hold one key: the older serves hits, and each is removed on
   assert.deepEqual([pool.lookup('a'), removed], [2, ['a']]);
 });
 
-test('gains count whatever can bring a key a block in use, and nothing else', () => {
+test('gains count only what may bring a block of a key into use', () => {
   const { pool, take } = poolOf(2);
   const gained = (act: () => void) => {
     const before = pool.gains;
@@ -104,7 +104,7 @@ test('a reset is refused while a block has a holder, and drops every key after',
   );
 });
 
-test('whatever is asked of it, the pool agrees with a plain model of it', () => {
+test('the pool agrees with a simple model after any operations', () => {
   const action = fc.oneof(
     { weight: 3, arbitrary: fc.record({ kind: fc.constant('take' as const), key: fc.nat(9) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('takeAll' as const), key: fc.nat(9) }) },

@@ -1,23 +1,23 @@
-// The physical KV blocks of one engine, in the order in which vLLM hands them out and evicts them.
+// The physical KV blocks of one engine, in the order in which vLLM allocates and evicts them.
 import { CachedBlocks } from './cached-blocks.ts';
 
 /** Chained key of a full block: equal keys mean equal tokens from the start of the sequence. */
 export type BlockKey = string | number | bigint;
 
 export interface BlockPoolOptions {
-  /** All blocks, block 0 (vLLM's null block, never handed out) included. At least 2. */
+  /** Number of blocks including block 0, vLLM's null block, which is never allocated. At least 2. */
   readonly blocksTotal: number;
-  /** Called when a cached free block is given to somebody else, or its key is dropped. */
+  /** Called when a cached free block is allocated again, or its key is dropped. */
   readonly onRemoved?: (key: BlockKey) => void;
-  /** Hears what becomes of blocks, for those who measure how long they live. */
+  /** Observes blocks, to measure how long they live. */
   readonly observer?: BlockObserver | undefined;
 }
 
-/** A block is handed out, found again by another request, and taken back to be handed out anew. */
+/** The life of a block: it is allocated, found by other requests, and allocated anew. */
 export interface BlockObserver {
   allocated(block: number): void;
   accessed(block: number): void;
-  /** Whatever it held is over; also of blocks that held nothing. */
+  /** The block lost its content; also called for blocks without content. */
   evicted(block: number): void;
   reset(): void;
 }
@@ -27,7 +27,7 @@ export interface BlockObserver {
  *
  * A free block keeps its key until it is allocated again, so the free list is the eviction order:
  * allocation takes the head, freed blocks with a key join the tail, those without a key the head.
- * Two blocks may hold one key; vLLM does not merge them, and a lookup finds the older.
+ * Two blocks may have the same key; vLLM does not merge them, and a lookup finds the older one.
  * Lists are intrusive on typed arrays, so no call but a cache insertion allocates memory.
  *
  * @see https://github.com/vllm-project/vllm/blob/main/vllm/v1/core/block_pool.py
@@ -69,25 +69,25 @@ export class BlockPool {
     this.#freeBlocks = blocksTotal - 1;
   }
 
-  /** Blocks with no holder; those with a key still serve hits. */
+  /** Number of blocks without a holder; those with a key still serve hits. */
   get freeBlocks(): number {
     return this.#freeBlocks;
   }
 
-  /** Blocks with a holder, the null block not counted. */
+  /** Number of blocks with a holder, without the null block. */
   get usedBlocks(): number {
     return this.blocksTotal - 1 - this.#freeBlocks;
   }
 
   /**
-   * Counts up whenever the block that a lookup of some key finds may have come into use: since a
-   * count of n earlier, a sequence of keys can have found at most n more of its blocks in use.
+   * Increases whenever a block that some lookup finds may have come into use: since the count was n lower, at
+   * most n more blocks of a sequence of keys can have come into use.
    */
   get gains(): number {
     return this.#gains;
   }
 
-  /** The block that holds `key`, the oldest if several do; undefined if none does. */
+  /** The block with this key, the oldest if there are several; undefined if there is none. */
   lookup(key: BlockKey): number | undefined {
     return this.#cached.get(key);
   }
@@ -97,7 +97,7 @@ export class BlockPool {
     return this.#references[block] as number;
   }
 
-  /** The key that the block was cached under. */
+  /** The key under which the block is cached. */
   keyOf(block: number): BlockKey | undefined {
     return this.#cached.keyOf(block);
   }
@@ -112,9 +112,9 @@ export class BlockPool {
   }
 
   /**
-   * Takes the block that is first to be evicted, and drops its key.
+   * Allocates the block that is first in the order of eviction, and drops its key.
    *
-   * @throws {RangeError} If no block is free: ask `freeBlocks` first.
+   * @throws {RangeError} If no block is free; check `freeBlocks` first.
    */
   allocate(): number {
     const blocks: number[] = [];
@@ -123,7 +123,7 @@ export class BlockPool {
   }
 
   /**
-   * Takes so many blocks as `allocate` does, and appends them.
+   * Allocates this many blocks like `allocate`, and appends them.
    *
    * @throws {RangeError} If fewer are free; then none is taken.
    */
@@ -133,7 +133,7 @@ export class BlockPool {
     const references = this.#references;
     const observer = this.#observer;
     let block = 0;
-    // The list is mended after the loop, not with each block: prompts take thousands of blocks, and
+    // The list is relinked after the loop, not for each block: prompts take thousands of blocks, and
     // taking them one by one was 19 % of a simulation's time.
     for (let i = 0; i < count; i++) {
       block = next[block] as number;
@@ -156,9 +156,9 @@ export class BlockPool {
   }
 
   /**
-   * Takes one holder off each block, last block first, so that of a sequence the tail is evicted
-   * before the head. Blocks left without holder and key go to the head of the free list in that
-   * order, those with a key to its tail.
+   * Removes one holder from each block, last block first, so that the tail of a sequence is evicted before its
+   * head. Blocks without a holder and a key go to the head of the free list in that order, those with a key
+   * to its tail.
    */
   release(blocks: readonly number[]): void {
     let head = 0;
@@ -176,7 +176,7 @@ export class BlockPool {
     }
   }
 
-  /** Drops every key. Refused, answering false, while any block has a holder. */
+  /** Drops every key. Does nothing and returns false while any block has a holder. */
   reset(): boolean {
     if (this.usedBlocks > 0) return false;
     this.#cached.clear();
@@ -184,7 +184,7 @@ export class BlockPool {
     return true;
   }
 
-  /** The free list from its head, which is the order of eviction. For tests and inspection. */
+  /** The free list from its head, in the order of eviction. For tests and inspection. */
   freeOrder(): number[] {
     const order: number[] = [];
     for (let block = this.#next[0] as number; block !== 0; block = this.#next[block] as number) {
@@ -213,7 +213,7 @@ export class BlockPool {
   #uncache(block: number): void {
     const onRemoved = this.#onRemoved;
     const key = onRemoved && this.#cached.keyOf(block);
-    // The other block of this key may be in use.
+    // The other block with this key may be in use.
     if (this.#cached.delete(block)) this.#gains++;
     if (key !== undefined) onRemoved?.(key);
   }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { CachedBlocks } from './cached-blocks.ts';
 import type { BlockKey } from './index.ts';
 
-test('whatever blocks come and go, a lookup finds the one that has had the key for longest', () => {
+test('a lookup finds the block that has had the key longest, whatever is cached and dropped', () => {
   const key = fc.oneof(
     fc.integer({ min: -40, max: 40 }),
     fc.constantFrom(2 ** 40, 2 ** 40 + 1, -(2 ** 45), 'a', 'b', 7n),

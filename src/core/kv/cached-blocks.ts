@@ -1,24 +1,23 @@
-// The blocks of a pool by the keys that they are cached under: lists on typed arrays, because a
-// simulation caches, looks up and drops millions of blocks, and a Map that loses as many keys as it
-// gets is rebuilt again and again.
+// The blocks of a pool by their cache keys, in lists on typed arrays. A simulation caches, looks up and drops
+// millions of blocks, and a Map that loses as many keys as it gains is rebuilt again and again.
 import type { BlockKey } from './block-pool.ts';
 
 /** No block: block 0 is never cached. */
 const none = 0;
-/** Buckets in a row for keys in a row, which are asked for one after the other. */
+/** Consecutive keys, which are looked up one after the other, share this many consecutive buckets. */
 const rowBits = 3;
 
 /**
- * Several blocks may have one key; a lookup finds the one that has had it for longest.
+ * Several blocks may have the same key; a lookup finds the one that has had it longest.
  *
- * Numbers, which simulations use, are hashed into buckets; each other key has one of its own. A bucket
- * is a circular list of blocks, oldest first.
+ * Numeric keys, which simulations use, are hashed into buckets; each other key has its own bucket. A bucket is
+ * a circular list of blocks, oldest first.
  */
 export class CachedBlocks {
   readonly #keys: (BlockKey | undefined)[];
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
-  /** First block of each bucket: a power of two of them, at least twice as many as blocks. */
+  /** First block of each bucket; the number of buckets is a power of two, at least twice that of blocks. */
   readonly #buckets: Int32Array;
   readonly #rowShift: number;
   readonly #others = new Map<BlockKey, number>();
@@ -32,7 +31,7 @@ export class CachedBlocks {
     this.#rowShift = 32 - (bucketBits - rowBits);
   }
 
-  /** The key that the block is cached under, if it is. */
+  /** The key under which the block is cached, if it is. */
   keyOf(block: number): BlockKey | undefined {
     return this.#keys[block];
   }
@@ -42,7 +41,7 @@ export class CachedBlocks {
     return this.#keys[block] !== undefined;
   }
 
-  /** The block that has had the key for longest; undefined if none has it. */
+  /** The block that has had the key longest; undefined if none has it. */
   get(key: BlockKey): number | undefined {
     const first = this.#firstOf(key);
     if (first === none) return undefined;
@@ -54,7 +53,7 @@ export class CachedBlocks {
     return undefined;
   }
 
-  /** @param block One that is not cached. */
+  /** @param block A block that is not cached. */
   add(key: BlockKey, block: number): void {
     this.#keys[block] = key;
     const first = this.#firstOf(key);
@@ -68,7 +67,7 @@ export class CachedBlocks {
   }
 
   /**
-   * @param block One that is cached.
+   * @param block A cached block.
    * @returns Whether a lookup of its key finds another block from now on.
    */
   delete(block: number): boolean {

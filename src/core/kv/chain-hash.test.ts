@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { chainRoot, hashBytesChain, hashTokenBlock, hashTokenChain } from './chain-hash.ts';
 
-test('a prefix keeps its hashes when the text goes on, and a changed byte changes all that follow', () => {
+test('a longer text keeps the hashes of its prefix, and a changed byte changes all that follow', () => {
   const text = Uint8Array.from({ length: 64 }, (_, i) => i);
   const changed = text.with(20, 99);
   const [all, prefix, other] = [text, text.subarray(0, 35), changed].map((bytes) => [
@@ -15,7 +15,7 @@ test('a prefix keeps its hashes when the text goes on, and a changed byte change
   for (const block of [1, 2, 3]) assert.notEqual(other?.[block], all?.[block]);
 });
 
-test('the hash of bytes does not depend on how they are cut into parts', () => {
+test('the hash of bytes does not depend on how they are split into parts', () => {
   fc.assert(
     fc.property(
       fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 }),
@@ -28,7 +28,7 @@ test('the hash of bytes does not depend on how they are cut into parts', () => {
   );
 });
 
-test('tokens hash as their little-endian 32-bit bytes do', () => {
+test('tokens have the hash of their little-endian 32-bit bytes', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(0xffff_ffff), { maxLength: 70 }), fc.integer(), (tokens, seed) => {
       const bytes = new Uint8Array(Uint32Array.from(tokens).buffer);
@@ -38,7 +38,7 @@ test('tokens hash as their little-endian 32-bit bytes do', () => {
   );
 });
 
-test('a chain can be taken up again from any block', () => {
+test('a chain can be continued from any block', () => {
   const tokens = Uint32Array.from({ length: 64 }, (_, i) => i * 7919);
   const chain = hashTokenChain(tokens, 16);
   assert.equal(hashTokenBlock(chain[1] as number, tokens, 32, 48), chain[2]);
@@ -73,7 +73,7 @@ test('a hundred thousand blocks that differ in one or two bits all have differen
   assert.equal(seen.size, blocks);
 });
 
-test('a block size that cannot be is refused', () => {
+test('refuses an impossible block size', () => {
   for (const size of [0, -4, 6, 1.5]) assert.throws(() => hashBytesChain([], size), RangeError);
   for (const size of [0, -1, 1.5, Number.NaN]) {
     assert.throws(() => hashTokenChain([], size), RangeError);

@@ -1,11 +1,11 @@
-// The router's own block hash: fast, and the same over token ids and over raw bytes. Engines name
-// blocks by SHA-256 (block-hash.ts), which costs too much to compute per request; an index needs
-// only that equal prefixes give equal names.
+// The router's own block hash: fast, and the same over token ids and raw bytes. Engines name blocks by SHA-256
+// (block-hash.ts), which is too slow to compute per request; an index only needs equal names for equal
+// prefixes.
 
 /**
  * A block's name in the router's indexes: an integer in [1, 2^53), exact in a double.
  *
- * It stands for the block's content and all that came before it, as each hash is computed from its
+ * It identifies the content of the block and of all blocks before it, because each hash is computed from its
  * parent's. Among n different prefixes, the chance that any two share a name is about n² / 2^54:
  * 1 in 180 for ten million blocks. It is not secret and not collision resistant against an
  * attacker, so use it only where a wrong match costs time and not correctness.
@@ -16,9 +16,9 @@ export type ChainHash = number;
 export const chainRoot: ChainHash = 1;
 
 /**
- * Names every full block of a text that is given in pieces.
+ * Names every full block of a text.
  *
- * @param parts Pieces in order; where one ends and the next begins does not matter.
+ * @param parts The text in order; where it is split does not matter.
  * @param blockBytes Block length in bytes; a positive multiple of 4.
  * @param seed Parent of the first block: `chainRoot`, a scope, or the block that these bytes follow.
  * @returns Shape [floor(total bytes / blockBytes)]; entry i stands for blocks 0..i.
@@ -41,7 +41,7 @@ export function hashBytesChain(
   let high = highLane(seed);
   let block = 0;
   let wordsLeft = blockWords;
-  // Bytes of a word that is cut by the end of a part.
+  // Bytes of a word that is split by the end of a part.
   let word = 0;
   let wordBits = 0;
   for (const part of parts) {
@@ -85,7 +85,7 @@ export function hashBytesChain(
  * Names every full block of a prompt.
  *
  * @param tokens Token ids; each counts as 32 bits.
- * @param blockTokens Block length in tokens, as the engine has it.
+ * @param blockTokens The engine's block length in tokens.
  * @param seed Parent of the first block: `chainRoot`, a scope, or the block that these follow.
  * @returns Shape [floor(tokens.length / blockTokens)]; entry i stands for blocks 0..i.
  * @throws {RangeError} If `blockTokens` is not a positive integer.

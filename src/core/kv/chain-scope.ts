@@ -1,8 +1,8 @@
-// What keeps equal tokens apart in the router's indexes: adapters, salts, images.
+// Distinguishes equal tokens with different KV in the router's indexes: adapters, salts, images.
 import type { EventExtraKey } from '../protocol/index.ts';
 import { type ChainHash, chainRoot, hashTokenBlock } from './chain-hash.ts';
 
-/** What a request says that makes its KV its own. */
+/** The fields of a request that separate its KV from that of equal tokens. */
 export interface ChainScope {
   /** Name of the LoRA adapter; undefined for the base model. */
   readonly loraName?: string | undefined;
@@ -10,8 +10,8 @@ export interface ChainScope {
 }
 
 /**
- * The seed under which a request's blocks are named; engines' events get the same through
- * `adapterRoot` and `withExtraKeys`.
+ * The seed for naming a request's blocks; blocks in engines' events get the same seed from `adapterRoot` and
+ * `withExtraKeys`.
  */
 export function scopeRoot({ loraName, cacheSalt }: ChainScope): ChainHash {
   const root = adapterRoot(loraName);
@@ -24,8 +24,8 @@ export function adapterRoot(loraName: string | undefined): ChainHash {
 }
 
 /**
- * The parent to use for a block that has extra keys, adapter not counted. A prompt of text alone
- * then never matches blocks that hold an image behind the same placeholder tokens.
+ * The parent for a block with extra keys other than the adapter. It prevents a prompt of text alone from
+ * matching blocks of an image with the same placeholder tokens.
  */
 export function withExtraKeys(parent: ChainHash, keys: readonly EventExtraKey[]): ChainHash {
   if (keys.length === 0) return parent;

@@ -1,4 +1,4 @@
-// Maps an engine's own block hashes to ours, with a count, in flat arrays.
+// Maps an engine's own block hashes to ours, with reference counts, in flat arrays.
 import type { ChainHash } from './chain-hash.ts';
 
 const firstSlots = 64;
@@ -26,13 +26,13 @@ export class EngineHashTable {
     return (this.#mask + 1) * 20;
   }
 
-  /** Our hash of the block; 0 if it is not here. */
+  /** Our hash of the block; 0 if it is not in the table. */
   hashOf(high: number, low: number): ChainHash {
     const slot = this.#find(high, low);
     return slot === absent ? 0 : (this.#hashes[slot] as number);
   }
 
-  /** References to the block; 0 if it is not here. */
+  /** References to the block; 0 if it is not in the table. */
   countOf(high: number, low: number): number {
     const slot = this.#find(high, low);
     return slot === absent ? 0 : (this.#counts[slot] as number);
@@ -52,7 +52,7 @@ export class EngineHashTable {
     this.#counts[slot] = count;
   }
 
-  /** Takes an entry out; entries that it had displaced move back, so no tombstones stay. */
+  /** Removes an entry; entries that it had displaced move back, so there are no tombstones. */
   delete(high: number, low: number): void {
     let hole = this.#find(high, low);
     if (hole === absent) return;
@@ -85,7 +85,7 @@ export class EngineHashTable {
     }
   }
 
-  /** Engine hashes are digests; small integers of tests and old engines are spread as well. */
+  /** Engine hashes are digests, but small integers of tests and old engines are spread too. */
   #home(high: number, low: number): number {
     const mixed = Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1);
     return (mixed ^ (mixed >>> 15)) & this.#mask;

@@ -2,34 +2,34 @@
 import type { ChainHash } from './chain-hash.ts';
 
 const firstSlots = 1024;
-/** Blocks found at a time in a match: twice what a core has cache misses under way at once. */
+/** Blocks looked up per batch of a match: twice the number of cache misses that a core can have in flight. */
 const batchBlocks = 32;
 /** Multiplying is exact and faster than dividing. */
 const twoToMinus32 = 1 / 0x1_0000_0000;
 
 /**
- * A hash table from block hashes to sets of holders. Holders are small integers; the table widens
- * by itself as they grow. A block without a holder leaves the table.
+ * A hash table from block hashes to sets of holders. Holders are small integers; the table widens as they
+ * grow. Blocks without a holder are removed.
  */
 export class HolderTable {
   readonly blocksMax: number;
   /**
-   * One row per slot, so that a look costs one cache line: the two halves of the block's hash (both
+   * One row per slot, so that a lookup costs one cache line: the two halves of the block's hash (both
    * 0 in an empty slot, as a hash is never 0), then its holders, 32 to a word.
    */
   #rows = new Uint32Array(firstSlots * 3);
   #words = 1;
   #mask = firstSlots - 1;
   #size = 0;
-  /** Rows of the blocks of a match that come next. */
+  /** Rows of the next batch of blocks of a match. */
   readonly #batch = new Int32Array(batchBlocks);
 
-  /** @param blocksMax Blocks past this many are refused. */
+  /** @param blocksMax Maximum number of blocks; further ones are refused. */
   constructor(blocksMax: number) {
     this.blocksMax = blocksMax;
   }
 
-  /** Blocks with at least one holder. */
+  /** Number of blocks with at least one holder. */
   get size(): number {
     return this.#size;
   }
@@ -51,7 +51,7 @@ export class HolderTable {
     let row = this.#find(hash);
     if (row < 0) {
       if (this.#size >= this.blocksMax) return false;
-      // At most half full: a miss then ends after 2.5 slots on average, and misses are common.
+      // At most half full, so that a miss ends after 2.5 slots on average; misses are common.
       if (this.#size * 2 >= this.#mask + 1) this.#rebuild((this.#mask + 1) * 2, this.#words);
       row = ~this.#find(hash);
       this.#rows[row] = hash;
@@ -74,11 +74,11 @@ export class HolderTable {
   }
 
   /**
-   * For each holder, how many blocks of a chain it has before the first that it lacks.
+   * Counts, for each holder, the leading blocks of a chain that it has.
    *
    * @param chain Block hashes, first block first.
-   * @param holders Shape [n]; only these are looked at, each at most once; negative ones have none.
-   * @param others A block counts, too, if the holder has it in one of these.
+   * @param holders Shape [n], without repetition; negative ones have no blocks.
+   * @param others Further tables; a block also counts if the holder has it in one of them.
    * @returns Shape [n], aligned with `holders`.
    */
   countPrefix(
@@ -91,7 +91,7 @@ export class HolderTable {
     const rows = this.#rows;
     const alive = new Uint32Array(words);
     const counts = new Int32Array(holders.length);
-    /** Holder to its place in the answer. */
+    /** Index of each holder in the result. */
     const places = new Int32Array(words * 32);
     holders.forEach((holder, place) => {
       if (holder < 0 || holder >>> 5 >= words) return;
@@ -132,15 +132,15 @@ export class HolderTable {
     return counts;
   }
 
-  /** A word of the holders of a block that the last batch has found. */
+  /** A word of the holders of a block of the last batch. */
   #batchHolders(block: number, word: number): number {
     const row = this.#batch[block % batchBlocks] as number;
     return row < 0 || word >= this.#words ? 0 : (this.#rows[row + 2 + word] as number);
   }
 
   /**
-   * Finds the rows of the next blocks. The first loop's reads depend on nothing, so the processor
-   * waits for all of them at once; the second then finds most rows at home, in its cache.
+   * Finds the rows of the next blocks. The reads of the first loop are independent, so the processor waits for
+   * all of them at once; the second loop then finds most rows in the cache.
    */
   #findBatch(chain: Float64Array, from: number): void {
     const rows = this.#rows;
@@ -161,7 +161,7 @@ export class HolderTable {
     }
   }
 
-  /** Where the block's row begins, or the complement of where it would. */
+  /** Offset of the block's row, or the complement of the offset where it would be inserted. */
   #find(hash: ChainHash): number {
     const rows = this.#rows;
     const stride = 2 + this.#words;
@@ -176,7 +176,7 @@ export class HolderTable {
     }
   }
 
-  /** Empties a row; blocks that it had displaced move back, so no tombstones stay. */
+  /** Empties a row; blocks that it had displaced move back, so there are no tombstones. */
   #delete(row: number): void {
     const rows = this.#rows;
     const stride = 2 + this.#words;
@@ -194,7 +194,7 @@ export class HolderTable {
     rows.fill(0, hole * stride, (hole + 1) * stride);
   }
 
-  /** Moves all rows into a table of other size. */
+  /** Moves all rows into a table of another size. */
   #rebuild(slots: number, words: number): void {
     const old = this.#rows;
     const oldStride = 2 + this.#words;

@@ -1,4 +1,4 @@
-// KV blocks: their names, who holds them, and the pool of one engine.
+// KV blocks: their names, the engines that hold them, and the block pool of one engine.
 
 export {
   type BlockHashAlgorithm,
@@ -6,7 +6,6 @@ export {
   blockHashAlgorithms,
   blockHashInteger,
   createBlockHasher,
-  defaultHashSeed,
   type ExtraKey,
 } from './block-hash.ts';
 export type { HashValue } from './block-hash-encoding.ts';
@@ -23,7 +22,7 @@ export {
   hashTokenBlock,
   hashTokenChain,
 } from './chain-hash.ts';
-export { type ChainScope, scopeRoot } from './chain-scope.ts';
+export type { ChainScope } from './chain-scope.ts';
 export { KvEventLog } from './kv-event-log.ts';
 export {
   KvIndex,

@@ -1,11 +1,11 @@
-// Turns what an engine model does with blocks into the KV events that vLLM would publish.
+// Converts the block operations of an engine model to the KV events that vLLM would publish.
 import type { EventBlockHash, EventExtraKey, KvEvent } from '../protocol/index.ts';
 import { blockHashInteger, type ExtraKey } from './block-hash.ts';
 import { hashOfKey, type KvSequence } from './kv-sequence.ts';
 
 /**
- * Collects the events of one engine step. Its methods take the engine's callbacks one to one; after
- * each step `take` gives the batch to publish.
+ * Collects the events of one engine step. Its methods match the engine's callbacks; after each step, `take`
+ * returns the batch to publish.
  *
  * @example
  * const log = new KvEventLog();
@@ -22,7 +22,7 @@ export class KvEventLog {
   #events: KvEvent[] = [];
 
   /**
-   * @param options.rawHashes Whole hashes on the wire in place of 64-bit integers, as with
+   * @param options.rawHashes Whole hashes on the wire instead of 64-bit integers, as with
    *   VLLM_KV_EVENTS_USE_INT_BLOCK_HASHES=0. @default false
    */
   constructor(options: { readonly rawHashes?: boolean } = {}) {
@@ -30,9 +30,8 @@ export class KvEventLog {
   }
 
   /**
-   * Blocks of a request became findable. A request that asks for
-   * `vllm_xargs.kv_cache_report_mode: "full"` announces what it found cached the same way, with
-   * `firstBlockIndex` 0.
+   * Blocks of a request became findable. With `vllm_xargs.kv_cache_report_mode: "full"`, cached blocks that a
+   * request found are announced in the same way, with `firstBlockIndex` 0.
    */
   blocksStored(sequence: KvSequence, firstBlockIndex: number, blockCount: number): void {
     const { lora, sessionId } = sequence.scope;
@@ -60,7 +59,7 @@ export class KvEventLog {
     });
   }
 
-  /** @param key A key that `KvSequence.blockKey` gave. */
+  /** @param key A key from `KvSequence.blockKey`. */
   blockRemoved(key: string): void {
     this.#events.push({
       type: 'BlockRemoved',

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { BlockRemovedEvent, BlockStoredEvent } from '../protocol/index.ts';
 import { KvIndex } from './kv-index.ts';
 
-test('an engine holds what it announced, up to the first block that it lacks', () => {
+test('an engine has the blocks that it announced, up to the first missing one', () => {
   const index = new KvIndex();
   index.apply('a', [stored([1n, 2n, 3n], undefined, [1, 2, 3, 4, 5, 6])]);
   index.apply('b', [stored([11n], undefined, [1, 2]), stored([12n], 11n, [3, 9])]);
@@ -18,7 +18,7 @@ test('an engine holds what it announced, up to the first block that it lacks', (
   assert.deepEqual(match([1, 2, 3, 4, 5, 6]), [6, 2, 0]);
 });
 
-test('a block that is stored twice is gone after two removals; with set semantics, after one', () => {
+test('a block stored twice is gone after two removals, or after one with set semantics', () => {
   const index = new KvIndex();
   index.addEngine('set', { repeats: 'set' });
   for (const name of ['a', 'set']) {
@@ -30,7 +30,7 @@ test('a block that is stored twice is gone after two removals; with set semantic
   assert.deepEqual([...index.match([1, 2], {}, ['a'])], [0]);
 });
 
-test('adapters, salts and images keep equal tokens apart', () => {
+test('adapters, salts and images distinguish equal tokens', () => {
   const index = new KvIndex();
   index.apply('a', [
     { ...stored([1n], undefined, [1, 2]), loraId: 1, loraName: 'sql', extraKeys: [['sql']] },
@@ -49,7 +49,7 @@ test('adapters, salts and images keep equal tokens apart', () => {
   assert.equal(match([8, 8]), 0);
 });
 
-test('tiers are kept apart by medium, in any case, and placeholders are known by their hash', () => {
+test('media are tiers, in upper or lower case, and placeholders are identified by their hash', () => {
   const index = new KvIndex();
   index.apply('a', [stored([1n, 2n, 3n], undefined, [1, 2, 3, 4, 5, 6])]);
   const placeholder = { ...stored([2n, 3n], undefined, []), blockSize: 0 };
@@ -68,7 +68,7 @@ test('tiers are kept apart by medium, in any case, and placeholders are known by
   assert.equal(index.blocksOf('a', 'CPU'), 2);
 });
 
-test('an engine that is not heard holds nothing that is known, until it is heard again', () => {
+test('an engine without a live event stream counts as empty until the stream is back', () => {
   const index = new KvIndex();
   for (const name of ['a', 'b']) index.apply(name, [stored([1n], undefined, [1, 2])]);
   const held = (): number[] => [...index.match([1, 2], {}, ['a', 'b'])];
@@ -78,11 +78,11 @@ test('an engine that is not heard holds nothing that is known, until it is heard
   assert.deepEqual(held(), [2, 2]);
 });
 
-test('with a lower tier, an engine holds what either has, up to the first block in neither', () => {
+test('a match with a lower tier counts blocks in either, up to the first in neither', () => {
   const [gpu, cpu, storage] = [1, 2, 4];
   const places = fc.array(fc.nat(7), { minLength: 6, maxLength: 6 });
   fc.assert(
-    // 40 engines, so that a lower tier may have fewer or more words of holders than the GPU.
+    // 40 engines: a lower tier may have fewer or more words of holders than the GPU.
     fc.property(fc.dictionary(fc.integer({ min: 0, max: 39 }).map(String), places), (engines) => {
       const index = new KvIndex();
       const tokens = Array.from({ length: 12 }, (_, i) => i);
@@ -114,7 +114,7 @@ test('with a lower tier, an engine holds what either has, up to the first block 
   );
 });
 
-test('groups that do not hold whole prefixes are left out', () => {
+test('groups that do not hold whole prefixes are ignored', () => {
   const index = new KvIndex();
   index.apply('a', [
     { ...stored([1n], undefined, [1, 2, 3, 4]), cacheSpecKind: 'sliding_window', groupIndex: 0 },
@@ -127,14 +127,14 @@ test('groups that do not hold whole prefixes are left out', () => {
   assert.equal(index.stats.ignoredEvents, 4);
 });
 
-test('blocks after one that was never announced are counted and not indexed', () => {
+test('blocks after one that was never announced are counted but not indexed', () => {
   const index = new KvIndex();
   index.apply('a', [stored([2n, 3n], 1n, [3, 4, 5, 6])]);
   assert.equal(index.stats.orphans, 2);
   assert.equal(index.stats.holdings, 0);
 });
 
-test('a full index refuses new blocks, counts them, and goes on with the old ones', () => {
+test('a full index refuses and counts new blocks, and keeps the old ones', () => {
   const index = new KvIndex({ blocksMax: 2 });
   index.apply('a', [stored([1n, 2n, 3n], undefined, [1, 2, 3, 4, 5, 6])]);
   assert.deepEqual([...index.match([1, 2, 3, 4, 5, 6], {}, ['a'])], [4]);
@@ -155,7 +155,7 @@ test('engines may differ in block size and in the form of their hashes', () => {
   assert.deepEqual([...index.match([1, 2, 3, 4, 5], {}, ['small', 'large'])], [2, 0]);
 });
 
-test('the index equals a naive model under any sequence of events', () => {
+test('the index equals a naive model after any sequence of events', () => {
   fc.assert(
     fc.property(fc.array(arbitraryStep(), { maxLength: 60 }), (steps) => {
       const index = new KvIndex();
@@ -173,7 +173,7 @@ test('the index equals a naive model under any sequence of events', () => {
   );
 });
 
-// The naive model: per engine, how often each block is stored, by its whole prefix as text. It hears
+// The naive model counts, per engine, how often each block is stored, by its whole prefix as text. It receives
 // the same events. Names of blocks differ between engines, and one block may have two (an adapter
 // loaded again from another path, say).
 
@@ -294,7 +294,7 @@ function play(index: KvIndex | NaiveIndex, step: Step, model: NaiveIndex): void 
   }
 }
 
-/** An engine's name of a block: its own seed, all tokens so far, and an alias. */
+/** An engine's name of a block: the engine's seed, all tokens so far, and an alias. */
 function hashOf(engine: string, prompt: readonly number[], block: number, alias: number): bigint {
   const text = prompt.slice(0, (block + 1) * blockSize).join('');
   return BigInt(`${actors.indexOf(engine) + 1}${alias}${text.length}${text}`) << 32n;

@@ -1,4 +1,4 @@
-// Which engine holds which KV block, exactly as the engines' own events say.
+// An index of the KV blocks of all engines, according to the engines' own events.
 import { LruMap } from '../base/index.ts';
 import type {
   BlockRemovedEvent,
@@ -12,83 +12,84 @@ import { adapterRoot, type ChainScope, scopeRoot, withExtraKeys } from './chain-
 import { EngineHashTable } from './engine-hash-table.ts';
 import { HolderTable } from './holder-table.ts';
 
-/** Where an engine keeps a block. */
+/** Memory tier in which an engine keeps a block. */
 export type KvTier = (typeof tiers)[number];
 
-/** The fastest first. */
+/** Tiers, fastest first. */
 const tiers = ['GPU', 'CPU', 'STORAGE'] as const;
 
 /**
- * How well an engine's cache is known: `exact` by all its events since it started, `partial` if some
- * were missed, so that blocks may be held that are not known and the other way round, `none` while
- * nobody hears it, whatever was heard before.
+ * How well the cache of an engine is known:
+ * - `exact`: all events since its start were received.
+ * - `partial`: some were missed, so the index may lack blocks or contain evicted ones.
+ * - `none`: its event stream is not live, whatever was received before.
  */
 export type KvKnowledge = 'exact' | 'partial' | 'none';
 
 export interface KvIndexOptions {
   /**
-   * Different blocks over all engines, per tier. When full, new blocks are not indexed (and
-   * counted), so that matches come out too short and never too long. @default 16 Mi
+   * Maximum number of different blocks over all engines, per tier. When full, new blocks are counted but not
+   * indexed, so that matches may be too short but never too long. @default 16 Mi
    */
   readonly blocksMax?: number;
 }
 
 export interface KvIndexEngineOptions {
   /**
-   * How a hash that is stored twice counts. vLLM announces each physical block, so `references`
-   * needs as many removals. With `vllm_xargs.kv_cache_report_mode: "full"` it announces hits too,
-   * again and again, and only `set` keeps up. @default 'references'
+   * How a hash that is stored repeatedly counts. vLLM announces each physical block, so with `references` it
+   * must be removed as often. With `vllm_xargs.kv_cache_report_mode: "full"`, vLLM also announces every hit,
+   * which only `set` handles. @default 'references'
    */
   readonly repeats?: 'references' | 'set';
 }
 
-/** What the index knows, for people who debug it. */
+/** Size and counters of the index, for debugging. */
 export interface KvIndexStats {
   readonly engines: number;
-  /** Different blocks on GPUs. */
+  /** Number of different blocks on GPUs. */
   readonly blocks: number;
-  /** Blocks times the engines and tiers that hold them. */
+  /** Number of blocks, counted once per engine and tier that holds them. */
   readonly holdings: number;
   /** Memory of the tables. */
   readonly bytes: number;
-  /** Stored blocks whose parent was never announced: events from before we listened. */
+  /** Stored blocks whose parent was never announced, because events before the connection are unknown. */
   readonly orphans: number;
   /** Stored blocks refused because the index was full. */
   readonly overflows: number;
-  /** Events of no use here: other kinds of attention, sizes that do not add up, unknown types. */
+  /** Ignored events: other kinds of attention, inconsistent sizes, unknown types. */
   readonly ignoredEvents: number;
 }
 
 /** One engine's blocks in one tier. */
 interface Holding {
-  /** The engine's hashes of blocks that it holds, to ours. */
+  /** The engine's hash of each block that it holds, to our hash. */
   readonly hashes: EngineHashTable;
-  /** Our hashes that the engine holds under several of its own, with how many more than one. */
+  /** Our hashes of blocks with several engine hashes, to the number of additional ones. */
   readonly aliases: Map<ChainHash, number>;
 }
 
-interface Engine {
+interface IndexedEngine {
   /** Its bit in the tables. */
   readonly holder: number;
   readonly repeats: 'references' | 'set';
   readonly tiers: Map<KvTier, Holding>;
   knowledge: KvKnowledge;
   blockSize: number;
-  /** The KV cache group that is indexed: the first of full attention that was announced. */
+  /** The KV cache group that is indexed: the first announced one with full attention. */
   groupIndex: number | undefined;
 }
 
-/** Names of adapters that are remembered; past this many, the least recent one is forgotten. */
+/** Maximum number of adapter names; beyond it, the least recent one is forgotten. */
 const adaptersMax = 4096;
 
-/** Kinds of KV cache whose blocks hold all of a prefix; others drop blocks as they slide along. */
+/** Kinds of KV cache whose blocks hold a whole prefix; others drop blocks as their window moves. */
 const indexedKinds: ReadonlySet<string> = new Set(['full_attention', 'mla_attention']);
 
 /**
  * An exact index of the blocks of many engines.
  *
- * Engines name blocks by hashes that depend on their version and seed, so each stored block is
- * named again from its tokens and its parent; a prompt then needs hashing only once for all.
+ * Engines name blocks by hashes that depend on their version and seed. The index renames each stored block from
+ * its tokens and its parent, so that a prompt is hashed only once for all engines.
  *
  * @example
  * const index = new KvIndex();
@@ -97,7 +98,7 @@ const indexedKinds: ReadonlySet<string> = new Set(['full_attention', 'mla_attent
  */
 export class KvIndex {
   readonly #options: KvIndexOptions;
-  readonly #engines = new Map<string, Engine>();
+  readonly #engines = new Map<string, IndexedEngine>();
   readonly #tables = new Map<KvTier, HolderTable>();
   readonly #freeHolders: number[] = [];
   readonly #adapters = new LruMap<string, true>({ entriesMax: adaptersMax });
@@ -109,12 +110,12 @@ export class KvIndex {
     this.#options = options;
   }
 
-  /** Makes an engine known, with options; `apply` does so with defaults. */
+  /** Adds an engine with options; `apply` adds unknown ones with defaults. */
   addEngine(name: string, options: KvIndexEngineOptions = {}): void {
     if (!this.#engines.has(name)) this.#engine(name, options);
   }
 
-  /** Forgets an engine. */
+  /** Removes an engine. */
   removeEngine(name: string): void {
     const engine = this.#engines.get(name);
     if (engine === undefined) return;
@@ -123,7 +124,7 @@ export class KvIndex {
     this.#freeHolders.push(engine.holder);
   }
 
-  /** Takes all blocks off an engine: it restarted, or events were lost for good. */
+  /** Removes all blocks of an engine that restarted, or whose events were lost for good. */
   clear(name: string): void {
     const engine = this.#engines.get(name);
     if (engine === undefined) return;
@@ -142,7 +143,7 @@ export class KvIndex {
           this.#remove(engine, event);
           break;
         case 'AllBlocksCleared':
-          // Lower tiers stay: resetting the prefix cache does not reach them.
+          // Resetting the prefix cache does not affect lower tiers.
           this.#clearTier(engine, 'GPU');
           break;
         case 'unknown':
@@ -152,10 +153,10 @@ export class KvIndex {
   }
 
   /**
-   * For each engine, how many tokens of a prompt it holds from the start without a gap.
+   * Counts, for each engine, the leading tokens of a prompt that it has cached.
    *
-   * @param names Shape [n]; an engine that is not heard (any more) holds nothing that is known.
-   * @param tier Blocks on the GPU count; with a lower tier, its blocks count too.
+   * @param names Shape [n]; an engine without a live event stream counts as empty.
+   * @param tier The lowest tier that counts; blocks in faster tiers count too.
    * @returns Shape [n], tokens, multiples of the engine's block size.
    */
   match(
@@ -206,7 +207,7 @@ export class KvIndex {
   }
 
   /**
-   * Says how well an engine is heard; who feeds the index knows. Without a word it is `exact`.
+   * Sets how well an engine's cache is known, which only the feed of the index can tell. @default `exact`
    */
   setKnowledge(name: string, knowledge: KvKnowledge): void {
     (this.#engines.get(name) ?? this.#engine(name, {})).knowledge = knowledge;
@@ -216,8 +217,8 @@ export class KvIndex {
     return this.#engines.get(name)?.knowledge ?? 'none';
   }
 
-  /** Whether any engine is heard. */
-  get hearsAny(): boolean {
+  /** Whether any engine has a live event stream. */
+  get hasLiveStream(): boolean {
     for (const { knowledge } of this.#engines.values()) if (knowledge !== 'none') return true;
     return false;
   }
@@ -237,12 +238,12 @@ export class KvIndex {
     return (this.#tables.get(tier)?.size ?? 0) > 0;
   }
 
-  /** Blocks that one engine holds in a tier. */
+  /** Number of blocks that one engine holds in a tier. */
   blocksOf(name: string, tier: KvTier = 'GPU'): number {
     return this.#engines.get(name)?.tiers.get(tier)?.hashes.size ?? 0;
   }
 
-  /** Blocks of a chain that each holder has in a tier or a faster one. */
+  /** Leading blocks of a chain that each holder has in a tier or a faster one. */
   #countPrefix(chain: Float64Array, holders: readonly number[], tier: KvTier): Int32Array {
     const lower = tiers
       .slice(1, tiers.indexOf(tier) + 1)
@@ -251,7 +252,7 @@ export class KvIndex {
     return this.#table('GPU').countPrefix(chain, holders, lower);
   }
 
-  #store(engine: Engine, event: BlockStoredEvent): void {
+  #store(engine: IndexedEngine, event: BlockStoredEvent): void {
     const { blockHashes, blockSize, tokenIds } = event;
     const tier = tierOf(event.medium);
     if (tier === undefined || !this.#isIndexed(engine, event)) {
@@ -287,7 +288,7 @@ export class KvIndex {
     }
   }
 
-  #remove(engine: Engine, event: BlockRemovedEvent): void {
+  #remove(engine: IndexedEngine, event: BlockRemovedEvent): void {
     const tier = tierOf(event.medium);
     const otherGroup =
       event.groupIndex !== undefined &&
@@ -316,7 +317,7 @@ export class KvIndex {
     }
   }
 
-  #hold(engine: Engine, tier: KvTier, hash: EventBlockHash, ours: ChainHash): void {
+  #hold(engine: IndexedEngine, tier: KvTier, hash: EventBlockHash, ours: ChainHash): void {
     let holding = engine.tiers.get(tier);
     if (holding === undefined) {
       holding = { hashes: new EngineHashTable(), aliases: new Map() };
@@ -341,7 +342,7 @@ export class KvIndex {
   }
 
   /** Our hash of a block that the engine has announced in some tier; 0 if it has not. */
-  #known(engine: Engine, hash: EventBlockHash): ChainHash {
+  #known(engine: IndexedEngine, hash: EventBlockHash): ChainHash {
     split(hash);
     for (const { hashes } of engine.tiers.values()) {
       const known = hashes.hashOf(high, low);
@@ -350,13 +351,13 @@ export class KvIndex {
     return 0;
   }
 
-  #isIndexed(engine: Engine, event: BlockStoredEvent): boolean {
+  #isIndexed(engine: IndexedEngine, event: BlockStoredEvent): boolean {
     if (event.cacheSpecKind !== undefined && !indexedKinds.has(event.cacheSpecKind)) return false;
     engine.groupIndex ??= event.groupIndex;
     return event.groupIndex === undefined || event.groupIndex === engine.groupIndex;
   }
 
-  #clearTier(engine: Engine, tier: KvTier): void {
+  #clearTier(engine: IndexedEngine, tier: KvTier): void {
     const table = this.#table(tier);
     for (const hash of engine.tiers.get(tier)?.hashes.hashes() ?? []) {
       table.remove(hash, engine.holder);
@@ -364,8 +365,8 @@ export class KvIndex {
     engine.tiers.delete(tier);
   }
 
-  #engine(name: string, options: KvIndexEngineOptions): Engine {
-    const engine: Engine = {
+  #engine(name: string, options: KvIndexEngineOptions): IndexedEngine {
+    const engine: IndexedEngine = {
       holder: this.#freeHolders.pop() ?? this.#engines.size,
       repeats: options.repeats ?? 'references',
       tiers: new Map(),
@@ -387,18 +388,18 @@ export class KvIndex {
   }
 }
 
-/** Connectors differ in case; engines of before media existed mean the GPU. */
+/** Connectors differ in case; engines older than the field mean the GPU. */
 function tierOf(medium: string | undefined): KvTier | undefined {
   const name = medium?.toUpperCase() ?? 'GPU';
   return tiers.find((tier) => tier === name);
 }
 
-/** Engines of before adapters had names in events tell them by number; no request can match those. */
+/** Old engines identify adapters by number in events, which no request can match. */
 function adapterOf({ loraName, loraId }: BlockStoredEvent): string | undefined {
   return loraName ?? (loraId === undefined ? undefined : `number ${loraId}`);
 }
 
-/** A block's extra keys without the adapter, which stands first and is in the chain's root. */
+/** A block's extra keys without the adapter, which comes first and is part of the chain's root. */
 function ownKeys(
   keys: readonly EventExtraKey[] | undefined,
   loraName: string | undefined,
@@ -407,17 +408,17 @@ function ownKeys(
   return loraName !== undefined && keys[0] === loraName ? keys.slice(1) : keys;
 }
 
-// The two halves of the hash that `split` was last given. Variables of the module, as a pair per
-// block would be garbage at millions of blocks per second.
+// The two halves of the last hash passed to `split`. Module variables, because an object per block would be
+// garbage at millions of blocks per second.
 let high = 0;
 let low = 0;
 const wide = new BigUint64Array(1);
 const halves = new Uint32Array(wide.buffer);
 
-/** A whole hash is known by its last 8 bytes, as its integer form is. */
+/** A whole hash is identified by its last 8 bytes, like its integer form. */
 function split(hash: EventBlockHash): void {
   if (typeof hash === 'bigint') {
-    // Which half comes first depends on the machine; any fixed assignment serves.
+    // Which half comes first depends on the machine; any fixed assignment works.
     wide[0] = hash;
     low = halves[0] as number;
     high = halves[1] as number;

@@ -1,7 +1,7 @@
 // The tokens of one request in an engine, and the vLLM names of its blocks.
 import type { BlockHasher, ExtraKey } from './block-hash.ts';
 
-/** What beside its tokens tells a request's KV from others'. */
+/** The properties that distinguish a request's KV, besides its tokens. */
 export interface KvSequenceScope {
   readonly lora?: { readonly id: number; readonly name: string; readonly path: string } | undefined;
   readonly cacheSalt?: string | undefined;
@@ -10,7 +10,7 @@ export interface KvSequenceScope {
 }
 
 /**
- * A growing token sequence with its chained block hashes, each computed once when asked for.
+ * A growing token sequence with its chained block hashes, each computed once on demand.
  *
  * @example
  * const sequence = new KvSequence(hasher, 16, promptTokens, { cacheSalt: 'tenant-1' });
@@ -38,7 +38,7 @@ export class KvSequence {
     this.#length = this.#tokens.length;
   }
 
-  /** Tokens so far. */
+  /** Number of tokens so far. */
   get length(): number {
     return this.#length;
   }
@@ -52,14 +52,14 @@ export class KvSequence {
     this.#tokens[this.#length++] = token;
   }
 
-  /** The tokens of `blockCount` blocks from `firstBlockIndex` on; a view, valid until `append`. */
+  /** The tokens of `blockCount` blocks from `firstBlockIndex`; a view, valid until `append`. */
   tokensOf(firstBlockIndex: number, blockCount: number): Uint32Array {
     const from = firstBlockIndex * this.blockSize;
     return this.#tokens.subarray(from, from + blockCount * this.blockSize);
   }
 
   /**
-   * The block's hash as a key of a block pool: equal keys, equal KV.
+   * The block's hash as a key of a block pool: equal keys mean equal KV.
    *
    * @throws {RangeError} If the block is not full yet.
    */
@@ -86,7 +86,7 @@ export class KvSequence {
     return this.#hashes[index] as Uint8Array;
   }
 
-  /** What beside tokens enters the hash of block `index`, in vLLM's order. */
+  /** Extra keys in the hash of block `index`, in vLLM's order. */
   extraKeys(index: number): readonly ExtraKey[] {
     const { lora, cacheSalt } = this.scope;
     const keys: ExtraKey[] = [];
@@ -97,7 +97,7 @@ export class KvSequence {
 }
 
 /** A hash as a string of one character per byte: compares by value in a Map. */
-export function keyOfHash(hash: Uint8Array): string {
+function keyOfHash(hash: Uint8Array): string {
   return String.fromCharCode(...hash);
 }
 

@@ -5,16 +5,15 @@ import { hashOfKey, type KvSequence } from './kv-sequence.ts';
 
 type Medium = 'CPU' | 'STORAGE';
 
-/** What a chunk holds; kept from its store to its removal. */
+/** Content of a chunk, kept from its store to its removal. */
 type Description = Pick<
   BlockStoredEvent,
   'blockHashes' | 'parentBlockHash' | 'tokenIds' | 'blockSize' | 'loraId' | 'loraName'
 >;
 
 /**
- * Collects the events of one step; vLLM sends them behind those of the GPU. Without descriptions, its
- * default, an event names the last block of the chunk and nothing else: consumers that index tokens
- * have to pass it over.
+ * Collects the events of one step, which vLLM sends after those of the GPU. Without descriptions, its default,
+ * an event contains only the name of the chunk's last block, and consumers that index tokens have to skip it.
  *
  * @see vllm/distributed/kv_transfer/kv_connector/v1/offloading/events.py
  */
@@ -31,7 +30,7 @@ export class TierEventLog {
     this.#isSelfDescribing = options.selfDescribing ?? false;
   }
 
-  /** A chunk of a request, blocks `firstBlock` …, is about to be stored under `key`. */
+  /** A chunk of a request, from `firstBlock`, is about to be stored under `key`. */
   storing(sequence: KvSequence, firstBlock: number, blockCount: number, key: string): void {
     if (!this.#isSelfDescribing) return;
     const { lora } = sequence.scope;
@@ -45,7 +44,7 @@ export class TierEventLog {
     });
   }
 
-  /** @param keys As `KvSequence.blockKey` gives them. */
+  /** @param keys Keys from `KvSequence.blockKey`. */
   stored(keys: readonly string[], medium: Medium): void {
     for (const key of keys) {
       const known = this.#descriptions.get(key);

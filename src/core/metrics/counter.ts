@@ -1,4 +1,4 @@
-// A count that only grows.
+// Counters: values that only increase.
 import { type FamilyOptions, type Labels, SeriesTable } from './family.ts';
 
 /** One series of a counter. */
@@ -24,7 +24,7 @@ export class CounterFamily {
     this.table = new SeriesTable({ ...options, name }, () => new Counter());
   }
 
-  /** The series of these label values; keep it where the path is hot. */
+  /** The series of these label values; keep a reference on a hot path. */
   with(labels: Labels = {}): Counter {
     return this.table.get(labels);
   }

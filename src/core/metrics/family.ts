@@ -1,18 +1,18 @@
-// What counters, gauges and histograms share: a name, label names, and a bounded set of series.
+// The shared part of counters, gauges and histograms: a name, label names, and a bounded set of series.
 
 /** Label names to values; every name that the family declares. */
 export type Labels = Readonly<Record<string, string>>;
 
 export interface FamilyOptions {
-  /** As on the wire; a counter's `_total` is added when it is not there. */
+  /** Name on the wire; a missing `_total` is added to a counter's name. */
   readonly name: string;
   readonly help: string;
   readonly labels?: readonly string[];
-  /** The most series this family keeps; past it, all new label values share one series. */
+  /** Maximum number of series; beyond it, all new label values share one series. */
   readonly seriesMax?: number;
 }
 
-/** Label values of the one series that takes what does not fit into `seriesMax`. */
+/** Label value of the series that counts everything beyond `seriesMax`. */
 const overflowValue = '__overflow__';
 
 /** The series of one family, by label values. */
@@ -32,7 +32,7 @@ export class SeriesTable<S> {
     this.#create = create;
   }
 
-  /** The series of these label values, made when it is asked for first. */
+  /** The series of these label values, created on first use. */
   get(labels: Labels): S {
     const found = this.#series.get(this.#key(labels));
     if (found) return found.series;
@@ -52,11 +52,19 @@ export class SeriesTable<S> {
     this.#series.delete(this.#key(labels));
   }
 
+  /** Drops every series with all these label values, such as those of a removed engine. */
+  removeMatching(labels: Labels): void {
+    const wanted = Object.entries(labels);
+    for (const [key, { labels: found }] of this.#series) {
+      if (wanted.every(([name, value]) => found[name] === value)) this.#series.delete(key);
+    }
+  }
+
   clear(): void {
     this.#series.clear();
   }
 
-  /** In the order in which they were first asked for. */
+  /** Series in the order of their creation. */
   all(): IterableIterator<{ labels: Labels; series: S }> {
     return this.#series.values();
   }

@@ -29,12 +29,12 @@ export class GaugeFamily {
     return this.table.get(labels);
   }
 
-  /** Drops a series, such as one of an endpoint that has left. */
+  /** Drops a series, such as that of a removed endpoint. */
   remove(labels: Labels): void {
     this.table.remove(labels);
   }
 
-  /** Drops all series, such as before setting those of now. */
+  /** Drops all series, for example before setting the current ones. */
   clear(): void {
     this.table.clear();
   }

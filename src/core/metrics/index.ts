@@ -1,7 +1,6 @@
 // Metrics: counters, gauges and histograms, and their page in the Prometheus text format.
-export { Counter, CounterFamily } from './counter.ts';
+export { Counter } from './counter.ts';
 export type { FamilyOptions, Labels } from './family.ts';
 export { Gauge, GaugeFamily } from './gauge.ts';
-export { HistogramFamily } from './histogram-family.ts';
 export { formatValue } from './number.ts';
 export { MetricsRegistry, metricsContentType } from './registry.ts';

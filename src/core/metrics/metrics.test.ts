@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatValue, MetricsRegistry } from './index.ts';
 
-test('values are written as the Python client library writes them', () => {
+test('values have the format of the Python client library', () => {
   const written = [0, 3, 0.25, 123456, 1048576, 1795246928.779, 1e-5, 0.0001, 20000, -5, 1e22];
   assert.deepEqual(written.map(formatValue), [
     '0.0',
@@ -20,7 +20,7 @@ test('values are written as the Python client library writes them', () => {
   assert.equal(formatValue(Number.POSITIVE_INFINITY), '+Inf');
 });
 
-test('a page holds each family with its help, its type and its series', () => {
+test('a page has each family with its help, type and series', () => {
   const registry = new MetricsRegistry();
   const answers = registry.counter({ name: 'answers', help: 'Answers.', labels: ['code'] });
   const load = registry.gauge({ name: 'load', help: 'Load.' });
@@ -64,7 +64,7 @@ test('a histogram has cumulative buckets, count, sum and the time of its creatio
   );
 });
 
-test('a summary is how many and how much', () => {
+test('a summary has a count and a sum', () => {
   const registry = new MetricsRegistry();
   const size = registry.summary({ name: 'size', help: 'S.', labels: ['handler'] });
   for (const value of [3, 4]) size.with({ handler: '/' }).observe(value);
@@ -80,7 +80,7 @@ test('a summary is how many and how much', () => {
   );
 });
 
-test('past its bound a family counts into one overflow series', () => {
+test('beyond its maximum a family counts into one overflow series', () => {
   const registry = new MetricsRegistry();
   const family = registry.counter({ name: 'c', help: 'C.', labels: ['id'], seriesMax: 2 });
   for (const id of ['a', 'b', 'c', 'd']) family.with({ id }).inc();
@@ -90,4 +90,19 @@ test('past its bound a family counts into one overflow series', () => {
 test('a missing label is an error', () => {
   const family = new MetricsRegistry().gauge({ name: 'g', help: 'G.', labels: ['id'] });
   assert.throws(() => family.with({}), /g needs the label "id"/);
+});
+
+test('the label of a bucket’s bound is sorted among the other labels', () => {
+  const registry = new MetricsRegistry();
+  const wait = (name: string, labels: readonly string[]) =>
+    registry.histogram({ name, help: 'h', labels, bounds: [1] });
+  wait('none', []).with().observe(1);
+  wait('two', ['zone', 'a']).with({ zone: 'z"\n', a: '\u0000' }).observe(1);
+  const buckets = registry.render().match(/^.*_bucket.*$/gm);
+  assert.deepEqual(buckets, [
+    'none_bucket{le="1.0"} 1.0',
+    'none_bucket{le="+Inf"} 1.0',
+    'two_bucket{a="\u0000",le="1.0",zone="z\\"\\n"} 1.0',
+    'two_bucket{a="\u0000",le="+Inf",zone="z\\"\\n"} 1.0',
+  ]);
 });

@@ -1,4 +1,4 @@
-// Numbers as the Python client library writes them: that is what scrapers of vLLM have seen so far.
+// Numbers in the format of the Python client library, which scrapers of vLLM expect.
 
 /**
  * A sample value or bucket bound in the text format.

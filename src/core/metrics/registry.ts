@@ -10,13 +10,13 @@ import { renderCounter, renderGauge, renderHistogram, renderSummary } from './te
 export const metricsContentType = 'text/plain; version=1.0.0; charset=utf-8';
 
 /**
- * Families in the order in which they were declared.
+ * The metric families of a program, in the order of their declaration.
  *
  * @example
  * const registry = new MetricsRegistry();
- * const answers = registry.counter({ name: 'answers', help: 'Answers sent.', labels: ['code'] });
- * answers.with({ code: '200' }).inc();
- * registry.render(); // '# HELP answers_total Answers sent.\n# TYPE answers_total counter\n…'
+ * const responses = registry.counter({ name: 'responses', help: 'Responses sent.', labels: ['code'] });
+ * responses.with({ code: '200' }).inc();
+ * registry.render(); // '# HELP responses_total Responses sent.\n# TYPE responses_total counter\n…'
  */
 export class MetricsRegistry {
   readonly #createdSeconds: number | undefined;
@@ -55,7 +55,7 @@ export class MetricsRegistry {
     return family;
   }
 
-  /** Calls `collect` before each rendering: for gauges that are cheaper to read than to keep. */
+  /** Calls `collect` before each rendering, for gauges that are cheaper to read on demand than to maintain. */
   onRender(collect: () => void): void {
     this.#collectors.push(collect);
   }

@@ -1,4 +1,4 @@
-// Summaries without quantiles, as the Python client library keeps them: how many, and how much.
+// Summaries without quantiles, like those of the Python client library: a count and a sum.
 import { type FamilyOptions, type Labels, SeriesTable } from './family.ts';
 
 /** One series of a summary. */

@@ -20,16 +20,33 @@ export function renderCounter({ table }: CounterFamily, createdSeconds?: number)
 
 export function renderHistogram({ table }: HistogramFamily, createdSeconds?: number): string {
   let text = head(table.name, table.help, 'histogram');
+  const spelledBounds = new Map<number, string>();
+  const spelled = (bound: number): string => {
+    const known = spelledBounds.get(bound) ?? formatValue(bound);
+    spelledBounds.set(bound, known);
+    return known;
+  };
   for (const { labels, series } of table.all()) {
     const counts = series.cumulative();
+    // All lines of a series differ in the value of one label.
+    const [before, after] = aroundBound(labels);
     counts.forEach((count, i) => {
-      const le = formatValue(series.bounds[i] ?? Number.POSITIVE_INFINITY);
-      text += line(`${table.name}_bucket`, { ...labels, le }, count);
+      const le = spelled(series.bounds[i] ?? Number.POSITIVE_INFINITY);
+      text += `${table.name}_bucket${before}${le}${after} ${formatValue(count)}\n`;
     });
     text += line(`${table.name}_count`, labels, counts.at(-1) ?? 0);
     text += line(`${table.name}_sum`, labels, series.sum);
   }
   return text + created(table, table.name, createdSeconds);
+}
+
+/** The text before and after the bound in the labels of a bucket, which are sorted by name. */
+function aroundBound(labels: Labels): readonly [string, string] {
+  const names = Object.keys(labels).sort();
+  const pairs = (some: readonly string[]) => some.map((name) => pair(name, labels[name] ?? ''));
+  const before = pairs(names.filter((name) => name < 'le'));
+  const after = pairs(names.filter((name) => name > 'le'));
+  return [`{${[...before, 'le="'].join(',')}`, `${['"', ...after].join(',')}}`];
 }
 
 export function renderSummary({ table }: SummaryFamily, createdSeconds?: number): string {
@@ -53,10 +70,19 @@ function head(name: string, help: string, type: string): string {
 }
 
 function line(name: string, labels: Labels, value: number): string {
+  return `${name}${labelText(labels)} ${formatValue(value)}\n`;
+}
+
+/** `{a="1",b="2"}`, or nothing without labels. */
+function labelText(labels: Labels): string {
   const pairs = Object.keys(labels)
     .sort()
-    .map((key) => `${key}="${escapeLabel(labels[key] ?? '')}"`);
-  return `${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${formatValue(value)}\n`;
+    .map((name) => pair(name, labels[name] ?? ''));
+  return pairs.length > 0 ? `{${pairs.join(',')}}` : '';
+}
+
+function pair(name: string, value: string): string {
+  return `${name}="${escapeLabel(value)}"`;
 }
 
 function escapeLabel(value: string): string {

@@ -1,12 +1,26 @@
 // AIBrix's prefix-cache routing.
 // Source: vllm-project/aibrix@e3e10f9, pkg/plugins/gateway/algorithms/prefix_cache.go, with its
 // defaults: imbalance above 8 requests, load factor of one standard deviation, 20 minutes, 200,000
-// blocks a pod. Blocks are of 128 characters, as its documentation says (4 in the code, which would
+// blocks per pod. Blocks have 128 characters, as in its documentation (4 in the code, which would
 // remember 200,000 tokens).
 import type { Random } from '../base/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
+import {
+  definePolicy,
+  type Endpoint,
+  type Pick,
+  type Policy,
+  type RoutingRequest,
+} from '../routing/index.ts';
 import { indexOfLowest } from './choose.ts';
 import { PrefixMemory, type PromptBlocks, promptBlocks, tokensOf } from './prefix-memory.ts';
+
+export const aibrixPrefixCache = definePolicy({
+  name: 'aibrix-prefix-cache',
+  summary: 'AIBrix: longest match with at most mean + σ requests',
+  parameters: {},
+  consumes: { prompts: 'required' },
+  create: ({ random }) => new AibrixPrefixCachePolicy(random),
+});
 
 const blockBytes = 128;
 const blocksMax = 200_000;
@@ -19,11 +33,11 @@ interface AibrixPick extends Pick {
 }
 
 /**
- * Loads further apart than 8 requests leave only the least loaded engines to match. Of the engines
- * with a match, in order of match and then of load, the first with at most mean + 1 σ requests;
+ * If loads differ by more than 8 requests, only the least loaded engines can match. Among the engines
+ * with a match, ordered by match and then by load, picks the first with at most mean + 1 σ requests;
  * without one, the engine with the fewest requests.
  */
-export class AibrixPrefixCachePolicy implements Policy {
+class AibrixPrefixCachePolicy implements Policy {
   readonly name = 'aibrix-prefix-cache';
   readonly needsTokens = false;
   readonly #random: Random;

@@ -1,8 +1,23 @@
-// cache_aware of SGLang's router and of its successor SMG, which vLLM's Rust router has too.
+// cache_aware of SGLang's router and of its successor SMG, which vLLM's Rust router also has.
 // Source: lightseekorg/smg@73da68c, policies/cache_aware, with the defaults of its command line:
 // match rate .3, absolute imbalance 64, relative 1.5.
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
+import {
+  definePolicy,
+  type Endpoint,
+  type Pick,
+  type Policy,
+  type RoutingRequest,
+} from '../routing/index.ts';
 import { PrefixMemory, type PromptBlocks, promptBlocks, tokensOf } from './prefix-memory.ts';
+
+export const cacheAware = definePolicy({
+  name: 'smg-cache-aware',
+  summary:
+    'SGLang and SMG: prefix match over 0.3, unless loads differ by 64 requests and a factor of 1.5',
+  parameters: {},
+  consumes: { prompts: 'required' },
+  create: () => new CacheAwarePolicy(),
+});
 
 /** The tree matches by character; here by 256 bytes, the block of the simulated engines. */
 const blockBytes = 256;
@@ -17,11 +32,11 @@ interface CacheAwarePick extends Pick {
 }
 
 /**
- * With loads out of balance, the least loaded engine. Else the engine that last saw the longest
- * known prefix, if that is over the match rate; else the least (requests in flight, requests ever,
- * index).
+ * If loads are imbalanced, picks the least loaded engine. Otherwise the engine that last received the
+ * longest known prefix, if the match is above the match rate; otherwise the smallest (requests in flight,
+ * total requests, index).
  */
-export class CacheAwarePolicy implements Policy {
+class CacheAwarePolicy implements Policy {
   readonly name = 'smg-cache-aware';
   readonly needsTokens = false;
   readonly #memory = new PrefixMemory({ blocksMax });
@@ -65,7 +80,7 @@ export class CacheAwarePolicy implements Policy {
     this.#processed.delete(endpoint);
   }
 
-  /** Of those that hold the longest prefix, who used its last block last. */
+  /** Among the engines with the longest prefix, the one that used its last block most recently. */
   #lastUser(
     endpoints: readonly Endpoint[],
     blocks: PromptBlocks,

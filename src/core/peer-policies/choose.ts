@@ -1,7 +1,7 @@
 // Choosing one of several candidates by a score.
 import type { Random } from '../base/index.ts';
 
-/** Index of the highest score; equals are drawn with equal chances. */
+/** Index of the highest score; ties are random with equal probability. */
 export function indexOfHighest(scores: readonly number[], random: Random): number {
   let best = 0;
   let equals = 1;
@@ -11,7 +11,7 @@ export function indexOfHighest(scores: readonly number[], random: Random): numbe
       best = i;
       equals = 1;
     } else if (difference === 0) {
-      // Reservoir sampling: each of k equals ends up chosen with chance 1/k.
+      // Reservoir sampling: each of k equals is chosen with probability 1/k.
       equals += 1;
       if (random.next() * equals < 1) best = i;
     }
@@ -19,7 +19,7 @@ export function indexOfHighest(scores: readonly number[], random: Random): numbe
   return best;
 }
 
-/** Index of the lowest score; equals are drawn with equal chances. */
+/** Index of the lowest score; ties are random with equal probability. */
 export function indexOfLowest(scores: readonly number[], random: Random): number {
   return indexOfHighest(
     scores.map((score) => -score),

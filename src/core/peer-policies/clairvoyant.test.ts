@@ -22,7 +22,7 @@ function known(letters: string, arrivalSeconds: number, outputTokens = 10): Know
 
 const ask = (letters: string, id: number) => promptOf(letters, { id: `${id}` });
 
-test('clairvoyant: a slow engine is known before it has answered anything', () => {
+test('clairvoyant: a slow engine is recognised before its first response', () => {
   const policy = new ClairvoyantPolicy(seededRandom(1), {
     requests: [known('abcd', 0)],
     engineAt: (url) => engineOf(url === 'slow' ? 3 : 1),
@@ -51,7 +51,7 @@ test('clairvoyant: an engine is kept free for the request that is warm there', (
   assert.ok(warm > other + 0.2, `${warm} s against ${other} s`);
 });
 
-test('clairvoyant: known answers tell which engine has room in its KV cache', () => {
+test('clairvoyant: known output lengths show which engine has space in its KV cache', () => {
   const requests = [known('aaaa', 0, 2000), known('bbbb', 0, 50), known('cccc', 1, 50)];
   const policy = new ClairvoyantPolicy(seededRandom(1), {
     requests,

@@ -1,19 +1,25 @@
-// A router that knows what none can: which requests are still to come, how long each answer will be,
-// and what a step of each engine costs. It shows how much a better prediction could still gain.
+// A router with information that no real router has: the future requests, the length of each output, and
+// the cost of a step on each engine. It shows how much a better prediction could still gain.
 //
-// It knows: the arrival time, prompt blocks and output length of every request, past and future (it
-// looks `lookahead` requests ahead); the true step time of every engine; the size of its KV cache.
-// It does not know: the batches that an engine will form (prefill is taken as a queue, alone in its
-// steps but for the requests that decode now), nor what an engine evicts (an LRU of its size is
+// It has: the arrival time, prompt blocks and output length of every request, past and future (it looks
+// `lookahead` requests ahead); the true step time of every engine; the size of its KV cache. It does not
+// have: the batches that an engine will form (prefill is modelled as a queue, alone in its steps except
+// for the requests that decode now), nor what an engine evicts (an LRU of its size is
 // kept). Its choice is the best of one greedy plan per engine, not the best of all plans, so it is a
-// yardstick and no proof; `bench/policies` prints a floor beside it that no policy can go below.
+// benchmark, not a proof; `bench/policies` also prints a floor that no policy can go below.
 import type { Random } from '../base/index.ts';
 import type { StepCostModel } from '../engine/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
+import {
+  definePolicy,
+  type Endpoint,
+  type Pick,
+  type Policy,
+  type RoutingRequest,
+} from '../routing/index.ts';
 import { indexOfLowest } from './choose.ts';
 import { PrefixMemory, type PromptBlocks, promptBlocks, tokensOf } from './prefix-memory.ts';
 
-/** A request as it will come. */
+/** A future request. */
 export interface KnownRequest {
   readonly arrivalSeconds: number;
   readonly promptTokens: number;
@@ -30,17 +36,28 @@ export interface KnownEngine {
 }
 
 export interface ClairvoyantKnowledge {
-  /** All requests in order of arrival; a request's id is its index. */
+  /** All requests in order of arrival; the id of a request is its index. */
   readonly requests: readonly KnownRequest[];
   readonly engineAt: (url: string) => KnownEngine;
-  /** Requests that are planned ahead at each pick. @default 12 */
+  /** Number of requests that are planned ahead at each pick. @default 12 */
   readonly lookahead?: number | undefined;
 }
 
+/** The policy that uses all of this. */
+export function clairvoyantOf(knowledge: ClairvoyantKnowledge) {
+  return definePolicy({
+    name: 'clairvoyant',
+    summary: 'none: it has the future requests',
+    parameters: {},
+    consumes: { prompts: 'required' },
+    create: ({ random }) => new ClairvoyantPolicy(random, knowledge),
+  });
+}
+
 const lookaheadDefault = 12;
-/** Requests that come later than this do not feel a pick now. */
+/** Requests that arrive later than this are not affected by the current pick. */
 const horizonSeconds = 30;
-/** What a second of delay in decode costs in seconds of waiting: as `predictive` has it. */
+/** Cost of a second of delay in decode, in seconds of waiting: same as in `predictive`. */
 const decodeWeight = 0.05;
 
 interface Attempt extends Pick {
@@ -126,8 +143,8 @@ interface Planned {
 }
 
 /**
- * Seconds waited if the first request of the plan goes to `first` and each later one to where it
- * would then wait least; what is still queued at the end counts once more.
+ * Seconds waited if the first request of the plan is sent to `first` and each later one to the engine
+ * where it would then wait least; requests that are still queued at the end count once more.
  */
 function planCost(
   planned: readonly Planned[],
@@ -168,7 +185,7 @@ function planCost(
   return freeAt.reduce((sum, free) => sum + Math.max(0, free - endSeconds), cost);
 }
 
-/** By request i and j > i of the plan, the blocks that both prompts begin with. */
+/** For request i and j > i of the plan, the number of leading blocks that both prompts share. */
 function sharedBlocks(planned: readonly Planned[]): number[][] {
   return planned.map((a, i) =>
     planned.map((b, j) => (j > i ? commonBlocks(a.known.blocks, b.known.blocks) : 0)),
@@ -186,12 +203,12 @@ function commonBlocks({ hashes: a }: PromptBlocks, { hashes: b }: PromptBlocks):
   return equal;
 }
 
-/** What is in flight at one engine. */
+/** Requests in flight at one engine. */
 class EngineBooks {
   readonly engine: KnownEngine;
-  /** Prefill still to come, in the order sent. */
+  /** Remaining prefills, in the order sent. */
   readonly #queue = new Map<Attempt, number>();
-  /** When the first of the queue began, at the earliest. */
+  /** Earliest possible start of the first one in the queue. */
   #beganSeconds = 0;
   readonly #decoding = new Map<Attempt, number>();
   #contextTokens = 0;
@@ -207,7 +224,7 @@ class EngineBooks {
     return rest.reduce((sum, seconds) => sum + seconds, left);
   }
 
-  /** In chunks of the step's token budget, each step with all that decode now. */
+  /** In chunks of the step's token budget, each step with all requests that decode now. */
   prefillSeconds({ promptTokens, blocks }: KnownRequest, cachedBlocks = 0): number {
     const { cost, maxNumBatchedTokens } = this.engine;
     const decoding = this.#decoding.size;
@@ -229,7 +246,7 @@ class EngineBooks {
     return seconds;
   }
 
-  /** Until enough answers have ended for this request to fit; 0 if it fits now. */
+  /** Time until enough responses have ended for this request to fit; 0 if it fits now. */
   memorySeconds(known: KnownRequest, prefillSeconds: number, nowSeconds: number): number {
     let excess = this.#heldTokens + known.promptTokens + known.outputTokens;
     excess -= this.engine.kvTokensMax;
@@ -246,7 +263,7 @@ class EngineBooks {
     return prefillSeconds + known.outputTokens * stepSeconds;
   }
 
-  /** Those that decode wait for the prefill; the answer itself takes its steps. */
+  /** Decoding requests wait for the prefill; the output itself takes its own steps. */
   decodeDelaySeconds({ promptTokens, outputTokens }: KnownRequest, prefillSeconds: number): number {
     const own = outputTokens * this.#decodeStepSeconds(1, promptTokens);
     return prefillSeconds * this.#decoding.size + own;
@@ -288,7 +305,7 @@ class EngineBooks {
   }
 }
 
-/** For requests that nobody announced: what an ordinary router sees. */
+/** For requests that were not announced: the information that an ordinary router has. */
 function unknownRequest(request: RoutingRequest, arrivalSeconds: number): KnownRequest {
   const { promptTokens, outputTokensMax: outputTokens = 1 } = request;
   return { arrivalSeconds, promptTokens, outputTokens, blocks: promptBlocks(request, 256) };

@@ -31,7 +31,7 @@ test('dynamo: the last block of a prompt is never credited, as it is always comp
   assert.deepEqual(policy.pick(promptOf('abcd'), [a], 1).scores, [1 + 5]);
 });
 
-test('dynamo: a request that outlives its engine’s entry leaves the new books alone', () => {
+test('dynamo: a request that outlives its engine’s entry does not change the new counters', () => {
   const policy = make();
   const a = engine('a');
   const old = send(policy, promptOf('abcd'), a);
@@ -41,7 +41,7 @@ test('dynamo: a request that outlives its engine’s entry leaves the new books 
   assert.deepEqual(policy.pick(promptOf('abcd'), [a], 1).scores, [1 + 5]);
 });
 
-test('dynamo: what a synced router sent is active until it ends, and is told by name', () => {
+test('dynamo: a request of a synced router is active until it ends, and is identified by name', () => {
   const [policy, other] = [make(), make()];
   const [a, b] = [engine('a'), engine('b')];
   const told = other.pick(promptOf('wxyz'), [a], 0);

@@ -1,14 +1,38 @@
-// NVIDIA Dynamo's KV router: least cost in blocks of prefill and of decode.
+// NVIDIA Dynamo's KV router: lowest cost in blocks of prefill and of decode.
 // Source: ai-dynamo/dynamo lib/kv-router/src/scheduling/selector.rs as read on 2026-11-21 (see
 // router-peers: some items may be of unmerged branches), with its defaults: prefill load scale 1,
-// overlap credit 1 without decay, no weight of active requests, temperature 0.
+// overlap credit 1 without decay, active requests not weighted, temperature 0.
 import type { Random } from '../base/index.ts';
-import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../routing/index.ts';
+import {
+  definePolicy,
+  type Endpoint,
+  type Outcome,
+  type Pick,
+  type Policy,
+  type RoutingRequest,
+} from '../routing/index.ts';
 import { indexOfLowest } from './choose.ts';
 import type { NamedPromptBlocks, PromptBlocks } from './prefix-memory.ts';
-import type { PrefixSource } from './prefix-source.ts';
+import { type PrefixSource, precisePrefixes } from './prefix-source.ts';
 
-/** Tokens per block; all terms of the cost are counted in it, so it only rounds. */
+export const dynamo = definePolicy({
+  name: 'dynamo',
+  summary: 'Dynamo: least uncached prefill blocks + distinct active blocks',
+  parameters: {},
+  consumes: {
+    prompts: 'optional',
+    kvEvents: 'required',
+    tokens: 'required',
+    routerUpdates: { need: 'optional' },
+  },
+  create: ({ random, kvIndex }) =>
+    // Its predicted side index (--router-predicted-ttl-secs) is off by default.
+    new DynamoPolicy({
+      ...{ name: 'dynamo', random, prefixes: precisePrefixes(kvIndex, { speculates: false }) },
+    }),
+});
+
+/** Tokens per block; all terms of the cost are in blocks, so it affects rounding only. */
 const blockTokens = 64;
 
 interface DynamoPick extends Pick {
@@ -60,7 +84,7 @@ export class DynamoPolicy implements Policy {
     };
   }
 
-  /** With `router_replica_sync` routers tell each other of the sequences that are active. */
+  /** With `router_replica_sync`, routers share their active sequences with each other. */
   adopt(request: RoutingRequest, endpoint: Endpoint, cachedTokens: number): DynamoPick {
     return {
       ...{ endpoint, reason: 'another router picked it', cachedTokens, scores: undefined },
@@ -80,7 +104,7 @@ export class DynamoPolicy implements Policy {
   }
 
   onEndpointReset(endpoint: Endpoint): void {
-    // Requests still open hold on to the old books.
+    // Requests that are still open refer to the old counters.
     this.#active.delete(endpoint);
     this.#prefixes.reset(endpoint);
   }
@@ -92,14 +116,14 @@ export class DynamoPolicy implements Policy {
   }
 }
 
-/** Distinct blocks of the prompts in flight; as many as those prompts have, so bounded by them. */
+/** Distinct blocks of the prompts in flight; bounded by the number of blocks of those prompts. */
 class ActiveBlocks {
   readonly #uses = new Map<number, number>();
 
   /** Blocks if this prompt joined; its own unshared last block counts as one. */
   countWith({ hashes }: PromptBlocks): number {
     let own = 1;
-    // Chained: from the first block that is new, all are.
+    // Block ids are chained: after the first new block, all are new.
     for (let i = hashes.length - 1; i >= 0 && !this.#uses.has(hashes[i] as number); i--) own += 1;
     return this.#uses.size + own;
   }

@@ -1,10 +1,10 @@
-// Routing as other projects do it, and as one could who knew the future: what `predictive` is measured
-// against on the simulator. The router does not offer these.
+// Routing of other projects and a clairvoyant router, with which `predictive` is compared on the simulator. The
+// router does not offer them.
 export {
   type ClairvoyantKnowledge,
-  ClairvoyantPolicy,
+  clairvoyantOf,
   type KnownEngine,
   type KnownRequest,
 } from './clairvoyant.ts';
-export { createPeerPolicy, type PeerOptions, peerPolicyNames } from './create-peer-policy.ts';
-export { type LlmdTieredOptions, LlmdTieredPolicy } from './llmd-tiered.ts';
+export { llmdTiered } from './llmd-tiered.ts';
+export { createPeerPolicy, peerPolicies, peerPolicyNames } from './peer-table.ts';

@@ -1,26 +1,65 @@
-// llm-d's sticky-until-saturated: engines that hold the prompt keep it until they are seconds
-// behind the others; within the rest the least prefill wins.
+// llm-d's sticky-until-saturated: engines that hold the prompt keep it until they are seconds behind the
+// others; among the remaining engines, the least prefill wins.
 // Source: llm-d-router@ebab687 (2026-08-22), the default of its guides since 2026-08-17.
 import type { Random } from '../base/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
+import {
+  definePolicy,
+  type Endpoint,
+  type Pick,
+  type Policy,
+  type RoutingRequest,
+} from '../routing/index.ts';
 import { indexOfHighest } from './choose.ts';
-import { hitShare } from './llmd-weighted.ts';
+import { hitShare, llmdScrapeSeconds } from './llmd-weighted.ts';
 import type { PromptBlocks } from './prefix-memory.ts';
-import type { PrefixSource } from './prefix-source.ts';
+import { approximatePrefixes, type PrefixSource, precisePrefixes } from './prefix-source.ts';
 
-export interface StickyOptions {
-  /**
-   * R_peak: prefill tokens/s of an engine whose step is full, measured once per deployment.
-   * @default 15928, llm-d's figure for Qwen3-32B on two H100
-   */
-  readonly peakTokensPerSecond?: number | undefined;
-}
+const summary =
+  'llm-d: engines that hold 0.8 of the prompt, until 18 s behind; then the least prefill';
+const parameters = {
+  peakTokensPerSecond: {
+    type: 'number',
+    unit: 'tokens/s',
+    min: 1,
+    default: 15_928,
+    help: 'R_peak, prefill of an engine whose step is full; the default is llm-d’s figure for Qwen3-32B on two H100, and simulations compute it for their engines',
+  },
+} as const;
+
+const approximateName = 'llmd-sticky-approximate';
+const preciseName = 'llmd-sticky-precise';
+
+export const llmdSticky = [
+  definePolicy({
+    ...{
+      name: approximateName,
+      parameters,
+      summary: `${summary}; cached blocks inferred from its own picks`,
+    },
+    consumes: {
+      prompts: 'required',
+      engineReports: { need: 'optional', everySeconds: llmdScrapeSeconds },
+    },
+    create: ({ random, parameters: { peakTokensPerSecond } }) => {
+      const options = { name: approximateName, random, peakTokensPerSecond };
+      return new LlmdStickyPolicy({ ...options, prefixes: approximatePrefixes() });
+    },
+  }),
+  definePolicy({
+    ...{ name: preciseName, parameters, summary: `${summary}; cached blocks from KV events` },
+    consumes: { prompts: 'optional', kvEvents: 'required', tokens: 'required' },
+    create: ({ random, kvIndex, parameters: { peakTokensPerSecond } }) => {
+      const options = { name: preciseName, random, peakTokensPerSecond };
+      const prefixes = precisePrefixes(kvIndex, { speculates: true });
+      return new LlmdStickyPolicy({ ...options, prefixes });
+    },
+  }),
+] as const;
 
 /** An engine is sticky with this share of the prompt cached. */
 const stickyShareMin = 0.8;
 /** T_max. */
 const behindSecondsMax = 18;
-const peakTokensPerSecondDefault = 15_928;
 /** Prefill in flight at which the token-load score is 0. */
 const tokenLoadMax = 4_194_304;
 
@@ -28,7 +67,7 @@ interface StickyPick extends Pick {
   readonly blocks: PromptBlocks;
 }
 
-export class LlmdStickyPolicy implements Policy {
+class LlmdStickyPolicy implements Policy {
   readonly name: string;
   readonly needsTokens: boolean;
   readonly readsKvEvents: boolean;
@@ -36,19 +75,18 @@ export class LlmdStickyPolicy implements Policy {
   readonly #prefixes: PrefixSource;
   readonly #peakTokensPerSecond: number;
 
-  constructor(
-    options: StickyOptions & {
-      readonly name: string;
-      readonly random: Random;
-      readonly prefixes: PrefixSource;
-    },
-  ) {
+  constructor(options: {
+    readonly name: string;
+    readonly random: Random;
+    readonly prefixes: PrefixSource;
+    readonly peakTokensPerSecond: number;
+  }) {
     this.name = options.name;
     this.needsTokens = options.prefixes.needsTokens;
     this.readsKvEvents = options.prefixes.needsTokens;
     this.#random = options.random;
     this.#prefixes = options.prefixes;
-    this.#peakTokensPerSecond = options.peakTokensPerSecond ?? peakTokensPerSecondDefault;
+    this.#peakTokensPerSecond = options.peakTokensPerSecond;
   }
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[], nowSeconds: number): StickyPick {

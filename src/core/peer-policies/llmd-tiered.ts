@@ -1,14 +1,45 @@
-// The scorers of llm-d's tiered-prefix-cache guide as they were in its experiment's release.
+// The scorers of llm-d's tiered-prefix-cache guide, in the version that its experiment used.
 // Source: gateway-api-inference-extension v1.2.0-rc.1, pkg/epp/scheduling/framework/plugins:
 // scorer/queue.go, scorer/kvcache_utilization.go, multi/prefix/plugin.go, picker/max_score_picker.go;
 // weights of config/charts/inferencepool/templates/epp-config.yaml there, and of llm-d/llm-d#457.
 import { LruMap, type Random } from '../base/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
+import {
+  definePolicy,
+  type Endpoint,
+  type Pick,
+  type Policy,
+  type RoutingRequest,
+} from '../routing/index.ts';
 import { indexOfHighest } from './choose.ts';
-import { queueScores } from './llmd-weighted.ts';
+import { llmdScrapeSeconds, queueScores } from './llmd-weighted.ts';
 import { promptBlocks } from './prefix-memory.ts';
 
-export interface LlmdTieredOptions {
+export const llmdTiered = definePolicy({
+  name: 'llm-d',
+  summary: 'llm-d: the scorers of its tiered-prefix-cache guide, on the first 16 KiB of a prompt',
+  parameters: {
+    hbmBlocks: {
+      type: 'integer',
+      unit: 'blocks',
+      min: 1,
+      default: 31_250,
+      help: 'KV blocks of an engine in HBM; the default is that of the prefix plugin; plans compute it for their engines',
+    },
+    hostBlocks: {
+      type: 'integer',
+      unit: 'blocks',
+      min: 1,
+      help: 'KV blocks of an engine in host memory, if KV is offloaded',
+    },
+  },
+  consumes: {
+    prompts: 'required',
+    engineReports: { need: 'required', everySeconds: llmdScrapeSeconds },
+  },
+  create: ({ random, parameters }) => new LlmdTieredPolicy({ random, ...parameters }),
+});
+
+interface LlmdTieredOptions {
   readonly random: Random;
   /** KV blocks in HBM and, where KV is offloaded, in host memory, of one engine. */
   readonly hbmBlocks: number;
@@ -21,16 +52,16 @@ interface TieredPick extends Pick {
 
 /** The prefix scorer hashes the text of a prompt in blocks of 64 bytes, 256 at most. */
 const [hashBytes, hashesOfPromptMax] = [64, 256];
-/** Remembered so many at a time, for speed: a match may be short by seven of them. */
+/** Hashes are remembered in groups of this size, for speed: a match may be short by seven of them. */
 const hashesPerEntry = 8;
 const weights = { queue: 2, kvUsage: 2 };
-/** Of the prefix scorers: of HBM alone, and where there is another of host memory. */
+/** Weights of the prefix scorers: for HBM alone, and where there is a second one for host memory. */
 const prefixWeights = { alone: 3, besideHost: 1, host: 1 };
 
 /**
- * Each score is in [0, 1]; the engine with the largest weighted sum takes the request. A prefix scorer
- * remembers as many hashes as an engine has KV blocks. It sees the first 16 KiB of a prompt, 256 hashes,
- * however long that is: so it takes an engine to hold many more long prompts than it does.
+ * Each score is in [0, 1]; the engine with the largest weighted sum gets the request. A prefix scorer
+ * remembers as many hashes as an engine has KV blocks. It covers only the first 16 KiB of a prompt, 256
+ * hashes, whatever its length, so it assumes that an engine holds many more long prompts than it does.
  */
 export class LlmdTieredPolicy implements Policy {
   readonly name = 'llm-d';
@@ -52,7 +83,7 @@ export class LlmdTieredPolicy implements Policy {
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[]): TieredPick {
     const { hashes: all, blockTokens } = promptBlocks(request, hashBytes);
-    // A hash names all of the prompt up to it.
+    // A hash identifies the whole prompt up to it.
     const hashes = all
       .subarray(0, hashesOfPromptMax)
       .filter((_, i) => i % hashesPerEntry === hashesPerEntry - 1);
@@ -72,7 +103,7 @@ export class LlmdTieredPolicy implements Policy {
     return {
       endpoint,
       reason: `highest weighted score: ${(scores[best] as number).toFixed(3)}`,
-      // What lies behind the hashed beginning is unknown to it.
+      // The scorer has no information about the prompt after the hashed beginning.
       cachedTokens: Math.max(
         0,
         Math.min(Math.floor(matched * hashesPerEntry * blockTokens), request.promptTokens - 1),

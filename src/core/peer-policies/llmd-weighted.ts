@@ -3,12 +3,62 @@
 // scorers prefix, queue and kvcacheutilization. 1:1:1 and 3:2:2 are the weights of its published
 // arms (llm-d-benchmark benchmarking/73-capacity); 3:2:2 is the built-in default.
 import type { Random } from '../base/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
+import {
+  definePolicy,
+  type Endpoint,
+  type Pick,
+  type Policy,
+  type RoutingRequest,
+} from '../routing/index.ts';
 import { indexOfHighest } from './choose.ts';
 import type { PromptBlocks } from './prefix-memory.ts';
-import type { PrefixSource } from './prefix-source.ts';
+import { approximatePrefixes, type PrefixSource, precisePrefixes } from './prefix-source.ts';
 
-export interface ScorerWeights {
+/** Interval between two scrapes of an engine's metrics: llm-d's default. */
+export const llmdScrapeSeconds = 0.05;
+
+const summary = 'llm-d: highest sum of prefix share + queue + free KV';
+const reports = { need: 'required', everySeconds: llmdScrapeSeconds } as const;
+
+function approximate<const Name extends string>(name: Name, weights: ScorerWeights) {
+  return definePolicy({
+    ...{ name, parameters: {}, consumes: { prompts: 'required', engineReports: reports } },
+    summary: `${summary}, weighted ${weightsText(weights)}; cached blocks inferred from its own picks`,
+    create: ({ random }) =>
+      new LlmdWeightedPolicy({ name, random, weights, prefixes: approximatePrefixes() }),
+  });
+}
+
+function precise<const Name extends string>(name: Name, weights: ScorerWeights) {
+  return definePolicy({
+    ...{ name, parameters: {} },
+    consumes: {
+      ...{ prompts: 'optional', kvEvents: 'required', tokens: 'required' },
+      engineReports: reports,
+    },
+    summary: `${summary}, weighted ${weightsText(weights)}; cached blocks from KV events`,
+    create: ({ random, kvIndex }) => {
+      const prefixes = precisePrefixes(kvIndex, { speculates: true });
+      return new LlmdWeightedPolicy({ name, random, weights, prefixes });
+    },
+  });
+}
+
+function weightsText({ prefix, queue, kvUsage }: ScorerWeights): string {
+  return [prefix, queue, kvUsage].join(':');
+}
+
+const equal: ScorerWeights = { prefix: 1, queue: 1, kvUsage: 1 };
+const builtIn: ScorerWeights = { prefix: 3, queue: 2, kvUsage: 2 };
+
+export const llmdWeighted = [
+  approximate('llmd-111-approximate', equal),
+  precise('llmd-111-precise', equal),
+  approximate('llmd-322-approximate', builtIn),
+  precise('llmd-322-precise', builtIn),
+] as const;
+
+interface ScorerWeights {
   readonly prefix: number;
   readonly queue: number;
   readonly kvUsage: number;
@@ -19,10 +69,10 @@ interface WeightedPick extends Pick {
 }
 
 /**
- * The highest Σ weight · score, each score in [0, 1]; equals are drawn. Queue and KV usage are what
- * the engine last reported, which llm-d asks for each 50 ms; requests sent since do not count.
+ * Picks the highest Σ weight · score, each score in [0, 1]; ties are random. Queue and KV usage are those
+ * of the engine's last scrape; requests sent since do not count.
  */
-export class LlmdWeightedPolicy implements Policy {
+class LlmdWeightedPolicy implements Policy {
   readonly name: string;
   readonly needsTokens: boolean;
   readonly readsKvEvents: boolean;

@@ -8,7 +8,11 @@ import { createPeerPolicy } from './index.ts';
 import { LlmdTieredPolicy } from './llmd-tiered.ts';
 
 const make = (name: string, kvIndex = new KvIndex()) =>
-  createPeerPolicy(name, { random: seededRandom(1), kvIndex, peakTokensPerSecond: 10_000 });
+  createPeerPolicy(name, {
+    random: seededRandom(1),
+    kvIndex,
+    parameters: { peakTokensPerSecond: 10_000 },
+  });
 
 const near = (actual: readonly number[] | undefined, expected: readonly number[]) => {
   assert.equal(actual?.length, expected.length);
@@ -48,14 +52,14 @@ test('the weights decide: 3:2:2 keeps a warm engine with a queue that 1:1:1 leav
   }
 });
 
-test('llm-d does not count what it sent since the last report', () => {
+test('llm-d does not count requests sent since the last report', () => {
   const policy = make('llmd-111-approximate');
   const busy = engine('busy', { inflight: 50, prefillTokens: 90_000 }, { waiting: 0 });
   const idle = engine('idle', {}, { waiting: 0 });
   near(policy.pick(promptOf('a'), [busy, idle], 0).scores, [2, 2]);
 });
 
-test('the precise index believes in events, and for two seconds in its own picks', () => {
+test('the precise index relies on events, and for two seconds on its own picks', () => {
   const kvIndex = new KvIndex();
   const policy = make('llmd-111-precise', kvIndex);
   const tokens = Uint32Array.from({ length: 256 }, (_, i) => i + 1);
@@ -89,7 +93,7 @@ for (const [heldBlocks, stickyTokens, otherTokens, winner, why] of [
   });
 }
 
-test('llmd-sticky: of several sticky engines the one with less prefill wins', () => {
+test('llmd-sticky: among several sticky engines, the one with less prefill wins', () => {
   const policy = make('llmd-sticky-approximate');
   const engines = [300, 200, 0].map((prefillTokens, i) => engine(`e${i}`, { prefillTokens }));
   for (const warm of engines.slice(0, 2)) send(policy, promptOf('abcd'), warm);
@@ -98,7 +102,7 @@ test('llmd-sticky: of several sticky engines the one with less prefill wins', ()
   near(pick.scores, [1 - 301 / 4_194_304, 1 - 201 / 4_194_304, 0]);
 });
 
-test('llm-d’s tiered guide: prompts count by their first 16 KiB, so an engine is taken to hold more than it does', () => {
+test('llm-d’s tiered guide: only the first 16 KiB of prompts count, so too much is assumed to be cached', () => {
   // 256 hashes of 64 bytes are looked at, and there are hashes for eight times as many.
   const policy = new LlmdTieredPolicy({ random: seededRandom(1), hbmBlocks: 8 * 256 });
   const [a, b] = [engine('a'), engine('b')];
@@ -109,7 +113,7 @@ test('llm-d’s tiered guide: prompts count by their first 16 KiB, so an engine 
   near(policy.pick(prompts[0] as RoutingRequest, [a, b]).scores, [4, 4]);
 });
 
-test('llm-d’s tiered guide: with host memory there are two prefix scorers, with a weight of one each', () => {
+test('llm-d’s tiered guide: with host memory there are two prefix scorers, each with a weight of one', () => {
   const policy = new LlmdTieredPolicy({ random: seededRandom(1), hbmBlocks: 256, hostBlocks: 512 });
   const a = engine('a', {}, { waiting: 1 });
   const b = engine('b', {}, { waiting: 0, kvUsage: 0.5 });

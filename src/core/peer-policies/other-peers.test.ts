@@ -25,7 +25,7 @@ for (const [prompt, warmRequests, coldRequests, winner, why] of [
   });
 }
 
-test('smg-cache-aware: of equal matches the latest user, of equal loads the one sent least', () => {
+test('smg-cache-aware: equal matches go to the latest user, equal loads to the engine with fewest requests in total', () => {
   const policy = make('smg-cache-aware');
   const engines = ['a', 'b', 'c'].map((url) => engine(url));
   for (const [i, e] of engines.entries()) if (i !== 1) send(policy, promptOf('abcd'), e, i);
@@ -48,7 +48,7 @@ for (const [loads, winner, why] of [
   });
 }
 
-test('aibrix-prefix-cache: the longest match comes first, and is forgotten after 20 minutes', () => {
+test('aibrix-prefix-cache: the longest match wins, and is forgotten after 20 minutes', () => {
   const policy = make('aibrix-prefix-cache');
   const [a, b] = [engine('a', { inflight: 1 }), engine('b', { inflight: 1 })];
   send(policy, promptOf('ab'), a);
@@ -57,7 +57,7 @@ test('aibrix-prefix-cache: the longest match comes first, and is forgotten after
   assert.equal(policy.pick(promptOf('abcd'), [a, b], 1201).cachedTokens, 0);
 });
 
-test('production-stack-prefixaware: the longest prefix wins whatever the load', () => {
+test('production-stack-prefixaware: the longest prefix wins regardless of load', () => {
   const policy = make('production-stack-prefixaware');
   const [a, b] = [engine('a', { inflight: 500, prefillTokens: 1e6 }), engine('b')];
   send(policy, promptOf('a'), a);

@@ -6,7 +6,7 @@ import { PrefixMemory, promptBlocks } from './prefix-memory.ts';
 
 const blocksOf = (letters: string) => promptBlocks(promptOf(letters), 256);
 
-test('leading blocks are those of the longest prompt sent that begins alike', () => {
+test('leading blocks are those shared with the longest prompt sent', () => {
   const e = engine('a');
   fc.assert(
     fc.property(
@@ -27,7 +27,7 @@ test('leading blocks are those of the longest prompt sent that begins alike', ()
   );
 });
 
-test('a full memory forgets the tails of the least recently used prompts first', () => {
+test('a full memory drops the tails of the least recently used prompts first', () => {
   const memory = new PrefixMemory({ blocksMax: 5 });
   const e = engine('a');
   memory.touch(e, blocksOf('abc'), 0);
@@ -36,7 +36,7 @@ test('a full memory forgets the tails of the least recently used prompts first',
   assert.equal(memory.leadingBlocks(e, blocksOf('xyz'), 2), 3);
 });
 
-test('a block is forgotten when it was not used for the time to live', () => {
+test('a block unused for the time to live is dropped', () => {
   const memory = new PrefixMemory({ blocksMax: 99, ttlSeconds: 10 });
   const e = engine('a');
   memory.touch(e, blocksOf('abc'), 0);

@@ -1,21 +1,20 @@
-// What peers' routers remember of prompts: per engine, chained hashes of prompt blocks with the time
-// of their last use. Unlike `PrefixBeliefs` nothing is learned from answers, as none of the peers
-// learns from them.
+// The prompts that peers' routers remember: chained hashes of prompt blocks per engine, with the time of their
+// last use. Unlike `AssumedPrefixes`, and like all peers, it does not learn from responses.
 import { hashBytesChain } from '../kv/index.ts';
 import type { Endpoint, PromptBlockNames, RoutingRequest } from '../routing/index.ts';
 
 /** A prompt cut into full blocks. */
 export interface PromptBlocks {
-  /** Entry i stands for blocks 0..i. */
+  /** Entry i represents blocks 0..i. */
   readonly hashes: Float64Array;
   /** Prompt tokens per block, by the request's own count; 0 for an empty prompt. */
   readonly blockTokens: number;
 }
 
-/** As other routers are told of them. */
+/** Prompts in the form that peers' routers exchange. */
 export type NamedPromptBlocks = PromptBlocks & PromptBlockNames;
 
-/** Any seed will do: a fleet in the simulator serves one model. */
+/** Any seed works: a fleet in the simulator serves one model. */
 const chainSeed = 1;
 
 /** @param blockBytes A positive multiple of 4. */
@@ -28,21 +27,21 @@ export function promptBlocks(request: RoutingRequest, blockBytes: number): Named
   return { hashes, blockBytes, blockTokens, promptBytes };
 }
 
-/** What `blocks` blocks are in tokens, less the last token, which vLLM always computes. */
+/** Number of tokens in `blocks` blocks, minus the last token, which vLLM always computes. */
 export function tokensOf(blocks: number, prompt: PromptBlocks, promptTokens: number): number {
   return Math.max(0, Math.min(Math.floor(blocks * prompt.blockTokens), promptTokens - 1));
 }
 
 export interface PrefixMemoryOptions {
-  /** Blocks of one engine; the least recently used leaves when there are more. */
+  /** Maximum blocks of one engine; the least recently used is evicted first. */
   readonly blocksMax: number;
-  /** A block not used for so long is forgotten. @default Infinity */
+  /** A block that is unused for this long is forgotten. @default Infinity */
   readonly ttlSeconds?: number | undefined;
 }
 
 /**
- * One LRU per engine. A chain is touched from its tail to its head, so a block is never older than
- * those behind it, and what is held of a chain is always a prefix of it.
+ * One LRU per engine. A chain is touched from its tail to its head, so a block is never older than those after
+ * it, and the rest of a chain is always a prefix of it.
  */
 export class PrefixMemory {
   readonly #blocksMax: number;
@@ -54,7 +53,7 @@ export class PrefixMemory {
     this.#ttlSeconds = ttlSeconds;
   }
 
-  /** How many blocks of the prompt, from its head, the engine is held to have. */
+  /** Number of blocks of the prompt, from its head, that the engine is assumed to hold. */
   leadingBlocks(endpoint: Endpoint, { hashes }: PromptBlocks, nowSeconds: number): number {
     const held = this.#lastUse.get(endpoint);
     if (held === undefined) return 0;
@@ -69,16 +68,16 @@ export class PrefixMemory {
     return present;
   }
 
-  /** When the engine last used block `block` of the prompt; −Infinity if it does not hold it. */
+  /** Time of the engine's last use of block `block` of the prompt; −Infinity if it does not hold it. */
   lastUseSeconds(endpoint: Endpoint, { hashes }: PromptBlocks, block: number): number {
     const used = this.#lastUse.get(endpoint)?.get(hashes[block] as number);
     return used ?? Number.NEGATIVE_INFINITY;
   }
 
   /**
-   * The engine was sent the prompt.
+   * Records that the engine was sent the prompt.
    *
-   * @param blocksMax Of this engine, if its size is known; never over the memory's own bound.
+   * @param blocksMax Capacity of this engine, if known; never above the memory's own bound.
    */
   touch(
     endpoint: Endpoint,

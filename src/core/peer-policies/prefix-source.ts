@@ -1,5 +1,5 @@
-// Where llm-d and Dynamo read how much of a prompt an engine has cached: from what the router sent
-// there (approximate), or from the engines' KV events (precise).
+// The sources from which llm-d and Dynamo learn the cached part of a prompt: the router's own picks
+// (approximate) or the engines' KV events (precise).
 // Source: llm-d-router@ebab687, approximateprefix/ and preciseprefixcache/.
 import type { KvIndex } from '../kv/index.ts';
 import type { Endpoint, RoutingRequest } from '../routing/index.ts';
@@ -11,15 +11,15 @@ import {
   tokensOf,
 } from './prefix-memory.ts';
 
-/** A prompt as looked up once per pick. */
+/** The lookup result of a prompt, computed once per pick. */
 export interface PrefixMatch {
   readonly blocks: NamedPromptBlocks;
-  /** By candidate, prompt tokens held, in [0, promptTokens). */
+  /** Prompt tokens that each candidate holds, in [0, promptTokens). */
   readonly cachedTokens: readonly number[];
 }
 
 export interface PrefixSource {
-  /** Whether requests must bring their tokens. */
+  /** Whether requests must include their tokens. */
   readonly needsTokens: boolean;
   blocksOf(request: RoutingRequest): NamedPromptBlocks;
   match(request: RoutingRequest, endpoints: readonly Endpoint[], nowSeconds: number): PrefixMatch;
@@ -28,17 +28,17 @@ export interface PrefixSource {
 }
 
 /**
- * Bytes per block: 64 tokens at llm-d's four bytes per pseudo-token. llm-d has 16 tokens; 64 is the
- * block of the simulated engines, so nothing finer could hit.
+ * Bytes per block: 64 tokens at llm-d's four bytes per pseudo-token. llm-d has 16 tokens; 64 is the block
+ * of the simulated engines, so no finer block could hit.
  */
 const blockBytes = 256;
 /** LRU entries per pod, llm-d's default of 31,250 blocks of 16 tokens, in blocks of 64. */
 const blocksDefault = 7812;
-/** A size that an engine tells replaces the default (llm-d's auto-tuning), up to this. */
+/** A size reported by an engine replaces the default (llm-d's auto-tuning), up to this limit. */
 const blocksMax = 1_000_000;
-/** Tokens of a prompt past which llm-d does not look. */
+/** Prompt length in tokens beyond which llm-d does not look up. */
 const promptTokensMax = 131_072;
-/** How long the precise index believes in a block on the word of a pick alone. */
+/** How long the precise index assumes a block to be cached based on a pick alone. */
 const speculativeSeconds = 2;
 
 export function approximatePrefixes(): PrefixSource {
@@ -65,7 +65,7 @@ export function approximatePrefixes(): PrefixSource {
   };
 }
 
-/** @param index Somebody else feeds it with the events of the engines, under their URLs. */
+/** @param index Fed by the caller with the events of the engines, under their URLs. */
 export function precisePrefixes(
   index: KvIndex,
   options: { readonly speculates: boolean },

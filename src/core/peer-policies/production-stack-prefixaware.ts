@@ -1,20 +1,34 @@
-// prefixaware of vLLM's production stack: longest prefix wins, whatever the load. Our own
-// `prefixaware` has its name and flags, but releases a saturated engine and forgets.
+// prefixaware of vLLM's production stack: the longest prefix wins, regardless of load. Our own
+// `prefixaware` has its name and flags, but avoids a saturated engine and forgets old prefixes.
 // Source: vllm-project/production-stack@a6c01db, src/vllm_router/routers/routing_logic.py and
 // prefix/hashtrie.py: chunks of 128 characters, a random one of the deepest holders, no eviction.
 import { type Random, randomInteger } from '../base/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
+import {
+  definePolicy,
+  type Endpoint,
+  type Pick,
+  type Policy,
+  type RoutingRequest,
+} from '../routing/index.ts';
 import { PrefixMemory, type PromptBlocks, promptBlocks, tokensOf } from './prefix-memory.ts';
 
+export const productionStackPrefixAware = definePolicy({
+  name: 'production-stack-prefixaware',
+  summary: 'vLLM production stack: longest prefix, regardless of load',
+  parameters: {},
+  consumes: { prompts: 'required' },
+  create: ({ random }) => new ProductionStackPrefixAwarePolicy(random),
+});
+
 const blockBytes = 128;
-/** Upstream has no bound; this is more than any comparison here sends, 2 GB of text an engine. */
+/** Upstream has no limit; this exceeds what any comparison here sends: 2 GB of text per engine. */
 const blocksMax = 2 ** 24;
 
 interface TriePick extends Pick {
   readonly blocks: PromptBlocks;
 }
 
-export class ProductionStackPrefixAwarePolicy implements Policy {
+class ProductionStackPrefixAwarePolicy implements Policy {
   readonly name = 'production-stack-prefixaware';
   readonly needsTokens = false;
   readonly #random: Random;

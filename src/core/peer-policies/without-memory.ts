@@ -1,12 +1,34 @@
-// The two yardsticks that know nothing of prompts: least-request, and random.
-// Source: AIBrix's least-request (aibrix@e3e10f9) takes the fewest requests over all pods; random is
+// The two baselines that ignore prompts: least-request, and random.
+// Source: AIBrix's least-request (aibrix@e3e10f9) picks the fewest requests over all pods; random is
 // what a Kubernetes Service does to new connections.
 import { type Random, randomInteger } from '../base/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../routing/index.ts';
+import {
+  definePolicy,
+  type Endpoint,
+  type Pick,
+  type Policy,
+  type RoutingRequest,
+} from '../routing/index.ts';
 import { indexOfLowest } from './choose.ts';
 
-/** Fewest requests in flight; equals are drawn. */
-export class LeastRequestPolicy implements Policy {
+export const leastRequest = definePolicy({
+  name: 'least-request',
+  summary: 'AIBrix: fewest requests in flight',
+  parameters: {},
+  consumes: {},
+  create: ({ random }) => new LeastRequestPolicy(random),
+});
+
+export const anyEngine = definePolicy({
+  name: 'random',
+  summary: 'a Kubernetes Service: any engine, with equal probability',
+  parameters: {},
+  consumes: {},
+  create: ({ random }) => new RandomPolicy(random),
+});
+
+/** Fewest requests in flight; ties are random. */
+class LeastRequestPolicy implements Policy {
   readonly name = 'least-request';
   readonly needsTokens = false;
   readonly #random: Random;
@@ -23,8 +45,8 @@ export class LeastRequestPolicy implements Policy {
   }
 }
 
-/** Any engine, with equal chances. */
-export class RandomPolicy implements Policy {
+/** Any engine, with equal probability. */
+class RandomPolicy implements Policy {
   readonly name = 'random';
   readonly needsTokens = false;
   readonly #random: Random;

@@ -1,13 +1,13 @@
-// What a plan's input says twice, and differently.
+// Values of a plan's input that contradict each other.
 import type { PlanInput } from './input.ts';
 
 export interface Contradiction {
-  /** Of the value that does not go with another. */
+  /** Path of the value that contradicts another one. */
   readonly path: readonly string[];
   readonly sentence: string;
 }
 
-/** Only what no reading of the input can make sense of; what one can is assumed, and noted. */
+/** Finds contradictions that no interpretation resolves; where one does, the plan assumes it and says so. */
 export function contradictions({ workload }: PlanInput): Contradiction[] {
   const { requestsPerSecond: mean, peakRequestsPerSecond: peak } = workload;
   const rates: Contradiction[] =
@@ -15,7 +15,7 @@ export function contradictions({ workload }: PlanInput): Contradiction[] {
       ? [
           {
             path: ['workload', 'peakRequestsPerSecond'],
-            sentence: `workload.peakRequestsPerSecond is ${peak}, below the average of ${mean} in requestsPerSecond; a peak is at least that`,
+            sentence: `workload.peakRequestsPerSecond is ${peak}, below the average of ${mean} in requestsPerSecond; the peak must be at least the average`,
           },
         ]
       : [];
@@ -26,7 +26,7 @@ export function contradictions({ workload }: PlanInput): Contradiction[] {
   ];
 }
 
-/** Each is at most what stands right of it. A mean may lie above a p95, but not above the longest. */
+/** Each name is at most the one to its right. A mean may exceed a p95, but not the maximum. */
 const orders = [
   ['p50', 'p95', 'max'],
   ['mean', 'max'],
@@ -43,7 +43,7 @@ function lengthContradictions(key: string, lengths: unknown): Contradiction[] {
       return [
         {
           path: ['workload', key, name],
-          sentence: `workload.${key}.${name} is ${given[name]}, less than its ${lower} of ${given[lower]}; it is at least that`,
+          sentence: `workload.${key}.${name} is ${given[name]}, less than its ${lower} of ${given[lower]}; it must be at least that`,
         },
       ];
     });

@@ -8,7 +8,7 @@ import { offloadKinds, prefixReuseKinds, stackKinds } from './input.ts';
 import { rules } from './rules.ts';
 import { resolveThresholds } from './thresholds.ts';
 
-/** A fleet that every rule accepts and for which LMCache is the choice. */
+/** A fleet that every rule accepts and that gets LMCache. */
 const accepted: PlanFacts = {
   promptTokens: 6000,
   concurrency: 200,
@@ -22,6 +22,7 @@ const accepted: PlanFacts = {
   kubernetes: true,
   handRolled: false,
   hbmMonitoring: true,
+  needs: [],
   wants: {},
 };
 
@@ -48,7 +49,7 @@ test('no-kubernetes: the stack is refused for one engine behind a proxy', () => 
   assert.match(refusals[0]?.nearest ?? '', /one vLLM server behind a simple proxy/);
 });
 
-test('no-kubernetes stands as a plan when one engine is all that was asked for', () => {
+test('no-kubernetes: the plan stands if one engine was requested', () => {
   const { stack, refusals, stands } = decided({ kubernetes: false, engines: 1 });
   assert.deepEqual([stack, stands], ['single-engine', true]);
   assert.equal(refusals[0]?.wanted, false);
@@ -68,7 +69,25 @@ test('hand-rolled: rejected where the chart covers it, and only there', () => {
   );
 });
 
-test('no-hbm-monitoring: rejected whatever else is asked', () => {
+test('hand-rolled: an own stack is the answer where the chart lacks something asked for', () => {
+  const { stack, stackBecause, rejects, stands } = decided({
+    ...{ handRolled: true, needs: ['tracing', 'tenant-keys', 'rate-limits'] },
+  });
+  assert.deepEqual([stack, rejects, stands], ['own-stack', [], true]);
+  assert.match(stackBecause, /the chart has no tenant-keys, rate-limits$/);
+  const covered = decided({
+    wants: { stack: 'own-stack', kvOffload: 'lmcache' },
+    needs: ['tracing'],
+  });
+  assert.deepEqual([covered.stack, covered.stands], ['production-stack', false]);
+  assert.match(
+    covered.rejects[0]?.because ?? '',
+    /has everything asked for: 8 engines \(modelSpec\), .*LMCache \(lmcacheConfig, cacheserverSpec\), tracing \(routerSpec\.otel\)/,
+  );
+  assert.equal(decided({ needs: ['tenant-keys'] }).stack, 'production-stack', 'nobody builds one');
+});
+
+test('no-hbm-monitoring: rejected regardless of the rest of the input', () => {
   const { rejects, stands } = decided({ hbmMonitoring: false });
   assert.deepEqual([rejects[0]?.rule, stands], ['no-hbm-monitoring', false]);
   assert.match(rejects[0]?.nearest ?? '', /92 %/);
@@ -132,7 +151,7 @@ test('nothing shared: native under pressure, none without, at the utilization of
   assert.equal(decided({ ...alone, kvDemand: 0.5, engines: 1 }).kvOffload, 'none');
 });
 
-test('thresholds can be others, later sources win, and each that is not the skill’s is named', () => {
+test('custom thresholds apply, later sources win, and each override is named', () => {
   const { thresholds, overridden } = resolveThresholds([
     { name: 'values', given: { offloadPromptTokens: 500, offloadConcurrency: 300 } },
     { name: 'input', given: { offloadPromptTokens: 8000, lmcacheEngines: 2 } },
@@ -145,7 +164,7 @@ test('thresholds can be others, later sources win, and each that is not the skil
   assert.deepEqual(resolveThresholds([]), { thresholds: defaultThresholds, overridden: [] });
 });
 
-test('every rule is asked once and in the order of the table', () => {
+test('rules apply once, in the order of the table', () => {
   assert.deepEqual(
     rules.map(({ id, kind }) => `${kind} ${id}`),
     [
@@ -172,13 +191,14 @@ const anyFacts = fc.record({
   kubernetes: fc.boolean(),
   handRolled: fc.boolean(),
   hbmMonitoring: fc.boolean(),
+  needs: fc.uniqueArray(fc.constantFrom('tracing' as const, 'tenant-keys' as const)),
   wants: fc.record({
     stack: fc.option(fc.constantFrom(...stackKinds), { nil: undefined }),
     kvOffload: fc.option(fc.constantFrom(...offloadKinds), { nil: undefined }),
   }),
 });
 
-test('whatever is asked: no decision is one that its own refusals take away', () => {
+test('no decision contradicts its own refusals', () => {
   fc.assert(
     fc.property(anyFacts, (facts) => {
       const { stack, kvOffload, refusals, rejects, stands } = decide(facts, defaultThresholds);
@@ -200,7 +220,7 @@ test('whatever is asked: no decision is one that its own refusals take away', ()
   );
 });
 
-test('taking the nearest thing makes the plan stand', () => {
+test('a plan for the closest accepted layout stands', () => {
   fc.assert(
     fc.property(anyFacts, (facts) => {
       const first = decide(facts, defaultThresholds);

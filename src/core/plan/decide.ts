@@ -1,4 +1,4 @@
-// Applies the rules: what is decided, what is refused, and whether that is what was wanted.
+// Applies the rules: decides, refuses, and compares the decision with the request.
 import type { Thresholds } from '../values/index.ts';
 import type { PlanFacts } from './facts.ts';
 import type { OffloadKind, StackKind } from './input.ts';
@@ -9,23 +9,23 @@ export interface Decision {
   readonly stackBecause: string;
   readonly kvOffload: OffloadKind;
   readonly kvOffloadBecause: string;
-  /** Options taken away, wanted or not. */
+  /** Refused options, requested or not. */
   readonly refusals: readonly Refusal[];
-  /** Wishes sent back. */
+  /** Hard rejects of the request. */
   readonly rejects: readonly Refusal[];
-  /** Whether the plan is what was wanted; if not, it is the nearest thing that is accepted. */
+  /** Whether the plan is what was requested; if not, it is the closest layout that is accepted. */
   readonly stands: boolean;
 }
 
 /**
- * Decides by the rules alone; what a simulation makes of it is told beside it, never instead.
+ * Decides by the rules alone. Simulations are printed next to the decision and do not change it.
  *
  * @example decide({ ...facts, engines: 1, wants: { kvOffload: 'lmcache' } }, defaultThresholds);
  *   // kvOffload 'native', stands false, refusals[0].rule 'fewer-than-two-engines'
  */
 export function decide(facts: PlanFacts, thresholds: Thresholds): Decision {
   const { stack, because } = stackChoice(facts);
-  // A single-engine plan is one engine, however many were asked for.
+  // A single-engine plan has one engine, however many were requested.
   const planned = stack === 'single-engine' ? { ...facts, engines: 1 } : facts;
   const found = rules
     .filter((one) => one.applies(asked(one, facts, planned), thresholds))
@@ -35,14 +35,14 @@ export function decide(facts: PlanFacts, thresholds: Thresholds): Decision {
   const wanted = facts.wants.kvOffload;
   const choice = offloadChoices.find(({ applies }) => applies(planned, thresholds));
   if (choice === undefined) throw new Error('The last choice always applies');
-  // Less offload than the rules would choose is nobody's risk but the wisher's.
+  // Users may request less offload than the rules would choose.
   const declined = wanted === 'none' || (wanted === 'native' && choice.kvOffload === 'lmcache');
   return {
     stack,
     stackBecause: because,
     kvOffload: declined ? wanted : choice.kvOffload,
     kvOffloadBecause: declined
-      ? `as wanted; the rules would choose ${choice.kvOffload} (${choice.because(planned, thresholds)})`
+      ? `as requested; the rules would choose ${choice.kvOffload} (${choice.because(planned, thresholds)})`
       : choice.because(planned, thresholds),
     refusals,
     rejects,
@@ -50,7 +50,7 @@ export function decide(facts: PlanFacts, thresholds: Thresholds): Decision {
   };
 }
 
-/** The stack's own rule is about the fleet asked for, the others about the one planned. */
+/** The rule on the stack applies to the requested fleet, the others to the planned one. */
 function asked(one: Rule, facts: PlanFacts, planned: PlanFacts): PlanFacts {
   return one.id === 'no-kubernetes' ? facts : planned;
 }

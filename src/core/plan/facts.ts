@@ -1,17 +1,18 @@
-// What the rules ask about: one number or one truth each, with nothing left open.
+// Inputs of the rules, all resolved: one number or one boolean each.
+import type { StackNeed } from './chart-coverage.ts';
 import type { OffloadKind, PrefixReuse, StackKind } from './input.ts';
 
-/** The workload, fleet and team as the rules see them. */
+/** Workload, fleet and team. */
 export interface PlanFacts {
-  /** Mean prompt, tokens. */
+  /** Mean prompt length in tokens. */
   readonly promptTokens: number;
-  /** Requests in flight at the peak; from the rate by Little's law where only that was given. */
+  /** Requests in flight at the peak; computed by Little's law if only a rate was given. */
   readonly concurrency: number;
   readonly prefixReuse: PrefixReuse;
-  /** Of a beginning that several prompts share, tokens. */
+  /** Length of the prefix that several prompts share, in tokens. */
   readonly sharedPrefixTokens: number;
   readonly preemptionsPerMinute: number;
-  /** KV that the peak needs over KV that fits HBM; above 1 does not fit. */
+  /** KV cache needed at the peak over the KV cache in HBM; above 1 it does not fit. */
   readonly kvDemand: number;
   readonly engines: number;
   readonly loraAdapters: number;
@@ -19,6 +20,8 @@ export interface PlanFacts {
   readonly kubernetes: boolean;
   readonly handRolled: boolean;
   readonly hbmMonitoring: boolean;
+  /** Features that the team needs beyond engines, router and monitoring. */
+  readonly needs: readonly StackNeed[];
   readonly wants: {
     readonly stack?: StackKind | undefined;
     readonly kvOffload?: OffloadKind | undefined;

@@ -1,4 +1,5 @@
-// Plans: the input's schema and the rules that decide. What a layout would do is simulated elsewhere.
+// Plans: the schema of the input and the rules that decide. Layouts are simulated in tools/plan.
+export { chartCovers, chartLacks, type StackNeed, stackNeeds } from './chart-coverage.ts';
 export { contradictions } from './contradictions.ts';
 export { type Decision, decide } from './decide.ts';
 export type { PlanFacts } from './facts.ts';
@@ -18,7 +19,7 @@ export {
   type StackKind,
   stackKinds,
 } from './input.ts';
-export { type Refusal, type RuleId, rules } from './rules.ts';
+export { offloadChoices, type Refusal, type RuleId, rules } from './rules.ts';
 export {
   type OverriddenThreshold,
   resolveThresholds,

@@ -1,18 +1,20 @@
-// The file that `spillway plan -f` takes: workload, fleet, operations, goals, wishes.
+// The input file of `spillway plan -f`: workload, fleet, operations, goals and requests.
 import { z } from 'zod';
-import { pickingPolicies, thresholdsSchema } from '../values/index.ts';
+import { policyNames } from '../routing/index.ts';
+import { thresholdsSchema } from '../values/index.ts';
+import { stackNeeds } from './chart-coverage.ts';
 
-/** Ways in which prompts share their beginnings. */
+/** Ways in which prompts share prefixes. */
 export const prefixReuseKinds = ['none', 'system-prompt', 'rag', 'multi-turn', 'agents'] as const;
 export type PrefixReuse = (typeof prefixReuseKinds)[number];
-export const stackKinds = ['production-stack', 'single-engine'] as const;
+export const stackKinds = ['production-stack', 'own-stack', 'single-engine'] as const;
 export type StackKind = (typeof stackKinds)[number];
 export const offloadKinds = ['none', 'native', 'lmcache'] as const;
 export type OffloadKind = (typeof offloadKinds)[number];
 /** A router that is not Spillway's: the prefix scorers of llm-d's tiered-prefix-cache guide. */
 export const routingOfLlmd = 'llm-d';
-/** Routers that a plan can reckon with. */
-export const planRoutings = [...pickingPolicies, routingOfLlmd] as const;
+/** Routers that a plan can simulate. */
+export const planRoutings = [...policyNames, routingOfLlmd] as const;
 export type PlanRouting = (typeof planRoutings)[number];
 
 const tokens = z.number().min(1).max(10_000_000);
@@ -37,115 +39,118 @@ const lengths = z.union([
 const workload = z.strictObject({
   promptTokens: key(
     z.union([...lengths.options, z.strictObject({ trace: z.string().min(1) })]).optional(),
-    'Tokens of a prompt: a number, {mean, p50, p95, max}, or {trace: FILE} to measure all of the workload.',
+    'Tokens of a prompt: a number, {mean, p50, p95, max}, or {trace: FILE} to measure the whole workload.',
   ),
-  outputTokens: key(lengths.optional(), 'Tokens of an answer: a number or {mean, p50, p95, max}.'),
+  outputTokens: key(lengths.optional(), 'Tokens of a response: a number or {mean, p50, p95, max}.'),
   concurrency: key(z.int().min(1).max(1_000_000).optional(), 'Requests in flight at the peak.'),
-  requestsPerSecond: key(rate.optional(), 'Arrivals, on average.'),
-  peakRequestsPerSecond: key(rate.optional(), 'Arrivals at the peak.'),
-  prefixReuse: key(z.enum(prefixReuseKinds).optional(), 'How prompts share their beginnings.'),
+  requestsPerSecond: key(rate.optional(), 'Mean arrivals per second.'),
+  peakRequestsPerSecond: key(rate.optional(), 'Arrivals per second at the peak.'),
+  prefixReuse: key(z.enum(prefixReuseKinds).optional(), 'What prompts share at their start.'),
   sharedPrefixTokens: key(
     z.number().min(0).max(10_000_000).optional(),
-    'Tokens of a shared beginning.',
+    'Tokens of a shared prefix.',
   ),
-  prefixGroups: key(z.int().min(1).max(10_000_000).optional(), 'Distinct shared beginnings.'),
+  prefixGroups: key(
+    z.int().min(1).max(10_000_000).optional(),
+    'Number of distinct shared prefixes.',
+  ),
   preemptionsPerMinute: key(
     z.number().min(0).max(1_000_000).optional(),
-    'Preemptions seen today, of the whole fleet.',
+    'Preemptions per minute observed today, in the whole fleet.',
   ),
 });
 
 const fleet = z.strictObject({
   engines: key(
     z.union([z.int().min(1).max(10_000), chosen]).optional(),
-    'vLLM servers, or "choose".',
+    'Number of vLLM servers, or "choose".',
   ),
   gpu: key(
     z.union([z.string().min(1), z.record(z.string(), z.unknown())]).optional(),
-    'GPU of the catalogue, "choose", CPU, a YAML file with its figures, or these figures.',
+    'Catalogue name, "choose", CPU, a YAML file with the specification of a GPU, or the specification itself.',
   ),
   gpusPerEngine: key(
     z.int().min(1).max(64).optional(),
-    'GPUs of one engine: tensor parallel in a node of 8, pipeline parallel beyond; the fewest that serve if unset.',
+    'GPUs per engine: tensor parallel within a node, pipeline parallel beyond; the smallest number that serves the model if unset.',
   ),
+  gpusPerNode: key(z.int().min(1).max(64).optional(), 'GPUs per node (host); 8 if unset.'),
   gpuMemoryUtilization: key(
     z.number().gt(0).max(1).optional(),
-    'Share of a GPU for vLLM; 0.9 where it is not given.',
+    'Share of GPU memory for vLLM; 0.9 if unset.',
   ),
-  model: key(
-    z.string().min(1).optional(),
-    'Model of the catalogue, or a folder with its config.json.',
+  maxNumSeqs: key(
+    z.int().min(1).max(100_000).optional(),
+    'Maximum number of requests in a batch; twice the requests in flight per engine if unset.',
   ),
-  loraAdapters: key(
-    z.int().min(0).max(100_000).optional(),
-    'LoRA adapters served beside the model.',
-  ),
+  model: key(z.string().min(1).optional(), 'Catalogue name, or a folder with config.json.'),
+  loraAdapters: key(z.int().min(0).max(100_000).optional(), 'Number of LoRA adapters.'),
 });
 
 const operations = z.strictObject({
   kubernetes: key(z.boolean().optional(), 'Whether the team runs Kubernetes.'),
   multiTenant: key(z.boolean().optional(), 'Whether several tenants share the fleet.'),
-  tenants: key(z.int().min(1).max(1_000_000).optional(), 'How many.'),
-  budgetPerHour: key(z.number().gt(0).optional(), 'Most that the GPUs may cost. Dollars an hour.'),
+  tenants: key(z.int().min(1).max(1_000_000).optional(), 'Number of tenants.'),
+  budgetPerHour: key(z.number().gt(0).optional(), 'Budget for GPUs in dollars per hour.'),
   gpuPricePerHour: key(
     z.number().gt(0).optional(),
-    "Price of one GPU; a provider's list price where it is not given. Dollars an hour.",
+    "Price of one GPU in dollars per hour; a provider's list price if unset.",
   ),
-  hbmMonitoring: key(z.boolean().optional(), 'Whether HBM pressure is or will be watched.'),
+  hbmMonitoring: key(z.boolean().optional(), 'Whether HBM pressure is or will be monitored.'),
   handRolled: key(z.boolean().optional(), 'Whether the team wants to build its own stack.'),
+  needs: key(
+    z.array(z.enum(stackNeeds)).max(stackNeeds.length).optional(),
+    'What the stack must have beyond engines, router and monitoring; the plan says what the chart has of it.',
+  ),
   hostDramGiB: key(
     z.number().min(0).max(100_000).optional(),
-    'Host memory for KV, per engine. GiB.',
+    'Host memory for KV cache per engine, in GiB.',
   ),
   routing: key(
     z.enum(planRoutings).optional(),
-    'What routes the requests, where that is settled: a policy of the router, or llm-d, the prefix scorers of its tiered-prefix-cache guide.',
+    'What routes the requests, if already decided: a policy of the router, or llm-d for the prefix scorers of its tiered-prefix-cache guide.',
   ),
 });
 
-/** The whole file. Every part may be left out: what is open is assumed, and said. */
+/** The whole file. Every key is optional; the plan prints what it assumes. */
 export const planInputSchema = z.strictObject({
-  workload: key(workload.prefault({}), 'What is asked of the fleet.'),
-  fleet: key(fleet.prefault({}), 'What answers.'),
-  operations: key(operations.prefault({}), 'Who runs it, and with what.'),
+  workload: key(workload.prefault({}), 'The traffic.'),
+  fleet: key(fleet.prefault({}), 'The engines.'),
+  operations: key(operations.prefault({}), 'The team and its means.'),
   slo: key(
     z
       .strictObject({
-        ttftMs: key(z.number().gt(0).optional(), 'Time to first token that is good enough. ms.'),
-        tpotMs: key(z.number().gt(0).optional(), 'Time per output token that is good enough. ms.'),
-        e2eMs: key(z.number().gt(0).optional(), 'Time to the last token that is good enough. ms.'),
+        ttftMs: key(z.number().gt(0).optional(), 'Objective for the time to first token, in ms.'),
+        tpotMs: key(z.number().gt(0).optional(), 'Objective for the time per output token, in ms.'),
+        e2eMs: key(z.number().gt(0).optional(), 'Objective for the end-to-end latency, in ms.'),
       })
       .prefault({}),
-    'The goal. Goodput counts the requests that meet all of it.',
+    'Latency objectives. Goodput counts the requests that meet all of them.',
   ),
   wants: key(
     z
       .strictObject({
-        stack: key(z.enum(stackKinds).optional(), 'A stack that somebody has already decided.'),
-        kvOffload: key(z.enum(offloadKinds).optional(), 'An offload that somebody has decided.'),
+        stack: key(z.enum(stackKinds).optional(), 'The stack, if already decided.'),
+        kvOffload: key(z.enum(offloadKinds).optional(), 'The KV offload, if already decided.'),
       })
       .prefault({}),
-    'What somebody already decided; the plan says whether it stands.',
+    'What is already decided; the plan says whether it is accepted.',
   ),
   current: key(
     z
       .strictObject({
-        kvOffload: key(z.enum(offloadKinds).optional(), 'The offload of today.'),
-        engines: key(z.int().min(1).max(10_000).optional(), 'The engines of today.'),
-        policy: key(z.enum(planRoutings).optional(), 'What routes the requests today.'),
+        kvOffload: key(z.enum(offloadKinds).optional(), 'The current KV offload.'),
+        engines: key(z.int().min(1).max(10_000).optional(), 'The current number of engines.'),
+        policy: key(z.enum(planRoutings).optional(), 'What currently routes the requests.'),
       })
       .optional(),
-    'What runs today; the expected impact is told against it.',
+    'The current deployment; the expected impact is reported relative to it.',
   ),
-  thresholds: key(
-    thresholdsSchema.prefault({}),
-    "The rules' numbers, where they are to be others.",
-  ),
+  thresholds: key(thresholdsSchema.prefault({}), 'Thresholds that differ from those of the rules.'),
 });
 
 export type PlanInput = z.output<typeof planInputSchema>;
 
-/** The JSON Schema (draft 7) of the file. */
+/** Returns the JSON Schema (draft 7) of the file. */
 export function planInputJsonSchema(): object {
   return {
     title: 'Spillway plan input',
@@ -153,13 +158,13 @@ export function planInputJsonSchema(): object {
   };
 }
 
-/** One key that holds a value, not a section. */
+/** A key with a value, as opposed to a section. */
 export interface PlanInputKey {
   readonly path: readonly string[];
   readonly description: string;
 }
 
-/** Every key of the file, in its order. */
+/** Returns all keys of the file, in order. */
 export function planInputKeys(): PlanInputKey[] {
   return Object.entries(planInputSchema.shape).flatMap(([section, schema]) =>
     Object.entries(sectionShape(schema)).map(([name, value]) => ({
@@ -169,7 +174,7 @@ export function planInputKeys(): PlanInputKey[] {
   );
 }
 
-/** The keys of a section, below what says that it may be left out. */
+/** Returns the keys of a section, without the wrappers that make it optional. */
 function sectionShape(schema: z.ZodType): Readonly<Record<string, z.ZodType>> {
   let inner = schema;
   while (inner instanceof z.ZodPrefault || inner instanceof z.ZodOptional) {

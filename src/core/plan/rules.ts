@@ -1,5 +1,7 @@
-// The decider's rules as one table, to be read beside the skill that they come from.
+// The decider's rules as one table, in the order of the skill that they come from.
+import { counted } from '../base/index.ts';
 import type { Thresholds } from '../values/index.ts';
+import { chartCovers, chartLacks } from './chart-coverage.ts';
 import type { PlanFacts } from './facts.ts';
 import type { OffloadKind, StackKind } from './input.ts';
 
@@ -11,33 +13,33 @@ export type RuleId =
   | 'fewer-than-two-engines'
   | 'lmcache-without-reuse-or-preemption';
 
-/** A way not to go. */
+/** A refused option. */
 export interface Refusal {
   readonly rule: RuleId;
   /** The input that triggered it, with its value. */
   readonly because: string;
-  /** The nearest thing that would be accepted. */
+  /** The closest layout that would be accepted. */
   readonly nearest: string;
-  /** Whether it takes away what somebody wanted; then there is no plan as asked. */
+  /** Whether the input requested what is refused; the plan then does not stand. */
   readonly wanted: boolean;
 }
 
-/** One line of the table. */
+/** A row of the table. */
 export interface Rule {
   readonly id: RuleId;
-  /** A refusal takes an option away; a hard reject sends the whole wish back. */
+  /** A refusal removes an option; a hard reject rejects the whole request. */
   readonly kind: 'refusal' | 'reject';
-  /** The sentence of the skill. */
+  /** The rule in the words of the skill. */
   readonly says: string;
   readonly applies: (facts: PlanFacts, thresholds: Thresholds) => boolean;
   readonly because: (facts: PlanFacts, thresholds: Thresholds) => string;
   readonly nearest: (facts: PlanFacts, thresholds: Thresholds) => string;
-  /** Whether somebody wanted what it takes away. A hard reject always meets a wish. */
+  /** Whether the input requests what the rule removes; always true for a hard reject. */
   readonly wanted: (facts: PlanFacts) => boolean;
 }
 
 /**
- * In the order in which they are asked.
+ * The rules, in the order in which they apply.
  *
  * @see https://github.com/rohitg00/ai-engineering-from-scratch, phase 17, lesson 18,
  *   outputs/skill-vllm-stack-decider.md
@@ -48,20 +50,22 @@ export const rules: readonly Rule[] = [
     kind: 'refusal',
     says: "If the team doesn't have K8s capability, refuse production-stack: start with a single-engine vLLM + simple proxy.",
     applies: ({ kubernetes }) => !kubernetes,
-    because: () => 'operations.kubernetes is false: nobody would run the chart and its operators',
+    because: () => 'operations.kubernetes is false, so the chart and its operators cannot run',
     nearest: () =>
-      'one vLLM server behind a simple proxy (spillway router); with kubernetes: true the production stack',
-    // Several engines are the stack under another name.
+      'one vLLM server behind a simple proxy (spillway router), or kubernetes: true and the production stack',
+    // A request for several engines implies the stack.
     wanted: ({ wants, engines }) =>
-      wants.stack === 'production-stack' || (wants.stack === undefined && engines > 1),
+      wants.stack === 'production-stack' ||
+      wants.stack === 'own-stack' ||
+      (wants.stack === undefined && engines > 1),
   },
   {
     id: 'hand-rolled',
     kind: 'reject',
     says: 'Hand-rolling production-stack when the Helm chart covers the use case. Refuse: reinvent cost.',
-    applies: ({ handRolled, kubernetes }) => handRolled && kubernetes,
-    because: () =>
-      'operations.handRolled is true, and everything asked for here is in the production-stack chart',
+    applies: (facts) => wantsOwnStack(facts) && facts.kubernetes && chartLacks(facts).length === 0,
+    because: (facts) =>
+      `${facts.handRolled ? 'operations.handRolled is true' : 'wants.stack is own-stack'}, and the production-stack chart has everything asked for: ${chartCovers(facts).join(', ')}`,
     nearest: () => 'the production-stack Helm chart with the values file of this plan',
     wanted: () => true,
   },
@@ -83,7 +87,7 @@ export const rules: readonly Rule[] = [
       promptTokens < thresholds.offloadPromptTokens && concurrency < thresholds.offloadConcurrency,
     because: ({ promptTokens, concurrency }, thresholds) =>
       `prompts of ${count(promptTokens)} tokens (below ${count(thresholds.offloadPromptTokens)}) and ` +
-      `${count(concurrency)} requests at a time (below ${count(thresholds.offloadConcurrency)}): HBM has room`,
+      `${count(concurrency)} requests at a time (below ${count(thresholds.offloadConcurrency)}): HBM has enough space`,
     nearest: () => 'kvOffload: none',
     wanted: wantsOffload,
   },
@@ -93,7 +97,7 @@ export const rules: readonly Rule[] = [
     says: 'If the fleet has <2 engines, refuse LMCache: cross-engine reuse is the point; single-engine use native.',
     applies: ({ engines }, { lmcacheEngines }) => engines < lmcacheEngines,
     because: ({ engines }, { lmcacheEngines }) =>
-      `${count(engines)} ${engines === 1 ? 'engine' : 'engines'} (LMCache needs ${lmcacheEngines}): there is no other to share with`,
+      `${counted(engines, 'engine')} (LMCache needs ${lmcacheEngines}): there is no other engine to share with`,
     nearest: (_facts, { lmcacheEngines }) => `kvOffload: native, or ${lmcacheEngines} engines`,
     wanted: wantsLmcache,
   },
@@ -104,61 +108,69 @@ export const rules: readonly Rule[] = [
     applies: (facts, thresholds) =>
       wantsLmcache(facts) && !sharesPrefixes(facts) && !preempts(facts, thresholds),
     because: ({ prefixReuse, preemptionsPerMinute }) =>
-      `prefixReuse is ${prefixReuse} and there are ${count(preemptionsPerMinute)} preemptions a minute: ` +
-      'LMCache would cost its overhead and give nothing back',
+      `prefixReuse is ${prefixReuse} and there are ${count(preemptionsPerMinute)} preemptions per minute: ` +
+      'LMCache would add overhead without any benefit',
     nearest: (facts, thresholds) =>
       hasPressure(facts, thresholds) ? 'kvOffload: native' : 'kvOffload: none',
     wanted: () => true,
   },
 ];
 
-/** A choice that the facts leave; the first that applies is taken. */
+/** An offload and its condition; the first choice that applies is taken. */
 export interface Choice {
   readonly kvOffload: OffloadKind;
+  /** The condition in words. */
+  readonly says: string;
   readonly applies: (facts: PlanFacts, thresholds: Thresholds) => boolean;
   readonly because: (facts: PlanFacts, thresholds: Thresholds) => string;
 }
 
-/** What remains once the refusals have spoken, in the order of the skill. */
+/** The choices that remain after the refusals, in the order of the skill. */
 export const offloadChoices: readonly Choice[] = [
   {
     kvOffload: 'none',
+    says: 'Short prompts at low concurrency (the refusal above): HBM has enough space, and offload costs 3 to 5 %.',
     applies: (facts, thresholds) =>
       rule('short-prompts-low-concurrency').applies(facts, thresholds),
-    because: () => 'short prompts and a low concurrency leave HBM room; offload costs 3 to 5 %',
+    because: () => 'short prompts at low concurrency leave space in HBM; offload costs 3 to 5 %',
   },
   {
     kvOffload: 'none',
+    says: "No prefix is shared, no request is preempted, and the peak needs less of HBM's KV cache than the alert's threshold.",
     applies: (facts, thresholds) =>
       reasons(facts, thresholds).length === 0 && !hasPressure(facts, thresholds),
     because: ({ kvDemand }) =>
-      `no prefix is shared, nothing is preempted, and the peak needs ${percent(kvDemand)} of HBM's KV cache; offload costs 3 to 5 %`,
+      `no prefix is shared, no request is preempted, and the peak needs ${percent(kvDemand)} of HBM's KV cache; offload costs 3 to 5 %`,
   },
   {
     kvOffload: 'native',
+    says: "Fewer engines than LMCache needs: an engine's own host memory is the closest tier.",
     applies: ({ engines }, { lmcacheEngines }) => engines < lmcacheEngines,
     because: (facts, thresholds) =>
-      `a single engine (${[...reasons(facts, thresholds), ...pressure(facts, thresholds)].join(', ')}): its own host memory is the nearest place`,
+      `a single engine (${[...reasons(facts, thresholds), ...pressure(facts, thresholds)].join(', ')}): its own host memory is the closest tier`,
   },
   {
     kvOffload: 'lmcache',
+    says: 'Several engines that share prefixes (RAG, multi-turn, agents, tenants and LoRA adapters with shared prompts) or preempt requests.',
     applies: (facts, thresholds) => reasons(facts, thresholds).length > 0,
     because: (facts, thresholds) =>
       `${count(facts.engines)} engines can share: ${reasons(facts, thresholds).join(', ')}`,
   },
   {
     kvOffload: 'native',
+    says: 'Several engines under HBM pressure that share no prefix.',
     applies: () => true,
     because: ({ kvDemand }) =>
       `the peak needs ${percent(kvDemand)} of HBM's KV cache, and no prefix is shared between engines`,
   },
 ];
 
-/** The stack: Kubernetes decides, unless one engine was asked for. */
-export function stackChoice({ kubernetes, wants }: PlanFacts): {
+/** Chooses the stack: by Kubernetes, unless one engine was requested or the chart lacks a requested feature. */
+export function stackChoice(facts: PlanFacts): {
   readonly stack: StackKind;
   readonly because: string;
 } {
+  const { kubernetes, wants } = facts;
   if (!kubernetes) {
     return {
       stack: 'single-engine',
@@ -166,26 +178,37 @@ export function stackChoice({ kubernetes, wants }: PlanFacts): {
     };
   }
   if (wants.stack === 'single-engine') {
-    return { stack: 'single-engine', because: 'as wanted: one vLLM behind a simple proxy' };
+    return { stack: 'single-engine', because: 'as requested: one vLLM behind a simple proxy' };
   }
-  return { stack: 'production-stack', because: 'the chart covers it: engines, router, monitoring' };
+  const lacking = chartLacks(facts);
+  if (wantsOwnStack(facts) && wants.stack !== 'production-stack' && lacking.length > 0) {
+    return {
+      stack: 'own-stack',
+      because: `the team builds it, and the chart has no ${lacking.join(', ')}`,
+    };
+  }
+  return { stack: 'production-stack', because: `the chart has ${chartCovers(facts).join(', ')}` };
 }
 
-export function rule(id: RuleId): Rule {
+function wantsOwnStack({ handRolled, wants }: PlanFacts): boolean {
+  return handRolled || wants.stack === 'own-stack';
+}
+
+function rule(id: RuleId): Rule {
   return rules.find((one) => one.id === id) as Rule;
 }
 
-/** Whether prompts begin alike: named so, or with a length. */
-export function sharesPrefixes({ prefixReuse, sharedPrefixTokens }: PlanFacts): boolean {
+/** Whether prompts share a prefix, by kind or by length. */
+function sharesPrefixes({ prefixReuse, sharedPrefixTokens }: PlanFacts): boolean {
   return prefixReuse !== 'none' || sharedPrefixTokens > 0;
 }
 
-export function preempts({ preemptionsPerMinute }: PlanFacts, thresholds: Thresholds): boolean {
+function preempts({ preemptionsPerMinute }: PlanFacts, thresholds: Thresholds): boolean {
   return preemptionsPerMinute > thresholds.preemptionsPerMinute;
 }
 
-/** Whether HBM is short: it preempts, or the peak needs more than the alert's share of it. */
-export function hasPressure(facts: PlanFacts, thresholds: Thresholds): boolean {
+/** Whether HBM is under pressure: requests are preempted, or the peak needs more of it than the alert allows. */
+function hasPressure(facts: PlanFacts, thresholds: Thresholds): boolean {
   return pressure(facts, thresholds).length > 0;
 }
 
@@ -199,8 +222,8 @@ function pressure(facts: PlanFacts, thresholds: Thresholds): readonly string[] {
 }
 
 /**
- * Why KV would be used again by another engine. Tenants and adapters share only what prompts
- * share, so they count beside a shared prefix, not instead of one.
+ * Returns the reasons why another engine would reuse KV cache. Tenants and adapters share only what their prompts
+ * share, so they count in addition to a shared prefix, not instead of one.
  */
 function reasons(facts: PlanFacts, thresholds: Thresholds): readonly string[] {
   const found: string[] = [];
@@ -210,7 +233,7 @@ function reasons(facts: PlanFacts, thresholds: Thresholds): readonly string[] {
     if (facts.loraAdapters > 0) found.push(`${count(facts.loraAdapters)} LoRA adapters`);
   }
   if (preempts(facts, thresholds)) {
-    found.push(`${count(facts.preemptionsPerMinute)} preemptions a minute`);
+    found.push(`${count(facts.preemptionsPerMinute)} preemptions per minute`);
   }
   return found;
 }

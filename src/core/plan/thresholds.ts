@@ -1,23 +1,23 @@
-// The numbers that the rules compare with: the skill's, unless a file says otherwise; the plan then says so.
+// Thresholds of the rules: the skill's by default. A plan names each one that a file overrides.
 import { defaultThresholds, type GivenThresholds, type Thresholds } from '../values/index.ts';
 
-/** Thresholds that somebody has set, and where. */
+/** Thresholds that were set, and where. */
 export interface ThresholdSource {
-  /** As the plan names it, e.g. `spillway.thresholds of values.yaml`. */
+  /** Name in the plan, e.g. `spillway.thresholds of values.yaml`. */
   readonly name: string;
   readonly given: GivenThresholds;
 }
 
-/** A threshold that is not the skill's. */
+/** A threshold that differs from the skill's. */
 export interface OverriddenThreshold {
   readonly threshold: keyof Thresholds;
   readonly value: number;
   readonly insteadOf: number;
-  /** Name of the source. */
+  /** Name of the source that sets it. */
   readonly by: string;
 }
 
-/** @param sources Later wins. */
+/** @param sources Later sources win. */
 export function resolveThresholds(sources: readonly ThresholdSource[]): {
   readonly thresholds: Thresholds;
   readonly overridden: readonly OverriddenThreshold[];

@@ -1,12 +1,12 @@
-// What an engine says of itself on /metrics, summed over its data-parallel ranks.
+// An engine's report on /metrics, summed over its data-parallel ranks.
 
-/** The figures of vLLM's /metrics that a router uses; undefined where the engine has none. */
+/** Figures of vLLM's /metrics that a router uses; undefined if the engine does not report them. */
 export interface EngineReport {
   readonly running: number | undefined;
   readonly waiting: number | undefined;
   /** KV blocks in use, in [0, 1]; the mean over ranks. */
   readonly kvUsage: number | undefined;
-  /** Tokens looked up in the prefix cache, and found there. */
+  /** Tokens looked up in the prefix cache, and tokens found. */
   readonly prefixCacheQueries: number | undefined;
   readonly prefixCacheHits: number | undefined;
   readonly preemptions: number | undefined;
@@ -18,7 +18,7 @@ export interface EngineReport {
   readonly startedAtSeconds: number | undefined;
 }
 
-/** Metric name to field: today's names, and those of older engines. */
+/** Metric name to field, including the names of older engines. */
 const fieldOfMetric: Readonly<Record<string, string>> = {
   'vllm:num_requests_running': 'running',
   'vllm:num_requests_waiting': 'waiting',
@@ -63,7 +63,7 @@ export function parseEngineReport(page: string): EngineReport {
     }
     const field = fieldOfMetric[name];
     if (field === undefined) continue;
-    // An engine that has both the old and the new name of a metric is counted once.
+    // An engine with both the old and the new name of a metric is counted once.
     if ((seen.get(field) ?? name) !== name) continue;
     seen.set(field, name);
     const labelsEnd = line.lastIndexOf('}');

@@ -1,11 +1,11 @@
-// What a peer sent does not follow its protocol.
+// Errors for messages that do not follow their protocol.
 import { SpillwayError } from '../base/index.ts';
 
 /** A KV event message that cannot be read. */
 export class KvEventFormatError extends SpillwayError {
   override readonly name = 'KvEventFormatError';
   readonly code = 'ERR_KV_EVENT_FORMAT';
-  /** Where in the payload reading stopped, in bytes. */
+  /** Offset in the payload where reading stopped, in bytes. */
   readonly offset: number;
 
   constructor(problem: string, offset: number) {

@@ -6,7 +6,7 @@ import { JsonSyntaxError, RequestFieldsReader, skimJsonObject } from './index.ts
 const encode = (text: string) => Buffer.from(text);
 const keys = ['model', 'stream', 'messages', 'a', ''];
 
-/** The values that the spans hold, as JSON.parse reads them. */
+/** The values of the spans, as JSON.parse reads them. */
 function valuesOf(text: string): Record<string, unknown> {
   const bytes = encode(text);
   const spans = skimJsonObject(bytes, keys);
@@ -22,7 +22,7 @@ function wanted(object: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(object).filter(([key]) => keys.includes(key)));
 }
 
-test('skimming finds what JSON.parse finds, in any object and with any white space', () => {
+test('finds what JSON.parse finds, in any object with any white space', () => {
   const value = fc.jsonValue({ depthSize: 'small' });
   const key = fc.oneof(fc.constantFrom(...keys), fc.string({ unit: 'binary' }));
   const object = fc.dictionary(key, value);
@@ -36,7 +36,7 @@ test('skimming finds what JSON.parse finds, in any object and with any white spa
   );
 });
 
-test('skimming plain byte arrays, whose search is not Node’s, gives the same', () => {
+test('plain byte arrays, which lack Node’s search, give the same result', () => {
   const text = JSON.stringify({ model: 'x'.repeat(100), a: '\\"'.repeat(50), stream: true });
   const plain = new Uint8Array(Buffer.from(text));
   assert.deepEqual(skimJsonObject(plain, keys), skimJsonObject(Buffer.from(text), keys));
@@ -51,20 +51,20 @@ test('strings full of quotes and backslashes end where JSON.parse ends them', ()
   );
 });
 
-test('a key given twice counts by its last value, and an escaped key is the key that it spells', () => {
+test('the last value of a repeated key counts, and an escaped key equals its plain form', () => {
   assert.deepEqual(valuesOf('{"model":"first","model":"last"}'), { model: 'last' });
   assert.deepEqual(valuesOf('{"model":"first","mod\\u0065l":"last"}'), { model: 'last' });
   assert.deepEqual(valuesOf('{"x":{"model":"inner"},"model":1}'), { model: 1 });
 });
 
-test('what is no object is refused', () => {
+test('refuses anything but an object', () => {
   const bad = ['', ' ', '[]', '"x"', '{', '{"a"}', '{"a":}', '{"a":1,}', '{"a":1}}', '{"a":[}]}'];
   for (const text of [...bad, '{"a":"x}', '{"a":1 "b":2}', '{a:1}', '{"a":1}x', '{"a":\u0000}']) {
     assert.throws(() => skimJsonObject(encode(text), keys), JsonSyntaxError, text);
   }
 });
 
-test('no bytes make skimming do anything but answer or refuse', () => {
+test('any bytes are either read or refused', () => {
   const unit = fc.constantFrom('{', '}', '[', ']', '"', '\\', ':', ',', ' ', '1', 'a', 'null');
   fc.assert(
     fc.property(fc.string({ unit, maxLength: 60 }), (text) => {
@@ -79,7 +79,14 @@ test('no bytes make skimming do anything but answer or refuse', () => {
   );
 });
 
-test('nesting has a bound', () => {
+test('the number of top-level keys is limited', () => {
+  const body = (keys: number) =>
+    Buffer.from(`{${Array.from({ length: keys }, (_, i) => `"k${i}":1`).join(',')}}`);
+  assert.equal(skimJsonObject(body(4096), ['k4095'])[0], body(4096).length - 2);
+  assert.throws(() => skimJsonObject(body(4097), ['k1']), /more than 4096 top-level keys/);
+});
+
+test('nesting is limited', () => {
   const nested = (depth: number) => `{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`;
   skimJsonObject(encode(nested(512)), keys);
   assert.throws(() => skimJsonObject(encode(nested(513)), keys), /deeper than 512/);

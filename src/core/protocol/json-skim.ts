@@ -9,9 +9,16 @@ export class JsonSyntaxError extends SpillwayError {
   readonly code = 'ERR_JSON_SYNTAX';
 }
 
-/** Deeper nesting is refused; Python's own parser gives up at about 1,000 levels. */
+/** Maximum nesting; Python's own parser fails at about 1,000 levels. */
 const nestingMax = 512;
-/** Strings up to this length are scanned here; for longer ones a native search is quicker. */
+/**
+ * Maximum number of top-level keys, because each is compared with every key to find. OpenAI's largest request
+ * has about 40.
+ */
+const keysMax = 4_096;
+/** Maximum length of an escaped key that is decoded; the keys to find are shorter. */
+const escapedKeyBytesMax = 256;
+/** Strings up to this length are scanned here; a native search is faster for longer ones. */
 const shortStringBytes = 32;
 
 const byteQuote = 0x22;
@@ -27,14 +34,15 @@ const byteCloseArray = 0x5d;
 const openBrackets = new Uint8Array(nestingMax);
 
 /**
- * Finds top-level values. Checks the structure (brackets, strings, commas), not each scalar in the
- * depth: what the engine parses anyway, it may refuse.
+ * Finds top-level values. Checks the structure (brackets, strings, commas) but not every nested scalar, because
+ * the engine parses the body anyway and may refuse it.
  *
- * @param bytes One JSON object in UTF-8, white space around it allowed.
+ * @param bytes One JSON object in UTF-8, optionally surrounded by white space.
  * @param keys Keys to find, ASCII.
- * @returns Shape [2 × keys]: start and end of each key's value, -1 and -1 if absent. Of a key given
- *   twice the last counts, as for JSON.parse and Python's json.
- * @throws {JsonSyntaxError} If the bytes are not one JSON object, or nest deeper than 512.
+ * @returns Shape [2 × keys]: start and end of each key's value, -1 and -1 if absent. The last occurrence of a
+ *   repeated key counts, as for JSON.parse and Python's json.
+ * @throws {JsonSyntaxError} If the bytes are not one JSON object, nest deeper than 512, or have more than
+ *   4,096 top-level keys.
  * @example
  * const body = new TextEncoder().encode('{"model":"m","stream":true}');
  * skimJsonObject(body, ['stream', 'tools']); // [22, 26, -1, -1]
@@ -45,7 +53,10 @@ export function skimJsonObject(bytes: Uint8Array, keys: readonly string[]): Int3
   if (bytes[index] !== byteOpenObject) throw new JsonSyntaxError('The body is not a JSON object.');
   index = skipSpace(bytes, index + 1);
   if (bytes[index] === byteCloseObject) return atEnd(bytes, index + 1, spans);
-  for (;;) {
+  for (let keyCount = 1; ; keyCount++) {
+    if (keyCount > keysMax) {
+      throw new JsonSyntaxError(`The body has more than ${keysMax} top-level keys.`);
+    }
     if (bytes[index] !== byteQuote) throw malformed(index);
     const keyStart = index;
     index = skipString(bytes, index);
@@ -65,7 +76,7 @@ export function skimJsonObject(bytes: Uint8Array, keys: readonly string[]): Int3
   }
 }
 
-/** The value of a JSON string, escapes resolved; undefined if the span holds no string. */
+/** The value of a JSON string with escapes resolved; undefined if the span is not a string. */
 export function jsonStringAt(bytes: Uint8Array, start: number, end: number): string | undefined {
   if (start < 0 || bytes[start] !== byteQuote) return undefined;
   let text = '';
@@ -78,7 +89,7 @@ export function jsonStringAt(bytes: Uint8Array, start: number, end: number): str
   return text;
 }
 
-/** The value of a JSON number; undefined if the span holds none. */
+/** The value of a JSON number; undefined if the span is not a number. */
 export function jsonNumberAt(bytes: Uint8Array, start: number, end: number): number | undefined {
   if (start < 0 || end - start > 32) return undefined;
   let text = '';
@@ -86,7 +97,7 @@ export function jsonNumberAt(bytes: Uint8Array, start: number, end: number): num
   return /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : undefined;
 }
 
-/** Whether the span holds `true`. */
+/** Whether the span is `true`. */
 export function jsonTrueAt(bytes: Uint8Array, start: number, end: number): boolean {
   return start >= 0 && end - start === 4 && bytes[start] === 0x74;
 }
@@ -197,7 +208,7 @@ function skipNested(bytes: Uint8Array, start: number): number {
   throw new JsonSyntaxError('The body is not valid JSON: it ends too early.');
 }
 
-/** Which of `keys` the bytes spell; -1 for none. */
+/** Index of the key that equals the bytes; -1 for none. */
 function findKey(bytes: Uint8Array, start: number, end: number, keys: readonly string[]): number {
   const length = end - start;
   for (let i = 0; i < keys.length; i++) {
@@ -207,7 +218,7 @@ function findKey(bytes: Uint8Array, start: number, end: number, keys: readonly s
     while (at < length && bytes[start + at] === key.charCodeAt(at)) at++;
     if (at === length) return i;
   }
-  if (bytes.subarray(start, end).includes(byteBackslash)) {
+  if (length <= escapedKeyBytesMax && bytes.subarray(start, end).includes(byteBackslash)) {
     const decoded = decodeSlowly(bytes, start - 1, end + 1);
     return decoded === undefined ? -1 : keys.indexOf(decoded);
   }

@@ -10,7 +10,7 @@ const config = {
   topic: 'kv@a@m',
 };
 
-test('a star in an endpoint gives way to the host that was asked', () => {
+test('a star in an endpoint is replaced by the host of the request', () => {
   assert.deepEqual(
     kvEventEndpoints({ '0': config, '1': { ...config, replay_endpoint: null } }, 'h'),
     [
@@ -26,7 +26,7 @@ test('a star in an endpoint gives way to the host that was asked', () => {
   );
 });
 
-test('an engine without events, or something else altogether, has no sources', () => {
+test('an engine without events, or a different response, has no sources', () => {
   const silent = { ...config, publisher: 'null' };
   for (const answer of [{}, null, [], 'x', { '0': silent }, { '0': 3 }, { detail: 'Not Found' }]) {
     assert.deepEqual(kvEventEndpoints(answer, 'h'), []);

@@ -1,22 +1,22 @@
-// Where an engine's KV events can be heard: its answer on GET /kv_event_sources.
+// The addresses of an engine's KV events: its response to GET /kv_event_sources.
 
 /** The event stream of one data-parallel rank. */
 export interface KvEventEndpoints {
   readonly rank: number;
-  /** For a SUB socket. */
+  /** Address for a SUB socket. */
   readonly endpoint: string;
-  /** For a DEALER socket; undefined if the engine keeps nothing for replay. */
+  /** Address for a DEALER socket; undefined if the engine keeps no batches for replay. */
   readonly replayEndpoint: string | undefined;
   readonly topic: string;
 }
 
 /**
- * Reads an engine's answer. Engines that listen on all interfaces say `tcp://*:5557`; the host that
- * was asked takes the place of the star.
+ * Reads an engine's response. Engines that listen on all interfaces report `tcp://*:5557`; the host of the
+ * request replaces the star.
  *
- * @param answer Parsed JSON; anything.
- * @param host Where the answer came from, as in its URL.
- * @returns Ranks that publish over ZeroMQ; empty if none does, or the answer is something else.
+ * @param answer Parsed JSON of any shape.
+ * @param host Host of the request, as in its URL.
+ * @returns Ranks that publish over ZeroMQ; empty if there are none, or the response has another shape.
  * @example kvEventEndpoints({ '0': { endpoint: 'tcp://*:5557', … } }, '10.0.0.7'); // tcp://10.0.0.7:5557
  */
 export function kvEventEndpoints(answer: unknown, host: string): KvEventEndpoints[] {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { InputError } from '../base/index.ts';
 import { defaultKvEventsConfig, parseKvEventsConfig } from './kv-events-config.ts';
 
-test("what is not given takes vLLM's default, and an enabled publisher is zmq", () => {
+test("omitted keys have vLLM's defaults, and an enabled publisher is zmq", () => {
   assert.deepEqual(parseKvEventsConfig('{}'), defaultKvEventsConfig);
   const config = parseKvEventsConfig('{"enable_kv_cache_events": true, "topic": "kv@a@m"}');
   assert.deepEqual(config, {
@@ -16,7 +16,7 @@ test("what is not given takes vLLM's default, and an enabled publisher is zmq", 
   assert.equal(parseKvEventsConfig(silent).publisher, 'null');
 });
 
-test('a value that vLLM would not take is refused by key', () => {
+test('refuses a value that vLLM would refuse, naming its key', () => {
   const sentences: Record<string, RegExp> = {
     '{': /is not JSON/,
     '[]': /must be a JSON object/,

@@ -1,20 +1,20 @@
 // vLLM's `--kv-events-config`: whether and where an engine publishes its KV events.
 import { InputError } from '../base/index.ts';
 
-/** Under vLLM's own names, as /kv_event_sources gives them back. */
+/** Settings under vLLM's own names, as /kv_event_sources returns them. */
 export interface KvEventsConfig {
   readonly enable_kv_cache_events: boolean;
   /** `null` publishes nothing; an enabled engine without a choice uses `zmq`. */
   readonly publisher: 'null' | 'zmq';
-  /** Listened on if it has `*`, `::` or ipc, or is loopback (vLLM: not that); else connected to. */
+  /** Bound if it contains `*` or `::`, is ipc, or is loopback (which vLLM does not bind); otherwise connected to. */
   readonly endpoint: string;
-  /** Listened on; missing batches are asked for here. Null: no replay. */
+  /** Bound for requests of missed batches. Null: no replay. */
   readonly replay_endpoint: string | null;
-  /** Batches kept for replay. */
+  /** Number of batches kept for replay. */
   readonly buffer_steps: number;
-  /** Messages queued per subscriber before it loses new ones; 0 means no limit. */
+  /** Maximum number of messages queued per subscriber, which loses further ones; 0 means no limit. */
   readonly hwm: number;
-  /** Batches between scheduler and publisher; here they are one thread, and the queue is empty. */
+  /** Size of vLLM's queue between scheduler and publisher; without effect here, in a single thread. */
   readonly max_queue_size: number;
   readonly topic: string;
 }
@@ -31,7 +31,7 @@ export const defaultKvEventsConfig: KvEventsConfig = {
   topic: '',
 };
 
-/** What each key may hold; also the list of keys. */
+/** The valid values of each key; also the list of keys. */
 const valueChecks: Readonly<
   Record<keyof KvEventsConfig, readonly [string, (v: unknown) => boolean]>
 > = {

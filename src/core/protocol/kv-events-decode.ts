@@ -1,5 +1,5 @@
-// Reads KV event batches of any vLLM: events as maps (0.24 and later) or as positional arrays
-// (before), integers or bytes as block hashes, with fields of newer versions passed over.
+// Reads KV event batches of any vLLM version: events as maps (0.24 and later) or positional arrays (before),
+// block hashes as integers or bytes. Fields of newer versions are skipped.
 import type {
   BlockRemovedEvent,
   BlockStoredEvent,
@@ -13,8 +13,8 @@ import { MessagePackReader } from './message-pack-reader.ts';
 /**
  * Reads the payload of one message.
  *
- * @throws {KvEventFormatError} If it is cut short, has wrong types or is not a batch. No input
- *   makes it allocate more than a small multiple of its own length.
+ * @throws {KvEventFormatError} If it is truncated, has wrong types or is not a batch. Memory use is limited to a
+ *   small multiple of the input's length.
  */
 export function decodeKvEventBatch(payload: Uint8Array): KvEventBatch {
   const reader = new MessagePackReader(payload);
@@ -35,7 +35,7 @@ export function decodeKvEventBatch(payload: Uint8Array): KvEventBatch {
 type FieldReader<T> = (reader: MessagePackReader, event: Mutable<T>) => void;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** A field: its key as it stands on the wire, whether it must be there, and its reader. */
+/** A field: its key on the wire, whether it is required, and its reader. */
 interface Field<T> {
   readonly name: string;
   readonly key: Uint8Array;
@@ -43,8 +43,8 @@ interface Field<T> {
   readonly read: FieldReader<T>;
 }
 
-// In wire order, which is also the order of the positional form. Required are those that an
-// event cannot be used without; older engines lack some of the others.
+// In wire order, which is also the order of the positional form. A field is required if an event is useless
+// without it; older engines lack some of the others.
 const storedFields: readonly Field<BlockStoredEvent>[] = [
   field('block_hashes', true, (reader, event) => {
     event.blockHashes = readHashes(reader);
@@ -177,7 +177,7 @@ function readFields<T>(
   }
 }
 
-/** The field whose key comes next; keys come in order, so the search starts where it should be. */
+/** The field of the next key; keys are in order, so the search starts at the expected field. */
 function findField<T>(
   reader: MessagePackReader,
   fields: readonly Field<T>[],
@@ -194,7 +194,7 @@ function field<T>(name: string, required: boolean, read: FieldReader<T>): Field<
   return { name, key: keyBytes(name), required, read };
 }
 
-/** A short string as it stands on the wire. */
+/** A short string in wire format. */
 function keyBytes(name: string): Uint8Array {
   return Uint8Array.of(0xa0 | name.length, ...new TextEncoder().encode(name));
 }

@@ -1,5 +1,5 @@
-// Writes KV event batches exactly as vLLM 0.32 does: a batch is an array, an event a map with its
-// type first, and optional fields that are unset are left out.
+// Writes KV event batches exactly like vLLM 0.32: a batch is an array, an event a map with its type first, and
+// unset optional fields are omitted.
 import type {
   BlockRemovedEvent,
   BlockStoredEvent,
@@ -10,13 +10,19 @@ import type {
 } from './kv-events.ts';
 import { MessagePackWriter } from './message-pack-writer.ts';
 
+/** Reused for all batches: most have one block, and allocating a buffer would cost more than encoding it. */
+let writer = new MessagePackWriter();
+/** Maximum size of a buffer that is kept; a larger one is released with the next batch. */
+const keptBytesMax = 1024 * 1024;
+
 /**
- * The payload of one message.
+ * Returns the payload of one message.
  *
- * @throws {TypeError} If the batch holds an unknown event: only what was read can be unknown.
+ * @throws {TypeError} If the batch contains an unknown event; only received events can be unknown.
  */
 export function encodeKvEventBatch(batch: KvEventBatch): Uint8Array {
-  const writer = new MessagePackWriter();
+  if (writer.out.bytes.length > keptBytesMax) writer = new MessagePackWriter();
+  writer.out.length = 0;
   writer.array(3);
   writer.float64(batch.timestampSeconds);
   writer.array(batch.events.length);
@@ -60,7 +66,7 @@ function writeBlockStored(writer: MessagePackWriter, event: BlockStoredEvent): v
   else writeHash(writer, event.parentBlockHash);
   writer.string('token_ids');
   writer.array(event.tokenIds.length);
-  for (let i = 0; i < event.tokenIds.length; i++) writer.integer(event.tokenIds[i] as number);
+  writer.integers(event.tokenIds);
   writer.string('block_size');
   writer.integer(event.blockSize);
   writer.string('lora_id');
@@ -102,7 +108,7 @@ function writeHash(writer: MessagePackWriter, hash: EventBlockHash): void {
   else writer.binary(hash);
 }
 
-/** A field that is left out when unset. */
+/** A field that is omitted if unset. */
 function writeField(
   writer: MessagePackWriter,
   key: string,
@@ -114,7 +120,7 @@ function writeField(
   else writer.integer(value);
 }
 
-/** A field that is nil when unset. */
+/** A field that is nil if unset. */
 function writeNullable(writer: MessagePackWriter, key: string, value: string | undefined): void {
   writer.string(key);
   if (value === undefined) writer.nil();

@@ -23,7 +23,7 @@ const golden: Golden[] = readFileSync(
   .split('\n')
   .map((line) => JSON.parse(line));
 
-test("what vLLM wrote is read field by field, and written again to vLLM's very bytes", () => {
+test("reads vLLM's bytes field by field, and writes the same bytes", () => {
   assert.equal(golden.length, 20);
   for (const { what, hex, decoded } of golden) {
     const batch = decodeKvEventBatch(fromHex(hex));
@@ -41,7 +41,32 @@ test('64-bit block hashes survive exactly', () => {
   );
 });
 
-test('every batch reads back as it was written', () => {
+test('writes token ids and texts at the limits of each width in their shortest form', () => {
+  const widths = [
+    [0, '00'],
+    [0x7f, '7f'],
+    [0x80, 'cc80'],
+    [0xff, 'ccff'],
+    [0x100, 'cd0100'],
+    [0xffff, 'cdffff'],
+    [0x1_0000, 'ce00010000'],
+    [0xffff_ffff, 'ceffffffff'],
+  ] as const;
+  for (const [token, bytes] of widths) {
+    const event = { ...stored([1n]), tokenIds: Uint32Array.of(token) };
+    const payload = Buffer.from(encodeKvEventBatch(batchOf(event))).toString('hex');
+    assert.match(payload, new RegExp(`746f6b656e5f69647391${bytes}aa626c6f636b`));
+  }
+  for (const loraName of ['a'.repeat(31), 'a'.repeat(32), 'ü'.repeat(15), 'ü'.repeat(16), 'ü']) {
+    const event = { ...stored([1n]), loraName };
+    const text = Buffer.from(loraName);
+    const head = text.length > 31 ? [0xd9, text.length] : [0xa0 | text.length];
+    const written = Buffer.from(encodeKvEventBatch(batchOf(event)));
+    assert.ok(written.includes(Buffer.concat([Buffer.from(head), text])), loraName);
+  }
+});
+
+test('reads every batch back as it was written', () => {
   fc.assert(
     fc.property(arbitraryBatch(), (batch) => {
       assert.deepEqual(decodeKvEventBatch(encodeKvEventBatch(batch)), batch);
@@ -49,7 +74,7 @@ test('every batch reads back as it was written', () => {
   );
 });
 
-test('the positional form of engines before 0.24 is read, however many fields it has', () => {
+test('reads the positional form of engines before 0.24, with any number of fields', () => {
   // [1.5, [["BlockStored", [7], nil, [1, 2], 2, nil]]] as vLLM 0.9 writes it: no rank, no medium.
   const old = '92cb3ff80000000000009196ab426c6f636b53746f7265649107c092010202c0';
   assert.deepEqual(decodeKvEventBatch(fromHex(old)), {
@@ -65,7 +90,7 @@ test('the positional form of engines before 0.24 is read, however many fields it
   ]);
 });
 
-test('events and fields of newer engines are passed over', () => {
+test('skips events and fields of newer engines', () => {
   // [1.5, [{"type": "New", "x": {"y": [1.5, "z"]}}, {"type": "AllBlocksCleared", "why": nil}], 0]
   const hex = `93cb3ff80000000000009282a474797065a34e6577a17881a17992cb3ff8000000000000a17a82a474797065b0${Buffer.from('AllBlocksCleared').toString('hex')}a3776879c000`;
   assert.deepEqual(decodeKvEventBatch(fromHex(hex)).events, [
@@ -74,7 +99,7 @@ test('events and fields of newer engines are passed over', () => {
   ]);
 });
 
-test('a message cut anywhere is refused', () => {
+test('refuses a message truncated anywhere', () => {
   for (const { hex } of golden) {
     const bytes = fromHex(hex);
     for (let length = 0; length < bytes.length; length++) {
@@ -83,7 +108,7 @@ test('a message cut anywhere is refused', () => {
   }
 });
 
-test('a changed message is read or refused, and never crashes', () => {
+test('reads or refuses a corrupted message without crashing', () => {
   const payloads = golden.map(({ hex }) => fromHex(hex));
   fc.assert(
     fc.property(
@@ -99,11 +124,11 @@ test('a changed message is read or refused, and never crashes', () => {
   );
 });
 
-test('random bytes are refused or read, and never crash', () => {
+test('reads or refuses random bytes without crashing', () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), readOrRefuse), { numRuns: 3000 });
 });
 
-test('lengths that the message does not have are refused before memory is taken', () => {
+test('refuses lengths beyond the message before allocating memory', () => {
   for (const hex of [
     'ddffffffff',
     '93cb3ff8000000000000ddffffffff',

@@ -1,12 +1,12 @@
-// KV cache events as vLLM publishes them: which blocks an engine holds, as it changes.
+// KV cache events as vLLM publishes them: changes to the set of blocks that an engine holds.
 
-/** One message: what one engine step changed. */
+/** One message: the changes of one engine step. */
 export interface KvEventBatch {
   /** Unix time. */
   readonly timestampSeconds: number;
-  /** In the order in which the engine did them. */
+  /** In the order of the engine's operations. */
   readonly events: readonly KvEvent[];
-  /** Undefined from engines that do not say. */
+  /** Undefined if the engine does not report it. */
   readonly dataParallelRank: number | undefined;
 }
 
@@ -19,7 +19,7 @@ export type KvEvent = BlockStoredEvent | BlockRemovedEvent | AllBlocksClearedEve
 export type EventBlockHash = bigint | Uint8Array;
 
 /**
- * What beside tokens names a block, without the tags that enter its hash: adapter name,
+ * Parts of a block's name besides its tokens, without the tags in its hash: adapter name,
  * [image identifier, offset], cache salt, digest of prompt embeddings.
  */
 export type EventExtraKey = string | number | Uint8Array | null | readonly EventExtraKey[];
@@ -28,9 +28,9 @@ export type EventExtraKey = string | number | Uint8Array | null | readonly Event
 export interface BlockStoredEvent {
   readonly type: 'BlockStored';
   readonly blockHashes: readonly EventBlockHash[];
-  /** The block before the first; undefined if that is the first of its sequence. */
+  /** The block before the first one; undefined at the start of a sequence. */
   readonly parentBlockHash: EventBlockHash | undefined;
-  /** Of all the blocks together; empty in the placeholders of offload tiers. */
+  /** Tokens of all the blocks; empty in the placeholders of offload tiers. */
   readonly tokenIds: ArrayLike<number>;
   /** Tokens per block; 0 in the placeholders of offload tiers. */
   readonly blockSize: number;

@@ -1,14 +1,14 @@
-// vLLM's `--kv-transfer-config`: which connector an engine moves its KV cache with.
+// vLLM's `--kv-transfer-config`: the connector with which an engine transfers its KV cache.
 import { InputError, nearest } from '../base/index.ts';
 
-/** Under vLLM's own names. */
+/** Settings under vLLM's own names. */
 export interface KvTransferConfig {
   readonly kv_connector: string | null;
   readonly engine_id: string | null;
   readonly kv_role: (typeof kvRoles)[number] | null;
   readonly kv_buffer_device: string | null;
   readonly kv_port: number;
-  /** What the connector needs; its own to check. */
+  /** Settings of the connector, which checks them itself. */
   readonly kv_connector_extra_config: Readonly<Record<string, unknown>>;
   readonly kv_connector_module_path: string | null;
   readonly enable_permute_local_kv: boolean;
@@ -30,8 +30,8 @@ export const defaultKvTransferConfig: KvTransferConfig = {
   kv_load_failure_policy: 'fail',
 };
 
-/** Those that vLLM 0.32 registers (vllm/distributed/kv_transfer/kv_connector/factory.py). */
-export const kvConnectors = [
+/** Connectors that vLLM 0.32 registers (vllm/distributed/kv_transfer/kv_connector/factory.py). */
+const kvConnectors = [
   'OffloadingConnector',
   'SimpleCPUOffloadConnector',
   'ExampleConnector',
@@ -51,7 +51,7 @@ export const kvConnectors = [
   'HF3FSKVConnector',
 ] as const;
 
-/** What each key may hold; also the list of keys. */
+/** The valid values of each key; also the list of keys. */
 const valueChecks: Readonly<
   Record<keyof KvTransferConfig, readonly [string, (value: unknown) => boolean]>
 > = {

@@ -1,11 +1,11 @@
-// Reads MessagePack values one by one out of untrusted bytes.
+// Reads MessagePack values one by one from untrusted bytes.
 import { KvEventFormatError } from './errors.ts';
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
- * A cursor over one MessagePack message. No length that the message states is believed before the
- * bytes for it are seen, so memory stays in proportion to the message.
+ * A cursor over one MessagePack message. Lengths in the message are checked against its bytes before they are
+ * used, so memory stays proportional to the message.
  *
  * @throws {KvEventFormatError} From each read, if the message ends early or has another type.
  * @see https://github.com/msgpack/msgpack/blob/master/spec.md
@@ -24,12 +24,12 @@ export class MessagePackReader {
     throw new KvEventFormatError(problem, this.offset);
   }
 
-  /** The type byte of the next value, not consumed. */
+  /** The type byte of the next value, without consuming it. */
   peek(): number {
     return this.bytes[this.offset] ?? this.fail('it ends early');
   }
 
-  /** Whether the next value is nil; consumes it if so. */
+  /** Whether the next value is nil; if so, it is consumed. */
   nil(): boolean {
     if (this.peek() !== 0xc0) return false;
     this.offset += 1;
@@ -119,7 +119,7 @@ export class MessagePackReader {
     return type === 0xcf ? this.#view.getBigUint64(at) : this.#view.getBigInt64(at);
   }
 
-  /** A float, or an integer where a float would do. */
+  /** A float, or an integer in its place. */
   float(): number {
     const type = this.peek();
     if (type !== 0xcb && type !== 0xca) return this.integer();
@@ -141,7 +141,7 @@ export class MessagePackReader {
     return utf8.decode(this.#slice(length));
   }
 
-  /** Bytes, in memory of their own: the message's may be reused. */
+  /** A copy of bytes, because the message's memory may be reused. */
   binary(): Uint8Array {
     const type = this.#take();
     if (type < 0xc4 || type > 0xc6) return this.#wrongType('bytes', type);
@@ -155,7 +155,7 @@ export class MessagePackReader {
     let at = this.offset;
     for (let i = 0; i < tokens.length; i++) {
       const type = bytes[at] as number;
-      // The three forms of a vocabulary's ids, spelled out: this loop is most of a decoder's work.
+      // The three forms of token ids are handled inline: this loop is most of a decoder's work.
       if (type < 0x80) {
         tokens[i] = type;
         at += 1;
@@ -177,7 +177,7 @@ export class MessagePackReader {
     return tokens;
   }
 
-  /** Passes over one value, however deep, without recursion. */
+  /** Skips one value of any depth, without recursion. */
   skip(): void {
     let values = 1;
     while (values > 0) {

@@ -1,7 +1,7 @@
-// A page of metrics as sums by name: what a counter says over all of its labels.
+// Sums of a metrics page by name, over all labels.
 
 /**
- * Adds up the samples of each name in the Prometheus text format, whatever their labels.
+ * Sums the samples of each name in the Prometheus text format, regardless of labels.
  *
  * @example metricSums('a{x="1"} 2\na{x="2"} 3\n').get('a'); // 5
  */

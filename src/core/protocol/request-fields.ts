@@ -1,17 +1,23 @@
-// What a router needs to know of an OpenAI or Anthropic request, taken from the bytes of its body.
-import { jsonNumberAt, jsonStringAt, jsonTrueAt, skimJsonObject } from './json-skim.ts';
+// The fields of an OpenAI or Anthropic request that a router needs, read from the bytes of its body.
+import {
+  JsonSyntaxError,
+  jsonNumberAt,
+  jsonStringAt,
+  jsonTrueAt,
+  skimJsonObject,
+} from './json-skim.ts';
 
 /** Fields of a request body. */
 export interface RequestFields {
   readonly model: string | undefined;
-  /** Where the body holds the value of `model`; -1 if nowhere. */
+  /** Offset of the value of `model` in the body; -1 if absent. */
   readonly modelStart: number;
   readonly modelEnd: number;
   readonly stream: boolean;
   readonly outputTokensMax: number | undefined;
-  /** The value under the session key, if the body has it. */
+  /** The value of the session key, if present. */
   readonly session: string | undefined;
-  /** Whether `stream_options` is there: then the stream's end tells its token counts. */
+  /** Whether `stream_options` is present, with which the end of a stream reports token counts. */
   readonly hasStreamOptions: boolean;
   /**
    * The raw bytes that decide the KV cache, in the order in which chat templates render them: salt,
@@ -22,6 +28,12 @@ export interface RequestFields {
   readonly promptKeys: readonly string[];
   readonly promptBytes: number;
 }
+
+/**
+ * Maximum length of model names and session ids, in bytes of JSON. Both become keys of tables, labels of
+ * metrics and parts of log lines.
+ */
+const nameBytesMax = 1024;
 
 /** Keys whose values are the prompt, in rendering order. */
 const promptKeys = ['cache_salt', 'tools', 'system', 'instructions', 'messages', 'prompt', 'input'];
@@ -41,16 +53,30 @@ export class RequestFieldsReader {
   readonly #keys: readonly string[];
   readonly #sessionIndex: number;
 
-  /** @param options `sessionKey`: top-level key of the body that names a session. */
+  /** @param options `sessionKey`: top-level key of the body with the session id. */
   constructor(options: { readonly sessionKey?: string | undefined } = {}) {
     const { sessionKey } = options;
     this.#sessionIndex = sessionKey === undefined ? -1 : keysAlways.length;
     this.#keys = sessionKey === undefined ? keysAlways : [...keysAlways, sessionKey];
   }
 
-  /** @throws {JsonSyntaxError} If the body is not a JSON object. */
+  /** @throws {JsonSyntaxError} If the body is not a JSON object, or a name in it is too long. */
   read(body: Uint8Array): RequestFields {
-    const spans = skimJsonObject(body, this.#keys);
+    return this.fieldsAt(body, skimJsonObject(body, this.#keys));
+  }
+
+  /** The keys whose spans `fieldsAt` needs. */
+  get keys(): readonly string[] {
+    return this.#keys;
+  }
+
+  /**
+   * The second half of `read`, for a body that was skimmed elsewhere.
+   *
+   * @param spans The result of `skimJsonObject(body, this.keys)`.
+   * @throws {JsonSyntaxError} If a name is too long.
+   */
+  fieldsAt(body: Uint8Array, spans: Int32Array): RequestFields {
     const prompt: Uint8Array[] = [];
     const keys: string[] = [];
     let promptBytes = 0;
@@ -67,7 +93,7 @@ export class RequestFieldsReader {
       outputTokensMax ??= numberAt(body, spans, key);
     }
     return {
-      model: stringAt(body, spans, 0),
+      model: nameAt(body, spans, 0, 'model'),
       modelStart: spans[0] as number,
       modelEnd: spans[1] as number,
       stream: jsonTrueAt(body, spans[2] as number, spans[3] as number),
@@ -82,14 +108,25 @@ export class RequestFieldsReader {
 
   /** Clients send session ids as strings or numbers. */
   #session(body: Uint8Array, spans: Int32Array): string | undefined {
-    const text = stringAt(body, spans, this.#sessionIndex);
+    const key = this.#keys[this.#sessionIndex] as string;
+    const text = nameAt(body, spans, this.#sessionIndex, key);
     if (text !== undefined) return text === '' ? undefined : text;
     return numberAt(body, spans, this.#sessionIndex)?.toString();
   }
 }
 
-function stringAt(body: Uint8Array, spans: Int32Array, key: number): string | undefined {
-  return jsonStringAt(body, spans[2 * key] as number, spans[2 * key + 1] as number);
+function nameAt(
+  body: Uint8Array,
+  spans: Int32Array,
+  index: number,
+  key: string,
+): string | undefined {
+  const [start, end] = [spans[2 * index] as number, spans[2 * index + 1] as number];
+  const isString = body[start] === 0x22;
+  if (isString && end - start > nameBytesMax + 2) {
+    throw new JsonSyntaxError(`"${key}" is longer than ${nameBytesMax} bytes.`);
+  }
+  return jsonStringAt(body, start, end);
 }
 
 function numberAt(body: Uint8Array, spans: Int32Array, key: number): number | undefined {

@@ -1,19 +1,19 @@
-// One attempt in the books of its endpoint and of the policy, whoever sent it.
+// One attempt in the load counts of its endpoint and the policy, whichever router sent it.
 import type { Outcome, Pick, Policy, RoutingRequest } from './contract.ts';
 import type { LoadCounter } from './endpoint-record.ts';
 
 export interface BookedAttemptOptions {
   readonly request: RoutingRequest;
   readonly pick: Pick;
-  /** Hears of it, if the pick is its own. */
+  /** Receives the attempt's hooks if the pick is its own. */
   readonly policy: Policy | undefined;
-  /** Where it is counted. */
+  /** The loads in which it is counted. */
   readonly loads: readonly LoadCounter[];
 }
 
 /**
- * Counts from its sending to its end. Every method may be called at any time and again; what makes no
- * sense (a first byte before sending, anything after the end) does nothing and returns false, so
+ * Counts the attempt from its sending to its end. Every method may be called at any time and repeatedly; a call that
+ * makes no sense (a first byte before sending, anything after the end) does nothing and returns false, so
  * counts are zero once every attempt that was sent is finished, and are never negative.
  */
 export class BookedAttempt {
@@ -22,7 +22,7 @@ export class BookedAttempt {
   readonly #policy: Policy | undefined;
   readonly #loads: readonly LoadCounter[];
   readonly #prefillTokens: number;
-  #sentAtSeconds = 0;
+  #sentAtSeconds = Number.NaN;
   #stage: 'picked' | 'prefilling' | 'decoding' | 'finished' = 'picked';
 
   constructor({ request, pick, policy, loads }: BookedAttemptOptions) {
@@ -52,7 +52,7 @@ export class BookedAttempt {
     return true;
   }
 
-  /** @returns Whether it was sent, and is over only now. */
+  /** @returns Whether it was sent and this call ended it. */
   finish(outcome: Outcome, nowSeconds: number): boolean {
     const stage = this.#stage;
     this.#stage = 'finished';

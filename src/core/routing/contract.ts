@@ -1,11 +1,13 @@
-// What a routing policy sees and answers. Policies are pure: the production router and the
+// What a routing policy sees and returns. Policies are pure: the production router and the
 // simulator run the same objects.
 
-/** What a policy may know of a request, all taken from the request's own bytes. */
+/** What a policy may know of a request, all derived from the request's own bytes. */
 export interface RoutingRequest {
   /** The request id that the client sees. */
   readonly id: string;
   readonly model: string | undefined;
+  /** URL of the only engine that may serve it; undefined leaves the choice to the policy. */
+  readonly pinnedUrl?: string | undefined;
   /** Value found under `--session-key`: header first, then body. */
   readonly session: string | undefined;
   /**
@@ -15,9 +17,9 @@ export interface RoutingRequest {
    */
   readonly prompt: readonly Uint8Array[];
   /**
-   * Names of the full blocks of `prompt`, for a caller who knows them without hashing its bytes: entry
-   * i stands for blocks 0..i, and is equal for equal prefixes only. Undefined, or answering so,
-   * where the bytes have to be hashed.
+   * Names of the full blocks of `prompt`, for callers that have them without hashing its bytes: entry
+   * i stands for blocks 0..i, and is equal for equal prefixes only. Undefined, or returning undefined,
+   * if the bytes have to be hashed.
    */
   readonly promptBlockNames?: (blockBytes: number) => PromptBlockNames | undefined;
   /** Prompt length in tokens: exact if `tokens` is set, else estimated from its bytes. */
@@ -29,7 +31,7 @@ export interface RoutingRequest {
   /** `max_tokens` of the request, if it has one. */
   readonly outputTokensMax: number | undefined;
   /**
-   * Whether the answer is streamed. If not, its first byte comes with its last, and says nothing
+   * Whether the response is streamed. If not, its first byte arrives with its last, and says nothing
    * about the time to the first token.
    */
   readonly stream: boolean;
@@ -38,7 +40,7 @@ export interface RoutingRequest {
 /** The full blocks of a prompt by name. */
 export interface PromptBlockNames {
   readonly blockBytes: number;
-  /** Entry i stands for blocks 0..i, in any router alike: names come from the bytes alone. */
+  /** Entry i stands for blocks 0..i, and is the same in every router: names depend only on the bytes. */
   readonly hashes: Float64Array;
   /** Length of the whole prompt. */
   readonly promptBytes: number;
@@ -50,19 +52,19 @@ export interface Endpoint {
   readonly url: string;
   readonly models: readonly string[];
   readonly load: EndpointLoad;
-  /** What the engine last said of itself on /metrics; undefined before the first answer. */
+  /** What the engine last reported on /metrics; undefined before the first report. */
   readonly reported: ReportedLoad | undefined;
 }
 
-/** The router's count of what was sent to one engine, by itself and by the routers that it hears. */
+/** The router's count of what was sent to one engine, by itself and by connected peer routers. */
 export interface EndpointLoad {
   /** Requests sent and not finished. */
   readonly inflight: number;
-  /** Of these, those without a first byte yet. */
+  /** The part of them without a first byte yet. */
   readonly prefilling: number;
   /** Prompt tokens, not expected to be cached, of the requests without a first byte. */
   readonly prefillTokens: number;
-  /** Context tokens (prompt, and output so far as known) of the requests past their first byte. */
+  /** Context tokens (prompt, and output as far as known) of the requests past their first byte. */
   readonly decodeTokens: number;
 }
 
@@ -73,15 +75,15 @@ export interface ReportedLoad {
   readonly waiting: number;
   /** KV blocks in use, in [0, 1]. */
   readonly kvUsage: number;
-  /** Size of its KV cache (`num_gpu_blocks` of `vllm:cache_config_info`), if it told. */
+  /** Size of its KV cache (`num_gpu_blocks` of `vllm:cache_config_info`), if it is reported. */
   readonly blocksTotal?: number | undefined;
-  /** Tokens per block (`block_size` there), if it told. */
+  /** Tokens per block (`block_size` there), if it is reported. */
   readonly blockTokens?: number | undefined;
   /** `process_start_time_seconds`; a change means that the engine restarted with an empty cache. */
   readonly startedAtSeconds?: number | undefined;
 }
 
-/** Why an engine was picked: shown in a response header and on the debug route. */
+/** A picked engine and the reason, which is shown in a response header and on the debug route. */
 export interface Pick {
   readonly endpoint: Endpoint;
   /** One sentence in plain words, e.g. "longest cached prefix: 4096 of 6000 tokens". */
@@ -90,7 +92,7 @@ export interface Pick {
   readonly cachedTokens: number;
   /** Per candidate, the number that decided (its unit is the policy's), for the debug route. */
   readonly scores: readonly number[] | undefined;
-  /** The prompt's blocks, where the policy names them: other routers are told. */
+  /** The prompt's blocks, if the policy names them; published to peer routers. */
   readonly chain?: PromptBlockNames | undefined;
 }
 
@@ -103,31 +105,31 @@ export interface Outcome {
   readonly outputTokens?: number | undefined;
 }
 
-/** Picks an engine for each request. Hooks tell it what became of its picks. */
+/** Picks an engine for each request. Hooks report the outcome of its picks. */
 export interface Policy {
   /** The name in `--routing-logic`. */
   readonly name: string;
-  /** Whether `RoutingRequest.tokens` is to be filled before `pick`; may change with time. */
+  /** Whether `RoutingRequest.tokens` must be set before `pick`; may change over time. */
   readonly needsTokens: boolean;
-  /** Whether it reads an index that somebody has to feed with the engines' KV events. */
+  /** Whether it reads an index that the caller must feed with the engines' KV events. */
   readonly readsKvEvents?: boolean;
   /** @param endpoints Live engines that serve the model; never empty. */
   pick(request: RoutingRequest, endpoints: readonly Endpoint[], nowSeconds: number): Pick;
   /**
-   * Another router sent the request there: a pick as if it had been made here, of which the hooks hear
-   * as of any other. Of the prompt only its blocks' names may be known. Without this method the
-   * hooks hear of our own requests only, and others are counted in `Endpoint.load` alone.
+   * Adopts a request that a peer router sent there: a pick as if it had been made here, with the hooks called
+   * as for any other. Of the prompt, only its blocks' names may be known. Without this method the
+   * hooks are called for our own requests only, and others are counted only in `Endpoint.load`.
    *
-   * @param cachedTokens What the other router expects the engine to have cached.
+   * @param cachedTokens Tokens that the peer router expects in the engine's cache.
    */
   adopt?(request: RoutingRequest, endpoint: Endpoint, cachedTokens: number): Pick;
   /** The request was sent to the picked engine (again after a retry elsewhere). */
   onSent?(request: RoutingRequest, pick: Pick, nowSeconds: number): void;
-  /** The first byte of the answer's body came, `seconds` after sending. */
+  /** The first byte of the response body arrived, `seconds` after sending. */
   onFirstByte?(request: RoutingRequest, pick: Pick, seconds: number, nowSeconds: number): void;
   onFinish?(request: RoutingRequest, pick: Pick, outcome: Outcome, nowSeconds: number): void;
-  /** The engine told its load: `endpoint.reported` is new. */
+  /** The engine reported its load: `endpoint.reported` is new. */
   onReport?(endpoint: Endpoint, nowSeconds: number): void;
-  /** The engine restarted, or left for good: what was known of its cache is void. */
+  /** The engine restarted or was removed: assumptions about its cache are void. */
   onEndpointReset?(endpoint: Endpoint): void;
 }

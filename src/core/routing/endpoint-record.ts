@@ -1,11 +1,11 @@
-// One engine in the router's books: its models, its state, and exact counts of what was sent to it.
+// The router's record of one engine: its models, its state, and exact counts of what was sent to it.
 import type { Endpoint, EndpointLoad, ReportedLoad } from './contract.ts';
 
 /**
- * - `starting`: not yet seen healthy; gets no requests.
+ * - `starting`: no successful health check yet; gets no requests.
  * - `live`: gets requests.
- * - `draining`: finishes what it has, gets no new requests.
- * - `dead`: does not answer; gets no requests until it does.
+ * - `draining`: finishes its requests, gets no new ones.
+ * - `dead`: does not respond; gets no requests until it does.
  */
 export type EndpointState = 'starting' | 'live' | 'draining' | 'dead';
 
@@ -15,25 +15,25 @@ export interface EndpointTotals {
   readonly requests: number;
   /** Requests that failed there. */
   readonly errors: number;
-  /** Of `requests`, those that came here after another endpoint had failed them. */
+  /** The part of `requests` that was sent here after another endpoint had failed. */
   readonly retries: number;
 }
 
-/** The counts, changed by booked attempts alone. */
+/** The counts, changed only by booked attempts. */
 export class LoadCounter implements EndpointLoad {
   inflight = 0;
   prefilling = 0;
   prefillTokens = 0;
   decodeTokens = 0;
 
-  /** @param prefillTokens Of its prompt, what is not expected to be cached. */
+  /** @param prefillTokens Tokens of its prompt that are not expected to be cached. */
   sent(prefillTokens: number): void {
     this.inflight += 1;
     this.prefilling += 1;
     this.prefillTokens += prefillTokens;
   }
 
-  /** @param promptTokens The context that its decode begins with. */
+  /** @param promptTokens Context at the start of its decode. */
   prefilled(prefillTokens: number, promptTokens: number): void {
     this.prefilling -= 1;
     this.prefillTokens -= prefillTokens;
@@ -49,9 +49,9 @@ export class LoadCounter implements EndpointLoad {
 /** What the core keeps of one engine; policies see it as an `Endpoint`, users as a status. */
 export class EndpointRecord implements Endpoint {
   readonly url: string;
-  /** Of all attempts known of. */
+  /** Load of all known attempts. */
   readonly load = new LoadCounter();
-  /** Of those of this router. */
+  /** Load of this router's attempts. */
   readonly ownLoad = new LoadCounter();
   readonly totals = { requests: 0, errors: 0, retries: 0 };
   models: readonly string[];
@@ -59,7 +59,7 @@ export class EndpointRecord implements Endpoint {
   state: EndpointState;
   /** Why it is in this state, in plain words. */
   reason: string;
-  /** Why it lists no models, in plain words, if it was asked in vain. */
+  /** Why it lists no models, in plain words, if a request for them failed. */
   silence: string | undefined = undefined;
 
   constructor(url: string, models: readonly string[], state: EndpointState, reason: string) {
@@ -70,16 +70,16 @@ export class EndpointRecord implements Endpoint {
   }
 }
 
-/** A picture of one endpoint at one moment, for /engines and metrics. */
+/** A snapshot of one endpoint, for /engines and metrics. */
 export interface EndpointStatus extends Endpoint {
   readonly state: EndpointState;
   readonly reason: string;
-  /** Of `load`, what this router sent itself. */
+  /** The part of `load` that this router sent itself. */
   readonly ownLoad: EndpointLoad;
   readonly totals: EndpointTotals;
 }
 
-/** A copy that later changes do not touch. */
+/** Returns a copy that later changes do not affect. */
 export function statusOf(record: EndpointRecord): EndpointStatus {
   return {
     url: record.url,

@@ -1,4 +1,4 @@
-// Why a request has no engine to go to.
+// Errors for requests that no engine can serve.
 import { SpillwayError } from '../base/index.ts';
 
 /** The model is known, but no engine that serves it can take the request now. */
@@ -6,7 +6,7 @@ export class NoEndpointError extends SpillwayError {
   override readonly name = 'NoEndpointError';
   readonly code = 'ERR_NO_ENDPOINT';
   readonly httpStatus = 503;
-  /** Endpoint URL to what removed it: its state and the reason for that, or "already tried". */
+  /** Endpoint URL to why it was excluded: its state and the reason for that, or "already tried". */
   readonly rejections: ReadonlyMap<string, string>;
 
   constructor(model: string | undefined, rejections: ReadonlyMap<string, string>) {
@@ -27,7 +27,7 @@ export class UnknownModelError extends SpillwayError {
   override readonly name = 'UnknownModelError';
   readonly code = 'ERR_UNKNOWN_MODEL';
   readonly httpStatus = 404;
-  /** What can be asked for instead. */
+  /** Models that can be requested instead. */
   readonly knownModels: readonly string[];
 
   /** @param silent Endpoint URL to why it lists no models; the model may be one of theirs. */
@@ -39,8 +39,8 @@ export class UnknownModelError extends SpillwayError {
     const known = knownModels.slice(0, 20).join(', ') || 'none';
     const [first] = silent;
     const others = silent.size > 1 ? ` and ${silent.size - 1} more` : '';
-    const unheard = first ? `, and no list from ${first[0]}${others} (${first[1]})` : '';
-    super(`The model "${model}" does not exist here; known: ${known}${unheard}.`);
+    const unlisted = first ? `, and no list from ${first[0]}${others} (${first[1]})` : '';
+    super(`The model "${model}" does not exist here; known: ${known}${unlisted}.`);
     this.knownModels = knownModels;
   }
 }

@@ -1,5 +1,5 @@
 // Routing: contracts, the router's exact in-flight accounting, and the policies.
-export type { AgedNews, AttemptNews } from './attempt-news.ts';
+export type { AgedUpdate, AttemptUpdate } from './attempt-update.ts';
 export type {
   Endpoint,
   EndpointLoad,
@@ -10,15 +10,32 @@ export type {
   ReportedLoad,
   RoutingRequest,
 } from './contract.ts';
+export {
+  definePolicy,
+  type Need,
+  type PolicyConsumes,
+  type PolicyDefinition,
+  type PolicyOptions,
+} from './define-policy.ts';
 export type { EndpointState, EndpointStatus, EndpointTotals } from './endpoint-record.ts';
 export { NoEndpointError, UnknownModelError } from './errors.ts';
 export {
+  allowedText,
+  type DeclaredParameter,
+  isAllowed,
+  type ParameterValues,
+} from './policy-parameter.ts';
+export {
   createPolicy,
   defaultPolicyName,
-  type PolicyOptions,
+  findPolicy,
+  type PolicyName,
+  policies,
   policyNames,
-} from './policies/index.ts';
-export { PredictivePolicy } from './policies/predictive/predictive.ts';
+  policyParameters,
+  requiresKvEvents,
+  unusedParameters,
+} from './policy-table.ts';
 export {
   type EndpointOptions,
   type RecentPick,

@@ -18,7 +18,7 @@ function memoryOf(blocksMax: number) {
   };
 }
 
-test('what was touched is found as far as two prompts agree', () => {
+test('touched blocks are found up to where two prompts diverge', () => {
   const held = memoryOf(100);
   held.touch(chainOf(1, 2, 3, 4));
   assert.equal(held.leadingBlocks(chainOf(1, 2, 3, 4, 5)), 4);
@@ -27,7 +27,7 @@ test('what was touched is found as far as two prompts agree', () => {
   assert.equal(held.leadingBlocks(chainOf()), 0);
 });
 
-test('a full memory loses tails before heads, old prompts before new ones', () => {
+test('a full memory drops tails before heads, and old prompts before new ones', () => {
   const held = memoryOf(5);
   held.touch(chainOf(1, 2, 3));
   held.touch(chainOf(7, 8, 9));
@@ -38,13 +38,25 @@ test('a full memory loses tails before heads, old prompts before new ones', () =
   assert.equal(held.leadingBlocks(chainOf(7, 8, 9)), 2);
 });
 
-test('of a prompt longer than the memory its head is kept', () => {
+test('touching a prompt again makes all of its blocks young, across the places where others diverge', () => {
+  const held = memoryOf(6);
+  held.touch(chainOf(1, 2, 3, 4));
+  held.touch(chainOf(1, 2, 9));
+  held.touch(chainOf(7));
+  held.touch(chainOf(1, 2, 3, 4));
+  for (const block of [8, 6]) held.touch(chainOf(block));
+  assert.equal(held.leadingBlocks(chainOf(1, 2, 3, 4)), 4);
+  assert.equal(held.leadingBlocks(chainOf(1, 2, 9)), 2);
+  assert.equal(held.leadingBlocks(chainOf(7)), 0);
+});
+
+test('the head of a prompt longer than the memory is kept', () => {
   const held = memoryOf(3);
   held.touch(chainOf(1, 2, 3, 4, 5));
   assert.equal(held.leadingBlocks(chainOf(1, 2, 3, 4, 5)), 3);
 });
 
-test('each holder agrees with a plain list of its own under any history', () => {
+test('each holder agrees with a plain list after any history', () => {
   const prompt = fc.array(fc.nat(2), { maxLength: 8 });
   const kind = fc.constantFrom('touch', 'touch', 'touch', 'resize', 'clear', 'replace');
   const step = fc.record({ kind, who: fc.nat(2), blocks: prompt, size: fc.nat(9) });
@@ -89,7 +101,7 @@ test('each holder agrees with a plain list of its own under any history', () => 
   );
 });
 
-test('it grows to many blocks and finds every one', () => {
+test('the tree grows to many blocks and finds every one', () => {
   const held = memoryOf(20_000);
   const chains = Array.from({ length: 100 }, (_, i) => hashTokenChain([i, ...range(199)], 1));
   for (const chain of chains) held.touch(chain);

@@ -1,5 +1,5 @@
-// The blocks that engines are believed to have cached: one tree of all prompts, in which each engine
-// is a bounded LRU, so that a pick finds who holds how much of a prompt by one walk along it.
+// The blocks that engines are assumed to have cached: one tree of all prompts, in which each engine
+// is a bounded LRU, so that a pick finds each engine's prefix of a prompt in one walk along it.
 
 /**
  * Remembers prefixes as chains of block hashes, in which entry i stands for blocks 0..i.
@@ -8,11 +8,11 @@
  * a full holder loses chains from their tails, as vLLM's free list does, and what it holds of a chain
  * is always a prefix of it.
  *
- * Blocks lie in runs, each found by its first block: a prompt of hundreds of blocks is a few runs, one
- * for each prompt that it goes on from. A prompt that leaves another's within a run splits it.
+ * Blocks are grouped in runs, each found by its first block: a prompt of hundreds of blocks is a few runs, one
+ * for each prompt that it continues. A prompt that diverges from another within a run splits it.
  *
- * Memory grows with use: 8 bytes a block, some 400 a run and 100 a holder of a run. Each holder has a
- * bound of its blocks.
+ * Memory grows with use: 8 bytes per block, about 400 per run and 100 per holder of a run. Each holder has a
+ * maximum number of blocks.
  *
  * @example
  * const tree = new PrefixTree();
@@ -26,7 +26,7 @@ export class PrefixTree {
   /** Numbers below `#numbers` that no holder has. */
   readonly #freeNumbers: number[] = [];
   #numbers = 0;
-  /** Of the last chain asked for, by number of the holder. */
+  /** Result for the last queried chain, by number of the holder. */
   #leading = new Int32Array(8);
 
   addHolder(options: { readonly blocksMax: number }): PrefixHolder {
@@ -35,13 +35,13 @@ export class PrefixTree {
     return new PrefixHolder(number, wholeBlocks(options.blocksMax));
   }
 
-  /** Its number may be given to another. */
+  /** Its number may be reused. */
   removeHolder(holder: PrefixHolder): void {
     this.clear(holder);
     this.#freeNumbers.push(holder.number);
   }
 
-  /** Changes the bound of a holder; what no longer fits leaves, oldest first. */
+  /** Changes the maximum of a holder; blocks that no longer fit are dropped, oldest first. */
   setBlocksMax(holder: PrefixHolder, blocksMax: number): void {
     holder.blocksMax = wholeBlocks(blocksMax);
     this.#shrink(holder, holder.blocksMax);
@@ -52,7 +52,7 @@ export class PrefixTree {
   }
 
   /**
-   * How many blocks of the chain, from its head, each holder has. Ages stay as they are.
+   * How many blocks of the chain, from its head, each holder has. Ages do not change.
    *
    * @returns By number of the holder; valid until the next call.
    */
@@ -69,7 +69,7 @@ export class PrefixTree {
     return leading;
   }
 
-  /** Makes the chain's blocks the holder's youngest, adding those that are missing. */
+  /** Makes the chain's blocks the holder's youngest, and adds missing ones. */
   touch(holder: PrefixHolder, chain: Float64Array): void {
     const end = Math.min(chain.length, holder.blocksMax);
     const path: Holding[] = [];
@@ -99,7 +99,7 @@ export class PrefixTree {
     return run;
   }
 
-  /** Drops the oldest blocks that are too many. */
+  /** Drops the oldest blocks above the maximum. */
   #shrink(holder: PrefixHolder, blocksMax: number): void {
     while (holder.size > blocksMax) {
       const run = holder.dropOldest(holder.size - blocksMax);
@@ -110,7 +110,7 @@ export class PrefixTree {
 
 /** One engine: what it holds, by age. Only the tree changes it. */
 export class PrefixHolder {
-  /** Small, and no other's. */
+  /** Small and unique. */
   readonly number: number;
   blocksMax: number;
   /** Blocks held. */
@@ -124,7 +124,7 @@ export class PrefixHolder {
     this.blocksMax = blocksMax;
   }
 
-  /** The run is held as a whole. */
+  /** Adds a run that is held as a whole. */
   take(run: Run): Holding {
     let holding = this.#holdings.get(run);
     if (holding === undefined) {
@@ -143,7 +143,7 @@ export class PrefixHolder {
     this.#link(holding, this.#youngest, undefined);
   }
 
-  /** Of a run that was split, the rest, which is as old as the run was. */
+  /** Adds the rest of a split run, which is as old as the run was. */
   keepRest(of: Holding, rest: Run, length: number): void {
     const holding = new Holding(this, rest);
     holding.length = length;
@@ -152,7 +152,7 @@ export class PrefixHolder {
   }
 
   /**
-   * Drops up to so many blocks of the tail of the oldest run.
+   * Drops up to the given number of blocks from the tail of the oldest run.
    *
    * @returns That run.
    */
@@ -191,9 +191,9 @@ export class PrefixHolder {
 class Holding {
   readonly holder: PrefixHolder;
   readonly run: Run;
-  /** Among the holdings of the run. */
+  /** Index among the holdings of the run. */
   place: number;
-  /** Neighbours in age; owned by the holder. */
+  /** Neighbours by age; owned by the holder. */
   older: Holding | undefined;
   younger: Holding | undefined;
 
@@ -203,7 +203,7 @@ class Holding {
     this.place = run.add(this);
   }
 
-  /** Blocks from the run's head; fewer than all only of its holder's oldest run. */
+  /** Blocks from the run's head; only a holder's oldest run has fewer than all. */
   get length(): number {
     return this.run.lengths[this.place] as number;
   }
@@ -213,7 +213,7 @@ class Holding {
   }
 }
 
-/** Blocks that follow each other in every prompt that has the last of them. */
+/** Consecutive blocks of every prompt that contains the last of them. */
 class Run {
   hashes: Float64Array;
   readonly holdings: Holding[] = [];
@@ -228,14 +228,14 @@ class Run {
     this.hashes = hashes;
   }
 
-  /** @returns The place of the holding. */
+  /** @returns The index of the holding. */
   add(holding: Holding): number {
     this.#numbers.push(holding.holder.number);
     this.lengths.push(0);
     return this.holdings.push(holding) - 1;
   }
 
-  /** Writes down how far its holders hold a chain whose first `shared` blocks of here are this run's. */
+  /** Records how much its holders hold of a chain whose next `shared` blocks are this run's first. */
   noteLeading(leading: Int32Array, from: number, shared: number): void {
     const numbers = this.#numbers;
     const { lengths } = this;
@@ -244,12 +244,12 @@ class Run {
     }
   }
 
-  /** How many of its blocks lie in `chain[from, to)`, whose first is its first. */
+  /** How many of its blocks match `chain[from, to)`, which starts with its first block. */
   shared(chain: Float64Array, from: number, to: number): number {
     const { hashes } = this;
     const most = Math.min(hashes.length, to - from);
     if (hashes[most - 1] === chain[from + most - 1]) return most;
-    // Chains that part never meet again.
+    // Chains that have diverged never meet again.
     let [shared, parted] = [1, most];
     while (parted - shared > 1) {
       const middle = (shared + parted) >>> 1;

@@ -1,7 +1,7 @@
-// The router's brain without its sockets: which engines there are, what each is busy with, and
-// which one takes the next request. The production router and the simulator run this same code.
+// The router's logic without its sockets: which engines exist, what load each has, and
+// which one gets the next request. The production router and the simulator run the same code.
 import { type Clock, RingBuffer } from '../base/index.ts';
-import type { AgedNews, AttemptNews } from './attempt-news.ts';
+import type { AgedUpdate, AttemptUpdate } from './attempt-update.ts';
 import type { Endpoint, Pick, Policy, ReportedLoad, RoutingRequest } from './contract.ts';
 import {
   EndpointRecord,
@@ -10,22 +10,23 @@ import {
   statusOf,
 } from './endpoint-record.ts';
 import { NoEndpointError, UnknownModelError } from './errors.ts';
-import { HeardAttempts } from './heard-attempts.ts';
+import { OutlierEjection } from './outlier-ejection.ts';
+import { PeerAttempts } from './peer-attempts.ts';
+import { PublishedAttempts } from './published-attempts.ts';
 import { Ticket } from './ticket.ts';
-import { ToldAttempts } from './told-attempts.ts';
 
 export interface RoutingCoreOptions {
   readonly policy: Policy;
   readonly clock: Clock;
-  /** Name that a client may use to the model that serves it. */
+  /** Model alias, as clients use it, to model name. */
   readonly aliases?: ReadonlyMap<string, string> | undefined;
   /** How many picks `recentPicks` keeps. @default 256 */
   readonly recentPicksMax?: number | undefined;
   /**
-   * Tells other routers before the same engines of each attempt. Called in mid-work: what it is given is
-   * to be sent later. Nothing is made or kept for it unless it is set.
+   * Publishes each attempt to peer routers in front of the same engines. Called in the middle of a pick: updates
+   * must be sent later. Without it, no updates are created or kept.
    */
-  readonly onNews?: ((news: AttemptNews) => void) | undefined;
+  readonly onUpdate?: ((update: AttemptUpdate) => void) | undefined;
 }
 
 export interface EndpointOptions {
@@ -37,7 +38,7 @@ export interface EndpointOptions {
   readonly reason?: string | undefined;
 }
 
-/** One pick, kept to answer "why this engine". */
+/** One pick, kept for the debug route. */
 export interface RecentPick {
   readonly atSeconds: number;
   readonly requestId: string;
@@ -51,7 +52,7 @@ export interface RecentPick {
   readonly scores: readonly number[] | undefined;
 }
 
-/** As kept: candidates and reason are put into words only when somebody asks. */
+/** As kept: candidates and reason are formatted only on request. */
 interface PickRecord {
   readonly atSeconds: number;
   readonly requestId: string;
@@ -61,11 +62,11 @@ interface PickRecord {
   readonly candidates: readonly Endpoint[];
 }
 
-/** How many model names are remembered after the last engine that served them left. */
+/** Number of model names that are remembered after the last engine that served them was removed. */
 const everSeenModelsMax = 10_000;
 
 /**
- * Picks engines and keeps exact books.
+ * Picks engines and keeps exact load counts.
  *
  * @example
  * const core = new RoutingCore({ policy, clock });
@@ -77,24 +78,44 @@ const everSeenModelsMax = 10_000;
  * ticket.finish({ status: 'completed' });
  */
 export class RoutingCore {
-  readonly policy: Policy;
   readonly #clock: Clock;
-  readonly #aliases: ReadonlyMap<string, string>;
+  #policy: Policy;
+  #aliases: ReadonlyMap<string, string>;
   readonly #records = new Map<string, EndpointRecord>();
   readonly #everSeenModels = new Set<string>();
   readonly #recent: RingBuffer<PickRecord>;
-  readonly #told: ToldAttempts | undefined;
-  readonly #heard: HeardAttempts;
-  /** Model to its live engines; undefined stands for "any". Emptied whenever an engine changes. */
+  readonly #published: PublishedAttempts | undefined;
+  readonly #peers: PeerAttempts;
+  readonly #ejection = new OutlierEjection();
+  /** Model to its live engines; undefined stands for any model. Cleared whenever an engine changes. */
   readonly #candidates = new Map<string | undefined, readonly EndpointRecord[]>();
 
   constructor(options: RoutingCoreOptions) {
-    this.policy = options.policy;
+    this.#policy = options.policy;
     this.#clock = options.clock;
     this.#aliases = options.aliases ?? new Map();
     this.#recent = new RingBuffer({ itemsMax: options.recentPicksMax ?? 256 });
-    this.#told = options.onNews && new ToldAttempts(options.onNews);
-    this.#heard = new HeardAttempts(options.policy);
+    this.#published = options.onUpdate && new PublishedAttempts(options.onUpdate);
+    this.#peers = new PeerAttempts(options.policy);
+  }
+
+  get policy(): Policy {
+    return this.#policy;
+  }
+
+  /** Model alias, as clients use it, to model name. */
+  get aliases(): ReadonlyMap<string, string> {
+    return this.#aliases;
+  }
+
+  /** Uses another policy from now on. Attempts in flight report to the policy that picked them. */
+  setPolicy(policy: Policy): void {
+    this.#policy = policy;
+    this.#peers.setPolicy(policy);
+  }
+
+  setAliases(aliases: ReadonlyMap<string, string>): void {
+    this.#aliases = aliases;
   }
 
   /**
@@ -106,16 +127,21 @@ export class RoutingCore {
    */
   route(request: RoutingRequest, exclude?: ReadonlySet<string>): Ticket {
     const model = this.resolveModel(request.model);
-    const live = this.#liveEndpoints(model);
+    const { pinnedUrl } = request;
+    const all = this.#liveEndpoints(model);
+    const live = pinnedUrl === undefined ? all : all.filter(({ url }) => url === pinnedUrl);
     const retry = exclude !== undefined && exclude.size > 0;
-    const candidates = retry ? live.filter(({ url }) => !exclude.has(url)) : live;
-    if (candidates.length === 0) throw this.#noEndpoint(model, exclude);
+    const left = retry ? live.filter(({ url }) => !exclude.has(url)) : live;
+    if (left.length === 0) throw this.#noEndpoint(model, exclude, pinnedUrl);
 
     const nowSeconds = this.#clock.nowSeconds();
+    const candidates = this.#ejection.admitted(left, nowSeconds, !retry);
     const pick = this.policy.pick(request, candidates, nowSeconds);
     const endpoint = this.#records.get(pick.endpoint.url);
     if (endpoint === undefined) {
-      throw new RangeError(`Policy ${this.policy.name} picked ${pick.endpoint.url}, no candidate`);
+      throw new RangeError(
+        `Policy ${this.policy.name} picked ${pick.endpoint.url}, which is not a candidate`,
+      );
     }
     this.#recent.push({
       atSeconds: nowSeconds,
@@ -125,40 +151,45 @@ export class RoutingCore {
       pick,
       candidates,
     });
-    const [policy, clock, told] = [this.policy, this.#clock, this.#told];
-    return new Ticket({ request, pick, endpoint, policy, clock, retry, told });
+    const [policy, clock, published] = [this.policy, this.#clock, this.#published];
+    const ejection = this.#ejection;
+    const isTrial = ejection.picked(endpoint, nowSeconds);
+    return new Ticket({
+      ...{ request, pick, endpoint, policy, clock, retry, published },
+      ...{ ejection, isTrial, alternatives: live },
+    });
   }
 
   /**
-   * Another router before the same engines tells of one of its attempts. It counts in the engine's load
-   * and with the policy as one of ours would, and in no totals. Of an engine or an attempt that is not
-   * known here, nothing is counted.
+   * Applies an update from a peer router about one of its attempts. The attempt counts in the engine's load
+   * and with the policy like one of ours, but not in totals. Updates about an unknown engine or attempt are
+   * ignored.
    *
-   * @param router Its name among the routers.
+   * @param router The peer router's id.
    * @param agoSeconds How long ago it happened. @default 0
    */
-  hear(router: string, news: AttemptNews, agoSeconds = 0): void {
+  receive(router: string, update: AttemptUpdate, agoSeconds = 0): void {
     const atSeconds = this.#clock.nowSeconds() - agoSeconds;
-    if (news.kind !== 'sent') this.#heard.went(router, news, atSeconds);
-    else this.#heard.sent(router, news, this.#records.get(news.url), atSeconds);
+    if (update.kind !== 'sent') this.#peers.went(router, update, atSeconds);
+    else this.#peers.sent(router, update, this.#records.get(update.url), atSeconds);
   }
 
-  /** The router is gone, or is not heard any more: its attempts leave the books. */
+  /** The router is gone or disconnected: its attempts no longer count. */
   forget(router: string): void {
-    this.#heard.forget(router, this.#clock.nowSeconds());
+    this.#peers.forget(router, this.#clock.nowSeconds());
   }
 
-  /** This router's own attempts in flight, for a router that begins to listen; empty without `onNews`. */
-  snapshot(): AgedNews[] {
-    return [...(this.#told?.snapshot(this.#clock.nowSeconds()) ?? [])];
+  /** This router's own attempts in flight, for a router that connects; empty without `onUpdate`. */
+  snapshot(): AgedUpdate[] {
+    return [...(this.#published?.snapshot(this.#clock.nowSeconds()) ?? [])];
   }
 
-  /** The model behind an alias; the name itself if it is none. */
+  /** The model behind an alias; the name itself if it is not an alias. */
   resolveModel(model: string | undefined): string | undefined {
     return model === undefined ? undefined : (this.#aliases.get(model) ?? model);
   }
 
-  /** Adds an engine, or gives a known one new models. Its counts and state stay if it is known. */
+  /** Adds an engine, or gives a known one new models. A known engine keeps its counts and state. */
   addEndpoint(options: EndpointOptions): void {
     const known = this.#records.get(options.url);
     if (known) {
@@ -176,12 +207,17 @@ export class RoutingCore {
     this.#candidates.clear();
   }
 
-  /** Forgets an engine. Its open tickets may still finish. @returns Whether it was known. */
+  /**
+   * Removes an engine, and with it the attempts of peer routers there. Its open tickets may still
+   * finish. @returns Whether it was known.
+   */
   removeEndpoint(url: string): boolean {
     const record = this.#records.get(url);
     if (!record) return false;
     this.#records.delete(url);
     this.#candidates.clear();
+    this.#peers.forgetEndpoint(record, this.#clock.nowSeconds());
+    this.#ejection.forget(record);
     this.policy.onEndpointReset?.(record);
     return true;
   }
@@ -197,13 +233,13 @@ export class RoutingCore {
     return changed;
   }
 
-  /** An engine was asked for its models in vain. @param why In plain words. */
+  /** A request for an engine's models failed. @param why In plain words. */
   setModelsUnknown(url: string, why: string): void {
     const record = this.#records.get(url);
     if (record) record.silence = why;
   }
 
-  /** What the engine says of itself. A new start time of its process voids its cache. */
+  /** Stores the engine's report. A new start time of its process voids assumptions about its cache. */
   setReported(url: string, reported: ReportedLoad | undefined): void {
     const record = this.#records.get(url);
     if (!record) return;
@@ -214,13 +250,21 @@ export class RoutingCore {
     if (reported !== undefined) this.policy.onReport?.(record, this.#clock.nowSeconds());
   }
 
-  /** The engine lost its cache: its process is a new one, or its prefix cache was reset. */
+  /** The engine lost its cache: it restarted, or its prefix cache was reset. */
   endpointRestarted(url: string): void {
     const record = this.#records.get(url);
-    if (record) this.policy.onEndpointReset?.(record);
+    if (record === undefined) return;
+    this.#ejection.forget(record);
+    this.policy.onEndpointReset?.(record);
   }
 
-  /** Every engine as it is now, in the order added. */
+  /** Whether an engine is out of routing for a while because it failed too often. */
+  isEjected(url: string): boolean {
+    const record = this.#records.get(url);
+    return record !== undefined && this.#ejection.isEjected(record);
+  }
+
+  /** The current state of every engine, in the order added. */
   endpoints(): EndpointStatus[] {
     return Array.from(this.#records.values(), statusOf);
   }
@@ -230,7 +274,7 @@ export class RoutingCore {
     return record && statusOf(record);
   }
 
-  /** Whether any engine is live: what /health answers. */
+  /** Whether any engine is live: the result of /health. */
   get hasLiveEndpoint(): boolean {
     return this.#liveEndpoints(undefined).length > 0;
   }
@@ -258,7 +302,11 @@ export class RoutingCore {
     return live;
   }
 
-  #noEndpoint(model: string | undefined, exclude: ReadonlySet<string> | undefined): Error {
+  #noEndpoint(
+    model: string | undefined,
+    exclude: ReadonlySet<string> | undefined,
+    pinnedUrl: string | undefined,
+  ): Error {
     if (model !== undefined && !this.#everSeenModels.has(model)) {
       const records = [...this.#records.values()];
       const served = new Set([...records.flatMap(({ models }) => models), ...this.#aliases.keys()]);
@@ -270,7 +318,11 @@ export class RoutingCore {
     }
     const rejections = new Map<string, string>();
     for (const { url, models, state, reason } of this.#records.values()) {
-      if (model !== undefined && !models.includes(model)) continue;
+      if (pinnedUrl !== undefined && url !== pinnedUrl) continue;
+      if (model !== undefined && !models.includes(model)) {
+        if (url === pinnedUrl) rejections.set(url, 'does not serve it');
+        continue;
+      }
       const tried = state === 'live' && exclude?.has(url);
       rejections.set(url, tried ? 'was already tried' : `is ${state} (${reason})`);
     }

@@ -1,16 +1,16 @@
-// When to leave the engine that holds most of a prompt: the release that policies with a favourite
+// When to leave the engine that holds most of a prompt: a rule that policies with a favourite
 // share.
 import type { Endpoint, EndpointLoad } from './contract.ts';
 
 export interface SaturationOptions {
   /**
-   * The favourite is left when its queue of uncached prompt tokens is longer than the least by
+   * The favourite is left when its queue of uncached prompt tokens exceeds the shortest by
    * more than the cache saves plus this many tokens. About 2 s of prefill of an 8B model on an H100.
    * @default 50000
    */
   readonly releaseTokens?: number | undefined;
   /**
-   * The favourite is left when it has this many requests in flight more than the least loaded,
+   * The favourite is left when it has this many more requests in flight than the least loaded,
    * and more than 1.5 times as many: SGLang's rule, with a lower threshold.
    * @default 32
    */
@@ -21,7 +21,7 @@ const releaseTokensDefault = 50_000;
 const releaseRequestsDefault = 32;
 const releaseRequestsRatio = 1.5;
 
-/** The least load over some engines, each count by itself. */
+/** The minimum of each load count over some engines. */
 export function leastLoad(
   endpoints: readonly Endpoint[],
 ): Pick<EndpointLoad, 'prefillTokens' | 'inflight'> {
@@ -34,7 +34,7 @@ export function leastLoad(
   return { prefillTokens, inflight };
 }
 
-/** @param cachedTokens What the favourite's cache saves this request. */
+/** @param cachedTokens Tokens that the favourite's cache saves this request. */
 export function isSaturated(
   favourite: EndpointLoad,
   least: Pick<EndpointLoad, 'prefillTokens' | 'inflight'>,

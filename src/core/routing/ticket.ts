@@ -3,9 +3,10 @@ import type { Clock } from '../base/index.ts';
 import { BookedAttempt } from './booked-attempt.ts';
 import type { Outcome, Pick, Policy, RoutingRequest } from './contract.ts';
 import type { EndpointRecord } from './endpoint-record.ts';
-import type { ToldAttempts } from './told-attempts.ts';
+import type { OutlierEjection } from './outlier-ejection.ts';
+import type { PublishedAttempts } from './published-attempts.ts';
 
-/** Every method may be called at any time and again, as those of `BookedAttempt`. */
+/** Every method may be called at any time and repeatedly, like those of `BookedAttempt`. */
 export class Ticket {
   readonly pick: Pick;
   readonly request: RoutingRequest;
@@ -13,7 +14,12 @@ export class Ticket {
   readonly #endpoint: EndpointRecord;
   readonly #clock: Clock;
   readonly #retry: boolean;
-  readonly #told: ToldAttempts | undefined;
+  readonly #published: PublishedAttempts | undefined;
+  readonly #ejection: OutlierEjection;
+  readonly #isTrial: boolean;
+  readonly #alternatives: readonly EndpointRecord[];
+  /** Whether it has told whether the engine works. */
+  #isDecided = false;
 
   constructor(options: {
     readonly request: RoutingRequest;
@@ -22,8 +28,13 @@ export class Ticket {
     readonly policy: Policy;
     readonly clock: Clock;
     readonly retry: boolean;
-    /** Tells other routers. */
-    readonly told: ToldAttempts | undefined;
+    /** Publishes the attempt to peer routers. */
+    readonly published: PublishedAttempts | undefined;
+    readonly ejection: OutlierEjection;
+    /** Whether the attempt tries an ejected engine. */
+    readonly isTrial: boolean;
+    /** The live engines of the request's model. */
+    readonly alternatives: readonly EndpointRecord[];
   }) {
     const { request, pick, endpoint, policy } = options;
     this.request = request;
@@ -33,29 +44,48 @@ export class Ticket {
     this.#endpoint = endpoint;
     this.#clock = options.clock;
     this.#retry = options.retry;
-    this.#told = options.told;
+    this.#published = options.published;
+    this.#ejection = options.ejection;
+    this.#isTrial = options.isTrial;
+    this.#alternatives = options.alternatives;
   }
 
-  /** The request goes out now. Call it in the same turn as `route`, or picks in between miss it. */
+  /** The request is sent now. Call it in the same turn as `route`, or picks in between miss it. */
   sent(): void {
     const nowSeconds = this.#clock.nowSeconds();
     if (!this.#booked.sent(nowSeconds)) return;
     const { totals } = this.#endpoint;
     totals.requests += 1;
     if (this.#retry) totals.retries += 1;
-    this.#told?.sent(this.#booked, nowSeconds);
+    this.#published?.sent(this.#booked, nowSeconds);
   }
 
-  /** The first byte of the answer's body is here: prefill is over. */
+  /** The first byte of the response body arrived: prefill is over. */
   firstByte(): void {
     const nowSeconds = this.#clock.nowSeconds();
-    if (this.#booked.firstByte(nowSeconds)) this.#told?.firstByte(this.#booked, nowSeconds);
+    if (!this.#booked.firstByte(nowSeconds)) return;
+    this.#isDecided = true;
+    this.#ejection.succeeded(this.#endpoint, this.#isTrial, nowSeconds);
+    this.#published?.firstByte(this.#booked, nowSeconds);
   }
 
-  /** The attempt is over, however it went. The first call counts. */
+  /** The attempt has ended, with any outcome. Only the first call counts. */
   finish(outcome: Outcome): void {
-    if (!this.#booked.finish(outcome, this.#clock.nowSeconds())) return;
-    if (outcome.status === 'failed') this.#endpoint.totals.errors += 1;
-    this.#told?.finished(this.#booked, outcome);
+    const nowSeconds = this.#clock.nowSeconds();
+    if (!this.#booked.finish(outcome, nowSeconds)) {
+      if (this.#isTrial && !this.#isDecided) this.#ejection.undecided(this.#endpoint);
+      return;
+    }
+    if (outcome.status === 'failed') {
+      this.#endpoint.totals.errors += 1;
+      this.#ejection.failed(this.#endpoint, this.#isTrial, this.#alternatives, nowSeconds);
+    } else if (!this.#isDecided) {
+      // Complete without a body, or an error that is the client's: the engine responded.
+      if (outcome.status === 'completed') {
+        this.#ejection.succeeded(this.#endpoint, this.#isTrial, nowSeconds);
+      } else if (this.#isTrial) this.#ejection.undecided(this.#endpoint);
+    }
+    this.#isDecided = true;
+    this.#published?.finished(this.#booked, outcome);
   }
 }

@@ -1,37 +1,252 @@
-// One request on one engine of a simulated fleet, from the pick to its end.
+// One request of a simulated fleet: drives `AttemptMachine` with engine models instead of sockets. Where
+// prefill is disaggregated, the attempt has two legs on two engines.
+import { type AttemptEffects, AttemptMachine, type AttemptOutcome } from '../attempts/index.ts';
 import type { EngineRequest } from '../engine/index.ts';
 import type { Ticket } from '../routing/index.ts';
+import type { Handoffs } from './disaggregation.ts';
+import type { FleetEngine } from './fleet-engine.ts';
 import type { SimulatedRequest } from './fleet-options.ts';
+import { engineRequestOf } from './fleet-request.ts';
 
-/** A request of the fleet, whatever engines it goes to. */
-export interface FleetRequest {
+/** What the fleet provides to its requests. */
+export interface AttemptFleet {
+  readonly handoffs: Handoffs | undefined;
+  /** Tokens per block id of the traffic. */
+  readonly blockTokens: number;
+  /** Whether responses report the number of cached tokens. */
+  readonly tellsUsage: boolean;
+  nowSeconds(): number;
+  engine(url: string): FleetEngine;
+  startStep(engine: FleetEngine): void;
+  /** @returns Undefined if no engine is left. */
+  route(
+    leg: 'prefill' | 'answer',
+    attempt: Attempt,
+    tried: ReadonlySet<string> | undefined,
+  ): Ticket | undefined;
+  /** The attempt is in progress on an engine. */
+  sent(attempt: Attempt): void;
+  /** The attempt is no longer in progress. */
+  ended(attempt: Attempt): void;
+  rerouted(): void;
+  firstToken(attempt: Attempt): void;
+  completed(attempt: Attempt): void;
+  /** The engine refused the request with 400. */
+  refused(): void;
+  lost(attempt: Attempt): void;
+}
+
+export class Attempt implements AttemptEffects {
   /** In order of arrival. */
   readonly index: number;
   readonly request: SimulatedRequest;
-  /** The tokens of its blocks, made when first read. */
+  /** The tokens of its blocks, created at the first read. */
   readonly words: () => Uint32Array<ArrayBuffer>;
-  /** Where prefill is apart: of the engine that is to answer, if it was picked before. */
-  readonly decodeTicket?: Ticket | undefined;
+  /** Index of the engine that has it, or had it last. */
+  engine = -1;
+  /** `prefill`: the engine computes the prompt, and another one generates the response. */
+  leg: 'prefill' | 'answer' = 'answer';
+  /** The output length of the request, or the rest of the engine's context. */
+  outputTokens = 0;
+  cachedTokens = 0;
+  /** Whether the client has received a token. */
+  hasToken = false;
+  readonly #fleet: AttemptFleet;
+  readonly #machine: AttemptMachine;
+  #ticket: Ticket | undefined = undefined;
+  /** Number of the next attempt. */
+  #picked: Ticket | undefined = undefined;
+  /** The engine that is to respond, if it was picked before the one that prefills. */
+  #decodeTicket: Ticket | undefined = undefined;
+  /** The prompt has been handed over, so the next leg responds even if the prompt is lost. */
+  #isHandedOver = false;
+
+  constructor(
+    fleet: AttemptFleet,
+    of: {
+      readonly index: number;
+      readonly request: SimulatedRequest;
+      readonly words: () => Uint32Array<ArrayBuffer>;
+    },
+  ) {
+    this.#fleet = fleet;
+    this.index = of.index;
+    this.request = of.request;
+    this.words = of.words;
+    this.#machine = new AttemptMachine(this);
+  }
+
+  start(): void {
+    this.#machine.admit();
+  }
+
+  // Events from the engine.
+
+  /** A token arrived. @param outputIndex Index of the last one, if several arrived. */
+  token(outputIndex: number): void {
+    if (this.leg === 'prefill') {
+      // The single token of a prefill leg is not read.
+      this.#machine.handedOver();
+      this.#isHandedOver = true;
+      this.#fleet.handoffs?.prefilled(this, this.engine, this.#fleet.nowSeconds());
+      return;
+    }
+    if (outputIndex === 0 && this.#machine.responseHead(200, true) === 'pass') {
+      this.#machine.responseBytes();
+    }
+    if (outputIndex + 1 >= this.outputTokens) this.#machine.responseEnd(false);
+  }
+
+  /** The engine has crashed. */
+  engineFailed(): void {
+    this.#machine.attemptFailed('reset');
+  }
+
+  /** The engine ends the request with an error, as vLLM does if a prompt cannot be loaded. */
+  failAtEngine(): void {
+    this.#machine.responseHead(500, true);
+    this.#machine.responseEnd(true);
+  }
+
+  /** Between two legs: the request is sent to the engine that is to respond. */
+  answer(): void {
+    this.#machine.proceed();
+  }
+
+  /** Between two legs: the prompt is lost, and not computed again. */
+  loseHandover(): void {
+    this.#machine.attemptFailed('truncated');
+  }
+
+  // Actions that the machine requests.
+
+  pick(tried: ReadonlySet<string> | undefined): string | undefined {
+    if (tried !== undefined) this.#decodeTicket = undefined;
+    const { handoffs } = this.#fleet;
+    const answers =
+      this.#isHandedOver || handoffs === undefined || handoffs.exchange.isReady(String(this.index));
+    this.#isHandedOver = false;
+    this.#picked = answers ? this.#pickAnswer(tried) : this.#pickPrefill(handoffs, tried);
+    return this.#picked?.pick.endpoint.url;
+  }
+
+  send(): void {
+    const { index, request, leg } = this;
+    const ticket = this.#picked as Ticket;
+    this.#ticket = ticket;
+    const engine = this.#fleet.engine(ticket.pick.endpoint.url);
+    this.engine = engine.index;
+    this.#fleet.sent(this);
+    ticket.sent();
+    const { blockSize, maxModelLen } = engine.config;
+    if (request.promptTokens >= maxModelLen) {
+      this.#refuseAtEngine();
+      return;
+    }
+    const wanted = leg === 'prefill' ? 1 : Math.max(1, request.outputTokens);
+    this.outputTokens = Math.min(wanted, maxModelLen - request.promptTokens);
+    this.cachedTokens = 0;
+    const nowSeconds = this.#fleet.nowSeconds();
+    if (leg === 'prefill') this.#fleet.handoffs?.exchange.expect(String(index), engine.index);
+    const sent = engineRequestOf(request, index, this.#fleet.blockTokens, blockSize);
+    engine.add({ ...sent, maxTokens: wanted, attempt: this }, nowSeconds);
+    this.#fleet.startStep(engine);
+  }
+
+  /** No abort is needed where the engine has crashed or has already responded. */
+  abort(): void {}
+
+  /** Every router has already noticed the crash. */
+  engineOut(): void {}
+
+  engineSuspected(): void {}
+
+  firstByte(): void {
+    if (this.leg === 'answer') {
+      this.hasToken = true;
+      this.#fleet.firstToken(this);
+    }
+    this.#ticket?.firstByte();
+  }
+
+  attemptEnded(status: AttemptOutcome): void {
+    this.#fleet.ended(this);
+    const ticket = this.#ticket as Ticket;
+    if (status !== 'completed') {
+      ticket.finish({ status });
+      return;
+    }
+    ticket.finish({
+      status,
+      promptTokens: this.request.promptTokens,
+      cachedTokens: this.#fleet.tellsUsage ? this.cachedTokens : undefined,
+      outputTokens: this.outputTokens,
+    });
+  }
+
+  rerouted(): void {
+    this.#fleet.rerouted();
+  }
+
+  refuse(): void {
+    const { handoffs } = this.#fleet;
+    const id = String(this.index);
+    if (handoffs?.exchange.isReady(id)) handoffs.exchange.abandon(id, this.#fleet.nowSeconds());
+    this.#fleet.lost(this);
+  }
+
+  breakOff(): void {
+    this.#fleet.lost(this);
+  }
+
+  complete(outcome: AttemptOutcome): void {
+    if (outcome === 'completed') this.#fleet.completed(this);
+    else this.#fleet.lost(this);
+  }
+
+  requestEnded(): void {}
+
+  #pickPrefill(handoffs: Handoffs, tried: ReadonlySet<string> | undefined): Ticket | undefined {
+    const { remotePrefillTokensMin = 0 } = handoffs.disaggregation;
+    this.#decodeTicket = undefined;
+    if (remotePrefillTokensMin > 0) {
+      const ticket = this.#fleet.route('answer', this, tried);
+      const cachedTokens = ticket?.pick.cachedTokens ?? 0;
+      if (ticket && this.request.promptTokens - cachedTokens < remotePrefillTokensMin) {
+        handoffs.log.skipped++;
+        this.leg = 'answer';
+        return ticket;
+      }
+      this.#decodeTicket = ticket;
+    }
+    this.leg = 'prefill';
+    return this.#fleet.route('prefill', this, tried);
+  }
+
+  #pickAnswer(tried: ReadonlySet<string> | undefined): Ticket | undefined {
+    this.leg = 'answer';
+    const early = this.#decodeTicket;
+    this.#decodeTicket = undefined;
+    const isUp = early && this.#fleet.engine(early.pick.endpoint.url).isUp;
+    return isUp ? early : this.#fleet.route('answer', this, tried);
+  }
+
+  /** vLLM responds with 400, as every other engine would, and releases what it was to read. */
+  #refuseAtEngine(): void {
+    this.#fleet.handoffs?.exchange.ended(this.engine, String(this.index));
+    this.#fleet.refused();
+    this.#machine.responseHead(400, true);
+    // The policy must not learn from this response.
+    this.#machine.responseEnd(true);
+  }
 }
 
-export interface Attempt extends FleetRequest {
-  readonly ticket: Ticket;
-  /** Index of the engine. */
-  readonly engine: number;
-  /** `prefill`: the engine computes the prompt for another one to answer. */
-  readonly leg: 'prefill' | 'answer';
-  /** What the request asks for, or what is left of the engine's context. */
-  readonly outputTokens: number;
-  hasToken: boolean;
-  cachedTokens: number;
-}
-
-/** Inside an engine a request knows its attempt: each token asks for it. */
+/** Inside an engine a request refers to its attempt: each token needs it. */
 export interface AttemptedRequest extends EngineRequest {
   readonly attempt: Attempt;
 }
 
-/** @param request One that a fleet gave to an engine. */
+/** @param request A request that a fleet gave to an engine. */
 export function attemptOf(request: EngineRequest): Attempt {
   return (request as AttemptedRequest).attempt;
 }

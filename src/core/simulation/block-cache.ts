@@ -1,17 +1,17 @@
-// The plainest prefix cache there can be: zero service time, a hit is the leading run of cached
-// blocks, all prompt blocks are inserted, least recently used goes first.
+// The simplest possible prefix cache: zero service time, a hit is the leading run of cached blocks, all
+// prompt blocks are inserted, least recently used blocks are evicted first.
 
 export class BlockCache {
   readonly #blocksMax: number;
   // Iterates in insertion order: the first key is the least recently used.
   readonly #blocks = new Set<number>();
 
-  /** @param blocksMax Capacity in blocks of the trace, beyond which the oldest go; or Infinity. */
+  /** @param blocksMax Capacity in blocks of the trace, beyond which the oldest are evicted; or Infinity. */
   constructor(blocksMax: number) {
     this.#blocksMax = blocksMax;
   }
 
-  /** How many leading blocks of a prompt are cached. Touches nothing. */
+  /** Number of leading blocks of a prompt that are cached. Does not change their recency. */
   match(blockIds: readonly number[]): number {
     const miss = blockIds.findIndex((id) => !this.#blocks.has(id));
     return miss === -1 ? blockIds.length : miss;
@@ -21,7 +21,7 @@ export class BlockCache {
     return this.#blocks.has(blockId);
   }
 
-  /** Serves one prompt. @returns How many of its leading blocks were cached. */
+  /** Serves one prompt. @returns Number of its leading blocks that were cached. */
   serve(blockIds: readonly number[]): number {
     const hit = this.match(blockIds);
     this.insert(blockIds);
@@ -30,7 +30,7 @@ export class BlockCache {
 
   /** Makes the blocks the most recently used. */
   insert(blockIds: readonly number[]): void {
-    // Tail first, so that the head of a prompt, which more prompts share, stays longest.
+    // Tail first, so that the head of a prompt, which more prompts share, is evicted last.
     for (const id of blockIds.toReversed()) {
       this.#blocks.delete(id);
       this.#blocks.add(id);

@@ -1,17 +1,17 @@
-// In which share of the time an engine was busy, up to a moment that is known only afterwards: the
+// The share of the time in which an engine was busy, up to a moment that is known only afterwards: the
 // last arrival.
 
 export class BusyTime {
   #seconds = 0;
-  /** Of `#seconds`, what lies after the arrival at `#arrivalSeconds`, if that was the last. */
+  /** The part of `#seconds` that lies after the arrival at `#arrivalSeconds`, if that was the last. */
   #secondsAfter = 0;
   #arrivalSeconds = 0;
 
   /**
-   * Counts steps that have passed, one after the other.
+   * Counts completed steps, in order.
    *
-   * @param endsSeconds When each ended.
-   * @param lastArrivalSeconds Of the arrivals so far.
+   * @param endsSeconds End of each step.
+   * @param lastArrivalSeconds The latest arrival so far.
    */
   add(startSeconds: number, endsSeconds: readonly number[], lastArrivalSeconds: number): void {
     let seconds = this.#seconds;
@@ -27,7 +27,7 @@ export class BusyTime {
     this.#arrivalSeconds = lastArrivalSeconds;
   }
 
-  /** Share of the time up to the last arrival; 1 if that was at 0 s. */
+  /** Busy share of the time up to the last arrival; 1 if that was at 0 s. */
   shareUntil(lastArrivalSeconds: number): number {
     if (lastArrivalSeconds <= 0) return 1;
     const later = this.#arrivalSeconds === lastArrivalSeconds ? this.#secondsAfter : 0;

@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  engineConfigFor,
-  findGpu,
-  findModel,
-  rooflineCost,
-  type StepLoad,
-} from '../engine/index.ts';
+import { findGpu, findModel, rooflineCost, type StepLoad } from '../engine/index.ts';
+import { sizeEngine } from '../layout/index.ts';
 import type { Times } from '../stats/index.ts';
 import type { Trace } from '../traces/index.ts';
 import { closedLoop, replayRun } from './index.ts';
@@ -26,7 +21,7 @@ test('one request of each client takes as long as in the engine model, step by s
       blockIds: Array.from({ length: 125 }, (_, block) => i * 1000 + block),
     })),
   };
-  const config = engineConfigFor(layout);
+  const config = sizeEngine(layout).config;
   const { timings } = replayRun({ trace, config, cost });
   const mean = (of: (tokenSeconds: Times) => number) =>
     timings.reduce((sum, { tokenSeconds }) => sum + of(tokenSeconds), 0) / timings.length;
@@ -38,7 +33,7 @@ test('one request of each client takes as long as in the engine model, step by s
   assert.equal(found.waitedShare, 0);
 });
 
-test('clients beyond the KV cache wait for a place, and their first token with them', () => {
+test('clients beyond the KV cache wait for space before their first token', () => {
   const roomy = closedLoop({ ...options, kvTokensMax: 100_000, requests: 80 });
   const tight = closedLoop({ ...options, kvTokensMax: 9000, requests: 80 });
   assert.equal(roomy.waitedShare, 0);
@@ -55,7 +50,7 @@ test('decodes that outgrow the cache are preempted, and all requests end', () =>
   assert.ok(found.meanTpotSeconds > 0 && Number.isFinite(found.meanTpotSeconds));
 });
 
-test('a prompt that loses its place half computed is computed whole when it comes back', () => {
+test('a prompt that is preempted half computed is fully computed when it is resumed', () => {
   let prefillTokens = 0;
   const counting = {
     stepSeconds: (load: StepLoad) => {
@@ -68,18 +63,18 @@ test('a prompt that loses its place half computed is computed whole when it come
     ...{ clients: 2, requests: 2, maxNumBatchedTokens: 8, kvTokensMax: 2050 },
   });
   assert.equal(found.waitedShare, 0.5);
-  // Beside one that decodes 7 of 8 tokens of a step are for the prompt; the cache is full after 132 steps.
+  // One request decodes, so 7 of 8 tokens of a step are for the prompt; the cache is full after 132 steps.
   assert.equal(prefillTokens, 2 * 1000 + 132 * 7);
 });
 
-test('who arrives during a step waits for its end, and for one more where steps are planned ahead', () => {
+test('a request that arrives during a step waits for its end, and for one more if steps are planned ahead', () => {
   const each = { stepSeconds: () => 1 };
   const alone = { ...options, cost: each, clients: 1, kvTokensMax: 100_000, requests: 10 };
   const short = { ...alone, promptTokens: 100, outputTokens: 10 };
   assert.equal(closedLoop(short).meanTtftSeconds, 1);
-  // Nobody else is there: on its way for 0.25 s, then a step.
+  // No other request: 0.25 s in transit, then a step.
   assert.equal(closedLoop({ ...short, arrivalSeconds: 0.25 }).meanTtftSeconds, 1.25);
-  // Another's step is always running: what is left of it, and then one's own; the first two alone wait less.
+  // Another request's step is always running, so each waits for its rest and then its own step; the first two wait less.
   const two = { ...short, clients: 2, requests: 40, arrivalSeconds: 0.25, outputTokens: 1000 };
   const mean = (ttfts: number) => Math.round(ttfts * 10) / 10;
   assert.equal(mean(closedLoop({ ...two, shortest: 0.5 }).meanTtftSeconds), 2);

@@ -13,7 +13,7 @@ const action = fc.oneof(
   fc.constant('preempt' as const),
 );
 
-test('sums, the next end and who leaves are those of a list in which each request is counted up', () => {
+test('sums, the next end and the requests that leave match those of a plain list of requests', () => {
   fc.assert(
     fc.property(fc.array(action, { maxLength: 40 }), (actions) => {
       const decodes = new Decodes<Plain>();

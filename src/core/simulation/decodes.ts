@@ -1,19 +1,19 @@
-// The requests of a batch that decode. Each gains one token a step, so what a step asks of all of them is
-// kept as sums, and a step costs those that begin or end in it.
+// The decoding requests of a batch. Each gains one token per step, so the load of a step is kept as sums,
+// and a step costs time only for requests that begin or end in it.
 import { MinHeap } from '../base/index.ts';
 
-/** What is brought up to date when the request leaves. */
+/** The part of a request that is updated when it leaves. */
 export interface Decoding {
   /** Tokens of its context. */
   computed: number;
   generated: number;
-  /** Tokens of the whole answer. */
+  /** Tokens of the complete output. */
   readonly output: number;
 }
 
 interface Decode<T> {
   readonly request: T;
-  /** Steps before it began. */
+  /** Steps before it started. */
   readonly sinceStep: number;
   hasLeft: boolean;
 }
@@ -23,21 +23,21 @@ export class Decodes<T extends Decoding> {
   /** Steps so far. */
   #step = 0;
   #tokens = 0;
-  /** By the step after which each ends; of equal ones the first to begin is the first to end. */
+  /** Ordered by the step after which each ends; among equals, the first to start is the first to end. */
   readonly #ends = new MinHeap<Decode<T>>();
-  /** In the order in which they began. */
+  /** In the order in which they started. */
   #all: Decode<T>[] = [];
 
   get count(): number {
     return this.#count;
   }
 
-  /** Of all contexts. */
+  /** Sum over all contexts. */
   get tokens(): number {
     return this.#tokens;
   }
 
-  /** Until the first of them ends; Infinity if there is none. */
+  /** Steps until the first of them ends; Infinity if there is none. */
   get stepsLeft(): number {
     while (this.#ends.least?.hasLeft) this.#ends.take();
     return this.#ends.leastRank - this.#step;
@@ -57,13 +57,13 @@ export class Decodes<T extends Decoding> {
     this.#tokens += steps * this.#count;
   }
 
-  /** Takes one out that has its whole answer; undefined if none has. */
+  /** Removes one that has its complete output; undefined if none has. */
   takeEnded(): T | undefined {
     if (this.stepsLeft > 0) return undefined;
     return this.#leave(this.#ends.take());
   }
 
-  /** Takes out who began last; undefined if there is none. */
+  /** Removes the one that started last; undefined if there is none. */
   takeYoungest(): T | undefined {
     while (this.#all.at(-1)?.hasLeft) this.#all.pop();
     return this.#leave(this.#all.pop());
@@ -77,7 +77,7 @@ export class Decodes<T extends Decoding> {
     decode.hasLeft = true;
     this.#count--;
     this.#tokens -= request.computed;
-    // Those that have left are at most as many as those that are in.
+    // At most as many have left as are still in the batch.
     if (this.#all.length > 2 * this.#count + 16) {
       this.#all = this.#all.filter(({ hasLeft }) => !hasLeft);
     }

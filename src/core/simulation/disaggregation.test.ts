@@ -92,7 +92,7 @@ const requestsOf = (items: readonly { gap: number; prompt: number; output: numbe
   });
 };
 
-test('with links that take no time and answers of one token, TTFT is that of prefill alone, a hop and a step', () => {
+test('with links that take no time and outputs of one token, TTFT is prefill, a hop and a step', () => {
   fc.assert(
     fc.property(traffic, fc.integer({ min: 1, max: 3 }), (items, prefill) => {
       const requests = requestsOf(items.map((item) => ({ ...item, output: 1 })));
@@ -102,9 +102,9 @@ test('with links that take no time and answers of one token, TTFT is that of pre
       });
       // So many engines decode that none has two requests.
       const decode = requests.length;
-      const apart = play(requests, { prefill, decode, bytesPerSecond: free });
+      const disaggregated = play(requests, { prefill, decode, bytesPerSecond: free });
       for (const [i, seconds] of alone.ttftSeconds.entries()) {
-        const difference = (apart.ttftSeconds[i] ?? 0) - seconds - hopSeconds - 0.011;
+        const difference = (disaggregated.ttftSeconds[i] ?? 0) - seconds - hopSeconds - 0.011;
         assert.ok(Math.abs(difference) < 1e-9, `request ${i}: ${difference}`);
       }
     }),
@@ -112,7 +112,7 @@ test('with links that take no time and answers of one token, TTFT is that of pre
   );
 });
 
-test('a faster link makes nobody wait longer where engines decode one request each', () => {
+test('a faster link delays no request where engines decode one request each', () => {
   fc.assert(
     fc.property(traffic, fc.integer({ min: 1, max: 3 }), (items, prefill) => {
       const requests = requestsOf(items);
@@ -129,7 +129,7 @@ test('a faster link makes nobody wait longer where engines decode one request ea
   );
 });
 
-test('everybody is answered, once, and equal seeds give equal runs', () => {
+test('every request is served exactly once, and equal seeds give equal runs', () => {
   fc.assert(
     fc.property(
       traffic,
@@ -154,14 +154,14 @@ test('everybody is answered, once, and equal seeds give equal runs', () => {
   );
 });
 
-test('what the engine that decodes has cached is not read again', () => {
+test('blocks that the decode engine has cached are not read again', () => {
   const requests = [0, 1].map((i) => request(i, { prompt: 200, family: 7 }));
   const { handoffs, engines } = play(requests, { prefill: 1, decode: 1, bytesPerSecond: 1e6 });
   assert.deepEqual([...(handoffs?.transferBytes ?? [])], [13_000, 1000]);
   assert.equal(engines[1]?.cachedTokens, 12 * blockSize);
 });
 
-test('the engine that prefills keeps blocks until they are read, and its next prompt waits for them', () => {
+test('the prefill engine keeps blocks until they are read, and its next prompt waits for them', () => {
   const small = { config: { ...config, numGpuBlocks: 10, maxModelLen: 128 }, cost };
   const requests = [0, 1].map((i) => request(i, { at: 0 }));
   const { handoffs, ttftSeconds } = simulateFleet({
@@ -175,7 +175,7 @@ test('the engine that prefills keeps blocks until they are read, and its next pr
   assert.ok((ttftSeconds[1] ?? 0) > (ttftSeconds[0] ?? 0) + 0.7);
 });
 
-test('a few uncached tokens are prefilled where they are decoded, if the values say so', () => {
+test('prompts with few uncached tokens are prefilled on the decode engine, if the values say so', () => {
   const requests = [request(0, { prompt: 15 }), request(1, { prompt: 100 })];
   const more = { remotePrefillTokensMin: 16 };
   const { handoffs, engines } = play(requests, {
@@ -202,7 +202,7 @@ function dying(
   );
 }
 
-test('the engine that held the prompt dies while it is read: the request fails, or is computed anew', () => {
+test('if the engine with the prompt dies during the read, the request fails or is recomputed', () => {
   const failed = dying({}, {}, { loadFailure: 'fail' });
   assert.deepEqual([[...failed.failed], failed.handoffs?.lost], [[1], 1]);
   const computed = dying({}, {}, { loadFailure: 'recompute' });
@@ -216,20 +216,20 @@ test('the engine that held the prompt dies while it is read: the request fails, 
   );
 });
 
-test('it dies while its answer is on its way: the same', () => {
+test('if it fails while its response is in transit, the same happens', () => {
   const during = { atSeconds: 0.101 };
   assert.deepEqual([...dying(during, {}, { loadFailure: 'fail' }).failed], [1]);
   const computed = dying(during, {}, { loadFailure: 'recompute' });
   assert.ok(Math.abs((computed.ttftSeconds[0] ?? 0) - (0.1 + hopSeconds + 0.101)) < 1e-9);
 });
 
-test('it dies in the middle of a prefill: another engine prefills', () => {
+test('if it dies during a prefill, another engine prefills', () => {
   const { failed, retries, handoffs } = dying({ atSeconds: 0.05 }, { prefill: 2 }, {});
   assert.deepEqual([[...failed], retries], [[0], 1]);
   assert.equal(handoffs?.prefillEngineOf[0], 1);
 });
 
-test('the engine that reads dies: another one reads the same blocks, and without another all is lost', () => {
+test('if the decode engine dies, another one reads the same blocks; without another the request is lost', () => {
   const { failed, handoffs, engineOf, engines } = dying({ engine: 1 }, { decode: 2 }, {});
   assert.deepEqual([[...failed], engineOf[0], engines[0]?.requests], [[0], 2, 1]);
   // From the start: 0.5 to 1.2 s.
@@ -237,7 +237,7 @@ test('the engine that reads dies: another one reads the same blocks, and without
   assert.deepEqual([...dying({ engine: 1 }, {}, {}).failed], [1]);
 });
 
-test('whatever dies, the run ends, and each request is answered whole or counted as failed', () => {
+test('after any failures the run ends, and each request is completed or counted as failed', () => {
   fc.assert(
     fc.property(
       traffic,
@@ -264,9 +264,9 @@ test('whatever dies, the run ends, and each request is answered whole or counted
   );
 });
 
-test('a fleet without one of the two kinds, or with blocks of two sizes, is refused', () => {
+test('a fleet without one of the two roles, or with two block sizes, is refused', () => {
   const layout = { prefill: 2, decode: 0, bytesPerSecond: 1 };
-  assert.throws(() => play([request(0)], layout), /need engines and links of both kinds/);
+  assert.throws(() => play([request(0)], layout), /need engines and links of both roles/);
   const links = [16, 32].map((size) => ({ bytesPerSecond: 1, blockBytes: 1, blockSize: size }));
   const mixed = { prefill: 1, decode: 1, bytesPerSecond: 1, more: { links } };
   assert.throws(() => play([request(0)], mixed), /blocks of one size/);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Earliest } from './earliest.ts';
 
-test('whatever is set, the least time is found, of equals the one with the lowest index', () => {
+test('the smallest time is found, and among equal ones that with the lowest index', () => {
   const change = fc.record({ index: fc.nat(12), seconds: fc.constantFrom(0, 1, 2, 3, Infinity) });
   fc.assert(
     fc.property(fc.array(change, { maxLength: 60 }), (changes) => {

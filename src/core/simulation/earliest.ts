@@ -1,8 +1,8 @@
-// Which of many engines acts first: a tournament over their next times.
+// Finds which of many engines acts first: a tournament over their next times.
 
 /**
- * The least of `count` times, of equals the one with the lowest index, in logarithmic time per
- * change. All start at infinity.
+ * The smallest of `count` times, on ties the one with the lowest index, in logarithmic time per change.
+ * All start at infinity.
  *
  * @example
  * const times = new Earliest(3);
@@ -19,12 +19,12 @@ export class Earliest {
     this.#times = new Float64Array(2 * this.#leaves).fill(Number.POSITIVE_INFINITY);
   }
 
-  /** The least time; infinity if there is none. */
+  /** The smallest time; infinity if there is none. */
   get seconds(): number {
     return this.#times[1] as number;
   }
 
-  /** Whose it is; meaningless while `seconds` is infinite. */
+  /** Its index; meaningless while `seconds` is infinite. */
   get index(): number {
     const times = this.#times;
     const least = times[1] as number;

@@ -1,17 +1,17 @@
-// How many engines, and routers before them, a simulation holds.
+// Maximum number of engines, and of routers in front of them, in a simulation.
 import { InputError } from '../base/index.ts';
 
-/** About 30 KB each before their first request, and each pick looks at all of them. */
+/** About 30 KB each before their first request, and each pick reads all of them. */
 const enginesMax = 10_000;
 
-/** Each has books of all engines, and hears of each attempt of the others. */
+/** Each has load counts of all engines, and receives each attempt of the others. */
 const routersMax = 100;
 
 /** @throws {InputError} If there are more. */
 export function checkEngineCount(engines: number): void {
   if (engines <= enginesMax) return;
   throw new InputError(
-    `${engines} engines are more than a simulation holds; ask for at most ${enginesMax}.`,
+    `${engines} engines exceed the limit of a simulation; use at most ${enginesMax}.`,
   );
 }
 
@@ -19,6 +19,6 @@ export function checkEngineCount(engines: number): void {
 export function checkRouterCount(routers: number): void {
   if (routers <= routersMax) return;
   throw new InputError(
-    `${routers} routers are more than a simulation holds; ask for at most ${routersMax}.`,
+    `${routers} routers exceed the limit of a simulation; use at most ${routersMax}.`,
   );
 }

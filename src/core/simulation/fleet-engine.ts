@@ -1,5 +1,5 @@
-// One engine of a simulated fleet: its model, the step that runs now, and what it did over all its
-// lives, since a failure starts it anew.
+// One engine of a simulated fleet: its model, the step that runs now, and its totals over all restarts,
+// since a failure starts it again.
 import {
   type EngineConfig,
   type EngineListener,
@@ -19,11 +19,11 @@ export interface FleetEngineOptions {
   readonly engine: SimulatedEngine;
   /** Undefined for an engine that prefills and decodes. */
   readonly role: EngineRole | undefined;
-  /** Hears of its KV events. */
+  /** Receives its KV events. */
   readonly listener: EngineListener;
-  /** @param externalTokens Of `cachedTokens`, those that are not from its own cache. */
+  /** @param externalTokens Tokens of `cachedTokens` that are not from its own cache. */
   readonly onAdmitted: (attempt: Attempt, cachedTokens: number, externalTokens: number) => void;
-  /** Hears when tokens came. */
+  /** Called when tokens arrive. */
   readonly onTokens: (attempt: Attempt, atSeconds: readonly number[]) => void;
 }
 
@@ -36,10 +36,10 @@ export class FleetEngine {
   #step: EngineStep | undefined;
   readonly #busy = new BusyTime();
   #computedTokens = 0;
-  /** Of the models that failed. */
+  /** Counters of the models that failed. */
   readonly #past = {
     ...{ requests: 0, cached: 0, external: 0, restored: 0, output: 0 },
-    preemptions: 0,
+    ...{ preemptions: 0, afterPreemption: 0, afterEviction: 0 },
   };
 
   constructor(options: FleetEngineOptions) {
@@ -61,27 +61,27 @@ export class FleetEngine {
     return this.#step !== undefined;
   }
 
-  /** When its step ends, or, without one, a transfer that somebody waits for; else Infinity. */
+  /** When its step ends, or, without one, a transfer that a request waits for; otherwise Infinity. */
   get dueSeconds(): number {
     return this.#step?.endSeconds ?? this.#model.wakeSeconds;
   }
 
   add(request: AttemptedRequest, nowSeconds: number): void {
     this.#model.cutRun(nowSeconds);
-    this.#model.add(request, nowSeconds);
+    this.#model.add(request);
   }
 
-  /** Takes a request out, wherever it is. Only engines with a connector are asked; they make no runs. */
+  /** Removes a request in any state. Called only on engines with a connector, which make no runs. */
   abort(id: string): void {
     this.#model.abort(id);
   }
 
-  /** Begins with a step, unless one runs or there is nothing to do. */
+  /** Starts a step, unless one runs or there is nothing to do. */
   startStep(nowSeconds: number): void {
     this.#step ??= this.#model.scheduleRun(nowSeconds);
   }
 
-  /** Its step, or run of steps, is done. @param onToken Hears of the last token of each request. */
+  /** Its step, or run of steps, is done. @param onToken Called with the last token of each request. */
   endStep(
     lastArrivalSeconds: number,
     onToken: (attempt: Attempt, outputIndex: number) => void,
@@ -98,7 +98,7 @@ export class FleetEngine {
     });
   }
 
-  /** All that it had is gone; a new model stands in its place. */
+  /** Everything that it held is lost; a new model replaces it. */
   fail(nowSeconds: number, lastArrivalSeconds: number): void {
     const { stats } = this.#model;
     this.#past.requests += stats.finished;
@@ -107,6 +107,8 @@ export class FleetEngine {
     this.#past.restored += stats.restoredTokens;
     this.#past.output += stats.outputTokens;
     this.#past.preemptions += stats.preemptions;
+    this.#past.afterPreemption += stats.recomputedAfterPreemption;
+    this.#past.afterEviction += stats.recomputedAfterEviction ?? 0;
     if (this.#step) this.#loseStep(this.#step, nowSeconds, lastArrivalSeconds);
     this.#step = undefined;
     this.#model = this.#newModel();
@@ -122,6 +124,11 @@ export class FleetEngine {
       cachedTokens: past.cached + stats.prefixCacheHits,
       externalTokens: past.external + stats.externalCacheHits,
       restoredTokens: past.restored + stats.restoredTokens,
+      recomputedAfterPreemption: past.afterPreemption + stats.recomputedAfterPreemption,
+      recomputedAfterEviction:
+        stats.recomputedAfterEviction === undefined
+          ? undefined
+          : past.afterEviction + stats.recomputedAfterEviction,
       tiers: stats.tiers,
       outputTokens: past.output + stats.outputTokens,
       preemptions: past.preemptions + stats.preemptions,
@@ -129,7 +136,7 @@ export class FleetEngine {
     };
   }
 
-  /** What a run gave before the step that computes now has come; that step gives nothing. */
+  /** The tokens of a run before the step that computes now have arrived; that step yields none. */
   #loseStep(step: EngineStep, nowSeconds: number, lastArrivalSeconds: number): void {
     this.#model.cutRun(nowSeconds);
     const over = step.endsSeconds.slice(0, -1);
@@ -148,6 +155,9 @@ export class FleetEngine {
       onAdmitted(attemptOf(request), cachedTokens, externalTokens);
     };
     const connector = createConnector?.(index);
-    return new EngineModel({ config, cost, listener: { ...listener, admitted }, connector });
+    const { countsEvicted } = engine;
+    return new EngineModel({
+      ...{ config, cost, listener: { ...listener, admitted }, connector, countsEvicted },
+    });
   }
 }

@@ -1,4 +1,5 @@
-// A request of a trace in the words of the router, of an engine, and of the KV events between them.
+// Converts a request of a trace to the forms that the router, an engine, and the KV events between them
+// use.
 import type { EngineRequest } from '../engine/index.ts';
 import { type BlockKey, type ChainHash, chainRoot, hashTokenBlock } from '../kv/index.ts';
 import type { BlockStoredEvent } from '../protocol/index.ts';
@@ -9,8 +10,8 @@ import type { WorkloadRequest } from '../traces/index.ts';
 const bytesPerToken = 4;
 
 /**
- * The words of all blocks: each block is its id, over and over. Made when somebody first reads
- * them, which most policies never do.
+ * The words of all blocks: each block is its id, repeated. Created at the first read, which most policies
+ * never do.
  */
 export function wordsOf(
   { blockIds }: WorkloadRequest,
@@ -27,7 +28,7 @@ export function wordsOf(
   };
 }
 
-/** The prompt as pseudo text and as tokens, and the names of its blocks, which are the trace's. */
+/** The prompt as pseudo text and as tokens, and the block names, which are those of the trace. */
 export function routingRequestOf(
   { promptTokens, blockIds, session }: WorkloadRequest,
   index: number,
@@ -66,7 +67,7 @@ function blockNames(
   if (!Number.isInteger(parts)) return undefined;
   const promptBytes = promptTokens * bytesPerToken;
   const hashes = new Float64Array(Math.floor(promptBytes / blockBytes));
-  // Names are below 2^53: each part of a block has a range of its own for the block's name.
+  // Names are below 2^53: each part of a block has a separate range for the block's name.
   const range = Math.floor(2 ** 53 / parts);
   let parent: ChainHash = chainRoot;
   let block = 0;
@@ -84,13 +85,13 @@ function blockNames(
 const wordOfBlock = new Uint32Array(1);
 
 export function engineRequestOf(
-  { promptTokens, outputTokens, blockIds, coversAnswer }: WorkloadRequest,
+  { promptTokens, outputTokens, blockIds, coversAnswer, adapterId }: WorkloadRequest,
   index: number,
   traceBlockTokens: number,
   blockSize: number,
 ): EngineRequest {
   const perTraceBlock = traceBlockTokens / blockSize;
-  // A trace does not say what was answered, so an answer's blocks are nobody else's.
+  // A trace does not contain the outputs, so the blocks of an output are unique.
   const knownBlocks = coversAnswer
     ? Math.floor((promptTokens + outputTokens) / blockSize)
     : Math.floor(promptTokens / blockSize);
@@ -100,6 +101,7 @@ export function engineRequestOf(
     maxTokens: Math.max(1, outputTokens),
     priority: 0,
     arrivalSeconds: 0,
+    adapterId,
     blockKey(block) {
       if (block >= knownBlocks) return -(index * 65_536 + block) - 1;
       const id = blockIds[Math.floor(block / perTraceBlock)] as number;
@@ -109,9 +111,9 @@ export function engineRequestOf(
 }
 
 /**
- * The event that vLLM publishes for blocks of a request; tokens without a word are nobody else's.
+ * The event that vLLM publishes for blocks of a request; tokens without a word are unique.
  *
- * @param words Those of the request whose tokens are known.
+ * @param words Words of the request whose tokens are known.
  */
 export function storedEvent(
   request: EngineRequest,

@@ -1,11 +1,13 @@
-// The routers before a simulated fleet: routing cores with the policy objects of production, each
-// with its own books and beliefs, what they tell each other, and the KV events that reach them all.
+// The routers of a simulated fleet: routing cores with the policy objects of production, each with its
+// own load counts and assumed cache contents, their messages to each other, and the KV events that reach
+// them all.
 import { type Clock, type Random, randomInteger, seededRandom } from '../base/index.ts';
 import type { EngineListener } from '../engine/index.ts';
 import { KvIndex } from '../kv/index.ts';
 import {
-  type AttemptNews,
+  type AttemptUpdate,
   createPolicy,
+  type ParameterValues,
   type Policy,
   type ReportedLoad,
   RoutingCore,
@@ -22,63 +24,63 @@ export interface FleetRoutersOptions {
   readonly routers?: number | undefined;
   /** @default 1 */
   readonly seed?: number | undefined;
-  readonly prefixMinMatchLength?: number | undefined;
-  /** @default policy === 'kvaware' */
+  readonly policyParameters?: ParameterValues | undefined;
+  /** Whether policies that do not require KV events use them. @default false */
   readonly kvEvents?: boolean | undefined;
   /** @default false */
   readonly sharesAttempts?: boolean | undefined;
 }
 
-/** News on its way from one router to all others. */
+/** A message on its way from one router to all others. */
 interface Letter {
   readonly from: number;
-  readonly news: AttemptNews;
+  readonly update: AttemptUpdate;
   readonly dueSeconds: number;
 }
 
 /**
- * From one router's books to those of another: at most a turn of the event loop on either side, and a hop
- * of the network. On an idle machine it is about 1 ms; a busy event loop has turns of some.
+ * Delay of an update from one router to another: at most one turn of the event loop on either side, and
+ * one network hop. On an idle machine it is about 1 ms; a busy event loop has turns of several ms.
  */
-const newsSeconds = 0.005;
+const updateSeconds = 0.005;
 
 export class FleetRouters {
   readonly #options: FleetRoutersOptions;
   readonly #kvIndex = new KvIndex();
   readonly #cores: readonly RoutingCore[];
-  /** Which router a request comes to. */
+  /** Which router receives a request. */
   readonly #random: Random;
   readonly #clock: Clock;
-  /** In the order sent, which is that in which it arrives. */
+  /** In the order sent, which is the order of arrival. */
   #letters: Letter[] = [];
 
-  /** @throws {RangeError} If one policy object is to be in several routers. */
+  /** @throws {RangeError} If one policy object is given for several routers. */
   constructor(options: FleetRoutersOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
     const { routers = 1, seed = 1, sharesAttempts = false } = options;
     if (routers > 1 && typeof options.policy === 'object') {
-      throw new RangeError('One policy object cannot be in several routers; give its name');
+      throw new RangeError('One policy object cannot serve several routers; give its name');
     }
     this.#random = seededRandom(seed + 1_000_000);
     this.#cores = Array.from({ length: routers }, (_, router) => {
       const policy = this.#policyOf(seed + router);
-      const onNews = routers > 1 && sharesAttempts ? this.#teller(router) : undefined;
-      return new RoutingCore({ policy, clock, recentPicksMax: 1, onNews });
+      const onUpdate = routers > 1 && sharesAttempts ? this.#teller(router) : undefined;
+      return new RoutingCore({ policy, clock, recentPicksMax: 1, onUpdate });
     });
   }
 
-  /** Delivers what the routers told each other, up to now. */
-  deliverNews(): void {
+  /** Delivers the routers' messages to each other, up to now. */
+  deliverUpdates(): void {
     const nowSeconds = this.#clock.nowSeconds();
     const letters = this.#letters;
     let delivered = 0;
     for (; delivered < letters.length; delivered++) {
-      const { from, news, dueSeconds } = letters[delivered] as Letter;
+      const { from, update, dueSeconds } = letters[delivered] as Letter;
       if (dueSeconds > nowSeconds) break;
       for (let to = 0; to < this.#cores.length; to++) {
         if (to === from) continue;
-        this.#cores[to]?.hear(`router-${from}`, news, nowSeconds - dueSeconds);
+        this.#cores[to]?.receive(`router-${from}`, update, nowSeconds - dueSeconds);
       }
     }
     if (delivered > 0) this.#letters = letters.slice(delivered);
@@ -100,7 +102,7 @@ export class FleetRouters {
     return (this.#cores[router] as RoutingCore).route(request, exclude);
   }
 
-  /** What an engine says of itself. */
+  /** An engine's report of its own load. */
   report(url: string, reported: ReportedLoad): void {
     for (const core of this.#cores) core.setReported(url, reported);
   }
@@ -117,7 +119,7 @@ export class FleetRouters {
     }
   }
 
-  /** Takes in the KV events of an engine, if the policy reads any. */
+  /** Processes the KV events of an engine, if the policy uses any. */
   kvListener(url: string, blockSize: number): EngineListener {
     if (!this.#cores[0]?.policy.readsKvEvents) return {};
     return {
@@ -133,19 +135,21 @@ export class FleetRouters {
     };
   }
 
-  #teller(from: number): (news: AttemptNews) => void {
-    return (news) => {
-      this.#letters.push({ from, news, dueSeconds: this.#clock.nowSeconds() + newsSeconds });
+  #teller(from: number): (update: AttemptUpdate) => void {
+    return (update) => {
+      this.#letters.push({ from, update, dueSeconds: this.#clock.nowSeconds() + updateSeconds });
     };
   }
 
   #policyOf(seed: number): Policy {
-    const { policy, prefixMinMatchLength, kvEvents = policy === 'kvaware' } = this.#options;
+    const {
+      policy,
+      policyParameters: parameters,
+      kvEvents: followsKvEvents = false,
+    } = this.#options;
     if (typeof policy === 'object') return policy;
     const [random, kvIndex] = [seededRandom(seed), this.#kvIndex];
-    if (typeof policy === 'function') return policy({ random, kvIndex });
-    return createPolicy(policy, {
-      ...{ random, prefixMinMatchLength, kvIndex: kvEvents ? kvIndex : undefined },
-    });
+    const options = { random, kvIndex, followsKvEvents, parameters };
+    return typeof policy === 'function' ? policy(options) : createPolicy(policy, options);
   }
 }

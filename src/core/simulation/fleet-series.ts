@@ -1,8 +1,7 @@
-// What the engines of a fleet were busy with, at a few hundred moments: enough for a picture,
-// however long the run.
+// Load of the engines of a fleet at a few hundred moments: enough for a chart, however long the run.
 import type { EngineStats } from '../engine/index.ts';
 
-/** At one moment; arrays are by engine. */
+/** Values at one moment; arrays are by engine. */
 export interface FleetSample {
   readonly atSeconds: number;
   readonly running: readonly number[];
@@ -11,7 +10,7 @@ export interface FleetSample {
   readonly kvUsage: readonly number[];
 }
 
-/** Samples kept at most; when there are more, every second goes and the rest are twice as far apart. */
+/** Maximum number of samples; above it, every second sample is dropped and the interval doubles. */
 const samplesMax = 600;
 const firstEverySeconds = 0.05;
 
@@ -24,7 +23,7 @@ export class FleetSeries {
     return this.#samples;
   }
 
-  /** To be called before anything changes at `nowSeconds`. */
+  /** Must be called before anything changes at `nowSeconds`. */
   advance(nowSeconds: number, engines: readonly { readonly stats: EngineStats }[]): void {
     if (nowSeconds < this.#nextSeconds) return;
     const stats = engines.map((engine) => engine.stats);
@@ -33,7 +32,7 @@ export class FleetSeries {
       waiting: stats.map(({ waiting }) => waiting),
       kvUsage: stats.map(({ kvUsage }) => kvUsage),
     };
-    // Nothing has changed since the last event, so one look tells of all moments since.
+    // Nothing has changed since the last event, so one sample is valid for all moments since.
     while (this.#nextSeconds <= nowSeconds) {
       this.#samples.push({ atSeconds: this.#nextSeconds, ...sample });
       this.#nextSeconds += this.#everySeconds;

@@ -1,25 +1,25 @@
-// What became of prompts that one engine of a simulated fleet computed and another went on with, by
+// Outcomes of prompts that were computed on one engine of a simulated fleet and decoded on another, in
 // the order of arrival of their requests.
 import type { KvRead } from '../engine/index.ts';
 
-/** Arrays are by request, in order of arrival; NaN where nothing was handed over. */
+/** Arrays are by request, in order of arrival; NaN where no prompt was handed over. */
 export interface HandoffResults {
   /** Engine that computed the prompt last; −1 for none. */
   readonly prefillEngineOf: Int32Array;
-  /** From the arrival to the answer of that engine: its queue, and the prefill. */
+  /** From the arrival to the response of that engine: its queue, and the prefill. */
   readonly prefillSeconds: Float64Array;
-  /** From there until the reader had blocks: the way over the router, and its queue. */
+  /** From there until the reader had blocks: the way through the router, and the reader's queue. */
   readonly waitSeconds: Float64Array;
   /** From the start of the read to its end. */
   readonly transferSeconds: Float64Array;
   readonly transferBytes: Float64Array;
   /** Prompts that were to be read and were not, because the engine that held them failed. */
   readonly lost: number;
-  /** Requests that went to an engine that decodes at once, since little was to be computed. */
+  /** Requests that were sent directly to a decode engine, because little was to be computed. */
   readonly skipped: number;
 }
 
-/** Some 40 bytes a request. */
+/** About 40 bytes per request. */
 export class HandoffLog {
   readonly #prefillEngineOf: number[] = [];
   readonly #prefilled: number[] = [];

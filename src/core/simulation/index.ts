@@ -9,19 +9,13 @@ export type {
   EngineFailure,
   FleetSimulationOptions,
   PolicyChoice,
-  RouterOptions,
   SimulatedEngine,
   SimulatedRequest,
 } from './fleet-options.ts';
 export type { FleetEngineResult, FleetSimulationResult } from './fleet-result.ts';
 export type { FleetSample } from './fleet-series.ts';
 export type { HandoffResults } from './handoff-log.ts';
-export {
-  type NamedPolicy,
-  peerPolicyFor,
-  policyNamed,
-  simulatedPolicyNames,
-} from './policy-named.ts';
+export { type NamedPolicy, policyNamed, simulatedPolicyNames } from './policy-named.ts';
 export {
   type HitPolicy,
   hitPolicies,

@@ -1,14 +1,14 @@
-// When engines of a simulated fleet stop and come back, in order of time.
+// Start and end of the outages of a simulated fleet's engines, in order of time.
 import type { EngineFailure } from './fleet-options.ts';
 
-/** An engine stops, or comes back. */
+/** An engine stops, or returns. */
 export interface OutageEdge {
   readonly atSeconds: number;
   readonly engine: number;
   readonly isUp: boolean;
 }
 
-/** @returns In order of time; an engine that never comes back has no edge for it. */
+/** @returns In order of time; an engine that never returns has only a stop. */
 export function outageEdges(failures: readonly EngineFailure[]): OutageEdge[] {
   return failures
     .flatMap(({ engine, atSeconds, seconds }) => [

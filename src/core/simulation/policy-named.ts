@@ -1,40 +1,37 @@
-// Policies of a simulated fleet by name: those of the router, and those of other projects, built from
-// the engines that they are to route to.
+// Policies of a simulated fleet by name: those of the router, and those of other projects.
+import { peerPolicies } from '../peer-policies/index.ts';
+import { type PolicyDefinition, policies } from '../routing/index.ts';
+import type { PolicyChoice, SimulatedEngine } from './fleet-options.ts';
 
-import { createPeerPolicy, peerPolicyNames } from '../peer-policies/index.ts';
-import { type Policy, policyNames } from '../routing/index.ts';
-import type { PolicyChoice, RouterOptions, SimulatedEngine } from './fleet-options.ts';
+const simulatedPolicies: readonly PolicyDefinition[] = [...policies, ...peerPolicies];
 
-/** The names that `policyNamed` takes. */
-export const simulatedPolicyNames: readonly string[] = [...policyNames, ...peerPolicyNames];
+/** The names that `policyNamed` accepts. */
+export const simulatedPolicyNames: readonly string[] = simulatedPolicies.map(({ name }) => name);
 
 export interface NamedPolicy {
   readonly policy: PolicyChoice;
-  /** How often it hears of the engines' gauges; undefined: as the router does. */
+  /** Interval at which it reads the engines' gauges; undefined: the router's interval. */
   readonly reportSeconds: number | undefined;
 }
 
+/**
+ * Returns the factory that gives each router of a fleet the policy of this name. Parameters that a
+ * deployment would measure on its engines are computed for these engines.
+ *
+ * @throws {RangeError} If there is no policy of this name.
+ */
 export function policyNamed(name: string, engines: readonly SimulatedEngine[]): NamedPolicy {
-  if (!peerPolicyNames.includes(name)) return { policy: name, reportSeconds: undefined };
+  const definition = simulatedPolicies.find((policy) => policy.name === name);
+  if (definition === undefined) throw new RangeError(`There is no policy "${name}" to simulate`);
+  const measured = { peakTokensPerSecond: Math.min(...engines.map(peakOf)) };
   return {
-    policy: peerPolicyFor(name, engines),
-    reportSeconds: name.startsWith('llmd-') ? llmdScrapeSeconds : undefined,
+    policy: (options) =>
+      definition.create({ ...options, parameters: { ...measured, ...options.parameters } }),
+    reportSeconds: definition.consumes.engineReports?.everySeconds,
   };
 }
 
-/** How each router of a fleet gets a peer's policy. */
-export function peerPolicyFor(
-  name: string,
-  engines: readonly SimulatedEngine[],
-): (options: RouterOptions) => Policy {
-  const peakTokensPerSecond = Math.min(...engines.map(peakOf));
-  return (options) => createPeerPolicy(name, { ...options, peakTokensPerSecond });
-}
-
-/** llm-d scrapes each 50 ms; the other peers do not read metrics. See `peers/README.md`. */
-const llmdScrapeSeconds = 0.05;
-
-/** R_peak as llm-d's recipe has it: tokens of a full step of prefill by its time. */
+/** R_peak as in llm-d's recipe: tokens of a full prefill step divided by its duration. */
 function peakOf({ config, cost }: SimulatedEngine): number {
   const tokens = config.maxNumBatchedTokens;
   const load = {

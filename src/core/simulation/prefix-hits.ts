@@ -1,11 +1,11 @@
-// Prefix-cache hits of a trace without any service time: what caching and routing alone give.
+// Prefix-cache hits of a trace without service times: the effect of caching and routing alone.
 import type { TraceRequest } from '../traces/index.ts';
 import { BlockCache } from './block-cache.ts';
 
 /**
- * How a request finds its engine. `roundrobin`: in turn. `prefix-load`: the largest
- * (cached share of the prompt's blocks - tokens computed there / most tokens computed by an
- * engine), ties to the lowest index.
+ * How a request is assigned to an engine. `roundrobin`: in turn. `prefix-load`: the largest (cached share
+ * of the prompt's blocks - tokens computed there / most tokens computed by an engine), ties to the lowest
+ * index.
  */
 export const hitPolicies = ['roundrobin', 'prefix-load'] as const;
 export type HitPolicy = (typeof hitPolicies)[number];
@@ -15,11 +15,11 @@ export interface PrefixHitOptions {
   /** Capacity of each engine's cache, in blocks of the trace; Infinity for all. */
   readonly blocksMax: number;
   readonly engines: number;
-  /** `roundrobin` unless given. */
+  /** Default `roundrobin`. */
   readonly policy?: HitPolicy;
-  /** A tier below: blocks per engine; each engine mirrors there what it serves. None unless given. */
+  /** A tier below: blocks per engine; each engine stores everything that it serves there. Default none. */
   readonly cpuBlocksMax?: number | undefined;
-  /** One tier for all engines, as large as theirs together. @default false */
+  /** One tier shared by all engines, as large as theirs together. @default false */
   readonly pooled?: boolean;
 }
 
@@ -28,15 +28,15 @@ export interface PrefixHits {
   readonly blockHit: number;
   /** Σ min(cached blocks · block size, prompt) / Σ prompt, in tokens. */
   readonly tokenHit: number;
-  /** Of `tokenHit`, what the engines' own caches gave, up to the first block that they lacked. */
+  /** Part of `tokenHit` served by the engines' own caches, up to the first block that they lacked. */
   readonly deviceTokenHit: number;
-  /** Most tokens computed by an engine / their mean over engines. */
+  /** Largest number of tokens computed by an engine / their mean over engines. */
   readonly spread: number;
 }
 
 /**
- * Serves all requests in order of arrival, each engine with an LRU cache of its own. With a tier
- * below, a hit goes on through blocks of either; the policy knows the engines' own caches only.
+ * Serves all requests in order of arrival, each engine with a separate LRU cache. With a tier below, a
+ * hit continues through blocks of either; the policy sees only the engines' own caches.
  */
 export function prefixHits(
   requests: readonly TraceRequest[],

@@ -1,8 +1,8 @@
-// What became of the requests of a simulated fleet, by their order of arrival.
+// Outcomes of the requests of a simulated fleet, in their order of arrival.
 import type { FleetSimulationResult } from './fleet-result.ts';
 import { TokenTimes } from './token-times.ts';
 
-/** Part of the result that is told request by request. */
+/** The part of the result that is given per request. */
 type RequestResults = Pick<
   FleetSimulationResult,
   | 'arrivalSeconds'
@@ -18,7 +18,7 @@ type RequestResults = Pick<
   | 'seconds'
 >;
 
-/** Some 64 bytes a request, and 8 a token if their times are kept. */
+/** About 64 bytes per request, and 8 per token if token times are kept. */
 export class RequestLog {
   readonly #arrivals: number[] = [];
   readonly #prompts: number[] = [];
@@ -28,7 +28,7 @@ export class RequestLog {
   readonly #cached: number[] = [];
   readonly #failed: number[] = [];
   readonly #waitingAtArrival: number[] = [];
-  /** Undefined unless they are kept. */
+  /** Undefined unless token times are kept. */
   readonly #tokens: TokenTimes | undefined;
   #waiting = 0;
   #finished = 0;
@@ -39,7 +39,7 @@ export class RequestLog {
     this.#tokens = options.keepTokens ? new TokenTimes() : undefined;
   }
 
-  /** Requests that have their whole answer. */
+  /** Requests with a complete response. */
   get finished(): number {
     return this.#finished;
   }
@@ -72,10 +72,10 @@ export class RequestLog {
   }
 
   /**
-   * Keeps when tokens came, if that is asked for.
+   * Keeps the times of tokens, if requested.
    *
-   * @param tokensMax Those of the whole answer.
-   * @param networkSeconds From engine to client.
+   * @param tokensMax Tokens of the complete response.
+   * @param networkSeconds One-way time from engine to client.
    */
   tokens(
     index: number,
@@ -86,20 +86,20 @@ export class RequestLog {
     this.#tokens?.add(index, tokensMax, atSeconds, networkSeconds);
   }
 
-  /** @param seen When its client has it. */
+  /** @param seen When the client receives it. */
   firstToken(index: number, seen: number): void {
     this.#waiting--;
     this.#ttft[index] = seen - (this.#arrivals[index] as number);
   }
 
-  /** @param seen When its client has the last token. */
+  /** @param seen When the client receives the last token. */
   completed(index: number, seen: number, nowSeconds: number): void {
     this.#e2e[index] = seen - (this.#arrivals[index] as number);
     this.#finished++;
     this.#endSeconds = nowSeconds;
   }
 
-  /** Its answer will never end. */
+  /** Its response will never end. */
   lost(index: number, hasToken: boolean, nowSeconds: number): void {
     if (!hasToken) this.#waiting--;
     this.#failed[index] = 1;

@@ -25,19 +25,19 @@ function play(
   return simulateFleet({ requests, engines, policy, routers, traceBlockTokens: 512, ...options });
 }
 
-test('routers that share no beliefs each place a document anew', () => {
+test('routers that do not share their state each place a document anew', () => {
   const one = play('prefixaware', 1).hitRate;
   const three = play('prefixaware', 3).hitRate;
   assert.ok(three < one - 0.02, `${three} with three routers, ${one} with one`);
 });
 
-test('KV events tell all routers the same', () => {
+test('KV events give all routers the same information', () => {
   const one = play('kvaware', 1).hitRate;
   const three = play('kvaware', 3).hitRate;
   assert.ok(Math.abs(one - three) < 0.01, `${three} with three routers, ${one} with one`);
 });
 
-test('requests come to all routers, and one seed gives one run', () => {
+test('requests reach all routers, and equal seeds give equal runs', () => {
   const counts: number[] = [];
   const counted: FleetSimulationOptions['policy'] = (options) => {
     const policy = createPeerPolicy('least-request', options);
@@ -57,22 +57,22 @@ test('requests come to all routers, and one seed gives one run', () => {
   assert.deepEqual(play(counted, 3).engineOf, engineOf);
 });
 
-test('one policy object is refused for several routers, which would share its beliefs', () => {
+test('one policy object for several routers is refused, because they would share its state', () => {
   const options = { random: seededRandom(1), kvIndex: new KvIndex() };
   const policy = createPeerPolicy('random', options);
-  assert.throws(() => play(policy, 2), /One policy object cannot be in several routers/);
+  assert.throws(() => play(policy, 2), /One policy object cannot serve several routers/);
 });
 
-test('three routers that share their attempts balance as one does, without KV events too', () => {
+test('three routers that share their attempts balance like one, also without KV events', () => {
   const alone = play('predictive', 1);
-  const apart = play('predictive', 3);
+  const unshared = play('predictive', 3);
   const sharing = play('predictive', 3, { sharesAttempts: true });
-  assert.ok(apart.hitRate < alone.hitRate - 0.02, `${apart.hitRate} of ${alone.hitRate}`);
+  assert.ok(unshared.hitRate < alone.hitRate - 0.02, `${unshared.hitRate} of ${alone.hitRate}`);
   assert.ok(Math.abs(sharing.hitRate - alone.hitRate) < 0.01, `${sharing.hitRate}`);
   assert.deepEqual(play('predictive', 3, { sharesAttempts: true }).engineOf, sharing.engineOf);
 });
 
-test('news takes time: what comes to two routers within it is picked without knowing of each other', () => {
+test('updates take time: requests that reach two routers within it are picked independently', () => {
   // Two at a time, to a fleet of two: whoever knows of the other request takes the other engine.
   const pairs = (apartSeconds: number) =>
     Array.from({ length: 200 }, (_, i) => ({

@@ -1,5 +1,5 @@
-// Plays a trace to the engine cores of one vLLM server, on a virtual clock: what the server would
-// have written into its own timestamps.
+// Replays a trace on the engine cores of one vLLM server, on a virtual clock, and records what the
+// server's own timestamps would show.
 import { InputError } from '../base/index.ts';
 import {
   type BlockKey,
@@ -16,19 +16,19 @@ import { BusyTime } from './busy-time.ts';
 import type { Timing } from './timing.ts';
 
 export interface RunOptions {
-  /** One of its blocks may be several of the engine's, or the other way about. */
+  /** One block of the trace may be several blocks of the engine, or the reverse. */
   readonly trace: Trace;
   readonly config: EngineConfig;
   readonly cost: StepCostModel;
-  /** Engine cores, each with a KV cache of its own (vLLM's data parallelism); 1 unless given. */
+  /** Engine cores, each with a separate KV cache (vLLM's data parallelism); default 1. */
   readonly dataParallelSize?: number;
-  /** The cores take every step together, in this time; each steps by itself unless given. */
+  /** Step time of cores that execute every step together; by default each core steps independently. */
   readonly lockstep?: LockstepCostModel | undefined;
-  /** What lies below the KV cache of each core; nothing unless given. */
+  /** The tiers below the KV cache of each core; default none. */
   readonly createConnector?: (core: number) => KvConnector;
 }
 
-/** The engine as a step began; over all cores. */
+/** State of the engine at the start of a step; over all cores. */
 export interface RunSample {
   readonly seconds: number;
   readonly running: number;
@@ -43,7 +43,7 @@ export interface RunResult {
   readonly preemptions: number;
   /** Mean over the cores of the share of the time up to the last arrival in which a step ran. */
   readonly utilization: number;
-  /** One each time a step has been planned, in order of time. */
+  /** One sample for each planned step, in order of time. */
   readonly samples: readonly RunSample[];
 }
 
@@ -64,9 +64,9 @@ interface Core {
 }
 
 /**
- * Runs the requests through the model with their arrivals and lengths. Like vLLM's engine process,
- * a core takes new requests in between steps, and the time of a request counts from there. Of
- * several cores a request goes to the one with the fewest unfinished.
+ * Runs the requests through the model with their arrivals and lengths. Like vLLM's engine process, a core
+ * accepts new requests between steps, and the latency of a request counts from there. A request is
+ * assigned to the core with the fewest unfinished ones.
  *
  * @throws {InputError} If a prompt is longer than the engine's context, or neither block size is a
  *   multiple of the other.
@@ -106,7 +106,7 @@ export function replayRun(options: RunOptions): RunResult {
 
   const takeIn = (core: Core, now: number): void => {
     for (const index of core.inbox.splice(0)) {
-      core.engine.add(engineRequest(requests[index] as TraceRequest, index, keyOf, blockSize), now);
+      core.engine.add(engineRequest(requests[index] as TraceRequest, index, keyOf, blockSize));
       (timings[index] as MutableTiming).queuedSeconds = now;
     }
     core.step = core.engine.schedule(now);
@@ -140,17 +140,17 @@ export function replayRun(options: RunOptions): RunResult {
     const core = cores.reduce((a, b) => (endOf(b) < endOf(a) ? b : a));
     const now = Math.min(arrival, endOf(core));
     if (now === Number.POSITIVE_INFINITY) break;
-    // All that arrive at one moment are taken in together, before a step is planned.
+    // All requests that arrive at one moment are accepted before a step is planned.
     for (; (requests[next]?.arrivalSeconds ?? Number.POSITIVE_INFINITY) <= now; next++) {
       const to = cores.reduce((a, b) => (b.unfinished < a.unfinished ? b : a));
       timings[next] = { ...(timings[next] as MutableTiming), engine: cores.indexOf(to) };
       to.unfinished++;
       to.inbox.push(next);
     }
-    // A step ends, or a transfer that somebody waits for.
+    // A step ends, or a transfer that a request waits for.
     const isDue = endOf(core) === now;
     if (lockstep) {
-      // Who arrives while others compute waits for the step that they take together.
+      // A request that arrives while other cores compute waits for the step that all execute together.
       if (isDue || cores.every(({ step }) => step === undefined)) stepTogether(now, lockstep);
       continue;
     }
@@ -174,7 +174,9 @@ function endOf({ step, stepEndSeconds, engine }: Core): number {
 
 type BlockKeyOf = (blockIds: readonly number[], block: number) => BlockKey;
 
-/** Key of an engine's block from the ids of a trace, which are chained: the last id tells all. */
+/**
+ * Key of an engine's block from the ids of a trace, which are chained: the last id identifies the prefix.
+ */
 function blockKeys(traceTokens: number, engineTokens: number): BlockKeyOf {
   if (engineTokens % traceTokens === 0) {
     const ids = engineTokens / traceTokens;
@@ -205,7 +207,7 @@ function engineRequest(
     maxTokens: outputTokens,
     priority: 0,
     arrivalSeconds,
-    // A trace does not say what was answered, so an answer's blocks are nobody else's.
+    // A trace does not contain the outputs, so the blocks of an output are unique.
     blockKey: (block) => (block < promptBlocks ? keyOf(blockIds, block) : `${index}/${block}`),
   };
 }

@@ -1,11 +1,11 @@
-// Whether a fleet keeps up with its traffic: in one that does not, the queue grows for as long as
-// requests arrive, and every latency hangs on how long one looks.
+// Whether a fleet keeps up with its traffic: if it does not, the queue grows for as long as requests
+// arrive, and every latency depends on the length of the run.
 
 /**
- * Share of the arrived requests by which the queue grew: the least-squares slope of the queue over
- * the arrivals, times their span, by their number. 0 where it stays level.
+ * Queue growth as a share of the arrived requests: the least-squares slope of the queue over the
+ * arrivals, times their span, divided by their number. 0 where it stays level.
  *
- * @param waitingAtArrival Requests without a first token as each request arrived, in order.
+ * @param waitingAtArrival Number of requests without a first token at each arrival, in order.
  * @param arrivalSeconds Aligned with it.
  */
 export function backlogGrowth(
@@ -27,5 +27,5 @@ export function backlogGrowth(
   return ((covariance / variance) * span) / count;
 }
 
-/** Growth from which on a fleet counts as overloaded: it falls behind by one request in fifty. */
+/** Growth above which a fleet counts as overloaded: it falls behind by one request in fifty. */
 export const overloadedGrowth = 0.02;

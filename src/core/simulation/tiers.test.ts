@@ -54,7 +54,7 @@ function hitRate(chunksMax: number | undefined): number {
   return rate;
 }
 
-test('a host tier no larger than the GPU gains next to nothing, one for all documents nearly all', () => {
+test('a host tier no larger than the GPU gains almost nothing, one for all documents almost everything', () => {
   const none = hitRate(undefined);
   const same = hitRate(gpuBlocks);
   const large = hitRate(32 * promptBlocks * 2);
@@ -66,7 +66,7 @@ test('a host tier no larger than the GPU gains next to nothing, one for all docu
   assert.ok(large > 0.75, `${large}`);
 });
 
-test('a store that engines share wakes none of them at another time for what others do with it', () => {
+test('a shared store does not change when an engine acts because others use it', () => {
   const link = { bytesPerSecond: 1e9 };
   const store = new ChunkStore({
     ...{ name: 'shared', chunksMax: 10_000, chunkBytes: 9.4e6, read: link, write: link },

@@ -1,29 +1,29 @@
-// What a simulated request went through, and a run of them in the words of a benchmark.
+// Timestamps of a simulated request, and the report of a run in the terms of a benchmark.
 import type { RequestRecord, Times } from '../stats/index.ts';
 import type { FleetSimulationResult } from './fleet-result.ts';
 
-/** One request's life on the virtual clock, in seconds. */
+/** Timestamps of one request on the virtual clock, in seconds. */
 export interface Timing {
   /** Its place in the trace. */
   readonly index: number;
   readonly arrivalSeconds: number;
-  /** When the engine took it in, between two steps; a vLLM's own timestamps count from there. */
+  /** When the engine accepted it, between two steps; vLLM's own timestamps count from there. */
   readonly queuedSeconds: number;
-  /** When each output token came, in order. */
+  /** Time of each output token, in order. */
   readonly tokenSeconds: Times;
   readonly promptTokens: number;
   readonly cachedTokens: number;
   /** Index of the engine that served it. */
   readonly engine: number;
-  /** If another engine computed the prompt. */
+  /** Set if another engine computed the prompt. */
   readonly handoff?: TimedHandoff | undefined;
 }
 
-/** A prompt on its way from one engine to another. */
+/** Times of a prompt that was transferred from one engine to another. */
 export interface TimedHandoff {
   /** Index of the engine that computed it. */
   readonly prefillEngine: number;
-  /** From the arrival to that engine's answer. */
+  /** From the arrival to that engine's response. */
   readonly prefillSeconds: number;
   /** From there until the reader had blocks. */
   readonly waitSeconds: number;
@@ -32,10 +32,9 @@ export interface TimedHandoff {
 }
 
 /**
- * The timing as a benchmark's client records it.
+ * The timing as a benchmark client records it.
  *
- * @param from What its latencies count from: the engine's queue, as recordings of vLLM have it, or
- *   the arrival.
+ * @param from Start of its latencies: the engine's queue, as in recordings of vLLM, or the arrival.
  */
 export function recordOf(timing: Timing, from: 'queued' | 'arrival'): RequestRecord {
   const { arrivalSeconds, queuedSeconds, tokenSeconds, promptTokens, cachedTokens } = timing;
@@ -51,7 +50,7 @@ export function recordOf(timing: Timing, from: 'queued' | 'arrival'): RequestRec
   };
 }
 
-/** Those of the requests that were answered, in the order of their arrival. */
+/** Records of the requests with a response, in the order of their arrival. */
 export function timingsOf(result: FleetSimulationResult): Timing[] {
   const timings: Timing[] = [];
   result.arrivalSeconds.forEach((arrivalSeconds, i) => {
@@ -68,7 +67,7 @@ export function timingsOf(result: FleetSimulationResult): Timing[] {
   return timings;
 }
 
-/** Undefined for a request whose prompt was computed by the engine that answered. */
+/** Undefined for a request whose prompt was computed by the engine that responded. */
 function handoffOf({ handoffs }: FleetSimulationResult, i: number): TimedHandoff | undefined {
   if (handoffs === undefined || Number.isNaN(handoffs.transferBytes[i] as number)) return undefined;
   return {

@@ -1,19 +1,19 @@
-// When each output token of each request came: parts of long arrays, as a run has millions of tokens
-// and a list for each request would grow, and be moved, again and again.
+// The time of each output token of each request, stored as slices of long arrays: a run has millions of
+// tokens, and a list per request would be reallocated again and again.
 
-/** Times in one array, but for an answer that is longer. */
+/** Number of times per array, except for a longer response. */
 const arrayTokens = 65_536;
 const noTimes = new Float64Array(0);
 
 export class TokenTimes {
-  /** By request, room for its whole answer. */
+  /** By request, capacity for its complete response. */
   readonly #answers: (Float64Array | undefined)[] = [];
-  /** By request, how many have come. */
+  /** By request, the number that have arrived. */
   readonly #counts: number[] = [];
   #array = noTimes;
   #used = 0;
 
-  /** @param tokensMax Those of the whole answer. */
+  /** @param tokensMax Tokens of the complete response. */
   add(
     request: number,
     tokensMax: number,

@@ -1,8 +1,8 @@
-// A mean and how sure it is: Student's interval over a few runs.
+// A mean and its uncertainty: Student's interval over a few runs.
 
 export interface Estimate {
   readonly mean: number;
-  /** The 95 % interval; the mean itself for a single run, of which nothing is known. */
+  /** The 95 % interval; the mean itself for a single run, whose uncertainty is unknown. */
   readonly low: number;
   readonly high: number;
   readonly count: number;

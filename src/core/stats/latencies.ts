@@ -1,37 +1,41 @@
-// The latencies of a streamed answer, defined as `vllm bench serve` defines them.
+// The latencies of a streamed response, defined as `vllm bench serve` defines them.
 
 /** Moments in order, in seconds. */
 export type Times = readonly number[] | Float64Array;
 
-/** What a client saw of one request. Times are seconds on one clock. */
+/** Client-side record of one request. Times are seconds on one clock. */
 export interface RequestRecord {
-  /** When the request was due, whether or not the client was ready. */
+  /** When the request was scheduled, whether or not the client was ready. */
   readonly scheduledSeconds: number;
   /** When the client sent it. */
   readonly sentSeconds: number;
-  /** When each chunk with generated tokens came, in order; empty if none did. */
+  /** Arrival time of each chunk with generated tokens, in order; empty if there was none. */
   readonly chunkSeconds: Times;
   readonly promptTokens: number;
-  /** From the answer's usage; else the number of chunks. */
+  /** From the response's usage; otherwise the number of chunks. */
   readonly outputTokens: number;
-  /** Prompt tokens that the engine had cached; undefined if it did not say. */
+  /** Prompt tokens that the engine had cached; undefined if not reported. */
   readonly cachedTokens: number | undefined;
-  /** Which engine answered; undefined if the server did not say. */
+  /** URL of the engine that responded; undefined if the server did not report it. */
   readonly engine: string | undefined;
-  /** Wall seconds that an emulated engine said it was behind its clock; undefined if it kept up. */
+  /** The router's name for it; undefined if the server did not report it. */
+  readonly engineName?: string | undefined;
+  /** Whether the response says that it comes from an emulated engine. @default false */
+  readonly isEmulated?: boolean | undefined;
+  /** Wall seconds that an emulated engine reported to be behind its clock; undefined if it kept up. */
   readonly engineLagSeconds?: number | undefined;
-  /** undefined for a complete answer. */
+  /** undefined for a complete response. */
   readonly error: RequestError | undefined;
 }
 
 /** How a request failed. */
 export interface RequestError {
-  /** One word to count by: `http_503`, `timeout`, `connect`, `cut`, … */
+  /** One token to count by: `http_503`, `timeout`, `connect`, `cut`, … */
   readonly kind: string;
   readonly message: string;
 }
 
-/** Latencies of one complete answer, in seconds. */
+/** Latencies of one complete response, in seconds. */
 export interface Latencies {
   /** Time to first token: first chunk - sent. */
   readonly ttftSeconds: number;
@@ -42,8 +46,8 @@ export interface Latencies {
 }
 
 /**
- * Latencies from sending, or from the time the request was due: what a user waits whose request
- * a late client held back (coordinated omission).
+ * Latencies from sending, or from the scheduled time: the wait of a user whose request a late client
+ * delayed (coordinated omission).
  *
  * @throws {RangeError} If the record has no chunk.
  * @see https://github.com/vllm-project/vllm/blob/main/vllm/benchmarks/serve.py calculate_metrics
@@ -64,7 +68,7 @@ export function latenciesOf(record: RequestRecord, from: 'sent' | 'scheduled' = 
 }
 
 /**
- * Gaps between the chunks of each answer, one answer after the other; a chunk may carry more than one
+ * Gaps between the chunks of each response, one response after the other; a chunk may carry more than one
  * token.
  *
  * @param unitsPerSecond 1000 for milliseconds.
@@ -72,7 +76,7 @@ export function latenciesOf(record: RequestRecord, from: 'sent' | 'scheduled' = 
 export function gapsOf(records: readonly RequestRecord[], unitsPerSecond = 1): Float64Array {
   let count = 0;
   for (const { chunkSeconds } of records) count += Math.max(0, chunkSeconds.length - 1);
-  // One array for all: a run has millions of gaps.
+  // One array for all responses: a run has millions of gaps.
   const gaps = new Float64Array(count);
   let at = 0;
   for (const { chunkSeconds } of records) {
@@ -83,7 +87,7 @@ export function gapsOf(records: readonly RequestRecord[], unitsPerSecond = 1): F
   return gaps;
 }
 
-/** Upper limits of the latencies of a good answer, in milliseconds; absent: no limit. */
+/** Upper limits of the latencies of a good response, in milliseconds; absent: no limit. */
 export interface ServiceLevel {
   readonly ttftMs?: number | undefined;
   readonly tpotMs?: number | undefined;
@@ -91,7 +95,7 @@ export interface ServiceLevel {
 }
 
 /**
- * Whether an answer keeps every limit (at most, not below). An answer of one token keeps any TPOT.
+ * Whether a response meets every limit (at most, not below). A response of one token meets any TPOT.
  */
 export function meets(limits: ServiceLevel, latencies: Latencies): boolean {
   const { ttftMs, tpotMs, e2eMs } = limits;

@@ -1,11 +1,11 @@
-// Peaks over a run: tokens in the busiest second, and requests at once.
+// Peaks over a run: tokens in the busiest second, and concurrent requests.
 import type { RequestRecord } from './latencies.ts';
 
 /**
- * Chunks in the busiest whole second, counted from the first send. vLLM calls it
- * max_output_tokens_per_s; it takes each chunk for one token.
+ * Chunks in the busiest whole second, counted from the first send. vLLM calls it max_output_tokens_per_s;
+ * it counts each chunk as one token.
  *
- * @param records Complete answers only.
+ * @param records Complete responses only.
  */
 export function peakChunksPerSecond(records: readonly RequestRecord[]): number {
   const origin = minimum(records.map((record) => record.sentSeconds));
@@ -14,7 +14,7 @@ export function peakChunksPerSecond(records: readonly RequestRecord[]): number {
     const last = chunkSeconds.length - 1;
     for (let from = 0; from <= last; ) {
       const second = Math.floor((chunkSeconds[from] as number) - origin);
-      // Chunks come in order, so those of one second lie side by side.
+      // Chunks are in order, so those of one second are adjacent.
       let [of, after] = [from, last + 1];
       while (of + 1 < after) {
         const middle = (of + after) >>> 1;
@@ -31,10 +31,9 @@ export function peakChunksPerSecond(records: readonly RequestRecord[]): number {
 }
 
 /**
- * The most requests that were under way at one moment. An answer that ends as another begins
- * does not overlap it.
+ * The maximum number of concurrent requests. A response that ends as another begins does not overlap it.
  *
- * @param records Complete answers only.
+ * @param records Complete responses only.
  */
 export function peakConcurrency(records: readonly RequestRecord[]): number {
   const starts = Float64Array.from(records, (record) => record.sentSeconds).sort();

@@ -21,7 +21,7 @@ export function percentile(sorted: ArrayLike<number>, q: number): number {
 }
 
 /**
- * The least sample size at which a percentile says something: one value is expected beyond it.
+ * The smallest sample size at which a percentile is meaningful: one value is expected beyond it.
  *
  * @example samplesNeeded(99); // 100
  */
@@ -39,7 +39,7 @@ export interface Summary {
   readonly std: number;
   readonly min: number;
   readonly max: number;
-  /** Per asked percentile; null where the sample is too small for it (see `samplesNeeded`). */
+  /** Per requested percentile; null where the sample is too small for it (see `samplesNeeded`). */
   readonly percentiles: readonly { readonly q: number; readonly value: number | null }[];
 }
 
@@ -56,7 +56,7 @@ export function summarize(
   return summarizeInPlace(new Float64Array(values), percentiles);
 }
 
-/** The same for numbers that nobody needs afterwards in their order. */
+/** The same for numbers whose order no longer matters. */
 export function summarizeInPlace(
   numbers: Float64Array,
   percentiles: readonly number[],
@@ -90,7 +90,7 @@ export function summarizeInPlace(
   };
 }
 
-/** Those that the percentiles lie between, ascending. */
+/** Ranks that the percentiles lie between, ascending. */
 function ranksOf(percentiles: readonly number[], count: number): number[] {
   const ranks = percentiles.flatMap((q) => {
     const below = Math.floor((q / 100) * (count - 1));

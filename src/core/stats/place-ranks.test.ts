@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { seededRandom } from '../base/index.ts';
 import { placeRanks } from './place-ranks.ts';
 
-test('ranks hold what they hold once all is sorted, in whatever order the numbers come', () => {
+test('ranks have the values of a full sort, for any order of the numbers', () => {
   const shapes = {
     random: (count: number, random: () => number) => Array.from({ length: count }, random),
     fewValues: (count: number, random: () => number) =>

@@ -1,12 +1,12 @@
 // A few order statistics of millions of numbers, such as the gaps between all tokens of a run,
 // without sorting them.
 
-/** So few numbers are sorted rather than split. */
+/** Up to this many numbers are sorted rather than split. */
 const sortedMax = 4096;
 
 /**
- * Puts the numbers at some ranks where sorting would put them; the others come somewhere between them.
- * A quicksort that leaves alone what no rank lies in, in a time that grows as the count does.
+ * Puts the values of some ranks where sorting would put them; the others end up somewhere between them. A
+ * quicksort that skips the parts without a rank, in linear time.
  *
  * @param ranks Indexes of `values`, ascending.
  * @example
@@ -15,7 +15,7 @@ const sortedMax = 4096;
  * values[2]; // 3
  */
 export function placeRanks(values: Float64Array, ranks: readonly number[]): void {
-  // Twice the splits that halving needs: whoever has bad luck for longer is sorted.
+  // Twice the splits that halving needs: after more bad pivots the rest is sorted.
   placeIn(values, ranks, 2 * Math.ceil(Math.log2(values.length + 1)));
 }
 
@@ -38,7 +38,7 @@ function placeIn(values: Float64Array, ranks: readonly number[], splitsMax: numb
   );
 }
 
-/** Hoare's partition: what is below a pivot to the front, what is above it to the back. */
+/** Hoare's partition: values below a pivot to the front, values above it to the back. */
 function split(values: Float64Array): { readonly belowEnd: number; readonly aboveStart: number } {
   const last = values.length - 1;
   const pivot = middleOf(values[0] as number, values[last >>> 1] as number, values[last] as number);

@@ -3,8 +3,8 @@ import { gapsOf, latenciesOf, type RequestRecord } from './latencies.ts';
 import { type LatencySummaries, latencyNames, type ServeReport } from './serve-report.ts';
 
 /**
- * The report in vLLM's keys. Two values differ from vLLM's on purpose: a quantity without a sample,
- * and a percentile of too small a sample, is null, where vLLM writes 0 or one of the largest values.
+ * The report in vLLM's keys. Two values differ from vLLM's on purpose: a quantity without a sample, and a
+ * percentile of too small a sample, are null, where vLLM writes 0 or one of the largest values.
  *
  * @param records The records of the report, in the order of the arrays.
  * @returns Arrays (`ttfts`, `itls`, …) hold every request, failed ones with 0, like vLLM's;
@@ -31,7 +31,7 @@ export function toServeJson(
   };
 }
 
-/** The same without the arrays: what `vllm bench serve --save-result` writes of a run as a whole. */
+/** The same without the arrays: what `vllm bench serve --save-result` writes about a run as a whole. */
 export function serveSummaryJson(report: ServeReport): Record<string, number | null> {
   const seconds = report.durationSeconds;
   const perSecond = (count: number) => (seconds > 0 ? count / seconds : 0);
@@ -54,7 +54,7 @@ export function serveSummaryJson(report: ServeReport): Record<string, number | n
 /**
  * Latencies in vLLM's keys: `mean_ttft_ms`, `median_tpot_ms`, `std_itl_ms`, `p99_e2el_ms`, …
  *
- * @param percentiles Those that the summaries were made with.
+ * @param percentiles The percentiles of the summaries.
  */
 export function latencyKeys(
   summaries: LatencySummaries,

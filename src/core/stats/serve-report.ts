@@ -1,4 +1,4 @@
-// The result of a load run in the keys of `vllm bench serve`, and what those keys leave out.
+// The result of a load run in the keys of `vllm bench serve`, and in additional ones.
 import {
   gapsOf,
   type Latencies,
@@ -14,48 +14,61 @@ import { type Summary, summarize, summarizeInPlace } from './percentile.ts';
 export const latencyNames = ['ttft', 'tpot', 'itl', 'e2el'] as const;
 export type LatencyName = (typeof latencyNames)[number];
 
-/** Milliseconds; undefined where no answer has the latency. */
+/** Milliseconds; undefined where no response has the latency. */
 export type LatencySummaries = Readonly<Record<LatencyName, Summary | undefined>>;
 
-/** A run, summarised. Durations are in the run's own seconds: GPU seconds under a time scale. */
+/** The part of the load that one engine served. */
+export interface EngineShare {
+  /** The router's name for it; undefined if the server did not report it. */
+  readonly name: string | undefined;
+  readonly requests: number;
+  readonly tokens: number;
+}
+
+/** Sorts `a-2` before `a-10`. */
+const numeric: Intl.CollatorOptions = { numeric: true };
+
+/** Summary of a run. Durations are in the run's own seconds: GPU seconds under a time scale. */
 export interface ServeReport {
   readonly durationSeconds: number;
-  /** The percentiles that were asked for. */
+  /** The requested percentiles. */
   readonly percentiles: readonly number[];
   readonly completed: number;
   readonly failed: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
-  /** Complete answers within every limit; undefined without limits. */
+  /** Complete responses within every limit; undefined without limits. */
   readonly good: number | undefined;
   /** From sending, as vLLM measures. */
   readonly fromSent: LatencySummaries;
-  /** From the time each request was due: the client's own delay included. */
+  /** From the scheduled time of each request, so including the client's own delay. */
   readonly fromScheduled: LatencySummaries;
   /** Sent - scheduled, milliseconds, all requests. */
   readonly clientLag: Summary | undefined;
-  /** Of answers whose emulated engine was behind its own clock; wall milliseconds. */
+  /** Of responses whose emulated engine was behind its own clock; wall milliseconds. */
   readonly engineLag: Summary | undefined;
-  /** Requests per second that the schedule asked for; undefined if all were due at once. */
+  /** Scheduled requests per second; undefined if all were due at once. */
   readonly offeredRate: number | undefined;
-  /** Requests per second that were sent. */
+  /** Requests per second actually sent. */
   readonly sentRate: number | undefined;
   readonly peakChunksPerSecond: number;
   readonly peakConcurrency: number;
-  /** Prompt tokens of the complete answers that said how many were cached. */
+  /** Prompt tokens of the complete responses that reported how many were cached. */
   readonly cacheQueriedTokens: number;
   readonly cachedTokens: number;
   /** Failures by kind, most frequent first. */
   readonly errors: ReadonlyMap<string, number>;
-  /** Requests and prompt tokens by engine, complete answers, in order of name. */
-  readonly engines: ReadonlyMap<string, { readonly requests: number; readonly tokens: number }>;
+  /** Requests and prompt tokens of complete responses by the URL of their engine, in order of name. */
+  readonly engines: ReadonlyMap<string, EngineShare>;
+  /** Complete responses that come from emulated engines. */
+  readonly emulated: number;
 }
 
 /**
  * Summarises a run.
  *
  * @param records All requests that were due, failed ones included.
- * @param options.durationSeconds From the first request's due time to the end of the last answer.
+ * @param options.durationSeconds From the first request's scheduled time to the end of the last response.
  */
 export function reportOf(
   records: readonly RequestRecord[],
@@ -72,7 +85,7 @@ export function reportOf(
     ...startSummaries(fromSent, percentiles),
     ...tokenSummaries(complete, fromSent, percentiles),
   };
-  // Simulated clients are never late, and gaps between tokens do not hang on the start at all.
+  // Simulated clients are never late, and gaps between tokens do not depend on the start.
   const punctual = complete.every((record) => record.sentSeconds === record.scheduledSeconds);
   const scheduledSummaries = punctual
     ? sentSummaries
@@ -113,14 +126,15 @@ export function reportOf(
     cachedTokens: sum(withCache.map((record) => record.cachedTokens ?? 0)),
     errors: errorCounts(records),
     engines: engineShares(complete),
+    emulated: complete.filter(({ isEmulated }) => isEmulated).length,
   };
 }
 
 /**
- * The most loaded engine's share over the mean share: 1 is even, the number of engines is all on
- * one. Undefined without engines.
+ * The most loaded engine's share divided by the mean share: 1 is even, the number of engines means all
+ * requests on one. Undefined without engines.
  *
- * @param engineCount Engines of the fleet, those without a request included.
+ * @param engineCount Engines of the fleet, including those without a request.
  */
 export function loadSpread(
   report: ServeReport,
@@ -132,7 +146,7 @@ export function loadSpread(
   return total === 0 ? undefined : (Math.max(...shares) * engineCount) / total;
 }
 
-/** Of the latencies that count from token to token. */
+/** Latencies that count from token to token. */
 function tokenSummaries(
   records: readonly RequestRecord[],
   latencies: readonly Latencies[],
@@ -147,7 +161,7 @@ function tokenSummaries(
   };
 }
 
-/** Of the latencies that count from the start of the request. */
+/** Latencies that count from the start of the request. */
 function startSummaries(
   all: readonly Latencies[],
   percentiles: readonly number[],
@@ -186,16 +200,15 @@ function errorCounts(records: readonly RequestRecord[]): Map<string, number> {
   return new Map([...counts].sort(([, a], [, b]) => b - a));
 }
 
-function engineShares(
-  records: readonly RequestRecord[],
-): Map<string, { readonly requests: number; readonly tokens: number }> {
-  const shares = new Map<string, { readonly requests: number; readonly tokens: number }>();
-  for (const { engine, promptTokens } of records) {
+function engineShares(records: readonly RequestRecord[]): Map<string, EngineShare> {
+  const shares = new Map<string, EngineShare>();
+  for (const { engine, engineName: name, promptTokens } of records) {
     if (engine === undefined) continue;
     const { requests, tokens } = shares.get(engine) ?? { requests: 0, tokens: 0 };
-    shares.set(engine, { requests: requests + 1, tokens: tokens + promptTokens });
+    shares.set(engine, { name, requests: requests + 1, tokens: tokens + promptTokens });
   }
-  return new Map([...shares].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const nameOf = ([url, { name = url }]: readonly [string, EngineShare]) => name;
+  return new Map([...shares].sort((a, b) => nameOf(a).localeCompare(nameOf(b), 'en', numeric)));
 }
 
 function sum(values: readonly number[]): number {

@@ -101,14 +101,14 @@ test('TPOT counts the tokens that the server reports, not the chunks', () => {
   assert.equal(latenciesOf(answered([1, 2], { outputTokens: 5 })).tpotSeconds, 0.25);
 });
 
-test('a good answer keeps every limit, and one token keeps any TPOT', () => {
+test('a good response meets every limit, and one token meets any TPOT', () => {
   const slow = latenciesOf(answered([1, 3]));
   assert.ok(meets({ ttftMs: 1000, tpotMs: 2000, e2eMs: 3000 }, slow));
   assert.ok(!meets({ tpotMs: 1999 }, slow));
   assert.ok(meets({ tpotMs: 1 }, latenciesOf(answered([1]))));
 });
 
-test('a report counts failures apart and takes latencies from complete answers only', () => {
+test('a report counts failures separately and takes latencies from complete responses only', () => {
   const failed = answered([9], { error: { kind: 'http_503', message: 'no engine' } });
   const report = reportOf([answered([1, 2]), failed, answered([3])], options);
   assert.deepEqual([report.completed, report.failed], [2, 1]);
@@ -181,7 +181,7 @@ test('load spread is the busiest engine over the mean, idle engines included', (
 });
 
 test('the JSON has the keys of vllm bench serve, and null where a sample is too small', () => {
-  const failed = answered([], { error: { kind: 'timeout', message: 'no answer within 5 s' } });
+  const failed = answered([], { error: { kind: 'timeout', message: 'no response within 5 s' } });
   const records = [answered([1, 2], { sentSeconds: 0.5 }), failed];
   const json = toServeJson(reportOf(records, options), records);
   const { mean_ttft_ms, p99_ttft_ms, request_throughput, ttfts, itls, errors } = json;
@@ -193,7 +193,7 @@ test('the JSON has the keys of vllm bench serve, and null where a sample is too 
       request_throughput: 0.1,
       ttfts: [0.5, 0],
       itls: [[1], []],
-      errors: ['', 'no answer within 5 s'],
+      errors: ['', 'no response within 5 s'],
     },
   );
   for (const key of [
@@ -205,7 +205,7 @@ test('the JSON has the keys of vllm bench serve, and null where a sample is too 
   }
 });
 
-test('a run without an answer has null latencies, not zeros', () => {
+test('a run without a response has null latencies, not zeros', () => {
   const json = toServeJson(reportOf([], options), []);
   assert.equal(json['mean_ttft_ms'], null);
   assert.equal(json['p50_ttft_ms'], null);

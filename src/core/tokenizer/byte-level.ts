@@ -1,8 +1,8 @@
-// The alphabet in which byte-level vocabularies are written: one printable character per byte.
+// The alphabet of byte-level vocabularies: one printable character per byte.
 
 /**
- * Shape [256]: the character that stands for each byte. Printable Latin-1 stands for itself, the
- * other 68 bytes take the characters from U+0100 on.
+ * Shape [256]: the character for each byte. Printable Latin-1 characters represent themselves; the
+ * other 68 bytes use the characters from U+0100 on.
  *
  * @see https://github.com/openai/gpt-2/blob/master/src/encoder.py, `bytes_to_unicode`
  */
@@ -19,7 +19,7 @@ const characterToByte: ReadonlyMap<number, number> = new Map(
   byteToCharacter.map((character, byte) => [character.charCodeAt(0), byte]),
 );
 
-/** The byte that a UTF-16 unit of a vocabulary entry stands for; undefined outside the alphabet. */
+/** Returns the byte for a UTF-16 unit of a vocabulary entry; undefined outside the alphabet. */
 export function byteOfCharacter(codeUnit: number): number | undefined {
   return characterToByte.get(codeUnit);
 }

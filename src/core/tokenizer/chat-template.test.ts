@@ -5,7 +5,7 @@ import { ChatTemplate } from './chat-template.ts';
 const render = (source: string, content: string, options = {}) =>
   new ChatTemplate(source, {}).render([{ role: 'assistant', content }], options);
 
-test('what a template strips is what Python strips', () => {
+test('templates strip what Python strips', () => {
   const source = '[{{ messages[0].content.lstrip("\\n") }}][{{ messages[0].content.strip() }}]';
   assert.equal(render(source, '\n  a \n'), '[  a \n][a]');
   assert.equal(render(source, '\ufeffa\x1f'), '[\ufeffa\x1f][\ufeffa]');
@@ -15,7 +15,7 @@ test('what a template strips is what Python strips', () => {
   );
 });
 
-test('a message to be continued is cut where it ends, trimmed if the template trims', () => {
+test('a message to continue is cut at its end, trimmed if the template trims', () => {
   const options = { addGenerationPrompt: false, continueFinalMessage: true };
   const plain = '<{{ messages[-1].content }}>';
   assert.equal(render(plain, 'Hello, ', options), '<Hello, ');
@@ -23,7 +23,7 @@ test('a message to be continued is cut where it ends, trimmed if the template tr
   assert.equal(render('<{{ messages[-1].content.strip() }}>', 'Hello, ', options), '<Hello,');
 });
 
-test('a message that the template changes cannot be continued, nor one that a new turn follows', () => {
+test('refuses to continue a message that the template changes, or before a new turn', () => {
   const options = { addGenerationPrompt: false, continueFinalMessage: true };
   assert.throws(
     () => render('{{ messages[-1].content | upper }}', 'a', options),

@@ -1,4 +1,4 @@
-// Chat messages to prompt text, by the model's own Jinja template.
+// Renders chat messages as prompt text with the model's own Jinja template.
 import { Template } from '@huggingface/jinja';
 import { InputError } from '../base/index.ts';
 import { pythonStrip, stripFunction, usePythonStrip } from './python-strip.ts';
@@ -12,27 +12,27 @@ export interface TemplateMessage {
 
 export interface ChatTemplateOptions {
   readonly tools?: readonly unknown[] | undefined;
-  /** Ends the prompt with the head of the assistant's turn. @default true */
+  /** Ends the prompt with the start of the assistant's turn. @default true */
   readonly addGenerationPrompt?: boolean | undefined;
-  /** Ends the prompt within the last message, for the model to go on. @default false */
+  /** Ends the prompt within the last message, which the model continues. @default false */
   readonly continueFinalMessage?: boolean | undefined;
   /** More variables for the template, such as `enable_thinking`. */
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** A compiled template: compiling takes 0.4–2 ms, rendering 0.05. */
+/** A compiled template: compiling takes 0.4–2 ms, rendering 0.05 ms. */
 export class ChatTemplate {
   readonly #template: Template;
   readonly #specialTokens: Readonly<Record<string, string>>;
 
-  /** @param specialTokens `bos_token` and `eos_token`, which templates may print. */
+  /** @param specialTokens `bos_token` and `eos_token`, which templates may use. */
   constructor(source: string, specialTokens: Readonly<Record<string, string>>) {
     this.#template = new Template(source);
     usePythonStrip(this.#template.parsed);
     this.#specialTokens = specialTokens;
   }
 
-  /** @throws {InputError} If the template refuses the messages, in the template's own words. */
+  /** @throws {InputError} If the template refuses the messages, with the template's own message. */
   render(messages: readonly TemplateMessage[], options: ChatTemplateOptions = {}): string {
     const goesOn = options.continueFinalMessage === true;
     if (goesOn && options.addGenerationPrompt === true) {
@@ -45,8 +45,8 @@ export class ChatTemplate {
   }
 
   #render(messages: readonly TemplateMessage[], options: ChatTemplateOptions): string {
-    // Templates ask for variables that are not there, and each such question throws within the
-    // library: with stack traces that was a third of the rendering.
+    // Templates read undefined variables, and each such access throws inside the library: with
+    // stack traces that was a third of the rendering time.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
     try {
@@ -68,7 +68,7 @@ export class ChatTemplate {
   }
 }
 
-/** What transformers puts behind a message that is to be continued, to find its end again. */
+/** Appended to a message that is to be continued, to find its end; the same as in transformers. */
 const continueTag = 'CONTINUE_FINAL_MESSAGE_TAG ';
 
 function withTag(messages: readonly TemplateMessage[]): readonly TemplateMessage[] {
@@ -77,7 +77,7 @@ function withTag(messages: readonly TemplateMessage[]): readonly TemplateMessage
   return [...messages.slice(0, -1), { ...final, content: `${final.content ?? ''}${continueTag}` }];
 }
 
-/** As `continue_final_message` of transformers' apply_chat_template cuts. */
+/** Cuts like `continue_final_message` of transformers' apply_chat_template. */
 function cutAtTag(rendered: string, final: string): string {
   const at = rendered.lastIndexOf(continueTag.trim());
   if (at === -1 || !rendered.includes(pythonStrip(final, 'strip'))) {
@@ -86,6 +86,6 @@ function cutAtTag(rendered: string, final: string): string {
     );
   }
   const kept = rendered.slice(0, at);
-  // A template that trims messages has taken the white space before the cut, too.
+  // A template that trims messages has also removed the white space before the cut.
   return rendered.startsWith(continueTag, at) ? kept : pythonStrip(kept, 'rstrip');
 }

@@ -1,12 +1,12 @@
-// The parts of Hugging Face's tokenizer.json and tokenizer_config.json that are read here.
+// The parts of Hugging Face's tokenizer.json and tokenizer_config.json that are used here.
 import type { TokenTables } from './token-tables.ts';
 
 export interface TokenizerDefinition {
-  /** Parsed tokenizer.json, or the tables made of it before. */
+  /** Parsed tokenizer.json, or tables made from it earlier. */
   readonly tokenizer: TokenizerJson | TokenTables;
   /** Parsed tokenizer_config.json. */
   readonly config?: TokenizerConfigJson;
-  /** Text of chat_template.jinja, which newer models have beside the two; it wins. */
+  /** Text of chat_template.jinja, which newer models have in addition; it takes precedence. */
   readonly chatTemplate?: string;
 }
 

@@ -1,8 +1,8 @@
-// Decodes a stream of tokens into text without ever cutting a character in two.
+// Decodes a stream of tokens into text without splitting characters.
 import type { Vocabulary } from './vocabulary.ts';
 
 /**
- * One per stream. A token may end within a character; its bytes wait for the rest.
+ * Decodes one stream. A token may end within a character; its bytes wait for the rest.
  *
  * @example
  * const decoder = tokenizer.incrementalDecoder();
@@ -12,12 +12,14 @@ export class IncrementalDecoder {
   readonly #vocabulary: Vocabulary;
   readonly #skipsSpecial: boolean;
   readonly #textOf: (id: number) => string | undefined;
-  /** Made at the first token that is not whole text by itself: most streams never need one. */
+  /** Created at the first token that is not whole text by itself: most streams never need it. */
   #decoder: InstanceType<typeof TextDecoder> | undefined;
-  /** Bytes whose text does not end yet. */
+  /** Bytes of an incomplete character. */
   #held = new Uint8Array();
 
-  /** @param textOf The text of a token that is whole UTF-8 by itself, else undefined. */
+  /**
+   * @param textOf Returns the text of a token that is whole UTF-8 by itself, otherwise undefined.
+   */
   constructor(
     vocabulary: Vocabulary,
     skipsSpecial: boolean,
@@ -28,7 +30,7 @@ export class IncrementalDecoder {
     this.#textOf = textOf;
   }
 
-  /** The text that became complete with this token; often of this token alone, maybe empty. */
+  /** Returns the text that this token completes; often its own text, possibly empty. */
   push(id: number): string {
     if (this.#skipsSpecial && this.#vocabulary.isSpecial(id)) return '';
     if (this.#held.length === 0) {
@@ -40,13 +42,15 @@ export class IncrementalDecoder {
     all.set(this.#held);
     all.set(bytes, this.#held.length);
     const text = this.#decoded(all);
-    // Bytes that are no character wait like those of an unfinished one, as in vLLM's decoder.
+    // Invalid bytes wait like those of an incomplete character, as in vLLM's decoder.
     const isOpen = text.endsWith('\ufffd') && all.length <= heldBytesMax;
     this.#held = isOpen ? all : new Uint8Array();
     return isOpen ? '' : text;
   }
 
-  /** What is left at the end: U+FFFD for a character that never became whole, else ''. */
+  /**
+   * Returns the rest at the end: U+FFFD for a character that never became complete, otherwise ''.
+   */
   end(): string {
     const text = this.#held.length > 0 ? this.#decoded(this.#held) : '';
     this.#held = new Uint8Array();
@@ -59,5 +63,8 @@ export class IncrementalDecoder {
   }
 }
 
-/** A stream of nonsense is let through from here on; a character has four bytes at most. */
+/**
+ * Maximum number of waiting bytes; beyond it, invalid bytes are emitted. A character has at most
+ * four bytes.
+ */
 const heldBytesMax = 4096;

@@ -1,4 +1,4 @@
-// Tokenizer: byte-pair encoding and chat templates of a model.
+// Byte-pair encoding and chat templates of a model.
 export type { ChatTemplateOptions, TemplateMessage } from './chat-template.ts';
 export type {
   TokenizerConfigJson,

@@ -1,17 +1,17 @@
-// Which two tokens merge into which, and how early: an open-addressing table on typed arrays.
-// A Map with 151,000 entries costs four times the memory and a third more time per look-up.
+// Stores which two tokens merge into which, and their rank: an open-addressing table on typed
+// arrays. A Map with 151,000 entries takes four times the memory and a third more time per look-up.
 
-/** What a merge table is made of; shapes [slots], a power of two, but `merged`: [rules]. */
+/** The arrays of a merge table; shapes [slots], a power of two, except `merged`: [rules]. */
 export interface MergeArrays {
   /** Id of the left part; -1 in an empty slot. */
   readonly left: Int32Array;
   readonly right: Int32Array;
   readonly rank: Int32Array;
-  /** By rank: the token that the rule makes. */
+  /** By rank: the token that the rule produces. */
   readonly merged: Int32Array;
 }
 
-/** Merge rules of a byte-pair encoding, by the ids of the two parts. */
+/** The merge rules of a byte-pair encoding, by the ids of the two parts. */
 export class MergeTable {
   readonly arrays: MergeArrays;
   readonly #mask: number;
@@ -20,7 +20,7 @@ export class MergeTable {
   readonly #rank: Int32Array;
   readonly #merged: Int32Array;
 
-  /** @param from How many rules will be added at most, or the arrays of a table made before. */
+  /** @param from Maximum number of rules that will be added, or the arrays of an existing table. */
   constructor(from: number | MergeArrays) {
     this.arrays = typeof from === 'number' ? emptyArrays(from) : from;
     const { left, right, rank, merged } = this.arrays;
@@ -31,7 +31,7 @@ export class MergeTable {
     this.#merged = merged;
   }
 
-  /** A pair that is added twice keeps the later rank, as in the reference. */
+  /** A pair that is added twice keeps the later rank, as in Hugging Face's tokenizers. */
   add(left: number, right: number, rank: number, merged: number): void {
     const slot = this.#slot(left, right);
     this.#left[slot] = left;
@@ -40,13 +40,13 @@ export class MergeTable {
     this.#merged[rank] = merged;
   }
 
-  /** Rank of the rule, lower merges first; -1 if the pair does not merge. */
+  /** Returns the rank of the rule, lower ranks merge first; -1 if the pair does not merge. */
   rank(left: number, right: number): number {
     const slot = this.#slot(left, right);
     return this.#left[slot] === -1 ? -1 : (this.#rank[slot] as number);
   }
 
-  /** Id of the token that the rule of this rank makes. */
+  /** Returns the id of the token that the rule of this rank produces. */
   merged(rank: number): number {
     return this.#merged[rank] as number;
   }
@@ -61,7 +61,7 @@ export class MergeTable {
   }
 }
 
-/** At least 1.6 slots per rule, so that searches stay short. */
+/** Creates at least 1.6 slots per rule, so that searches stay short. */
 function emptyArrays(rulesMax: number): MergeArrays {
   const slots = 2 ** Math.ceil(Math.log2(Math.max(4, rulesMax * 1.6)));
   return {

@@ -1,17 +1,17 @@
-// Byte-pair merging of one word: the lowest rank first, the leftmost of equal ranks.
+// Merges the bytes of one word: the lowest rank first, the leftmost pair among equal ranks.
 import type { MergeTable } from './merge-table.ts';
 
-/** From this many bytes on the heap is quicker than scanning all pairs per merge. */
+/** Minimum number of bytes for which the heap is faster than scanning all pairs per merge. */
 const heapFromBytes = 48;
 
-/** @returns Token ids of the word whose bytes have the ids given. */
+/** @returns Token ids of the word whose bytes have these ids. */
 export function mergeWord(byteIds: readonly number[], merges: MergeTable): number[] {
   return byteIds.length < heapFromBytes
     ? mergeByScan([...byteIds], merges)
     : mergeByHeap(byteIds, merges);
 }
 
-/** Quadratic, but without any set-up: right for ordinary words. Changes `ids`. */
+/** Quadratic, but without set-up cost: best for ordinary words. Modifies `ids`. */
 function mergeByScan(ids: number[], merges: MergeTable): number[] {
   const ranks: number[] = [];
   for (let i = 0; i + 1 < ids.length; i++) ranks.push(rankAt(ids, i, merges));
@@ -39,13 +39,13 @@ function rankAt(ids: readonly number[], at: number, merges: MergeTable): number 
   return rank === -1 ? Number.POSITIVE_INFINITY : rank;
 }
 
-/** n log n: a word of 10,000 letters would take the scan a second. */
+/** Takes n log n; scanning would take a second for a word of 10,000 letters. */
 function mergeByHeap(byteIds: readonly number[], merges: MergeTable): number[] {
   const n = byteIds.length;
   const ids = Int32Array.from(byteIds);
   const next = Int32Array.from({ length: n }, (_, i) => (i + 1 < n ? i + 1 : -1));
   const previous = Int32Array.from({ length: n }, (_, i) => i - 1);
-  /** Rank of the pair that starts here; -1 if none, or if this part is merged away. */
+  /** Rank of the pair that starts here; -1 if there is none, or if this part has been merged. */
   const rankHere = new Int32Array(n).fill(-1);
   const heap = new RankHeap();
   const refresh = (at: number): void => {
@@ -57,7 +57,7 @@ function mergeByHeap(byteIds: readonly number[], merges: MergeTable): number[] {
   for (let i = 0; i < n; i++) refresh(i);
   while (heap.size > 0) {
     const { rank, at } = heap.pop();
-    if (rankHere[at] !== rank) continue; // one of the two parts has merged otherwise since
+    if (rankHere[at] !== rank) continue; // one of the two parts has been merged since
     const eaten = next[at] as number;
     ids[at] = merges.merged(rank);
     rankHere[eaten] = -1;
@@ -73,7 +73,7 @@ function mergeByHeap(byteIds: readonly number[], merges: MergeTable): number[] {
   return merged;
 }
 
-/** A binary heap of (rank, position), the smaller rank first, then the smaller position. */
+/** A binary heap of (rank, position), ordered by rank, then by position. */
 class RankHeap {
   // Both numbers in one: rank < 2^20 and position < 2^32 fit into the 53 bits of a double.
   readonly #keys: number[] = [];

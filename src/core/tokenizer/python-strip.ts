@@ -1,23 +1,23 @@
-// Python's strip(), lstrip() and rstrip() for templates: the interpreter trims white space whatever
-// the argument, and has JavaScript's idea of white space.
+// Python's strip(), lstrip() and rstrip() for templates: the interpreter ignores their argument and
+// trims what JavaScript treats as white space.
 
-/** The side that each method strips, by its name. */
+/** The sides that each method strips, by its name. */
 const sides: Readonly<Record<string, readonly [start: boolean, end: boolean]>> = {
   strip: [true, true],
   lstrip: [true, false],
   rstrip: [false, true],
 };
 
-/** Under this name the interpreter finds `pythonStrip`. */
+/** The name by which the interpreter calls `pythonStrip`. */
 export const stripFunction = '__python_strip';
 
-/** What str.isspace() says yes to. */
+/** Characters for which str.isspace() is true. */
 const whiteSpace =
   '\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000';
 
 /**
- * @param characters Those to strip; all white space if there are none.
- * @throws {Error} In Jinja's words for what is no text.
+ * @param characters Characters to strip. @default all white space
+ * @throws {Error} With Jinja's message if the value is not text.
  * @example pythonStrip('\n x\n', 'lstrip', '\n'); // ' x\n'
  */
 export function pythonStrip(text: unknown, method: string, characters?: unknown): string {
@@ -35,7 +35,7 @@ export function pythonStrip(text: unknown, method: string, characters?: unknown)
   return points.slice(start, end).join('');
 }
 
-/** What Jinja calls a value that lacks an attribute. */
+/** Returns Jinja's name for a value that lacks an attribute. */
 function objectName(value: unknown): string {
   if (value === null) return 'None';
   if (typeof value === 'boolean') return 'bool object';
@@ -48,7 +48,7 @@ interface Node {
   [field: string]: unknown;
 }
 
-/** Makes calls of the three methods in a parsed template calls of `pythonStrip`. */
+/** Replaces calls of the three methods in a parsed template with calls of `pythonStrip`. */
 export function usePythonStrip(node: unknown): void {
   if (Array.isArray(node)) {
     for (const one of node) usePythonStrip(one);

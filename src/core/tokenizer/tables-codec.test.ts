@@ -5,7 +5,7 @@ import { byteToCharacter } from './byte-level.ts';
 import type { TokenizerJson } from './definition.ts';
 import { decodeTables, encodeTables, Tokenizer, tokenTables } from './index.ts';
 
-test('tables that were bytes in between give the same tokens for any vocabulary and text', () => {
+test('encoded and decoded tables yield the same tokens for any vocabulary and text', () => {
   fc.assert(
     fc.property(
       fc.uniqueArray(fc.string({ unit: fc.constantFrom('a', 'b', 'Ġ'), minLength: 2 }), {
@@ -28,7 +28,7 @@ test('tables that were bytes in between give the same tokens for any vocabulary 
   );
 });
 
-test('bytes of another format, or of no format, are no tables', () => {
+test('does not decode bytes of another format', () => {
   const encoded = encodeTables(tokenTables(tokenizerJson(['ab'], false)));
   const older = encoded.slice();
   older[4] = 0xff;
@@ -37,7 +37,10 @@ test('bytes of another format, or of no format, are no tables', () => {
   assert.equal(decodeTables(encoded.subarray(0, 3)), undefined);
 });
 
-/** Bytes, the words given, and a merge for each word of two parts that the vocabulary has. */
+/**
+ * Returns a vocabulary of bytes and the given words, and a merge for each word that consists of two
+ * other ones.
+ */
 function tokenizerJson(words: readonly string[], ignoresMerges: boolean): TokenizerJson {
   const entries = [...byteToCharacter, ...words];
   const known = new Set(entries);

@@ -1,12 +1,12 @@
-// Token tables as bytes and back: what a cache on disk keeps. Reading copies nothing.
+// Encodes token tables as bytes for a cache on disk, and decodes them without copying.
 import type { TokenTables } from './token-tables.ts';
 
-/** Change it whenever the layout or the meaning of a table changes: old files are then not read. */
+/** Change it whenever the layout or meaning of a table changes: old files are then ignored. */
 export const tablesFormat = 1;
 
-/** "SWTT" on a machine of the same byte order, else its reverse. */
+/** "SWTT" on a machine with the same byte order, otherwise reversed. */
 const magic = 0x54_54_57_53;
-/** Magic, format, and the length of each section but the last in bytes. */
+/** Magic, format, and the length in bytes of each section except the last. */
 const headerWords = 2 + 8;
 
 /** @returns Bytes for `decodeTables` on a machine of the same byte order. */
@@ -17,7 +17,7 @@ export function encodeTables(tables: TokenTables): Uint8Array {
     tables.bytes,
     ...[tables.offsets, tables.byteIds, left, right, rank, merged, tables.wordSlots],
   ];
-  // The last section takes what is left.
+  // The last section takes the remaining bytes.
   const lengths = sections.slice(0, -1).map(({ byteLength }) => byteLength);
   const total = sections.reduce((sum, { byteLength }) => sum + padded(byteLength), headerWords * 4);
   const encoded = new Uint8Array(total);
@@ -32,8 +32,8 @@ export function encodeTables(tables: TokenTables): Uint8Array {
 }
 
 /**
- * @param encoded What `encodeTables` gave, whole: damage is for the caller to find.
- * @returns Undefined if the bytes are of another format or byte order: make the tables anew.
+ * @param encoded The complete result of `encodeTables`; the caller must detect damage.
+ * @returns Undefined if the bytes have another format or byte order: make the tables again.
  */
 export function decodeTables(encoded: Uint8Array): TokenTables | undefined {
   if (encoded.byteLength % 4 !== 0 || encoded.byteLength < headerWords * 4) return undefined;

@@ -1,4 +1,4 @@
-// What a tokenizer looks up: made from tokenizer.json once, kept as typed arrays.
+// The look-up tables of a tokenizer: built once from tokenizer.json, stored as typed arrays.
 import { InputError } from '../base/index.ts';
 import { byteOfCharacter, byteToCharacter } from './byte-level.ts';
 import type { AddedTokenJson, TokenizerJson } from './definition.ts';
@@ -6,22 +6,22 @@ import { type MergeArrays, MergeTable } from './merge-table.ts';
 import { Vocabulary } from './vocabulary.ts';
 import { wordSlots } from './word-table.ts';
 
-/** tokenizer.json as tables: half its size, nothing to parse, and one copy serves many engines. */
+/** tokenizer.json as tables: half its size, without parsing, and one copy serves many engines. */
 export interface TokenTables {
   /** tokenizer.json without its vocabulary and merges. */
   readonly rest: Omit<TokenizerJson, 'model'>;
   /** The bytes of all tokens, one after the other. */
   readonly bytes: Uint8Array;
-  /** Shape [tokens + 1]: token `id` is the bytes from offsets[id] to offsets[id + 1]. */
+  /** Shape [tokens + 1]: the bytes of token `id` go from offsets[id] to offsets[id + 1]. */
   readonly offsets: Uint32Array;
   /** Shape [256]: the token of each byte. */
   readonly byteIds: Int32Array;
   readonly merges: MergeArrays;
-  /** For a `WordTable`; empty for models without `ignore_merges`. */
+  /** Slots of a `WordTable`; empty for models without `ignore_merges`. */
   readonly wordSlots: Int32Array;
 }
 
-/** @throws {InputError} If the model is no byte-level BPE, or the file contradicts itself. */
+/** @throws {InputError} If the model is not a byte-level BPE, or the file contradicts itself. */
 export function tokenTables(json: TokenizerJson): TokenTables {
   const { vocab, merges = [], type, ignore_merges: ignoresMerges } = json.model;
   if (type !== undefined && type !== 'BPE') {
@@ -103,7 +103,9 @@ function mergeArrays(
   return table.arrays;
 }
 
-/** Entries outside the byte alphabet are no word of any text; added tokens are found before words. */
+/**
+ * Entries outside the byte alphabet match no word of a text; added tokens are found before words.
+ */
 function wordSlotsOf(
   ids: ReadonlyMap<string, number>,
   added: readonly AddedTokenJson[],

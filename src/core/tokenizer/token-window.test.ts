@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { byteToCharacter } from './byte-level.ts';
 import { promptWindow, readTokens, Tokenizer } from './index.ts';
 
-/** One token per byte, and a special one. */
+/** One token per byte, and one special token. */
 const tokenizer = new Tokenizer({
   tokenizer: {
     added_tokens: [{ id: 256, content: '<|end|>', special: true }],
@@ -19,7 +19,7 @@ const tokenizer = new Tokenizer({
 });
 const start = { tokens: [], prefixOffset: 0, readOffset: 0 };
 
-test('text cut anywhere is read whole, a window carried from piece to piece', () => {
+test('decodes text that is split anywhere, with a window passed from piece to piece', () => {
   const cuts = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 8 });
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), cuts, (text, lengths) => {
@@ -34,13 +34,13 @@ test('text cut anywhere is read whole, a window carried from piece to piece', ()
         window = step.window;
         at += length;
       }
-      // What ends in U+FFFD looks like an unfinished character, as in vLLM.
+      // Text that ends in U+FFFD looks like an incomplete character, as in vLLM.
       if (!text.includes('\ufffd')) assert.equal(read, text);
     }),
   );
 });
 
-test('the window stays small, and a special token is skipped or read', () => {
+test('the window stays small, and special tokens are skipped or decoded', () => {
   const ids = [104, 105, 256, 33];
   const skipped = readTokens(tokenizer, start, { ids, skipSpecialTokens: true });
   assert.equal(skipped.text, 'hi!');
@@ -49,7 +49,7 @@ test('the window stays small, and a special token is skipped or read', () => {
   assert.equal(all.text, 'hi<|end|>!');
 });
 
-test('a window at the end of a prompt reads on from there', () => {
+test('a window at the end of a prompt continues from there', () => {
   const window = promptWindow(tokenizer, [104, 0xc3], false);
   assert.equal(readTokens(tokenizer, window, { ids: [33], skipSpecialTokens: false }).text, '!');
 });

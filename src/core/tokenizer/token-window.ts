@@ -1,8 +1,8 @@
-// Decodes a stream of tokens whose state is carried by someone else, as a few written tokens.
+// Decodes a stream of tokens with the state held by the caller: the last few tokens.
 import { byteOfCharacter } from './byte-level.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
-/** The last tokens as the vocabulary writes them, and how far they have been read. */
+/** The last tokens as the vocabulary writes them, and how much of them has been decoded. */
 export interface TokenWindow {
   readonly tokens: readonly string[];
   readonly prefixOffset: number;
@@ -12,16 +12,16 @@ export interface TokenWindow {
 /** vllm/tokenizers/detokenizer_utils.py, INITIAL_INCREMENTAL_DETOKENIZATION_OFFSET */
 const promptTokensRead = 5;
 
-/** Longer windows are not taken back; bytes that never become a character end there. */
+/** Maximum length of a window; bytes that never become a character end there. */
 const windowTokensMax = 1024;
 
-/** The window at the end of a prompt. */
+/** Returns the window at the end of a prompt. */
 export function promptWindow(
   tokenizer: Tokenizer,
   prompt: readonly number[],
   skipSpecialTokens: boolean,
 ): TokenWindow {
-  // Two more, in case some are special; so vLLM.
+  // Two more, in case some are special, as in vLLM.
   const last = prompt.slice(-promptTokensRead - 2);
   const tokens = last.flatMap((id) => written(tokenizer, id, skipSpecialTokens));
   const readOffset = tokens.length;
@@ -29,7 +29,7 @@ export function promptWindow(
 }
 
 /**
- * The text that became complete with these tokens, and the window after them.
+ * Returns the text that these tokens complete, and the window after them.
  *
  * @see vllm/tokenizers/detokenizer_utils.py, `detokenize_incrementally`
  */
@@ -50,7 +50,7 @@ export function readTokens(
       prefixOffset = readOffset;
       readOffset = all.length;
     }
-    // Nothing before the prefix is read again.
+    // Tokens before the prefix are not needed again.
     tokens = all.slice(prefixOffset);
     readOffset -= prefixOffset;
     prefixOffset = 0;
@@ -58,14 +58,17 @@ export function readTokens(
   return { text, window: { tokens, prefixOffset, readOffset } };
 }
 
-/** None for a special token that is skipped, an empty one for an id outside of the vocabulary. */
+/**
+ * Returns nothing for a special token that is skipped, an empty entry for an id outside the
+ * vocabulary.
+ */
 function written(tokenizer: Tokenizer, id: number, skipSpecialTokens: boolean): string[] {
   if (id < 0 || id >= tokenizer.vocabularySize) return [''];
   if (skipSpecialTokens && tokenizer.isSpecial(id)) return [];
   return [tokenizer.vocabularyEntry(id)];
 }
 
-/** Byte-level entries stand for bytes; one with a character outside that alphabet is text. */
+/** Byte-level entries represent bytes; an entry with a character outside that alphabet is text. */
 function entriesText(entries: readonly string[]): string {
   const bytes = entries.flatMap((entry) => {
     const read = Array.from(entry, (character) => byteOfCharacter(character.charCodeAt(0)));

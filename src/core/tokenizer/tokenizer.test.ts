@@ -8,7 +8,10 @@ import { MergeTable } from './merge-table.ts';
 import { mergeWord } from './merge-word.ts';
 import { toRegExp } from './word-pattern.ts';
 
-/** Llama-3's shape, small: bytes, a few merges, and two special tokens around. */
+/**
+ * A small version of Llama-3's tokenizer: bytes, a few merges, and two special tokens around a
+ * sequence.
+ */
 const json: TokenizerJson = (() => {
   const words = ['he', 'll', 'hell', 'hello', 'Ġw', 'or', 'Ġwor', 'ld', 'Ġworld', 'whole'];
   const vocab = Object.fromEntries([...byteToCharacter, ...words].map((text, id) => [text, id]));
@@ -57,7 +60,7 @@ test('words merge in the order of the rules', () => {
   assert.deepEqual(tokenizer.encode('hello world'), [300, word('hello'), word('Ġworld')]);
 });
 
-test('special tokens in the text are one token each, and those around it are optional', () => {
+test('special tokens in the text are one token each, and those around the text are optional', () => {
   assert.deepEqual(tokenizer.encode('<eos>hello<tool>', { addSpecialTokens: false }), [
     301,
     word('hello'),
@@ -65,17 +68,17 @@ test('special tokens in the text are one token each, and those around it are opt
   ]);
 });
 
-test('a word of the vocabulary that no rule makes is still one token under ignore_merges', () => {
+test('a word of the vocabulary that no rule produces is still one token with ignore_merges', () => {
   assert.deepEqual(tokenizer.encode('whole', { addSpecialTokens: false }), [word('whole')]);
 });
 
-test('decoding leaves out special tokens on request', () => {
+test('decoding omits special tokens on request', () => {
   const ids = [300, word('hello'), 302, 301];
   assert.equal(tokenizer.decode(ids), '<bos>hello<tool><eos>');
   assert.equal(tokenizer.decode(ids, { skipSpecialTokens: true }), 'hello<tool>');
 });
 
-test('any text decodes to its composed self', () => {
+test('any text decodes to its composed form', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       const ids = tokenizer.encode(text, { addSpecialTokens: false });
@@ -84,7 +87,7 @@ test('any text decodes to its composed self', () => {
   );
 });
 
-test('a stream of tokens gives whole characters only, and together the whole text', () => {
+test('a stream of tokens yields whole characters only, and together the whole text', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), (text) => {
       const decoder = tokenizer.incrementalDecoder();
@@ -106,7 +109,7 @@ test('a stream that ends within a character ends with the replacement character'
   assert.equal(decoder.end(), '\ufffd');
 });
 
-test('bytes that are no character wait until text follows', () => {
+test('invalid bytes wait until text follows', () => {
   const decoder = tokenizer.incrementalDecoder();
   assert.deepEqual(
     [0xe4, 0xe4, 0x41].map((byte) => decoder.push(byte)),
@@ -115,7 +118,7 @@ test('bytes that are no character wait until text follows', () => {
   assert.equal(decoder.end(), '');
 });
 
-test('long words merge on the heap as short ones do by scanning', () => {
+test('merging on the heap gives the same tokens as merging by scanning', () => {
   const merges = new MergeTable(6);
   const rules = [
     [0, 0, 3],
@@ -135,7 +138,7 @@ test('long words merge on the heap as short ones do by scanning', () => {
   );
 });
 
-/** Merging as its definition says, without any cleverness. */
+/** Merges literally as defined. */
 function reference(start: readonly number[], merges: MergeTable): number[] {
   const ids = [...start];
   for (;;) {
@@ -146,7 +149,7 @@ function reference(start: readonly number[], merges: MergeTable): number[] {
   }
 }
 
-test('white space in a pattern is what Unicode says, not what JavaScript says', () => {
+test('white space in a pattern is Unicode’s, not JavaScript’s', () => {
   const space = toRegExp('\\s');
   assert.deepEqual('\u0085'.match(space), ['\u0085']);
   assert.equal('\ufeff'.match(space), null);
@@ -157,7 +160,7 @@ test('case is ignored where the pattern says so', () => {
   assert.deepEqual("'S'x'\u017f".match(toRegExp("(?i:'s)")), ["'S", "'\u017f"]);
 });
 
-test('a chat becomes the prompt that the template writes', () => {
+test('renders a chat with the template', () => {
   const messages = [{ role: 'user', content: 'Hi' }];
   assert.equal(tokenizer.applyChatTemplate(messages), '<bos>user:Hi<bos>assistant:');
   assert.equal(
@@ -172,7 +175,7 @@ test('a chat becomes the prompt that the template writes', () => {
   );
 });
 
-test('a tokenizer of another kind is refused in one sentence', () => {
+test('refuses a tokenizer of another kind in one sentence', () => {
   assert.throws(
     () => new Tokenizer({ tokenizer: { ...json, model: { ...json.model, type: 'Unigram' } } }),
     /model Unigram is not supported; BPE is\./,

@@ -1,4 +1,5 @@
-// Byte-level byte-pair encoding, exact to Hugging Face's tokenizers for the models in this family.
+// Byte-level byte-pair encoding, identical to Hugging Face's tokenizers for the models of this
+// family.
 import { InputError } from '../base/index.ts';
 import { byteToCharacter } from './byte-level.ts';
 import { ChatTemplate, type ChatTemplateOptions, type TemplateMessage } from './chat-template.ts';
@@ -12,21 +13,21 @@ import { WordCache } from './word-cache.ts';
 import { type WordSplitter, wordSplitter } from './word-pattern.ts';
 import { WordTable } from './word-table.ts';
 
-/** Words whose tokens are remembered, and the longest such word in UTF-16 units. */
+/** Maximum number of cached words, and the maximum length of such a word in UTF-16 units. */
 const cachedWordsMax = 65_536;
 const cachedWordLengthMax = 48;
 
 /**
- * One model's tokenizer.
+ * The tokenizer of a model.
  *
  * @example
  * const tokenizer = new Tokenizer({ tokenizer: JSON.parse(tokenizerJsonText) });
  * tokenizer.encode('Hello, world!'); // [9707, 11, 1879, 0] for Qwen3
  */
 export class Tokenizer {
-  /** One more than the highest token id. */
+  /** Highest token id plus one. */
   readonly vocabularySize: number;
-  /** Ends a turn, as tokenizer_config.json says; undefined if it does not. */
+  /** The token that ends a turn, from tokenizer_config.json; undefined if it has none. */
   readonly eosTokenId: number | undefined;
   readonly #vocabulary: Vocabulary;
   readonly #splitter: WordSplitter;
@@ -47,7 +48,7 @@ export class Tokenizer {
   readonly #utf8 = new TextEncoder();
   readonly #strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-  /** @throws {InputError} If the definition is of a kind other than byte-level BPE. */
+  /** @throws {InputError} If the definition is not a byte-level BPE. */
   constructor({ tokenizer, config, chatTemplate }: TokenizerDefinition) {
     const tables = 'offsets' in tokenizer ? tokenizer : tokenTables(tokenizer);
     const { rest: json } = tables;
@@ -75,8 +76,8 @@ export class Tokenizer {
   }
 
   /**
-   * @param options `addSpecialTokens` (default true): begin-of-text and the like, if the model has
-   *   them. Special tokens that are written in the text are found either way.
+   * @param options `addSpecialTokens` (default true): adds begin-of-text and similar tokens, if the
+   * model has them. Special tokens written in the text are recognised either way.
    */
   encode(text: string, options: { readonly addSpecialTokens?: boolean } = {}): number[] {
     const ids: number[] = options.addSpecialTokens === false ? [] : [...this.#prefixIds];
@@ -94,7 +95,7 @@ export class Tokenizer {
     return ids;
   }
 
-  /** @param options `skipSpecialTokens` (default false): leave out marks such as `<|im_end|>`. */
+  /** @param options `skipSpecialTokens` (default false): omits tokens such as `<|im_end|>`. */
   decode(ids: readonly number[], options: { readonly skipSpecialTokens?: boolean } = {}): string {
     const kept = options.skipSpecialTokens
       ? ids.filter((id) => !this.#vocabulary.isSpecial(id))
@@ -102,7 +103,7 @@ export class Tokenizer {
     return this.#vocabulary.text(kept);
   }
 
-  /** For a stream of tokens: text comes out in whole characters only. */
+  /** For a stream of tokens: returns text in whole characters only. */
   incrementalDecoder(options: { readonly skipSpecialTokens?: boolean } = {}): IncrementalDecoder {
     return new IncrementalDecoder(this.#vocabulary, options.skipSpecialTokens === true, (id) =>
       this.tokenText(id),
@@ -110,8 +111,8 @@ export class Tokenizer {
   }
 
   /**
-   * Prompt text of a conversation. Encode it with `addSpecialTokens: false`: templates write their
-   * own special tokens.
+   * Returns the prompt text of a conversation. Encode it with `addSpecialTokens: false`: templates
+   * write their own special tokens.
    *
    * @throws {InputError} If the model has no chat template, or its template refuses the messages.
    */
@@ -128,23 +129,26 @@ export class Tokenizer {
     return this.#chatTemplate.render(messages, options);
   }
 
-  /** Id of a token written as in the vocabulary, or of an added one; undefined if there is none. */
+  /**
+   * Returns the id of a token as written in the vocabulary, or of an added one; undefined if there
+   * is none.
+   */
   tokenId(content: string): number | undefined {
     return this.#addedIds.get(content);
   }
 
-  /** The token as tokenizer.json spells it, in the byte-level alphabet. */
+  /** Returns the token as tokenizer.json spells it, in the byte-level alphabet. */
   vocabularyEntry(id: number): string {
     if (this.#vocabulary.isAdded(id)) return this.#vocabulary.text([id]);
     return Array.from(this.#vocabulary.bytes(id), (byte) => byteToCharacter[byte]).join('');
   }
 
-  /** The token's bytes, not to be changed. */
+  /** Returns the token's bytes; do not modify them. */
   tokenBytes(id: number): Uint8Array {
     return this.#vocabulary.bytes(id);
   }
 
-  /** The token's text; undefined if its bytes are not whole characters by themselves. */
+  /** Returns the token's text; undefined if its bytes are not whole characters by themselves. */
   tokenText(id: number): string | undefined {
     let text = this.#tokenTexts[id];
     if (text === undefined) {
@@ -200,7 +204,7 @@ export class Tokenizer {
   }
 }
 
-/** Matches, and what lies between them, in order (`Isolated`). */
+/** Returns the matches and the text between them, in order (`Isolated`). */
 function split(text: string, pattern: RegExp): string[] {
   const words = text.match(pattern) ?? [];
   let matched = 0;
@@ -218,7 +222,9 @@ function split(text: string, pattern: RegExp): string[] {
   return pieces;
 }
 
-/** Finds added tokens in text, the longest first where several begin. */
+/**
+ * Returns a pattern for added tokens in text; if several start at one place, the longest matches.
+ */
 function addedPattern(added: readonly AddedTokenJson[]): RegExp | undefined {
   const fussy = added.find(({ single_word, lstrip, rstrip }) => single_word || lstrip || rstrip);
   if (fussy) {
@@ -234,7 +240,7 @@ function addedPattern(added: readonly AddedTokenJson[]): RegExp | undefined {
   return new RegExp(alternatives.join('|'), 'gu');
 }
 
-/** The special tokens around one sequence, from a TemplateProcessing step. */
+/** Returns the special tokens around one sequence, from a TemplateProcessing step. */
 function templateIds(json: PostProcessorJson | null | undefined): {
   prefix: readonly number[];
   suffix: readonly number[];

@@ -2,10 +2,10 @@
 import type { AddedTokenJson } from './definition.ts';
 
 export class Vocabulary {
-  /** One more than the highest id. */
+  /** Highest id plus one. */
   readonly size: number;
   readonly #bytes: Uint8Array;
-  /** Shape [size + 1]: token `id` is the bytes from offsets[id] to offsets[id + 1]. */
+  /** Shape [size + 1]: the bytes of token `id` go from offsets[id] to offsets[id + 1]. */
   readonly #offsets: Uint32Array;
   readonly #special: ReadonlySet<number>;
   readonly #added: ReadonlySet<number>;
@@ -23,24 +23,24 @@ export class Vocabulary {
     this.#offsets = tables.offsets;
   }
 
-  /** The token's bytes, not to be changed; empty for an id that the vocabulary lacks. */
+  /** Returns the token's bytes; do not modify them. Empty for an id outside the vocabulary. */
   bytes(id: number): Uint8Array {
     return id >= 0 && id < this.size
       ? this.#bytes.subarray(this.#offsets[id], this.#offsets[id + 1])
       : this.#bytes.subarray(0, 0);
   }
 
-  /** Marks turns and ends; left out of answers. */
+  /** Whether the token marks turns or ends; such tokens are omitted from responses. */
   isSpecial(id: number): boolean {
     return this.#special.has(id);
   }
 
-  /** Not made by merging: found in the text as it is written. */
+  /** Whether the token is recognised in text as written, not produced by merging. */
   isAdded(id: number): boolean {
     return this.#added.has(id);
   }
 
-  /** Text of several tokens; bytes that are no UTF-8 become U+FFFD. */
+  /** Returns the text of several tokens; invalid UTF-8 becomes U+FFFD. */
   text(ids: readonly number[]): string {
     let length = 0;
     for (const id of ids) length += this.bytes(id).length;

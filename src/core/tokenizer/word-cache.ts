@@ -1,16 +1,16 @@
-// Remembers the tokens of words: text repeats its words, and a look-up costs a tenth of merging.
+// Caches the tokens of words: words repeat in text, and a look-up costs a tenth of merging.
 
 /**
- * A bounded cache in two generations: when the young one is full it becomes the old one, and what
- * was in the old one and not asked for since is forgotten. Cheaper per hit than a strict LRU, which
- * rewrites its order on each.
+ * A bounded cache with two generations: when the young one is full, it becomes the old one, and
+ * entries of the old one that were not read meanwhile are dropped. A hit is cheaper than in a
+ * strict LRU cache, which reorders its entries on each.
  */
 export class WordCache<V> {
   readonly #generationMax: number;
   #young = new Map<string, V>();
   #old = new Map<string, V>();
 
-  /** @param wordsMax The most words kept. */
+  /** @param wordsMax Maximum number of words. */
   constructor(wordsMax: number) {
     this.#generationMax = Math.ceil(wordsMax / 2);
   }

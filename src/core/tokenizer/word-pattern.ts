@@ -1,21 +1,23 @@
-// How text is cut into words before merging: the patterns of tokenizer.json as JavaScript's.
+// Splits text into words before merging, with the patterns of tokenizer.json converted to
+// JavaScript.
 import { InputError } from '../base/index.ts';
 import type { PreTokenizerJson } from './definition.ts';
 
-/** GPT-2's words, which a ByteLevel step with `use_regex` means. */
+/** GPT-2's words: the pattern of a ByteLevel step with `use_regex`. */
 const gpt2Words = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
 
-// Unicode's White_Space, which the reference's \s means. JavaScript's has U+FEFF and lacks U+0085.
+// Unicode's White_Space, which \s means in Oniguruma. JavaScript's \s includes U+FEFF and lacks
+// U+0085.
 const whiteSpace = String.raw`\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`;
 
-/** What a pre-tokenizer does. */
+/** The operation of a pre-tokenizer. */
 export interface WordSplitter {
-  /** Applied in turn, each to the pieces of the one before. */
+  /** Applied in order, each to the pieces from the one before. */
   readonly patterns: readonly RegExp[];
   readonly addsPrefixSpace: boolean;
 }
 
-/** @throws {InputError} If the pre-tokenizer is of another kind than {Split…, ByteLevel}. */
+/** @throws {InputError} If the pre-tokenizer is not {Split…, ByteLevel}. */
 export function wordSplitter(json: PreTokenizerJson | null | undefined): WordSplitter {
   const steps = json?.type === 'Sequence' ? (json.pretokenizers ?? []) : json ? [json] : [];
   const patterns: RegExp[] = [];
@@ -41,7 +43,10 @@ export function wordSplitter(json: PreTokenizerJson | null | undefined): WordSpl
   return { patterns, addsPrefixSpace: byteLevel.add_prefix_space === true };
 }
 
-/** A pattern of the reference's engine (Oniguruma) as a global Unicode RegExp. */
+/**
+ * Converts a pattern for Oniguruma, the engine of Hugging Face's tokenizers, to a global Unicode
+ * RegExp.
+ */
 export function toRegExp(pattern: string): RegExp {
   const spelled = expandIgnoreCase(pattern);
   let source = '';
@@ -67,7 +72,7 @@ export function toRegExp(pattern: string): RegExp {
   }
 }
 
-/** Spells out `(?i:…)`, which JavaScript has only from V8 12.5 on, newer than Node 22's. */
+/** Expands `(?i:…)`, which JavaScript supports only since V8 12.5; Node 22 has an older one. */
 function expandIgnoreCase(pattern: string): string {
   return pattern.replace(
     /\(\?i:([^()]*)\)/g,

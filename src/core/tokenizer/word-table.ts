@@ -1,18 +1,18 @@
-// Whole words of a vocabulary by their bytes: an open-addressing table of token ids.
+// Finds whole words of a vocabulary by their bytes: an open-addressing table of token ids.
 import type { Vocabulary } from './vocabulary.ts';
 
-/** For models that take a word of the vocabulary as it is (`ignore_merges`). */
+/** For models that use a word of the vocabulary without merging (`ignore_merges`). */
 export class WordTable {
   readonly #slots: Int32Array;
   readonly #vocabulary: Vocabulary;
 
-  /** @param slots From `wordSlots`, with the same vocabulary. */
+  /** @param slots Result of `wordSlots` for the same vocabulary. */
   constructor(slots: Int32Array, vocabulary: Vocabulary) {
     this.#slots = slots;
     this.#vocabulary = vocabulary;
   }
 
-  /** Id of the token that is these bytes; undefined if there is none. */
+  /** Returns the id of the token with these bytes; undefined if there is none. */
   find(bytes: Uint8Array): number | undefined {
     const mask = this.#slots.length - 1;
     let slot = hashBytes(bytes) & mask;
@@ -25,7 +25,7 @@ export class WordTable {
   }
 }
 
-/** Shape [slots], a power of two: ids by the hash of their bytes, -1 where empty. */
+/** Shape [slots], a power of two: ids by the hash of their bytes, -1 if empty. */
 export function wordSlots(ids: readonly number[], vocabulary: Vocabulary): Int32Array {
   const slots = new Int32Array(2 ** Math.ceil(Math.log2(Math.max(4, ids.length * 1.6)))).fill(-1);
   for (const id of ids) {
@@ -36,7 +36,7 @@ export function wordSlots(ids: readonly number[], vocabulary: Vocabulary): Int32
   return slots;
 }
 
-/** FNV-1a, 32 bits, and a last mix because few bits of it choose the slot. */
+/** FNV-1a, 32 bits, with a final mix because only a few of its bits select the slot. */
 function hashBytes(bytes: Uint8Array): number {
   let hash = 0x811c9dc5;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);

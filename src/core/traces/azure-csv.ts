@@ -1,4 +1,4 @@
-// Rows of the Azure LLM inference traces: arrival and lengths, no content and no block ids.
+// Rows of the Azure LLM inference traces: arrivals and lengths without content or block ids.
 import { InputError } from '../base/index.ts';
 import type { TraceRequest } from './trace.ts';
 
@@ -6,8 +6,8 @@ const rowPattern =
   /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|\+00:00)?,(\d+),(\d+)$/;
 
 /**
- * A parser of successive rows. The first row arrives at 0 s. The trace says nothing about shared
- * prefixes, so each prompt gets block ids that no other prompt has.
+ * Returns a parser of successive rows. The first row arrives at 0 s. The trace has no information about
+ * shared prefixes, so each prompt gets unique block ids.
  *
  * @param blockTokens Tokens per block id.
  * @see https://github.com/Azure/AzurePublicDataset/blob/master/AzureLLMInferenceDataset2023.md
@@ -25,8 +25,8 @@ export function azureRowParser(blockTokens: number): (line: string, where: strin
     const [year, month, day, hour, minute, second] = fields.slice(1, 7).map(Number);
     const wholeSeconds = Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second) / 1000;
     const fraction = Number(fields[7] ?? 0);
-    // Seconds since 1970 leave a double too few digits for the trace's 100 ns: whole seconds and
-    // fractions are subtracted apart.
+    // Seconds since 1970 leave too few digits in a double for the trace's 100 ns, so whole seconds and
+    // fractions are subtracted separately.
     origin ??= { wholeSeconds, fraction };
     const arrivalSeconds = wholeSeconds - origin.wholeSeconds + (fraction - origin.fraction);
     const promptTokens = Number(fields[8]);

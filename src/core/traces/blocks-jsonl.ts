@@ -1,4 +1,4 @@
-// Rows of a trace with block ids, as Mooncake's FAST'25 release and LLMServingSim publish them.
+// Rows of a trace with block ids, in the format of Mooncake's FAST'25 release and LLMServingSim.
 import { InputError } from '../base/index.ts';
 import type { TraceRequest } from './trace.ts';
 
@@ -6,7 +6,7 @@ import type { TraceRequest } from './trace.ts';
  * Parses one row; fields beyond the four are ignored.
  *
  * @param where File and line, for the error.
- * @throws {InputError} If the row is no JSON object or a field is missing or out of range.
+ * @throws {InputError} If the row is not a JSON object, or a field is missing or out of range.
  * @example parseBlocksRow('{"timestamp":500,"input_length":600,"output_length":9,"hash_ids":[0,1]}', 'a:1');
  * // { arrivalSeconds: 0.5, promptTokens: 600, outputTokens: 9, blockIds: [0, 1] }
  * @see https://github.com/kvcache-ai/Mooncake/tree/main/FAST25-release
@@ -39,7 +39,7 @@ function parseObject(line: string, where: string): Record<string, unknown> {
     row = JSON.parse(line);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    // The parser counts from the row, which would contradict `where`.
+    // The parser counts lines from the row, which would contradict `where`.
     const said = reason.replace(/ \(line \d+ column \d+\)$/, '').replace(/ in JSON/, '');
     throw new InputError(`${where}: not JSON: ${said}.`, { cause: error });
   }

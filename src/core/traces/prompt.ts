@@ -1,40 +1,40 @@
-// Prompts rebuilt from block ids: equal ids give equal text, and the text has exactly as many
-// tokens as the trace says, because each word of it is one token wherever it stands.
+// Prompts rebuilt from block ids: equal ids give equal text, and the text has exactly as many tokens as in
+// the trace, because each of its words is one token in any position.
 import { LruMap, randomInteger, seededRandom } from '../base/index.ts';
 
 /** A word that is one token in any context of other such words. */
 export interface PromptWord {
-  /** Lower-case letters, without the space that goes before it. */
+  /** Lower-case letters, without the space before the word. */
   readonly text: string;
   /** Id of the token " word", space included. */
   readonly tokenId: number;
 }
 
-/** Texts of this many blocks are kept; the least recently used goes first (about 3 KB each). */
+/** Number of blocks whose text is kept, about 3 KB each; the least recently used is dropped first. */
 const cachedBlocksMax = 2048;
 
 /** Writes the text or the token ids of a prompt. */
 export interface BlockWriter {
   /**
-   * The first `tokens` words of the blocks, joined by spaces, without a leading space.
+   * Returns the first `tokens` words of the blocks, joined by spaces, without a leading space.
    *
-   * @throws {RangeError} If the blocks hold fewer than `tokens` tokens.
+   * @throws {RangeError} If the blocks have fewer than `tokens` tokens.
    */
   text(blockIds: readonly number[], tokens: number): string;
-  /** The same words as token ids. Exactly `tokens` of them. */
+  /** Returns exactly `tokens` token ids of the same words. */
   tokenIds(blockIds: readonly number[], tokens: number): number[];
 }
 
 /**
- * A writer of prompts.
+ * Creates a writer of prompts.
  *
  * The first words of a block spell its id in base `words.length`, lowest digit first, so that two
  * different blocks differ within their first five words (4096 words; ids below 16 million: within
  * two); the others are drawn from a generator seeded by the id.
  *
  * @param options.words At least 2; see `chooseWords`.
- * @param options.seed Another seed gives other text for the same ids: a run that must not hit the
- *   cache that an earlier run filled.
+ * @param options.seed Another seed gives other text for the same ids, for a run that must not hit the cache
+ *   of an earlier run.
  * @example
  * const writer = createBlockWriter({ words, blockTokens: 512, seed: 0 });
  * writer.text([0, 14], 600).split(' ').length; // 600
@@ -96,14 +96,14 @@ export function chooseWords(
     if (!/^ [a-z]{3,8}$/.test(candidate)) continue;
     const text = candidate.slice(1);
     const spaced = encode(candidate);
-    // The very first word of a prompt has no space before it.
+    // The first word of a prompt has no space before it.
     if (spaced.length !== 1 || encode(text).length !== 1) continue;
     words.push({ text, tokenId: spaced[0] as number });
   }
   return words;
 }
 
-/** How many tokens of each block a prompt of `tokens` tokens takes. */
+/** Returns the number of tokens of each block in a prompt of `tokens` tokens. */
 function perBlock(
   blockIds: readonly number[],
   tokens: number,
@@ -119,14 +119,14 @@ function perBlock(
     .map((id, index) => ({ id, count: Math.min(blockTokens, tokens - index * blockTokens) }));
 }
 
-/** Shape [tokens]: the words of a block, as indexes in [0, base). */
+/** Returns the words of a block as indexes in [0, base); shape [tokens]. */
 function wordIndexes(id: number, tokens: number, base: number, seed: number): number[] {
   const indexes: number[] = [];
-  // As many digits as the largest safe integer has, for every id: so they tell all ids apart.
+  // Every id has as many digits as the largest safe integer, so different ids differ.
   const digits = Math.ceil(53 / Math.log2(base));
   let rest = id;
-  // Each digit is shifted by a number that depends on the digits before it: still one to one,
-  // but the high digits of small ids are not all the same word.
+  // Each digit is shifted by a number that depends on the digits before it: the mapping stays one to one,
+  // and the high digits of small ids are not all the same word.
   let state = Math.imul(seed ^ 0x51_7c_c1_b7, 0x9e3779b1);
   for (let i = 0; i < digits && i < tokens; i++) {
     const digit = rest % base;

@@ -1,27 +1,29 @@
-// Where a simulation's requests come from: a trace, or what `core/workload` generates.
+// The source of a simulation's requests: a trace, or a workload of `core/workload`.
 import type { TraceRequest } from './trace.ts';
 
 /** A request as a client sends it. */
 export interface WorkloadRequest extends TraceRequest {
   /** The client or conversation that it belongs to. */
   readonly session?: string | undefined;
-  /** Whether `blockIds` go on over the answer, because later prompts contain it. */
+  /** LoRA adapter that it needs. */
+  readonly adapterId?: number | undefined;
+  /** Whether `blockIds` continue with the response, because later prompts contain it. */
   readonly coversAnswer?: boolean | undefined;
 }
 
-/** Requests in order of arrival; some become due only once others are answered. */
+/** Requests in order of arrival; some become due only when others are complete. */
 export interface RequestSource {
   /** Tokens per block id. */
   readonly blockTokens: number;
-  /** When the next is due; Infinity while none is, and at the end. */
+  /** When the next request is due; Infinity while none is, and at the end. */
   readonly nextSeconds: number;
-  /** The next one. Requests are numbered from 0 in the order in which they are taken. */
+  /** Takes the next request. Requests are numbered from 0 in this order. */
   take(): WorkloadRequest;
-  /** Request `index` has its whole answer, or never will. */
+  /** Called when request `index` is complete, or never will be. */
   answered(index: number, nowSeconds: number): void;
 }
 
-/** A trace as a source: nobody waits for answers. */
+/** Returns a trace as a source; its requests do not wait for responses. */
 export function tracedRequests(
   requests: readonly WorkloadRequest[],
   blockTokens: number,

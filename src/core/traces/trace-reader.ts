@@ -1,4 +1,4 @@
-// Reads a trace line by line, so that a file of any length can be cut while it streams by.
+// Reads a trace line by line, so that a file of any length can be cut while it is streamed.
 import { InputError } from '../base/index.ts';
 import { azureRowParser } from './azure-csv.ts';
 import { parseBlocksRow } from './blocks-jsonl.ts';
@@ -11,15 +11,15 @@ import type { Trace, TraceRequest } from './trace.ts';
  */
 export type TraceFormat = 'blocks-jsonl' | 'azure-csv';
 
-/** Block sizes that a trace is tried with, largest first: Mooncake's 512, vLLM's 16, and between. */
+/** Block sizes to try, largest first: Mooncake's 512, vLLM's 16, and sizes in between. */
 const knownBlockTokens: readonly number[] = [512, 256, 128, 64, 32, 16];
 
-/** Azure's rows have no block ids: each prompt gets ids of its own, of Mooncake's block size. */
+/** Azure's rows have no block ids: each prompt gets unique ids of Mooncake's block size. */
 const azureBlockTokens = 512;
 
 /**
- * Takes the lines of a trace file in order and gives back its requests.
- * The format is recognised by the first line; the block size of a `blocks-jsonl` file is the one
+ * Parses the lines of a trace file in order and returns its requests.
+ * The first line determines the format; the block size of a `blocks-jsonl` file is the one
  * for which every row has ceil(input_length / size) ids.
  *
  * @example
@@ -37,8 +37,8 @@ export class TraceReader {
 
   /**
    * @param options.file Name of the file in error messages.
-   * @param options.likelyBlockTokens The size to take where the rows allow several, or one that is
-   *   not among the known ones.
+   * @param options.likelyBlockTokens The size to choose where the rows allow several, or a size that is not
+   *   among the known ones.
    */
   constructor(options: {
     readonly file: string;
@@ -57,7 +57,7 @@ export class TraceReader {
   /**
    * @param line One line without its end.
    * @returns The request, or undefined for a header or an empty line.
-   * @throws {InputError} If the line is not a row of the format; the sentence names file and line.
+   * @throws {InputError} If the line is not a row of the format; the message names file and line.
    */
   push(line: string): TraceRequest | undefined {
     this.#lineNumber++;
@@ -82,7 +82,7 @@ export class TraceReader {
     return this.#format;
   }
 
-  /** Tokens per block id, as far as the rows so far tell: the first size that fits them all. */
+  /** Tokens per block id: the first size that fits all rows so far. */
   get blockTokens(): number {
     return this.#blockTokens[0] ?? azureBlockTokens;
   }
@@ -109,7 +109,7 @@ export class TraceReader {
 /**
  * Reads a whole trace that is already in memory.
  *
- * @throws {InputError} If a row is bad or there is none.
+ * @throws {InputError} If a row is invalid, or there is none.
  */
 export function parseTrace(
   lines: Iterable<string>,
@@ -129,6 +129,6 @@ function formatOf(firstLine: string, where: string): TraceFormat {
   if (firstLine.startsWith('{')) return 'blocks-jsonl';
   if (/^\uFEFF?TIMESTAMP,ContextTokens,GeneratedTokens$/i.test(firstLine)) return 'azure-csv';
   throw new InputError(
-    `${where}: this is no trace Spillway knows; expected JSON lines with timestamp, input_length, output_length and hash_ids, or CSV headed TIMESTAMP,ContextTokens,GeneratedTokens.`,
+    `${where}: unknown trace format; expected JSON lines with timestamp, input_length, output_length and hash_ids, or CSV headed TIMESTAMP,ContextTokens,GeneratedTokens.`,
   );
 }

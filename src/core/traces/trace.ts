@@ -1,39 +1,39 @@
-// What a trace is once read: arrivals with lengths and, per block of the prompt, an id.
+// A trace in memory: arrivals with lengths, and an id per block of each prompt.
 
 /** One request of a trace. */
 export interface TraceRequest {
-  /** Seconds since the trace's origin; never before the previous request's. */
+  /** Seconds since the start of the trace; not before the previous request. */
   readonly arrivalSeconds: number;
   /** Prompt length in tokens, at least 1. */
   readonly promptTokens: number;
-  /** Tokens that were generated, at least 1. */
+  /** Number of generated tokens, at least 1. */
   readonly outputTokens: number;
   /**
-   * One id per block of the prompt; the last block may be partial. Equal ids stand for equal
-   * tokens and for equal blocks before them, so that a common run of ids is a common prefix.
+   * One id per block of the prompt; the last block may be partial. Equal ids mean equal tokens and equal
+   * blocks before them, so a common run of ids is a common prefix.
    */
   readonly blockIds: readonly number[];
 }
 
 /** A sequence of requests in order of arrival. */
 export interface Trace {
-  /** Tokens that one block id stands for. */
+  /** Number of tokens per block id. */
   readonly blockTokens: number;
   readonly requests: readonly TraceRequest[];
 }
 
-/** Which part of a trace to replay, and how fast. */
+/** The part of a trace to replay, and its speed. */
 export interface TraceSlice {
-  /** Requests to skip at the front; 0 unless given. */
+  /** Number of requests to skip at the start. @default 0 */
   readonly skip?: number;
-  /** Requests to keep; all unless given. */
+  /** Number of requests to keep. @default all */
   readonly requests?: number;
-  /** Arrivals are divided by this; 1 unless given. */
+  /** Divisor of the arrival times. @default 1 */
   readonly speed?: number;
 }
 
 /**
- * Cuts a part out of a trace and sets its clock: the first kept request arrives at 0 s.
+ * Returns a part of a trace with its clock reset: the first kept request arrives at 0 s.
  *
  * @throws {RangeError} If a count is negative or not whole, or the speed is not positive.
  * @example sliceTrace(trace, { skip: 100, requests: 1000, speed: 4 });

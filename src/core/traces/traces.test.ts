@@ -36,7 +36,25 @@ test('a row with block ids becomes a request, and the block size is found from t
   assert.equal(parseTrace([row(0, 33, [1, 2, 3])], { file: 'b.jsonl' }).blockTokens, 16);
 });
 
-test('Azure rows get arrival from the first row on and prompts that share nothing', () => {
+test('the largest block size that fits every row is chosen, unless another is likely', () => {
+  const lines = [row(0, 16, [1]), row(0, 100, [1]), row(0, 120, [2])];
+  const sizeOf = (options: object, rows = lines) => {
+    const reader = new TraceReader({ file: 't', ...options });
+    for (const line of rows) reader.push(line);
+    return reader.blockTokens;
+  };
+  assert.equal(sizeOf({}), 512);
+  assert.equal(sizeOf({ likelyBlockTokens: 128 }), 128);
+  assert.equal(sizeOf({ likelyBlockTokens: 1000 }), 1000);
+  // The rows decide against what is likely, and leave the largest of the others.
+  assert.equal(sizeOf({ likelyBlockTokens: 64 }), 512);
+  assert.equal(sizeOf({ likelyBlockTokens: 1000 }, [row(0, 600, [1, 2])]), 512);
+  assert.equal(sizeOf({}, [row(0, 200, [1]), row(0, 300, [1, 2])]), 256);
+  assert.equal(sizeOf({ blockTokens: 300 }, [row(0, 400, [1, 2])]), 300);
+  assert.equal(sizeOf({ likelyBlockTokens: 16 }, []), 16);
+});
+
+test('Azure rows arrive relative to the first row, and their prompts share nothing', () => {
   const trace = parseTrace(
     [
       'TIMESTAMP,ContextTokens,GeneratedTokens\r',
@@ -57,11 +75,19 @@ test('Azure rows get arrival from the first row on and prompts that share nothin
   );
 });
 
-test('a bad row is one sentence with file and line', () => {
+test('an invalid row is reported in one sentence with file and line', () => {
   const good = row(0, 600, [0, 1]);
   const cases: readonly (readonly [string, RegExp])[] = [
     ['{"timestamp": 1', /^t:2: not JSON/],
-    ['[]', /^t:2: a row must be a JSON object/],
+    ['[]', /^t:2: a row must be a JSON object, not \[\]/],
+    ['null', /^t:2: a row must be a JSON object, not null/],
+    ['5', /^t:2: a row must be a JSON object, not 5/],
+    ['{"timestamp":1,"input_length":5,"output_length":5}', /^t:2: hash_ids .* not missing/],
+    ['{"timestamp":1,"input_length":5,"output_length":5,"hash_ids":7}', /^t:2: hash_ids .* not 7/],
+    [row(1, 600, [0, -1]), /^t:2: hash_ids must be a list of whole numbers/],
+    ['{"input_length":5,"output_length":5,"hash_ids":[1]}', /^t:2: timestamp .* not missing/],
+    [row(1, 1.5, [0]), /^t:2: input_length must be a whole number >= 1, not 1.5/],
+    [row(1, 5, [0], 0), /^t:2: output_length must be a whole number >= 1, not 0/],
     [row(-1, 600, [0, 1]), /^t:2: timestamp must be milliseconds >= 0, not -1/],
     [row(1, 0, []), /^t:2: input_length must be a whole number >= 1, not 0/],
     ['{"timestamp":1,"input_length":5,"hash_ids":[1]}', /^t:2: output_length .* not missing/],
@@ -76,11 +102,14 @@ test('a bad row is one sentence with file and line', () => {
     );
   }
   assert.throws(() => parseTrace([row(5, 1, [0]), row(4, 1, [0])], { file: 't' }), /t:2: .*sorted/);
-  assert.throws(() => parseTrace(['hello'], { file: 't' }), /^InputError: t:1: this is no trace/);
+  assert.throws(
+    () => parseTrace(['hello'], { file: 't' }),
+    /^InputError: t:1: unknown trace format/,
+  );
   assert.throws(() => parseTrace([], { file: 't' }), /no requests/);
 });
 
-test('a reader that knows the block size refuses a row of another', () => {
+test('a reader with a given block size refuses a row with another', () => {
   const reader = new TraceReader({ file: 't', blockTokens: 16 });
   assert.throws(() => reader.push(row(0, 600, [0, 1])), /blocks of 16 tokens/);
 });
@@ -122,13 +151,13 @@ test('any two different ids differ within their first words, under any seed', ()
   );
 });
 
-test('another seed gives other text', () => {
+test('another seed gives different text', () => {
   const text = (seed: number) => createBlockWriter({ words, blockTokens: 16, seed }).text([0], 16);
   assert.equal(text(1), text(1));
   assert.notEqual(text(1), text(2));
 });
 
-test('words are those that are one token with and without the space before', () => {
+test('words are one token with and without a space before them', () => {
   const vocabulary = new Map([
     [' time', 1],
     ['time', 2],

@@ -1,8 +1,9 @@
-// Entries of modelSpec that contradict themselves or each other. Disabled entries may: nothing
-// runs them, and the upstream chart's own example, disabled, does.
+// Checks entries of modelSpec for contradictions within and between them. Disabled entries may
+// contain some: they are not run, and the upstream chart's own example, which is disabled, does.
+import { counted } from '../base/index.ts';
 import { type Conflict, pdbConflicts } from './conflict.ts';
 import { quantityValue } from './quantity.ts';
-import { engineKind, type ModelSpec, type Values } from './schema.ts';
+import { engineKind, type ModelEntry, type Values } from './schema.ts';
 import { type Path, pathText, type Step } from './tree.ts';
 
 type Add = (key: readonly Step[], others: readonly (readonly Step[])[], sentence: string) => void;
@@ -27,7 +28,7 @@ export function engineConflicts({ servingEngineSpec }: Values): Conflict[] {
       add(
         ['name'],
         [],
-        `is "${entry.name}", which ${pathText(earlier)} is called already; each entry needs its own name`,
+        `is "${entry.name}", which ${pathText(earlier)} already has; names must be unique`,
       );
     }
     checkKind(entry, add);
@@ -40,10 +41,10 @@ export function engineConflicts({ servingEngineSpec }: Values): Conflict[] {
   return conflicts;
 }
 
-/** Keys that only the embedded engine can honour. */
+/** Keys that only the embedded engine supports. */
 const embeddedOnly = ['profile', 'timeScale', 'tokenizer', 'faults'] as const;
 
-function checkKind(entry: ModelSpec, add: Add): void {
+function checkKind(entry: ModelEntry, add: Add): void {
   const kind = engineKind(entry);
   if (kind === 'url' && entry.urls === undefined) {
     add(['kind'], [['urls']], 'is url, so urls must list the base URLs of the engines');
@@ -59,7 +60,7 @@ function checkKind(entry: ModelSpec, add: Add): void {
   }
 }
 
-function checkParallelism(entry: ModelSpec, add: Add): void {
+function checkParallelism(entry: ModelEntry, add: Add): void {
   const tensor = entry.vllmConfig?.tensorParallelSize ?? 1;
   const pipeline = entry.vllmConfig?.pipelineParallelSize ?? 1;
   const ray = entry.raySpec?.enabled === true;
@@ -79,8 +80,8 @@ function checkParallelism(entry: ModelSpec, add: Add): void {
   if (needed <= Math.ceil(available)) return;
   const product =
     pipeline > 1
-      ? `(${tensor}) times pipelineParallelSize (${pipeline}) needs ${needed} GPUs`
-      : `(${tensor}) needs ${tensor} GPUs`;
+      ? `(${tensor}) times pipelineParallelSize (${pipeline}) needs ${counted(needed, 'GPU')}`
+      : `(${tensor}) needs ${counted(tensor, 'GPU')}`;
   add(
     ['vllmConfig', 'tensorParallelSize'],
     [
@@ -96,9 +97,9 @@ function checkParallelism(entry: ModelSpec, add: Add): void {
   );
 }
 
-/** GPUs of one pod; undefined if the entry does not say. */
+/** Number of GPUs of one pod; undefined if the entry does not say. */
 function gpusOf(
-  entry: Pick<ModelSpec, 'requestGPU' | 'requestGPUType' | 'resources'>,
+  entry: Pick<ModelEntry, 'requestGPU' | 'requestGPUType' | 'resources'>,
 ): number | undefined {
   const type = entry.requestGPUType ?? 'nvidia.com/gpu';
   const raw = entry.resources;
@@ -108,7 +109,7 @@ function gpusOf(
   return quantityValue(entry.requestGPU);
 }
 
-function checkScheduler(entry: ModelSpec, add: Add): void {
+function checkScheduler(entry: ModelEntry, add: Add): void {
   const { maxNumBatchedTokens, maxNumSeqs, maxModelLen, enableChunkedPrefill } =
     entry.vllmConfig ?? {};
   if (maxNumBatchedTokens !== undefined && maxNumBatchedTokens < (maxNumSeqs ?? 0)) {
@@ -133,7 +134,7 @@ function checkScheduler(entry: ModelSpec, add: Add): void {
     );
   }
   const parserInArguments = entry.vllmConfig?.extraArgs?.some((argument) =>
-    argument.startsWith('--tool-call-parser'),
+    /^--tool[-_]call[-_]parser(=|$)/.test(argument),
   );
   if (entry.enableTool && !entry.toolCallParser && !parserInArguments) {
     add(
@@ -152,7 +153,7 @@ const limits = [
   ['limitGPUCores', 'requestGPUCores'],
 ] as const;
 
-function checkResources(entry: ModelSpec, add: Add): void {
+function checkResources(entry: ModelEntry, add: Add): void {
   for (const [limit, request] of limits) {
     if (below(entry[limit], entry[request])) {
       add(
@@ -198,7 +199,7 @@ function member(map: unknown, ...keys: readonly string[]): unknown {
 }
 
 /** @see https://keda.sh/docs/latest/reference/scaledobject-spec/ for the bounds. */
-function checkScaling(entry: ModelSpec, add: Add): void {
+function checkScaling(entry: ModelEntry, add: Add): void {
   const { keda } = entry;
   if (!keda?.enabled) return;
   const least = keda.minReplicaCount ?? 0;
@@ -219,5 +220,5 @@ function checkScaling(entry: ModelSpec, add: Add): void {
   }
 }
 
-/** KEDA's own default of maxReplicaCount. */
+/** KEDA's default of maxReplicaCount. */
 const kedaReplicasMax = 100;

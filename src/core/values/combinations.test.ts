@@ -7,10 +7,10 @@ const resolve = (text: string): void => {
   resolveValues({ files: [{ name: 'my.yaml', text }] });
 };
 
-/** One entry of modelSpec from the inside of a flow map. */
+/** Values with one entry of modelSpec, given as the inside of a flow map. */
 const model = (keys: string): string => `servingEngineSpec: {modelSpec: [{name: m, ${keys}}]}`;
 
-test('values that cannot work together are refused at the key to change', () => {
+test('refuses values that cannot work together, at the key to change', () => {
   const table: [text: string, column: number | undefined, sentence: RegExp][] = [
     [
       'routerSpec: {autoscaling: {minReplicas: 5}}',
@@ -41,7 +41,7 @@ test('values that cannot work together are refused at the key to change', () => 
     [
       'servingEngineSpec: {modelSpec: [{name: m}, {name: m}]}',
       undefined,
-      /modelSpec\[1\]\.name is "m", which servingEngineSpec\.modelSpec\[0\] is called already/,
+      /modelSpec\[1\]\.name is "m", which servingEngineSpec\.modelSpec\[0\] already has/,
     ],
     [model('kind: url'), undefined, /kind is url, so urls must list/],
     [model('kind: vllm, urls: ["http://a"]'), undefined, /urls needs kind: url, but kind is vllm/],
@@ -116,9 +116,27 @@ test('values that cannot work together are refused at the key to change', () => 
       /minReplicaCount \(3\) must not be above maxReplicaCount \(2\)/,
     ],
     [
+      model('keda: {enabled: true, minReplicaCount: 101}'),
+      undefined,
+      /minReplicaCount \(101\) must not be above maxReplicaCount \(100\)/,
+    ],
+    [
       model('keda: {enabled: true, minReplicaCount: 1, idleReplicaCount: 1}'),
       undefined,
       /idleReplicaCount \(1\) must be below minReplicaCount \(1\)/,
+    ],
+    [
+      model('pdb: {enabled: true, minAvailable: 1, maxUnavailable: 1}'),
+      undefined,
+      /modelSpec\[0\]\.pdb\.maxUnavailable and minAvailable cannot both be set/,
+    ],
+    // Without a tensorParallelSize, the error is placed at the first key that it mentions.
+    [
+      model(
+        'replicaCount: 1, requestGPU: 1, raySpec: {enabled: true}, vllmConfig: {pipelineParallelSize: 2}',
+      ),
+      72,
+      /\(1\) times pipelineParallelSize \(2\) needs 2 GPUs/,
     ],
   ];
   for (const [text, column, sentence] of table) {
@@ -138,7 +156,17 @@ test('values that cannot work together are refused at the key to change', () => 
   }
 });
 
-test('the same values are fine where they do not meet', () => {
+test('reports both conflicts of one key, in the order of the checks', () => {
+  const text = model(
+    'vllmConfig: {maxNumBatchedTokens: 64, maxNumSeqs: 128, maxModelLen: 4096, enableChunkedPrefill: false}',
+  );
+  assert.throws(
+    () => resolve(text),
+    /below maxNumSeqs \(128\)[^\n]*\n[^\n]*below maxModelLen \(4096\)/,
+  );
+});
+
+test('accepts the same values where they do not conflict', () => {
   const fine = [
     'routerSpec: {routingLogic: session, sessionKey: x-user-id}',
     'routerSpec: {enableRouter: false, serviceDiscovery: static}',
@@ -155,14 +183,16 @@ test('the same values are fine where they do not meet', () => {
     ),
     model('enableTool: true, toolCallParser: hermes'),
     model('enableTool: true, vllmConfig: {extraArgs: ["--tool-call-parser=hermes"]}'),
+    model('enableTool: true, vllmConfig: {extraArgs: ["--tool_call_parser", "hermes"]}'),
     model('requestCPU: 500m, limitCPU: 1'),
     model('keda: {enabled: false, minReplicaCount: 3, maxReplicaCount: 2}'),
+    model('keda: {enabled: true, minReplicaCount: 100}'),
     model('enabled: false, requestGPU: 1, vllmConfig: {tensorParallelSize: 2}'),
   ];
   for (const text of fine) assert.doesNotThrow(() => resolve(text), text);
 });
 
-test('names are checked against a catalogue, if one is given, for embedded engines only', () => {
+test('checks names against a catalogue, if one is given, for embedded engines only', () => {
   const catalogue = {
     findGpu: (name: string) => {
       if (!['H100-80GB', '{"name":"X1"}'].includes(name))
@@ -195,4 +225,11 @@ test('names are checked against a catalogue, if one is given, for embedded engin
   assert.equal(check('kind: embedded, modelURL: nobody/nothing, profile: p.json'), 'fine');
   assert.equal(check('kind: embedded, modelURL: ./config.json'), 'fine');
   assert.equal(check('kind: vllm, modelURL: nobody/nothing, gpu: TPU'), 'fine');
+  assert.equal(check('kind: embedded'), 'fine');
+  const broken = { ...catalogue, findModel: () => assert.fail('the catalogue is broken') };
+  const text = model('kind: embedded, modelURL: Qwen/Qwen3-8B');
+  assert.throws(
+    () => resolveValues({ files: [{ name: 'my.yaml', text }], catalogue: broken }),
+    /the catalogue is broken/,
+  );
 });

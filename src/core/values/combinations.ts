@@ -1,10 +1,12 @@
-// Values that are fine one by one and impossible together.
+// Finds values that are valid by themselves but cannot be combined.
+import { commaList, counted } from '../base/index.ts';
+import { findPolicy } from '../routing/index.ts';
 import { engineConflicts } from './combinations-engine.ts';
 import { type Conflict, pdbConflicts } from './conflict.ts';
 import type { Values } from './schema.ts';
 import { pathText } from './tree.ts';
 
-/** Everything in the values that cannot work together, whoever runs them. */
+/** Returns all conflicts of the values, whatever program uses them. */
 export function checkCombinations(values: Values): Conflict[] {
   return [...engineConflicts(values), ...routerConflicts(values)];
 }
@@ -27,11 +29,11 @@ function routerConflicts({ routerSpec, loraController }: Values): Conflict[] {
       `(${autoscaling.minReplicas}) must not be above maxReplicas (${autoscaling.maxReplicas})`,
     );
   }
-  if (enableRouter && routerSpec.routingLogic === 'session' && routerSpec.sessionKey === '') {
+  if (enableRouter && needsSessions(routerSpec.routingLogic) && routerSpec.sessionKey === '') {
     add(
       'routingLogic',
       ['sessionKey'],
-      'is session, so routerSpec.sessionKey must name the header or body key of the session, for example x-user-id',
+      `is ${routerSpec.routingLogic}, so routerSpec.sessionKey must name the header or body key of the session, for example x-user-id`,
     );
   }
   if (enableRouter && routerSpec.serviceDiscovery === 'static') {
@@ -60,10 +62,6 @@ function routerConflicts({ routerSpec, loraController }: Values): Conflict[] {
   return conflicts;
 }
 
-function commaList(text: string): string[] {
-  return text.split(',').flatMap((item) => (item.trim() === '' ? [] : [item.trim()]));
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+function needsSessions(routingLogic: string): boolean {
+  return findPolicy(routingLogic)?.consumes.sessions === 'required';
 }

@@ -1,18 +1,18 @@
-// Two or more values that cannot hold together.
+// Two or more values that cannot be combined.
 import type { Values } from './schema.ts';
 import { type Path, pathText } from './tree.ts';
 
 /** Keys that contradict each other. */
 export interface Conflict {
-  /** The key to change, where the sentence is shown. */
+  /** The key to change, where the error is shown. */
   readonly path: Path;
-  /** The other keys that the sentence speaks of. */
+  /** The other keys that the sentence mentions. */
   readonly others: readonly Path[];
   /** A sentence without its full stop. */
   readonly sentence: string;
 }
 
-/** Kubernetes takes one of the two bounds, not both. */
+/** Kubernetes accepts one of the two bounds, not both. */
 export function pdbConflicts(
   path: Path,
   pdb: Values['routerSpec']['pdb'] | undefined,

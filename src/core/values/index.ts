@@ -2,7 +2,8 @@
 export { type Catalogue, gpuText } from './catalogue.ts';
 export { valuesJsonSchema } from './json-schema.ts';
 export { parseValues } from './parse.ts';
-export { defaultPreset, type Preset, presets } from './presets.ts';
+export { policyParametersOf } from './policy-keys.ts';
+export { defaultPreset, findPreset, type Preset, presets } from './presets.ts';
 export { type Problem, problemLines, ValuesError } from './problem.ts';
 export {
   checkDocument,
@@ -12,8 +13,13 @@ export {
 } from './read-document.ts';
 export { renderValues } from './render.ts';
 export { type ResolvedValues, resolveValues, type ValuesInput } from './resolve.ts';
-export { type EngineKind, engineCount, engineKind, type ModelSpec, type Values } from './schema.ts';
-export { pickingPolicies } from './schema-disaggregation.ts';
+export {
+  type EngineKind,
+  engineCount,
+  engineKind,
+  type ModelEntry,
+  type Values,
+} from './schema.ts';
 export { allKeys, allowedText, type KnownKey, type SchemaNode } from './schema-node.ts';
 export {
   defaultThresholds,
@@ -22,4 +28,5 @@ export {
   thresholdsSchema,
 } from './schema-thresholds.ts';
 export { applySet } from './set.ts';
-export { fromPlain, placeAt, type Tree, toPlain } from './tree.ts';
+export { fromPlain, pathText, placeAt, type Tree, toPlain } from './tree.ts';
+export type { Check } from './validate.ts';

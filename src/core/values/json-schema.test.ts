@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { valuesJsonSchema } from './json-schema.ts';
@@ -8,7 +10,7 @@ import { valuesSchema } from './schema.ts';
 import { type SchemaNode, valuesRoot } from './schema-node.ts';
 import { fromPlain, toPlain } from './tree.ts';
 
-test('values.schema.json is draft 7 and refuses unknown keys wherever keys are known', () => {
+test('values.schema.json is draft 7 and refuses unknown keys wherever it defines keys', () => {
   const schema = JSON.parse(valuesJsonSchema());
   assert.equal(schema.$schema, 'http://json-schema.org/draft-07/schema#');
   const loose: string[] = [];
@@ -19,7 +21,7 @@ test('values.schema.json is draft 7 and refuses unknown keys wherever keys are k
     if (node.items) walk(node.items, `${path}[]`);
   };
   walk(schema, '');
-  // Triggers and subcharts have keys of their own, which KEDA and those charts check.
+  // Triggers and subcharts have their own keys, which KEDA and those charts check.
   assert.deepEqual(
     [...new Set(loose)],
     [
@@ -31,7 +33,12 @@ test('values.schema.json is draft 7 and refuses unknown keys wherever keys are k
   );
 });
 
-/** The keywords that the schema uses, as draft 7 defines them. */
+test('values.schema.json at the root, which editors and Helm read, matches the code', () => {
+  const file = join(import.meta.dirname, '..', '..', '..', 'values.schema.json');
+  assert.equal(valuesJsonSchema(), readFileSync(file, 'utf8'));
+});
+
+/** Implements the keywords that the schema uses, as draft 7 defines them. */
 function matches(node: SchemaNode, value: unknown): boolean {
   if (node.anyOf && !node.anyOf.some((option) => matches(option, value))) return false;
   if (node.enum && !node.enum.includes(value)) return false;
@@ -95,7 +102,7 @@ const scalars = fc.constantFrom<unknown>(
   '0644',
 );
 
-/** Mostly values that fit a node; now and then any value at all. */
+/** Mostly generates values that match a node, and sometimes any value. */
 function sample(node: SchemaNode): fc.Arbitrary<unknown> {
   return fc.oneof({ weight: 60, arbitrary: fitting(node) }, { weight: 1, arbitrary: scalars });
 }
@@ -143,7 +150,7 @@ function fitting(node: SchemaNode): fc.Arbitrary<unknown> {
   }
 }
 
-/** values.schema.json itself, not what the loader makes of it. */
+/** Reads values.schema.json itself, not the loader's schema. */
 const written = JSON.parse(valuesJsonSchema()) as SchemaNode;
 
 test('values.schema.json accepts exactly what the loader accepts, on generated values', () => {
@@ -159,7 +166,7 @@ test('values.schema.json accepts exactly what the loader accepts, on generated v
   assert.ok(accepted > 20, `only ${accepted} of the samples were valid`);
 });
 
-test('what is valid is printed as YAML that reads back the same', () => {
+test('valid values are printed as YAML that parses to the same values', () => {
   fc.assert(
     fc.property(sample(valuesRoot()), (value) => {
       fc.pre(valuesSchema.safeParse(value).success);

@@ -10,7 +10,7 @@ const tree = (data: unknown, source = 'test'): Dictionary =>
 const merged = (...layers: unknown[]): unknown =>
   toPlain(layers.map((layer) => tree(layer)).reduce(mergeTrees));
 
-test('files merge as Helm merges them', () => {
+test('merges files as Helm does', () => {
   const table: { name: string; layers: unknown[]; result: unknown }[] = [
     {
       name: 'maps key by key',
@@ -30,7 +30,7 @@ test('files merge as Helm merges them', () => {
       result: { a: { b: 1 } },
     },
     {
-      name: 'null stays, since it may take a default away',
+      name: 'null stays, because it may remove a default',
       layers: [{ a: 1 }, { a: null }],
       result: { a: null },
     },
@@ -49,7 +49,7 @@ test('files merge as Helm merges them', () => {
   for (const { name, layers, result } of table) assert.deepEqual(merged(...layers), result, name);
 });
 
-test('over the defaults, maps merge, lists replace and null removes', () => {
+test('maps merge into the defaults, lists replace them, and null removes them', () => {
   const values = (text: string) => resolveValues({ files: [{ name: 'f', text }] }).values;
   const labels = values('servingEngineSpec: {labels: {team: a, environment: null}}');
   assert.deepEqual(labels.servingEngineSpec.labels, { release: 'test', team: 'a' });
@@ -64,7 +64,7 @@ test('over the defaults, maps merge, lists replace and null removes', () => {
   assert.deepEqual(Object.keys(route), ['main', 'http']);
 });
 
-test('null takes a scalar back to its default, and a key of an entry away', () => {
+test('null resets a scalar to its default, and removes a key of an entry', () => {
   const files = [
     { name: 'a', text: 'routerSpec: {replicaCount: 5}' },
     { name: 'b', text: 'routerSpec: {replicaCount: null}' },
@@ -81,7 +81,8 @@ test('nulls inside Kubernetes objects of a list are kept, as Helm keeps them', (
   assert.deepEqual(values.extraObjects, [{ kind: 'Pod', spec: { emptyDir: null } }]);
 });
 
-// A key keeps its kind, as in any two files for one schema: m and n are maps, the rest is not.
+// A key always has the same kind, as in any two files for one schema: m and n are maps, the others
+// are not.
 const { map: anyMap } = fc.letrec<{ map: Record<string, unknown> }>((tie) => ({
   map: fc.record(
     {
@@ -94,7 +95,7 @@ const { map: anyMap } = fc.letrec<{ map: Record<string, unknown> }>((tie) => ({
   ),
 }));
 
-test('how layers are grouped does not matter, and merging with nothing or itself changes nothing', () => {
+test('merging is associative, and merging with an empty file or with itself changes nothing', () => {
   fc.assert(
     fc.property(anyMap, anyMap, anyMap, (a, b, c) => {
       const left = mergeTrees(mergeTrees(tree(a), tree(b)), tree(c));
@@ -107,8 +108,25 @@ test('how layers are grouped does not matter, and merging with nothing or itself
   );
 });
 
-test('each merged value keeps the place where it was written', () => {
+test('keeps the place where each merged value was written', () => {
   const both = mergeTrees(tree({ a: { b: 1, c: 2 } }, 'one'), tree({ a: { c: 3 } }, 'two'));
   assert.equal(placeAt(both, ['a', 'b']).source, 'one');
   assert.equal(placeAt(both, ['a', 'c']).source, 'two');
+});
+
+test("Spillway's own policy takes precedence over the chart's, unless a later source sets that", () => {
+  const own = {
+    name: 'plan.yaml',
+    text: 'routerSpec: {routingLogic: kvaware}\nspillway: {routingLogic: predictive}\n',
+  };
+  const policyOf = (input: Parameters<typeof resolveValues>[0]) =>
+    resolveValues(input).values.routerSpec.routingLogic;
+  assert.equal(policyOf({ files: [own] }), 'predictive');
+  const later = { name: 'later.yaml', text: 'routerSpec: {routingLogic: prefixaware}\n' };
+  assert.equal(policyOf({ files: [own, later] }), 'prefixaware');
+  assert.equal(policyOf({ files: [later, own] }), 'predictive');
+  const set = 'routerSpec.routingLogic=roundrobin';
+  assert.equal(policyOf({ files: [own], sets: [set] }), 'roundrobin');
+  const sets = [set, 'spillway.routingLogic=leastloaded'];
+  assert.equal(policyOf({ files: [own], sets }), 'leastloaded');
 });

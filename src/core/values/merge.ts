@@ -1,10 +1,10 @@
-// Merging as Helm merges: maps key by key, anything else replaces, null removes a default.
+// Merges as Helm does: maps key by key, anything else replaces, null removes a default.
 import { acceptsNull, childSchema, knownKeys, type SchemaNode } from './schema-node.ts';
 import type { Dictionary, Tree } from './tree.ts';
 
 /**
- * Lays one file over another. Nulls stay, since they may take a default away later. How three
- * files are grouped does not matter, as long as no key is a map in one and not in another.
+ * Merges one file over another. Nulls stay, because they may remove a default later. Merging is
+ * associative as long as no key is a map in one file and something else in another.
  */
 export function mergeTrees(lower: Dictionary, upper: Dictionary): Dictionary {
   const entries = new Map(lower.entries);
@@ -23,9 +23,9 @@ export function mergeTrees(lower: Dictionary, upper: Dictionary): Dictionary {
 }
 
 /**
- * Lays what was written over the defaults and drops nulls. A null takes a default away: a map or
- * a list of the schema becomes empty, one of its scalars goes back to its default, and a key of a
- * free-form map goes.
+ * Merges the written values over the defaults and drops nulls. A null removes a default: a map or
+ * list of the schema becomes empty, a scalar of the schema returns to its default, and a key of a
+ * free-form map is removed.
  */
 export function withDefaults(
   defaults: unknown,

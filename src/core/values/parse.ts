@@ -1,4 +1,4 @@
-// Reads the text of a values file, keeping places and comments.
+// Parses the text of a values file, with places and comments.
 import {
   type Alias,
   type Document,
@@ -29,13 +29,16 @@ import { helmYaml } from './yaml-dialect.ts';
 export interface ParsedValues {
   readonly tree: Dictionary;
   readonly problems: readonly Problem[];
-  /** False if the text is no YAML at all: then there is nothing more to say about its values. */
+  /** False if the text is not YAML: then its values are not checked further. */
   readonly readable: boolean;
 }
 
-/** Most values in one file after anchors are expanded: stops files that multiply by aliases. */
+/**
+ * Maximum number of values in one file after anchors are expanded: stops files whose aliases
+ * multiply their size.
+ */
 const nodesMax = 100_000;
-/** Deepest nesting; also what stops an anchor that contains itself. */
+/** Maximum nesting; also stops an anchor that contains itself. */
 const depthMax = 100;
 
 /**
@@ -69,7 +72,7 @@ export function parseValues(text: string, source: string): ParsedValues {
   if (tree.kind === 'leaf' && tree.value === null) {
     return { tree: emptyMap(source), problems, readable: true };
   }
-  problems.push({ place: tree.place, sentence: 'the file must hold a map of keys' });
+  problems.push({ place: tree.place, sentence: 'the file must contain a map of keys' });
   return { tree: emptyMap(source), problems, readable: false };
 }
 
@@ -109,7 +112,8 @@ class TreeBuilder {
     }
     if (isAlias(node)) {
       const target = this.#target(node);
-      if (target === undefined) this.#complain(place, `*${node.source} names no anchor above it`);
+      if (target === undefined)
+        this.#complain(place, `*${node.source} does not name an anchor above it`);
       return this.#convert(target ?? null, path, depth + 1, place);
     }
     this.#rememberAnchor(node);
@@ -151,7 +155,7 @@ class TreeBuilder {
         this.#complain(keyPlace, 'a key must be a text, not a list or a map');
         continue;
       }
-      // The key as written: `on` is a key name here, even where it would be a boolean value.
+      // The key as written: `on` is a key name here, although it would be a boolean as a value.
       const name = typeof key.value === 'string' ? key.value : (key.source ?? String(key.value));
       if (name === '<<' && key.type === YamlScalar.PLAIN) {
         merged.push(...this.#mergedMaps(this.#convert(value, path, depth + 1)));
@@ -180,7 +184,8 @@ class TreeBuilder {
         });
       }
     }
-    // As YAML says: own keys win over merged ones, earlier merged maps over later ones.
+    // As YAML defines it: explicit keys take precedence over merged ones, earlier merged maps over
+    // later ones.
     for (const { entries: more } of merged) {
       for (const [name, entry] of more) if (!entries.has(name)) entries.set(name, entry);
     }
@@ -194,20 +199,22 @@ class TreeBuilder {
     return [];
   }
 
-  /** Nodes are first visited in the order of the text, so the last anchor of a name counts. */
+  /** Nodes are first visited in the order of the text, so the last anchor of a name applies. */
   #rememberAnchor(node: ParsedNode | null): void {
     if (!node?.anchor || this.#anchored.has(node)) return;
     this.#anchored.add(node);
     this.#anchors.set(node.anchor, node);
   }
 
-  /** The node of an alias. Looked up once, since an anchor may be given again further down. */
+  /**
+   * Returns the node of an alias. Looked up once, because an anchor may be redefined further down.
+   */
   #target(alias: Alias): ParsedNode | undefined {
     if (!this.#targets.has(alias)) this.#targets.set(alias, this.#anchors.get(alias.source));
     return this.#targets.get(alias);
   }
 
-  /** An alias brings the same place again; one complaint is enough. */
+  /** An alias repeats the same place; one report is enough. */
   #complain(place: Place, sentence: string): void {
     const where = `${place.line}:${place.column}`;
     if (this.#blamed.has(where)) return;
@@ -223,12 +230,12 @@ function scalarOf(value: unknown): Scalar {
   return value === null || value === undefined ? null : String(value);
 }
 
-/** The parser's message without its hints, as the rest of a sentence. */
+/** Returns the parser's message without its hints, as the rest of a sentence. */
 function yamlSentence({ code, message }: YAMLError): string {
   if (code === 'TAB_AS_INDENT') return 'a tab cannot be used for indentation; use spaces';
   if (/call stack/.test(message)) return 'it is nested too deeply';
   if (code === 'MULTIPLE_DOCS') {
-    return 'a values file has one document; give what follows --- in a file of its own';
+    return 'a values file has one document; put what follows --- into a separate file';
   }
   const sentence = (message.split('\n')[0] ?? message).replace(/[.:]$/, '');
   return sentence.charAt(0).toLowerCase() + sentence.slice(1);

@@ -1,11 +1,15 @@
-// Ready-made values files for common places to run, printed by `spillway config show`. All but
-// the first follow the defconfigs of kdevops' vLLM workflow
-// (https://github.com/linux-kdevops/kdevops, workflows/vllm), which serve facebook/opt-125m.
+// Values files for common environments, printed by `spillway config show`. All but the first follow
+// the defconfigs of kdevops' vLLM workflow (https://github.com/linux-kdevops/kdevops,
+// workflows/vllm), which serve facebook/opt-125m.
+
+import { InputError, nearest } from '../base/index.ts';
 
 export interface Preset {
   readonly name: string;
   /** One line for `spillway config presets`. */
   readonly summary: string;
+  /** What `spillway up` needs to run it, after "Needs". */
+  readonly needs: string;
   /** The values file. */
   readonly yaml: string;
 }
@@ -16,12 +20,12 @@ servingEngineSpec:
     - name: qwen3-8b
       kind: embedded
       modelURL: Qwen/Qwen3-8B
-      gpu: H100-80GB # the GPU that each engine stands in for
+      gpu: H100-80GB # the GPU that each engine emulates
       replicaCount: 4
       vllmConfig:
         enablePrefixCaching: true
         kvEvents: true
-        # Answers say how much of a prompt was cached, which the router learns from.
+        # Responses report how much of a prompt was cached, and the router learns from that.
         extraArgs:
           - --enable-prompt-tokens-details
 routerSpec:
@@ -169,35 +173,64 @@ routerSpec:
   routingLogic: roundrobin
 `;
 
-/** The preset that `spillway up` and `spillway config show` start from when nothing is given. */
+/** The preset with which `spillway up` and `spillway config show` start by default. */
 export const defaultPreset = 'laptop';
 
 export const presets: readonly Preset[] = [
   {
     name: defaultPreset,
-    summary: 'Four embedded engines on this machine; what "spillway up" runs from nothing.',
+    summary: 'Four embedded engines on this machine; the default of "spillway up".',
+    needs: 'nothing but Node',
     yaml: laptop,
   },
-  { name: 'quick-test', summary: 'One engine on two CPUs with short prompts.', yaml: quickTest },
-  { name: 'cpu', summary: 'One engine on eight CPUs.', yaml: cpu },
+  {
+    name: 'quick-test',
+    summary: 'One engine on two CPUs with short prompts.',
+    needs: 'vLLM for CPUs, 2 CPUs and 8 GiB of memory',
+    yaml: quickTest,
+  },
+  {
+    name: 'cpu',
+    summary: 'One engine on eight CPUs.',
+    needs: 'vLLM for CPUs, 8 CPUs and 32 GiB of memory',
+    yaml: cpu,
+  },
   {
     name: 'gpu',
     summary: 'Two engines with a GPU each, scaled by KEDA, with dashboards.',
+    needs: 'vLLM and 2 GPUs',
     yaml: gpu,
   },
   {
     name: 'production-stack-cpu',
     summary: 'Two engines on CPUs in a cluster, with monitoring.',
+    needs: 'vLLM for CPUs, 16 CPUs and 40 GiB of memory',
     yaml: productionStackCpu,
   },
   {
     name: 'declared-hosts',
     summary: 'Two engines with a GPU each in an existing cluster, scaled by KEDA.',
+    needs: 'vLLM and 2 GPUs',
     yaml: declaredHosts,
   },
   {
     name: 'bare-metal',
     summary: 'One "vllm serve" on this host, without a cluster.',
+    needs: 'vLLM and 1 GPU',
     yaml: bareMetal,
   },
 ];
+
+/**
+ * @param what The name as the user gave it, for the error.
+ * @throws {InputError} If there is no such preset, with the known ones.
+ */
+export function findPreset(name: string, what = `"${name}"`): Preset {
+  const preset = presets.find((candidate) => candidate.name === name);
+  if (preset) return preset;
+  const names = presets.map((candidate) => candidate.name);
+  const near = nearest(name, names);
+  throw new InputError(
+    `${what} is not a preset; ${near ? `did you mean ${near}? Known` : 'known'}: ${names.join(', ')}.`,
+  );
+}

@@ -1,14 +1,17 @@
-// One thing that is wrong with the values given, as one sentence with its place.
-import { InputError } from '../base/index.ts';
+// A problem of the given values, as one sentence with its place.
+import { counted, InputError } from '../base/index.ts';
 import { type Path, type Place, pathText } from './tree.ts';
 
 export interface Problem {
   readonly place: Place;
-  /** A sentence without its full stop (a question mark stays): what is wrong, what is allowed, what to do. */
+  /**
+   * A sentence without its full stop (a question mark stays): what is wrong, what is allowed, what
+   * to do.
+   */
   readonly sentence: string;
 }
 
-/** Values that cannot be used, and every reason why. */
+/** Invalid values, with all their problems. */
 export class ValuesError extends InputError {
   readonly problems: readonly Problem[];
 
@@ -22,28 +25,35 @@ export class ValuesError extends InputError {
   }
 }
 
-/** Most problems that one report prints; the rest is counted. */
+/** Maximum number of problems printed in one report; further ones are counted. */
 const problemsShownMax = 20;
 
-/** One line per problem: `FILE:LINE:COLUMN: SENTENCE.` */
-export function problemLines(problems: readonly Problem[]): string[] {
+/**
+ * Returns one line per problem: `FILE:LINE:COLUMN: SENTENCE.`
+ *
+ * @param shownMax Maximum number of lines; further problems are counted.
+ */
+export function problemLines(
+  problems: readonly Problem[],
+  shownMax: number = problemsShownMax,
+): string[] {
   const lines = problems
-    .slice(0, problemsShownMax)
+    .slice(0, shownMax)
     .map(
       ({ place, sentence }) =>
         `${placeText(place)}: ${sentence}${sentence.endsWith('?') ? '' : '.'}`,
     );
   const rest = problems.length - lines.length;
-  if (rest > 0) lines.push(`… and ${rest} more ${rest === 1 ? 'problem' : 'problems'}.`);
+  if (rest > 0) lines.push(`… and ${counted(rest, 'more problem')}.`);
   return lines;
 }
 
-/** `my.yaml:3:7`, or the flag as it was given. */
+/** Returns `my.yaml:3:7`, or the flag as given. */
 function placeText({ source, line, column }: Place): string {
   return line === undefined ? source : `${source}:${line}:${column ?? 1}`;
 }
 
-/** What a value looks like in a sentence; secrets are not repeated. */
+/** Formats a value for a sentence; secrets are not repeated. */
 export function shownValue(value: unknown, path: Path): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';

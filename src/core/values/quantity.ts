@@ -1,4 +1,4 @@
-// Kubernetes quantities as numbers, to compare requests with limits.
+// Converts Kubernetes quantities to numbers, to compare requests with limits.
 
 const suffixes: Readonly<Record<string, number>> = {
   n: 1e-9,

@@ -16,21 +16,21 @@ const problems = (text: string): string => {
   return '';
 };
 
-test('a document that fits its schema comes back as typed data, from YAML or JSON', () => {
+test('returns a valid document as typed data, from YAML or JSON', () => {
   assert.deepEqual(readDocument(schema, 'fleet: {engines: 8}', 'my.yaml').value, {
     fleet: { engines: 8 },
   });
   assert.equal(readDocument(schema, '{"fleet": {"engines": 2}}', 'my.json').value.fleet.engines, 2);
 });
 
-test('a fault says file, line, column, key and what is allowed', () => {
+test('reports a fault with file, line, column, key and what is allowed', () => {
   assert.match(
     problems('fleet:\n  engines: many\n'),
     /^my\.yaml:2:12: fleet\.engines must be a whole number of at least 1, not the text "many"\.$/,
   );
 });
 
-test('an unknown key names the nearest one of this schema, not of the values file', () => {
+test('suggests the most similar key of this schema, not of the values file', () => {
   assert.match(
     problems('fleet:\n  engine: 8\n  engines: 8\n'),
     /fleet\.engine is not a known key; did you mean engines\?/,
@@ -41,7 +41,7 @@ test('an unknown key names the nearest one of this schema, not of the values fil
   );
 });
 
-test('a flag lies over the file, and a fault in it names the flag', () => {
+test('a flag overrides the file, and a fault in it names the flag', () => {
   const override = (value: unknown) => [
     { path: ['fleet', 'engines'], value, source: `--engines ${value}` },
   ];
@@ -56,6 +56,6 @@ test('a flag lies over the file, and a fault in it names the flag', () => {
   );
 });
 
-test('text that is no YAML is refused with its line', () => {
+test('refuses text that is not YAML, with its line', () => {
   assert.match(problems('fleet: [1'), /^my\.yaml:1:\d+: not valid YAML/);
 });

@@ -1,5 +1,5 @@
-// Reads a file of ours other than the values file (a plan's input, a workload): YAML or JSON, checked
-// against a zod schema, each fault with its place.
+// Reads one of our files other than the values file (a plan's input, a workload): YAML or JSON,
+// checked against a zod schema, each fault with its place.
 import type { z } from 'zod';
 import { mergeTrees } from './merge.ts';
 import { parseValues } from './parse.ts';
@@ -10,11 +10,11 @@ import { type Dictionary, fromPlain, toPlain } from './tree.ts';
 
 export interface ReadDocument<T> {
   readonly value: T;
-  /** As written, for places of problems that the schema cannot see. */
+  /** As written, for the places of problems that the schema cannot find. */
   readonly written: Dictionary;
 }
 
-/** One value that a flag lays over the file. */
+/** One value of the file that a flag overrides. */
 export interface DocumentOverride {
   /** Keys from the top, e.g. `['fleet', 'engines']`. */
   readonly path: readonly string[];
@@ -25,9 +25,10 @@ export interface DocumentOverride {
 
 /**
  * @param source The file's name, for places.
- * @param overrides Laid over the file, in order.
+ * @param overrides Applied to the file, in order.
  * @throws {ValuesError} With one line per problem: file, line, key, what is allowed.
- * @example readDocument(z.strictObject({ engines: z.int() }), 'engines: 8', 'my.yaml').value.engines; // 8
+ * @example readDocument(z.strictObject({ engines: z.int() }), 'engines: 8',
+ * 'my.yaml').value.engines; // 8
  */
 export function readDocument<T extends z.ZodType>(
   schema: T,
@@ -44,7 +45,7 @@ export function readDocument<T extends z.ZodType>(
 }
 
 /**
- * The same for a file that is read already.
+ * Does the same for a file that has been parsed already.
  *
  * @throws {ValuesError}
  */

@@ -1,13 +1,13 @@
-// Writes values as YAML that Helm reads the same way, with the comments of where they came from.
+// Writes values as YAML that Helm reads the same way, with the comments of the original files.
 import { Document, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import type { Commented, Tree } from './tree.ts';
 import { helmYaml } from './yaml-dialect.ts';
 
-/** The YAML text of values, with a line break at the end. */
+/** Returns values as YAML text, with a line break at the end. */
 export function renderValues(tree: Tree): string {
   const document = new Document(undefined, {
     ...helmYaml,
-    // Also what YAML 1.1 readers would take for another type gets quotes.
+    // Quotes texts that YAML 1.1 parsers would read as another type, too.
     compat: 'yaml-1.1',
   });
   if (tree.above !== undefined) document.commentBefore = tree.above;

@@ -1,36 +1,37 @@
-// From texts to values: presets and files in order, then --set, then --set-string, then checks.
-import { InputError, nearest } from '../base/index.ts';
+// Resolves texts to values: presets and files in order, then --set, then --set-string, then checks.
 import { type Catalogue, checkNames } from './catalogue.ts';
 import { mergeTrees } from './merge.ts';
 import { parseValues } from './parse.ts';
-import { presets } from './presets.ts';
+import { findPreset } from './presets.ts';
 import { type Problem, ValuesError } from './problem.ts';
 import type { Values } from './schema.ts';
 import { allKeys } from './schema-node.ts';
 import { applySet } from './set.ts';
 import { type Dictionary, emptyMap, pathText, placeAt, treeAt } from './tree.ts';
-import { validateValues } from './validate.ts';
+import { type Check, validateValues } from './validate.ts';
 
-/** What the user gave, in the order in which Helm applies it; later wins. */
+/** The user's input, in the order in which Helm applies it; later input takes precedence. */
 export interface ValuesInput {
-  /** A preset to start from. */
+  /** The preset to start from. */
   readonly preset?: string | undefined;
-  /** Texts of `-f` files, left to right, with the names to use in errors. */
+  /** Texts of `-f` files, left to right, with their names for errors. */
   readonly files?: readonly { readonly name: string; readonly text: string }[] | undefined;
   /** Arguments of `--set`, left to right. */
   readonly sets?: readonly string[] | undefined;
   /** Arguments of `--set-string`, left to right. */
   readonly setStrings?: readonly string[] | undefined;
-  /** Given, it says whether GPUs and models of embedded engines are known. */
+  /** If set, checks that GPUs and models of embedded engines are known. */
   readonly catalogue?: Catalogue | undefined;
+  /** Further checks of valid values, in addition to those of this room. */
+  readonly checks?: readonly Check[] | undefined;
 }
 
 export interface ResolvedValues {
-  /** Validated, with every default. */
+  /** Validated, with all defaults. */
   readonly values: Values;
-  /** Only what was written, merged, with places and comments. */
+  /** Only the written values, merged, with places and comments. */
   readonly written: Dictionary;
-  /** What was written in vain: keys that are accepted and have no effect. */
+  /** Warnings: keys that are accepted but have no effect. */
   readonly warnings: readonly Problem[];
 }
 
@@ -59,19 +60,39 @@ export function resolveValues(input: ValuesInput): ResolvedValues {
   }
   const sources = files.map(({ name }) => name);
   if (!readable) throw new ValuesError(inOrder(problems, sources));
-  const { catalogue } = input;
-  const validated = validateValues(
-    written,
-    catalogue ? [(values) => checkNames(values, catalogue)] : [],
-  );
+  const { catalogue, checks = [] } = input;
+  const validated = validateValues(written, [
+    ...(catalogue ? [(values: Values) => checkNames(values, catalogue)] : []),
+    ...checks,
+  ]);
   problems.push(...validated.problems);
   if (validated.values === undefined || problems.length > 0) {
     throw new ValuesError(inOrder(problems, sources));
   }
-  return { values: validated.values, written, warnings: ineffectiveKeys(written) };
+  const values = withOwnRouting(validated.values, written, sources);
+  return { values, written, warnings: ineffectiveKeys(written) };
 }
 
-/** Written keys that upstream's examples carry and its templates do not read. */
+/**
+ * The policy of Spillway's own router: `spillway.routingLogic`, unless a later source set the chart's key.
+ * A file can so name one policy for the chart and another one for Spillway.
+ */
+function withOwnRouting(values: Values, written: Dictionary, sources: readonly string[]): Values {
+  const own = values.spillway.routingLogic;
+  if (own === undefined) return values;
+  const rank = (path: readonly string[]): number => {
+    const node = treeAt(written, path);
+    if (node === undefined) return -1;
+    const { source } = node.place;
+    if (sources.includes(source)) return sources.lastIndexOf(source);
+    return sources.length + (source.startsWith('--set-string') ? 1 : 0);
+  };
+  const isOverridden = rank(['routerSpec', 'routingLogic']) > rank(['spillway', 'routingLogic']);
+  if (isOverridden) return values;
+  return { ...values, routerSpec: { ...values.routerSpec, routingLogic: own } };
+}
+
+/** Returns the written keys that occur in upstream's examples but are not used by its templates. */
 function ineffectiveKeys(written: Dictionary): Problem[] {
   return allKeys()
     .filter(({ node }) => node['x-ignored'])
@@ -83,7 +104,7 @@ function ineffectiveKeys(written: Dictionary): Problem[] {
     }));
 }
 
-/** Problems from top to bottom of each file, files in their order, flags last. */
+/** Sorts problems from top to bottom of each file, files in their order, flags last. */
 function inOrder(problems: readonly Problem[], sources: readonly string[]): Problem[] {
   const rank = ({ place }: Problem): readonly number[] => [
     sources.includes(place.source) ? sources.indexOf(place.source) : sources.length,
@@ -99,11 +120,5 @@ function inOrder(problems: readonly Problem[], sources: readonly string[]): Prob
 
 function presetFile(name: string | undefined): { name: string; text: string }[] {
   if (name === undefined) return [];
-  const preset = presets.find((candidate) => candidate.name === name);
-  if (preset) return [{ name: `preset ${name}`, text: preset.yaml }];
-  const names = presets.map((candidate) => candidate.name);
-  const near = nearest(name, names);
-  throw new InputError(
-    `--preset ${name} is not a preset; ${near ? `did you mean ${near}? Known` : 'known'}: ${names.join(', ')}.`,
-  );
+  return [{ name: `preset ${name}`, text: findPreset(name, `--preset ${name}`).yaml }];
 }

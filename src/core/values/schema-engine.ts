@@ -1,4 +1,4 @@
-// The keys below servingEngineSpec: what all engines share.
+// The keys below servingEngineSpec: settings of all engines.
 import { z } from 'zod';
 import {
   ignored,
@@ -22,19 +22,19 @@ export const servingEngineSpec = section({
   enableEngine: upstream(z.boolean().default(true), 'Whether to run engines at all.'),
   labels: upstream(
     stringMap.default({ environment: 'test', release: 'test' }),
-    'Labels of engine pods, by which the router finds them.',
+    'Labels of engine pods; the router finds the pods by them.',
   ),
   extraPorts: upstream(kubernetesList.default([]), 'More ports of the engine Services.'),
   vllmApiKey: upstream(
     secret.default({ secretName: '', secretKey: '' }),
-    'API key of the engines, or the secret that holds it.',
+    'API key of the engines, or the secret that contains it.',
   ),
   modelSpec: upstream(
     z.array(modelSpec).default([]),
-    'The models and their engines. Upstream ships one disabled example here, which comes to none.',
+    'The models and their engines. Upstream ships one disabled example, so the list is empty by default.',
   ),
   env: upstream(kubernetesList.default([]), 'Environment variables of every engine.'),
-  configs: upstream(stringMap.default({}), 'Environment variables by a ConfigMap.'),
+  configs: upstream(stringMap.default({}), 'Environment variables in a ConfigMap.'),
   containerPort: upstream(portNumber.default(8000), 'Port where an engine listens.'),
   servicePort: upstream(portNumber.default(80), 'Port of the engine Services.'),
   strategy: upstream(kubernetesObject.default({}), 'Deployment strategy.'),
@@ -82,8 +82,8 @@ export const servingEngineSpec = section({
       ),
       imagePullPolicy: upstream(pullPolicy.default('Always'), 'When to pull it.'),
     }),
-    'Container beside engines that serve LoRA adapters.',
+    'Sidecar container of engines that serve LoRA adapters.',
   ),
-  serviceMonitor: upstream(serviceMonitor, 'Scraping of engines by Prometheus Operator.'),
+  serviceMonitor: upstream(serviceMonitor, 'How Prometheus Operator scrapes the engines.'),
   nodeSelector: ignored(stringMap.optional(), 'Use nodeSelectorTerms of each model.'),
 });

@@ -1,4 +1,4 @@
-// What zod finds wrong with a file, as sentences with places.
+// Turns zod's errors about a file into sentences with places.
 import type { z } from 'zod';
 import { nearest } from '../base/index.ts';
 import { type Problem, shownValue } from './problem.ts';
@@ -6,22 +6,22 @@ import { allowedText, type SchemaNode, schemaAt } from './schema-node.ts';
 import { type Dictionary, type Path, pathText, placeAt, type Step, treeAt } from './tree.ts';
 import { unknownKeySentence } from './unknown-key.ts';
 
-/** A file as it was checked. */
+/** A checked file. */
 export interface CheckedFile {
   /** As written, with places. */
   readonly written: Dictionary;
-  /** What was checked: the same as plain data, perhaps with defaults. */
+  /** The checked data: the same as plain data, possibly with defaults. */
   readonly plain: unknown;
-  /** The schema that it was checked against. */
+  /** The schema against which it was checked. */
   readonly root: SchemaNode;
 }
 
-/** A problem of one value, with the path that it is about. */
+/** A problem of one value, with the path of that value. */
 export interface Fault extends Problem {
   readonly path: Path;
 }
 
-/** One sentence for each thing that is wrong. */
+/** Returns one sentence for each fault. */
 export function schemaFaults(error: z.ZodError, file: CheckedFile): Fault[] {
   return error.issues.flatMap((issue) => faultsOf(issue, [], file));
 }
@@ -52,7 +52,7 @@ function faultsOf(issue: Issue, base: Path, file: CheckedFile): Fault[] {
   return [{ path, place: placeAt(written, path), sentence }];
 }
 
-/** The alternative of a union that the value was meant for: the one that failed inside, if any. */
+/** Returns the alternative of a union that was meant: the one with an error inside, if any. */
 function closestBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
   return branches.find(
     (issues) =>
@@ -69,7 +69,7 @@ function hint(value: unknown, path: Path, { written, root }: CheckedFile): strin
     (typeof value === 'boolean' || typeof value === 'number')
   ) {
     const flag = treeAt(written, path)?.place.line === undefined;
-    return flag ? '; use --set-string for a text' : '; put it in quotes';
+    return flag ? '; use --set-string for a string' : '; put it in quotes';
   }
   if (typeof value === 'string' && node?.enum) {
     const near = nearest(value, node.enum.map(String));
@@ -78,7 +78,7 @@ function hint(value: unknown, path: Path, { written, root }: CheckedFile): strin
   return '';
 }
 
-/** The value at a path of plain data. */
+/** Returns the value at a path of plain data. */
 export function valueAt(plain: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (value, step) =>

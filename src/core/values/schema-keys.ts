@@ -1,10 +1,10 @@
-// The vocabulary of the values schema: the few kinds of value that its keys take, each with the
-// meaning that the reference page and values.schema.json print.
+// The vocabulary of the values schema: the kinds of value of its keys, each with the description
+// that the reference page and values.schema.json print.
 import { z } from 'zod';
 
-/** A free-form map that goes to Kubernetes as it stands. */
+/** A free-form map that goes to Kubernetes unchanged. */
 export const kubernetesObject = z.record(z.string(), z.unknown());
-/** A list of free-form maps that goes to Kubernetes as it stands. */
+/** A list of free-form maps that goes to Kubernetes unchanged. */
 export const kubernetesList = z.array(kubernetesObject);
 /** Labels, annotations, node selectors. */
 export const stringMap = z.record(z.string(), z.string());
@@ -14,8 +14,8 @@ export const count = z.int().min(0);
 export const positive = z.int().min(1);
 export const portNumber = z.int().min(1).max(65535);
 /** Named ports exist only in Kubernetes objects. */
-export const port = z.union([portNumber, z.string().min(1)]);
-/** What a text field holds when nothing is set: the chart tests for the empty string. */
+const port = z.union([portNumber, z.string().min(1)]);
+/** The value of an unset text field: the chart tests for the empty string. */
 export const text = z.string();
 /**
  * A Kubernetes quantity, as a number or as text ("500m", "16Gi").
@@ -25,7 +25,7 @@ export const quantity = z.union([
   z.number().min(0),
   z.string().regex(/^([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?$/),
 ]);
-/** Whole numbers that the chart quotes, so that either spelling reaches the engine. */
+/** Whole numbers that the chart quotes, so either spelling works. */
 export const numberOrText = z.union([z.number(), z.string()]);
 export const pullPolicy = z.enum(['Always', 'IfNotPresent', 'Never']);
 export const serviceType = z.enum(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']);
@@ -33,7 +33,7 @@ export const secretReference = z.strictObject({
   secretName: text.optional().meta({ description: 'Name of the existing Kubernetes secret.' }),
   secretKey: text.optional().meta({ description: 'Key within that secret.' }),
 });
-/** The secret itself, or where it is. */
+/** The secret itself, or a reference to it. */
 export const secret = z.union([z.string(), secretReference]);
 
 /** A key of the upstream chart. */
@@ -41,12 +41,12 @@ export function upstream<T extends z.ZodType>(schema: T, description: string): T
   return schema.meta({ ...schema.meta(), description });
 }
 
-/** A key that only Spillway knows. */
+/** A key of Spillway's own. */
 export function ours<T extends z.ZodType>(schema: T, description: string): T {
   return schema.meta({ ...schema.meta(), description, 'x-origin': 'spillway' });
 }
 
-/** A key outside lists that upstream's own examples carry and its templates do not read. */
+/** A key outside lists that occurs in upstream's examples but is not used by its templates. */
 export function ignored<T extends z.ZodType>(schema: T, instead: string): T {
   return schema.meta({
     ...schema.meta(),
@@ -55,21 +55,27 @@ export function ignored<T extends z.ZodType>(schema: T, instead: string): T {
   });
 }
 
-/** A part of the file whose keys all have defaults, so the part itself may be left out. */
+/** A section whose keys all have defaults, so the section itself may be omitted. */
 export function section<T extends z.core.$ZodLooseShape>(shape: T) {
   return z.strictObject(shape).prefault({} as never);
 }
 
-/** A probe of a pod, in the fields that Kubernetes has. */
+/** A probe of a pod, with the fields of Kubernetes. */
 export const probe = z.strictObject({
-  initialDelaySeconds: upstream(count.optional(), 'Seconds from container start to the first try.'),
-  periodSeconds: upstream(positive.optional(), 'Seconds between two tries.'),
-  failureThreshold: upstream(positive.optional(), 'Failures in a row before the probe has failed.'),
+  initialDelaySeconds: upstream(
+    count.optional(),
+    'Seconds from container start to the first probe.',
+  ),
+  periodSeconds: upstream(positive.optional(), 'Seconds between two probes.'),
+  failureThreshold: upstream(
+    positive.optional(),
+    'Consecutive failures after which the probe counts as failed.',
+  ),
   successThreshold: upstream(
     positive.optional(),
-    'Successes in a row before the probe has succeeded.',
+    'Consecutive successes after which the probe counts as successful.',
   ),
-  timeoutSeconds: upstream(positive.optional(), 'Seconds to wait for the answer of one try.'),
+  timeoutSeconds: upstream(positive.optional(), 'Timeout of a probe in seconds.'),
   httpGet: upstream(
     z
       .strictObject({
@@ -87,15 +93,15 @@ export const probe = z.strictObject({
   grpc: upstream(kubernetesObject.optional(), 'Probe by a gRPC health check.'),
 });
 
-/** Whether Prometheus Operator scrapes, and how. */
+/** Whether and how Prometheus Operator scrapes. */
 export const serviceMonitor = section({
   enabled: upstream(z.boolean().default(false), 'Whether to create a ServiceMonitor.'),
   additionalLabels: upstream(stringMap.default({}), 'Labels to add to the ServiceMonitor.'),
   interval: upstream(text.default('30s'), 'How often to scrape.'),
-  scrapeTimeout: upstream(text.default('25s'), 'When to give one scrape up.'),
+  scrapeTimeout: upstream(text.default('25s'), 'Timeout of a scrape.'),
   honorLabels: upstream(
     z.boolean().default(false),
-    'Whether labels of the scraped metrics win over labels of the target.',
+    'Whether labels of the scraped metrics take precedence over labels of the target.',
   ),
   metricRelabelings: upstream(kubernetesList.default([]), 'Relabelling of samples.'),
   relabelings: upstream(kubernetesList.default([]), 'Relabelling of targets.'),
@@ -106,11 +112,11 @@ const pdbShape = {
   annotations: upstream(stringMap.default({}), 'Annotations of the PodDisruptionBudget.'),
   minAvailable: upstream(
     z.union([count, z.string(), z.null()]).default(null),
-    'Pods that stay, as a number or a percentage. Not with maxUnavailable.',
+    'Minimum number or percentage of available pods. Excludes maxUnavailable.',
   ),
   maxUnavailable: upstream(
     z.union([count, z.string(), z.null()]).default(null),
-    'Pods that may go, as a number or a percentage. Not with minAvailable.',
+    'Maximum number or percentage of unavailable pods. Excludes minAvailable.',
   ),
 };
 

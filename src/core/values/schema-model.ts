@@ -31,26 +31,35 @@ const container = z.strictObject({
 
 const kedaTrigger = z.looseObject({
   type: upstream(text, 'Kind of trigger, for example prometheus.'),
-  metadata: upstream(kubernetesObject.optional(), 'Where to measure, and the threshold.'),
+  metadata: upstream(kubernetesObject.optional(), 'Metric to query, and its threshold.'),
 });
 
 const keda = z.strictObject({
   enabled: upstream(z.boolean().optional(), 'Scale this model with KEDA.'),
-  minReplicaCount: upstream(count.optional(), 'Fewest replicas; 0 scales to zero.'),
-  maxReplicaCount: upstream(positive.optional(), 'Most replicas.'),
+  minReplicaCount: upstream(count.optional(), 'Minimum number of replicas; 0 scales to zero.'),
+  maxReplicaCount: upstream(positive.optional(), 'Maximum number of replicas.'),
   idleReplicaCount: upstream(count.optional(), 'Replicas while no trigger is active.'),
-  pollingInterval: upstream(positive.optional(), 'Seconds between two looks at the metrics.'),
+  pollingInterval: upstream(
+    positive.optional(),
+    'Interval between two queries of the metrics, in seconds.',
+  ),
   cooldownPeriod: upstream(count.optional(), 'Seconds to wait before scaling to zero.'),
-  initialCooldownPeriod: upstream(count.optional(), 'The same after creation, in seconds.'),
+  initialCooldownPeriod: upstream(
+    count.optional(),
+    'Seconds to wait before scaling to zero after creation.',
+  ),
   fallback: upstream(
     z
       .strictObject({
-        failureThreshold: upstream(positive.optional(), 'Failures in a row before the fallback.'),
+        failureThreshold: upstream(
+          positive.optional(),
+          'Consecutive failures before the fallback.',
+        ),
         replicas: upstream(count.optional(), 'Replicas in the fallback.'),
         behavior: upstream(text.optional(), 'How KEDA counts replicas in the fallback.'),
       })
       .optional(),
-    'What to do when the metrics cannot be read.',
+    'Replicas to run when the metrics cannot be read.',
   ),
   triggers: upstream(
     z.union([z.array(kedaTrigger), kedaTrigger]).optional(),
@@ -61,13 +70,13 @@ const keda = z.strictObject({
       .strictObject({
         restoreToOriginalReplicaCount: upstream(
           z.boolean().optional(),
-          'Restore replicaCount when the ScaledObject goes.',
+          'Restore replicaCount when the ScaledObject is deleted.',
         ),
         horizontalPodAutoscalerConfig: upstream(
           kubernetesObject.optional(),
-          'Name and behaviour of the HPA that KEDA makes.',
+          'Name and behaviour of the HPA that KEDA creates.',
         ),
-        scalingModifiers: upstream(kubernetesObject.optional(), 'How triggers combine.'),
+        scalingModifiers: upstream(kubernetesObject.optional(), 'How the triggers are combined.'),
       })
       .optional(),
     'Advanced KEDA settings.',
@@ -85,7 +94,10 @@ const raySpec = z.strictObject({
         requestGPUType: upstream(text.optional(), 'Resource name of its GPUs.'),
         limitCPU: upstream(quantity.optional(), 'CPU limit of the head node.'),
         limitMemory: upstream(quantity.optional(), 'Memory limit of the head node.'),
-        resources: upstream(kubernetesObject.optional(), 'Raw resources; they win over the above.'),
+        resources: upstream(
+          kubernetesObject.optional(),
+          'Raw resources; they take precedence over the keys above.',
+        ),
         initContainer: upstream(container.optional(), 'Init container of the head node.'),
       })
       .optional(),
@@ -95,34 +107,37 @@ const raySpec = z.strictObject({
 
 /** One model and the engines that serve it. */
 export const modelSpec = z.strictObject({
-  name: upstream(text.min(1), 'Name of this entry; Kubernetes objects and engines carry it.'),
+  name: upstream(
+    text.min(1),
+    'Name of this entry; names of Kubernetes objects and engines contain it.',
+  ),
   enabled: upstream(z.boolean().default(true), 'Whether to run this entry.'),
   kind: ours(
     z.enum(['embedded', 'vllm', 'url']).optional(),
-    'What "spillway up" runs: the embedded engine, "vllm serve", or nothing because urls says ' +
-      'where engines are. Unset: url if urls is set, else embedded.',
+    'What "spillway up" runs: the embedded engine, "vllm serve", or nothing, with the engines at urls. ' +
+      'Unset: url if urls is set, else embedded.',
   ),
   urls: ours(
     z
       .array(z.url({ protocol: /^https?$/ }))
       .min(1)
       .optional(),
-    'Base URLs of engines that run already (kind: url).',
+    'Base URLs of engines that are already running (kind: url).',
   ),
   modelURL: upstream(text.optional(), 'Hugging Face name or path of the model.'),
   modelRevision: upstream(text.optional(), 'Branch, tag or commit of the model.'),
   replicaCount: upstream(count.default(1), 'Number of engines.'),
   gpu: ours(
     z.union([text.min(1), kubernetesObject]).optional(),
-    'GPU type that the engines run on: its name in the catalogue, for example H100-80GB, a YAML file with its figures, or these figures here.',
+    'GPU type of the engines: a catalogue name such as H100-80GB, a YAML file with its specification, or the specification itself.',
   ),
   profile: ours(
     text.min(1).optional(),
-    'File with a measured profile of step times, in place of the roofline (kind: embedded).',
+    'File with a measured profile of step times, used instead of the roofline (kind: embedded).',
   ),
   timeScale: ours(
     z.number().gt(0).optional(),
-    'Model seconds per real second (kind: embedded): 10 runs ten times as fast.',
+    'GPU seconds per wall-clock second (kind: embedded): 10 runs ten times as fast.',
   ),
   tokenizer: ours(
     text.min(1).optional(),
@@ -130,17 +145,17 @@ export const modelSpec = z.strictObject({
   ),
   faults: ours(
     z.array(z.string().min(1)).optional(),
-    'Faults of the embedded engine, each as for "spillway engine --fault".',
+    'Faults of the embedded engine, each with the syntax of "spillway engine --fault".',
   ),
   vllmConfig: upstream(vllmConfig.optional(), 'Settings of the engine.'),
-  lmcacheConfig: upstream(lmcacheConfig.optional(), 'KV cache outside HBM by LMCache.'),
-  kvTiers: ours(kvTiers.optional(), 'What the levels below HBM cost in a simulation.'),
+  lmcacheConfig: upstream(lmcacheConfig.optional(), 'KV cache outside HBM with LMCache.'),
+  kvTiers: ours(kvTiers.optional(), 'Speed and overhead of the tiers below HBM in a simulation.'),
   chatTemplate: upstream(text.optional(), 'File name of the chat template.'),
   chatTemplateConfigMap: upstream(text.optional(), 'Text of the chat template, for a ConfigMap.'),
   enableLoRA: upstream(z.boolean().optional(), 'Serve LoRA adapters (--enable-lora).'),
   enableTool: upstream(z.boolean().optional(), 'Tool calls (--enable-auto-tool-choice).'),
   toolCallParser: upstream(text.optional(), "vLLM's --tool-call-parser."),
-  hf_token: upstream(secret.optional(), 'Hugging Face token, or the secret that holds it.'),
+  hf_token: upstream(secret.optional(), 'Hugging Face token, or the secret that contains it.'),
   repository: upstream(text.optional(), 'Image of the engine, without tag.'),
   tag: upstream(text.optional(), 'Tag of that image.'),
   imagePullSecret: upstream(text.optional(), 'Secret with registry credentials.'),
@@ -158,7 +173,7 @@ export const modelSpec = z.strictObject({
   limitGPUCores: upstream(quantity.optional(), 'GPU core limit in percent (HAMi).'),
   resources: upstream(
     kubernetesObject.optional(),
-    'Raw requests and limits; they win over the request and limit keys.',
+    'Raw requests and limits; they take precedence over the request and limit keys.',
   ),
   shmSize: upstream(quantity.optional(), 'Size of /dev/shm.'),
   pvcStorage: upstream(
@@ -167,7 +182,7 @@ export const modelSpec = z.strictObject({
   ),
   pvcAccessMode: upstream(z.array(z.string()).optional(), 'Access modes of that volume.'),
   storageClass: upstream(text.optional(), 'Storage class of that volume.'),
-  pvcMatchLabels: upstream(stringMap.optional(), 'Labels that pick an existing volume.'),
+  pvcMatchLabels: upstream(stringMap.optional(), 'Labels that select an existing volume.'),
   pvcLabels: upstream(stringMap.optional(), 'Labels of the volume claim.'),
   pvcAnnotations: upstream(stringMap.optional(), 'Annotations of the volume claim.'),
   pvcExistingClaimName: upstream(text.optional(), 'Existing claim to mount instead.'),
@@ -177,7 +192,7 @@ export const modelSpec = z.strictObject({
   env: upstream(kubernetesList.optional(), 'Environment variables of the engine.'),
   envFromSecret: upstream(
     z.strictObject({ name: upstream(text.optional(), 'Name of the secret.') }).optional(),
-    'Secret whose pairs become environment variables.',
+    'Secret whose entries become environment variables.',
   ),
   annotations: upstream(stringMap.optional(), 'Annotations of the Deployment.'),
   labels: upstream(stringMap.optional(), 'Labels of the Deployment.'),
@@ -189,13 +204,13 @@ export const modelSpec = z.strictObject({
   runtimeClassName: upstream(text.optional(), 'Runtime class of the pods.'),
   affinity: upstream(kubernetesObject.optional(), 'Affinity of the pods.'),
   nodeSelectorTerms: upstream(kubernetesList.optional(), 'Nodes to run on.'),
-  nodeName: upstream(text.optional(), 'The one node to run on.'),
+  nodeName: upstream(text.optional(), 'Node to run on.'),
   tolerations: upstream(kubernetesList.optional(), 'Tolerations of the pods.'),
   tolerationsPolicy: upstream(
     z.enum(['append', 'override']).optional(),
-    'Whether tolerations join servingEngineSpec.tolerations or replace them; append if unset.',
+    'Whether tolerations are added to servingEngineSpec.tolerations or replace them; append if unset.',
   ),
   pdb: upstream(pdb.optional(), 'PodDisruptionBudget of the engines.'),
   keda: upstream(keda.optional(), 'Autoscaling with KEDA.'),
-  raySpec: upstream(raySpec.optional(), 'Engines that span hosts, by Ray.'),
+  raySpec: upstream(raySpec.optional(), 'Engines that span hosts, with Ray.'),
 });

@@ -1,5 +1,5 @@
-// Questions about one place of the schema, answered from its JSON Schema: what is allowed there,
-// and which keys are known. JSON Schema is zod's stable description of itself.
+// Looks up one place of the schema in its JSON Schema: what is allowed there, and which keys are
+// known. JSON Schema is zod's stable description of itself.
 import { z } from 'zod';
 import { valuesSchema } from './schema.ts';
 import type { Path, Step } from './tree.ts';
@@ -28,7 +28,7 @@ export interface SchemaNode {
   readonly 'x-ignored'?: boolean;
 }
 
-/** The whole values file, as zod describes it: 50 ms of work, done when it is first asked for. */
+/** The whole values file, as zod describes it. It takes 50 ms and is made when first needed. */
 export function rawJsonSchema(): object {
   valuesAsWritten ??= z.toJSONSchema(valuesSchema, { io: 'input', target: 'draft-7' });
   return valuesAsWritten;
@@ -36,7 +36,7 @@ export function rawJsonSchema(): object {
 
 let valuesAsWritten: object | undefined;
 
-/** The same with one type per node. */
+/** The same, with one type per node. */
 export function valuesRoot(): SchemaNode {
   valuesNode ??= oneTypePerNode(rawJsonSchema()) as SchemaNode;
   return valuesNode;
@@ -63,7 +63,7 @@ function oneTypePerNode(node: unknown): unknown {
   return { ...rest, anyOf: type.map((one) => ({ type: one })) };
 }
 
-/** What is known of a key or an item; undefined where nothing is. */
+/** Returns the schema of a key or an item; undefined if there is none. */
 export function childSchema(node: SchemaNode | undefined, step: Step): SchemaNode | undefined {
   if (node === undefined) return undefined;
   for (const option of node.anyOf ?? [node]) {
@@ -80,7 +80,10 @@ export function schemaAt(path: Path, root = valuesRoot()): SchemaNode | undefine
   return path.reduce<SchemaNode | undefined>(childSchema, root);
 }
 
-/** The keys that a map may have, without those that have no effect; undefined if any key may be. */
+/**
+ * Returns the keys that a map may have, without those that have no effect; undefined if any key is
+ * allowed.
+ */
 export function knownKeys(node: SchemaNode | undefined): readonly string[] | undefined {
   const maps = (node?.anyOf ?? (node ? [node] : [])).filter(({ properties }) => properties);
   if (maps.length === 0) return undefined;
@@ -89,19 +92,19 @@ export function knownKeys(node: SchemaNode | undefined): readonly string[] | und
   );
 }
 
-/** Whether null is a value here, rather than a way to take a default away. */
+/** Returns whether null is a value here, not a way to remove a default. */
 export function acceptsNull(node: SchemaNode | undefined): boolean {
   return node === undefined || accepts(node, 'null');
 }
 
-/** Whether values of a JSON type are allowed here. */
+/** Returns whether values of a JSON type are allowed here. */
 export function accepts(node: SchemaNode, type: NonNullable<SchemaNode['type']>): boolean {
   if (node.anyOf) return node.anyOf.some((option) => accepts(option, type));
   if (node.type === undefined) return node.enum === undefined;
   return node.type === type || (node.type === 'integer' && type === 'number');
 }
 
-/** What is allowed, as the rest of "must be …". */
+/** Returns what is allowed, as the end of a sentence with "must be …". */
 export function allowedText(node: SchemaNode): string {
   if (node.anyOf) return joinOr([...new Set(node.anyOf.map(alternativeText))]);
   if (node.const !== undefined) return JSON.stringify(node.const);
@@ -130,10 +133,10 @@ export function allowedText(node: SchemaNode): string {
   }
 }
 
-/** Keys of a map that are few enough for a sentence. */
+/** Maximum number of keys of a map listed in a sentence. */
 const keysInSentenceMax = 6;
 
-/** Of several alternatives the keys tell which is meant. */
+/** Among several alternatives, the keys identify the one that is meant. */
 function alternativeText(node: SchemaNode): string {
   const keys = Object.keys(node.properties ?? {});
   const areFew = keys.length > 0 && keys.length <= keysInSentenceMax;
@@ -164,7 +167,7 @@ function joinOr(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
 }
 
-/** A key somewhere in the schema. */
+/** A key of the schema. */
 export interface KnownKey {
   readonly key: string;
   /** List items as `[]`, named maps as `.NAME`. */
@@ -172,7 +175,9 @@ export interface KnownKey {
   readonly node: SchemaNode;
 }
 
-/** Every key of a schema, depth first: for the reference, and to say where a key belongs. */
+/**
+ * Returns every key of a schema, depth first: for the reference, and to say where a key belongs.
+ */
 export function allKeys(root = valuesRoot()): readonly KnownKey[] {
   const known = knownByRoot.get(root) ?? findKeys(root);
   knownByRoot.set(root, known);

@@ -1,6 +1,7 @@
-// The keys beside engines and router: cache server, LoRA, shared storage, dashboards, and those
-// of Spillway itself.
+// The keys outside engines and router: cache server, LoRA, shared storage, dashboards, and
+// Spillway's own.
 import { z } from 'zod';
+import { policyNames } from '../routing/index.ts';
 import {
   count,
   ignored,
@@ -41,38 +42,44 @@ export const cacheserverSpec = section({
   replicaCount: upstream(count.default(1), 'Number of cache servers.'),
   capacityGB: ours(
     z.number().gt(0).optional(),
-    'What the store keeps at most, in a simulation; without end if unset, as lm:// has it.',
+    'Capacity of the store in a simulation; unlimited if unset, like lm://.',
   ),
   linkGbps: ours(
     z.number().gt(0).default(15),
-    'Rate of the store in a simulation, 10^9 bit/s each way, of all engines together; 15 as in LMCache’s own measurement of a central store.',
+    'Bandwidth of the store in a simulation, shared by all engines, 10^9 bit/s each way; 15 is LMCache’s own measurement of a central store.',
   ),
   lookupMs: ours(
     z.number().min(0).default(0.1),
-    'From asking the store for one chunk to the answer, in a simulation; LMCache asks chunk by chunk.',
+    'Latency of looking up one chunk in the store, in a simulation; LMCache looks chunks up one by one.',
   ),
   objectStore: ours(
     section({
       enabled: ours(
         z.boolean().default(false),
-        'Keep what the cache server has in S3, too, or in Ceph RGW; without a cache server the engines use it themselves.',
+        'Whether the contents of the cache server are also kept in S3 or Ceph RGW; without a cache server the engines use the object store directly.',
       ),
-      capacityGB: ours(z.number().gt(0).optional(), 'What it keeps at most; without end if unset.'),
+      capacityGB: ours(
+        z.number().gt(0).optional(),
+        'Capacity of the object store; unlimited if unset.',
+      ),
       latencyMs: ours(
         z.number().min(0).default(100),
-        'Of each request until its first byte; 100 to 200 in S3, by its own performance guide.',
+        'Time of a request until its first byte; 100 to 200 in S3, according to its performance guide.',
       ),
       requestMBps: ours(
         z.number().gt(0).default(85),
-        'Rate of one request, 10^6 byte/s; 85 to 90 in S3, by the same guide.',
+        'Bandwidth of one request, 10^6 byte/s; 85 to 90 in S3, according to the same guide.',
       ),
-      connections: ours(positive.default(64), 'Requests that one client has under way at once.'),
+      connections: ours(
+        positive.default(64),
+        'Maximum number of concurrent requests of one client.',
+      ),
       linkGbps: ours(
         z.number().gt(0).default(25),
-        'Rate of all requests together, 10^9 bit/s each way.',
+        'Bandwidth of all requests combined, 10^9 bit/s each way.',
       ),
     }),
-    'Object store below, in a simulation.',
+    'Object store below the cache server, in a simulation.',
   ),
   containerPort: upstream(portNumber.default(8000), 'Port where the cache server listens.'),
   serviceType: upstream(serviceType.default('ClusterIP'), 'Type of its Service.'),
@@ -88,8 +95,8 @@ export const cacheserverSpec = section({
         rollingUpdate: upstream(
           z
             .strictObject({
-              maxUnavailable: upstream(numberOrText.optional(), 'Pods that may be missing.'),
-              maxSurge: upstream(numberOrText.optional(), 'Pods that may be too many.'),
+              maxUnavailable: upstream(numberOrText.optional(), 'Maximum number of missing pods.'),
+              maxSurge: upstream(numberOrText.optional(), 'Maximum number of extra pods.'),
             })
             .optional(),
           'Pace of a rolling update.',
@@ -137,8 +144,8 @@ const loraAdapter = z.strictObject({
       adapterPath: upstream(text.optional(), 'Path of the weights.'),
       repository: upstream(text.optional(), 'Repository of the adapter.'),
       pattern: upstream(text.optional(), 'Pattern of adapter names.'),
-      maxAdapters: upstream(positive.optional(), 'Most adapters to load.'),
-      credentials: upstream(secret.optional(), 'Credentials, or the secret that holds them.'),
+      maxAdapters: upstream(positive.optional(), 'Maximum number of adapters to load.'),
+      credentials: upstream(secret.optional(), 'Credentials, or the secret that contains them.'),
     }),
     'Where the adapter comes from.',
   ),
@@ -153,7 +160,7 @@ const loraAdapter = z.strictObject({
         labels: upstream(stringMap.optional(), 'More labels.'),
       })
       .optional(),
-    'Where the adapter goes.',
+    'On which engines the adapter is loaded.',
   ),
 });
 
@@ -233,7 +240,7 @@ export const grafanaDashboards = section({
   labels: upstream(stringMap.default({ grafana_dashboard: '1' }), 'Labels of the ConfigMaps.'),
 });
 
-/** Values of a chart that this one depends on; that chart checks them. */
+/** Values of a subchart, which checks them. */
 export const kubePrometheusStack = z
   .looseObject({ enabled: upstream(z.boolean().optional(), 'Whether to install it.') })
   .default({
@@ -255,7 +262,10 @@ export const prometheusAdapter = z
     },
   });
 
-/** What has no place in the upstream chart: how `spillway up` runs here, and what plans compare with. */
+/**
+ * Keys that the upstream chart does not have: how `spillway up` runs here, and the thresholds of
+ * plans.
+ */
 export const spillway = section({
   dashboard: ours(z.boolean().default(true), "Serve the web page at the router's port."),
   enginePort: ours(
@@ -265,17 +275,22 @@ export const spillway = section({
   ),
   engineProcesses: ours(
     z.enum(['each', 'shared']).default('each'),
-    'Whether each embedded engine is a process, or those of one entry of modelSpec share one: that ' +
-      'takes little more memory for many engines than for one, but a crash takes them all.',
+    'Whether each embedded engine is a process of its own, or the engines of a modelSpec entry share one. ' +
+      'A shared process needs little more memory for many engines than for one, but a crash ends them all.',
   ),
   vllmCommand: ours(
     z.array(z.string().min(1)).min(1).default(['vllm', 'serve']),
     'Program and first arguments that start vLLM for entries of kind vllm. If the last is not ' +
       '"serve", the model is passed as --model.',
   ),
+  routingLogic: ours(
+    z.enum(policyNames).optional(),
+    "Policy of Spillway's router where the upstream chart's router has none of that name: it takes precedence over " +
+      'routerSpec.routingLogic, which the chart reads, unless a later file or --set sets that key.',
+  ),
   thresholds: ours(
     thresholdsSchema.prefault({}),
-    'Numbers of the rules of "spillway plan", for which --thresholds-from reads them here; those ' +
-      "left out are the rules' own.",
+    'Thresholds of the rules of "spillway plan", which --thresholds-from reads from here; thresholds ' +
+      'that are unset have the defaults of the rules.',
   ),
 });

@@ -1,5 +1,7 @@
-// The keys below routerSpec: where the router listens, what it routes to, and how it picks.
+// The keys below routerSpec: where the router listens, where it routes to, and how it picks.
 import { z } from 'zod';
+import { policyNames } from '../routing/index.ts';
+import { withPolicyKeys } from './policy-keys.ts';
 import { disaggregation } from './schema-disaggregation.ts';
 import {
   count,
@@ -21,16 +23,11 @@ import {
   upstream,
 } from './schema-keys.ts';
 
-/** Policies of the upstream router, then those that only Spillway has. */
+/** Policies of this router, then those that only upstream's router has. */
 export const routingLogics = [
-  'roundrobin',
-  'session',
-  'prefixaware',
-  'kvaware',
+  ...policyNames,
   'disaggregated_prefill',
   'disaggregated_prefill_orchestrated',
-  'leastloaded',
-  'predictive',
 ] as const;
 
 const routerHealth = { httpGet: { path: '/health', port: 'router-port' } };
@@ -45,9 +42,9 @@ const route = z.strictObject({
   annotations: upstream(stringMap.optional(), 'Annotations of the route.'),
   labels: upstream(stringMap.optional(), 'Labels of the route.'),
   hostnames: upstream(z.array(z.string()).optional(), 'Host names of the route.'),
-  parentRefs: upstream(kubernetesList.optional(), 'Gateways that carry the route.'),
-  httpsRedirect: upstream(z.boolean().optional(), 'Redirect HTTP to HTTPS; matches do not count.'),
-  matches: upstream(kubernetesList.optional(), 'Requests that the route takes.'),
+  parentRefs: upstream(kubernetesList.optional(), 'Gateways of the route.'),
+  httpsRedirect: upstream(z.boolean().optional(), 'Redirect HTTP to HTTPS; matches are ignored.'),
+  matches: upstream(kubernetesList.optional(), 'Requests that the route matches.'),
   filters: upstream(kubernetesList.optional(), 'Filters for these requests.'),
   additionalRules: upstream(kubernetesList.optional(), 'More rules of the route.'),
 });
@@ -66,7 +63,7 @@ const mainRoute = {
   additionalRules: [],
 };
 
-export const routerSpec = section({
+const routerKeys = {
   enableRouter: upstream(z.boolean().default(true), 'Whether to run the router.'),
   host: ours(text.min(1).default('127.0.0.1'), 'Address where "spillway up" listens.'),
   containerPort: upstream(
@@ -76,41 +73,43 @@ export const routerSpec = section({
   servicePort: upstream(portNumber.default(80), 'Port of the router Service.'),
   serviceDiscovery: upstream(
     z.enum(['k8s', 'static', 'external-only']).default('k8s'),
-    'How the router finds engines. "spillway up" knows its own.',
+    'How the router finds engines. "spillway up" passes the engines that it starts.',
   ),
   k8sServiceDiscoveryType: upstream(
     z.enum(['pod-ip', 'service-name']).default('pod-ip'),
-    'Whether it finds pods or Services.',
+    'Whether the router finds pods or Services.',
   ),
   staticBackends: upstream(text.default(''), 'Comma-separated engine URLs (static discovery).'),
   staticModels: upstream(text.default(''), 'Comma-separated models, one for each of these URLs.'),
   routingLogic: upstream(
     z.enum(routingLogics).default('roundrobin'),
-    "How the router picks an engine. leastloaded and predictive are Spillway's own.",
+    'Policy that picks an engine; see the reference of routing policies.',
   ),
   disaggregation: ours(
     disaggregation,
-    'Prefill and decode apart: what routingLogic disaggregated_prefill and disaggregated_prefill_orchestrated do in a simulation.',
+    'Disaggregated prefill: what routingLogic disaggregated_prefill and disaggregated_prefill_orchestrated do in a simulation.',
   ),
-  prefixMinMatchLength: upstream(
-    count.default(0),
-    'prefixaware: shortest prefix that counts, in characters.',
+  sessionKey: upstream(
+    text.default(''),
+    'session: header or body key that contains the session id.',
   ),
-  sessionKey: upstream(text.default(''), 'session: header or body key that names the session.'),
-  rootPath: upstream(text.default(''), 'Path under which the router is reached.'),
+  rootPath: upstream(text.default(''), 'Path prefix of the router.'),
   engineScrapeInterval: upstream(
     positive.default(15),
-    "Seconds between looks at engines' metrics.",
+    "Interval between scrapes of the engines' metrics, in seconds.",
   ),
-  requestStatsWindow: upstream(positive.default(60), 'Seconds that request statistics cover.'),
+  requestStatsWindow: upstream(
+    positive.default(60),
+    'Window of the request statistics, in seconds.',
+  ),
   routerPeers: ours(
     z.array(text.min(1)).default([]),
-    'URLs of the routers before the same engines, of which this one may be one: each tells the others what it sends. A host name stands for all its addresses.',
+    'URLs of the routers in front of the same engines, which may include this one. Routers share what they send. A host name stands for all its addresses.',
   ),
   extraArgs: upstream(z.array(z.string()).default([]), 'More arguments of the router.'),
   otel: upstream(
     section({
-      endpoint: upstream(text.default(''), 'OTLP endpoint; set, it turns tracing on.'),
+      endpoint: upstream(text.default(''), 'OTLP endpoint; tracing is on if it is set.'),
       serviceName: upstream(text.default('vllm-router'), 'Service name of the traces.'),
       secure: upstream(z.boolean().default(false), 'Whether to use TLS.'),
     }),
@@ -154,12 +153,12 @@ export const routerSpec = section({
   ),
   autoscaling: upstream(
     section({
-      enabled: upstream(z.boolean().default(false), 'Scale the router by CPU use.'),
-      minReplicas: upstream(count.default(1), 'Fewest router pods.'),
-      maxReplicas: upstream(count.default(3), 'Most router pods.'),
+      enabled: upstream(z.boolean().default(false), 'Scale the router by CPU utilization.'),
+      minReplicas: upstream(count.default(1), 'Minimum number of router pods.'),
+      maxReplicas: upstream(count.default(3), 'Maximum number of router pods.'),
       targetCPUUtilizationPercentage: upstream(
         positive.default(80),
-        'CPU use to aim at, in percent of the request.',
+        'Target CPU utilization, in percent of the request.',
       ),
     }),
     'Autoscaling of the router.',
@@ -248,9 +247,8 @@ export const routerSpec = section({
     }),
     'Readiness probe of the router.',
   ),
-  serviceMonitor: upstream(serviceMonitor, 'Scraping of the router by Prometheus Operator.'),
-  enablePD: ignored(
-    z.boolean().optional(),
-    'routingLogic: disaggregated_prefill is what turns disaggregated prefill on.',
-  ),
-});
+  serviceMonitor: upstream(serviceMonitor, 'How Prometheus Operator scrapes the router.'),
+  enablePD: ignored(z.boolean().optional(), 'Use routingLogic: disaggregated_prefill.'),
+};
+
+export const routerSpec = section(withPolicyKeys(routerKeys));

@@ -36,7 +36,7 @@ test('the defaults of the upstream chart and its examples are valid as written',
   assert.deepEqual(values.loraAdapters, [loraAdapterExample]);
 });
 
-test("keys that only upstream's templates read are known, too", () => {
+test("accepts keys that only upstream's templates read", () => {
   const known = new Set(allKeys().map(({ path }) => path));
   const keys = `chatTemplate chatTemplateConfigMap enableTool toolCallParser pdb.minAvailable
     pvcExistingClaimName raySpec.headNode.initContainer.image raySpec.headNode.resources
@@ -56,7 +56,7 @@ test("keys that only upstream's templates read are known, too", () => {
   assert.ok(known.has('loraAdapters[].labels'));
 });
 
-test('KEDA triggers are a list, as KEDA has it, or one map, as the upstream example has it', () => {
+test('KEDA triggers are a list, as in KEDA, or one map, as in the upstream example', () => {
   const trigger = { type: 'prometheus', metadata: { threshold: '5' } };
   for (const triggers of [trigger, [trigger, trigger]]) {
     const modelSpec = [{ name: 'm', keda: { enabled: true, triggers } }];
@@ -64,24 +64,24 @@ test('KEDA triggers are a list, as KEDA has it, or one map, as the upstream exam
   }
 });
 
-test('keys that upstream examples carry and upstream ignores are accepted', () => {
+test('accepts keys of upstream examples that upstream ignores', () => {
   resolve({ routerSpec: { enablePD: true }, cacheserverSpec: { repository: 'r', tag: 't' } });
 });
 
-test('an entry is embedded unless it says otherwise or names URLs', () => {
+test('an entry is embedded unless it sets another kind or URLs', () => {
   assert.equal(engineKind({}), 'embedded');
   assert.equal(engineKind({ urls: ['http://a'] }), 'url');
   assert.equal(engineKind({ kind: 'vllm' }), 'vllm');
 });
 
-test('every preset is valid, and its text is printed back as written', () => {
+test('every preset is valid, and is printed as written', () => {
   for (const { name, yaml } of presets) {
     const { written } = resolveValues({ preset: name });
     assert.equal(renderValues(written), yaml, name);
   }
 });
 
-test('the laptop preset is four embedded engines behind the predictive router', () => {
+test('the laptop preset has four embedded engines behind the predictive router', () => {
   const { servingEngineSpec, routerSpec } = resolveValues({ preset: 'laptop' }).values;
   const [entry] = servingEngineSpec.modelSpec;
   assert.deepEqual(
@@ -92,7 +92,7 @@ test('the laptop preset is four embedded engines behind the predictive router', 
   assert.equal(routerSpec.routingLogic, 'predictive');
 });
 
-test('all values with all defaults, printed and read again, are the same values', () => {
+test('all values with all defaults stay the same when printed and parsed', () => {
   for (const { name } of presets) {
     const { values } = resolveValues({ preset: name });
     const text = renderValues(fromPlain(values, { source: 'test' }));

@@ -1,6 +1,6 @@
-// The values file in one schema: the single source of its types, its checks, values.schema.json
-// and docs/reference/values.md. Keys and defaults are those of the upstream production-stack
-// chart 0.1.12 (commit a6c01db0), and Spillway's own, which are marked so.
+// The schema of the values file: the single source of its types, its checks, values.schema.json and
+// docs/reference/values.md. Keys and defaults are those of the upstream production-stack chart
+// 0.1.12 (commit a6c01db0), and Spillway's own, which are marked as such.
 import { z } from 'zod';
 import { servingEngineSpec } from './schema-engine.ts';
 import { kubernetesList, kubernetesObject, upstream } from './schema-keys.ts';
@@ -22,7 +22,7 @@ export const valuesSchema = z.strictObject({
   cacheserverSpec: upstream(cacheserverSpec, 'The shared KV cache server.'),
   loraAdapters: upstream(
     loraAdapters,
-    'LoRA adapters. Upstream ships one disabled example here, which comes to none.',
+    'LoRA adapters. Upstream ships one disabled example, so the list is empty by default.',
   ),
   loraController: upstream(loraController, 'The controller that loads LoRA adapters.'),
   sharedPvcStorage: upstream(sharedPvcStorage, 'A volume that all models share.'),
@@ -36,28 +36,30 @@ export const valuesSchema = z.strictObject({
     'Values of the kube-prometheus-stack chart.',
   ),
   'prometheus-adapter': upstream(prometheusAdapter, 'Values of the prometheus-adapter chart.'),
-  global: upstream(kubernetesObject.optional(), 'Values that Helm hands to every subchart.'),
+  global: upstream(kubernetesObject.optional(), 'Values that Helm passes to every subchart.'),
   spillway: spillway.meta({
     description:
-      'What the upstream chart does not know: how "spillway up" runs on this machine, and by which numbers "spillway plan" decides.',
+      'Keys that the upstream chart does not have: how "spillway up" runs on this machine, and the thresholds of "spillway plan".',
     'x-origin': 'spillway',
   }),
 });
 
-/** A whole values file, validated, with every default filled in. */
+/** A validated values file with all defaults. */
 export type Values = z.infer<typeof valuesSchema>;
 /** One entry of `servingEngineSpec.modelSpec`. */
-export type ModelSpec = Values['servingEngineSpec']['modelSpec'][number];
+export type ModelEntry = Values['servingEngineSpec']['modelSpec'][number];
 
-/** What runs behind an entry under `spillway up`. */
-export type EngineKind = NonNullable<ModelSpec['kind']>;
+/** What an entry runs under `spillway up`. */
+export type EngineKind = NonNullable<ModelEntry['kind']>;
 
-/** Engines of an entry: with Ray its replicas are the workers of one engine. */
-export function engineCount(entry: Pick<ModelSpec, 'replicaCount' | 'raySpec'>): number {
+/**
+ * Returns the number of engines of an entry: with Ray, its replicas are the workers of one engine.
+ */
+export function engineCount(entry: Pick<ModelEntry, 'replicaCount' | 'raySpec'>): number {
   return entry.raySpec?.enabled ? 1 : entry.replicaCount;
 }
 
-/** The kind of an entry: as written, else url where URLs are given, else embedded. */
-export function engineKind(entry: Pick<ModelSpec, 'kind' | 'urls'>): EngineKind {
+/** Returns the kind of an entry: as written, otherwise url if it has URLs, otherwise embedded. */
+export function engineKind(entry: Pick<ModelEntry, 'kind' | 'urls'>): EngineKind {
   return entry.kind ?? (entry.urls === undefined ? 'embedded' : 'url');
 }

@@ -11,7 +11,7 @@ function set(text: string, onto: unknown = {}, flag: Flag = '--set'): unknown {
   return toPlain(tree);
 }
 
-test('the grammar of --set is that of Helm', () => {
+test('parses --set with Helm’s grammar', () => {
   const table: [string, unknown][] = [
     ['a=b', { a: 'b' }],
     ['a=b,c=d', { a: 'b', c: 'd' }],
@@ -45,7 +45,7 @@ test('the grammar of --set is that of Helm', () => {
   for (const [text, result] of table) assert.deepEqual(set(text), result, text);
 });
 
-test('--set-string takes every value as text', () => {
+test('--set-string reads every value as text', () => {
   assert.deepEqual(set('a=1,b=true,c=null,d={1,2}', {}, '--set-string'), {
     a: '1',
     b: 'true',
@@ -54,7 +54,7 @@ test('--set-string takes every value as text', () => {
   });
 });
 
-test('--set changes what files have set, items of lists included', () => {
+test('--set overrides values of files, including items of lists', () => {
   const onto = { a: [{ x: 1, y: 2 }, { x: 3 }], b: { c: 'd' }, e: null };
   assert.deepEqual(set('a[0].x=9,a[1].z=8,a[2].x=7,b.f=g,e.h=1', onto), {
     a: [{ x: 9, y: 2 }, { x: 3, z: 8 }, { x: 7 }],
@@ -63,7 +63,7 @@ test('--set changes what files have set, items of lists included', () => {
   });
 });
 
-test('where a key takes only numbers, "0.5" is one, which Helm would leave a text', () => {
+test('"0.5" is a number where a key accepts only numbers; Helm would leave it a text', () => {
   assert.deepEqual(set('servingEngineSpec.modelSpec[0].timeScale=0.5'), {
     servingEngineSpec: { modelSpec: [{ timeScale: 0.5 }] },
   });
@@ -72,7 +72,7 @@ test('where a key takes only numbers, "0.5" is one, which Helm would leave a tex
   });
 });
 
-test('what --set cannot mean is one sentence that quotes the flag', () => {
+test('refuses an invalid --set in one sentence that quotes the flag', () => {
   const onto = { a: [1], b: { c: 1 }, s: 'x' };
   const table: [string, RegExp][] = [
     ['', /nothing is set; write KEY=VALUE/],
@@ -91,7 +91,7 @@ test('what --set cannot mean is one sentence that quotes the flag', () => {
     ['a[65537]=1', /\[65537\] is not a list index/],
     ['a[0', /\[0 is not a list index/],
     ['a[0]', /a\[0\] has no value/],
-    ['a[0]x=1', /after a\[0\] must come =, \. or \[, not "x"/],
+    ['a[0]x=1', /a\[0\] must be followed by =, \. or \[, not by "x"/],
     ['a.b=1', /a is not a map, so it has no key b/],
     ['b[0]=1', /b is not a list, so it has no item \[0\]/],
     ['s.t=1', /s is not a map/],
@@ -111,7 +111,14 @@ test('what --set cannot mean is one sentence that quotes the flag', () => {
   }
 });
 
-test('values set by a flag are placed at the flag', () => {
+test('the place of a value set by a flag is the flag', () => {
   const { tree } = applySet(emptyMap('f'), 'a.b=1', '--set');
   assert.deepEqual(tree.entries.get('a')?.value.place, { source: '--set a.b=1' });
+  // A key of the file that a flag sets has its place at the flag, an enclosing one keeps its place.
+  const file = fromPlain({ a: { b: 1 } }, { source: 'file' }) as Dictionary;
+  const { tree: changed } = applySet(file, 'a.b=2', '--set');
+  const outer = changed.entries.get('a');
+  assert.equal(outer?.place.source, 'file');
+  const inner = outer?.value.kind === 'map' ? outer.value.entries.get('b') : undefined;
+  assert.equal(inner?.place.source, '--set a.b=2');
 });

@@ -1,4 +1,4 @@
-// The `--set a.b[0].c=v` grammar, as Helm has it.
+// Parses and applies the `--set a.b[0].c=v` grammar of Helm.
 
 import type { Problem } from './problem.ts';
 import { accepts, schemaAt } from './schema-node.ts';
@@ -12,7 +12,7 @@ import {
   type Tree,
 } from './tree.ts';
 
-/** Longest list index, and deepest path, that Helm takes. */
+/** Maximum list index, and maximum depth of a path, in Helm. */
 const indexMax = 65_536;
 const stepsMax = 30;
 
@@ -23,11 +23,10 @@ export interface Applied {
 
 /**
  * Applies one `--set` (typed) or `--set-string` (texts only) argument.
- *
  * The grammar is Helm's: `a=1,b.c=x`, `a[0].b=x`, `a={x,y}`, `\,` and `\.` for the characters
  * themselves; true, false, null, [] and whole numbers are typed. Two things differ: `{}` is an
- * empty list, where Helm makes one of an empty text; and where the key takes only numbers, "0.5"
- * is one, where Helm leaves it a text.
+ * empty list, which Helm reads as an empty text; and "0.5" is a number where the key accepts only
+ * numbers, which Helm leaves a text.
  *
  * @see https://helm.sh/docs/intro/using_helm/#the-format-and-limitations-of---set
  */
@@ -98,7 +97,7 @@ function parseAssignments(text: string): Assignment[] {
     }
   }
 
-  /** Reads `0]`, `0][1]` and what follows; true when that is the `=`. */
+  /** Reads `0]`, `0][1]` and the character that follows; returns true if that is `=`. */
   function readIndexes(path: Step[]): boolean {
     for (;;) {
       const { word, stop } = until(']');
@@ -115,7 +114,7 @@ function parseAssignments(text: string): Assignment[] {
       if (next === '[') continue;
       if (next === undefined)
         throw new SetSyntaxError(`${pathText(path)} has no value; write ${pathText(path)}=VALUE`);
-      throw new SetSyntaxError(`after ${pathText(path)} must come =, . or [, not "${next}"`);
+      throw new SetSyntaxError(`${pathText(path)} must be followed by =, . or [, not by "${next}"`);
     }
   }
 
@@ -143,7 +142,7 @@ function valueTree(path: Path, value: Assignment['value'], flag: string, place: 
   return { kind: 'list', place, items };
 }
 
-/** Helm's types of an unquoted value. */
+/** Parses an unquoted value with Helm's types. */
 function typed(text: string, path: Path): Scalar {
   const lower = text.toLowerCase();
   if (lower === 'true') return true;

@@ -1,7 +1,7 @@
-// Values as written: the same data as plain JSON, but each key and value knows where it was
-// written, so that an error found after merging several files still names file and line.
+// Values as written: the same data as plain JSON, with the place of each key and value, so that an
+// error found after merging several files still names file and line.
 
-/** Where something was written. */
+/** The place where a key or value was written. */
 export interface Place {
   /** File name as given, or the flag with its text, e.g. `--set a.b=1`. */
   readonly source: string;
@@ -10,7 +10,7 @@ export interface Place {
   readonly column?: number | undefined;
 }
 
-/** One step into values: a key of a map or an index of a list. */
+/** One step of a path: a key of a map or an index of a list. */
 export type Step = string | number;
 export type Path = readonly Step[];
 
@@ -36,7 +36,7 @@ export interface List extends Commented {
 
 /** A key and its value; comments are those of the key. */
 export interface Entry extends Commented {
-  /** Where the key stands. */
+  /** Place of the key. */
   readonly place: Place;
   readonly value: Tree;
 }
@@ -49,12 +49,12 @@ export interface Dictionary extends Commented {
 
 export type Tree = Leaf | List | Dictionary;
 
-/** An empty file. */
+/** Returns an empty file. */
 export function emptyMap(source: string): Dictionary {
   return { kind: 'map', place: { source }, entries: new Map() };
 }
 
-/** The same data without places. */
+/** Returns the same data without places. */
 export function toPlain(tree: Tree): unknown {
   switch (tree.kind) {
     case 'leaf':
@@ -66,7 +66,7 @@ export function toPlain(tree: Tree): unknown {
   }
 }
 
-/** Makes a tree of plain JSON, as if all of it had been written at one place. */
+/** Makes a tree of plain JSON, with one place for all of it. */
 export function fromPlain(data: unknown, place: Place): Tree {
   if (Array.isArray(data)) {
     return { kind: 'list', place, items: data.map((item) => fromPlain(item, place)) };
@@ -85,8 +85,8 @@ export function fromPlain(data: unknown, place: Place): Tree {
 }
 
 /**
- * Where the value at a path was written: the key's place for an `of` key, else the value's; the
- * nearest enclosing value's if the path itself was never written.
+ * Returns the place where the value at a path was written, or that of its key if `of` is `key`; if
+ * the path was not written, that of the nearest enclosing value.
  */
 export function placeAt(tree: Tree, path: Path, of: 'key' | 'value' = 'value'): Place {
   let place = tree.place;
@@ -110,7 +110,7 @@ export function placeAt(tree: Tree, path: Path, of: 'key' | 'value' = 'value'): 
   return place;
 }
 
-/** The value written at a path, if it was. */
+/** Returns the value at a path, if it was written. */
 export function treeAt(tree: Tree, path: Path): Tree | undefined {
   let node: Tree | undefined = tree;
   for (const step of path) {
@@ -121,7 +121,7 @@ export function treeAt(tree: Tree, path: Path): Tree | undefined {
   return node;
 }
 
-/** A path as people write it: `servingEngineSpec.modelSpec[0].name`. */
+/** Formats a path: `servingEngineSpec.modelSpec[0].name`. */
 export function pathText(path: Path): string {
   let text = '';
   for (const step of path) {

@@ -1,14 +1,14 @@
-// The sentence about a key that the schema does not have.
+// Writes the error for a key that the schema does not have.
 import { nearest, nearestSpelling } from '../base/index.ts';
 import { allKeys, knownKeys, schemaAt, valuesRoot } from './schema-node.ts';
 import { type Path, pathText } from './tree.ts';
 
-/** Most keys that one sentence lists. */
+/** Maximum number of keys listed in one sentence. */
 const keysShownMax = 12;
-/** Most places that one sentence lists for a key that stands elsewhere. */
+/** Maximum number of places listed in one sentence for a key that exists elsewhere. */
 const placesShownMax = 2;
 
-/** Words that people use for keys with another name. */
+/** Common other names of keys. */
 const otherWords: Readonly<Record<string, string>> = {
   algorithm: 'routingLogic',
   engines: 'replicaCount',
@@ -20,7 +20,7 @@ const otherWords: Readonly<Record<string, string>> = {
 };
 
 /**
- * @param path The map that holds the key.
+ * @param path The map that contains the key.
  * @param root The schema of the file. @default that of the values file
  */
 export function unknownKeySentence(path: Path, key: string, root = valuesRoot()): string {

@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { presets } from './presets.ts';
 import { ValuesError } from './problem.ts';
 import { resolveValues, type ValuesInput } from './resolve.ts';
+import { routingLogics } from './schema-router.ts';
 
-/** The lines of the report for values that must be refused. */
+/** Returns the lines of the report for invalid values. */
 function refusal(input: ValuesInput | string): string[] {
   const given = typeof input === 'string' ? { files: [{ name: 'my.yaml', text: input }] } : input;
   try {
@@ -22,7 +23,7 @@ function refusal(input: ValuesInput | string): string[] {
 const entry = (keys: string): string =>
   `servingEngineSpec:\n  modelSpec:\n    - name: m\n      ${keys}\n`;
 
-test('an unknown key is named with its place and the key that was meant', () => {
+test('reports an unknown key with its place and the key that was meant', () => {
   const table: [string, string][] = [
     ['routerSpek: {}', 'my.yaml:1:1: routerSpek is not a known key; did you mean routerSpec?'],
     [
@@ -39,11 +40,16 @@ test('an unknown key is named with its place and the key that was meant', () => 
     ],
     [
       'routingLogic: session',
-      'my.yaml:1:1: routingLogic is not a known key; routingLogic is known at routerSpec.routingLogic.',
+      'my.yaml:1:1: routingLogic is not a known key; routingLogic is known at routerSpec.routingLogic and spillway.routingLogic.',
     ],
     [
       entry('maxNumSeqs: 8'),
       'my.yaml:4:7: servingEngineSpec.modelSpec[0].maxNumSeqs is not a known key; maxNumSeqs is known at servingEngineSpec.modelSpec[].vllmConfig.maxNumSeqs.',
+    ],
+    // Known in too many places to list them.
+    [
+      'spillway: {extraArgs: []}',
+      'my.yaml:1:12: spillway.extraArgs is not a known key; known below spillway: dashboard, enginePort, engineProcesses, vllmCommand, routingLogic, thresholds.',
     ],
     [
       entry('vllmConfig: {max-model-len: 8}'),
@@ -65,7 +71,7 @@ test('an unknown key is named with its place and the key that was meant', () => 
   for (const [text, expected] of table) assert.deepEqual(refusal(text), [expected]);
 });
 
-test('a wrong value is named with what is allowed and what it was', () => {
+test('reports a wrong value with what is allowed and what was given', () => {
   const key = (name: string): string =>
     `my.yaml:4:${7 + name.length + 2}: servingEngineSpec.modelSpec[0].${name}`;
   const table: [string, string][] = [
@@ -95,7 +101,7 @@ test('a wrong value is named with what is allowed and what it was', () => {
     ],
     [
       'routerSpec: {routingLogic: round_robin}',
-      'my.yaml:1:28: routerSpec.routingLogic must be one of roundrobin, session, prefixaware, kvaware, disaggregated_prefill, disaggregated_prefill_orchestrated, leastloaded, predictive, not the text "round_robin"; did you mean roundrobin?',
+      `my.yaml:1:28: routerSpec.routingLogic must be one of ${routingLogics.join(', ')}, not the text "round_robin"; did you mean roundrobin?`,
     ],
     ['routerSpec: []', 'my.yaml:1:13: routerSpec must be a map, not an empty list.'],
     [
@@ -139,13 +145,27 @@ test('a wrong value is named with what is allowed and what it was', () => {
   for (const [text, expected] of table) assert.deepEqual(refusal(text), [expected]);
 });
 
-test('a secret of the wrong shape is not repeated', () => {
+test('checks a value that matches no alternative against the one that was meant', () => {
+  assert.deepEqual(refusal(entry('keda: {enabled: true, triggers: {metadata: {}}}')), [
+    'my.yaml:4:39: servingEngineSpec.modelSpec[0].keda.triggers.type is missing; it must be a text.',
+  ]);
+});
+
+test('reports problems of flags in the order of the flags, those of their values last', () => {
+  const sets = ['routerSpec.replicaCount=two', 'nonsense', 'a[x]=1'];
+  assert.deepEqual(
+    refusal({ sets }).map((line) => line.slice(0, line.indexOf(': '))),
+    ['--set nonsense', '--set a[x]=1', '--set routerSpec.replicaCount=two'],
+  );
+});
+
+test('does not repeat a secret of the wrong shape', () => {
   const [line = ''] = refusal('routerSpec: {vllmApiKey: sk-very-secret}');
   assert.match(line, /routerSpec\.vllmApiKey must be a map, not a text/);
   assert.ok(!line.includes('sk-very'));
 });
 
-test('of several files and flags, the one that wrote the value is named', () => {
+test('names the file or flag that set the value', () => {
   const files = [
     { name: 'base.yaml', text: 'routerSpec:\n  replicaCount: 2\n  tag: v1\n' },
     { name: 'prod.yaml', text: '# two\nrouterSpec:\n  replicaCount: many\n' },
@@ -153,12 +173,12 @@ test('of several files and flags, the one that wrote the value is named', () => 
   assert.match(refusal({ files })[0] ?? '', /^prod\.yaml:3:17: routerSpec\.replicaCount must be/);
   const fixed = refusal({ files, sets: ['routerSpec.replicaCount=3', 'routerSpec.tag=4'] });
   assert.deepEqual(fixed, [
-    '--set routerSpec.tag=4: routerSpec.tag must be a text, not 4; use --set-string for a text.',
+    '--set routerSpec.tag=4: routerSpec.tag must be a text, not 4; use --set-string for a string.',
   ]);
   resolveValues({ files, sets: ['routerSpec.replicaCount=3'], setStrings: ['routerSpec.tag=4'] });
 });
 
-test('later wins: preset, files from left to right, --set, then --set-string', () => {
+test('later input takes precedence: preset, files from left to right, --set, then --set-string', () => {
   const { values } = resolveValues({
     preset: 'laptop',
     files: [
@@ -173,7 +193,7 @@ test('later wins: preset, files from left to right, --set, then --set-string', (
   assert.equal(routingLogic, 'predictive');
 });
 
-test('all problems of all sources are reported, each on a line', () => {
+test('reports all problems of all sources, each on a line', () => {
   const lines = refusal({
     files: [
       { name: 'a.yaml', text: 'routerSpek: {}\nrouterSpec: {tag: 1, tag: 2}\n' },
@@ -190,12 +210,12 @@ test('all problems of all sources are reported, each on a line', () => {
   );
 });
 
-test('a combination is not judged by values that are wrong by themselves', () => {
+test('does not check combinations of values that are wrong by themselves', () => {
   const text = 'routerSpec: {autoscaling: {minReplicas: 9, maxReplicas: ten}}';
   assert.equal(refusal(text).length, 1);
 });
 
-test('values of a file that is no YAML are not judged, other files are parsed', () => {
+test('does not check the values of a file that is not YAML, and parses the other files', () => {
   const files = [
     { name: 'a.yaml', text: 'a: [1' },
     { name: 'b.yaml', text: 'b: {' },
@@ -207,14 +227,23 @@ test('values of a file that is no YAML are not judged, other files are parsed', 
   );
 });
 
-test('a long report is cut and counts the rest', () => {
-  const keys = Array.from({ length: 30 }, (_, index) => `zz${index}: 1`).join('\n');
-  const lines = refusal(keys);
-  assert.equal(lines.length, 21);
-  assert.equal(lines.at(-1), '… and 10 more problems.');
+test('truncates a long report and counts the rest', () => {
+  const unknownKeys = (count: number) =>
+    refusal(Array.from({ length: count }, (_, index) => `zz${index}: 1`).join('\n'));
+  assert.equal(unknownKeys(30).length, 21);
+  assert.equal(unknownKeys(30).at(-1), '… and 10 more problems.');
+  assert.equal(unknownKeys(21).at(-1), '… and 1 more problem.');
+  assert.equal(unknownKeys(20).length, 20);
+  assert.match(unknownKeys(20).at(-1) ?? '', /^my\.yaml:20:1: zz19/);
 });
 
-test('no text, however damaged, makes anything but values or a report', () => {
+test('quotes the first forty characters of a long text', () => {
+  const text = (count: number) => refusal(`routerSpec: {replicaCount: ${'x'.repeat(count)}}`)[0];
+  assert.match(text(40) ?? '', /not the text "x{40}"\.$/);
+  assert.match(text(41) ?? '', /not the text "x{40}…"\.$/);
+});
+
+test('returns values or a report for any text, however damaged', () => {
   const texts = presets.map(({ yaml }) => yaml);
   const damage = fc.record({
     text: fc.constantFrom(...texts),
@@ -256,7 +285,7 @@ test('no text, however damaged, makes anything but values or a report', () => {
   );
 });
 
-test('an unknown preset is named with those that exist', () => {
+test('reports an unknown preset with the existing ones', () => {
   assert.throws(
     () => resolveValues({ preset: 'labtop' }),
     /^InputError: --preset labtop is not a preset; did you mean laptop\? Known: laptop, quick-test, /,

@@ -1,4 +1,4 @@
-// Checks merged values against the schema and says, one sentence each, what is wrong and where.
+// Checks merged values against the schema; reports each fault in one sentence with its place.
 import { checkCombinations } from './combinations.ts';
 import type { Conflict } from './conflict.ts';
 import { withDefaults } from './merge.ts';
@@ -8,21 +8,21 @@ import { type Fault, schemaFaults, valueAt } from './schema-faults.ts';
 import { valuesRoot } from './schema-node.ts';
 import { type Dictionary, type Path, placeAt, type Step, treeAt } from './tree.ts';
 
-/** Values, or what is wrong with them. */
+/** Values, or their problems. */
 export type Validated =
   | { readonly values: Values; readonly problems: readonly [] }
   | { readonly values: undefined; readonly problems: readonly Problem[] };
 
-/** A check of values that are well formed. */
+/** A check of valid values. */
 export type Check = (values: Values) => readonly Conflict[];
 
 /** Every default of the schema. */
 export const defaultValues: Values = valuesSchema.parse({});
 
 /**
- * Fills defaults in and checks everything that can be checked without running it.
+ * Adds defaults and checks everything that can be checked without running it.
  *
- * @param more Checks beside those that hold for everyone.
+ * @param more Checks in addition to those that apply to every program.
  */
 export function validateValues(written: Dictionary, more: readonly Check[] = []): Validated {
   const plain = withDefaults(defaultValues, written, valuesRoot());
@@ -35,7 +35,7 @@ export function validateValues(written: Dictionary, more: readonly Check[] = [])
       : { values: undefined, problems };
   }
   const faults = schemaFaults(parsed.error, { written, plain, root: valuesRoot() });
-  // What is wrong by itself must not hide what is wrong together: check the rest without it.
+  // Faults of single values must not hide conflicts: check the rest without these values.
   const rest = valuesSchema.safeParse(without(plain, faults));
   const conflicts = rest.success ? checks.flatMap((check) => check(rest.data)) : [];
   const independent = conflicts.filter(
@@ -52,7 +52,7 @@ function located(conflicts: readonly Conflict[], written: Dictionary): Problem[]
   });
 }
 
-/** A copy without the values at the faults' paths. */
+/** Returns a copy without the values at the faults' paths. */
 function without(plain: unknown, faults: readonly Fault[]): unknown {
   const copy = structuredClone(plain);
   for (const { path } of faults) {
@@ -65,7 +65,7 @@ function without(plain: unknown, faults: readonly Fault[]): unknown {
   return copy;
 }
 
-/** Whether one path lies within the other. */
+/** Returns whether one path contains the other. */
 function meets(one: Path, other: Path): boolean {
   const shared = Math.min(one.length, other.length);
   return one.slice(0, shared).every((step, index) => step === other[index]);

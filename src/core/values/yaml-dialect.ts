@@ -1,5 +1,5 @@
-// YAML as Helm reads it: core schema, plus what Helm's library still takes from YAML 1.1. A file
-// must not mean one thing to `helm install` and another to `spillway up`.
+// YAML as Helm reads it: the core schema, plus the parts of YAML 1.1 that Helm's library still
+// accepts. A file must not mean one thing to `helm install` and another to `spillway up`.
 import type { ScalarTag, SchemaOptions, Tags } from 'yaml';
 
 /**
@@ -37,7 +37,7 @@ const helmTags: readonly ScalarTag[] = [
   },
 ];
 
-/** Options of the YAML library, to read and to write. */
+/** Options of the YAML library, for parsing and writing. */
 export const helmYaml: SchemaOptions = {
   schema: 'core',
   customTags: (tags: Tags) => [...helmTags, ...tags],

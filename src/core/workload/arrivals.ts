@@ -1,13 +1,13 @@
-// When requests, or whole conversations, begin.
+// Start times of requests or conversations.
 import { type Random, randomExponential } from '../base/index.ts';
 import { randomGamma } from './draws.ts';
 
-/** Open loop: arrivals that do not wait for answers. `rate` is always the mean, per second. */
+/** Open loop: arrivals do not wait for responses. `rate` is always the mean rate per second. */
 export type ArrivalProcess =
   | { readonly process: 'constant' | 'poisson'; readonly rate: number }
-  /** Gaps of shape `burstiness`, as `vllm bench serve --burstiness`: 1 is Poisson, below burstier. */
+  /** Gamma-distributed gaps of shape `burstiness`, as in `vllm bench serve --burstiness`: 1 is Poisson, less is burstier. */
   | { readonly process: 'gamma'; readonly rate: number; readonly burstiness: number }
-  /** Poisson while on, nothing while off; both last exponentially long, with these means. */
+  /** Poisson in on-phases, no arrivals in off-phases; their durations are exponential with these means. */
   | {
       readonly process: 'on-off';
       readonly rate: number;
@@ -22,7 +22,7 @@ export type ArrivalProcess =
       readonly periodSeconds: number;
     };
 
-/** Arrival times from 0 s on, without end, never going back. */
+/** Yields ascending arrival times from 0 s on, without end. */
 export function* arrivalTimes(law: ArrivalProcess, random: Random): Generator<number, never> {
   switch (law.process) {
     case 'constant':
@@ -40,7 +40,7 @@ export function* arrivalTimes(law: ArrivalProcess, random: Random): Generator<nu
   }
 }
 
-/** Independent gaps. */
+/** Yields times with independent gaps. */
 function* renewalTimes(gap: () => number): Generator<number, never> {
   for (let at = gap(); ; at += gap()) yield at;
 }
@@ -61,7 +61,7 @@ function* onOffTimes(
   }
 }
 
-/** By thinning: of arrivals at the peak rate, each stays with the chance of its moment. */
+/** Yields times by thinning: each arrival at the peak rate is kept with the probability of its moment. */
 function* diurnalTimes(
   { rate, swing, periodSeconds }: Extract<ArrivalProcess, { process: 'diurnal' }>,
   random: Random,

@@ -1,28 +1,30 @@
-// Clients as a source of requests: each sends its next when it has the answer to the one before.
+// Clients as a source of requests: each sends its next request when the previous one is complete.
 import { MinHeap } from '../base/index.ts';
 import type { RequestSource } from '../traces/index.ts';
 import type { PromptNode, PromptTree } from './prompt-tree.ts';
 
-/** One request of a conversation, as its client means to send it. */
+/** One request of a conversation, as its client intends to send it. */
 export interface Turn {
-  /** When the client means to send it; if that has passed, it is sent at once. */
+  /** When the client intends to send it; if that time has passed, it is sent at once. */
   readonly atSeconds: number;
   readonly prompt: PromptNode;
   readonly answerTokens: number;
+  /** LoRA adapter that the request needs. */
+  readonly adapterId?: number | undefined;
 }
 
-/** What comes back to the client. */
+/** The response to the client. */
 export interface Answer {
   readonly sentSeconds: number;
   readonly answeredSeconds: number;
-  /** Prompt and answer: where the conversation goes on. */
+  /** Prompt and response, from which the conversation continues. */
   readonly text: PromptNode;
 }
 
-/** A client: gives its turns one by one, and hears of each answer before it gives the next. */
+/** A client: yields its turns one by one, and receives each response before it yields the next. */
 export type Conversation = Generator<Turn, void, Answer>;
 
-/** A conversation that begins at some time. */
+/** A conversation with its start time. */
 export interface NewConversation {
   readonly startSeconds: number;
   readonly session: string;
@@ -31,11 +33,11 @@ export interface NewConversation {
 
 export interface ConversationsOptions {
   readonly tree: PromptTree;
-  /** In order of their start; taken one at a time, so it may be without end. */
+  /** In order of their start; may be endless, since they are taken one at a time. */
   readonly conversations: Iterable<NewConversation>;
-  /** Requests after which no more is sent. */
+  /** Maximum number of requests to send. */
   readonly requestsMax: number;
-  /** Time from which on nothing is sent. */
+  /** Time after which nothing is sent. */
   readonly untilSeconds: number;
 }
 
@@ -50,7 +52,7 @@ interface Sent extends Pending {
   readonly text: PromptNode;
 }
 
-/** Conversations under way as a source. Memory grows with those under way, not with their number. */
+/** Returns conversations as a source of requests. Memory grows with those in progress, not with all. */
 export function conversationSource(options: ConversationsOptions): RequestSource {
   const { tree, requestsMax, untilSeconds } = options;
   const starts = options.conversations[Symbol.iterator]();
@@ -65,7 +67,7 @@ export function conversationSource(options: ConversationsOptions): RequestSource
     const at = Math.max(now, result.value.atSeconds);
     if (at < untilSeconds) due.add(at, { session, turns, turn: result.value });
   };
-  /** Conversations that start before anything else is due have to give their first turn. */
+  /** Starts the conversations that begin before anything else is due. */
   const begin = () => {
     while (!start.done && start.value.startSeconds <= due.leastRank) {
       if (start.value.startSeconds >= untilSeconds) return;
@@ -85,7 +87,7 @@ export function conversationSource(options: ConversationsOptions): RequestSource
       now = Math.max(now, this.nextSeconds);
       const pending = due.take();
       if (pending === undefined) throw new Error('No request is due');
-      const { prompt, answerTokens } = pending.turn;
+      const { prompt, answerTokens, adapterId } = pending.turn;
       const text = tree.extend(prompt, answerTokens);
       sent.set(count++, { ...pending, sentSeconds: now, text });
       return {
@@ -94,6 +96,7 @@ export function conversationSource(options: ConversationsOptions): RequestSource
         outputTokens: answerTokens,
         blockIds: tree.blockIds(text),
         session: pending.session,
+        ...(adapterId === undefined ? {} : { adapterId }),
         coversAnswer: true,
       };
     },

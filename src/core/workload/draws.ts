@@ -1,17 +1,17 @@
-// Random numbers of the shapes that traffic has.
+// Random numbers from the distributions of traffic.
 import { type Random, randomExponential } from '../base/index.ts';
 
-/** Standard normal, by Box and Muller. */
+/** Draws from the standard normal distribution, by Box and Muller. */
 export function randomNormal(random: Random): number {
   const radius = Math.sqrt(-2 * Math.log(1 - random.next()));
   return radius * Math.cos(2 * Math.PI * random.next());
 }
 
 /**
- * Gamma with mean shape · scale.
+ * Draws from the gamma distribution with mean shape · scale.
  *
- * @see Marsaglia and Tsang, "A simple method for generating gamma variables", 2000; below shape 1
- *   the boost by u^(1/shape) that they give.
+ * @see Marsaglia and Tsang, "A simple method for generating gamma variables", 2000; for shapes
+ *   below 1 with their boost by u^(1/shape).
  */
 export function randomGamma(random: Random, shape: number, scale: number): number {
   if (shape === 1) return randomExponential(random, scale);

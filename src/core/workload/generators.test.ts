@@ -18,7 +18,7 @@ import {
 const near = (found: number, wanted: number, share: number, what = '') =>
   assert.ok(Math.abs(found / wanted - 1) < share, `${what} ${found}, not about ${wanted}`);
 
-test('two prompts share ids exactly as far as their texts, and no further', () => {
+test('two prompts share ids exactly as far as their texts are equal', () => {
   const part = fc.record({ content: fc.nat(2), tokens: fc.integer({ min: 1, max: 40 }) });
   fc.assert(
     fc.property(fc.array(part, { maxLength: 6 }), fc.array(part, { maxLength: 6 }), (one, two) => {
@@ -58,7 +58,7 @@ test('each process keeps its mean rate, and renewal processes the variation of t
   }
 });
 
-test('on-off is silent between bursts, diurnal follows its day, and both keep the mean rate', () => {
+test('on-off has no arrivals between bursts, diurnal follows its day, and both keep the mean rate', () => {
   const onOff = { process: 'on-off', rate: 4, onSeconds: 10, offSeconds: 30 } as const;
   const bursts = take(arrivalTimes(onOff, seededRandom(5)), 80_000);
   near(80_000 / (bursts.at(-1) as number), 4, 0.06);
@@ -73,7 +73,7 @@ test('on-off is silent between bursts, diurnal follows its day, and both keep th
   near(quarter(125) / quarter(625), (1 + 0.8 * 0.9) / (1 - 0.8 * 0.9), 0.05);
 });
 
-test('a log-normal has the mean and variation asked for, and a fit gives back what it was fitted to', () => {
+test('a log-normal has the given mean and variation, and a fit reproduces its values', () => {
   const random = seededRandom(9);
   const drawn = Array.from({ length: 50_000 }, () => drawLength({ mean: 800, cv: 1.5 }, random));
   const mean = drawn.reduce((sum, value) => sum + value, 0) / drawn.length;
@@ -86,7 +86,7 @@ test('a log-normal has the mean and variation asked for, and a fit gives back wh
 const answeredAfter = (seconds: number) => (request: WorkloadRequest) =>
   request.arrivalSeconds + seconds;
 
-test('multi-round QA asks as upstream does while answers are quick, and less when they are slow', () => {
+test('multi-round QA sends as upstream while responses are fast, and less when they are slow', () => {
   const file = `
 kind: multi-round-qa
 users: 20
@@ -117,7 +117,7 @@ seconds: 400`;
   }
 });
 
-test('shared prefixes are asked for in every group, each question once in a pass', () => {
+test('shared prefixes occur in every group, and each question once per pass', () => {
   const file = `
 kind: shared-prefix
 groups: 5
@@ -136,7 +136,7 @@ arrivals: { clients: 3 }`;
   assert.equal(stats.workingSetTokens, 5 * 320);
 });
 
-test('primed, each system prompt comes once by itself before the questions, which find it', () => {
+test('with priming, each system prompt is sent once before the questions, which then hit it', () => {
   const { requests } = play(
     `
 kind: shared-prefix
@@ -160,7 +160,7 @@ arrivals: { clients: 3 }`,
   assert.ok(questions.every(({ blockIds }) => primed.has(blockIds[19])));
 });
 
-test('clients that ramp up begin one by one, of whatever kind their requests are', () => {
+test('clients that ramp up begin one by one, for every kind of workload', () => {
   for (const kind of [
     'kind: single\nprompt: 100\nanswer: 10\nrequests: 12',
     'kind: agents\nroles: 1\nsystemPrompt: 50\ntask: 50\nsteps: 1\ntoolResult: 10\nanswer: 10\nrequests: 12',
@@ -174,7 +174,7 @@ test('clients that ramp up begin one by one, of whatever kind their requests are
   }
 });
 
-test('an order of questions that is drawn once is that of every pass', () => {
+test('an order of questions that is drawn once applies to every pass', () => {
   const orderOf = (order: string) => {
     const { requests } = play(
       `
@@ -199,7 +199,7 @@ arrivals: { clients: 1 }`,
   assert.notDeepEqual(drawn, anew);
 });
 
-test('documents that are asked for in a fixed order are found more often than as retrieved', () => {
+test('documents in a fixed order are found more often than in the order of retrieval', () => {
   const rag = (order: string) =>
     play(
       `
@@ -220,7 +220,7 @@ arrivals: { process: poisson, rate: 5 }`,
   near(rag('retrieved').prompt.mean, 160 + 40 + 3 * 1000, 0.1);
 });
 
-test('an agent’s task is a chain of the mean length, whose prompt only grows', () => {
+test('an agent’s task is a chain of the mean length, with a growing prompt', () => {
   const { requests, stats } = play(
     `
 kind: agents
@@ -243,7 +243,7 @@ arrivals: { process: poisson, rate: 0.5 }`,
   }
 });
 
-test('equal seeds give equal requests, other seeds others', () => {
+test('equal seeds give equal requests, and different seeds different ones', () => {
   const file = `
 kind: single
 prompt: { mean: 300, cv: 1 }
@@ -286,3 +286,24 @@ function take(times: Iterator<number>, count: number): number[] {
 function quantile(values: readonly number[], share: number): number {
   return values.toSorted((a, b) => a - b)[Math.floor(share * values.length)] as number;
 }
+
+test('LoRA traffic names an adapter per request, by popularity, and adapters share no block', () => {
+  const text =
+    'kind: lora\nadapters: 4\nskew: 1\nsystemPrompt: 640\nquestion: 64\nanswer: 10\nrequests: 2000\narrivals: { process: constant, rate: 10 }';
+  const { source } = startWorkload(parseWorkload(text, 'w.yaml'), { blockTokens: 16, seed: 1 });
+  const requests: WorkloadRequest[] = [];
+  while (Number.isFinite(source.nextSeconds)) {
+    requests.push(source.take());
+    source.answered(requests.length - 1, source.nextSeconds);
+  }
+  const byAdapter = Map.groupBy(requests, ({ adapterId }) => adapterId);
+  assert.deepEqual([...byAdapter.keys()].toSorted(), [1, 2, 3, 4]);
+  const ids = [...byAdapter.values()].map((own) => new Set(own.map(({ blockIds }) => blockIds[0])));
+  assert.ok(
+    ids.every(({ size }) => size === 1),
+    'each adapter has one system prompt',
+  );
+  assert.equal(new Set(ids.flatMap((own) => [...own])).size, 4, 'and none is that of another one');
+  // 1 / n of 25 / 12 in all.
+  near(byAdapter.get(1)?.length ?? 0, 2000 * (12 / 25), 0.1, 'requests of the first adapter');
+});

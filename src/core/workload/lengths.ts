@@ -2,20 +2,20 @@
 import type { Random } from '../base/index.ts';
 import { randomNormal } from './draws.ts';
 
-/** How long texts are, in tokens. */
+/** A distribution of lengths in tokens. */
 export type Lengths =
   | number
-  /** Evenly between the two, both included. */
+  /** Uniform between the two, both included. */
   | { readonly from: number; readonly to: number }
   /** Log-normal by its mean and its coefficient of variation (standard deviation / mean). */
   | { readonly mean: number; readonly cv: number }
-  /** Evenly along the quantiles, which are given from 0 to 1 in equal steps. */
+  /** Uniform along the quantiles, which are given from 0 to 1 in equal steps. */
   | { readonly quantiles: readonly number[] };
 
-/** No text is longer: the longest context that any model of today has. */
+/** Maximum length: the longest context of any current model. */
 const tokensMax = 10_000_000;
 
-/** One length of at least 1. */
+/** Draws one length of at least 1. */
 export function drawLength(lengths: Lengths, random: Random): number {
   if (typeof lengths === 'number') return lengths;
   const clamped = (value: number) => Math.min(tokensMax, Math.max(1, Math.round(value)));
@@ -36,12 +36,12 @@ export function drawLength(lengths: Lengths, random: Random): number {
   return clamped(low + (high - low) * (at - Math.floor(at)));
 }
 
-/** Quantiles that a fit keeps: with 200 of them, one holds half a percent of the values. */
+/** Number of quantiles of a fit: with 200, each covers half a percent of the values. */
 const fittedQuantiles = 201;
 
 /**
- * The distribution of the values, as its quantiles: real lengths have several humps and a long
- * tail, which no one formula follows.
+ * Fits the distribution of the values by its quantiles: real lengths have several modes and a long tail,
+ * which no simple formula describes.
  *
  * @param values At least one.
  */

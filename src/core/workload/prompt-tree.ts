@@ -1,10 +1,10 @@
-// Prompts as paths in a tree of texts: what two prompts share from the start is one path, and so
-// the same block ids; where they part, all ids differ.
+// Prompts as paths in a tree of texts: a common prefix of two prompts is a common path with the same block
+// ids; after it all ids differ.
 
-/** A text from the start of a prompt up to some point. */
+/** The text of a prompt from its start up to some point. */
 export interface PromptNode {
   readonly parent: PromptNode | undefined;
-  /** From the start of the prompt. */
+  /** Number of tokens from the start of the prompt. */
   readonly tokens: number;
   /** Ids of the blocks that are completed within the last part. */
   readonly blocks: readonly number[];
@@ -15,8 +15,8 @@ interface Node extends PromptNode {
 }
 
 /**
- * Hands out block ids. A part with a `content` is remembered at its place, so memory grows with the
- * number of distinct shared texts; a part without is nobody else's, and is forgotten with its node.
+ * Assigns block ids. A part with a `content` is kept in the tree, so memory grows with the number of distinct
+ * shared texts; a part without one is unique, and is dropped with its node.
  *
  * @example
  * const tree = new PromptTree(16);
@@ -38,12 +38,12 @@ export class PromptTree {
     this.blockTokens = blockTokens;
   }
 
-  /** Ids handed out so far are below this. */
+  /** All ids assigned so far are below this one. */
   get idsEnd(): number {
     return this.#nextId;
   }
 
-  /** @param content Names the text; left out, the text is nobody else's. */
+  /** @param content Identifies the text; without it, the text is unique. */
   extend(node: PromptNode, tokens: number, content?: string): PromptNode {
     const key = content === undefined ? undefined : `${tokens} ${content}`;
     const { children } = node as Node;
@@ -58,7 +58,7 @@ export class PromptTree {
     return child;
   }
 
-  /** One id for each block of the text; the last, if it is not full, is nobody else's. */
+  /** Returns one id per block of the text; a last block that is not full has a unique id. */
   blockIds(node: PromptNode): number[] {
     const parts: (readonly number[])[] = [];
     for (let at: PromptNode | undefined = node; at; at = at.parent) parts.push(at.blocks);

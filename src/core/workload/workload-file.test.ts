@@ -51,7 +51,7 @@ const faults: readonly [what: string, text: string, message: RegExp][] = [
   [
     'no end',
     'kind: single\nprompt: 9\nanswer: 9\narrivals: { clients: 1 }',
-    /^w\.yaml:1:1: a workload of kind single has no end; give requests or seconds\.$/,
+    /^w\.yaml:1:1: a workload of kind single has no end; set requests or seconds\.$/,
   ],
   ['no YAML', 'kind: [', /^w\.yaml:1:\d+: not valid YAML/],
 ];

@@ -1,5 +1,4 @@
-// The workload file: YAML whose keys are those of its kind, checked one by one, with a sentence and
-// a line for each that is wrong.
+// Reads the workload file: YAML with the keys of its kind. Each invalid key is reported with its line.
 import { z } from 'zod';
 import { applySet, checkDocument, parseValues, toPlain, ValuesError } from '../values/index.ts';
 import type { ArrivalProcess } from './arrivals.ts';
@@ -11,14 +10,14 @@ import { type Workload, workloadKinds } from './workload.ts';
 export const commonFields = {
   requests: meaning(
     positive.optional(),
-    'No request is sent after so many. shared-prefix: one pass, unless seconds is given.',
+    'Number of requests to send. shared-prefix: one pass by default, unless seconds is set.',
   ),
-  seconds: meaning(aboveZero.optional(), 'No request is sent from then on.'),
+  seconds: meaning(aboveZero.optional(), 'Time after which no request is sent.'),
 };
 
-const rate = meaning(aboveZero, 'Mean arrivals a second.');
+const rate = meaning(aboveZero, 'Mean arrivals per second.');
 
-/** Keys below `arrivals`, by process; `clients` is the closed loop. */
+/** Keys below `arrivals`, by arrival process; `clients` is the closed loop. */
 export const arrivalFields: Readonly<Record<ArrivalProcess['process'] | 'clients', z.ZodRawShape>> =
   {
     constant: { rate },
@@ -27,7 +26,7 @@ export const arrivalFields: Readonly<Record<ArrivalProcess['process'] | 'clients
       rate,
       burstiness: meaning(
         aboveZero,
-        'Shape of the gaps, as for vllm bench serve: 1 is Poisson, below 1 burstier.',
+        'Shape of the gaps, as in vllm bench serve: 1 is Poisson, below 1 is burstier.',
       ),
     },
     'on-off': {
@@ -39,32 +38,32 @@ export const arrivalFields: Readonly<Record<ArrivalProcess['process'] | 'clients
       rate,
       swing: meaning(
         z.number().min(0).max(1),
-        'Peak over the mean, less 1: the rate is rate · (1 + swing · sin).',
+        'Peak over the mean, minus 1: the rate is rate · (1 + swing · sin).',
       ),
       periodSeconds: meaning(aboveZero, 'Length of a day.'),
     },
     clients: {
       clients: meaning(
         positive,
-        'Closed loop: so many clients, each with one request at a time; then without process and rate.',
+        'Closed loop: number of clients, each with one request at a time; excludes process and rate.',
       ),
       thinkSeconds: meaning(
         z.number().min(0).default(0),
-        'Mean pause after an answer, exponentially distributed.',
+        'Mean pause after a response, exponentially distributed.',
       ),
       rampSeconds: meaning(
         z.number().min(0).optional(),
-        'The clients begin one by one, evenly over so long; all at once where it is not given.',
+        'Period over which the clients start, evenly spaced; all start at once by default.',
       ),
     },
   };
 
 /**
- * Reads a workload file. Lengths may still name traces: see `TracedLengths`.
+ * Reads a workload file. Lengths may still refer to traces: see `TracedLengths`.
  *
  * @param source The file's name, for errors.
  * @param overrides `KEY=VALUE` in the grammar of `--set`.
- * @throws {ValuesError} With a line for each problem: file, line, key, what is allowed.
+ * @throws {ValuesError} With one line per problem: file, line, key, what is allowed.
  * @example parseWorkload('kind: single\nprompt: 500\nanswer: 100\nrequests: 9\narrivals: { clients: 2 }', 'w.yaml');
  */
 export function parseWorkload(
@@ -87,7 +86,7 @@ export function parseWorkload(
   const kind = workloadKinds.get(name);
   const isEndless = requests === undefined && seconds === undefined;
   if (isEndless && kind?.requests?.(settings) === undefined) {
-    const sentence = `a workload of kind ${name} has no end; give requests or seconds`;
+    const sentence = `a workload of kind ${name} has no end; set requests or seconds`;
     throw new ValuesError([{ place: tree.place, sentence }]);
   }
   return { kind: name, settings, arrivals, requests, seconds };
@@ -101,7 +100,7 @@ interface FileContents {
   readonly [key: string]: unknown;
 }
 
-/** The schema that the file means to follow: errors then speak of its own kind and process alone. */
+/** Returns the schema of the file's kind and arrival process, so that errors refer to these only. */
 function schemaOf(plain: Readonly<Record<string, unknown>>): z.ZodType {
   const kind = workloadKinds.get(String(plain['kind']));
   if (kind === undefined) {

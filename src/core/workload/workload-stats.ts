@@ -1,8 +1,8 @@
-// What a workload produced, in figures: printed beside every result, so that a generator can be
-// held against the traffic that it stands for.
+// Statistics of the requests of a workload, printed with every result, so that a generator can be compared
+// with the traffic that it models.
 import type { WorkloadRequest } from '../traces/index.ts';
 
-/** Of one sort of length, in tokens. */
+/** Statistics of lengths in tokens. */
 export interface LengthStats {
   readonly mean: number;
   readonly p50: number;
@@ -13,33 +13,33 @@ export interface LengthStats {
 
 export interface WorkloadStats {
   readonly requests: number;
-  /** Between the first and the last request. */
+  /** Time between the first and the last request. */
   readonly spanSeconds: number;
   /** Requests per second over that span; undefined if all came at once. */
   readonly rate: number | undefined;
-  /** Standard deviation of the gaps over their mean; 1 for Poisson. Undefined if all came at once. */
+  /** Standard deviation of the gaps divided by their mean; 1 for Poisson. Undefined if all came at once. */
   readonly gapCv: number | undefined;
   readonly sessions: number;
   readonly prompt: LengthStats;
   readonly answer: LengthStats;
-  /** Share of the prompts' tokens that an endless cache, filled in order, would have found. */
+  /** Share of the prompt tokens that an unlimited cache, filled in order, would serve. */
   readonly reusableShare: number;
-  /** Tokens of the blocks that prompts asked for more than once: what a cache would have to hold. */
+  /** Tokens of the blocks that occur in more than one prompt: the size of a cache for all hits. */
   readonly workingSetTokens: number;
 }
 
-/** A block was computed by a request; was asked for by a later one. */
+/** A block that one request computed, and a later one used. */
 const computed = 1;
 const asked = 2;
 
-/** Counts requests as they are sent. Memory: a few numbers a request and a block id. */
+/** Counts requests as they are sent. Memory: a few numbers per request and per block id. */
 export class WorkloadMeter {
   readonly #blockTokens: number;
   readonly #arrivals: number[] = [];
   readonly #prompts: number[] = [];
   readonly #answers: number[] = [];
   readonly #sessions = new Set<string>();
-  /** By block id, what has been seen of it. */
+  /** By block id, its use so far. */
   readonly #uses = new Map<number, typeof computed | typeof asked>();
   #reusedTokens = 0;
   #workingBlocks = 0;

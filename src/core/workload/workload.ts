@@ -1,10 +1,11 @@
-// A workload: what kind of conversations, when they begin, and when all ends.
+// A workload: the kind of its conversations, their start times, and its end.
 import { seededRandom } from '../base/index.ts';
 import type { RequestSource } from '../traces/index.ts';
 import type { ArrivalProcess } from './arrivals.ts';
 import { conversationSource } from './conversations.ts';
 import { agents } from './kinds/agents.ts';
 import type { Clients, Kind } from './kinds/kind.ts';
+import { lora } from './kinds/lora.ts';
 import { multiRoundQa } from './kinds/multi-round-qa.ts';
 import { rag } from './kinds/rag.ts';
 import { isClosed } from './kinds/scheduled.ts';
@@ -12,39 +13,39 @@ import { sharedPrefix } from './kinds/shared-prefix.ts';
 import { single } from './kinds/single.ts';
 import { PromptTree } from './prompt-tree.ts';
 
-/** Every kind by its name in the workload file. Each checks its own settings by its `fields`. */
+/** Every kind by its name in the workload file. The `fields` of a kind validate its settings. */
 // biome-ignore lint/suspicious/noExplicitAny: each kind has settings of its own, checked by its fields.
 export const workloadKinds: ReadonlyMap<string, Kind<any>> = new Map(
-  [single, sharedPrefix, multiRoundQa, rag, agents].map((kind) => [kind.name, kind]),
+  [single, sharedPrefix, multiRoundQa, rag, agents, lora].map((kind) => [kind.name, kind]),
 );
 
-/** A workload file, checked, with every default. */
+/** A validated workload file with all defaults. */
 export interface Workload {
   readonly kind: string;
   /** By the keys of the kind's fields. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly arrivals: ArrivalProcess | Clients | undefined;
-  /** No request is sent after so many; undefined: no such limit. */
+  /** Maximum number of requests; undefined for no limit. */
   readonly requests: number | undefined;
-  /** No request is sent from then on; undefined: no such limit. */
+  /** Time after which no request is sent; undefined for no limit. */
   readonly seconds: number | undefined;
 }
 
 export interface WorkloadRun {
   readonly source: RequestSource;
   /**
-   * Requests a second that clients who wait for answers mean to send; undefined where nobody waits,
-   * and in a closed loop, which means to send no certain number.
+   * Requests per second that clients intend to send if they wait for responses; undefined where none wait, and in
+   * a closed loop, which has no intended rate.
    */
   readonly offeredRate: number | undefined;
-  /** At most so many requests come, if that is known. */
+  /** Maximum number of requests, if it is known. */
   readonly requestsMax: number | undefined;
-  /** Of a closed loop. */
+  /** Number of clients of a closed loop. */
   readonly clients: number | undefined;
 }
 
 /**
- * The workload as a source of requests; equal seeds give equal requests for equal answer times.
+ * Returns the workload as a source of requests; equal seeds give equal requests for equal response times.
  *
  * @param options.blockTokens Tokens per block id: the block size of the engines, or a multiple.
  */

@@ -1,4 +1,4 @@
-// Byte classes of RFC 9110 and 9112 as one table, so that parsers test a byte with one load.
+// Byte classes of RFC 9110 and 9112 in one table, so that parsers test a byte with one load.
 
 export const byteCr = 0x0d;
 export const byteLf = 0x0a;
@@ -10,11 +10,11 @@ export const byteColon = 0x3a;
 export const classToken = 1;
 /** RFC 9110 §5.5 field content: HTAB, SP, VCHAR, obs-text. */
 export const classFieldValue = 2;
-/** What we accept in a request target: visible ASCII, no fragment. */
+/** Characters of a request target: visible ASCII, no fragment. */
 export const classTarget = 4;
-/** What may stand in a Host value: RFC 3986 host characters, brackets, colon, percent. */
+/** Characters of a Host value: RFC 3986 host characters, brackets, colon, percent. */
 export const classHost = 8;
-export const classHexDigit = 16;
+const classHexDigit = 16;
 
 export const byteClasses: Uint8Array = buildTable();
 

@@ -15,7 +15,7 @@ const chunkText = fc
   }));
 const endText = fc.constantFrom('0\r\n\r\n', '00;x\r\n\r\n', '0\r\nX-A: b\r\nc:\r\n\r\n');
 
-test('any split of a chunked body gives its data, and its end at the right byte', () => {
+test('returns the data of a chunked body and the index of its end, however the bytes are split', () => {
   const cuts = fc.array(fc.nat(), { maxLength: 10 });
   fc.assert(
     fc.property(fc.array(chunkText, { maxLength: 5 }), endText, cuts, (chunks, end, cutsAt) => {
@@ -40,7 +40,7 @@ test('any split of a chunked body gives its data, and its end at the right byte'
   );
 });
 
-test('between chunks is where another could begin', () => {
+test('is between chunks where another chunk could begin', () => {
   const reader = new ChunkedReader();
   const states = ['', '3', '\r\n', 'ab', 'c', '\r', '\n', '0'].map((text) => {
     reader.read(Buffer.from(text), 0, text.length);

@@ -1,5 +1,5 @@
-// Follows the framing of a chunked body (RFC 9112 §7.1) byte by byte, whatever way the bytes are
-// split. It never copies: a relay sends the same bytes on, a decoder asks for the data spans.
+// Follows the framing of a chunked body (RFC 9112 §7.1) byte by byte, however the bytes are split.
+// It never copies: a relay forwards the same bytes, a decoder receives the data spans.
 import {
   byteClasses,
   byteColon,
@@ -12,9 +12,9 @@ import { HttpSyntaxError } from './syntax-error.ts';
 
 /** 12 hexadecimal digits stay below 2^48, so sizes are exact in a double. */
 const sizeDigitsMax = 12;
-/** Most bytes of chunk extensions in one message; they carry nothing that anyone uses. */
+/** Maximum number of bytes in chunk extensions of one message; nothing in use needs them. */
 const extensionBytesMax = 1024;
-/** Most bytes of trailers in one message. */
+/** Maximum number of bytes in trailers of one message. */
 const trailerBytesMax = 8192;
 
 const states = {
@@ -33,7 +33,7 @@ const states = {
   done: 12,
 } as const;
 
-/** Takes the data of a chunked body, span by span. */
+/** Receives the data of a chunked body, span by span. */
 export type SpanSink = (bytes: Buffer, start: number, end: number) => void;
 
 export class ChunkedReader {
@@ -43,23 +43,29 @@ export class ChunkedReader {
   #extensionBytes = 0;
   #trailerBytes = 0;
   #tokenBytes = 0;
-  /** Where in the bytes last read the newest chunk's data began; -1 if none began there. */
+  /**
+   * Index in the bytes last read where the data of the newest chunk started; -1 if none started
+   * there.
+   */
   dataStart = -1;
+  /** Number of chunks with data that have begun so far. */
+  chunks = 0;
 
   get done(): boolean {
     return this.#state === states.done;
   }
 
-  /** Whether the next byte would begin a chunk. */
+  /** Whether the next byte would start a chunk. */
   get betweenChunks(): boolean {
     return this.#state === states.size && this.#sizeDigits === 0;
   }
 
   /**
-   * Reads on.
+   * Reads more bytes.
    *
-   * @param sink Called with each span of data; leave out to only follow the framing.
-   * @returns The index after the last byte that belongs to the body; less than `end` only when done.
+   * @param sink Called with each span of data; omit it to only follow the framing.
+   * @returns The index after the last byte that belongs to the body; less than `end` only when
+   * done.
    * @throws {HttpSyntaxError} On a framing error.
    */
   read(bytes: Buffer, start: number, end: number, sink?: SpanSink): number {
@@ -76,7 +82,10 @@ export class ChunkedReader {
       }
       this.#step(bytes[index] as number);
       index++;
-      if (this.#state === states.data) this.dataStart = index;
+      if (this.#state === states.data) {
+        this.dataStart = index;
+        this.chunks++;
+      }
     }
     return index;
   }
@@ -123,7 +132,7 @@ export class ChunkedReader {
     this.#endOfSizeOr(byte);
   }
 
-  /** After a size or an extension: CR ends the line, ";" begins another extension. */
+  /** After a size or an extension: CR ends the line, ";" starts another extension. */
   #endOfSizeOr(byte: number): void {
     if (byte === byteCr) this.#state = states.sizeLf;
     else if (byte === 0x3b) {
@@ -132,7 +141,7 @@ export class ChunkedReader {
     } else throw new HttpSyntaxError(400, 'Malformed chunk size');
   }
 
-  /** `;name` or `;name=value`, tokens only: quoted strings are where parsers disagree. */
+  /** Reads `;name` or `;name=value`, tokens only, because parsers disagree about quoted strings. */
   #readExtension(byte: number): void {
     if (++this.#extensionBytes > extensionBytesMax) {
       throw new HttpSyntaxError(400, `More than ${extensionBytesMax} bytes of chunk extensions`);

@@ -1,5 +1,5 @@
-// Header fields of a request, a response or a trailer: the narrow grammar of RFC 9112 §5, no
-// obsolete line folding, no bare LF, no space before the colon.
+// Parses the header fields of a request, a response or a trailer by the narrow grammar of RFC 9112
+// §5: no obsolete line folding, no bare LF, no space before the colon.
 import {
   byteClasses,
   byteColon,
@@ -13,10 +13,12 @@ import {
 import { findKnownHeader, type HeaderKind, hashHeaderByte, headerKinds } from './header-names.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
 
-/** Most header fields in one message; Node and nginx allow about as many in practice. */
-export const headersMax = 128;
+/**
+ * Maximum number of header fields in one message; Node and nginx allow about as many in practice.
+ */
+const headersMax = 128;
 
-/** Header fields in the order in which they came. */
+/** Header fields in the order of their arrival. */
 export class Headers {
   /** Lower case. */
   readonly names: string[] = [];
@@ -24,14 +26,14 @@ export class Headers {
   readonly values: string[] = [];
   readonly kinds: HeaderKind[] = [];
 
-  /** The first value under a lower-case name. */
+  /** Returns the first value of a lower-case name. */
   get(name: string): string | undefined {
     const index = this.names.indexOf(name);
     return index < 0 ? undefined : this.values[index];
   }
 }
 
-// Offsets of the message being parsed: parsing is synchronous, so one scratch serves all.
+// Offsets of the message being parsed. Parsing is synchronous, so one buffer serves all messages.
 const nameStarts = new Int32Array(headersMax);
 const nameEnds = new Int32Array(headersMax);
 const valueStarts = new Int32Array(headersMax);
@@ -41,9 +43,9 @@ const hashes = new Int32Array(headersMax);
 /**
  * Parses header lines up to and including the empty line.
  *
- * @param bytes Holds the message; `position` is at the first header line.
+ * @param bytes Contains the message; `position` is at the first header line.
  * @returns The index after the empty line, or 0 if `end` comes first.
- * @throws {HttpSyntaxError} If the bytes cannot be the beginning of header lines.
+ * @throws {HttpSyntaxError} If the bytes cannot be the start of header lines.
  */
 export function parseHeaderLines(
   bytes: Buffer,
@@ -105,7 +107,7 @@ export function parseHeaderLines(
   return index + 2;
 }
 
-/** Turns the scratch offsets into strings: one conversion of the whole head, then slices of it. */
+/** Turns the offsets into strings: converts the whole head once, then slices it. */
 function collect(bytes: Buffer, start: number, end: number, count: number, headers: Headers): void {
   const text = bytes.toString('latin1', start, end);
   for (let i = 0; i < count; i++) {

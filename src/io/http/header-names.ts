@@ -1,10 +1,10 @@
 // Header names that Spillway treats specially, and a hash table that finds them without allocating.
 
-/** What becomes of a header when a proxy passes a message on. */
+/** How a proxy treats a header when it forwards a message. */
 export const headerKinds = {
-  /** Passes through unchanged. */
+  /** Forwarded unchanged. */
   endToEnd: 0,
-  /** Describes one connection only (RFC 9110 §7.6.1): never passes. */
+  /** Describes one connection only (RFC 9110 §7.6.1): never forwarded. */
   hopByHop: 1,
   host: 2,
   contentLength: 3,
@@ -14,8 +14,12 @@ export const headerKinds = {
   authorization: 7,
   requestId: 8,
   server: 9,
-  /** Headers that only Spillway may set; a peer's own are dropped. */
+  /** Headers that only Spillway may set; those from a client or engine are dropped. */
   spillway: 10,
+  /** Anthropic's clients send their key in it; treated as `authorization`. */
+  apiKey: 11,
+  /** Cookies for the router's address; no engine needs them. */
+  cookie: 12,
 } as const;
 
 export type HeaderKind = (typeof headerKinds)[keyof typeof headerKinds];
@@ -35,7 +39,10 @@ const knownHeaders: readonly KnownHeader[] = [
   { name: 'authorization', kind: headerKinds.authorization },
   { name: 'x-request-id', kind: headerKinds.requestId },
   { name: 'server', kind: headerKinds.server },
+  { name: 'x-api-key', kind: headerKinds.apiKey },
+  { name: 'cookie', kind: headerKinds.cookie },
   { name: 'x-spillway-engine', kind: headerKinds.spillway },
+  { name: 'x-spillway-engine-name', kind: headerKinds.spillway },
   { name: 'x-spillway-pick', kind: headerKinds.spillway },
   ...[
     'keep-alive',
@@ -47,7 +54,7 @@ const knownHeaders: readonly KnownHeader[] = [
     'upgrade',
     'http2-settings',
   ].map((name) => ({ name, kind: headerKinds.hopByHop })),
-  // Known only so that the usual names are not sliced and lower-cased again for each request.
+  // Listed only so that common names are not sliced and lower-cased again for each request.
   ...[
     'accept',
     'accept-encoding',
@@ -76,12 +83,16 @@ const byHash: ReadonlyMap<number, KnownHeader> = new Map(
   knownHeaders.map((known) => [hashOf(known.name), known]),
 );
 
-/** One step of the hash that `findKnownHeader` expects; feed it each byte of the name. */
+/**
+ * Computes one step of the hash that `findKnownHeader` expects; call it with each byte of the name.
+ */
 export function hashHeaderByte(hash: number, byte: number): number {
   return (Math.imul(hash, 31) + (byte | 0x20)) | 0;
 }
 
-/** The known header whose name these bytes spell in any case; undefined if there is none. */
+/**
+ * Returns the known header whose name these bytes spell in any case; undefined if there is none.
+ */
 export function findKnownHeader(
   bytes: Uint8Array,
   start: number,

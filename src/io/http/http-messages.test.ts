@@ -1,10 +1,12 @@
-// Our parser beside llhttp, the one in Node: whatever ours accepts, llhttp accepts and reads the same.
+// Compares this parser with llhttp, Node's parser: llhttp accepts whatever this one accepts, with
+// the same result.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
+import { BodyBudget } from './body-budget.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { Ticker } from './index.ts';
 import { defaultServerLimits } from './server.ts';
@@ -27,7 +29,7 @@ interface Reading {
 const ticker = new Ticker({ tickMs: 60_000 });
 after(() => ticker.stop());
 
-/** What our server makes of bytes that come in these pieces. */
+/** The result of this server for bytes that arrive in these pieces. */
 async function readOurs(pieces: readonly Buffer[]): Promise<Reading> {
   const messages: Message[] = [];
   let refused: number | undefined;
@@ -38,7 +40,9 @@ async function readOurs(pieces: readonly Buffer[]): Promise<Reading> {
       ticker,
       draining: false,
       bodies: new BufferPool({ keptBytesMax: 1_000_000 }),
-      bufferedRequestBytes: 0,
+      budget: new BodyBudget({ bytesMax: 1_000_000, ticker, holders: () => [] }),
+      refuseHead: () => undefined,
+      idleChanged: () => {},
       onRequest: (exchange) => {
         const { names, values } = exchange.head.headers;
         messages.push({
@@ -67,7 +71,7 @@ async function readOurs(pieces: readonly Buffer[]): Promise<Reading> {
 
 const llhttp = createServer({ requireHostHeader: true, keepAliveTimeout: 0 });
 
-/** What Node's server makes of the same bytes. */
+/** The result of Node's server for the same bytes. */
 async function readLlhttp(pieces: readonly Buffer[]): Promise<Reading> {
   const messages: Message[] = [];
   let refused: number | undefined;
@@ -94,7 +98,7 @@ async function readLlhttp(pieces: readonly Buffer[]): Promise<Reading> {
     });
     request.on('error', () => {});
   };
-  // The socket is left open: requests before the error still have to reach their end.
+  // The socket stays open: requests before the error must still be served.
   const onError = (error: NodeJS.ErrnoException) => {
     refused = error.code === 'ECONNRESET' ? undefined : 400;
   };
@@ -121,7 +125,7 @@ async function feed(far: Duplex, pieces: readonly Buffer[]): Promise<void> {
 }
 
 const oneOf = (...texts: readonly string[]) => fc.constantFrom(...texts);
-/** Mostly one of the good texts, so that a message of many parts is often good as a whole. */
+/** Mostly chooses a valid text, so that a message of many parts is often valid as a whole. */
 const mostly = (good: readonly string[], bad: readonly string[]) =>
   fc.oneof({ weight: 24, arbitrary: oneOf(...good) }, { weight: 1, arbitrary: oneOf(...bad) });
 
@@ -168,7 +172,7 @@ const oddFraming = oneOf(
   'Transfer-Encoding:\r\n chunked\r\n',
   'Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n',
 );
-/** Framing headers and the body behind them. */
+/** Framing headers, and the body that follows. */
 const framedBody = fc.oneof(
   { weight: 6, arbitrary: fc.constant(['', ''] as const) },
   {
@@ -185,7 +189,7 @@ const framedBody = fc.oneof(
   { weight: 2, arbitrary: fc.tuple(oddFraming, fc.oneof(plainBody, chunkedBody)) },
 );
 
-/** One request, mostly well-formed. */
+/** One request, mostly valid. */
 const requestText = fc
   .tuple(
     mostly(['POST', 'GET', 'PUT', 'DELETE'], ['get', 'PO ST', 'M-SEARCH', '']),
@@ -204,7 +208,7 @@ const requestText = fc
     [method, s1, target, s2, version, end, host, headers, framing, connection, last, body].join(''),
   );
 
-/** Some requests in a row, sometimes with a byte changed, put in, or taken out. */
+/** Several consecutive requests, sometimes with a byte changed, inserted or removed. */
 const wire = fc
   .tuple(
     fc.array(requestText, { minLength: 1, maxLength: 3 }).map((texts) => texts.join('')),
@@ -235,7 +239,7 @@ function split(bytes: Buffer, cuts: readonly number[]): Buffer[] {
   return positions.slice(1).map((end, i) => bytes.subarray(positions[i], end));
 }
 
-test('whatever ours accepts, llhttp accepts and reads the same', async () => {
+test('llhttp accepts whatever this parser accepts, with the same result', async () => {
   let accepted = 0;
   await fc.assert(
     fc.asyncProperty(wire, async (bytes) => {
@@ -254,11 +258,11 @@ test('whatever ours accepts, llhttp accepts and reads the same', async () => {
     }),
     { numRuns: 300 },
   );
-  // Of 300 runs about 160 messages are taken by both: far fewer would prove little.
+  // Both accept about 160 messages in 300 runs; far fewer would prove little.
   assert.ok(accepted > 100, `only ${accepted} messages were accepted`);
 });
 
-test('how the bytes are split never changes what is read', async () => {
+test('the result does not depend on how the bytes are split', async () => {
   await fc.assert(
     fc.asyncProperty(wire, fc.array(fc.nat(), { maxLength: 12 }), async (bytes, cuts) => {
       assert.deepEqual(await readOurs(split(bytes, cuts)), await readOurs([bytes]));
@@ -388,20 +392,20 @@ const smuggling: readonly (readonly [string, string, number])[] = [
 ];
 
 for (const [name, text, status] of smuggling) {
-  test(`refused with ${status}: ${name}`, async () => {
+  test(`refuses with ${status}: ${name}`, async () => {
     const bytes = Buffer.from(text, 'latin1');
     assert.deepEqual(await readOurs([bytes]), { messages: [], refused: status });
   });
 }
 
-test('the bytes after a refused request are never read as another', async () => {
+test('bytes after a refused request are never read as another request', async () => {
   const smuggled = 'GET /admin HTTP/1.1\r\nHost: h\r\n\r\n';
   const text = `${good}Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n${smuggled}${smuggled}`;
   const reading = await readOurs([Buffer.from(text), Buffer.from(smuggled)]);
   assert.deepEqual(reading, { messages: [], refused: 400 });
 });
 
-test('an absolute target loses its authority, and one empty line before a request is ignored', async () => {
+test('removes the authority of an absolute target, and ignores one empty line before a request', async () => {
   const targetOf = async (target: string) =>
     (await readOurs([Buffer.from(`\r\nGET ${target} HTTP/1.1\r\nHost: h\r\n\r\n`)])).messages[0]
       ?.target;

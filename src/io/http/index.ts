@@ -1,11 +1,12 @@
 // HTTP/1.1 on node:net: a strict server, and connection pools to engines.
+export { unsharedBytesMax } from './buffer-pool.ts';
 export { ChunkedReader } from './chunked-reader.ts';
 export { type FetchedAnswer, type FetchOptions, fetchBytes } from './fetch-bytes.ts';
 export { Headers } from './header-lines.ts';
 export { type HeaderKind, headerKinds } from './header-names.ts';
-export { parseRequestHead, type RequestHead } from './request-head.ts';
-export { parseResponseHead, type ResponseHead } from './response-head.ts';
-export { defaultServerLimits, HttpServer, type HttpServerOptions } from './server.ts';
+export type { RequestHead } from './request-head.ts';
+export type { ResponseHead } from './response-head.ts';
+export { HttpServer, type HttpServerOptions } from './server.ts';
 export type { ServerLimits } from './server-connection.ts';
 export { ServerExchange } from './server-exchange.ts';
 export { HttpSyntaxError } from './syntax-error.ts';
@@ -17,4 +18,4 @@ export {
   type UpstreamFailureKind,
   type UpstreamRequest,
 } from './upstream-exchange.ts';
-export { defaultUpstreamLimits, type UpstreamLimits, UpstreamPool } from './upstream-pool.ts';
+export { type UpstreamLimits, UpstreamPool } from './upstream-pool.ts';

@@ -19,7 +19,10 @@ async function acceptedSocket(context: TestContext): Promise<[accepted: Socket, 
   return [accepted, peer];
 }
 
-/** What arrives of a text in which every byte differs from its neighbours, until the peer's end. */
+/**
+ * Returns what arrives of a text in which every byte differs from its neighbours, until the peer
+ * ends.
+ */
 async function passThrough(accepted: Socket, peer: Socket): Promise<{ shared: boolean }> {
   const text = Array.from({ length: 60_000 }, (_, i) => `${i};`).join('');
   let received = '';
@@ -33,13 +36,13 @@ async function passThrough(accepted: Socket, peer: Socket): Promise<{ shared: bo
   return { shared };
 }
 
-// Fails when Node renames the fields that readInto sets; the router then works on, but slower.
-test('accepted sockets are read into the shared buffer, to their end', async (context) => {
+// Fails if Node renames the fields that readInto sets; the router then still works, but slower.
+test('reads accepted sockets into the shared buffer, to their end', async (context) => {
   const [accepted, peer] = await acceptedSocket(context);
   assert.deepEqual(await passThrough(accepted, peer), { shared: true });
 });
 
-test('a socket without the fields of this Node is read by its data events', async (context) => {
+test('reads a socket without the fields of this Node by its data events', async (context) => {
   const [accepted, peer] = await acceptedSocket(context);
   Object.assign((accepted as unknown as { _handle: object })._handle, { useUserBuffer: undefined });
   assert.deepEqual(await passThrough(accepted, peer), { shared: false });

@@ -1,10 +1,11 @@
-// Reads an accepted socket into one buffer that all of them share. Node offers that for sockets that
-// connect (`onread`) but not for those that a server accepts; for these it allocates 64 KiB per read.
+// Reads all accepted sockets into one shared buffer. Node offers that for sockets that connect
+// (`onread`), but not for those that a server accepts; for these it allocates 64 KiB per read.
 import type { Socket } from 'node:net';
 
-/** A read takes at most this many bytes; libuv's own choice for streams. */
+/** Maximum number of bytes per read; libuv's own choice for streams. */
 const readBytesMax = 65_536;
-// libuv reads and calls back in one go, so no two sockets ever need the buffer at the same time.
+// libuv reads and calls back synchronously, so no two sockets ever need the buffer at the same
+// time.
 const shared = Buffer.allocUnsafeSlow(readBytesMax);
 
 interface Handle {
@@ -12,10 +13,9 @@ interface Handle {
 }
 
 /**
- * Hands each read of a socket to `onBytes`; the bytes are valid during the call only.
- *
- * Sets the fields by which Node itself implements `onread`. They are not documented, so where they
- * are not as expected it falls back to the event `data`, which is the same but slower.
+ * Passes each read of a socket to `onBytes`; the bytes are valid during the call only.
+ * Sets the fields by which Node itself implements `onread`. They are not documented; where they
+ * differ, it falls back to the `data` event, which is the same but slower.
  *
  * @returns Whether the shared buffer is used.
  */
@@ -44,7 +44,7 @@ interface OnReadSymbols {
 let found: OnReadSymbols | undefined;
 let searched = false;
 
-/** The keys of Node's fields for `onread`; undefined if this Node has no such fields. */
+/** Returns the keys of Node's fields for `onread`; undefined if this Node has no such fields. */
 function onReadSymbols(socket: Socket): OnReadSymbols | undefined {
   if (searched) return found;
   searched = true;

@@ -1,31 +1,34 @@
-// Parses the head of a request from an untrusted client. It accepts less than RFC 9112 allows:
-// whatever two implementations might read differently is refused, which closes request smuggling.
+// Parses the head of a request from an untrusted client. Accepts less than RFC 9112 allows: it
+// refuses everything that two implementations might read differently, which prevents request
+// smuggling.
 import { byteClasses, byteCr, byteLf, byteSpace, classHost, classTarget } from './byte-classes.ts';
 import { Headers, parseHeaderLines } from './header-lines.ts';
 import { headerKinds } from './header-names.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
 
-/** Most bytes in a request or response head; nginx allows 32 KiB (large_client_header_buffers). */
+/**
+ * Maximum size of a request or response head; nginx allows 32 KiB (large_client_header_buffers).
+ */
 export const headBytesMax = 32_768;
-/** Most bytes in a request target. */
-export const targetBytesMax = 8_192;
+/** Maximum size of a request target. */
+const targetBytesMax = 8_192;
 
-/** Methods that we serve; everything else is answered 501. */
+/** Supported methods; any other method gets status 501. */
 const methods: readonly string[] = ['POST', 'GET', 'DELETE', 'HEAD', 'OPTIONS', 'PUT', 'PATCH'];
 const methodBytesMax = Math.max(...methods.map((method) => method.length));
 
 export interface RequestHead {
   readonly method: string;
-  /** Path and query, beginning with "/"; an absolute-form target without its authority. */
+  /** Path and query, starting with "/"; an absolute-form target without its authority. */
   readonly target: string;
   readonly minorVersion: 0 | 1;
   readonly headers: Headers;
-  /** Bytes of body; -1 if the body is chunked. 0 without a body. */
+  /** Size of the body; -1 if it is chunked, 0 if there is none. */
   readonly contentLength: number;
   readonly expectsContinue: boolean;
   /** Whether the connection may serve another request after this one. */
   readonly keepAlive: boolean;
-  /** Bytes of the head itself, from `position` to the first body byte. */
+  /** Size of the head itself, from `position` to the first body byte. */
   readonly headBytes: number;
 }
 
@@ -33,7 +36,7 @@ export interface RequestHead {
  * Parses a request head.
  *
  * @param position Index of the head's first byte.
- * @returns undefined if `end` comes before the head is whole.
+ * @returns undefined if `end` comes before the end of the head.
  * @throws {HttpSyntaxError} If no continuation of these bytes would be accepted.
  * @see https://www.rfc-editor.org/rfc/rfc9112
  */
@@ -87,7 +90,7 @@ function headTooLarge(): HttpSyntaxError {
   return new HttpSyntaxError(431, `Request head larger than ${headBytesMax} bytes`);
 }
 
-/** Index of the space after the method; 0 if it is not there yet. */
+/** Returns the index of the space after the method; 0 if it has not arrived yet. */
 function endOfMethod(bytes: Buffer, start: number, end: number): number {
   let index = start;
   while (index < end) {
@@ -112,7 +115,10 @@ function methodOf(bytes: Buffer, start: number, end: number): string {
 
 const versionText = 'HTTP/1.';
 
-/** Refuses early what can no longer become a version, so that a bare LF is not waited upon. */
+/**
+ * Rejects early what can no longer become a version, so that the parser does not wait after a bare
+ * LF.
+ */
 function checkPartialVersion(bytes: Buffer, start: number, end: number): void {
   for (let i = start; i < Math.min(end, start + 5); i++) {
     if (bytes[i] !== versionText.charCodeAt(i - start)) {
@@ -124,8 +130,8 @@ function checkPartialVersion(bytes: Buffer, start: number, end: number): void {
   }
 }
 
-/** Parses `HTTP/1.x` CR LF at `start`; the caller has made sure that ten bytes are there. */
-export function parseVersion(bytes: Buffer, start: number): 0 | 1 {
+/** Parses `HTTP/1.x` CR LF at `start`; the caller has checked that ten bytes are there. */
+function parseVersion(bytes: Buffer, start: number): 0 | 1 {
   for (let i = 0; i < 5; i++) {
     if (bytes[start + i] !== versionText.charCodeAt(i)) {
       throw new HttpSyntaxError(400, 'Malformed HTTP version');
@@ -136,12 +142,12 @@ export function parseVersion(bytes: Buffer, start: number): 0 | 1 {
   }
   const minor = (bytes[start + 7] as number) - 0x30;
   if (bytes[start + 5] !== 0x31 || bytes[start + 6] !== 0x2e || (minor !== 0 && minor !== 1)) {
-    throw new HttpSyntaxError(505, 'Only HTTP/1.0 and HTTP/1.1 are spoken here');
+    throw new HttpSyntaxError(505, 'Only HTTP/1.0 and HTTP/1.1 are supported');
   }
   return minor;
 }
 
-/** Reads the headers that decide framing, and refuses each ambiguity. */
+/** Reads the headers that decide framing, and refuses every ambiguity. */
 function interpret(
   method: string,
   rawTarget: string,
@@ -170,7 +176,7 @@ function interpret(
         if (chunked) throw new HttpSyntaxError(400, 'More than one Transfer-Encoding');
         if (minorVersion === 0) throw new HttpSyntaxError(400, 'Transfer-Encoding in HTTP/1.0');
         if (value.toLowerCase() !== 'chunked') {
-          throw new HttpSyntaxError(501, 'Only the transfer encoding "chunked" is known');
+          throw new HttpSyntaxError(501, 'Only the transfer encoding "chunked" is supported');
         }
         chunked = true;
         break;
@@ -179,7 +185,7 @@ function interpret(
         break;
       case headerKinds.expect:
         if (value.toLowerCase() !== '100-continue') {
-          throw new HttpSyntaxError(417, 'Only the expectation "100-continue" is known');
+          throw new HttpSyntaxError(417, 'Only the expectation "100-continue" is supported');
         }
         expectsContinue = minorVersion === 1;
         break;
@@ -202,13 +208,13 @@ function interpret(
   };
 }
 
-/** @throws {HttpSyntaxError} Unless the value is plain decimal digits within 2^53. */
+/** @throws {HttpSyntaxError} Unless the value is plain decimal digits below 2^53. */
 export function parseContentLength(value: string): number {
   if (!/^[0-9]{1,15}$/.test(value)) throw new HttpSyntaxError(400, 'Malformed Content-Length');
   return Number(value);
 }
 
-/** Whether a connection persists after a `Connection` header; "close" beats all. */
+/** Returns whether a connection persists after a `Connection` header; "close" wins. */
 export function connectionPersists(value: string, persists: boolean): boolean {
   const lower = value.toLowerCase();
   if (lower === 'keep-alive') return true;
@@ -226,7 +232,7 @@ function checkHost(value: string): void {
   }
 }
 
-/** Path and query of a target; an absolute-form target loses its scheme and authority. */
+/** Returns path and query of a target; removes scheme and authority of an absolute-form target. */
 function originForm(target: string): string {
   if (target.charCodeAt(0) === 0x2f) return target;
   const absolute = /^https?:\/\/([^/?]+)(\/[^?]*)?(\?.*)?$/i.exec(target);

@@ -1,4 +1,4 @@
-// Parses the head of an engine's response, with the same narrow grammar as a request's.
+// Parses the head of an engine's response, with the same narrow grammar as that of a request.
 import { byteClasses, byteCr, byteLf, byteSpace, classFieldValue } from './byte-classes.ts';
 import { Headers, parseHeaderLines } from './header-lines.ts';
 import { headerKinds } from './header-names.ts';
@@ -11,9 +11,9 @@ export interface ResponseHead {
   readonly headers: Headers;
   /** How the body ends (RFC 9112 §6.3). */
   readonly framing: 'none' | 'length' | 'chunked' | 'until-close';
-  /** Bytes of body; meaningful only with framing "length". */
+  /** Size of the body; meaningful only with framing "length". */
   readonly contentLength: number;
-  /** Whether the connection may carry another request afterwards. */
+  /** Whether the connection may serve another request after this one. */
   readonly keepAlive: boolean;
   readonly headBytes: number;
 }
@@ -21,8 +21,8 @@ export interface ResponseHead {
 /**
  * Parses a response head.
  *
- * @param toHead Whether it answers a HEAD request, which has no body whatever its headers say.
- * @returns undefined if `end` comes before the head is whole.
+ * @param toHead Whether it responds to a HEAD request and so has no body, whatever its headers say.
+ * @returns undefined if `end` comes before the end of the head.
  * @throws {HttpSyntaxError} If no continuation of these bytes would be accepted.
  */
 export function parseResponseHead(
@@ -31,7 +31,7 @@ export function parseResponseHead(
   end: number,
   toHead: boolean,
 ): ResponseHead | undefined {
-  // "HTTP/1.1 200" is the shortest beginning that tells us anything.
+  // "HTTP/1.1 200" is the shortest start that can be parsed.
   if (end - position < 13) return undefined;
   if (bytes.toString('latin1', position, position + 7) !== 'HTTP/1.') {
     throw new HttpSyntaxError(400, 'Not an HTTP/1.x response');

@@ -1,5 +1,7 @@
-// One client connection: bytes in, requests out one at a time, answers back in order.
+// One client connection: receives bytes, serves one request at a time, sends responses in order.
 import type { Socket } from 'node:net';
+import type { BodyBudget, BodyHolder } from './body-budget.ts';
+import { BodyBuffer } from './body-buffer.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { ChunkedReader } from './chunked-reader.ts';
 import { readInto } from './read-into.ts';
@@ -8,78 +10,104 @@ import { type ExchangeOwner, ServerExchange } from './server-exchange.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
 import type { Ticker } from './ticker.ts';
 
-/** Bounds and deadlines of a server; a deadline of 0 stands for none. */
+/** Limits and timeouts of a server; a timeout of 0 means none. */
 export interface ServerLimits {
-  /** Most bytes in a request's body; more is answered 413. */
+  /** Maximum size of a request body; a larger one gets status 413. */
   readonly requestBytesMax: number;
-  /** Most bytes in the bodies of all requests at once, served or still coming; more is answered 503. */
+  /**
+   * Maximum size of all request bodies together, served or still arriving; beyond it the status is
+   * 503.
+   */
   readonly bufferedRequestBytesMax: number;
-  /** Most bytes that a client may send ahead while its request is served; then we stop reading. */
+  /**
+   * Maximum number of bytes that a client may send ahead while its request is served; then reading
+   * pauses.
+   */
   readonly pipelinedBytesMax: number;
-  /** From the first byte of a head, or from the connection's begin, to its last byte. */
+  /**
+   * Time from the first byte of a head, or from the start of the connection, to the last byte of
+   * the head.
+   */
   readonly headTimeoutMs: number;
-  /** Between two reads of a body. */
+  /** Time between two reads of a body. */
   readonly bodyIdleTimeoutMs: number;
-  /** Between an answer and the next request. */
+  /** Time from the end of a head to the last byte of its body. */
+  readonly bodyTimeoutMs: number;
+  /** Each window of this length must bring `bodyBytesPerWindowMin` bytes of a body, or its end. */
+  readonly bodyWindowMs: number;
+  readonly bodyBytesPerWindowMin: number;
+  /** Time between a response and the next request. */
   readonly keepAliveTimeoutMs: number;
-  /** For how long a client may leave its answer unread before it is cut off. */
+  /** Maximum time for which a client may leave its response unread before it is disconnected. */
   readonly sendTimeoutMs: number;
 }
 
-/** What connections share. */
+/** State that connections share. */
 export interface ServerContext {
   readonly limits: ServerLimits;
   readonly ticker: Ticker;
-  /** Where bodies live until their answers have ended. */
+  /** Owns the buffers of bodies until their responses have ended. */
   readonly bodies: BufferPool;
-  /** Bytes in the bodies of all requests now. */
-  bufferedRequestBytes: number;
-  /** Whether the server takes no further requests after those under way. */
+  /** Counts the bytes of the bodies of all current requests. */
+  readonly budget: BodyBudget;
+  /** Whether the server accepts no requests after those in flight. */
   readonly draining: boolean;
+  /** Decides about a request with a body before the body is read; returns the refusal, or undefined. */
+  refuseHead(head: RequestHead): HttpSyntaxError | undefined;
   onRequest(exchange: ServerExchange): void;
-  /** The whole answer, head included, to a request that we refuse. */
+  /** Called when the connection starts or stops waiting for a request. */
+  idleChanged(connection: ServerConnection, isIdle: boolean): void;
+  /** Returns the whole response to a rejected request, with its head. */
   refusal(status: number, message: string): string;
   connectionClosed(connection: ServerConnection): void;
 }
 
-/** How long a refused client may read its refusal before the socket is destroyed. */
+/** Time for which a rejected client may read the response before the socket is destroyed. */
 const lingerMs = 2_000;
-/** Bodies up to this size get their buffer at once; of larger ones only what has come is kept. */
-const bodyBytesAtOnceMax = 1_048_576;
+/**
+ * Maximum number of bytes of chunk framing in excess of the data. A client that sends each byte as
+ * a chunk costs six times its data in parsing.
+ */
+const framingBytesMax = 1_048_576;
 const noBytes = Buffer.alloc(0);
 
-export class ServerConnection implements ExchangeOwner {
+export class ServerConnection implements ExchangeOwner, BodyHolder {
   readonly socket: Socket;
+  reservedBytes = 0;
   readonly #context: ServerContext;
-  /** Bytes received and not yet parsed. */
+  readonly #overLimit: boolean;
+  /** Bytes received but not yet parsed. */
   #input: Buffer = noBytes;
   #head: RequestHead | undefined = undefined;
   #exchange: ServerExchange | undefined = undefined;
-  #body: Buffer = noBytes;
-  /** The buffer of the pool that holds `#body`. */
-  #pooled: Buffer | undefined = undefined;
-  #bodyChunks: Buffer[] = [];
-  #bodyBytes = 0;
-  /** Our share of the context's bufferedRequestBytes. */
-  #bufferedBytes = 0;
+  readonly #body: BodyBuffer;
+  #framingBytes = 0;
   #chunked: ChunkedReader | undefined = undefined;
+  /** Tick at which the head was complete. */
+  #headTick = 0;
+  /** Tick and body length at the start of the current window of the minimum rate. */
+  #windowTick = 0;
+  #windowBytes = 0;
   #advancing = false;
   #closing = false;
   #paused = false;
-  /** Whether the connection has served a request and waits for the next. */
+  /** Whether the connection has served a request and waits for the next one. */
   #idle = false;
-  /** Tick at which the present wait began. */
+  /** Tick at which the current wait started. */
   #sinceTick: number;
   #sendingSinceTick = -1;
 
-  constructor(context: ServerContext, socket: Socket) {
+  /** @param overLimit Whether it is one of the server's reserved connections. */
+  constructor(context: ServerContext, socket: Socket, overLimit = false) {
+    this.#overLimit = overLimit;
     this.#context = context;
+    this.#body = new BodyBuffer(context.bodies);
     this.socket = socket;
     this.#sinceTick = context.ticker.now;
     readInto(socket, (bytes) => this.#onData(bytes));
-    socket.on('drain', () => this.#exchange?.onDrain?.());
+    socket.on('drain', () => this.#onDrain());
     socket.on('end', () => this.#onEnd());
-    // The close event follows and says all that we need.
+    // The close event follows and is enough.
     socket.on('error', () => {});
     socket.on('close', () => this.#onClose());
   }
@@ -88,19 +116,25 @@ export class ServerConnection implements ExchangeOwner {
     return this.#exchange !== undefined;
   }
 
-  /** Closes now if nothing is under way, else after the present answer. */
+  get address(): string {
+    return this.socket.remoteAddress ?? '';
+  }
+
+  /** Tick of the last progress of an arriving body; undefined if none is arriving. */
+  get bodySinceTick(): number | undefined {
+    const isArriving = this.#head !== undefined && this.#exchange === undefined;
+    return isArriving && !this.#closing ? this.#sinceTick : undefined;
+  }
+
+  /** Closes now if no request is in flight, otherwise after the current response. */
   closeWhenIdle(): void {
     if (this.#exchange === undefined) this.socket.destroy();
   }
 
   exchangeEnded(keepAlive: boolean): void {
     this.#exchange = undefined;
-    this.#release();
-    this.#sendingSinceTick = -1;
-    if (this.#pooled !== undefined) {
-      this.#context.bodies.give(this.#pooled);
-      this.#pooled = undefined;
-    }
+    this.#context.budget.release(this);
+    this.#body.release();
     if (!keepAlive || this.#context.draining) {
       this.#closing = true;
       this.#sinceTick = this.#context.ticker.now;
@@ -109,11 +143,24 @@ export class ServerConnection implements ExchangeOwner {
     }
     this.#idle = true;
     this.#sinceTick = this.#context.ticker.now;
+    this.#context.idleChanged(this, true);
+    // A client that does not read gets no further responses: those to pipelined requests would fill
+    // our memory.
+    if (!this.socket.writableNeedDrain) this.#proceed();
+  }
+
+  /** Continues with reading and serving after a response. */
+  #proceed(): void {
     if (this.#paused) {
       this.#paused = false;
       this.socket.resume();
     }
     if (!this.#advancing && this.#input.length > 0) this.#advance();
+  }
+
+  #onDrain(): void {
+    if (this.#exchange !== undefined) this.#exchange.onDrain?.();
+    else if (!this.#closing) this.#proceed();
   }
 
   onTick(nowTick: number): void {
@@ -123,24 +170,42 @@ export class ServerConnection implements ExchangeOwner {
       if (waited > ticker.ticks(lingerMs)) this.socket.destroy();
       return;
     }
-    if (this.#exchange !== undefined) {
-      if (this.socket.writableLength === 0) this.#sendingSinceTick = -1;
-      else if (this.#sendingSinceTick < 0) this.#sendingSinceTick = nowTick;
-      else if (nowTick - this.#sendingSinceTick > ticker.ticks(limits.sendTimeoutMs)) {
-        this.socket.destroy();
-      }
+    const isSending = this.socket.writableLength > 0;
+    if (!isSending) this.#sendingSinceTick = -1;
+    else if (this.#sendingSinceTick < 0) this.#sendingSinceTick = nowTick;
+    else if (nowTick - this.#sendingSinceTick > ticker.ticks(limits.sendTimeoutMs)) {
+      this.socket.destroy();
       return;
     }
+    if (this.#exchange !== undefined || isSending) return;
     if (this.#head !== undefined) {
-      if (waited > ticker.ticks(limits.bodyIdleTimeoutMs)) {
-        this.#refuse(new HttpSyntaxError(408, 'The request body did not come in time.'));
+      if (waited > ticker.ticks(limits.bodyIdleTimeoutMs) || this.#isBodyLate(nowTick)) {
+        this.#refuse(new HttpSyntaxError(408, 'The request body did not arrive in time.'));
       }
     } else if (this.#idle) {
       if (waited > ticker.ticks(limits.keepAliveTimeoutMs)) this.socket.destroy();
     } else if (waited > ticker.ticks(limits.headTimeoutMs)) {
       if (this.#input.length === 0) this.socket.destroy();
-      else this.#refuse(new HttpSyntaxError(408, 'The request head did not come in time.'));
+      else this.#refuse(new HttpSyntaxError(408, 'The request head did not arrive in time.'));
     }
+  }
+
+  /** Returns whether the body takes too long in total, or arrives too slowly. */
+  #isBodyLate(nowTick: number): boolean {
+    const { limits, ticker } = this.#context;
+    if (nowTick - this.#headTick > ticker.ticks(limits.bodyTimeoutMs)) return true;
+    if (nowTick - this.#windowTick < ticker.ticks(limits.bodyWindowMs)) return false;
+    const isSlow = this.#body.length - this.#windowBytes < limits.bodyBytesPerWindowMin;
+    this.#windowTick = nowTick;
+    this.#windowBytes = this.#body.length;
+    return isSlow;
+  }
+
+  /** Evicts a stalled body when others need the memory for bodies. */
+  evictBody(): void {
+    const message =
+      'The request body stopped arriving while the memory for request bodies was full.';
+    this.#refuse(new HttpSyntaxError(408, message));
   }
 
   /** @param bytes Valid during the call only. */
@@ -151,23 +216,24 @@ export class ServerConnection implements ExchangeOwner {
       this.#sinceTick = this.#context.ticker.now;
     }
     this.#input = this.#input.length === 0 ? bytes : Buffer.concat([this.#input, bytes]);
-    if (this.#exchange === undefined) this.#advance();
+    const isBlocked = this.#exchange !== undefined || this.socket.writableNeedDrain;
+    if (!isBlocked) this.#advance();
     if (this.#input.length === 0) return;
     if (this.#input.buffer === bytes.buffer) this.#input = Buffer.from(this.#input);
-    if (
-      this.#exchange !== undefined &&
-      this.#input.length > this.#context.limits.pipelinedBytesMax
-    ) {
+    // A head or the framing of a chunk is buffered here too; their parsers bound both.
+    const waits = this.#exchange !== undefined || this.socket.writableNeedDrain;
+    if (waits && this.#input.length > this.#context.limits.pipelinedBytesMax) {
       this.#paused = true;
       this.socket.pause();
     }
   }
 
-  /** Parses what is there until a request waits for its answer or bytes run out. */
+  /** Parses the received bytes until a request waits for its response, or the bytes run out. */
   #advance(): void {
     this.#advancing = true;
     try {
       while (this.#input.length > 0 && this.#exchange === undefined && !this.#closing) {
+        if (this.socket.writableNeedDrain) break;
         if (this.#head === undefined && !this.#readHead()) break;
         if (!this.#readBody()) break;
         this.#deliver();
@@ -180,112 +246,91 @@ export class ServerConnection implements ExchangeOwner {
     }
   }
 
-  /** @returns Whether the head is whole. */
+  /** @returns Whether the head is complete. */
   #readHead(): boolean {
     const head = parseRequestHead(this.#input, 0, this.#input.length);
     if (head === undefined) return false;
     const { requestBytesMax } = this.#context.limits;
     if (head.contentLength > requestBytesMax) throw bodyTooLarge(requestBytesMax);
+    if (head.contentLength !== 0) {
+      const refusal = this.#context.refuseHead(head);
+      if (refusal !== undefined) throw refusal;
+    }
     this.#head = head;
     this.#input = this.#input.subarray(head.headBytes);
-    this.#bodyBytes = 0;
+    this.#body.begin(head.contentLength);
+    this.#framingBytes = 0;
     if (head.contentLength === -1) this.#chunked = new ChunkedReader();
-    this.#sinceTick = this.#context.ticker.now;
+    const { now } = this.#context.ticker;
+    this.#sinceTick = now;
+    this.#headTick = now;
+    this.#windowTick = now;
+    this.#windowBytes = 0;
     if (head.expectsContinue && head.contentLength !== 0 && this.#input.length === 0) {
       this.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1');
     }
     return true;
   }
 
-  /** @returns Whether the body is whole. */
+  /** @returns Whether the body is complete. */
   #readBody(): boolean {
     const length = (this.#head as RequestHead).contentLength;
     if (length === -1) return this.#readChunkedBody();
     const input = this.#input;
-    const take = Math.min(length - this.#bodyBytes, input.length);
-    this.#reserve(take);
-    if (length <= bodyBytesAtOnceMax) {
-      if (this.#body.length < length) this.#body = this.#bodyOf(length);
-      input.copy(this.#body, this.#bodyBytes, 0, take);
-    } else if (take > 0) {
-      this.#bodyChunks.push(Buffer.from(input.subarray(0, take)));
-    }
-    this.#bodyBytes += take;
+    const take = Math.min(length - this.#body.length, input.length);
+    this.#context.budget.reserve(this, take);
+    this.#body.append(input, 0, take);
     this.#input = take === input.length ? noBytes : input.subarray(take);
     this.#sinceTick = this.#context.ticker.now;
-    if (this.#bodyBytes < length) return false;
-    if (length > bodyBytesAtOnceMax) this.#joinChunks();
-    return true;
-  }
-
-  /** A buffer of this length to fill. */
-  #bodyOf(length: number): Buffer {
-    this.#pooled = this.#context.bodies.take(length);
-    return this.#pooled.subarray(0, length);
+    return this.#body.length === length;
   }
 
   #readChunkedBody(): boolean {
     const reader = this.#chunked as ChunkedReader;
-    const { requestBytesMax } = this.#context.limits;
+    const { budget, limits } = this.#context;
+    const before = this.#body.length;
     const next = reader.read(this.#input, 0, this.#input.length, (bytes, start, end) => {
-      this.#bodyBytes += end - start;
-      if (this.#bodyBytes > requestBytesMax) throw bodyTooLarge(requestBytesMax);
-      this.#reserve(end - start);
-      this.#bodyChunks.push(Buffer.from(bytes.subarray(start, end)));
+      if (this.#body.length + end - start > limits.requestBytesMax) {
+        throw bodyTooLarge(limits.requestBytesMax);
+      }
+      budget.reserve(this, end - start);
+      this.#body.append(bytes, start, end);
     });
+    this.#framingBytes += next - (this.#body.length - before);
+    if (this.#framingBytes > framingBytesMax + this.#body.length) {
+      throw new HttpSyntaxError(400, 'The request body is split into chunks that are too small.');
+    }
     this.#input = this.#input.subarray(next);
     this.#sinceTick = this.#context.ticker.now;
-    if (!reader.done) return false;
-    this.#joinChunks();
-    return true;
-  }
-
-  #joinChunks(): void {
-    const chunks = this.#bodyChunks;
-    this.#body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-    this.#bodyChunks = [];
+    return reader.done;
   }
 
   #deliver(): void {
     const head = this.#head as RequestHead;
-    const body = this.#body;
+    const body = this.#body.bytes;
     this.#head = undefined;
-    this.#body = noBytes;
     this.#chunked = undefined;
+    this.#context.idleChanged(this, false);
     const keepAlive = head.keepAlive && !this.#context.draining;
-    const exchange = new ServerExchange(this, head, body, keepAlive);
+    const exchange = new ServerExchange(this, head, body, keepAlive && !this.#overLimit);
+    exchange.overLimit = this.#overLimit;
     this.#exchange = exchange;
     this.#context.onRequest(exchange);
   }
 
-  /** Counts bytes of a body. @throws {HttpSyntaxError} If all bodies together are too many. */
-  #reserve(bytes: number): void {
-    const context = this.#context;
-    if (context.bufferedRequestBytes + bytes > context.limits.bufferedRequestBytesMax) {
-      throw new HttpSyntaxError(503, 'The requests under way fill the memory set aside for them.');
-    }
-    context.bufferedRequestBytes += bytes;
-    this.#bufferedBytes += bytes;
-  }
-
-  #release(): void {
-    this.#context.bufferedRequestBytes -= this.#bufferedBytes;
-    this.#bufferedBytes = 0;
-  }
-
   #refuse(error: HttpSyntaxError): void {
-    this.#release();
+    this.#context.budget.release(this);
     this.#closing = true;
     this.#sinceTick = this.#context.ticker.now;
+    this.#head = undefined;
     this.#input = noBytes;
-    this.#body = noBytes;
-    this.#bodyChunks = [];
+    this.#body.release();
     this.socket.end(this.#context.refusal(error.status, error.message), 'latin1');
   }
 
   /**
-   * A client that has sent its end is taken to have gone, as nginx takes it: there is no telling a
-   * half-closed connection from one whose client was killed.
+   * A client that has sent its end counts as gone, as in nginx: a half-closed connection looks the
+   * same as one whose client was killed.
    */
   #onEnd(): void {
     if (!this.#closing) this.socket.destroy();
@@ -293,15 +338,13 @@ export class ServerConnection implements ExchangeOwner {
 
   #onClose(): void {
     this.#context.connectionClosed(this);
-    this.#release();
+    this.#context.budget.release(this);
     const exchange = this.#exchange;
     this.#exchange = undefined;
     this.#closing = true;
     this.#input = noBytes;
-    this.#body = noBytes;
-    this.#bodyChunks = [];
-    // Not given back to the pool: somebody may still hold what an aborted request had.
-    this.#pooled = undefined;
+    // The body of an aborted request may still be in use.
+    this.#body.forget();
     exchange?.clientGone();
   }
 }

@@ -1,27 +1,34 @@
-// One request of a client and the answer to it.
+// One request of a client, and the response to it.
 import type { Socket } from 'node:net';
 import type { RequestHead } from './request-head.ts';
 import { writeBorrowed, writeTogether } from './write-together.ts';
 
-/** What a connection does for its exchange. */
+/** The connection as its exchange uses it. */
 export interface ExchangeOwner {
   readonly socket: Socket;
-  /** The answer is out. @param keepAlive Whether the connection serves on. */
+  /** The response has been sent. @param keepAlive Whether the connection stays open. */
   exchangeEnded(keepAlive: boolean): void;
 }
 
 /**
- * A request with its whole body, waiting for an answer: `begin`, any number of `write`, `end`.
- * Calls after the client has gone do nothing.
+ * A request with its whole body that waits for a response: call `begin`, `write` any number of
+ * times, then `end`. Calls after the client has gone do nothing.
  */
 export class ServerExchange {
   readonly head: RequestHead;
-  /** The body, decoded if it was chunked. Valid until `end`: its buffer is used again. */
+  /** The body, decoded if it was chunked. Valid until `end`: its buffer is reused. */
   readonly body: Buffer;
-  /** The client left before the answer was complete. Set it before giving up control. */
+  /** Path and query as the program sees them: without a prefix that it serves under. */
+  target: string;
+  /**
+   * Called when the client leaves before the response is complete. Set it before the first
+   * asynchronous step.
+   */
   onClientGone: (() => void) | undefined = undefined;
-  /** The client takes bytes again after `congested`. */
+  /** Called when the client reads again after `congested`. */
   onDrain: (() => void) | undefined = undefined;
+  /** Whether the server has its maximum number of connections: then it serves only health and metrics. */
+  overLimit = false;
   readonly #owner: ExchangeOwner;
   readonly #socket: Socket;
   #keepAlive: boolean;
@@ -32,36 +39,39 @@ export class ServerExchange {
     this.#owner = owner;
     this.#socket = owner.socket;
     this.head = head;
+    this.target = head.target;
     this.body = body;
     this.#keepAlive = keepAlive;
   }
 
-  /** Whether any byte of the answer has been sent. */
+  /** Whether any byte of the response has been sent. */
   get begun(): boolean {
     return this.#begun;
   }
 
-  /** Whether the answer has ended or the client has gone. */
+  /** Whether the response has ended or the client has gone. */
   get over(): boolean {
     return this.#over;
   }
 
-  /** Whether the client is slow: stop until `onDrain`. */
+  /** Whether the client is slow: stop writing until `onDrain`. */
   get congested(): boolean {
     return this.#socket.writableNeedDrain;
   }
 
-  /** Bytes of the answer that the client has not taken yet, as far as this process holds them. */
+  /** Number of bytes of the response that this process still buffers for the client. */
   get unsentBytes(): number {
     return this.#socket.writableLength;
   }
 
-  /** Makes this the connection's last answer: needed when only its end marks the body's end. */
+  /**
+   * Makes this the connection's last response: needed if only closing marks the end of the body.
+   */
   closeAfterwards(): void {
     this.#keepAlive = false;
   }
 
-  /** The `Connection` header line that belongs into the answer's head, or nothing. */
+  /** The `Connection` header line for the head of the response, or empty. */
   get connectionLine(): string {
     if (!this.#keepAlive) return 'Connection: close\r\n';
     return this.head.minorVersion === 0 ? 'Connection: keep-alive\r\n' : '';
@@ -84,21 +94,21 @@ export class ServerExchange {
     return this.#over ? false : writeBorrowed(this.#socket, bytes);
   }
 
-  /** The answer is complete. */
+  /** Ends the response. */
   end(): void {
     if (this.#over) return;
     this.#over = true;
     this.#owner.exchangeEnded(this.#keepAlive);
   }
 
-  /** Cuts the connection, so that the client sees that its answer is not whole. */
+  /** Destroys the connection, so that the client sees that its response is incomplete. */
   destroy(): void {
     if (this.#over) return;
     this.#over = true;
     this.#socket.destroy();
   }
 
-  /** For the connection: the client has gone. */
+  /** Called by the connection when the client has gone. */
   clientGone(): void {
     if (this.#over) return;
     this.#over = true;

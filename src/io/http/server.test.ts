@@ -2,13 +2,19 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { HttpServer, type HttpServerOptions, type ServerExchange, Ticker } from './index.ts';
+import {
+  HttpServer,
+  type HttpServerOptions,
+  HttpSyntaxError,
+  type ServerExchange,
+  Ticker,
+} from './index.ts';
 
 interface Peer {
   readonly socket: Socket;
-  /** Everything received, once it matches. */
+  /** Resolves with everything received, once it matches. */
   until(pattern: RegExp): Promise<string>;
-  /** Everything received, once the server has closed. */
+  /** Resolves with everything received, once the server has closed. */
   closed(): Promise<string>;
 }
 
@@ -64,7 +70,7 @@ function reply(exchange: ServerExchange, body: string): void {
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`;
 
-test('pipelined requests are answered in order, one at a time', async (context) => {
+test('pipelined requests get their responses in order, one at a time', async (context) => {
   const waiting: ServerExchange[] = [];
   const { connectPeer } = await serve(context, (exchange) => waiting.push(exchange));
   const peer = await connectPeer();
@@ -78,7 +84,7 @@ test('pipelined requests are answered in order, one at a time', async (context) 
   assert.deepEqual(received.match(/\/a\d/g), ['/a1', '/a2', '/a3']);
 });
 
-test('a client that sends too far ahead is read no further until its turn comes', async (context) => {
+test('reading from a client that sends too far ahead pauses until its turn comes', async (context) => {
   let first: ServerExchange | undefined;
   let served = 0;
   const paths = Array.from({ length: 100 }, (_, i) => `/more-${i};`);
@@ -102,7 +108,7 @@ test('a client that sends too far ahead is read no further until its turn comes'
   assert.deepEqual(received.match(/\/more-\d+;/g), paths);
 });
 
-test('100 Continue is sent when the client waits for it', async (context) => {
+test('sends 100 Continue when the client waits for it', async (context) => {
   const { connectPeer } = await serve(context, (exchange) =>
     reply(exchange, String(exchange.body)),
   );
@@ -115,7 +121,7 @@ test('100 Continue is sent when the client waits for it', async (context) => {
   await peer.until(/body$/);
 });
 
-test('HTTP/1.0 closes after the answer unless asked to keep alive', async (context) => {
+test('HTTP/1.0 connections close after the response unless the client requests keep-alive', async (context) => {
   const { connectPeer } = await serve(context, (exchange) => reply(exchange, 'x'));
   const closing = await connectPeer();
   closing.socket.write('GET / HTTP/1.0\r\n\r\n');
@@ -125,7 +131,7 @@ test('HTTP/1.0 closes after the answer unless asked to keep alive', async (conte
   assert.match(await keeping.until(/x$/), /Connection: keep-alive/);
 });
 
-test('bodies of any size and framing arrive whole', async (context) => {
+test('bodies of any size and framing arrive complete', async (context) => {
   const { connectPeer } = await serve(context, (exchange) => {
     reply(exchange, `${exchange.body.length}:${exchange.body.subarray(-3)}`);
   });
@@ -143,7 +149,7 @@ test('bodies of any size and framing arrive whole', async (context) => {
   }
 });
 
-test('a client that leaves is noticed while its answer is awaited', async (context) => {
+test('a client that leaves is noticed while its response is pending', async (context) => {
   let gone = () => {};
   const left = new Promise<void>((resolve) => {
     gone = resolve;
@@ -157,7 +163,7 @@ test('a client that leaves is noticed while its answer is awaited', async (conte
   await left;
 });
 
-test('a slow head or body is answered 408, and an idle connection closed', async (context) => {
+test('a slow head or body gets a 408, and an idle connection is closed', async (context) => {
   const { connectPeer } = await serve(context, (exchange) => reply(exchange, 'x'), {
     limits: { headTimeoutMs: 30, bodyIdleTimeoutMs: 30, keepAliveTimeoutMs: 30 },
   });
@@ -176,7 +182,7 @@ test('a slow head or body is answered 408, and an idle connection closed', async
   assert.match(await idle.closed(), /^HTTP\/1.1 200/);
 });
 
-test('draining answers what is under way, closes, and takes nothing new', async (context) => {
+test('draining serves requests in flight, closes, and accepts no new ones', async (context) => {
   let exchange: ServerExchange | undefined;
   const { server, connectPeer } = await serve(context, (arrived) => {
     exchange = arrived;
@@ -191,7 +197,7 @@ test('draining answers what is under way, closes, and takes nothing new', async 
   await drained;
 });
 
-test('a taken port is one sentence', async (context) => {
+test('the error of a port in use is one sentence', async (context) => {
   const ticker = new Ticker({ tickMs: 1000 });
   const options = { ticker, onRequest: () => {}, refusal: () => '' };
   const first = new HttpServer(options);
@@ -202,11 +208,13 @@ test('a taken port is one sentence', async (context) => {
   const port = await first.listen('127.0.0.1', 0);
   await assert.rejects(
     new HttpServer(options).listen('127.0.0.1', port),
-    new RegExp(`Port ${port} on 127.0.0.1 is in use. Stop what uses it, or pass --port.`),
+    new RegExp(
+      `Port ${port} on 127.0.0.1 is in use; stop the program that listens there, or choose another port with --port.`,
+    ),
   );
 });
 
-test('a write that leaves nothing pending has been taken by the kernel: buffers may be reused', async (context) => {
+test('buffers of a write that leaves nothing pending may be reused: the kernel has copied them', async (context) => {
   const { connectPeer } = await serve(context, () => {});
   const { socket } = await connectPeer();
   socket.write(Buffer.alloc(100));
@@ -215,10 +223,10 @@ test('a write that leaves nothing pending has been taken by the kernel: buffers 
   assert.ok(socket.writableLength > 0);
 });
 
-test('bodies that arrive in turns on many connections stay apart', async (context) => {
+test('bodies that arrive interleaved on many connections are not mixed', async (context) => {
   const { connectPeer } = await serve(context, (exchange) => {
     const { body } = exchange;
-    // Answered a turn later, so that other bodies come in while this one waits.
+    // The response is sent a turn later, so that other bodies arrive meanwhile.
     setImmediate(() => reply(exchange, body.toString('latin1')));
   });
   const peers = await Promise.all(Array.from({ length: 5 }, connectPeer));
@@ -233,4 +241,106 @@ test('bodies that arrive in turns on many connections stay apart', async (contex
     for (const [i, peer] of peers.entries()) peer.socket.write(bodies[i]?.slice(500) ?? '');
     for (const [i, peer] of peers.entries()) await peer.until(new RegExp(`${bodies[i]}$`));
   }
+});
+
+test('a client that reads no responses gets no further ones, and others are served', async (context) => {
+  let served = 0;
+  const { connectPeer } = await serve(context, (exchange) => {
+    served++;
+    reply(exchange, 'x'.repeat(100_000));
+  });
+  const greedy = await connectPeer();
+  greedy.socket.pause();
+  for (let i = 0; i < 200; i++) greedy.socket.write(get('/flood').repeat(100));
+  const polite = await connectPeer();
+  polite.socket.write(get('/'));
+  await polite.until(/x{100000}$/);
+  const servedUnread = served;
+  // 20,000 responses have 2 GB; the two kernel buffers of loopback hold a few megabytes.
+  assert.ok(
+    servedUnread < 200,
+    `${servedUnread} responses were written to a client that reads none`,
+  );
+  greedy.socket.resume();
+  while (served < 1000) await new Promise((resolve) => setImmediate(resolve));
+});
+
+test('refuses a body in tiny chunks; one in small chunks takes no more memory than its size', async (context) => {
+  const { connectPeer } = await serve(context, (exchange) =>
+    reply(exchange, `${exchange.body.length}:${exchange.body.subarray(-3)}`),
+  );
+  const chunked = 'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const small = await connectPeer();
+  small.socket.write(`${chunked}${'8\r\n12345678\r\n'.repeat(200_000)}0\r\n\r\n`);
+  await small.until(/1600000:678$/);
+  const tiny = await connectPeer();
+  tiny.socket.write(chunked + '1\r\nx\r\n'.repeat(1_000_000));
+  assert.match(await tiny.closed(), /^HTTP\/1.1 400/);
+});
+
+test('refuses a body below the minimum rate, however steadily it arrives', async (context) => {
+  const limits = { bodyWindowMs: 50, bodyBytesPerWindowMin: 1_000, bodyIdleTimeoutMs: 60_000 };
+  const { connectPeer } = await serve(context, (exchange) => reply(exchange, 'x'), { limits });
+  const slow = await connectPeer();
+  slow.socket.write('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n');
+  const drip = setInterval(() => slow.socket.write('y'), 10);
+  context.after(() => clearInterval(drip));
+  assert.match(await slow.closed(), /^HTTP\/1.1 408/);
+});
+
+test('refuses a body that takes too long in total', async (context) => {
+  const limits = { bodyTimeoutMs: 100, bodyBytesPerWindowMin: 0 };
+  const { connectPeer } = await serve(context, (exchange) => reply(exchange, 'x'), { limits });
+  const slow = await connectPeer();
+  slow.socket.write('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n');
+  const drip = setInterval(() => slow.socket.write('y'.repeat(100)), 10);
+  context.after(() => clearInterval(drip));
+  assert.match(await slow.closed(), /^HTTP\/1.1 408/);
+});
+
+test('can refuse a request with a body by its head alone', async (context) => {
+  const { connectPeer } = await serve(context, (exchange) => reply(exchange, 'x'), {
+    refuseHead: ({ headers }) =>
+      headers.get('authorization') === undefined ? new HttpSyntaxError(401, 'No key.') : undefined,
+  });
+  const peer = await connectPeer();
+  peer.socket.write('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n');
+  assert.match(await peer.closed(), /^HTTP\/1.1 401/);
+});
+
+test('at the maximum number of connections, closes the one that has been idle longest', async (context) => {
+  const { connectPeer } = await serve(context, (exchange) => reply(exchange, 'x'), {
+    connectionsMax: 3,
+  });
+  const silent = await connectPeer();
+  const active = await connectPeer();
+  await connectPeer();
+  active.socket.write(get('/'));
+  await active.until(/x$/);
+  const newcomer = await connectPeer();
+  newcomer.socket.write(get('/'));
+  await newcomer.until(/x$/);
+  assert.equal(await silent.closed(), '');
+  active.socket.write(get('/'));
+  await active.until(/x.*x$/s);
+});
+
+test('when every connection is busy, marks a further one as over the limit and closes it', async (context) => {
+  const waiting: ServerExchange[] = [];
+  const { connectPeer } = await serve(
+    context,
+    (exchange) => {
+      if (exchange.overLimit) reply(exchange, 'over');
+      else waiting.push(exchange);
+    },
+    { connectionsMax: 2 },
+  );
+  const busy = await Promise.all([connectPeer(), connectPeer()]);
+  for (const peer of busy) peer.socket.write(get('/'));
+  while (waiting.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  const reserve = await connectPeer();
+  reserve.socket.write(get('/health'));
+  assert.match(await reserve.closed(), /over$/);
+  for (const exchange of waiting) reply(exchange, 'late');
+  for (const peer of busy) await peer.until(/late$/);
 });

@@ -1,18 +1,28 @@
-// An HTTP/1.1 server on node:net: small, strict, and fast enough to stand in front of token streams.
-import { type AddressInfo, createServer, type Server } from 'node:net';
-import { InputError } from '../../core/base/index.ts';
+// An HTTP/1.1 server on node:net: small, strict, and fast enough to proxy token streams.
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { portError } from '../listen/index.ts';
+import { BodyBudget } from './body-budget.ts';
 import { BufferPool } from './buffer-pool.ts';
+import type { RequestHead } from './request-head.ts';
 import { ServerConnection, type ServerContext, type ServerLimits } from './server-connection.ts';
 import type { ServerExchange } from './server-exchange.ts';
+import type { HttpSyntaxError } from './syntax-error.ts';
 import type { Ticker } from './ticker.ts';
 
-/** Defaults: where nginx has such a setting, its default. */
+/**
+ * Default limits: those of nginx, where it has such a setting. The total time of a body is Node's
+ * `requestTimeout`, its minimum rate ASP.NET Kestrel's `MinRequestBodyDataRate`, 240 bytes per
+ * second.
+ */
 export const defaultServerLimits: ServerLimits = {
   requestBytesMax: 64 * 1_048_576,
   bufferedRequestBytesMax: 1024 * 1_048_576,
   pipelinedBytesMax: 65_536,
   headTimeoutMs: 60_000,
   bodyIdleTimeoutMs: 60_000,
+  bodyTimeoutMs: 300_000,
+  bodyWindowMs: 20_000,
+  bodyBytesPerWindowMin: 20 * 240,
   keepAliveTimeoutMs: 75_000,
   sendTimeoutMs: 300_000,
 };
@@ -20,55 +30,83 @@ export const defaultServerLimits: ServerLimits = {
 export interface HttpServerOptions {
   readonly ticker: Ticker;
   readonly limits?: Partial<ServerLimits>;
-  /** Most client connections at once; more are closed as they come. @default 16384 */
+  /**
+   * Maximum number of client connections. A further one replaces the connection that has been idle
+   * longest; if none is idle, it is one of `reservedConnections`. @default 16384
+   */
   readonly connectionsMax?: number;
-  /** Answers a request. Must not throw. */
+  /**
+   * Decides about a request with a body before the body is read.
+   *
+   * @returns The refusal; undefined accepts the request.
+   */
+  readonly refuseHead?: (head: RequestHead) => HttpSyntaxError | undefined;
+  /** Responds to a request. Must not throw. */
   readonly onRequest: (exchange: ServerExchange) => void;
-  /** The whole answer, head included, to a request that is refused; the connection closes after. */
+  /**
+   * Returns the whole response to a rejected request, with its head; the connection closes after
+   * it.
+   */
   readonly refusal: (status: number, message: string) => string;
 }
 
-/** Most bytes of body buffers kept for later requests. */
+/**
+ * Connections accepted beyond the maximum, for health checks and scrapers: their exchanges are
+ * marked `overLimit`. Further ones are closed as they arrive.
+ */
+const reservedConnections = 64;
+/** Maximum size of all body buffers kept for later requests. */
 const keptBodyBytesMax = 16 * 1_048_576;
 
 export class HttpServer {
   readonly #server: Server;
   readonly #ticker: Ticker;
   readonly #connections = new Set<ServerConnection>();
+  /** Connections without a request in flight, idle longest first. */
+  readonly #idle = new Set<ServerConnection>();
+  readonly #connectionsMax: number;
   readonly #context: ServerContext & { draining: boolean };
   #onIdle: (() => void) | undefined = undefined;
 
   constructor(options: HttpServerOptions) {
     this.#ticker = options.ticker;
+    const limits = { ...defaultServerLimits, ...options.limits };
+    const { ticker } = options;
     this.#context = {
-      limits: { ...defaultServerLimits, ...options.limits },
-      ticker: options.ticker,
-      bufferedRequestBytes: 0,
+      limits,
+      ticker,
+      budget: new BodyBudget({
+        ...{ ticker, bytesMax: limits.bufferedRequestBytesMax, holders: () => this.#connections },
+      }),
       draining: false,
       bodies: new BufferPool({ keptBytesMax: keptBodyBytesMax }),
+      refuseHead: options.refuseHead ?? (() => undefined),
       onRequest: options.onRequest,
+      idleChanged: (connection, isIdle) => {
+        if (isIdle) this.#idle.add(connection);
+        else this.#idle.delete(connection);
+      },
       refusal: options.refusal,
       connectionClosed: (connection) => this.#connectionClosed(connection),
     };
-    this.#server = createServer({ noDelay: true }, (socket) => {
-      this.#connections.add(new ServerConnection(this.#context, socket));
-    });
-    this.#server.maxConnections = options.connectionsMax ?? 16_384;
+    this.#connectionsMax = options.connectionsMax ?? 16_384;
+    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    this.#server.maxConnections = this.#connectionsMax + reservedConnections;
   }
 
   /**
-   * Listens.
+   * Starts listening.
    *
-   * @param port 0 for any free one.
+   * @param port 0 for any free port.
    * @returns The port.
-   * @throws {InputError} If the port is taken or the address is not ours.
+   * @throws {InputError} If the port is in use or the address is not one of this machine.
    */
   listen(host: string, port: number): Promise<number> {
     this.#ticker.add(this);
     return new Promise((resolve, reject) => {
       this.#server.once('error', (error: NodeJS.ErrnoException) => {
         this.#ticker.remove(this);
-        reject(listenError(error, host, port));
+        reject(portError(error, host, port));
       });
       this.#server.listen(port, host, () => {
         this.#server.removeAllListeners('error');
@@ -79,7 +117,7 @@ export class HttpServer {
     });
   }
 
-  /** Requests being answered. */
+  /** Number of requests in flight. */
   get busyConnections(): number {
     let busy = 0;
     for (const connection of this.#connections) if (connection.busy) busy++;
@@ -94,7 +132,7 @@ export class HttpServer {
     for (const connection of this.#connections) connection.onTick(nowTick);
   }
 
-  /** Takes no new connections and requests; resolves when those under way are answered. */
+  /** Accepts no new connections or requests. Resolves when those in flight are complete. */
   drain(): Promise<void> {
     this.#context.draining = true;
     this.#server.close();
@@ -105,7 +143,7 @@ export class HttpServer {
     });
   }
 
-  /** Cuts every connection. */
+  /** Destroys every connection. */
   destroy(): void {
     this.#context.draining = true;
     this.#server.close();
@@ -113,23 +151,26 @@ export class HttpServer {
     this.#ticker.remove(this);
   }
 
+  #accept(socket: Socket): void {
+    if (this.#connections.size >= this.#connectionsMax) this.#closeLongestIdle();
+    const overLimit = this.#connections.size >= this.#connectionsMax;
+    const connection = new ServerConnection(this.#context, socket, overLimit);
+    this.#connections.add(connection);
+    this.#idle.add(connection);
+  }
+
+  #closeLongestIdle(): void {
+    for (const connection of this.#idle) {
+      // The place is free now, although the close event comes later.
+      this.#connectionClosed(connection);
+      connection.socket.destroy();
+      return;
+    }
+  }
+
   #connectionClosed(connection: ServerConnection): void {
-    this.#connections.delete(connection);
+    this.#idle.delete(connection);
+    if (!this.#connections.delete(connection)) return;
     if (this.#connections.size === 0) this.#onIdle?.();
   }
-}
-
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  const place = `${host}:${port}`;
-  if (error.code === 'EADDRINUSE') {
-    return new InputError(`Port ${port} on ${host} is in use. Stop what uses it, or pass --port.`, {
-      cause: error,
-    });
-  }
-  if (error.code === 'EACCES') {
-    return new InputError(`No permission to listen on ${place}. Pass a --port above 1023.`, {
-      cause: error,
-    });
-  }
-  return new InputError(`Cannot listen on ${place}: ${error.message}.`, { cause: error });
 }

@@ -1,15 +1,16 @@
-// Coarse time for deadlines: one timer for all sockets, so that a read or write costs no clock call.
+// Coarse time for deadlines: one timer for all sockets, so that reads and writes need no clock
+// call.
 
-/** Something with deadlines, looked at on each tick. */
+/** An object with deadlines, checked on each tick. */
 export interface Tickable {
-  /** @param nowTick Ticks since the ticker began. */
+  /** @param nowTick Number of ticks since the ticker started. */
   onTick(nowTick: number): void;
 }
 
-/** Counts ticks and tells its members. A deadline is met up to one tick late. */
+/** Counts ticks and notifies its members. A deadline is met up to one tick late. */
 export class Ticker {
   readonly tickMs: number;
-  /** Ticks so far. */
+  /** Number of ticks so far. */
   now = 0;
   readonly #members = new Set<Tickable>();
   readonly #timer: NodeJS.Timeout;
@@ -28,7 +29,10 @@ export class Ticker {
     this.#members.delete(member);
   }
 
-  /** Ticks in a duration, at least one; Infinity for 0, which stands for "no deadline". */
+  /**
+   * Returns the number of ticks in a duration, at least one; Infinity for 0, which means "no
+   * timeout".
+   */
   ticks(durationMs: number): number {
     return durationMs === 0 ? Number.POSITIVE_INFINITY : Math.ceil(durationMs / this.tickMs);
   }

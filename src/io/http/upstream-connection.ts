@@ -1,4 +1,5 @@
-// One connection to an engine: sends a request, follows the framing of its answer, hands the bytes on.
+// One connection to an engine: sends a request, parses the framing of the response, relays the
+// bytes.
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { ChunkedReader } from './chunked-reader.ts';
@@ -7,21 +8,21 @@ import { HttpSyntaxError } from './syntax-error.ts';
 import type { UpstreamExchange, UpstreamFailureKind } from './upstream-exchange.ts';
 import { writeTogether } from './write-together.ts';
 
-/** Where an engine listens. */
+/** Address of an engine. */
 export interface Origin {
   readonly secure: boolean;
   readonly host: string;
-  /** One of the host's, to connect to; any if undefined. */
+  /** Address of the host to connect to; any if undefined. */
   readonly address: string | undefined;
   readonly port: number;
 }
 
-/** What a connection tells its pool. */
+/** Callbacks from a connection to its pool. */
 export interface ConnectionOwner {
-  /** The answer is complete and the connection may serve another request. */
+  /** The response is complete and the connection may serve another request. */
   connectionFree(connection: UpstreamConnection): void;
   connectionClosed(connection: UpstreamConnection): void;
-  /** @param exchange Not answered, or not wholly. */
+  /** @param exchange The request without a complete response. */
   exchangeFailed(
     connection: UpstreamConnection,
     exchange: UpstreamExchange,
@@ -30,7 +31,7 @@ export interface ConnectionOwner {
   ): void;
 }
 
-/** A read takes at most this many bytes; libuv's own choice for streams. */
+/** Maximum number of bytes per read; libuv's own choice for streams. */
 const readBytesMax = 65_536;
 
 export class UpstreamConnection {
@@ -40,7 +41,7 @@ export class UpstreamConnection {
   #bufferKept = false;
   #exchange: UpstreamExchange | undefined = undefined;
   #error: Error | undefined = undefined;
-  /** The beginning of a head whose end has not come yet. */
+  /** The start of a head whose end has not arrived yet. */
   #headStart: Buffer | undefined = undefined;
   #response: ResponseHead | undefined = undefined;
   #chunked: ChunkedReader | undefined = undefined;
@@ -48,9 +49,12 @@ export class UpstreamConnection {
   #closed = false;
   #answered = false;
   connected = false;
-  /** Requests answered so far. */
+  /** Number of completed requests. */
   served = 0;
-  /** For the pool's deadlines: tick of the request's begin, of the last byte, or of becoming idle. */
+  /**
+   * For the pool's deadlines: tick of the start of the request, of the last byte, or of becoming
+   * idle.
+   */
   sinceTick = 0;
 
   constructor(owner: ConnectionOwner, origin: Origin) {
@@ -59,7 +63,7 @@ export class UpstreamConnection {
       host: origin.address ?? origin.host,
       port: origin.port,
       noDelay: true,
-      // Reading into our own buffer spares Node an allocation, a copy and its stream machinery.
+      // Reading into a separate buffer saves an allocation, a copy and Node's stream machinery.
       onread: {
         buffer: () => this.#nextBuffer(),
         callback: (length: number, buffer: Uint8Array) => this.#onRead(length, buffer as Buffer),
@@ -83,12 +87,12 @@ export class UpstreamConnection {
     this.#socket.on('close', () => this.#onClose());
   }
 
-  /** Whether a byte of the present request's answer has come. */
+  /** Whether a byte of the current response has arrived. */
   get answered(): boolean {
     return this.#answered;
   }
 
-  /** Whether the body so far ends where more of it could be inserted. */
+  /** Whether more of the body could follow at the current position. */
   get betweenChunks(): boolean {
     return this.#chunked?.betweenChunks ?? this.#response?.framing === 'until-close';
   }
@@ -112,7 +116,7 @@ export class UpstreamConnection {
     this.#socket.resume();
   }
 
-  /** Forgets the request and destroys the socket; nobody is told. */
+  /** Drops the request and destroys the socket, without a callback. */
   abort(): void {
     this.#exchange = undefined;
     this.#socket.destroy();
@@ -133,11 +137,11 @@ export class UpstreamConnection {
     return this.#buffer;
   }
 
-  /** @returns Whether to read on. */
+  /** @returns Whether to keep reading. */
   #onRead(length: number, buffer: Buffer): boolean {
     const exchange = this.#exchange;
     if (exchange === undefined) {
-      // Bytes that answer nothing: whatever they are, this connection is out of step.
+      // Bytes without a request: whatever they are, this connection is out of sync.
       this.#socket.destroy();
       return false;
     }
@@ -148,7 +152,7 @@ export class UpstreamConnection {
       else this.#readBody(exchange, this.#response, buffer, 0, length, false);
     } catch (error) {
       if (!(error instanceof HttpSyntaxError)) throw error;
-      this.fail('syntax', `The engine's answer is not valid HTTP: ${error.message}`);
+      this.fail('syntax', `The engine's response is not valid HTTP: ${error.message}`);
     }
     return true;
   }
@@ -169,7 +173,7 @@ export class UpstreamConnection {
       }
       position += head.headBytes;
       if (head.status === 101) {
-        throw new HttpSyntaxError(400, 'Switching protocols was not asked for');
+        throw new HttpSyntaxError(400, 'Switching protocols was not requested');
       }
       if (head.status >= 200) {
         this.#headStart = undefined;
@@ -192,10 +196,13 @@ export class UpstreamConnection {
   ): void {
     let bodyEnd = end;
     let ended = false;
+    let chunks = 0;
     switch (head.framing) {
       case 'chunked': {
         const reader = this.#chunked as ChunkedReader;
+        const before = reader.chunks;
         bodyEnd = reader.read(bytes, start, end);
+        chunks = reader.chunks - before;
         ended = reader.done;
         break;
       }
@@ -211,11 +218,11 @@ export class UpstreamConnection {
       default:
     }
     const body = bytes.subarray(start, bodyEnd);
-    // The sink may abort during the call, so the state is put in order before it.
+    // The sink may abort during the call, so the state is updated before it.
     if (ended) this.#finish();
     const kept = first
-      ? exchange.sink.onHead(head, body, ended)
-      : exchange.sink.onBytes(body, ended);
+      ? exchange.sink.onHead(head, body, ended, chunks)
+      : exchange.sink.onBytes(body, ended, chunks);
     if (kept && bytes === this.#buffer) this.#bufferKept = true;
     if (ended && !this.#closed && this.#exchange === undefined)
       this.#release(head, bodyEnd === end);
@@ -229,9 +236,10 @@ export class UpstreamConnection {
     this.served++;
   }
 
-  /** Back to the pool, unless something about the connection is not as it should be. */
+  /** Returns the connection to the pool, unless its state is unexpected. */
   #release(head: ResponseHead, clean: boolean): void {
-    // An answer before the end of its request leaves the rest of the request on the wire.
+    // If the response comes before the request has been sent completely, the rest of the request
+    // remains on the wire.
     if (!head.keepAlive || !clean || this.#socket.writableLength > 0 || this.#socket.destroyed) {
       this.#socket.destroy();
       return;
@@ -244,7 +252,7 @@ export class UpstreamConnection {
     const exchange = this.#exchange;
     if (exchange !== undefined && this.#response?.framing === 'until-close') {
       this.#finish();
-      exchange.sink.onBytes(Buffer.alloc(0), true);
+      exchange.sink.onBytes(Buffer.alloc(0), true, 0);
     }
     this.#socket.destroy();
   }

@@ -1,50 +1,51 @@
-// One request to an engine, and the receiver of its answer.
+// One request to an engine, and the receiver of its response.
 import type { ResponseHead } from './response-head.ts';
 import type { UpstreamConnection } from './upstream-connection.ts';
 
-/** A request, already serialised. */
+/** A serialised request. */
 export interface UpstreamRequest {
-  /** Whole head in Latin-1, empty line included; its Content-Length fits `body`. */
+  /** Whole head in Latin-1, empty line included; its Content-Length matches `body`. */
   readonly head: string;
   readonly body: Buffer | undefined;
-  /** Whether it is a HEAD request, whose answer has no body. */
+  /** Whether it is a HEAD request, whose response has no body. */
   readonly toHead: boolean;
 }
 
 /**
- * Why there is no whole answer. `connect`: no connection came about. `reset`: the connection broke.
- * `timeout`: a deadline passed. `syntax`: the bytes were no HTTP. `truncated`: the body ended early.
+ * Reason for an incomplete response. `connect`: no connection was made. `reset`: the connection broke.
+ * `timeout`: a timeout expired. `syntax`: the bytes were not HTTP. `truncated`: the body ended early.
  */
 export type UpstreamFailureKind = 'connect' | 'reset' | 'timeout' | 'syntax' | 'truncated';
 
 export interface UpstreamFailure {
   readonly kind: UpstreamFailureKind;
-  /** What happened, in plain words. */
+  /** What happened, for logs and error responses. */
   readonly message: string;
-  /** Whether a byte of the answer had come. */
+  /** Whether a byte of the response had arrived. */
   readonly answered: boolean;
   /** Whether the body ended where another chunk, or more of an unframed body, could follow. */
   readonly betweenChunks: boolean;
 }
 
 /**
- * Receives an answer. `bytes` are the body as framed on the wire and are valid during the call only;
- * a receiver that still needs them afterwards returns true.
+ * Receives a response. `bytes` are the body as framed on the wire and are valid during the call only;
+ * a receiver that still needs them afterwards returns true. `chunks` is the number of chunks that begin
+ * in them; 0 if the body is not chunked.
  */
 export interface ResponseSink {
-  onHead(head: ResponseHead, bytes: Buffer, ended: boolean): boolean;
-  onBytes(bytes: Buffer, ended: boolean): boolean;
-  /** The answer will not come, or not whole. Nothing follows. */
+  onHead(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean;
+  onBytes(bytes: Buffer, ended: boolean, chunks: number): boolean;
+  /** The response will not arrive, or not completely. No calls follow. */
   onFailure(failure: UpstreamFailure): void;
 }
 
-/** Handle on a request under way. */
+/** Handle on a request in flight. */
 export class UpstreamExchange {
   readonly request: UpstreamRequest;
   readonly sink: ResponseSink;
-  /** For the pool: where it runs now. */
+  /** Used by the pool: the connection that carries the request now. */
   connection: UpstreamConnection | undefined = undefined;
-  /** For the pool: whether a stale kept socket has been replaced already. */
+  /** Used by the pool: whether a stale idle connection has been replaced already. */
   retriedStale = false;
 
   constructor(request: UpstreamRequest, sink: ResponseSink) {
@@ -52,14 +53,14 @@ export class UpstreamExchange {
     this.sink = sink;
   }
 
-  /** Breaks the connection at once: the engine sees that nobody waits, and frees its blocks. */
+  /** Breaks the connection at once: the engine sees the disconnect and frees its blocks. */
   abort(): void {
     const { connection } = this;
     this.connection = undefined;
     connection?.abort();
   }
 
-  /** Reads no more until `resume`: the client is slow. */
+  /** Stops reading until `resume`: the client is slow. */
   pause(): void {
     this.connection?.pause();
   }

@@ -1,27 +1,33 @@
-// The connections to one engine: kept alive, bounded, with deadlines, and never handed out stale twice.
+// The connections to one engine: reused, bounded, with deadlines. A request meets a stale
+// connection at most once.
 import { InputError } from '../../core/base/index.ts';
 import type { Ticker } from './ticker.ts';
 import { type ConnectionOwner, type Origin, UpstreamConnection } from './upstream-connection.ts';
-import type { ResponseSink, UpstreamFailureKind, UpstreamRequest } from './upstream-exchange.ts';
+import type {
+  ResponseSink,
+  UpstreamFailure,
+  UpstreamFailureKind,
+  UpstreamRequest,
+} from './upstream-exchange.ts';
 import { UpstreamExchange } from './upstream-exchange.ts';
 
-/** Bounds and deadlines towards an engine; a deadline of 0 stands for none. */
+/** Limits and timeouts of connections to an engine; a timeout of 0 means none. */
 export interface UpstreamLimits {
-  /** Most idle connections kept; more are closed as they become idle. */
+  /** Maximum number of idle connections; further ones are closed as they become idle. */
   readonly idleConnectionsMax: number;
   /**
-   * How long an idle connection is kept. vLLM's server closes its side after 5 s
+   * Maximum time that a connection stays idle. vLLM's server closes its side after 5 s
    * (VLLM_HTTP_TIMEOUT_KEEP_ALIVE), and a request sent at that moment is lost.
    */
   readonly idleTimeoutMs: number;
   readonly connectTimeoutMs: number;
-  /** From the request to the first byte of the answer; engines may queue for long. */
+  /** Time from the request to the first byte of the response; engines may queue it for long. */
   readonly firstByteTimeoutMs: number;
-  /** Between two reads of an answer. */
+  /** Time between two reads of a response. */
   readonly streamIdleTimeoutMs: number;
 }
 
-export const defaultUpstreamLimits: UpstreamLimits = {
+const defaultUpstreamLimits: UpstreamLimits = {
   idleConnectionsMax: 1024,
   idleTimeoutMs: 3_000,
   connectTimeoutMs: 5_000,
@@ -34,12 +40,13 @@ export class UpstreamPool implements ConnectionOwner {
   readonly #ticker: Ticker;
   readonly #limits: UpstreamLimits;
   readonly #connections = new Set<UpstreamConnection>();
-  /** Youngest last: it is the one least likely to be closed by the engine. */
+  /** The youngest is last, because the engine is least likely to close it. */
   readonly #idle: UpstreamConnection[] = [];
+  #isClosed = false;
 
   /**
-   * @param options `url`: http:// or https://, host and port; a path is the caller's to add. `address`:
-   *   where to connect, if not to any address that the host's name stands for.
+   * @param options `url`: http:// or https://, host and port; the caller adds a path. `address`:
+   * where to connect, if not to any address that the host name resolves to.
    */
   constructor(options: {
     readonly url: string;
@@ -57,19 +64,26 @@ export class UpstreamPool implements ConnectionOwner {
     return this.#connections.size;
   }
 
-  /** Sends a request, on a kept connection if there is one. The sink hears in later turns. */
+  /** Sends a request, on an idle connection if there is one. The sink is called in later turns. */
   send(request: UpstreamRequest, sink: ResponseSink): UpstreamExchange {
     const exchange = new UpstreamExchange(request, sink);
+    if (this.#isClosed) {
+      queueMicrotask(() => sink.onFailure(closedFailure));
+      return exchange;
+    }
     const connection = this.#idle.pop() ?? this.#open();
     connection.sinceTick = this.#ticker.now;
     connection.start(exchange);
     return exchange;
   }
 
-  /** Closes idle connections now and takes back none. */
+  /** Closes all connections. Requests in flight fail, and so does each later one. */
   close(): void {
+    this.#isClosed = true;
     this.#ticker.remove(this);
-    for (const connection of this.#connections) connection.abort();
+    for (const connection of this.#connections) {
+      connection.fail(closedFailure.kind, closedFailure.message);
+    }
   }
 
   onTick(nowTick: number): void {
@@ -103,9 +117,11 @@ export class UpstreamPool implements ConnectionOwner {
     message: string,
   ): void {
     exchange.connection = undefined;
-    const stale = kind === 'reset' && connection.served > 0 && !connection.answered;
+    const stale =
+      kind === 'reset' && !this.#isClosed && connection.served > 0 && !connection.answered;
     if (stale && !exchange.retriedStale) {
-      // The engine closed a kept connection just as we used it: it has not seen the request.
+      // The engine closed an idle connection just as it was used, so it has not received the
+      // request.
       exchange.retriedStale = true;
       const fresh = this.#open();
       fresh.sinceTick = this.#ticker.now;
@@ -131,10 +147,10 @@ export class UpstreamPool implements ConnectionOwner {
       }
     } else if (!connection.answered) {
       if (over(firstByteTimeoutMs)) {
-        connection.fail('timeout', `no answer within ${firstByteTimeoutMs / 1000} s`);
+        connection.fail('timeout', `no response within ${firstByteTimeoutMs / 1000} s`);
       }
     } else if (over(streamIdleTimeoutMs)) {
-      connection.fail('timeout', `the answer stopped for ${streamIdleTimeoutMs / 1000} s`);
+      connection.fail('timeout', `no data for ${streamIdleTimeoutMs / 1000} s`);
     }
   }
 
@@ -149,10 +165,16 @@ export class UpstreamPool implements ConnectionOwner {
   }
 }
 
+/** What the sink of a request gets after `close`. */
+const closedFailure: UpstreamFailure = {
+  ...{ kind: 'reset', message: 'the connections to the engine were closed' },
+  ...{ answered: false, betweenChunks: false },
+};
+
 function parseOrigin(url: string): Omit<Origin, 'address'> {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.hostname === '') {
-    throw new InputError(`"${url}" is no engine URL: it must look like http://host:8000.`);
+    throw new InputError(`"${url}" is not an engine URL: it must look like http://host:8000.`);
   }
   const secure = parsed.protocol === 'https:';
   return {

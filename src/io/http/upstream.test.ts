@@ -13,7 +13,7 @@ import {
   UpstreamPool,
 } from './index.ts';
 
-/** An engine that runs a script for each connection, and a pool to it. */
+/** An engine that runs a script for each connection, and a pool of connections to it. */
 async function engine(
   context: TestContext,
   onConnection: (socket: Socket, count: number) => void,
@@ -41,7 +41,7 @@ async function engine(
 
 type Received = { status: number; raw: string; body: string } | UpstreamFailure;
 
-/** Sends a request and collects the answer, raw and decoded. */
+/** Sends a request and collects the response, raw and decoded. */
 function send(pool: UpstreamPool, method = 'POST'): Promise<Received> {
   return new Promise((resolve) => {
     let status = 0;
@@ -80,11 +80,11 @@ function send(pool: UpstreamPool, method = 'POST'): Promise<Received> {
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
-test('a kept connection is used again, and one closed by the engine is replaced unseen', async (context) => {
+test('reuses an idle connection, and silently replaces one that the engine closed', async (context) => {
   const { pool, connections } = await engine(context, (socket) => {
     let served = 0;
     socket.on('data', () => {
-      // The second request on a connection meets a closed door, as after vLLM's keep-alive of 5 s.
+      // The second request on a connection fails, as after vLLM's keep-alive timeout of 5 s.
       if (++served === 2) socket.resetAndDestroy();
       else socket.write(ok);
     });
@@ -94,7 +94,7 @@ test('a kept connection is used again, and one closed by the engine is replaced 
   assert.equal(connections(), 3);
 });
 
-test('a fresh connection that breaks before the first byte is a failure, not tried again', async (context) => {
+test('does not retry a fresh connection that breaks before the first byte', async (context) => {
   const { pool, connections } = await engine(context, (socket) => {
     socket.on('data', () => socket.resetAndDestroy());
   });
@@ -104,7 +104,7 @@ test('a fresh connection that breaks before the first byte is a failure, not tri
   assert.equal(connections(), 1);
 });
 
-test('nobody listening is a failure to connect', async (context) => {
+test('reports a refused connection as a failure to connect', async (context) => {
   const { pool, port } = await engine(context, () => {});
   const ticker = new Ticker({ tickMs: 10 });
   const closed = new UpstreamPool({ url: 'http://127.0.0.1:1', ticker });
@@ -116,7 +116,17 @@ test('nobody listening is a failure to connect', async (context) => {
   assert.equal(((await send(closed)) as UpstreamFailure).kind, 'connect');
 });
 
-test('each way to break an answer has its name', async (context) => {
+test('fails requests in flight and later ones after close, and leaves no connection', async (context) => {
+  const { pool, sockets } = await engine(context, () => {});
+  const inFlight = send(pool);
+  await until(() => sockets.size === 1);
+  pool.close();
+  assert.equal(((await inFlight) as UpstreamFailure).kind, 'reset');
+  assert.equal(((await send(pool)) as UpstreamFailure).kind, 'reset');
+  await until(() => pool.connections === 0);
+});
+
+test('reports each kind of broken response by name', async (context) => {
   const scripts: [string, string, boolean][] = [
     ['HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab', 'truncated', true],
     ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n', 'truncated', true],
@@ -136,10 +146,10 @@ test('each way to break an answer has its name', async (context) => {
   }
 });
 
-test('deadlines: no first byte, and an answer that stops', async (context) => {
+test('times out without a first byte, and on a response that stops', async (context) => {
   const silent = await engine(context, () => {}, { firstByteTimeoutMs: 30 });
   const failure = (await send(silent.pool)) as UpstreamFailure;
-  assert.deepEqual([failure.kind, failure.message], ['timeout', 'no answer within 0.03 s']);
+  assert.deepEqual([failure.kind, failure.message], ['timeout', 'no response within 0.03 s']);
   const stopping = await engine(
     context,
     (socket) => {
@@ -148,10 +158,10 @@ test('deadlines: no first byte, and an answer that stops', async (context) => {
     { streamIdleTimeoutMs: 30 },
   );
   const stopped = (await send(stopping.pool)) as UpstreamFailure;
-  assert.deepEqual([stopped.kind, stopped.message], ['timeout', 'the answer stopped for 0.03 s']);
+  assert.deepEqual([stopped.kind, stopped.message], ['timeout', 'no data for 0.03 s']);
 });
 
-test('idle connections are closed before the engine would, and no more are kept than allowed', async (context) => {
+test('idle connections are closed before the engine would close them, and their number is limited', async (context) => {
   const { pool } = await engine(
     context,
     (socket) => {
@@ -165,7 +175,7 @@ test('idle connections are closed before the engine would, and no more are kept 
   await until(() => pool.connections === 0);
 });
 
-test('informational answers are skipped, and an answer to HEAD has no body', async (context) => {
+test('informational responses are skipped, and a response to HEAD has no body', async (context) => {
   const { pool } = await engine(context, (socket) => {
     socket.on('data', (bytes) => {
       const head = bytes.toString().startsWith('HEAD');
@@ -178,7 +188,7 @@ test('informational answers are skipped, and an answer to HEAD has no body', asy
   assert.deepEqual(await send(pool), { status: 200, raw: 'ok', body: 'ok' });
 });
 
-test('bytes after an answer, or without a request, end the connection', async (context) => {
+test('bytes after a response, or without a request, end the connection', async (context) => {
   const { pool, connections } = await engine(context, (socket) => {
     socket.on('data', () => socket.write(`${ok}HTTP/1.1 200 OK\r\n`));
   });
@@ -187,7 +197,7 @@ test('bytes after an answer, or without a request, end the connection', async (c
   assert.equal(connections(), 2);
 });
 
-test('a fetched answer is decoded, bounded and has a deadline', async (context) => {
+test('a fetched response is decoded, limited in size and has a timeout', async (context) => {
   const chunked =
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n';
   const { pool } = await engine(context, (socket, count) => {
@@ -200,19 +210,19 @@ test('a fetched answer is decoded, bounded and has a deadline', async (context) 
   await Promise.all([
     assert.rejects(
       Promise.all(Array.from({ length: 3 }, () => fetchBytes(pool, { ...options, timeoutMs: 30 }))),
-      /no whole answer within 0.03 s/,
+      /no complete response within 0.03 s/,
     ),
   ]);
 });
 
-test('any answer that Node reads, we read to the same bytes, however it is split', async (context) => {
+test('any response that Node accepts is read to the same bytes, however it is split', async (context) => {
   let bytes = Buffer.alloc(0);
   let cuts: number[] = [];
   const server = createServer();
   server.on('connection', (socket: Socket) => {
     socket.removeAllListeners('data');
     socket.on('data', async () => {
-      // Once this answer is complete, the connection may carry the next case: do not look at that.
+      // After this response the connection may carry the next case, which is ignored here.
       const answer = bytes;
       const edges = [...cuts.map((cut) => cut % (answer.length + 1)), answer.length];
       let at = 0;
@@ -275,3 +285,13 @@ function nodeGet(port: number): Promise<{ status: number; body: string }> {
     call.end();
   });
 }
+
+test('a pause of this process is no timeout of the engine', async (context) => {
+  const { pool } = await engine(context, (socket) =>
+    socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')),
+  );
+  const response = fetchBytes(pool, { target: '/', timeoutMs: 50, bytesMax: 10 });
+  // The loop stands still for four times the deadline.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  assert.equal((await response).status, 200);
+});

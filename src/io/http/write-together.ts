@@ -2,7 +2,8 @@
 import type { Socket } from 'node:net';
 
 const scratchBytes = 65_536;
-// Writes are synchronous as long as the kernel takes all; then the scratch is free again at once.
+// Writes are synchronous as long as the kernel accepts everything; then the scratch buffer is free
+// again at once.
 let scratch = Buffer.allocUnsafeSlow(scratchBytes);
 
 /**
@@ -22,7 +23,8 @@ export function writeTogether(
     scratch.write(head, 0, 'latin1');
     if (body !== undefined) body.copy(scratch, head.length);
     socket.write(scratch.subarray(0, total));
-    // What the kernel did not take, the socket reads from the scratch later: leave it to the socket.
+    // The socket will read what the kernel did not accept from the scratch buffer later: leave that
+    // buffer to it.
     if (socket.writableLength > 0) scratch = Buffer.allocUnsafeSlow(scratchBytes);
     return;
   }
@@ -33,13 +35,14 @@ export function writeTogether(
 }
 
 /**
- * Writes bytes that their owner wants to overwrite soon.
+ * Writes bytes that their owner will overwrite soon.
  *
- * @returns Whether the socket still needs them: then the owner must use another buffer.
+ * @returns Whether the socket still needs them; then the owner must use another buffer.
  */
 export function writeBorrowed(socket: Socket, bytes: Buffer): boolean {
   if (socket.writableLength > 0) {
-    // Behind other bytes: a small copy is cheaper than giving the whole read buffer away.
+    // Other bytes are queued before these: a small copy is cheaper than giving up the whole read
+    // buffer.
     socket.write(Buffer.from(bytes));
     return false;
   }

@@ -9,7 +9,7 @@ import { KvEventPublisher } from './publisher.ts';
 
 const prompt = Uint32Array.from({ length: 64 }, (_, i) => i);
 
-test('an index learns what an engine holds, from before it listened too, and forgets it with it', async () => {
+test('the index learns the blocks of an engine, earlier ones too, and forgets them with the engine', async () => {
   const engine = await startEngine();
   engine.publisher.publish(storedBlocks(2), 1);
   const index = new KvIndex();
@@ -27,11 +27,29 @@ test('an index learns what an engine holds, from before it listened too, and for
     [{ connected: true, batches: 2 }],
   );
   await feed.unfollow(engine.url);
-  assert.deepEqual([held(), index.hearsAny], [0, false]);
+  assert.deepEqual([held(), index.hasLiveStream], [0, false]);
   await engine.stop();
 });
 
-test('an engine that restarts on other ports is found again, and its old blocks are forgotten', async () => {
+test('an engine that leaves and comes back at once is followed again', async () => {
+  const engine = await startEngine();
+  engine.publisher.publish(storedBlocks(2), 1);
+  const index = new KvIndex();
+  const feed = new KvIndexFeed(index, { discoverMs: 20 });
+  const held = (): number => index.match(prompt, {}, [engine.url])[0] ?? 0;
+  feed.follow(engine.url);
+  await until(() => held() === 32);
+  const left = feed.unfollow(engine.url);
+  feed.follow(engine.url);
+  await left;
+  assert.equal(index.stats.engines, 1);
+  await until(() => held() === 32);
+  assert.equal(index.knowledgeOf(engine.url), 'exact');
+  await feed.close();
+  await engine.stop();
+});
+
+test('an engine that restarts on other ports is found again, and its old blocks are removed', async () => {
   const engine = await startEngine();
   const index = new KvIndex();
   const feed = new KvIndexFeed(index, { discoverMs: 10 });
@@ -46,7 +64,7 @@ test('an engine that restarts on other ports is found again, and its old blocks 
   await engine.stop();
 });
 
-test('an engine whose endpoints are known is not asked', async () => {
+test('does not query an engine whose endpoints are known', async () => {
   const engine = await startEngine();
   const index = new KvIndex();
   const feed = new KvIndexFeed(index);
@@ -60,13 +78,13 @@ test('an engine whose endpoints are known is not asked', async () => {
   await engine.stop();
 });
 
-test('an engine without events says so, and one that is not there is asked again', async () => {
+test('an engine without events is reported, and one that cannot be reached is queried again', async () => {
   const engine = await startEngine();
   const index = new KvIndex();
   const feed = new KvIndexFeed(index, { discoverMs: 10 });
   engine.answer = () => ({ status: 404, body: '{"detail":"Not Found"}' });
   feed.follow(engine.url);
-  await until(() => feed.state.get(engine.url)?.problem?.endsWith('answered 404') ?? false);
+  await until(() => feed.state.get(engine.url)?.problem?.endsWith('returned 404') ?? false);
   engine.answer = () => ({ status: 200, body: '{}' });
   await until(() => feed.state.get(engine.url)?.problem === 'it publishes no KV events');
   engine.answer = undefined;
@@ -75,7 +93,7 @@ test('an engine without events says so, and one that is not there is asked again
   await engine.stop();
 });
 
-/** The part of an engine that matters here: its events, and the route that says where they are. */
+/** The relevant part of an engine: its events, and the route that says where they are. */
 async function startEngine() {
   const config = {
     ...defaultKvEventsConfig,
@@ -121,7 +139,7 @@ function storedBlocks(count: number): readonly KvEvent[] {
 async function until(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (!condition()) {
-    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 10 s');
+    assert.ok(performance.now() < deadline, 'the condition did not hold within 10 s');
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

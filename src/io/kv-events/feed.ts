@@ -1,50 +1,50 @@
-// Keeps a KV index fed with the events of a changing set of engines.
+// Feeds a KV index with the events of a changing set of engines.
 import type { KvIndex, KvKnowledge } from '../../core/kv/index.ts';
 import { type KvEventEndpoints, kvEventEndpoints } from '../../core/protocol/index.ts';
 import { KvEventSource, type KvEventSourceState } from './source.ts';
 
 export interface KvIndexFeedOptions {
   /**
-   * Pause between looks at an engine that is not heard (yet); one that says that it has no events is
-   * asked after ten times as long. @default 5000
+   * Pause between queries of an engine without a live stream; one that reports no events is queried
+   * after ten times this pause. @default 5000
    */
   readonly discoverMs?: number;
-  /** Longest wait for an engine's answer on /kv_event_sources. @default 5000 */
+  /** Maximum wait for an engine's response to /kv_event_sources. @default 5000 */
   readonly requestTimeoutMs?: number;
   /** Passed to each source. */
   readonly reconnectMs?: number;
 }
 
-/** One engine's streams, for people who debug. */
+/** State of one engine's streams, for debugging. */
 export interface KvIndexFeedState {
-  /** Why there are no sources; undefined if there are. */
+  /** Reason why there are no sources; undefined if there are. */
   readonly problem: string | undefined;
-  /** Of the least known rank. */
+  /** Knowledge of the rank that is known least. */
   readonly knowledge: KvKnowledge;
-  /** That it is known to hold on its GPU. */
+  /** Number of blocks known to be on its GPU. */
   readonly blocks: number;
   /** One per data-parallel rank. */
   readonly sources: readonly (KvEventSourceState & { readonly endpoint: string })[];
 }
 
-/** An answer of /kv_event_sources longer than this is not one. */
+/** Maximum size of a response of /kv_event_sources. */
 const answerBytesMax = 256 * 1024;
 
 interface Followed {
   problem: string | undefined;
-  /** The endpoints in use, as text, to see when they change. */
+  /** The current endpoints as text, to detect changes. */
   endpoints: string;
   sources: { readonly endpoint: string; readonly source: KvEventSource }[];
-  /** It answered that it has no events, or does not know the question. */
+  /** Whether the engine responded that it has no events, or that it has no such route. */
   hasNone: boolean;
   timer: NodeJS.Timeout | undefined;
   readonly stop: AbortController;
 }
 
 /**
- * Asks each engine at GET /kv_event_sources where its events are, subscribes, and asks again while
- * a source is down, as a restarted engine may have other ports. The ranks of one engine feed one
- * entry of the index, under the engine's URL.
+ * Queries each engine at GET /kv_event_sources for the endpoints of its events, subscribes, and
+ * queries again while a source is disconnected, because a restarted engine may use other ports. The
+ * ranks of one engine feed one entry of the index, under the engine's URL.
  *
  * @example
  * const index = new KvIndex();
@@ -62,15 +62,15 @@ export class KvIndexFeed {
   }
 
   /**
-   * Begins to follow an engine; nothing if it is followed already.
+   * Starts to follow an engine; does nothing if it is followed already.
    *
-   * @param endpoints Where its events are, if that is known; else the engine is asked. Engines
-   *   before /kv_event_sources cannot be asked.
+   * @param endpoints The endpoints of its events, if they are known; otherwise the engine is
+   * queried. Engines older than /kv_event_sources cannot be queried.
    */
   follow(engineUrl: string, endpoints?: readonly KvEventEndpoints[]): void {
     if (this.#followed.has(engineUrl)) return;
     const followed: Followed = {
-      problem: 'not asked yet',
+      problem: 'not queried yet',
       endpoints: '',
       sources: [],
       hasNone: false,
@@ -83,18 +83,21 @@ export class KvIndexFeed {
     else this.#subscribe(engineUrl, followed, endpoints);
   }
 
-  /** Stops following an engine, and takes it out of the index. */
+  /**
+   * Stops following an engine, and removes it from the index. It may be followed again at once:
+   * events that its old sources deliver while they close are dropped.
+   */
   async unfollow(engineUrl: string): Promise<void> {
     const followed = this.#followed.get(engineUrl);
     if (followed === undefined) return;
     this.#followed.delete(engineUrl);
     followed.stop.abort();
     clearTimeout(followed.timer);
-    await closeSources(followed);
     this.#index.removeEngine(engineUrl);
+    await closeSources(followed);
   }
 
-  /** By engine URL. */
+  /** State of each engine, by URL. */
   get state(): ReadonlyMap<string, KvIndexFeedState> {
     const states = new Map<string, KvIndexFeedState>();
     for (const [url, { problem, sources }] of this.#followed) {
@@ -112,7 +115,7 @@ export class KvIndexFeed {
     await Promise.all([...this.#followed.keys()].map((url) => this.unfollow(url)));
   }
 
-  /** Subscribes if need be, and looks again later. */
+  /** Subscribes if necessary, and schedules the next query. */
   async #look(engineUrl: string, followed: Followed): Promise<void> {
     const heard =
       followed.sources.length > 0 && followed.sources.every(({ source }) => source.state.connected);
@@ -132,7 +135,7 @@ export class KvIndexFeed {
       found = await askEndpoints(engineUrl, signal);
     } catch (error) {
       followed.hasNone = error instanceof NoSuchRouteError;
-      // The sources that there are keep trying by themselves.
+      // Existing sources keep reconnecting by themselves.
       if (followed.sources.length === 0) followed.problem = messageOf(error);
       return;
     }
@@ -141,9 +144,9 @@ export class KvIndexFeed {
     const endpoints = JSON.stringify(found);
     if (endpoints === followed.endpoints && found.length > 0) return;
     await closeSources(followed);
+    if (followed.stop.signal.aborted) return;
     this.#index.clear(engineUrl);
     this.#index.setKnowledge(engineUrl, 'none');
-    if (followed.stop.signal.aborted) return;
     followed.endpoints = endpoints;
     this.#subscribe(engineUrl, followed, found);
   }
@@ -152,6 +155,7 @@ export class KvIndexFeed {
     const { reconnectMs } = this.#options;
     followed.problem = endpoints.length > 0 ? undefined : 'it publishes no KV events';
     const knowledge = new Array<KvKnowledge>(endpoints.length).fill('none');
+    const { signal } = followed.stop;
     followed.sources = endpoints.map(({ endpoint, replayEndpoint, topic }, i) => ({
       endpoint,
       source: new KvEventSource({
@@ -159,9 +163,14 @@ export class KvIndexFeed {
         replayEndpoint,
         topic,
         reconnectMs,
-        onBatch: ({ events }) => this.#index.apply(engineUrl, events),
-        onReset: () => this.#index.clear(engineUrl),
+        onBatch: ({ events }) => {
+          if (!signal.aborted) this.#index.apply(engineUrl, events);
+        },
+        onReset: () => {
+          if (!signal.aborted) this.#index.clear(engineUrl);
+        },
         onKnowledge: (now) => {
+          if (signal.aborted) return;
           knowledge[i] = now;
           this.#index.setKnowledge(engineUrl, leastOf(knowledge));
         },
@@ -170,13 +179,13 @@ export class KvIndexFeed {
   }
 }
 
-/** Of an engine whose ranks are known so well. */
+/** Returns the knowledge of an engine from that of its ranks. */
 function leastOf(knowledge: readonly KvKnowledge[]): KvKnowledge {
   if (knowledge.includes('none')) return 'none';
   return knowledge.includes('partial') ? 'partial' : 'exact';
 }
 
-/** Engines before /kv_event_sources answer 404. */
+/** Engines older than /kv_event_sources respond with 404. */
 class NoSuchRouteError extends Error {}
 
 async function closeSources(followed: Followed): Promise<void> {
@@ -190,14 +199,15 @@ async function askEndpoints(engineUrl: string, signal: AbortSignal): Promise<KvE
   const response = await fetch(url, { signal, redirect: 'error' });
   if (!response.ok) {
     await response.body?.cancel();
-    const message = `GET ${url} answered ${response.status}`;
+    const message = `GET ${url} returned ${response.status}`;
     throw response.status === 404 ? new NoSuchRouteError(message) : new Error(message);
   }
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
     bytes += chunk.length;
-    if (bytes > answerBytesMax) throw new Error(`GET ${url} answered more than is sensible`);
+    if (bytes > answerBytesMax)
+      throw new Error(`GET ${url} returned more than ${answerBytesMax} bytes`);
     chunks.push(chunk);
   }
   return kvEventEndpoints(JSON.parse(Buffer.concat(chunks).toString()), url.hostname);

@@ -1,4 +1,4 @@
-// KV events on the wire: what an engine publishes, and how the router follows it.
+// KV events on the wire: an engine publishes them, and the router follows them.
 
 export { KvIndexFeed, type KvIndexFeedOptions, type KvIndexFeedState } from './feed.ts';
 export { type KvEventDelivery, KvEventPublisher } from './publisher.ts';

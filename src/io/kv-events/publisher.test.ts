@@ -20,7 +20,7 @@ const config: KvEventsConfig = {
 };
 const cleared: KvEvent[] = [{ type: 'AllBlocksCleared' }];
 
-test('a batch goes out as topic, number and payload; a step without events sends nothing', async () => {
+test('sends a batch as topic, number and payload, and nothing for a step without events', async () => {
   const publisher = await KvEventPublisher.open(config, { dataParallelRank: 2 });
   const heard: Buffer[][] = [];
   const subscriber = new SubscriberSocket({
@@ -47,7 +47,7 @@ test('a batch goes out as topic, number and payload; a step without events sends
   await Promise.all([subscriber.close(), publisher.close()]);
 });
 
-test('a loopback endpoint is listened on, so that prompts need not leave the machine', async () => {
+test('listens on a loopback endpoint, so that prompts need not leave the machine', async () => {
   for (const endpoint of ['tcp://127.0.0.1:0', 'tcp://localhost:0']) {
     const publisher = await KvEventPublisher.open({ ...config, endpoint });
     assert.doesNotMatch(publisher.config.endpoint, /:0$/);
@@ -60,10 +60,10 @@ test('a loopback endpoint is listened on, so that prompts need not leave the mac
   }
 });
 
-test('replay gives the kept batches from a number on, and always the end', async () => {
+test('a replay sends the kept batches from a number on, and always the end', async () => {
   const publisher = await KvEventPublisher.open(config);
   for (let step = 0; step < 5; step++) publisher.publish(cleared, step);
-  // Two of five have left the buffer of three.
+  // Two of five batches have left the buffer of three.
   assert.deepEqual(await replayed(publisher, '0000000000000000'), [
     ['', 'kv@host@model', '0000000000000002'],
     ['', 'kv@host@model', '0000000000000003'],
@@ -71,14 +71,14 @@ test('replay gives the kept batches from a number on, and always the end', async
     ['', '', 'ffffffffffffffff'],
   ]);
   assert.equal((await replayed(publisher, '0000000000000004')).length, 2);
-  // Beyond the end, and a start of another length, which vLLM reads as an integer all the same.
+  // A start beyond the end, and one of another length, which vLLM still reads as an integer.
   for (const start of ['0000000000000083', 'ffffff']) {
     assert.deepEqual(await replayed(publisher, start), [['', '', 'ffffffffffffffff']]);
   }
   await publisher.close();
 });
 
-test('a request of another shape gets no answer, and the next one does', async () => {
+test('does not respond to a request of another shape, but to the next one', async () => {
   const publisher = await KvEventPublisher.open(config);
   publisher.publish(cleared, 1);
   const oneFrame = dealerRequest({
@@ -87,12 +87,12 @@ test('a request of another shape gets no answer, and the next one does', async (
     timeoutMs: 30,
     onMessage: () => true,
   });
-  await assert.rejects(oneFrame, /did not answer/);
+  await assert.rejects(oneFrame, /did not respond/);
   assert.equal((await replayed(publisher, '00')).length, 2);
   await publisher.close();
 });
 
-test('a lost batch can be replayed, and a doubled one comes twice under one number', async () => {
+test('a lost batch can be replayed, and a duplicated one is sent twice with one number', async () => {
   const publisher = await KvEventPublisher.open(config);
   const heard: string[] = [];
   const subscriber = new SubscriberSocket({
@@ -113,7 +113,7 @@ test('a lost batch can be replayed, and a doubled one comes twice under one numb
   await Promise.all([subscriber.close(), publisher.close()]);
 });
 
-/** Frames of each answer but the payload, as text or hex. */
+/** Returns the frames of each response except the payload, as text or hex. */
 async function replayed(publisher: KvEventPublisher, startHex: string): Promise<string[][]> {
   const answers: string[][] = [];
   await dealerRequest({
@@ -133,7 +133,7 @@ async function replayed(publisher: KvEventPublisher, startHex: string): Promise<
 async function until(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (!condition()) {
-    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 10 s');
+    assert.ok(performance.now() < deadline, 'the condition did not hold within 10 s');
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -1,4 +1,4 @@
-// Publishes an engine's KV events over ZeroMQ and serves the replay of missed ones, as vLLM does.
+// Publishes an engine's KV events over ZeroMQ and replays missed ones, as vLLM does.
 import { RingBuffer } from '../../core/base/index.ts';
 import {
   encodeKvEventBatch,
@@ -8,24 +8,24 @@ import {
 import { offsetZmqEndpoint, PublisherSocket, type RouterPeer, RouterSocket } from '../zmq/index.ts';
 import { readSequence, sequenceBytes } from './sequence.ts';
 
-/** What happens to a batch on its way out; other than `once` are faults, for tests of subscribers. */
+/** How a batch is sent; values other than `once` are faults, for tests of subscribers. */
 export type KvEventDelivery = 'once' | 'lost' | 'twice';
 
-/** Frame after the last replayed batch, in the place of its number. */
+/** Frame after the last replayed batch, in place of its number. */
 const endOfReplay = new Uint8Array(8).fill(0xff);
 const empty = new Uint8Array();
 
 /**
- * Endpoints to listen on: those that vLLM listens on, and loopback, which vLLM connects to. Events
- * hold the tokens of prompts, so a stack on one machine must be able to keep them there.
+ * Endpoints to listen on: those that vLLM listens on, and loopback, to which vLLM connects. Events
+ * contain the tokens of prompts, so a stack on one machine must be able to keep them there.
  */
 const listenedOn = /\*|::|^ipc:|^tcp:\/\/(127\.|localhost:)/;
 
-/** A replay client that takes nothing for this long is cut off. */
+/** A replay client that reads nothing for this long is disconnected. */
 const replayStallMs = 10_000;
 
 export class KvEventPublisher {
-  /** The configuration with the ports that are in use: this engine's entry in /kv_event_sources. */
+  /** The configuration with the actual ports: this engine's entry in /kv_event_sources. */
   readonly config: KvEventsConfig;
   readonly #topic: Uint8Array;
   readonly #rank: number;
@@ -56,8 +56,8 @@ export class KvEventPublisher {
   /**
    * Opens the endpoints.
    *
-   * @param config With `publisher: 'zmq'`; for `null` there is nothing to open.
-   * @param options.dataParallelRank Stamped on each batch, and added to fixed ports. @default 0
+   * @param config With `publisher: 'zmq'`; `null` opens nothing.
+   * @param options.dataParallelRank Written into each batch, and added to fixed ports. @default 0
    * @throws {InputError} If an endpoint is malformed or cannot be listened on.
    * @example
    * const publisher = await KvEventPublisher.open(parseKvEventsConfig(flag));
@@ -90,23 +90,25 @@ export class KvEventPublisher {
     }
   }
 
-  /** Number of the next batch; the first of an engine's life is 0. */
+  /** Number of the next batch; the first batch after a start is 0. */
   get nextSequence(): number {
     return this.#sequence;
   }
 
-  /** Subscribers connected now. */
+  /** Number of connected subscribers. */
   get subscribers(): number {
     return this.#publisher.subscribers;
   }
 
-  /** Messages that slow subscribers lost; they can ask for them at the replay endpoint. */
+  /**
+   * Number of messages that slow subscribers lost; they can request them at the replay endpoint.
+   */
   get droppedMessages(): number {
     return this.#publisher.droppedMessages;
   }
 
   /**
-   * Publishes what one step changed as one batch; without events, nothing.
+   * Publishes the changes of one step as one batch; without events it does nothing.
    *
    * @param delivery `lost`: numbered and kept for replay, but not sent. `twice`: sent twice.
    */
@@ -135,7 +137,9 @@ export class KvEventPublisher {
   }
 }
 
-/** Answers one replay request: each kept batch from the asked one on, then the end. */
+/**
+ * Responds to one replay request: sends each kept batch from the requested one on, then the end.
+ */
 async function replay(
   peer: RouterPeer,
   frames: readonly Uint8Array[],
@@ -143,7 +147,7 @@ async function replay(
   buffer: RingBuffer<readonly [number, Uint8Array]>,
 ): Promise<void> {
   const [delimiter, start] = frames;
-  // vLLM leaves any other shape unanswered.
+  // vLLM does not respond to any other shape.
   if (frames.length !== 2 || delimiter?.length !== 0 || start === undefined) return;
   const first = readSequence(start);
   const topic = new TextEncoder().encode(topicText);
@@ -158,7 +162,7 @@ async function replay(
 
 async function takenBy(peer: RouterPeer): Promise<void> {
   const stall = setTimeout(() => {
-    peer.fail(new Error(`a replay client took nothing for ${replayStallMs} ms`));
+    peer.fail(new Error(`a replay client read nothing for ${replayStallMs} ms`));
   }, replayStallMs);
   await peer.drained();
   clearTimeout(stall);

@@ -1,15 +1,15 @@
-// Asks an engine for event batches that were missed.
+// Requests missed event batches from an engine.
 import { dealerRequest } from '../zmq/index.ts';
 import { readSequence, sequenceBytes } from './sequence.ts';
 
 const endOfReplay = 'ffffffffffffffff';
 
 /**
- * Hands over each batch that the engine still keeps, from `first` on, in order.
+ * Passes on each batch that the engine still keeps, from `first` on, in order.
  *
- * @param onBatch Gets the payload in memory that is reused: copy what is kept.
+ * @param onBatch Called with the payload in memory that is reused: copy it to keep it.
  * @throws {ZmqTimeoutError} If the engine is silent for `timeoutMs`.
- * @throws {ZmtpError} If something else answers.
+ * @throws {ZmtpError} If the peer is not such an engine.
  */
 export async function requestReplay(options: {
   readonly endpoint: string;
@@ -24,7 +24,7 @@ export async function requestReplay(options: {
     timeoutMs: options.timeoutMs,
     signal: options.signal,
     onMessage: (frames) => {
-      // ["", topic, number, payload]; before July 2026 without the topic.
+      // ["", topic, number, payload]; without the topic before July 2026.
       const [number, payload] = frames.slice(-2);
       if (number === undefined || payload === undefined || number.length !== 8) return false;
       if (Buffer.from(number).toString('hex') === endOfReplay) return true;

@@ -1,4 +1,4 @@
-// The number of an event batch: 8 bytes, big-endian.
+// Encodes the number of an event batch: 8 bytes, big-endian.
 
 export function sequenceBytes(sequence: number): Uint8Array {
   const bytes = new Uint8Array(8);

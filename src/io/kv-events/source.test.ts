@@ -13,7 +13,7 @@ import { KvEventSource } from './source.ts';
 
 const cleared: KvEvent[] = [{ type: 'AllBlocksCleared' }];
 
-test('who comes late hears all from the start, then live batches, each once', async () => {
+test('a late subscriber gets all batches from the start, then live ones, each once', async () => {
   const publisher = await open();
   publish(publisher, 1, 2, 3);
   const { source, heard } = follow(publisher);
@@ -25,7 +25,7 @@ test('who comes late hears all from the start, then live batches, each once', as
   await Promise.all([source.close(), publisher.close()]);
 });
 
-test('a lost batch is replayed in its place, and a doubled one is taken once', async () => {
+test('a lost batch is replayed in order, and a duplicated one is applied once', async () => {
   const publisher = await open();
   const { source, heard } = follow(publisher);
   await settled(source, publisher);
@@ -46,7 +46,7 @@ test('a lost batch is replayed in its place, and a doubled one is taken once', a
   await Promise.all([source.close(), publisher.close()]);
 });
 
-test('a restarted engine is told by its numbers, and also when it is further on than before', async () => {
+test('a restarted engine is recognised by its numbers, even if they exceed those before', async () => {
   for (const newLife of [[11], [11, 12, 13, 14]]) {
     let publisher = await open();
     const { endpoint, replay_endpoint } = publisher.config;
@@ -64,7 +64,7 @@ test('a restarted engine is told by its numbers, and also when it is further on 
   }
 });
 
-test('what was published while the connection was cut is made up for, without a reset', async () => {
+test('batches published while the connection was lost are replayed, without a reset', async () => {
   const publisher = await open();
   const line = await cuttableLine(publisher.config.endpoint);
   const { source, heard, knowledge } = follow(publisher, { endpoint: line.endpoint });
@@ -85,7 +85,7 @@ test('what was published while the connection was cut is made up for, without a 
   await Promise.all([publisher.close(), line.close()]);
 });
 
-test('batches that the engine no longer keeps are counted, and the rest is taken', async () => {
+test('batches that the engine no longer keeps are counted, and the others are applied', async () => {
   const publisher = await open({ buffer_steps: 2 });
   publish(publisher, 1, 2, 3, 4, 5);
   const { source, heard } = follow(publisher);
@@ -118,7 +118,7 @@ test('without a replay endpoint, gaps are counted and a restart is still noticed
   await Promise.all([source.close(), publisher.close()]);
 });
 
-test('a replay that fails is counted, and live batches go on', async () => {
+test('a failed replay is counted, and live batches continue', async () => {
   const publisher = await open();
   const dead = await open();
   await dead.close();
@@ -132,7 +132,7 @@ test('a replay that fails is counted, and live batches go on', async () => {
   await Promise.all([source.close(), publisher.close()]);
 });
 
-test('a payload that cannot be read is counted and passed over', async () => {
+test('an unreadable payload is counted and skipped', async () => {
   const engine = await PublisherSocket.open({ endpoint: 'tcp://127.0.0.1:0' });
   const heard: number[] = [];
   const source = new KvEventSource({
@@ -163,7 +163,7 @@ function open(config: Partial<KvEventsConfig> = {}): Promise<KvEventPublisher> {
   });
 }
 
-/** Batches are told apart by their time stamps. */
+/** Batches are distinguished by their time stamps. */
 function publish(publisher: KvEventPublisher, ...timestamps: number[]): void {
   for (const timestamp of timestamps) publisher.publish(cleared, timestamp);
 }
@@ -186,7 +186,7 @@ function follow(
   return { source, heard, knowledge };
 }
 
-/** Subscribed, and the first replay is over. */
+/** Resolves when the source has subscribed and its first replay is over. */
 async function settled(source: KvEventSource, publisher: KvEventPublisher): Promise<void> {
   await until(
     () => publisher.subscribers === 1 && source.state.connected && !source.state.replaying,
@@ -197,7 +197,7 @@ async function settled(source: KvEventSource, publisher: KvEventPublisher): Prom
 async function until(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (!condition()) {
-    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 10 s');
+    assert.ok(performance.now() < deadline, 'the condition did not hold within 10 s');
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

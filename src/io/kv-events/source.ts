@@ -1,4 +1,4 @@
-// Follows the KV events of one engine: live ones, those missed, and restarts.
+// Follows the KV events of one engine: receives live ones, replays missed ones, detects restarts.
 import type { KvKnowledge } from '../../core/kv/index.ts';
 import {
   decodeKvEventBatch,
@@ -11,73 +11,82 @@ import { readSequence } from './sequence.ts';
 
 export interface KvEventSourceOptions {
   readonly endpoint: string;
-  /** Where missed batches are asked for; without it, they stay missed. */
+  /** Where to request missed batches; without it, they stay missing. */
   readonly replayEndpoint?: string | undefined;
-  /** Prefix of the topics to hear. @default '' (all) */
+  /** Prefix of the topics to subscribe to. @default '' (all) */
   readonly topic?: string | undefined;
-  /** Batches in the engine's order, none twice. */
+  /** Called with batches in the engine's order, each once. */
   readonly onBatch: (batch: KvEventBatch) => void;
-  /** The engine restarted: all that it had announced is gone. Batches from its start follow. */
+  /** The engine restarted: everything that it announced is gone. Batches from its start follow. */
   readonly onReset: () => void;
-  /** Whether what was handed on is all that the engine announced changes. It begins with `none`. */
+  /**
+   * Called when the coverage changes: whether all that the engine announced was passed on. Starts
+   * with `none`.
+   */
   readonly onKnowledge?: ((knowledge: KvKnowledge) => void) | undefined;
-  /** Longest silence of the engine within a replay. @default 5000 */
+  /** Maximum silence of the engine within a replay. @default 5000 */
   readonly replayTimeoutMs?: number | undefined;
   /** Pause before reconnecting; doubles up to 5 s. @default 100 */
   readonly reconnectMs?: number | undefined;
 }
 
-/** What has happened, for people who debug it. */
+/** Counts of events, for debugging. */
 export interface KvEventSourceState {
   readonly connected: boolean;
   readonly knowledge: KvKnowledge;
-  /** A replay is under way; live batches wait for it. */
+  /** Whether a replay is in progress; live batches wait for it. */
   readonly replaying: boolean;
-  /** Number of the batch that is due; undefined before the first. */
+  /** Number of the next expected batch; undefined before the first. */
   readonly nextSequence: number | undefined;
   readonly batches: number;
-  /** Batches that came again. */
+  /** Number of batches received again. */
   readonly duplicates: number;
-  /** Times that numbers were missing. */
+  /** Number of times that batch numbers were missing. */
   readonly gaps: number;
-  /** Batches that were missing and could not be had again. */
+  /** Number of missing batches that could not be replayed. */
   readonly lostBatches: number;
   readonly replays: number;
   readonly failedReplays: number;
   readonly resets: number;
-  /** Payloads that could not be read. */
+  /** Number of payloads that could not be read. */
   readonly formatErrors: number;
-  /** From the engine's writing the last live batch to our reading it; needs clocks in step. */
+  /**
+   * Delay from writing the last live batch in the engine to reading it here; needs synchronized
+   * clocks.
+   */
   readonly lagSeconds: number | undefined;
 }
 
-/** Live batches that wait for a replay; when full, the oldest are lost (and counted). */
+/**
+ * Maximum number of live batches that wait for a replay; when full, the oldest are lost (and
+ * counted).
+ */
 const pendingBatchesMax = 100_000;
 
 /**
- * A subscription with memory. It asks for a replay when it connects (the first time from batch 0)
- * and when a number is missing. Batches that the engine no longer has are counted as lost, and what
- * is known stays: a removal that was missed costs one wrong guess, whereas forgetting all would
- * leave every later block without its parent.
- *
- * Numbers restart with the engine and carry no mark of its life. So a replay begins with the last
- * batch that we had: an engine that has another one under that number, or none, has restarted.
+ * A subscription that recovers missed batches. It requests a replay when it connects (the first
+ * time from batch 0) and when a number is missing. Batches that the engine no longer keeps are
+ * counted as lost, and the known blocks stay: a missed removal costs one wrong guess, whereas
+ * forgetting everything would leave every later block without its parent.
+ * Numbers restart with the engine, and nothing else identifies its process. So a replay starts with
+ * the last received batch: an engine that has another batch with that number, or none, has
+ * restarted.
  */
 export class KvEventSource {
   readonly #options: KvEventSourceOptions;
   readonly #subscriber: SubscriberSocket;
   readonly #closing = new AbortController();
   #next: number | undefined;
-  /** Time stamp of batch `#next - 1`: tells two lives of an engine apart. */
+  /** Time stamp of batch `#next - 1`: detects a restart of the engine. */
   #lastTimestamp = 0;
-  /** Whether the engine on this connection may be another life than the one we know. */
+  /** Whether the engine on this connection may have restarted since the last known batch. */
   #unverified = true;
-  /** Live batches while a replay is under way, else undefined. */
+  /** Live batches during a replay, otherwise undefined. */
   #pending: (readonly [sequence: number, payload: Uint8Array])[] | undefined;
   #replayAgain = false;
-  /** Nothing was lost since the engine began. */
+  /** Whether nothing was lost since the engine started. */
   #isWhole = true;
-  /** The last replay failed, so that batches may be missing. */
+  /** Whether the last replay failed, so that batches may be missing. */
   #replayFailed = false;
   #knowledge: KvKnowledge = 'none';
   #lagSeconds: number | undefined;
@@ -105,7 +114,7 @@ export class KvEventSource {
         this.#tellKnowledge();
       },
       onDisconnected: () => {
-        // What waits from this connection is in the engine's replay too, if it still lives.
+        // Batches that wait from this connection are in the engine's replay too, if it still runs.
         this.#pending?.splice(0);
         this.#tellKnowledge();
       },
@@ -152,7 +161,7 @@ export class KvEventSource {
     }
   }
 
-  /** Takes a live batch whatever its number is: what is missing before it stays missing. */
+  /** Applies a live batch whatever its number: batches missing before it stay missing. */
   #takeLive(sequence: number, payload: Uint8Array): void {
     if (this.#next !== undefined && sequence < this.#next) this.#reset();
     this.#unverified = false;
@@ -173,12 +182,12 @@ export class KvEventSource {
   #knowledgeNow(): KvKnowledge {
     if (!this.#subscriber.connected || this.#pending !== undefined) return 'none';
     const { replayEndpoint } = this.#options;
-    // Without a replay only a first batch with the number 0 shows that none came before it.
+    // Without a replay, only a first batch with number 0 shows that none came before it.
     const heardFromStart = replayEndpoint !== undefined || this.#next !== undefined;
     return heardFromStart && this.#isWhole && !this.#replayFailed ? 'exact' : 'partial';
   }
 
-  /** Replays what is missing, while live batches wait. */
+  /** Replays missing batches while live ones wait. */
   async #catchUp(): Promise<void> {
     const { replayEndpoint } = this.#options;
     if (replayEndpoint === undefined) return;
@@ -253,7 +262,7 @@ export class KvEventSource {
     }
   }
 
-  /** 0, as after a payload that could not be read, if this one cannot either. */
+  /** 0 if this payload, too, cannot be read; that is also the value after such a payload. */
   #timestampOf(payload: Uint8Array): number {
     try {
       return decodeKvEventBatch(payload).timestampSeconds;

@@ -1,2 +1,7 @@
-// The pipe between a parent and its child by which the child hears that the parent is gone.
-export { lifelineDescriptor, lifelineVariable, watchLifeline } from './lifeline.ts';
+// The pipe between a parent and its child, by which each learns what happened to the other.
+export {
+  acknowledgeSignal,
+  lifelineDescriptor,
+  lifelineVariable,
+  watchLifeline,
+} from './lifeline.ts';

@@ -1,2 +1,2 @@
-// The log of a long-running program: lines or JSON, buffered so that a line costs no system call.
+// The log of a long-running program: text or JSON lines, buffered to avoid a system call per line.
 export { createLogger, type Logger, type LogLevel, logLevels } from './logger.ts';

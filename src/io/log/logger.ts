@@ -1,28 +1,31 @@
-// A logger that collects the lines of a few milliseconds and writes them at once.
+// A logger that buffers lines for a few milliseconds and writes them together.
 
-/** From the most to the least talkative; upstream's router has the same names. */
+/** From most to least verbose; upstream's router uses the same names. */
 export const logLevels = ['trace', 'debug', 'info', 'warning', 'error', 'critical'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
 export interface Logger {
-  /** Whether `info` lines are written: ask before building one on a hot path. */
+  /** Whether `info` lines are written. Check it on a hot path before building a line. */
   readonly infoEnabled: boolean;
   debug(message: string): void;
   info(message: string): void;
   warning(message: string): void;
   error(message: string): void;
-  /** Writes what is buffered, now. */
+  /** Writes the buffered lines now. */
   flush(): void;
 }
 
 /**
- * Lines wait at most this long: less than an engine takes to answer, so that who has an answer finds
- * its request in the log, as upstream's end-to-end tests expect; and 200 writes per second cost nothing.
+ * Maximum time that a line is buffered. It is shorter than an engine takes to respond, so a client
+ * that has received a response finds its request in the log, as upstream's end-to-end tests expect.
+ * The resulting 200 writes per second cost nothing.
  */
 const flushMs = 5;
-/** More buffered text than this is written at once. */
+/** Buffered text beyond this is written at once. */
 const bufferedCharactersMax = 65_536;
-/** When the reader of our log is stuck with this much unread, further lines are dropped. */
+/** A longer message is truncated: it may contain text from a client. */
+const messageCharactersMax = 8_192;
+/** If the reader of the log is blocked with this much unread, further lines are dropped. */
 const unreadBytesMax = 8 * 1_048_576;
 
 export interface LoggerOptions {
@@ -61,7 +64,11 @@ export function createLogger(options: LoggerOptions): Logger {
       return;
     }
     if (dropped > 0) {
-      buffered += line(format, 'warning', `${dropped} log lines dropped: their reader is slow`);
+      buffered += line(
+        format,
+        'warning',
+        `${dropped} log lines dropped: the reader of the log is too slow`,
+      );
       dropped = 0;
     }
     buffered += line(format, level, message);
@@ -78,8 +85,22 @@ export function createLogger(options: LoggerOptions): Logger {
   };
 }
 
-function line(format: 'text' | 'json', level: LogLevel, message: string): string {
+function line(format: 'text' | 'json', level: LogLevel, text: string): string {
   const time = new Date().toISOString();
+  const isLong = text.length > messageCharactersMax;
+  const message = isLong ? `${text.slice(0, messageCharactersMax)} […]` : text;
   if (format === 'json') return `${JSON.stringify({ time, level, message })}\n`;
-  return `[${time}] ${level.toUpperCase()}: ${message.replace(/[\n\r]/g, ' ')}\n`;
+  return `[${time}] ${level.toUpperCase()}: ${printable(message)}\n`;
+}
+
+/**
+ * Removes control characters from one line, because a terminal would obey them; line ends become
+ * spaces.
+ */
+function printable(text: string): string {
+  return text.replace(/[\n\r\t]/g, ' ').replace(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    /[\u0000-\u001f\u007f-\u009f]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
 }

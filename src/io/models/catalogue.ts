@@ -1,10 +1,10 @@
-// Models and GPUs by name, file or entry, for callers that cannot wait: the check of values files, and
-// the rows of a file of points.
+// Looks up models and GPUs by name, file or entry, synchronously: for the check of values files and
+// for the rows of a file of points.
 import { findGpu, type GpuSpec, type ModelSpec } from '../../core/engine/index.ts';
 import { fileOrEntry, type GivenGpu, isCatalogueName } from './gpu-spec.ts';
 import { readModelSpec } from './model-spec.ts';
 
-/** Look-ups as `readGpuSpec` and `readModelSpec` do them. */
+/** The same look-ups as `readGpuSpec` and `readModelSpec`. */
 export interface ReadingCatalogue {
   findGpu(given: GivenGpu): GpuSpec;
   findModel(name: string): ModelSpec;

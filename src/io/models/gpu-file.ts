@@ -1,4 +1,4 @@
-// A GPU from the figures of its datasheet: a YAML file, or such an entry as text.
+// Reads a GPU from the figures of its datasheet: a YAML file, or an entry as text.
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -11,7 +11,7 @@ const share = z.number().positive().max(1.2);
 
 const fileSchema = z.strictObject({
   name: z.string().min(1),
-  /** What PyTorch reports as total memory. */
+  /** Total memory as PyTorch reports it. */
   memory_gib: positive,
   /** Dense bfloat16 throughput with fp32 accumulation, 10^12 operations per second. */
   tflops: positive,
@@ -19,7 +19,7 @@ const fileSchema = z.strictObject({
   link: z
     .strictObject({ kind: z.enum(['NVLink', 'PCIe']), gb_per_second: positive })
     .default({ kind: 'PCIe', gb_per_second: 25 }),
-  /** Shares of the rates that kernels reach; those of an L40S unless given. */
+  /** Shares of the rates that kernels reach. @default Those of an L40S */
   efficiency: z
     .strictObject({ matrix: share, attention: share, memory: share, link: share })
     .partial()
@@ -27,12 +27,12 @@ const fileSchema = z.strictObject({
   source: z.string().default('the file'),
 });
 
-/** A datasheet is a dozen lines. */
+/** Maximum size of the file; a datasheet has a dozen lines. */
 const fileBytesMax = 1 << 16;
 
 /**
  * @param name A path, or an entry in braces.
- * @throws {InputError} If the file cannot be read, or it does not hold a GPU.
+ * @throws {InputError} If the file cannot be read or does not describe a GPU.
  */
 export function readGpuFile(name: string): GpuSpec {
   const isEntry = name.trimStart().startsWith('{');

@@ -15,7 +15,7 @@ function file(name: string, content: string): string {
   return path;
 }
 
-test('a GPU is a name of the catalogue, or a YAML file of its datasheet', async () => {
+test('reads a GPU from its catalogue name or from a YAML file with its datasheet', async () => {
   assert.equal((await readGpuSpec('h100')).name, 'H100-80GB');
   const gpu = await readGpuSpec(
     file(
@@ -31,7 +31,7 @@ test('a GPU is a name of the catalogue, or a YAML file of its datasheet', async 
   assert.equal(gpu.efficiency.memory, 0.9);
 });
 
-test('an entry in place of a file gives the same GPU, parsed or as text', async () => {
+test('reads the same GPU from an entry in place of a file, parsed or as text', async () => {
   const entry = { name: 'X2', memory_gib: 64, tflops: 400, memory_gb_per_second: 2000 };
   const parsed = await readGpuSpec(entry);
   assert.equal(parsed.flopsPerSecond, 4e14);
@@ -42,11 +42,11 @@ test('an entry in place of a file gives the same GPU, parsed or as text', async 
     },
     { ...parsed, given: '' },
   );
-  // What it was read from can be given again: a plan writes it into its values file.
+  // `given` can be read again: a plan writes it into its values file.
   assert.deepEqual(await readGpuSpec(parsed.given as string), parsed);
 });
 
-test('a file that holds no GPU is one sentence that says what it lacks', async () => {
+test('names in one sentence what a file without a GPU lacks', async () => {
   const refused = (given: string, message: RegExp) =>
     assert.rejects(
       readGpuSpec(given),

@@ -1,4 +1,4 @@
-// Models and GPUs by name or file.
+// Finds models and GPUs by name or file.
 
 export { loadCatalogue } from './catalogue.ts';
 export { readGpuSpec } from './gpu-spec.ts';

@@ -23,7 +23,7 @@ function folder(name: string, config: string): string {
   return path;
 }
 
-test('a model is a name of the catalogue, a folder with config.json, or that file', () => {
+test('finds a model by its catalogue name, its folder with config.json, or that file', () => {
   const { source: _, name: __, ...known } = readModelSpec('qwen3-8b');
   const path = folder('My-8B', JSON.stringify(shape));
   for (const given of [path, join(path, 'config.json')]) {
@@ -36,7 +36,7 @@ test('a model is a name of the catalogue, a folder with config.json, or that fil
   assert.deepEqual(readModelSpec('Qwen/Qwen3-8B'), findModel('Qwen/Qwen3-8B'));
 });
 
-test('what is no model is one sentence that names the file or the nearest model', () => {
+test('the error for an unknown model names the file or the most similar model', () => {
   const refused = (given: string, message: RegExp) =>
     assert.throws(
       () => readModelSpec(given),
@@ -45,6 +45,6 @@ test('what is no model is one sentence that names the file or the nearest model'
   refused('Qwen/Qwen3-8', /did you mean Qwen\/Qwen3-8B\?/);
   refused('/nowhere', /^There is no \/nowhere\/config\.json/);
   refused(folder('torn', '{"hidden_size": 4'), /^Cannot read .*torn\/config\.json: /);
-  refused(folder('list', '[1]'), /a config\.json is an object/);
+  refused(folder('list', '[1]'), /a config\.json must be an object/);
   refused(folder('short', '{"hidden_size": 4096}'), /config\.json of short has no number/);
 });

@@ -1,8 +1,8 @@
-// What is wrong with a file, in words for people.
+// Describes a file error for users.
 
 /**
- * @param error What reading, parsing or writing a file threw.
- * @returns The reason without an end mark, such as `no such file; check the path`.
+ * @param error The error of reading, parsing or writing a file.
+ * @returns The reason without a full stop, such as `no such file; check the path`.
  */
 export function fileProblem(error: unknown): string {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;

@@ -1,3 +1,3 @@
-// Paths that files and people name.
+// Paths in files and on the command line, and their errors.
 export { fileProblem } from './file-problem.ts';
 export { pathBeside } from './path-beside.ts';

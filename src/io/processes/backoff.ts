@@ -1,17 +1,18 @@
-// How long a dead child waits before it is started again.
+// Computes how long to wait before restarting a failed child.
 
-/** First wait: long enough for the kernel to free a port, short enough not to be noticed. */
+/** First wait: long enough for the kernel to free a port, too short to be noticed. */
 const firstDelayMs = 250;
-/** Longest wait: somebody who mends the cause sees the effect within half a minute. */
+/** Longest wait: a user who fixes the cause sees the effect within half a minute. */
 const longestDelayMs = 30_000;
 
-/** A child that was healthy for this long has earned a fresh start: its failures are forgotten. */
+/** Failures of a child are forgotten once it has been healthy for this long. */
 export const forgiveAfterMs = 60_000;
 
 /**
- * Wait before a restart in milliseconds: 250 doubled per failure in a row, at most 30 s.
+ * Returns the wait before a restart in milliseconds: 250, doubled with each consecutive failure, at
+ * most 30 s.
  *
- * @param failures Deaths in a row, this one included; at least 1.
+ * @param failures Consecutive failures, this one included; at least 1.
  * @example restartDelayMs(1); // 250
  * @example restartDelayMs(4); // 2000
  */

@@ -1,22 +1,23 @@
-// One child process in a process group of its own, with its output as lines.
+// Runs a child process in its own process group and reads its output as lines.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { kill, env as ownEnvironment } from 'node:process';
 import { lifelineDescriptor, lifelineVariable } from '../lifeline/index.ts';
+import { DeathCause } from './death-cause.ts';
 import { delay } from './delay.ts';
 import { LineSplitter } from './line-splitter.ts';
 import { guardGroup } from './orphan-guard.ts';
 
-/** What to start. */
+/** The program to start. */
 export interface ChildSpec {
   readonly name: string;
   readonly command: string;
   readonly args: readonly string[];
-  /** Added to this process's environment. Secrets go here: command lines are public. */
+  /** Added to this process's environment. Pass secrets here: command lines are public. */
   readonly env?: Readonly<Record<string, string>>;
   /**
-   * What ends the child when this process is killed: `pipe` if the child calls `watchLifeline`,
-   * `guard` for a foreign program, which gets a small shell beside it that does so.
+   * What ends the child when this process is killed: `pipe` if the child calls `watchLifeline`;
+   * `guard` for a foreign program, which gets a small shell that watches the pipe in its place.
    */
   readonly lifeline: 'pipe' | 'guard';
 }
@@ -27,26 +28,25 @@ export type OutputStream = 'stdout' | 'stderr';
 export interface ChildExit {
   readonly code: number | null;
   readonly signal: string | null;
-  /** One phrase: `exit code 3: last line`, `killed by SIGKILL`, `cannot start: ENOENT`. */
+  /** One phrase: `exit code 3: ValueError: …`, `killed by SIGKILL`, `cannot start: ENOENT`. */
   readonly description: string;
 }
 
-/** Time for the pipes to drain after the exit; grandchildren may hold them open for ever. */
+/** Time for the pipes to drain after the exit; grandchildren may keep them open for ever. */
 const drainMs = 300;
 
 export class Child {
   readonly exited: Promise<ChildExit>;
   readonly #process: ChildProcess;
   #hasExited = false;
-  #lastError = '';
-  #lastOutput = '';
+  readonly #cause = new DeathCause();
 
-  /** Starts the program at once; a program that cannot be started shows in `exited`. */
+  /** Starts the program at once; `exited` reports a program that cannot be started. */
   constructor(spec: ChildSpec, onLine: (stream: OutputStream, line: string) => void) {
     const watchesPipe = spec.lifeline === 'pipe';
     this.#process = spawn(spec.command, [...spec.args], {
-      // A group of its own: the terminal's Ctrl-C reaches only us, so that we can stop in order,
-      // and what the child itself started can be killed with it.
+      // With its own process group, the terminal's Ctrl-C reaches only us, so that we can stop
+      // children in order, and everything that the child started can be killed with it.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', ...(watchesPipe ? (['pipe'] as const) : [])],
       env: {
@@ -55,8 +55,10 @@ export class Child {
         ...spec.env,
       },
     });
-    // Nothing is ever written, but a pipe that breaks without a listener would end us.
+    // The child acknowledges signals there, which are its own. A pipe that breaks without a listener
+    // would end this process.
     this.#lifeline?.on('error', () => undefined);
+    this.#lifeline?.resume();
     const releaseGuard =
       watchesPipe || this.#process.pid === undefined ? undefined : guardGroup(this.#process.pid);
     this.#readLines('stdout', onLine);
@@ -72,15 +74,15 @@ export class Child {
     return this.#process.stdio[lifelineDescriptor] as Socket | null | undefined;
   }
 
-  /** Signals the child alone; it ends its own children in order. */
+  /** Signals the child only; it stops its own children in order. */
   signal(name: NodeJS.Signals): void {
     if (!this.#hasExited) this.#process.kill(name);
   }
 
   /**
-   * SIGTERM, then after `graceMs` SIGKILL to its whole process group.
+   * Sends SIGTERM, and after `graceMs` SIGKILL to the whole process group.
    *
-   * @param hurry Aborting it ends the grace.
+   * @param hurry Ends the grace period when aborted.
    */
   async stop(graceMs: number, hurry?: AbortSignal): Promise<ChildExit> {
     this.signal('SIGTERM');
@@ -92,21 +94,20 @@ export class Child {
     return this.exited;
   }
 
-  /** SIGKILL to the child and all that it started. Harmless when they are gone. */
+  /** Sends SIGKILL to the child and everything that it started. Harmless if they are gone. */
   killGroup(): void {
     const { pid } = this.#process;
     if (pid === undefined) return;
     try {
       kill(-pid, 'SIGKILL');
     } catch {
-      // No such group: all of it is gone.
+      // No such group: all its processes are gone.
     }
   }
 
   #readLines(stream: OutputStream, onLine: (stream: OutputStream, line: string) => void): void {
     const splitter = new LineSplitter((line) => {
-      if (stream === 'stderr' && saysSomething(line)) this.#lastError = line.trim();
-      if (stream === 'stdout' && saysSomething(line)) this.#lastOutput = line.trim();
+      this.#cause.add(stream, line);
       onLine(stream, line);
     });
     const source = this.#process[stream];
@@ -119,7 +120,7 @@ export class Child {
   #observeExit(): Promise<ChildExit> {
     return new Promise((resolve) => {
       this.#process.once('error', (error: NodeJS.ErrnoException) => {
-        // Also raised when a signal cannot be sent; then the exit will still come.
+        // The event is also emitted if a signal cannot be sent; then the exit still follows.
         if (this.#process.pid !== undefined) return;
         this.#hasExited = true;
         const reason = error.code === 'ENOENT' ? 'no such program' : error.message;
@@ -142,12 +143,7 @@ export class Child {
 
   #describe(code: number | null, signal: string | null): string {
     const how = signal === null ? `exit code ${code}` : `killed by ${signal}`;
-    const last = this.#lastError || this.#lastOutput;
-    return last === '' ? how : `${how}: ${last}`;
+    const cause = signal === null ? this.#cause.ofExit() : this.#cause.ofSignal();
+    return cause === '' ? how : `${how}: ${cause}`;
   }
-}
-
-/** Whether a line may be the cause of a death: not a stack frame, nor Node's own trailer. */
-function saysSomething(line: string): boolean {
-  return /^[^\s})]/.test(line) && !line.startsWith('Node.js v');
 }

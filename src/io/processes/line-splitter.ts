@@ -1,9 +1,9 @@
-// Cuts a child's output into lines without letting an endless line fill memory.
+// Splits a child's output into lines; the length of a line is bounded.
 
-/** Longest line kept; what is beyond is dropped and marked. A log line longer than this is a dump. */
+/** Maximum length of a line; the rest is dropped and marked. A longer log line is a dump. */
 export const lineCharactersMax = 8_192;
 
-/** Calls back per line of a stream of text chunks. */
+/** Calls back for each line of a stream of text chunks. */
 export class LineSplitter {
   readonly #onLine: (line: string) => void;
   #rest = '';
@@ -23,7 +23,7 @@ export class LineSplitter {
     this.#append(chunk.slice(start));
   }
 
-  /** Emits what stands without a line end. */
+  /** Emits the rest that has no line end. */
   end(): void {
     if (this.#rest !== '') this.#emit();
   }

@@ -1,9 +1,10 @@
-// Ends a foreign program when we are killed: a shell that waits on a pipe from us.
+// Ends a foreign program when this process is killed: a shell waits on a pipe from us.
 import { spawn } from 'node:child_process';
 
 /**
- * Reads a line that never comes; when the pipe closes we are gone, and the group that we started
- * gets SIGTERM, ten seconds, and SIGKILL. A shell, since it costs 1 MB and is everywhere.
+ * Waits for a line that never comes. The pipe closes when this process is gone; then the group that
+ * it started gets SIGTERM and, ten seconds later, SIGKILL. A shell costs 1 MB and is available
+ * everywhere.
  */
 const script = `
 read -r _
@@ -16,20 +17,20 @@ kill -s KILL -- "-$1"
 `;
 
 /**
- * Watches over a process group until released.
+ * Watches a process group until released.
  *
  * @param groupId Process group id: the pid of a child that was started detached.
- * @returns Releases the guard; call it when the group has ended.
+ * @returns A function that releases the guard; call it when the group has ended.
  */
 export function guardGroup(groupId: number): () => void {
   const guard = spawn('/bin/sh', ['-c', script, 'spillway-guard', String(groupId)], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  // Without a shell there is no guard; stopping in order still works.
+  // Without a shell there is no guard; an orderly stop still works.
   guard.on('error', () => undefined);
   guard.stdin.on('error', () => undefined);
-  // The guard is to end after us, not to keep us.
+  // The guard must outlive this process, not keep it running.
   guard.unref();
   (guard.stdin as unknown as { unref?: () => void }).unref?.();
   return () => guard.kill('SIGKILL');

@@ -1,13 +1,17 @@
-// Ports of this machine: free ones for children, and whether a wanted one can be had.
+// Finds free ports of this machine for children, and checks whether a wanted port is free.
 import { createServer, type Server } from 'node:net';
 import { InputError } from '../../core/base/index.ts';
+import { portError } from '../listen/index.ts';
 
-/** The kernel gives ports at random: where few are taken, the first try mostly does. */
+/**
+ * Maximum number of tries. The kernel assigns ports at random: where few are in use, the first try
+ * mostly succeeds.
+ */
 const runAttemptsMax = 50;
 
-/** Distinct loopback ports that are free now, given by the kernel. */
+/** Returns distinct loopback ports that are free now, assigned by the kernel. */
 export async function freePorts(count: number): Promise<number[]> {
-  // All are held open until the last is known, so that none is given twice.
+  // All are kept open until the last is known, so that no port is assigned twice.
   const servers = await Promise.all(Array.from({ length: count }, () => listen(0, '127.0.0.1')));
   const ports = servers.map(portOf);
   await Promise.all(servers.map(close));
@@ -15,10 +19,11 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /**
- * The first ports of runs of consecutive loopback ports that are free now and do not overlap.
+ * Returns the first ports of runs of consecutive loopback ports that are free now and do not
+ * overlap.
  *
- * @param lengths How many ports each run has.
- * @throws {InputError} If no such run is found in some tries.
+ * @param lengths Number of ports of each run.
+ * @throws {InputError} If several tries find no such run.
  */
 export async function freePortRuns(lengths: readonly number[]): Promise<number[]> {
   const held: Server[] = [];
@@ -43,7 +48,7 @@ async function holdRun(length: number): Promise<readonly [Server, ...Server[]]> 
       while (run.length < length) run.push(await listen(first + run.length, '127.0.0.1'));
       return run;
     } catch {
-      // One of them is taken, or past the last: elsewhere.
+      // One of the ports is in use, or past the last: try elsewhere.
       await Promise.all(run.map(close));
     }
   }
@@ -53,32 +58,16 @@ async function holdRun(length: number): Promise<readonly [Server, ...Server[]]> 
 }
 
 /**
- * Checks that a port can be listened on, so that a taken one is known before anything starts.
+ * Checks that a port can be listened on, so that a port in use is reported before anything starts.
  *
- * @param flag How to choose another, e.g. `--port`.
- * @throws {InputError} One sentence that names the port and the cure.
+ * @param flag The flag that chooses another port, e.g. `--port`.
+ * @throws {InputError} One sentence that names the port and the remedy.
  */
 export async function assertPortFree(host: string, port: number, flag: string): Promise<void> {
   try {
     await close(await listen(port, host));
   } catch (error) {
-    throw new InputError(sentence((error as NodeJS.ErrnoException).code, host, port, flag), {
-      cause: error,
-    });
-  }
-}
-
-function sentence(code: string | undefined, host: string, port: number, flag: string): string {
-  switch (code) {
-    case 'EADDRINUSE':
-      return `port ${port} on ${host} is in use: stop the program that listens there, or choose another port with ${flag}.`;
-    case 'EACCES':
-      return `port ${port} on ${host} needs privileges that this user lacks: choose one of 1024 or above with ${flag}.`;
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return `${host} is not an address of this machine: choose 127.0.0.1, 0.0.0.0 or one of its own with --host.`;
-    default:
-      return `cannot listen on port ${port} of ${host} (${code ?? 'unknown error'}): choose another with ${flag}.`;
+    throw portError(error as Error, host, port, flag);
   }
 }
 

@@ -1,7 +1,10 @@
-// Small GET requests to our own children, each with a deadline.
+// Sends small GET requests to our own children, each with a deadline.
 import { request } from '../node-http/index.ts';
 
-/** Largest body read; a longer one is an error. The router's debug page of 100 engines is 100 KB. */
+/**
+ * Maximum size of a body; a longer one is an error. The router's debug page of 100 engines has 100
+ * KB.
+ */
 const bodyBytesMax = 4 << 20;
 
 export interface ProbeAnswer {
@@ -10,7 +13,7 @@ export interface ProbeAnswer {
 }
 
 /**
- * GETs `url` on a connection of its own. Rejects on any failure, and after `timeoutMs`.
+ * Sends GET `url` on a new connection. Rejects on any failure, and after `timeoutMs`.
  *
  * @param options.key Sent as a bearer token.
  */
@@ -21,7 +24,7 @@ export function probe(
   const deadline = AbortSignal.timeout(options.timeoutMs);
   const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
   return new Promise((resolve, reject) => {
-    // No agent: a kept connection would hold a dying child open.
+    // No agent: a keep-alive connection would keep a stopping child open.
     const headers = options.key ? { authorization: `Bearer ${options.key}` } : {};
     const call = request(url, { agent: false, signal, headers }, (response) => {
       const chunks: Buffer[] = [];

@@ -6,14 +6,14 @@ import { restartDelayMs } from './backoff.ts';
 import { assertPortFree, Child, type ChildSpec, freePortRuns, freePorts } from './index.ts';
 import { LineSplitter, lineCharactersMax } from './line-splitter.ts';
 
-test('restarts wait 250 ms, then twice as long each time, and never above 30 s', () => {
+test('the wait before a restart starts at 250 ms, doubles each time, and never exceeds 30 s', () => {
   assert.deepEqual(
     [1, 2, 3, 7, 8, 1000].map(restartDelayMs),
     [250, 500, 1000, 16000, 30000, 30000],
   );
 });
 
-test('lines come out the same however the output was cut into chunks', () => {
+test('lines do not depend on how the output is split into chunks', () => {
   fc.assert(
     fc.property(
       fc.array(fc.stringMatching(/^[a-z ]{0,9}$/)),
@@ -33,7 +33,7 @@ test('lines come out the same however the output was cut into chunks', () => {
   );
 });
 
-test('an endless line is cut and marked, and the next line is whole again', () => {
+test('an endless line is truncated and marked, and the next line is complete', () => {
   const seen: string[] = [];
   const splitter = new LineSplitter((line) => seen.push(line));
   for (let i = 0; i < 10; i++) splitter.push('x'.repeat(lineCharactersMax / 4));
@@ -42,7 +42,7 @@ test('an endless line is cut and marked, and the next line is whole again', () =
   assert.deepEqual(seen, [`${'x'.repeat(lineCharactersMax)} […]`, 'next']);
 });
 
-test('a child that ends says its exit code and its last word on stderr', async () => {
+test('the description of an exit has the exit code and the last line of stderr', async () => {
   const child = new Child(
     script('console.log("out"); console.error("disk full"); process.exit(3)'),
     ignore,
@@ -50,17 +50,17 @@ test('a child that ends says its exit code and its last word on stderr', async (
   assert.equal((await child.exited).description, 'exit code 3: disk full');
 });
 
-test('a stack trace is described by its message, not by its frames', async () => {
+test('the description of an exit with a stack trace has its message, not its frames', async () => {
   const child = new Child(script('throw new RangeError("no such model")'), ignore);
   assert.match((await child.exited).description, /^exit code 1: RangeError: no such model$/);
 });
 
-test('a program that does not exist is described as such', async () => {
+test('the description says when the program does not exist', async () => {
   const child = new Child({ name: 'x', command: '/no/such', args: [], lifeline: 'guard' }, ignore);
   assert.equal((await child.exited).description, 'cannot be started: no such program');
 });
 
-test('a child that ignores SIGTERM is killed after the grace', async () => {
+test('a child that ignores SIGTERM is killed after the grace period', async () => {
   const lines: string[] = [];
   const child = new Child(
     script(
@@ -73,7 +73,7 @@ test('a child that ignores SIGTERM is killed after the grace', async () => {
   assert.deepEqual(lines, ['up', 'no']);
 });
 
-test('runs of free ports do not overlap, and each port of them can be listened on', async () => {
+test('runs of free ports do not overlap, and each port can be listened on', async () => {
   const runs = await freePortRuns([3, 1, 3]);
   const ports = runs.flatMap((first, i) => (i === 1 ? [first] : [first, first + 1, first + 2]));
   assert.equal(new Set(ports).size, 7);
@@ -86,14 +86,14 @@ test('free ports are distinct and can be listened on', async () => {
   for (const port of ports) await assertPortFree('127.0.0.1', port, '--port');
 });
 
-test('a port in use is named in one sentence with the cure', async (context) => {
+test('the error of a port in use names the port and the remedy', async (context) => {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   context.after(() => server.close());
   const { port } = server.address() as { port: number };
   await assert.rejects(assertPortFree('127.0.0.1', port, '--port'), {
     code: 'ERR_INPUT',
-    message: `port ${port} on 127.0.0.1 is in use: stop the program that listens there, or choose another port with --port.`,
+    message: `Port ${port} on 127.0.0.1 is in use; stop the program that listens there, or choose another port with --port.`,
   });
 });
 

@@ -1,4 +1,5 @@
-// A child that is kept alive: started, waited for, started again when it dies, stopped in order.
+// Keeps a child running: starts it, waits until it is ready, restarts it when it dies, and stops
+// it.
 import { forgiveAfterMs, restartDelayMs } from './backoff.ts';
 import { Child, type ChildSpec, type OutputStream } from './child.ts';
 import { delay } from './delay.ts';
@@ -6,10 +7,15 @@ import { ChildError } from './errors.ts';
 import { probe } from './probe.ts';
 
 export interface ServiceSpec extends ChildSpec {
-  /** Answers 200 when the service is ready. */
+  /** URL that responds with 200 when the service is ready. */
   readonly healthUrl: string;
   /** Time from start to ready; a child that needs longer is killed. */
   readonly startDeadlineMs: number;
+  /**
+   * How many more times the first start is tried when the child exits before it is ready (default 0).
+   * vLLM picks ports while it starts and binds them seconds later, so a start can fail by chance.
+   */
+  readonly startRetriesMax?: number;
   /** Time from SIGTERM to SIGKILL. */
   readonly stopGraceMs: number;
 }
@@ -22,9 +28,14 @@ export interface ServiceHooks {
   onState(service: Service, state: ServiceState, detail: string): void;
 }
 
-/** Between two looks at the health URL of a starting child. */
+/** Interval between health checks while an embedded engine or router would start: half a second. */
 const healthIntervalMs = 50;
+/** Interval after that: a child that needs a minute gains nothing from 20 connections per second. */
+const slowHealthIntervalMs = 250;
+const slowAfterMs = 3_000;
 const healthTimeoutMs = 2_000;
+/** Exit status of argparse, commander and most other programs for wrong arguments. */
+const usageExitCode = 2;
 
 export class Service {
   readonly spec: ServiceSpec;
@@ -49,25 +60,37 @@ export class Service {
     return this.#child?.pid;
   }
 
-  /** Times it was started again. */
+  /** Number of restarts. */
   get restarts(): number {
     return this.#restarts;
   }
 
   /**
-   * Starts it, and resolves when it is ready; from then on it is kept alive until `stop`.
+   * Starts the child and resolves when it is ready. From then on it is kept running until `stop`.
    *
-   * @throws {ChildError} If this first start fails: a cause that a restart will not mend.
+   * @throws {ChildError} If this first start fails `startRetriesMax` + 1 times, or with an exit status
+   *   that a retry will not change.
    */
   async start(): Promise<void> {
-    await this.#launch();
+    const retriesMax = this.spec.startRetriesMax ?? 0;
+    for (let failures = 1; ; failures++) {
+      try {
+        await this.#launch();
+        break;
+      } catch (error) {
+        if (!(error instanceof ChildError) || !error.isRetriable) throw error;
+        if (failures > retriesMax) throw error;
+        await this.#waitToRestart(failures, error.reason);
+        if (this.#stopping.signal.aborted) throw error;
+      }
+    }
     this.#loop = this.#keepAlive();
   }
 
   /**
-   * Stops it for good; never rejects. Safe in any state and more than once.
+   * Stops the child for good. Never rejects; may be called in any state and more than once.
    *
-   * @param hurry Aborting it kills at once.
+   * @param hurry Kills the child at once when aborted.
    */
   stop(hurry?: AbortSignal): Promise<void> {
     // A second SIGTERM would ask the child to hurry, so a second call only waits.
@@ -108,18 +131,23 @@ export class Service {
       const seconds = spec.startDeadlineMs / 1000;
       throw new ChildError(`${spec.name} was not ready within ${seconds} s and was killed.`);
     }
-    // What it may have started itself must not stay.
+    // Processes that it may have started must not stay.
     child.killGroup();
-    throw new ChildError(`${spec.name} died at start (${outcome.description}).`);
+    const { code, description } = outcome;
+    const isRetriable = code !== null && code !== usageExitCode;
+    const message = `${spec.name} failed to start (${description}).`;
+    throw new ChildError(message, { reason: description, isRetriable });
   }
 
   async #waitForHealth(signal: AbortSignal): Promise<'ready' | 'late'> {
+    const startedAt = performance.now();
     while (!signal.aborted) {
       const answer = await probe(this.spec.healthUrl, { timeoutMs: healthTimeoutMs, signal }).catch(
         () => undefined,
       );
       if (answer?.status === 200) return 'ready';
-      await delay(healthIntervalMs, signal);
+      const isSlow = performance.now() - startedAt > slowAfterMs;
+      await delay(isSlow ? slowHealthIntervalMs : healthIntervalMs, signal);
     }
     return 'late';
   }
@@ -138,18 +166,23 @@ export class Service {
         if (performance.now() - readyAt >= forgiveAfterMs) failures = 0;
       }
       failures += 1;
-      const waitMs = restartDelayMs(failures);
-      this.#setState('restarting', `${cause}; starts again in ${waitMs / 1000} s`);
-      await delay(waitMs, signal);
+      await this.#waitToRestart(failures, cause);
       if (signal.aborted) return;
-      this.#restarts += 1;
       try {
         await this.#launch();
         readyAt = performance.now();
       } catch (error) {
-        cause = (error as Error).message;
+        cause = error instanceof ChildError ? error.reason : (error as Error).message;
       }
     }
+  }
+
+  /** Waits as `restartDelayMs` says; counts the restart that follows unless the service is stopped. */
+  async #waitToRestart(failures: number, cause: string): Promise<void> {
+    const waitMs = restartDelayMs(failures);
+    this.#setState('restarting', `${cause}; restarts in ${waitMs / 1000} s`);
+    await delay(waitMs, this.#stopping.signal);
+    if (!this.#stopping.signal.aborted) this.#restarts += 1;
   }
 
   #setState(state: ServiceState, detail = ''): void {

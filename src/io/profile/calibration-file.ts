@@ -1,10 +1,14 @@
-// The profile file that `spillway calibrate` writes: the constants of one engine, and how they were
+// Writes the profile file of `spillway calibrate`: the constants of one engine, and how they were
 // found.
-import type { EngineCalibration, EngineConstants, EngineLayout } from '../../core/engine/index.ts';
+import type {
+  EngineCalibration,
+  EngineConstants,
+  MeasuredLayout,
+} from '../../core/engine/index.ts';
 import type { CalibrationFile } from './calibration-reader.ts';
 
 export function calibrationFile(
-  { model, gpu, tensorParallelSize }: EngineLayout,
+  { model, gpu, tensorParallelSize }: MeasuredLayout,
   { constants, decided, before, fitted, crossValidated }: EngineCalibration,
   sources: readonly string[],
 ): CalibrationFile {

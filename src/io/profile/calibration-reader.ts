@@ -1,13 +1,8 @@
-// Reads the profile file that `spillway calibrate` wrote.
+// Reads the profile file that `spillway calibrate` writes.
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { InputError } from '../../core/base/index.ts';
-import {
-  type EngineConstants,
-  type EngineLayout,
-  engineCost,
-  type StepCostModel,
-} from '../../core/engine/index.ts';
+import type { EngineConstants, MeasuredLayout } from '../../core/engine/index.ts';
 import { fileProblem } from '../paths/index.ts';
 
 const share = z.number().positive();
@@ -40,10 +35,10 @@ const fileSchema = z.object({
   }),
 });
 
-/** What the file holds, in its own words. */
+/** The content of the file, under its own names. */
 export type CalibrationFile = z.infer<typeof fileSchema>;
 
-/** Constants, and the engine that was measured. */
+/** The constants, and the engine that was measured. */
 export interface MeasuredEngine {
   readonly model: string;
   readonly gpu: string;
@@ -51,7 +46,7 @@ export interface MeasuredEngine {
   readonly constants: EngineConstants;
 }
 
-/** @throws {InputError} If it is not such a file. */
+/** @throws {InputError} If the file is not a profile of `spillway calibrate`. */
 export async function readMeasuredEngine(path: string): Promise<MeasuredEngine> {
   const { model, gpu, tensor_parallel_size, constants: c } = await readCalibrationFile(path);
   return {
@@ -68,15 +63,15 @@ export async function readMeasuredEngine(path: string): Promise<MeasuredEngine> 
 }
 
 /**
- * Reads the file as the cost of an engine's steps. Of another engine than the one that was measured
- * the shares of the GPU's rates carry over, and a note says so.
+ * Reads the constants for an engine's steps. If another engine was measured, its shares of the
+ * GPU's rates are used, and a note says so.
  *
- * @throws {InputError} If it is not such a file.
+ * @throws {InputError} If the file is not a profile of `spillway calibrate`.
  */
-export async function readCalibratedCost(
+export async function readEngineConstants(
   path: string,
-  layout: EngineLayout,
-): Promise<{ readonly cost: StepCostModel; readonly notes: readonly string[] }> {
+  layout: MeasuredLayout,
+): Promise<{ readonly constants: EngineConstants; readonly notes: readonly string[] }> {
   const { model, gpu, tensorParallelSize, constants } = await readMeasuredEngine(path);
   const measured = `${model} on ${tensorParallelSize} × ${gpu}`;
   const wanted = `${layout.model.name} on ${layout.tensorParallelSize} × ${layout.gpu.name}`;
@@ -84,7 +79,7 @@ export async function readCalibratedCost(
     measured === wanted
       ? []
       : [`${path} was measured with ${measured}; its shares are used for ${wanted}.`];
-  return { cost: engineCost(layout, constants), notes };
+  return { constants, notes };
 }
 
 async function readCalibrationFile(path: string): Promise<CalibrationFile> {
@@ -99,6 +94,6 @@ async function readCalibrationFile(path: string): Promise<CalibrationFile> {
   const [issue] = parsed.error.issues;
   throw new InputError(
     `${path}: ${issue?.path.join('.') || 'the file'}: ${issue?.message}; a profile is a directory of ` +
-      'step tables, or a file that spillway calibrate wrote.',
+      'step tables, or a file from spillway calibrate.',
   );
 }

@@ -1,4 +1,5 @@
-// The step profile of one engine: the tables of its degree, brought to its shape.
+// Reads the step profile of one engine: the tables of its degree of parallelism, scaled to its
+// shape.
 import {
   fillProfileGaps,
   type ProfileGapOptions,
@@ -10,15 +11,15 @@ import { readProfileDirectory } from './profile-directory.ts';
 
 export interface EngineProfile {
   readonly profile: StepProfile;
-  /** What was not measured but computed, one sentence each. */
+  /** One sentence for each part that was computed, not measured. */
   readonly notes: readonly string[];
 }
 
 /**
- * Reads the profile in or below a directory; scales it if its name says another degree of tensor
- * parallelism, and fills in the tables that it lacks.
+ * Reads the profile in or below a directory. Scales it if its name states another degree of tensor
+ * parallelism, and computes the tables that it lacks.
  *
- * @throws {InputError} If there is no profile, or a table is bad.
+ * @throws {InputError} If there is no profile, or a table is invalid.
  */
 export async function readEngineProfile(
   directory: string,
@@ -31,7 +32,7 @@ export async function readEngineProfile(
   const { profile, notes } = fillProfileGaps(scaleProfile(measured, { model, from, to }), options);
   if (from === to) return { profile, notes };
   const scaled =
-    `The profile is of tensor parallel size ${from}; it is scaled to ${to} by what each GPU has ` +
-    'to do.';
+    `The profile was measured at tensor parallel size ${from}; it is scaled to ${to} by the work of each ` +
+    'GPU.';
   return { profile, notes: [scaled, ...notes] };
 }

@@ -1,4 +1,4 @@
-// Finds the step profile of the right tensor-parallel degree in a folder of profiles.
+// Finds the step profile of a tensor-parallel degree in a folder of profiles.
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
@@ -6,19 +6,19 @@ import { fileProblem } from '../paths/index.ts';
 
 export interface LocatedProfile {
   readonly directory: string;
-  /** As its name says (`…_tp2`, `tp2`); undefined where it does not. */
+  /** From its name (`…_tp2`, `tp2`); undefined if the name has no degree. */
   readonly tensorParallelSize: number | undefined;
 }
 
-/** LLMServingSim keeps profiles as HARDWARE/OWNER/MODEL/VARIANT/tpN. */
+/** Maximum depth: LLMServingSim stores profiles as HARDWARE/OWNER/MODEL/VARIANT/tpN. */
 const depthMax = 4;
 const foldersMax = 200;
 
 /**
- * Finds the tables of a profile: in the folder itself, or in a folder below it, of which the one
- * of the wanted degree is taken, else the nearest.
+ * Finds the tables of a profile: in the folder itself, or else in the folder below it with the
+ * wanted degree, or the nearest one.
  *
- * @throws {InputError} If there is none, or two that differ in something else than their degree.
+ * @throws {InputError} If there is none, or if two differ in something other than their degree.
  */
 export async function locateProfile(
   directory: string,
@@ -37,7 +37,7 @@ export async function locateProfile(
   }
   if (second !== undefined && second.tensorParallelSize === best.tensorParallelSize) {
     throw new InputError(
-      `The profile directory ${directory} holds several profiles, among them ${best.directory} ` +
+      `The profile directory ${directory} contains several profiles, among them ${best.directory} ` +
         `and ${second.directory}; name one of them.`,
     );
   }

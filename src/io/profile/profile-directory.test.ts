@@ -12,7 +12,7 @@ const tables = {
   'per_sequence.csv': 'layer,sequences,time_us\nsampler,1,7\n',
 };
 
-test('a profile is read from plain and compressed tables; a missing or broken one is named', async (t) => {
+test('reads a profile from plain and compressed tables, and names a missing or invalid one', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'spillway-profile-'));
   t.after(() => rm(directory, { recursive: true }));
   await assert.rejects(readProfileDirectory(directory), /has neither attention.csv nor/);

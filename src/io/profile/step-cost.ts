@@ -1,55 +1,68 @@
-// What `--profile` names, as the cost of an engine's steps: a directory of measured step tables, or a
-// file that `spillway calibrate` wrote.
+// Reads a `--profile` as the source of an engine's step times: a directory of measured step tables,
+// or a file of `spillway calibrate`.
 import {
-  type EngineLayout,
   type HostConstants,
   hostConstants,
   type LockstepCostModel,
+  type MeasuredLayout,
   profileCost,
   profileLockstep,
-  type StepCostModel,
 } from '../../core/engine/index.ts';
+import {
+  type EngineSpec,
+  engineShape,
+  profileHost,
+  type StepCostSource,
+} from '../../core/layout/index.ts';
 import type { MeasuredEngine } from './calibration-reader.ts';
 import { readEngineProfile } from './engine-profile.ts';
 
 /**
- * @param host For step tables, which know neither; a calibration file has its own.
- * @returns The cost, and one sentence for each thing that was not measured.
- * @throws {InputError} If it is neither.
+ * Reads the step times of a `--profile` for an engine that is about to be sized.
+ *
+ * @param path Undefined: no profile.
+ * @returns The argument for `sizeEngine`, and one sentence for each part that was not measured.
+ * @throws {InputError} If it is neither a directory of tables nor a file of `spillway calibrate`.
  */
-export async function readStepCost(
-  path: string,
-  layout: EngineLayout,
-  host: HostConstants,
-): Promise<{ readonly cost: StepCostModel; readonly notes: readonly string[] }> {
+export async function readStepCostSource(
+  path: string | undefined,
+  spec: EngineSpec,
+): Promise<{ readonly stepCost: StepCostSource | undefined; readonly notes: readonly string[] }> {
+  if (path === undefined) return { stepCost: spec.stepCost, notes: [] };
+  const shape = engineShape(spec);
   if (path.endsWith('.json')) {
-    return (await calibrationReader()).readCalibratedCost(path, layout);
+    const { constants, notes } = await (await calibrationReader()).readEngineConstants(path, shape);
+    return { stepCost: { measured: constants }, notes };
   }
-  const { model, tensorParallelSize } = layout;
-  const { profile, notes } = await readEngineProfile(path, layout);
-  return { cost: profileCost({ profile, model, tensorParallelSize, ...host }), notes };
+  const { model, tensorParallelSize } = shape;
+  const { profile, notes } = await readEngineProfile(path, shape);
+  const host = profileHost(shape, spec.host);
+  return {
+    stepCost: { profile: profileCost({ profile, model, tensorParallelSize, ...host }) },
+    notes,
+  };
 }
 
-/** @throws {InputError} If it is no file of `spillway calibrate`. */
+/** @throws {InputError} If the file is not a profile of `spillway calibrate`. */
 export async function readMeasuredEngine(path: string): Promise<MeasuredEngine> {
   return (await calibrationReader()).readMeasuredEngine(path);
 }
 
-/** It comes with the library that checks such files: engines without one start the sooner. */
+/** Imported here because engines without such a file start faster without its library. */
 function calibrationReader() {
   return import('./calibration-reader.ts');
 }
 
 /** How the data-parallel cores of a mixture of experts share a step. */
-export interface LockstepLayout extends EngineLayout {
+export interface LockstepLayout extends MeasuredLayout {
   readonly cores: number;
   readonly expertParallel: boolean;
 }
 
 /**
- * The same for the cores of one engine that take their steps together.
+ * Does the same for the cores of one engine that run their steps together.
  *
- * @returns Undefined for a calibration file, which knows one core only.
+ * @returns Undefined for a calibration file, which describes one core only.
  */
 export async function readLockstepCost(
   path: string,
@@ -64,5 +77,6 @@ export async function readLockstepCost(
     ...{ profile, model, cores, expertParallel },
     own: profileCost({ profile: bare, model, tensorParallelSize, ...host }),
     link: hostConstants(gpu, tensorParallelSize * cores).link,
+    memoryBytesPerSecond: gpu.memoryBytesPerSecond * gpu.efficiency.memory,
   });
 }

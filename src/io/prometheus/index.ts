@@ -1,4 +1,4 @@
-// A Prometheus server as a source of history.
+// Reads history from a Prometheus server.
 export {
   PrometheusClient,
   PrometheusError,

@@ -1,2 +1,2 @@
-// Keys that callers show.
+// Checks the keys of callers.
 export { secretCheck } from './secret-check.ts';

@@ -1,2 +1,2 @@
-// Tokenizers of models: files on disk, and the tables made of them kept for the next start.
+// Loads the tokenizers of models from disk, and caches the tables made of them.
 export { defaultTokenizerName, loadTokenizer, readTokenizerConfig } from './load-tokenizer.ts';

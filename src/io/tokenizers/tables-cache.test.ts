@@ -21,7 +21,7 @@ let files = 0;
 const path = await fileOf(json);
 const tables = tokenTables(JSON.parse(json));
 
-test('tables that were kept are found by the content of the file, whatever its name', async () => {
+test('cached tables are found by the content of the file, whatever its name', async () => {
   const cache = join(directory, 'found');
   const first = await openCacheEntry(path, cache);
   assert.equal(first?.tables, undefined);
@@ -32,7 +32,7 @@ test('tables that were kept are found by the content of the file, whatever its n
   assert.equal((await openCacheEntry(other, cache))?.tables, undefined);
 });
 
-test('a damaged or cut file of the cache is not used, and the next tables replace it', async () => {
+test('a damaged or truncated cache file is not used, and the next tables replace it', async () => {
   const cache = join(directory, 'damaged');
   await keep(path, cache);
   const [name = ''] = await readdir(cache);
@@ -48,14 +48,14 @@ test('a damaged or cut file of the cache is not used, and the next tables replac
   assert.equal((await readdir(cache)).length, 1);
 });
 
-test('a cache that cannot be written is no error', async () => {
+test('a cache that cannot be written causes no error', async () => {
   const cache = join(path, 'below a file');
   const entry = await openCacheEntry(path, cache);
   assert.equal(entry?.tables, undefined);
   await entry?.keep(tables);
 });
 
-test('of more than eight tokenizers the one longest unread is forgotten', async () => {
+test('the least recently read of more than eight tokenizers is evicted', async () => {
   const cache = join(directory, 'bounded');
   const kept: string[] = [];
   for (let i = 0; i < 8; i++) {
@@ -70,7 +70,7 @@ test('of more than eight tokenizers the one longest unread is forgotten', async 
   assert.equal(names.includes(kept[0] ?? ''), false);
 });
 
-test('small files are not cached, nor any when SPILLWAY_CACHE_DIR is empty', async () => {
+test('small files are not cached, and an empty SPILLWAY_CACHE_DIR turns caching off', async () => {
   const small = join(directory, 'small.json');
   await writeFile(small, json);
   assert.equal(await openCacheEntry(small, directory), undefined);

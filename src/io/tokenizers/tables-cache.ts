@@ -1,4 +1,4 @@
-// Keeps tokenizers on disk as tables, so that the next start need not parse 11 MB of JSON.
+// Caches tokenizers on disk as tables, so that the next start need not parse 11 MB of JSON.
 import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -11,24 +11,28 @@ import {
   tablesFormat,
 } from '../../core/tokenizer/index.ts';
 
-/** Smaller files are parsed in a few milliseconds: not worth a copy. */
+/** Minimum size of a cached file; smaller ones are parsed in a few milliseconds. */
 const cachedBytesMin = 1_000_000;
-/** Tokenizers kept, about 6 MB each; those longest unread go first. */
+/**
+ * Maximum number of cached tokenizers, about 6 MB each; the least recently read are evicted first.
+ */
 const cachedFilesMax = 8;
 const readChunkBytes = 1 << 20;
-/** CRC-32 at the end of a file: it finds damage, not malice. */
+/** CRC-32 at the end of a file, against damage, not against malice. */
 const checksumBytes = 4;
 
-/** One tokenizer.json in the cache, or its empty place there. */
+/** The cache entry of one tokenizer.json, which may be empty. */
 export interface CacheEntry {
-  /** Tables of exactly this content; undefined if there are none, or they are damaged. */
+  /** Tables for exactly this content; undefined if there are none or they are damaged. */
   readonly tables: TokenTables | undefined;
-  /** Keeps tables for later starts. Never throws: without a cache all works, only slower. */
+  /**
+   * Caches tables for later starts. Never throws: without a cache everything works, only slower.
+   */
   keep(tables: TokenTables): Promise<void>;
 }
 
 /**
- * @param path Of tokenizer.json. Its whole content is hashed: a file that changed is another entry.
+ * @param path Path of tokenizer.json. Its whole content is hashed: a changed file is another entry.
  * @param folder The cache. @default `tablesCacheFolder()`
  * @returns Undefined if this file is not cached: it is small, or caching is off.
  */
@@ -47,7 +51,7 @@ export async function openCacheEntry(
 }
 
 /**
- * `SPILLWAY_CACHE_DIR`, else a folder of ours where the system keeps caches of this user.
+ * Returns `SPILLWAY_CACHE_DIR`, or else a folder of ours in the system's cache folder of this user.
  * Undefined if `SPILLWAY_CACHE_DIR` is empty, which turns caching off.
  */
 export function tablesCacheFolder(
@@ -65,7 +69,7 @@ function systemCaches(environment: Readonly<Record<string, string | undefined>>)
   return named || join(homedir(), '.cache');
 }
 
-/** In pieces: the file is never whole in memory. */
+/** Reads the file in pieces, so that it is never whole in memory. */
 async function contentHash(path: string): Promise<string> {
   const hash = createHash('sha256');
   const chunk = Buffer.allocUnsafeSlow(readChunkBytes);
@@ -89,7 +93,7 @@ async function readTables(file: string): Promise<TokenTables | undefined> {
   return decodeTables(encoded);
 }
 
-/** Whole or not at all: readers and other writers see a finished file or none. */
+/** Writes atomically: readers and other writers see a complete file or none. */
 async function write(folder: string, file: string, bytes: Uint8Array): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const unfinished = `${file}.${process.pid}`;

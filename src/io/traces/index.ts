@@ -1,2 +1,2 @@
-// Trace files from disk.
+// Loads trace files from disk.
 export { loadTrace } from './load-trace.ts';

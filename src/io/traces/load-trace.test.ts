@@ -23,13 +23,13 @@ const rows = Array.from(
   (_, i) => `{"timestamp":${i},"input_length":3,"output_length":1,"hash_ids":[${i}]}`,
 ).join('\n');
 
-test('a trace reads the same plain and gzipped, whatever its name', async () => {
+test('reads the same trace plain and gzipped, whatever its name', async () => {
   const plain = await loadTrace(file('plain', rows));
   assert.deepEqual(await loadTrace(file('packed', gzipSync(rows))), plain);
   assert.equal(plain.requests.length, 5);
 });
 
-test('reading stops when enough requests are kept: a bad row after them is never seen', async () => {
+test('stops reading when it has enough requests, so that a later invalid row causes no error', async () => {
   const path = file('tail', `${rows}\nrubbish`);
   const trace = await loadTrace(path, { skip: 1, requests: 2 });
   assert.deepEqual(
@@ -39,7 +39,7 @@ test('reading stops when enough requests are kept: a bad row after them is never
   await assert.rejects(loadTrace(path), /tail:6: not JSON/);
 });
 
-test('what cannot be read is one sentence', async () => {
+test('reports an unreadable trace in one sentence', async () => {
   const isInput = (message: RegExp) => (error: unknown) =>
     error instanceof InputError && message.test(error.message);
   await assert.rejects(
@@ -54,11 +54,11 @@ test('what cannot be read is one sentence', async () => {
   );
   await assert.rejects(
     loadTrace(file('few', rows), { skip: 9 }),
-    isInput(/has 5 requests, none is left after skipping 9/),
+    isInput(/has 5 requests; none is left after skipping 9/),
   );
 });
 
-test('the conversation trace that comes along is the published one', async () => {
+test('the included conversation trace is the published one', async () => {
   const { blockTokens, requests } = await loadTrace(conversation, { requests: 1000 });
   assert.equal(blockTokens, 512);
   assert.equal(requests.length, 1000);
@@ -68,7 +68,7 @@ test('the conversation trace that comes along is the published one', async () =>
   );
 });
 
-test('a recorded run of vLLM reads as a trace of 16-token blocks', async () => {
+test('reads a recorded run of vLLM as a trace of 16-token blocks', async () => {
   const { blockTokens, requests } = await loadTrace(
     'bench/data/vllm-runs/rtx4090-llama31-8b.jsonl.gz',
   );
@@ -80,7 +80,7 @@ test('a recorded run of vLLM reads as a trace of 16-token blocks', async () => {
   );
 });
 
-test('the Azure trace that comes along is the published one', async () => {
+test('the included Azure trace is the published one', async () => {
   const { requests } = await loadTrace('bench/data/azure-code-2023.csv.gz');
   assert.equal(requests.length, 8819);
   const mean = requests.reduce((total, { promptTokens }) => total + promptTokens, 0) / 8819;

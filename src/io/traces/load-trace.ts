@@ -1,9 +1,9 @@
-// Reads a trace file, gzipped or not, as a stream: no more of it is kept than asked for.
+// Streams a trace file, gzipped or not, and keeps only the requested part in memory.
 import { createReadStream } from 'node:fs';
 import { stdin } from 'node:process';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { InputError } from '../../core/base/index.ts';
+import { counted, InputError } from '../../core/base/index.ts';
 import {
   type Trace,
   type TraceFormat,
@@ -12,27 +12,34 @@ import {
 } from '../../core/traces/index.ts';
 import { fileProblem } from '../paths/index.ts';
 
-/** No row of a known trace is longer than 2 KB; 126,195 tokens in 16-token blocks need 60 KB. */
+/**
+ * Maximum length of a line. No row of a known trace exceeds 2 KB; 126,195 tokens in 16-token blocks
+ * need 60 KB.
+ */
 const lineBytesMax = 4 << 20;
 
-/** A day of heavy traffic; with block ids many more do not fit in memory. */
+/**
+ * Maximum number of requests in memory: a day of heavy traffic. Many more with block ids do not
+ * fit.
+ */
 const requestsKeptMax = 1_000_000;
 
-/** A trace as it lies in a file. */
+/** A trace as stored in a file. */
 export interface LoadedTrace extends Trace {
   readonly format: TraceFormat;
 }
 
 /**
- * Loads a trace of any format that `TraceReader` knows. Reading stops once `requests` are kept.
+ * Loads a trace of any format that `TraceReader` supports. Stops reading after `requests` requests.
  *
  * @param path A file, plain or gzipped, or a pipe; `-` for standard input.
- * @param options.skip Requests to leave out at the front.
- * @param options.requests Requests to keep; all unless given.
- * @param options.blockTokens Tokens per block id; recognised unless given.
- * @param options.likelyBlockTokens Taken for that size if the rows allow it.
+ * @param options.skip Number of requests to skip at the start.
+ * @param options.requests Number of requests to keep. @default all
+ * @param options.blockTokens Tokens per block id. @default recognised from the rows
+ * @param options.likelyBlockTokens Block size to assume if the rows allow it.
  * @returns Requests with the trace's own arrival times; `sliceTrace` sets their clock to 0.
- * @throws {InputError} If the file cannot be read, a row is bad, or all of a longer trace is asked for.
+ * @throws {InputError} If the file cannot be read, a row is invalid, or the trace exceeds the
+ * maximum and `requests` is not set.
  */
 export async function loadTrace(
   path: string,
@@ -55,7 +62,7 @@ export async function loadTrace(
       if (request === undefined) continue;
       if (requests.length >= requestsKeptMax) {
         throw new InputError(
-          `${file}: the trace has more than ${requestsKeptMax} requests, the most that is kept at a time; say how many to take (--requests), or cut the file.`,
+          `${file}: the trace has more than ${requestsKeptMax} requests, the maximum kept in memory; limit the number with --requests, or shorten the file.`,
         );
       }
       if (seen++ >= skip) requests.push(request);
@@ -66,21 +73,24 @@ export async function loadTrace(
     throw new InputError(
       seen === 0
         ? `${file}: the trace has no requests.`
-        : `${file}: the trace has ${seen} requests, none is left after skipping ${skip}.`,
+        : `${file}: the trace has ${counted(seen, 'request')}; none is left after skipping ${skip}.`,
     );
   }
   return { blockTokens: reader.blockTokens, format: reader.format, requests };
 }
 
-/** Node gives 16 KiB at a time otherwise, each by way of another thread. */
+/** The default of Node is 16 KiB at a time, each passed through another thread. */
 const decompressedChunkBytes = 1 << 18;
 
-/** The file's lines, as many as come at a time, decompressed if it starts with gzip's magic bytes. */
+/**
+ * Yields the file's lines in batches as they arrive, decompressed if the file starts with gzip's
+ * magic bytes.
+ */
 async function* linesOf(path: string, signal: AbortSignal | undefined): AsyncGenerator<string[]> {
   try {
     const file: AsyncIterable<Buffer> = path === '-' ? stdin : createReadStream(path, { signal });
     const { first, all } = await peek(file);
-    // pipeline ends both streams when one fails or the reader stops early.
+    // `pipeline` ends both streams when one fails or the reader stops early.
     const gunzip = () => createGunzip({ chunkSize: decompressedChunkBytes });
     const bytes = isGzip(first) ? pipeline(all, gunzip(), () => {}) : all;
     yield* splitLines(bytes, path);
@@ -91,7 +101,7 @@ async function* linesOf(path: string, signal: AbortSignal | undefined): AsyncGen
   }
 }
 
-/** The first bytes, and all bytes: a pipe can be read only once. */
+/** Returns the first bytes and a stream of all bytes: a pipe can be read only once. */
 async function peek(
   bytes: AsyncIterable<Buffer>,
 ): Promise<{ readonly first: Buffer; readonly all: AsyncIterable<Buffer> }> {

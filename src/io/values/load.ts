@@ -1,6 +1,7 @@
 // Reads values files and resolves them with presets and --set arguments.
 import {
   type Catalogue,
+  type Check,
   type ResolvedValues,
   resolveValues,
   type Values,
@@ -16,21 +17,24 @@ export interface LoadOptions {
   readonly setStrings?: readonly string[] | undefined;
   /** Preset to start from, below every file. */
   readonly preset?: string | undefined;
-  /** Given, it says whether GPUs and models of embedded engines are known. */
+  /** If set, checks that GPUs and models of embedded engines are known. */
   readonly catalogue?: Catalogue | undefined;
+  /** Further checks of valid values, in addition to those of the schema. */
+  readonly checks?: readonly Check[] | undefined;
 }
 
 /**
- * Reads, merges as Helm does, validates, and fills defaults in.
+ * Reads, merges as Helm does, validates, and adds defaults.
  *
  * @throws {InputError} One line per problem: file, line, key, what is allowed.
- * @example const values = await loadValues({ preset: 'laptop', sets: ['routerSpec.containerPort=9000'] });
+ * @example const values = await loadValues({ preset: 'laptop', sets:
+ * ['routerSpec.containerPort=9000'] });
  */
 export async function loadValues(options: LoadOptions): Promise<Values> {
   return (await readValues(options)).values;
 }
 
-/** The same, together with what was written, for printing. */
+/** Does the same, and also returns the values as written, for printing. */
 export async function readValues(options: LoadOptions): Promise<ResolvedValues> {
   const files: InputText[] = [];
   for (const path of options.files ?? []) files.push(await readInputText(path));

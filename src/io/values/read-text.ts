@@ -1,15 +1,15 @@
-// Reads a file that somebody wrote by hand (values, a plan's input, a workload), or standard input.
+// Reads a hand-written file (values, a plan's input, a workload), or standard input.
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../../core/base/index.ts';
 import { fileProblem } from '../paths/index.ts';
 
 export interface InputText {
-  /** As problems name it. */
+  /** Name of the file in error messages. */
   readonly name: string;
   readonly text: string;
 }
 
-/** Largest such file; Helm cannot store a release with more values, either. */
+/** Maximum size of such a file; Helm cannot store a release with more values, either. */
 const fileBytesMax = 1024 * 1024;
 
 /**
@@ -45,7 +45,9 @@ async function readStdin(): Promise<string> {
 
 function decode(bytes: Uint8Array, name: string): string {
   if (bytes.length > fileBytesMax) {
-    throw new InputError(`${name}: larger than ${fileBytesMax} bytes, the most for such a file.`);
+    throw new InputError(
+      `${name}: larger than ${fileBytesMax} bytes, the maximum for such a file.`,
+    );
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

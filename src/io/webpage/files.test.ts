@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadWebpage } from './index.ts';
 
-test('the page is served by URL path, with types and cache lifetimes', async (context) => {
+test('maps URL paths to the files of the page, with types and cache lifetimes', async (context) => {
   const directory = await mkdtemp(join(tmpdir(), 'webpage-'));
   context.after(() => rm(directory, { recursive: true }));
   await mkdir(join(directory, 'assets'));

@@ -1,4 +1,4 @@
-// The files of the built web page, in memory: the router serves them at `/` and `/assets/*`.
+// Loads the files of the built web page into memory: the router serves them at `/` and `/assets/*`.
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
@@ -8,13 +8,11 @@ export interface WebpageFile {
   readonly body: Buffer;
   /** Value of the content-type header. */
   readonly contentType: string;
-  /** Value of the cache-control header: names below assets/ carry a hash of their content. */
+  /** Value of the cache-control header: names below assets/ contain a hash of the content. */
   readonly cacheControl: string;
 }
 
-/**
- * Value of the content-security-policy header that the page needs: nothing but its own origin.
- */
+/** Value of the content-security-policy header for the page: it needs only its own origin. */
 export const webpageSecurityPolicy = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 const contentTypes: Readonly<Record<string, string>> = {
@@ -27,7 +25,8 @@ const contentTypes: Readonly<Record<string, string>> = {
 /**
  * Reads the built web page: URL path to file, with `/` for index.html. A few files, below 200 KB.
  *
- * @param directory Where `scripts/build-web.ts` wrote it; found by itself in a clone and in a package.
+ * @param directory Output directory of `scripts/build-web.ts`. @default found in a clone and in a
+ * package
  * @returns Empty if the page was not built: the router then runs without it.
  */
 export async function loadWebpage(
@@ -49,7 +48,7 @@ export async function loadWebpage(
   return files;
 }
 
-/** A published package has the page beside its bundle, a clone has it in web/dist. */
+/** Finds the page: beside the bundle in a published package, in web/dist in a clone. */
 function builtDirectory(): string | undefined {
   const candidates = [
     join(import.meta.dirname, 'web'),

@@ -1,4 +1,4 @@
-// Keeps a connection to one endpoint: connects, and connects again after a pause that grows.
+// Maintains a connection to one endpoint: connects, and reconnects after a growing pause.
 import { connect } from 'node:net';
 import { connectOptions, parseZmqEndpoint } from './endpoint.ts';
 import type { ZmtpSocketType } from './zmtp.ts';
@@ -8,14 +8,14 @@ export interface ConnectorOptions {
   readonly endpoint: string;
   readonly socketType: ZmtpSocketType;
   readonly limits?: Partial<ZmtpLimits> | undefined;
-  /** Pause before the first new attempt; doubles up to `reconnectMsMax`. @default 100 */
+  /** Pause before the first reconnection; doubles up to `reconnectMsMax`. @default 100 */
   readonly reconnectMs?: number | undefined;
   /** @default 5000 */
   readonly reconnectMsMax?: number | undefined;
   readonly handlers: ZmtpHandlers;
 }
 
-/** Runs until closed; `handlers` hear of every connection in turn. */
+/** Runs until closed; `handlers` are called for every connection in turn. */
 export class ZmqConnector {
   readonly #options: ConnectorOptions;
   #connection: ZmtpConnection | undefined;
@@ -30,7 +30,7 @@ export class ZmqConnector {
     this.#connect();
   }
 
-  /** The connection, if it is up. */
+  /** The connection, while it is established. */
   get connection(): ZmtpConnection | undefined {
     return this.#connection?.ready ? this.#connection : undefined;
   }
@@ -43,7 +43,7 @@ export class ZmqConnector {
 
   #connect(): void {
     const { endpoint, socketType, limits, handlers } = this.#options;
-    // The handshake deadline covers connecting too, so a host that swallows packets is left.
+    // The handshake deadline covers connecting too, so a host that drops packets is given up.
     const socket = connect(connectOptions(parseZmqEndpoint(endpoint)));
     this.#connection = new ZmtpConnection(socket, {
       socketType,

@@ -1,4 +1,4 @@
-// DEALER, as a client that asks once and takes many answers.
+// DEALER as a client that sends one request and receives many responses.
 import { connect } from 'node:net';
 import { connectOptions, parseZmqEndpoint } from './endpoint.ts';
 import { ZmqTimeoutError } from './errors.ts';
@@ -8,22 +8,22 @@ import { ZmtpConnection, type ZmtpLimits } from './zmtp-connection.ts';
 export interface DealerRequestOptions {
   readonly endpoint: string;
   readonly frames: readonly Uint8Array[];
-  /** @returns True when this was the last answer. Copy what is kept of the frames. */
+  /** @returns True if this was the last response. Copy the frames to keep them. */
   readonly onMessage: (frames: readonly Uint8Array[]) => boolean;
-  /** For connecting and the first answer, and then for each next one. */
+  /** Deadline for connecting and the first response, and then for each further one. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   readonly limits?: Partial<ZmtpLimits> | undefined;
 }
 
-/** The most that a timer takes; the request's own deadline covers the handshake, too. */
+/** Maximum of a timer; the request's own deadline covers the handshake, too. */
 const timeoutMsMax = 2 ** 31 - 1;
 
 /**
- * Connects, sends one message, and hands over answers until `onMessage` says that it is over.
+ * Connects, sends one message, and passes responses on until `onMessage` returns true.
  *
  * @throws {ZmqTimeoutError} If the peer is silent for `timeoutMs`.
- * @throws {ZmtpError} If the peer is no ZMTP ROUTER.
+ * @throws {ZmtpError} If the peer is not a ZMTP ROUTER.
  * @throws What connecting, `onMessage` or `signal` threw.
  */
 export async function dealerRequest(options: DealerRequestOptions): Promise<void> {
@@ -47,12 +47,12 @@ export async function dealerRequest(options: DealerRequestOptions): Promise<void
           clearTimeout(timer);
           signal?.removeEventListener('abort', abort);
           if (done) resolve();
-          else reject(error ?? new ZmqTimeoutError(`${endpoint} closed before its last answer.`));
+          else reject(error ?? new ZmqTimeoutError(`${endpoint} closed before its last response.`));
         },
       },
     });
     const timer = setTimeout(() => {
-      connection.fail(new ZmqTimeoutError(`${endpoint} did not answer within ${timeoutMs} ms.`));
+      connection.fail(new ZmqTimeoutError(`${endpoint} did not respond within ${timeoutMs} ms.`));
     }, timeoutMs);
     const abort = (): void => connection.fail(abortReason(signal));
     signal?.addEventListener('abort', abort, { once: true });

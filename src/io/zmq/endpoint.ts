@@ -1,4 +1,4 @@
-// ZeroMQ endpoints as vLLM's flags write them: tcp://host:port and ipc://path.
+// Parses ZeroMQ endpoints as vLLM's flags write them: tcp://host:port and ipc://path.
 import { InputError } from '../../core/base/index.ts';
 
 export type ZmqEndpoint =
@@ -23,32 +23,40 @@ export function parseZmqEndpoint(endpoint: string): ZmqEndpoint {
   return { transport: 'tcp', host: host.replace(/^\[|\]$/g, ''), port };
 }
 
-/** The endpoint as text, the inverse of `parseZmqEndpoint`. */
+/** Formats the endpoint as text, the inverse of `parseZmqEndpoint`. */
 export function formatZmqEndpoint(endpoint: ZmqEndpoint): string {
   if (endpoint.transport === 'ipc') return `ipc://${endpoint.path}`;
   const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
   return `tcp://${host}:${endpoint.port}`;
 }
 
-/** The endpoint `by` ports higher, as vLLM numbers those of data-parallel ranks; ipc and port 0 stay. */
+/**
+ * Returns the endpoint `by` ports higher, as vLLM numbers those of data-parallel ranks. Leaves ipc
+ * and port 0 unchanged.
+ */
 export function offsetZmqEndpoint(endpoint: string, by: number): string {
   const parsed = parseZmqEndpoint(endpoint);
   if (parsed.transport === 'ipc' || parsed.port === 0) return endpoint;
   return formatZmqEndpoint({ ...parsed, port: parsed.port + by });
 }
 
-/** Whether the endpoint names all interfaces, so that nobody can connect to it as it stands. */
-export function isWildcardEndpoint(endpoint: ZmqEndpoint): boolean {
+/**
+ * Returns whether the endpoint names all interfaces, so that no peer can connect to it as written.
+ */
+function isWildcardEndpoint(endpoint: ZmqEndpoint): boolean {
   return endpoint.transport === 'tcp' && ['*', '0.0.0.0', '::'].includes(endpoint.host);
 }
 
-/** Options for `net.connect`. */
+/** Returns options for `net.connect`. */
 export function connectOptions(endpoint: ZmqEndpoint): { path: string } | NetAddress {
   if (endpoint.transport === 'ipc') return { path: endpoint.path };
   return { host: isWildcardEndpoint(endpoint) ? '127.0.0.1' : endpoint.host, port: endpoint.port };
 }
 
-/** Options for `Server.listen`. Without a host, Node takes all interfaces, IPv6 too where it is. */
+/**
+ * Returns options for `Server.listen`. Without a host, Node listens on all interfaces, with IPv6
+ * where available.
+ */
 export function listenOptions(endpoint: ZmqEndpoint): { path: string } | Partial<NetAddress> {
   if (endpoint.transport === 'ipc') return { path: endpoint.path };
   const { host, port } = endpoint;

@@ -1,8 +1,7 @@
-// ZeroMQ without native code: the socket types and the transport that KV events use.
+// ZeroMQ without native code: the transport and the socket types that KV events use.
 export { type DealerRequestOptions, dealerRequest } from './dealer-request.ts';
 export {
   formatZmqEndpoint,
-  isWildcardEndpoint,
   offsetZmqEndpoint,
   parseZmqEndpoint,
   type ZmqEndpoint,

@@ -1,14 +1,14 @@
-// A listening socket whose connections speak ZMTP.
+// A listening socket that accepts ZMTP connections.
 import { createServer, type Server, type Socket } from 'node:net';
-import { InputError } from '../../core/base/index.ts';
+import { endpointError } from '../listen/index.ts';
 import { formatZmqEndpoint, listenOptions, parseZmqEndpoint } from './endpoint.ts';
 
-/** Connections past this many are closed at once. */
+/** Maximum number of connections; further ones are closed at once. */
 const connectionsMax = 1024;
 
 /** Accepts connections until closed. */
 export class ZmqListener {
-  /** As asked for, with the port that the system chose in place of 0. */
+  /** As requested, with the port that the system chose in place of 0. */
   readonly endpoint: string;
   readonly port: number | undefined;
   readonly #server: Server;
@@ -25,13 +25,7 @@ export class ZmqListener {
     const server = createServer(accept);
     server.maxConnections = connectionsMax;
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (error: NodeJS.ErrnoException) => {
-        const why =
-          error.code === 'EADDRINUSE'
-            ? 'the port is in use; choose another or stop its user'
-            : error.message;
-        reject(new InputError(`Cannot listen on ${endpoint}: ${why}.`, { cause: error }));
-      });
+      server.once('error', (error) => reject(endpointError(error, endpoint)));
       server.listen(listenOptions(parsed), resolve);
     });
     const address = server.address();
@@ -41,7 +35,7 @@ export class ZmqListener {
     return new ZmqListener(server, formatZmqEndpoint(resolved), port);
   }
 
-  /** Stops accepting. Connections stay with their owners, who close them first. */
+  /** Stops accepting. The owners of the connections close them first. */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }

@@ -1,4 +1,4 @@
-// PUB: every subscriber gets every message of its topics, and a slow one loses some.
+// PUB: each subscriber gets every message of its topics; a slow one loses some.
 import type { Socket } from 'node:net';
 import { ZmqConnector } from './connector.ts';
 import { ZmtpError } from './errors.ts';
@@ -7,17 +7,22 @@ import { encodeMessage, type ZmtpCommand } from './zmtp.ts';
 import { ZmtpConnection, type ZmtpHandlers, type ZmtpLimits } from './zmtp-connection.ts';
 
 export interface PublisherSocketOptions {
-  /** Listened on, or connected to if `connect` is set. */
+  /** Where it listens, or connects if `connect` is set. */
   readonly endpoint: string;
   readonly connect?: boolean;
-  /** Messages queued for one subscriber; beyond, it loses new ones. 0 means no limit. @default 1000 */
+  /**
+   * Maximum number of messages queued for one subscriber; it loses further ones. 0: no limit.
+   * @default 1000
+   */
   readonly highWaterMark?: number;
-  /** Bytes queued for one subscriber; beyond, it loses new messages. @default 256 MiB */
+  /**
+   * Maximum number of bytes queued for one subscriber; it loses further messages. @default 256 MiB
+   */
   readonly queuedBytesMax?: number;
   readonly limits?: Partial<ZmtpLimits>;
 }
 
-/** Subscriptions of one connection past this many end it. */
+/** Maximum number of subscriptions of one connection; one more closes it. */
 const subscriptionsMax = 1024;
 
 interface Subscriber {
@@ -26,7 +31,7 @@ interface Subscriber {
 }
 
 export class PublisherSocket {
-  /** As asked for, with the port that the system chose in place of 0. */
+  /** As requested, with the port that the system chose in place of 0. */
   readonly endpoint: string;
   readonly #subscribers = new Set<Subscriber>();
   readonly #highWaterMark: number;
@@ -63,19 +68,19 @@ export class PublisherSocket {
     return publisher;
   }
 
-  /** Connections that have subscribed to something. */
+  /** Number of connections with a subscription. */
   get subscribers(): number {
     let count = 0;
     for (const { topics } of this.#subscribers) if (topics.length > 0) count += 1;
     return count;
   }
 
-  /** Messages that a subscriber lost because it was too slow, summed over subscribers. */
+  /** Number of messages lost because a subscriber was too slow, summed over subscribers. */
   get droppedMessages(): number {
     return this.#droppedMessages;
   }
 
-  /** Sends to all whose topics are a prefix of the first frame. Never waits. */
+  /** Sends to all subscribers with a topic that is a prefix of the first frame. Never waits. */
   send(frames: readonly Uint8Array[]): void {
     let message: Uint8Array | undefined;
     const [topic = new Uint8Array()] = frames;
@@ -141,7 +146,7 @@ export class PublisherSocket {
   }
 }
 
-/** Keeps `topics` as the peer asks: by message in ZMTP 3.0, by command in 3.1. */
+/** Updates `topics` as the peer requests: by message in ZMTP 3.0, by command in 3.1. */
 function subscriptionHandlers(
   topics: Uint8Array[],
   connection: () => ZmtpConnection | undefined,

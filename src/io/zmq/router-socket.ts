@@ -1,4 +1,4 @@
-// ROUTER: answers each of many clients by itself.
+// ROUTER: replies to each of many clients individually.
 import type { Socket } from 'node:net';
 import { ZmqListener } from './listener.ts';
 import { encodeMessage } from './zmtp.ts';
@@ -16,13 +16,13 @@ export interface RouterPeer {
 
 export interface RouterSocketOptions {
   readonly endpoint: string;
-  /** Frames as the client sent them, without the identity that a ROUTER puts before them. */
+  /** Frames as the client sent them, without the identity that a ROUTER prepends. */
   readonly onMessage: (peer: RouterPeer, frames: readonly Uint8Array[]) => void;
   readonly limits?: Partial<ZmtpLimits>;
 }
 
 export class RouterSocket {
-  /** As asked for, with the port that the system chose in place of 0. */
+  /** As requested, with the port that the system chose in place of 0. */
   readonly endpoint: string;
   readonly #listener: ZmqListener;
   readonly #connections: Set<ZmtpConnection>;

@@ -1,17 +1,17 @@
-// SUB: hears a publisher, and finds it again when it comes back.
+// SUB: subscribes to a publisher, and reconnects when it comes back.
 import { ZmqConnector } from './connector.ts';
 import { encodeMessage } from './zmtp.ts';
 import type { ZmtpLimits } from './zmtp-connection.ts';
 
 export interface SubscriberSocketOptions {
   readonly endpoint: string;
-  /** Prefix of the topics to hear. @default '' (all) */
+  /** Prefix of the topics to subscribe to. @default '' (all) */
   readonly topic?: string;
-  /** A whole message. Its frames lie in the receive buffer: copy what is kept. */
+  /** Called with a whole message. Its frames lie in the receive buffer: copy them to keep them. */
   readonly onMessage: (frames: readonly Uint8Array[]) => void;
-  /** Connected and subscribed; messages published before are lost. */
+  /** Called when connected and subscribed; messages published before are lost. */
   readonly onConnected?: () => void;
-  /** The connection is gone; a new one is tried. */
+  /** Called when the connection is lost; it reconnects. */
   readonly onDisconnected?: (error: Error | undefined) => void;
   readonly reconnectMs?: number | undefined;
   readonly reconnectMsMax?: number | undefined;

@@ -17,7 +17,7 @@ import { encodeGreeting, encodeMessage, encodeReady, FrameDecoder } from './zmtp
 
 const local = 'tcp://127.0.0.1:0';
 
-test('a subscriber hears the topics it asked for, frame by frame, long frames too', async () => {
+test('a subscriber receives the topics that it subscribed to, frame by frame, with long frames', async () => {
   const publisher = await PublisherSocket.open({ endpoint: local });
   const heard: string[][] = [];
   const subscriber = new SubscriberSocket({
@@ -38,7 +38,7 @@ test('a subscriber hears the topics it asked for, frame by frame, long frames to
   await Promise.all([subscriber.close(), publisher.close()]);
 });
 
-test('a subscriber finds its publisher again after a restart', async () => {
+test('a subscriber reconnects to its publisher after a restart', async () => {
   let publisher = await PublisherSocket.open({ endpoint: local });
   const { endpoint } = publisher;
   const heard: string[] = [];
@@ -79,7 +79,7 @@ test('a publisher may connect to a listening subscriber, as vLLM does for a fixe
   server.close();
 });
 
-test('a subscriber that does not read loses messages, is counted, and holds up nobody', async () => {
+test('a subscriber that does not read loses messages, which are counted, and delays no other one', async () => {
   const publisher = await PublisherSocket.open({ endpoint: local, highWaterMark: 3 });
   const stuck = await rawPeer(publisher.endpoint);
   stuck.write(encodeReady('SUB'));
@@ -103,7 +103,7 @@ test('a subscriber that does not read loses messages, is counted, and holds up n
   await Promise.all([subscriber.close(), publisher.close()]);
 });
 
-test('subscriptions come as messages (ZMTP 3.0) and as commands (3.1), and can be taken back', async () => {
+test('subscriptions come as messages (ZMTP 3.0) and as commands (3.1), and can be cancelled', async () => {
   const publisher = await PublisherSocket.open({ endpoint: local });
   const peer = await rawPeer(publisher.endpoint);
   peer.write(encodeReady('XSUB'));
@@ -132,7 +132,7 @@ test('a PING is answered with a PONG that carries its context', async () => {
   await publisher.close();
 });
 
-test('a dealer gets the answers to its request and no one else does', async () => {
+test('only the dealer that sent a request receives its responses', async () => {
   const router = await RouterSocket.open({
     endpoint: local,
     onMessage: (peer, frames) => {
@@ -158,7 +158,7 @@ test('a dealer gets the answers to its request and no one else does', async () =
   await router.close();
 });
 
-test('a request to a silent peer ends at its deadline, and at once when cancelled', async () => {
+test('a request to a silent peer fails at its deadline, and at once when cancelled', async () => {
   const router = await RouterSocket.open({ endpoint: local, onMessage: () => {} });
   const request = (signal?: AbortSignal): Promise<void> =>
     dealerRequest({
@@ -168,7 +168,7 @@ test('a request to a silent peer ends at its deadline, and at once when cancelle
       signal,
       onMessage: () => true,
     });
-  // On a busy machine the handshake alone may take so long: that is the same to the caller.
+  // On a busy machine the handshake alone may take this long; the caller sees the same error.
   await assert.rejects(request(), ZmqTimeoutError);
   const cancel = new AbortController();
   const cancelled = request(cancel.signal);
@@ -177,7 +177,7 @@ test('a request to a silent peer ends at its deadline, and at once when cancelle
   await router.close();
 });
 
-test('a peer that takes the connection and says nothing is one that did not answer in time', async (t) => {
+test('a request to a peer that accepts the connection and sends nothing fails with a timeout', async (t) => {
   const silent = createServer();
   silent.listen(0, '127.0.0.1');
   await once(silent, 'listening');
@@ -196,7 +196,7 @@ test('a peer that takes the connection and says nothing is one that did not answ
   );
 });
 
-test('a peer that breaks the protocol is disconnected, and the others go on', async () => {
+test('a peer that violates the protocol is disconnected, and the others stay', async () => {
   const publisher = await PublisherSocket.open({
     endpoint: local,
     limits: { handshakeTimeoutMs: 40, frameBytesMax: 1000, messageFramesMax: 3 },
@@ -233,7 +233,7 @@ test('a peer that breaks the protocol is disconnected, and the others go on', as
   await publisher.close();
 });
 
-test('a client of a peer that is no ZeroMQ socket is told so', async () => {
+test('a request to a peer that is not a ZeroMQ socket fails with an error that says so', async () => {
   const server = createServer((socket) => {
     socket.on('error', () => {});
     socket.end(`HTTP/1.1 400 Bad Request\r\n${'x: y\r\n'.repeat(10)}\r\n`);
@@ -250,7 +250,7 @@ test('a client of a peer that is no ZeroMQ socket is told so', async () => {
   server.close();
 });
 
-test('frames are found however the stream is cut', () => {
+test('frames do not depend on how the stream is split', () => {
   const stream = Buffer.concat([
     encodeMessage([bytes('a'), bytes(''), new Uint8Array(300).fill(7)]),
     encodeMessage([bytes('b')]),
@@ -268,7 +268,7 @@ test('frames are found however the stream is cut', () => {
   }
 });
 
-test('endpoints read and write as ZeroMQ has them; others are refused in a sentence', () => {
+test('endpoints are parsed and formatted as in ZeroMQ; others are refused in one sentence', () => {
   for (const text of ['tcp://*:5557', 'tcp://10.0.0.1:0', 'tcp://[::1]:80', 'ipc:///tmp/x.sock']) {
     assert.equal(formatZmqEndpoint(parseZmqEndpoint(text)), text);
   }
@@ -277,16 +277,16 @@ test('endpoints read and write as ZeroMQ has them; others are refused in a sente
   }
 });
 
-test('a port in use is said so', async () => {
+test('the error of a port in use says so', async () => {
   const first = await PublisherSocket.open({ endpoint: local });
   await assert.rejects(
     PublisherSocket.open({ endpoint: first.endpoint }),
-    /^InputError: Cannot listen on tcp:\/\/127\.0\.0\.1:\d+: the port is in use/,
+    /^InputError: tcp:\/\/127\.0\.0\.1:\d+ is in use; stop the program that listens there/,
   );
   await first.close();
 });
 
-/** A socket that has sent its greeting and leaves the rest to the test. */
+/** A socket that has sent its greeting; the test sends the rest. */
 async function rawPeer(endpoint: string): Promise<Socket> {
   const { hostname, port } = new URL(endpoint);
   const socket = connect({ host: hostname, port: Number(port) });
@@ -309,7 +309,7 @@ function bytes(text: string): Uint8Array {
 async function until(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (!condition()) {
-    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 10 s');
+    assert.ok(performance.now() < deadline, 'the condition did not hold within 10 s');
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

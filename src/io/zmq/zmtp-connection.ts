@@ -1,4 +1,4 @@
-// One ZMTP connection over a socket: handshake, whole messages in, whole messages out.
+// One ZMTP connection over a socket: does the handshake, then sends and receives whole messages.
 import type { Socket } from 'node:net';
 import { ZmtpError } from './errors.ts';
 import {
@@ -14,17 +14,17 @@ import {
   type ZmtpSocketType,
 } from './zmtp.ts';
 
-/** Bounds on what a peer may do; a peer that exceeds one is disconnected. */
+/** Limits for a peer; a peer that exceeds one is disconnected. */
 export interface ZmtpLimits {
-  /** For greeting and READY together. */
+  /** Deadline for greeting and READY together. */
   readonly handshakeTimeoutMs: number;
   readonly frameBytesMax: number;
-  /** Of one message, all frames together. */
+  /** Total size of one message, over all frames. */
   readonly messageBytesMax: number;
   readonly messageFramesMax: number;
 }
 
-export const defaultZmtpLimits: ZmtpLimits = {
+const defaultZmtpLimits: ZmtpLimits = {
   handshakeTimeoutMs: 10_000,
   // A batch of vLLM events for a 1M-token prompt is about 5 MiB.
   frameBytesMax: 64 * 1024 * 1024,
@@ -35,15 +35,15 @@ export const defaultZmtpLimits: ZmtpLimits = {
 export interface ZmtpHandlers {
   /** The handshake is done; messages may be sent. */
   ready?(): void;
-  /** A whole message. Its frames lie in the receive buffer: copy what is kept. */
+  /** Called with a whole message. Its frames lie in the receive buffer: copy them to keep them. */
   message?(frames: readonly Uint8Array[]): void;
-  /** A command other than READY and PING. */
+  /** Called with a command other than READY and PING. */
   command?(command: ZmtpCommand): void;
-  /** The connection is gone; called once, whatever ended it. */
+  /** Called once when the connection is gone, whatever the reason. */
   closed?(error: Error | undefined): void;
 }
 
-/** Which types may talk to which, as RFC 23 says. */
+/** Which socket types may talk to each other, from RFC 23. */
 const peersOf: Readonly<Record<string, readonly string[]>> = {
   PUB: ['SUB', 'XSUB'],
   SUB: ['PUB', 'XPUB'],
@@ -64,7 +64,7 @@ export class ZmtpConnection {
   #queuedMessages = 0;
   #error: Error | undefined;
 
-  /** @param socket A connected or connecting socket, owned by the connection from now on. */
+  /** @param socket A connected or connecting socket; the connection owns it from now on. */
   constructor(
     socket: Socket,
     options: {
@@ -99,17 +99,17 @@ export class ZmtpConnection {
     return this.#stage === 'ready';
   }
 
-  /** Messages handed over and not yet taken by the kernel. */
+  /** Number of messages sent but not yet accepted by the kernel. */
   get queuedMessages(): number {
     return this.#queuedMessages;
   }
 
-  /** Bytes handed over and not yet taken by the kernel. */
+  /** Number of bytes sent but not yet accepted by the kernel. */
   get queuedBytes(): number {
     return this.#socket.writableLength;
   }
 
-  /** Where the peer is, for messages to people. */
+  /** Address of the peer, for messages to users. */
   get peerName(): string {
     return `${this.#socket.remoteAddress ?? '?'}:${this.#socket.remotePort ?? '?'}`;
   }
@@ -123,7 +123,7 @@ export class ZmtpConnection {
     });
   }
 
-  /** Resolves once the kernel has taken all that was queued, or the connection is gone. */
+  /** Resolves once the kernel has accepted everything queued, or the connection is gone. */
   async drained(): Promise<void> {
     const socket = this.#socket;
     while (socket.writableNeedDrain && !socket.destroyed) {
@@ -139,13 +139,13 @@ export class ZmtpConnection {
     }
   }
 
-  /** Ends the connection at once. */
+  /** Closes the connection at once. */
   fail(error: Error): void {
     this.#error ??= error;
     this.#socket.destroy();
   }
 
-  /** Sends what is queued, then ends; cuts off a peer that does not end too within `lingerMs`. */
+  /** Sends what is queued, then closes; cuts off a peer that does not close within `lingerMs`. */
   async close(lingerMs = 1000): Promise<void> {
     const socket = this.#socket;
     if (socket.closed) return;
@@ -200,7 +200,7 @@ export class ZmtpConnection {
       clearTimeout(this.#handshakeTimer);
       this.#handlers.ready?.();
     } else if (command.name === 'PING') {
-      // Two bytes of time to live, then a context of at most 16 bytes.
+      // The data are two bytes of time to live, then a context of at most 16 bytes.
       this.#socket.write(encodePong(command.data.subarray(2, 18)));
     } else if (command.name === 'ERROR') {
       throw new ZmtpError('The peer ended the ZMTP connection with an ERROR command.');

@@ -1,4 +1,4 @@
-// The bytes of ZMTP 3.0 with the NULL mechanism: greeting, frames, READY.
+// Encodes and decodes ZMTP 3.0 with the NULL mechanism: greeting, frames, READY.
 // https://rfc.zeromq.org/spec/23/
 import { ZmtpError } from './errors.ts';
 
@@ -10,7 +10,7 @@ const flagCommand = 4;
 
 export const greetingBytes = 64;
 
-/** Signature, version 3.0, mechanism NULL, client and server alike, filler. */
+/** The greeting: signature, version 3.0, mechanism NULL, the same for client and server, filler. */
 export function encodeGreeting(): Uint8Array {
   const greeting = new Uint8Array(greetingBytes);
   greeting[0] = 0xff;
@@ -33,7 +33,7 @@ export function checkGreeting(greeting: Uint8Array): void {
   }
 }
 
-/** One message of one or more frames, in one piece. */
+/** Encodes one message of one or more frames into one buffer. */
 export function encodeMessage(frames: readonly Uint8Array[]): Uint8Array {
   let size = 0;
   for (const frame of frames) size += frame.length + (frame.length > 255 ? 9 : 2);
@@ -45,7 +45,7 @@ export function encodeMessage(frames: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-/** READY with our socket type, and an empty identity where the type has one. */
+/** Encodes READY with our socket type, and an empty identity where the type has one. */
 export function encodeReady(socketType: ZmtpSocketType): Uint8Array {
   const properties = [['Socket-Type', socketType]];
   if (socketType === 'ROUTER' || socketType === 'DEALER') properties.push(['Identity', '']);
@@ -56,18 +56,18 @@ export function encodeReady(socketType: ZmtpSocketType): Uint8Array {
   return encodeCommand(Uint8Array.from(body));
 }
 
-/** The answer to a PING, with its context. */
+/** Encodes the reply to a PING, with its context. */
 export function encodePong(context: Uint8Array): Uint8Array {
   return encodeCommand(Uint8Array.from([...ascii('\x04PONG'), ...context]));
 }
 
-/** A command by name, and what follows the name. */
+/** The name of a command, and the data after it. */
 export interface ZmtpCommand {
   readonly name: string;
   readonly data: Uint8Array;
 }
 
-/** Commands are a name and a few properties; longer ones are not ours to hold. */
+/** Maximum size of a command: commands are a name and a few properties. */
 const commandBytesMax = 4096;
 
 /** @throws {ZmtpError} If the command is too long or its name does not fit. */
@@ -79,7 +79,7 @@ export function parseCommand(body: Uint8Array): ZmtpCommand {
 }
 
 /**
- * Properties of a READY, names in lower case, as they compare without case.
+ * Parses the properties of a READY. Names are in lower case, because they compare without case.
  *
  * @throws {ZmtpError} If a length does not fit.
  */
@@ -99,7 +99,7 @@ export function parseMetadata(data: Uint8Array): ReadonlyMap<string, string> {
   return properties;
 }
 
-/** Cuts a byte stream into frames. */
+/** Splits a byte stream into frames. */
 export class FrameDecoder {
   readonly #frameBytesMax: number;
   #chunks: Uint8Array[] = [];
@@ -114,7 +114,7 @@ export class FrameDecoder {
     this.#buffered += chunk.length;
   }
 
-  /** The next `count` bytes, or undefined until they are here. */
+  /** Returns the next `count` bytes, or undefined until they have arrived. */
   take(count: number): Uint8Array | undefined {
     if (this.#buffered < count) return undefined;
     const bytes = this.#contiguous(count);
@@ -123,10 +123,10 @@ export class FrameDecoder {
   }
 
   /**
-   * The next frame, or undefined until all of it is here. Its body lies in the received chunk:
-   * copy it to keep it.
+   * Returns the next frame, or undefined until it has arrived completely. Its body lies in the
+   * received chunk: copy it to keep it.
    *
-   * @throws {ZmtpError} If the frame is longer than allowed, or its flags are reserved ones.
+   * @throws {ZmtpError} If the frame is longer than allowed, or its flags are reserved.
    */
   next(): { more: boolean; command: boolean; body: Uint8Array } | undefined {
     if (this.#buffered < 2) return undefined;
@@ -157,7 +157,7 @@ export class FrameDecoder {
     };
   }
 
-  /** The first `count` bytes in one piece; joins chunks only when a value is split over them. */
+  /** Returns the first `count` bytes as one array; joins chunks only if a value spans several. */
   #contiguous(count: number): Uint8Array {
     const first = this.#chunks[0] as Uint8Array;
     if (first.length >= count) return first.subarray(0, count);

@@ -1,4 +1,4 @@
-// What one event of a streamed completion says that a benchmark wants to know.
+// Reads what a benchmark needs from one event of a streamed completion.
 
 export interface AnswerChunk {
   /** Whether the chunk carries generated tokens (possibly without visible text). */
@@ -18,8 +18,9 @@ export interface AnswerUsage {
 /**
  * Reads the JSON of one event.
  *
- * vLLM announces the role of a chat answer in a chunk of its own, together with the first token's
- * chunk; it counts as no token here, else every answer would have one gap of about 0 ms.
+ * vLLM sends the role of a chat response in a separate chunk, together with the chunk of the first
+ * token. That chunk does not count as a token, because every response would then have one gap of
+ * about 0 ms.
  *
  * @throws {SyntaxError} If the text is not a JSON object.
  */
@@ -37,7 +38,7 @@ export function readAnswerChunk(data: string): AnswerChunk {
   };
 }
 
-/** The message of an OpenAI error object, of a plain string, or the JSON itself. */
+/** Returns the message of an OpenAI error object, a plain string as it is, or else the JSON. */
 export function errorText(error: unknown): string {
   if (typeof error === 'string') return error;
   if (isObject(error) && typeof error['message'] === 'string') return error['message'];

@@ -1,4 +1,4 @@
-// Load on an OpenAI-compatible server, measured: replays of traces.
+// Replays traces against an OpenAI-compatible server and measures the responses.
 export { createProgressDisplay, type ProgressOutput } from './progress.ts';
 export { type ReplayProgress, type ReplayResult, replay } from './replay.ts';
 export { replayTable } from './replay-table.ts';

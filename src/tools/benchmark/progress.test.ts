@@ -13,14 +13,14 @@ function displayed(isTTY: boolean, seconds: readonly number[]): string[] {
   return written;
 }
 
-test('without a terminal a plain line comes every ten seconds', () => {
+test('prints a plain line every ten seconds without a terminal', () => {
   assert.deepEqual(displayed(false, [0.5, 9.9, 10.1, 11, 20.2]), [
-    '10 s: 2/10 done, 1 failed, 1 under way\n',
-    '20 s: 4/10 done, 1 failed, 1 under way\n',
+    '10 s: 2/10 done, 1 failed, 1 in flight\n',
+    '20 s: 4/10 done, 1 failed, 1 in flight\n',
   ]);
 });
 
-test('on a terminal a bar is drawn over itself and removed at the end', () => {
+test('redraws a bar in place on a terminal, and removes it at the end', () => {
   const written = displayed(true, [0.01, 0.2, 0.25, 0.4]);
   assert.equal(written.length, 3);
   assert.ok(written[0]?.startsWith('\r\x1b[2K[####................] 0 s: 1/10 done'), written[0]);

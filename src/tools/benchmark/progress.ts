@@ -1,7 +1,7 @@
-// How a run stands, while it runs: a bar on a terminal, else a plain line now and then.
+// Shows the progress of a run: a bar on a terminal, otherwise a plain line every 10 s.
 import type { ReplayProgress } from './replay.ts';
 
-/** Where progress goes; `process.stderr` is one. */
+/** Destination of the progress, such as `process.stderr`. */
 export interface ProgressOutput {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
@@ -12,9 +12,9 @@ const barIntervalSeconds = 0.1;
 const lineIntervalSeconds = 10;
 
 /**
- * A display to feed with every change; it writes no more often than is readable.
+ * Creates a display that accepts every change and writes at most every 0.1 s (bar) or 10 s (lines).
  *
- * @returns `done` removes the bar, so that what is written next starts on a clean line.
+ * @returns `done` removes the bar, so that the next text starts on a clean line.
  */
 export function createProgressDisplay(output: ProgressOutput): {
   update(progress: ReplayProgress): void;
@@ -41,7 +41,7 @@ export function createProgressDisplay(output: ProgressOutput): {
 
 function text({ total, sent, completed, failed, seconds }: ReplayProgress): string {
   const failures = failed === 0 ? '' : `, ${failed} failed`;
-  return `${seconds.toFixed(0)} s: ${completed}/${total} done${failures}, ${sent - completed - failed} under way`;
+  return `${seconds.toFixed(0)} s: ${completed}/${total} done${failures}, ${sent - completed - failed} in flight`;
 }
 
 function bar({ total, completed, failed }: ReplayProgress, width: number): string {

@@ -1,4 +1,5 @@
-// The result of a replay as text for people.
+// Formats the result of a replay as a text table.
+import { counted } from '../../core/base/index.ts';
 import {
   type LatencySummaries,
   loadSpread,
@@ -6,12 +7,13 @@ import {
   type Summary,
   samplesNeeded,
 } from '../../core/stats/index.ts';
+import { count, percent, textTable } from '../report/index.ts';
 import type { ReplayOptions, ReplayOutcome } from './run-replay.ts';
 
-/** Client lag beyond this share of the median TTFT is worth a warning. */
+/** Client lag above this share of the median TTFT gets a warning. */
 const lagShareMax = 0.05;
 
-/** The report, several lines without colour. */
+/** Returns the report: several lines without colour. */
 export function replayTable(options: ReplayOptions, outcome: ReplayOutcome): string {
   const { report } = outcome;
   return [
@@ -29,18 +31,19 @@ export function replayTable(options: ReplayOptions, outcome: ReplayOutcome): str
 }
 
 function headLines(options: ReplayOptions, outcome: ReplayOutcome): string[] {
-  const { report, isPartial, requestCount } = outcome;
+  const { report, requestCount } = outcome;
   const { timeScale } = options;
   const cutOff = report.errors.get('interrupted') ?? 0;
   const notSent = requestCount - report.completed - report.failed;
   const counts = [
-    `${report.completed} of ${requestCount} requests completed`,
-    `${report.failed - cutOff} failed`,
-    ...(cutOff === 0 ? [] : [`${cutOff} cut off under way`]),
-    ...(notSent === 0 ? [] : [`${notSent} not sent`]),
+    `${count(report.completed)} of ${counted(requestCount, 'request')} completed`,
+    `${count(report.failed - cutOff)} failed`,
+    ...(cutOff === 0 ? [] : [`${count(cutOff)} cut off in flight`]),
+    ...(notSent === 0 ? [] : [`${count(notSent)} not sent`]),
   ];
   return [
-    `${isPartial ? 'Interrupted: ' : ''}${counts.join(', ')}, in ${report.durationSeconds.toFixed(1)} s.`,
+    `${stopText(options, outcome)}${counts.join(', ')}, in ${report.durationSeconds.toFixed(1)} s.`,
+    ...emulatedLines(report),
     ...(timeScale === 1
       ? []
       : [
@@ -49,30 +52,48 @@ function headLines(options: ReplayOptions, outcome: ReplayOutcome): string[] {
   ];
 }
 
+function stopText({ refusedMax = 0 }: ReplayOptions, outcome: ReplayOutcome): string {
+  if (outcome.isServerGone) {
+    return `Stopped after ${counted(refusedMax, 'refused connection')} in a row: `;
+  }
+  return outcome.isPartial ? 'Interrupted: ' : '';
+}
+
+/** Says that figures come from an emulation; empty for real engines. */
+function emulatedLines({ emulated, completed }: ServeReport): string[] {
+  if (emulated === 0) return [];
+  const part =
+    emulated === completed
+      ? 'The responses'
+      : `${count(emulated)} of ${counted(completed, 'response')}`;
+  return [`${part} come from emulated engines: times are modelled, texts synthetic.`];
+}
+
 function latencyLines(report: ServeReport, percentiles: readonly number[]): string[] {
-  const row = (name: string, summary: Summary | undefined) =>
-    [
-      name.padEnd(24),
-      cell(summary?.mean),
-      ...percentiles.map((q, index) => {
-        const value = summary?.percentiles[index]?.value;
-        return value === null ? `n<${samplesNeeded(q)}`.padStart(11) : cell(value);
-      }),
-    ].join('');
+  const row = (name: string, summary: Summary | undefined) => [
+    name,
+    cell(summary?.mean),
+    ...percentiles.map((q, index) => {
+      const value = summary?.percentiles[index]?.value;
+      return value === null ? `n<${samplesNeeded(q)}` : cell(value);
+    }),
+  ];
   const rows = (summaries: LatencySummaries) => [
     row('TTFT', summaries.ttft),
     row('TPOT', summaries.tpot),
     row('ITL', summaries.itl),
     row('E2E', summaries.e2el),
   ];
-  const heads = ['mean', ...percentiles.map((q) => `p${q}`)];
-  return [
-    'milliseconds'.padEnd(24) + heads.map((head) => head.padStart(11)).join(''),
-    ...rows(report.fromSent),
-    row('TTFT since due', report.fromScheduled.ttft),
-    row('E2E since due', report.fromScheduled.e2el),
-    row('client lag (sent - due)', report.clientLag),
-  ];
+  const table = {
+    head: ['milliseconds', 'mean', ...percentiles.map((q) => `p${q}`)],
+    rows: [
+      ...rows(report.fromSent),
+      row('TTFT since due', report.fromScheduled.ttft),
+      row('E2E since due', report.fromScheduled.e2el),
+      row('client lag (sent - due)', report.clientLag),
+    ],
+  };
+  return textTable(table, { gap: 1, widthsMin: [24, 10] }).split('\n');
 }
 
 function rateLines({ timeScale }: ReplayOptions, outcome: ReplayOutcome): string[] {
@@ -84,12 +105,12 @@ function rateLines({ timeScale }: ReplayOptions, outcome: ReplayOutcome): string
   const isLate = lag && ttft && lag.mean > lagShareMax * ttft.median;
   return [
     `offered     ${rate(report.offeredRate)} requests/s, sent ${rate(report.sentRate)}, completed ${perSecond(report.completed)}; at most ${report.peakConcurrency} at once`,
-    `tokens      ${perSecond(report.inputTokens)} in/s, ${perSecond(report.outputTokens)} out/s; ${report.peakChunksPerSecond} chunks in the busiest second`,
-    `client      ${percent(outcome.clientCpuSeconds / wallSeconds)} of a core`,
+    `tokens      ${perSecond(report.inputTokens)} in/s, ${perSecond(report.outputTokens)} out/s; ${counted(report.peakChunksPerSecond, 'chunk')} in the busiest second`,
+    `client      ${percent(outcome.clientCpuSeconds / wallSeconds, 2)} of a core`,
     ...engineLagLines(report),
     ...(isLate
       ? [
-          `WARNING     requests were sent ${lag.mean.toFixed(1)} ms late on average (at most ${lag.max.toFixed(0)}): the client held them back; read the rows "since due".`,
+          `WARNING     requests were sent ${lag.mean.toFixed(1)} ms late on average (at most ${lag.max.toFixed(0)}): the client delayed them; use the rows "since due".`,
         ]
       : []),
   ];
@@ -97,9 +118,9 @@ function rateLines({ timeScale }: ReplayOptions, outcome: ReplayOutcome): string
 
 function engineLagLines({ engineLag }: ServeReport): string[] {
   if (engineLag === undefined) return [];
-  const { count, max } = engineLag;
+  const { count: lagging, max } = engineLag;
   return [
-    `WARNING     ${count} answers came from emulated engines behind their own clocks, by at most ${max.toFixed(0)} ms of wall time: the machine is too slow for this load.`,
+    `WARNING     ${counted(lagging, 'response')} came from embedded engines that lagged behind their clocks by at most ${max.toFixed(0)} ms of wall-clock time: the machine is too slow for this load.`,
   ];
 }
 
@@ -111,7 +132,7 @@ function goodputLines({ limits }: ReplayOptions, report: ServeReport): string[] 
     ['E2E', limits.e2eMs],
   ].flatMap(([name, limit]) => (limit === undefined ? [] : [`${name} <= ${limit} ms`]));
   return [
-    `goodput     ${rate(report.good / report.durationSeconds)} requests/s: ${report.good} of ${report.completed} answers with ${named.join(', ')}`,
+    `goodput     ${rate(report.good / report.durationSeconds)} requests/s: ${count(report.good)} of ${counted(report.completed, 'response')} with ${named.join(', ')}`,
   ];
 }
 
@@ -120,15 +141,17 @@ function cacheLines({ report, promptMismatches, outputMismatches }: ReplayOutcom
   return [
     cacheQueriedTokens === 0
       ? 'cache       the server does not report cached tokens (vLLM: --enable-prompt-tokens-details)'
-      : `cache       ${cachedTokens} of ${cacheQueriedTokens} prompt tokens were cached (${percent(cachedTokens / cacheQueriedTokens)})`,
+      : `cache       ${count(cachedTokens)} of ${count(cacheQueriedTokens)} prompt tokens were cached (${percent(cachedTokens / cacheQueriedTokens, 2)})`,
     ...(promptMismatches === 0
       ? []
       : [
-          `lengths     ${promptMismatches} prompts have another length than the trace's by the server's count: is --tokenizer the model's?`,
+          `lengths     ${counted(promptMismatches, 'prompt')} of another length than in the trace by the server's count: is --tokenizer the model's?`,
         ]),
     ...(outputMismatches === 0
       ? []
-      : [`lengths     ${outputMismatches} answers have another length than the trace's.`]),
+      : [
+          `lengths     ${counted(outputMismatches, 'response')} of another length than in the trace.`,
+        ]),
   ];
 }
 
@@ -138,29 +161,30 @@ function engineLines(report: ServeReport): string[] {
   return [
     `engines     ${report.engines.size}; busiest over mean: ${spread('requests')} of requests, ${spread('tokens')} of prompt tokens`,
     ...[...report.engines].map(
-      ([engine, { requests, tokens }]) =>
-        `            ${engine}: ${requests} requests, ${tokens} tokens`,
+      ([url, { name, requests, tokens }]) =>
+        `            ${engineLabel(url, name)}: ${counted(requests, 'request')}, ${counted(tokens, 'token')}`,
     ),
   ];
 }
 
+/** For example: `qwen3-8b-1 (http://127.0.0.1:9001)`. */
+function engineLabel(url: string, name: string | undefined): string {
+  return name === undefined || url.endsWith(`//${name}`) ? url : `${name} (${url})`;
+}
+
 function errorLines({ report, records }: ReplayOutcome): string[] {
-  return [...report.errors].map(([kind, count]) => {
+  return [...report.errors].map(([kind, times]) => {
     const example = records.find(({ error }) => error?.kind === kind)?.error?.message ?? '';
-    return `errors      ${count} ${kind}, e.g. ${example}`;
+    return `errors      ${count(times)} ${kind}, e.g. ${example}`;
   });
 }
 
 function cell(value: number | undefined): string {
-  if (value === undefined) return '-'.padStart(11);
-  return value.toFixed(Math.abs(value) < 1000 ? 2 : 0).padStart(11);
+  if (value === undefined) return '-';
+  return value.toFixed(Math.abs(value) < 1000 ? 2 : 0);
 }
 
 function rate(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return '-';
   return value.toFixed(value < 100 ? 2 : 0);
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(2)} %`;
 }

@@ -19,7 +19,7 @@ const wallClock = { nowSeconds: () => performance.now() / 1000 };
 
 type Script = (response: ServerResponse, request: IncomingMessage) => void;
 
-/** A server that answers as scripted, closed after the test; gives back its base URL. */
+/** Starts a server that responds as scripted and is closed after the test; returns its base URL. */
 async function serve(t: TestContext, script: Script): Promise<URL> {
   const server = createServer((request, response) => {
     request.resume().on('end', () => script(response, request));
@@ -61,9 +61,14 @@ const usage = (output: number) =>
       prompt_tokens_details: { cached_tokens: 3 },
     },
   });
-const streamHead = { 'content-type': 'text/event-stream', 'x-spillway-engine': 'http://e1' };
+const streamHead = {
+  'content-type': 'text/event-stream',
+  'x-spillway-engine': 'http://e1',
+  'x-spillway-engine-name': 'a-1',
+  'x-spillway-emulated': 'true',
+};
 
-test('any cut into packets gives the same events', () => {
+test('reads the same events however the stream is split into packets', () => {
   const stream =
     ': ping\r\n\r\ndata: {"a":1}\r\n\r\nevent: x\ndata:one\ndata: two\n\n\ndata: [DONE]\n\n';
   fc.assert(
@@ -79,7 +84,7 @@ test('any cut into packets gives the same events', () => {
   );
 });
 
-test('an event that never ends is refused', () => {
+test('refuses an event that never ends', () => {
   const reader = new SseReader(() => {});
   assert.throws(() => {
     for (let i = 0; i < 6; i++) reader.push('x'.repeat(1 << 20));
@@ -97,20 +102,20 @@ test('a chunk has tokens unless it only announces the role or carries usage', ()
   assert.throws(() => readAnswerChunk('[]'), SyntaxError);
 });
 
-test('a stream is timed chunk by chunk, with usage and the engine that answered', async (t) => {
+test('times a stream chunk by chunk, with usage and the engine that responded', async (t) => {
   const hand = handClock();
   const url = await serve(t, async (response, request) => {
     assert.equal(request.url, '/v1/completions');
     assert.equal(request.headers.authorization, 'Bearer key');
     response.writeHead(200, streamHead);
-    /** Sends a packet at a time, and waits until the client has read it. */
+    /** Sends one packet at a time, and waits until the client has read it. */
     const packet = (text: string, seconds: number) => {
       const read = hand.setAndWait(seconds);
       response.write(text);
       return read;
     };
     await packet(token('a'), 1);
-    // Two events in one packet come at one time; one event in two packets comes with the second.
+    // Two events in one packet arrive at the same time; an event in two packets arrives with the second.
     const [head, tail] = [token('d').slice(0, 9), token('d').slice(9)];
     await packet(token('b') + token('c') + head, 2);
     await packet(tail, 3);
@@ -119,12 +124,15 @@ test('a stream is timed chunk by chunk, with usage and the engine that answered'
   });
   const answer = await send(t, url, { clock: hand });
   assert.equal(answer.error, undefined);
-  assert.equal(answer.engine, 'http://e1');
+  assert.deepEqual(
+    [answer.engine, answer.engineName, answer.isEmulated],
+    ['http://e1', 'a-1', true],
+  );
   assert.deepEqual(answer.usage, { promptTokens: 7, outputTokens: 4, cachedTokens: 3 });
   assert.deepEqual([answer.sentSeconds, ...answer.chunkSeconds], [0, 1, 2, 2, 3]);
 });
 
-/** A clock that stands still until it is set; who sets it can wait until somebody looks. */
+/** A clock that stands still until it is set; a test can wait until it is read. */
 function handClock() {
   let now = 0;
   let onLook = () => {};
@@ -142,7 +150,7 @@ function handClock() {
   };
 }
 
-test('each way to fail has its kind', async (t) => {
+test('reports each kind of failure by name', async (t) => {
   const scripts: readonly (readonly [string, RegExp, Script])[] = [
     [
       'http_429',
@@ -171,7 +179,7 @@ test('each way to fail has its kind', async (t) => {
     ],
     [
       'cut',
-      /cut after 1 chunks/,
+      /cut after 1 chunk:/,
       (response) => {
         response.writeHead(200, streamHead).write(token('a'));
         setTimeout(() => response.destroy(), 10);
@@ -187,7 +195,7 @@ test('each way to fail has its kind', async (t) => {
       /no tokens/,
       (response) => response.writeHead(200, streamHead).end(`${usage(0)}data: [DONE]\n\n`),
     ],
-    ['connect', /no answer/, (response) => response.destroy()],
+    ['connect', /no response/, (response) => response.destroy()],
     ['timeout', /not finished after 0.05 s/, () => {}],
     [
       'timeout',
@@ -196,7 +204,7 @@ test('each way to fail has its kind', async (t) => {
     ],
   ];
   for (const [kind, message, script] of scripts) {
-    // Short only where time is the subject: a loaded machine may take longer than 50 ms for the others.
+    // Short only in the test of the timeout, because a loaded machine may need more than 50 ms for the others.
     const settings = kind === 'timeout' ? { timeoutMs: 50 } : {};
     const { error } = await send(t, await serve(t, script), settings);
     assert.equal(error?.kind, kind);
@@ -204,10 +212,10 @@ test('each way to fail has its kind', async (t) => {
   }
 });
 
-test('a connection that the server closed while idle is no failure', async (t) => {
+test('retries on a new connection if the server closed an idle one', async (t) => {
   let count = 0;
   const url = await serve(t, (response, request) => {
-    // The second request on the first connection finds it closed.
+    // The server closes the first connection before its second request.
     if (++count === 2) request.socket.destroy();
     else response.writeHead(200, streamHead).end(`${token('a')}data: [DONE]\n\n`);
   });
@@ -228,7 +236,7 @@ const arrivals = (...seconds: readonly number[]): TraceRequest[] =>
   }));
 const writer: RequestWriter = { path: '/completions', body: () => Buffer.from('{}') };
 
-/** Answers two tokens, the second after `ms`. */
+/** Responds with two tokens, the second after `ms`. */
 const twoTokens =
   (ms: number): Script =>
   async (response) => {
@@ -237,8 +245,8 @@ const twoTokens =
     response.end(`${token('b')}${usage(2)}data: [DONE]\n\n`);
   };
 
-test('requests are sent when they are due, not when earlier ones are answered', async (t) => {
-  // No request is answered before the last has come: a closed loop would wait for ever.
+test('sends requests when they are due, not when earlier ones have finished', async (t) => {
+  // The server responds to none before it has received the last one; a closed loop would wait forever.
   const held: ServerResponse[] = [];
   const url = await serve(t, (response) => {
     held.push(response);
@@ -256,7 +264,7 @@ test('requests are sent when they are due, not when earlier ones are answered', 
   assert.deepEqual([result.promptMismatches, result.outputMismatches], [0, 0]);
 });
 
-test('a request held back by the concurrency limit is late, and the record says so', async (t) => {
+test('records the delay of a request that waits for the concurrency limit', async (t) => {
   const url = await serve(t, twoTokens(40));
   const result = await replay({
     requests: arrivals(0, 0),
@@ -271,7 +279,7 @@ test('a request held back by the concurrency limit is late, and the record says 
   assert.equal(second?.scheduledSeconds, 0);
 });
 
-test('stopping ends what is under way and keeps what was measured', async (t) => {
+test('a stop ends the requests in flight and keeps what was measured', async (t) => {
   let [seen, open] = [0, 0];
   const url = await serve(t, (response) => {
     open++;
@@ -302,7 +310,7 @@ test('stopping ends what is under way and keeps what was measured', async (t) =>
   await until(() => open === 0);
 });
 
-test('the model is the first one served, or the one asked for, with its length limit', async (t) => {
+test('finds the first model of the server, or the requested one, with its length limit', async (t) => {
   const url = await serve(t, (response) =>
     response.end(JSON.stringify({ data: [{ id: 'a', max_model_len: 4096 }, { id: 'b' }] })),
   );
@@ -315,16 +323,60 @@ test('the model is the first one served, or the one asked for, with its length l
   );
 });
 
-test('a server that is no OpenAI API is told in one sentence', async (t) => {
+test('reports a server without an OpenAI API in one sentence', async (t) => {
   const find = (url: URL) => findModel({ url, apiKey: undefined, model: undefined, signal: never });
   const answers = (status: number, body: string) =>
     serve(t, (response) => response.writeHead(status).end(body));
-  await assert.rejects(find(await answers(404, 'no')), /answers 404; the URL must be the base/);
-  await assert.rejects(find(await answers(401, 'no')), /answers 401: .*--api-key/);
-  await assert.rejects(find(await answers(200, '<html>')), /does not answer with a list of models/);
+  await assert.rejects(
+    find(await answers(404, 'no')),
+    /returned status 404; the URL must be the base/,
+  );
+  await assert.rejects(
+    find(await answers(401, 'no')),
+    /returned status 401: .*OPENAI_API_KEY.*--api-key-env/,
+  );
+  await assert.rejects(find(await answers(200, '<html>')), /did not return a list of models/);
   await assert.rejects(find(await answers(200, '{"data":[]}')), /serves no model/);
   await assert.rejects(
     find(new URL('http://127.0.0.1:1/v1')),
     /^InputError: Cannot reach .*ECONNREFUSED/,
   );
+});
+
+/** Sends requests without a pause to a client whose responses have these errors; the last one repeats. */
+async function replayed(kinds: readonly (string | undefined)[], refusedMax: number | undefined) {
+  let sent = 0;
+  const run = await replay({
+    requests: Array.from({ length: 50 }, (_, i) => ({
+      ...{ arrivalSeconds: 0, promptTokens: 1, outputTokens: 1, blockIds: [i] },
+    })),
+    writer: { path: '/x', body: () => Buffer.from('{}') },
+    client: {
+      send: async () => {
+        const kind = kinds[Math.min(sent++, kinds.length - 1)];
+        return {
+          ...{ sentSeconds: 0, endSeconds: 0, chunkSeconds: [0], usage: undefined },
+          ...{ engine: undefined, engineName: undefined, engineLagSeconds: undefined },
+          isEmulated: false,
+          error: kind === undefined ? undefined : { kind, message: kind },
+        };
+      },
+      close: () => {},
+    },
+    clock: wallClock,
+    concurrencyMax: 1,
+    refusedMax,
+    signal: never,
+  });
+  return { sent, isServerGone: run.isServerGone };
+}
+
+test('a server counts as gone after so many refused connections in a row', async () => {
+  assert.deepEqual(await replayed(['refused'], 3), { sent: 3, isServerGone: true });
+  assert.deepEqual(await replayed([undefined, 'refused'], 3), { sent: 4, isServerGone: true });
+  // A response shows that the server is there, even one with an error; a cut stream does not.
+  const comesBack = ['refused', 'refused', 'http_500', 'refused', 'cut', 'refused', 'refused'];
+  assert.deepEqual(await replayed(comesBack, 3), { sent: 7, isServerGone: true });
+  assert.deepEqual(await replayed(['http_503'], 3), { sent: 50, isServerGone: false });
+  assert.deepEqual(await replayed(['refused'], undefined), { sent: 50, isServerGone: false });
 });

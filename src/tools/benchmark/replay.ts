@@ -1,5 +1,5 @@
 // Replays a trace in open loop: each request is sent when it is due, whether or not earlier ones
-// were answered.
+// have finished.
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../core/base/index.ts';
 import type { RequestRecord } from '../../core/stats/index.ts';
@@ -7,10 +7,10 @@ import type { TraceRequest } from '../../core/traces/index.ts';
 import type { RequestWriter } from './request-body.ts';
 import type { StreamClient, StreamedAnswer } from './stream-client.ts';
 
-/** Bodies written ahead, so that writing 100 KB does not delay the request that is due. */
+/** Number of bodies written in advance, so that writing 100 KB does not delay a request that is due. */
 const preparedBodiesMax = 64;
 
-/** How a run stands. */
+/** Progress of a run. */
 export interface ReplayProgress {
   readonly total: number;
   readonly sent: number;
@@ -19,22 +19,24 @@ export interface ReplayProgress {
   readonly seconds: number;
 }
 
-/** What a run gave. */
+/** Result of a run. */
 export interface ReplayResult {
-  /** Of every request that was sent, in order of arrival; times in seconds since the start. */
+  /** One record per request that was sent, in order of arrival; times in seconds since the start. */
   readonly records: readonly RequestRecord[];
-  /** From the start to the end of the last answer, wall seconds. */
+  /** From the start to the end of the last response, in wall-clock seconds. */
   readonly durationSeconds: number;
   /** Whether the run was stopped before its end. */
   readonly isPartial: boolean;
-  /** Complete answers whose prompt had another length than asked for, by the server's count. */
+  /** Whether it was stopped because `refusedMax` connections in a row were refused. */
+  readonly isServerGone: boolean;
+  /** Number of complete responses whose prompt had another length than requested, by the server's count. */
   readonly promptMismatches: number;
-  /** Complete answers that had another length than asked for. */
+  /** Number of complete responses of another length than requested. */
   readonly outputMismatches: number;
 }
 
 /**
- * Sends the requests at their arrival times and waits for all answers.
+ * Sends the requests at their arrival times and waits for all responses.
  *
  * @param options.requests In order of arrival; the first is due at its arrivalSeconds, usually 0.
  * @param options.concurrencyMax Requests under way at once; one that is due beyond it waits, and
@@ -47,16 +49,21 @@ export async function replay(options: {
   readonly client: StreamClient;
   readonly clock: Clock;
   readonly concurrencyMax?: number | undefined;
+  /** Number of refused connections in a row that stops the run. @default no limit */
+  readonly refusedMax?: number | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: ReplayProgress) => void) | undefined;
 }): Promise<ReplayResult> {
-  const { requests, writer, client, clock, signal } = options;
+  const { requests, writer, client, clock, refusedMax = Number.POSITIVE_INFINITY } = options;
+  const gone = new AbortController();
+  const signal = AbortSignal.any([options.signal, gone.signal]);
+  let refusedInARow = 0;
   const concurrencyMax = options.concurrencyMax ?? Number.POSITIVE_INFINITY;
   const records: (RequestRecord | undefined)[] = [];
   const running = new Set<Promise<void>>();
   let wakeWaiting: (() => void) | undefined;
   const bodies = new BodiesAhead(requests, writer);
-  // The first burst is due at once: its bodies are written before the clock starts.
+  // The first burst is due at once, so its bodies are written before the clock starts.
   while (!signal.aborted && bodies.prepareOne()) await nextTurn();
   const startSeconds = clock.nowSeconds();
   const counts = { sent: 0, completed: 0, failed: 0 };
@@ -88,6 +95,9 @@ export async function replay(options: {
       } else {
         counts.failed++;
       }
+      if (record.error?.kind === 'refused') refusedInARow++;
+      else if (fromServer(record.error?.kind)) refusedInARow = 0;
+      if (refusedInARow >= refusedMax) gone.abort();
       running.delete(exchange);
       wakeWaiting?.();
       report();
@@ -100,8 +110,14 @@ export async function replay(options: {
     records: records.filter((record) => record !== undefined),
     durationSeconds: clock.nowSeconds() - startSeconds,
     isPartial: counts.sent < requests.length || signal.aborted,
+    isServerGone: gone.signal.aborted,
     ...mismatches,
   };
+}
+
+/** Whether the server responded to a request with this error, or with none. */
+function fromServer(kind: string | undefined): boolean {
+  return kind === undefined || !['connect', 'cut', 'timeout', 'interrupted'].includes(kind);
 }
 
 /** Waits for a request's time, writing the next bodies meanwhile. */
@@ -114,7 +130,7 @@ async function waitUntil(
   for (;;) {
     const waitMs = (dueSeconds - clock.nowSeconds()) * 1000;
     if (waitMs <= 0 || signal.aborted) return;
-    // One body at a time: between two, arriving chunks get their time stamp.
+    // Writes one body at a time, so that chunks that arrive in between get their time stamp.
     if (bodies.prepareOne()) await nextTurn();
     else await delay(waitMs, undefined, { signal }).catch(() => {});
   }
@@ -140,7 +156,7 @@ class BodiesAhead {
     return true;
   }
 
-  /** The body of a request; indexes must ascend. */
+  /** Returns the body of a request; indexes must ascend. */
   take(index: number): Uint8Array {
     while (this.#next <= index) {
       if (!this.prepareOne()) throw new RangeError(`No request ${index}`);
@@ -166,6 +182,8 @@ function recordOf(
     outputTokens: usage?.outputTokens ?? chunkSeconds.length,
     cachedTokens: usage?.cachedTokens,
     engine: answer.engine,
+    engineName: answer.engineName,
+    isEmulated: answer.isEmulated,
     engineLagSeconds: answer.engineLagSeconds,
     error: answer.error,
   };

@@ -34,7 +34,7 @@ function bodyOf(api: PromptApi, blockIds: readonly number[], promptTokens: numbe
   return JSON.parse(new TextDecoder().decode(writer.body(request)));
 }
 
-/** Tokens that the server will count: those of the template or the text, or the ids themselves. */
+/** Number of tokens that the server will count: those of the template and the text, or the ids. */
 function serverTokens(api: PromptApi, { prompt, messages }: Body): readonly number[] {
   if (api === 'tokens') return prompt;
   if (api === 'completions') return tokenizer.encode(prompt);
@@ -42,7 +42,7 @@ function serverTokens(api: PromptApi, { prompt, messages }: Body): readonly numb
   return tokenizer.encode(text, { addSpecialTokens: false });
 }
 
-test('a prompt has as many tokens as the trace says, a chat template included', () => {
+test('a prompt has as many tokens as in the trace, including the chat template', () => {
   const ids = fc.array(fc.maxSafeNat(), { minLength: 1, maxLength: 6 });
   for (const api of promptApis) {
     fc.assert(
@@ -77,11 +77,11 @@ test('prompts share exactly the tokens of the block ids that they share', () => 
   }
 });
 
-test('a prompt too short for the template keeps one word', () => {
+test('keeps one word in a prompt that is too short for the template', () => {
   assert.equal(bodyOf('chat', [1], 3).messages[0]?.content.split(' ').length, 1);
 });
 
-test('the output length is forced', () => {
+test('enforces the output length', () => {
   const { max_tokens, min_tokens } = bodyOf('chat', [1], 12);
   assert.deepEqual([max_tokens, min_tokens], [9, 9]);
 });

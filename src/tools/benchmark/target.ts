@@ -1,16 +1,16 @@
-// The server under load: asks it for its models before the first request is sent.
+// Asks the server for its models before the first request is sent.
 import { request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { InputError } from '../../core/base/index.ts';
 
-/** The answer to GET /models is small; a server that does not give it in this time is not up. */
+/** Deadline of GET /models; its response is small, so a server that needs longer is not up. */
 const modelsTimeoutMs = 10_000;
 const modelsLengthMax = 4 << 20;
 
-/** A model as the server lists it. */
+/** A model in the server's list. */
 export interface TargetModel {
   readonly id: string;
-  /** Longest prompt and output together, in tokens; undefined if the server does not say. */
+  /** Maximum length of prompt and output together, in tokens; undefined if the server does not list it. */
   readonly tokensMax: number | undefined;
 }
 
@@ -54,12 +54,12 @@ async function listModels(options: {
   }
   if (response.status === 401 || response.status === 403) {
     throw new InputError(
-      `${address} answers ${response.status}: give the name of the variable that holds its key with --api-key.`,
+      `${address} returned status ${response.status}: give its key in OPENAI_API_KEY, or name another variable with --api-key-env.`,
     );
   }
   if (response.status !== 200) {
     throw new InputError(
-      `${address} answers ${response.status}; the URL must be the base of an OpenAI API, such as http://127.0.0.1:8000/v1.`,
+      `${address} returned status ${response.status}; the URL must be the base of an OpenAI API, such as http://127.0.0.1:8000/v1.`,
     );
   }
   return modelsIn(response.body, address);
@@ -72,8 +72,7 @@ function modelsIn(body: string, address: string): TargetModel[] {
   } catch {
     list = undefined;
   }
-  if (!Array.isArray(list))
-    throw new InputError(`${address} does not answer with a list of models.`);
+  if (!Array.isArray(list)) throw new InputError(`${address} did not return a list of models.`);
   return list.flatMap(
     (entry: { readonly id?: unknown; readonly max_model_len?: unknown } | null) =>
       typeof entry?.id === 'string'
@@ -85,7 +84,7 @@ function modelsIn(body: string, address: string): TargetModel[] {
   );
 }
 
-/** Not fetch: it refuses some ports that a server may well have. */
+/** Sends a GET request. It does not use fetch, which refuses some ports that a server may have. */
 function get(
   address: string,
   apiKey: string | undefined,
@@ -98,7 +97,7 @@ function get(
       signal,
     });
     const timer = setTimeout(() => {
-      request.destroy(new Error(`no answer within ${modelsTimeoutMs / 1000} s`));
+      request.destroy(new Error(`no response within ${modelsTimeoutMs / 1000} s`));
     }, modelsTimeoutMs);
     request.once('close', () => clearTimeout(timer));
     request.on('error', reject);
@@ -108,7 +107,7 @@ function get(
       response.on('error', reject);
       response.on('data', (text: string) => {
         body += text;
-        if (body.length > modelsLengthMax) request.destroy(new Error('the answer is too long'));
+        if (body.length > modelsLengthMax) request.destroy(new Error('the response is too long'));
       });
       response.once('end', () => resolve({ status: response.statusCode ?? 0, body }));
     });

@@ -1,8 +1,8 @@
-// Emulated engines may run faster than the GPU they stand for; results are then told in GPU time.
+// Converts records to GPU time, because emulated engines may run faster than their GPU.
 import type { RequestRecord } from '../../core/stats/index.ts';
 
 /**
- * The records with every time multiplied: wall seconds to GPU seconds.
+ * Returns the records with every time in GPU seconds instead of wall-clock seconds.
  *
  * @param timeScale GPU seconds per wall second, as given to `spillway up --time-scale`.
  */

@@ -1,4 +1,4 @@
-// Results of `vllm bench serve` as measurements: mean TTFT and TPOT at so many clients.
+// Reads results of `vllm bench serve` as measurements: mean TTFT and TPOT at a number of clients.
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { InputError } from '../../core/base/index.ts';
@@ -31,7 +31,7 @@ export async function benchMeasurements(
 ): Promise<Measurement[]> {
   const result = await readResult(path);
   const play = playOf(result, path, config);
-  // Both latencies of a file come from one play; a fit asks for them with the same cost in turn.
+  // One simulation gives both latencies of a file; a fit asks for them in turn, with the same cost.
   let last: { cost: StepCostModel; means: Means } | undefined;
   const means = (cost: StepCostModel) => {
     if (last?.cost !== cost) last = { cost, means: play(cost) };
@@ -54,7 +54,7 @@ interface Means {
   readonly tpotSeconds: number;
 }
 
-/** With the times of each request they are replayed; else so many clients take turns. */
+/** Replays the requests if the file has their times; otherwise, simulates the number of clients. */
 function playOf(result: BenchResult, path: string, config: EngineConfig) {
   const { completed, max_concurrency: clients, start_times, input_lens, output_lens } = result;
   if (clients) {
@@ -74,7 +74,7 @@ function playOf(result: BenchResult, path: string, config: EngineConfig) {
   }
   if (start_times === undefined || input_lens === undefined || output_lens === undefined) {
     throw new InputError(
-      `${path} says neither max_concurrency nor the time of each request; measure with ` +
+      `${path} contains neither max_concurrency nor the time of each request; measure with ` +
         '--max-concurrency or with --save-detailed.',
     );
   }
@@ -93,7 +93,7 @@ function playOf(result: BenchResult, path: string, config: EngineConfig) {
     blockTokens,
     requests: requests.map((request) => ({
       ...request,
-      // The result does not say what the prompts had in common.
+      // The result does not list shared prefixes.
       blockIds: Array.from(
         { length: Math.ceil(request.promptTokens / blockTokens) },
         () => nextId++,

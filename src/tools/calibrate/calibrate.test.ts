@@ -6,16 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { InputError } from '../../core/base/index.ts';
-import {
-  engineConfigFor,
-  engineCost,
-  findGpu,
-  findModel,
-  hostConstants,
-  shippedEngineConstants,
-} from '../../core/engine/index.ts';
+import { engineCost, findGpu, findModel, shippedEngineConstants } from '../../core/engine/index.ts';
+import { sizeEngine } from '../../core/layout/index.ts';
 import { closedLoop } from '../../core/simulation/index.ts';
-import { calibrationFile, readStepCost } from '../../io/profile/index.ts';
+import { calibrationFile, readStepCostSource } from '../../io/profile/index.ts';
 import { calibrate, calibrationText } from './index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-calibrate-'));
@@ -28,7 +22,6 @@ const layout = {
   weightBytesPerValue: 2,
 };
 const shipped = shippedEngineConstants(layout);
-const host = hostConstants(layout.gpu, 1);
 const slow = { ...shipped, weightMemoryShare: shipped.weightMemoryShare / 2 };
 
 function file(name: string, content: string): string {
@@ -40,7 +33,7 @@ function file(name: string, content: string): string {
 const isInput = (message: RegExp) => (error: unknown) =>
   error instanceof InputError && message.test(error.message);
 
-test('a table of steps gives a profile that predicts them, to be read back by any command', async () => {
+test('fits a profile to a table of steps, which predicts them and can be read by any command', async () => {
   const cost = engineCost(layout, slow);
   const rows = [1, 2, 4, 8, 16, 32, 64, 128].map((decodes) => {
     const seconds = cost.stepSeconds({
@@ -64,15 +57,16 @@ test('a table of steps gives a profile that predicts them, to be read back by an
     ...{ sequences: 20, tokens: 20, decodeSequences: 20, decodeContextTokens: 20_000 },
     ...{ prefillTokens: 0, prefillTokenContext: 0, prefillTokensSquared: 0 },
   };
-  const { cost: read, notes } = await readStepCost(path, layout, host);
+  const { stepCost, notes } = await readStepCostSource(path, layout);
+  const { cost: read } = sizeEngine({ ...layout, stepCost });
   assert.deepEqual(notes, []);
   assert.ok(Math.abs(read.stepSeconds(load) / cost.stepSeconds(load) - 1) < 0.02);
-  const other = await readStepCost(path, { ...layout, gpu: findGpu('H200') }, host);
+  const other = await readStepCostSource(path, { ...layout, gpu: findGpu('H200') });
   assert.match(other.notes.join(), /Qwen3-8B on 1 × H100-80GB.*used for .*H200/);
 });
 
-test('results of vllm bench serve at several loads give the TTFT and TPOT of another', async () => {
-  const config = engineConfigFor(layout);
+test('predicts TTFT and TPOT at a load from results of vllm bench serve at others', async () => {
+  const { config } = sizeEngine(layout);
   const play = (clients: number) =>
     closedLoop({
       ...{ cost: engineCost(layout, slow), clients, requests: 4 * clients, shortest: 1 },
@@ -98,8 +92,8 @@ test('results of vllm bench serve at several loads give the TTFT and TPOT of ano
   assert.ok(Math.abs(share - 1) < 0.05, `${share}`);
 });
 
-test('what says nothing, or is not there, is one sentence', async (t) => {
-  await assert.rejects(calibrate(options), isInput(/needs something measured/));
+test('refuses missing, empty and useless sources in one sentence', async (t) => {
+  await assert.rejects(calibrate(options), isInput(/needs measurements/));
   const bare = file('bare.json', '{"completed":1}');
   await assert.rejects(calibrate({ ...options, bench: [bare] }), isInput(/total_input_tokens/));
   const open = file(

@@ -1,24 +1,25 @@
-// `spillway calibrate`: the free constants of one engine, from whatever was measured of it.
-import { InputError } from '../../core/base/index.ts';
+// `spillway calibrate`: fits the free constants of one engine to measurements of it.
+import { counted, InputError } from '../../core/base/index.ts';
 import {
   bytesPerWeightOf,
   calibrateEngine,
   type EngineCalibration,
-  type EngineLayout,
-  engineConfigFor,
   engineConstantNames,
+  type MeasuredLayout,
   type Measurement,
   metricsMeasurements,
   type PredictionErrors,
   shippedEngineConstants,
 } from '../../core/engine/index.ts';
+import { sizeEngine } from '../../core/layout/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
+import { percent, textTable } from '../report/index.ts';
 import { benchMeasurements } from './bench-source.ts';
 import { readMetricsWindow } from './metrics-source.ts';
 import { profileMeasurements, stepMeasurements } from './table-sources.ts';
 
 export interface CalibrateOptions {
-  /** Name of the catalogue or folder with config.json. */
+  /** Catalogue name, or a folder with config.json. */
   readonly model: string;
   readonly gpu: string;
   readonly tensorParallelSize: number;
@@ -29,24 +30,24 @@ export interface CalibrateOptions {
   readonly tables?: string | undefined;
   /** CSV of whole steps. */
   readonly steps?: string | undefined;
-  /** Results of `vllm bench serve`. */
+  /** Files with results of `vllm bench serve`. */
   readonly bench: readonly string[];
-  /** A live engine. */
+  /** URL of a live engine. */
   readonly metricsUrl?: string | undefined;
   readonly windowSeconds: number;
   readonly intervalSeconds: number;
   readonly signal?: AbortSignal | undefined;
-  /** The share of the fits that is done. */
+  /** Receives the share of the fits that is complete. */
   readonly onProgress?: ((share: number) => void) | undefined;
 }
 
 export interface Calibration {
-  readonly layout: EngineLayout;
+  readonly layout: MeasuredLayout;
   readonly result: EngineCalibration;
   readonly sources: readonly string[];
 }
 
-/** Fewer measurements than constants cannot tell them apart. */
+/** Minimum number of measurements for a fit. */
 const measurementsMin = 2;
 
 /** @throws {InputError} If a source is bad, or all of them say too little. */
@@ -64,7 +65,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   const sources: string[] = [];
   const take = (source: string, found: readonly Measurement[]) => {
     measurements.push(...found);
-    sources.push(`${source}: ${found.length} measurements`);
+    sources.push(`${source}: ${counted(found.length, 'measurement')}`);
   };
   if (tables !== undefined) take(tables, await profileMeasurements(tables, layout));
   if (steps !== undefined) take(steps, await stepMeasurements(steps));
@@ -79,22 +80,36 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   if (measurements.length < measurementsMin) {
     throw new InputError(
       sources.length === 0
-        ? 'calibrate needs something measured: --tables, --steps, --bench or --metrics-url.'
-        : `There is too little to fit: ${sources.join(', ')}. A live engine needs traffic while its ` +
+        ? 'calibrate needs measurements: --tables, --steps, --bench or --metrics-url.'
+        : `Not enough data to fit: ${sources.join(', ')}. A live engine needs traffic while its ` +
             'window runs.',
     );
   }
   return { layout, result: calibrateEngine(layout, measurements, options.onProgress), sources };
 }
 
-function configOf(options: CalibrateOptions, layout: EngineLayout) {
+function configOf(options: CalibrateOptions, layout: MeasuredLayout) {
   const { maxNumSeqs, maxNumBatchedTokens, numGpuBlocks } = options;
-  return engineConfigFor(
-    { ...layout, ...(numGpuBlocks === undefined ? {} : { numGpuBlocks }) },
-    {
-      ...(maxNumSeqs === undefined ? {} : { maxNumSeqs }),
-      ...(maxNumBatchedTokens === undefined ? {} : { maxNumBatchedTokens }),
-    },
+  const scheduler = { maxNumSeqs, maxNumBatchedTokens };
+  return sizeEngine({ ...layout, numGpuBlocks, scheduler }).config;
+}
+
+/** A 90th percentile of the error above this makes a profile useless, even with a good median. */
+const hopelessError = 1;
+
+/**
+ * Says by how much the fit is worse than the shipped constants on measurements that it did not see.
+ *
+ * @returns One sentence; undefined if the fit is not worse, or nothing was held out.
+ */
+export function worseText({ result }: Calibration): string | undefined {
+  const { before, crossValidated: held } = result;
+  if (held === undefined) return undefined;
+  const isHopeless = held.p90 > before.p90 && held.p90 > hopelessError;
+  if (held.median <= before.median && !isHopeless) return undefined;
+  return (
+    'The fit is worse than the shipped constants: on measurements that it did not see, its median error is ' +
+    `${percent(held.median)} and theirs ${percent(before.median)} (90th percentile ${percent(held.p90)} and ${percent(before.p90)}).`
   );
 }
 
@@ -104,29 +119,35 @@ export function calibrationText({ layout, result, sources }: Calibration): strin
   const rows = engineConstantNames.map((name) => {
     const isTime = name.endsWith('Seconds') || name.endsWith('PerStep');
     const show = (value: number) => (isTime ? `${(value * 1000).toFixed(3)} ms` : value.toFixed(3));
-    const decided = `${(result.decided[name] * 100).toFixed(0)} %`;
-    return [name, show(shipped[name]), show(result.constants[name]), decided];
-  });
-  const line = ([name = '', ...cells]: readonly string[]) =>
-    name.padEnd(20) + cells.map((cell) => cell.padStart(14)).join('');
-  const errors = (name: string, { count, median, p90, bias }: PredictionErrors) =>
-    line([
+    return [
       name,
-      ...[median, p90, bias].map((value) => `${(value * 100).toFixed(1)} %`),
-      `${count}`,
-    ]);
+      show(shipped[name]),
+      show(result.constants[name]),
+      percent(result.decided[name], 0),
+    ];
+  });
+  const errors = (name: string, { count, median, p90, bias }: PredictionErrors) => [
+    name,
+    ...[median, p90, bias].map((value) => percent(value)),
+    `${count}`,
+  ];
+  const held = result.crossValidated;
+  const table = (head: readonly string[], lines: readonly (readonly string[])[]) =>
+    textTable({ head, rows: lines }, { gap: 1, widthsMin: [20, 13] });
   return `${[
     `${model.name} on ${tensorParallelSize} × ${gpu.name}`,
     ...sources,
     '',
-    line(['constant', 'shipped', 'fitted', 'decided']),
-    ...rows.map(line),
+    table(['constant', 'shipped', 'fitted', 'decided'], rows),
     '',
-    line(['error', 'median', 'p90', 'bias', 'measurements']),
-    errors('as shipped', result.before),
-    errors('fitted', result.fitted),
-    result.crossValidated
-      ? errors('not seen', result.crossValidated)
-      : 'one fold: nothing to hold out',
+    table(
+      ['error', 'median', 'p90', 'bias', 'measurements'],
+      [
+        errors('as shipped', result.before),
+        errors('fitted', result.fitted),
+        ...(held ? [errors('not seen', held)] : []),
+      ],
+    ),
+    ...(held ? [] : ['one fold: no held-out measurements']),
   ].join('\n')}\n`;
 }

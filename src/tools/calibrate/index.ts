@@ -1,7 +1,8 @@
-// The free constants of an engine, fitted to measurements of it.
+// Fits the free constants of an engine to measurements of it.
 export {
   type CalibrateOptions,
   type Calibration,
   calibrate,
   calibrationText,
+  worseText,
 } from './calibrate.ts';

@@ -4,20 +4,20 @@ import type { MetricsReading } from '../../core/engine/index.ts';
 import { metricSums, parseEngineReport } from '../../core/protocol/index.ts';
 
 export interface MetricsWindow {
-  /** Of the engine, with or without `/metrics`. */
+  /** URL of the engine, with or without `/metrics`. */
   readonly url: string;
   readonly windowSeconds: number;
   readonly intervalSeconds: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An engine answers at once; a page has some hundred kilobytes. */
+/** Far above what an engine needs: it responds at once, with some hundred kilobytes. */
 const [timeoutMs, pageBytesMax] = [5000, 16 * 2 ** 20];
-/** Names of vLLM since 0.11, and before. */
+/** Names of the histogram in vLLM since 0.11, and before. */
 const gapNames = ['vllm:inter_token_latency_seconds', 'vllm:time_per_output_token_seconds'];
 
 /**
- * One reading each interval, from now on.
+ * Reads the page once per interval, starting now.
  *
  * @throws {InputError} If the engine does not answer, or is no vLLM.
  */
@@ -59,8 +59,8 @@ function readingOf(page: string, url: string): MetricsReading {
   const gaps = gapNames.find((name) => sums.has(`${name}_count`));
   if (gaps === undefined || !sums.has('vllm:iteration_tokens_total_count')) {
     throw new InputError(
-      `${url} has no ${gapNames[0]} and vllm:iteration_tokens_total: it must be that of a vLLM ` +
-        'server with its statistics on.',
+      `${url} has no ${gapNames[0]} and vllm:iteration_tokens_total: it must be the page of a vLLM ` +
+        'server with statistics enabled.',
     );
   }
   const { kvUsage = 0, blocksTotal = 0, blockTokens = 0 } = parseEngineReport(page);

@@ -1,27 +1,26 @@
-// Step tables as measurements: a profile directory, or a table of whole steps.
+// Reads step tables as measurements: a profile directory, or a table of whole steps.
 import { readFile } from 'node:fs/promises';
-import { InputError } from '../../core/base/index.ts';
+import { InputError, numberInCell, selectColumns } from '../../core/base/index.ts';
 import {
-  type EngineLayout,
+  type MeasuredLayout,
   type Measurement,
-  parseCsvNumber,
-  parseCsvTable,
   profileCost,
   type StepLoad,
 } from '../../core/engine/index.ts';
+import { parseCsv } from '../../io/csv/index.ts';
 import { fileProblem } from '../../io/paths/index.ts';
 import { readEngineProfile } from '../../io/profile/index.ts';
 
-/** Steps that a profile is asked for: what serving sees, within what profilers measure. */
+/** Steps that are read from a profile: common in serving, and within what profilers measure. */
 const decodeCounts = [1, 4, 16, 64, 128, 256];
 const decodeContexts = [64, 512, 2048, 8192];
 const prefillChunks = [64, 256, 1024, 2048];
 const prefillContexts = [0, 2048, 8192];
 
-/** The profile of one engine, taken at a grid of decode and prefill steps. */
+/** Reads the profile of one engine at a grid of decode and prefill steps. */
 export async function profileMeasurements(
   directory: string,
-  layout: EngineLayout,
+  layout: MeasuredLayout,
 ): Promise<Measurement[]> {
   const { profile } = await readEngineProfile(directory, layout);
   const cost = profileCost({ profile, ...layout });
@@ -54,23 +53,24 @@ export async function profileMeasurements(
 const columns = ['prefill_tokens', 'prefill_context', 'decodes', 'decode_context', 'time_us'];
 
 /**
- * A CSV file of whole steps: `prefill_tokens` of one prompt after `prefill_context`, and `decodes`
- * at a mean of `decode_context` tokens, took `time_us`.
+ * Reads a CSV file of whole steps. In `time_us`, a step computed `prefill_tokens` of one prompt after
+ * `prefill_context` tokens, and `decodes` tokens at a mean context of `decode_context`.
  */
 export async function stepMeasurements(path: string): Promise<Measurement[]> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new InputError(`Cannot read the steps ${path}: ${fileProblem(cause)}.`, { cause });
   });
-  return parseCsvTable(text, path, columns).map((row, i) => {
-    const [chunk = 0, chunkContext = 0, decodes = 0, context = 0, time = 0] = row.map((cell) =>
-      parseCsvNumber(cell, `${path}:${i + 2}`),
+  return selectColumns(await parseCsv(text, path), columns).map(({ line, cells }) => {
+    const where = `${path}:${line}`;
+    const [chunk = 0, chunkContext = 0, decodes = 0, context = 0, time = 0] = cells.map((cell) =>
+      numberInCell(cell, where),
     );
     if (!(time > 0) || chunk + decodes <= 0) {
-      throw new InputError(`${path}:${i + 2}: a step needs tokens, and a time above 0.`);
+      throw new InputError(`${where}: a step needs tokens, and a time above 0.`);
     }
     const load = stepOf([chunk, chunkContext], [decodes, context]);
     return {
-      ...{ name: `${path}:${i + 2}`, fold: `${chunk} ${decodes}`, seconds: time / 1e6 },
+      ...{ name: where, fold: `${chunk} ${decodes}`, seconds: time / 1e6 },
       predict: (cost) => cost.stepSeconds(load),
     };
   });

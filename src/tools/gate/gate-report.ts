@@ -1,4 +1,5 @@
-// The gate's answer for people and for programs.
+// Formats the verdict of the gate for people and for programs.
+import { counted } from '../../core/base/index.ts';
 import {
   type EngineVerdict,
   type Gap,
@@ -6,46 +7,40 @@ import {
   sparkline,
   type TrendPoint,
 } from '../../core/gate/index.ts';
+import { duration, textTable } from '../report/index.ts';
 import type { GateRun } from './run-gate.ts';
 
-/** Most gaps that are printed for one engine. */
+/** Maximum number of gaps that are printed for one engine. */
 const gapsShownMax = 3;
 
-/** A table with a line for each engine, the gaps, and the verdict last. */
+/** Returns a table with one line per engine, the gaps, and the verdict at the end. */
 export function gateText(run: GateRun): string {
   const { engines, window, max, because, verdict, fleetP99, fleetTrend, intervalSeconds } = run;
-  const rows = [
-    [
+  const table = {
+    head: [
       'engine',
       'P99',
       'highest',
       'samples',
       'restarts',
-      `trend (steps of ${durationText((window.end - window.start) / fleetTrend.length)})`,
+      `trend (steps of ${duration((window.end - window.start) / fleetTrend.length)})`,
     ],
-    ...engines.map((one) => [
-      one.name,
-      share(one.p99),
-      share(one.highest),
-      percentText(one.coverage),
-      String(one.restarts),
-      sparkline(one.trend),
-    ]),
-    ['all together', share(fleetP99), '', '', '', sparkline(fleetTrend)],
-  ];
-  const widths = (rows[0] as string[]).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] as string).length)),
-  );
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] as number))
-      .join('  ')
-      .trimEnd(),
-  );
+    rows: [
+      ...engines.map((one) => [
+        one.name,
+        share(one.p99),
+        share(one.highest),
+        percentText(one.coverage),
+        String(one.restarts),
+        sparkline(one.trend),
+      ]),
+      ['all together', share(fleetP99), '', '', '', sparkline(fleetTrend)],
+    ],
+  };
   return [
-    `HBM utilization (KV cache), P99 over ${durationText(window.end - window.start)} to ${instant(window.end)}, one sample each ${durationText(intervalSeconds)}; limit ${percentText(max)}`,
+    `HBM utilization (KV cache), P99 over ${duration(window.end - window.start)} to ${instant(window.end)}, one sample each ${duration(intervalSeconds)}; limit ${percentText(max)}`,
     '',
-    ...lines,
+    textTable(table, { isLeft: () => true }),
     ...engines.flatMap(gapLines),
     '',
     `${{ pass: 'PASS', fail: 'FAIL', unknown: 'TOO LITTLE DATA' }[verdict]}: ${because}.`,
@@ -53,7 +48,7 @@ export function gateText(run: GateRun): string {
   ].join('\n');
 }
 
-/** The same as one JSON object; shares are fractions, times ISO 8601. */
+/** Returns the same as one JSON object; shares are fractions, times ISO 8601. */
 export function gateJson(run: GateRun): object {
   const { engines, window, max, because, verdict, fleetP99, fleetTrend, intervalSeconds } = run;
   return {
@@ -88,10 +83,10 @@ function gapLines({ name, gaps }: EngineVerdict): string[] {
     .slice(0, gapsShownMax)
     .map(
       ({ fromSeconds, toSeconds }) =>
-        `no samples of ${name} from ${instant(fromSeconds)} to ${instant(toSeconds)} (${durationText(toSeconds - fromSeconds)})`,
+        `no samples of ${name} from ${instant(fromSeconds)} to ${instant(toSeconds)} (${duration(toSeconds - fromSeconds)})`,
     );
   const rest = gaps.length - shown.length;
-  return rest > 0 ? [...shown, `and ${rest} more gaps of ${name}`] : shown;
+  return rest > 0 ? [...shown, `and ${counted(rest, 'more gap')} of ${name}`] : shown;
 }
 
 function gapJson({ fromSeconds, toSeconds }: Gap): object {
@@ -112,17 +107,4 @@ function share(value: number | undefined): string {
 
 function instant(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace(/\.000Z$/, 'Z');
-}
-
-/** 5400 as `90m`. */
-function durationText(seconds: number): string {
-  for (const [unit, length] of [
-    ['d', 86_400],
-    ['h', 3600],
-    ['m', 60],
-  ] as const) {
-    if (seconds >= 2 * length || seconds === length)
-      return `${Number((seconds / length).toFixed(1))}${unit}`;
-  }
-  return `${Number(seconds.toFixed(1))}s`;
 }

@@ -3,17 +3,17 @@ import type { EngineSeries } from '../../core/gate/index.ts';
 import type { PrometheusClient, PrometheusSeries } from '../../io/prometheus/index.ts';
 
 /** vLLM's gauge, and its name before 0.11. */
-export const usageMetrics = ['vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc'] as const;
-/** A counter that falls only when its process starts anew. */
+const usageMetrics = ['vllm:kv_cache_usage_perc', 'vllm:gpu_cache_usage_perc'] as const;
+/** A counter that decreases only when its process restarts. */
 const restartCounter = 'vllm:prompt_tokens_total';
-/** So much of the window is asked for at once, seconds: bounds one answer, not the window. */
+/** Length of one query in seconds; bounds the size of a response, not the window. */
 const pieceSeconds = 3600;
 
 export interface ReadOptions {
   readonly client: PrometheusClient;
   /** Label matchers without braces, e.g. `namespace="prod"`. */
   readonly selector: string;
-  /** Labels that make an engine; all that series have when undefined. */
+  /** Labels that identify an engine. @default all labels of the series */
   readonly by?: readonly string[] | undefined;
   readonly window: { readonly start: number; readonly end: number };
   readonly onProgress?: ((share: number) => void) | undefined;
@@ -28,13 +28,13 @@ export async function readSeries(options: ReadOptions): Promise<EngineSeries[]> 
     const end = Math.min(start + pieceSeconds, window.end);
     const range = `[${Math.round((end - start) * 1000)}ms]`;
     for (const expression of [now, before]) {
-      for (const series of await client.query(`${expression}${range}`, end)) {
+      for (const series of await client.range(`${expression}${range}`, end)) {
         collect(engines, series, by);
       }
     }
     onProgress?.((end - window.start) / (window.end - window.start));
   }
-  const restarts = await client.query(
+  const restarts = await client.instant(
     `resets(${matcher(restartCounter, selector)}[${Math.round((window.end - window.start) * 1000)}ms])`,
     window.end,
   );
@@ -54,7 +54,7 @@ interface Collected {
   restarts: number;
 }
 
-/** Both names of the gauge, and both ends of neighbouring pieces, may bring the same sample. */
+/** Adds samples. Both names of the gauge, and the ends of adjacent queries, may return the same sample. */
 function collect(
   engines: Map<string, Collected>,
   { labels, samples }: PrometheusSeries,
@@ -91,10 +91,10 @@ function keyOf(labels: Readonly<Record<string, string>>, by: readonly string[] |
   return JSON.stringify(identity(labels, by));
 }
 
-/** Labels that tell people most, in this order. */
+/** Labels that people recognize best, in this order. */
 const tellingLabels = ['pod', 'instance', 'model_name', 'engine'];
 
-/** The shortest names that tell the engines apart. */
+/** Returns the shortest names that distinguish the engines. */
 function namesOf(engines: readonly Collected[]): string[] {
   const labelNames = [...new Set(engines.flatMap(({ labels }) => Object.keys(labels)))];
   const rank = (name: string) => {

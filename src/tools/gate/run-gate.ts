@@ -1,4 +1,4 @@
-// Asks Prometheus for the window and judges it.
+// Reads the window from Prometheus and judges it.
 import { type GateVerdict, intervalOf, judge } from '../../core/gate/index.ts';
 import type { PrometheusClient } from '../../io/prometheus/index.ts';
 import { readSeries } from './read-series.ts';
@@ -9,9 +9,9 @@ export interface GateInput {
   readonly max: number;
   readonly selector: string;
   readonly by?: readonly string[] | undefined;
-  /** Seconds between two samples; from the samples themselves when undefined. */
+  /** Seconds between two samples. @default computed from the samples */
   readonly intervalSeconds?: number | undefined;
-  /** End of the window, Unix seconds; the server's now when undefined. */
+  /** End of the window in Unix seconds. @default the server's current time */
   readonly endSeconds?: number | undefined;
   readonly onProgress?: ((share: number) => void) | undefined;
 }
@@ -22,7 +22,7 @@ export interface GateRun extends GateVerdict {
   readonly intervalSeconds: number;
 }
 
-/** Prometheus' own default scrape interval, for a window with too few samples to tell. */
+/** Prometheus' default scrape interval, for a window with too few samples to compute it. */
 const defaultIntervalSeconds = 60;
 
 /** @throws {PrometheusError} If Prometheus does not answer. */

@@ -1,4 +1,4 @@
-// What the input leaves open, filled in, each with the reason that the page prints.
+// Assumptions for values that the input leaves open, with the reasons that the page prints.
 
 export interface Assumption {
   /** Key of the input file, e.g. `workload.outputTokens`. */
@@ -11,7 +11,7 @@ export interface Assumption {
 export class Assumptions {
   readonly list: Assumption[] = [];
 
-  /** @returns The given value, or the assumed one, which is noted. */
+  /** @returns The given value, or else the assumed one, after recording it. */
   fill<T>(key: string, given: T | undefined, assumed: T, because: string): T {
     if (given !== undefined) return given;
     this.note(key, String(assumed), because);

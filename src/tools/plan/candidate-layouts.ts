@@ -1,4 +1,4 @@
-// The engines that a plan may be made of: of the model and GPU named, or of every GPU that holds the model.
+// Candidate engines of a plan: for the given model and GPU, or for every GPU that holds the model.
 import { InputError } from '../../core/base/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { type MeasuredEngine, readMeasuredEngine } from '../../io/profile/index.ts';
@@ -10,16 +10,19 @@ import type { PlanWorkload } from './resolve-input.ts';
 export interface CandidateLayouts {
   /** At least one. */
   readonly layouts: readonly EngineLayout[];
-  /** Undefined: to be chosen. */
+  /** Undefined if the plan chooses. */
   readonly wantedEngines: number | undefined;
 }
 
 const defaultModel = 'Qwen/Qwen3-8B';
 const defaultGpu = 'H100-80GB';
-/** Context lengths are given out in such steps, tokens. */
+/** Context lengths are multiples of this number of tokens. */
 const contextStep = 1024;
 
-/** The layouts that the input leaves open, of which sizing takes one. */
+/** Maximum number of adapters in a batch: each costs memory, and a batch rarely needs more. */
+const lorasMax = 8;
+
+/** Returns the layouts that the input allows; sizing picks one of them. */
 export async function candidateLayouts(
   {
     input,
@@ -35,9 +38,14 @@ export async function candidateLayouts(
     'fleet.model',
     fleet.model,
     defaultModel,
-    'a model that one GPU holds',
+    'a model that fits on one GPU',
   );
-  const gpu = assumptions.fill('fleet.gpu', fleet.gpu, defaultGpu, 'the most common for serving');
+  const gpu = assumptions.fill(
+    'fleet.gpu',
+    fleet.gpu,
+    defaultGpu,
+    'the most common GPU for serving',
+  );
   const model = await at('fleet.model', () => readModelSpec(name, file));
   const longest = workload.promptTokens.max + workload.outputTokens.max;
   const maxModelLen = Math.min(
@@ -51,9 +59,11 @@ export async function candidateLayouts(
     );
   }
   const wish = {
-    ...{ model, maxModelLen, gpusPerEngine: fleet.gpusPerEngine },
+    ...{ model, maxModelLen, gpusPerEngine: fleet.gpusPerEngine, gpusPerNode: fleet.gpusPerNode },
+    maxLoras: fleet.loraAdapters ? Math.min(fleet.loraAdapters, lorasMax) : undefined,
     gpuPricePerHour: operations.gpuPricePerHour,
     gpuMemoryUtilization: fleet.gpuMemoryUtilization,
+    maxNumSeqs: fleet.maxNumSeqs,
     measured: profile === undefined ? undefined : await measuredEngine(profile, assumptions),
   };
   const layouts =
@@ -74,14 +84,14 @@ export async function candidateLayouts(
     assumptions.note(
       'fleet.gpusPerEngine',
       String(first.gpusPerEngine),
-      'the fewest that leave KV cache room beside the weights',
+      'the smallest number that leaves space for KV cache after the weights',
     );
   }
   if (fleet.gpuMemoryUtilization === undefined && first.memory !== undefined) {
     assumptions.note(
       'fleet.gpuMemoryUtilization',
       String(first.gpuMemoryUtilization),
-      'the rest is headroom; less of it is less KV cache, and offload has more to bring',
+      'the rest is headroom; a lower share means less KV cache and more benefit from offload',
     );
   }
   const engines = fleet.engines ?? 'choose';
@@ -92,7 +102,7 @@ export async function candidateLayouts(
 async function measuredEngine(profile: string, assumptions: Assumptions): Promise<MeasuredEngine> {
   if (!profile.endsWith('.json')) {
     throw new InputError(
-      `--profile ${profile}: plan takes a file of spillway calibrate, which ends in .json; a folder of step tables holds for its own engine only (spillway calibrate --tables makes such a file of it).`,
+      `--profile ${profile}: plan accepts a .json file from spillway calibrate; a folder of step tables is valid for its own engine only (spillway calibrate --tables converts it).`,
     );
   }
   const engine = await readMeasuredEngine(profile);

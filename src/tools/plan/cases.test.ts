@@ -1,9 +1,12 @@
-// The worked cases of the guide: what the rules decide of each, and with which exit status.
+// The worked cases of the guide: decision, rules, exit status and values file of each.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { assertInstalls } from '../../../test/support/upstream-chart.ts';
+import { resolveValues } from '../../core/values/index.ts';
 import { decidePlan } from './decide-plan.ts';
+import { planValues } from './index.ts';
 
 interface Expected {
   readonly decision: string;
@@ -55,7 +58,7 @@ const expected: Readonly<Record<string, Expected>> = {
   '09-multi-tenant-rag.yaml': {
     decision: 'production-stack lmcache',
     exit: 0,
-    also: ({ routing }) => routing.policy === 'kvaware',
+    also: ({ routing }) => routing.policy === 'predictive',
   },
   '10-preemption.yaml': { decision: 'production-stack lmcache', exit: 0 },
   '11-budget-too-small.yaml': {
@@ -111,7 +114,7 @@ const expected: Readonly<Record<string, Expected>> = {
 
 const folder = 'docs/guide/plan/cases';
 
-test('each input of the guide is among these cases', () => {
+test('these cases are all inputs of the guide', () => {
   const files = readdirSync(folder).filter((file) => /^\d\d-/.test(file));
   assert.deepEqual(files.sort(), Object.keys(expected).sort());
 });
@@ -139,5 +142,26 @@ for (const [file, { decision, refusals = [], rejects = [], exit, also }] of Obje
       assert.ok(because.length > 10 && nearest.length > 5);
     }
     if (also) assert.ok(also(decided), JSON.stringify(decided.facts));
+    assertValuesInstall(decided);
   });
+}
+
+/** Upstream's chart and `spillway up` accept the values file unchanged, and it contains the decision. */
+function assertValuesInstall(decided: Awaited<ReturnType<typeof decidePlan>>): void {
+  const text = planValues(decided);
+  const { servingEngineSpec, routerSpec } = assertInstalls(text);
+  const [entry] = servingEngineSpec.modelSpec;
+  const isStack = decided.decision.stack === 'production-stack';
+  const monitors = [servingEngineSpec.serviceMonitor, routerSpec.serviceMonitor];
+  assert.deepEqual(
+    monitors.map((monitor) => monitor?.enabled),
+    isStack ? [true, true] : [undefined, undefined],
+  );
+  assert.ok(entry);
+  const { extraArgs } = entry['vllmConfig'] as { extraArgs: readonly string[] };
+  const at = extraArgs.indexOf('--kv-events-config');
+  assert.equal(at >= 0, isStack);
+  if (isStack) assert.equal(JSON.parse(extraArgs[at + 1] ?? '').publisher, 'zmq');
+  const { values } = resolveValues({ files: [{ name: 'plan.yaml', text }] });
+  assert.equal(values.routerSpec.routingLogic, decided.routing.policy);
 }

@@ -1,4 +1,4 @@
-// From an input to a decision: what is open is assumed or measured, sizes are found, the rules decide.
+// Turns an input into a decision: fills open values, sizes the fleet, applies the rules.
 import {
   decide,
   type OffloadKind,
@@ -14,7 +14,7 @@ import { loadValues } from '../../io/values/index.ts';
 import { type Assumption, Assumptions } from './assumptions.ts';
 import { candidateLayouts } from './candidate-layouts.ts';
 import { gpuPrice } from './gpu-prices.ts';
-import type { EngineLayout } from './layout.ts';
+import { type EngineLayout, resized } from './layout.ts';
 import {
   disaggregation,
   offloadSize,
@@ -39,43 +39,43 @@ import { type PlanWorkload, resolveOperations, resolveWorkload } from './resolve
 import { sizeFleet } from './sizing.ts';
 
 export interface PlanRequest {
-  /** Of the input; `-` is standard input. */
+  /** Path of the input; `-` is standard input. */
   readonly file: string | undefined;
   readonly overrides: readonly DocumentOverride[];
   readonly trace: string | undefined;
   readonly prometheus:
     | { readonly url: string; readonly selector: string; readonly windowSeconds: number }
     | undefined;
-  /** A values file whose `spillway.thresholds` the rules take, below those of the input. */
+  /** Values file whose `spillway.thresholds` apply unless the input overrides them. */
   readonly thresholdsFrom?: string | undefined;
-  /** A file of `spillway calibrate`, whose constants take the place of those that ship. */
+  /** File from `spillway calibrate`; its constants replace the built-in ones. */
   readonly profile?: string | undefined;
   readonly seed: number;
 }
 
-/** All of a plan but what simulating its layouts says. */
+/** A plan without the results of simulating its layouts. */
 export interface DecidedPlan
   extends Omit<Plan, 'impact' | 'rejectedOptions' | 'shortfalls' | 'warnings' | 'assumptions'> {
-  /** Of the layouts that offload, whichever is decided. GiB per engine. */
+  /** Host memory of layouts with offload, even if the decision is none. GiB per engine. */
   readonly offloadGiBWhereUsed: number;
-  /** Host memory that offload would leave unused. GiB per engine. */
+  /** Host memory that offload leaves unused, in GiB per engine. */
   readonly spareGiB: number;
-  /** KV of the working set over the KV that fits HBM. */
+  /** Working set over the KV cache in HBM. */
   readonly workingSet: number;
-  /** What runs today, where the input says it. */
+  /** The current deployment, if the input describes it. */
   readonly today:
     | { readonly engines: number; readonly kvOffload: OffloadKind; readonly policy: string }
     | undefined;
-  /** Requests of one simulated fleet. */
+  /** Number of requests in one simulated fleet. */
   readonly requests: number;
   readonly assumptions: readonly Assumption[];
 }
 
-/** Waiting requests per engine from which on one more is started: the upstream chart's. */
+/** Waiting requests per engine above which an engine is added, as in the upstream chart. */
 const waitingPerEngine = 5;
 
 /**
- * Decides without simulating what the decision brings. Sizes that the input leaves open are simulated.
+ * Decides without simulating the effect of the decision. Sizes that the input leaves open are simulated.
  *
  * @throws {InputError} If the input is bad, a name unknown, or the model fits on no GPU.
  */
@@ -100,25 +100,29 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
     hbmUtilization: thresholds.hbmUtilization,
     engines: operations.kubernetes || wantedEngines !== undefined ? wantedEngines : 1,
   });
-  const { layout } = sized;
-  if (operations.gpuPricePerHour === undefined) notePrice(layout.gpu.name, assumptions);
+  if (operations.gpuPricePerHour === undefined) notePrice(sized.layout.gpu.name, assumptions);
   const concurrency =
-    workload.concurrency ?? concurrencyAt(layout, sized.engines, workload, request.seed);
+    workload.concurrency ?? concurrencyAt(sized.layout, sized.engines, workload, request.seed);
+  // With the maxNumSeqs of the values file, which affects the size of the KV cache.
+  const batchedFor = (engines: number) =>
+    resized(sized.layout, {
+      maxNumSeqs: input.fleet.maxNumSeqs ?? seqsFor(sized.layout, concurrency / engines),
+    });
   const facts = factsOf({
     input,
     workload,
     operations,
-    layout,
+    layout: batchedFor(sized.engines),
     engines: sized.engines,
     concurrency,
   });
   const decision = decide(facts, thresholds);
   const engines = decision.stack === 'single-engine' ? 1 : sized.engines;
-  const maxNumSeqs = seqsFor(layout, concurrency / engines);
+  const layout = batchedFor(engines);
   const routed = routing(decision, engines, workload, operations.routing);
   if (routed.alternatives.length > 0) {
     const or = [routed.simulated, ...routed.alternatives].join(' or ');
-    assumptions.note('operations.routing', or, 'not given: what routes decides what caches bring');
+    assumptions.note('operations.routing', or, 'not given: routing determines what caches gain');
   }
   const setTokens = workingSetTokens(workload, concurrency);
   const workingSet = setTokens / (layout.kvTokens * engines);
@@ -130,14 +134,13 @@ export async function decidePlan(request: PlanRequest): Promise<DecidedPlan> {
   };
   return {
     ...{ input, thresholds, overridden, facts, workload, operations, layout, decision, engines },
-    maxNumSeqs,
     ...{ prometheusUrl: request.prometheus?.url, profile: request.profile },
     ...{ routing: routed, workingSet, today },
     disaggregation: disaggregation(workload, engines, layout),
     autoscaling: {
       signal:
         'vllm:num_requests_waiting and vllm:kv_cache_usage_perc, summed over the engines (KEDA, Prometheus triggers)',
-      threshold: `more than ${waitingPerEngine} waiting per engine, or KV use of ${Math.round(thresholds.hbmUtilization * 100)} % per engine, asked every 15 s, adds engines`,
+      threshold: `more than ${waitingPerEngine} waiting per engine, or KV use of ${Math.round(thresholds.hbmUtilization * 100)} % per engine, checked every 15 s, adds engines`,
       waitingPerEngine,
       enginesMax: Math.max(engines + 1, Math.ceil(engines * 1.5)),
     },
@@ -169,7 +172,7 @@ async function measuredTrace({ input, at }: ReadInput, { trace }: PlanRequest) {
   return measureTrace(await at('workload.promptTokens.trace', load));
 }
 
-/** What Prometheus has measured fills what the file does not say. */
+/** Fills values that the file leaves open with measurements from Prometheus. */
 async function withMeasuredFleet(
   input: PlanInput,
   { prometheus }: PlanRequest,
@@ -201,12 +204,12 @@ function notePrice(gpu: string, assumptions: Assumptions): void {
     'operations.gpuPricePerHour',
     price === undefined ? 'unknown' : price.dollarsPerHour.toFixed(2),
     price === undefined
-      ? `no list price of ${gpu} is known here: give your own`
+      ? `no known list price of ${gpu}: give your own`
       : `list price on demand (${price.source}); give your own`,
   );
 }
 
-/** By Little's law: what is in flight at the rate, as simulated. */
+/** Simulates the mean number of requests in flight at the given rate. */
 function concurrencyAt(
   layout: EngineLayout,
   engines: number,
@@ -216,7 +219,6 @@ function concurrencyAt(
   const { concurrency } = playLayout({
     ...{ layout, engines, workload, clients: undefined, slo: {}, seed },
     ...{ kvOffload: 'none', offloadGiB: 0, policy: engines > 1 ? 'predictive' : 'roundrobin' },
-    maxNumSeqs: layout.config.maxNumSeqs,
     requests: Math.max(requestsMin, requestsAtRate(workload)),
     e2eSeconds: workload.outputTokens.mean * secondsPerOutputToken,
     error: noModelError,
@@ -239,7 +241,7 @@ function factsOf({
   readonly engines: number;
   readonly concurrency: number;
 }): PlanFacts {
-  const { kubernetes, handRolled, hbmMonitoring, multiTenant } = operations;
+  const { kubernetes, handRolled, hbmMonitoring, multiTenant, needs } = operations;
   return {
     promptTokens: workload.promptTokens.mean,
     concurrency,
@@ -249,7 +251,7 @@ function factsOf({
     kvDemand: heldTokens(workload, concurrency) / (layout.kvTokens * engines),
     engines,
     loraAdapters: input.fleet.loraAdapters ?? 0,
-    ...{ multiTenant, kubernetes, handRolled, hbmMonitoring },
+    ...{ multiTenant, kubernetes, handRolled, hbmMonitoring, needs },
     wants: input.wants,
   };
 }

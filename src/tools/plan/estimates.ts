@@ -1,4 +1,4 @@
-// From a few simulated fleets to figures with intervals.
+// Computes figures with intervals from a few simulated fleets.
 
 import type { Estimate, Gain } from './plan.ts';
 import type { Played } from './played.ts';
@@ -6,15 +6,15 @@ import type { Played } from './played.ts';
 /** Student's t at 95 %, one-sided, by degrees of freedom from 1. */
 const studentT95 = [6.314, 2.92, 2.353, 2.132, 2.015, 1.943, 1.895, 1.86, 1.833, 1.812];
 
-/** Mean, and the interval that 90 % of further fleets would lie in, were they drawn the same way. */
+/** Returns the mean and the interval that would contain 90 % of further fleets drawn the same way. */
 export function estimate(values: readonly number[]): Estimate {
   const { mean, half } = spread(values);
   return { mean, low: mean - half, high: mean + half };
 }
 
 /**
- * The same for figures above zero, whose errors are factors: the interval is that of the logarithms.
- * Where a figure is zero in some run its interval is that of the figures, and ends at zero.
+ * Returns the same for positive figures, whose errors are factors: the interval is computed from logarithms.
+ * If a figure is zero in a run, the interval is computed from the figures and cut at zero.
  */
 export function positiveEstimate(values: readonly number[]): Estimate {
   const { mean, low, high } = estimate(values);
@@ -33,20 +33,20 @@ function spread(values: readonly number[]): { readonly mean: number; readonly ha
   return { mean, half: t * Math.sqrt(variance * (1 + 1 / count)) };
 }
 
-/** One figure of all runs, never negative. */
+/** Estimates a non-negative figure over all runs. */
 export function figure(runs: readonly Played[], pick: (played: Played) => number): Estimate {
   return positiveEstimate(runs.map(pick));
 }
 
-/** A share: its interval ends at 1, too. */
+/** Estimates a share: the interval is also cut at 1. */
 export function share(runs: readonly Played[], pick: (played: Played) => number): Estimate {
   const { mean, low, high } = figure(runs, pick);
   return { mean, low, high: Math.min(1, high) };
 }
 
 /**
- * The gain of one layout over another from runs in pairs: each pair had the same traffic and the same
- * error of the engine model, which therefore cancel but for what the two compute differently.
+ * Computes the gain of one layout over another from pairs of runs. The runs of a pair have the same traffic and the
+ * same error of the engine model, so most of that error cancels out.
  */
 export function gainOf(
   better: { readonly name: string; readonly runs: readonly Played[] },
@@ -66,7 +66,7 @@ export function gainOf(
   };
 }
 
-/** The first estimate, with an interval that holds all of theirs: of cases that may each be. */
+/** Returns the first estimate with an interval that covers all of them, for alternatives that are all possible. */
 export function hull(estimates: readonly [Estimate, ...Estimate[]]): Estimate {
   return {
     mean: estimates[0].mean,
@@ -76,10 +76,10 @@ export function hull(estimates: readonly [Estimate, ...Estimate[]]): Estimate {
 }
 
 /**
- * An interval no narrower than that of a single measured point around its prediction: a few fleets may show
- * less.
+ * Widens an interval to at least that of single measured points around their prediction, because a few fleets may
+ * vary less.
  *
- * @param errors Measured over predicted, in rising order.
+ * @param errors Ratios of measured to predicted values, in ascending order.
  */
 export function noSurerThan(estimate: Estimate, errors: readonly number[]): Estimate {
   const [least, most] = [errors[0] ?? 1, errors.at(-1) ?? 1];
@@ -87,7 +87,7 @@ export function noSurerThan(estimate: Estimate, errors: readonly number[]): Esti
   return { mean, low: Math.min(low, mean * least), high: Math.max(high, mean * most) };
 }
 
-/** The hull of gains. */
+/** Returns the hull of several gains. */
 export function gainHull(gains: readonly [Gain, ...Gain[]]): Gain {
   const [first, ...rest] = gains;
   return {

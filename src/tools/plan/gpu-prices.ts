@@ -1,20 +1,20 @@
-// What a GPU costs by the hour where nobody says otherwise.
+// Default prices of GPUs per hour.
 
 export interface GpuPrice {
-  /** Of one GPU, on demand, with the share of its host that comes with it. */
+  /** On-demand price of one GPU, including its share of the host. */
   readonly dollarsPerHour: number;
   readonly source: string;
 }
 
 /**
- * Providers' list prices as SkyPilot's catalogue collects them, from the file and commit named.
+ * List prices of providers as collected in SkyPilot's catalogue, from the given file and commit.
  *
  * @see https://github.com/skypilot-org/skypilot-catalog
  */
 const nebius = 'Nebius, skypilot-catalog v9/nebius/vms.csv at d9bf3aa4';
 const lambda = 'Lambda, skypilot-catalog v9/lambda/vms.csv at 2c3d7ea7';
 
-/** GPUs of the catalogue whose price is not here have none: a plan then leaves money out. */
+/** Prices by GPU. A plan for any other GPU has no prices unless the input sets one. */
 const prices: Readonly<Record<string, GpuPrice>> = {
   'A100-80GB': { dollarsPerHour: 2.79, source: `${lambda}, an eighth of gpu_8x_a100_80gb_sxm4` },
   'H100-80GB': { dollarsPerHour: 2.95, source: `${nebius}, gpu-h100-sxm` },
@@ -22,7 +22,7 @@ const prices: Readonly<Record<string, GpuPrice>> = {
   B200: { dollarsPerHour: 5.5, source: `${nebius}, an eighth of gpu-b200-sxm_8gpu` },
   L40S: { dollarsPerHour: 1.82, source: `${nebius}, gpu-l40s-d_1gpu-16vcpu-96gb` },
   A10: { dollarsPerHour: 1.29, source: `${lambda}, gpu_1x_a10` },
-  // A socket of the catalogue's CPU.
+  // One CPU socket of the catalogue.
   CPU: { dollarsPerHour: 0.79, source: `${nebius}, cpu-d3_32vcpu-128gb` },
 };
 

@@ -1,44 +1,44 @@
-// What the layouts do, by simulation: the planned one, the same with each offload, today's, and what
-// one could buy next.
+// Simulates the layouts of a plan: the planned one, each offload, today's deployment, and possible purchases.
 import { seededRandom } from '../../core/base/index.ts';
 import { kvBytesPerToken, pointErrors, pointKind } from '../../core/engine/index.ts';
 import type { Decision, OffloadKind } from '../../core/plan/index.ts';
-import { disagreementOf } from './disagreement.ts';
+import { requiresKvEvents } from '../../core/routing/index.ts';
+import { adviceOn } from './advice.ts';
 import { figure, gainHull, gainOf, hull, noSurerThan, share } from './estimates.ts';
 import { kvDtypeAdvice, withFp8Kv } from './kv-dtype.ts';
 import { modelErrors } from './model-errors.ts';
 import type { Estimate, Gain, Impact, Purchase, Scenario } from './plan.ts';
+import { sharesPrefixes } from './plan-traffic.ts';
 import { assumedLink, type PlayOptions, playLayout } from './play.ts';
 import type { Played } from './played.ts';
+import { dollarsPerGibHour } from './transfer.ts';
 
 export interface ImpactOptions {
-  /** The planned layout, but for its offload and the seed. */
+  /** The planned layout without its offload and seed. */
   readonly base: Omit<PlayOptions, 'kvOffload' | 'offloadGiB' | 'seed' | 'error'>;
   readonly decision: Decision;
-  /** Host memory for KV of the layouts that offload, per engine. */
+  /** Host memory for KV cache of layouts with offload, in GiB per engine. */
   readonly offloadGiB: number;
   readonly today:
     | { readonly engines: number; readonly kvOffload: OffloadKind; readonly policy: string }
     | undefined;
-  /** Routers that the fleet may get instead of the simulated one. */
+  /** Other possible routers of the fleet. */
   readonly alternativeRoutings: readonly string[];
   readonly workingSet: number;
-  /** Whether to try prefill and decode on engines of their own. */
-  readonly triesApart: boolean;
-  /** Host memory that the plan leaves unused: more would change nothing. GiB per engine. */
+  /** Whether to try disaggregated prefill. */
+  readonly triesDisaggregation: boolean;
+  /** Host memory that the plan leaves unused, in GiB per engine. */
   readonly spareGiB: number;
   readonly seed: number;
   readonly onProgress?: ((share: number) => void) | undefined;
 }
 
-/** Fleets per layout; each has its own traffic and its own error of the engine model. */
+/** Number of simulated fleets per layout, each with its own traffic and error of the engine model. */
 const runsPerLayout = 5;
-/** More host memory that a plan prices, GiB. */
+/** Additional host memory that a plan prices, in GiB. */
 const moreDramGiB = 64;
-/** Rough, not looked up: what clouds ask for memory, about $4 a GiB and month. */
-const dollarsPerGibHour = 4 / 730;
 
-/** Simulates all of it; the same options give the same answer. */
+/** Runs all simulations. Equal options give equal results. */
 export function expectedImpact(options: ImpactOptions): Impact {
   const { base, decision, offloadGiB, today, seed, onProgress } = options;
   const wishes = layoutsOf(options);
@@ -92,15 +92,20 @@ export function expectedImpact(options: ImpactOptions): Impact {
     todayScenario = scenario(todayLabel(today), wish);
     gains.overToday = gain('the plan', planned, 'today', wish);
   }
-  const apart = options.triesApart ? bestSplit(none, (wish) => runsOf(wish)) : undefined;
+  const disaggregated = options.triesDisaggregation
+    ? bestSplit(none, (wish) => runsOf(wish))
+    : undefined;
   const overPlan = (better: Layout) => gain('more', better, 'the plan', planned);
   const purchases = purchasesOf(options, planned, overPlan);
   const kvDtype = kvDtypeAdvice(
     base.layout,
     fp8Layout && { layout: fp8Layout, gain: overPlan({ ...planned, kvDtype: 'fp8' }) },
   );
-  const predictiveRouting =
-    policy === 'kvaware' ? overPlan({ ...planned, policy: 'predictive' }) : undefined;
+  const other = otherPolicy(options);
+  const otherRouting =
+    other === undefined
+      ? undefined
+      : { policy: other, gain: overPlan({ ...planned, policy: other }) };
   onProgress?.(1);
   return {
     planned: byOffload[decision.kvOffload],
@@ -109,20 +114,21 @@ export function expectedImpact(options: ImpactOptions): Impact {
     lmcache: byOffload.lmcache,
     today: todayScenario,
     ...{ gains, gainsByRouting },
-    ...{ purchases, kvDtype, predictiveRouting },
-    apart: apart && {
-      prefillEngines: apart.prefillEngines as number,
+    ...{ purchases, kvDtype, otherRouting },
+    disaggregated: disaggregated && {
+      prefillEngines: disaggregated.prefillEngines as number,
       link: assumedLink,
-      scenario: scenario('prefill and decode apart', apart),
-      gain: gain('apart', apart, 'together', none),
+      scenario: scenario('disaggregated prefill and decode', disaggregated),
+      gain: gain('disaggregated', disaggregated, 'aggregated', none),
     },
-    disagreement: disagreementOf(decision, {
-      ...{ gains, workingSet: options.workingSet },
-      hitRates: {
-        none: byOffload.none.hitRate.mean,
-        native: byOffload.native.hitRate.mean,
-        lmcache: byOffload.lmcache.hitRate.mean,
+    advice: adviceOn(decision, {
+      ...{ gains, scenarios: byOffload, workingSet: options.workingSet },
+      overPlan: {
+        none: overPlan(none),
+        native: overPlan(layout('native')),
+        lmcache: overPlan(layout('lmcache')),
       },
+      offloadGiB: planned.offloadGiB,
       hostShareOfSet: hostShareOfSet(options),
     }),
     workingSet: options.workingSet,
@@ -130,7 +136,14 @@ export function expectedImpact(options: ImpactOptions): Impact {
   };
 }
 
-/** Of what is asked for again, the share that the host memory of all engines holds. */
+/** The policy that reads KV events and is not planned. */
+function otherPolicy({ base }: ImpactOptions): string | undefined {
+  if (base.engines === 1 || !sharesPrefixes(base.workload)) return undefined;
+  if (requiresKvEvents(base.policy)) return 'predictive';
+  return base.policy === 'predictive' ? 'kvaware' : undefined;
+}
+
+/** Returns the share of the working set that fits in the host memory of all engines. */
 function hostShareOfSet({ base, offloadGiB, workingSet }: ImpactOptions): number {
   const { kvTokens, model } = base.layout;
   const setGiB = (workingSet * kvTokens * kvBytesPerToken(model)) / 2 ** 30;
@@ -146,21 +159,21 @@ interface Layout {
   readonly prefillEngines?: number | undefined;
 }
 
-/** Shares of the engines that prefill, of which the best is taken. */
+/** Candidate shares of prefill engines; the best one is used. */
 const prefillShares = [0.3, 0.5, 0.7];
 
-/** Most good answers, then most tokens; a split that is overloaded only if all are. */
+/** Picks the split with the highest goodput, then throughput; an overloaded one only if all are. */
 function bestSplit(
-  together: Layout,
+  aggregated: Layout,
   runsOf: (wish: Layout) => readonly Played[],
 ): Layout | undefined {
-  const { engines } = together;
+  const { engines } = aggregated;
   if (engines < 2) return undefined;
   const counts = prefillShares.map((share) =>
     Math.min(engines - 1, Math.max(1, Math.round(engines * share))),
   );
   const tried = [...new Set(counts)].map((prefillEngines) => {
-    const wish = { ...together, prefillEngines };
+    const wish = { ...aggregated, prefillEngines };
     const runs = runsOf(wish);
     const mean = (of: (run: Played) => number) => runs.reduce((sum, run) => sum + of(run), 0);
     const overloaded = runs.filter(({ isOverloaded }) => isOverloaded).length * 2 > runs.length;
@@ -173,7 +186,7 @@ function bestSplit(
 }
 
 function layoutsOf(options: ImpactOptions): readonly string[] {
-  const { today, decision, spareGiB, triesApart, alternativeRoutings } = options;
+  const { today, decision, spareGiB, triesDisaggregation, alternativeRoutings } = options;
   const offloads = ['none', 'native', 'lmcache'];
   const dram = decision.kvOffload !== 'none' && spareGiB < 1;
   return [
@@ -184,7 +197,7 @@ function layoutsOf(options: ImpactOptions): readonly string[] {
     'routing',
     ...(dram ? ['dram'] : []),
     ...(today ? ['today'] : []),
-    ...(triesApart ? prefillShares.map(String) : []),
+    ...(triesDisaggregation ? prefillShares.map(String) : []),
   ];
 }
 
@@ -199,7 +212,7 @@ function todayLabel({ engines, kvOffload, policy }: NonNullable<ImpactOptions['t
   return `${engines} engines, offload ${kvOffload}, ${policy}`;
 }
 
-/** @param runs Behind each router that may be before the layout, its own first. */
+/** @param runs Runs for each possible router, starting with the planned one. */
 function scenarioOf({
   label,
   wish,
@@ -231,12 +244,13 @@ function scenarioOf({
     hitRate: of(({ hitRate }) => hitRate, share),
     kvUseP99: of(({ kvUseP99 }) => kvUseP99, share),
     preemptionsPerMinute: of(({ preemptionsPerMinute }) => preemptionsPerMinute),
+    redundantPrefill: of(({ redundantPrefill }) => redundantPrefill, share),
     isOverloaded: own.filter(({ isOverloaded }) => isOverloaded).length * 2 > own.length,
     pricePerHour: pricePerHour === undefined ? undefined : pricePerHour * wish.engines,
   };
 }
 
-/** What one could add to the plan, each with what it brings. */
+/** Returns possible additions to the plan with their gains. */
 function purchasesOf(
   { base, decision, spareGiB }: ImpactOptions,
   planned: Layout,
@@ -244,12 +258,12 @@ function purchasesOf(
 ): Purchase[] {
   const { pricePerHour } = base.layout;
   const purchases: Purchase[] = [];
-  if (decision.stack === 'production-stack') {
+  if (decision.stack !== 'single-engine') {
     const better = { ...planned, engines: planned.engines + 1 };
     purchases.push({ what: 'one more engine', gain: gain(better), pricePerHour });
   }
   if (decision.kvOffload !== 'none') {
-    // Where the plan leaves memory unused, more of it is the same plan.
+    // More memory changes nothing if the plan leaves some unused.
     const isUseless = spareGiB >= 1;
     const better = { ...planned, offloadGiB: planned.offloadGiB + moreDramGiB };
     purchases.push({
@@ -259,7 +273,7 @@ function purchasesOf(
     });
   }
   if (planned.engines > 1) {
-    const isExact = planned.policy === 'kvaware';
+    const isExact = requiresKvEvents(planned.policy);
     purchases.push({
       what: isExact
         ? 'routing by prediction (predictive) instead of exact routing by KV events'

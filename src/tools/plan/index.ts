@@ -1,5 +1,6 @@
-// Plans: decided by the rules, proved by simulation, written on one page.
+// Plans: decided by rules, simulated, and printed on one page.
 import type { Plan } from './plan.ts';
+import { sharesPrefixes } from './plan-traffic.ts';
 import { valuesFile } from './values-file.ts';
 
 export { decidePlan } from './decide-plan.ts';
@@ -8,15 +9,18 @@ export type { Plan } from './plan.ts';
 export { planHtml } from './plan-html.ts';
 export { planJson } from './plan-json.ts';
 export { planMarkdown } from './plan-markdown.ts';
+export { planTerminal } from './plan-terminal.ts';
 export { prometheusRules, prometheusRulesTest } from './prometheus-rules.ts';
+export { planSkill } from './skill.ts';
 
-/** The values file that carries a plan out. */
+/** Returns the values file that implements a plan. */
 export function planValues(
   plan: Omit<Plan, 'impact' | 'rejectedOptions' | 'shortfalls' | 'warnings'>,
 ): string {
   return valuesFile({
     ...plan,
     policy: plan.routing.policy,
+    sharesPrefixes: sharesPrefixes(plan.workload),
     loraAdapters: plan.facts.loraAdapters,
   });
 }

@@ -1,29 +1,25 @@
-// Whether KV cache should be kept in 8 bits: where the GPU computes with them, and it pays.
+// Whether an FP8 KV cache pays: the GPU must compute in FP8.
 import { kvBytesPerToken, multipliesFp8 } from '../../core/engine/index.ts';
-import { change, number, range } from './figures.ts';
-import { type EngineLayout, layoutOf } from './layout.ts';
+import { number, roundChange } from '../report/index.ts';
+import { range } from './figures.ts';
+import { type EngineLayout, resized } from './layout.ts';
 import type { Gain, KvDtypeAdvice } from './plan.ts';
 
-/** Least gain for which answers that may change are worth a test. */
+/** Minimum gain that justifies testing whether responses change. */
 const gainMin = 0.02;
 
 /**
- * The same engine with KV cache in 8 bits; undefined where that is no choice: GPUs that do not multiply FP8
- * keep such a cache, too, but vLLM converts it for each step.
+ * Returns the same engine with an FP8 KV cache; undefined if the GPU does not compute in FP8. Such GPUs can store
+ * an FP8 cache, but vLLM converts it in each step.
  *
  * @see https://docs.vllm.ai/en/latest/features/quantization/quantized_kvcache/
  */
 export function withFp8Kv(layout: EngineLayout): EngineLayout | undefined {
-  const { model, gpu, gpusPerEngine, gpuMemoryUtilization, config, pricePerHour } = layout;
-  if (!multipliesFp8(gpu) || isFp8(layout)) return undefined;
-  return layoutOf({
-    ...{ model: { ...model, kvBytesPerValue: 1 }, gpu, gpusPerEngine, gpuMemoryUtilization },
-    maxModelLen: config.maxModelLen,
-    gpuPricePerHour: pricePerHour === undefined ? undefined : pricePerHour / gpusPerEngine,
-  });
+  if (!multipliesFp8(layout.gpu) || isFp8(layout)) return undefined;
+  return resized(layout, { kvCacheDtype: 'fp8' });
 }
 
-/** @param gain Of 8 bits over the plan; undefined where `withFp8Kv` was. */
+/** @param fp8 Gain of FP8 over the plan; undefined if `withFp8Kv` returned undefined. */
 export function kvDtypeAdvice(
   layout: EngineLayout,
   fp8: { readonly layout: EngineLayout; readonly gain: Gain } | undefined,
@@ -32,21 +28,21 @@ export function kvDtypeAdvice(
     return {
       ...{ dtype: 'auto', recommended: 'auto', gain: undefined },
       because: isFp8(layout)
-        ? 'the model’s own type has 8 bits'
+        ? 'the model’s own type already has 8 bits'
         : `${layout.gpu.name} does not compute in FP8`,
     };
   }
   const { gain } = fp8;
   const pays = gain.throughput.low > gainMin;
   const held =
-    `fp8 holds ${number(fp8.layout.kvTokens)} tokens per engine for ${number(layout.kvTokens)} ` +
-    `(${number(kvBytesPerToken(fp8.layout.model) / 1024)} for ${number(kvBytesPerToken(layout.model) / 1024)} KiB a token) ` +
-    `and brings ${range(gain.throughput, change)} tokens/s`;
+    `fp8 fits ${number(fp8.layout.kvTokens)} tokens per engine instead of ${number(layout.kvTokens)} ` +
+    `(${number(kvBytesPerToken(fp8.layout.model) / 1024)} instead of ${number(kvBytesPerToken(layout.model) / 1024)} KiB per token) ` +
+    `for ${range(gain.throughput, roundChange)} tokens/s`;
   return {
     ...{ dtype: 'auto', recommended: pays ? 'fp8' : 'auto', gain },
     because: pays
-      ? `${held}: worth --kv-cache-dtype fp8 once its answers have passed your own test, best with calibrated scales`
-      : `${held}: no sure gain, and answers may change`,
+      ? `${held}: use --kv-cache-dtype fp8 once responses pass your own evaluation, best with calibrated scales`
+      : `${held}: no certain gain, and responses may change`,
   };
 }
 

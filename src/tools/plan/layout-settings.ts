@@ -6,32 +6,32 @@ import type { Plan } from './plan.ts';
 import { isConversation, requestsAtRate } from './plan-traffic.ts';
 import type { PlanWorkload } from './resolve-input.ts';
 
-/** Share of a host's spare memory that a plan gives to KV; the rest is page cache and staging. */
+/** Share of a host's spare memory for KV cache; the rest is for page cache and staging. */
 const hostShare = 0.8;
 /**
- * Of the fleet's whole working set and of HBM's cache, so much should fit beside each engine: routing
- * spreads a prefix over more engines than one, and a mirror no larger than HBM gains nothing.
+ * Host memory per engine over the larger of the fleet's working set and the KV cache in HBM. Routing spreads a
+ * prefix over several engines, and a mirror no larger than HBM gains nothing.
  */
 const offloadSpare = 1.2;
-/** Requests of one simulated fleet: in so many rounds of the clients, and between these numbers. */
+/** Number of rounds of the clients in one simulated fleet, and bounds of its requests. */
 const rounds = 2.5;
 export const requestsMin = 400;
 const requestsMax = 1200;
-/** Tokens that one simulated fleet computes at most, about: keeps the plan within its time. */
+/** Approximate maximum number of tokens in one simulated fleet; bounds the run time of a plan. */
 const simulatedTokensMax = 16e6;
 
-/** What routes the requests, and why. */
+/** The router of a plan. */
 export interface Routing {
-  /** Of Spillway's router: what the values file says. */
+  /** Policy of Spillway's router, as in the values file. */
   readonly policy: string;
   readonly because: string;
-  /** What the fleets are simulated behind; differs where the router is settled and not Spillway's. */
+  /** Simulated policy; differs from `policy` if the input names another router than Spillway's. */
   readonly simulated: string;
-  /** Routers that the fleet may get as well, as far as the input says: intervals hold them, too. */
+  /** Other routers that the input allows; intervals cover them. */
   readonly alternatives: readonly string[];
 }
 
-/** @param settled What the input says of it. */
+/** @param settled Policy that the input sets. */
 export function routing(
   { stack }: Decision,
   engines: number,
@@ -42,14 +42,14 @@ export function routing(
     return { policy, because, simulated: policy, alternatives };
   };
   if (stack === 'single-engine' || engines === 1) {
-    return chosen('roundrobin', 'one engine leaves nothing to choose');
+    return chosen('roundrobin', 'there is only one engine to choose');
   }
   const best =
     prefixReuse === 'none'
-      ? chosen('predictive', 'nothing is shared, so the shortest predicted wait decides')
+      ? chosen('predictive', 'prompts share nothing, so the shortest predicted wait decides')
       : chosen(
-          'kvaware',
-          'prompts share prefixes, and the engines’ KV events say exactly who holds which blocks',
+          'predictive',
+          'prompts share prefixes: it reads the KV events of the engines, as kvaware does, and weighs what is cached against the load',
           [routingOfLlmd],
         );
   if (settled === undefined) return best;
@@ -57,22 +57,25 @@ export function routing(
   return chosen(settled, 'the input says so');
 }
 
-/** Twice what is in flight per engine, as a power of two: a burst queues in the engine, not the router. */
+/** Returns twice the requests in flight per engine as a power of two, so that bursts queue in the engine. */
 export function seqsFor({ config, gpu }: EngineLayout, perEngine: number): number {
   const wanted = 2 ** Math.ceil(Math.log2(Math.max(8, 2 * perEngine)));
   const least = gpu.memoryBytes === undefined ? 8 : 64;
   return Math.min(config.maxNumSeqs, Math.max(least, wanted));
 }
 
-/** Host memory for KV per engine: what can be used, of what there is. GiB. */
+/** Returns the usable host memory for KV cache per engine, in GiB. */
 export function offloadSize(
-  { model, kvTokens }: EngineLayout,
+  { model, kvTokens, tensorParallelSize, pipelineParallelSize }: EngineLayout,
   setTokens: number,
   hostDramGiB: number,
 ): { readonly offloadGiB: number; readonly spareGiB: number } {
   const gib = (tokens: number) => (tokens * kvBytesPerToken(model)) / 2 ** 30;
   const wanted = gib(Math.max(setTokens, kvTokens) * offloadSpare);
-  const offloadGiB = Math.max(1, Math.floor(Math.min(hostDramGiB * hostShare, wanted)));
+  // LMCache allocates host memory in each worker process, in whole GB.
+  const workers = tensorParallelSize * pipelineParallelSize;
+  const perWorker = Math.floor(Math.min(hostDramGiB * hostShare, wanted) / workers);
+  const offloadGiB = Math.max(1, perWorker) * workers;
   return { offloadGiB, spareGiB: Math.max(0, Math.floor(hostDramGiB * hostShare) - offloadGiB) };
 }
 
@@ -80,10 +83,10 @@ export function requestsFor(workload: PlanWorkload, concurrency: number): number
   const { promptTokens, outputTokens, prefixGroups } = workload;
   const affordable = simulatedTokensMax / (promptTokens.mean + outputTokens.mean * 10);
   const wanted = Math.min(requestsMax, Math.max(requestsMin, rounds * concurrency));
-  // Conversations under way all begin at once: their second turns are what counts.
+  // All conversations start at once, so their second turns matter.
   const conversation = isConversation(workload);
   const underWay = conversation ? Math.max(concurrency, prefixGroups) : concurrency;
-  // At a rate nothing begins at once, and in an overloaded fleet what is under way has no end.
+  // At a rate requests do not start at once, and an overloaded fleet has no stable concurrency.
   const least =
     workload.concurrency === undefined
       ? requestsAtRate(workload)
@@ -101,19 +104,19 @@ export function disaggregation(
   if (!enough) {
     return {
       advised: false,
-      because: 'it needs prompts over 512 tokens, answers over 200, and at least 4 GPUs',
+      because: 'it needs prompts over 512 tokens, responses over 200, and at least 4 GPUs',
     };
   }
   if (prefixReuse !== 'none') {
     return {
       advised: false,
       because:
-        'prompts are mostly cached, so prefills are short and chunked beside decodes; each would have to be moved',
+        'prompts are mostly cached, so prefills are short chunks next to decodes, while disaggregation would transfer every prompt',
     };
   }
   return {
     advised: true,
     because:
-      'long prompts without reuse beside long answers, on 4 GPUs or more: try 1 prefill to 1 decode engine and measure',
+      'long prompts without reuse and long responses on 4 GPUs or more: try 1 prefill engine per decode engine and measure',
   };
 }

@@ -1,7 +1,7 @@
-// Lengths of prompts and answers: a few known percentiles as a distribution.
+// Length distributions of prompts and responses from a few known percentiles.
 import type { Lengths } from '../../core/workload/index.ts';
 
-/** Tokens. All of these or fewer may be known; they must not contradict each other. */
+/** Known lengths in tokens. All are optional; they must not contradict each other. */
 export interface KnownLengths {
   readonly mean?: number | undefined;
   readonly p50?: number | undefined;
@@ -9,25 +9,25 @@ export interface KnownLengths {
   readonly max?: number | undefined;
 }
 
-/** Lengths as a log-normal distribution, and the longest. Tokens. */
+/** A log-normal distribution of lengths and its maximum, in tokens. */
 export interface PlanLengths {
   readonly mean: number;
   readonly p95: number;
   readonly max: number;
-  /** Standard deviation of the logarithm; 0: all are equal. */
+  /** Standard deviation of the logarithm; 0 if all lengths are equal. */
   readonly sigma: number;
 }
 
 /** Quantile of the normal distribution at 95 %. */
 const normalP95 = 1.645;
-/** How far a longest prompt lies beyond a mean that is all that is known. */
+/** Maximum over mean, if only the mean is known. */
 const longestOverMean = 2;
-/** Steepest distribution: a p95 of 40 times the median. */
+/** Largest standard deviation: a p95 of 40 times the median. */
 const sigmaMax = 2.25;
 
 /**
- * A log-normal through what is known: mean and p95, median and p95, or one of them. One number alone
- * is taken as all lengths being equal.
+ * Fits a log-normal to the known values: mean and p95, median and p95, or one of them. With a single number all
+ * lengths are equal.
  *
  * @example lengthsOf({ p50: 1000, p95: 4000 }).sigma; // 0.84…
  */
@@ -45,7 +45,7 @@ export function lengthsOf({ mean, p50, p95, max }: KnownLengths): PlanLengths {
   };
 }
 
-/** The same for the workload generators, about `mean` tokens long. */
+/** Returns the distribution for the workload generators, scaled to the given mean. */
 export function drawnLengths({ sigma }: PlanLengths, mean: number): Lengths {
   const tokens = Math.max(1, Math.round(mean));
   return sigma === 0 ? tokens : { mean: tokens, cv: Math.sqrt(Math.exp(sigma ** 2) - 1) };

@@ -1,4 +1,4 @@
-// From an input to a plan: the rules decide, simulation says what it brings.
+// Makes a plan from an input: the rules decide, simulations give the figures.
 import { type DecidedPlan, decidePlan, type PlanRequest } from './decide-plan.ts';
 import { expectedImpact } from './impact.ts';
 import type { Plan } from './plan.ts';
@@ -29,17 +29,18 @@ function impactOptions(
   decided: DecidedPlan,
   run: { readonly seed: number; readonly onProgress: ((share: number) => void) | undefined },
 ): Parameters<typeof expectedImpact>[0] {
-  const { layout, engines, routing, maxNumSeqs, workload, input, requests } = decided;
+  const { layout, engines, routing, workload, input, requests } = decided;
   return {
     base: {
       ...{
         layout,
         engines,
         policy: routing.simulated,
-        maxNumSeqs,
         workload,
         slo: input.slo,
         requests,
+        // The engines of the values file publish KV events.
+        kvEvents: decided.decision.stack !== 'single-engine' && engines > 1,
       },
       clients: workload.concurrency,
       e2eSeconds: workload.outputTokens.mean * secondsPerOutputToken,
@@ -48,7 +49,7 @@ function impactOptions(
     offloadGiB: decided.offloadGiBWhereUsed,
     today: decided.today,
     alternativeRoutings: routing.alternatives,
-    triesApart: decided.disaggregation.advised,
+    triesDisaggregation: decided.disaggregation.advised,
     ...{ workingSet: decided.workingSet, spareGiB: decided.spareGiB },
     ...run,
   };

@@ -1,22 +1,22 @@
-// What a running fleet says about its workload, asked from Prometheus.
+// Measures the workload of a running fleet through Prometheus.
 import type { PlanInput } from '../../core/plan/index.ts';
 import { type PrometheusClient, PrometheusError } from '../../io/prometheus/index.ts';
 
-/** Parts of a plan's input as measured; what could not be measured is undefined. */
+/** Measured parts of a plan's input; undefined if not measured. */
 export interface MeasuredFleet {
   readonly workload: Partial<PlanInput['workload']>;
   readonly fleet: Partial<PlanInput['fleet']>;
-  /** Highest share of the KV cache in use, of any engine. */
+  /** Highest KV-cache utilization of any engine. */
   readonly kvUsePeak: number | undefined;
   readonly hitRate: number | undefined;
 }
 
-/** Share of prompt tokens found in the cache from which on prompts count as sharing prefixes. */
+/** Minimum hit rate at which prompts count as sharing prefixes. */
 const reuseShareMin = 0.05;
 
 /**
- * Lengths, rates, preemptions and cache use over the window before now. Names are vLLM's; the sums
- * are over all engines of the selector.
+ * Measures lengths, rates, preemptions and cache use over the last window, summed over the selected engines. Metric
+ * names are vLLM's.
  *
  * @param selector Label matchers without braces.
  * @throws {PrometheusError} If the server does not answer, or knows no vLLM.
@@ -28,7 +28,7 @@ export async function measureFleet(
   const of = (metric: string) => `${metric}{${selector}}`;
   const window = `[${Math.round(windowSeconds)}s]`;
   const ask = async (expression: string): Promise<number | undefined> => {
-    const value = (await client.query(expression))[0]?.samples[0]?.[1];
+    const value = (await client.instant(expression))[0]?.samples[0]?.[1];
     return value === undefined || !Number.isFinite(value) ? undefined : value;
   };
   const rate = (metric: string) => ask(`sum(rate(${of(metric)}${window}))`);
@@ -36,7 +36,7 @@ export async function measureFleet(
   const engines = await ask(`count(${of('vllm:num_requests_running')})`);
   if (engines === undefined) {
     throw new PrometheusError(
-      `Prometheus knows no vLLM engine${selector === '' ? '' : ` with ${selector}`}: vllm:num_requests_running has no series; check --selector.`,
+      `Prometheus has no vLLM engine${selector === '' ? '' : ` with ${selector}`}: vllm:num_requests_running has no series; check --selector.`,
     );
   }
   const [requests, prompts, outputs, preemptions, hits, queries, concurrency, kvUsePeak] =
@@ -50,7 +50,7 @@ export async function measureFleet(
       ask(`max_over_time((${inFlight})[${Math.round(windowSeconds)}s:1m])`),
       ask(`max(max_over_time(${of('vllm:kv_cache_usage_perc')}${window}))`),
     ]);
-  const model = (await client.query(of('vllm:num_requests_running')))[0]?.labels['model_name'];
+  const model = (await client.instant(of('vllm:num_requests_running')))[0]?.labels['model_name'];
   const hitRate = hits !== undefined && queries ? hits / queries : undefined;
   const perRequest = (tokens: number | undefined) =>
     tokens !== undefined && requests ? Math.max(1, Math.round(tokens / requests)) : undefined;

@@ -1,4 +1,4 @@
-// What a trace says about its workload: lengths, rate, and how prompts share their beginnings.
+// Measures the workload of a trace: lengths, rate and shared prefixes.
 import type { PrefixReuse } from '../../core/plan/index.ts';
 import type { Trace } from '../../core/traces/index.ts';
 
@@ -6,12 +6,12 @@ export interface MeasuredTrace {
   readonly requests: number;
   readonly promptTokens: MeasuredLengths;
   readonly outputTokens: MeasuredLengths;
-  /** Undefined if all arrive at once. */
+  /** Undefined if all requests arrive at once. */
   readonly requestsPerSecond: number | undefined;
-  /** Of the busiest minute, at least the mean. */
+  /** Rate of the busiest minute, at least the mean. */
   readonly peakRequestsPerSecond: number | undefined;
   readonly prefixReuse: PrefixReuse;
-  /** Mean tokens of a prompt that an earlier one began with. */
+  /** Mean number of prompt tokens that are a prefix of an earlier prompt. */
   readonly sharedPrefixTokens: number;
   /** Distinct first blocks beyond the part that all prompts share. */
   readonly prefixGroups: number;
@@ -24,13 +24,13 @@ interface MeasuredLengths {
   readonly max: number;
 }
 
-/** Share of the tokens that must come again before prompts count as sharing their beginnings. */
+/** Minimum share of repeated tokens at which prompts count as sharing prefixes. */
 const reuseShareMin = 0.05;
-/** Share of the requests that must begin alike for it to be one prefix of all. */
+/** Minimum share of requests with the same start at which it counts as one common prefix. */
 const commonShare = 0.9;
 const minuteSeconds = 60;
 
-/** Measures a trace of at least one request; without block ids no reuse is seen. */
+/** Measures a trace of at least one request. Reuse is visible only with block ids. */
 export function measureTrace({ requests, blockTokens }: Trace): MeasuredTrace {
   const prompts = requests.map(({ promptTokens }) => promptTokens);
   const outputs = requests.map(({ outputTokens }) => outputTokens);
@@ -53,7 +53,7 @@ export function measureTrace({ requests, blockTokens }: Trace): MeasuredTrace {
 }
 
 /**
- * Walks the requests in order with a cache that forgets nothing.
+ * Replays the requests in order with an unlimited cache.
  *
  * @returns Tokens found there, and the share of the requests that found all blocks of an earlier
  *   prompt but its last: a conversation that goes on.
@@ -76,7 +76,7 @@ function reuseOf(requests: Trace['requests'], blockTokens: number) {
   return { sharedTokens, extendsEarlier: extending / Math.max(1, requests.length) };
 }
 
-/** Blocks at the front that nearly all requests have in common. */
+/** Returns the number of leading blocks that nearly all requests share. */
 function commonBlocks(requests: Trace['requests']): number {
   for (let block = 0; ; block++) {
     const counts = new Map<number, number>();

@@ -1,24 +1,24 @@
-// How wrong the simulation may be: one draw for each simulated fleet, from errors that were measured.
+// Errors of the simulation: one draw from measured errors for each simulated fleet.
 import { type Random, randomInteger } from '../../core/base/index.ts';
 import { pointErrorShares, pointErrors } from '../../core/engine/index.ts';
 
 /** One draw. */
 export interface ModelError {
-  /** Factor on the rates at which prompts are taken in and computed. */
+  /** Factor on the rates of accepting and computing prompts. */
   readonly prefillRate: number;
-  /** Factor on the rates at which tokens are generated. */
+  /** Factor on the rate of generating tokens. */
   readonly decodeRate: number;
-  /** What a KV tier costs: 0 as in the newest vLLM that was measured, 1 as in the oldest. */
+  /** Cost of a KV tier: 0 for the newest measured vLLM, 1 for the oldest. */
   readonly tierCost: number;
 }
 
-/** The model as it is; a tier costs what half of the measured ones do. */
+/** No error, and the median cost of a tier. */
 export const noModelError: ModelError = { prefillRate: 1, decodeRate: 1, tierCost: 0.5 };
 
 /**
- * `count` errors that spread over their distributions evenly (a Latin hypercube): each error takes each
- * of `count` equally likely values once, in orders that have as little as can be to do with each other.
- * A few runs then tell the width of the interval, whatever the seed.
+ * Draws `count` errors evenly from their distributions (a Latin hypercube): each kind of error takes each of `count`
+ * equally likely values once, in orders that are as uncorrelated as possible. The width of an interval then hardly
+ * depends on the seed.
  */
 export function modelErrors(
   count: number,
@@ -28,7 +28,7 @@ export function modelErrors(
   const middles = Array.from({ length: count }, (_, i) => (i + 0.5) / count);
   const [prefill, decode, tier] = unrelatedOrders(middles, random);
   const { ttft, tpot } = pointErrors[kind];
-  // A rate is as much too low as its time is too long.
+  // The error of a rate is the inverse of the error of its time.
   return middles.map((_, i) => ({
     prefillRate: 1 / quantile(ttft, prefill[i] as number),
     decodeRate: 1 / quantile(tpot, decode[i] as number),
@@ -36,7 +36,7 @@ export function modelErrors(
   }));
 }
 
-/** Of a distribution known at `pointErrorShares`: straight between them, and no further than the outermost. */
+/** Interpolates a distribution that is known at `pointErrorShares`, clamped to its ends. */
 function quantile(values: readonly number[], share: number): number {
   const at = pointErrorShares.findIndex((known) => known >= share * 100);
   if (at <= 0) return (at === 0 ? values[0] : values.at(-1)) as number;
@@ -45,12 +45,12 @@ function quantile(values: readonly number[], share: number): number {
   return low + ((share * 100 - from) / (to - from)) * (high - low);
 }
 
-/** Orders tried; of three orders of five values most such searches find one with next to no relation. */
+/** Number of orders to try; for five values most searches find nearly uncorrelated ones. */
 const ordersTried = 300;
 
 type Orders = readonly [readonly number[], readonly number[], readonly number[]];
 
-/** Three orders of the values, the least related of many: of two errors that happen to rise together the interval would be too wide, of two that cancel too narrow. */
+/** Returns the least correlated of many orders: correlated errors would make intervals too wide or too narrow. */
 function unrelatedOrders(values: readonly number[], random: Random): Orders {
   let best: { readonly orders: Orders; readonly relation: number } | undefined;
   for (let i = 0; i < ordersTried && (best?.relation ?? 1) > 1e-9; i++) {
@@ -69,7 +69,7 @@ function unrelatedOrders(values: readonly number[], random: Random): Orders {
   return best.orders;
 }
 
-/** Of values whose mean is one half. */
+/** Covariance of values with a mean of one half. */
 function covariance(a: readonly number[], b: readonly number[]): number {
   return a.reduce((sum, value, i) => sum + (value - 0.5) * ((b[i] as number) - 0.5), 0);
 }

@@ -1,43 +1,43 @@
-// How the GPUs of one engine share its model: tensor parallel within a node, pipeline parallel beyond it.
-import type { ModelSpec } from '../../core/engine/index.ts';
+// Parallelism of an engine: tensor parallel within a node, pipeline parallel across nodes.
+import { type AttentionShape, sharesHeads } from '../../core/engine/index.ts';
+import { gpusPerNode as usualGpusPerNode } from '../../core/layout/index.ts';
 
 export interface Parallelism {
-  /** GPUs that share each layer. */
+  /** Number of GPUs that share each layer. */
   readonly tensorParallelSize: number;
-  /** Groups of such GPUs, each with a part of the layers. */
+  /** Number of groups of such GPUs, each with a part of the layers. */
   readonly pipelineParallelSize: number;
   readonly because: string;
 }
 
 /**
- * GPUs of one host, between which an all-reduce is fast: those of NVIDIA's HGX boards, and the most that
- * servers with PCIe cards take.
- */
-export const gpusPerNode = 8;
-
-/**
- * As vLLM's guide has it: tensor parallel over the GPUs of a node, pipeline parallel over nodes; and
- * pipeline parallel in a node, too, where the attention heads cannot be shared evenly.
+ * Follows vLLM's guide: tensor parallel over the GPUs of a node, pipeline parallel over nodes, and pipeline parallel
+ * within a node if the attention heads cannot be divided evenly.
  *
  * @see https://docs.vllm.ai/en/latest/serving/parallelism_scaling/
- * @example parallelismOf({ attentionHeads: 128 }, 16); // 8 by 2
+ * @example parallelismOf({ attentionHeads: 128, kvHeads: 8 }, 16); // 8 by 2
  */
 export function parallelismOf(
-  { attentionHeads }: Pick<ModelSpec, 'attentionHeads'>,
+  model: AttentionShape,
   gpus: number,
+  gpusPerNode = usualGpusPerNode,
 ): Parallelism {
   let tensorParallelSize = Math.min(gpus, gpusPerNode);
-  while (gpus % tensorParallelSize !== 0 || attentionHeads % tensorParallelSize !== 0) {
+  while (gpus % tensorParallelSize !== 0 || !sharesHeads(model, tensorParallelSize)) {
     tensorParallelSize--;
   }
   const pipelineParallelSize = gpus / tensorParallelSize;
   const because =
     gpus === 1
-      ? 'one GPU holds the model'
+      ? 'the model fits on one GPU'
       : pipelineParallelSize === 1
         ? `${gpus} GPUs of one node share each layer`
         : gpus > gpusPerNode
           ? `${gpus} GPUs are more than the ${gpusPerNode} of a node: tensor parallel within each, pipeline parallel between them`
-          : `${attentionHeads} attention heads cannot be shared evenly by ${gpus} GPUs`;
+          : `${headsText(model, gpus)} cannot be divided evenly among ${gpus} GPUs`;
   return { tensorParallelSize, pipelineParallelSize, because };
+}
+
+function headsText({ attentionHeads, kvHeads }: AttentionShape, gpus: number): string {
+  return attentionHeads % gpus === 0 ? `${kvHeads} KV heads` : `${attentionHeads} attention heads`;
 }

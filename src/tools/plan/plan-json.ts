@@ -1,19 +1,26 @@
-// The plan for programs: keys in camelCase as the input's, shares as fractions, times in milliseconds.
+// The plan as JSON: camelCase keys as in the input, shares as fractions, times in milliseconds.
 
+import { chartCovers, chartLacks } from '../../core/plan/index.ts';
 import { pricePerMillionTokens } from './figures.ts';
 import { gateShell } from './gate-line.ts';
 import type { Gain, Plan, Scenario } from './plan.ts';
+import { customResources, operatorKinds } from './sections.ts';
+import { hostMemory, transferBreakEven } from './transfer.ts';
 
-/** One JSON object. `decision`, `refusals`, `rejects` are the rules'; `impact` is the simulation's. */
+/** Returns one JSON object. `decision`, `refusals` and `rejects` come from the rules, `impact` from simulation. */
 export function planJson(plan: Plan): object {
   const { decision, layout, thresholds, impact } = plan;
   const { memory } = layout;
+  const scenario = (one: Scenario) => scenarioJson(one, hasGoals(plan));
   return {
     stands: decision.stands,
+    advised: impact.advice === undefined,
+    advice: impact.advice ?? null,
     meets: {
       budget: meets(plan, 'budget'),
       load: meets(plan, 'load'),
       goals: meets(plan, 'goals'),
+      needs: meets(plan, 'needs'),
     },
     shortfalls: plan.shortfalls,
     decision: {
@@ -25,6 +32,9 @@ export function planJson(plan: Plan): object {
       gpu: layout.gpu.name,
       gpusPerEngine: layout.gpusPerEngine,
       model: layout.model.name,
+      chart: { covers: chartCovers(plan.facts), lacks: chartLacks(plan.facts) },
+      customResources: decision.stack === 'single-engine' ? [] : customResources(plan),
+      operatorKinds: decision.stack === 'single-engine' ? [] : operatorKinds(plan),
     },
     refusals: decision.refusals,
     rejects: decision.rejects,
@@ -37,7 +47,7 @@ export function planJson(plan: Plan): object {
       pipelineParallelSize: layout.pipelineParallelSize,
       parallelBecause: layout.parallelBecause,
       maxModelLen: layout.config.maxModelLen,
-      maxNumSeqs: plan.maxNumSeqs,
+      maxNumSeqs: layout.config.maxNumSeqs,
       kvCacheDtype: impact.kvDtype.dtype,
       kvCacheDtypeRecommended: impact.kvDtype.recommended,
       kvCacheDtypeBecause: impact.kvDtype.because,
@@ -48,7 +58,19 @@ export function planJson(plan: Plan): object {
       pricePerMillionOutputTokens:
         pricePerMillionTokens(impact.planned.pricePerHour, impact.planned.throughput.mean) ?? null,
     },
-    kvOffload: { kind: decision.kvOffload, hostGiBPerEngine: plan.offloadGiB },
+    kvOffload: {
+      kind: decision.kvOffload,
+      hostGiBPerEngine: plan.offloadGiB,
+      hostMemory:
+        decision.kvOffload === 'none'
+          ? null
+          : hostMemory(
+              plan.offloadGiB,
+              plan.engines,
+              impact.gains[decision.kvOffload].throughput.mean,
+            ),
+      transferBreakEven: transferBreakEvenJson(plan),
+    },
     hbm: {
       gpuMemoryUtilization: layout.gpuMemoryUtilization,
       gpuMemoryBytes: layout.gpu.memoryBytes ?? null,
@@ -70,7 +92,7 @@ export function planJson(plan: Plan): object {
       because: plan.routing.because,
       simulated: plan.routing.simulated,
       alternatives: plan.routing.alternatives,
-      kvEvents: decision.stack === 'production-stack',
+      kvEvents: decision.stack !== 'single-engine',
     },
     observability: {
       scrape: { perEngine: true, path: '/metrics', intervalSeconds: 15 },
@@ -83,19 +105,19 @@ export function planJson(plan: Plan): object {
         'gen_ai.usage.output_tokens',
         'gen_ai.response.finish_reasons',
       ],
-      dashboards: decision.stack === 'production-stack' ? ['production-stack'] : ['vllm'],
+      dashboards: decision.stack !== 'single-engine' ? ['production-stack'] : ['vllm'],
     },
     impact: {
-      planned: scenarioJson(impact.planned),
-      baseline: scenarioJson(impact.baseline),
-      native: scenarioJson(impact.native),
-      lmcache: scenarioJson(impact.lmcache),
-      today: impact.today ? scenarioJson(impact.today) : null,
+      planned: scenario(impact.planned),
+      baseline: scenario(impact.baseline),
+      native: scenario(impact.native),
+      lmcache: scenario(impact.lmcache),
+      today: impact.today ? scenario(impact.today) : null,
       gains: {
         native: impact.gains.native,
         lmcache: impact.gains.lmcache,
         overToday: impact.gains.overToday ?? null,
-        predictiveRouting: impact.predictiveRouting ?? null,
+        otherRouting: impact.otherRouting ?? null,
         byRouting: impact.gainsByRouting,
       },
       purchases: impact.purchases.map(({ what, gain, pricePerHour }) => ({
@@ -103,15 +125,14 @@ export function planJson(plan: Plan): object {
         gain: gain satisfies Gain,
         pricePerHour: pricePerHour ?? null,
       })),
-      apart: impact.apart
+      disaggregated: impact.disaggregated
         ? {
-            prefillEngines: impact.apart.prefillEngines,
-            link: impact.apart.link,
-            scenario: scenarioJson(impact.apart.scenario),
-            gain: impact.apart.gain satisfies Gain,
+            prefillEngines: impact.disaggregated.prefillEngines,
+            link: impact.disaggregated.link,
+            scenario: scenario(impact.disaggregated.scenario),
+            gain: impact.disaggregated.gain satisfies Gain,
           }
         : null,
-      disagreement: impact.disagreement ?? null,
       workingSet: impact.workingSet,
       runs: impact.runs,
       seed: impact.seed,
@@ -138,10 +159,21 @@ function meets({ shortfalls }: Plan, what: Plan['shortfalls'][number]['of']): bo
   return shortfalls.every(({ of }) => of !== what);
 }
 
-function scenarioJson(scenario: Scenario): object {
+function transferBreakEvenJson({ layout }: Plan): object {
+  const { hostTokens, storeTokens, ...rates } = transferBreakEven(layout);
+  return { hostTokens: hostTokens ?? null, storeTokens: storeTokens ?? null, ...rates };
+}
+
+/** Whether goodput is meaningful: without goals every request meets them. */
+function hasGoals({ input: { slo } }: Plan): boolean {
+  return Object.values(slo).some((goal) => goal !== undefined);
+}
+
+function scenarioJson(scenario: Scenario, hasGoals: boolean): object {
   const { pricePerHour, throughput } = scenario;
   return {
     ...scenario,
+    goodput: hasGoals ? scenario.goodput : null,
     pricePerHour: pricePerHour ?? null,
     pricePerMillionOutputTokens: pricePerMillionTokens(pricePerHour, throughput.mean) ?? null,
   };

@@ -1,9 +1,10 @@
-// The page as Markdown.
+// The page of a plan as Markdown.
+import { markdownTable } from '../report/index.ts';
 import { gateCommand } from './gate-line.ts';
 import type { Plan } from './plan.ts';
 import { headline, sections, verdictLines } from './sections.ts';
 
-/** One page: decision, six sections, what was not taken, what was assumed, and the gate last. */
+/** Returns the page: decision, six sections, rejected options, assumptions, and the gate. */
 export function planMarkdown(plan: Plan): string {
   const list = (lines: readonly string[]) => lines.map((line) => `- ${line}`);
   return [
@@ -13,7 +14,7 @@ export function planMarkdown(plan: Plan): string {
     ...sections(plan).flatMap(({ title, lines, table }, index) => [
       `## ${index + 1}. ${title}`,
       '',
-      ...(table === undefined ? [] : [...tableLines(table), '']),
+      ...(table === undefined ? [] : [markdownTable(table), '']),
       ...list(lines),
       '',
     ]),
@@ -27,15 +28,10 @@ export function planMarkdown(plan: Plan): string {
     ...list(
       plan.assumptions.length > 0
         ? plan.assumptions.map(({ key, value, because }) => `${key}: ${value} (${because})`)
-        : ['nothing: the input says it all'],
+        : ['nothing: the input is complete'],
     ),
     '',
     `**Gate**: ${gateCommand(plan)}`,
     '',
   ].join('\n');
-}
-
-function tableLines([head = [], ...rows]: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '--:'))), ...rows.map(line)];
 }

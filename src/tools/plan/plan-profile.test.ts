@@ -1,4 +1,4 @@
-// `spillway plan --profile`: step times of an engine that somebody measured.
+// `spillway plan --profile`: step times of a measured engine.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -63,7 +63,7 @@ test('a plan takes the constants of a measured engine, and says whose they are',
 
 test('a folder of step tables, and a file that is none, are refused in a sentence', async () => {
   const text = 'fleet: {engines: 2}\n';
-  await assert.rejects(decided(text, directory), /takes a file of spillway calibrate/);
+  await assert.rejects(decided(text, directory), /accepts a .json file from spillway calibrate/);
   await assert.rejects(decided(text, file('x.json', '{}')), /x\.json: .*spillway calibrate/);
   await assert.rejects(decided(text, join(directory, 'none.json')), /none\.json: no such file/);
 });

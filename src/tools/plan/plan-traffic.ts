@@ -1,32 +1,31 @@
-// The plan's workload as one that the generators know.
+// Converts the workload of a plan to one of the workload generators.
 import type { Workload } from '../../core/workload/index.ts';
 import { drawnLengths } from './lengths.ts';
 import type { PlanWorkload } from './resolve-input.ts';
 
 export interface TrafficOptions {
   readonly workload: PlanWorkload;
-  /** Requests to send in all. */
+  /** Total number of requests. */
   readonly requests: number;
-  /** Closed loop of so many clients; undefined: at `requestsPerSecond`. */
+  /** Number of clients of a closed loop; undefined: requests arrive at `requestsPerSecond`. */
   readonly clients: number | undefined;
-  /** About how long a request takes: what pauses between the turns of a conversation come from. */
+  /** Approximate duration of a request; determines the pauses between the turns of a conversation. */
   readonly e2eSeconds: number;
-  /** From the client to the engine's queue: as if clients waited so long before they send. */
+  /** Time from the client to the engine's queue, modelled as a pause before each request. */
   readonly wayInSeconds: number;
 }
 
-/** Requests of a conversation, and of an agent's task, on average. */
+/** Mean number of requests in a conversation, and in an agent's task. */
 const conversationTurns = 6;
 const agentSteps = 10;
-/** Of an agent's shared part, the share that its role's instructions and tools make. */
+/** Share of an agent's shared prefix that is the role's instructions and tools. */
 const roleShare = 0.3;
-/** Least tokens that a turn adds. */
+/** Minimum number of tokens that a turn adds. */
 const turnTokensMin = 10;
 
 /**
- * none: single requests. system-prompt and rag: groups of prompts behind a shared beginning.
- * multi-turn and agents: conversations, as many under way as there are groups, that pause between
- * turns so long that `clients` of them are being answered.
+ * none: independent requests. system-prompt and rag: groups of prompts with a shared prefix. multi-turn and agents:
+ * one active conversation per group, with pauses between turns such that `clients` of them wait for a response.
  */
 export function planTraffic(options: TrafficOptions): Workload {
   const { workload, requests, clients, e2eSeconds, wayInSeconds } = options;
@@ -53,20 +52,20 @@ export function planTraffic(options: TrafficOptions): Workload {
     requests: requests + primed,
     kind: 'shared-prefix',
     settings: {
-      // Each group is asked before any is asked again, so of more groups the rest would never be.
+      // Each group is used before any repeats, so further groups would never be used.
       groups: Math.min(prefixGroups, requests),
       promptsPerGroup: Math.ceil(requests / prefixGroups),
       systemPrompt: sharedPrefixTokens,
       question: drawnLengths(promptTokens, promptTokens.mean - sharedPrefixTokens),
       answer,
       order: 'shuffled',
-      // A fleet that has run for a while has seen them all.
+      // A fleet that has run for a while has seen all prefixes.
       primed: primed > 0,
     },
   };
 }
 
-/** Requests that come first, to fill the caches; the same number as there are groups, or none. */
+/** Returns the number of initial requests that fill the caches: one per group, or none. */
 export function primedGroups(workload: PlanWorkload, requests: number): number {
   const { sharedPrefixTokens, prefixGroups } = workload;
   const isPrimed = !isConversation(workload) && sharedPrefixTokens >= 1;
@@ -74,8 +73,8 @@ export function primedGroups(workload: PlanWorkload, requests: number): number {
 }
 
 /**
- * A chain of m turns has prompts of system + task + (m − 1) · (answer + next turn) on average, since
- * chains end after each turn with chance 1 / m.
+ * The mean prompt of a chain of m turns is system + task + (m − 1) · (response + next turn), because chains end
+ * after each turn with probability 1 / m.
  */
 function conversations(options: TrafficOptions, answer: unknown): Workload {
   const { workload, requests, clients, e2eSeconds } = options;
@@ -107,7 +106,7 @@ function conversations(options: TrafficOptions, answer: unknown): Workload {
     };
   }
   const underWay = Math.max(clients, prefixGroups);
-  // More than there are requests would never send one.
+  // More clients than requests would never send one.
   const played = Math.min(underWay, Math.max(clients, requests));
   return {
     kind: 'agents',
@@ -118,16 +117,16 @@ function conversations(options: TrafficOptions, answer: unknown): Workload {
   };
 }
 
-/** About the time per output token of a busy engine, for lengths of runs and of pauses. Seconds. */
+/** Approximate time per output token of a busy engine in seconds, for the length of runs and pauses. */
 export const secondsPerOutputToken = 0.03;
-/** A run at a rate lasts so many times as long as what comes at that rate. */
+/** Length of a run at a rate over the lifetime of a request or conversation. */
 const lifetimesOfRun = 3;
-/** Most requests of a run that its rate alone asks for. */
+/** Maximum number of requests of a run at a rate. */
 const requestsAtRateMax = 1200;
 
 /**
- * Requests until a fleet at a rate is as busy as it will be, and for about as long again: an answer, or
- * a whole conversation with its pauses, must have had time to end. 0 in a closed loop.
+ * Returns the number of requests after which a fleet at a rate has reached and measured its steady state: a response,
+ * or a conversation with its pauses, must have had time to end. 0 in a closed loop.
  */
 export function requestsAtRate(workload: PlanWorkload): number {
   const { outputTokens, requestsPerSecond, concurrency } = workload;
@@ -137,12 +136,17 @@ export function requestsAtRate(workload: PlanWorkload): number {
   return Math.min(requestsAtRateMax, Math.ceil(requestsPerSecond * seconds * lifetimesOfRun));
 }
 
-/** Whether requests follow each other in conversations. */
+/** Whether prompts share prefixes, so that cached prefixes are reused. */
+export function sharesPrefixes({ prefixReuse, sharedPrefixTokens }: PlanWorkload): boolean {
+  return prefixReuse !== 'none' || sharedPrefixTokens > 0;
+}
+
+/** Whether requests belong to conversations. */
 export function isConversation({ prefixReuse }: PlanWorkload): boolean {
   return prefixReuse === 'multi-turn' || prefixReuse === 'agents';
 }
 
-/** KV tokens that come into use again and again: what the caches of all engines should hold. */
+/** Returns the working set: KV tokens that are reused and should be cached. */
 export function workingSetTokens(workload: PlanWorkload, concurrency: number): number {
   const { promptTokens, outputTokens, sharedPrefixTokens, prefixGroups, prefixReuse } = workload;
   if (prefixReuse === 'multi-turn' || prefixReuse === 'agents') {
@@ -152,7 +156,7 @@ export function workingSetTokens(workload: PlanWorkload, concurrency: number): n
   return sharedPrefixTokens * prefixGroups + concurrency * own;
 }
 
-/** KV tokens that the requests in flight hold at the peak, shared parts once. */
+/** Returns the KV tokens of the requests in flight at the peak; shared prefixes count once. */
 export function heldTokens(workload: PlanWorkload, concurrency: number): number {
   const { promptTokens, outputTokens, sharedPrefixTokens, prefixGroups, prefixReuse } = workload;
   const isConversation = prefixReuse === 'multi-turn' || prefixReuse === 'agents';

@@ -13,7 +13,7 @@ import { parallelismOf } from './parallelism.ts';
 import { playLayout } from './play.ts';
 import type { Played } from './played.ts';
 
-test('one length alone means that all are equal, and the longest is twice that', () => {
+test('a single length applies to all prompts, and the maximum is twice that', () => {
   assert.deepEqual(lengthsOf({ mean: 6000 }), { mean: 6000, p95: 6000, max: 12_000, sigma: 0 });
 });
 
@@ -25,7 +25,7 @@ test('median and p95, or mean and p95, give a log-normal through both', () => {
   assert.ok(Math.abs(other.sigma - sigma) < 1e-6, 'the same distribution by another two figures');
 });
 
-test('whatever is known, lengths are positive and in order', () => {
+test('lengths are positive and ordered for any known values', () => {
   const tokens = fc.option(fc.double({ min: 1, max: 1e6, noNaN: true }), { nil: undefined });
   fc.assert(
     fc.property(fc.record({ mean: tokens, p50: tokens, p95: tokens, max: tokens }), (known) => {
@@ -69,7 +69,7 @@ test('the errors of a few fleets spread evenly, whatever the seed', () => {
   );
 });
 
-/** Of the ranks of the two rates. */
+/** Correlation of the ranks of the two rates. */
 function correlation(errors: readonly ModelError[]): number {
   const ranks = (key: 'prefillRate' | 'decodeRate') => {
     const sorted = errors.map((error) => error[key]).toSorted((a, b) => a - b);
@@ -89,7 +89,7 @@ test('gains compare runs in pairs, so that what both share cancels', () => {
   assert.ok(Math.abs(ttft.mean + 0.5) < 1e-12);
 });
 
-test('of routers that may each be, the interval holds all, and the first is the middle', () => {
+test('the hull of gains covers all routers and keeps the mean of the first', () => {
   const gain = (mean: number) => ({
     ...{ of: 'native', over: 'none' },
     throughput: { mean, low: mean - 0.1, high: mean + 0.1 },
@@ -100,7 +100,7 @@ test('of routers that may each be, the interval holds all, and the first is the 
   assert.deepEqual([ttft.low, ttft.high], [-0.3, -0.1]);
 });
 
-test('the GPUs of a node share layers, nodes follow one another, and heads are shared evenly', () => {
+test('tensor parallel within a node, pipeline parallel across nodes, heads divided evenly', () => {
   const table: [number, number, number, number][] = [
     // heads, GPUs, tensor, pipeline
     [32, 1, 1, 1],
@@ -115,15 +115,24 @@ test('the GPUs of a node share layers, nodes follow one another, and heads are s
     [32, 6, 2, 3],
   ];
   for (const [attentionHeads, gpus, tensor, pipeline] of table) {
-    const { tensorParallelSize, pipelineParallelSize } = parallelismOf({ attentionHeads }, gpus);
+    const { tensorParallelSize, pipelineParallelSize } = parallelismOf(
+      { attentionHeads, kvHeads: attentionHeads },
+      gpus,
+    );
     assert.deepEqual([tensorParallelSize, pipelineParallelSize], [tensor, pipeline], `${gpus}`);
   }
+  const onNodesOfFour = parallelismOf({ attentionHeads: 64, kvHeads: 64 }, 8, 4);
+  assert.deepEqual([onNodesOfFour.tensorParallelSize, onNodesOfFour.pipelineParallelSize], [4, 2]);
+  assert.match(onNodesOfFour.because, /^8 GPUs are more than the 4 of a node/);
+  const tenKvHeads = parallelismOf({ attentionHeads: 40, kvHeads: 10 }, 4);
+  assert.deepEqual([tenKvHeads.tensorParallelSize, tenKvHeads.pipelineParallelSize], [2, 2]);
+  assert.match(tenKvHeads.because, /^10 KV heads cannot be divided evenly among 4 GPUs/);
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 128 }),
       fc.integer({ min: 1, max: 64 }),
       (heads, gpus) => {
-        const made = parallelismOf({ attentionHeads: heads }, gpus);
+        const made = parallelismOf({ attentionHeads: heads, kvHeads: heads }, gpus);
         assert.equal(made.tensorParallelSize * made.pipelineParallelSize, gpus);
         assert.ok(heads % made.tensorParallelSize === 0 && made.tensorParallelSize <= 8);
       },
@@ -133,7 +142,7 @@ test('the GPUs of a node share layers, nodes follow one another, and heads are s
 
 const free = { gpuPricePerHour: undefined, gpuMemoryUtilization: undefined, maxModelLen: 4096 };
 
-test('a model that no node holds gets two, in stages, with a budget of tokens for each', () => {
+test('a model too large for a node gets two nodes as pipeline stages', () => {
   const model = findModel('meta-llama/Llama-3.1-405B');
   const layout = layoutOf({ ...free, model, gpu: findGpu('H100'), gpusPerEngine: undefined });
   const { gpusPerEngine, tensorParallelSize, pipelineParallelSize, config, kvTokens } = layout;
@@ -146,7 +155,7 @@ test('a model that no node holds gets two, in stages, with a budget of tokens fo
   assert.ok(kvTokens > 100_000);
 });
 
-test('KV cache in 8 bits is a choice where GPUs compute with them, and holds twice as many tokens', () => {
+test('an FP8 KV cache is possible on GPUs with FP8 arithmetic, and holds twice as many tokens', () => {
   const layout = (gpu: string, model = 'Qwen3-8B') =>
     layoutOf({ ...free, model: findModel(model), gpu: findGpu(gpu), gpusPerEngine: 1 });
   const hopper = layout('H100');
@@ -171,7 +180,7 @@ const request = (at: number, promptTokens: number, blockIds: number[]) => ({
   ...{ arrivalSeconds: at, promptTokens, blockIds, outputTokens: 10 },
 });
 
-test('a trace says whether prompts share a beginning, go on with one, or neither', () => {
+test('detects shared prefixes and conversations in a trace', () => {
   const kind = (requests: ReturnType<typeof request>[]) =>
     measureTrace({ blockTokens: 100, requests }).prefixReuse;
   const alone = [0, 1, 2, 3].map((i) => request(i, 300, [3 * i, 3 * i + 1, 3 * i + 2]));
@@ -197,7 +206,7 @@ test('a trace gives lengths, the mean rate and that of its busiest minute', () =
   assert.equal(peakRequestsPerSecond, 3 / 60);
 });
 
-test('an overloaded fleet is called so, and its throughput is what it works off', () => {
+test('detects an overloaded fleet and measures its throughput until all requests are served', () => {
   const wish = { gpusPerEngine: 1, gpuPricePerHour: undefined, gpuMemoryUtilization: undefined };
   const model = findModel('Qwen3-8B');
   const layout = layoutOf({ ...wish, model, gpu: findGpu('A10'), maxModelLen: 4096 });
@@ -219,7 +228,7 @@ test('an overloaded fleet is called so, and its throughput is what it works off'
   assert.ok(flooded.throughput > 2 * calm.throughput, `${flooded.throughput} tokens/s`);
 });
 
-test('prefill and decode apart: decodes go on beside long prompts, whose tokens come later', () => {
+test('disaggregated prefill: decodes continue during long prompts, whose first tokens come later', () => {
   const wish = { gpusPerEngine: 1, gpuPricePerHour: undefined, gpuMemoryUtilization: undefined };
   const model = findModel('Qwen3-8B');
   const layout = layoutOf({ ...wish, model, gpu: findGpu('H100-80GB'), maxModelLen: 20_000 });
@@ -235,7 +244,13 @@ test('prefill and decode apart: decodes go on beside long prompts, whose tokens 
         ...{ sharedPrefixTokens: 0, prefixGroups: 1, preemptionsPerMinute: 0 },
       },
     });
-  const [together, apart] = [play(undefined), play(2)];
-  assert.ok(apart.tpotMs < 0.85 * together.tpotMs, `${apart.tpotMs} and ${together.tpotMs} ms`);
-  assert.ok(apart.ttftMs > together.ttftMs, `${apart.ttftMs} and ${together.ttftMs} ms`);
+  const [aggregated, disaggregated] = [play(undefined), play(2)];
+  assert.ok(
+    disaggregated.tpotMs < 0.85 * aggregated.tpotMs,
+    `${disaggregated.tpotMs} and ${aggregated.tpotMs} ms`,
+  );
+  assert.ok(
+    disaggregated.ttftMs > aggregated.ttftMs,
+    `${disaggregated.ttftMs} and ${aggregated.ttftMs} ms`,
+  );
 });

@@ -1,67 +1,70 @@
-// A plan: all that its page, its JSON and its files are made from.
+// A plan: the data behind its page, its JSON and its files.
 import type { Decision, OverriddenThreshold, PlanFacts, PlanInput } from '../../core/plan/index.ts';
 import type { Thresholds } from '../../core/values/index.ts';
+import type { Advice } from './advice.ts';
 import type { Assumption } from './assumptions.ts';
 import type { EngineLayout } from './layout.ts';
 import type { Routing } from './layout-settings.ts';
 import type { PlanOperations, PlanWorkload } from './resolve-input.ts';
 import type { Shortfall } from './shortfalls.ts';
 
-/** A figure with the interval that 90 % of the simulated fleets lie in. */
+/** A figure with the interval that contains 90 % of the simulated fleets. */
 export interface Estimate {
   readonly mean: number;
   readonly low: number;
   readonly high: number;
 }
 
-/** A layout as it was simulated. */
+/** Results of a simulated layout. */
 export interface Scenario {
   readonly label: string;
   readonly engines: number;
   readonly kvOffload: 'none' | 'native' | 'lmcache';
   readonly policy: string;
-  /** Output tokens a second, of the whole fleet. */
+  /** Output tokens per second of the whole fleet. */
   readonly throughput: Estimate;
   readonly ttftMs: Estimate;
   readonly tpotMs: Estimate;
   readonly e2eMs: Estimate;
-  /** Share of the requests that meet every goal; of all requests where no goal is given. */
+  /** Share of the requests that meet every goal; 1 without goals. */
   readonly goodput: Estimate;
-  /** Share of prompt tokens that no engine computed. */
+  /** Share of prompt tokens that were cached. */
   readonly hitRate: Estimate;
   readonly kvUseP99: Estimate;
   readonly preemptionsPerMinute: Estimate;
-  /** Requests come faster than they are answered: its latencies grow for as long as it lasts. */
+  /** Tokens computed again after an eviction or a preemption, over all prompt tokens computed. */
+  readonly redundantPrefill: Estimate;
+  /** Requests arrive faster than they are served, so latencies keep growing. */
   readonly isOverloaded: boolean;
   readonly pricePerHour: number | undefined;
 }
 
-/** How much better one layout is than another: ratio of the same figure, from paired runs. */
+/** Gain of one layout over another, from paired runs. */
 export interface Gain {
   readonly of: string;
   readonly over: string;
-  /** 0.2: 20 % more output tokens a second. */
+  /** 0.2: 20 % more output tokens per second. */
   readonly throughput: Estimate;
-  /** −0.3: the first token comes 30 % sooner. */
+  /** −0.3: TTFT is 30 % shorter. */
   readonly ttft: Estimate;
 }
 
-/** In how many bits KV cache is kept. */
+/** Advice on the data type of the KV cache. */
 export interface KvDtypeAdvice {
-  /** What the plan runs: the model's own type. */
+  /** Type in the plan: the model's own. */
   readonly dtype: 'auto';
-  /** What its owner should try. */
+  /** Type worth trying. */
   readonly recommended: 'auto' | 'fp8';
   readonly because: string;
-  /** Of fp8 over the plan; undefined where the GPU cannot. */
+  /** Gain of fp8 over the plan; undefined if the GPU does not support it. */
   readonly gain: Gain | undefined;
 }
 
-/** Something to buy or switch on next. */
+/** A possible next purchase or setting. */
 export interface Purchase {
   readonly what: string;
   readonly gain: Gain;
-  /** Dollars an hour more; undefined where no price is known. */
+  /** Additional dollars per hour; undefined if unknown. */
   readonly pricePerHour: number | undefined;
 }
 
@@ -71,68 +74,70 @@ export interface Impact {
   readonly baseline: Scenario;
   readonly native: Scenario;
   readonly lmcache: Scenario;
-  /** What runs today, where the input says it. */
+  /** The current deployment, if the input describes it. */
   readonly today: Scenario | undefined;
   readonly gains: {
     readonly native: Gain;
     readonly lmcache: Gain;
     readonly overToday: Gain | undefined;
   };
-  /** Of the tiers, behind each router that the fleet may get; the first is the simulated one. */
+  /** Gains of the tiers with each possible router; the first is the simulated one. */
   readonly gainsByRouting: readonly {
     readonly routing: string;
     readonly native: Gain;
     readonly lmcache: Gain;
   }[];
   readonly purchases: readonly Purchase[];
-  /** Prefill and decode on engines of their own, in the best of a few splits, where the rule advises it. */
-  readonly apart:
+  /** Disaggregated prefill with the best of a few splits, if the rule advises it. */
+  readonly disaggregated:
     | {
         readonly prefillEngines: number;
-        /** Between them, by name; assumed. */
+        /** Name of the assumed link between them. */
         readonly link: string;
         readonly scenario: Scenario;
-        /** Over the same engines together, without offload. */
+        /** Compared with the same engines aggregated, without offload. */
         readonly gain: Gain;
       }
     | undefined;
   readonly kvDtype: KvDtypeAdvice;
-  /** Of routing by prediction over the planned routing by KV events; undefined where that is not planned. */
-  readonly predictiveRouting: Gain | undefined;
-  /** Where the rules and the simulation do not agree. */
-  readonly disagreement: string | undefined;
-  /** KV of the working set over the KV that fits HBM, as simulated. */
+  /**
+   * The other policy that reads KV events, kvaware or predictive, and its gain over the plan; undefined where
+   * neither is planned for prompts that share prefixes.
+   */
+  readonly otherRouting: { readonly policy: string; readonly gain: Gain } | undefined;
+  /** A layout that performs better than the decided one; undefined if the plan is advised. */
+  readonly advice: Advice | undefined;
+  /** Working set over the KV cache in HBM, as simulated. */
   readonly workingSet: number;
   readonly runs: number;
   readonly seed: number;
 }
 
-/** An option that was not taken. */
+/** A rejected option. */
 export interface RejectedOption {
   readonly option: string;
-  /** In numbers: what it would cost, where its break-even lies, how far away that is. */
+  /** Its cost, its break-even, and the distance to it. */
   readonly because: string;
 }
 
 export interface Plan {
   readonly input: PlanInput;
   readonly thresholds: Thresholds;
-  /** Those that are not the skill's. */
+  /** Thresholds that differ from the skill's. */
   readonly overridden: readonly OverriddenThreshold[];
-  /** Of the fleet that was measured, if one was. */
+  /** Prometheus of the measured fleet, if any. */
   readonly prometheusUrl: string | undefined;
-  /** File with the step times of a measured engine, as it was given. */
+  /** Path of the file with measured step times, as given. */
   readonly profile: string | undefined;
   readonly facts: PlanFacts;
   readonly workload: PlanWorkload;
   readonly operations: PlanOperations;
   readonly layout: EngineLayout;
   readonly decision: Decision;
-  /** Engines that the plan runs. */
+  /** Number of engines. */
   readonly engines: number;
-  readonly maxNumSeqs: number;
   readonly routing: Routing;
-  /** Why the goals are not met, or not within the budget. */
+  /** Reason why the goals are missed, or missed within the budget. */
   readonly shortfall: string | undefined;
   readonly disaggregation: { readonly advised: boolean; readonly because: string };
   readonly autoscaling: {

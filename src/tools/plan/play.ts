@@ -1,4 +1,4 @@
-// Plays a plan's workload to a layout on a virtual clock: the simulation behind every figure.
+// Simulates a layout under the workload of a plan in virtual time.
 import {
   type EngineConfig,
   kvBytesPerTokenPerGpu,
@@ -6,7 +6,8 @@ import {
   pointCalibration,
   type StepCostModel,
 } from '../../core/engine/index.ts';
-import { LlmdTieredPolicy } from '../../core/peer-policies/index.ts';
+import { adjustedStepCost } from '../../core/layout/index.ts';
+import { llmdTiered } from '../../core/peer-policies/index.ts';
 import { type OffloadKind, routingOfLlmd } from '../../core/plan/index.ts';
 import {
   type Disaggregation,
@@ -14,7 +15,7 @@ import {
   simulateFleet,
 } from '../../core/simulation/index.ts';
 import { startWorkload } from '../../core/workload/index.ts';
-import { type EngineLayout, stepCostOf } from './layout.ts';
+import type { EngineLayout } from './layout.ts';
 import type { ModelError } from './model-errors.ts';
 import { connectorsOf } from './plan-tiers.ts';
 import { planTraffic, primedGroups } from './plan-traffic.ts';
@@ -25,32 +26,33 @@ export interface PlayOptions {
   readonly layout: EngineLayout;
   readonly engines: number;
   readonly kvOffload: OffloadKind;
-  /** Host memory for KV, per engine. */
+  /** Host memory for KV cache, in GiB per engine. */
   readonly offloadGiB: number;
-  /** Of Spillway's router, or `routingOfLlmd`. */
+  /** Policy of Spillway's router, or `routingOfLlmd`. */
   readonly policy: string;
-  /** Of the engines, those that only prefill, while the others only decode; undefined: all do both. */
+  /** Number of engines that only prefill, while the others only decode; undefined: all do both. */
   readonly prefillEngines?: number | undefined;
-  readonly maxNumSeqs: number;
+  /** Whether policies use KV events that they do not require. Events take most of a run's time. @default false */
+  readonly kvEvents?: boolean | undefined;
   readonly workload: PlanWorkload;
-  /** Closed loop; undefined: at the workload's rate. */
+  /** Number of clients of a closed loop; undefined: requests arrive at the workload's rate. */
   readonly clients: number | undefined;
   readonly requests: number;
-  /** About how long a request takes; see `planTraffic`. */
+  /** Approximate duration of a request; see `planTraffic`. */
   readonly e2eSeconds: number;
   readonly slo: Slo;
-  /** Of the traffic. */
+  /** Seed of the traffic. */
   readonly seed: number;
   readonly error: ModelError;
 }
 
-/** Coarser than vLLM's 16, for speed: hits differ by less than a block, at most a thirtieth of a prompt. */
+/** Block sizes larger than vLLM's 16, for speed: hits differ by less than a block, at most a thirtieth of a prompt. */
 const simulatedBlockSizes = [128, 64, 32, 16];
 const blocksOfPromptMin = 30;
-/** Between engines that prefill and engines that decode: what new GPU clusters have. */
+/** Assumed link between prefill and decode engines: that of new GPU clusters. */
 export const assumedLink = 'rdma-400g';
 
-/** Plays it once. Equal options give equal results. */
+/** Runs one simulation. Equal options give equal results. */
 export function playLayout(options: PlayOptions): Played {
   const { layout, engines, workload, clients, requests, e2eSeconds, seed } = options;
   const simulatedBlockSize = blockSizeFor(workload);
@@ -63,8 +65,6 @@ export function playLayout(options: PlayOptions): Played {
           numGpuBlocks: Math.floor((layout.config.numGpuBlocks - 1) / coarser) + 1,
         }
       : {}),
-    maxNumSeqs: options.maxNumSeqs,
-    maxNumActiveSeqs: options.maxNumSeqs,
   };
   const { kvOffload, offloadGiB, error } = options;
   const cost = costWithError(layout, error);
@@ -77,7 +77,9 @@ export function playLayout(options: PlayOptions): Played {
   const result = simulateFleet({
     requests: startWorkload(traffic, { blockTokens: blockSize, seed }).source,
     traceBlockTokens: blockSize,
-    engines: Array.from({ length: engines }, () => ({ config, cost, createConnector })),
+    engines: Array.from({ length: engines }, () => ({
+      ...{ config, cost, createConnector, countsEvicted: true },
+    })),
     ...{ seed, keepSeries: true },
     ...routedBy(options),
     disaggregation: disaggregationOf(options, blockSize),
@@ -88,26 +90,26 @@ export function playLayout(options: PlayOptions): Played {
   return playedOf(result, { outputs, slo, requests, clients, primed, wayInSeconds });
 }
 
-/** From the client to the engine's queue, as fitted to serving points: a part of their times to first token. */
+/** Returns the time from the client to the engine's queue, as fitted to the TTFT of serving points. */
 function wayInSecondsOf({ promptTokens }: PlanWorkload, { prefillRate }: ModelError): number {
   const { request = 0, token = 0 } = pointCalibration;
   return (request + token * promptTokens.mean) / prefillRate;
 }
 
 /**
- * llm-d's scorers know the size of HBM's cache, in blocks of 16 tokens. They are the same with and without a
- * tier: what offload brings is then not mixed with what other weights do.
+ * llm-d's scorers receive the size of the KV cache in HBM, in blocks of 16 tokens. They are the same with and without
+ * a tier, so that the gain of offload does not include the effect of other weights.
  */
-function routedBy({ layout, policy }: PlayOptions): {
+function routedBy({ layout, policy, kvEvents }: PlayOptions): {
   readonly policy: PolicyChoice;
+  readonly kvEvents?: boolean | undefined;
   readonly reportSeconds?: number;
 } {
-  if (policy !== routingOfLlmd) return { policy };
+  if (policy !== routingOfLlmd) return { policy, kvEvents };
   const hbmBlocks = Math.floor(layout.kvTokens / 16);
   return {
-    policy: ({ random }) => new LlmdTieredPolicy({ random, hbmBlocks }),
-    // llm-d asks its engines every 50 ms.
-    reportSeconds: 0.05,
+    policy: (options) => llmdTiered.create({ ...options, parameters: { hbmBlocks } }),
+    reportSeconds: llmdTiered.consumes.engineReports.everySeconds,
   };
 }
 
@@ -134,14 +136,13 @@ function blockSizeFor({ promptTokens }: PlanWorkload): number {
 }
 
 /**
- * The roofline of the measured points, wrong by as much as it may be: all that makes up a time to first
- * token, and all that makes up a time per token.
+ * Returns the calibrated roofline with an error on all parts of TTFT and all parts of TPOT.
  */
 function costWithError(
   engine: EngineLayout,
   { prefillRate, decodeRate }: ModelError,
 ): StepCostModel {
-  return stepCostOf(engine, (constants) => ({
+  return adjustedStepCost(engine, (constants) => ({
     ...constants,
     matrix: constants.matrix * prefillRate,
     attention: constants.attention * prefillRate,

@@ -1,4 +1,4 @@
-// What a simulated fleet did once it was warm: its figures over a window of the run.
+// Figures of a simulated fleet over a window of the run, after the warm-up.
 import {
   backlogGrowth,
   type FleetSimulationResult,
@@ -7,7 +7,7 @@ import {
 import { percentile } from '../../core/stats/index.ts';
 
 export interface Played {
-  /** Output tokens a second. */
+  /** Output tokens per second. */
   readonly throughput: number;
   readonly ttftMs: number;
   readonly tpotMs: number;
@@ -16,12 +16,14 @@ export interface Played {
   readonly hitRate: number;
   readonly kvUseP99: number;
   readonly preemptionsPerMinute: number;
+  /** Tokens computed again after an eviction or a preemption, over all prompt tokens computed. */
+  readonly redundantPrefill: number;
   readonly isOverloaded: boolean;
-  /** Requests in flight, on average. */
+  /** Mean number of requests in flight. */
   readonly concurrency: number;
 }
 
-/** Goals; what is undefined is met by all. */
+/** Goals; every request meets an undefined one. */
 export interface Slo {
   readonly ttftMs?: number | undefined;
   readonly tpotMs?: number | undefined;
@@ -29,29 +31,28 @@ export interface Slo {
 }
 
 export interface PlayedOptions {
-  /** Tokens of each answer, in order of arrival. */
+  /** Tokens of each response, in order of arrival. */
   readonly outputs: readonly number[];
   readonly slo: Slo;
-  /** Requests of the run, without those that came first to fill caches: so many. */
+  /** Number of requests without the initial ones that fill caches, and the number of those. */
   readonly requests: number;
   readonly primed: number;
-  /** Of a closed loop. */
+  /** Number of clients of a closed loop. */
   readonly clients: number | undefined;
-  /** From the client to the engine's queue, which the simulation leaves out. */
+  /** Time from the client to the engine's queue, which the simulation leaves out. */
   readonly wayInSeconds: number;
 }
 
-/** Requests of this share come first and are not counted: they find cold caches and empty queues. */
+/** Share of initial requests that are not counted, because caches are cold and queues empty. */
 const warmUpShare = 0.3;
-/** At a rate more: until as many conversations end as begin. */
+/** The same at a rate, where as many conversations must end as begin. */
 const warmUpShareAtRate = 0.5;
-/** And in a closed loop so many rounds: the first request of each client, and what starts with them. */
+/** Additional warm-up of a closed loop, in rounds of the clients. */
 const warmUpRounds = 1.2;
 
 /**
- * The window is from the first request after the warm-up to the last one sent. A request counts by the
- * share of its time that lies in it, so that one that began before, or ends when the others have gone, is
- * neither lost nor whole: a run of a few rounds then has next to no edge.
+ * Computes the figures over the window from the first request after the warm-up to the last one sent. A request
+ * counts by the share of its time within the window, which keeps edge effects small in runs of a few rounds.
  */
 export function playedOf(result: FleetSimulationResult, options: PlayedOptions): Played {
   const { outputs, slo, clients, wayInSeconds } = options;
@@ -64,8 +65,8 @@ export function playedOf(result: FleetSimulationResult, options: PlayedOptions):
   const isOverloaded =
     clients === undefined &&
     backlogGrowth(result.waitingAtArrival, arrivalSeconds) > overloadedGrowth;
-  // An overloaded fleet has hardly begun when the last request comes: its throughput is that of working
-  // off all, and its requests count whole.
+  // An overloaded fleet has served few requests when the last one arrives: its throughput is measured until all
+  // are served, and requests count fully.
   const outputEnd = isOverloaded ? Math.max(result.seconds, start + 1e-9) : start + seconds;
   const window = { start, end: outputEnd };
   const [ttft, whole, prompt] = [
@@ -110,9 +111,20 @@ export function playedOf(result: FleetSimulationResult, options: PlayedOptions):
     hitRate: prompt.value,
     kvUseP99: kvUse.length > 0 ? percentile(kvUse, 99) : 0,
     preemptionsPerMinute: (result.preemptions / Math.max(result.seconds, 1e-9)) * 60,
+    redundantPrefill: redundantPrefill(result),
     isOverloaded,
     concurrency: inFlight / seconds,
   };
+}
+
+function redundantPrefill({ engines }: FleetSimulationResult): number {
+  let [computed, again] = [0, 0];
+  for (const engine of engines) {
+    const { recomputedAfterPreemption, recomputedAfterEviction = 0 } = engine;
+    computed += engine.computedTokens + recomputedAfterPreemption;
+    again += recomputedAfterPreemption + recomputedAfterEviction;
+  }
+  return computed === 0 ? 0 : again / computed;
 }
 
 function firstCounted(count: number, { requests, clients, primed }: PlayedOptions): number {
@@ -121,7 +133,7 @@ function firstCounted(count: number, { requests, clients, primed }: PlayedOption
   return Math.min(Math.floor((count + primed) / 2), Math.floor(warmUp));
 }
 
-/** Of the time between two moments, the share within the window; of a single moment 1 or 0. */
+/** Returns the share of an interval that lies within the window; 1 or 0 for a single moment. */
 function shareIn(
   { start, end }: { readonly start: number; readonly end: number },
   from: number,
@@ -131,7 +143,7 @@ function shareIn(
   return Math.max(0, Math.min(to, end) - Math.max(from, start)) / (to - from);
 }
 
-/** A weighted mean; 0 of nothing. */
+/** A weighted mean; 0 without values. */
 class Mean {
   #sum = 0;
   #weight = 0;

@@ -1,23 +1,23 @@
-// The alert on HBM pressure, as a file of Prometheus rules, and a test of it for promtool.
+// Prometheus rules with the alert on HBM pressure, and their unit test for promtool.
 import type { Thresholds } from '../../core/values/index.ts';
 
-/** The rules file: the alert before requests are preempted, and the one when they are. */
+/** Returns the rules file: one alert before requests are preempted, one when they are. */
 export function prometheusRules({ hbmUtilization, hbmSustainedSeconds }: Thresholds): string {
   const percent = Math.round(hbmUtilization * 100);
-  return `# HBM pressure of vLLM engines, as "spillway plan" writes it. The KV cache is what fills: vLLM takes its
-# share of device memory when it starts, so that device memory itself says nothing.
+  return `# HBM pressure of vLLM engines, from "spillway plan". The metric is KV-cache utilization: vLLM reserves its
+# share of device memory when it starts, so device memory itself shows no pressure.
 groups:
   - name: vllm-hbm
     rules:
       - alert: VllmHbmPressure
-        # The second name is that of vLLM before 0.11.
+        # The second name is the one before vLLM 0.11.
         expr: vllm:kv_cache_usage_perc >= ${hbmUtilization} or vllm:gpu_cache_usage_perc >= ${hbmUtilization}
         for: ${hbmSustainedSeconds}s
         labels:
           severity: warning
         annotations:
           summary: "KV cache of {{ $labels.instance }} at or above ${percent} % for ${durationWords(hbmSustainedSeconds)}"
-          description: "Requests will soon be preempted and their prompts computed again. Add engines, route by prefix, or offload KV; spillway gate tells the P99 of the day."
+          description: "Requests will soon be preempted and their prompts recomputed. Add engines, route by prefix, or offload KV; spillway gate reports the P99 of the day."
       - alert: VllmPreempting
         expr: increase(vllm:num_preemptions_total[5m]) > 0
         for: ${hbmSustainedSeconds}s
@@ -25,15 +25,15 @@ groups:
           severity: critical
         annotations:
           summary: "{{ $labels.instance }} preempts requests"
-          description: "HBM was too small for what runs. Throughput goes into computing prompts again."
+          description: "HBM is too small for the running requests. Throughput is lost to recomputing prompts."
 `;
 }
 
 /**
- * A unit test of those rules for `promtool test rules`: the alert fires after the time that the plan
- * names, not before, and not below the threshold.
+ * Returns a unit test for `promtool test rules`: the alert fires after the configured time, not earlier, and not
+ * below the threshold.
  *
- * @param rulesFile As promtool finds it from the test's folder.
+ * @param rulesFile Path of the rules, relative to the folder of the test.
  */
 export function prometheusRulesTest(
   { hbmUtilization, hbmSustainedSeconds }: Thresholds,
@@ -61,7 +61,7 @@ tests:
           - exp_labels: { severity: warning, instance: hot }
             exp_annotations:
               summary: "KV cache of hot at or above ${percent} % for ${durationWords(hbmSustainedSeconds)}"
-              description: "Requests will soon be preempted and their prompts computed again. Add engines, route by prefix, or offload KV; spillway gate tells the P99 of the day."
+              description: "Requests will soon be preempted and their prompts recomputed. Add engines, route by prefix, or offload KV; spillway gate reports the P99 of the day."
 `;
 }
 

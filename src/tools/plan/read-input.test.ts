@@ -1,4 +1,4 @@
-// A plan's input from a file, standard input and flags, and what it names beside it.
+// Input of a plan from files, standard input and flags.
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ const decided = (path: string, thresholdsFrom?: string) =>
     thresholdsFrom,
   });
 
-test('a trace in the file lies beside it, one in a flag where the command runs', async () => {
+test('paths of traces are relative to the file, or to the working directory in a flag', async () => {
   const path = file('traced.yaml', 'workload: {promptTokens: {trace: here.jsonl}}\n');
   const inFile = await readPlanInput(path, []);
   assert.deepEqual(inFile.input.workload.promptTokens, { trace: join(directory, 'here.jsonl') });
@@ -33,7 +33,7 @@ test('a trace in the file lies beside it, one in a flag where the command runs',
   assert.deepEqual(inFlag.input.workload.promptTokens, { trace: 'there.jsonl' });
 });
 
-test('what a trace says is noted as measured, and what the file says wins over it', async () => {
+test('measurements of a trace are noted, and the file takes precedence', async () => {
   const lines = [1, 2, 3, 4].map((i) =>
     JSON.stringify({
       ...{ timestamp: i * 30_000, input_length: 1000 * i, output_length: 50 },
@@ -61,7 +61,7 @@ test('what a trace says is noted as measured, and what the file says wins over i
   assert.ok(!given.notes.some((note) => /outputTokens|PerSecond/.test(note)), `${given.notes}`);
 });
 
-test('a model may be a folder beside the file', async () => {
+test('a model may be a folder next to the file', async () => {
   mkdirSync(join(directory, 'mine'));
   file(
     'mine/config.json',
@@ -102,7 +102,7 @@ test('problems are one line each: file, line, key, and what is allowed', async (
   await assert.rejects(readPlanInput(directory, []), /it is a folder, not a file/);
 });
 
-test('a name that is not known has its place, too', async () => {
+test('an unknown name is reported with its place', async () => {
   const table: [string, RegExp][] = [
     ['fleet:\n  model: nobody/7B\n', /^name\.yaml:2:10: fleet\.model: Model "nobody\/7B" is not/],
     ['fleet:\n  gpu: H1000\n', /^name\.yaml:2:8: fleet\.gpu: GPU "H1000" .*H100-80GB/],
@@ -119,7 +119,7 @@ test('a name that is not known has its place, too', async () => {
   }
 });
 
-test('what is said of tenants and adapters tells whether prompts begin alike, where nothing else does', async () => {
+test('tenants and adapters imply shared prefixes if prefixReuse is unset', async () => {
   const kind = async (rest: string) =>
     (await decided(file('open.yaml', `workload: {promptTokens: 3000}\n${rest}\n`))).facts;
   assert.equal((await kind('fleet: {engines: 2}')).prefixReuse, 'none');
@@ -135,18 +135,18 @@ test('what is said of tenants and adapters tells whether prompts begin alike, wh
   assert.equal((await decided(file('said.yaml', said))).facts.prefixReuse, 'none');
 });
 
-test('a shared beginning longer than the prompts is cut to them, and the plan says so', async () => {
+test('a shared prefix longer than the prompts is cut to them, and the plan says so', async () => {
   const text = 'workload: {promptTokens: 800, prefixReuse: rag, sharedPrefixTokens: 4000}\n';
   const { assumptions, workload } = await decided(file('shared.yaml', text));
   assert.equal(workload.sharedPrefixTokens, 799);
   const note = assumptions.find(({ key }) => key === 'workload.sharedPrefixTokens');
   assert.deepEqual(
     [note?.value, note?.because],
-    ['799', '4000 is more than a prompt has on average'],
+    ['799', '4000 is more than the mean prompt length'],
   );
 });
 
-test('prefixReuse none means none, whatever length of a shared beginning is left standing', async () => {
+test('prefixReuse none takes precedence over sharedPrefixTokens', async () => {
   const made = await decided(
     file(
       'none.yaml',
@@ -163,7 +163,7 @@ test('prefixReuse none means none, whatever length of a shared beginning is left
   assert.deepEqual([note?.value, note?.because], ['0', 'prefixReuse is none']);
 });
 
-test('thresholds of a values file hold, those of the input hold more, and the plan says so', async () => {
+test('thresholds of the input take precedence over those of a values file, and the plan names both', async () => {
   const values = file(
     'values.yaml',
     'spillway: {thresholds: {offloadPromptTokens: 8000, hbmUtilization: 0.9}}\n',
@@ -191,6 +191,6 @@ test('thresholds of a values file hold, those of the input hold more, and the pl
   );
 });
 
-test('a plan can be told of every policy of the router, and of llm-d', () => {
+test('operations.routing accepts every policy of the router, and llm-d', () => {
   assert.deepEqual(new Set(planRoutings), new Set([...policyNames, 'llm-d']));
 });

@@ -1,4 +1,4 @@
-// Reads a plan's input: the file, then flags over it, with what it names beside it.
+// Reads the input of a plan: the file, with flags taking precedence.
 import { InputError } from '../../core/base/index.ts';
 import { contradictions, type PlanInput, planInputSchema } from '../../core/plan/index.ts';
 import {
@@ -12,13 +12,13 @@ import { readInputText } from '../../io/values/index.ts';
 
 export interface ReadInput {
   readonly input: PlanInput;
-  /** Runs what looks up the value of a key; where it fails, the problem gets the key and its place. */
+  /** Runs a lookup for a key; an error gets the key and its place. */
   at<T>(key: string, lookUp: () => T | Promise<T>): Promise<T>;
 }
 
 /**
- * @param file Path, `-` for standard input, or undefined for flags alone. A trace in it is named
- *   relative to it; one in a flag is relative to the working directory.
+ * @param file Path, `-` for standard input, or undefined for flags only. Paths of traces are relative to the file, or
+ *   to the working directory if given by a flag.
  * @throws {InputError} One line per problem: file or flag, line, key, what is allowed.
  */
 export async function readPlanInput(
@@ -55,7 +55,7 @@ function withTrace(input: PlanInput, trace: string): PlanInput {
   return { ...input, workload: { ...input.workload, promptTokens: { trace } } };
 }
 
-/** Whether prompts are those of a trace. */
+/** Whether the prompts come from a trace. */
 export function namesTrace(
   promptTokens: PlanInput['workload']['promptTokens'],
 ): promptTokens is { readonly trace: string } {

@@ -1,29 +1,28 @@
-// What was not taken, with what it would cost and where it would begin to pay.
+// Rejected options with their cost and break-even.
 import { kvBytesPerToken } from '../../core/engine/index.ts';
-import { change, dollars, number, percent } from './figures.ts';
+import { chartCovers, chartLacks } from '../../core/plan/index.ts';
+import { dollars, number, roundChange, roundPercent } from '../report/index.ts';
+import { breakEvenText, offloadNames } from './advice.ts';
 import type { EngineLayout } from './layout.ts';
 import type { Plan, RejectedOption } from './plan.ts';
+import { prefillTokensPerSecond } from './transfer.ts';
 
 type Draft = Omit<Plan, 'rejectedOptions' | 'shortfalls' | 'warnings' | 'assumptions'>;
 
-/** Least share of a fleet's tokens that overhead takes where offload gives nothing (lesson 17·18). */
+/** Overhead of offload without hits, as a share of the throughput (lesson 17·18). */
 const overheadText = '3 to 5 %';
-/** One line for each option that lost, in numbers. */
+/** Returns one line with figures for each rejected option. */
 export function rejectedOptions(draft: Draft, offloadGiB: number): RejectedOption[] {
   const { decision, impact, layout, engines } = draft;
   const { kvOffload, stack } = decision;
   const options: RejectedOption[] = [];
   const gains = { native: impact.gains.native, lmcache: impact.gains.lmcache };
-  const set = `the working set is ${percent(impact.workingSet)} of HBM's KV cache`;
-  const distance =
-    impact.workingSet > 1
-      ? `${set}, more than it holds`
-      : `${set}, and a tier begins to pay above 100 %`;
+  const distance = breakEvenText(impact.workingSet);
   if (kvOffload !== 'none') {
     const gain = gains[kvOffload];
     options.push({
       option: 'no offload',
-      because: `against the plan it would be ${change(1 / (1 + gain.throughput.mean) - 1)} tokens/s; ${distance}`,
+      because: `compared with the plan it gives ${roundChange(1 / (1 + gain.throughput.mean) - 1)} tokens/s; ${distance}`,
     });
   }
   for (const kind of ['native', 'lmcache'] as const) {
@@ -31,66 +30,68 @@ export function rejectedOptions(draft: Draft, offloadGiB: number): RejectedOptio
     const gain = gains[kind];
     const memory = `${number(offloadGiB)} GiB of host memory per engine`;
     options.push({
-      option: kind === 'native' ? 'native CPU offload' : 'LMCache',
-      because: `${memory}${kind === 'lmcache' ? ' and a shared store' : ''} for ${change(gain.throughput.mean)} tokens/s; ${distance}; where a tier finds nothing, it costs ${overheadText}`,
+      option: offloadNames[kind],
+      because: `${memory}${kind === 'lmcache' ? ' and a shared store' : ''} for ${roundChange(gain.throughput.mean)} tokens/s; ${distance}; without hits a tier costs ${overheadText}`,
     });
   }
   options.push({ option: 'a disk tier', because: diskLine(layout) });
-  if (stack === 'production-stack') {
+  if (stack !== 'single-engine') {
     const alone = impact.planned.throughput.mean / engines;
     options.push({
       option: 'single-engine vLLM + simple proxy',
-      because: `one engine gives about ${number(alone)} of the ${number(impact.planned.throughput.mean)} tokens/s; it is enough below ${percent(1 / engines)} of this load`,
-    });
-    options.push({
-      option: 'a hand-rolled stack',
       because:
-        'the chart renders what would have to be built: discovery, probes, router, dashboards, autoscaling',
+        engines === 1
+          ? 'it serves this load as well; the chart adds probes, monitoring and a second engine without a change for clients'
+          : `one engine gives about ${number(alone)} of the ${number(impact.planned.throughput.mean)} tokens/s; it is enough below ${roundPercent(1 / engines)} of this load`,
     });
+    options.push(
+      stack === 'own-stack'
+        ? {
+            option: 'the production stack',
+            because: `its chart has no ${chartLacks(draft.facts).join(', ')}`,
+          }
+        : {
+            option: 'a stack of your own',
+            because: `the chart has ${chartCovers(draft.facts).join(', ')}`,
+          },
+    );
   } else {
     options.push({
       option: 'the production stack',
       because:
-        'it needs Kubernetes; with it, engines can be added one by one behind the same router',
+        'it needs Kubernetes; with Kubernetes, engines can be added one by one behind the same router',
     });
   }
   if (draft.disaggregation.advised === false) {
-    options.push({ option: 'prefill and decode apart', because: draft.disaggregation.because });
+    options.push({
+      option: 'disaggregated prefill and decode',
+      because: draft.disaggregation.because,
+    });
   }
   const { pricePerHour } = layout;
-  if (pricePerHour !== undefined && stack === 'production-stack') {
+  if (pricePerHour !== undefined && stack !== 'single-engine') {
     options.push({
-      option: 'one engine more now',
-      because: `${dollars(pricePerHour)} an hour for ${change(impact.purchases.find(({ what }) => what === 'one more engine')?.gain.throughput.mean ?? 0)} tokens/s`,
+      option: 'one more engine now',
+      because: `${dollars(pricePerHour)} per hour for ${roundChange(impact.purchases.find(({ what }) => what === 'one more engine')?.gain.throughput.mean ?? 0)} tokens/s`,
     });
   }
   return options;
 }
 
-/** Sequential reads of a data-centre NVMe disk, as makers give them for PCIe 4.0. */
+/** Sequential read bandwidth of a data-centre NVMe disk on PCIe 4.0, according to data sheets. */
 const diskBytesPerSecond = 7e9;
 
-/** A tier pays only if it reads faster than the engine computes. */
+/** Compares a disk with recomputing; a tier pays only if it reads faster. */
 function diskLine(layout: EngineLayout): string {
   const bytesPerToken = kvBytesPerToken(layout.model);
   const prefill = prefillTokensPerSecond(layout);
   const needed = bytesPerToken * prefill;
   const verdict =
     needed > diskBytesPerSecond
-      ? 'slower than computing again'
-      : 'just faster than computing again';
+      ? 'slower than recomputing'
+      : 'only slightly faster than recomputing';
   return (
     `an NVMe disk reads ${number(diskBytesPerSecond / 1e9)} GB/s, and this engine computes ${number(prefill)} prompt tokens/s of ` +
     `${number(bytesPerToken / 1024)} KiB each, ${number(needed / 1e9)} GB/s: ${verdict}`
   );
-}
-
-/** Of one full step of a single long prompt. */
-export function prefillTokensPerSecond({ cost, config }: EngineLayout): number {
-  const tokens = config.maxNumBatchedTokens;
-  const seconds = cost.stepSeconds({
-    ...{ sequences: 1, tokens, prefillTokens: tokens, prefillTokenContext: 0 },
-    ...{ prefillTokensSquared: tokens ** 2, decodeSequences: 0, decodeContextTokens: 0 },
-  });
-  return tokens / seconds;
 }

@@ -1,5 +1,5 @@
-// From the file that somebody wrote to a question without gaps: what is open is assumed, and noted.
-import type { PlanInput, PlanRouting, PrefixReuse } from '../../core/plan/index.ts';
+// Resolves the input of a plan: fills open values with assumptions and records them.
+import type { PlanInput, PlanRouting, PrefixReuse, StackNeed } from '../../core/plan/index.ts';
 import type { Assumptions } from './assumptions.ts';
 import { type KnownLengths, lengthsOf, type PlanLengths } from './lengths.ts';
 import type { MeasuredTrace } from './measure-trace.ts';
@@ -7,9 +7,9 @@ import type { MeasuredTrace } from './measure-trace.ts';
 export interface PlanWorkload {
   readonly promptTokens: PlanLengths;
   readonly outputTokens: PlanLengths;
-  /** Requests in flight at the peak; undefined: as the rate brings. */
+  /** Requests in flight at the peak; undefined: determined by the rate. */
   readonly concurrency: number | undefined;
-  /** At the peak; undefined: as fast as the clients come round. */
+  /** Rate at the peak; undefined: determined by the clients. */
   readonly requestsPerSecond: number | undefined;
   readonly prefixReuse: PrefixReuse;
   readonly sharedPrefixTokens: number;
@@ -17,23 +17,24 @@ export interface PlanWorkload {
   readonly preemptionsPerMinute: number;
 }
 
-/** Team and money. */
+/** Resolved operations: team, budget and routing. */
 export interface PlanOperations {
   readonly kubernetes: boolean;
   readonly multiTenant: boolean;
   readonly tenants: number;
   readonly hbmMonitoring: boolean;
   readonly handRolled: boolean;
+  readonly needs: readonly StackNeed[];
   readonly hostDramGiB: number;
   readonly budgetPerHour: number | undefined;
   readonly gpuPricePerHour: number | undefined;
-  /** Undefined: the plan chooses. */
+  /** Undefined if the plan chooses. */
   readonly routing: PlanRouting | undefined;
 }
 
-/** Questions of a user who gives nothing: a chat service of medium size. */
+/** Assumptions without any input: a chat service of medium size. */
 const assumed = { promptTokens: 2000, outputTokens: 300, concurrency: 64 };
-/** Per kind of reuse: share of the prompt that is shared, and in how many groups. */
+/** Shared share of the prompt and number of groups, by kind of reuse. */
 const assumedReuse: Readonly<Record<PrefixReuse, { share: number; groups: number }>> = {
   none: { share: 0, groups: 1 },
   'system-prompt': { share: 0.25, groups: 1 },
@@ -41,10 +42,10 @@ const assumedReuse: Readonly<Record<PrefixReuse, { share: number; groups: number
   'multi-turn': { share: 0.7, groups: 200 },
   agents: { share: 0.8, groups: 100 },
 };
-/** Host memory that servers with such GPUs have to spare, GiB an engine. */
+/** Typical spare host memory of GPU servers, in GiB per engine. */
 const assumedHostDramGiB = 128;
 
-/** Fills the workload; a measured trace fills what the file does not say. */
+/** Resolves the workload; a measured trace fills open values. */
 export function resolveWorkload(
   input: PlanInput,
   measured: MeasuredTrace | undefined,
@@ -62,7 +63,7 @@ export function resolveWorkload(
         assumptions,
         'workload.promptTokens',
         assumed.promptTokens,
-        'a prompt of a chat with some context',
+        'a chat prompt with some context',
       ),
   );
   const outputTokens = lengthsOf(
@@ -71,19 +72,19 @@ export function resolveWorkload(
         assumptions,
         'workload.outputTokens',
         assumed.outputTokens,
-        'an answer of a few paragraphs',
+        'a response of a few paragraphs',
       ),
   );
   if (prompts !== undefined && Object.values(prompts).filter(Boolean).length === 1) {
     assumptions.note(
       'workload.promptTokens.max',
       String(promptTokens.max),
-      'twice the one length given; --max-model-len must hold the longest',
+      'twice the given length; --max-model-len must fit the longest prompt',
     );
   }
   const prefixReuse = given.prefixReuse ?? reuseFrom(given, input, assumptions);
   const { share, groups } = assumedReuse[prefixReuse];
-  // Who says that nothing is shared and leaves a length standing means the first.
+  // prefixReuse none takes precedence over a shared length.
   const saysNone = workload.prefixReuse === 'none';
   if (saysNone && (given.sharedPrefixTokens ?? 0) > 0) {
     assumptions.note('workload.sharedPrefixTokens', '0', 'prefixReuse is none');
@@ -104,7 +105,7 @@ export function resolveWorkload(
     assumptions.note(
       'workload.sharedPrefixTokens',
       String(sharedPrefixTokens),
-      `${wantedShared} is more than a prompt has on average`,
+      `${wantedShared} is more than the mean prompt length`,
     );
   }
   const requestsPerSecond = given.peakRequestsPerSecond ?? given.requestsPerSecond;
@@ -138,7 +139,7 @@ export function resolveWorkload(
   };
 }
 
-/** What a trace says where the file says nothing; who gives a rate means it, and not the trace's peak. */
+/** Returns the measurements of a trace for open values; a given rate replaces the trace's peak, too. */
 function openParts(measured: MeasuredTrace, { workload }: PlanInput): Partial<MeasuredTrace> {
   const isRated = [workload.requestsPerSecond, workload.peakRequestsPerSecond].some(
     Number.isFinite,
@@ -152,7 +153,7 @@ function openParts(measured: MeasuredTrace, { workload }: PlanInput): Partial<Me
   return Object.fromEntries(Object.entries(found).filter(([key]) => isOpen(key)));
 }
 
-/** Measured values are noted beside the assumed ones, as are those of Prometheus. */
+/** Records measured values next to assumptions, like those from Prometheus. */
 function noteMeasured(parts: Partial<MeasuredTrace>, requests: number, assumptions: Assumptions) {
   for (const [key, value] of Object.entries(parts)) {
     if (value === undefined) continue;
@@ -164,7 +165,7 @@ function noteMeasured(parts: Partial<MeasuredTrace>, requests: number, assumptio
   }
 }
 
-/** Fills what the team said of itself. */
+/** Resolves the operations of the input. */
 export function resolveOperations(
   { operations }: PlanInput,
   assumptions: Assumptions,
@@ -173,21 +174,22 @@ export function resolveOperations(
   const fill = <T>(key: keyof PlanInput['operations'], value: T, because: string): T =>
     assumptions.fill(`operations.${key}`, operations[key] as T | undefined, value, because);
   return {
-    kubernetes: fill('kubernetes', true, 'nothing says that Kubernetes is missing'),
+    kubernetes: fill('kubernetes', true, 'the input does not say that Kubernetes is missing'),
     multiTenant: isMultiTenant(operations),
     tenants,
-    hbmMonitoring: fill('hbmMonitoring', true, 'this plan brings the alert and the gate'),
+    hbmMonitoring: fill('hbmMonitoring', true, 'this plan provides the alert and the gate'),
     handRolled: operations.handRolled ?? false,
+    needs: operations.needs ?? [],
     hostDramGiB: fill(
       'hostDramGiB',
       assumedHostDramGiB,
-      'what a GPU server has to spare per engine',
+      'typical spare memory of a GPU server per engine',
     ),
     ...{ budgetPerHour, gpuPricePerHour, routing },
   };
 }
 
-/** Prompts that nothing is said of: what else is said of the service tells whether they begin alike. */
+/** Infers the kind of reuse from the rest of the input. */
 function reuseFrom(
   { sharedPrefixTokens = 0 }: { readonly sharedPrefixTokens?: number | undefined },
   { operations, fleet }: PlanInput,
@@ -196,11 +198,11 @@ function reuseFrom(
   const signs = [
     { sign: sharedPrefixTokens > 0, because: 'sharedPrefixTokens is given' },
     { sign: isMultiTenant(operations), because: 'tenants share a system prompt' },
-    { sign: (fleet.loraAdapters ?? 0) > 0, because: 'each adapter has a task, and its prompt' },
+    { sign: (fleet.loraAdapters ?? 0) > 0, because: 'each adapter has its own task and prompt' },
   ];
   const found = signs.find(({ sign }) => sign);
   const reuse = found ? 'system-prompt' : 'none';
-  const because = found?.because ?? 'nothing says that prompts begin alike';
+  const because = found?.because ?? 'the input does not say that prompts share a prefix';
   assumptions.note('workload.prefixReuse', reuse, because);
   return reuse;
 }

@@ -1,38 +1,39 @@
-// The six sections of the page, as short lines: Markdown and HTML set the same text.
+// The six sections of the page as short lines, for Markdown and HTML.
+import { counted } from '../../core/base/index.ts';
 import { kvBytesPerToken } from '../../core/engine/index.ts';
 import {
-  change,
   dollars,
   gigabytes,
   milliseconds,
   number,
-  percent,
-  pricePerMillionTokens,
-  range,
-} from './figures.ts';
+  roundChange,
+  roundPercent,
+  type Table,
+} from '../report/index.ts';
+import { offloadNames } from './advice.ts';
+import { chartPolicy } from './chart-values.ts';
+import { pricePerMillionTokens, range } from './figures.ts';
 import type { EngineLayout } from './layout.ts';
 import type { Gain, Plan, Scenario } from './plan.ts';
-import { spansNodes } from './values-file.ts';
+import { sharesPrefixes } from './plan-traffic.ts';
+import { hostMemory, transferBreakEven } from './transfer.ts';
+import { offloadGiBPerWorker, spansNodes } from './values-file.ts';
 
 export interface Section {
   readonly title: string;
   readonly lines: readonly string[];
-  /** Above the lines; the first row is its head. */
-  readonly table?: readonly (readonly string[])[];
+  /** Printed above the lines. */
+  readonly table?: Table;
 }
 
-/** Name of the decision in words. */
+/** Display names of the stacks. */
 export const stackNames = {
   'production-stack': 'vLLM production stack',
+  'own-stack': 'own stack',
   'single-engine': 'single-engine vLLM + simple proxy',
 } as const;
-export const offloadNames = {
-  none: 'no offload',
-  native: 'native CPU offload',
-  lmcache: 'LMCache',
-} as const;
 
-/** One line: what is decided. */
+/** Returns the decision in one line. */
 export function headline({ decision, engines, layout }: Plan): string {
   return (
     `${stackNames[decision.stack]}, ${offloadNames[decision.kvOffload]}, ${engines} × ` +
@@ -40,32 +41,63 @@ export function headline({ decision, engines, layout }: Plan): string {
   );
 }
 
-/** Whether the plan is what was wanted, and each thing that was refused. */
-export function verdictLines({ decision, impact, overridden, shortfalls }: Plan): string[] {
-  const { refusals, rejects, stands } = decision;
+/** Returns the first line: whether the plan stands, is advised, and meets the goals. */
+function verdict({ decision, impact, shortfalls, input }: Plan): string {
+  const { advice, planned } = impact;
+  const { stands, kvOffload } = decision;
+  const flaws = [
+    ...(advice === undefined
+      ? []
+      : [`its offload (${offloadNames[kvOffload]}) is allowed, not advised`]),
+    ...(shortfalls.length === 0 ? [] : ['it falls short']),
+  ];
+  const first = stands
+    ? `The plan stands${flaws.length === 0 ? '' : ` by the rules, but ${flaws.join(', and ')}`}.`
+    : 'The request is refused; this is the plan for the closest layout that is accepted.';
+  const goals = goalsText(input.slo);
+  if (goals === undefined) return first;
+  return `${first} Goodput ${range(planned.goodput, roundPercent)}: the share of requests with ${goals}.`;
+}
+
+/** Describes the goals; undefined without goals. */
+export function goalsText({ ttftMs, tpotMs, e2eMs }: Plan['input']['slo']): string | undefined {
+  const goals = [
+    ...(ttftMs === undefined ? [] : [`TTFT at most ${milliseconds(ttftMs)}`]),
+    ...(tpotMs === undefined ? [] : [`TPOT at most ${milliseconds(tpotMs)}`]),
+    ...(e2eMs === undefined ? [] : [`E2E at most ${milliseconds(e2eMs)}`]),
+  ];
+  return goals.length === 0 ? undefined : goals.join(', ');
+}
+
+/** Returns the verdict, the advised alternative, refusals and shortfalls. */
+export function verdictLines(plan: Plan): string[] {
+  const { decision, impact, overridden, shortfalls } = plan;
+  const { refusals, rejects } = decision;
   const wanted = [...rejects, ...refusals].filter((one) => one.wanted);
   const other = refusals.filter((one) => !one.wanted);
   return [
-    stands
-      ? `The plan stands${shortfalls.length === 0 ? '' : ' by the rules, and falls short'}.`
-      : 'What was wanted is refused; this is the plan for the nearest thing that is accepted.',
+    verdict(plan),
+    ...(impact.advice === undefined
+      ? []
+      : [
+          `Advised: ${offloadNames[impact.advice.kvOffload]}. ${capitalised(impact.advice.because)}.`,
+        ]),
     ...wanted.map(
       ({ rule, because, nearest }) => `Refused (${rule}): ${because}. Instead: ${nearest}.`,
     ),
     ...shortfalls.map(({ of, because }) => `Falls short (${of}): ${because}.`),
-    ...other.map(({ rule, because }) => `Not on the table (${rule}): ${because}.`),
+    ...other.map(({ rule, because }) => `Not an option (${rule}): ${because}.`),
     ...(overridden.length === 0 ? [] : [overriddenLine(overridden)]),
-    ...(impact.disagreement === undefined ? [] : [impact.disagreement]),
   ];
 }
 
-/** So that nobody takes the decision for the skill's. */
+/** Names custom thresholds, because the decision differs from the skill's. */
 function overriddenLine(overridden: Plan['overridden']): string {
   const texts = overridden.map(
     ({ threshold, value, insteadOf, by }) =>
       `${threshold} ${value} instead of ${insteadOf} (${by})`,
   );
-  return `Decided with thresholds of your own: ${texts.join(', ')}.`;
+  return `Decided with custom thresholds: ${texts.join(', ')}.`;
 }
 
 export function sections(plan: Plan): Section[] {
@@ -79,56 +111,75 @@ export function sections(plan: Plan): Section[] {
   ];
 }
 
-function stackSection({
-  decision,
-  engines,
-  layout,
-  input,
-  maxNumSeqs,
-  impact,
-  disaggregation,
-  autoscaling,
-  facts,
-  impact: { apart },
-}: Plan): Section {
-  const isStack = decision.stack === 'production-stack';
-  const crds = [
-    'ScaledObject (KEDA) once autoscaling is on',
-    'ServiceMonitor and PrometheusRule (Prometheus Operator)',
-    ...(facts.loraAdapters > 0 ? ['LoraAdapter (production-stack operator)'] : []),
-  ];
+function stackSection(plan: Plan): Section {
+  const { decision, engines, layout, input, impact, disaggregation, autoscaling } = plan;
+  const { disaggregated } = impact;
+  const isStack = decision.stack !== 'single-engine';
   return {
     title: 'Stack',
     lines: [
       `${capitalised(stackNames[decision.stack])}: ${decision.stackBecause}.`,
-      isStack
-        ? `Helm chart vllm/vllm-stack with the values file of this plan. CRDs that apply: ${crds.join(', ')}.`
-        : 'One vllm serve per host and one spillway router before it; no operator, no CRD.',
-      `${engines} ${engines === 1 ? 'engine' : 'engines'}, each ${layout.gpusPerEngine} × ${layout.gpu.name}` +
+      ...(isStack
+        ? [
+            `${decision.stack === 'production-stack' ? 'Helm chart vllm/vllm-stack with the values file of this plan. ' : ''}Custom resources that apply: ${customResources(plan).join(', ')}.`,
+            `With the production-stack operator in place of the chart: ${operatorKinds(plan).join(', ')}.`,
+          ]
+        : ['One vllm serve per host behind one spillway router; no operator, no CRD.']),
+      `${counted(engines, 'engine')}, each ${layout.gpusPerEngine} × ${layout.gpu.name}` +
         `${parallelText(layout)}: ${layout.model.name}, --max-model-len ` +
-        `${layout.config.maxModelLen}, --max-num-seqs ${maxNumSeqs}.`,
+        `${layout.config.maxModelLen}, --max-num-seqs ${layout.config.maxNumSeqs}${nodesText(plan)}.`,
       `KV cache in the model’s own type (--kv-cache-dtype auto): ${impact.kvDtype.because}.`,
-      `Prefill and decode ${disaggregation.advised ? 'apart' : 'together'}: ${disaggregation.because}.`,
-      ...(apart === undefined
+      `Prefill and decode ${disaggregation.advised ? 'disaggregated' : 'aggregated'}: ${disaggregation.because}.`,
+      ...(disaggregated === undefined
         ? []
         : [
-            `Simulated, ${apart.prefillEngines} to prefill and ${engines - apart.prefillEngines} to decode over ${apart.link}: ${scenarioLine(apart.scenario)} Against the same engines together ${gainText(apart.gain)}. The values file starts them together: the router does not take prefill and decode apart yet.`,
+            `Simulated, ${disaggregated.prefillEngines} prefill and ${engines - disaggregated.prefillEngines} decode engines over ${disaggregated.link}: ${scenarioLine(disaggregated.scenario, goalsText(input.slo) !== undefined)} Compared with the same engines aggregated: ${gainText(disaggregated.gain)}. The values file starts them aggregated: the router does not disaggregate prefill and decode yet.`,
           ]),
       ...(isStack
         ? [
-            `Autoscaling, where it is wanted: ${autoscaling.signal}, ${autoscaling.threshold}, up to ${autoscaling.enginesMax} engines. ${spansNodes(layout) ? 'The chart does not scale engines that Ray spreads over nodes.' : 'The values file has it under keda, off (enabled: false).'}`,
+            `Autoscaling, if needed: ${autoscaling.signal}, ${autoscaling.threshold}, up to ${autoscaling.enginesMax} engines. ${spansNodes(layout) ? 'The chart does not scale engines that Ray spreads over nodes.' : 'The values file has a ScaledObject for it, as a comment.'}`,
           ]
         : []),
       ...(input.operations.budgetPerHour === undefined
         ? []
         : [
-            `${dollars(totalPrice(layout.pricePerHour, engines))} an hour of a budget of ${dollars(input.operations.budgetPerHour)}.`,
+            `${dollars(totalPrice(layout.pricePerHour, engines))} per hour of a budget of ${dollars(input.operations.budgetPerHour)}.`,
           ]),
     ],
   };
 }
 
-/** How the GPUs of an engine share it, and why. */
+/** Returns the kinds of custom resources that apply. */
+export function customResources({ facts, layout }: Pick<Plan, 'facts' | 'layout'>): string[] {
+  return [
+    'ScaledObject (KEDA) once autoscaling is on',
+    'ServiceMonitor and PrometheusRule (Prometheus Operator)',
+    ...(spansNodes(layout) ? ['RayCluster (KubeRay)'] : []),
+    ...(facts.loraAdapters > 0 ? ['LoraAdapter (production-stack)'] : []),
+  ];
+}
+
+/** Returns the kinds of the production-stack operator for the same stack. */
+export function operatorKinds({ decision, facts }: Pick<Plan, 'decision' | 'facts'>): string[] {
+  return [
+    'VLLMRuntime (engines)',
+    'VLLMRouter (router)',
+    ...(decision.kvOffload === 'lmcache' ? ['CacheServer (LMCache’s server)'] : []),
+    ...(facts.loraAdapters > 0 ? ['LoraAdapter (each adapter)'] : []),
+  ];
+}
+
+/** Describes the nodes, if the input sets gpusPerNode. */
+function nodesText({ engines, layout, input }: Plan): string {
+  const { gpusPerNode, gpusPerEngine } = layout;
+  if (input.fleet.gpusPerNode === undefined) return '';
+  const perNode = Math.floor(gpusPerNode / gpusPerEngine);
+  const nodes =
+    perNode > 0 ? Math.ceil(engines / perNode) : engines * Math.ceil(gpusPerEngine / gpusPerNode);
+  return `, on ${counted(nodes, 'node')} of ${counted(gpusPerNode, 'GPU')}`;
+}
+
+/** Describes the parallelism of an engine and its reason. */
 function parallelText(layout: Plan['layout']): string {
   const { gpusPerEngine, tensorParallelSize, pipelineParallelSize, parallelBecause } = layout;
   if (gpusPerEngine === 1) return '';
@@ -136,72 +187,114 @@ function parallelText(layout: Plan['layout']): string {
   return ` (tensor parallel ${tensorParallelSize}${stages}: ${parallelBecause})`;
 }
 
-function offloadSection({ decision, offloadGiB, layout, engines, impact }: Plan): Section {
+function offloadSection(plan: Plan): Section {
+  const { decision, offloadGiB, layout, engines, impact } = plan;
   const sizes: Record<typeof decision.kvOffload, string> = {
     none: 'All KV cache stays in HBM.',
     native: `--kv-offloading-size ${Math.floor(offloadGiB)} (GiB of host memory per engine, ${number((offloadGiB * 2 ** 30) / kvBytesPerToken(layout.model))} tokens); a mirror, so it must be larger than HBM's cache to gain.`,
-    lmcache: `lmcacheConfig.cpuOffloadingBufferSize ${Math.floor(offloadGiB)} (GB of host memory per engine, ${number((offloadGiB * 2 ** 30) / kvBytesPerToken(layout.model))} tokens); ${engines} engines share through its server.`,
+    lmcache: `lmcacheConfig.cpuOffloadingBufferSize ${offloadGiBPerWorker({ offloadGiB, layout })} (GiB of host memory per GPU; ${number(offloadGiB)} GiB per engine, ${number((offloadGiB * 2 ** 30) / kvBytesPerToken(layout.model))} tokens); ${engines} engines share KV through its server (${number(offloadGiB)} GiB).`,
   };
   return {
     title: 'KV offload',
     lines: [
       `${capitalised(offloadNames[decision.kvOffload])}: ${decision.kvOffloadBecause}.`,
       sizes[decision.kvOffload],
-      `HBM holds ${number(layout.kvTokens)} tokens of KV per engine; the working set is ${percent(impact.workingSet)} of the fleet's.`,
+      `HBM holds ${number(layout.kvTokens)} tokens of KV per engine; the working set is ${roundPercent(impact.workingSet)} of the fleet's.`,
+      ...hostMemoryLines(plan),
+      transferLine(plan),
     ],
   };
+}
+
+/** Compares the price of host memory with the GPUs that its gain replaces. */
+function hostMemoryLines({ decision, offloadGiB, engines, layout, impact }: Plan): string[] {
+  const { kvOffload } = decision;
+  if (kvOffload === 'none') return [];
+  const { gib, pricePerHour, enginesSaved } = hostMemory(
+    offloadGiB,
+    engines,
+    impact.gains[kvOffload].throughput.mean,
+  );
+  const gpus = layout.pricePerHour;
+  const saved =
+    enginesSaved < 0.05
+      ? 'saves no GPU here'
+      : `does the work of ${number(enginesSaved)} more engines${gpus === undefined ? '' : ` (${dollars(gpus * enginesSaved)} per hour)`}`;
+  return [
+    `Host memory: ${number(gib)} GiB in all, about ${dollars(pricePerHour)} per hour at $4 per GiB and month${gpus === undefined ? '' : `, next to ${dollars(gpus * engines)} for the GPUs`}; it ${saved}.`,
+  ];
+}
+
+/** States from which length a transfer beats a second prefill. */
+function transferLine({ layout, engines }: Plan): string {
+  const even = transferBreakEven(layout);
+  const from = (tokens: number | undefined) =>
+    tokens === undefined ? 'at no length' : `from ${number(tokens)} tokens on`;
+  const host = `from host memory ${from(even.hostTokens)} (${number(even.hostTokensPerSecond)} tokens/s)`;
+  const store = `from a shared store at 15 Gbit/s ${from(even.storeTokens)} (${number(even.storeTokensPerSecond)} tokens/s)`;
+  return `Reading KV beats a second prefill (${number(even.prefillTokensPerSecond)} tokens/s) ${host}${engines > 1 ? `, ${store}` : ''}.`;
 }
 
 function hbmSection({ layout, thresholds }: Plan): Section {
   const { memory, gpu, gpuMemoryUtilization } = layout;
   const budget =
     memory === undefined
-      ? 'On the CPU the KV cache is a size that is given: VLLM_CPU_KVCACHE_SPACE (GiB).'
-      : `--gpu-memory-utilization ${gpuMemoryUtilization}: of ${gigabytes(gpu.memoryBytes ?? 0)} a GPU, weights take ` +
+      ? 'On the CPU the size of the KV cache is a setting: VLLM_CPU_KVCACHE_SPACE (GiB).'
+      : `--gpu-memory-utilization ${gpuMemoryUtilization}: of ${gigabytes(gpu.memoryBytes ?? 0)} per GPU, weights take ` +
         `${gigabytes(memory.weightBytes)}, activations and logits ${gigabytes(memory.activationBytes + memory.logitsBytes)}, ` +
         `CUDA ${gigabytes(memory.fixedBytes)}, KV cache ${gigabytes(memory.kvCacheBytes)}; ${gigabytes(memory.headroomBytes)} stay free as headroom.`;
   return {
     title: 'HBM monitoring',
     lines: [
       budget,
-      `Alert at ≥ ${percent(thresholds.hbmUtilization)} of vllm:kv_cache_usage_perc, sustained ${number(thresholds.hbmSustainedSeconds / 60)} min: before requests are preempted. The rule is in the file of --rules.`,
+      `Alert at ≥ ${roundPercent(thresholds.hbmUtilization)} of vllm:kv_cache_usage_perc, sustained ${number(thresholds.hbmSustainedSeconds / 60)} min, before requests are preempted. --rules writes the rule.`,
     ],
   };
 }
 
-function routerSection({ routing, decision, impact }: Plan): Section {
+function routerSection(plan: Plan): Section {
+  const { routing, decision, impact } = plan;
   return {
     title: 'Router',
     lines: [
       `routingLogic: ${routing.policy}. ${capitalised(routing.because)}.`,
+      ...chartPolicyLine(plan),
       ...(routing.simulated === routing.policy
         ? []
         : [
-            `The figures are those behind ${routing.simulated}, as the input says; the values file is for Spillway’s own router.`,
+            `The figures are for routing by ${routing.simulated}, as in the input; the values file is for Spillway’s own router.`,
           ]),
-      ...routingDisagreement(impact),
-      decision.stack === 'production-stack'
-        ? 'KV-event channel: kvEvents: true gives each engine --kv-events-config with publisher zmq and a replay endpoint, in the flags that spillway up renders.'
+      ...routingDisagreement(impact, routing.policy),
+      decision.stack !== 'single-engine'
+        ? 'KV-event channel: --kv-events-config in extraArgs, publisher zmq with a replay endpoint; spillway up gives each engine ports of its own.'
         : 'One engine needs no KV events.',
     ],
   };
 }
 
-/** Gains within this of nothing count as none. */
-const routingGainMin = 0.02;
-
-/** One line where the simulation sees another policy ahead of the one that the skill asks for. */
-function routingDisagreement({ predictiveRouting }: Plan['impact']): string[] {
-  if (predictiveRouting === undefined || predictiveRouting.throughput.mean < routingGainMin) {
-    return [];
-  }
+/** Explains the policy in the values file if the chart's router lacks the planned one. */
+function chartPolicyLine({ routing, decision, workload }: Plan): string[] {
+  const policy = chartPolicy(routing.policy, decision, sharesPrefixes(workload));
+  if (policy === routing.policy || decision.stack === 'single-engine') return [];
   return [
-    `Simulated, routingLogic: predictive does better here: ${gainText(predictiveRouting)} over kvaware. The skill asks for a router that reads KV events, so the plan keeps that; try both.`,
+    `Upstream’s router has no ${routing.policy}${routing.policy === 'kvaware' ? ' without LMCache' : ''}: the values file names ${policy} for the chart and spillway.routingLogic for Spillway’s router.`,
+  ];
+}
+
+/** Smaller gains count as none. */
+export const routingGainMin = 0.02;
+
+/** Names the other policy that reads KV events if it performs better. */
+function routingDisagreement({ otherRouting }: Plan['impact'], planned: string): string[] {
+  if (otherRouting === undefined || otherRouting.gain.throughput.mean < routingGainMin) return [];
+  const { policy, gain } = otherRouting;
+  return [
+    `In simulation, routingLogic: ${policy}, which reads the KV events of the engines, too, is better here: ${gainText(gain)} over ${planned} (operations.routing chooses it).`,
   ];
 }
 
 function observabilitySection({ decision }: Plan): Section {
-  const isStack = decision.stack === 'production-stack';
+  const isStack = decision.stack !== 'single-engine';
   return {
     title: 'Observability',
     lines: [
@@ -220,28 +313,46 @@ function impactSection(plan: Plan): Section {
     lines: [
       ...impact.gainsByRouting.map(
         ({ routing, native, lmcache }) =>
-          `Behind ${routing}, against no offload: native ${gainText(native)}; LMCache ${gainText(lmcache)}.`,
+          `With ${routing} routing, compared with no offload: native ${gainText(native)}; LMCache ${gainText(lmcache)}.`,
       ),
-      `The working set is ${percent(impact.workingSet)} of HBM’s KV cache; in the 16 × H100 experiment (llm-d, Qwen3-32B) it was 120 % and 35 %.`,
+      redundantPrefillLine(plan),
+      `The working set is ${roundPercent(impact.workingSet)} of HBM’s KV cache; in the 16 × H100 experiment (llm-d, Qwen3-32B) it was 120 % and 35 %.`,
       ...impact.purchases.map(
         ({ what, gain, pricePerHour }) =>
           `Next, ${what}: ${gainText(gain)}, ${pricePerHour === undefined ? 'price unknown' : `${dollars(pricePerHour)} an hour more`}.`,
       ),
-      `Simulated: ${impact.runs} fleets a layout, each with its own traffic, error of the engine model (as of held-out points) and cost of a tier (as measured); ${routingsText(plan)}intervals hold 90 %. ${decision.kvOffload === 'none' ? '' : stepTimesText(layout)}`.trim(),
+      `Simulated: ${impact.runs} fleets per layout, each with its own traffic, error of the engine model (from held-out points) and cost of a tier (as measured); ${routingsText(plan)}intervals hold 90 %. ${decision.kvOffload === 'none' ? '' : stepTimesText(layout)}`.trim(),
     ],
   };
 }
 
-/** Where the step times come from. */
+/** Reports redundant prefill and, for each tier, avoided prefill together with its gain. */
+function redundantPrefillLine({ impact, input }: Plan): string {
+  const { baseline, native, lmcache, gains } = impact;
+  const avoided = ({ hitRate }: Scenario) => {
+    const computed = 1 - baseline.hitRate.mean;
+    return computed > 0 ? 1 - (1 - hitRate.mean) / computed : 0;
+  };
+  const tier = (name: string, scenario: Scenario, gain: Gain) =>
+    `${name} avoids ${roundPercent(Math.max(0, avoided(scenario)))} of the prompt tokens computed, ${roundChange(gain.throughput.mean)} tokens/s`;
+  const goodput =
+    goalsText(input.slo) === undefined
+      ? ''
+      : ` Raw throughput is ${number(baseline.throughput.mean)} output tokens/s, and ${roundPercent(baseline.goodput.mean)} of the requests meet all goals.`;
+  return `Redundant prefill without offload: ${roundPercent(baseline.redundantPrefill.mean)} of the prompt tokens computed were computed before and evicted or preempted; ${tier('native', native, gains.native)}; ${tier('LMCache', lmcache, gains.lmcache)}.${goodput}`;
+}
+
+/** Names the source of the step times. */
 export function stepTimesText({ gpu, measured }: Pick<EngineLayout, 'gpu' | 'measured'>): string {
   return `GPU ${gpu.name}: ${measured ? 'constants of the measured engine (--profile)' : gpu.efficiencySource}.`;
 }
 
-/** Published gains in tokens a second: where KV exceeded HBM, and where it fitted. */
+/** Published gains in tokens per second: with KV cache beyond HBM, and within it. */
 const published = { none: '–', native: '+21.3 %, −1.5 %', lmcache: '+21.7 %, −2.6 %' } as const;
 
-/** Today and the three layouts, the planned one marked, with their intervals. */
-function impactTable({ impact, decision }: Plan): string[][] {
+/** Returns the table of today's deployment and the three layouts, with intervals. */
+function impactTable({ impact, decision, input }: Plan): Table {
+  const hasGoals = goalsText(input.slo) !== undefined;
   const { baseline, native, lmcache, today, gains } = impact;
   const row = (name: string, scenario: Scenario, rest: readonly string[]): string[] => {
     const { throughput, ttftMs, tpotMs, goodput, pricePerHour, isOverloaded } = scenario;
@@ -249,51 +360,54 @@ function impactTable({ impact, decision }: Plan): string[][] {
     return [
       `${name}${isOverloaded ? ' (OVERLOADED)' : ''}`,
       ...[range(throughput, number), range(ttftMs, milliseconds), range(tpotMs, milliseconds)],
-      range(goodput, percent),
+      ...(hasGoals ? [range(goodput, roundPercent)] : []),
       price === undefined ? 'unknown' : `${dollars(pricePerHour)}, ${dollars(price)}`,
       ...rest,
     ];
   };
   const ofKind = (kind: keyof typeof published, scenario: Scenario) => {
     const isPlan = kind === decision.kvOffload;
-    const gain = kind === 'none' ? '–' : range(gains[kind].throughput, change);
+    const gain = kind === 'none' ? '–' : range(gains[kind].throughput, roundChange);
     const overToday = isPlan && gains.overToday ? gainText(gains.overToday) : '–';
     const name = `${offloadNames[kind]}${isPlan ? ' (the plan)' : ''}`;
     const against = today === undefined ? [gain] : [gain, overToday];
     return row(name, scenario, [...against, published[kind]]);
   };
-  return [
-    [
-      ...['layout', 'output tokens/s', 'TTFT', 'TPOT', 'goodput', '$ an hour, a million tokens'],
-      'tokens/s against none',
-      ...(today === undefined ? [] : ['against today']),
+  return {
+    head: [
+      ...['layout', 'output tokens/s', 'TTFT', 'TPOT', ...(hasGoals ? ['goodput'] : [])],
+      '$ per hour, per million tokens',
+      'tokens/s vs none',
+      ...(today === undefined ? [] : ['vs today']),
       '16 × H100: KV beyond HBM, fitting',
     ],
-    ...(today === undefined ? [] : [row(`today: ${today.label}`, today, ['–', '–', '–'])]),
-    ...[ofKind('none', baseline), ofKind('native', native), ofKind('lmcache', lmcache)],
-  ];
+    rows: [
+      ...(today === undefined ? [] : [row(`today: ${today.label}`, today, ['–', '–', '–'])]),
+      ...[ofKind('none', baseline), ofKind('native', native), ofKind('lmcache', lmcache)],
+    ],
+  };
 }
 
-/** Whose intervals are put together. */
+/** Names the routers that the intervals cover. */
 function routingsText({ routing }: Plan): string {
   const { simulated, alternatives } = routing;
   if (alternatives.length === 0) return '';
-  return `middles are behind ${simulated}, intervals also hold fleets behind ${alternatives.join(', ')} (operations.routing settles it); `;
+  return `means are for ${simulated} routing, intervals also cover ${alternatives.join(', ')} (set operations.routing to choose); `;
 }
 
-function scenarioLine(scenario: Scenario): string {
+function scenarioLine(scenario: Scenario, hasGoals: boolean): string {
   const { throughput, ttftMs, tpotMs, goodput, pricePerHour, isOverloaded } = scenario;
   const price = pricePerMillionTokens(pricePerHour, throughput.mean);
   return (
-    `${isOverloaded ? 'OVERLOADED, latencies grow while it lasts: ' : ''}${range(throughput, number)} output tokens/s, ` +
-    `TTFT ${range(ttftMs, milliseconds)}, TPOT ${range(tpotMs, milliseconds)}, ` +
-    `goodput ${range(goodput, percent)}` +
+    `${isOverloaded ? 'OVERLOADED, latencies keep growing: ' : ''}${range(throughput, number)} output tokens/s, ` +
+    `TTFT ${range(ttftMs, milliseconds)}, TPOT ${range(tpotMs, milliseconds)}` +
+    `${hasGoals ? `, goodput ${range(goodput, roundPercent)}` : ''}` +
     `${price === undefined ? '' : `, ${dollars(price)} per million output tokens`}.`
   );
 }
 
 function gainText({ throughput, ttft }: Gain): string {
-  return `${range(throughput, change)} tokens/s, TTFT ${change(ttft.mean)}`;
+  return `${range(throughput, roundChange)} tokens/s, TTFT ${roundChange(ttft.mean)}`;
 }
 
 function totalPrice(pricePerHour: number | undefined, engines: number): number | undefined {
@@ -301,6 +415,6 @@ function totalPrice(pricePerHour: number | undefined, engines: number): number |
 }
 
 function capitalised(text: string): string {
-  // vLLM is written so at the start of a line, too.
+  // vLLM keeps its spelling at the start of a line.
   return text.startsWith('vLLM') ? text : text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -1,20 +1,31 @@
-// Where a plan that the rules let stand does not do what its input asks: money, load, goals.
-import { dollars, milliseconds, percent } from './figures.ts';
+// Shortfalls of a plan that stands: budget, load, goals and features.
+
+import { counted } from '../../core/base/index.ts';
+import { chartLacks } from '../../core/plan/index.ts';
+import { dollars, milliseconds, roundPercent } from '../report/index.ts';
 import type { Plan } from './plan.ts';
+import { goodputMin } from './sizing.ts';
 
 export interface Shortfall {
-  readonly of: 'budget' | 'load' | 'goals';
-  /** One sentence, without its full stop. */
+  readonly of: 'budget' | 'load' | 'goals' | 'needs';
+  /** One sentence without a full stop. */
   readonly because: string;
 }
 
 /**
- * None of these is a rule of the decider: they cost no exit status, and stand below the verdict.
+ * Returns the shortfalls. None is a rule of the decider: they do not change the exit status.
  */
 export function shortfalls(
-  plan: Pick<Plan, 'impact' | 'layout' | 'input' | 'engines' | 'shortfall'>,
+  plan: Pick<Plan, 'impact' | 'layout' | 'input' | 'engines' | 'shortfall' | 'decision' | 'facts'>,
 ): Shortfall[] {
-  return [...budget(plan), ...load(plan), ...goals(plan)];
+  return [...budget(plan), ...load(plan), ...goals(plan), ...needs(plan)];
+}
+
+function needs({ decision, facts }: Parameters<typeof shortfalls>[0]): Shortfall[] {
+  const lacking = chartLacks(facts);
+  if (decision.stack !== 'production-stack' || lacking.length === 0) return [];
+  const because = `the chart has no ${lacking.join(', ')}; add a gateway in front, or build your own stack (handRolled: true)`;
+  return [{ of: 'needs', because }];
 }
 
 function budget({
@@ -30,33 +41,37 @@ function budget({
   const pays = `it pays for ${affordable === 0 ? 'none' : affordable}`;
   if (pricePerHour * engines > budgetPerHour) {
     const because =
-      `${engines} ${engines === 1 ? 'engine costs' : 'engines cost'} ${dollars(pricePerHour * engines)} an hour, ` +
+      `${counted(engines, 'engine costs', 'engines cost')} ${dollars(pricePerHour * engines)} per hour, ` +
       `over the budget of ${dollars(budgetPerHour)}: ${pays}`;
     return [{ of: 'budget', because }];
   }
-  // Fewer engines were chosen than the goals ask for.
+  // The budget allows fewer engines than the goals need.
   return shortfall === undefined ? [] : [{ of: 'goals', because: shortfall }];
 }
 
 function load({ impact }: Parameters<typeof shortfalls>[0]): Shortfall[] {
   if (!impact.planned.isOverloaded) return [];
   const because =
-    'OVERLOADED: requests come faster than this fleet answers them, and its latencies grow for as long as that lasts; ' +
-    'more engines, or engines: choose, would do';
+    'OVERLOADED: requests arrive faster than this fleet serves them, and latencies keep growing; ' +
+    'add engines, or set engines: choose';
   return [{ of: 'load', because }];
 }
 
 function goals({ impact: { planned }, input }: Parameters<typeof shortfalls>[0]): Shortfall[] {
   const { ttftMs, tpotMs, e2eMs } = input.slo;
-  const missed = [
+  const given = [
     { name: 'TTFT', goal: ttftMs, is: planned.ttftMs.mean },
     { name: 'TPOT', goal: tpotMs, is: planned.tpotMs.mean },
     { name: 'E2E', goal: e2eMs, is: planned.e2eMs.mean },
-  ].filter(({ goal = Number.POSITIVE_INFINITY, is }) => is > goal);
-  return missed.map(({ name, goal = 0, is }) => ({
+  ].flatMap(({ goal, ...rest }) => (goal === undefined ? [] : [{ goal, ...rest }]));
+  const missed = given.filter(({ goal, is }) => is > goal);
+  const meeting = `${roundPercent(planned.goodput.mean)} of the requests meet all goals`;
+  if (missed.length === 0 && given.length > 0 && planned.goodput.mean < goodputMin) {
+    const because = `${meeting}, less than the ${roundPercent(goodputMin)} that a fleet should reach`;
+    return [{ of: 'goals', because }];
+  }
+  return missed.map(({ name, goal, is }) => ({
     of: 'goals',
-    because:
-      `the mean ${name} of ${milliseconds(is)} misses the goal of ${milliseconds(goal)}; ` +
-      `${percent(planned.goodput.mean)} of the requests meet all goals`,
+    because: `the mean ${name} of ${milliseconds(is)} misses the goal of ${milliseconds(goal)}; ${meeting}`,
   }));
 }

@@ -1,4 +1,4 @@
-// How many engines, of which kind: the fewest and cheapest that meet the goals at the peak.
+// Sizes the fleet: the cheapest one that meets the goals at the peak.
 import type { EngineLayout } from './layout.ts';
 import { noModelError } from './model-errors.ts';
 import { heldTokens, requestsAtRate, secondsPerOutputToken } from './plan-traffic.ts';
@@ -12,7 +12,7 @@ export interface SizingOptions {
   readonly slo: Slo;
   readonly budgetPerHour: number | undefined;
   readonly hbmUtilization: number;
-  /** Engines that the input fixes; undefined: to be chosen. */
+  /** Number of engines in the input; undefined if the plan chooses. */
   readonly engines: number | undefined;
   readonly seed: number;
 }
@@ -20,20 +20,19 @@ export interface SizingOptions {
 export interface Sized {
   readonly layout: EngineLayout;
   readonly engines: number;
-  /** Why the goals are not met, or not within the budget. */
+  /** Reason why the goals are missed, or missed within the budget. */
   readonly shortfall: string | undefined;
 }
 
-/** Most engines that a plan chooses by itself. */
+/** Maximum number of engines that a plan chooses. */
 const enginesMax = 64;
-/** Share of the requests that must meet the goals. */
-const goodputMin = 0.95;
-/** Requests of one look at a size. */
+/** Minimum share of requests that must meet the goals. */
+export const goodputMin = 0.95;
+/** Number of requests in one simulation for sizing. */
 const looksRequests = 240;
 
 /**
- * Of the layouts that may be chosen, the cheapest fleet that meets the goals; if none does, or none
- * within the budget, the one that comes nearest, and why.
+ * Returns the cheapest fleet that meets the goals; if none does within the budget, the closest one and the reason.
  */
 export function sizeFleet(options: SizingOptions): Sized {
   const sized = options.layouts.map((layout) => sizeLayout(layout, options));
@@ -89,7 +88,7 @@ function overBudget(
   engines: number,
   { budgetPerHour = 0 }: SizingOptions,
 ): string {
-  return `${engines} engines on ${gpu.name} cost $${(pricePerHour * engines).toFixed(2)} an hour, over the budget of $${budgetPerHour.toFixed(2)}`;
+  return `${engines} engines on ${gpu.name} cost $${(pricePerHour * engines).toFixed(2)} per hour, over the budget of $${budgetPerHour.toFixed(2)}`;
 }
 
 function meetsGoals(layout: EngineLayout, engines: number, options: SizingOptions): boolean {
@@ -102,7 +101,6 @@ function meetsGoals(layout: EngineLayout, engines: number, options: SizingOption
   const played = playLayout({
     ...{ layout, engines, workload, clients, slo, seed },
     ...{ kvOffload: 'none', offloadGiB: 0, policy: engines > 1 ? 'predictive' : 'roundrobin' },
-    maxNumSeqs: layout.config.maxNumSeqs,
     requests: Math.max(looksRequests, 2 * (clients ?? 0), requestsAtRate(workload)),
     e2eSeconds: workload.outputTokens.mean * secondsPerOutputToken,
     error: noModelError,

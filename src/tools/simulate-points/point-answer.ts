@@ -1,4 +1,4 @@
-// What `spillway simulate points` prints of a row: the prediction with its intervals, or why there is none.
+// Prints a row of `spillway simulate points`: the prediction with its intervals, or why there is none.
 import { InputError, LruMap } from '../../core/base/index.ts';
 import {
   isMeasuredGpu,
@@ -20,21 +20,23 @@ export const pointIntervals = {
   moe: { ttft: [0.71, 1.85], tpot: [0.82, 1.45] },
 } as const;
 
-/** What an interval is wider by, each way, for a GPU of which nothing was measured. */
+/** Factor by which intervals are wider, each way, for a GPU without measurements. */
 const unmeasuredGpuFactor = 1.25;
 /**
- * The same for a model of a guessed shape. Guesses of the catalogue's dense models from one another are
- * within 12 % in the middle, at worst half or twice the time of a decode: KV heads are not in a name.
+ * The same factor for a model of a guessed shape. Guesses of the catalogue's dense models from one another are
+ * within 12 % in the median and off by a factor of two at worst, because names do not contain the KV heads.
  */
 const guessedFactor = 1.5;
+/** The same factor where clients share connections: rows do not say how their client queues. */
+const sharedConnectionsFactor = 3;
 /**
- * How far off the reckoned KV cache may be, and from which use of it on that matters: near the knee
- * it decides whether clients wait.
+ * Factors of the computed KV cache that are simulated as well, and the share in use from which they are: near
+ * the knee, its size decides whether clients wait.
  */
 const kvFactors = [0.8, 1.25] as const;
 const kvShareMatters = 0.7;
 
-/** One row as JSON: what it asked, and the answer or, in `error`, why there is none. */
+/** Returns one row as JSON: the input, and the prediction or, in `error`, why there is none. */
 export function pointJson(point: PointRow | UnreadablePoint): Record<string, unknown> {
   if ('error' in point) {
     return { row: point.row, ...point.asked, ...noAnswer, error: point.error };
@@ -77,12 +79,12 @@ interface Answer {
   readonly tpot: readonly [number, number];
 }
 
-/** Rows repeat: the 975 measured points, with several versions of vLLM, ask for 614 answers. */
+/** Rows repeat: the 975 measured points, with several versions of vLLM, need 614 predictions. */
 const answers = new LruMap<string, Answer>({ entriesMax: 10_000 });
 
 function answerOf(point: PointRow): Answer {
   const { row, group, version, measuredTtftMs, measuredTpotMs, ...asked } = point;
-  // All that a version changes beside `plansAhead`.
+  // Apart from `plansAhead` and `hasSymmetricMemory`, a version changes only this.
   const { kvBytesPerValue } = servedModel(point, gpuOf(point));
   const key = JSON.stringify({ ...asked, kvBytesPerValue });
   const known = answers.get(key);
@@ -98,7 +100,7 @@ const noAnswer = {
   ...{ predicted_tpot_ms: null, tpot_interval_ms: null, saturated: null },
 };
 
-/** 90 % intervals in milliseconds: from, to. */
+/** Returns 90 % intervals in milliseconds. */
 export function intervalsOf(
   point: PointRow,
   predicted: PointPrediction,
@@ -107,7 +109,8 @@ export function intervalsOf(
   const shares = pointIntervals[kindOf(shapeOf(point))];
   const factor =
     (isMeasuredGpu(gpuOf(point), calibration) ? 1 : unmeasuredGpuFactor) *
-    (isGuessed(point) ? guessedFactor : 1);
+    (isGuessed(point) ? guessedFactor : 1) *
+    (point.load.connectionsMax === undefined ? 1 : sharedConnectionsFactor);
   const played = [predicted, ...otherCaches(point, predicted, calibration)];
   const around = (values: readonly number[], [low, high]: readonly [number, number]) =>
     [(Math.min(...values) * low) / factor, Math.max(...values) * high * factor] as const;
@@ -123,12 +126,12 @@ export function intervalsOf(
   };
 }
 
-/** Which interval a model's points have. */
+/** Selects the intervals of a model's points. */
 export function kindOf(model: ModelSpec): keyof typeof pointIntervals {
   return model.experts === undefined ? 'dense' : 'moe';
 }
 
-/** The point with a smaller and a larger KV cache, where that matters. */
+/** Simulates the point with a smaller and a larger KV cache where that matters. */
 function otherCaches(
   point: PointRow,
   { kvShare }: PointPrediction,
@@ -139,7 +142,7 @@ function otherCaches(
     try {
       return [predictPoint(point, calibration, factor)];
     } catch (error) {
-      // A smaller cache may not hold one request.
+      // A smaller cache may not have space for one request.
       if (error instanceof InputError) return [];
       throw error;
     }

@@ -1,4 +1,4 @@
-// The engine that a row of serving points names: GPU, model, and the bytes of its weights and KV cache.
+// Resolves the engine of a row of serving points: GPU, model, and the bytes of its weights and KV cache.
 import { InputError } from '../../core/base/index.ts';
 import {
   bytesPerWeight,
@@ -12,19 +12,19 @@ import type { PointRow } from './points-csv.ts';
 
 const catalogue = await loadCatalogue();
 
-/** A name, as `b200_sxm`, or a YAML file. */
+/** Finds the GPU by name, such as `b200_sxm`, or reads a YAML file. */
 export function gpuOf({ system }: PointRow): GpuSpec {
   return catalogue.findGpu(system.replace(/_sxm\d*$/i, ''));
 }
 
-/** Names or folders repeat from row to row. */
+/** Rows repeat names and folders. */
 const shapes = new Map<string, ModelSpec>();
 const shapesMax = 1000;
 
 /**
- * Of the catalogue, of a config.json, or else guessed from the sizes in its name.
+ * Finds the model in the catalogue or in a config.json, or guesses it from the sizes in its name.
  *
- * @throws {InputError} If there is none of these.
+ * @throws {InputError} If all of these fail.
  */
 export function shapeOf({ model: name }: Pick<PointRow, 'model'>): ModelSpec {
   const known = shapes.get(name);
@@ -35,30 +35,32 @@ export function shapeOf({ model: name }: Pick<PointRow, 'model'>): ModelSpec {
   return shape;
 }
 
-/** Whether the model's shape is a guess. */
+/** Returns whether the model's shape is a guess. */
 export function isGuessed(point: Pick<PointRow, 'model'>): boolean {
   return shapeOf(point).source.startsWith('guessed');
 }
 
-/** The row's, whatever the model's name says; else that of the checkpoint. */
+/** Returns the row's precision, whatever the model's name says, or that of the checkpoint. */
 export function precisionOf(point: PointRow): WeightPrecision {
   return point.precision ?? shapeOf(point).weightPrecision ?? 'bf16';
 }
 
-/** The model as it is served: `precisionOf` its weights, its KV cache in 8 bits or not. */
+/** Returns the model as served: with weights of `precisionOf` and a KV cache of 8 or 16 bits. */
 export function servedModel(point: PointRow, gpu: GpuSpec): ModelSpec {
   const { weightPrecision: _, ...model } = shapeOf(point);
   return isFp8Kv(point, model, gpu) ? { ...model, kvBytesPerValue: 1 } : model;
 }
 
 /**
- * 4-bit checkpoints that Blackwell multiplies name an fp8 KV cache themselves; gpt-oss does not. With fp8
- * weights the benchmarks ask for it: for dense models on H200 and Blackwell, whose knees lie where that
- * puts them, for mixtures of experts on Blackwell since 0.19 (before, contexts cost twice as much).
+ * Returns whether the KV cache is fp8. 4-bit checkpoints that Blackwell multiplies specify it, except gpt-oss.
+ * With fp8 weights, the benchmarks request it: for dense models on H200 and Blackwell, whose knees lie where
+ * that puts them, and for mixtures of experts on Blackwell since 0.19 (before, contexts cost twice as much).
  */
 function isFp8Kv(point: PointRow, { experts }: ModelSpec, gpu: GpuSpec): boolean {
   const precision = precisionOf(point);
   if (precision === 'bf16' || /gpt-oss/i.test(point.model)) return false;
+  // AIPerf's runs leave vLLM's `--kv-cache-dtype` at its default.
+  if (point.load.isAiperf) return false;
   const architecture = gpu.kin ?? gpu.name;
   if (architecture === 'H200') return experts === undefined;
   if (architecture !== 'B200') return false;
@@ -67,7 +69,7 @@ function isFp8Kv(point: PointRow, { experts }: ModelSpec, gpu: GpuSpec): boolean
   return Number(major) > 0 || Number(minor) >= 19 || /nightly|dev/.test(point.version);
 }
 
-/** 4-bit mixtures of experts keep their other weights: MiniMax in fp8, the others in bf16. */
+/** Returns the bytes of a weight outside the experts, which 4-bit mixtures keep: fp8 in MiniMax, else bf16. */
 export function attentionBytes(point: PointRow): number {
   const bytes = bytesPerWeight[precisionOf(point)];
   const { experts } = shapeOf(point);

@@ -1,44 +1,48 @@
-// Serving points from a CSV file, in the columns of aiconfigurator's measured points.
+// Reads serving points from a CSV file with the columns of aiconfigurator's measured points.
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../../core/base/index.ts';
 import { precisionNamed, type WeightPrecision } from '../../core/engine/index.ts';
+import { parseCsv } from '../../io/csv/index.ts';
 import { fileProblem } from '../../io/paths/index.ts';
-import { csvRecords } from './csv-records.ts';
+import { type PointLoad, pointLoadOf } from './point-load.ts';
 
-/** What one row asks; lengths in tokens. */
+/** The input of one row; lengths in tokens. */
 export interface PointRow {
   /** 1 for the first line after the header. */
   readonly row: number;
   readonly system: string;
   readonly model: string;
-  /** Undefined: that of the checkpoint. */
+  /** Precision of the weights; undefined: that of the checkpoint. */
   readonly precision: WeightPrecision | undefined;
   readonly tensorParallelSize: number;
-  /** Groups that each compute the attention of a part of the requests. */
+  /** Number of groups that each compute the attention of a part of the requests. */
   readonly attentionDataParallelSize: number;
-  /** Groups of GPUs with a part of the layers each. */
+  /** Number of groups of GPUs that each have a part of the layers. */
   readonly pipelineParallelSize: number;
-  /** Engine cores that share the clients, each with GPUs of its own. */
+  /** Number of engine cores that share the clients, each with its own GPUs. */
   readonly dataParallelSize: number;
   readonly promptTokens: number;
   readonly outputTokens: number;
-  /** Of each group, where attention is data parallel. */
+  /** Number of clients; of each group, where attention is data parallel. */
   readonly clients: number;
-  /** Whether that vLLM plans a step while the one before runs. */
+  readonly load: PointLoad;
+  /** Whether this vLLM plans a step while the previous one runs. */
   readonly plansAhead: boolean;
-  /** As the row has it, such as `0.17.0`. */
+  /** Whether this vLLM (0.11 and later) sums all-reduces through symmetric memory. */
+  readonly hasSymmetricMemory: boolean;
+  /** The row's version, such as `0.17.0`. */
   readonly version: string;
-  /** Undefined where the file has no measurement. */
+  /** Undefined if the file has no measurement. */
   readonly measuredTtftMs: number | undefined;
   readonly measuredTpotMs: number | undefined;
   /** All columns that name the engine, for grouping. */
   readonly group: string;
 }
 
-/** A row that asks nothing that could be answered. */
+/** A row that cannot be predicted. */
 export interface UnreadablePoint {
   readonly row: number;
-  /** What it has in the columns that every answer repeats. */
+  /** The cells that every answer repeats. */
   readonly asked: Readonly<Record<string, string>>;
   readonly error: string;
 }
@@ -49,13 +53,13 @@ const precisions: Readonly<Record<string, WeightPrecision | undefined>> = {
   ...{ '': undefined, auto: undefined },
   ...{ bf16: 'bf16', bfloat16: 'bf16', fp16: 'bf16', float16: 'bf16', half: 'bf16' },
 };
-/** How files of others say that a cell is empty. */
+/** Words for an empty cell in other tools' files. */
 const empty = /^(nan|none|null|n\/a|-)$/i;
 
 /**
- * Reads the columns system, model_path, isl, osl, batch_size; if there, precision, tp_size,
- * attention_dp_size, moe_tp_size, moe_ep_size, pp_size, dp_size, backend_version, silicon_ttft_ms,
- * silicon_tpot_ms; others are passed over. A row with a bad cell is one that says so.
+ * Reads the columns system, model_path, isl, osl, batch_size; if present, precision, tp_size,
+ * attention_dp_size, moe_tp_size, moe_ep_size, pp_size, dp_size, distinct_prompts, backend_version,
+ * silicon_ttft_ms, silicon_tpot_ms; others are ignored. A row with a bad cell becomes an `UnreadablePoint`.
  *
  * @throws {InputError} If the file cannot be read or lacks a column.
  */
@@ -63,20 +67,20 @@ export async function readPoints(path: string): Promise<(PointRow | UnreadablePo
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new InputError(`Cannot read the points ${path}: ${fileProblem(cause)}.`, { cause });
   });
-  const [header = [], ...lines] = csvRecords(text);
-  const names = header.map((name) => name.trim().toLowerCase());
+  const { columns, rows } = await parseCsv(text, path);
+  const names = columns.map((name) => name.trim().toLowerCase());
   const missing = needed.find((name) => !names.includes(name));
   if (missing !== undefined) {
     throw new InputError(`${path}:1: there is no column ${missing}; needed: ${needed.join(', ')}.`);
   }
-  return lines.map((cells, index) => {
+  return rows.map(({ cells }, index) => {
     const cell = (...spellings: string[]) => {
       const found = spellings.find((name) => names.includes(name));
       const text = found === undefined ? '' : (cells[names.indexOf(found)] ?? '').trim();
       return empty.test(text) ? '' : text;
     };
     try {
-      return pointOf(cell, index + 1);
+      return pointOf(cell, index + 1, names.includes('attention_dp_size'));
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       const asked = Object.fromEntries(repeated.map((name) => [name, cell(name)]));
@@ -85,7 +89,7 @@ export async function readPoints(path: string): Promise<(PointRow | UnreadablePo
   });
 }
 
-/** Rows of a file of which each must be a point, as a benchmark's own is. */
+/** Reads a file whose rows must all be valid, such as a benchmark's own. */
 export async function readAllPoints(path: string): Promise<PointRow[]> {
   return (await readPoints(path)).map((line) => {
     if (!('error' in line)) return line;
@@ -95,20 +99,29 @@ export async function readAllPoints(path: string): Promise<PointRow[]> {
 
 type Cell = (...spellings: string[]) => string;
 
-function pointOf(cell: Cell, row: number): PointRow {
+function pointOf(cell: Cell, row: number, namesAttention: boolean): PointRow {
   const names = ['system', 'model_path', 'precision', 'tp_size', 'attention_dp_size'];
+  const clients = neededWhole(cell, 'batch_size');
+  const layout = layoutOf(cell);
+  const { attentionDataParallelSize: groups } = layout;
   return {
     row,
     system: textOf(cell, 'system'),
     model: textOf(cell, 'model_path'),
     precision: precisionOf(cell('precision')),
-    ...layoutOf(cell),
+    ...layout,
     pipelineParallelSize: wholeOf(cell, 'pp_size', 'pp', 'pipeline_parallel_size') ?? 1,
     dataParallelSize: wholeOf(cell, 'dp_size', 'dp', 'data_parallel_size') ?? 1,
     promptTokens: neededWhole(cell, 'isl'),
     outputTokens: neededWhole(cell, 'osl'),
-    clients: neededWhole(cell, 'batch_size'),
+    clients,
+    load: pointLoadOf(cell, {
+      distinctPrompts: wholeOf(cell, 'distinct_prompts'),
+      ...{ clients, groups, namesAttention },
+    }),
     plansAhead: plansAheadSince(cell('backend_version')),
+    // A row without a version is older than 0.11, which no row with one is.
+    hasSymmetricMemory: cell('backend_version') !== '',
     version: cell('backend_version'),
     measuredTtftMs: measuredOf(cell, 'silicon_ttft_ms'),
     measuredTpotMs: measuredOf(cell, 'silicon_tpot_ms'),
@@ -147,13 +160,13 @@ function precisionOf(text: string): WeightPrecision | undefined {
   );
 }
 
-/** For comparisons only: what is no number is no measurement. */
+/** Reads a measurement, which is for comparisons only; anything but a positive number is none. */
 function measuredOf(cell: Cell, name: string): number | undefined {
   const value = Number(cell(name));
   return value > 0 && Number.isFinite(value) ? value : undefined;
 }
 
-/** vLLM's `--async-scheduling` is the default since 0.14; a row without a version is older than that. */
+/** `--async-scheduling` is vLLM's default since 0.14; a row without a version counts as older. */
 function plansAheadSince(version: string): boolean {
   const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version) ?? [];
   if (minor === undefined) return /nightly|dev/.test(version);
@@ -161,10 +174,10 @@ function plansAheadSince(version: string): boolean {
 }
 
 /**
- * GPUs in groups. Where attention is data parallel, the file's tp_size counts all GPUs of the engine,
- * whose attention is cut into attention_dp_size groups; only where the experts say that there are more
- * GPUs, or tp_size is 1, is it that of a group. Where that column is empty, experts over more GPUs
- * than tp_size tell as much.
+ * Returns the groups of GPUs. Where attention is data parallel, the file's tp_size counts all GPUs of the
+ * engine, whose attention is split into attention_dp_size groups; it counts the GPUs of one group only if the
+ * experts are spread over more GPUs, or tp_size is 1. Where that column is empty, experts on more GPUs than
+ * tp_size imply groups.
  */
 function layoutOf(cell: Cell) {
   const size = wholeOf(cell, 'tp_size', 'tp', 'tensor_parallel_size') ?? 1;

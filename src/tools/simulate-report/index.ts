@@ -1,8 +1,6 @@
-// What simulated runs are told with: the verdict, latencies, a line for each request, pictures.
-export { percent, tokens } from './figures.ts';
-export { latencyTable } from './latency-table.ts';
+// Parts that the reports of simulated runs share: verdict, latencies, one line per request.
+export { latencies, latencyTable } from './latency-table.ts';
 export { perRequestLines } from './per-request.ts';
-export { chartStyle, escapeXml, lineChart, type Series, stackedBars } from './svg-chart.ts';
 export {
   type Stability,
   stabilityOf,

@@ -1,7 +1,7 @@
-// `--per-request FILE`: one line of JSON for each request of a simulated run.
+// `--per-request FILE`: one line of JSON per request of a simulated run.
 import type { TimedHandoff, Timing } from '../../core/simulation/index.ts';
 
-/** Lines of the answered requests in the order of the trace; times in milliseconds from the trace's origin. */
+/** Returns one line per completed request, in the order of the trace; times are in milliseconds from its start. */
 export function perRequestLines(timings: readonly Timing[], from: 'queued' | 'arrival'): string {
   return timings.map((timing) => `${JSON.stringify(lineOf(timing, from))}\n`).join('');
 }

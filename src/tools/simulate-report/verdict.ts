@@ -1,26 +1,27 @@
-// Whether a simulated system keeps up with its traffic, and how that is said.
+// The verdict of a simulated run: whether the system keeps up with its traffic.
+import { counted } from '../../core/base/index.ts';
 import { backlogGrowth, overloadedGrowth } from '../../core/simulation/index.ts';
 import type { ServeReport } from '../../core/stats/index.ts';
-import { percent } from './figures.ts';
+import { percent } from '../report/index.ts';
 
-/** A closed loop cannot run away, so it is neither STABLE nor OVERLOADED. */
+/** The queue of a closed loop is bounded, so it is neither STABLE nor OVERLOADED. */
 export type Verdict = 'STABLE' | 'OVERLOADED' | 'CLOSED LOOP';
 
 export interface Stability {
-  /** OVERLOADED: requests without a first token grow in number for as long as requests arrive. */
+  /** OVERLOADED: the number of requests without a first token grows as long as requests arrive. */
   readonly verdict: Verdict;
-  /** Mean over the engines of the share of the time up to the last arrival in which a step ran. */
+  /** Mean over the engines of the share of time, up to the last arrival, in which a step ran. */
   readonly utilization: number;
   /** See `backlogGrowth`. */
   readonly growth: number;
-  /** From the first arrival to the last. */
+  /** Time from the first arrival to the last. */
   readonly arrivalsLastSeconds: number;
-  /** Of a closed loop. */
+  /** Number of clients of a closed loop. */
   readonly clients: number | undefined;
 }
 
 export function stabilityOf(options: {
-  /** Requests without a first token as each request arrived, in order. */
+  /** Number of requests without a first token at each arrival, in order. */
   readonly waitingAtArrival: ArrayLike<number>;
   /** Aligned with it. */
   readonly arrivalSeconds: ArrayLike<number>;
@@ -41,28 +42,28 @@ export function stabilityOf(options: {
 export function verdictLine({ verdict, utilization, growth, clients }: Stability): string {
   const busy = `engines busy ${percent(utilization)} of the time`;
   if (verdict === 'CLOSED LOOP') {
-    return `CLOSED LOOP: ${clients} clients, ${busy}; the load follows the answers`;
+    return `CLOSED LOOP: ${counted(clients ?? 0, 'client')}, ${busy}; the load follows the responses`;
   }
   return `${verdict}: ${busy}, queue grows by ${percent(Math.max(0, growth))} of the arrivals`;
 }
 
-/** Arrivals must last so many answers for a queue to show whether it grows. */
-const answersToLookAt = 5;
+/** Arrivals must last this many times as long as a response to show whether the queue grows. */
+const responsesToObserve = 5;
 
-/** What the latencies do not say; empty where they can be taken as they are. */
+/** Returns reasons to distrust the latencies; empty if there are none. */
 export function verdictWarnings(
   { verdict, arrivalsLastSeconds }: Stability,
   { fromSent }: ServeReport,
 ): string[] {
   if (verdict === 'OVERLOADED') {
     return [
-      'The queue grows for as long as requests arrive: the latencies hang on the length of the run.',
+      'The queue grows as long as requests arrive: latencies depend on the length of the run.',
     ];
   }
-  const answerSeconds = (fromSent.e2el?.mean ?? 0) / 1000;
-  if (verdict === 'CLOSED LOOP' || arrivalsLastSeconds >= answersToLookAt * answerSeconds)
+  const responseSeconds = (fromSent.e2el?.mean ?? 0) / 1000;
+  if (verdict === 'CLOSED LOOP' || arrivalsLastSeconds >= responsesToObserve * responseSeconds)
     return [];
   return [
-    `Requests arrive for ${arrivalsLastSeconds.toFixed(0)} s and an answer takes ${answerSeconds.toFixed(1)} s: too short a look to say that it stays so.`,
+    `Requests arrive for ${arrivalsLastSeconds.toFixed(0)} s and a response takes ${responseSeconds.toFixed(1)} s: the run is too short to tell whether the system is stable.`,
   ];
 }

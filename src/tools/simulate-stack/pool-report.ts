@@ -1,34 +1,39 @@
-// What the report of a simulated stack says where prefill and decode are apart: each pool, and the KV
-// that goes between them.
+// The report of a simulated stack with disaggregated prefill: each pool, and the KV cache that is transferred
+// between them.
+import { counted } from '../../core/base/index.ts';
 import type { EngineRole } from '../../core/simulation/index.ts';
 import { percentile } from '../../core/stats/index.ts';
-import { lineChart, percent, stackedBars } from '../simulate-report/index.ts';
+import { lineChart, type Markup, percent, stackedBars } from '../report/index.ts';
 import type { StackRun } from './stack.ts';
+import type { StackPools } from './stack-pools.ts';
+
+const giga = 1e9;
 
 /** Engines of one role. */
 export interface PoolReport {
   readonly role: EngineRole;
   readonly engines: number;
   readonly gpus: number;
-  /** Mean of the share of the time, up to the last arrival, in which a step ran. */
+  /** Mean share of the time up to the last arrival in which a step ran. */
   readonly utilization: number;
-  /** Requests that wait in all its engines together: over time. */
+  /** Requests waiting in all its engines together, over time. */
   readonly meanWaiting: number;
   readonly maxWaiting: number;
   readonly meanKvUsage: number;
-  /** Bytes that went over its links, of those that they could have carried in the whole run. */
+  /** Bytes transferred over its links, as a share of what they could carry during the run. */
   readonly linkUtilization: number;
   readonly preemptions: number;
 }
 
 export interface HandoffReport {
+  readonly setup: StackPools;
   readonly pools: readonly PoolReport[];
-  /** Prompts that were read. */
+  /** Prompts that a decode engine read. */
   readonly transfers: number;
   readonly bytes: number;
   /** Undefined if nothing was read. */
   readonly transferMs: Spread | undefined;
-  /** Means of the parts of the TTFT, over the requests whose prompt was read, in their order. */
+  /** Means of the parts of the TTFT, in order, over the requests whose prompt was read. */
   readonly ttftPartsMs: readonly { readonly name: string; readonly mean: number }[];
   readonly lost: number;
   readonly skipped: number;
@@ -46,49 +51,51 @@ export function handoffReport(run: StackRun): HandoffReport | undefined {
   const { pools, result } = run;
   const { handoffs } = result;
   if (pools === undefined || handoffs === undefined) return undefined;
-  const read = [...handoffs.transferBytes.keys()].filter(
-    (i) => (handoffs.transferBytes[i] as number) >= 0 && (result.ttftSeconds[i] as number) >= 0,
+  const { transferBytes, prefillSeconds, waitSeconds, transferSeconds } = handoffs;
+  const { ttftSeconds } = result;
+  const read = [...transferBytes.keys()].filter(
+    (i) => (transferBytes[i] as number) >= 0 && (ttftSeconds[i] as number) >= 0,
   );
-  const meanOf = (of: (index: number) => number) =>
-    read.reduce((sum, i) => sum + of(i), 0) / Math.max(1, read.length);
-  const parts: readonly (readonly [string, (index: number) => number])[] = [
-    ['prefill and its queue', (i) => handoffs.prefillSeconds[i] as number],
-    ['way to decode and its queue', (i) => handoffs.waitSeconds[i] as number],
-    ['transfer', (i) => handoffs.transferSeconds[i] as number],
+  const ofRead = (values: ArrayLike<number>) => read.map((i) => values[i] as number);
+  const meanMs = (seconds: ArrayLike<number>) => mean(ofRead(seconds)) * 1000;
+  const parts = [
+    { name: 'prefill and its queue', mean: meanMs(prefillSeconds) },
+    { name: 'way to decode and its queue', mean: meanMs(waitSeconds) },
+    { name: 'transfer', mean: meanMs(transferSeconds) },
   ];
-  const named = parts.map(([name, of]) => ({ name, mean: meanOf(of) * 1000 }));
-  const ttft = meanOf((i) => result.ttftSeconds[i] as number) * 1000;
-  const rest = ttft - named.reduce((sum, { mean }) => sum + mean, 0);
+  const rest = meanMs(ttftSeconds) - total(parts.map((part) => part.mean));
   return {
-    pools: (['prefill', 'decode'] as const).map((role) => poolReport(run, role)),
+    setup: pools,
+    pools: (['prefill', 'decode'] as const).map((role) => poolReport(run, pools, role)),
     transfers: read.length,
-    bytes: read.reduce((sum, i) => sum + (handoffs.transferBytes[i] as number), 0),
-    transferMs: spreadOf(read.map((i) => (handoffs.transferSeconds[i] as number) * 1000)),
-    ttftPartsMs: [...named, { name: 'first step and way back', mean: rest }],
+    bytes: total(ofRead(transferBytes)),
+    transferMs: spreadOf(ofRead(transferSeconds).map((seconds) => seconds * 1000)),
+    ttftPartsMs: [...parts, { name: 'first step and way back', mean: rest }],
     lost: handoffs.lost,
     skipped: handoffs.skipped,
   };
 }
 
-function poolReport({ engines, result, pools }: StackRun, role: EngineRole): PoolReport {
-  const own = [...engines.keys()].filter((i) => pools?.roles[i] === role);
-  const sum = (of: (engine: number) => number) => own.reduce((total, i) => total + of(i), 0);
-  const waiting = result.series.map((sample) => sum((i) => sample.waiting[i] ?? 0));
-  const usage = result.series.map((sample) => sum((i) => sample.kvUsage[i] ?? 0) / own.length);
-  const moved = sum((i) => {
-    const { loads, stores } = result.engines[i]?.tiers ?? {};
-    return (role === 'prefill' ? stores?.bytes : loads?.bytes) ?? 0;
-  });
-  const carried = sum((i) => pools?.links[i]?.bytesPerSecond ?? 0) * result.seconds;
+function poolReport(
+  { engines, result }: StackRun,
+  pools: StackPools,
+  role: EngineRole,
+): PoolReport {
+  /** Of a list with an item per engine, those of this role. */
+  const own = <T>(items: readonly T[]) => items.filter((_, i) => pools.roles[i] === role);
+  const results = own(result.engines);
+  const waiting = result.series.map((sample) => total(own(sample.waiting)));
+  const moved = results.map(({ tiers }) => (role === 'prefill' ? tiers?.stores : tiers?.loads));
+  const bytesPerSecond = total(own(pools.links).map((link) => link.bytesPerSecond));
   return {
-    ...{ role, engines: own.length },
-    gpus: sum((i) => engines[i]?.tensorParallelSize ?? 0),
-    utilization: sum((i) => result.engines[i]?.utilization ?? 0) / own.length,
+    ...{ role, engines: results.length },
+    gpus: total(own(engines).map(({ tensorParallelSize }) => tensorParallelSize)),
+    utilization: mean(results.map(({ utilization }) => utilization)),
     meanWaiting: mean(waiting),
     maxWaiting: Math.max(0, ...waiting),
-    meanKvUsage: mean(usage),
-    linkUtilization: moved / carried,
-    preemptions: sum((i) => result.engines[i]?.preemptions ?? 0),
+    meanKvUsage: mean(result.series.map((sample) => mean(own(sample.kvUsage)))),
+    linkUtilization: total(moved.map((one) => one?.bytes ?? 0)) / (bytesPerSecond * result.seconds),
+    preemptions: total(results.map(({ preemptions }) => preemptions)),
   };
 }
 
@@ -103,18 +110,22 @@ function spreadOf(values: readonly number[]): Spread | undefined {
   return { mean: mean(values), p50, p90, p99 };
 }
 
+function total(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+/** 0 of no values. */
 function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+  return total(values) / Math.max(1, values.length);
 }
 
 export function handoffJson(run: StackRun): Record<string, unknown> | null {
   const report = handoffReport(run);
-  const { pools } = run;
-  if (report === undefined || pools === undefined) return null;
-  const { transferMs } = report;
+  if (report === undefined) return null;
+  const { setup: pools, transferMs } = report;
   return {
     link: pools.link,
-    link_gb_per_second: pools.gpuBytesPerSecond.map((rate) => rate / 1e9),
+    link_gb_per_second: pools.gpuBytesPerSecond.map((rate) => rate / giga),
     link_latency_ms: pools.latencySeconds * 1000,
     prefill_policy: pools.prefillPolicy,
     decode_policy: pools.decodePolicy,
@@ -143,21 +154,19 @@ export function handoffJson(run: StackRun): Record<string, unknown> | null {
     skipped: report.skipped,
   };
 }
-const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(bytes < 1e10 ? 2 : 1)} GB`;
 
 /** Empty where the same engines prefill and decode. */
 export function handoffLines(run: StackRun): string[] {
   const report = handoffReport(run);
-  const { pools } = run;
-  if (report === undefined || pools === undefined) return [];
-  const { transferMs, ttftPartsMs, lost, skipped } = report;
-  const rate = [...new Set(pools.gpuBytesPerSecond)].map((bytes) => (bytes / 1e9).toFixed(1));
+  if (report === undefined) return [];
+  const { setup: pools, transferMs, ttftPartsMs, lost, skipped } = report;
+  const rate = [...new Set(pools.gpuBytesPerSecond)].map((bytes) => (bytes / giga).toFixed(1));
   const lines = report.pools.map(
     ({ role, engines, gpus, ...pool }) =>
       `${role.padEnd(7)} ${counted(engines, 'engine')}, ${counted(gpus, 'GPU')}, ${role === 'prefill' ? pools.prefillPolicy : pools.decodePolicy}: busy ${percent(pool.utilization)}; waiting ${pool.meanWaiting.toFixed(1)} on average, ${pool.maxWaiting} at most; KV in use ${percent(pool.meanKvUsage)}; links ${percent(pool.linkUtilization)}`,
   );
   lines.push(
-    `KV handed over: ${counted(report.transfers, 'prompt')}, ${gigabytes(report.bytes)} over ${pools.link} (${rate.join(', ')} GB/s a GPU)` +
+    `KV transferred: ${counted(report.transfers, 'prompt')}, ${gigabytes(report.bytes)} over ${pools.link} (${rate.join(', ')} GB/s per GPU)` +
       (transferMs
         ? `; transfer mean ${ms(transferMs.mean)}, p50 ${ms(transferMs.p50)}, p90 ${ms(transferMs.p90)}, p99 ${ms(transferMs.p99)} ms`
         : ''),
@@ -168,49 +177,47 @@ export function handoffLines(run: StackRun): string[] {
     );
   }
   if (skipped > 0) {
-    lines.push(`${counted(skipped, 'request')} had so little to compute that decode did it all.`);
+    lines.push(
+      `${counted(skipped, 'request')} had so few tokens to compute that decode engines prefilled them.`,
+    );
   }
   if (lost > 0) {
-    const became = pools.loadFailure === 'fail' ? 'failed' : 'were computed anew by decode';
+    const became = pools.loadFailure === 'fail' ? 'failed' : 'were recomputed by decode engines';
     lines.push(
-      `${counted(lost, 'prompt')} went down with the engine that held them and ${became}.`,
+      `${counted(lost, 'prompt')} went down with the engine that stored them and ${became}.`,
     );
   }
   return lines;
 }
 
-function counted(count: number, noun: string): string {
-  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+function gigabytes(bytes: number): string {
+  return `${(bytes / giga).toFixed(bytes < 10 * giga ? 2 : 1)} GB`;
 }
 
 function ms(value: number): string {
   return value.toFixed(value < 100 ? 1 : 0);
 }
 
-/** Pictures of the page; empty where the same engines prefill and decode. */
-export function handoffCharts(run: StackRun): string[] {
+/** Charts of the page; empty where the same engines prefill and decode. */
+export function handoffCharts(run: StackRun): Markup[] {
   const report = handoffReport(run);
-  const { pools, result } = run;
-  if (report === undefined || pools === undefined) return [];
+  if (report === undefined) return [];
   const waitingIn = (role: EngineRole) => ({
     name: role,
     isStepped: true,
-    points: result.series.map(
-      ({ atSeconds, waiting }) =>
-        [
-          atSeconds,
-          waiting.reduce((sum, n, i) => sum + (pools.roles[i] === role ? n : 0), 0),
-        ] as const,
-    ),
+    points: run.result.series.map(({ atSeconds, waiting }) => {
+      const own = waiting.filter((_, i) => report.setup.roles[i] === role);
+      return [atSeconds, total(own)] as const;
+    }),
   });
   return [
     lineChart({
-      title: 'Requests that wait, by pool',
+      title: 'Waiting requests, by pool',
       ...{ xLabel: 'seconds', yLabel: 'requests' },
       series: [waitingIn('prefill'), waitingIn('decode')],
     }),
     stackedBars({
-      title: 'Mean TTFT of requests whose prompt was handed over',
+      title: 'Mean TTFT of requests with a KV transfer',
       parts: report.ttftPartsMs.map(({ name }) => name),
       unit: 'ms',
       rows: [{ name: 'TTFT', values: report.ttftPartsMs.map(({ mean: part }) => part) }],

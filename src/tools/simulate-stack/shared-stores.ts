@@ -1,9 +1,9 @@
-// The stores that all engines of a stack share: LMCache's server, an object store, a folder. Each is made
-// once for a simulation, by the first engine that asks for it.
+// The stores that all engines of a stack share: LMCache's server, an object store, a folder. The first engine
+// that needs one creates it.
 import { ChunkStore, type TransferLinkOptions } from '../../core/engine/index.ts';
 import type { Values } from '../../core/values/index.ts';
 
-/** When the server that engines share is gone, with all that it held, and when it answers again. */
+/** When the shared server fails, with everything that it stored, and when it is available again. */
 export interface Outage {
   readonly fromSeconds: number;
   readonly untilSeconds: number;
@@ -15,7 +15,7 @@ export interface DiskLinks {
 }
 
 const giga = 1e9;
-/** GET and PUT of an lm:// server in one network: a round trip, 60 to 120 µs on loopback. */
+/** GET and PUT of an lm:// server in one network take a round trip: 60 to 120 µs on loopback. */
 const serverLatencySeconds = 0.2e-3;
 
 export class SharedStores {
@@ -28,19 +28,19 @@ export class SharedStores {
     this.#outage = outage;
   }
 
-  /** Whether an engine asked for the server, the store that an outage takes away. */
+  /** Whether an engine uses the server, the store that an outage removes. */
   get hasServer(): boolean {
     return this.#made.has('shared');
   }
 
-  /** What LMCache has below host memory and disk: the server, or the object store if there is none. */
+  /** Returns LMCache's store below host memory and disk: the server, or else the object store. */
   ofLmcache(chunkBytes: number): ChunkStore | undefined {
     const { enabled, objectStore } = this.#values;
     const object = objectStore.enabled ? this.object(chunkBytes) : undefined;
     return enabled ? this.#server(chunkBytes, object) : object;
   }
 
-  /** S3 or Ceph RGW, whether or not the values enable it for LMCache. */
+  /** Returns S3 or Ceph RGW, whether or not the values enable it for LMCache. */
   object(chunkBytes: number): ChunkStore {
     const { capacityGB, latencyMs, requestMBps, connections, linkGbps } = this.#values.objectStore;
     const link = {
@@ -49,12 +49,12 @@ export class SharedStores {
     };
     return this.#once('object', () => ({
       ...{ chunksMax: chunksOf(capacityGB, chunkBytes), chunkBytes, read: link, write: link },
-      // A HEAD request for each chunk, all at once.
+      // One HEAD request per chunk, all concurrent.
       ...{ lookupSeconds: link.latencySeconds, source: 'disk' },
     }));
   }
 
-  /** A folder on storage that all engines mount. */
+  /** Returns a folder on storage that all engines mount. */
   folder(chunkBytes: number, links: DiskLinks): ChunkStore {
     const chunksMax = Number.POSITIVE_INFINITY;
     return this.#once('folder', () => ({ chunksMax, chunkBytes, ...links, source: 'disk' }));

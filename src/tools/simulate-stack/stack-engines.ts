@@ -1,104 +1,96 @@
-// The engines that a values file asks for, as engine models: what `spillway up` or Helm would start.
+// The engines of a values file, which `spillway up` or Helm would start, as engine models.
 import { InputError } from '../../core/base/index.ts';
 import {
-  bytesPerWeightOf,
-  type EngineConfig,
-  engineConfigFor,
-  type GpuSpec,
-  hostConstants,
-  kvBytesPerTokenPerGpu,
-  type LayoutOptions,
-  type ModelSpec,
-  pipelinedConfig,
-  pipelinedCost,
-  rooflineCost,
-  type StepCostModel,
-} from '../../core/engine/index.ts';
+  allowsLongContext,
+  effectNotes,
+  type ReadSettings,
+  readEntry,
+  type SizedEngine,
+  type StepCostSource,
+  sizeEngine,
+  sizingSettings,
+  vainEntryKeys,
+  vainSettings,
+} from '../../core/layout/index.ts';
 import { checkEngineCount, type SimulatedEngine } from '../../core/simulation/index.ts';
 import {
   engineCount,
   engineKind,
   gpuText,
-  type ModelSpec as ModelEntry,
+  type ModelEntry,
   type Values,
 } from '../../core/values/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
-import { readStepCost } from '../../io/profile/index.ts';
-import { argumentsOf, type ExtraArguments } from './extra-arguments.ts';
+import { readStepCostSource } from '../../io/profile/index.ts';
+import { type OffloadSettings, offloadSettings } from './offload-settings.ts';
 import { type Outage, SharedStores } from './shared-stores.ts';
 import { isDisaggregated, type PooledEngine, poolsOf, type StackPools } from './stack-pools.ts';
 import { type OffloadChoice, tiersOf } from './stack-tiers.ts';
 
-/** One engine, with what the report says of it. */
-export interface StackEngine extends SimulatedEngine {
+/** One engine, with the details for the report. */
+export interface StackEngine extends SimulatedEngine, Omit<SizedEngine, 'config' | 'cost'> {
   readonly name: string;
-  readonly model: ModelSpec;
-  readonly gpu: GpuSpec;
-  readonly tensorParallelSize: number;
-  readonly pipelineParallelSize: number;
-  /** Of KV cache in HBM. */
-  readonly kvTokens: number;
-  readonly kvBytesPerToken: number;
-  /** What lies below, in words; undefined for nothing. */
+  /** Description of the tiers below the KV cache in HBM; undefined for none. */
   readonly offload: string | undefined;
 }
 
-export interface Stack {
+export interface SimulatedStack {
   readonly engines: readonly StackEngine[];
-  /** Undefined where the same engines prefill and decode. */
+  /** Undefined unless prefill is disaggregated. */
   readonly pools: StackPools | undefined;
-  /** What the simulation leaves out of these values, one sentence each. */
+  /** One sentence for each part of the values that the simulation ignores. */
   readonly notes: readonly string[];
 }
 
+const defaultModel = 'Qwen/Qwen3-8B';
 const defaultGpu = 'H100-80GB';
 
 /**
- * @param options.model Which model's engines, where the values have several: its name or URL.
- * @throws {InputError} If there is none, or one cannot be known from the values.
+ * @param options.model Name or URL of the model whose engines are simulated, where the values have several.
+ * @throws {InputError} If there is no engine, or the values do not determine one.
  */
 export async function stackOf(
   values: Values,
   options: {
     readonly model?: string | undefined;
-    /** Step times of all engines, in place of what the values say. */
+    /** Overrides the step times of all engines. */
     readonly profile?: string | undefined;
-    /** Of the store that engines share. */
+    /** Without a profile. @default 'calibrated' */
+    readonly stepCost?: StepCostSource | undefined;
+    /** Outage of the store that engines share. */
     readonly outage?: Outage | undefined;
-    /** In place of what the values say. */
+    /** Overrides the values. */
     readonly offload?: OffloadChoice | undefined;
-    /** Between engines that prefill and engines that decode, in place of what the values say. */
+    /** Overrides the link between engines that prefill and engines that decode. */
     readonly link?: string | number | undefined;
   } = {},
-): Promise<Stack> {
+): Promise<SimulatedStack> {
   const notes: string[] = [];
   const entries = chosen(values, options.model);
   const pooled: PooledEngine[] = [];
-  // All engines of a stack have one model, so what they share serves them all.
+  // All engines of a stack serve one model, so they can share stores.
   const stores = new SharedStores(values, options.outage);
   for (const entry of entries) {
-    const { layout, config, cost, extra } = await engineOf(entry, options.profile, notes);
-    const choice = options.offload;
-    const tiers = tiersOf(entry, { layout, config, cost }, { extra, stores, choice });
-    const made = { ...describe(layout, config), ...tiers, config, cost };
-    const cores = extra.dataParallelSize ?? 1;
+    const { sized, offload, cores } = await engineOf(entry, values, { ...options, notes });
+    const tiers = tiersOf(entry, sized, { settings: offload, stores, choice: options.offload });
+    const made = { ...sized, ...tiers, countsEvicted: true };
     if (cores > 1) {
       notes.push(
-        `The ${cores} data-parallel cores of ${entry.name} count as engines of their own, among which the router picks.`,
+        `The ${cores} data-parallel cores of ${entry.name} count as separate engines, among which the router picks.`,
       );
     }
     const count = engineCount(entry) * cores;
     checkEngineCount(pooled.length + count);
     for (let i = 0; i < count; i++) {
       const name = count === 1 ? entry.name : `${entry.name}-${i + 1}`;
-      pooled.push({ engine: { ...made, name }, entry, transfer: extra.transfer });
+      pooled.push({ engine: { ...made, name }, entry, transfer: offload.transfer });
     }
   }
   if (pooled.length === 0)
     throw new InputError('replicaCount is 0: there is no engine to simulate.');
   if (options.outage && !stores.hasServer) {
     notes.push(
-      'No store is lost: these engines have none that they share (LMCache with cacheserverSpec.enabled).',
+      '--lose-store has no effect: these engines share no store (LMCache with cacheserverSpec.enabled).',
     );
   }
   const pools = isDisaggregated(values) ? poolsOf(values, pooled, options.link) : undefined;
@@ -111,7 +103,7 @@ function chosen(values: Values, model: string | undefined): readonly ModelEntry[
   const urls = enabled.find((entry) => engineKind(entry) === 'url');
   if (urls) {
     throw new InputError(
-      `servingEngineSpec.modelSpec "${urls.name}" is an engine at a URL, of which nothing is known: give its modelURL, gpu and vllmConfig in place of urls.`,
+      `servingEngineSpec.modelSpec "${urls.name}" is an engine at a URL with unknown settings: give its modelURL, gpu and vllmConfig instead of urls.`,
     );
   }
   const named = model === undefined ? enabled : enabled.filter((e) => namesOf(e).includes(model));
@@ -125,7 +117,7 @@ function chosen(values: Values, model: string | undefined): readonly ModelEntry[
   }
   if (new Set(named.map((entry) => entry.modelURL ?? entry.name)).size > 1) {
     throw new InputError(
-      `These values serve ${models.join(' and ')}; say with --model which of them the requests are for.`,
+      `These values serve ${models.join(' and ')}; select the model of the requests with --model.`,
     );
   }
   return named;
@@ -135,78 +127,58 @@ function namesOf({ name, modelURL }: ModelEntry): readonly (string | undefined)[
   return [name, modelURL];
 }
 
-async function engineOf(entry: ModelEntry, profile: string | undefined, notes: string[]) {
-  const given = entry.vllmConfig ?? {};
-  const extra = argumentsOf(given.extraArgs ?? [], entry.name);
-  notes.push(...extra.notes);
-  const spec = readModelSpec(entry.modelURL ?? 'Qwen/Qwen3-8B');
-  const model = extra.kvBytesPerValue ? { ...spec, kvBytesPerValue: extra.kvBytesPerValue } : spec;
+async function engineOf(
+  entry: ModelEntry,
+  values: Values,
+  options: {
+    readonly profile?: string | undefined;
+    readonly stepCost?: StepCostSource | undefined;
+    readonly notes: string[];
+  },
+): Promise<{
+  readonly sized: SizedEngine;
+  readonly offload: OffloadSettings;
+  /** Number of engine cores that share the requests. */
+  readonly cores: number;
+}> {
+  const { notes } = options;
+  const read = readEntry(entry);
+  notes.push(...notesOn(entry, read));
   if (entry.gpu === undefined) {
-    notes.push(`${entry.name} does not say its gpu; ${defaultGpu} is taken.`);
+    notes.push(`${entry.name} has no gpu; ${defaultGpu} is assumed.`);
   }
-  const gpu = await readGpuSpec(gpuText(entry) ?? defaultGpu);
-  // Of a flag that comes twice vLLM takes the last, and extraArgs stand behind the keys.
-  const tensorParallelSize = extra.tensorParallelSize ?? given.tensorParallelSize ?? 1;
-  const numGpuBlocks = extra.numGpuBlocks ?? given.numGpuBlocksOverride;
-  const gpuMemoryUtilization = extra.gpuMemoryUtilization ?? given.gpuMemoryUtilization;
-  const weightBytesPerValue = bytesPerWeightOf(model, extra.quantization);
-  const pipelineParallelSize = given.pipelineParallelSize ?? extra.pipelineParallelSize ?? 1;
-  const layout: LayoutOptions = {
-    ...{ model, gpu, tensorParallelSize, weightBytesPerValue, pipelineParallelSize },
-    ...(gpuMemoryUtilization !== undefined && {
-      gpuMemoryUtilization: Number(gpuMemoryUtilization),
-    }),
-    ...(numGpuBlocks !== undefined && { numGpuBlocks }),
-    ...(extra.kvCacheMemoryBytes !== undefined && { kvCacheMemoryBytes: extra.kvCacheMemoryBytes }),
+  const spec = {
+    ...sizingSettings(read.settings),
+    model: readModelSpec(entry.modelURL ?? defaultModel),
+    gpu: await readGpuSpec(gpuText(entry) ?? defaultGpu),
+    allowsLongContext: allowsLongContext(entry, values),
+    gpusPerNode: gpusPerRayNode(entry),
+    stepCost: options.stepCost,
   };
-  const config = pipelinedConfig(
-    engineConfigFor(layout, settingsOf(entry, extra)),
-    pipelineParallelSize,
-  );
-  const cost = pipelinedCost(await costOf(profile ?? entry.profile, layout, notes), {
-    ...{ stages: pipelineParallelSize, model },
-    linkBytesPerSecond: gpu.link.bytesPerSecond,
-  });
-  return { layout, config, cost, extra };
-}
-
-function describe(layout: LayoutOptions, config: EngineConfig) {
-  const { model, gpu, tensorParallelSize = 1, pipelineParallelSize = 1 } = layout;
+  const profile = await readStepCostSource(options.profile ?? entry.profile, spec);
+  const sized = sizeEngine({ ...spec, stepCost: profile.stepCost });
+  notes.push(...profile.notes, ...sized.notes.map((note) => `${entry.name}: ${note}`));
   return {
-    ...{ model, gpu, tensorParallelSize, pipelineParallelSize },
-    kvTokens: (config.numGpuBlocks - 1) * config.blockSize,
-    kvBytesPerToken: kvBytesPerTokenPerGpu(model, tensorParallelSize) * tensorParallelSize,
+    sized,
+    offload: offloadSettings(read.settings, entry.name),
+    cores: spec.dataParallelSize ?? 1,
   };
 }
 
-function settingsOf(entry: ModelEntry, extra: ExtraArguments): Partial<EngineConfig> {
-  const given = entry.vllmConfig;
-  // The chart passes --no-enable-prefix-caching unless the key is true.
-  const enablePrefixCaching = given === undefined ? true : (given.enablePrefixCaching ?? false);
-  const settings = {
-    blockSize: given?.blockSize,
-    maxModelLen: given?.maxModelLen,
-    maxNumSeqs: given?.maxNumSeqs,
-    maxNumBatchedTokens: given?.maxNumBatchedTokens,
-    enableChunkedPrefill: given?.enableChunkedPrefill,
-    schedulingPolicy: given?.schedulingPolicy,
-    ...extra.settings,
-    enablePrefixCaching: extra.settings.enablePrefixCaching ?? enablePrefixCaching,
-  };
-  const said = Object.entries(settings).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(said) as Partial<EngineConfig>;
+/** With Ray each pod of an engine is on a node of its own; undefined: all GPUs of an engine are on one node. */
+function gpusPerRayNode({ raySpec, requestGPU }: ModelEntry): number | undefined {
+  const gpus = Number(requestGPU);
+  return raySpec?.enabled && gpus >= 1 ? gpus : undefined;
 }
 
-async function costOf(
-  profile: string | undefined,
-  layout: LayoutOptions,
-  notes: string[],
-): Promise<StepCostModel> {
-  const { model, gpu, tensorParallelSize = 1 } = layout;
-  const weightBytesPerValue = layout.weightBytesPerValue ?? bytesPerWeightOf(model);
-  const shape = { model, gpu, tensorParallelSize, weightBytesPerValue };
-  if (profile === undefined) return rooflineCost(shape);
-  const read = await readStepCost(profile, shape, hostConstants(gpu, tensorParallelSize));
-  notes.push(...read.notes);
-  return read.cost;
+/** Returns notes on arguments without effect, and on keys whose effect in a real vLLM is not simulated. */
+function notesOn(entry: ModelEntry, read: ReadSettings): readonly string[] {
+  const vain = vainSettings(read, 'simulate').filter(
+    ({ source, kind }) => source.startsWith('-') || kind === 'missing',
+  );
+  const keys = vainEntryKeys(entry, 'simulate').filter(({ kind }) => kind === 'missing');
+  return [
+    ...effectNotes([...vain, ...keys], `${entry.name}: `),
+    ...read.unknown.map((flag) => `${entry.name}: ${flag} is not a known flag of vLLM 0.32.`),
+  ];
 }

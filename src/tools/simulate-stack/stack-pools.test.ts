@@ -1,4 +1,4 @@
-// `simulate -f` with prefill and decode on engines of their own.
+// `simulate -f` with disaggregated prefill.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { after, test } from 'node:test';
 import { resolveValues } from '../../core/values/index.ts';
 import { perRequestLines } from '../simulate-report/index.ts';
 import { simulateStack, stackJson, stackPage, stackTable } from './index.ts';
+import { stackOf } from './stack-engines.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-pools-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -16,7 +17,7 @@ writeFileSync(
   'kind: single\nrequests: 30\nprompt: 2000\nanswer: 40\narrivals: { process: poisson, rate: 4 }\n',
 );
 
-/** As the upstream chart's example, with two engines that prefill. */
+/** The upstream chart's example, with two engines that prefill. */
 const valuesText = `
 servingEngineSpec:
   modelSpec:
@@ -57,11 +58,11 @@ interface HandoffJson {
 const handoffs = (json: Record<string, unknown>) =>
   (json['spillway'] as { disaggregation: HandoffJson | null }).disaggregation;
 
-test('the chart’s example: every prompt is read over the link, and each pool is told apart', async () => {
+test('in the chart’s example every prompt is transferred, and each pool is reported separately', async () => {
   const stack = await run();
   const told = handoffs(stackJson(stack)) ?? assert.fail();
   assert.equal(told.transfers, 30);
-  // 2,000 tokens of 131,072 bytes; 43.5 GB/s and 0.7 ms, for those that have the link alone.
+  // 2,000 tokens of 131,072 bytes at 43.5 GB/s, and 0.7 ms, for transfers that do not share the link.
   assert.equal(told.bytes, 30 * 2000 * 131_072);
   assert.ok(Math.abs(told.p50_transfer_ms - (262.144 / 43.5 + 0.7)) < 0.1);
   assert.deepEqual(
@@ -73,17 +74,20 @@ test('the chart’s example: every prompt is read over the link, and each pool i
   );
   const table = stackTable(stack);
   assert.match(table, /\nprefill 2 engines, 2 GPUs, roundrobin: busy [\d.]+ %; waiting/);
-  assert.match(table, /KV handed over: 30 prompts, 7\.86 GB over rdma-400g \(43\.5 GB\/s a GPU\)/);
+  assert.match(
+    table,
+    /KV transferred: 30 prompts, 7\.86 GB over rdma-400g \(43\.5 GB\/s per GPU\)/,
+  );
   const page = stackPage(stack, 'spillway simulate');
-  assert.match(page, /<h2>Prefill and decode apart<\/h2>/);
-  assert.doesNotMatch(page, /tier hit/, 'what is handed over is no hit');
+  assert.match(page, /<h2>Disaggregated prefill and decode<\/h2>/);
+  assert.doesNotMatch(page, /tier hit/, 'a transfer is not a hit');
   const [line = ''] = perRequestLines(stack.timings, 'arrival').split('\n');
   const first = JSON.parse(line) as Record<string, number>;
   assert.equal(first['transfer_bytes'], 2000 * 131_072);
   assert.ok((first['prefill_engine'] ?? 9) < 2 && first['engine'] === 2);
 });
 
-test('a slower link costs TTFT what its transfers take longer, and the flag wins over the values', async () => {
+test('a slower link adds its transfer time to the TTFT, and the flag overrides the values', async () => {
   const fast = await run(['routerSpec.disaggregation.link=1000']);
   const slow = await run(['routerSpec.disaggregation.link=1000'], { link: 'tcp-25g' });
   const ttft = (stack: typeof fast) => stack.report.fromSent.ttft?.mean ?? Number.NaN;
@@ -91,14 +95,14 @@ test('a slower link costs TTFT what its transfers take longer, and the flag wins
   assert.ok(ttft(slow) > ttft(fast) + 80, `${ttft(slow)} and ${ttft(fast)} ms`);
 });
 
-test('the same engines together need no link and read nothing', async () => {
+test('the same engines without disaggregation need no link and transfer nothing', async () => {
   const together = await run(['routerSpec.routingLogic=predictive']);
   assert.equal(handoffs(stackJson(together)), null);
   assert.equal(together.report.completed, 30);
   assert.ok(together.result.engines.every(({ computedTokens }) => computedTokens > 0));
 });
 
-test('GPUs of one engine each have a link', async () => {
+test('each GPU of an engine has its own link', async () => {
   const tp = (i: number) => `servingEngineSpec.modelSpec[${i}].vllmConfig.tensorParallelSize=2`;
   const one = handoffs(stackJson(await run())) ?? assert.fail();
   const two = handoffs(stackJson(await run([tp(0), tp(1)]))) ?? assert.fail();
@@ -106,7 +110,7 @@ test('GPUs of one engine each have a link', async () => {
   assert.ok(two.mean_transfer_ms < 0.6 * one.mean_transfer_ms + 0.7);
 });
 
-test('NIXL’s connector says the role, and what becomes of a prompt that is lost', async () => {
+test('NIXL’s connector sets the role, and what happens to a lost prompt', async () => {
   const entry = (name: string, config: object) => `
     - name: ${name}
       modelURL: meta-llama/Llama-3.1-8B-Instruct
@@ -126,17 +130,20 @@ routerSpec: { routingLogic: disaggregated_prefill, disaggregation: { link: 0.05 
   const recomputed = await run([], { values, failures });
   assert.equal(recomputed.pools?.loadFailure, 'recompute');
   assert.ok((recomputed.result.handoffs?.lost ?? 0) > 0);
-  assert.match(stackTable(recomputed), /and were computed anew by decode\./);
+  assert.match(stackTable(recomputed), /and were recomputed by decode engines\./);
   const failing = valuesOf([], text.replace(',"kv_load_failure_policy":"recompute"', ''));
   const failed = await run([], { values: failing, failures });
   const count = (stack: typeof failed) => stack.result.failed.reduce((sum, one) => sum + one, 0);
   assert.ok(count(failed) > count(recomputed));
-  assert.match(stackTable(failed), /went down with the engine that held them and failed\./);
+  assert.match(stackTable(failed), /went down with the engine that stored them and failed\./);
 });
 
-test('values that cannot be simulated apart are refused with a sentence', async () => {
+test('values that do not fit disaggregated prefill are refused with one sentence', async () => {
   const table: [sets: readonly string[], sentence: RegExp, more?: object][] = [
-    [['routerSpec.routingLogic=disaggregated_prefill'], /knows one engine of each kind.* 2 and 1/],
+    [
+      ['routerSpec.routingLogic=disaggregated_prefill'],
+      /supports one engine of each kind.* 2 and 1/,
+    ],
     [['servingEngineSpec.modelSpec[1].enabled=false'], /these values have 2 and 0\./],
     [
       ['servingEngineSpec.modelSpec[1].vllmConfig.blockSize=32'],
@@ -163,12 +170,100 @@ test('values that cannot be simulated apart are refused with a sentence', async 
   }
 });
 
-test('an entry that is neither is named', async () => {
+test('an entry without a role is refused by name', async () => {
   const bare = valuesText
     .replace(/lmcacheConfig: .*kv_consumer.*\n/, '\n')
     .replace(/extraArgs: \[--prefill.*\n/, '\n');
   await assert.rejects(
     run([], { values: valuesOf([], bare) }),
-    /modelSpec "llama-decode" is to prefill or to decode, and does not say which/,
+    /modelSpec "llama-decode" does not say whether it prefills or decodes/,
   );
+});
+
+/** Engines whose own settings contain no role. */
+const unsaid = valuesText
+  .replaceAll(/lmcacheConfig: .*\n/g, '\n')
+  .replace(/replicaCount: 2\n/, '\n');
+const poolsIn = async (text: string, sets: readonly string[] = []) =>
+  (await stackOf(valuesOf(sets, text))).pools ?? assert.fail();
+
+test('labels of the router set the roles: each flag takes a list, with = or as the next word', async () => {
+  const rolesWith = async (args: string) =>
+    (await poolsIn(unsaid.replace(/extraArgs: .*\n/, `extraArgs: ${args}\n`))).roles;
+  const labels = '[--prefill-model-labels, "x,p", --decode-model-labels, "d,y"]';
+  assert.deepEqual(await rolesWith(labels), ['prefill', 'decode']);
+  const joined = '["--prefill-model-labels=x,d", --decode-model-labels=p]';
+  assert.deepEqual(await rolesWith(joined), ['decode', 'prefill']);
+  const names = '[--prefill-model-labels, llama-prefill, --decode-model-labels, llama-decode]';
+  assert.deepEqual(await rolesWith(names), ['prefill', 'decode']);
+  const cut = '[--prefill-model-labels=p, --decode-model-labels=d, --prefill-model-labels]';
+  assert.deepEqual(await rolesWith(cut), ['prefill', 'decode']);
+});
+
+test('labels may be those of the pods', async () => {
+  const text = unsaid.replace('labels: { model: d }', 'podLabels: { model: d }');
+  assert.deepEqual((await poolsIn(text)).roles, ['prefill', 'decode']);
+});
+
+test('each GPU has the bandwidth of the link, whose latency the values may override', async () => {
+  const entry = (i: number) => `servingEngineSpec.modelSpec[${i}]`;
+  const pools = await poolsIn(unsaid, [
+    ...['routerSpec.disaggregation.link=10', `${entry(0)}.vllmConfig.tensorParallelSize=2`],
+    'routerSpec.disaggregation.linkLatencyMs=4',
+  ]);
+  assert.equal(pools.latencySeconds, 0.004);
+  assert.deepEqual(pools.gpuBytesPerSecond, [10e9, 10e9]);
+  assert.deepEqual(
+    pools.links.map(({ bytesPerSecond }) => bytesPerSecond),
+    [20e9, 10e9],
+  );
+  // Blocks of 16 tokens of 131,072 bytes.
+  assert.deepEqual(pools.links[0], {
+    ...{ bytesPerSecond: 20e9, blockBytes: 16 * 131_072, blockSize: 16 },
+  });
+  assert.equal((await poolsIn(unsaid)).latencySeconds, 0.0007);
+});
+
+test('a lost prompt fails unless all engines that decode recompute it', async () => {
+  const connector = (policy: object) => {
+    const config = { kv_connector: 'NixlConnector', kv_role: 'kv_consumer', ...policy };
+    return `extraArgs: ["--kv-transfer-config", '${JSON.stringify(config)}']`;
+  };
+  const policyOf = async (...configs: readonly string[]) => {
+    const entries = configs.map(
+      (config, i) =>
+        `{name: d-${i}, modelURL: meta-llama/Llama-3.1-8B-Instruct, gpu: H100-80GB, labels: {model: d}, vllmConfig: {enablePrefixCaching: false, maxModelLen: 32000, ${config}}}`,
+    );
+    const text = unsaid.replace(
+      / {4}- name: llama-decode.*routerSpec/s,
+      `${entries.map((one) => `    - ${one}\n`).join('')}routerSpec`,
+    );
+    return (await poolsIn(text)).loadFailure;
+  };
+  const [fail, recompute] = ['fail', 'recompute'].map((policy) =>
+    connector({ kv_load_failure_policy: policy }),
+  ) as [string, string];
+  assert.equal(await policyOf(recompute, recompute), 'recompute');
+  assert.equal(await policyOf('', fail, connector({})), 'fail');
+  await assert.rejects(policyOf(fail, recompute), /different kv_load_failure_policy .* the same/);
+  await assert.rejects(policyOf('', recompute), /different kv_load_failure_policy/);
+});
+
+test('an engine’s role comes from its label, else its kvRole, else its nixlRole', async () => {
+  const rolesOf = async (text: string) =>
+    (await run([], { values: valuesOf([], text) })).pools?.roles;
+  const roles = ['prefill', 'prefill', 'decode'];
+  const unlabelled = valuesText.replace(/extraArgs: .*\n/, '\n');
+  assert.deepEqual(await rolesOf(unlabelled), roles);
+  assert.deepEqual(
+    await rolesOf(unlabelled.replace(/kvRole: kv_(producer|consumer), /g, '')),
+    roles,
+  );
+  assert.deepEqual(await rolesOf(unlabelled.replace(/nixlRole: \w+, /g, '')), roles);
+  // A consumer that sends transfers nothing: kvRole counts before nixlRole.
+  const sending = unlabelled.replace('nixlRole: receiver', 'nixlRole: sender');
+  assert.deepEqual(await rolesOf(sending), roles);
+  const labels = '["--prefill-model-labels=x,d", --decode-model-labels=p]';
+  const turned = valuesText.replace(/extraArgs: .*\n/, `extraArgs: ${labels}\n`);
+  assert.deepEqual(await rolesOf(turned), ['decode', 'decode', 'prefill']);
 });

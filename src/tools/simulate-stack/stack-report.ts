@@ -1,19 +1,15 @@
-// A simulated stack as a table for people and as JSON.
+// A simulated stack as a text table and as JSON.
+import { counted } from '../../core/base/index.ts';
 import { serveSummaryJson } from '../../core/stats/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import type { LengthStats, WorkloadStats } from '../../core/workload/index.ts';
-import {
-  latencyTable,
-  percent,
-  tokens,
-  verdictLine,
-  verdictWarnings,
-} from '../simulate-report/index.ts';
+import { count, percent, textTable } from '../report/index.ts';
+import { latencyTable, verdictLine, verdictWarnings } from '../simulate-report/index.ts';
 import { handoffJson, handoffLines } from './pool-report.ts';
 import { routersOf, type StackRun } from './stack.ts';
 import type { StackEngine } from './stack-engines.ts';
 
-/** The run in the keys of `vllm bench serve`; what those do not know under `spillway`. */
+/** Returns the run in the keys of `vllm bench serve`; figures without a key there are under `spillway`. */
 export function stackJson(run: StackRun): Record<string, unknown> {
   const { options, result, report, engines } = run;
   const [first] = engines;
@@ -36,6 +32,7 @@ export function stackJson(run: StackRun): Record<string, unknown> {
       speed: options.speed,
       backlog_growth: run.growth,
       preemptions: result.preemptions,
+      recomputed_tokens: recomputedJson(run),
       refused: run.refused,
       retries: result.retries,
       gpus: engines.reduce((sum, engine) => sum + gpusOf(engine), 0),
@@ -49,17 +46,17 @@ export function stackJson(run: StackRun): Record<string, unknown> {
   };
 }
 
-/** Share of the KV blocks that requests hold, over time and engines. */
+/** Returns the mean share of KV blocks in use by requests, over time and engines. */
 function meanKvUsage({ result }: StackRun): number {
   const all = result.series.flatMap(({ kvUsage }) => kvUsage);
   return all.length === 0 ? 0 : all.reduce((sum, usage) => sum + usage, 0) / all.length;
 }
 
-/** Where the tokens of the prompts came from. */
+/** Returns the shares of prompt tokens that were found in caches. */
 export function shares({ result }: StackRun) {
   const prompt = result.promptTokens.reduce((sum, tokens) => sum + tokens, 0);
   const external = result.engines.reduce(
-    // What was handed over is no hit of a cache.
+    // KV that was transferred to decode is not a cache hit.
     (sum, { role, externalTokens }) => sum + (role === 'decode' ? 0 : externalTokens),
     0,
   );
@@ -102,6 +99,8 @@ function engineJson({ engines, result }: StackRun, index: number) {
     cached_tokens: done?.cachedTokens,
     external_tokens: done?.externalTokens,
     restored_tokens: done?.restoredTokens,
+    recomputed_after_preemption_tokens: done?.recomputedAfterPreemption,
+    recomputed_after_eviction_tokens: done?.recomputedAfterEviction,
     output_tokens: done?.outputTokens,
     preemptions: done?.preemptions,
     utilization: done?.utilization,
@@ -110,7 +109,6 @@ function engineJson({ engines, result }: StackRun, index: number) {
 }
 
 export function stackTable(run: StackRun): string {
-  const { result, report, engines } = run;
   const head = [
     'engine',
     'requests',
@@ -121,27 +119,30 @@ export function stackTable(run: StackRun): string {
     'preempted',
     'busy',
   ];
-  const rows = result.engines.map((engine, i) => [
-    engines[i]?.name ?? String(i),
+  const rows = namedResults(run).map((engine) => [
+    engine.name,
     ...[engine.requests, engine.computedTokens, engine.cachedTokens].map(String),
     ...[engine.externalTokens, engine.outputTokens, engine.preemptions].map(String),
     percent(engine.utilization),
   ]);
-  const width = Math.max(10, ...engines.map(({ name }) => name.length));
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, i) => (i === 0 ? cell.padEnd(width) : cell.padStart(12))).join('');
   return [
     verdictLine(run),
     ...warnings(run),
     ...stackLines(run),
     ...handoffLines(run),
     ...workloadLines(run),
-    latencyTable(report).trimEnd(),
+    latencyTable(run.report).trimEnd(),
     ...goodLines(run),
-    [head, ...rows].map(line).join('\n'),
+    textTable({ head, rows }, { gap: 1, widthsMin: [10, 11] }),
     ...restoredLines(run),
+    ...redundantLines(run),
     '',
   ].join('\n');
+}
+
+/** Returns the result of each engine with its name. */
+export function namedResults({ engines, result }: StackRun) {
+  return result.engines.map((engine, i) => ({ ...engine, name: (engines[i] as StackEngine).name }));
 }
 
 /** Empty without tiers or preemptions. */
@@ -149,42 +150,72 @@ export function restoredLines({ result }: StackRun): string[] {
   const restored = result.engines.reduce((sum, engine) => sum + engine.restoredTokens, 0);
   if (restored === 0) return [];
   return [
-    `After preemptions ${tokens(restored)} tokens came back from tiers instead of being computed again; they are no tier hits, which are those of prompts.`,
+    `After preemptions ${count(restored)} tokens were loaded from tiers instead of being recomputed; tier hits do not include them.`,
   ];
+}
+
+/** Tokens whose KV an engine computed again, and their share of all prompt tokens computed. */
+function recomputed({ result }: StackRun) {
+  const total = (of: (engine: StackRun['result']['engines'][number]) => number) =>
+    result.engines.reduce((sum, engine) => sum + of(engine), 0);
+  const afterPreemption = total((engine) => engine.recomputedAfterPreemption);
+  const afterEviction = total((engine) => engine.recomputedAfterEviction ?? 0);
+  const computed = total((engine) => engine.computedTokens) + afterPreemption;
+  const share = computed === 0 ? 0 : (afterPreemption + afterEviction) / computed;
+  return { afterPreemption, afterEviction, share };
+}
+
+/** Empty if nothing was computed twice. */
+export function redundantLines(run: StackRun): string[] {
+  const { afterPreemption, afterEviction, share } = recomputed(run);
+  if (share === 0) return [];
+  return [
+    `Redundant prefill: ${count(afterEviction + afterPreemption)} tokens were computed again (${count(afterEviction)} after evictions, ${count(afterPreemption)} after preemptions), ${percent(share)} of those computed.`,
+  ];
+}
+
+function recomputedJson(run: StackRun) {
+  const { afterPreemption, afterEviction, share } = recomputed(run);
+  return { after_preemption: afterPreemption, after_eviction: afterEviction, share };
 }
 
 /** Empty without limits. */
 export function goodLines({ report, options }: StackRun): string[] {
   if (report.good === undefined) return [];
-  const { ttftMs, tpotMs, e2eMs } = options.limits ?? {};
+  const { limits } = options;
   const named = [
-    ...(ttftMs === undefined ? [] : [`TTFT ≤ ${ttftMs} ms`]),
-    ...(tpotMs === undefined ? [] : [`TPOT ≤ ${tpotMs} ms`]),
-    ...(e2eMs === undefined ? [] : [`E2E ≤ ${e2eMs} ms`]),
-  ];
+    { name: 'TTFT', ms: limits?.ttftMs },
+    { name: 'TPOT', ms: limits?.tpotMs },
+    { name: 'E2E', ms: limits?.e2eMs },
+  ].flatMap(({ name, ms }) => (ms === undefined ? [] : [`${name} ≤ ${ms} ms`]));
   return [
-    `goodput ${(report.good / report.durationSeconds).toFixed(2)} requests/s: ${percent(report.good / report.completed)} of the answers with ${named.join(', ')}`,
+    `goodput ${(report.good / report.durationSeconds).toFixed(2)} of ${(report.completed / report.durationSeconds).toFixed(2)} requests/s: ${percent(report.good / report.completed)} of the responses with ${named.join(', ')}`,
   ];
 }
 
-/** What must not be overlooked. */
+/** Returns what a reader must not overlook. */
 export function warnings(run: StackRun): string[] {
   const { workload, offeredRate, result, refused } = run;
   const lines = verdictWarnings(run, run.report);
-  // Of what chance alone makes of a mean rate, three standard deviations are not worth a word.
+  // A mean rate within three standard deviations may be chance.
   const chance = 3 / Math.sqrt(workload.requests);
-  const { rate } = workload;
-  if (offeredRate !== undefined && rate !== undefined && rate < (1 - chance) * offeredRate) {
+  // Requests that come all at once have no rate, and none of them is late.
+  const { rate = Number.POSITIVE_INFINITY } = workload;
+  if (offeredRate !== undefined && rate < (1 - chance) * offeredRate) {
     lines.push(
-      `Clients sent ${rate.toFixed(2)} requests/s of the ${offeredRate.toFixed(2)} that they meant to: they wait for answers, so a slow system gets less.`,
+      `Clients sent ${rate.toFixed(2)} of ${offeredRate.toFixed(2)} intended requests/s: they wait for responses, so a slow system receives less load.`,
     );
   }
   if (refused > 0) {
-    lines.push(`${refused} requests are longer than the engines' context and were refused.`);
+    lines.push(
+      `${counted(refused, 'request was', 'requests were')} refused as longer than the engines' context.`,
+    );
   }
   const lost = result.failed.reduce((sum, one) => sum + one, 0) - refused;
   if (lost > 0 || result.retries > 0) {
-    lines.push(`${lost} requests were lost with an engine, ${result.retries} went elsewhere.`);
+    lines.push(
+      `${counted(lost, 'request was', 'requests were')} lost with an engine, ${counted(result.retries, 'was', 'were')} retried on another.`,
+    );
   }
   return [...lines, ...run.notes];
 }
@@ -199,7 +230,7 @@ function gpusOf({
 export function stackLines(run: StackRun): string[] {
   const { engines, options, result } = run;
   const groups = Map.groupBy(engines, ({ name, gpu, offload, kvTokens, model, ...rest }) =>
-    [gpusOf(rest), gpu.name, model.name, kvTokens, offload ?? 'no offload'].join('|'),
+    [gpusOf(rest), gpu.name, model.name, kvTokens, offload].join('|'),
   );
   const lines = [...groups.values()].map((group) => {
     const [engine] = group;
@@ -207,12 +238,12 @@ export function stackLines(run: StackRun): string[] {
     const { gpu, model, kvTokens, offload } = engine;
     const size = gpusOf(engine);
     const gpus = size === 1 ? gpu.name : `(${size} × ${gpu.name})`;
-    return `${group.length} × ${gpus}, ${model.name}, KV cache ${tokens(kvTokens)} tokens; ${offload ?? 'no offload'}`;
+    return `${group.length} × ${gpus}, ${model.name}, KV cache ${count(kvTokens)} tokens; ${offload ?? 'no offload'}`;
   });
   const { hit_rate, external_hit_rate } = shares(run);
   return [
     ...lines,
-    `${routedBy(options.values)}: hit rate ${percent(hit_rate)}, of it ${percent(external_hit_rate)} from tiers; max/mean computed ${result.spread.toFixed(2)}`,
+    `${routedBy(options.values)}: hit rate ${percent(hit_rate)}, of which ${percent(external_hit_rate)} from tiers; max/mean computed ${result.spread.toFixed(2)}`,
   ];
 }
 
@@ -221,27 +252,27 @@ function routedBy(values: Values): string {
   const policy = values.routerSpec.routingLogic;
   if (routers === 1) return policy;
   const knowing = sharesAttempts
-    ? 'that tell each other what they send'
-    : 'that know their own only';
+    ? 'that share what they send'
+    : 'that only know their own requests';
   return `${policy} in ${routers} routers ${knowing}`;
 }
 
-/** What the generator, or the trace, came to. */
+/** Describes the traffic that was played. */
 export function workloadLines({ workload, clients }: StackRun): string[] {
   const lengths = ({ mean, p50, p90, p99, max }: LengthStats) =>
-    `mean ${tokens(mean)}, p50 ${tokens(p50)}, p90 ${tokens(p90)}, p99 ${tokens(p99)}, max ${tokens(max)}`;
+    `mean ${count(mean)}, p50 ${count(p50)}, p90 ${count(p90)}, p99 ${count(p99)}, max ${count(max)}`;
   return [
-    `workload: ${workload.requests} requests of ${workload.sessions} sessions, ${pace(workload, clients)}`,
+    `workload: ${counted(workload.requests, 'request')} of ${counted(workload.sessions, 'session')}, ${pace(workload, clients)}`,
     `  prompt tokens ${lengths(workload.prompt)}`,
-    `  answer tokens ${lengths(workload.answer)}`,
-    `  ${percent(workload.reusableShare)} of the prompts' tokens were there before; working set ${tokens(workload.workingSetTokens)} tokens`,
+    `  output tokens ${lengths(workload.answer)}`,
+    `  ${percent(workload.reusableShare)} of prompt tokens appeared in earlier requests; working set ${count(workload.workingSetTokens)} tokens`,
   ];
 }
 
-/** When requests are sent; what clients send when an answer has come is the engines' pace, not the workload's. */
+/** Describes when requests are sent. In a closed loop the engines set the pace, not the workload. */
 function pace({ rate, gapCv }: WorkloadStats, clients: number | undefined): string {
   if (clients !== undefined)
-    return `each of ${clients} clients sends one when its last is answered`;
+    return `each of ${clients} clients sends one when its previous response is complete`;
   if (rate === undefined || gapCv === undefined) return 'all at once';
   return `${rate.toFixed(2)}/s, gap CV ${gapCv.toFixed(2)}`;
 }

@@ -1,11 +1,9 @@
-// What lies below the engines of a values file: vLLM's native offload, or LMCache with the levels that
-// the file gives it.
+// The tiers below the engines of a values file: vLLM's native offload, or LMCache with the levels that the
+// file gives it.
 import { InputError } from '../../core/base/index.ts';
 import {
   ChunkStore,
-  type EngineConfig,
   type KvConnector,
-  type LayoutOptions,
   Lmcache,
   lmcacheFor,
   NativeOffload,
@@ -13,81 +11,93 @@ import {
   onlyCheaperLoads,
   type StepCostModel,
 } from '../../core/engine/index.ts';
-import type { ModelSpec as ModelEntry } from '../../core/values/index.ts';
-import type { ExtraArguments, SecondaryTier } from './extra-arguments.ts';
+import { kvTierCosts, lmcacheSizes, type SizedEngine } from '../../core/layout/index.ts';
+import type { ModelEntry } from '../../core/values/index.ts';
+import type { OffloadSettings, SecondaryTier } from './offload-settings.ts';
 import type { DiskLinks, SharedStores } from './shared-stores.ts';
 
 export interface EngineTiers {
   readonly createConnector: ((engine: number) => KvConnector) | undefined;
-  /** In words; undefined for nothing. */
+  /** Description of the tiers; undefined for none. */
   readonly offload: string | undefined;
 }
 
-/** In place of what the values say: host memory of each engine, all its GPUs together. */
+/** Overrides the values: host memory of each engine, summed over its GPUs. */
 export interface OffloadChoice {
   readonly kind: 'none' | 'native' | 'lmcache';
   readonly hostBytes: number;
 }
 
+/** An engine, what its tiers cost, and the stores that it may share with others. */
+interface TierSite {
+  readonly engine: SizedEngine;
+  readonly costs: ReturnType<typeof kvTierCosts>;
+  readonly stores: SharedStores;
+}
+
 const gibibyte = 2 ** 30;
-const giga = 1e9;
-/** One NVMe drive on PCIe 4.0 x4, as data sheets have it for reading and for writing, 10^9 byte/s. */
-const driveGBps = { read: 7, write: 5 };
+/** One NVMe drive on PCIe 4.0 x4, as data sheets give its reads and writes, bytes per second. */
+const driveBytesPerSecond = { read: 7e9, write: 5e9 };
 
 /** @throws {InputError} If the values ask for both, or for sizes that cannot be. */
 export function tiersOf(
   entry: ModelEntry,
-  engine: {
-    readonly layout: LayoutOptions;
-    readonly config: EngineConfig;
-    readonly cost: StepCostModel;
-  },
+  engine: SizedEngine,
   below: {
-    readonly extra: ExtraArguments;
+    readonly settings: OffloadSettings;
     readonly stores: SharedStores;
     readonly choice: OffloadChoice | undefined;
   },
 ): EngineTiers {
-  const { extra, stores, choice } = below;
-  const made = (tiers: EngineTiers) => loadingOnly(entry.kvTiers?.load, tiers, engine.cost);
-  if (choice?.kind === 'none') return nothing;
-  if (choice?.kind === 'native') {
-    const { hostBytes } = choice;
-    const settings = { ...extra, hostBytes, hostBlocks: undefined };
-    return made(nativeTiers(entry, engine, stores, settings));
-  }
-  if (choice?.kind === 'lmcache') {
-    const sizes = { hostBytes: choice.hostBytes, diskBytes: 0 };
-    return made(lmcacheTiers(entry, engine, stores, sizes));
-  }
-  const isNative = extra.hostBytes !== undefined || extra.hostBlocks !== undefined;
-  // The chart starts LMCache without host memory where it is to hand over KV.
-  const { enabled, enablePD } = entry.lmcacheConfig ?? {};
-  if (enabled !== true || enablePD === true) {
-    return isNative ? made(nativeTiers(entry, engine, stores, extra)) : nothing;
-  }
-  if (!isNative) {
-    // LMCache's sizes are of each worker process, one a GPU.
-    const gpus = engine.layout.tensorParallelSize ?? 1;
-    const sizes = {
-      hostBytes: bytesOf(entry, 'cpuOffloadingBufferSize') * gpus,
-      diskBytes: bytesOf(entry, 'diskOffloadingBufferSize') * gpus,
-    };
-    return made(lmcacheTiers(entry, engine, stores, sizes));
-  }
-  throw new InputError(
-    `${entry.name} asks for native offload (extraArgs) and for LMCache (lmcacheConfig.enabled); leave one out.`,
-  );
+  const { settings, stores, choice } = below;
+  const site = { engine, costs: kvTierCosts(entry), stores };
+  const tiers =
+    choice === undefined
+      ? tiersInValues(entry, site, settings)
+      : chosenTiers(choice, site, settings);
+  return site.costs.loadsOnlyCheaper ? loadingOnlyCheaper(tiers, engine.cost) : tiers;
 }
 
 const nothing: EngineTiers = { createConnector: undefined, offload: undefined };
 
-function loadingOnly(
-  load: 'always' | 'cheaper' | undefined,
+function chosenTiers(
+  { kind, hostBytes }: OffloadChoice,
+  site: TierSite,
+  settings: OffloadSettings,
+): EngineTiers {
+  switch (kind) {
+    case 'none':
+      return nothing;
+    case 'native':
+      return nativeTiers(site, { ...settings, hostBytes, hostBlocks: undefined });
+    case 'lmcache':
+      return lmcacheTiers(site, { hostBytes, diskBytes: 0 });
+  }
+}
+
+function tiersInValues(entry: ModelEntry, site: TierSite, settings: OffloadSettings): EngineTiers {
+  const isNative = settings.hostBytes !== undefined || settings.hostBlocks !== undefined;
+  const perWorker = lmcacheSizes(entry);
+  if (isNative && perWorker !== undefined) {
+    throw new InputError(
+      `${entry.name} requests native offload (extraArgs) and LMCache (lmcacheConfig.enabled); remove one.`,
+    );
+  }
+  if (isNative) return nativeTiers(site, settings);
+  if (perWorker === undefined) return nothing;
+  const { tensorParallelSize, pipelineParallelSize } = site.engine;
+  const workers = tensorParallelSize * pipelineParallelSize;
+  return lmcacheTiers(site, {
+    hostBytes: perWorker.hostBytes * workers,
+    diskBytes: perWorker.diskBytes * workers,
+  });
+}
+
+function loadingOnlyCheaper(
   { createConnector, offload }: EngineTiers,
   cost: StepCostModel,
 ): EngineTiers {
-  if (load !== 'cheaper' || createConnector === undefined) return { createConnector, offload };
+  if (createConnector === undefined) return nothing;
   return {
     createConnector: (engine) => onlyCheaperLoads({ connector: createConnector(engine), cost }),
     offload: `${offload}, loaded where that is cheaper`,
@@ -95,24 +105,21 @@ function loadingOnly(
 }
 
 function nativeTiers(
-  entry: ModelEntry,
-  { layout, config }: { readonly layout: LayoutOptions; readonly config: EngineConfig },
-  stores: SharedStores,
-  { hostBytes = gibibyte, hostBlocks, offload, secondaryTiers }: ExtraArguments,
+  { engine, costs, stores }: TierSite,
+  { hostBytes = gibibyte, hostBlocks, offload, secondaryTiers }: OffloadSettings,
 ): EngineTiers {
-  const { blockSize, enablePrefixCaching } = config;
-  const settings = { hostBytes, blockSize, ...offload, ...ownCosts(entry) };
-  const sized = nativeOffloadFor(layout, settings);
+  const { blockSize, enablePrefixCaching } = engine.config;
+  const sized = nativeOffloadFor(engine, { hostBytes, blockSize, ...offload, ...ownCosts(costs) });
   const chunksMax =
     hostBlocks === undefined ? sized.chunksMax : Math.floor(hostBlocks / sized.blocksPerChunk);
   const native = { ...sized, chunksMax };
   const { chunkBytes } = native;
   const blocks = chunksMax * native.blocksPerChunk;
-  const links = diskLinks(entry);
+  const links = diskLinks(costs);
   const storeOf = (tier: SecondaryTier): ChunkStore => {
     if (tier === 'object') return stores.object(chunkBytes);
     if (tier === 'shared-disk') return stores.folder(chunkBytes, links);
-    // vLLM sets no limit to a folder, and removes nothing from it.
+    // vLLM neither limits a folder nor removes anything from it.
     const chunks = { chunksMax: Number.POSITIVE_INFINITY, chunkBytes };
     return new ChunkStore({ name: 'disk', ...chunks, ...links, source: 'disk' });
   };
@@ -135,68 +142,57 @@ const secondaryNames: Readonly<Record<SecondaryTier, string>> = {
   object: 'an object store',
 };
 
+/** @param sizes Summed over the engine's GPUs. */
 function lmcacheTiers(
-  entry: ModelEntry,
-  { layout, config: { blockSize } }: { layout: LayoutOptions; config: EngineConfig },
-  stores: SharedStores,
-  { hostBytes, diskBytes }: { readonly hostBytes: number; readonly diskBytes: number },
+  { engine, costs, stores }: TierSite,
+  sizes: { readonly hostBytes: number; readonly diskBytes: number },
 ): EngineTiers {
-  const lookupMs = entry.kvTiers?.lookupMs;
-  const config = lmcacheFor(layout, {
-    ...{ hostBytes, blockSize, ...ownCosts(entry) },
-    ...(lookupMs !== undefined && { lookupSeconds: lookupMs / 1000 }),
+  const { hostBytes, diskBytes } = sizes;
+  const { lookupSeconds } = costs;
+  const { blockSize } = engine.config;
+  const config = lmcacheFor(engine, {
+    ...{ hostBytes, blockSize, ...ownCosts(costs) },
+    ...(lookupSeconds !== undefined && { lookupSeconds }),
   });
   const { chunkBytes } = config;
   const shared = stores.ofLmcache(chunkBytes);
-  const disk = () =>
-    new ChunkStore({
-      ...{ name: 'disk', chunksMax: Math.floor(diskBytes / chunkBytes), chunkBytes },
-      ...diskLinks(entry),
-    });
+  const disk = {
+    ...{ name: 'disk', chunksMax: Math.floor(diskBytes / chunkBytes), chunkBytes },
+    ...diskLinks(costs),
+  };
+  const disks = diskBytes === 0 ? [] : [disk];
   const words = [
     `${gib(hostBytes)} of host memory`,
-    ...(diskBytes > 0 ? [`${gib(diskBytes)} of disk`] : []),
-    ...(shared?.residencies.map(({ name }) => sharedNames[name] ?? name) ?? []),
+    ...disks.map(() => `${gib(diskBytes)} of disk`),
+    ...(shared?.residencies ?? []).map(({ name }) =>
+      name === 'object' ? secondaryNames.object : 'a shared store',
+    ),
   ];
   return {
     createConnector: () => {
-      const below = [...(diskBytes > 0 ? [disk()] : []), ...(shared ? [shared] : [])];
+      const below = [...disks.map((one) => new ChunkStore(one)), ...(shared ? [shared] : [])];
       return new Lmcache({ config, blockSize, stores: below });
     },
     offload: `LMCache, ${words.join(', ')}`,
   };
 }
 
-const sharedNames: Readonly<Record<string, string>> = {
-  shared: 'a shared store',
-  object: 'an object store',
-};
-
-/** What the values say of the engine's own costs, in place of what its GPU and its connector have. */
-function ownCosts({ kvTiers: { hostGBps, stepMs } = {} }: ModelEntry) {
+/** The engine's own costs that the values set; its GPU and its connector have defaults for the others. */
+function ownCosts({ hostBytesPerSecond, stepSeconds }: TierSite['costs']) {
   return {
-    ...(hostGBps !== undefined && { link: { bytesPerSecond: hostGBps * giga } }),
-    ...(stepMs !== undefined && { stepSeconds: stepMs / 1000 }),
+    ...(hostBytesPerSecond !== undefined && { link: { bytesPerSecond: hostBytesPerSecond } }),
+    ...(stepSeconds !== undefined && { stepSeconds }),
   };
 }
 
-function diskLinks({ kvTiers: { diskReadGBps, diskWriteGBps } = {} }: ModelEntry): DiskLinks {
+function diskLinks({
+  diskReadBytesPerSecond,
+  diskWriteBytesPerSecond,
+}: TierSite['costs']): DiskLinks {
   return {
-    read: { bytesPerSecond: (diskReadGBps ?? driveGBps.read) * giga },
-    write: { bytesPerSecond: (diskWriteGBps ?? driveGBps.write) * giga },
+    read: { bytesPerSecond: diskReadBytesPerSecond ?? driveBytesPerSecond.read },
+    write: { bytesPerSecond: diskWriteBytesPerSecond ?? driveBytesPerSecond.write },
   };
-}
-
-function bytesOf(
-  { name, lmcacheConfig }: ModelEntry,
-  key: 'cpuOffloadingBufferSize' | 'diskOffloadingBufferSize',
-): number {
-  const given = lmcacheConfig?.[key] ?? 0;
-  const gigabytes = Number(given);
-  if (!Number.isNaN(gigabytes)) return gigabytes * gibibyte;
-  throw new InputError(
-    `lmcacheConfig.${key} of ${name} is ${given}; a simulation needs a number of GB.`,
-  );
 }
 
 function gib(bytes: number): string {

@@ -7,7 +7,6 @@ import { after, test } from 'node:test';
 import { InputError } from '../../core/base/index.ts';
 import { resolveValues } from '../../core/values/index.ts';
 import { type OffloadChoice, simulateStack, stackJson, stackPage, stackTable } from './index.ts';
-import { stackOf } from './stack-engines.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-stack-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -55,10 +54,12 @@ const host = (gibibytes: number) =>
     `servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={--kv-offloading-size=${gibibytes}}`,
   ]);
 
-test('a workload behind the policy of the values: the same each time, and other with another seed', async () => {
+test('a workload gives the same result each time, and another with another seed', async () => {
   const run = await simulateStack({ ...base, workload: shared });
   const json = stackJson(run);
   assert.equal(json['completed'], 48);
+  const { mean_kv_usage: usage } = json['spillway'] as { mean_kv_usage: number };
+  assert.ok(usage > 0.05 && usage < 1, `${usage}`);
   assert.equal(run.engines.length, 2);
   assert.equal(run.engines[0]?.config.numGpuBlocks, 2000);
   assert.deepEqual(json, stackJson(await simulateStack({ ...base, workload: shared })));
@@ -66,7 +67,7 @@ test('a workload behind the policy of the values: the same each time, and other 
   assert.match(stackTable(run), /^STABLE: engines busy.*\n.*KV cache 31,984 tokens; no offload/);
 });
 
-test('replicas of the router are simulated, each with its own books unless they are peers', async () => {
+test('replicas of the router are simulated, each with its own load counts unless they are peers', async () => {
   const run = async (...sets: string[]) => {
     const values = valuesOf(
       valuesText,
@@ -76,23 +77,44 @@ test('replicas of the router are simulated, each with its own books unless they 
     return { table: stackTable(result), hitRate: stackJson(result)['hit_rate'] as number };
   };
   const one = await run();
-  const apart = await run('replicaCount=3');
+  const separate = await run('replicaCount=3');
   const peers = await run('replicaCount=3', 'routerPeers={http://routers:8001}');
   assert.match(one.table, /^predictive: hit rate/m);
-  assert.match(apart.table, /^predictive in 3 routers that know their own only: hit rate/m);
   assert.match(
-    peers.table,
-    /^predictive in 3 routers that tell each other what they send: hit rate/m,
+    separate.table,
+    /^predictive in 3 routers that only know their own requests: hit rate/m,
   );
-  assert.ok(peers.hitRate > apart.hitRate + 0.05, `${peers.hitRate} of peers, ${apart.hitRate}`);
+  assert.match(peers.table, /^predictive in 3 routers that share what they send: hit rate/m);
+  assert.ok(
+    peers.hitRate > separate.hitRate + 0.05,
+    `${peers.hitRate} of peers, ${separate.hitRate}`,
+  );
   assert.ok(Math.abs(peers.hitRate - one.hitRate) < 0.05, `${peers.hitRate}, alone ${one.hitRate}`);
-  await assert.rejects(run('replicaCount=101'), {
-    name: 'InputError',
-    message: /101 routers.*at most 100/,
-  });
 });
 
-test('host memory below HBM gives what HBM had to let go', async () => {
+test('a policy parameter in the values reaches the policy, and an unused one is noted', async () => {
+  const run = (policy: string, ...sets: string[]) =>
+    simulateStack({
+      ...{ ...base, workload: shared },
+      values: valuesOf(
+        valuesText.replace('predictive', policy),
+        sets.map((set) => `routerSpec.${set}`),
+      ),
+    });
+  const strict = 'prefixMinMatchLength=1000000';
+  const [plain, parameterised, misplaced] = [
+    await run('prefixaware'),
+    await run('prefixaware', strict),
+    await run('roundrobin', strict),
+  ];
+  assert.ok(parameterised.result.hitRate < plain.result.hitRate);
+  assert.deepEqual([plain.notes, parameterised.notes], [[], []]);
+  assert.deepEqual(misplaced.notes, [
+    'routerSpec.prefixMinMatchLength has no effect: it is a parameter of prefixaware, and routerSpec.routingLogic is roundrobin.',
+  ]);
+});
+
+test('host memory below HBM serves blocks that HBM has evicted', async () => {
   const without = await simulateStack({ ...base, workload: shared });
   const run = await simulateStack({ ...base, workload: shared, values: host(40) });
   const json = stackJson(run) as { hit_rate: number; external_hit_rate: number };
@@ -108,7 +130,7 @@ const lmcache = (more: readonly string[] = []) =>
     ...more,
   ]);
 
-test('a store that engines share gives what another has computed; its loss takes no more than its hits', async () => {
+test('a shared store serves blocks that other engines computed; its loss costs only its hits', async () => {
   const share = async (values: typeof base.values, more: object = {}) => {
     const run = await simulateStack({ ...base, workload: shared, values, ...more });
     assert.equal(run.report.completed, 48);
@@ -122,15 +144,7 @@ test('a store that engines share gives what another has computed; its loss takes
   assert.ok(Math.abs(lost - alone) < 0.02, `${lost} without the store, ${alone}`);
 });
 
-test('a loss of a store that no engine has is said to be none', async () => {
-  const outage = { fromSeconds: 0, untilSeconds: 1e9 };
-  const notesWith = async (values: typeof base.values) =>
-    (await stackOf(values, { outage })).notes.filter((note) => note.startsWith('No store is lost'));
-  assert.equal((await notesWith(host(40))).length, 1);
-  assert.equal((await notesWith(lmcache(['cacheserverSpec.enabled=true']))).length, 0);
-});
-
-test('an object store below keeps what the store above it has no room for', async () => {
+test('an object store keeps blocks for which the store above it has no space', async () => {
   const share = async (sets: readonly string[]) => {
     const run = await simulateStack({ ...base, workload: shared, values: lmcache(sets) });
     assert.equal(run.report.completed, 48);
@@ -162,7 +176,7 @@ const offloading = (extra: object, sets: readonly string[] = []) => {
   return valuesOf(values, sets);
 };
 
-test('vLLM’s secondary tiers lie below its host memory; a remote one is shared by the engines', async () => {
+test('vLLM’s secondary tiers are below its host memory, and engines share a remote tier', async () => {
   const hits = async (tiers: readonly object[]) => {
     const values = offloading({ cpu_bytes_to_use: 2 ** 30, secondary_tiers: tiers });
     const run = await simulateStack({ ...base, workload: shared, values });
@@ -176,7 +190,7 @@ test('vLLM’s secondary tiers lie below its host memory; a remote one is shared
   await assert.rejects(hits([{ type: 'p2p' }]), /secondary tier "p2p" is not simulated/);
 });
 
-test('what offloading costs each step is said in the values', async () => {
+test('the values set the time that offloading adds to each step', async () => {
   const tpot = async (sets: readonly string[]) => {
     const values = offloading({ cpu_bytes_to_use: 2 ** 30 }, sets);
     const run = await simulateStack({ ...base, workload: shared, values });
@@ -192,7 +206,42 @@ test('what offloading costs each step is said in the values', async () => {
   assert.equal((stackJson(run) as { external_hit_rate: number }).external_hit_rate, 0);
 });
 
-test('a store slower than prefill makes all wait longer than having none', async () => {
+test('where everything fits in HBM, offload costs what was measured, unless stepMs is set', async () => {
+  const tpotMs = async (offload: OffloadChoice, sets: readonly string[] = []) => {
+    const values = valuesOf(valuesText, sets);
+    const workloadSets = ['groups=2', 'promptsPerGroup=16'];
+    const run = await simulateStack({ ...base, workload: shared, values, offload, workloadSets });
+    return run.report.fromSent.tpot?.mean ?? 0;
+  };
+  const hostBytes = 2 ** 33;
+  const none = await tpotMs({ kind: 'none', hostBytes });
+  const loss = async (kind: 'native' | 'lmcache') => (await tpotMs({ kind, hostBytes })) / none - 1;
+  // 1.5 and 2.6 % in llm-d's experiment with steps of 19 ms, 3 to 5 % as a rule of thumb; steps are shorter here.
+  const [native, shop] = [await loss('native'), await loss('lmcache')];
+  assert.ok(native > 0.01 && native < 0.05, `${native}`);
+  assert.ok(shop > native && shop < 0.08, `${shop}`);
+  const free = ['servingEngineSpec.modelSpec[0].kvTiers.stepMs=0'];
+  const native0 = await tpotMs({ kind: 'native', hostBytes }, free);
+  assert.ok(Math.abs(native0 / none - 1) < 0.005, `${native0} and ${none}`);
+});
+
+test('LoRA traffic waits for a place in the step where an engine runs fewer adapters at once', async () => {
+  const workload = file(
+    'lora.yaml',
+    'kind: lora\nadapters: 8\nsystemPrompt: 1000\nquestion: 100\nanswer: 64\nrequests: 120\narrivals: { clients: 32 }\n',
+  );
+  const ttft = async (maxLoras: number) => {
+    const entry = 'servingEngineSpec.modelSpec[0]';
+    const sets = [`${entry}.enableLoRA=true`, `${entry}.vllmConfig.maxLoras=${maxLoras}`];
+    const run = await simulateStack({ ...base, workload, values: valuesOf(valuesText, sets) });
+    assert.equal(run.report.completed, 120);
+    return run.report.fromSent.ttft?.mean ?? 0;
+  };
+  const [one, eight] = [await ttft(1), await ttft(8)];
+  assert.ok(one > 2 * eight, `${one} and ${eight} s`);
+});
+
+test('a store slower than prefill makes requests wait longer than no store', async () => {
   const ttft = async (sets: readonly string[], offload?: OffloadChoice) => {
     const run = await simulateStack({ ...base, workload: shared, values: lmcache(sets), offload });
     return run.report.fromSent.ttft?.mean ?? 0;
@@ -202,7 +251,40 @@ test('a store slower than prefill makes all wait longer than having none', async
   assert.ok((await ttft(slow)) > 2 * none);
 });
 
-test('an offload given by flag takes the place of what the values say', async () => {
+test('LMCache without a disk does not name one', async () => {
+  const values = valuesOf(valuesText, [
+    'servingEngineSpec.modelSpec[0].lmcacheConfig.enabled=true',
+    'servingEngineSpec.modelSpec[0].lmcacheConfig.cpuOffloadingBufferSize=10',
+  ]);
+  const { engines } = await simulateStack({ ...base, workload: shared, values });
+  assert.match(engines[0]?.offload ?? '', /^LMCache, .* of host memory$/);
+});
+
+test('LMCache has the host memory and the disk of the values, in the same unit', async () => {
+  const values = valuesOf(valuesText, [
+    'servingEngineSpec.modelSpec[0].lmcacheConfig.enabled=true',
+    'servingEngineSpec.modelSpec[0].lmcacheConfig.cpuOffloadingBufferSize=10',
+    'servingEngineSpec.modelSpec[0].lmcacheConfig.diskOffloadingBufferSize=20',
+  ]);
+  const { result, engines } = await simulateStack({ ...base, workload: shared, values });
+  assert.match(engines[0]?.offload ?? '', /^LMCache, .* of host memory, .* of disk$/);
+  const tiers = result.engines[0]?.tiers?.tiers ?? [];
+  const chunks = (name: string) => tiers.find((tier) => tier.name === name)?.chunksMax ?? 0;
+  // 256 tokens of 147,456 bytes.
+  assert.ok(Math.abs(chunks('cpu') / (10e9 / (256 * 147_456)) - 1) < 0.08, `${chunks('cpu')}`);
+  assert.ok([0, 1].includes(chunks('disk') - 2 * chunks('cpu')), `${chunks('disk')}`);
+});
+
+test('the offload is described with its condition for loads', async () => {
+  const values = valuesOf(valuesText, [
+    'servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={--kv-offloading-size=8}',
+    'servingEngineSpec.modelSpec[0].kvTiers.load=cheaper',
+  ]);
+  const { engines } = await simulateStack({ ...base, workload: shared, values });
+  assert.match(engines[0]?.offload ?? '', /, loaded where that is cheaper$/);
+});
+
+test('an offload given by flag overrides the values', async () => {
   const gibibyte = 2 ** 30;
   const of = async (offload: OffloadChoice | undefined) => {
     const run = await simulateStack({ ...base, workload: shared, values: lmcache(), offload });
@@ -214,7 +296,7 @@ test('an offload given by flag takes the place of what the values say', async ()
   assert.match((await of({ kind: 'lmcache', hostBytes: gibibyte })) ?? '', /^LMCache, 1\.0 GiB/);
 });
 
-test('--profile takes the place of every engine’s step times', async () => {
+test('--profile replaces the step times of every engine', async () => {
   const profile = 'bench/data/vllm-runs/profile/RTX4090_Llama-3.1-8B_tp1';
   const values = valuesOf(valuesText, [
     'servingEngineSpec.modelSpec[0].modelURL=meta-llama/Llama-3.1-8B',
@@ -237,19 +319,19 @@ test('--profile takes the place of every engine’s step times', async () => {
   );
 });
 
-test('traffic beyond what the engines can do is OVERLOADED, and the table warns of its latencies', async () => {
+test('traffic beyond the engines’ capacity is OVERLOADED, and the table warns about its latencies', async () => {
   const flood = file(
     'flood.yaml',
     'kind: single\nprompt: 8000\nanswer: 200\nrequests: 150\narrivals: { process: poisson, rate: 60 }\n',
   );
   const run = await simulateStack({ ...base, workload: flood });
   assert.equal(run.verdict, 'OVERLOADED');
-  assert.match(stackTable(run), /latencies hang on the length/);
+  assert.match(stackTable(run), /latencies depend on the length/);
   const page = stackPage(run, 'spillway simulate');
   assert.match(page, /<b>OVERLOADED<\/b>/);
 });
 
-test('a closed loop keeps to its clients and is neither stable nor overloaded', async () => {
+test('a closed loop has no more requests than clients, and is neither stable nor overloaded', async () => {
   const closed = file(
     'closed.yaml',
     'kind: single\nprompt: 3000\nanswer: 50\nrequests: 60\narrivals: { clients: 5 }\n',
@@ -260,7 +342,7 @@ test('a closed loop keeps to its clients and is neither stable nor overloaded', 
   assert.equal(stackJson(run)['max_concurrency'], 5);
   assert.match(
     stackTable(run),
-    /workload: 60 requests of 5 sessions, each of 5 clients sends one when its last is answered\n/,
+    /workload: 60 requests of 5 sessions, each of 5 clients sends one when its previous response is complete\n/,
   );
 });
 
@@ -275,7 +357,7 @@ test('requests that all come at once have no rate and no gaps', async () => {
   assert.deepEqual([workload['rate'], workload['gap_cv']], [null, null]);
 });
 
-test('what a preempted request gets back from host memory is told apart from hits of prompts', async () => {
+test('tokens restored to preempted requests are counted separately from hits of prompts', async () => {
   const long = file(
     'long.yaml',
     'kind: single\nprompt: 4000\nanswer: 3000\nrequests: 12\narrivals: { clients: 12 }\n',
@@ -289,19 +371,19 @@ test('what a preempted request gets back from host memory is told apart from hit
   assert.ok(without.result.preemptions > 0 && restored > 4000, `${restored}`);
   assert.equal(without.result.engines[0]?.restoredTokens, 0);
   assert.equal(offloaded.result.engines[0]?.externalTokens, 0);
-  assert.match(stackTable(offloaded), /After preemptions [\d,]+ tokens came back from tiers/);
+  assert.match(stackTable(offloaded), /After preemptions [\d,]+ tokens were loaded from tiers/);
   assert.doesNotMatch(stackTable(without), /After preemptions/);
 });
 
-test('requests longer than the context are refused, as vLLM does, and counted', async () => {
+test('requests beyond the context are refused, as in vLLM, and counted', async () => {
   const trace = 'bench/data/mooncake-conversation.jsonl.gz';
   const run = await simulateStack({ ...base, trace, requests: 60 });
   assert.ok(run.refused > 0 && run.refused < 60);
   assert.equal(run.report.completed + run.refused, 60);
-  assert.match(stackTable(run), /requests are longer than the engines' context/);
+  assert.match(stackTable(run), /requests were refused as longer than the engines' context/);
 });
 
-test('the page needs nothing but itself, and draws what the run was', async () => {
+test('the page has no external resources, and shows all charts', async () => {
   const run = await simulateStack({ ...base, workload: shared });
   const page = stackPage(run, 'spillway simulate -f <v>.yaml');
   assert.doesNotMatch(page, /(src|href)=|url\(|@import|https?:/);
@@ -310,7 +392,7 @@ test('the page needs nothing but itself, and draws what the run was', async () =
   assert.match(page, /spillway simulate -f &lt;v&gt;\.yaml/);
 });
 
-test('an engine that fails in the middle loses no request that has no token yet', async () => {
+test('an engine that fails during a run loses no request without a token', async () => {
   const { result } = await simulateStack({ ...base, workload: shared });
   const [engine, arrival] = [result.engineOf[20] ?? 0, result.arrivalSeconds[20] ?? 0];
   const failures = [{ engine, atSeconds: arrival + 0.001, seconds: 2 }];
@@ -318,55 +400,13 @@ test('an engine that fails in the middle loses no request that has no token yet'
   assert.equal(run.report.completed + run.result.failed.reduce((a, b) => a + b, 0), 48);
   assert.notEqual(run.result.engineOf[20], engine);
   assert.equal(run.result.failed[20], 0);
-  assert.match(stackTable(run), /requests were lost with an engine, [1-9]\d* went elsewhere/);
-});
-
-test('flags of vLLM that size an engine count in extraArgs, too, over the keys of the chart', async () => {
-  const engineWith = async (flag: string) => {
-    const set = `servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={${flag}}`;
-    const { engines, notes } = await stackOf(valuesOf(valuesText, [set]));
-    assert.deepEqual(notes, []);
-    return engines[0];
-  };
-  const blocks = await engineWith('--num-gpu-blocks-override=1500');
-  assert.equal(blocks?.config.numGpuBlocks, 1500);
-  assert.equal((await engineWith('--tensor-parallel-size=2'))?.tensorParallelSize, 2);
-  const free = valuesText.replace('numGpuBlocksOverride: 2000, ', '');
-  const tokensAt = async (flag: string) => {
-    const set = `servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={${flag}}`;
-    const { engines } = await stackOf(valuesOf(free, [set]));
-    return engines[0]?.kvTokens ?? 0;
-  };
-  const [half, most] = [
-    await tokensAt('--gpu-memory-utilization=0.5'),
-    await tokensAt('--block-size=16'),
-  ];
-  assert.ok(half > 0 && half < most / 2, `${half} of ${most}`);
-});
-
-test('pipeline stages halve what a GPU holds, data-parallel cores are engines', async () => {
-  const of = async (...args: string[]) => {
-    const { engines } = await stackOf(
-      valuesOf(valuesText.replace('numGpuBlocksOverride: 2000, maxModelLen: 16384', ''), [
-        `servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={${args.join(',')}}`,
-      ]),
-    );
-    return engines;
-  };
-  const [whole] = await of();
-  const [staged] = await of('--pipeline-parallel-size=2');
-  assert.ok(whole && staged);
-  // 16 GB of weights on two GPUs, and twice the memory for KV.
-  assert.ok(staged.kvTokens > 2 * whole.kvTokens && staged.kvTokens < 2.5 * whole.kvTokens);
-  assert.equal(staged.config.maxNumBatchedTokens, 2 * whole.config.maxNumBatchedTokens);
-  assert.equal((await of('--data-parallel-size=4')).length, 8);
-  await assert.rejects(
-    of('--data-parallel-size=1.5'),
-    /--data-parallel-size needs a whole number, not 1.5/,
+  assert.match(
+    stackTable(run),
+    /requests? (was|were) lost with an engine, [1-9]\d* (was|were) retried on another/,
   );
 });
 
-test('what cannot be simulated is refused in one sentence', async () => {
+test('values that cannot be simulated are refused with one sentence', async () => {
   const refused = async (options: object, message: RegExp) =>
     assert.rejects(simulateStack({ ...base, workload: shared, ...options }), (error) => {
       assert.ok(error instanceof InputError, String(error));
@@ -383,13 +423,39 @@ test('what cannot be simulated is refused in one sentence', async () => {
     { values: host(40), workload: file('bad.yaml', 'kind: rag') },
     /bad\.yaml:1:1: documents is missing/,
   );
-  const backend = valuesOf(valuesText, [
-    'servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={--kv-offloading-backend,magic}',
+  const two = valuesOf(`servingEngineSpec:
+  modelSpec:
+    - { name: a, modelURL: Qwen/Qwen3-8B, gpu: H100, vllmConfig: { blockSize: 16 } }
+    - { name: b, modelURL: Qwen/Qwen3-8B, gpu: H100, vllmConfig: { blockSize: 24 } }
+    - { name: c, gpu: H100 }
+    - { name: d, enabled: false, modelURL: Qwen/Qwen3-4B }
+`);
+  await refused(
+    { values: two, model: 'Qwen/Qwen3-8B' },
+    /blocks of 16 and 24 tokens; give them the same/,
+  );
+  await refused({ values: two }, /serve Qwen\/Qwen3-8B and c; select the model of the requests/);
+  const named = valuesOf(
+    'servingEngineSpec: { modelSpec: [{ name: a, gpu: H100 }, { name: b, gpu: H100 }] }',
+  );
+  await refused({ values: named }, /serve a and b; select the model of the requests/);
+  const profiled = valuesOf(valuesText, [
+    `servingEngineSpec.modelSpec[0].profile=${join(directory, 'no-profile.json')}`,
   ]);
-  await refused({ values: backend }, /--kv-offloading-backend magic is not simulated/);
+  await refused({ values: profiled }, /no-profile\.json/);
+  await refused({ values: two, model: 'a', workload: undefined }, /needs --trace or --workload/);
+  const both = valuesOf(valuesText, [
+    'servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={--kv-offloading-size=1}',
+    'servingEngineSpec.modelSpec[0].lmcacheConfig.enabled=true',
+  ]);
+  await refused({ values: both }, /qwen requests native offload .* and LMCache .*remove one/);
+  const backend = valuesOf(valuesText, [
+    'servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={--kv-offloading-backend,lmcache}',
+  ]);
+  await refused({ values: backend }, /--kv-offloading-backend lmcache is not simulated/);
 });
 
-test('lengths can be fitted to a trace that lies beside the workload', async () => {
+test('lengths can be fitted to a trace next to the workload', async () => {
   const rows = [100, 200, 300].map((tokens, i) =>
     JSON.stringify({
       ...{ timestamp: i, input_length: tokens, output_length: 5 },
@@ -406,7 +472,7 @@ test('lengths can be fitted to a trace that lies beside the workload', async () 
   assert.ok(stats.prompt.max <= 300);
 });
 
-test('the files of the guide to offloading are good, and show what the guide says', async () => {
+test('the files of the guide to offloading are valid, and show what the guide says', async () => {
   const guide = 'docs/guide/kv-offload';
   const values = valuesOf(readFileSync(`${guide}/values.yaml`, 'utf8'));
   const workload = `${guide}/shared.yaml`;
@@ -418,7 +484,9 @@ test('the files of the guide to offloading are good, and show what the guide say
     const { report } = await play(offload, groups);
     return report.outputTokens / report.durationSeconds;
   };
-  assert.equal(await rate(native, 12), await rate(none, 12));
+  // Where everything fits, offload costs 1 to 5 %.
+  const kept = (await rate(native, 12)) / (await rate(none, 12));
+  assert.ok(kept > 0.95 && kept < 0.995, `${kept}`);
   assert.ok((await rate(native, 36)) > 1.03 * (await rate(none, 36)));
   const tenants = await simulateStack({
     ...base,

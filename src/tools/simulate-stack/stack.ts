@@ -1,6 +1,7 @@
-// `spillway simulate -f values.yaml`: the stack that a values file asks for, under a trace or a
-// workload.
+// `spillway simulate -f values.yaml`: simulates the stack of a values file with a trace or a workload.
 import { InputError } from '../../core/base/index.ts';
+import { readEntry } from '../../core/layout/index.ts';
+import { policyParameters, requiresKvEvents } from '../../core/routing/index.ts';
 import {
   checkRouterCount,
   type EngineFailure,
@@ -13,7 +14,7 @@ import {
 } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, type ServiceLevel } from '../../core/stats/index.ts';
 import { type RequestSource, sliceTrace, tracedRequests } from '../../core/traces/index.ts';
-import type { Values } from '../../core/values/index.ts';
+import { policyParametersOf, type Values } from '../../core/values/index.ts';
 import { startWorkload, WorkloadMeter, type WorkloadStats } from '../../core/workload/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import { type Stability, stabilityOf } from '../simulate-report/index.ts';
@@ -25,57 +26,58 @@ import { readWorkload } from './workload-file.ts';
 
 export interface StackRunOptions {
   readonly values: Values;
-  /** Exactly one of the two: paths. */
+  /** Path of a trace or a workload; exactly one of the two is given. */
   readonly trace?: string | undefined;
   readonly workload?: string | undefined;
-  /** `KEY=VALUE` for the workload. */
+  /** Overrides for the workload, `KEY=VALUE`. */
   readonly workloadSets?: readonly string[] | undefined;
-  /** Arrivals of a trace come this many times as fast. */
+  /** Factor by which arrivals of a trace are faster. */
   readonly speed: number;
-  /** Requests of the trace or workload to play; undefined: all. */
+  /** Maximum number of requests to play; undefined for all. */
   readonly requests?: number | undefined;
   readonly model?: string | undefined;
-  /** Step times of all engines, in place of what the values say; see `readStepCost`. */
+  /** Overrides the step times of all engines; see `readStepCostSource`. */
   readonly profile?: string | undefined;
   readonly seed: number;
   readonly failures: readonly EngineFailure[];
-  /** Of the store that engines share. */
+  /** Outage of the store that engines share. */
   readonly outage?: Outage | undefined;
-  /** In place of what the values say. */
+  /** Overrides the values. */
   readonly offload?: OffloadChoice | undefined;
-  /** Between engines that prefill and engines that decode, in place of what the values say. */
+  /** Overrides the link between engines that prefill and engines that decode. */
   readonly link?: string | number | undefined;
-  /** What counts as a good answer. */
+  /** Latencies up to which a response counts as good. */
   readonly limits?: ServiceLevel | undefined;
   readonly percentiles: readonly number[];
-  /** `total` is undefined where nobody can know it. */
+  /** `total` is undefined where it cannot be known. */
   readonly onProgress?: ((finished: number, total: number | undefined) => void) | undefined;
 }
 
 export interface StackRun extends Stability {
   readonly options: StackRunOptions;
   readonly engines: readonly StackEngine[];
-  /** Undefined where the same engines prefill and decode. */
+  /** Undefined unless prefill is disaggregated. */
   readonly pools: StackPools | undefined;
   readonly result: FleetSimulationResult;
-  /** Of requests that were answered. */
+  /** Timings of completed requests. */
   readonly timings: readonly Timing[];
   /** Latencies count from the arrival at the router. */
   readonly report: ServeReport;
   readonly workload: WorkloadStats;
-  /** Requests a second that the workload means to send; undefined for a trace or a closed loop. */
+  /** Requests per second that the workload intends to send; undefined for a trace or a closed loop. */
   readonly offeredRate: number | undefined;
-  /** Requests too long for the engines' context, which vLLM refuses. */
+  /** Number of requests beyond the engines' context, which vLLM refuses. */
   readonly refused: number;
   readonly notes: readonly string[];
 }
 
-/** @throws {InputError} If a file is bad, or a name is not known. */
+/** @throws {InputError} If a file is invalid, or a name is unknown. */
 export async function simulateStack(options: StackRunOptions): Promise<StackRun> {
   const { values, seed, percentiles } = options;
   const { routerSpec } = values;
   const { engines, pools, notes } = await stackOf(values, options);
   const policy = pools?.prefillPolicy ?? routerSpec.routingLogic;
+  const policyNames = pools === undefined ? [policy] : [policy, pools.decodePolicy];
   if (pools === undefined && options.link !== undefined) {
     throw new InputError(
       `--link is for routerSpec.routingLogic disaggregated_prefill and disaggregated_prefill_orchestrated, not ${policy}.`,
@@ -89,8 +91,9 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
     ...{ requests: traffic.source, engines, policy, seed, failures: options.failures },
     ...{ disaggregation: pools, ...routersOf(values) },
     traceBlockTokens: traffic.source.blockTokens,
-    prefixMinMatchLength: routerSpec.prefixMinMatchLength,
-    kvEvents: [policy, pools?.decodePolicy].includes('kvaware') || publishesKvEvents(values),
+    policyParameters: policyParametersOf(routerSpec),
+    // All engines publish events if one pool needs them.
+    kvEvents: policyNames.some(requiresKvEvents) || publishesKvEvents(values),
     hidesSessions: routerSpec.sessionKey === '',
     ...{ keepTokens: true, keepSeries: true, onSent: (request) => meter.add(request) },
     onProgress: (finished) => options.onProgress?.(finished, traffic.requestsMax),
@@ -99,7 +102,7 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
   const records = timings.map((timing) => recordOf(timing, 'arrival'));
   if (records.length === 0) {
     throw new InputError(
-      'No request was answered: all are longer than the context of the engines, or no engine was left; see maxModelLen.',
+      'No request was served: all are longer than the context of the engines, or no engine was left; see maxModelLen.',
     );
   }
   const busy = result.engines.reduce((sum, { utilization }) => sum + utilization, 0);
@@ -116,20 +119,36 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
       limits: options.limits ?? {},
     }),
     refused: result.refused,
-    notes,
+    notes: [...notes, ...unusedParameterNotes(values, policyNames)],
   };
 }
 
-/** The router pods that the values ask for, and whether they tell each other what they send. */
+/** Returns the number of router pods, and whether they share what they send. */
 export function routersOf({ routerSpec }: Values) {
   const routers = Math.max(1, routerSpec.replicaCount);
   return { routers, sharesAttempts: routerSpec.routerPeers.length > 0 };
 }
 
-/** Whether the engines publish KV events; all are taken to, if some do. */
+/** Returns a note for each policy parameter that the values set and no policy of the stack uses. */
+function unusedParameterNotes({ routerSpec }: Values, policyNames: readonly string[]): string[] {
+  const given = policyParametersOf(routerSpec);
+  return policyParameters
+    .filter(({ name, policy, default: standard }) => {
+      const value = given[name];
+      return value !== undefined && value !== standard && !policyNames.includes(policy);
+    })
+    .map(
+      ({ valuesKey, policy }) =>
+        `routerSpec.${valuesKey} has no effect: it is a parameter of ${policy}, and routerSpec.routingLogic is ${routerSpec.routingLogic}.`,
+    );
+}
+
+/** Returns whether the engines publish KV events; if one does, all are assumed to. */
 function publishesKvEvents({ servingEngineSpec, routerSpec }: Values): boolean {
   if (routerSpec.extraArgs.includes('--no-kv-events')) return false;
-  return servingEngineSpec.modelSpec.some(({ vllmConfig }) => vllmConfig?.kvEvents === true);
+  return servingEngineSpec.modelSpec.some(
+    (entry) => readEntry(entry).settings.kvEventsConfig?.enable_kv_cache_events === true,
+  );
 }
 
 interface Traffic {
@@ -165,7 +184,7 @@ async function trafficOf(
   const limited = requests === undefined ? read : { ...read, requests };
   if (blockSizes.some((size) => largest % size !== 0)) {
     throw new InputError(
-      `The engines have blocks of ${blockSizes.join(' and ')} tokens; give them one blockSize.`,
+      `The engines have blocks of ${blockSizes.join(' and ')} tokens; give them the same blockSize.`,
     );
   }
   return startWorkload(limited, { blockTokens: largest, seed });

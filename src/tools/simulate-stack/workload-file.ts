@@ -1,4 +1,4 @@
-// A workload file from disk, with the traces that its lengths are fitted to.
+// Reads a workload file, and the traces to which its lengths are fitted.
 import {
   fitLengths,
   parseWorkload,
@@ -10,9 +10,9 @@ import { loadTrace } from '../../io/traces/index.ts';
 import { readInputText } from '../../io/values/index.ts';
 
 /**
- * @param path Traces in it are named relative to it.
+ * @param path Traces in the file are relative to it.
  * @param overrides `KEY=VALUE`, as with `--set`.
- * @throws {InputError} If a file is bad; the sentence names file, line and key.
+ * @throws {InputError} If a file is invalid; the message names file, line and key.
  */
 export async function readWorkload(
   path: string,

@@ -1,37 +1,38 @@
-// Where an offload starts to pay: the gain over none along an axis, and where it crosses zero.
+// Break-even of an offload: its gain over no offload along an axis, and where the gain begins.
 import { type Estimate, estimate } from '../../core/stats/index.ts';
 import type { SweepRow } from './sweep.ts';
 
-/** Along the axis, what a variant gains in tokens per second over none; equal seeds are compared. */
+/** Gain of a variant in tokens per second over no offload, along the axis; runs with the same seed are compared. */
 export interface GainPoint {
   readonly setting: string;
-  /** Working set over the HBM for KV of all engines. */
+  /** Working set divided by the HBM for KV cache of all engines. */
   readonly ratio: number;
   /** Mean share of KV blocks in use without offload. */
   readonly kvUsage: number;
-  /** (with / without − 1), by seed. */
+  /** with / without − 1, by seed. */
   readonly gains: readonly number[];
   readonly gain: Estimate;
+  /** Mean share of the prompt tokens computed without offload that the offload saves. */
+  readonly avoided: number;
 }
 
 export interface BreakEven {
   readonly variant: string;
   readonly points: readonly GainPoint[];
-  /** How many seeds gain at each point, and how many have no gain at the last: these cross nowhere. */
+  /** Number of seeds that gain at each point, and of those without gain at the last point: these never cross. */
   readonly alwaysPays: number;
   readonly neverPays: number;
-  /** Undefined unless each seed crosses from none to gain; its interval ends where the axis does. */
+  /** Undefined unless each seed crosses from no gain to gain; the interval is limited to the axis. */
   readonly ratio: Estimate | undefined;
   readonly kvUsage: Estimate | undefined;
 }
 
 /**
- * A gain that is smaller than this is none: runs that differ in nothing but their order differ by
- * about as much.
+ * Smallest gain that counts: runs that differ only in their order differ by about as much.
  */
 export const leastGain = 0.01;
 
-/** @param rows Of one axis, with the variant `none` and others. */
+/** @param rows Rows of one axis, with the variant `none` and others. */
 export function breakEvens(rows: readonly SweepRow[]): BreakEven[] {
   const none = rows.filter(({ variant }) => variant === 'none');
   const variants = [...new Set(rows.map(({ variant }) => variant))].filter((v) => v !== 'none');
@@ -47,6 +48,7 @@ export function breakEvens(rows: readonly SweepRow[]): BreakEven[] {
         ratio: base.estimates.working_set_ratio.mean,
         kvUsage: base.estimates.mean_kv_usage.mean,
         ...{ gains, gain: estimate(gains) },
+        avoided: avoidedShare(base, row),
       };
     });
     const seeds = (points[0]?.gains ?? []).map((_, seed) => lastWithoutGain(points, seed));
@@ -60,7 +62,16 @@ export function breakEvens(rows: readonly SweepRow[]): BreakEven[] {
   });
 }
 
-/** Where the gain passes `leastGain` for good, by linear interpolation, for each seed. */
+/** Returns the share of the prompt tokens computed without offload that are not computed with it. */
+function avoidedShare(base: SweepRow, row: SweepRow | undefined): number {
+  const shares = (row?.values.hit_rate ?? []).map((hits, seed) => {
+    const computed = 1 - (base.values.hit_rate[seed] as number);
+    return computed > 0 ? 1 - (1 - hits) / computed : 0;
+  });
+  return shares.length === 0 ? 0 : estimate(shares).mean;
+}
+
+/** Returns for each seed where the gain exceeds `leastGain` for good, by linear interpolation. */
 function crossing(
   points: readonly GainPoint[],
   of: (point: GainPoint) => number,
@@ -78,7 +89,7 @@ function crossing(
   if (found.length === 0) return undefined;
   const { mean, low, high, count } = estimate(found);
   const run = points.map(of);
-  // What lies beyond the settings that were run is not known, however unsure the place is.
+  // Nothing is known beyond the settings that were run, however wide the interval is.
   return {
     mean,
     low: Math.max(low, Math.min(...run)),
@@ -87,7 +98,7 @@ function crossing(
   };
 }
 
-/** The last point at which this seed gains nothing; −1 if it gains at all of them. */
+/** Returns the last point at which this seed has no gain; −1 if it gains at all points. */
 function lastWithoutGain(points: readonly GainPoint[], seed: number): number {
   return points.findLastIndex(({ gains }) => !((gains[seed] ?? 0) > leastGain));
 }

@@ -1,4 +1,4 @@
-// One simulation for each combination of settings and seed, and from where on an offload pays.
+// Runs one simulation per combination of settings and seed, and finds the break-even of an offload.
 export { type BreakEven, breakEvens } from './break-even.ts';
 export { type SweepOptions, type SweepRow, simulateSweep } from './sweep.ts';
 export { parseAxis, type SweepAxis } from './sweep-axis.ts';

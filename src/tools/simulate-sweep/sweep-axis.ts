@@ -1,14 +1,14 @@
-// The axes of a sweep: a key of the values, or of the workload, with the values that it takes.
+// The axes of a sweep: a key of the values or of the workload, with its settings.
 import { InputError } from '../../core/base/index.ts';
 
 export interface SweepAxis {
-  /** A key of the values file, or `workload.KEY`. */
+  /** Key of the values file, or `workload.KEY`. */
   readonly key: string;
-  /** As they are written in `--set`. */
+  /** Written as in `--set`. */
   readonly values: readonly string[];
 }
 
-/** Points on one axis; more is a mistake in the step. */
+/** Maximum number of points on one axis; more means a mistake in the step. */
 const pointsMax = 1000;
 
 /**
@@ -22,7 +22,7 @@ export function parseAxis(text: string): SweepAxis {
   const list = text.slice(equals + 1);
   if (equals < 1 || list === '') {
     throw new InputError(
-      `--vary ${text} names no values; write KEY=2,4,8 or KEY=FROM:TO:STEP, such as workload.groups=10:100:10.`,
+      `--vary ${text} has no values; write KEY=2,4,8 or KEY=FROM:TO:STEP, such as workload.groups=10:100:10.`,
     );
   }
   const range = /^(-?[\d.]+):(-?[\d.]+):([\d.]+)$/.exec(list);
@@ -31,7 +31,7 @@ export function parseAxis(text: string): SweepAxis {
   const count = Math.floor((to - from) / step + 1e-9) + 1;
   if (!(step > 0) || !(count >= 1) || count > pointsMax) {
     throw new InputError(
-      `--vary ${text}: from ${from} to ${to} by ${step} is no range of 1 to ${pointsMax} values.`,
+      `--vary ${text}: from ${from} to ${to} by ${step} is not a range of 1 to ${pointsMax} values.`,
     );
   }
   const digits = Math.max(...range.slice(1).map((part) => part.split('.')[1]?.length ?? 0));
@@ -41,7 +41,7 @@ export function parseAxis(text: string): SweepAxis {
   return { key, values };
 }
 
-/** Every combination, the last axis the quickest. */
+/** Returns every combination; the last axis varies fastest. */
 export function combinations(axes: readonly SweepAxis[]): readonly (readonly string[])[] {
   return axes.reduce<readonly (readonly string[])[]>(
     (before, { values }) => before.flatMap((row) => values.map((value) => [...row, value])),
@@ -49,7 +49,7 @@ export function combinations(axes: readonly SweepAxis[]): readonly (readonly str
   );
 }
 
-/** The flags of `spillway simulate` that set the axes to these values. */
+/** Returns the flags of `spillway simulate` that set the axes to these values. */
 export function axisFlags(axes: readonly SweepAxis[], values: readonly string[]): string[] {
   return axes.flatMap(({ key }, i) => {
     const value = values[i] as string;

@@ -1,6 +1,14 @@
-// A sweep as a table, as JSON, and as a page with its Pareto picture.
+// A sweep as a table, as JSON, and as a page with its Pareto chart.
 import type { Estimate } from '../../core/stats/index.ts';
-import { chartStyle, escapeXml, lineChart, percent } from '../simulate-report/index.ts';
+import {
+  htmlPage,
+  lineChart,
+  markup,
+  percent,
+  printZoomOf,
+  signedPercent,
+  textTable,
+} from '../report/index.ts';
 import { type BreakEven, leastGain } from './break-even.ts';
 import { type SweepRow, sweepMetrics } from './sweep.ts';
 import type { SweepAxis } from './sweep-axis.ts';
@@ -9,7 +17,7 @@ export interface SweepReport {
   readonly axes: readonly SweepAxis[];
   readonly rows: readonly SweepRow[];
   readonly seeds: number;
-  /** Undefined unless asked for. */
+  /** Undefined unless requested. */
   readonly breakEvens?: readonly BreakEven[] | undefined;
 }
 
@@ -42,16 +50,17 @@ function breakEvenJson({ variant, points, alwaysPays, neverPays, ratio, kvUsage 
     seeds_never_paying: neverPays,
     working_set_ratio: ratio ?? null,
     mean_kv_usage: kvUsage ?? null,
-    points: points.map(({ setting, ratio: at, kvUsage: usage, gain }) => ({
+    points: points.map(({ setting, ratio: at, kvUsage: usage, gain, avoided }) => ({
       setting,
       working_set_ratio: at,
       mean_kv_usage: usage,
+      re_prefills_avoided: avoided,
       gain,
     })),
   };
 }
 
-/** Rows that no other beats in both tokens per second and GPU, and mean TTFT; overloaded ones never. */
+/** Returns the rows that no other row beats in both tokens per second per GPU and mean TTFT, without overloaded ones. */
 export function paretoFront(rows: readonly SweepRow[]): SweepRow[] {
   const able = rows.filter(({ overloaded }) => overloaded === 0);
   return able.filter(
@@ -96,16 +105,9 @@ export function sweepTable(report: SweepReport): string {
       overloaded > 0 ? `OVERLOADED in ${overloaded} of ${seeds}` : front.has(row) ? 'Pareto' : '',
     ];
   });
-  const widths = head.map((title, i) =>
-    Math.max(title.length, ...cells.map((row) => (row[i] ?? '').length)),
-  );
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, i) => (i === row.length - 1 ? cell : cell.padStart(widths[i] ?? 0)))
-      .join('  ')
-      .trimEnd();
   const interval = seeds > 1 ? `± is the 95 % interval over ${seeds} seeds.\n` : '';
-  return `${[head, ...cells].map(line).join('\n')}\n${interval}${breakEvenLines(report).join('\n')}`;
+  const isLeft = (column: number, columns: number) => column === columns - 1;
+  return `${textTable({ head, rows: cells }, { isLeft })}\n${interval}${breakEvenLines(report).join('\n')}`;
 }
 
 export function breakEvenLines({ breakEvens = [] }: SweepReport): string[] {
@@ -114,10 +116,10 @@ export function breakEvenLines({ breakEvens = [] }: SweepReport): string[] {
     return [
       ratio === undefined || kvUsage === undefined
         ? `${variant}: ${whyNone(found)}`
-        : `${variant}: pays from a working set of ${spread(ratio, 2)} × HBM on, at ${spread(scaled(kvUsage, 100), 0)} % of the KV cache in use`,
+        : `${variant}: pays from a working set of ${spread(ratio, 2)} × HBM, at ${spread(scaled(kvUsage, 100), 0)} % of the KV cache in use`,
       ...points.map(
-        ({ setting, ratio: at, kvUsage: usage, gain }) =>
-          `  ${setting}: set/HBM ${at.toFixed(2)}, KV in use ${percent(usage)}, gain ${signed(gain.mean)} (${signed(gain.low)} to ${signed(gain.high)})`,
+        ({ setting, ratio: at, kvUsage: usage, gain, avoided }) =>
+          `  ${setting}: set/HBM ${at.toFixed(2)}, KV in use ${percent(usage)}, re-prefills avoided ${signedPercent(avoided)}, gain ${signedPercent(gain.mean)} (${signedPercent(gain.low)} to ${signedPercent(gain.high)})`,
       ),
       '',
     ];
@@ -126,22 +128,22 @@ export function breakEvenLines({ breakEvens = [] }: SweepReport): string[] {
 
 function whyNone({ points, alwaysPays, neverPays }: BreakEven): string {
   const seeds = points[0]?.gains.length ?? 0;
-  if (alwaysPays === seeds) return 'pays at every setting that was run; its break-even lies below';
-  if (neverPays === seeds) return 'does not pay at the last setting that was run';
+  if (alwaysPays === seeds) return 'pays at every simulated setting; its break-even is lower';
+  if (neverPays === seeds) return 'does not pay at the last simulated setting';
   return (
-    `no break-even with every seed: of ${seeds}, ${alwaysPays} gain at every setting that was run, ` +
+    `no break-even for every seed: of ${seeds}, ${alwaysPays} gain at every simulated setting, ` +
     `${neverPays} gain nothing at the last`
   );
 }
 
-/** One HTML file that loads nothing from elsewhere. */
+/** Returns one HTML file without external resources. */
 export function sweepPage(report: SweepReport, command: string): string {
   const { axes, rows, breakEvens = [] } = report;
   const front = paretoFront(rows).toSorted((a, b) => ttft(a) - ttft(b));
   const nameOf = ({ settings, variant }: SweepRow) =>
     [...settings, ...(variant === '' ? [] : [variant])].join(' ');
   const pareto = lineChart({
-    title: 'Pareto: tokens per second and GPU against the wait for the first token',
+    title: 'Pareto: tokens per second per GPU vs time to first token',
     xLabel: 'mean TTFT, seconds (logarithmic)',
     yLabel: 'output tok/s per GPU',
     logX: true,
@@ -157,20 +159,17 @@ export function sweepPage(report: SweepReport, command: string): string {
       points: points.map(({ ratio, gain }) => [ratio, Math.max(0, gain.mean * 100)] as const),
     })),
   });
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>Sweep</title><style>${style}${chartStyle}</style></head><body><main>
-<p>spillway simulate sweep</p><h1>${escapeXml(axes.map(({ key }) => key).join(', '))}</h1>
-${pareto}${breakEvens.length > 0 ? gains : ''}
-<pre>${escapeXml(sweepTable(report))}</pre><pre>${escapeXml(command)}</pre></main></body></html>
-`;
+  const table = sweepTable(report);
+  return htmlPage({
+    title: 'Sweep',
+    // Two charts and lines of text.
+    printZoom: printZoomOf(110 + 2.9 * table.split('\n').length),
+    style: markup`pre.table{white-space:pre;overflow-x:auto}`,
+    body: markup`<p class="name">spillway simulate sweep</p><h1>${axes.map(({ key }) => key).join(', ')}</h1>
+<section class="charts">${pareto}${breakEvens.length > 0 && gains}</section>
+<pre class="table">${table}</pre><footer><pre>${command}</pre></footer>`,
+  });
 }
-
-const style = `
-:root{color-scheme:light dark;--back:#fff;--fore:#1c2330;--soft:#5d6675;--line:#e3e7ee;--card:#f6f8fb;--c0:#2f6fdf;--c1:#e0701b;--c2:#1f9d6b;--c3:#8a54d6;--c4:#c43d6b;--c5:#7b8494}
-@media (prefers-color-scheme:dark){:root{--back:#12161d;--fore:#e8ecf3;--soft:#9aa5b6;--line:#29313d;--card:#1a2029;--c0:#6aa2ff;--c1:#ff9c4f;--c2:#4ccb97}}
-body{margin:0;background:var(--back);color:var(--fore);font:16px/1.5 system-ui,sans-serif} main{max-width:860px;margin:0 auto;padding:2rem 1.25rem}
-h1{font-size:1.3rem;margin:.1rem 0 1rem} p{color:var(--soft);margin:0} pre{overflow-x:auto;background:var(--card);border-radius:10px;padding:.8rem 1rem;font-size:.84rem}`;
 
 function within({ mean, high, count }: Estimate, digits: number): string {
   const shown = mean.toFixed(digits);
@@ -184,8 +183,4 @@ function spread({ mean, low, high, count }: Estimate, digits: number): string {
 
 function scaled({ mean, low, high, count }: Estimate, by: number): Estimate {
   return { mean: mean * by, low: low * by, high: high * by, count };
-}
-
-function signed(share: number): string {
-  return `${share >= 0 ? '+' : ''}${(share * 100).toFixed(1)} %`;
 }

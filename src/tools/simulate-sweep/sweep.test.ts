@@ -1,4 +1,4 @@
-// Sweeps: axes, intervals, the Pareto front and break-even; and one whole sweep by the program itself.
+// Sweeps: axes, intervals, the Pareto front and break-even, and one whole sweep by the program itself.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -31,7 +31,7 @@ test('an axis is a list or a range, both ends included', () => {
   }
 });
 
-test('the interval is Student’s, and one run has none', () => {
+test('the interval is Student’s, and one run has no interval', () => {
   // Of 1, 2, 3: mean 2, standard error 1/√3, t(2) = 4.303.
   const { mean, low, high } = estimate([1, 2, 3]);
   assert.ok(Math.abs(high - 2 - 4.303 / Math.sqrt(3)) < 1e-9 && Math.abs(low + high - 4) < 1e-9);
@@ -39,7 +39,7 @@ test('the interval is Student’s, and one run has none', () => {
   assert.deepEqual(estimate([7]), { mean: 7, low: 7, high: 7, count: 1 });
 });
 
-/** A row with these figures; all others 1. */
+/** A row with these figures; all others are 1. */
 function row(
   setting: string,
   variant: string,
@@ -56,7 +56,7 @@ function row(
   };
 }
 
-test('nobody on the front is beaten, and everybody off it is', () => {
+test('no row on the Pareto front is beaten, and every other row is', () => {
   const figures = fc.record({ throughput: fc.nat(20), ttft: fc.nat(20) });
   fc.assert(
     fc.property(fc.array(figures, { minLength: 1 }), (all) => {
@@ -74,7 +74,7 @@ test('nobody on the front is beaten, and everybody off it is', () => {
   );
 });
 
-/** Gains of native offload by seed where the working set is so large. */
+/** Gains of native offload by seed for a working set of this size. */
 const at = (setting: string, ratio: number, gains: readonly number[]) => [
   row(setting, 'none', {
     working_set_ratio: [ratio, ratio],
@@ -83,7 +83,7 @@ const at = (setting: string, ratio: number, gains: readonly number[]) => [
   row(setting, 'native', { total_token_throughput: gains.map((gain) => 1 + gain) }),
 ];
 
-test('break-even lies where the gain passes one percent for good, seed by seed', () => {
+test('break-even is where the gain exceeds one percent for good, for each seed', () => {
   const rows = [
     ...at('1', 0.5, [0.03, -0.01]),
     ...at('2', 1, [-0.01, -0.01]),
@@ -91,13 +91,13 @@ test('break-even lies where the gain passes one percent for good, seed by seed',
     ...at('4', 2, [0.2, 0.2]),
   ];
   const [native] = breakEvens(rows);
-  // First seed: half way from −1 to +3 %, so at 1.25; second: at 1.5.
+  // The first seed is half way from −1 to +3 %, so at 1.25; the second is at 1.5.
   assert.ok(Math.abs((native?.ratio?.mean ?? 0) - (1.25 + 1.5) / 2) < 1e-3);
   assert.ok(Math.abs((native?.kvUsage?.mean ?? 0) - (1.25 + 1.5) / 4) < 1e-3);
   assert.equal(breakEvens(rows.slice(0, 4))[0]?.ratio, undefined);
 });
 
-test('the interval of a break-even ends where the axis does', () => {
+test('the interval of a break-even is limited to the axis', () => {
   // Two seeds that disagree: Student's interval would reach from −4 to 6.
   const rows = [
     ...at('1', 0.5, [-0.01, -0.01]),
@@ -110,23 +110,20 @@ test('the interval of a break-even ends where the axis does', () => {
   assert.deepEqual([native?.kvUsage?.low, native?.kvUsage?.high], [0.25, 0.75]);
 });
 
-test('a sweep without break-even says whether offload pays everywhere, nowhere, or by chance', () => {
+test('a sweep without break-even reports whether offload pays everywhere, nowhere, or by chance', () => {
   const said = (first: readonly number[], second: readonly number[]) => {
     const rows = [...at('1', 0.5, first), ...at('2', 1, second)];
     return breakEvenLines({ axes: [], rows, seeds: 2, breakEvens: breakEvens(rows) })[0];
   };
-  assert.match(said([0.1, 0.1], [0.2, 0.2]) ?? '', /pays at every setting/);
-  assert.match(said([0.1, 0], [0, 0]) ?? '', /does not pay at the last setting/);
-  assert.match(
-    said([0.1, 0], [0.2, 0.2]) ?? '',
-    /of 2, 1 gain at every setting that was run, 0 gain/,
-  );
+  assert.match(said([0.1, 0.1], [0.2, 0.2]) ?? '', /pays at every simulated setting/);
+  assert.match(said([0.1, 0], [0, 0]) ?? '', /does not pay at the last simulated setting/);
+  assert.match(said([0.1, 0], [0.2, 0.2]) ?? '', /of 2, 1 gain at every simulated setting, 0 gain/);
 });
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-sweep-'));
 after(() => rmSync(directory, { recursive: true }));
 
-test('the program sweeps replicas and says what each gives; a bad key is one sentence', async () => {
+test('the program sweeps replicas and reports each; an invalid key is one sentence', async () => {
   const workload = join(directory, 'w.yaml');
   writeFileSync(
     workload,
@@ -168,7 +165,7 @@ test('the program sweeps replicas and says what each gives; a bad key is one sen
   );
 });
 
-test('a sweep that is told to stop ends its simulations, and says by its status which signal it was', async () => {
+test('a signal ends a sweep with its simulations, and sets the exit status', async () => {
   const workload = join(directory, 'long.yaml');
   writeFileSync(
     workload,

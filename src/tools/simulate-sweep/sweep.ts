@@ -1,12 +1,12 @@
-// `spillway simulate sweep`: many simulations at once, one process each, as many as there are cores.
+// `spillway simulate sweep`: runs many simulations, one process each and as many at a time as there are cores.
 import { execFile } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
-import { InputError } from '../../core/base/index.ts';
+import { counted, InputError } from '../../core/base/index.ts';
 import { type Estimate, estimate } from '../../core/stats/index.ts';
 import { axisFlags, combinations, type SweepAxis } from './sweep-axis.ts';
 
-/** What a run is described by, from the JSON of `spillway simulate`. */
+/** The metrics of a run, from the JSON of `spillway simulate`. */
 export const sweepMetrics = [
   ...(['output_throughput', 'total_token_throughput', 'mean_ttft_ms', 'p90_ttft_ms'] as const),
   ...(['p90_tpot_ms', 'p99_itl_ms', 'good_share'] as const),
@@ -18,15 +18,15 @@ export type SweepMetric = (typeof sweepMetrics)[number];
 export interface SweepOptions {
   /** Program and first arguments that run `spillway`. */
   readonly self: readonly [string, ...string[]];
-  /** Flags of `spillway simulate` that all runs have. */
+  /** Flags of `spillway simulate` for all runs. */
   readonly flags: readonly string[];
   readonly axes: readonly SweepAxis[];
-  /** Flags of each variant; one without a name unless given. */
+  /** Flags of each variant. @default one variant without a name */
   readonly variants?: readonly { readonly name: string; readonly flags: readonly string[] }[];
   readonly seeds: number;
-  /** Processes at a time; as many as there are cores unless given. */
+  /** Number of processes at a time. @default the number of cores */
   readonly jobs?: number | undefined;
-  /** Ends the simulations that run; the sweep then rejects with its reason. */
+  /** Ends the running simulations; the sweep then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((finished: number, total: number) => void) | undefined;
 }
@@ -36,19 +36,19 @@ export interface SweepRow {
   /** Aligned with the axes. */
   readonly settings: readonly string[];
   readonly variant: string;
-  /** By metric, one value a seed. */
+  /** By metric, one value per seed. */
   readonly values: Readonly<Record<SweepMetric, readonly number[]>>;
   readonly estimates: Readonly<Record<SweepMetric, Estimate>>;
-  /** Of the seeds: how many runs were OVERLOADED. */
+  /** Number of seeds whose run was OVERLOADED. */
   readonly overloaded: number;
 }
 
-/** The longest that one simulation may take. */
+/** Maximum duration of one simulation. */
 const runMsMax = 30 * 60_000;
 const outputBytesMax = 64 << 20;
 const runsMax = 10_000;
 
-/** @throws {InputError} If a run is refused, with its sentence, or there are too many. */
+/** @throws {InputError} If a run is refused, with its message, or there are too many runs. */
 export async function simulateSweep(options: SweepOptions): Promise<SweepRow[]> {
   const { axes, seeds, variants = [{ name: '', flags: [] }] } = options;
   const cases = combinations(axes).flatMap((settings) =>
@@ -56,7 +56,7 @@ export async function simulateSweep(options: SweepOptions): Promise<SweepRow[]> 
   );
   if (cases.length * seeds > runsMax) {
     throw new InputError(
-      `${cases.length} combinations of ${seeds} seeds are ${cases.length * seeds} runs; ${runsMax} is the most.`,
+      `${counted(cases.length, 'combination')} of ${counted(seeds, 'seed')} are ${cases.length * seeds} runs; the maximum is ${runsMax}.`,
     );
   }
   const runs = cases.flatMap(({ settings, variant }, index) =>
@@ -77,7 +77,7 @@ export async function simulateSweep(options: SweepOptions): Promise<SweepRow[]> 
   const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])]);
   const worker = async () => {
     for (let run = runs[next++]; run; run = runs[next++]) {
-      // By seed, not by who is done first: runs of one seed are compared with each other.
+      // In the order of the seeds, not of completion: runs of one seed are compared with each other.
       const ofCase = answers[run.index] as Answer[];
       ofCase[run.seed] = await simulate(options.self, run.flags, signal);
       options.onProgress?.(++finished, runs.length);
@@ -90,7 +90,7 @@ export async function simulateSweep(options: SweepOptions): Promise<SweepRow[]> 
     options.signal?.throwIfAborted();
     throw error;
   } finally {
-    // Of several that run, the first that fails ends all.
+    // The first simulation that fails ends all others.
     stop.abort();
   }
   return cases.map(({ settings, variant }, i) => rowOf(settings, variant.name, answers[i] ?? []));
@@ -122,7 +122,7 @@ async function simulate(
     const reason = stderr.trim().split('\n')[0] ?? '';
     throw new InputError(
       reason === ''
-        ? `A simulation of the sweep ended without an answer: spillway simulate ${flags.join(' ')}`
+        ? `A simulation of the sweep ended without a result: spillway simulate ${flags.join(' ')}`
         : reason.replace(/^(spillway: |error: )+/, ''),
       { cause },
     );
@@ -148,7 +148,7 @@ function metricOf(answer: Answer, metric: SweepMetric): number {
     case 'mean_kv_usage':
       return mean_kv_usage;
     case 'good_share':
-      // Goodput over throughput; without limits there is none.
+      // Goodput divided by throughput; undefined without limits.
       return Number(answer['request_goodput'] ?? Number.NaN) / Number(answer['request_throughput']);
     case 'working_set_ratio':
       return workload.working_set_tokens / hbm_kv_tokens;

@@ -1,13 +1,7 @@
-// `spillway simulate --trace … --engines N`: engine models behind the routing core that the router
-// runs.
-import { InputError, nearest } from '../../core/base/index.ts';
-import {
-  bytesPerWeightOf,
-  type GpuSpec,
-  hostConstants,
-  type ModelSpec,
-  type TierStats,
-} from '../../core/engine/index.ts';
+// `spillway simulate --trace … --engines N`: engine models behind the routing core of the router.
+import { counted, InputError, nearest } from '../../core/base/index.ts';
+import type { ModelSpec, TierStats } from '../../core/engine/index.ts';
+import type { ParameterValues } from '../../core/routing/index.ts';
 import {
   checkEngineCount,
   type FleetEngineResult,
@@ -24,14 +18,13 @@ import {
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
 import { sliceTrace, type TraceRequest } from '../../core/traces/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
-import { readStepCost } from '../../io/profile/index.ts';
+import { readStepCostSource } from '../../io/profile/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
+import { count, percent, textTable } from '../report/index.ts';
 import {
   latencyTable,
-  percent,
   type Stability,
   stabilityOf,
-  tokens,
   verdictLine,
   verdictWarnings,
 } from '../simulate-report/index.ts';
@@ -39,25 +32,27 @@ import {
 export interface FleetRunOptions {
   readonly trace: string;
   readonly engines: number;
-  /** Names of the catalogue, or files. */
+  /** Name in the catalogue, or a file. */
   readonly gpu: string;
   readonly model: string;
-  /** GPUs of an engine that share each layer; 1 unless given. */
+  /** Number of GPUs of an engine that share each layer. @default 1 */
   readonly tensorParallelSize?: number | undefined;
-  /** Groups of such GPUs with a part of the layers each; 1 unless given. */
+  /** Number of groups of such GPUs, each with a part of the layers. @default 1 */
   readonly pipelineParallelSize?: number | undefined;
-  /** Engine cores of each engine; the router picks among them. 1 unless given. */
+  /** Number of engine cores per engine; the router picks among them. @default 1 */
   readonly dataParallelSize?: number | undefined;
-  /** See `readStepCost`; undefined: the roofline of the GPU. */
+  /** See `readStepCostSource`; undefined: the calibrated roofline. */
   readonly profile?: string | undefined;
-  /** Of the router or a peer: see `simulatedPolicyNames`. */
+  /** Policy of the router or of another project: see `simulatedPolicyNames`. */
   readonly policy: string;
-  /** Arrivals come this many times as fast. */
+  /** Values of the policy's parameters by name. */
+  readonly policyParameters?: ParameterValues | undefined;
+  /** Factor by which arrivals are faster. */
   readonly speed: number;
-  /** Requests to play; undefined: all. */
+  /** Maximum number of requests to play; undefined for all. */
   readonly requests?: number | undefined;
   readonly seed: number;
-  /** Host memory of each engine for native KV offload; none unless given. */
+  /** Host memory of each engine for native KV offload. @default none */
   readonly hostBytes?: number | undefined;
   readonly percentiles: readonly number[];
   readonly onProgress?: ((finished: number, total: number) => void) | undefined;
@@ -69,11 +64,11 @@ export interface FleetRun extends Stability {
   readonly timings: readonly Timing[];
   /** Latencies count from the arrival at the router. */
   readonly report: ServeReport;
-  /** What was not measured but taken for it, one sentence each. */
+  /** One sentence for each assumption in place of a measurement. */
   readonly notes: readonly string[];
 }
 
-/** @throws {InputError} If the trace is bad, or a name is not known. */
+/** @throws {InputError} If the trace is invalid, or a name is unknown. */
 export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetRun> {
   const { policy, speed, seed, percentiles } = options;
   const { tensorParallelSize, pipelineParallelSize, dataParallelSize = 1 } = options;
@@ -88,23 +83,26 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
   const loaded = await loadTrace(options.trace, { requests: options.requests });
   const { blockTokens, requests } = sliceTrace(loaded, { speed });
   const longest = requests.reduce((most, r) => Math.max(most, r.promptTokens + r.outputTokens), 0);
-  const { cost: stepCost, notes } = await costOf(options, model, gpu);
+  const { stepCost, notes } = await readStepCostSource(options.profile, {
+    ...{ model, gpu, tensorParallelSize },
+  });
   const engines = fleetOf({
     ...{ engines: options.engines * dataParallelSize, model, gpu, blockTokens },
-    ...{ tensorParallelSize, pipelineParallelSize, stepCost },
+    ...{ tensorParallelSize, pipelineParallelSize, dataParallelSize, stepCost },
     maxModelLen: longest + 1,
     ...(options.hostBytes === undefined ? {} : { hostBytes: options.hostBytes }),
   });
   const result = simulateFleet({
     ...{ requests: withSessions(requests), engines, traceBlockTokens: blockTokens, seed },
     ...policyNamed(policy, engines),
+    policyParameters: options.policyParameters,
     keepTokens: true,
     onProgress: (finished) => options.onProgress?.(finished, requests.length),
   });
   const timings = timingsOf(result);
   if (timings.length === 0) {
     throw new InputError(
-      `No request was answered: all are longer than the ${engines[0]?.config.maxModelLen} tokens of KV cache that ${model.name} leaves on ${options.gpu}.`,
+      `No request was served: all are longer than the ${engines[0]?.config.maxModelLen} tokens of KV cache that ${model.name} leaves on ${options.gpu}.`,
     );
   }
   const records = timings.map((timing) => recordOf(timing, 'arrival'));
@@ -121,7 +119,7 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
   };
 }
 
-/** What a server would refuse: here requests that fit are played, whatever the model was trained for. */
+/** Returns a note on requests that a server would refuse: those that fit are played, even beyond the model's context. */
 function contextNotes(
   requests: readonly TraceRequest[],
   { contextTokensMax }: ModelSpec,
@@ -135,24 +133,17 @@ function contextNotes(
     ...(refused === 0
       ? []
       : [
-          `${refused} requests are longer than the ${tokens(fittingTokens)} tokens that fit the KV cache, and were refused.`,
+          `${counted(refused, 'request was', 'requests were')} refused as longer than the ${count(fittingTokens)} tokens that fit the KV cache.`,
         ]),
     ...(beyond === 0
       ? []
       : [
-          `${beyond} requests exceed the model's context of ${tokens(contextTokensMax)} tokens; they are played, where vLLM would refuse them.`,
+          `${counted(beyond, 'request exceeds', 'requests exceed')} the model's context of ${count(contextTokensMax)} tokens; the simulation serves ${beyond === 1 ? 'it' : 'them'}, although vLLM would refuse ${beyond === 1 ? 'it' : 'them'}.`,
         ]),
   ];
 }
 
-async function costOf(options: FleetRunOptions, model: ModelSpec, gpu: GpuSpec) {
-  const { profile, tensorParallelSize = 1 } = options;
-  if (profile === undefined) return { cost: undefined, notes: [] };
-  const layout = { model, gpu, tensorParallelSize, weightBytesPerValue: bytesPerWeightOf(model) };
-  return await readStepCost(profile, layout, hostConstants(gpu, tensorParallelSize));
-}
-
-/** The run in the keys of `vllm bench serve`; what those do not know under `spillway`. */
+/** Returns the run in the keys of `vllm bench serve`; figures without a key there are under `spillway`. */
 export function fleetRunJson(run: FleetRun): Record<string, unknown> {
   const { options, result, report } = run;
   return {
@@ -234,14 +225,13 @@ export function fleetRunTable(run: FleetRun): string {
     ...[engine.outputTokens, engine.preemptions].map(String),
     percent(engine.utilization),
   ]);
-  const line = (cells: readonly string[]) => cells.map((cell) => cell.padStart(11)).join('');
   return [
     verdictLine(run),
     ...verdictWarnings(run, report),
     ...run.notes,
     `${enginesText(options)}, ${options.model}, ${options.policy}: hit rate ${percent(result.hitRate)}, max/mean computed ${result.spread.toFixed(2)}`,
     latencyTable(report).trimEnd(),
-    ...[head, ...rows].map(line),
+    textTable({ head, rows }, { isLeft: () => false, gap: 1, widthsMin: [11, 10] }),
     '',
   ].join('\n');
 }

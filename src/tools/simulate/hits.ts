@@ -1,4 +1,4 @@
-// `spillway simulate hits`: what a prefix cache of each capacity would have found of a trace.
+// `spillway simulate hits`: the hits of a trace in prefix caches of several capacities.
 import { InputError } from '../../core/base/index.ts';
 import {
   checkEngineCount,
@@ -7,18 +7,19 @@ import {
   prefixHits,
 } from '../../core/simulation/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
+import { textTable } from '../report/index.ts';
 
 export interface HitsOptions {
   readonly trace: string;
-  /** Tokens of one block id of the trace; recognised unless given. */
+  /** Tokens per block id of the trace. @default recognised from the trace */
   readonly blockTokens?: number | undefined;
-  /** Blocks of each engine's cache, one row each; Infinity for all. */
+  /** Number of blocks in each engine's cache, one row each; Infinity for no limit. */
   readonly capacities: readonly number[];
   readonly engines: number;
   readonly policy: HitPolicy;
-  /** Blocks of a tier below, per engine: each with each of `capacities`. None if empty. */
+  /** Number of blocks in a tier below, per engine, each combined with each of `capacities`; empty for no tier. */
   readonly cpuCapacities?: readonly number[];
-  /** One tier for all engines, as large as theirs together. */
+  /** Whether all engines share one tier as large as theirs together. */
   readonly pooled?: boolean;
 }
 
@@ -32,7 +33,7 @@ export interface HitsRow extends PrefixHits {
   readonly policy: HitPolicy;
 }
 
-/** @throws {InputError} If the trace is bad, or tells nothing about shared prefixes. */
+/** @throws {InputError} If the trace is invalid, or has no information about shared prefixes. */
 export async function simulateHits(options: HitsOptions): Promise<HitsRow[]> {
   const { engines, policy, cpuCapacities = [], pooled = false } = options;
   checkEngineCount(engines);
@@ -40,7 +41,7 @@ export async function simulateHits(options: HitsOptions): Promise<HitsRow[]> {
   const { blockTokens, requests } = trace;
   if (trace.format === 'azure-csv') {
     throw new InputError(
-      `${options.trace}: the trace has no block ids, so nobody knows which prompts share a beginning; simulate hits needs JSON lines with hash_ids.`,
+      `${options.trace}: the trace has no block ids, so shared prefixes are unknown; simulate hits needs JSON lines with hash_ids.`,
     );
   }
   const tiers = cpuCapacities.length > 0 ? cpuCapacities : [undefined];
@@ -55,7 +56,7 @@ export async function simulateHits(options: HitsOptions): Promise<HitsRow[]> {
   );
 }
 
-/** One row as JSON; an unlimited capacity is the string "inf". */
+/** Returns one row as JSON; an unlimited capacity is the string "inf". */
 export function hitsJson(row: HitsRow): Record<string, unknown> {
   const tier = row.cpuCapacity === undefined ? undefined : blocksOf(row.cpuCapacity);
   return {
@@ -88,8 +89,7 @@ export function hitsTable(rows: readonly HitsRow[]): string {
   const head = hasTiers
     ? ['blocks', 'cpu blocks', 'block hit', 'token hit', 'of it cpu', 'max/mean']
     : ['blocks', 'block hit', 'token hit', 'max/mean'];
-  const line = (row: readonly string[]) => row.map((cell) => cell.padStart(10)).join('  ');
-  return `${[head, ...cells].map(line).join('\n')}\n`;
+  return `${textTable({ head, rows: cells }, { isLeft: () => false, widthsMin: [10] })}\n`;
 }
 
 function blocksOf(capacity: number): number | 'inf' {

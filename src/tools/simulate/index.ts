@@ -1,4 +1,4 @@
-// Questions answered in virtual time: a recorded run, a fleet, cache hits.
+// Simulations in virtual time: a recorded run, a fleet, cache hits.
 
 export {
   type FleetRun,

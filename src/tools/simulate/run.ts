@@ -1,34 +1,29 @@
-// `spillway simulate --trace … --profile … --engine-args …`: one vLLM server as it was started,
-// with measured step times, under a trace.
-import { InputError } from '../../core/base/index.ts';
+// `spillway simulate --trace … --profile … --engine-args …`: one vLLM server with its recorded arguments and
+// measured step times, playing a trace.
+import { counted, InputError } from '../../core/base/index.ts';
 import {
-  type AllReduceLink,
-  bytesPerWeightOf,
-  checkHeadsShared,
-  defaultEngineConfig,
-  defaultHostSecondsPerStep,
   type EngineConfig,
-  type EngineLayout,
   findGpu,
   findModel,
   type GpuSpec,
   type HostConstants,
-  hostConstants,
-  kvBlocks,
   type LockstepCostModel,
   type ModelSpec,
-  pipelinedCost,
-  precisionNamed,
-  rooflineCost,
-  type SchedulerDefaults,
-  type StepCostModel,
-  schedulerDefaults,
-  summedLockstep,
 } from '../../core/engine/index.ts';
+import {
+  type EngineSpec,
+  engineShape,
+  lockstepCost,
+  profileHost,
+  type SizedEngine,
+  type StepCostSource,
+  sizeEngine,
+  sizingSettings,
+} from '../../core/layout/index.ts';
 import { type RunResult, recordOf, replayRun, type Timing } from '../../core/simulation/index.ts';
 import { reportOf, type ServeReport, serveSummaryJson } from '../../core/stats/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
-import { readLockstepCost, readStepCost } from '../../io/profile/index.ts';
+import { readLockstepCost, readStepCostSource } from '../../io/profile/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
 import {
   latencyTable,
@@ -41,71 +36,63 @@ import type { EngineArgs } from './engine-args.ts';
 
 export interface SimulatedRunOptions {
   readonly trace: string;
-  /** Step tables, or a file of `spillway calibrate`; undefined: the roofline of the GPU. */
+  /** Step tables, or a file of `spillway calibrate`; undefined: `stepCost`. */
   readonly profile?: string | undefined;
+  /** Without a profile. @default 'calibrated' */
+  readonly stepCost?: StepCostSource | undefined;
   /** A `meta.json`. */
   readonly engineArgs: string;
-  /** Takes the place of the count that is recorded or computed. */
+  /** Overrides the recorded or computed number of blocks. */
   readonly numGpuBlocks?: number | undefined;
-  /** Catalogue name or a YAML file; found from the recorded device or the profile's name unless given. */
+  /** Name in the catalogue or a YAML file. @default from the recorded device or the profile's name */
   readonly gpu?: string | undefined;
-  /** Name of the catalogue or folder with config.json; the one that was recorded unless given. */
+  /** Name in the catalogue or a folder with config.json. @default the recorded one */
   readonly model?: string | undefined;
-  /** Each takes the place of the constant that ships for the GPU. */
+  /** Each overrides the built-in constant of the GPU. */
   readonly hostSecondsPerStep?: number | undefined;
   readonly allReduceLatencySeconds?: number | undefined;
   readonly allReduceBytesPerSecond?: number | undefined;
   readonly percentiles: readonly number[];
 }
 
-/** A run, and what it was predicted with. */
+/** A run, and the inputs of its prediction. */
 export interface SimulatedRun extends Stability {
   readonly args: EngineArgs;
   readonly gpu: GpuSpec;
   readonly config: EngineConfig;
-  /** Where the count of KV blocks comes from. */
+  /** Source of the number of KV blocks. */
   readonly blocksSource: 'flag' | 'recorded' | 'computed';
   readonly host: HostConstants;
   readonly result: RunResult;
   /** Latencies count from the engine's queue, as vLLM's own timestamps do. */
   readonly report: ServeReport;
-  /** What the model leaves out of this engine, one sentence each. */
+  /** One sentence for each part of this engine that the model ignores. */
   readonly notes: readonly string[];
 }
 
 /**
- * Predicts a run of vLLM. No constant is fitted here: step times come from the profile, what the
- * host adds from `hostConstants`.
+ * Predicts a run of vLLM. No constant is fitted here: step times come from the profile, host times from
+ * `hostConstants`.
  *
- * @throws {InputError} If a file is bad, or the GPU or the model is not in the catalogue.
+ * @throws {InputError} If a file is invalid, or the GPU or the model is not in the catalogue.
  */
 export async function simulateRun(options: SimulatedRunOptions): Promise<SimulatedRun> {
-  // The library that checks the file is a third of what a fleet would load for nothing.
+  // Loaded here because a fleet does not need the library that checks the file, a third of its imports.
   const { readEngineArgs } = await import('./engine-args.ts');
   const args = await readEngineArgs(options.engineArgs);
-  const { tensorParallelSize, pipelineParallelSize: stages, dataParallelSize } = args;
-  const model = await modelOf(options, args);
-  checkHeadsShared(model, tensorParallelSize);
+  const model = options.model === undefined ? findModel(args.model) : readModelSpec(options.model);
   const notes: string[] = [...args.notes, ...notesOn(args, model)];
   const gpu =
     options.gpu === undefined ? gpuOf(options, args, notes) : await readGpuSpec(options.gpu);
-  const { config, blocksSource } = configOf(options, args, model, gpu, notes);
-  // The ids of a recorded run are of the engine's blocks.
-  const trace = await loadTrace(options.trace, { likelyBlockTokens: args.blockSize });
-  const host = hostOf(options, gpu, tensorParallelSize);
-  const weightBytesPerValue = weightBytesOf(args, model);
-  const layout = { model, gpu, tensorParallelSize, weightBytesPerValue };
-  let stepCost: StepCostModel;
-  if (options.profile === undefined) {
-    stepCost = rooflineCost({ ...layout, ...host });
-  } else {
-    const read = await readStepCost(options.profile, layout, host);
-    notes.push(...read.notes);
-    stepCost = read.cost;
-  }
-  const linkBytesPerSecond = gpu.link.bytesPerSecond;
-  const cost = pipelinedCost(stepCost, { stages, model, linkBytesPerSecond });
-  const lockstep = await lockstepOf(options, args, layout, host);
+  const spec = specOf(options, args, model, gpu);
+  const { stepCost, notes: profileNotes } = await readStepCostSource(options.profile, spec);
+  const engine = sizeEngine({ ...spec, stepCost });
+  const { config, cost, host } = engine;
+  notes.push(...contextNotes(args, spec, engine), ...profileNotes);
+  // The ids of a recorded run identify blocks of the engine.
+  const trace = await loadTrace(options.trace, { likelyBlockTokens: args.settings.blockSize });
+  const { dataParallelSize = 1 } = args.settings;
+  const lockstep = await lockstepOf(options, args, spec);
   const result = replayRun({ trace, config, cost, dataParallelSize, lockstep });
   const records = result.timings.map((timing) => recordOf(timing, 'queued'));
   const starts = records.map(({ sentSeconds }) => sentSeconds);
@@ -115,12 +102,13 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   const report = reportOf(records, { durationSeconds, percentiles, limits: {} });
   const { utilization } = result;
   return {
-    ...{ args, gpu, config, blocksSource, host, result, report, notes },
+    ...{ args, gpu, config, host, result, report, notes },
+    blocksSource: blocksSourceOf(options, args),
     ...stabilityOf({ ...waitingOf(result.timings), utilization }),
   };
 }
 
-/** The run in the keys of `vllm bench serve`; what those do not know under `spillway`. */
+/** Returns the run in the keys of `vllm bench serve`; figures without a key there are under `spillway`. */
 export function simulatedRunJson(run: SimulatedRun): Record<string, unknown> {
   const { args, gpu, config, host, result, report } = run;
   return {
@@ -134,8 +122,8 @@ export function simulatedRunJson(run: SimulatedRun): Record<string, unknown> {
     utilization: run.utilization,
     spillway: {
       gpu: gpu.name,
-      tensor_parallel_size: args.tensorParallelSize,
-      data_parallel_size: args.dataParallelSize,
+      tensor_parallel_size: args.settings.tensorParallelSize ?? 1,
+      data_parallel_size: args.settings.dataParallelSize ?? 1,
       num_gpu_blocks: config.numGpuBlocks,
       num_gpu_blocks_source: run.blocksSource,
       max_num_seqs: config.maxNumSeqs,
@@ -155,17 +143,18 @@ export function simulatedRunJson(run: SimulatedRun): Record<string, unknown> {
 
 export function simulatedRunTable(run: SimulatedRun): string {
   const { args, gpu, config, result } = run;
-  const gpus = args.tensorParallelSize === 1 ? '' : `${args.tensorParallelSize} × `;
+  const { tensorParallelSize = 1 } = args.settings;
+  const gpus = tensorParallelSize === 1 ? '' : `${tensorParallelSize} × `;
   return [
     verdictLine(run),
     ...verdictWarnings(run, run.report),
     ...run.notes,
-    `${args.model} on ${gpus}${gpu.name}: ${config.numGpuBlocks} KV blocks (${run.blocksSource}), ${result.steps} steps, ${result.preemptions} preemptions`,
+    `${args.model} on ${gpus}${gpu.name}: ${config.numGpuBlocks} KV blocks (${run.blocksSource}), ${counted(result.steps, 'step')}, ${counted(result.preemptions, 'preemption')}`,
     latencyTable(run.report),
   ].join('\n');
 }
 
-/** Requests without a first token as each arrived; itself included. */
+/** Returns the number of requests without a first token at each arrival, that request included. */
 function waitingOf(timings: readonly Timing[]) {
   const arrivalSeconds = timings.map((timing) => timing.arrivalSeconds);
   const firstTokens = timings.map(({ tokenSeconds }) => tokenSeconds[0] as number).sort(ascending);
@@ -178,21 +167,6 @@ function waitingOf(timings: readonly Timing[]) {
 }
 
 const ascending = (a: number, b: number) => a - b;
-
-async function modelOf(
-  { model: given }: SimulatedRunOptions,
-  { model: name, kvBytesPerValue }: EngineArgs,
-): Promise<ModelSpec> {
-  // A recorded path is one of the machine that recorded it: only its last part tells something.
-  const model = given === undefined ? findModel(name) : readModelSpec(given);
-  return kvBytesPerValue === undefined ? model : { ...model, kvBytesPerValue };
-}
-
-/** A quantization wins over --dtype, which is that of what is not quantized. */
-function weightBytesOf({ quantization, dtypeBytes }: EngineArgs, model: ModelSpec): number {
-  const isPlain = model.weightPrecision === undefined && precisionNamed(quantization) === undefined;
-  return (isPlain ? dtypeBytes : undefined) ?? bytesPerWeightOf(model, quantization);
-}
 
 /**
  * The recorded device, else a word of the profile's path, such as `RTX4090_Llama-3.1-8B_tp1` or
@@ -240,128 +214,69 @@ function knownGpu(name: string): GpuSpec | undefined {
   }
 }
 
-function configOf(
-  { numGpuBlocks }: SimulatedRunOptions,
+/** The server as it was started: it ran, even if a new one would be refused. */
+function specOf(
+  options: SimulatedRunOptions,
   args: EngineArgs,
   model: ModelSpec,
   gpu: GpuSpec,
-  notes: string[],
-): Pick<SimulatedRun, 'config' | 'blocksSource'> {
-  const { blockSize, tensorParallelSize, gpuMemoryUtilization, enablePrefixCaching } = args;
-  const { pipelineParallelSize } = args;
-  const defaults: SchedulerDefaults = schedulerDefaults({
-    memoryBytes: gpu.memoryBytes,
-    isA100: gpu.isA100,
-  });
-  const given = args.maxModelLen ?? model.contextTokensMax;
-  // Without chunks vLLM's own budget grows with the longest prompt.
-  const budget =
-    args.enableChunkedPrefill === false
-      ? Math.max(defaults.maxNumBatchedTokens, given)
-      : defaults.maxNumBatchedTokens;
-  const limits = {
-    blockSize,
-    maxNumSeqs: args.maxNumSeqs ?? defaults.maxNumSeqs,
-    maxNumBatchedTokens: args.maxNumBatchedTokens ?? budget,
-  };
-  const memory = args.kvCacheMemoryBytes;
-  const blocksGiven = numGpuBlocks ?? args.numGpuBlocks;
-  const blocks =
-    blocksGiven ??
-    kvBlocks(
-      {
-        ...{ model, gpu, tensorParallelSize, pipelineParallelSize, gpuMemoryUtilization },
-        weightBytesPerValue: weightBytesOf(args, model),
-        ...(sharesExperts(args, model) && { expertCores: args.dataParallelSize }),
-        ...(memory === undefined ? {} : { kvCacheMemoryBytes: memory }),
-      },
-      limits,
-    );
-  const poolTokens = (blocks - 1) * blockSize;
-  const maxModelLen = Math.min(given, poolTokens);
-  if (args.maxModelLen !== undefined && given > poolTokens) {
-    notes.push(
-      blocksGiven === undefined
-        ? `The computed KV cache of ${poolTokens} tokens is smaller than max_model_len ${given}, with ` +
-            'which vLLM would not start; taken as max_model_len.'
-        : `The KV cache of ${poolTokens} tokens is smaller than max_model_len ${given}; taken as ` +
-            'max_model_len.',
-    );
-  }
-  const config = defaultEngineConfig({
-    ...limits,
-    enablePrefixCaching,
-    numGpuBlocks: blocks,
-    maxModelLen,
-    // A batch's budget, of as many batches as there are stages.
-    maxNumBatchedTokens: limits.maxNumBatchedTokens * pipelineParallelSize,
-    ...(args.enableChunkedPrefill === undefined
-      ? {}
-      : { enableChunkedPrefill: args.enableChunkedPrefill }),
-    ...(args.schedulingPolicy && { schedulingPolicy: args.schedulingPolicy }),
-    ...(args.longPrefillTokenThreshold && {
-      longPrefillTokenThreshold: args.longPrefillTokenThreshold,
-    }),
-  });
-  const blocksSource =
-    numGpuBlocks !== undefined ? 'flag' : args.numGpuBlocks === undefined ? 'computed' : 'recorded';
-  return { config, blocksSource };
-}
-
-function hostOf(
-  options: SimulatedRunOptions,
-  gpu: GpuSpec,
-  tensorParallelSize: number,
-): HostConstants {
-  const shipped = hostConstants(gpu, tensorParallelSize);
+): EngineSpec {
   return {
-    // The roofline is fitted with its own host time.
-    hostSecondsPerStep:
-      options.hostSecondsPerStep ??
-      (options.profile === undefined ? defaultHostSecondsPerStep : shipped.hostSecondsPerStep),
-    link: shipped.link && givenLink(options, shipped.link),
+    ...sizingSettings(args.settings),
+    ...{ model, gpu },
+    numGpuBlocks: options.numGpuBlocks ?? args.numGpuBlocks,
+    ...{ allowsLongContext: true, fitsContext: true },
+    stepCost: options.stepCost,
+    host: options,
   };
 }
 
-/** A flag for either part takes the place of a measured table. */
-function givenLink(options: SimulatedRunOptions, shipped: AllReduceLink): AllReduceLink {
-  const { allReduceLatencySeconds: latency, allReduceBytesPerSecond: rate } = options;
-  if (latency === undefined && rate === undefined) return shipped;
-  return {
-    latencySeconds: latency ?? shipped.latencySeconds,
-    bytesPerSecond: rate ?? shipped.bytesPerSecond,
-  };
+function contextNotes(
+  { settings: { maxModelLen: given } }: EngineArgs,
+  { numGpuBlocks }: EngineSpec,
+  { kvTokens }: SizedEngine,
+): string[] {
+  if (typeof given !== 'number' || given <= kvTokens) return [];
+  return [
+    numGpuBlocks === undefined
+      ? `The computed KV cache of ${kvTokens} tokens is smaller than max_model_len ${given}, with ` +
+        'which vLLM would not start; taken as max_model_len.'
+      : `The KV cache of ${kvTokens} tokens is smaller than max_model_len ${given}; taken as ` +
+        'max_model_len.',
+  ];
 }
 
-/** vLLM keeps the data-parallel cores of a mixture of experts in step: they share the experts. */
-function sharesExperts({ dataParallelSize }: EngineArgs, { experts }: ModelSpec): boolean {
-  return dataParallelSize > 1 && experts !== undefined;
+function blocksSourceOf(
+  { numGpuBlocks }: SimulatedRunOptions,
+  args: EngineArgs,
+): SimulatedRun['blocksSource'] {
+  if (numGpuBlocks !== undefined) return 'flag';
+  return args.numGpuBlocks === undefined ? 'computed' : 'recorded';
 }
 
+/** vLLM synchronises the steps of the data-parallel cores of a mixture of experts: they share the experts. */
 async function lockstepOf(
   { profile }: SimulatedRunOptions,
-  args: EngineArgs,
-  layout: EngineLayout,
-  host: HostConstants,
+  { settings }: EngineArgs,
+  spec: EngineSpec,
 ): Promise<LockstepCostModel | undefined> {
-  if (!sharesExperts(args, layout.model)) return undefined;
-  const { dataParallelSize: cores, expertParallel } = args;
-  if (profile !== undefined) {
-    return readLockstepCost(profile, { ...layout, cores, expertParallel }, host);
-  }
-  const { hostSecondsPerStep } = host;
-  return summedLockstep(
-    rooflineCost({ ...layout, hostSecondsPerStep, attentionDataParallelSize: cores }),
-  );
+  const { dataParallelSize: cores = 1, enableExpertParallel: expertParallel = false } = settings;
+  if (profile === undefined) return lockstepCost(spec);
+  if (cores === 1 || spec.model.experts === undefined) return undefined;
+  const shape = engineShape(spec);
+  const host = profileHost(shape, spec.host);
+  return readLockstepCost(profile, { ...shape, cores, expertParallel }, host);
 }
 
-function notesOn(args: EngineArgs, model: ModelSpec): string[] {
-  const { dataParallelSize, pipelineParallelSize, expertParallel } = args;
+function notesOn({ settings }: EngineArgs, model: ModelSpec): string[] {
+  const { dataParallelSize = 1, pipelineParallelSize = 1, enableExpertParallel } = settings;
   if (model.experts === undefined) return [];
   if (dataParallelSize > 1 && pipelineParallelSize > 1) {
-    return ['Pipeline stages of cores that share experts are left out.'];
+    return ['Pipeline stages of cores that share experts are ignored.'];
   }
-  return expertParallel && dataParallelSize === 1
-    ? ['Expert parallel within tensor parallel costs here what slices of each expert cost.']
+  return enableExpertParallel && dataParallelSize === 1
+    ? [
+        'Expert parallelism within tensor parallelism is assumed to cost the same as slices of each expert.',
+      ]
     : [];
 }

@@ -62,7 +62,7 @@ test('a run has the keys of vllm bench serve, and the same figures each time', a
   assert.equal(json['p90_ttft_ms'], null, 'four requests have no p90');
 });
 
-test('one line a request tells its times and what it found cached', async () => {
+test('each request has one line with its times and its cached tokens', async () => {
   const { result } = await run({ engine_kwargs: kwargs });
   const lines = perRequestLines(result.timings, 'queued')
     .trim()
@@ -82,7 +82,7 @@ test('one line a request tells its times and what it found cached', async () => 
   assert.ok(lines.every((line) => (line['ttft_ms'] ?? 0) > 0));
 });
 
-test('KV blocks are computed from the GPU’s memory unless they are recorded or given', async () => {
+test('the number of KV blocks is computed from the GPU’s memory unless it is recorded or given', async () => {
   const computed = await run({ engine_kwargs: kwargs });
   assert.equal(computed.gpu.name, 'RTX4090', 'from the name of the profile');
   assert.equal(computed.blocksSource, 'computed');
@@ -97,7 +97,7 @@ test('KV blocks are computed from the GPU’s memory unless they are recorded or
   assert.deepEqual([other.gpu.name, other.gpu.memoryBytes], ['H100-80GB', 60e9]);
 });
 
-test('arguments may be spelled as on vLLM’s command line', async () => {
+test('arguments may be written as on vLLM’s command line', async () => {
   const spelled = await run({
     engine_kwargs: {
       ...{ ...kwargs, 'max-num-batched-tokens': '4k', max_num_seqs: '64', max_model_len: '1K' },
@@ -113,16 +113,16 @@ test('arguments may be spelled as on vLLM’s command line', async () => {
   assert.equal(auto.config.maxModelLen, Math.min(131_072, (auto.config.numGpuBlocks - 1) * 16));
 });
 
-test('a recorded count of KV blocks counts for the settings that it was recorded with only', async () => {
+test('a recorded number of KV blocks applies only to the settings with which it was recorded', async () => {
   const kv_cache = { num_gpu_blocks: 2600, block_size: 16, gpu_memory_utilization: 0.9 };
   const same = await run({ engine_kwargs: { ...kwargs, block_size: 16 }, kv_cache });
   assert.deepEqual([same.config.numGpuBlocks, same.notes], [2600, []]);
   const other = await run({ engine_kwargs: { ...kwargs, block_size: 32 }, kv_cache });
   assert.equal(other.blocksSource, 'computed');
-  assert.match(other.notes.join(), /recorded count of KV blocks is of other settings/);
+  assert.match(other.notes.join(), /recorded number of KV blocks belongs to other settings/);
 });
 
-test('fewer blocks than one longest request needs still play what fits, and say so', async () => {
+test('with fewer blocks than the longest request needs, those that fit are played, with a note', async () => {
   const engine_kwargs = { ...kwargs, max_model_len: 32_768 };
   const { config, notes } = await run({ engine_kwargs }, { numGpuBlocks: 50 });
   assert.equal(config.maxModelLen, 49 * 16);
@@ -145,28 +145,28 @@ test('GPUs that cannot share the heads evenly are refused, as vLLM does', async 
   );
 });
 
-test('an argument that changes a run and not the model is named in the notes', async () => {
+test('an argument that the model ignores is named in the notes', async () => {
   const { notes } = await run({
-    engine_kwargs: { ...kwargs, enforce_eager: true, speculative_config: { method: 'ngram' } },
+    engine_kwargs: { ...kwargs, speculative_config: { method: 'ngram' }, enforce_eager: true },
   });
   assert.deepEqual(notes, [
     'speculative_config has no effect here: speculative decoding is not modelled.',
-    'enforce_eager has no effect here: step times are those of the profile, with CUDA graphs or without.',
+    'enforce_eager has no effect here: step times come from the profile, with or without CUDA graphs.',
   ]);
   await assert.rejects(
     run({ engine_kwargs: { ...kwargs, kv_cache_dtype: 'int3' } }),
-    /kv_cache_dtype: "int3" is not modelled; modelled are auto/,
+    /engine_kwargs\.kv_cache_dtype is "int3"; it must be one of auto/,
   );
 });
 
-test('a run says whether the engine kept up, and warns where latencies hang on its length', async () => {
+test('a run reports whether the engine kept up, and warns if latencies depend on its length', async () => {
   const runs = 'bench/data/vllm-runs/rtx4090-llama31-8b';
   const recorded = await simulateRun({
     ...{ trace: `${runs}.jsonl.gz`, engineArgs: `${runs}.meta.json`, profile, percentiles },
   });
   assert.equal(recorded.verdict, 'OVERLOADED');
   assert.ok(recorded.utilization > 0.99 && recorded.utilization <= 1);
-  assert.match(simulatedRunTable(recorded), /^OVERLOADED: engines busy .*\n.*hang on the length/);
+  assert.match(simulatedRunTable(recorded), /^OVERLOADED: engines busy .*\n.*depend on the length/);
   const calm = file(
     'calm.jsonl',
     Array.from({ length: 20 }, (_, i) =>
@@ -185,10 +185,10 @@ test('a run says whether the engine kept up, and warns where latencies hang on i
   assert.deepEqual([json['verdict'], (json['spillway'] as { notes: [] }).notes], ['STABLE', []]);
   assert.ok(stable.utilization < 0.2);
   const short = simulatedRunTable(await run({ engine_kwargs: kwargs }, { trace: one }));
-  assert.match(short, /too short a look to say that it stays so/);
+  assert.match(short, /the run is too short to tell whether the system is stable/);
 });
 
-test('cores that share experts take their steps together, and hold a part of them each', async () => {
+test('cores that share experts run their steps together, and each has a part of the experts', async () => {
   const engine_kwargs = { ...kwargs, model: 'Qwen/Qwen3-30B-A3B-FP8', gpu_memory_utilization: 0.9 };
   const gpu = 'H100';
   const alone = await run({ engine_kwargs }, { gpu });
@@ -201,7 +201,7 @@ test('cores that share experts take their steps together, and hold a part of the
   // Half the experts, of 29 billion parameters in fp8, leave 14 GB more to the KV cache.
   const more = (config.numGpuBlocks - alone.config.numGpuBlocks) * 16 * 98_304;
   assert.ok(more > 13e9 && more < 15.5e9, `${more}`);
-  // All tokens come at the ends of common steps.
+  // All tokens arrive at the ends of common steps.
   const times = (core: number) =>
     new Set(
       result.timings.filter(({ engine }) => engine === core).flatMap((t) => [...t.tokenSeconds]),
@@ -210,7 +210,7 @@ test('cores that share experts take their steps together, and hold a part of the
   assert.ok(second.size > 2 && [...second].every((time) => first.has(time)));
 });
 
-test('data parallel engine cores share the requests, each with a KV cache of its own', async () => {
+test('data-parallel engine cores share the requests, each with its own KV cache', async () => {
   const { result } = await run({ engine_kwargs: { ...kwargs, data_parallel_size: 2 } });
   assert.deepEqual(
     result.timings.map(({ engine, cachedTokens }) => [engine, cachedTokens]),
@@ -223,7 +223,7 @@ test('data parallel engine cores share the requests, each with a KV cache of its
   );
 });
 
-test('what cannot be read is one sentence', async () => {
+test('an unreadable input is reported in one sentence', async () => {
   const isInput = (message: RegExp) => (error: unknown) =>
     error instanceof InputError && message.test(error.message);
   const none = join(directory, 'none');
@@ -252,7 +252,7 @@ test('what cannot be read is one sentence', async () => {
   await assert.rejects(run({ engine_kwargs: kwargs }, { trace: none }), isInput(/Cannot read/));
 });
 
-test('a profile that lacks a table is filled in from the datasheet, and says so', async () => {
+test('a table missing in a profile is filled in from the datasheet, with a note', async () => {
   const tables = join(directory, 'RTX4090_gaps_tp1');
   cpSync(profile, tables, { recursive: true });
   rmSync(join(tables, 'per_sequence.csv.gz'));
@@ -269,7 +269,7 @@ test('a profile that lacks a table is filled in from the datasheet, and says so'
   assert.match(notes.join(), /no moe.csv \(experts\)/);
 });
 
-test('a profile is found below its folder by degree, and scaled where the degree is another', async () => {
+test('a profile is found in its folder by parallel degree, and scaled to another degree', async () => {
   const root = join(directory, 'RTX4090');
   for (const degree of [1, 4]) {
     cpSync(profile, join(root, 'Llama-3.1-8B', 'bf16', `tp${degree}`), { recursive: true });
@@ -285,7 +285,7 @@ test('a profile is found below its folder by degree, and scaled where the degree
   assert.ok(ratio > 0.5 && ratio < 0.65, `${ratio}`);
 });
 
-test('a GPU that the catalogue lacks will do where profile and memory are given', async () => {
+test('a GPU outside the catalogue is accepted with a profile and its memory', async () => {
   const hardware = { device_name: 'NVIDIA Moonshot X1', device_total_memory_bytes: 40e9 };
   const bare = join(directory, 'tables');
   cpSync(profile, bare, { recursive: true });
@@ -294,7 +294,7 @@ test('a GPU that the catalogue lacks will do where profile and memory are given'
   assert.match(notes.join(), /"NVIDIA Moonshot X1" is not in the catalogue/);
 });
 
-test('a quantized copy of a model is that model with smaller weights', async () => {
+test('a quantized copy of a model is the model with smaller weights', async () => {
   const whole = await run({ engine_kwargs: { ...kwargs, model: 'meta-llama/Llama-3.1-8B' } });
   for (const model of ['RedHatAI/Meta-Llama-3.1-8B-Instruct-FP8', '/models/llama-3.1-8b-fp8']) {
     const { config } = await run({ engine_kwargs: { ...kwargs, model } });
@@ -304,7 +304,7 @@ test('a quantized copy of a model is that model with smaller weights', async () 
   }
 });
 
-test('blocks of the engine may be twice those of the trace', async () => {
+test('blocks of the engine may be twice as large as those of the trace', async () => {
   const { result } = await run({ engine_kwargs: { ...kwargs, block_size: 32 } }, { trace: long });
   assert.deepEqual(
     result.timings.map(({ cachedTokens }) => cachedTokens),
@@ -312,7 +312,7 @@ test('blocks of the engine may be twice those of the trace', async () => {
   );
 });
 
-test('a second pipeline stage halves what a GPU keeps, and nearly doubles what a batch can do', async () => {
+test('a second pipeline stage halves the weights per GPU, and nearly doubles the throughput', async () => {
   const [one, two] = [
     await run({ engine_kwargs: kwargs }),
     await run({ engine_kwargs: { ...kwargs, pipeline_parallel_size: 2 } }),
@@ -321,7 +321,7 @@ test('a second pipeline stage halves what a GPU keeps, and nearly doubles what a
   assert.equal(two.config.maxNumBatchedTokens, 2 * one.config.maxNumBatchedTokens);
 });
 
-test('hits are one row for each capacity', async () => {
+test('hits have one row per capacity', async () => {
   const rows = await simulateHits({
     ...{ trace, blockTokens: 16, engines: 1, policy: 'roundrobin' },
     capacities: [1, Number.POSITIVE_INFINITY],

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The web page in a real browser, against a real `spillway up`. Needs Chromium: installs Debian's
-# if there is none and we may.
+# if there is none and this user may.
 set -euo pipefail
 
 for name in chromium chromium-browser google-chrome; do

@@ -1,4 +1,4 @@
-// The page of a plan as Chromium prints it: one sheet of A4.
+// The page of a plan as printed by Chromium: one sheet of A4.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,7 +14,10 @@ after(() => rmSync(directory, { recursive: true }));
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 const cases = 'docs/guide/plan/cases';
 
-/** A short plan, one with refusals, and the longest page: goals, tenants, today, many assumptions. */
+/**
+ * A short plan, one with refusals, and the longest page: goals, tenants, the current deployment,
+ * many assumptions.
+ */
 const plans: readonly { readonly name: string; readonly args: readonly string[] }[] = [
   { name: 'CPU only', args: ['-f', `${cases}/12-cpu-only.yaml`] },
   { name: 'refusals and rejects', args: ['-f', `${cases}/06-lmcache-without-reuse.yaml`] },
@@ -30,7 +33,7 @@ const plans: readonly { readonly name: string; readonly args: readonly string[] 
 ];
 
 for (const { name, args } of plans) {
-  test(`printed, the page of a plan is one sheet: ${name}`, async () => {
+  test(`the page of a plan prints on one sheet: ${name}`, async () => {
     const html = join(directory, 'plan.html');
     const pdf = join(directory, 'plan.pdf');
     await spillway('plan', ...args, '--html', html);
@@ -41,7 +44,7 @@ for (const { name, args } of plans) {
       page.on('request', (request) => asked.push(request.url()));
       await page.goto(pathToFileURL(html).href);
       assert.equal(await page.locator('svg').count(), 3);
-      assert.equal(asked.length, 1, 'nothing else is loaded');
+      assert.equal(asked.length, 1, 'nothing else is requested');
       await page.pdf({ path: pdf, preferCSSPageSize: true });
     } finally {
       await browser.close();
@@ -52,7 +55,7 @@ for (const { name, args } of plans) {
   });
 }
 
-/** Statuses 0 and 3 are plans. */
+/** Exit statuses 0 and 3 mean plans. */
 async function spillway(...args: string[]): Promise<void> {
   try {
     await promisify(execFile)(process.execPath, ['src/cli/main.ts', ...args], {

@@ -1,4 +1,4 @@
-"""The anthropic package, unchanged, against /v1/messages: each test is one use."""
+"""The anthropic package, unmodified, against /v1/messages: one test per use."""
 
 import asyncio
 import unittest
@@ -16,7 +16,7 @@ from endpoint import (
     wait_until_idle,
 )
 
-# vLLM reads a bearer token alone; the package sends one for auth_token, not for api_key.
+# vLLM accepts bearer tokens only; the package sends one for auth_token, not for api_key.
 client = anthropic.Anthropic(base_url=URL, auth_token=API_KEY, max_retries=0, timeout=60)
 MESSAGES = [{"role": "user", "content": "Tell me of the sea."}]
 LONG = [{"role": "user", "content": "Tell me of the sea. " * 100}]
@@ -24,7 +24,7 @@ TOOLS = [{"name": "get_weather", "description": "Forecast of a city", "input_sch
 
 
 def prompt_tokens(usage: anthropic.types.Usage) -> int:
-    """All of the prompt: `input_tokens` leaves out what was cached."""
+    """Number of all prompt tokens: `input_tokens` excludes cached ones."""
     return usage.input_tokens + (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
 
 
@@ -73,7 +73,7 @@ class Messages(unittest.TestCase):
         counted = client.messages.count_tokens(model=MODEL, messages=MESSAGES, system="Be brief.")
         answer = client.messages.create(model=MODEL, max_tokens=1, messages=MESSAGES, system="Be brief.")
         self.assertEqual(counted.input_tokens, prompt_tokens(answer.usage))
-        # Asked again, the blocks of the prompt are cached, and said to be.
+        # The second time, the blocks of the prompt are cached and reported as such.
         again = client.messages.create(model=MODEL, max_tokens=1, messages=LONG, system="Be brief.")
         again = client.messages.create(model=MODEL, max_tokens=1, messages=LONG, system="Be brief.")
         self.assertGreater(again.usage.cache_read_input_tokens, again.usage.input_tokens)
@@ -166,7 +166,7 @@ class Leaving(unittest.TestCase):
             next(iter(stream.text_stream))
             self.assertEqual(running_requests(), 1)
         wait_until_idle()
-        # The same question has the same answer: fewer tokens can only come of the leaving.
+        # Equal questions get equal responses: fewer tokens can only be due to the disconnect.
         self.assertLess(generated_tokens() - before, whole)
 
 

@@ -1,4 +1,4 @@
-"""What the Python clients are pointed at, named by environment variables of python-clients.test.ts."""
+"""The endpoints for the Python clients, from environment variables set by python-clients.test.ts."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import urllib.request
 URL = os.environ["CLIENTS_URL"]
 API_KEY = os.environ["CLIENTS_API_KEY"]
 MODEL = os.environ["CLIENTS_MODEL"]
-# The engines themselves, whose /metrics say what goes on.
+# The engines themselves, for their /metrics.
 ENGINE_URLS = os.environ["CLIENTS_ENGINE_URLS"].split(",")
 
 WEATHER_SCHEMA = {
@@ -24,17 +24,17 @@ WEATHER_SCHEMA = {
 
 
 def running_requests() -> int:
-    """Requests that run or wait on all engines, by their own gauges."""
+    """Number of requests that run or wait on all engines, from their own gauges."""
     return _total("vllm:num_requests_running{") + _total("vllm:num_requests_waiting{")
 
 
 def generated_tokens() -> int:
-    """Tokens that all engines have generated since they started."""
+    """Number of tokens that all engines have generated since they started."""
     return _total("vllm:generation_tokens_total{")
 
 
 def wait_until_idle() -> None:
-    """Waits until no request runs; the deadline is a guard, for an abort travels over sockets."""
+    """Waits until no request runs, with a deadline, because an abort travels over sockets."""
     deadline = time.monotonic() + 20
     while running_requests() > 0:
         if time.monotonic() > deadline:
@@ -53,7 +53,7 @@ def _total(beginning: str) -> int:
 
 
 def assert_weather(arguments: str | dict) -> None:
-    """Arguments of a tool call must fit WEATHER_SCHEMA."""
+    """Checks that arguments of a tool call match WEATHER_SCHEMA."""
     values = json.loads(arguments) if isinstance(arguments, str) else arguments
     assert set(values) == {"city", "days"}, values
     assert values["city"] in ("Paris", "Oslo"), values

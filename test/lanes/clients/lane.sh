@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The lane "clients": programs that nobody here wrote, unchanged, against embedded engines and our
-# router. Python packages go into the user's cache folder, once per requirements.txt; vLLM (for its
-# benchmark) comes from the lane "vllm"; Prometheus from PATH or Debian's package, unpacked there too.
+# The lane "clients": third-party programs, unmodified, against embedded engines and our router.
+# Python packages are installed into the user's cache folder, once per requirements.txt; vLLM (for
+# its benchmark) comes from the lane "vllm"; Prometheus from PATH, or from Debian's package, which
+# is unpacked there too.
 set -eu
 skip() { echo "$1"; exit 77; }
 
@@ -15,7 +16,7 @@ if [ ! -f "$cache/venv/complete" ]; then
   python3 -c 'import sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
     skip "no Python 3.10 or newer with venv"
   python3 -m venv --clear "$cache/venv"
-  # pip itself takes minutes for so many packages on a busy machine, uv seconds.
+  # pip takes minutes for this many packages on a busy machine, uv takes seconds.
   { "$CLIENTS_PYTHON" -m pip install --quiet --disable-pip-version-check uv==0.13.8 &&
     "$cache/venv/bin/uv" pip install --quiet --python "$CLIENTS_PYTHON" -r $here/requirements.txt; } ||
     skip "the clients of $here/requirements.txt could not be installed from PyPI"
@@ -23,7 +24,7 @@ if [ ! -f "$cache/venv/complete" ]; then
 fi
 export CLIENTS_PYTHON
 
-# Without these two the tests that need them are skipped, and say why.
+# Without these two, the tests that need them are skipped and say why.
 if said=$(bash -ec '. test/lanes/vllm/install.sh; echo "$VLLM_PYTHON"'); then
   export VLLM_PYTHON=${said##*$'\n'}
 else
@@ -33,7 +34,7 @@ fi
 PROMETHEUS_BIN=$(dirname "$(command -v promtool || echo "$lanes/prometheus/usr/bin/promtool")")
 if [ ! -x "$PROMETHEUS_BIN/prometheus" ] && command -v apt-get > /dev/null; then
   rm -rf "$lanes/prometheus" && mkdir -p "$lanes/prometheus"
-  # Fetched and unpacked, not installed: the lane needs no root for it, and starts no service.
+  # Downloaded and unpacked, not installed, so the lane needs no root and starts no service.
   (cd "$lanes/prometheus" && { apt-get download -qq prometheus || { apt-get update -qq && apt-get download -qq prometheus; }; } &&
     dpkg -x prometheus_*.deb . && rm prometheus_*.deb) > /dev/null 2>&1 || true
 fi

@@ -1,10 +1,10 @@
-"""The litellm package, unchanged, with its provider for vLLM: each test is one use."""
+"""The litellm package, unmodified, with its provider for vLLM: one test per use."""
 
 import asyncio
 import os
 import unittest
 
-# Else the import asks the network for prices.
+# Otherwise the import downloads prices.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import litellm  # noqa: E402
@@ -93,7 +93,7 @@ class ManyAtOnce(unittest.TestCase):
 
 class Leaving(unittest.TestCase):
     def test_a_client_that_times_out_frees_its_request(self):
-        """8000 tokens take the engine some 50 s: what is idle earlier was freed by the leaving."""
+        """8000 tokens take the engine about 50 s: if it is idle earlier, the disconnect ended the request."""
         with self.assertRaises(litellm.Timeout):
             litellm.completion(**{**COMMON, "timeout": 0.5}, messages=MESSAGES, max_tokens=8000, ignore_eos=True)
         self.assertLessEqual(running_requests(), 1)

@@ -1,4 +1,4 @@
-"""The openai package, unchanged, as applications use it: each test is one use."""
+"""The openai package, unmodified, as applications use it: one test per use."""
 
 import asyncio
 import subprocess
@@ -49,7 +49,7 @@ class Chat(unittest.TestCase):
         self.assertEqual({chunk.id for chunk in chunks}, {chunks[0].id})
 
     def test_the_stream_helper_builds_the_same_answer(self):
-        # Without a limit: the helper takes an answer that a limit cut for an error.
+        # Without a limit, because the helper reports a truncated response as an error.
         ask = {"model": MODEL, "messages": MESSAGES}
         whole = client.chat.completions.create(**ask)
         with client.chat.completions.stream(**ask) as stream:
@@ -165,7 +165,8 @@ class Responses(unittest.TestCase):
             events = list(stream)
             final = stream.get_final_response()
         self.assertEqual(events[0].type, "response.created")
-        # At the limit vLLM also ends with this event: incomplete is in the status alone.
+        # At the limit vLLM also ends with this event: only the status says that the response is
+        # incomplete.
         self.assertIn(events[-1].type, ("response.completed", "response.incomplete"))
         self.assertEqual([event.sequence_number for event in events if event.type == "response.created"], [0])
         deltas = [event.delta for event in events if event.type == "response.output_text.delta"]
@@ -225,7 +226,7 @@ class Errors(unittest.TestCase):
 
 
 class Leaving(unittest.TestCase):
-    """8000 tokens take the engine some 50 s: what is idle earlier was freed by the leaving."""
+    """8000 tokens take the engine about 50 s: if it is idle earlier, the disconnect ended the request."""
 
     def test_a_client_that_times_out_frees_its_request(self):
         impatient = client.with_options(timeout=0.5)
@@ -250,7 +251,7 @@ class Leaving(unittest.TestCase):
 class ManyAtOnce(unittest.TestCase):
     def test_fifty_streams_at_once_are_all_whole(self):
         streams, tokens = 50, 200
-        # A process of its own: fifty streams leave the threads of this one no time to look.
+        # A separate process, because fifty streams leave this one's threads no time.
         watch = "import endpoint, time\nwhile True: print(endpoint.running_requests(), flush=True); time.sleep(0.05)"
 
         async def one(many: openai.AsyncOpenAI, number: int) -> str:

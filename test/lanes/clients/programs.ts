@@ -1,5 +1,5 @@
-// Programs of a test in this lane: engines and routers of ours as a person starts them, and the
-// programs of others. Each is one child process that ends with the test file.
+// Programs of a test in this lane: our engines and routers as a user starts them, and third-party
+// programs. Each is a child process that ends with the test file.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,10 +8,10 @@ import { after } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import { freePorts } from '../../../src/io/processes/index.ts';
 
-/** How long a program may take to listen; a Python one on a busy machine needs many seconds. */
+/** Maximum time until a program listens; a Python program on a busy machine needs many seconds. */
 const startTimeoutMs = 60_000;
 
-/** For the files of this test file's programs; removed at its end. */
+/** Folder for the files of this test file's programs; removed at its end. */
 export const directory = mkdtempSync(join(tmpdir(), 'spillway-clients-'));
 const running = new Set<ChildProcess>();
 
@@ -21,17 +21,18 @@ after(async () => {
 });
 
 export interface Program {
-  /** Where it listens, without a path. */
+  /** URL where it listens, without a path. */
   readonly url: string;
-  /** What it has printed until now. */
+  /** Returns its output so far. */
   output(): string;
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
 /**
- * Starts `command`, and waits until `path` of the port answers 200.
+ * Starts `command`, and waits until `path` on its port responds with 200.
  *
- * @param options.command Gets the port that it must listen on, and another for whatever else it serves.
+ * @param options.command Called with the port on which it must listen, and a second one for other
+ * uses.
  */
 export async function startProgram(options: {
   readonly name: string;
@@ -65,7 +66,7 @@ ${output()}`);
 }
 
 export interface Engine extends Program {
-  /** Where its KV events are published, and replayed. */
+  /** Endpoints where its KV events are published and replayed. */
   readonly events: string;
   readonly replay: string;
 }

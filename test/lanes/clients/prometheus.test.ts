@@ -1,5 +1,5 @@
-// Prometheus, unchanged, scrapes two embedded engines and the router before them; promtool reads
-// their pages. lane.sh names the folder with both in PROMETHEUS_BIN.
+// Prometheus, unmodified, scrapes two embedded engines and the router before them; promtool checks
+// their pages. lane.sh sets PROMETHEUS_BIN to the folder with both.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -37,11 +37,11 @@ const requests = 4;
 const promptTokens = 100;
 const outputTokens = 7;
 
-test('Prometheus finds engines and router up', { skip }, async () => {
+test('Prometheus reports engines and router as up', { skip }, async () => {
   await becomes('count(up == 1)', 3);
 });
 
-test('its queries of the engines count the known traffic', { skip }, async () => {
+test('its queries of the engines return the known traffic', { skip }, async () => {
   await becomes('sum(vllm:generation_tokens_total{job="engines"})', requests * outputTokens);
   await becomes('sum(vllm:prompt_tokens_total{job="engines"})', requests * promptTokens);
   await becomes('sum(vllm:request_success_total{finished_reason="length"})', requests);
@@ -51,38 +51,43 @@ test('its queries of the engines count the known traffic', { skip }, async () =>
   await becomes(`count(vllm:generation_tokens_total{model_name="${model}", engine="0"})`, 2);
 });
 
-test('a quantile of its histograms is the latency that the engine model gives', {
+test('a quantile of its histograms is the latency of the engine model', {
   skip,
 }, async () => {
-  // On an H100 a prompt of 100 tokens takes some 10 ms; the bucket bounds are vLLM's.
+  // On an H100 a prompt of 100 tokens takes about 10 ms; the bucket bounds are vLLM's.
   const quantile = 'histogram_quantile(0.9, sum by (le) (vllm:time_to_first_token_seconds_bucket))';
   const seconds = await query(quantile);
   assert.ok(seconds > 0.001 && seconds < 0.1, `TTFT ${seconds} s`);
 });
 
-test('its queries of the router count the same traffic', { skip }, async () => {
+test('its queries of the router return the same traffic', { skip }, async () => {
   await becomes('sum(spillway_router_requests_total{outcome="completed"})', requests);
   await becomes('sum(vllm:healthy_pods_total)', 2);
 });
 
-test('promtool finds nothing in an engine’s page that it does not find in real vLLM’s', {
+test('promtool reports nothing about an engine’s page that it does not report about a real vLLM’s', {
   skip,
 }, async () => {
-  // The recorded page has the series without their values.
+  // The recorded page has the series without values.
   const fixture = readFileSync('src/apps/engine/fixtures/metrics-fresh.txt', 'utf8');
   const real = fixture.replace(/^([^#\n].*)$/gm, '$1 0');
   const known = new Set(await lint(real));
   assert.ok(known.has("vllm:num_requests_running metric names should not contain ':'"));
   const page = await (await fetch(`${engines[0]?.url}/metrics`)).text();
   const ours = (await lint(page)).filter((line) => !known.has(line));
-  // Real vLLM writes the creation time of a counter once it has counted, so not on that page.
+  // Real vLLM writes the creation time of a counter only after its first increment, so it is not on
+  // that page.
   const unknown = ours.filter(
     (line) => !/_created metric names should not contain ':'$/.test(line),
   );
-  assert.deepEqual(unknown, ["spillway:engine_lag_seconds metric names should not contain ':'"]);
+  // Our own metrics are named as vLLM names its metrics, with a colon.
+  assert.deepEqual(unknown, [
+    "spillway:engine_lag_seconds metric names should not contain ':'",
+    "spillway:recomputed_tokens_total metric names should not contain ':'",
+  ]);
 });
 
-test('promtool has nothing against the router’s page but the names that upstream chose', {
+test('promtool reports nothing about the router’s page except names chosen by upstream', {
   skip,
 }, async () => {
   const lines = await lint(await (await fetch(`${router.url}/metrics`)).text());
@@ -92,7 +97,7 @@ test('promtool has nothing against the router’s page but the names that upstre
   );
 });
 
-test('an engine that is killed is down to Prometheus, and to the router that it asks', {
+test('Prometheus reports a killed engine as down, in its own scrape and in the router’s metrics', {
   skip,
 }, async () => {
   await engines[1]?.stop('SIGKILL');
@@ -100,7 +105,7 @@ test('an engine that is killed is down to Prometheus, and to the router that it 
   await becomes('sum(vllm:healthy_pods_total)', 1);
 });
 
-/** Waits until an instant query gives this value; scrapes come once a second. */
+/** Waits until an instant query returns this value; scrapes happen once per second. */
 async function becomes(expression: string, value: number): Promise<void> {
   const deadline = performance.now() + 30_000;
   let seen = await query(expression);
@@ -111,7 +116,7 @@ async function becomes(expression: string, value: number): Promise<void> {
   }
 }
 
-/** The value of an expression with one result; NaN when it has none. */
+/** Returns the value of an expression with one result; NaN without a result. */
 async function query(expression: string): Promise<number> {
   const url = `${prometheus.url}/api/v1/query?query=${encodeURIComponent(expression)}`;
   const answer = (await (await fetch(url)).json()) as {
@@ -123,7 +128,7 @@ async function query(expression: string): Promise<number> {
   return Number(answer.data.result[0]?.value[1] ?? Number.NaN);
 }
 
-/** What `promtool check metrics` says of a page; it must be able to read it. */
+/** Returns the output of `promtool check metrics` for a page, which it must be able to parse. */
 function lint(page: string): Promise<string[]> {
   return new Promise((resolve, reject) => {
     const args = ['check', 'metrics'];

@@ -1,5 +1,5 @@
-// The Python packages `openai`, `anthropic` and `litellm`, unchanged: against one embedded engine,
-// and against the router before two of them. What each must see is in the file NAME_client.py.
+// The Python packages `openai`, `anthropic` and `litellm`, unmodified: against one embedded engine,
+// and against the router before two of them. NAME_client.py contains the tests of each.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { before, test } from 'node:test';
@@ -18,7 +18,7 @@ let router: Program;
 before(async () => {
   const start = () => startEngine([model, '--api-key', apiKey]);
   engines = await Promise.all([start(), start()]);
-  // The router has a key of its own for the engines, and asks clients for one.
+  // The router has its own key for the engines, and requires another one from clients.
   router = await startSpillwayRouter(engines, {
     flags: ['--api-key', apiKey],
     environment: { VLLM_API_KEY: apiKey },
@@ -52,7 +52,7 @@ async function runClient(
       },
     },
   );
-  // unittest reports on standard error, failures and all.
+  // unittest reports on standard error, including failures.
   const { stderr } = await run.catch((error: { stderr: string }) => {
     throw new Error(`${client} failed:\n${error.stderr}`);
   });

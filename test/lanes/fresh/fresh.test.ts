@@ -1,4 +1,4 @@
-// The two commands of the README in a fresh copy, under Node 20 with nothing installed.
+// The two commands of the README in a new copy, with Node 20 and nothing installed.
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { isAlive, UpProcess } from '../../support/up-process.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..', '..', '..');
-/** A second start installs nothing; the bound leaves room for a busy machine. */
+/** A second start installs nothing; the bound allows for a busy machine. */
 const secondStartSecondsMax = 60;
 
 let copy: string;
@@ -27,7 +27,7 @@ before(async () => {
 
 after(() => rm(copy, { recursive: true, force: true }));
 
-test('npm start sets up what is missing, says so, and serves', async () => {
+test('npm start installs what is missing, says so, and serves', async () => {
   await writeFile(join(copy, 'my.yaml'), 'routerSpec: {routingLogic: roundrobin}\n');
   const up = await npmStart(['--engines', '1', '--preset', 'laptop', '-f', 'my.yaml']);
   await up.ready();
@@ -40,7 +40,7 @@ test('npm start sets up what is missing, says so, and serves', async () => {
   await up.end('SIGINT');
 });
 
-test('a second npm start sets nothing up and is quick', async () => {
+test('a second npm start installs nothing and is fast', async () => {
   const startedAt = performance.now();
   const up = await npmStart([]);
   await up.ready();
@@ -62,6 +62,14 @@ test('npm test runs tests', async () => {
 test('the spillway command of a clone finds the newer Node by itself', async () => {
   const { stdout } = await run('node', ['bin/spillway.mjs', '--version'], { cwd: copy, env });
   assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test('one Ctrl-C in a terminal is one SIGINT to each program', async () => {
+  const file = join('test', 'integration', 'terminal-signals.test.ts');
+  const newer = process.execPath;
+  const { stdout } = await run(newer, ['--test', '--test-reporter=tap', file], { cwd: copy, env });
+  assert.match(stdout, /^# fail 0$/m);
+  assert.match(stdout, /^# skipped 0$/m);
 });
 
 test('when the launcher is killed, the stack that it started ends too', async () => {

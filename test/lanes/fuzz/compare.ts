@@ -1,12 +1,12 @@
-// What must be equal in the answers to a random request, and what the sampler decides.
+// Compares the responses to a random request, except for what the sampler decides.
 import { compareAnswers } from '../../support/wire-compare.ts';
 import type { WireAnswer } from '../../support/wire-record.ts';
 import type { FuzzRequest } from './requests/index.ts';
 
-/** Written by random weights in the real one. */
+/** Written by the random weights of the real vLLM. */
 const noise = ['output_messages'];
 
-/** What the pieces of a text are is chance, how many there are is not. */
+/** The pieces of a text are random, their number is not. */
 const pieces: Readonly<Record<string, (value: readonly unknown[]) => unknown>> = {
   // A token that is part of a character has no bytes of its own.
   bytes: () => [0],
@@ -14,7 +14,7 @@ const pieces: Readonly<Record<string, (value: readonly unknown[]) => unknown>> =
   text_offset: (offsets) => offsets.map((offset) => typeof offset),
 };
 
-/** An answer without what its pieces happen to be. */
+/** A response without the contents of its pieces. */
 function withoutPieces(answer: WireAnswer): WireAnswer {
   const steadied = (json: string) =>
     JSON.stringify(
@@ -33,7 +33,7 @@ function withoutPieces(answer: WireAnswer): WireAnswer {
   };
 }
 
-/** Under a constraint the sampler chooses which of the allowed texts it writes, and when it ends. */
+/** With a constraint, the sampler chooses among the allowed texts, and when it ends. */
 const chosen = [
   ...['finish_reason', 'stop_reason', 'stop_sequence', 'usage.completion_tokens'],
   ...['usage.total_tokens', 'usage.output_tokens', 'choices[].text', 'choices[].token_ids'],
@@ -64,15 +64,15 @@ export function difference(
 }
 
 /**
- * What random weights write under a constraint, and where it ends, is theirs; the chunks follow from
- * it. Left are how the stream begins and ends, and whether it fails.
+ * With a constraint, random weights decide the text and its end, and the chunks follow from it.
+ * What remains is how the stream starts and ends, and whether it fails.
  */
 function streamUnderConstraint(
   request: FuzzRequest,
   real: WireAnswer,
   own: WireAnswer,
 ): string | undefined {
-  // Each by itself: what lies between is not there to be counted.
+  // Compared individually, because the number of events in between differs.
   const first = (answer: WireAnswer) => ({ ...answer, sse: answer.sse?.slice(0, 1) ?? [] });
   const last = (answer: WireAnswer) => ({ ...answer, sse: answer.sse?.slice(-1) ?? [] });
   const one = { id: real.id, method: request.method, path: request.path, loose: chosen };
@@ -88,7 +88,7 @@ function isConstrained({ body }: FuzzRequest): boolean {
   return names.some((name) => fields[name] != null || inner[name] != null);
 }
 
-/** The sentence of an error, where FUZZ_MESSAGES asks for it. */
+/** Compares the error messages, if FUZZ_MESSAGES is set. */
 function messageDifference(real: WireAnswer, own: WireAnswer): string | undefined {
   if (!process.env['FUZZ_MESSAGES'] || (real.status ?? 0) < 400) return undefined;
   const [a, b] = [messageOf(real), messageOf(own)];

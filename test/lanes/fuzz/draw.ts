@@ -1,7 +1,7 @@
-// Draws values under a seed: what the generators of requests are made of.
+// Draws values with a seed, for the generators of requests.
 import { type Random, randomInteger, seededRandom } from '../../../src/core/base/index.ts';
 
-/** Makes a value; the same random source makes the same. */
+/** Makes a value; equal random sources make equal values. */
 export type Maker<T> = (draw: Draw) => T;
 
 export class Draw {
@@ -24,7 +24,7 @@ export class Draw {
     return values[randomInteger(this.#random, values.length)] as T;
   }
 
-  /** One of the values; a function is called for its value. */
+  /** Returns one of the values; calls it if it is a function. */
   make(values: readonly unknown[]): unknown {
     const value = this.pick(values);
     return typeof value === 'function' ? (value as Maker<unknown>)(this) : value;

@@ -1,10 +1,10 @@
-// Random requests, valid and not, to real vLLM and to the embedded engine: the same answers.
+// Compares responses of real vLLM and the embedded engine to random requests, valid and invalid.
 //
 //   scripts/lane.sh fuzz                            1,000 requests under a new seed
 //   FUZZ_SEED=7 FUZZ_RUNS=5000 scripts/lane.sh fuzz
-//   FUZZ_SEED=7 FUZZ_ONLY=123 …                     request 123 of that seed alone, with both answers
-//   FUZZ_ROUTES=chat,tokenize …                     these routes alone
-//   FUZZ_REAL_URL=http://127.0.0.1:8000 …           a real vLLM that runs already
+//   FUZZ_SEED=7 FUZZ_ONLY=123 …                     only request 123 of that seed, with both responses
+//   FUZZ_ROUTES=chat,tokenize …                     only these routes
+//   FUZZ_REAL_URL=http://127.0.0.1:8000 …           a real vLLM that is already running
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ const seed = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 1e6))
 const runs = Number(process.env['FUZZ_RUNS'] ?? 1000);
 const only = process.env['FUZZ_ONLY'];
 const routes = process.env['FUZZ_ROUTES']?.split(',') ?? routeNames;
-/** Enough to keep the real one busy on two cores. */
+/** Enough to keep the real vLLM busy on two cores. */
 const inFlight = 6;
 const shownMax = Number(process.env['FUZZ_SHOW'] ?? 20);
 /** A real vLLM on a busy CPU may take its time. */
@@ -35,7 +35,7 @@ interface Result {
   readonly difference: string | undefined;
 }
 
-test(`seed ${seed}: the embedded engine answers as real vLLM`, async (t) => {
+test(`seed ${seed}: the embedded engine responds like real vLLM`, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'spillway-fuzz-'));
   const servers = await startServers(directory, python);
   t.after(async () => {
@@ -58,9 +58,10 @@ test(`seed ${seed}: the embedded engine answers as real vLLM`, async (t) => {
 });
 
 /**
- * A stream that differs is asked for once more, and both tries must agree that it does: real vLLM merges
- * tokens of a client that it is behind with into one chunk (`RequestOutputCollector` in
- * vllm/v1/engine/output_processor.py), which leaves an event out. What showed only once is printed.
+ * A stream that differs is requested once more, and counts only if it differs again: real vLLM
+ * merges tokens that it sends late into one chunk (`RequestOutputCollector` in
+ * vllm/v1/engine/output_processor.py), which omits an event. Differences that occurred only once
+ * are printed.
  */
 async function tryStreamsTwice(
   index: number,
@@ -91,7 +92,7 @@ async function tryOne(index: number, servers: { real: string; own: string }): Pr
   return { index, route, request, difference: difference(request, real, own) };
 }
 
-/** What went wrong on the wire, in words, if anything did. */
+/** Describes a failure of the connection, if there was one. */
 async function answerOf(one: WireCase, url: string, name: string): Promise<WireAnswer | string> {
   try {
     return await record(one, url, answerTimeoutMs);

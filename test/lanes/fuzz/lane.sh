@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The lane "fuzz": a thousand random requests, valid and not, to real vLLM on the CPU and to the
-# embedded engine, whose answers must agree. fuzz.test.ts says how to choose seed and length.
+# The lane "fuzz": sends a thousand random requests, valid and invalid, to real vLLM on the CPU and
+# to the embedded engine, whose responses must agree. See fuzz.test.ts for seed and length.
 set -eu
 . test/lanes/vllm/install.sh
 

@@ -1,11 +1,11 @@
-// Real vLLM and the embedded engine, started with the same flags over the same model folder.
+// Starts real vLLM and the embedded engine with the same flags and the same model folder.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts } from '../../../src/io/processes/index.ts';
 import { writeTinyModel } from '../vllm/tiny-model.ts';
 
-/** Those of the recordings in test/conformance/vllm-wire. */
+/** Flags of the recordings in test/conformance/vllm-wire. */
 const flags = [
   '--served-model-name=tiny',
   '--load-format=dummy',
@@ -39,15 +39,15 @@ export interface Servers {
 }
 
 /**
- * Starts both. FUZZ_REAL_URL names a real one that runs already, and is left running.
+ * Starts both servers. FUZZ_REAL_URL names a running vLLM to use instead; it is not stopped.
  *
- * @param directory For the model's folder.
- * @param python The Python that has vLLM.
+ * @param directory Folder for the model.
+ * @param python A Python with vLLM.
  */
 export async function startServers(directory: string, python: string): Promise<Servers> {
   const model = join(directory, 'tiny');
   writeTinyModel(model);
-  // The recorded model's own, which is Qwen3's.
+  // The settings of the recorded model, which are Qwen3's.
   const sampling = { temperature: 0.6, top_k: 20, top_p: 0.95, eos_token_id: [151_645, 151_643] };
   writeFileSync(join(model, 'generation_config.json'), JSON.stringify(sampling));
   const [realPort, ownPort] = await freePorts(2);

@@ -1,4 +1,4 @@
-// A real Prometheus over series that we wrote, as if it had scraped them.
+// A real Prometheus with backfilled series, as if it had scraped them.
 import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
-/** One series; a sample that is undefined was never scraped. */
+/** One series; undefined samples were never scraped. */
 export interface Backfill {
   readonly metric: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -25,7 +25,7 @@ export interface BackfillOptions {
 /** Longest wait for the server to be ready. */
 const readyDeadlineMs = 30_000;
 
-/** @returns The server's URL, and how to end it and remove its data. */
+/** @returns The server's URL, and a function that stops it and removes its data. */
 export async function backfilledPrometheus(
   options: BackfillOptions,
 ): Promise<{ url: string; close: () => Promise<void> }> {

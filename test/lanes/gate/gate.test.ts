@@ -1,4 +1,4 @@
-// `spillway gate` against a real Prometheus whose past we wrote.
+// `spillway gate` against a real Prometheus with a backfilled past.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,10 @@ import { type Backfill, backfilledPrometheus } from './backfilled-prometheus.ts'
 const day = 86_400;
 const intervalSeconds = 30;
 const samples = day / intervalSeconds;
-/** A whole day that ended two hours ago: the server's now is another time than the window's end. */
+/**
+ * A whole day that ended two hours ago, so that the server's current time is not the end of the
+ * window.
+ */
 const end = Math.floor(Date.now() / 1000 / 3600) * 3600 - 7200;
 const at = new Date(end * 1000).toISOString();
 
@@ -59,7 +62,7 @@ function gate(...args: string[]): Promise<{ code: number; out: string; errors: s
 
 const fleet = (name: string) => ['--selector', `fleet="${name}"`, '--at', at];
 
-test('a calm fleet passes, and the P99 is what Prometheus itself computes', async () => {
+test('a calm fleet passes, and the P99 equals the one that Prometheus computes', async () => {
   const { code, out, errors } = await gate(...fleet('calm'), '--json');
   assert.deepEqual([code, errors], [0, '']);
   const { verdict, engines, interval_seconds, window } = JSON.parse(out);
@@ -77,7 +80,7 @@ test('a calm fleet passes, and the P99 is what Prometheus itself computes', asyn
   assert.deepEqual(engines[0].gaps, []);
 });
 
-test('one hot engine hidden in a cool fleet fails the gate', async () => {
+test('one engine over the limit fails the gate, even if the fleet’s P99 is below it', async () => {
   const { code, out } = await gate(...fleet('hidden'));
   assert.equal(code, 1);
   assert.match(out, /FAIL: 1 of 31 engines over 92 %: hot:8000 \(98 %\)\./);
@@ -89,37 +92,37 @@ test('a higher limit lets the same fleet pass', async () => {
   assert.equal((await gate(...fleet('hidden'), '--max', '0.99')).code, 0);
 });
 
-test('an engine with a gap of four hours is too little data, and the gap is named', async () => {
+test('an engine with a gap of four hours gives no verdict, and the gap is named', async () => {
   const { code, out } = await gate(...fleet('gaps'));
   assert.equal(code, 4);
   assert.match(out, /no samples of gone:8000 from \S+ to \S+ \(4\.2h\)/);
   assert.match(out, /TOO LITTLE DATA: 1 of 2 engines with fewer than 90 % .*gone:8000 \(82\.7 %\)/);
 });
 
-test('a window that reaches past the first sample is too little data', async () => {
+test('a window that starts before the first sample gives no verdict', async () => {
   assert.equal((await gate(...fleet('calm'), '--window', '48h')).code, 4);
 });
 
-test('the old name of the metric counts, also where an upgrade changed it within the day', async () => {
+test('reads the old name of the metric, even if an upgrade changed it within the day', async () => {
   assert.equal((await gate(...fleet('old'))).code, 0);
   const { code, out } = await gate(...fleet('upgraded'), '--json');
   const { engines } = JSON.parse(out);
   assert.deepEqual([code, engines.length, engines[0].restarts], [0, 1, 2]);
 });
 
-test('no engine in the selection is too little data, not a pass', async () => {
+test('a selection without engines gives no verdict', async () => {
   const { code, out } = await gate(...fleet('nobody'));
   assert.equal(code, 4);
   assert.match(out, /no engine reported/);
 });
 
-test('a broken selector ends with 2 and the words of Prometheus', async () => {
+test('an invalid selector exits with 2 and the message of Prometheus', async () => {
   const { code, errors } = await gate('--selector', 'fleet=');
   assert.equal(code, 2);
-  assert.match(errors, /^spillway: Prometheus refuses .*parse error/);
+  assert.match(errors, /^spillway: Prometheus rejected .*parse error/);
 });
 
-test('the picture is an SVG with a line for each engine', async () => {
+test('writes an SVG chart with a line for each engine', async () => {
   const file = join(tmpdir(), `spillway-gate-${process.pid}.svg`);
   await gate(...fleet('calm'), '--svg', file);
   const svg = readFileSync(file, 'utf8');

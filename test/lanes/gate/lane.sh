@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The lane "gate": a real Prometheus with backfilled series, asked by `spillway gate` and `spillway plan`,
-# and promtool over the rules that plan writes. Takes the prometheus and promtool on PATH, or Debian's package.
+# The lane "gate": `spillway gate` and `spillway plan` query a real Prometheus with backfilled
+# series, and promtool checks the rules that plan writes. Uses the prometheus and promtool on PATH,
+# or Debian's package.
 set -eu
 skip() { echo "$1"; exit 77; }
 

@@ -1,4 +1,4 @@
-// What `spillway plan` writes and reads, checked by Prometheus' own programs.
+// Checks the rules and queries of `spillway plan` with Prometheus' own programs.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -56,7 +56,7 @@ for (const thresholds of [
     writeFileSync(unit, prometheusRulesTest(thresholds, `rules-${name}.yaml`));
     const tested = await run('promtool', ['test', 'rules', unit]);
     assert.equal(tested.code, 0, tested.out + tested.errors);
-    // And the test can fail: with an alert that is later, or higher.
+    // The test can fail: with an alert that is later, or has a higher threshold.
     writeFileSync(rules, prometheusRules({ ...thresholds, hbmUtilization: hbmUtilization + 0.02 }));
     assert.notEqual((await run('promtool', ['test', 'rules', unit])).code, 0);
   });
@@ -65,11 +65,14 @@ for (const thresholds of [
 const intervalSeconds = 15;
 const hour = 3600;
 const samples = (2 * hour) / intervalSeconds;
-/** The window that plan asks for ends now: the last sample is a few seconds old. */
+/** The window of plan ends now: the last sample is a few seconds old. */
 const end = Math.floor(Date.now() / 1000) - 5;
 const engines = ['a:8000', 'b:8000'];
 
-/** Two engines at 2 requests/s each: 3,000 prompt and 250 output tokens a request, 60 % of them cached. */
+/**
+ * Two engines with 2 requests/s each: 3,000 prompt and 250 output tokens per request, 60 % of them
+ * cached.
+ */
 const perSecond: Readonly<Record<string, number>> = {
   'vllm:request_success_total': 2,
   'vllm:prompt_tokens_total': 6000,
@@ -89,7 +92,7 @@ const series: Backfill[] = engines.flatMap((instance) => {
   return [
     ...Object.entries(perSecond).map(([metric, rate]) => ({
       ...{ metric, labels },
-      // Engine b restarted an hour and a half ago: its counters began again.
+      // Engine b restarted an hour and a half ago: its counters were reset.
       valueAt: (index: number) =>
         rate * intervalSeconds * (instance === 'b:8000' && index > 120 ? index - 120 : index),
     })),
@@ -108,7 +111,7 @@ after(() => prometheus.close());
 
 test('plan --from-prometheus reads lengths, rate, preemptions, hits and the peak of a running fleet', async () => {
   const { code, out, errors } = await plan(
-    ...['--from-prometheus', prometheus.url, '--selector', 'fleet="chat"', '--window', '1'],
+    ...['--from-prometheus', prometheus.url, '--selector', 'fleet="chat"', '--window', '1h'],
     ...['--gpu', 'H100', '--kubernetes', 'true', '--json'],
   );
   assert.deepEqual([code, errors], [0, '']);
@@ -130,7 +133,7 @@ test('plan --from-prometheus reads lengths, rate, preemptions, hits and the peak
   assert.ok(assumptions.some(({ because }) => because === 'measured over 1 h'));
 });
 
-test('what the flags say wins over what was measured', async () => {
+test('flags take precedence over measurements', async () => {
   const { out } = await plan(
     ...['--from-prometheus', prometheus.url, '--prompt-tokens', '5000', '--gpu', 'H100'],
     ...['--kubernetes', 'true', '--json'],
@@ -138,10 +141,10 @@ test('what the flags say wins over what was measured', async () => {
   assert.equal(JSON.parse(out).facts.promptTokens, 5000);
 });
 
-test('a selector that matches nothing ends with 2 and says so', async () => {
+test('a selector that matches nothing exits with 4 and says so', async () => {
   const { code, errors } = await plan(
     ...['--from-prometheus', prometheus.url, '--selector', 'fleet="none"'],
   );
-  assert.equal(code, 2);
-  assert.match(errors, /knows no vLLM engine with fleet="none"/);
+  assert.equal(code, 4);
+  assert.match(errors, /has no vLLM engine with fleet="none"/);
 });

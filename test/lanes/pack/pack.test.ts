@@ -13,7 +13,7 @@ import { UpProcess } from '../../support/up-process.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..', '..', '..');
-/** The least Node that package.json promises, and one that is too old. */
+/** The oldest Node that package.json allows, and one that is too old. */
 const leastNode = '22.19.0';
 const oldNode = '20.20.2';
 
@@ -29,7 +29,7 @@ before(async () => {
 
 after(() => rm(folder, { recursive: true, force: true }));
 
-test('the package brings no dev dependency and no source', () => {
+test('the package contains no dev dependencies and no sources', () => {
   const installed = join(folder, 'node_modules', 'spillway');
   assert.ok(existsSync(join(installed, 'dist', 'web', 'index.html')));
   assert.ok(!existsSync(join(installed, 'src')));
@@ -38,7 +38,7 @@ test('the package brings no dev dependency and no source', () => {
   }
 });
 
-test('npx spillway up serves under the least Node that is promised', async (context) => {
+test('npx spillway up serves with the oldest supported Node', async (context) => {
   const env = environmentWith(await nodeFolder(leastNode));
   const { stdout } = await run('npx', ['spillway', '--version'], { cwd: folder, env });
   assert.equal(stdout.trim(), packageJson.version);
@@ -67,7 +67,7 @@ test('npx spillway up serves under the least Node that is promised', async (cont
   assert.doesNotMatch(up.stderr, /ExperimentalWarning/);
 });
 
-test('under a Node that is too old it says so in one sentence', async () => {
+test('with a Node that is too old it says so in one sentence', async () => {
   const env = environmentWith(await nodeFolder(oldNode));
   const launcher = join('node_modules', '.bin', 'spillway');
   await assert.rejects(run('node', [launcher, 'up'], { cwd: folder, env }), {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The lane "vllm": two real vLLM servers on the CPU, behind Spillway's router. Makes a two-layer model
-# with random weights and a real tokenizer, and tests.
+# The lane "vllm": two real vLLM servers on the CPU, behind Spillway's router. Creates a two-layer
+# model with random weights and a real tokenizer, and runs the tests.
 set -eu
 . test/lanes/vllm/install.sh
 

@@ -1,5 +1,5 @@
-// Two real vLLM servers on the CPU behind `spillway up`: what a client, a scraper and a person who
-// kills an engine see. lane.sh installs vLLM and names its Python in VLLM_PYTHON.
+// Two real vLLM servers on the CPU behind `spillway up`: the view of a client, a scraper and a user
+// who kills an engine. lane.sh installs vLLM and sets VLLM_PYTHON to its Python.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -35,7 +35,7 @@ interface UpEvent {
 let up: ChildProcess;
 let client: OpenAI;
 let routerUrl = '';
-/** URL of each child of `up` to its process. */
+/** Maps the URL of each child of `up` to its process id. */
 const pids = new Map<string, number>();
 
 before(async () => {
@@ -95,13 +95,13 @@ after(async () => {
 
 const messages = [{ role: 'user' as const, content: 'Tell me about dams.' }];
 
-test('a chat completion comes back with the usage that vLLM counted', async () => {
+test('returns a chat completion with the usage counted by vLLM', async () => {
   const answer = await client.chat.completions.create({ model: 'tiny', messages, max_tokens: 8 });
   assert.equal(answer.usage?.completion_tokens, 8);
   assert.ok((answer.usage?.prompt_tokens ?? 0) > 5);
 });
 
-test('a stream arrives token by token and ends with its usage', async () => {
+test('streams token by token and ends with the usage', async () => {
   const stream = await client.chat.completions.create({
     ...{ model: 'tiny', messages, max_tokens: 16, stream: true },
     stream_options: { include_usage: true },
@@ -117,8 +117,8 @@ test('a stream arrives token by token and ends with its usage', async () => {
 });
 
 test('a named tool is called with arguments that parse', async () => {
-  // Random weights spell noise. The bias makes them choose, among what the schema allows, the
-  // tokens of {"city": "Paris"}.
+  // Random weights produce noise. The bias makes them choose, among the tokens that the schema
+  // allows, those of {"city": "Paris"}.
   const tokens = [4913, 8926, 788, 330, 59604, 95642, 9207, 92, 532, 151658];
   const answer = await client.chat.completions.create({
     ...{ model: 'tiny', messages, max_tokens: 64, temperature: 0 },
@@ -144,7 +144,7 @@ test('a named tool is called with arguments that parse', async () => {
   assert.deepEqual(JSON.parse(call.function.arguments), { city: 'Paris' });
 });
 
-test('an error of vLLM reaches the client as vLLM wrote it', async () => {
+test('relays an error of vLLM unchanged', async () => {
   const refused = client.chat.completions.create({ model: 'tiny', messages, max_tokens: 100_000 });
   await assert.rejects(refused, (error: InstanceType<typeof OpenAI.APIError>) => {
     assert.equal(error.status, 400);
@@ -153,7 +153,7 @@ test('an error of vLLM reaches the client as vLLM wrote it', async () => {
   });
 });
 
-test('a client that leaves frees its request in vLLM', async () => {
+test('a client disconnect ends the request in vLLM', async () => {
   const stream = await client.completions.create({
     ...{ model: 'tiny', prompt: 'water', max_tokens: 4000, stream: true },
     ...{ ignore_eos: true },
@@ -163,13 +163,13 @@ test('a client that leaves frees its request in vLLM', async () => {
   await eventually(async () => {
     const engines = await engineViews();
     return engines.every(({ load, reported }) => load.inflight === 0 && reported?.running === 0);
-  }, 'no request runs anywhere');
+  }, 'no request runs on any engine');
 });
 
-test('a prompt goes to the engine whose KV events say that it holds the prefix', async () => {
+test('a prompt goes to the engine whose KV events contain its prefix', async () => {
   const engines = await engineViews();
-  // Six blocks of 128 tokens, the block size of vLLM on a CPU. The engines get them behind the
-  // router's back, so only their KV events can tell it.
+  // Six blocks of 128 tokens, vLLM's block size on a CPU. The prompts are sent directly to the
+  // engines, so the router can know them only from KV events.
   const prefixes = ['river', 'stone', 'gate', 'flood'].map((word) => `${word} `.repeat(800));
   for (const [i, prefix] of prefixes.entries()) {
     const direct = new OpenAI({ baseURL: `${engines[i % 2]?.url}/v1`, apiKey: 'none' });
@@ -184,19 +184,19 @@ test('a prompt goes to the engine whose KV events say that it holds the prefix',
         const cached = data.usage?.prompt_tokens_details?.cached_tokens ?? 0;
         return response.headers.get('x-spillway-engine') === engines[i % 2]?.url && cached >= 768;
       },
-      `prompt ${i} is answered from the cache of engine ${i % 2}`,
+      `prompt ${i} hits the cache of engine ${i % 2}`,
     );
   }
 });
 
-test('the router reads the engines’ own gauges', async () => {
+test('the router scrapes the engines’ gauges', async () => {
   await eventually(async () => {
     const engines = await engineViews();
     return engines.every(({ reported }) => (reported?.generationTokens ?? 0) > 0);
   }, 'both engines report generated tokens');
 });
 
-test('an engine killed in mid-stream fails that stream alone, and comes back', async () => {
+test('killing an engine during a stream fails only that stream, and the engine is restarted', async () => {
   const stream = await client.completions.create({
     ...{ model: 'tiny', prompt: 'doomed', max_tokens: 4000, stream: true },
     ...{ ignore_eos: true },
@@ -214,7 +214,7 @@ test('an engine killed in mid-stream fails that stream alone, and comes back', a
 
   for (let i = 0; i < 6; i++) {
     const answer = await client.chat.completions.create({ model: 'tiny', messages, max_tokens: 2 });
-    assert.equal(answer.usage?.completion_tokens, 2, 'the other engine serves on');
+    assert.equal(answer.usage?.completion_tokens, 2, 'the other engine continues to serve');
   }
   await eventually(
     async () => (await engineViews()).every(({ state }) => state === 'live'),
@@ -236,7 +236,7 @@ async function eventually<T>(
   for (;;) {
     const value = await condition();
     if (value) return value;
-    if (performance.now() > deadline) throw new Error(`It did not come to pass: ${what}`);
+    if (performance.now() > deadline) throw new Error(`Timed out waiting for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

@@ -1,9 +1,9 @@
-// A model folder small enough to load in seconds: two layers, random weights, a real tokenizer.
+// A model folder that loads in seconds: two layers, random weights, a real tokenizer.
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-/** The shape of Qwen3 shrunk to two layers; the vocabulary must be the tokenizer's. */
+/** The shape of Qwen3 reduced to two layers; the vocabulary must match the tokenizer. */
 const config = {
   architectures: ['Qwen3ForCausalLM'],
   model_type: 'qwen3',

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Talks to libzmq (through pyzmq) in both directions: what we publish it must hear, and the reverse.
-# Needs Python 3 with venv, and PyPI the first time.
+# Exchanges messages with libzmq (through pyzmq) in both directions. Needs Python 3 with venv, and
+# PyPI the first time.
 set -euo pipefail
 
 skip() { echo "$1"; exit 77; }

@@ -1,4 +1,4 @@
-// Our ZeroMQ against libzmq, in both directions. Run by scripts/lane.sh zmq.
+// Our ZeroMQ sockets with libzmq, in both directions. Run by scripts/lane.sh zmq.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ const long = 'ab'.repeat(300_000);
 const local = 'tcp://127.0.0.1:0';
 const loopback = 'tcp://127.0.0.1:*';
 
-test('libzmq hears our publisher: topics, empty and long frames, order', async (t) => {
+test('libzmq receives from our publisher: topics, empty and long frames, order', async (t) => {
   const publisher = await PublisherSocket.open({ endpoint: local, highWaterMark: 0 });
   t.after(() => publisher.close());
   const subscriber = await puppet(t, { open: 'SUB', connect: publisher.endpoint });
@@ -36,7 +36,7 @@ test('libzmq hears our publisher: topics, empty and long frames, order', async (
   await until(() => publisher.subscribers === 0);
 });
 
-test('we hear libzmq: topics, empty and long frames, order', async (t) => {
+test('our subscriber receives from libzmq: topics, empty and long frames, order', async (t) => {
   const publisher = await puppet(t, { open: 'XPUB', bind: loopback });
   const heard: string[][] = [];
   const subscriber = new SubscriberSocket({
@@ -45,7 +45,7 @@ test('we hear libzmq: topics, empty and long frames, order', async (t) => {
     onMessage: (frames) => heard.push(frames.map((frame) => Buffer.from(frame).toString('hex'))),
   });
   t.after(() => subscriber.close());
-  // An XPUB shows the subscription as it came: 1 and the topic.
+  // An XPUB returns the subscription as it arrived: 1 and the topic.
   assert.deepEqual((await publisher({ receive: 5000 })).frames, [`01${asHex('kv@')}`]);
   await publisher({ send: [asHex('other'), asHex('x')] });
   for (let i = 0; i < 500; i++) await publisher({ send: [asHex('kv@a'), '', asHex(`${i}`)] });
@@ -55,7 +55,7 @@ test('we hear libzmq: topics, empty and long frames, order', async (t) => {
   assert.deepEqual(heard[500], [asHex('kv@b'), long]);
 });
 
-test("libzmq's heartbeats are answered, so it keeps the connection", async (t) => {
+test("replies to libzmq's heartbeats, so that it keeps the connection", async (t) => {
   const options = { HEARTBEAT_IVL: 50, HEARTBEAT_TIMEOUT: 150 };
   const publisher = await PublisherSocket.open({ endpoint: local });
   t.after(() => publisher.close());
@@ -72,7 +72,7 @@ test("libzmq's heartbeats are answered, so it keeps the connection", async (t) =
   assert.deepEqual((await subscriber({ receive: 5000 })).frames, [asHex('still here')]);
 });
 
-test('a dealer of libzmq gets the replay of our publisher as vLLM would give it', async (t) => {
+test('a dealer of libzmq gets a replay from our publisher as from vLLM', async (t) => {
   const publisher = await KvEventPublisher.open({
     ...defaultKvEventsConfig,
     enable_kv_cache_events: true,
@@ -96,7 +96,7 @@ test('a dealer of libzmq gets the replay of our publisher as vLLM would give it'
   assert.deepEqual((await dealer({ receive: 5000 })).frames, end);
 });
 
-test('our dealer and a router of libzmq understand each other', async (t) => {
+test('our dealer and a router of libzmq exchange messages', async (t) => {
   const router = await puppet(t, { open: 'ROUTER', bind: loopback });
   const answers: string[] = [];
   const request = dealerRequest({
@@ -129,7 +129,7 @@ test('a REQ of libzmq is served by our router', async (t) => {
   }
 });
 
-test('each side finds the other again after a restart', async (t) => {
+test('each side reconnects after a restart of the other', async (t) => {
   let ours = await PublisherSocket.open({ endpoint: local });
   const { endpoint } = ours;
   const theirs = await puppet(t, {
@@ -142,7 +142,7 @@ test('each side finds the other again after a restart', async (t) => {
   await ours.close();
   ours = await PublisherSocket.open({ endpoint });
   t.after(() => ours.close());
-  // libzmq subscribes again from the thread that waits for messages.
+  // libzmq resubscribes in the thread that waits for messages.
   const heard = theirs({ receive: 5000 });
   await until(() => ours.subscribers === 1);
   ours.send([text('again')]);
@@ -186,7 +186,7 @@ interface Answer {
   readonly endpoint?: string;
 }
 
-/** A libzmq socket in a Python of its own. */
+/** A libzmq socket in a separate Python process. */
 async function puppet(t: TestContext, opening: object) {
   const child = spawn(process.env['LANE_PYTHON'] ?? 'python3', [
     join(import.meta.dirname, 'puppet.py'),
@@ -219,7 +219,7 @@ function asHex(value: string): string {
 async function until(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (!condition()) {
-    assert.ok(performance.now() < deadline, 'what the test waits for did not happen in 10 s');
+    assert.ok(performance.now() < deadline, 'the condition did not hold within 10 s');
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -1,12 +1,13 @@
-// Whether a folder holds a LoRA adapter that vLLM would load, with its words when it would not.
+// Checks that a folder contains a LoRA adapter that vLLM would load; otherwise reports vLLM's
+// error.
 import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { pythonRepr } from '../../../core/api/index.ts';
-import { parsePythonJson } from '../http/python-json.ts';
+import { parsePythonJson } from '../base/python-json.ts';
 
 export class AdapterFolderError extends Error {
-  /** Nothing lies there, rather than something unusable. */
+  /** Whether nothing exists there; otherwise something is there that cannot be used. */
   readonly isMissing: boolean;
 
   constructor(message: string, isMissing = false) {
@@ -17,15 +18,15 @@ export class AdapterFolderError extends Error {
 
 type Config = Readonly<Record<string, unknown>>;
 
-/** Fields that vLLM's PEFTHelper has no default for. */
+/** Fields that have no default in vLLM's PEFTHelper. */
 const requiredFields = ['r', 'lora_alpha', 'target_modules'];
 const weightFiles = ['adapter_model.safetensors', 'adapter_model.bin', 'adapter_model.pt'];
 
 /**
- * Reads adapter_config.json and looks for the weights, which an emulation has no use for.
+ * Reads adapter_config.json and checks that the weights exist; the emulation does not use them.
  *
  * @throws {AdapterFolderError} If there is no adapter, or one that vLLM 0.32 refuses
- *   (lora/peft_helper.py).
+ * (lora/peft_helper.py).
  */
 export async function readAdapterFolder(path: string, maxRank: number): Promise<void> {
   const folder = path.startsWith('~') ? join(homedir(), path.slice(1)) : path;
@@ -68,7 +69,7 @@ function parse(text: string): Config {
   throw new AdapterFolderError('adapter_config.json is not an object');
 }
 
-/** What vLLM does not support, all of it, in its order. */
+/** Yields everything that vLLM does not support, in its order. */
 function* rankFaults(config: Config, maxRank: number): Generator<string> {
   const rank = Number(config['r']);
   if (!(rank > 0)) {

@@ -1,27 +1,27 @@
-// The LoRA adapters of one engine: loaded, replaced, unloaded and found by name, with vLLM's answers.
+// The LoRA adapters of one engine: loads, replaces, unloads and finds them, with vLLM's responses.
 import { ApiError } from '../../../core/api/index.ts';
 import { AdapterFolderError, readAdapterFolder } from './adapter-folder.ts';
 import { sanitized } from './sanitized.ts';
 
 /** An adapter that requests may name as their model. */
 export interface Adapter {
-  /** Enters KV events; the same for as long as the adapter is loaded. */
+  /** Part of KV events; unchanged as long as the adapter is loaded. */
   readonly id: number;
   readonly name: string;
-  /** Enters block hashes; `root` of its card in /v1/models. */
+  /** Part of block hashes, and `root` of its card in /v1/models. */
   readonly path: string;
-  /** The base model it belongs to; `parent` of its card. */
+  /** Its base model, and `parent` of its card. */
   readonly parent: string;
 }
 
-/** What `--enable-lora` and its companions say. */
+/** Values of `--enable-lora` and its related flags. */
 export interface LoraOptions {
   /** vLLM's `--max-lora-rank`. */
   readonly maxRank: number;
   /** vLLM's `--lora-modules`: loaded before the port opens. */
   readonly modules?: readonly LoraModule[] | undefined;
   /**
-   * Finds out whether what lies at a path can be loaded.
+   * Checks that the adapter at a path can be loaded.
    *
    * @throws {AdapterFolderError} If it cannot. @default reads the folder
    */
@@ -35,23 +35,23 @@ export interface LoraModule {
   readonly baseModelName?: string | undefined;
 }
 
-/** Adapters that one engine keeps; past it loading fails. vLLM has no bound. */
+/** Maximum number of adapters of one engine; beyond it, loading fails. vLLM has no limit. */
 const adaptersMax = 10_000;
 
 export class Adapters {
   readonly #options: LoraOptions | undefined;
   readonly #servedModelNames: readonly string[];
   readonly #loaded = new Map<string, Adapter>();
-  /** Ids are counted up by every attempt, also one that fails. */
+  /** Every attempt increments it, also a failed one. */
   #lastId = 0;
 
-  /** @param options Undefined without `--enable-lora`: nothing can be loaded then. */
+  /** @param options Undefined without `--enable-lora`: then nothing can be loaded. */
   constructor(options: LoraOptions | undefined, servedModelNames: readonly string[]) {
     this.#options = options;
     this.#servedModelNames = servedModelNames;
   }
 
-  /** In the order in which they were loaded. */
+  /** In loading order. */
   get all(): IterableIterator<Adapter> {
     return this.#loaded.values();
   }
@@ -61,17 +61,17 @@ export class Adapters {
   }
 
   /**
-   * A request named a model that is not there. Where adapters may come at run time, vLLM looks for
-   * one of that name, and uses up an id.
+   * Called when a request names an unknown model. If adapters can be loaded at run time, vLLM looks
+   * for one with that name, and uses up an id.
    */
   missed(): void {
     this.#lastId++;
   }
 
   /**
-   * @param options `inPlace`: replaces the adapter of that name.
-   * @throws {ApiError} 400 if the name is taken or something is empty, 404 if nothing lies at the
-   *   path, 500 if it cannot be loaded.
+   * @param options `inPlace`: replaces the adapter with this name.
+   * @throws {ApiError} 400 if the name is in use or a field is empty, 404 if nothing exists at the
+   * path, 500 if it cannot be loaded.
    */
   async load(
     name: string,
@@ -90,7 +90,7 @@ export class Adapters {
     this.#loaded.set(name, { id, name, path, parent });
   }
 
-  /** @throws {ApiError} 400 without a name, 404 if no adapter has it. */
+  /** @throws {ApiError} 400 without a name, 404 if no adapter has this name. */
   unload(name: string): void {
     if (name === '') {
       throw invalid("'lora_name' needs to be provided to unload a LoRA adapter.");
@@ -140,7 +140,7 @@ function invalid(message: string): ApiError {
   return new ApiError(400, 'InvalidUserInput', sanitized(message));
 }
 
-/** What went wrong in a worker, as the process before it reports it. */
+/** Returns the error of a worker, as vLLM's server process reports it. */
 function failed(message: string): ApiError {
   return new ApiError(
     500,

@@ -1,4 +1,4 @@
-// What vLLM takes out of the error messages that clients see.
+// Removes from error messages what vLLM hides from clients.
 
 /**
  * Paths become `<path>`, as in vLLM 0.32's entrypoints/serve/exception_handling/utils.py.

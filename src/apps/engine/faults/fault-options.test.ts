@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readFaultFlags, readFaults } from './fault-options.ts';
 
-test('flags name a kind and its settings; what is left out has a default', () => {
+test('parses flags with a kind and its settings, and adds defaults', () => {
   assert.deepEqual(readFaultFlags(['error:probability=0.1,status=503', 'cut-stream', 'reset']), {
     error: { probability: 0.1, status: 503 },
     cutStream: { probability: 1, events: 3 },
@@ -10,7 +10,7 @@ test('flags name a kind and its settings; what is left out has a default', () =>
   });
 });
 
-test('unknown kinds, unknown settings and values out of range are refused', () => {
+test('refuses unknown kinds, unknown settings and values out of range', () => {
   assert.throws(() => readFaultFlags(['explode']), /Unknown fault "explode"; known: refuse, reset/);
   assert.throws(
     () => readFaults({ error: { chance: 1 } }),
@@ -18,6 +18,6 @@ test('unknown kinds, unknown settings and values out of range are refused', () =
   );
   assert.throws(() => readFaults({ error: { probability: 2 } }), /must be a number from 0 to 1\./);
   assert.throws(() => readFaultFlags(['error:status=200']), /must be a number from 500 to 599\./);
-  assert.throws(() => readFaultFlags(['refuse']), /acts when it is put at run time; as a flag use/);
-  assert.throws(() => readFaults([]), /Faults are an object/);
+  assert.throws(() => readFaultFlags(['refuse']), /can only be set at run time; use the flag/);
+  assert.throws(() => readFaults([]), /Faults must be an object/);
 });

@@ -1,44 +1,44 @@
-// What can go wrong on purpose: one typed object, the same from a flag and over the control route.
+// The faults that can be injected: one typed object, for the flag and for the control route.
 import { InputError } from '../../../core/base/index.ts';
 
-/** Each fault is off unless given. Probabilities are per request (or per batch of KV events). */
+/** Each fault is off by default. Probabilities are per request (or per batch of KV events). */
 export interface FaultOptions {
-  /** The port is closed for this long, then open again. */
+  /** The port is closed for this time, then reopens. */
   readonly refuse?: { readonly seconds: number };
-  /** The connection is reset instead of an answer. */
+  /** Resets the connection instead of responding. */
   readonly reset?: { readonly probability: number };
-  /** An error object with this status instead of an answer. */
+  /** Responds with an error object of this status. */
   readonly error?: { readonly probability: number; readonly status: number };
-  /** 429 with Retry-After. */
+  /** Responds with 429 and Retry-After. */
   readonly tooManyRequests?: {
     readonly probability: number;
     readonly retryAfterSeconds: number;
   };
-  /** No byte of the answer comes; after `seconds` the request goes on. */
+  /** No byte of the response is sent; after `seconds` the request continues. */
   readonly hangBeforeFirstByte?: { readonly probability: number; readonly seconds: number };
-  /** The stream stops after `events` events; after `seconds` it goes on. */
+  /** The stream stops after `events` events; after `seconds` it continues. */
   readonly hangInStream?: {
     readonly probability: number;
     readonly events: number;
     readonly seconds: number;
   };
-  /** Every event of a stream comes this much later than the one before. */
+  /** Delay of every event of a stream after the previous one. */
   readonly slowStream?: { readonly probability: number; readonly delayMs: number };
   /** The connection is closed after `events` events, without the end of the stream. */
   readonly cutStream?: { readonly probability: number; readonly events: number };
-  /** The engine dies, like one killed with SIGKILL, when this many requests have come. */
+  /** The engine dies as if killed by SIGKILL after this many requests have arrived. */
   readonly crash?: { readonly requests: number };
-  /** The port opens this much later. */
+  /** Delay before the port opens. */
   readonly slowStart?: { readonly seconds: number };
-  /** The /metrics page is this old at times: it is rendered anew only so often. */
+  /** The /metrics page is rendered again only after this time, so it can be this old. */
   readonly staleMetrics?: { readonly seconds: number };
-  /** Batches of KV events that are never sent; their sequence numbers are used up. */
+  /** Drops batches of KV events before sending; their sequence numbers are used up. */
   readonly loseKvEvents?: { readonly probability: number };
-  /** Batches of KV events that are sent twice. */
+  /** Sends batches of KV events twice. */
   readonly duplicateKvEvents?: { readonly probability: number };
 }
 
-/** Every kind with the defaults of its settings. */
+/** Each kind with the defaults of its settings. */
 const defaults = {
   refuse: { seconds: 5 },
   reset: { probability: 1 },
@@ -78,21 +78,21 @@ export function readFaultFlags(flags: readonly string[]): FaultOptions {
   }
   if (given['refuse']) {
     throw new InputError(
-      'Fault "refuse" acts when it is put at run time; as a flag use slow-start.',
+      'Fault "refuse" can only be set at run time; use the flag slow-start instead.',
     );
   }
   return readFaults(given);
 }
 
 /**
- * Reads the JSON form: kind to settings; settings left out take their defaults.
+ * Reads the JSON form: kind to settings; omitted settings have their defaults.
  *
  * @throws {InputError} If a kind or setting is unknown or a value out of range.
  */
 export function readFaults(given: unknown): FaultOptions {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new InputError(
-      `Faults are an object of kind to settings, such as {"error":{"probability":0.1}}; ` +
+      `Faults must be an object that maps each kind to its settings, such as {"error":{"probability":0.1}}; ` +
         `kinds: ${kinds.join(', ')}.`,
     );
   }

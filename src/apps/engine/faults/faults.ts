@@ -1,4 +1,4 @@
-// The faults in force: draws them per request and says what they do to it.
+// The active faults: draws them per request and applies them.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../../../core/api/index.ts';
 import type { Random } from '../../../core/base/index.ts';
@@ -7,9 +7,9 @@ import type { FaultOptions } from './fault-options.ts';
 import { StreamFault } from './stream-fault.ts';
 
 export interface FaultActions {
-  /** Closes the port for a while. */
+  /** Closes the port temporarily. */
   readonly refuse: (seconds: number) => void;
-  /** Dies. */
+  /** Ends the engine at once. */
   readonly crash: () => void;
 }
 
@@ -29,7 +29,7 @@ export class Faults {
     return this.#options;
   }
 
-  /** Puts other faults in force. Those that act at once do so now. */
+  /** Replaces the active faults. Faults with an immediate effect take effect now. */
   set(options: FaultOptions): void {
     this.#options = options;
     this.#requests = 0;
@@ -37,10 +37,10 @@ export class Faults {
   }
 
   /**
-   * What happens to a generation request before its route sees it.
+   * Applies the faults to a generation request before its route handles it.
    *
-   * @returns False if the connection is gone and nothing is left to answer.
-   * @throws {ApiError} The answer that it gets instead.
+   * @returns False if the connection is closed, so that no response can be sent.
+   * @throws {ApiError} The error response that the fault injects.
    */
   async before(exchange: Exchange): Promise<boolean> {
     const { crash, reset, error, tooManyRequests, hangBeforeFirstByte } = this.#options;
@@ -64,7 +64,7 @@ export class Faults {
       await hang(exchange, hangBeforeFirstByte.seconds);
       if (exchange.response.destroyed) return false;
     }
-    exchange.streamFault = this.#streamFault(exchange);
+    exchange.eventSink = this.#streamFault(exchange);
     return true;
   }
 
@@ -86,13 +86,13 @@ export class Faults {
   }
 }
 
-/** Waits, or until the client has gone. */
+/** Waits, at most until the client disconnects. */
 async function hang(exchange: Exchange, seconds: number): Promise<void> {
   const gone = new AbortController();
   exchange.response.once('close', () => gone.abort());
   try {
     await sleep(seconds * 1000, undefined, { signal: gone.signal });
   } catch {
-    // The client has gone.
+    // The client has disconnected.
   }
 }

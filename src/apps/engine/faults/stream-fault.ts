@@ -1,20 +1,21 @@
-// A stream that hangs, drags or breaks off.
+// Makes a stream hang, slow down or break off.
 import type { ServerResponse } from 'node:http';
+import type { EventSink } from '../http/exchange.ts';
 
 export interface StreamFaultPlan {
   /** Stop after this many events, for this long. */
   readonly hang?: { readonly events: number; readonly seconds: number } | undefined;
-  /** Each event waits this long after the one before. */
+  /** Delay of each event after the previous one. */
   readonly delayMs?: number | undefined;
   /** Close the connection after this many events. */
   readonly cutAfterEvents?: number | undefined;
 }
 
-/** Stands between the writer of one stream and its socket; keeps the order. */
-export class StreamFault {
+/** Between the writer of one stream and its socket; preserves the order. */
+export class StreamFault implements EventSink {
   readonly #response: ServerResponse;
   readonly #plan: StreamFaultPlan;
-  /** At most the events of one answer. */
+  /** Maximum length: the events of one response. */
   readonly #queue: { text: string; isEnd: boolean }[] = [];
   #sent = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -63,7 +64,7 @@ export class StreamFault {
       if (event === undefined) return;
       this.#sent++;
       if (this.#sent === cutAfterEvents && !event.isEnd) {
-        // Only once the bytes are with the socket: destroying drops what still waits.
+        // Only once the socket has the bytes, because destroying it drops queued ones.
         response.write(event.text, () => response.destroy());
         this.#isCut = true;
         return;

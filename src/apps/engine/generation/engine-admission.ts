@@ -1,5 +1,5 @@
-// What an engine looks at before it takes a request, in vLLM's order. By then the answer to a stream
-// has begun: its client gets the refusal as an event.
+// The checks that an engine makes before it admits a request, in vLLM's order. A streamed response
+// has started by then, so its client receives a refusal as an event.
 import {
   badRequest,
   checkBiasedTokens,
@@ -12,41 +12,44 @@ import {
   isTagText,
   type StructuredOutputs,
 } from '../../../core/api/index.ts';
-import type { Engine } from '../engine.ts';
 import type { Exchange } from '../http/exchange.ts';
+import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import { constrainedText } from '../structured/constrained-text.ts';
 import { checkLogprobs, checkPromptTokens } from './limits.ts';
-import type { CheckedSampling } from './sampling-checks.ts';
-import { checkDataParallelRank } from './start.ts';
+import type { CheckedSampling } from './server-checks.ts';
+import { checkDataParallelRank } from './start-generation.ts';
 
-/** A request as its engine gets it. */
+/** A request as the engine receives it. */
 export interface EngineRequest {
   readonly request: CheckedSampling;
-  /** Alternatives per token of the answer; null for none. */
+  /** Alternatives per token of the response; null for none. */
   readonly logprobs: number | null | undefined;
   readonly prompt: readonly number[];
-  /** Whose headers count; of a batch and of other APIs none do. */
+  /** The exchange whose headers apply; those of a batch and of other APIs do not. */
   readonly exchange?: Exchange | undefined;
-  /** What tools make of the constraint. */
+  /** How tools change the constraint. */
   readonly tools?: ToolConstraint | undefined;
-  /** Checks of the route's own fields, which come before and behind the constraint. */
+  /** Checks of the route's own fields, before and after the constraint. */
   readonly more?: { readonly first: () => void; readonly last: () => void } | undefined;
 }
 
-/** Tools that hold the model, in place of what else the request asks for. */
+/** Tools that constrain the model, instead of the request's other constraint. */
 export interface ToolConstraint {
   /** xgrammar's structural tag. */
   readonly tag: string | undefined;
-  /** The call that the answer is, if it is one. */
+  /** The tool call that the response consists of, if any. */
   readonly text: string | undefined;
 }
 
 /**
- * @returns The tokens that the answer must be, if it must.
- * @throws {EngineRefusal} 400 as the engine says it.
+ * @returns The tokens that the response must consist of, if they are fixed.
+ * @throws {EngineRefusal} 400 with the engine's message.
  * @see vllm/v1/engine/input_processor.py, `process_inputs`
  */
-export function admitToEngine(engine: Engine, given: EngineRequest): readonly number[] | undefined {
+export function admitToEngine(
+  engine: EmbeddedEngine,
+  given: EngineRequest,
+): readonly number[] | undefined {
   const { request, prompt, exchange, more } = given;
   return inEngine(() => {
     if (request.use_beam_search) {
@@ -71,11 +74,14 @@ export function admitToEngine(engine: Engine, given: EngineRequest): readonly nu
   });
 }
 
-/** @returns The text that the answer must be. */
-function constrained(engine: Engine, { request, tools }: EngineRequest): string | undefined {
+/** @returns The text that the response must consist of. */
+function constrained(
+  engine: EmbeddedEngine,
+  { request, tools }: EngineRequest,
+): string | undefined {
   if (tools?.tag !== undefined) {
     checkForm({ structural_tag: tools.tag });
-    // The answer that is no call has what form the request asks for.
+    // A response without a tool call has the form that the request asks for.
     return tools.text ?? constrainedText(constraintOf(request), 'auto');
   }
   const outputs = constraintOf(request);
@@ -84,17 +90,17 @@ function constrained(engine: Engine, { request, tools }: EngineRequest): string 
   return tools?.text ?? text;
 }
 
-/** A route may have looked at the tag before: not all do. */
+/** Some routes have already checked the tag. */
 function checkForm(outputs: StructuredOutputs | undefined): void {
   checkConstraint(outputs);
   const tag = outputs?.structural_tag;
   if (tag != null && !isTagText(tag)) throw badRequest('Invalid structural tag specification.');
 }
 
-/** Each step of a beam search asks for twice as many alternatives as there are beams. */
+/** Each step of a beam search requests twice as many alternatives as there are beams. */
 const beamLogprobsPerChoice = 2;
 
-function checkBeams(engine: Engine, request: CheckedSampling): void {
+function checkBeams(engine: EmbeddedEngine, request: CheckedSampling): void {
   checkSamplingValues({ temperature: request.temperature }, 1);
   checkLogprobs(engine, beamLogprobsPerChoice * (request.n ?? 1));
 }
@@ -102,7 +108,7 @@ function checkBeams(engine: Engine, request: CheckedSampling): void {
 /** vLLM's MAX_LOGPROB_TOKEN_IDS. */
 const logprobTokensMax = 128;
 
-function checkLogprobTokens(engine: Engine, { request, logprobs }: EngineRequest): void {
+function checkLogprobTokens(engine: EmbeddedEngine, { request, logprobs }: EngineRequest): void {
   const tokens = request.logprob_token_ids;
   if (!tokens) return;
   if (tokens.length > logprobTokensMax) {
@@ -121,8 +127,8 @@ function checkLogprobTokens(engine: Engine, { request, logprobs }: EngineRequest
   );
 }
 
-/** @throws {ApiError} 400 for what needs a part of vLLM that is not configured. */
-function checkThinkingBudget(engine: Engine, request: CheckedSampling): void {
+/** @throws {ApiError} 400 for features that are not configured in vLLM. */
+function checkThinkingBudget(engine: EmbeddedEngine, request: CheckedSampling): void {
   if (request.thinking_token_budget == null) return;
   if (engine.options.reasoningParser !== undefined) return;
   throw badRequest(
@@ -130,7 +136,7 @@ function checkThinkingBudget(engine: Engine, request: CheckedSampling): void {
   );
 }
 
-/** @throws {ApiError} 400 if the prompt is shorter than what is to be skipped of it. */
+/** @throws {ApiError} 400 if the prompt is shorter than the part to skip. */
 function checkExpertsStart(request: CheckedSampling, promptTokens: number): void {
   const start = request.routed_experts_prompt_start ?? 0;
   if (start >= 0 && start <= promptTokens) return;
@@ -141,7 +147,7 @@ function checkExpertsStart(request: CheckedSampling, promptTokens: number): void
   );
 }
 
-/** @throws {ApiError} 400 if a bad word has no tokens: one of white space alone. */
+/** @throws {ApiError} 400 if a bad word has no tokens, such as one of only white space. */
 function checkBadWords(request: CheckedSampling): void {
   const words = request.bad_words ?? [];
   if (words.every((word) => word.trimStart() !== '')) return;

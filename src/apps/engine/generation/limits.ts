@@ -1,12 +1,12 @@
-// The context's bounds on prompts and answers, with vLLM's sentences.
+// The limits that the context sets on prompts and responses, with vLLM's error messages.
 import { badRequest, type SamplingRead } from '../../../core/api/index.ts';
-import type { Engine } from '../engine.ts';
+import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 
-/** No token of a text model stands for more characters; vLLM refuses longer text unread. */
+/** Maximum number of characters per token; vLLM refuses longer text without tokenizing it. */
 const charactersPerTokenMax = 128;
 
 /** @throws {ApiError} 400 if no tokenization of this text could fit. */
-export function checkPromptText(engine: Engine, text: string): void {
+export function checkPromptText(engine: EmbeddedEngine, text: string): void {
   const { maxModelLen } = engine.options.config;
   const charactersMax = maxModelLen * charactersPerTokenMax;
   if (!text.isWellFormed()) {
@@ -22,18 +22,18 @@ export function checkPromptText(engine: Engine, text: string): void {
   );
 }
 
-/** What a request says about the length of its prompt and its answer. */
+/** The length settings of a request, for its prompt and its response. */
 export interface LengthRequest {
-  /** Tokens of the answer; null for what is left. */
+  /** Maximum number of tokens of the response; null for all that the context leaves. */
   readonly maxTokens: number | null | undefined;
-  /** How the client's API calls them. */
+  /** The name of the parameter in the client's API. */
   readonly maxTokensName: string;
   readonly truncateTo: number | null | undefined;
   readonly truncationSide: 'left' | 'right' | null | undefined;
 }
 
-/** @throws {ApiError} 400 if more is asked for than the context can ever hold. */
-export function checkLengths(engine: Engine, request: LengthRequest): void {
+/** @throws {ApiError} 400 if the request exceeds what the context can ever hold. */
+export function checkLengths(engine: EmbeddedEngine, request: LengthRequest): void {
   const { maxModelLen } = engine.options.config;
   const { maxTokens, maxTokensName: name, truncateTo } = request;
   if (maxTokens != null && maxTokens > maxModelLen) {
@@ -53,20 +53,20 @@ export function checkLengths(engine: Engine, request: LengthRequest): void {
 }
 
 /**
- * The part of a prompt that the client wants kept.
+ * Truncates a prompt as the client requests.
  *
- * @param isText Text is cut while it is tokenized, so its true length is not known.
+ * @param isText Whether the prompt is text: it is truncated during tokenization, so its full length is unknown.
  * @throws {ApiError} 400 if it does not fit the context.
  */
 export function fittingPrompt(
-  engine: Engine,
+  engine: EmbeddedEngine,
   tokens: readonly number[],
   request: LengthRequest,
   isText: boolean,
 ): readonly number[] {
   const { maxModelLen } = engine.options.config;
   const { truncateTo, truncationSide = 'left' } = request;
-  // Room for one token of the answer.
+  // Leaves space for one token of the response.
   const most = request.maxTokens ? maxModelLen - 1 : maxModelLen;
   const kept = truncateTo == null ? tokens.length : truncateTo < 0 ? most : truncateTo;
   const prompt =
@@ -87,9 +87,9 @@ export function fittingPrompt(
   );
 }
 
-/** How many tokens may be generated: what is asked for, within what the context leaves. */
+/** Returns the number of tokens that may be generated: the requested number, limited by the context. */
 export function maxTokensWithin(
-  engine: Engine,
+  engine: EmbeddedEngine,
   promptTokens: number,
   asked: number | null | undefined,
 ): number {
@@ -97,8 +97,8 @@ export function maxTokensWithin(
   return Math.min(asked ?? maxModelLen, maxModelLen - promptTokens);
 }
 
-/** @throws {ApiError} 400 if the prompt is empty, fills the context, or has tokens of no model. */
-export function checkPromptTokens(engine: Engine, tokens: readonly number[]): void {
+/** @throws {ApiError} 400 if the prompt is empty, fills the context, or has token ids outside the vocabulary. */
+export function checkPromptTokens(engine: EmbeddedEngine, tokens: readonly number[]): void {
   if (tokens.length === 0) throw badRequest('The decoder prompt cannot be empty');
   const { maxModelLen } = engine.options.config;
   if (tokens.length > maxModelLen) {
@@ -118,11 +118,11 @@ export function checkPromptTokens(engine: Engine, tokens: readonly number[]): vo
 const logprobsMax = 20;
 
 /**
- * @param top Alternatives per token of the answer; -1 for the whole vocabulary.
- * @throws {ApiError} 400 if more alternatives are asked for than the server gives.
+ * @param top Alternatives per token of the response; -1 for the whole vocabulary.
+ * @throws {ApiError} 400 if more alternatives are requested than the server allows.
  */
 export function checkLogprobs(
-  engine: Engine,
+  engine: EmbeddedEngine,
   top: number | null | undefined,
   request: Pick<SamplingRead, 'prompt_logprobs'> = {},
 ): void {
@@ -141,8 +141,8 @@ export function checkLogprobs(
   }
 }
 
-/** @throws {ApiError} 400 if a token is none of the model's. */
-export function checkTokenIds(engine: Engine, tokens: readonly number[]): void {
+/** @throws {ApiError} 400 if a token id is outside the vocabulary. */
+function checkTokenIds(engine: EmbeddedEngine, tokens: readonly number[]): void {
   const outside = tokens.find((token) => token < 0 || token >= engine.vocabularySize);
   if (outside !== undefined) throw badRequest(`Token id ${outside} is out of vocabulary`);
 }

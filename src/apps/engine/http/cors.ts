@@ -1,4 +1,5 @@
-// Which pages of other origins may read answers: Starlette's CORSMiddleware, as vLLM sets it up.
+// Decides which pages of other origins may read responses: Starlette's CORSMiddleware, configured
+// as in vLLM.
 import type { Exchange } from './exchange.ts';
 
 /** vLLM's `--allowed-origins`, `--allowed-methods`, `--allowed-headers`, `--allow-credentials`. */
@@ -14,16 +15,16 @@ export interface CorsSettings {
 }
 
 export interface Cors {
-  /** Whether a browser asks before it sends a request of its own. */
+  /** Returns whether the request is a browser's preflight request. */
   isPreflight(exchange: Exchange): boolean;
-  answerPreflight(exchange: Exchange): void;
-  /** Adds the headers that let the page of the request's origin read the answer. */
+  respondToPreflight(exchange: Exchange): void;
+  /** Adds the headers that let the page of the request's origin read the response. */
   mark(exchange: Exchange): void;
 }
 
 /** starlette/middleware/cors.py, ALL_METHODS */
 const allMethods = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT', 'QUERY'];
-/** The same file, SAFELISTED_HEADERS: browsers send them without asking. */
+/** From the same file, SAFELISTED_HEADERS: browsers send them without a preflight request. */
 const safeHeaders = ['Accept', 'Accept-Language', 'Content-Language', 'Content-Type'];
 
 const preflightVary =
@@ -38,7 +39,7 @@ export function createCors(settings: CorsSettings): Cors {
   const knownHeaders = new Set(headers.map((name) => name.toLowerCase()));
   const allowsAnyOrigin = origins.includes('*');
   const isAllowed = (origin: string) => allowsAnyOrigin || origins.includes(origin);
-  /** With credentials browsers take no `*`. */
+  /** With credentials, browsers do not accept `*`. */
   const namesOrigin = !allowsAnyOrigin || allowCredentials;
 
   return {
@@ -47,7 +48,7 @@ export function createCors(settings: CorsSettings): Cors {
       exchange.header('origin') !== undefined &&
       exchange.header('access-control-request-method') !== undefined,
 
-    answerPreflight(exchange) {
+    respondToPreflight(exchange) {
       const { response } = exchange;
       const origin = exchange.header('origin') ?? '';
       const asked = exchange.header('access-control-request-headers');

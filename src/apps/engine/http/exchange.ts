@@ -1,18 +1,24 @@
-// One HTTP request and its answer, with what every route needs: body, JSON answers, streams, and
-// the client's going away.
+// One HTTP request and its response, with what every route needs: the body, JSON responses, streams,
+// and client disconnects.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ApiError, schemaError, sseContentType } from '../../../core/api/index.ts';
-import type { StreamFault } from '../faults/stream-fault.ts';
+import { parsePythonJson } from '../base/python-json.ts';
 import { FrameworkError } from './framework-error.ts';
 import { parseBody, parseOwnBody } from './parse-body.ts';
-import { parsePythonJson } from './python-json.ts';
 import { requestTarget } from './request-target.ts';
 
-/** Largest body taken, bytes; a longer one is refused while it comes in. */
+/** Maximum size of a body in bytes; a longer one is refused while it arrives. */
 const bodyBytesMax = 64 * 1024 * 1024;
 
-/** vLLM 0.32, entrypoints/serve/utils/sse_keep_alive.py; no client takes it for an event. */
+/** vLLM 0.32, entrypoints/serve/utils/sse_keep_alive.py; no client reads it as an event. */
 const keepAliveComment = ': keep-alive\n\n';
+
+/** Forwards the events of one stream at its own pace. */
+export interface EventSink {
+  write(events: string): void;
+  /** The last events. */
+  end(events: string): void;
+}
 
 export class Exchange {
   readonly request: IncomingMessage;
@@ -20,13 +26,13 @@ export class Exchange {
   /** Percent-decoded, not normalised. */
   readonly path: string;
   readonly #search: string;
-  /** Parts of the path that its route leaves open, by name. */
+  /** Values of the path's parameters. */
   parameters: Readonly<Record<string, string>> = {};
-  /** The route that it went to, as it was registered. */
+  /** The route of the request, as registered. */
   route: string | undefined;
-  /** What goes wrong with the stream of this answer, if anything. */
-  streamFault: StreamFault | undefined;
-  /** Events that go out when the program that runs now has ended. */
+  /** Receives the events of the stream instead of the socket; used by injected faults. */
+  eventSink: EventSink | undefined;
+  /** Events that are sent together when the running code returns. */
   #unsent = '';
   #keepAlive: NodeJS.Timeout | undefined;
 
@@ -38,12 +44,12 @@ export class Exchange {
     this.#search = search;
   }
 
-  /** For the query; the path is `path`, which no URL could say as it came. */
+  /** Used for the query only; the path is `path`, which a URL cannot represent as received. */
   get url(): URL {
     return new URL(this.#search, 'http://engine');
   }
 
-  /** Where the request came in. */
+  /** Address that received the request. */
   get localAddress(): string {
     const { localAddress = '127.0.0.1', localPort } = this.request.socket;
     return `${localAddress}:${localPort}`;
@@ -54,13 +60,13 @@ export class Exchange {
     return Array.isArray(value) ? value[0] : value;
   }
 
-  /** @throws {ApiError} 400 in FastAPI's words if the body is not JSON, or not called so. */
+  /** @throws {ApiError} 400 with FastAPI's message if the body or its content type is not JSON. */
   async json(): Promise<unknown> {
     this.checkJsonType();
     return this.anyJson();
   }
 
-  /** @throws {ApiError} 400 if the body is not called JSON. */
+  /** @throws {ApiError} 400 if the content type is not JSON. */
   checkJsonType(): void {
     const mediaType = this.header('content-type')?.split(';')[0]?.trim().toLowerCase();
     if (mediaType !== 'application/json') {
@@ -72,13 +78,13 @@ export class Exchange {
     }
   }
 
-  /** Whether the request says that it has a body. */
+  /** Whether the request declares a body. */
   get hasBody(): boolean {
     const length = this.header('content-length');
     return length === undefined ? this.header('transfer-encoding') !== undefined : length !== '0';
   }
 
-  /** As `json`, for routes that do not look at the content type. */
+  /** Like `json`, for routes that ignore the content type. */
   async anyJson(): Promise<unknown> {
     const bytes = await this.#read();
     if (bytes.length === 0) {
@@ -88,7 +94,10 @@ export class Exchange {
     return parseBody(decodeUtf8(bytes));
   }
 
-  /** A JSON body, whatever it is called. @throws {ApiError} 400 with `sentence` if it is none. */
+  /**
+   * Reads a JSON body with any content type. @throws {ApiError} 400 with `sentence` if it is not
+   * JSON.
+   */
   async jsonOr(sentence: (fault: string) => string): Promise<unknown> {
     try {
       return parsePythonJson(await this.text());
@@ -98,17 +107,17 @@ export class Exchange {
     }
   }
 
-  /** For routes that vLLM lets read their body without FastAPI. @throws {ApiError} As `parseOwnBody`. */
+  /** For routes that read their body without FastAPI in vLLM. @throws {ApiError} Like `parseOwnBody`. */
   async ownJson(): Promise<unknown> {
     return parseOwnBody(await this.#read());
   }
 
-  /** The body as it is; for routes that read it in their own way. */
+  /** Returns the raw body, for routes that parse it themselves. */
   async text(): Promise<string> {
     return decodeUtf8(await this.#read());
   }
 
-  /** Calls back once if the client goes before the answer is complete. */
+  /** Calls back once if the client disconnects before the response is complete. */
   onDisconnect(callback: () => void): void {
     this.response.once('close', () => {
       if (!this.response.writableEnded) callback();
@@ -124,33 +133,33 @@ export class Exchange {
       'content-length': Buffer.byteLength(body),
       ...(contentType !== '' && { 'content-type': contentType }),
     });
-    // As text: head and body then leave in one write.
+    // As text, so that head and body are sent in one write.
     this.response.end(body);
   }
 
-  /** Begins a stream: status and headers go out at once. */
+  /** Starts a stream: status and headers are sent at once. */
   openStream(): void {
     this.response.writeHead(200, { 'content-type': sseContentType });
     this.response.flushHeaders();
   }
 
-  /** Sends a comment into the stream whenever nothing was sent for so long. */
+  /** Sends a comment into the stream whenever nothing was sent for this long. */
   keepAlive(intervalMs: number): void {
     this.#keepAlive = setInterval(() => {
-      // Not into one that was told to stall, nor before its head.
+      // Not into a stream that a fault holds, or before its head.
       const isOpen = this.response.headersSent && !this.response.writableEnded;
-      if (isOpen && !this.streamFault) this.response.write(keepAliveComment);
+      if (isOpen && !this.eventSink) this.response.write(keepAliveComment);
     }, intervalMs);
     this.response.once('close', () => clearInterval(this.#keepAlive));
   }
 
   /**
-   * Sends events of a stream; those of one call go in one piece. Steps that are played in one go
-   * send theirs together: at a time scale above 1 that is half of the cost of a token.
+   * Sends events of a stream. The events of one call, and of steps in the same turn of the event
+   * loop, are sent together: at a time scale above 1 that halves the cost of a token.
    */
   write(events: string): void {
     this.#keepAlive?.refresh();
-    if (this.streamFault) this.streamFault.write(events);
+    if (this.eventSink) this.eventSink.write(events);
     else {
       if (this.#unsent === '') process.nextTick(() => this.#flush());
       this.#unsent += events;
@@ -160,7 +169,7 @@ export class Exchange {
   /** Sends the last events and ends the stream. */
   end(events: string): void {
     clearInterval(this.#keepAlive);
-    if (this.streamFault) this.streamFault.end(events);
+    if (this.eventSink) this.eventSink.end(events);
     else {
       this.response.end(this.#unsent + events);
       this.#unsent = '';
@@ -172,7 +181,7 @@ export class Exchange {
     this.#unsent = '';
   }
 
-  /** By events: the stream's iterator costs a tenth of a short request. */
+  /** Reads by events: the stream's iterator costs a tenth of a short request. */
   #read(): Promise<Buffer> {
     const { request } = this;
     const parts: Buffer[] = [];
@@ -184,7 +193,7 @@ export class Exchange {
           parts.push(part);
           return;
         }
-        // What still comes is thrown away by the server once the answer is out.
+        // The server discards the remaining bytes once the response is sent.
         request.off('data', take);
         parts.length = 0;
         reject(new ApiError(413, 'Request Entity Too Large', 'The request body is too large.'));

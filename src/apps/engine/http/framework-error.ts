@@ -1,4 +1,4 @@
-// Faults that FastAPI itself answers, outside of vLLM's error object.
+// Errors with FastAPI's own response, without vLLM's error object.
 
 export class FrameworkError extends Error {
   readonly httpStatus: number;

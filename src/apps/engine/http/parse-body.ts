@@ -1,26 +1,26 @@
-// JSON as Python reads it: with NaN and infinities, and only so deep.
+// Parses JSON as Python does: with NaN and infinities, and with a limited depth.
 import { ApiError, pythonRepr, schemaError } from '../../../core/api/index.ts';
+import { jsonFault } from '../base/json-fault.ts';
+import { parsePythonJson } from '../base/python-json.ts';
 import { FrameworkError } from './framework-error.ts';
-import { jsonFault } from './json-fault.ts';
-import { parsePythonJson } from './python-json.ts';
 
-/** Python's recursion limit, less the frames below the parser. */
+/** Python's recursion limit, minus the frames below the parser. */
 const depthMax = 990;
 
-/** Strings, which are left alone, and the numbers that only Python writes. */
+/** Strings, which stay unchanged, and the numbers that only Python writes. */
 const pythonNumbers = /("(?:[^"\\]|\\.)*")|(-?Infinity|NaN)/g;
 
-/** Python's integers have any length; of the numbers here, those from 1e21 on count as floats. */
+/** Python's integers have any length; here, numbers from 1e21 on would count as floats. */
 const hugeInteger = /[:,[\s]-?\d{22}/;
 const integerMost = 2 ** 69;
 
-/** Keeps an integer one: the digits are lost, that it is far too large is not. */
+/** Keeps the number an integer: its digits are lost, but it still counts as far too large. */
 function asInteger(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
   if (typeof value !== 'number' || !/^-?\d{22,}$/.test(context?.source ?? '')) return value;
   return Math.sign(value) * integerMost;
 }
 
-/** @throws {FrameworkError} If nested too deep. @throws {ApiError} 400 if it is no JSON. */
+/** @throws {FrameworkError} If nested too deeply. @throws {ApiError} 400 if it is not JSON. */
 export function parseBody(text: string): unknown {
   if (isTooDeep(text)) throw new FrameworkError(400, 'There was an error parsing the body');
   try {
@@ -36,9 +36,9 @@ export function parseBody(text: string): unknown {
 }
 
 /**
- * As `parseBody`, for the routes that vLLM lets read their body without FastAPI.
+ * Like `parseBody`, for routes that read their body without FastAPI in vLLM.
  *
- * @throws {ApiError} 400 with the words of Python's own exception; 500 if nested too deep.
+ * @throws {ApiError} 400 with the message of Python's own exception; 500 if nested too deeply.
  */
 export function parseOwnBody(bytes: Uint8Array): unknown {
   const text = ownText(bytes);
@@ -92,7 +92,7 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-/** @returns Undefined if it is no JSON with such numbers either. */
+/** @returns Undefined if it is not JSON with such numbers either. */
 function parseWithPythonNumbers(text: string): unknown {
   if (!/NaN|Infinity/.test(text)) return undefined;
   const mark = '\u0000python:';

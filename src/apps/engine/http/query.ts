@@ -1,10 +1,11 @@
-// Reads query parameters as FastAPI does: the last value of a name counts, faults are named.
+// Parses query parameters as FastAPI does: the last value of a name counts, and faults are
+// reported.
 import { type Issue, type Parser, schemaError } from '../../../core/api/index.ts';
 import type { Exchange } from './exchange.ts';
 
 /**
  * @param shape Parameters in the order in which faults are reported.
- * @returns Undefined for each that is not given.
+ * @returns Undefined for each absent parameter.
  * @throws {ApiError} 400 with all issues.
  * @example readQuery(exchange, { level: integer(0, 2) }).level ?? 1
  */

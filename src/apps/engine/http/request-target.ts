@@ -1,10 +1,10 @@
-// The path and query of a request's target, read as uvicorn reads them: nothing is normalised.
+// Splits a request target into path and query as uvicorn does: without normalisation.
 
-/** Bytes of a target that vLLM's HTTP parser takes (httptools' 16-bit offsets). */
+/** Maximum size of a target that vLLM's HTTP parser accepts (httptools' 16-bit offsets). */
 export const targetBytesMax = 65_535;
 
 export interface RequestTarget {
-  /** Percent-decoded; `//` and `..` stay as they are. */
+  /** Percent-decoded; `//` and `..` stay unchanged. */
   readonly path: string;
   /** With its question mark, or empty. */
   readonly search: string;
@@ -19,7 +19,7 @@ export function requestTarget(target: string): RequestTarget {
   return { path: decoded(raw), search: at === -1 ? '' : origin.slice(at) };
 }
 
-/** Python's `unquote`: what is no escape stays, bytes that are no UTF-8 become U+FFFD. */
+/** Python's `unquote`: invalid escapes stay, invalid UTF-8 becomes U+FFFD. */
 function decoded(path: string): string {
   if (!path.includes('%')) return path;
   return path.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) =>

@@ -1,112 +1,49 @@
-// Finds the handler of a request as vLLM's framework does: routes in order, paths decoded.
+// Finds the handler of a request as vLLM's framework does: with its 404 and 405 messages, and a
+// redirect if only the last slash of the path is wrong.
+import { type Routes as RoutesOf, RouteTable } from '../../../io/routes/index.ts';
 import type { Exchange } from './exchange.ts';
 import { FrameworkError } from './framework-error.ts';
 
-/** Answers one request. */
+/** Handles one request. */
 export type Handler = (exchange: Exchange) => void | Promise<void>;
 
-/**
- * Path to methods to handler, in the order of registration. A path may leave a part open,
- * `/v1/responses/{response_id}`, or its end, `/metrics{rest:path}`. A key of methods is one method,
- * several with commas between them, or `*` for any.
- */
-export type Routes = Readonly<Record<string, Readonly<Record<string, Handler>>>>;
+export type Routes = RoutesOf<Handler>;
 
-interface Route {
-  /** Names of the open parts in its groups; undefined where the path is fixed. */
-  readonly pattern: RegExp | undefined;
-  readonly path: string;
-  readonly methods: ReadonlyMap<string, Handler>;
-  /** What `Allow` says: the methods that were registered first. */
-  readonly allow: string;
-}
-
-/** A table of routes, made once for a server. */
-export class RouteTable {
-  readonly #fixed = new Map<string, Route>();
-  readonly #open: readonly Route[];
-  readonly #all: readonly Route[];
+/** The routes of one server. */
+export class EngineRoutes {
+  readonly #table: RouteTable<Handler>;
 
   constructor(routes: Routes) {
-    this.#all = Object.entries(routes).map(([path, methods]) => routeOf(path, methods));
-    this.#open = this.#all.filter(({ pattern }) => pattern !== undefined);
-    for (const route of this.#all) {
-      if (route.pattern === undefined) this.#fixed.set(route.path, route);
-    }
+    this.#table = new RouteTable(routes);
   }
 
   /**
-   * The handler; it may be a redirect to the path without, or with, its last slash.
+   * Returns the handler; it may be a redirect to the path without, or with, its last slash.
    *
    * @throws {FrameworkError} 404, or 405 with the methods of the first route that has the path.
    * @see starlette.routing.Router.app
    */
   handlerOf(exchange: Exchange): Handler {
     const { path } = exchange;
-    const method = exchange.request.method ?? '';
-    const handler = handlerIn(this.#fixed.get(path), method);
-    if (handler) {
-      exchange.route = path;
-      return handler;
+    const match = this.#table.find(exchange.request.method ?? '', path);
+    if (match.kind === 'found') {
+      exchange.parameters = match.parameters;
+      exchange.route = match.path;
+      return match.handler;
     }
-    const open = this.#openHandler(exchange, method);
-    if (open) return open;
-    const other = this.#all.find((route) => fits(route, path));
-    if (other) {
-      exchange.route = other.path;
-      throw new FrameworkError(405, 'Method Not Allowed', { allow: other.allow });
+    if (match.kind === 'wrong-method') {
+      exchange.route = match.path;
+      throw new FrameworkError(405, 'Method Not Allowed', { allow: match.allow[0] ?? '' });
     }
     const turned = path.endsWith('/') ? path.replace(/\/+$/, '') : `${path}/`;
-    const target = path === '/' ? undefined : this.#all.find((route) => fits(route, turned));
-    if (target) {
-      exchange.route = target.path;
-      return (one) => redirect(one, turned);
-    }
-    throw new FrameworkError(404, 'Not Found');
-  }
-
-  #openHandler(exchange: Exchange, method: string): Handler | undefined {
-    for (const route of this.#open) {
-      const handler = handlerIn(route, method);
-      const match = handler && route.pattern?.exec(exchange.path);
-      if (!match) continue;
-      exchange.parameters = { ...match.groups };
-      exchange.route = route.path;
-      return handler;
-    }
-    return undefined;
+    const target = path === '/' ? undefined : this.#table.pathOf(turned);
+    if (target === undefined) throw new FrameworkError(404, 'Not Found');
+    exchange.route = target;
+    return (one) => redirect(one, turned);
   }
 }
 
-function routeOf(path: string, methods: Readonly<Record<string, Handler>>): Route {
-  const entries = Object.entries(methods).flatMap(([names, handler]) =>
-    names.split(',').map((name) => [name, handler] as const),
-  );
-  const isOpen = path.includes('{');
-  return {
-    path,
-    pattern: isOpen ? patternOf(path) : undefined,
-    methods: new Map(entries),
-    allow: Object.keys(methods)[0]?.replaceAll(',', ', ') ?? '',
-  };
-}
-
-function patternOf(path: string): RegExp {
-  const source = path.replace(/\{(\w+)(:path)?\}/g, (_, name: string, isRest?: string) =>
-    isRest === undefined ? `(?<${name}>[^/]+)` : `(?<${name}>.*)`,
-  );
-  return new RegExp(`^${source}$`, 's');
-}
-
-function fits(route: Route, path: string): boolean {
-  return route.pattern === undefined ? route.path === path : route.pattern.test(path);
-}
-
-function handlerIn(route: Route | undefined, method: string): Handler | undefined {
-  return route?.methods.get(method) ?? route?.methods.get('*');
-}
-
-/** @see starlette.routing.Router.app; uvicorn believes X-Forwarded-Proto of this machine. */
+/** @see starlette.routing.Router.app; uvicorn trusts X-Forwarded-Proto from this machine. */
 function redirect(exchange: Exchange, path: string): void {
   const host = exchange.header('host') || exchange.localAddress;
   const forwarded = exchange.header('x-forwarded-proto')?.trim();

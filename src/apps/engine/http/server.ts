@@ -1,18 +1,19 @@
-// The HTTP edge: finds the route, sends errors in vLLM's form, and marks every answer as emulated.
+// The HTTP edge: finds the route, sends errors in vLLM's form, and marks every response as
+// emulated.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ApiError } from '../../../core/api/index.ts';
-import { InputError, version } from '../../../core/base/index.ts';
+import { version } from '../../../core/base/index.ts';
+import { portError } from '../../../io/listen/index.ts';
 import { createServer } from '../../../io/node-http/index.ts';
 import { secretCheck } from '../../../io/secrets/index.ts';
-import { randomHex } from '../generation/request-id.ts';
-import type { HttpAnswer } from '../metrics/http-metrics.ts';
+import { randomHex } from '../base/random-hex.ts';
 import { type Cors, type CorsSettings, createCors } from './cors.ts';
 import { Exchange } from './exchange.ts';
 import { FrameworkError } from './framework-error.ts';
 import { targetBytesMax } from './request-target.ts';
-import { type Routes, RouteTable } from './route-table.ts';
+import { EngineRoutes, type Routes } from './route-table.ts';
 
 export type { Handler, Routes } from './route-table.ts';
 
@@ -20,26 +21,38 @@ export interface HttpSettings {
   readonly apiKey?: string | undefined;
   readonly echoesRequestIds?: boolean | undefined;
   readonly cors?: CorsSettings | undefined;
-  /** Hears of each answer that got past the API key, once it is out. */
-  readonly onAnswer?: ((answer: HttpAnswer) => void) | undefined;
+  /** Called once for each sent response that passed the API key check. */
+  readonly onFinished?: ((finished: FinishedExchange) => void) | undefined;
+}
+
+/** A response that was sent, or whose client has disconnected. */
+export interface FinishedExchange {
+  /** The route as registered, `/v1/responses/{response_id}`; `none` if there is none. */
+  readonly handler: string;
+  readonly method: string;
+  readonly status: number;
+  /** Content lengths from the heads; 0 if absent. */
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly seconds: number;
 }
 
 /** vLLM's VLLM_HTTP_TIMEOUT_KEEP_ALIVE. */
 const keepAliveTimeoutMs = 5000;
 
-/** uvicorn has no limit; this one is past what any client sends. */
+/** uvicorn has no limit; this one exceeds what any client sends. */
 const headBytesMax = 8 * 1024 * 1024;
 
-/** What `--api-key` guards; all else stays open, as in vLLM. */
+/** The paths that `--api-key` protects; all others stay open, as in vLLM. */
 const guardedPrefixes = ['/v1', '/v2', '/inference', '/cohere'];
 
 export function createHttpServer(routes: Routes, settings: HttpSettings): Server {
   const front: Front = {
-    table: new RouteTable(routes),
+    table: new EngineRoutes(routes),
     cors: createCors(settings.cors ?? {}),
     isAllowed: keyCheck(settings.apiKey),
   };
-  /** Sockets that wait for an answer. */
+  /** Sockets that wait for a response. */
   const busy = new WeakSet<Duplex>();
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     if ((request.url ?? '').length > targetBytesMax) {
@@ -52,7 +65,7 @@ export function createHttpServer(routes: Routes, settings: HttpSettings): Server
     response.setHeader('x-spillway-version', version);
     busy.add(request.socket);
     response.once('close', () => busy.delete(request.socket));
-    void answer(new Exchange(request, response), front, settings);
+    void respond(new Exchange(request, response), front, settings);
   };
   const server = createServer(
     {
@@ -63,20 +76,21 @@ export function createHttpServer(routes: Routes, settings: HttpSettings): Server
     },
     onRequest,
   );
-  // An expectation that is not 100-continue is nothing to uvicorn.
+  // uvicorn ignores expectations other than 100-continue.
   server.on('checkExpectation', onRequest);
   server.on('connect', (_request, socket) => refuseUnread(socket));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // Bytes after a request that said it was the last: uvicorn answers it and reads no more.
+    // Bytes after the last request of a connection: uvicorn responds to that request and reads no
+    // further.
     if (error.code === 'HPE_CLOSED_CONNECTION' && busy.has(socket)) return;
     refuseUnread(socket);
   });
-  // Node counts those it cut off; uvicorn takes any number.
+  // Node counts the headers that it drops; uvicorn accepts any number.
   server.maxHeadersCount = 0;
   return server;
 }
 
-/** The answer to what is no request, in uvicorn's words. */
+/** The response to an invalid request, with uvicorn's message. */
 function refuseUnread(socket: Duplex): void {
   if (!socket.writable) return;
   const body = 'Invalid HTTP request received.';
@@ -86,12 +100,12 @@ function refuseUnread(socket: Duplex): void {
 }
 
 /**
- * @returns The URL that the server listens at.
- * @throws {InputError} If it cannot: the port is taken, or not allowed.
+ * @returns The URL at which the server listens.
+ * @throws {InputError} If it cannot listen: the port is in use or not allowed.
  */
 export async function listen(server: Server, host: string, port: number): Promise<string> {
   await new Promise<void>((resolve, reject) => {
-    const fail = (cause: NodeJS.ErrnoException) => reject(listenError(cause, host, port));
+    const fail = (error: Error) => reject(portError(error, host, port));
     server.once('error', fail);
     server.listen(port, host, () => {
       server.off('error', fail);
@@ -102,14 +116,14 @@ export async function listen(server: Server, host: string, port: number): Promis
   return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
 }
 
-/** What every request meets. */
+/** The processing common to all requests. */
 interface Front {
-  readonly table: RouteTable;
+  readonly table: EngineRoutes;
   readonly cors: Cors;
   readonly isAllowed: (exchange: Exchange) => boolean;
 }
 
-async function answer(
+async function respond(
   exchange: Exchange,
   { table, cors, isAllowed }: Front,
   settings: HttpSettings,
@@ -120,11 +134,11 @@ async function answer(
       exchange.response.setHeader('x-request-id', id);
     }
     if (isWebSocket(exchange)) refuseWebSocket(exchange);
-    else if (cors.isPreflight(exchange)) cors.answerPreflight(exchange);
+    else if (cors.isPreflight(exchange)) cors.respondToPreflight(exchange);
     else if (!isAllowed(exchange)) {
       exchange.sendJson(401, '{"error":"Unauthorized"}');
     } else {
-      if (settings.onAnswer) reportAnswer(exchange, settings.onAnswer);
+      if (settings.onFinished) reportFinished(exchange, settings.onFinished);
       cors.mark(exchange);
       await table.handlerOf(exchange)(exchange);
     }
@@ -133,11 +147,14 @@ async function answer(
   }
 }
 
-function reportAnswer(exchange: Exchange, onAnswer: (answer: HttpAnswer) => void): void {
+function reportFinished(
+  exchange: Exchange,
+  onFinished: (finished: FinishedExchange) => void,
+): void {
   const { request, response } = exchange;
   const startMs = performance.now();
   response.once('close', () =>
-    onAnswer({
+    onFinished({
       handler: exchange.route ?? 'none',
       method: request.method ?? '',
       status: response.statusCode,
@@ -148,7 +165,7 @@ function reportAnswer(exchange: Exchange, onAnswer: (answer: HttpAnswer) => void
   );
 }
 
-/** Which requests `--api-key` lets in. */
+/** Returns whether a request passes `--api-key`. */
 function keyCheck(apiKey: string | undefined): (exchange: Exchange) => boolean {
   if (apiKey === undefined) return () => true;
   const isRight = secretCheck(apiKey);
@@ -160,7 +177,7 @@ function keyCheck(apiKey: string | undefined): (exchange: Exchange) => boolean {
   };
 }
 
-/** The scheme may be written in any case; what follows its space is the token, whole. */
+/** The scheme is case-insensitive; the token is everything after its space. */
 function bearerToken(header: string | undefined): string | undefined {
   const scheme = 'bearer ';
   if (header?.slice(0, scheme.length).toLowerCase() !== scheme) return undefined;
@@ -174,7 +191,7 @@ function isWebSocket(exchange: Exchange): boolean {
   );
 }
 
-/** A text model has no route that speaks it. */
+/** A text model has no WebSocket route. */
 function refuseWebSocket(exchange: Exchange): void {
   exchange.response.setHeader('connection', 'close');
   exchange.send(403, 'text/plain; charset=utf-8', '');
@@ -193,14 +210,4 @@ function fail(exchange: Exchange, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     exchange.sendJson(500, new ApiError(500, 'InternalServerError', message).body());
   }
-}
-
-function listenError(cause: NodeJS.ErrnoException, host: string, port: number): Error {
-  if (cause.code === 'EADDRINUSE') {
-    return new InputError(
-      `Port ${port} on ${host} is in use; stop what listens there or choose another with --port.`,
-      { cause },
-    );
-  }
-  return new InputError(`Cannot listen on ${host}:${port}: ${cause.message}.`, { cause });
 }

@@ -14,7 +14,7 @@ function follow(sampleRate: number) {
   return { ends, clock, pool: new BlockPool({ blocksTotal: 2, observer }) };
 }
 
-test('a block lives from its allocation to its eviction, idle since it was found last', () => {
+test('a block lives from its allocation to its eviction, and is idle since its last hit', () => {
   const { ends, clock, pool } = follow(1);
   const block = pool.allocate();
   pool.cache(block, 'a');
@@ -29,7 +29,7 @@ test('a block lives from its allocation to its eviction, idle since it was found
   assert.deepEqual(ends, [{ lifetimeSeconds: 10, idleSeconds: 3, reuseGapsSeconds: [1, 3] }]);
 });
 
-test('of a sample of one in ten some blocks are followed and most are not', () => {
+test('with a sample of one in ten, some blocks are followed and most are not', () => {
   const { ends, pool } = follow(0.1);
   for (let i = 0; i < 1000; i++) pool.release([pool.allocate()]);
   assert.ok(ends.length > 50 && ends.length < 200, `${ends.length}`);

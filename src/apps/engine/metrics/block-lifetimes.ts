@@ -1,16 +1,16 @@
-// How long KV blocks live, of a sample of them: `--kv-cache-metrics`.
+// Measures how long KV blocks live, for a sample of them: `--kv-cache-metrics`.
 import type { Random } from '../../../core/base/index.ts';
 import type { BlockObserver } from '../../../core/kv/index.ts';
 
-/** One block of the sample, when it is over. */
+/** The lifetime of one sampled block, reported at its end. */
 export interface BlockLifetime {
   readonly lifetimeSeconds: number;
   readonly idleSeconds: number;
-  /** Between the last accesses. */
+  /** Times between the last accesses. */
   readonly reuseGapsSeconds: readonly number[];
 }
 
-/** Accesses that are kept of a block, as in vLLM 0.32, v1/core/kv_cache_metrics.py. */
+/** Maximum number of accesses kept per block, as in vLLM 0.32, v1/core/kv_cache_metrics.py. */
 const accessesMax = 4;
 
 /** Follows sampled blocks from their allocation to their eviction; at most one entry per block. */

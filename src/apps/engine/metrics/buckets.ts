@@ -14,7 +14,7 @@ export const requestSeconds = [
 ];
 
 export const iterationTokens = [1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384];
-/** How long KV blocks live. */
+/** Lifetimes of KV blocks. */
 export const blockSeconds = [
   0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600,
   1200, 1800,

@@ -1,4 +1,4 @@
-// The labels of vllm:cache_config_info: vLLM's CacheConfig, every field as Python prints it.
+// The labels of vllm:cache_config_info: every field of vLLM's CacheConfig, as Python prints it.
 import type { EngineServerOptions } from '../options.ts';
 
 export function cacheConfigLabels(
@@ -54,7 +54,7 @@ function optional(value: number | undefined, print: (value: number) => string = 
   return value === undefined ? 'None' : print(value);
 }
 
-/** As Python prints a float. */
+/** Prints a float as Python does. */
 function float(value: number): string {
   return Number.isInteger(value) ? `${value}.0` : String(value);
 }

@@ -22,6 +22,7 @@ const stats = {
   ...{ prefixCacheQueries: 0, prefixCacheHits: 0, steps: 0, scheduledTokens: 0, outputTokens: 0 },
   ...{ finished: 0, aborted: 0, deferred: 0, waitingToLoad: 0, loading: 0, loaded: 0 },
   ...{ externalCacheQueries: 0, externalCacheHits: 0, restoredTokens: 0, tiers: undefined },
+  ...{ recomputedAfterPreemption: 48, recomputedAfterEviction: 16 },
 };
 const makeMetrics = (options: Partial<EngineServerOptions> = {}) =>
   new EngineMetrics(
@@ -36,13 +37,13 @@ const makeMetrics = (options: Partial<EngineServerOptions> = {}) =>
     () => 0.5,
   );
 
-test('every family of a real vLLM 0.32.0 is there, with its type, labels and buckets', () => {
+test('has every family of a real vLLM 0.32.0, with its type, labels and buckets', () => {
   const real = readFileSync(`${import.meta.dirname}/../fixtures/metrics-fresh.txt`, 'utf8');
   const ours = makeMetrics({ toolCallParser: 'hermes' }).render();
   assert.deepEqual(shape(ours), shape(real));
 });
 
-test('with a connector there are its families too, as on the page of a real vLLM', () => {
+test('with a connector also has its families, as on the page of a real vLLM', () => {
   const file = `${import.meta.dirname}/../fixtures/metrics-offload-fresh.txt`;
   const config = defaultEngineConfig({ maxModelLen: 1024, numGpuBlocks: 40, blockSize: 32 });
   const tier = { connector: 'ExampleConnector', storagePath: '/nowhere' } as const;
@@ -50,7 +51,7 @@ test('with a connector there are its families too, as on the page of a real vLLM
   assert.deepEqual(shape(ours), shape(readFileSync(file, 'utf8')));
 });
 
-test('the configuration of the cache is told as Python prints it', () => {
+test('reports the configuration of the cache as Python prints it', () => {
   const config = defaultEngineConfig({ maxModelLen: 1024, numGpuBlocks: 40, blockSize: 32 });
   const given = { numGpuBlocks: 40, blockSize: 32, kvCacheMemoryBytes: 2 ** 30 };
   const page = makeMetrics({
@@ -66,7 +67,7 @@ test('the configuration of the cache is told as Python prints it', () => {
   }
 });
 
-test('families of native offload have series once there is something to tell', () => {
+test('families of native offload have series once there are observations', () => {
   const config = nativeOffloadConfig({
     ...{ hostBytes: 2 ** 30, blockBytesPerGpu: 2 ** 20, link: { bytesPerSecond: 1e9 } },
     storeThreshold: 2,
@@ -122,13 +123,15 @@ test('gauges show the engine at the end of its last step', () => {
     `vllm:num_requests_waiting${own} 1.0`,
     `vllm:kv_cache_usage_perc${own} 0.05`,
     `vllm:num_preemptions_total${own} 3.0`,
+    'spillway:recomputed_tokens_total{engine="0",model_name="tiny",reason="preemption"} 48.0',
+    'spillway:recomputed_tokens_total{engine="0",model_name="tiny",reason="eviction"} 16.0',
     'spillway:engine_lag_seconds 0.5',
   ]) {
     assert.ok(page.includes(`${line}\n`), line);
   }
 });
 
-test('a request counts in the families of its life', () => {
+test('counts a request in the families of its stages', () => {
   const metrics = makeMetrics();
   const request = {} as EngineRequest;
   const external = { tokens: 2, source: 'host' } as const;
@@ -169,7 +172,10 @@ test('a request counts in the families of its life', () => {
   }
 });
 
-/** Types by family, and series with the values of all labels but those of cache_config_info. */
+/**
+ * Returns types by family, and series with the values of all labels except those of
+ * cache_config_info.
+ */
 function shape(page: string): string[] {
   const lines = page
     .split('\n')

@@ -1,11 +1,12 @@
-// The /metrics page: vLLM's families under its names, labels and buckets, in its order.
+// The /metrics page: vLLM's families with its names, labels, buckets and order.
 import type { CacheLookup, EngineStats } from '../../../core/engine/index.ts';
-import { MetricsRegistry } from '../../../core/metrics/index.ts';
+import { type Counter, MetricsRegistry } from '../../../core/metrics/index.ts';
+import type { FinishedExchange } from '../http/server.ts';
 import type { EngineServerOptions } from '../options.ts';
-import type { SequenceFamily } from '../sequence.ts';
+import type { SequenceFamily } from '../sequences/generated-sequence.ts';
 import type { BlockLifetime } from './block-lifetimes.ts';
 import { declareFamilies } from './families.ts';
-import { declareHttpMetrics, type HttpAnswer } from './http-metrics.ts';
+import { declareHttpMetrics } from './http-metrics.ts';
 import type { OffloadMetrics } from './offload-metrics.ts';
 import { declareProcessMetrics } from './process-metrics.ts';
 import {
@@ -15,13 +16,13 @@ import {
   sleepStates,
 } from './sleep-mode.ts';
 
-/** What the engine reports of one finished request; wall seconds. */
+/** The engine's report on one finished request; in wall seconds. */
 export interface FinishedRequest {
   readonly reason: 'stop' | 'length' | 'abort';
   readonly promptTokens: number;
   readonly outputTokens: number;
   readonly maxTokens: number;
-  /** The choices it is one of. */
+  /** The choices of its prompt. */
   readonly family: SequenceFamily;
   readonly cachedTokens: number;
   readonly preemptions: number;
@@ -31,30 +32,30 @@ export interface FinishedRequest {
   readonly lastTokenSeconds: number;
 }
 
-/** Where the tokens of a prompt came from. */
+/** Sources of the tokens of a prompt. */
 export interface PromptSources {
   readonly promptTokens: number;
   readonly cachedTokens: number;
-  /** Of `cachedTokens`, what a tier below the GPU gave. */
+  /** Tokens of `cachedTokens` from a tier below the GPU. */
   readonly externalTokens: number;
 }
 
 export class EngineMetrics {
-  /** An HTTP answer is out. */
-  readonly onAnswer: (answer: HttpAnswer) => void;
+  /** Called when an HTTP response was sent. */
+  readonly onHttpResponse: (finished: FinishedExchange) => void;
   readonly #registry: MetricsRegistry;
   readonly #page: ReturnType<typeof declareFamilies>;
 
-  /** Counted at admission, shown with the next step, as what a scheduler tells of a step. */
+  /** Counted at admission and shown with the next step, because a scheduler reports per step. */
   readonly #lookups: CacheLookup[] = [];
   #sleepMode: ReturnType<typeof declareSleepMode> | undefined;
 
-  /** @param lagSeconds The driver's lag now. */
+  /** @param lagSeconds Returns the driver's current lag. */
   constructor(options: EngineServerOptions, modelName: string, lagSeconds: () => number) {
     this.#registry = new MetricsRegistry({ createdSeconds: Date.now() / 1000 });
     declareProcessMetrics(this.#registry);
     this.#page = declareFamilies(this.#registry, options, modelName);
-    this.onAnswer = declareHttpMetrics(this.#registry);
+    this.onHttpResponse = declareHttpMetrics(this.#registry);
     this.#registry.onRender(() => this.#page.lag.set(lagSeconds()));
   }
 
@@ -62,21 +63,22 @@ export class EngineMetrics {
     return this.#registry.render();
   }
 
-  /** Those of native KV offload; undefined without it. */
+  /** Metrics of native KV offload; undefined without it. */
   get offload(): OffloadMetrics | undefined {
     return this.#page.offload;
   }
 
-  /** The caches were asked for a request; vLLM does not count again after a preemption. */
+  /** Called at a cache lookup for a request; vLLM does not count lookups after a preemption. */
   onLookup(lookup: CacheLookup): void {
     if (!lookup.isRepeated) this.#lookups.push(lookup);
   }
 
   /**
-   * A step is over.
+   * Called at the end of a step.
    *
-   * @param stats The engine at its end; the gauges stay so until the next step has ended.
-   * @param adapters Names of adapters at work.
+   * @param stats The engine at the end of the step; the gauges keep these values until the end of
+   * the next one.
+   * @param adapters Names of the active adapters.
    */
   onStats(stats: EngineStats, adapters: readonly string[]): void {
     const page = this.#page;
@@ -88,12 +90,14 @@ export class EngineMetrics {
     page.fetchStage?.in_progress.set(stats.loading);
     page.fetchStage?.completed_waiting.set(stats.loaded);
     page.kvUsage.set(stats.kvUsage);
+    growTo(page.recomputedAfterPreemption, stats.recomputedAfterPreemption);
+    growTo(page.recomputedAfterEviction, stats.recomputedAfterEviction ?? 0);
     for (const lookup of this.#lookups.splice(0)) this.#countLookup(lookup);
     if (stats.tiers) page.offload?.onStep(stats.tiers);
     page.adaptersAtWork?.(adapters.join(','));
   }
 
-  /** The prompt counts, whole, when the first token is out. */
+  /** The whole prompt is counted when the first token is sampled. */
   onPrefilled({ promptTokens, cachedTokens, externalTokens }: PromptSources): void {
     const page = this.#page;
     page.promptTokens.inc(promptTokens);
@@ -114,7 +118,7 @@ export class EngineMetrics {
     page.cachedBySource[external.source].inc(external.tokens);
   }
 
-  /** Of the first token, or of an end without one. */
+  /** Time of the first token, or of an end without one. */
   onFirstToken(seconds: number): void {
     this.#page.firstToken.observe(seconds);
   }
@@ -127,7 +131,10 @@ export class EngineMetrics {
     this.#page.generationTokens.inc(tokens);
   }
 
-  /** @param tokens Sampled, and of the prompts whose first token came; of a step that gave any. */
+  /**
+   * @param tokens Number of sampled tokens, and of tokens of prompts with a first token, in a step
+   * with any.
+   */
   onIteration(tokens: number): void {
     this.#page.iterationTokens.observe(tokens);
   }
@@ -136,14 +143,14 @@ export class EngineMetrics {
     this.#page.preemptions.inc(times);
   }
 
-  /** What the step cost the GPU that is emulated. */
+  /** Adds the estimated cost of the step on the emulated GPU. */
   onEstimate(step: { flops: number; readBytes: number; writeBytes: number }): void {
     this.#page.flops.inc(step.flops);
     this.#page.readBytes.inc(step.readBytes);
     this.#page.writeBytes.inc(step.writeBytes);
   }
 
-  /** Not called for requests whose client has gone: vLLM counts those nowhere. */
+  /** Not called for requests whose client has disconnected: vLLM does not count those. */
   onFinished(request: FinishedRequest): void {
     const page = this.#page;
     const { admittedSeconds, arrivalSeconds, firstTokenSeconds, lastTokenSeconds } = request;
@@ -166,7 +173,7 @@ export class EngineMetrics {
     this.#countFamily(request);
   }
 
-  /** Choices of one prompt are one request: it counts when the last of them is there. */
+  /** The choices of one prompt are one request, which is counted when the last one has ended. */
   #countFamily({ family, outputTokens }: FinishedRequest): void {
     family.finished++;
     family.longestTokens = Math.max(family.longestTokens, outputTokens);
@@ -175,7 +182,7 @@ export class EngineMetrics {
     this.#page.requestChoices.observe(family.choices);
   }
 
-  /** Called for blocks of the sample alone. */
+  /** Called for sampled blocks only. */
   onBlockEnd({ lifetimeSeconds, idleSeconds, reuseGapsSeconds }: BlockLifetime): void {
     const blocks = this.#page.kvBlocks;
     blocks?.lifetime.observe(lifetimeSeconds);
@@ -187,7 +194,7 @@ export class EngineMetrics {
     for (const known of sleepStates) this.#page.sleep[known].set(known === state ? 1 : 0);
   }
 
-  /** One operation of sleep mode; its families are there from the first one on, as in vLLM. */
+  /** Times one operation of sleep mode; its families exist from the first one on, as in vLLM. */
   async timed<T>(operation: SleepOperation, run: () => T | Promise<T>): Promise<T> {
     this.#sleepMode ??= declareSleepMode(this.#registry);
     const { duration, inFlight } = this.#sleepMode(operation);
@@ -209,4 +216,9 @@ export class EngineMetrics {
     const mode = isStream ? 'streaming' : 'non_streaming';
     this.#page.toolParser?.(mode, outcome, 'chat_completions').inc();
   }
+}
+
+/** A counter of the model on the page. */
+function growTo(counter: Counter, value: number): void {
+  counter.inc(value - counter.value);
 }

@@ -1,4 +1,4 @@
-// vLLM's metric families: names, help, labels and buckets as of vLLM 0.32.
+// vLLM's metric families: names, help, labels and buckets of vLLM 0.32.
 import type { Counter, Gauge, Labels, MetricsRegistry } from '../../../core/metrics/index.ts';
 import type { EngineServerOptions } from '../options.ts';
 import { nativeTiers } from '../tiers/tier-options.ts';
@@ -7,7 +7,7 @@ import { cacheConfigLabels } from './cache-config.ts';
 import { OffloadMetrics } from './offload-metrics.ts';
 import { type SleepState, sleepStates } from './sleep-mode.ts';
 
-/** Where a request with an asynchronous load is, in vLLM's words. */
+/** The stages of a request with an asynchronous load, with vLLM's names. */
 const fetchStages = ['waiting_to_start', 'in_progress', 'completed_waiting'] as const;
 
 /** Declares all families in the order of the real page and keeps the series that change. */
@@ -24,7 +24,7 @@ export function declareFamilies(
     registry.gauge({ name: `vllm:${name}`, help, labels: names }).with(own);
   const histogram = (name: string, help: string, bounds: readonly number[]) =>
     registry.histogram({ name: `vllm:${name}`, help, labels: names, bounds }).with(own);
-  /** One counter per value of a further label. */
+  /** Returns one counter per value of a further label. */
   const split = <V extends string>(
     name: string,
     help: string,
@@ -199,10 +199,17 @@ export function declareFamilies(
   const lag = registry
     .gauge({
       name: 'spillway:engine_lag_seconds',
-      help: "How late the last step's tokens were by the emulated engine's own clock.",
+      help: "Delay of the last step's tokens behind the emulated engine's clock.",
     })
     .with();
+  const recomputed = registry.counter({
+    name: 'spillway:recomputed_tokens_total',
+    help: 'Tokens whose KV was computed again, after a preemption or because the blocks of a prompt were evicted.',
+    labels: [...names, 'reason'],
+  });
   return {
+    recomputedAfterPreemption: recomputed.with({ ...own, reason: 'preemption' }),
+    recomputedAfterEviction: recomputed.with({ ...own, reason: 'eviction' }),
     ...{ flops, readBytes, writeBytes, running, waiting, waitingForCapacity, waitingDeferred },
     ...{ kvUsage, lag, sleep, adaptersAtWork, kvBlocks },
     ...{ prefixQueries, prefixHits, preemptions, promptTokens, promptCached, generationTokens },
@@ -217,7 +224,7 @@ export function declareFamilies(
   };
 }
 
-/** Only with a connector. */
+/** Present only with a connector. */
 function declareFetchStages(registry: MetricsRegistry, own: Labels): Record<FetchStage, Gauge> {
   const family = registry.gauge({
     name: 'vllm:num_requests_kv_fetch_by_stage',
@@ -246,14 +253,14 @@ function declareToolParser(registry: MetricsRegistry, modelName: string) {
   return series;
 }
 
-/** The value of each series is when vLLM last saw it so; one that is over stays on the page. */
+/** The value of each series is the last time that vLLM saw this state; past states stay on the page. */
 function declareAdapters(registry: MetricsRegistry, maxLoras: number) {
   const family = registry.gauge({
     name: 'vllm:lora_requests_info',
     help: 'Running stats on lora requests.',
     labels: ['max_lora', 'waiting_lora_adapters', 'running_lora_adapters'],
   });
-  // vLLM names an adapter in both labels, whatever its requests do.
+  // vLLM lists an adapter in both labels, whatever the state of its requests.
   return (names: string) =>
     family
       .with({
@@ -264,7 +271,7 @@ function declareAdapters(registry: MetricsRegistry, maxLoras: number) {
       .set(Date.now() / 1000);
 }
 
-/** Of a sample of the blocks; see block-lifetimes.ts. */
+/** For sampled blocks; see block-lifetimes.ts. */
 function declareKvBlocks<H>(
   histogram: (name: string, help: string, bounds: readonly number[]) => H,
 ): { readonly lifetime: H; readonly idle: H; readonly reuseGap: H } {

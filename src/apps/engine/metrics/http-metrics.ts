@@ -1,30 +1,21 @@
-// What vLLM's page tells of its HTTP requests: the families of prometheus-fastapi-instrumentator.
+// vLLM's metrics of HTTP requests: the families of prometheus-fastapi-instrumentator.
 import type { MetricsRegistry } from '../../../core/metrics/index.ts';
+import type { FinishedExchange } from '../http/server.ts';
 
-/** One answer that is out, or whose client has gone. */
-export interface HttpAnswer {
-  /** The route as it was registered, `/v1/responses/{response_id}`; `none` if there is none. */
-  readonly handler: string;
-  readonly method: string;
-  readonly status: number;
-  /** Content lengths as the heads say; 0 where they do not. */
-  readonly requestBytes: number;
-  readonly responseBytes: number;
-  readonly seconds: number;
-}
-
-/** Wherever they stand in a path: vLLM looks for them as patterns, so also in /v1/load_lora_adapter. */
+/** vLLM searches for these patterns anywhere in a path, so /v1/load_lora_adapter is excluded, too. */
 const excluded = /\/metrics|\/health|\/load|\/ping|\/version|\/server_info|^\/spillway\//;
 
-/** The bounds of the instrumentator's defaults. */
+/** The default bounds of the instrumentator. */
 const manySeconds = [
   0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 7.5, 10, 30,
   60,
 ];
 const fewSeconds = [0.1, 0.5, 1];
 
-/** Declares the families. @returns What counts an answer. */
-export function declareHttpMetrics(registry: MetricsRegistry): (answer: HttpAnswer) => void {
+/** Declares the families. @returns A function that counts a response. */
+export function declareHttpMetrics(
+  registry: MetricsRegistry,
+): (finished: FinishedExchange) => void {
   const requests = registry.counter({
     name: 'http_requests',
     help: 'Total number of requests by method, status and handler.',
@@ -55,12 +46,12 @@ export function declareHttpMetrics(registry: MetricsRegistry): (answer: HttpAnsw
     labels: ['method', 'handler'],
     bounds: fewSeconds,
   });
-  return (answer) => {
-    const { handler, method, status, seconds } = answer;
+  return (finished) => {
+    const { handler, method, status, seconds } = finished;
     if (excluded.test(handler)) return;
     requests.with({ method, status: `${Math.floor(status / 100)}xx`, handler }).inc();
-    requestBytes.with({ handler }).observe(answer.requestBytes);
-    responseBytes.with({ handler }).observe(answer.responseBytes);
+    requestBytes.with({ handler }).observe(finished.requestBytes);
+    responseBytes.with({ handler }).observe(finished.responseBytes);
     fine.observe(seconds);
     coarse.with({ method, handler }).observe(seconds);
   };

@@ -1,27 +1,30 @@
-// What vLLM's front end counts of requests while their tokens come, step by step.
+// Metrics that vLLM's front end counts at each step of its requests.
 import type { EngineStats } from '../../../core/engine/index.ts';
-import type { Sequence } from '../sequence.ts';
+import type { GeneratedSequence } from '../sequences/generated-sequence.ts';
 import type { EngineMetrics } from './engine-metrics.ts';
 
 /** @see vLLM 0.32, v1/metrics/stats.py, IterationStats */
 export class IterationStats {
   readonly #metrics: EngineMetrics;
   readonly #wallPerModelSecond: number;
-  /** Requests with a token out, by adapter: those that vLLM's metrics know of. */
+  /** Number of requests with a sampled token, by adapter; vLLM's metrics cover only these. */
   readonly #adaptersAtWork = new Map<string, number>();
   #generatedInStep = 0;
   #prefilledInStep = 0;
 
-  /** @param wallPerModelSecond Times of sequences are the engine's, those of metrics the wall's. */
+  /**
+   * @param wallPerModelSecond Converts times of sequences, on the engine's clock, to wall time for
+   * metrics.
+   */
   constructor(metrics: EngineMetrics, wallPerModelSecond: number) {
     this.#metrics = metrics;
     this.#wallPerModelSecond = wallPerModelSecond;
   }
 
-  /** A token of the step is about to be sampled. */
-  onToken(sequence: Sequence, nowSeconds: number): void {
+  /** Called before a token of the step is sampled. */
+  onToken(sequence: GeneratedSequence, nowSeconds: number): void {
     this.#generatedInStep++;
-    // A preemption is news that travels with the request's next token.
+    // A preemption is reported with the request's next token.
     this.#metrics.onPreempted(sequence.seePreemptions());
     if (sequence.output.length === 0) {
       const { promptTokens, cachedTokens, adapter } = sequence;
@@ -32,13 +35,13 @@ export class IterationStats {
     this.#countInterval(sequence, nowSeconds);
   }
 
-  /** It has ended by itself. */
-  onFinished(sequence: Sequence): void {
+  /** Called when a sequence has ended by itself. */
+  onFinished(sequence: GeneratedSequence): void {
     this.#countFinished(sequence, sequence.finishReason === 'length' ? 'length' : 'stop');
   }
 
-  /** The engine itself has ended them, between two steps. */
-  onAborted(sequences: readonly Sequence[], nowSeconds: number): void {
+  /** Called when the engine has ended sequences, between two steps. */
+  onAborted(sequences: readonly GeneratedSequence[], nowSeconds: number): void {
     if (sequences.length === 0) return;
     for (const sequence of sequences) {
       this.#countInterval(sequence, nowSeconds);
@@ -47,12 +50,12 @@ export class IterationStats {
     this.#metrics.onIteration(0);
   }
 
-  /** It has gone, however. */
-  onGone({ output, adapter }: Sequence): void {
+  /** Called when a sequence has left, for any reason. */
+  onGone({ output, adapter }: GeneratedSequence): void {
     if (output.length > 0 && adapter) this.#countAdapter(adapter.name, -1);
   }
 
-  /** The step is over; it may have had no tokens. */
+  /** Called at the end of a step, which may have had no tokens. */
   onStep(): void {
     if (this.#generatedInStep === 0) return;
     this.#metrics.onIteration(this.#generatedInStep + this.#prefilledInStep);
@@ -61,13 +64,13 @@ export class IterationStats {
     this.#prefilledInStep = 0;
   }
 
-  /** The state of the scheduler is news. */
+  /** Called with a new state of the scheduler. */
   onStats(stats: EngineStats): void {
     this.#metrics.onStats(stats, [...this.#adaptersAtWork.keys()]);
   }
 
-  /** The time to the first token, or since the last. */
-  #countInterval(sequence: Sequence, nowSeconds: number): void {
+  /** Counts the time to the first token, or since the last one. */
+  #countInterval(sequence: GeneratedSequence, nowSeconds: number): void {
     const scale = this.#wallPerModelSecond;
     if (sequence.output.length === 0) {
       sequence.firstTokenSeconds = nowSeconds;
@@ -78,7 +81,7 @@ export class IterationStats {
     sequence.lastTokenSeconds = nowSeconds;
   }
 
-  #countFinished(sequence: Sequence, reason: 'stop' | 'length' | 'abort'): void {
+  #countFinished(sequence: GeneratedSequence, reason: 'stop' | 'length' | 'abort'): void {
     const scale = this.#wallPerModelSecond;
     this.#metrics.onFinished({
       reason,

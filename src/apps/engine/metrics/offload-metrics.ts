@@ -1,5 +1,5 @@
-// vLLM's families of native KV offload: names, help and buckets as of vLLM 0.32. Most have no series
-// until something is observed.
+// vLLM's families of native KV offload: names, help and buckets of vLLM 0.32. Most have no series
+// until the first observation.
 import type { TierStats } from '../../../core/engine/index.ts';
 import type { MetricsRegistry } from '../../../core/metrics/index.ts';
 
@@ -10,7 +10,7 @@ const delaySeconds = [1e-4, 5e-4, 1e-3, 5e-3, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
 /** Source: vllm/v1/kv_offload/cpu/spec.py. */
 const allocationChunks = [1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144];
 
-/** What vLLM's manager takes for one chunk; measured, see docs/models/kv-tiers.md. */
+/** The time that vLLM's manager needs for one chunk; measured, see docs/models/kv-tiers.md. */
 const lookupSecondsPerChunk = 2.3e-6;
 
 const transferTypes = { load: 'CPU_to_GPU', store: 'GPU_to_CPU' } as const;
@@ -24,7 +24,8 @@ export class OffloadMetrics {
 
   /**
    * @param own Label values of the engine's series.
-   * @param options `countsSkipped`: with a store threshold, vLLM counts what it keeps out.
+   * @param options `countsSkipped`: whether vLLM counts skipped stores, which it does with a store
+   * threshold.
    */
   constructor(
     registry: MetricsRegistry,
@@ -34,7 +35,7 @@ export class OffloadMetrics {
     this.#own = own;
     this.#countsSkipped = options.countsSkipped;
     this.#families = declare(registry, Object.keys(own), options.countsSkipped);
-    // The old names have their series from the start.
+    // The deprecated names have series from the start.
     const { oldBytes, oldTime, oldSize } = this.#families;
     for (const transfer_type of Object.values(transferTypes)) {
       for (const family of [oldBytes, oldTime, oldSize]) family.with({ ...own, transfer_type });
@@ -65,7 +66,7 @@ export class OffloadMetrics {
     this.#families.allocation.with(this.#own).observe(chunks);
   }
 
-  /** vLLM's manager reports with each step. */
+  /** vLLM's manager reports at each step. */
   onStep({ tiers: [cpu], allocationFailures, storesSkipped }: TierStats): void {
     const { usage, writing, reading, failures, skipped } = this.#families;
     if (cpu === undefined) return;

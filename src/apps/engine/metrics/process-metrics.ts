@@ -1,9 +1,10 @@
-// What Python's client library tells of its process, on Linux alone; here of this process.
+// The process metrics of Python's client library, which has them only on Linux; here for this
+// process.
 import { readdirSync, readFileSync } from 'node:fs';
 import { platform } from 'node:os';
 import type { MetricsRegistry } from '../../../core/metrics/index.ts';
 
-/** Declares the families; their values are read with each page. */
+/** Declares the families; their values are read for each page. */
 export function declareProcessMetrics(registry: MetricsRegistry): void {
   if (platform() !== 'linux') return;
   const gauge = (name: string, help: string) =>

@@ -9,7 +9,7 @@ export type SleepOperation = 'sleep' | 'release_kv_cache_memory' | 'wake';
 /** Bounds of vLLM 0.32, entrypoints/serve/dev/sleep/metrics.py. */
 const operationSeconds = [0.01, 0.1, 1, 10, 30, 60, 120, 300, 600];
 
-/** Declares the families of operations. @returns The series of one operation. */
+/** Declares the families of operations. @returns A function that returns the series of one operation. */
 export function declareSleepMode(registry: MetricsRegistry) {
   const labels = ['operation'];
   const duration = registry.histogram({

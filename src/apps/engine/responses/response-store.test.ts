@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ResponseStore } from './response-store.ts';
 import { StoredResponse } from './stored-response.ts';
 
-test('the oldest response goes when there are too many; one in the making goes last', () => {
+test('removes the oldest response when there are too many, those in progress last', () => {
   const store = new ResponseStore({ responsesMax: 2, charactersMax: 1e6 });
   store.put('running', new StoredResponse({}, []));
   store.keep('a', { id: 'a' }, []);
@@ -14,7 +14,7 @@ test('the oldest response goes when there are too many; one in the making goes l
   );
 });
 
-test('long conversations make room by their length', () => {
+test('removes long conversations by their length', () => {
   const store = new ResponseStore({ responsesMax: 10, charactersMax: 1000 });
   const messages = [{ role: 'user', content: 'x'.repeat(700) }];
   store.keep('a', {}, messages);
@@ -23,7 +23,7 @@ test('long conversations make room by their length', () => {
   assert.notEqual(store.get('b'), undefined);
 });
 
-test('a response that was cancelled stays so', () => {
+test('a cancelled response stays cancelled', () => {
   const stored = new StoredResponse({ id: 'a', status: 'queued' }, []);
   stored.end('cancelled');
   stored.finish({ id: 'a', status: 'completed' });

@@ -1,11 +1,11 @@
-// Responses that are kept, as vLLM does with VLLM_ENABLE_RESPONSES_API_STORE=1. vLLM never forgets one;
-// here the oldest go when there are too many, those still in the making last.
+// Stored responses, as in vLLM with VLLM_ENABLE_RESPONSES_API_STORE=1. vLLM never removes one; here the
+// oldest are removed when there are too many, those in progress last.
 import type { ChatMessage } from '../../../core/api/index.ts';
 import { StoredResponse } from './stored-response.ts';
 
 interface StoreLimits {
   readonly responsesMax: number;
-  /** Of all messages, answers and events together, in characters of their JSON. */
+  /** Maximum total length of all messages, responses and events, in characters of their JSON. */
   readonly charactersMax: number;
 }
 
@@ -13,7 +13,7 @@ const defaultLimits: StoreLimits = { responsesMax: 10_000, charactersMax: 64 * 1
 
 export class ResponseStore {
   readonly #limits: StoreLimits;
-  /** By id, oldest first. */
+  /** Responses by id, oldest first. */
   readonly #responses = new Map<string, StoredResponse>();
 
   constructor(limits: StoreLimits = defaultLimits) {
@@ -24,14 +24,14 @@ export class ResponseStore {
     return this.#responses.get(id);
   }
 
-  /** Keeps a finished response. @param messages The conversation that it answers. */
+  /** Keeps a finished response. @param messages The conversation that it responds to. */
   keep(id: string, response: object, messages: readonly ChatMessage[]): void {
     const stored = new StoredResponse({}, messages);
     stored.finish(response);
     this.put(id, stored);
   }
 
-  /** Keeps a response that may still be in the making. */
+  /** Keeps a response that may still be in progress. */
   put(id: string, stored: StoredResponse): void {
     this.#responses.delete(id);
     this.#responses.set(id, stored);

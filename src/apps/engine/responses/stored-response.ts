@@ -1,11 +1,11 @@
-// One response that is kept: what it is so far, its events, and who waits for more of them.
+// One stored response: its current state, its events, and the clients that wait for more of them.
 import type { ChatMessage } from '../../../core/api/index.ts';
-import type { ResponseOutput } from '../answers/response-output.ts';
 import type { Exchange } from '../http/exchange.ts';
+import type { ResponseOutput } from './response-output.ts';
 
 export class StoredResponse {
   readonly messages: readonly ChatMessage[];
-  /** Frees what the engine still does for it. */
+  /** Stops the engine's work for it. */
   abort: () => void = () => undefined;
   #response: object;
   #isOver = false;
@@ -37,7 +37,7 @@ export class StoredResponse {
     return this.#characters;
   }
 
-  /** Takes the place of a client. */
+  /** Replaces a client as the destination. */
   get output(): ResponseOutput {
     return {
       open: () => undefined,
@@ -49,7 +49,7 @@ export class StoredResponse {
     };
   }
 
-  /** Nothing comes after this. */
+  /** Completes the response; nothing follows. */
   finish(response: object): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -59,20 +59,20 @@ export class StoredResponse {
     this.#readers.clear();
   }
 
-  /** Ends it before its time. */
+  /** Ends the response early. */
   end(status: 'cancelled' | 'failed'): void {
     this.finish({ ...this.#response, status });
   }
 
-  /** Streams its events to a client, from this one on, as they come. */
+  /** Streams its events to a client, from a given one on, as they arrive. */
   streamTo(exchange: Exchange, from: number): void {
     const events = this.#events ?? [];
     let next = from;
     const send = () => {
-      const news = events.slice(next).join('');
+      const newEvents = events.slice(next).join('');
       next = Math.max(next, events.length);
-      if (this.#isOver) exchange.end(news);
-      else if (news !== '') exchange.write(news);
+      if (this.#isOver) exchange.end(newEvents);
+      else if (newEvents !== '') exchange.write(newEvents);
     };
     exchange.openStream();
     if (!this.#isOver) {
@@ -85,7 +85,7 @@ export class StoredResponse {
   #add(events: string): void {
     if (events === '' || this.#isOver) return;
     this.#characters += events.length;
-    // JSON has no line ends of its own, so an empty line ends an event.
+    // The JSON contains no line breaks, so an empty line ends an event.
     this.#events?.push(...(events.match(/[\s\S]+?\n\n/g) ?? []));
     for (const wake of this.#readers) wake();
   }

@@ -8,13 +8,13 @@ import {
   schemaError,
   string,
 } from '../../../core/api/index.ts';
-import type { Engine } from '../engine.ts';
+import { parsePythonJson } from '../base/python-json.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { parsePythonJson } from '../http/python-json.ts';
 import type { Handler, Routes } from '../http/server.ts';
+import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 
-/** There with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 alone. */
-export function adapterRoutes(engine: Engine): Routes {
+/** Available only with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1. */
+export function adapterRoutes(engine: EmbeddedEngine): Routes {
   return {
     '/v1/load_lora_adapter': { POST: loadRoute(engine) },
     '/v1/unload_lora_adapter': { POST: unloadRoute(engine) },
@@ -23,7 +23,7 @@ export function adapterRoutes(engine: Engine): Routes {
   };
 }
 
-function loadRoute({ adapters }: Engine): Handler {
+function loadRoute({ adapters }: EmbeddedEngine): Handler {
   return async (exchange) => {
     const given = read(
       await exchange.json(),
@@ -38,7 +38,7 @@ function loadRoute({ adapters }: Engine): Handler {
   };
 }
 
-function unloadRoute({ adapters }: Engine): Handler {
+function unloadRoute({ adapters }: EmbeddedEngine): Handler {
   return async (exchange) => {
     const shape = { lora_name: string, lora_int_id: nullable(integer()) };
     const name = String(read(await exchange.json(), shape, ['lora_name'])['lora_name']);
@@ -47,8 +47,8 @@ function unloadRoute({ adapters }: Engine): Handler {
   };
 }
 
-/** POST /adapters `{name, src}`: checked by other code in vLLM, which words its faults its own way. */
-function registerRoute({ adapters }: Engine): Handler {
+/** POST /adapters `{name, src}`: in vLLM, other code checks it, with messages of its own. */
+function registerRoute({ adapters }: EmbeddedEngine): Handler {
   return async (exchange) => {
     const body = await sagemakerBody(exchange);
     const given = Object(body) as Readonly<Record<string, unknown>>;
@@ -67,7 +67,7 @@ function registerRoute({ adapters }: Engine): Handler {
   };
 }
 
-function unregisterRoute({ adapters }: Engine): Handler {
+function unregisterRoute({ adapters }: EmbeddedEngine): Handler {
   return (exchange) => {
     const name = exchange.parameters['adapter_name'] ?? '';
     adapters.unload(name);
@@ -75,7 +75,7 @@ function unregisterRoute({ adapters }: Engine): Handler {
   };
 }
 
-/** A body that is no JSON counts as an empty text. */
+/** A body that is not JSON counts as an empty text. */
 async function sagemakerBody(exchange: Exchange): Promise<unknown> {
   try {
     return parsePythonJson(await exchange.text());
@@ -84,7 +84,7 @@ async function sagemakerBody(exchange: Exchange): Promise<unknown> {
   }
 }
 
-/** As `readBody`, for fields that may be left out and may not be null. */
+/** Like `readBody`, for fields that may be absent but not null. */
 function read(
   body: unknown,
   shape: Readonly<Record<string, Parser<unknown>>>,

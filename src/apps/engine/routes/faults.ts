@@ -1,4 +1,4 @@
-// GET, PUT and DELETE /spillway/faults: what goes wrong on purpose, at run time.
+// GET, PUT and DELETE /spillway/faults: fault injection at run time.
 
 import { badRequest } from '../../../core/api/index.ts';
 import { InputError } from '../../../core/base/index.ts';
@@ -27,7 +27,7 @@ function parse(body: unknown): FaultOptions {
   try {
     const options = readFaults(body);
     if (!options.slowStart) return options;
-    throw new InputError('Fault "slowStart" is over once the engine runs; give it as a flag.');
+    throw new InputError('Fault "slowStart" has no effect on a running engine; set it as a flag.');
   } catch (error) {
     if (error instanceof InputError) throw badRequest(error.message);
     throw error;

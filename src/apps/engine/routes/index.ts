@@ -1,38 +1,52 @@
-// The table of routes; one file per endpoint.
-import type { Engine } from '../engine.ts';
+// The table of all routes, in vLLM's order. The routes of the server itself are in this folder; each API
+// has its own folder, and routes that no router or client of ours calls are in `auxiliary`.
+
+import {
+  derenderChatRoute,
+  derenderCompletionRoute,
+  devRoutes,
+  elasticScalingRoutes,
+  generativeScoringRoute,
+  invocationsRoute,
+  oauth2RedirectRoute,
+  openapiRoute,
+  profileRoutes,
+  redocRoute,
+  renderChatRoute,
+  renderCompletionRoute,
+  renderMessagesRoute,
+  renderResponsesRoute,
+  structuredDecisionsRoute,
+  swaggerRoute,
+  tokenizerInfoRoute,
+} from '../auxiliary/index.ts';
+import { chatBatchRoute, chatCompletionsRoute } from '../chat/chat-completions.ts';
+import { completionsRoute } from '../completions/completions.ts';
 import type { Faults } from '../faults/faults.ts';
+import { abortRequestsRoute, generateRoute } from '../generate/generate.ts';
 import type { Handler, Routes } from '../http/server.ts';
-import type { KvEvents } from '../kv-events.ts';
+import { countTokensRoute, messagesRoute } from '../messages/messages.ts';
 import { ResponseStore } from '../responses/response-store.ts';
+import { responsesRoute } from '../responses/responses.ts';
+import { cancelResponseRoute, storedResponseRoute } from '../responses/stored-responses.ts';
+import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
+import type { KvEvents } from '../runtime/kv-events.ts';
 import { adapterRoutes } from './adapters.ts';
-import { openapiRoute, redocRoute, swaggerRoute } from './api-pages.ts';
-import { chatBatchRoute, chatCompletionsRoute } from './chat-completions.ts';
-import { completionsRoute } from './completions.ts';
-import { derenderChatRoute, derenderCompletionRoute } from './derender.ts';
-import { devRoutes } from './dev.ts';
-import { elasticScalingRoutes } from './elastic-scaling.ts';
 import { faultsRoutes } from './faults.ts';
-import { abortRequestsRoute, generateRoute } from './generate.ts';
-import { generativeScoringRoute } from './generative-scoring.ts';
-import { invocationsRoute } from './invocations.ts';
 import { kvEventSourcesRoute } from './kv-event-sources.ts';
 import { healthRoute, versionRoute } from './liveness.ts';
 import { loadRoute, tracked } from './load.ts';
-import { countTokensRoute, messagesRoute } from './messages.ts';
 import { metricsRoute, mountedMetricsRoute } from './metrics.ts';
 import { modelsRoute } from './models.ts';
-import { oauth2RedirectRoute } from './oauth2-redirect-page.ts';
-import { profileRoutes } from './profile.ts';
-import { renderChatRoute, renderCompletionRoute, renderMessagesRoute } from './render.ts';
-import { renderResponsesRoute, responsesRoute } from './responses.ts';
 import { scaleOut } from './scale-out.ts';
-import { cancelResponseRoute, storedResponseRoute } from './stored-responses.ts';
-import { structuredDecisionsRoute } from './structured-decisions.ts';
 import { detokenizeRoute, tokenizeRoute } from './tokenize.ts';
-import { tokenizerInfoRoute } from './tokenizer-info.ts';
 
-export function routes(engine: Engine, faults: Faults, kvEvents: KvEvents | undefined): Routes {
-  /** Routes that generate: counted in /load, and where the faults strike. */
+export function routes(
+  engine: EmbeddedEngine,
+  faults: Faults,
+  kvEvents: KvEvents | undefined,
+): Routes {
+  /** Generation routes: counted in /load, and subject to faults. */
   const generation = (handler: Handler): Handler =>
     tracked(engine, async (exchange) => {
       if (await faults.before(exchange)) await handler(exchange);

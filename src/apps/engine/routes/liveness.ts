@@ -1,10 +1,11 @@
 // GET /health, GET and POST /ping, GET /version
-import { emulatedVersion } from '../engine.ts';
-import type { Handler } from '../http/server.ts';
 
-/** Serves /ping too. */
+import type { Handler } from '../http/server.ts';
+import { emulatedVersion } from '../runtime/embedded-engine.ts';
+
+/** Also serves /ping. */
 export const healthRoute: Handler = (exchange) => exchange.send(200, '', '');
 
-/** The release that is emulated, as vLLM says it; that it is emulated, the headers say. */
+/** The emulated release in vLLM's form; headers show that it is an emulation. */
 export const versionRoute: Handler = (exchange) =>
   exchange.sendJson(200, JSON.stringify({ version: emulatedVersion }));

@@ -1,9 +1,10 @@
-// GET /load, and the counting of requests behind it.
-import type { Engine } from '../engine.ts';
+// GET /load, and the count of requests that it reports.
+
 import type { Handler } from '../http/server.ts';
+import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 
 /** Requests in the tracked routes; 0 unless `--enable-server-load-tracking`. */
-export function loadRoute(engine: Engine): Handler {
+export function loadRoute(engine: EmbeddedEngine): Handler {
   return (exchange) =>
     exchange.sendJson(
       200,
@@ -13,8 +14,8 @@ export function loadRoute(engine: Engine): Handler {
     );
 }
 
-/** Counts a route's requests from their start until their answer is out or the client gone. */
-export function tracked(engine: Engine, handler: Handler): Handler {
+/** Counts a route's requests from their start until the response was sent or the client left. */
+export function tracked(engine: EmbeddedEngine, handler: Handler): Handler {
   return (exchange) => {
     engine.serverLoad++;
     exchange.response.once('close', () => engine.serverLoad--);

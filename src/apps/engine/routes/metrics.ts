@@ -1,14 +1,17 @@
-// GET /metrics, and what is mounted there
+// GET /metrics, and the application that is mounted there
 import { metricsContentType } from '../../../core/metrics/index.ts';
-import type { Engine } from '../engine.ts';
 import type { Faults } from '../faults/faults.ts';
 import type { Handler } from '../http/server.ts';
+import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 
-/** Of the page that is mounted at /metrics for other methods and longer paths, as in vLLM. */
+/**
+ * Content type of the application mounted at /metrics, which serves other methods and longer paths,
+ * as in vLLM.
+ */
 const mountedContentType = 'text/plain; version=0.0.4; charset=utf-8';
 
 export function metricsRoute(
-  engine: Engine,
+  engine: EmbeddedEngine,
   faults: Faults,
   contentType: string = metricsContentType,
 ): Handler {
@@ -24,7 +27,7 @@ export function metricsRoute(
   };
 }
 
-/** Answers to whatever is asked below /metrics. */
-export function mountedMetricsRoute(engine: Engine, faults: Faults): Handler {
+/** Responds to every path below /metrics. */
+export function mountedMetricsRoute(engine: EmbeddedEngine, faults: Faults): Handler {
   return metricsRoute(engine, faults, mountedContentType);
 }

@@ -1,9 +1,9 @@
 // GET /v1/models
 import { randomBytes } from 'node:crypto';
-import type { Engine } from '../engine.ts';
 import type { Handler } from '../http/server.ts';
+import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 
-export function modelsRoute(engine: Engine): Handler {
+export function modelsRoute(engine: EmbeddedEngine): Handler {
   return (exchange) => {
     const created = Math.floor(Date.now() / 1000);
     const { model: root, config } = engine.options;

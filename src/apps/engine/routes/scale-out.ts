@@ -1,10 +1,10 @@
-// The switch in front of the routes that take or give tokens.
+// Guards the routes that accept or return tokens.
 import { ApiError } from '../../../core/api/index.ts';
-import type { Engine } from '../engine.ts';
 import type { Handler } from '../http/server.ts';
+import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 
-/** 403 unless the server was started with --enable-scale-out. */
-export function scaleOut(engine: Engine, handler: Handler): Handler {
+/** Responds with 403 unless the server was started with --enable-scale-out. */
+export function scaleOut(engine: EmbeddedEngine, handler: Handler): Handler {
   if (engine.options.enableScaleOut === true) return handler;
   return () => {
     throw new ApiError(

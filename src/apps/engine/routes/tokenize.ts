@@ -9,16 +9,16 @@ import {
   string,
   type TokenizeRequest,
 } from '../../../core/api/index.ts';
-import type { Engine } from '../engine.ts';
-import { chatPrompt, checkUntrusted, checkUntrustedKwargs } from '../generation/chat-prompt.ts';
-import { checkModel } from '../generation/check-model.ts';
+import { chatPrompt, checkUntrusted } from '../chat/chat-prompt.ts';
 import { checkPromptText } from '../generation/limits.ts';
+import { checkModel, checkUntrustedKwargs } from '../generation/server-checks.ts';
 import type { Handler } from '../http/server.ts';
+import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 
 /** Token ids of the tokenizers library are 32 bits wide. */
 const tokenIdMax = 2 ** 32 - 1;
 
-export function tokenizeRoute(engine: Engine): Handler {
+export function tokenizeRoute(engine: EmbeddedEngine): Handler {
   return async (exchange) => {
     const request = readTokenizeRequest(await exchange.json());
     checkModel(engine, request.model);
@@ -37,13 +37,13 @@ export function tokenizeRoute(engine: Engine): Handler {
   };
 }
 
-/** @throws {ApiError} 400 for what a prompt cannot be made of. */
-function tokensOf(engine: Engine, request: TokenizeRequest): readonly number[] {
+/** @throws {ApiError} 400 if it cannot be turned into a prompt. */
+function tokensOf(engine: EmbeddedEngine, request: TokenizeRequest): readonly number[] {
   if ('messages' in request) {
     checkUntrusted(request);
     return chatPrompt(engine, request);
   }
-  // The other form's field counts here too: vLLM keeps what it does not know.
+  // The fields of the other form count here too: vLLM keeps unknown fields.
   checkUntrustedKwargs(request.rest);
   checkPromptText(engine, request.prompt);
   return engine.tokenizer.encode(request.prompt, {
@@ -51,7 +51,7 @@ function tokensOf(engine: Engine, request: TokenizeRequest): readonly number[] {
   });
 }
 
-export function detokenizeRoute(engine: Engine): Handler {
+export function detokenizeRoute(engine: EmbeddedEngine): Handler {
   return async (exchange) => {
     const body = await exchange.json();
     const request = readBody(body, { model: string, tokens: list(notNull(integer64From(0))) }, [

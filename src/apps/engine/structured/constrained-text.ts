@@ -1,4 +1,4 @@
-// The text of an answer that must have a form: a choice, a pattern, or JSON by a schema.
+// Generates the text of a constrained response: a choice, a pattern, or JSON by a schema.
 import {
   badRequest,
   type GrammarBackend,
@@ -10,9 +10,9 @@ import {
 import { schemaInstance } from './schema-instance.ts';
 
 /**
- * @param outputs The one constraint of a request, as `constraintOf` gives it.
- * @returns The text, or undefined if the form is free.
- * @throws {ApiError} 400 if the grammar library could make nothing of the constraint.
+ * @param outputs The constraint of a request, from `constraintOf`.
+ * @returns The text, or undefined without a constraint.
+ * @throws {ApiError} 400 if the grammar library cannot compile the constraint.
  */
 export function constrainedText(
   outputs: StructuredOutputs | undefined,
@@ -38,7 +38,7 @@ function parsedTag(text: string): Fields {
   }
 }
 
-/** The text that a structural tag demands; undefined where it leaves the model free to begin. */
+/** Returns the text that a structural tag requires; undefined if the model is free to start. */
 function structuralText(tag: Fields): string | undefined {
   const { format } = tag;
   return typeof format === 'object' && format !== null ? formatText(format as Fields) : undefined;
@@ -74,7 +74,7 @@ function formatText(format: Fields): string | undefined {
 }
 
 function jsonText(schema: unknown, backend: GrammarBackend): string {
-  // Any JSON will do.
+  // Any JSON is valid.
   if (schema === true) return 'null';
   const fault = schemaFault(schema, backend);
   if (fault !== undefined) throw badRequest(fault);

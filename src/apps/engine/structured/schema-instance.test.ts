@@ -75,7 +75,7 @@ const { schema } = fc.letrec<{ schema: Schema }>((tie) => ({
   ),
 }));
 
-test('the value of any schema validates against it', () => {
+test('returns a valid value for any schema', () => {
   fc.assert(
     fc.property(schema, (rules) => {
       const whole = { ...rules, $defs: { one: { type: 'integer', minimum: 3 } } };
@@ -84,7 +84,7 @@ test('the value of any schema validates against it', () => {
   );
 });
 
-/** What is wrong with a value: the rules of JSON schema, written down once more. */
+/** Returns the faults of a value, with a second implementation of the rules of JSON schema. */
 function faults(rules: Schema, value: unknown, root: Schema): string[] {
   const found: string[] = [];
   const hold = (isRight: boolean, rule: string) => {

@@ -1,7 +1,7 @@
-// The smallest JSON value that a JSON schema allows, for answers that must validate.
+// Generates the smallest JSON value that a JSON schema allows, for responses that must validate.
 import { regexInstance } from '../../../core/api/index.ts';
 
-/** How deep nested schemas are followed; deeper ones become null. */
+/** Maximum depth of nested schemas; deeper ones become null. */
 const depthMax = 32;
 
 /**
@@ -94,7 +94,7 @@ function stringInstance(rules: Record<string, unknown>): string {
   return 'synthetic'.padEnd(least, ' text').slice(0, most);
 }
 
-/** The least number that is allowed; without a least one, 1 or the greatest below it. */
+/** Returns the smallest allowed number; without a minimum, 1 or the largest below it. */
 function numberInstance(rules: Record<string, unknown>, isInteger: boolean): number {
   const bound = (name: string) => size(rules[name], Number.NaN);
   const [least, above] = [bound('minimum'), bound('exclusiveMinimum')];
@@ -122,23 +122,11 @@ function size(value: unknown, otherwise: number): number {
   return typeof value === 'number' ? value : otherwise;
 }
 
-/** @returns The first reference into the schema itself that names nothing there. */
-export function danglingReference(node: unknown, root: unknown): string | undefined {
-  if (typeof node !== 'object' || node === null) return undefined;
-  const reference = (node as { readonly $ref?: unknown }).$ref;
-  if (typeof reference === 'string' && find(reference, root) === undefined) return reference;
-  for (const child of Object.values(node)) {
-    const found = danglingReference(child, root);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
 function resolve(reference: string, root: unknown): unknown {
   return find(reference, root) ?? {};
 }
 
-/** References to elsewhere stand for anything. */
+/** References to other documents allow any value. */
 function find(reference: string, root: unknown): unknown {
   if (!reference.startsWith('#/')) return {};
   let at: unknown = root;

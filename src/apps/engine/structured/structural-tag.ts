@@ -1,4 +1,4 @@
-// The structural tag that holds a model to tool calls, as vLLM's Hermes parser writes it.
+// The structural tag that constrains a model to tool calls, as vLLM's Hermes parser writes it.
 import {
   type ChatRequest,
   constraintOf,
@@ -7,17 +7,18 @@ import {
 } from '../../../core/api/index.ts';
 import { constrainedText } from './constrained-text.ts';
 
-/** How Hermes' models write a call: before and after it, with line breaks and without. */
+/** The text before and after a tool call of Hermes' models, with and without line breaks. */
 const forms = [
   { before: '<tool_call>\n', after: '\n</tool_call>' },
   { before: '<tool_call>', after: '</tool_call>' },
 ] as const;
 
 /**
- * @param parser The server's; without one tools hold nobody.
- * @returns JSON of xgrammar's structural tag, or undefined if nothing holds the model: under `auto`
- *   only strict tools do, or the wish for a single call.
- * @see vllm/parser/abstract_parser.py, `_apply_structural_tag`; tool_parsers/structural_tag_registry.py
+ * @param parser The server's parser; without one tools do not constrain the model.
+ * @returns JSON of xgrammar's structural tag, or undefined if nothing constrains the model: with
+ * `auto` only strict tools do, or a request for a single call.
+ * @see vllm/parser/abstract_parser.py, `_apply_structural_tag`;
+ * tool_parsers/structural_tag_registry.py
  */
 export function structuralTagOfTools(
   request: ChatRequest,
@@ -34,7 +35,7 @@ export function structuralTagOfTools(
   const tags = tools
     .filter((tool) => named == null || tool.function?.name === named)
     .flatMap(tagsOf);
-  // A choice of a kind that is no function of the list holds nobody.
+  // A choice that is not a function of the list does not constrain the model.
   if (tags.length === 0) return undefined;
   const stops = isSingle || named != null;
   const isFree = choice === 'auto' && given === undefined;
@@ -44,12 +45,12 @@ export function structuralTagOfTools(
       : { type: 'tags_with_separator', tags, separator: '', at_least_one: true }),
     stop_after_first: stops,
   };
-  const answer = choice === 'auto' && given ? formatOf(given) : undefined;
-  const whole = answer ? { type: 'or', elements: [format, answer] } : format;
+  const free = choice === 'auto' && given ? formatOf(given) : undefined;
+  const whole = free ? { type: 'or', elements: [format, free] } : format;
   return JSON.stringify({ type: 'structural_tag', format: whole });
 }
 
-/** Whether it can be part of a tag: xgrammar takes it by itself. */
+/** Returns whether it can be part of a tag: xgrammar must accept it. */
 function isForXgrammar(outputs: StructuredOutputs): boolean {
   if (outputs.structural_tag != null) return false;
   try {
@@ -60,7 +61,7 @@ function isForXgrammar(outputs: StructuredOutputs): boolean {
   }
 }
 
-/** The form of the answer where no tool is called. @see `structured_outputs_to_format` */
+/** Returns the format of the response without a tool call. @see `structured_outputs_to_format` */
 function formatOf(outputs: StructuredOutputs): object {
   const { json, regex, choice, grammar } = outputs;
   if (json != null) {

@@ -15,7 +15,7 @@ const request = {
 };
 const allowed = { enableAutoToolChoice: true, toolCallParser: 'hermes' };
 
-test('a schema gets a value that it allows', () => {
+test('generates a value that a schema allows', () => {
   assert.deepEqual(schemaInstance(parameters), { city: 'Paris', days: 3 });
   assert.deepEqual(
     schemaInstance({
@@ -43,12 +43,12 @@ test('a schema gets a value that it allows', () => {
   assert.equal(schemaInstance({ type: 'no-such-type' }), undefined);
 });
 
-test('a schema that refers to itself ends', () => {
+test('returns for a schema that refers to itself', () => {
   const node = { type: 'object', required: ['next'], properties: { next: { $ref: '#' } } };
   assert.equal(typeof schemaInstance(node), 'object');
 });
 
-test('the form of an answer may be a choice, a grammar, or JSON', () => {
+test('generates responses for choices, grammars and JSON', () => {
   assert.equal(constrainedText({ choice: ['alpha', 'beta'] }), 'alpha');
   assert.equal(constrainedText({ grammar: 'root ::= "yes" | "no"' }), 'yes');
   assert.equal(constrainedText({ json: parameters }), '{"city":"Paris","days":3}');
@@ -56,7 +56,7 @@ test('the form of an answer may be a choice, a grammar, or JSON', () => {
   assert.throws(() => constrainedText({ json: 'x' }), /Invalid JSON grammar specification/);
 });
 
-test('a demanded tool call has arguments by its schema and streams in parts', () => {
+test('a required tool call has arguments that match its schema, and streams in parts', () => {
   const call = demandedCall(request, allowed);
   assert.ok(call);
   assert.deepEqual(JSON.parse(call.argumentsJson), { city: 'Paris', days: 3 });
@@ -68,7 +68,7 @@ test('a demanded tool call has arguments by its schema and streams in parts', ()
   assert.equal(deltas.map((delta) => delta.function.arguments ?? '').join(''), call.argumentsJson);
 });
 
-test('tool calls need the flags that vLLM needs', () => {
+test('tool calls need the same flags as in vLLM', () => {
   const closed = { enableAutoToolChoice: false, toolCallParser: undefined };
   assert.throws(
     () => demandedCall({ ...request, tool_choice: 'auto' }, closed),
@@ -82,7 +82,7 @@ test('tool calls need the flags that vLLM needs', () => {
   assert.equal(demandedCall({ ...request, tool_choice: 'none' }, closed), undefined);
 });
 
-test('under auto, a user’s turn may be answered by a call, the result of one never is', () => {
+test('with auto, a user’s turn may get a tool call, a tool result never does', () => {
   const messages = [{ role: 'user', content: 'Weather?' }];
   const auto = { ...request, messages, tool_choice: 'auto' as const };
   const calls = Array.from({ length: 20 }, (_, draw) => chosenCall(auto, draw));

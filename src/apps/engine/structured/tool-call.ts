@@ -1,27 +1,27 @@
-// Tool calls: which one the answer must be, its text, and its parts as they stream.
+// Tool calls: which one the response must be, its text, and its streamed parts.
 import { badRequest, type ChatRequest, type Tool } from '../../../core/api/index.ts';
 import { schemaInstance } from './schema-instance.ts';
 
-/** A call as the model would write it (Hermes' form, which Qwen3's template asks for). */
+/** A tool call as the model would write it (Hermes' format, which Qwen3's template uses). */
 export interface ToolCall {
   readonly name: string;
   readonly argumentsJson: string;
-  /** The whole text; its arguments begin at `argumentsStart`. */
+  /** The whole text; its arguments start at `argumentsStart`. */
   readonly text: string;
   readonly argumentsStart: number;
 }
 
-/** Settings of the server that decide whether calls are possible at all. */
+/** Settings of the server that decide whether tool calls are possible. */
 export interface ToolSettings {
   readonly enableAutoToolChoice: boolean;
   readonly toolCallParser: string | undefined;
 }
 
 /**
- * The call that a request demands: a named one, or the first tool when one is required. Under
- * `auto` none is; see `chosenCall`.
+ * Returns the tool call that a request requires: a named one, or the first tool. With `auto` there
+ * is none; see `chosenCall`.
  *
- * @throws {ApiError} 400 if the server was not set up for calls, as vLLM refuses them.
+ * @throws {ApiError} 400 if the server is not configured for tool calls, as in vLLM.
  */
 export function demandedCall(request: ChatRequest, settings: ToolSettings): ToolCall | undefined {
   const tools = request.tools ?? [];
@@ -45,10 +45,10 @@ export function demandedCall(request: ChatRequest, settings: ToolSettings): Tool
 }
 
 /**
- * What the emulated model does with tools under `auto`: it calls one in about half of the turns of a
- * user, and answers results of calls in text, so that a client's loop of calls comes to an end.
+ * Chooses the emulated model's tool call with `auto`: it calls one in about half of the user's
+ * turns, and responds to tool results in text, so that a client's loop of calls ends.
  *
- * @param draw Decides; the same draw always chooses the same.
+ * @param draw Decides; equal draws choose the same call.
  */
 export function chosenCall(request: ChatRequest, draw: number): ToolCall | undefined {
   const tools = request.tools ?? [];
@@ -64,7 +64,7 @@ export function chosenCall(request: ChatRequest, draw: number): ToolCall | undef
 
 function callOf(tool: Tool): ToolCall {
   const name = tool.function?.name ?? '';
-  // A schema that names no type of JSON holds nobody; whether it may is for the engine to say.
+  // A schema without a JSON type does not constrain the model; the engine decides whether it is valid.
   const instance = schemaInstance(tool.function?.parameters ?? { type: 'object' });
   const argumentsJson = spacedJson(instance ?? {});
   const before = `<tool_call>\n{"name": ${JSON.stringify(name)}, "arguments": `;
@@ -76,7 +76,7 @@ function callOf(tool: Tool): ToolCall {
   };
 }
 
-/** With a space after commas and colons, as models that learnt from Python write JSON. */
+/** Adds a space after commas and colons, as models trained on Python write JSON. */
 function spacedJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(spacedJson).join(', ')}]`;
   if (typeof value === 'object' && value !== null) {
@@ -88,7 +88,7 @@ function spacedJson(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** What a client gets of a call at a time: its name first, then pieces of its arguments. */
+/** The parts of a tool call that a client receives: its name first, then pieces of its arguments. */
 export interface ToolCallDelta {
   readonly id?: string;
   readonly type?: 'function';
@@ -96,7 +96,7 @@ export interface ToolCallDelta {
   readonly function: { readonly name?: string; readonly arguments?: string };
 }
 
-/** Cuts a call that streams in as text into the deltas that a client gets. */
+/** Splits a tool call that arrives as text into deltas for a client. */
 export class ToolCallStream {
   readonly #call: ToolCall;
   readonly #id: string;

@@ -11,7 +11,7 @@ const plain: TokenBias = {
   tokensMin: 0,
 };
 
-/** 1, 2, 3, 1, 2, 3, … */
+/** Returns 1, 2, 3, 1, 2, 3, … */
 function counting(): { next(): number } {
   let at = 0;
   return { next: () => (at++ % 3) + 1 };
@@ -22,7 +22,7 @@ function take(count: number, bias: Partial<TokenBias>): number[] {
   return Array.from({ length: count }, () => source.next());
 }
 
-test('a strong bias is the only token, a weak one changes nothing', () => {
+test('a strong bias selects its token only, a weak one changes nothing', () => {
   assert.deepEqual(take(4, { logitBias: { 7: 100 } }), [7, 7, 7, 7]);
   assert.deepEqual(take(4, { logitBias: { 7: 1 } }), [1, 2, 3, 1]);
 });
@@ -31,21 +31,21 @@ test('random weights follow the weakest bias', () => {
   assert.deepEqual(take(2, { logitBias: { 7: 1, 8: 0.5 }, isUndecided: true }), [7, 7]);
 });
 
-test('a banned token does not come', () => {
+test('a banned token is never sampled', () => {
   assert.deepEqual(take(4, { logitBias: { 2: -100 } }), [1, 3, 1, 3]);
 });
 
-test('a biased end waits until the least number of tokens is there', () => {
+test('a biased end token waits for the minimum number of tokens', () => {
   const bias = { logitBias: { 9: 100, 7: 50 }, tokensMin: 2 };
   assert.deepEqual(take(3, bias), [7, 7, 9]);
   assert.deepEqual(take(3, { ...bias, logitBias: { 9: 100 } }), [1, 2, 9]);
 });
 
-test('what is not allowed wins by no bias', () => {
+test('no bias selects a token that is not allowed', () => {
   assert.deepEqual(take(2, { logitBias: { 7: 100 }, allowed: [1, 2, 3] }), [1, 2]);
 });
 
-test('the winner has the greatest bias of all', () => {
+test('the sampled token has the greatest bias', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.nat(50).map(String), fc.integer({ min: 11, max: 100 })), (all) => {
       const [winner] = take(1, { logitBias: all });

@@ -1,25 +1,28 @@
-// What `logit_bias` does to synthetic text: a strong bias decides, as it would with a model.
-import type { TokenSource } from './token-source.ts';
+// Applies `logit_bias` to synthetic text: a strong bias decides, as with a model.
+import type { TokenSource } from '../sequences/token-source.ts';
 
 /**
- * How far the next word of synthetic text is ahead of every other token, in logits. OpenAI's scale
+ * Lead of the next word of synthetic text over every other token, in logits. OpenAI's scale
  * runs to 100, "exclusive selection"; models that are sure of a token lead by about this much.
  */
 const leadOfText = 10;
 
 export interface TokenBias {
-  /** Token id to what is added to its logit. */
+  /** Token id to the value that is added to its logit. */
   readonly logitBias: Readonly<Record<string, number>> | null | undefined;
-  /** The only tokens there are; undefined for all. */
+  /** The only allowed tokens; undefined for all. */
   readonly allowed: readonly number[] | undefined;
-  /** Random weights have no opinion: any bias decides. */
+  /** Random weights have no preference: any bias decides. */
   readonly isUndecided: boolean;
-  /** Tokens that may not come before `tokensMin` others have. */
+  /** Tokens that are not allowed before `tokensMin` others. */
   readonly ends: ReadonlySet<number>;
   readonly tokensMin: number;
 }
 
-/** @returns The tokens that win by their bias, in place of `text`; `text` itself if none can. */
+/**
+ * @returns The tokens with the greatest bias instead of `text`; `text` itself if no bias is large
+ * enough.
+ */
 export function biasedTokens(text: TokenSource, bias: TokenBias): TokenSource {
   const lead = bias.isUndecided ? 0 : leadOfText;
   const allowed = bias.allowed && new Set(bias.allowed);
@@ -46,7 +49,7 @@ function bannedTokens(bias: TokenBias['logitBias'], lead: number): ReadonlySet<n
   return new Set(entries.map(([id]) => Number(id)));
 }
 
-/** Draws that are tried before a banned word is let through: only a tiny vocabulary needs more. */
+/** Maximum number of draws before a banned word is accepted; only a tiny vocabulary needs more. */
 const drawsMax = 100;
 
 function allowedText(text: TokenSource, banned: ReadonlySet<number>): number {

@@ -1,4 +1,4 @@
-// Log probabilities of tokens that nobody computed: plausible, and always the same for a token.
+// Synthetic log probabilities of tokens: plausible, and constant for a token.
 import type { Tokenizer } from '../../../core/tokenizer/index.ts';
 
 export interface TokenLogprob {
@@ -8,15 +8,15 @@ export interface TokenLogprob {
 }
 
 /**
- * The token itself and the likeliest others; the token is the likeliest.
+ * Returns the token itself and the most likely alternatives; the token is the most likely.
  *
- * @param top How many to name; the token is among them if there is room for one.
+ * @param top Number of tokens to list; the token is among them if `top` is at least one.
  */
 export function likeliest(tokenizer: Tokenizer, tokenId: number, top: number): TokenLogprob[] {
   const own = ownLogprob(tokenizer, tokenId);
   return Array.from({ length: top }, (_, rank) => {
     if (rank === 0) return own;
-    // A stride that is prime to any vocabulary's size visits different tokens.
+    // A stride coprime with the size of any vocabulary visits different tokens.
     const other = (tokenId + rank * 7919) % tokenizer.vocabularySize;
     return {
       tokenId: other,

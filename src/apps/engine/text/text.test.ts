@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { seededRandom } from '../../../core/base/index.ts';
-import { StopChecker } from './stop-checker.ts';
+import { StopChecker } from '../sequences/stop-checker.ts';
+import { scriptedTokens } from '../sequences/token-source.ts';
 import { syntheticText } from './synthetic-text.ts';
-import { scriptedTokens } from './token-source.ts';
 
 const words = { words: [1, 2, 3], openers: [10], capitals: [11], comma: 20, stop: 21 };
 
-test('text is sentences, and the same seed gives the same', () => {
+test('generates sentences, and the same ones for the same seed', () => {
   const text = (seed: number) => {
     const source = syntheticText({
       words,
@@ -25,7 +25,7 @@ test('text is sentences, and the same seed gives the same', () => {
   assert.notDeepEqual(tokens, text(8));
 });
 
-test('an answer ends after a whole sentence, and not before its least length', () => {
+test('a response ends after a whole sentence, and not before its minimum length', () => {
   const source = syntheticText({ words, random: seededRandom(1), endToken: 99, tokensMin: 60 });
   const tokens: number[] = [];
   while (tokens.at(-1) !== 99 && tokens.length < 5000) tokens.push(source.next());
@@ -37,7 +37,7 @@ test('a script ends with the end token', () => {
   assert.deepEqual([source.next(), source.next(), source.next(), source.next()], [5, 6, 99, 99]);
 });
 
-test('a stop string is found across tokens and nothing of it gets out', () => {
+test('finds a stop string across tokens, and sends no part of it', () => {
   const checker = new StopChecker(['STOP'], false);
   assert.equal(checker.push('one ST', true), undefined);
   assert.equal(checker.take(false), 'one');
@@ -45,7 +45,7 @@ test('a stop string is found across tokens and nothing of it gets out', () => {
   assert.equal(checker.take(true), ' ');
 });
 
-test('the stop string stays in the text on request, and below min_tokens it is text', () => {
+test('keeps the stop string in the text on request, and ignores it below min_tokens', () => {
   const including = new StopChecker(['x'], true);
   assert.equal(including.push('axb', true), 'x');
   assert.equal(including.take(true), 'ax');
@@ -54,7 +54,7 @@ test('the stop string stays in the text on request, and below min_tokens it is t
   assert.equal(early.take(true), 'axb');
 });
 
-test('whatever the cuts, what was sent is the text up to the first stop string', () => {
+test('sends the text up to the first stop string, however it is split', () => {
   const letters = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 3 });
   fc.assert(
     fc.property(fc.array(letters, { maxLength: 12 }), (parts) => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { seededRandom } from '../../../core/base/index.ts';
 import { ReasoningSplitter, thinkFirst } from './thinking.ts';
 
-test('reasoning comes first, then its end, then the answer', () => {
+test('generates reasoning, then its end mark, then the answer', () => {
   const source = thinkFirst({
     thoughts: { next: () => 1 },
     end: [2, 3],
@@ -16,7 +16,7 @@ test('reasoning comes first, then its end, then the answer', () => {
   assert.deepEqual(tokens.slice(end - 1, end + 3), [1, 2, 3, 4]);
 });
 
-test('the mark between reasoning and answer is found wherever the text is cut', () => {
+test('finds the mark between reasoning and answer, however the text is split', () => {
   const text = 'a < b </think>\n\nyes';
   for (let cut = 0; cut <= text.length; cut++) {
     const splitter = new ReasoningSplitter(true);
@@ -27,7 +27,7 @@ test('the mark between reasoning and answer is found wherever the text is cut', 
   }
 });
 
-test('reasoning that never ends is all reasoning', () => {
+test('text without an end mark is all reasoning', () => {
   const splitter = new ReasoningSplitter(true);
   assert.deepEqual(splitter.push('a </thi', true), { reasoning: 'a </thi', content: '' });
 });

@@ -1,19 +1,19 @@
-// Reasoning before the answer: where it is written, and where it is read again.
+// Generates reasoning before the answer, and separates them again.
 import { type Random, randomInteger } from '../../../core/base/index.ts';
-import type { TokenSource } from './token-source.ts';
+import type { TokenSource } from '../sequences/token-source.ts';
 
-/** How Qwen3, DeepSeek-R1 and others end their reasoning. */
+/** The mark with which Qwen3, DeepSeek-R1 and others end their reasoning. */
 export const thinkingEnd = '</think>';
 export const thinkingStart = '<think>';
 
-/** Reasoning is this long, in tokens: the least, and how much more it may be. */
+/** Length of reasoning in tokens: the minimum, and the range above it. */
 const thinkingTokensMin = 64;
 const thinkingTokensSpread = 128;
 
 /**
- * Reasoning, its end, then the answer.
+ * Returns reasoning, its end, then the answer.
  *
- * @param options `end`: tokens of `</think>` and what follows it.
+ * @param options `end`: tokens of `</think>` and of the text after it.
  */
 export function thinkFirst(options: {
   readonly thoughts: TokenSource;
@@ -32,7 +32,7 @@ export function thinkFirst(options: {
   };
 }
 
-/** Tells reasoning from answer in a text that streams in. */
+/** Separates reasoning from the answer in streamed text. */
 export class ReasoningSplitter {
   #isThinking: boolean;
 
@@ -41,10 +41,10 @@ export class ReasoningSplitter {
     return this.#isThinking;
   }
 
-  /** What could be the beginning of the end mark. */
+  /** Text that may be the beginning of the end mark. */
   #held = '';
 
-  /** @param thinks False if all is answer. */
+  /** @param thinks False if all of the text is the answer. */
   constructor(thinks: boolean) {
     this.#isThinking = thinks;
   }
@@ -64,7 +64,7 @@ export class ReasoningSplitter {
   }
 }
 
-/** How many characters at the end of the text begin the mark. */
+/** Number of characters at the end of the text that could begin the mark. */
 function beginningOfMark(text: string): number {
   for (let length = Math.min(text.length, thinkingEnd.length - 1); length > 0; length--) {
     if (thinkingEnd.startsWith(text.slice(-length))) return length;

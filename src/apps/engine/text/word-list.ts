@@ -1,7 +1,7 @@
-// Tokens that are whole words, so that synthetic text looks like text and streams like a model's.
+// Tokens that are whole words, so that synthetic text reads like text and streams like a model's.
 import type { Tokenizer } from '../../../core/tokenizer/index.ts';
 
-/** Token ids by their part in a sentence. */
+/** Token ids by their role in a sentence. */
 export interface WordList {
   /** " word" */
   readonly words: readonly number[];
@@ -13,12 +13,12 @@ export interface WordList {
   readonly stop: number;
 }
 
-/** Vocabularies are in order of frequency: the first ids hold the common words. */
+/** Vocabularies are ordered by frequency: the first ids are the common words. */
 const idsScanned = 10_000;
 
 const lists = new WeakMap<Tokenizer, WordList>();
 
-/** The words of a tokenizer, picked at the first call; engines that share it share them. */
+/** The words of a tokenizer, picked at the first call; engines that share the tokenizer share them. */
 export function wordListOf(tokenizer: Tokenizer): WordList {
   let list = lists.get(tokenizer);
   if (!list) {
@@ -29,10 +29,10 @@ export function wordListOf(tokenizer: Tokenizer): WordList {
 }
 
 /**
- * Picks the words of a vocabulary. Each is one token and stays one when its text is encoded again,
- * so an answer that comes back in the next prompt hits the cache as a real one would.
+ * Picks the words of a vocabulary. Each is one token, and stays one when its text is encoded again,
+ * so a response that is part of the next prompt hits the cache, as a real one would.
  */
-export function wordList(tokenizer: Tokenizer): WordList {
+function wordList(tokenizer: Tokenizer): WordList {
   const words: number[] = [];
   const openers: number[] = [];
   const capitals: number[] = [];
@@ -43,13 +43,13 @@ export function wordList(tokenizer: Tokenizer): WordList {
     const list = listOf(bytes, words, openers, capitals);
     if (list && isStable(tokenizer, id)) list.push(id);
   }
-  // A vocabulary without English words still has some text.
+  // A vocabulary without English words still needs some text.
   const any = words.length > 0 ? words : textTokens(tokenizer);
   const first = any[0] ?? 0;
   const lowered = (id: number) => tokenizer.tokenText(id)?.trim().toLowerCase();
   const common = new Set(words.map(lowered));
-  // What is common in lower case too is a word; the rest are names, which random text had better
-  // not put into sentences.
+  // A token that is also common in lower case is a word; the rest are names, which do not belong in
+  // random sentences.
   const isWord = (id: number) => common.has(lowered(id));
   return {
     words: any,
@@ -64,7 +64,7 @@ function orElse(ids: readonly number[], others: readonly number[]): readonly num
   return ids.length > 0 ? ids : others;
 }
 
-/** The list that a token's letters put it on: `[ ]?[A-Za-z][a-z]+`. */
+/** The list that a token belongs to by its letters: `[ ]?[A-Za-z][a-z]+`. */
 function listOf(
   bytes: Uint8Array,
   words: number[],

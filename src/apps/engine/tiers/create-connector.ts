@@ -1,21 +1,27 @@
-// The connector of one engine.
+// Creates the connector of one engine.
 import {
+  type EngineConfig,
   type KvConnector,
   MultiConnector,
   NativeOffload,
   type TierListener,
 } from '../../../core/engine/index.ts';
-import type { EngineServerOptions } from '../options.ts';
-import type { Sequence } from '../sequence.ts';
+import type { GeneratedSequence } from '../sequences/generated-sequence.ts';
 import { ExampleConnector } from './example-connector.ts';
 import type { TierOptions } from './tier-options.ts';
+
+interface ConnectorOptions {
+  readonly tier?: TierOptions | undefined;
+  readonly config: EngineConfig;
+  readonly log?: ((line: string) => void) | undefined;
+}
 
 /**
  * @returns Undefined if the options name no tier.
  * @throws {InputError} If the tier's folder cannot be used.
  */
 export function createConnector(
-  options: EngineServerOptions,
+  options: ConnectorOptions,
   listener: TierListener,
 ): KvConnector | undefined {
   return options.tier && connectorOf(options.tier, options, listener);
@@ -23,7 +29,7 @@ export function createConnector(
 
 function connectorOf(
   tier: TierOptions,
-  options: EngineServerOptions,
+  options: ConnectorOptions,
   listener: TierListener,
 ): KvConnector {
   const { blockSize, enablePrefixCaching } = options.config;
@@ -35,7 +41,7 @@ function connectorOf(
     case 'ExampleConnector':
       return new ExampleConnector({
         ...{ storagePath: tier.storagePath, blockSize, log: options.log },
-        promptOf: (request) => (request as Sequence).prompt,
+        promptOf: (request) => (request as GeneratedSequence).prompt,
       });
   }
 }

@@ -1,4 +1,4 @@
-// vLLM's `ExampleConnector`: a folder for each prompt, found again by its name.
+// vLLM's `ExampleConnector`: one folder per prompt, found again by its name.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,28 +15,28 @@ import type {
 export interface ExampleConnectorOptions {
   readonly storagePath: string;
   readonly blockSize: number;
-  /** Of a request, the tokens that its name is made of. */
+  /** Returns the tokens of a request from which its name is made. */
   readonly promptOf: (request: EngineRequest) => readonly number[];
   readonly log?: ((line: string) => void) | undefined;
 }
 
 /**
- * The first step of a prompt that has no folder makes one; a prompt that has one computes no more than
- * its last block, the rest is loaded by the step itself. Nothing is ever removed, as in vLLM, where
- * this connector is for debugging. The folders are named as vLLM names them, but hold no KV: do not
- * give them to a real vLLM. Loads and stores take no time of the model.
+ * The first step of a prompt without a folder creates one. A prompt with a folder computes only its
+ * last block; the step itself loads the rest. Nothing is ever removed, as in vLLM, where this
+ * connector is for debugging. The folders have vLLM's names but contain no KV: do not use them with
+ * a real vLLM. Loads and stores take no model time.
  *
  * @see vllm/distributed/kv_transfer/kv_connector/v1/example_connector.py
  */
 export class ExampleConnector implements KvConnector {
   readonly nextSeconds = Number.POSITIVE_INFINITY;
   readonly #options: ExampleConnectorOptions;
-  /** Requests that have been in a step, or load. */
+  /** Requests that have been in a step, or are loading. */
   readonly #seen = new Set<EngineRequest>();
   #loads = 0;
   #stores = 0;
 
-  /** @throws {InputError} If the folder cannot be made. */
+  /** @throws {InputError} If the folder cannot be created. */
   constructor(options: ExampleConnectorOptions) {
     this.#options = options;
     try {
@@ -44,7 +44,7 @@ export class ExampleConnector implements KvConnector {
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new InputError(
-        `--kv-transfer-config: shared_storage_path ${options.storagePath} is no folder to write in: ${reason}.`,
+        `--kv-transfer-config: shared_storage_path ${options.storagePath} is not a writable folder: ${reason}.`,
         { cause },
       );
     }
@@ -87,12 +87,12 @@ export class ExampleConnector implements KvConnector {
     this.#seen.delete(request);
   }
 
-  /** vLLM says that it has, and the folders stay. */
+  /** vLLM reports success, but the folders stay. */
   reset(): boolean {
     return true;
   }
 
-  /** One token less than the prompt, and of the rest whole blocks, without the last if it is full. */
+  /** One token less than the prompt, in whole blocks, without the last one if it is full. */
   #stored(prompt: readonly number[]): number {
     const { blockSize } = this.#options;
     return Math.max(0, Math.floor((prompt.length - 2) / blockSize) * blockSize);
@@ -114,7 +114,7 @@ export class ExampleConnector implements KvConnector {
       this.#stores++;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#options.log?.(`A prompt was not stored in ${folder}: ${reason}`);
+      this.#options.log?.(`Could not store a prompt in ${folder}: ${reason}`);
     }
   }
 }

@@ -7,10 +7,10 @@ import { connectorName, type TierFlags, tierOptions, withoutEmulation } from './
 
 const layout = { model: findModel('Qwen3-8B'), gpu: findGpu('H100') };
 
-/** 147,456 bytes a token, 16 tokens a block. */
+/** 147,456 bytes per token, 16 tokens per block. */
 const blockBytes = 2_359_296;
 
-test('--kv-offloading-size is a pool of whole blocks, written first and loaded over PCIe', () => {
+test('--kv-offloading-size creates a pool of whole blocks, loaded over PCIe', () => {
   const tier = tierOptions({ offloadingGibibytes: 10 }, layout, 16);
   assert.ok(tier?.connector === 'OffloadingConnector');
   const { chunksMax, blocksPerChunk, eviction, promptOnly, link } = tier.config;
@@ -19,7 +19,7 @@ test('--kv-offloading-size is a pool of whole blocks, written first and loaded o
   assert.equal(link.bytesPerSecond, 50e9);
 });
 
-test("the connector's own configuration is read as vLLM reads it", () => {
+test("reads the connector's own configuration as vLLM does", () => {
   const tier = tierOptions(
     native({ cpu_bytes_to_use: '1000000000', block_size: 64, eviction_policy: 'arc' }),
     layout,
@@ -35,7 +35,7 @@ test("the connector's own configuration is read as vLLM reads it", () => {
   assert.deepEqual(folder, { connector: 'ExampleConnector', storagePath: '/x' });
 });
 
-test('the size flag has the last word, and connectors without an emulation give no tier', () => {
+test('the size flag takes precedence, and connectors without an emulation yield no tier', () => {
   const transfer = parse('NixlConnector', {});
   assert.equal(connectorName({ transfer }), 'NixlConnector');
   assert.equal(tierOptions({ transfer }, layout, 16), undefined);
@@ -45,7 +45,7 @@ test('the size flag has the last word, and connectors without an emulation give 
   assert.equal(connectorName({}), undefined);
 });
 
-test('of several connectors those with an emulation are tiers, in their order; the others are named', () => {
+test('several connectors yield tiers for those with an emulation, in their order, and list the others', () => {
   const kv_role = 'kv_both';
   const connectors = [
     { kv_connector: 'NixlConnector', kv_role },
@@ -72,9 +72,9 @@ test('of several connectors those with an emulation are tiers, in their order; t
   assert.equal(tierOptions(alone, layout, 16), undefined);
 });
 
-test('what vLLM would not start with is one sentence', () => {
+test('refuses what vLLM would refuse, in one sentence', () => {
   const sentences: readonly (readonly [TierFlags, RegExp])[] = [
-    [native({}), /cpu_bytes_to_use must be given/],
+    [native({}), /cpu_bytes_to_use is required/],
     [native({ cpu_bytes_to_use: -1 }), /cpu_bytes_to_use is -1; it must be a number, 0 or more/],
     [native({ cpu_bytes_to_use: 1e9, eviction_policy: 'fifo' }), /"fifo" is not known/],
     [native({ cpu_bytes_to_use: 1e9, block_size: 40 }), /must be a multiple .* such as 48/],
@@ -82,8 +82,8 @@ test('what vLLM would not start with is one sentence', () => {
     [native({ cpu_bytes_to_use: 1e9, blocks_per_chunk: 0 }), /blocks_per_chunk is 0/],
     [native({ cpu_bytes_to_use: 1e9, offload_prompt_only: 'no' }), /must be true or false/],
     [native({ cpu_bytes_to_use: 1e9, spec_name: 'TieringOffloadingSpec' }), /is not emulated/],
-    [{ transfer: parse('MultiConnector', {}) }, /connectors must be given/],
-    [{ transfer: parse('MultiConnector', { connectors: [{}] }) }, /each .* needs its kv_connector/],
+    [{ transfer: parse('MultiConnector', {}) }, /connectors is required/],
+    [{ transfer: parse('MultiConnector', { connectors: [{}] }) }, /each .* needs a kv_connector/],
     [{ transfer: parse('MultiConnector', { connectors: [3] }) }, /must be a JSON object/],
   ];
   for (const [flags, sentence] of sentences) {

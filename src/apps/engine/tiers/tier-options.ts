@@ -1,4 +1,4 @@
-// From vLLM's flags to the tier below an engine's KV cache.
+// Derives the tiers below an engine's KV cache from vLLM's flags.
 import { InputError } from '../../../core/base/index.ts';
 import {
   type LayoutOptions,
@@ -7,28 +7,28 @@ import {
 } from '../../../core/engine/index.ts';
 import { type KvTransferConfig, parseKvTransferConfig } from '../../../core/protocol/index.ts';
 
-/** What is below the GPU's cache. */
+/** The tiers below the GPU's cache. */
 export type TierOptions =
   | NativeTierOptions
   | {
       readonly connector: 'MultiConnector';
-      /** In the order in which they are asked. */
+      /** In the order of lookups. */
       readonly tiers: readonly TierOptions[];
     }
   | {
       readonly connector: 'ExampleConnector';
-      /** A folder for each prompt; real ones. */
+      /** Contains one folder per prompt; real folders. */
       readonly storagePath: string;
     };
 
 export interface NativeTierOptions {
   readonly connector: 'OffloadingConnector';
   readonly config: NativeOffloadConfig;
-  /** KV events of the tier carry tokens and parents, not hashes alone. */
+  /** Whether KV events of the tier contain tokens and parents, not only hashes. */
   readonly selfDescribingKvEvents: boolean;
 }
 
-/** Those of native offload, by themselves or among others. */
+/** Returns the options of native offload, alone or among several connectors. */
 export function nativeTiers(tier: TierOptions | undefined): readonly NativeTierOptions[] {
   switch (tier?.connector) {
     case 'OffloadingConnector':
@@ -49,8 +49,8 @@ export interface TierFlags {
 }
 
 /**
- * The tier that vLLM would run with. A connector of vLLM that has no emulation gives none; the caller
- * says so.
+ * Returns the tier that vLLM would use; none for a connector without an emulation, which the caller
+ * reports.
  *
  * @throws {InputError} If the connector's own configuration cannot work.
  */
@@ -76,8 +76,8 @@ export function tierOptions(
 }
 
 /**
- * Of the connectors that the flags name, those without an emulation: they are as good as not there.
- * A connector of several is told by its parts.
+ * Returns the connectors in the flags without an emulation, which have no effect. A connector that
+ * combines several counts by its parts.
  */
 export function withoutEmulation(flags: TierFlags): readonly string[] {
   const name = connectorName(flags);
@@ -87,7 +87,7 @@ export function withoutEmulation(flags: TierFlags): readonly string[] {
   return connectorsOf(flags).flatMap((transfer) => withoutEmulation({ transfer }));
 }
 
-/** Only those that are emulated; none at all is none. */
+/** Includes only emulated connectors; none if there are none. */
 function multiTier(
   connectors: readonly KvTransferConfig[],
   layout: LayoutOptions,
@@ -99,22 +99,25 @@ function multiTier(
   return tiers.length === 0 ? undefined : { connector: 'MultiConnector', tiers };
 }
 
-/** @throws {InputError} If the list is not there, or one in it is no configuration of a connector. */
+/**
+ * @throws {InputError} If there is no list, or one of its entries is not the configuration of a
+ * connector.
+ */
 function connectorsOf({ transfer }: TierFlags): readonly KvTransferConfig[] {
   const connectors = transfer?.kv_connector_extra_config['connectors'];
   if (!Array.isArray(connectors) || connectors.length === 0) {
     throw new InputError(
-      `${where}: connectors must be given, a list of configurations as --kv-transfer-config itself.`,
+      `${where}: connectors is required: a list of configurations in the form of --kv-transfer-config.`,
     );
   }
   return connectors.map((one) => {
     const config = parseKvTransferConfig(JSON.stringify(one));
     if (config.kv_connector !== null) return config;
-    throw new InputError(`${where}: each of connectors needs its kv_connector.`);
+    throw new InputError(`${where}: each entry of connectors needs a kv_connector.`);
   });
 }
 
-/** The connector that the flags come to; `--kv-offloading-size` has the last word. */
+/** The connector that the flags select; `--kv-offloading-size` takes precedence. */
 export function connectorName({ offloadingGibibytes, offloadingBackend, transfer }: TierFlags) {
   if (offloadingGibibytes === undefined) return transfer?.kv_connector ?? undefined;
   return offloadingBackend === 'lmcache' ? 'LMCacheMPConnector' : 'OffloadingConnector';
@@ -135,18 +138,18 @@ function nativeTier(
   const spec = text(extra, 'spec_name') ?? 'CPUOffloadingSpec';
   if (spec !== 'CPUOffloadingSpec') {
     throw new InputError(
-      `${where}: spec_name "${spec}" is not emulated; only CPUOffloadingSpec is. Leave it out.`,
+      `${where}: spec_name "${spec}" is not emulated; the only one is CPUOffloadingSpec. Omit spec_name.`,
     );
   }
   if (layout.gpu.memoryBytes === undefined) {
     throw new InputError(
-      'KV offloading to host memory needs a GPU, in vLLM as here; choose another --gpu, or leave the offloading out.',
+      'KV offloading to host memory needs a GPU, as in vLLM; choose another --gpu, or disable offloading.',
     );
   }
   const hostBytes = count(extra, 'cpu_bytes_to_use');
   if (!hostBytes) {
     throw new InputError(
-      `${where}: cpu_bytes_to_use must be given, the host memory in bytes; or give --kv-offloading-size in GiB.`,
+      `${where}: cpu_bytes_to_use is required: the host memory in bytes; or set --kv-offloading-size in GiB.`,
     );
   }
   const trackedMax = count(extra, 'max_tracker_size');
@@ -167,19 +170,19 @@ function blocksPerChunk(extra: Readonly<Record<string, unknown>>, blockSize: num
   const blocks = count(extra, 'blocks_per_chunk');
   const tokens = count(extra, 'block_size');
   if (blocks !== undefined && tokens !== undefined) {
-    throw new InputError(`${where}: give only one of block_size and blocks_per_chunk.`);
+    throw new InputError(`${where}: set only one of block_size and blocks_per_chunk.`);
   }
   if (tokens === undefined) return blocks ?? 1;
   if (tokens % blockSize === 0 && tokens > 0) return tokens / blockSize;
   throw new InputError(
     `${where}: block_size is ${tokens}; it must be a multiple of the engine's block size of ${blockSize} tokens, ` +
-      `such as ${Math.max(1, Math.ceil(tokens / blockSize)) * blockSize}; or give blocks_per_chunk.`,
+      `such as ${Math.max(1, Math.ceil(tokens / blockSize)) * blockSize}; or set blocks_per_chunk.`,
   );
 }
 
 const where = '--kv-transfer-config, kv_connector_extra_config';
 
-/** Python's `int()` takes numbers and their texts, and cuts off what follows the point. */
+/** Python's `int()` accepts numbers and their text, and truncates the fraction. */
 function count(extra: Readonly<Record<string, unknown>>, key: string): number | undefined {
   const value = extra[key];
   if (value === undefined || value === null) return undefined;

@@ -30,7 +30,7 @@ const toolField = object(
   ['name', 'input_schema'],
 );
 
-/** A tool that joins or leaves the conversation on its way. */
+/** A tool that is added or removed during the conversation. */
 const toolChangeField = tagged({
   tool_reference: object({ type: string, name: notNull(string) }, ['name']),
   tool_definition: object({ type: string, definition: notNull(toolField) }, ['definition']),
@@ -84,7 +84,7 @@ function isToolChange(type: string | null | undefined): boolean {
 const contentField = union(string, list(blockField));
 type Content = NonNullable<ReturnType<typeof contentField>>;
 
-/** Tools change in system messages alone. */
+/** Only system messages may add or remove tools. */
 function toolChangeFault(content: Content | null | undefined): string | undefined {
   const blocks = typeof content === 'object' && content !== null ? content : [];
   const change = blocks.find(({ type }) => isToolChange(type));
@@ -137,7 +137,7 @@ const outputField = object({
 
 const systemField = after(contentField, toolChangeFault);
 
-/** POST /v1/messages/count_tokens reads only what makes the prompt. */
+/** POST /v1/messages/count_tokens reads only the fields that affect the prompt. */
 const countFields = {
   model: modelField,
   messages: notNull(list(messageField)),
@@ -152,7 +152,7 @@ const countFields = {
 /** vLLM's VLLM_MAX_STOP_STRINGS. */
 const stopSequencesMax = 4;
 
-/** In vLLM's order, which is that of the error report. */
+/** In vLLM's order, which is the order of the error report. */
 const messagesFields = {
   model: modelField,
   messages: notNull(list(messageField)),
@@ -198,12 +198,12 @@ export type CountTokensRequest = Parsed<typeof countObject>;
 export type MessageBlock = Exclude<Content, string>[number];
 export type MessagesTool = NonNullable<MessagesRequest['tools']>[number];
 
-/** @throws {ApiError} 400, in OpenAI's form: the schema is checked before Anthropic's handler. */
+/** @throws {ApiError} 400, in OpenAI's format: the schema is checked before Anthropic's handler. */
 export function readMessagesRequest(body: unknown): MessagesRequest {
   return readBody(body, messagesObject);
 }
 
-/** @throws {ApiError} As `readMessagesRequest`. */
+/** @throws {ApiError} Like `readMessagesRequest`. */
 export function readCountTokensRequest(body: unknown): CountTokensRequest {
   return readBody(body, countObject);
 }

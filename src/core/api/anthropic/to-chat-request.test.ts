@@ -7,7 +7,7 @@ function messagesOf(body: object): unknown {
   return chatRequestOf(readMessagesRequest({ model: 'm', max_tokens: 5, ...body })).messages;
 }
 
-test('system text comes first, without the header that differs per request', () => {
+test('puts system text first, without the header that differs per request', () => {
   const system = [
     { type: 'text', text: 'x-anthropic-billing-header: 1' },
     { type: 'text', text: 'Be ' },
@@ -19,7 +19,7 @@ test('system text comes first, without the header that differs per request', () 
   ]);
 });
 
-test('results of tools become messages of their own before what the user says', () => {
+test('turns tool results into separate messages before the user’s text', () => {
   const messages = [
     { role: 'assistant', content: [{ type: 'tool_use', id: 't', name: 'f', input: { a: 1 } }] },
     {
@@ -38,8 +38,51 @@ test('results of tools become messages of their own before what the user says', 
   ]);
 });
 
-test('a tool that is removed must have been declared', () => {
-  const tool = { type: 'tool_reference', name: 'f' };
-  const messages = [{ role: 'system', content: [{ type: 'tool_removal', tool }] }];
-  assert.throws(() => messagesOf({ messages }), /references tool 'f', which is not declared/);
+/** Returns the names of the tools in the chat request. */
+function toolNames(body: object): unknown {
+  const request = chatRequestOf(readMessagesRequest({ model: 'm', max_tokens: 5, ...body }));
+  return request.tools?.map((tool) => tool.function?.name);
+}
+
+const change = (type: 'tool_addition' | 'tool_removal', tool: object) => ({
+  role: 'system',
+  content: [{ type, tool }],
+});
+const declared = (name: string) => ({ name, input_schema: { type: 'object' } });
+const reference = (name: string) => ({ type: 'tool_reference', name });
+
+test('refuses to add or remove a tool that is not declared', () => {
+  const tools = [declared('g')];
+  for (const type of ['tool_addition', 'tool_removal'] as const) {
+    const messages = [change(type, reference('f'))];
+    const message = new RegExp(`${type} references tool 'f', which is not declared in tools`);
+    assert.throws(() => messagesOf({ messages }), message);
+    assert.throws(() => messagesOf({ tools, messages }), message);
+    assert.deepEqual(messagesOf({ tools: [declared('f')], messages }), []);
+  }
+});
+
+test('the last addition or removal of a tool decides whether it is available', () => {
+  const tools = [declared('f'), declared('g')];
+  const removed = change('tool_removal', reference('f'));
+  const added = change('tool_addition', reference('f'));
+  assert.deepEqual(toolNames({ tools, messages: [removed] }), ['g']);
+  assert.deepEqual(toolNames({ tools, messages: [removed, added] }), ['f', 'g']);
+  assert.deepEqual(toolNames({ tools, messages: [added, removed] }), ['g']);
+  const definition = change('tool_addition', {
+    type: 'tool_definition',
+    definition: declared('h'),
+  });
+  assert.deepEqual(toolNames({ tools, messages: [definition] }), ['f', 'g', 'h']);
+  assert.deepEqual(toolNames({ messages: [definition] }), ['h']);
+  const both = [change('tool_removal', reference('f')), change('tool_removal', reference('g'))];
+  assert.equal(toolNames({ tools, messages: both }), undefined);
+});
+
+test('refuses to require a tool that is not available', () => {
+  const choice = { tools: [declared('f')], tool_choice: { type: 'tool', name: 'f' } };
+  const messages = [{ role: 'user', content: 'Hi' }];
+  assert.deepEqual(toolNames({ ...choice, messages }), ['f']);
+  const other = { ...choice, messages, tool_choice: { type: 'tool', name: 'g' } };
+  assert.throws(() => toolNames(other), /tool with name 'g' is not found in the tools list/);
 });

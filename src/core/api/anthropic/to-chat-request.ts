@@ -1,4 +1,4 @@
-// From Anthropic's messages to the chat request that vLLM makes of them.
+// Translates Anthropic's messages to a chat request, as vLLM does.
 import { badRequest } from '../openai/api-error.ts';
 import type { ChatMessage, ChatRequest, Tool } from '../openai/chat-request.ts';
 import { isTruthy, pythonText } from '../openai/python-repr.ts';
@@ -10,7 +10,7 @@ import type {
 } from './messages-request.ts';
 
 /**
- * Translates a request; the answer is then made as for chat and translated back.
+ * Translates a request; the response is then generated as for chat and translated back.
  *
  * @throws {ApiError} 400 if a tool is added or removed that is not declared.
  */
@@ -18,7 +18,7 @@ export function chatRequestOf(request: MessagesRequest | CountTokensRequest): Ch
   const messages = [...systemMessage(request.system), ...(request.messages ?? []).flatMap(turn)];
   const given = request as MessagesRequest;
   const declared = toolsInEffect(request)?.map(toTool);
-  // An empty list is none, as Python takes it.
+  // An empty list counts as none, as in Python.
   const tools = declared?.length === 0 ? undefined : declared;
   const choice = toolChoice(request, tools !== undefined);
   const wanted = request.tool_choice?.type === 'tool' ? request.tool_choice.name : undefined;
@@ -43,7 +43,7 @@ export function chatRequestOf(request: MessagesRequest | CountTokensRequest): Ch
       thinking_token_budget: request.thinking.budget_tokens,
     }),
     ...(tools && { tools }),
-    // Without tools vLLM never looks at the choice.
+    // Without tools vLLM ignores the choice.
     ...(tools && choice !== undefined && { tool_choice: choice }),
     ...(effort != null && { reasoning_effort: effort }),
     ...responseFormat(request),
@@ -69,7 +69,7 @@ function textOf(blocks: readonly MessageBlock[]): string {
     .join('');
 }
 
-/** The chat messages of one turn: results of tools come before what the user says with them. */
+/** Returns the chat messages of one turn: tool results come before the user's text. */
 function turn({ role, content }: NonNullable<MessagesRequest['messages']>[number]): ChatMessage[] {
   if (role === 'system') {
     if (typeof content !== 'string') return systemMessage(content);
@@ -126,7 +126,7 @@ function toolResult({ content, tool_use_id: id }: MessageBlock): ChatMessage[] {
   ];
 }
 
-/** Tools as the additions and removals within the conversation leave them. */
+/** Returns the tools after the additions and removals within the conversation. */
 function toolsInEffect(
   request: MessagesRequest | CountTokensRequest,
 ): readonly MessagesTool[] | undefined {
@@ -150,7 +150,7 @@ function toolsInEffect(
 }
 
 function toTool({ name, description, input_schema: schema, strict }: MessagesTool): Tool {
-  // The template prints a tool as it stands; vLLM leaves out what is not set.
+  // The template prints a tool as it is; vLLM omits unset fields.
   return {
     type: 'function',
     function: {

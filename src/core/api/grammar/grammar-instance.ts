@@ -1,12 +1,12 @@
-// One text that a grammar allows, for answers that must: xgrammar's EBNF, and Lark's in outline.
+// Generates one text that a grammar allows, for constrained responses: xgrammar's EBNF and the basics of Lark.
 import { badRequest } from '../openai/api-error.ts';
 import { regexInstance } from './regex-instance.ts';
 
 /**
- * The shortest obvious text: first alternatives, least repetitions, first characters of classes. A
- * rule that only refers to itself gives nothing.
+ * Returns the shortest obvious text: first alternatives, fewest repetitions, first characters of
+ * classes. A rule that only refers to itself yields an empty text.
  *
- * @throws {ApiError} 400 in vLLM's words if it is no grammar.
+ * @throws {ApiError} 400 with vLLM's message if it is not a grammar.
  * @example grammarInstance('root ::= "yes" | "no"'); // 'yes'
  */
 export function grammarInstance(grammar: string): string {
@@ -27,16 +27,16 @@ function invalidGrammar(): Error {
   return badRequest('Invalid grammar specification.');
 }
 
-/** Things in a row, of which each may be repeated. */
-type Sequence = readonly Element[];
+/** Consecutive elements, each of which may be repeated. */
+type ElementSequence = readonly Element[];
 interface Element {
   readonly text?: string;
   readonly rule?: string;
-  readonly choices?: readonly Sequence[];
+  readonly choices?: readonly ElementSequence[];
   readonly times: number;
 }
 
-/** What Lark brings along; a text for each that the model may be held to. */
+/** A text for each terminal that Lark's common grammar defines and that a constraint may use. */
 const imported: Readonly<Record<string, string>> = {
   WORD: 'a',
   INT: '0',
@@ -61,9 +61,9 @@ function withoutDirectives(grammar: string): string {
     );
 }
 
-/** @param head What a rule begins with, its name in the first group. */
-function readRules(grammar: string, head: RegExp): Map<string, readonly Sequence[]> {
-  const rules = new Map<string, readonly Sequence[]>();
+/** @param head Matches the start of a rule; the first group is its name. */
+function readRules(grammar: string, head: RegExp): Map<string, readonly ElementSequence[]> {
+  const rules = new Map<string, readonly ElementSequence[]>();
   let open: { name: string; body: string } | undefined;
   const close = () => {
     if (open === undefined) return;
@@ -82,8 +82,8 @@ function readRules(grammar: string, head: RegExp): Map<string, readonly Sequence
   return rules;
 }
 
-function checkReferences(rules: Map<string, readonly Sequence[]>, grammar: string): void {
-  const visit = (sequences: readonly Sequence[]): void => {
+function checkReferences(rules: Map<string, readonly ElementSequence[]>, grammar: string): void {
+  const visit = (sequences: readonly ElementSequence[]): void => {
     for (const { rule, choices } of sequences.flat()) {
       if (rule !== undefined && !rules.has(rule)) throw invalidGrammar();
       if (choices) visit(choices);
@@ -93,12 +93,16 @@ function checkReferences(rules: Map<string, readonly Sequence[]>, grammar: strin
   for (const choices of rules.values()) visit(choices);
 }
 
-/** How deep rules are followed before they count as empty. */
+/** Maximum depth of nested rules; deeper ones count as empty. */
 const depthMax = 64;
 
-function textOf(name: string, rules: Map<string, readonly Sequence[]>, depth: number): string {
+function textOf(
+  name: string,
+  rules: Map<string, readonly ElementSequence[]>,
+  depth: number,
+): string {
   if (depth > depthMax) return '';
-  const written = (sequence: Sequence): string => sequence.map(one).join('');
+  const written = (sequence: ElementSequence): string => sequence.map(one).join('');
   const one = ({ text, rule, choices, times }: Element): string => {
     if (times === 0) return '';
     const inner =
@@ -116,19 +120,19 @@ class BodyReader {
     this.#body = body;
   }
 
-  read(): readonly Sequence[] {
+  read(): readonly ElementSequence[] {
     const choices = this.#choices();
     if (this.#at < this.#body.length) throw invalidGrammar();
     return choices;
   }
 
-  #choices(): Sequence[] {
+  #choices(): ElementSequence[] {
     const choices = [this.#sequence()];
     while (this.#take(/\|/y)) choices.push(this.#sequence());
     return choices;
   }
 
-  #sequence(): Sequence {
+  #sequence(): ElementSequence {
     const elements: Element[] = [];
     for (;;) {
       this.#take(/(?:\s|#[^\n]*)*/y);
@@ -176,7 +180,7 @@ class BodyReader {
 
 const controls: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' };
 
-/** @throws {ApiError} 400 for an escape that xgrammar does not know. */
+/** @throws {ApiError} 400 for an escape that xgrammar does not support. */
 function unescaped(text: string): string {
   const escapes = /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))/g;
   return text.replace(escapes, (_whole, two, four, eight, letter) => {

@@ -1,4 +1,4 @@
-// What xgrammar 0.2 takes and refuses, as vLLM 0.32.0's own checks said when they were asked.
+// What xgrammar 0.2 accepts and refuses, according to vLLM 0.32.0's own checks.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { grammarInstance } from './grammar-instance.ts';
@@ -6,7 +6,7 @@ import { regexInstance } from './regex-instance.ts';
 import { schemaFault } from './schema-fault.ts';
 import { isTagText } from './structural-tag.ts';
 
-test('a regex gets a text that it matches', () => {
+test('generates a text that matches the regex', () => {
   for (const pattern of [
     'one two STOP three',
     '(yes|no), [0-9]{2}',
@@ -22,7 +22,7 @@ test('a regex gets a text that it matches', () => {
   }
 });
 
-test('a regex that xgrammar does not know is refused', () => {
+test('refuses a regex that xgrammar does not support', () => {
   const refused = `( a) [ [] [a a{2,1} a{,3} a{ a{x} a** *a (?=a)b (?!a)b (?<=a)b (?P<n>a) (?i)a \\1
     (a)\\1 \\b \\Bx \\p{L} [z-a] \\ \\c (?#c)a a++ (?>a) (?: (? (*a) x{1}{2} \\k<n> { \\x4 \\u12 ))`;
   for (const pattern of refused.split(/\s+/)) {
@@ -36,7 +36,7 @@ test('a regex that xgrammar does not know is refused', () => {
   for (const pattern of taken.split(' ')) regexInstance(pattern);
 });
 
-test('a grammar gets the first text of its first rule, in either notation', () => {
+test('generates the first text of a grammar’s first rule, in either notation', () => {
   assert.equal(grammarInstance('root ::= "yes" | "no"'), 'yes');
   assert.equal(grammarInstance('root ::= b ws "x"\nws ::= [ \\t]*\nb ::= "\\x41" [a-z]+'), 'Aax');
   assert.equal(grammarInstance('# comment\nroot ::= ("a" | "b"){2} "c"? # end'), 'aa');
@@ -52,7 +52,7 @@ test('a grammar gets the first text of its first rule, in either notation', () =
   }
 });
 
-test('a schema that cannot be a grammar is refused', () => {
+test('refuses a schema that cannot be turned into a grammar', () => {
   const refused: readonly object[] = [
     { type: 'no-such-type' },
     { type: ['string', 'x'] },
@@ -84,7 +84,7 @@ test('a schema that cannot be a grammar is refused', () => {
   for (const schema of taken) assert.equal(schemaFault(schema, 'xgrammar'), undefined);
 });
 
-test('what xgrammar would not hold a model to is refused unless guidance may take it', () => {
+test('refuses what xgrammar cannot enforce, unless guidance may be used', () => {
   for (const schema of [
     { type: 'integer', multipleOf: 3 },
     { type: 'string', pattern: 'a', maxLength: 3 },
@@ -96,7 +96,7 @@ test('what xgrammar would not hold a model to is refused unless guidance may tak
   }
 });
 
-test('a structural tag is one only if its parts are', () => {
+test('accepts a structural tag only if all its parts are valid', () => {
   const tag = (format: object) => isTagText(JSON.stringify({ format }));
   const one = { type: 'tag', begin: '<a>', content: { type: 'any_text' }, end: '</a>' };
   assert.ok(tag(one));

@@ -1,11 +1,12 @@
-// One text that a regular expression matches, for answers that must.
+// Generates one text that a regular expression matches, for constrained responses.
 import { badRequest } from '../openai/api-error.ts';
 
 /**
- * The shortest obvious match: the first alternative, the least repetitions, the first character of
- * a class. What xgrammar does not know is refused: look-around, back references, flags, boundaries.
+ * Returns the shortest obvious match: the first alternative, the fewest repetitions, the first
+ * character of a class. Refuses what xgrammar does not support: look-around, back references,
+ * flags, boundaries.
  *
- * @throws {ApiError} 400 in vLLM's words if the pattern is none for xgrammar.
+ * @throws {ApiError} 400 with vLLM's message if xgrammar does not support the pattern.
  * @example regexInstance('(yes|no), [0-9]{2}'); // 'yes, 00'
  * @see xgrammar's cpp/regex_converter.cc
  */
@@ -13,7 +14,7 @@ export function regexInstance(pattern: string): string {
   return new RegexReader(pattern).read();
 }
 
-/** How often the least repetition is written out; a longer text would fill any answer. */
+/** Maximum number of repetitions written out; a longer text would fill any response. */
 const repetitionsMax = 10_000;
 
 class RegexReader {
@@ -30,7 +31,7 @@ class RegexReader {
     return text;
   }
 
-  /** Reads to the end or the closing parenthesis; gives the first alternative. */
+  /** Reads up to the end or the closing parenthesis; returns the first alternative. */
   #alternatives(): string {
     const first = this.#sequence();
     while (this.#next === '|') {
@@ -127,7 +128,7 @@ class RegexReader {
     return [...'a0 -_Aé你'].find(isOutside) ?? '';
   }
 
-  /** One character as a range of itself, or the ranges of a class like `\d`. */
+  /** Returns one character as a range of itself, or the ranges of a class like `\d`. */
   #classCharacter(): readonly (readonly [string, string])[] {
     const character = this.#characters[this.#at++] as string;
     if (character !== '\\') return [[character, character]];
@@ -208,7 +209,7 @@ function point(character: string): number {
   return character.codePointAt(0) ?? 0;
 }
 
-/** Back references, boundaries, and classes of Unicode. */
+/** Back references, boundaries, and Unicode classes. */
 const unknownEscapes = /^[1-9bBkpP]$/;
 
 const controls: Readonly<Record<string, string>> = {
@@ -220,7 +221,7 @@ const controls: Readonly<Record<string, string>> = {
   '0': '\0',
 };
 
-/** The first character of the first range is what an answer has. */
+/** Responses use the first character of the first range. */
 const classes: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
   d: [['0', '9']],
   D: [

@@ -1,15 +1,16 @@
-// What vLLM's grammar library xgrammar refuses in a JSON schema, and what vLLM keeps from it because
-// it would not hold the model to it.
+// Finds what vLLM's grammar library xgrammar refuses in a JSON schema, and what vLLM does not pass
+// to it because xgrammar would not enforce it.
 import { regexInstance } from './regex-instance.ts';
 
-/** Which library is asked: `auto` hands to guidance what xgrammar cannot do. */
+/** The grammar library: `auto` uses guidance for what xgrammar cannot enforce. */
 export type GrammarBackend = 'xgrammar' | 'auto';
 
 type Rules = Readonly<Record<string, unknown>>;
 
 /**
- * @returns What is wrong with the schema in vLLM's words, or undefined.
- * @example schemaFault({ type: 'nothing' }, 'auto'); // 'Failed to transform … Unsupported type "nothing"'
+ * @returns vLLM's error message for the schema, or undefined.
+ * @example schemaFault({ type: 'nothing' }, 'auto'); // 'Failed to transform … Unsupported type
+ * "nothing"'
  */
 export function schemaFault(schema: unknown, backend: GrammarBackend): string | undefined {
   if (!isRules(schema)) {
@@ -31,7 +32,9 @@ function isRules(value: unknown): value is Rules {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What xgrammar takes and does not hold a model to, which vLLM refuses. */
+/**
+ * Formats that xgrammar enforces; it accepts others without enforcing them, so vLLM refuses those.
+ */
 const supportedFormats: ReadonlySet<unknown> = new Set(
   `email date time date-time duration ipv4 ipv6 hostname uuid uri uri-reference uri-template
   json-pointer relative-json-pointer`.split(/\s+/),
@@ -76,7 +79,7 @@ function boundsPattern(rules: Rules): boolean {
 interface Context {
   readonly root: Rules;
   readonly backend: GrammarBackend;
-  /** Targets of references that are checked or being checked. */
+  /** Targets of references that have been checked or are being checked. */
   readonly visited: Set<string>;
 }
 
@@ -84,7 +87,7 @@ function fault(text: string): never {
   throw new Error(text);
 }
 
-/** As xgrammar's json_schema_converter.cc takes a schema apart: the first keyword of these decides. */
+/** Follows xgrammar's json_schema_converter.cc: the first of these keywords decides. */
 function checkNode(schema: unknown, context: Context): void {
   if (schema === true) return;
   if (schema === false) {
@@ -139,7 +142,7 @@ function checkEach(keyword: string, schemas: unknown, context: Context): void {
   for (const one of schemas) checkNode(one, context);
 }
 
-/** Of several that must all hold xgrammar makes any JSON. */
+/** For several schemas that must all hold, xgrammar accepts any JSON. */
 function checkAllOf(schemas: unknown, context: Context): void {
   if (!Array.isArray(schemas)) fault('allOf must be an array');
   if (schemas.length === 1) checkNode(schemas[0], context);
@@ -194,7 +197,7 @@ function checkNumber(type: 'integer' | 'number', rules: Rules, { backend }: Cont
   const bound = (key: string): number | undefined => {
     const value = rules[key];
     if (value === undefined) return undefined;
-    // Draft 4 wrote truth values here.
+    // Draft 4 had booleans here.
     if (typeof value === 'boolean' && key.startsWith('exclusive') && backend === 'auto') {
       return undefined;
     }

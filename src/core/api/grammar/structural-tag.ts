@@ -1,5 +1,5 @@
-// Structural tags: constraints that begin at a trigger in the text. vLLM has its grammar library
-// xgrammar compile them before it reads the schema; here their form is checked as it would.
+// Checks structural tags: constraints that start at a trigger in the text. vLLM lets its grammar
+// library xgrammar compile them before it reads the schema; these checks accept the same forms.
 import { badRequest } from '../openai/api-error.ts';
 import { grammarInstance } from './grammar-instance.ts';
 import { regexInstance } from './regex-instance.ts';
@@ -7,19 +7,19 @@ import { schemaFault } from './schema-fault.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** @throws {ApiError} 400 if the format is none. */
+/** @throws {ApiError} 400 if the format is invalid. */
 export function checkTagFormat(format: Fields): void {
   const isLegacy = Array.isArray(format['structures']) && Array.isArray(format['triggers']);
   const isValid = 'format' in format || isLegacy;
   if (!isValid || !isTag(format)) throw invalid('response_format');
 }
 
-/** @throws {ApiError} 400 if the text is no tag. */
+/** @throws {ApiError} 400 if the text is not a structural tag. */
 export function checkTagText(text: unknown, param: string): void {
   if (typeof text !== 'string' || !isTagText(text)) throw invalid(param);
 }
 
-/** Whether a text is the JSON of a tag that xgrammar compiles. */
+/** Returns whether a text is the JSON of a tag that xgrammar compiles. */
 export function isTagText(text: string): boolean {
   try {
     const tag: unknown = JSON.parse(text);
@@ -33,7 +33,7 @@ function invalid(param: string): Error {
   return badRequest(`Invalid ${param} structural_tag specification.`, param);
 }
 
-/** Whether xgrammar makes a grammar of it. */
+/** Returns whether xgrammar compiles the tag to a grammar. */
 function isTag(tag: Fields): boolean {
   const { structures, triggers, type = 'structural_tag' } = tag;
   if (structures === undefined) return type === 'structural_tag' && isFormat(tag['format']);
@@ -45,7 +45,7 @@ function isTag(tag: Fields): boolean {
   );
 }
 
-/** Each tag begins with exactly one of the triggers. */
+/** Returns whether each tag starts with exactly one of the triggers. */
 function areTriggered(tags: readonly Fields[], triggers: readonly unknown[]): boolean {
   if (triggers.length === 0 || !triggers.every((one) => isText(one) && one !== '')) return false;
   return tags.every(
@@ -54,7 +54,10 @@ function areTriggered(tags: readonly Fields[], triggers: readonly unknown[]): bo
   );
 }
 
-/** A format by its `type`, or, without one, the first that its fields fit. */
+/**
+ * Returns whether it is a format: by its `type`, or without one by the first format whose fields
+ * match.
+ */
 function isFormat(format: unknown): boolean {
   if (!isFields(format)) return false;
   const { type } = format;
@@ -64,7 +67,7 @@ function isFormat(format: unknown): boolean {
   );
 }
 
-/** Whether the fields fit, by type. @see xgrammar's structural_tag.py */
+/** Checks of a format's fields, by type. @see xgrammar's structural_tag.py */
 const formats: Readonly<Record<string, (format: Fields) => boolean>> = {
   const_string: ({ value }) => isText(value),
   json_schema: ({ json_schema: schema, style = 'json' }) => isSchema(schema) && isStyle(style),
@@ -125,7 +128,7 @@ function isSchema(schema: unknown): boolean {
   return schema === true || (isFields(schema) && schemaFault(schema, 'auto') === undefined);
 }
 
-/** @param read Throws for what is no pattern or grammar. */
+/** @param read Throws if it is not a pattern or grammar. */
 function compiles(read: () => unknown): boolean {
   try {
     read();

@@ -1,7 +1,7 @@
-// The error object of the OpenAI API as vLLM fills it in.
+// The error object of the OpenAI API, with vLLM's contents.
 import { SpillwayError } from '../../base/index.ts';
 
-/** An answer other than 2xx, thrown by whatever finds the fault and sent by the HTTP edge. */
+/** A response other than 2xx, thrown where the error is found and sent by the HTTP edge. */
 export class ApiError extends SpillwayError {
   override readonly name = 'ApiError';
   readonly code = 'ERR_API';
@@ -30,8 +30,8 @@ export class ApiError extends SpillwayError {
 }
 
 /**
- * What the engine refuses after the server took the request. A stream has begun by then: its client
- * gets 200 and this as an event.
+ * A refusal by the engine after the server has accepted the request. A stream has started by then,
+ * so its client gets status 200 and this error as an event.
  */
 export class EngineRefusal extends ApiError {
   constructor({ httpStatus, type, message, param }: ApiError) {
@@ -48,7 +48,10 @@ export function inEngine<T>(check: () => T): T {
   }
 }
 
-/** A value that vLLM's own checks refuse; the sentence names the parameter when there is one. */
+/**
+ * Returns the error for a value that vLLM's own checks refuse; it includes the parameter if there
+ * is one.
+ */
 export function badRequest(sentence: string, param?: string, value?: string): ApiError {
   const suffix =
     param === undefined
@@ -59,7 +62,7 @@ export function badRequest(sentence: string, param?: string, value?: string): Ap
   return new ApiError(400, 'BadRequestError', sentence + suffix, { param: param ?? null });
 }
 
-/** A model name that the server does not serve. */
+/** Returns the error for a model that the server does not serve. */
 export function modelNotFound(model: string, served: readonly string[]): ApiError {
   return new ApiError(
     404,

@@ -1,4 +1,4 @@
-// The body of POST /v1/chat/completions/batch: several conversations under one set of parameters.
+// The body of POST /v1/chat/completions/batch: several conversations with one set of parameters.
 
 import { checkTagFormat, checkTagText } from '../grammar/structural-tag.ts';
 import { badRequest } from './api-error.ts';
@@ -22,9 +22,9 @@ import {
 } from './schema.ts';
 import { structuredOutputsField } from './structured-outputs.ts';
 
-/** Conversations that are not read yet: each becomes a chat request of its own. */
+/** Conversations that have not been parsed yet: each becomes a separate chat request. */
 export interface BatchChatRequest {
-  /** Asked for and never given: vLLM answers with the last piece of each choice. */
+  /** Accepted without effect: vLLM responds with the last piece of each choice. */
   readonly isStream: boolean;
   readonly model: string | null | undefined;
   readonly chat_template: string | null | undefined;
@@ -36,7 +36,7 @@ export interface BatchChatRequest {
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** In vLLM's order, which is that of the error report. */
+/** In vLLM's order, which is the order of the error report. */
 const batchFields = {
   messages: notNull(list(list(messageField, { least: 1 }), { least: 1 })),
   model: string,
@@ -82,13 +82,13 @@ const batchFields = {
   return_token_ids: notNull(boolean),
 } as const;
 
-/** @throws {ApiError} 400, also for what a batch cannot have: beam search, several choices. */
+/** @throws {ApiError} 400, also for what a batch does not support: beam search, several choices. */
 export function readBatchChatRequest(body: unknown): BatchChatRequest {
   const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
   if (isObject) checkBatch(body as Body);
   const read = readBody(body, batchFields, ['messages']);
   const given = body as Body;
-  // What the batch's own fields do not know is handed on as it is; null counts as not given.
+  // Fields that a batch does not define are passed on unchanged; null counts as unset.
   const { messages: _messages, ...handedOn }: Record<string, unknown> = { ...given, ...read };
   const fields = Object.fromEntries(
     Object.entries({ ...handedOn, tool_choice: 'none' }).filter(([, value]) => value != null),
@@ -99,7 +99,7 @@ export function readBatchChatRequest(body: unknown): BatchChatRequest {
     chat_template: read.chat_template,
     chat_template_kwargs: read.chat_template_kwargs,
     conversations: (read.messages ?? []) as readonly (readonly ChatMessage[])[],
-    // A batch is never streamed, and its templates see no tools; both are checked all the same.
+    // A batch is never streamed, and its templates see no tools, but both are still checked.
     chatRequest: (messages) => {
       const {
         stream: _stream,

@@ -1,9 +1,8 @@
-// A message of a chat request, read as Pydantic reads vLLM's union of message types.
-//
-// OpenAI's own types, one per role, leave the parts of a content list for later: a part that is none
-// shows when the prompt is rendered. vLLM's wider type for any role looks at once. Of the types that
-// fit, the one that reads most fields wins, the first among equals. Fields that no type knows are
-// kept.
+// Reads a message of a chat request as Pydantic reads vLLM's union of message types.
+// OpenAI's own types, one per role, check the parts of a content list later: an invalid part is
+// reported when the prompt is rendered. vLLM's wider type for any role checks them at once. Of the
+// types that match, the one that reads the most fields wins, the first one in a tie. Unknown fields
+// are kept.
 import { type ApiError, badRequest } from './api-error.ts';
 import { type CustomPart, customPart, nativePartFault, type PartFault } from './chat-part.ts';
 import {
@@ -20,17 +19,17 @@ import {
   union,
 } from './schema.ts';
 
-/** A message as it was given. */
+/** A message as the client sent it. */
 export type ChatMessage = Readonly<Record<string, unknown>>;
 
 const faults = new WeakMap<ChatMessage, PartFault>();
 
-/** What is wrong with the parts of a message that was read; found only when it is rendered. */
+/** Returns the fault in the parts of a parsed message; found only when it is rendered. */
 export function contentFault(message: ChatMessage): PartFault | undefined {
   return faults.get(message);
 }
 
-/** What is wrong with the calls of a message that was read, found when the request is complete. */
+/** Returns the faults in the tool calls of a parsed message; found when the request is complete. */
 export function callIssues(message: ChatMessage, loc: string): readonly Issue[] {
   const { tool_calls: given } = message;
   const calls = callsOf(given);
@@ -46,14 +45,14 @@ export function callIssues(message: ChatMessage, loc: string): readonly Issue[] 
   return [];
 }
 
-/** Python goes through a text by its characters, through an object by its keys. */
+/** Python iterates over the characters of a text and the keys of an object. */
 export function callsOf(given: unknown): readonly unknown[] {
   if (Array.isArray(given)) return given;
   if (typeof given === 'string') return [...given];
   return typeof given === 'object' && given !== null ? Object.keys(given) : [];
 }
 
-/** What is wrong with a message whose calls have their arguments as objects, if it has calls. */
+/** Returns the fault of a message whose tool calls have objects as arguments, if any. */
 export function parsedCallsFault(message: ChatMessage): ApiError | undefined {
   const { role, tool_calls: calls } = message;
   if (role !== 'assistant' || !Array.isArray(calls) || calls.length === 0) return undefined;
@@ -66,7 +65,7 @@ export function parsedCallsFault(message: ChatMessage): ApiError | undefined {
   return badRequest(pydanticReport('ChatCompletionRequest', placed));
 }
 
-/** Arguments that are no JSON object count as none. */
+/** Arguments that are not a JSON object count as empty. */
 export function argumentsObject(given: unknown): object {
   const read = typeof given === 'string' && given !== '' ? parsedJson(given) : given;
   return typeof read === 'object' && read !== null && !Array.isArray(read) ? read : {};
@@ -102,7 +101,7 @@ const customCall = typedDict(
   ['id', 'custom', 'type'],
 );
 
-/** Text, or anything that can be gone through. */
+/** Text, or anything that Python can iterate over. */
 const lazyContent = notNull(union(string, iterable));
 
 const anyContent: Parser<unknown> = (value, loc, issues) => {
@@ -116,7 +115,7 @@ const anyContent: Parser<unknown> = (value, loc, issues) => {
   if (!parts.includes(undefined)) return parts;
   string(value, loc, issues);
   for (const [i, part] of parts.entries()) {
-    // One for each of the part types, of which the answer never shows any.
+    // One issue for each of the part types; the response never shows any of them.
     for (let type = 0; part === undefined && type < partTypes; type++) {
       const msg = 'Input should be a valid dictionary';
       issues.push({ type: 'dict_type', loc: `${loc}.${i}`, msg, input: value[i] });
@@ -125,7 +124,7 @@ const anyContent: Parser<unknown> = (value, loc, issues) => {
   return undefined;
 };
 
-/** How many types of parts vLLM's own message type has. */
+/** Number of part types of vLLM's own message type. */
 const partTypes = 18;
 
 const roleTypes = {
@@ -218,7 +217,7 @@ export const messageField: Parser<ChatMessage> = (value, loc, issues) => {
   return given;
 };
 
-/** The deprecated name of a message's reasoning counts in a chat request, if the new one is not used. */
+/** Copies the deprecated name of a message's reasoning to the new one, if that is unset. */
 export function withReasoning(message: unknown): unknown {
   const isObject = typeof message === 'object' && message !== null && !Array.isArray(message);
   if (!isObject || !('reasoning_content' in message)) return message;
@@ -226,7 +225,7 @@ export function withReasoning(message: unknown): unknown {
   return old != null && rest['reasoning'] == null ? { ...rest, reasoning: old } : rest;
 }
 
-/** Python goes through an object by its keys. */
+/** Python iterates over the keys of an object. */
 function partsOf(content: object): readonly unknown[] {
   return Array.isArray(content) ? content : Object.keys(content);
 }
@@ -237,7 +236,7 @@ function reportAll(value: unknown, loc: string, issues: Issue[]): void {
   harmonyMessage(value, `${loc}.Message`, issues);
 }
 
-/** OpenAI's harmony format, which vLLM reads here too and cannot render. */
+/** OpenAI's harmony format, which vLLM accepts here too but cannot render. */
 const harmonyObject = object(
   {
     author: notNull(
@@ -261,7 +260,7 @@ function harmonyMessage(value: unknown, loc: string, issues: Issue[]): void {
   harmonyObject(value, loc, issues);
 }
 
-/** As many fields as Pydantic counts; undefined if it is no such message. */
+/** Returns the number of fields that Pydantic counts; undefined if it is not such a message. */
 function harmonyScore(value: unknown): number | undefined {
   const issues: Issue[] = [];
   const read = harmonyObject(value, '', issues);
@@ -273,19 +272,19 @@ function harmonyScore(value: unknown): number | undefined {
 
 const harmonyMessages = new WeakSet<ChatMessage>();
 
-/** Whether a message that was read is of harmony's format. */
+/** Returns whether a parsed message is in harmony's format. */
 export function isHarmony(message: ChatMessage): boolean {
   return harmonyMessages.has(message);
 }
 
-/** Without issues, or not at all. */
+/** Returns the parsed message if it has no issues, otherwise undefined. */
 function clean(parse: Parser<ChatMessage>, value: unknown): ChatMessage | undefined {
   const issues: Issue[] = [];
   const read = parse(value, '', issues);
   return issues.length === 0 ? read : undefined;
 }
 
-/** Fields within parts and calls count too. */
+/** Also counts the fields within parts and tool calls. */
 function customScore(read: ChatMessage): number {
   const { content, tool_calls: calls, tools } = read;
   const parts = Array.isArray(content) ? (content as readonly CustomPart[]) : [];

@@ -1,4 +1,4 @@
-// Parts of a message's content, as Pydantic reads the part types that OpenAI and vLLM declare.
+// Parses the parts of a message's content as Pydantic reads the part types of OpenAI and vLLM.
 import {
   type Issue,
   literal,
@@ -9,14 +9,14 @@ import {
   typedDict,
 } from './schema.ts';
 
-/** A part with the fields that its type knows; one that fits no type well keeps none. */
+/** A part with the fields that its type defines; one that matches no type well keeps none. */
 export type CustomPart = string | Readonly<Record<string, unknown>>;
 
 type Fields = Readonly<Record<string, unknown>>;
 
 interface PartType {
   readonly name: string;
-  /** The value of `type`, which must be there; undefined if the type has none. */
+  /** Required value of `type`; undefined if the type has none. */
   readonly type?: string;
   readonly isTypeOptional?: boolean;
   readonly required?: Readonly<Record<string, (value: unknown) => boolean>>;
@@ -87,7 +87,7 @@ const customTypes: readonly PartType[] = [
   },
 ];
 
-/** @returns Undefined if it is neither text nor an object. */
+/** @returns Undefined if the part is neither text nor an object. */
 export function customPart(part: unknown): CustomPart | undefined {
   if (typeof part === 'string') return part;
   if (!isObject(part)) return undefined;
@@ -120,7 +120,7 @@ function readPart(type: PartType, part: Fields): Fields | undefined {
 
 const text = notNull(string);
 
-/** OpenAI's types of parts, as their faults are reported. */
+/** OpenAI's part types, for reporting their faults. */
 const parsers: Readonly<Record<string, Parser<unknown>>> = {
   [textPart.name]: typedDict({ text, type: notNull(literal('text')) }, ['text', 'type']),
   [refusalPart.name]: typedDict({ refusal: text, type: notNull(literal('refusal')) }, [
@@ -157,14 +157,14 @@ const nativeTypes: Readonly<Record<string, readonly PartType[]>> = {
   assistant: [textPart, refusalPart],
 };
 
-/** A part that is none for its message's role. */
+/** A part that is invalid for the role of its message. */
 export interface PartFault {
   readonly index: number;
-  /** Pydantic's report on it. */
+  /** Pydantic's report about it. */
   readonly report: string;
 }
 
-/** @returns The first part that is none for this role. */
+/** @returns The first part that is invalid for this role. */
 export function nativePartFault(role: string, parts: readonly unknown[]): PartFault | undefined {
   const names = (nativeTypes[role] ?? [textPart]).map(({ name }) => name);
   for (const [index, part] of parts.entries()) {

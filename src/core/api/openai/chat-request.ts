@@ -74,7 +74,7 @@ const namedChoiceField = object(
   ['function'],
 );
 
-/** In vLLM's order, which is that of the error report. */
+/** In vLLM's order, which is the order of the error report. */
 const chatFields = {
   messages: notNull(list(messageField)),
   model: string,
@@ -121,13 +121,13 @@ const chatFields = {
   stream_interval: streamIntervalField,
 } as const;
 
-/** As read: absent fields are undefined, defaults are not filled in. */
+/** As parsed: absent fields are undefined, defaults are not added. */
 export type ChatRequest = Omit<Read<typeof chatFields>, 'messages'> & {
   readonly messages?: readonly ChatMessage[] | null | undefined;
 };
 export type Tool = NonNullable<ChatRequest['tools']>[number];
 
-/** The whole request: the checks of what was sent first, then its fields. */
+/** Parses the whole request: first the checks of the raw body, then the fields. */
 export const chatRequestField: Parser<ChatRequest> = (value, loc, issues) => {
   const before = issues.length;
   const request = chatObject(prepared(value), loc, issues);
@@ -142,12 +142,12 @@ export const chatRequestField: Parser<ChatRequest> = (value, loc, issues) => {
 
 const chatObject = object(chatFields, ['messages']);
 
-/** @throws {ApiError} 400, by the checks of the raw body first and then by the schema. */
+/** @throws {ApiError} 400, from the checks of the raw body or else from the schema. */
 export function readChatRequest(body: unknown): ChatRequest {
   return readBody(body, chatRequestField);
 }
 
-/** A body as vLLM's own checks leave it for Pydantic. @throws {ApiError} 400 or 500. */
+/** Returns the body that vLLM's own checks pass to Pydantic. @throws {ApiError} 400 or 500. */
 function prepared(body: unknown): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
   const toolChoice = checkChatRequest(body);
@@ -155,15 +155,15 @@ function prepared(body: unknown): unknown {
   return {
     ...body,
     ...(Array.isArray(messages) && { messages: messages.map(withReasoning) }),
-    // Where tools are given and no choice, vLLM adds the choice to the body.
+    // If there are tools but no choice, vLLM adds the choice to the body.
     ...(toolChoice === 'auto' && { tool_choice: 'auto' }),
   };
 }
 
 /**
- * A chat request that vLLM builds itself, of fields that came in another body.
+ * Builds a chat request from fields of another body, as vLLM does.
  *
- * @throws {ApiError} 400 with Pydantic's own report where a field has a wrong type.
+ * @throws {ApiError} 400 with Pydantic's own report if a field has a wrong type.
  */
 export function chatRequestOfFields(fields: Readonly<Record<string, unknown>>): ChatRequest {
   const issues: Issue[] = [];
@@ -174,10 +174,10 @@ export function chatRequestOfFields(fields: Readonly<Record<string, unknown>>): 
 }
 
 /**
- * The checks on a body before its schema, in vLLM's order; also for requests that were translated
- * from another API.
+ * Runs the checks on a body before its schema, in vLLM's order; also for requests translated from
+ * another API.
  *
- * @returns The tool choice in effect.
+ * @returns The effective tool choice.
  * @throws {ApiError} 400 or 500.
  */
 export function checkChatRequest(request: object): unknown {

@@ -36,10 +36,12 @@ import {
 } from './schema.ts';
 import { responseFormatField, structuredOutputsField } from './structured-outputs.ts';
 
-/** In the order in which vLLM tries them: token ids, batches of those, text, batches of text. */
+/**
+ * In the order in which vLLM tries them: token ids, batches of token ids, text, batches of text.
+ */
 const promptUnion = union(list(integer(0)), list(list(integer(0))), string, list(string));
 
-/** Text stays text, even where it could be read as numbers. */
+/** Text stays text, even if it could be parsed as numbers. */
 const promptField: typeof promptUnion = (value, loc, issues) => {
   const isTexts =
     Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'string');
@@ -52,7 +54,7 @@ const bytes: Parser<string> = (value, loc, issues) => {
   return undefined;
 };
 
-/** In vLLM's order, which is that of the error report. */
+/** In vLLM's order, which is the order of the error report. */
 const completionFields = {
   model: string,
   prompt: promptField,
@@ -84,17 +86,17 @@ const completionFields = {
   ...transferFieldsOfBoth,
   thinking_token_budget: thinkingBudgetField,
   stream_interval: streamIntervalField,
-  // No fields of this model, but vLLM looks for them among what it does not know.
+  // Not fields of this model, but vLLM looks for them among its unknown fields.
   mm_processor_kwargs: anything,
   media_io_kwargs: anything,
 } as const;
 
 export type CompletionRequest = Read<typeof completionFields>;
 
-/** One prompt: text to be tokenized, or tokens. */
+/** One prompt: text to tokenize, or tokens. */
 export type Prompt = string | readonly number[];
 
-/** The whole request: the checks of what was sent first, then its fields. */
+/** Parses the whole request: first the checks of the raw body, then the fields. */
 export const completionRequestField: Parser<CompletionRequest> = (value, loc, issues) => {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     const fields = value as Readonly<Record<string, unknown>>;
@@ -109,13 +111,13 @@ export const completionRequestField: Parser<CompletionRequest> = (value, loc, is
   return object(completionFields)(value, loc, issues);
 };
 
-/** @throws {ApiError} 400, by the checks of the raw body first and then by the schema. */
+/** @throws {ApiError} 400, from the checks of the raw body or else from the schema. */
 export function readCompletionRequest(body: unknown): CompletionRequest {
   return readBody(body, completionRequestField);
 }
 
 /**
- * The prompts of a request, one per group of choices.
+ * Returns the prompts of a request, one per group of choices.
  *
  * @throws {ApiError} 400 if the list is empty.
  */

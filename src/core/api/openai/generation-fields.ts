@@ -1,4 +1,4 @@
-// Fields of both generation routes, each read as vLLM's models declare it.
+// Fields of both generation routes, read as vLLM's models declare them.
 import { badRequest } from './api-error.ts';
 import { pythonText } from './python-repr.ts';
 import {
@@ -30,12 +30,12 @@ const stopStringsMax = 4;
 
 export const stopField = union(string, list(string, { most: stopStringsMax }));
 
-/** Null is 0 here. */
+/** Null counts as 0. */
 export const topLogprobsField: Parser<number> = notNull((value, loc, issues) =>
   value === null ? 0 : integer()(value, loc, issues),
 );
 
-/** An integer, or -1 for no bound, which counts as unset. */
+/** An integer, or -1 for no limit, which counts as unset. */
 export const thinkingBudgetField: Parser<number | null> = (value) => {
   if (Number.isInteger(value) && (value as number) >= -1 && (value as number) < floatsFrom) {
     return value === -1 ? null : (value as number);
@@ -47,7 +47,7 @@ export const thinkingBudgetField: Parser<number | null> = (value) => {
   );
 };
 
-/** Sampling parameters up to the sides of truncation, in the order of both models. */
+/** Sampling parameters up to the truncation side, in the order of both models. */
 export const samplingFieldsOfBoth = {
   use_beam_search: notNull(boolean),
   top_k: integer(),
@@ -65,7 +65,7 @@ export const samplingFieldsOfBoth = {
   truncation_side: literal('left', 'right'),
 } as const;
 
-/** What follows the prompt's own fields. */
+/** The fields after the prompt's own. */
 export const requestFieldsOfBoth = {
   priority: notNull(integer64),
   request_id: notNull(string),
@@ -88,7 +88,7 @@ export const transferFieldsOfBoth = {
   repetition_detection: repetitionField,
 } as const;
 
-/** `stream_interval` of both. */
+/** `stream_interval` of both generation routes. */
 export const streamIntervalField = integer(1);
 
 interface RepetitionDetection {
@@ -103,7 +103,9 @@ const repetitionSizes = object({
   min_count: notNull(integer()),
 });
 
-/** vLLM's RepetitionDetectionParams, which checks itself as soon as it is read; a size left out is 0. */
+/**
+ * vLLM's RepetitionDetectionParams, which is checked as soon as it is read; an omitted size is 0.
+ */
 export function repetitionField(
   value: unknown,
   loc: string,

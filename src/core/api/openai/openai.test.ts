@@ -4,12 +4,12 @@ import { ApiError } from './api-error.ts';
 import { contentFault } from './chat-message.ts';
 import { readChatRequest } from './chat-request.ts';
 import { promptsOf, readCompletionRequest } from './completion-request.ts';
-import { checkSampling } from './sampling.ts';
+import { checkBiasedTokens, checkSamplingValues } from './sampling.ts';
 
 // Bodies and messages are those of a recorded vLLM 0.32.0.
 const messages = [{ role: 'user', content: 'Hi' }];
 
-test('faults of a body come in one message, in the order of the fields', () => {
+test('reports all faults of a body in one message, in the order of the fields', () => {
   const error = refused(() =>
     readChatRequest({ messages, temperature: 'y', max_tokens: 'x', n: 'z' }),
   );
@@ -26,7 +26,7 @@ test('faults of a body come in one message, in the order of the fields', () => {
   );
 });
 
-test('a union reports the faults of every alternative', () => {
+test('reports the faults of every alternative of a union', () => {
   const error = refused(() => readCompletionRequest({ prompt: [-5] }));
   assert.equal(
     error.message,
@@ -40,7 +40,7 @@ test('a union reports the faults of every alternative', () => {
   );
 });
 
-test('a missing field deep inside is named with its path', () => {
+test('reports a missing nested field with its path', () => {
   const tools = [{ type: 'function', function: { parameters: {} } }];
   assert.equal(
     refused(() => readChatRequest({ messages, tools })).param,
@@ -48,12 +48,12 @@ test('a missing field deep inside is named with its path', () => {
   );
 });
 
-test('numbers in strings are read, unknown fields left alone', () => {
+test('parses numbers in strings, and ignores unknown fields', () => {
   const request = readChatRequest({ messages, max_tokens: '3', seed: 2.0, frobnicate: true });
   assert.deepEqual([request.max_tokens, request.seed, 'frobnicate' in request], [3, 2, false]);
 });
 
-test('checks beyond the schema carry their parameter', () => {
+test('errors of checks beyond the schema name their parameter', () => {
   const cases: [object, string, string][] = [
     [
       { stream_options: { include_usage: true } },
@@ -85,8 +85,11 @@ test('checks beyond the schema carry their parameter', () => {
   }
 });
 
-test('sampling parameters are refused in the words of vLLM', () => {
-  const limits = { maxTokens: 2, vocabularySize: 151_936 };
+test('refuses sampling parameters with vLLM’s messages', () => {
+  const check = (fields: object) => {
+    checkSamplingValues(fields, 2);
+    checkBiasedTokens(fields, 151_936);
+  };
   const sentences: [object, string][] = [
     [
       { temperature: 2.5 },
@@ -105,19 +108,18 @@ test('sampling parameters are refused in the words of vLLM', () => {
     ],
   ];
   for (const [fields, sentence] of sentences) {
-    assert.equal(refused(() => checkSampling(fields, limits)).message, sentence);
+    assert.equal(refused(() => check(fields)).message, sentence);
   }
 });
 
-test('numbers in sentences are written as Python writes them', () => {
-  const said = (top_p: number) =>
-    refused(() => checkSampling({ top_p }, { maxTokens: 2, vocabularySize: 10 })).message;
+test('formats numbers in messages as Python does', () => {
+  const said = (top_p: number) => refused(() => checkSamplingValues({ top_p }, 2)).message;
   assert.match(said(2), /got 2\.0\./);
   assert.match(said(-(2 ** 64)), /got -1\.8446744073709552e\+19\./);
   assert.match(said(-0.00001), /got -1e-05\./);
 });
 
-test('the parts of a message are read by the widest type that fits, and kept', () => {
+test('parses the parts of a message by the type that reads most fields, and keeps them', () => {
   const read = (content: unknown, role = 'user') =>
     readChatRequest({ messages: [{ role, content }] }).messages?.[0];
   const faultOf = (content: unknown, role?: string) =>

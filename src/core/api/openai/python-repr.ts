@@ -1,4 +1,4 @@
-// Values as Python writes and weighs them, which vLLM's checks and error messages show.
+// Formats and compares values as Python does, for vLLM's checks and error messages.
 
 /** @example pythonRepr("it's"); // '"it\'s"' */
 export function pythonRepr(text: string): string {
@@ -12,7 +12,10 @@ export function pythonRepr(text: string): string {
   return quote + (quote === "'" ? escaped.replace(/'/g, "\\'") : escaped) + quote;
 }
 
-/** What str.isprintable() says no to, but for the space; after the escapes with names. */
+/**
+ * Characters for which str.isprintable() is false, except the space; applied after the named
+ * escapes.
+ */
 const notPrintable = /[[\p{C}\p{Z}]--[\x20]]/gv;
 
 function codePoint(character: string): string {
@@ -22,19 +25,19 @@ function codePoint(character: string): string {
   return point < 0x1_0000 ? `\\u${digits.padStart(4, '0')}` : `\\U${digits.padStart(8, '0')}`;
 }
 
-/** A float as Python writes it: `3.0` where JavaScript writes `3`. */
+/** Formats a float as Python does: `3.0` where JavaScript writes `3`. */
 export function pythonFloat(value: number): string {
   if (!Number.isFinite(value)) return pythonNumber(value);
   const size = Math.abs(value);
   if (size === 0 || (size >= 1e-4 && size < 1e16)) {
     return Number.isInteger(value) ? `${Object.is(value, -0) ? '-0' : value}.0` : String(value);
   }
-  // Exponents have two digits at least.
+  // Exponents have at least two digits.
   return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
 /**
- * A JSON value as Python's repr() writes it.
+ * Formats a JSON value like Python's repr().
  *
  * @example pythonValue({ a: [1, true, null] }); // "{'a': [1, True, None]}"
  */
@@ -50,18 +53,18 @@ export function pythonValue(value: unknown): string {
   return `{${pairs.join(', ')}}`;
 }
 
-/** As str(): text without quotes, all else as repr(). */
+/** Like str(): text without quotes, everything else as repr(). */
 export function pythonText(value: unknown): string {
   return typeof value === 'string' ? value : pythonValue(value);
 }
 
-/** What Python takes for true: not null, false, zero, or anything empty. */
+/** Returns whether Python treats the value as true: not null, false, zero, or empty. */
 export function isTruthy(value: unknown): boolean {
   if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
   return Boolean(value);
 }
 
-/** The name of a JSON value's type in Python. */
+/** Returns the name of a JSON value's type in Python. */
 export function pythonType(value: unknown): string {
   if (value === null || value === undefined) return 'NoneType';
   if (Array.isArray(value)) return 'list';

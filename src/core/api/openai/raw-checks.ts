@@ -1,5 +1,5 @@
-// vLLM's checks on a body before its schema is read. They see raw JSON, in a fixed order, and where
-// they trip over a value they did not expect, the client sees Python's own words.
+// vLLM's checks on a body before its schema is read. They see raw JSON, in a fixed order. Where an
+// unexpected value makes them fail, the client sees Python's own message.
 
 import { checkTagFormat, checkTagText } from '../grammar/structural-tag.ts';
 import { ApiError, badRequest } from './api-error.ts';
@@ -7,18 +7,18 @@ import { isTruthy, pythonText, pythonType } from './python-repr.ts';
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** What Python's data.get gives: null for what is absent. */
+/** Like Python's data.get: null for an absent key. */
 function get(body: Body, name: string): unknown {
   return body[name] ?? null;
 }
 
-/** @throws {ApiError} 400 or 500 if `value` cannot be gone through. */
+/** @throws {ApiError} 400 or 500 if `value` cannot be iterated over. */
 function checkIterable(value: unknown): void {
   if (typeof value === 'string' || (typeof value === 'object' && value !== null)) return;
   throw badRequest(`'${pythonType(value)}' object is not iterable`);
 }
 
-/** A failure of vLLM's own that nothing catches. */
+/** An error of vLLM's own that nothing catches. */
 function internalError(message: string): ApiError {
   return new ApiError(500, 'InternalServerError', message);
 }
@@ -37,7 +37,7 @@ export function checkGenerationPrompt(body: Body): void {
 
 const usage = 'Correct usage: `{"type": "function", "function": {"name": "my_function"}}`';
 
-/** @returns The choice in effect: `auto` where there are tools and none is made. */
+/** @returns The effective choice: `auto` if there are tools and none is set. */
 export function checkToolsRaw(body: Body): unknown {
   const tools = get(body, 'tools');
   if (Array.isArray(tools) && tools.length === 0) {
@@ -99,7 +99,7 @@ function checkNamedChoice(choice: Body, tools: unknown): void {
   );
 }
 
-/** Python's value[name]. */
+/** Like Python's value[name]. */
 function item(value: unknown, name: string): unknown {
   const type = pythonType(value);
   if (type === 'dict') {
@@ -112,7 +112,7 @@ function item(value: unknown, name: string): unknown {
 }
 
 /**
- * @param param The field that the route names, if it names one.
+ * @param param The field that the route names in the error, if any.
  * @param toolChoice Undefined if the route has no tools.
  */
 export function checkConstraintsRaw(
@@ -161,7 +161,7 @@ export function checkStreamOptions(body: Body): void {
   }
 }
 
-/** Log probabilities of a chat request. */
+/** Checks the log probabilities of a chat request. */
 export function checkChatLogprobs(body: Body): void {
   if (isTruthy(body['logprob_token_ids'])) {
     if (isTruthy(body['use_beam_search'])) throw noBeamLogprobs();
@@ -188,7 +188,7 @@ export function checkChatLogprobs(body: Body): void {
   }
 }
 
-/** Log probabilities of a completion request. */
+/** Checks the log probabilities of a completion request. */
 export function checkCompletionLogprobs(body: Body): void {
   const byToken = isTruthy(body['logprob_token_ids']);
   const isBeam = isTruthy(body['use_beam_search']);
@@ -251,7 +251,7 @@ function checkPromptLogprobs(body: Body): void {
   }
 }
 
-/** Truth values count as 0 and 1. */
+/** Booleans count as 0 and 1. */
 function number(value: unknown): number | null {
   return typeof value === 'boolean' ? Number(value) : typeof value === 'number' ? value : null;
 }
@@ -280,7 +280,10 @@ export function checkPromptCount(body: Body): void {
   }
 }
 
-/** Calls in messages that cannot be gone through; the check that renames their fields trips. */
+/**
+ * Checks that the tool calls in messages can be iterated over; vLLM's check that renames their
+ * fields fails otherwise.
+ */
 export function checkCallsRaw(body: Body): void {
   const messages = get(body, 'messages');
   if (!Array.isArray(messages)) return;
@@ -290,10 +293,10 @@ export function checkCallsRaw(body: Body): void {
   }
 }
 
-/** As in vLLM, since a salt becomes part of file names. */
+/** vLLM's limit: a salt becomes part of file names. */
 const cacheSaltLengthMax = 128;
 
-/** @throws {ApiError} 400 if there is a salt and it is empty or could leave a file name. */
+/** @throws {ApiError} 400 if the salt is empty or could escape from a file name. */
 export function checkCacheSalt(body: unknown): void {
   const salt = (body as { readonly cache_salt?: unknown } | null | undefined)?.cache_salt;
   if (salt == null) return;

@@ -1,4 +1,4 @@
-// Sampling parameters: what both generation routes read, and vLLM's checks on it.
+// Sampling parameters: the fields of both generation routes, and vLLM's checks of them.
 import { badRequest } from './api-error.ts';
 import { pythonFloat, pythonValue } from './python-repr.ts';
 import {
@@ -12,8 +12,8 @@ import {
   string,
 } from './schema.ts';
 
-/** In the order in which vLLM's models declare them, which is that of the error report. */
-export const samplingFields = {
+/** In the order in which vLLM's models declare them, which is the order of the error report. */
+const samplingFields = {
   use_beam_search: boolean,
   repetition_penalty: float,
   min_p: float,
@@ -43,11 +43,11 @@ export const samplingFields = {
   mm_processor_kwargs: dictionary(anything),
 } as const;
 
-/** What the checks read, from either route. */
+/** The fields that the checks read, from either route. */
 export type SamplingRead = Omit<Read<typeof samplingFields>, 'mm_processor_kwargs'> & {
   readonly mm_processor_kwargs?: unknown;
   readonly n?: number | null | undefined;
-  /** Of a chat request, whether there are any. */
+  /** For a chat request, whether there are any. */
   readonly logprobs?: number | boolean | null | undefined;
   readonly temperature?: number | null | undefined;
   readonly top_p?: number | null | undefined;
@@ -56,25 +56,11 @@ export type SamplingRead = Omit<Read<typeof samplingFields>, 'mm_processor_kwarg
   readonly seed?: number | null | undefined;
   readonly stop?: string | readonly string[] | null | undefined;
   readonly logit_bias?: Readonly<Record<string, number>> | null | undefined;
-  /** Of SamplingParams themselves; elsewhere they are made of other fields. */
+  /** A field of SamplingParams itself; other requests derive it from other fields. */
   readonly extra_args?: Readonly<Record<string, unknown>> | null | undefined;
 };
 
-/**
- * All checks of vLLM's SamplingParams, in its order.
- *
- * @param maxTokens Already clamped to the context.
- * @throws {ApiError} 400 with vLLM's sentence.
- */
-export function checkSampling(
-  request: SamplingRead,
-  limits: { readonly maxTokens: number; readonly vocabularySize: number },
-): void {
-  checkSamplingValues(request, limits.maxTokens);
-  checkSampledTokens(request, limits.vocabularySize);
-}
-
-/** What can be said of the parameters alone: vLLM checks it before it answers. */
+/** Checks that need only the parameters: vLLM makes them before it responds. */
 export function checkSamplingValues(request: SamplingRead, maxTokens: number): void {
   checkBiasKeys(request.logit_bias);
   checkChoices(request.n ?? 1, 'n');
@@ -158,17 +144,17 @@ function checkCounts(request: SamplingRead): void {
   }
 }
 
-/** What the engine's transport cannot carry. */
+/** Refuses what the engine's transport cannot carry. */
 function checkExtraArgs(request: SamplingRead): void {
   const { extra_args: own, vllm_xargs: extra, kv_transfer_params: kv } = request;
   if (!hasHugeInteger([own, extra, kv, request.ec_transfer_params])) return;
   throw badRequest('extra_args integers must be between -2**63 and 2**64 - 1.', 'extra_args');
 }
 
-/** From here on JavaScript writes an exponent, which makes a number a float to Python. */
+/** From here on JavaScript writes an exponent, which makes a number a float in Python. */
 const floatsFrom = 1e21;
 
-/** Whether there is an integer in it that 64 bits do not hold. */
+/** Returns whether the value contains an integer that does not fit into 64 bits. */
 export function hasHugeInteger(value: unknown): boolean {
   if (typeof value === 'number') {
     const isInteger = Number.isInteger(value) && Math.abs(value) < floatsFrom;
@@ -181,7 +167,7 @@ export function hasHugeInteger(value: unknown): boolean {
 /** vLLM's VLLM_MAX_N_SEQUENCES. */
 const choicesMax = 16_384;
 
-/** @param name `n`, or what beam search calls it. */
+/** @param name `n`, or its name in beam search. */
 export function checkChoices(n: number, name: 'n' | 'beam_width'): void {
   if (n < 1) throw badRequest(`${name} must be at least 1, got ${n}.`);
   if (n > choicesMax) {
@@ -191,7 +177,7 @@ export function checkChoices(n: number, name: 'n' | 'beam_width'): void {
   }
 }
 
-/** What Python's int() reads. */
+/** Text that Python's int() accepts. */
 const pythonInteger = /^\s*[+-]?\d+(_\d+)*\s*$/;
 
 function checkBiasKeys(bias: SamplingRead['logit_bias']): void {
@@ -205,12 +191,7 @@ function checkBiasKeys(bias: SamplingRead['logit_bias']): void {
   );
 }
 
-/** What the model's vocabulary decides: in vLLM the engine checks it, after a stream has begun. */
-export function checkSampledTokens(request: SamplingRead, vocabularySize: number): void {
-  checkBiasedTokens(request, vocabularySize);
-  checkStopTokens(request, vocabularySize);
-}
-
+/** Checks tokens with a bias. In vLLM the engine checks them, after a stream has started. */
 export function checkBiasedTokens(
   { logit_bias: bias }: SamplingRead,
   vocabularySize: number,
@@ -219,7 +200,7 @@ export function checkBiasedTokens(
   checkVocabulary('logit_bias', ids, vocabularySize);
 }
 
-/** Tokens that stop an answer, and those that it may be made of. */
+/** Checks tokens that stop a response, and those that it may contain. */
 export function checkStopTokens(request: SamplingRead, vocabularySize: number): void {
   const { stop_token_ids: stops, allowed_token_ids: allowed } = request;
   checkVocabulary('stop_token_ids', [...new Set(stops ?? [])], vocabularySize);
@@ -236,7 +217,7 @@ export function checkStopTokens(request: SamplingRead, vocabularySize: number): 
   );
 }
 
-/** @throws {ApiError} 400 if one of the ids is no token of the model. */
+/** @throws {ApiError} 400 if one of the ids is not a token of the model. */
 export function checkVocabulary(
   name: string,
   ids: readonly number[],

@@ -1,8 +1,8 @@
-// The faults of a JSON body, and how they are told: as FastAPI under vLLM does, and as Pydantic itself.
+// Reports the faults of a JSON body: as FastAPI in vLLM does, and as Pydantic itself does.
 import { ApiError } from './api-error.ts';
 import { pythonRepr, pythonType, pythonValue } from './python-repr.ts';
 
-/** One thing wrong with a body, as Pydantic reports it. */
+/** A fault of a body, as Pydantic reports it. */
 export interface Issue {
   readonly type: string;
   readonly loc: string;
@@ -11,13 +11,13 @@ export interface Issue {
   readonly ctx?: string;
 }
 
-/** Turns a JSON value into a T, or notes what is wrong with it and returns undefined. */
+/** Converts a JSON value to a T, or adds its issues and returns undefined. */
 export type Parser<T> = (value: unknown, loc: string, issues: Issue[]) => T | undefined;
 
-/** What vLLM shows of a report that could grow with the request. */
+/** The parts of a report that vLLM shows, because it could grow with the request. */
 const shownMax = { issues: 10, issueCharacters: 1000, inputCharacters: 200 } as const;
 
-/** The answer to a body with issues. */
+/** Returns the response to a body with issues. */
 export function schemaError(issues: readonly Issue[]): ApiError {
   const lines = issues.slice(0, shownMax.issues).map(({ type, loc: place, msg, input, ctx }) => {
     const loc = shownPlace(place);
@@ -34,10 +34,12 @@ export function schemaError(issues: readonly Issue[]): ApiError {
   return new ApiError(400, 'Bad Request', text, { param });
 }
 
-/** Pydantic's version in vLLM 0.32.0's environment, which its own reports name. */
+/** Pydantic's version in vLLM 0.32.0's environment; its reports contain it. */
 const pydanticVersion = '2.14';
 
-/** The report that Pydantic itself writes, which a client sees where vLLM does not rewrite it. */
+/**
+ * Returns the report that Pydantic itself writes; clients see it where vLLM does not rewrite it.
+ */
 export function pydanticReport(title: string, issues: readonly Issue[]): string {
   const lines = issues.map(({ type, loc, msg, input }) => {
     const value = middleCut(pythonValue(input));
@@ -47,14 +49,14 @@ export function pydanticReport(title: string, issues: readonly Issue[]): string 
   return [`${issues.length} validation ${label} for ${title}`, ...lines].join('\n');
 }
 
-/** As Pydantic shortens what it quotes: fifty characters, the middle left out. */
+/** Shortens a quoted text as Pydantic does: to fifty characters, without the middle. */
 function middleCut(text: string): string {
   const characters = [...text];
   if (characters.length <= 50) return text;
   return `${characters.slice(0, 25).join('')}...${characters.slice(-24).join('')}`;
 }
 
-/** Names of Pydantic's own that vLLM leaves out of places, even where a client chose them. */
+/** Pydantic's internal names, which vLLM omits from locations, even where a client chose them. */
 const internalNames = new Set(
   `function-wrap function-after function-before function-plain json-or-python lax-or-strict chain
   default nullable tagged-union union call arguments is-instance is-subclass callable str int float
@@ -70,18 +72,18 @@ function shownPlace(loc: string): string {
 }
 
 function cut(text: string, charactersMax: number): string {
-  // No character takes more than two units of a string.
+  // A character has at most two units of a string.
   const characters = [...text.slice(0, 2 * charactersMax + 2)];
   if (characters.length <= charactersMax) return text;
   return `${characters.slice(0, charactersMax).join('')}...[truncated]`;
 }
 
-/** Whether an error says that a body has not the form of its request. */
+/** Returns whether an error reports that a body does not match its schema. */
 export function isSchemaError(error: unknown): boolean {
   return error instanceof ApiError && error.type === 'Bad Request';
 }
 
-/** How vLLM shortens what it quotes. */
+/** Shortens a quoted input as vLLM does. */
 function inputText(input: unknown): string {
   if (Array.isArray(input)) return `<list of ${input.length} items>`;
   if (typeof input === 'object' && input !== null) {

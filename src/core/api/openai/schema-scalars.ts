@@ -1,8 +1,8 @@
-// Numbers, truth values and text of a JSON body, coerced as Pydantic coerces them.
+// Parses numbers, booleans and text of a JSON body with Pydantic's coercions.
 import { pythonFloat, pythonRepr } from './python-repr.ts';
 import type { Issue, Parser } from './schema-report.ts';
 
-/** @param least Smallest integer allowed. @param most Largest; both are included. */
+/** @param least Smallest allowed integer. @param most Largest allowed integer. */
 export function integer(
   least: number = Number.NEGATIVE_INFINITY,
   most: number = Number.POSITIVE_INFINITY,
@@ -32,14 +32,17 @@ export function integerAbove(bound: number): Parser<number> {
   };
 }
 
-/** An integer that is written as one: no text, no truth value, no `1.0` for `1`. */
+/** An integer that is written as such: no text, no boolean, no `1.0` for `1`. */
 export const strictInteger: Parser<number> = (value, loc, issues) => {
   if (typeof value === 'number' && Number.isInteger(value)) return value;
   issues.push({ type: 'int_type', loc, msg: 'Input should be a valid integer', input: value });
   return undefined;
 };
 
-/** An integer of 64 bits. The largest is no number of JavaScript: the next one is too large. */
+/**
+ * A 64-bit integer. JavaScript cannot represent the largest one: the next number above it is too
+ * large.
+ */
 export function integer64From(least: number): Parser<number> {
   const parse = integer(least);
   return (value, loc, issues) => {
@@ -54,7 +57,7 @@ export function integer64From(least: number): Parser<number> {
 
 export const integer64 = integer64From(-(2 ** 63));
 
-/** Numbers from here on are written with an exponent, which makes them floats to Python. */
+/** Numbers from here on are written with an exponent, which makes them floats in Python. */
 export const floatsFrom = 1e21;
 
 function toInteger(value: unknown, loc: string, issues: Issue[]): number | undefined {
@@ -155,7 +158,7 @@ export const string: Parser<string> = (value, loc, issues) => {
   return undefined;
 };
 
-/** A string of so many characters. */
+/** A string with a bounded number of characters. */
 export function stringOf(
   lengthMin: number,
   lengthMax: number = Number.POSITIVE_INFINITY,
@@ -175,7 +178,7 @@ export function stringOf(
   };
 }
 
-/** One of the strings given. */
+/** One of the given strings. */
 export function literal<T extends string>(...allowed: readonly T[]): Parser<T> {
   const spelled = allowed.map((word) => `'${word}'`);
   const expected =

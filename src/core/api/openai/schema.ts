@@ -1,4 +1,4 @@
-// Reads JSON bodies as vLLM's Pydantic models do: the same coercions, the same error sentences.
+// Parses JSON bodies as vLLM's Pydantic models do: with the same coercions and error messages.
 import { type Issue, type Parser, schemaError } from './schema-report.ts';
 
 export {
@@ -26,17 +26,17 @@ export {
 /** Fields of an object in the order in which faults are reported. */
 export type Shape = Readonly<Record<string, Parser<unknown>>>;
 
-/** What a shape reads: every field may be absent or null. */
+/** The type that a shape parses to: every field may be absent or null. */
 export type Read<S extends Shape> = {
   readonly [K in keyof S]?: (S[K] extends Parser<infer T> ? T : never) | null | undefined;
 };
 
 /**
- * Reads a request body.
+ * Parses a request body.
  *
- * @param shape Its fields, or a parser of the whole.
- * @param required Fields that must be there; each missing one is an issue in its place.
- * @throws {ApiError} 400 "Bad Request" with all issues in one message, as FastAPI under vLLM.
+ * @param shape The fields, or a parser for the whole body.
+ * @param required Required fields; each missing one is an issue in its place.
+ * @throws {ApiError} 400 "Bad Request" with all issues in one message, as FastAPI in vLLM responds.
  */
 export function readBody<T>(body: unknown, shape: Parser<T>): T;
 export function readBody<S extends Shape>(
@@ -89,7 +89,10 @@ export function object<S extends Shape>(
   };
 }
 
-/** By shape, its fields: to go through those of a request's body costs less than to list them. */
+/**
+ * The fields of each shape: iterating over an array costs less than listing the keys for each
+ * request.
+ */
 const knownFields = new WeakMap<Shape, readonly (readonly [string, Parser<unknown>])[]>();
 
 function fieldsOf(shape: Shape): readonly (readonly [string, Parser<unknown>])[] {
@@ -101,7 +104,7 @@ function fieldsOf(shape: Shape): readonly (readonly [string, Parser<unknown>])[]
   return fields;
 }
 
-/** As `object`, for Python's TypedDict. */
+/** Like `object`, for Python's TypedDict. */
 export function typedDict<S extends Shape>(
   shape: S,
   required: readonly (keyof S & string)[],
@@ -117,22 +120,22 @@ export function typedDict<S extends Shape>(
   };
 }
 
-/** The field must be there but may be null. */
+/** The field is required but may be null. */
 export function nullable<T>(parser: Parser<T>): Parser<T | null> {
   return notNull((value, loc, issues) => (value === null ? null : parser(value, loc, issues)));
 }
 
-/** Parsers of fields that have a default and do not take null for it. */
+/** Parsers of fields with a default that do not accept null. */
 const refusingNull = new WeakSet<Parser<unknown>>();
 
-/** The field may be left out but not be null; null is an issue like any other wrong type. */
+/** The field may be absent but not null; null is an issue like any other wrong type. */
 export function notNull<T>(parser: Parser<T>): Parser<T> {
   const own: Parser<T> = (value, loc, issues) => parser(value, loc, issues);
   refusingNull.add(own);
   return own;
 }
 
-/** @param bounds How many items there may be. */
+/** @param bounds Allowed number of items. */
 export function list<T>(
   item: Parser<T>,
   bounds: { readonly least?: number; readonly most?: number } = {},
@@ -161,9 +164,9 @@ export function list<T>(
 }
 
 /**
- * A check of what was read, as Pydantic's validators "after" make it.
+ * Checks a parsed value, like Pydantic's "after" validators.
  *
- * @param fault What is wrong with the value in words, or undefined; it may also throw.
+ * @param fault Returns the message for an invalid value, or undefined; it may also throw.
  */
 export function after<T>(parser: Parser<T>, fault: (value: T) => string | undefined): Parser<T> {
   const checked: Parser<T> = (value, loc, issues) => {
@@ -178,14 +181,14 @@ export function after<T>(parser: Parser<T>, fault: (value: T) => string | undefi
   return refusingNull.has(parser) ? notNull(checked) : checked;
 }
 
-/** What a validator of vLLM's says, as Pydantic reports it. */
+/** Returns the issue for the message of one of vLLM's validators, as Pydantic reports it. */
 function valueIssue(loc: string, text: string, input: unknown): Issue {
   const spelled = text.includes("'") ? JSON.stringify(text) : `'${text}'`;
   const ctx = `{'error': ValueError(${spelled})}`;
   return { type: 'value_error', loc, msg: `Value error, ${text}`, input, ctx };
 }
 
-/** One of several models, which `type` tells apart; its fields are reported under its tag. */
+/** One of several models, chosen by `type`; its fields are reported under its tag. */
 export function tagged<M extends Readonly<Record<string, Parser<unknown>>>>(
   models: M,
 ): Parser<M[keyof M] extends Parser<infer T> ? T : never> {
@@ -224,7 +227,7 @@ export function dictionary<T>(item: Parser<T>): Parser<Readonly<Record<string, T
   };
 }
 
-/** The first alternative that reads the value; the issues of all if none does. */
+/** The first alternative that parses the value; the issues of all alternatives if none does. */
 export function union<T extends readonly Parser<unknown>[]>(
   ...alternatives: T
 ): Parser<T[number] extends Parser<infer U> ? U : never> {
@@ -241,12 +244,12 @@ export function union<T extends readonly Parser<unknown>[]>(
   };
 }
 
-/** What Python can go through: lists, objects by their keys, text by its characters. */
+/** Values that Python can iterate over: lists, objects by their keys, text by its characters. */
 export const iterable: Parser<unknown> = (value, loc, issues) => {
   if (typeof value === 'string' || (typeof value === 'object' && value !== null)) return value;
   issues.push({ type: 'iterable_type', loc, msg: 'Input should be iterable', input: value });
   return undefined;
 };
 
-/** Whatever is there. */
+/** Any value. */
 export const anything: Parser<unknown> = (value) => value;

@@ -1,9 +1,9 @@
 // Server-sent events as the OpenAI API uses them: one `data:` line per event.
 
-/** `Content-Type` of a stream. */
+/** `Content-Type` of an event stream. */
 export const sseContentType = 'text/event-stream; charset=utf-8';
 
-/** Ends every stream of chat and completions, also one that failed. */
+/** Ends every stream of chat and completions, also a failed one. */
 export const sseDone = 'data: [DONE]\n\n';
 
 /** @param json One JSON document without line breaks. */

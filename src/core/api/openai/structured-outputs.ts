@@ -1,4 +1,5 @@
-// Constraints on the form of an answer: `response_format` and `structured_outputs` of a request.
+// Constraints on the form of a response: the fields `response_format` and `structured_outputs` of a
+// request.
 import { badRequest } from './api-error.ts';
 import { pythonValue } from './python-repr.ts';
 import {
@@ -22,7 +23,7 @@ const legacyTag = object(
 );
 const tagType = notNull(literal('structural_tag'));
 
-/** `response_format` of both generation routes: three models that are tried in turn. */
+/** `response_format` of both generation routes: three models, tried in turn. */
 const formats = union(
   object(
     {
@@ -97,7 +98,7 @@ export const structuredOutputsField: Parser<unknown> = (value, loc, issues) => {
 const kinds = ['json', 'regex', 'choice', 'grammar', 'json_object', 'structural_tag'] as const;
 
 /** @throws {ApiError} 400 unless there is exactly one kind of constraint. */
-export function checkOneConstraint(outputs: StructuredOutputs): void {
+function checkOneConstraint(outputs: StructuredOutputs): void {
   const count = kinds.filter((kind) => outputs[kind] != null).length;
   if (count === 1) return;
   const state = pythonValue({
@@ -122,13 +123,13 @@ export function checkOneConstraint(outputs: StructuredOutputs): void {
 }
 
 /**
- * The one constraint that a request sets, where `response_format` overrides.
+ * Returns the constraint of a request; `response_format` overrides `structured_outputs`.
  *
- * @throws {ApiError} 400 if the two together are more than one, or a schema is missing.
+ * @throws {ApiError} 400 if the two together contain more than one, or a schema is missing.
  */
 export function constraintOf(request: {
   readonly response_format?: ResponseFormat | null | undefined;
-  /** As `structuredOutputsField` reads it. */
+  /** As parsed by `structuredOutputsField`. */
   readonly structured_outputs?: unknown;
 }): StructuredOutputs | undefined {
   const format = request.response_format;
@@ -145,12 +146,12 @@ export function constraintOf(request: {
   return merged;
 }
 
-/** vLLM's MAX_STRUCTURED_OUTPUT_JSON_NESTING, and what a structural tag may nest on top. */
+/** vLLM's MAX_STRUCTURED_OUTPUT_JSON_NESTING, and the additional nesting of a structural tag. */
 const nestingMax = 64;
 const tagNestingMax = 16;
 
 /**
- * vLLM's own checks on a constraint, before its grammar library sees it.
+ * Runs vLLM's own checks on a constraint, which come before its grammar library.
  *
  * @throws {ApiError} 400
  */
@@ -196,7 +197,7 @@ function isNode(value: unknown): boolean {
   return typeof value === 'object' && value !== null;
 }
 
-/** Text that is no JSON is reported by whoever reads it. */
+/** Text that is not JSON is reported where it is parsed. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,5 +1,5 @@
-// The body of POST /tokenize: a prompt or messages. Of the two forms the one that reads more fields
-// wins, as in Pydantic; a body that is neither is reported as failing both.
+// The body of POST /tokenize: a prompt or messages. The form that reads more fields wins, as in
+// Pydantic; a body that matches neither is reported with the issues of both.
 import type { ChatMessage } from './chat-message.ts';
 import { messageField } from './chat-message.ts';
 import { toolField } from './chat-request.ts';
@@ -19,7 +19,7 @@ import {
   string,
 } from './schema.ts';
 
-/** Both in vLLM's order, which is that of the error report. */
+/** Both in vLLM's order, which is the order of the error report. */
 const promptFields = {
   model: string,
   prompt: notNull(string),
@@ -46,7 +46,7 @@ type MessagesForm = Omit<Read<typeof messagesFields>, 'messages'> & {
   readonly messages: readonly ChatMessage[];
 };
 
-/** A form, and what the other form's fields hold, unread. */
+/** One form, and the unparsed fields of the other one. */
 export type TokenizeRequest = { readonly rest: Readonly<Record<string, unknown>> } & (
   | PromptForm
   | MessagesForm
@@ -72,7 +72,7 @@ export function readTokenizeRequest(body: unknown): TokenizeRequest {
   return { ...chosen, rest: body as Readonly<Record<string, unknown>> };
 }
 
-/** How many fields were given; those of messages count too. */
+/** Returns the number of set fields; those of messages count too. */
 function fieldCount(form: PromptForm | MessagesForm): number {
   const given = (fields: object) =>
     Object.values(fields).filter((value) => value !== undefined).length;

@@ -1,17 +1,17 @@
-// Token counts of an answer.
+// Token counts of a response.
 
 export interface UsageCounts {
   readonly promptTokens: number;
   readonly completionTokens: number;
   /** Undefined unless `--enable-prompt-tokens-details`. */
   readonly cachedTokens: number | undefined;
-  /** Prompt tokens newly in the cache; vLLM counts them for chat only. */
+  /** Number of prompt tokens newly cached; vLLM counts them for chat only. */
   readonly createdCacheTokens: number | undefined;
-  /** Undefined unless a reasoning parser tells them from the others. */
+  /** Undefined unless a reasoning parser distinguishes them. */
   readonly reasoningTokens?: number | undefined;
 }
 
-/** Of a whole answer; keys and nulls in vLLM's order. */
+/** Returns the usage of a whole response; keys and nulls in vLLM's order. */
 export function usageObject(counts: UsageCounts): object {
   return {
     prompt_tokens: counts.promptTokens,
@@ -29,7 +29,7 @@ export function usageObject(counts: UsageCounts): object {
   };
 }
 
-/** In the last chunk of a stream, where vLLM leaves the nulls out. */
+/** Returns the usage in the last chunk of a stream, where vLLM omits the nulls. */
 export function streamUsageObject(counts: UsageCounts): object {
   return {
     prompt_tokens: counts.promptTokens,

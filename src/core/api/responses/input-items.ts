@@ -1,5 +1,5 @@
-// The items of a response's input, as the types of OpenAI's package read them. vLLM takes every type of
-// item and refuses later those that it makes no message of.
+// The items of a response's input, as the types of OpenAI's package read them. vLLM accepts every
+// type of item, and later refuses those that it cannot turn into a message.
 
 export type InputItem = Readonly<Record<string, unknown>>;
 
@@ -21,7 +21,7 @@ const isProgress = oneOf('in_progress', 'completed', 'incomplete');
 const isOutput: Check = (value) =>
   isText(value) || (Array.isArray(value) && value.every(isInputPart));
 
-/** What must be there, by type. @see openai/types/responses/response_input_item_param.py */
+/** Required fields by type. @see openai/types/responses/response_input_item_param.py */
 const itemFields: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   function_call: { arguments: isText, call_id: isText, name: isText },
   function_call_output: { output: isOutput },
@@ -68,7 +68,7 @@ const itemFields: Readonly<Record<string, Readonly<Record<string, Check>>>> = {
   item_reference: { id: isText },
 };
 
-/** Whether one of OpenAI's item types fits. */
+/** Returns whether the item matches one of OpenAI's item types. */
 export function isInputItem(item: unknown): item is InputItem {
   if (!isObject(item)) return false;
   const { type } = item;
@@ -78,7 +78,7 @@ export function isInputItem(item: unknown): item is InputItem {
   return fields !== undefined && Object.entries(fields).every(([name, fits]) => fits(item[name]));
 }
 
-/** A reference needs no type; what else it has is not looked at. */
+/** A reference needs no type; its other fields are not checked. */
 function isBareReference({ type, id }: InputItem): boolean {
   return type !== 'message' && isText(id);
 }
@@ -89,7 +89,7 @@ function isMessage({ type, role, content, status }: InputItem): boolean {
   if (!isRole(role)) return false;
   if (isText(content)) return true;
   if (!Array.isArray(content)) return false;
-  // What the model said before; its id and status may be left out.
+  // A previous output of the model; its id and status are optional.
   const isOwn = type === 'message' && role === 'assistant';
   const isSaid = isOwn && content.every(isSaidPart) && (status === undefined || isProgress(status));
   return isSaid || content.every(isInputPart);

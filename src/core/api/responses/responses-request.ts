@@ -27,7 +27,10 @@ import { responseToolField } from './tools.ts';
 
 const penalty = boundedFloat(-2, 2);
 
-/** A format of answers; one that is none of them is reported as failing the first, as Pydantic does. */
+/**
+ * A response format; one that matches no type is reported with the issues of the first, as in
+ * Pydantic.
+ */
 const textFormat: Parser<Readonly<Record<string, unknown>>> = (value, loc, issues) => {
   const format = dictionary(anything)(value, loc, issues);
   if (format === undefined || format['type'] === 'text' || format['type'] === 'json_object') {
@@ -115,7 +118,7 @@ const responsesFields = {
 
 export type ResponsesRequest = Read<typeof responsesFields>;
 
-/** @throws {ApiError} 400, by the model's own checks first and then by the schema. */
+/** @throws {ApiError} 400, from the model's own checks or else from the schema. */
 export function readResponsesRequest(body: unknown): ResponsesRequest {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) {
     checkRaw(body as Readonly<Record<string, unknown>>);
@@ -132,14 +135,17 @@ export function readResponsesRequest(body: unknown): ResponsesRequest {
   return hasTools ? request : { ...request, tool_choice: 'none' };
 }
 
-/** Text, or items. One that no type of OpenAI's package fits is reported as no text first. */
+/**
+ * Text, or items. An item that matches no type of OpenAI's package is first reported as not being
+ * text.
+ */
 function inputField(
   value: unknown,
   loc: string,
   issues: Issue[],
 ): string | readonly Readonly<Record<string, unknown>>[] | undefined {
   if (typeof value === 'string') return value;
-  // Python goes through an object by its keys.
+  // Python iterates over the keys of an object.
   const items: unknown = isDictionary(value) ? Object.keys(value) : value;
   if (Array.isArray(items) && items.every(isInputItem)) return items;
   string(value, loc, issues);
@@ -151,7 +157,7 @@ function isDictionary(value: unknown): value is Readonly<Record<string, unknown>
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Types of a choice that say all, and those that need one field more. */
+/** Types of a tool choice without further fields, and those that need one more. */
 const plainChoices =
   /^(file_search|web_search_preview|computer|computer_use_preview|computer_use|web_search_preview_2025_03_11|image_generation|code_interpreter|apply_patch|shell|programmatic_tool_calling)$/;
 const namedChoices: Readonly<Record<string, string>> = {
@@ -178,7 +184,7 @@ function toolChoiceField(
   return undefined;
 }
 
-/** What vLLM's models look at before Pydantic reads the fields. */
+/** Runs the checks of vLLM's models that come before Pydantic's. */
 function checkRaw(body: Readonly<Record<string, unknown>>): void {
   const { tools, tool_choice: choice = 'auto' } = body;
   const named = (choice as { type?: unknown; name?: unknown } | null) ?? {};

@@ -1,11 +1,11 @@
-// From the Responses API's items to the chat request that vLLM makes of them.
+// Translates the Responses API's items to a chat request, as vLLM does.
 import { ApiError, badRequest } from '../openai/api-error.ts';
 import type { ChatMessage, ChatRequest } from '../openai/chat-request.ts';
 import type { ResponsesRequest } from './responses-request.ts';
 
 /**
- * @param history The conversation that `previous_response_id` names.
- * @throws {ApiError} 400 if an input item is of a kind that vLLM does not take.
+ * @param history The conversation of `previous_response_id`.
+ * @throws {ApiError} 400 if vLLM does not accept this type of input item.
  */
 export function chatRequestOfResponses(
   request: ResponsesRequest,
@@ -37,7 +37,7 @@ export function chatRequestOfResponses(
     frequency_penalty: request.frequency_penalty,
     repetition_penalty: request.repetition_penalty,
     seed: request.seed,
-    // An empty text is none, as Python takes it.
+    // An empty text counts as none, as in Python.
     stop: request.stop === '' ? undefined : request.stop,
     stop_token_ids: request.stop_token_ids,
     ignore_eos: request.ignore_eos,
@@ -52,7 +52,8 @@ export function chatRequestOfResponses(
     kv_transfer_params: request.kv_transfer_params,
     ec_transfer_params: request.ec_transfer_params,
     stream: request.stream,
-    // All that the context has room for is kept, unless truncation is off as by default.
+    // The prompt keeps as much as the context holds, unless truncation is off, which is the
+    // default.
     ...(request.truncation !== undefined &&
       request.truncation !== 'disabled' && { truncate_prompt_tokens: -1 }),
     add_generation_prompt: !isPartial,
@@ -68,7 +69,7 @@ export function chatRequestOfResponses(
   };
 }
 
-/** Whether the answer tells the log probabilities of its tokens. */
+/** Returns whether the response includes the log probabilities of its tokens. */
 function includesLogprobs({ include }: ResponsesRequest): boolean {
   return include?.includes('message.output_text.logprobs') === true;
 }
@@ -86,7 +87,10 @@ function inputMessages(input: NonNullable<ResponsesRequest['input']>): ChatMessa
   return messages;
 }
 
-/** Calls, reasoning and text of one assistant's turn are items of their own; they become one. */
+/**
+ * Tool calls, reasoning and text of one assistant turn are separate items; joins them into one
+ * message.
+ */
 function addItem(item: Item, messages: Record<string, unknown>[]): void {
   const before = messages.at(-1);
   const previous = before?.['role'] === 'assistant' ? before : undefined;
@@ -97,7 +101,7 @@ function addItem(item: Item, messages: Record<string, unknown>[]): void {
   switch (item['type']) {
     case 'custom_tool_call':
     case 'function_call': {
-      // A custom tool takes a text, which its function has as its one argument.
+      // A custom tool takes a text; its function has that text as its only argument.
       const given =
         item['type'] === 'custom_tool_call'
           ? JSON.stringify({ input: item['input'] })
@@ -133,13 +137,13 @@ function addItem(item: Item, messages: Record<string, unknown>[]): void {
   }
 }
 
-/** Of the parts that were thought or said, vLLM takes the first. */
+/** vLLM uses the first part of the reasoning or its summary. */
 function reasoningText({ content, summary }: Item): string {
   const [first] = [content, summary].flatMap((parts) => (Array.isArray(parts) ? parts : []));
   return String((first as Item | undefined)?.['text'] ?? '');
 }
 
-/** @throws {ApiError} 500 where vLLM trips over what has no text. */
+/** @throws {ApiError} 500 where vLLM fails on a part without text. */
 function saidText({ content }: Item): unknown {
   if (!Array.isArray(content)) return content;
   const first = content[0] as Item | undefined;

@@ -1,5 +1,5 @@
-// The tools of a response, as the types of OpenAI's package read them. vLLM takes those that OpenAI
-// would run itself, and shows all of them in its answer with the fields that were left out.
+// The tools of a response, as the types of OpenAI's package read them. vLLM also accepts those that
+// OpenAI would run itself, and returns all of them in its response, with the omitted fields.
 import {
   anything,
   boolean,
@@ -66,7 +66,7 @@ const customTool: ToolType = {
   },
 };
 
-/** Fields that are null where they are left out. @see openai/types/responses/tool.py */
+/** Fields that are null if omitted. @see openai/types/responses/tool.py */
 const types: Readonly<Record<string, ToolType>> = {
   function: functionTool,
   custom: customTool,
@@ -144,7 +144,7 @@ const types: Readonly<Record<string, ToolType>> = {
   apply_patch: { optional: { allowed_callers: callers } },
 };
 
-/** A tool; one of no type that fits is reported as a function first, as Pydantic does. */
+/** A tool; one that matches no type is first reported as a function, as in Pydantic. */
 export const responseToolField: Parser<ResponseTool> = (value, loc, issues) => {
   const given = some(value, `${loc}.FunctionTool`, issues);
   if (given === undefined) return undefined;
@@ -158,7 +158,9 @@ export const responseToolField: Parser<ResponseTool> = (value, loc, issues) => {
   return undefined;
 };
 
-/** @returns The tool with null for what was left out; what its type does not know is kept. */
+/**
+ * @returns The tool with null for omitted fields; fields that its type does not define are kept.
+ */
 function readTool(
   { required = {}, optional = {} }: ToolType,
   given: ResponseTool,
@@ -174,7 +176,7 @@ function withoutAbsent(fields: object): object {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
-/** A container that is made for the response. */
+/** A container that is created for the response. */
 function containerField(value: unknown, loc: string, issues: Issue[]): ResponseTool | undefined {
   const given = some(value, loc, issues);
   if (given === undefined) return undefined;

@@ -1,5 +1,5 @@
-// The bodies of POST /v1/chat/completions/derender and /v1/completions/derender. Of each there are two
-// forms, whole and streamed: what fits neither is reported as failing both.
+// The bodies of POST /v1/chat/completions/derender and /v1/completions/derender. Each has two
+// forms, whole and streamed; a body that matches neither is reported with the issues of both.
 import { type ChatRequest, chatRequestField } from '../openai/chat-request.ts';
 import { completionRequestField } from '../openai/completion-request.ts';
 import {
@@ -94,7 +94,7 @@ export function readDerenderChat(
   );
 }
 
-/** @throws {ApiError} As `readDerenderChat`. */
+/** @throws {ApiError} Like `readDerenderChat`. */
 export function readDerenderCompletion(
   body: unknown,
 ):
@@ -102,14 +102,15 @@ export function readDerenderCompletion(
   | { readonly streamed: DerenderCompletionStreamRequest } {
   return readForms(
     body,
-    // Pydantic's wrapper of the first form is cut from its paths; the second form has none.
+    // The first form has a wrapper of Pydantic's, which is removed from its locations; the second
+    // form has none.
     { name: '', parser: wholeCompletion },
     { name: 'DerenderCompletionStreamRequest', parser: streamedCompletion },
   );
 }
 
 interface Form<T> {
-  /** In the paths of issues. */
+  /** Used in the locations of issues. */
   readonly name: string;
   readonly parser: Parser<T>;
 }
@@ -132,7 +133,7 @@ function readForms<W, S>(
   throw schemaError([...issues, ...own]);
 }
 
-/** One of Python's two truth values, which equal 1 and 0. */
+/** One of Python's booleans, which equal 1 and 0. */
 function constant(expected: boolean): Parser<boolean> {
   const spelled = expected ? 'True' : 'False';
   return (value, loc, issues) => {

@@ -1,4 +1,4 @@
-// The state that the client of a streamed derender carries from one chunk to the next.
+// The state of a streamed derender, which the client passes from one chunk to the next.
 import {
   after,
   boolean,
@@ -11,7 +11,7 @@ import {
   string,
 } from '../openai/schema.ts';
 
-/** What the client carries from one chunk to the next, with vLLM's names. */
+/** Fields that the client passes on, with vLLM's names. */
 export interface DerenderState {
   readonly prev_tokens: readonly string[];
   readonly prefix_offset: number;
@@ -41,7 +41,7 @@ export const firstDerenderState: DerenderState = {
 
 /** vllm/entrypoints/scale_out/token_in_token_out/protocol.py, `_bound_prev_tokens`. */
 const previousTokensMax = 1024;
-/** The same file: as many tokens as it takes to repair a character in log probabilities. */
+/** From the same file: number of tokens needed to repair a character in log probabilities. */
 const logprobContextMax = 4;
 
 const fields = object({
@@ -68,7 +68,7 @@ const checked = after(fields, ({ output_chunk_lens: lengths, output_token_ids: t
   return `output_chunk_lens must sum to len(output_token_ids) (got sum=${sum}, len(output_token_ids)=${count})`;
 });
 
-/** What is left out is as in the first state. */
+/** Omitted fields have the values of the first state. */
 export const derenderStateField: Parser<DerenderState> = (value, loc, issues) => {
   const read = checked(value, loc, issues);
   if (read === undefined) return undefined;

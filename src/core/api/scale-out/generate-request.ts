@@ -32,7 +32,7 @@ import {
 import { structuredOutputsField } from '../openai/structured-outputs.ts';
 import { mediaPlacesField } from './media-places.ts';
 
-/** Keys are token ids. */
+/** The keys are token ids. */
 const biasField: Parser<Readonly<Record<string, number>>> = (value, loc, issues) => {
   const read = dictionary(float)(value, loc, issues);
   for (const key of Object.keys(read ?? {})) integer()(key, `${loc}.${key}.[key]`, issues);
@@ -91,13 +91,15 @@ const samplingParamsObject = object({
   trace_decode_token_ids: list(notNull(integer())),
 });
 
-/** Pydantic first says that a dictionary is no SamplingParams, then what is wrong within. */
+/**
+ * Pydantic first reports that a dictionary is not a SamplingParams, then the issues of its fields.
+ */
 const samplingParamsField: typeof samplingParamsObject = (value, loc, issues) => {
   const own: Issue[] = [];
   const read = samplingParamsObject(value, loc, own);
   if (read !== undefined && own.length === 0) {
     checkOwnValues(read);
-    // No bound counts as unset.
+    // No limit counts as unset.
     return read.thinking_token_budget === -1 ? { ...read, thinking_token_budget: null } : read;
   }
   const msg = 'Input should be an instance of SamplingParams';
@@ -111,7 +113,7 @@ const samplingParamsField: typeof samplingParamsObject = (value, loc, issues) =>
   return undefined;
 };
 
-/** What SamplingParams itself refuses, at once: before the fields after it are read. */
+/** Checks that SamplingParams itself makes at once, before later fields are read. */
 function checkOwnValues(sampling: NonNullable<ReturnType<typeof samplingParamsObject>>): void {
   const { thinking_token_budget: budget, max_tokens: maxTokens = maxTokensDefault } = sampling;
   if (budget != null) thinkingBudgetField(budget, '', []);
@@ -123,7 +125,7 @@ function checkOwnValues(sampling: NonNullable<ReturnType<typeof samplingParamsOb
   }
 }
 
-/** vLLM's, of SamplingParams. */
+/** vLLM's default of SamplingParams. */
 const maxTokensDefault = 16;
 
 /** Start and end of a token in its text. */
@@ -143,7 +145,7 @@ const offsetField: Parser<readonly number[]> = (value, loc, issues) => {
   return value.slice(0, 2).map((one, i) => integer()(one, `${loc}.${i}`, issues) as number);
 };
 
-/** What render found out for the engine's reasoning parser; nothing else may stand there. */
+/** Results of the render route for the engine's reasoning parser; other keys are refused. */
 const reasoningKwargsField: Parser<unknown> = (value, loc, issues) => {
   const read = object({ chat_template_kwargs: notNull(dictionary(anything)) })(value, loc, issues);
   if (read === undefined) return undefined;
@@ -156,7 +158,7 @@ const reasoningKwargsField: Parser<unknown> = (value, loc, issues) => {
   return read;
 };
 
-/** No token id is negative, in requests and in answers. */
+/** Token ids are never negative, in requests and in responses. */
 export function negativeFault(tokens: readonly number[] | null | undefined): string | undefined {
   const isNegative = tokens?.some((token) => token < 0) === true;
   return isNegative ? 'token_ids must not contain negative values' : undefined;
@@ -184,7 +186,7 @@ const generateFields = {
 
 export type GenerateRequest = Read<typeof generateFields>;
 
-/** What vLLM's model checks when its fields are read, in its order. */
+/** Checks that vLLM's model makes after its fields are read, in its order. */
 const modelChecks: readonly ((request: GenerateRequest) => string | undefined)[] = [
   ({ content_parts: parts, features }) =>
     parts?.length && features ? 'content_parts and features are mutually exclusive' : undefined,
@@ -207,7 +209,7 @@ const generateObject = modelChecks.reduce<Parser<GenerateRequest>>(
   object(generateFields, ['token_ids', 'sampling_params']),
 );
 
-/** @throws {ApiError} 400, as Pydantic under vLLM reports it. */
+/** @throws {ApiError} 400, as Pydantic in vLLM reports it. */
 export function readGenerateRequest(body: unknown): GenerateRequest {
   checkCacheSalt(body);
   return readBody(body, generateObject);

@@ -1,4 +1,4 @@
-// What /inference/v1/generate answers, read back by derender: whole, or as a chunk of a stream.
+// The response of /inference/v1/generate as derender reads it: whole, or a chunk of a stream.
 import {
   after,
   anything,
@@ -17,7 +17,7 @@ import {
 import { negativeFault } from './generate-request.ts';
 import { placeholdersField } from './media-places.ts';
 
-/** Of one token or of an alternative. */
+/** Log probability of a token or of an alternative. */
 const logprobFields = {
   token_id: notNull(integer()),
   logprob: notNull(float),
@@ -83,7 +83,7 @@ const promptLogprobField = object(
   ['logprob'],
 );
 
-/** A whole answer, of tokens alone. */
+/** A whole response, tokens only. */
 export const generatedResponseField = object(
   {
     request_id: notNull(string),
@@ -103,7 +103,7 @@ export const generatedResponseField = object(
   ['choices'],
 );
 
-/** A chunk of a stream, of tokens alone. */
+/** A chunk of a stream, tokens only. */
 export const generatedChunkField = object(
   {
     request_id: notNull(string),

@@ -1,4 +1,4 @@
-// Where in a prompt what is no text stands: hashes and places, as vLLM's render route writes them.
+// The non-text items of a prompt: hashes and positions, as vLLM's render route writes them.
 import {
   dictionary,
   integer,
@@ -10,11 +10,11 @@ import {
   string,
 } from '../openai/schema.ts';
 
-/** What the checks of a request need to know of the places. */
+/** The facts about the positions that the checks of a request need. */
 export interface MediaPlaces {
-  /** Behind the last placeholder; 0 if there is none. */
+  /** Index after the last placeholder; 0 if there is none. */
   readonly end: number;
-  /** Some item has its metadata and no data. */
+  /** Whether an item has metadata but no data. */
   readonly hasMetadataAlone: boolean;
 }
 

@@ -13,14 +13,14 @@ import {
   string,
 } from '../openai/schema.ts';
 
-/** A question as a client asks it. */
+/** A question as the client sent it. */
 export interface QuestionSpec {
   readonly type?: string | null | undefined;
   readonly instructions?: unknown;
   readonly criteria?: unknown;
 }
 
-/** A question; what its type does not know is refused later. */
+/** A question; fields that its type does not define are refused later. */
 const questionField: Parser<QuestionSpec> = (value, loc, issues) => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     const msg = 'Input should be a valid dictionary or object to extract fields from';
@@ -50,7 +50,7 @@ const fields = {
 
 export type DecisionRequest = Read<typeof fields>;
 
-/** @throws {ApiError} 400, as Pydantic under vLLM reports it. */
+/** @throws {ApiError} 400, as Pydantic in vLLM reports it. */
 export function readDecisionRequest(body: unknown): DecisionRequest {
   checkCacheSalt(body);
   return readBody(body, fields, ['state', 'questions']);

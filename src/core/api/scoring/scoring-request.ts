@@ -27,7 +27,7 @@ const fields = {
   request_id: notNull(string),
 } as const;
 
-/** @throws {ApiError} 400, as Pydantic under vLLM reports it. */
+/** @throws {ApiError} 400, as Pydantic in vLLM reports it. */
 export function readScoringRequest(body: unknown): Read<typeof fields> {
   checkCacheSalt(body);
   return readBody(body, fields, ['query', 'items', 'label_token_ids']);

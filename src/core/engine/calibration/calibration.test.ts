@@ -11,6 +11,7 @@ import {
   type StepLoad,
   shippedEngineConstants,
 } from '../index.ts';
+import { fitConstants } from './least-squares.ts';
 
 const layout = {
   ...{ model: findModel('Qwen3-8B'), gpu: findGpu('H100'), tensorParallelSize: 1 },
@@ -39,7 +40,7 @@ const loads = [
   ...[64, 512, 2048, 8192].flatMap((chunk) => [0, 8192, 65_536].map((at) => prefill(chunk, at))),
 ];
 
-/** Steps of an engine with these constants; `noise` by index. */
+/** Returns the step times of an engine with these constants; `noise` by index. */
 function steps(constants: EngineConstants, noise: (i: number) => number = () => 1): Measurement[] {
   const cost = engineCost(layout, constants);
   return loads.map((load, i) => ({
@@ -49,7 +50,7 @@ function steps(constants: EngineConstants, noise: (i: number) => number = () => 
   }));
 }
 
-test('whatever the constants of an engine are, its steps give them back', () => {
+test('finds the constants of any engine from its steps', () => {
   const factor = fc.double({ min: 0.4, max: 2.5, noNaN: true });
   fc.assert(
     fc.property(factor, factor, factor, factor, factor, (host, matrix, attention, weight, kv) => {
@@ -72,7 +73,7 @@ test('whatever the constants of an engine are, its steps give them back', () => 
   );
 });
 
-test('a constant that nothing measures stays where it was, and is called undecided', () => {
+test('a constant that no measurement determines keeps its start value and counts as undecided', () => {
   const real = { ...shipped, weightMemoryShare: shipped.weightMemoryShare / 2 };
   const few = steps(real).slice(0, 6);
   const { constants, decided } = calibrateEngine(layout, few);
@@ -82,21 +83,21 @@ test('a constant that nothing measures stays where it was, and is called undecid
   assert.ok(Math.abs(constants.weightMemoryShare / real.weightMemoryShare - 1) < 0.05);
 });
 
-test('the error on what a fit has not seen is that of the measurements’ noise', () => {
+test('the error on held-out measurements equals their noise', () => {
   const real = { ...shipped, matrixShare: shipped.matrixShare * 0.7 };
   const noisy = steps(real, (i) => (i % 2 === 0 ? 1.05 : 0.95));
   const shares: number[] = [];
   const { before, fitted, crossValidated } = calibrateEngine(layout, noisy, (share) =>
     shares.push(share),
   );
-  assert.equal(shares.length, 5, 'the fit of all is done, then that without each fold');
+  assert.equal(shares.length, 5, 'reports the fit of all measurements, then one per fold');
   assert.ok(shares.every((share, i) => Math.abs(share - (i + 1) / 6) < 1e-9));
   assert.ok(crossValidated && crossValidated.median > 0.02 && crossValidated.median < 0.09);
   assert.ok(fitted.median <= crossValidated.median + 0.01);
   assert.ok(before.p90 > 0.2);
 });
 
-test('one wild measurement does not move the rest', () => {
+test('one outlier does not move the fit', () => {
   const real = { ...shipped, hostSecondsPerStep: shipped.hostSecondsPerStep * 2 };
   const { constants } = calibrateEngine(
     layout,
@@ -107,8 +108,9 @@ test('one wild measurement does not move the rest', () => {
   assert.ok(Math.abs(cost / expected - 1) < 0.05, `${cost / expected}`);
 });
 
-test('an engine hundreds of times slower than its start is found, few and noisy as its steps may be', () => {
-  // As a real vLLM on two busy CPU cores: at first its errors counted as noise, and the start won.
+test('finds an engine hundreds of times slower than the start from a few noisy steps', () => {
+  // Like a real vLLM on two busy CPU cores: at first its errors counted as noise, and the start
+  // won.
   const small = { ...layout, model: findModel('opt-125m') };
   const start = shippedEngineConstants(small);
   const hostSecondsPerStep = start.hostSecondsPerStep * 300;
@@ -124,9 +126,9 @@ test('an engine hundreds of times slower than its start is found, few and noisy 
   assert.ok(decided.hostSecondsPerStep > 0.8 && fitted.median < 0.5);
 });
 
-test('as few measurements as constants say nothing of their noise, so that the start still counts', () => {
-  // Three results of a benchmark, 2 to 3 % off. That was taken for no noise at all, and fitted exactly: three
-  // times the host's time, and memory read at more than the datasheet's rate.
+test('with only as many measurements as constants, the start still has weight', () => {
+  // Three benchmark results, 2 to 3 % off. They were taken as free of noise and fitted exactly,
+  // which gave three times the host's time, and memory faster than the datasheet's rate.
   const cost = engineCost(layout, shipped);
   const mixed = (sequences: number, context: number, prompt: number): StepLoad => ({
     ...prefill(prompt, 0),
@@ -152,6 +154,82 @@ test('as few measurements as constants say nothing of their noise, so that the s
   const { constants } = calibrateEngine(layout, measured);
   for (const [name, value] of Object.entries(constants)) {
     const factor = value / shipped[name as keyof EngineConstants];
-    assert.ok(factor > 0.7 && factor < 1.4, `${name}: ${factor} times what it is`);
+    assert.ok(factor > 0.7 && factor < 1.4, `${name}: ${factor} times its value`);
+  }
+});
+
+test('refuses a fit without measurements', () => {
+  assert.throws(() => fitConstants({ start: [1], measured: [], predict: () => [] }), RangeError);
+});
+
+/** Measurements of 1 s each, with predictions that no constant changes. */
+function fixed(predicted: readonly number[]): Measurement[] {
+  return predicted.map((seconds, i) => ({
+    ...{ name: '', fold: String(i), seconds: 1 },
+    predict: () => seconds,
+  }));
+}
+
+test('errors are summarised by their median and 90th percentile in size, and by their signed median', () => {
+  const { before, fitted, crossValidated } = calibrateEngine(
+    layout,
+    fixed([0.9, 1.3, 0.6, 1.01, 0.98, 1.5, 0.95, 0.2, 1.1, 0.7, 1.9]),
+  );
+  for (const errors of [before, fitted, crossValidated]) {
+    assert.equal(errors?.count, 11);
+    const { median = 0, p90 = 0, bias = 0 } = errors ?? {};
+    for (const [actual, expected] of [
+      [median, 0.3],
+      [p90, 0.8],
+      [bias, -0.02],
+    ] as const) {
+      assert.ok(Math.abs(actual - expected) < 1e-9, `${actual} instead of ${expected}`);
+    }
+  }
+});
+
+test('there are at most eight folds, and none with a single one', () => {
+  const shares: number[] = [];
+  const twelve = calibrateEngine(layout, fixed(new Array(12).fill(1)), (share) =>
+    shares.push(share),
+  );
+  assert.equal(shares.length, 8);
+  assert.equal(twelve.crossValidated?.count, 12);
+  const [one] = steps({ ...shipped, hostSecondsPerStep: shipped.hostSecondsPerStep * 3 });
+  const { crossValidated, decided } = calibrateEngine(layout, one ? [one] : []);
+  assert.equal(crossValidated, undefined);
+  assert.ok(decided.hostSecondsPerStep > 0.1);
+});
+
+/** Steps of a host time and a time per unit of work: a + b · size, with these relative errors. */
+function lineFit(sizes: readonly number[], errors: readonly number[]) {
+  return fitConstants({
+    start: [1, 1],
+    measured: sizes.map((size, i) => (2 + 0.5 * size) * (1 + (errors[i] as number))),
+    predict: ([a = 0, b = 0]) => sizes.map((size) => a + b * size),
+  });
+}
+
+// Figures of 2026-11-23: a calibration that is repeated must find the constants that were published.
+test('a fit of the same measurements finds the same constants', () => {
+  const cases = [
+    lineFit([0, 1, 2, 4, 8, 16, 32], [0.02, -0.03, 0.01, 0.04, -0.02, 0.3, -0.01]),
+    lineFit([1, 8], [0.05, -0.05]),
+    lineFit([0, 4, 16], [0.01, 0.02, -0.03]),
+    fitConstants({ start: [1], measured: [50, 20, 31], predict: ([a = 0]) => [a, a, a] }),
+  ];
+  const expected = [
+    [1.980047060064773, 0.5318203240416781, 0.9984059868179835, 0.9981489371720988],
+    [2.179628352606137, 0.44120266259117474, 0.9989316633481169, 0.9978304948117768],
+    [2.0347084200979584, 0.48851105244359705, 0.998788040604186, 0.9981911600899201],
+    [19.801000150102436, 0.9434622915910857],
+  ];
+  for (const [i, { constants, decided }] of cases.entries()) {
+    const found = [...constants, ...decided];
+    assert.equal(found.length, expected[i]?.length);
+    for (const [j, value] of found.entries()) {
+      const wanted = expected[i]?.[j] as number;
+      assert.ok(Math.abs(value / wanted - 1) < 1e-9, `case ${i}: ${value} instead of ${wanted}`);
+    }
   }
 });

@@ -1,5 +1,5 @@
-// The free constants of the roofline for one engine: what a calibration finds, and how its error on
-// measurements that it has not seen is told.
+// The free constants of the roofline for one engine: the result of a calibration, and its error on
+// measurements that the fit did not use.
 import type { GpuSpec } from '../catalogue/gpus.ts';
 import { defaultHostSecondsPerStep, hostConstants } from '../catalogue/hosts.ts';
 import type { ModelSpec } from '../catalogue/model-spec.ts';
@@ -9,13 +9,13 @@ import { type Fit, fitConstants } from './least-squares.ts';
 
 /** Constants of the engine that was measured; shares are of the GPU's datasheet rates. */
 export interface EngineConstants {
-  /** Time of a step that no work accounts for: host, and gaps between kernels. */
+  /** Time of a step outside its work: host, and gaps between kernels. */
   readonly hostSecondsPerStep: number;
   readonly matrixShare: number;
   readonly attentionShare: number;
   readonly weightMemoryShare: number;
   readonly kvMemoryShare: number;
-  /** What the server adds to a first token outside the engine's steps. */
+  /** Time that the server adds to a first token outside the engine's steps. */
   readonly requestSeconds: number;
 }
 
@@ -28,19 +28,19 @@ export const engineConstantNames = [
   'requestSeconds',
 ] as const satisfies readonly (keyof EngineConstants)[];
 
-/** Which engine the constants are of. */
-export interface EngineLayout {
+/** The engine to which the constants apply. */
+export interface MeasuredLayout {
   readonly model: ModelSpec;
   readonly gpu: GpuSpec;
   readonly tensorParallelSize: number;
   readonly weightBytesPerValue: number;
 }
 
-/** One measured time, and how a cost model predicts it. */
+/** One measured time, with the prediction of a cost model for it. */
 export interface Measurement {
   /** What was measured, for reports. */
   readonly name: string;
-  /** Measurements of one fold are left out together when the fit is checked. */
+  /** Measurements of one fold are held out together when the fit is checked. */
   readonly fold: string;
   readonly seconds: number;
   predict(cost: StepCostModel, requestSeconds: number): number;
@@ -57,11 +57,11 @@ export interface PredictionErrors {
 
 export interface EngineCalibration {
   readonly constants: EngineConstants;
-  /** By constant, the share of it that the measurements decided; see `Fit.decided`. */
+  /** By constant, the share of it that the measurements determined; see `Fit.decided`. */
   readonly decided: Readonly<Record<keyof EngineConstants, number>>;
-  /** With the constants that ship. */
+  /** Error with the shipped constants. */
   readonly before: PredictionErrors;
-  /** On the measurements that were fitted. */
+  /** Error on the measurements that were fitted. */
   readonly fitted: PredictionErrors;
   /** Each fold predicted with constants fitted to the others; undefined with one fold. */
   readonly crossValidated: PredictionErrors | undefined;
@@ -69,11 +69,11 @@ export interface EngineCalibration {
 
 /** Gaps between kernels count as the host's; a time of 0 has no logarithm. */
 const layerSeconds = 1e-9;
-/** Folds of a cross-validation: more names than this are dealt round. */
+/** Folds of a cross-validation: further names are distributed over them in turn. */
 const foldsMax = 8;
 
-/** What the roofline takes for this engine if nobody has measured it. */
-export function shippedEngineConstants({ model, gpu }: EngineLayout): EngineConstants {
+/** The roofline's constants for this engine without measurements. */
+export function shippedEngineConstants({ model, gpu }: MeasuredLayout): EngineConstants {
   const shipped = defaultConstants(gpu);
   return {
     hostSecondsPerStep: defaultHostSecondsPerStep + model.layers * shipped.layerSeconds,
@@ -86,12 +86,15 @@ export function shippedEngineConstants({ model, gpu }: EngineLayout): EngineCons
 }
 
 /** The roofline with these constants. */
-export function engineCost(layout: EngineLayout, constants: EngineConstants): StepCostModel {
+export function engineCost(layout: MeasuredLayout, constants: EngineConstants): StepCostModel {
   return rooflineCost(engineRoofline(layout, constants));
 }
 
-/** What `rooflineCost` takes for it. */
-export function engineRoofline(layout: EngineLayout, constants: EngineConstants): RooflineOptions {
+/** The options of `rooflineCost` for these constants. */
+export function engineRoofline(
+  layout: MeasuredLayout,
+  constants: EngineConstants,
+): RooflineOptions {
   const { gpu, tensorParallelSize } = layout;
   return {
     ...layout,
@@ -108,15 +111,16 @@ export function engineRoofline(layout: EngineLayout, constants: EngineConstants)
 }
 
 /**
- * Finds the constants that predict the measurements best, and how well they predict those that a
- * fit has not seen.
+ * Finds the constants that predict the measurements best, and how well they predict held-out
+ * measurements.
  *
- * @param onProgress Hears the share of the work that is done; with results of benchmarks it takes seconds.
+ * @param onProgress Called with the completed share of the work; with benchmark results a fit takes
+ *   seconds.
  * @throws {RangeError} If there is no measurement.
  * @see docs/models/calibration.md
  */
 export function calibrateEngine(
-  layout: EngineLayout,
+  layout: MeasuredLayout,
   measurements: readonly Measurement[],
   onProgress: (share: number) => void = () => {},
 ): EngineCalibration {
@@ -127,7 +131,7 @@ export function calibrateEngine(
   const folds = Math.min(foldsMax, names.length);
   const inFold = (fold: number) => (one: Measurement) => foldOf.get(one.fold) === fold;
   const held = Array.from({ length: folds }, (_, fold) => {
-    // One fit of all is done, and one per fold.
+    // One fit of all measurements, and one per fold.
     onProgress((1 + fold) / (1 + folds));
     const others = measurements.filter((one) => !inFold(fold)(one));
     const own = measurements.filter(inFold(fold));
@@ -143,7 +147,7 @@ export function calibrateEngine(
 }
 
 function fitEngine(
-  layout: EngineLayout,
+  layout: MeasuredLayout,
   measurements: readonly Measurement[],
   start: EngineConstants,
 ): Pick<EngineCalibration, 'constants' | 'decided'> {
@@ -160,7 +164,7 @@ function fitEngine(
 }
 
 function predictions(
-  layout: EngineLayout,
+  layout: MeasuredLayout,
   measurements: readonly Measurement[],
   constants: EngineConstants,
 ): number[] {
@@ -179,7 +183,7 @@ function named(_: unknown, of: (index: number) => number): EngineConstants {
 }
 
 function errorsOf(
-  layout: EngineLayout,
+  layout: MeasuredLayout,
   measurements: readonly Measurement[],
   constants: EngineConstants,
 ): number[] {

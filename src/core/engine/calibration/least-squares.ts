@@ -1,8 +1,8 @@
-// Fits a few positive constants to measurements: Gauss-Newton on logarithms, so that errors and
-// changes are relative, with each constant held to where it started and outliers held back.
+// Fits a few positive constants to measurements: Gauss-Newton on logarithms, so that errors and changes
+// are relative, with a prior at each constant's start and a limit on the influence of outliers.
 
 export interface FitProblem {
-  /** Where the constants start; all above 0. */
+  /** Initial values of the constants; all above 0. */
   readonly start: readonly number[];
   readonly measured: readonly number[];
   /** Predictions aligned with `measured`, all above 0. */
@@ -12,35 +12,38 @@ export interface FitProblem {
 export interface Fit {
   readonly constants: readonly number[];
   /**
-   * By constant, how much of it the measurements decided, from 0 (nothing: it is where it started)
-   * to 1 (all).
+   * By constant, how much of it the measurements determined, from 0 (nothing: it equals its start) to 1
+   * (all).
    */
   readonly decided: readonly number[];
 }
 
-/** Relative error beyond which a measurement pulls no harder than at it (Huber). */
+/** Relative error above which the influence of a measurement no longer grows (Huber). */
 const errorMax = 0.12;
 /**
- * Relative error of the measurements, with which the pull of a start is weighed: at first assumed,
- * then what the fit leaves, at least the second number.
+ * Relative error of the measurements, against which a prior is weighted: first an assumption, then the
+ * residual of the fit, but at least the second number.
  */
 const [noiseFirst, noiseMin] = [0.03, 0.0003];
 /**
- * And at most this: of noise without a bound the start would take a constant back that is far off,
- * whose error would then count as noise.
+ * Upper limit: with unbounded noise, the prior would pull back a constant that is far off, and its error
+ * would then count as noise.
  */
 const noiseMax = 0.5;
 const noiseRounds = 4;
-/** With fewer measurements beyond the constants that they decide, what the fit leaves says nothing of noise. */
+/**
+ * With fewer measurements than this beyond the determined constants, the residual contains no information
+ * about noise.
+ */
 const freedomMin = 2;
 /**
- * How far off the start may be: a factor e either way, one standard deviation. Further off it pulls
- * no harder than there: the host of a small CPU takes hundreds of times what an H100's takes.
+ * Uncertainty of the start: a factor e either way, one standard deviation. Beyond that its influence no
+ * longer grows: the host of a small CPU takes hundreds of times as long as an H100's.
  */
 const startSpread = 1;
 const slopeStep = 0.02;
 const roundsMax = 40;
-/** Longest step of one round, and the one that ends the rounds; of a logarithm. */
+/** Maximum step of one round, and the step that ends the rounds; in logarithms. */
 const [stepMax, stepEnough] = [0.7, 1e-5];
 
 /** @throws {RangeError} If there is no measurement. */
@@ -58,7 +61,8 @@ export function fitConstants({ start, measured, predict }: FitProblem): Fit {
     const sizes = predictLogs(at).map((value, i) => Math.abs(value - (targets[i] as number)));
     const median = sizes.sort((a, b) => a - b)[sizes.length >>> 1] as number;
     const left = sizes.length - decided.reduce((sum, share) => sum + share, 0);
-    // Of a normal distribution the median size is 0.67 standard deviations; what the constants took up is missing.
+    // The median absolute value of a normal distribution is 0.67 standard deviations; the degrees of
+    // freedom used by the constants are missing.
     const found = (median / 0.67) * Math.sqrt(sizes.length / Math.max(1, left));
     noise = Math.min(noiseMax, Math.max(left < freedomMin ? noiseFirst : noiseMin, found));
   }
@@ -72,7 +76,7 @@ interface LogProblem {
   readonly noise: number;
 }
 
-/** Newton's steps until they are short. */
+/** Newton steps until they are short. */
 function solve(problem: LogProblem, from: readonly number[]) {
   let at = [...from];
   let decided: number[] = [];
@@ -89,7 +93,7 @@ function solve(problem: LogProblem, from: readonly number[]) {
   return { at, decided };
 }
 
-/** The normal equations around `at`: their matrix, right side, and what the starts add to it. */
+/** The normal equations around `at`: their matrix, right side, and the contribution of the priors. */
 function linearise(at: readonly number[], problem: LogProblem) {
   const { origin, targets, predictLogs, noise } = problem;
   const now = predictLogs(at);
@@ -115,7 +119,7 @@ function linearise(at: readonly number[], problem: LogProblem) {
   return { normal, right, pulls };
 }
 
-/** Solves A x = b of a symmetric positive definite A, by Cholesky's method. */
+/** Solves A x = b for a symmetric positive definite A, by Cholesky's method. */
 function solveSymmetric(
   matrix: readonly (readonly number[])[],
   right: readonly number[],

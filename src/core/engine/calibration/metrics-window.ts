@@ -1,5 +1,5 @@
-// A window of a live engine's /metrics as measurements: how long its steps took, and what was in
-// them, between one reading and the next.
+// Converts a window of a live engine's /metrics to measurements: how long its steps took, and what they
+// computed, between one reading and the next.
 import type { StepLoad } from '../contract.ts';
 import type { Measurement } from './engine-constants.ts';
 
@@ -7,10 +7,10 @@ import type { Measurement } from './engine-constants.ts';
 export interface MetricsReading {
   /** Steps that computed something, and the tokens in them (`vllm:iteration_tokens_total`). */
   readonly steps: number;
-  /** Gaps between a request's tokens, their number and sum (`vllm:inter_token_latency_seconds`). */
+  /** Gaps between a request's tokens: their number and sum (`vllm:inter_token_latency_seconds`). */
   readonly gaps: number;
   readonly gapSeconds: number;
-  /** Prompt tokens, those found in the prefix cache included. */
+  /** Prompt tokens, including those found in the prefix cache. */
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly firstTokens: number;
@@ -18,15 +18,15 @@ export interface MetricsReading {
   readonly heldTokens: number;
 }
 
-/** Fewer gaps or steps than these between two readings say too little. */
+/** Minimum gaps and steps between two readings. */
 const [gapsMin, stepsMin] = [16, 4];
-/** Measurements of neighbouring readings are alike, so that they are left out together. */
+/** Neighbouring readings are similar, so this many are held out together. */
 const foldReadings = 4;
 
 /**
- * Between two readings the mean gap between a request's tokens is the mean step, since each step
- * gives each running request a token. Its load is the mean of what was running; steps with prefills
- * are told apart by the first tokens and by the step's budget.
+ * Between two readings the mean gap between a request's tokens is the mean step time, since each step
+ * gives each running request one token. The load is the mean of the running requests; steps with prefills
+ * are distinguished by the first tokens and by the step's budget.
  */
 export function metricsMeasurements(
   readings: readonly MetricsReading[],

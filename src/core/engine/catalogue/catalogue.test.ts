@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InputError } from '../../base/index.ts';
 import {
-  engineConfigFor,
   findGpu,
   findModel,
   gpus,
@@ -15,7 +14,7 @@ import {
   models,
 } from '../index.ts';
 
-test('models are found by id or short name, in any case, with or without a tuning', () => {
+test('finds models by id or short name, in any case, with or without the suffix of a fine-tune', () => {
   for (const name of ['Qwen/Qwen3-8B', 'qwen3-8b', 'QWEN3-8B', 'Qwen/Qwen3-8B-Base']) {
     assert.equal(findModel(name).layers, 36, name);
   }
@@ -26,7 +25,7 @@ test('models are found by id or short name, in any case, with or without a tunin
   assert.equal(findModel('Qwen3-30B-A3B-Instruct-2507').experts?.count, 128);
 });
 
-test('copies, distillations and old spellings have the shape of what they are made of', () => {
+test('copies, distillations and old spellings have the shape of the original model', () => {
   const same = [
     ['meta-llama/Llama-3.1-70B', 'LLAMA3.1_70B', 'nvidia/Llama-3.1-Nemotron-70B-Instruct'],
     ['meta-llama/Llama-3.1-70B', 'deepseek-ai/DeepSeek-R1-Distill-Llama-70B'],
@@ -49,7 +48,7 @@ test('copies, distillations and old spellings have the shape of what they are ma
   }
 });
 
-test('a shape is guessed from the sizes in a name, and not where it tells none', () => {
+test('guesses a shape from the sizes in a name, and none without sizes', () => {
   assert.ok(Math.abs(modelParameters(guessModel('a/Foo-34B') as ModelSpec) / 34e9 - 1) < 0.05);
   const mixture = guessModel('a/Foo-30B-A3B-Instruct') as ModelSpec;
   assert.equal(mixture.experts?.perToken, 8);
@@ -59,14 +58,14 @@ test('a shape is guessed from the sizes in a name, and not where it tells none',
   }
 });
 
-test('an unknown model or GPU is refused with the nearest known name', () => {
+test('refuses an unknown model or GPU with the most similar known name', () => {
   assert.throws(() => findModel('qwen3-8c'), /did you mean Qwen\/Qwen3-8B\?/);
   assert.throws(() => findModel('gpt-17'), InputError);
   assert.throws(() => findGpu('H10O'), /did you mean H100-80GB\?/);
   assert.throws(() => findGpu('abacus'), /"abacus" is not in the catalogue; known: A100-80GB/);
 });
 
-test('GPUs are found by the names that nvidia-smi and others give them', () => {
+test('finds GPUs by the names of nvidia-smi and other tools', () => {
   for (const [name, known] of [
     ['NVIDIA H100 80GB HBM3', 'H100-80GB'],
     ['h100', 'H100-80GB'],
@@ -91,7 +90,7 @@ test('GPUs are found by the names that nvidia-smi and others give them', () => {
   assert.throws(() => findGpu('A100 20GB'), /did you mean A100-[48]0GB/);
 });
 
-test('parameters follow from the shape, as the models are named', () => {
+test('the number of parameters follows from the shape, and matches the model’s name', () => {
   const billions = {
     'qwen3-0.6b': 0.6,
     'qwen3-32b': 32.8,
@@ -132,7 +131,7 @@ test('parameters follow from the shape, as the models are named', () => {
   }
 });
 
-test('KV bytes per token are those that vLLM allocates', () => {
+test('KV bytes per token match vLLM’s allocation', () => {
   const expected = {
     'qwen3-0.6b': 114_688,
     'llama-3.1-8b': 131_072,
@@ -149,7 +148,7 @@ test('KV bytes per token are those that vLLM allocates', () => {
   assert.equal(kvBytesPerTokenPerGpu(findModel('qwen3-30b-a3b'), 8), 98_304 / 4);
 });
 
-test('KV blocks beside the weights are those of two real engines within 1 %', () => {
+test('KV blocks next to the weights match those of two real engines within 1 %', () => {
   const recorded = kvBlocks(
     { model: findModel('llama-3.1-8b'), gpu: findGpu('rtx4090'), gpuMemoryUtilization: 0.9 },
     { blockSize: 16, maxNumBatchedTokens: 2048, maxNumSeqs: 256 },
@@ -167,34 +166,7 @@ test('KV blocks beside the weights are those of two real engines within 1 %', ()
   assert.ok(Math.abs(published / 9271 - 1) < 0.01, `${published}`);
 });
 
-test('an engine gets the defaults of vllm serve for its GPU', () => {
-  const limits = (gpu: string) => {
-    const config = engineConfigFor({ model: findModel('qwen3-0.6b'), gpu: findGpu(gpu) });
-    return [config.maxNumBatchedTokens, config.maxNumSeqs, config.blockSize];
-  };
-  assert.deepEqual(limits('b200'), [16_384, 1024, 16]);
-  assert.deepEqual(limits('h100'), [8192, 1024, 16]);
-  assert.deepEqual(limits('a100'), [2048, 256, 16]);
-  assert.deepEqual(limits('l40s'), [2048, 256, 16]);
-  assert.deepEqual(limits('cpu'), [2048, 128, 128]);
-});
-
-test('the context is the longest that fits where none is asked for, and an error where one is', () => {
-  const layout = { model: findModel('qwen3-8b'), gpu: findGpu('a10') };
-  assert.ok(engineConfigFor(layout).maxModelLen < 40_960);
-  assert.throws(
-    () => engineConfigFor(layout, { maxModelLen: 40_960 }),
-    /does not fit in the KV cache/,
-  );
-});
-
-test('weights that leave no room for KV cache are refused in one sentence', () => {
-  const layout = { model: findModel('llama-3.1-70b'), gpu: findGpu('h100') };
-  assert.throws(() => engineConfigFor(layout), /leaves no room for KV cache on 1 × H100-80GB/);
-  assert.ok(engineConfigFor({ ...layout, tensorParallelSize: 4 }).numGpuBlocks > 10_000);
-});
-
-test('every row of the catalogue has a source and makes sense', () => {
+test('every row of the catalogue has a source and plausible values', () => {
   for (const model of models) {
     assert.ok(model.source.startsWith('https://'));
     assert.equal(model.attentionHeads % model.kvHeads, 0, model.name);
@@ -205,17 +177,7 @@ test('every row of the catalogue has a source and makes sense', () => {
   }
 });
 
-test('a checkpoint that its maker quantized loads as it is', () => {
-  // vLLM serves gpt-oss-120b, 117 billion weights in MXFP4, on one H100; in bf16 it would need four.
-  const { numGpuBlocks } = engineConfigFor({
-    ...{ model: findModel('openai/gpt-oss-120b'), gpu: findGpu('h100') },
-  });
-  assert.ok(numGpuBlocks > 1000, `${numGpuBlocks}`);
-  assert.equal(findModel('Qwen/Qwen3-235B-A22B-FP8').weightPrecision, 'fp8');
-  assert.equal(findModel('Qwen/Qwen3-235B-A22B').weightPrecision, undefined);
-});
-
-test('the models and GPUs that users ask for first are there', () => {
+test('the most common models and GPUs are in the catalogue', () => {
   for (const name of [
     ...['Llama-3.1-8B', 'Llama-3.3-70B', 'Qwen3-0.6B', 'Qwen3-4B', 'Qwen3-8B', 'Qwen3-14B'],
     ...['Qwen3-32B', 'Qwen3-30B-A3B', 'Qwen3-235B-A22B', 'Mistral-7B-v0.3', 'gemma-2-9b'],

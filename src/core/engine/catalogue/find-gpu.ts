@@ -1,21 +1,21 @@
-// An accelerator of the catalogue by the names that people and tools give it.
+// Finds an accelerator of the catalogue by the names that people and tools give it.
 import { InputError, nearest } from '../../base/index.ts';
 import { type GpuSpec, gpus } from './gpus.ts';
 
-/** Short names that are no more than a part of the catalogue's. */
+/** Short names that are only a part of the catalogue's. */
 const aliases: Readonly<Record<string, string>> = {
   ...{ '4090': 'rtx4090', a10g: 'a10', rtx6000adageneration: 'rtx6000ada' },
 };
 
 /**
- * Finds an accelerator by name, in any case, with any separators, and with or without the words
- * that `nvidia-smi` and cloud catalogues add to it (maker, form, memory).
+ * Finds an accelerator by name, in any case, with any separators, and with or without the words that
+ * `nvidia-smi` and cloud catalogues add to it (maker, form, memory).
  *
- * @throws {InputError} If it is not in the catalogue; names the nearest that is.
+ * @throws {InputError} If it is not in the catalogue; the message names the nearest one that is.
  * @example findGpu('NVIDIA H100 80GB HBM3').name; // 'H100-80GB'
  */
 export function findGpu(name: string): GpuSpec {
-  // A GPU on a card is another one than its namesake on a board, where the catalogue has both.
+  // A PCIe card and an SXM board of the same name are different GPUs where the catalogue has both.
   for (const bareName of [bareFormName, bareGpuName]) {
     const bare = bareName(name);
     const wanted = aliases[bare] ?? bare;
@@ -38,7 +38,9 @@ function bareGpuName(name: string): string {
   return bareFormName(name).replace(/pcie|nvl$/g, '');
 }
 
-/** Memory sizes are dropped only where they name the catalogue's own: an A100 of 40 GB is another. */
+/**
+ * Memory sizes are dropped only where they match the catalogue's: an A100 with 40 GB is a different GPU.
+ */
 function bareFormName(name: string): string {
   return name
     .toLowerCase()

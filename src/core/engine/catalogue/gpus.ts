@@ -1,41 +1,41 @@
-// The accelerators that Spillway knows by name: what the maker says of each, and which share of it
-// real kernels reach.
+// The catalogue of accelerators: what the vendor's datasheet says of each, and which share of it real
+// kernels reach.
 /** One accelerator. Rates are per GPU. */
 export interface GpuSpec {
   readonly name: string;
-  /** The file or entry that it was read from; undefined for those of the catalogue. */
+  /** The file or entry that it was read from; undefined for entries of the catalogue. */
   readonly given?: string;
-  /** What PyTorch reports as total memory; undefined for the CPU, whose cache size is given. */
+  /** Total memory as PyTorch reports it; undefined for the CPU, whose cache size is configured. */
   readonly memoryBytes: number | undefined;
   /** bfloat16 tensor throughput without sparsity, fp32 accumulation, operations per second. */
   readonly flopsPerSecond: number;
   readonly memoryBytesPerSecond: number;
-  /** To the other GPUs of the engine, one direction. */
+  /** Link to the other GPUs of the engine, in one direction. */
   readonly link: {
     readonly kind: 'NVLink' | 'PCIe' | 'memory';
     readonly bytesPerSecond: number;
     /**
-     * All-reduces of so many GPUs and more are summed in the switch (NVLink SHARP), by vLLM's
+     * All-reduces of this many GPUs and more are summed in the switch (NVLink SHARP), by vLLM's
      * `SymmMemCommunicator` from 4 on Hopper, from 6 on Blackwell; undefined: never.
      */
     readonly inSwitchGpusMin?: number;
-    /** NCCL all-reduces of two such GPUs where somebody has measured them: bytes, microseconds. */
+    /** Measured NCCL all-reduces between two such GPUs, if any: bytes, microseconds. */
     readonly allReduce?: readonly (readonly [number, number])[];
   };
-  /** Shares of the above that large steps reach in measurements. */
+  /** Shares of these rates that large steps reach in measurements. */
   readonly efficiency: {
     readonly matrix: number;
     readonly attention: number;
     readonly memory: number;
     readonly link: number;
   };
-  /** The GPU of the same architecture whose fitted constants hold for this one too. */
+  /** The GPU of the same architecture whose fitted constants also apply to this one. */
   readonly kin?: string;
-  /** vLLM gives an A100 the small token budget whatever its memory. */
+  /** vLLM gives an A100 the small token budget regardless of its memory. */
   readonly isA100: boolean;
   /** Where the rates come from. */
   readonly source: string;
-  /** Where `efficiency` comes from: `measured` on this GPU, or `estimated` from its kin. */
+  /** Where `efficiency` comes from: `measured` on this GPU, or `estimated` from a related one. */
   readonly efficiencySource: string;
 }
 
@@ -44,11 +44,11 @@ const tera = 1e12;
 const giga = 1e9;
 
 /**
- * NCCL all-reduces in bfloat16 between two RTX PRO 6000, each by itself (`us_isolated`):
- * casys-kaist/LLMServingSim, profiler/perf/RTXPRO6000/hardware.yaml of 2026-09-08 (MIT). Replayed
- * back to back from one CUDA graph each takes 20 µs less; in an engine the GPUs work between two
- * of them and have to meet anew. The same host with its PCIe access control switched off reaches
- * 35.7 GB/s (2026-10-02); the recorded runs of this host are older than that.
+ * NCCL all-reduces in bfloat16 between two RTX PRO 6000, each measured separately (`us_isolated`):
+ * casys-kaist/LLMServingSim, profiler/perf/RTXPRO6000/hardware.yaml of 2026-09-08 (MIT). Replayed back to
+ * back from one CUDA graph, each takes 20 µs less; in an engine, the GPUs compute between two all-reduces
+ * and have to synchronise again. The same host with its PCIe access control switched off reaches 35.7
+ * GB/s (2026-10-02); the recorded runs of this host are older than that.
  */
 const rtxPro6000AllReduce: readonly (readonly [number, number])[] = [
   [10_240, 36.19],
@@ -65,7 +65,7 @@ const rtxPro6000AllReduce: readonly (readonly [number, number])[] = [
   [20_971_520, 1332.64],
 ];
 
-/** Memory as PyTorch's out-of-memory messages of each GPU say ("total capacity of … GiB"). */
+/** Memory sizes come from the out-of-memory messages of PyTorch on each GPU ("total capacity of … GiB"). */
 export const gpus: readonly GpuSpec[] = [
   {
     name: 'A100-80GB',
@@ -131,7 +131,8 @@ export const gpus: readonly GpuSpec[] = [
     efficiency: { matrix: 0.6, attention: 0.45, memory: 0.8, link: 1 },
     isA100: false,
     source: 'NVIDIA A10 datasheet: 125 TFLOP/s, 600 GB/s; PCIe 4.0 x16 as achieved',
-    efficiencySource: 'estimated from RTX 4090; 150 W hold its clock below the datasheet',
+    efficiencySource:
+      'estimated from RTX 4090; the 150 W limit keeps its clock below the datasheet',
   },
   {
     name: 'RTX4090',
@@ -142,9 +143,9 @@ export const gpus: readonly GpuSpec[] = [
     efficiency: { matrix: 0.98, attention: 0.7, memory: 0.85, link: 1 },
     isA100: false,
     source:
-      'NVIDIA Ada architecture paper: 165.2 TFLOP/s, 1,008 GB/s; memory from the recorded run; link estimated: no peer access, so PCIe 4.0 is passed twice',
+      'NVIDIA Ada architecture paper: 165.2 TFLOP/s, 1,008 GB/s; memory from the recorded run; link estimated: no peer access, so data crosses PCIe 4.0 twice',
     efficiencySource:
-      'measured: bench/data/vllm-runs/profile/RTX4090_Llama-3.1-8B_tp1; memory lies between 0.93 for weights and 0.67 to 0.94 for KV',
+      'measured: bench/data/vllm-runs/profile/RTX4090_Llama-3.1-8B_tp1; memory is between 0.93 for weights and 0.67 to 0.94 for KV',
   },
   {
     name: 'RTX-PRO-6000',
@@ -155,9 +156,9 @@ export const gpus: readonly GpuSpec[] = [
     efficiency: { matrix: 0.78, attention: 0.45, memory: 0.7, link: 1 },
     isA100: false,
     source:
-      'NVIDIA RTX PRO Blackwell architecture paper: 503.8 TFLOP/s, 1,792 GB/s; link as NCCL measures it between two',
+      'NVIDIA RTX PRO Blackwell architecture paper: 503.8 TFLOP/s, 1,792 GB/s; link measured with NCCL between two',
     efficiencySource:
-      'measured: bench/data/vllm-runs/profile/RTXPRO6000_Qwen3-32B_tp2; memory lies between 0.78 for weights and 0.5 to 0.82 for KV',
+      'measured: bench/data/vllm-runs/profile/RTXPRO6000_Qwen3-32B_tp2; memory is between 0.78 for weights and 0.5 to 0.82 for KV',
   },
   {
     name: 'L4',
@@ -167,8 +168,8 @@ export const gpus: readonly GpuSpec[] = [
     link: { kind: 'PCIe', bytesPerSecond: 12 * giga },
     efficiency: { matrix: 0.6, attention: 0.45, memory: 0.8, link: 1 },
     isA100: false,
-    source: 'NVIDIA L4 datasheet: 242 TFLOP/s with sparsity, 300 GB/s; PCIe 4.0 x16, passed twice',
-    efficiencySource: 'estimated from A10; 72 W hold its clock below the datasheet',
+    source: 'NVIDIA L4 datasheet: 242 TFLOP/s with sparsity, 300 GB/s; PCIe 4.0 x16, crossed twice',
+    efficiencySource: 'estimated from A10; the 72 W limit keeps its clock below the datasheet',
   },
   {
     name: 'RTX-A6000',
@@ -211,8 +212,9 @@ export const gpus: readonly GpuSpec[] = [
     link: { kind: 'NVLink', bytesPerSecond: 450 * giga, inSwitchGpusMin: 4 },
     efficiency: { matrix: 0.85, attention: 0.7, memory: 0.76, link: 0.57 },
     isA100: false,
-    source: 'NVIDIA H20 as its sellers list it: 148 TFLOP/s, 4.0 TB/s, NVLink 900 GB/s both ways',
-    efficiencySource: 'estimated from H200, at a fraction of whose arithmetic the same kernels run',
+    source: 'NVIDIA H20 as resellers list it: 148 TFLOP/s, 4.0 TB/s, NVLink 900 GB/s both ways',
+    efficiencySource:
+      'estimated from H200; the same kernels run at a fraction of its arithmetic rate',
   },
   {
     ...{ name: 'A100-40GB', kin: 'A100-80GB', isA100: true },
@@ -232,7 +234,7 @@ export const gpus: readonly GpuSpec[] = [
     link: { kind: 'PCIe', bytesPerSecond: 25 * giga },
     efficiency: { matrix: 0.5, attention: 0.5, memory: 0.78, link: 1 },
     source: 'NVIDIA A100 datasheet (PCIe 80 GB): 312 TFLOP/s, 1,935 GB/s; PCIe 4.0 x16 as achieved',
-    efficiencySource: 'estimated from H100; 300 W hold its clock below that of the SXM',
+    efficiencySource: 'estimated from H100; the 300 W limit keeps its clock below that of the SXM',
   },
   {
     ...{ name: 'A800', kin: 'A100-80GB', isA100: true },
@@ -241,7 +243,7 @@ export const gpus: readonly GpuSpec[] = [
     memoryBytesPerSecond: 2039 * giga,
     link: { kind: 'NVLink', bytesPerSecond: 200 * giga },
     efficiency: { matrix: 0.55, attention: 0.55, memory: 0.78, link: 0.57 },
-    source: 'An A100 with NVLink of 400 GB/s both ways, as its sellers list it',
+    source: 'An A100 with NVLink of 400 GB/s both ways, as resellers list it',
     efficiencySource: 'estimated from H100',
   },
   {
@@ -271,7 +273,7 @@ export const gpus: readonly GpuSpec[] = [
     memoryBytesPerSecond: 3350 * giga,
     link: { kind: 'NVLink', bytesPerSecond: 200 * giga, inSwitchGpusMin: 4 },
     efficiency: { matrix: 0.5, attention: 0.6, memory: 0.78, link: 0.57 },
-    source: 'An H100 with NVLink of 400 GB/s both ways, as its sellers list it',
+    source: 'An H100 with NVLink of 400 GB/s both ways, as resellers list it',
     efficiencySource: 'estimated from H100',
   },
   {
@@ -301,7 +303,7 @@ export const gpus: readonly GpuSpec[] = [
     memoryBytesPerSecond: 8000 * giga,
     link: { kind: 'NVLink', bytesPerSecond: 900 * giga, inSwitchGpusMin: 6 },
     efficiency: { matrix: 0.7, attention: 0.6, memory: 0.66, link: 0.57 },
-    source: 'NVIDIA GB200 NVL72 datasheet, one GPU of it: 2.5 PFLOP/s, 8 TB/s, 186 GB',
+    source: 'NVIDIA GB200 NVL72 datasheet, one GPU: 2.5 PFLOP/s, 8 TB/s, 186 GB',
     efficiencySource: 'estimated from B200',
   },
   {
@@ -311,7 +313,7 @@ export const gpus: readonly GpuSpec[] = [
     memoryBytesPerSecond: 7700 * giga,
     link: { kind: 'NVLink', bytesPerSecond: 900 * giga, inSwitchGpusMin: 6 },
     efficiency: { matrix: 0.7, attention: 0.6, memory: 0.66, link: 0.57 },
-    source: 'NVIDIA HGX B300: 2.25 PFLOP/s, 7.7 TB/s, 270 GB as told; fp4 counts as on B200',
+    source: 'NVIDIA HGX B300: 2.25 PFLOP/s, 7.7 TB/s, 270 GB as reported; fp4 counts as on B200',
     efficiencySource: 'estimated from B200',
   },
   {
@@ -321,7 +323,7 @@ export const gpus: readonly GpuSpec[] = [
     memoryBytesPerSecond: 8000 * giga,
     link: { kind: 'NVLink', bytesPerSecond: 900 * giga, inSwitchGpusMin: 6 },
     efficiency: { matrix: 0.7, attention: 0.6, memory: 0.66, link: 0.57 },
-    source: 'NVIDIA GB300 NVL72 datasheet, one GPU of it: 2.5 PFLOP/s, 8 TB/s, 279 GB',
+    source: 'NVIDIA GB300 NVL72 datasheet, one GPU: 2.5 PFLOP/s, 8 TB/s, 279 GB',
     efficiencySource: 'estimated from B200',
   },
   {
@@ -372,7 +374,7 @@ export const gpus: readonly GpuSpec[] = [
     link: { kind: 'PCIe', bytesPerSecond: 12 * giga },
     efficiency: { matrix: 0.4, attention: 0.3, memory: 0.75, link: 1 },
     source: 'NVIDIA T4 datasheet: 65 TFLOP/s in float16, 300 GB/s; PCIe 3.0 x16',
-    efficiencySource: 'estimated from A10; 70 W hold its clock below the datasheet',
+    efficiencySource: 'estimated from A10; the 70 W limit keeps its clock below the datasheet',
   },
   {
     name: 'CPU',
@@ -383,7 +385,7 @@ export const gpus: readonly GpuSpec[] = [
     efficiency: { matrix: 0.5, attention: 0.3, memory: 0.7, link: 1 },
     isA100: false,
     source:
-      'One socket with AMX and eight channels of DDR5-4800 (307 GB/s); rate of operations as sustained',
+      'One socket with AMX and eight channels of DDR5-4800 (307 GB/s); sustained rate of operations',
     efficiencySource: 'estimated',
   },
 ];

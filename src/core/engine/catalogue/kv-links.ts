@@ -1,12 +1,12 @@
-// The networks over which engines hand KV cache to each other, by name: what one GPU's way out, or in,
-// carries of it.
+// The networks over which engines transfer KV cache to each other, by name: the rate of one GPU's link in
+// each direction.
 import { InputError } from '../../base/index.ts';
 import type { GpuSpec } from './gpus.ts';
 
 /** One GPU's link, each direction. */
 export interface KvLink {
   readonly bytesPerSecond: number;
-  /** Of one transfer, beside its bytes. */
+  /** Latency of one transfer, in addition to the time of its bytes. */
   readonly latencySeconds: number;
 }
 
@@ -14,21 +14,21 @@ const giga = 1e9;
 /** 10^9 bits per second on the wire, in bytes. */
 const gigabit = giga / 8;
 /**
- * Share of the wire that RDMA reaches: Mooncake's transfer engine 87 of 100 GB/s (4 × 200 Gbps, its
+ * Share of the line rate that RDMA reaches: Mooncake's transfer engine 87 of 100 GB/s (4 × 200 Gbps, its
  * paper, arXiv 2407.00079); NIXLBench 22.96 of 25 GB/s (ai-dynamo/nixl#2276, reads of 64 MiB).
  */
 const rdmaShare = 0.87;
-/** The same of TCP with 100 Gbps and more: 2.4 times slower than that on the same wires (same paper). */
+/** The same for TCP at 100 Gbps and more: 2.4 times slower than RDMA on the same wires (same paper). */
 const fastTcpShare = rdmaShare / 2.4;
-/** TCP where the wire is the narrow place: 1,448 bytes of 1,538 in Ethernet frames of 1,500. */
+/** TCP where the wire is the bottleneck: 1,448 bytes of 1,538 in Ethernet frames of 1,500. */
 const slowTcpShare = 1448 / 1538;
 /**
- * What vLLM needs to post a small read: 0.67 ms on average for 72 descriptors, in the log line of
+ * Time that vLLM needs to post a small read: 0.67 ms on average for 72 descriptors, in the log line of
  * vllm-project/vllm#41230. Reads of many scattered blocks take longer to post, 6.7 ms for 1,785
- * descriptors in #50913, which `linkLatencyMs` may say.
+ * descriptors in #50913; set `linkLatencyMs` for these.
  */
 const rdmaLatencySeconds = 0.7e-3;
-/** The same, and the round trip of a request for bytes through two kernels: estimated. */
+/** The same, plus the round trip of a request for bytes through two kernels: estimated. */
 const tcpLatencySeconds = 1e-3;
 
 const named: Readonly<Record<string, KvLink>> = {
@@ -40,11 +40,11 @@ const named: Readonly<Record<string, KvLink>> = {
   'tcp-10g': { bytesPerSecond: 10 * gigabit * slowTcpShare, latencySeconds: tcpLatencySeconds },
 };
 
-/** `nvlink` is that of the GPU itself, so both pools are in one NVLink domain. */
+/** `nvlink` is the GPU's own link, so both pools are in one NVLink domain. */
 export const kvLinkNames: readonly string[] = ['nvlink', ...Object.keys(named)];
 
 /**
- * @param link A name, or the rate of one GPU in 10^9 bytes per second, as a number or in digits.
+ * @param link A name, or the rate of one GPU in 10^9 bytes per second, as a number or as digits.
  * @throws {InputError} If it is neither, or the GPU has no NVLink.
  * @example kvLink('rdma-400g', findGpu('H100-80GB')).bytesPerSecond; // 43.5e9
  */
@@ -55,7 +55,7 @@ export function kvLink(link: string | number, gpu: GpuSpec): KvLink {
   }
   if (link === 'nvlink') {
     if (gpu.link.kind !== 'NVLink') {
-      throw new InputError(`The GPU ${gpu.name} has no NVLink; take another link for KV cache.`);
+      throw new InputError(`The GPU ${gpu.name} has no NVLink; use another link for KV cache.`);
     }
     const bytesPerSecond = gpu.link.bytesPerSecond * gpu.efficiency.link;
     return { bytesPerSecond, latencySeconds: rdmaLatencySeconds };

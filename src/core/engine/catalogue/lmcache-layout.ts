@@ -1,44 +1,46 @@
-// What LMCache's settings come to for an engine of the catalogue.
+// LMCache's settings for an engine of the catalogue.
 import { InputError } from '../../base/index.ts';
 import type { LmcacheConfig } from '../tiers/lmcache.ts';
 import type { TransferLinkOptions } from '../tiers/transfer-link.ts';
 import { hostLink } from './host-links.ts';
 import type { LayoutOptions } from './memory.ts';
 import { kvBytesPerTokenPerGpu } from './model-spec.ts';
+import { typicalStepSeconds } from './tier-costs.ts';
 
 export interface LmcacheSettings {
-  /** Host memory of one engine, all its GPUs together: `max_local_cpu_size`. */
+  /** Host memory of one engine, summed over its GPUs: `max_local_cpu_size`. */
   readonly hostBytes: number;
   /** Tokens per block of the engine. */
   readonly blockSize: number;
   /** @default 256, LMCache's `chunk_size` */
   readonly chunkTokens?: number;
-  /** Takes the place of the GPU's own link. */
+  /** Overrides the GPU's own link. */
   readonly link?: TransferLinkOptions;
   /** @default 0.0005 */
   readonly lookupSeconds?: number;
-  /** @default 0: none was measured with vLLM 0.19, 0.4 ms with LMCache 0.3.15 on vLLM 0.15 */
+  /** Time added to each step. @default `typicalStepSeconds.lmcache` */
   readonly stepSeconds?: number;
 }
 
 const defaultChunkTokens = 256;
 /**
- * Estimated, not measured: hashing the chunks of a prompt in Python and one question to the worker over
- * ZeroMQ; an EXIST at an lm:// server alone takes 60 µs on loopback.
+ * Estimated, not measured: hashing the chunks of a prompt in Python and one request to the worker over
+ * ZeroMQ; a single EXIST to an lm:// server takes 60 µs on loopback.
  */
 const defaultLookupSeconds = 0.0005;
 
 /**
- * LMCache for an engine of this layout.
+ * The LMCache configuration of an engine with this layout.
  *
- * @throws {InputError} If a chunk is no whole number of blocks.
+ * @throws {InputError} If a chunk is not a whole number of blocks.
  */
 export function lmcacheFor(
   { model, gpu, tensorParallelSize = 1 }: LayoutOptions,
   settings: LmcacheSettings,
 ): LmcacheConfig {
   const { hostBytes, blockSize, chunkTokens = defaultChunkTokens } = settings;
-  const { link = hostLink(gpu), lookupSeconds = defaultLookupSeconds, stepSeconds = 0 } = settings;
+  const { link = hostLink(gpu), lookupSeconds = defaultLookupSeconds } = settings;
+  const { stepSeconds = typicalStepSeconds.lmcache } = settings;
   if (!(hostBytes >= 0)) {
     throw new InputError(
       `The host memory for LMCache is ${hostBytes} bytes; it must not be negative`,
@@ -46,11 +48,11 @@ export function lmcacheFor(
   }
   if (chunkTokens % blockSize !== 0) {
     throw new InputError(
-      `LMCache chunks of ${chunkTokens} tokens are no whole number of blocks of ${blockSize} tokens`,
+      `LMCache chunks of ${chunkTokens} tokens are not a whole number of blocks of ${blockSize} tokens`,
     );
   }
   const perGpu = chunkTokens * kvBytesPerTokenPerGpu(model, tensorParallelSize);
-  // With latent attention every GPU holds the same, and one copy is kept.
+  // With latent attention every GPU holds the same values, and one copy is kept.
   const copies = model.latentAttention === undefined ? tensorParallelSize : 1;
   const chunkBytes = perGpu * copies;
   return {

@@ -1,11 +1,6 @@
-// How many KV blocks fit on a GPU beside the weights, as vLLM works it out when it starts.
+// How many KV blocks fit on a GPU next to the weights, as vLLM computes it at start.
 import { InputError } from '../../base/index.ts';
-import {
-  defaultEngineConfig,
-  type EngineConfig,
-  type EngineConfigInput,
-  schedulerDefaults,
-} from '../config.ts';
+import type { EngineConfig } from '../config.ts';
 import type { GpuSpec } from './gpus.ts';
 import {
   bytesPerWeightOf,
@@ -17,9 +12,8 @@ import {
 } from './model-spec.ts';
 
 /**
- * Memory outside weights and KV cache that does not grow with the batch: CUDA libraries, graphs,
- * NCCL. Fitted, with `logitsCopies`, to the two published block counts that
- * docs/models/engine-model.md compares with.
+ * Memory outside weights and KV cache that does not grow with the batch: CUDA libraries, graphs, NCCL.
+ * Fitted, with `logitsCopies`, to the two published block counts in docs/models/engine-model.md.
  */
 const fixedReserveBytes = 0.71e9;
 /** Copies of the fp32 logits of a full batch that the sampler holds at its peak. */
@@ -27,63 +21,33 @@ const logitsCopies = 2.4;
 const logitBytes = 4;
 /** vLLM's default `--gpu-memory-utilization` since 0.20; 0.9 before. */
 const defaultMemoryUtilization = 0.92;
-/** KV cache of the CPU build where the caller gives none; vLLM's VLLM_CPU_KVCACHE_SPACE of old. */
+/** Default KV cache of the CPU build: the former default of vLLM's VLLM_CPU_KVCACHE_SPACE. */
 const defaultCpuKvBytes = 4 * 2 ** 30;
 
 export interface LayoutOptions {
   readonly model: ModelSpec;
   readonly gpu: GpuSpec;
-  /** 1 unless given. */
-  readonly tensorParallelSize?: number;
-  /** Groups of GPUs with a part of the layers each; 1 unless given. */
-  readonly pipelineParallelSize?: number;
-  /** Engine cores that share the experts of a mixture; 1 unless given. */
-  readonly expertCores?: number;
-  /** 1 for fp8 weights; that of the checkpoint unless given. The KV cache keeps the model's. */
-  readonly weightBytesPerValue?: number;
-  /** Share of the GPU's memory that vLLM may use; 0.92 unless given. */
-  readonly gpuMemoryUtilization?: number;
-  /** Takes the place of the computed size, on each GPU, as `--kv-cache-memory-bytes`. */
-  readonly kvCacheMemoryBytes?: number;
-  /** Takes the place of the computed count, as `--num-gpu-blocks-override`. */
-  readonly numGpuBlocks?: number;
+  /** Default 1. */
+  readonly tensorParallelSize?: number | undefined;
+  /** Groups of GPUs that each hold a part of the layers; default 1. */
+  readonly pipelineParallelSize?: number | undefined;
+  /** Engine cores that share the experts of a mixture; default 1. */
+  readonly expertCores?: number | undefined;
+  /** 1 for fp8 weights; default: that of the checkpoint. The KV cache keeps the model's. */
+  readonly weightBytesPerValue?: number | undefined;
+  /** Share of the GPU's memory that vLLM may use; default 0.92. */
+  readonly gpuMemoryUtilization?: number | undefined;
+  /** Overrides the computed size, on each GPU, as `--kv-cache-memory-bytes`. */
+  readonly kvCacheMemoryBytes?: number | undefined;
+  /** Overrides the computed count, as `--num-gpu-blocks-override`. */
+  readonly numGpuBlocks?: number | undefined;
 }
 
 /**
- * The configuration that `vllm serve` would start with: its defaults for this GPU, and the KV
- * blocks that fit. Where no `maxModelLen` is given it is the model's, or the longest that fits
- * (vLLM's `--max-model-len auto`).
+ * KV blocks of one engine: (memory · utilization − weights − reserve) / bytes per block. The reserve is
+ * the activations of a full batch, its logits, and a fixed part.
  *
- * @throws {InputError} If the weights leave no room, or a given value cannot work.
- */
-export function engineConfigFor(
-  layout: LayoutOptions,
-  settings: Omit<Partial<EngineConfigInput>, 'numGpuBlocks'> = {},
-): EngineConfig {
-  const { model, gpu } = layout;
-  const limits = schedulerDefaults({ memoryBytes: gpu.memoryBytes, isA100: gpu.isA100 });
-  const blockSize = settings.blockSize ?? (gpu.memoryBytes === undefined ? 128 : 16);
-  const maxNumBatchedTokens = settings.maxNumBatchedTokens ?? limits.maxNumBatchedTokens;
-  const maxNumSeqs = settings.maxNumSeqs ?? limits.maxNumSeqs;
-  const numGpuBlocks =
-    layout.numGpuBlocks ?? kvBlocks(layout, { blockSize, maxNumBatchedTokens, maxNumSeqs });
-  const poolTokens = (numGpuBlocks - 1) * blockSize;
-  const maxModelLen = settings.maxModelLen ?? Math.min(model.contextTokensMax, poolTokens);
-  return defaultEngineConfig({
-    ...settings,
-    blockSize,
-    numGpuBlocks,
-    maxModelLen,
-    maxNumBatchedTokens,
-    maxNumSeqs,
-  });
-}
-
-/**
- * KV blocks of one engine: (memory · utilization − weights − reserve) / bytes per block, the
- * reserve being the activations of a full batch, its logits, and a fixed part.
- *
- * @throws {InputError} If the weights leave no room for one block.
+ * @throws {InputError} If the weights leave no space for one block.
  */
 export function kvBlocks(
   layout: LayoutOptions,
@@ -98,32 +62,32 @@ export function kvBlocks(
   if (blocks >= 2) return blocks;
   const gigabytes = (value: number) => `${(value / 1e9).toFixed(1)} GB`;
   throw new InputError(
-    `${model.name} leaves no room for KV cache on ${tensorParallelSize * pipelineParallelSize} × ${gpu.name}: its weights ` +
+    `${model.name} leaves no space for KV cache on ${tensorParallelSize * pipelineParallelSize} × ${gpu.name}: its weights ` +
       `take ${gigabytes(weightBytesPerGpu(layout))} of ` +
       `${gpu.memoryBytes === undefined ? 'memory' : gigabytes(gpu.memoryBytes)} per GPU; use a ` +
       'larger GPU, more of them (tensor parallel), or a smaller model',
   );
 }
 
-/** What the memory of one GPU goes to. Bytes; together they are the GPU's memory. */
+/** How the memory of one GPU is used. Bytes; the parts add up to the GPU's memory. */
 export interface MemoryBudget {
   readonly weightBytes: number;
-  /** Of a full batch, at the peak of a layer. */
+  /** Activations of a full batch, at the peak of a layer. */
   readonly activationBytes: number;
   /** fp32 logits of a full batch and the sampler's copies. */
   readonly logitsBytes: number;
-  /** CUDA libraries, graphs, NCCL. */
+  /** Memory of CUDA libraries, graphs, NCCL. */
   readonly fixedBytes: number;
-  /** What is left of vLLM's share. */
+  /** The rest of the share that vLLM may use. */
   readonly kvCacheBytes: number;
-  /** What vLLM leaves to others. */
+  /** The memory that vLLM leaves to other processes. */
   readonly headroomBytes: number;
 }
 
 /**
- * Where a GPU's memory goes.
+ * Computes how a GPU's memory is used.
  *
- * @returns Undefined for the CPU, whose cache size is given and not what is left.
+ * @returns Undefined for the CPU, whose cache size is configured rather than computed.
  */
 export function memoryBudget(
   layout: LayoutOptions,
@@ -153,7 +117,7 @@ function weightBytesPerGpu(layout: LayoutOptions): number {
   const { model, tensorParallelSize = 1, pipelineParallelSize = 1, weightBytesPerValue } = layout;
   const { expertCores = 1 } = layout;
   const bytesPerValue = weightBytesPerValue ?? bytesPerWeightOf(model);
-  // Quantized checkpoints keep embedding and output layer as they were.
+  // Quantized checkpoints keep the embedding and the output layer at full precision.
   const kept = embeddingParameters(model);
   const experts = (model.experts?.count ?? 0) * model.layers * feedForwardParametersOf(model);
   const own = modelParameters(model) - kept - experts * (1 - 1 / expertCores);

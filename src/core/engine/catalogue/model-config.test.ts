@@ -11,7 +11,7 @@ import {
   weightBytes,
 } from '../index.ts';
 
-test('a config.json gives the same shape as the catalogue', () => {
+test('reads the same shape from a config.json as from the catalogue', () => {
   const config = {
     model_type: 'qwen3_moe',
     num_hidden_layers: 48,
@@ -35,7 +35,16 @@ test('a config.json gives the same shape as the catalogue', () => {
   assert.throws(() => modelFromConfig('x', incomplete), /no number "num_hidden_layers"/);
 });
 
-test('a config.json of DeepSeek, gpt-oss or Gemma gives the shape in the catalogue', () => {
+test('loads a float32 checkpoint in 16 bits, like vLLM’s --dtype auto', () => {
+  const config = {
+    ...{ model_type: 'llama', num_hidden_layers: 2, hidden_size: 256, num_attention_heads: 4 },
+    ...{ intermediate_size: 512, vocab_size: 1000, max_position_embeddings: 2048 },
+    torch_dtype: 'float32',
+  };
+  assert.equal(modelFromConfig('x', config).bytesPerValue, 2);
+});
+
+test('reads the shape in the catalogue from a config.json of DeepSeek, gpt-oss or Gemma', () => {
   const deepSeek = {
     ...{ num_hidden_layers: 61, hidden_size: 7168, num_attention_heads: 128 },
     ...{ num_key_value_heads: 128, intermediate_size: 18_432, moe_intermediate_size: 2048 },
@@ -76,7 +85,7 @@ test('an OPT config has two matrices in its feed-forward part and ties its embed
   assert.equal(weightBytes(opt), weightBytes(findModel('opt-125m')));
 });
 
-test('GPT-2’s and Falcon’s names are read, and what they leave to their class', () => {
+test('reads the keys of GPT-2 and Falcon, and adds the defaults of their classes', () => {
   const gpt2 = modelFromConfig('gpt2', {
     ...{ model_type: 'gpt2', n_embd: 768, n_layer: 12, n_head: 12, n_positions: 1024 },
     ...{ vocab_size: 50_257, n_inner: null },
@@ -104,7 +113,7 @@ const small = {
   ...{ num_attention_heads: 16, num_key_value_heads: 8, max_position_embeddings: 4096 },
 };
 
-test('the quantization that a checkpoint tells sets the bytes of its weights', () => {
+test('the quantization that a checkpoint declares sets the bytes of its weights', () => {
   const group = (weights: object) => ({ config_groups: { group_0: { weights } } });
   for (const [given, precision, bytes] of [
     [{ quant_method: 'fp8', weight_block_size: [128, 128] }, 'fp8', 1],
@@ -128,21 +137,21 @@ test('the quantization that a checkpoint tells sets the bytes of its weights', (
   }
 });
 
-test('a shape that cannot be is refused in one sentence', () => {
+test('refuses an impossible shape in one sentence', () => {
   for (const [change, message] of [
     [{ hidden_size: 0 }, /has no number "hidden_size" above 0/],
     [{ hidden_size: 5e153 }, /has no number "hidden_size" above 0 and up to 1000000000;/],
     [{ vocab_size: '1000' }, /has no number "vocab_size" above 0/],
     [{ num_key_value_heads: 32 }, /32 KV heads for 16 heads/],
-    [{ num_attention_heads: 24 }, /head_dim must be whole/],
-    [{ num_experts: 8, num_experts_per_tok: 9 }, /9 of 8 experts for a token/],
+    [{ num_attention_heads: 24 }, /head_dim must be a whole number/],
+    [{ num_experts: 8, num_experts_per_tok: 9 }, /9 of 8 experts per token/],
     [{ num_experts: 8 }, /has no number "num_experts_per_tok"/],
   ] as const) {
     assert.throws(() => modelFromConfig('x', { ...small, ...change }), message);
   }
 });
 
-test('whatever a config.json holds, it is a model with finite numbers or one InputError', () => {
+test('any config.json yields a model with finite numbers or one InputError', () => {
   const value = fc.oneof(fc.jsonValue({ maxDepth: 1 }), fc.integer(), fc.constant(undefined));
   const keys = [...Object.keys(small), 'head_dim', 'num_experts', 'num_experts_per_tok'];
   const entry = fc.tuple(fc.constantFrom(...keys, 'quantization_config', 'layer_types'), value);
@@ -157,4 +166,36 @@ test('whatever a config.json holds, it is a model with finite numbers or one Inp
       }
     }),
   );
+});
+
+test('latent attention has DeepSeek’s head sizes unless the config has others', () => {
+  const config = {
+    ...{ num_hidden_layers: 2, hidden_size: 1024, num_attention_heads: 8, vocab_size: 1000 },
+    ...{ intermediate_size: 512, max_position_embeddings: 2048, kv_lora_rank: 512 },
+  };
+  assert.deepEqual(modelFromConfig('x', config).latentAttention, {
+    ...{ qLoraRank: 0, kvLoraRank: 512 },
+    ...{ qkNopeHeadDim: 128, qkRopeHeadDim: 64, vHeadDim: 128 },
+  });
+  const others = { q_lora_rank: 1, qk_nope_head_dim: 2, qk_rope_head_dim: 3, v_head_dim: 4 };
+  assert.deepEqual(modelFromConfig('x', { ...config, ...others }).latentAttention, {
+    ...{ qLoraRank: 1, kvLoraRank: 512 },
+    ...{ qkNopeHeadDim: 2, qkRopeHeadDim: 3, vHeadDim: 4 },
+  });
+});
+
+test('one layer in every sliding_window_pattern has full attention; otherwise the model type decides', () => {
+  const shareOf = (settings: object) =>
+    modelFromConfig('x', {
+      ...{ model_type: 'llama', num_hidden_layers: 2, hidden_size: 256, num_attention_heads: 4 },
+      ...{ intermediate_size: 512, vocab_size: 1000, max_position_embeddings: 2048 },
+      ...{ sliding_window: 128, ...settings },
+    }).slidingWindow?.layersShare;
+  assert.equal(shareOf({ sliding_window_pattern: 4 }), 0.75);
+  assert.equal(shareOf({ sliding_window_pattern: 2 }), 0.5);
+  assert.equal(shareOf({ sliding_window_pattern: 1 }), 1);
+  assert.equal(shareOf({}), 1);
+  assert.equal(shareOf({ model_type: 'gemma2' }), 0.5);
+  assert.equal(shareOf({ use_sliding_window: false }), undefined);
+  assert.equal(shareOf({ layer_types: ['full_attention'] }), undefined);
 });

@@ -1,20 +1,20 @@
 // Reads the shape of a model from its Hugging Face `config.json`.
-import { InputError } from '../../base/index.ts';
+import { counted, InputError } from '../../base/index.ts';
 import type { LatentAttention, ModelSpec } from './model-spec.ts';
 import { precisionNamed, type WeightPrecision } from './precision.ts';
 
 type Config = Readonly<Record<string, unknown>>;
-/** The first of the keys that holds a number above 0 that a shape can have. */
+/** Returns the number at the first of the keys that has one above 0 and plausible for a shape. */
 type Read = (...keys: string[]) => number | undefined;
 
 /**
  * Reads the shape from the `config.json` of a transformer: Llama, Mistral, Qwen 2 and 3 with and
- * without experts, Mixtral, Phi, OPT, GPT-2, Falcon, Gemma 2 and 3, gpt-oss, DeepSeek and their kin.
+ * without experts, Mixtral, Phi, OPT, GPT-2, Falcon, Gemma 2 and 3, gpt-oss, DeepSeek and related models.
  *
- * @throws {InputError} If a number is missing that has no default, or the shape cannot be.
+ * @throws {InputError} If a number without a default is missing, or the shape is impossible.
  */
 export function modelFromConfig(name: string, file: Config): ModelSpec {
-  // Models that also see or hear keep the shape of their language part apart.
+  // Multimodal models keep the shape of their language model in a separate section.
   const text = file['text_config'] ?? file['llm_config'] ?? file['language_config'];
   const config: Config = isMap(text) ? { ...file, ...text } : file;
   const type = String(config['model_type']);
@@ -27,7 +27,7 @@ export function modelFromConfig(name: string, file: Config): ModelSpec {
     const value = read(...keys);
     if (value !== undefined) return value;
     throw new InputError(
-      `config.json of ${name} has no number "${keys[0]}" above 0 and up to ${countMax}; it must be that of a transformer ` +
+      `config.json of ${name} has no number "${keys[0]}" above 0 and up to ${countMax}; the model must be a transformer ` +
         'with attention in every layer',
     );
   };
@@ -38,7 +38,7 @@ export function modelFromConfig(name: string, file: Config): ModelSpec {
   const latentAttention = latentOf(read);
   const weightPrecision = precisionOf(config['quantization_config']) ?? precisionNamed(name);
   const isOpt = type === 'opt';
-  // Gemma's configs leave out what is the default of its class.
+  // Gemma's configs omit the defaults of their class.
   const isTied = config['tie_word_embeddings'] ?? /^(gemma|gpt2)/.test(type);
   const spec: ModelSpec = {
     name,
@@ -50,7 +50,7 @@ export function modelFromConfig(name: string, file: Config): ModelSpec {
     intermediateSize:
       (experts && read('moe_intermediate_size')) ??
       read('intermediate_size', 'ffn_dim', 'ffn_hidden_size', 'n_inner') ??
-      // GPT-2 and Falcon do not say what is four times the hidden size.
+      // GPT-2 and Falcon omit it: four times the hidden size.
       (ungated.has(type) ? 4 * hiddenSize : need('intermediate_size')),
     feedForwardMatrices: ungated.has(type) ? 2 : 3,
     experts,
@@ -59,7 +59,8 @@ export function modelFromConfig(name: string, file: Config): ModelSpec {
     vocabSize: need('vocab_size'),
     tiedEmbeddings: isTied === true || isOpt,
     contextTokensMax: need('max_position_embeddings', 'n_positions', 'max_seq_len', 'seq_length'),
-    bytesPerValue: /float32$/.test(String(config['dtype'] ?? config['torch_dtype'])) ? 4 : 2,
+    // vLLM loads a float32 checkpoint in 16 bits unless --dtype is given.
+    bytesPerValue: 2,
     ...(weightPrecision && { weightPrecision }),
     source: `config.json of ${name}`,
   };
@@ -67,10 +68,10 @@ export function modelFromConfig(name: string, file: Config): ModelSpec {
   return spec;
 }
 
-/** Their feed-forward part has two matrices, without a gate. */
+/** The feed-forward part of these models has two matrices, without a gate. */
 const ungated = new Set(['opt', 'gpt2', 'falcon', 'gpt_neox', 'phi', 'starcoder2', 'nemotron']);
 
-/** What configs leave to their class in transformers, by `model_type`. */
+/** Defaults that configs leave to their class in transformers, by `model_type`. */
 const classDefaults: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   gemma3_text: {
     ...{ num_attention_heads: 8, num_key_value_heads: 4, head_dim: 256 },
@@ -85,7 +86,7 @@ function isMap(value: unknown): value is Config {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** No shape has a number near it, and products of a few are finite. */
+/** Far above any number of a real shape, and products of a few such numbers stay finite. */
 const countMax = 1e9;
 
 function isCount(value: unknown): boolean {
@@ -96,7 +97,7 @@ function expertsOf(read: Read, need: (...keys: string[]) => number): ModelSpec['
   const count = read('num_experts', 'num_local_experts', 'n_routed_experts');
   if (count === undefined || count === 1) return undefined;
   const perToken = need('num_experts_per_tok', 'experts_per_token', 'num_experts_per_token');
-  // Qwen's shared expert has a size of its own.
+  // Qwen's shared expert has a separate size.
   const width = read('shared_expert_intermediate_size');
   const size = read('moe_intermediate_size');
   const shared = width && size ? width / size : read('n_shared_experts', 'num_shared_experts');
@@ -104,12 +105,12 @@ function expertsOf(read: Read, need: (...keys: string[]) => number): ModelSpec['
 }
 
 function kvHeadsOf(config: Config, read: Read, attentionHeads: number): number {
-  // Falcon's first generation has one KV head for all.
+  // Falcon's first generation has one KV head for all attention heads.
   if (config['multi_query'] === true && config['new_decoder_architecture'] !== true) return 1;
   return read('num_key_value_heads', 'num_kv_heads') ?? attentionHeads;
 }
 
-/** What Hugging Face checkpoints say of their quantization, in the spellings of its methods. */
+/** The quantization that Hugging Face checkpoints declare, in the spellings of each method. */
 function precisionOf(given: unknown): WeightPrecision | undefined {
   if (!isMap(given)) return undefined;
   const { quant_method: method, quant_algo: algorithm, bits, format } = given;
@@ -124,7 +125,7 @@ function precisionOf(given: unknown): WeightPrecision | undefined {
   return names.map(precisionNamed).find((precision) => precision !== undefined);
 }
 
-/** DeepSeek's names; a config without a compressed KV vector has none. */
+/** DeepSeek's names; a config without a compressed KV vector has none of them. */
 function latentOf(read: Read): LatentAttention | undefined {
   const kvLoraRank = read('kv_lora_rank');
   if (kvLoraRank === undefined) return undefined;
@@ -137,10 +138,10 @@ function latentOf(read: Read): LatentAttention | undefined {
   };
 }
 
-/** Layers with a window, as `layer_types`, or one full layer in so many, tells them. */
+/** Layers with a window, from `layer_types` or from the number of layers per full layer. */
 function windowOf(config: Config, layers: number): Pick<ModelSpec, 'slidingWindow'> {
   const { sliding_window: tokens, layer_types: types, sliding_window_pattern: pattern } = config;
-  // Qwen's configs name a window that `use_sliding_window` switches off.
+  // Qwen's configs contain a window that `use_sliding_window` switches off.
   if (!isCount(tokens) || config['use_sliding_window'] === false) return {};
   const windowed = Array.isArray(types)
     ? types.filter((type) => type === 'sliding_attention').length / layers
@@ -152,18 +153,20 @@ function windowOf(config: Config, layers: number): Pick<ModelSpec, 'slidingWindo
     : {};
 }
 
-/** Of configs older than `layer_types`; others with a window have it in every layer. */
+/** For configs older than `layer_types`; other models with a window have it in every layer. */
 const defaultWindowShares: Readonly<Record<string, number>> = {
   ...{ gemma2: 1 / 2, gemma3: 5 / 6, gemma3_text: 5 / 6, gpt_oss: 1 / 2 },
 };
 
 function checkShape({ name, attentionHeads, kvHeads, headDim, experts }: ModelSpec): void {
   const refuse = (why: string): never => {
-    throw new InputError(`config.json of ${name} is that of no model: ${why}`);
+    throw new InputError(`config.json of ${name} does not describe a possible model: ${why}`);
   };
-  if (kvHeads > attentionHeads) refuse(`${kvHeads} KV heads for ${attentionHeads} heads`);
-  if (!Number.isInteger(headDim)) refuse(`${headDim} values a head; head_dim must be whole`);
+  if (kvHeads > attentionHeads)
+    refuse(`${counted(kvHeads, 'KV head')} for ${counted(attentionHeads, 'head')}`);
+  if (!Number.isInteger(headDim))
+    refuse(`${headDim} values per head; head_dim must be a whole number`);
   if (experts && experts.perToken > experts.count) {
-    refuse(`${experts.perToken} of ${experts.count} experts for a token`);
+    refuse(`${experts.perToken} of ${experts.count} experts per token`);
   }
 }

@@ -1,15 +1,15 @@
-// The shape of a model that nobody has described, from the sizes in its name.
+// Guesses the shape of an unknown model from the sizes in its name.
 import { feedForwardPerToken, type ModelSpec, modelParameters } from './model-spec.ts';
 import { models } from './models.ts';
 import { precisionNamed } from './precision.ts';
 
 /**
- * The model of the catalogue that is nearest in size, with as many layers as make the size that the
- * name tells: `Foo-34B` is dense, `Foo-30B-A3B` a mixture of experts of which a token goes through 3
- * billion parameters.
+ * Returns the model of the catalogue that is most similar in size, with the number of layers that
+ * matches the size in the name: `Foo-34B` is dense, `Foo-30B-A3B` a mixture of experts in which a
+ * token uses 3 billion parameters.
  *
- * @param known Models to choose among.
- * @returns Undefined if the name tells no size.
+ * @param known Models to choose from.
+ * @returns Undefined if the name contains no size.
  */
 export function guessModel(
   name: string,
@@ -35,7 +35,10 @@ export function guessModel(
   };
 }
 
-/** Parameters, all and those that a token goes through; the latter for mixtures of experts only. */
+/**
+ * Returns the number of all parameters, and of those that one token uses; the latter only for
+ * mixtures of experts.
+ */
 function sizesOf(name: string): { total: number; active: number | undefined } | undefined {
   const last = name.slice(name.lastIndexOf('/') + 1);
   const of = (pattern: RegExp) => {
@@ -44,7 +47,7 @@ function sizesOf(name: string): { total: number; active: number | undefined } | 
   };
   const active = of(/[-_]a(\d+(?:\.\d+)?)b(?![a-z])/i);
   const total = of(/(?<![a-z\d.])(\d+(?:\.\d+)?)b(?![a-z])/i);
-  // `17B-16E` counts the experts, and says of the total nothing.
+  // `17B-16E` states the number of experts, not the total.
   if (total === undefined || total <= 0 || /\d+e(?![a-z])/i.test(last)) return undefined;
   return { total, active: active !== undefined && active < total ? active : undefined };
 }

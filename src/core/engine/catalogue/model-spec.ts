@@ -2,18 +2,18 @@
 import { InputError } from '../../base/index.ts';
 import { bytesPerWeight, precisionNamed, type WeightPrecision } from './precision.ts';
 
-/** The numbers of a model's `config.json` that decide its cost. */
+/** The numbers of a model's `config.json` that determine its cost. */
 export interface ModelSpec {
   /** Hugging Face id. */
   readonly name: string;
-  /** The folder or file that it was read from; undefined for those of the catalogue. */
+  /** The folder or file that it was read from; undefined for entries of the catalogue. */
   readonly given?: string;
   readonly layers: number;
   readonly hiddenSize: number;
   readonly attentionHeads: number;
   readonly kvHeads: number;
   readonly headDim: number;
-  /** Of the dense feed-forward part; of one expert in a mixture of experts. */
+  /** Width of the dense feed-forward part; in a mixture of experts, that of one expert. */
   readonly intermediateSize: number;
   /** Matrices of a feed-forward part: 3 with a gate (SwiGLU), 2 without. */
   readonly feedForwardMatrices: 2 | 3;
@@ -21,13 +21,13 @@ export interface ModelSpec {
     | {
         readonly count: number;
         readonly perToken: number;
-        /** Experts that every token goes through; 0 unless given. */
+        /** Experts that every token goes through; default 0. */
         readonly shared?: number;
       }
     | undefined;
-  /** Multi-head latent attention (DeepSeek), whose KV cache is one compressed vector a token. */
+  /** Multi-head latent attention (DeepSeek), whose KV cache is one compressed vector per token. */
   readonly latentAttention?: LatentAttention;
-  /** Layers that look back no further than so many tokens, and their share of all layers. */
+  /** Layers with sliding-window attention: the window in tokens, and their share of all layers. */
   readonly slidingWindow?: { readonly tokens: number; readonly layersShare: number };
   readonly vocabSize: number;
   /** Whether the output layer shares the embedding's weights. */
@@ -36,9 +36,9 @@ export interface ModelSpec {
   readonly contextTokensMax: number;
   /** Bytes of one weight and of one KV value as vLLM loads it by default. */
   readonly bytesPerValue: number;
-  /** Of most weights, where the checkpoint stores them in fewer bits than `bytesPerValue`. */
+  /** Precision of most weights, where the checkpoint stores them in fewer bits than `bytesPerValue`. */
   readonly weightPrecision?: WeightPrecision;
-  /** Bytes of one KV value where they differ from `bytesPerValue`: 1 for an fp8 KV cache. */
+  /** Bytes of one KV value where it differs from `bytesPerValue`: 1 for an fp8 KV cache. */
   readonly kvBytesPerValue?: number;
   /** Where these numbers come from. */
   readonly source: string;
@@ -53,7 +53,7 @@ export interface LatentAttention {
   readonly vHeadDim: number;
 }
 
-/** Weights of one layer; a mixture of experts counts all of them. Norms, < 0.1 %, are left out. */
+/** Weights of one layer; a mixture of experts counts all of them. Norms, < 0.1 %, are omitted. */
 export function layerParameters(model: ModelSpec): number {
   const { count, shared = 0 } = model.experts ?? { count: 1 };
   return (
@@ -63,13 +63,13 @@ export function layerParameters(model: ModelSpec): number {
   );
 }
 
-/** Feed-forward weights of one layer that one token goes through. */
+/** Feed-forward weights of one layer that one token uses. */
 export function feedForwardPerToken(model: ModelSpec): number {
   const { perToken, shared = 0 } = model.experts ?? { perToken: 1 };
   return (perToken + shared) * feedForwardParametersOf(model);
 }
 
-/** Feed-forward weights of one layer that a batch reads: of the experts only those touched. */
+/** Feed-forward weights of one layer that a batch reads: only the experts that some token uses. */
 export function feedForwardTouched(model: ModelSpec, tokens: number, evenness?: number): number {
   const experts =
     model.experts === undefined
@@ -79,10 +79,10 @@ export function feedForwardTouched(model: ModelSpec, tokens: number, evenness?: 
 }
 
 /**
- * Experts of one layer that some of the tokens goes to, each token choosing independently.
+ * Experts of one layer that at least one token uses, each token choosing independently.
  *
- * @param evenness Experts are not equally popular: their shares follow a gamma distribution of this
- *   shape (1: exponential; variance of the shares 1 / shape). All equal unless given.
+ * @param evenness Experts are not equally popular: their shares follow a gamma distribution of this shape
+ *   (1: exponential; variance of the shares 1 / shape). By default all are equally popular.
  */
 export function expertsTouched(
   { experts }: ModelSpec,
@@ -92,7 +92,7 @@ export function expertsTouched(
   if (experts === undefined) return 0;
   const { count, perToken } = experts;
   if (!Number.isFinite(evenness)) return count * (1 - (1 - perToken / count) ** tokens);
-  // One token goes to `perToken` different experts, however popular they are.
+  // One token uses `perToken` different experts, however popular they are.
   const others = Math.max(0, tokens - 1) * (perToken / count);
   const missed = (1 - perToken / count) * (1 + others / evenness) ** -evenness;
   return count * (1 - missed);
@@ -111,7 +111,7 @@ export function embeddingParameters(model: ModelSpec): number {
 /**
  * Bytes of one weight of a matrix product, as vLLM loads it.
  *
- * @param quantization vLLM's `--quantization`; it wins over what the checkpoint says.
+ * @param quantization vLLM's `--quantization`; it overrides what the checkpoint declares.
  */
 export function bytesPerWeightOf(model: ModelSpec, quantization = ''): number {
   const precision = precisionNamed(quantization) ?? model.weightPrecision;
@@ -132,29 +132,49 @@ export function kvBytesPerToken(model: ModelSpec): number {
   return 2 * model.layers * model.kvHeads * model.headDim * kvBytesPerValue;
 }
 
-/** Of a context's KV cache, the share that layers with a sliding window leave to be read. */
+/** Share of a context's KV cache that is still read when some layers have a sliding window. */
 export function kvShareRead({ slidingWindow }: ModelSpec, contextTokens: number): number {
   if (slidingWindow === undefined || contextTokens <= slidingWindow.tokens) return 1;
   const { tokens, layersShare } = slidingWindow;
   return 1 - layersShare * (1 - tokens / contextTokens);
 }
 
-/** The same on one GPU: KV heads are split over the GPUs until each has one, then copied. */
+/** KV bytes of one token on one GPU: KV heads are split over the GPUs until each has one, then copied. */
 export function kvBytesPerTokenPerGpu(model: ModelSpec, tensorParallelSize: number): number {
   // The compressed vector of latent attention serves all heads: each GPU has its own copy.
   if (model.latentAttention) return kvBytesPerToken(model);
   return kvBytesPerToken(model) / Math.min(tensorParallelSize, model.kvHeads);
 }
 
+/** Attention heads, as far as tensor parallelism is concerned. */
+export type AttentionShape = Pick<ModelSpec, 'attentionHeads' | 'kvHeads' | 'latentAttention'>;
+
 /**
- * @throws {InputError} If so many GPUs cannot share the attention heads evenly, with which vLLM does not
- *   start.
+ * Whether this many GPUs can share each layer's attention: query heads evenly, KV heads evenly or as
+ * whole copies.
+ *
+ * @example sharesHeads({ attentionHeads: 40, kvHeads: 10 }, 4); // false: 10 KV heads on 4 GPUs
  */
+export function sharesHeads(model: AttentionShape, tensorParallelSize: number): boolean {
+  return (
+    model.attentionHeads % tensorParallelSize === 0 && sharesKvHeads(model, tensorParallelSize)
+  );
+}
+
+function sharesKvHeads({ kvHeads, latentAttention }: AttentionShape, gpus: number): boolean {
+  return latentAttention !== undefined || kvHeads % gpus === 0 || gpus % kvHeads === 0;
+}
+
+/** @throws {InputError} Unless `sharesHeads`, without which vLLM does not start. */
 export function checkHeadsShared(model: ModelSpec, tensorParallelSize: number): void {
-  if (model.attentionHeads % tensorParallelSize === 0) return;
+  if (sharesHeads(model, tensorParallelSize)) return;
+  const [count, kind] =
+    model.attentionHeads % tensorParallelSize === 0
+      ? [model.kvHeads, 'KV heads']
+      : [model.attentionHeads, 'attention heads'];
   throw new InputError(
-    `${model.name} has ${model.attentionHeads} attention heads, which ${tensorParallelSize} GPUs ` +
-      '(tensor parallel) cannot share evenly: vLLM would not start',
+    `${model.name} has ${count} ${kind}, which ${tensorParallelSize} GPUs (tensor parallel) cannot ` +
+      'share evenly: vLLM would not start',
   );
 }
 

@@ -1,9 +1,9 @@
-// The models that Spillway knows by name. Shapes are those of each model's config.json.
+// The catalogue of models. Shapes come from each model's config.json.
 import { InputError, nearest } from '../../base/index.ts';
 import type { LatentAttention, ModelSpec } from './model-spec.ts';
 import { bareCheckpointName, precisionNamed } from './precision.ts';
 
-/** Every row: layers, hidden, heads, KV heads, head size, intermediate, vocabulary, context. */
+/** Columns of a row: layers, hidden, heads, KV heads, head size, intermediate, vocabulary, context. */
 type Row = readonly [number, number, number, number, number, number, number, number];
 
 const deepSeekAttention: LatentAttention = {
@@ -15,9 +15,9 @@ const deepSeekAttention: LatentAttention = {
 };
 
 /**
- * `weightPrecision` is that of the maker's own checkpoint: gpt-oss comes in MXFP4, DeepSeek-V3, Kimi-K2
- * and MiniMax-M2 in FP8, Kimi-K2.5 in int4. DeepSeek's first layers (1 to 3) are dense; their share of time is left
- * out.
+ * `weightPrecision` is that of the vendor's own checkpoint: gpt-oss comes in MXFP4, DeepSeek-V3, Kimi-K2
+ * and MiniMax-M2 in FP8, Kimi-K2.5 in int4. DeepSeek's first layers (1 to 3) are dense; their share of
+ * the time is ignored.
  */
 export const models: readonly ModelSpec[] = [
   {
@@ -39,8 +39,8 @@ export const models: readonly ModelSpec[] = [
   spec('Qwen/Qwen3-Coder-480B-A35B', [62, 6144, 96, 8, 128, 2560, 151_936, 262_144], {
     experts: { count: 160, perToken: 8 },
   }),
-  // Three of four layers have linear attention, whose state does not grow with the context: they
-  // count as layers with a short window.
+  // Three of four layers have linear attention, whose state does not grow with the context: they count as
+  // layers with a short window.
   spec('Qwen/Qwen3-Next-80B-A3B', [48, 2048, 16, 2, 256, 512, 151_936, 262_144], {
     experts: { count: 512, perToken: 10, shared: 1 },
     slidingWindow: { tokens: 128, layersShare: 3 / 4 },
@@ -121,7 +121,7 @@ export const models: readonly ModelSpec[] = [
   spec('ibm-granite/granite-3.1-8b', [40, 4096, 32, 8, 128, 12_800, 49_155, 131_072], {
     tied: true,
   }),
-  // GLM's first layers (1 to 3) are dense, as DeepSeek's.
+  // GLM's first layers (1 to 3) are dense, like DeepSeek's.
   ...['zai-org/GLM-4.5', 'zai-org/GLM-4.6', 'zai-org/GLM-4.7'].map((name) =>
     spec(name, [92, 5120, 96, 8, 128, 1536, 151_552, 202_752], {
       experts: { count: 160, perToken: 8, shared: 1 },
@@ -142,7 +142,7 @@ export const models: readonly ModelSpec[] = [
       ...{ experts: { count: 256, perToken: 8 }, weightPrecision: 'fp8' },
     }),
   ),
-  // The sparse attention of V3.2 is left out: it saves time at contexts far beyond 2,048 tokens.
+  // The sparse attention of V3.2 is not modelled: it saves time at contexts far beyond 2,048 tokens.
   ...['V3', 'V3.1', 'V3.2', 'V3.2-Exp', 'R1'].map((version) => ({
     ...spec(`deepseek-ai/DeepSeek-${version}`, [61, 7168, 128, 1, 128, 2048, 129_280, 163_840], {
       ...{ experts: { count: 256, perToken: 8, shared: 1 }, weightPrecision: 'fp8' },
@@ -164,16 +164,16 @@ export const models: readonly ModelSpec[] = [
 ];
 
 /**
- * Finds a model by its id, with or without its owner, in any case; endings that name a tuning, a
- * date or a precision of the same shape (`-Instruct`, `-Base`, `-2507`, `-FP8`) are passed over.
+ * Finds a model by its id, with or without its owner, in any case; suffixes that name a fine-tuned
+ * variant, a date or a precision of the same shape (`-Instruct`, `-Base`, `-2507`, `-FP8`) are ignored.
  *
- * @throws {InputError} If it is not in the catalogue; names the nearest that is.
+ * @throws {InputError} If it is not in the catalogue; the message names the nearest one that is.
  * @example findModel('qwen3-8b').layers; // 36
  */
 export function findModel(name: string): ModelSpec {
   const known = (wanted: string) =>
     models.find((model) => [comparable(model.name), shortName(model.name)].includes(wanted));
-  // A copy of somebody else, in another precision, or in a folder, has the same shape.
+  // A copy by another owner, in another precision, or in a folder has the same shape.
   const bare = comparable(bareCheckpointName(name));
   const found =
     known(comparable(name)) ??
@@ -190,7 +190,7 @@ export function findModel(name: string): ModelSpec {
   throw new InputError(
     `Model "${name}" is not in the catalogue; ` +
       (meant ? `did you mean ${meant.name}? For` : `known: ${names.join(', ')}; for`) +
-      ' another give its config.json',
+      ' another model give its config.json',
   );
 }
 
@@ -222,7 +222,7 @@ function shortName(name: string): string {
   return comparable(name.slice(name.indexOf('/') + 1));
 }
 
-/** Without what names a tuning of the same shape. */
+/** The name without the suffix of a fine-tuned variant. */
 function comparable(name: string): string {
   return name
     .toLowerCase()
@@ -233,7 +233,7 @@ function comparable(name: string): string {
     .replace(/(-(instruct|thinking|base|it|chat|hf|terminus|preview|\d{4}|v0\.\d))+$/, '');
 }
 
-/** Without what separates words: `LLAMA3.1_70B` is Llama-3.1-70B. */
+/** The name without separators: `LLAMA3.1_70B` is Llama-3.1-70B. */
 function squashed(name: string): string {
   return name.replace(/[^a-z0-9]/g, '');
 }

@@ -1,4 +1,4 @@
-// What a checkpoint's name, or vLLM's --quantization, says about the bytes of its weights.
+// Reads the size of weights from a checkpoint's name or vLLM's --quantization.
 
 /** Precision of the weights of matrix products. */
 export type WeightPrecision = 'bf16' | 'fp8' | 'fp4' | 'int4';
@@ -18,9 +18,9 @@ const marks: readonly (readonly [RegExp, WeightPrecision])[] = [
 ];
 
 /**
- * The precision that a name tells, of a checkpoint or of a quantization method.
+ * Returns the precision in the name of a checkpoint or of a quantization method.
  *
- * @returns Undefined if the name tells none: the checkpoint's own type.
+ * @returns Undefined if the name contains none: the checkpoint's own type applies.
  * @example precisionNamed('RedHatAI/Qwen3-32B-FP8-dynamic'); // 'fp8'
  */
 export function precisionNamed(name: string): WeightPrecision | undefined {
@@ -29,7 +29,7 @@ export function precisionNamed(name: string): WeightPrecision | undefined {
 }
 
 /**
- * A checkpoint's name without owner, folders and precision.
+ * Returns a checkpoint's name without owner, folders and precision.
  *
  * @example bareCheckpointName('nvidia/Llama-3.1-70B-Instruct-FP8'); // 'Llama-3.1-70B-Instruct'
  */

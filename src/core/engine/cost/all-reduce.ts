@@ -1,23 +1,23 @@
-// What it costs the GPUs of one engine to sum up their partial results.
+// Computes the time in which the GPUs of one engine sum their partial results.
 import { interpolate, type Samples } from './interpolation.ts';
 
 /** The link between them. */
 export interface AllReduceLink {
-  /** Of the smallest all-reduce, whatever it sums. */
+  /** Time of the smallest all-reduce. */
   readonly latencySeconds: number;
-  /** What each GPU sends, and gets: NCCL's bus bandwidth. */
+  /** Rate at which each GPU sends and receives: NCCL's bus bandwidth. */
   readonly bytesPerSecond: number;
-  /** Of so many GPUs and more the switch adds up what they send, so that each sends its part once. */
+  /** Number of GPUs from which the switch sums, so that each GPU sends its part once. */
   readonly inSwitchGpusMin?: number;
-  /** Seconds by the bytes that each GPU sends; where measured they take the place of the two. */
+  /** Measured seconds over the bytes that each GPU sends; they override the two values above. */
   readonly measured?: Samples;
 }
 
 /**
- * A ring: each GPU sends its part of the tensor to all others twice, 2 (n − 1) / n of its bytes.
- * Through a switch that adds up (NVLink SHARP) each sends the tensor once, whatever n.
+ * Returns the time of one all-reduce. In a ring, each GPU sends its part of the tensor to all others twice:
+ * 2 (n − 1) / n of its bytes. Through a switch that sums (NVLink SHARP), each sends the tensor once.
  *
- * @param bytes Of the tensor that is summed.
+ * @param bytes Size of the tensor that is summed.
  */
 export function allReduceSeconds(link: AllReduceLink, bytes: number, gpus: number): number {
   const isSummed = gpus >= (link.inSwitchGpusMin ?? Number.POSITIVE_INFINITY);

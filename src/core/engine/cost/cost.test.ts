@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
-import { InputError } from '../../base/index.ts';
+import { InputError, type TextTable } from '../../base/index.ts';
 import { expertsTouched } from '../catalogue/model-spec.ts';
 import {
   allReduceSeconds,
@@ -14,8 +15,10 @@ import {
   profileCost,
   profileLockstep,
   rooflineCost,
+  type StepProfile,
 } from '../index.ts';
 import { gridOf, interpolate, interpolateGrid, samplesOf } from './interpolation.ts';
+import { summedLockstep } from './lockstep.ts';
 
 const nothing = {
   sequences: 0,
@@ -50,7 +53,7 @@ function prefill(chunk: number, context = 0) {
   };
 }
 
-test('between samples a table is linear, below the first flat, above the last on its slope', () => {
+test('interpolates linearly between samples, is constant below the first, and follows the last slope above', () => {
   const table = samplesOf([
     [4, 40],
     [1, 10],
@@ -62,7 +65,7 @@ test('between samples a table is linear, below the first flat, above the last on
   );
 });
 
-test('a grid gives a multilinear function back exactly, whichever points each slice has', () => {
+test('a grid reproduces a multilinear function exactly, whichever points each slice has', () => {
   const axis = fc.uniqueArray(fc.integer({ min: 0, max: 50 }), { minLength: 2, maxLength: 5 });
   const inside = fc.integer({ min: 0, max: 50 });
   fc.assert(
@@ -94,9 +97,28 @@ const tables = {
   perSequence: 'layer,sequences,time_us\nsampler,1,7\nsampler,2,8\n',
 };
 
-test('a profiled step is attention and layers times their count, the rest once, plus the host', () => {
+/** The profile of tables that are given as CSV. */
+function profileOf(texts: Readonly<Record<string, string | undefined>>): StepProfile {
+  const table = (name: string, text = ''): TextTable => {
+    const [columns = [], ...rows] = parse(text, { relax_column_count: true });
+    return {
+      source: `${name}.csv`,
+      columns,
+      rows: rows.map((cells, i) => ({ line: i + 2, cells })),
+    };
+  };
+  const { attention, dense, perSequence, experts } = texts;
+  return parseStepProfile({
+    attention: table('attention', attention),
+    dense: table('dense', dense),
+    perSequence: perSequence === undefined ? undefined : table('per_sequence', perSequence),
+    experts: experts === undefined ? undefined : table('moe', experts),
+  });
+}
+
+test('a profiled step counts attention and layers once per layer, the rest once, and adds the host', () => {
   const model = { ...findModel('opt-125m'), layers: 2 };
-  const profile = parseStepProfile(tables);
+  const profile = profileOf(tables);
   const cost = profileCost({ profile, model, hostSecondsPerStep: 1e-3 });
   // 2 · (20 attention + 5 mlp + 2 · 1 norm) + 100 embedding + 7 sampler, in µs.
   assert.ok(Math.abs(cost.stepSeconds(decodes(1, 50)) - (161e-6 + 1e-3)) < 1e-12);
@@ -108,12 +130,12 @@ test('a profiled step is attention and layers times their count, the rest once, 
   assert.ok(Math.abs(linked.stepSeconds(prefill(8, 50)) - (275e-6 + 4 * 90e-6)) < 1e-12);
 });
 
-test('experts are looked up by how many of them the tokens go to', () => {
+test('looks up experts by the number that the tokens use', () => {
   const model = { ...findModel('qwen3-30b-a3b'), layers: 1 };
   const experts =
     'ep,tokens,activated_experts,time_us\n1,1,8,40\n1,1,128,640\n2,1,8,999\n1,8,8,40\n1,8,128,640\n';
-  const without = profileCost({ profile: parseStepProfile(tables), model });
-  const cost = profileCost({ profile: parseStepProfile({ ...tables, experts }), model });
+  const without = profileCost({ profile: profileOf(tables), model });
+  const cost = profileCost({ profile: profileOf({ ...tables, experts }), model });
   const extra = cost.stepSeconds(decodes(1, 50)) - without.stepSeconds(decodes(1, 50));
   assert.ok(Math.abs(extra - 40e-6) < 1e-12, `${extra}`);
 });
@@ -121,11 +143,11 @@ test('experts are looked up by how many of them the tokens go to', () => {
 test('cores that share experts take as long as the longest own part and the experts for all their tokens', () => {
   const model = { ...findModel('qwen3-30b-a3b'), layers: 1 };
   const experts = 'tokens,activated_experts,time_us\n1,1,10\n1,128,1280\n64,1,10\n64,128,1280\n';
-  const profile = parseStepProfile({ ...tables, experts });
-  const bare = profileCost({ profile: parseStepProfile(tables), model });
-  const seconds = (expertParallel: boolean, bytesPerSecond = Infinity) =>
+  const profile = profileOf({ ...tables, experts });
+  const bare = profileCost({ profile: profileOf(tables), model });
+  const seconds = (expertParallel: boolean, bytesPerSecond = Infinity, memory = Infinity) =>
     profileLockstep({
-      ...{ profile, model, cores: 2, expertParallel, own: bare },
+      ...{ profile, model, cores: 2, expertParallel, own: bare, memoryBytesPerSecond: memory },
       link: { latencySeconds: 0, bytesPerSecond },
     }).stepSeconds([decodes(2, 50), decodes(6, 50)]);
   const own = bare.stepSeconds(decodes(6, 50));
@@ -134,20 +156,66 @@ test('cores that share experts take as long as the longest own part and the expe
   for (const expertParallel of [true, false]) {
     assert.ok(Math.abs(seconds(expertParallel) - own - half) < 1e-9);
   }
-  // Gathering and scattering eight tokens of 4,096 bytes.
+  // A table of two GPUs that share the experts is looked up by the tokens of both.
+  const shared = `ep,${experts.replaceAll(/^(?=\d)/gm, '1,')}2,1,1,7\n2,1,64,7\n2,16,1,7\n2,16,64,7\n`;
+  const measured = profileLockstep({
+    ...{ profile: profileOf({ ...tables, experts: shared }), model, cores: 2 },
+    ...{ expertParallel: true, own: bare, memoryBytesPerSecond: Infinity },
+    link: { latencySeconds: 0, bytesPerSecond: Infinity },
+  });
+  const withTable = measured.stepSeconds([decodes(2, 50), decodes(6, 50)]);
+  assert.ok(Math.abs(withTable - own - 7e-6) < 1e-9, `${withTable}`);
+  // Gathering and scattering eight tokens of 4,096 bytes, and gathering 128 router logits of each.
   const exchange = seconds(true, 1e9) - seconds(true);
-  assert.ok(Math.abs(exchange - (8 * 4096) / 1e9) < 1e-9, `${exchange}`);
+  assert.ok(Math.abs(exchange - (8 * (4096 + 128)) / 1e9) < 1e-9, `${exchange}`);
+  // Four of a token's eight experts are elsewhere; their rows of 5 · 768 + 2 · 2,048 values remain.
+  const elsewhere = seconds(true, Infinity, 1e9) - seconds(true);
+  assert.ok(Math.abs(elsewhere - (8 * 4 * (5 * 768 + 2 * 2048) * 2) / 1e9) < 1e-9, `${elsewhere}`);
+  assert.equal(seconds(false, Infinity, 1e9), seconds(false));
 });
 
-test('a broken profile table is refused with its name, column and line', () => {
-  const broken = (part: object) => () => parseStepProfile({ ...tables, ...part });
+test('cores of a roofline compute the sum of their loads as one step', () => {
+  const asked: object[] = [];
+  const cost = { stepSeconds: (load: object) => asked.push(load) };
+  const mixed = {
+    ...decodes(2, 50),
+    prefillTokens: 3,
+    prefillTokenContext: 4,
+    prefillTokensSquared: 9,
+  };
+  assert.equal(summedLockstep(cost).stepSeconds([mixed, decodes(6, 10), mixed]), 1);
+  assert.deepEqual(asked, [
+    {
+      ...{ sequences: 10, tokens: 10, decodeSequences: 10, decodeContextTokens: 260 },
+      ...{ prefillTokens: 6, prefillTokenContext: 8, prefillTokensSquared: 18 },
+    },
+  ]);
+});
+
+test('finds each of many samples and interpolates between any two', () => {
+  const points = Array.from({ length: 40 }, (_, i) => [i ** 2, 3 * i ** 3] as const);
+  const table = samplesOf(points.toReversed());
+  for (const [i, [at, value]] of points.entries()) {
+    assert.equal(interpolate(table, at), value);
+    const next = points[i + 1];
+    if (next === undefined) continue;
+    assert.ok(Math.abs(interpolate(table, (at + next[0]) / 2) - (value + next[1]) / 2) < 1e-6);
+  }
+});
+
+test('refuses a table without rows', () => {
+  assert.throws(() => gridOf([]), /at least one row/);
+});
+
+test('refuses a broken profile table and names it, its column and its line', () => {
+  const broken = (part: object) => () => profileOf({ ...tables, ...part });
   assert.throws(broken({ dense: 'layer,tokens\nmlp,1\n' }), /dense.csv has no column "time_us"/);
   assert.throws(broken({ dense: 'layer,tokens,time_us\nmlp,1\n' }), /dense.csv line 2 is short/);
   assert.throws(broken({ dense: 'layer,tokens,time_us\nmlp,1,fast\n' }), /"fast" where a number/);
   assert.throws(broken({ attention: tables.attention.split('\n')[0] }), InputError);
 });
 
-test('the roofline of a decode is the weights over the memory rate, of a prefill the arithmetic', () => {
+test('a decode is limited by the memory rate of the weights, a prefill by arithmetic', () => {
   const model = findModel('llama-3.1-8b');
   const cost = rooflineCost({ model, gpu: findGpu('h100') });
   const decode = cost.stepSeconds(decodes(1, 100));
@@ -173,7 +241,7 @@ test('a roofline never gets faster with more work, a slower GPU, or fewer GPUs',
   assert.ok(seconds(prefill(4000), 'h100', 4) < seconds(prefill(4000)));
 });
 
-test('a step by its contexts alone takes what the whole step takes, to the last bit', () => {
+test('a step computed from its contexts alone equals the whole step to the last bit', () => {
   const load = fc.record({
     sequences: fc.integer({ min: 1, max: 64 }),
     chunk: fc.constantFrom(0, 1, 300),
@@ -206,7 +274,7 @@ test('fp8 weights halve what a decode reads', () => {
   assert.ok(fp8 < 0.6 * bf16 && fp8 > 0.45 * bf16);
 });
 
-test('a switch that adds up lets each GPU send its tensor once; a ring sends it almost twice', () => {
+test('with a summing switch, each GPU sends its tensor once; in a ring, almost twice', () => {
   const link = { latencySeconds: 0, bytesPerSecond: 1 };
   const summed = { ...link, inSwitchGpusMin: 4 };
   assert.deepEqual(
@@ -219,7 +287,7 @@ test('a switch that adds up lets each GPU send its tensor once; a ring sends it 
   );
 });
 
-test('uneven experts are fewer, never fewer than one token takes, and all in the end', () => {
+test('unevenly chosen experts are fewer than evenly chosen ones, at least those of one token, and all in the limit', () => {
   const model = findModel('qwen3-30b-a3b');
   fc.assert(
     fc.property(
@@ -236,7 +304,7 @@ test('uneven experts are fewer, never fewer than one token takes, and all in the
   assert.ok(expertsTouched(model, 1_000_000, 2) > 127.9);
 });
 
-test('data-parallel attention pays for one gathering and scattering a layer', () => {
+test('data-parallel attention costs one gather and one scatter per layer', () => {
   const model = findModel('deepseek-ai/DeepSeek-V3');
   const gpu = findGpu('b200');
   const seconds = (bytesPerSecond: number, layout: object) =>
@@ -248,7 +316,7 @@ test('data-parallel attention pays for one gathering and scattering a layer', ()
   assert.ok(Math.abs(ratio - 0.5) < 1e-3, `${ratio}`);
 });
 
-test('kernels that widen 4-bit weights are no faster on B200 than on H200, those that multiply them are', () => {
+test('kernels that widen 4-bit weights are no faster on B200 than on H200; kernels that multiply them are', () => {
   const model = findModel('moonshotai/Kimi-K2.5');
   const seconds = (gpu: string, precision: 'int4' | 'fp4') => {
     const layout = { model, gpu: findGpu(gpu), tensorParallelSize: 8 };

@@ -1,19 +1,23 @@
-// Linear interpolation in measured tables, in one dimension and in grids whose slices may have
-// different sample points.
+// Linear interpolation in measured tables, in one dimension and in grids whose slices may have different
+// sample points.
 
-/** Samples of a function of one number, by ascending `at`. */
+/** Samples of a function of one number, in ascending order of `at`. */
 export interface Samples {
   readonly at: readonly number[];
   readonly values: readonly number[];
 }
 
-/** @param points Pairs (at, value) in any order; of equal `at` the last counts. */
+/**
+ * Sorts samples.
+ *
+ * @param points Pairs (at, value) in any order; the last of equal `at` wins.
+ */
 export function samplesOf(points: Iterable<readonly [number, number]>): Samples {
   const sorted = [...new Map(points)].sort(([a], [b]) => a - b);
   return { at: sorted.map(([at]) => at), values: sorted.map(([, value]) => value) };
 }
 
-/** Between two samples linear; below the first that sample; above the last along the last slope. */
+/** Interpolates linearly: constant below the first sample, along the last slope above the last. */
 export function interpolate({ at, values }: Samples, x: number): number {
   const upper = upperIndex(at, x);
   const high = values[upper] as number;
@@ -23,13 +27,15 @@ export function interpolate({ at, values }: Samples, x: number): number {
 }
 
 /**
- * A function of several numbers, sampled on a grid: along the first dimension slices, each with
- * its own grid of the remaining dimensions. So a table may be finer where it matters.
+ * Samples of a function of several numbers: slices along the first dimension, each with its own grid of the
+ * remaining dimensions, so a table may be finer where it matters.
  */
 export type Grid = Samples | { readonly at: readonly number[]; readonly slices: readonly Grid[] };
 
 /**
- * @param rows Each the coordinates and then the value; at least one coordinate.
+ * Builds a grid.
+ *
+ * @param rows The coordinates followed by the value; at least one coordinate.
  * @throws {RangeError} If there is no row.
  */
 export function gridOf(rows: readonly (readonly number[])[]): Grid {
@@ -46,7 +52,7 @@ export function gridOf(rows: readonly (readonly number[])[]): Grid {
   return { at: sorted.map(([at]) => at), slices: sorted.map(([, slice]) => gridOf(slice)) };
 }
 
-/** Multilinear, dimension by dimension, with the edges of `interpolate`. */
+/** Interpolates one dimension after the other, with the edges of `interpolate`. */
 export function interpolateGrid(grid: Grid, point: readonly number[], dimension = 0): number {
   const x = point[dimension] as number;
   if ('values' in grid) return interpolate(grid, x);
@@ -58,12 +64,12 @@ export function interpolateGrid(grid: Grid, point: readonly number[], dimension 
   return low + (high - low) * share;
 }
 
-/** The same points with other values. */
+/** Maps the values and keeps the points. */
 export function mapSamples({ at, values }: Samples, of: (value: number) => number): Samples {
   return { at, values: values.map(of) };
 }
 
-/** The same points with other values. */
+/** Maps the values and keeps the points. */
 export function mapGrid(grid: Grid, of: (value: number) => number): Grid {
   if ('values' in grid) return mapSamples(grid, of);
   return { at: grid.at, slices: grid.slices.map((slice) => mapGrid(slice, of)) };
@@ -74,7 +80,7 @@ export function smallestValue(grid: Grid): number {
   return Math.min(...grid.slices.map(smallestValue));
 }
 
-/** Index of the first sample at or above `x`, or the last if none is; 0 only below the first. */
+/** Returns the index of the first sample at or above `x`, or of the last; 0 only below the first. */
 function upperIndex(at: readonly number[], x: number): number {
   if (x <= (at[0] as number)) return 0;
   let low = 1;

@@ -1,25 +1,24 @@
-// Pipeline parallelism: the layers of an engine lie on several groups of GPUs, through which
-// batches follow one another.
+// Pipeline parallelism: several groups of GPUs each have a part of the layers, and batches pass the groups one
+// after the other.
 import type { ModelSpec } from '../catalogue/model-spec.ts';
 import type { EngineConfig } from '../config.ts';
 import type { StepCostModel } from '../contract.ts';
 
 export interface PipelineOptions {
-  /** Groups of GPUs, each with its part of the layers. */
+  /** Number of groups of GPUs, each with a part of the layers. */
   readonly stages: number;
   readonly model: ModelSpec;
-  /** Between two groups. */
+  /** The link between two groups. */
   readonly linkBytesPerSecond: number;
 }
 
 /**
- * The step of an engine whose `stages` batches are in flight at a time, each with its part of the
- * requests: a batch passes all layers in the time that one engine of all layers would take for it,
- * and in that time each of the other batches does the same. So a step over all requests takes as
- * long as one over a batch of them, plus handing the hidden states on. Fewer requests than stages
- * leave stages idle.
+ * Computes the step of an engine with `stages` batches in flight, each with a part of the requests. A batch
+ * passes all layers in the time that one engine with all layers would take for it, and the other batches do
+ * the same in that time. A step over all requests therefore takes as long as a step over one batch, plus the
+ * transfer of the hidden states. With fewer requests than stages, some stages are idle.
  *
- * The token budget of vLLM is one batch's: see `pipelinedConfig`.
+ * vLLM's token budget applies to one batch: see `pipelinedConfig`.
  */
 export function pipelinedCost(
   cost: StepCostModel,
@@ -45,7 +44,7 @@ export function pipelinedCost(
   };
 }
 
-/** The configuration of such an engine: the token budget of all batches in flight. */
+/** Returns the configuration of such an engine, with the token budget of all batches in flight. */
 export function pipelinedConfig(config: EngineConfig, stages: number): EngineConfig {
   return { ...config, maxNumBatchedTokens: config.maxNumBatchedTokens * stages };
 }

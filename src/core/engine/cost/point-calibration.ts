@@ -1,5 +1,5 @@
-// The roofline's constants as they ship for serving points: dense models and mixtures of experts at
-// any precision, on the GPUs that were measured.
+// The shipped constants of the roofline for serving points: dense models and mixtures of experts at any
+// precision, on the GPUs that were measured.
 import { findGpu } from '../catalogue/find-gpu.ts';
 import type { GpuSpec } from '../catalogue/gpus.ts';
 import { allReduceLink } from '../catalogue/hosts.ts';
@@ -9,22 +9,26 @@ import type { AllReduceLink } from './all-reduce.ts';
 import type { RooflineOptions } from './roofline.ts';
 
 /**
- * Constants by name. Seconds: `host` a step; `request` and, for each token of the prompt, `token`
- * from the client to the engine's queue; `ar0`, `ar1` the start of an all-reduce and what each doubling
- * of its GPUs adds; `layer` the gaps between a layer's kernels, `layerExpert` what each expert of a
- * token adds to them (its rows are sorted, quantized, gathered), `layerLatent` what latent attention
- * adds and `layerDp` what data-parallel attention adds; `launch`, `launchMoe` launching a layer outside
- * CUDA graphs. Shares of the GPU's rates: `link`, `attention`, and, multiplied, `matrix` and `weight`
- * by kind of model, GPU, and kernels; `kv` is that of the KV cache's memory traffic relative to the
- * GPU's. `experts` is the evenness of `expertsTouched`. What names a GPU or kernels is a factor.
+ * Constants by name. Seconds: `host` per step; `request`, and `token` for each token of the prompt, from
+ * the client to the engine's queue, and `clientAiperf` for each of AIPerf's clients, whose streams one
+ * process reads in turn; `ar0`, `ar1` the startup time of an all-reduce and the addition for each doubling
+ * of its GPUs; `layer` the gaps between a layer's kernels, `layerExpert` the addition for each expert of a
+ * token (its rows are sorted, quantized, gathered), `layerLatent` the addition for latent attention and
+ * `layerDp` that for data-parallel attention; `launch`, `launchMoe` launching a layer outside CUDA graphs.
+ * Shares of the GPU's rates: `link`, `attention`, and, multiplied, `matrix` and `weight` by kind of model,
+ * GPU, and kernels; `kv` is that of the KV cache's memory traffic relative to the GPU's. `experts` is the
+ * evenness of `expertsTouched`. Constants that name a GPU or kernels are factors; those with `shared` apply
+ * to engines of several GPUs.
  */
 export type PointCalibration = Readonly<Record<string, number>>;
 
 /**
- * Fitted as `npm run bench:truth -- --fit` does, to the points of bench/data/vllm-measured-points.csv
- * with at most 64 clients, 1,024 output tokens and 3 s to the first token.
+ * Fitted with `npm run bench:truth -- --fit` to the points of bench/data/vllm-measured-points.csv with at
+ * most 64 clients, 1,024 output tokens and 3 s to the first token: the two factors of dense models on one
+ * GPU to the points of Llama-3.1-70B there with all others fixed, `clientAiperf` to the ten points of
+ * vllm-measured-points-small.csv, which determine nothing else.
  *
- * @see docs/models/engine-model.md for the error of each group of points, fitted without it.
+ * @see docs/models/engine-model.md for the error of each group of points, fitted without that group.
  */
 export const pointCalibration: PointCalibration = {
   host: 5.882e-4,
@@ -77,12 +81,15 @@ export const pointCalibration: PointCalibration = {
   'weight moe/fp8': 1.031,
   'weight moe/fp4': 1.288,
   'weight moe/w4': 0.8618,
+  clientAiperf: 4.2e-4,
+  'launch shared dense B200': 1.754,
+  'weight dense H200': 1.096,
 };
 
 /**
- * The options of a roofline with the calibration's constants; a name that it lacks counts as 1. A GPU that
- * was not measured takes the constants of its kin, or else those of a H100 times the ratio of what
- * the catalogue says that kernels reach on either.
+ * Returns the options of a roofline with the calibration's constants; a missing name counts as 1. A GPU that
+ * was not measured uses the constants of its kin, or else those of an H100, scaled by the ratio of the
+ * catalogue's efficiencies of the two GPUs.
  */
 export function calibratedRoofline(
   layout: RooflineOptions,
@@ -98,11 +105,15 @@ export function calibratedRoofline(
   const isMeasured = isMeasuredGpu(gpu, calibration);
   const reached = (what: 'matrix' | 'attention' | 'memory') =>
     isMeasured ? 1 : gpu.efficiency[what] / reference.efficiency[what];
-  // Widening weights is instructions, of which a Blackwell core does no more than a Hopper core.
+  // Widening weights takes instructions, and a Blackwell core executes no more of them than a Hopper
+  // core.
   const isCapped = kernels === 'w4' && gpu.memoryBytesPerSecond > hopperBytes;
   const rated = isCapped ? 'H200' : name;
   const share = (what: string) =>
-    of(`${what} ${kind}`) * of(`${what} ${rated}`) * of(`${what} ${kind}/${kernels}`);
+    of(`${what} ${kind}`) *
+    of(`${what} ${rated}`) *
+    of(`${what} ${kind} ${rated}`) *
+    of(`${what} ${kind}/${kernels}`);
   return {
     ...layout,
     weightOnly: kernels === 'w4' || kernels === 'w8',
@@ -117,6 +128,7 @@ export function calibratedRoofline(
       prefillLayerSeconds:
         ofKind('launch') *
         of(`launch ${kind}/${kernels}`) *
+        (tensorParallelSize > 1 ? of(`launch shared ${kind} ${name}`) : 1) *
         (model.latentAttention ? of('launchLatent') : 1),
       matrix:
         share('matrix') * reached('matrix') * (isCapped ? hopperFlops / gpu.flopsPerSecond : 1),
@@ -125,13 +137,13 @@ export function calibratedRoofline(
         share('weight') *
         reached('memory') *
         (isCapped ? hopperBytes / gpu.memoryBytesPerSecond : 1),
-      kvMemory: of('kv') * of(`weight ${name}`) * reached('memory'),
+      kvMemory: of('kv') * of(`weight ${name}`) * of(`weight ${kind} ${name}`) * reached('memory'),
       expertEvenness: of('experts'),
     },
   };
 }
 
-/** Whether constants were fitted to points of this GPU or of its kin. */
+/** Returns whether constants were fitted to points of this GPU or of its kin. */
 export function isMeasuredGpu(
   { name, kin = name }: GpuSpec,
   calibration: PointCalibration,
@@ -139,29 +151,29 @@ export function isMeasuredGpu(
   return calibration[`matrix ${kin}`] !== undefined;
 }
 
-/** The GPU against which others are reckoned. */
+/** The GPU whose constants apply, scaled, to GPUs that were not measured. */
 const reference = findGpu('H100-80GB');
 
-/** The calibration tells NVLink only. */
+/** Returns the link with fitted constants; only NVLink has any. */
 function linkOf(gpu: GpuSpec, gpus: number, of: (constant: string) => number): AllReduceLink {
   if (gpu.link.kind !== 'NVLink') return allReduceLink(gpu, gpus);
   return {
     latencySeconds: (of('ar0') + of('ar1') * Math.log2(gpus)) * of(`ar ${gpu.kin ?? gpu.name}`),
     bytesPerSecond: gpu.link.bytesPerSecond * of('link'),
-    // The roofline of the catalogue is fitted with a ring.
+    // The roofline of the catalogue is fitted with a ring all-reduce.
     ...(gpu.link.inSwitchGpusMin && { inSwitchGpusMin: gpu.link.inSwitchGpusMin }),
   };
 }
 
-/** Rates of an H200, the most that kernels reach which widen weights: Marlin runs no faster on B200. */
+/** Rates of an H200, the upper limit for kernels that widen weights: Marlin runs no faster on B200. */
 const [hopperFlops, hopperBytes] = [989e12, 4.8e12];
 
 /**
- * Which matrix kernels serve: those of the weights' precision, or `w4` and `w8`, which widen weights of
- * so many bits first.
+ * Selects the matrix kernels: those of the weights' precision, or `w4` and `w8`, which first widen
+ * weights of that many bits.
  */
 export function kernelsOf(precision: WeightPrecision, gpu: GpuSpec): string {
-  // Nothing multiplies int4.
+  // No GPU multiplies int4.
   if (precision === 'int4' || (precision === 'fp4' && !multipliesFp4(gpu))) return 'w4';
   return precision === 'fp8' && !multipliesFp8(gpu) ? 'w8' : precision;
 }

@@ -1,12 +1,13 @@
-// How far measured points lie from their predictions, when their model was in no fit.
+// The distribution of the errors of measured points whose model was not in the fit.
 import type { ModelSpec } from '../catalogue/model-spec.ts';
 
-/** Shares of the points, in per cent, below the values of `pointErrors`. */
+/** Percentage of the points below each value of `pointErrors`. */
 export const pointErrorShares = [5, 10, 30, 50, 70, 90, 95] as const;
 
 /**
- * Measured over predicted, of points predicted with constants that were fitted without their model, at
- * each of `pointErrorShares`. `npm run bench:truth` prints them.
+ * Ratio of measured to predicted at each of `pointErrorShares`, for points predicted with constants that were
+ * fitted without their model. `npm run bench:truth` prints them; since 2026-11-23 its values differ from
+ * these by up to 0.01.
  */
 export const pointErrors = {
   dense: {
@@ -19,7 +20,7 @@ export const pointErrors = {
   },
 } as const;
 
-/** Which errors a model has. */
+/** Selects the errors that apply to a model. */
 export function pointKind({ experts }: Pick<ModelSpec, 'experts'>): keyof typeof pointErrors {
   return experts === undefined ? 'dense' : 'moe';
 }

@@ -1,4 +1,4 @@
-// Step time from a measured profile, plus two constants of the host.
+// Computes step times from a measured profile and two constants of the host.
 import { expertsTouched, type ModelSpec } from '../catalogue/model-spec.ts';
 import type { StepCostModel, StepLoad } from '../contract.ts';
 import { type AllReduceLink, allReduceSeconds } from './all-reduce.ts';
@@ -9,15 +9,15 @@ export interface ProfileCostOptions {
   readonly profile: StepProfile;
   /** The model that was profiled. */
   readonly model: ModelSpec;
-  /** Time of a step that no kernel accounts for: scheduling, launching, sampling. 0 unless given. */
+  /** Time of a step outside kernels: scheduling, launching, sampling. Default 0. */
   readonly hostSecondsPerStep?: number;
-  /** GPUs of the engine; 2 unless given, if there is a link. */
+  /** Number of GPUs of the engine; default 2 if there is a link. */
   readonly tensorParallelSize?: number;
-  /** For tensor parallelism only, whose all-reduces no profile of one GPU holds. */
+  /** The link for all-reduces of tensor parallelism, which a profile of one GPU does not contain. */
   readonly link?: AllReduceLink | undefined;
 }
 
-/** Operations that a step does once; all others of the dense table it does in every layer. */
+/** Operations that run once per step; all others in the dense table run in every layer. */
 const oncePerStep = new Set(['embedding', 'final_layernorm']);
 /** A layer normalises before attention and before its feed-forward part. */
 const timesPerLayer = new Map([['layernorm', 2]]);
@@ -25,8 +25,8 @@ const timesPerLayer = new Map([['layernorm', 2]]);
 const allReducesPerLayer = 2;
 
 /**
- * Adds up a step from its parts: attention of every layer interpolated in the measured grid, all
- * else linear in tokens or in sequences.
+ * Sums the parts of a step: the attention of every layer, interpolated in the measured grid, and everything
+ * else, interpolated over tokens or sequences.
  *
  * @see docs/models/engine-model.md for its error against real runs.
  */
@@ -59,7 +59,10 @@ export function profileCost(options: ProfileCostOptions): StepCostModel {
   };
 }
 
-/** The grid holds one prefill; several count as one of their sum at their weighted mean context. */
+/**
+ * Looks up one layer's attention. The grid contains single prefills, so several count as one with their
+ * total size and their weighted mean context.
+ */
 function attentionMicroseconds(profile: StepProfile, load: StepLoad): number {
   const { prefillTokens, decodeSequences } = load;
   return interpolateGrid(profile.attention, [
@@ -70,13 +73,13 @@ function attentionMicroseconds(profile: StepProfile, load: StepLoad): number {
   ]);
 }
 
-/** The experts that some token of the step goes to, tokens taken to choose evenly. */
+/** Looks up one layer's experts, assuming that tokens choose them evenly. */
 function expertMicroseconds({ profile, model }: ProfileCostOptions, load: StepLoad): number {
   if (profile.experts === undefined) return 0;
   return interpolateGrid(profile.experts, [load.tokens, expertsTouched(model, load.tokens)]);
 }
 
-/** Sums piecewise linear functions into one: exact if sampled wherever one of them bends. */
+/** Sums piecewise linear functions into one, which is exact because it is sampled at every breakpoint. */
 function mergeSamples(parts: readonly { samples: Samples; times: number }[]): Samples {
   const at = [...new Set(parts.flatMap(({ samples }) => samples.at))].sort((a, b) => a - b);
   const values = at.map((x) =>

@@ -1,4 +1,4 @@
-// Tables that a step profile may lack, filled in from the GPU's datasheet.
+// Computes tables that a step profile may lack from the GPU's datasheet.
 import type { GpuSpec } from '../catalogue/gpus.ts';
 import { feedForwardParametersOf, type ModelSpec } from '../catalogue/model-spec.ts';
 import { gridOf, type Samples, samplesOf } from './interpolation.ts';
@@ -13,17 +13,21 @@ export interface ProfileGapOptions {
   readonly weightBytesPerValue: number;
 }
 
-/** Start of a kernel or two: the shortest times in both profiles of bench/data/vllm-runs. */
+/** Startup time of one or two kernels: the shortest times in both profiles of bench/data/vllm-runs. */
 const startMicroseconds = 2;
-/** Of the sampler, whose kernels are many: 12 and 25 µs for one sequence in the same profiles. */
+/**
+ * Startup time of the sampler, which has many kernels: 12 and 25 µs for one sequence in the same
+ * profiles.
+ */
 const samplerStartMicroseconds = 18;
-/** Times that the sampler goes over the fp32 logits: 1.8 and 2.0 for 256 sequences there. */
+/** Number of passes of the sampler over the fp32 logits: 1.8 and 2.0 for 256 sequences there. */
 const logitPasses = 1.9;
 const counts = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192];
 
 /**
- * @returns The profile with output layer and sampler, and with the experts if the model is a
- *   mixture of experts; and one sentence for each table that was filled in.
+ * Adds the output layer and sampler, and the experts if the model is a mixture of experts.
+ *
+ * @returns The profile, and one sentence for each table that was filled in.
  */
 export function fillProfileGaps(
   profile: StepProfile,
@@ -66,7 +70,7 @@ function sampled(of: (count: number) => number): Samples {
   return samplesOf(counts.map((count) => [count, of(count)]));
 }
 
-/** Over (tokens, experts that some token goes to). */
+/** Computes the time of one layer's experts over (tokens, experts that some token uses). */
 function expertTable(options: ProfileGapOptions) {
   const { model, gpu, tensorParallelSize, weightBytesPerValue } = options;
   const { count, perToken, shared = 0 } = model.experts ?? { count: 1, perToken: 1 };

@@ -1,19 +1,19 @@
-// A step profile of one tensor-parallel degree, turned into one of another: what each GPU has to
-// do shrinks with its share of the work, the start of a kernel does not.
+// Converts a step profile from one tensor-parallel degree to another. The work of each GPU shrinks with its
+// share; the startup time of a kernel does not.
 import type { ModelSpec } from '../catalogue/model-spec.ts';
 import { type Grid, mapGrid, mapSamples, type Samples, smallestValue } from './interpolation.ts';
 import type { StepProfile } from './profile.ts';
 
-/** Operations that every GPU of a tensor-parallel engine does in full. */
+/** Operations that every GPU of a tensor-parallel engine executes in full. */
 const undivided = new Set(['layernorm', 'final_layernorm', 'embedding', 'sampler']);
 
 /**
- * The profile as one GPU of `to` would have it, from that of one GPU of `from`. Each operation is
- * split into its kernel's start, the shortest time that the tables hold of its kind, and work in
- * proportion to the GPU's share. Attention shrinks until each GPU has one KV head.
+ * Computes the profile of one of `to` GPUs from that of one of `from` GPUs. Each operation consists of its
+ * kernel's startup (the shortest time of its kind in the tables) and of work in proportion to the GPU's
+ * share. Attention shrinks until each GPU has one KV head.
  *
- * Kernels of small shapes reach a smaller share of the GPU's rates, which this does not know: use
- * the profile of the right degree where there is one.
+ * Kernels of small shapes reach a smaller share of the GPU's rates, which is not modelled: use a profile of
+ * the right degree if there is one.
  */
 export function scaleProfile(
   profile: StepProfile,
@@ -38,6 +38,7 @@ export function scaleProfile(
     dense: scaled(profile.dense),
     perSequence: scaled(profile.perSequence),
     experts: profile.experts && grid(profile.experts, share),
+    sharedExperts: profile.sharedExperts,
   };
 }
 

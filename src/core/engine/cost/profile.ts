@@ -1,9 +1,8 @@
-// A measured step profile: how long each part of a step took on one GPU with one model.
-import { InputError } from '../../base/index.ts';
-import { csvColumns, parseCsvNumber, parseCsvTable } from './csv-table.ts';
+// A measured step profile: the duration of each part of a step on one GPU with one model.
+import { InputError, numberInCell, selectColumns, type TextTable } from '../../base/index.ts';
 import { type Grid, gridOf, type Samples, samplesOf } from './interpolation.ts';
 
-/** Measured times in microseconds. Those of one layer are of one layer. */
+/** Measured times in microseconds. Times of layer operations are for one layer. */
 export interface StepProfile {
   /** One layer's attention over (prefill chunk, decodes, prefill context, decode context). */
   readonly attention: Grid;
@@ -13,79 +12,96 @@ export interface StepProfile {
   readonly perSequence: ReadonlyMap<string, Samples>;
   /** One layer's experts over (tokens, activated experts); undefined for a dense model. */
   readonly experts: Grid | undefined;
+  /**
+   * One layer's experts on one of several GPUs that share them (`ep`), by the number of GPUs: over (tokens
+   * of all GPUs, experts activated on one). LLMServingSim measures with that share of the experts and of
+   * each token's choices.
+   */
+  readonly sharedExperts?: ReadonlyMap<number, Grid> | undefined;
 }
 
-/** The tables of a profile directory, as CSV text. */
+/** The tables of a profile directory. */
 export interface ProfileTables {
   /**
-   * Columns prefill_chunk, kv_prefill, n_decode, kv_decode, time_us. Newer profilers add `layer`
-   * and `decode_q_len`: of those the rows of `attention` with one query a decode count.
+   * Columns prefill_chunk, kv_prefill, n_decode, kv_decode, time_us. Newer profilers add `layer` and
+   * `decode_q_len`: only their rows of `attention` with one query per decode are used.
    */
-  readonly attention: string;
+  readonly attention: TextTable;
   /** Columns layer, tokens, time_us. */
-  readonly dense: string;
-  /** Columns layer, sequences, time_us. Without it `fillProfileGaps` stands in. */
-  readonly perSequence?: string | undefined;
-  /** Mixtures of experts only: columns tokens, activated_experts, time_us, and perhaps ep. */
-  readonly experts?: string | undefined;
+  readonly dense: TextTable;
+  /** Columns layer, sequences, time_us. If missing, `fillProfileGaps` computes it. */
+  readonly perSequence?: TextTable | undefined;
+  /** Mixtures of experts only: columns tokens, activated_experts, time_us, and optionally ep. */
+  readonly experts?: TextTable | undefined;
 }
 
 /**
  * Parses the profile tables of LLMServingSim (`profiler/perf/GPU/MODEL/tpN`).
  *
- * @throws {InputError} If a table lacks a column or holds something else than numbers.
+ * @throws {InputError} If a table lacks a column or contains anything but numbers.
  */
 export function parseStepProfile(tables: ProfileTables): StepProfile {
   return {
     attention: attentionGrid(tables.attention),
-    dense: samplesByLayer(tables.dense, 'dense.csv', 'tokens'),
+    dense: samplesByLayer(tables.dense, 'tokens'),
     perSequence:
       tables.perSequence === undefined
         ? new Map()
-        : samplesByLayer(tables.perSequence, 'per_sequence.csv', 'sequences'),
-    experts: tables.experts === undefined ? undefined : expertGrid(tables.experts),
+        : samplesByLayer(tables.perSequence, 'sequences'),
+    experts: tables.experts === undefined ? undefined : expertGrid(tables.experts, 1),
+    sharedExperts: tables.experts && sharedExpertGrids(tables.experts),
   };
 }
 
-function attentionGrid(text: string): Grid {
-  const source = 'attention.csv';
+function attentionGrid(table: TextTable): Grid {
+  const { source } = table;
   const columns = ['prefill_chunk', 'n_decode', 'kv_prefill', 'kv_decode', 'time_us'];
-  const optional = csvColumns(text).filter((name) => name === 'layer' || name === 'decode_q_len');
+  const optional = table.columns.filter((name) => name === 'layer' || name === 'decode_q_len');
   const layerAt = optional.indexOf('layer');
   const queriesAt = optional.indexOf('decode_q_len');
-  const rows = parseCsvTable(text, source, [...columns, ...optional]).filter((row) => {
-    const [layer, queries] = [row[columns.length + layerAt], row[columns.length + queriesAt]];
+  const rows = selectColumns(table, [...columns, ...optional]).filter(({ cells }) => {
+    const [layer, queries] = [cells[columns.length + layerAt], cells[columns.length + queriesAt]];
     return (layerAt < 0 || layer === 'attention') && (queriesAt < 0 || Number(queries) <= 1);
   });
-  if (rows.length === 0) throw new InputError(`${source} holds no measurement of attention`);
+  if (rows.length === 0) throw new InputError(`${source} has no measurement of attention`);
   return gridOf(
-    rows.map((row) => row.slice(0, columns.length).map((cell) => parseCsvNumber(cell, source))),
+    rows.map(({ cells }) =>
+      cells.slice(0, columns.length).map((cell) => numberInCell(cell, source)),
+    ),
   );
 }
 
-/** Without expert parallelism: of a table by degree (`ep`) the rows of degree 1. */
-function expertGrid(text: string): Grid {
-  const source = 'moe.csv';
-  const degreed = csvColumns(text).includes('ep');
-  const columns = ['tokens', 'activated_experts', 'time_us', ...(degreed ? ['ep'] : [])];
-  const rows = parseCsvTable(text, source, columns)
-    .map((row) => row.map((cell) => parseCsvNumber(cell, source)))
-    .filter(([, , , degree]) => degree === undefined || degree === 1);
+/** Grid of one degree of expert parallelism (`ep`); a table without that column has degree 1. */
+function expertGrid(table: TextTable, degree: number): Grid {
+  const rows = expertRows(table).filter(([, , , ep]) => ep === degree);
   if (rows.length === 0)
-    throw new InputError(`${source} holds no measurement without expert parallelism`);
+    throw new InputError(`${table.source} has no measurement without expert parallelism`);
   return gridOf(rows.map((row) => row.slice(0, 3)));
 }
 
-function samplesByLayer(text: string, source: string, axis: string): Map<string, Samples> {
+function sharedExpertGrids(table: TextTable): Map<number, Grid> {
+  const degrees = new Set(expertRows(table).map(([, , , ep = 1]) => ep));
+  degrees.delete(1);
+  return new Map([...degrees].map((degree) => [degree, expertGrid(table, degree)]));
+}
+
+function expertRows(table: TextTable): number[][] {
+  const hasDegree = table.columns.includes('ep');
+  const columns = ['tokens', 'activated_experts', 'time_us', ...(hasDegree ? ['ep'] : [])];
+  return selectColumns(table, columns).map(({ cells }) => {
+    const numbers = cells.map((cell) => numberInCell(cell, table.source));
+    return hasDegree ? numbers : [...numbers, 1];
+  });
+}
+
+function samplesByLayer(table: TextTable, axis: string): Map<string, Samples> {
+  const { source } = table;
   const points = new Map<string, [number, number][]>();
-  for (const [layer = '', at = '', time = ''] of parseCsvTable(text, source, [
-    'layer',
-    axis,
-    'time_us',
-  ])) {
+  for (const { cells } of selectColumns(table, ['layer', axis, 'time_us'])) {
+    const [layer = '', at = '', time = ''] = cells;
     const list = points.get(layer) ?? [];
     points.set(layer, list);
-    list.push([parseCsvNumber(at, source), parseCsvNumber(time, source)]);
+    list.push([numberInCell(at, source), numberInCell(time, source)]);
   }
   return new Map([...points].map(([layer, list]) => [layer, samplesOf(list)]));
 }

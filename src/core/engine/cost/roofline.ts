@@ -1,5 +1,5 @@
-// Step time from first principles, for models and GPUs that nobody has profiled: each part takes
-// as long as its arithmetic or its memory traffic, whichever is more.
+// Computes step times from first principles, for models and GPUs without a profile: each part takes as long
+// as its arithmetic or its memory traffic, whichever is longer.
 import type { GpuSpec } from '../catalogue/gpus.ts';
 import { allReduceLink, defaultHostSecondsPerStep } from '../catalogue/hosts.ts';
 import {
@@ -19,45 +19,45 @@ import { type AllReduceLink, allReduceSeconds } from './all-reduce.ts';
 export interface RooflineOptions {
   readonly model: ModelSpec;
   readonly gpu: GpuSpec;
-  /** GPUs that share each layer; 1 unless given. */
+  /** Number of GPUs that share each layer; default 1. */
   readonly tensorParallelSize?: number;
   /**
-   * Groups of GPUs that each compute the attention of a part of the requests, while all share the
-   * experts; 1 unless given. The engine then has `tensorParallelSize` times as many GPUs.
+   * Number of groups of GPUs that each compute the attention of a part of the requests, while all share the
+   * experts; default 1. The engine has `tensorParallelSize` times as many GPUs.
    */
   readonly attentionDataParallelSize?: number;
-  /** 1 for fp8 weights, which also double the matrix rate; the model's own unless given. */
+  /** Bytes of a weight: 1 for fp8, which also doubles the matrix rate; default: the model's own. */
   readonly weightBytesPerValue?: number;
   /**
-   * Weights of few bits are only stored so, and widened before they are multiplied: they save memory
-   * traffic, not arithmetic. False unless given.
+   * Whether weights of few bits are widened before the multiplication, so that they save memory traffic but
+   * no arithmetic. Default false.
    */
   readonly weightOnly?: boolean;
-  /** Of the weights outside the experts; 4-bit mixtures keep theirs unless this says otherwise. */
+  /** Bytes of a weight outside the experts; by default, 4-bit mixtures keep those of the model. */
   readonly attentionBytesPerValue?: number;
-  /** Time of a step outside kernels; `defaultHostSecondsPerStep` unless given. */
+  /** Time of a step outside kernels; default `defaultHostSecondsPerStep`. */
   readonly hostSecondsPerStep?: number;
-  /** That of the GPU unless given. */
+  /** The link between the GPUs; default: that of the GPU. */
   readonly link?: AllReduceLink | undefined;
-  /** Those of the GPU and of the constants below unless given. */
+  /** Fitted constants; default: those of the GPU and the ones below. */
   readonly constants?: RooflineConstants | undefined;
 }
 
-/** What a calibration may set; see `pointCalibration`. */
+/** Values that a calibration may set; see `pointCalibration`. */
 export interface RooflineConstants {
   /** Gaps between the kernels of a layer. */
   readonly layerSeconds: number;
-  /** Shares of the GPU's rates; `matrix` is of the rate at the weights' precision. */
+  /** Shares of the GPU's rates; `matrix` refers to the rate at the weights' precision. */
   readonly matrix: number;
   readonly attention: number;
   readonly weightMemory: number;
   readonly kvMemory: number;
   /**
-   * Launching a layer's kernels one by one, in steps with prefills, which run outside CUDA graphs;
-   * hidden behind long kernels. 0 unless given.
+   * Time to launch a layer's kernels one by one, in steps with prefills, which run outside CUDA graphs;
+   * hidden behind long kernels. Default 0.
    */
   readonly prefillLayerSeconds?: number;
-  /** How evenly tokens spread over experts, see `expertsTouched`; perfectly unless given. */
+  /** How evenly tokens spread over experts, see `expertsTouched`; default: perfectly. */
   readonly expertEvenness?: number;
 }
 
@@ -67,13 +67,13 @@ export interface RooflineConstants {
 /** Gaps between the kernels of a layer. */
 const layerOverheadSeconds = 11e-6;
 /**
- * How sharply arithmetic and memory traffic hide each other: t = (a^p + m^p)^(1/p). A perfect
- * overlap would be p = ∞, none p = 1; the measured matrix kernels around the ridge lie near 2.
+ * How well arithmetic and memory traffic overlap: t = (a^p + m^p)^(1/p). A perfect overlap would be p =
+ * ∞, none p = 1; for the measured matrix kernels around the ridge, p is near 2.
  */
 const overlapExponent = 2;
 
 /**
- * A roofline of the model on the GPU: matrix products, attention, output layer, element-wise
+ * Returns the roofline of the model on the GPU: matrix products, attention, output layer, element-wise
  * operations, all-reduces, and fixed times per layer and step.
  *
  * @see docs/models/engine-model.md for its error against profiles and measured points.
@@ -106,7 +106,7 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
   const allReduce = (tokens: number) => {
     if (gpusOfEngine === 1) return 0;
     const bytes = tokens * model.hiddenSize * model.bytesPerValue;
-    // Whole attention on each GPU: only the experts' tokens are gathered and scattered again.
+    // The attention is not split over GPUs: only the experts' tokens are gathered and scattered again.
     if (tensorParallelSize === 1) {
       return layers * (allReduceSeconds(link, bytes, gpusOfEngine) + link.latencySeconds);
     }
@@ -146,7 +146,7 @@ function attentionBytesOf({ experts, bytesPerValue }: ModelSpec, weightBytes: nu
   return experts !== undefined && weightBytes < 1 ? bytesPerValue : weightBytes;
 }
 
-/** Those of the catalogue. */
+/** Returns the efficiencies of the catalogue as constants. */
 export function defaultConstants({ efficiency }: GpuSpec): RooflineConstants {
   const { matrix, attention, memory } = efficiency;
   return {
@@ -155,15 +155,15 @@ export function defaultConstants({ efficiency }: GpuSpec): RooflineConstants {
   };
 }
 
-/** In fp8 tensor cores run twice as fast, in fp4 four times, where they have it. */
+/** Tensor cores run twice as fast in fp8 and four times in fp4, where supported. */
 function precisionSpeedUp(gpu: GpuSpec, weightBytes: number): number {
   if (weightBytes >= 2 || !multipliesFp8(gpu)) return 1;
   return weightBytes < 1 && multipliesFp4(gpu) ? 4 : 2;
 }
 
 /**
- * Query and key pairs of the prefills: all context, and half of the chunk itself; in layers with a
- * window no more than that for each token.
+ * Counts the pairs of queries and keys of the prefills: the whole context and half of the chunk itself; in
+ * layers with a window, at most the window for each token.
  */
 function attentionPairs(load: StepLoad, { slidingWindow }: ModelSpec): number {
   const all = load.prefillTokenContext + load.prefillTokensSquared / 2;
@@ -177,13 +177,13 @@ function decodeWindowShare(contextTokens: number, sequences: number, model: Mode
   return sequences === 0 ? 1 : kvShareRead(model, contextTokens / sequences);
 }
 
-/** Groups that have a prompt to compute, as if all prompts of the step were equally long. */
+/** Counts the groups with a prompt to compute, assuming that all prompts of the step are equally long. */
 function prefillGroups({ prefillTokens, prefillTokensSquared }: StepLoad, groups: number): number {
   if (groups === 1 || prefillTokens === 0) return groups;
   return Math.min(groups, Math.max(1, prefillTokens ** 2 / prefillTokensSquared));
 }
 
-/** Two norms over the residual stream, the activation, and rotating queries and keys. */
+/** Counts two norms over the residual stream, the activation, and the rotary embedding of queries and keys. */
 function elementWiseBytesPerToken(model: ModelSpec, gpusPerLayer: number): number {
   const { hiddenSize, intermediateSize, attentionHeads, kvHeads, headDim, experts } = model;
   const active = intermediateSize * (experts?.perToken ?? 1);
@@ -191,7 +191,7 @@ function elementWiseBytesPerToken(model: ModelSpec, gpusPerLayer: number): numbe
   return (8 * hiddenSize + split / gpusPerLayer) * model.bytesPerValue;
 }
 
-/** Arithmetic and memory traffic, in seconds, as far as each hides the other. */
+/** Returns the time of arithmetic and memory traffic that overlap, in seconds. */
 export function overlapped(a: number, b: number): number {
   return (a ** overlapExponent + b ** overlapExponent) ** (1 / overlapExponent);
 }

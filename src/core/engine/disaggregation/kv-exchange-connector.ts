@@ -1,4 +1,4 @@
-// One engine's part in an exchange of KV: the scheduler's half of vLLM's NIXL connector, `kv_both`.
+// One engine's side of a KV exchange: the scheduler's half of vLLM's NIXL connector, `kv_both`.
 import type { FinishReason } from '../contract.ts';
 import type {
   KvConnector,
@@ -13,14 +13,15 @@ const noHit: TierHit = { tokens: 0, isAsync: false, source: 'external_unspecifie
 const none: TransferStats = { transfers: 0, bytes: 0, seconds: 0 };
 
 /**
- * A request whose prompt is ready elsewhere waits, with its blocks, for what its engine's own cache
- * lacks; others run. One that was computed here for another engine keeps its blocks after its end.
- * Each prompt is read once: a request that is preempted later computes it anew.
+ * A request whose prompt is ready on another engine waits, holding its blocks, for the part that its
+ * engine's own cache lacks, while others run. A request that was computed here for another engine keeps
+ * its blocks after its end. Each prompt is read once: a request that is preempted later computes it
+ * again.
  */
 export class KvExchangeConnector implements KvConnector {
   readonly #exchange: KvExchange;
   readonly #engine: number;
-  /** Read, failed to be read, or not needed any more by its reader. */
+  /** Requests whose prompt was read, failed to be read, or is no longer needed by its reader. */
   #done: TieredSequence[] = [];
   readonly #failed = new Set<TieredSequence>();
   #sent = none;
@@ -31,7 +32,7 @@ export class KvExchangeConnector implements KvConnector {
     this.#engine = engine;
   }
 
-  /** The exchange has a clock of its own, and says whom it wakes. */
+  /** The exchange has a separate clock, and returns the engines with work to do. */
   get nextSeconds(): number {
     return Number.POSITIVE_INFINITY;
   }
@@ -74,28 +75,28 @@ export class KvExchangeConnector implements KvConnector {
     this.#exchange.ended(this.#engine, request.id);
   }
 
-  /** What others compute is not its own to forget. */
+  /** Prompts computed on other engines are not forgotten here. */
   reset(): boolean {
     return true;
   }
 
-  /** The exchange: another engine has read from here. */
+  /** Called by the exchange: another engine has read blocks from here. */
   sent(bytes: number, seconds: number): void {
     this.#sent = counted(this.#sent, bytes, seconds);
   }
 
-  /** The exchange: blocks that were kept are free. */
+  /** Called by the exchange: blocks that were kept are free. */
   released(sequence: TieredSequence): void {
     this.#done.push(sequence);
   }
 
-  /** The exchange: what the request reads is here. */
+  /** Called by the exchange: the prompt that the request reads has arrived. */
   received(sequence: TieredSequence, bytes: number, seconds: number): void {
     this.#received = counted(this.#received, bytes, seconds);
     this.#done.push(sequence);
   }
 
-  /** The exchange: the engine that the request reads from is gone. */
+  /** Called by the exchange: the engine that the request reads from has failed. */
   loadFailed(sequence: TieredSequence): void {
     this.#failed.add(sequence);
     this.#done.push(sequence);

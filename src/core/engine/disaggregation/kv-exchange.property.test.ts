@@ -1,5 +1,5 @@
-// What must hold between engines that hand prompts to each other, whatever the requests, the pools and
-// the links are, and whoever dies in between.
+// Invariants of engines that hand prompts to each other, for any requests, pools, links and
+// failures.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -25,7 +25,7 @@ const arrivals = fc.array(
     /** Requests of one family share the first blocks of their prompts. */
     family: fc.nat(2),
     shared: fc.nat(10),
-    /** The client goes away so many seconds after its arrival. */
+    /** The client disconnects this many seconds after its arrival. */
     abortAfter: fc.option(fc.nat(20), { freq: 6 }),
   }),
   { minLength: 1, maxLength: 20, size: 'max' },
@@ -33,7 +33,7 @@ const arrivals = fc.array(
 type Setting = typeof setting extends fc.Arbitrary<infer T> ? T : never;
 type Arrivals = typeof arrivals extends fc.Arbitrary<infer T> ? T : never;
 
-/** Engines that take requests in turn. */
+/** Runs engines that take requests in turn. */
 function play(options: Setting, requests: Arrivals, died?: { engine: number; at: number }) {
   const { prefillEngines, decodeEngines, blocks, enablePrefixCaching } = options;
   const { bytesPerSecond, latencySeconds } = options;
@@ -106,20 +106,20 @@ function play(options: Setting, requests: Arrivals, died?: { engine: number; at:
       const { life } = hops.shift() as (typeof hops)[number];
       if (life.ended) continue;
       life.engine = prefillEngines + (Number(life.id) % decodeEngines);
-      engines[life.engine]?.model.add(requestOf(life.id, life.request), now);
+      engines[life.engine]?.model.add(requestOf(life.id, life.request));
     }
     while ((queued[0]?.at ?? Number.POSITIVE_INFINITY) <= now) {
       const life = queued.shift() as (typeof queued)[number];
       if (life.ended) continue;
       exchange.expect(life.id, life.engine);
       const one = { ...life.request, output: 1 };
-      engines[life.engine]?.model.add(requestOf(life.id, one), now);
+      engines[life.engine]?.model.add(requestOf(life.id, one));
     }
     if (death && death.at <= now) {
       const { engine } = death;
       death = undefined;
       exchange.engineFailed(engine, now);
-      // Its own requests are gone; those that were to read from it go on without.
+      // Its own requests are gone; those that would have read from it continue without.
       for (const life of lifes.filter((one) => one.engine === engine)) {
         life.ended = true;
         exchange.abandon(life.id, now);
@@ -148,7 +148,7 @@ function requestOf(id: string, { prompt, output, family, shared }: Arrivals[numb
   };
 }
 
-test('no block is lost on either side, and everybody ends', () => {
+test('no block is lost on either side, and every request ends', () => {
   fc.assert(
     fc.property(setting, arrivals, (options, requests) => {
       const { engines, exchange, lifes } = play(options, requests);
@@ -160,7 +160,7 @@ test('no block is lost on either side, and everybody ends', () => {
   );
 });
 
-test('each prompt is read once, in whole blocks, without what its reader has', () => {
+test('reads each prompt once, in whole blocks, without the blocks that its reader has', () => {
   fc.assert(
     fc.property(setting, arrivals, (options, given) => {
       const requests = given.map((request) => ({ ...request, abortAfter: null }));
@@ -190,7 +190,7 @@ test('each prompt is read once, in whole blocks, without what its reader has', (
   );
 });
 
-test('an engine that dies takes its own requests with it; the others compute what it kept for them', () => {
+test('a failed engine loses its own requests; other engines recompute what it kept for them', () => {
   fc.assert(
     fc.property(
       setting,
@@ -210,7 +210,7 @@ test('an engine that dies takes its own requests with it; the others compute wha
   );
 });
 
-test('the same requests give the same run', () => {
+test('equal requests give equal runs', () => {
   fc.assert(
     fc.property(setting, arrivals, (options, requests) => {
       assert.deepEqual(play(options, requests).order, play(options, requests).order);

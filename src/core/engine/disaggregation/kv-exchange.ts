@@ -1,15 +1,16 @@
-// Prompts whose KV one engine computes and another goes on with: who holds it, who reads it, and when
-// it is there. What vLLM's NIXL connector does by reads ("pull"), for all engines of a fleet at once.
+// Prompts whose KV is computed on one engine and used on another: which engine holds it, which one reads
+// it, and when it arrives. Models the reads ("pull") of vLLM's NIXL connector, for all engines of a fleet
+// at once.
 import type { FinishReason } from '../contract.ts';
 import type { KvConnector, TieredSequence } from '../tiers/contract.ts';
 import { KvExchangeConnector } from './kv-exchange-connector.ts';
 import { KvFabric, type KvTransfer } from './kv-fabric.ts';
 
-/** One engine's end of the exchange. */
+/** One engine's endpoint of the exchange. */
 export interface KvExchangeEngine {
-  /** Of its links, all its GPUs together, each direction. */
+  /** Rate of its links, summed over its GPUs, in each direction. */
   readonly bytesPerSecond: number;
-  /** Of one KV block, all its GPUs together. */
+  /** Size of one KV block, summed over its GPUs. */
   readonly blockBytes: number;
   /** Tokens per block; equal for all engines of an exchange. */
   readonly blockSize: number;
@@ -37,27 +38,29 @@ export interface KvExchangeOptions {
 }
 
 /**
- * `prefilling`: promised by its engine; `ready`: computed, its blocks are kept; `reading`: on its way.
- * What was read, lost or given up is forgotten.
+ * `prefilling`: announced by its engine; `ready`: computed, its blocks are kept; `reading`: in transfer.
+ * Prompts that were read, lost or given up are forgotten.
  */
 interface Handoff {
   readonly id: string;
   readonly from: number;
   state: 'prefilling' | 'ready' | 'reading';
-  /** What holds the blocks, once computed. */
+  /** The request that holds the blocks, once computed. */
   kept: TieredSequence | undefined;
   reader: { readonly engine: number; readonly sequence: TieredSequence } | undefined;
   transfer: KvTransfer | undefined;
 }
 
-/** What became of handoffs when an engine failed. */
+/** Outcome of a handoff when an engine failed. */
 export interface LostHandoff {
   readonly id: string;
-  /** Whether somebody was reading; then its load has failed, and its engine knows. */
+  /**
+   * Whether a read was in progress; its load has then failed, and the reader's engine has been notified.
+   */
   readonly wasRead: boolean;
 }
 
-/** Of blocks that have lost their reader. */
+/** Blocks that have lost their reader. */
 interface Lease {
   readonly handoff: Handoff;
   readonly endSeconds: number;
@@ -66,8 +69,8 @@ interface Lease {
 const defaultLeaseSeconds = 30;
 
 /**
- * Whoever runs the engines promises each prefill (`expect`), gives each engine its connector, lets
- * time pass (`advance` at `nextSeconds`), and tells of engines that fail.
+ * The caller announces each prefill (`expect`), gives each engine its connector, advances the time
+ * (`advance` at `nextSeconds`), and reports engines that fail.
  *
  * @see vllm/distributed/kv_transfer/kv_connector/v1/nixl/pull_scheduler.py
  */
@@ -77,7 +80,7 @@ export class KvExchange {
   readonly #handoffs = new Map<string, Handoff>();
   readonly #reads = new Map<KvTransfer, Handoff>();
   readonly #connectors: KvExchangeConnector[];
-  /** Given up by their readers, in order of time. */
+  /** Leases given up by their readers, in order of time. */
   readonly #leases: Lease[] = [];
 
   constructor(options: KvExchangeOptions) {
@@ -87,14 +90,17 @@ export class KvExchange {
     this.#connectors = engines.map((_, engine) => new KvExchangeConnector(this, engine));
   }
 
-  /** A new connector for an engine that starts, or starts anew. */
+  /** A new connector for an engine that starts or restarts. */
   connect(engine: number): KvConnector {
     const connector = new KvExchangeConnector(this, engine);
     this.#connectors[engine] = connector;
     return connector;
   }
 
-  /** When `advance` has something to do next, unless somebody begins to read before; else Infinity. */
+  /**
+   * Time at which `advance` has something to do next, unless a read starts before; otherwise
+   * Infinity.
+   */
   get nextSeconds(): number {
     return Math.min(
       this.#fabric.nextSeconds,
@@ -102,12 +108,12 @@ export class KvExchange {
     );
   }
 
-  /** Prompts that are promised, kept or on their way. */
+  /** Prompts that are announced, kept or in transfer. */
   get size(): number {
     return this.#handoffs.size;
   }
 
-  /** The request is about to be prefilled by an engine, for another one to go on with. */
+  /** The request will be prefilled by one engine for another one to decode. */
   expect(id: string, engine: number): void {
     this.#handoffs.set(id, {
       ...{ id, from: engine, state: 'prefilling' },
@@ -115,12 +121,15 @@ export class KvExchange {
     });
   }
 
-  /** Whether the KV of a request's prompt is there to be read. */
+  /** Returns whether the KV of a request's prompt can be read. */
   isReady(id: string): boolean {
     return this.#handoffs.get(id)?.state === 'ready';
   }
 
-  /** Nobody will read it any more, and nobody says so to its engine: it keeps the blocks for a while. */
+  /**
+   * The prompt will not be read any more, and its engine is not notified: it keeps the blocks for a
+   * while.
+   */
   abandon(id: string, nowSeconds: number): void {
     const handoff = this.#handoffs.get(id);
     if (handoff === undefined) return;
@@ -128,7 +137,7 @@ export class KvExchange {
     this.#leases.push({ handoff, endSeconds: nowSeconds + leaseSeconds });
   }
 
-  /** @returns Indices of the engines that have something to do now. */
+  /** @returns Indices of the engines with work to do now. */
   advance(nowSeconds: number): ReadonlySet<number> {
     const engines = new Set<number>();
     for (const transfer of this.#fabric.takeDone(nowSeconds)) {
@@ -154,8 +163,8 @@ export class KvExchange {
   }
 
   /**
-   * An engine is gone with all its blocks. What others read from it is lost: their loads fail. What it
-   * was reading can be read again.
+   * An engine failed and lost all its blocks. Reads from it are lost: their loads fail. The prompts that
+   * it was reading can be read again.
    */
   engineFailed(engine: number, nowSeconds: number): readonly LostHandoff[] {
     const lost: LostHandoff[] = [];
@@ -179,7 +188,7 @@ export class KvExchange {
     return lost;
   }
 
-  /** An engine's connector: has the prompt been computed here for somebody else? */
+  /** Called by an engine's connector: whether the prompt was computed here for another engine. */
   computed(engine: number, sequence: TieredSequence, reason: FinishReason): boolean {
     const { id } = sequence.request;
     const handoff = this.#handoffs.get(id);
@@ -193,7 +202,7 @@ export class KvExchange {
     return true;
   }
 
-  /** An engine's connector: its request has blocks for all that it lacks, and reads it. */
+  /** Called by an engine's connector: its request has blocks for everything that it lacks, and reads it. */
   read(engine: number, sequence: TieredSequence, localTokens: number, nowSeconds: number): void {
     const handoff = this.#handoffs.get(sequence.request.id) as Handoff;
     const { blockSize, blockBytes } = this.#options.engines[engine] as KvExchangeEngine;
@@ -206,7 +215,7 @@ export class KvExchange {
     this.#reads.set(handoff.transfer, handoff);
   }
 
-  /** An engine's connector: a request has ended there; if it was to read, it has not. */
+  /** Called by an engine's connector: a request has ended there; if it was to read, it has not. */
   ended(engine: number, id: string): void {
     const handoff = this.#handoffs.get(id);
     if (handoff?.state === 'ready' && handoff.from !== engine) this.#release(handoff);

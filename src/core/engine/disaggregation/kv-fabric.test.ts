@@ -6,7 +6,7 @@ import { KvFabric, type KvTransfer } from './kv-fabric.ts';
 
 const port = (bytesPerSecond: number) => ({ bytesPerSecond });
 
-/** Starts transfers at their times. @returns When each ended, in the order given. */
+/** Starts transfers at their times. @returns When each ended, in the order of the transfers. */
 function play(
   rates: readonly number[],
   latencySeconds: number,
@@ -19,7 +19,7 @@ function play(
   while (ended.size < transfers.length) {
     const start = waiting[0]?.at ?? Number.POSITIVE_INFINITY;
     const now = Math.min(start, fabric.nextSeconds);
-    assert.ok(Number.isFinite(now), 'nothing happens any more');
+    assert.ok(Number.isFinite(now), 'no transfer ends any more');
     for (const transfer of fabric.takeDone(now)) ended.set(transfer, now);
     if (now !== start) continue;
     const { i, from, to, bytes } = waiting.shift() as (typeof waiting)[number];
@@ -29,11 +29,11 @@ function play(
   return begun.map((transfer) => ended.get(transfer) as number);
 }
 
-test('a transfer alone takes its bytes over the slower of the two ends, and the latency', () => {
+test('a single transfer takes its bytes over the slower of the two links, plus the latency', () => {
   assert.deepEqual(play([100, 50], 0.25, [{ from: 0, to: 1, bytes: 100, at: 1 }]), [3.25]);
 });
 
-test('two that leave one engine share its way out, and the one left has it all again', () => {
+test('two transfers from one engine share its outgoing link, and the last one has all of it again', () => {
   const ended = play([100, 100, 100], 0, [
     { from: 0, to: 1, bytes: 100, at: 0 },
     { from: 0, to: 2, bytes: 50, at: 0 },
@@ -41,16 +41,16 @@ test('two that leave one engine share its way out, and the one left has it all a
   assert.deepEqual(ended, [1.5, 1]);
 });
 
-test('two that enter one engine share its way in', () => {
+test('two transfers to one engine share its incoming link', () => {
   const ended = play([100, 100, 100], 0, [
     { from: 0, to: 2, bytes: 100, at: 0 },
     { from: 1, to: 2, bytes: 100, at: 1 },
   ]);
-  // The first is through when the second begins; both have the whole link.
+  // The first ends when the second starts; both have the whole link.
   assert.deepEqual(ended, [1, 2]);
 });
 
-test('ways out and in of one engine do not disturb each other', () => {
+test('outgoing and incoming links of one engine do not affect each other', () => {
   const ended = play([100, 100], 0, [
     { from: 0, to: 1, bytes: 100, at: 0 },
     { from: 1, to: 0, bytes: 100, at: 0 },
@@ -58,7 +58,7 @@ test('ways out and in of one engine do not disturb each other', () => {
   assert.deepEqual(ended, [1, 1]);
 });
 
-test('a transfer that is stopped leaves its share to the others', () => {
+test('a cancelled transfer leaves its share to the others', () => {
   const fabric = new KvFabric({ ports: [port(100), port(100)], latencySeconds: 0 });
   const stopped = fabric.start({ from: 0, to: 1, bytes: 1000 }, 0);
   fabric.start({ from: 0, to: 1, bytes: 100 }, 0);
@@ -68,7 +68,7 @@ test('a transfer that is stopped leaves its share to the others', () => {
   assert.equal(fabric.nextSeconds, Number.POSITIVE_INFINITY);
 });
 
-test('links that take no time end their transfers in the moment of their start', () => {
+test('transfers over links that take no time end when they start', () => {
   const inf = Number.POSITIVE_INFINITY;
   const transfers = [0, 0, 2].map((at) => ({ from: 0, to: 1, bytes: 1e9, at }));
   assert.deepEqual(play([inf, inf], 0, transfers), [0, 0, 2]);
@@ -85,7 +85,7 @@ const traffic = fc.array(
 );
 const rates = fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 6, maxLength: 6 });
 
-test('no transfer is faster than its links, none is slower than alone after all others', () => {
+test('no transfer is faster than its links, or slower than alone after all others', () => {
   fc.assert(
     fc.property(rates, traffic, (bytesPerSecond, transfers) => {
       const ended = play(bytesPerSecond, 0, transfers);
@@ -101,7 +101,7 @@ test('no transfer is faster than its links, none is slower than alone after all 
   );
 });
 
-test('an engine sends no more than its way out carries', () => {
+test('an engine sends no more than its outgoing link carries', () => {
   fc.assert(
     fc.property(rates, traffic, (bytesPerSecond, transfers) => {
       const ended = play(bytesPerSecond, 0, transfers);
@@ -119,7 +119,7 @@ test('an engine sends no more than its way out carries', () => {
   );
 });
 
-test('links twice as fast end each transfer no later', () => {
+test('with links twice as fast, no transfer ends later', () => {
   fc.assert(
     fc.property(rates, traffic, (bytesPerSecond, transfers) => {
       const slow = play(bytesPerSecond, 0, transfers);
@@ -131,4 +131,47 @@ test('links twice as fast end each transfer no later', () => {
       for (const [i, seconds] of slow.entries()) assert.ok((fast[i] ?? 0) <= seconds + 1e-9);
     }),
   );
+});
+
+test('refuses a link without a rate or with a latency below 0', () => {
+  for (const rate of [0, -1, Number.NaN]) {
+    const ports = [port(100), port(rate)];
+    assert.throws(() => new KvFabric({ ports, latencySeconds: 0 }), RangeError);
+  }
+  for (const latencySeconds of [-1, Number.NaN]) {
+    assert.throws(() => new KvFabric({ ports: [port(100)], latencySeconds }), RangeError);
+  }
+});
+
+test('the next end changes when a transfer is cancelled or joins', () => {
+  const fabric = new KvFabric({ ports: [100, 100, 100].map(port), latencySeconds: 0 });
+  fabric.start({ from: 0, to: 1, bytes: 100 }, 0);
+  assert.equal(fabric.nextSeconds, 1);
+  const other = fabric.start({ from: 0, to: 2, bytes: 50 }, 0);
+  assert.equal(fabric.nextSeconds, 1, 'half of the rate for half of the bytes');
+  fabric.cancel(other, 0.5);
+  assert.equal(fabric.nextSeconds, 1.25, '75 bytes are left');
+  assert.equal(fabric.size, 1);
+});
+
+test('transfers are reported a latency after their end, in order, unless they are cancelled', () => {
+  const fabric = new KvFabric({ ports: [100, 100, 100, 100].map(port), latencySeconds: 0.5 });
+  const first = fabric.start({ from: 0, to: 1, bytes: 50 }, 0);
+  const second = fabric.start({ from: 2, to: 3, bytes: 75 }, 0);
+  const third = fabric.start({ from: 1, to: 2, bytes: 80 }, 0);
+  assert.deepEqual([...fabric.takeDone(0.5), ...fabric.takeDone(0.75)], []);
+  assert.equal(fabric.nextSeconds, 0.8);
+  assert.deepEqual(fabric.takeDone(0.8), []);
+  fabric.cancel(third, 0.9);
+  assert.deepEqual(fabric.takeDone(1), [first]);
+  assert.deepEqual(fabric.takeDone(1.25), [second]);
+  assert.deepEqual([fabric.size, fabric.nextSeconds], [0, Number.POSITIVE_INFINITY]);
+});
+
+test('less than a byte that is left takes less time than a byte', () => {
+  const ended = play([100, 100, 100], 0, [
+    { from: 0, to: 1, bytes: 50, at: 0 },
+    { from: 0, to: 2, bytes: 100, at: 0.495 },
+  ]);
+  assert.ok(Math.abs((ended[0] ?? 0) - 0.505) < 1e-9, `${ended[0]}`);
 });

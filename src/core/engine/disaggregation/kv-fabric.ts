@@ -1,19 +1,19 @@
-// The network between engines that hand KV cache to each other: a way out and a way in for each,
-// shared by the transfers that are under way at a time.
+// The network between engines that transfer KV cache to each other: an outgoing and an incoming link for
+// each, shared by the transfers in progress.
 
-/** What the links of one engine carry, all its GPUs together. Infinity for one that takes no time. */
+/** Rate of the links of one engine, summed over its GPUs. Infinity for a link that takes no time. */
 export interface KvPort {
   readonly bytesPerSecond: number;
 }
 
 export interface KvFabricOptions {
-  /** By engine; each direction has this rate of its own. */
+  /** By engine; each direction has this rate separately. */
   readonly ports: readonly KvPort[];
-  /** Between the last byte and the moment in which the reader knows, and before the first. */
+  /** Time between the last byte and the notification of the reader, and before the first byte. */
   readonly latencySeconds: number;
 }
 
-/** One transfer from its start on. */
+/** One transfer, from its start. */
 export interface KvTransfer {
   /** Indices of engines. */
   readonly from: number;
@@ -23,23 +23,23 @@ export interface KvTransfer {
 }
 
 interface Flow extends KvTransfer {
-  /** Of what is left at `endSeconds - (what is left) / rate`. */
+  /** Bytes left at `endSeconds - (bytes left) / rate`. */
   rate: number;
-  /** When its last byte comes, if nothing begins or ends until then. */
+  /** Arrival of its last byte, if no transfer starts or ends until then. */
   endSeconds: number;
 }
 
-/** All bytes are there; the reader is about to know. */
+/** All bytes have arrived; the reader is about to be notified. */
 interface Landing {
   readonly flow: Flow;
   readonly endSeconds: number;
 }
 
 /**
- * Each link divides its rate equally among the transfers on it, as a fair network does, and a
- * transfer goes at the lesser of its two shares. What a transfer leaves of a share, because its other
- * end is slower, is not given to others: the model is slow rather than fast there. Links of one engine
- * in the two directions do not disturb each other.
+ * Each link divides its rate equally among its transfers, as a fair network does, and a transfer has the
+ * lower of its two shares. The part of a share that a transfer cannot use, because its other end is
+ * slower, is not given to others: the model is slow rather than fast there. The two directions of an
+ * engine's links do not affect each other.
  *
  * @example
  * const fabric = new KvFabric({ ports: [{ bytesPerSecond: 100 }, { bytesPerSecond: 100 }], latencySeconds: 0 });
@@ -55,15 +55,15 @@ export class KvFabric {
   /** Flows out of and into each engine. */
   readonly #out: number[];
   readonly #in: number[];
-  /** Asked for at each event of a fleet, and changed by few; undefined until it is known again. */
+  /** Read at each event of a fleet, and changed by few; undefined until it is computed again. */
   #nextSeconds: number | undefined = Number.POSITIVE_INFINITY;
 
-  /** @throws {RangeError} If a rate or the latency cannot be. */
+  /** @throws {RangeError} If a rate or the latency is impossible. */
   constructor({ ports, latencySeconds }: KvFabricOptions) {
     const bad = ports.find(({ bytesPerSecond }) => !(bytesPerSecond > 0));
     if (bad !== undefined || !(latencySeconds >= 0)) {
       throw new RangeError(
-        `No link has ${bad?.bytesPerSecond ?? 'any'} bytes/s and ${latencySeconds} s latency`,
+        `A link cannot have ${bad?.bytesPerSecond ?? 'any'} bytes/s and ${latencySeconds} s latency`,
       );
     }
     this.#ports = ports;
@@ -72,7 +72,7 @@ export class KvFabric {
     this.#in = ports.map(() => 0);
   }
 
-  /** When `takeDone` has something to say next, unless a transfer starts before; else Infinity. */
+  /** When `takeDone` has something to return next, unless a transfer starts before; otherwise Infinity. */
   get nextSeconds(): number {
     if (this.#nextSeconds !== undefined) return this.#nextSeconds;
     let next = this.#landings[0]?.endSeconds ?? Number.POSITIVE_INFINITY;
@@ -81,7 +81,7 @@ export class KvFabric {
     return next;
   }
 
-  /** Transfers under way. */
+  /** Number of transfers in progress. */
   get size(): number {
     return this.#flows.size + this.#landings.length;
   }
@@ -96,7 +96,7 @@ export class KvFabric {
     return flow;
   }
 
-  /** Stops a transfer: an end of it is gone. */
+  /** Stops a transfer: one of its engines has failed. */
   cancel(transfer: KvTransfer, nowSeconds: number): void {
     const flow = transfer as Flow;
     this.#nextSeconds = undefined;
@@ -106,7 +106,7 @@ export class KvFabric {
     } else this.#landings = this.#landings.filter((landing) => landing.flow !== flow);
   }
 
-  /** Those that have ended by now, in order; to be called whenever `nextSeconds` has come. */
+  /** Transfers that have ended by now, in order; must be called whenever `nextSeconds` is reached. */
   takeDone(nowSeconds: number): readonly KvTransfer[] {
     if (this.nextSeconds > nowSeconds) return [];
     this.#nextSeconds = undefined;
@@ -137,11 +137,11 @@ export class KvFabric {
     this.#in[to] = (this.#in[to] as number) + change;
   }
 
-  /** Gives all that share a link with this flow their new rates. */
+  /** Updates the rates of all flows that share a link with this one. */
   #share({ from, to }: Flow, nowSeconds: number): void {
     for (const flow of this.#flows) {
       if (flow.from !== from && flow.to !== to) continue;
-      // An infinite rate has ended its flow in the moment of its start.
+      // A flow with an infinite rate has ended at the moment of its start.
       const left = flow.rate === Number.POSITIVE_INFINITY ? 0 : this.#left(flow, nowSeconds);
       flow.rate = Math.min(
         (this.#ports[flow.from] as KvPort).bytesPerSecond / (this.#out[flow.from] as number),

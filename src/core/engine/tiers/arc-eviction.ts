@@ -1,11 +1,11 @@
-// Adaptive replacement: chunks used once and chunks used again, with the border between them moved
-// by what was evicted too early.
+// Adaptive replacement: chunks used once and chunks used again, with a border between them that moves
+// when chunks are evicted too early.
 import type { BlockKey } from '../../kv/index.ts';
 import { Chunk, ChunkList } from './chunk-list.ts';
 import type { ChunkAccess, EvictionPolicy } from './eviction.ts';
 
 /**
- * vLLM's ARC. Ghosts are keys without contents: a store of one says that its side was too small.
+ * vLLM's ARC. Ghosts are keys without contents: a store of a ghost shows that its side was too small.
  *
  * @see vllm/v1/kv_offload/cpu/policies/arc.py
  */
@@ -16,7 +16,7 @@ export class ArcEviction implements EvictionPolicy {
   readonly #again = new ChunkList();
   readonly #onceGhosts = new Ghosts();
   readonly #againGhosts = new Ghosts();
-  /** Size that `once` should have. */
+  /** Target size of `once`. */
   #onceTarget = 0;
 
   constructor(chunksMax: number) {
@@ -97,7 +97,7 @@ export class ArcEviction implements EvictionPolicy {
   }
 }
 
-/** Hands out what fits from the head on; goes on where it stopped. */
+/** Returns candidates from the head on that fit; continues where it stopped. */
 function scan(list: ChunkList, fits: (chunk: Chunk) => boolean): () => Chunk | undefined {
   let next = list.head;
   return () => {
@@ -122,7 +122,7 @@ class Ghosts {
   }
 
   add(key: BlockKey): void {
-    // As with Python's ordered dictionary, a key that is there keeps its place.
+    // As in Python's ordered dictionary, an existing key keeps its place.
     if (this.#nodes.has(key)) return;
     const node = new Chunk(key);
     this.#nodes.set(key, node);

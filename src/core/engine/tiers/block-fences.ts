@@ -1,4 +1,4 @@
-// GPU blocks that are free to be given away while a copy still reads them.
+// GPU blocks that are free to be reallocated while a copy still reads them.
 
 interface Copy {
   readonly endSeconds: number;
@@ -6,8 +6,8 @@ interface Copy {
 }
 
 /**
- * The step that overwrites such a block waits for the copy. Blocks of running requests need no
- * fence: nobody else gets them.
+ * The step that overwrites such a block waits for the copy. Blocks of running requests need no fence:
+ * they are not reallocated.
  *
  * @see vllm/distributed/kv_transfer/kv_connector/v1/offloading/scheduler.py: `jobs_to_flush`
  */
@@ -31,7 +31,7 @@ export class BlockFences<C extends Copy> {
     }
   }
 
-  /** When the last copy out of these blocks ends; 0 if there is none. */
+  /** End of the last copy out of these blocks; 0 if there is none. */
   endSeconds(blocks: readonly number[]): number {
     if (this.#copies.size === 0) return 0;
     let latest = 0;

@@ -12,7 +12,7 @@ import {
   onlyCheaperLoads,
 } from '../index.ts';
 
-/** A token takes a second to compute, a decode one. */
+/** Computing a prompt token takes a second, a decode step one second. */
 const cost = {
   stepSeconds: ({
     prefillTokens,
@@ -23,7 +23,7 @@ const cost = {
   }) => prefillTokens + (decodeSequences > 0 ? 1 : 0),
 };
 
-/** @param bytesPerSecond Of the link; blocks of 4 tokens are 4 bytes. */
+/** @param bytesPerSecond Rate of the link; blocks of 4 tokens have 4 bytes. */
 function native(bytesPerSecond: number): KvConnector {
   const config = nativeOffloadConfig({
     ...{ hostBytes: 1e9, blockBytesPerGpu: 4, link: { bytesPerSecond } },
@@ -31,7 +31,7 @@ function native(bytesPerSecond: number): KvConnector {
   return new NativeOffload({ config: { ...config, chunksMax: 100 }, blockSize: 4 });
 }
 
-/** A pool of 6 blocks, in which two requests of 12 and 13 tokens find no room to grow by 8 each. */
+/** A pool of 6 blocks, in which two requests of 12 and 13 tokens cannot both grow by 8 tokens. */
 function play(connector: KvConnector) {
   const config = defaultEngineConfig({
     ...{ blockSize: 4, numGpuBlocks: 9, maxModelLen: 32, maxNumBatchedTokens: 32, maxNumSeqs: 8 },
@@ -41,7 +41,7 @@ function play(connector: KvConnector) {
     ...{ config, cost, connector },
     listener: { resumed: (_request, foundTokens) => resumed.push(foundTokens) },
   });
-  for (const id of ['a', 'b']) engine.add(request(id), 0);
+  for (const id of ['a', 'b']) engine.add(request(id));
   let now = 0;
   for (;;) {
     const step = engine.schedule(now);
@@ -62,13 +62,14 @@ function request(id: string): EngineRequest {
   };
 }
 
-test('a preempted request is restored from the tier if that is cheaper, and computed if not', () => {
+test('restores a preempted request from the tier if that is cheaper, and recomputes it otherwise', () => {
   for (const isFast of [true, false]) {
     const plain = play(native(isFast ? 100 : 0.25));
     const choosy = play(onlyCheaperLoads({ connector: native(isFast ? 100 : 0.25), cost }));
     assert.equal(plain.preemptions, 1);
     assert.deepEqual([plain.finished, choosy.finished], [2, 2]);
-    if (isFast) assert.deepEqual(choosy.resumed, plain.resumed, 'the same as without asking');
+    if (isFast)
+      assert.deepEqual(choosy.resumed, plain.resumed, 'the same as without the comparison');
     else {
       assert.ok((plain.resumed[0] as number) > (choosy.resumed[0] as number));
       assert.ok(choosy.now < plain.now, `${choosy.now} s, with the load ${plain.now} s`);
@@ -76,7 +77,7 @@ test('a preempted request is restored from the tier if that is cheaper, and comp
   }
 });
 
-test('a store that is slower than the GPU is left alone', () => {
+test('does not load from a store that is slower than the GPU', () => {
   const hitsWith = (bytesPerSecond: number) => {
     const link = { bytesPerSecond };
     const store = new ChunkStore({
@@ -106,7 +107,7 @@ test('a store that is slower than the GPU is left alone', () => {
       ['second', 100],
     ] as const) {
       const engine = new EngineModel({ config, cost, connector: connector() });
-      engine.add({ ...request(id), maxTokens: 1, blockKey: (index) => `${index}` }, now);
+      engine.add({ ...request(id), maxTokens: 1, blockKey: (index) => `${index}` });
       const step = engine.schedule(now);
       if (id === 'second') return engine.stats.externalCacheHits;
       if (step) engine.complete(step, () => false);

@@ -1,13 +1,13 @@
-// Loads from a tier only where computing takes longer: after a preemption, or for a new prompt.
+// Loads from a tier only where computing would take longer: after a preemption, or for a new prompt.
 import type { StepCostModel } from '../contract.ts';
 import type { KvConnector, TieredSequence, TierHit, TierStats, TierStep } from './contract.ts';
 
 /**
- * A connector whose hits count only if they are there sooner than they would be computed, one request
- * considered by itself. vLLM loads whatever it finds, however slow the tier; this is what it would gain
- * by asking first.
+ * A connector whose hits count only if loading them is faster than computing them, for one request
+ * considered alone. vLLM loads every hit, however slow the tier; this shows what it would gain from a
+ * comparison.
  *
- * @param options.cost Of the engine that the connector belongs to.
+ * @param options.cost Cost model of the engine that the connector belongs to.
  */
 export function onlyCheaperLoads(options: {
   readonly connector: KvConnector;
@@ -38,7 +38,7 @@ export function onlyCheaperLoads(options: {
   };
 }
 
-/** What the tokens add to a step that runs anyway. */
+/** What the tokens add to a step that runs in any case. */
 function computeSeconds(cost: StepCostModel, contextTokens: number, tokens: number): number {
   const load = {
     ...{ sequences: 1, tokens, prefillTokens: tokens },

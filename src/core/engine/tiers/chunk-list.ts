@@ -1,12 +1,12 @@
-// Chunks of KV in a tier, in the order in which they would go.
+// Chunks of KV in a tier, in the order of eviction.
 import type { BlockKey } from '../../kv/index.ts';
 
-/** One place of a tier, and whose contents are in it. */
+/** One slot of a tier, and the key of its contents. */
 export class Chunk {
   readonly key: BlockKey;
   /** Transfers that read it; −1 while it is being written. */
   readers = -1;
-  /** The list that it is in, and its place there; owned by the list. */
+  /** The list that it is in, and its position there; owned by the list. */
   list: ChunkList | undefined;
   previous: Chunk | undefined;
   next: Chunk | undefined;
@@ -24,7 +24,7 @@ export class Chunk {
   }
 }
 
-/** A linked list: the oldest is at its head, and every change costs the same. */
+/** A linked list: the oldest is at its head, and every change takes constant time. */
 export class ChunkList {
   size = 0;
   head: Chunk | undefined;

@@ -1,5 +1,5 @@
-// The pool of chunks against vLLM's own CPUOffloadingManager: the same chunks stored and evicted,
-// the same answers, call by call.
+// Compares the pool of chunks with vLLM's own CPUOffloadingManager: the same chunks stored and
+// evicted, the same results, call by call.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { ChunkPool, type RequestAccess } from './chunk-pool.ts';
 import type { EvictionPolicyName } from './eviction.ts';
 
-/** Each call with its arguments, its answer, and [chunks in transfer, of these being written]. */
+/** Each call with its arguments, its result, and [chunks in transfer, of these being written]. */
 type Call = readonly [string, ...unknown[]];
 
 interface Recording {
@@ -25,7 +25,7 @@ const recordings = JSON.parse(
 const states = { HIT: 'readable', HIT_PENDING: 'pending', MISS: 'miss' } as const;
 
 for (const { policy, capacity, threshold, tracker, ops } of recordings) {
-  test(`${policy}, ${capacity} chunks, threshold ${threshold}: as vLLM's manager, ${ops.length} calls`, () => {
+  test(`${policy}, ${capacity} chunks, threshold ${threshold}: ${ops.length} calls give the results of vLLM's manager`, () => {
     const removed: number[] = [];
     const pool = new ChunkPool({
       ...{ chunksMax: capacity, eviction: policy, storeThreshold: threshold, trackedMax: tracker },

@@ -1,4 +1,4 @@
-// The chunks of one tier: what is in it, what is on its way in or out, and what has to go.
+// The chunks of one tier: which ones it holds, which are in transfer, and which are evicted.
 import { LruMap } from '../../base/index.ts';
 import type { BlockKey } from '../../kv/index.ts';
 import { Chunk } from './chunk-list.ts';
@@ -9,20 +9,23 @@ export interface ChunkPoolOptions {
   readonly chunksMax: number;
   /** @default 'lru' */
   readonly eviction?: EvictionPolicyName;
-  /** Offers after which a chunk is stored; below 2 at the first. @default 0 */
+  /** Number of offers after which a chunk is stored; below 2: at the first offer. @default 0 */
   readonly storeThreshold?: number;
-  /** Keys whose offers are counted; the longest not offered goes. @default 64_000, as vLLM's */
+  /**
+   * Maximum keys whose offers are counted; the least recently offered is dropped. @default 64_000, as
+   * vLLM's
+   */
   readonly trackedMax?: number;
-  /** A store asks for room for so many chunks. */
+  /** A store requests space for this many chunks. */
   readonly onAllocating?: (chunks: number) => void;
   readonly onStored?: (keys: readonly BlockKey[]) => void;
   readonly onRemoved?: (keys: readonly BlockKey[]) => void;
 }
 
-/** Marks of one request on one chunk. */
+/** Flags of one request on one chunk. */
 const [seen, inserted, reused, missed] = [1, 2, 4, 8];
 
-/** What one request did with the chunks of its prompt; made by `ChunkPool.access`. */
+/** How one request used the chunks of its prompt; created by `ChunkPool.access`. */
 export class RequestAccess {
   readonly keys: BlockKey[] = [];
   readonly marks: number[] = [];
@@ -34,7 +37,7 @@ export class RequestAccess {
 }
 
 /**
- * vLLM's `CPUOffloadingManager`. Chunks of a request are named by their index in its prompt, from
+ * vLLM's `CPUOffloadingManager`. Chunks of a request are identified by their index in its prompt, from
  * which on `keys` count.
  *
  * @see vllm/v1/kv_offload/cpu/manager.py
@@ -58,27 +61,30 @@ export class ChunkPool {
     this.#offers = storeThreshold >= 2 ? new LruMap({ entriesMax: trackedMax }) : undefined;
   }
 
-  /** Chunks in the pool, those on their way in included. */
+  /** Chunks in the pool, including those being stored. */
   get chunks(): number {
     return this.#policy.size;
   }
 
-  /** Chunks on their way in. */
+  /** Chunks being stored. */
   get writing(): number {
     return this.#writing;
   }
 
-  /** Chunks that a load reads. */
+  /** Chunks being read by a load. */
   get reading(): number {
     return this.chunks - this.#evictable - this.#writing;
   }
 
-  /** Counts up with each change of what is there or in use: without one, what found no room finds none. */
+  /**
+   * Incremented whenever contents or use change: without a change, a store that found no space would find
+   * none again.
+   */
   get changes(): number {
     return this.#changes;
   }
 
-  /** Chunks not stored for having been offered too seldom. */
+  /** Chunks not stored because they were offered too rarely. */
   get skipped(): number {
     return this.#skipped;
   }
@@ -93,21 +99,21 @@ export class ChunkPool {
     return chunk.isReadable ? 'readable' : 'pending';
   }
 
-  /** Holds readable chunks until `endLoad`. */
+  /** Pins readable chunks until `endLoad`. */
   beginLoad(keys: readonly BlockKey[], first: number, access: RequestAccess): void {
     for (const [i, key] of keys.entries()) {
       const chunk = this.#policy.get(key);
-      if (!chunk?.isReadable) throw new Error(`Chunk ${key} is not there to be loaded`);
+      if (!chunk?.isReadable) throw new Error(`Chunk ${key} is not available for loading`);
       if (chunk.readers++ === 0) this.#evictable--;
       this.#mark(access, first + i, key, seen | reused);
     }
   }
 
-  /** Keeps chunks that are there while something else than a request reads them, until `endLoad`. */
+  /** Pins available chunks while something other than a request reads them, until `endLoad`. */
   hold(keys: readonly BlockKey[]): void {
     for (const key of keys) {
       const chunk = this.#policy.get(key);
-      if (!chunk?.isReadable) throw new Error(`Chunk ${key} is not there to be read`);
+      if (!chunk?.isReadable) throw new Error(`Chunk ${key} is not available for reading`);
       if (chunk.readers++ === 0) this.#evictable--;
     }
   }
@@ -122,9 +128,9 @@ export class ChunkPool {
   }
 
   /**
-   * Makes room for those of the chunks that are not there, all of them or none.
+   * Allocates space for those of the chunks that are missing, all of them or none.
    *
-   * @returns The keys to store, to be ended by `endStore`; undefined if there is no room now.
+   * @returns The keys to store, to be completed by `endStore`; undefined if there is no space now.
    */
   beginStore(
     keys: readonly BlockKey[],
@@ -146,7 +152,10 @@ export class ChunkPool {
     });
   }
 
-  /** Makes room for a chunk that comes from below, whatever the threshold. @returns False if there is none. */
+  /**
+   * Allocates space for a chunk that comes from a lower tier, whatever the threshold. @returns False if
+   * there is none.
+   */
   beginPromotion(key: BlockKey, index: number, access: RequestAccess): boolean {
     this.#options.onAllocating?.(1);
     if (this.chunks >= this.chunksMax && !this.#evict(1, [key])) return false;
@@ -182,7 +191,7 @@ export class ChunkPool {
     this.#policy.requestEnded(accesses);
   }
 
-  /** Forgets all, also what is on its way; its transfers must not be ended here any more. */
+  /** Forgets everything, including transfers in progress; these must no longer be ended here. */
   clear(): void {
     this.#policy.clear();
     this.#generation++;
@@ -191,15 +200,15 @@ export class ChunkPool {
     this.#evictable = 0;
   }
 
-  /** @throws {Error} If the counts do not add up or a limit is passed. */
+  /** @throws {Error} If the counts do not add up or a limit is exceeded. */
   audit(): void {
-    if (this.chunks > this.chunksMax) throw new Error('more chunks than the tier has room for');
+    if (this.chunks > this.chunksMax) throw new Error('more chunks than the tier has space for');
     if (this.#writing < 0 || this.#evictable < 0 || this.reading < 0) {
       throw new Error('chunks in use and chunks at rest do not add up');
     }
   }
 
-  /** Of the chunks offered, those that are not there and were offered often enough: indexes. */
+  /** Indexes of the offered chunks that are missing and have been offered often enough. */
   #wanted(keys: readonly BlockKey[], first: number, access: RequestAccess): readonly number[] {
     const { storeThreshold = 0 } = this.#options;
     const offers = this.#offers;
@@ -234,7 +243,7 @@ export class ChunkPool {
     return true;
   }
 
-  /** To read again what one has stored oneself is no second use. */
+  /** Reading a chunk that the same request stored is not a second use. */
   #mark(access: RequestAccess, index: number, key: BlockKey, marks: number): void {
     const before = access.marks[index] ?? 0;
     access.keys[index] = key;
@@ -242,7 +251,7 @@ export class ChunkPool {
   }
 }
 
-/** Counts an offer of each key; keys of this very offer are not dropped for others of it. */
+/** Counts an offer of each key; keys of the current offer are not dropped for others of it. */
 function countOffers(offers: LruMap<BlockKey, number>, keys: readonly BlockKey[]): void {
   let others = offers.size;
   const fresh: BlockKey[] = [];

@@ -10,7 +10,7 @@ function storeOf(options: Partial<ChunkStoreOptions>): ChunkStore {
   });
 }
 
-test('an object store answers many requests at once, in rounds of its latency', () => {
+test('an object store serves many concurrent requests, in rounds of its latency', () => {
   const options = {
     ...{ bytesPerSecond: 1000, latencySeconds: 0.1 },
     requests: { atOnceMax: 4, bytesPerSecond: 10 },
@@ -28,7 +28,7 @@ test('an object store answers many requests at once, in rounds of its latency', 
   assert.equal(narrow.transfer(80, 0, 8), 8.1);
 });
 
-test('what a store has no room for is found below it, and stays once it was read', () => {
+test('finds chunks that do not fit into a store in the store below, and keeps them once read', () => {
   const object = storeOf({ name: 'object' });
   const server = storeOf({ name: 'server', chunksMax: 1, below: object });
   server.write(['a', 'b'], 0);
@@ -45,7 +45,7 @@ test('what a store has no room for is found below it, and stays once it was read
   );
 });
 
-test('a server that is lost finds again what the object store below it has', () => {
+test('a restarted server finds the chunks of the object store below it', () => {
   const server = storeOf({
     below: storeOf({ name: 'object' }),
     outage: { fromSeconds: 10, untilSeconds: 20 },
@@ -58,8 +58,28 @@ test('a server that is lost finds again what the object store below it has', () 
   assert.equal(server.read(['a'], 25), 27, 'from below');
 });
 
-test('equal chunks of two engines are written once', () => {
+test('writes equal chunks of two engines once', () => {
   const store = storeOf({});
   assert.equal(store.write(['a', 'b'], 0), 2);
   assert.equal(store.write(['a', 'b'], 5), undefined);
+});
+
+test('emptying a store empties the one below it', () => {
+  const object = storeOf({ name: 'object' });
+  const server = storeOf({ name: 'server', chunksMax: 1, below: object });
+  server.write(['a', 'b'], 0);
+  server.clear();
+  assert.deepEqual(
+    server.residencies.map(({ chunks }) => chunks),
+    [0, 0],
+  );
+  assert.equal(server.has('a', 99), false);
+});
+
+test('a store reports its contents, and never moves anything that a request waits for', () => {
+  const store = storeOf({ chunkBytes: 3, chunksMax: 5 });
+  store.write(['a', 'b'], 0);
+  assert.deepEqual(store.residencies, [
+    { name: 'store', chunks: 2, chunksMax: 5, bytes: 6, writingShare: 0, readingShare: 0 },
+  ]);
 });

@@ -1,4 +1,5 @@
-// A store below host memory: a disk of one engine, or a server, an object store, that several share.
+// A store below host memory: a disk of one engine, or a server or object store that several engines
+// share.
 import { LruMap } from '../../base/index.ts';
 import type { BlockKey } from '../../kv/index.ts';
 import type { HitSource, TierResidency } from './contract.ts';
@@ -8,27 +9,31 @@ export interface ChunkStoreOptions {
   readonly name: string;
   /** Capacity; may be Infinity. */
   readonly chunksMax: number;
-  /** What one chunk of one engine comes to. */
+  /** Size of one chunk of one engine. */
   readonly chunkBytes: number;
-  /** Of all its clients together. */
+  /** Link shared by all its clients. */
   readonly read: TransferLinkOptions;
   readonly write: TransferLinkOptions;
-  /** From asking whether chunks are there to the answer. @default 0 */
+  /** Latency of a lookup. @default 0 */
   readonly lookupSeconds?: number;
-  /** How vLLM's metrics call a hit here. @default 'external_unspecified' */
+  /** The label of a hit here in vLLM's metrics. @default 'external_unspecified' */
   readonly source?: HitSource;
-  /** What the store itself keeps its chunks in as well, and finds there what it has no room for. */
+  /**
+   * A lower store to which this one writes its chunks as well, and in which it finds chunks that it has
+   * no space for.
+   */
   readonly below?: ChunkStore | undefined;
-  /** When it is gone, with all that it held, and when it answers again. */
+  /** Times at which it fails, with everything that it held, and at which it is available again. */
   readonly outage?: { readonly fromSeconds: number; readonly untilSeconds: number } | undefined;
 }
 
 /**
- * Least recently used goes first. Give the same object to several engines on one clock and they share
- * it: its links are one queue, and nobody sees a chunk before it is written.
+ * Evicts the least recently used chunk first. Engines on one clock that are given the same object share
+ * it: its links are one queue, and no engine sees a chunk before it is written.
  *
- * What is written goes to the store below once it is here; what is read from there stays here, too. An
- * outage takes what the store held, and hides what is below for as long, but loses none of that.
+ * Chunks written here also go to the store below once they have arrived; chunks read from there are kept
+ * here, too. An outage loses what this store held, and hides the store below for its duration, but loses
+ * nothing of that.
  */
 export class ChunkStore {
   readonly lookupSeconds: number;
@@ -47,11 +52,11 @@ export class ChunkStore {
     this.#options = options;
     this.#read = new TransferLink(options.read);
     this.#write = new TransferLink(options.write);
-    // A store without room is one that holds nothing.
+    // A store without capacity holds nothing.
     this.#readySeconds = chunksMax >= 1 ? new LruMap({ entriesMax: chunksMax }) : undefined;
   }
 
-  /** Its own, then what is below. */
+  /** Chunks of this store, then those below. */
   get residencies(): readonly TierResidency[] {
     const { name, chunksMax, chunkBytes, below } = this.#options;
     const chunks = this.#readySeconds?.size ?? 0;
@@ -62,13 +67,13 @@ export class ChunkStore {
     return [own, ...(below?.residencies ?? [])];
   }
 
-  /** Here or below. */
+  /** Whether it is in this store or below. */
   has(key: BlockKey, nowSeconds: number): boolean {
     if (this.#isDown(nowSeconds)) return false;
     return this.#holds(key, nowSeconds) || (this.#options.below?.has(key, nowSeconds) ?? false);
   }
 
-  /** How long reading chunks that are there would take if it began now. */
+  /** How long a read of available chunks would take if it started now. */
   readSeconds(keys: readonly BlockKey[], nowSeconds: number): number {
     const { below, chunkBytes } = this.#options;
     const lower = below ? keys.filter((key) => !this.#holds(key, nowSeconds)) : [];
@@ -77,7 +82,7 @@ export class ChunkStore {
     return lowerSeconds + this.#read.estimateSeconds(bytes, nowSeconds, keys.length);
   }
 
-  /** Reads chunks that are there. @returns When the last of them has come. */
+  /** Reads available chunks. @returns When the last of them has arrived. */
   read(keys: readonly BlockKey[], nowSeconds: number): number {
     const { below, chunkBytes } = this.#options;
     const own = below ? keys.filter((key) => this.#holds(key, nowSeconds)) : keys;
@@ -96,9 +101,9 @@ export class ChunkStore {
   }
 
   /**
-   * Writes what it does not hold, behind the engine's back.
+   * Writes the chunks that it does not hold, in the background.
    *
-   * @returns When the last of it is here; undefined if nothing was sent.
+   * @returns When the last of them is stored; undefined if nothing was sent.
    */
   write(keys: readonly BlockKey[], nowSeconds: number): number | undefined {
     if (this.#isDown(nowSeconds)) return undefined;
@@ -116,7 +121,7 @@ export class ChunkStore {
   }
 
   #send(keys: readonly BlockKey[], chunkBytes: number, nowSeconds: number): number {
-    // Many requests at once end together; else one chunk is there before the next.
+    // Concurrent requests end together; otherwise one chunk arrives before the next.
     if (this.#options.write.requests) {
       const bytes = keys.length * chunkBytes;
       const endSeconds = this.#write.transfer(bytes, nowSeconds, keys.length);
@@ -136,7 +141,7 @@ export class ChunkStore {
     return ready !== undefined && ready <= nowSeconds;
   }
 
-  /** Time only goes forward, so what was lost is forgotten at the first question after it. */
+  /** Time only moves forward, so lost chunks are forgotten at the first call after the outage. */
   #isDown(nowSeconds: number): boolean {
     const { outage } = this.#options;
     if (outage === undefined || nowSeconds < outage.fromSeconds) return false;

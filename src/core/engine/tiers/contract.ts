@@ -1,15 +1,15 @@
-// What lies below the GPU's own KV cache, as the engine model sees it: the scheduler's half of a
-// vLLM "KV connector". Native offload, LMCache, an object store or a folder of files are each one
-// implementation; several engines on one clock may share what is behind theirs.
+// The tiers below the GPU's own KV cache, as the engine model sees them: the scheduler's half of a vLLM
+// "KV connector". Native offload, LMCache, an object store or a folder of files are each one
+// implementation; several engines on one clock may share the stores behind theirs.
 import type { BlockKey } from '../../kv/index.ts';
 import type { EngineRequest, FinishReason } from '../contract.ts';
 
 /** A request as tiers see it. Only the engine model changes it. */
 export interface TieredSequence {
   readonly request: EngineRequest;
-  /** Tokens that exist: the prompt and what was sampled. */
+  /** Tokens that exist: the prompt and the sampled tokens. */
   readonly knownTokens: number;
-  /** Tokens whose KV is in GPU blocks; during `planned`, before the step that is planned. */
+  /** Tokens whose KV is in GPU blocks; during `planned`, before the planned step. */
   readonly computedTokens: number;
   /** GPU blocks held, in sequence order. */
   readonly blocks: readonly number[];
@@ -17,116 +17,119 @@ export interface TieredSequence {
   blockKey(index: number): BlockKey;
 }
 
-/** Which kind of place served a hit; vLLM's labels of `prompt_tokens_cached_by_source`. */
+/** The kind of store that served a hit; vLLM's labels of `prompt_tokens_cached_by_source`. */
 export type HitSource = 'host' | 'p2p' | 'disk' | 'external_unspecified';
 
 /** Tokens that a tier holds beyond the GPU's own hit. */
 export interface TierHit {
   /**
-   * Asynchronous: whole blocks, or all that is known; the last known token is then computed anew.
-   * Else any number that leaves the last known token.
+   * Asynchronous: whole blocks, or all known tokens; the last known token is then computed again.
+   * Otherwise any number that leaves the last known token.
    */
   readonly tokens: number;
-  /** The request waits while they load and others run; else the step that uses them loads them. */
+  /**
+   * Whether the request waits during the load while others run; otherwise the step that uses the tokens
+   * loads them.
+   */
   readonly isAsync: boolean;
   readonly source: HitSource;
-  /** How long the load would take if it began now, as far as the tier knows. */
+  /** How long the load would take if it started now, as far as the tier can tell. */
   readonly loadSeconds?: number;
 }
 
-/** A step of the engine as it was planned; without sequences when nothing can run. */
+/** A planned step of the engine; without sequences when nothing can run. */
 export interface TierStep {
   readonly startSeconds: number;
-  /** How long it computes. */
+  /** Duration of the step. */
   readonly computeSeconds: number;
   readonly sequences: readonly TieredSequence[];
-  /** Tokens that each computes, aligned with `sequences`. */
+  /** Tokens that each sequence computes, aligned with `sequences`. */
   readonly scheduledTokens: readonly number[];
   readonly preempted: readonly EngineRequest[];
-  /** GPU blocks that were given out for it; their former contents are overwritten. */
+  /** GPU blocks that were allocated for it; their former contents are overwritten. */
   readonly allocatedBlocks: readonly number[];
 }
 
 /**
- * A tier, or a stack of them, below one engine's KV cache. Times are the engine's clock and never
- * go back, across all engines that share a store.
+ * A tier, or a stack of tiers, below one engine's KV cache. Times are on the engine's clock and never go
+ * back, across all engines that share a store.
  *
- * The engine model asks `lookup` before each admission, starts a load with `load`, tells of each
- * step with `planned`, and lets time pass with `advance`; blocks of a sequence that waits for an
- * asynchronous load stay its own until then, also when the request is aborted.
+ * The engine model calls `lookup` before each admission, starts a load with `load`, reports each step
+ * with `planned`, and lets time pass with `advance`; a sequence that waits for an asynchronous load keeps
+ * its blocks until then, even if the request is aborted.
  */
 export interface KvConnector {
   /**
-   * Tokens that could be loaded after the first `localTokens`, a multiple of the block size.
+   * Number of tokens that can be loaded after the first `localTokens`, a multiple of the block size.
    *
-   * @returns Undefined for "ask again": the request is passed over in this step.
+   * @returns Undefined for "try again": the request is skipped in this step.
    */
   lookup(sequence: TieredSequence, localTokens: number, nowSeconds: number): TierHit | undefined;
-  /** The hit of the last `lookup` of this sequence was accepted, and it has blocks for it. */
+  /** The hit of the last `lookup` of this sequence was accepted, and blocks are allocated for it. */
   load(sequence: TieredSequence, localTokens: number, hit: TierHit, nowSeconds: number): void;
   /**
-   * A step was planned, or found to have nothing to run. Stores begin here.
+   * A step was planned, or found to have nothing to run. Stores start here.
    *
-   * @returns Seconds by which the step takes longer: waiting for copies out of blocks that it
-   *   overwrites, loads that are not asynchronous, and the tier's own work.
+   * @returns Seconds that are added to the step: waiting for copies out of blocks that it overwrites,
+   *   loads that are not asynchronous, and the tier's own work.
    */
   planned(step: TierStep): number;
   /**
-   * Ends what has ended by now.
+   * Completes the transfers that have ended by now.
    *
-   * @returns Sequences whose asynchronous load is done, or whose kept blocks are free now, in order.
+   * @returns Sequences whose asynchronous load is done, or whose kept blocks are now free, in order.
    */
   advance(nowSeconds: number): readonly TieredSequence[];
-  /** Of a load that `advance` has just answered: nothing came, so what it was to bring is computed. */
+  /** For a load that `advance` has just returned: it failed, so its tokens have to be computed. */
   hasFailed?(sequence: TieredSequence): boolean;
-  /** A request has ended, however; it still has its blocks during this call. */
+  /** A request has ended, for any reason; it still has its blocks during this call. */
   finished(sequence: TieredSequence): void;
   /**
-   * Asked after `finished`: do its blocks stay its own until `advance` answers it, since another engine
-   * is to read them? vLLM's `delay_free_blocks`.
+   * Called after `finished`: whether it keeps its blocks until `advance` returns it, because another
+   * engine is to read them. vLLM's `delay_free_blocks`.
    */
   keepsBlocks?(sequence: TieredSequence, reason: FinishReason): boolean;
   /**
-   * When something ends next that an answer of `lookup` may hang on; Infinity for never. Changes with calls
-   * to this connector alone: what engines share makes later transfers wait, never those under way.
+   * When the next event happens that may change a result of `lookup`; Infinity for never. Changes only
+   * with calls to this connector: shared stores delay later transfers, never those in progress.
    */
   readonly nextSeconds: number;
-  /** Forgets all that is stored. @returns False if that is not possible. */
+  /** Forgets everything that is stored. @returns False if that is not possible. */
   reset(): boolean;
   readonly stats: TierStats;
 }
 
-/** Of one direction, since the start. */
+/** Transfers in one direction, since the start. */
 export interface TransferStats {
   readonly transfers: number;
   readonly bytes: number;
-  /** Time that the transfers took, queueing not counted. */
+  /** Duration of the transfers, excluding queueing. */
   readonly seconds: number;
 }
 
-/** A connector now, and since it was made. */
+/** A connector's current state, and its counters since creation. */
 export interface TierStats {
   readonly loads: TransferStats;
   readonly stores: TransferStats;
-  /** Stores that found no room and were put off. */
+  /** Stores that found no space and were postponed. */
   readonly allocationFailures: number;
-  /** Chunks not stored for having been offered too seldom. */
+  /** Chunks not stored because they were offered too rarely. */
   readonly storesSkipped: number;
   readonly tiers: readonly TierResidency[];
 }
 
-/** What one tier holds. */
+/** Contents of one tier. */
 export interface TierResidency {
   readonly name: string;
   readonly chunks: number;
   readonly chunksMax: number;
   readonly bytes: number;
-  /** Shares of the capacity that transfers hold fast. */
+  /** Shares of the capacity that transfers pin. */
   readonly writingShare: number;
   readonly readingShare: number;
 }
 
-/** Hears what a connector does, so that KV events and metrics can be made from it. */
+/** Receives a connector's events, so that KV events and metrics can be made from them. */
 export interface TierListener {
   /** Blocks `firstBlock` … of a request are about to be stored as the chunk `key`. */
   storing?(sequence: TieredSequence, firstBlock: number, blockCount: number, key: BlockKey): void;
@@ -134,10 +137,10 @@ export interface TierListener {
   stored?(keys: readonly BlockKey[], medium: 'CPU' | 'STORAGE'): void;
   removed?(keys: readonly BlockKey[], medium: 'CPU' | 'STORAGE'): void;
   transferred?(direction: 'load' | 'store', bytes: number, seconds: number): void;
-  /** A lookup was made; `chunks` were asked for. */
+  /** A lookup was made; `chunks` is the number of chunks looked up. */
   lookedUp?(chunks: number): void;
-  /** A request was put off for so long by lookups that could not answer. */
+  /** A request was postponed for this long by lookups without a result. */
   lookupDelayed?(seconds: number): void;
-  /** A store asked for room for so many chunks. */
+  /** A store requested space for this many chunks. */
   allocating?(chunks: number): void;
 }

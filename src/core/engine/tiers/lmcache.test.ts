@@ -14,7 +14,7 @@ import {
   lmcacheFor,
 } from '../index.ts';
 
-/** Blocks of 4 tokens, chunks of 2 blocks and 8 bytes; links of 8 bytes a second; steps take 1 s. */
+/** Blocks of 4 tokens, chunks of 2 blocks and 8 bytes; links of 8 bytes per second; steps take 1 s. */
 function engineOf(
   settings: {
     localChunks?: number;
@@ -72,23 +72,23 @@ function request(id: string, settings: Partial<EngineRequest> & { text?: string 
   };
 }
 
-test('a step waits for the copy of the prompt chunks that it completes; answers are not saved', () => {
+test('a step waits for the copy of the prompt chunks that it completes; outputs are not saved', () => {
   const { engine, connector, run, log } = engineOf();
-  engine.add(request('a', { promptTokens: 20, maxTokens: 9 }), 0);
+  engine.add(request('a', { promptTokens: 20, maxTokens: 9 }));
   run(0);
   assert.equal(log[0], '0-3 a:20', '1 s of work, two whole chunks of 1 s each');
   assert.equal(log[1], '3-4 a:1');
   assert.deepEqual([connector.stats.stores.bytes, connector.stats.tiers[0]?.chunks], [16, 2]);
 });
 
-test('what the GPU has lost is loaded within the step, which all of the batch pays for', () => {
+test('loads evicted chunks within the step, which delays the whole batch', () => {
   const { engine, run, log } = engineOf();
-  engine.add(request('a'), 0);
-  engine.add(request('b', { promptTokens: 31 }), run(0));
+  engine.add(request('a'));
+  engine.add(request('b', { promptTokens: 31 }));
   const now = run(5);
   log.length = 0;
-  engine.add(request('c', { text: 'a' }), now);
-  engine.add(request('d', { promptTokens: 4 }), now);
+  engine.add(request('c', { text: 'a' }));
+  engine.add(request('d', { promptTokens: 4 }));
   run(now);
   assert.equal(log[0], `${now}-${now + 3} c:1 d:4`, 'two chunks of 1 s each before 1 s of work');
   assert.equal(
@@ -98,21 +98,21 @@ test('what the GPU has lost is loaded within the step, which all of the batch pa
   );
 });
 
-test('a lookup takes its time once, however long the request waits', () => {
+test('a lookup takes time once, however long the request waits', () => {
   const { engine, run, log } = engineOf({ lookupSeconds: 0.5, localChunks: 0 });
-  engine.add(request('a', { promptTokens: 30, maxTokens: 2 }), 0);
-  engine.add(request('b', { promptTokens: 30 }), 0);
+  engine.add(request('a', { promptTokens: 30, maxTokens: 2 }));
+  engine.add(request('b', { promptTokens: 30 }));
   run(0);
   assert.deepEqual(
     log.map((line) => line.split(' ')[0]),
     ['0-2', '2-3', '3-4'],
-    'both are asked for in the first step, none later',
+    'both are looked up in the first step, none later',
   );
 });
 
-test('what the connector itself costs is in every step, and in none that has nothing to run', () => {
+test('adds the connector’s own cost to every step, except steps with nothing to run', () => {
   const { engine, run, log } = engineOf({ stepSeconds: 0.25, localChunks: 0 });
-  engine.add(request('a', { maxTokens: 3 }), 0);
+  engine.add(request('a', { maxTokens: 3 }));
   run(0);
   assert.deepEqual(
     log.map((line) => line.split(' ')[0]),
@@ -120,26 +120,26 @@ test('what the connector itself costs is in every step, and in none that has not
   );
 });
 
-test('engines share a store, once a chunk is written there', () => {
+test('engines share a chunk of a store once it is written', () => {
   const store = new ChunkStore({
     ...{ name: 'server', chunksMax: 100, chunkBytes: 8 },
     ...{ read: { bytesPerSecond: 4 }, write: { bytesPerSecond: 4 } },
   });
   const first = engineOf({ stores: [store] });
-  first.engine.add(request('a'), 0);
-  assert.equal(first.run(0), 3, 'the write behind it is not waited for');
+  first.engine.add(request('a'));
+  assert.equal(first.run(0), 3, 'the write to the store is not waited for');
   const early = engineOf({ stores: [store] });
-  early.engine.add(request('b', { text: 'a' }), 4);
+  early.engine.add(request('b', { text: 'a' }));
   early.run(4);
   assert.equal(early.engine.stats.externalCacheHits, 0, 'the copy there ends at 3 + 2 · 2 s');
   const late = engineOf({ stores: [store] });
-  late.engine.add(request('c', { text: 'a' }), 20);
+  late.engine.add(request('c', { text: 'a' }));
   late.run(20);
   assert.equal(late.engine.stats.externalCacheHits, 15);
-  assert.equal(late.log[0], '20-27 c:1', '4 s from the server, 2 s onto the GPU, 1 s of work');
+  assert.equal(late.log[0], '20-27 c:1', '4 s from the server, 2 s to the GPU, 1 s of work');
 });
 
-test('a lost store is a miss and nothing worse, and it is empty when it comes back', () => {
+test('a lost store only causes misses, and it is empty when it returns', () => {
   const store = new ChunkStore({
     ...{ name: 'server', chunksMax: 100, chunkBytes: 8 },
     ...{ read: { bytesPerSecond: 1e9 }, write: { bytesPerSecond: 1e9 } },
@@ -147,14 +147,14 @@ test('a lost store is a miss and nothing worse, and it is empty when it comes ba
   });
   const hitsAt = (now: number) => {
     const { engine, run } = engineOf({ stores: [store] });
-    engine.add(request(`at ${now}`, { text: 'a' }), now);
+    engine.add(request(`at ${now}`, { text: 'a' }));
     run(now);
     return engine.stats.externalCacheHits;
   };
   assert.deepEqual([0, 8, 12, 25, 35].map(hitsAt), [0, 15, 0, 0, 15]);
 });
 
-test('256 tokens of Llama-3.1-8B are 32 MiB, whichever the tensor parallelism', () => {
+test('256 tokens of Llama-3.1-8B are 32 MiB at any tensor parallelism', () => {
   const [model, gpu] = [findModel('Llama-3.1-8B'), findGpu('H100')];
   const settings = { hostBytes: 2 ** 30, blockSize: 16 };
   for (const tensorParallelSize of [1, 2, 4]) {
@@ -162,7 +162,14 @@ test('256 tokens of Llama-3.1-8B are 32 MiB, whichever the tensor parallelism', 
     assert.equal(config.chunkBytes, 32 * 2 ** 20);
     assert.equal(config.chunkBytesPerGpu, (32 * 2 ** 20) / tensorParallelSize);
     assert.deepEqual([config.blocksPerChunk, config.localChunksMax], [16, 32]);
+    assert.deepEqual([config.lookupSeconds, config.stepSeconds], [0.0005, 0.00043]);
+    assert.deepEqual(config.link, { bytesPerSecond: 50e9 });
   }
+  const single = lmcacheFor({ model, gpu }, { ...settings, hostBytes: 2 ** 30 - 1 });
+  assert.equal(single.chunkBytesPerGpu, 32 * 2 ** 20);
+  assert.equal(single.localChunksMax, 31, 'only whole chunks fit');
+  assert.equal(lmcacheFor({ model, gpu }, { ...settings, hostBytes: 0 }).localChunksMax, 0);
+  assert.throws(() => lmcacheFor({ model, gpu }, { ...settings, hostBytes: -1 }), /negative/);
 });
 
 const arrivals = fc.array(
@@ -175,7 +182,7 @@ const arrivals = fc.array(
   { minLength: 1, maxLength: 20 },
 );
 
-test('whatever comes: everybody ends, no hit exceeds its prompt, no block is lost', () => {
+test('for any traffic: every request ends, no hit exceeds its prompt, no block is lost', () => {
   fc.assert(
     fc.property(arrivals, fc.nat(6), fc.nat(6), (requests, localChunks, remoteChunks) => {
       const store = new ChunkStore({
@@ -194,7 +201,7 @@ test('whatever comes: everybody ends, no hit exceeds its prompt, no block is los
   );
 });
 
-test('without room and without lookup time it changes nothing at all', () => {
+test('without capacity and without lookup time it changes nothing at all', () => {
   fc.assert(
     fc.property(arrivals, (requests) => {
       const without = modelOf({});
@@ -213,12 +220,52 @@ function addAll(
   requests: readonly { prompt: number; output: number; family: number; shared: number }[],
 ): void {
   for (const [i, { prompt, output, family, shared }] of requests.entries()) {
-    engine.add(
-      {
-        ...request(`r${i}`, { promptTokens: prompt, maxTokens: output }),
-        blockKey: (index) => (index < shared ? `f${family}/${index}` : `r${i}/${index}`),
-      },
-      0,
-    );
+    engine.add({
+      ...request(`r${i}`, { promptTokens: prompt, maxTokens: output }),
+      blockKey: (index) => (index < shared ? `f${family}/${index}` : `r${i}/${index}`),
+    });
   }
 }
+
+test('a reset empties host memory and the stores, and a request saves its chunks again', () => {
+  const store = new ChunkStore({
+    ...{ name: 'server', chunksMax: 10, chunkBytes: 8, lookupSeconds: 0.25 },
+    ...{ read: { bytesPerSecond: 8 }, write: { bytesPerSecond: 8 } },
+  });
+  const { engine, connector, run } = engineOf({ stores: [store] });
+  engine.add(request('a'));
+  const end = run(0);
+  assert.deepEqual(
+    connector.stats.tiers.map(({ chunks }) => chunks),
+    [2, 2],
+  );
+  connector.reset();
+  assert.deepEqual(
+    connector.stats.tiers.map(({ chunks }) => chunks),
+    [0, 0],
+  );
+  engine.resetPrefixCache({ resetRunningRequests: true });
+  engine.add(request('b', { text: 'a' }));
+  run(end);
+  assert.deepEqual(
+    connector.stats.tiers.map(({ chunks }) => chunks),
+    [2, 2],
+  );
+});
+
+test('each store queried for a chunk takes time, until one has it', () => {
+  const storeOf = (lookupSeconds: number) =>
+    new ChunkStore({
+      ...{ name: 's', chunksMax: 10, chunkBytes: 8, lookupSeconds },
+      ...{ read: { bytesPerSecond: 8e6 }, write: { bytesPerSecond: 8e6 } },
+    });
+  const waits = (stores: ChunkStore[], lookupSeconds = 0) => {
+    const { engine, run } = engineOf({ stores, lookupSeconds, localChunks: 0 });
+    engine.add(request('a', { promptTokens: 8 }));
+    return run(0);
+  };
+  const one = waits([storeOf(0)]);
+  assert.ok(Math.abs(waits([storeOf(0.25)]) - one - 0.25) < 1e-9);
+  const two = waits([storeOf(0), storeOf(0)]);
+  assert.ok(Math.abs(waits([storeOf(0.25), storeOf(0.5)], 0.125) - two - 0.875) < 1e-9);
+});

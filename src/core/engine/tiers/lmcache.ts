@@ -1,5 +1,5 @@
-// LMCache as vLLM's in-process connector: chunks of 256 tokens in host memory, and below that in
-// stores that engines may share.
+// LMCache as vLLM's in-process connector: chunks of 256 tokens in host memory, and below that in stores
+// that engines may share.
 import { LruMap } from '../../base/index.ts';
 import type { BlockKey } from '../../kv/index.ts';
 import type { EngineRequest } from '../contract.ts';
@@ -18,16 +18,16 @@ import type { TransferLinkOptions } from './transfer-link.ts';
 export interface LmcacheConfig {
   /** GPU blocks per chunk: 256 tokens. */
   readonly blocksPerChunk: number;
-  /** Of a chunk, all GPUs of the engine together, and what crosses the link of one. */
+  /** Size of a chunk, summed over the engine's GPUs, and the part that crosses the link of one GPU. */
   readonly chunkBytes: number;
   readonly chunkBytesPerGpu: number;
   /** Chunks that fit in host memory (`max_local_cpu_size`). */
   readonly localChunksMax: number;
-  /** Between one GPU and host memory, one direction. */
+  /** The link between one GPU and host memory, in one direction. */
   readonly link: TransferLinkOptions;
-  /** Host time of one lookup: hashing the prompt's chunks and asking the worker. */
+  /** Host time of one lookup: hashing the prompt's chunks and a request to the worker. */
   readonly lookupSeconds: number;
-  /** By which each step takes longer, whatever it moves. */
+  /** Time added to each step, whatever it moves. */
   readonly stepSeconds: number;
 }
 
@@ -35,7 +35,7 @@ export interface LmcacheOptions {
   readonly config: LmcacheConfig;
   /** Tokens per block of the GPU's cache. */
   readonly blockSize: number;
-  /** Below host memory, nearest first: a disk, a shared server, an object store. */
+  /** Stores below host memory, nearest first: a disk, a shared server, an object store. */
   readonly stores?: readonly ChunkStore[];
   readonly listener?: TierListener;
 }
@@ -47,10 +47,10 @@ interface Load {
 }
 
 /**
- * What `LMCacheConnectorV1` does by default: a lookup of whole chunks from the start of the prompt,
- * loads within the step that uses them, which takes longer by so much, and stores of new prompt chunks
- * at the end of the step, which waits for the copy into host memory; the stores below are written
- * behind it. All of a batch pays for the load of one: that is what the overhead of misses and hits is.
+ * The default behaviour of `LMCacheConnectorV1`: a lookup of whole chunks from the start of the prompt,
+ * loads within the step that uses them, which lengthen it, and stores of new prompt chunks at the end of
+ * the step, which waits for the copy into host memory; the stores below are written in the background.
+ * The whole batch pays for the load of one request: this is the overhead of misses and hits.
  *
  * @see https://github.com/LMCache/LMCache, lmcache/integration/vllm/vllm_v1_adapter.py: `start_load_kv`,
  *   `wait_for_save`; `save_decode_cache`, `save_unfull_chunk` and `enable_async_loading` are off
@@ -61,10 +61,10 @@ export class Lmcache implements KvConnector {
   readonly #stores: readonly ChunkStore[];
   readonly #listener: TierListener;
   readonly #local: LruMap<BlockKey, true> | undefined;
-  /** Chunks of each request that need no store any more. */
+  /** Chunks of each request that need no further store. */
   readonly #saved = new Map<EngineRequest, number>();
   #loads: Load[] = [];
-  /** What the lookups since the last step took. */
+  /** Time of the lookups since the last step. */
   #lookupSeconds = 0;
   #loaded: TransferStats = { transfers: 0, bytes: 0, seconds: 0 };
   #stored: TransferStats = { transfers: 0, bytes: 0, seconds: 0 };
@@ -79,7 +79,7 @@ export class Lmcache implements KvConnector {
     this.#local = entriesMax >= 1 ? new LruMap({ entriesMax, onEvict }) : undefined;
   }
 
-  /** Nothing is put off: there is nothing to wait for. */
+  /** No step is postponed: there is nothing to wait for. */
   get nextSeconds(): number {
     return Number.POSITIVE_INFINITY;
   }
@@ -100,7 +100,7 @@ export class Lmcache implements KvConnector {
   }
 
   lookup(sequence: TieredSequence, localTokens: number, nowSeconds: number): TierHit {
-    // The answer to a request that has to wait is kept: it is asked for once.
+    // The result for a waiting request is kept: it is looked up once.
     const isFirst = !this.#saved.has(sequence.request);
     let lookupSeconds = this.#config.lookupSeconds;
     const end = Math.floor(sequence.knownTokens / this.#chunkTokens);
@@ -110,7 +110,7 @@ export class Lmcache implements KvConnector {
     for (; chunk < end; chunk++) {
       const key = this.#key(sequence, chunk);
       if (this.#local?.has(key)) continue;
-      // One question a chunk, to one store after the other.
+      // One request per chunk, to one store after the other.
       const holder = this.#stores.find((store) => {
         lookupSeconds += store.lookupSeconds;
         return store.has(key, nowSeconds);
@@ -178,12 +178,12 @@ export class Lmcache implements KvConnector {
     return Math.max(0, ...reads) + this.#copySeconds(Math.ceil(tokens / this.#chunkTokens));
   }
 
-  /** A chunk goes by the key of its last block. */
+  /** The key of a chunk is that of its last block. */
   #key(sequence: TieredSequence, chunk: number): BlockKey {
     return sequence.blockKey((chunk + 1) * this.#config.blocksPerChunk - 1);
   }
 
-  /** Brings what this step's admissions found. @returns How long that takes. */
+  /** Loads the hits of this step's admissions. @returns How long that takes. */
   #load(startSeconds: number): number {
     let chunks = 0;
     let readSeconds = startSeconds;
@@ -191,7 +191,7 @@ export class Lmcache implements KvConnector {
       const below = new Map<ChunkStore, BlockKey[]>();
       for (let chunk = 0; chunk < endChunk; chunk++) {
         const key = this.#key(sequence, chunk);
-        // The chunks before the GPU's own hit only become young again.
+        // The chunks before the GPU's own hit only have their recency updated.
         if (this.#local?.get(key) || chunk < firstChunk) continue;
         const store = this.#stores.find((one) => one.has(key, startSeconds));
         if (store === undefined) continue;
@@ -213,7 +213,7 @@ export class Lmcache implements KvConnector {
     return seconds;
   }
 
-  /** Saves the prompt chunks that this step completes. @returns How long the copies take. */
+  /** Stores the prompt chunks that this step completes. @returns How long the copies take. */
   #store({ sequences, scheduledTokens }: TierStep, endSeconds: number): number {
     if (this.#local === undefined && this.#stores.length === 0) return 0;
     const fresh: BlockKey[] = [];
@@ -234,7 +234,7 @@ export class Lmcache implements KvConnector {
       }
     }
     const seconds = fresh.length === 0 ? 0 : this.#copySeconds(fresh.length);
-    // Copied out of host memory, so once they are there.
+    // Copied out of host memory, so only once they are there.
     for (const store of this.#stores) store.write(offered, endSeconds + seconds);
     if (fresh.length === 0) return 0;
     if (this.#local) this.#listener.stored?.(fresh, 'CPU');

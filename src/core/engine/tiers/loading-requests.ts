@@ -1,20 +1,23 @@
-// Requests that hold blocks without running: a tier fills them, or has, and their turn comes; or they
-// have ended, and somebody else reads what they hold.
+// Requests that hold blocks without running: a tier fills them, or has filled them and they wait to be
+// scheduled; or they have ended, and another engine reads their blocks.
 import type { Sequence } from '../sequence.ts';
 import { moreUrgent } from '../waiting-queue.ts';
 import type { TieredSequence } from './contract.ts';
 
 /**
- * vLLM's queue of waiting requests with KV blocks, which goes before the others. Bounded by the
+ * vLLM's queue of waiting requests with KV blocks, which goes before the others. Bounded by the number of
  * blocks: each request here holds at least one.
  */
 export class LoadingRequests {
   readonly #policy: 'fcfs' | 'priority';
-  /** In order of their turn. */
+  /** In scheduling order. */
   #queue: Sequence[] = [];
-  /** Loaded, and announced as such. */
+  /** Loaded, and reported as such. */
   readonly #settled = new Set<Sequence>();
-  /** Ended while a transfer into or out of their blocks was under way, or due; then these are free. */
+  /**
+   * Ended while a transfer into or out of their blocks was in progress, or due; their blocks are freed
+   * after it.
+   */
   readonly #orphans = new Set<Sequence>();
   #loaded = 0;
 
@@ -26,7 +29,7 @@ export class LoadingRequests {
     return this.#queue.length;
   }
 
-  /** Of these, the ones whose load is done. */
+  /** Requests of these whose load is done. */
   get loaded(): number {
     return this.#loaded;
   }
@@ -35,7 +38,7 @@ export class LoadingRequests {
     return this.#queue;
   }
 
-  /** All that hold blocks. */
+  /** All requests that hold blocks. */
   holders(): readonly Sequence[] {
     return [...this.#queue, ...this.#orphans];
   }
@@ -45,7 +48,7 @@ export class LoadingRequests {
     const queue = this.#queue;
     const before =
       this.#policy === 'fcfs' ? -1 : queue.findIndex((other) => moreUrgent(sequence, other));
-    // Copied, not changed: somebody may be going through it.
+    // Copied instead of changed: a caller may be iterating over it.
     this.#queue =
       before < 0
         ? [...queue, sequence]
@@ -63,12 +66,12 @@ export class LoadingRequests {
     if (sequence.state === 'loading') this.#orphans.add(sequence);
   }
 
-  /** It has ended, and its blocks are read by somebody else. */
+  /** The request has ended, and another engine reads its blocks. */
   keep(sequence: Sequence): void {
     this.#orphans.add(sequence);
   }
 
-  /** A transfer is done. If its request has ended meanwhile, its blocks are to be freed. */
+  /** A transfer is done. If its request has ended in the meantime, its blocks have to be freed. */
   done(tiered: TieredSequence): { readonly sequence: Sequence; readonly isOrphan: boolean } {
     const sequence = tiered as Sequence;
     if (this.#orphans.delete(sequence)) return { sequence, isOrphan: true };
@@ -77,7 +80,7 @@ export class LoadingRequests {
     return { sequence, isOrphan: false };
   }
 
-  /** Whether a loaded request had not been settled yet; now it is. */
+  /** Marks a loaded request as settled; returns whether it was not settled before. */
   settle(sequence: Sequence): boolean {
     if (this.#settled.has(sequence)) return false;
     this.#settled.add(sequence);

@@ -1,12 +1,12 @@
-// Least recently used goes first, as vLLM's native offload means it.
+// Evicts the least recently used chunk first, in the sense of vLLM's native offload.
 import type { BlockKey } from '../../kv/index.ts';
 import { type Chunk, ChunkList } from './chunk-list.ts';
 import type { ChunkAccess, EvictionPolicy } from './eviction.ts';
 
 /**
- * A chunk counts as used when it is inserted, and when a request that stored, loaded or offered it
- * ends: then from the tail of the prompt to its head, so that the head stays longest. Lookups and
- * loads themselves move nothing.
+ * A chunk counts as used when it is inserted, and when a request that stored, loaded or offered it ends:
+ * then from the tail of the prompt to its head, so that the head is evicted last. Lookups and loads
+ * themselves do not affect the order.
  *
  * @see vllm/v1/kv_offload/cpu/policies/lru.py
  */

@@ -12,7 +12,7 @@ import {
   type TierHit,
 } from '../index.ts';
 
-test('a request loads from the first that has tokens, and all are asked to store', () => {
+test('loads from the first connector with tokens, and stores to all', () => {
   const log: string[] = [];
   const multi = new MultiConnector([
     scripted('a', log, { tokens: 0 }),
@@ -36,7 +36,7 @@ test('a request loads from the first that has tokens, and all are asked to store
   ]);
 });
 
-test('while one cannot say, the request waits and those behind are not asked', () => {
+test('a request waits while a connector has no result, and those after it are not queried', () => {
   const log: string[] = [];
   const multi = new MultiConnector([
     scripted('a', log, undefined),
@@ -46,7 +46,7 @@ test('while one cannot say, the request waits and those behind are not asked', (
   assert.deepEqual(log, ['a asked']);
 });
 
-test('blocks of a request that has ended are free when the last one that keeps them says so', () => {
+test('frees the blocks of an ended request when the last connector that keeps them releases them', () => {
   const sequence = sequenceOf('x');
   const done: TieredSequence[][] = [[], []];
   const keeping = done.map((ended, i) => ({
@@ -62,7 +62,7 @@ test('blocks of a request that has ended are free when the last one that keeps t
   assert.deepEqual(multi.advance(2), [sequence]);
 });
 
-test('below an engine, a pool without room is passed over for one that has it', () => {
+test('an engine skips a pool without capacity and uses the next one', () => {
   const pools = [0, 100].map(
     (chunksMax) => new NativeOffload({ config: { ...offload, chunksMax }, blockSize: 4 }),
   );
@@ -72,13 +72,13 @@ test('below an engine, a pool without room is passed over for one that has it', 
   });
   const engine = new EngineModel({ config, cost: { stepSeconds: () => 1 }, connector });
   let now = 0;
-  // The second takes all blocks, so that the third finds nothing of the first on the GPU.
+  // The second takes all blocks, so that the third finds no blocks of the first on the GPU.
   for (const [id, text, promptTokens] of [
     ['a', 'a', 8],
     ['b', 'b', 31],
     ['c', 'a', 8],
   ] as const) {
-    engine.add(requestOf(id, text, promptTokens), now);
+    engine.add(requestOf(id, text, promptTokens));
     now = runAll(engine, now);
   }
   assert.equal(engine.stats.externalCacheHits, 8);
@@ -86,7 +86,7 @@ test('below an engine, a pool without room is passed over for one that has it', 
   assert.deepEqual([without, withRoom], [0, 1]);
   const { loads, tiers, allocationFailures } = connector.stats;
   assert.deepEqual([loads.transfers, tiers.length], [1, 2]);
-  assert.ok(allocationFailures > 0, 'the first was asked to store, too');
+  assert.ok(allocationFailures > 0, 'the first connector was to store, too');
   assert.equal(engine.resetPrefixCache({ resetConnector: true }), true);
   assert.deepEqual(
     connector.stats.tiers.map(({ chunks }) => chunks),
@@ -94,7 +94,7 @@ test('below an engine, a pool without room is passed over for one that has it', 
   );
 });
 
-/** One byte a token and one byte a second. */
+/** One byte per token and one byte per second. */
 const offload = nativeOffloadConfig({
   ...{ hostBytes: 1e9, blockBytesPerGpu: 4, link: { bytesPerSecond: 1 } },
 });
@@ -124,7 +124,7 @@ function sequenceOf(id: string): TieredSequence {
   return { request, knownTokens: 16, computedTokens: 0, blocks: [], blockKey: request.blockKey };
 }
 
-/** Answers every lookup so, and takes a second of each step. */
+/** Returns this result for every lookup, and adds a second to each step. */
 function scripted(
   name: string,
   log: string[],

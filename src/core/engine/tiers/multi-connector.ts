@@ -12,19 +12,19 @@ import type {
 const nothing: TierHit = { tokens: 0, isAsync: false, source: 'external_unspecified' };
 
 /**
- * Loads from the first connector that has tokens, however many the next ones have; stores to all.
- * Times add up where connectors hold up a step: one after the other does its work.
+ * Loads from the first connector that has tokens, however many the next ones have; stores to all. Delays
+ * of a step add up over connectors: they work one after the other.
  *
  * @see vllm/distributed/kv_transfer/kv_connector/v1/multi_connector.py
  */
 export class MultiConnector implements KvConnector {
   readonly #connectors: readonly KvConnector[];
-  /** Whom a request loads from, once a lookup has found something. */
+  /** The connector that a request loads from, once a lookup has found something. */
   readonly #chosen = new Map<EngineRequest, KvConnector>();
-  /** Of a request that has ended, how many still keep its blocks. */
+  /** For each ended request, the number of connectors that still keep its blocks. */
   readonly #keepers = new Map<TieredSequence, number>();
 
-  /** @param connectors In the order in which they are asked. */
+  /** @param connectors In the order of lookups. */
   constructor(connectors: readonly KvConnector[]) {
     this.#connectors = connectors;
   }
@@ -50,7 +50,7 @@ export class MultiConnector implements KvConnector {
     let found = nothing;
     for (const connector of this.#connectors) {
       const hit = connector.lookup(sequence, localTokens, nowSeconds);
-      // Those behind are not asked, as in vLLM.
+      // Connectors behind it are not queried, as in vLLM.
       if (hit === undefined) return undefined;
       if (found.tokens > 0 || hit.tokens === 0) continue;
       found = hit;
@@ -95,7 +95,7 @@ export class MultiConnector implements KvConnector {
     return this.#connectors.map((connector) => connector.reset()).every((isReset) => isReset);
   }
 
-  /** The last of those that keep its blocks lets go of them. */
+  /** The last connector that keeps its blocks releases them. */
   #isFree(sequence: TieredSequence): boolean {
     const keepers = this.#keepers.get(sequence) ?? 1;
     if (keepers > 1) this.#keepers.set(sequence, keepers - 1);

@@ -1,4 +1,4 @@
-// What `--kv-offloading-size` and the connector's extra configuration come to: a pool of chunks.
+// The pool of chunks that results from `--kv-offloading-size` and the connector's extra configuration.
 import { InputError } from '../../base/index.ts';
 import { type EvictionPolicyName, evictionPolicies } from './eviction.ts';
 import type { TransferLinkOptions } from './transfer-link.ts';
@@ -8,27 +8,27 @@ export interface NativeOffloadConfig {
   readonly chunksMax: number;
   /** GPU blocks per chunk. */
   readonly blocksPerChunk: number;
-  /** Host memory of a chunk, all GPUs of the engine together. */
+  /** Host memory of a chunk, summed over the engine's GPUs. */
   readonly chunkBytes: number;
-  /** Bytes of one block that are copied, all GPUs together. */
+  /** Bytes of one block that are copied, summed over the GPUs. */
   readonly blockBytes: number;
-  /** Of these, what crosses the link of one GPU. */
+  /** The part of these that crosses the link of one GPU. */
   readonly blockBytesPerGpu: number;
   readonly eviction: EvictionPolicyName;
-  /** Times that a chunk must be offered until it is stored; below 2: the first. */
+  /** Number of offers before a chunk is stored; below 2: the first. */
   readonly storeThreshold: number;
-  /** Keys whose offers are counted; vLLM's `max_tracker_size`. */
+  /** Maximum keys whose offers are counted; vLLM's `max_tracker_size`. */
   readonly trackedMax?: number;
-  /** Leave out what was generated. */
+  /** Whether to exclude generated tokens. */
   readonly promptOnly: boolean;
-  /** Between one GPU and host memory, one direction. */
+  /** The link between one GPU and host memory, in one direction. */
   readonly link: TransferLinkOptions;
-  /** By which each step takes longer, whatever it moves. */
+  /** Time added to each step, whatever it moves. */
   readonly stepSeconds: number;
 }
 
 export interface NativeOffloadSettings {
-  /** Host memory of the engine, all its GPUs together. */
+  /** Host memory of the engine, summed over its GPUs. */
   readonly hostBytes: number;
   readonly blockBytesPerGpu: number;
   /** GPUs of the engine. @default 1 */

@@ -1,4 +1,4 @@
-// What must hold whatever the requests, the pool and the link are.
+// Invariants for any requests, pool and link.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -51,7 +51,7 @@ type Limits = typeof limits extends fc.Arbitrary<infer T> ? T : never;
 type Tier = typeof tier extends fc.Arbitrary<infer T> ? T : never;
 type Arrivals = typeof arrivals extends fc.Arbitrary<infer T> ? T : never;
 
-test('no block is lost, no hit exceeds its prompt, and everybody ends', () => {
+test('no block is lost, no hit exceeds its prompt, and every request ends', () => {
   fc.assert(
     fc.property(limits, tier, arrivals, (settings, pool, requests) => {
       const { engine, connector, ended } = run(settings, requests, pool);
@@ -68,7 +68,7 @@ test('no block is lost, no hit exceeds its prompt, and everybody ends', () => {
   );
 });
 
-test('a pool without room changes nothing at all', () => {
+test('a pool without capacity changes nothing at all', () => {
   fc.assert(
     fc.property(limits, tier, arrivals, (settings, pool, requests) => {
       const empty = { ...pool, chunksMax: 0 };
@@ -122,7 +122,7 @@ function run({ spareBlocks, ...rest }: Limits, requests: Arrivals, pool?: Tier) 
     assert.ok(step < 20_000, 'starved');
     for (; next < requests.length && due <= step; next++, due += requests[next]?.gap ?? 0) {
       known.set(String(next), { computed: 0, sampled: 0 });
-      engine.add(requestOf(next, requests[next] ?? assert.fail(), now), now);
+      engine.add(requestOf(next, requests[next] ?? assert.fail(), now));
     }
     requests.forEach(({ abortAfter }, index) => {
       if (abortAfter === step) engine.abort(String(index));

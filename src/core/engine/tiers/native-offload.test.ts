@@ -12,7 +12,7 @@ import {
   type TierListener,
 } from '../index.ts';
 
-/** One byte a token and one byte a second, so a block of 4 tokens takes 4 s; steps take 1 s. */
+/** One byte per token and one byte per second, so a block of 4 tokens takes 4 s; steps take 1 s. */
 function engineOf(
   settings: Partial<EngineConfig> = {},
   tier: Partial<NativeOffloadSettings> & { chunksMax?: number } = {},
@@ -33,7 +33,7 @@ function engineOf(
   const cost = { stepSeconds: () => 1 };
   const engine = new EngineModel({ config, cost, listener, connector });
   const log: string[] = [];
-  /** Runs until nothing is left to do, and no transfer is under way. */
+  /** Runs until nothing is left to do and no transfer is in progress. */
   const run = (now: number): number => {
     for (;;) {
       const planned = engine.schedule(now);
@@ -61,9 +61,9 @@ function request(id: string, settings: Partial<EngineRequest> & { text?: string 
   };
 }
 
-test('what offloading itself costs is in every step', () => {
+test('adds the cost of offloading itself to every step', () => {
   const { engine, run, log } = engineOf({}, { stepSeconds: 0.5 });
-  engine.add(request('a', { maxTokens: 3 }), 0);
+  engine.add(request('a', { maxTokens: 3 }));
   run(0);
   assert.deepEqual(
     log.map((line) => line.split(' ')[0]),
@@ -71,7 +71,7 @@ test('what offloading itself costs is in every step', () => {
   );
 });
 
-test('full prompt blocks are copied to the host behind the step that computes them', () => {
+test('copies full prompt blocks to the host after the step that computes them', () => {
   const events: string[] = [];
   const { engine, connector, run, log } = engineOf(
     {},
@@ -82,23 +82,23 @@ test('full prompt blocks are copied to the host behind the step that computes th
         events.push(`${direction} ${bytes} B ${seconds} s`),
     },
   );
-  engine.add(request('a', { promptTokens: 10, maxTokens: 4 }), 0);
+  engine.add(request('a', { promptTokens: 10, maxTokens: 4 }));
   assert.equal(run(0), 9, 'the step ends at 1 s, two blocks follow at 4 s each');
   assert.deepEqual(log, ['0-1 a:10', '1-2 a:1', '2-3 a:1', '3-4 a:1']);
-  assert.deepEqual(events, ['store 8 B 8 s', 'CPU a/0 a/1'], 'what was generated stays out');
+  assert.deepEqual(events, ['store 8 B 8 s', 'CPU a/0 a/1'], 'generated tokens are excluded');
   assert.deepEqual(connector.stats.tiers[0]?.chunks, 2);
 });
 
-test('what the GPU has lost is loaded while others run, and its last token computed anew', () => {
+test('loads evicted blocks while others run, and recomputes the last token', () => {
   const { engine, run, log } = engineOf();
-  engine.add(request('a'), 0);
+  engine.add(request('a'));
   const now = run(0);
-  // Takes all eight blocks, so that nothing of `a` is left on the GPU.
-  engine.add(request('b', { promptTokens: 31 }), now);
+  // Takes all eight blocks, so that no block of `a` stays on the GPU.
+  engine.add(request('b', { promptTokens: 31 }));
   const later = run(now);
   log.length = 0;
-  engine.add(request('c', { text: 'a' }), later);
-  engine.add(request('d', { promptTokens: 4, maxTokens: 3 }), later);
+  engine.add(request('c', { text: 'a' }));
+  engine.add(request('d', { promptTokens: 4, maxTokens: 3 }));
   run(later);
   assert.deepEqual(
     log.map((line) => line.split(' ').slice(1).join(' ')),
@@ -112,14 +112,14 @@ test('what the GPU has lost is loaded while others run, and its last token compu
   assert.equal(log[3], `${later + 8}-${later + 9} c:1`, 'two blocks at 4 s each');
 });
 
-test('a request waits for one that already loads the same blocks, and then finds them on the GPU', () => {
+test('a request waits for another one that loads the same blocks, and then finds them on the GPU', () => {
   const { engine, connector, run } = engineOf();
-  engine.add(request('a', { promptTokens: 10 }), 0);
+  engine.add(request('a', { promptTokens: 10 }));
   let now = run(0);
-  engine.add(request('b', { promptTokens: 31 }), now);
+  engine.add(request('b', { promptTokens: 31 }));
   now = run(now);
-  engine.add(request('c', { text: 'a', promptTokens: 10 }), now);
-  engine.add(request('d', { text: 'a', promptTokens: 10 }), now);
+  engine.add(request('c', { text: 'a', promptTokens: 10 }));
+  engine.add(request('d', { text: 'a', promptTokens: 10 }));
   assert.equal(engine.schedule(now), undefined);
   const { waiting, deferred, loading } = engine.stats;
   assert.deepEqual({ waiting, deferred, loading }, { waiting: 2, deferred: 2, loading: 1 });
@@ -128,26 +128,26 @@ test('a request waits for one that already loads the same blocks, and then finds
   assert.equal(engine.stats.prefixCacheHits, 8);
 });
 
-test('as in vLLM, an aligned prompt that the GPU holds whole loads its last block again', () => {
+test('loads the last block of a fully cached, aligned prompt again, as vLLM does', () => {
   const { engine, connector, run } = engineOf();
-  engine.add(request('a'), 0);
+  engine.add(request('a'));
   const now = run(0);
-  engine.add(request('b', { text: 'a' }), now);
+  engine.add(request('b', { text: 'a' }));
   run(now);
   const { prefixCacheHits, externalCacheHits } = engine.stats;
   assert.deepEqual([prefixCacheHits, externalCacheHits], [4, 4]);
   assert.equal(connector.stats.loads.bytes, 4);
 });
 
-test('a preempted request gets its prompt back from the host', () => {
+test('restores the prompt of a preempted request from the host', () => {
   const resumed: number[] = [];
   const { engine, run } = engineOf(
     { numGpuBlocks: 9 },
     { link: { bytesPerSecond: 4 } },
     { resumed: (_request, cachedTokens) => resumed.push(cachedTokens) },
   );
-  engine.add(request('a', { promptTokens: 15, maxTokens: 15 }), 0);
-  engine.add(request('b', { promptTokens: 15, maxTokens: 15 }), 0);
+  engine.add(request('a', { promptTokens: 15, maxTokens: 15 }));
+  engine.add(request('b', { promptTokens: 15, maxTokens: 15 }));
   run(0);
   assert.equal(engine.stats.preemptions, 1);
   assert.deepEqual(resumed, [12]);
@@ -160,20 +160,20 @@ test('a preempted request gets its prompt back from the host', () => {
 
 test('a step that overwrites blocks still being copied waits for the copy', () => {
   const { engine, run, log } = engineOf();
-  engine.add(request('a', { promptTokens: 31 }), 0);
-  engine.add(request('b', { promptTokens: 31 }), 0);
+  engine.add(request('a', { promptTokens: 31 }));
+  engine.add(request('b', { promptTokens: 31 }));
   run(0);
   // Seven blocks of `a` are copied from 1 s to 29 s; `b` needs all eight.
   assert.deepEqual(log, ['0-1 a:31', '1-30 b:31']);
 });
 
-test('the blocks of a request that leaves during its load are free only when the load is done', () => {
+test('frees the blocks of a request that leaves during its load only when the load is done', () => {
   const { engine, run } = engineOf();
-  engine.add(request('a'), 0);
+  engine.add(request('a'));
   let now = run(0);
-  engine.add(request('b', { promptTokens: 31 }), now);
+  engine.add(request('b', { promptTokens: 31 }));
   now = run(now);
-  engine.add(request('c', { text: 'a' }), now);
+  engine.add(request('c', { text: 'a' }));
   assert.equal(engine.schedule(now), undefined);
   assert.equal(engine.abort('c'), true);
   assert.equal(engine.stats.blocksUsed, 2);
@@ -183,41 +183,41 @@ test('the blocks of a request that leaves during its load are free only when the
   assert.equal(engine.resetPrefixCache({ resetConnector: true }), true);
 });
 
-test('a full pool whose chunks are all in transfer puts a store off to the next step', () => {
+test('postpones a store to the next step if all chunks of a full pool are in transfer', () => {
   const { engine, connector, run } = engineOf({ numGpuBlocks: 20 }, { chunksMax: 2 });
-  engine.add(request('a'), 0);
-  engine.add(request('b', { maxTokens: 12 }), 0);
+  engine.add(request('a'));
+  engine.add(request('b', { maxTokens: 12 }));
   run(0);
   assert.ok(connector.stats.allocationFailures > 0);
   assert.equal(connector.stats.stores.transfers, 2, 'b is stored once a is');
 });
 
-test('with a store threshold only what is offered again is kept', () => {
+test('with a store threshold, stores only chunks that are offered again', () => {
   const { engine, connector, run } = engineOf(
     { enablePrefixCaching: false },
     { storeThreshold: 2 },
   );
-  engine.add(request('a'), 0);
+  engine.add(request('a'));
   let now = run(0);
   assert.deepEqual([connector.stats.storesSkipped, connector.stats.stores.transfers], [2, 0]);
-  engine.add(request('b', { text: 'a' }), now);
+  engine.add(request('b', { text: 'a' }));
   now = run(now);
   assert.deepEqual([connector.stats.storesSkipped, connector.stats.stores.transfers], [2, 1]);
 });
 
-test('chunks of several blocks are found whole or not at all', () => {
+test('finds chunks of several blocks completely or not at all', () => {
   const { engine, connector, run } = engineOf({}, { blocksPerChunk: 2 });
-  engine.add(request('a', { promptTokens: 13 }), 0);
+  engine.add(request('a', { promptTokens: 13 }));
   let now = run(0);
-  assert.equal(connector.stats.tiers[0]?.chunks, 1, 'three full blocks hold one chunk of two');
-  engine.add(request('b', { promptTokens: 31 }), now);
+  assert.equal(connector.stats.tiers[0]?.chunks, 1, 'three full blocks contain one chunk of two');
+  engine.add(request('b', { promptTokens: 31 }));
   now = run(now);
-  engine.add(request('c', { text: 'a', promptTokens: 13 }), now);
+  engine.add(request('c', { text: 'a', promptTokens: 13 }));
   run(now);
   assert.equal(engine.stats.externalCacheHits, 8);
 });
 
-test('the pool is sized as vLLM sizes it: chunks rounded up to a page', () => {
+test('sizes the pool as vLLM does: chunks rounded up to a page', () => {
   const common = { link: { bytesPerSecond: 1 }, blockBytesPerGpu: 3_000_000, gpus: 2 };
   const config = nativeOffloadConfig({ ...common, hostBytes: 2 ** 30 });
   assert.equal(config.chunkBytes, 1465 * 4096);
@@ -231,25 +231,25 @@ test('the pool is sized as vLLM sizes it: chunks rounded up to a page', () => {
   );
 });
 
-test('of loaded requests, one that holds what the first one lacks goes before it, once nothing runs', () => {
+test('once nothing runs, schedules a loaded request before the first one if it holds the blocks that the first one lacks', () => {
   const { engine, run, log } = engineOf({
     ...{ schedulingPolicy: 'priority', maxNumSeqs: 1, schedulerReserveFullIsl: false },
   });
   let now = 0;
   for (const text of ['a', 'b', 'filler', 'filler again']) {
-    engine.add(request(text, { promptTokens: text.length > 1 ? 31 : 8 }), now);
+    engine.add(request(text, { promptTokens: text.length > 1 ? 31 : 8 }));
     now = run(now);
   }
   log.length = 0;
-  // Loads two blocks while the only place in the batch is taken.
-  engine.add(request('short', { text: 'a', priority: 1 }), now);
-  engine.add(request('busy', { promptTokens: 1, maxTokens: 2, priority: 2 }), now);
+  // Loads two blocks while the only place in the batch is in use.
+  engine.add(request('short', { text: 'a', priority: 1 }));
+  engine.add(request('busy', { promptTokens: 1, maxTokens: 2, priority: 2 }));
   const step = engine.schedule(now) ?? assert.fail();
   engine.complete(step, () => true);
-  // Loads two more and then lacks six, of eight.
+  // Loads two more, and then lacks six of eight.
   const blockKey = (index: number) => (index < 2 ? `b/${index}` : `long/${index}`);
-  engine.add(request('long', { promptTokens: 31, blockKey }), now);
-  engine.add(request('busy too', { promptTokens: 1, maxTokens: 20, priority: 2 }), now);
+  engine.add(request('long', { promptTokens: 31, blockKey }));
+  engine.add(request('busy too', { promptTokens: 1, maxTokens: 20, priority: 2 }));
   run(step.endSeconds);
   const order = new Set(log.map((line) => line.split(' ')[1]?.split(':')[0]));
   assert.deepEqual([...order], ['busy', 'short', 'long']);

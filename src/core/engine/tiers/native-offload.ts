@@ -1,5 +1,5 @@
-// vLLM's native offload: a mirror of full blocks in host memory, written behind the steps and read
-// back beside them.
+// vLLM's native offload: a mirror of full blocks in host memory, written after the steps and read back
+// concurrently with them.
 import type { BlockKey } from '../../kv/index.ts';
 import type { EngineRequest } from '../contract.ts';
 import { BlockFences } from './block-fences.ts';
@@ -24,7 +24,7 @@ export interface NativeOffloadOptions {
   readonly blockSize: number;
   /** Whether equal blocks are found in the GPU's cache, so that none is loaded twice. @default true */
   readonly enablePrefixCaching?: boolean;
-  /** Below host memory, in the order in which they are asked: a disk, an object store. */
+  /** Stores below host memory, in the order of lookups: a disk, an object store. */
   readonly stores?: readonly ChunkStore[];
   readonly listener?: TierListener;
 }
@@ -33,12 +33,12 @@ interface RequestState {
   readonly sequence: TieredSequence;
   readonly search: StoreSearch;
   access: RequestAccess;
-  /** Chunks from here on have not been offered yet. */
+  /** Chunks from this index on have not been offered yet. */
   nextChunk: number;
   readonly jobs: Set<Job>;
-  /** The store that found no room last: up to which chunk, and the pool's changes then. */
+  /** The last store that found no space: up to which chunk, and the pool's change count then. */
   failed: { readonly end: number; readonly changes: number } | undefined;
-  /** First of the lookups in a row that could not answer. */
+  /** Start of the current series of lookups without a result. */
   delayedSince: number | undefined;
 }
 
@@ -53,9 +53,9 @@ interface Job extends TransferJob {
 /**
  * vLLM's `OffloadingConnector` with a `CPUOffloadingSpec`, for one full-attention group.
  *
- * Each step offers the newly full chunks of its requests; those not in host memory are copied there
- * once the step has ended. The GPU's blocks stay where they are. A request that finds chunks after
- * its local hit waits for their copy, holding its blocks, while others run.
+ * Each step offers the newly full chunks of its requests; those not in host memory are copied there once
+ * the step has ended. The GPU's blocks stay where they are. A request that finds chunks after its local
+ * hit waits for their copy, holding its blocks, while others run.
  *
  * @see vllm/distributed/kv_transfer/kv_connector/v1/offloading/scheduler.py
  */
@@ -71,16 +71,16 @@ export class NativeOffload implements KvConnector {
   readonly #stores: TransferQueue<Job>;
   readonly #states = new Map<EngineRequest, RequestState>();
   readonly #beingLoaded = new Set<BlockKey>();
-  /** Requests that have ended since the last step was planned, with what they had then. */
+  /** Requests that have ended since the last step was planned, with their state at that time. */
   #ended: {
     readonly state: RequestState;
     readonly computedTokens: number;
     readonly blocks: readonly number[];
   }[] = [];
-  /** Stores out of blocks of requests that have ended. */
+  /** Stores out of the blocks of ended requests. */
   readonly #fences = new BlockFences<Job>();
   readonly #skipsLoading: boolean;
-  /** Transfers begun before the last reset have chunks of nobody. */
+  /** Transfers started before the last reset have chunks that no longer exist. */
   #generation = 0;
   #allocationFailures = 0;
 
@@ -132,7 +132,7 @@ export class NativeOffload implements KvConnector {
 
   lookup(sequence: TieredSequence, localTokens: number, nowSeconds: number): TierHit | undefined {
     const state = this.#stateOf(sequence);
-    // Also its own stores: a preempted request waits until what it had is copied.
+    // Also waits for its own stores: a preempted request waits until its blocks are copied.
     if (state.jobs.size > 0) return undefined;
     const tokens = this.#matchTokens(state, localTokens, nowSeconds);
     if (tokens === undefined) {
@@ -251,7 +251,7 @@ export class NativeOffload implements KvConnector {
     return state;
   }
 
-  /** A chunk goes by the key of its last block. */
+  /** The key of a chunk is that of its last block. */
   #keys(sequence: TieredSequence, first: number, end: number): BlockKey[] {
     const { blocksPerChunk } = this.#config;
     const keys: BlockKey[] = [];
@@ -274,7 +274,7 @@ export class NativeOffload implements KvConnector {
       let found = this.#pool.lookup(key);
       if (found === 'miss') found = this.#below?.find(key, chunk, state, nowSeconds) ?? 'miss';
       if (found === 'miss') break;
-      // Loading it again would only make a second copy: the request in front brings it.
+      // Loading it again would only make a second copy: the request ahead loads it.
       if (found === 'pending' || this.#beingLoaded.has(key)) isPending = true;
     }
     this.#listener.lookedUp?.(chunk - first);
@@ -289,7 +289,7 @@ export class NativeOffload implements KvConnector {
     state.delayedSince = undefined;
   }
 
-  /** Chunks of a request, from its start, that may be stored once so many tokens are computed. */
+  /** Chunks of a request, from its start, that may be stored once this many tokens are computed. */
   #chunksToOffer({ sequence }: RequestState, computedTokens: number): number {
     const { promptTokens } = sequence.request;
     const known = this.#config.promptOnly ? promptTokens : sequence.knownTokens;
@@ -305,7 +305,7 @@ export class NativeOffload implements KvConnector {
     const first = state.nextChunk;
     const end = this.#chunksToOffer(state, computedTokens);
     if (end <= first) return undefined;
-    // A decode offers the same again each step; offers count only with a threshold.
+    // A decode offers the same chunks again in each step; offers matter only with a threshold.
     const { failed } = state;
     const isSame = failed?.end === end && failed.changes === this.#pool.changes;
     if (isSame && this.#config.storeThreshold < 2) {
@@ -332,7 +332,7 @@ export class NativeOffload implements KvConnector {
     });
   }
 
-  /** Of the chunks offered, those that are stored; both in the order of the prompt. */
+  /** The offered chunks that are stored; both in the order of the prompt. */
   #announce(
     sequence: TieredSequence,
     first: number,
@@ -362,7 +362,10 @@ export class NativeOffload implements KvConnector {
     this.#listener.transferred?.(direction, job.bytes, job.seconds);
   }
 
-  /** Seconds until all copies are done whose source this step overwrites, or whose request lost it. */
+  /**
+   * Seconds until all copies are done whose source this step overwrites, or whose request lost its
+   * blocks.
+   */
   #waitForCopies({ startSeconds, preempted, allocatedBlocks }: TierStep): number {
     let endSeconds = startSeconds;
     for (const request of preempted) {

@@ -64,81 +64,85 @@ function request(id: string, text = id, promptTokens = 8): EngineRequest {
   };
 }
 
-test('what comes to host memory goes on to the stores, and comes back through host memory', () => {
+test('chunks in host memory are also written to the stores, and are read back through host memory', () => {
   const store = storeOf();
   const first = engineOf([store]);
-  first.engine.add(request('a'), 0);
+  first.engine.add(request('a'));
   assert.equal(first.run(0), 5, 'computed at 1 s, in host memory at 3 s, in the store at 5 s');
   assert.deepEqual(
     first.connector.stats.tiers.map(({ name, chunks }) => `${name} ${chunks}`),
     ['cpu 2', 'disk 2'],
   );
-  // Another engine has nothing of it but the store.
+  // Another engine has only the store in common.
   const other = engineOf([store]);
-  other.engine.add(request('b', 'a'), 10);
+  other.engine.add(request('b', 'a'));
   other.run(10);
   assert.deepEqual(other.hits, ['b 8 disk']);
   assert.equal(other.firsts.get('b'), 15, '2 s to host memory, 2 s to the GPU, 1 s of work');
   assert.equal(other.connector.stats.tiers[0]?.chunks, 2, 'it stays in host memory');
 });
 
-test('others run while a prompt comes up from a store', () => {
+test('others run while a prompt is read from a store', () => {
   const store = storeOf();
   const first = engineOf([store]);
-  first.engine.add(request('a'), 0);
+  first.engine.add(request('a'));
   first.run(0);
   const other = engineOf([store]);
-  other.engine.add(request('b', 'a'), 10);
-  other.engine.add(request('c'), 10);
+  other.engine.add(request('b', 'a'));
+  other.engine.add(request('c'));
   other.run(10);
   assert.deepEqual([other.firsts.get('c'), other.firsts.get('b')], [11, 15]);
 });
 
-test('a store that takes its time to answer is asked once for a whole prompt', () => {
+test('a slow store is queried once for a whole prompt', () => {
   const store = storeOf({ lookupSeconds: 0.5 });
   const first = engineOf([store]);
-  first.engine.add(request('a'), 0);
+  first.engine.add(request('a'));
   first.run(0);
-  assert.equal(first.firsts.get('a'), 1.5, 'a miss costs the answer');
+  assert.equal(first.firsts.get('a'), 1.5, 'a miss takes the time of the lookup');
   const other = engineOf([store]);
-  other.engine.add(request('b', 'a'), 10);
+  other.engine.add(request('b', 'a'));
   other.run(10);
   assert.equal(other.firsts.get('b'), 15.5);
 });
 
-test('the nearest store that has a chunk gives it', () => {
+test('reads a chunk from the nearest store that has it', () => {
   const [disk, far] = [storeOf({ chunksMax: 1 }), storeOf({ name: 'object', chunkBytes: 8 })];
   const first = engineOf([disk, far]);
-  first.engine.add(request('a'), 0);
+  first.engine.add(request('a'));
   first.run(0);
   const other = engineOf([disk, far]);
-  other.engine.add(request('b', 'a'), 20);
+  other.engine.add(request('b', 'a'));
   other.run(20);
-  assert.deepEqual(other.hits, ['b 8 disk'], 'block 0 from far, block 1 from the disk');
+  assert.deepEqual(
+    other.hits,
+    ['b 8 disk'],
+    'block 0 from the remote store, block 1 from the disk',
+  );
   assert.equal(other.firsts.get('b'), 25, 'both at the same time: 2 s, not 1 + 2');
 });
 
-test('a chunk on its way to a store keeps its place in host memory', () => {
+test('a chunk being written to a store stays in host memory', () => {
   const slow = { bytesPerSecond: 0.4 };
   const { engine, connector, run } = engineOf([storeOf({ write: slow })], 2);
-  engine.add(request('a'), 0);
-  engine.add(request('b'), 0);
+  engine.add(request('a'));
+  engine.add(request('b'));
   run(0);
-  assert.equal(connector.stats.allocationFailures > 0, true, 'b found no room for 20 s');
+  assert.equal(connector.stats.allocationFailures > 0, true, 'b found no space for 20 s');
 });
 
-test('an emptied host memory is filled again from the store', () => {
+test('refills emptied host memory from the store', () => {
   const { engine, run, hits, connector } = engineOf([storeOf()]);
-  engine.add(request('a'), 0);
+  engine.add(request('a'));
   const now = run(0);
   assert.equal(engine.resetPrefixCache({ resetConnector: true }), true);
   assert.equal(connector.stats.tiers[0]?.chunks, 0);
-  engine.add(request('b', 'a'), now);
+  engine.add(request('b', 'a'));
   run(now);
   assert.equal(hits.at(-1), 'b 8 disk');
 });
 
-test('whatever comes: everybody ends, and no tier holds more than it has room for', () => {
+test('for any traffic: every request ends, and no tier holds more than its capacity', () => {
   const arrivals = fc.array(
     fc.record({ prompt: fc.integer({ min: 1, max: 30 }), family: fc.nat(2) }),
     { minLength: 1, maxLength: 15 },
@@ -149,7 +153,7 @@ test('whatever comes: everybody ends, and no tier holds more than it has room fo
       const { engine, connector, run } = engineOf([store], host);
       let now = 0;
       for (const [i, { prompt, family }] of requests.entries()) {
-        engine.add(request(`${i}`, `${family}`, prompt), now);
+        engine.add(request(`${i}`, `${family}`, prompt));
         if (i % 3 === 2) now = run(now);
       }
       run(now);

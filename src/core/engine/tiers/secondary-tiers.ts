@@ -1,18 +1,19 @@
-// What lies below host memory with vLLM's native offload: each chunk that comes to host memory goes on
-// to every store, and what only a store holds comes back to host memory before the GPU can load it.
+// The tiers below host memory in vLLM's native offload: each chunk that reaches host memory is also
+// written to every store, and a chunk that only a store holds is read into host memory before the GPU can
+// load it.
 import { MinHeap } from '../../base/index.ts';
 import type { BlockKey } from '../../kv/index.ts';
 import type { ChunkPool, RequestAccess } from './chunk-pool.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import type { HitSource, TierResidency } from './contract.ts';
 
-/** Of one request: what its lookups in the stores have come to. */
+/** State of one request: the results of its lookups in the stores. */
 export class StoreSearch {
-  /** When the stores have answered; they are asked once for all chunks of a prompt. */
+  /** When the stores have responded; they are queried once for all chunks of a prompt. */
   answeredSeconds: number | undefined;
-  /** Of what was brought for it last. */
+  /** The chunks that were last read for it. */
   source: HitSource | undefined;
-  /** Each chunk comes once, so that two that evict each other do not take turns for ever. */
+  /** Each chunk is read once, so that two that evict each other do not alternate forever. */
   readonly brought = new Set<BlockKey>();
 }
 
@@ -22,8 +23,9 @@ interface Transfer {
 }
 
 /**
- * vLLM's `TieringOffloadingManager` around a `ChunkPool`. A chunk that is on its way up takes room in
- * host memory at once and is pending there; one on its way down is held in host memory until it is written.
+ * vLLM's `TieringOffloadingManager` around a `ChunkPool`. A chunk that is being read from a store takes
+ * space in host memory at once and is pending there; one that is being written to a store is pinned in
+ * host memory until it is written.
  *
  * @see vllm/v1/kv_offload/tiering/manager.py
  */
@@ -38,11 +40,11 @@ export class SecondaryTiers {
   constructor(stores: readonly ChunkStore[], pool: ChunkPool) {
     this.#stores = stores;
     this.#pool = pool;
-    // All stores are asked at the same time, each by a thread of its own.
+    // All stores are queried concurrently, each by a separate thread.
     this.#lookupSeconds = Math.max(0, ...stores.map(({ lookupSeconds }) => lookupSeconds));
   }
 
-  /** When a transfer ends, or an answer comes. */
+  /** When a transfer ends, or a lookup result arrives. */
   get nextSeconds(): number {
     return this.#transfers.leastRank;
   }
@@ -52,9 +54,9 @@ export class SecondaryTiers {
   }
 
   /**
-   * Looks for a chunk that host memory lacks, and begins to bring it there.
+   * Looks up a chunk that host memory lacks, and starts to read it.
    *
-   * @returns `miss` also if host memory has no room for it.
+   * @returns `miss` also if host memory has no space for it.
    */
   find(
     key: BlockKey,
@@ -81,7 +83,7 @@ export class SecondaryTiers {
     return 'pending';
   }
 
-  /** Begins to read what was found. */
+  /** Starts to read the chunks that were found. */
   flush(nowSeconds: number): void {
     for (const [store, keys] of this.#found) {
       const endSeconds = store.read(keys, nowSeconds);
@@ -90,7 +92,7 @@ export class SecondaryTiers {
     this.#found.clear();
   }
 
-  /** Chunks are in host memory: they go on to all stores. */
+  /** Chunks are in host memory: they are written to all stores. */
   cascade(keys: readonly BlockKey[], nowSeconds: number): void {
     for (const store of this.#stores) {
       const endSeconds = store.write(keys, nowSeconds);
@@ -100,7 +102,7 @@ export class SecondaryTiers {
     }
   }
 
-  /** Ends what has ended. */
+  /** Completes the transfers that have ended. */
   advance(nowSeconds: number): void {
     while (this.#transfers.leastRank <= nowSeconds) {
       const { kind, keys } = this.#transfers.take() as Transfer;
@@ -109,7 +111,7 @@ export class SecondaryTiers {
     }
   }
 
-  /** Host memory was emptied; the stores keep what they have. */
+  /** Host memory was emptied; the stores keep their contents. */
   reset(): void {
     const before = this.#transfers;
     this.#transfers = new MinHeap();

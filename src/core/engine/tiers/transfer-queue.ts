@@ -1,15 +1,15 @@
-// Transfers under way on a link, in the order in which they end.
+// Transfers in progress on a link, in the order in which they end.
 import type { TransferStats } from './contract.ts';
 import type { TransferLink } from './transfer-link.ts';
 
 export interface TransferJob {
   readonly endSeconds: number;
-  /** Of its own, without waiting for the link. */
+  /** Its own duration, without waiting for the link. */
   readonly seconds: number;
   readonly bytes: number;
 }
 
-/** Bounded by what its owner starts: a tier has as many transfers as it has chunks held by them. */
+/** Bounded by what its owner starts: a tier has at most as many transfers as it has pinned chunks. */
 export class TransferQueue<J extends TransferJob> {
   readonly #link: TransferLink;
   #jobs: J[] = [];
@@ -28,16 +28,16 @@ export class TransferQueue<J extends TransferJob> {
     return this.#jobs[this.#next]?.endSeconds ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Of the transfers that are done. */
+  /** Totals of the completed transfers. */
   get stats(): TransferStats {
     return { transfers: this.#transfers, bytes: this.#bytes, seconds: this.#seconds };
   }
 
   /**
-   * Takes a place on the link.
+   * Queues a transfer on the link.
    *
-   * @param work.bytes What is moved in all.
-   * @param work.linkBytes What crosses the link: GPUs of one engine have a link each.
+   * @param work.bytes Total bytes moved.
+   * @param work.linkBytes Bytes that cross the link: each GPU of one engine has its own link.
    */
   begin(
     work: { readonly bytes: number; readonly linkBytes: number },
@@ -54,7 +54,7 @@ export class TransferQueue<J extends TransferJob> {
     this.#jobs.push(job);
   }
 
-  /** Those that have ended by now, in order. */
+  /** Transfers that have ended by now, in order. */
   takeDone(nowSeconds: number): readonly J[] {
     const first = this.#next;
     while (this.nextSeconds <= nowSeconds) {
@@ -68,7 +68,7 @@ export class TransferQueue<J extends TransferJob> {
     return done;
   }
 
-  /** Forgets those under way; the link stays taken. */
+  /** Forgets the transfers in progress; the link stays occupied. */
   clear(): void {
     this.#jobs = [];
     this.#next = 0;

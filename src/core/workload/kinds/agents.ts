@@ -1,5 +1,5 @@
-// Agents: a task is a chain of requests, each with all before it as its prompt and the result of a
-// tool behind it.
+// Agents: a task is a chain of requests. Each prompt contains everything before it, followed by the result of
+// a tool.
 import { z } from 'zod';
 import { type Random, randomExponential, randomInteger } from '../../base/index.ts';
 import { arrivalTimes } from '../arrivals.ts';
@@ -23,25 +23,25 @@ interface Settings {
 export const agents: Kind<Settings> = {
   name: 'agents',
   meaning:
-    'Agents: a task is a chain of requests, each with all before it as its prompt and the result of a tool behind it. Arrivals are of tasks.',
+    'Agents: a task is a chain of requests; the prompt of each consists of everything before it and the result of a tool. Arrivals are tasks.',
   takesArrivals: true,
   fields: {
     roles: meaning(positive.default(1), 'Kinds of agent, drawn evenly.'),
     systemPrompt: meaning(
       lengths,
-      'Tokens of a role’s instructions and tools, which its tasks share.',
+      'Tokens of a role’s instructions and tool definitions, which its tasks share.',
     ),
-    task: meaning(lengths, 'Tokens of a task’s own first prompt.'),
+    task: meaning(lengths, 'Tokens of a task’s first prompt, not counting the role’s.'),
     steps: meaning(
       z.number().min(1),
-      'Mean number of requests of a task, geometrically distributed.',
+      'Mean number of requests per task, geometrically distributed.',
     ),
-    toolResult: meaning(lengths, 'Tokens that a tool adds between two.'),
+    toolResult: meaning(lengths, 'Tokens that a tool adds between two requests.'),
     toolSeconds: meaning(
       z.number().min(0).default(1),
-      'Mean time of a tool, exponentially distributed.',
+      'Mean run time of a tool, exponentially distributed.',
     ),
-    answer: meaning(lengths, 'Tokens of an answer.'),
+    answer: meaning(lengths, 'Tokens of a response.'),
   },
   *conversations(settings, { tree, random, arrivals }) {
     if (arrivals === undefined) throw new Error('Agents need arrivals');
@@ -74,7 +74,7 @@ interface Shared {
   readonly random: Random;
 }
 
-/** One task after the other. */
+/** Runs one task after the other. */
 function* client(
   options: Shared & {
     readonly system: () => PromptNode;
@@ -98,7 +98,7 @@ interface Task extends Shared {
   readonly startSeconds: number;
 }
 
-/** @returns When the task was done. */
+/** @returns When the task ended. */
 function* taskTurns(options: Task): Generator<Turn, number, Answer> {
   const { settings, tree, random } = options;
   let prompt = tree.extend(options.system, drawLength(settings.task, random));
@@ -106,7 +106,7 @@ function* taskTurns(options: Task): Generator<Turn, number, Answer> {
   for (;;) {
     const answerTokens = drawLength(settings.answer, random);
     const { answeredSeconds, text } = yield { atSeconds, prompt, answerTokens };
-    // A chain of mean length m ends after each request with chance 1 / m.
+    // A chain of mean length m ends after each request with probability 1 / m.
     if (random.next() * settings.steps < 1) return answeredSeconds;
     const { toolSeconds } = settings;
     atSeconds = answeredSeconds + (toolSeconds === 0 ? 0 : randomExponential(random, toolSeconds));

@@ -1,12 +1,12 @@
-// The vocabulary of the workload file: the few kinds of value that its keys take.
+// The types of values in the workload file.
 import { z } from 'zod';
 
 /** A count of at least one. */
 export const positive = z.int().min(1);
-/** Tokens of something that may be left out. */
+/** A number of tokens that may be 0. */
 export const tokensOrNone = z.int().min(0);
 export const aboveZero = z.number().gt(0);
-/** How long texts are, in tokens; a trace is read before the workload starts. */
+/** A distribution of lengths in tokens; a trace is read before the workload starts. */
 export const lengths = z.union([
   positive,
   z
@@ -16,7 +16,7 @@ export const lengths = z.union([
   z.strictObject({ trace: z.string().min(1), of: z.enum(['prompt', 'answer']) }),
 ]);
 
-/** A length that is to be fitted to a trace. */
+/** Lengths that are to be fitted to a trace. */
 export interface TracedLengths {
   readonly trace: string;
   readonly of: 'prompt' | 'answer';

@@ -1,5 +1,5 @@
-// The multi-round-qa benchmark of vLLM's production stack: users who ask, wait for the answer, and
-// ask again at their own pace, with the whole conversation as the prompt.
+// The multi-round-qa benchmark of vLLM's production stack: users ask, wait for the response, and ask again at
+// their own pace, with the whole conversation as the prompt.
 
 import type { Conversation, NewConversation } from '../conversations.ts';
 import type { PromptTree } from '../prompt-tree.ts';
@@ -17,33 +17,32 @@ interface Settings {
 }
 
 /**
- * As upstream has it: a user asks every users / qps seconds, but not before the answer is there, so
- * a slow system quietly gets fewer questions (partly closed loop). Users join one by one, however
- * many are still there; the first ones begin in the middle of their conversation, without its
- * history. What it sends is qps · rounds / (rounds − 1): one user's `rounds` questions fall into
- * rounds − 1 gaps.
+ * Works as upstream: a user asks every users / qps seconds, but not before the previous response is complete, so
+ * a slow system receives fewer questions without notice (a partly closed loop). Users join one by one,
+ * regardless of how many are still active; the first ones begin in the middle of their conversation, without its
+ * history. The rate is qps · rounds / (rounds − 1), because a user's `rounds` questions have rounds − 1 gaps.
  *
  * @see https://github.com/vllm-project/production-stack/blob/main/benchmarks/multi-round-qa/multi-round-qa.py
  */
 export const multiRoundQa: Kind<Settings> = {
   name: 'multi-round-qa',
   meaning:
-    'The benchmark of vLLM’s production stack: users who ask every users / qps seconds, but not before they are answered, with the whole conversation as the prompt.',
+    'The benchmark of vLLM’s production stack: each user sends a request every users / qps seconds, but not before the previous response, with the whole conversation as the prompt.',
   takesArrivals: false,
   fields: {
-    users: meaning(positive, 'Users at a time (--num-users).'),
-    rounds: meaning(positive, 'Questions of one user (--num-rounds).'),
-    qps: meaning(aboveZero, 'Questions a second, of all users.'),
+    users: meaning(positive, 'Concurrent users (--num-users).'),
+    rounds: meaning(positive, 'Questions per user (--num-rounds).'),
+    qps: meaning(aboveZero, 'Questions per second, of all users.'),
     sharedSystemPrompt: meaning(
       tokensOrNone,
-      'Tokens that all prompts begin with (--shared-system-prompt).',
+      'Tokens at the start of all prompts (--shared-system-prompt).',
     ),
     userHistoryPrompt: meaning(
       tokensOrNone,
-      'Tokens of one user’s own context (--user-history-prompt).',
+      'Tokens of each user’s own context (--user-history-prompt).',
     ),
     question: meaning(positive.default(20), 'Tokens of a question.'),
-    answerLen: meaning(positive, 'Tokens of an answer (--answer-len).'),
+    answerLen: meaning(positive, 'Tokens of a response (--answer-len).'),
   },
   conversations(settings, { tree }) {
     return users(settings, tree);
@@ -56,7 +55,7 @@ function* users(settings: Settings, tree: PromptTree): Generator<NewConversation
   const gap = settings.users / settings.qps;
   const joinGap = (gap * Math.max(1, settings.rounds - 1)) / settings.users;
   let user = 0;
-  // The ramp-up: the users who would have joined by now, each as far as it would be.
+  // The ramp-up: the users who would have joined by now, each at its current point.
   for (; user < settings.users; user++) {
     const joinedSecondsAgo = (settings.users - user) * joinGap;
     const asked = Math.min(settings.rounds - 1, Math.floor(joinedSecondsAgo / gap) + 1);
@@ -73,7 +72,7 @@ function* users(settings: Settings, tree: PromptTree): Generator<NewConversation
 function* userTurns(
   options: Settings & {
     readonly tree: PromptTree;
-    /** Of the first question. */
+    /** Time of the first question. */
     readonly atSeconds: number;
     readonly asked: number;
   },

@@ -21,23 +21,23 @@ interface Settings {
 export const rag: Kind<Settings> = {
   name: 'rag',
   meaning:
-    'Retrieval: a system prompt, documents drawn from a corpus, and a question. A document is only cached behind the same documents before it.',
+    'Retrieval: a system prompt, documents drawn from a corpus, and a question. A document is cached only after the same preceding documents.',
   takesArrivals: true,
   fields: {
-    documents: meaning(positive, 'Documents of the corpus.'),
+    documents: meaning(positive, 'Number of documents in the corpus.'),
     documentTokens: meaning(lengths, 'Tokens of a document.'),
-    perRequest: meaning(positive, 'Different documents in one prompt.'),
+    perRequest: meaning(positive, 'Number of documents in a prompt, all different.'),
     popularity: meaning(
       z.number().min(0).default(1),
-      'Exponent of Zipf’s law by which documents are asked for; 0: all alike.',
+      'Exponent of the Zipf distribution of documents; 0: uniform.',
     ),
     order: meaning(
       z.enum(['retrieved', 'sorted']).default('retrieved'),
       'Order in the prompt: as drawn, or the same documents always in the same order.',
     ),
-    systemPrompt: meaning(tokensOrNone, 'Tokens that all prompts begin with.'),
+    systemPrompt: meaning(tokensOrNone, 'Tokens at the start of all prompts.'),
     question: meaning(lengths, 'Tokens of a question.'),
-    answer: meaning(lengths, 'Tokens of an answer.'),
+    answer: meaning(lengths, 'Tokens of a response.'),
   },
   conversations(settings, context) {
     const { documents, documentTokens, perRequest, systemPrompt, question, answer } = settings;
@@ -67,7 +67,7 @@ function distinct(count: number, draw: (random: Random) => number, random: Rando
   for (let tries = 0; drawn.size < count && tries < triesPerDraw * count; tries++) {
     drawn.add(draw(random));
   }
-  // Under a steep law the rare ones hardly ever come: then the most popular that are left.
+  // With a large exponent the rare ones are hardly ever drawn: then the most popular remaining ones are used.
   for (let rank = 0; drawn.size < count; rank++) drawn.add(rank);
   return [...drawn];
 }

@@ -1,19 +1,21 @@
-// Kinds whose requests stand alone: each is sent when its time has come, or by the next free client.
+// Kinds with independent requests: each is sent at its time, or by the next free client.
 import { randomExponential } from '../../base/index.ts';
 import { type ArrivalProcess, arrivalTimes } from '../arrivals.ts';
 import type { Conversation, NewConversation } from '../conversations.ts';
 import type { PromptNode } from '../prompt-tree.ts';
 import type { Clients, KindContext } from './kind.ts';
 
-/** A prompt with the length of its answer. */
+/** A prompt with the length of its response. */
 export interface Draft {
   readonly prompt: PromptNode;
   readonly answerTokens: number;
-  /** The client's name; one for each request unless given. */
+  /** Name of the client. @default a new one for each request */
   readonly session?: string;
+  /** LoRA adapter that the request needs. */
+  readonly adapterId?: number;
 }
 
-/** Sends what `draft` gives, request by request, by the arrivals or by the clients. */
+/** Sends the requests of `draft` one by one, at the arrivals or by the clients. */
 export function* scheduled(
   { arrivals, random }: KindContext,
   draft: (number: number) => Draft,
@@ -25,8 +27,8 @@ export function* scheduled(
     const starts = clientStarts(arrivals);
     const client = function* (startSeconds: number): Conversation {
       for (let atSeconds = startSeconds; ; ) {
-        const { prompt, answerTokens } = draft(count++);
-        const { answeredSeconds } = yield { atSeconds, prompt, answerTokens };
+        const { prompt, answerTokens, adapterId } = draft(count++);
+        const { answeredSeconds } = yield { atSeconds, prompt, answerTokens, adapterId };
         const pause = thinkSeconds === 0 ? 0 : randomExponential(random, thinkSeconds);
         atSeconds = answeredSeconds + pause;
       }
@@ -37,8 +39,9 @@ export function* scheduled(
     }
     return;
   }
-  const alone = function* (atSeconds: number, { prompt, answerTokens }: Draft): Conversation {
-    yield { atSeconds, prompt, answerTokens };
+  const alone = function* (atSeconds: number, drafted: Draft): Conversation {
+    const { prompt, answerTokens, adapterId } = drafted;
+    yield { atSeconds, prompt, answerTokens, adapterId };
   };
   for (const startSeconds of arrivalTimes(arrivals, random)) {
     const drafted = draft(count);
@@ -48,7 +51,7 @@ export function* scheduled(
   }
 }
 
-/** When each client sends its first request. */
+/** Returns when each client sends its first request. */
 export function clientStarts({ clients, rampSeconds = 0 }: Clients): number[] {
   return Array.from({ length: clients }, (_, i) => (i / clients) * rampSeconds);
 }

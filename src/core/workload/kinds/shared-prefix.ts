@@ -1,5 +1,5 @@
-// Groups of questions, each group behind a system prompt of its own: the workload of inference-perf's
-// shared_prefix and of the llm-d guides.
+// Groups of questions, each group with its own system prompt: the workload of inference-perf's shared_prefix and
+// of the llm-d guides.
 import { z } from 'zod';
 import { type Random, randomInteger } from '../../base/index.ts';
 import type { Conversation } from '../conversations.ts';
@@ -22,21 +22,21 @@ interface Settings {
 export const sharedPrefix: Kind<Settings> = {
   name: 'shared-prefix',
   meaning:
-    'Groups of questions, each group behind a system prompt of its own. Each question is asked once before any is asked again.',
+    'Groups of questions, each group with its own system prompt. Each question is asked once before any is repeated.',
   takesArrivals: true,
   fields: {
-    groups: meaning(positive, 'Different system prompts.'),
-    promptsPerGroup: meaning(positive, 'Different questions to each.'),
+    groups: meaning(positive, 'Number of different system prompts.'),
+    promptsPerGroup: meaning(positive, 'Number of different questions per system prompt.'),
     systemPrompt: meaning(lengths, 'Tokens of a system prompt.'),
     question: meaning(lengths, 'Tokens of a question.'),
-    answer: meaning(lengths, 'Tokens of an answer.'),
+    answer: meaning(lengths, 'Tokens of a response.'),
     order: meaning(
       z.enum(['shuffled', 'shuffled-once', 'by-group']).default('shuffled'),
       'Order of the questions: drawn anew for each pass, drawn once as inference-perf does, or group after group.',
     ),
     primed: meaning(
       z.boolean().default(false),
-      'Whether each system prompt comes once by itself, for an answer of one token, when all begins: caches are then warm at once.',
+      'Whether each system prompt is first sent by itself, for a response of one token, so that caches are warm from the start.',
     ),
   },
   requests: ({ groups, promptsPerGroup, primed }) =>
@@ -70,7 +70,7 @@ function* once(prompt: PromptNode): Conversation {
   yield { atSeconds: 0, prompt, answerTokens: 1 };
 }
 
-/** Numbers below `count`, each once, then all again, without end. */
+/** Yields the numbers below `count`, each once, then all again, without end. */
 function* passesOf(
   count: number,
   order: Settings['order'],
@@ -84,7 +84,7 @@ function* passesOf(
   }
 }
 
-/** Fisher and Yates. */
+/** Shuffles by Fisher and Yates. */
 function shuffle(numbers: number[], random: Random): void {
   for (let i = numbers.length - 1; i > 0; i--) {
     const other = randomInteger(random, i + 1);

@@ -1,4 +1,4 @@
-// Requests that have nothing in common: no prefix is shared.
+// Requests without shared prefixes.
 import { drawLength, type Lengths } from '../lengths.ts';
 import { lengths, meaning } from './fields.ts';
 import type { Kind } from './kind.ts';
@@ -11,11 +11,11 @@ interface Settings {
 
 export const single: Kind<Settings> = {
   name: 'single',
-  meaning: 'Requests that have nothing in common: no prefix is shared.',
+  meaning: 'Independent requests: no prefix is shared.',
   takesArrivals: true,
   fields: {
     prompt: meaning(lengths, 'Tokens of a prompt.'),
-    answer: meaning(lengths, 'Tokens of an answer.'),
+    answer: meaning(lengths, 'Tokens of a response.'),
   },
   conversations({ prompt, answer }, context) {
     const { tree, random } = context;

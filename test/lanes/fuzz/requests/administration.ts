@@ -1,5 +1,5 @@
-// Requests beside generation: what a server tells about itself, routes of other models and modes, and
-// wrong methods on all of them.
+// Requests other than generation: a server's own information, routes of other models and modes, and
+// wrong methods for all of them.
 import type { Draw } from '../draw.ts';
 import type { FuzzRequest } from './index.ts';
 import { anyJson } from './texts.ts';

@@ -1,7 +1,7 @@
-// Constraints on the form of an answer: schemas, patterns, grammars and tags, right and wrong.
+// Constraints on the form of a response: schemas, patterns, grammars and tags, valid and invalid.
 import type { Draw } from '../draw.ts';
 
-/** Schemas that a grammar can be made of. */
+/** Schemas that can be compiled to a grammar. */
 export const schemas: readonly object[] = [
   { type: 'object', properties: { a: { type: 'integer' } }, required: ['a'] },
   { type: 'object', properties: { city: { enum: ['Paris'] } }, additionalProperties: false },
@@ -13,7 +13,7 @@ export const schemas: readonly object[] = [
   {},
 ];
 
-/** What a field that wants a schema may get instead. */
+/** Invalid values for a field that expects a schema. */
 export const badSchemas: readonly unknown[] = [
   ...[{ type: 'no-such-type' }, { type: 5 }, { $ref: '#/nowhere' }, 'not json', '', '  '],
   ...['{"type":"integer"}', [], true, '5', 'true', 'null', '[]', '{}'],
@@ -67,7 +67,7 @@ export function anySchema(draw: Draw): unknown {
   return draw.pick<unknown>([...schemas, ...badSchemas, ...keywords]);
 }
 
-/** A schema as an object, right or not. */
+/** A schema as an object, valid or not. */
 export function schemaObject(draw: Draw): object {
   return draw.pick<object>([...schemas, ...keywords]);
 }

@@ -1,17 +1,17 @@
-// The fields that generation routes share, each with values that are good, at the edge, and bad.
+// The fields that generation routes share, each with valid values, edge cases, and invalid values.
 import type { Draw } from '../draw.ts';
 import { responseFormats, structuredOutputs } from './constraints.ts';
 import { anyJson } from './texts.ts';
 
-/** Field to the values it may be given; a function makes one. */
+/** Maps a field to its possible values; a function makes one. */
 export type Fields = Readonly<Record<string, readonly unknown[]>>;
 
-/** A token that no text here contains: what stops on it does not stop by chance. */
+/** A token that no text here contains, so that responses do not stop on it by chance. */
 const quietToken = 151_640;
 /** One common token, `Hello`. */
 const hello = 9707;
 
-/** What vLLM calls sampling parameters, with the names that both generation routes have. */
+/** vLLM's sampling parameters, with the names that both generation routes use. */
 export const samplingFields: Fields = {
   frequency_penalty: [0, 0.5, -2, 2, 2.1, -2.1, 'x'],
   presence_penalty: [0, 0.5, -2, 2, 2.1, -2.1, 'x'],
@@ -20,7 +20,7 @@ export const samplingFields: Fields = {
   top_p: [1, 0.9, 0.01, 0, 1.1, -0.5, '0.5', 'x'],
   top_k: [-1, 0, 1, 50, 1e6, -2, 1.5, '5', 'x', 2 ** 40],
   min_p: [0, 0.1, 1, 1.1, -0.1, 'x'],
-  // Integers that JavaScript holds exactly: the others change their digits on the way.
+  // Integers that JavaScript represents exactly: the digits of others would change.
   seed: [0, 1, -1, 42, 2 ** 53, 2 ** 64, 1e30, 1.5, 'x', '7'],
   n: [1, 1, 2, 3, 0, -1, 20_000, 1.5, '2', 'x', null],
   best_of: [1, 5, 'x', -1],
@@ -120,14 +120,14 @@ export const streamFields: Fields = {
   ],
 };
 
-/** An answer of the full length takes real vLLM minutes on a CPU. */
+/** Maximum length of a response: one of the full length takes real vLLM minutes on a CPU. */
 const answerTokensMax = 8;
 
 /**
- * Keeps an answer short where its length would be taken as it is: absent, null, or large but right.
+ * Keeps a response short if its length is absent, null, or valid but large.
  *
- * @param name The field that bounds the answer.
- * @param others Fields that bound it just as well.
+ * @param name The field that limits the response.
+ * @param others Other fields that limit it equally well.
  */
 export function shortened(
   request: Record<string, unknown>,
@@ -144,9 +144,9 @@ export function shortened(
 }
 
 /**
- * Adds some of the fields to a request: mostly a value of its table, sometimes any JSON.
+ * Adds some of the fields to a request: mostly with a value of its table, sometimes with any JSON.
  *
- * @param most How many fields at most.
+ * @param most Maximum number of fields.
  */
 export function addFields(
   draw: Draw,

@@ -5,7 +5,7 @@ import type { FuzzRequest } from './index.ts';
 import { conversation, toolChoices, tools } from './messages-of-chat.ts';
 import { loneSurrogate, text } from './texts.ts';
 
-/** How most requests are: greedy, short, and not ended by the end token. */
+/** Most requests are greedy, short, and not ended by the end token. */
 const short = { model: 'tiny', temperature: 0, ignore_eos: true, max_tokens: 3 };
 
 export const chatFields: Fields = {
@@ -113,7 +113,7 @@ export function completionRequest(draw: Draw): FuzzRequest {
   };
 }
 
-/** Headers that change an answer, now and then. */
+/** Sometimes returns headers that change a response. */
 function headers(draw: Draw): Pick<FuzzRequest, 'headers'> {
   if (!draw.chance(0.08)) return {};
   return {

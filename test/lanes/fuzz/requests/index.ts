@@ -1,4 +1,4 @@
-// One random request to one of the routes that generate or that take or give tokens.
+// Draws a random request to one of the routes that generate, or that accept or return tokens.
 import { Draw } from '../draw.ts';
 import { administrationRequest } from './administration.ts';
 import { chatRequest, completionRequest } from './generation.ts';
@@ -14,7 +14,7 @@ import {
   tokenizeRequest,
 } from './token-routes.ts';
 
-/** A request as it goes out. */
+/** A request as it is sent. */
 export interface FuzzRequest {
   readonly method: string;
   readonly path: string;
@@ -24,7 +24,7 @@ export interface FuzzRequest {
   readonly loose?: readonly string[];
 }
 
-/** Name of a route to its share of the requests and its generator. */
+/** Maps a route to its share of the requests and its generator. */
 const routes: Readonly<Record<string, readonly [number, (draw: Draw) => FuzzRequest]>> = {
   chat: [30, chatRequest],
   completions: [22, completionRequest],

@@ -1,4 +1,4 @@
-// Bodies that are no JSON, or not what the route reads; wrong types, methods and paths.
+// Bodies that are not JSON, or not what the route expects; wrong types, methods and paths.
 import type { Draw } from '../draw.ts';
 import type { FuzzRequest } from './index.ts';
 import { anyJson } from './texts.ts';

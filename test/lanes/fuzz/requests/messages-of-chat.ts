@@ -1,9 +1,9 @@
-// Conversations and tools as chat clients send them, and as they should not.
+// Conversations and tools as chat clients send them, valid and invalid.
 import type { Draw } from '../draw.ts';
 import { schemaObject, schemas } from './constraints.ts';
 import { anyJson, loneSurrogate, text } from './texts.ts';
 
-/** One to five messages, now and then something that is none. */
+/** One to five messages, sometimes with an invalid one. */
 export function conversation(draw: Draw): unknown {
   if (draw.chance(0.03)) return draw.pick([...anyJson, [[]], [5], ['x']]);
   const messages: unknown[] = draw.list(1, 4, message);
@@ -102,7 +102,7 @@ function withCalls(draw: Draw, content: unknown): unknown {
   };
 }
 
-/** Parts of a message: of each kind that vLLM knows, and of none. */
+/** Parts of a message: of every type that vLLM knows, and of unknown types. */
 function parts(draw: Draw): unknown {
   const part = () =>
     draw.chance(0.7)

@@ -1,4 +1,4 @@
-// Requests in the form of OpenAI's Responses API and of Anthropic's Messages API.
+// Requests to OpenAI's Responses API and Anthropic's Messages API.
 import type { Draw } from '../draw.ts';
 import { anySchema, schemaObject } from './constraints.ts';
 import { addFields, type Fields, samplingFields, shortened, streamFields } from './fields.ts';
@@ -98,7 +98,7 @@ export function responsesRequest(draw: Draw): FuzzRequest {
   if (draw.chance(0.3)) body['stream'] = true;
   const path = draw.chance(0.85) ? '/v1/responses' : '/v1/responses/render';
   const request = addFields(draw, body, responseFields, 3);
-  // vLLM copies these into its answer, where null fails: its stream breaks off without an event.
+  // vLLM copies these into its response, where null fails: its stream ends without an event.
   const isBroken = (name: string) => request['stream'] && request[name] === null;
   for (const name of ['background', 'truncation'].filter(isBroken)) delete request[name];
   return {
@@ -203,7 +203,7 @@ const messagesFields: Fields = {
     (draw: Draw) => ({ format: { type: 'json_schema', schema: anySchema(draw) } }),
   ],
   cache_salt: ['salt', '', 'a/b', 5, null],
-  // No other prompt: the real one's random weights may end their answer to it at once.
+  // No other prompt, because the real vLLM's random weights may end the response to it at once.
   kv_transfer_params: [null, { x: 1 }, { prompt_token_ids: 'x' }, 5],
   vllm_xargs: [null, {}, { a: 1 }, { a: {} }, 5],
   chat_template_kwargs: [null, { enable_thinking: false }, { messages: [] }, 5],

@@ -1,5 +1,5 @@
-// Requests to the routes that score: structured decisions and generative scoring; and to
-// SageMaker's route, which takes chat and completions alike.
+// Requests to the scoring routes, structured decisions and generative scoring; and to SageMaker's
+// route, which accepts chat and completions.
 import type { Draw } from '../draw.ts';
 import { addFields, type Fields } from './fields.ts';
 import { chatRequest, completionRequest } from './generation.ts';

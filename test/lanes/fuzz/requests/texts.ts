@@ -1,7 +1,7 @@
-// Texts and values that find the seams: of encodings, of types, of limits.
+// Texts and values at the edges of encodings, types and limits.
 import type { Draw } from '../draw.ts';
 
-/** What a user could have written, and what nobody would. */
+/** Text that a user could write, and text that none would. */
 export function text(draw: Draw): string {
   return draw.make([
     'Say hello to the reader.',
@@ -37,7 +37,7 @@ export function text(draw: Draw): string {
   ]) as string;
 }
 
-/** Any characters of any plane that make well-formed text. */
+/** Characters of any plane that form well-formed text. */
 function characters(draw: Draw, length: number): string {
   const one = () => {
     const point = draw.pick([
@@ -55,10 +55,10 @@ function characters(draw: Draw, length: number): string {
   return Array.from({ length }, one).join('');
 }
 
-/** No text at all: half of a pair. */
+/** Malformed text: half of a surrogate pair. */
 export const loneSurrogate = 'half \ud83d here';
 
-/** Values of every JSON type, for a field that wants one of them. */
+/** Values of every JSON type, for a field that expects one of them. */
 export const anyJson: readonly unknown[] = [
   null,
   true,

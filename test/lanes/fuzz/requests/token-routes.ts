@@ -1,4 +1,4 @@
-// Requests to the routes that take or give tokens, and to batch chat.
+// Requests to the routes that accept or return tokens, and to batch chat.
 import type { Draw } from '../draw.ts';
 import { addFields, type Fields, samplingFields, shortened, streamFields } from './fields.ts';
 import { chatFields, chatRequest, completionRequest } from './generation.ts';
@@ -80,7 +80,7 @@ export function generateRequest(draw: Draw): FuzzRequest {
   };
 }
 
-/** One chunk of a stream, with the state that the client carries. */
+/** One chunk of a stream, with the state carried by the client. */
 function streamedDerender(draw: Draw): FuzzRequest {
   const isChat = draw.chance(0.5);
   const choice = () => ({

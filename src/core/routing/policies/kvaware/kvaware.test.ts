@@ -6,12 +6,12 @@ import { createBlockHasher, KvEventLog, KvIndex, KvSequence } from '../../../kv/
 import type { Endpoint, RoutingRequest } from '../../contract.ts';
 import { RoutingCore } from '../../routing-core.ts';
 import { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
-import { KvAwarePolicy } from './kvaware.ts';
+import { KvAwarePolicy, kvaware } from './kvaware.ts';
 
 const blockSize = 16;
 const hasher = createBlockHasher();
 
-test('the engine with most of the prompt cached is picked, and says how much', () => {
+test('the engine with most of the prompt cached is picked, and the reason says how much', () => {
   const { policy, hold } = make();
   const prompt = tokens(100, 1);
   hold('a', prompt.subarray(0, 64));
@@ -22,14 +22,16 @@ test('the engine with most of the prompt cached is picked, and says how much', (
   assert.deepEqual(pick.scores, [64, 96, 0]);
 });
 
-test('the last block of a fully cached prompt counts as work, as it does in vLLM', () => {
+test('the last block of a fully cached prompt counts as work, as in vLLM', () => {
   const { policy, hold } = make();
   const prompt = tokens(64, 1);
   hold('a', prompt);
   assert.equal(policy.pick(request(prompt), [engine('a')]).cachedTokens, 48);
+  const longer = Uint32Array.from([...prompt, 7]);
+  assert.equal(policy.pick(request(longer), [engine('a')]).cachedTokens, 64);
 });
 
-test('of equally warm engines the one with less prefill ahead is picked', () => {
+test('among equally warm engines, the one with less prefill ahead is picked', () => {
   const { policy, hold } = make();
   const prompt = tokens(100, 1);
   hold('a', prompt);
@@ -49,6 +51,38 @@ test('a warm engine is kept while it is busy and left when it is saturated', () 
   const released = pickWith({ inflight: 40, prefillTokens: 2000 });
   assert.equal(released.endpoint.url, 'b');
   assert.match(released.reason, /^released 992 of 1000 tokens on a saturated engine/);
+});
+
+test('a prompt with less than half cached is sent to the engine with the least prefill left', () => {
+  const { policy, hold } = make();
+  const prompt = tokens(1000, 1);
+  hold('a', prompt.subarray(0, 480));
+  hold('b', prompt.subarray(0, 160));
+  const pickWith = (a: number, b: number, c: number) =>
+    policy.pick(request(prompt), [
+      engine('a', { prefillTokens: a }),
+      engine('b', { prefillTokens: b }),
+      engine('c', { prefillTokens: c }),
+    ]);
+  assert.equal(pickWith(300, 0, 0).endpoint.url, 'a');
+  const other = pickWith(400, 0, 0);
+  assert.equal(other.endpoint.url, 'b');
+  assert.equal(other.cachedTokens, 160);
+  assert.equal(
+    other.reason,
+    'most cached: 480 of 1000 tokens; least prefill ahead, 160 tokens cached',
+  );
+  assert.equal(pickWith(1000, 900, 500).endpoint.url, 'c');
+});
+
+test('an engine with half of the prompt or more is left only because of its load', () => {
+  const { policy, hold } = make();
+  const prompt = tokens(1000, 1);
+  hold('a', prompt.subarray(0, 512));
+  const pickWith = (load: Partial<Endpoint['load']>) =>
+    policy.pick(request(prompt), [engine('a', load), engine('b')]).endpoint.url;
+  assert.equal(pickWith({ prefillTokens: 50_512 }), 'a');
+  assert.equal(pickWith({ prefillTokens: 50_513 }), 'b');
 });
 
 test('a prefix that all requests share does not herd them to the engine that saw it first', () => {
@@ -74,6 +108,27 @@ test('a prefix that all requests share does not herd them to the engine that saw
   }
 });
 
+test('exactly half of the prompt makes an engine the favourite', () => {
+  const { policy, hold } = make();
+  const prompt = tokens(1024, 1);
+  hold('a', prompt.subarray(0, 512));
+  const endpoints = [engine('a', { prefillTokens: 5000 }), engine('b')];
+  assert.equal(policy.pick(request(prompt), endpoints).endpoint.url, 'a');
+});
+
+test('equally warm engines with as much prefill ahead are ranked by requests, then by order', () => {
+  const { policy, hold } = make();
+  const prompt = tokens(100, 1);
+  for (const url of ['a', 'b', 'c']) hold(url, prompt);
+  const pickOf = (...loads: number[]) => {
+    const engines = loads.map((inflight, i) => engine('abc'.charAt(i), { inflight }));
+    return policy.pick(request(prompt), engines).endpoint.url;
+  };
+  assert.equal(pickOf(3, 1, 2), 'b');
+  assert.equal(pickOf(1, 3, 2), 'a');
+  assert.equal(pickOf(2, 2, 2), 'a');
+});
+
 test("upstream's threshold sends requests with many uncached tokens to the least loaded", () => {
   const prompt = tokens(4096, 1);
   for (const [uncachedTokensMax, expected] of [
@@ -88,7 +143,19 @@ test("upstream's threshold sends requests with many uncached tokens to the least
   }
 });
 
-test('an engine whose events are lost counts as empty, and is asked for no tokens in vain', () => {
+test('the threshold is inclusive and may be 0', () => {
+  const prompt = tokens(4096, 1);
+  const { policy, hold } = make({ uncachedTokensMax: 2000 });
+  hold('a', prompt.subarray(0, 2096));
+  const pick = policy.pick(request(prompt), [engine('a', { inflight: 5 }), engine('b')]);
+  assert.equal(pick.endpoint.url, 'a');
+  const create = (kvAwareThreshold: number) =>
+    kvaware.create({ random: seededRandom(1), parameters: { kvAwareThreshold } });
+  assert.equal(create(0).name, 'kvaware');
+  assert.throws(() => create(-1), /a whole number of at least 0/);
+});
+
+test('an engine without live events counts as empty, and no tokens are requested for it', () => {
   const { policy, index, hold } = make();
   const prompt = tokens(100, 1);
   assert.ok(!policy.needsTokens);
@@ -104,7 +171,7 @@ test('an engine whose events are lost counts as empty, and is asked for no token
   assert.equal(pick().endpoint.url, 'a');
 });
 
-test('a prompt goes back to the engine that keeps it in host memory', () => {
+test('a prompt is sent to the engine that keeps it in host memory', () => {
   const { policy, index, hold } = make();
   const prompt = tokens(100, 1);
   hold('a', prompt);
@@ -124,7 +191,29 @@ test('a prompt goes back to the engine that keeps it in host memory', () => {
   assert.equal(policy.pick(request(prompt), [engine('a'), engine('b')]).endpoint.url, 'b');
 });
 
-test('adapters are known by the model of the request, salts by its cache_salt', () => {
+test('only the part of a prompt in host memory counts less', () => {
+  const { policy, index, hold } = make();
+  const prompt = tokens(100, 1);
+  hold('a', prompt);
+  const [stored] = eventsOf(prompt);
+  assert.ok(stored?.type === 'BlockStored');
+  const { blockHashes } = stored;
+  const placeholder = { tokenIds: new Uint32Array(), blockSize: 0, parentBlockHash: undefined };
+  index.apply('a', [
+    { ...stored, ...placeholder, medium: 'CPU' },
+    { type: 'BlockRemoved', blockHashes: blockHashes.slice(4), medium: 'GPU' },
+  ]);
+  hold('b', prompt.subarray(0, 80));
+  hold('c', prompt.subarray(0, 96));
+  const pick = policy.pick(request(prompt), [engine('a'), engine('b'), engine('c')]);
+  assert.deepEqual(pick.scores, [64 + 0.9 * 32, 80, 96]);
+  // Of a prompt of which little is cached, a lead of 0.8 tokens of prefill is a lead.
+  const long = Uint32Array.from([...prompt.subarray(0, 96), ...tokens(400, 2)]);
+  const close = policy.pick(request(long), [engine('a', { prefillTokens: 92 }), engine('d')]);
+  assert.equal(close.endpoint.url, 'a');
+});
+
+test('adapters are identified by the model of the request, salts by its cache_salt', () => {
   const { policy, hold } = make();
   const prompt = tokens(100, 1);
   hold('a', prompt, { lora: { id: 1, name: 'sql', path: '/loras/sql' } });
@@ -137,7 +226,7 @@ test('adapters are known by the model of the request, salts by its cache_salt', 
   assert.deepEqual(cachedFor({ cacheSalt: 'tenant-1' }), [0, 96]);
 });
 
-test('a request without tokens goes to the least loaded engine', () => {
+test('a request without tokens is sent to the least loaded engine', () => {
   const { policy } = make();
   const endpoints = [engine('a', { inflight: 3 }), engine('b')];
   const pick = policy.pick(routingRequest('some text'), endpoints);

@@ -1,12 +1,33 @@
-// KV aware: the engine that holds most of the prompt, as the engines' own KV events say.
+// KV aware: picks the engine that holds most of the prompt according to the engines' own KV events.
 import type { KvIndex, KvTier } from '../../../kv/index.ts';
 import type { Endpoint, Pick, Policy, RoutingRequest } from '../../contract.ts';
+import { definePolicy } from '../../define-policy.ts';
 import { isSaturated, leastLoad, type SaturationOptions } from '../../saturation.ts';
-import type { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
+import { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
+
+export const kvaware = definePolicy({
+  name: 'kvaware',
+  summary:
+    'the engine that has most of the prompt in its cache according to KV events, until it saturates',
+  parameters: {
+    kvAwareThreshold: {
+      type: 'integer',
+      unit: 'tokens',
+      min: 0,
+      help: 'number of uncached tokens above which only load decides',
+      upstream: { flag: '--kv-aware-threshold' },
+    },
+  },
+  consumes: { kvEvents: 'required', tokens: 'required' },
+  create: ({ random, kvIndex, parameters }) =>
+    new KvAwarePolicy(new LeastLoadedPolicy(random), kvIndex, {
+      uncachedTokensMax: parameters.kvAwareThreshold,
+    }),
+});
 
 export interface KvAwareOptions extends SaturationOptions {
   /**
-   * With more uncached tokens than this on the best engine, the cache is not looked at and the
+   * With more uncached tokens than this on the best engine, the cache is ignored and the
    * least loaded engine is picked: upstream's `--kv-aware-threshold`. Upstream sets 2000; without
    * a value this rule is off, as it throws away most of what long conversations have cached.
    */
@@ -22,15 +43,16 @@ export interface KvAwareOptions extends SaturationOptions {
 
 const favouriteShareMinDefault = 0.5;
 /**
- * What loading a token from host memory saves of computing it. By the catalogue an H100 loads one of
+ * The share of a token's computation that a load from host memory saves. By the catalogue an H100 loads one of
  * Llama-3.1-8B in 2.6 µs over its PCIe 5.0 and computes it in 32; larger models save more. llm-d
  * weighs host memory 0.8, Dynamo 0.75.
  */
 const loadSaves = 0.9;
 
 /**
- * Needs the prompt's tokens; a request without them (embeddings, or no tokenizer for its model)
- * goes to the least loaded engine.
+ * Keeps no state: the feed of the index detects restarts from the engine itself, in order
+ * with its events. Needs the prompt's tokens; a request without them (embeddings, or no tokenizer for its model)
+ * is sent to the least loaded engine.
  */
 export class KvAwarePolicy implements Policy {
   readonly name = 'kvaware';
@@ -40,8 +62,8 @@ export class KvAwarePolicy implements Policy {
   readonly #options: KvAwareOptions;
 
   /**
-   * @param cold Picks for requests of which nothing is cached.
-   * @param index Somebody else feeds it with the events of the engines, under their URLs.
+   * @param cold Picks for requests without any cached block.
+   * @param index The caller feeds it with the events of the engines, under their URLs.
    */
   constructor(cold: LeastLoadedPolicy, index: KvIndex, options: KvAwareOptions = {}) {
     this.#cold = cold;
@@ -49,9 +71,9 @@ export class KvAwarePolicy implements Policy {
     this.#options = options;
   }
 
-  /** As engines begin and cease to be heard. */
+  /** Changes when engines start and stop publishing events. */
   get needsTokens(): boolean {
-    return this.#index.hearsAny;
+    return this.#index.hasLiveStream;
   }
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[]): Pick {
@@ -91,9 +113,6 @@ export class KvAwarePolicy implements Policy {
     };
   }
 
-  /** Who feeds the index hears of restarts from the engine itself, in step with its events. */
-  onEndpointReset(_endpoint: Endpoint): void {}
-
   #pickCold(
     request: RoutingRequest,
     endpoints: readonly Endpoint[],
@@ -127,7 +146,7 @@ export class KvAwarePolicy implements Policy {
     return names.map((name, i) => {
       const blockSize = this.#index.blockSizeOf(name);
       if (blockSize === 0) return 0;
-      // The last token is always computed anew, for its logits, and with it the rest of its block.
+      // The last token is always computed again, for its logits, and with it the rest of its block.
       const usable = Math.floor((tokens.length - 1) / blockSize) * blockSize;
       return Math.min(held[i] as number, usable);
     });
@@ -138,11 +157,11 @@ export class KvAwarePolicy implements Policy {
 interface Held {
   /** On the GPU or in host memory: what the engine will not compute. */
   readonly cached: readonly number[];
-  /** The same with what has to be loaded weighed less. */
+  /** The same, with tokens that must be loaded weighted less. */
   readonly scores: readonly number[];
 }
 
-/** Of equals, the one with less prefill ahead, then with fewer requests, then the first. */
+/** Breaks ties by less prefill ahead, then by fewer requests, then by order. */
 function indexOfLeast(
   endpoints: readonly Endpoint[],
   cost: (endpoint: Endpoint, index: number) => number,
@@ -156,7 +175,7 @@ function indexOfLeast(
       own - bestCost ||
       endpoint.load.prefillTokens - load.prefillTokens ||
       endpoint.load.inflight - load.inflight;
-    if (i > 0 && difference >= 0) return;
+    if (difference >= 0) return;
     best = i;
     bestCost = own;
   });

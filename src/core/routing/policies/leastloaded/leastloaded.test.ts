@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { routingRequest } from '../../../../../test/support/routing.ts';
 import { ManualClock, seededRandom } from '../../../base/index.ts';
+import { EndpointRecord } from '../../endpoint-record.ts';
 import { RoutingCore } from '../../routing-core.ts';
 import { LeastLoadedPolicy } from './leastloaded.ts';
 
@@ -26,7 +27,7 @@ test('leastloaded fills an idle fleet evenly and then the engine that finishes f
   assert.equal(next.reason, 'fewest requests in flight: 1');
 });
 
-test('of equally many requests the shorter prompts count as less load', () => {
+test('with equal request counts, shorter prompts count as less load', () => {
   const core = fleetOf('ab');
   core.route(routingRequest('long '.repeat(100))).sent();
   const short = core.route(routingRequest('short'));
@@ -43,3 +44,31 @@ test('equally idle engines are drawn with equal chances', () => {
   }
   for (const count of counts.values()) assert.ok(Math.abs(count - 1000) < 120, `${count}`);
 });
+
+test('ties found after a busier engine are broken with equal chances too', () => {
+  const engines = [2, 2, 1, 1].map((inflight, i) => engineOf(`${i}`, inflight));
+  const policy = new LeastLoadedPolicy(seededRandom(1));
+  const counts = [0, 0, 0, 0];
+  for (let i = 0; i < 4000; i++) {
+    const { endpoint } = policy.pick(routingRequest(), engines);
+    counts[Number(endpoint.url)] = (counts[Number(endpoint.url)] ?? 0) + 1;
+  }
+  const [, , third = 0, fourth = 0] = counts;
+  assert.equal(third + fourth, 4000);
+  assert.ok(Math.abs(third - 2000) < 160, `${third} of 4000`);
+});
+
+test('exactly half of all random values pick the first of two equal engines', () => {
+  const engines = [engineOf('a', 1), engineOf('b', 1)];
+  const urls = Array.from({ length: 8 }, (_, i) => {
+    const policy = new LeastLoadedPolicy({ next: () => i / 8 });
+    return policy.pick(routingRequest(), engines).endpoint.url;
+  });
+  assert.equal(urls.join(''), 'bbbbaaaa');
+});
+
+function engineOf(url: string, inflight: number): EndpointRecord {
+  const engine = new EndpointRecord(url, ['m'], 'live', '');
+  for (let i = 0; i < inflight; i++) engine.load.sent(0);
+  return engine;
+}

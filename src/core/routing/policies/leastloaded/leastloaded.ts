@@ -1,6 +1,15 @@
 // Least loaded: the engine with the fewest requests in flight.
 import type { Random } from '../../../base/index.ts';
 import type { Endpoint, Pick, Policy, RoutingRequest } from '../../contract.ts';
+import { definePolicy } from '../../define-policy.ts';
+
+export const leastloaded = definePolicy({
+  name: 'leastloaded',
+  summary: 'the engine with the fewest requests in flight',
+  parameters: {},
+  consumes: {},
+  create: ({ random }) => new LeastLoadedPolicy(random),
+});
 
 /**
  * Join the shortest queue: fewest requests in flight, then fewest prompt tokens in prefill; equals
@@ -39,7 +48,4 @@ export class LeastLoadedPolicy implements Policy {
       scores: endpoints.map(({ load }) => load.inflight),
     };
   }
-
-  /** Nothing is remembered of an engine. */
-  onEndpointReset(_endpoint: Endpoint): void {}
 }

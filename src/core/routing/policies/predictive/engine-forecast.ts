@@ -1,10 +1,9 @@
-// What the predictive policy knows of one engine: how fast it is, what is queued there, and how
-// full its KV cache is.
+// The predictive policy's state of one engine: its speed, its queue, and how full its KV cache is.
 import type { ReportedLoad } from '../../contract.ts';
 import { ForecastRow, type ForecastTable, readSecondsPerToken } from './forecast-row.ts';
 import { ForeignLoad } from './foreign-load.ts';
 import { KvMemory } from './kv-memory.ts';
-import { newsSecondsMax, PrefillBacklog } from './prefill-backlog.ts';
+import { PrefillBacklog, updateSecondsMax } from './prefill-backlog.ts';
 import { PrefillSpeed, type SpeedLine } from './prefill-speed.ts';
 
 /**
@@ -30,25 +29,25 @@ export interface Attempt {
   /** `prefillWork` of its prompt. */
   readonly work: number;
   readonly sentSeconds: number;
-  /** Whether another router sent it, and tells what becomes of it a little late. */
-  readonly isHeard: boolean;
+  /** Whether a peer router sent it; its updates arrive a little late. */
+  readonly isFromPeer: boolean;
 }
 
-/** Prefill that took some time, to learn from. */
+/** Prefill work and the time that it took. */
 export interface SpeedSample {
   readonly work: number;
   readonly seconds: number;
 }
 
 export class EngineForecast {
-  /** What picks read of it. */
+  /** The state that picks read. */
   readonly row: ForecastRow;
   readonly #speed: PrefillSpeed;
   readonly #backlog = new PrefillBacklog<Attempt>();
   readonly #foreign = new ForeignLoad();
   readonly #memory = new KvMemory();
   #report: ReportedLoad | undefined;
-  /** First bytes of one step so far. */
+  /** Work and time of the first bytes of the current step. */
   #stepWork = 0;
   #stepSeconds = 0;
   #inflight = 0;
@@ -58,14 +57,14 @@ export class EngineForecast {
   #prefillSeconds: number | undefined;
   #promptTokens: number | undefined;
 
-  /** @param prior What engines like this one do. */
+  /** @param prior Speed of similar engines. */
   constructor(prior: SpeedLine, table: ForecastTable) {
     this.row = new ForecastRow(table, table.add());
     this.#speed = new PrefillSpeed(prior, this.row);
     this.#noteChange();
   }
 
-  /** Seconds until the engine begins with a request that joins now. */
+  /** Seconds until the engine starts a request that joins the queue now. */
   waitSeconds(nowSeconds: number): number {
     const own = this.#backlog.waitSeconds(nowSeconds);
     const foreign = this.#foreign.waitSeconds(nowSeconds);
@@ -73,12 +72,12 @@ export class EngineForecast {
     return Math.max(own, foreign);
   }
 
-  /** Requests sent from here that are not over. */
+  /** Requests sent by this router and its peers that have not finished. */
   get inflight(): number {
     return this.#inflight;
   }
 
-  /** The engine told what it has in flight. */
+  /** Takes in a report of the engine's requests in flight. */
   reported(report: ReportedLoad, nowSeconds: number): void {
     const { length: queued } = this.#backlog;
     const waitSeconds = this.#backlog.waitSeconds(nowSeconds);
@@ -91,7 +90,7 @@ export class EngineForecast {
     this.#noteChange();
   }
 
-  /** Seconds until the KV cache has room for the prompt, whatever prefill is ahead. */
+  /** Seconds until the KV cache has room for the prompt, regardless of the prefill ahead. */
   memorySeconds(
     reported: ReportedLoad | undefined,
     uncachedTokens: number,
@@ -100,15 +99,15 @@ export class EngineForecast {
     return this.#memory.waitSeconds(reported, uncachedTokens, nowSeconds);
   }
 
-  /** What reading the context of all requests adds to a step. */
+  /** Time that a step spends on reading the context of all requests. */
   get #contextReadSeconds(): number {
     const foreignTokens = this.#foreign.inflight * (this.#promptTokens ?? 0);
     return readSecondsPerToken * (this.#contextTokens + foreignTokens);
   }
 
   /**
-   * @param streams Whether the first byte will tell the end of prefill.
-   * @param share All requests of the fleet over those that come through this router.
+   * @param streams Whether the first byte marks the end of prefill.
+   * @param share All requests of the fleet divided by those of this router.
    */
   sent(attempt: Attempt, nowSeconds: number, streams: boolean, share: number): void {
     const seconds = this.#speed.secondsFor(attempt.work);
@@ -123,7 +122,7 @@ export class EngineForecast {
     this.#noteChange();
   }
 
-  /** @returns What the speed has learned from, once all first bytes of a step are in. */
+  /** @returns The sample that the speed was fitted to, once all first bytes of a step have arrived. */
   firstByte(
     attempt: Attempt,
     sentSecondsAgo: number,
@@ -134,8 +133,8 @@ export class EngineForecast {
     if (seconds === undefined) return undefined;
     this.#noteChange();
     let sample: SpeedSample | undefined;
-    // One that is heard late would be a step of its own, of no time; two steps taken for one do no harm.
-    const stepSecondsMin = sameStepSeconds + (attempt.isHeard ? newsSecondsMax : 0);
+    // A late update would count as a separate step without duration; merging two steps does no harm.
+    const stepSecondsMin = sameStepSeconds + (attempt.isFromPeer ? updateSecondsMax : 0);
     if (seconds >= stepSecondsMin && this.#stepSeconds > 0) {
       sample = { work: this.#stepWork, seconds: this.#stepSeconds };
       this.#speed.observe(sample.work, sample.seconds, nowSeconds, prior);
@@ -143,7 +142,7 @@ export class EngineForecast {
       this.#stepSeconds = 0;
     }
     if (this.#foreign.queued > 0) {
-      // Some of the time went to what others sent, and nobody knows how much.
+      // Requests of other routers took an unknown part of the time.
       this.#stepWork = 0;
       this.#stepSeconds = 0;
       this.#speed.hold(nowSeconds);
@@ -164,26 +163,25 @@ export class EngineForecast {
   }
 
   #noteChange(): void {
-    const queued = this.#backlog.length + this.#foreign.queued;
     this.row.note({
       freeAtSeconds: this.#backlog.freeAtSeconds,
       countsDownUntilSeconds: this.#backlog.countsDownUntilSeconds,
       foreignFreeAtSeconds: this.#foreign.freeAtSeconds,
       foreignKnownUntilSeconds: this.#foreign.knownUntilSeconds,
-      queued,
-      running: this.#inflight + this.#foreign.inflight - queued,
+      queued: this.#backlog.length + this.#foreign.queued,
+      inflight: this.#inflight + this.#foreign.inflight,
       contextReadSeconds: this.#contextReadSeconds,
       roomTokens: this.#report ? this.#memory.roomTokens(this.#report) : Number.NEGATIVE_INFINITY,
     });
   }
 }
 
-/** What it takes from the KV cache, outputs aside. */
+/** Tokens that the attempt adds to the KV cache, without its output. */
 function uncachedTokensOf(attempt: Attempt): number {
   return attempt.promptTokens - attempt.cachedTokens;
 }
 
-/** A mean that forgets. */
+/** Exponentially weighted mean. */
 function meanWith(mean: number | undefined, value: number): number {
   return mean === undefined ? value : mean + (value - mean) * requestWeight;
 }

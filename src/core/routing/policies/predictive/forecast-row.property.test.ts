@@ -16,7 +16,7 @@ const event = fc.record({
   kvUsage: fc.double({ min: 0, max: 1, noNaN: true }),
 });
 
-test('a row tells the wait and the room that its engine tells, whatever happens there', () => {
+test('a row gives the same wait and free memory as its engine, whatever happens there', () => {
   let noted = 0;
   fc.assert(
     fc.property(fc.array(event, { maxLength: 60 }), (events) => {
@@ -52,10 +52,10 @@ test('a row tells the wait and the room that its engine tells, whatever happens 
     }),
     { numRuns: 200 },
   );
-  assert.ok(noted > 500, `${noted} waits were told by rows`);
+  assert.ok(noted > 500, `${noted} waits came from rows`);
 });
 
-test('an attempt that outlives its engine’s entry writes nothing into the row of the next engine', () => {
+test('an attempt that outlives its engine’s entry does not write into the row of the next engine', () => {
   const table = new ForecastTable();
   const gone = new EngineForecast(speedPrior, table);
   const attempt = attemptOf(9000, 0);
@@ -74,5 +74,5 @@ test('an attempt that outlives its engine’s entry writes nothing into the row 
 });
 
 function attemptOf(promptTokens: number, sentSeconds: number): Attempt {
-  return { promptTokens, cachedTokens: 0, work: promptTokens, sentSeconds, isHeard: false };
+  return { promptTokens, cachedTokens: 0, work: promptTokens, sentSeconds, isFromPeer: false };
 }

@@ -1,14 +1,14 @@
-// The numbers of engines that picks read, in rows side by side. V8 keeps each number of an object by
-// itself, and a pick among a thousand engines would wait for memory far longer than it computes.
+// The numbers that picks read, one row per engine in one array. V8 stores each number of an object
+// separately, so a pick among a thousand engines would wait for memory far longer than it computes.
 import { ageSpeed, type SpeedLine, secondsOfSpeed, speedLength } from './prefill-speed.ts';
 
-// Places in a row, after those of the speed.
+// Offsets in a row, after those of the speed.
 const freeAt = speedLength;
 const countsDownUntil = speedLength + 1;
 const foreignFreeAt = speedLength + 2;
 const foreignKnownUntil = speedLength + 3;
 const queued = speedLength + 4;
-const running = speedLength + 5;
+const inflight = speedLength + 5;
 const contextRead = speedLength + 6;
 const room = speedLength + 7;
 const assigned = speedLength + 8;
@@ -19,35 +19,36 @@ const rowLength = speedLength + 10;
 const stepTokens = 8192;
 /** Reading the KV of one context token once: 147 kB (Qwen3-8B) at 3.35 TB/s (H100). */
 export const readSecondsPerToken = 45e-9;
-/** What was assigned counts half after this time: about as long as a cache remembers. */
+/** Half-life of assigned prefill: about the time that a cache keeps its blocks. */
 const assignedHalfLifeSeconds = 600;
 
-/** What changes with what is sent and answered; written down at each change. */
+/** State that changes with each request and response; written at each change. */
 export interface NotedLoad {
-  /** When the engine has done all prefill that was sent from here. */
+  /** When the engine completes all prefill sent by this router. */
   readonly freeAtSeconds: number;
-  /** Until then that holds, if nobody comes or goes. */
+  /** Until when `freeAtSeconds` is valid if no request joins or leaves. */
   readonly countsDownUntilSeconds: number;
-  /** The same of what others sent. */
+  /** When the engine completes the prefill of other routers too. */
   readonly foreignFreeAtSeconds: number;
+  /** Until when that is valid. */
   readonly foreignKnownUntilSeconds: number;
-  /** Requests in prefill, or waiting for it. */
+  /** Requests in prefill or waiting for it. */
   readonly queued: number;
-  /** Requests past their prefill. */
-  readonly running: number;
-  /** What reading the context of all requests adds to a step. */
+  /** Requests in prefill, waiting for it or in decode. */
+  readonly inflight: number;
+  /** Time that a step spends on reading the context of all requests. */
   readonly contextReadSeconds: number;
-  /** Tokens that surely fit into the KV cache now. */
+  /** Tokens that certainly fit into the KV cache now. */
   readonly roomTokens: number;
 }
 
-/** Rows that come and go. Grows to as many as there were engines at once. */
+/** Reusable rows. Grows to the maximum number of concurrent engines. */
 export class ForecastTable {
   numbers = new Float64Array(8 * rowLength);
   readonly #free: number[] = [];
   #length = 0;
 
-  /** @returns Where a row of zeros begins in `numbers`, which may be another array from now on. */
+  /** @returns Offset of a row of zeros in `numbers`, which may be replaced by a larger array. */
   add(): number {
     const at = this.#free.pop() ?? this.#length;
     if (at === this.#length) this.#length += rowLength;
@@ -65,7 +66,7 @@ export class ForecastTable {
   }
 }
 
-/** One row: that of an engine, or the one that a pick is at. */
+/** One row: that of an engine, or a cursor that a pick moves over the table. */
 export class ForecastRow {
   #table: ForecastTable;
   at: number;
@@ -79,7 +80,7 @@ export class ForecastRow {
     return this.#table.numbers;
   }
 
-  /** Its numbers move to a table of their own, as somebody may still write them. */
+  /** Moves its numbers to a separate table, because attempts in flight may still write them. */
   leave(): void {
     const own = new ForecastTable();
     const at = own.add();
@@ -96,20 +97,20 @@ export class ForecastRow {
     numbers[at + foreignFreeAt] = load.foreignFreeAtSeconds;
     numbers[at + foreignKnownUntil] = load.foreignKnownUntilSeconds;
     numbers[at + queued] = load.queued;
-    numbers[at + running] = load.running;
+    numbers[at + inflight] = load.inflight;
     numbers[at + contextRead] = load.contextReadSeconds;
     numbers[at + room] = load.roomTokens;
   }
 
-  /** Prefill time is given to the engine. */
+  /** Adds prefill time that the engine was assigned. */
   assign(seconds: number, nowSeconds: number): void {
     const { numbers, at } = this;
     numbers[at + assigned] = this.assignedSeconds(nowSeconds) + seconds;
-    // News of other routers is of moments that are past.
+    // Updates of peer routers are about the past.
     numbers[at + assignedAt] = Math.max(nowSeconds, numbers[at + assignedAt] as number);
   }
 
-  /** Prefill time given to the engine lately. */
+  /** Prefill time assigned to the engine recently, decayed to now. */
   assignedSeconds(nowSeconds: number): number {
     const { numbers, at } = this;
     const seconds = numbers[at + assigned] as number;
@@ -128,7 +129,10 @@ export class ForecastRow {
     return secondsOfSpeed(this.numbers, this.at, tokens);
   }
 
-  /** Seconds until the engine begins with a request that joins now; undefined if the engine is to be asked. */
+  /**
+   * Seconds until the engine starts a request that joins now; undefined if the row is out of date and
+   * `EngineForecast.waitSeconds` must compute it.
+   */
   waitSeconds(nowSeconds: number): number | undefined {
     const { numbers, at } = this;
     if (nowSeconds > (numbers[at + countsDownUntil] as number)) return undefined;
@@ -137,34 +141,39 @@ export class ForecastRow {
     return Math.max(0, free - nowSeconds);
   }
 
-  /** Requests in prefill, or waiting for it. */
+  /** Requests in prefill or waiting for it. */
   get queuedRequests(): number {
     return this.numbers[this.at + queued] as number;
   }
 
-  /** Whether a prompt surely fits into the KV cache now. */
+  /** Requests in prefill, waiting for it or in decode. */
+  get inflightRequests(): number {
+    return this.numbers[this.at + inflight] as number;
+  }
+
+  /** Whether a prompt certainly fits into the KV cache now. */
   hasRoom(tokens: number): boolean {
     return tokens < (this.numbers[this.at + room] as number);
   }
 
-  /** What the running requests add to the steps of a prefill. */
+  /** Time that running requests add to the steps of a prefill. */
   interferenceSeconds(uncachedTokens: number): number {
     return (this.numbers[this.at + contextRead] as number) * (1 + uncachedTokens / stepTokens);
   }
 
   /**
-   * Delay of output tokens, summed over requests, if this prompt joined: its prefill holds up
-   * those that run; each of its own steps reads their context; and each of theirs, for the half of
-   * their output that is left on average, reads its context.
+   * Delay of output tokens, summed over requests, if this prompt joined: its prefill delays the requests
+   * in flight, because those that wait for prefill now are ahead of it and decode by then; each of its decode
+   * steps reads their context; and their steps read its context, for the half of their output that remains
+   * on average.
    */
   decodeDelaySeconds(prefillSeconds: number, promptTokens: number, outputTokens: number): number {
-    const { numbers, at } = this;
-    const runningRequests = numbers[at + running] as number;
+    const { numbers, at, inflightRequests: others } = this;
     const ownReadSeconds = readSecondsPerToken * promptTokens;
     return (
-      prefillSeconds * runningRequests +
+      prefillSeconds * others +
       (numbers[at + contextRead] as number) * outputTokens +
-      (ownReadSeconds * runningRequests * outputTokens) / 2
+      (ownReadSeconds * others * outputTokens) / 2
     );
   }
 }

@@ -1,26 +1,26 @@
-// What other routers have sent to one engine: what the engine counts, less what was sent from here.
+// Load that other routers put on one engine: the engine's own counts minus the requests of this router.
 import type { ReportedLoad } from '../../contract.ts';
 
-/** What this router has in flight at an engine. */
+/** The requests that this router has in flight at an engine. */
 export interface OwnLoad {
   readonly inflight: number;
-  /** Of these, those without a first byte yet. */
+  /** The part of them without a first byte. */
   readonly queued: number;
-  /** Until the engine has done their prefill, by our own book. */
+  /** Seconds until the engine completes their prefill, according to this router's backlog. */
   readonly waitSeconds: number;
 }
 
-/** A report older than this says nothing about now. */
+/** Reports older than this are ignored. */
 const reportSecondsMax = 30;
 /**
- * Fleets in which so little more is in flight than was sent from here have one router: the rest is
- * what is on its way between engine and router when the engine counts.
+ * Below this ratio of all requests to ours, the fleet has one router: the difference is requests that
+ * were between router and engine when the engine counted.
  */
 const sharedFrom = 1.2;
 
 /**
- * Counts come with the engine's reports, its `num_requests_running` and `num_requests_waiting`; with
- * one router they are 0. Between two reports others are taken to send as we do.
+ * Counts come from the engine's reports, `num_requests_running` and `num_requests_waiting`; with one router
+ * they are 0. Between two reports, others are assumed to send in proportion to this router.
  */
 export class ForeignLoad {
   #inflight = 0;
@@ -28,32 +28,32 @@ export class ForeignLoad {
   #freeAtSeconds = 0;
   #reportSeconds = Number.NEGATIVE_INFINITY;
 
-  /** Requests of others. */
+  /** Requests of other routers. */
   get inflight(): number {
     return this.#inflight;
   }
 
-  /** When the engine has done all prefill that is known of, if others sent some. */
+  /** When the engine completes all known prefill, if others sent any. */
   get freeAtSeconds(): number {
     return this.#freeAtSeconds;
   }
 
-  /** Until then what it reported holds; a second less, as `waitSeconds` asks by a difference. */
+  /** Until when its report is valid; one second less, because `waitSeconds` compares a difference. */
   get knownUntilSeconds(): number {
     if (this.#inflight === 0) return Number.POSITIVE_INFINITY;
     return this.#reportSeconds + reportSecondsMax - 1;
   }
 
-  /** Of these, those that wait for their prefill. */
+  /** The part of them that waits for prefill. */
   get queued(): number {
     return this.#queued;
   }
 
-  /** @param prefillSeconds What a request's prefill takes on average. */
+  /** @param prefillSeconds Mean duration of a request's prefill. */
   reported(report: ReportedLoad, own: OwnLoad, prefillSeconds: number): void {
     this.#reportSeconds = report.atSeconds;
     this.#inflight = Math.max(0, report.running + report.waiting - own.inflight);
-    // While requests wait there is one in prefill, and the engine counts that one as running.
+    // While requests wait, one is in prefill, which the engine counts as running.
     const queued = report.waiting > 0 ? report.waiting + 1 : 0;
     this.#queued = Math.min(this.#inflight, Math.max(0, queued - own.queued));
     const waitSeconds = this.#queued > 0 ? own.waitSeconds + this.#queued * prefillSeconds : 0;
@@ -61,17 +61,17 @@ export class ForeignLoad {
   }
 
   /**
-   * A request of ours joined, and for each of ours some of others.
+   * A request of this router joined, and in proportion some of other routers.
    *
-   * @param seconds What its prefill takes.
-   * @param share All requests of the fleet over ours.
+   * @param seconds Duration of its prefill.
+   * @param share All requests of the fleet divided by those of this router.
    */
   sent(seconds: number, share: number, nowSeconds: number): void {
     if (share < sharedFrom) return;
     this.#freeAtSeconds = Math.max(this.#freeAtSeconds, nowSeconds) + seconds * share;
   }
 
-  /** Seconds until the engine has done all prefill that is known of, ours included; 0 if only ours is. */
+  /** Seconds until the engine completes all known prefill, ours included; 0 if only ours is known. */
   waitSeconds(nowSeconds: number): number {
     if (nowSeconds - this.#reportSeconds > reportSecondsMax) {
       this.#inflight = 0;

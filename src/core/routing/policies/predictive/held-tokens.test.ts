@@ -3,12 +3,12 @@ import { test } from 'node:test';
 import { routingRequest } from '../../../../../test/support/routing.ts';
 import { createBlockHasher, KvEventLog, KvIndex, KvSequence } from '../../../kv/index.ts';
 import type { EventBlockHash } from '../../../protocol/index.ts';
-import type { Endpoint, RoutingRequest } from '../../contract.ts';
+import type { Endpoint, Outcome, RoutingRequest } from '../../contract.ts';
 import { EndpointRecord } from '../../endpoint-record.ts';
 import { HeldTokens } from './held-tokens.ts';
 
 const a = new EndpointRecord('a', ['m'], 'live', '');
-/** 4,000 tokens, in blocks of 64 as the beliefs count them and of 16 as the engine does. */
+/** 4,000 tokens, in blocks of 64 for the assumed contents and of 16 for the engine. */
 const tokens = Uint32Array.from({ length: 4000 }, (_, i) => i);
 const request = { ...routingRequest('some text and '.repeat(1200).slice(0, 16_000)), tokens };
 
@@ -27,7 +27,7 @@ function counted(held: HeldTokens, of: RoutingRequest, ...endpoints: Endpoint[])
   return [...into];
 }
 
-/** A prompt that was sent to an engine and answered. */
+/** A prompt that was sent to an engine and completed. */
 function answered(held: HeldTokens, endpoint: Endpoint, cachedTokens = 0): void {
   const chain = held.chainOf(request);
   const [expected = 0] = counted(held, request, endpoint);
@@ -35,7 +35,7 @@ function answered(held: HeldTokens, endpoint: Endpoint, cachedTokens = 0): void 
   held.finished(endpoint, chain, expected, { status: 'completed', cachedTokens });
 }
 
-test('without an index, or while nobody is heard, what was sent is taken to be held', () => {
+test('without an index or a live event stream, sent prompts are assumed to be cached', () => {
   const index = new KvIndex();
   index.setKnowledge('a', 'none');
   for (const held of [new HeldTokens(), new HeldTokens(index)]) {
@@ -45,7 +45,7 @@ test('without an index, or while nobody is heard, what was sent is taken to be h
   }
 });
 
-test('where all events are heard, they alone count, whatever was sent', () => {
+test('complete events override what was sent', () => {
   const index = new KvIndex();
   index.setKnowledge('a', 'exact');
   const held = new HeldTokens(index);
@@ -56,7 +56,7 @@ test('where all events are heard, they alone count, whatever was sent', () => {
   assert.deepEqual(counted(held, request, a), [1600]);
 });
 
-test('a prompt in flight counts as held before events tell of it, and no longer than that', () => {
+test('a prompt in flight counts as cached before its events arrive, and no longer', () => {
   const index = new KvIndex();
   index.setKnowledge('a', 'exact');
   const held = new HeldTokens(index);
@@ -68,7 +68,7 @@ test('a prompt in flight counts as held before events tell of it, and no longer 
   assert.deepEqual(counted(held, request, a), [0]);
 });
 
-test('a lost stream is not believed any more; one that has caught up is', () => {
+test('a lost stream is ignored until it has caught up', () => {
   const index = new KvIndex();
   stored(index, 'a', 200);
   stored(index, 'b', 1);
@@ -82,7 +82,7 @@ test('a lost stream is not believed any more; one that has caught up is', () => 
   assert.deepEqual(counted(held, request, a), [3200]);
 });
 
-test('where events were missed, the greater of what they tell and what was sent counts', () => {
+test('after missed events, the larger of reported and sent tokens counts', () => {
   const index = new KvIndex();
   const b = new EndpointRecord('b', ['m'], 'live', '');
   stored(index, 'a', 200);
@@ -94,7 +94,7 @@ test('where events were missed, the greater of what they tell and what was sent 
   assert.deepEqual(counted(held, request, a, b), [3968, 3999]);
 });
 
-test('what an engine keeps in host memory is held, what lies in storage is not told of for good', () => {
+test('blocks in host memory count as cached; blocks in storage do not', () => {
   const index = new KvIndex();
   const held = new HeldTokens(index);
   const blockHashes = stored(index, 'a', 200);
@@ -119,7 +119,7 @@ test('a request without tokens falls back to what was sent', () => {
   assert.deepEqual(counted(held, { ...request, tokens: undefined }, a), [3968]);
 });
 
-test('an engine that keeps finding more than its events told is believed to hold what was sent', () => {
+test('an engine that keeps finding more than its events reported is assumed to cache what was sent', () => {
   const index = new KvIndex();
   index.setKnowledge('a', 'exact');
   const held = new HeldTokens(index);
@@ -127,9 +127,145 @@ test('an engine that keeps finding more than its events told is believed to hold
   assert.deepEqual(counted(held, request, a), [3968]);
 });
 
-test('an engine that lost its cache holds nothing', () => {
+test('an engine that lost its cache has nothing cached', () => {
   const held = new HeldTokens();
   answered(held, a);
   held.reset(a);
   assert.deepEqual(counted(held, request, a), [0]);
+});
+
+test('without an index no tokens are requested', () => {
+  assert.equal(new HeldTokens().needsTokens, false);
+  assert.equal(new HeldTokens(new KvIndex()).needsTokens, false);
+});
+
+test('a few responses with more cached tokens than reported do not override the events', () => {
+  const index = new KvIndex();
+  index.setKnowledge('a', 'exact');
+  const held = new HeldTokens(index);
+  answered(held, a, 3900);
+  assert.deepEqual(counted(held, request, a), [0]);
+});
+
+test('an engine that does not report its hits keeps the trust in its events', () => {
+  const index = new KvIndex();
+  index.setKnowledge('a', 'exact');
+  const held = new HeldTokens(index);
+  const chain = held.chainOf(request);
+  for (let i = 0; i < 20; i++) {
+    held.sent(a, chain)?.remove(chain.hashes);
+    held.finished(a, chain, 0, { status: 'completed' });
+  }
+  assert.deepEqual(counted(held, request, a), [0]);
+});
+
+/** An engine with complete events, of which so many blocks are stored. */
+function engineWithEvents(blocks: number) {
+  const index = new KvIndex();
+  index.setKnowledge('a', 'exact');
+  if (blocks > 0) stored(index, 'a', blocks);
+  const held = new HeldTokens(index);
+  const finish = (expected: number, outcome: Partial<Outcome>, times = 1) => {
+    const chain = held.chainOf(request);
+    for (let i = 0; i < times; i++) {
+      held.sent(a, chain)?.remove(chain.hashes);
+      held.finished(a, chain, expected, { status: 'completed', ...outcome });
+    }
+  };
+  return { index, held, finish, count: () => counted(held, request, a)[0] };
+}
+
+test('events are overridden when more than half of the recent responses contradict them', () => {
+  const { held, finish, count } = engineWithEvents(0);
+  // Each response has a weight of a sixteenth: ten are 48 %, eleven 51 %.
+  finish(0, { cachedTokens: 3900 }, 10);
+  assert.equal(count(), 0);
+  finish(0, { cachedTokens: 3900 });
+  assert.equal(count(), 3968);
+  // A restart ends both the distrust and what was assumed.
+  held.reset(a);
+  finish(0, { cachedTokens: 0 });
+  assert.equal(count(), 0);
+});
+
+test('blocks of an adapter count for requests that name it as their model, and for no others', () => {
+  const index = new KvIndex();
+  const log = new KvEventLog();
+  const lora = { id: 1, name: 'sql', path: '/loras/sql' };
+  log.blocksStored(new KvSequence(createBlockHasher(), 16, tokens, { lora }), 0, 100);
+  index.apply('a', log.take());
+  stored(index, 'b', 50);
+  const engines = [a, new EndpointRecord('b', ['m'], 'live', '')];
+  const countsFor = (model: string | undefined) =>
+    counted(new HeldTokens(index), { ...request, model }, ...engines);
+  assert.deepEqual(countsFor('sql'), [1600, 0]);
+  assert.deepEqual(countsFor('m'), [0, 800]);
+  assert.deepEqual(countsFor(undefined), [0, 800]);
+});
+
+test('hits of up to two byte blocks and responses without a count do not affect trust in events', () => {
+  for (const cachedTokens of [128, 100, undefined]) {
+    const { finish, count } = engineWithEvents(0);
+    finish(0, { cachedTokens }, 40);
+    assert.equal(count(), 0);
+    for (let i = 0; i < 11; i++) {
+      finish(0, { cachedTokens });
+      finish(0, { cachedTokens: 129 });
+    }
+    assert.equal(count(), 3968, `${cachedTokens}`);
+  }
+});
+
+test('hits that match the events within two byte blocks keep the trust in them', () => {
+  const outcomes = [
+    { cachedTokens: 3200 },
+    { cachedTokens: 3328 },
+    // The engine counts twice as many tokens.
+    { promptTokens: 8000, cachedTokens: 6400 },
+  ];
+  for (const outcome of outcomes) {
+    const { finish, count } = engineWithEvents(200);
+    finish(3200, outcome, 40);
+    assert.equal(count(), 3200);
+  }
+  const more = engineWithEvents(200);
+  more.finish(3200, { promptTokens: 8000, cachedTokens: 6658 }, 40);
+  assert.equal(more.count(), 3968);
+});
+
+test('an engine that finds nothing after its event stream was lost has lost its cache', () => {
+  const { index, finish, count } = engineWithEvents(0);
+  finish(0, { cachedTokens: 0 });
+  index.setKnowledge('a', 'none');
+  assert.equal(count(), 3968);
+  finish(3968, { cachedTokens: 0 }, 4);
+  assert.equal(count(), 0);
+});
+
+test('bytes per token are learned from engines with events as well', () => {
+  const { index, held, finish, count } = engineWithEvents(0);
+  const sized = (blocksTotal: number) => {
+    a.reported = {
+      ...{ atSeconds: 0, running: 0, waiting: 0, kvUsage: 0 },
+      blocksTotal,
+      blockTokens: 16,
+    };
+    held.sent(a, held.chainOf(request));
+  };
+  // 2,000 tokens are 31 blocks of 256 bytes at 4 bytes per token.
+  sized(125);
+  finish(0, { promptTokens: 2000, cachedTokens: 0 }, 64);
+  sized(126);
+  a.reported = undefined;
+  index.setKnowledge('a', 'none');
+  // 2,016 tokens at 4 + 4 · (1 - (63 / 64) ** 64) = 6.54 bytes.
+  assert.equal(count(), 51 * 64);
+});
+
+test('tokens of a prompt in flight are rounded down', () => {
+  const { held } = engineWithEvents(0);
+  const shorter = { ...request, promptTokens: 3999 };
+  held.sent(a, held.chainOf(shorter));
+  // 62 blocks of 63.98 tokens.
+  assert.deepEqual(counted(held, shorter, a), [3967]);
 });

@@ -1,49 +1,49 @@
-// How much of a prompt each engine holds: what the engines' KV events say where they are heard, and
-// what this router believes of what it sent where they are not.
+// The cached part of a prompt per engine: according to the engines' KV events if they are received, and
+// otherwise according to what this router sent.
 import type { KvIndex } from '../../../kv/index.ts';
+import { AssumedPrefixes, type PromptChain } from '../../assumed-prefixes.ts';
 import type { Endpoint, Outcome, RoutingRequest } from '../../contract.ts';
-import { PrefixBeliefs, type PromptChain } from '../../prefix-beliefs.ts';
 import { PromptsInFlight } from './prompts-in-flight.ts';
 
-/** Weight of one answer in the share that held more than was told. */
-const untoldWeight = 1 / 16;
-/** An engine that so often holds more than it told is told of wrongly, until it restarts. */
-const untoldShareMax = 0.5;
-/** Differences up to this many byte blocks are those of where blocks end. */
+/** Weight of one response in the share of responses with underreported hits. */
+const underreportedWeight = 1 / 16;
+/** Above this share of underreported hits, an engine's events count as unreliable until it restarts. */
+const underreportedShareMax = 0.5;
+/** Differences up to this many byte blocks are attributed to block boundaries. */
 const slackBlocks = 2;
 
 interface EngineKnowledge {
   readonly inFlight: PromptsInFlight;
   /**
-   * Share of the answers with cached tokens that had more of them than the events told. High where
-   * the tokens that we see are not those that the engine computes: images, another template.
+   * Share of the responses with more cached tokens than the events reported. High if the tokens that the
+   * router sees are not those that the engine computes: images, another template.
    */
-  untoldShare: number;
-  isToldWrongly: boolean;
+  underreportedShare: number;
+  isUnreliable: boolean;
 }
 
 export class HeldTokens {
   readonly #kvIndex: KvIndex | undefined;
-  readonly #beliefs = new PrefixBeliefs();
-  /** One entry per engine that events were heard of; entries leave with it. */
+  readonly #assumed = new AssumedPrefixes();
+  /** One entry per engine with received events; removed with it. */
   readonly #engines = new Map<Endpoint, EngineKnowledge>();
 
-  /** @param kvIndex Somebody else feeds it; without one, beliefs are all there is. */
+  /** @param kvIndex Fed by the caller; without it, only assumptions are used. */
   constructor(kvIndex?: KvIndex) {
     this.#kvIndex = kvIndex;
   }
 
-  /** Whether a prompt's tokens would tell more than its bytes: some engine's events are heard. */
+  /** Whether the tokens of prompts are useful: at least one engine has a live event stream. */
   get needsTokens(): boolean {
-    return this.#kvIndex?.hearsAny ?? false;
+    return this.#kvIndex?.hasLiveStream ?? false;
   }
 
   chainOf(request: RoutingRequest): PromptChain {
-    return this.#beliefs.chainOf(request);
+    return this.#assumed.chainOf(request);
   }
 
   /**
-   * Prompt tokens that each engine is expected to find cached, in [0, promptTokens).
+   * Counts the prompt tokens that each engine is expected to find cached, in [0, promptTokens).
    *
    * @param into Shape [n] or longer, aligned with `endpoints`.
    */
@@ -53,80 +53,84 @@ export class HeldTokens {
     endpoints: readonly Endpoint[],
     into: Float64Array,
   ): void {
-    this.#beliefs.count(endpoints, chain, into);
-    const told = this.#told(request, endpoints);
-    if (told === undefined) return;
+    this.#assumed.count(endpoints, chain, into);
+    const index = this.#kvIndex;
+    const reported = index && this.#reported(index, request, endpoints);
+    if (index === undefined || reported === undefined) return;
     for (let i = 0; i < endpoints.length; i++) {
       const endpoint = endpoints[i] as Endpoint;
-      const knowledge = this.#kvIndex?.knowledgeOf(endpoint.url) ?? 'none';
+      const knowledge = index.knowledgeOf(endpoint.url);
       if (knowledge === 'none') continue;
       const engine = this.#engineOf(endpoint);
-      const isSure = knowledge === 'exact' && !engine.isToldWrongly;
+      const isSure = knowledge === 'exact' && !engine.isUnreliable;
       const ours = isSure
         ? engine.inFlight.leadingBlocks(chain.hashes) * chain.blockTokens
         : (into[i] as number);
       // vLLM always computes at least the last token.
-      const most = Math.max(told[i] as number, Math.floor(ours));
+      const most = Math.max(reported[i] as number, Math.floor(ours));
       into[i] = Math.max(0, Math.min(most, request.promptTokens - 1));
     }
   }
 
   /**
-   * The engine was sent this prompt, and holds it from its prefill on.
+   * Records that the prompt was sent to the engine, which caches it during prefill.
    *
-   * @returns Where it is booked, to be taken off by who sent it once it is over.
+   * @returns The set of prompts in flight that it joined; the caller removes it when the request has ended.
    */
   sent(endpoint: Endpoint, chain: PromptChain): PromptsInFlight | undefined {
-    this.#beliefs.sent(endpoint, chain);
+    this.#assumed.sent(endpoint, chain);
     if (!this.needsTokens) return undefined;
     const { inFlight } = this.#engineOf(endpoint);
     inFlight.add(chain.hashes);
     return inFlight;
   }
 
-  /** @param expected What `count` said at the pick. */
+  /** @param expected The result of `count` when the engine was picked. */
   finished(endpoint: Endpoint, chain: PromptChain, expected: number, outcome: Outcome): void {
     const engine = this.#engines.get(endpoint);
-    const isTold = this.#kvIndex?.knowledgeOf(endpoint.url) === 'exact';
-    if (engine === undefined || !isTold || engine.isToldWrongly) {
-      this.#beliefs.finished(endpoint, chain, expected, outcome);
+    const isExact = this.#kvIndex?.knowledgeOf(endpoint.url) === 'exact';
+    if (engine === undefined || !isExact || engine.isUnreliable) {
+      this.#assumed.finished(endpoint, chain, expected, outcome);
       return;
     }
-    // What was expected was not the belief, which has nothing to learn from it.
-    this.#beliefs.finished(endpoint, chain, 0, outcome);
+    // The expectation did not come from the assumptions, so they learn nothing from it.
+    this.#assumed.finished(endpoint, chain, 0, outcome);
     const { promptTokens, cachedTokens } = outcome;
     const slack = slackBlocks * chain.blockTokens;
     if (cachedTokens === undefined || cachedTokens <= slack) return;
     const actual = cachedTokens * (promptTokens ? chain.promptTokens / promptTokens : 1);
-    const untold = actual > expected + slack ? 1 : 0;
-    engine.untoldShare += (untold - engine.untoldShare) * untoldWeight;
-    engine.isToldWrongly = engine.untoldShare > untoldShareMax;
+    const underreported = actual > expected + slack ? 1 : 0;
+    engine.underreportedShare += (underreported - engine.underreportedShare) * underreportedWeight;
+    engine.isUnreliable = engine.underreportedShare > underreportedShareMax;
   }
 
-  /** The engine lost its cache, or is gone. */
+  /** The engine lost its cache or was removed. */
   reset(endpoint: Endpoint): void {
-    this.#beliefs.reset(endpoint);
+    this.#assumed.reset(endpoint);
     this.#engines.delete(endpoint);
   }
 
-  /** Shape [n], tokens; undefined if nobody is heard, or the prompt's tokens are not known. */
-  #told(request: RoutingRequest, endpoints: readonly Endpoint[]): Int32Array | undefined {
-    const index = this.#kvIndex;
-    // A request may make its tokens only when they are read, so that comes last.
-    if (index === undefined || !index.hearsAny || request.tokens === undefined) return undefined;
+  /** Tokens according to events, shape [n]; undefined without live events or without the prompt's tokens. */
+  #reported(
+    index: KvIndex,
+    request: RoutingRequest,
+    endpoints: readonly Endpoint[],
+  ): Int32Array | undefined {
+    // A request may compute its tokens lazily, so they are read last.
+    if (!index.hasLiveStream || request.tokens === undefined) return undefined;
     const { tokens, model, cacheSalt } = request;
     // An adapter is served under its own name as the model.
     const loraName = model !== undefined && index.hasAdapter(model) ? model : undefined;
     const names = endpoints.map(({ url }) => url);
-    // What lies in host memory is not computed; a load takes a tenth of that time or less, and engines
-    // report it as cached.
+    // Blocks in host memory are loaded, which takes a tenth of the time to compute them or less; engines
+    // report them as cached.
     return index.match(tokens, { loraName, cacheSalt }, names, 'CPU');
   }
 
   #engineOf(endpoint: Endpoint): EngineKnowledge {
     let engine = this.#engines.get(endpoint);
     if (engine === undefined) {
-      engine = { inFlight: new PromptsInFlight(), untoldShare: 0, isToldWrongly: false };
+      engine = { inFlight: new PromptsInFlight(), underreportedShare: 0, isUnreliable: false };
       this.#engines.set(endpoint, engine);
     }
     return engine;

@@ -1,25 +1,25 @@
 // Whether one engine's KV cache has room for a prompt, and how long until it has.
 import type { ReportedLoad } from '../../contract.ts';
 
-/** Share of the KV cache past which vLLM makes new requests wait. */
+/** Share of the KV cache above which vLLM makes new requests wait. */
 const kvUsageFull = 0.98;
-/** A report of the engine's KV usage older than this says nothing about now. */
+/** Reports of KV usage older than this are ignored. */
 const reportSecondsMax = 30;
-/** Until requests have finished: as if prompts of so many tokens had been held for so long. */
+/** Initial means, until requests have finished: tokens of a prompt, and seconds that they are held. */
 const finishedPrior = { tokens: 1000, seconds: 5 };
 /** Weight of one request in the means. */
 const requestWeight = 1 / 32;
 
 /**
- * The engine tells what its running requests use; what it was sent since, and what waits there, is
- * counted here. Tokens are prompt tokens that were not expected to be cached.
+ * The engine reports what its running requests use; this class counts what was sent since and what waits
+ * there. Tokens are prompt tokens that were not expected to be cached.
  */
 export class KvMemory {
-  /** Of the requests in flight. */
+  /** Tokens of the requests in flight. */
   #heldTokens = 0;
-  /** Of these, in the report's KV usage already. */
+  /** The part of them that the report's KV usage already includes. */
   #reportedTokens = 0;
-  /** Means over the requests that finished; the second in token seconds. */
+  /** Means over finished requests; the second is in token-seconds. */
   #finishedTokens = finishedPrior.tokens;
   #finishedTokenSeconds = finishedPrior.tokens * finishedPrior.seconds;
 
@@ -27,22 +27,25 @@ export class KvMemory {
     this.#heldTokens += tokens;
   }
 
-  /** @param waitingTokens Of requests in flight without blocks yet: the engine's usage lacks them. */
+  /** @param waitingTokens Tokens of requests in flight without blocks, which the engine's usage does not include. */
   reported(waitingTokens: number): void {
     this.#reportedTokens = this.#heldTokens - waitingTokens;
   }
 
-  /** @param seconds Since it was sent; undefined if it failed, which tells nothing. */
+  /** @param seconds Time since it was sent; undefined if it failed, which gives no information. */
   finished(tokens: number, seconds: number | undefined): void {
     this.#heldTokens -= tokens;
     if (seconds === undefined) return;
-    // By tokens: long prompts are held longer, and most of the memory is theirs.
+    // Weighted by tokens: long prompts are held longer and take most of the memory.
     this.#finishedTokens += (tokens - this.#finishedTokens) * requestWeight;
     const tokenSeconds = tokens * seconds;
     this.#finishedTokenSeconds += (tokenSeconds - this.#finishedTokenSeconds) * requestWeight;
   }
 
-  /** Tokens that surely fit now, by this report: one less, as `waitSeconds` adds up in another order. */
+  /**
+   * Tokens that certainly fit now, according to this report; one less, because `waitSeconds` rounds in
+   * another order.
+   */
   roomTokens({ blocksTotal, blockTokens, kvUsage }: ReportedLoad): number {
     if (!blocksTotal || !blockTokens) return Number.POSITIVE_INFINITY;
     const capacity = blocksTotal * blockTokens;
@@ -50,8 +53,8 @@ export class KvMemory {
   }
 
   /**
-   * Until a prompt that joins now fits, behind all that wait; 0 if the engine does not tell. By
-   * Little's law the engine gives back what it holds once per mean time that a token is held.
+   * Seconds until a prompt that joins now fits, behind all that wait; 0 if the engine does not report its
+   * size. By Little's law, the engine frees as much as it holds once per mean time that a token is held.
    */
   waitSeconds(reported: ReportedLoad | undefined, tokens: number, nowSeconds: number): number {
     if (!reported?.blocksTotal || !reported.blockTokens) return 0;

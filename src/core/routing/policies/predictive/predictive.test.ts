@@ -4,6 +4,7 @@ import { routingRequest } from '../../../../../test/support/routing.ts';
 import { ManualClock, seededRandom } from '../../../base/index.ts';
 import { createBlockHasher, KvEventLog, KvIndex, KvSequence } from '../../../kv/index.ts';
 import type { Outcome, RoutingRequest } from '../../contract.ts';
+import { EndpointRecord } from '../../endpoint-record.ts';
 import { RoutingCore } from '../../routing-core.ts';
 import type { Ticket } from '../../ticket.ts';
 import { PredictivePolicy } from './predictive.ts';
@@ -19,7 +20,7 @@ function fleetOf(urls: string) {
     ticket.sent();
     return ticket;
   };
-  /** Sends a request to an otherwise idle engine and lets it answer at its speed. */
+  /** Sends a request to an otherwise idle engine and lets it respond at its speed. */
   const serve = (request: RoutingRequest, speeds: Record<string, number> = {}): string => {
     const ticket = send(request);
     const { endpoint, cachedTokens } = ticket.pick;
@@ -32,7 +33,7 @@ function fleetOf(urls: string) {
   return { core, clock, send, serve };
 }
 
-/** 4 bytes per token: a prompt of so many tokens that starts with nothing known. */
+/** 4 bytes per token: a prompt of this many tokens with a new prefix. */
 const fresh = (name: string, tokens = 4000) =>
   routingRequest(`${name} and `.repeat(tokens).slice(0, 4 * tokens));
 
@@ -49,7 +50,7 @@ test('a conversation returns to the engine that has it cached', () => {
   }
 });
 
-test('the reason names the prediction and what it rests on', () => {
+test('the reason states the prediction and its inputs', () => {
   const { core, serve } = fleetOf('a');
   serve(fresh('x'));
   assert.match(
@@ -58,7 +59,7 @@ test('the reason names the prediction and what it rests on', () => {
   );
 });
 
-test('the warm engine is left once waiting there costs more than computing again', () => {
+test('the warm engine is left when waiting there costs more than recomputing', () => {
   const { serve, send } = fleetOf('ab');
   for (let i = 0; i < 20; i++) serve(fresh(`warm up ${i}`));
   const document = 'a long document about spillways '.repeat(250);
@@ -90,7 +91,7 @@ test('a shared first block does not draw all requests to one engine', () => {
   }
 });
 
-test('an engine that is three times slower is learned and gets the smallest share', () => {
+test('an engine that is three times slower gets the smallest share', () => {
   const { core, clock } = fleetOf('abcd');
   // Each engine works first come, first served; events are replayed in order of time.
   const freeAt: Record<string, number> = {};
@@ -118,7 +119,7 @@ test('an engine that is three times slower is learned and gets the smallest shar
   assert.ok(slow < 0.16, `the slow engine got ${slow} of the requests`);
 });
 
-test('an engine that goes silent gets no more than what it had', () => {
+test('an engine that stops responding gets no more requests', () => {
   const { core, clock, send, serve } = fleetOf('ab');
   for (let i = 0; i < 20; i++) serve(fresh(`warm up ${i}`));
   const silent = send(fresh('the last words')).pick.endpoint.url;
@@ -127,7 +128,7 @@ test('an engine that goes silent gets no more than what it had', () => {
   assert.equal(core.endpoint(silent)?.load.inflight, 1);
 });
 
-test('an engine that says its KV cache is full is avoided while another has room', () => {
+test('an engine that reports a full KV cache is avoided while another has space', () => {
   const { core, clock, serve } = fleetOf('ab');
   const report = { running: 50, blocksTotal: 1000, blockTokens: 16 };
   core.setReported('a', { ...report, atSeconds: 0, waiting: 9, kvUsage: 0.99 });
@@ -139,7 +140,7 @@ test('an engine that says its KV cache is full is avoided while another has room
   assert.ok(count(later, 'a') > 2);
 });
 
-test('an engine at which prompts wait for memory is left for one that has room', () => {
+test('an engine where prompts wait for memory is left for one that has space', () => {
   const { core, clock, send, serve } = fleetOf('ab');
   for (let i = 0; i < 20; i++) {
     const ticket = send(fresh(`long answer ${i}`));
@@ -152,7 +153,7 @@ test('an engine at which prompts wait for memory is left for one that has room',
   const home = serve(routingRequest(document));
   const question = () =>
     send(routingRequest(`${document}and ${'!'.repeat(400)}`)).pick.endpoint.url;
-  // Its prefill of seconds is worth waiting for; but answers take minutes, and it does not fit.
+  // Its prefill of seconds is worth waiting for; but responses take minutes, and it does not fit.
   const long = `${document}${'?'.repeat(100_000)}`;
   assert.equal(send(routingRequest(long)).pick.endpoint.url, home);
   clock.advance(0.01);
@@ -163,7 +164,7 @@ test('an engine at which prompts wait for memory is left for one that has room',
   assert.notEqual(question(), home);
 });
 
-test('answers that are not streamed teach nothing about the time to the first token', () => {
+test('responses that are not streamed do not affect the time to first token', () => {
   const { core, clock } = fleetOf('a');
   const predicted = () =>
     /predicted in ([^ ]+) s/.exec(core.route(fresh('unseen')).pick.reason)?.[1];
@@ -178,7 +179,7 @@ test('answers that are not streamed teach nothing about the time to the first to
   assert.equal(predicted(), before);
 });
 
-test('with KV events a prefix that another router placed is found', () => {
+test('KV events reveal a prefix that another router placed', () => {
   const kvIndex = new KvIndex();
   const policy = new PredictivePolicy(seededRandom(1), { kvIndex });
   assert.ok(policy.readsKvEvents);
@@ -194,7 +195,7 @@ test('with KV events a prefix that another router placed is found', () => {
   assert.deepEqual([endpoint.url, cachedTokens], ['b', 3999]);
 });
 
-test('an engine that finds nothing of what it should have loses our trust in its cache', () => {
+test('an engine that finds nothing of what is expected loses trust in its cache', () => {
   const { core, clock } = fleetOf('a');
   const ask = (i: number, outcome: Omit<Outcome, 'status'>) => {
     const ticket = core.route(routingRequest(`${'shared '.repeat(2000)}${i}`));
@@ -210,7 +211,7 @@ test('an engine that finds nothing of what it should have loses our trust in its
   assert.ok(ask(60, { promptTokens: 3500, cachedTokens: 0 }) < 500);
 });
 
-test('an engine whose queue is others’ is left to them, and comes back when they are done', () => {
+test('an engine with a queue of other routers is avoided until it is empty', () => {
   const { core, clock, serve } = fleetOf('ab');
   for (let i = 0; i < 20; i++) serve(fresh(`warm up ${i}`));
   const report = (url: string, waiting: number) => {
@@ -225,7 +226,7 @@ test('an engine whose queue is others’ is left to them, and comes back when th
   assert.ok(count(later, 'a') > 2);
 });
 
-test('what others keep an engine busy with teaches nothing about its speed', () => {
+test('load from other routers does not affect the learned speed', () => {
   const { core, clock, serve } = fleetOf('a');
   for (let i = 0; i < 40; i++) serve(fresh(`warm up ${i}`));
   const predicted = () =>
@@ -240,7 +241,7 @@ test('what others keep an engine busy with teaches nothing about its speed', () 
   assert.ok(predicted() < 1.5 * before, `${predicted()} s, ${before} s before`);
 });
 
-test('a prefix that many ask for at once is copied before its engine is crowded', () => {
+test('a prefix in sudden demand is copied before its engine is crowded', () => {
   const { clock, send, serve } = fleetOf('abcd');
   for (let i = 0; i < 40; i++) serve(fresh(`warm up ${i}`));
   const document = 'a document that everybody wants '.repeat(2000);
@@ -250,4 +251,34 @@ test('a prefix that many ask for at once is copied before its engine is crowded'
   });
   // Its prefill takes .8 s. Who had only waited for the first copy would all be with it.
   assert.equal(new Set(urls).size, 4, urls.join(''));
+});
+
+test('a prompt counts as cached while it is in flight, and no longer without an event', () => {
+  const kvIndex = new KvIndex();
+  kvIndex.setKnowledge('a', 'exact');
+  const policy = new PredictivePolicy(seededRandom(1), { kvIndex });
+  const core = new RoutingCore({ policy, clock: new ManualClock() });
+  core.addEndpoint({ url: 'a', models: ['m'] });
+  const request = { ...fresh('once'), tokens: Uint32Array.from({ length: 4000 }, (_, i) => i) };
+  const first = core.route(request);
+  first.sent();
+  assert.ok(core.route(request).pick.cachedTokens > 3900);
+  first.finish({ status: 'failed' });
+  assert.equal(core.route(request).pick.cachedTokens, 0);
+});
+
+test('a pick keeps no block names once its request has ended', () => {
+  const { send } = fleetOf('a');
+  const ticket = send(fresh('names'));
+  assert.equal(ticket.pick.chain?.hashes.length, 62);
+  ticket.finish({ status: 'completed' });
+  assert.equal(ticket.pick.chain, undefined);
+});
+
+test('the reason of an adopted request is that another router picked it', () => {
+  const policy = new PredictivePolicy(seededRandom(1));
+  const endpoint = new EndpointRecord('a', ['m'], 'live', '');
+  const pick = policy.adopt(fresh('theirs'), endpoint, 100);
+  assert.equal(pick.reason, 'another router picked it');
+  assert.equal(pick.cachedTokens, 100);
 });

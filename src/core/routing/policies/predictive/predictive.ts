@@ -1,8 +1,8 @@
-// Predictive: the engine whose predicted time to first token is least. The default.
+// Predictive, the default policy: picks the engine with the shortest predicted time to first token.
 import type { Random } from '../../../base/index.ts';
 import type { KvIndex } from '../../../kv/index.ts';
+import type { PromptChain } from '../../assumed-prefixes.ts';
 import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../../contract.ts';
-import type { PromptChain } from '../../prefix-beliefs.ts';
 import { EngineForecast, prefillWork } from './engine-forecast.ts';
 import { ForecastRow, ForecastTable } from './forecast-row.ts';
 import { HeldTokens } from './held-tokens.ts';
@@ -11,50 +11,53 @@ import { PrefixDemand } from './prefix-demand.ts';
 import type { PromptsInFlight } from './prompts-in-flight.ts';
 import { TrafficShare } from './traffic-share.ts';
 
-/** Each was chosen on the Mooncake trace at six loads; the results are flat around it. */
+/** The defaults were chosen on the Mooncake trace at six loads; results are flat around them. */
 export interface PredictiveOptions {
   /**
-   * What a second of prefill costs others even when nobody waits: it evicts what was cached, and
-   * delays who comes next. In seconds of this request's own wait. When every engine has a queue,
-   * the length of the shortest adds to it, because each second of prefill delays that many.
+   * Cost to other requests of one second of prefill, in seconds of this request's own wait. It applies even
+   * when no request waits, because prefill evicts cached blocks and delays later requests. When every engine
+   * has a queue, the length of the shortest is added, because each second of prefill delays that many.
    * @default 2
    */
   readonly crowdingWeight?: number | undefined;
   /**
-   * What a second of delay in decode costs, for the requests running there and for this one, times
-   * the output tokens of an answer: a second that is spread over many tokens is felt less. In seconds
-   * of this request's own wait, of which it is never more than one.
-   * @default 15
+   * Cost of one second of decode delay, for the requests in flight there and for this one, in seconds of this
+   * request's own wait. It is divided by the output tokens of a response, because a second spread over many
+   * tokens matters less, and is at most 1. Where many output tokens are in flight, steps are long and responses
+   * take longer anyway, so a second counts less (`busyOutputTokens`).
+   * @default 30
    */
   readonly decodeWeight?: number | undefined;
   /**
-   * How strongly prefill is spread over engines in the long run, so that what is cached spreads
-   * too: an engine that got as much of late as the busiest costs this many times the prefill of
-   * the whole prompt more than one that got none.
+   * How strongly prefill, and with it cached prefixes, is spread over engines in the long run. The engine
+   * with the most recent prefill costs this many times the prefill of the whole prompt more than an engine
+   * with none.
    * @default 1
    */
   readonly placementWeight?: number | undefined;
   /**
-   * What the engines' KV events say, for engines that are heard; somebody else feeds it. Without
-   * it, and for other engines, what was sent from here is taken to be held there.
+   * Index of the KV events of engines that publish them, fed by the caller. Without it, and for other
+   * engines, prompts that this router sent to an engine are assumed to be cached there.
    */
   readonly kvIndex?: KvIndex | undefined;
 }
 
-/** Scores this close to the least, as a share of it and in seconds, are equal to it. */
+/** Scores this close to the lowest, as a share of it and in seconds, count as equal to it. */
 const tieShare = 0.02;
 const tieSeconds = 0.005;
-/** Output tokens expected of a request until answers have told. */
+/** Expected output tokens of a request until responses report them. */
 const outputTokensPrior = 256;
-/** Weight of one answer in the mean of output tokens. */
+/** Weight of one response in the mean of output tokens. */
 const outputTokensWeight = 1 / 64;
+/** With so many expected output tokens in flight at an engine, a second of delay in decode counts half. */
+const busyOutputTokens = 20_000;
 /**
- * So many requests for a prefix within seconds may be chance; from the next on, so many are expected
- * to follow. Conversations, and llm-d's groups of five prompts, stay below.
+ * This many requests for a prefix within seconds may be chance; for each one above, another is expected to
+ * follow. Conversations, and llm-d's groups of five prompts, stay below.
  */
 const demandByChance = 3;
 
-/** Least predicted time to first token, with what the pick costs others counted in. */
+/** Picks the shortest predicted time to first token, including the cost to other requests. */
 export class PredictivePolicy implements Policy {
   readonly name = 'predictive';
   readonly readsKvEvents: boolean;
@@ -65,7 +68,7 @@ export class PredictivePolicy implements Policy {
   readonly #held: HeldTokens;
   /** One entry per engine; entries leave with it. */
   readonly #forecasts = new Map<Endpoint, EngineForecast>();
-  /** Those of the last candidates, and where their rows begin. */
+  /** Forecasts of the last candidates, and the offsets of their rows. */
   #aligned:
     | {
         readonly endpoints: readonly Endpoint[];
@@ -73,14 +76,14 @@ export class PredictivePolicy implements Policy {
         readonly rows: Int32Array;
       }
     | undefined;
-  /** What picks read of all engines. */
+  /** The state of all engines that picks read. */
   readonly #table = new ForecastTable();
-  /** All engines as one: what is assumed of an engine without evidence of its own. */
+  /** All engines as one: the prior for an engine without its own observations. */
   readonly #fleetSpeed = new PrefillSpeed();
   readonly #share = new TrafficShare();
   readonly #demand = new PrefixDemand();
   #outputTokens = outputTokensPrior;
-  // Per candidate of the pick in progress; kept to spare the collector.
+  // One number per candidate of the current pick; reused to avoid garbage.
   #waitSeconds = new Float64Array(8);
   #assignedSeconds = new Float64Array(8);
   #cachedTokens = new Float64Array(8);
@@ -90,12 +93,12 @@ export class PredictivePolicy implements Policy {
     this.#random = random;
     this.#crowdingWeight = options.crowdingWeight ?? 2;
     this.#placementWeight = options.placementWeight ?? 1;
-    this.#decodeWeight = options.decodeWeight ?? 15;
+    this.#decodeWeight = options.decodeWeight ?? 30;
     this.#held = new HeldTokens(options.kvIndex);
     this.readsKvEvents = options.kvIndex !== undefined;
   }
 
-  /** As engines begin and cease to be heard. */
+  /** Changes when engines start and stop publishing events. */
   get needsTokens(): boolean {
     return this.#held.needsTokens;
   }
@@ -120,7 +123,7 @@ export class PredictivePolicy implements Policy {
       cachedTokens: this.#cachedTokens[best] as number,
       ttftSeconds: this.#ttftSeconds[best] as number,
       waitSeconds: this.#waitSeconds[best] as number,
-      isHeard: false,
+      isFromPeer: false,
     });
   }
 
@@ -132,13 +135,14 @@ export class PredictivePolicy implements Policy {
       scores: undefined,
       promptTokens: request.promptTokens,
       cachedTokens,
-      ...{ ttftSeconds: 0, waitSeconds: 0, isHeard: true },
+      // Nothing was predicted here.
+      ...{ ttftSeconds: Number.NaN, waitSeconds: Number.NaN, isFromPeer: true },
     });
   }
 
   onSent(request: RoutingRequest, pick: PredictivePick, nowSeconds: number): void {
     pick.sentSeconds = nowSeconds;
-    // Of what another router sent there was no pick here.
+    // Requests of peer routers were not picked here, so their engine may not have been aged.
     pick.forecast.row.age(nowSeconds, this.#fleetSpeed.line);
     pick.forecast.sent(pick, nowSeconds, request.stream, this.#share.allPerOwn);
     if (pick.chain === undefined) return;
@@ -172,7 +176,7 @@ export class PredictivePolicy implements Policy {
     if (outcome.outputTokens !== undefined) {
       this.#outputTokens += (outcome.outputTokens - this.#outputTokens) * outputTokensWeight;
     }
-    // The pick may be kept for the debug route; its hashes are of no use there.
+    // The pick may be kept for the debug route; its hashes are not used there.
     pick.chain = undefined;
   }
 
@@ -191,7 +195,7 @@ export class PredictivePolicy implements Policy {
     this.#aligned = undefined;
   }
 
-  /** Brings all candidates up to now, and notes of each what the scores are made of. */
+  /** Updates all candidates to now, and records the inputs of each score. */
   #survey(candidates: readonly EngineForecast[], rows: Int32Array, now: number): FleetSurvey {
     let leastQueued = Number.POSITIVE_INFINITY;
     let mostAssigned = 1e-9;
@@ -218,7 +222,8 @@ export class PredictivePolicy implements Policy {
     const { leastQueued, mostAssigned, mostCached } = fleet;
     const copyUsers = this.#expectedUsers(chain, mostCached, now);
     const outputTokens = this.#outputTokens;
-    const decodeWeight = Math.min(1, this.#decodeWeight / outputTokens);
+    const decodeWeight = this.#decodeWeight / outputTokens;
+    const busyRequests = busyOutputTokens / outputTokens;
     const crowding = this.#crowdingWeight + leastQueued;
     const wholeWork = prefillWork(promptTokens, 0);
     const restWork = prefillWork(promptTokens - mostCached, mostCached);
@@ -232,7 +237,7 @@ export class PredictivePolicy implements Policy {
       let wait = this.#waitSeconds[i] as number;
       if (!forecast.hasRoom(uncachedTokens)) {
         const { reported } = endpoints[i] as Endpoint;
-        // While prompts ahead wait for memory, prefill goes on: the later of both counts.
+        // Prefill continues while prompts ahead wait for memory, so the longer of both waits counts.
         wait = Math.max(
           wait,
           (candidates[i] as EngineForecast).memorySeconds(reported, uncachedTokens, now),
@@ -241,11 +246,12 @@ export class PredictivePolicy implements Policy {
       const ttft = wait + prefill + forecast.interferenceSeconds(uncachedTokens);
       let forOthers = 0;
       if (copyUsers > 0) {
-        // What some engine has, this one would compute for those who come after, too.
+        // Computing a prefix that another engine has cached also serves later requests.
         forOthers = (prefill - forecast.secondsFor(restWork)) * (copyUsers / (1 + copyUsers));
       }
       const charged = prefill - forOthers;
       const decodeDelay = forecast.decodeDelaySeconds(charged, promptTokens, outputTokens);
+      const busyness = 1 + forecast.inflightRequests / busyRequests;
       const whole = forecast.secondsFor(wholeWork);
       const placement = (whole * (this.#assignedSeconds[i] as number)) / mostAssigned;
       this.#ttftSeconds[i] = ttft;
@@ -253,20 +259,20 @@ export class PredictivePolicy implements Policy {
         ttft -
         forOthers +
         crowding * charged +
-        decodeWeight * decodeDelay +
+        Math.min(1, decodeWeight / busyness) * decodeDelay +
         this.#placementWeight * placement;
     }
     return scores;
   }
 
-  /** Requests to come that a copy of the first tokens of a prompt would serve, by those of late. */
+  /** Number of requests that another copy of the first tokens of a prompt would serve, predicted from recent ones. */
   #expectedUsers(chain: PromptChain, tokens: number, nowSeconds: number): number {
     if (tokens === 0) return 0;
     const requests = this.#demand.requests(chain, tokens, nowSeconds) * this.#share.allPerOwn;
     return Math.max(0, requests - demandByChance);
   }
 
-  /** Of the candidates within reach, the one that got least prefill lately; equals are drawn. */
+  /** Picks the tied candidate with the least recent prefill; further ties are broken at random. */
   #leastAssigned(scores: readonly number[], reach: number): number {
     let best = -1;
     let least = 0;
@@ -295,7 +301,7 @@ export class PredictivePolicy implements Policy {
     this.#ttftSeconds = new Float64Array(2 * count);
   }
 
-  /** In the order of the endpoints, which are the same list until an engine changes. */
+  /** Forecasts in the order of the endpoints, whose list stays the same until an engine changes. */
   #forecastsOf(endpoints: readonly Endpoint[]) {
     if (this.#aligned?.endpoints !== endpoints) {
       const forecasts = endpoints.map((endpoint) => this.#forecastOf(endpoint));
@@ -315,7 +321,7 @@ export class PredictivePolicy implements Policy {
   }
 }
 
-/** What a pick compares each candidate with. */
+/** Values over all candidates that each score depends on. */
 interface FleetSurvey {
   readonly leastQueued: number;
   readonly mostAssigned: number;
@@ -332,21 +338,22 @@ interface ScoreInputs {
   readonly now: number;
 }
 
-/** A pick with what the hooks need. The reason is put into words only when somebody asks. */
+/** A pick with the data that the hooks need. The reason is formatted only on request. */
 class PredictivePick implements Pick {
   readonly endpoint: Endpoint;
-  /** Kept here, so that an attempt that outlives its engine's entry still finds its books. */
+  /** Kept here because an attempt may outlive its engine's entry. */
   readonly forecast: EngineForecast;
   readonly scores: readonly number[] | undefined;
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly work: number;
-  readonly isHeard: boolean;
+  readonly isFromPeer: boolean;
   readonly #ttftSeconds: number;
   readonly #waitSeconds: number;
   chain: PromptChain | undefined;
   inFlight: PromptsInFlight | undefined = undefined;
-  sentSeconds = 0;
+  /** Set when it is sent. */
+  sentSeconds = Number.NaN;
 
   constructor(options: {
     readonly endpoint: Endpoint;
@@ -357,7 +364,7 @@ class PredictivePick implements Pick {
     readonly cachedTokens: number;
     readonly ttftSeconds: number;
     readonly waitSeconds: number;
-    readonly isHeard: boolean;
+    readonly isFromPeer: boolean;
   }) {
     this.endpoint = options.endpoint;
     this.forecast = options.forecast;
@@ -365,13 +372,14 @@ class PredictivePick implements Pick {
     this.scores = options.scores;
     this.promptTokens = options.promptTokens;
     this.cachedTokens = options.cachedTokens;
-    this.isHeard = options.isHeard;
+    this.isFromPeer = options.isFromPeer;
     this.work = prefillWork(options.promptTokens - options.cachedTokens, options.cachedTokens);
     this.#ttftSeconds = options.ttftSeconds;
     this.#waitSeconds = options.waitSeconds;
   }
 
   get reason(): string {
+    if (this.isFromPeer) return 'another router picked it';
     return (
       `first token predicted in ${this.#ttftSeconds.toFixed(3)} s: ` +
       `${this.cachedTokens} of ${this.promptTokens} tokens cached, ` +

@@ -4,7 +4,7 @@ import { PrefillBacklog } from './prefill-backlog.ts';
 
 const [a, b, c] = [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
 
-test('a request waits for the rest of what was sent before it', () => {
+test('a request waits for the rest of the work sent before it', () => {
   const backlog = new PrefillBacklog();
   assert.equal(backlog.waitSeconds(0), 0);
   backlog.add(a, 2, 0, true);
@@ -13,7 +13,7 @@ test('a request waits for the rest of what was sent before it', () => {
   assert.equal(backlog.waitSeconds(1.5), 1.5);
 });
 
-test('a first byte tells how far the engine is, and how long it took for this request', () => {
+test('a first byte shows the progress of the engine and the duration of this prefill', () => {
   const backlog = new PrefillBacklog();
   backlog.add(a, 2, 0, true);
   backlog.add(b, 1, 0, true);
@@ -27,7 +27,7 @@ test('a first byte tells how far the engine is, and how long it took for this re
   assert.equal(backlog.firstByte(b, 1.5, 1.5), undefined);
 });
 
-test('a first byte that is told a moment after a later one takes no time; one told long after says nothing', () => {
+test('a first byte reported just after a later one has no duration; one reported long after is ignored', () => {
   const backlog = new PrefillBacklog();
   for (const key of [a, b, c]) backlog.add(key, 2, 0, true);
   assert.equal(backlog.firstByte(b, 3, 3), 3);
@@ -38,7 +38,15 @@ test('a first byte that is told a moment after a later one takes no time; one to
   assert.equal(backlog.length, 0);
 });
 
-test('an overdue first byte is a wait that nobody booked, and it grows', () => {
+test('a first byte reported 50 ms after a later one still counts', () => {
+  const backlog = new PrefillBacklog();
+  for (const key of [a, b, c]) backlog.add(key, 2, -1, true);
+  backlog.firstByte(a, 1.05, 0.05);
+  assert.equal(backlog.firstByte(b, 1, 0), 0);
+  assert.equal(backlog.firstByte(c, 0.999, -0.001), undefined);
+});
+
+test('an overdue first byte adds a wait that grows', () => {
   const backlog = new PrefillBacklog();
   backlog.add(a, 1, 0, true);
   backlog.add(b, 1, 0, true);
@@ -47,7 +55,7 @@ test('an overdue first byte is a wait that nobody booked, and it grows', () => {
   assert.equal(backlog.waitSeconds(11), 10);
 });
 
-test('a cancelled request gives its place back', () => {
+test('a cancelled request leaves the queue', () => {
   const backlog = new PrefillBacklog();
   backlog.add(a, 5, 0, true);
   backlog.add(b, 1, 0, true);
@@ -57,13 +65,33 @@ test('a cancelled request gives its place back', () => {
   assert.equal(backlog.length, 1);
 });
 
-test('a request whose first byte tells nothing is done when the book says', () => {
+test('an unwatched request ends at its predicted time', () => {
   const backlog = new PrefillBacklog();
   backlog.add(a, 1, 0, false);
   backlog.add(b, 1, 0, false);
   backlog.add(c, 1, 0, true);
   assert.equal(backlog.waitSeconds(0.5), 2.5);
+  assert.equal(backlog.waitSeconds(1), 2);
+  assert.equal(backlog.length, 3, 'the first is done after that time');
   assert.equal(backlog.waitSeconds(2.5), 0.5);
   assert.equal(backlog.length, 1);
   assert.equal(backlog.waitSeconds(9), 6);
+});
+
+test('the wait counts down until the oldest request is due, and each first byte moves that time', () => {
+  const backlog = new PrefillBacklog<object>();
+  const [first, second, third] = [{}, {}, {}];
+  assert.equal(backlog.countsDownUntilSeconds, Infinity);
+  backlog.add(first, 2, 10, true);
+  backlog.add(second, 3, 10, true);
+  backlog.add(third, 4, 11, true);
+  assert.deepEqual([backlog.countsDownUntilSeconds, backlog.freeAtSeconds], [12, 19]);
+  assert.equal(backlog.waitSeconds(12), 7);
+  assert.equal(backlog.waitSeconds(13), 7);
+  backlog.firstByte(first, 4, 14);
+  assert.deepEqual([backlog.countsDownUntilSeconds, backlog.freeAtSeconds], [17, 21]);
+  backlog.drop(third, 15);
+  assert.deepEqual([backlog.length, backlog.freeAtSeconds], [1, 17]);
+  backlog.drop(second, 20);
+  assert.deepEqual([backlog.length, backlog.freeAtSeconds], [0, 20]);
 });

@@ -1,46 +1,45 @@
-// How long an engine needs for the prefill that it already has: a queue on paper, corrected by
-// every first byte.
+// Predicts how long an engine needs for its queued prefill; every first byte corrects the prediction.
 
 /**
- * What another router tells comes late by a turn of the event loop on either side and a hop: milliseconds,
- * or tens of them while a large body is read. Judgement; news that is later than this makes engines
- * look faster than they are.
+ * Maximum delay of updates from peer routers. They are late by a turn of the event loop on either side and
+ * a network hop: milliseconds, or tens of them while a large body is read. A judgement; with later updates,
+ * engines look faster than they are.
  */
-export const newsSecondsMax = 0.05;
+export const updateSecondsMax = 0.05;
 
 interface Entry {
   readonly seconds: number;
-  /** Whether its first byte will tell the end of its prefill. */
+  /** Whether its first byte will mark the end of its prefill. */
   readonly watched: boolean;
   /** When its prefill should end. */
   dueSeconds: number;
 }
 
 /**
- * Engines prefill first come, first served, so what is ahead of a new request is the rest of what
- * was sent before. Each request is booked for the seconds it should take; its first byte tells
- * whether the engine is ahead of the book or behind, and the book follows.
+ * Engines prefill first come, first served, so the work ahead of a new request is the rest of what was sent
+ * before. Each request is queued with its predicted seconds. Its first byte shows whether the engine is
+ * faster or slower than predicted, and moves the predictions for the rest of the queue.
  *
  * Entries are attempts without a first byte: as many as the router has in flight there.
  */
 export class PrefillBacklog<Key extends object> {
   /** In the order sent. */
   readonly #entries = new Map<Key, Entry>();
-  /** When the last of them should end. */
+  /** Predicted end of the last of them. */
   #freeAtSeconds = 0;
   #lastFirstByteSeconds = Number.NEGATIVE_INFINITY;
 
-  /** Requests that are taken to be in prefill, or waiting for it. */
+  /** Number of requests that are assumed to be in prefill or waiting for it. */
   get length(): number {
     return this.#entries.size;
   }
 
-  /** When the last of them should end. */
+  /** Predicted end of the last of them. */
   get freeAtSeconds(): number {
     return this.#freeAtSeconds;
   }
 
-  /** Until then, if nobody comes or goes, `waitSeconds` counts down to `freeAtSeconds`. */
+  /** Until when `waitSeconds` counts down to `freeAtSeconds` if no request joins or leaves. */
   get countsDownUntilSeconds(): number {
     for (const { dueSeconds } of this.#entries.values()) return dueSeconds;
     return Number.POSITIVE_INFINITY;
@@ -52,12 +51,12 @@ export class PrefillBacklog<Key extends object> {
   }
 
   /**
-   * Books a request.
+   * Queues a request.
    *
    * @param key The attempt; used to find it again.
-   * @param seconds Prefill time that it should take by itself.
-   * @param watched Whether its first byte will tell the end of its prefill; not so without
-   *   streaming. An unwatched request is taken to end when the book says.
+   * @param seconds Predicted time of its own prefill.
+   * @param watched Whether its first byte will mark the end of its prefill; false without streaming. An
+   *   unwatched request is assumed to end when predicted.
    */
   add(key: Key, seconds: number, nowSeconds: number, watched: boolean): void {
     this.#freeAtSeconds = Math.max(this.#freeAtSeconds, nowSeconds) + seconds;
@@ -65,18 +64,18 @@ export class PrefillBacklog<Key extends object> {
   }
 
   /**
-   * The first byte came.
+   * The first byte arrived.
    *
-   * @returns Seconds since the engine could begin with this request: since it was sent, or since
-   *   the first byte before it. Undefined if the request was not booked, or if that was long before
-   *   the last first byte that is known of.
+   * @returns Seconds since the engine could start this request: since it was sent, or since the previous
+   *   first byte. Undefined if the request was not queued, or if its first byte came long before the last
+   *   one that is known.
    */
   firstByte(key: Key, sentSecondsAgo: number, nowSeconds: number): number | undefined {
     if (!this.#entries.delete(key)) return undefined;
     const lastSeconds = this.#lastFirstByteSeconds;
     this.#lastFirstByteSeconds = Math.max(nowSeconds, lastSeconds);
-    this.#rebook(this.#lastFirstByteSeconds);
-    if (nowSeconds < lastSeconds - newsSecondsMax) return undefined;
+    this.#predictFrom(this.#lastFirstByteSeconds);
+    if (nowSeconds < lastSeconds - updateSecondsMax) return undefined;
     const beganSeconds = Math.max(nowSeconds - sentSecondsAgo, lastSeconds);
     return Math.max(0, nowSeconds - beganSeconds);
   }
@@ -90,9 +89,9 @@ export class PrefillBacklog<Key extends object> {
   }
 
   /**
-   * Seconds until a request that joins now begins. If the oldest first byte is overdue, something
-   * that the book does not know holds the engine up (a full KV cache, a hang); it is assumed to
-   * last as long again as it has lasted.
+   * Seconds until the prefill of a request that joins now starts. If the oldest first byte is overdue,
+   * something unknown delays the engine (a full KV cache, a hang), which is assumed to last as long again as
+   * it has lasted.
    */
   waitSeconds(nowSeconds: number): number {
     for (const [key, entry] of this.#entries) {
@@ -104,8 +103,8 @@ export class PrefillBacklog<Key extends object> {
     return Math.max(0, this.#freeAtSeconds - nowSeconds);
   }
 
-  /** Whatever the book said, the engine now begins with what is left. */
-  #rebook(nowSeconds: number): void {
+  /** Predicts the rest of the queue anew, as if the engine started it now. */
+  #predictFrom(nowSeconds: number): void {
     let due = nowSeconds;
     for (const entry of this.#entries.values()) {
       due += entry.seconds;

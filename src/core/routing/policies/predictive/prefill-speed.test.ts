@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { randomInteger, seededRandom } from '../../../base/index.ts';
-import { PrefillSpeed, speedPrior } from './prefill-speed.ts';
+import { PrefillSpeed, type SpeedLine, speedPrior } from './prefill-speed.ts';
 
 /** Feeds observations of an engine with this line; `noise` is the relative error, uniform. */
 function learn(
@@ -22,7 +22,7 @@ function learn(
 const close = (actual: number, expected: number, share: number) =>
   assert.ok(Math.abs(actual / expected - 1) < share, `${actual}, expected ${expected}`);
 
-test('an engine of which nothing is known is taken for the prior', () => {
+test('an engine without observations gets the prior', () => {
   close(new PrefillSpeed().secondsFor(10_000), 1.03, 1e-9);
 });
 
@@ -33,7 +33,7 @@ test('the line is learned within a few dozen noisy observations', () => {
   close(speed.secondsFor(0), 0.02, 0.5);
 });
 
-test('an engine that turns three times slower is noticed, and so is its recovery', () => {
+test('learns that an engine has become three times slower, and that it has recovered', () => {
   const speed = new PrefillSpeed();
   const fast = { overheadSeconds: 0.02, secondsPerToken: 1 / 30_000 };
   learn(speed, fast, 200);
@@ -43,7 +43,7 @@ test('an engine that turns three times slower is noticed, and so is its recovery
   assert.ok(speed.secondsFor(10_000) < 0.5, `${speed.secondsFor(10_000)}`);
 });
 
-test('one wild observation moves the prediction little', () => {
+test('one outlier barely moves the prediction', () => {
   const speed = new PrefillSpeed();
   learn(speed, { overheadSeconds: 0.02, secondsPerToken: 1 / 30_000 }, 200);
   const before = speed.secondsFor(10_000);
@@ -51,7 +51,7 @@ test('one wild observation moves the prediction little', () => {
   assert.ok(speed.secondsFor(10_000) < 1.5 * before);
 });
 
-test('without traffic an engine returns to what its fleet does', () => {
+test('without traffic the speed returns to that of the fleet', () => {
   const speed = new PrefillSpeed();
   const fleet = { overheadSeconds: 0.01, secondsPerToken: 1 / 20_000 };
   learn(speed, { overheadSeconds: 0.01, secondsPerToken: 1 / 2000 }, 100);
@@ -60,7 +60,7 @@ test('without traffic an engine returns to what its fleet does', () => {
   close(speed.secondsFor(10_000), 0.51, 0.1);
 });
 
-test('whatever is observed, predictions are positive, finite, and grow with the tokens', () => {
+test('predictions are positive, finite, and grow with the tokens, whatever is observed', () => {
   const observation = fc.tuple(fc.nat(200_000), fc.double({ min: 0, max: 1e4, noNaN: true }));
   fc.assert(
     fc.property(fc.array(observation, { maxLength: 50 }), (observations) => {
@@ -73,4 +73,141 @@ test('whatever is observed, predictions are positive, finite, and grow with the 
       });
     }),
   );
+});
+
+/** The same by the book: every observation kept, with its weight and its age. */
+class ReferenceSpeed {
+  readonly #observed: { tokens: number; seconds: number; weight: number }[] = [];
+  #updatedSeconds = 0;
+  #line = speedPrior;
+
+  get line(): SpeedLine {
+    return this.#line;
+  }
+
+  secondsFor(tokens: number): number {
+    return this.#line.overheadSeconds + this.#line.secondsPerToken * tokens;
+  }
+
+  observe(tokens: number, seconds: number, now: number, prior: SpeedLine): void {
+    this.#forget(0.5 ** (1 / 64), now);
+    const expected = this.secondsFor(tokens);
+    const clamped = Math.min(Math.max(seconds, expected / 8), 8 * expected);
+    this.#observed.push({ tokens, seconds: clamped, weight: relative(tokens) });
+    this.#fit(prior);
+  }
+
+  age(now: number, prior: SpeedLine): void {
+    if (now - this.#updatedSeconds >= 37.5) this.#forget(1, now);
+    this.#fit(prior);
+  }
+
+  #forget(factor: number, now: number): void {
+    const keep = factor * 0.5 ** ((now - this.#updatedSeconds) / 300);
+    for (const one of this.#observed) one.weight *= keep;
+    this.#updatedSeconds = now;
+  }
+
+  #fit(prior: SpeedLine): void {
+    const priorSeconds = prior.overheadSeconds + prior.secondsPerToken * 8192;
+    const points = [
+      ...this.#observed,
+      { tokens: 0, seconds: prior.overheadSeconds, weight: 1 },
+      { tokens: 8192, seconds: priorSeconds, weight: relative(8192) },
+    ];
+    const sum = (of: (point: (typeof points)[number]) => number) =>
+      points.reduce((total, point) => total + point.weight * of(point), 0);
+    const weight = sum(() => 1);
+    const meanTokens = sum(({ tokens }) => tokens) / weight;
+    const meanSeconds = sum(({ seconds }) => seconds) / weight;
+    const slope =
+      sum(({ tokens, seconds }) => (tokens - meanTokens) * (seconds - meanSeconds)) /
+      sum(({ tokens }) => (tokens - meanTokens) ** 2);
+    const overheadSeconds = meanSeconds - slope * meanTokens;
+    if (overheadSeconds < 1e-4) {
+      const through = sum(({ tokens, seconds }) => tokens * (seconds - 1e-4));
+      const best = through / sum(({ tokens }) => tokens ** 2);
+      this.#line = { overheadSeconds: 1e-4, secondsPerToken: Math.max(best, 1e-7) };
+    } else if (slope < 1e-7) {
+      this.#line = {
+        overheadSeconds: meanSeconds - 1e-7 * meanTokens,
+        secondsPerToken: 1e-7,
+      };
+    } else {
+      this.#line = { overheadSeconds, secondsPerToken: slope };
+    }
+  }
+}
+
+function relative(tokens: number): number {
+  return (1024 / (1024 + tokens)) ** 2;
+}
+
+test('the line is the weighted least-squares fit of all observations, in any order', () => {
+  const step = fc.record({
+    afterSeconds: fc.constantFrom(0, 0.01, 1, 30, 37.5, 300),
+    kind: fc.constantFrom('observe' as const, 'observe' as const, 'age' as const),
+    tokens: fc.nat(30_000),
+    // Also steep, flat and falling lines.
+    seconds: fc.double({ min: 0, max: 5, noNaN: true }),
+    prior: fc.constantFrom(speedPrior, { overheadSeconds: 0.01, secondsPerToken: 2e-5 }),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 40 }), (steps) => {
+      const numbers = new Float64Array(25).fill(7);
+      numbers.fill(0, 5, 15);
+      const speed = new PrefillSpeed(speedPrior, { numbers, at: 5 });
+      const reference = new ReferenceSpeed();
+      let now = 0;
+      for (const { kind, tokens, seconds, prior, afterSeconds } of steps) {
+        now += afterSeconds;
+        if (kind === 'age') {
+          speed.age(now, prior);
+          reference.age(now, prior);
+        } else {
+          speed.observe(tokens, seconds, now, prior);
+          reference.observe(tokens, seconds, now, prior);
+        }
+        for (const asked of [0, 100, 10_000]) {
+          close(speed.secondsFor(asked), reference.secondsFor(asked), 1e-6);
+        }
+        close(speed.line.overheadSeconds, speed.secondsFor(0), 1e-9);
+        close(speed.line.secondsPerToken, reference.line.secondsPerToken, 1e-6);
+        assert.equal(speed.line, speed.line);
+      }
+      const around = [...numbers.subarray(0, 5), ...numbers.subarray(15)];
+      assert.deepEqual(around, new Array(15).fill(7), 'its row alone is written');
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('observations fade only while none can be made', () => {
+  const slow = { overheadSeconds: 0.01, secondsPerToken: 1 / 2000 };
+  const after = (held: boolean) => {
+    const speed = new PrefillSpeed();
+    learn(speed, slow, 100);
+    if (held) speed.hold(3600);
+    speed.age(3630, speedPrior);
+    return speed.secondsFor(10_000);
+  };
+  assert.ok(after(true) > 1.2 * after(false), `${after(true)} against ${after(false)}`);
+});
+
+test('an engine without observations has exactly its prior, however often it ages', () => {
+  for (const secondsPerToken of [1e-4, 3e-5, 1 / 7000]) {
+    const prior = { overheadSeconds: 0.03, secondsPerToken };
+    const speed = new PrefillSpeed(prior);
+    for (let seconds = 0; seconds < 3; seconds++) speed.age(seconds, prior);
+    assert.deepEqual(speed.line, prior);
+  }
+});
+
+test('a prior of which only one number changes is adopted', () => {
+  const speed = new PrefillSpeed();
+  for (const changed of [{ overheadSeconds: 0.06 }, { secondsPerToken: 3e-4 }]) {
+    const prior = { ...speedPrior, ...changed };
+    speed.age(0, prior);
+    close(speed.secondsFor(1000), prior.overheadSeconds + 1000 * prior.secondsPerToken, 1e-9);
+  }
 });

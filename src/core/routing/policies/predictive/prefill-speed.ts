@@ -1,32 +1,32 @@
-// How fast one engine gets through prefill, learned from the times of its first bytes.
+// The prefill speed of one engine, learned from the times of its first bytes.
 
-/** `overheadSeconds` + `secondsPerToken` · tokens. */
+/** Prefill time as a line: `overheadSeconds` + `secondsPerToken` · tokens. */
 export interface SpeedLine {
-  /** Network, tokenizing, the step in progress and a first step of decode. */
+  /** Time for network, tokenizing, the step in progress and a first step of decode. */
   readonly overheadSeconds: number;
   readonly secondsPerToken: number;
 }
 
 /**
- * What is assumed of an engine of which nothing is known: 10,000 tokens/s lies between an 8B model
- * on an A100 and a 32B model on an H100, which reach 15,000 and 7,000 by their FLOP/s.
+ * Assumed speed of an unknown engine: 10,000 tokens/s lies between an 8B model on an A100 and a 32B model
+ * on an H100, which reach 15,000 and 7,000 by their FLOP/s.
  */
 export const speedPrior: SpeedLine = { overheadSeconds: 0.03, secondsPerToken: 1e-4 };
 
-/** Observations that count half: an engine's speed changes with its decode load. */
+/** Half-life in observations: an engine's speed changes with its decode load. */
 const halfLifeObservations = 64;
-/** Without traffic, what was learned counts half after this time, and the prior returns. */
+/** Half-life in seconds: without traffic, observations fade and the prior returns. */
 const halfLifeSeconds = 300;
-/** One observation says at most this factor more or less than expected. */
+/** An observation is clamped to this factor above or below the expected time. */
 const outlierFactor = 8;
-/** Where the prior's two pseudo-observations lie. */
+/** Position of the prior's second pseudo-observation; the first is at 0 tokens. */
 const priorTokens = 8192;
-/** Relative errors count, not absolute ones; this keeps tiny prompts from ruling. */
+/** Errors are weighted relative to the prompt's length; this limits the weight of tiny prompts. */
 const weightTokens = 1024;
 const overheadLeast = 1e-4;
 const secondsPerTokenLeast = 1e-7;
 
-// Places in a row of numbers: the line, what it was last fitted with, and the sums that it is fitted to.
+// Offsets in a row of numbers: the line, the prior of its last fit, and the sums that it is fitted to.
 const overhead = 0;
 const perToken = 1;
 const priorOverhead = 2;
@@ -37,25 +37,25 @@ const sumTokens = 6;
 const sumSeconds = 7;
 const sumTokensSquared = 8;
 const sumTokensSeconds = 9;
-/** Numbers of one engine's speed. */
+/** Length of such a row. */
 export const speedLength = 10;
 
-/** Where a row lies. */
+/** Position of a row. */
 export interface SpeedPlace {
   readonly numbers: Float64Array;
   readonly at: number;
 }
 
 /**
- * Weighted least squares over (tokens, seconds) that forgets, with the prior as two
+ * Weighted least squares over (tokens, seconds) with exponential forgetting. The prior counts as two
  * pseudo-observations: at 0 tokens and at `priorTokens`.
  */
 export class PrefillSpeed {
   readonly #place: SpeedPlace;
-  /** As handed out; undefined once it has changed. */
+  /** The line as last returned; undefined once it has changed. */
   #line: SpeedLine | undefined;
 
-  /** @param place A row of zeros, which is this engine's from now on. */
+  /** @param place A row of zeros, which this object owns from now on. */
   constructor(
     prior: SpeedLine = speedPrior,
     place: SpeedPlace = { numbers: new Float64Array(speedLength), at: 0 },
@@ -67,7 +67,7 @@ export class PrefillSpeed {
     setPrior(numbers, at, prior);
   }
 
-  /** The same object until something is observed. */
+  /** The learned line; the same object until it changes. */
   get line(): SpeedLine {
     const { numbers, at } = this.#place;
     this.#line ??= {
@@ -77,7 +77,7 @@ export class PrefillSpeed {
     return this.#line;
   }
 
-  /** Seconds that prefill of so many tokens takes, with its overhead. */
+  /** Seconds of a prefill of this many tokens, including the overhead. */
   secondsFor(tokens: number): number {
     return secondsOfSpeed(this.#place.numbers, this.#place.at, tokens);
   }
@@ -87,7 +87,7 @@ export class PrefillSpeed {
    *
    * @param tokens Prefill work done, in tokens.
    * @param seconds Time it took.
-   * @param prior What engines like this one do; where its own evidence has faded, that holds.
+   * @param prior Speed of similar engines, which replaces evidence that has faded.
    */
   observe(tokens: number, seconds: number, nowSeconds: number, prior: SpeedLine): void {
     const { numbers, at } = this.#place;
@@ -101,15 +101,15 @@ export class PrefillSpeed {
   }
 
   /**
-   * Takes in what engines like this one do now, and lets what was learned here fade with time. Call
-   * it before a prediction: where there is little evidence, the prior rules.
+   * Updates the prior, and lets observations fade with time. Call it before a prediction: with little
+   * evidence, the prior decides.
    */
   age(nowSeconds: number, prior: SpeedLine): void {
     this.#line = undefined;
     ageSpeed(this.#place.numbers, this.#place.at, nowSeconds, prior);
   }
 
-  /** Nothing can be learned now, though the engine works: what was learned stays. */
+  /** Stops the fading while the engine works but nothing can be learned. */
   hold(nowSeconds: number): void {
     this.#place.numbers[this.#place.at + updated] = nowSeconds;
   }
@@ -168,7 +168,7 @@ function fit(numbers: Float64Array, at: number): void {
   const secondsPerToken = numbers[at + priorPerToken] as number;
   const priorWeight = (weightTokens / (weightTokens + priorTokens)) ** 2;
   const priorSeconds = overheadSeconds + secondsPerToken * priorTokens;
-  // The prior's observation at 0 tokens counts as one, that at `priorTokens` as one there.
+  // The prior's observation at 0 tokens has weight 1, the one at `priorTokens` the weight of an observation there.
   const weight = (numbers[at + sumWeight] as number) + 1 + priorWeight;
   const tokens = (numbers[at + sumTokens] as number) + priorWeight * priorTokens;
   const seconds =
@@ -181,7 +181,7 @@ function fit(numbers: Float64Array, at: number): void {
     (weight * tokensSeconds - tokens * seconds) / (weight * tokensSquared - tokens * tokens);
   const start = (seconds - slope * tokens) / weight;
   if (start < overheadLeast) {
-    // Through the least overhead: the slope that fits best under that constraint.
+    // The overhead is fixed at its minimum; this slope fits best under that constraint.
     const constrained = (tokensSeconds - overheadLeast * tokens) / tokensSquared;
     numbers[at + overhead] = overheadLeast;
     numbers[at + perToken] = Math.max(constrained, secondsPerTokenLeast);

@@ -10,7 +10,7 @@ function chain(...hashes: number[]) {
   return { ...blocks, promptBytes, promptTokens };
 }
 
-test('those count that share the prefix as far as is asked', () => {
+test('requests count if they share the prefix up to the given length', () => {
   const demand = new PrefixDemand();
   demand.sent(chain(1, 2, 3), 0);
   demand.sent(chain(1, 2, 9), 1);
@@ -21,21 +21,21 @@ test('those count that share the prefix as far as is asked', () => {
   assert.deepEqual(counts, [0, 0, 3, 2, 1, 0]);
 });
 
-test('what was asked for some seconds ago counts no more', () => {
+test('requests older than a few seconds no longer count', () => {
   const demand = new PrefixDemand();
   for (let second = 0; second < 10; second++) demand.sent(chain(1), second);
   assert.equal(demand.requests(chain(1), 64, 9), 6);
   assert.equal(demand.requests(chain(1), 64, 60), 0);
 });
 
-test('a prompt without blocks is asked for by nobody', () => {
+test('a prompt without blocks has no demand', () => {
   const demand = new PrefixDemand();
   const empty = { ...chain(), blockTokens: 0 };
   demand.sent(empty, 0);
   assert.equal(demand.requests(empty, 0, 0), 0);
 });
 
-test('of many requests the last are remembered', () => {
+test('only the last requests are remembered', () => {
   const demand = new PrefixDemand();
   for (let i = 0; i < 1000; i++) demand.sent(chain(1), 0);
   assert.equal(demand.requests(chain(1), 64, 0), 128);

@@ -1,9 +1,9 @@
-// How many of the last requests asked for one prefix: whether a copy of it would be used.
-import type { PromptChain } from '../../prefix-beliefs.ts';
+// Number of recent requests for one prefix, which shows whether another copy of it would be used.
+import type { PromptChain } from '../../assumed-prefixes.ts';
 
-/** Requests this far back are a sign of those to come. */
+/** Requests this far back predict those to come. */
 const windowSeconds = 5;
-/** How many requests are remembered: 25/s for the window. */
+/** Maximum number of requests remembered: 25/s for the window. */
 const requestsMax = 128;
 
 /** The last prompts sent; when full, the oldest is forgotten. */
@@ -19,9 +19,9 @@ export class PrefixDemand {
   }
 
   /**
-   * Requests of late that shared the first tokens of a prompt.
+   * Counts recent requests that shared the first tokens of a prompt.
    *
-   * @param tokens How many; less than a block of the chain is asked for by nobody.
+   * @param tokens Number of tokens; less than one block of the chain has no demand.
    */
   requests({ hashes, blockTokens }: PromptChain, tokens: number, nowSeconds: number): number {
     const block = Math.min(hashes.length, Math.floor(tokens / blockTokens)) - 1;

@@ -8,7 +8,7 @@ const chain = fc
   .array(fc.nat(2), { minLength: 1, maxLength: 8 })
   .map((path) => Float64Array.from(path, (_, i) => Number(`1${path.slice(0, i + 1).join('')}`)));
 
-test('a chain is in flight as far as the longest one that shares its beginning', () => {
+test('a chain is in flight up to the longest prefix shared with another', () => {
   const prompts = new PromptsInFlight();
   prompts.add(Float64Array.of(1, 2, 3));
   prompts.add(Float64Array.of(1, 2, 9, 10));
@@ -18,7 +18,7 @@ test('a chain is in flight as far as the longest one that shares its beginning',
   assert.deepEqual(held, [3, 3, 1, 0]);
 });
 
-test('what was added and removed in any order counts as what is left', () => {
+test('chains added and removed in any order count as the rest', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(chain, fc.boolean())), chain, (prompts, asked) => {
       const inFlight = new PromptsInFlight();

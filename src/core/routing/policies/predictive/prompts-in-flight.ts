@@ -1,7 +1,7 @@
-// The prompts that one engine is busy with: their blocks are there, or will be by the time a request
-// that joins the queue now is begun, though no event has told of them yet.
+// The prompts in flight on one engine. Their blocks are cached by the time that a request which joins the
+// queue now starts, though no event has reported them yet.
 
-/** Blocks counted by the requests that have them; bounded by the prompts in flight. */
+/** Number of prompts per block; bounded by the prompts in flight. */
 export class PromptsInFlight {
   readonly #uses = new Map<number, number>();
 
@@ -10,7 +10,7 @@ export class PromptsInFlight {
     for (const hash of chain) this.#uses.set(hash, (this.#uses.get(hash) ?? 0) + 1);
   }
 
-  /** @param chain One that was added, and not removed since. */
+  /** @param chain A chain that was added and has not been removed since. */
   remove(chain: Float64Array): void {
     for (const hash of chain) {
       const uses = this.#uses.get(hash) ?? 0;
@@ -19,9 +19,9 @@ export class PromptsInFlight {
     }
   }
 
-  /** How many blocks of the chain, from its head, some prompt in flight has. */
+  /** Number of leading blocks of the chain that some prompt in flight has. */
   leadingBlocks(chain: Float64Array): number {
-    // Who has a block of a chain has all before it.
+    // A prompt that has a block of a chain has all blocks before it.
     let held = 0;
     let missing = chain.length + 1;
     while (missing - held > 1) {

@@ -1,9 +1,9 @@
-// How much of a fleet's traffic comes through this router: what its engines have in flight over what
-// was sent from here.
+// The ratio of a fleet's traffic to this router's: requests in flight on the engines over those that this
+// router sent.
 
-/** What was counted counts half after this time. */
+/** Half-life of the counts. */
 const halfLifeSeconds = 10;
-/** More routers than this before one fleet are taken for so many. */
+/** Maximum ratio; more routers in front of one fleet count as this many. */
 const shareMax = 64;
 
 export class TrafficShare {
@@ -11,7 +11,10 @@ export class TrafficShare {
   #own = 0;
   #countedSeconds = 0;
 
-  /** An engine's count of its requests in flight, and ours of the same moment. */
+  /**
+   * @param all Requests in flight according to an engine.
+   * @param own Requests that this router had in flight there at that time.
+   */
   count(all: number, own: number, nowSeconds: number): void {
     const keep = 0.5 ** (Math.max(0, nowSeconds - this.#countedSeconds) / halfLifeSeconds);
     this.#countedSeconds = nowSeconds;
@@ -19,7 +22,7 @@ export class TrafficShare {
     this.#own = this.#own * keep + own;
   }
 
-  /** All requests over ours, at least 1; 1 until something is known. */
+  /** All requests divided by this router's, at least 1; 1 without data. */
   get allPerOwn(): number {
     if (this.#own === 0) return 1;
     return Math.min(shareMax, Math.max(1, this.#all / this.#own));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { routingRequest } from '../../../../../test/support/routing.ts';
 import { ManualClock, seededRandom } from '../../../base/index.ts';
+import { EndpointRecord } from '../../endpoint-record.ts';
 import { RoutingCore } from '../../routing-core.ts';
 import { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
 import { type PrefixAwareOptions, PrefixAwarePolicy } from './prefixaware.ts';
@@ -38,7 +39,7 @@ test('the longest cached prefix wins', () => {
   }
 });
 
-test('a prefix that everybody shares ties nobody to one engine', () => {
+test('a prefix that all requests share does not tie them to one engine', () => {
   const core = fleetOf('abcd');
   const counts = new Map<string, number>();
   for (let i = 0; i < 100; i++) {
@@ -48,7 +49,7 @@ test('a prefix that everybody shares ties nobody to one engine', () => {
   for (const count of counts.values()) assert.ok(count < 45, `${count} of 100`);
 });
 
-test('short prompts that grow by 128 characters stay on one engine, as with upstream', () => {
+test('short prompts that grow by 128 characters stay on one engine, as upstream', () => {
   for (let seed = 0; seed < 8; seed++) {
     const core = fleetOf('ab');
     for (let i = 0; i < seed; i++) serve(core, `other ${i} `.repeat(100));
@@ -89,4 +90,60 @@ test('the warm engine is released when it has many more requests in flight', () 
     picks.findIndex((url) => url !== home),
     9,
   );
+});
+
+test('among engines with equal prefixes, the one with less prefill ahead is picked', () => {
+  const policy = new PrefixAwarePolicy(new LeastLoadedPolicy(seededRandom(1)));
+  const request = routingRequest(opening);
+  const engines = ['a', 'b', 'c'].map((url) => new EndpointRecord(url, ['m'], 'live', ''));
+  const [a, b, c] = engines as [EndpointRecord, EndpointRecord, EndpointRecord];
+  for (const engine of [a, b]) policy.onSent(request, policy.adopt(request, engine, 0));
+  a.load.sent(500);
+  assert.equal(policy.pick(request, [a, b, c]).endpoint.url, 'b');
+  b.load.sent(501);
+  assert.equal(policy.pick(request, [a, b, c]).endpoint.url, 'a');
+  assert.equal(policy.pick(request, [b, a, c]).endpoint.url, 'a');
+});
+
+test('with equal prefixes and equal load the first engine is picked', () => {
+  const policy = new PrefixAwarePolicy(new LeastLoadedPolicy(seededRandom(1)));
+  const request = routingRequest(opening);
+  const engines = ['a', 'b'].map((url) => new EndpointRecord(url, ['m'], 'live', ''));
+  for (const engine of engines) policy.onSent(request, policy.adopt(request, engine, 0));
+  assert.equal(policy.pick(request, engines).endpoint.url, 'a');
+  assert.equal(policy.pick(request, engines.toReversed()).endpoint.url, 'b');
+});
+
+test('a match counts from its minimum share of the prompt on, rounded up to a token', () => {
+  const [half, whole] = [opening.slice(0, 256), opening.slice(0, 512)];
+  const reasonWith = (matchShareMin: number) => {
+    const core = fleetOf('a', { matchShareMin });
+    serve(core, half);
+    return serve(core, whole).reason;
+  };
+  // Two of four blocks are 64 of 128 tokens.
+  assert.match(reasonWith(65 / 128), /^longest cached prefix: 64 of 128/);
+  assert.match(reasonWith(66 / 128), /^released a prefix of 64 of 128 tokens; /);
+});
+
+test('a prefix of a single token is named in the reason of its release', () => {
+  const core = fleetOf('a');
+  serve(core, opening.slice(0, 128));
+  const request = routingRequest(opening.slice(0, 1024), { promptTokens: 8 });
+  assert.match(core.route(request).pick.reason, /^released a prefix of 1 of 8 tokens; /);
+});
+
+test('an engine that finds nothing of what was sent there loses its assumed contents', () => {
+  const core = fleetOf('a');
+  const tickets = Array.from({ length: 5 }, () => {
+    const ticket = send(core, opening);
+    ticket.finish({ status: 'completed', cachedTokens: 0 });
+    return ticket;
+  });
+  assert.deepEqual(
+    tickets.map(({ pick }) => pick.reason.startsWith('longest cached prefix')),
+    [false, true, true, true, true],
+  );
+  assert.match(core.route(routingRequest(opening)).pick.reason, /^no cached prefix; /);
+  assert.ok(tickets.every(({ pick }) => pick.chain === undefined));
 });

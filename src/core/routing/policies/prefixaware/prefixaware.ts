@@ -1,12 +1,38 @@
 // Prefix aware: the engine that holds most of the prompt, unless waiting there costs too much.
+
+import { AssumedPrefixes, type PromptChain } from '../../assumed-prefixes.ts';
 import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../../contract.ts';
-import { PrefixBeliefs, type PromptChain } from '../../prefix-beliefs.ts';
+import { definePolicy } from '../../define-policy.ts';
 import { isSaturated, leastLoad, type SaturationOptions } from '../../saturation.ts';
-import type { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
+import { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
+
+export const prefixaware = definePolicy({
+  name: 'prefixaware',
+  summary: 'the engine that received the longest prefix of the prompt before, until it saturates',
+  parameters: {
+    prefixMinMatchLength: {
+      type: 'integer',
+      unit: 'bytes',
+      min: 0,
+      default: 0,
+      help: 'minimum length of a match; shorter ones are ignored',
+      upstream: { flag: '--prefix-min-match-length', valuesKey: 'prefixMinMatchLength' },
+    },
+  },
+  consumes: {
+    prompts: 'required',
+    engineReports: { need: 'optional' },
+    routerUpdates: { need: 'optional' },
+  },
+  create: ({ random, parameters }) =>
+    new PrefixAwarePolicy(new LeastLoadedPolicy(random), {
+      matchBytesMin: parameters.prefixMinMatchLength,
+    }),
+});
 
 export interface PrefixAwareOptions extends SaturationOptions {
   /**
-   * A shorter match, in bytes, counts as none: upstream's `--prefix-min-match-length`.
+   * A shorter match, in bytes, counts as none.
    * @default 0
    */
   readonly matchBytesMin?: number | undefined;
@@ -33,7 +59,7 @@ export class PrefixAwarePolicy implements Policy {
   readonly #matchBytesMin: number;
   readonly #matchShareMin: number;
   readonly #release: SaturationOptions;
-  readonly #beliefs = new PrefixBeliefs(blockBytes);
+  readonly #assumed = new AssumedPrefixes(blockBytes);
 
   /** @param cold Picks for requests whose prefix no engine holds. */
   constructor(cold: LeastLoadedPolicy, options: PrefixAwareOptions = {}) {
@@ -44,12 +70,12 @@ export class PrefixAwarePolicy implements Policy {
   }
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[]): PrefixAwarePick {
-    const chain = this.#beliefs.chainOf(request);
+    const chain = this.#assumed.chainOf(request);
     const held = new Float64Array(endpoints.length);
-    this.#beliefs.count(endpoints, chain, held);
+    this.#assumed.count(endpoints, chain, held);
     const scores = Array.from(held);
     let warm = 0;
-    for (let i = 0; i < endpoints.length; i++) {
+    for (let i = 1; i < endpoints.length; i++) {
       const { load } = endpoints[i] as Endpoint;
       const difference = (scores[i] as number) - (scores[warm] as number);
       const warmLoad = (endpoints[warm] as Endpoint).load;
@@ -76,24 +102,24 @@ export class PrefixAwarePolicy implements Policy {
   }
 
   adopt(request: RoutingRequest, endpoint: Endpoint, cachedTokens: number): PrefixAwarePick {
-    const chain = this.#beliefs.chainOf(request);
+    const chain = this.#assumed.chainOf(request);
     return { endpoint, reason: 'another router picked it', cachedTokens, scores: undefined, chain };
   }
 
   onSent(_request: RoutingRequest, pick: PrefixAwarePick): void {
-    if (pick.chain) this.#beliefs.sent(pick.endpoint, pick.chain);
+    if (pick.chain) this.#assumed.sent(pick.endpoint, pick.chain);
   }
 
   onFinish(_request: RoutingRequest, pick: PrefixAwarePick, outcome: Outcome): void {
     if (pick.chain) {
-      this.#beliefs.finished(pick.endpoint, pick.chain, pick.cachedTokens, outcome);
+      this.#assumed.finished(pick.endpoint, pick.chain, pick.cachedTokens, outcome);
     }
     // The pick may be kept for the debug route; its hashes are of no use there.
     pick.chain = undefined;
   }
 
   onEndpointReset(endpoint: Endpoint): void {
-    this.#beliefs.reset(endpoint);
+    this.#assumed.reset(endpoint);
   }
 
   #isMatch(cachedTokens: number, chain: PromptChain): boolean {

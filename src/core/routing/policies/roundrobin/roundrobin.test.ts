@@ -21,7 +21,7 @@ test('roundrobin gives each engine its turn in order', () => {
   assert.equal(routes(fleetOf('abc'), 7), 'abcabca');
 });
 
-test('an engine that half of the picks exclude gets half of the others, and no burst later', () => {
+test('an engine excluded from half of the picks gets its share of the rest, and no burst later', () => {
   const core = fleetOf('abc');
   let picks = '';
   for (let i = 0; i < 60; i++) picks += routes(core, 1, i % 2 === 0 ? new Set('a') : undefined);

@@ -1,5 +1,14 @@
 // Round robin: engines take turns, whatever the request or the load.
 import type { Endpoint, Pick, Policy, RoutingRequest } from '../../contract.ts';
+import { definePolicy } from '../../define-policy.ts';
+
+export const roundrobin = definePolicy({
+  name: 'roundrobin',
+  summary: 'the engines in turn, regardless of request and load',
+  parameters: {},
+  consumes: {},
+  create: () => new RoundRobinPolicy(),
+});
 
 /**
  * Picks the candidate whose last turn is longest ago. Over a fixed set that is plain round robin;
@@ -14,7 +23,7 @@ export class RoundRobinPolicy implements Policy {
   #turn = 0;
 
   pick(_request: RoutingRequest, endpoints: readonly Endpoint[]): Pick {
-    let best = endpoints[0] as Endpoint;
+    let best: Endpoint | undefined;
     let bestTurn = Number.POSITIVE_INFINITY;
     for (const endpoint of endpoints) {
       const turn = this.#lastTurns.get(endpoint) ?? 0;
@@ -24,8 +33,9 @@ export class RoundRobinPolicy implements Policy {
       }
     }
     this.#turn += 1;
-    this.#lastTurns.set(best, this.#turn);
-    return { endpoint: best, reason: 'its turn', cachedTokens: 0, scores: undefined };
+    const endpoint = best as Endpoint;
+    this.#lastTurns.set(endpoint, this.#turn);
+    return { endpoint, reason: 'its turn', cachedTokens: 0, scores: undefined };
   }
 
   onEndpointReset(endpoint: Endpoint): void {

@@ -34,7 +34,7 @@ test('a session stays on its engine, and sessions spread evenly', () => {
   for (const count of counts.values()) assert.ok(Math.abs(count - fair) < 0.2 * fair, `${count}`);
 });
 
-test('when an engine dies only its own sessions move, and they come back with it', () => {
+test('when an engine dies only its own sessions move, and they return with it', () => {
   const core = fleetOf(8);
   const before = sessions.map((session) => home(core, session));
   const dead = 'http://engine-3:8000';
@@ -59,11 +59,37 @@ test('an engine that joins takes its share and moves no other session', () => {
   assert.ok(Math.abs(moved.length - sessions.length / 8) < 100, `${moved.length} moved`);
 });
 
-test('a request without a session id goes to the least loaded engine', () => {
+test('a request without a session id is sent to the least loaded engine', () => {
   const core = fleetOf(3);
   const busy = core.route(routingRequest());
   busy.sent();
   const pick = core.route(routingRequest()).pick;
   assert.notEqual(pick.endpoint.url, busy.pick.endpoint.url);
   assert.match(pick.reason, /^no session id; /);
+});
+
+test('a session has the same engine at every router and in every version', () => {
+  const core = fleetOf(8);
+  const homes = sessions.slice(0, 40).map((session) => home(core, session).charAt(14));
+  assert.equal(homes.join(''), '1220252620121404373464745554707251620136');
+  const reversed = fleetOf(0);
+  for (let i = 7; i >= 0; i--) {
+    reversed.addEndpoint({ url: `http://engine-${i}:8000`, models: ['m'] });
+  }
+  for (const session of sessions.slice(0, 40)) {
+    assert.equal(home(reversed, session), home(core, session));
+  }
+});
+
+test('if the URLs of two engines have the same hash, every router picks the lower URL', () => {
+  // FNV-1a of both is 1,236,835,963.
+  const [lower, higher] = ['http://10.235.251.47:8000', 'http://10.87.0.161:8000'] as const;
+  for (const urls of [
+    [lower, higher],
+    [higher, lower],
+  ]) {
+    const core = fleetOf(0);
+    for (const url of urls) core.addEndpoint({ url, models: ['m'] });
+    for (const session of sessions.slice(0, 20)) assert.equal(home(core, session), lower);
+  }
 });

@@ -1,6 +1,15 @@
 // Session affinity: one session's requests go to one engine for as long as it lives.
 import type { Endpoint, Pick, Policy, RoutingRequest } from '../../contract.ts';
-import type { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
+import { definePolicy } from '../../define-policy.ts';
+import { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
+
+export const session = definePolicy({
+  name: 'session',
+  summary: 'the same engine for each session id, as long as that engine is available',
+  parameters: {},
+  consumes: { sessions: 'required' },
+  create: ({ random }) => new SessionPolicy(new LeastLoadedPolicy(random)),
+});
 
 /**
  * Rendezvous hashing (highest random weight): each engine's weight for a session is a hash of both
@@ -28,23 +37,23 @@ export class SessionPolicy implements Policy {
       return { ...pick, reason: `no session id; ${pick.reason}` };
     }
     const sessionHash = hashString(request.session);
-    let best = endpoints[0] as Endpoint;
-    let bestWeight = -1;
+    let best: Endpoint | undefined;
+    let bestWeight = Number.NEGATIVE_INFINITY;
     for (const endpoint of endpoints) {
       const weight = mix(sessionHash ^ mix(this.#urlHash(endpoint)));
       // Equal weights (1 in 2^32) go to the lower URL, whatever the order of the candidates.
-      if (weight > bestWeight || (weight === bestWeight && endpoint.url < best.url)) {
+      const isTied = weight === bestWeight;
+      if (weight > bestWeight || (isTied && endpoint.url < (best as Endpoint).url)) {
         best = endpoint;
         bestWeight = weight;
       }
     }
     const reason = 'the session hashes to it';
-    return { endpoint: best, reason, cachedTokens: 0, scores: undefined };
+    return { endpoint: best as Endpoint, reason, cachedTokens: 0, scores: undefined };
   }
 
   onEndpointReset(endpoint: Endpoint): void {
     this.#urlHashes.delete(endpoint);
-    this.#withoutSession.onEndpointReset(endpoint);
   }
 
   #urlHash(endpoint: Endpoint): number {

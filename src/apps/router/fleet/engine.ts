@@ -1,0 +1,313 @@
+// One engine behind the router: its connections, its health, and what it reports.
+import { type EngineReport, parseEngineReport } from '../../../core/protocol/index.ts';
+import type { EndpointState, RoutingCore } from '../../../core/routing/index.ts';
+import { addressOf } from '../../../io/endpoints/index.ts';
+import {
+  fetchBytes,
+  type Ticker,
+  type UpstreamLimits,
+  UpstreamPool,
+} from '../../../io/http/index.ts';
+import type { Logger } from '../../../io/log/index.ts';
+import type { EngineMetrics, RouterMetrics } from '../metrics/router-metrics.ts';
+import type { ProxyTarget } from '../requests/proxied-request.ts';
+import { ReportRateMeter, type ReportRates } from './report-rates.ts';
+
+/** A model as the engine's /v1/models lists it, passed on unchanged. */
+export type ModelCard = Readonly<Record<string, unknown>> & { readonly id: string };
+
+export interface EngineOptions {
+  /** Without a trailing slash. */
+  readonly url: string;
+  /** Undefined for its address. */
+  readonly name: string | undefined;
+  /** Models to assume until the engine lists its own. */
+  readonly assumedModels: readonly string[];
+  readonly core: RoutingCore;
+  readonly ticker: Ticker;
+  readonly metrics: RouterMetrics;
+  readonly log: Logger;
+  readonly limits: Partial<UpstreamLimits>;
+  /** `Authorization` for the router's own requests, if the engine requires one. */
+  readonly authorization: string | undefined;
+  /** The current client settings; they may change while the router runs. */
+  readonly healthTimeoutMs: () => number;
+}
+
+/** Size limits on responses to the router's own requests. */
+const modelsBytesMax = 1_048_576;
+const metricsBytesMax = 8 * 1_048_576;
+const healthBytesMax = 65_536;
+const modelsPerEngineMax = 1_000;
+/** Consecutive failed probes before a live engine is marked dead; a refused connection needs only one. */
+const failedProbesMax = 2;
+
+export class Engine implements ProxyTarget {
+  readonly url: string;
+  readonly id: string;
+  name = '';
+  label = '';
+  headerLines = '';
+  /** Whether its responses say that it is an emulation; undefined before the first one. */
+  isEmulated: boolean | undefined = undefined;
+  readonly host: string;
+  readonly basePath: string;
+  readonly pool: UpstreamPool;
+  readonly metrics: EngineMetrics;
+  /** Unix time in seconds. */
+  readonly createdSeconds = Math.floor(Date.now() / 1000);
+  models: readonly ModelCard[] = [];
+  report: EngineReport | undefined = undefined;
+  reportedAtSeconds = 0;
+  readonly #options: EngineOptions;
+  readonly #rates = new ReportRateMeter();
+  #stateSinceMs = performance.now();
+  #failedProbes = 0;
+  /** Counts state changes, so that a probe that started before one does not undo it. */
+  #generation = 0;
+  #probing = false;
+  #scraping = false;
+  #listsModels = false;
+  #assumedModels: readonly string[];
+  #isLeaving = false;
+  #silence: string | undefined;
+
+  constructor(options: EngineOptions) {
+    const { url, core, ticker, limits } = options;
+    this.#options = options;
+    this.url = url;
+    this.id = url;
+    this.rename(options.name);
+    this.pool = new UpstreamPool({ url, ticker, limits });
+    const parsed = new URL(url);
+    this.host = parsed.host;
+    this.basePath = parsed.pathname === '/' ? '' : parsed.pathname.replace(/\/$/, '');
+    this.metrics = options.metrics.engine(url);
+    this.#assumedModels = options.assumedModels;
+    core.addEndpoint({
+      url,
+      models: options.assumedModels,
+      state: 'starting',
+      reason: 'no successful health check yet',
+    });
+  }
+
+  /** @param name Undefined for its address. */
+  rename(name: string | undefined): void {
+    const address = addressOf(this.url);
+    this.name = name ?? address;
+    this.label = this.name === address ? this.url : `${this.name} (${this.url})`;
+    this.headerLines = `x-spillway-engine: ${this.url}\r\nx-spillway-engine-name: ${this.name}\r\n`;
+  }
+
+  /** Time since its state last changed. */
+  get stateSeconds(): number {
+    return (performance.now() - this.#stateSinceMs) / 1000;
+  }
+
+  /** Rates from its last reports; undefined before the second one. */
+  get rates(): ReportRates | undefined {
+    return this.#rates.rates;
+  }
+
+  /** Header lines for the router's own requests. */
+  get authorizationLines(): readonly string[] {
+    const { authorization } = this.#options;
+    return authorization === undefined ? [] : [`Authorization: ${authorization}`];
+  }
+
+  get live(): boolean {
+    return this.#options.core.endpoint(this.url)?.state === 'live';
+  }
+
+  /** Whether it gets no new requests because its source no longer lists it. */
+  get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+
+  /** Whether this router has no request in flight there. */
+  get isIdle(): boolean {
+    return (this.#options.core.endpoint(this.url)?.ownLoad.inflight ?? 0) === 0;
+  }
+
+  /** Stops new requests from now on, whatever a probe in progress finds. */
+  leave(why: string): void {
+    this.#isLeaving = true;
+    this.#generation++;
+    this.#setState('draining', why);
+  }
+
+  /** Listed again before its last request has ended: it gets requests once it is healthy. */
+  stay(): void {
+    this.#isLeaving = false;
+    this.#generation++;
+    this.#setState('starting', 'listed again, no successful health check yet');
+  }
+
+  /** @param models Assumed if the engine does not list its own. */
+  assumeModels(models: readonly string[]): void {
+    this.#assumedModels = models;
+    if (!this.#listsModels) this.#options.core.addEndpoint({ url: this.url, models });
+  }
+
+  /** A request found it dead: marked dead at once, live again when a probe succeeds. */
+  failed(why: string): void {
+    if (this.#isLeaving) return;
+    this.#generation++;
+    this.#die(why);
+  }
+
+  /** An attempt broke there or took too long: checks its health now, and one failure marks it dead. */
+  suspect(): void {
+    this.#failedProbes = failedProbesMax - 1;
+    void this.probe();
+  }
+
+  /** Checks its health once, and reads its models when it becomes live. */
+  async probe(): Promise<void> {
+    if (this.#probing || this.#isLeaving) return;
+    this.#probing = true;
+    const generation = this.#generation;
+    let why: string | undefined;
+    try {
+      const { status, headers } = await this.#get('/health', healthBytesMax);
+      this.isEmulated = headers.get('x-spillway-emulated') === 'true';
+      // A 404 comes from an engine without that route, which is reachable all the same.
+      if (status >= 500) why = `/health returned ${status}`;
+    } catch (error) {
+      why = `/health: ${error instanceof Error ? error.message : error}`;
+    } finally {
+      this.#probing = false;
+    }
+    if (generation !== this.#generation) return;
+    if (why === undefined) await this.#healthy();
+    else this.#unhealthy(why);
+  }
+
+  /** Reads /metrics into the report. */
+  async scrape(nowSeconds: () => number): Promise<void> {
+    if (this.#scraping || this.#isLeaving) return;
+    this.#scraping = true;
+    try {
+      const response = await this.#get('/metrics', metricsBytesMax);
+      if (response.status !== 200 || this.#isLeaving) return;
+      this.#setReport(parseEngineReport(response.body.toString()), nowSeconds());
+    } catch (error) {
+      this.#options.log.debug(`engine ${this.label}: no metrics: ${error}`);
+    } finally {
+      this.#scraping = false;
+    }
+  }
+
+  /** Closes its connections. A check in flight changes nothing any more, and no check follows. */
+  close(): void {
+    this.#isLeaving = true;
+    this.#generation++;
+    this.pool.close();
+  }
+
+  async #healthy(): Promise<void> {
+    this.#failedProbes = 0;
+    if (this.live && this.#listsModels) return;
+    const generation = this.#generation;
+    await this.learnModels();
+    if (generation !== this.#generation) return;
+    if (this.#setState('live', 'healthy')) {
+      this.#options.log.info(`engine ${this.label} is live`);
+    }
+  }
+
+  #unhealthy(why: string): void {
+    this.#failedProbes++;
+    if (this.live && this.#failedProbes < failedProbesMax && !/ECONNREFUSED/.test(why)) return;
+    this.#die(why);
+  }
+
+  #die(why: string): void {
+    this.#rates.clear();
+    if (this.#setState('dead', why)) {
+      this.#options.log.warning(`engine ${this.label} is dead: ${why}`);
+    }
+  }
+
+  /** @returns Whether the state changed. */
+  #setState(state: EndpointState, why: string): boolean {
+    const isChanged = this.#options.core.setState(this.url, state, why);
+    if (isChanged) this.#stateSinceMs = performance.now();
+    return isChanged;
+  }
+
+  /** Adopts the models that the engine lists; its static ones stay if it lists none. */
+  async learnModels(): Promise<void> {
+    const { core } = this.#options;
+    try {
+      const { status, body } = await this.#get('/v1/models', modelsBytesMax);
+      if (this.#isLeaving) return;
+      if (status !== 200) {
+        this.#listsNone(`/v1/models returned ${status}${cure(status)}`);
+        return;
+      }
+      const cards = modelCards(JSON.parse(body.toString()));
+      if (cards.length === 0) return this.#listsNone('/v1/models lists none');
+      this.#listsModels = true;
+      this.#silence = undefined;
+      this.models = cards;
+      core.addEndpoint({ url: this.url, models: cards.map(({ id }) => id) });
+    } catch (error) {
+      this.#listsNone(`/v1/models: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  /** Logged once, and reported to clients that request a model which no engine is known to serve. */
+  #listsNone(why: string): void {
+    if (this.#isLeaving) return;
+    const { core, log } = this.#options;
+    core.setModelsUnknown(this.url, why);
+    if (this.#silence === why) return;
+    this.#silence = why;
+    log[this.#assumedModels.length > 0 ? 'debug' : 'warning'](
+      `engine ${this.label}: no list of models: ${why}`,
+    );
+  }
+
+  #setReport(report: EngineReport, nowSeconds: number): void {
+    this.report = report;
+    this.reportedAtSeconds = nowSeconds;
+    this.#rates.add(report, nowSeconds);
+    const { running, waiting, kvUsage, blocksTotal, blockTokens, startedAtSeconds } = report;
+    if (running === undefined && waiting === undefined && kvUsage === undefined) return;
+    this.#options.core.setReported(this.url, {
+      atSeconds: nowSeconds,
+      running: running ?? 0,
+      waiting: waiting ?? 0,
+      kvUsage: kvUsage ?? 0,
+      blocksTotal,
+      blockTokens,
+      startedAtSeconds,
+    });
+  }
+
+  #get(path: string, bytesMax: number) {
+    return fetchBytes(this.pool, {
+      target: this.basePath + path,
+      headers: this.authorizationLines,
+      timeoutMs: this.#options.healthTimeoutMs(),
+      bytesMax,
+    });
+  }
+}
+
+/** What to do about an engine that refuses the router's requests. */
+function cure(status: number): string {
+  return status === 401 || status === 403
+    ? ': give the router the key of the engines in VLLM_API_KEY'
+    : '';
+}
+
+function modelCards(listing: unknown): ModelCard[] {
+  const data = (listing as { data?: unknown } | null)?.data;
+  if (!Array.isArray(data)) return [];
+  return data
+    .filter((card): card is ModelCard => typeof (card as ModelCard | null)?.id === 'string')
+    .slice(0, modelsPerEngineMax);
+}

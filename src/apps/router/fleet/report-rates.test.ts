@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ReportRateMeter } from './report-rates.ts';
+
+function reports(
+  list: readonly (readonly [atSeconds: number, out: number, queries: number, hits: number])[],
+) {
+  const meter = new ReportRateMeter();
+  for (const [atSeconds, generationTokens, prefixCacheQueries, prefixCacheHits] of list) {
+    meter.add(
+      { promptTokens: 0, generationTokens, prefixCacheQueries, prefixCacheHits },
+      atSeconds,
+    );
+  }
+  return meter.rates;
+}
+
+test('rates are the growth of counters over ten seconds', () => {
+  const list = Array.from({ length: 31 }, (_, second) => {
+    return [second, second * 50, second * 40, second * 30] as const;
+  });
+  assert.deepEqual(reports(list), {
+    promptTokensPerSecond: 0,
+    generationTokensPerSecond: 50,
+    hitRate: 0.75,
+  });
+  const changed = [...list, [31, 1500, 1200, 900] as const];
+  assert.equal(reports(changed)?.generationTokensPerSecond, 45);
+});
+
+test('two reports are enough, however far apart, and one is not', () => {
+  assert.equal(reports([[0, 10, 0, 0]]), undefined);
+  assert.equal(
+    reports([
+      [0, 0, 0, 0],
+      [30, 60, 0, 0],
+    ])?.generationTokensPerSecond,
+    2,
+  );
+});
+
+test('an engine restart does not give a negative rate', () => {
+  const rates = reports([
+    [1, 5000, 1000, 900],
+    [2, 10, 0, 0],
+  ]);
+  assert.equal(rates?.generationTokensPerSecond, 10);
+  assert.equal(rates?.hitRate, null);
+});
+
+test('frequent reports are bounded and keep their rate', () => {
+  const list = Array.from({ length: 200 }, (_, i) => [i / 10, i * 5, 0, 0] as const);
+  assert.equal(Math.round(reports(list)?.generationTokensPerSecond ?? 0), 50);
+});

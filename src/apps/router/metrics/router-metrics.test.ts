@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MetricsRegistry } from '../../../core/metrics/index.ts';
+import { type FinishedRequest, RouterMetrics } from './router-metrics.ts';
+
+const request: FinishedRequest = {
+  ...{ model: 'm', status: 200, seconds: 2, generates: true, nowSeconds: 10 },
+  ...{ tokenSeconds: 0.5, outcome: { status: 'completed' } },
+};
+
+/** The value of one series of a page, or undefined. */
+function seriesValue(registry: MetricsRegistry, series: string): number | undefined {
+  const line = registry
+    .render()
+    .split('\n')
+    .find((one) => one.startsWith(`${series} `));
+  return line === undefined ? undefined : Number(line.slice(series.length));
+}
+
+function begin() {
+  const registry = new MetricsRegistry();
+  const metrics = new RouterMetrics(registry, 60);
+  return {
+    metrics,
+    engine: metrics.engine('http://a'),
+    value: seriesValue.bind(undefined, registry),
+  };
+}
+
+test('a refused request counts by its status, as failed and by model', () => {
+  const { metrics, value } = begin();
+  for (const status of [404, 499, 500, 503]) metrics.refused('m', status);
+  metrics.refused(undefined, 404);
+  assert.deepEqual([metrics.clientErrors, metrics.serverErrors, metrics.failed], [3, 2, 5]);
+  assert.equal(value('spillway_router_refused_requests_total{model="m"}'), 4);
+  assert.equal(value('spillway_router_refused_requests_total{model="unknown"}'), 1);
+});
+
+test('a finished request counts by its outcome, and its status tells the client’s errors from the engine’s', () => {
+  const { metrics, engine } = begin();
+  const finish = (status: number, outcome: FinishedRequest['outcome']['status']) =>
+    engine.finished({ ...request, status, outcome: { status: outcome } });
+  finish(200, 'completed');
+  finish(399, 'completed');
+  finish(400, 'completed');
+  finish(499, 'completed');
+  finish(500, 'completed');
+  assert.deepEqual([engine.clientErrors, engine.serverErrors, metrics.failed], [2, 1, 0]);
+  finish(200, 'failed');
+  finish(400, 'failed');
+  assert.deepEqual([engine.clientErrors, engine.serverErrors, metrics.failed], [2, 3, 2]);
+  finish(500, 'cancelled');
+  finish(400, 'cancelled');
+  assert.deepEqual([metrics.clientErrors, metrics.serverErrors], [2, 3], 'a client that left');
+});
+
+test('the mean latency is over all finished requests', () => {
+  const { engine } = begin();
+  assert.equal(engine.meanLatencySeconds, 0);
+  engine.finished({ ...request, seconds: 1 });
+  engine.finished({ ...request, status: 503, seconds: 4 });
+  assert.equal(engine.meanLatencySeconds, 2.5);
+});
+
+test('the mean gap between tokens is over the streams of all models', () => {
+  const { engine } = begin();
+  assert.equal(engine.meanTokenGapSeconds, undefined);
+  engine.finished({ ...request, model: 'silent' });
+  assert.equal(engine.meanTokenGapSeconds, undefined);
+  engine.stream('m').tokenGapSeconds.observe(1);
+  engine.stream('n').tokenGapSeconds.observe(2);
+  engine.stream('m').tokenGapSeconds.observe(6);
+  assert.equal(engine.meanTokenGapSeconds, 3);
+});
+
+test('tokens count where a response reports them', () => {
+  const { engine, value } = begin();
+  engine.finished({
+    ...request,
+    outcome: { status: 'completed', promptTokens: 100, outputTokens: 7, cachedTokens: 64 },
+  });
+  engine.finished(request);
+  assert.equal(value('spillway_router_cached_prompt_tokens_total{server="http://a"}'), 64);
+});
+
+test('latency percentiles are of complete generations without an error', () => {
+  const { metrics, engine } = begin();
+  engine.finished({ ...request, status: 400 });
+  engine.finished({ ...request, outcome: { status: 'failed' } });
+  engine.finished({ ...request, generates: false });
+  assert.deepEqual(metrics.windows.recent(10).e2e, null);
+  engine.finished({ ...request, status: 399, tokenSeconds: undefined });
+  assert.equal(metrics.windows.recent(10).e2e?.count, 1);
+  assert.equal(metrics.windows.recent(10).tpot, null);
+  engine.finished(request);
+  assert.equal(metrics.windows.recent(10).tpot?.count, 1);
+});
+
+test('a removed engine has no series', () => {
+  const { metrics, engine, value } = begin();
+  engine.finished(request);
+  engine.error('m', 'timeout');
+  const series = 'vllm:request_errors_total{server="http://a",model="m",error_type="timeout"}';
+  const found = [
+    series,
+    series.replace(/\{.*\}/, '{error_type="timeout",model="m",server="http://a"}'),
+  ];
+  assert.ok(found.some((one) => value(one) === 1));
+  metrics.removeEngine('http://a');
+  assert.ok(found.every((one) => value(one) === undefined));
+});

@@ -1,0 +1,340 @@
+// The router's metrics: upstream's names where upstream has them, our own names for the rest.
+import type { Histogram } from '../../../core/base/index.ts';
+import type { Counter, MetricsRegistry } from '../../../core/metrics/index.ts';
+import type { Outcome } from '../../../core/routing/index.ts';
+import { type LatencyRecorder, LatencyWindows } from './latency-windows.ts';
+import { RateMeter } from './rate-meter.ts';
+import { RecentRequests } from './recent-requests.ts';
+
+/** Seconds; vLLM's buckets for end-to-end latency, with finer ones in front. */
+const latencyBounds = [
+  0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 240, 480,
+];
+const firstByteBounds = [
+  0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10, 20, 40, 80,
+];
+/** Seconds; vLLM's buckets of `vllm:time_to_first_token_seconds`. */
+const firstTokenBounds = [
+  ...[0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40],
+  ...[80, 160, 640, 2560],
+];
+/** Seconds; vLLM's buckets of `vllm:inter_token_latency_seconds`. */
+const tokenGapBounds = [
+  ...[
+    0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80,
+  ],
+];
+/** Maximum number of models with their own series; only models that engines serve count. */
+const modelSeriesMax = 1_000;
+
+/** The families, declared once per router. */
+export class RouterMetrics {
+  readonly incoming;
+  readonly errors;
+  readonly latency;
+  readonly inputTokens;
+  readonly outputTokens;
+  readonly requests;
+  readonly reroutes;
+  readonly firstByte;
+  readonly firstToken;
+  readonly tokenGap;
+  readonly cachedTokens;
+  readonly refusedRequests;
+  readonly rate: RateMeter;
+  /** Latencies of the last minutes. */
+  readonly windows = new LatencyWindows();
+  readonly recent = new RecentRequests();
+  /** Requests received, and those that failed; for /debug/router. */
+  arrived = 0;
+  failed = 0;
+  /** Responses by status, those of the router itself included: 400 to 499, and 500 or above or broken off. */
+  clientErrors = 0;
+  serverErrors = 0;
+  readonly #windowSeconds: number;
+  readonly #incomingByModel = new Map<string, Counter>();
+
+  /** @param windowSeconds Window over which rates are computed. */
+  constructor(registry: MetricsRegistry, windowSeconds: number) {
+    this.#windowSeconds = windowSeconds;
+    this.rate = new RateMeter({ windowSeconds: Math.min(windowSeconds, 10) });
+    const seriesMax = modelSeriesMax;
+    this.incoming = registry.counter({
+      name: 'vllm:num_incoming_requests',
+      help: 'Requests received by the router, by model.',
+      labels: ['model'],
+      seriesMax,
+    });
+    this.errors = registry.counter({
+      name: 'vllm:request_errors',
+      help: 'Requests that failed, by engine, model and kind of failure.',
+      labels: ['server', 'model', 'error_type'],
+      seriesMax,
+    });
+    this.latency = registry.histogram({
+      name: 'vllm:request_latency_seconds',
+      help: 'Time from receiving a request to the end of its response, in seconds.',
+      labels: ['server', 'model', 'status'],
+      bounds: latencyBounds,
+      seriesMax,
+    });
+    this.inputTokens = registry.counter({
+      name: 'vllm:input_tokens',
+      help: 'Prompt tokens, as reported in responses.',
+      labels: ['server', 'model'],
+      seriesMax,
+    });
+    this.outputTokens = registry.counter({
+      name: 'vllm:output_tokens',
+      help: 'Generated tokens, as reported in responses.',
+      labels: ['server', 'model'],
+      seriesMax,
+    });
+    this.requests = registry.counter({
+      name: 'spillway_router_requests',
+      help: 'Finished requests, by engine and outcome.',
+      labels: ['server', 'outcome'],
+    });
+    this.reroutes = registry.counter({
+      name: 'spillway_router_reroutes',
+      help: 'Requests rerouted to another engine because this one failed before the response started.',
+      labels: ['server'],
+    });
+    this.firstByte = registry.histogram({
+      name: 'spillway_router_first_byte_seconds',
+      help: 'Time from sending a request to the first byte of the response body, in seconds.',
+      labels: ['server'],
+      bounds: firstByteBounds,
+    });
+    this.firstToken = registry.histogram({
+      name: 'spillway_router_time_to_first_token_seconds',
+      help: 'Time from receiving a request to the first byte of its streamed response, in seconds.',
+      labels: ['server', 'model'],
+      bounds: firstTokenBounds,
+      seriesMax,
+    });
+    this.tokenGap = registry.histogram({
+      name: 'spillway_router_inter_token_latency_seconds',
+      help: 'Time between the chunks of a streamed response, in seconds; chunks read together share it.',
+      labels: ['server', 'model'],
+      bounds: tokenGapBounds,
+      seriesMax,
+    });
+    this.cachedTokens = registry.counter({
+      name: 'spillway_router_cached_prompt_tokens',
+      help: 'Prompt tokens served from the prefix cache, as reported in responses.',
+      labels: ['server'],
+    });
+    this.refusedRequests = registry.counter({
+      name: 'spillway_router_refused_requests',
+      help: 'Requests refused because no engine could serve them.',
+      labels: ['model'],
+      seriesMax,
+    });
+  }
+
+  engine(url: string): EngineMetrics {
+    return new EngineMetrics(this, url, this.#windowSeconds);
+  }
+
+  /** Drops the series of a removed engine, once its last request has ended. */
+  removeEngine(server: string): void {
+    for (const family of [
+      ...[this.errors, this.latency, this.inputTokens, this.outputTokens, this.requests],
+      ...[this.reroutes, this.firstByte, this.firstToken, this.tokenGap, this.cachedTokens],
+    ]) {
+      family.table.removeMatching({ server });
+    }
+    this.windows.removeEngine(server);
+  }
+
+  /** Counts a request for a model that some engine serves. */
+  routed(model: string | undefined): void {
+    const name = model ?? '';
+    let counter = this.#incomingByModel.get(name);
+    if (counter === undefined) {
+      counter = this.incoming.with({ model: name });
+      if (this.#incomingByModel.size < modelSeriesMax) this.#incomingByModel.set(name, counter);
+    }
+    counter.inc();
+  }
+
+  /**
+   * Counts a request that the router itself refused before it was sent to an engine.
+   *
+   * @param model Undefined if no engine serves it: clients choose names, so it gets no series.
+   */
+  refused(model: string | undefined, status: number): void {
+    this.failed++;
+    if (status < 500) this.clientErrors++;
+    else this.serverErrors++;
+    this.refusedRequests.with({ model: model ?? 'unknown' }).inc();
+  }
+}
+
+interface ModelSeries {
+  readonly latencyByStatus: Map<number, Histogram>;
+  readonly inputTokens: Counter;
+  readonly outputTokens: Counter;
+  /** Created with the first generation request. */
+  windows: LatencyRecorder | undefined;
+  /** Created with the first streamed response. */
+  stream: StreamSeries | undefined;
+}
+
+/** What is measured while a response streams. */
+export interface StreamSeries {
+  readonly firstTokenSeconds: Histogram;
+  readonly tokenGapSeconds: Histogram;
+  readonly windows: LatencyRecorder;
+}
+
+/** A request whose last attempt has ended. */
+export interface FinishedRequest {
+  readonly model: string | undefined;
+  /** Of the response. */
+  readonly status: number;
+  readonly outcome: Outcome;
+  /** From its arrival to its end. */
+  readonly seconds: number;
+  /** Whether it generates text; other requests, such as embeddings, have no latency percentiles. */
+  readonly generates: boolean;
+  /** Mean time per output token after the first; undefined if the response was not streamed. */
+  readonly tokenSeconds: number | undefined;
+  readonly nowSeconds: number;
+}
+
+/** The series of one engine, looked up once and kept, because every request counts in them. */
+class EngineMetrics {
+  readonly firstByteSeconds: Histogram;
+  readonly reroutes: Counter;
+  readonly rate: RateMeter;
+  /** Responses with a status of 400 to 499. */
+  clientErrors = 0;
+  /** Responses with a status of 500 or above, and those that broke off. */
+  serverErrors = 0;
+  readonly #families: RouterMetrics;
+  readonly #server: string;
+  #latencySum = 0;
+  #latencyCount = 0;
+  readonly #completed: Counter;
+  readonly #cancelled: Counter;
+  readonly #failed: Counter;
+  readonly #cachedTokens: Counter;
+  readonly #models = new Map<string, ModelSeries>();
+
+  constructor(families: RouterMetrics, url: string, windowSeconds: number) {
+    this.rate = new RateMeter({ windowSeconds });
+    this.#families = families;
+    this.#server = url;
+    const outcome = (status: Outcome['status']) =>
+      families.requests.with({ server: url, outcome: status });
+    this.firstByteSeconds = families.firstByte.with({ server: url });
+    this.reroutes = families.reroutes.with({ server: url });
+    this.#completed = outcome('completed');
+    this.#cancelled = outcome('cancelled');
+    this.#failed = outcome('failed');
+    this.#cachedTokens = families.cachedTokens.with({ server: url });
+  }
+
+  /** Mean over all finished requests; 0 before the first. */
+  get meanLatencySeconds(): number {
+    return this.#latencyCount === 0 ? 0 : this.#latencySum / this.#latencyCount;
+  }
+
+  /** Mean gap between the chunks of streamed responses; undefined before the first. */
+  get meanTokenGapSeconds(): number | undefined {
+    let [sum, count] = [0, 0];
+    for (const { stream } of this.#models.values()) {
+      sum += stream?.tokenGapSeconds.sum ?? 0;
+      count += stream?.tokenGapSeconds.count ?? 0;
+    }
+    return count === 0 ? undefined : sum / count;
+  }
+
+  /** The series of streamed responses of a model. */
+  stream(model: string | undefined): StreamSeries {
+    const series = this.#seriesOf(model ?? '');
+    if (series.stream === undefined) {
+      const { firstToken, tokenGap } = this.#families;
+      const labels = { server: this.#server, model: model ?? '' };
+      series.stream = {
+        firstTokenSeconds: firstToken.with(labels),
+        tokenGapSeconds: tokenGap.with(labels),
+        windows: this.#windowsOf(series, model ?? ''),
+      };
+    }
+    return series.stream;
+  }
+
+  error(model: string | undefined, kind: string): void {
+    this.#families.errors
+      .with({ server: this.#server, model: model ?? '', error_type: kind })
+      .inc();
+  }
+
+  finished(request: FinishedRequest): void {
+    const { model, status, outcome, seconds } = request;
+    if (outcome.status === 'completed') this.#completed.inc();
+    else if (outcome.status === 'cancelled') this.#cancelled.inc();
+    else {
+      this.#failed.inc();
+      this.#families.failed++;
+    }
+    this.#countStatus(status, outcome);
+    this.#latencySum += seconds;
+    this.#latencyCount++;
+    const series = this.#seriesOf(model ?? '');
+    let latency = series.latencyByStatus.get(status);
+    if (latency === undefined) {
+      const labels = { server: this.#server, model: model ?? '', status: String(status) };
+      latency = this.#families.latency.with(labels);
+      series.latencyByStatus.set(status, latency);
+    }
+    latency.observe(seconds);
+    if (request.generates && outcome.status === 'completed' && status < 400) {
+      const windows = this.#windowsOf(series, model ?? '');
+      windows.add('e2e', seconds, request.nowSeconds);
+      if (request.tokenSeconds !== undefined) {
+        windows.add('tpot', request.tokenSeconds, request.nowSeconds);
+      }
+    }
+    if (outcome.promptTokens) series.inputTokens.inc(outcome.promptTokens);
+    if (outcome.outputTokens) series.outputTokens.inc(outcome.outputTokens);
+    if (outcome.cachedTokens) this.#cachedTokens.inc(outcome.cachedTokens);
+  }
+
+  #countStatus(status: number, outcome: Outcome): void {
+    if (outcome.status === 'cancelled') return;
+    if (outcome.status === 'failed' || status >= 500) {
+      this.serverErrors++;
+      this.#families.serverErrors++;
+    } else if (status >= 400) {
+      this.clientErrors++;
+      this.#families.clientErrors++;
+    }
+  }
+
+  #windowsOf(series: ModelSeries, model: string): LatencyRecorder {
+    series.windows ??= this.#families.windows.recorder(this.#server, model);
+    return series.windows;
+  }
+
+  #seriesOf(model: string): ModelSeries {
+    let series = this.#models.get(model);
+    if (series === undefined) {
+      const labels = { server: this.#server, model };
+      series = {
+        latencyByStatus: new Map(),
+        inputTokens: this.#families.inputTokens.with(labels),
+        outputTokens: this.#families.outputTokens.with(labels),
+        windows: undefined,
+        stream: undefined,
+      };
+      if (this.#models.size < modelSeriesMax) this.#models.set(model, series);
+    }
+    return series;
+  }
+}
+
+export type { EngineMetrics };

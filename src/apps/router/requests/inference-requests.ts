@@ -1,0 +1,236 @@
+// Prepares a client's request for routing: reads its fields, resolves its model, and tokenizes its prompt
+// if the policy needs tokens.
+import {
+  JsonSyntaxError,
+  type RequestFields,
+  RequestFieldsReader,
+} from '../../../core/protocol/index.ts';
+import type { RoutingRequest } from '../../../core/routing/index.ts';
+import { formField } from '../../../io/forms/index.ts';
+import { type ServerExchange, unsharedBytesMax } from '../../../io/http/index.ts';
+import { SkimThread } from '../../../io/json-skim/index.ts';
+import type { Engine } from '../fleet/engine.ts';
+import { answerError } from './answer.ts';
+import { requestIdOf } from './attempt-ids.ts';
+import { promptTokens } from './prompt-tokens.ts';
+import {
+  ProxiedRequest,
+  type ProxiedRequestOptions,
+  type ProxyContext,
+} from './proxied-request.ts';
+import type { BodyKind } from './request-routes.ts';
+
+/** Properties of a request that follow from its path. */
+export interface ForwardedRoute {
+  readonly kind: BodyKind;
+  /** Whether the response is generated text. */
+  readonly generates: boolean;
+}
+
+/**
+ * Bytes of prompt per token, for prompts that are not tokenized: the rule of thumb for English that
+ * OpenAI gives (help.openai.com, "What are tokens") and that llm-d's prefix index uses.
+ */
+const promptBytesPerToken = 4;
+
+/** A request whose body has not been read yet. */
+interface Arrival extends Pick<RoutingRequest, 'id' | 'session' | 'pinnedUrl'> {
+  readonly exchange: ServerExchange;
+  readonly arrivedAtMs: number;
+}
+
+export class InferenceRequests {
+  readonly #context: ProxyContext;
+  readonly #engines: ReadonlyMap<string, Engine>;
+  readonly #skimThread = new SkimThread();
+  #fieldsReader: RequestFieldsReader;
+  #sessionHeader: string | undefined;
+
+  /** @param sessionKey Header, or else top-level body key, that holds a request's session id. */
+  constructor(
+    context: ProxyContext,
+    options: {
+      readonly engines: ReadonlyMap<string, Engine>;
+      readonly sessionKey: string | undefined;
+    },
+  ) {
+    this.#context = context;
+    this.#engines = options.engines;
+    this.#fieldsReader = new RequestFieldsReader({ sessionKey: options.sessionKey });
+    this.#sessionHeader = options.sessionKey?.toLowerCase();
+  }
+
+  /** Applies to requests that arrive from now on. */
+  setSessionKey(sessionKey: string | undefined): void {
+    this.#fieldsReader = new RequestFieldsReader({ sessionKey });
+    this.#sessionHeader = sessionKey?.toLowerCase();
+  }
+
+  /** Ends the thread that reads large bodies. */
+  close(): void {
+    this.#skimThread.close();
+  }
+
+  /** Routes one request, or refuses it. */
+  take(exchange: ServerExchange, route: ForwardedRoute, arrivedAtMs: number): void {
+    const { kind } = route;
+    const { metrics } = this.#context;
+    metrics.arrived++;
+    metrics.rate.count(arrivedAtMs / 1000);
+    const { headers } = exchange.head;
+    const id = requestIdOf(headers.get('x-request-id'));
+    const header = this.#sessionHeader;
+    const session = (header && headers.get(header)) || undefined;
+    const pinned = this.#pinnedEngine(exchange);
+    if (pinned === null) {
+      const message = 'No engine has the id in the query of this request; /engines lists them.';
+      metrics.refused(undefined, 404);
+      answerError(exchange, { status: 404, message, param: 'id' }, id);
+      return;
+    }
+    const arrival: Arrival = { exchange, id, session, pinnedUrl: pinned?.url, arrivedAtMs };
+    if (kind === 'form') void this.#takeForm(arrival);
+    else if (exchange.body.length > unsharedBytesMax) void this.#takeLarge(arrival, route);
+    else this.#takeJson(arrival, route, () => this.#fieldsReader.read(exchange.body));
+  }
+
+  /** A body that takes long to read is read in another thread. */
+  async #takeLarge(arrival: Arrival, route: ForwardedRoute): Promise<void> {
+    const { body } = arrival.exchange;
+    const reader = this.#fieldsReader;
+    const spans = await this.#skimThread.skim(body, reader.keys).catch((error: Error) => error);
+    if (arrival.exchange.over) return;
+    this.#takeJson(arrival, route, () => {
+      if (spans instanceof Error) throw spans;
+      return reader.fieldsAt(body, spans);
+    });
+  }
+
+  #takeJson(arrival: Arrival, route: ForwardedRoute, read: () => RequestFields): void {
+    const { exchange, id, session, pinnedUrl, arrivedAtMs } = arrival;
+    const { kind, generates } = route;
+    const { core } = this.#context;
+    const fields = this.#read(arrival, read);
+    if (fields === undefined) return;
+    const { model } = fields;
+    if (model === undefined && kind === 'json') {
+      this.#refuseMissingModel(exchange, id);
+      return;
+    }
+    const request: RoutingRequest = {
+      id,
+      model,
+      pinnedUrl,
+      session: session ?? fields.session,
+      prompt: fields.prompt,
+      promptTokens: Math.ceil(fields.promptBytes / promptBytesPerToken),
+      tokens: undefined,
+      outputTokensMax: fields.outputTokensMax,
+      stream: fields.stream,
+    };
+    const resolved = core.resolveModel(model);
+    const body =
+      resolved === model || resolved === undefined
+        ? exchange.body
+        : withModel(exchange.body, fields.modelStart, fields.modelEnd, resolved);
+    const expectsUsage = fields.stream && fields.hasStreamOptions;
+    const proxied = { exchange, request, body, expectsUsage, generates, arrivedAtMs };
+    if (core.policy.needsTokens) void this.#sendTokenized(proxied, fields);
+    else this.#send(proxied);
+  }
+
+  async #takeForm({ exchange, arrivedAtMs, ...arrival }: Arrival): Promise<void> {
+    const { body, head } = exchange;
+    const field = await formField(body, head.headers.get('content-type'), 'model');
+    if (exchange.over) return;
+    const model = field?.trim();
+    if (!model) {
+      this.#refuseMissingModel(exchange, arrival.id);
+      return;
+    }
+    const request = requestWithoutPrompt({ ...arrival, model });
+    this.#send({ exchange, request, body, expectsUsage: false, generates: false, arrivedAtMs });
+  }
+
+  /**
+   * Finds the engine that the query names with `?id=`, by its id, name or URL, and removes the id from the query.
+   *
+   * @returns Undefined without an id, null if no engine has it.
+   */
+  #pinnedEngine(exchange: ServerExchange): Engine | null | undefined {
+    const { target } = exchange;
+    const mark = target.indexOf('?');
+    if (mark < 0) return undefined;
+    const query = new URLSearchParams(target.slice(mark + 1));
+    const wanted = query.get('id');
+    if (wanted === null) return undefined;
+    query.delete('id');
+    exchange.target = query.size > 0 ? `${target.slice(0, mark)}?${query}` : target.slice(0, mark);
+    for (const engine of this.#engines.values()) {
+      if ([engine.id, engine.name, engine.url].includes(wanted)) return engine;
+    }
+    return null;
+  }
+
+  /** The fields of a JSON body; undefined if it was refused. */
+  #read({ exchange, id }: Arrival, read: () => RequestFields): RequestFields | undefined {
+    try {
+      return read();
+    } catch (error) {
+      const isSyntax = error instanceof JsonSyntaxError;
+      if (!isSyntax) this.#context.log.error(`request ${id}: ${error}`);
+      const status = isSyntax ? 400 : 500;
+      const message = isSyntax ? error.message : 'The router failed; see its log.';
+      this.#context.metrics.refused(undefined, status);
+      answerError(exchange, { status, message }, id);
+      return undefined;
+    }
+  }
+
+  #send(options: ProxiedRequestOptions): void {
+    new ProxiedRequest(this.#context, options).start();
+  }
+
+  async #sendTokenized(options: ProxiedRequestOptions, fields: RequestFields): Promise<void> {
+    const { core } = this.#context;
+    const model = core.resolveModel(fields.model);
+    const candidates = core
+      .endpoints()
+      .filter(({ state, models }) => state === 'live' && models.includes(model ?? ''))
+      .sort((a, b) => a.load.inflight - b.load.inflight);
+    const engine = candidates[0] && this.#engines.get(candidates[0].url);
+    // With one engine there is nothing to choose.
+    const asks = engine !== undefined && candidates.length > 1;
+    const tokens = asks ? await promptTokens(engine, model ?? '', fields) : undefined;
+    if (options.exchange.over) return;
+    const { request } = options;
+    const promptLength = tokens?.length ?? request.promptTokens;
+    this.#send({ ...options, request: { ...request, tokens, promptTokens: promptLength } });
+  }
+
+  #refuseMissingModel(exchange: ServerExchange, id: string): void {
+    this.#context.metrics.refused(undefined, 400);
+    const message = 'The request names no model: "model" must be a string.';
+    answerError(exchange, { status: 400, message, param: 'model' }, id);
+  }
+}
+
+/** A request without a prompt that the router could read. */
+function requestWithoutPrompt(
+  parts: Pick<RoutingRequest, 'id' | 'model' | 'session' | 'pinnedUrl'>,
+): RoutingRequest {
+  return {
+    ...parts,
+    prompt: [],
+    promptTokens: 0,
+    tokens: undefined,
+    outputTokensMax: undefined,
+    stream: false,
+  };
+}
+
+/** The body with another model name; all other bytes are unchanged. */
+function withModel(body: Buffer, start: number, end: number, model: string): Buffer {
+  const name = Buffer.from(JSON.stringify(model));
+  return Buffer.concat([body.subarray(0, start), name, body.subarray(end)]);
+}

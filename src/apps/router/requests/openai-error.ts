@@ -1,0 +1,30 @@
+// Error responses in the shape that OpenAI's clients parse, with the type names that vLLM uses.
+
+/** vLLM's and OpenAI's `type` for each status that the router itself returns. */
+const typeOfStatus: Readonly<Record<number, string>> = {
+  400: 'BadRequestError',
+  401: 'AuthenticationError',
+  404: 'NotFoundError',
+  405: 'MethodNotAllowedError',
+  408: 'RequestTimeoutError',
+  413: 'RequestTooLargeError',
+  500: 'InternalServerError',
+  501: 'NotImplementedError',
+  502: 'BadGatewayError',
+  503: 'ServiceUnavailableError',
+  504: 'GatewayTimeoutError',
+};
+
+/** What OpenAI's clients call an error object. */
+export interface OpenAiError {
+  readonly status: number;
+  readonly message: string;
+  /** The request field at fault. */
+  readonly param?: string | undefined;
+}
+
+/** The JSON text of an error response. */
+export function openAiErrorJson({ status, message, param }: OpenAiError): string {
+  const type = typeOfStatus[status] ?? (status < 500 ? 'BadRequestError' : 'InternalServerError');
+  return JSON.stringify({ error: { message, type, param: param ?? null, code: status } });
+}

@@ -1,0 +1,380 @@
+// One client request as the router proxies it: drives `AttemptMachine` with sockets. The machine
+// decides what happens; this file carries it out.
+import {
+  type AttemptEffects,
+  AttemptMachine,
+  type AttemptOutcome,
+  type RefusalCause,
+  type RetryBudget,
+  type RetryPolicy,
+} from '../../../core/attempts/index.ts';
+import {
+  NoEndpointError,
+  type Outcome,
+  type RoutingCore,
+  type RoutingRequest,
+  type Ticket,
+  UnknownModelError,
+} from '../../../core/routing/index.ts';
+import type {
+  ResponseHead,
+  ResponseSink,
+  ServerExchange,
+  UpstreamExchange,
+  UpstreamFailure,
+  UpstreamPool,
+} from '../../../io/http/index.ts';
+import type { Logger } from '../../../io/log/index.ts';
+import type { EngineMetrics, RouterMetrics, StreamSeries } from '../metrics/router-metrics.ts';
+import { answerError } from './answer.ts';
+import { type UpstreamHeadParts, upstreamHeadText } from './proxy-heads.ts';
+import { ResponseRelay } from './response-relay.ts';
+
+/** An engine as the proxy needs it. */
+export interface ProxyTarget {
+  readonly url: string;
+  /** Its name with its URL, for logs and error messages. */
+  readonly label: string;
+  /** Header lines of responses that name the engine, each with CR LF. */
+  readonly headerLines: string;
+  /** Value of the Host header. */
+  readonly host: string;
+  /** Path in the engine's URL, without a trailing slash. */
+  readonly basePath: string;
+  readonly pool: UpstreamPool;
+  readonly metrics: EngineMetrics;
+}
+
+/** What all proxied requests share. */
+export interface ProxyContext {
+  readonly core: RoutingCore;
+  readonly metrics: RouterMetrics;
+  readonly log: Logger;
+  /** When a request may be sent to another engine. */
+  readonly retryPolicy: RetryPolicy;
+  readonly retryBudget: RetryBudget;
+  readonly authorization: UpstreamHeadParts['authorization'];
+  /** Whether responses state why their engine was picked. */
+  readonly pickHeader: boolean;
+  target(url: string): ProxyTarget;
+  /** Called if there is no connection: the engine is dead until a probe succeeds. */
+  engineFailed(url: string, why: string): void;
+  /** Called if an attempt broke or took too long: the engine's health is checked now. */
+  engineSuspected(url: string): void;
+  /** A request id that no other attempt in flight has. */
+  attemptId(requestId: string): string;
+  attemptEnded(attemptId: string): void;
+}
+
+export interface ProxiedRequestOptions {
+  readonly exchange: ServerExchange;
+  readonly request: RoutingRequest;
+  readonly body: Buffer;
+  /** Whether the response may end with token counts in a separate chunk. */
+  readonly expectsUsage: boolean;
+  /** Whether the response is generated text. */
+  readonly generates: boolean;
+  readonly arrivedAtMs: number;
+}
+
+const noBody = Buffer.alloc(0);
+
+export class ProxiedRequest implements ResponseSink, AttemptEffects {
+  readonly #context: ProxyContext;
+  readonly #exchange: ServerExchange;
+  readonly #request: RoutingRequest;
+  readonly #arrivedAtMs: number;
+  readonly #generates: boolean;
+  readonly #machine: AttemptMachine;
+  readonly #relay: ResponseRelay;
+  /** Released once the response has begun, as no retry will need it. */
+  #body: Buffer;
+  /** The next attempt's ticket; undefined once it is sent. */
+  #picked: Ticket | undefined = undefined;
+  #pickError: unknown = undefined;
+  #attemptId = '';
+  #ticket: Ticket | undefined = undefined;
+  #target: ProxyTarget | undefined = undefined;
+  #upstream: UpstreamExchange | undefined = undefined;
+  #sentAtMs = 0;
+  /** Set while the response is streamed text. */
+  #stream: StreamSeries | undefined = undefined;
+  #firstByteAtMs = 0;
+  #lastReadAtMs = 0;
+  /** Chunks of the response so far. */
+  #chunks = 0;
+  /** A head whose body has not begun: it is relayed with the first bytes of the body. */
+  #heldHead: ResponseHead | undefined = undefined;
+  #failure: UpstreamFailure | undefined = undefined;
+  #isWhole = false;
+  #outcome: Outcome = { status: 'cancelled' };
+  #paused = false;
+
+  constructor(context: ProxyContext, options: ProxiedRequestOptions) {
+    const { exchange, request, expectsUsage } = options;
+    this.#context = context;
+    this.#exchange = exchange;
+    this.#request = request;
+    this.#body = options.body;
+    this.#arrivedAtMs = options.arrivedAtMs;
+    this.#generates = options.generates;
+    this.#machine = new AttemptMachine(this, context.retryPolicy, context.retryBudget);
+    const { pickHeader } = context;
+    this.#relay = new ResponseRelay({ exchange, requestId: request.id, expectsUsage, pickHeader });
+    exchange.onClientGone = () => this.#machine.cancel();
+    exchange.onDrain = () => this.#onDrain();
+  }
+
+  /** Picks an engine and sends the request there. */
+  start(): void {
+    this.#machine.admit();
+  }
+
+  // Events of the engine's socket.
+
+  onHead(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
+    const verdict = this.#machine.responseHead(head.status, ended || bytes.length > 0);
+    this.#heldHead = verdict === 'hold' ? head : undefined;
+    if (verdict === 'pass') this.#begin(head, bytes, ended, chunks);
+    return false;
+  }
+
+  onBytes(bytes: Buffer, ended: boolean, chunks: number): boolean {
+    const held = this.#heldHead;
+    if (held !== undefined) return this.onHead(held, bytes, ended, chunks);
+    if (this.#stream === undefined) this.#chunks += chunks;
+    else if (chunks > 0) this.#countGap(this.#stream, ended, chunks);
+    if (bytes.length > 0) this.#machine.responseBytes();
+    const isKept = this.#relay.write(bytes, ended);
+    if (ended) this.#end();
+    else if (this.#exchange.congested) this.#pause();
+    return isKept;
+  }
+
+  onFailure(failure: UpstreamFailure): void {
+    const { kind, answered } = failure;
+    this.#failure = failure;
+    this.#target?.metrics.error(this.#request.model, kind);
+    if (kind === 'timeout') this.#machine.timerFired(answered ? 'streamIdle' : 'firstByte');
+    else this.#machine.attemptFailed(kind);
+  }
+
+  #begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): void {
+    this.#body = noBody;
+    const { pick } = this.#ticket as Ticket;
+    const { headerLines } = this.#target as ProxyTarget;
+    this.#chunks = chunks;
+    this.#relay.begin(head, bytes, ended, { pick, headerLines });
+    if (bytes.length > 0) this.#machine.responseBytes();
+    if (ended) this.#end();
+    else if (this.#exchange.congested) this.#pause();
+  }
+
+  // Actions that the machine requests.
+
+  pick(tried: ReadonlySet<string> | undefined): string | undefined {
+    try {
+      this.#picked = this.#context.core.route(this.#request, tried);
+    } catch (error) {
+      this.#pickError = error;
+      return undefined;
+    }
+    if (tried === undefined) this.#context.metrics.routed(this.#request.model);
+    return this.#picked.pick.endpoint.url;
+  }
+
+  send(): void {
+    const ticket = this.#picked as Ticket;
+    const { url } = ticket.pick.endpoint;
+    const target = this.#context.target(url);
+    this.#picked = undefined;
+    this.#ticket = ticket;
+    this.#target = target;
+    this.#attemptId = this.#context.attemptId(this.#request.id);
+    const head = upstreamHeadText(this.#exchange.head, {
+      host: target.host,
+      basePath: target.basePath,
+      target: this.#exchange.target,
+      bodyBytes: this.#body.length,
+      requestId: this.#attemptId,
+      authorization: this.#context.authorization,
+    });
+    this.#heldHead = undefined;
+    ticket.sent();
+    const nowMs = performance.now();
+    this.#sentAtMs = nowMs;
+    target.metrics.rate.count(nowMs / 1000);
+    if (this.#context.log.infoEnabled) this.#logPick(url, nowMs);
+    const toHead = this.#exchange.head.method === 'HEAD';
+    const body = this.#body.length > 0 ? this.#body : undefined;
+    this.#upstream = target.pool.send({ head, body, toHead }, this);
+  }
+
+  abort(): void {
+    this.#upstream?.abort();
+  }
+
+  engineOut(): void {
+    const { url } = this.#target as ProxyTarget;
+    this.#context.engineFailed(url, this.#failure?.message ?? '');
+  }
+
+  engineSuspected(): void {
+    this.#context.engineSuspected((this.#target as ProxyTarget).url);
+  }
+
+  firstByte(): void {
+    this.#ticket?.firstByte();
+    const { metrics } = this.#target as ProxyTarget;
+    const nowMs = performance.now();
+    metrics.firstByteSeconds.observe((nowMs - this.#sentAtMs) / 1000);
+    if (!this.#generates || !this.#relay.isEventStream) return;
+    const stream = metrics.stream(this.#request.model);
+    const seconds = (nowMs - this.#arrivedAtMs) / 1000;
+    stream.firstTokenSeconds.observe(seconds);
+    stream.windows.add('ttft', seconds, nowMs / 1000);
+    this.#stream = stream;
+    this.#firstByteAtMs = nowMs;
+    this.#lastReadAtMs = nowMs;
+  }
+
+  attemptEnded(status: AttemptOutcome): void {
+    this.#outcome = this.#isWhole ? { status, ...this.#relay.usage } : { status };
+    this.#ticket?.finish(this.#outcome);
+    this.#ticket = undefined;
+    this.#upstream = undefined;
+    this.#context.attemptEnded(this.#attemptId);
+  }
+
+  rerouted(): void {
+    const { label, metrics } = this.#target as ProxyTarget;
+    metrics.reroutes.inc();
+    const next = this.#picked && this.#context.target(this.#picked.pick.endpoint.url).label;
+    this.#context.log.warning(`request ${this.#request.id}: ${label} failed, trying ${next}`);
+  }
+
+  refuse(cause: RefusalCause): void {
+    if (cause === 'noEngine') this.#refuseWithoutEngine(this.#pickError);
+    else {
+      const message = this.#logFailure();
+      answerError(this.#exchange, { status: cause, message }, this.#request.id);
+    }
+  }
+
+  breakOff(): void {
+    const message = this.#logFailure();
+    this.#relay.breakOff(this.#failure?.betweenChunks ?? false, message);
+  }
+
+  complete(outcome: AttemptOutcome): void {
+    if (outcome === 'failed') this.#target?.metrics.error(this.#request.model, 'answer');
+    this.#exchange.end();
+  }
+
+  requestEnded(outcome: AttemptOutcome, status: number | undefined): void {
+    if (status === undefined) return;
+    const nowMs = performance.now();
+    const seconds = (nowMs - this.#arrivedAtMs) / 1000;
+    this.#target?.metrics.finished({
+      model: this.#request.model,
+      status,
+      outcome: this.#outcome,
+      seconds,
+      generates: this.#generates,
+      tokenSeconds: this.#tokenSeconds(nowMs),
+      nowSeconds: nowMs / 1000,
+    });
+    this.#keep(outcome, status, nowMs);
+  }
+
+  /** Keeps the request for /debug/requests. */
+  #keep(outcome: AttemptOutcome, status: number, nowMs: number): void {
+    const { id, model = null } = this.#request;
+    const isStreamed = this.#stream !== undefined;
+    this.#context.metrics.recent.add({
+      atSeconds: nowMs / 1000,
+      requestId: id,
+      model,
+      url: this.#target?.url ?? null,
+      outcome,
+      status,
+      ttftSeconds: isStreamed ? (this.#firstByteAtMs - this.#arrivedAtMs) / 1000 : null,
+      seconds: (nowMs - this.#arrivedAtMs) / 1000,
+      outputTokens: this.#outcome.outputTokens ?? null,
+    });
+  }
+
+  /**
+   * Counts the time since the last read as a gap between tokens: engines write one chunk per event. The read
+   * that ends the stream has no token of its own.
+   */
+  #countGap(stream: StreamSeries, ended: boolean, chunks: number): void {
+    this.#chunks += chunks;
+    if (ended) return;
+    const nowMs = performance.now();
+    stream.tokenGapSeconds.observe((nowMs - this.#lastReadAtMs) / 1000 / chunks, chunks);
+    this.#lastReadAtMs = nowMs;
+  }
+
+  /**
+   * Mean time per output token after the first of a streamed response. A response that does not report its
+   * tokens is taken to have one per chunk; the last chunk of a stream is its `[DONE]`.
+   */
+  #tokenSeconds(nowMs: number): number | undefined {
+    if (this.#stream === undefined) return undefined;
+    const tokens = this.#outcome.outputTokens ?? this.#chunks - 1;
+    return tokens > 1 ? (nowMs - this.#firstByteAtMs) / 1000 / (tokens - 1) : undefined;
+  }
+
+  /** The response is complete. */
+  #end(): void {
+    this.#isWhole = true;
+    this.#machine.responseEnd(this.#relay.hasErrorEvent);
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.#upstream?.pause();
+  }
+
+  #onDrain(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#upstream?.resume();
+  }
+
+  /** Writes the log line that upstream's end-to-end tests read. */
+  #logPick(url: string, nowMs: number): void {
+    const { id, session } = this.#request;
+    const at = (performance.timeOrigin + nowMs) / 1000;
+    const took = (nowMs - this.#arrivedAtMs) / 1000;
+    this.#context.log.info(
+      `Routing request ${id} with session id ${session ?? 'None'} to ${url} at ${at}, ` +
+        `process time = ${took.toFixed(4)}`,
+    );
+  }
+
+  /** @returns The message for the client. */
+  #logFailure(): string {
+    const { label } = this.#target as ProxyTarget;
+    const why = this.#failure?.message;
+    this.#context.log.warning(`request ${this.#request.id} failed at ${label}: ${why}`);
+    return `Engine ${label}: ${why}.`;
+  }
+
+  #refuseWithoutEngine(error: unknown): void {
+    const { model, id } = this.#request;
+    const isExpected = error instanceof UnknownModelError || error instanceof NoEndpointError;
+    const status = isExpected ? error.httpStatus : 500;
+    this.#context.metrics.refused(error instanceof UnknownModelError ? undefined : model, status);
+    this.#keep('failed', status, performance.now());
+    if (isExpected) {
+      const param = error instanceof UnknownModelError ? 'model' : undefined;
+      const { message } = error;
+      answerError(this.#exchange, { status, message, param }, id);
+      return;
+    }
+    this.#context.log.error(`request ${id}: ${error instanceof Error ? error.stack : error}`);
+    answerError(this.#exchange, { status: 500, message: 'The router failed; see its log.' }, id);
+  }
+}

@@ -1,0 +1,53 @@
+// Which paths are forwarded to engines, and where a request to each path names its model.
+
+/**
+ * - `json`: a JSON object with a required model.
+ * - `json-any`: a JSON object; without a model, any engine may serve it.
+ * - `form`: multipart form data with a field `model`.
+ */
+export type BodyKind = 'json' | 'json-any' | 'form';
+
+/** Paths whose responses are generated text; only these count in the percentiles of latencies. */
+export const generatingPaths: ReadonlySet<string> = new Set([
+  '/v1/chat/completions',
+  '/v1/chat/completions/batch',
+  '/v1/completions',
+  '/v1/responses',
+  '/v1/messages',
+  '/inference/v1/generate',
+]);
+
+/**
+ * Paths that are forwarded, with POST. An allow-list: engines also have routes that put them to sleep, load
+ * adapters or drop caches, which vLLM leaves open even with an API key.
+ */
+export const bodyKinds: ReadonlyMap<string, BodyKind> = new Map([
+  ...[
+    '/v1/chat/completions',
+    '/v1/chat/completions/batch',
+    '/v1/chat/completions/render',
+    '/v1/completions',
+    '/v1/completions/render',
+    '/v1/responses',
+    '/v1/messages',
+    '/v1/messages/count_tokens',
+    '/v1/embeddings',
+    '/v2/embed',
+    '/pooling',
+    '/classify',
+    '/score',
+    '/v1/score',
+    '/rerank',
+    '/v1/rerank',
+    '/v2/rerank',
+    '/generative_scoring',
+    '/inference/v1/generate',
+    '/v1/audio/speech',
+    '/v1/images/generations',
+  ].map((path) => [path, 'json'] as const),
+  ['/tokenize', 'json-any'],
+  ['/detokenize', 'json-any'],
+  ...['/v1/audio/transcriptions', '/v1/audio/translations', '/v1/images/edits'].map(
+    (path) => [path, 'form'] as const,
+  ),
+]);

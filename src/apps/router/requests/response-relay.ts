@@ -1,0 +1,140 @@
+// Relays an engine's response to the client: a new head, then the same bytes. Reads those bytes that may
+// hold token counts or an error.
+import type { Pick } from '../../../core/routing/index.ts';
+import { ChunkedReader, type ResponseHead, type ServerExchange } from '../../../io/http/index.ts';
+import { openAiErrorJson } from './openai-error.ts';
+import { downstreamHeadText } from './proxy-heads.ts';
+import { type Usage, usageNear } from './usage.ts';
+
+export interface ResponseRelayOptions {
+  readonly exchange: ServerExchange;
+  readonly requestId: string;
+  /** Whether the response may end with token counts in a separate chunk. */
+  readonly expectsUsage: boolean;
+  /** Whether responses state why their engine was picked. */
+  readonly pickHeader: boolean;
+}
+
+/** The engine of a response. */
+export interface PickedEngine {
+  readonly pick: Pick;
+  /** Header lines that name the engine, each with CR LF. */
+  readonly headerLines: string;
+}
+
+/** Reads up to this size are searched for an error event in a stream; engines write one event at a time. */
+const errorEventBytesMax = 4096;
+
+export class ResponseRelay {
+  readonly #options: ResponseRelayOptions;
+  readonly #exchange: ServerExchange;
+  readonly #expectsUsage: boolean;
+  #isEventStream = false;
+  /** Set if the client cannot read chunks (HTTP/1.0): removes the chunk framing. */
+  #decoder: ChunkedReader | undefined = undefined;
+  #usage: Usage | undefined = undefined;
+  #hasErrorEvent = false;
+
+  constructor(options: ResponseRelayOptions) {
+    this.#options = options;
+    this.#exchange = options.exchange;
+    this.#expectsUsage = options.expectsUsage;
+  }
+
+  /** Whether the response is a stream of server-sent events. */
+  get isEventStream(): boolean {
+    return this.#isEventStream;
+  }
+
+  /** Token counts, if the response has contained any so far. */
+  get usage(): Usage | undefined {
+    return this.#usage;
+  }
+
+  /** Whether the engine wrote an error event into its stream. */
+  get hasErrorEvent(): boolean {
+    return this.#hasErrorEvent;
+  }
+
+  /** Relays the head, and the bytes that arrived with it. */
+  begin(head: ResponseHead, bytes: Buffer, ended: boolean, picked: PickedEngine): void {
+    this.#isEventStream = /^text\/event-stream/i.test(head.headers.get('content-type') ?? '');
+    const headText = this.#headText(head, picked);
+    const body = this.#decoder === undefined ? bytes : decoded(this.#decoder, bytes);
+    this.#exchange.begin(headText, body);
+    this.#look(bytes, ended);
+  }
+
+  /** Relays bytes of the body. @returns Whether `bytes` must stay as they are after the call. */
+  write(bytes: Buffer, ended: boolean): boolean {
+    this.#look(bytes, ended);
+    if (this.#decoder !== undefined) this.#exchange.write(decoded(this.#decoder, bytes));
+    else if (bytes.length > 0) return this.#exchange.write(bytes);
+    return false;
+  }
+
+  /**
+   * Ends an incomplete response so that the client notices: with an error event where one fits
+   * into the stream, and always without the last chunk.
+   *
+   * @param betweenChunks Whether the body so far ends where more of it can follow.
+   */
+  breakOff(betweenChunks: boolean, message: string): void {
+    if (!this.#isEventStream || !betweenChunks) {
+      this.#exchange.destroy();
+      return;
+    }
+    // The blank lines end an event that was cut in two.
+    const event = `\n\ndata: ${openAiErrorJson({ status: 502, message })}\n\n`;
+    const framed =
+      this.#decoder === undefined
+        ? `${Buffer.byteLength(event).toString(16)}\r\n${event}\r\n`
+        : event;
+    this.#exchange.write(Buffer.from(framed));
+    // Clients that do not support error events treat a missing last chunk as a broken response.
+    this.#exchange.closeAfterwards();
+    this.#exchange.end();
+  }
+
+  #headText(head: ResponseHead, { pick, headerLines }: PickedEngine): string {
+    let framing = '';
+    if (head.framing === 'length' || (head.framing === 'none' && head.contentLength >= 0)) {
+      framing = `content-length: ${head.contentLength}\r\n`;
+    } else if (head.framing === 'chunked') {
+      if (this.#exchange.head.minorVersion === 1) framing = 'transfer-encoding: chunked\r\n';
+      else {
+        this.#decoder = new ChunkedReader();
+        this.#exchange.closeAfterwards();
+      }
+    } else if (head.framing === 'until-close') this.#exchange.closeAfterwards();
+    const { requestId, pickHeader } = this.#options;
+    let ours = `x-request-id: ${requestId}\r\n${headerLines}`;
+    if (pickHeader) ours += `x-spillway-pick: ${printable(pick.reason)}\r\n`;
+    return downstreamHeadText(head, framing, ours + this.#exchange.connectionLine);
+  }
+
+  /** Searches for token counts only where they can be. */
+  #look(bytes: Buffer, ended: boolean): void {
+    if (ended || this.#expectsUsage) this.#usage = usageNear(bytes) ?? this.#usage;
+    if (
+      this.#isEventStream &&
+      bytes.length < errorEventBytesMax &&
+      bytes.includes('data: {"error"')
+    ) {
+      this.#hasErrorEvent = true;
+    }
+  }
+}
+
+function decoded(decoder: ChunkedReader, bytes: Buffer): Buffer {
+  const spans: Buffer[] = [];
+  decoder.read(bytes, 0, bytes.length, (from, start, end) => {
+    spans.push(from.subarray(start, end));
+  });
+  return Buffer.concat(spans);
+}
+
+/** A reason may quote what a client sent: nothing of it may end the header line. */
+function printable(text: string): string {
+  return /[^\x20-\x7e]/.test(text) ? text.replace(/[^\x20-\x7e]/g, '?') : text;
+}

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { usageNear } from './usage.ts';
+
+const near = (text: string) => usageNear(Buffer.from(text));
+const usage =
+  '"usage":{"prompt_tokens":12,"total_tokens":15,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":8}}';
+
+test('token counts are found at the end of a response, in JSON or in an event', () => {
+  const counts = { promptTokens: 12, outputTokens: 3, cachedTokens: 8 };
+  assert.deepEqual(near(`{"id":"x",${usage}}`), counts);
+  assert.deepEqual(near(`data: {"choices":[],${usage}}\n\ndata: [DONE]\n\n`), counts);
+  assert.deepEqual(near('{"usage": {"prompt_tokens": 12}}'), {
+    ...{ promptTokens: 12, outputTokens: undefined, cachedTokens: undefined },
+  });
+});
+
+test('the last of several usages counts, and only near the end', () => {
+  const early = '"usage":{"prompt_tokens":1}';
+  assert.equal(near(`{${early},${usage}}`)?.promptTokens, 12);
+  assert.equal(near(`{${early}}${' '.repeat(2048 - early.length - 1)}`)?.promptTokens, 1);
+  assert.equal(near(`{${early}}${' '.repeat(2048)}`), undefined);
+  const far = `"usage":{"prompt_tokens":1,"padding":"${'x'.repeat(1100)}","completion_tokens":9}`;
+  assert.equal(near(far)?.outputTokens, undefined, 'within 1,024 bytes of its beginning');
+});
+
+test('without usage, or with empty usage, nothing is known', () => {
+  for (const text of ['', '{}', '{"usage":null}', '{"usage":{"completion_tokens":3}}']) {
+    assert.equal(near(text), undefined, text);
+  }
+});

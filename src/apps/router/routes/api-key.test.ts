@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Headers, headerKinds, type RequestHead } from '../../../io/http/index.ts';
+import { apiKeyCheck } from './api-key.ts';
+
+function headOf(authorization?: string): RequestHead {
+  const headers = new Headers();
+  if (authorization !== undefined) {
+    headers.names.push('authorization');
+    headers.values.push(authorization);
+    headers.kinds.push(headerKinds.authorization);
+  }
+  return {
+    ...{ method: 'GET', target: '/', minorVersion: 1, headers, contentLength: 0 },
+    ...{ expectsContinue: false, keepAlive: true, headBytes: 0 },
+  };
+}
+
+test('without a key every request is allowed', () => {
+  assert.equal(apiKeyCheck(undefined)(headOf(), '/v1/models'), true);
+});
+
+test('with a key every request must have it, except probes and scrapes', () => {
+  const allows = apiKeyCheck('secret');
+  assert.equal(allows(headOf('Bearer secret'), '/v1/models'), true);
+  for (const wrong of [undefined, 'secret', 'Bearer secre', 'Bearer secret2', 'Basic secret']) {
+    assert.equal(allows(headOf(wrong), '/v1/models'), false, wrong);
+    for (const path of ['/health', '/version', '/metrics']) {
+      assert.equal(allows(headOf(wrong), path), true, path);
+    }
+  }
+});

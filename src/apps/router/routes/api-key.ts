@@ -1,0 +1,34 @@
+// Checks a client's bearer token.
+import type { RequestHead } from '../../../io/http/index.ts';
+import { secretCheck } from '../../../io/secrets/index.ts';
+
+/** Paths that stay open with an API key: probes and scrapers have none. */
+const openPaths: ReadonlySet<string> = new Set(['/health', '/version', '/metrics']);
+
+/** Returns whether a path is served without a key. */
+export function isOpenPath(path: string): boolean {
+  return openPaths.has(path);
+}
+
+/**
+ * Returns whether a request to a path is allowed; without a key, every request is. The key comes as
+ * `Authorization: Bearer KEY`, in any case of the scheme, or as `X-Api-Key: KEY`.
+ */
+export function apiKeyCheck(
+  apiKey: string | undefined,
+): (head: RequestHead, path: string) => boolean {
+  if (apiKey === undefined) return () => true;
+  const isRight = secretCheck(apiKey);
+  return (head, path) => {
+    if (openPaths.has(path)) return true;
+    const given = bearerToken(head.headers.get('authorization')) ?? head.headers.get('x-api-key');
+    return given !== undefined && isRight(given);
+  };
+}
+
+/** The token of an `Authorization` header; the scheme's case does not count (RFC 9110 §11.1). */
+function bearerToken(authorization: string | undefined): string | undefined {
+  const scheme = 'bearer ';
+  if (authorization?.slice(0, scheme.length).toLowerCase() !== scheme) return undefined;
+  return authorization.slice(scheme.length).trim();
+}

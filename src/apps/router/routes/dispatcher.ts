@@ -1,0 +1,88 @@
+// Sends each request to its route: checks its key, and responds itself where no route matches.
+import { attemptUpdatesPath } from '../../../io/attempt-updates/index.ts';
+import { HttpSyntaxError, type RequestHead, type ServerExchange } from '../../../io/http/index.ts';
+import { type RouteMatch, type Routes, RouteTable } from '../../../io/routes/index.ts';
+import { answerError } from '../requests/answer.ts';
+import { apiKeyCheck, isOpenPath } from './api-key.ts';
+import type { RouteHandler } from './router-routes.ts';
+
+export interface DispatcherOptions {
+  readonly routes: Routes<RouteHandler>;
+  /** Path prefix that a reverse proxy in front of the router adds; empty for none. */
+  readonly rootPath: string;
+  /** Bearer token that clients must send; undefined requires none. */
+  readonly apiKey: string | undefined;
+  /** Bearer token that peer routers must send. */
+  readonly peersKey: string | undefined;
+}
+
+/** The callbacks of the server for each request. */
+export interface Dispatcher {
+  /** Called before a body is read, so that a client without a key cannot make the router buffer one. */
+  refuseHead(head: RequestHead): HttpSyntaxError | undefined;
+  onRequest(exchange: ServerExchange): void;
+}
+
+const wrongKey = 'Wrong or missing API key.';
+
+export function dispatcher(options: DispatcherOptions): Dispatcher {
+  const { rootPath } = options;
+  const table = new RouteTable(options.routes);
+  const clientAllowed = apiKeyCheck(options.apiKey);
+  const peerAllowed = apiKeyCheck(options.peersKey);
+  const hasPeers = attemptUpdatesPath in options.routes;
+  const targetOf = (head: RequestHead): string => {
+    const { target } = head;
+    return rootPath !== '' && target.startsWith(`${rootPath}/`)
+      ? target.slice(rootPath.length)
+      : target;
+  };
+  const isAllowed = (head: RequestHead, path: string): boolean => {
+    const allowed = hasPeers && path === attemptUpdatesPath ? peerAllowed : clientAllowed;
+    return allowed(head, path);
+  };
+  return {
+    refuseHead(head) {
+      const isRefused = !isAllowed(head, pathOf(targetOf(head)));
+      return isRefused ? new HttpSyntaxError(401, wrongKey) : undefined;
+    },
+    onRequest(exchange) {
+      const arrivedAtMs = performance.now();
+      const { head } = exchange;
+      exchange.target = targetOf(head);
+      const path = pathOf(exchange.target);
+      // A request with a body has been checked before its body was read.
+      if (head.contentLength === 0 && !isAllowed(head, path)) {
+        answerError(exchange, { status: 401, message: wrongKey });
+        return;
+      }
+      if (exchange.overLimit && !isOpenPath(path)) {
+        const message = 'The router has all the client connections that it may have.';
+        answerError(exchange, { status: 503, message });
+        return;
+      }
+      const match = table.find(head.method, path);
+      if (match.kind === 'found') match.handler(exchange, arrivedAtMs);
+      else refuse(exchange, path, match);
+    },
+  };
+}
+
+function pathOf(target: string): string {
+  const query = target.indexOf('?');
+  return query < 0 ? target : target.slice(0, query);
+}
+
+function refuse(
+  exchange: ServerExchange,
+  path: string,
+  match: Exclude<RouteMatch<RouteHandler>, { readonly kind: 'found' }>,
+): void {
+  if (match.kind === 'no-path') {
+    answerError(exchange, { status: 404, message: `There is no route ${path} here.` });
+    return;
+  }
+  const message = `${exchange.head.method} is not allowed on ${path}.`;
+  const allow = `Allow: ${match.allow.join(', ')}`;
+  answerError(exchange, { status: 405, message }, undefined, [allow]);
+}

@@ -1,0 +1,85 @@
+// The table of the router's routes: those forwarded to engines, and those that the router serves itself.
+import { version } from '../../../core/base/index.ts';
+import { type MetricsRegistry, metricsContentType } from '../../../core/metrics/index.ts';
+import type { RoutingCore } from '../../../core/routing/index.ts';
+import { attemptUpdatesPath } from '../../../io/attempt-updates/index.ts';
+import type { ServerExchange } from '../../../io/http/index.ts';
+import type { Routes } from '../../../io/routes/index.ts';
+import { type WebpageFile, webpageSecurityPolicy } from '../../../io/webpage/index.ts';
+import type { Engine } from '../fleet/engine.ts';
+import type { SharedAttempts } from '../fleet/shared-attempts.ts';
+import { answer, answerError, answerJson } from '../requests/answer.ts';
+import type { InferenceRequests } from '../requests/inference-requests.ts';
+import { bodyKinds, generatingPaths } from '../requests/request-routes.ts';
+import { mergedModels } from './engine-views.ts';
+import type { EventFeed } from './event-feed.ts';
+import type { RouterViews } from './router-views.ts';
+
+/** @param arrivedAtMs When the request arrived, by `performance.now()`. */
+export type RouteHandler = (exchange: ServerExchange, arrivedAtMs: number) => void;
+
+export interface RouterRoutesContext {
+  readonly core: RoutingCore;
+  readonly engines: ReadonlyMap<string, Engine>;
+  readonly registry: MetricsRegistry;
+  readonly webpage: ReadonlyMap<string, WebpageFile>;
+  readonly requests: InferenceRequests;
+  readonly views: RouterViews;
+  readonly events: EventFeed;
+  /** Undefined if attempts are not shared. */
+  readonly shared: SharedAttempts | undefined;
+  /** Whether the router is shutting down. */
+  readonly draining: () => boolean;
+  /** The dynamic configuration in force; undefined without one. */
+  readonly dynamicConfig: () => object | undefined;
+}
+
+export function routerRoutes(context: RouterRoutesContext): Routes<RouteHandler> {
+  const { core, engines, registry, webpage, requests, views, events, shared } = context;
+  const routes: Record<string, Record<string, RouteHandler>> = {};
+  for (const [path, kind] of bodyKinds) {
+    const route = { kind, generates: generatingPaths.has(path) };
+    routes[path] = { POST: (exchange, arrivedAtMs) => requests.take(exchange, route, arrivedAtMs) };
+  }
+  const pages: Record<string, RouteHandler> = {
+    '/health': (exchange) => health(context, exchange),
+    '/v1/models': (exchange) =>
+      answerJson(exchange, 200, mergedModels(core, engines, core.aliases)),
+    '/version': (exchange) => answerJson(exchange, 200, { version, router: 'spillway' }),
+    '/metrics': (exchange) => answer(exchange, 200, metricsContentType, registry.render()),
+    '/engines': (exchange) => answerJson(exchange, 200, views.engines()),
+    '/debug/router': (exchange) => answerJson(exchange, 200, views.router()),
+    '/debug/picks': (exchange) => answerJson(exchange, 200, views.picks()),
+    '/debug/requests': (exchange) => answerJson(exchange, 200, views.requests()),
+    '/dashboard/history': (exchange) =>
+      answerJson(exchange, 200, views.history(queryOf(exchange.target))),
+    '/dashboard/events': (exchange) => events.add(exchange),
+    ...(shared && { [attemptUpdatesPath]: (exchange) => shared.addListener(exchange) }),
+  };
+  for (const [path, file] of webpage) {
+    pages[path] = (exchange) =>
+      answer(exchange, 200, file.contentType, file.body, [
+        `Cache-Control: ${file.cacheControl}`,
+        `Content-Security-Policy: ${webpageSecurityPolicy}`,
+        'X-Content-Type-Options: nosniff',
+      ]);
+  }
+  for (const [path, page] of Object.entries(pages)) routes[path] = { 'GET,HEAD': page };
+  return routes;
+}
+
+function queryOf(target: string): URLSearchParams {
+  const mark = target.indexOf('?');
+  return new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1));
+}
+
+/** Returns 200 only if a request could be served now. */
+function health(context: RouterRoutesContext, exchange: ServerExchange): void {
+  const { core, draining, dynamicConfig } = context;
+  if (draining()) answerError(exchange, { status: 503, message: 'The router is shutting down.' });
+  else if (!core.hasLiveEndpoint) {
+    answerError(exchange, { status: 503, message: 'No engine is live.' });
+  } else {
+    answerJson(exchange, 200, { status: 'healthy', dynamic_config: dynamicConfig() });
+  }
+}

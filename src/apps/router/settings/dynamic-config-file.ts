@@ -1,0 +1,110 @@
+// The dynamic configuration file: read at startup, and applied again when it changes.
+import { SpillwayError } from '../../../core/base/index.ts';
+import type { Logger } from '../../../io/log/index.ts';
+import type { DynamicConfig } from './dynamic-config-schema.ts';
+import type { LiveSettings } from './live-settings.ts';
+
+export interface DynamicConfigOptions {
+  readonly path: string;
+  /**
+   * Interval between readings; upstream reads every 10 s. A change applies once two readings agree, since
+   * a writer may not have finished. @default 1000
+   */
+  readonly pollMs?: number | undefined;
+}
+
+export interface DynamicConfigFileOptions extends DynamicConfigOptions {
+  /** Values of keys that the file omits. */
+  readonly base: LiveSettings;
+  /** How the router finds engines. */
+  readonly discovery: string;
+  readonly log: Logger;
+}
+
+/**
+ * If the file is unreadable or invalid, the whole last configuration stays in force and the reason is
+ * logged once. At startup that is an error.
+ */
+export class DynamicConfigFile {
+  readonly #options: DynamicConfigFileOptions;
+  #config: DynamicConfig;
+  /** Of `config`. */
+  #text: string;
+  #lastRead: string;
+  #problem: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+
+  /** @throws {InputError} One line per problem: file, line, key, what is allowed. */
+  static async open(options: DynamicConfigFileOptions): Promise<DynamicConfigFile> {
+    const text = await read(options.path);
+    return new DynamicConfigFile(options, text, await parse(text, options));
+  }
+
+  private constructor(options: DynamicConfigFileOptions, text: string, config: DynamicConfig) {
+    this.#options = options;
+    this.#text = text;
+    this.#lastRead = text;
+    this.#config = config;
+  }
+
+  /** The settings in force. */
+  get settings(): LiveSettings {
+    return this.#config.settings;
+  }
+
+  /** For /health. */
+  get view(): DynamicConfig['view'] {
+    return this.#config.view;
+  }
+
+  /** Applies every later change. @param apply Makes settings take effect, all in one turn. */
+  follow(apply: (settings: LiveSettings) => void): void {
+    const { pollMs = 1_000 } = this.#options;
+    const look = async () => {
+      await this.#look(apply);
+      if (!this.#isStopped) this.#timer = setTimeout(look, pollMs).unref();
+    };
+    this.#timer = setTimeout(look, pollMs).unref();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #look(apply: (settings: LiveSettings) => void): Promise<void> {
+    const { path, log } = this.#options;
+    try {
+      const text = await read(path);
+      const isSettled = text === this.#lastRead;
+      this.#lastRead = text;
+      if (!isSettled || (text === this.#text && this.#problem === undefined)) return;
+      const config = await parse(text, this.#options);
+      if (this.#isStopped) return;
+      apply(config.settings);
+      this.#text = text;
+      this.#config = config;
+      this.#problem = undefined;
+      log.info(`dynamic configuration ${path}: applied`);
+    } catch (error) {
+      const isInput = error instanceof SpillwayError;
+      const message = isInput ? error.message : `${path}: ${error}`;
+      if (message === this.#problem) return;
+      this.#problem = message;
+      log.warning(`${message} The current configuration stays in force.`);
+    }
+  }
+}
+
+// The YAML reader and its checks are loaded only by routers that have such a file.
+
+async function read(path: string): Promise<string> {
+  const { readInputText } = await import('../../../io/values/index.ts');
+  return (await readInputText(path)).text;
+}
+
+async function parse(text: string, options: DynamicConfigFileOptions): Promise<DynamicConfig> {
+  const { parseDynamicConfig } = await import('./dynamic-config-schema.ts');
+  return parseDynamicConfig(text, options.path, options.base, options.discovery);
+}

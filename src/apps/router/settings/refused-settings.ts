@@ -1,0 +1,49 @@
+// Settings of production-stack's router that Spillway does not support yet, each with the reason.
+// They are flags upstream, and some are also keys of the dynamic configuration.
+
+const kubernetes =
+  'Kubernetes discovery is not supported yet; list the engines with --static-backends';
+const lmcache =
+  'the router does not connect to an LMCache controller yet; kvaware follows the engines’ own KV events';
+const disaggregated = 'disaggregated prefill is not supported yet';
+const semanticCache = 'the semantic cache is not supported';
+const files = 'files and batches are not supported yet';
+const telemetry = 'telemetry is not exported yet; scrape /metrics';
+
+/** Flag without its dashes, to the reason why it is refused. */
+export const refusedRouterFlags: Readonly<Record<string, string>> = {
+  'k8s-service-discovery-type': kubernetes,
+  'k8s-port': kubernetes,
+  'k8s-namespace': kubernetes,
+  'k8s-label-selector': kubernetes,
+  'k8s-watcher-timeout-seconds': kubernetes,
+  'backend-health-check-timeout-seconds': kubernetes,
+  'static-model-types': 'engines are checked on /health whatever their type',
+  'static-model-labels': disaggregated,
+  'prefill-model-labels': disaggregated,
+  'decode-model-labels': disaggregated,
+  'lmcache-controller-port': lmcache,
+  'lmcache-controller-reply-port': lmcache,
+  'lmcache-controller-heartbeat-port': lmcache,
+  'lmcache-health-check-interval': lmcache,
+  'lmcache-worker-timeout': lmcache,
+  callbacks: 'callbacks are Python objects, and this router is not written in Python',
+  'request-rewriter': 'requests are not rewritten; upstream also supports only "noop"',
+  'feature-gates': 'feature gates are not supported',
+  'external-providers-config': 'external providers are not supported yet',
+  'semantic-cache-model': semanticCache,
+  'semantic-cache-dir': semanticCache,
+  'semantic-cache-threshold': semanticCache,
+  'enable-batch-api': files,
+  'file-storage-class': files,
+  'file-storage-path': files,
+  'batch-processor': files,
+  'log-stats': 'statistics are on /metrics and /debug/router',
+  'log-stats-interval': 'statistics are on /metrics and /debug/router',
+  'sentry-dsn': telemetry,
+  'sentry-traces-sample-rate': telemetry,
+  'sentry-profile-session-sample-rate': telemetry,
+  'otel-endpoint': telemetry,
+  'otel-service-name': telemetry,
+  'otel-secure': telemetry,
+};

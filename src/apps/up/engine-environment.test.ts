@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { resolveValues } from '../../core/values/index.ts';
+import { engineEnvironment } from './engine-environment.ts';
+
+/** The environment of the first entry of a values file. */
+function environment(
+  serving: string,
+  entry: string,
+  inherited: Readonly<Record<string, string>> = {},
+) {
+  const text = `servingEngineSpec: {${serving} modelSpec: [{name: m, ${entry}}]}`;
+  const { values } = resolveValues({ files: [{ name: 'f', text }] });
+  const [spec] = values.servingEngineSpec.modelSpec;
+  assert.ok(spec);
+  return engineEnvironment(values, spec, inherited);
+}
+
+test('an engine without settings gets no variables', () => {
+  assert.deepEqual(environment('', 'kind: vllm'), {});
+});
+
+test('later variables win: configs, then tokens and keys, then env of all, then env of the model', () => {
+  const serving =
+    'configs: {A: one, B: one}, vllmApiKey: secret, env: [{name: B, value: two}, {name: C, value: two}],';
+  const entry = 'hf_token: hf, env: [{name: C, value: three}, {name: D, value: "4"}]';
+  assert.deepEqual(environment(serving, entry), {
+    ...{ A: 'one', B: 'two', C: 'three', D: '4' },
+    ...{ HF_TOKEN: 'hf', VLLM_API_KEY: 'secret' },
+  });
+  const renamed = environment('vllmApiKey: secret,', 'env: [{name: VLLM_API_KEY, value: own}]');
+  assert.equal(renamed.VLLM_API_KEY, 'own');
+});
+
+test('a variable of a Kubernetes object must be inherited', () => {
+  const entry = 'env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: s, key: k}}}]';
+  assert.deepEqual(environment('', entry, { TOKEN: 'here' }), {});
+  assert.throws(
+    () => environment('', entry),
+    /modelSpec "m" takes the environment variable TOKEN from a Kubernetes object/,
+  );
+});
+
+test('LMCache gets its sizes if it is enabled', () => {
+  const enabled = environment(
+    '',
+    'lmcacheConfig: {enabled: true, cpuOffloadingBufferSize: "60", diskOffloadingBufferSize: "100"}',
+  );
+  assert.deepEqual(
+    [
+      enabled.LMCACHE_LOCAL_CPU,
+      enabled.LMCACHE_MAX_LOCAL_CPU_SIZE,
+      enabled.LMCACHE_MAX_LOCAL_DISK_SIZE,
+    ],
+    ['True', '60', '100'],
+  );
+  const least = environment('', 'lmcacheConfig: {enabled: true, cpuOffloadingBufferSize: 1}');
+  assert.equal(least.LMCACHE_MAX_LOCAL_CPU_SIZE, '1');
+  const bare = environment('', 'lmcacheConfig: {enabled: true, cpuOffloadingBufferSize: "0"}');
+  assert.deepEqual(
+    [bare.LMCACHE_LOCAL_CPU, bare.LMCACHE_MAX_LOCAL_DISK_SIZE, bare.LMCACHE_USE_EXPERIMENTAL],
+    [undefined, undefined, 'True'],
+  );
+  assert.deepEqual(environment('', 'lmcacheConfig: {enabled: false}'), {});
+});

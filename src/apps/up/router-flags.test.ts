@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { resolveValues } from '../../core/values/index.ts';
+import { type Backend, routerFlags } from './router-flags.ts';
+
+const backends: readonly Backend[] = [
+  { name: 'a', url: 'http://a', model: 'm' },
+  { name: 'b', url: 'http://b', model: 'n', kvEvents: { events: 1, replay: 2 } },
+];
+
+/** The flags for a values file, as one line. */
+function flagsOf(text: string): string {
+  const { values } = resolveValues({ files: [{ name: 'f', text }] });
+  return routerFlags(values, backends).join(' ');
+}
+
+test('the router gets the engines with their models, names and KV events', () => {
+  const flags = flagsOf('{}');
+  assert.match(
+    flags,
+    /--service-discovery static --static-backends http:\/\/a,http:\/\/b --static-models m,n --static-names a,b /,
+  );
+  assert.match(flags, /--kv-event-source http:\/\/b=tcp:\/\/127\.0\.0\.1:1,tcp:\/\/127\.0\.0\.1:2/);
+  assert.equal(flags.split('--kv-event-source').length, 2);
+});
+
+test('names of engines are unique and have no characters that the router refuses', () => {
+  const { values } = resolveValues({ files: [{ name: 'f', text: '{}' }] });
+  const backend = (name: string) => ({ name, url: `http://${name.length}`, model: 'm' });
+  const flags = routerFlags(
+    values,
+    ['my model, v2', 'my-model-v2', 'my model v2', 'a-1'].map(backend),
+  );
+  const names = flags[flags.indexOf('--static-names') + 1];
+  assert.equal(names, 'my-model-v2,my-model-v2-2,my-model-v2-3,a-1');
+});
+
+test('settings that the values omit are left to the router', () => {
+  const flags = flagsOf('{}');
+  for (const flag of ['--session-key', '--root-path', '--router-peers', '--prefix-min']) {
+    assert.ok(!flags.includes(flag), flag);
+  }
+  assert.ok(!flags.includes('--no-dashboard'));
+});
+
+test('settings in the values become flags, extra arguments last', () => {
+  const flags = flagsOf(`routerSpec:
+  host: 0.0.0.0
+  containerPort: 81
+  routingLogic: session
+  sessionKey: x-user
+  requestStatsWindow: 30
+  rootPath: /base
+  routerPeers: [http://r1, http://r2]
+  extraArgs: [--port, "82"]
+spillway: { dashboard: false }
+`);
+  assert.match(flags, /^--host 0\.0\.0\.0 --port 81 /);
+  assert.match(
+    flags,
+    /--routing-logic session --engine-stats-interval 1 --request-stats-window 30 /,
+  );
+  assert.match(flags, / --session-key x-user /);
+  assert.match(flags, / --root-path \/base /);
+  assert.match(flags, / --router-peers http:\/\/r1,http:\/\/r2 --no-dashboard --port 82$/);
+});
+
+test('parameters of policies are passed on where they differ from their defaults', () => {
+  assert.match(
+    flagsOf('routerSpec: { prefixMinMatchLength: 64 }'),
+    / --prefix-min-match-length 64/,
+  );
+});

@@ -1,0 +1,63 @@
+// The help of all commands: as wide as the terminal, with long flags on lines of their own.
+import type { Command, Help } from 'commander';
+
+/** Widest column of flags; the description of a longer flag starts on the next line. */
+const termColumnsMax = 32;
+/** Widest share of a line for flags. */
+const termShareMax = 0.4;
+const indent = '  ';
+
+/**
+ * Wraps the help of a command and of its subcommands, also what is added after it.
+ *
+ * @param columns Width of lines. @default that of the terminal, or 80
+ */
+export function wrapHelp(command: Command, columns?: number): Command {
+  command.configureHelp({
+    ...(columns === undefined ? {} : { helpWidth: columns }),
+    minWidthToWrap: 1,
+    padWidth: (cmd, helper) => Math.min(longestTerm(cmd, helper), termColumns(helper)),
+    formatItem: (term, termWidth, description, helper) =>
+      item(term, termWidth, description, helper),
+  });
+  for (const subcommand of command.commands) wrapHelp(subcommand, columns);
+  return command;
+}
+
+/** Adds paragraphs after the help, wrapped like it. */
+export function addHelpEnd(command: Command, ...paragraphs: readonly string[]): Command {
+  return command.addHelpText('after', ({ command: shown }) => {
+    const helper = shown.createHelp();
+    const columns = shown.configureOutput().getOutHelpWidth?.();
+    helper.prepareContext(columns === undefined ? {} : { helpWidth: columns });
+    return `\n${paragraphs.map((text) => helper.boxWrap(text, widthOf(helper))).join('\n')}`;
+  });
+}
+
+function longestTerm(command: Command, helper: Help): number {
+  return Math.max(
+    helper.longestOptionTermLength(command, helper),
+    helper.longestSubcommandTermLength(command, helper),
+    helper.longestArgumentTermLength(command, helper),
+  );
+}
+
+function termColumns(helper: Help): number {
+  return Math.min(termColumnsMax, Math.floor(widthOf(helper) * termShareMax));
+}
+
+/** A terminal that does not know its width says 0. */
+function widthOf(helper: Help): number {
+  return helper.helpWidth || 80;
+}
+
+function item(term: string, termWidth: number, description: string, helper: Help): string {
+  const start = `${indent}${term}`;
+  if (description === '') return start;
+  const margin = indent.length + termWidth + 2;
+  const text = helper
+    .boxWrap(description, Math.max(1, widthOf(helper) - margin))
+    .replaceAll('\n', `\n${' '.repeat(margin)}`);
+  const isLong = term.length > termWidth;
+  return isLong ? `${start}\n${' '.repeat(margin)}${text}` : `${start.padEnd(margin)}${text}`;
+}

@@ -1,0 +1,62 @@
+// Checks of a values file beyond its schema, and notes about keys without effect.
+import { counted } from '../core/base/index.ts';
+import { engineFaults, type VainKey, vainKeys } from '../core/layout/index.ts';
+import {
+  engineKind,
+  type Problem,
+  pathText,
+  placeAt,
+  type ResolvedValues,
+  toPlain,
+  type Values,
+} from '../core/values/index.ts';
+import { loadCatalogue } from '../io/models/index.ts';
+import type { LoadOptions } from '../io/values/index.ts';
+
+/** Returns checks for unknown GPUs and models, and for settings with which vLLM would not start. */
+export async function valuesChecks(): Promise<Pick<LoadOptions, 'catalogue' | 'checks'>> {
+  const catalogue = await loadCatalogue();
+  const check = (values: Values) =>
+    engineFaults(values, catalogue.findModel, engineKind).map((fault) => ({
+      ...fault,
+      others: [],
+    }));
+  return { catalogue, checks: [check] };
+}
+
+/** Returns the keys without effect under `spillway up`, one sentence each, from top to bottom. */
+export function keysWithoutEffect({ values, written }: ResolvedValues): readonly Problem[] {
+  return vainKeys(values, toPlain(written), engineKind).map(({ path, reason }) => ({
+    place: placeAt(written, path, 'key'),
+    sentence: isArgument(path)
+      ? `${pathText(path)}: ${reason}`
+      : `${pathText(path)} has no effect under "spillway up": ${reason}`,
+  }));
+}
+
+/**
+ * Returns the notes of `spillway up` before it starts: each key that would have an effect in a real
+ * deployment, and the number of the others.
+ */
+export function upNotes({ values, written }: ResolvedValues): readonly string[] {
+  const vain = vainKeys(values, toPlain(written), engineKind);
+  const missing = vain.filter(({ kind }) => kind === 'missing');
+  const rest = vain.length - missing.length;
+  return [
+    ...missing.map(({ path, reason }) =>
+      isArgument(path)
+        ? `${pathText(path)}: ${reason}.`
+        : `${pathText(path)} has no effect here: ${reason}.`,
+    ),
+    ...(rest === 0
+      ? []
+      : [
+          `${counted(rest, 'key has', 'keys have')} no effect here; "spillway config validate" gives the reasons.`,
+        ]),
+  ];
+}
+
+/** Whether the key is extraArgs, whose flags are named in the reason. */
+function isArgument(path: VainKey['path']): boolean {
+  return path.at(-1) === 'extraArgs' && path.at(-2) === 'vllmConfig';
+}

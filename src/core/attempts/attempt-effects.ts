@@ -1,0 +1,50 @@
+// The outputs of the machine to its driver. A driver carries them out and decides nothing about retries.
+import type { GatewayStatus } from './retry-policy.ts';
+
+/** How an attempt, or the request, ended. `failed`: the engine, or the lack of one, is to blame. */
+export type AttemptOutcome = 'completed' | 'cancelled' | 'failed';
+
+/** Why the router itself responds: no engine could be picked, or the last attempt failed. */
+export type RefusalCause = 'noEngine' | GatewayStatus;
+
+/**
+ * The outputs of `AttemptMachine`, called in the turn of the input that causes them. A driver may give
+ * the next input from within `send`; the machine is done with its state by then.
+ */
+export interface AttemptEffects {
+  /**
+   * Picks an engine for the next attempt. If it finds one, `send` follows in the same turn, so that no
+   * pick in between can miss this one. An attempt that the new one replaces may still be open.
+   *
+   * @param tried Engines that failed this request; undefined on the first attempt.
+   * @returns The engine's URL, or undefined if no engine is left.
+   */
+  pick(tried: ReadonlySet<string> | undefined): string | undefined;
+  /** Sends the request to the engine picked last and counts it as in flight there. */
+  send(): void;
+  /** Closes the connection of the attempt in flight. It must cause no input afterwards. */
+  abort(): void;
+  /** The engine of the attempt in flight cannot be reached: it gets no new requests. */
+  engineOut(): void;
+  /** The engine of the attempt in flight may be gone: its health is to be checked now. */
+  engineSuspected(): void;
+  /** The first byte of the response's body has arrived, and it is no error: prefill is over. */
+  firstByte(): void;
+  /** The attempt in flight is over and leaves the load counts. */
+  attemptEnded(outcome: AttemptOutcome): void;
+  /** The last attempt failed, and another engine has been picked: count the reroute. */
+  rerouted(): void;
+  /** Sends the client an error of the router's own. Nothing has been sent to it before. */
+  refuse(cause: RefusalCause): void;
+  /** The client has part of a response that will never be complete: report that and cut it off. */
+  breakOff(): void;
+  /** The response is complete: end it. */
+  complete(outcome: AttemptOutcome): void;
+  /**
+   * The request is over, once. Called before the last output to the client (`refuse`, `breakOff`, `complete`).
+   *
+   * @param status HTTP status that the client has received or will receive; undefined if no engine could be
+   *   picked, as the reason for that decides it.
+   */
+  requestEnded(outcome: AttemptOutcome, status: number | undefined): void;
+}

@@ -1,0 +1,259 @@
+// The machine as a table: the result of each input in each state.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RecordedEffects } from '../../../test/support/recorded-effects.ts';
+import { AttemptMachine, type AttemptState, defaultRetryPolicy, RetryBudget } from './index.ts';
+
+type Input = (machine: AttemptMachine) => unknown;
+
+const inputs = {
+  admit: (machine) => machine.admit(),
+  proceed: (machine) => machine.proceed(),
+  'head alone': (machine) => machine.responseHead(200, false),
+  'head 200': (machine) => machine.responseHead(200, true),
+  'head 400': (machine) => machine.responseHead(400, true),
+  'head 500': (machine) => machine.responseHead(500, true),
+  'head 429': (machine) => machine.responseHead(429, true),
+  'head 503': (machine) => machine.responseHead(503, true),
+  bytes: (machine) => machine.responseBytes(),
+  end: (machine) => machine.responseEnd(false),
+  'end with error': (machine) => machine.responseEnd(true),
+  'connect failed': (machine) => machine.attemptFailed('connect'),
+  reset: (machine) => machine.attemptFailed('reset'),
+  syntax: (machine) => machine.attemptFailed('syntax'),
+  truncated: (machine) => machine.attemptFailed('truncated'),
+  'first byte timer': (machine) => machine.timerFired('firstByte'),
+  'idle timer': (machine) => machine.timerFired('streamIdle'),
+  'handed over': (machine) => machine.handedOver(),
+  cancel: (machine) => machine.cancel(),
+} as const satisfies Readonly<Record<string, Input>>;
+type InputName = keyof typeof inputs;
+
+const ways: Readonly<Record<Exclude<AttemptState, 'picked'>, readonly InputName[]>> = {
+  arrived: [],
+  admitted: ['admit', 'handed over'],
+  sent: ['admit'],
+  firstByte: ['admit', 'head 200'],
+  streaming: ['admit', 'head 200', 'bytes'],
+  ended: ['admit', 'head 200', 'bytes', 'end'],
+};
+
+const isElsewhere = 'pick b, abort, attempt failed, rerouted, send → sent, drop';
+const goesOn = 'pick b, rerouted, send → sent';
+const isCancelled = 'abort, attempt cancelled, request cancelled 499 → ended';
+const isBrokenOff = 'attempt failed, request failed 200, breakOff → ended';
+const timesOut = 'abort, attempt failed, request failed 200, breakOff → ended';
+const isLost = (status: number) => `request failed ${status}, refuse ${status} → ended`;
+
+/** By state, the result of each input: effects → state, and its return value. Other inputs do nothing. */
+const table: Readonly<
+  Record<keyof typeof ways, { readonly [name in InputName]?: string | undefined }>
+> = {
+  arrived: {
+    admit: 'pick a, send → sent',
+    cancel: 'request cancelled 499 → ended',
+  },
+  admitted: {
+    proceed: 'pick a, send → sent',
+    'connect failed': isLost(503),
+    reset: isLost(502),
+    syntax: isLost(502),
+    truncated: isLost(502),
+    cancel: 'request cancelled 499 → ended',
+  },
+  sent: {
+    'head alone': ' → sent, hold',
+    'head 200': ' → firstByte, pass',
+    'head 400': ' → firstByte, pass',
+    'head 429': isElsewhere,
+    'head 500': isElsewhere,
+    'head 503': isElsewhere,
+    'connect failed': `engineOut, attempt failed, ${goesOn}`,
+    reset: `engineSuspected, attempt failed, ${goesOn}`,
+    syntax: `attempt failed, ${goesOn}`,
+    truncated: `attempt failed, ${goesOn}`,
+    'first byte timer': `abort, engineSuspected, attempt failed, ${goesOn}`,
+    'idle timer': `abort, engineSuspected, attempt failed, ${goesOn}`,
+    'handed over': 'firstByte, attempt completed → admitted',
+    cancel: isCancelled,
+  },
+  firstByte: {
+    bytes: 'firstByte → streaming, true',
+    end: 'attempt completed, request completed 200, complete → ended',
+    'end with error': 'attempt failed, request failed 200, complete → ended',
+    'connect failed': isBrokenOff,
+    reset: isBrokenOff,
+    syntax: isBrokenOff,
+    truncated: isBrokenOff,
+    'first byte timer': timesOut,
+    'idle timer': timesOut,
+    cancel: isCancelled,
+  },
+  streaming: {
+    bytes: ' → streaming, true',
+    end: 'attempt completed, request completed 200, complete → ended',
+    'end with error': 'attempt failed, request failed 200, complete → ended',
+    'connect failed': isBrokenOff,
+    reset: isBrokenOff,
+    syntax: isBrokenOff,
+    truncated: isBrokenOff,
+    'first byte timer': timesOut,
+    'idle timer': timesOut,
+    cancel: isCancelled,
+  },
+  ended: {},
+};
+
+function machineAfter(names: readonly InputName[], engines = ['a', 'b', 'c', 'd']) {
+  const effects = new RecordedEffects(engines);
+  const machine = new AttemptMachine(effects);
+  for (const name of names) inputs[name](machine);
+  effects.taken();
+  return { machine, effects };
+}
+
+/** The results of the inputs, as in the table. */
+function led(names: readonly InputName[], last: InputName, engines?: string[]): string {
+  const { machine, effects } = machineAfter(names, engines);
+  const returned = inputs[last](machine);
+  return `${effects.taken()} → ${machine.state}${returned === undefined ? '' : `, ${returned}`}`;
+}
+
+for (const [state, way] of Object.entries(ways) as [keyof typeof ways, readonly InputName[]][]) {
+  test(`a request that is ${state} does what the table says, and nothing else`, () => {
+    assert.equal(machineAfter(way).machine.state, state);
+    const returned = (name: string) =>
+      name.startsWith('head') ? ', drop' : name === 'bytes' ? ', false' : '';
+    for (const name of Object.keys(inputs) as InputName[]) {
+      const nothing = ` → ${state}${returned(name)}`;
+      assert.equal(led(way, name), table[state][name] ?? nothing, `${state}: ${name}`);
+    }
+  });
+}
+
+test('the status of the response decides whether it counts as failed, and whether it is a first byte', () => {
+  const alone = ['a'];
+  assert.match(
+    led(['admit', 'head 400', 'bytes'], 'end', alone),
+    /^attempt completed, .* completed 400/,
+  );
+  assert.match(led(['admit', 'head 429', 'bytes'], 'end', alone), /^attempt failed, .* failed 429/);
+  assert.match(led(['admit', 'head 500', 'bytes'], 'end', alone), /^attempt failed, .* failed 500/);
+  assert.equal(led(['admit', 'head 200'], 'bytes', alone), 'firstByte → streaming, true');
+  for (const head of ['head 400', 'head 429', 'head 500'] as const) {
+    assert.equal(led(['admit', head], 'bytes', alone), ' → streaming, true', head);
+  }
+});
+
+test('two other engines are tried, none of them twice, and then the request is refused', () => {
+  const tries = ['connect failed', 'connect failed'] as const;
+  assert.match(led(['admit', tries[0]], tries[1]), /pick c, rerouted, send → sent$/);
+  assert.equal(
+    led(['admit', ...tries], 'connect failed'),
+    `engineOut, attempt failed, ${isLost(503)}`,
+  );
+});
+
+test('a request that two engines broke on fails alone', () => {
+  for (const broken of ['reset', 'syntax', 'truncated', 'first byte timer'] as const) {
+    assert.match(
+      led(['admit', 'connect failed', broken], broken),
+      /refuse 50[24] → ended$/,
+      broken,
+    );
+  }
+  assert.equal(led(['admit', 'head 500'], 'head 500'), ' → firstByte, pass');
+  assert.match(led(['admit', 'head 500'], 'reset'), /refuse 502 → ended$/);
+});
+
+test('a refusal is passed to the client when no other engine is left, and after two reroutes', () => {
+  for (const head of ['head 429', 'head 503'] as const) {
+    assert.equal(led(['admit'], head, ['a']), 'pick nobody → firstByte, pass');
+    assert.equal(led(['admit', head, head], head), ' → firstByte, pass');
+  }
+});
+
+test('with no engine a request is refused, at first and between two attempts', () => {
+  const nobody = 'pick nobody, request failed undefined, refuse noEngine → ended';
+  assert.equal(led([], 'admit', []), nobody);
+  const { machine } = machineAfter(['admit', 'reset'], ['a']);
+  assert.equal(machine.state, 'ended');
+});
+
+test('after a hand-over the engines that failed the first part may be tried again', () => {
+  assert.equal(led(['admit', 'reset', 'handed over'], 'proceed'), 'pick a, send → sent');
+});
+
+test('the policy is data: which failures, statuses and timers reroute a request, and how often', () => {
+  const effects = new RecordedEffects(['a', 'b', 'c']);
+  const machine = new AttemptMachine(effects, {
+    ...defaultRetryPolicy,
+    reroutesMax: 1,
+    timers: {
+      ...defaultRetryPolicy.timers,
+      firstByte: { reroutes: true, engine: 'out', blamesRequest: false, status: 504 },
+    },
+    reroutedStatuses: new Set([429]),
+  });
+  machine.admit();
+  machine.timerFired('firstByte');
+  assert.equal(
+    effects.taken(),
+    'pick a, send, abort, engineOut, attempt failed, pick b, rerouted, send',
+  );
+  assert.equal(machine.responseHead(429, true), 'pass');
+  const other = new RecordedEffects(['a', 'b']);
+  const again = new AttemptMachine(other, { ...defaultRetryPolicy, reroutedStatuses: new Set() });
+  again.admit();
+  assert.equal(again.responseHead(503, true), 'pass');
+});
+
+test('a head alone is held, and the request may still move to another engine', () => {
+  assert.match(led(['admit', 'head alone'], 'reset'), /pick b, rerouted, send → sent$/);
+  assert.match(led(['admit', 'head alone'], 'idle timer'), /pick b, rerouted, send → sent$/);
+  assert.equal(led(['admit', 'head alone'], 'head 200'), ' → firstByte, pass');
+});
+
+test('retries stop when the budget is spent, and requests earn it again', () => {
+  let seconds = 0;
+  const budget = new RetryBudget({ nowSeconds: () => seconds });
+  const retried = (requests: number) => {
+    let count = 0;
+    for (let i = 0; i < requests; i++) {
+      const effects = new RecordedEffects(['a', 'b', 'c']);
+      const machine = new AttemptMachine(effects, defaultRetryPolicy, budget);
+      machine.admit();
+      machine.responseHead(503, true);
+      machine.responseHead(503, true);
+      count += effects.log.filter((word) => word === 'rerouted').length;
+    }
+    return count;
+  };
+  // 100 to begin with, and a fifth of one per request.
+  const first = retried(200);
+  assert.ok(
+    first >= 100 && first <= 140,
+    `${first} retries of 200 requests to a fleet that is out`,
+  );
+  assert.ok(retried(50) <= 11);
+  seconds += 1;
+  assert.ok(retried(50) >= 10);
+});
+
+test('an input from within send is handled', () => {
+  const effects = new RecordedEffects(['a', 'b']);
+  let sends = 0;
+  const send = effects.send.bind(effects);
+  effects.send = () => {
+    send();
+    if (sends++ === 0) machine.attemptFailed('connect');
+    else if (machine.responseHead(200, true) === 'pass') machine.responseEnd(false);
+  };
+  const machine = new AttemptMachine(effects);
+  machine.admit();
+  assert.equal(machine.state, 'ended');
+  assert.match(
+    effects.taken(),
+    /rerouted, send, attempt completed, request completed 200, complete$/,
+  );
+});

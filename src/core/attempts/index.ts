@@ -1,0 +1,19 @@
+// The life of one request: its attempts on engines, and when it may move to another one. The router drives it
+// with sockets, the simulator with events.
+export type { AttemptEffects, AttemptOutcome, RefusalCause } from './attempt-effects.ts';
+export {
+  AttemptMachine,
+  type AttemptState,
+  clientLeftStatus,
+  type HeadVerdict,
+} from './attempt-machine.ts';
+export { RetryBudget } from './retry-budget.ts';
+export {
+  type AttemptFailureKind,
+  type AttemptTimer,
+  defaultRetryPolicy,
+  type EngineVerdict,
+  type FailureRule,
+  type GatewayStatus,
+  type RetryPolicy,
+} from './retry-policy.ts';

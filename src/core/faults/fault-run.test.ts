@@ -1,0 +1,216 @@
+// A thousand fault runs with fresh seeds, and proof that the harness detects broken machines.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type AttemptEffects, AttemptMachine, type RetryPolicy } from '../attempts/index.ts';
+import {
+  type FaultName,
+  FaultRunError,
+  type FaultRunResult,
+  type FaultSettings,
+  faultNames,
+  faultSettings,
+  playFaults,
+} from './index.ts';
+
+const seeds = 1000;
+
+test('a thousand fresh seeds: whatever fails, each request ends once and all counts are right', (t) => {
+  const firstSeed = Math.floor(Math.random() * 2 ** 31);
+  t.diagnostic(`fault runs: seeds ${firstSeed} to ${firstSeed + seeds - 1}`);
+  const struck = new Map<FaultName, number>();
+  let [requests, ended, reroutes] = [0, 0, 0];
+  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
+    const result = playFaults(seed);
+    for (const [name, times] of result.struck) struck.set(name, (struck.get(name) ?? 0) + times);
+    requests += result.requests;
+    ended += result.completed + result.failed + result.cancelled;
+    reroutes += result.reroutes;
+  }
+  assert.equal(ended, requests);
+  assert.ok(
+    requests > 10 * seeds && reroutes > seeds / 2,
+    `${requests} requests, ${reroutes} reroutes`,
+  );
+  for (const name of faultNames)
+    assert.ok((struck.get(name) ?? 0) > 50, `${name}: ${struck.get(name)}`);
+});
+
+test('a seed replays the same run', () => {
+  const played = (seed: number) => JSON.stringify(playFaults(seed), (_, value) => value);
+  for (let seed = 1; seed <= 20; seed++) {
+    assert.equal(played(seed), played(seed));
+    assert.deepEqual(faultSettings(seed), faultSettings(seed));
+  }
+  assert.notEqual(played(1), played(2));
+});
+
+const patient: Partial<FaultSettings> = {
+  firstByteTimeoutSeconds: Number.POSITIVE_INFINITY,
+  streamIdleTimeoutSeconds: Number.POSITIVE_INFINITY,
+};
+
+test('without faults every request is served, except those that no engine accepts', () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const { requests, completed, reroutes, struck } = playFaults(seed, { faults: {}, ...patient });
+    assert.equal(completed, requests);
+    assert.equal(reroutes, 0);
+    assert.equal(struck.size, 0);
+  }
+});
+
+/** Outcomes under one fault that always occurs. */
+function under(
+  faults: FaultSettings['faults'],
+  changes: Partial<FaultSettings> = {},
+): FaultRunResult {
+  return playFaults(1, { ...{ engines: 3, routers: 1, faults }, ...patient, ...changes });
+}
+
+test('each fault has the effect that its name states', () => {
+  const always = { probability: 1 };
+  for (const name of ['reset', 'resetInHead', 'malformed', 'unavailable'] as const) {
+    const { requests, failed } = under({ [name]: always });
+    assert.equal(failed, requests, name);
+  }
+  assert.equal(under({ error: { probability: 1, status: 500 } }).completed, 0);
+  assert.ok(under({ cutStream: { probability: 1, events: 1 } }).failed > 0);
+  assert.ok(under({ crash: { probability: 1, seconds: 60 } }).failed > 0);
+  assert.ok(under({ refuse: { probability: 1, seconds: 60 } }).failed > 0);
+  assert.ok(under({ clientLeaves: { probability: 1, seconds: 0.01 } }).cancelled > 0);
+  assert.ok(under({ routerRestarts: always }, { requests: 30 }).cancelled > 0);
+  const quick = { firstByteTimeoutSeconds: 1, streamIdleTimeoutSeconds: 1 };
+  const hang = { probability: 1, seconds: 2 };
+  assert.equal(under({ hangBeforeFirstByte: hang }, quick).completed, 0);
+  assert.ok(under({ hangInStream: { ...hang, events: 1 } }, quick).failed > 0);
+  const calm = under({}).seconds;
+  assert.ok(under({ slowStream: { probability: 1, delayMs: 500 } }).seconds > calm + 1);
+  assert.ok(under({ slowEngine: { probability: 1, factor: 50, seconds: 5 } }).seconds > calm + 1);
+});
+
+type Mutant = (effects: AttemptEffects, policy: RetryPolicy) => AttemptMachine;
+
+/** Effects, some of them changed. */
+const changed = (effects: AttemptEffects, changes: Partial<AttemptEffects>): AttemptEffects => {
+  const same: AttemptEffects = {
+    pick: (tried) => effects.pick(tried),
+    send: () => effects.send(),
+    abort: () => effects.abort(),
+    engineOut: () => effects.engineOut(),
+    engineSuspected: () => effects.engineSuspected(),
+    firstByte: () => effects.firstByte(),
+    attemptEnded: (outcome) => effects.attemptEnded(outcome),
+    rerouted: () => effects.rerouted(),
+    refuse: (cause) => effects.refuse(cause),
+    breakOff: () => effects.breakOff(),
+    complete: (outcome) => effects.complete(outcome),
+    requestEnded: (outcome, status) => effects.requestEnded(outcome, status),
+  };
+  return { ...same, ...changes };
+};
+
+class HearsNoClient extends AttemptMachine {
+  override cancel(): void {}
+}
+
+const mutants: Readonly<Record<string, readonly [mutant: Mutant, noticed: RegExp]>> = {
+  'ends a request twice': [
+    (effects, policy) =>
+      new AttemptMachine(
+        changed(effects, {
+          complete: (outcome) => {
+            effects.complete(outcome);
+            effects.requestEnded(outcome, 200);
+          },
+        }),
+        policy,
+      ),
+    /ended as completed and as completed|ended as failed and as failed/,
+  ],
+  'asks an engine that failed the request': [
+    (effects, policy) =>
+      new AttemptMachine(changed(effects, { pick: () => effects.pick(undefined) }), policy),
+    /which had failed it/,
+  ],
+  'ignores the limit of reroutes': [
+    (effects, policy) => new AttemptMachine(effects, { ...policy, reroutesMax: 99 }),
+    /as attempt \d of \d/,
+  ],
+  'retries what is not to be retried': [
+    (effects, policy) => {
+      const reroutedStatuses = new Set([...policy.reroutedStatuses, 501]);
+      return new AttemptMachine(effects, { ...policy, reroutedStatuses });
+    },
+    /is not to be retried/,
+  ],
+  'sends a request to a third engine after two broke on it': [
+    (effects, policy) => new AttemptMachine(effects, { ...policy, brokenEnginesMax: 99 }),
+    /after 2 engines had broken on it/,
+  ],
+  'retries after the response has begun': [
+    (effects, policy) =>
+      new AttemptMachine(
+        changed(effects, {
+          breakOff: () => {
+            if (effects.pick(undefined) === undefined) effects.breakOff();
+            else effects.send();
+          },
+        }),
+        policy,
+      ),
+    /after its end/,
+  ],
+  'keeps ended attempts in the books': [
+    (effects, policy) =>
+      new AttemptMachine(
+        changed(effects, {
+          attemptEnded: (outcome) => {
+            if (outcome !== 'cancelled') effects.attemptEnded(outcome);
+          },
+        }),
+        policy,
+      ),
+    /ended with an attempt under way|stopped with/,
+  ],
+  'does not tell the engine that nobody waits': [
+    (effects, policy) => new AttemptMachine(changed(effects, { abort: () => {} }), policy),
+    /left a connection open/,
+  ],
+  'leaves a client without a word': [
+    (effects, policy) => new AttemptMachine(changed(effects, { refuse: () => {} }), policy),
+    /without a word/,
+  ],
+  'cuts a response off that has ended': [
+    (effects, policy) =>
+      new AttemptMachine(
+        changed(effects, {
+          complete: (outcome) => {
+            effects.complete(outcome);
+            effects.breakOff();
+          },
+        }),
+        policy,
+      ),
+    /got a cut after its response had ended/,
+  ],
+  'does not hear that the client has left': [
+    (effects, policy) => new HearsNoClient(effects, policy),
+    /is over for its client and goes on|stopped with/,
+  ],
+};
+
+for (const [what, [createMachine, noticed]] of Object.entries(mutants)) {
+  test(`a machine that ${what} is caught`, () => {
+    assert.throws(
+      () => {
+        for (let seed = 1; seed <= 200; seed++) playFaults(seed, { createMachine });
+      },
+      (error: unknown) => {
+        assert.ok(error instanceof FaultRunError, String(error));
+        assert.match(error.message, noticed);
+        assert.match(error.message, /^Seed \d+, event \d+.*--first-seed \d+\.$/);
+        assert.ok(error.trail.length > 0);
+        return true;
+      },
+    );
+  });
+}

@@ -1,0 +1,48 @@
+// The settings of a fault run, drawn from its seed.
+import type { AttemptEffects, AttemptMachine, RetryPolicy } from '../attempts/index.ts';
+import { defaultRetryPolicy } from '../attempts/index.ts';
+import { randomInteger, seededRandom } from '../base/index.ts';
+import { policyNames } from '../routing/index.ts';
+import { drawFaults, type FaultOptions } from './fault-options.ts';
+
+export interface FaultSettings {
+  readonly seed: number;
+  readonly engines: number;
+  readonly routers: number;
+  readonly requests: number;
+  /** Mean gap between two requests. */
+  readonly gapSeconds: number;
+  /** Name of the routing policy. */
+  readonly policy: string;
+  readonly retryPolicy: RetryPolicy;
+  /** Timeout from sending a request to the first byte of the response. */
+  readonly firstByteTimeoutSeconds: number;
+  /** Timeout between two reads of a response. */
+  readonly streamIdleTimeoutSeconds: number;
+  readonly faults: FaultOptions;
+  /** Replaces the machine of production; tests of the harness use broken ones. */
+  readonly createMachine?: (effects: AttemptEffects, policy: RetryPolicy) => AttemptMachine;
+}
+
+/** Small fleets: the order of events matters, and so does the time of thousands of seeds. */
+const enginesMax = 4;
+const routersMax = 3;
+const requestsMax = 32;
+
+/** @returns Equal settings for equal seeds. */
+export function faultSettings(seed: number): FaultSettings {
+  const random = seededRandom(seed);
+  const timeout = () => (random.next() < 0.5 ? Number.POSITIVE_INFINITY : 0.2 + random.next() * 2);
+  return {
+    seed,
+    engines: 1 + randomInteger(random, enginesMax),
+    routers: 1 + randomInteger(random, routersMax),
+    requests: 4 + randomInteger(random, requestsMax - 3),
+    gapSeconds: 0.02 + random.next() * 0.2,
+    policy: policyNames[randomInteger(random, policyNames.length)] as string,
+    retryPolicy: { ...defaultRetryPolicy, reroutesMax: randomInteger(random, 4) },
+    firstByteTimeoutSeconds: timeout(),
+    streamIdleTimeoutSeconds: timeout(),
+    faults: drawFaults(random),
+  };
+}

@@ -1,0 +1,206 @@
+// One client's request in a fault run: drives production's attempt machine with virtual connections.
+import type {
+  AttemptEffects,
+  AttemptFailureKind,
+  AttemptMachine,
+  AttemptOutcome,
+} from '../attempts/index.ts';
+import { NoEndpointError, type RoutingRequest, type Ticket } from '../routing/index.ts';
+import { FaultConnection, type ResponseListener } from './fault-connection.ts';
+import type { FaultSettings } from './fault-settings.ts';
+import type { FaultyEngine, SentRequest } from './faulty-engine.ts';
+import type { FaultyRouter } from './faulty-router.ts';
+import type { Invariants } from './invariants.ts';
+import type { Timeline } from './timeline.ts';
+
+export interface FaultyRequestOptions {
+  readonly name: string;
+  readonly settings: FaultSettings;
+  readonly timeline: Timeline;
+  readonly invariants: Invariants;
+  readonly router: FaultyRouter;
+  readonly engineOf: ReadonlyMap<string, FaultyEngine>;
+  readonly routingRequest: RoutingRequest;
+  readonly sent: SentRequest;
+  /** Draws the network delay of the next connection. */
+  delaySeconds(): number;
+  createMachine(effects: AttemptEffects): AttemptMachine;
+}
+
+export class FaultyRequest implements AttemptEffects, ResponseListener {
+  readonly name: string;
+  readonly router: FaultyRouter;
+  readonly #options: FaultyRequestOptions;
+  readonly #machine: AttemptMachine;
+  #picked: Ticket | undefined = undefined;
+  #ticket: Ticket | undefined = undefined;
+  #connection: FaultConnection | undefined = undefined;
+  #attempts = 0;
+  #lastReadSeconds = 0;
+  #isOver = false;
+  /** Status of a response whose head has arrived but has not been passed on. */
+  #heldStatus: number | undefined = undefined;
+
+  constructor(options: FaultyRequestOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.router = options.router;
+    this.#machine = options.createMachine(this);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Whether it is connected to an engine. */
+  get isConnected(): boolean {
+    return this.#connection?.isOpen ?? false;
+  }
+
+  start(): void {
+    this.#machine.admit();
+  }
+
+  /** The client or its router disconnects. */
+  leave(): void {
+    if (this.#isOver) return;
+    this.#options.invariants.clientLeft(this);
+    this.#machine.cancel();
+  }
+
+  // Events of the connection.
+
+  onHead(status: number): void {
+    this.#options.invariants.responded(this, status);
+    this.#lastReadSeconds = this.#options.timeline.nowSeconds;
+    this.#heldStatus = status;
+    this.#passHead(false);
+  }
+
+  onBytes(): void {
+    this.#lastReadSeconds = this.#options.timeline.nowSeconds;
+    this.#passHead(true);
+    if (this.#machine.responseBytes()) this.#options.invariants.delivered(this, 'bytes');
+  }
+
+  onEnd(isError: boolean): void {
+    this.#passHead(true);
+    this.#machine.responseEnd(isError);
+  }
+
+  onFailure(kind: AttemptFailureKind): void {
+    this.#options.invariants.failed(this, kind);
+    this.#machine.attemptFailed(kind);
+  }
+
+  #passHead(hasBody: boolean): void {
+    const status = this.#heldStatus;
+    if (status === undefined) return;
+    this.#heldStatus = undefined;
+    const verdict = this.#machine.responseHead(status, hasBody);
+    if (verdict === 'pass') this.#options.invariants.delivered(this, 'head');
+    else if (verdict === 'hold') this.#heldStatus = status;
+  }
+
+  // Effects of the machine.
+
+  pick(tried: ReadonlySet<string> | undefined): string | undefined {
+    try {
+      this.#picked = this.router.core.route(this.#options.routingRequest, tried);
+    } catch (error) {
+      if (!(error instanceof NoEndpointError)) throw error;
+      return undefined;
+    }
+    return this.#picked.pick.endpoint.url;
+  }
+
+  send(): void {
+    const { timeline, engineOf, invariants, sent } = this.#options;
+    const ticket = this.#picked as Ticket;
+    const { url } = ticket.pick.endpoint;
+    const delaySeconds = this.#options.delaySeconds();
+    const name = `${this.name}.${this.#attempts++} at ${url}`;
+    invariants.sent(this, url);
+    this.#heldStatus = undefined;
+    ticket.sent();
+    const connection = new FaultConnection(timeline, { name, delaySeconds, listener: this });
+    this.#ticket = ticket;
+    this.#connection = connection;
+    timeline.after(delaySeconds, `${name} received`, () => {
+      (engineOf.get(url) as FaultyEngine).receive(connection, sent);
+    });
+    this.#watch(connection, timeline.nowSeconds);
+  }
+
+  abort(): void {
+    this.#connection?.abort();
+  }
+
+  engineOut(): void {
+    const url = this.#ticket?.pick.endpoint.url ?? '';
+    this.router.engineOut(url, 'failed');
+  }
+
+  engineSuspected(): void {
+    const engine = this.#options.engineOf.get(this.#ticket?.pick.endpoint.url ?? '');
+    if (engine?.accepts === false) this.engineOut();
+  }
+
+  firstByte(): void {
+    this.#ticket?.firstByte();
+  }
+
+  attemptEnded(status: AttemptOutcome): void {
+    this.#options.invariants.attemptEnded(this);
+    this.#ticket?.finish({ status });
+    this.#ticket = undefined;
+  }
+
+  rerouted(): void {
+    this.#options.invariants.rerouted();
+  }
+
+  refuse(): void {
+    this.#options.invariants.delivered(this, 'an error');
+  }
+
+  breakOff(): void {
+    this.#options.invariants.delivered(this, 'a cut');
+  }
+
+  complete(): void {
+    this.#options.invariants.delivered(this, 'the end');
+  }
+
+  requestEnded(outcome: AttemptOutcome): void {
+    this.#isOver = true;
+    this.#options.invariants.requestEnded(this, outcome);
+  }
+
+  /** The deadlines that production's connection pool enforces. */
+  #watch(connection: FaultConnection, sentSeconds: number): void {
+    const { timeline, settings } = this.#options;
+    const check = () => {
+      if (this.#connection !== connection || !connection.isOpen) return;
+      const { nowSeconds } = timeline;
+      const isAnswered = this.#lastReadSeconds > sentSeconds;
+      const since = isAnswered ? this.#lastReadSeconds : sentSeconds;
+      const timer = isAnswered ? 'streamIdle' : 'firstByte';
+      const due =
+        since + (isAnswered ? settings.streamIdleTimeoutSeconds : settings.firstByteTimeoutSeconds);
+      if (due > nowSeconds) {
+        if (due < Number.POSITIVE_INFINITY) wait(due - nowSeconds);
+        else if (!isAnswered) wait(settings.streamIdleTimeoutSeconds);
+        return;
+      }
+      const isUnseen = !isAnswered || this.#heldStatus !== undefined;
+      this.#options.invariants.failed(this, isUnseen ? 'firstByte' : 'streamIdle');
+      this.#machine.timerFired(timer);
+    };
+    const wait = (seconds: number) => {
+      if (seconds === Number.POSITIVE_INFINITY) return;
+      timeline.after(seconds, `${connection.name} deadline`, check);
+    };
+    check();
+  }
+}

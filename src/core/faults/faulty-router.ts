@@ -1,0 +1,83 @@
+// A router of a fault run: production's routing core, health checks, and updates from other routers.
+import { type Random, seededRandom } from '../base/index.ts';
+import { type AttemptUpdate, createPolicy, RoutingCore } from '../routing/index.ts';
+import type { FaultyEngine } from './faulty-engine.ts';
+import type { Timeline } from './timeline.ts';
+
+export interface FaultyRouterOptions {
+  /** Never reused: a restarted router has a new name. */
+  readonly name: string;
+  readonly policy: string;
+  readonly random: Random;
+  readonly timeline: Timeline;
+  readonly engines: readonly FaultyEngine[];
+  /** Undefined for a single router. */
+  readonly onUpdate: ((from: FaultyRouter, update: AttemptUpdate) => void) | undefined;
+}
+
+/** Interval between health checks, of live engines too, to keep runs short. */
+const probeSeconds = 1;
+
+export class FaultyRouter {
+  readonly name: string;
+  readonly core: RoutingCore;
+  /** Engines that this router considers dead. */
+  readonly out = new Set<string>();
+  /** Whether its process is running. */
+  isUp = true;
+  /** Engines of other routers' attempts that it counts, by router and attempt number. */
+  readonly heard = new Map<string, string>();
+  readonly #timeline: Timeline;
+  readonly #engines: readonly FaultyEngine[];
+
+  constructor(options: FaultyRouterOptions) {
+    const { name, policy, random, timeline, engines, onUpdate } = options;
+    this.name = name;
+    this.#timeline = timeline;
+    this.#engines = engines;
+    this.core = new RoutingCore({
+      policy: createPolicy(policy, { random: seededRandom(random.next() * 2 ** 32) }),
+      clock: timeline.clock,
+      recentPicksMax: 1,
+      onUpdate: onUpdate && ((update) => onUpdate(this, update)),
+    });
+    for (const { url } of engines) this.core.addEndpoint({ url, models: ['m'] });
+    this.#probe();
+  }
+
+  /** An attempt found the engine dead. */
+  engineOut(url: string, why: string): void {
+    this.out.add(url);
+    this.core.setState(url, 'dead', why);
+  }
+
+  /** Receives an update from another router. */
+  receive(from: string, update: AttemptUpdate, agoSeconds = 0): void {
+    const key = `${from} ${update.attempt}`;
+    if (update.kind === 'sent') this.heard.set(key, update.url);
+    if (update.kind === 'finished') this.heard.delete(key);
+    this.core.receive(from, update, agoSeconds);
+  }
+
+  /** The update stream of another router has ended. */
+  forget(from: string): void {
+    for (const key of this.heard.keys()) if (key.startsWith(`${from} `)) this.heard.delete(key);
+    this.core.forget(from);
+  }
+
+  #probe(): void {
+    if (!this.isUp) return;
+    for (const { url, accepts, life, stats } of this.#engines) {
+      if (!accepts) {
+        this.engineOut(url, '/health: ECONNREFUSED');
+        continue;
+      }
+      this.out.delete(url);
+      this.core.setState(url, 'live', 'healthy');
+      const { running, waiting, kvUsage } = stats;
+      const atSeconds = this.#timeline.nowSeconds;
+      this.core.setReported(url, { atSeconds, running, waiting, kvUsage, startedAtSeconds: life });
+    }
+    this.#timeline.after(probeSeconds, `${this.name} checks the engines`, () => this.#probe());
+  }
+}

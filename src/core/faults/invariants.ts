@@ -1,0 +1,253 @@
+// The invariants of every fault run, checked after each event. Keeps independent records of what the drivers
+// do, and compares.
+import type {
+  AttemptFailureKind,
+  AttemptOutcome,
+  AttemptTimer,
+  RetryPolicy,
+} from '../attempts/index.ts';
+import type { EndpointLoad } from '../routing/index.ts';
+import type { FaultyEngine } from './faulty-engine.ts';
+import type { FaultyRequest } from './faulty-request.ts';
+import type { FaultyRouter } from './faulty-router.ts';
+
+/** Why an attempt may have ended, as the router observed it. */
+export type AttemptEnd = AttemptFailureKind | AttemptTimer | number;
+
+/** An invariant is violated. */
+export class InvariantViolation extends Error {
+  override readonly name = 'InvariantViolation';
+}
+
+/** The record of one request. */
+interface RequestBook {
+  attempts: number;
+  /** Engine of the attempt in flight. */
+  url: string | undefined;
+  readonly tried: Set<string>;
+  lastEnd: AttemptEnd | undefined;
+  /** Engines that failed after they had received the request. */
+  brokenEngines: number;
+  /** What its client has received. */
+  hasHead: boolean;
+  hasLastWord: boolean;
+  hasLeft: boolean;
+  outcome: AttemptOutcome | undefined;
+}
+
+const lastWords: ReadonlySet<string> = new Set(['an error', 'a cut', 'the end']);
+
+export class Invariants {
+  readonly #retryPolicy: RetryPolicy;
+  readonly #books = new Map<FaultyRequest, RequestBook>();
+  /** Number of attempts in flight, by router and engine. */
+  readonly #underWay = new Map<FaultyRouter, Map<string, number>>();
+  /** Requests that the current event involves. */
+  readonly #touched = new Set<FaultyRequest>();
+  #reroutes = 0;
+
+  constructor(retryPolicy: RetryPolicy) {
+    this.#retryPolicy = retryPolicy;
+  }
+
+  get reroutes(): number {
+    return this.#reroutes;
+  }
+
+  /** Number of requests by outcome. */
+  get outcomes(): Readonly<Record<AttemptOutcome, number>> {
+    const outcomes = { completed: 0, cancelled: 0, failed: 0 };
+    for (const { outcome } of this.#books.values()) if (outcome) outcomes[outcome]++;
+    return outcomes;
+  }
+
+  /** The router receives the status of a response. */
+  responded(request: FaultyRequest, status: number): void {
+    this.#bookOf(request).lastEnd = status;
+  }
+
+  /** The router observes that an attempt failed. */
+  failed(request: FaultyRequest, end: AttemptEnd): void {
+    this.#bookOf(request).lastEnd = end;
+  }
+
+  sent(request: FaultyRequest, url: string): void {
+    const book = this.#bookOf(request);
+    const { reroutesMax, brokenEnginesMax } = this.#retryPolicy;
+    if (this.#isBroken(book.lastEnd)) book.brokenEngines++;
+    const who = `${request.name} was sent to ${url}`;
+    must(book.url === undefined, `${who} while an attempt at ${book.url} is under way`);
+    must(!request.isConnected, `${who} and left a connection open to ${[...book.tried].at(-1)}`);
+    must(book.outcome === undefined, `${who} after its end`);
+    must(!book.hasHead, `${who} after its response had begun`);
+    must(!book.tried.has(url), `${who}, which had failed it`);
+    must(!request.router.out.has(url), `${who}, which its router knows to be out`);
+    must(
+      book.attempts <= reroutesMax,
+      `${who} as attempt ${book.attempts + 1} of ${reroutesMax + 1}`,
+    );
+    must(
+      book.attempts === 0 || this.#mayReroute(book.lastEnd),
+      `${who} after an attempt that ended with ${book.lastEnd}, which is not to be retried`,
+    );
+    must(
+      book.brokenEngines < brokenEnginesMax,
+      `${who} after ${book.brokenEngines} engines had broken on it`,
+    );
+    book.attempts++;
+    book.lastEnd = undefined;
+    book.url = url;
+    book.tried.add(url);
+    this.#count(request.router, url, 1);
+  }
+
+  attemptEnded(request: FaultyRequest): void {
+    const book = this.#bookOf(request);
+    must(book.url !== undefined, `${request.name} ended an attempt that is not under way`);
+    this.#count(request.router, book.url as string, -1);
+    book.url = undefined;
+  }
+
+  rerouted(): void {
+    this.#reroutes++;
+  }
+
+  clientLeft(request: FaultyRequest): void {
+    this.#bookOf(request).hasLeft = true;
+  }
+
+  /** The client receives something. */
+  delivered(
+    request: FaultyRequest,
+    what: 'head' | 'bytes' | 'an error' | 'a cut' | 'the end',
+  ): void {
+    const book = this.#bookOf(request);
+    const who = `The client of ${request.name} got ${what}`;
+    must(!book.hasLeft, `${who} after it had left`);
+    must(!book.hasLastWord, `${who} after its response had ended`);
+    const begins = what === 'head' || what === 'an error';
+    must(book.hasHead !== begins, `${who} ${begins ? 'after' : 'before'} a head`);
+    book.hasHead = true;
+    book.hasLastWord = lastWords.has(what);
+  }
+
+  requestEnded(request: FaultyRequest, outcome: AttemptOutcome): void {
+    const book = this.#bookOf(request);
+    must(book.outcome === undefined, `${request.name} ended as ${outcome} and as ${book.outcome}`);
+    book.outcome = outcome;
+  }
+
+  /** Checks the invariants; call it after each event. */
+  check(routers: readonly FaultyRouter[]): void {
+    for (const request of this.#touched) this.#checkRequest(request);
+    this.#touched.clear();
+    for (const router of routers) this.#checkLoads(router);
+  }
+
+  /** Checks that a router that ends has no attempts of its own in flight. */
+  checkStopped({ name, core }: FaultyRouter): void {
+    for (const { url, ownLoad } of core.endpoints()) {
+      must(isEmpty(ownLoad), `${name} stopped with ${JSON.stringify(ownLoad)} at ${url}`);
+    }
+  }
+
+  /** Checks that nothing is left at the end. */
+  checkEnd(routers: readonly FaultyRouter[], engines: readonly FaultyEngine[]): void {
+    for (const [request, { outcome }] of this.#books) {
+      this.#checkRequest(request);
+      must(outcome !== undefined, `${request.name} never ended`);
+    }
+    for (const { name, core } of routers) {
+      for (const { url, load, ownLoad } of core.endpoints()) {
+        must(isEmpty(load), `${name} counts ${JSON.stringify(load)} at ${url} after all has ended`);
+        must(
+          isEmpty(ownLoad),
+          `${name} counts own ${JSON.stringify(ownLoad)} at ${url} at the end`,
+        );
+      }
+    }
+    for (const { url, stats } of engines) {
+      const { running, waiting, blocksUsed } = stats;
+      must(
+        running + waiting + blocksUsed === 0,
+        `${url} still works on ${running + waiting} requests that no client waits for`,
+      );
+    }
+  }
+
+  #checkRequest(request: FaultyRequest): void {
+    const { url, outcome, hasLastWord, hasLeft } = this.#books.get(request) as RequestBook;
+    must(url !== undefined || !request.isConnected, `${request.name} left a connection open`);
+    if (outcome === undefined) {
+      must(!hasLastWord && !hasLeft, `${request.name} is over for its client and goes on`);
+    } else {
+      must(url === undefined, `${request.name} ended with an attempt under way at ${url}`);
+      must(hasLastWord || hasLeft, `${request.name} ended without a word to its client`);
+      must(hasLeft === (outcome === 'cancelled'), `${request.name} ended as ${outcome}`);
+    }
+  }
+
+  /** Checks that the routing core counts the attempts in flight: its own and those of updates received. */
+  #checkLoads(router: FaultyRouter): void {
+    const heard = new Map<string, number>();
+    for (const url of router.heard.values()) heard.set(url, (heard.get(url) ?? 0) + 1);
+    const own = this.#underWay.get(router);
+    for (const { url, load, ownLoad } of router.core.endpoints()) {
+      const underWay = own?.get(url) ?? 0;
+      const expected = underWay + (heard.get(url) ?? 0);
+      if (ownLoad.inflight !== underWay || load.inflight !== expected || !isSound(load)) {
+        throw new InvariantViolation(
+          `${router.name} counts ${JSON.stringify(load)} at ${url}, ${ownLoad.inflight} of its own; ` +
+            `under way are ${expected}, ${underWay} of its own`,
+        );
+      }
+    }
+  }
+
+  /** Whether the request may be to blame for the end of its attempt. */
+  #isBroken(end: AttemptEnd | undefined): boolean {
+    const { failures, timers, busyStatuses } = this.#retryPolicy;
+    if (end === undefined) return false;
+    if (typeof end === 'number') return !busyStatuses.has(end);
+    if (end === 'firstByte' || end === 'streamIdle') return timers[end].blamesRequest;
+    return failures[end].blamesRequest;
+  }
+
+  #mayReroute(end: AttemptEnd | undefined): boolean {
+    const { failures, timers, reroutedStatuses } = this.#retryPolicy;
+    if (end === undefined) return false;
+    if (typeof end === 'number') return reroutedStatuses.has(end);
+    if (end === 'firstByte' || end === 'streamIdle') return timers[end].reroutes;
+    return failures[end].reroutes;
+  }
+
+  #bookOf(request: FaultyRequest): RequestBook {
+    this.#touched.add(request);
+    let book = this.#books.get(request);
+    if (book === undefined) {
+      book = {
+        ...{ attempts: 0, url: undefined, tried: new Set(), lastEnd: undefined, brokenEngines: 0 },
+        ...{ hasHead: false, hasLastWord: false, hasLeft: false, outcome: undefined },
+      };
+      this.#books.set(request, book);
+    }
+    return book;
+  }
+
+  #count(router: FaultyRouter, url: string, change: number): void {
+    const counts = this.#underWay.get(router) ?? new Map<string, number>();
+    this.#underWay.set(router, counts.set(url, (counts.get(url) ?? 0) + change));
+  }
+}
+
+function must(holds: boolean, message: string): void {
+  if (!holds) throw new InvariantViolation(message);
+}
+
+function isEmpty({ inflight, prefilling, prefillTokens, decodeTokens }: EndpointLoad): boolean {
+  return inflight === 0 && prefilling === 0 && prefillTokens === 0 && decodeTokens === 0;
+}
+
+function isSound({ inflight, prefilling, prefillTokens, decodeTokens }: EndpointLoad): boolean {
+  return prefilling >= 0 && prefilling <= inflight && prefillTokens >= 0 && decodeTokens >= 0;
+}

@@ -1,0 +1,38 @@
+// Engine settings and their results: the table of settings, its readers, command lines, and the
+// size of an engine on its GPUs.
+export { entryWords } from './command-line.ts';
+export { effectNotes, vainSettings } from './effect-notes.ts';
+export { type EngineFault, engineFaults } from './engine-faults.ts';
+export {
+  type EngineSpec,
+  engineShape,
+  type SchedulerSettings,
+} from './engine-spec.ts';
+export { engineKeys } from './keys/engine-keys.ts';
+export { stackKeys } from './keys/stack-keys.ts';
+export { vainEntryKeys } from './keys/vain-entry-keys.ts';
+export { type VainKey, vainKeys } from './keys/vain-keys.ts';
+export { publishesWhereChosen } from './kv-event-flags.ts';
+export { kvTierCosts, lmcacheRoles, lmcacheSizes } from './kv-tiers.ts';
+export { allowsLongContext } from './long-context.ts';
+export { type ReadSettings, readEntry, readKwargs, readWords } from './read-settings.ts';
+export { type ServingPointSpec, sizeServingPoint } from './serving-point.ts';
+export type { Effect, Program, Setting } from './setting.ts';
+export { gpusPerNode, type SizedEngine, sizeEngine } from './size-engine.ts';
+export { type SizingSettings, sizingSettings } from './sizing-settings.ts';
+export {
+  adjustedStepCost,
+  type HostOverrides,
+  lockstepCost,
+  profileHost,
+  type StepCostSource,
+} from './step-cost.ts';
+export {
+  type SettingName,
+  type Settings,
+  settingNames,
+  settingSubjects,
+  settingsTable,
+} from './table.ts';
+export { jsonObject } from './value-kinds.ts';
+export { plainWords } from './words.ts';

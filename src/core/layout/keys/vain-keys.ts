@@ -1,0 +1,106 @@
+// Finds the keys in a values file without effect under `spillway up`, each with the reason.
+import type { EngineKind, ModelEntry, Values } from '../../values/index.ts';
+import { effectNotes, vainSettings } from '../effect-notes.ts';
+import { isOff } from '../entry-values.ts';
+import { readEntry } from '../read-settings.ts';
+import { type Effect, none, used } from '../setting.ts';
+import { settingNames, settingsTable } from '../table.ts';
+import { engineKeys } from './engine-keys.ts';
+import { stackKeys } from './stack-keys.ts';
+
+/** A key without effect. */
+export interface VainKey {
+  /** Keys and indexes from the top of the file. */
+  readonly path: readonly (string | number)[];
+  /**
+   * `missing` if a real deployment would behave differently, `none` if nothing is missing on this
+   * machine.
+   */
+  readonly kind: 'none' | 'missing';
+  /** The reason: a clause without its full stop. */
+  readonly reason: string;
+}
+
+/**
+ * @param values Validated, with defaults.
+ * @param written The same as plain data, without defaults. Values that are off, empty or null count
+ * as absent.
+ * @param kindOf Returns what an entry runs.
+ */
+export function vainKeys(
+  values: Values,
+  written: unknown,
+  kindOf: (entry: ModelEntry) => EngineKind,
+): readonly VainKey[] {
+  const entries = values.servingEngineSpec.modelSpec;
+  const found: VainKey[] = [];
+  const walk = (data: unknown, path: VainKey['path']): void => {
+    if (isOff(data)) return;
+    const effect = effectAt(path, entries, kindOf);
+    if (effect === undefined && typeof data === 'object' && data !== null) {
+      for (const [key, value] of Object.entries(data)) {
+        walk(value, [...path, Array.isArray(data) ? Number(key) : key]);
+      }
+    } else if (effect !== undefined && effect.kind !== 'used') {
+      found.push({ path, ...effect });
+    } else {
+      found.push(...vainArguments(path, entries, kindOf));
+    }
+  };
+  walk(written, []);
+  return found;
+}
+
+/** Undefined for a map if only the keys below it have effects. */
+function effectAt(
+  path: VainKey['path'],
+  entries: readonly ModelEntry[],
+  kindOf: (entry: ModelEntry) => EngineKind,
+): Effect | undefined {
+  const [top, list, index, ...rest] = path;
+  if (top !== 'servingEngineSpec' || list !== 'modelSpec') return stackKeys[path.join('.')]?.up;
+  const entry = entries[Number(index)];
+  if (entry === undefined || rest.length === 0) return undefined;
+  if (!entry.enabled) return used;
+  const key = rest.join('.');
+  switch (kindOf(entry)) {
+    case 'url':
+      return urlKeys.includes(key) ? used : runsAlready;
+    case 'embedded':
+      return engineKeys[key]?.engine ?? settingEffects.get(key)?.engine;
+    case 'vllm':
+      return engineKeys[key]?.serve ?? settingEffects.get(key)?.serve;
+  }
+}
+
+const urlKeys = ['name', 'enabled', 'kind', 'urls', 'modelURL'];
+const runsAlready = none('the engine at this URL is already running');
+
+const settingEffects = new Map(
+  settingNames.flatMap((name) =>
+    settingsTable[name].keys.map((key) => [key, settingsTable[name].effects] as const),
+  ),
+);
+
+/** Checks flags in extraArgs of embedded engines only; vLLM gets its own unchanged. */
+function vainArguments(
+  path: VainKey['path'],
+  entries: readonly ModelEntry[],
+  kindOf: (entry: ModelEntry) => EngineKind,
+): readonly VainKey[] {
+  const [, list, index, ...rest] = path;
+  const entry = entries[Number(index)];
+  const isOfEntry = list === 'modelSpec' && rest.join('.') === 'vllmConfig.extraArgs';
+  if (!isOfEntry || entry === undefined || kindOf(entry) !== 'embedded') return [];
+  const read = readEntry(entry);
+  const vain = vainSettings(read, 'engine').filter(({ source }) => source.startsWith('-'));
+  return [
+    ...[...Map.groupBy(vain, ({ kind }) => kind)].flatMap(([kind, rows]) =>
+      effectNotes(rows).map((note) => ({ path, kind, reason: note.replace(/\.$/, '') })),
+    ),
+    ...read.unknown.map((flag) => ({
+      ...{ path, kind: 'missing' as const },
+      reason: `${flag} is not a known flag of vLLM 0.32; check its spelling`,
+    })),
+  ];
+}

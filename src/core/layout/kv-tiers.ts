@@ -1,0 +1,84 @@
+// Reads an entry's settings of KV cache outside HBM, kvTiers and lmcacheConfig, in bytes and
+// seconds.
+import { InputError } from '../base/index.ts';
+import type { ModelEntry } from '../values/index.ts';
+
+/** Costs that an entry sets for a simulation; unset ones are undefined. */
+export interface KvTierCosts {
+  /** Bandwidth between one GPU and host memory, bytes per second in each direction. */
+  readonly hostBytesPerSecond: number | undefined;
+  /** Time that offloading adds to each step. */
+  readonly stepSeconds: number | undefined;
+  /** Host time of one lookup by LMCache. */
+  readonly lookupSeconds: number | undefined;
+  /** Bandwidth of the engine's disk, bytes per second. */
+  readonly diskReadBytesPerSecond: number | undefined;
+  readonly diskWriteBytesPerSecond: number | undefined;
+  /** Whether to load only hits that load faster than they are computed. */
+  readonly loadsOnlyCheaper: boolean;
+}
+
+/** Sizes of each worker process of LMCache, one per GPU. */
+export interface LmcacheSizes {
+  readonly hostBytes: number;
+  readonly diskBytes: number;
+}
+
+const gibibyte = 2 ** 30;
+const giga = 1e9;
+
+/** Reads the section kvTiers of an entry. */
+export function kvTierCosts({ kvTiers = {} }: ModelEntry): KvTierCosts {
+  return {
+    hostBytesPerSecond: bytesPerSecond(kvTiers.hostGBps),
+    stepSeconds: seconds(kvTiers.stepMs),
+    lookupSeconds: seconds(kvTiers.lookupMs),
+    diskReadBytesPerSecond: bytesPerSecond(kvTiers.diskReadGBps),
+    diskWriteBytesPerSecond: bytesPerSecond(kvTiers.diskWriteGBps),
+    loadsOnlyCheaper: kvTiers.load === 'cheaper',
+  };
+}
+
+/**
+ * Reads the sizes in lmcacheConfig, which LMCache counts in GiB.
+ *
+ * @returns Undefined if LMCache is disabled or only transfers KV cache: then the chart gives it no
+ * memory.
+ * @throws {InputError} If a size is not a number.
+ */
+export function lmcacheSizes(entry: ModelEntry): LmcacheSizes | undefined {
+  const { enabled, enablePD } = entry.lmcacheConfig ?? {};
+  if (enabled !== true || enablePD === true) return undefined;
+  return {
+    hostBytes: bytesOf(entry, 'cpuOffloadingBufferSize'),
+    diskBytes: bytesOf(entry, 'diskOffloadingBufferSize'),
+  };
+}
+
+/**
+ * Reads the roles in lmcacheConfig: what the engine does with KV cache, and its side of a NIXL
+ * transfer.
+ */
+export function lmcacheRoles({ lmcacheConfig: { kvRole, nixlRole } = {} }: ModelEntry) {
+  return { kvRole, nixlRole };
+}
+
+function bytesOf(
+  { name, lmcacheConfig }: ModelEntry,
+  key: 'cpuOffloadingBufferSize' | 'diskOffloadingBufferSize',
+): number {
+  const given = lmcacheConfig?.[key] ?? 0;
+  const gigabytes = Number(given);
+  if (!Number.isNaN(gigabytes)) return gigabytes * gibibyte;
+  throw new InputError(
+    `lmcacheConfig.${key} of ${name} is ${given}; a simulation needs a number of GB.`,
+  );
+}
+
+function bytesPerSecond(gigabytesPerSecond: number | undefined): number | undefined {
+  return gigabytesPerSecond === undefined ? undefined : gigabytesPerSecond * giga;
+}
+
+function seconds(milliseconds: number | undefined): number | undefined {
+  return milliseconds === undefined ? undefined : milliseconds / 1000;
+}

@@ -1,0 +1,153 @@
+// Settings of vLLM without effect in an emulation: weights, kernels, media, other machines.
+import { missing, none, without } from '../setting.ts';
+import { text, toggle } from '../value-kinds.ts';
+
+const noWeights = none('no weights are loaded');
+const noMedia = none('only text input is accepted');
+const kernels = missing('step times do not depend on it');
+const graphs = missing('step times come from the profile, with or without CUDA graphs');
+const speculation = missing('speculative decoding is not modelled');
+const notModelled = missing('it is not modelled');
+const removed = none('vLLM 0.32 no longer has it');
+const value = text('<value>');
+
+export const unmodelledSettings = {
+  ...without(noWeights, toggle, [
+    'trustRemoteCode',
+    'useTqdmOnLoad',
+    'skipTokenizerInit',
+    'allowDeprecatedQuantization',
+  ]),
+  ...without(noWeights, value, [
+    'downloadDir',
+    'codeRevision',
+    'tokenizerMode',
+    'tokenizerRevision',
+    'hfToken',
+    'hfConfigPath',
+    'configFormat',
+    'modelImpl',
+    'modelLoaderExtraConfig',
+    'modelClassOverrides',
+    'ignorePatterns',
+    'safetensorsLoadStrategy',
+    'safetensorsPrefetchBlockSize',
+    'safetensorsPrefetchNumThreads',
+    'ptLoadMapLocation',
+    'quantizationConfig',
+    'additionalConfig',
+    'ioProcessorPlugin',
+    'allowedLocalMediaPath',
+    'allowedMediaDomains',
+  ]),
+  ...without(missing('the model is read from its config.json'), value, ['hfOverrides']),
+  ...without(
+    missing('sampling defaults come from generation_config.json in the model folder'),
+    value,
+    ['generationConfig', 'overrideGenerationConfig'],
+  ),
+  ...without(graphs, toggle, ['enforceEager']),
+  ...without(
+    graphs,
+    value,
+    ['compilationConfig', 'optimizationLevel', 'cudagraphCaptureSizes', 'maxCudagraphCaptureSize'],
+    { compilationConfig: '-cc', optimizationLevel: '-O' },
+  ),
+  ...without(kernels, toggle, [
+    'disableCustomAllReduce',
+    'disableCascadeAttn',
+    'enableFlashinferAutotune',
+    'useFp64Gumbel',
+    'enableBatchShardedSampling',
+    'enableMambaCacheStochasticRounding',
+    'useReplayssm',
+    'enableHcSp',
+    'enableShmTensorArena',
+    'dcpQReplicate',
+  ]),
+  ...without(
+    kernels,
+    value,
+    [
+      'attentionBackend',
+      'attentionConfig',
+      'moeBackend',
+      'linearBackend',
+      'mambaBackend',
+      'gdnPrefillBackend',
+      'kdaDecodeBackend',
+      'kdaPrefillBackend',
+      'sparseIndexerTopkBackend',
+      'kernelConfig',
+      'irOpPriority',
+      'numaBind',
+      'mambaSsuAlgorithm',
+      'mambaCachePhiloxRounds',
+      'replayssmBufferLen',
+    ],
+    { attentionConfig: '-ac' },
+  ),
+  ...without(
+    speculation,
+    value,
+    ['speculativeConfig', 'specMethod', 'specModel', 'specTokens', 'perRequestSpecDecodeMetrics'],
+    { speculativeConfig: '-sc' },
+  ),
+  ...without(
+    notModelled,
+    value,
+    [
+      'watermarkConfig',
+      'engramConfig',
+      'auxOutputConfig',
+      'diffusionConfig',
+      'logitsProcessors',
+      'logitsProcessorPattern',
+    ],
+    { diffusionConfig: '-dc' },
+  ),
+  ...without(noMedia, toggle, [
+    'interleaveMmStrings',
+    'skipMmProfiling',
+    'enableMmEmbeds',
+    'enablePromptEmbeds',
+    'disableChunkedMmInput',
+    'languageModelOnly',
+    'mmEncoderOnly',
+    'mmDeviceDoNormalize',
+  ]),
+  ...without(noMedia, value, [
+    'limitMmPerPrompt',
+    'mediaIoKwargs',
+    'mmProcessorKwargs',
+    'mmProcessorCacheGb',
+    'mmProcessorCacheType',
+    'mmShmCacheMaxObjectSizeMb',
+    'mmEncoderTpMode',
+    'mmEncoderAttnBackend',
+    'mmEncoderAttnDtype',
+    'mmTensorIpc',
+    'mmHasherAlgorithm',
+    'mmEncoderFp8ScalePath',
+    'mmEncoderFp8ScaleSavePath',
+    'mmEncoderFp8ScaleSaveMargin',
+    'mmProcessorDevice',
+    'mmIpcGpuMemoryGb',
+    'videoPruningMethod',
+    'videoPruningRate',
+  ]),
+  ...without(none('these statistics are not collected'), toggle, [
+    'enableReturnRoutedExperts',
+    'enableMfuMetrics',
+    'enableLayerwiseNvtxTracing',
+    'cudagraphMetrics',
+    'jitMonitorVerbose',
+  ]),
+  ...without(notModelled, toggle, [
+    'returnSamplingMask',
+    'enableTraceReplay',
+    'swaBoundedReplay',
+    'enableMambaSharedPrefixCheckpoint',
+  ]),
+  ...without(removed, value, ['task', 'device', 'swapSpace']),
+} as const;

@@ -1,0 +1,80 @@
+// Normalizes the forms in which `vllm serve` accepts its flags: short names, underscores, and one
+// flag per field of a JSON value.
+import { InputError } from '../base/index.ts';
+import { settingOfFlag, settingsTable } from './table.ts';
+import { readableInteger } from './value-kinds.ts';
+
+/**
+ * @returns The same flags, each as `--long-name value` or `--long-name=value`; JSON flags that were
+ * given in fields are joined, at the end.
+ * @throws {InputError} If a field has no value, or an invalid name.
+ * @example plainWords(['-tp=2', '--max_model_len', '8K']); // ['--tensor-parallel-size=2',
+ * '--max-model-len', '8K']
+ * @see vllm/utils/argparse_utils.py, FlexibleArgumentParser.parse_args
+ */
+export function plainWords(words: readonly string[]): string[] {
+  const plain = words.map(longForm);
+  const whole: string[] = [];
+  const pieces = new Map<string, Record<string, unknown>>();
+  for (let i = 0; i < plain.length; i++) {
+    const word = plain[i] as string;
+    const dotted = /^--([a-z0-9-]+)\.([^=]+)(?:=([\s\S]*))?$/.exec(word);
+    if (!dotted) {
+      whole.push(word);
+      continue;
+    }
+    const [, flag = '', path = '', inline] = dotted;
+    const value = inline ?? plain[++i];
+    if (value === undefined) throw new InputError(`${word} needs a value.`);
+    const fields = pieces.get(flag) ?? {};
+    pieces.set(flag, fields);
+    put(fields, path.split('.'), value);
+  }
+  for (const [flag, fields] of pieces) whole.push(`--${flag}`, JSON.stringify(fields));
+  return whole;
+}
+
+/** Returns whether a word is a flag, not a value such as -1. */
+export function isFlag(word: string): boolean {
+  return /^-[^\d.]/.test(word);
+}
+
+function longForm(word: string): string {
+  if (!isFlag(word)) return word;
+  const level = /^-O=?([^=\s]+)$/.exec(word)?.[1];
+  if (level !== undefined) return `--optimization-level=${level}`;
+  // Names have dashes up to the first dot; after it come fields.
+  const end = /[.=]/.exec(word)?.index ?? word.length;
+  const name = word.slice(0, end);
+  const dashed = name.startsWith('--') ? name.replaceAll('_', '-') : name;
+  const known = settingOfFlag(dashed);
+  return `${known === undefined ? dashed : settingsTable[known].flag}${word.slice(end)}`;
+}
+
+/** Sets a field. A name that ends in `+` appends the parts between commas to a list. */
+function put(fields: Record<string, unknown>, path: readonly string[], text: string): void {
+  const [name = '', ...rest] = path;
+  if (['__proto__', 'constructor', 'prototype'].includes(name)) {
+    throw new InputError(`A flag cannot set the field "${name}".`);
+  }
+  if (rest.length > 0) {
+    const inner = fields[name];
+    const next = typeof inner === 'object' && inner !== null ? inner : {};
+    fields[name] = next;
+    put(next as Record<string, unknown>, rest, text);
+  } else if (name.endsWith('+')) {
+    const list = name.slice(0, -1);
+    const before = fields[list];
+    fields[list] = [...(Array.isArray(before) ? before : []), ...text.split(',')];
+  } else {
+    fields[name] = jsonOrText(text);
+  }
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return readableInteger(text) ?? text;
+  }
+}

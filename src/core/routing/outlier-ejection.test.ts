@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ManualClock, seededRandom } from '../base/index.ts';
+import { createPolicy, policyNames, RoutingCore, type RoutingRequest } from './index.ts';
+
+const urls = ['http://a', 'http://b', 'http://c', 'http://d'];
+const bad = 'http://a';
+
+function fleet(policy = 'roundrobin', engines = urls) {
+  const clock = new ManualClock();
+  const core = new RoutingCore({
+    policy: createPolicy(policy, { random: seededRandom(1) }),
+    clock,
+  });
+  for (const url of engines) core.addEndpoint({ url, models: ['m'] });
+  let requests = 0;
+  /** One request; `fails` says which engines fail it, at once. @returns The engine. */
+  const request = (fails: (url: string) => boolean, seconds = 0.05): string => {
+    const ticket = core.route(requestOf(requests++));
+    const { url } = ticket.pick.endpoint;
+    ticket.sent();
+    clock.advance(seconds);
+    if (fails(url)) ticket.finish({ status: 'failed' });
+    else {
+      ticket.firstByte();
+      ticket.finish({ status: 'completed' });
+    }
+    return url;
+  };
+  return { clock, core, request };
+}
+
+function requestOf(index: number): RoutingRequest {
+  return {
+    ...{ id: String(index), model: 'm', session: `s${index}` },
+    prompt: [Buffer.from(`prompt ${index} `.repeat(20))],
+    ...{ promptTokens: 100, tokens: Uint32Array.from({ length: 100 }, (_, i) => i * index) },
+    ...{ outputTokensMax: undefined, stream: false },
+  };
+}
+
+const isBad = (url: string) => url === bad;
+const never = () => false;
+
+test('five failures in a row eject an engine, and a success in between starts the count again', () => {
+  const { core, request } = fleet('roundrobin', urls.slice(0, 2));
+  const onBad = (fails: boolean) => {
+    while (request((url) => isBad(url) && fails) !== bad);
+  };
+  for (let i = 0; i < 4; i++) onBad(true);
+  onBad(false);
+  for (let i = 0; i < 4; i++) onBad(true);
+  assert.equal(core.isEjected(bad), false);
+  onBad(true);
+  assert.equal(core.isEjected(bad), true);
+  assert.match(core.endpoint(bad)?.reason ?? '', /^ejected for 1 s: 5 failures in a row$/);
+});
+
+test('an engine that fails every other request is ejected by its share', () => {
+  const { core, request } = fleet();
+  let onBad = 0;
+  for (let i = 0; i < 200 && !core.isEjected(bad); i++) {
+    if (request((url) => isBad(url) && onBad % 2 === 0) === bad) onBad++;
+  }
+  assert.equal(core.isEjected(bad), true);
+  assert.ok(onBad >= 10 && onBad <= 20, `${onBad} requests`);
+  assert.match(
+    core.endpoint(bad)?.reason ?? '',
+    /^ejected for 1 s: \d+ % of its last requests failed$/,
+  );
+});
+
+for (const policy of policyNames) {
+  test(`an engine that fails at once does not draw the traffic of ${policy}`, () => {
+    const { clock, request } = fleet(policy);
+    let met = 0;
+    const requests = 1000;
+    for (let i = 0; i < requests; i++) {
+      clock.advance(0.05);
+      if (request(isBad, 0.001) === bad) met++;
+    }
+    // The first five, and one trial after each of some pauses of 1, 2, 4, 8, 16 and 30 s.
+    assert.ok(met <= 0.02 * requests, `${met} of ${requests}`);
+  });
+}
+
+test('after its pause an engine gets one trial at a time, and its share after three', () => {
+  const { clock, core, request } = fleet();
+  while (!core.isEjected(bad)) request(isBad);
+  clock.advance(1);
+  const trial = core.route(requestOf(1000));
+  assert.equal(trial.pick.endpoint.url, bad);
+  trial.sent();
+  for (let i = 0; i < 8; i++) assert.notEqual(request(never), bad);
+  trial.firstByte();
+  assert.equal(core.isEjected(bad), true);
+  assert.deepEqual([request(never), request(never)], [bad, bad]);
+  assert.equal(core.isEjected(bad), false);
+  assert.equal(core.endpoint(bad)?.reason, 'healthy');
+  const share = Array.from({ length: 8 }, () => request(never)).filter(isBad);
+  assert.equal(share.length, 2);
+});
+
+test('each failed trial doubles the pause, up to 30 s', () => {
+  const { clock, core, request } = fleet();
+  while (!core.isEjected(bad)) request(isBad);
+  for (const seconds of [2, 4, 8, 16, 30, 30]) {
+    clock.advance(31);
+    assert.equal(request(isBad), bad);
+    assert.match(core.endpoint(bad)?.reason ?? '', new RegExp(`^ejected for ${seconds} s`));
+  }
+});
+
+test('a trial whose client leaves decides nothing: the next request is the trial', () => {
+  const { clock, core, request } = fleet();
+  while (!core.isEjected(bad)) request(isBad);
+  clock.advance(1);
+  const trial = core.route(requestOf(1000));
+  trial.sent();
+  trial.finish({ status: 'cancelled' });
+  assert.equal(request(never), bad);
+});
+
+test('at most half of a model’s engines are out, and the only engine never is', () => {
+  const { core, request } = fleet();
+  for (let i = 0; i < 200; i++) request(() => true, 0.001);
+  assert.equal(urls.filter((url) => core.isEjected(url)).length, 2);
+  const alone = fleet('roundrobin', [bad]);
+  for (let i = 0; i < 50; i++) alone.request(() => true);
+  assert.equal(alone.core.isEjected(bad), false);
+});
+
+test('an engine that restarted begins anew', () => {
+  const { core, request } = fleet();
+  while (!core.isEjected(bad)) request(isBad);
+  core.endpointRestarted(bad);
+  assert.equal(core.isEjected(bad), false);
+});

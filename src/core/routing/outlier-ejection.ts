@@ -1,0 +1,162 @@
+// Takes engines that fail out of routing for a while: an engine that fails fast is the least loaded one,
+// and would draw the traffic to itself. The terms are Envoy's (outlier detection).
+import type { EndpointRecord } from './endpoint-record.ts';
+
+/** Failures in a row that eject an engine; Envoy's default for consecutive 5xx. */
+const failuresInARow = 5;
+/** Share of failed attempts that ejects an engine, over about the last `shareAttempts`. */
+const failedShare = 0.5;
+const shareAttempts = 20;
+/** Fewer attempts than this say nothing about a share. */
+const shareAttemptsMin = 10;
+/**
+ * First pause, doubled with each further one up to the longest. Envoy begins with 30 s and has no
+ * trials; a trial of one request makes short pauses safe.
+ */
+const firstPauseSeconds = 1;
+const longestPauseSeconds = 30;
+/** An engine that has served for so long begins with the first pause again. */
+const forgiveAfterSeconds = 60;
+/** Trial requests in a row, one at a time, that must succeed before an engine takes its share again. */
+const trialsNeeded = 3;
+/** At most this share of a model's engines is out: beyond it the cause is not the engine. */
+const ejectedShareMax = 0.5;
+
+interface Trouble {
+  failures: number;
+  /** Moving average of failed attempts. */
+  share: number;
+  attempts: number;
+  /** Undefined while the engine takes its share. */
+  untilSeconds: number | undefined;
+  pauses: number;
+  trials: number;
+  isOnTrial: boolean;
+  readmittedSeconds: number;
+}
+
+export class OutlierEjection {
+  /** Engines that have failed of late. */
+  readonly #troubles = new Map<EndpointRecord, Trouble>();
+  #ejected = 0;
+
+  /**
+   * The candidates without those that are ejected. One whose pause is over is the only candidate: the
+   * request is its trial.
+   *
+   * @param mayTry Whether this request may be a trial.
+   */
+  admitted(
+    candidates: readonly EndpointRecord[],
+    nowSeconds: number,
+    mayTry: boolean,
+  ): readonly EndpointRecord[] {
+    if (this.#ejected === 0) return candidates;
+    const admitted: EndpointRecord[] = [];
+    for (const candidate of candidates) {
+      const until = this.#troubles.get(candidate)?.untilSeconds;
+      if (until === undefined) admitted.push(candidate);
+      else if (mayTry && nowSeconds >= until && !this.#troubles.get(candidate)?.isOnTrial) {
+        return [candidate];
+      }
+    }
+    return admitted.length > 0 ? admitted : candidates;
+  }
+
+  /** The engine was picked. @returns Whether the attempt is its trial. */
+  picked(record: EndpointRecord, nowSeconds: number): boolean {
+    const trouble = this.#troubles.get(record);
+    if (trouble?.untilSeconds === undefined || trouble.isOnTrial) return false;
+    if (nowSeconds < trouble.untilSeconds) return false;
+    trouble.isOnTrial = true;
+    return true;
+  }
+
+  /** A response that is no error has begun. */
+  succeeded(record: EndpointRecord, isTrial: boolean, nowSeconds: number): void {
+    const trouble = this.#troubles.get(record);
+    if (trouble === undefined) return;
+    if (trouble.untilSeconds === undefined) {
+      trouble.failures = 0;
+      count(trouble, 0);
+      const isForgiven = nowSeconds - trouble.readmittedSeconds >= forgiveAfterSeconds;
+      if (isForgiven && trouble.share < 1 / shareAttempts) this.#troubles.delete(record);
+      return;
+    }
+    if (!isTrial) return;
+    trouble.isOnTrial = false;
+    trouble.trials++;
+    if (trouble.trials < trialsNeeded) return;
+    this.#ejected--;
+    Object.assign(trouble, { failures: 0, share: 0, attempts: 0, untilSeconds: undefined });
+    trouble.readmittedSeconds = nowSeconds;
+    record.reason = 'healthy';
+  }
+
+  /** An attempt failed there. @param candidates The live engines of its model. */
+  failed(
+    record: EndpointRecord,
+    isTrial: boolean,
+    candidates: readonly EndpointRecord[],
+    nowSeconds: number,
+  ): void {
+    let trouble = this.#troubles.get(record);
+    if (trouble === undefined) {
+      trouble = {
+        ...{ failures: 0, share: 0, attempts: 0, untilSeconds: undefined, pauses: 0, trials: 0 },
+        ...{ isOnTrial: false, readmittedSeconds: nowSeconds },
+      };
+      this.#troubles.set(record, trouble);
+    }
+    trouble.failures++;
+    count(trouble, 1);
+    if (trouble.untilSeconds !== undefined) {
+      if (isTrial) this.#pause(record, trouble, nowSeconds);
+      return;
+    }
+    const { failures, share, attempts } = trouble;
+    const isShareHigh = attempts >= shareAttemptsMin && share >= failedShare;
+    if (failures < failuresInARow && !isShareHigh) return;
+    const out = candidates.filter((one) => this.isEjected(one)).length;
+    if (out + 1 > candidates.length * ejectedShareMax) return;
+    if (nowSeconds - trouble.readmittedSeconds >= forgiveAfterSeconds) trouble.pauses = 0;
+    this.#ejected++;
+    this.#pause(record, trouble, nowSeconds);
+  }
+
+  /** A trial ended without a verdict: its client left. */
+  undecided(record: EndpointRecord): void {
+    const trouble = this.#troubles.get(record);
+    if (trouble !== undefined) trouble.isOnTrial = false;
+  }
+
+  isEjected(record: EndpointRecord): boolean {
+    return this.#troubles.get(record)?.untilSeconds !== undefined;
+  }
+
+  /** The engine restarted or was removed: it begins anew. */
+  forget(record: EndpointRecord): void {
+    if (this.isEjected(record)) this.#ejected--;
+    this.#troubles.delete(record);
+  }
+
+  #pause(record: EndpointRecord, trouble: Trouble, nowSeconds: number): void {
+    const seconds = Math.min(longestPauseSeconds, firstPauseSeconds * 2 ** trouble.pauses);
+    trouble.pauses++;
+    trouble.trials = 0;
+    trouble.isOnTrial = false;
+    trouble.untilSeconds = nowSeconds + seconds;
+    const why =
+      trouble.failures >= failuresInARow
+        ? `${trouble.failures} failures in a row`
+        : `${Math.round(trouble.share * 100)} % of its last requests failed`;
+    record.reason = `ejected for ${seconds} s: ${why}`;
+  }
+}
+
+/** Adds an attempt to the moving average. @param failed 1 or 0. */
+function count(trouble: Trouble, failed: number): void {
+  trouble.attempts++;
+  // The first attempts are averaged evenly.
+  trouble.share += (failed - trouble.share) / Math.min(trouble.attempts, shareAttempts);
+}

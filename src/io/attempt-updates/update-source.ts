@@ -1,0 +1,253 @@
+// The listening end: follows the updates of one router at one address.
+import type { PeerState } from '../../core/protocol/index.ts';
+import type { AttemptUpdate } from '../../core/routing/index.ts';
+import {
+  ChunkedReader,
+  type ResponseHead,
+  type ResponseSink,
+  type Ticker,
+  type UpstreamExchange,
+  type UpstreamFailure,
+  UpstreamPool,
+} from '../http/index.ts';
+import { LineReader } from './line-reader.ts';
+import type { PeerUrl } from './peer-url.ts';
+import { UpdateLag } from './update-lag.ts';
+import { parseUpdateLine, type UpdateLine, UpdateSyntaxError } from './update-lines.ts';
+import { attemptUpdatesPath, updatesContentType, updatesVersion } from './update-protocol.ts';
+
+/** Which router an address leads to: a peer, this router itself, or a peer that is connected elsewhere. */
+export type PeerClaim = 'peer' | 'self' | 'duplicate';
+
+export interface UpdateSourceOptions {
+  readonly peer: PeerUrl;
+  /** One of the addresses that the peer's name resolves to. */
+  readonly address: string;
+  /** Sent as a bearer token. */
+  readonly key: string | undefined;
+  readonly ticker: Ticker;
+  /** First pause before reconnecting; doubles up to 5 s. */
+  readonly reconnectMs: number;
+  /** Time without data after which the router is considered gone. */
+  readonly silenceMs: number;
+  /** Uniform in [0, 1): spreads the reconnections of many routers. */
+  readonly random: () => number;
+  /** The address responded as the router of this id. */
+  readonly claim: (router: string) => PeerClaim;
+  readonly onUpdate: (router: string, update: AttemptUpdate, agoSeconds: number) => void;
+  /** The attempts in flight of this router are no longer known. */
+  readonly onLost: (router: string) => void;
+  /** The state shown to users has changed. */
+  readonly onChange: (source: UpdateSource) => void;
+}
+
+const reconnectMsMax = 5_000;
+/** Behind a load balancer's address, the router may change. */
+const askAgainMs = 10_000;
+
+export class UpdateSource implements ResponseSink {
+  readonly peer: PeerUrl;
+  readonly address: string;
+  /**
+   * The peer's name no longer resolves to this address: once the stream ends, it is not
+   * reconnected.
+   */
+  isGone = false;
+  state: PeerState = 'connecting';
+  /** The reason why it is not connected, in plain words. */
+  problem = 'not contacted yet';
+  /**
+   * Whether the problem is a misconfiguration that someone must fix, not just a lost connection.
+   */
+  isFault = false;
+  /** Whether the stream has been stable for a while, so that its loss is logged again. */
+  settled = false;
+  /** Delay of the last line with a time; undefined before the first of a stream. */
+  delaySeconds: number | undefined;
+  router: string | undefined;
+  readonly #options: UpdateSourceOptions;
+  readonly #pool: UpstreamPool;
+  readonly #requestHead: string;
+  #exchange: UpstreamExchange | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #lines = new LineReader();
+  #decoder: ChunkedReader | undefined;
+  #lag = new UpdateLag();
+  #closed = false;
+
+  constructor(options: UpdateSourceOptions) {
+    const { peer, address, key, ticker, silenceMs } = options;
+    this.peer = peer;
+    this.address = address;
+    this.#options = options;
+    this.#pool = new UpstreamPool({
+      url: peer.url,
+      address,
+      ticker,
+      limits: {
+        idleConnectionsMax: 0,
+        connectTimeoutMs: silenceMs,
+        firstByteTimeoutMs: silenceMs,
+        streamIdleTimeoutMs: silenceMs,
+      },
+    });
+    this.#requestHead = [
+      `GET ${peer.basePath}${attemptUpdatesPath} HTTP/1.1`,
+      `Host: ${peer.host}`,
+      `Accept: ${updatesContentType}`,
+      ...(key === undefined ? [] : [`Authorization: Bearer ${key}`]),
+      '\r\n',
+    ].join('\r\n');
+    this.#connect();
+  }
+
+  /** Name shown to users: the URL, and the address if it differs. */
+  get name(): string {
+    const { url, hostname } = this.peer;
+    return this.address === hostname ? url : `${url} (${this.address})`;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#leave();
+    this.#pool.close();
+  }
+
+  onHead(head: ResponseHead, bytes: Buffer, ended: boolean): boolean {
+    if (head.status !== 200) {
+      this.#lost(refusal(head.status, this.#options.key !== undefined), head.status !== 503);
+      return false;
+    }
+    this.#decoder = head.framing === 'chunked' ? new ChunkedReader() : undefined;
+    return this.onBytes(bytes, ended);
+  }
+
+  onBytes(bytes: Buffer, ended: boolean): boolean {
+    try {
+      const onLine = (line: string) => this.#take(parseUpdateLine(line));
+      if (this.#decoder === undefined) this.#lines.read(bytes, onLine);
+      else {
+        this.#decoder.read(bytes, 0, bytes.length, (from, start, end) => {
+          this.#lines.read(from.subarray(start, end), onLine);
+        });
+      }
+      if (ended) this.#lost('it closed the connection');
+    } catch (error) {
+      if (error instanceof UpdateSyntaxError) this.#lost(`it sent ${error.message}`, true);
+      else if (!(error instanceof StreamOver)) throw error;
+    }
+    return false;
+  }
+
+  onFailure(failure: UpstreamFailure): void {
+    this.#lost(failureInWords(failure, this.#options.silenceMs), failure.kind === 'syntax');
+  }
+
+  #connect(): void {
+    this.#lines = new LineReader();
+    this.#lag = new UpdateLag();
+    const request = { head: this.#requestHead, body: undefined, toHead: false };
+    this.#exchange = this.#pool.send(request, this);
+  }
+
+  #take(line: UpdateLine): void {
+    if (line.kind === 'hello') this.#greet(line);
+    else if (this.router === undefined) throw new UpdateSyntaxError('no hello line');
+    else if (line.kind === 'update') {
+      this.#options.onUpdate(this.router, line.update, line.agoSeconds);
+    } else if (line.kind === 'whole') this.#change('connected', '');
+    else if (line.kind === 'bye') this.#over('it has shut down', false);
+    else this.#alive(line.atMs);
+  }
+
+  #greet({ version, router }: UpdateLine & { kind: 'hello' }): void {
+    if (this.router !== undefined) throw new UpdateSyntaxError('a second hello line');
+    if (version !== updatesVersion) {
+      const versions = `version ${version} of the protocol, this router version ${updatesVersion}`;
+      this.#over(`it uses ${versions}`, true);
+    }
+    const claim = this.#options.claim(router);
+    if (claim === 'peer') {
+      this.router = router;
+      return;
+    }
+    this.#leave();
+    this.#change(
+      claim,
+      claim === 'self' ? 'it is this router' : 'it is connected at another address',
+    );
+    this.#connectLater(askAgainMs);
+    throw new StreamOver();
+  }
+
+  #alive(sentMs: number): void {
+    this.delaySeconds = this.#lag.of(sentMs, performance.now());
+    this.#failures = 0;
+    if (this.settled || this.state !== 'connected') return;
+    this.settled = true;
+    this.#options.onChange(this);
+  }
+
+  /** Ends the stream while its lines are being processed. */
+  #over(problem: string, isFault: boolean): never {
+    this.#lost(problem, isFault);
+    throw new StreamOver();
+  }
+
+  #lost(problem: string, isFault = false): void {
+    if (this.#closed) return;
+    this.#leave();
+    this.isFault = isFault;
+    const pauseMs = Math.min(this.#options.reconnectMs * 2 ** this.#failures, reconnectMsMax);
+    this.#failures++;
+    // The factor is at least a half, so that there is always a pause.
+    this.#connectLater(pauseMs * (0.5 + this.#options.random() / 2));
+    this.#change('connecting', problem);
+    this.settled = false;
+  }
+
+  #leave(): void {
+    clearTimeout(this.#timer);
+    this.#exchange?.abort();
+    this.#exchange = undefined;
+    this.delaySeconds = undefined;
+    const { router } = this;
+    this.router = undefined;
+    if (router !== undefined) this.#options.onLost(router);
+  }
+
+  #connectLater(pauseMs: number): void {
+    this.#timer = setTimeout(() => this.#connect(), pauseMs);
+  }
+
+  #change(state: PeerState, problem: string): void {
+    if (state === this.state && problem === this.problem) return;
+    this.state = state;
+    this.problem = problem;
+    this.#options.onChange(this);
+  }
+}
+
+/** Skips the lines after the one that ended a stream. */
+class StreamOver extends Error {}
+
+function refusal(status: number, hasKey: boolean): string {
+  if (status === 401) return hasKey ? 'it has a different key' : 'it requires a key';
+  if (status === 404) return 'it does not share its attempts';
+  return `it returned ${status}`;
+}
+
+function failureInWords({ kind, message }: UpstreamFailure, silenceMs: number): string {
+  switch (kind) {
+    case 'connect':
+      return `it cannot be reached (${message})`;
+    case 'timeout':
+      return `it was silent for ${silenceMs / 1000} s`;
+    case 'syntax':
+      return 'it does not respond in HTTP';
+    case 'reset':
+    case 'truncated':
+      return 'the connection broke';
+  }
+}

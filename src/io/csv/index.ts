@@ -1,0 +1,2 @@
+// Parses CSV files.
+export { parseCsv } from './parse-csv.ts';

@@ -1,0 +1,7 @@
+// Finds engines: sources of endpoints behind one contract.
+export { changesBetween } from './changes.ts';
+export { discoveries } from './discoveries.ts';
+export { addressOf, namedByModel } from './endpoint-name.ts';
+export type { DiscoveredEndpoint, EndpointChange, EndpointSource } from './endpoint-source.ts';
+export { endpointUrl } from './endpoint-url.ts';
+export { normalized, staticList } from './static-list.ts';

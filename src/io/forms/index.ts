@@ -1,0 +1,2 @@
+// Reads fields of multipart form data that clients upload.
+export { formField } from './form-field.ts';

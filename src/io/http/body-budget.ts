@@ -1,0 +1,100 @@
+// Shares the memory for request bodies among clients: when it is full, bodies that stalled or
+// belong to the largest users are evicted, so that no client can lock the others out by holding
+// bodies open.
+import { HttpSyntaxError } from './syntax-error.ts';
+import type { Ticker } from './ticker.ts';
+
+/** A connection as the budget sees it. */
+export interface BodyHolder {
+  /** Bytes reserved for its body; only the budget changes it. */
+  reservedBytes: number;
+  /** Clients with the same address share their quota. */
+  readonly address: string;
+  /** Tick of the last progress of a body that is still arriving; undefined if none is. */
+  readonly bodySinceTick: number | undefined;
+  /** Evicts the arriving body; calls `release`. */
+  evictBody(): void;
+}
+
+/** A body without progress for this long is evicted when memory is needed. */
+const stalledMs = 2_000;
+
+export interface BodyBudgetOptions {
+  readonly bytesMax: number;
+  readonly ticker: Ticker;
+  /** All connections. */
+  readonly holders: () => Iterable<BodyHolder>;
+}
+
+export class BodyBudget {
+  readonly #options: BodyBudgetOptions;
+  #bytes = 0;
+  /** Tick in which no memory could be freed; trying again in the same tick would only cost time. */
+  #fullTick = -1;
+
+  constructor(options: BodyBudgetOptions) {
+    this.#options = options;
+  }
+
+  /** Bytes reserved by all connections. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * Counts bytes of a body that arrived.
+   *
+   * @throws {HttpSyntaxError} With status 503 if memory is full and no other body can be evicted.
+   */
+  reserve(holder: BodyHolder, bytes: number): void {
+    const { bytesMax } = this.#options;
+    if (this.#bytes + bytes > bytesMax && !this.#makeRoom(holder, bytes)) {
+      const message = 'The requests in flight fill the memory reserved for request bodies.';
+      throw new HttpSyntaxError(503, message);
+    }
+    this.#bytes += bytes;
+    holder.reservedBytes += bytes;
+  }
+
+  /** Releases the memory of a body. */
+  release(holder: BodyHolder): void {
+    this.#bytes -= holder.reservedBytes;
+    holder.reservedBytes = 0;
+  }
+
+  /** @returns Whether there is enough memory now. */
+  #makeRoom(asker: BodyHolder, bytes: number): boolean {
+    const { bytesMax, ticker, holders } = this.#options;
+    if (this.#fullTick === ticker.now) return false;
+    const arriving: BodyHolder[] = [];
+    const bytesOf = new Map<string, number>();
+    for (const holder of holders()) {
+      if (holder.reservedBytes === 0) continue;
+      bytesOf.set(holder.address, (bytesOf.get(holder.address) ?? 0) + holder.reservedBytes);
+      if (holder !== asker && holder.bodySinceTick !== undefined) arriving.push(holder);
+    }
+    const sinceTick = ({ bodySinceTick = ticker.now }: BodyHolder) => bodySinceTick;
+    arriving.sort((a, b) => sinceTick(a) - sinceTick(b));
+    const stalledBefore = ticker.now - ticker.ticks(stalledMs);
+    const isFull = () => this.#bytes + bytes > bytesMax;
+    for (const holder of arriving) {
+      if (!isFull() || sinceTick(holder) > stalledBefore) break;
+      this.#evict(holder, bytesOf);
+    }
+    // Next, the bodies of addresses that hold more than the requesting address would.
+    const askersBytes = (bytesOf.get(asker.address) ?? 0) + bytes;
+    for (const holder of arriving) {
+      if (!isFull()) break;
+      if (holder.reservedBytes > 0 && (bytesOf.get(holder.address) ?? 0) > askersBytes) {
+        this.#evict(holder, bytesOf);
+      }
+    }
+    if (isFull()) this.#fullTick = ticker.now;
+    return !isFull();
+  }
+
+  #evict(holder: BodyHolder, bytesOf: Map<string, number>): void {
+    bytesOf.set(holder.address, (bytesOf.get(holder.address) ?? 0) - holder.reservedBytes);
+    holder.evictBody();
+  }
+}

@@ -1,0 +1,65 @@
+// How the benchmark behind a row sends its requests, as far as the row's columns tell.
+
+/** What differs between benchmarks. */
+export interface PointLoad {
+  /** Prompts that the clients send again and again; undefined: no two share a prefix. */
+  readonly distinctPrompts: number | undefined;
+  /** Connections that the clients share; undefined: each has its own. */
+  readonly connectionsMax: number | undefined;
+  /** Whether AIPerf measured the row, through the front end that aiconfigurator deploys. */
+  readonly isAiperf: boolean;
+}
+
+type Cell = (...spellings: string[]) => string;
+
+/**
+ * Prompts in AIPerf's data set unless `--num-dataset-entries` is given. The script that aiconfigurator
+ * writes beside its deployments does not give it, so its clients repeat 100 prompts, which vLLM's prefix
+ * cache keeps.
+ *
+ * @see docs/models/engine-model.md, "Repeated prompts", for the sources.
+ */
+const aiperfPrompts = 100;
+
+/** The default of Python's aiohttp and httpx for all connections of a client. */
+const pythonConnections = 100;
+/** The fewest clients that were seen to share so few connections, and the vLLM since which none do. */
+const [sharingClientsMin, sharingUntilMinor] = [512, 12];
+
+interface PointLayout {
+  /** What the row says itself. */
+  readonly distinctPrompts: number | undefined;
+  readonly clients: number;
+  /** Groups with data-parallel attention: each has a prefix cache of its own. */
+  readonly groups: number;
+  /** Whether the file has the column `attention_dp_size`. */
+  readonly namesAttention: boolean;
+}
+
+/** Selects by the columns that aiconfigurator fills in for its own runs and for those of others. */
+export function pointLoadOf(
+  cell: Cell,
+  { distinctPrompts, clients, groups, namesAttention }: PointLayout,
+): PointLoad {
+  // aiconfigurator's runs of bf16 checkpoints, which name no precision, predate AIPerf.
+  const isAiperf =
+    namesAttention &&
+    cell('attention_dp_size') === '' &&
+    Number(cell('moe_tp_size')) >= 1 &&
+    cell('precision') !== '';
+  const prompts = distinctPrompts ?? (isAiperf ? aiperfPrompts : undefined);
+  const isShared =
+    clients >= sharingClientsMin && isBefore(cell('backend_version'), sharingUntilMinor);
+  return {
+    distinctPrompts: prompts === undefined ? undefined : prompts * groups,
+    connectionsMax: isShared ? pythonConnections : undefined,
+    isAiperf,
+  };
+}
+
+/** A row without a version is older than those with one. */
+function isBefore(version: string, minor: number): boolean {
+  const [, major, found] = /^v?(\d+)\.(\d+)/.exec(version) ?? [];
+  if (found === undefined) return version === '';
+  return Number(major) === 0 && Number(found) < minor;
+}

@@ -1,0 +1,92 @@
+// Like errors have like exit statuses and one sentence, in every command.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { freePorts } from '../../src/io/processes/index.ts';
+
+/** Runs a command that fails; gives back its status and what it says. */
+function failing(line: string): Promise<{ readonly status: number; readonly text: string }> {
+  return new Promise((resolve) => {
+    const options = { timeout: 60_000 };
+    execFile(
+      process.execPath,
+      ['bin/spillway.mjs', ...line.split(' ')],
+      options,
+      (error, out, text) => {
+        assert.equal(out, '', line);
+        resolve({ status: Number(error?.code ?? 0), text });
+      },
+    );
+  });
+}
+
+async function expect(status: number, sentence: RegExp, lines: readonly string[]): Promise<void> {
+  for (const line of lines) {
+    const failed = await failing(line);
+    assert.deepEqual([line, failed.status], [line, status], failed.text);
+    assert.match(failed.text, sentence, line);
+    const told = failed.text.replace('\n(see --help)', '').trimEnd();
+    assert.equal(told.split('\n').length, 1, failed.text);
+  }
+}
+
+const trace = 'bench/data/mooncake-conversation.jsonl.gz';
+
+test('a port that is in use, and one that is none, are bad input', async (context) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  context.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const programs = ['router --static-backends http://a', 'engine --model Qwen/Qwen3-8B', 'up'];
+  const withPort = (value: number) => programs.map((program) => `${program} --port ${value}`);
+  await expect(2, /^spillway: Port \d+ on 127\.0\.0\.1 is in use; stop /, withPort(port));
+  await expect(2, /a whole number from \d to 65535/, withPort(70_000));
+});
+
+test('a file that is not there is bad input', async () => {
+  await expect(2, /^spillway: .*\/no\/such.*no such file or folder; check the path\.$/m, [
+    'up -f /no/such',
+    'plan -f /no/such',
+    'plan --trace /no/such',
+    'config validate -f /no/such',
+    'simulate --engines 2 --trace /no/such',
+    'simulate hits --trace /no/such --capacity 5',
+    'simulate points --points /no/such',
+    'bench replay --url http://127.0.0.1:9 --trace /no/such',
+    'router --engines-file /no/such',
+    `simulate --engines 1 --requests 1 --trace ${trace} --per-request /no/such`,
+  ]);
+});
+
+test('a server that does not respond is named with the reason', async () => {
+  const [nobody] = await freePorts(1);
+  const url = `http://127.0.0.1:${nobody}`;
+  const gone = new RegExp(`^spillway: .*${url}.*ECONNREFUSED`);
+  await expect(2, gone, [
+    `bench replay --trace ${trace} --requests 1 --url ${url}`,
+    `calibrate --model Qwen3-8B --gpu H100 --metrics-url ${url}`,
+    `up --engines 0 --engine ${url}`,
+  ]);
+  // To a gate, no response is as little data as none in it.
+  await expect(4, gone, [`gate --prometheus ${url}`, `plan --from-prometheus ${url}`]);
+  // `fetch` refuses some ports.
+  await expect(2, /^spillway: .*http:\/\/127\.0\.0\.1:1\b.*\bbad port/, [
+    'up --engines 0 --engine http://127.0.0.1:1',
+  ]);
+});
+
+test('unknown flags, commands and policies are bad input', async () => {
+  await expect(2, /^error: unknown (option|command) '.*nosuch'/, [
+    ...['up', 'router', 'plan', 'gate --prometheus http://x', 'simulate'].map(
+      (c) => `${c} --nosuch`,
+    ),
+    'nosuch',
+  ]);
+  await expect(2, /nope.*\bpredictive\b/, [
+    'router --static-backends http://a --routing-logic nope',
+    'up --policy nope',
+    `simulate --engines 1 --trace ${trace} --policy nope`,
+  ]);
+});

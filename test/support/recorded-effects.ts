@@ -1,0 +1,79 @@
+// A driver for tests: records the actions that the machine requests, one word each.
+import type {
+  AttemptEffects,
+  AttemptOutcome,
+  RefusalCause,
+} from '../../src/core/attempts/index.ts';
+
+export class RecordedEffects implements AttemptEffects {
+  readonly log: string[] = [];
+  readonly #engines: readonly string[];
+  #attemptsOpen = 0;
+
+  /** @param engines Picked in this order, without those already tried. */
+  constructor(engines: readonly string[]) {
+    this.#engines = engines;
+  }
+
+  /** Number of attempts in progress. */
+  get attemptsOpen(): number {
+    return this.#attemptsOpen;
+  }
+
+  /** Returns the actions since the last call. */
+  taken(): string {
+    return this.log.splice(0).join(', ');
+  }
+
+  pick(tried: ReadonlySet<string> | undefined): string | undefined {
+    const url = this.#engines.find((engine) => !tried?.has(engine));
+    this.log.push(`pick ${url ?? 'nobody'}`);
+    return url;
+  }
+
+  send(): void {
+    this.#attemptsOpen++;
+    this.log.push('send');
+  }
+
+  abort(): void {
+    this.log.push('abort');
+  }
+
+  engineSuspected(): void {
+    this.log.push('engineSuspected');
+  }
+
+  engineOut(): void {
+    this.log.push('engineOut');
+  }
+
+  firstByte(): void {
+    this.log.push('firstByte');
+  }
+
+  attemptEnded(outcome: AttemptOutcome): void {
+    this.#attemptsOpen--;
+    this.log.push(`attempt ${outcome}`);
+  }
+
+  rerouted(): void {
+    this.log.push('rerouted');
+  }
+
+  refuse(cause: RefusalCause): void {
+    this.log.push(`refuse ${cause}`);
+  }
+
+  breakOff(): void {
+    this.log.push('breakOff');
+  }
+
+  complete(): void {
+    this.log.push('complete');
+  }
+
+  requestEnded(outcome: AttemptOutcome, status: number | undefined): void {
+    this.log.push(`request ${outcome} ${status}`);
+  }
+}
