@@ -52,7 +52,7 @@ const nodes = [
 ];
 
 for (const { name, node, skip } of nodes) {
-  const spillway = `${node} ${join(root, 'bin', 'spillway.mjs')}`;
+  const spillway = `exec ${node} ${join(root, 'bin', 'spillway.mjs')}`;
 
   test(`${name}: Ctrl-C prints what bench replay has measured`, { skip }, async (t) => {
     const server = await scriptedOpenai({ gapMs: 20 });

@@ -27,7 +27,9 @@ export interface TerminalOptions {
 }
 
 /**
- * Runs a shell command in a terminal of 30 rows and 100 columns until it ends.
+ * Runs a shell command in a terminal of 30 rows and 100 columns until it ends. Some shells stay to
+ * wait for their last command, and Ctrl-C then ends the shell with 130 whatever the program does;
+ * `exec` before the program leaves no shell whose status could hide the program's own.
  *
  * @throws {Error} With all that is on the screen, if it runs longer than its timeout.
  */
@@ -37,7 +39,8 @@ export async function inTerminal(
 ): Promise<TerminalRun> {
   const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
   const child = spawn('script', ['-qefc', `stty rows 30 cols 100; ${command}`, '/dev/null'], {
-    env: { ...inherited, TERM: 'dumb', LC_ALL: 'C.UTF-8', ...env },
+    // `script` takes the user's shell; with one shell for all, every machine behaves alike.
+    env: { ...inherited, SHELL: '/bin/sh', TERM: 'dumb', LC_ALL: 'C.UTF-8', ...env },
   });
   let screen = '';
   let isLate = false;
