@@ -20,7 +20,14 @@ async function inTerminal(environment: Readonly<Record<string, string>> = {}) {
   const [port] = await freePorts(1);
   const command = `stty rows 30 cols 100; exec ${process.execPath} ${launcher} up --engines 2 --port ${port}`;
   const terminal = spawn('script', ['-qefc', command, '/dev/null'], {
-    env: { ...process.env, SHELL: '/bin/sh', TERM: 'xterm', LC_ALL: 'C.UTF-8', NO_COLOR: '', ...environment },
+    env: {
+      ...process.env,
+      SHELL: '/bin/sh',
+      TERM: 'xterm',
+      LC_ALL: 'C.UTF-8',
+      NO_COLOR: '',
+      ...environment,
+    },
   });
   let screen = '';
   let read = 0;
