@@ -31,6 +31,8 @@ import { routerPolicy, statsIntervalMs } from './settings/router-policy.ts';
 
 /** Peer routers are expected to notice an added or removed engine within this time. */
 const changeSpreadMs = 60_000;
+/** Time for clients to read the error that ends their response when the router stops. */
+const lastWordsMs = 500;
 
 /**
  * Starts a router.
@@ -156,6 +158,7 @@ class Router {
       url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
       port,
       probed: this.#fleet.start(),
+      retire: () => this.#retire(),
       close: (shutdownTimeoutMs) => this.#close(shutdownTimeoutMs),
     };
   }
@@ -201,22 +204,36 @@ class Router {
     this.#shared?.close();
   }
 
+  #retire(): void {
+    this.#isDraining = true;
+    this.#server.retire();
+  }
+
   async #close(shutdownTimeoutMs: number): Promise<void> {
     this.#isDraining = true;
     this.#stop();
     const drained = this.#server.drain();
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, shutdownTimeoutMs);
-    });
-    await Promise.race([drained, timeout]);
-    clearTimeout(timer);
+    if (!(await isDoneWithin(drained, shutdownTimeoutMs))) {
+      this.#server.stopExchanges();
+      await isDoneWithin(drained, lastWordsMs);
+    }
     this.#server.destroy();
     this.#requests.close();
     this.#fleet.close();
     this.#ticker.stop();
     this.#options.log.flush();
   }
+}
+
+/** @returns Whether it is done before the time is over. */
+async function isDoneWithin(work: Promise<void>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeoutMs);
+  });
+  const isDone = await Promise.race([work.then(() => true), timeout]);
+  clearTimeout(timer);
+  return isDone;
 }
 
 function openDynamicConfig(options: RouterOptions): Promise<DynamicConfigFile> | undefined {

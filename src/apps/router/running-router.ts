@@ -6,6 +6,14 @@ export interface RunningRouter {
   readonly port: number;
   /** Resolves once every engine's health has been checked once. */
   readonly probed: Promise<void>;
-  /** Stops new requests; resolves when those in flight have ended, or are aborted after the given time. */
+  /**
+   * Announces the stop: `/health` responds with 503 and each response closes its connection, while
+   * requests are still served. Load balancers need that time to notice.
+   */
+  retire(): void;
+  /**
+   * Stops new requests; resolves when those in flight have ended. Those that have not after the given
+   * time end with an error.
+   */
   close(shutdownTimeoutMs: number): Promise<void>;
 }

@@ -35,6 +35,12 @@ test('names of engines are unique and have no characters that the router refuses
   assert.equal(names, 'my-model-v2,my-model-v2-2,my-model-v2-3,a-1');
 });
 
+test('a router of this machine stops without a drain delay unless the values set one', () => {
+  assert.match(flagsOf('{}'), /--drain-delay 0 --shutdown-timeout 8/);
+  const flags = flagsOf('routerSpec: { drainDelay: 3 }');
+  assert.match(flags, /--drain-delay 3 --shutdown-timeout 11/);
+});
+
 test('settings that the values omit are left to the router', () => {
   const flags = flagsOf('{}');
   for (const flag of ['--session-key', '--root-path', '--router-peers', '--prefix-min']) {
@@ -62,7 +68,7 @@ spillway: { dashboard: false }
   );
   assert.match(flags, / --session-key x-user /);
   assert.match(flags, / --root-path \/base /);
-  assert.match(flags, / --router-peers http:\/\/r1,http:\/\/r2 --no-dashboard --port 82$/);
+  assert.match(flags, / --router-peers http:\/\/r1,http:\/\/r2 --no-dashboard .* --port 82$/);
 });
 
 test('parameters of policies are passed on where they differ from their defaults', () => {

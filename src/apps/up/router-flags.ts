@@ -11,6 +11,9 @@ export interface Backend {
   readonly kvEvents?: { readonly events: number; readonly replay: number } | undefined;
 }
 
+/** Time that requests in flight get to finish when the stack stops; then they end with an error. */
+const routerStopSeconds = 8;
+
 /**
  * Arguments of `spillway router`: upstream's flags, static discovery over the given engines.
  *
@@ -54,6 +57,10 @@ export function routerFlags(values: Values, backends: readonly Backend[]): strin
       ? []
       : ['--router-peers', routerSpec.routerPeers.join(',')]),
     ...(values.spillway.dashboard ? [] : ['--no-dashboard']),
+    '--drain-delay',
+    String(routerSpec.drainDelay ?? 0),
+    '--shutdown-timeout',
+    String((routerSpec.drainDelay ?? 0) + routerStopSeconds),
     ...routerSpec.extraArgs,
   ];
 }

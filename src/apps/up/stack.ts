@@ -43,7 +43,7 @@ export interface StackOptions {
 /** An embedded engine starts in half a second, the very first in one and a half; a busy laptop needs longer. */
 const embeddedStartDeadlineMs = 60_000;
 const routerStartDeadlineMs = 60_000;
-/** Time to finish the requests in flight when the stack is stopped. */
+/** Time from SIGTERM to SIGKILL; the router ends its streams 2 s before. */
 const stopGraceMs = 10_000;
 /** One retry tells a chance failure, such as a port taken in between, from a lasting one. */
 const vllmStartRetriesMax = 1;
@@ -67,6 +67,7 @@ export class RunningStack {
   readonly #details = new Map<string, string>();
   /** Headers that the router requires from every client, this program included. */
   readonly #routerKey: string | undefined;
+  readonly #hasDrainDelay: boolean;
 
   /**
    * Chooses ports and command lines; starts nothing.
@@ -96,6 +97,7 @@ export class RunningStack {
   ) {
     const { values, self, hooks, environment } = options;
     const { routerSpec } = values;
+    this.#hasDrainDelay = (routerSpec.drainDelay ?? 0) > 0;
     this.#routerKey = environment.SPILLWAY_ROUTER_API_KEY?.trim();
     this.url = `http://${connectHost(routerSpec.host)}:${routerSpec.containerPort}`;
     const serviceHooks = {
@@ -127,7 +129,7 @@ export class RunningStack {
         lifeline: 'pipe',
         healthUrl: `${this.url}/health`,
         startDeadlineMs: routerStartDeadlineMs,
-        stopGraceMs,
+        stopGraceMs: stopGraceMs + 1000 * (routerSpec.drainDelay ?? 0),
       },
       serviceHooks,
     );
@@ -159,9 +161,10 @@ export class RunningStack {
    * Stops everything in order: first the router, which finishes requests in flight, then the engines.
    *
    * @param hurry Aborting it kills all remaining processes at once.
+   * @param drains Whether the router accepts requests for `routerSpec.drainDelay` first.
    */
-  async stop(hurry?: AbortSignal): Promise<void> {
-    await this.#router?.stop(hurry);
+  async stop(hurry?: AbortSignal, drains = false): Promise<void> {
+    await this.#router?.stop(hurry, this.#hasDrainDelay && !drains ? 'SIGINT' : 'SIGTERM');
     await Promise.all(this.#engineServices().map((service) => service.stop(hurry)));
   }
 

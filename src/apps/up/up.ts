@@ -45,7 +45,7 @@ export async function runUp(options: UpOptions): Promise<void> {
   output.starting(summaryOf(stack, values));
   const onStop = (): void => {
     output.stopping(String(signals.stop.reason), stopOrder(values));
-    void stack.stop(signals.hurry);
+    void stack.stop(signals.hurry, signals.stop.reason === 'SIGTERM');
   };
   signals.stop.addEventListener('abort', onStop, { once: true });
   try {

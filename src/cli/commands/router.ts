@@ -1,4 +1,5 @@
 // `spillway router`: the router as one process, with the flags of production-stack's router.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { Command, Option } from 'commander';
 import {
@@ -58,8 +59,17 @@ interface Flags extends LogFlags {
   readonly connectTimeout: number;
   readonly firstByteTimeout: number;
   readonly streamIdleTimeout: number;
+  readonly drainDelay: number;
   readonly shutdownTimeout: number;
 }
+
+/**
+ * Kubernetes removes a terminating pod from its Services within a few seconds; the pause that preStop hooks
+ * commonly make for it is 5 s.
+ */
+const drainDelayDefaultSeconds = 5;
+/** Below Kubernetes' grace period of 30 s, after which it kills: streams can still end with an error. */
+const shutdownDefaultSeconds = 25;
 
 /** Timers count in 32-bit milliseconds. */
 const seconds = duration('s', { min: 0, max: 2_000_000 });
@@ -207,10 +217,16 @@ export function routerCommand(): Command {
       300,
     )
     .option(
-      '--shutdown-timeout <seconds>',
-      'how long requests in flight may take to finish after SIGTERM',
+      '--drain-delay <seconds>',
+      'after SIGTERM, how long requests are still accepted while /health responds with 503, so that load balancers notice; 0 after Ctrl-C',
       seconds,
-      30,
+      drainDelayDefaultSeconds,
+    )
+    .option(
+      '--shutdown-timeout <seconds>',
+      'how long after SIGTERM or Ctrl-C requests in flight may take to finish, the drain delay included; then they end with an error',
+      seconds,
+      shutdownDefaultSeconds,
     )
     .action(run);
   addLogFlags(command.optionsGroup('Log:'));
@@ -282,9 +298,15 @@ async function run(flags: Flags): Promise<void> {
   const signals = watchStopSignals();
   process.stdout.write(`router: ${router.url}\n`);
   const signal = await stopped(signals);
-  log.info(`${signal}: finishing the requests in flight; press Ctrl-C again to stop at once`);
   endOnHurry(signals);
-  await router.close(flags.shutdownTimeout * 1000);
+  const delaySeconds = signal === 'SIGTERM' ? Math.min(flags.drainDelay, flags.shutdownTimeout) : 0;
+  if (delaySeconds > 0) {
+    log.info(`${signal}: /health fails from now on, requests are accepted for ${delaySeconds} s`);
+    router.retire();
+    await sleep(delaySeconds * 1000);
+  }
+  log.info(`${signal}: finishing the requests in flight; press Ctrl-C again to stop at once`);
+  await router.close((flags.shutdownTimeout - delaySeconds) * 1000);
 }
 
 const listFlags = {

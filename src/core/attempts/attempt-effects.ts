@@ -4,8 +4,14 @@ import type { GatewayStatus } from './retry-policy.ts';
 /** How an attempt, or the request, ended. `failed`: the engine, or the lack of one, is to blame. */
 export type AttemptOutcome = 'completed' | 'cancelled' | 'failed';
 
-/** Why the router itself responds: no engine could be picked, or the last attempt failed. */
-export type RefusalCause = 'noEngine' | GatewayStatus;
+/** Response to a request that is not admitted: the client sends too much, or the engines are overloaded. */
+export type RejectionStatus = 429 | 503;
+
+/**
+ * Why the router itself responds: no engine could be picked, the request was not admitted, the router stops,
+ * or the last attempt failed.
+ */
+export type RefusalCause = 'noEngine' | 'rejected' | 'stopping' | GatewayStatus;
 
 /**
  * The outputs of `AttemptMachine`, called in the turn of the input that causes them. A driver may give

@@ -24,6 +24,8 @@ const input: fc.Arbitrary<Input> = fc.oneof(
   timers.map<Input>((timer) => (machine) => machine.timerFired(timer)),
   fc.constant<Input>((machine) => machine.handedOver()),
   fc.constant<Input>((machine) => machine.cancel()),
+  fc.constant<Input>((machine) => machine.reject(429)),
+  fc.constant<Input>((machine) => machine.stop()),
 );
 
 const lastWords = /^(refuse|breakOff|complete)/;

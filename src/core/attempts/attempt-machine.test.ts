@@ -26,6 +26,8 @@ const inputs = {
   'idle timer': (machine) => machine.timerFired('streamIdle'),
   'handed over': (machine) => machine.handedOver(),
   cancel: (machine) => machine.cancel(),
+  reject: (machine) => machine.reject(429),
+  stop: (machine) => machine.stop(),
 } as const satisfies Readonly<Record<string, Input>>;
 type InputName = keyof typeof inputs;
 
@@ -43,6 +45,7 @@ const goesOn = 'pick b, rerouted, send → sent';
 const isCancelled = 'abort, attempt cancelled, request cancelled 499 → ended';
 const isBrokenOff = 'attempt failed, request failed 200, breakOff → ended';
 const timesOut = 'abort, attempt failed, request failed 200, breakOff → ended';
+const isStopped = 'request failed 503, refuse stopping → ended';
 const isLost = (status: number) => `request failed ${status}, refuse ${status} → ended`;
 
 /** By state, the result of each input: effects → state, and its return value. Other inputs do nothing. */
@@ -52,6 +55,8 @@ const table: Readonly<
   arrived: {
     admit: 'pick a, send → sent',
     cancel: 'request cancelled 499 → ended',
+    reject: 'request failed 429, refuse rejected → ended',
+    stop: isStopped,
   },
   admitted: {
     proceed: 'pick a, send → sent',
@@ -60,6 +65,7 @@ const table: Readonly<
     syntax: isLost(502),
     truncated: isLost(502),
     cancel: 'request cancelled 499 → ended',
+    stop: isStopped,
   },
   sent: {
     'head alone': ' → sent, hold',
@@ -76,6 +82,7 @@ const table: Readonly<
     'idle timer': `abort, engineSuspected, attempt failed, ${goesOn}`,
     'handed over': 'firstByte, attempt completed → admitted',
     cancel: isCancelled,
+    stop: `abort, attempt cancelled, ${isStopped}`,
   },
   firstByte: {
     bytes: 'firstByte → streaming, true',
@@ -88,6 +95,7 @@ const table: Readonly<
     'first byte timer': timesOut,
     'idle timer': timesOut,
     cancel: isCancelled,
+    stop: 'abort, attempt cancelled, request failed 200, breakOff → ended',
   },
   streaming: {
     bytes: ' → streaming, true',
@@ -100,6 +108,7 @@ const table: Readonly<
     'first byte timer': timesOut,
     'idle timer': timesOut,
     cancel: isCancelled,
+    stop: 'abort, attempt cancelled, request failed 200, breakOff → ended',
   },
   ended: {},
 };

@@ -1,6 +1,6 @@
 // One request from its arrival to its end, as a state machine: events in, effects out. It has no
 // socket, clock or engine, so the router and the simulator run this same code.
-import type { AttemptEffects, AttemptOutcome } from './attempt-effects.ts';
+import type { AttemptEffects, AttemptOutcome, RejectionStatus } from './attempt-effects.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import {
   type AttemptFailureKind,
@@ -42,6 +42,8 @@ const failedStatusMin = 500;
 const errorStatusMin = 400;
 /** nginx's status for a client that left before its response was complete. */
 export const clientLeftStatus = 499;
+/** Status of the response to a request that a stopping router has not sent to its end. */
+const stoppingStatus = 503;
 
 /**
  * Methods are inputs; an input that is not valid in the current state does nothing. Relaying a chunk
@@ -84,12 +86,20 @@ export class AttemptMachine {
     return this.#state;
   }
 
-  /** The request may be sent to an engine: at once, since the router has no queue. */
+  /** The request may be sent to an engine: at once, or when its turn in the admission queue has come. */
   admit(): void {
     if (this.#state !== 'arrived') return;
     this.#state = 'admitted';
     this.#budget?.deposit();
     this.proceed();
+  }
+
+  /** The request is not admitted. @param status Response to the client. */
+  reject(status: RejectionStatus): void {
+    if (this.#state !== 'arrived') return;
+    this.#state = 'ended';
+    this.#effects.requestEnded('failed', status);
+    this.#effects.refuse('rejected');
   }
 
   /** Picks an engine and sends the request there. Drivers call it only after `handedOver`. */
@@ -212,6 +222,35 @@ export class AttemptMachine {
       case 'ended':
         return;
     }
+  }
+
+  /** The router stops now, and the response is not complete: the client gets an error in its place. */
+  stop(): void {
+    switch (this.#state) {
+      case 'arrived':
+      case 'admitted':
+      case 'sent':
+        if (this.#state === 'sent') this.#abandon();
+        this.#state = 'ended';
+        this.#effects.requestEnded('failed', stoppingStatus);
+        this.#effects.refuse('stopping');
+        return;
+      case 'firstByte':
+      case 'streaming':
+        this.#abandon();
+        this.#state = 'ended';
+        this.#effects.requestEnded('failed', this.#status);
+        this.#effects.breakOff();
+        return;
+      case 'picked':
+      case 'ended':
+        return;
+    }
+  }
+
+  #abandon(): void {
+    this.#effects.abort();
+    this.#effects.attemptEnded('cancelled');
   }
 
   #fail(rule: FailureRule): void {

@@ -1,6 +1,11 @@
 // The life of one request: its attempts on engines, and when it may move to another one. The router drives it
 // with sockets, the simulator with events.
-export type { AttemptEffects, AttemptOutcome, RefusalCause } from './attempt-effects.ts';
+export type {
+  AttemptEffects,
+  AttemptOutcome,
+  RefusalCause,
+  RejectionStatus,
+} from './attempt-effects.ts';
 export {
   AttemptMachine,
   type AttemptState,

@@ -106,6 +106,10 @@ const routerKeys = {
     z.array(text.min(1)).default([]),
     'URLs of the routers in front of the same engines, which may include this one. Routers share what they send. A host name stands for all its addresses.',
   ),
+  drainDelay: ours(
+    z.number().min(0).max(3600).optional(),
+    'Seconds after SIGTERM in which the router still accepts requests while /health fails (--drain-delay); 0 under "spillway up" if unset.',
+  ),
   extraArgs: upstream(z.array(z.string()).default([]), 'More arguments of the router.'),
   otel: upstream(
     section({

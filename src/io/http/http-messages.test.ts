@@ -38,6 +38,7 @@ async function readOurs(pieces: readonly Buffer[]): Promise<Reading> {
     {
       limits: { ...defaultServerLimits, requestBytesMax: 100_000 },
       ticker,
+      retiring: false,
       draining: false,
       bodies: new BufferPool({ keptBytesMax: 1_000_000 }),
       budget: new BodyBudget({ bytesMax: 1_000_000, ticker, holders: () => [] }),

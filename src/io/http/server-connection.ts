@@ -50,6 +50,8 @@ export interface ServerContext {
   readonly bodies: BufferPool;
   /** Counts the bytes of the bodies of all current requests. */
   readonly budget: BodyBudget;
+  /** Whether responses that begin now are the last of their connection. */
+  readonly retiring: boolean;
   /** Whether the server accepts no requests after those in flight. */
   readonly draining: boolean;
   /** Decides about a request with a body before the body is read; returns the refusal, or undefined. */
@@ -116,6 +118,10 @@ export class ServerConnection implements ExchangeOwner, BodyHolder {
     return this.#exchange !== undefined;
   }
 
+  get retiring(): boolean {
+    return this.#context.retiring;
+  }
+
   get address(): string {
     return this.socket.remoteAddress ?? '';
   }
@@ -129,6 +135,11 @@ export class ServerConnection implements ExchangeOwner, BodyHolder {
   /** Closes now if no request is in flight, otherwise after the current response. */
   closeWhenIdle(): void {
     if (this.#exchange === undefined) this.socket.destroy();
+  }
+
+  /** Ends the response in flight early, as its handler decides. */
+  stopExchange(): void {
+    this.#exchange?.onStop?.();
   }
 
   exchangeEnded(keepAlive: boolean): void {

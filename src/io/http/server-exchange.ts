@@ -6,6 +6,8 @@ import { writeBorrowed, writeTogether } from './write-together.ts';
 /** The connection as its exchange uses it. */
 export interface ExchangeOwner {
   readonly socket: Socket;
+  /** Whether responses that begin now are the last of their connection. */
+  readonly retiring: boolean;
   /** The response has been sent. @param keepAlive Whether the connection stays open. */
   exchangeEnded(keepAlive: boolean): void;
 }
@@ -25,6 +27,8 @@ export class ServerExchange {
    * asynchronous step.
    */
   onClientGone: (() => void) | undefined = undefined;
+  /** Called if the server stops before the response is complete: end it now. */
+  onStop: (() => void) | undefined = undefined;
   /** Called when the client reads again after `congested`. */
   onDrain: (() => void) | undefined = undefined;
   /** Whether the server has its maximum number of connections: then it serves only health and metrics. */
@@ -73,6 +77,7 @@ export class ServerExchange {
 
   /** The `Connection` header line for the head of the response, or empty. */
   get connectionLine(): string {
+    if (this.#owner.retiring) this.#keepAlive = false;
     if (!this.#keepAlive) return 'Connection: close\r\n';
     return this.head.minorVersion === 0 ? 'Connection: keep-alive\r\n' : '';
   }

@@ -65,7 +65,7 @@ export class HttpServer {
   /** Connections without a request in flight, idle longest first. */
   readonly #idle = new Set<ServerConnection>();
   readonly #connectionsMax: number;
-  readonly #context: ServerContext & { draining: boolean };
+  readonly #context: ServerContext & { retiring: boolean; draining: boolean };
   #onIdle: (() => void) | undefined = undefined;
 
   constructor(options: HttpServerOptions) {
@@ -78,6 +78,7 @@ export class HttpServer {
       budget: new BodyBudget({
         ...{ ticker, bytesMax: limits.bufferedRequestBytesMax, holders: () => this.#connections },
       }),
+      retiring: false,
       draining: false,
       bodies: new BufferPool({ keptBytesMax: keptBodyBytesMax }),
       refuseHead: options.refuseHead ?? (() => undefined),
@@ -132,8 +133,17 @@ export class HttpServer {
     for (const connection of this.#connections) connection.onTick(nowTick);
   }
 
+  /**
+   * Announces a stop: connections and requests are still accepted, but each response closes its
+   * connection, so that clients connect again, to wherever new connections go by then.
+   */
+  retire(): void {
+    this.#context.retiring = true;
+  }
+
   /** Accepts no new connections or requests. Resolves when those in flight are complete. */
   drain(): Promise<void> {
+    this.#context.retiring = true;
     this.#context.draining = true;
     this.#server.close();
     for (const connection of this.#connections) connection.closeWhenIdle();
@@ -141,6 +151,11 @@ export class HttpServer {
       if (this.#connections.size === 0) resolve();
       else this.#onIdle = resolve;
     });
+  }
+
+  /** Asks the handlers of all requests in flight to end their responses now: `ServerExchange.onStop`. */
+  stopExchanges(): void {
+    for (const connection of this.#connections) connection.stopExchange();
   }
 
   /** Destroys every connection. */

@@ -53,6 +53,11 @@ export class UpstreamExchange {
     this.sink = sink;
   }
 
+  /** Whether more of the body could follow at the current position. */
+  get betweenChunks(): boolean {
+    return this.connection?.betweenChunks ?? false;
+  }
+
   /** Breaks the connection at once: the engine sees the disconnect and frees its blocks. */
   abort(): void {
     const { connection } = this;

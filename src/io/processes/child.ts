@@ -80,12 +80,16 @@ export class Child {
   }
 
   /**
-   * Sends SIGTERM, and after `graceMs` SIGKILL to the whole process group.
+   * Sends a signal, and after `graceMs` SIGKILL to the whole process group.
    *
    * @param hurry Ends the grace period when aborted.
    */
-  async stop(graceMs: number, hurry?: AbortSignal): Promise<ChildExit> {
-    this.signal('SIGTERM');
+  async stop(
+    graceMs: number,
+    hurry?: AbortSignal,
+    name: NodeJS.Signals = 'SIGTERM',
+  ): Promise<ChildExit> {
+    this.signal(name);
     const grace = new AbortController();
     const signal = hurry ? AbortSignal.any([hurry, grace.signal]) : grace.signal;
     await Promise.race([this.exited, delay(graceMs, signal)]);

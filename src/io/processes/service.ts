@@ -91,18 +91,19 @@ export class Service {
    * Stops the child for good. Never rejects; may be called in any state and more than once.
    *
    * @param hurry Kills the child at once when aborted.
+   * @param name The signal that asks it to stop.
    */
-  stop(hurry?: AbortSignal): Promise<void> {
-    // A second SIGTERM would ask the child to hurry, so a second call only waits.
-    this.#stopped ??= this.#stop(hurry);
+  stop(hurry?: AbortSignal, name: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    // A second signal would ask the child to hurry, so a second call only waits.
+    this.#stopped ??= this.#stop(hurry, name);
     return this.#stopped;
   }
 
-  async #stop(hurry: AbortSignal | undefined): Promise<void> {
+  async #stop(hurry: AbortSignal | undefined, name: NodeJS.Signals): Promise<void> {
     this.#stopping.abort();
     if (this.#state === 'stopped') return;
     this.#setState('stopping');
-    await this.#child?.stop(this.spec.stopGraceMs, hurry);
+    await this.#child?.stop(this.spec.stopGraceMs, hurry, name);
     await this.#loop;
     this.#setState('stopped');
   }

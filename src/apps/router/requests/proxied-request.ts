@@ -27,6 +27,7 @@ import type {
 import type { Logger } from '../../../io/log/index.ts';
 import type { EngineMetrics, RouterMetrics, StreamSeries } from '../metrics/router-metrics.ts';
 import { answerError } from './answer.ts';
+import type { OpenAiError } from './openai-error.ts';
 import { type UpstreamHeadParts, upstreamHeadText } from './proxy-heads.ts';
 import { ResponseRelay } from './response-relay.ts';
 
@@ -78,6 +79,9 @@ export interface ProxiedRequestOptions {
 }
 
 const noBody = Buffer.alloc(0);
+/** The error of a request whose response a stopping router does not complete. */
+const stopping: OpenAiError = { status: 503, message: 'The router is shutting down.' };
+const overloaded: OpenAiError = { status: 503, message: 'All engines are overloaded.' };
 
 export class ProxiedRequest implements ResponseSink, AttemptEffects {
   readonly #context: ProxyContext;
@@ -107,6 +111,7 @@ export class ProxiedRequest implements ResponseSink, AttemptEffects {
   #heldHead: ResponseHead | undefined = undefined;
   #failure: UpstreamFailure | undefined = undefined;
   #isWhole = false;
+  #isStopped = false;
   #outcome: Outcome = { status: 'cancelled' };
   #paused = false;
 
@@ -122,6 +127,7 @@ export class ProxiedRequest implements ResponseSink, AttemptEffects {
     const { pickHeader } = context;
     this.#relay = new ResponseRelay({ exchange, requestId: request.id, expectsUsage, pickHeader });
     exchange.onClientGone = () => this.#machine.cancel();
+    exchange.onStop = () => this.#stop();
     exchange.onDrain = () => this.#onDrain();
   }
 
@@ -255,6 +261,8 @@ export class ProxiedRequest implements ResponseSink, AttemptEffects {
 
   refuse(cause: RefusalCause): void {
     if (cause === 'noEngine') this.#refuseWithoutEngine(this.#pickError);
+    else if (cause === 'stopping') answerError(this.#exchange, stopping, this.#request.id);
+    else if (cause === 'rejected') answerError(this.#exchange, overloaded, this.#request.id);
     else {
       const message = this.#logFailure();
       answerError(this.#exchange, { status: cause, message }, this.#request.id);
@@ -262,8 +270,9 @@ export class ProxiedRequest implements ResponseSink, AttemptEffects {
   }
 
   breakOff(): void {
-    const message = this.#logFailure();
-    this.#relay.breakOff(this.#failure?.betweenChunks ?? false, message);
+    const betweenChunks = this.#failure?.betweenChunks ?? false;
+    if (this.#isStopped) this.#relay.breakOff(betweenChunks, stopping);
+    else this.#relay.breakOff(betweenChunks, { status: 502, message: this.#logFailure() });
   }
 
   complete(outcome: AttemptOutcome): void {
@@ -330,6 +339,16 @@ export class ProxiedRequest implements ResponseSink, AttemptEffects {
   #end(): void {
     this.#isWhole = true;
     this.#machine.responseEnd(this.#relay.hasErrorEvent);
+  }
+
+  /** The router stops, and the time for requests in flight is over. */
+  #stop(): void {
+    this.#isStopped = true;
+    // The connection, which knows it, is gone after the machine's turn.
+    const betweenChunks = this.#upstream?.betweenChunks ?? false;
+    const { message } = stopping;
+    this.#failure = { kind: 'reset', message, answered: true, betweenChunks };
+    this.#machine.stop();
   }
 
   #pause(): void {

@@ -2,7 +2,7 @@
 // hold token counts or an error.
 import type { Pick } from '../../../core/routing/index.ts';
 import { ChunkedReader, type ResponseHead, type ServerExchange } from '../../../io/http/index.ts';
-import { openAiErrorJson } from './openai-error.ts';
+import { type OpenAiError, openAiErrorJson } from './openai-error.ts';
 import { downstreamHeadText } from './proxy-heads.ts';
 import { type Usage, usageNear } from './usage.ts';
 
@@ -79,13 +79,13 @@ export class ResponseRelay {
    *
    * @param betweenChunks Whether the body so far ends where more of it can follow.
    */
-  breakOff(betweenChunks: boolean, message: string): void {
+  breakOff(betweenChunks: boolean, error: OpenAiError): void {
     if (!this.#isEventStream || !betweenChunks) {
       this.#exchange.destroy();
       return;
     }
     // The blank lines end an event that was cut in two.
-    const event = `\n\ndata: ${openAiErrorJson({ status: 502, message })}\n\n`;
+    const event = `\n\ndata: ${openAiErrorJson(error)}\n\n`;
     const framed =
       this.#decoder === undefined
         ? `${Buffer.byteLength(event).toString(16)}\r\n${event}\r\n`

@@ -3,7 +3,7 @@ import type { RequestHead } from '../../../io/http/index.ts';
 import { secretCheck } from '../../../io/secrets/index.ts';
 
 /** Paths that stay open with an API key: probes and scrapers have none. */
-const openPaths: ReadonlySet<string> = new Set(['/health', '/version', '/metrics']);
+const openPaths: ReadonlySet<string> = new Set(['/health', '/livez', '/version', '/metrics']);
 
 /** Returns whether a path is served without a key. */
 export function isOpenPath(path: string): boolean {

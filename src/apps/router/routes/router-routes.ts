@@ -43,6 +43,7 @@ export function routerRoutes(context: RouterRoutesContext): Routes<RouteHandler>
   }
   const pages: Record<string, RouteHandler> = {
     '/health': (exchange) => health(context, exchange),
+    '/livez': (exchange) => answerJson(exchange, 200, { status: 'alive' }),
     '/v1/models': (exchange) =>
       answerJson(exchange, 200, mergedModels(core, engines, core.aliases)),
     '/version': (exchange) => answerJson(exchange, 200, { version, router: 'spillway' }),

@@ -81,6 +81,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.containerPort',
     'routerSpec.rootPath',
     'routerSpec.requestStatsWindow',
+    'routerSpec.drainDelay',
   ]),
   'routerSpec.replicaCount': { up: missing('spillway up runs one router'), simulate: used },
   'routerSpec.engineScrapeInterval': {
