@@ -69,8 +69,10 @@ export interface EngineServerOptions {
   readonly prefixCachingHashAlgorithm?: BlockHashAlgorithm;
   /** GPU seconds per wall second; Infinity runs as fast as the machine can. @default 1 */
   readonly timeScale?: number;
-  /** Seed of the synthetic text and of random faults. @default 0 */
+  /** Seed of the synthetic text. @default 0 */
   readonly seed?: number;
+  /** Seed of random faults. @default seed */
+  readonly faultSeed?: number;
   /** Bearer token that /v1 requires. @default none */
   readonly apiKey?: string;
   /** Which pages of other origins may read responses. @default none */

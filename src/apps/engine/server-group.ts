@@ -1,4 +1,4 @@
-// Several engines in one process, each with its own port, state, seed, metrics and KV events, and a
+// Several engines in one process, each with its own port, state, random faults, metrics and KV events, and a
 // shared tokenizer.
 import { InputError } from '../../core/base/index.ts';
 import type { KvEventsConfig } from '../../core/protocol/index.ts';
@@ -10,7 +10,8 @@ const portMax = 65_535;
 
 /**
  * Starts `count` engines that differ by their index: it is added to the port, to the ports of KV
- * events, and to the seed. Free ports stay free ports.
+ * events, and to the seed of the faults. Free ports stay free ports. Like replicas of a model, they give the same
+ * text for the same prompt.
  *
  * @param options The options of the first engine. Large parts (the tokenizer) are shared.
  * @throws {InputError} If one engine cannot start; the others are closed.
@@ -32,11 +33,11 @@ export async function createEngineServers(
 
 function engineAt(options: EngineServerOptions, index: number): EngineServerOptions {
   if (index === 0) return options;
-  const { port = 8000, seed = 0, kvEvents, log } = options;
+  const { port = 8000, seed = 0, faultSeed = seed, kvEvents, log } = options;
   return {
     ...options,
     port: port === 0 ? 0 : port + index,
-    seed: seed + index,
+    faultSeed: faultSeed + index,
     ...(kvEvents && { kvEvents: kvEventsAt(kvEvents, index) }),
     ...(log && { log: (line) => log(`Engine ${index + 1}: ${line}`) }),
   };

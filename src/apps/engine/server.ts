@@ -36,7 +36,7 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
   const host = options.host ?? '127.0.0.1';
   const slowStart = options.faults?.slowStart;
   if (slowStart) await sleep(slowStart.seconds * 1000);
-  const random = seededRandom(options.seed ?? 0);
+  const random = seededRandom(options.faultSeed ?? options.seed ?? 0);
   const kvEvents = await openKvEvents(options, () => faults.options);
   const engine = new EmbeddedEngine(options, kvEvents);
   let reopening: NodeJS.Timeout | undefined;
@@ -113,7 +113,7 @@ function openKvEvents(
     algorithm: options.prefixCachingHashAlgorithm ?? 'sha256',
     hashSeed: options.hashSeed,
     blockSize: options.config.blockSize,
-    random: seededRandom(options.seed ?? 0),
+    random: seededRandom(options.faultSeed ?? options.seed ?? 0),
     faults,
     rawHashes: options.rawKvEventHashes,
     selfDescribing: nativeTiers(options.tier).some((tier) => tier.selfDescribingKvEvents),

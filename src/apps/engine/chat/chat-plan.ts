@@ -15,6 +15,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import { structuralTagOfTools } from '../structured/structural-tag.ts';
 import { chosenCall, demandedCall, type ToolCall } from '../structured/tool-call.ts';
+import { isReasoningOver } from '../text/thinking.ts';
 import { chatPromptText, checkUntrusted, encodePrompt } from './chat-prompt.ts';
 import { reusedPrompt } from './reused-prompt.ts';
 
@@ -55,13 +56,14 @@ export function planChat(
   const tokens =
     reused ?? fittingPrompt(engine, encodePrompt(engine, promptText ?? '', request), lengths, true);
   checkNamedOnce(request);
-  const call = demanded ?? ownCall(engine, request, tokens);
+  // A response that is continued has decided whether it is a tool call.
+  const call = demanded ?? (reused ? undefined : ownCall(engine, request, tokens));
   const maxTokens = maxTokensWithin(engine, tokens.length, lengths.maxTokens);
   // The log probabilities of an echoed prompt are computed like those of the response.
   const echoed = request.echo ? (request.top_logprobs ?? 0) : undefined;
   const sampling = { ...request, prompt_logprobs: request.prompt_logprobs ?? echoed };
   checkSamplingOfServer(sampling, maxTokens);
-  const plan = { tokens, maxTokens, call, promptText, thinks: thinks(engine, request) };
+  const plan = { tokens, maxTokens, call, promptText, thinks: thinks(engine, request, tokens) };
   if (options.isRender) return plan;
   const scored = request.logprob_token_ids?.length ? request.logprob_token_ids : null;
   const script = admitToEngine(engine, {
@@ -107,9 +109,11 @@ function lengthsOf(request: ChatRequest, maxTokensName: string): LengthRequest {
   };
 }
 
-/** With a reasoning parser the model reasons, unless the request asks its template not to. */
-function thinks(engine: EmbeddedEngine, request: ChatRequest): boolean {
+/** With a reasoning parser the model reasons, unless the request asks its template not to, or it has done so. */
+function thinks(engine: EmbeddedEngine, request: ChatRequest, prompt: readonly number[]): boolean {
   if (engine.options.reasoningParser === undefined) return false;
+  // vLLM looks at the prompt only when it streams.
+  if (request.stream === true && isReasoningOver(engine.tokenizer, prompt)) return false;
   return (
     request.reasoning_effort !== 'none' &&
     request.chat_template_kwargs?.['enable_thinking'] !== false

@@ -146,7 +146,7 @@ export class GeneratedSequence implements EngineRequest {
   /** Samples the next token. @returns Whether the sequence ends with it. */
   sample(): boolean {
     const { source, minTokens, maxTokens, endToken, ignoreEos, stopTokens } = this.#options;
-    const tokenId = source.next();
+    const tokenId = source.next(this.output);
     this.output.push(tokenId);
     this.kv?.append(tokenId);
     const mayStop = this.output.length >= minTokens;

@@ -2,13 +2,17 @@
 
 /** An endless supply of tokens: those that the "model" would sample next. */
 export interface TokenSource {
-  next(): number;
+  /**
+   * @param output All tokens of the response so far.
+   * @param draw 0 for the most likely token, 1 and more for others in its place. @default 0
+   */
+  next(output: readonly number[], draw?: number): number;
 }
 
 /** Returns these tokens, then those of another source. */
 export function tokensThen(tokens: readonly number[], rest: TokenSource): TokenSource {
   let at = 0;
-  return { next: () => tokens[at++] ?? rest.next() };
+  return { next: (output, draw) => tokens[at++] ?? rest.next(output, draw) };
 }
 
 /**

@@ -19,7 +19,7 @@ function counting(): { next(): number } {
 
 function take(count: number, bias: Partial<TokenBias>): number[] {
   const source = biasedTokens(counting(), { ...plain, ...bias });
-  return Array.from({ length: count }, () => source.next());
+  return Array.from({ length: count }, () => source.next([]));
 }
 
 test('a strong bias selects its token only, a weak one changes nothing', () => {

@@ -37,9 +37,9 @@ export function biasedTokens(text: TokenSource, bias: TokenBias): TokenSource {
   const bestBeforeEnd = winners.find((id) => !bias.ends.has(id));
   let made = 0;
   return {
-    next() {
+    next(output) {
       const winner = made++ < bias.tokensMin ? bestBeforeEnd : best;
-      return winner ?? allowedText(text, banned);
+      return winner ?? allowedText(text, banned, output);
     },
   };
 }
@@ -52,8 +52,12 @@ function bannedTokens(bias: TokenBias['logitBias'], lead: number): ReadonlySet<n
 /** Maximum number of draws before a banned word is accepted; only a tiny vocabulary needs more. */
 const drawsMax = 100;
 
-function allowedText(text: TokenSource, banned: ReadonlySet<number>): number {
-  let token = text.next();
-  for (let draw = 1; banned.has(token) && draw < drawsMax; draw++) token = text.next();
+function allowedText(
+  text: TokenSource,
+  banned: ReadonlySet<number>,
+  output: readonly number[],
+): number {
+  let token = text.next(output);
+  for (let draw = 1; banned.has(token) && draw < drawsMax; draw++) token = text.next(output, draw);
   return token;
 }

@@ -1,59 +1,76 @@
-// Generates meaningless text in sentences; equal seeds give equal words.
-import { type Random, randomInteger } from '../../../core/base/index.ts';
+// Generates meaningless text in sentences. Each token follows from all tokens before it.
 import type { TokenSource } from '../sequences/token-source.ts';
+import type { TokenHistory } from './token-history.ts';
 import type { WordList } from './word-list.ts';
 
 export interface SyntheticTextOptions {
   readonly words: Pick<WordList, 'words' | 'openers' | 'capitals'> & Partial<WordList>;
-  readonly random: Random;
+  readonly history: TokenHistory;
   /** The token that ends the response; never returned when undefined (`ignore_eos`). */
   readonly endToken: number | undefined;
   /** Minimum number of tokens before the end token. */
   readonly tokensMin: number;
 }
 
-/** Approximate length at which responses end by themselves, as a chat model's do, in tokens. */
-const responseTokensMedian = 180;
-const responseTokensMax = 2048;
+const sentenceTokensMin = 5;
+const sentenceTokensMax = 16;
+/**
+ * Share of sentences that end a response: the median response then has 180 tokens, like those of chat models
+ * (ShareGPT), as a sentence has 11.5 on average.
+ */
+const lastSentenceShare = 0.043;
+const commaShare = 0.06;
+
+const purposes = { word: 0, stop: 1, comma: 2, end: 3 } as const;
 
 /** Sentences of 5 to 16 words with a comma here and there, then the end token. */
 export function syntheticText(options: SyntheticTextOptions): TokenSource {
-  const { words, random, endToken } = options;
-  const pick = (list: readonly number[]): number =>
-    list[randomInteger(random, list.length)] as number;
-  let left = Math.max(options.tokensMin, responseLength(random));
-  let wordsLeft = sentenceLength(random);
-  let isStart = true;
-  let isFirst = true;
+  const { words, history, endToken, tokensMin } = options;
+  const { stop, comma } = words;
+  const inSentence = sentenceTokens(words);
   return {
-    next() {
-      if (left-- <= 0 && isStart && endToken !== undefined) return endToken;
-      if (wordsLeft === 0) {
-        wordsLeft = sentenceLength(random);
-        isStart = true;
-        return words.stop ?? pick(words.words);
+    next(output, draw = 0) {
+      history.follow(output);
+      const chance = (purpose: number) => history.draw(purpose + draw * 4);
+      const pick = (list: readonly number[]) =>
+        list[Math.floor(chance(purposes.word) * list.length)] as number;
+      const length = sentenceLength(history, inSentence);
+      if (length === 0) {
+        if (stop === undefined || history.back(1) !== stop) return pick(words.openers);
+        const mayEnd = endToken !== undefined && output.length >= tokensMin;
+        if (mayEnd && chance(purposes.end) < lastSentenceShare) return endToken;
+        return pick(words.capitals);
       }
-      if (isStart) {
-        const opener = pick(isFirst ? words.openers : words.capitals);
-        isStart = false;
-        isFirst = false;
-        wordsLeft--;
-        return opener;
+      if (stop !== undefined && length >= sentenceTokensMin) {
+        // Makes each length equally frequent.
+        const left = sentenceTokensMax + 1 - length;
+        if (chance(purposes.stop) * left < 1) return stop;
       }
-      if (wordsLeft > 2 && words.comma !== undefined && random.next() < 0.06) return words.comma;
-      wordsLeft--;
+      const mayPause = length < sentenceTokensMax - 1 && history.back(1) !== comma;
+      if (comma !== undefined && mayPause && chance(purposes.comma) < commaShare) return comma;
       return pick(words.words);
     },
   };
 }
 
-function sentenceLength(random: Random): number {
-  return 5 + randomInteger(random, 12);
+/** Number of tokens of the sentence that the history ends with; at most `sentenceTokensMax`. */
+function sentenceLength(history: TokenHistory, inSentence: ReadonlySet<number>): number {
+  let length = 0;
+  while (length < sentenceTokensMax && inSentence.has(history.back(length + 1) ?? -1)) length++;
+  return length;
 }
 
-/** Log-normal, like the lengths of chat responses (ShareGPT: sigma about 0.9). */
-function responseLength(random: Random): number {
-  const normal =
-    Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
-  return Math.min(responseTokensMax, Math.round(responseTokensMedian * Math.exp(0.9 * normal)));
+const sentenceTokensOf = new WeakMap<object, ReadonlySet<number>>();
+
+/** All tokens of sentences but the stop; built once per list of words. */
+function sentenceTokens(words: SyntheticTextOptions['words']): ReadonlySet<number> {
+  let tokens = sentenceTokensOf.get(words);
+  if (tokens === undefined) {
+    const all = new Set([...words.words, ...words.openers, ...words.capitals]);
+    if (words.comma !== undefined) all.add(words.comma);
+    if (words.stop !== undefined) all.delete(words.stop);
+    tokens = all;
+    sentenceTokensOf.set(words, tokens);
+  }
+  return tokens;
 }
