@@ -1,5 +1,6 @@
 // A driver for tests: records the actions that the machine requests, one word each.
 import type {
+  AttemptDeadline,
   AttemptEffects,
   AttemptOutcome,
   RefusalCause,
@@ -29,6 +30,21 @@ export class RecordedEffects implements AttemptEffects {
     const url = this.#engines.find((engine) => !tried?.has(engine));
     this.log.push(`pick ${url ?? 'nobody'}`);
     return url;
+  }
+
+  /** What the policy expects of each engine. */
+  predicted: number | undefined = undefined;
+
+  predictedSeconds(): number | undefined {
+    return this.predicted;
+  }
+
+  unpick(): void {
+    this.log.push('unpick');
+  }
+
+  expired(deadline: AttemptDeadline): void {
+    this.log.push(`expired ${deadline}`);
   }
 
   send(): void {

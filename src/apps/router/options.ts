@@ -1,4 +1,5 @@
 // The options that a router is started with.
+import type { DeadlineSettings } from '../../core/attempts/index.ts';
 import type { ParameterValues } from '../../core/routing/index.ts';
 import type { DiscoveredEndpoint, EndpointSource } from '../../io/endpoints/index.ts';
 import type { ServerLimits, UpstreamLimits } from '../../io/http/index.ts';
@@ -77,7 +78,10 @@ export interface RouterOptions {
   /** By default, attempts are not shared. */
   readonly peers?: PeerOptions | undefined;
   readonly server?: Partial<ServerLimits> & { readonly connectionsMax?: number };
-  readonly upstream?: Partial<UpstreamLimits>;
+  /** Connections to engines; the deadlines of requests are `deadlines`. */
+  readonly upstream?: Partial<Pick<UpstreamLimits, 'connectTimeoutMs'>>;
+  /** @default `defaultDeadlines` */
+  readonly deadlines?: Partial<DeadlineSettings>;
   /** Resolution of deadlines: how late one may be noticed. @default 250 */
   readonly tickMs?: number;
   readonly webpage?: ReadonlyMap<string, WebpageFile>;

@@ -1,5 +1,6 @@
 // The router: an OpenAI-compatible reverse proxy that picks an engine for each request. This file puts
 // its parts together; each part is a folder next to it.
+import { AttemptWatch } from '../../core/attempts/index.ts';
 import type { Clock } from '../../core/base/index.ts';
 import { KvIndex } from '../../core/kv/index.ts';
 import { MetricsRegistry } from '../../core/metrics/index.ts';
@@ -105,7 +106,8 @@ class Router {
     this.#fleet = new Fleet({
       ...{ core, ticker, metrics, log, feed, shared, nowSeconds },
       kvEventSources: options.kvEventSources ?? new Map(),
-      limits: options.upstream ?? {},
+      // The watch has the deadlines of requests.
+      limits: { ...options.upstream, firstByteTimeoutMs: 0, streamIdleTimeoutMs: 0 },
       authorization: engineApiKey === undefined ? undefined : `Bearer ${engineApiKey}`,
       healthTimeoutMs: () => this.#settings.healthTimeoutMs,
     });
@@ -115,7 +117,9 @@ class Router {
       ...{ engines, nowSeconds, healthIntervalMs: settings.healthIntervalMs },
       statsIntervalMs: statsIntervalMs(settings.policy, options),
     });
-    const context = proxyContext({ core, metrics, engines, options, clock: this.#clock });
+    const watch = new AttemptWatch(ticker, options.deadlines);
+    ticker.add({ onTick: () => watch.check() });
+    const context = proxyContext({ core, metrics, engines, options, watch, clock: this.#clock });
     this.#requests = new InferenceRequests(context, { engines, sessionKey: settings.sessionKey });
     const history = new FleetHistory();
     this.#sampler = new FleetSampler({

@@ -1,6 +1,6 @@
 // The command line of the router in front of the engines of one stack.
 import { policyParameters } from '../../core/routing/index.ts';
-import { policyParametersOf, type Values } from '../../core/values/index.ts';
+import { policyParametersOf, routerTimeoutFlags, type Values } from '../../core/values/index.ts';
 
 /** An engine as the router's flags describe it. */
 export interface Backend {
@@ -52,6 +52,7 @@ export function routerFlags(values: Values, backends: readonly Backend[]): strin
     ...(routerSpec.sessionKey === '' ? [] : ['--session-key', routerSpec.sessionKey]),
     ...policyFlags(routerSpec),
     ...(routerSpec.rootPath === '' ? [] : ['--root-path', routerSpec.rootPath]),
+    ...routerTimeoutFlags(routerSpec.timeouts),
     ...kvSources,
     ...(routerSpec.routerPeers.length === 0
       ? []

@@ -18,6 +18,7 @@ import {
   policyNames,
   unusedParameters,
 } from '../../core/routing/index.ts';
+import { routerTimeouts, timeoutSecondsMax } from '../../core/values/index.ts';
 import { discoveries, namedByModel } from '../../io/endpoints/index.ts';
 import { watchLifeline } from '../../io/lifeline/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';
@@ -57,8 +58,9 @@ interface Flags extends LogFlags {
   readonly maxRequestBytes: number;
   readonly maxConnections: number;
   readonly connectTimeout: number;
-  readonly firstByteTimeout: number;
+  readonly firstByteTimeout: number | 'auto';
   readonly streamIdleTimeout: number;
+  readonly requestTimeout: number;
   readonly drainDelay: number;
   readonly shutdownTimeout: number;
 }
@@ -71,8 +73,7 @@ const drainDelayDefaultSeconds = 5;
 /** Below Kubernetes' grace period of 30 s, after which it kills: streams can still end with an error. */
 const shutdownDefaultSeconds = 25;
 
-/** Timers count in 32-bit milliseconds. */
-const seconds = duration('s', { min: 0, max: 2_000_000 });
+const seconds = duration('s', { min: 0, max: timeoutSecondsMax });
 
 export function routerCommand(): Command {
   const command = new Command('router')
@@ -202,20 +203,8 @@ export function routerCommand(): Command {
       positiveInteger,
       16_384,
     )
-    .optionsGroup('Timeouts:')
-    .option('--connect-timeout <seconds>', 'timeout for connecting to an engine', seconds, 5)
-    .option(
-      '--first-byte-timeout <seconds>',
-      'timeout for the first byte of a response; 0 for none, because requests may queue for long in an engine',
-      seconds,
-      0,
-    )
-    .option(
-      '--stream-idle-timeout <seconds>',
-      'maximum time without data on a stream',
-      seconds,
-      300,
-    )
+    .optionsGroup('Timeouts:');
+  addTimeoutFlags(command)
     .option(
       '--drain-delay <seconds>',
       'after SIGTERM, how long requests are still accepted while /health responds with 503, so that load balancers notice; 0 after Ctrl-C',
@@ -237,6 +226,20 @@ export function routerCommand(): Command {
     });
   }
   return command;
+}
+
+/** Adds the flags of the table that the values file has too. */
+function addTimeoutFlags(command: Command): Command {
+  for (const { flag, help, default: standard } of routerTimeouts) {
+    const parse = (text: string) => (standard === 'auto' && text === 'auto' ? text : seconds(text));
+    command.option(`${flag} <seconds>`, help, parse, standard);
+  }
+  return command;
+}
+
+/** 0 means none. */
+function deadline(flagSeconds: number): number {
+  return flagSeconds === 0 ? Number.POSITIVE_INFINITY : flagSeconds;
 }
 
 /** Policies that follow KV events by default. */
@@ -286,10 +289,12 @@ async function run(flags: Flags): Promise<void> {
       bufferedRequestBytesMax: flags.maxBufferedRequestBytes,
       connectionsMax: flags.maxConnections,
     },
-    upstream: {
-      connectTimeoutMs: flags.connectTimeout * 1000,
-      firstByteTimeoutMs: flags.firstByteTimeout * 1000,
-      streamIdleTimeoutMs: flags.streamIdleTimeout * 1000,
+    upstream: { connectTimeoutMs: flags.connectTimeout * 1000 },
+    deadlines: {
+      firstByteSeconds:
+        flags.firstByteTimeout === 'auto' ? 'predicted' : deadline(flags.firstByteTimeout),
+      streamIdleSeconds: deadline(flags.streamIdleTimeout),
+      totalSeconds: deadline(flags.requestTimeout),
     },
     ...(flags.dashboard ? { webpage: await loadWebpage() } : {}),
     log,

@@ -1,5 +1,5 @@
 // The outputs of the machine to its driver. A driver carries them out and decides nothing about retries.
-import type { GatewayStatus } from './retry-policy.ts';
+import type { AttemptDeadline, GatewayStatus } from './retry-policy.ts';
 
 /** How an attempt, or the request, ended. `failed`: the engine, or the lack of one, is to blame. */
 export type AttemptOutcome = 'completed' | 'cancelled' | 'failed';
@@ -26,8 +26,14 @@ export interface AttemptEffects {
    * @returns The engine's URL, or undefined if no engine is left.
    */
   pick(tried: ReadonlySet<string> | undefined): string | undefined;
+  /** Time that the policy expects until the first byte from the engine picked last; undefined if it cannot know. */
+  predictedSeconds(): number | undefined;
+  /** The engine picked last will not be sent the request. */
+  unpick(): void;
   /** Sends the request to the engine picked last and counts it as in flight there. */
   send(): void;
+  /** A deadline has passed; its consequences follow. @param seconds How long the router has waited. */
+  expired(deadline: AttemptDeadline, seconds: number): void;
   /** Closes the connection of the attempt in flight. It must cause no input afterwards. */
   abort(): void;
   /** The engine of the attempt in flight cannot be reached: it gets no new requests. */

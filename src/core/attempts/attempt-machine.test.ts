@@ -44,8 +44,9 @@ const isElsewhere = 'pick b, abort, attempt failed, rerouted, send → sent, dro
 const goesOn = 'pick b, rerouted, send → sent';
 const isCancelled = 'abort, attempt cancelled, request cancelled 499 → ended';
 const isBrokenOff = 'attempt failed, request failed 200, breakOff → ended';
-const timesOut = 'abort, attempt failed, request failed 200, breakOff → ended';
 const isStopped = 'request failed 503, refuse stopping → ended';
+const isCutOff = `engineSuspected, ${isBrokenOff}`;
+const timesOut = `abort, ${isCutOff}`;
 const isLost = (status: number) => `request failed ${status}, refuse ${status} → ended`;
 
 /** By state, the result of each input: effects → state, and its return value. Other inputs do nothing. */
@@ -77,7 +78,7 @@ const table: Readonly<
     'connect failed': `engineOut, attempt failed, ${goesOn}`,
     reset: `engineSuspected, attempt failed, ${goesOn}`,
     syntax: `attempt failed, ${goesOn}`,
-    truncated: `attempt failed, ${goesOn}`,
+    truncated: `engineSuspected, attempt failed, ${goesOn}`,
     'first byte timer': `abort, engineSuspected, attempt failed, ${goesOn}`,
     'idle timer': `abort, engineSuspected, attempt failed, ${goesOn}`,
     'handed over': 'firstByte, attempt completed → admitted',
@@ -88,10 +89,10 @@ const table: Readonly<
     bytes: 'firstByte → streaming, true',
     end: 'attempt completed, request completed 200, complete → ended',
     'end with error': 'attempt failed, request failed 200, complete → ended',
-    'connect failed': isBrokenOff,
-    reset: isBrokenOff,
+    'connect failed': `engineOut, ${isBrokenOff}`,
+    reset: isCutOff,
     syntax: isBrokenOff,
-    truncated: isBrokenOff,
+    truncated: isCutOff,
     'first byte timer': timesOut,
     'idle timer': timesOut,
     cancel: isCancelled,
@@ -101,10 +102,10 @@ const table: Readonly<
     bytes: ' → streaming, true',
     end: 'attempt completed, request completed 200, complete → ended',
     'end with error': 'attempt failed, request failed 200, complete → ended',
-    'connect failed': isBrokenOff,
-    reset: isBrokenOff,
+    'connect failed': `engineOut, ${isBrokenOff}`,
+    reset: isCutOff,
     syntax: isBrokenOff,
-    truncated: isBrokenOff,
+    truncated: isCutOff,
     'first byte timer': timesOut,
     'idle timer': timesOut,
     cancel: isCancelled,

@@ -1,6 +1,12 @@
 // One request from its arrival to its end, as a state machine: events in, effects out. It has no
 // socket, clock or engine, so the router and the simulator run this same code.
 import type { AttemptEffects, AttemptOutcome, RejectionStatus } from './attempt-effects.ts';
+import {
+  type AttemptWatch,
+  type ClientPatience,
+  endlessPatience,
+  firstByteSeconds,
+} from './deadlines.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import {
   type AttemptFailureKind,
@@ -40,6 +46,8 @@ export type HeadVerdict = 'pass' | 'hold' | 'drop';
 const failedStatusMin = 500;
 /** Lowest status of a response that says nothing about how fast the engine computes. */
 const errorStatusMin = 400;
+/** Status of a request whose time is over before its response begins. */
+const lateStatus = 504;
 /** nginx's status for a client that left before its response was complete. */
 export const clientLeftStatus = 499;
 /** Status of the response to a request that a stopping router has not sent to its end. */
@@ -70,16 +78,39 @@ export class AttemptMachine {
   #brokenEngines = 0;
   /** Status of the response that has begun. */
   #status = 0;
+  // Deadlines, all in seconds of the watch's clock.
+  readonly #watch: AttemptWatch | undefined;
+  /** When the request has to be over, and when its client gives up unless the response has begun. */
+  #endSeconds = Number.POSITIVE_INFINITY;
+  #patienceEndSeconds = Number.POSITIVE_INFINITY;
+  #sentSeconds = 0;
+  #firstByteDueSeconds = Number.POSITIVE_INFINITY;
+  /** When data was last seen by a check. */
+  #dataSeconds = 0;
+  /** Whether data has arrived since the last check. */
+  #hasData = false;
+  #isClientSlow = false;
 
-  /** @param budget Shared by the requests of a router; undefined allows every retry of the policy. */
+  /**
+   * @param budget Shared by the requests of a router; undefined allows every retry of the policy.
+   * @param watch Checks the deadlines of the router's requests; undefined for none.
+   */
   constructor(
     effects: AttemptEffects,
     policy: RetryPolicy = defaultRetryPolicy,
     budget?: RetryBudget,
+    watch?: AttemptWatch,
+    patience: ClientPatience = endlessPatience,
   ) {
     this.#effects = effects;
     this.#policy = policy;
     this.#budget = budget;
+    this.#watch = watch;
+    if (watch === undefined) return;
+    const { nowSeconds, settings } = watch;
+    this.#endSeconds = nowSeconds + Math.min(settings.totalSeconds, patience.totalSeconds);
+    this.#patienceEndSeconds = Math.min(this.#endSeconds, nowSeconds + patience.firstByteSeconds);
+    watch.add(this);
   }
 
   get state(): AttemptState {
@@ -97,7 +128,7 @@ export class AttemptMachine {
   /** The request is not admitted. @param status Response to the client. */
   reject(status: RejectionStatus): void {
     if (this.#state !== 'arrived') return;
-    this.#state = 'ended';
+    this.#over();
     this.#effects.requestEnded('failed', status);
     this.#effects.refuse('rejected');
   }
@@ -105,8 +136,9 @@ export class AttemptMachine {
   /** Picks an engine and sends the request there. Drivers call it only after `handedOver`. */
   proceed(): void {
     if (this.#state !== 'admitted') return;
-    if (this.#pick()) this.#send();
-    else this.#refuseWithoutEngine();
+    if (!this.#pick()) this.#refuseWithoutEngine();
+    else if (this.#isTooLate()) this.#endLate();
+    else this.#send();
   }
 
   /**
@@ -131,6 +163,7 @@ export class AttemptMachine {
     } else if (!hasBody) return 'hold';
     this.#status = status;
     this.#state = 'firstByte';
+    this.#hasData = true;
     return 'pass';
   }
 
@@ -138,9 +171,11 @@ export class AttemptMachine {
   responseBytes(): boolean {
     switch (this.#state) {
       case 'streaming':
+        this.#hasData = true;
         return true;
       case 'firstByte':
         this.#state = 'streaming';
+        this.#hasData = true;
         if (this.#status < errorStatusMin) this.#effects.firstByte();
         return true;
       case 'arrived':
@@ -168,6 +203,35 @@ export class AttemptMachine {
    */
   attemptFailed(kind: AttemptFailureKind): void {
     this.#fail(this.#policy.failures[kind]);
+  }
+
+  /** The client reads more slowly than the engine writes, so that no data is read; or it has caught up. */
+  clientSlow(isSlow: boolean): void {
+    this.#isClientSlow = isSlow;
+  }
+
+  /** Checks the deadlines; `AttemptWatch` calls it. */
+  check(nowSeconds: number): void {
+    switch (this.#state) {
+      case 'arrived':
+      case 'admitted':
+        if (nowSeconds >= this.#patienceEndSeconds) this.#endLate();
+        return;
+      case 'sent':
+        if (nowSeconds >= this.#patienceEndSeconds) this.#endLate();
+        else if (nowSeconds > this.#firstByteDueSeconds) {
+          this.#effects.expired('firstByte', nowSeconds - this.#sentSeconds);
+          this.timerFired('firstByte');
+        }
+        return;
+      case 'firstByte':
+      case 'streaming':
+        this.#checkStream(nowSeconds);
+        return;
+      case 'picked':
+      case 'ended':
+        return;
+    }
   }
 
   /** A timeout has expired. The attempt in flight is abandoned. */
@@ -215,7 +279,7 @@ export class AttemptMachine {
         return;
       case 'arrived':
       case 'admitted':
-        this.#state = 'ended';
+        this.#over();
         this.#effects.requestEnded('cancelled', clientLeftStatus);
         return;
       case 'picked':
@@ -231,14 +295,14 @@ export class AttemptMachine {
       case 'admitted':
       case 'sent':
         if (this.#state === 'sent') this.#abandon();
-        this.#state = 'ended';
+        this.#over();
         this.#effects.requestEnded('failed', stoppingStatus);
         this.#effects.refuse('stopping');
         return;
       case 'firstByte':
       case 'streaming':
         this.#abandon();
-        this.#state = 'ended';
+        this.#over();
         this.#effects.requestEnded('failed', this.#status);
         this.#effects.breakOff();
         return;
@@ -253,6 +317,54 @@ export class AttemptMachine {
     this.#effects.attemptEnded('cancelled');
   }
 
+  #checkStream(nowSeconds: number): void {
+    if (nowSeconds >= this.#endSeconds) {
+      this.#endLate();
+      return;
+    }
+    if (this.#hasData || this.#isClientSlow) {
+      this.#hasData = false;
+      this.#dataSeconds = nowSeconds;
+      return;
+    }
+    const idleSeconds = nowSeconds - this.#dataSeconds;
+    if (idleSeconds <= (this.#watch as AttemptWatch).settings.streamIdleSeconds) return;
+    this.#effects.expired('streamIdle', idleSeconds);
+    this.timerFired('streamIdle');
+  }
+
+  /** Whether the engine that is picked would respond after the request's time is over. */
+  #isTooLate(): boolean {
+    if (this.#patienceEndSeconds === Number.POSITIVE_INFINITY) return false;
+    const { nowSeconds } = this.#watch as AttemptWatch;
+    const predictedSeconds = this.#effects.predictedSeconds() ?? 0;
+    return nowSeconds + predictedSeconds >= this.#patienceEndSeconds;
+  }
+
+  /** The request's time is over. No engine is to blame. */
+  #endLate(): void {
+    const state = this.#state;
+    this.#over();
+    this.#effects.expired('total', 0);
+    switch (state) {
+      case 'firstByte':
+      case 'streaming':
+        this.#abandon();
+        this.#effects.requestEnded('failed', this.#status);
+        this.#effects.breakOff();
+        return;
+      case 'sent':
+        this.#abandon();
+        break;
+      case 'picked':
+        this.#effects.unpick();
+        break;
+      default:
+    }
+    this.#effects.requestEnded('failed', lateStatus);
+    this.#effects.refuse(lateStatus);
+  }
+
   #fail(rule: FailureRule): void {
     switch (this.#state) {
       case 'sent':
@@ -260,11 +372,12 @@ export class AttemptMachine {
         return;
       case 'firstByte':
       case 'streaming':
+        this.#judge(rule);
         this.#end('failed', this.#status);
         this.#effects.breakOff();
         return;
       case 'admitted':
-        this.#state = 'ended';
+        this.#over();
         this.#effects.requestEnded('failed', rule.status);
         this.#effects.refuse(rule.status);
         return;
@@ -277,8 +390,7 @@ export class AttemptMachine {
 
   /** The client has received nothing from the attempt that failed. */
   #failUnseen(rule: FailureRule): void {
-    if (rule.engine === 'out') this.#effects.engineOut();
-    else if (rule.engine === 'suspected') this.#effects.engineSuspected();
+    this.#judge(rule);
     if (rule.blamesRequest) this.#brokenEngines++;
     this.#effects.attemptEnded('failed');
     if (rule.reroutes && this.#pickElsewhere()) {
@@ -286,9 +398,14 @@ export class AttemptMachine {
       this.#send();
       return;
     }
-    this.#state = 'ended';
+    this.#over();
     this.#effects.requestEnded('failed', rule.status);
     this.#effects.refuse(rule.status);
+  }
+
+  #judge(rule: FailureRule): void {
+    if (rule.engine === 'out') this.#effects.engineOut();
+    else if (rule.engine === 'suspected') this.#effects.engineSuspected();
   }
 
   /** @returns Whether another engine is picked for a request that this attempt's engine failed. */
@@ -298,7 +415,13 @@ export class AttemptMachine {
     if (this.#budget?.hasBalance === false) return false;
     this.#tried ??= new Set();
     this.#tried.add(this.#url);
+    const state = this.#state;
     if (!this.#pick()) return false;
+    if (this.#isTooLate()) {
+      this.#effects.unpick();
+      this.#state = state;
+      return false;
+    }
     this.#budget?.withdraw();
     this.#reroutes++;
     return true;
@@ -315,17 +438,29 @@ export class AttemptMachine {
   /** Called last in its turn, because the driver may give the next input from within. */
   #send(): void {
     this.#state = 'sent';
+    if (this.#watch !== undefined) {
+      const { nowSeconds, settings } = this.#watch;
+      const predicted = this.#effects.predictedSeconds();
+      this.#sentSeconds = nowSeconds;
+      this.#firstByteDueSeconds =
+        nowSeconds + firstByteSeconds(settings.firstByteSeconds, predicted);
+    }
     this.#effects.send();
   }
 
   #refuseWithoutEngine(): void {
-    this.#state = 'ended';
+    this.#over();
     this.#effects.requestEnded('failed', undefined);
     this.#effects.refuse('noEngine');
   }
 
-  #end(outcome: AttemptOutcome, status: number): void {
+  #over(): void {
     this.#state = 'ended';
+    this.#watch?.delete(this);
+  }
+
+  #end(outcome: AttemptOutcome, status: number): void {
+    this.#over();
     this.#effects.attemptEnded(outcome);
     this.#effects.requestEnded(outcome, status);
   }

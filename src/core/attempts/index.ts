@@ -12,8 +12,16 @@ export {
   clientLeftStatus,
   type HeadVerdict,
 } from './attempt-machine.ts';
+export {
+  AttemptWatch,
+  type ClientPatience,
+  type DeadlineSettings,
+  defaultDeadlines,
+  endlessPatience,
+} from './deadlines.ts';
 export { RetryBudget } from './retry-budget.ts';
 export {
+  type AttemptDeadline,
   type AttemptFailureKind,
   type AttemptTimer,
   defaultRetryPolicy,

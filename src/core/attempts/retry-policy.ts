@@ -7,10 +7,13 @@
 export type AttemptFailureKind = 'connect' | 'reset' | 'syntax' | 'truncated';
 
 /**
- * A deadline of an attempt. `firstByte`: time from sending the request to the first byte of the response.
- * `streamIdle`: time between two reads of the response.
+ * A deadline of an attempt. `firstByte`: time from sending the request to the first byte of the response's
+ * body. `streamIdle`: time between two reads of the response.
  */
 export type AttemptTimer = 'firstByte' | 'streamIdle';
+
+/** `total`: time for the request, which no engine is to blame for. */
+export type AttemptDeadline = AttemptTimer | 'total';
 
 /** The router's own response when no engine gave one: bad gateway, no engine, timeout. */
 export type GatewayStatus = 502 | 503 | 504;
@@ -63,11 +66,11 @@ export const defaultRetryPolicy: RetryPolicy = {
     connect: { reroutes: true, engine: 'out', blamesRequest: false, status: 503 },
     reset: { reroutes: true, engine: 'suspected', blamesRequest: true, status: 502 },
     syntax: { reroutes: true, engine: 'in', blamesRequest: true, status: 502 },
-    truncated: { reroutes: true, engine: 'in', blamesRequest: true, status: 502 },
+    truncated: { reroutes: true, engine: 'suspected', blamesRequest: true, status: 502 },
   },
   timers: {
     firstByte: { reroutes: true, engine: 'suspected', blamesRequest: true, status: 504 },
-    streamIdle: { reroutes: false, engine: 'in', blamesRequest: false, status: 504 },
+    streamIdle: { reroutes: false, engine: 'suspected', blamesRequest: false, status: 504 },
   },
   reroutedStatuses: new Set([429, 500, 502, 503, 504]),
   busyStatuses: new Set([429, 503]),

@@ -1,7 +1,14 @@
 // A thousand fault runs with fresh seeds, and proof that the harness detects broken machines.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AttemptEffects, AttemptMachine, type RetryPolicy } from '../attempts/index.ts';
+import {
+  type AttemptEffects,
+  AttemptMachine,
+  type AttemptWatch,
+  type ClientPatience,
+  endlessPatience,
+  type RetryPolicy,
+} from '../attempts/index.ts';
 import {
   type FaultName,
   FaultRunError,
@@ -45,8 +52,12 @@ test('a seed replays the same run', () => {
 });
 
 const patient: Partial<FaultSettings> = {
-  firstByteTimeoutSeconds: Number.POSITIVE_INFINITY,
-  streamIdleTimeoutSeconds: Number.POSITIVE_INFINITY,
+  deadlines: {
+    firstByteSeconds: Number.POSITIVE_INFINITY,
+    streamIdleSeconds: Number.POSITIVE_INFINITY,
+    totalSeconds: Number.POSITIVE_INFINITY,
+  },
+  patience: endlessPatience,
 };
 
 test('without faults every request is served, except those that no engine accepts', () => {
@@ -78,7 +89,13 @@ test('each fault has the effect that its name states', () => {
   assert.ok(under({ refuse: { probability: 1, seconds: 60 } }).failed > 0);
   assert.ok(under({ clientLeaves: { probability: 1, seconds: 0.01 } }).cancelled > 0);
   assert.ok(under({ routerRestarts: always }, { requests: 30 }).cancelled > 0);
-  const quick = { firstByteTimeoutSeconds: 1, streamIdleTimeoutSeconds: 1 };
+  const quick = {
+    deadlines: {
+      firstByteSeconds: 1,
+      streamIdleSeconds: 1,
+      totalSeconds: Number.POSITIVE_INFINITY,
+    },
+  };
   const hang = { probability: 1, seconds: 2 };
   assert.equal(under({ hangBeforeFirstByte: hang }, quick).completed, 0);
   assert.ok(under({ hangInStream: { ...hang, events: 1 } }, quick).failed > 0);
@@ -87,12 +104,22 @@ test('each fault has the effect that its name states', () => {
   assert.ok(under({ slowEngine: { probability: 1, factor: 50, seconds: 5 } }).seconds > calm + 1);
 });
 
-type Mutant = (effects: AttemptEffects, policy: RetryPolicy) => AttemptMachine;
+type Mutant = (
+  effects: AttemptEffects,
+  policy: RetryPolicy,
+  ...watched: readonly [AttemptWatch, ClientPatience]
+) => AttemptMachine;
+
+const machine: Mutant = (effects, policy, watch, patience) =>
+  new AttemptMachine(effects, policy, undefined, watch, patience);
 
 /** Effects, some of them changed. */
 const changed = (effects: AttemptEffects, changes: Partial<AttemptEffects>): AttemptEffects => {
   const same: AttemptEffects = {
     pick: (tried) => effects.pick(tried),
+    predictedSeconds: () => effects.predictedSeconds(),
+    unpick: () => effects.unpick(),
+    expired: (deadline, seconds) => effects.expired(deadline, seconds),
     send: () => effects.send(),
     abort: () => effects.abort(),
     engineOut: () => effects.engineOut(),
@@ -114,8 +141,8 @@ class HearsNoClient extends AttemptMachine {
 
 const mutants: Readonly<Record<string, readonly [mutant: Mutant, noticed: RegExp]>> = {
   'ends a request twice': [
-    (effects, policy) =>
-      new AttemptMachine(
+    (effects, policy, ...watched) =>
+      machine(
         changed(effects, {
           complete: (outcome) => {
             effects.complete(outcome);
@@ -123,32 +150,34 @@ const mutants: Readonly<Record<string, readonly [mutant: Mutant, noticed: RegExp
           },
         }),
         policy,
+        ...watched,
       ),
     /ended as completed and as completed|ended as failed and as failed/,
   ],
   'asks an engine that failed the request': [
-    (effects, policy) =>
-      new AttemptMachine(changed(effects, { pick: () => effects.pick(undefined) }), policy),
+    (effects, policy, ...watched) =>
+      machine(changed(effects, { pick: () => effects.pick(undefined) }), policy, ...watched),
     /which had failed it/,
   ],
   'ignores the limit of reroutes': [
-    (effects, policy) => new AttemptMachine(effects, { ...policy, reroutesMax: 99 }),
+    (effects, policy, ...watched) => machine(effects, { ...policy, reroutesMax: 99 }, ...watched),
     /as attempt \d of \d/,
   ],
   'retries what is not to be retried': [
-    (effects, policy) => {
+    (effects, policy, ...watched) => {
       const reroutedStatuses = new Set([...policy.reroutedStatuses, 501]);
-      return new AttemptMachine(effects, { ...policy, reroutedStatuses });
+      return machine(effects, { ...policy, reroutedStatuses }, ...watched);
     },
     /is not to be retried/,
   ],
   'sends a request to a third engine after two broke on it': [
-    (effects, policy) => new AttemptMachine(effects, { ...policy, brokenEnginesMax: 99 }),
+    (effects, policy, ...watched) =>
+      machine(effects, { ...policy, brokenEnginesMax: 99 }, ...watched),
     /after 2 engines had broken on it/,
   ],
   'retries after the response has begun': [
-    (effects, policy) =>
-      new AttemptMachine(
+    (effects, policy, ...watched) =>
+      machine(
         changed(effects, {
           breakOff: () => {
             if (effects.pick(undefined) === undefined) effects.breakOff();
@@ -156,32 +185,36 @@ const mutants: Readonly<Record<string, readonly [mutant: Mutant, noticed: RegExp
           },
         }),
         policy,
+        ...watched,
       ),
     /after its end/,
   ],
   'keeps ended attempts in the books': [
-    (effects, policy) =>
-      new AttemptMachine(
+    (effects, policy, ...watched) =>
+      machine(
         changed(effects, {
           attemptEnded: (outcome) => {
             if (outcome !== 'cancelled') effects.attemptEnded(outcome);
           },
         }),
         policy,
+        ...watched,
       ),
     /ended with an attempt under way|stopped with/,
   ],
   'does not tell the engine that nobody waits': [
-    (effects, policy) => new AttemptMachine(changed(effects, { abort: () => {} }), policy),
+    (effects, policy, ...watched) =>
+      machine(changed(effects, { abort: () => {} }), policy, ...watched),
     /left a connection open/,
   ],
   'leaves a client without a word': [
-    (effects, policy) => new AttemptMachine(changed(effects, { refuse: () => {} }), policy),
+    (effects, policy, ...watched) =>
+      machine(changed(effects, { refuse: () => {} }), policy, ...watched),
     /without a word/,
   ],
   'cuts a response off that has ended': [
-    (effects, policy) =>
-      new AttemptMachine(
+    (effects, policy, ...watched) =>
+      machine(
         changed(effects, {
           complete: (outcome) => {
             effects.complete(outcome);
@@ -189,11 +222,12 @@ const mutants: Readonly<Record<string, readonly [mutant: Mutant, noticed: RegExp
           },
         }),
         policy,
+        ...watched,
       ),
     /got a cut after its response had ended/,
   ],
   'does not hear that the client has left': [
-    (effects, policy) => new HearsNoClient(effects, policy),
+    (effects, policy, ...watched) => new HearsNoClient(effects, policy, undefined, ...watched),
     /is over for its client and goes on|stopped with/,
   ],
 };

@@ -5,7 +5,7 @@ import { type Random, randomExponential, randomInteger, seededRandom } from '../
 import type { AttemptUpdate, RoutingRequest } from '../routing/index.ts';
 import { FaultDice } from './fault-dice.ts';
 import type { FaultName } from './fault-options.ts';
-import { type FaultSettings, faultSettings } from './fault-settings.ts';
+import { type FaultSettings, faultSettings, type MachineFactory } from './fault-settings.ts';
 import { FaultyEngine } from './faulty-engine.ts';
 import { FaultyRequest } from './faulty-request.ts';
 import { FaultyRouter } from './faulty-router.ts';
@@ -69,6 +69,9 @@ const familiesMax = 5;
 const bytesPerToken = 4;
 /** With more, the run would not end. */
 const eventsMax = 200_000;
+
+const newMachine: MachineFactory = (effects, policy, watch, patience) =>
+  new AttemptMachine(effects, policy, undefined, watch, patience);
 
 class FaultRun {
   readonly #settings: FaultSettings;
@@ -140,22 +143,22 @@ class FaultRun {
   }
 
   #arrive(index: number): void {
-    const { createMachine, retryPolicy, policy } = this.#settings;
+    const { createMachine = newMachine, retryPolicy, patience, policy } = this.#settings;
     const random = this.#random;
     const isTooLong = random.next() < tooLongShare;
     const promptTokens = isTooLong ? tooLongTokens : 1 + randomInteger(random, promptTokensMax);
     const family = randomInteger(random, familiesMax);
     const outputTokens = 1 + randomInteger(random, outputTokensMax);
+    const router = this.#routers[randomInteger(random, this.#routers.length)] as FaultyRouter;
     const request = new FaultyRequest({
       name: `request ${index}`,
-      router: this.#routers[randomInteger(random, this.#routers.length)] as FaultyRouter,
+      router,
       ...{ settings: this.#settings, timeline: this.#timeline, invariants: this.#invariants },
       engineOf: this.#engineOf,
       routingRequest: routingRequest(index, { promptTokens, family, policy }),
       sent: { promptTokens, outputTokens, family },
       delaySeconds: () => delaySecondsMin + random.next() * delaySecondsSpan,
-      createMachine: (effects) =>
-        createMachine?.(effects, retryPolicy) ?? new AttemptMachine(effects, retryPolicy),
+      createMachine: (effects) => createMachine(effects, retryPolicy, router.watch, patience),
     });
     this.#requests.push(request);
     const leaves = this.#dice.draw('clientLeaves');
@@ -172,9 +175,9 @@ class FaultRun {
   }
 
   #newRouter(name: string): FaultyRouter {
-    const { routers, policy } = this.#settings;
+    const { routers, policy, deadlines } = this.#settings;
     return new FaultyRouter({
-      ...{ name, policy, timeline: this.#timeline, engines: this.#engines },
+      ...{ name, policy, deadlines, timeline: this.#timeline, engines: this.#engines },
       random: this.#random,
       onUpdate:
         routers === 1

@@ -1,9 +1,24 @@
 // The settings of a fault run, drawn from its seed.
-import type { AttemptEffects, AttemptMachine, RetryPolicy } from '../attempts/index.ts';
+import type {
+  AttemptEffects,
+  AttemptMachine,
+  AttemptWatch,
+  ClientPatience,
+  DeadlineSettings,
+  RetryPolicy,
+} from '../attempts/index.ts';
 import { defaultRetryPolicy } from '../attempts/index.ts';
 import { randomInteger, seededRandom } from '../base/index.ts';
 import { policyNames } from '../routing/index.ts';
 import { drawFaults, type FaultOptions } from './fault-options.ts';
+
+/** Arguments as those of the constructor of `AttemptMachine`. */
+export type MachineFactory = (
+  effects: AttemptEffects,
+  policy: RetryPolicy,
+  watch: AttemptWatch,
+  patience: ClientPatience,
+) => AttemptMachine;
 
 export interface FaultSettings {
   readonly seed: number;
@@ -15,13 +30,12 @@ export interface FaultSettings {
   /** Name of the routing policy. */
   readonly policy: string;
   readonly retryPolicy: RetryPolicy;
-  /** Timeout from sending a request to the first byte of the response. */
-  readonly firstByteTimeoutSeconds: number;
-  /** Timeout between two reads of a response. */
-  readonly streamIdleTimeoutSeconds: number;
+  readonly deadlines: DeadlineSettings;
+  /** How long clients wait, if they say so. */
+  readonly patience: ClientPatience;
   readonly faults: FaultOptions;
   /** Replaces the machine of production; tests of the harness use broken ones. */
-  readonly createMachine?: (effects: AttemptEffects, policy: RetryPolicy) => AttemptMachine;
+  readonly createMachine?: MachineFactory;
 }
 
 /** Small fleets: the order of events matters, and so does the time of thousands of seeds. */
@@ -41,8 +55,15 @@ export function faultSettings(seed: number): FaultSettings {
     gapSeconds: 0.02 + random.next() * 0.2,
     policy: policyNames[randomInteger(random, policyNames.length)] as string,
     retryPolicy: { ...defaultRetryPolicy, reroutesMax: randomInteger(random, 4) },
-    firstByteTimeoutSeconds: timeout(),
-    streamIdleTimeoutSeconds: timeout(),
+    deadlines: {
+      firstByteSeconds: random.next() < 0.2 ? 'predicted' : timeout(),
+      streamIdleSeconds: timeout(),
+      totalSeconds: random.next() < 0.8 ? Number.POSITIVE_INFINITY : 1 + random.next() * 5,
+    },
+    patience: {
+      totalSeconds: random.next() < 0.9 ? Number.POSITIVE_INFINITY : 0.5 + random.next() * 5,
+      firstByteSeconds: random.next() < 0.8 ? Number.POSITIVE_INFINITY : 0.2 + random.next() * 3,
+    },
     faults: drawFaults(random),
   };
 }

@@ -1,5 +1,6 @@
 // One client's request in a fault run: drives production's attempt machine with virtual connections.
 import type {
+  AttemptDeadline,
   AttemptEffects,
   AttemptFailureKind,
   AttemptMachine,
@@ -36,7 +37,6 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
   #ticket: Ticket | undefined = undefined;
   #connection: FaultConnection | undefined = undefined;
   #attempts = 0;
-  #lastReadSeconds = 0;
   #isOver = false;
   /** Status of a response whose head has arrived but has not been passed on. */
   #heldStatus: number | undefined = undefined;
@@ -72,13 +72,11 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
 
   onHead(status: number): void {
     this.#options.invariants.responded(this, status);
-    this.#lastReadSeconds = this.#options.timeline.nowSeconds;
     this.#heldStatus = status;
     this.#passHead(false);
   }
 
   onBytes(): void {
-    this.#lastReadSeconds = this.#options.timeline.nowSeconds;
     this.#passHead(true);
     if (this.#machine.responseBytes()) this.#options.invariants.delivered(this, 'bytes');
   }
@@ -129,7 +127,19 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
     timeline.after(delaySeconds, `${name} received`, () => {
       (engineOf.get(url) as FaultyEngine).receive(connection, sent);
     });
-    this.#watch(connection, timeline.nowSeconds);
+  }
+
+  predictedSeconds(): number | undefined {
+    return this.#picked?.predictedSeconds;
+  }
+
+  unpick(): void {
+    this.#picked?.finish({ status: 'cancelled' });
+    this.#picked = undefined;
+  }
+
+  expired(deadline: AttemptDeadline): void {
+    this.#options.invariants.failed(this, deadline);
   }
 
   abort(): void {
@@ -175,32 +185,5 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
   requestEnded(outcome: AttemptOutcome): void {
     this.#isOver = true;
     this.#options.invariants.requestEnded(this, outcome);
-  }
-
-  /** The deadlines that production's connection pool enforces. */
-  #watch(connection: FaultConnection, sentSeconds: number): void {
-    const { timeline, settings } = this.#options;
-    const check = () => {
-      if (this.#connection !== connection || !connection.isOpen) return;
-      const { nowSeconds } = timeline;
-      const isAnswered = this.#lastReadSeconds > sentSeconds;
-      const since = isAnswered ? this.#lastReadSeconds : sentSeconds;
-      const timer = isAnswered ? 'streamIdle' : 'firstByte';
-      const due =
-        since + (isAnswered ? settings.streamIdleTimeoutSeconds : settings.firstByteTimeoutSeconds);
-      if (due > nowSeconds) {
-        if (due < Number.POSITIVE_INFINITY) wait(due - nowSeconds);
-        else if (!isAnswered) wait(settings.streamIdleTimeoutSeconds);
-        return;
-      }
-      const isUnseen = !isAnswered || this.#heldStatus !== undefined;
-      this.#options.invariants.failed(this, isUnseen ? 'firstByte' : 'streamIdle');
-      this.#machine.timerFired(timer);
-    };
-    const wait = (seconds: number) => {
-      if (seconds === Number.POSITIVE_INFINITY) return;
-      timeline.after(seconds, `${connection.name} deadline`, check);
-    };
-    check();
   }
 }

@@ -1,4 +1,5 @@
 // A router of a fault run: production's routing core, health checks, and updates from other routers.
+import { AttemptWatch, type DeadlineSettings } from '../attempts/index.ts';
 import { type Random, seededRandom } from '../base/index.ts';
 import { type AttemptUpdate, createPolicy, RoutingCore } from '../routing/index.ts';
 import type { FaultyEngine } from './faulty-engine.ts';
@@ -11,16 +12,21 @@ export interface FaultyRouterOptions {
   readonly random: Random;
   readonly timeline: Timeline;
   readonly engines: readonly FaultyEngine[];
+  readonly deadlines: DeadlineSettings;
   /** Undefined for a single router. */
   readonly onUpdate: ((from: FaultyRouter, update: AttemptUpdate) => void) | undefined;
 }
 
 /** Interval between health checks, of live engines too, to keep runs short. */
 const probeSeconds = 1;
+/** Interval between checks of deadlines: production's `tickMs`. */
+const tickSeconds = 0.25;
 
 export class FaultyRouter {
   readonly name: string;
   readonly core: RoutingCore;
+  /** Checks the deadlines of its requests. */
+  readonly watch: AttemptWatch;
   /** Engines that this router considers dead. */
   readonly out = new Set<string>();
   /** Whether its process is running. */
@@ -31,7 +37,7 @@ export class FaultyRouter {
   readonly #engines: readonly FaultyEngine[];
 
   constructor(options: FaultyRouterOptions) {
-    const { name, policy, random, timeline, engines, onUpdate } = options;
+    const { name, policy, random, timeline, engines, deadlines, onUpdate } = options;
     this.name = name;
     this.#timeline = timeline;
     this.#engines = engines;
@@ -41,8 +47,10 @@ export class FaultyRouter {
       recentPicksMax: 1,
       onUpdate: onUpdate && ((update) => onUpdate(this, update)),
     });
+    this.watch = new AttemptWatch(timeline.clock, deadlines);
     for (const { url } of engines) this.core.addEndpoint({ url, models: ['m'] });
     this.#probe();
+    this.#tick();
   }
 
   /** An attempt found the engine dead. */
@@ -63,6 +71,12 @@ export class FaultyRouter {
   forget(from: string): void {
     for (const key of this.heard.keys()) if (key.startsWith(`${from} `)) this.heard.delete(key);
     this.core.forget(from);
+  }
+
+  #tick(): void {
+    if (!this.isUp) return;
+    this.watch.check();
+    this.#timeline.after(tickSeconds, `${this.name} checks the deadlines`, () => this.#tick());
   }
 
   #probe(): void {

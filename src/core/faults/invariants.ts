@@ -1,9 +1,9 @@
 // The invariants of every fault run, checked after each event. Keeps independent records of what the drivers
 // do, and compares.
 import type {
+  AttemptDeadline,
   AttemptFailureKind,
   AttemptOutcome,
-  AttemptTimer,
   RetryPolicy,
 } from '../attempts/index.ts';
 import type { EndpointLoad } from '../routing/index.ts';
@@ -12,7 +12,7 @@ import type { FaultyRequest } from './faulty-request.ts';
 import type { FaultyRouter } from './faulty-router.ts';
 
 /** Why an attempt may have ended, as the router observed it. */
-export type AttemptEnd = AttemptFailureKind | AttemptTimer | number;
+export type AttemptEnd = AttemptFailureKind | AttemptDeadline | number;
 
 /** An invariant is violated. */
 export class InvariantViolation extends Error {
@@ -207,7 +207,7 @@ export class Invariants {
   /** Whether the request may be to blame for the end of its attempt. */
   #isBroken(end: AttemptEnd | undefined): boolean {
     const { failures, timers, busyStatuses } = this.#retryPolicy;
-    if (end === undefined) return false;
+    if (end === undefined || end === 'total') return false;
     if (typeof end === 'number') return !busyStatuses.has(end);
     if (end === 'firstByte' || end === 'streamIdle') return timers[end].blamesRequest;
     return failures[end].blamesRequest;
@@ -215,7 +215,7 @@ export class Invariants {
 
   #mayReroute(end: AttemptEnd | undefined): boolean {
     const { failures, timers, reroutedStatuses } = this.#retryPolicy;
-    if (end === undefined) return false;
+    if (end === undefined || end === 'total') return false;
     if (typeof end === 'number') return reroutedStatuses.has(end);
     if (end === 'firstByte' || end === 'streamIdle') return timers[end].reroutes;
     return failures[end].reroutes;

@@ -92,6 +92,11 @@ export interface Pick {
   readonly cachedTokens: number;
   /** Per candidate, the number that decided (its unit is the policy's), for the debug route. */
   readonly scores: readonly number[] | undefined;
+  /**
+   * Predicted seconds from sending the request to the first byte of its stream, queue included. Undefined if the
+   * policy predicts nothing, or has seen too little of the engine to be relied on.
+   */
+  readonly predictedSeconds?: number | undefined;
   /** The prompt's blocks, if the policy names them; published to peer routers. */
   readonly chain?: PromptBlockNames | undefined;
 }

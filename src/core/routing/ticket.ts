@@ -50,6 +50,12 @@ export class Ticket {
     this.#alternatives = options.alternatives;
   }
 
+  /** Predicted seconds from sending to the first byte; undefined if the policy cannot know. */
+  get predictedSeconds(): number | undefined {
+    // Without streaming, the first byte comes with the last token.
+    return this.request.stream ? this.pick.predictedSeconds : undefined;
+  }
+
   /** The request is sent now. Call it in the same turn as `route`, or picks in between miss it. */
   sent(): void {
     const nowSeconds = this.#clock.nowSeconds();

@@ -153,6 +153,15 @@ export class Attempt implements AttemptEffects {
     this.#fleet.startStep(engine);
   }
 
+  predictedSeconds(): number | undefined {
+    return this.#picked?.predictedSeconds;
+  }
+
+  /** Simulated requests have no deadlines. */
+  unpick(): void {}
+
+  expired(): void {}
+
   /** No abort is needed where the engine has crashed or has already responded. */
   abort(): void {}
 

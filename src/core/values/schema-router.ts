@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { policyNames } from '../routing/index.ts';
 import { withPolicyKeys } from './policy-keys.ts';
+import { timeoutsSchema } from './router-timeouts.ts';
 import { disaggregation } from './schema-disaggregation.ts';
 import {
   count,
@@ -101,6 +102,10 @@ const routerKeys = {
   requestStatsWindow: upstream(
     positive.default(60),
     'Window of the request statistics, in seconds.',
+  ),
+  timeouts: ours(
+    timeoutsSchema,
+    'Timeouts of the router in seconds; 0 for none, except for connecting.',
   ),
   routerPeers: ours(
     z.array(text.min(1)).default([]),

@@ -36,6 +36,7 @@ export class RouterMetrics {
   readonly outputTokens;
   readonly requests;
   readonly reroutes;
+  readonly deadlines;
   readonly firstByte;
   readonly firstToken;
   readonly tokenGap;
@@ -100,6 +101,11 @@ export class RouterMetrics {
       help: 'Requests rerouted to another engine because this one failed before the response started.',
       labels: ['server'],
     });
+    this.deadlines = registry.counter({
+      name: 'spillway_router_deadlines_expired',
+      help: 'Deadlines that passed, by engine: firstByte, streamIdle, or total, which is the request’s own.',
+      labels: ['server', 'deadline'],
+    });
     this.firstByte = registry.histogram({
       name: 'spillway_router_first_byte_seconds',
       help: 'Time from sending a request to the first byte of the response body, in seconds.',
@@ -141,7 +147,14 @@ export class RouterMetrics {
   removeEngine(server: string): void {
     for (const family of [
       ...[this.errors, this.latency, this.inputTokens, this.outputTokens, this.requests],
-      ...[this.reroutes, this.firstByte, this.firstToken, this.tokenGap, this.cachedTokens],
+      ...[
+        this.reroutes,
+        this.deadlines,
+        this.firstByte,
+        this.firstToken,
+        this.tokenGap,
+        this.cachedTokens,
+      ],
     ]) {
       family.table.removeMatching({ server });
     }

@@ -1,9 +1,11 @@
 // One client request as the router proxies it: drives `AttemptMachine` with sockets. The machine
 // decides what happens; this file carries it out.
 import {
+  type AttemptDeadline,
   type AttemptEffects,
   AttemptMachine,
   type AttemptOutcome,
+  type AttemptWatch,
   type RefusalCause,
   type RetryBudget,
   type RetryPolicy,
@@ -27,6 +29,7 @@ import type {
 import type { Logger } from '../../../io/log/index.ts';
 import type { EngineMetrics, RouterMetrics, StreamSeries } from '../metrics/router-metrics.ts';
 import { answerError } from './answer.ts';
+import { clientPatience } from './client-patience.ts';
 import type { OpenAiError } from './openai-error.ts';
 import { type UpstreamHeadParts, upstreamHeadText } from './proxy-heads.ts';
 import { ResponseRelay } from './response-relay.ts';
@@ -54,6 +57,8 @@ export interface ProxyContext {
   /** When a request may be sent to another engine. */
   readonly retryPolicy: RetryPolicy;
   readonly retryBudget: RetryBudget;
+  /** Checks the deadlines of all requests. */
+  readonly watch: AttemptWatch;
   readonly authorization: UpstreamHeadParts['authorization'];
   /** Whether responses state why their engine was picked. */
   readonly pickHeader: boolean;
@@ -123,7 +128,9 @@ export class ProxiedRequest implements ResponseSink, AttemptEffects {
     this.#body = options.body;
     this.#arrivedAtMs = options.arrivedAtMs;
     this.#generates = options.generates;
-    this.#machine = new AttemptMachine(this, context.retryPolicy, context.retryBudget);
+    const { retryPolicy, retryBudget, watch } = context;
+    const patience = clientPatience(exchange.head.headers, request.stream);
+    this.#machine = new AttemptMachine(this, retryPolicy, retryBudget, watch, patience);
     const { pickHeader } = context;
     this.#relay = new ResponseRelay({ exchange, requestId: request.id, expectsUsage, pickHeader });
     exchange.onClientGone = () => this.#machine.cancel();
@@ -161,6 +168,7 @@ export class ProxiedRequest implements ResponseSink, AttemptEffects {
     const { kind, answered } = failure;
     this.#failure = failure;
     this.#target?.metrics.error(this.#request.model, kind);
+    // The pool's own timeouts are off, except for connecting, which is reported as such.
     if (kind === 'timeout') this.#machine.timerFired(answered ? 'streamIdle' : 'firstByte');
     else this.#machine.attemptFailed(kind);
   }
@@ -214,6 +222,28 @@ export class ProxiedRequest implements ResponseSink, AttemptEffects {
     const toHead = this.#exchange.head.method === 'HEAD';
     const body = this.#body.length > 0 ? this.#body : undefined;
     this.#upstream = target.pool.send({ head, body, toHead }, this);
+  }
+
+  predictedSeconds(): number | undefined {
+    return this.#picked?.predictedSeconds;
+  }
+
+  unpick(): void {
+    this.#picked?.finish({ status: 'cancelled' });
+    this.#picked = undefined;
+  }
+
+  expired(deadline: AttemptDeadline, seconds: number): void {
+    const { metrics } = this.#context;
+    metrics.deadlines.with({ server: this.#target?.url ?? '', deadline }).inc();
+    if (deadline !== 'total') this.#target?.metrics.error(this.#request.model, 'timeout');
+    const message = {
+      firstByte: `no response within ${seconds.toFixed(2)} s`,
+      streamIdle: `no data for ${seconds.toFixed(2)} s`,
+      total: 'the time for the request is over',
+    }[deadline];
+    const betweenChunks = this.#upstream?.betweenChunks ?? false;
+    this.#failure = { kind: 'timeout', message, answered: false, betweenChunks };
   }
 
   abort(): void {
@@ -353,12 +383,14 @@ export class ProxiedRequest implements ResponseSink, AttemptEffects {
 
   #pause(): void {
     this.#paused = true;
+    this.#machine.clientSlow(true);
     this.#upstream?.pause();
   }
 
   #onDrain(): void {
     if (!this.#paused) return;
     this.#paused = false;
+    this.#machine.clientSlow(false);
     this.#upstream?.resume();
   }
 
@@ -375,8 +407,9 @@ export class ProxiedRequest implements ResponseSink, AttemptEffects {
 
   /** @returns The message for the client. */
   #logFailure(): string {
-    const { label } = this.#target as ProxyTarget;
+    const label = this.#target?.label;
     const why = this.#failure?.message;
+    if (label === undefined) return `The router: ${why}.`;
     this.#context.log.warning(`request ${this.#request.id} failed at ${label}: ${why}`);
     return `Engine ${label}: ${why}.`;
   }

@@ -1,5 +1,9 @@
 // What all proxied requests of one router share.
-import { defaultRetryPolicy, RetryBudget } from '../../../core/attempts/index.ts';
+import {
+  type AttemptWatch,
+  defaultRetryPolicy,
+  RetryBudget,
+} from '../../../core/attempts/index.ts';
 import type { Clock } from '../../../core/base/index.ts';
 import type { RoutingCore } from '../../../core/routing/index.ts';
 import type { Engine } from '../fleet/engine.ts';
@@ -16,12 +20,14 @@ export function proxyContext(parts: {
   readonly engines: ReadonlyMap<string, Engine>;
   readonly options: RouterOptions;
   readonly clock: Clock;
+  readonly watch: AttemptWatch;
 }): ProxyContext {
-  const { core, metrics, engines, options, clock } = parts;
+  const { core, metrics, engines, options, clock, watch } = parts;
   const attemptIds = new AttemptIds();
   return {
     core,
     metrics,
+    watch,
     log: options.log,
     retryPolicy: {
       ...defaultRetryPolicy,

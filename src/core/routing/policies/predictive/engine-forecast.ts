@@ -16,6 +16,10 @@ const sameStepSeconds = 0.005;
 /** Weight of one request in the mean prefill and prompt. */
 const requestWeight = 1 / 32;
 
+/** Observations of an engine, and how much longer than the longest of them a prefill may be, for a prediction to be relied on. */
+const seenSamplesMin = 8;
+const seenWorkFactor = 4;
+
 /** Prefill work of a prompt, in tokens' worth of compute without context. */
 export function prefillWork(uncachedTokens: number, cachedTokens: number): number {
   const meanContext = cachedTokens + uncachedTokens / 2;
@@ -50,6 +54,8 @@ export class EngineForecast {
   /** Work and time of the first bytes of the current step. */
   #stepWork = 0;
   #stepSeconds = 0;
+  #samples = 0;
+  #mostWork = 0;
   #inflight = 0;
   /** Prompt tokens of the requests in flight. */
   #contextTokens = 0;
@@ -62,6 +68,11 @@ export class EngineForecast {
     this.row = new ForecastRow(table, table.add());
     this.#speed = new PrefillSpeed(prior, this.row);
     this.#noteChange();
+  }
+
+  /** Whether predictions for such a prefill rest on what was seen of this engine. */
+  hasSeen(work: number): boolean {
+    return this.#samples >= seenSamplesMin && work <= seenWorkFactor * this.#mostWork;
   }
 
   /** Seconds until the engine starts a request that joins the queue now. */
@@ -138,6 +149,8 @@ export class EngineForecast {
     if (seconds >= stepSecondsMin && this.#stepSeconds > 0) {
       sample = { work: this.#stepWork, seconds: this.#stepSeconds };
       this.#speed.observe(sample.work, sample.seconds, nowSeconds, prior);
+      this.#samples++;
+      this.#mostWork = Math.max(this.#mostWork, sample.work);
       this.#stepWork = 0;
       this.#stepSeconds = 0;
     }

@@ -378,6 +378,10 @@ class PredictivePick implements Pick {
     this.#waitSeconds = options.waitSeconds;
   }
 
+  get predictedSeconds(): number | undefined {
+    return this.forecast.hasSeen(this.work) ? this.#ttftSeconds : undefined;
+  }
+
   get reason(): string {
     if (this.isFromPeer) return 'another router picked it';
     return (

@@ -1,0 +1,98 @@
+// How long a request may wait for each part of its response, and the watch over all requests of a router.
+import type { Clock } from '../base/index.ts';
+
+/** Deadlines of the requests of a router, in seconds; Infinity for none. */
+export interface DeadlineSettings {
+  /** From sending a request to the first byte of its response's body; `predicted` follows the policy. */
+  readonly firstByteSeconds: number | 'predicted';
+  /** Time without data on a stream that has begun. */
+  readonly streamIdleSeconds: number;
+  /** From the arrival of a request to the end of its response. */
+  readonly totalSeconds: number;
+}
+
+/** See decision 0023 for how the numbers were chosen. */
+export const defaultDeadlines: DeadlineSettings = {
+  firstByteSeconds: 'predicted',
+  streamIdleSeconds: 60,
+  totalSeconds: Number.POSITIVE_INFINITY,
+};
+
+/** A first byte may take this many times the predicted time, and never has less than the minimum. */
+const firstByteFactor = 8;
+const firstByteSecondsMin = 10;
+/** Deadline of a first byte that nobody predicts: the time after which OpenAI's clients give up. */
+const unpredictedFirstByteSeconds = 600;
+
+/**
+ * Returns the time that an engine has for the first byte.
+ *
+ * @param predictedSeconds What the policy expects, queue included; undefined if it cannot know.
+ */
+export function firstByteSeconds(
+  setting: DeadlineSettings['firstByteSeconds'],
+  predictedSeconds: number | undefined,
+): number {
+  if (setting !== 'predicted') return setting;
+  if (predictedSeconds === undefined) return unpredictedFirstByteSeconds;
+  return Math.max(firstByteSecondsMin, firstByteFactor * predictedSeconds);
+}
+
+/** How long a client waits, from the arrival of its request; Infinity if it does not say. */
+export interface ClientPatience {
+  /** For the whole response. */
+  readonly totalSeconds: number;
+  /** For the first byte. */
+  readonly firstByteSeconds: number;
+}
+
+export const endlessPatience: ClientPatience = {
+  totalSeconds: Number.POSITIVE_INFINITY,
+  firstByteSeconds: Number.POSITIVE_INFINITY,
+};
+
+/** A request whose deadlines are checked. */
+export interface Watched {
+  check(nowSeconds: number): void;
+}
+
+/**
+ * Checks the deadlines of all requests of a router. The driver calls `check` a few times a second: one timer
+ * for all requests, and nothing per token.
+ *
+ * Holds the requests between arrival and end, as many as the router has admitted.
+ */
+export class AttemptWatch {
+  readonly settings: DeadlineSettings;
+  readonly #clock: Clock;
+  readonly #watched = new Set<Watched>();
+
+  /** @param clock Should stand still while the process is paused, so that a pause is nobody's delay. */
+  constructor(clock: Clock, settings: Partial<DeadlineSettings> = {}) {
+    this.#clock = clock;
+    this.settings = { ...defaultDeadlines, ...settings };
+  }
+
+  get nowSeconds(): number {
+    return this.#clock.nowSeconds();
+  }
+
+  /** Number of requests that have arrived and not ended. */
+  get size(): number {
+    return this.#watched.size;
+  }
+
+  add(watched: Watched): void {
+    this.#watched.add(watched);
+  }
+
+  delete(watched: Watched): void {
+    this.#watched.delete(watched);
+  }
+
+  /** Checks all deadlines. */
+  check(): void {
+    const { nowSeconds } = this;
+    for (const watched of this.#watched) watched.check(nowSeconds);
+  }
+}

@@ -1,0 +1,70 @@
+// The timeouts of the router: one table for the values file, the command line and "spillway up".
+import { z } from 'zod';
+import { ours, section } from './schema-keys.ts';
+
+interface RouterTimeout {
+  /** Key under `routerSpec.timeouts`. */
+  readonly key: 'connect' | 'firstByte' | 'streamIdle' | 'request';
+  readonly flag: string;
+  readonly help: string;
+  /** Seconds; 0 for none; `auto` follows the routing policy. */
+  readonly default: number | 'auto';
+}
+
+export const routerTimeouts: readonly RouterTimeout[] = [
+  {
+    key: 'connect',
+    flag: '--connect-timeout',
+    help: 'timeout for connecting to an engine',
+    default: 5,
+  },
+  {
+    key: 'firstByte',
+    flag: '--first-byte-timeout',
+    help: 'timeout for the first data of a response, after which another engine is tried; auto: 8 times what the policy predicts, but at least 10 s, and 600 s where it predicts nothing; 0 for none',
+    default: 'auto',
+  },
+  {
+    key: 'streamIdle',
+    flag: '--stream-idle-timeout',
+    help: 'maximum time without data on a stream that has begun; 0 for none',
+    default: 60,
+  },
+  {
+    key: 'request',
+    flag: '--request-timeout',
+    help: 'maximum time for a request, retries included; 0 for none. Clients can ask for less: x-envoy-upstream-rq-timeout-ms, grpc-timeout',
+    default: 0,
+  },
+];
+
+/** Timers count in 32-bit milliseconds. */
+export const timeoutSecondsMax = 2_000_000;
+
+/** The keys of `routerSpec.timeouts`. */
+export const timeoutsSchema = section(
+  Object.fromEntries(
+    routerTimeouts.map(({ key, help, default: standard }) => {
+      const seconds = z.number().min(0).max(timeoutSecondsMax);
+      const schema =
+        standard === 'auto'
+          ? z.union([z.literal('auto'), seconds]).default(standard)
+          : seconds.default(standard);
+      return [
+        key,
+        ours(
+          schema,
+          `${help}.`.replace(/^./, (first) => first.toUpperCase()),
+        ),
+      ];
+    }),
+  ),
+);
+
+/** Flags of the router for the timeouts that differ from their defaults. */
+export function routerTimeoutFlags(timeouts: Readonly<Record<string, unknown>>): string[] {
+  return routerTimeouts.flatMap(({ key, flag, default: standard }) => {
+    const value = timeouts[key];
+    return value === undefined || value === standard ? [] : [flag, String(value)];
+  });
+}
