@@ -1,6 +1,7 @@
 // The command line of the router in front of the engines of one stack.
+import { routerTimeoutFlags } from '../../core/attempts/index.ts';
 import { policyParameters } from '../../core/routing/index.ts';
-import { policyParametersOf, routerTimeoutFlags, type Values } from '../../core/values/index.ts';
+import { policyParametersOf, type Values } from '../../core/values/index.ts';
 
 /** An engine as the router's flags describe it. */
 export interface Backend {

@@ -11,6 +11,7 @@ import {
   refusedRouterFlags,
   startRouter,
 } from '../../apps/router/index.ts';
+import { routerTimeouts, timeoutSecondsMax } from '../../core/attempts/index.ts';
 import { commaList, InputError, version } from '../../core/base/index.ts';
 import {
   defaultPolicyName,
@@ -18,7 +19,6 @@ import {
   policyNames,
   unusedParameters,
 } from '../../core/routing/index.ts';
-import { routerTimeouts, timeoutSecondsMax } from '../../core/values/index.ts';
 import { discoveries, namedByModel } from '../../io/endpoints/index.ts';
 import { watchLifeline } from '../../io/lifeline/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';

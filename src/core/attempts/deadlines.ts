@@ -20,8 +20,8 @@ export const defaultDeadlines: DeadlineSettings = {
 
 /** A first byte may take this many times the predicted time, and never has less than the minimum. */
 const firstByteFactor = 8;
-const firstByteSecondsMin = 10;
-/** Deadline of a first byte that nobody predicts: the time after which OpenAI's clients give up. */
+const firstByteSecondsMin = 15;
+/** Deadline of a first byte without a prediction: the time after which OpenAI's clients give up. */
 const unpredictedFirstByteSeconds = 600;
 
 /**
@@ -67,7 +67,7 @@ export class AttemptWatch {
   readonly #clock: Clock;
   readonly #watched = new Set<Watched>();
 
-  /** @param clock Should stand still while the process is paused, so that a pause is nobody's delay. */
+  /** @param clock Should stand still while the process is paused, so that a pause is no engine's delay. */
   constructor(clock: Clock, settings: Partial<DeadlineSettings> = {}) {
     this.#clock = clock;
     this.settings = { ...defaultDeadlines, ...settings };

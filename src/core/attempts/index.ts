@@ -30,3 +30,4 @@ export {
   type GatewayStatus,
   type RetryPolicy,
 } from './retry-policy.ts';
+export { routerTimeoutFlags, routerTimeouts, timeoutSecondsMax } from './timeout-settings.ts';

@@ -13,7 +13,6 @@ export {
 } from './read-document.ts';
 export { renderValues } from './render.ts';
 export { type ResolvedValues, resolveValues, type ValuesInput } from './resolve.ts';
-export { routerTimeoutFlags, routerTimeouts, timeoutSecondsMax } from './router-timeouts.ts';
 export {
   type EngineKind,
   engineCount,

@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { policyNames } from '../routing/index.ts';
 import { withPolicyKeys } from './policy-keys.ts';
-import { timeoutsSchema } from './router-timeouts.ts';
 import { disaggregation } from './schema-disaggregation.ts';
 import {
   count,
@@ -23,6 +22,7 @@ import {
   text,
   upstream,
 } from './schema-keys.ts';
+import { timeoutsSchema } from './schema-timeouts.ts';
 
 /** Policies of this router, then those that only upstream's router has. */
 export const routingLogics = [

@@ -1,7 +1,6 @@
 // Keys of the values file outside modelSpec. Together with those of an entry and the parameters
 // that routing policies declare, which all have an effect, they are all keys of the schema; a test
 // compares them.
-import { routerTimeouts } from '../../values/index.ts';
 import { missing, none, used } from '../setting.ts';
 import { kubernetes, monitoring, rows, type StackKeyEffects } from './key-effects.ts';
 
@@ -83,7 +82,10 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.rootPath',
     'routerSpec.requestStatsWindow',
     'routerSpec.drainDelay',
-    ...routerTimeouts.map(({ key }) => `routerSpec.timeouts.${key}`),
+    'routerSpec.timeouts.connect',
+    'routerSpec.timeouts.firstByte',
+    'routerSpec.timeouts.streamIdle',
+    'routerSpec.timeouts.request',
   ]),
   'routerSpec.replicaCount': { up: missing('spillway up runs one router'), simulate: used },
   'routerSpec.engineScrapeInterval': {

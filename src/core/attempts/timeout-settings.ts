@@ -1,6 +1,4 @@
 // The timeouts of the router: one table for the values file, the command line and "spillway up".
-import { z } from 'zod';
-import { ours, section } from './schema-keys.ts';
 
 interface RouterTimeout {
   /** Key under `routerSpec.timeouts`. */
@@ -21,7 +19,7 @@ export const routerTimeouts: readonly RouterTimeout[] = [
   {
     key: 'firstByte',
     flag: '--first-byte-timeout',
-    help: 'timeout for the first data of a response, after which another engine is tried; auto: 8 times what the policy predicts, but at least 10 s, and 600 s where it predicts nothing; 0 for none',
+    help: 'timeout for the first data of a response, after which another engine is tried; auto: 8 times what the policy predicts, but at least 15 s, and 600 s where it predicts nothing; 0 for none',
     default: 'auto',
   },
   {
@@ -40,26 +38,6 @@ export const routerTimeouts: readonly RouterTimeout[] = [
 
 /** Timers count in 32-bit milliseconds. */
 export const timeoutSecondsMax = 2_000_000;
-
-/** The keys of `routerSpec.timeouts`. */
-export const timeoutsSchema = section(
-  Object.fromEntries(
-    routerTimeouts.map(({ key, help, default: standard }) => {
-      const seconds = z.number().min(0).max(timeoutSecondsMax);
-      const schema =
-        standard === 'auto'
-          ? z.union([z.literal('auto'), seconds]).default(standard)
-          : seconds.default(standard);
-      return [
-        key,
-        ours(
-          schema,
-          `${help}.`.replace(/^./, (first) => first.toUpperCase()),
-        ),
-      ];
-    }),
-  ),
-);
 
 /** Flags of the router for the timeouts that differ from their defaults. */
 export function routerTimeoutFlags(timeouts: Readonly<Record<string, unknown>>): string[] {
