@@ -6,9 +6,11 @@ import { cardsMax, Engines } from './engines.tsx';
 import { FleetCharts, ranges } from './fleet-charts.tsx';
 import { duration } from './format.ts';
 import { emptyHistory, type History, mergeHistory, newestSeconds } from './history.ts';
+import { KeyForm } from './key-form.tsx';
 import { FleetLatencies } from './latencies.tsx';
 import { type Connection, connectLive, fetchHistory, poll } from './live.ts';
 import { Recent } from './recent.tsx';
+import { storedKey, storeKey } from './router-request.ts';
 import { ThemeSwitch } from './theme.tsx';
 import { Totals } from './totals.tsx';
 
@@ -31,6 +33,7 @@ export function App() {
     snapshot: undefined,
     hasRestarted: false,
   });
+  const [keysEntered, setKeysEntered] = useState(0);
   const [rangeSeconds, setRange] = useState(ranges[0]?.[0] ?? 300);
   const [chosenUrl, setChosenUrl] = useState<string>();
   const [openUrls, setOpenUrls] = useState<readonly string[]>([]);
@@ -45,7 +48,8 @@ export function App() {
               before.hasRestarted || next.uptimeSeconds < (before.snapshot?.uptimeSeconds ?? 0),
           })),
       }),
-    [],
+    // Each entered key connects again.
+    [keysEntered],
   );
   const engines = snapshot?.engines ?? [];
   const history = useHistory(
@@ -67,6 +71,15 @@ export function App() {
       <PageHeader snapshot={snapshot} connection={connection} engines={engines} />
       <main>
         <Notice connection={connection} snapshot={snapshot} hasRestarted={hasRestarted} />
+        {connection === 'locked' && (
+          <KeyForm
+            isRefused={storedKey() !== ''}
+            onKey={(key) => {
+              storeKey(key);
+              setKeysEntered(keysEntered + 1);
+            }}
+          />
+        )}
         {snapshot && (
           <>
             <Totals snapshot={snapshot} />
@@ -125,6 +138,7 @@ const connectionWords: Readonly<Record<Connection, string>> = {
   connecting: 'connecting',
   live: 'live',
   lost: 'reconnecting',
+  locked: 'needs a key',
 };
 
 interface PageHeaderProps {

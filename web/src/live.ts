@@ -1,13 +1,18 @@
-// Data from the router: its view, pushed by server-sent events, and lists that are polled.
+// Data from the router: its view, pushed as server-sent events, and lists that are polled.
 import {
   type HistoryView,
   parseHistoryView,
   parseRouterView,
   type RouterView,
 } from '../../src/core/protocol/router-views.ts';
+import { eventData } from './event-stream.ts';
+import { KeyWantedError, routerFetch } from './router-request.ts';
 
-/** `lost`: the router does not respond; the page keeps retrying. */
-export type Connection = 'connecting' | 'live' | 'lost';
+/**
+ * `lost`: the router does not respond; the page keeps retrying. `locked`: it wants an API key, or another
+ * one than the user has entered.
+ */
+export type Connection = 'connecting' | 'live' | 'lost' | 'locked';
 
 export interface LiveHooks {
   onSnapshot(snapshot: RouterView): void;
@@ -18,40 +23,55 @@ export interface LiveHooks {
 const silenceMs = 5_000;
 const retryMs = 1_000;
 
-/** Connects, and reconnects whenever the connection is lost. Returns a function that ends this. */
-export function connectLive(url: string, hooks: LiveHooks): () => void {
-  let source: EventSource | undefined;
+/**
+ * Connects, and reconnects whenever the connection is lost, but not once the router has refused the key.
+ * Returns a function that ends this.
+ */
+export function connectLive(path: string, hooks: LiveHooks): () => void {
+  let attempt = new AbortController();
   let timer: number | undefined;
+  let isEnded = false;
 
-  const retryAfter = (milliseconds: number): void => {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      hooks.onConnection('lost');
-      connect();
-    }, milliseconds);
+  const listen = async ({ signal }: AbortController): Promise<void> => {
+    const silent = () => {
+      clearTimeout(timer);
+      timer = setTimeout(retry, silenceMs);
+    };
+    silent();
+    try {
+      const response = await routerFetch(path, signal);
+      if (!response.ok || !response.body) throw new Error(`${path} returned ${response.status}`);
+      for await (const data of eventData(response.body)) {
+        if (signal.aborted) return;
+        silent();
+        hooks.onConnection('live');
+        hooks.onSnapshot(parseRouterView(data));
+      }
+      throw new Error(`${path} has ended`);
+    } catch (error) {
+      if (signal.aborted) return;
+      clearTimeout(timer);
+      if (error instanceof KeyWantedError) hooks.onConnection('locked');
+      else {
+        hooks.onConnection('lost');
+        timer = setTimeout(retry, retryMs);
+      }
+    }
   };
-  const connect = (): void => {
-    // The browser's own reconnection gives up on an error status; ours does not.
-    source?.close();
-    source = new EventSource(url);
-    retryAfter(silenceMs);
-    source.onmessage = (event: MessageEvent<string>) => {
-      retryAfter(silenceMs);
-      hooks.onConnection('live');
-      hooks.onSnapshot(parseRouterView(event.data));
-    };
-    source.onerror = () => {
-      source?.close();
-      hooks.onConnection('lost');
-      retryAfter(retryMs);
-    };
+  const retry = (): void => {
+    if (isEnded) return;
+    attempt.abort();
+    attempt = new AbortController();
+    hooks.onConnection('lost');
+    void listen(attempt);
   };
 
   hooks.onConnection('connecting');
-  connect();
+  void listen(attempt);
   return () => {
+    isEnded = true;
     clearTimeout(timer);
-    source?.close();
+    attempt.abort();
   };
 }
 
@@ -81,7 +101,7 @@ export async function fetchHistory(
 ): Promise<HistoryView> {
   const query = new URLSearchParams(options.engines.map((url) => ['engine', url]));
   query.set('since', String(options.sinceSeconds));
-  const response = await fetch(`/dashboard/history?${query}`, { signal });
+  const response = await routerFetch(`/dashboard/history?${query}`, signal);
   if (!response.ok) throw new Error(`/dashboard/history returned ${response.status}`);
   return parseHistoryView(await response.text());
 }

@@ -9,6 +9,7 @@ import {
 } from '../../src/core/protocol/router-views.ts';
 import { count, latency } from './format.ts';
 import { poll } from './live.ts';
+import { routerFetch } from './router-request.ts';
 
 interface RecentProps {
   /** Colour of each engine, by URL. */
@@ -34,7 +35,7 @@ export function Recent({ colours, chosen, onClear, isLive }: RecentProps) {
   useEffect(() => {
     if (isPaused || !isLive) return;
     return poll(pollMs, async (signal) => {
-      const response = await fetch(`/debug/${tab}`, { signal });
+      const response = await routerFetch(`/debug/${tab}`, signal);
       if (!response.ok) return;
       const text = await response.text();
       const list =

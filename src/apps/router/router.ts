@@ -128,11 +128,12 @@ class Router {
     });
     const views = new RouterViews({ core, engines, metrics, history, feed, shared, nowSeconds });
     this.#events = new EventFeed(() => views.router());
+    const webpage = options.webpage ?? new Map();
     const routes = routerRoutes({
       ...{ core, engines, registry, views, shared },
       requests: this.#requests,
       events: this.#events,
-      webpage: options.webpage ?? new Map(),
+      webpage,
       draining: () => this.#isDraining,
       dynamicConfig: () => file?.view,
     });
@@ -140,7 +141,10 @@ class Router {
     this.#server = new HttpServer({
       ...{ ticker, limits: server, refusal: refusalText },
       ...(server.connectionsMax ? { connectionsMax: server.connectionsMax } : {}),
-      ...dispatcher({ routes, rootPath, apiKey, peersKey: peers?.key }),
+      ...dispatcher({
+        ...{ routes, rootPath, apiKey, peersKey: peers?.key },
+        pagePaths: new Set(webpage.keys()),
+      }),
     });
   }
 

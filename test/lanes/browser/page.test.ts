@@ -163,6 +163,39 @@ test('when the router restarts, the page says so and continues', async () => {
   await page.close();
 });
 
+test('with an API key, the page asks for it, sends it as a header, and forgets it with the tab', async () => {
+  const env = { ...process.env, SPILLWAY_ROUTER_API_KEY: 'right-key' };
+  const keyed = await UpProcess.start(['--engines', '1', '--json'], { env });
+  try {
+    await keyed.ready();
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    page.setDefaultTimeout(20_000);
+    const urls: string[] = [];
+    page.on('request', (request) => urls.push(request.url()));
+    const document = await page.goto(`${keyed.url}/`);
+    assert.equal(document?.status(), 200);
+    const field = page.getByLabel('The router requires an API key.');
+    await field.fill('wrong-key');
+    await page.getByRole('button', { name: 'Connect' }).click();
+    const again = page.getByLabel('The router refused this API key.');
+    await again.fill('right-key');
+    await page.getByRole('button', { name: 'Connect' }).click();
+    await page.locator('.connection.live').waitFor();
+    await page.getByRole('article', { name: 'qwen3-8b', exact: true }).waitFor();
+    assert.equal(await again.count(), 0);
+    await page.reload();
+    await page.locator('.connection.live').waitFor();
+    assert.ok(urls.every((url) => !url.includes('-key')));
+    const other = await context.newPage();
+    await other.goto(`${keyed.url}/`);
+    await other.getByLabel('The router requires an API key.').waitFor();
+    await context.close();
+  } finally {
+    await keyed.end('SIGKILL');
+  }
+});
+
 /** Opens the page; `problems` collects errors of scripts and of the console. */
 async function open(): Promise<{ page: Page; problems: string[] }> {
   const page = await browser.newPage();

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Headers, headerKinds, type RequestHead } from '../../../io/http/index.ts';
 import { apiKeyCheck } from './api-key.ts';
 
-function headOf(authorization?: string): RequestHead {
+function headOf(authorization?: string, contentLength = 0): RequestHead {
   const headers = new Headers();
   if (authorization !== undefined) {
     headers.names.push('authorization');
@@ -11,7 +11,7 @@ function headOf(authorization?: string): RequestHead {
     headers.kinds.push(headerKinds.authorization);
   }
   return {
-    ...{ method: 'GET', target: '/', minorVersion: 1, headers, contentLength: 0 },
+    ...{ method: 'GET', target: '/', minorVersion: 1, headers, contentLength },
     ...{ expectsContinue: false, keepAlive: true, headBytes: 0 },
   };
 }
@@ -28,5 +28,22 @@ test('with a key every request must have it, except probes and scrapes', () => {
     for (const path of ['/health', '/version', '/metrics']) {
       assert.equal(allows(headOf(wrong), path), true, path);
     }
+  }
+});
+
+test('the files of the web page need no key, its data does', () => {
+  const allows = apiKeyCheck('secret', new Set(['/', '/assets/main-1A2B.js']));
+  for (const path of ['/', '/assets/main-1A2B.js'])
+    assert.equal(allows(headOf(), path), true, path);
+  for (const path of ['/dashboard/events', '/debug/picks', '/assets/other.js', '//']) {
+    assert.equal(allows(headOf(), path), false, path);
+  }
+});
+
+test('a body needs the key on every path', () => {
+  const allows = apiKeyCheck('secret', new Set(['/']));
+  for (const path of ['/', '/health']) {
+    assert.equal(allows(headOf(undefined, 10), path), false, path);
+    assert.equal(allows(headOf('Bearer secret', 10), path), true, path);
   }
 });

@@ -11,16 +11,21 @@ export function isOpenPath(path: string): boolean {
 }
 
 /**
- * Returns whether a request to a path is allowed; without a key, every request is. The key comes as
+ * Returns whether a request to a path is allowed. Without a key, every request is. The key comes as
  * `Authorization: Bearer KEY`, in any case of the scheme, or as `X-Api-Key: KEY`.
+ *
+ * @param pagePaths Paths of the web page's files, which need no key.
  */
 export function apiKeyCheck(
   apiKey: string | undefined,
+  pagePaths: ReadonlySet<string> = new Set(),
 ): (head: RequestHead, path: string) => boolean {
   if (apiKey === undefined) return () => true;
   const isRight = secretCheck(apiKey);
   return (head, path) => {
-    if (openPaths.has(path)) return true;
+    const isOpen = openPaths.has(path) || pagePaths.has(path);
+    // A body would be buffered before the route is found, so it needs a key on any path.
+    if (isOpen && head.contentLength === 0) return true;
     const given = bearerToken(head.headers.get('authorization')) ?? head.headers.get('x-api-key');
     return given !== undefined && isRight(given);
   };

@@ -12,6 +12,11 @@ export interface DispatcherOptions {
   readonly rootPath: string;
   /** Bearer token that clients must send; undefined requires none. */
   readonly apiKey: string | undefined;
+  /**
+   * Paths of the web page's own files. They have no data, so that they are served without a key: a browser
+   * sends none for a page, which then asks for it.
+   */
+  readonly pagePaths: ReadonlySet<string>;
   /** Bearer token that peer routers must send. */
   readonly peersKey: string | undefined;
 }
@@ -28,7 +33,7 @@ const wrongKey = 'Wrong or missing API key.';
 export function dispatcher(options: DispatcherOptions): Dispatcher {
   const { rootPath } = options;
   const table = new RouteTable(options.routes);
-  const clientAllowed = apiKeyCheck(options.apiKey);
+  const clientAllowed = apiKeyCheck(options.apiKey, options.pagePaths);
   const peerAllowed = apiKeyCheck(options.peersKey);
   const hasPeers = attemptUpdatesPath in options.routes;
   const targetOf = (head: RequestHead): string => {
