@@ -6,6 +6,11 @@ export function count(value: number): string {
   return value < 999_950 ? `${(value / 1e3).toFixed(1)}k` : `${(value / 1e6).toFixed(2)}M`;
 }
 
+/** `1 request`, or `12.3k requests`. */
+export function amount(value: number, noun: string): string {
+  return `${count(value)} ${value === 1 ? noun : `${noun}s`}`;
+}
+
 /** `1:02:03` or `2:03`. */
 export function duration(seconds: number): string {
   const whole = Math.floor(seconds);

@@ -13,7 +13,7 @@ const plain = { hasColour: false, hasUnicode: true };
 
 test('the view has totals, and each engine’s gauge, queues, hit rate and state', () => {
   assert.deepEqual(render({ columns: 98 }), [
-    'predictive · 12.3k requests · 4.5/s · 7 in flight · 1 errors · up 1:02:03',
+    'predictive · 12.3k requests · 4.5/s · 7 in flight · 1 error · up 1:02:03',
     'engine  HBM blocks     used     blocks  run  wait    hit   TTFT  preempt  state',
     'a-1     ██████▌······   50%  1000/2000    5     2  75.0%  330ms        0  live',
     'a-2     ·············     -          -    -     -      -      -        -  restarting (1 restarts)',
@@ -114,6 +114,8 @@ test('large counts are abbreviated, and uptime is shown in hours, minutes and se
   const totals = (requests: number, uptimeSeconds = 0) =>
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes
     (renderEngine({}, { requests, uptimeSeconds })[0] ?? '').replace(/\x1b\[\d+m/g, '');
+  assert.match(totals(1), / 1 request ·/);
+  assert.match(totals(0), / 0 requests/);
   assert.match(totals(9999), / 9999 requests/);
   assert.match(totals(10_000), / 10\.0k requests/);
   assert.match(totals(999_949), / 999\.9k requests/);

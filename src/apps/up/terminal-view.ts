@@ -4,7 +4,7 @@ import { enginePanel } from './engine-panel.ts';
 import { initialView, keyHelp, type LiveView, type Sort } from './live-view.ts';
 import type { EngineDetails, ProcessSnapshot, StackSnapshot } from './snapshot.ts';
 import { gauge, paint, type TerminalStyle, type Tone } from './terminal-style.ts';
-import { count, cut, duration, latency, pad, percent, printable } from './terminal-text.ts';
+import { amount, count, cut, duration, latency, pad, percent, printable } from './terminal-text.ts';
 
 export interface TerminalViewOptions {
   readonly columns: number;
@@ -168,7 +168,7 @@ function totalsLine(stack: StackSnapshot, options: TerminalViewOptions, width: n
   const parts = [
     `${router.policy}`,
     ...emulatedText(router.engines),
-    `${count(router.requests)} requests`,
+    amount(router.requests, 'request'),
     `${router.requestsPerSecond.toFixed(1)}/s`,
     `${count(router.inflight)} in flight`,
     ...errorTexts(router),
@@ -190,7 +190,7 @@ function errorTexts({
   serverErrors,
   errors,
 }: NonNullable<StackSnapshot['router']>): string[] {
-  if (clientErrors + serverErrors === 0) return [`${count(errors)} errors`];
+  if (clientErrors + serverErrors === 0) return [amount(errors, 'error')];
   return [`${count(clientErrors)} 4xx`, `${count(serverErrors)} 5xx`];
 }
 

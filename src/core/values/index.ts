@@ -30,3 +30,4 @@ export {
 export { applySet } from './set.ts';
 export { fromPlain, pathText, placeAt, type Tree, toPlain } from './tree.ts';
 export type { Check } from './validate.ts';
+export { pythonYaml } from './yaml-dialect.ts';

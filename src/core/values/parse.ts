@@ -10,6 +10,7 @@ import {
   type Pair,
   type ParsedNode,
   parseDocument,
+  type SchemaOptions,
   type YAMLError,
   Scalar as YamlScalar,
 } from 'yaml';
@@ -45,15 +46,20 @@ const depthMax = 100;
  * Parses the text of one values file.
  *
  * @param source The file's name, for places.
+ * @param dialect Which plain words are booleans and numbers: by default, those of Helm.
  */
-export function parseValues(text: string, source: string): ParsedValues {
+export function parseValues(
+  text: string,
+  source: string,
+  dialect: SchemaOptions = helmYaml,
+): ParsedValues {
   const lines = new LineCounter();
   const placeOf = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { source, line, column: col };
   };
   const document = parseDocument(text, {
-    ...helmYaml,
+    ...dialect,
     lineCounter: lines,
     prettyErrors: false,
     uniqueKeys: false,

@@ -1,5 +1,6 @@
 // Reads one of our files other than the values file (a plan's input, a workload): YAML or JSON,
 // checked against a zod schema, each fault with its place.
+import type { SchemaOptions } from 'yaml';
 import type { z } from 'zod';
 import { mergeTrees } from './merge.ts';
 import { parseValues } from './parse.ts';
@@ -7,6 +8,7 @@ import { ValuesError } from './problem.ts';
 import { schemaFaults } from './schema-faults.ts';
 import { schemaRoot } from './schema-node.ts';
 import { type Dictionary, fromPlain, toPlain } from './tree.ts';
+import { helmYaml } from './yaml-dialect.ts';
 
 export interface ReadDocument<T> {
   readonly value: T;
@@ -26,6 +28,7 @@ export interface DocumentOverride {
 /**
  * @param source The file's name, for places.
  * @param overrides Applied to the file, in order.
+ * @param dialect Which plain words are booleans and numbers: by default, those of Helm.
  * @throws {ValuesError} With one line per problem: file, line, key, what is allowed.
  * @example readDocument(z.strictObject({ engines: z.int() }), 'engines: 8',
  * 'my.yaml').value.engines; // 8
@@ -35,8 +38,9 @@ export function readDocument<T extends z.ZodType>(
   text: string,
   source: string,
   overrides: readonly DocumentOverride[] = [],
+  dialect: SchemaOptions = helmYaml,
 ): ReadDocument<z.output<T>> {
-  const { tree: file, problems } = parseValues(text, source);
+  const { tree: file, problems } = parseValues(text, source, dialect);
   if (problems.length > 0) throw new ValuesError(problems);
   return checkDocument(
     schema,

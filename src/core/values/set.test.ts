@@ -72,6 +72,15 @@ test('"0.5" is a number where a key accepts only numbers; Helm would leave it a 
   });
 });
 
+test('--set-workload reads every decimal as a number: no key of a workload is a text of digits', () => {
+  const { tree } = applySet(
+    emptyMap('f'),
+    'arrivals.rate=0.3,skew=1e-1,kind=lora',
+    '--set-workload',
+  );
+  assert.deepEqual(toPlain(tree), { arrivals: { rate: 0.3 }, skew: 0.1, kind: 'lora' });
+});
+
 test('refuses an invalid --set in one sentence that quotes the flag', () => {
   const onto = { a: [1], b: { c: 1 }, s: 'x' };
   const table: [string, RegExp][] = [

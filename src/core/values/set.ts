@@ -136,21 +136,27 @@ function parseAssignments(text: string): Assignment[] {
 function valueTree(path: Path, value: Assignment['value'], flag: string, place: Place): Tree {
   if (value === '[]' && flag !== '--set-string') return { kind: 'list', place, items: [] };
   if (typeof value === 'string') {
-    return { kind: 'leaf', place, value: flag === '--set-string' ? value : typed(value, path) };
+    return {
+      kind: 'leaf',
+      place,
+      value: flag === '--set-string' ? value : typed(value, path, flag),
+    };
   }
   const items = value.map((item, index) => valueTree([...path, index], item, flag, place));
   return { kind: 'list', place, items };
 }
 
 /** Parses an unquoted value with Helm's types. */
-function typed(text: string, path: Path): Scalar {
+function typed(text: string, path: Path, flag: string): Scalar {
   const lower = text.toLowerCase();
   if (lower === 'true') return true;
   if (lower === 'false') return false;
   if (lower === 'null') return null;
   if (/^(0|[-+]?[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text);
-  const node = schemaAt(path);
   const numeric = /^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/.test(text);
+  // The schema below is that of the values file; no key of a workload is a text of digits.
+  if (numeric && flag === '--set-workload') return Number(text);
+  const node = schemaAt(path);
   if (numeric && node && accepts(node, 'number') && !accepts(node, 'string')) return Number(text);
   return text;
 }

@@ -30,6 +30,7 @@ const turnTokensMin = 10;
 export function planTraffic(options: TrafficOptions): Workload {
   const { workload, requests, clients, e2eSeconds, wayInSeconds } = options;
   const { promptTokens, outputTokens, prefixReuse, sharedPrefixTokens, prefixGroups } = workload;
+  const { loraAdapters: adapters } = workload;
   const answer = drawnLengths(outputTokens, outputTokens.mean);
   const arrivals =
     clients === undefined
@@ -61,6 +62,7 @@ export function planTraffic(options: TrafficOptions): Workload {
       order: 'shuffled',
       // A fleet that has run for a while has seen all prefixes.
       primed: primed > 0,
+      adapters,
     },
   };
 }
@@ -88,7 +90,9 @@ function conversations(options: TrafficOptions, answer: unknown): Workload {
   const turn = Math.max(turnTokensMin, (room - (steps - 1) * outputTokens.mean) / steps);
   const lengths = drawnLengths(promptTokens, turn);
   const settings = {
-    roles: 1,
+    // Each adapter caches the instructions for itself.
+    roles: Math.max(1, workload.loraAdapters),
+    adapters: workload.loraAdapters,
     systemPrompt: system,
     task: lengths,
     steps,

@@ -219,7 +219,7 @@ test('detects an overloaded fleet and measures its throughput until all requests
         promptTokens: lengthsOf({ mean: 1000 }),
         outputTokens: lengthsOf({ mean: 100 }),
         ...{ concurrency: undefined, requestsPerSecond, prefixReuse: 'none' },
-        ...{ sharedPrefixTokens: 0, prefixGroups: 1, preemptionsPerMinute: 0 },
+        ...{ sharedPrefixTokens: 0, prefixGroups: 1, preemptionsPerMinute: 0, loraAdapters: 0 },
       },
     });
   const [calm, flooded] = [play(0.5), play(100)];
@@ -241,7 +241,7 @@ test('disaggregated prefill: decodes continue during long prompts, whose first t
         promptTokens: lengthsOf({ mean: 8000 }),
         outputTokens: lengthsOf({ mean: 200 }),
         ...{ concurrency: undefined, requestsPerSecond: 5, prefixReuse: 'none' },
-        ...{ sharedPrefixTokens: 0, prefixGroups: 1, preemptionsPerMinute: 0 },
+        ...{ sharedPrefixTokens: 0, prefixGroups: 1, preemptionsPerMinute: 0, loraAdapters: 0 },
       },
     });
   const [aggregated, disaggregated] = [play(undefined), play(2)];

@@ -135,6 +135,17 @@ test('tenants and adapters imply shared prefixes if prefixReuse is unset', async
   assert.equal((await decided(file('said.yaml', said))).facts.prefixReuse, 'none');
 });
 
+test('each adapter has a prefix of its own, because vLLM shares no KV cache between adapters', async () => {
+  const text = (workload: string) =>
+    `workload: {promptTokens: 3000, ${workload}}\nfleet: {engines: 2, loraAdapters: 4}\n`;
+  const one = await decided(file('adapters.yaml', text('sharedPrefixTokens: 1000')));
+  assert.equal(one.workload.prefixGroups, 4);
+  const notes = one.assumptions.filter(({ key }) => key === 'workload.prefixGroups');
+  assert.match(notes.at(-1)?.because ?? '', /one per adapter/);
+  const more = 'sharedPrefixTokens: 1000, prefixGroups: 40';
+  assert.equal((await decided(file('adapters.yaml', text(more)))).workload.prefixGroups, 40);
+});
+
 test('a shared prefix longer than the prompts is cut to them, and the plan says so', async () => {
   const text = 'workload: {promptTokens: 800, prefixReuse: rag, sharedPrefixTokens: 4000}\n';
   const { assumptions, workload } = await decided(file('shared.yaml', text));

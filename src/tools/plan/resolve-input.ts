@@ -13,7 +13,9 @@ export interface PlanWorkload {
   readonly requestsPerSecond: number | undefined;
   readonly prefixReuse: PrefixReuse;
   readonly sharedPrefixTokens: number;
+  /** Prefixes that are cached separately: an adapter shares none with another one. */
   readonly prefixGroups: number;
+  readonly loraAdapters: number;
   readonly preemptionsPerMinute: number;
 }
 
@@ -108,6 +110,24 @@ export function resolveWorkload(
       `${wantedShared} is more than the mean prompt length`,
     );
   }
+  const prefixGroups =
+    prefixReuse === 'none' && given.prefixGroups === undefined
+      ? 1
+      : assumptions.fill(
+          'workload.prefixGroups',
+          given.prefixGroups,
+          groups,
+          `usual for ${prefixReuse}`,
+        );
+  const { loraAdapters = 0 } = input.fleet;
+  const sharers = sharedPrefixTokens > 0 ? loraAdapters : 0;
+  if (sharers > prefixGroups) {
+    assumptions.note(
+      'workload.prefixGroups',
+      String(sharers),
+      'one per adapter: vLLM shares no KV cache between adapters, even for the same text',
+    );
+  }
   const requestsPerSecond = given.peakRequestsPerSecond ?? given.requestsPerSecond;
   const open = given.concurrency === undefined && requestsPerSecond === undefined;
   return {
@@ -121,15 +141,8 @@ export function resolveWorkload(
           'neither concurrency nor requestsPerSecond is given',
         )
       : given.concurrency,
-    prefixGroups:
-      prefixReuse === 'none' && given.prefixGroups === undefined
-        ? 1
-        : assumptions.fill(
-            'workload.prefixGroups',
-            given.prefixGroups,
-            groups,
-            `usual for ${prefixReuse}`,
-          ),
+    prefixGroups: Math.max(prefixGroups, sharers),
+    loraAdapters,
     preemptionsPerMinute: assumptions.fill(
       'workload.preemptionsPerMinute',
       given.preemptionsPerMinute,

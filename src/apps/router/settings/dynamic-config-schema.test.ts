@@ -17,6 +17,12 @@ const parse = (text: string, discovery = 'static') =>
 const listOf = ({ settings }: ReturnType<typeof parse>) =>
   settings.engines?.map(({ url, models }) => [url, ...models]);
 
+test('words are texts and booleans as in PyYAML, with which upstream reads the file', () => {
+  assert.equal(parse('session_key: n').settings.sessionKey, 'n');
+  assert.equal(parse('session_key: Y').settings.sessionKey, 'Y');
+  assert.throws(() => parse('session_key: no'), /session_key/);
+});
+
 test('keys that the file omits, or sets to null, have the values of the flags', () => {
   assert.deepEqual(parse('{}').settings, base);
   const nulls = [

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { commaList, InputError } from '../../../core/base/index.ts';
 import { policyNames } from '../../../core/routing/index.ts';
-import { placeAt, readDocument, ValuesError } from '../../../core/values/index.ts';
+import { placeAt, pythonYaml, readDocument, ValuesError } from '../../../core/values/index.ts';
 import type { DiscoveredEndpoint } from '../../../io/endpoints/index.ts';
 import type { LiveSettings } from './live-settings.ts';
 import { refusedRouterFlags } from './refused-settings.ts';
@@ -73,7 +73,7 @@ export function parseDynamicConfig(
   base: LiveSettings,
   discovery: string,
 ): DynamicConfig {
-  const { value, written } = readDocument(schema, source, path);
+  const { value, written } = readDocument(schema, source, path, [], pythonYaml);
   const config = value as Config;
   const fault = (key: string, sentence: string) =>
     new ValuesError([{ place: placeAt(written, [key], 'key'), sentence }]);

@@ -6,7 +6,7 @@ import { arrivalTimes } from '../arrivals.ts';
 import type { Answer, Conversation, Turn } from '../conversations.ts';
 import { drawLength, type Lengths } from '../lengths.ts';
 import type { PromptNode, PromptTree } from '../prompt-tree.ts';
-import { lengths, meaning, positive } from './fields.ts';
+import { adapterOf, adaptersOrNone, lengths, meaning, positive } from './fields.ts';
 import type { Kind } from './kind.ts';
 import { clientStarts, isClosed } from './scheduled.ts';
 
@@ -18,6 +18,7 @@ interface Settings {
   readonly toolResult: Lengths;
   readonly toolSeconds: number;
   readonly answer: Lengths;
+  readonly adapters: number;
 }
 
 export const agents: Kind<Settings> = {
@@ -42,15 +43,19 @@ export const agents: Kind<Settings> = {
       'Mean run time of a tool, exponentially distributed.',
     ),
     answer: meaning(lengths, 'Tokens of a response.'),
+    adapters: adaptersOrNone,
   },
   *conversations(settings, { tree, random, arrivals }) {
     if (arrivals === undefined) throw new Error('Agents need arrivals');
     const systemTokens = Array.from({ length: settings.roles }, () =>
       drawLength(settings.systemPrompt, random),
     );
-    const system = () => {
+    const system = (): Role => {
       const role = randomInteger(random, settings.roles);
-      return tree.extend(tree.root, systemTokens[role] as number, `role ${role}`);
+      return {
+        system: tree.extend(tree.root, systemTokens[role] as number, `role ${role}`),
+        adapterId: adapterOf(role, settings.adapters),
+      };
     };
     if (isClosed(arrivals)) {
       const { thinkSeconds } = arrivals;
@@ -62,7 +67,7 @@ export const agents: Kind<Settings> = {
     }
     let task = 0;
     for (const startSeconds of arrivalTimes(arrivals, random)) {
-      const turns = oneTask({ settings, tree, random, startSeconds, system: system() });
+      const turns = oneTask({ settings, tree, random, startSeconds, ...system() });
       yield { startSeconds, session: `task-${task++}`, turns };
     }
   },
@@ -77,14 +82,14 @@ interface Shared {
 /** Runs one task after the other. */
 function* client(
   options: Shared & {
-    readonly system: () => PromptNode;
+    readonly system: () => Role;
     readonly thinkSeconds: number;
     readonly startSeconds: number;
   },
 ): Conversation {
   const { thinkSeconds, random } = options;
   for (let { startSeconds } = options; ; ) {
-    const endSeconds = yield* taskTurns({ ...options, system: options.system(), startSeconds });
+    const endSeconds = yield* taskTurns({ ...options, ...options.system(), startSeconds });
     startSeconds = endSeconds + (thinkSeconds === 0 ? 0 : randomExponential(random, thinkSeconds));
   }
 }
@@ -93,19 +98,24 @@ function* oneTask(options: Task): Conversation {
   yield* taskTurns(options);
 }
 
-interface Task extends Shared {
+/** The role's instructions, and the LoRA adapter that all requests of its tasks need. */
+interface Role {
   readonly system: PromptNode;
+  readonly adapterId: number | undefined;
+}
+
+interface Task extends Shared, Role {
   readonly startSeconds: number;
 }
 
 /** @returns When the task ended. */
 function* taskTurns(options: Task): Generator<Turn, number, Answer> {
-  const { settings, tree, random } = options;
+  const { settings, tree, random, adapterId } = options;
   let prompt = tree.extend(options.system, drawLength(settings.task, random));
   let atSeconds = options.startSeconds;
   for (;;) {
     const answerTokens = drawLength(settings.answer, random);
-    const { answeredSeconds, text } = yield { atSeconds, prompt, answerTokens };
+    const { answeredSeconds, text } = yield { atSeconds, prompt, answerTokens, adapterId };
     // A chain of mean length m ends after each request with probability 1 / m.
     if (random.next() * settings.steps < 1) return answeredSeconds;
     const { toolSeconds } = settings;

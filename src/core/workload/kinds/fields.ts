@@ -4,6 +4,14 @@ import { z } from 'zod';
 /** A count of at least one. */
 export const positive = z.int().min(1);
 /** A number of tokens that may be 0. */
+/** Field of kinds whose system prompts may belong to LoRA adapters. */
+export const adaptersOrNone = z
+  .int()
+  .min(0)
+  .default(0)
+  .describe(
+    'Number of LoRA adapters, which share no KV cache: system prompt n belongs to adapter n modulo this number; 0: none.',
+  );
 export const tokensOrNone = z.int().min(0);
 export const aboveZero = z.number().gt(0);
 /** A distribution of lengths in tokens; a trace is read before the workload starts. */
@@ -24,4 +32,9 @@ export interface TracedLengths {
 
 export function meaning<T extends z.ZodType>(schema: T, description: string): T {
   return schema.meta({ ...schema.meta(), description });
+}
+
+/** Returns the adapter of a system prompt, which are counted from 0; vLLM numbers adapters from 1. */
+export function adapterOf(systemPrompt: number, adapters: number): number | undefined {
+  return adapters === 0 ? undefined : (systemPrompt % adapters) + 1;
 }

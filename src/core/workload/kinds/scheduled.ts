@@ -12,7 +12,7 @@ export interface Draft {
   /** Name of the client. @default a new one for each request */
   readonly session?: string;
   /** LoRA adapter that the request needs. */
-  readonly adapterId?: number;
+  readonly adapterId?: number | undefined;
 }
 
 /** Sends the requests of `draft` one by one, at the arrivals or by the clients. */

@@ -5,7 +5,7 @@ import { type Random, randomInteger } from '../../base/index.ts';
 import type { Conversation } from '../conversations.ts';
 import { drawLength, type Lengths } from '../lengths.ts';
 import type { PromptNode } from '../prompt-tree.ts';
-import { lengths, meaning, positive } from './fields.ts';
+import { adapterOf, adaptersOrNone, lengths, meaning, positive } from './fields.ts';
 import type { Kind } from './kind.ts';
 import { scheduled } from './scheduled.ts';
 
@@ -17,6 +17,7 @@ interface Settings {
   readonly answer: Lengths;
   readonly order: 'shuffled' | 'shuffled-once' | 'by-group';
   readonly primed: boolean;
+  readonly adapters: number;
 }
 
 export const sharedPrefix: Kind<Settings> = {
@@ -38,11 +39,12 @@ export const sharedPrefix: Kind<Settings> = {
       z.boolean().default(false),
       'Whether each system prompt is first sent by itself, for a response of one token, so that caches are warm from the start.',
     ),
+    adapters: adaptersOrNone,
   },
   requests: ({ groups, promptsPerGroup, primed }) =>
     groups * promptsPerGroup + (primed ? groups : 0),
   *conversations(settings, context) {
-    const { groups, promptsPerGroup, systemPrompt, question, answer, primed } = settings;
+    const { groups, promptsPerGroup, systemPrompt, question, answer, primed, adapters } = settings;
     const { tree, random } = context;
     const systemTokens = Array.from({ length: groups }, () => drawLength(systemPrompt, random));
     const questionTokens = new Map<number, number>();
@@ -50,7 +52,11 @@ export const sharedPrefix: Kind<Settings> = {
     const systemOf = (group: number) =>
       tree.extend(tree.root, systemTokens[group] as number, `system ${group}`);
     for (let group = 0; primed && group < groups; group++) {
-      yield { startSeconds: 0, session: `system-${group}`, turns: once(systemOf(group)) };
+      yield {
+        startSeconds: 0,
+        session: `system-${group}`,
+        turns: once(systemOf(group), adapterOf(group, adapters)),
+      };
     }
     yield* scheduled(context, () => {
       const number = passes.next().value;
@@ -61,13 +67,14 @@ export const sharedPrefix: Kind<Settings> = {
       return {
         prompt: tree.extend(system, tokens, `question ${number}`),
         answerTokens: drawLength(answer, random),
+        adapterId: adapterOf(group, adapters),
       };
     });
   },
 };
 
-function* once(prompt: PromptNode): Conversation {
-  yield { atSeconds: 0, prompt, answerTokens: 1 };
+function* once(prompt: PromptNode, adapterId: number | undefined): Conversation {
+  yield { atSeconds: 0, prompt, answerTokens: 1, adapterId };
 }
 
 /** Yields the numbers below `count`, each once, then all again, without end. */
