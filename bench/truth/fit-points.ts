@@ -7,6 +7,7 @@ import {
   type PointRow,
   precisionOf,
   predictPoint,
+  rowsPerExpert,
   shapeOf,
 } from '../../src/tools/simulate-points/index.ts';
 
@@ -39,16 +40,14 @@ const pull = (name: string) => (name.split(' ').length > 2 ? 0.2 : 1);
 
 /**
  * Returns whether a fit may use the point: below saturation, at most 64 clients and 1,024 output
- * tokens, and from the same kind of harness (Qwen3-235B's TPOT does not depend on the clients;
- * three points have no expert layout).
+ * tokens, and with a layout (three points have none).
  */
 export function usable(point: PointRow): boolean {
   const { measuredTtftMs = 0, outputTokens, group } = point;
   const clients = point.clients * point.attentionDataParallelSize;
-  const other = /Qwen3-235B| 0 0$/.test(group);
+  if (measuredTtftMs >= 3000 || / 0 0$/.test(group)) return false;
   // With repeated prompts most of a prefill is cached, so many clients decode like few.
-  if (point.load.isAiperf && !other) return true;
-  return measuredTtftMs < 3000 && clients <= 64 && outputTokens <= 1024 && !other;
+  return point.load.isAiperf || (clients <= 64 && outputTokens <= 1024);
 }
 
 /** Runs one round of Gauss-Newton on the logarithms of all constants. */
@@ -131,8 +130,10 @@ function residualOf(point: PointRow, calibration: PointCalibration): Residual {
 /** Returns whether the constant affects the point at all. */
 function bears(name: string, point: PointRow): boolean {
   const kind = shapeOf(point).experts === undefined ? 'dense' : 'moe';
-  // Ten points of a small model test the constants of the engine; they determine none.
-  if (point.load.isAiperf) return name === 'clientAiperf';
+  // AIPerf's points test the constants of the engine. They determine two that no other points depend on.
+  const isDeepGemm = rowsPerExpert(point, gpuOf(point)) !== undefined;
+  if (name === 'matrix deepGemm') return isDeepGemm;
+  if (point.load.isAiperf) return name === 'clientAiperf' && !isDeepGemm;
   if (name === 'clientAiperf') return false;
   if (name.endsWith('Moe')) return kind === 'moe';
   if (name === 'launch') return kind === 'dense';

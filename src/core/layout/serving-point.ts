@@ -40,6 +40,8 @@ export interface ServingPointSpec {
    * default since 0.11 (https://github.com/vllm-project/vllm/pull/24111). On Hopper, NCCL does so as well.
    */
   readonly hasSymmetricMemory: boolean;
+  /** Rows that the kernels of the experts set aside for each expert; see `RooflineOptions`. */
+  readonly rowsPerExpert?: number | undefined;
   /** Factor of the computed KV cache. */
   readonly kvFactor: number;
 }
@@ -75,6 +77,7 @@ export function sizeServingPoint(spec: ServingPointSpec): ServingPointEngine {
     ...{ model, gpu, tensorParallelSize, attentionDataParallelSize },
     weightBytesPerValue: bytesPerWeight[precision],
     attentionBytesPerValue: spec.attentionBytesPerValue,
+    rowsPerExpert: spec.rowsPerExpert,
   };
   const { maxNumSeqs, maxNumBatchedTokens } = schedulerDefaults(gpu);
   const options = calibratedRoofline(layout, precision, calibration);

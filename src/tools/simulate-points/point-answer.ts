@@ -6,7 +6,14 @@ import {
   type PointCalibration,
   pointCalibration,
 } from '../../core/engine/index.ts';
-import { gpuOf, isGuessed, precisionOf, servedModel, shapeOf } from './point-engine.ts';
+import {
+  gpuOf,
+  isGuessed,
+  precisionOf,
+  rowsPerExpert,
+  servedModel,
+  shapeOf,
+} from './point-engine.ts';
 import { type PointPrediction, predictPoint } from './points.ts';
 import type { PointRow, UnreadablePoint } from './points-csv.ts';
 
@@ -84,9 +91,14 @@ const answers = new LruMap<string, Answer>({ entriesMax: 10_000 });
 
 function answerOf(point: PointRow): Answer {
   const { row, group, version, measuredTtftMs, measuredTpotMs, ...asked } = point;
-  // Apart from `plansAhead` and `hasSymmetricMemory`, a version changes only this.
-  const { kvBytesPerValue } = servedModel(point, gpuOf(point));
-  const key = JSON.stringify({ ...asked, kvBytesPerValue });
+  // Apart from `plansAhead` and `hasSymmetricMemory`, a version changes only these.
+  const gpu = gpuOf(point);
+  const { kvBytesPerValue } = servedModel(point, gpu);
+  const key = JSON.stringify({
+    ...asked,
+    kvBytesPerValue,
+    rowsPerExpert: rowsPerExpert(point, gpu),
+  });
   const known = answers.get(key);
   if (known !== undefined) return known;
   const predicted = predictPoint(point);

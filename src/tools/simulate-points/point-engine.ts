@@ -77,6 +77,27 @@ export function attentionBytes(point: PointRow): number {
   return /MiniMax/i.test(point.model) ? 1 : 2;
 }
 
+/** DeepGEMM's alignment of an expert's rows. */
+const deepGemmRows = 128;
+
+/**
+ * Returns the rows that DeepGEMM sets aside for each expert, or undefined where Triton computes the experts.
+ * vLLM uses DeepGEMM for the experts of block-quantized fp8 checkpoints on Hopper by default; since E8M0 scales
+ * are its default there (https://github.com/vllm-project/vllm/pull/26197, 0.11.1), it does not fall back to
+ * Triton for small batches. Engines of 8 GPUs are excluded
+ * (https://github.com/vllm-project/vllm/pull/29346), and 0.15 chooses other kernels
+ * (https://github.com/vllm-project/vllm/issues/34249).
+ */
+export function rowsPerExpert(point: PointRow, gpu: GpuSpec): number | undefined {
+  if (shapeOf(point).experts === undefined || precisionOf(point) !== 'fp8') return undefined;
+  const isHopper = /^(H100|H200|H800|H20|GH200)/.test(gpu.kin ?? gpu.name);
+  const [, major, minor, patch] = /^v?(\d+)\.(\d+)(?:\.(\d+))?/.exec(point.version) ?? [];
+  const version = Number(minor) + Number(patch ?? 0) / 100;
+  const isInVersion = Number(major) === 0 && version >= 11.01 && version < 15;
+  const isExcluded = point.tensorParallelSize === 8;
+  return isHopper && isInVersion && !isExcluded ? deepGemmRows : undefined;
+}
+
 function foundOrGuessed(name: string): ModelSpec {
   try {
     return catalogue.findModel(name);

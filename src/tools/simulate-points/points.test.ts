@@ -105,6 +105,37 @@ test('a vLLM without a version sums in a ring on Blackwell, also after a row of 
   assert.equal(ttft(oldOnHopper), ttft(onHopper));
 });
 
+test('with DeepGEMM a step reads all experts, so that the TPOT hardly depends on the clients', async () => {
+  const tpot = async (...rows: string[]) =>
+    (await answers(...rows)).map((row) => row['predicted_tpot_ms'] as number);
+  const model = 'h200_sxm,Qwen/Qwen3-235B-A22B-FP8,fp8';
+  const [few, many] = await tpot(
+    `${model},0.12.0,4,,4,1,8000,2000,16`,
+    `${model},0.12.0,4,,4,1,1000,2000,48`,
+  );
+  // Measured: 33.7 and 36.9 ms.
+  for (const [found, measured] of [[few, 33.73] as const, [many, 36.85] as const]) {
+    assert.ok(Math.abs((found as number) / measured - 1) < 0.12, `${found} ${measured}`);
+  }
+  const [later, shared, onBlackwell] = await tpot(
+    `${model},0.16.0,2,,2,1,1000,1000,4`,
+    `${model},0.12.0,8,,8,1,1000,1000,4`,
+    'b200_sxm,Qwen/Qwen3-235B-A22B-FP8,fp8,0.12.0,2,,2,1,1000,1000,4',
+  );
+  const [padded, beforeIt, withoutIt, without] = await tpot(
+    `${model},0.12.0,2,,2,1,1000,1000,4`,
+    `${model},0.11.0,2,,2,1,1000,1000,4`,
+    `${model},0.16.0,8,,8,1,1000,1000,4`,
+    'b200_sxm,Qwen/Qwen3-235B-A22B-FP8,fp8,0.16.0,2,,2,1,1000,1000,4',
+  );
+  assert.ok((padded as number) > 2 * (later as number), `${padded} ${later}`);
+  assert.ok((padded as number) > 2 * (beforeIt as number), `${padded} ${beforeIt}`);
+  // Triton computes the experts on 8 GPUs and on Blackwell.
+  for (const [one, other] of [[shared, withoutIt] as const, [onBlackwell, without] as const]) {
+    assert.ok(Math.abs((one as number) / (other as number) - 1) < 0.1, `${one} ${other}`);
+  }
+});
+
 test('512 clients of an old vLLM share the 100 connections of their HTTP library', async () => {
   const [old, later] = await answers(
     'h100_sxm,openai/gpt-oss-120b,fp4,0.11.2,2,1,2,1,1024,8192,512',

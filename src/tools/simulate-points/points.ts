@@ -7,7 +7,7 @@ import {
   type ClosedLoopResult,
   closedLoop,
 } from '../../core/simulation/index.ts';
-import { attentionBytes, gpuOf, precisionOf, servedModel } from './point-engine.ts';
+import { attentionBytes, gpuOf, precisionOf, rowsPerExpert, servedModel } from './point-engine.ts';
 import type { PointRow } from './points-csv.ts';
 
 export interface PointPrediction {
@@ -49,6 +49,7 @@ export function predictPoint(
     ...{ tensorParallelSize, attentionDataParallelSize, pipelineParallelSize },
     ...{ contextTokens: longest, calibration, kvFactor },
     hasSymmetricMemory: point.hasSymmetricMemory,
+    rowsPerExpert: rowsPerExpert(point, gpu),
   });
   // The file counts the clients of one group.
   const clients = Math.ceil((point.clients * attentionDataParallelSize) / cores);

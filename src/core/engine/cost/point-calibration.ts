@@ -18,7 +18,7 @@ import type { RooflineOptions } from './roofline.ts';
  * Shares of the GPU's rates: `link`, `attention`, and, multiplied, `matrix` and `weight` by kind of model,
  * GPU, and kernels; `kv` is that of the KV cache's memory traffic relative to the GPU's. `experts` is the
  * evenness of `expertsTouched`. Constants that name a GPU or kernels are factors; those with `shared` apply
- * to engines of several GPUs.
+ * to engines of several GPUs. `matrix deepGemm` is a factor for experts that DeepGEMM computes.
  */
 export type PointCalibration = Readonly<Record<string, number>>;
 
@@ -26,7 +26,7 @@ export type PointCalibration = Readonly<Record<string, number>>;
  * Fitted with `npm run bench:truth -- --fit` to the points of bench/data/vllm-measured-points.csv with at
  * most 64 clients, 1,024 output tokens and 3 s to the first token: the two factors of dense models on one
  * GPU to the points of Llama-3.1-70B there with all others fixed, `clientAiperf` to the ten points of
- * vllm-measured-points-small.csv, which determine nothing else.
+ * vllm-measured-points-small.csv and `matrix deepGemm` to those of Qwen3-235B, which determine nothing else.
  *
  * @see docs/models/engine-model.md for the error of each group of points, fitted without that group.
  */
@@ -84,6 +84,7 @@ export const pointCalibration: PointCalibration = {
   clientAiperf: 4.2e-4,
   'launch shared dense B200': 1.754,
   'weight dense H200': 1.096,
+  'matrix deepGemm': 1.217,
 };
 
 /**
@@ -131,7 +132,10 @@ export function calibratedRoofline(
         (tensorParallelSize > 1 ? of(`launch shared ${kind} ${name}`) : 1) *
         (model.latentAttention ? of('launchLatent') : 1),
       matrix:
-        share('matrix') * reached('matrix') * (isCapped ? hopperFlops / gpu.flopsPerSecond : 1),
+        share('matrix') *
+        (layout.rowsPerExpert ? of('matrix deepGemm') : 1) *
+        reached('matrix') *
+        (isCapped ? hopperFlops / gpu.flopsPerSecond : 1),
       attention: of('attention') * reached('attention'),
       weightMemory:
         share('weight') *

@@ -39,6 +39,11 @@ export interface RooflineOptions {
   readonly hostSecondsPerStep?: number;
   /** The link between the GPUs; default: that of the GPU. */
   readonly link?: AllReduceLink | undefined;
+  /**
+   * Rows that the kernels of the experts set aside for each expert, whether a token uses it or not, so that
+   * every step reads all experts and moves these rows. By default they read only the experts in use.
+   */
+  readonly rowsPerExpert?: number | undefined;
   /** Fitted constants; default: those of the GPU and the ones below. */
   readonly constants?: RooflineConstants | undefined;
 }
@@ -100,6 +105,8 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
   const feedForward = (layers * feedForwardPerToken(model)) / gpusOfEngine;
   const pairFlops = (layers * attentionFlopsPerPair(model)) / tensorParallelSize;
   const elementBytes = (layers * elementWiseBytesPerToken(model, tensorParallelSize)) / groups;
+  const { rowsPerExpert = 0 } = options;
+  const paddingBytes = layers * paddingBytesPerLayer(model, rowsPerExpert, gpusOfEngine);
 
   const matrix = (flops: number, bytes: number) =>
     overlapped(flops / matrixRate, bytes / weightRate);
@@ -116,8 +123,9 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
     // The attention of a prompt is computed by one group; decodes are spread over all.
     const busy = prefillGroups(load, groups);
     const attended = (load.tokens - load.prefillTokens) / groups + load.prefillTokens / busy;
+    const readBy = rowsPerExpert > 0 ? Number.POSITIVE_INFINITY : load.tokens;
     const touched =
-      (layers * feedForwardTouched(model, load.tokens, constants.expertEvenness)) / gpusOfEngine;
+      (layers * feedForwardTouched(model, readBy, constants.expertEvenness)) / gpusOfEngine;
     const launch = load.prefillTokens > 0 ? layers * (constants.prefillLayerSeconds ?? 0) : 0;
     const beforeDecodes =
       layers * constants.layerSeconds +
@@ -130,7 +138,7 @@ export function rooflineCost(options: RooflineOptions): StepCostModel {
         outputParameters * model.bytesPerValue,
       ) +
       (attentionPairs(load, model) * pairFlops) / busy / attentionRate;
-    const elementWise = (load.tokens * elementBytes) / kvRate;
+    const elementWise = (load.tokens * elementBytes + paddingBytes) / kvRate;
     const reduced = allReduce(load.tokens);
     return (contextTokens) => {
       const share = decodeWindowShare(contextTokens, load.decodeSequences, model);
@@ -189,6 +197,20 @@ function elementWiseBytesPerToken(model: ModelSpec, gpusPerLayer: number): numbe
   const active = intermediateSize * (experts?.perToken ?? 1);
   const split = 3 * active + 2 * (attentionHeads + kvHeads) * headDim;
   return (8 * hiddenSize + split / gpusPerLayer) * model.bytesPerValue;
+}
+
+/**
+ * Counts what the rows set aside for experts move: their fp8 input, the output of the first product and of the
+ * activation, which the GPUs share, and the output of the second.
+ */
+function paddingBytesPerLayer(
+  { hiddenSize, intermediateSize, experts, bytesPerValue }: ModelSpec,
+  rowsPerExpert: number,
+  gpus: number,
+): number {
+  const rows = (experts?.count ?? 0) * rowsPerExpert;
+  const shared = (3 * intermediateSize * bytesPerValue) / gpus;
+  return rows * (hiddenSize * (1 + bytesPerValue) + shared);
 }
 
 /** Returns the time of arithmetic and memory traffic that overlap, in seconds. */
