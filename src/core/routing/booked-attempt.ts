@@ -7,8 +7,6 @@ export interface BookedAttemptOptions {
   readonly pick: Pick;
   /** Receives the attempt's hooks if the pick is its own. */
   readonly policy: Policy | undefined;
-  /** The loads in which it is counted. */
-  readonly loads: readonly LoadCounter[];
 }
 
 /**
@@ -25,7 +23,8 @@ export class BookedAttempt {
   #sentAtSeconds = Number.NaN;
   #stage: 'picked' | 'prefilling' | 'decoding' | 'finished' = 'picked';
 
-  constructor({ request, pick, policy, loads }: BookedAttemptOptions) {
+  /** @param loads The loads in which it is counted. */
+  constructor({ request, pick, policy }: BookedAttemptOptions, loads: readonly LoadCounter[]) {
     this.request = request;
     this.pick = pick;
     this.#policy = policy;

@@ -53,6 +53,8 @@ export class EndpointRecord implements Endpoint {
   readonly load = new LoadCounter();
   /** Load of this router's attempts. */
   readonly ownLoad = new LoadCounter();
+  /** Both, for attempts of this router. */
+  readonly allLoads: readonly LoadCounter[] = [this.load, this.ownLoad];
   readonly totals = { requests: 0, errors: 0, retries: 0 };
   models: readonly string[];
   reported: ReportedLoad | undefined = undefined;

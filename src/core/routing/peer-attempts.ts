@@ -68,12 +68,9 @@ export class PeerAttempts {
   #book(router: string, update: SentUpdate, endpoint: EndpointRecord): BookedAttempt {
     const request = requestOf(router, update);
     const adopted = this.#policy.adopt?.(request, endpoint, update.cachedTokens);
-    return new BookedAttempt({
-      request,
-      pick: adopted ?? pickElsewhere(endpoint, update.cachedTokens),
-      policy: adopted && this.#policy,
-      loads: [endpoint.load],
-    });
+    const pick = adopted ?? pickElsewhere(endpoint, update.cachedTokens);
+    const policy = adopted && this.#policy;
+    return new BookedAttempt({ request, pick, policy }, [endpoint.load]);
   }
 }
 

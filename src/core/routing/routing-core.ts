@@ -13,7 +13,7 @@ import { NoEndpointError, UnknownModelError } from './errors.ts';
 import { OutlierEjection } from './outlier-ejection.ts';
 import { PeerAttempts } from './peer-attempts.ts';
 import { PublishedAttempts } from './published-attempts.ts';
-import { Ticket } from './ticket.ts';
+import { Ticket, type TicketContext } from './ticket.ts';
 
 export interface RoutingCoreOptions {
   readonly policy: Policy;
@@ -87,6 +87,7 @@ export class RoutingCore {
   readonly #published: PublishedAttempts | undefined;
   readonly #peers: PeerAttempts;
   readonly #ejection = new OutlierEjection();
+  readonly #tickets: TicketContext;
   /** Model to its live engines; undefined stands for any model. Cleared whenever an engine changes. */
   readonly #candidates = new Map<string | undefined, readonly EndpointRecord[]>();
 
@@ -96,6 +97,11 @@ export class RoutingCore {
     this.#aliases = options.aliases ?? new Map();
     this.#recent = new RingBuffer({ itemsMax: options.recentPicksMax ?? 256 });
     this.#published = options.onUpdate && new PublishedAttempts(options.onUpdate);
+    this.#tickets = {
+      clock: options.clock,
+      published: this.#published,
+      ejection: this.#ejection,
+    };
     this.#peers = new PeerAttempts(options.policy);
   }
 
@@ -151,12 +157,14 @@ export class RoutingCore {
       pick,
       candidates,
     });
-    const [policy, clock, published] = [this.policy, this.#clock, this.#published];
-    const ejection = this.#ejection;
-    const isTrial = ejection.picked(endpoint, nowSeconds);
-    return new Ticket({
-      ...{ request, pick, endpoint, policy, clock, retry, published },
-      ...{ ejection, isTrial, alternatives: live },
+    return new Ticket(this.#tickets, {
+      request,
+      pick,
+      endpoint,
+      policy: this.policy,
+      retry,
+      isTrial: this.#ejection.picked(endpoint, nowSeconds),
+      alternatives: live,
     });
   }
 

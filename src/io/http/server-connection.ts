@@ -4,6 +4,7 @@ import type { BodyBudget, BodyHolder } from './body-budget.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { ChunkedReader } from './chunked-reader.ts';
+import { IdlePlace } from './idle-list.ts';
 import { readInto } from './read-into.ts';
 import { parseRequestHead, type RequestHead } from './request-head.ts';
 import { type ExchangeOwner, ServerExchange } from './server-exchange.ts';
@@ -75,6 +76,7 @@ const noBytes = Buffer.alloc(0);
 
 export class ServerConnection implements ExchangeOwner, BodyHolder {
   readonly socket: Socket;
+  readonly idlePlace = new IdlePlace<ServerConnection>(this);
   reservedBytes = 0;
   readonly #context: ServerContext;
   readonly #overLimit: boolean;

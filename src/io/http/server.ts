@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { portError } from '../listen/index.ts';
 import { BodyBudget } from './body-budget.ts';
 import { BufferPool } from './buffer-pool.ts';
+import { IdleList } from './idle-list.ts';
 import type { RequestHead } from './request-head.ts';
 import { ServerConnection, type ServerContext, type ServerLimits } from './server-connection.ts';
 import type { ServerExchange } from './server-exchange.ts';
@@ -63,7 +64,7 @@ export class HttpServer {
   readonly #ticker: Ticker;
   readonly #connections = new Set<ServerConnection>();
   /** Connections without a request in flight, idle longest first. */
-  readonly #idle = new Set<ServerConnection>();
+  readonly #idle = new IdleList<ServerConnection>();
   readonly #connectionsMax: number;
   readonly #context: ServerContext & { retiring: boolean; draining: boolean };
   #onIdle: (() => void) | undefined = undefined;
@@ -84,8 +85,8 @@ export class HttpServer {
       refuseHead: options.refuseHead ?? (() => undefined),
       onRequest: options.onRequest,
       idleChanged: (connection, isIdle) => {
-        if (isIdle) this.#idle.add(connection);
-        else this.#idle.delete(connection);
+        if (isIdle) this.#idle.add(connection.idlePlace);
+        else this.#idle.remove(connection.idlePlace);
       },
       refusal: options.refusal,
       connectionClosed: (connection) => this.#connectionClosed(connection),
@@ -171,20 +172,19 @@ export class HttpServer {
     const overLimit = this.#connections.size >= this.#connectionsMax;
     const connection = new ServerConnection(this.#context, socket, overLimit);
     this.#connections.add(connection);
-    this.#idle.add(connection);
+    this.#idle.add(connection.idlePlace);
   }
 
   #closeLongestIdle(): void {
-    for (const connection of this.#idle) {
-      // The place is free now, although the close event comes later.
-      this.#connectionClosed(connection);
-      connection.socket.destroy();
-      return;
-    }
+    const connection = this.#idle.longest;
+    if (connection === undefined) return;
+    // The place is free now, although the close event comes later.
+    this.#connectionClosed(connection);
+    connection.socket.destroy();
   }
 
   #connectionClosed(connection: ServerConnection): void {
-    this.#idle.delete(connection);
+    this.#idle.remove(connection.idlePlace);
     if (!this.#connections.delete(connection)) return;
     if (this.#connections.size === 0) this.#onIdle?.();
   }

@@ -1,24 +1,65 @@
 // The last requests that have ended, for /debug/requests.
-import { RingBuffer } from '../../../core/base/index.ts';
 import type { RequestView } from '../../../core/protocol/index.ts';
 
 /** Number of requests kept; older ones are dropped. */
 const requestsMax = 256;
 
-/** A request as it is kept: the name of its engine is looked up on request. */
+/** A request as it is added: the name of its engine is looked up on request. */
 export type EndedRequest = Omit<RequestView, 'engine'>;
 
+/**
+ * Kept in one array per field: an object per request would live for as many requests as are kept, which the
+ * garbage collector copies twice.
+ */
 export class RecentRequests {
-  readonly #requests = new RingBuffer<EndedRequest>({ itemsMax: requestsMax });
+  readonly #requestIds: string[] = [];
+  readonly #models: (string | null)[] = [];
+  readonly #urls: (string | null)[] = [];
+  readonly #outcomes: RequestView['outcome'][] = [];
+  readonly #statuses = new Uint16Array(requestsMax);
+  readonly #atSeconds = new Float64Array(requestsMax);
+  readonly #seconds = new Float64Array(requestsMax);
+  /** NaN stands for null, here and below. */
+  readonly #ttftSeconds = new Float64Array(requestsMax);
+  readonly #outputTokens = new Float64Array(requestsMax);
+  /** Number of requests added so far. */
+  #added = 0;
 
   add(request: EndedRequest): void {
-    this.#requests.push(request);
+    const slot = this.#added++ % requestsMax;
+    this.#requestIds[slot] = request.requestId;
+    this.#models[slot] = request.model;
+    this.#urls[slot] = request.url;
+    this.#outcomes[slot] = request.outcome;
+    this.#statuses[slot] = request.status;
+    this.#atSeconds[slot] = request.atSeconds;
+    this.#seconds[slot] = request.seconds;
+    this.#ttftSeconds[slot] = request.ttftSeconds ?? Number.NaN;
+    this.#outputTokens[slot] = request.outputTokens ?? Number.NaN;
   }
 
   /** Oldest first. @param nameOf Name of the engine with a URL. */
   views(nameOf: (url: string) => string): RequestView[] {
-    return Array.from(this.#requests, (request) => {
-      return { ...request, engine: request.url === null ? null : nameOf(request.url) };
+    const first = Math.max(0, this.#added - requestsMax);
+    return Array.from({ length: this.#added - first }, (_, i) => {
+      const slot = (first + i) % requestsMax;
+      const url = this.#urls[slot] as string | null;
+      return {
+        atSeconds: this.#atSeconds[slot] as number,
+        requestId: this.#requestIds[slot] as string,
+        model: this.#models[slot] as string | null,
+        url,
+        engine: url === null ? null : nameOf(url),
+        outcome: this.#outcomes[slot] as RequestView['outcome'],
+        status: this.#statuses[slot] as number,
+        ttftSeconds: numberOrNull(this.#ttftSeconds[slot] as number),
+        seconds: this.#seconds[slot] as number,
+        outputTokens: numberOrNull(this.#outputTokens[slot] as number),
+      };
     });
   }
+}
+
+function numberOrNull(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
 }

@@ -91,7 +91,7 @@ export class InferenceRequests {
     const arrival: Arrival = { exchange, id, session, pinnedUrl: pinned?.url, arrivedAtMs };
     if (kind === 'form') void this.#takeForm(arrival);
     else if (exchange.body.length > unsharedBytesMax) void this.#takeLarge(arrival, route);
-    else this.#takeJson(arrival, route, () => this.#fieldsReader.read(exchange.body));
+    else this.#takeJson(arrival, route, this.#fieldsReader, undefined);
   }
 
   /** A body that takes long to read is read in another thread. */
@@ -100,17 +100,20 @@ export class InferenceRequests {
     const reader = this.#fieldsReader;
     const spans = await this.#skimThread.skim(body, reader.keys).catch((error: Error) => error);
     if (arrival.exchange.over) return;
-    this.#takeJson(arrival, route, () => {
-      if (spans instanceof Error) throw spans;
-      return reader.fieldsAt(body, spans);
-    });
+    this.#takeJson(arrival, route, reader, spans);
   }
 
-  #takeJson(arrival: Arrival, route: ForwardedRoute, read: () => RequestFields): void {
+  /** @param spans The result of reading the body's keys in another thread; undefined to read them here. */
+  #takeJson(
+    arrival: Arrival,
+    route: ForwardedRoute,
+    reader: RequestFieldsReader,
+    spans: Int32Array | Error | undefined,
+  ): void {
     const { exchange, id, session, pinnedUrl, arrivedAtMs } = arrival;
     const { kind, generates } = route;
     const { core } = this.#context;
-    const fields = this.#read(arrival, read);
+    const fields = this.#read(arrival, reader, spans);
     if (fields === undefined) return;
     const { model } = fields;
     if (model === undefined && kind === 'json') {
@@ -173,9 +176,15 @@ export class InferenceRequests {
   }
 
   /** The fields of a JSON body; undefined if it was refused. */
-  #read({ exchange, id }: Arrival, read: () => RequestFields): RequestFields | undefined {
+  #read(
+    { exchange, id }: Arrival,
+    reader: RequestFieldsReader,
+    spans: Int32Array | Error | undefined,
+  ): RequestFields | undefined {
     try {
-      return read();
+      if (spans instanceof Error) throw spans;
+      if (spans === undefined) return reader.read(exchange.body);
+      return reader.fieldsAt(exchange.body, spans);
     } catch (error) {
       const isSyntax = error instanceof JsonSyntaxError;
       if (!isSyntax) this.#context.log.error(`request ${id}: ${error}`);

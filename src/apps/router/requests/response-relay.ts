@@ -27,8 +27,6 @@ const errorEventBytesMax = 4096;
 
 export class ResponseRelay {
   readonly #options: ResponseRelayOptions;
-  readonly #exchange: ServerExchange;
-  readonly #expectsUsage: boolean;
   #isEventStream = false;
   /** Set if the client cannot read chunks (HTTP/1.0): removes the chunk framing. */
   #decoder: ChunkedReader | undefined = undefined;
@@ -37,8 +35,6 @@ export class ResponseRelay {
 
   constructor(options: ResponseRelayOptions) {
     this.#options = options;
-    this.#exchange = options.exchange;
-    this.#expectsUsage = options.expectsUsage;
   }
 
   /** Whether the response is a stream of server-sent events. */
@@ -61,15 +57,15 @@ export class ResponseRelay {
     this.#isEventStream = /^text\/event-stream/i.test(head.headers.get('content-type') ?? '');
     const headText = this.#headText(head, picked);
     const body = this.#decoder === undefined ? bytes : decoded(this.#decoder, bytes);
-    this.#exchange.begin(headText, body);
+    this.#options.exchange.begin(headText, body);
     this.#look(bytes, ended);
   }
 
   /** Relays bytes of the body. @returns Whether `bytes` must stay as they are after the call. */
   write(bytes: Buffer, ended: boolean): boolean {
     this.#look(bytes, ended);
-    if (this.#decoder !== undefined) this.#exchange.write(decoded(this.#decoder, bytes));
-    else if (bytes.length > 0) return this.#exchange.write(bytes);
+    if (this.#decoder !== undefined) this.#options.exchange.write(decoded(this.#decoder, bytes));
+    else if (bytes.length > 0) return this.#options.exchange.write(bytes);
     return false;
   }
 
@@ -81,7 +77,7 @@ export class ResponseRelay {
    */
   breakOff(betweenChunks: boolean, error: OpenAiError): void {
     if (!this.#isEventStream || !betweenChunks) {
-      this.#exchange.destroy();
+      this.#options.exchange.destroy();
       return;
     }
     // The blank lines end an event that was cut in two.
@@ -90,10 +86,10 @@ export class ResponseRelay {
       this.#decoder === undefined
         ? `${Buffer.byteLength(event).toString(16)}\r\n${event}\r\n`
         : event;
-    this.#exchange.write(Buffer.from(framed));
+    this.#options.exchange.write(Buffer.from(framed));
     // Clients that do not support error events treat a missing last chunk as a broken response.
-    this.#exchange.closeAfterwards();
-    this.#exchange.end();
+    this.#options.exchange.closeAfterwards();
+    this.#options.exchange.end();
   }
 
   #headText(head: ResponseHead, { pick, headerLines }: PickedEngine): string {
@@ -101,21 +97,22 @@ export class ResponseRelay {
     if (head.framing === 'length' || (head.framing === 'none' && head.contentLength >= 0)) {
       framing = `content-length: ${head.contentLength}\r\n`;
     } else if (head.framing === 'chunked') {
-      if (this.#exchange.head.minorVersion === 1) framing = 'transfer-encoding: chunked\r\n';
+      if (this.#options.exchange.head.minorVersion === 1)
+        framing = 'transfer-encoding: chunked\r\n';
       else {
         this.#decoder = new ChunkedReader();
-        this.#exchange.closeAfterwards();
+        this.#options.exchange.closeAfterwards();
       }
-    } else if (head.framing === 'until-close') this.#exchange.closeAfterwards();
+    } else if (head.framing === 'until-close') this.#options.exchange.closeAfterwards();
     const { requestId, pickHeader } = this.#options;
     let ours = `x-request-id: ${requestId}\r\n${headerLines}`;
     if (pickHeader) ours += `x-spillway-pick: ${printable(pick.reason)}\r\n`;
-    return downstreamHeadText(head, framing, ours + this.#exchange.connectionLine);
+    return downstreamHeadText(head, framing, ours + this.#options.exchange.connectionLine);
   }
 
   /** Searches for token counts only where they can be. */
   #look(bytes: Buffer, ended: boolean): void {
-    if (ended || this.#expectsUsage) this.#usage = usageNear(bytes) ?? this.#usage;
+    if (ended || this.#options.expectsUsage) this.#usage = usageNear(bytes) ?? this.#usage;
     if (
       this.#isEventStream &&
       bytes.length < errorEventBytesMax &&

@@ -13,6 +13,10 @@ test('token counts are found at the end of a response, in JSON or in an event', 
   assert.deepEqual(near('{"usage": {"prompt_tokens": 12}}'), {
     ...{ promptTokens: 12, outputTokens: undefined, cachedTokens: undefined },
   });
+  const spaced = '"usage": {\n "prompt_tokens":\t\r\n 120,\n "completion_tokens": 30\n}';
+  assert.deepEqual(near(`{${spaced}}`), {
+    ...{ promptTokens: 120, outputTokens: 30, cachedTokens: undefined },
+  });
 });
 
 test('the last of several usages counts, and only near the end', () => {
@@ -25,7 +29,14 @@ test('the last of several usages counts, and only near the end', () => {
 });
 
 test('without usage, or with empty usage, nothing is known', () => {
-  for (const text of ['', '{}', '{"usage":null}', '{"usage":{"completion_tokens":3}}']) {
+  for (const text of [
+    ...['', '{}', '{"usage":null}', '{"usage":{"completion_tokens":3}}'],
+    ...[
+      '{"usage":{"prompt_tokens":null}}',
+      '{"usage":{"prompt_tokens":',
+      '{"usage":{"prompt_tokens":"9"}}',
+    ],
+  ]) {
     assert.equal(near(text), undefined, text);
   }
 });

@@ -9,6 +9,8 @@ export interface Usage {
 
 /** `usage` is within this distance of a response's end. */
 const usageWithinBytes = 2048;
+/** Digits of a count; no more, so that it is an exact integer. */
+const digitsMax = 15;
 const marker = Buffer.from('"usage":');
 
 /** The counts in the last bytes of a response or of one of its events; undefined if there are none. */
@@ -18,16 +20,32 @@ export function usageNear(bytes: Buffer): Usage | undefined {
   const at = tail.lastIndexOf(marker);
   if (at < 0) return undefined;
   const text = tail.toString('latin1', at, Math.min(tail.length, at + 1024));
-  const promptTokens = countIn(text, /"prompt_tokens":\s*(\d{1,15})/);
+  const promptTokens = countAfter(text, '"prompt_tokens":');
   if (promptTokens === undefined) return undefined;
   return {
     promptTokens,
-    outputTokens: countIn(text, /"completion_tokens":\s*(\d{1,15})/),
-    cachedTokens: countIn(text, /"cached_tokens":\s*(\d{1,15})/),
+    outputTokens: countAfter(text, '"completion_tokens":'),
+    cachedTokens: countAfter(text, '"cached_tokens":'),
   };
 }
 
-function countIn(text: string, pattern: RegExp): number | undefined {
-  const found = pattern.exec(text);
-  return found === null ? undefined : Number(found[1]);
+/** The digits after the first `key` and white space, at most 15. Scanned by hand: a regular expression allocates. */
+function countAfter(text: string, key: string): number | undefined {
+  const found = text.indexOf(key);
+  if (found < 0) return undefined;
+  let index = found + key.length;
+  while (isWhiteSpace(text.charCodeAt(index))) index++;
+  const end = index + digitsMax;
+  let count: number | undefined;
+  for (; index < end; index++) {
+    const digit = text.charCodeAt(index) - 0x30;
+    if (!(digit >= 0 && digit <= 9)) break;
+    count = 10 * (count ?? 0) + digit;
+  }
+  return count;
+}
+
+/** Space, tab, line feed or carriage return: the white space of JSON. */
+function isWhiteSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
 }
