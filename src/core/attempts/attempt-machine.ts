@@ -6,6 +6,7 @@ import {
   type ClientPatience,
   endlessPatience,
   firstByteSeconds,
+  type Watched,
 } from './deadlines.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import {
@@ -65,7 +66,10 @@ const stoppingStatus = 503;
  * machine.responseBytes(); // effects.firstByte; true: pass them on
  * machine.responseEnd(false); // effects.attemptEnded, requestEnded, complete
  */
-export class AttemptMachine {
+export class AttemptMachine implements Watched {
+  // Links of the watch's list.
+  previous: Watched | undefined = undefined;
+  next: Watched | undefined = undefined;
   readonly #effects: AttemptEffects;
   readonly #policy: RetryPolicy;
   readonly #budget: RetryBudget | undefined;

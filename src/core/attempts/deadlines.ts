@@ -1,5 +1,5 @@
 // How long a request may wait for each part of its response, and the watch over all requests of a router.
-import type { Clock } from '../base/index.ts';
+import { type Clock, type Linked, LinkedList } from '../base/index.ts';
 
 /** Deadlines of the requests of a router, in seconds; Infinity for none. */
 export interface DeadlineSettings {
@@ -52,7 +52,7 @@ export const endlessPatience: ClientPatience = {
 };
 
 /** A request whose deadlines are checked. */
-export interface Watched {
+export interface Watched extends Linked<Watched> {
   check(nowSeconds: number): void;
 }
 
@@ -65,7 +65,7 @@ export interface Watched {
 export class AttemptWatch {
   readonly settings: DeadlineSettings;
   readonly #clock: Clock;
-  readonly #watched = new Set<Watched>();
+  readonly #watched = new LinkedList<Watched>();
 
   /** @param clock Should stand still while the process is paused, so that a pause is no engine's delay. */
   constructor(clock: Clock, settings: Partial<DeadlineSettings> = {}) {
@@ -79,7 +79,7 @@ export class AttemptWatch {
 
   /** Number of requests that have arrived and not ended. */
   get size(): number {
-    return this.#watched.size;
+    return this.#watched.length;
   }
 
   add(watched: Watched): void {
@@ -87,12 +87,12 @@ export class AttemptWatch {
   }
 
   delete(watched: Watched): void {
-    this.#watched.delete(watched);
+    this.#watched.remove(watched);
   }
 
   /** Checks all deadlines. */
   check(): void {
     const { nowSeconds } = this;
-    for (const watched of this.#watched) watched.check(nowSeconds);
+    for (const watched of this.#watched.items()) watched.check(nowSeconds);
   }
 }

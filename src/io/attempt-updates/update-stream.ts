@@ -66,7 +66,7 @@ export class UpdateStream {
     const { unsentBytesMax = 4 * 1_048_576, aliveMs = aliveIntervalMs } = this.#options;
     const listener = { exchange, unsentBytesMax: picture.length + unsentBytesMax };
     exchange.closeAfterwards();
-    exchange.onClientGone = () => this.#remove(listener);
+    exchange.listener = { onClientGone: () => this.#remove(listener) };
     const head =
       `HTTP/1.1 200 OK\r\nContent-Type: ${updatesContentType}\r\nCache-Control: no-store\r\n` +
       `${exchange.connectionLine}\r\n`;

@@ -8,7 +8,7 @@ export type { RequestHead } from './request-head.ts';
 export type { ResponseHead } from './response-head.ts';
 export { HttpServer, type HttpServerOptions } from './server.ts';
 export type { ServerLimits } from './server-connection.ts';
-export { ServerExchange } from './server-exchange.ts';
+export { type ExchangeListener, ServerExchange } from './server-exchange.ts';
 export { HttpSyntaxError } from './syntax-error.ts';
 export { Ticker } from './ticker.ts';
 export {

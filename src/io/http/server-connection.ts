@@ -1,10 +1,10 @@
 // One client connection: receives bytes, serves one request at a time, sends responses in order.
 import type { Socket } from 'node:net';
+import type { Linked } from '../../core/base/index.ts';
 import type { BodyBudget, BodyHolder } from './body-budget.ts';
 import { BodyBuffer } from './body-buffer.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { ChunkedReader } from './chunked-reader.ts';
-import { IdlePlace } from './idle-list.ts';
 import { readInto } from './read-into.ts';
 import { parseRequestHead, type RequestHead } from './request-head.ts';
 import { type ExchangeOwner, ServerExchange } from './server-exchange.ts';
@@ -74,9 +74,11 @@ const lingerMs = 2_000;
 const framingBytesMax = 1_048_576;
 const noBytes = Buffer.alloc(0);
 
-export class ServerConnection implements ExchangeOwner, BodyHolder {
+export class ServerConnection implements ExchangeOwner, BodyHolder, Linked<ServerConnection> {
   readonly socket: Socket;
-  readonly idlePlace = new IdlePlace<ServerConnection>(this);
+  // Links of the server's list of idle connections.
+  previous: ServerConnection | undefined = undefined;
+  next: ServerConnection | undefined = undefined;
   reservedBytes = 0;
   readonly #context: ServerContext;
   readonly #overLimit: boolean;
@@ -141,7 +143,7 @@ export class ServerConnection implements ExchangeOwner, BodyHolder {
 
   /** Ends the response in flight early, as its handler decides. */
   stopExchange(): void {
-    this.#exchange?.onStop?.();
+    this.#exchange?.listener?.onStop?.();
   }
 
   exchangeEnded(keepAlive: boolean): void {
@@ -172,7 +174,7 @@ export class ServerConnection implements ExchangeOwner, BodyHolder {
   }
 
   #onDrain(): void {
-    if (this.#exchange !== undefined) this.#exchange.onDrain?.();
+    if (this.#exchange !== undefined) this.#exchange.listener?.onDrain?.();
     else if (!this.#closing) this.#proceed();
   }
 

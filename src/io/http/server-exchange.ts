@@ -12,6 +12,16 @@ export interface ExchangeOwner {
   exchangeEnded(keepAlive: boolean): void;
 }
 
+/** Told what happens before the response is complete. */
+export interface ExchangeListener {
+  /** The client has left. */
+  onClientGone?(): void;
+  /** The server stops: end the response now. */
+  onStop?(): void;
+  /** The client reads again after `congested`. */
+  onDrain?(): void;
+}
+
 /**
  * A request with its whole body that waits for a response: call `begin`, `write` any number of
  * times, then `end`. Calls after the client has gone do nothing.
@@ -22,15 +32,8 @@ export class ServerExchange {
   readonly body: Buffer;
   /** Path and query as the program sees them: without a prefix that it serves under. */
   target: string;
-  /**
-   * Called when the client leaves before the response is complete. Set it before the first
-   * asynchronous step.
-   */
-  onClientGone: (() => void) | undefined = undefined;
-  /** Called if the server stops before the response is complete: end it now. */
-  onStop: (() => void) | undefined = undefined;
-  /** Called when the client reads again after `congested`. */
-  onDrain: (() => void) | undefined = undefined;
+  /** Set it before the first asynchronous step. */
+  listener: ExchangeListener | undefined = undefined;
   /** Whether the server has its maximum number of connections: then it serves only health and metrics. */
   overLimit = false;
   readonly #owner: ExchangeOwner;
@@ -58,7 +61,7 @@ export class ServerExchange {
     return this.#over;
   }
 
-  /** Whether the client is slow: stop writing until `onDrain`. */
+  /** Whether the client is slow: stop writing until `ExchangeListener.onDrain`. */
   get congested(): boolean {
     return this.#socket.writableNeedDrain;
   }
@@ -117,6 +120,6 @@ export class ServerExchange {
   clientGone(): void {
     if (this.#over) return;
     this.#over = true;
-    this.onClientGone?.();
+    this.listener?.onClientGone?.();
   }
 }

@@ -155,7 +155,7 @@ test('a client that leaves is noticed while its response is pending', async (con
     gone = resolve;
   });
   const { connectPeer } = await serve(context, (exchange) => {
-    exchange.onClientGone = gone;
+    exchange.listener = { onClientGone: gone };
   });
   const peer = await connectPeer();
   peer.socket.write(get('/'));

@@ -1,9 +1,9 @@
 // An HTTP/1.1 server on node:net: small, strict, and fast enough to proxy token streams.
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { LinkedList } from '../../core/base/index.ts';
 import { portError } from '../listen/index.ts';
 import { BodyBudget } from './body-budget.ts';
 import { BufferPool } from './buffer-pool.ts';
-import { IdleList } from './idle-list.ts';
 import type { RequestHead } from './request-head.ts';
 import { ServerConnection, type ServerContext, type ServerLimits } from './server-connection.ts';
 import type { ServerExchange } from './server-exchange.ts';
@@ -64,7 +64,7 @@ export class HttpServer {
   readonly #ticker: Ticker;
   readonly #connections = new Set<ServerConnection>();
   /** Connections without a request in flight, idle longest first. */
-  readonly #idle = new IdleList<ServerConnection>();
+  readonly #idle = new LinkedList<ServerConnection>();
   readonly #connectionsMax: number;
   readonly #context: ServerContext & { retiring: boolean; draining: boolean };
   #onIdle: (() => void) | undefined = undefined;
@@ -85,8 +85,8 @@ export class HttpServer {
       refuseHead: options.refuseHead ?? (() => undefined),
       onRequest: options.onRequest,
       idleChanged: (connection, isIdle) => {
-        if (isIdle) this.#idle.add(connection.idlePlace);
-        else this.#idle.remove(connection.idlePlace);
+        if (isIdle) this.#idle.add(connection);
+        else this.#idle.remove(connection);
       },
       refusal: options.refusal,
       connectionClosed: (connection) => this.#connectionClosed(connection),
@@ -154,7 +154,7 @@ export class HttpServer {
     });
   }
 
-  /** Asks the handlers of all requests in flight to end their responses now: `ServerExchange.onStop`. */
+  /** Asks the handlers of all requests in flight to end their responses now: `ExchangeListener.onStop`. */
   stopExchanges(): void {
     for (const connection of this.#connections) connection.stopExchange();
   }
@@ -172,11 +172,11 @@ export class HttpServer {
     const overLimit = this.#connections.size >= this.#connectionsMax;
     const connection = new ServerConnection(this.#context, socket, overLimit);
     this.#connections.add(connection);
-    this.#idle.add(connection.idlePlace);
+    this.#idle.add(connection);
   }
 
   #closeLongestIdle(): void {
-    const connection = this.#idle.longest;
+    const connection = this.#idle.first;
     if (connection === undefined) return;
     // The place is free now, although the close event comes later.
     this.#connectionClosed(connection);
@@ -184,7 +184,7 @@ export class HttpServer {
   }
 
   #connectionClosed(connection: ServerConnection): void {
-    this.#idle.remove(connection.idlePlace);
+    this.#idle.remove(connection);
     if (!this.#connections.delete(connection)) return;
     if (this.#connections.size === 0) this.#onIdle?.();
   }

@@ -19,6 +19,7 @@ import {
   UnknownModelError,
 } from '../../../core/routing/index.ts';
 import type {
+  ExchangeListener,
   ResponseHead,
   ResponseSink,
   ServerExchange,
@@ -88,7 +89,7 @@ const noBody = Buffer.alloc(0);
 const stopping: OpenAiError = { status: 503, message: 'The router is shutting down.' };
 const overloaded: OpenAiError = { status: 503, message: 'All engines are overloaded.' };
 
-export class ProxiedRequest implements ResponseSink, AttemptEffects {
+export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEffects {
   readonly #context: ProxyContext;
   readonly #exchange: ServerExchange;
   readonly #request: RoutingRequest;
@@ -133,14 +134,35 @@ export class ProxiedRequest implements ResponseSink, AttemptEffects {
     this.#machine = new AttemptMachine(this, retryPolicy, retryBudget, watch, patience);
     const { pickHeader } = context;
     this.#relay = new ResponseRelay({ exchange, requestId: request.id, expectsUsage, pickHeader });
-    exchange.onClientGone = () => this.#machine.cancel();
-    exchange.onStop = () => this.#stop();
-    exchange.onDrain = () => this.#onDrain();
+    exchange.listener = this;
   }
 
   /** Picks an engine and sends the request there. */
   start(): void {
     this.#machine.admit();
+  }
+
+  // Events of the client's connection.
+
+  onClientGone(): void {
+    this.#machine.cancel();
+  }
+
+  /** The router stops, and the time for requests in flight is over. */
+  onStop(): void {
+    this.#isStopped = true;
+    // The connection, which knows it, is gone after the machine's turn.
+    const betweenChunks = this.#upstream?.betweenChunks ?? false;
+    const { message } = stopping;
+    this.#failure = { kind: 'reset', message, answered: true, betweenChunks };
+    this.#machine.stop();
+  }
+
+  onDrain(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#machine.clientSlow(false);
+    this.#upstream?.resume();
   }
 
   // Events of the engine's socket.
@@ -275,7 +297,13 @@ export class ProxiedRequest implements ResponseSink, AttemptEffects {
   }
 
   attemptEnded(status: AttemptOutcome): void {
-    this.#outcome = this.#isWhole ? { status, ...this.#relay.usage } : { status };
+    const usage = this.#isWhole ? this.#relay.usage : undefined;
+    this.#outcome = {
+      status,
+      promptTokens: usage?.promptTokens,
+      outputTokens: usage?.outputTokens,
+      cachedTokens: usage?.cachedTokens,
+    };
     this.#ticket?.finish(this.#outcome);
     this.#ticket = undefined;
     this.#upstream = undefined;
@@ -371,27 +399,10 @@ export class ProxiedRequest implements ResponseSink, AttemptEffects {
     this.#machine.responseEnd(this.#relay.hasErrorEvent);
   }
 
-  /** The router stops, and the time for requests in flight is over. */
-  #stop(): void {
-    this.#isStopped = true;
-    // The connection, which knows it, is gone after the machine's turn.
-    const betweenChunks = this.#upstream?.betweenChunks ?? false;
-    const { message } = stopping;
-    this.#failure = { kind: 'reset', message, answered: true, betweenChunks };
-    this.#machine.stop();
-  }
-
   #pause(): void {
     this.#paused = true;
     this.#machine.clientSlow(true);
     this.#upstream?.pause();
-  }
-
-  #onDrain(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#machine.clientSlow(false);
-    this.#upstream?.resume();
   }
 
   /** Writes the log line that upstream's end-to-end tests read. */

@@ -27,7 +27,7 @@ export class EventFeed {
       return;
     }
     exchange.closeAfterwards();
-    exchange.onClientGone = () => this.#remove(exchange);
+    exchange.listener = { onClientGone: () => this.#remove(exchange) };
     const head =
       `HTTP/1.1 200 OK\r\nContent-Type: ${contentType}\r\nCache-Control: no-cache\r\n` +
       `${exchange.connectionLine}\r\n`;
