@@ -158,6 +158,8 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
     return victim;
   };
   const running = () => decoding.count + prefilling.length;
+  const meanStepSeconds = (chunks: readonly (readonly [Request, number])[], steps: number) =>
+    cost.stepSeconds(loadOf(decoding, chunks, (steps - 1) / 2));
   const arrive = () => {
     while (coming[0] && coming[0].arrivedSeconds <= plannedSeconds) {
       waiting.push(coming.shift() as Request);
@@ -215,12 +217,20 @@ export function closedLoop(options: ClosedLoopOptions): ClosedLoopResult {
     if (chunks.length === 0) {
       steps = Math.min(decoding.stepsLeft, Math.floor((capacity() - kvTokens) / decoding.count));
       if (coming[0]) {
-        const each = cost.stepSeconds(loadOf(decoding, chunks, 0));
-        steps = Math.min(steps, Math.ceil((coming[0].arrivedSeconds - now) / each));
+        const { arrivedSeconds } = coming[0];
+        const first = meanStepSeconds(chunks, 1);
+        steps = Math.min(steps, Math.ceil((arrivedSeconds - now) / first));
+        // Contexts grow, so the steps after the first are longer, and fewer may pass before the arrival.
+        while (
+          steps > 1 &&
+          now + (steps - 1) * meanStepSeconds(chunks, steps - 1) >= arrivedSeconds
+        ) {
+          steps--;
+        }
       }
       steps = Math.max(1, steps);
     }
-    const stepSeconds = cost.stepSeconds(loadOf(decoding, chunks, (steps - 1) / 2));
+    const stepSeconds = meanStepSeconds(chunks, steps);
     // `now` minus a step would be wrong: rounding would let a request arrive just after the step that it
     // arrived with.
     const lastStartSeconds = now + (steps - 1) * stepSeconds;

@@ -120,8 +120,19 @@ function collect(bytes: Buffer, start: number, end: number, count: number, heade
         : known.name,
     );
     headers.kinds.push(known === undefined ? headerKinds.endToEnd : known.kind);
+    if (known?.kind === headerKinds.transferEncoding) refuseTab(bytes, valueEnds[i] as number);
     headers.values.push(
       text.slice((valueStarts[i] as number) - start, (valueEnds[i] as number) - start),
     );
+  }
+}
+
+/**
+ * Refuses a tab after the name of a transfer encoding. RFC 9112 allows it, but llhttp, which Node uses, does not
+ * recognize the encoding then, so that two servers would disagree about where the message ends.
+ */
+function refuseTab(bytes: Buffer, valueEnd: number): void {
+  for (let index = valueEnd; bytes[index] !== byteCr; index++) {
+    if (bytes[index] === byteTab) throw new HttpSyntaxError(400, 'Tab after a transfer encoding');
   }
 }

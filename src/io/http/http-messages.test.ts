@@ -294,6 +294,7 @@ const smuggling: readonly (readonly [string, string, number])[] = [
     400,
   ],
   ['TE.TE: twice', `${good}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n`, 400],
+  ['TE with a tab', `${good}Transfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n`, 400],
   ['TE list', `${good}Transfer-Encoding: chunked, identity\r\n\r\n`, 501],
   ['TE gzip', `${good}Transfer-Encoding: gzip, chunked\r\n\r\n`, 501],
   ['TE with a prefix', `${good}Transfer-Encoding: xchunked\r\n\r\n`, 501],
