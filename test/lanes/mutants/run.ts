@@ -9,6 +9,7 @@
 // --jobs      mutants tried at a time (default 1)
 // --unit      only unit tests: quicker, and survivors may be held by integration tests
 // --own       only the rooms' own unit tests: quickest; other rooms' tests may notice more
+// --tests     with --own: globs of further test files, separated by commas
 // --again     a report of --json: tries its survivors again instead of drawing
 // --json      a file for the whole report
 import { execFileSync } from 'node:child_process';
@@ -73,6 +74,7 @@ async function main(): Promise<number> {
       jobs: { type: 'string', default: '1' },
       unit: { type: 'boolean', default: false },
       own: { type: 'boolean', default: false },
+      tests: { type: 'string' },
       again: { type: 'string' },
       json: { type: 'string' },
     },
@@ -115,7 +117,7 @@ async function main(): Promise<number> {
     const files = new Set([...perRoom.values()].flat().map(({ file }) => file));
     const integration = values.unit ? [] : ['test/integration/**/*.test.ts'];
     const patterns = values.own
-      ? rooms.map((room) => `src/${room}/**/*.test.ts`)
+      ? [...rooms.map((room) => `src/${room}/**/*.test.ts`), ...(values.tests?.split(',') ?? [])]
       : ['src/**/*.test.ts', ...integration];
     const tests = await measuredTests(trees, { root, files, patterns, log: print });
     print(`${tests.length} test files`);

@@ -191,3 +191,35 @@ test('the most common models and GPUs are in the catalogue', () => {
     assert.ok(findGpu(name).source.length > 0, name);
   }
 });
+
+test('a guess of a tiny model has one layer', () => {
+  assert.equal(guessModel('a/Foo-0.001B')?.layers, 1);
+});
+
+/** Parameters that one token uses: those of a model with no more experts than that. */
+function activeParameters(model: ModelSpec): number {
+  const { experts } = model;
+  return modelParameters({
+    ...model,
+    ...(experts && { experts: { ...experts, count: experts.perToken } }),
+  });
+}
+
+test('a mixture of experts uses as many parameters per token as its makers say', () => {
+  const stated: Readonly<Record<string, number>> = {
+    'Qwen/Qwen3-30B-A3B': 3.3,
+    'Qwen/Qwen3-235B-A22B': 22,
+    'Qwen/Qwen3-Coder-480B-A35B': 35,
+    'Qwen/Qwen3-Next-80B-A3B': 3,
+    'mistralai/Mixtral-8x7B-v0.1': 12.9,
+    'mistralai/Mixtral-8x22B-v0.1': 39,
+    'meta-llama/Llama-4-Scout-17B-16E': 17,
+    'zai-org/GLM-4.5': 32,
+    'deepseek-ai/DeepSeek-V3': 37,
+    'moonshotai/Kimi-K2': 32,
+  };
+  for (const [name, billions] of Object.entries(stated)) {
+    const active = activeParameters(findModel(name)) / 1e9;
+    assert.ok(Math.abs(active / billions - 1) < 0.07, `${name}: ${active}`);
+  }
+});

@@ -333,3 +333,19 @@ test('kernels that widen 4-bit weights are no faster on B200 than on H200; kerne
   assert.ok(ratio('int4') > 0.85 && ratio('int4') < 1.05, `${ratio('int4')}`);
   assert.ok(ratio('fp4') < 0.8, `${ratio('fp4')}`);
 });
+
+test('cores of a dense model share nothing but the exchange of their tokens', () => {
+  const model = { ...findModel('opt-125m'), layers: 1 };
+  const profile = profileOf(tables);
+  const own = profileCost({ profile, model });
+  for (const expertParallel of [true, false]) {
+    const lockstep = profileLockstep({
+      ...{ profile, model, cores: 2, expertParallel, own, memoryBytesPerSecond: 1e9 },
+      link: { latencySeconds: 0, bytesPerSecond: 1e9 },
+    });
+    const exchange = (8 * 768 * 2) / 1e9;
+    const seconds = lockstep.stepSeconds([decodes(2, 50), decodes(6, 50)]);
+    const expected = own.stepSeconds(decodes(6, 50)) + exchange;
+    assert.ok(Math.abs(seconds - expected) < 1e-12, `${seconds}`);
+  }
+});

@@ -101,3 +101,20 @@ test('a cleared policy has no ghosts and no border', () => {
   reuse('b', 'c');
   assert.deepEqual(evict(1), ['a']);
 });
+
+test('missing one that was used again moves the border back by one, however many were used once', () => {
+  const { store, reuse, evict } = policyOf(8);
+  store('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
+  // Four misses of chunks used once move the border to four.
+  assert.deepEqual(evict(4), ['a', 'b', 'c', 'd']);
+  store('a', 'b', 'c', 'd');
+  reuse('e', 'f', 'g', 'h');
+  // Four used once are at the border, so one of them goes; with three, the border protects them.
+  assert.deepEqual(evict(1), ['a']);
+  assert.deepEqual(evict(1), ['e']);
+  // The ghosts are one of each kind, so this miss moves the border to three, where three are.
+  store('e');
+  reuse('e');
+  assert.deepEqual(evict(1), ['b']);
+  assert.deepEqual(evict(1), ['f'], 'two are below it');
+});

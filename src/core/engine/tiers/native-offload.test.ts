@@ -255,3 +255,21 @@ test('once nothing runs, schedules a loaded request before the first one if it h
   assert.deepEqual([...order], ['busy', 'short', 'long']);
   assert.equal(engine.stats.waiting, 0);
 });
+
+test('a chunk that found no space is stored after its request has ended, and its blocks are not overwritten before', () => {
+  const { engine, connector, run, log } = engineOf({}, { chunksMax: 2 });
+  engine.add(request('a'));
+  engine.add(request('b'));
+  const first = engine.schedule(0) ?? assert.fail();
+  engine.complete(first, () => false);
+  assert.equal(connector.stats.allocationFailures, 1, 'both chunks of the pool are being written');
+  // Those of `a` are copied from 1 s to 9 s; the next step then stores those of `b`, from 10 s to 18 s.
+  engine.add(request('c', { promptTokens: 1 }));
+  const second = engine.schedule(9) ?? assert.fail();
+  engine.complete(second, () => false);
+  assert.equal(second.endSeconds, 10);
+  engine.add(request('d', { promptTokens: 31 }));
+  run(10);
+  assert.equal(log[0], '10-19 d:31', 'it needs all blocks, so it waits for the copy');
+  assert.equal(connector.stats.stores.transfers, 2);
+});

@@ -164,3 +164,32 @@ test('for any traffic: every request ends, and no tier holds more than its capac
     }),
   );
 });
+
+test('a prompt whose lookup is under way when the tiers are emptied is found in the store after it', () => {
+  const store = storeOf({ lookupSeconds: 0.5 });
+  const first = engineOf([store]);
+  first.engine.add(request('a'));
+  first.run(0);
+  const other = engineOf([store]);
+  other.engine.add(request('b', 'a'));
+  assert.equal(other.engine.schedule(10), undefined);
+  assert.equal(other.engine.wakeSeconds, 10.5);
+  other.engine.resetPrefixCache({ resetConnector: true });
+  assert.equal(other.engine.wakeSeconds, 10.5);
+  other.run(10);
+  assert.deepEqual(other.hits, ['b 8 disk']);
+});
+
+test('chunks on their way to host memory when it is emptied do not arrive there', () => {
+  const store = storeOf();
+  const first = engineOf([store]);
+  first.engine.add(request('a'));
+  first.run(0);
+  const other = engineOf([store]);
+  other.engine.add(request('b', 'a'));
+  assert.equal(other.engine.schedule(10), undefined, 'it is read from the store');
+  other.engine.abort('b');
+  other.engine.resetPrefixCache({ resetConnector: true });
+  assert.equal(other.engine.wakeSeconds, Number.POSITIVE_INFINITY);
+  assert.equal(other.connector.stats.tiers[0]?.chunks, 0);
+});
