@@ -39,6 +39,13 @@ export class RecordedEffects implements AttemptEffects {
     return this.predicted;
   }
 
+  /** Tokens that each engine has to compute. */
+  tokens = 0;
+
+  prefillTokens(): number {
+    return this.tokens;
+  }
+
   unpick(): void {
     this.log.push('unpick');
   }

@@ -117,7 +117,11 @@ class Router {
       ...{ engines, nowSeconds, healthIntervalMs: settings.healthIntervalMs },
       statsIntervalMs: statsIntervalMs(settings.policy, options),
     });
-    const watch = new AttemptWatch(ticker, options.deadlines);
+    const watch = new AttemptWatch(ticker, options.deadlines, (url, seconds) => {
+      const why = `no data on any stream for ${seconds.toFixed(0)} s`;
+      core.eject(url, why);
+      engines.get(url)?.stalled(why);
+    });
     ticker.add({ onTick: () => watch.check() });
     const context = proxyContext({ core, metrics, engines, options, watch, clock: this.#clock });
     this.#requests = new InferenceRequests(context, { engines, sessionKey: settings.sessionKey });

@@ -60,6 +60,7 @@ interface Flags extends LogFlags {
   readonly connectTimeout: number;
   readonly firstByteTimeout: number | 'auto';
   readonly streamIdleTimeout: number;
+  readonly engineStallTimeout: number;
   readonly requestTimeout: number;
   readonly drainDelay: number;
   readonly shutdownTimeout: number;
@@ -294,6 +295,7 @@ async function run(flags: Flags): Promise<void> {
       firstByteSeconds:
         flags.firstByteTimeout === 'auto' ? 'predicted' : deadline(flags.firstByteTimeout),
       streamIdleSeconds: deadline(flags.streamIdleTimeout),
+      engineStallSeconds: deadline(flags.engineStallTimeout),
       totalSeconds: deadline(flags.requestTimeout),
     },
     ...(flags.dashboard ? { webpage: await loadWebpage() } : {}),

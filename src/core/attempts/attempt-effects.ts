@@ -28,6 +28,8 @@ export interface AttemptEffects {
   pick(tried: ReadonlySet<string> | undefined): string | undefined;
   /** Time that the policy expects until the first byte from the engine picked last; undefined if it cannot know. */
   predictedSeconds(): number | undefined;
+  /** Prompt tokens that the engine picked last will have to compute. */
+  prefillTokens(): number;
   /** The engine picked last will not be sent the request. */
   unpick(): void;
   /** Sends the request to the engine picked last and counts it as in flight there. */

@@ -8,6 +8,7 @@ import {
   firstByteSeconds,
   type Watched,
 } from './deadlines.ts';
+import type { EngineProgress } from './engine-progress.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import {
   type AttemptFailureKind,
@@ -94,6 +95,9 @@ export class AttemptMachine implements Watched {
   /** Whether data has arrived since the last check. */
   #hasData = false;
   #isClientSlow = false;
+  /** The engine of the attempt in flight, or of the last one. */
+  #engine: EngineProgress | undefined = undefined;
+  #prefillTokens = 0;
 
   /**
    * @param budget Shared by the requests of a router; undefined allows every retry of the policy.
@@ -158,10 +162,7 @@ export class AttemptMachine implements Watched {
       if (!busyStatuses.has(status)) this.#brokenEngines++;
       if (this.#pickElsewhere()) {
         // The rest of this response is not needed.
-        this.#effects.abort();
-        this.#effects.attemptEnded('failed');
-        this.#effects.rerouted();
-        this.#send();
+        this.#moveOn();
         return 'drop';
       }
     } else if (!hasBody) return 'hold';
@@ -214,6 +215,26 @@ export class AttemptMachine implements Watched {
     this.#isClientSlow = isSlow;
   }
 
+  /** Reports data to the engine's progress; `AttemptWatch` calls it before `check`. */
+  look(nowSeconds: number): void {
+    switch (this.#state) {
+      case 'sent':
+        this.#engine?.waits(this.#sentSeconds, this.#prefillTokens);
+        return;
+      case 'firstByte':
+      case 'streaming':
+        this.#engine?.streams(this.#hasData, this.#isClientSlow);
+        if (this.#hasData || this.#isClientSlow) this.#dataSeconds = nowSeconds;
+        this.#hasData = false;
+        return;
+      case 'arrived':
+      case 'admitted':
+      case 'picked':
+      case 'ended':
+        return;
+    }
+  }
+
   /** Checks the deadlines; `AttemptWatch` calls it. */
   check(nowSeconds: number): void {
     switch (this.#state) {
@@ -226,7 +247,7 @@ export class AttemptMachine implements Watched {
         else if (nowSeconds > this.#firstByteDueSeconds) {
           this.#effects.expired('firstByte', nowSeconds - this.#sentSeconds);
           this.timerFired('firstByte');
-        }
+        } else if (this.#engine?.isWedged) this.#leaveWedged();
         return;
       case 'firstByte':
       case 'streaming':
@@ -326,15 +347,21 @@ export class AttemptMachine implements Watched {
       this.#endLate();
       return;
     }
-    if (this.#hasData || this.#isClientSlow) {
-      this.#hasData = false;
-      this.#dataSeconds = nowSeconds;
-      return;
-    }
+    if (this.#isClientSlow) return;
     const idleSeconds = nowSeconds - this.#dataSeconds;
-    if (idleSeconds <= (this.#watch as AttemptWatch).settings.streamIdleSeconds) return;
-    this.#effects.expired('streamIdle', idleSeconds);
+    const isWedged = this.#engine?.isWedged ?? false;
+    if (!isWedged && idleSeconds <= (this.#watch as AttemptWatch).settings.streamIdleSeconds)
+      return;
+    this.#effects.expired(isWedged ? 'engineStall' : 'streamIdle', idleSeconds);
     this.timerFired('streamIdle');
+  }
+
+  /** No stream of the engine moves. A request that no other engine can take stays, and its own deadline decides. */
+  #leaveWedged(): void {
+    const { nowSeconds } = this.#watch as AttemptWatch;
+    if (!this.#pickElsewhere()) return;
+    this.#effects.expired('engineStall', nowSeconds - this.#sentSeconds);
+    this.#moveOn();
   }
 
   /** Whether the engine that is picked would respond after the request's time is over. */
@@ -431,6 +458,14 @@ export class AttemptMachine implements Watched {
     return true;
   }
 
+  /** Replaces the attempt in flight by the one that is picked. */
+  #moveOn(): void {
+    this.#effects.abort();
+    this.#effects.attemptEnded('failed');
+    this.#effects.rerouted();
+    this.#send();
+  }
+
   #pick(): boolean {
     const url = this.#effects.pick(this.#tried);
     if (url === undefined) return false;
@@ -446,6 +481,8 @@ export class AttemptMachine implements Watched {
       const { nowSeconds, settings } = this.#watch;
       const predicted = this.#effects.predictedSeconds();
       this.#sentSeconds = nowSeconds;
+      this.#engine = this.#watch.engine(this.#url);
+      this.#prefillTokens = this.#effects.prefillTokens();
       this.#firstByteDueSeconds =
         nowSeconds + firstByteSeconds(settings.firstByteSeconds, predicted);
     }

@@ -1,5 +1,6 @@
 // How long a request may wait for each part of its response, and the watch over all requests of a router.
 import { type Clock, type Linked, LinkedList } from '../base/index.ts';
+import { EngineProgress } from './engine-progress.ts';
 
 /** Deadlines of the requests of a router, in seconds; Infinity for none. */
 export interface DeadlineSettings {
@@ -7,6 +8,8 @@ export interface DeadlineSettings {
   readonly firstByteSeconds: number | 'predicted';
   /** Time without data on a stream that has begun. */
   readonly streamIdleSeconds: number;
+  /** Time without data on all streams of an engine, after which it counts as wedged. */
+  readonly engineStallSeconds: number;
   /** From the arrival of a request to the end of its response. */
   readonly totalSeconds: number;
 }
@@ -15,6 +18,7 @@ export interface DeadlineSettings {
 export const defaultDeadlines: DeadlineSettings = {
   firstByteSeconds: 'predicted',
   streamIdleSeconds: 60,
+  engineStallSeconds: 10,
   totalSeconds: Number.POSITIVE_INFINITY,
 };
 
@@ -53,6 +57,8 @@ export const endlessPatience: ClientPatience = {
 
 /** A request whose deadlines are checked. */
 export interface Watched extends Linked<Watched> {
+  /** Reports to its engine's progress. */
+  look(nowSeconds: number): void;
   check(nowSeconds: number): void;
 }
 
@@ -66,10 +72,22 @@ export class AttemptWatch {
   readonly settings: DeadlineSettings;
   readonly #clock: Clock;
   readonly #watched = new LinkedList<Watched>();
+  /** By URL; only engines with requests. */
+  readonly #engines = new Map<string, EngineProgress>();
+  readonly #engineWedged: ((url: string, seconds: number) => void) | undefined;
 
-  /** @param clock Should stand still while the process is paused, so that a pause is no engine's delay. */
-  constructor(clock: Clock, settings: Partial<DeadlineSettings> = {}) {
+  /**
+   * @param clock Should stand still while the process is paused, so that a pause is no engine's delay.
+   * @param engineWedged Called when no stream of an engine has had data for some seconds, before its requests
+   *   move elsewhere.
+   */
+  constructor(
+    clock: Clock,
+    settings: Partial<DeadlineSettings> = {},
+    engineWedged?: (url: string, seconds: number) => void,
+  ) {
     this.#clock = clock;
+    this.#engineWedged = engineWedged;
     this.settings = { ...defaultDeadlines, ...settings };
   }
 
@@ -90,9 +108,25 @@ export class AttemptWatch {
     this.#watched.remove(watched);
   }
 
-  /** Checks all deadlines. */
+  /** The progress of an engine that has a request. */
+  engine(url: string): EngineProgress {
+    let engine = this.#engines.get(url);
+    if (engine === undefined) {
+      engine = new EngineProgress(url, this.nowSeconds);
+      this.#engines.set(url, engine);
+    }
+    return engine;
+  }
+
+  /** Checks the engines, then all deadlines. */
   check(): void {
-    const { nowSeconds } = this;
+    const { nowSeconds, settings } = this;
+    for (const watched of this.#watched.items()) watched.look(nowSeconds);
+    for (const engine of this.#engines.values()) {
+      const { url, quietSinceSeconds } = engine;
+      if (!engine.decide(nowSeconds, settings)) this.#engines.delete(url);
+      else if (engine.isWedged) this.#engineWedged?.(url, nowSeconds - quietSinceSeconds);
+    }
     for (const watched of this.#watched.items()) watched.check(nowSeconds);
   }
 }

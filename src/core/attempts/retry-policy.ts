@@ -12,8 +12,11 @@ export type AttemptFailureKind = 'connect' | 'reset' | 'syntax' | 'truncated';
  */
 export type AttemptTimer = 'firstByte' | 'streamIdle';
 
-/** `total`: time for the request, which no engine is to blame for. */
-export type AttemptDeadline = AttemptTimer | 'total';
+/**
+ * `engineStall`: time without data on any stream of the engine. `total`: time for the request, which no engine is
+ * to blame for.
+ */
+export type AttemptDeadline = AttemptTimer | 'engineStall' | 'total';
 
 /** The router's own response when no engine gave one: bad gateway, no engine, timeout. */
 export type GatewayStatus = 502 | 503 | 504;

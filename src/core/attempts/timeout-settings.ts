@@ -2,7 +2,7 @@
 
 interface RouterTimeout {
   /** Key under `routerSpec.timeouts`. */
-  readonly key: 'connect' | 'firstByte' | 'streamIdle' | 'request';
+  readonly key: 'connect' | 'firstByte' | 'streamIdle' | 'engineStall' | 'request';
   readonly flag: string;
   readonly help: string;
   /** Seconds; 0 for none; `auto` follows the routing policy. */
@@ -27,6 +27,12 @@ export const routerTimeouts: readonly RouterTimeout[] = [
     flag: '--stream-idle-timeout',
     help: 'maximum time without data on a stream that has begun; 0 for none',
     default: 60,
+  },
+  {
+    key: 'engineStall',
+    flag: '--engine-stall-timeout',
+    help: 'maximum time without data on all streams of an engine, after which its requests move and it is ejected; 0 for none',
+    default: 10,
   },
   {
     key: 'request',

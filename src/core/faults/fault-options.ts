@@ -39,6 +39,8 @@ export interface FaultOptions {
   readonly crash?: Spell;
   /** All connections are cut, and none is accepted for this long; the cache is kept. */
   readonly refuse?: Spell;
+  /** The engine accepts requests and answers health checks, but computes nothing for this long. */
+  readonly wedge?: Spell;
   /** The engine's steps take `factor` times as long for this duration. */
   readonly slowEngine?: Spell & { readonly factor: number };
   /** Per message between routers: it arrives this much later, and so do those after it. */
@@ -62,7 +64,8 @@ export const faultNames: readonly FaultName[] = [
     'unavailable',
     'hangBeforeFirstByte',
   ] as const),
-  ...(['hangInStream', 'slowStream', 'cutStream', 'crash', 'refuse', 'slowEngine'] as const),
+  ...(['hangInStream', 'slowStream', 'cutStream', 'crash', 'refuse'] as const),
+  ...(['wedge', 'slowEngine'] as const),
   ...(['lateUpdates', 'clientLeaves', 'routerRestarts'] as const),
 ];
 
@@ -86,6 +89,7 @@ export function drawFaults(random: Random): FaultOptions {
     cutStream: { probability: probability(0.2), events },
     crash: { probability: probability(0.15), seconds: seconds(4) },
     refuse: { probability: probability(0.15), seconds: seconds(4) },
+    wedge: { probability: probability(0.1), seconds: seconds(8) },
     slowEngine: {
       probability: probability(0.1),
       factor: 2 + random.next() * 8,

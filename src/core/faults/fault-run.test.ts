@@ -6,6 +6,8 @@ import {
   AttemptMachine,
   type AttemptWatch,
   type ClientPatience,
+  defaultDeadlines,
+  defaultRetryPolicy,
   endlessPatience,
   type RetryPolicy,
 } from '../attempts/index.ts';
@@ -51,14 +53,13 @@ test('a seed replays the same run', () => {
   assert.notEqual(played(1), played(2));
 });
 
-const patient: Partial<FaultSettings> = {
-  deadlines: {
-    firstByteSeconds: Number.POSITIVE_INFINITY,
-    streamIdleSeconds: Number.POSITIVE_INFINITY,
-    totalSeconds: Number.POSITIVE_INFINITY,
-  },
-  patience: endlessPatience,
+const endless: FaultSettings['deadlines'] = {
+  firstByteSeconds: Number.POSITIVE_INFINITY,
+  streamIdleSeconds: Number.POSITIVE_INFINITY,
+  engineStallSeconds: Number.POSITIVE_INFINITY,
+  totalSeconds: Number.POSITIVE_INFINITY,
 };
+const patient: Partial<FaultSettings> = { deadlines: endless, patience: endlessPatience };
 
 test('without faults every request is served, except those that no engine accepts', () => {
   for (let seed = 1; seed <= 50; seed++) {
@@ -66,6 +67,29 @@ test('without faults every request is served, except those that no engine accept
     assert.equal(completed, requests);
     assert.equal(reroutes, 0);
     assert.equal(struck.size, 0);
+  }
+});
+
+test('engines that never fail miss none of the default deadlines', () => {
+  for (let seed = 1; seed <= 100; seed++) {
+    const changes = { faults: {}, patience: endlessPatience, deadlines: defaultDeadlines };
+    const { requests, completed, reroutes } = playFaults(seed, { ...changes, gapSeconds: 0.002 });
+    assert.deepEqual([completed, reroutes], [requests, 0], `seed ${seed}`);
+  }
+});
+
+test('a wedged engine is found by its streams: its requests move, and no request waits for it', () => {
+  for (let seed = 1; seed <= 100; seed++) {
+    const { requests, completed, failed, seconds, struck } = playFaults(seed, {
+      ...{ engines: 3, routers: 1, requests: 60, gapSeconds: 0.005, policy: 'roundrobin' },
+      faults: { wedge: { probability: 0.02, seconds: 1000 } },
+      patience: endlessPatience,
+      deadlines: { ...endless, engineStallSeconds: 1, streamIdleSeconds: 2, firstByteSeconds: 5 },
+      retryPolicy: { ...defaultRetryPolicy, reroutesMax: 9 },
+    });
+    assert.equal(completed + failed, requests);
+    // The wedge ends with the first data after 1,000 s; no request waits for that.
+    if (struck.get('wedge') === 1) assert.ok(seconds < 60, `seed ${seed}: ${seconds} s`);
   }
 });
 
@@ -90,11 +114,7 @@ test('each fault has the effect that its name states', () => {
   assert.ok(under({ clientLeaves: { probability: 1, seconds: 0.01 } }).cancelled > 0);
   assert.ok(under({ routerRestarts: always }, { requests: 30 }).cancelled > 0);
   const quick = {
-    deadlines: {
-      firstByteSeconds: 1,
-      streamIdleSeconds: 1,
-      totalSeconds: Number.POSITIVE_INFINITY,
-    },
+    deadlines: { ...endless, firstByteSeconds: 1, streamIdleSeconds: 1 },
   };
   const hang = { probability: 1, seconds: 2 };
   assert.equal(under({ hangBeforeFirstByte: hang }, quick).completed, 0);
@@ -118,6 +138,7 @@ const changed = (effects: AttemptEffects, changes: Partial<AttemptEffects>): Att
   const same: AttemptEffects = {
     pick: (tried) => effects.pick(tried),
     predictedSeconds: () => effects.predictedSeconds(),
+    prefillTokens: () => effects.prefillTokens(),
     unpick: () => effects.unpick(),
     expired: (deadline, seconds) => effects.expired(deadline, seconds),
     send: () => effects.send(),

@@ -58,6 +58,7 @@ export function faultSettings(seed: number): FaultSettings {
     deadlines: {
       firstByteSeconds: random.next() < 0.2 ? 'predicted' : timeout(),
       streamIdleSeconds: timeout(),
+      engineStallSeconds: timeout(),
       totalSeconds: random.next() < 0.8 ? Number.POSITIVE_INFINITY : 1 + random.next() * 5,
     },
     patience: {

@@ -49,6 +49,8 @@ export class FaultyEngine {
   #model = this.#newModel();
   #step: EngineStep | undefined = undefined;
   #slowdown = 1;
+  /** Until when it computes nothing. */
+  #wedgedUntilSeconds = 0;
   #accepts = true;
   /** Number of process starts; a new process has an empty cache. */
   #life = 0;
@@ -103,6 +105,8 @@ export class FaultyEngine {
     if (refuse) {
       this.#timeline.after(0, `${this.url} refuses`, () => this.#goDown(refuse.seconds, false));
     }
+    const wedge = dice.draw('wedge');
+    if (wedge) this.#wedgedUntilSeconds = this.#timeline.nowSeconds + wedge.seconds;
     const slow = dice.draw('slowEngine');
     if (slow) {
       this.#slowdown = slow.factor;
@@ -173,8 +177,20 @@ export class FaultyEngine {
     if (step === undefined) return;
     this.#step = step;
     this.#timeline.after(step.endSeconds - nowSeconds, `${this.url} step`, () => {
-      // A crash in between discards the step.
-      if (this.#step === step) this.#endStep(step);
+      this.#endStepUnlessWedged(step);
+    });
+  }
+
+  #endStepUnlessWedged(step: EngineStep): void {
+    // A crash in between discards the step.
+    if (this.#step !== step) return;
+    const wedgedSeconds = this.#wedgedUntilSeconds - this.#timeline.nowSeconds;
+    if (wedgedSeconds <= 0) {
+      this.#endStep(step);
+      return;
+    }
+    this.#timeline.after(wedgedSeconds, `${this.url} computes again`, () => {
+      this.#endStepUnlessWedged(step);
     });
   }
 
@@ -216,6 +232,7 @@ export class FaultyEngine {
     }
     this.#open.clear();
     if (losesAll) {
+      this.#wedgedUntilSeconds = 0;
       this.#step = undefined;
       this.#model = this.#newModel();
       this.#life++;

@@ -133,6 +133,10 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
     return this.#picked?.predictedSeconds;
   }
 
+  prefillTokens(): number {
+    return this.#picked?.prefillTokens ?? 0;
+  }
+
   unpick(): void {
     this.#picked?.finish({ status: 'cancelled' });
     this.#picked = undefined;

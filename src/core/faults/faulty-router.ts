@@ -47,7 +47,9 @@ export class FaultyRouter {
       recentPicksMax: 1,
       onUpdate: onUpdate && ((update) => onUpdate(this, update)),
     });
-    this.watch = new AttemptWatch(timeline.clock, deadlines);
+    this.watch = new AttemptWatch(timeline.clock, deadlines, (url) =>
+      this.core.eject(url, 'no data on any stream'),
+    );
     for (const { url } of engines) this.core.addEndpoint({ url, models: ['m'] });
     this.#probe();
     this.#tick();

@@ -209,6 +209,7 @@ export class Invariants {
     const { failures, timers, busyStatuses } = this.#retryPolicy;
     if (end === undefined || end === 'total') return false;
     if (typeof end === 'number') return !busyStatuses.has(end);
+    if (end === 'engineStall') return false;
     if (end === 'firstByte' || end === 'streamIdle') return timers[end].blamesRequest;
     return failures[end].blamesRequest;
   }
@@ -217,6 +218,7 @@ export class Invariants {
     const { failures, timers, reroutedStatuses } = this.#retryPolicy;
     if (end === undefined || end === 'total') return false;
     if (typeof end === 'number') return reroutedStatuses.has(end);
+    if (end === 'engineStall') return true;
     if (end === 'firstByte' || end === 'streamIdle') return timers[end].reroutes;
     return failures[end].reroutes;
   }

@@ -19,7 +19,8 @@ export class BookedAttempt {
   readonly pick: Pick;
   readonly #policy: Policy | undefined;
   readonly #loads: readonly LoadCounter[];
-  readonly #prefillTokens: number;
+  /** Prompt tokens that are not expected to be cached. */
+  readonly prefillTokens: number;
   #sentAtSeconds = Number.NaN;
   #stage: 'picked' | 'prefilling' | 'decoding' | 'finished' = 'picked';
 
@@ -29,14 +30,14 @@ export class BookedAttempt {
     this.pick = pick;
     this.#policy = policy;
     this.#loads = loads;
-    this.#prefillTokens = Math.max(0, request.promptTokens - pick.cachedTokens);
+    this.prefillTokens = Math.max(0, request.promptTokens - pick.cachedTokens);
   }
 
   sent(nowSeconds: number): boolean {
     if (this.#stage !== 'picked') return false;
     this.#stage = 'prefilling';
     this.#sentAtSeconds = nowSeconds;
-    for (const load of this.#loads) load.sent(this.#prefillTokens);
+    for (const load of this.#loads) load.sent(this.prefillTokens);
     this.#policy?.onSent?.(this.request, this.pick, nowSeconds);
     return true;
   }
@@ -45,7 +46,7 @@ export class BookedAttempt {
     if (this.#stage !== 'prefilling') return false;
     this.#stage = 'decoding';
     const { promptTokens } = this.request;
-    for (const load of this.#loads) load.prefilled(this.#prefillTokens, promptTokens);
+    for (const load of this.#loads) load.prefilled(this.prefillTokens, promptTokens);
     const seconds = nowSeconds - this.#sentAtSeconds;
     this.#policy?.onFirstByte?.(this.request, this.pick, seconds, nowSeconds);
     return true;
@@ -58,7 +59,7 @@ export class BookedAttempt {
     if (stage === 'finished' || stage === 'picked') return false;
     const { promptTokens } = this.request;
     for (const load of this.#loads) {
-      if (stage === 'prefilling') load.prefilled(this.#prefillTokens, promptTokens);
+      if (stage === 'prefilling') load.prefilled(this.prefillTokens, promptTokens);
       load.ended(promptTokens);
     }
     this.#policy?.onFinish?.(this.request, this.pick, outcome, nowSeconds);

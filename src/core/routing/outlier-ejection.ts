@@ -100,28 +100,41 @@ export class OutlierEjection {
     candidates: readonly EndpointRecord[],
     nowSeconds: number,
   ): void {
-    let trouble = this.#troubles.get(record);
-    if (trouble === undefined) {
-      trouble = {
-        ...{ failures: 0, share: 0, attempts: 0, untilSeconds: undefined, pauses: 0, trials: 0 },
-        ...{ isOnTrial: false, readmittedSeconds: nowSeconds },
-      };
-      this.#troubles.set(record, trouble);
-    }
+    const trouble = this.#troubleOf(record, nowSeconds);
     trouble.failures++;
     count(trouble, 1);
     if (trouble.untilSeconds !== undefined) {
-      if (isTrial) this.#pause(record, trouble, nowSeconds);
+      if (isTrial) this.#pause(record, trouble, nowSeconds, 'its trial request failed');
       return;
     }
     const { failures, share, attempts } = trouble;
     const isShareHigh = attempts >= shareAttemptsMin && share >= failedShare;
     if (failures < failuresInARow && !isShareHigh) return;
+    const why =
+      failures >= failuresInARow
+        ? `${failures} failures in a row`
+        : `${Math.round(share * 100)} % of its last requests failed`;
+    this.eject(record, candidates, nowSeconds, why);
+  }
+
+  /**
+   * Takes an engine out of routing for a while, unless too many of them are out.
+   *
+   * @param candidates The live engines of its model. @param why In plain words.
+   */
+  eject(
+    record: EndpointRecord,
+    candidates: readonly EndpointRecord[],
+    nowSeconds: number,
+    why: string,
+  ): void {
+    const trouble = this.#troubleOf(record, nowSeconds);
+    if (trouble.untilSeconds !== undefined) return;
     const out = candidates.filter((one) => this.isEjected(one)).length;
     if (out + 1 > candidates.length * ejectedShareMax) return;
     if (nowSeconds - trouble.readmittedSeconds >= forgiveAfterSeconds) trouble.pauses = 0;
     this.#ejected++;
-    this.#pause(record, trouble, nowSeconds);
+    this.#pause(record, trouble, nowSeconds, why);
   }
 
   /** A trial ended without a verdict: its client left. */
@@ -140,16 +153,24 @@ export class OutlierEjection {
     this.#troubles.delete(record);
   }
 
-  #pause(record: EndpointRecord, trouble: Trouble, nowSeconds: number): void {
+  #troubleOf(record: EndpointRecord, nowSeconds: number): Trouble {
+    let trouble = this.#troubles.get(record);
+    if (trouble === undefined) {
+      trouble = {
+        ...{ failures: 0, share: 0, attempts: 0, untilSeconds: undefined, pauses: 0, trials: 0 },
+        ...{ isOnTrial: false, readmittedSeconds: nowSeconds },
+      };
+      this.#troubles.set(record, trouble);
+    }
+    return trouble;
+  }
+
+  #pause(record: EndpointRecord, trouble: Trouble, nowSeconds: number, why: string): void {
     const seconds = Math.min(longestPauseSeconds, firstPauseSeconds * 2 ** trouble.pauses);
     trouble.pauses++;
     trouble.trials = 0;
     trouble.isOnTrial = false;
     trouble.untilSeconds = nowSeconds + seconds;
-    const why =
-      trouble.failures >= failuresInARow
-        ? `${trouble.failures} failures in a row`
-        : `${Math.round(trouble.share * 100)} % of its last requests failed`;
     record.reason = `ejected for ${seconds} s: ${why}`;
   }
 }

@@ -266,6 +266,14 @@ export class RoutingCore {
     this.policy.onEndpointReset?.(record);
   }
 
+  /** Takes an engine out of routing for a while, unless too many are out. @param why In plain words. */
+  eject(url: string, why: string): void {
+    const record = this.#records.get(url);
+    if (record === undefined) return;
+    const candidates = this.#liveEndpoints(record.models[0]);
+    this.#ejection.eject(record, candidates, this.#clock.nowSeconds(), why);
+  }
+
   /** Whether an engine is out of routing for a while because it failed too often. */
   isEjected(url: string): boolean {
     const record = this.#records.get(url);

@@ -48,6 +48,11 @@ export class Ticket {
     return this.#options.request;
   }
 
+  /** Prompt tokens that are not expected to be cached. */
+  get prefillTokens(): number {
+    return this.#booked.prefillTokens;
+  }
+
   /** Predicted seconds from sending to the first byte; undefined if the policy cannot know. */
   get predictedSeconds(): number | undefined {
     // Without streaming, the first byte comes with the last token.

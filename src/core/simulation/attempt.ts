@@ -157,6 +157,10 @@ export class Attempt implements AttemptEffects {
     return this.#picked?.predictedSeconds;
   }
 
+  prefillTokens(): number {
+    return this.#picked?.prefillTokens ?? 0;
+  }
+
   /** Simulated requests have no deadlines. */
   unpick(): void {}
 

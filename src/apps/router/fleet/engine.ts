@@ -163,6 +163,13 @@ export class Engine implements ProxyTarget {
     void this.probe();
   }
 
+  /** None of its streams moves, though it may answer health checks. */
+  stalled(why: string): void {
+    this.#options.log.warning(`engine ${this.label} is wedged: ${why}`);
+    this.metrics.stalls.inc();
+    this.suspect();
+  }
+
   /** Checks its health once, and reads its models when it becomes live. */
   async probe(): Promise<void> {
     if (this.#probing || this.#isLeaving) return;

@@ -37,6 +37,7 @@ export class RouterMetrics {
   readonly requests;
   readonly reroutes;
   readonly deadlines;
+  readonly stalls;
   readonly firstByte;
   readonly firstToken;
   readonly tokenGap;
@@ -103,8 +104,13 @@ export class RouterMetrics {
     });
     this.deadlines = registry.counter({
       name: 'spillway_router_deadlines_expired',
-      help: 'Deadlines that passed, by engine: firstByte, streamIdle, or total, which is the request’s own.',
+      help: 'Deadlines that passed, by engine: firstByte, streamIdle, engineStall, or total, which is the request’s own.',
       labels: ['server', 'deadline'],
+    });
+    this.stalls = registry.counter({
+      name: 'spillway_router_engine_stalls',
+      help: 'How often no stream of the engine had data for too long, so that it was ejected.',
+      labels: ['server'],
     });
     this.firstByte = registry.histogram({
       name: 'spillway_router_first_byte_seconds',
@@ -150,6 +156,7 @@ export class RouterMetrics {
       ...[
         this.reroutes,
         this.deadlines,
+        this.stalls,
         this.firstByte,
         this.firstToken,
         this.tokenGap,
@@ -221,6 +228,7 @@ export interface FinishedRequest {
 class EngineMetrics {
   readonly firstByteSeconds: Histogram;
   readonly reroutes: Counter;
+  readonly stalls: Counter;
   readonly rate: RateMeter;
   /** Responses with a status of 400 to 499. */
   clientErrors = 0;
@@ -244,6 +252,7 @@ class EngineMetrics {
       families.requests.with({ server: url, outcome: status });
     this.firstByteSeconds = families.firstByte.with({ server: url });
     this.reroutes = families.reroutes.with({ server: url });
+    this.stalls = families.stalls.with({ server: url });
     this.#completed = outcome('completed');
     this.#cancelled = outcome('cancelled');
     this.#failed = outcome('failed');

@@ -250,6 +250,10 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     return this.#picked?.predictedSeconds;
   }
 
+  prefillTokens(): number {
+    return this.#picked?.prefillTokens ?? 0;
+  }
+
   unpick(): void {
     this.#picked?.finish({ status: 'cancelled' });
     this.#picked = undefined;
@@ -262,6 +266,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     const message = {
       firstByte: `no response within ${seconds.toFixed(2)} s`,
       streamIdle: `no data for ${seconds.toFixed(2)} s`,
+      engineStall: `no data on any stream of the engine for ${seconds.toFixed(2)} s`,
       total: 'the time for the request is over',
     }[deadline];
     const betweenChunks = this.#upstream?.betweenChunks ?? false;

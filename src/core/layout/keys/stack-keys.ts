@@ -85,6 +85,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.timeouts.connect',
     'routerSpec.timeouts.firstByte',
     'routerSpec.timeouts.streamIdle',
+    'routerSpec.timeouts.engineStall',
     'routerSpec.timeouts.request',
   ]),
   'routerSpec.replicaCount': { up: missing('spillway up runs one router'), simulate: used },
