@@ -67,8 +67,9 @@ const tooLongTokens = 700;
 const outputTokensMax = 24;
 const familiesMax = 5;
 const bytesPerToken = 4;
-/** With more, the run would not end. */
-const eventsMax = 200_000;
+/** With more events than these, a run would not end. */
+const eventsMin = 200_000;
+const eventsPerRequestMax = 1_000;
 
 const newMachine: MachineFactory = (effects, policy, watch, patience) =>
   new AttemptMachine(effects, policy, undefined, watch, patience);
@@ -82,7 +83,9 @@ class FaultRun {
   readonly #engines: readonly FaultyEngine[];
   readonly #engineOf: ReadonlyMap<string, FaultyEngine>;
   readonly #routers: FaultyRouter[] = [];
-  readonly #requests: FaultyRequest[] = [];
+  /** Requests that have arrived and not ended. */
+  readonly #open = new Set<FaultyRequest>();
+  #arrived = 0;
   /** Arrival of the last message in transit from one router to another; messages keep their order. */
   readonly #updatesDue = new Map<string, number>();
   #updatesInFlight = 0;
@@ -105,11 +108,7 @@ class FaultRun {
 
   play(): FaultRunResult {
     const { seed, requests } = this.#settings;
-    let atSeconds = 0;
-    for (let i = 0; i < requests; i++) {
-      atSeconds += randomExponential(this.#random, this.#settings.gapSeconds);
-      this.#timeline.at(atSeconds, `request ${i} arrives`, () => this.#arrive(i));
-    }
+    this.#awaitArrival();
     try {
       while (!this.#isOver()) this.#step();
       // Engines notice pending disconnections within a moment.
@@ -128,6 +127,7 @@ class FaultRun {
   }
 
   #step(): void {
+    const eventsMax = eventsMin + eventsPerRequestMax * this.#settings.requests;
     if (!this.#timeline.step() || this.#timeline.played > eventsMax) {
       throw new InvariantViolation(`The run does not end: ${this.#timeline.played} events`);
     }
@@ -137,13 +137,24 @@ class FaultRun {
   #isOver(): boolean {
     return (
       this.#updatesInFlight === 0 &&
-      this.#requests.length === this.#settings.requests &&
-      this.#requests.every(({ isOver }) => isOver)
+      this.#open.size === 0 &&
+      this.#arrived === this.#settings.requests
     );
   }
 
+  #awaitArrival(): void {
+    if (this.#arrived === this.#settings.requests) return;
+    const index = this.#arrived;
+    const gapSeconds = randomExponential(this.#random, this.#settings.gapSeconds);
+    this.#timeline.after(gapSeconds, `request ${index} arrives`, () => {
+      this.#arrived++;
+      this.#arrive(index);
+      this.#awaitArrival();
+    });
+  }
+
   #arrive(index: number): void {
-    const { createMachine = newMachine, retryPolicy, patience, policy } = this.#settings;
+    const { createMachine = newMachine, retryPolicy, patience } = this.#settings;
     const random = this.#random;
     const isTooLong = random.next() < tooLongShare;
     const promptTokens = isTooLong ? tooLongTokens : 1 + randomInteger(random, promptTokensMax);
@@ -155,12 +166,13 @@ class FaultRun {
       router,
       ...{ settings: this.#settings, timeline: this.#timeline, invariants: this.#invariants },
       engineOf: this.#engineOf,
-      routingRequest: routingRequest(index, { promptTokens, family, policy }),
+      routingRequest: routingRequest(index, promptTokens, family),
       sent: { promptTokens, outputTokens, family },
       delaySeconds: () => delaySecondsMin + random.next() * delaySecondsSpan,
       createMachine: (effects) => createMachine(effects, retryPolicy, router.watch, patience),
+      onOver: () => this.#open.delete(request),
     });
-    this.#requests.push(request);
+    this.#open.add(request);
     const leaves = this.#dice.draw('clientLeaves');
     if (leaves) {
       const seconds = this.#dice.random.next() * leaves.seconds;
@@ -190,7 +202,7 @@ class FaultRun {
   #restart(router: FaultyRouter): void {
     const index = this.#routers.indexOf(router);
     if (index < 0) return;
-    for (const request of this.#requests) if (request.router === router) request.leave();
+    for (const request of [...this.#open]) if (request.router === router) request.leave();
     this.#invariants.checkStopped(router);
     router.isUp = false;
     this.#tell(router, 'end of updates', undefined);
@@ -224,16 +236,19 @@ class FaultRun {
   }
 }
 
+/** The longest prompt of each family; all are prefixes of it. */
+const familyPrompts = Array.from({ length: familiesMax }, (_, family) => ({
+  bytes: new Uint8Array(tooLongTokens * bytesPerToken).fill(family + 1),
+  tokens: new Uint32Array(tooLongTokens).fill(family + 1),
+}));
+
 /** A prompt that shares its beginning with all prompts of its family. */
-function routingRequest(
-  index: number,
-  of: { readonly promptTokens: number; readonly family: number; readonly policy: string },
-): RoutingRequest {
-  const { promptTokens, family } = of;
-  const prompt = new Uint8Array(promptTokens * bytesPerToken).fill(family + 1);
+function routingRequest(index: number, promptTokens: number, family: number): RoutingRequest {
+  const { bytes, tokens } = familyPrompts[family] as (typeof familyPrompts)[number];
   return {
-    ...{ id: String(index), model: 'm', session: `session ${family}`, prompt: [prompt] },
-    ...{ promptTokens, tokens: new Uint32Array(promptTokens).fill(family + 1) },
+    ...{ id: String(index), model: 'm', session: `session ${family}` },
+    prompt: [bytes.subarray(0, promptTokens * bytesPerToken)],
+    ...{ promptTokens, tokens: tokens.subarray(0, promptTokens) },
     ...{ outputTokensMax: undefined, stream: true },
   };
 }

@@ -26,6 +26,8 @@ export interface FaultyRequestOptions {
   /** Draws the network delay of the next connection. */
   delaySeconds(): number;
   createMachine(effects: AttemptEffects): AttemptMachine;
+  /** Called when it has ended. */
+  onOver(): void;
 }
 
 export class FaultyRequest implements AttemptEffects, ResponseListener {
@@ -189,5 +191,6 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
   requestEnded(outcome: AttemptOutcome): void {
     this.#isOver = true;
     this.#options.invariants.requestEnded(this, outcome);
+    this.#options.onOver();
   }
 }

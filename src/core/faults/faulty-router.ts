@@ -31,8 +31,12 @@ export class FaultyRouter {
   readonly out = new Set<string>();
   /** Whether its process is running. */
   isUp = true;
-  /** Engines of other routers' attempts that it counts, by router and attempt number. */
-  readonly heard = new Map<string, string>();
+  /** Number of other routers' attempts that it should count, by engine. */
+  readonly heard = new Map<string, number>();
+  /** Whether its loads may have changed since the last check. */
+  isTouched = false;
+  /** Engines of other routers' attempts, by router and attempt number. */
+  readonly #heardAttempts = new Map<string, string>();
   readonly #timeline: Timeline;
   readonly #engines: readonly FaultyEngine[];
 
@@ -64,15 +68,31 @@ export class FaultyRouter {
   /** Receives an update from another router. */
   receive(from: string, update: AttemptUpdate, agoSeconds = 0): void {
     const key = `${from} ${update.attempt}`;
-    if (update.kind === 'sent') this.heard.set(key, update.url);
-    if (update.kind === 'finished') this.heard.delete(key);
+    if (update.kind === 'sent') {
+      this.#heardAttempts.set(key, update.url);
+      this.#count(update.url, 1);
+    }
+    if (update.kind === 'finished') this.#drop(key);
     this.core.receive(from, update, agoSeconds);
+    this.isTouched = true;
   }
 
   /** The update stream of another router has ended. */
   forget(from: string): void {
-    for (const key of this.heard.keys()) if (key.startsWith(`${from} `)) this.heard.delete(key);
+    for (const key of this.#heardAttempts.keys()) if (key.startsWith(`${from} `)) this.#drop(key);
     this.core.forget(from);
+    this.isTouched = true;
+  }
+
+  #drop(key: string): void {
+    const url = this.#heardAttempts.get(key);
+    if (url === undefined) return;
+    this.#heardAttempts.delete(key);
+    this.#count(url, -1);
+  }
+
+  #count(url: string, change: number): void {
+    this.heard.set(url, (this.heard.get(url) ?? 0) + change);
   }
 
   #tick(): void {

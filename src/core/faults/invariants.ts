@@ -35,16 +35,24 @@ interface RequestBook {
   outcome: AttemptOutcome | undefined;
 }
 
+/** Every so many events, all loads are checked. */
+const fullCheckEvery = 256;
+
 const lastWords: ReadonlySet<string> = new Set(['an error', 'a cut', 'the end']);
 
 export class Invariants {
   readonly #retryPolicy: RetryPolicy;
-  readonly #books = new Map<FaultyRequest, RequestBook>();
+  /** The records of all requests; those that have ended are kept as long as anything can still happen to them. */
+  readonly #books = new WeakMap<FaultyRequest, RequestBook>();
+  /** Requests that have not ended. */
+  readonly #open = new Set<FaultyRequest>();
+  readonly #outcomes: Record<AttemptOutcome, number> = { completed: 0, cancelled: 0, failed: 0 };
   /** Number of attempts in flight, by router and engine. */
   readonly #underWay = new Map<FaultyRouter, Map<string, number>>();
   /** Requests that the current event involves. */
   readonly #touched = new Set<FaultyRequest>();
   #reroutes = 0;
+  #checks = 0;
 
   constructor(retryPolicy: RetryPolicy) {
     this.#retryPolicy = retryPolicy;
@@ -56,9 +64,7 @@ export class Invariants {
 
   /** Number of requests by outcome. */
   get outcomes(): Readonly<Record<AttemptOutcome, number>> {
-    const outcomes = { completed: 0, cancelled: 0, failed: 0 };
-    for (const { outcome } of this.#books.values()) if (outcome) outcomes[outcome]++;
-    return outcomes;
+    return this.#outcomes;
   }
 
   /** The router receives the status of a response. */
@@ -135,30 +141,45 @@ export class Invariants {
     const book = this.#bookOf(request);
     must(book.outcome === undefined, `${request.name} ended as ${outcome} and as ${book.outcome}`);
     book.outcome = outcome;
+    this.#outcomes[outcome]++;
+    this.#open.delete(request);
   }
 
-  /** Checks the invariants; call it after each event. */
+  /**
+   * Checks the invariants; call it after each event. Requests and loads that the event did not involve are
+   * checked from time to time only.
+   */
   check(routers: readonly FaultyRouter[]): void {
-    for (const request of this.#touched) this.#checkRequest(request);
+    const isFull = this.#checks++ % fullCheckEvery === 0;
+    for (const router of routers) router.isTouched ||= isFull;
+    for (const request of this.#touched) {
+      this.#checkRequest(request);
+      request.router.isTouched = true;
+    }
     this.#touched.clear();
-    for (const router of routers) this.#checkLoads(router);
+    for (const router of routers) {
+      if (router.isTouched) this.#checkLoads(router);
+      router.isTouched = false;
+    }
   }
 
   /** Checks that a router that ends has no attempts of its own in flight. */
   checkStopped({ name, core }: FaultyRouter): void {
-    for (const { url, ownLoad } of core.endpoints()) {
+    for (const { url, ownLoad } of core.liveView()) {
       must(isEmpty(ownLoad), `${name} stopped with ${JSON.stringify(ownLoad)} at ${url}`);
     }
   }
 
   /** Checks that nothing is left at the end. */
   checkEnd(routers: readonly FaultyRouter[], engines: readonly FaultyEngine[]): void {
-    for (const [request, { outcome }] of this.#books) {
+    for (const request of this.#open) {
       this.#checkRequest(request);
-      must(outcome !== undefined, `${request.name} never ended`);
+      must(false, `${request.name} never ended`);
     }
-    for (const { name, core } of routers) {
-      for (const { url, load, ownLoad } of core.endpoints()) {
+    for (const router of routers) {
+      this.#checkLoads(router);
+      const { name, core } = router;
+      for (const { url, load, ownLoad } of core.liveView()) {
         must(isEmpty(load), `${name} counts ${JSON.stringify(load)} at ${url} after all has ended`);
         must(
           isEmpty(ownLoad),
@@ -189,12 +210,10 @@ export class Invariants {
 
   /** Checks that the routing core counts the attempts in flight: its own and those of updates received. */
   #checkLoads(router: FaultyRouter): void {
-    const heard = new Map<string, number>();
-    for (const url of router.heard.values()) heard.set(url, (heard.get(url) ?? 0) + 1);
     const own = this.#underWay.get(router);
-    for (const { url, load, ownLoad } of router.core.endpoints()) {
+    for (const { url, load, ownLoad } of router.core.liveView()) {
       const underWay = own?.get(url) ?? 0;
-      const expected = underWay + (heard.get(url) ?? 0);
+      const expected = underWay + (router.heard.get(url) ?? 0);
       if (ownLoad.inflight !== underWay || load.inflight !== expected || !isSound(load)) {
         throw new InvariantViolation(
           `${router.name} counts ${JSON.stringify(load)} at ${url}, ${ownLoad.inflight} of its own; ` +
@@ -232,6 +251,7 @@ export class Invariants {
         ...{ hasHead: false, hasLastWord: false, hasLeft: false, outcome: undefined },
       };
       this.#books.set(request, book);
+      this.#open.add(request);
     }
     return book;
   }

@@ -6,13 +6,18 @@ interface Event {
   readonly act: () => void;
 }
 
+interface PlayedEvent {
+  readonly atSeconds: number;
+  readonly label: string;
+}
+
 /** Number of events in the report of a violation. */
 const trailMax = 40;
 
 export class Timeline {
   readonly #clock = new ManualClock();
   readonly #events = new MinHeap<Event>();
-  readonly #trail = new RingBuffer<string>({ itemsMax: trailMax });
+  readonly #trail = new RingBuffer<PlayedEvent>({ itemsMax: trailMax });
   #played = 0;
 
   get clock(): Clock {
@@ -29,7 +34,7 @@ export class Timeline {
 
   /** The last events, oldest first, each with its time. */
   get trail(): readonly string[] {
-    return [...this.#trail];
+    return Array.from(this.#trail, ({ atSeconds, label }) => `${atSeconds.toFixed(4)} s  ${label}`);
   }
 
   /** Adds an event; simultaneous events happen in the order added. @param label For the trail. */
@@ -47,7 +52,7 @@ export class Timeline {
     const event = this.#events.take();
     if (event === undefined) return false;
     this.#clock.advanceTo(atSeconds);
-    this.#trail.push(`${atSeconds.toFixed(4)} s  ${event.label}`);
+    this.#trail.push({ atSeconds, label: event.label });
     this.#played++;
     event.act();
     return true;
