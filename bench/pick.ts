@@ -12,7 +12,7 @@ import {
 } from '../src/core/routing/index.ts';
 
 const promptKilobytes = [2, 64, 220];
-const fleetSizes = [4, 100];
+const fleetSizes = [4, 100, 1_000];
 /** Number of conversations; each engine has served its share of them, and each pick continues one. */
 const conversations = 64;
 /** Every conversation starts with the same system prompt of this many bytes. */

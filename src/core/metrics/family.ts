@@ -15,6 +15,16 @@ export interface FamilyOptions {
 /** Label value of the series that counts everything beyond `seriesMax`. */
 const overflowValue = '__overflow__';
 
+/** One series with its labels. */
+export interface SeriesEntry<S> {
+  readonly labels: Labels;
+  /** The labels as on the page. */
+  readonly text: string;
+  readonly series: S;
+  /** For histograms, once they are rendered: the labels of a bucket before and after its bound. */
+  aroundBound: readonly [string, string] | undefined;
+}
+
 /** The series of one family, by label values. */
 export class SeriesTable<S> {
   readonly name: string;
@@ -22,7 +32,7 @@ export class SeriesTable<S> {
   readonly labelNames: readonly string[];
   readonly seriesMax: number;
   readonly #create: () => S;
-  readonly #series = new Map<string, { labels: Labels; series: S }>();
+  readonly #series = new Map<string, SeriesEntry<S>>();
 
   constructor(options: FamilyOptions, create: () => S) {
     this.name = options.name;
@@ -44,7 +54,8 @@ export class SeriesTable<S> {
     const existing = this.#series.get(key);
     if (existing) return existing.series;
     const series = this.#create();
-    this.#series.set(key, { labels: kept, series });
+    const text = labelText(kept);
+    this.#series.set(key, { labels: kept, text, series, aroundBound: undefined });
     return series;
   }
 
@@ -60,12 +71,8 @@ export class SeriesTable<S> {
     }
   }
 
-  clear(): void {
-    this.#series.clear();
-  }
-
   /** Series in the order of their creation. */
-  all(): IterableIterator<{ labels: Labels; series: S }> {
+  all(): IterableIterator<SeriesEntry<S>> {
     return this.#series.values();
   }
 
@@ -78,4 +85,23 @@ export class SeriesTable<S> {
     }
     return key;
   }
+}
+
+/** `{a="1",b="2"}` with the names sorted, or nothing without labels. */
+export function labelText(labels: Labels): string {
+  const pairs = sortedPairs(labels, () => true);
+  return pairs.length > 0 ? `{${pairs.join(',')}}` : '';
+}
+
+/** `a="1"` for each label whose name is wanted, sorted by name. */
+export function sortedPairs(labels: Labels, isWanted: (name: string) => boolean): string[] {
+  const names = Object.keys(labels);
+  if (names.length > 1) names.sort();
+  return names.filter(isWanted).map((name) => `${name}="${escapeLabel(labels[name] ?? '')}"`);
+}
+
+function escapeLabel(value: string): string {
+  return /[\\\n"]/.test(value)
+    ? value.replace(/\\/g, '\\\\').replace(/\n/g, '\\n').replace(/"/g, '\\"')
+    : value;
 }

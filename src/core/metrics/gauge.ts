@@ -33,9 +33,4 @@ export class GaugeFamily {
   remove(labels: Labels): void {
     this.table.remove(labels);
   }
-
-  /** Drops all series, for example before setting the current ones. */
-  clear(): void {
-    this.table.clear();
-  }
 }

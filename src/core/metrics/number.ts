@@ -8,6 +8,8 @@
  * @see https://github.com/prometheus/client_python, `floatToGoString`
  */
 export function formatValue(value: number): string {
+  // Most samples are small counts.
+  if (Number.isInteger(value) && value < 1e6 && value > -1e6) return `${value}.0`;
   if (Number.isNaN(value)) return 'NaN';
   if (value === Number.POSITIVE_INFINITY) return '+Inf';
   if (value === Number.NEGATIVE_INFINITY) return '-Inf';

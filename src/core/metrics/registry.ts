@@ -3,11 +3,21 @@ import { CounterFamily } from './counter.ts';
 import type { FamilyOptions } from './family.ts';
 import { GaugeFamily } from './gauge.ts';
 import { HistogramFamily } from './histogram-family.ts';
+import type { RowGaugeOptions } from './row-gauge.ts';
 import { SummaryFamily } from './summary-family.ts';
-import { renderCounter, renderGauge, renderHistogram, renderSummary } from './text.ts';
+import {
+  renderCounter,
+  renderGauge,
+  renderHistogram,
+  renderRowGauge,
+  renderSummary,
+} from './text.ts';
 
 /** `Content-Type` of the page. */
 export const metricsContentType = 'text/plain; version=1.0.0; charset=utf-8';
+
+/** A part of a page: rendered within a millisecond. */
+const partLengthMin = 32_768;
 
 /**
  * The metric families of a program, in the order of their declaration.
@@ -20,7 +30,7 @@ export const metricsContentType = 'text/plain; version=1.0.0; charset=utf-8';
  */
 export class MetricsRegistry {
   readonly #createdSeconds: number | undefined;
-  readonly #families: (() => string)[] = [];
+  readonly #families: (() => Generator<string>)[] = [];
   readonly #collectors: (() => void)[] = [];
 
   /**
@@ -43,6 +53,11 @@ export class MetricsRegistry {
     return family;
   }
 
+  /** A gauge whose values are read from rows while the page is rendered. */
+  rowGauge<Row>(options: RowGaugeOptions<Row>): void {
+    this.#families.push(() => renderRowGauge(options));
+  }
+
   histogram(options: FamilyOptions & { readonly bounds: readonly number[] }): HistogramFamily {
     const family = new HistogramFamily(options);
     this.#families.push(() => renderHistogram(family, this.#createdSeconds));
@@ -61,7 +76,24 @@ export class MetricsRegistry {
   }
 
   render(): string {
+    return [...this.parts()].join('');
+  }
+
+  /**
+   * The page in parts of some kilobytes. The families stay in order and together; a series that is created or
+   * removed while the page is rendered may be missing.
+   */
+  *parts(): Generator<string> {
     for (const collect of this.#collectors) collect();
-    return this.#families.map((render) => render()).join('');
+    let part = '';
+    for (const render of this.#families) {
+      for (const lines of render()) {
+        part += lines;
+        if (part.length < partLengthMin) continue;
+        yield part;
+        part = '';
+      }
+    }
+    if (part !== '') yield part;
   }
 }

@@ -285,9 +285,19 @@ export class RoutingCore {
     return Array.from(this.#records.values(), statusOf);
   }
 
+  /** The same without copies, for large fleets: what is read changes with the next request. */
+  liveView(): Iterable<EndpointStatus> {
+    return this.#records.values();
+  }
+
   endpoint(url: string): EndpointStatus | undefined {
     const record = this.#records.get(url);
     return record && statusOf(record);
+  }
+
+  /** Undefined for an engine that is unknown. */
+  stateOf(url: string): EndpointState | undefined {
+    return this.#records.get(url)?.state;
   }
 
   /** Whether any engine is live: the result of /health. */

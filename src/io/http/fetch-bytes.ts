@@ -26,10 +26,10 @@ export interface FetchOptions {
   readonly bytesMax: number;
 }
 
-export interface FetchedAnswer {
+export interface FetchedAnswer<Body = Buffer> {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: Buffer;
+  readonly body: Body;
 }
 
 /**
@@ -38,6 +38,19 @@ export interface FetchedAnswer {
  * @throws {Error} On a broken connection, a timeout, or a response over `bytesMax`.
  */
 export function fetchBytes(pool: UpstreamPool, options: FetchOptions): Promise<FetchedAnswer> {
+  return fetchRead(pool, options, (body) => Buffer.from(body));
+}
+
+/**
+ * The same, for a response that is read at once: a body that arrives in one piece is not copied.
+ *
+ * @param read Called with the whole body, which is valid during the call only. What it throws rejects the promise.
+ */
+export function fetchRead<Body>(
+  pool: UpstreamPool,
+  options: FetchOptions,
+  read: (body: Buffer, status: number) => Body,
+): Promise<FetchedAnswer<Body>> {
   const { method = 'GET', target, headers = [], body, timeoutMs, bytesMax } = options;
   const { host, port } = pool.origin;
   const lines = [
@@ -60,15 +73,25 @@ export function fetchBytes(pool: UpstreamPool, options: FetchOptions): Promise<F
       received += end - start;
       if (received <= bytesMax) chunks.push(Buffer.from(bytes.subarray(start, end)));
     };
+    const finish = (body: Buffer) => {
+      clearTimeout(timer);
+      const { status, headers } = responseHead as ResponseHead;
+      try {
+        resolve({ status, headers, body: read(body, status) });
+      } catch (error) {
+        reject(error);
+      }
+    };
     const take = (bytes: Buffer, ended: boolean): boolean => {
+      const isWhole = ended && chunks.length === 0 && reader === undefined;
+      if (isWhole && bytes.length <= bytesMax) {
+        finish(bytes);
+        return false;
+      }
       if (reader !== undefined) reader.read(bytes, 0, bytes.length, keep);
       else keep(bytes, 0, bytes.length);
       if (received > bytesMax) fail(`the response is larger than ${bytesMax} bytes`);
-      else if (ended) {
-        clearTimeout(timer);
-        const { status, headers } = responseHead as ResponseHead;
-        resolve({ status, headers, body: Buffer.concat(chunks) });
-      }
+      else if (ended) finish(Buffer.concat(chunks));
       return false;
     };
     const exchange = pool.send(

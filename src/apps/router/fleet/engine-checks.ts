@@ -1,21 +1,12 @@
 // Checks the health of engines and reads their metrics at regular intervals.
+import { type CheckIntervals, CheckSchedule } from './check-schedule.ts';
 import type { Engine } from './engine.ts';
-
-/** Interval between health checks of an engine that is dead. */
-const deadProbeIntervalMs = 1_000;
-
-export interface CheckIntervals {
-  /** Interval between health checks of a live engine. */
-  readonly healthIntervalMs: number;
-  /** Interval between readings of an engine's metrics. */
-  readonly statsIntervalMs: number;
-}
 
 export class EngineChecks {
   readonly #engines: ReadonlyMap<string, Engine>;
   readonly #nowSeconds: () => number;
   #intervals: CheckIntervals;
-  #timers: readonly NodeJS.Timeout[] = [];
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(
     options: CheckIntervals & {
@@ -29,19 +20,8 @@ export class EngineChecks {
   }
 
   start(): void {
-    const { healthIntervalMs, statsIntervalMs } = this.#intervals;
-    const engines = this.#engines;
-    this.#timers = [
-      setInterval(() => {
-        for (const engine of engines.values()) void engine.probe();
-      }, healthIntervalMs),
-      setInterval(() => {
-        for (const engine of engines.values()) if (!engine.live) void engine.probe();
-      }, deadProbeIntervalMs),
-      setInterval(() => {
-        for (const engine of engines.values()) void engine.scrape(this.#nowSeconds);
-      }, statsIntervalMs),
-    ];
+    const schedule = new CheckSchedule<Engine>(this.#intervals);
+    this.#timer = setInterval(() => this.#look(schedule), schedule.lookMs);
   }
 
   /** Applies new intervals from now on. */
@@ -51,13 +31,20 @@ export class EngineChecks {
       intervals.healthIntervalMs === healthIntervalMs &&
       intervals.statsIntervalMs === statsIntervalMs;
     this.#intervals = intervals;
-    if (isSame || this.#timers.length === 0) return;
+    if (isSame || this.#timer === undefined) return;
     this.stop();
     this.start();
   }
 
   stop(): void {
-    for (const timer of this.#timers) clearInterval(timer);
-    this.#timers = [];
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #look(schedule: CheckSchedule<Engine>): void {
+    const nowMs = this.#nowSeconds() * 1000;
+    const { health, stats } = schedule.due(this.#engines, nowMs, ({ live }) => !live);
+    for (const engine of health) void engine.probe();
+    for (const engine of stats) void engine.scrape(this.#nowSeconds);
   }
 }

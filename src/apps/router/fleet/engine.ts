@@ -4,6 +4,7 @@ import type { EndpointState, RoutingCore } from '../../../core/routing/index.ts'
 import { addressOf } from '../../../io/endpoints/index.ts';
 import {
   fetchBytes,
+  fetchRead,
   type Ticker,
   type UpstreamLimits,
   UpstreamPool,
@@ -117,7 +118,7 @@ export class Engine implements ProxyTarget {
   }
 
   get live(): boolean {
-    return this.#options.core.endpoint(this.url)?.state === 'live';
+    return this.#options.core.stateOf(this.url) === 'live';
   }
 
   /** Whether it gets no new requests because its source no longer lists it. */
@@ -196,9 +197,13 @@ export class Engine implements ProxyTarget {
     if (this.#scraping || this.#isLeaving) return;
     this.#scraping = true;
     try {
-      const response = await this.#get('/metrics', metricsBytesMax);
-      if (response.status !== 200 || this.#isLeaving) return;
-      this.#setReport(parseEngineReport(response.body.toString()), nowSeconds());
+      const { body } = await fetchRead(
+        this.pool,
+        this.#request('/metrics', metricsBytesMax),
+        (page, status) => (status === 200 ? parseEngineReport(page) : undefined),
+      );
+      if (body === undefined || this.#isLeaving) return;
+      this.#setReport(body, nowSeconds());
     } catch (error) {
       this.#options.log.debug(`engine ${this.label}: no metrics: ${error}`);
     } finally {
@@ -295,12 +300,16 @@ export class Engine implements ProxyTarget {
   }
 
   #get(path: string, bytesMax: number) {
-    return fetchBytes(this.pool, {
+    return fetchBytes(this.pool, this.#request(path, bytesMax));
+  }
+
+  #request(path: string, bytesMax: number) {
+    return {
       target: this.basePath + path,
       headers: this.authorizationLines,
       timeoutMs: this.#options.healthTimeoutMs(),
       bytesMax,
-    });
+    };
   }
 }
 

@@ -31,6 +31,9 @@ export interface FleetOptions {
   readonly nowSeconds: () => number;
 }
 
+/** First checks started in one turn: connecting to a thousand engines at once would block for a tenth of a second. */
+const looksPerTurnMax = 16;
+
 /**
  * A removed engine gets no new requests from that moment. Requests in flight there end normally, with the
  * engine shown as `draining`; then its connections close and all its state is dropped. If it is listed
@@ -44,6 +47,8 @@ export class Fleet {
   /** The last listed set, by URL. */
   readonly #named = new Map<string, DiscoveredEndpoint>();
   readonly #leaving = new Set<Engine>();
+  /** Engines whose first check has yet to start. */
+  readonly #unlooked: (() => void)[] = [];
   #followsKvEvents = false;
   #isStarted = false;
 
@@ -140,9 +145,21 @@ export class Fleet {
     log.info(`engine ${engine.label} removed`);
   }
 
-  async #look(engine: Engine): Promise<void> {
-    await engine.probe();
-    void engine.scrape(this.#options.nowSeconds);
+  /** Probes an engine and reads its metrics, soon. Resolves after the probe. */
+  #look(engine: Engine): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#unlooked.push(async () => {
+      await engine.probe();
+      resolve();
+      void engine.scrape(this.#options.nowSeconds);
+    });
+    if (this.#unlooked.length === 1) setImmediate(() => this.#startLooks());
+    return promise;
+  }
+
+  #startLooks(): void {
+    for (const start of this.#unlooked.splice(0, looksPerTurnMax)) start();
+    if (this.#unlooked.length > 0) setImmediate(() => this.#startLooks());
   }
 
   #followEvents(url: string): void {

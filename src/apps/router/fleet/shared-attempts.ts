@@ -150,29 +150,25 @@ export class SharedAttempts {
   }
 
   #declareGauges(registry: MetricsRegistry): void {
-    const peers = registry.gauge({
+    registry.rowGauge({
       name: 'spillway_router_peers',
       help: 'Addresses of peer routers, by state: connected, connecting, self or duplicate.',
-      labels: ['state'],
+      rows: () => peerStates,
+      labels: (state) => ({ state }),
+      value: (wanted) => this.#feed.state.filter(({ state }) => state === wanted).length,
     });
-    const delay = registry.gauge({
+    registry.rowGauge({
       name: 'spillway_router_peer_delay_seconds',
       help: 'Delay of the latest update from a peer router over its fastest update in 30 s.',
-      labels: ['peer'],
+      rows: () => this.#feed.state.filter(({ delaySeconds }) => delaySeconds !== null),
+      labels: ({ url, address }) => ({ peer: `${url} ${address}` }),
+      value: ({ delaySeconds }) => delaySeconds ?? 0,
     });
     const listeners = registry.gauge({
       name: 'spillway_router_peer_listeners',
       help: 'Peer routers that receive updates from this router.',
     });
-    registry.onRender(() => {
-      delay.clear();
-      for (const state of peerStates) peers.with({ state }).set(0);
-      for (const { state, address, url, delaySeconds } of this.#feed.state) {
-        peers.with({ state }).add(1);
-        if (delaySeconds !== null) delay.with({ peer: `${url} ${address}` }).set(delaySeconds);
-      }
-      listeners.with().set(this.#stream.listeners);
-    });
+    registry.onRender(() => listeners.with().set(this.#stream.listeners));
   }
 }
 

@@ -65,7 +65,7 @@ export class FleetSampler {
       arrived: metrics.arrived,
       clientErrors: metrics.clientErrors,
       serverErrors: metrics.serverErrors,
-      sent: new Map(core.endpoints().map(({ url, totals }) => [url, totals.requests])),
+      sent: new Map(Array.from(core.liveView(), ({ url, totals }) => [url, totals.requests])),
     };
   }
 
@@ -75,7 +75,7 @@ export class FleetSampler {
   ): ReadonlyMap<string, { readonly name: string; readonly point: EnginePoint }> {
     const { core, engines, metrics } = this.#options;
     return new Map(
-      core.endpoints().map(({ url, state }) => {
+      Array.from(core.liveView(), ({ url, state }) => {
         const engine = engines.get(url);
         const isCurrent = state === 'live' || state === 'draining';
         const report = isCurrent ? engine?.report : undefined;
@@ -113,7 +113,7 @@ export class FleetSampler {
       requestsPerSecond: (counts.arrived - before.arrived) / seconds,
       clientErrorsPerSecond: (counts.clientErrors - before.clientErrors) / seconds,
       serverErrorsPerSecond: (counts.serverErrors - before.serverErrors) / seconds,
-      inflight: total(core.endpoints().map(({ ownLoad }) => ownLoad.inflight)),
+      inflight: total(Array.from(core.liveView(), ({ ownLoad }) => ownLoad.inflight)),
       running: sum(known('running')),
       waiting: sum(known('waiting')),
       generationTokensPerSecond: sum(known('generationTokensPerSecond')),

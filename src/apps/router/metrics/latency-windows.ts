@@ -66,6 +66,9 @@ class PendingValues {
   }
 }
 
+/** Of an engine that has served nothing yet. */
+const noLatencies: LatenciesView = eachKind(() => null);
+
 /** Counts the latencies of one engine and model. */
 export class LatencyRecorder {
   readonly #own: Windows;
@@ -112,7 +115,8 @@ export class LatencyWindows {
 
   engine(url: string, nowSeconds: number): LatenciesView {
     this.#pending.flush();
-    return viewOf(merged([...(this.#engines.get(url)?.values() ?? [])], nowSeconds));
+    const models = this.#engines.get(url);
+    return models === undefined ? noLatencies : viewOf(merged([...models.values()], nowSeconds));
   }
 
   all(nowSeconds: number): LatenciesView {
@@ -181,6 +185,7 @@ function viewOf(histograms: Histograms): LatenciesView {
 }
 
 function quantilesOf(histogram: LogHistogram): QuantilesView | null {
+  if (histogram.count === 0) return null;
   const [p50, p90, p99] = [0.5, 0.9, 0.99].map((share) => histogram.quantile(share));
   if (p50 === undefined || p90 === undefined || p99 === undefined) return null;
   return { count: histogram.count, p50: rounded(p50), p90: rounded(p90), p99: rounded(p99) };

@@ -17,15 +17,26 @@ export function answer(
   headerLines: readonly string[] = [],
 ): void {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-  const head =
+  const lines = [`Content-Length: ${bytes.length}`, ...headerLines];
+  const head = responseHead(exchange, status, contentType, lines);
+  exchange.begin(head, exchange.head.method === 'HEAD' ? undefined : bytes);
+  exchange.end();
+}
+
+/** The head of a response, for those that are sent in parts. @param headerLines Among them the framing. */
+export function responseHead(
+  exchange: ServerExchange,
+  status: number,
+  contentType: string,
+  headerLines: readonly string[],
+): string {
+  return (
     statusLine(status) +
     `Date: ${new Date().toUTCString()}\r\n` +
     `Content-Type: ${contentType}\r\n` +
-    `Content-Length: ${bytes.length}\r\n` +
     headerLines.map((line) => `${line}\r\n`).join('') +
-    `${exchange.connectionLine}\r\n`;
-  exchange.begin(head, exchange.head.method === 'HEAD' ? undefined : bytes);
-  exchange.end();
+    `${exchange.connectionLine}\r\n`
+  );
 }
 
 export function answerJson(exchange: ServerExchange, status: number, value: unknown): void {

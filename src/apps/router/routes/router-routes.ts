@@ -1,6 +1,6 @@
 // The table of the router's routes: those forwarded to engines, and those that the router serves itself.
 import { version } from '../../../core/base/index.ts';
-import { type MetricsRegistry, metricsContentType } from '../../../core/metrics/index.ts';
+import type { MetricsRegistry } from '../../../core/metrics/index.ts';
 import type { RoutingCore } from '../../../core/routing/index.ts';
 import { attemptUpdatesPath } from '../../../io/attempt-updates/index.ts';
 import type { ServerExchange } from '../../../io/http/index.ts';
@@ -13,6 +13,7 @@ import type { InferenceRequests } from '../requests/inference-requests.ts';
 import { bodyKinds, generatingPaths } from '../requests/request-routes.ts';
 import { mergedModels } from './engine-views.ts';
 import type { EventFeed } from './event-feed.ts';
+import { answerMetrics } from './metrics-page.ts';
 import type { RouterViews } from './router-views.ts';
 
 /** @param arrivedAtMs When the request arrived, by `performance.now()`. */
@@ -47,7 +48,7 @@ export function routerRoutes(context: RouterRoutesContext): Routes<RouteHandler>
     '/v1/models': (exchange) =>
       answerJson(exchange, 200, mergedModels(core, engines, core.aliases)),
     '/version': (exchange) => answerJson(exchange, 200, { version, router: 'spillway' }),
-    '/metrics': (exchange) => answer(exchange, 200, metricsContentType, registry.render()),
+    '/metrics': (exchange) => answerMetrics(exchange, registry),
     '/engines': (exchange) => answerJson(exchange, 200, views.engines()),
     '/debug/router': (exchange) => answerJson(exchange, 200, views.router()),
     '/debug/picks': (exchange) => answerJson(exchange, 200, views.picks()),

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type CheckIntervals, CheckSchedule } from './check-schedule.ts';
+
+interface Check {
+  readonly atMs: number;
+  readonly engine: number;
+}
+
+/** Looks at `count` engines from 0 to `untilMs`, and returns the checks that were started. */
+function played(
+  count: number,
+  intervals: CheckIntervals,
+  options: {
+    readonly untilMs: number;
+    readonly isDead?: (engine: number, atMs: number) => boolean;
+    /** Without a look in between. */
+    readonly pause?: readonly [fromMs: number, toMs: number];
+  },
+) {
+  const schedule = new CheckSchedule<{ readonly engine: number }>(intervals);
+  const engines = new Map(Array.from({ length: count }, (_, engine) => [engine, { engine }]));
+  const health: Check[] = [];
+  const stats: Check[] = [];
+  const [pauseFrom = 0, pauseTo = 0] = options.pause ?? [];
+  for (let atMs = 0; atMs <= options.untilMs; atMs += schedule.lookMs) {
+    if (atMs > pauseFrom && atMs < pauseTo) continue;
+    const isDead = ({ engine }: { engine: number }) => options.isDead?.(engine, atMs) ?? false;
+    const due = schedule.due(engines, atMs, isDead);
+    health.push(...due.health.map(({ engine }) => ({ atMs, engine })));
+    stats.push(...due.stats.map(({ engine }) => ({ atMs, engine })));
+  }
+  return { health, stats };
+}
+
+function mostAtOnce(checks: readonly Check[]): number {
+  const counts = new Map<number, number>();
+  for (const { atMs } of checks) counts.set(atMs, (counts.get(atMs) ?? 0) + 1);
+  return Math.max(...counts.values());
+}
+
+function gapsOf(checks: readonly Check[], engine: number): number[] {
+  const at = checks.filter((check) => check.engine === engine).map(({ atMs }) => atMs);
+  return at.slice(1).map((atMs, i) => atMs - (at[i] as number));
+}
+
+const everyFive: CheckIntervals = { healthIntervalMs: 5_000, statsIntervalMs: 5_000 };
+
+test('a thousand engines are checked evenly over the interval, each once per interval', () => {
+  const { health, stats } = played(1_000, everyFive, { untilMs: 20_000 });
+  for (const checks of [health, stats]) {
+    // 1,000 checks in 50 looks are 20 each.
+    assert.ok(mostAtOnce(checks) <= 23, `${mostAtOnce(checks)} at once`);
+    for (const engine of [0, 1, 499, 999]) {
+      for (const gap of gapsOf(checks, engine)) assert.ok(Math.abs(gap - 5_000) <= 100, `${gap}`);
+    }
+  }
+  assert.ok(health.length >= 3_990 && health.length <= 4_010, `${health.length}`);
+});
+
+test('metrics are read half an interval after the health check, so that connections stay open', () => {
+  const { health, stats } = played(7, everyFive, { untilMs: 30_000 });
+  for (let engine = 0; engine < 7; engine++) {
+    const uses = [...health, ...stats]
+      .filter((check) => check.engine === engine && check.atMs > 10_000)
+      .sort((a, b) => a.atMs - b.atMs);
+    for (const gap of gapsOf(uses, engine)) assert.ok(gap <= 2_600, `${gap} ms between uses`);
+  }
+});
+
+test('a dead engine is checked every second', () => {
+  const isDead = (engine: number, atMs: number) => engine === 3 && atMs >= 10_000;
+  const { health } = played(5, everyFive, { untilMs: 20_000, isDead });
+  const first = health.find(({ engine, atMs }) => engine === 3 && atMs >= 10_000);
+  assert.ok((first?.atMs ?? Infinity) <= 11_000);
+  const late = health.filter(({ atMs }) => atMs >= 10_000);
+  for (const gap of gapsOf(late, 3)) assert.ok(gap <= 1_100, `${gap}`);
+  assert.equal(late.filter(({ engine }) => engine === 4).length, 2);
+});
+
+test('after a pause, what is due is caught up on over several looks', () => {
+  const { health, stats } = played(1_000, everyFive, { untilMs: 20_000, pause: [6_000, 14_000] });
+  const after = (checks: readonly Check[]) => checks.filter(({ atMs }) => atMs >= 14_000);
+  const all = [...after(health), ...after(stats)];
+  // The even share is 120: with all engines dead, 100 health checks and 20 readings.
+  assert.ok(mostAtOnce(all) <= 2 * 120 + 1, `${mostAtOnce(all)} at once`);
+  for (const checks of [health, stats]) {
+    const soon = after(checks).filter(({ atMs }) => atMs < 15_000);
+    assert.equal(new Set(soon.map(({ engine }) => engine)).size, 1_000);
+  }
+});
+
+test('short intervals are kept', () => {
+  const { stats } = played(2, { healthIntervalMs: 5_000, statsIntervalMs: 20 }, { untilMs: 1_000 });
+  assert.ok(stats.length >= 98, `${stats.length}`);
+});
+
+test('an interval of 0 means at every look', () => {
+  const { health } = played(1, { healthIntervalMs: 0, statsIntervalMs: 0 }, { untilMs: 10 });
+  assert.ok(health.length >= 10, `${health.length}`);
+});
