@@ -64,3 +64,18 @@ test('beyond 1024 pairs, requests count in the figures of the fleet only', () =>
   windows.recorder('http://e1024', 'm').add('e2e', 1, 0);
   assert.equal(windows.engine('http://e1024', 0).e2e?.count, 1);
 });
+
+test('the model with the most requests comes first, whichever latency they have', () => {
+  const windows = new LatencyWindows();
+  const add = (model: string, kind: 'ttft' | 'e2e', count: number) => {
+    for (let i = 0; i < count; i++) windows.recorder('http://a', model).add(kind, 1, 0);
+  };
+  // Streams that are under way have a first byte and no end yet; other responses have no first byte.
+  add('streams', 'ttft', 2);
+  add('few', 'e2e', 1);
+  add('many', 'e2e', 3);
+  assert.deepEqual(
+    windows.models(0).map(({ model }) => model),
+    ['many', 'streams', 'few'],
+  );
+});

@@ -109,3 +109,32 @@ test('a removed engine has no series', () => {
   metrics.removeEngine('http://a');
   assert.ok(found.every((one) => value(one) === undefined));
 });
+
+test('the rate of requests is over the window of the settings, and over ten seconds at most', () => {
+  const rateAt = (windowSeconds: number, nowSeconds: number) => {
+    const { rate } = new RouterMetrics(new MetricsRegistry(), windowSeconds);
+    for (let i = 0; i < 30; i++) rate.count(5.5);
+    return rate.perSecond(nowSeconds);
+  };
+  assert.deepEqual([rateAt(3, 8.9), rateAt(3, 9)], [10, 0]);
+  assert.deepEqual([rateAt(60, 15.9), rateAt(60, 16)], [3, 0]);
+});
+
+test('latencies count by engine, model and status', () => {
+  const { engine, value } = begin();
+  engine.finished({ ...request, seconds: 2 });
+  engine.finished({ ...request, seconds: 3 });
+  engine.finished({ ...request, status: 404, seconds: 5 });
+  const sum = (status: number) =>
+    value(`vllm:request_latency_seconds_sum{model="m",server="http://a",status="${status}"}`);
+  assert.deepEqual([sum(200), sum(404)], [5, 5]);
+});
+
+test('requests that an engine serves count by model as they arrive', () => {
+  const { metrics, value } = begin();
+  metrics.routed('m');
+  metrics.routed('m');
+  metrics.routed(undefined);
+  assert.equal(value('vllm:num_incoming_requests_total{model="m"}'), 2);
+  assert.equal(value('vllm:num_incoming_requests_total{model=""}'), 1);
+});

@@ -1,0 +1,210 @@
+// One engine of a router, against a scripted engine on a real socket.
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { type TestContext, test } from 'node:test';
+import { type Script, startScriptedEngine } from '../../../../test/support/scripted-engine.ts';
+import { until } from '../../../../test/support/until.ts';
+import { KvIndex } from '../../../core/kv/index.ts';
+import { MetricsRegistry } from '../../../core/metrics/index.ts';
+import { createPolicy, RoutingCore } from '../../../core/routing/index.ts';
+import { Ticker } from '../../../io/http/index.ts';
+import { KvIndexFeed } from '../../../io/kv-events/index.ts';
+import { createLogger } from '../../../io/log/index.ts';
+import { LatencyWindows } from '../metrics/latency-windows.ts';
+import { RouterMetrics } from '../metrics/router-metrics.ts';
+import { engineViews, mergedModels } from '../routes/engine-views.ts';
+import { Engine, type EngineOptions } from './engine.ts';
+
+const clock = { nowSeconds: () => 100 };
+
+async function begin(context: TestContext, script: Script, options: Partial<EngineOptions> = {}) {
+  const scripted = await startScriptedEngine(script);
+  const ticker = new Ticker({ tickMs: 20 });
+  const policy = createPolicy('roundrobin', { random: { next: () => 0 } });
+  const core = new RoutingCore({ policy, clock });
+  const stream = new PassThrough();
+  const log = createLogger({ stream, level: 'info', format: 'text' });
+  const engine = new Engine({
+    ...{ url: scripted.url, name: undefined, assumedModels: [], core, ticker },
+    metrics: new RouterMetrics(new MetricsRegistry(), 60),
+    ...{ log, limits: {}, authorization: undefined, healthTimeoutMs: () => 20_000 },
+    ...options,
+  });
+  context.after(async () => {
+    engine.close();
+    ticker.stop();
+    await scripted.close();
+  });
+  const engines = new Map([[engine.url, engine]]);
+  const view = (nowSeconds: number) => {
+    const feed = new KvIndexFeed(new KvIndex());
+    const windows = new LatencyWindows();
+    return engineViews(core, engines, { nowSeconds, feed, windows })[0] ?? assert.fail();
+  };
+  const models = (aliases = new Map<string, string>()) => mergedModels(core, engines, aliases).data;
+  const state = () => core.endpoint(engine.url)?.state;
+  /** Lines of the log since the last call. */
+  const logged = () => {
+    log.flush();
+    return String(stream.read() ?? '');
+  };
+  return { engine, core, view, models, state, logged, scripted };
+}
+
+const page = `vllm:num_requests_running 7
+vllm:num_requests_waiting 3
+vllm:kv_cache_usage_perc 0.25
+vllm:prefix_cache_queries_total 400
+vllm:prefix_cache_hits_total 300
+vllm:num_preemptions_total 2
+vllm:prompt_tokens_total 5000
+vllm:generation_tokens_total 600
+process_start_time_seconds 12
+vllm:cache_config_info{block_size="16",num_gpu_blocks="101"} 1
+`;
+
+test('what an engine reports reaches the policy, and /engines with its age', async (t) => {
+  const { engine, core, view } = await begin(t, { metrics: () => page });
+  assert.equal(view(100).reported, null, 'nothing is reported yet');
+  await engine.scrape(() => 100);
+  assert.deepEqual(core.endpoint(engine.url)?.reported, {
+    ...{ atSeconds: 100, running: 7, waiting: 3, kvUsage: 0.25 },
+    ...{ blocksTotal: 101, blockTokens: 16, startedAtSeconds: 12 },
+  });
+  assert.deepEqual(view(101.5).reported, {
+    ...{ ageSeconds: 1.5, running: 7, waiting: 3, kvUsage: 0.25, blocksTotal: 101 },
+    // Block 0 is not for requests.
+    blocksUsed: 25,
+    ...{ prefixCacheQueries: 400, prefixCacheHits: 300, preemptions: 2 },
+    ...{ promptTokens: 5000, generationTokens: 600 },
+  });
+});
+
+test('figures that an engine does not report are 0 for the policy, and null on /engines', async (t) => {
+  let text = 'vllm:prompt_tokens_total 5\n';
+  const { engine, core, view } = await begin(t, { metrics: () => text });
+  await engine.scrape(() => 100);
+  assert.equal(core.endpoint(engine.url)?.reported, undefined, 'nothing about its load');
+  assert.deepEqual(view(100).reported, {
+    ...{ ageSeconds: 0, running: null, waiting: null, kvUsage: null, blocksTotal: null },
+    ...{ blocksUsed: null, prefixCacheQueries: null, prefixCacheHits: null, preemptions: null },
+    ...{ promptTokens: 5, generationTokens: null },
+  });
+  const loadOf = () => {
+    const { running, waiting, kvUsage } = core.endpoint(engine.url)?.reported ?? assert.fail();
+    return [running, waiting, kvUsage];
+  };
+  for (const [line, expected] of [
+    ['vllm:num_requests_running 1', [1, 0, 0]],
+    ['vllm:num_requests_waiting 2', [0, 2, 0]],
+    ['vllm:kv_cache_usage_perc 0.5', [0, 0, 0.5]],
+  ] as const) {
+    text = `${line}\n`;
+    await engine.scrape(() => 100);
+    assert.deepEqual(loadOf(), expected);
+  }
+});
+
+test('an engine is named by its address unless its source names it', async (t) => {
+  const { engine, view } = await begin(t, {});
+  const address = engine.url.slice('http://'.length);
+  assert.deepEqual([engine.name, engine.label, view(100).name], [address, engine.url, address]);
+  engine.rename('one');
+  assert.deepEqual([engine.name, engine.label], ['one', `one (${engine.url})`]);
+  assert.equal(
+    engine.headerLines,
+    `x-spillway-engine: ${engine.url}\r\nx-spillway-engine-name: one\r\n`,
+  );
+  engine.rename(address);
+  assert.equal(engine.label, engine.url);
+});
+
+test('a failed check is forgiven once, unless the engine is suspected or refuses connections', async (t) => {
+  let status = 200;
+  const { engine, state, logged, scripted } = await begin(t, { health: () => status });
+  await engine.probe();
+  assert.equal(state(), 'live');
+  status = 500;
+  await engine.probe();
+  assert.equal(state(), 'live', 'one failure may be chance');
+  await engine.probe();
+  assert.equal(state(), 'dead');
+  assert.match(logged(), /is dead: \/health returned 500/);
+  status = 499;
+  await engine.probe();
+  assert.equal(state(), 'live', 'it responds');
+  status = 500;
+  engine.suspect();
+  await until(() => state() === 'dead');
+  status = 200;
+  await engine.probe();
+  assert.equal(state(), 'live');
+  await scripted.close();
+  await engine.probe();
+  assert.equal(state(), 'dead', 'refused at once');
+});
+
+test('an engine without a list of models serves those of its source, and one sentence says why', async (t) => {
+  const { engine, core, logged } = await begin(
+    t,
+    { apiKey: 'secret' },
+    { assumedModels: ['assumed'] },
+  );
+  await engine.probe();
+  assert.deepEqual(core.endpoint(engine.url)?.models, ['assumed']);
+  assert.doesNotMatch(logged(), /no list of models/);
+  const bare = await begin(t, { apiKey: 'secret' });
+  await bare.engine.probe();
+  assert.match(
+    bare.logged(),
+    /WARNING: .* no list of models: \/v1\/models returned 401: give the router the key of the engines/,
+  );
+  await bare.engine.probe();
+  assert.doesNotMatch(bare.logged(), /no list of models/, 'told once');
+  assert.throws(
+    () => bare.core.route({ ...request, model: 'm' }),
+    /\/v1\/models returned 401: give the router the key/,
+  );
+});
+
+const request = {
+  ...{ id: 'r', session: undefined, prompt: [], promptTokens: 0, tokens: undefined },
+  ...{ outputTokensMax: undefined, stream: false },
+};
+
+test('/v1/models lists the engine’s own cards, and aliases as copies of them', async (t) => {
+  const { engine, models, core } = await begin(t, { models: ['m', 'n'] });
+  await engine.probe();
+  const card = (id: string) => ({ id, object: 'model', owned_by: 'test' });
+  const aliases = new Map([
+    ['short', 'm'],
+    ['n', 'm'],
+    ['nothing', 'unknown'],
+  ]);
+  assert.deepEqual(models(aliases), [card('m'), card('n'), card('short')]);
+  core.setState(engine.url, 'dead', 'test');
+  assert.deepEqual(models(aliases), []);
+});
+
+test('models that only the source names get a card with the time of the engine’s start', async (t) => {
+  const { engine, models } = await begin(t, { models: [] }, { assumedModels: ['m'] });
+  await engine.probe();
+  const { createdSeconds: created } = engine;
+  assert.deepEqual(models(), [{ id: 'm', object: 'model', created, owned_by: 'vllm' }]);
+});
+
+test('an engine that leaves gets no requests, whatever a check in flight finds', async (t) => {
+  const { engine, state } = await begin(t, {});
+  const checked = engine.probe();
+  engine.leave('no longer listed');
+  await checked;
+  assert.equal(state(), 'draining');
+  await engine.probe();
+  assert.equal(state(), 'draining', 'it is not checked any more');
+  engine.failed('connection refused');
+  assert.equal(state(), 'draining');
+  engine.stay();
+  assert.equal(state(), 'starting');
+  await engine.probe();
+  assert.equal(state(), 'live');
+});
