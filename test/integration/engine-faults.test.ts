@@ -65,6 +65,28 @@ test('hangBeforeFirstByte holds everything back for its time', async () => {
   assert.ok(performance.now() - start > 190);
 });
 
+test('wedge stops all requests while health responds, and they go on afterwards', async () => {
+  await faults({ wedge: {} });
+  let isDone = false;
+  const answer = textOf(1).then((text) => {
+    isDone = true;
+    return text;
+  });
+  for (let i = 0; i < 5; i++) {
+    assert.equal((await fetch(`${server.url}/health`)).status, 200);
+  }
+  assert.equal(isDone, false);
+  await faults({});
+  assert.match(await answer, /\[DONE\]/);
+});
+
+test('wedge ends after its time', async () => {
+  await faults({ wedge: { seconds: 0.2 } });
+  const start = performance.now();
+  assert.match(await textOf(1), /\[DONE\]/);
+  assert.ok(performance.now() - start > 100);
+});
+
 test('hangInStream stops after its events and then goes on', async () => {
   await faults({ hangInStream: { events: 2, seconds: 0.2 } });
   const times: number[] = [];
@@ -148,6 +170,10 @@ function complete(maxTokens: number, url = server.url): Promise<Response> {
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ prompt: 'x', max_tokens: maxTokens, ignore_eos: true, stream: true }),
   });
+}
+
+async function textOf(maxTokens: number): Promise<string> {
+  return (await complete(maxTokens)).text();
 }
 
 async function readEvents(answer: Response, onEvent: (event: string) => void): Promise<void> {

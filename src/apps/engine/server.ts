@@ -56,6 +56,7 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
       void close();
       options.onCrash?.();
     },
+    setSpeed: (speed) => engine.setSpeed(speed),
   });
   const server = createHttpServer(routes(engine, faults, kvEvents), {
     apiKey: options.apiKey,

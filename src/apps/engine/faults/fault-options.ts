@@ -28,6 +28,10 @@ export interface FaultOptions {
   readonly cutStream?: { readonly probability: number; readonly events: number };
   /** The engine dies as if killed by SIGKILL after this many requests have arrived. */
   readonly crash?: { readonly requests: number };
+  /** No request makes progress for this time; health checks still succeed. */
+  readonly wedge?: { readonly seconds: number };
+  /** Steps take `factor` times as long for this time. */
+  readonly slowEngine?: { readonly factor: number; readonly seconds: number };
   /** Delay before the port opens. */
   readonly slowStart?: { readonly seconds: number };
   /** The /metrics page is rendered again only after this time, so it can be this old. */
@@ -49,6 +53,8 @@ const defaults = {
   slowStream: { probability: 1, delayMs: 500 },
   cutStream: { probability: 1, events: 3 },
   crash: { requests: 1 },
+  wedge: { seconds: 3600 },
+  slowEngine: { factor: 10, seconds: 3600 },
   slowStart: { seconds: 10 },
   staleMetrics: { seconds: 60 },
   loseKvEvents: { probability: 0.1 },
@@ -115,8 +121,14 @@ export function readFaults(given: unknown): FaultOptions {
   return faults as FaultOptions;
 }
 
+const ranges: Readonly<Record<string, readonly [least: number, most: number]>> = {
+  probability: [0, 1],
+  status: [500, 599],
+  factor: [1, 1e6],
+};
+
 function checkSetting(kind: string, name: string, value: unknown): number {
-  const [least, most] = name === 'probability' ? [0, 1] : name === 'status' ? [500, 599] : [0, 1e6];
+  const [least, most] = ranges[name] ?? [0, 1e6];
   if (typeof value !== 'number' || !(value >= least && value <= most)) {
     throw new InputError(
       `Fault "${kind}": ${name} is ${String(value)}; it must be a number from ${least} to ${most}.`,

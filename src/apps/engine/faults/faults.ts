@@ -11,18 +11,25 @@ export interface FaultActions {
   readonly refuse: (seconds: number) => void;
   /** Ends the engine at once. */
   readonly crash: () => void;
+  /** Sets the speed of the engine's steps; 1 is the full speed, 0 stops them. */
+  readonly setSpeed: (speed: number) => void;
 }
+
+/** Timers count in 32-bit milliseconds. */
+const timerMsMax = 2 ** 31 - 1;
 
 export class Faults {
   readonly #random: Random;
   readonly #actions: FaultActions;
   #options: FaultOptions = {};
   #requests = 0;
+  #speedTimer: NodeJS.Timeout | undefined;
 
   constructor(options: FaultOptions, random: Random, actions: FaultActions) {
     this.#random = random;
     this.#actions = actions;
     this.#options = options;
+    this.#setSpeed();
   }
 
   get options(): FaultOptions {
@@ -33,7 +40,19 @@ export class Faults {
   set(options: FaultOptions): void {
     this.#options = options;
     this.#requests = 0;
+    this.#setSpeed();
     if (options.refuse) this.#actions.refuse(options.refuse.seconds);
+  }
+
+  /** Sets the speed that the faults prescribe; each holds for its time. */
+  #setSpeed(): void {
+    const { setSpeed } = this.#actions;
+    const { wedge, slowEngine } = this.#options;
+    clearTimeout(this.#speedTimer);
+    setSpeed(wedge ? 0 : slowEngine ? 1 / slowEngine.factor : 1);
+    const { seconds } = wedge ?? slowEngine ?? {};
+    if (seconds === undefined) return;
+    this.#speedTimer = setTimeout(() => setSpeed(1), Math.min(seconds * 1000, timerMsMax)).unref();
   }
 
   /**

@@ -71,6 +71,40 @@ test('an aborted request gets no more tokens, even if it was in no step yet', as
   assert.equal(model.stats.blocksUsed, 0);
 });
 
+test('a slower engine takes longer for each step, and one that is stopped makes none', async (t) => {
+  const { driver, tokens, setWall } = play(t, 1);
+  driver.add(request('a', 0, 9));
+  await turn();
+  setWall(0.04);
+  await until(() => tokens.length === 2);
+  driver.setSpeed(0.1);
+  setWall(0.45);
+  await until(() => tokens.length === 4);
+  assert.equal(driver.nowSeconds().toFixed(3), '0.081');
+  driver.setSpeed(0);
+  setWall(10);
+  driver.add(request('b', driver.nowSeconds(), 1));
+  await turn();
+  assert.equal(tokens.length, 4);
+  assert.equal(driver.nowSeconds().toFixed(3), '0.081');
+  driver.setSpeed(1);
+  setWall(10.05);
+  await until(() => tokens.filter(({ id }) => id === 'a').length === 6);
+  // What was missed is not caught up on.
+  assert.ok(driver.lagSeconds < stepSeconds);
+  assert.ok(tokens.some(({ id }) => id === 'b'));
+});
+
+test('an engine that never waits can be stopped, too', async (t) => {
+  const { driver, tokens } = play(t, Number.POSITIVE_INFINITY);
+  driver.setSpeed(0);
+  driver.add(request('a', 0, 5));
+  await turn();
+  assert.equal(tokens.length, 0);
+  driver.setSpeed(1);
+  await until(() => tokens.length === 5);
+});
+
 function play(t: TestContext, timeScale: number) {
   const config = defaultEngineConfig({ maxModelLen: 1024, numGpuBlocks: 200 });
   const model = new EngineModel({ config, cost: { stepSeconds: () => stepSeconds } });

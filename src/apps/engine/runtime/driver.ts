@@ -28,7 +28,11 @@ const burstMs = 8;
  */
 export class Driver<R extends EngineRequest> {
   readonly #options: DriverOptions<R>;
-  readonly #startWall: number;
+  /** Wall time since which the clock has run at its present speed, and what it showed then. */
+  #speedSinceWall: number;
+  #speedSinceSeconds = 0;
+  /** Share of the full speed. */
+  #speed = 1;
   /** Requests that arrived after the start of the current step. */
   readonly #arrivals: R[] = [];
   #step: EngineStep | undefined;
@@ -47,7 +51,7 @@ export class Driver<R extends EngineRequest> {
 
   constructor(options: DriverOptions<R>) {
     this.#options = options;
-    this.#startWall = options.wallSeconds();
+    this.#speedSinceWall = options.wallSeconds();
   }
 
   /** GPU seconds since the start. */
@@ -55,7 +59,22 @@ export class Driver<R extends EngineRequest> {
     const { timeScale, wallSeconds } = this.#options;
     return timeScale === Number.POSITIVE_INFINITY
       ? this.#modelSeconds
-      : (wallSeconds() - this.#startWall) * timeScale;
+      : this.#speedSinceSeconds + (wallSeconds() - this.#speedSinceWall) * timeScale * this.#speed;
+  }
+
+  /**
+   * Slows the engine down, or stops it, from now on.
+   *
+   * @param speed Share of the full speed, in [0, 1]. With an infinite time scale, all speeds above 0 are the same.
+   */
+  setSpeed(speed: number): void {
+    if (speed === this.#speed) return;
+    this.#speedSinceSeconds = this.nowSeconds();
+    this.#speedSinceWall = this.#options.wallSeconds();
+    this.#speed = speed;
+    if (this.#isClosed || this.#immediate !== undefined) return;
+    clearTimeout(this.#timer);
+    this.#sleep(0);
   }
 
   /** Delay of the last step's tokens, wall seconds. */
@@ -122,6 +141,7 @@ export class Driver<R extends EngineRequest> {
 
   #run(): void {
     const { model, onToken, onStep, wallSeconds } = this.#options;
+    if (this.#speed === 0) return;
     const burstEnd = wallSeconds() + burstMs / 1000;
     while (!this.#isClosed) {
       const planned = this.#step === undefined ? this.#plan() : 'planned';
@@ -199,7 +219,7 @@ export class Driver<R extends EngineRequest> {
     const { timeScale } = this.#options;
     return timeScale === Number.POSITIVE_INFINITY
       ? 0
-      : (modelSeconds - this.nowSeconds()) / timeScale;
+      : (modelSeconds - this.nowSeconds()) / (timeScale * this.#speed);
   }
 
   /** Rounded up: a token up to a millisecond late is harmless, but spinning would occupy a core. */

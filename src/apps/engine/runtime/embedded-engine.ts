@@ -163,6 +163,11 @@ export class EmbeddedEngine implements Pausable {
     this.#open.checkRoom(sequences, (limit) => this.metrics.onRejected(limit));
   }
 
+  /** Slows the engine down, or stops it. @param speed Share of the full speed, in [0, 1]. */
+  setSpeed(speed: number): void {
+    this.#driver.setSpeed(speed);
+  }
+
   /** The engine's own clock, GPU seconds. */
   nowSeconds(): number {
     return this.#driver.nowSeconds();

@@ -1,0 +1,71 @@
+// Processes of bench/chaos.ts: started with a wait until they are ready, killed all at once.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const readyMsMax = 120_000;
+const running = new Set<ChildProcess>();
+
+/** Starts a program and waits until `readyUrl` returns 200. */
+export async function start(
+  command: string,
+  args: readonly string[],
+  readyUrl: string,
+): Promise<ChildProcess> {
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  running.add(child);
+  let complaint = '';
+  child.stderr?.on('data', (text) => {
+    complaint = `${complaint}${text}`.slice(-2_000);
+  });
+  child.once('exit', () => running.delete(child));
+  const giveUpMs = performance.now() + readyMsMax;
+  for (;;) {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(`${command} ended: ${complaint}`);
+    }
+    if (performance.now() > giveUpMs) throw new Error(`${readyUrl} is not ready: ${complaint}`);
+    const answer = await fetch(readyUrl, { signal: AbortSignal.timeout(2_000) }).catch(() => {});
+    await answer?.body?.cancel();
+    if (answer?.status === 200) return child;
+    await sleep(50);
+  }
+}
+
+/** Ends a process and waits for its end. */
+export async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.kill(signal);
+  await exit;
+}
+
+/** Kills whatever is left. */
+export function killAll(): void {
+  for (const child of running) {
+    child.kill('SIGCONT');
+    child.kill('SIGKILL');
+  }
+}
+
+export interface Resources {
+  readonly rssMegabytes: number;
+  readonly sockets: number;
+}
+
+/** Memory and open sockets of a process; Linux only. */
+export function resourcesOf({ pid }: ChildProcess): Resources {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const files = readdirSync(`/proc/${pid}/fd`).map((file) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${file}`);
+    } catch {
+      return '';
+    }
+  });
+  return {
+    rssMegabytes: Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024),
+    sockets: files.filter((file) => file.startsWith('socket:')).length,
+  };
+}
