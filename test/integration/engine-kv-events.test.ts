@@ -10,10 +10,10 @@ import { until } from '../support/until.ts';
 const prompt = Array.from({ length: 40 }, (_, i) => 1000 + i);
 
 test('a prompt’s full blocks are announced with the hashes of vLLM, and later those of the answer', async (t) => {
-  const { complete, heard } = await start(t, {});
+  const { complete, received } = await start(t, {});
   await complete({ prompt, max_tokens: 10 });
-  await until(() => heard.flatMap(({ events }) => events).length === 2);
-  const [first, second] = heard.flatMap(({ events }) => events);
+  await until(() => received.flatMap(({ events }) => events).length === 2);
+  const [first, second] = received.flatMap(({ events }) => events);
   assert.ok(first?.type === 'BlockStored' && second?.type === 'BlockStored');
   const hasher = createBlockHasher();
   const hash0 = hasher.hashBlock(undefined, prompt, 0, 16, []);
@@ -23,39 +23,41 @@ test('a prompt’s full blocks are announced with the hashes of vLLM, and later 
   assert.equal(first.parentBlockHash, undefined);
   assert.deepEqual([second.parentBlockHash, second.tokenIds.length], [blockHashInteger(hash1), 16]);
   assert.deepEqual(
-    heard.map(({ sequence }) => sequence),
+    received.map(({ sequence }) => sequence),
     [0, 1],
   );
 });
 
 test('eviction and reset are announced, the reset with the next step', async (t) => {
-  const { complete, heard, resetPrefixCache } = await start(t, {}, 12);
+  const { complete, received, resetPrefixCache } = await start(t, {}, 12);
   for (let i = 0; i < 6; i++)
     await complete({ prompt: prompt.map((id) => id + i * 100), max_tokens: 1 });
-  await until(() => heard.some(({ events }) => events.some(({ type }) => type === 'BlockRemoved')));
-  const before = heard.length;
+  await until(() =>
+    received.some(({ events }) => events.some(({ type }) => type === 'BlockRemoved')),
+  );
+  const before = received.length;
   assert.equal(await resetPrefixCache(), true);
   await complete({ prompt, max_tokens: 1 });
-  await until(() => heard.length > before);
+  await until(() => received.length > before);
   assert.deepEqual(
-    heard[before]?.events.map(({ type }) => type),
+    received[before]?.events.map(({ type }) => type),
     ['AllBlocksCleared', 'BlockStored'],
   );
 });
 
 test('a cache salt keeps requests apart and is announced with its block', async (t) => {
-  const { complete, heard } = await start(t, {});
+  const { complete, received } = await start(t, {});
   await complete({ prompt, max_tokens: 1 });
   await complete({ prompt, max_tokens: 1, cache_salt: 'tenant-1' });
-  await until(() => heard.length === 2);
-  const [plain, salted] = heard.flatMap(({ events }) => events);
+  await until(() => received.length === 2);
+  const [plain, salted] = received.flatMap(({ events }) => events);
   assert.ok(plain?.type === 'BlockStored' && salted?.type === 'BlockStored');
   assert.notDeepEqual(plain.blockHashes, salted.blockHashes);
   assert.deepEqual(salted.extraKeys?.[0], ['tenant-1']);
 });
 
 test('a session is named with its blocks: by the body, else by the header, else by an extra argument', async (t) => {
-  const { complete, heard } = await start(t, {});
+  const { complete, received } = await start(t, {});
   const header = { 'x-session-id': 'header' };
   const vllm_xargs = { session_id: 'extra' };
   const bodies = [{ session_id: 'body', vllm_xargs }, { vllm_xargs }, {}];
@@ -64,9 +66,9 @@ test('a session is named with its blocks: by the body, else by the header, else 
     await complete({ prompt: own, max_tokens: 1, ...body }, i < 2 ? header : {});
   }
   await complete({ prompt: prompt.map((id) => id + 1000), max_tokens: 1, vllm_xargs });
-  await until(() => heard.length === 4);
+  await until(() => received.length === 4);
   assert.deepEqual(
-    heard.map(({ events: [event] }) => event?.type === 'BlockStored' && event.sessionId),
+    received.map(({ events: [event] }) => event?.type === 'BlockStored' && event.sessionId),
     ['body', 'header', undefined, 'extra'],
   );
 });
@@ -76,16 +78,16 @@ test('lost batches leave a gap in the numbers, duplicated ones come twice', asyn
   await lossy.complete({ prompt, max_tokens: 1 });
   const double = await start(t, { duplicateKvEvents: { probability: 1 } });
   await double.complete({ prompt, max_tokens: 1 });
-  await until(() => double.heard.length === 2);
+  await until(() => double.received.length === 2);
   assert.deepEqual(
-    double.heard.map(({ sequence }) => sequence),
+    double.received.map(({ sequence }) => sequence),
     [0, 0],
   );
-  assert.equal(lossy.heard.length, 0);
+  assert.equal(lossy.received.length, 0);
   await fetch(`${lossy.url}/spillway/faults`, { method: 'DELETE' });
   await lossy.complete({ prompt: prompt.map((id) => id + 500), max_tokens: 1 });
-  await until(() => lossy.heard.length === 1);
-  assert.equal(lossy.heard[0]?.sequence, 1);
+  await until(() => lossy.received.length === 1);
+  assert.equal(lossy.received[0]?.sequence, 1);
 });
 
 function start(t: TestContext, faults: FaultOptions, numGpuBlocks = 100) {

@@ -87,13 +87,13 @@ async function start(t: TestContext, run: RecordedRun, more: Partial<EngineServe
     rawKvEventHashes: run.rawHashes,
     ...more,
   });
-  const { heard, complete, resetPrefixCache } = engine;
+  const { received, complete, resetPrefixCache } = engine;
   const told: Told[] = [];
   const names = [new Names(), new Names()] as const;
   /** @param prompts Of the requests that caused them: batches of nothing else agree to the byte. */
   const expect = async (frames: readonly string[], what: string, prompts?: Prompts) => {
-    await until(() => heard.length >= frames.length);
-    const own = heard.splice(0);
+    await until(() => received.length >= frames.length);
+    const own = received.splice(0);
     const recorded = frames.map(recordedBatch);
     const shapes = (batches: readonly KvEventBatch[], of: Names) =>
       batches.map(({ events }) => events.map((event) => of.shape(event)));

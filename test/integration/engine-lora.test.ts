@@ -57,27 +57,27 @@ const streamTokens = 120;
 const adapters = { a: 2, b: 3 } as const;
 
 test('loading, using and unloading adapters gives the answers, KV events and metrics of a real vLLM', async (t) => {
-  const { url, heard, topic } = await startRecorded(t);
+  const { url, received, topic } = await startRecorded(t);
   let frames = 0;
   for (const { step, request, response, frames: expected } of steps) {
     if (request === null) continue;
     if (request.models) {
       await playStreams(url, request);
-      await until(() => heard.length === frames + expected.length);
-      compareStreamEvents(heard.slice(frames), expected, step);
+      await until(() => received.length === frames + expected.length);
+      compareStreamEvents(received.slice(frames), expected, step);
     } else {
       const own = await send(url, request);
       assert.equal(differenceOf(response, own, request), undefined, step);
       if (own.status !== 200 && request.path !== '/v1/completions') {
         assert.deepEqual(JSON.parse(own.body), response.body, step);
       }
-      await until(() => heard.length === frames + expected.length);
+      await until(() => received.length === frames + expected.length);
       const recorded = expected.map(([name, sequence, payload]) => ({
         topic: Buffer.from(name, 'base64').toString(),
         sequence: Buffer.from(sequence, 'base64').readBigUInt64BE(),
         payload: timeless(Buffer.from(payload, 'base64')),
       }));
-      const said = heard.slice(frames).map((message) => ({
+      const said = received.slice(frames).map((message) => ({
         topic,
         sequence: message.sequence,
         payload: timeless(message.payload),
@@ -240,7 +240,7 @@ async function drainReader(
  * follow from what the engine said before, and from the adapter.
  */
 function compareStreamEvents(
-  heard: readonly Message[],
+  received: readonly Message[],
   expected: Step['frames'],
   step: string,
 ): void {
@@ -248,13 +248,13 @@ function compareStreamEvents(
   const hasher = createBlockHasher();
   for (const [i, frame] of expected.entries()) {
     const real = decodeKvEventBatch(Buffer.from(frame[2], 'base64'));
-    const own = decodeKvEventBatch((heard[i] as Message).payload);
+    const own = decodeKvEventBatch((received[i] as Message).payload);
     const [said] = own.events;
     const [recorded] = real.events;
     assert.ok(said?.type === 'BlockStored' && recorded?.type === 'BlockStored');
     if (recorded.parentBlockHash === undefined) {
       assert.equal(
-        timeless((heard[i] as Message).payload),
+        timeless((received[i] as Message).payload),
         timeless(Buffer.from(frame[2], 'base64')),
       );
     }
@@ -268,7 +268,10 @@ function compareStreamEvents(
     const log = new KvEventLog();
     log.blocksStored(sequence, tokens.length / 32 - 1, 1);
     const batch = { ...own, events: log.take() };
-    assert.equal(Buffer.from(encodeKvEventBatch(batch)).toString('hex'), hex(heard[i] as Message));
+    assert.equal(
+      Buffer.from(encodeKvEventBatch(batch)).toString('hex'),
+      hex(received[i] as Message),
+    );
     chains.set(said.blockHashes[0] as bigint, tokens);
   }
 }
@@ -325,12 +328,12 @@ async function startRecorded(t: TestContext) {
     },
   });
   const sources = (await (await fetch(`${url}/kv_event_sources`)).json()) as { 0: KvEventsConfig };
-  const heard: Message[] = [];
+  const received: Message[] = [];
   const subscriber = new SubscriberSocket({
     endpoint: sources[0].endpoint,
     onMessage: ([name, sequence, payload]) => {
       assert.equal(Buffer.from(name ?? []).toString(), topic);
-      heard.push({
+      received.push({
         sequence: Buffer.from(sequence ?? []).readBigUInt64BE(),
         payload: payload ?? new Uint8Array(),
       });
@@ -338,7 +341,7 @@ async function startRecorded(t: TestContext) {
   });
   t.after(() => subscriber.close());
   await until(() => subscriber.connected);
-  return { url, heard, topic };
+  return { url, received, topic };
 }
 
 async function start(t: TestContext, options: Partial<EngineServerOptions>) {

@@ -8,7 +8,11 @@ import type { EngineServerOptions } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig, nativeOffloadConfig } from '../../src/core/engine/index.ts';
 import { blockHashInteger, createBlockHasher } from '../../src/core/kv/index.ts';
 import type { KvEvent } from '../../src/core/protocol/index.ts';
-import { type HeardBatch, publishingEngine, untimedSeries } from '../support/publishing-engine.ts';
+import {
+  publishingEngine,
+  type ReceivedBatch,
+  untimedSeries,
+} from '../support/publishing-engine.ts';
 import { payloadAtTimeOf, recordedText } from '../support/recorded-kv-events.ts';
 import { until } from '../support/until.ts';
 
@@ -24,7 +28,7 @@ interface RecordedStep {
 
 test('with a folder below, events, hits and counters are those of a real vLLM', async (t) => {
   const storagePath = folder(t);
-  const { complete, heard, resetPrefixCache, metrics } = await start(t, {
+  const { complete, received, resetPrefixCache, metrics } = await start(t, {
     config: defaultEngineConfig({ maxModelLen: 1024, numGpuBlocks: 40, blockSize: 32 }),
     tier: { connector: 'ExampleConnector', storagePath },
   });
@@ -36,8 +40,8 @@ test('with a folder below, events, hits and counters are those of a real vLLM', 
     }
     const { usage } = await complete({ prompt: step.prompt, max_tokens: step.maxTokens });
     assert.equal(usage.prompt_tokens_details?.cached_tokens, step.cachedTokens, step.step);
-    await until(() => heard.length === step.frames.length);
-    const payloads = heard.splice(0).map((batch, i) => payloadAtTimeOf(step.frames[i], batch));
+    await until(() => received.length === step.frames.length);
+    const payloads = received.splice(0).map((batch, i) => payloadAtTimeOf(step.frames[i], batch));
     assert.deepEqual(payloads, step.frames, step.step);
   }
   assert.equal(readdirSync(storagePath).length, 5, 'a folder for each prompt');
@@ -49,14 +53,14 @@ const prompt = Array.from({ length: 44 }, (_, i) => 1000 + i);
 const others = [1, 2, 3, 4, 5].map((i) => prompt.map((id) => id + i * 100));
 
 test('what the GPU has lost comes back from host memory, and is counted and announced', async (t) => {
-  const { complete, heard, metrics } = await start(t, { tier: nativeTier(false) });
+  const { complete, received, metrics } = await start(t, { tier: nativeTier(false) });
   for (const tokens of [prompt, ...others]) await complete({ prompt: tokens, max_tokens: 2 });
   const { usage } = await complete({ prompt, max_tokens: 2 });
   assert.equal(usage.prompt_tokens_details?.cached_tokens, 32);
-  await until(() => eventsOf(heard, 'CPU').length === 12);
+  await until(() => eventsOf(received, 'CPU').length === 12);
   const hasher = createBlockHasher();
   const hash0 = hasher.hashBlock(undefined, prompt, 0, 16, []);
-  assert.deepEqual(eventsOf(heard, 'CPU')[0], {
+  assert.deepEqual(eventsOf(received, 'CPU')[0], {
     type: 'BlockStored',
     blockHashes: [blockHashInteger(hash0)],
     parentBlockHash: undefined,
@@ -66,7 +70,7 @@ test('what the GPU has lost comes back from host memory, and is counted and anno
     medium: 'CPU',
     groupIndex: 0,
   });
-  const again = eventsOf(heard, 'GPU').filter(
+  const again = eventsOf(received, 'GPU').filter(
     (event) => event.type === 'BlockStored' && event.blockHashes[0] === blockHashInteger(hash0),
   );
   assert.equal(again.length, 2, 'loaded blocks are announced as stored on the GPU');
@@ -104,13 +108,13 @@ test('a request that waits for its load is waiting, deferred, and in the stage o
 });
 
 test('events of the tier say what its chunks hold, if asked for', async (t) => {
-  const { complete, heard } = await start(t, { tier: nativeTier(true) });
+  const { complete, received } = await start(t, { tier: nativeTier(true) });
   await complete({ prompt, max_tokens: 1 });
-  await until(() => eventsOf(heard, 'CPU').length === 2);
+  await until(() => eventsOf(received, 'CPU').length === 2);
   const hasher = createBlockHasher();
   const hash0 = hasher.hashBlock(undefined, prompt, 0, 16, []);
   const hash1 = hasher.hashBlock(hash0, prompt, 16, 32, []);
-  const [, second] = eventsOf(heard, 'CPU');
+  const [, second] = eventsOf(received, 'CPU');
   assert.ok(second?.type === 'BlockStored');
   assert.deepEqual(second.blockHashes, [blockHashInteger(hash1)]);
   assert.equal(second.parentBlockHash, blockHashInteger(hash0));
@@ -134,7 +138,7 @@ test('reset_external empties host memory as well', async (t) => {
 
 test('of several connectors the first with tokens is loaded from, and all are stored to', async (t) => {
   const storagePath = folder(t);
-  const { complete, heard, metrics } = await start(t, {
+  const { complete, received, metrics } = await start(t, {
     tier: {
       connector: 'MultiConnector',
       tiers: [nativeTier(false), { connector: 'ExampleConnector', storagePath }],
@@ -144,7 +148,7 @@ test('of several connectors the first with tokens is loaded from, and all are st
   assert.equal(readdirSync(storagePath).length, 6);
   const { usage } = await complete({ prompt, max_tokens: 1 });
   assert.equal(usage.prompt_tokens_details?.cached_tokens, 32);
-  await until(() => eventsOf(heard, 'CPU').length === 12);
+  await until(() => eventsOf(received, 'CPU').length === 12);
   const own = 'engine="0",model_name="tiny"';
   const page = await metrics();
   for (const line of [
@@ -164,8 +168,8 @@ function nativeTier(selfDescribingKvEvents: boolean, bytesPerSecond = 1e9) {
   return { connector: 'OffloadingConnector', config, selfDescribingKvEvents } as const;
 }
 
-function eventsOf(heard: readonly HeardBatch[], medium: string): KvEvent[] {
-  return heard
+function eventsOf(received: readonly ReceivedBatch[], medium: string): KvEvent[] {
+  return received
     .flatMap(({ events }) => events)
     .filter((event) => 'medium' in event && event.medium === medium);
 }

@@ -39,7 +39,7 @@ test('three routers under load count the requests of all, and none at the end', 
     void complete(router, prompts[i % 7] as string, options).then((status) =>
       statuses.push(status),
     );
-    // Not all at once, so that picks are made on what was heard.
+    // Not all at once, so that picks use the updates that arrived.
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   await until(() => statuses.length === 27);
@@ -79,11 +79,14 @@ test('a router’s requests in flight are counted by all routers, including one 
   await until(() => engine.received.length === 1);
   const late = await startPeer(t, [engine.url], ports, 1);
   await until(async () => (await viewOf(late)).engines[0]?.load.inflight === 1);
-  const [told, heard] = [await viewOf(first), await viewOf(late)];
-  assert.deepEqual(heard.engines[0]?.load, told.engines[0]?.load);
-  assert.ok((heard.engines[0]?.load.prefillTokens ?? 0) > 100);
-  assert.deepEqual([told.inflight, heard.inflight, heard.engines[0]?.ownLoad.inflight], [1, 0, 0]);
-  assert.equal(heard.engines[0]?.totals.requests, 0);
+  const [sender, receiver] = [await viewOf(first), await viewOf(late)];
+  assert.deepEqual(receiver.engines[0]?.load, sender.engines[0]?.load);
+  assert.ok((receiver.engines[0]?.load.prefillTokens ?? 0) > 100);
+  assert.deepEqual(
+    [sender.inflight, receiver.inflight, receiver.engines[0]?.ownLoad.inflight],
+    [1, 0, 0],
+  );
+  assert.equal(receiver.engines[0]?.totals.requests, 0);
   const page = await (await fetch(`${late.url}/metrics`)).text();
   const server = `{server="${engine.url}"}`;
   assert.ok(page.includes(`spillway_router_inflight_requests${server} 0.0`));

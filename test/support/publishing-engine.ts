@@ -13,7 +13,7 @@ import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 import { SubscriberSocket } from '../../src/io/zmq/index.ts';
 import { until } from './until.ts';
 
-export interface HeardBatch extends KvEventBatch {
+export interface ReceivedBatch extends KvEventBatch {
   /** Its number in the stream. */
   readonly sequence: number;
 }
@@ -40,11 +40,11 @@ export async function publishingEngine(t: TestContext, options: Partial<EngineSe
   });
   const { url } = server;
   const sources = (await (await fetch(`${url}/kv_event_sources`)).json()) as { 0: KvEventsConfig };
-  const heard: HeardBatch[] = [];
+  const received: ReceivedBatch[] = [];
   const subscriber = new SubscriberSocket({
     endpoint: sources[0].endpoint,
     onMessage: ([, sequence, payload]) =>
-      heard.push({
+      received.push({
         sequence: Number(Buffer.from(sequence ?? []).readBigUInt64BE()),
         ...decodeKvEventBatch(payload ?? new Uint8Array()),
       }),
@@ -63,7 +63,7 @@ export async function publishingEngine(t: TestContext, options: Partial<EngineSe
   return {
     url,
     /** Messages since the start, or since the test removed them. */
-    heard,
+    received,
     async complete(body: object, headers?: Readonly<Record<string, string>>): Promise<Completion> {
       const answer = await post('/v1/completions', { ignore_eos: true, ...body }, headers);
       assert.equal(answer.status, 200);

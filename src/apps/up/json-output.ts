@@ -1,6 +1,6 @@
 // One JSON object per line, for programs: events as they happen, and a full snapshot every second.
 import type { LineWriter } from './line-writer.ts';
-import type { ReadyNews, UpOutput } from './output.ts';
+import type { ReadyStack, UpOutput } from './output.ts';
 import type { ProcessSnapshot, StackSnapshot } from './snapshot.ts';
 
 export class JsonOutput implements UpOutput {
@@ -25,8 +25,8 @@ export class JsonOutput implements UpOutput {
     this.#log.line(`[${name}] ${line}`);
   }
 
-  ready(news: ReadyNews): void {
-    const { apiUrl, pageUrl, models, engines } = news;
+  ready(stack: ReadyStack): void {
+    const { apiUrl, pageUrl, models, engines } = stack;
     if (engines === undefined) this.#event('ready', { url: apiUrl, page: pageUrl, models });
     else this.#event('ready', { url: null, router: false, engines, models });
   }

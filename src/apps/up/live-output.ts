@@ -1,7 +1,7 @@
 // The live view in a terminal, redrawn in place below the permanent lines.
 import { LiveRegion, type TerminalStream } from './live-region.ts';
 import { initialView, type LiveCommand, type LiveView, pressKey } from './live-view.ts';
-import type { ReadyNews, UpOutput } from './output.ts';
+import type { ReadyStack, UpOutput } from './output.ts';
 import { readyLines } from './plain-output.ts';
 import type { EngineDetails, ProcessSnapshot, StackSnapshot } from './snapshot.ts';
 import { parseKeys } from './terminal-keys.ts';
@@ -46,9 +46,9 @@ export class LiveOutput implements UpOutput {
     return this.#pageUrl;
   }
 
-  ready(news: ReadyNews): void {
-    this.#pageUrl = news.pageUrl;
-    this.#region.print(readyLines(news).join('\n'));
+  ready(stack: ReadyStack): void {
+    this.#pageUrl = stack.pageUrl;
+    this.#region.print(readyLines(stack).join('\n'));
   }
 
   snapshot(stack: StackSnapshot): void {

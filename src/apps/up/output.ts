@@ -2,7 +2,7 @@
 import type { EngineDetails, ProcessSnapshot, StackSnapshot } from './snapshot.ts';
 
 /** What is printed once the stack can serve. */
-export interface ReadyNews {
+export interface ReadyStack {
   /** Base URL of the router's API, with /v1; undefined without a router. */
   readonly apiUrl: string | undefined;
   /** The engines, if clients call them directly because there is no router. */
@@ -27,7 +27,7 @@ export interface UpOutput {
   starting(summary: string): void;
   processState(process: ProcessSnapshot): void;
   childLine(name: string, line: string): void;
-  ready(news: ReadyNews): void;
+  ready(stack: ReadyStack): void;
   snapshot(stack: StackSnapshot): void;
   /** Name of the engine whose details the user looks at; undefined for none. */
   readonly watchedEngine?: string | undefined;

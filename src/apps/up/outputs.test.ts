@@ -49,7 +49,7 @@ const router = routerView({
   ...{ uptimeSeconds: 20, requests: 50, errors: 2, requestsPerSecond: 4.56, inflight: 3 },
 });
 
-const news = {
+const ready = {
   ...{ apiUrl: 'http://h/v1', pageUrl: undefined, models: ['m'], curl: 'curl', startSeconds: 1 },
   openaiNode: ['import OpenAI'],
 };
@@ -87,7 +87,7 @@ test('plain lines: the stack’s own lines go to the output, those of children t
   const [out, log] = [new KeptStream(), new KeptStream()];
   const output = new PlainOutput(writerOn(out), writerOn(log));
   output.starting('4 engines');
-  output.ready(news);
+  output.ready(ready);
   output.stopping('SIGTERM', 'the engines stop');
   output.stopped();
   assert.match(
@@ -99,7 +99,7 @@ test('plain lines: the stack’s own lines go to the output, those of children t
   output.processState({ ...engine, state: 'restarting', detail: 'killed' });
   assert.equal(log.take(), '[a-1] hello\n[up] a-1 ready\n[up] a-1 restarting: killed\n');
   assert.equal(out.text, '');
-  assert.ok(readyLines({ ...news, pageUrl: 'http://h/' }).includes('page:  http://h/'));
+  assert.ok(readyLines({ ...ready, pageUrl: 'http://h/' }).includes('page:  http://h/'));
 });
 
 test('a stack without a router is ready with the addresses of its engines', () => {
@@ -107,7 +107,7 @@ test('a stack without a router is ready with the addresses of its engines', () =
     { name: 'a', url: 'http://a', model: 'm' },
     { name: 'b', url: 'http://b', model: 'n' },
   ];
-  const alone = { ...news, apiUrl: undefined, engines };
+  const alone = { ...ready, apiUrl: undefined, engines };
   assert.deepEqual(readyLines(alone).slice(0, 3), [
     'ready: 2 engines without a router',
     'a: http://a/v1',
@@ -145,7 +145,7 @@ test('JSON lines contain each event with its fields, and no lines of children', 
   const stack: StackSnapshot = { processes: [engine], router: undefined };
   output.starting('4 engines');
   output.processState(engine);
-  output.ready({ ...news, pageUrl: 'http://h/' });
+  output.ready({ ...ready, pageUrl: 'http://h/' });
   output.snapshot(stack);
   output.stopping('q');
   output.stopped();
@@ -193,7 +193,7 @@ test('restarts stay above the live view, and children’s lines appear only whil
   output.press('l');
   output.childLine('a-1', 'hidden again');
   assert.match(stream.take(), /l show logs · \? keys\n$/);
-  output.ready(news);
+  output.ready(ready);
   assert.match(stream.take(), /ready: http:\/\/h\/v1\n/);
   output.stopping('SIGINT', 'the engines stop');
   assert.match(stream.take(), /\nstopping: the engines stop; press Ctrl-C again to stop now\n$/);
@@ -216,7 +216,7 @@ test('the live view names the keys in characters that the terminal has, and know
   unicode.snapshot({ processes: [engine], router });
   assert.match(footer() ?? '', /^q quit · ↑↓ Enter engine · /);
   assert.equal(output.pageUrl, undefined);
-  output.ready({ ...news, pageUrl: 'http://h/' });
+  output.ready({ ...ready, pageUrl: 'http://h/' });
   assert.equal(output.pageUrl, 'http://h/');
 });
 

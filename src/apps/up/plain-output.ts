@@ -2,7 +2,7 @@
 
 import { counted } from '../../core/base/index.ts';
 import type { LineWriter } from './line-writer.ts';
-import type { ReadyNews, UpOutput } from './output.ts';
+import type { ReadyStack, UpOutput } from './output.ts';
 import type { ProcessSnapshot, StackSnapshot } from './snapshot.ts';
 
 /** Minimum interval between lines of totals. */
@@ -35,8 +35,8 @@ export class PlainOutput implements UpOutput {
     this.#log.line(`[${name}] ${line}`);
   }
 
-  ready(news: ReadyNews): void {
-    for (const line of readyLines(news)) this.#out.line(line);
+  ready(stack: ReadyStack): void {
+    for (const line of readyLines(stack)) this.#out.line(line);
   }
 
   snapshot({ router }: StackSnapshot): void {
@@ -59,19 +59,19 @@ export class PlainOutput implements UpOutput {
 }
 
 /** The lines that are printed when the stack can serve, in every form for people. */
-export function readyLines(news: ReadyNews): string[] {
+export function readyLines(stack: ReadyStack): string[] {
   return [
-    ...(news.engines === undefined
-      ? [`ready: ${news.apiUrl}`]
+    ...(stack.engines === undefined
+      ? [`ready: ${stack.apiUrl}`]
       : [
-          `ready: ${counted(news.engines.length, 'engine')} without a router`,
-          ...news.engines.map(({ name, url }) => `${name}: ${url}/v1`),
+          `ready: ${counted(stack.engines.length, 'engine')} without a router`,
+          ...stack.engines.map(({ name, url }) => `${name}: ${url}/v1`),
         ]),
-    ...(news.pageUrl === undefined ? [] : [`page:  ${news.pageUrl}`]),
+    ...(stack.pageUrl === undefined ? [] : [`page:  ${stack.pageUrl}`]),
     '',
-    news.curl,
+    stack.curl,
     '',
-    ...news.openaiNode,
+    ...stack.openaiNode,
     '',
   ];
 }

@@ -9,7 +9,7 @@ import { type TestContext, test } from 'node:test';
 import { until } from '../../../test/support/until.ts';
 import { resolveValues } from '../../core/values/index.ts';
 import { freePorts } from '../../io/processes/index.ts';
-import type { ReadyNews, UpOutput } from './output.ts';
+import type { ReadyStack, UpOutput } from './output.ts';
 import type { EngineDetails, ProcessSnapshot, StackSnapshot } from './snapshot.ts';
 import { runUp, type UpOptions } from './up.ts';
 
@@ -23,7 +23,7 @@ class KeptOutput implements UpOutput {
   readonly lines: string[] = [];
   readonly snapshots: StackSnapshot[] = [];
   readonly details: EngineDetails[] = [];
-  news: ReadyNews | undefined;
+  stack: ReadyStack | undefined;
   watchedEngine: string | undefined;
 
   engineDetails(details: EngineDetails): void {
@@ -42,8 +42,8 @@ class KeptOutput implements UpOutput {
     this.lines.push(`${name} ${line}`);
   }
 
-  ready(news: ReadyNews): void {
-    this.news = news;
+  ready(stack: ReadyStack): void {
+    this.stack = stack;
     this.calls.push('ready');
   }
 
@@ -103,13 +103,16 @@ test('up reports its start, when it can serve, its state twice a second, and its
     ...['ready', 'stopping: SIGINT'],
     ...['the router finishes requests in flight, then the engines stop', 'stopped'],
   ]);
-  const news = output.news ?? assert.fail();
-  assert.deepEqual([news.apiUrl, news.pageUrl, news.models], [`${url}/v1`, `${url}/`, ['org/m']]);
-  assert.ok(
-    news.curl.startsWith(`curl ${url}/v1/chat/completions `) && news.curl.includes('org/m'),
+  const ready = output.stack ?? assert.fail();
+  assert.deepEqual(
+    [ready.apiUrl, ready.pageUrl, ready.models],
+    [`${url}/v1`, `${url}/`, ['org/m']],
   );
-  assert.ok(news.openaiNode.some((line) => line.includes(`${url}/v1`)));
-  const seconds = news.startSeconds;
+  assert.ok(
+    ready.curl.startsWith(`curl ${url}/v1/chat/completions `) && ready.curl.includes('org/m'),
+  );
+  assert.ok(ready.openaiNode.some((line) => line.includes(`${url}/v1`)));
+  const seconds = ready.startSeconds;
   assert.ok(seconds > 0.02 && seconds < 60, `${seconds} s`);
   assert.equal(output.snapshots[0]?.router?.policy, 'no key');
   assert.deepEqual(
@@ -131,17 +134,17 @@ routerSpec: {enableRouter: false}`;
     'starting 1 engine (org/m on the default GPU, emulated), 1 engine (org/n on the default GPU, emulated) without a router',
     ...['ready', 'stopping: q', 'the engines stop', 'stopped'],
   ]);
-  const news = output.news ?? assert.fail();
-  assert.deepEqual([news.apiUrl, news.pageUrl], [undefined, undefined]);
+  const ready = output.stack ?? assert.fail();
+  assert.deepEqual([ready.apiUrl, ready.pageUrl], [undefined, undefined]);
   assert.deepEqual(
-    news.engines?.map(({ name, model }) => [name, model]),
+    ready.engines?.map(({ name, model }) => [name, model]),
     [
       ['a', 'org/m'],
       ['b', 'org/n'],
     ],
   );
-  const [first] = news.engines ?? [];
-  assert.ok(news.curl.startsWith(`curl ${first?.url}/v1/chat/completions `), news.curl);
+  const [first] = ready.engines ?? [];
+  assert.ok(ready.curl.startsWith(`curl ${first?.url}/v1/chat/completions `), ready.curl);
 });
 
 test('lines of each child go to its log file', async (context) => {
@@ -206,9 +209,9 @@ test('without the page there is no link to it, and a required key is in the help
   const { output } = await start(context, `${one}\nspillway: {dashboard: false}`, {
     environment: { VLLM_API_KEY: 'engines' },
   });
-  await until(() => output.news !== undefined);
-  assert.equal(output.news?.pageUrl, undefined);
-  assert.match(output.news?.curl ?? '', /Bearer \$VLLM_API_KEY"/);
+  await until(() => output.stack !== undefined);
+  assert.equal(output.stack?.pageUrl, undefined);
+  assert.match(output.stack?.curl ?? '', /Bearer \$VLLM_API_KEY"/);
 });
 
 test('an output that watches an engine gets its log and its requests', async (context) => {

@@ -5,7 +5,7 @@ import { delay } from '../../io/processes/index.ts';
 import type { StopSignals } from '../../io/signals/index.ts';
 import { ChildLogs } from './child-logs.ts';
 import { curlLine, keyVariableOf, openaiNodeLines } from './connect-help.ts';
-import type { ReadyNews, UpOutput } from './output.ts';
+import type { ReadyStack, UpOutput } from './output.ts';
 import { RunningStack } from './stack.ts';
 
 export interface UpOptions {
@@ -50,7 +50,7 @@ export async function runUp(options: UpOptions): Promise<void> {
   signals.stop.addEventListener('abort', onStop, { once: true });
   try {
     await startOrStop(stack, signals.stop);
-    if (!signals.stop.aborted) output.ready(readyNews(stack, options, startedAt));
+    if (!signals.stop.aborted) output.ready(readyStack(stack, options, startedAt));
     while (!signals.stop.aborted) {
       output.snapshot(await stack.snapshot());
       await showDetails(stack, logs, output);
@@ -88,7 +88,7 @@ async function startOrStop(stack: RunningStack, stop: AbortSignal): Promise<void
   }
 }
 
-function readyNews(stack: RunningStack, options: UpOptions, startedAt: number): ReadyNews {
+function readyStack(stack: RunningStack, options: UpOptions, startedAt: number): ReadyStack {
   const models = [...new Set(stack.members.map(({ backend }) => backend.model))];
   const hasRouter = options.values.routerSpec.enableRouter;
   const [first] = stack.members;

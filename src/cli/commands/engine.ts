@@ -173,10 +173,10 @@ async function announce(
 ): Promise<void> {
   const { name } = await readGpuSpec(gpu);
   for (const [index, { url, kvEvents }] of servers.entries()) {
-    const news = { event: 'ready', engine: index + 1, url, models: servedModelNames };
+    const ready = { event: 'ready', engine: index + 1, url, models: servedModelNames };
     process.stdout.write(
       json
-        ? `${JSON.stringify({ ...news, kvEvents: kvEvents?.endpoint, kvReplay: kvEvents?.replay_endpoint })}\n`
+        ? `${JSON.stringify({ ...ready, kvEvents: kvEvents?.endpoint, kvReplay: kvEvents?.replay_endpoint })}\n`
         : `ready: ${url}/v1 (emulation of vLLM by Spillway ${version}: ${name}, time scale ${timeScale}, synthetic text)\n`,
     );
   }

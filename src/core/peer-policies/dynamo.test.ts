@@ -46,11 +46,11 @@ test('dynamo: a request of a synced router is active until it ends, and is ident
   const [a, b] = [engine('a'), engine('b')];
   const told = other.pick(promptOf('wxyz'), [a], 0);
   const named = { ...promptOf(''), promptBlockNames: () => told.chain, promptTokens: 256 };
-  const heard = policy.adopt?.(named, a, 0);
-  assert.ok(heard);
-  policy.onSent?.(named, heard, 0);
+  const adopted = policy.adopt?.(named, a, 0);
+  assert.ok(adopted);
+  policy.onSent?.(named, adopted, 0);
   // a holds w x y z and is busy with them; b computes 4 blocks.
   assert.deepEqual(policy.pick(promptOf('wxyt'), [a, b], 1).scores, [1 + 4 + 2, 4 + 5]);
-  policy.onFinish?.(named, heard, { status: 'completed' }, 2);
+  policy.onFinish?.(named, adopted, { status: 'completed' }, 2);
   assert.deepEqual(policy.pick(promptOf('wxyt'), [a, b], 3).scores, [1 + 5, 4 + 5]);
 });

@@ -142,9 +142,9 @@ test('peers’ attempts count neither in this router’s totals nor in its own l
   const { cores } = routersOf(2, create.predictive);
   const ticket = sentBy(cores[0], { promptTokens: 100 });
   const { url } = ticket.pick.endpoint;
-  const heard = cores[1]?.endpoint(url);
-  assert.equal(heard?.load.prefillTokens, 100);
-  assert.deepEqual(heard?.ownLoad, idle);
+  const atPeer = cores[1]?.endpoint(url);
+  assert.equal(atPeer?.load.prefillTokens, 100);
+  assert.deepEqual(atPeer?.ownLoad, idle);
   ticket.finish({ status: 'failed' });
   assert.deepEqual(cores[1]?.endpoint(url)?.totals, { requests: 0, errors: 0, retries: 0 });
   assert.deepEqual(cores[0]?.endpoint(url)?.totals, { requests: 1, errors: 1, retries: 0 });

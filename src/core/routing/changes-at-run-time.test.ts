@@ -8,7 +8,7 @@ import { type AttemptUpdate, type Policy, RoutingCore, UnknownModelError } from 
 const idle = { inflight: 0, prefilling: 0, prefillTokens: 0, decodeTokens: 0 };
 
 test('a new policy makes the next picks, and attempts in flight end with the policy that picked them', () => {
-  const heard: string[] = [];
+  const calls: string[] = [];
   const named = (name: string): Policy => ({
     name,
     needsTokens: false,
@@ -16,7 +16,7 @@ test('a new policy makes the next picks, and attempts in flight end with the pol
       assert.ok(endpoint);
       return { endpoint, reason: name, cachedTokens: 0, scores: undefined };
     },
-    onFinish: (_request, { reason }) => heard.push(`${name} is notified of a pick of ${reason}`),
+    onFinish: (_request, { reason }) => calls.push(`${name} is notified of a pick of ${reason}`),
   });
   const aliases = new Map([['gpt', 'm']]);
   const core = new RoutingCore({ policy: named('first'), clock: new ManualClock(), aliases });
@@ -28,7 +28,7 @@ test('a new policy makes the next picks, and attempts in flight end with the pol
   const after = core.route(routingRequest('', { model: 'chat' }));
   after.sent();
   for (const ticket of [before, after]) ticket.finish({ status: 'completed' });
-  assert.deepEqual(heard, [
+  assert.deepEqual(calls, [
     'first is notified of a pick of first',
     'second is notified of a pick of second',
   ]);

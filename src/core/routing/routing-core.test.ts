@@ -69,7 +69,7 @@ test('counts are never negative and end at zero, in whatever order tickets are c
 });
 
 test('the policy is notified of each stage once, with the time to the first byte', () => {
-  const heard: string[] = [];
+  const calls: string[] = [];
   const { core, clock } = fleet({
     name: 'listener',
     needsTokens: false,
@@ -77,16 +77,16 @@ test('the policy is notified of each stage once, with the time to the first byte
       assert.ok(endpoint);
       return { endpoint, reason: 'first', cachedTokens: 0, scores: undefined };
     },
-    onSent: () => heard.push('sent'),
-    onFirstByte: (_request, _pick, seconds) => heard.push(`first byte after ${seconds} s`),
-    onFinish: (_request, _pick, outcome: Outcome) => heard.push(outcome.status),
+    onSent: () => calls.push('sent'),
+    onFirstByte: (_request, _pick, seconds) => calls.push(`first byte after ${seconds} s`),
+    onFinish: (_request, _pick, outcome: Outcome) => calls.push(outcome.status),
   });
   const ticket = core.route(routingRequest());
   for (let i = 0; i < 2; i++) ticket.sent();
   clock.advance(0.25);
   for (let i = 0; i < 2; i++) ticket.firstByte();
   for (let i = 0; i < 2; i++) ticket.finish({ status: 'completed' });
-  assert.deepEqual(heard, ['sent', 'first byte after 0.25 s', 'completed']);
+  assert.deepEqual(calls, ['sent', 'first byte after 0.25 s', 'completed']);
 });
 
 test('only live engines that serve the model and were not tried are candidates', () => {

@@ -16,12 +16,12 @@ const greeting = head + helloLine('other') + wholeLine;
 test('a late listener first gets a snapshot of the attempts in flight, and then updates', async (t) => {
   const inFlight: AgedUpdate[] = [{ update: sent(1), agoSeconds: 2.5 }];
   const { stream, url } = await serve(t, { snapshot: () => inFlight });
-  const { heard } = listen(t, [url]);
-  await until(() => heard.length === 1);
+  const { received } = listen(t, [url]);
+  await until(() => received.length === 1);
   stream.tell(firstByte(1));
   stream.tell(finished(1));
-  await until(() => heard.length === 3);
-  assert.deepEqual(heard, [
+  await until(() => received.length === 3);
+  assert.deepEqual(received, [
     ['other', sent(1), 2.5],
     ['other', firstByte(1), 0],
     ['other', finished(1), 0],
@@ -34,17 +34,17 @@ test('a snapshot includes the updates of the same event-loop turn once', async (
   const early = listen(t, [url]);
   await until(() => server.busyConnections === 1);
   const late = listen(t, [url]);
-  for (let attempt = 0; late.heard.length === 0; attempt++) {
+  for (let attempt = 0; late.received.length === 0; attempt++) {
     inFlight.push({ update: sent(attempt), agoSeconds: 0 });
     stream.tell(sent(attempt));
     await new Promise((resolve) => setImmediate(resolve));
   }
   await until(
-    () => early.heard.length === inFlight.length && late.heard.length === inFlight.length,
+    () => early.received.length === inFlight.length && late.received.length === inFlight.length,
   );
   const attempts = inFlight.map(({ update }) => update.attempt);
-  assert.deepEqual(attemptsOf(early.heard), attempts);
-  assert.deepEqual(attemptsOf(late.heard), attempts);
+  assert.deepEqual(attemptsOf(early.received), attempts);
+  assert.deepEqual(attemptsOf(late.received), attempts);
 });
 
 test('a silent router is dropped, logged once, and reconnected with a new snapshot', async (t) => {
@@ -52,11 +52,11 @@ test('a silent router is dropped, logged once, and reconnected with a new snapsh
   const peer = await scripted(t, (socket) => {
     socket.write(head + helloLine('other') + updateLine(told) + wholeLine + aliveLine(1));
   });
-  const { feed, heard, lines } = listen(t, [peer.url], { silenceMs: 60 });
-  await until(() => heard.length === 1);
+  const { feed, received, lines } = listen(t, [peer.url], { silenceMs: 60 });
+  await until(() => received.length === 1);
   told = sent(2);
-  await until(() => heard.length === 3);
-  assert.deepEqual(heard, [
+  await until(() => received.length === 3);
+  assert.deepEqual(received, [
     ['other', sent(1), 0],
     ['other', 'lost'],
     ['other', sent(2), 0],
@@ -72,10 +72,10 @@ test('a silent router is dropped, logged once, and reconnected with a new snapsh
 
 test('keep-alive lines keep an idle router connected', async (t) => {
   const { url } = await serve(t, { aliveMs: 20 });
-  const { feed, heard } = listen(t, [url], { silenceMs: 100 });
+  const { feed, received } = listen(t, [url], { silenceMs: 100 });
   await until(() => feed.state[0]?.delaySeconds != null);
   await new Promise((resolve) => setTimeout(resolve, 400));
-  assert.deepEqual([feed.state[0]?.state, heard], ['connected', []]);
+  assert.deepEqual([feed.state[0]?.state, received], ['connected', []]);
 });
 
 test('a listener that reads nothing is disconnected, and starts over when it reads again', async (t) => {
@@ -88,22 +88,22 @@ test('a listener that reads nothing is disconnected, and starts over when it rea
   });
   const stuck = connect(port, '127.0.0.1').pause();
   stuck.write('GET /router/attempts HTTP/1.1\r\nHost: x\r\n\r\n');
-  const { heard } = listen(t, [url]);
+  const { received } = listen(t, [url]);
   await until(() => stream.listeners === 2);
   let told = 0;
   while (cuts === 0) {
     for (let i = 0; i < 100; i++) stream.tell(sent(told++));
     await new Promise((resolve) => setImmediate(resolve));
     // The other listener gets time to read.
-    await until(() => heard.length === told);
+    await until(() => received.length === told);
     assert.ok(told < 1_000_000, 'it is disconnected before the kernel buffers that much');
   }
   assert.deepEqual([cuts, stream.listeners], [1, 1]);
   stuck.destroy();
   inFlight.push({ update: sent(told), agoSeconds: 0 });
   const again = listen(t, [url]);
-  await until(() => again.heard.length === 1);
-  assert.deepEqual(again.heard[0], ['other', sent(told), 0]);
+  await until(() => again.received.length === 1);
+  assert.deepEqual(again.received[0], ['other', sent(told), 0]);
 });
 
 test('a first snapshot may exceed the bound on unsent bytes', async (t) => {
@@ -113,10 +113,12 @@ test('a first snapshot may exceed the bound on unsent bytes', async (t) => {
     agoSeconds: 0,
   }));
   const { stream, url } = await serve(t, { snapshot: () => inFlight, unsentBytesMax: 1 });
-  const { heard } = listen(t, [url]);
-  await until(() => heard.length === 600);
+  const { received } = listen(t, [url]);
+  await until(() => received.length === 600);
   assert.equal(stream.listeners, 1);
-  const named = heard.filter(([, update]) => (update as { blocks?: unknown }).blocks !== undefined);
+  const named = received.filter(
+    ([, update]) => (update as { blocks?: unknown }).blocks !== undefined,
+  );
   assert.ok(named.length > 300 && named.length < 500, `${named.length} prompts have named blocks`);
 });
 
@@ -132,14 +134,14 @@ test('a router recognises itself, and a router with two names counts once', asyn
     'duplicate',
   ]);
   stream.tell(sent(1));
-  await until(() => both.heard.length > 0);
-  assert.deepEqual([both.heard.length, stream.listeners], [1, 1]);
+  await until(() => both.received.length > 0);
+  assert.deepEqual([both.received.length, stream.listeners], [1, 1]);
 });
 
 test('all addresses of a name are used, and one that is no longer listed is followed until its stream ends', async (t) => {
   const first = await scripted(t, (socket) => socket.write(greeting + aliveLine(1)));
   let addresses = ['127.0.0.1', '127.0.0.2'];
-  const { feed, heard } = listen(t, [`http://routers:${new URL(first.url).port}`], {
+  const { feed, received } = listen(t, [`http://routers:${new URL(first.url).port}`], {
     lookup: async () => addresses,
     lookupMs: 10,
   });
@@ -159,7 +161,7 @@ test('all addresses of a name are used, and one that is no longer listed is foll
   );
   for (const socket of first.sockets) socket.destroy();
   await until(() => feed.state.length === 1);
-  assert.deepEqual(heard, [['other', 'lost']]);
+  assert.deepEqual(received, [['other', 'lost']]);
 });
 
 test('a host name that cannot be resolved is logged once, and its known addresses stay', async (t) => {
@@ -198,11 +200,11 @@ for (const [what, answer, problem] of [
       asked++;
       socket.write(answer, 'latin1');
     });
-    const { feed, heard, lines } = listen(t, [peer.url]);
+    const { feed, received, lines } = listen(t, [peer.url]);
     await until(() => asked > 3);
     assert.deepEqual(lines, [`warning router at ${peer.url} cannot be connected: ${problem}`]);
     assert.equal(feed.state[0]?.problem, problem);
-    assert.ok(heard.every(([, update]) => update === 'lost'));
+    assert.ok(received.every(([, update]) => update === 'lost'));
   });
 }
 
@@ -233,15 +235,15 @@ test('growing pauses separate the attempts to connect to a peer', async (t) => {
 
 test('the stream ends only when the last attempt does', async (t) => {
   const { stream, url, server } = await serve(t, {});
-  const { heard, feed } = listen(t, [url]);
+  const { received, feed } = listen(t, [url]);
   await until(() => stream.listeners === 1);
   stream.tell(sent(1));
   stream.endWhenIdle();
-  await until(() => heard.length === 1);
+  await until(() => received.length === 1);
   assert.equal(server.busyConnections, 1);
   stream.tell(finished(1));
-  await until(() => heard.length === 3);
-  assert.deepEqual(heard.slice(1), [
+  await until(() => received.length === 3);
+  assert.deepEqual(received.slice(1), [
     ['other', finished(1), 0],
     ['other', 'lost'],
   ]);
@@ -252,11 +254,11 @@ test('the stream ends only when the last attempt does', async (t) => {
 
 test('a closed feed leaves no socket and no timer', async (t) => {
   const { stream, url, server } = await serve(t, {});
-  const { feed, heard } = listen(t, [url, 'http://127.0.0.1:9']);
+  const { feed, received } = listen(t, [url, 'http://127.0.0.1:9']);
   await until(() => feed.state[0]?.state === 'connected');
   assert.equal(stream.listeners, 1);
   feed.close();
-  assert.deepEqual([heard, feed.state], [[['other', 'lost']], []]);
+  assert.deepEqual([received, feed.state], [[['other', 'lost']], []]);
   await until(() => server.connections === 0);
 });
 
@@ -331,20 +333,20 @@ async function scripted(t: TestContext, answer: (socket: Socket, request: string
 
 type Heard = readonly [router: string, update: AttemptUpdate | 'lost', agoSeconds?: number];
 
-function attemptsOf(heard: readonly Heard[]): unknown[] {
-  return heard.map(([, update]) => update !== 'lost' && update.attempt);
+function attemptsOf(received: readonly Heard[]): unknown[] {
+  return received.map(([, update]) => update !== 'lost' && update.attempt);
 }
 
 function listen(t: TestContext, urls: readonly string[], options: Partial<UpdateFeedOptions> = {}) {
   const ticker = new Ticker({ tickMs: 10 });
-  const heard: Heard[] = [];
+  const received: Heard[] = [];
   const lines: string[] = [];
   const to = (level: string) => (text: string) => lines.push(`${level} ${text}`);
   const log = { info: to('info'), warning: to('warning'), debug: () => {} } as unknown as Logger;
   const feed = new UpdateFeed({
     ...{ router: 'this', peers: urls.map(parsePeerUrl), ticker, log, reconnectMs: 5 },
-    onUpdate: (...update) => heard.push(update),
-    onLost: (router) => heard.push([router, 'lost']),
+    onUpdate: (...update) => received.push(update),
+    onLost: (router) => received.push([router, 'lost']),
     ...options,
   });
   feed.start();
@@ -352,7 +354,7 @@ function listen(t: TestContext, urls: readonly string[], options: Partial<Update
     feed.close();
     ticker.stop();
   });
-  return { feed, heard, lines };
+  return { feed, received, lines };
 }
 
 /** Resolves once `condition` holds. */

@@ -1,4 +1,4 @@
-// Constants shared by both ends of an update stream; docs/reference/attempt-news.md documents them.
+// Constants shared by both ends of an update stream; docs/reference/attempt-updates.md documents them.
 
 /** Path below the router's URL. */
 export const attemptUpdatesPath = '/router/attempts';

@@ -117,9 +117,9 @@ export class KvIndexFeed {
 
   /** Subscribes if necessary, and schedules the next query. */
   async #look(engineUrl: string, followed: Followed): Promise<void> {
-    const heard =
+    const isConnected =
       followed.sources.length > 0 && followed.sources.every(({ source }) => source.state.connected);
-    if (!heard) await this.#discover(engineUrl, followed);
+    if (!isConnected) await this.#discover(engineUrl, followed);
     if (followed.stop.signal.aborted) return;
     const { discoverMs = 5000 } = this.#options;
     const pauseMs = followed.hasNone ? 10 * discoverMs : discoverMs;

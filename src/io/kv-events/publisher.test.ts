@@ -22,24 +22,24 @@ const cleared: KvEvent[] = [{ type: 'AllBlocksCleared' }];
 
 test('sends a batch as topic, number and payload, and nothing for a step without events', async () => {
   const publisher = await KvEventPublisher.open(config, { dataParallelRank: 2 });
-  const heard: Buffer[][] = [];
+  const received: Buffer[][] = [];
   const subscriber = new SubscriberSocket({
     endpoint: publisher.config.endpoint,
-    onMessage: (frames) => heard.push(frames.map((frame) => Buffer.from(frame))),
+    onMessage: (frames) => received.push(frames.map((frame) => Buffer.from(frame))),
   });
   await until(() => publisher.subscribers === 1);
   publisher.publish(cleared, 1.5);
   publisher.publish([], 2);
   publisher.publish(cleared, 2.5);
-  await until(() => heard.length === 2);
+  await until(() => received.length === 2);
   assert.deepEqual(
-    heard.map(([topic, number]) => [topic?.toString(), number?.toString('hex')]),
+    received.map(([topic, number]) => [topic?.toString(), number?.toString('hex')]),
     [
       ['kv@host@model', '0000000000000000'],
       ['kv@host@model', '0000000000000001'],
     ],
   );
-  assert.deepEqual(decodeKvEventBatch(heard[1]?.[2] ?? Buffer.alloc(0)), {
+  assert.deepEqual(decodeKvEventBatch(received[1]?.[2] ?? Buffer.alloc(0)), {
     timestampSeconds: 2.5,
     events: cleared,
     dataParallelRank: 2,
@@ -94,11 +94,11 @@ test('does not respond to a request of another shape, but to the next one', asyn
 
 test('a lost batch can be replayed, and a duplicated one is sent twice with one number', async () => {
   const publisher = await KvEventPublisher.open(config);
-  const heard: string[] = [];
+  const received: string[] = [];
   const subscriber = new SubscriberSocket({
     endpoint: publisher.config.endpoint,
     onMessage: ([, number]) =>
-      heard.push(
+      received.push(
         Buffer.from(number ?? [])
           .toString('hex')
           .slice(-2),
@@ -107,8 +107,8 @@ test('a lost batch can be replayed, and a duplicated one is sent twice with one 
   await until(() => publisher.subscribers === 1);
   publisher.publish(cleared, 1, 'lost');
   publisher.publish(cleared, 2, 'twice');
-  await until(() => heard.length === 2);
-  assert.deepEqual(heard, ['01', '01']);
+  await until(() => received.length === 2);
+  assert.deepEqual(received, ['01', '01']);
   assert.equal((await replayed(publisher, '00')).length, 3);
   await Promise.all([subscriber.close(), publisher.close()]);
 });

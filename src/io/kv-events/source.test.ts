@@ -16,28 +16,28 @@ const cleared: KvEvent[] = [{ type: 'AllBlocksCleared' }];
 test('a late subscriber gets all batches from the start, then live ones, each once', async () => {
   const publisher = await open();
   publish(publisher, 1, 2, 3);
-  const { source, heard } = follow(publisher);
-  await until(() => heard.length === 3 && publisher.subscribers === 1);
+  const { source, received } = follow(publisher);
+  await until(() => received.length === 3 && publisher.subscribers === 1);
   publish(publisher, 4);
-  await until(() => heard.length === 4);
-  assert.deepEqual(heard, [1, 2, 3, 4]);
+  await until(() => received.length === 4);
+  assert.deepEqual(received, [1, 2, 3, 4]);
   assert.deepEqual([source.state.lostBatches, source.state.knowledge], [0, 'exact']);
   await Promise.all([source.close(), publisher.close()]);
 });
 
 test('a lost batch is replayed in order, and a duplicated one is applied once', async () => {
   const publisher = await open();
-  const { source, heard } = follow(publisher);
+  const { source, received } = follow(publisher);
   await settled(source, publisher);
   publish(publisher, 1);
   publisher.publish(cleared, 2, 'lost');
   publisher.publish(cleared, 3, 'lost');
   publish(publisher, 4);
-  await until(() => heard.length === 4);
+  await until(() => received.length === 4);
   publisher.publish(cleared, 5, 'twice');
   publish(publisher, 6);
-  await until(() => heard.length === 6);
-  assert.deepEqual(heard, [1, 2, 3, 4, 5, 6]);
+  await until(() => received.length === 6);
+  assert.deepEqual(received, [1, 2, 3, 4, 5, 6]);
   const { gaps, lostBatches, duplicates, resets, nextSequence } = source.state;
   assert.deepEqual(
     { gaps, lostBatches, duplicates, resets, nextSequence },
@@ -50,16 +50,16 @@ test('a restarted engine is recognised by its numbers, even if they exceed those
   for (const newLife of [[11], [11, 12, 13, 14]]) {
     let publisher = await open();
     const { endpoint, replay_endpoint } = publisher.config;
-    const { source, heard } = follow(publisher);
+    const { source, received } = follow(publisher);
     await settled(source, publisher);
     publish(publisher, 1, 2);
-    await until(() => heard.length === 2);
+    await until(() => received.length === 2);
     await publisher.close();
     await until(() => !source.state.connected);
     publisher = await open({ endpoint, replay_endpoint });
     publish(publisher, ...newLife);
-    await until(() => heard.length === 3 + newLife.length);
-    assert.deepEqual(heard, [1, 2, 'reset', ...newLife]);
+    await until(() => received.length === 3 + newLife.length);
+    assert.deepEqual(received, [1, 2, 'reset', ...newLife]);
     await Promise.all([source.close(), publisher.close()]);
   }
 });
@@ -67,17 +67,17 @@ test('a restarted engine is recognised by its numbers, even if they exceed those
 test('batches published while the connection was lost are replayed, without a reset', async () => {
   const publisher = await open();
   const line = await cuttableLine(publisher.config.endpoint);
-  const { source, heard, knowledge } = follow(publisher, { endpoint: line.endpoint });
+  const { source, received, knowledge } = follow(publisher, { endpoint: line.endpoint });
   await settled(source, publisher);
   publish(publisher, 1);
-  await until(() => heard.length === 1);
+  await until(() => received.length === 1);
   line.cut();
   await until(() => !source.state.connected && publisher.subscribers === 0);
   assert.equal(source.state.knowledge, 'none');
   publish(publisher, 2, 3);
   line.mend();
-  await until(() => heard.length === 3);
-  assert.deepEqual(heard, [1, 2, 3]);
+  await until(() => received.length === 3);
+  assert.deepEqual(received, [1, 2, 3]);
   assert.equal(source.state.resets, 0);
   await until(() => source.state.knowledge === 'exact');
   assert.deepEqual(knowledge, ['none', 'exact', 'none', 'exact']);
@@ -88,9 +88,9 @@ test('batches published while the connection was lost are replayed, without a re
 test('batches that the engine no longer keeps are counted, and the others are applied', async () => {
   const publisher = await open({ buffer_steps: 2 });
   publish(publisher, 1, 2, 3, 4, 5);
-  const { source, heard } = follow(publisher);
-  await until(() => heard.length === 2);
-  assert.deepEqual(heard, [4, 5]);
+  const { source, received } = follow(publisher);
+  await until(() => received.length === 2);
+  assert.deepEqual(received, [4, 5]);
   assert.equal(source.state.lostBatches, 3);
   await until(() => source.state.knowledge === 'partial');
   await Promise.all([source.close(), publisher.close()]);
@@ -100,20 +100,20 @@ test('without a replay endpoint, gaps are counted and a restart is still noticed
   let publisher = await open({ replay_endpoint: null });
   const { endpoint } = publisher.config;
   publish(publisher, 1);
-  const { source, heard } = follow(publisher);
+  const { source, received } = follow(publisher);
   await until(() => publisher.subscribers === 1);
   publish(publisher, 2);
   publisher.publish(cleared, 3, 'lost');
   publish(publisher, 4);
-  await until(() => heard.length === 2);
+  await until(() => received.length === 2);
   const { gaps, lostBatches, knowledge } = source.state;
   assert.deepEqual([gaps, lostBatches, knowledge], [1, 1, 'partial']);
   await publisher.close();
   publisher = await open({ endpoint, replay_endpoint: null });
   await until(() => publisher.subscribers === 1);
   publish(publisher, 11);
-  await until(() => heard.length === 4);
-  assert.deepEqual(heard, [2, 4, 'reset', 11]);
+  await until(() => received.length === 4);
+  assert.deepEqual(received, [2, 4, 'reset', 11]);
   assert.equal(source.state.knowledge, 'exact');
   await Promise.all([source.close(), publisher.close()]);
 });
@@ -122,23 +122,23 @@ test('a failed replay is counted, and live batches continue', async () => {
   const publisher = await open();
   const dead = await open();
   await dead.close();
-  const { source, heard } = follow(publisher, {
+  const { source, received } = follow(publisher, {
     replayEndpoint: dead.config.replay_endpoint ?? '',
   });
   await until(() => source.state.failedReplays === 1 && publisher.subscribers === 1);
   publish(publisher, 1);
-  await until(() => heard.length === 1);
+  await until(() => received.length === 1);
   assert.equal(source.state.knowledge, 'partial');
   await Promise.all([source.close(), publisher.close()]);
 });
 
 test('an unreadable payload is counted and skipped', async () => {
   const engine = await PublisherSocket.open({ endpoint: 'tcp://127.0.0.1:0' });
-  const heard: number[] = [];
+  const received: number[] = [];
   const source = new KvEventSource({
     endpoint: engine.endpoint,
-    onBatch: ({ timestampSeconds }) => heard.push(timestampSeconds),
-    onReset: () => heard.push(-1),
+    onBatch: ({ timestampSeconds }) => received.push(timestampSeconds),
+    onReset: () => received.push(-1),
   });
   await until(() => engine.subscribers === 1);
   const topic = new Uint8Array();
@@ -146,7 +146,7 @@ test('an unreadable payload is counted and skipped', async () => {
   engine.send([topic, number(0), Uint8Array.of(0xc1)]);
   engine.send([topic, number(1)]);
   engine.send([topic, number(1), Uint8Array.of(0x92, 1, 0x90)]);
-  await until(() => heard.length === 1);
+  await until(() => received.length === 1);
   assert.equal(source.state.formatErrors, 2);
   assert.deepEqual([source.state.batches, source.state.knowledge], [2, 'partial']);
   await Promise.all([source.close(), engine.close()]);
@@ -171,19 +171,19 @@ function publish(publisher: KvEventPublisher, ...timestamps: number[]): void {
 function follow(
   publisher: KvEventPublisher,
   other: { endpoint?: string; replayEndpoint?: string } = {},
-): { source: KvEventSource; heard: (number | 'reset')[]; knowledge: KvKnowledge[] } {
-  const heard: (number | 'reset')[] = [];
+): { source: KvEventSource; received: (number | 'reset')[]; knowledge: KvKnowledge[] } {
+  const received: (number | 'reset')[] = [];
   const knowledge: KvKnowledge[] = ['none'];
   const source = new KvEventSource({
     endpoint: publisher.config.endpoint,
     replayEndpoint: publisher.config.replay_endpoint ?? undefined,
     ...other,
     reconnectMs: 5,
-    onBatch: ({ timestampSeconds }) => heard.push(timestampSeconds),
-    onReset: () => heard.push('reset'),
+    onBatch: ({ timestampSeconds }) => received.push(timestampSeconds),
+    onReset: () => received.push('reset'),
     onKnowledge: (now) => knowledge.push(now),
   });
-  return { source, heard, knowledge };
+  return { source, received, knowledge };
 }
 
 /** Resolves when the source has subscribed and its first replay is over. */

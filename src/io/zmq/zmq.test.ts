@@ -19,19 +19,19 @@ const local = 'tcp://127.0.0.1:0';
 
 test('a subscriber receives the topics that it subscribed to, frame by frame, with long frames', async () => {
   const publisher = await PublisherSocket.open({ endpoint: local });
-  const heard: string[][] = [];
+  const messages: string[][] = [];
   const subscriber = new SubscriberSocket({
     endpoint: publisher.endpoint,
     topic: 'kv@',
-    onMessage: (frames) => heard.push(frames.map((frame) => Buffer.from(frame).toString())),
+    onMessage: (frames) => messages.push(frames.map((frame) => Buffer.from(frame).toString())),
   });
   await until(() => publisher.subscribers === 1);
   const long = 'x'.repeat(300_000);
   for (const topic of ['kv@a', 'other', 'kv@b']) {
     publisher.send([bytes(topic), bytes(''), bytes(long)]);
   }
-  await until(() => heard.length === 2);
-  assert.deepEqual(heard, [
+  await until(() => messages.length === 2);
+  assert.deepEqual(messages, [
     ['kv@a', '', long],
     ['kv@b', '', long],
   ]);
@@ -41,11 +41,11 @@ test('a subscriber receives the topics that it subscribed to, frame by frame, wi
 test('a subscriber reconnects to its publisher after a restart', async () => {
   let publisher = await PublisherSocket.open({ endpoint: local });
   const { endpoint } = publisher;
-  const heard: string[] = [];
+  const messages: string[] = [];
   const subscriber = new SubscriberSocket({
     endpoint,
     reconnectMs: 5,
-    onMessage: ([frame = bytes('')]) => heard.push(Buffer.from(frame).toString()),
+    onMessage: ([frame = bytes('')]) => messages.push(Buffer.from(frame).toString()),
   });
   await until(() => publisher.subscribers === 1);
   await publisher.close();
@@ -53,7 +53,7 @@ test('a subscriber reconnects to its publisher after a restart', async () => {
   publisher = await PublisherSocket.open({ endpoint });
   await until(() => publisher.subscribers === 1);
   publisher.send([bytes('again')]);
-  await until(() => heard.length === 1);
+  await until(() => messages.length === 1);
   await Promise.all([subscriber.close(), publisher.close()]);
 });
 
@@ -85,18 +85,18 @@ test('a subscriber that does not read loses messages, which are counted, and del
   stuck.write(encodeReady('SUB'));
   stuck.write(encodeMessage([Uint8Array.of(1)]));
   stuck.pause();
-  let heard = 0;
+  let messages = 0;
   const subscriber = new SubscriberSocket({
     endpoint: publisher.endpoint,
     onMessage: () => {
-      heard += 1;
+      messages += 1;
     },
   });
   await until(() => publisher.subscribers === 2);
   const payload = new Uint8Array(4 * 1024 * 1024);
   for (let sent = 1; sent <= 6; sent++) {
     publisher.send([payload]);
-    await until(() => heard === sent);
+    await until(() => messages === sent);
   }
   assert.ok(publisher.droppedMessages >= 1, `${publisher.droppedMessages} lost`);
   stuck.destroy();

@@ -1,6 +1,6 @@
-// Which test files reach which code, and how long each takes: measured once per test file with V8's
-// coverage, kept in .cache/mutants until the test changes or a file of the rooms that it loads.
-// Programs that a test starts count too, for they inherit NODE_V8_COVERAGE.
+// Measures which code each test file covers, and how long it takes, with V8's coverage. The result is cached in
+// .cache/mutants until the test, or a file of the rooms that it loads, changes. Programs that a test starts are
+// included, because they inherit NODE_V8_COVERAGE.
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -16,35 +16,35 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ScratchTree } from './scratch-tree.ts';
 
-/** What one test file does when nothing is broken. */
+/** A test file and what it covers without a mutant. */
 export interface TestFile {
   readonly path: string;
   readonly isUnit: boolean;
   readonly passed: boolean;
   readonly durationMs: number;
-  /** Source file to the offsets where covered stretches begin and end, in turn. */
+  /** For each source file, the offsets at which covered ranges begin and end, alternately. */
   readonly covered: Readonly<Record<string, readonly number[]>>;
 }
 
-/** A test file with what its figures hold for. */
+/** A cached measurement, and the files for which it is valid. */
 interface Measured extends TestFile {
-  /** Each file of the repository that it loads, with the hash of its content. */
+  /** Files of the repository that the test loads, with the hash of their content. */
   readonly loaded: Readonly<Record<string, string>>;
 }
 
-/** A test file that takes longer without a mutant is left out. Plans take minutes while coverage is measured. */
+/** Test files that take longer without a mutant are skipped. Plans take minutes while coverage is measured. */
 const testFileMsMax = 900_000;
 
 export interface MeasureOptions {
   readonly root: string;
-  /** The files that matter: a test is measured again if it loaded one that has changed. */
+  /** A test is measured again if it loads one of these files and the file has changed. */
   readonly files: ReadonlySet<string>;
   /** Globs of the test files, relative to the root. */
   readonly patterns: readonly string[];
   readonly log: (line: string) => void;
 }
 
-/** The test files of `npm test`, each with its coverage; those that are not known yet run now. */
+/** Returns the test files with their coverage; runs those that are not in the cache. */
 export async function measuredTests(
   trees: readonly ScratchTree[],
   { root, files, patterns, log }: MeasureOptions,
@@ -70,7 +70,7 @@ export async function measuredTests(
   return tests.filter(({ passed }) => passed);
 }
 
-/** Whether a test file runs the code at an offset of a source file. */
+/** Returns whether a test file runs the code at an offset of a source file. */
 export function covers(test: TestFile, file: string, offset: number): boolean {
   const edges = test.covered[file];
   if (edges === undefined) return false;
@@ -104,7 +104,7 @@ async function measure(path: string, tree: ScratchTree): Promise<Measured> {
   return { path, isUnit: path.startsWith('src/'), passed, durationMs, covered, loaded };
 }
 
-/** What Node writes below NODE_V8_COVERAGE, one file per process. */
+/** The files that Node writes to NODE_V8_COVERAGE, one per process. */
 interface Report {
   readonly result: readonly { readonly url: string; readonly functions: readonly Fun[] }[];
 }
@@ -121,7 +121,7 @@ interface Range {
 
 type Stretch = readonly [start: number, end: number];
 
-/** The stretches whose innermost range has run; ranges nest. */
+/** Returns the covered ranges. V8's ranges nest; the innermost one decides. */
 function coveredStretches(functions: readonly Fun[]): Stretch[] {
   const ranges = functions
     .flatMap(({ ranges }) => ranges)
@@ -149,7 +149,7 @@ function coveredStretches(functions: readonly Fun[]): Stretch[] {
   return stretches;
 }
 
-/** Stretches joined where they touch, as a list of edges. */
+/** Merges adjacent ranges and returns their edges. */
 function union(stretches: readonly Stretch[]): number[] {
   const edges: number[] = [];
   for (const [start, end] of stretches.toSorted((a, b) => a[0] - b[0])) {
@@ -168,7 +168,7 @@ function isCurrent({ path, loaded }: Measured, root: string, files: ReadonlySet<
   });
 }
 
-/** @returns Undefined if there is no such file, or it is not whole. */
+/** @returns Undefined if the file does not exist or is incomplete. */
 function readJson<T>(file: string): T | undefined {
   if (!existsSync(file)) return undefined;
   try {
@@ -179,7 +179,7 @@ function readJson<T>(file: string): T | undefined {
   }
 }
 
-/** Writes a file in one step: worktrees that share `.cache` may measure at the same time. */
+/** Replaces a file atomically, because worktrees that share `.cache` may measure at the same time. */
 function replaceFile(file: string, text: string): void {
   const part = `${file}.${process.pid}`;
   writeFileSync(part, text);

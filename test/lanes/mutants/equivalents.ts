@@ -1,5 +1,5 @@
-// Mutants that no test can notice, each with the reason why, kept in equivalent.json. They are told
-// by their content: file, function, and the code before and after.
+// Mutants that no test can kill, each with the reason, in equivalent.json. They are identified by file, function
+// and the code before and after, not by line.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Mutant, MutantIdentity } from './mutants.ts';
@@ -18,7 +18,7 @@ export function isEquivalent(mutant: Mutant, equivalents: readonly Equivalent[])
   return equivalents.some((entry) => isSame(entry, mutant));
 }
 
-/** Whether both are the same change, wherever in the file it stands. */
+/** Returns whether both are the same change, regardless of its position in the file. */
 export function isSame(entry: MutantIdentity & { readonly file: string }, mutant: Mutant): boolean {
   const { within, original, mutated } = mutant.identity;
   return (

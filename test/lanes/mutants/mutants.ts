@@ -1,24 +1,24 @@
-// The mutants of a source file: each is the file with one small mistake in it.
+// Generates the mutants of a source file: copies with one small mistake each.
 import { parseSync } from 'oxc-parser';
 import { type Node, replacementsOf } from './operators.ts';
 
 /** One change to one file. */
 export interface Mutant {
-  /** Path below the repository. */
+  /** Path relative to the repository. */
   readonly file: string;
   readonly line: number;
-  /** UTF-16 offsets of what is replaced. */
+  /** UTF-16 offsets of the replaced code. */
   readonly start: number;
   readonly end: number;
   readonly replacement: string;
   readonly operator: string;
-  /** The change, which stays the same when the lines above it move. */
+  /** Identifies the change, independent of its line number. */
   readonly identity: MutantIdentity;
 }
 
-/** What a mutant changes, by content. */
+/** A change, identified by its content. */
 export interface MutantIdentity {
-  /** The named functions and classes around it, outermost first, joined by dots. */
+  /** Names of the enclosing functions and classes, outermost first, joined by dots. */
   readonly within: string;
   /** The lines before and after the change. */
   readonly original: string;
@@ -26,8 +26,8 @@ export interface MutantIdentity {
 }
 
 /**
- * All mutants of a file, in the order of its text. Types, imports, the text of errors and tables of
- * constants have none.
+ * Returns all mutants of a file in source order. Types, imports, error messages and tables of constants are not
+ * mutated.
  *
  * @throws {Error} If the file does not parse.
  */
@@ -63,7 +63,7 @@ export function mutantsOf(file: string, source: string): Mutant[] {
   return mutants;
 }
 
-/** Applies a mutant to the text that it was made from. */
+/** Applies a mutant to its source text. */
 export function mutated(source: string, { start, end, replacement }: Mutant): string {
   return source.slice(0, start) + replacement + source.slice(end);
 }
@@ -74,20 +74,20 @@ function isSkipped(node: Node): boolean {
   return isTable(node);
 }
 
-/** Expressions that carry a type beside their value. */
+/** Expressions that wrap a value with a type. */
 const typeWrappers: ReadonlySet<string> = new Set([
   'TSAsExpression',
   'TSSatisfiesExpression',
   'TSNonNullExpression',
 ]);
 
-/** An object or array of constants and names alone: data with a source, which a test would only repeat. */
+/** Returns whether a node is an object or array of constants and names only: a test would only repeat it. */
 function isTable(node: Node): boolean {
   const isList = node.type === 'ObjectExpression' || node.type === 'ArrayExpression';
   return isList && isConstant(node) && numbersIn(node) >= tableNumbersMin;
 }
 
-/** With fewer numbers it is an argument or a default, which decides something. */
+/** An object or array with fewer numbers is an argument or a default, and is mutated. */
 const tableNumbersMin = 3;
 
 function isConstant(node: Node): boolean {

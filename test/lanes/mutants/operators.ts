@@ -1,5 +1,5 @@
-// The mutation operators: what one node of a syntax tree may be replaced by. Each one is a mistake
-// that a programmer makes: a comparison turned, a sign swapped, a refusal forgotten.
+// The mutation operators: replacements of one node of a syntax tree. Each is a typical programming mistake, such as
+// an inverted comparison, a swapped sign or a missing check.
 
 /** A node of the ESTree that oxc-parser returns; offsets count UTF-16 units. */
 export interface Node {
@@ -9,15 +9,15 @@ export interface Node {
   readonly [key: string]: unknown;
 }
 
-/** One way to change one node. */
+/** A replacement of one node. */
 export interface Replacement {
   readonly operator: string;
-  /** What is replaced: the node, or a part of it. */
+  /** The replaced node, or a part of it. */
   readonly node: Node;
   readonly text: string;
 }
 
-/** All replacements of a node, in a fixed order; none for nodes that carry no decision. */
+/** Returns all replacements of a node in a fixed order; none for nodes that decide nothing. */
 export function replacementsOf(node: Node, source: string): Replacement[] {
   const text = (part: unknown): string => {
     const { start, end } = part as Node;
@@ -118,7 +118,7 @@ const swappedAssignments: ReadonlyMap<string, string> = new Map([
   ['??=', '='],
 ]);
 
-/** Methods that a hurried hand confuses. */
+/** Methods that are easily confused. */
 const swappedMethods: ReadonlyMap<string, string> = new Map([
   ['min', 'max'],
   ['max', 'min'],
@@ -132,7 +132,7 @@ const swappedMethods: ReadonlyMap<string, string> = new Map([
   ['push', 'unshift'],
 ]);
 
-/** Methods whose call may be forgotten: the receiver stands alone. */
+/** Methods whose call may be missing, which leaves only the receiver. */
 const droppedMethods: ReadonlySet<string> = new Set([
   'filter',
   'sort',
@@ -188,7 +188,7 @@ function literal(node: Node): Replacement[] {
   return value + 1 === value ? [] : [{ operator: 'number', node, text: `(${raw} + 1)` }];
 }
 
-/** A result that is missing; none where it is a constant, which other operators change. */
+/** Drops a result; not for constants, which other operators change. */
 function emptied(result: Node): Replacement[] {
   const isConstant = result.type === 'Literal' || result['name'] === 'undefined';
   return isConstant ? [] : [{ operator: 'result', node: result, text: 'undefined' }];

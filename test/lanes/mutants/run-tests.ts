@@ -1,5 +1,5 @@
 // Runs test files in this one process and ends at the first failure: status 0 if all pass.
-// A process of its own, because what a mutant breaks may never return.
+// A separate process, because a mutant may cause an endless loop.
 //
 //   node test/lanes/mutants/run-tests.ts FILE…
 import { resolve } from 'node:path';

@@ -1,17 +1,17 @@
-// Tries mutants: small mistakes planted in a room's code, one at a time, of which the tests of
-// `npm test` should notice nearly all. Run by hand; decision 0021 says what is mutated and why.
+// Plants small mistakes (mutants) in a room's code, one at a time, and checks that a test of `npm test` fails
+// for each. Run by hand; decision 0021 explains what is mutated and why.
 //
 //   node test/lanes/mutants/run.ts --rooms core/engine,core/routing --sample 60 --seed 1
 //
 // --rooms     folders below src, separated by commas
-// --sample    mutants per room, drawn at random; 0 takes all (default 60)
-// --seed      of the draw (default: a fresh one, printed)
-// --jobs      mutants tried at a time (default 1)
-// --unit      only unit tests: quicker, and survivors may be held by integration tests
-// --own       only the rooms' own unit tests: quickest; other rooms' tests may notice more
-// --tests     with --own: globs of further test files, separated by commas
-// --again     a report of --json: tries its survivors again instead of drawing
-// --json      a file for the whole report
+// --sample    number of mutants per room, drawn at random; 0 for all (default 60)
+// --seed      seed of the draw (default: a new one, which is printed)
+// --jobs      number of mutants tried at the same time (default 1)
+// --unit      only unit tests: faster, but integration tests may kill some of the survivors
+// --own       only the unit tests of the rooms themselves: fastest, but other tests may kill some survivors
+// --tests     with --own: globs of additional test files, separated by commas
+// --again     a report written by --json: tries its survivors again instead of drawing new mutants
+// --json      file to write the full report to
 import { execFileSync } from 'node:child_process';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -26,13 +26,13 @@ import { type Trial, tryMutant, type Verdict } from './trial.ts';
 
 interface RoomResult {
   readonly room: string;
-  /** Mutants that the room's files have in all. */
+  /** Total number of mutants in the room's files. */
   readonly mutants: number;
   readonly killed: number;
   readonly survived: number;
   readonly uncovered: number;
   readonly equivalent: number;
-  /** Killed of those that are not equivalent; NaN if there is none. */
+  /** Share killed of those that are not equivalent; NaN if there are none. */
   readonly killedShare: number;
   readonly survivors: readonly Survivor[];
 }
@@ -145,7 +145,7 @@ function mutantsIn(room: string): Mutant[] {
   );
 }
 
-/** A fair sample without repetition: the first of a shuffled list; all of them for 0. */
+/** Draws a random sample without repetition; 0 returns all mutants. */
 function draw(mutants: readonly Mutant[], count: number, seed: number): Mutant[] {
   const random = seededRandom(seed);
   return mutants
@@ -160,7 +160,7 @@ function survivorsOf(report: Report, mutants: readonly Mutant[]): Mutant[] {
   return mutants.filter((mutant) => survivors.some((entry) => isSame(entry, mutant)));
 }
 
-/** Each tree takes the next mutant when it is done with one. */
+/** Tries all mutants; each tree takes the next one as soon as it is free. */
 async function tryAll(
   mutants: readonly Mutant[],
   tests: readonly TestFile[],

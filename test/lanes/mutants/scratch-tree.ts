@@ -1,5 +1,5 @@
-// A copy of the working tree in a temporary folder, in which mutants are tried: nothing is ever
-// changed in place, and what a mutant makes a test do to the files stays in the copy.
+// A copy of the working tree in a temporary folder, in which mutants are tried, so that neither mutants nor the
+// tests that run with them change the working tree.
 import { execFileSync, spawn } from 'node:child_process';
 import {
   cpSync,
@@ -20,14 +20,14 @@ export interface TestRun {
   readonly passed: boolean;
   readonly timedOut: boolean;
   readonly durationMs: number;
-  /** The name of the test that failed, if one did. */
+  /** Name of the failed test, if any. */
   readonly failed: string | undefined;
 }
 
 export class ScratchTree {
   readonly root = mkdtempSync(join(tmpdir(), 'spillway-mutants-'));
 
-  /** Copies the files that git knows or would add; dependencies are linked. */
+  /** Copies files that git tracks or would add; links dependencies. */
   constructor(source: string) {
     for (const file of filesOf(source)) {
       mkdirSync(dirname(join(this.root, file)), { recursive: true });
@@ -54,7 +54,7 @@ export class ScratchTree {
     writeFileSync(join(this.root, file), text);
   }
 
-  /** Runs test files in one process, which is ended with all that it started. */
+  /** Runs test files in one process; ends it together with all processes that it started. */
   run(
     testFiles: readonly string[],
     { timeoutMs, environment = {} }: { timeoutMs: number; environment?: NodeJS.ProcessEnv },
@@ -123,7 +123,7 @@ export class ScratchTree {
   }
 }
 
-/** Enough for the name of the failed test; a mutant may print without end. */
+/** Enough for the name of the failed test; a mutant may print endlessly. */
 const outputCharactersMax = 100_000;
 
 function filesOf(root: string): string[] {

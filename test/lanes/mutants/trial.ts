@@ -1,16 +1,16 @@
-// Tries one mutant: runs the tests that reach it until one of them fails.
+// Tries one mutant: runs the tests that cover it until one fails.
 import { dirname } from 'node:path';
 import { covers, type TestFile } from './coverage.ts';
 import { type Mutant, mutated } from './mutants.ts';
 import type { ScratchTree } from './scratch-tree.ts';
 
-/** `uncovered`: no test runs the code, so none could fail. */
+/** `uncovered`: no test runs the code. */
 export type Verdict = 'killed' | 'survived' | 'uncovered';
 
 export interface Trial {
   readonly mutant: Mutant;
   readonly verdict: Verdict;
-  /** The test that failed, or that it took too long. */
+  /** The failed test, or `time limit`. */
   readonly by?: string;
 }
 
@@ -37,8 +37,8 @@ export async function tryMutant(
 }
 
 /**
- * The tests that reach a mutant, in the order in which they run, each group in one process: those
- * beside the file, other unit tests, then each integration test, the quickest first.
+ * Returns the tests that cover a mutant, grouped by process and in order of execution: unit tests in the same
+ * folder, other unit tests, then each integration test, the fastest first.
  */
 function testGroups(mutant: Mutant, tests: readonly TestFile[]): TestFile[][] {
   const reaching = tests
@@ -52,7 +52,7 @@ function testGroups(mutant: Mutant, tests: readonly TestFile[]): TestFile[][] {
   ].filter((group) => group.length > 0);
 }
 
-/** A mutant may loop for ever; a machine with other work may be several times slower than before. */
+/** Limits endless loops, but allows for a machine that has become several times slower. */
 function timeLimitMs(group: readonly TestFile[]): number {
   return 20_000 + 4 * group.reduce((sum, { durationMs }) => sum + durationMs, 0);
 }

@@ -38,11 +38,11 @@ test('libzmq receives from our publisher: topics, empty and long frames, order',
 
 test('our subscriber receives from libzmq: topics, empty and long frames, order', async (t) => {
   const publisher = await puppet(t, { open: 'XPUB', bind: loopback });
-  const heard: string[][] = [];
+  const received: string[][] = [];
   const subscriber = new SubscriberSocket({
     endpoint: publisher.endpoint,
     topic: 'kv@',
-    onMessage: (frames) => heard.push(frames.map((frame) => Buffer.from(frame).toString('hex'))),
+    onMessage: (frames) => received.push(frames.map((frame) => Buffer.from(frame).toString('hex'))),
   });
   t.after(() => subscriber.close());
   // An XPUB returns the subscription as it arrived: 1 and the topic.
@@ -50,9 +50,9 @@ test('our subscriber receives from libzmq: topics, empty and long frames, order'
   await publisher({ send: [asHex('other'), asHex('x')] });
   for (let i = 0; i < 500; i++) await publisher({ send: [asHex('kv@a'), '', asHex(`${i}`)] });
   await publisher({ send: [asHex('kv@b'), long] });
-  await until(() => heard.length === 501);
-  assert.deepEqual(heard[499], [asHex('kv@a'), '', asHex('499')]);
-  assert.deepEqual(heard[500], [asHex('kv@b'), long]);
+  await until(() => received.length === 501);
+  assert.deepEqual(received[499], [asHex('kv@a'), '', asHex('499')]);
+  assert.deepEqual(received[500], [asHex('kv@b'), long]);
 });
 
 test("replies to libzmq's heartbeats, so that it keeps the connection", async (t) => {
@@ -143,10 +143,10 @@ test('each side reconnects after a restart of the other', async (t) => {
   ours = await PublisherSocket.open({ endpoint });
   t.after(() => ours.close());
   // libzmq resubscribes in the thread that waits for messages.
-  const heard = theirs({ receive: 5000 });
+  const received = theirs({ receive: 5000 });
   await until(() => ours.subscribers === 1);
   ours.send([text('again')]);
-  assert.deepEqual((await heard).frames, [asHex('again')]);
+  assert.deepEqual((await received).frames, [asHex('again')]);
 
   const publisher = await puppet(t, { open: 'XPUB', bind: loopback });
   const subscriber = new SubscriberSocket({
