@@ -8,15 +8,16 @@
 //
 // The router under test has CPU 0 to itself; wrk and the engines (upstream.c) share CPU 1. Needs
 // cc, taskset, wrk, nginx, and the Rust routers from `pip install vllm-router sglang-router`.
-import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { cpus, loadavg } from 'node:os';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { bodiesOf, type Load, loads } from './loads.ts';
 import { type ComparedRouter, proxiesFor } from './proxies.ts';
+import { buildBundle, chosen, directory, machine, processTree, startUpstream } from './setup.ts';
 import { printTable, type Sample } from './table.ts';
 import { verify } from './verify.ts';
 
@@ -35,7 +36,6 @@ const { values: flags } = parseArgs({
 const port = 9100;
 const upstreamPorts = [9101, 9102, 9103, 9104];
 const upstreams = upstreamPorts.map((upstreamPort) => `http://127.0.0.1:${upstreamPort}`);
-const directory = join(import.meta.dirname, '..', '..', '.cache', 'bench-router');
 const clockTicksPerSecond = 100;
 
 const execFileDone = promisify(execFile);
@@ -49,11 +49,9 @@ const proxies = proxiesFor({
   peersBin: flags.peers,
   before: flags.against === undefined ? undefined : 'before',
 }).filter(({ name }) => chosen(name, flags.proxies));
-run(process.execPath, ['scripts/build.ts', '--out', join(directory, 'dist')]);
-if (flags.against !== undefined) {
-  run(process.execPath, ['scripts/build.ts', '--out', join(directory, 'before')], flags.against);
-}
-const upstream = startUpstream();
+buildBundle('dist');
+if (flags.against !== undefined) buildBundle('before', flags.against);
+const upstream = startUpstream(upstreamPorts);
 const samples: Sample[] = [];
 try {
   for (let repeat = 0; repeat < Number(flags.repeats); repeat++) {
@@ -184,13 +182,6 @@ function residentMb(pid: number): number {
   }, 0);
 }
 
-function processTree(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    .split(' ')
-    .filter(Boolean);
-  return [pid, ...children.flatMap((child) => processTree(Number(child)))];
-}
-
 /** A router that was killed may keep its port a little longer. */
 async function untilPortIsFree(): Promise<void> {
   for (let i = 0; i < 100; i++) {
@@ -230,31 +221,4 @@ async function untilReady(name: string, mustRun: () => void): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error(`${name} was not ready within 30 s`);
-}
-
-function startUpstream(): ChildProcess {
-  const binary = join(directory, 'upstream');
-  const source = join(import.meta.dirname, 'upstream.c');
-  run('cc', ['-O2', '-o', binary, source]);
-  const args = ['-c', '1', binary, ...upstreamPorts.map(String)];
-  return spawn('taskset', args, { stdio: ['ignore', 'ignore', 'inherit'] });
-}
-
-function run(
-  command: string,
-  args: readonly string[],
-  cwd = join(import.meta.dirname, '..', '..'),
-): void {
-  if (spawnSync(command, args, { stdio: 'inherit', cwd }).status !== 0) {
-    throw new Error(`${command} failed`);
-  }
-}
-
-function machine(): string {
-  const [cpu] = cpus();
-  return `${cpus().length} × ${cpu?.model ?? 'unknown CPU'}, Node ${process.version}`;
-}
-
-function chosen(name: string, filter: string): boolean {
-  return filter === '' || filter.split(',').some((part) => name.includes(part));
 }

@@ -32,7 +32,7 @@ export class FaultyRouter {
   /** Whether its process is running. */
   isUp = true;
   /** Number of other routers' attempts that it should count, by engine. */
-  readonly heard = new Map<string, number>();
+  readonly peerInflight = new Map<string, number>();
   /** Whether its loads may have changed since the last check. */
   isTouched = false;
   /** Engines of other routers' attempts, by router and attempt number. */
@@ -92,7 +92,7 @@ export class FaultyRouter {
   }
 
   #count(url: string, change: number): void {
-    this.heard.set(url, (this.heard.get(url) ?? 0) + change);
+    this.peerInflight.set(url, (this.peerInflight.get(url) ?? 0) + change);
   }
 
   #tick(): void {

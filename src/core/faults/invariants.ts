@@ -213,7 +213,7 @@ export class Invariants {
     const own = this.#underWay.get(router);
     for (const { url, load, ownLoad } of router.core.liveView()) {
       const underWay = own?.get(url) ?? 0;
-      const expected = underWay + (router.heard.get(url) ?? 0);
+      const expected = underWay + (router.peerInflight.get(url) ?? 0);
       if (ownLoad.inflight !== underWay || load.inflight !== expected || !isSound(load)) {
         throw new InvariantViolation(
           `${router.name} counts ${JSON.stringify(load)} at ${url}, ${ownLoad.inflight} of its own; ` +
