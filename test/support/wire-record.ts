@@ -78,7 +78,7 @@ function requestBytes(one: WireCase, host: string): Buffer {
 }
 
 /** Macros that keep the cases small: {"$repeat": [text, n]} and {"$ids": [id, n]}. */
-function expand(value: unknown): unknown {
+export function expand(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(expand);
   if (typeof value !== 'object' || value === null) return value;
   const { $repeat: repeat, $ids: ids } = value as Record<string, readonly [never, number]>;

@@ -23,6 +23,7 @@ export {
   contentFault,
   isHarmony,
   parsedCallsFault,
+  withReasoning,
 } from './openai/chat-message.ts';
 export {
   type ChatMessage,

@@ -6,6 +6,7 @@ export type {
   TokenizerJson,
 } from './definition.ts';
 export type { IncrementalDecoder } from './incremental-decoder.ts';
+export { PieceCache } from './piece-cache.ts';
 export { decodeTables, encodeTables, tablesFormat } from './tables-codec.ts';
 export { type TokenTables, tokenTables } from './token-tables.ts';
 export { promptWindow, readTokens } from './token-window.ts';

@@ -7,6 +7,7 @@ import type { AddedTokenJson, PostProcessorJson, TokenizerDefinition } from './d
 import { IncrementalDecoder } from './incremental-decoder.ts';
 import { MergeTable } from './merge-table.ts';
 import { mergeWord } from './merge-word.ts';
+import type { PieceCache } from './piece-cache.ts';
 import { tokenTables } from './token-tables.ts';
 import { Vocabulary } from './vocabulary.ts';
 import { WordCache } from './word-cache.ts';
@@ -16,6 +17,8 @@ import { WordTable } from './word-table.ts';
 /** Maximum number of cached words, and the maximum length of such a word in UTF-16 units. */
 const cachedWordsMax = 65_536;
 const cachedWordLengthMax = 48;
+/** Minimum length of a piece, in UTF-16 units: text between special tokens is cut into pieces of about this length. */
+const pieceCharacters = 2048;
 
 /**
  * The tokenizer of a model.
@@ -95,6 +98,42 @@ export class Tokenizer {
     return ids;
   }
 
+  /**
+   * Like `encode`; pieces of the text that `cache` holds are not encoded again. Text is cut at added tokens, which
+   * are encoded by themselves, and where the words of the model's pattern always end. The places depend only
+   * on the text before them, so two texts that share a prefix share its pieces.
+   *
+   * @returns Shape [tokens].
+   */
+  encodePieces(
+    text: string,
+    cache: PieceCache,
+    options: { readonly addSpecialTokens?: boolean } = {},
+  ): Uint32Array {
+    const parts: ArrayLike<number>[] = [];
+    if (options.addSpecialTokens !== false) parts.push(this.#prefixIds);
+    const wellFormed = text.toWellFormed();
+    let at = 0;
+    if (this.#addedPattern) {
+      for (const match of wellFormed.matchAll(this.#addedPattern)) {
+        this.#addPieces(wellFormed, at, match.index, cache, parts);
+        parts.push([this.#addedIds.get(match[0]) as number]);
+        at = match.index + match[0].length;
+      }
+    }
+    this.#addPieces(wellFormed, at, wellFormed.length, cache, parts);
+    if (options.addSpecialTokens !== false) parts.push(this.#suffixIds);
+    let length = 0;
+    for (const part of parts) length += part.length;
+    const ids = new Uint32Array(length);
+    let filled = 0;
+    for (const part of parts) {
+      ids.set(part, filled);
+      filled += part.length;
+    }
+    return ids;
+  }
+
   /** @param options `skipSpecialTokens` (default false): omits tokens such as `<|im_end|>`. */
   decode(ids: readonly number[], options: { readonly skipSpecialTokens?: boolean } = {}): string {
     const kept = options.skipSpecialTokens
@@ -127,6 +166,16 @@ export class Tokenizer {
     }
     this.#chatTemplate ??= new ChatTemplate(this.#chatTemplateSource, this.#specialTokens);
     return this.#chatTemplate.render(messages, options);
+  }
+
+  /**
+   * Whether the chat template loops over the parts of a message's content: vLLM then passes lists of parts to it
+   * instead of joining their texts. Not tracked through variables that hold the content.
+   *
+   * @see vllm/renderers/hf.py, `_detect_content_format`
+   */
+  get readsContentParts(): boolean {
+    return contentLoop.test(this.#chatTemplateSource ?? '');
   }
 
   /**
@@ -170,6 +219,34 @@ export class Tokenizer {
     }
   }
 
+  /** Adds the tokens of text between two added tokens. */
+  #addPieces(
+    text: string,
+    from: number,
+    to: number,
+    cache: PieceCache,
+    parts: ArrayLike<number>[],
+  ): void {
+    let start = from;
+    while (start < to) {
+      let end = to;
+      if (this.#splitter.endsBeforeSpace && to - start > pieceCharacters) {
+        const at = text.slice(start + pieceCharacters, to).search(wordEnd);
+        if (at !== -1) end = start + pieceCharacters + at + 1;
+      }
+      const piece = text.slice(start, end);
+      let ids = cache.get(piece);
+      if (ids === undefined) {
+        const fresh: number[] = [];
+        this.#encodeSegment(piece, fresh);
+        ids = Uint32Array.from(fresh);
+        cache.set(piece, ids);
+      }
+      parts.push(ids);
+      start = end;
+    }
+  }
+
   #encodeSegment(raw: string, ids: number[]): void {
     if (raw === '') return;
     let text = this.#isNfc ? raw.normalize('NFC') : raw;
@@ -203,6 +280,12 @@ export class Tokenizer {
     );
   }
 }
+
+/** A loop over the content of a message. */
+const contentLoop = /\bfor\s+\w+\s+in\s+\w+(?:\.content|\[\s*['"]content['"]\s*\])/;
+
+/** A letter, then a space and a letter. */
+const wordEnd = /[A-Za-z] [A-Za-z]/;
 
 /** Returns the matches and the text between them, in order (`Isolated`). */
 function split(text: string, pattern: RegExp): string[] {
