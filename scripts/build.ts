@@ -13,8 +13,12 @@ const output = values.out;
 
 rmSync(output, { recursive: true, force: true });
 const { metafile } = await build({
-  // The second entry is the program of a thread, whose file needs a fixed name.
-  entryPoints: { main: 'src/cli/main.ts', 'skim-worker': 'src/io/json-skim/skim-worker.ts' },
+  // The programs of threads need files with fixed names.
+  entryPoints: {
+    main: 'src/cli/main.ts',
+    'skim-worker': 'src/io/json-skim/skim-worker.ts',
+    'tokenizer-worker': 'src/io/tokenizers/tokenizer-worker.ts',
+  },
   outdir: output,
   bundle: true,
   // Each dynamic import becomes a chunk, so that a command still loads only what it needs.

@@ -22,8 +22,31 @@ test('long texts are encoded in pieces, with the tokens of the whole', () => {
 
 /** Texts in which a cut could change a token: white space, contractions, digits, marks, special tokens. */
 const fragment = fc.oneof(
-  fc.constantFrom(' a', 'b c', 'x  y', '\n', ' \n z', "'s", " 'll", '12 3', 'é', 'e\u0301', ' \u0301a'),
-  fc.constantFrom('<|im_end|>', '<|im_', 'start|>', '<think>', '你好', '🙂', '\ud83d', '.', '...', '\t'),
+  fc.constantFrom(
+    ' a',
+    'b c',
+    'x  y',
+    '\n',
+    ' \n z',
+    "'s",
+    " 'll",
+    '12 3',
+    'é',
+    'e\u0301',
+    ' \u0301a',
+  ),
+  fc.constantFrom(
+    '<|im_end|>',
+    '<|im_',
+    'start|>',
+    '<think>',
+    '你好',
+    '🙂',
+    '\ud83d',
+    '.',
+    '...',
+    '\t',
+  ),
   fc.string({ unit: 'grapheme', maxLength: 6 }),
   fc.constantFrom('word '.repeat(500), 'a'.repeat(2100), ' '.repeat(2100), '好'.repeat(2100)),
 );

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { PromptTokenizer, promptKinds } from '../../src/core/prompts/index.ts';
+import { promptKinds } from '../../src/apps/router/requests/request-routes.ts';
+import { PromptTokenizer } from '../../src/core/prompts/index.ts';
 import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 import { expand, type WireAnswer, type WireCase } from '../support/wire-record.ts';
 
@@ -39,7 +40,7 @@ for (const { cases, answers, least } of recordings) {
       const { count, ids } = shown;
       if (count !== result.length) {
         differences.push(`${one.id}: ${result.length} tokens, not ${count}`);
-      } else if (ids && ids.some((id, i) => id !== result[i])) {
+      } else if (ids?.some((id, i) => id !== result[i])) {
         differences.push(`${one.id}: other tokens`);
       }
     }

@@ -11,7 +11,7 @@ import {
   parseEngineViews,
 } from '../../src/core/protocol/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
-import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
+import { loadTokenizer, tokenizerFolder } from '../../src/io/tokenizers/index.ts';
 import { cuttableLine } from '../support/cuttable-line.ts';
 
 const tokenizer = await loadTokenizer();
@@ -85,7 +85,7 @@ test('a reset of the cache empties the index', async (t) => {
   await until(async () => (await router.predicts(prompt('Havel'))).cachedTokens === 0);
 });
 
-test('with --no-kv-events, no engine is asked for events or tokens', async (t) => {
+test('with --no-kv-events, no engine is asked for events', async (t) => {
   const engines = await startEngines(t, 2);
   const first = await startOver(t, engines);
   const second = await startOver(t, engines, { kvEvents: false });
@@ -112,6 +112,7 @@ async function startEngines(t: TestContext, count: number): Promise<StartedEngin
     Array.from({ length: count }, async () => {
       const server = await createEngineServer({
         ...{ port: 0, model: 'tiny', tokenizer, faults: {}, devMode: true },
+        tokenizerFolder: tokenizerFolder(),
         config: defaultEngineConfig({ maxModelLen: 4096, numGpuBlocks: 2000, blockSize: 16 }),
         cost: { stepSeconds: ({ tokens }) => 0.001 + tokens / 20_000 },
         kvEvents: {
@@ -152,7 +153,11 @@ async function startOver(
     await until(async () => (await blocks()) > before);
     return placed;
   };
-  if (options.kvEvents !== false) await knows('complete');
+  if (options.kvEvents !== false) {
+    await knows('complete');
+    const ready = 'spillway_router_tokenizer_ready{model="tiny"} 1';
+    await until(async () => (await (await fetch(`${router.url}/metrics`)).text()).includes(ready));
+  }
   /** The last pick, with the tokens that it expected to be cached. */
   const lastPick = async () => {
     const picks = (await (await fetch(`${router.url}/debug/picks`)).json()) as {

@@ -47,6 +47,8 @@ export interface EngineServerOptions {
   /** The duration of a step. */
   readonly cost: StepCostModel;
   readonly tokenizer: Tokenizer;
+  /** Folder with the files of the tokenizer, which routers may read. @default they may not */
+  readonly tokenizerFolder?: string;
   /** Rows of the model's output layer. @default the tokenizer's highest id + 1 */
   readonly vocabularySize?: number;
   /** Operations and memory traffic of a step on one GPU. @default not counted */

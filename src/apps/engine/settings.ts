@@ -7,7 +7,7 @@ import { kvBytesPerTokenPerGpu, type ModelSpec, modelParameters } from '../../co
 import { type EngineSpec, type SchedulerSettings, sizeEngine } from '../../core/layout/index.ts';
 import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readStepCostSource } from '../../io/profile/index.ts';
-import { loadTokenizer } from '../../io/tokenizers/index.ts';
+import { loadTokenizer, tokenizerFolder } from '../../io/tokenizers/index.ts';
 import type { EngineServerOptions, SamplingDefaults } from './options.ts';
 import { type TierFlags, tierOptions } from './tiers/tier-options.ts';
 
@@ -35,6 +35,7 @@ type Resolved = Pick<
   | 'config'
   | 'cost'
   | 'tokenizer'
+  | 'tokenizerFolder'
   | 'vocabularySize'
   | 'stepEstimate'
   | 'samplingDefaults'
@@ -53,9 +54,10 @@ type Resolved = Pick<
 export async function resolveEngine(
   settings: EngineSettings,
 ): Promise<Resolved & { readonly notes: readonly string[] }> {
+  const tokenizerName = settings.tokenizer ?? ownTokenizer(settings.model);
   const [given, tokenizer] = await Promise.all([
     readModelSpec(settings.model),
-    loadTokenizer(settings.tokenizer ?? ownTokenizer(settings.model)),
+    loadTokenizer(tokenizerName),
   ]);
   const samplingDefaults = await readSamplingDefaults(settings.model, tokenizer.eosTokenId);
   const { profile, tier, config: scheduler, tokenizer: _, ...sizes } = settings;
@@ -68,6 +70,7 @@ export async function resolveEngine(
     ...{ model: settings.model, config, cost },
     notes: engine.notes,
     tokenizer,
+    tokenizerFolder: tokenizerFolder(tokenizerName),
     vocabularySize: model.vocabSize,
     stepEstimate: stepEstimate(model, engine.tensorParallelSize),
     samplingDefaults,

@@ -6,6 +6,7 @@ import type { ServerLimits, UpstreamLimits } from '../../io/http/index.ts';
 import type { Logger } from '../../io/log/index.ts';
 import type { WebpageFile } from '../../io/webpage/index.ts';
 import type { DynamicConfigOptions } from './settings/dynamic-config-file.ts';
+import type { TokenizerSources } from './tokens/model-tokenizers.ts';
 
 /** ZMQ endpoints of an engine's KV events. */
 export interface KvEventAddress {
@@ -69,12 +70,21 @@ export interface RouterOptions {
   /** Window over which request rates are computed. @default 60 */
   readonly requestStatsWindowSeconds?: number;
   /**
-   * Whether a policy that does not require KV events follows engines that publish them; requests are
-   * then tokenized by an engine first. @default true
+   * Whether a policy that does not require KV events follows engines that publish them; the router then
+   * tokenizes prompts. @default true
    */
   readonly kvEvents?: boolean;
   /** Where engines publish their KV events, by engine URL; by default, the router asks the engine. */
   readonly kvEventSources?: ReadonlyMap<string, KvEventAddress>;
+  /** Where the tokenizers of models come from. @default 'auto' for all */
+  readonly tokenizers?: TokenizerSources | undefined;
+  /** How long a pick waits for the tokens of a prompt above 10 KB, which another thread computes. @default 200 */
+  readonly tokenizeTimeoutMs?: number | undefined;
+  /**
+   * How long a pick waits for the /tokenize of an engine if the router has no tokenizer for the model; 0 never asks
+   * an engine. @default 0
+   */
+  readonly engineTokenizeTimeoutMs?: number | undefined;
   /** By default, attempts are not shared. */
   readonly peers?: PeerOptions | undefined;
   readonly server?: Partial<ServerLimits> & { readonly connectionsMax?: number };

@@ -29,6 +29,9 @@ import { DynamicConfigFile } from './settings/dynamic-config-file.ts';
 import { checkPeerKey } from './settings/keys.ts';
 import type { LiveSettings } from './settings/live-settings.ts';
 import { routerPolicy, statsIntervalMs } from './settings/router-policy.ts';
+import { EngineTokenize } from './tokens/engine-tokenize.ts';
+import { ModelTokenizers } from './tokens/model-tokenizers.ts';
+import { PromptTokens } from './tokens/prompt-tokens.ts';
 
 /** Peer routers are expected to notice an added or removed engine within this time. */
 const changeSpreadMs = 60_000;
@@ -67,6 +70,7 @@ class Router {
   readonly #registry = new MetricsRegistry();
   readonly #kvIndex = new KvIndex();
   readonly #feed = new KvIndexFeed(this.#kvIndex);
+  readonly #tokenizers: ModelTokenizers;
   readonly #ticker: Ticker;
   readonly #core: RoutingCore;
   readonly #shared: SharedAttempts | undefined;
@@ -103,12 +107,13 @@ class Router {
       peers && new SharedAttempts({ peers, core, unknownEngineGraceMs, ticker, registry, log });
     const shared = this.#shared;
     const { engineApiKey } = options;
+    const authorization = engineApiKey === undefined ? undefined : `Bearer ${engineApiKey}`;
     this.#fleet = new Fleet({
       ...{ core, ticker, metrics, log, feed, shared, nowSeconds },
       kvEventSources: options.kvEventSources ?? new Map(),
       // The watch has the deadlines of requests.
       limits: { ...options.upstream, firstByteTimeoutMs: 0, streamIdleTimeoutMs: 0 },
-      authorization: engineApiKey === undefined ? undefined : `Bearer ${engineApiKey}`,
+      authorization,
       healthTimeoutMs: () => this.#settings.healthTimeoutMs,
     });
     const { engines } = this.#fleet;
@@ -124,7 +129,20 @@ class Router {
     });
     ticker.add({ onTick: () => watch.check() });
     const context = proxyContext({ core, metrics, engines, options, watch, clock: this.#clock });
-    this.#requests = new InferenceRequests(context, { engines, sessionKey: settings.sessionKey });
+    this.#tokenizers = new ModelTokenizers({
+      ...{ core, engines, ticker, authorization, log },
+      sources: options.tokenizers ?? {},
+      tokenizeTimeoutMs: options.tokenizeTimeoutMs,
+    });
+    declareTokenizerGauge(registry, this.#tokenizers);
+    const { engineTokenizeTimeoutMs: timeoutMs = 0 } = options;
+    const tokens = new PromptTokens({
+      ...{ tokenizers: this.#tokenizers, metrics },
+      engineTokenize: timeoutMs > 0 ? new EngineTokenize(core, engines, { timeoutMs }) : undefined,
+    });
+    this.#requests = new InferenceRequests(context, {
+      ...{ engines, tokens, sessionKey: settings.sessionKey },
+    });
     const history = new FleetHistory();
     this.#sampler = new FleetSampler({
       ...{ core, engines, metrics, history, nowSeconds },
@@ -180,6 +198,7 @@ class Router {
     this.#stop();
     this.#server.destroy();
     this.#requests.close();
+    this.#tokenizers.close();
     this.#fleet.close();
     this.#ticker.stop();
   }
@@ -213,6 +232,7 @@ class Router {
     this.#sampler.stop();
     this.#events.close();
     void this.#feed.close();
+    this.#tokenizers.stop();
     this.#shared?.close();
   }
 
@@ -231,6 +251,7 @@ class Router {
     }
     this.#server.destroy();
     this.#requests.close();
+    this.#tokenizers.close();
     this.#fleet.close();
     this.#ticker.stop();
     this.#options.log.flush();
@@ -246,6 +267,19 @@ async function isDoneWithin(work: Promise<void>, timeoutMs: number): Promise<boo
   const isDone = await Promise.race([work.then(() => true), timeout]);
   clearTimeout(timer);
   return isDone;
+}
+
+function declareTokenizerGauge(registry: MetricsRegistry, tokenizers: ModelTokenizers): void {
+  const gauge = registry.gauge({
+    name: 'spillway_router_tokenizer_ready',
+    help: 'Whether the router has the tokenizer of a model; only while engines publish KV events.',
+    labels: ['model'],
+    seriesMax: 1_000,
+  });
+  registry.onRender(() => {
+    gauge.table.clear();
+    for (const [model, isReady] of tokenizers.states()) gauge.with({ model }).set(isReady ? 1 : 0);
+  });
 }
 
 function openDynamicConfig(options: RouterOptions): Promise<DynamicConfigFile> | undefined {

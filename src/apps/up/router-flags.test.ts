@@ -43,7 +43,13 @@ test('a router of this machine stops without a drain delay unless the values set
 
 test('settings that the values omit are left to the router', () => {
   const flags = flagsOf('{}');
-  for (const flag of ['--session-key', '--root-path', '--router-peers', '--prefix-min']) {
+  for (const flag of [
+    '--session-key',
+    '--root-path',
+    '--router-peers',
+    '--tokenizer',
+    '--prefix-min',
+  ]) {
     assert.ok(!flags.includes(flag), flag);
   }
   assert.ok(!flags.includes('--no-dashboard'));
@@ -58,6 +64,8 @@ test('settings in the values become flags, extra arguments last', () => {
   requestStatsWindow: 30
   rootPath: /base
   routerPeers: [http://r1, http://r2]
+  tokenizer: [hub, m=/models/m]
+  engineTokenizeTimeout: 0.05
   extraArgs: [--port, "82"]
 spillway: { dashboard: false }
 `);
@@ -69,6 +77,7 @@ spillway: { dashboard: false }
   assert.match(flags, / --session-key x-user /);
   assert.match(flags, / --root-path \/base /);
   assert.match(flags, / --router-peers http:\/\/r1,http:\/\/r2 --no-dashboard .* --port 82$/);
+  assert.match(flags, / --tokenizer hub --tokenizer m=\/models\/m --engine-tokenize-timeout 0.05 /);
 });
 
 test('parameters of policies are passed on where they differ from their defaults', () => {

@@ -55,6 +55,10 @@ export function routerFlags(values: Values, backends: readonly Backend[]): strin
     ...(routerSpec.rootPath === '' ? [] : ['--root-path', routerSpec.rootPath]),
     ...routerTimeoutFlags(routerSpec.timeouts),
     ...kvSources,
+    ...routerSpec.tokenizer.flatMap((source) => ['--tokenizer', source]),
+    ...(routerSpec.engineTokenizeTimeout === 0
+      ? []
+      : ['--engine-tokenize-timeout', String(routerSpec.engineTokenizeTimeout)]),
     ...(routerSpec.routerPeers.length === 0
       ? []
       : ['--router-peers', routerSpec.routerPeers.join(',')]),

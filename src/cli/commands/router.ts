@@ -10,6 +10,7 @@ import {
   type RouterOptions,
   refusedRouterFlags,
   startRouter,
+  type TokenizerSources,
 } from '../../apps/router/index.ts';
 import { routerTimeouts, timeoutSecondsMax } from '../../core/attempts/index.ts';
 import { commaList, InputError, version } from '../../core/base/index.ts';
@@ -49,6 +50,8 @@ interface Flags extends LogFlags {
   readonly requestStatsWindow: number;
   readonly kvEvents: boolean;
   readonly kvEventSource: ReadonlyMap<string, KvEventAddress>;
+  readonly tokenizer: TokenizerSources;
+  readonly engineTokenizeTimeout: number;
   readonly routerPeers?: readonly string[];
   readonly apiKey?: string;
   readonly forwardAuthorization?: boolean;
@@ -162,6 +165,22 @@ export function routerCommand(): Command {
     .option(
       '--no-kv-events',
       `${optionalKvEvents.join(', ')}: assume that prompts sent to an engine are cached there, instead of following KV events`,
+    )
+    .addOption(
+      new Option(
+        '--tokenizer <[model=]source>',
+        'where tokenizers come from, by which the router finds prompts among KV events: auto (embedded engines, ' +
+          'folders on this machine, the cache of Hugging Face), hub (also downloads from huggingface.co), a folder, ' +
+          'a hub id, or none; may be repeated for single models',
+      )
+        .argParser(tokenizerSource)
+        .default({ standard: 'auto' }, 'auto'),
+    )
+    .option(
+      '--engine-tokenize-timeout <seconds>',
+      'how long a pick may wait for the /tokenize of an engine if the router has no tokenizer; 0 never asks an engine',
+      seconds,
+      0,
     )
     .option(
       '--router-peers <urls>',
@@ -284,6 +303,8 @@ async function run(flags: Flags): Promise<void> {
     requestStatsWindowSeconds: flags.requestStatsWindow,
     kvEvents: flags.kvEvents,
     kvEventSources: flags.kvEventSource,
+    tokenizers: flags.tokenizer,
+    engineTokenizeTimeoutMs: flags.engineTokenizeTimeout * 1000,
     peers: peers(flags.routerPeers ?? []),
     server: {
       requestBytesMax: flags.maxRequestBytes,
@@ -397,6 +418,18 @@ function kvEventSource(
     );
   }
   return new Map([...sources, [url.replace(/\/+$/, ''), { endpoint, replayEndpoint }]]);
+}
+
+/** @throws {InputError} If the model or the source is empty. */
+function tokenizerSource(text: string, before: TokenizerSources): TokenizerSources {
+  const [, model, source = ''] = /^(?:([^=]*)=)?(.+)$/.exec(text) ?? [];
+  if (source === '' || model === '') {
+    throw new InputError(
+      `--tokenizer must be SOURCE or MODEL=SOURCE, such as auto, hub, a folder or Qwen/Qwen3-8B, not "${text}".`,
+    );
+  }
+  if (model === undefined) return { ...before, standard: source };
+  return { ...before, byModel: new Map([...(before.byModel ?? []), [model, source]]) };
 }
 
 function discovery(text: string): string {

@@ -10,6 +10,7 @@ import type {
 import { type ChainHash, hashTokenBlock, hashTokenChain } from './chain-hash.ts';
 import { adapterRoot, type ChainScope, scopeRoot, withExtraKeys } from './chain-scope.ts';
 import { EngineHashTable } from './engine-hash-table.ts';
+import { ExpectedBlocks, type ExpectedPrompt } from './expected-blocks.ts';
 import { HolderTable } from './holder-table.ts';
 
 /** Memory tier in which an engine keeps a block. */
@@ -32,6 +33,11 @@ export interface KvIndexOptions {
    * indexed, so that matches may be too short but never too long. @default 16 Mi
    */
   readonly blocksMax?: number;
+  /**
+   * Maximum number of different blocks that are expected of prompts whose events have not come yet. Prompts beyond
+   * count when their events come. @default 1 Mi
+   */
+  readonly expectedBlocksMax?: number;
 }
 
 export interface KvIndexEngineOptions {
@@ -100,14 +106,24 @@ export class KvIndex {
   readonly #options: KvIndexOptions;
   readonly #engines = new Map<string, IndexedEngine>();
   readonly #tables = new Map<KvTier, HolderTable>();
+  readonly #expected: ExpectedBlocks;
   readonly #freeHolders: number[] = [];
   readonly #adapters = new LruMap<string, true>({ entriesMax: adaptersMax });
+  #lastChain:
+    | {
+        readonly tokens: ArrayLike<number>;
+        readonly blockSize: number;
+        readonly root: ChainHash;
+        readonly chain: Float64Array;
+      }
+    | undefined;
   #orphans = 0;
   #overflows = 0;
   #ignoredEvents = 0;
 
   constructor(options: KvIndexOptions = {}) {
     this.#options = options;
+    this.#expected = new ExpectedBlocks(options.expectedBlocksMax);
   }
 
   /** Adds an engine with options; `apply` adds unknown ones with defaults. */
@@ -129,6 +145,7 @@ export class KvIndex {
     const engine = this.#engines.get(name);
     if (engine === undefined) return;
     for (const tier of [...engine.tiers.keys()]) this.#clearTier(engine, tier);
+    this.#expected.clear(engine.holder);
   }
 
   /** Applies the events of one batch in order. */
@@ -173,7 +190,7 @@ export class KvIndex {
     const blockSizes = new Set(engines.map((engine) => engine?.blockSize ?? 0));
     for (const blockSize of blockSizes) {
       if (blockSize === 0) continue;
-      const chain = hashTokenChain(tokens, blockSize, scopeRoot(scope));
+      const chain = this.#chainOf(tokens, blockSize, scope);
       const holders = engines.map((engine) =>
         engine?.blockSize === blockSize ? engine.holder : -1,
       );
@@ -183,6 +200,49 @@ export class KvIndex {
       }
     }
     return matched;
+  }
+
+  /**
+   * Counts a prompt as cached by an engine that computes it now, until the engine's events say so. Without this, the
+   * next requests with the same prompt would go elsewhere for as long as its prefill takes.
+   *
+   * @param blockTokens Tokens per block, if the engine has announced none yet.
+   * @returns For `settleExpected` or `withdrawExpected`, one of which must follow; undefined if nothing is expected.
+   */
+  expect(
+    name: string,
+    tokens: ArrayLike<number>,
+    scope: ChainScope,
+    blockTokens = 0,
+  ): ExpectedPrompt | undefined {
+    const engine = this.#engines.get(name);
+    if (engine === undefined || engine.knowledge === 'none') return undefined;
+    if (engine.blockSize === 0) engine.blockSize = blockTokens;
+    if (engine.blockSize === 0) return undefined;
+    const chain = this.#chainOf(tokens, engine.blockSize, scope);
+    const gpu = this.#table('GPU');
+    const missing = Array.from(chain).filter((hash) => !gpu.has(hash, engine.holder));
+    return missing.length === 0 ? undefined : this.#expected.add(engine.holder, missing);
+  }
+
+  /** The first byte of the response arrived: events of the prompt come now, or never. */
+  settleExpected(prompt: ExpectedPrompt, nowSeconds: number): void {
+    this.#expected.settle(prompt, nowSeconds);
+  }
+
+  /** The engine did not compute the prompt. */
+  withdrawExpected(prompt: ExpectedPrompt): void {
+    this.#expected.withdraw(prompt);
+  }
+
+  /** Forgets expected blocks whose events did not come in time. */
+  forgetExpected(nowSeconds: number): void {
+    this.#expected.forget(nowSeconds);
+  }
+
+  /** Number of different blocks that are expected somewhere. */
+  get expectedBlocks(): number {
+    return this.#expected.table.size;
   }
 
   get stats(): KvIndexStats {
@@ -243,12 +303,25 @@ export class KvIndex {
     return this.#engines.get(name)?.tiers.get(tier)?.hashes.size ?? 0;
   }
 
+  /** The names of a prompt's blocks. A pick needs them twice, so the last ones are kept. */
+  #chainOf(tokens: ArrayLike<number>, blockSize: number, scope: ChainScope): Float64Array {
+    const root = scopeRoot(scope);
+    const last = this.#lastChain;
+    if (last?.tokens === tokens && last.blockSize === blockSize && last.root === root) {
+      return last.chain;
+    }
+    const chain = hashTokenChain(tokens, blockSize, root);
+    this.#lastChain = { tokens, blockSize, root, chain };
+    return chain;
+  }
+
   /** Leading blocks of a chain that each holder has in a tier or a faster one. */
   #countPrefix(chain: Float64Array, holders: readonly number[], tier: KvTier): Int32Array {
     const lower = tiers
       .slice(1, tiers.indexOf(tier) + 1)
       .filter((name) => this.knowsTier(name))
       .map((name) => this.#table(name));
+    if (this.#expected.table.size > 0) lower.push(this.#expected.table);
     return this.#table('GPU').countPrefix(chain, holders, lower);
   }
 
@@ -325,6 +398,8 @@ export class KvIndex {
     }
     const { hashes, aliases } = holding;
     const table = this.#table(tier);
+    if (tier === 'GPU' && this.#expected.table.size > 0)
+      this.#expected.confirm(ours, engine.holder);
     split(hash);
     const count = hashes.countOf(high, low);
     if (count > 0) {

@@ -4,6 +4,5 @@ export {
   type NotTokenized,
   type PromptKind,
   PromptTokenizer,
-  promptKinds,
   type TokenizedPrompt,
 } from './prompt-tokenizer.ts';

@@ -46,7 +46,14 @@ test('each API gives the text that the model sees', () => {
     ],
     [
       'chat',
-      { messages: [user([{ type: 'text', text: 'a' }, { type: 'text', text: 'b' }])] },
+      {
+        messages: [
+          user([
+            { type: 'text', text: 'a' },
+            { type: 'text', text: 'b' },
+          ]),
+        ],
+      },
       'user:a\nb\nassistant:',
     ],
     [
@@ -65,11 +72,7 @@ test('each API gives the text that the model sees', () => {
     ['messages', { system: 's', messages: [user('a')] }, 'system:s\nuser:a\nassistant:'],
     ['responses', { instructions: 's', input: 'a' }, 'system:s\nuser:a\nassistant:'],
     ['generate', { token_ids: [97, 98] }, 'ab'],
-    [
-      'chat',
-      { messages: [user('a')], kv_transfer_params: { prompt_token_ids: [97, 98] } },
-      'ab',
-    ],
+    ['chat', { messages: [user('a')], kv_transfer_params: { prompt_token_ids: [97, 98] } }, 'ab'],
   ];
   for (const [kind, body, expected] of cases) assert.equal(textOf(kind, body), expected);
 });

@@ -14,15 +14,6 @@ import { chatText } from './chat-text.ts';
 /** The API of a request, by its path. */
 export type PromptKind = 'chat' | 'completions' | 'messages' | 'responses' | 'generate';
 
-/** Paths of requests whose prompts fill the KV cache of an engine. */
-export const promptKinds: ReadonlyMap<string, PromptKind> = new Map([
-  ['/v1/chat/completions', 'chat'],
-  ['/v1/completions', 'completions'],
-  ['/v1/messages', 'messages'],
-  ['/v1/responses', 'responses'],
-  ['/inference/v1/generate', 'generate'],
-]);
-
 /**
  * Why a prompt has no tokens here:
  * - `multimodal`: parts of it are not text.

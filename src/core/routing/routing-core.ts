@@ -305,6 +305,11 @@ export class RoutingCore {
     return this.#liveEndpoints(undefined).length > 0;
   }
 
+  /** Number of engines among which a request for this model is picked now. */
+  candidateCount(model: string | undefined): number {
+    return this.#liveEndpoints(model).length;
+  }
+
   /** The last picks, oldest first. */
   recentPicks(): RecentPick[] {
     return Array.from(this.#recent, ({ pick, candidates, ...request }) => ({

@@ -115,6 +115,14 @@ const routerKeys = {
     z.number().min(0).max(3600).optional(),
     'Seconds after SIGTERM in which the router still accepts requests while /health fails (--drain-delay); 0 under "spillway up" if unset.',
   ),
+  tokenizer: ours(
+    z.array(text.min(1)).default([]),
+    'Where the router finds the tokenizers of models whose engines publish KV events: auto (the default), hub, none, a folder or a hub id, or MODEL=SOURCE for one model.',
+  ),
+  engineTokenizeTimeout: ours(
+    z.number().min(0).default(0),
+    'How long a pick may wait for the /tokenize of an engine if the router has no tokenizer, in seconds; 0 never asks an engine.',
+  ),
   extraArgs: upstream(z.array(z.string()).default([]), 'More arguments of the router.'),
   otel: upstream(
     section({

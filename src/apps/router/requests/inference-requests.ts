@@ -1,5 +1,7 @@
 // Prepares a client's request for routing: reads its fields, resolves its model, and tokenizes its prompt
 // if the policy needs tokens.
+
+import type { PromptKind, TokenizedPrompt } from '../../../core/prompts/index.ts';
 import {
   JsonSyntaxError,
   type RequestFields,
@@ -10,9 +12,9 @@ import { formField } from '../../../io/forms/index.ts';
 import { type ServerExchange, unsharedBytesMax } from '../../../io/http/index.ts';
 import { SkimThread } from '../../../io/json-skim/index.ts';
 import type { Engine } from '../fleet/engine.ts';
+import type { PromptTokens } from '../tokens/prompt-tokens.ts';
 import { answerError } from './answer.ts';
 import { requestIdOf } from './attempt-ids.ts';
-import { promptTokens } from './prompt-tokens.ts';
 import {
   ProxiedRequest,
   type ProxiedRequestOptions,
@@ -25,6 +27,8 @@ export interface ForwardedRoute {
   readonly kind: BodyKind;
   /** Whether the response is generated text. */
   readonly generates: boolean;
+  /** Undefined if its prompt has no place in the KV cache that KV events tell of. */
+  readonly promptKind: PromptKind | undefined;
 }
 
 /**
@@ -42,6 +46,7 @@ interface Arrival extends Pick<RoutingRequest, 'id' | 'session' | 'pinnedUrl'> {
 export class InferenceRequests {
   readonly #context: ProxyContext;
   readonly #engines: ReadonlyMap<string, Engine>;
+  readonly #tokens: PromptTokens;
   readonly #skimThread = new SkimThread();
   #fieldsReader: RequestFieldsReader;
   #sessionHeader: string | undefined;
@@ -51,10 +56,12 @@ export class InferenceRequests {
     context: ProxyContext,
     options: {
       readonly engines: ReadonlyMap<string, Engine>;
+      readonly tokens: PromptTokens;
       readonly sessionKey: string | undefined;
     },
   ) {
     this.#context = context;
+    this.#tokens = options.tokens;
     this.#engines = options.engines;
     this.#fieldsReader = new RequestFieldsReader({ sessionKey: options.sessionKey });
     this.#sessionHeader = options.sessionKey?.toLowerCase();
@@ -111,7 +118,7 @@ export class InferenceRequests {
     spans: Int32Array | Error | undefined,
   ): void {
     const { exchange, id, session, pinnedUrl, arrivedAtMs } = arrival;
-    const { kind, generates } = route;
+    const { kind, generates, promptKind } = route;
     const { core } = this.#context;
     const fields = this.#read(arrival, reader, spans);
     if (fields === undefined) return;
@@ -138,8 +145,13 @@ export class InferenceRequests {
         : withModel(exchange.body, fields.modelStart, fields.modelEnd, resolved);
     const expectsUsage = fields.stream && fields.hasStreamOptions;
     const proxied = { exchange, request, body, expectsUsage, generates, arrivedAtMs };
-    if (core.policy.needsTokens) void this.#sendTokenized(proxied, fields);
-    else this.#send(proxied);
+    const isTokenized = promptKind !== undefined && resolved !== undefined;
+    // With one engine there is nothing to choose.
+    if (isTokenized && core.policy.needsTokens && core.candidateCount(resolved) > 1) {
+      const tokens = this.#tokens.of(resolved, promptKind, exchange.body);
+      if (tokens instanceof Promise) void this.#sendLater(proxied, tokens);
+      else this.#send(withTokens(proxied, tokens));
+    } else this.#send(proxied);
   }
 
   async #takeForm({ exchange, arrivedAtMs, ...arrival }: Arrival): Promise<void> {
@@ -200,21 +212,12 @@ export class InferenceRequests {
     new ProxiedRequest(this.#context, options).start();
   }
 
-  async #sendTokenized(options: ProxiedRequestOptions, fields: RequestFields): Promise<void> {
-    const { core } = this.#context;
-    const model = core.resolveModel(fields.model);
-    const candidates = core
-      .endpoints()
-      .filter(({ state, models }) => state === 'live' && models.includes(model ?? ''))
-      .sort((a, b) => a.load.inflight - b.load.inflight);
-    const engine = candidates[0] && this.#engines.get(candidates[0].url);
-    // With one engine there is nothing to choose.
-    const asks = engine !== undefined && candidates.length > 1;
-    const tokens = asks ? await promptTokens(engine, model ?? '', fields) : undefined;
-    if (options.exchange.over) return;
-    const { request } = options;
-    const promptLength = tokens?.length ?? request.promptTokens;
-    this.#send({ ...options, request: { ...request, tokens, promptTokens: promptLength } });
+  async #sendLater(
+    options: ProxiedRequestOptions,
+    tokens: Promise<TokenizedPrompt | undefined>,
+  ): Promise<void> {
+    const known = await tokens;
+    if (!options.exchange.over) this.#send(withTokens(options, known));
   }
 
   #refuseMissingModel(exchange: ServerExchange, id: string): void {
@@ -222,6 +225,18 @@ export class InferenceRequests {
     const message = 'The request names no model: "model" must be a string.';
     answerError(exchange, { status: 400, message, param: 'model' }, id);
   }
+}
+
+function withTokens(
+  options: ProxiedRequestOptions,
+  known: TokenizedPrompt | undefined,
+): ProxiedRequestOptions {
+  if (known === undefined) return options;
+  const { tokens, cacheSalt } = known;
+  return {
+    ...options,
+    request: { ...options.request, tokens, cacheSalt, promptTokens: tokens.length },
+  };
 }
 
 /** A request without a prompt that the router could read. */

@@ -1,4 +1,5 @@
 // Which paths are forwarded to engines, and where a request to each path names its model.
+import type { PromptKind } from '../../../core/prompts/index.ts';
 
 /**
  * - `json`: a JSON object with a required model.
@@ -15,6 +16,15 @@ export const generatingPaths: ReadonlySet<string> = new Set([
   '/v1/responses',
   '/v1/messages',
   '/inference/v1/generate',
+]);
+
+/** Paths of requests whose prompts fill the KV cache of an engine. */
+export const promptKinds: ReadonlyMap<string, PromptKind> = new Map([
+  ['/v1/chat/completions', 'chat'],
+  ['/v1/completions', 'completions'],
+  ['/v1/messages', 'messages'],
+  ['/v1/responses', 'responses'],
+  ['/inference/v1/generate', 'generate'],
 ]);
 
 /**

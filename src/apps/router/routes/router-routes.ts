@@ -10,7 +10,7 @@ import type { Engine } from '../fleet/engine.ts';
 import type { SharedAttempts } from '../fleet/shared-attempts.ts';
 import { answer, answerError, answerJson } from '../requests/answer.ts';
 import type { InferenceRequests } from '../requests/inference-requests.ts';
-import { bodyKinds, generatingPaths } from '../requests/request-routes.ts';
+import { bodyKinds, generatingPaths, promptKinds } from '../requests/request-routes.ts';
 import { mergedModels } from './engine-views.ts';
 import type { EventFeed } from './event-feed.ts';
 import { answerMetrics } from './metrics-page.ts';
@@ -39,7 +39,7 @@ export function routerRoutes(context: RouterRoutesContext): Routes<RouteHandler>
   const { core, engines, registry, webpage, requests, views, events, shared } = context;
   const routes: Record<string, Record<string, RouteHandler>> = {};
   for (const [path, kind] of bodyKinds) {
-    const route = { kind, generates: generatingPaths.has(path) };
+    const route = { kind, generates: generatingPaths.has(path), promptKind: promptKinds.get(path) };
     routes[path] = { POST: (exchange, arrivedAtMs) => requests.take(exchange, route, arrivedAtMs) };
   }
   const pages: Record<string, RouteHandler> = {

@@ -87,6 +87,8 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.timeouts.streamIdle',
     'routerSpec.timeouts.engineStall',
     'routerSpec.timeouts.request',
+    'routerSpec.tokenizer',
+    'routerSpec.engineTokenizeTimeout',
   ]),
   'routerSpec.replicaCount': { up: missing('spillway up runs one router'), simulate: used },
   'routerSpec.engineScrapeInterval': {
@@ -114,7 +116,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
   ]),
   'routerSpec.otel': { up: noTraces, simulate: noTraces },
   'routerSpec.hf_token': {
-    up: none('the router loads nothing from Hugging Face'),
+    up: missing('the router takes HF_TOKEN from the environment of spillway up'),
     simulate: noServer,
   },
   'routerSpec.vllmApiKey': {

@@ -234,6 +234,46 @@ test('a request without tokens is sent to the least loaded engine', () => {
   assert.equal(pick.reason, 'no cached block; fewest requests in flight: 0');
 });
 
+test('a burst of one prompt stays together before the first event, and spreads if the attempt fails', () => {
+  const { policy, hold } = make();
+  const core = new RoutingCore({ policy, clock: new ManualClock() });
+  const urls = ['a', 'b', 'c', 'd'];
+  for (const url of urls) {
+    core.addEndpoint({ url, models: ['m'] });
+    hold(url, tokens(16, 9));
+  }
+  const burst = request(tokens(1000, 1));
+  const first = core.route(burst);
+  first.sent();
+  for (let i = 0; i < 5; i++) {
+    const next = core.route(burst);
+    next.sent();
+    assert.equal(next.pick.endpoint.url, first.pick.endpoint.url);
+    assert.equal(next.pick.cachedTokens, 992);
+    next.finish({ status: 'cancelled' });
+  }
+  first.finish({ status: 'failed' });
+  assert.equal(core.route(burst).pick.cachedTokens, 0);
+});
+
+test('prompts without tokens go where this router sent them before, as without events', () => {
+  const { policy, hold } = make();
+  const core = new RoutingCore({ policy, clock: new ManualClock() });
+  for (const url of ['a', 'b', 'c', 'd']) core.addEndpoint({ url, models: ['m'] });
+  hold('a', tokens(100, 1));
+  const text = routingRequest('the river flows to the sea '.repeat(100));
+  const first = core.route(text);
+  first.sent();
+  first.finish({ status: 'completed' });
+  for (let i = 0; i < 5; i++) {
+    const next = core.route(text);
+    assert.equal(next.pick.endpoint.url, first.pick.endpoint.url);
+    assert.ok(next.pick.cachedTokens > 0.8 * text.promptTokens);
+  }
+  core.endpointRestarted(first.pick.endpoint.url);
+  assert.equal(core.route(text).pick.cachedTokens, 0);
+});
+
 /** The policy, and a way to say that an engine holds a prompt, in the events of vLLM. */
 function make(options: ConstructorParameters<typeof KvAwarePolicy>[2] = {}) {
   const index = new KvIndex();

@@ -1,6 +1,7 @@
 // KV aware: picks the engine that holds most of the prompt according to the engines' own KV events.
-import type { KvIndex, KvTier } from '../../../kv/index.ts';
-import type { Endpoint, Pick, Policy, RoutingRequest } from '../../contract.ts';
+import type { ChainScope, ExpectedPrompt, KvIndex, KvTier } from '../../../kv/index.ts';
+import { AssumedPrefixes, type PromptChain } from '../../assumed-prefixes.ts';
+import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../../contract.ts';
 import { definePolicy } from '../../define-policy.ts';
 import { isSaturated, leastLoad, type SaturationOptions } from '../../saturation.ts';
 import { LeastLoadedPolicy } from '../leastloaded/leastloaded.ts';
@@ -18,7 +19,12 @@ export const kvaware = definePolicy({
       upstream: { flag: '--kv-aware-threshold' },
     },
   },
-  consumes: { kvEvents: 'required', tokens: 'required' },
+  consumes: {
+    prompts: 'optional',
+    kvEvents: 'required',
+    tokens: 'required',
+    engineReports: { need: 'optional' },
+  },
   create: ({ random, kvIndex, parameters }) =>
     new KvAwarePolicy(new LeastLoadedPolicy(random), kvIndex, {
       uncachedTokensMax: parameters.kvAwareThreshold,
@@ -49,16 +55,23 @@ const favouriteShareMinDefault = 0.5;
  */
 const loadSaves = 0.9;
 
+/** A pick, with what was assumed or is expected because of it. */
+interface KvAwarePick extends Pick {
+  chain: PromptChain | undefined;
+  expected: ExpectedPrompt | undefined;
+}
+
 /**
- * Keeps no state: the feed of the index detects restarts from the engine itself, in order
- * with its events. Needs the prompt's tokens; a request without them (embeddings, or no tokenizer for its model)
- * is sent to the least loaded engine.
+ * The feed of the index detects restarts from the engine itself, in order with its events. A prompt whose tokens are
+ * unknown (no tokenizer for its model, images) is compared with what this router sent, as without events.
  */
 export class KvAwarePolicy implements Policy {
   readonly name = 'kvaware';
   readonly readsKvEvents = true;
   readonly #cold: LeastLoadedPolicy;
   readonly #index: KvIndex;
+  /** Of prompts without tokens only. */
+  readonly #assumed = new AssumedPrefixes();
   readonly #options: KvAwareOptions;
 
   /**
@@ -76,8 +89,54 @@ export class KvAwarePolicy implements Policy {
     return this.#index.hasLiveStream;
   }
 
-  pick(request: RoutingRequest, endpoints: readonly Endpoint[]): Pick {
-    const held = this.#held(request, endpoints);
+  pick(request: RoutingRequest, endpoints: readonly Endpoint[], nowSeconds = 0): KvAwarePick {
+    this.#index.forgetExpected(nowSeconds);
+    const chain = request.tokens === undefined ? this.#assumed.chainOf(request) : undefined;
+    const held =
+      chain === undefined ? this.#held(request, endpoints) : this.#assumedOf(chain, endpoints);
+    return { ...this.#pick(request, endpoints, held), chain, expected: undefined };
+  }
+
+  onSent(request: RoutingRequest, pick: KvAwarePick): void {
+    const { endpoint, chain } = pick;
+    if (chain !== undefined) this.#assumed.sent(endpoint, chain);
+    const { tokens } = request;
+    if (tokens === undefined) return;
+    const { blockTokens } = endpoint.reported ?? {};
+    pick.expected = this.#index.expect(endpoint.url, tokens, this.#scopeOf(request), blockTokens);
+  }
+
+  onFirstByte(
+    _request: RoutingRequest,
+    { expected }: KvAwarePick,
+    _seconds: number,
+    nowSeconds: number,
+  ): void {
+    if (expected !== undefined) this.#index.settleExpected(expected, nowSeconds);
+  }
+
+  onFinish(
+    _request: RoutingRequest,
+    pick: KvAwarePick,
+    outcome: Outcome,
+    nowSeconds: number,
+  ): void {
+    const { endpoint, chain, expected, cachedTokens } = pick;
+    if (expected !== undefined) {
+      if (outcome.status === 'completed') this.#index.settleExpected(expected, nowSeconds);
+      else this.#index.withdrawExpected(expected);
+    }
+    if (chain !== undefined) this.#assumed.finished(endpoint, chain, cachedTokens, outcome);
+    // The pick may be kept for the debug route; its hashes are not used there.
+    pick.chain = undefined;
+    pick.expected = undefined;
+  }
+
+  onEndpointReset(endpoint: Endpoint): void {
+    this.#assumed.reset(endpoint);
+  }
+
+  #pick(request: RoutingRequest, endpoints: readonly Endpoint[], held: Held): Pick {
     const { cached, scores } = held;
     const warm = indexOfLeast(endpoints, (_, i) => -(scores[i] as number));
     const cachedTokens = cached[warm] as number;
@@ -124,6 +183,13 @@ export class KvAwarePolicy implements Policy {
     return { endpoint: pick.endpoint, reason: `${why}; ${pick.reason}`, cachedTokens, scores };
   }
 
+  #assumedOf(chain: PromptChain, endpoints: readonly Endpoint[]): Held {
+    const counted = new Float64Array(endpoints.length);
+    this.#assumed.count(endpoints, chain, counted);
+    const cached = Array.from(counted);
+    return { cached, scores: cached };
+  }
+
   #held(request: RoutingRequest, endpoints: readonly Endpoint[]): Held {
     const onGpu = this.#cachedTokens(request, endpoints, 'GPU');
     if (!this.#index.knowsTier('CPU')) return { cached: onGpu, scores: onGpu };
@@ -137,12 +203,10 @@ export class KvAwarePolicy implements Policy {
 
   /** Prompt tokens that each engine would find in a tier or above, by vLLM's own rule for the last block. */
   #cachedTokens(request: RoutingRequest, endpoints: readonly Endpoint[], tier: KvTier): number[] {
-    const { tokens, model, cacheSalt } = request;
+    const { tokens } = request;
     if (tokens === undefined) return endpoints.map(() => 0);
     const names = endpoints.map(({ url }) => url);
-    // An adapter is served under its own name as the model.
-    const loraName = model !== undefined && this.#index.hasAdapter(model) ? model : undefined;
-    const held = this.#index.match(tokens, { loraName, cacheSalt }, names, tier);
+    const held = this.#index.match(tokens, this.#scopeOf(request), names, tier);
     return names.map((name, i) => {
       const blockSize = this.#index.blockSizeOf(name);
       if (blockSize === 0) return 0;
@@ -150,6 +214,12 @@ export class KvAwarePolicy implements Policy {
       const usable = Math.floor((tokens.length - 1) / blockSize) * blockSize;
       return Math.min(held[i] as number, usable);
     });
+  }
+
+  #scopeOf({ model, cacheSalt }: RoutingRequest): ChainScope {
+    // An adapter is served under its own name as the model.
+    const loraName = model !== undefined && this.#index.hasAdapter(model) ? model : undefined;
+    return { loraName, cacheSalt };
   }
 }
 

@@ -32,7 +32,7 @@ function answered(held: HeldTokens, endpoint: Endpoint, cachedTokens = 0): void 
   const chain = held.chainOf(request);
   const [expected = 0] = counted(held, request, endpoint);
   held.sent(endpoint, chain)?.remove(chain.hashes);
-  held.finished(endpoint, chain, expected, { status: 'completed', cachedTokens });
+  held.finished(endpoint, chain, expected, { status: 'completed', cachedTokens }, true);
 }
 
 test('without an index or a live event stream, sent prompts are assumed to be cached', () => {
@@ -64,7 +64,7 @@ test('a prompt in flight counts as cached before its events arrive, and no longe
   const inFlight = held.sent(a, chain);
   assert.deepEqual(counted(held, request, a), [3968]);
   inFlight?.remove(chain.hashes);
-  held.finished(a, chain, 0, { status: 'failed' });
+  held.finished(a, chain, 0, { status: 'failed' }, true);
   assert.deepEqual(counted(held, request, a), [0]);
 });
 
@@ -154,7 +154,7 @@ test('an engine that does not report its hits keeps the trust in its events', ()
   const chain = held.chainOf(request);
   for (let i = 0; i < 20; i++) {
     held.sent(a, chain)?.remove(chain.hashes);
-    held.finished(a, chain, 0, { status: 'completed' });
+    held.finished(a, chain, 0, { status: 'completed' }, true);
   }
   assert.deepEqual(counted(held, request, a), [0]);
 });
@@ -169,7 +169,7 @@ function engineWithEvents(blocks: number) {
     const chain = held.chainOf(request);
     for (let i = 0; i < times; i++) {
       held.sent(a, chain)?.remove(chain.hashes);
-      held.finished(a, chain, expected, { status: 'completed', ...outcome });
+      held.finished(a, chain, expected, { status: 'completed', ...outcome }, true);
     }
   };
   return { index, held, finish, count: () => counted(held, request, a)[0] };

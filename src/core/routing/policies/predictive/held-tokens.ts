@@ -1,6 +1,6 @@
 // The cached part of a prompt per engine: according to the engines' KV events if they are received, and
 // otherwise according to what this router sent.
-import type { KvIndex } from '../../../kv/index.ts';
+import type { ChainScope, ExpectedPrompt, KvIndex } from '../../../kv/index.ts';
 import { AssumedPrefixes, type PromptChain } from '../../assumed-prefixes.ts';
 import type { Endpoint, Outcome, RoutingRequest } from '../../contract.ts';
 import { PromptsInFlight } from './prompts-in-flight.ts';
@@ -46,17 +46,18 @@ export class HeldTokens {
    * Counts the prompt tokens that each engine is expected to find cached, in [0, promptTokens).
    *
    * @param into Shape [n] or longer, aligned with `endpoints`.
+   * @returns Whether the tokens of the prompt were known, without which events say nothing.
    */
   count(
     request: RoutingRequest,
     chain: PromptChain,
     endpoints: readonly Endpoint[],
     into: Float64Array,
-  ): void {
+  ): boolean {
     this.#assumed.count(endpoints, chain, into);
     const index = this.#kvIndex;
     const reported = index && this.#reported(index, request, endpoints);
-    if (index === undefined || reported === undefined) return;
+    if (index === undefined || reported === undefined) return false;
     for (let i = 0; i < endpoints.length; i++) {
       const endpoint = endpoints[i] as Endpoint;
       const knowledge = index.knowledgeOf(endpoint.url);
@@ -70,6 +71,7 @@ export class HeldTokens {
       const most = Math.max(reported[i] as number, Math.floor(ours));
       into[i] = Math.max(0, Math.min(most, request.promptTokens - 1));
     }
+    return true;
   }
 
   /**
@@ -85,10 +87,38 @@ export class HeldTokens {
     return inFlight;
   }
 
-  /** @param expected The result of `count` when the engine was picked. */
-  finished(endpoint: Endpoint, chain: PromptChain, expected: number, outcome: Outcome): void {
+  /** Counts the prompt as cached there until the engine's events come. For prompts whose tokens are known. */
+  expect(request: RoutingRequest, { url, reported }: Endpoint): ExpectedPrompt | undefined {
+    const index = this.#kvIndex;
+    const { tokens } = request;
+    if (index === undefined || tokens === undefined) return undefined;
+    return index.expect(url, tokens, scopeOf(index, request), reported?.blockTokens);
+  }
+
+  /** @param computed Whether the engine has computed the prompt. */
+  expectedEnded(expected: ExpectedPrompt, computed: boolean, nowSeconds: number): void {
+    if (computed) this.#kvIndex?.settleExpected(expected, nowSeconds);
+    else this.#kvIndex?.withdrawExpected(expected);
+  }
+
+  /** Forgets expected blocks whose events did not come in time. */
+  forgetExpected(nowSeconds: number): void {
+    this.#kvIndex?.forgetExpected(nowSeconds);
+  }
+
+  /**
+   * @param expected The result of `count` when the engine was picked.
+   * @param hadTokens Whether the tokens of the prompt were known then.
+   */
+  finished(
+    endpoint: Endpoint,
+    chain: PromptChain,
+    expected: number,
+    outcome: Outcome,
+    hadTokens: boolean,
+  ): void {
     const engine = this.#engines.get(endpoint);
-    const isExact = this.#kvIndex?.knowledgeOf(endpoint.url) === 'exact';
+    const isExact = hadTokens && this.#kvIndex?.knowledgeOf(endpoint.url) === 'exact';
     if (engine === undefined || !isExact || engine.isUnreliable) {
       this.#assumed.finished(endpoint, chain, expected, outcome);
       return;
@@ -118,13 +148,11 @@ export class HeldTokens {
   ): Int32Array | undefined {
     // A request may compute its tokens lazily, so they are read last.
     if (!index.hasLiveStream || request.tokens === undefined) return undefined;
-    const { tokens, model, cacheSalt } = request;
-    // An adapter is served under its own name as the model.
-    const loraName = model !== undefined && index.hasAdapter(model) ? model : undefined;
+    const { tokens } = request;
     const names = endpoints.map(({ url }) => url);
     // Blocks in host memory are loaded, which takes a tenth of the time to compute them or less; engines
     // report them as cached.
-    return index.match(tokens, { loraName, cacheSalt }, names, 'CPU');
+    return index.match(tokens, scopeOf(index, request), names, 'CPU');
   }
 
   #engineOf(endpoint: Endpoint): EngineKnowledge {
@@ -135,4 +163,10 @@ export class HeldTokens {
     }
     return engine;
   }
+}
+
+function scopeOf(index: KvIndex, { model, cacheSalt }: RoutingRequest): ChainScope {
+  // An adapter is served under its own name as the model.
+  const loraName = model !== undefined && index.hasAdapter(model) ? model : undefined;
+  return { loraName, cacheSalt };
 }

@@ -1,6 +1,6 @@
 // Predictive, the default policy: picks the engine with the shortest predicted time to first token.
 import type { Random } from '../../../base/index.ts';
-import type { KvIndex } from '../../../kv/index.ts';
+import type { ExpectedPrompt, KvIndex } from '../../../kv/index.ts';
 import type { PromptChain } from '../../assumed-prefixes.ts';
 import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../../contract.ts';
 import { EngineForecast, prefillWork } from './engine-forecast.ts';
@@ -107,7 +107,8 @@ export class PredictivePolicy implements Policy {
     const chain = this.#held.chainOf(request);
     const count = endpoints.length;
     this.#makeRoom(count);
-    this.#held.count(request, chain, endpoints, this.#cachedTokens);
+    this.#held.forgetExpected(now);
+    const hadTokens = this.#held.count(request, chain, endpoints, this.#cachedTokens);
     const { forecasts: candidates, rows } = this.#forecastsOf(endpoints);
     const fleet = this.#survey(candidates, rows, now);
     const scores = this.#scoresOf({ request, chain, endpoints, candidates, rows, fleet, now });
@@ -123,7 +124,7 @@ export class PredictivePolicy implements Policy {
       cachedTokens: this.#cachedTokens[best] as number,
       ttftSeconds: this.#ttftSeconds[best] as number,
       waitSeconds: this.#waitSeconds[best] as number,
-      isFromPeer: false,
+      ...{ hadTokens, isFromPeer: false },
     });
   }
 
@@ -136,7 +137,7 @@ export class PredictivePolicy implements Policy {
       promptTokens: request.promptTokens,
       cachedTokens,
       // Nothing was predicted here.
-      ...{ ttftSeconds: Number.NaN, waitSeconds: Number.NaN, isFromPeer: true },
+      ...{ ttftSeconds: Number.NaN, waitSeconds: Number.NaN, hadTokens: true, isFromPeer: true },
     });
   }
 
@@ -147,6 +148,9 @@ export class PredictivePolicy implements Policy {
     pick.forecast.sent(pick, nowSeconds, request.stream, this.#share.allPerOwn);
     if (pick.chain === undefined) return;
     pick.inFlight = this.#held.sent(pick.endpoint, pick.chain);
+    if (pick.hadTokens && !pick.isFromPeer) {
+      pick.expected = this.#held.expect(request, pick.endpoint);
+    }
     this.#demand.sent(pick.chain, nowSeconds);
   }
 
@@ -156,6 +160,7 @@ export class PredictivePolicy implements Policy {
     seconds: number,
     nowSeconds: number,
   ): void {
+    if (pick.expected !== undefined) this.#held.expectedEnded(pick.expected, true, nowSeconds);
     if (!request.stream) return;
     const learned = pick.forecast.firstByte(pick, seconds, nowSeconds, this.#fleetSpeed.line);
     if (learned) this.#fleetSpeed.observe(learned.work, learned.seconds, nowSeconds, speedPrior);
@@ -169,9 +174,13 @@ export class PredictivePolicy implements Policy {
   ): void {
     const { chain } = pick;
     pick.forecast.finished(pick, outcome.status === 'completed', nowSeconds);
+    if (pick.expected !== undefined) {
+      this.#held.expectedEnded(pick.expected, outcome.status === 'completed', nowSeconds);
+      pick.expected = undefined;
+    }
     if (chain) {
       pick.inFlight?.remove(chain.hashes);
-      this.#held.finished(pick.endpoint, chain, pick.cachedTokens, outcome);
+      this.#held.finished(pick.endpoint, chain, pick.cachedTokens, outcome, pick.hadTokens);
     }
     if (outcome.outputTokens !== undefined) {
       this.#outputTokens += (outcome.outputTokens - this.#outputTokens) * outputTokensWeight;
@@ -347,11 +356,14 @@ class PredictivePick implements Pick {
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly work: number;
+  /** Whether events decided what is cached. */
+  readonly hadTokens: boolean;
   readonly isFromPeer: boolean;
   readonly #ttftSeconds: number;
   readonly #waitSeconds: number;
   chain: PromptChain | undefined;
   inFlight: PromptsInFlight | undefined = undefined;
+  expected: ExpectedPrompt | undefined = undefined;
   /** Set when it is sent. */
   sentSeconds = Number.NaN;
 
@@ -364,6 +376,7 @@ class PredictivePick implements Pick {
     readonly cachedTokens: number;
     readonly ttftSeconds: number;
     readonly waitSeconds: number;
+    readonly hadTokens: boolean;
     readonly isFromPeer: boolean;
   }) {
     this.endpoint = options.endpoint;
@@ -372,6 +385,7 @@ class PredictivePick implements Pick {
     this.scores = options.scores;
     this.promptTokens = options.promptTokens;
     this.cachedTokens = options.cachedTokens;
+    this.hadTokens = options.hadTokens;
     this.isFromPeer = options.isFromPeer;
     this.work = prefillWork(options.promptTokens - options.cachedTokens, options.cachedTokens);
     this.#ttftSeconds = options.ttftSeconds;
