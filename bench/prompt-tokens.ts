@@ -25,10 +25,7 @@ const peer = new Peer(
 );
 const prompts = new PromptTokenizer(tokenizer);
 
-interface Message {
-  readonly role: string;
-  readonly content: string;
-}
+type Message = Readonly<Record<'role' | 'content', string>>;
 
 /** The docs of this project as text that does not repeat. */
 const corpus = globSync('docs/**/*.md', { cwd: join(import.meta.dirname, '..') })

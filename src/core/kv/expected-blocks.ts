@@ -39,6 +39,12 @@ export class ExpectedBlocks {
     this.table = new HolderTable(expectedBlocksMax);
   }
 
+  /** Number of different blocks that are expected somewhere. */
+  get size(): number {
+    return this.table.size;
+  }
+
+  /** For the index, which knows the holders and the blocks that they lack. */
   add(holder: number, hashes: readonly ChainHash[]): ExpectedPrompt | undefined {
     if (this.table.size + hashes.length > this.table.blocksMax) return undefined;
     let uses = this.#uses.get(holder);
@@ -53,14 +59,14 @@ export class ExpectedBlocks {
     return { hashes, holder, uses, isSettled: false };
   }
 
-  /** The prompt's prefill is over: its blocks are expected for a moment longer. */
+  /** The first byte of the response arrived, so the prefill is over: events come now or never. */
   settle(prompt: ExpectedPrompt, nowSeconds: number): void {
     if (prompt.isSettled) return;
     prompt.isSettled = true;
     this.#ending.push({ prompt, atSeconds: nowSeconds + graceSeconds });
   }
 
-  /** The prompt was not computed. */
+  /** The engine did not compute the prompt. */
   withdraw(prompt: ExpectedPrompt): void {
     if (prompt.isSettled) return;
     prompt.isSettled = true;
@@ -82,7 +88,7 @@ export class ExpectedBlocks {
 
   /** The engine announced the block: from now on its events say whether it has it. */
   confirm(hash: ChainHash, holder: number): void {
-    if (this.#uses.get(holder)?.delete(hash)) this.table.remove(hash, holder);
+    if (this.size > 0 && this.#uses.get(holder)?.delete(hash)) this.table.remove(hash, holder);
   }
 
   /** The engine lost its cache, or is gone. */

@@ -23,7 +23,7 @@ export {
   hashTokenChain,
 } from './chain-hash.ts';
 export type { ChainScope } from './chain-scope.ts';
-export type { ExpectedPrompt } from './expected-blocks.ts';
+export type { ExpectedBlocks, ExpectedPrompt } from './expected-blocks.ts';
 export { KvEventLog } from './kv-event-log.ts';
 export {
   KvIndex,

@@ -49,6 +49,15 @@ export interface KvIndexEngineOptions {
   readonly repeats?: 'references' | 'set';
 }
 
+/** A prompt that was sent. */
+export interface ExpectedOptions {
+  /** Of the engine. */
+  readonly name: string;
+  readonly tokens: ArrayLike<number>;
+  readonly scope: ChainScope;
+  readonly blockTokens?: number | undefined;
+}
+
 /** Size and counters of the index, for debugging. */
 export interface KvIndexStats {
   readonly engines: number;
@@ -106,7 +115,8 @@ export class KvIndex {
   readonly #options: KvIndexOptions;
   readonly #engines = new Map<string, IndexedEngine>();
   readonly #tables = new Map<KvTier, HolderTable>();
-  readonly #expected: ExpectedBlocks;
+  /** One for each router that picks by this index; in a simulation there may be several. */
+  #expectations: WeakRef<ExpectedBlocks>[] = [];
   readonly #freeHolders: number[] = [];
   readonly #adapters = new LruMap<string, true>({ entriesMax: adaptersMax });
   #lastChain:
@@ -123,7 +133,6 @@ export class KvIndex {
 
   constructor(options: KvIndexOptions = {}) {
     this.#options = options;
-    this.#expected = new ExpectedBlocks(options.expectedBlocksMax);
   }
 
   /** Adds an engine with options; `apply` adds unknown ones with defaults. */
@@ -145,7 +154,7 @@ export class KvIndex {
     const engine = this.#engines.get(name);
     if (engine === undefined) return;
     for (const tier of [...engine.tiers.keys()]) this.#clearTier(engine, tier);
-    this.#expected.clear(engine.holder);
+    for (const expected of this.#expectations) expected.deref()?.clear(engine.holder);
   }
 
   /** Applies the events of one batch in order. */
@@ -174,6 +183,7 @@ export class KvIndex {
    *
    * @param names Shape [n]; an engine without a live event stream counts as empty.
    * @param tier The lowest tier that counts; blocks in faster tiers count too.
+   * @param expected Expected blocks, which count too.
    * @returns Shape [n], tokens, multiples of the engine's block size.
    */
   match(
@@ -181,6 +191,7 @@ export class KvIndex {
     scope: ChainScope,
     names: readonly string[],
     tier: KvTier = 'GPU',
+    expected?: ExpectedBlocks,
   ): Int32Array {
     const matched = new Int32Array(names.length);
     const engines = names.map((name) => {
@@ -194,7 +205,7 @@ export class KvIndex {
       const holders = engines.map((engine) =>
         engine?.blockSize === blockSize ? engine.holder : -1,
       );
-      const counts = this.#countPrefix(chain, holders, tier);
+      const counts = this.#countPrefix(chain, holders, tier, expected);
       for (let i = 0; i < counts.length; i++) {
         if (holders[i] !== -1) matched[i] = (counts[i] as number) * blockSize;
       }
@@ -203,17 +214,26 @@ export class KvIndex {
   }
 
   /**
-   * Counts a prompt as cached by an engine that computes it now, until the engine's events say so. Without this, the
-   * next requests with the same prompt would go elsewhere for as long as its prefill takes.
+   * Creates what one router expects of prompts that it sent: they count as cached by an engine that computes them, until
+   * the engine's events say so. Without this, the next requests with the same prompt would go elsewhere for as long as
+   * its prefill takes. Dropped with its last reference.
+   */
+  expectations(): ExpectedBlocks {
+    const expected = new ExpectedBlocks(this.#options.expectedBlocksMax);
+    this.#expectations = this.#expectations.filter((one) => one.deref() !== undefined);
+    this.#expectations.push(new WeakRef(expected));
+    return expected;
+  }
+
+  /**
+   * Expects a prompt that was sent to an engine.
    *
    * @param blockTokens Tokens per block, if the engine has announced none yet.
-   * @returns For `settleExpected` or `withdrawExpected`, one of which must follow; undefined if nothing is expected.
+   * @returns For `settle` or `withdraw`, one of which must follow; undefined if nothing is expected.
    */
   expect(
-    name: string,
-    tokens: ArrayLike<number>,
-    scope: ChainScope,
-    blockTokens = 0,
+    expected: ExpectedBlocks,
+    { name, tokens, scope, blockTokens = 0 }: ExpectedOptions,
   ): ExpectedPrompt | undefined {
     const engine = this.#engines.get(name);
     if (engine === undefined || engine.knowledge === 'none') return undefined;
@@ -222,27 +242,7 @@ export class KvIndex {
     const chain = this.#chainOf(tokens, engine.blockSize, scope);
     const gpu = this.#table('GPU');
     const missing = Array.from(chain).filter((hash) => !gpu.has(hash, engine.holder));
-    return missing.length === 0 ? undefined : this.#expected.add(engine.holder, missing);
-  }
-
-  /** The first byte of the response arrived: events of the prompt come now, or never. */
-  settleExpected(prompt: ExpectedPrompt, nowSeconds: number): void {
-    this.#expected.settle(prompt, nowSeconds);
-  }
-
-  /** The engine did not compute the prompt. */
-  withdrawExpected(prompt: ExpectedPrompt): void {
-    this.#expected.withdraw(prompt);
-  }
-
-  /** Forgets expected blocks whose events did not come in time. */
-  forgetExpected(nowSeconds: number): void {
-    this.#expected.forget(nowSeconds);
-  }
-
-  /** Number of different blocks that are expected somewhere. */
-  get expectedBlocks(): number {
-    return this.#expected.table.size;
+    return missing.length === 0 ? undefined : expected.add(engine.holder, missing);
   }
 
   get stats(): KvIndexStats {
@@ -316,12 +316,17 @@ export class KvIndex {
   }
 
   /** Leading blocks of a chain that each holder has in a tier or a faster one. */
-  #countPrefix(chain: Float64Array, holders: readonly number[], tier: KvTier): Int32Array {
+  #countPrefix(
+    chain: Float64Array,
+    holders: readonly number[],
+    tier: KvTier,
+    expected: ExpectedBlocks | undefined,
+  ): Int32Array {
     const lower = tiers
       .slice(1, tiers.indexOf(tier) + 1)
       .filter((name) => this.knowsTier(name))
       .map((name) => this.#table(name));
-    if (this.#expected.table.size > 0) lower.push(this.#expected.table);
+    if (expected !== undefined && expected.size > 0) lower.push(expected.table);
     return this.#table('GPU').countPrefix(chain, holders, lower);
   }
 
@@ -398,8 +403,9 @@ export class KvIndex {
     }
     const { hashes, aliases } = holding;
     const table = this.#table(tier);
-    if (tier === 'GPU' && this.#expected.table.size > 0)
-      this.#expected.confirm(ours, engine.holder);
+    if (tier === 'GPU') {
+      for (const expected of this.#expectations) expected.deref()?.confirm(ours, engine.holder);
+    }
     split(hash);
     const count = hashes.countOf(high, low);
     if (count > 0) {

@@ -1,5 +1,11 @@
 // KV aware: picks the engine that holds most of the prompt according to the engines' own KV events.
-import type { ChainScope, ExpectedPrompt, KvIndex, KvTier } from '../../../kv/index.ts';
+import type {
+  ChainScope,
+  ExpectedBlocks,
+  ExpectedPrompt,
+  KvIndex,
+  KvTier,
+} from '../../../kv/index.ts';
 import { AssumedPrefixes, type PromptChain } from '../../assumed-prefixes.ts';
 import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../../contract.ts';
 import { definePolicy } from '../../define-policy.ts';
@@ -70,6 +76,7 @@ export class KvAwarePolicy implements Policy {
   readonly readsKvEvents = true;
   readonly #cold: LeastLoadedPolicy;
   readonly #index: KvIndex;
+  readonly #expected: ExpectedBlocks;
   /** Of prompts without tokens only. */
   readonly #assumed = new AssumedPrefixes();
   readonly #options: KvAwareOptions;
@@ -81,6 +88,7 @@ export class KvAwarePolicy implements Policy {
   constructor(cold: LeastLoadedPolicy, index: KvIndex, options: KvAwareOptions = {}) {
     this.#cold = cold;
     this.#index = index;
+    this.#expected = index.expectations();
     this.#options = options;
   }
 
@@ -90,7 +98,7 @@ export class KvAwarePolicy implements Policy {
   }
 
   pick(request: RoutingRequest, endpoints: readonly Endpoint[], nowSeconds = 0): KvAwarePick {
-    this.#index.forgetExpected(nowSeconds);
+    this.#expected.forget(nowSeconds);
     const chain = request.tokens === undefined ? this.#assumed.chainOf(request) : undefined;
     const held =
       chain === undefined ? this.#held(request, endpoints) : this.#assumedOf(chain, endpoints);
@@ -103,7 +111,9 @@ export class KvAwarePolicy implements Policy {
     const { tokens } = request;
     if (tokens === undefined) return;
     const { blockTokens } = endpoint.reported ?? {};
-    pick.expected = this.#index.expect(endpoint.url, tokens, this.#scopeOf(request), blockTokens);
+    pick.expected = this.#index.expect(this.#expected, {
+      ...{ name: endpoint.url, tokens, scope: this.#scopeOf(request), blockTokens },
+    });
   }
 
   onFirstByte(
@@ -112,7 +122,7 @@ export class KvAwarePolicy implements Policy {
     _seconds: number,
     nowSeconds: number,
   ): void {
-    if (expected !== undefined) this.#index.settleExpected(expected, nowSeconds);
+    if (expected !== undefined) this.#expected.settle(expected, nowSeconds);
   }
 
   onFinish(
@@ -123,8 +133,8 @@ export class KvAwarePolicy implements Policy {
   ): void {
     const { endpoint, chain, expected, cachedTokens } = pick;
     if (expected !== undefined) {
-      if (outcome.status === 'completed') this.#index.settleExpected(expected, nowSeconds);
-      else this.#index.withdrawExpected(expected);
+      if (outcome.status === 'completed') this.#expected.settle(expected, nowSeconds);
+      else this.#expected.withdraw(expected);
     }
     if (chain !== undefined) this.#assumed.finished(endpoint, chain, cachedTokens, outcome);
     // The pick may be kept for the debug route; its hashes are not used there.
@@ -206,7 +216,9 @@ export class KvAwarePolicy implements Policy {
     const { tokens } = request;
     if (tokens === undefined) return endpoints.map(() => 0);
     const names = endpoints.map(({ url }) => url);
-    const held = this.#index.match(tokens, this.#scopeOf(request), names, tier);
+    const held = this.#index.match(
+      ...([tokens, this.#scopeOf(request), names, tier, this.#expected] as const),
+    );
     return names.map((name, i) => {
       const blockSize = this.#index.blockSizeOf(name);
       if (blockSize === 0) return 0;

@@ -1,6 +1,6 @@
 // The cached part of a prompt per engine: according to the engines' KV events if they are received, and
 // otherwise according to what this router sent.
-import type { ChainScope, ExpectedPrompt, KvIndex } from '../../../kv/index.ts';
+import type { ChainScope, ExpectedBlocks, ExpectedPrompt, KvIndex } from '../../../kv/index.ts';
 import { AssumedPrefixes, type PromptChain } from '../../assumed-prefixes.ts';
 import type { Endpoint, Outcome, RoutingRequest } from '../../contract.ts';
 import { PromptsInFlight } from './prompts-in-flight.ts';
@@ -24,6 +24,7 @@ interface EngineKnowledge {
 
 export class HeldTokens {
   readonly #kvIndex: KvIndex | undefined;
+  readonly #expected: ExpectedBlocks | undefined;
   readonly #assumed = new AssumedPrefixes();
   /** One entry per engine with received events; removed with it. */
   readonly #engines = new Map<Endpoint, EngineKnowledge>();
@@ -31,6 +32,7 @@ export class HeldTokens {
   /** @param kvIndex Fed by the caller; without it, only assumptions are used. */
   constructor(kvIndex?: KvIndex) {
     this.#kvIndex = kvIndex;
+    this.#expected = kvIndex?.expectations();
   }
 
   /** Whether the tokens of prompts are useful: at least one engine has a live event stream. */
@@ -90,20 +92,24 @@ export class HeldTokens {
   /** Counts the prompt as cached there until the engine's events come. For prompts whose tokens are known. */
   expect(request: RoutingRequest, { url, reported }: Endpoint): ExpectedPrompt | undefined {
     const index = this.#kvIndex;
+    const expected = this.#expected;
     const { tokens } = request;
-    if (index === undefined || tokens === undefined) return undefined;
-    return index.expect(url, tokens, scopeOf(index, request), reported?.blockTokens);
+    if (index === undefined || expected === undefined || tokens === undefined) return undefined;
+    const scope = scopeOf(index, request);
+    return index.expect(expected, {
+      ...{ name: url, tokens, scope, blockTokens: reported?.blockTokens },
+    });
   }
 
   /** @param computed Whether the engine has computed the prompt. */
   expectedEnded(expected: ExpectedPrompt, computed: boolean, nowSeconds: number): void {
-    if (computed) this.#kvIndex?.settleExpected(expected, nowSeconds);
-    else this.#kvIndex?.withdrawExpected(expected);
+    if (computed) this.#expected?.settle(expected, nowSeconds);
+    else this.#expected?.withdraw(expected);
   }
 
   /** Forgets expected blocks whose events did not come in time. */
   forgetExpected(nowSeconds: number): void {
-    this.#kvIndex?.forgetExpected(nowSeconds);
+    this.#expected?.forget(nowSeconds);
   }
 
   /**
@@ -152,7 +158,7 @@ export class HeldTokens {
     const names = endpoints.map(({ url }) => url);
     // Blocks in host memory are loaded, which takes a tenth of the time to compute them or less; engines
     // report them as cached.
-    return index.match(tokens, scopeOf(index, request), names, 'CPU');
+    return index.match(tokens, scopeOf(index, request), names, 'CPU', this.#expected);
   }
 
   #engineOf(endpoint: Endpoint): EngineKnowledge {
