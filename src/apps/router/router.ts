@@ -277,7 +277,7 @@ function declareTokenizerGauge(registry: MetricsRegistry, tokenizers: ModelToken
     seriesMax: 1_000,
   });
   registry.onRender(() => {
-    gauge.table.clear();
+    gauge.table.removeMatching({});
     for (const [model, isReady] of tokenizers.states()) gauge.with({ model }).set(isReady ? 1 : 0);
   });
 }
