@@ -18,7 +18,7 @@ export { allowsLongContext } from './long-context.ts';
 export { type ReadSettings, readEntry, readKwargs, readWords } from './read-settings.ts';
 export { type ServingPointSpec, sizeServingPoint } from './serving-point.ts';
 export type { Effect, Program, Setting } from './setting.ts';
-export { gpusPerNode, type SizedEngine, sizeEngine } from './size-engine.ts';
+export { dtypeNotes, gpusPerNode, type SizedEngine, sizeEngine } from './size-engine.ts';
 export { type SizingSettings, sizingSettings } from './sizing-settings.ts';
 export {
   adjustedStepCost,

@@ -71,6 +71,12 @@ test('float32 doubles the bytes of weights and of KV values, as in vLLM', () => 
   );
   assert.ok(wideStep > 1.6 * narrowStep, `${wideStep} s, ${narrowStep} s`);
   assert.deepEqual(sizeEngine({ ...qwen, dtype: 'auto' }).config, narrow?.config);
+  assert.deepEqual(narrow?.notes, []);
+  assert.match(wide?.notes.join() ?? '', /^float32 is sized .* at the rate of bfloat16: prefill/);
+  assert.deepEqual(
+    sizeEngine({ ...qwen, dtype: 'float32', gpu: findGpu('CPU'), numGpuBlocks: 9000 }).notes,
+    [],
+  );
 });
 
 test('the type of the KV cache is independent of that of the weights', () => {

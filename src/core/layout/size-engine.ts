@@ -80,7 +80,8 @@ export function sizeEngine(spec: EngineSpec): SizedEngine {
   };
   return {
     ...shape,
-    ...{ pipelineParallelSize: stages, gpus, roofline, pipeline, notes },
+    ...{ pipelineParallelSize: stages, gpus, roofline, pipeline },
+    notes: [...notes, ...dtypeNotes(shape)],
     config: pipelinedConfig(batch, stages),
     cost: pipelinedCost(stageCost(spec, roofline), pipeline),
     kvTokens: kvTokensOf(batch),
@@ -101,6 +102,19 @@ function layoutOf(spec: EngineSpec, shape: EngineShape): LayoutOptions {
     kvCacheMemoryBytes: spec.kvCacheMemoryBytes,
     numGpuBlocks: spec.numGpuBlocks,
   };
+}
+
+/**
+ * Reports a type whose arithmetic is not modelled. PyTorch multiplies float32 outside the tensor cores unless TF32
+ * is allowed, which vLLM leaves off (`VLLM_FLOAT32_MATMUL_PRECISION`, default `highest`). NVIDIA's data sheets give
+ * the A100 19.5 TFLOPS of float32 and 312 of bfloat16, the H100 SXM 67 and 989, the L40S 91.6 and 362.
+ */
+export function dtypeNotes({ model, gpu }: Pick<EngineShape, 'model' | 'gpu'>): string[] {
+  if (model.bytesPerValue < 4 || gpu.memoryBytes === undefined) return [];
+  return [
+    'float32 is sized with 4 bytes per value, but its arithmetic is computed at the rate of bfloat16: prefill on a real ' +
+      'GPU takes 4 to 16 times longer (data sheets of the L40S, H100 and A100).',
+  ];
 }
 
 /** Returns the configuration of one batch; a pipeline has as many in flight as it has stages. */

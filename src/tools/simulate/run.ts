@@ -11,6 +11,7 @@ import {
   type ModelSpec,
 } from '../../core/engine/index.ts';
 import {
+  dtypeNotes,
   type EngineSpec,
   engineShape,
   lockstepCost,
@@ -88,7 +89,7 @@ export async function simulateRun(options: SimulatedRunOptions): Promise<Simulat
   const { stepCost, notes: profileNotes } = await readStepCostSource(options.profile, spec);
   const engine = sizeEngine({ ...spec, stepCost });
   const { config, cost, host } = engine;
-  notes.push(...contextNotes(args, spec, engine), ...profileNotes);
+  notes.push(...contextNotes(args, spec, engine), ...dtypeNotes(engine), ...profileNotes);
   // The ids of a recorded run identify blocks of the engine.
   const trace = await loadTrace(options.trace, { likelyBlockTokens: args.settings.blockSize });
   const { dataParallelSize = 1 } = args.settings;
