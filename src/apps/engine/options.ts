@@ -1,13 +1,12 @@
 // The options of an embedded engine: vLLM's settings with vLLM's names, and our own.
 
-import type { GrammarBackend } from '../../core/api/index.ts';
+import type { CorsSettings, GrammarBackend } from '../../core/api/index.ts';
 import type { EngineConfig, StepCostModel, StepLoad } from '../../core/engine/index.ts';
 import type { BlockHashAlgorithm } from '../../core/kv/index.ts';
 import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
 import type { LoraOptions } from './adapters/adapters.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
-import type { CorsSettings } from './http/cors.ts';
 import type { TierOptions } from './tiers/tier-options.ts';
 
 /** The fields of generation_config.json that vLLM uses. */

@@ -1,9 +1,11 @@
 // The options that a router is started with.
+import type { CorsSettings } from '../../core/api/index.ts';
 import type { DeadlineSettings } from '../../core/attempts/index.ts';
 import type { ParameterValues } from '../../core/routing/index.ts';
 import type { DiscoveredEndpoint, EndpointSource } from '../../io/endpoints/index.ts';
 import type { ServerLimits, UpstreamLimits } from '../../io/http/index.ts';
 import type { Logger } from '../../io/log/index.ts';
+import type { TlsFiles } from '../../io/tls/index.ts';
 import type { WebpageFile } from '../../io/webpage/index.ts';
 import type { DynamicConfigOptions } from './settings/dynamic-config-file.ts';
 import type { TokenizerSources } from './tokens/model-tokenizers.ts';
@@ -25,6 +27,12 @@ export interface PeerOptions {
   readonly lookupMs?: number | undefined;
   /** Returns all addresses of a host name. @default the system's resolver */
   readonly lookup?: ((hostname: string) => Promise<readonly string[]>) | undefined;
+}
+
+/** How the router proves itself to engines and peer routers, and checks them. */
+export interface EngineTlsOptions extends TlsFiles {
+  /** Name that their certificates must have. @default the host of the URL */
+  readonly serverName?: string | undefined;
 }
 
 export interface RouterOptions {
@@ -85,6 +93,21 @@ export interface RouterOptions {
    * an engine. @default 0
    */
   readonly engineTokenizeTimeoutMs?: number | undefined;
+  /** Certificate, key, and authority of clients' certificates. @default plain HTTP */
+  readonly tls?: TlsFiles | undefined;
+  /** Interval between readings of certificates. @default 5000 */
+  readonly tlsPollMs?: number | undefined;
+  /** Connections to `https://` engines and routers. @default the authorities that Node trusts */
+  readonly engineTls?: EngineTlsOptions | undefined;
+  /**
+   * Serves health, metrics, views and the page on a port of their own, over plain HTTP, and all but health and version
+   * no longer on `port`. @default one port for everything
+   */
+  readonly admin?: { readonly port: number; readonly host?: string | undefined } | undefined;
+  /** Pages of other origins that may use the router. @default none */
+  readonly cors?: CorsSettings | undefined;
+  /** Names in `Host` that the views accept. @default any, or those of this machine if `host` is a loopback address */
+  readonly allowedHosts?: readonly string[] | undefined;
   /** By default, attempts are not shared. */
   readonly peers?: PeerOptions | undefined;
   readonly server?: Partial<ServerLimits> & { readonly connectionsMax?: number };

@@ -1,5 +1,6 @@
 // The router: an OpenAI-compatible reverse proxy that picks an engine for each request. This file puts
 // its parts together; each part is a folder next to it.
+import { createCors } from '../../core/api/index.ts';
 import { AttemptWatch } from '../../core/attempts/index.ts';
 import type { Clock } from '../../core/base/index.ts';
 import { KvIndex } from '../../core/kv/index.ts';
@@ -20,15 +21,17 @@ import type { RouterOptions } from './options.ts';
 import { refusalText } from './requests/answer.ts';
 import { InferenceRequests } from './requests/inference-requests.ts';
 import { proxyContext } from './requests/proxy-context.ts';
+import { browserGuard } from './routes/browser-guard.ts';
 import { dispatcher } from './routes/dispatcher.ts';
 import { EventFeed } from './routes/event-feed.ts';
-import { routerRoutes } from './routes/router-routes.ts';
+import { adminRoutes, clientRoutes } from './routes/router-routes.ts';
 import { RouterViews } from './routes/router-views.ts';
 import type { RunningRouter } from './running-router.ts';
 import { DynamicConfigFile } from './settings/dynamic-config-file.ts';
 import { checkPeerKey } from './settings/keys.ts';
 import type { LiveSettings } from './settings/live-settings.ts';
 import { routerPolicy, statsIntervalMs } from './settings/router-policy.ts';
+import { openRouterTls, type RouterTls, serverTls } from './settings/router-tls.ts';
 import { EngineTokenize } from './tokens/engine-tokenize.ts';
 import { ModelTokenizers } from './tokens/model-tokenizers.ts';
 import { PromptTokens } from './tokens/prompt-tokens.ts';
@@ -37,6 +40,9 @@ import { PromptTokens } from './tokens/prompt-tokens.ts';
 const changeSpreadMs = 60_000;
 /** Time for clients to read the error that ends their response when the router stops. */
 const lastWordsMs = 500;
+
+/** Maximum number of connections to the admin port: probes, scrapers and people. */
+const adminConnectionsMax = 256;
 
 /**
  * Starts a router.
@@ -51,7 +57,7 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   const { peers, log } = options;
   if (peers !== undefined) checkPeerKey(peers.key, options.apiKey);
   const file = options.dynamicConfig && (await openDynamicConfig(options));
-  const router = new Router(options, file);
+  const router = new Router(options, file, await openRouterTls(options));
   try {
     return await router.start();
   } catch (error) {
@@ -80,16 +86,20 @@ class Router {
   readonly #requests: InferenceRequests;
   readonly #events: EventFeed;
   readonly #server: HttpServer;
+  /** The server of `options.admin`. */
+  readonly #adminServer: HttpServer | undefined;
+  readonly #tls: RouterTls;
   #source: FollowedSource | undefined;
   #settings: LiveSettings;
   #isDraining = false;
 
-  constructor(options: RouterOptions, file: DynamicConfigFile | undefined) {
+  constructor(options: RouterOptions, file: DynamicConfigFile | undefined, tls: RouterTls) {
     const { peers, log } = options;
     const settings = file?.settings ?? baseSettings(options);
     const nowSeconds = () => this.#clock.nowSeconds();
     this.#options = options;
     this.#file = file;
+    this.#tls = tls;
     this.#settings = settings;
     const metrics = new RouterMetrics(this.#registry, options.requestStatsWindowSeconds ?? 60);
     this.#core = new RoutingCore({
@@ -104,7 +114,11 @@ class Router {
     const isFixed = !('changes' in options.engines) && file === undefined;
     const unknownEngineGraceMs = isFixed ? 0 : changeSpreadMs;
     this.#shared =
-      peers && new SharedAttempts({ peers, core, unknownEngineGraceMs, ticker, registry, log });
+      peers &&
+      new SharedAttempts({
+        ...{ peers, core, unknownEngineGraceMs, ticker, registry, log },
+        tls: tls.upstream,
+      });
     const shared = this.#shared;
     const { engineApiKey } = options;
     const authorization = engineApiKey === undefined ? undefined : `Bearer ${engineApiKey}`;
@@ -113,6 +127,7 @@ class Router {
       kvEventSources: options.kvEventSources ?? new Map(),
       // The watch has the deadlines of requests.
       limits: { ...options.upstream, firstByteTimeoutMs: 0, streamIdleTimeoutMs: 0 },
+      tls: tls.upstream,
       authorization,
       healthTimeoutMs: () => this.#settings.healthTimeoutMs,
     });
@@ -151,23 +166,35 @@ class Router {
     const views = new RouterViews({ core, engines, metrics, history, feed, shared, nowSeconds });
     this.#events = new EventFeed(() => views.router());
     const webpage = options.webpage ?? new Map();
-    const routes = routerRoutes({
+    const parts = {
       ...{ core, engines, registry, views, shared },
       requests: this.#requests,
       events: this.#events,
       webpage,
       draining: () => this.#isDraining,
       dynamicConfig: () => file?.view,
-    });
-    const { rootPath = '', apiKey, server = {} } = options;
+    };
+    const { rootPath = '', apiKey, server = {}, admin, host = '127.0.0.1' } = options;
+    const cors = createCors(options.cors ?? {});
+    const guardOf = (address: string) =>
+      browserGuard({ cors, host: address, allowedHosts: options.allowedHosts });
+    const pagePaths = new Set(webpage.keys());
+    const access = { rootPath, apiKey, peersKey: peers?.key, pagePaths, cors };
+    const [own, operators] = [clientRoutes(parts), adminRoutes(parts)];
     this.#server = new HttpServer({
       ...{ ticker, limits: server, refusal: refusalText },
       ...(server.connectionsMax ? { connectionsMax: server.connectionsMax } : {}),
+      ...(tls.listener && { tls: serverTls(tls.listener.material) }),
       ...dispatcher({
-        ...{ routes, rootPath, apiKey, peersKey: peers?.key },
-        pagePaths: new Set(webpage.keys()),
+        ...{ ...access, routes: admin ? own : { ...operators, ...own }, guard: guardOf(host) },
       }),
     });
+    this.#adminServer =
+      admin &&
+      new HttpServer({
+        ...{ ticker, limits: server, refusal: refusalText, connectionsMax: adminConnectionsMax },
+        ...dispatcher({ ...access, routes: operators, guard: guardOf(admin.host ?? host) }),
+      });
   }
 
   /** Finds the engines, then listens, then probes them. */
@@ -179,24 +206,35 @@ class Router {
       : (this.#options.engines as EndpointSource);
     this.#source = await FollowedSource.begin(source, this.#fleet, log);
     const port = await this.#server.listen(host, wantedPort);
+    const adminUrl = await this.#listenForAdmin(host);
+    this.#tls.follow((tls) => this.#server.renewTls(tls));
     void this.#source.follow();
     this.#file?.follow((settings) => this.#apply(settings));
     this.#shared?.start();
     this.#checks.start();
     this.#sampler.start();
     return {
-      url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+      url: urlOf(this.#tls.listener ? 'https' : 'http', host, port),
       port,
+      adminUrl,
       probed: this.#fleet.start(),
       retire: () => this.#retire(),
       close: (shutdownTimeoutMs) => this.#close(shutdownTimeoutMs),
     };
   }
 
+  async #listenForAdmin(mainHost: string): Promise<string | undefined> {
+    const { admin } = this.#options;
+    if (admin === undefined || this.#adminServer === undefined) return undefined;
+    const { host = mainHost } = admin;
+    return urlOf('http', host, await this.#adminServer.listen(host, admin.port, '--admin-port'));
+  }
+
   /** Stops everything at once. */
   destroy(): void {
     this.#stop();
     this.#server.destroy();
+    this.#adminServer?.destroy();
     this.#requests.close();
     this.#tokenizers.close();
     this.#fleet.close();
@@ -228,6 +266,7 @@ class Router {
   #stop(): void {
     this.#source?.stop();
     this.#file?.stop();
+    this.#tls.stop();
     this.#checks.stop();
     this.#sampler.stop();
     this.#events.close();
@@ -250,12 +289,17 @@ class Router {
       await isDoneWithin(drained, lastWordsMs);
     }
     this.#server.destroy();
+    this.#adminServer?.destroy();
     this.#requests.close();
     this.#tokenizers.close();
     this.#fleet.close();
     this.#ticker.stop();
     this.#options.log.flush();
   }
+}
+
+function urlOf(scheme: string, host: string, port: number): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** @returns Whether it is done before the time is over. */

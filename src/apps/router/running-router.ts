@@ -1,9 +1,11 @@
 // A running router.
 
 export interface RunningRouter {
-  /** http://host:port */
+  /** http://host:port, or https:// */
   readonly url: string;
   readonly port: number;
+  /** Where health, metrics and views are served if not at `url`. */
+  readonly adminUrl: string | undefined;
   /** Resolves once every engine's health has been checked once. */
   readonly probed: Promise<void>;
   /**

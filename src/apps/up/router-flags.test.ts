@@ -80,6 +80,15 @@ spillway: { dashboard: false }
   assert.match(flags, / --tokenizer hub --tokenizer m=\/models\/m --engine-tokenize-timeout 0.05 /);
 });
 
+test('flags that move what "up" reads from the router are refused', () => {
+  for (const argument of ['--tls-cert', '--ssl-certfile=x', '--admin-port']) {
+    assert.throws(
+      () => flagsOf(`routerSpec: { extraArgs: ["${argument}", "9"] }`),
+      /does not work under "spillway up"/,
+    );
+  }
+});
+
 test('parameters of policies are passed on where they differ from their defaults', () => {
   assert.match(
     flagsOf('routerSpec: { prefixMinMatchLength: 64 }'),

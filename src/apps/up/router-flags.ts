@@ -1,5 +1,6 @@
 // The command line of the router in front of the engines of one stack.
 import { routerTimeoutFlags } from '../../core/attempts/index.ts';
+import { InputError } from '../../core/base/index.ts';
 import { policyParameters } from '../../core/routing/index.ts';
 import { policyParametersOf, type Values } from '../../core/values/index.ts';
 
@@ -20,9 +21,12 @@ const routerStopSeconds = 8;
  *
  * Engines are scraped every second whatever `engineScrapeInterval` is, since its default of 15 s is
  * meant for a cluster and the live view shows what the router has scraped; `extraArgs` come last and win.
+ *
+ * @throws {InputError} If `extraArgs` move what "up" reads from the router.
  */
 export function routerFlags(values: Values, backends: readonly Backend[]): string[] {
   const { routerSpec } = values;
+  refuseOtherListeners(routerSpec.extraArgs);
   const kvSources = backends.flatMap(({ url, kvEvents }) =>
     kvEvents
       ? [
@@ -69,6 +73,18 @@ export function routerFlags(values: Values, backends: readonly Backend[]): strin
     String((routerSpec.drainDelay ?? 0) + routerStopSeconds),
     ...routerSpec.extraArgs,
   ];
+}
+
+/** "up" reads the router over plain HTTP, on the one port that the values name. */
+const listenerFlags = /^--(tls-cert|ssl-certfile|admin-port)(=|$)/;
+
+function refuseOtherListeners(extraArgs: readonly string[]): void {
+  const found = extraArgs.find((argument) => listenerFlags.test(argument));
+  if (found === undefined) return;
+  throw new InputError(
+    `routerSpec.extraArgs: ${found} does not work under "spillway up", which reads the router over plain HTTP ` +
+      'on one port. Start "spillway router" with it instead.',
+  );
 }
 
 /** The engines' names as the router accepts them: without spaces and commas, each once. */

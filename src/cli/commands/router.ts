@@ -34,6 +34,20 @@ interface Flags extends LogFlags {
   readonly host: string;
   readonly port: number;
   readonly rootPath: string;
+  readonly adminPort?: number;
+  readonly adminHost?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsClientCa?: string;
+  readonly engineTlsCa?: string;
+  readonly engineTlsCert?: string;
+  readonly engineTlsKey?: string;
+  readonly engineTlsServerName?: string;
+  readonly allowedOrigins?: readonly string[];
+  readonly allowedMethods?: readonly string[];
+  readonly allowedHeaders?: readonly string[];
+  readonly allowCredentials?: boolean;
+  readonly allowedHosts?: readonly string[];
   readonly serviceDiscovery?: string;
   readonly staticBackends?: readonly string[];
   readonly staticModels?: readonly string[];
@@ -87,6 +101,34 @@ export function routerCommand(): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port to listen on; 0 for any', portOrAny, 8001)
     .option('--root-path <path>', 'prefix of all paths', rootPath, '')
+    .option(
+      '--admin-port <port>',
+      'port of its own for health, metrics, views and the page, which are then not on --port (except health)',
+      portOrAny,
+    )
+    .option('--admin-host <address>', 'address of the admin port (default: --host)')
+    .optionsGroup('TLS:')
+    .option(
+      '--tls-cert <file>',
+      'serve https with this certificate (PEM, with intermediate ones); read again when it changes',
+    )
+    .option('--tls-key <file>', 'key of that certificate (PEM)')
+    .option(
+      '--tls-client-ca <file>',
+      'require certificates from clients, signed by these authorities (PEM)',
+    )
+    .addOption(new Option('--ssl-certfile <file>').hideHelp())
+    .addOption(new Option('--ssl-keyfile <file>').hideHelp())
+    .option(
+      '--engine-tls-ca <file>',
+      'authorities to trust for https engines and routers, instead of those that Node trusts (PEM)',
+    )
+    .option('--engine-tls-cert <file>', 'certificate that the router presents to them (PEM)')
+    .option('--engine-tls-key <file>', 'key of that certificate (PEM)')
+    .option(
+      '--engine-tls-server-name <name>',
+      'name that their certificates must have (default: the host of the URL)',
+    )
     .optionsGroup('Engines:')
     .option(
       '--service-discovery <kind>',
@@ -198,6 +240,27 @@ export function routerCommand(): Command {
       'forward the clients’ Authorization header to engines (default: only if neither the router nor the engines have a key)',
     )
     .option('--no-forward-authorization', 'do not forward it')
+    .option(
+      '--allowed-origins <json>',
+      'origins whose pages may use the router, e.g. ["*"] (default: none)',
+      jsonList,
+    )
+    .option(
+      '--allowed-methods <json>',
+      'methods that these pages may use (default: ["*"])',
+      jsonList,
+    )
+    .option(
+      '--allowed-headers <json>',
+      'headers that these pages may send (default: ["*"])',
+      jsonList,
+    )
+    .option('--allow-credentials', 'let these pages send credentials')
+    .option(
+      '--allowed-hosts <names>',
+      'host names under which views are served, comma-separated (default: any; with a loopback --host, those of this machine)',
+      commaList,
+    )
     .optionsGroup('Responses and page:')
     .option(
       '--no-pick-header',
@@ -239,6 +302,13 @@ export function routerCommand(): Command {
     )
     .action(run);
   addLogFlags(command.optionsGroup('Log:'));
+  // uvicorn's names, which vLLM has too.
+  for (const [name, option] of [
+    ['ssl-certfile', 'tlsCert'],
+    ['ssl-keyfile', 'tlsKey'],
+  ] as const) {
+    command.on(`option:${name}`, (file: string) => command.setOptionValue(option, file));
+  }
   for (const [flag, why] of Object.entries(refusedRouterFlags)) {
     command.addOption(new Option(`--${flag} [value]`).hideHelp());
     command.on(`option:${flag}`, () => {
@@ -286,6 +356,7 @@ async function run(flags: Flags): Promise<void> {
     host: flags.host,
     port: flags.port,
     rootPath: flags.rootPath,
+    ...listeners(flags),
     ...engines(flags, log),
     aliases: listedAliases(flags.staticAliases ?? [], listFlags),
     policy: flags.routingLogic,
@@ -325,6 +396,7 @@ async function run(flags: Flags): Promise<void> {
   // Watches signals before the program is known to be ready and can be stopped.
   const signals = watchStopSignals();
   process.stdout.write(`router: ${router.url}\n`);
+  if (router.adminUrl !== undefined) process.stdout.write(`admin: ${router.adminUrl}\n`);
   const signal = await stopped(signals);
   endOnHurry(signals);
   const delaySeconds = signal === 'SIGTERM' ? Math.min(flags.drainDelay, flags.shutdownTimeout) : 0;
@@ -335,6 +407,42 @@ async function run(flags: Flags): Promise<void> {
   }
   log.info(`${signal}: finishing the requests in flight; press Ctrl-C again to stop at once`);
   await router.close((flags.shutdownTimeout - delaySeconds) * 1000);
+}
+
+/** @throws {InputError} If a flag lacks the one that it belongs to. */
+function listeners(
+  flags: Flags,
+): Pick<RouterOptions, 'admin' | 'tls' | 'engineTls' | 'cors' | 'allowedHosts'> {
+  const { adminPort, adminHost, tlsCert, tlsKey, tlsClientCa } = flags;
+  if (adminHost !== undefined && adminPort === undefined) {
+    throw new InputError('--admin-host needs --admin-port.');
+  }
+  const hasTls = (tlsCert ?? tlsKey ?? tlsClientCa) !== undefined;
+  const engineTls = {
+    ...{ ca: flags.engineTlsCa, cert: flags.engineTlsCert, key: flags.engineTlsKey },
+    serverName: flags.engineTlsServerName,
+  };
+  const hasEngineTls = Object.values(engineTls).some((value) => value !== undefined);
+  const { allowedOrigins, allowedMethods, allowedHeaders, allowCredentials, allowedHosts } = flags;
+  return {
+    admin: adminPort === undefined ? undefined : { port: adminPort, host: adminHost },
+    tls: hasTls ? { cert: tlsCert, key: tlsKey, ca: tlsClientCa } : undefined,
+    engineTls: hasEngineTls ? engineTls : undefined,
+    cors: { allowedOrigins, allowedMethods, allowedHeaders, allowCredentials },
+    allowedHosts,
+  };
+}
+
+/** A list as vLLM's flags have it, or one text. */
+function jsonList(text: string): readonly string[] {
+  if (!text.startsWith('[')) return commaList(text);
+  try {
+    const list: unknown = JSON.parse(text);
+    if (Array.isArray(list) && list.every((one) => typeof one === 'string')) return list;
+  } catch {
+    // Reported below.
+  }
+  throw new InputError(`A list of texts in JSON is expected, such as ["*"], not ${text}.`);
 }
 
 const listFlags = {

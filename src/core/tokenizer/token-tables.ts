@@ -21,6 +21,9 @@ export interface TokenTables {
   readonly wordSlots: Int32Array;
 }
 
+/** Token ids are indexes of tables; the largest vocabularies in use have about 262,000 tokens. */
+const tokensMax = 4_194_304;
+
 /** @throws {InputError} If the model is not a byte-level BPE, or the file contradicts itself. */
 export function tokenTables(json: TokenizerJson): TokenTables {
   const { vocab, merges = [], type, ignore_merges: ignoresMerges } = json.model;
@@ -30,6 +33,8 @@ export function tokenTables(json: TokenizerJson): TokenTables {
   const ids = new Map<string, number>();
   for (const text in vocab) ids.set(text, vocab[text] as number);
   const added = json.added_tokens ?? [];
+  for (const id of ids.values()) checkId(id);
+  for (const { id } of added) checkId(id);
   const { model: _, ...rest } = json;
   const tables = {
     rest,
@@ -39,6 +44,13 @@ export function tokenTables(json: TokenizerJson): TokenTables {
   };
   const slots = ignoresMerges ? wordSlotsOf(ids, added, tables) : new Int32Array(0);
   return { ...tables, wordSlots: slots };
+}
+
+function checkId(id: number): void {
+  if (Number.isInteger(id) && id >= 0 && id < tokensMax) return;
+  throw new InputError(
+    `tokenizer.json: token ids are integers from 0 to ${tokensMax - 1}, not ${id}.`,
+  );
 }
 
 function tokenBytes(

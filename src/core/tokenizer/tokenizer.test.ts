@@ -185,3 +185,13 @@ test('refuses a tokenizer of another kind in one sentence', () => {
     /Metaspace is not supported/,
   );
 });
+
+test('refuses token ids that are no indexes of a table', () => {
+  for (const id of [2 ** 31, -1, 0.5, '7' as unknown as number]) {
+    const tokenizer = {
+      ...json,
+      model: { ...json.model, vocab: { ...json.model.vocab, far: id } },
+    };
+    assert.throws(() => new Tokenizer({ tokenizer }), /token ids are integers from 0 to 4194303/);
+  }
+});

@@ -2,7 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import type { PeerView } from '../../core/protocol/index.ts';
 import type { AttemptUpdate } from '../../core/routing/index.ts';
-import type { Ticker } from '../http/index.ts';
+import type { Ticker, UpstreamTls } from '../http/index.ts';
 import type { Logger } from '../log/index.ts';
 import type { PeerUrl } from './peer-url.ts';
 import { silenceMaxMs } from './update-protocol.ts';
@@ -14,6 +14,8 @@ export interface UpdateFeedOptions {
   readonly peers: readonly PeerUrl[];
   readonly key?: string | undefined;
   readonly ticker: Ticker;
+  /** For connections to `https://` URLs. */
+  readonly tls?: (() => UpstreamTls) | undefined;
   readonly log: Logger;
   readonly onUpdate: (router: string, update: AttemptUpdate, agoSeconds: number) => void;
   /** The connection to a router was lost. */
@@ -129,10 +131,10 @@ export class UpdateFeed {
   }
 
   #open(peer: PeerUrl, address: string): UpdateSource {
-    const { key, ticker, onUpdate } = this.#options;
+    const { key, ticker, tls, onUpdate } = this.#options;
     const { reconnectMs = 100, silenceMs = silenceMaxMs, random = Math.random } = this.#options;
     const source: UpdateSource = new UpdateSource({
-      ...{ peer, address, key, ticker, onUpdate, reconnectMs, silenceMs, random },
+      ...{ peer, address, key, ticker, tls, onUpdate, reconnectMs, silenceMs, random },
       claim: (router) => this.#claim(router, source),
       onLost: (router) => {
         this.#connectedAt.delete(router);

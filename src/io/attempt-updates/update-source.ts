@@ -9,6 +9,7 @@ import {
   type UpstreamExchange,
   type UpstreamFailure,
   UpstreamPool,
+  type UpstreamTls,
 } from '../http/index.ts';
 import { LineReader } from './line-reader.ts';
 import type { PeerUrl } from './peer-url.ts';
@@ -26,6 +27,8 @@ export interface UpdateSourceOptions {
   /** Sent as a bearer token. */
   readonly key: string | undefined;
   readonly ticker: Ticker;
+  /** For connections to an `https://` URL. */
+  readonly tls: (() => UpstreamTls) | undefined;
   /** First pause before reconnecting; doubles up to 5 s. */
   readonly reconnectMs: number;
   /** Time without data after which the router is considered gone. */
@@ -77,7 +80,7 @@ export class UpdateSource implements ResponseSink {
   #closed = false;
 
   constructor(options: UpdateSourceOptions) {
-    const { peer, address, key, ticker, silenceMs } = options;
+    const { peer, address, key, ticker, tls, silenceMs } = options;
     this.peer = peer;
     this.address = address;
     this.#options = options;
@@ -85,6 +88,7 @@ export class UpdateSource implements ResponseSink {
       url: peer.url,
       address,
       ticker,
+      tls,
       limits: {
         idleConnectionsMax: 0,
         connectTimeoutMs: silenceMs,

@@ -69,7 +69,7 @@ export class UpdateStream {
     exchange.listener = { onClientGone: () => this.#remove(listener) };
     const head =
       `HTTP/1.1 200 OK\r\nContent-Type: ${updatesContentType}\r\nCache-Control: no-store\r\n` +
-      `${exchange.connectionLine}\r\n`;
+      `${exchange.lastLines}\r\n`;
     exchange.begin(head, picture);
     this.#listeners.add(listener);
     this.#timer ??= setInterval(() => this.#alive(), aliveMs).unref();

@@ -122,6 +122,12 @@ test('takes time linear in the length of the body', async () => {
   assert.ok(large < 80 * Math.max(small, 0.005), `${small} s and ${large} s`);
 });
 
+test('a form with a large part without headers is refused, not waited for', async () => {
+  const body = `--edge\r\n\r\n${'x'.repeat(100_000)}\r\n${model('m')}--edge--`;
+  const late = new Promise((resolve) => setTimeout(() => resolve('nothing'), 5_000).unref());
+  assert.equal(await Promise.race([read(body), late]), undefined);
+});
+
 function read(body: string): Promise<string | undefined> {
   return formField(Buffer.from(body), contentType, 'model');
 }

@@ -7,6 +7,8 @@ const valueBytesMax = 1024;
 const partsMax = 1000;
 const partHeadersMax = 100;
 const partHeaderBytesMax = 16 * 1024;
+/** Turns of the event loop within which the parser ends after its last byte. */
+const endTurnsMax = 4;
 /** Bytes parsed at once; the event loop runs between two slices. */
 const sliceBytes = 256 * 1024;
 
@@ -51,17 +53,25 @@ export async function formField(
       if (at > 0) await setImmediate();
       parser.write(body.subarray(at, at + sliceBytes));
     }
-    if (!isBroken) await ended(parser);
+    if (!isBroken && !(await ended(parser))) return undefined;
   } catch {
     return undefined;
   }
   return isBroken ? undefined : value;
 }
 
-function ended(parser: NodeJS.WritableStream): Promise<void> {
-  return new Promise((resolve) => {
-    parser.once('error', () => resolve());
-    parser.once('finish', resolve);
-    parser.end();
+/**
+ * Waits for the parser's end. All bytes are in memory, so it comes within a few turns, or never: busboy
+ * does not read on after 64 KiB of a part without headers, and reports neither an end nor an error.
+ *
+ * @returns Whether the form is complete.
+ */
+async function ended(parser: NodeJS.WritableStream): Promise<boolean> {
+  let isComplete = false;
+  parser.once('finish', () => {
+    isComplete = true;
   });
+  parser.end();
+  for (let turn = 0; turn < endTurnsMax && !isComplete; turn++) await setImmediate();
+  return isComplete;
 }

@@ -44,6 +44,10 @@ const knownHeaders: readonly KnownHeader[] = [
   { name: 'x-spillway-engine', kind: headerKinds.spillway },
   { name: 'x-spillway-engine-name', kind: headerKinds.spillway },
   { name: 'x-spillway-pick', kind: headerKinds.spillway },
+  // Which pages may read a response is the router's decision.
+  ...['origin', 'credentials', 'methods', 'headers', 'private-network'].map((what) => ({
+    ...{ name: `access-control-allow-${what}`, kind: headerKinds.spillway },
+  })),
   ...[
     'keep-alive',
     'proxy-authenticate',

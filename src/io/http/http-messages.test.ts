@@ -53,7 +53,7 @@ async function readOurs(pieces: readonly Buffer[]): Promise<Reading> {
           body: exchange.body.toString('latin1'),
         });
         exchange.begin(
-          `HTTP/1.1 200 OK\r\nContent-Length: 0\r\n${exchange.connectionLine}\r\n`,
+          `HTTP/1.1 200 OK\r\nContent-Length: 0\r\n${exchange.lastLines}\r\n`,
           undefined,
         );
         exchange.end();

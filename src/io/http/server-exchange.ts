@@ -36,6 +36,8 @@ export class ServerExchange {
   listener: ExchangeListener | undefined = undefined;
   /** Whether the server has its maximum number of connections: then it serves only health and metrics. */
   overLimit = false;
+  /** Header lines, each with CR LF, that every response to this request has. */
+  headerLines = '';
   readonly #owner: ExchangeOwner;
   readonly #socket: Socket;
   #keepAlive: boolean;
@@ -78,11 +80,12 @@ export class ServerExchange {
     this.#keepAlive = false;
   }
 
-  /** The `Connection` header line for the head of the response, or empty. */
-  get connectionLine(): string {
+  /** The last header lines of the response: `headerLines`, and `Connection` if it is needed. */
+  get lastLines(): string {
     if (this.#owner.retiring) this.#keepAlive = false;
-    if (!this.#keepAlive) return 'Connection: close\r\n';
-    return this.head.minorVersion === 0 ? 'Connection: keep-alive\r\n' : '';
+    if (!this.#keepAlive) return `${this.headerLines}Connection: close\r\n`;
+    if (this.head.minorVersion === 1) return this.headerLines;
+    return `${this.headerLines}Connection: keep-alive\r\n`;
   }
 
   /**

@@ -62,7 +62,7 @@ async function serve(
 
 function reply(exchange: ServerExchange, body: string): void {
   exchange.begin(
-    `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n${exchange.connectionLine}\r\n`,
+    `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n${exchange.lastLines}\r\n`,
     Buffer.from(body),
   );
   exchange.end();

@@ -1,4 +1,4 @@
-// An HTTP/1.1 server on node:net: small, strict, and fast enough to proxy token streams.
+// An HTTP/1.1 server on node:net, with TLS or without: small, strict, and fast enough to proxy token streams.
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { LinkedList } from '../../core/base/index.ts';
 import { portError } from '../listen/index.ts';
@@ -9,6 +9,7 @@ import { ServerConnection, type ServerContext, type ServerLimits } from './serve
 import type { ServerExchange } from './server-exchange.ts';
 import type { HttpSyntaxError } from './syntax-error.ts';
 import type { Ticker } from './ticker.ts';
+import { defaultTlsLimits, type ServerTls, TlsAcceptor, type TlsLimits } from './tls-acceptor.ts';
 
 /**
  * Default limits: those of nginx, where it has such a setting. The total time of a body is Node's
@@ -36,6 +37,8 @@ export interface HttpServerOptions {
    * longest; if none is idle, it is one of `reservedConnections`. @default 16384
    */
   readonly connectionsMax?: number;
+  /** Serves TLS with this certificate. @default plain HTTP */
+  readonly tls?: (ServerTls & { readonly limits?: Partial<TlsLimits> }) | undefined;
   /**
    * Decides about a request with a body before the body is read.
    *
@@ -67,6 +70,7 @@ export class HttpServer {
   readonly #idle = new LinkedList<ServerConnection>();
   readonly #connectionsMax: number;
   readonly #context: ServerContext & { retiring: boolean; draining: boolean };
+  readonly #tls: TlsAcceptor | undefined;
   #onIdle: (() => void) | undefined = undefined;
 
   constructor(options: HttpServerOptions) {
@@ -92,8 +96,20 @@ export class HttpServer {
       connectionClosed: (connection) => this.#connectionClosed(connection),
     };
     this.#connectionsMax = options.connectionsMax ?? 16_384;
-    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
-    this.#server.maxConnections = this.#connectionsMax + reservedConnections;
+    const { tls } = options;
+    this.#tls =
+      tls &&
+      new TlsAcceptor({
+        ...{ tls, ticker, limits: tls.limits },
+        onSecure: (socket) => this.#accept(socket),
+      });
+    const accept = (socket: Socket) =>
+      this.#tls ? this.#tls.accept(socket) : this.#accept(socket);
+    this.#server = createServer({ noDelay: true }, accept);
+    const handshakesMax = tls ? { ...defaultTlsLimits, ...tls.limits }.handshakesMax : 0;
+    // One place more than the handshakes may have, for the one that makes room for itself.
+    this.#server.maxConnections =
+      this.#connectionsMax + reservedConnections + handshakesMax + (tls ? 1 : 0);
   }
 
   /**
@@ -101,14 +117,15 @@ export class HttpServer {
    *
    * @param port 0 for any free port.
    * @returns The port.
+   * @param flag The flag that chooses another port, for the message.
    * @throws {InputError} If the port is in use or the address is not one of this machine.
    */
-  listen(host: string, port: number): Promise<number> {
+  listen(host: string, port: number, flag?: string): Promise<number> {
     this.#ticker.add(this);
     return new Promise((resolve, reject) => {
       this.#server.once('error', (error: NodeJS.ErrnoException) => {
         this.#ticker.remove(this);
-        reject(portError(error, host, port));
+        reject(portError(error, host, port, flag));
       });
       this.#server.listen(port, host, () => {
         this.#server.removeAllListeners('error');
@@ -130,6 +147,16 @@ export class HttpServer {
     return this.#connections.size;
   }
 
+  /** Number of connections whose TLS handshake is not complete. */
+  get handshakes(): number {
+    return this.#tls?.pending ?? 0;
+  }
+
+  /** Uses another certificate for new connections; the server must have been created with one. */
+  renewTls(tls: ServerTls): void {
+    this.#tls?.renew(tls);
+  }
+
   onTick(nowTick: number): void {
     for (const connection of this.#connections) connection.onTick(nowTick);
   }
@@ -147,6 +174,7 @@ export class HttpServer {
     this.#context.retiring = true;
     this.#context.draining = true;
     this.#server.close();
+    this.#tls?.close();
     for (const connection of this.#connections) connection.closeWhenIdle();
     return new Promise((resolve) => {
       if (this.#connections.size === 0) resolve();
@@ -163,12 +191,18 @@ export class HttpServer {
   destroy(): void {
     this.#context.draining = true;
     this.#server.close();
+    this.#tls?.close();
     for (const connection of this.#connections) connection.socket.destroy();
     this.#ticker.remove(this);
   }
 
   #accept(socket: Socket): void {
     if (this.#connections.size >= this.#connectionsMax) this.#closeLongestIdle();
+    // A plain server has the bound in `maxConnections`; there, handshakes have places of their own.
+    if (this.#connections.size >= this.#connectionsMax + reservedConnections) {
+      socket.destroy();
+      return;
+    }
     const overLimit = this.#connections.size >= this.#connectionsMax;
     const connection = new ServerConnection(this.#context, socket, overLimit);
     this.#connections.add(connection);

@@ -1,7 +1,7 @@
 // One connection to an engine: sends a request, parses the framing of the response, relays the
 // bytes.
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type SecureContext } from 'node:tls';
 import { ChunkedReader } from './chunked-reader.ts';
 import { parseResponseHead, type ResponseHead } from './response-head.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
@@ -15,6 +15,14 @@ export interface Origin {
   /** Address of the host to connect to; any if undefined. */
   readonly address: string | undefined;
   readonly port: number;
+}
+
+/** How a connection proves itself to an engine, and checks the engine. */
+export interface UpstreamTls {
+  /** Trusted authorities, and the certificate that engines may ask for. */
+  readonly context: SecureContext;
+  /** Name that the engine's certificate must have. @default the host of its URL */
+  readonly serverName?: string | undefined;
 }
 
 /** Callbacks from a connection to its pool. */
@@ -57,7 +65,8 @@ export class UpstreamConnection {
    */
   sinceTick = 0;
 
-  constructor(owner: ConnectionOwner, origin: Origin) {
+  /** @param tls For an origin with TLS. @default the authorities that Node trusts, and no certificate */
+  constructor(owner: ConnectionOwner, origin: Origin, tls: UpstreamTls | undefined) {
     this.#owner = owner;
     const options = {
       host: origin.address ?? origin.host,
@@ -73,7 +82,8 @@ export class UpstreamConnection {
       ? connectTls({
           ...options,
           // RFC 6066 §3 allows no address here; Node checks the certificate against `host` then.
-          servername: isIP(origin.host) ? '' : origin.host,
+          servername: tls?.serverName ?? (isIP(origin.host) ? '' : origin.host),
+          ...(tls && { secureContext: tls.context }),
           ALPNProtocols: ['http/1.1'],
         })
       : connectTcp(options);

@@ -2,7 +2,12 @@
 // connection at most once.
 import { InputError } from '../../core/base/index.ts';
 import type { Ticker } from './ticker.ts';
-import { type ConnectionOwner, type Origin, UpstreamConnection } from './upstream-connection.ts';
+import {
+  type ConnectionOwner,
+  type Origin,
+  UpstreamConnection,
+  type UpstreamTls,
+} from './upstream-connection.ts';
 import type {
   ResponseSink,
   UpstreamFailure,
@@ -39,6 +44,7 @@ export class UpstreamPool implements ConnectionOwner {
   readonly origin: Origin;
   readonly #ticker: Ticker;
   readonly #limits: UpstreamLimits;
+  readonly #tls: (() => UpstreamTls) | undefined;
   readonly #connections = new Set<UpstreamConnection>();
   /** The youngest is last, because the engine is least likely to close it. */
   readonly #idle: UpstreamConnection[] = [];
@@ -46,17 +52,20 @@ export class UpstreamPool implements ConnectionOwner {
 
   /**
    * @param options `url`: http:// or https://, host and port; the caller adds a path. `address`:
-   * where to connect, if not to any address that the host name resolves to.
+   * where to connect, if not to any address that the host name resolves to. `tls`: asked for each
+   * new connection to an https:// URL.
    */
   constructor(options: {
     readonly url: string;
     readonly address?: string | undefined;
     readonly ticker: Ticker;
     readonly limits?: Partial<UpstreamLimits> | undefined;
+    readonly tls?: (() => UpstreamTls) | undefined;
   }) {
     this.origin = { ...parseOrigin(options.url), address: options.address };
     this.#ticker = options.ticker;
     this.#limits = { ...defaultUpstreamLimits, ...options.limits };
+    this.#tls = options.tls;
     this.#ticker.add(this);
   }
 
@@ -133,7 +142,7 @@ export class UpstreamPool implements ConnectionOwner {
   }
 
   #open(): UpstreamConnection {
-    const connection = new UpstreamConnection(this, this.origin);
+    const connection = new UpstreamConnection(this, this.origin, this.#tls?.());
     this.#connections.add(connection);
     return connection;
   }

@@ -26,7 +26,8 @@ export class SseReader {
   push(text: string): void {
     const all = this.#rest === '' ? text : this.#rest + text;
     let start = 0;
-    for (;;) {
+    // Searching only the new text keeps an event that arrives in tiny pieces linear.
+    while (text.includes('\n')) {
       const end = all.indexOf('\n', start);
       if (end < 0) break;
       this.#line(all.slice(start, all.charCodeAt(end - 1) === 13 ? end - 1 : end));

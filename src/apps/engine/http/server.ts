@@ -3,13 +3,12 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ApiError } from '../../../core/api/index.ts';
+import { ApiError, type Cors, type CorsSettings, createCors } from '../../../core/api/index.ts';
 import { version } from '../../../core/base/index.ts';
 import { portError } from '../../../io/listen/index.ts';
 import { createServer } from '../../../io/node-http/index.ts';
 import { secretCheck } from '../../../io/secrets/index.ts';
 import { randomHex } from '../base/random-hex.ts';
-import { type Cors, type CorsSettings, createCors } from './cors.ts';
 import { Exchange } from './exchange.ts';
 import { FrameworkError } from './framework-error.ts';
 import { targetBytesMax } from './request-target.ts';
@@ -128,18 +127,24 @@ async function respond(
   { table, cors, isAllowed }: Front,
   settings: HttpSettings,
 ): Promise<void> {
+  const header = (name: string) => exchange.header(name);
   try {
     if (settings.echoesRequestIds) {
       const id = exchange.header('x-request-id') ?? randomHex(16);
       exchange.response.setHeader('x-request-id', id);
     }
     if (isWebSocket(exchange)) refuseWebSocket(exchange);
-    else if (cors.isPreflight(exchange)) cors.respondToPreflight(exchange);
-    else if (!isAllowed(exchange)) {
+    else if (cors.isPreflight(exchange.request.method ?? '', header)) {
+      const { status, headers, text } = cors.preflight(header);
+      for (const [name, value] of headers) exchange.response.setHeader(name, value);
+      exchange.send(status, 'text/plain; charset=utf-8', text);
+    } else if (!isAllowed(exchange)) {
       exchange.sendJson(401, '{"error":"Unauthorized"}');
     } else {
       if (settings.onFinished) reportFinished(exchange, settings.onFinished);
-      cors.mark(exchange);
+      for (const [name, value] of cors.headers(header('origin'))) {
+        exchange.response.setHeader(name, value);
+      }
       await table.handlerOf(exchange)(exchange);
     }
   } catch (error) {

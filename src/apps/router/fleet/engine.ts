@@ -8,6 +8,7 @@ import {
   type Ticker,
   type UpstreamLimits,
   UpstreamPool,
+  type UpstreamTls,
 } from '../../../io/http/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
 import type { EngineMetrics, RouterMetrics } from '../metrics/router-metrics.ts';
@@ -29,6 +30,8 @@ export interface EngineOptions {
   readonly metrics: RouterMetrics;
   readonly log: Logger;
   readonly limits: Partial<UpstreamLimits>;
+  /** For connections to an `https://` URL. */
+  readonly tls: (() => UpstreamTls) | undefined;
   /** `Authorization` for the router's own requests, if the engine requires one. */
   readonly authorization: string | undefined;
   /** The current client settings; they may change while the router runs. */
@@ -74,12 +77,12 @@ export class Engine implements ProxyTarget {
   #silence: string | undefined;
 
   constructor(options: EngineOptions) {
-    const { url, core, ticker, limits } = options;
+    const { url, core, ticker, limits, tls } = options;
     this.#options = options;
     this.url = url;
     this.id = url;
     this.rename(options.name);
-    this.pool = new UpstreamPool({ url, ticker, limits });
+    this.pool = new UpstreamPool({ url, ticker, limits, tls });
     const parsed = new URL(url);
     this.host = parsed.host;
     this.basePath = parsed.pathname === '/' ? '' : parsed.pathname.replace(/\/$/, '');

@@ -6,7 +6,7 @@ import {
   type DiscoveredEndpoint,
   type EndpointChange,
 } from '../../../io/endpoints/index.ts';
-import type { Ticker, UpstreamLimits } from '../../../io/http/index.ts';
+import type { Ticker, UpstreamLimits, UpstreamTls } from '../../../io/http/index.ts';
 import type { KvIndexFeed } from '../../../io/kv-events/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
@@ -25,6 +25,8 @@ export interface FleetOptions {
   /** Undefined if attempts are not shared. */
   readonly shared: SharedAttempts | undefined;
   readonly limits: Partial<UpstreamLimits>;
+  /** For connections to `https://` engines. */
+  readonly tls: (() => UpstreamTls) | undefined;
   /** `Authorization` for the router's own requests, if engines require one. */
   readonly authorization: string | undefined;
   readonly healthTimeoutMs: () => number;
@@ -111,9 +113,20 @@ export class Fleet {
       known.stay();
       log.info(`engine ${known.label} is listed again`);
     } else {
-      const { ticker, metrics, limits, authorization, healthTimeoutMs } = this.#options;
+      const { ticker, metrics, limits, tls, authorization, healthTimeoutMs } = this.#options;
       const engine = new Engine({
-        ...{ url, name, assumedModels: models, core, ticker, metrics, log, limits, authorization },
+        ...{
+          url,
+          name,
+          assumedModels: models,
+          core,
+          ticker,
+          metrics,
+          log,
+          limits,
+          tls,
+          authorization,
+        },
         healthTimeoutMs,
       });
       this.#engines.set(url, engine);

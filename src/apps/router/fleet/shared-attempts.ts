@@ -9,7 +9,7 @@ import {
   UpdateStream,
   updatesContentType,
 } from '../../../io/attempt-updates/index.ts';
-import type { ServerExchange, Ticker } from '../../../io/http/index.ts';
+import type { ServerExchange, Ticker, UpstreamTls } from '../../../io/http/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
 import type { PeerOptions } from '../options.ts';
 import { answer, answerError } from '../requests/answer.ts';
@@ -42,10 +42,12 @@ export class SharedAttempts {
     /** How long an engine may be known to peers only, before this router warns about it. */
     readonly unknownEngineGraceMs: number;
     readonly ticker: Ticker;
+    /** For connections to `https://` routers. */
+    readonly tls: (() => UpstreamTls) | undefined;
     readonly registry: MetricsRegistry;
     readonly log: Logger;
   }) {
-    const { peers, core, ticker, registry, log } = options;
+    const { peers, core, ticker, tls, registry, log } = options;
     const metrics = declareCounters(registry);
     this.#metrics = metrics;
     this.#graceMs = options.unknownEngineGraceMs;
@@ -61,7 +63,7 @@ export class SharedAttempts {
     this.#feed = new UpdateFeed({
       router: this.#id,
       peers: [...new Map(peers.urls.map(parsePeerUrl).map((peer) => [peer.url, peer])).values()],
-      ...{ key, ticker, log, lookup, lookupMs },
+      ...{ key, ticker, tls, log, lookup, lookupMs },
       onUpdate: (router, update, agoSeconds) => this.#receive(router, update, agoSeconds),
       onLost: (router) => {
         core.forget(router);

@@ -35,7 +35,7 @@ export function responseHead(
     `Date: ${new Date().toUTCString()}\r\n` +
     `Content-Type: ${contentType}\r\n` +
     headerLines.map((line) => `${line}\r\n`).join('') +
-    `${exchange.connectionLine}\r\n`
+    `${exchange.lastLines}\r\n`
   );
 }
 

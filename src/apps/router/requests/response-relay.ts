@@ -107,7 +107,7 @@ export class ResponseRelay {
     const { requestId, pickHeader } = this.#options;
     let ours = `x-request-id: ${requestId}\r\n${headerLines}`;
     if (pickHeader) ours += `x-spillway-pick: ${printable(pick.reason)}\r\n`;
-    return downstreamHeadText(head, framing, ours + this.#options.exchange.connectionLine);
+    return downstreamHeadText(head, framing, ours + this.#options.exchange.lastLines);
   }
 
   /** Searches for token counts only where they can be. */

@@ -1,10 +1,12 @@
 // Sends each request to its route: checks its key, and responds itself where no route matches.
+import type { Cors, CorsHeaders } from '../../../core/api/index.ts';
 import { attemptUpdatesPath } from '../../../io/attempt-updates/index.ts';
 import { HttpSyntaxError, type RequestHead, type ServerExchange } from '../../../io/http/index.ts';
 import { type RouteMatch, type Routes, RouteTable } from '../../../io/routes/index.ts';
-import { answerError } from '../requests/answer.ts';
+import { answer, answerError } from '../requests/answer.ts';
 import { apiKeyCheck, isOpenPath } from './api-key.ts';
-import type { RouteHandler } from './router-routes.ts';
+import type { BrowserGuard } from './browser-guard.ts';
+import { isView, type RouteHandler } from './router-routes.ts';
 
 export interface DispatcherOptions {
   readonly routes: Routes<RouteHandler>;
@@ -19,6 +21,8 @@ export interface DispatcherOptions {
   readonly pagePaths: ReadonlySet<string>;
   /** Bearer token that peer routers must send. */
   readonly peersKey: string | undefined;
+  readonly cors: Cors;
+  readonly guard: BrowserGuard;
 }
 
 /** The callbacks of the server for each request. */
@@ -31,7 +35,7 @@ export interface Dispatcher {
 const wrongKey = 'Wrong or missing API key.';
 
 export function dispatcher(options: DispatcherOptions): Dispatcher {
-  const { rootPath } = options;
+  const { rootPath, cors, guard } = options;
   const table = new RouteTable(options.routes);
   const clientAllowed = apiKeyCheck(options.apiKey, options.pagePaths);
   const peerAllowed = apiKeyCheck(options.peersKey);
@@ -48,18 +52,40 @@ export function dispatcher(options: DispatcherOptions): Dispatcher {
   };
   return {
     refuseHead(head) {
-      const isRefused = !isAllowed(head, pathOf(targetOf(head)));
-      return isRefused ? new HttpSyntaxError(401, wrongKey) : undefined;
+      const path = pathOf(targetOf(head));
+      const reason = guard(head, isView(path));
+      if (reason !== undefined) return new HttpSyntaxError(403, reason);
+      return isAllowed(head, path) ? undefined : new HttpSyntaxError(401, wrongKey);
     },
     onRequest(exchange) {
       const arrivedAtMs = performance.now();
       const { head } = exchange;
       exchange.target = targetOf(head);
       const path = pathOf(exchange.target);
-      // A request with a body has been checked before its body was read.
-      if (head.contentLength === 0 && !isAllowed(head, path)) {
-        answerError(exchange, { status: 401, message: wrongKey });
+      const header = (name: string) => head.headers.get(name);
+      if (cors.isPreflight(head.method, header)) {
+        const { status, headers, text } = cors.preflight(header);
+        answer(exchange, status, 'text/plain; charset=utf-8', text, linesOf(headers));
         return;
+      }
+      const origin = header('origin');
+      if (origin !== undefined) {
+        exchange.headerLines = [...linesOf(cors.headers(origin)), 'vary: Origin']
+          .map((line) => `${line}\r\n`)
+          .join('');
+      }
+      // A request with a body has been checked before its body was read.
+      if (head.contentLength === 0) {
+        const reason = guard(head, isView(path));
+        if (reason !== undefined) {
+          answerError(exchange, { status: 403, message: reason });
+          return;
+        }
+        // A browser asks for the methods of a route without a key.
+        if (head.method !== 'OPTIONS' && !isAllowed(head, path)) {
+          answerError(exchange, { status: 401, message: wrongKey });
+          return;
+        }
       }
       if (exchange.overLimit && !isOpenPath(path)) {
         const message = 'The router has all the client connections that it may have.';
@@ -71,6 +97,10 @@ export function dispatcher(options: DispatcherOptions): Dispatcher {
       else refuse(exchange, path, match);
     },
   };
+}
+
+function linesOf(headers: CorsHeaders): string[] {
+  return headers.map(([name, value]) => `${name}: ${value}`);
 }
 
 function pathOf(target: string): string {

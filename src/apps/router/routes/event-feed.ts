@@ -30,7 +30,7 @@ export class EventFeed {
     exchange.listener = { onClientGone: () => this.#remove(exchange) };
     const head =
       `HTTP/1.1 200 OK\r\nContent-Type: ${contentType}\r\nCache-Control: no-cache\r\n` +
-      `${exchange.connectionLine}\r\n`;
+      `${exchange.lastLines}\r\n`;
     exchange.begin(head, Buffer.from(this.#event()));
     this.#viewers.add(exchange);
     this.#timer ??= setInterval(() => this.#send(), intervalMs).unref();

@@ -35,19 +35,34 @@ export interface RouterRoutesContext {
   readonly dynamicConfig: () => object | undefined;
 }
 
-export function routerRoutes(context: RouterRoutesContext): Routes<RouteHandler> {
-  const { core, engines, registry, webpage, requests, views, events, shared } = context;
+/** Whether a path shows the router's state to people. */
+export function isView(path: string): boolean {
+  return path === '/' || /^\/(engines|debug|dashboard|assets)(\/|$)/.test(path);
+}
+
+/** The routes for clients and peer routers, without those of `adminRoutes`. */
+export function clientRoutes(context: RouterRoutesContext): Routes<RouteHandler> {
+  const { core, engines, requests, shared } = context;
   const routes: Record<string, Record<string, RouteHandler>> = {};
   for (const [path, kind] of bodyKinds) {
     const route = { kind, generates: generatingPaths.has(path), promptKind: promptKinds.get(path) };
     routes[path] = { POST: (exchange, arrivedAtMs) => requests.take(exchange, route, arrivedAtMs) };
   }
   const pages: Record<string, RouteHandler> = {
-    '/health': (exchange) => health(context, exchange),
-    '/livez': (exchange) => answerJson(exchange, 200, { status: 'alive' }),
+    ...probes(context),
     '/v1/models': (exchange) =>
       answerJson(exchange, 200, mergedModels(core, engines, core.aliases)),
-    '/version': (exchange) => answerJson(exchange, 200, { version, router: 'spillway' }),
+    ...(shared && { [attemptUpdatesPath]: (exchange) => shared.addListener(exchange) }),
+  };
+  for (const [path, page] of Object.entries(pages)) routes[path] = { 'GET,HEAD': page };
+  return routes;
+}
+
+/** The routes for operators: metrics, views and the page. */
+export function adminRoutes(context: RouterRoutesContext): Routes<RouteHandler> {
+  const { registry, webpage, views, events } = context;
+  const pages: Record<string, RouteHandler> = {
+    ...probes(context),
     '/metrics': (exchange) => answerMetrics(exchange, registry),
     '/engines': (exchange) => answerJson(exchange, 200, views.engines()),
     '/debug/router': (exchange) => answerJson(exchange, 200, views.router()),
@@ -56,7 +71,6 @@ export function routerRoutes(context: RouterRoutesContext): Routes<RouteHandler>
     '/dashboard/history': (exchange) =>
       answerJson(exchange, 200, views.history(queryOf(exchange.target))),
     '/dashboard/events': (exchange) => events.add(exchange),
-    ...(shared && { [attemptUpdatesPath]: (exchange) => shared.addListener(exchange) }),
   };
   for (const [path, file] of webpage) {
     pages[path] = (exchange) =>
@@ -66,8 +80,18 @@ export function routerRoutes(context: RouterRoutesContext): Routes<RouteHandler>
         'X-Content-Type-Options: nosniff',
       ]);
   }
-  for (const [path, page] of Object.entries(pages)) routes[path] = { 'GET,HEAD': page };
-  return routes;
+  return Object.fromEntries(
+    Object.entries(pages).map(([path, page]) => [path, { 'GET,HEAD': page }]),
+  );
+}
+
+/** What load balancers ask, on every port. */
+function probes(context: RouterRoutesContext): Record<string, RouteHandler> {
+  return {
+    '/health': (exchange) => health(context, exchange),
+    '/livez': (exchange) => answerJson(exchange, 200, { status: 'alive' }),
+    '/version': (exchange) => answerJson(exchange, 200, { version, router: 'spillway' }),
+  };
 }
 
 function queryOf(target: string): URLSearchParams {

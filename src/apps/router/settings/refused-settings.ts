@@ -46,4 +46,6 @@ export const refusedRouterFlags: Readonly<Record<string, string>> = {
   'otel-endpoint': telemetry,
   'otel-service-name': telemetry,
   'otel-secure': telemetry,
+  'engine-tls-insecure':
+    'engines are always checked; name their authority, or a self-signed certificate itself, with --engine-tls-ca',
 };

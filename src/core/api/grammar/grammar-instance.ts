@@ -1,6 +1,6 @@
 // Generates one text that a grammar allows, for constrained responses: xgrammar's EBNF and the basics of Lark.
 import { badRequest } from '../openai/api-error.ts';
-import { regexInstance } from './regex-instance.ts';
+import { regexInstance, repeated } from './regex-instance.ts';
 
 /**
  * Returns the shortest obvious text: first alternatives, fewest repetitions, first characters of
@@ -17,7 +17,7 @@ export function grammarInstance(grammar: string): string {
   const start = isEbnf ? 'root' : 'start';
   if (rules.has(start)) checkReferences(rules, grammar);
   else throw invalidGrammar();
-  return textOf(start, rules, 0);
+  return new GrammarWriter(rules).textOf(start, 0);
 }
 
 const ebnfHead = /^\s*([A-Za-z_][\w.-]*)\s*::=/;
@@ -95,26 +95,44 @@ function checkReferences(rules: Map<string, readonly ElementSequence[]>, grammar
 
 /** Maximum depth of nested rules; deeper ones count as empty. */
 const depthMax = 64;
+/** Maximum number of rules written out; the others count as empty. Rules that refer to two others double per level. */
+const rulesMax = 10_000;
 
-function textOf(
-  name: string,
-  rules: Map<string, readonly ElementSequence[]>,
-  depth: number,
-): string {
-  if (depth > depthMax) return '';
-  const written = (sequence: ElementSequence): string => sequence.map(one).join('');
-  const one = ({ text, rule, choices, times }: Element): string => {
+class GrammarWriter {
+  readonly #rules: ReadonlyMap<string, readonly ElementSequence[]>;
+  #count = 0;
+
+  constructor(rules: ReadonlyMap<string, readonly ElementSequence[]>) {
+    this.#rules = rules;
+  }
+
+  textOf(name: string, depth: number): string {
+    if (depth > depthMax || ++this.#count > rulesMax) return '';
+    return this.#written(this.#rules.get(name)?.[0] ?? [], depth);
+  }
+
+  #written(sequence: ElementSequence, depth: number): string {
+    return sequence.map((element) => this.#one(element, depth)).join('');
+  }
+
+  #one({ text, rule, choices, times }: Element, depth: number): string {
     if (times === 0) return '';
     const inner =
-      text ?? (rule === undefined ? written(choices?.[0] ?? []) : textOf(rule, rules, depth + 1));
-    return inner.repeat(times);
-  };
-  return written(rules.get(name)?.[0] ?? []);
+      text ??
+      (rule === undefined
+        ? this.#written(choices?.[0] ?? [], depth)
+        : this.textOf(rule, depth + 1));
+    return repeated(inner, times);
+  }
 }
+
+/** Maximum nesting of parentheses, which bounds the stack of the reader. */
+const nestingMax = 500;
 
 class BodyReader {
   readonly #body: string;
   #at = 0;
+  #nesting = 0;
 
   constructor(body: string) {
     this.#body = body;
@@ -152,8 +170,10 @@ class BodyReader {
     const pattern = this.#take(/\/((?:[^/\\\n]|\\.)+)\/[imslux]*/y);
     if (pattern) return { text: regexInstance(pattern[1] as string) };
     if (this.#take(/\(/y)) {
+      if (++this.#nesting > nestingMax) throw invalidGrammar();
       const choices = this.#choices();
       if (!this.#take(/\)/y)) throw invalidGrammar();
+      this.#nesting--;
       return { choices };
     }
     const rule = this.#take(/[A-Za-z_][\w.-]*/y);

@@ -109,3 +109,25 @@ test('accepts a structural tag only if all its parts are valid', () => {
   assert.ok(!tag({ type: 'regex', pattern: '(' }));
   assert.ok(!tag({ type: 'sequence', elements: [] }));
 });
+
+test('patterns and grammars that multiply have a bounded text', () => {
+  assert.ok(regexInstance('(((a{9999}){9999}){9999}){9999}').length <= 100_000);
+  assert.ok(regexInstance('a{9999}'.repeat(10_000)).length <= 100_000);
+  const levels = Array.from({ length: 60 }, (_, i) => `r${i} ::= r${i + 1} r${i + 1}`);
+  const doubling = ['root ::= r0', ...levels, 'r60 ::= "a"'].join('\n');
+  assert.ok(grammarInstance(doubling).length <= 10_000);
+  assert.ok(grammarInstance('root ::= ("a"{9999}){9999}').length <= 10_000);
+});
+
+test('patterns and grammars that nest without end are refused', () => {
+  for (const read of [regexInstance, (text: string) => grammarInstance(`root ::= ${text}`)]) {
+    assert.throws(() => read('('.repeat(100_000)), { name: 'ApiError' });
+    assert.throws(() => read(`${'('.repeat(600)}"a"${')'.repeat(600)}`), { name: 'ApiError' });
+  }
+});
+
+test('a long pattern of escapes is read in linear time', () => {
+  const startMs = performance.now();
+  assert.equal(regexInstance('\\u0041'.repeat(20_000)).length, 20_000);
+  assert.ok(performance.now() - startMs < 2_000, 'quadratic work took 10 s');
+});

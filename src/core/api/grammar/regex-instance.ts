@@ -14,12 +14,25 @@ export function regexInstance(pattern: string): string {
   return new RegexReader(pattern).read();
 }
 
-/** Maximum number of repetitions written out; a longer text would fill any response. */
-const repetitionsMax = 10_000;
+/** Maximum length of what repetitions write out; a longer text would fill any response. */
+const repeatedCharactersMax = 10_000;
+/** Maximum length of a text; what would exceed it is omitted. */
+const charactersMax = 100_000;
+/** Maximum nesting of groups, which bounds the stack of the reader. */
+const nestingMax = 500;
+/** Longest notation of a code point: `{10ffff}` with leading zeros. */
+const codePointCharactersMax = 16;
+
+/** The text repeated, as often as the bound on its length allows; at least once if asked for. */
+export function repeated(text: string, times: number): string {
+  const most = Math.max(1, Math.floor(repeatedCharactersMax / Math.max(1, text.length)));
+  return text.repeat(Math.min(times, most));
+}
 
 class RegexReader {
   readonly #characters: readonly string[];
   #at = 0;
+  #nesting = 0;
 
   constructor(pattern: string) {
     this.#characters = [...pattern];
@@ -45,7 +58,8 @@ class RegexReader {
     let text = '';
     while (this.#at < this.#characters.length && this.#next !== '|' && this.#next !== ')') {
       const atom = this.#atom();
-      text += atom.repeat(Math.min(this.#repetitions(), repetitionsMax));
+      const more = repeated(atom, this.#repetitions());
+      if (text.length + more.length <= charactersMax) text += more;
     }
     return text;
   }
@@ -76,6 +90,7 @@ class RegexReader {
   }
 
   #group(): string {
+    if (++this.#nesting > nestingMax) this.#fail('Groups are nested too deeply.');
     if (this.#next === '?') {
       this.#at++;
       const rest = this.#characters.slice(this.#at, this.#at + 2).join('');
@@ -89,6 +104,7 @@ class RegexReader {
     const text = this.#alternatives();
     if (this.#next !== ')') this.#fail('The parenthesis is not closed.');
     this.#at++;
+    this.#nesting--;
     return text;
   }
 
@@ -156,7 +172,7 @@ class RegexReader {
   }
 
   #codePoint(digits: number): string {
-    const rest = this.#characters.slice(this.#at).join('');
+    const rest = this.#characters.slice(this.#at, this.#at + codePointCharactersMax).join('');
     const braced = /^\{([0-9a-fA-F]+)\}/.exec(rest);
     const plain = new RegExp(`^([0-9a-fA-F]{${digits}})`).exec(rest);
     const found = braced ?? plain;
@@ -167,6 +183,7 @@ class RegexReader {
   }
 
   #repetitions(): number {
+    if (!/^[*+?{]/.test(this.#next ?? '')) return 1;
     const rest = this.#characters.slice(this.#at, this.#at + 40).join('');
     if (rest.startsWith('{')) return this.#counted(rest);
     const symbol = /^([*+?])\??/.exec(rest);

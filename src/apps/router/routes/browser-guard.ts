@@ -1,0 +1,56 @@
+// Refuses what a web page could make its visitor's browser do to a router that the page cannot reach itself: requests
+// from other origins, and names that the page's owner points at this machine (DNS rebinding).
+import { isIP } from 'node:net';
+import type { Cors } from '../../../core/api/index.ts';
+import type { RequestHead } from '../../../io/http/index.ts';
+
+export interface BrowserGuardOptions {
+  readonly cors: Cors;
+  /** Address that the router listens on. */
+  readonly host: string;
+  /** Further names in `Host`. @default any, unless `host` is a loopback address */
+  readonly allowedHosts: readonly string[] | undefined;
+}
+
+/**
+ * Returns the reason to refuse a request; undefined accepts it.
+ *
+ * @param isView Whether the route shows the router's state to people.
+ */
+export type BrowserGuard = (head: RequestHead, isView: boolean) => string | undefined;
+
+/**
+ * A request that changes something or costs time (any but GET and HEAD) is refused if its `Origin` is that of another site:
+ * browsers send some of them without asking first. Pages of this machine are allowed. With a loopback address, the
+ * views, and requests with an `Origin`, need a `Host` that is an address, a name of this machine or
+ * an allowed name, because only `Host` tells a rebound name from a real one.
+ */
+export function browserGuard({ cors, host, allowedHosts }: BrowserGuardOptions): BrowserGuard {
+  const checksHosts = allowedHosts !== undefined || isLoopback(host);
+  const names = new Set([...(allowedHosts ?? []), host].map((name) => name.toLowerCase()));
+  const isKnown = (name: string) => isIP(name) !== 0 || isLoopback(name) || names.has(name);
+  return (head, isView) => {
+    const origin = head.headers.get('origin');
+    if (origin === undefined && !isView) return undefined;
+    const given = hostnameOf(`http://${head.headers.get('host') ?? ''}`);
+    if (checksHosts && given !== undefined && !isKnown(given)) {
+      return `The host name "${given}" is not one of this router; add it with --allowed-hosts.`;
+    }
+    const isRead = head.method === 'GET' || head.method === 'HEAD';
+    if (origin === undefined || isRead || cors.allows(origin)) return undefined;
+    const from = hostnameOf(origin);
+    if (from !== undefined && (from === given || isLoopback(from))) return undefined;
+    return 'Pages of this origin may not use the router; add it with --allowed-origins.';
+  };
+}
+
+/** The host of a URL in lower case, without brackets; undefined if it has none. */
+function hostnameOf(url: string): string | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const name = new URL(url).hostname.replace(/^\[|\]$/g, '');
+  return name === '' ? undefined : name;
+}
+
+function isLoopback(name: string): boolean {
+  return /^(localhost|.*\.localhost|127(\.\d+){3}|::1)$/i.test(name);
+}

@@ -1,0 +1,34 @@
+// Each parser gets valid input, and for a minute input that is nearly valid. FUZZ_SEED replays a run.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { runCampaign } from './campaign.ts';
+import { targets } from './targets.ts';
+
+const seconds = Number(process.env['FUZZ_SECONDS'] ?? 60);
+const seed = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+/** What the heap may grow after the first 100,000 cases. */
+const heapGrowthMiBMax = 16;
+
+for (const { name, seeds, run } of targets) {
+  test(`the corpus of "${name}" is accepted`, async () => {
+    assert.ok(seeds.length > 0);
+    for (const bytes of seeds) await run(bytes);
+  });
+}
+
+test(`no parser fails, pauses for 50 ms or keeps memory in ${seconds} s of changed input`, async () => {
+  process.stderr.write(`seed ${seed}; replay with FUZZ_SEED=${seed}\n`);
+  const cases = Number.POSITIVE_INFINITY;
+  const {
+    findings,
+    heapMiB,
+    cases: done,
+  } = await runCampaign({ seed, cases, secondsMax: seconds });
+  process.stderr.write(`${done} cases over ${targets.length} parsers\n`);
+  assert.deepEqual(
+    findings.map(({ target, number, what }) => `${target}, case ${number}: ${what}`),
+    [],
+  );
+  const growth = (heapMiB.at(-1) ?? 0) - (heapMiB[0] ?? 0);
+  assert.ok(growth < heapGrowthMiBMax, `the heap grew by ${growth} MiB: ${heapMiB}`);
+});
