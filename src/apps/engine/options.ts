@@ -1,6 +1,7 @@
 // The options of an embedded engine: vLLM's settings with vLLM's names, and our own.
 
-import type { CorsSettings, GrammarBackend } from '../../core/api/index.ts';
+import type { GrammarBackend } from '../../core/api/index.ts';
+import type { CorsSettings } from '../../core/cors/index.ts';
 import type { EngineConfig, StepCostModel, StepLoad } from '../../core/engine/index.ts';
 import type { BlockHashAlgorithm } from '../../core/kv/index.ts';
 import type { KvEventsConfig } from '../../core/protocol/index.ts';

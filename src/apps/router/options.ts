@@ -1,6 +1,7 @@
 // The options that a router is started with.
-import type { CorsSettings } from '../../core/api/index.ts';
+
 import type { DeadlineSettings } from '../../core/attempts/index.ts';
+import type { CorsSettings } from '../../core/cors/index.ts';
 import type { ParameterValues } from '../../core/routing/index.ts';
 import type { DiscoveredEndpoint, EndpointSource } from '../../io/endpoints/index.ts';
 import type { ServerLimits, UpstreamLimits } from '../../io/http/index.ts';

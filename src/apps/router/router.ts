@@ -1,8 +1,9 @@
 // The router: an OpenAI-compatible reverse proxy that picks an engine for each request. This file puts
 // its parts together; each part is a folder next to it.
-import { createCors } from '../../core/api/index.ts';
+
 import { AttemptWatch } from '../../core/attempts/index.ts';
 import type { Clock } from '../../core/base/index.ts';
+import { createCors } from '../../core/cors/index.ts';
 import { KvIndex } from '../../core/kv/index.ts';
 import { MetricsRegistry } from '../../core/metrics/index.ts';
 import { defaultPolicyName, RoutingCore } from '../../core/routing/index.ts';

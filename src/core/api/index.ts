@@ -4,14 +4,6 @@ export {
   readMessagesRequest,
 } from './anthropic/messages-request.ts';
 export { chatRequestOf } from './anthropic/to-chat-request.ts';
-export {
-  type Cors,
-  type CorsHeaders,
-  type CorsSettings,
-  createCors,
-  type HeaderReader,
-  type PreflightResponse,
-} from './cors.ts';
 export { grammarInstance } from './grammar/grammar-instance.ts';
 export { regexInstance } from './grammar/regex-instance.ts';
 export { type GrammarBackend, schemaFault } from './grammar/schema-fault.ts';

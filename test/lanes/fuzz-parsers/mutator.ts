@@ -136,19 +136,10 @@ function mutatedJson(bytes: Buffer, random: Random): Buffer {
     return bytes;
   }
   const pick = <T>(from: readonly T[]): T => from[randomInteger(random, from.length)] as T;
-  const places: { readonly holder: Record<string, unknown>; readonly key: string }[] = [];
-  const visit = (value: unknown) => {
-    if (typeof value !== 'object' || value === null) return;
-    for (const key of Object.keys(value)) {
-      const holder = value as Record<string, unknown>;
-      places.push({ holder, key });
-      visit(holder[key]);
-    }
-  };
-  visit(root);
-  if (places.length === 0) return Buffer.from(JSON.stringify(pick(edgeValues)) ?? 'null');
-  const { holder, key } = pick(places);
-  const other = pick(places);
+  const place = randomPlace(root, random);
+  if (place === undefined) return Buffer.from(JSON.stringify(pick(edgeValues)) ?? 'null');
+  const { holder, key } = place;
+  const other = randomPlace(root, random) ?? place;
   // Large cases are rare, because they cost as much as hundreds of small ones.
   const rare = random.next() < 0.03;
   switch (randomInteger(random, 6)) {
@@ -183,4 +174,20 @@ function mutatedJson(bytes: Buffer, random: Random): Buffer {
     // A repeated list within a list is too large to write.
     return bytes;
   }
+}
+
+/** A value of the document: walks down at random. Undefined for a document without any. */
+function randomPlace(
+  root: unknown,
+  random: Random,
+): { readonly holder: Record<string, unknown>; readonly key: string } | undefined {
+  let place: { readonly holder: Record<string, unknown>; readonly key: string } | undefined;
+  for (let value = root; typeof value === 'object' && value !== null; ) {
+    const keys = Object.keys(value);
+    if (keys.length === 0 || (place !== undefined && random.next() < 0.25)) break;
+    const key = keys[randomInteger(random, keys.length)] as string;
+    place = { holder: value as Record<string, unknown>, key };
+    value = place.holder[key];
+  }
+  return place;
 }

@@ -11,14 +11,22 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     only: { type: 'string', multiple: true },
     findings: { type: 'string' },
+    /** File of the table so far. */
+    table: { type: 'string' },
   },
 });
 
+const startMs = performance.now();
 const result = await runCampaign({
   cases: Number(values.cases),
   seed: Number(values.seed),
   only: values.only,
-  onProgress: (cases, { findings, heapMiB }) => {
+  onProgress: (cases, partial) => {
+    const { findings, heapMiB } = partial;
+    if (values.table !== undefined) {
+      const seconds = (performance.now() - startMs) / 1000;
+      writeFileSync(values.table, `${tableOf({ ...partial, seconds })}\n`);
+    }
     process.stderr.write(
       `${cases} cases, ${findings.length} findings, heap ${heapMiB.at(-1)?.toFixed(1)} MiB\n`,
     );
@@ -50,6 +58,7 @@ function tableOf({ counts, cases, seconds, heapMiB }: CampaignResult): string {
     ...rows.map((row) => `| ${row} |`),
     '',
     `${cases} cases in ${seconds.toFixed(0)} s, heap ${heapMiB[0]?.toFixed(1)} → ${heapMiB.at(-1)?.toFixed(1)} MiB, ` +
-      `RSS at most ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB`,
+      `RSS at most ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB, ` +
+      `${(process.cpuUsage().user / 1e6).toFixed(0)} s on the processor`,
   ].join('\n');
 }

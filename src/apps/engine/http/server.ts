@@ -3,8 +3,9 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ApiError, type Cors, type CorsSettings, createCors } from '../../../core/api/index.ts';
+import { ApiError } from '../../../core/api/index.ts';
 import { version } from '../../../core/base/index.ts';
+import { type Cors, type CorsSettings, createCors } from '../../../core/cors/index.ts';
 import { portError } from '../../../io/listen/index.ts';
 import { createServer } from '../../../io/node-http/index.ts';
 import { secretCheck } from '../../../io/secrets/index.ts';

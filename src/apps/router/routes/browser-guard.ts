@@ -1,7 +1,7 @@
 // Refuses what a web page could make its visitor's browser do to a router that the page cannot reach itself: requests
 // from other origins, and names that the page's owner points at this machine (DNS rebinding).
 import { isIP } from 'node:net';
-import type { Cors } from '../../../core/api/index.ts';
+import type { Cors } from '../../../core/cors/index.ts';
 import type { RequestHead } from '../../../io/http/index.ts';
 
 export interface BrowserGuardOptions {

@@ -1,5 +1,5 @@
 // Sends each request to its route: checks its key, and responds itself where no route matches.
-import type { Cors, CorsHeaders } from '../../../core/api/index.ts';
+import type { Cors, CorsHeaders } from '../../../core/cors/index.ts';
 import { attemptUpdatesPath } from '../../../io/attempt-updates/index.ts';
 import { HttpSyntaxError, type RequestHead, type ServerExchange } from '../../../io/http/index.ts';
 import { type RouteMatch, type Routes, RouteTable } from '../../../io/routes/index.ts';
