@@ -31,7 +31,7 @@ export interface EngineOptions {
   readonly log: Logger;
   readonly limits: Partial<UpstreamLimits>;
   /** For connections to an `https://` URL. */
-  readonly tls: (() => UpstreamTls) | undefined;
+  readonly tls?: (() => UpstreamTls) | undefined;
   /** `Authorization` for the router's own requests, if the engine requires one. */
   readonly authorization: string | undefined;
   /** The current client settings; they may change while the router runs. */
