@@ -129,7 +129,7 @@ test('a session id with control characters, and one of a megabyte', async (t) =>
     });
   assert.equal((await post('ann\u001b[2J\u0007\nforged line')).status, 200);
   assert.equal((await post('x'.repeat(1_000_000))).status, 400);
-  assert.equal(/[\x00-\x09\x0b-\x1f\x7f]/.test(target.log()), false);
+  assert.doesNotMatch(target.log().replaceAll('\n', ''), /\p{Cc}/u);
   assert.doesNotMatch(target.log(), /^forged/m);
   assert.ok(target.log().length < 100_000);
 });
