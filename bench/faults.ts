@@ -1,17 +1,19 @@
 // Runs fault runs: fleets in virtual time under faults, one per seed, with invariants after every
 // event.
 //
-//   node bench/faults.ts [--seeds 1000] [--first-seed N] [--json]
+//   node bench/faults.ts [--seeds 1000] [--first-seed N] [--streams N] [--jobs 1] [--json]
 //
 // Without --first-seed the seeds are new. Exits with 1 at the first run that violates an invariant;
-// its seed replays it. A single seed prints its settings too.
+// its seed replays it. A single seed prints its settings too. With --streams each run is a long one, in a larger fleet
+// of which some engine fails every few seconds. --jobs shares the seeds among processes.
+import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import {
-  type FaultName,
   FaultRunError,
   type FaultRunResult,
   faultNames,
   faultSettings,
+  longFaultSettings,
   playFaults,
 } from '../src/core/faults/index.ts';
 
@@ -19,54 +21,110 @@ const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '1000' },
     'first-seed': { type: 'string' },
+    streams: { type: 'string' },
+    jobs: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
   },
 });
 const seeds = wholeNumber('--seeds', values.seeds, 1);
+const jobs = Math.min(seeds, wholeNumber('--jobs', values.jobs, 1));
+const streams =
+  values.streams === undefined ? undefined : wholeNumber('--streams', values.streams, 1);
 const firstSeed = wholeNumber(
   '--first-seed',
   values['first-seed'] ?? String(Math.floor(Math.random() * 2 ** 31)),
   0,
 );
+const replay = streams === undefined ? '' : ` Add --streams ${streams}.`;
 if (!values.json) process.stdout.write(`seeds ${firstSeed} to ${firstSeed + seeds - 1}\n`);
 if (seeds === 1 && !values.json) printSettings(firstSeed);
 
-const results: FaultRunResult[] = [];
-try {
-  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) results.push(playFaults(seed));
-} catch (error) {
-  if (!(error instanceof FaultRunError)) throw error;
-  const { seed, message, trail } = error;
-  if (values.json) process.stdout.write(`${JSON.stringify({ seed, message, trail })}\n`);
-  else process.stdout.write(`${trail.join('\n')}\n\n${message}\n`);
-  process.exit(1);
-}
-
-const sum = (key: 'requests' | 'completed' | 'failed' | 'cancelled' | 'reroutes' | 'events') =>
-  results.reduce((total, result) => total + result[key], 0);
-const summary = {
-  ...{ firstSeed, seeds, requests: sum('requests'), completed: sum('completed') },
-  ...{ failed: sum('failed'), cancelled: sum('cancelled'), reroutes: sum('reroutes') },
-  ...{
-    events: sum('events'),
-    virtualSeconds: Math.round(results.reduce((t, r) => t + r.seconds, 0)),
-  },
-  struck: Object.fromEntries(faultNames.map((name) => [name, struckTimes(name)])),
-  cpuSeconds: (process.cpuUsage().user + process.cpuUsage().system) / 1e6,
+const sums = ['requests', 'completed', 'failed', 'cancelled', 'reroutes', 'events'] as const;
+type Summary = Record<(typeof sums)[number] | 'virtualSeconds' | 'cpuSeconds', number> & {
+  readonly struck: Record<string, number>;
 };
-if (values.json) process.stdout.write(`${JSON.stringify(summary)}\n`);
+
+const summaries =
+  jobs === 1
+    ? [played(firstSeed, seeds)]
+    : await Promise.all(Array.from({ length: jobs }, (_, job) => playedByJob(job)));
+const total = summaries.reduce(added);
+if (values.json) process.stdout.write(`${JSON.stringify({ firstSeed, seeds, ...total })}\n`);
 else {
-  const { struck, ...rest } = summary;
-  const rows = Object.entries({ ...rest, ...struck });
+  const { struck, ...rest } = total;
+  const rows = Object.entries({ firstSeed, seeds, ...rest, ...struck });
   process.stdout.write(rows.map(([name, value]) => `${name.padEnd(20)} ${value}\n`).join(''));
 }
 
-function struckTimes(name: FaultName): number {
-  return results.reduce((total, { struck }) => total + (struck.get(name) ?? 0), 0);
+function played(first: number, count: number): Summary {
+  let sum: Summary | undefined;
+  for (let seed = first; seed < first + count; seed++) {
+    const one = summaryOf(playedSeed(seed));
+    sum = sum === undefined ? one : added(sum, one);
+  }
+  const { user, system } = process.cpuUsage();
+  return { ...(sum as Summary), cpuSeconds: (user + system) / 1e6 };
+}
+
+function playedSeed(seed: number): FaultRunResult {
+  try {
+    return playFaults(seed, settingsOf(seed));
+  } catch (error) {
+    if (!(error instanceof FaultRunError)) throw error;
+    const { message, trail } = error;
+    if (values.json) process.stdout.write(`${JSON.stringify({ seed, message, trail })}\n`);
+    else process.stdout.write(`${trail.join('\n')}\n\n${message}${replay}\n`);
+    process.exit(1);
+  }
+}
+
+/** Plays the seeds of one job in a process of its own. */
+function playedByJob(job: number): Promise<Summary> {
+  const [from, to] = [job, job + 1].map((at) => firstSeed + Math.floor((at * seeds) / jobs));
+  const args = ['--json', '--first-seed', `${from}`, '--seeds', `${(to ?? 0) - (from ?? 0)}`];
+  if (streams !== undefined) args.push('--streams', `${streams}`);
+  const child = spawn(process.execPath, [import.meta.filename, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.on('data', (text) => {
+    output += text;
+  });
+  return new Promise((resolve) => {
+    child.once('close', (status) => {
+      if (status === 0) resolve(JSON.parse(output) as Summary);
+      else {
+        process.stdout.write(output);
+        process.exit(1);
+      }
+    });
+  });
+}
+
+function summaryOf(result: FaultRunResult): Summary {
+  const { requests, completed, failed, cancelled, reroutes, events, seconds } = result;
+  return {
+    ...{ requests, completed, failed, cancelled, reroutes, events },
+    ...{ virtualSeconds: Math.round(seconds), cpuSeconds: 0 },
+    struck: Object.fromEntries(faultNames.map((name) => [name, result.struck.get(name) ?? 0])),
+  };
+}
+
+function added(a: Summary, b: Summary): Summary {
+  const struck = Object.fromEntries(
+    faultNames.map((name) => [name, (a.struck[name] ?? 0) + (b.struck[name] ?? 0)]),
+  );
+  const both = [...sums, 'virtualSeconds', 'cpuSeconds'] as const;
+  const added = Object.fromEntries(both.map((name) => [name, a[name] + b[name]]));
+  return { ...(added as Omit<Summary, 'struck'>), struck } as Summary;
+}
+
+function settingsOf(seed: number) {
+  return streams === undefined ? faultSettings(seed) : longFaultSettings(seed, streams);
 }
 
 function printSettings(seed: number): void {
-  const { retryPolicy, ...settings } = faultSettings(seed);
+  const { retryPolicy, ...settings } = settingsOf(seed);
   const shown = { ...settings, reroutesMax: retryPolicy.reroutesMax };
   process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
 }

@@ -44,7 +44,7 @@ export class ChaosEngine {
   }
 }
 
-/** Strikes an engine and heals it. */
+/** Strikes an engine and heals it, restarted if it has ended. */
 export type Fault = (engine: ChaosEngine, seconds: number) => Promise<void>;
 
 function injected(faults: object): Fault {
@@ -67,15 +67,15 @@ export const faults: Readonly<Record<string, Fault>> = {
     engine.signal('SIGCONT');
   },
   wedged: injected({ wedge: {} }),
-  'fails fast': injected({ error: { status: 500 } }),
+  'fails-fast': injected({ error: { status: 500 } }),
   cut: injected({ cutStream: { events: 5 } }),
   refuses: async (engine, seconds) => {
     await engine.inject({ refuse: { seconds: seconds / 2 } });
     await sleep(seconds * 1000);
     await engine.inject({});
   },
-  'slowed ×10': injected({ slowEngine: { factor: 10 } }),
-  'drained, restarted': async (engine, seconds) => {
+  slowed: injected({ slowEngine: { factor: 10 } }),
+  drained: async (engine, seconds) => {
     await engine.stop('SIGTERM');
     await sleep(seconds * 250);
     await engine.start();

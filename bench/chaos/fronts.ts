@@ -69,7 +69,7 @@ export const fronts: Readonly<Record<string, Starter>> = {
 /** nginx with what it has against failures: passive checks, and retries before the first byte. */
 function nginxConfig(engines: readonly string[], port: number, folder: string): string {
   const servers = engines.map((url) => `server ${new URL(url).host} max_fails=3 fail_timeout=5s;`);
-  return `daemon off; worker_processes 1; pid ${folder}/nginx.pid; error_log ${folder}/error.log;
+  return `daemon off; master_process off; pid ${folder}/nginx.pid; error_log ${folder}/error.log;
 events { worker_connections 4096; }
 http {
   access_log off; client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;

@@ -20,6 +20,7 @@ export async function start(
     complaint = `${complaint}${text}`.slice(-2_000);
   });
   child.once('exit', () => running.delete(child));
+  let isReady = false;
   const giveUpMs = performance.now() + readyMsMax;
   for (;;) {
     if (child.exitCode !== null || child.signalCode !== null) {
@@ -28,8 +29,10 @@ export async function start(
     if (performance.now() > giveUpMs) throw new Error(`${readyUrl} is not ready: ${complaint}`);
     const answer = await fetch(readyUrl, { signal: AbortSignal.timeout(2_000) }).catch(() => {});
     await answer?.body?.cancel();
-    if (answer?.status === 200) return child;
-    await sleep(50);
+    if (answer?.status === 200 && isReady) return child;
+    // Once more, in case another program had the port and answered.
+    isReady = answer?.status === 200;
+    await sleep(isReady ? 300 : 50);
   }
 }
 

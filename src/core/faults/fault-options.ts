@@ -103,3 +103,13 @@ export function drawFaults(random: Random): FaultOptions {
     Object.entries(all).filter(() => random.next() < activeShare),
   ) as FaultOptions;
 }
+
+/** The same faults, `times` less likely. */
+export function calmed(faults: FaultOptions, times: number): FaultOptions {
+  return Object.fromEntries(
+    Object.entries(faults).map(([name, fault]) => [
+      name,
+      { ...fault, probability: fault.probability / times },
+    ]),
+  );
+}

@@ -18,6 +18,7 @@ import {
   type FaultSettings,
   faultNames,
   faultSettings,
+  longFaultSettings,
   playFaults,
 } from './index.ts';
 
@@ -42,6 +43,20 @@ test('a thousand fresh seeds: whatever fails, each request ends once and all cou
   );
   for (const name of faultNames)
     assert.ok((struck.get(name) ?? 0) > 50, `${name}: ${struck.get(name)}`);
+});
+
+test('long runs: in a fleet that mostly works, most requests are served', (t) => {
+  const firstSeed = Math.floor(Math.random() * 2 ** 31);
+  t.diagnostic(`long fault runs: seeds ${firstSeed} to ${firstSeed + 4}`);
+  let [completed, reroutes] = [0, 0];
+  for (let seed = firstSeed; seed < firstSeed + 5; seed++) {
+    const result = playFaults(seed, longFaultSettings(seed, 1_000));
+    assert.equal(result.completed + result.failed + result.cancelled, 1_000);
+    completed += result.completed;
+    reroutes += result.reroutes;
+  }
+  assert.ok(completed > 2_500, `${completed} of 5,000`);
+  assert.ok(reroutes > 0);
 });
 
 test('a seed replays the same run', () => {

@@ -10,7 +10,7 @@ import type {
 import { defaultRetryPolicy } from '../attempts/index.ts';
 import { randomInteger, seededRandom } from '../base/index.ts';
 import { policyNames } from '../routing/index.ts';
-import { drawFaults, type FaultOptions } from './fault-options.ts';
+import { calmed, drawFaults, type FaultOptions } from './fault-options.ts';
 
 /** Arguments as those of the constructor of `AttemptMachine`. */
 export type MachineFactory = (
@@ -37,6 +37,14 @@ export interface FaultSettings {
   /** Replaces the machine of production; tests of the harness use broken ones. */
   readonly createMachine?: MachineFactory;
 }
+
+/** A long run has larger fleets, whose engines have time to recover between faults. */
+const longEnginesMin = 4;
+const longEnginesMax = 12;
+/** What a mean request costs an engine: the prefill of 200 tokens, and its share of the steps of decode. */
+const requestSeconds = 0.125;
+/** Faults of a long run are as many times less likely. */
+const longCalm = 20;
 
 /** Small fleets: the order of events matters, and so does the time of thousands of seeds. */
 const enginesMax = 4;
@@ -66,5 +74,21 @@ export function faultSettings(seed: number): FaultSettings {
       firstByteSeconds: random.next() < 0.8 ? Number.POSITIVE_INFINITY : 0.2 + random.next() * 3,
     },
     faults: drawFaults(random),
+  };
+}
+
+/**
+ * Settings of a long run: a fleet in which some engine fails every few seconds, and the others go on.
+ *
+ * @returns Equal settings for equal arguments.
+ */
+export function longFaultSettings(seed: number, requests: number): FaultSettings {
+  const random = seededRandom(seed + 3_000_000);
+  const { faults, ...settings } = faultSettings(seed);
+  const engines = longEnginesMin + randomInteger(random, longEnginesMax - longEnginesMin + 1);
+  const utilization = 0.2 + random.next() * 0.5;
+  return {
+    ...{ ...settings, engines, requests, faults: calmed(faults, longCalm) },
+    gapSeconds: requestSeconds / (engines * utilization),
   };
 }
