@@ -3,6 +3,8 @@ import type {
   AttemptDeadline,
   AttemptEffects,
   AttemptOutcome,
+  Continuation,
+  ContinuationLoss,
   RefusalCause,
 } from '../../src/core/attempts/index.ts';
 
@@ -78,6 +80,18 @@ export class RecordedEffects implements AttemptEffects {
   attemptEnded(outcome: AttemptOutcome): void {
     this.#attemptsOpen--;
     this.log.push(`attempt ${outcome}`);
+  }
+
+  /** Whether another engine can go on with the response. */
+  continues: Continuation = 'impossible';
+
+  continuation(): Continuation {
+    if (this.continues !== 'impossible') this.log.push(`continuation ${this.continues}`);
+    return this.continues;
+  }
+
+  notContinued(why: ContinuationLoss): void {
+    this.log.push(`not continued: ${why}`);
   }
 
   rerouted(): void {

@@ -68,6 +68,8 @@ export interface RouterOptions {
   readonly rootPath?: string;
   /** Maximum number of other engines to try before the response starts. @default 2 */
   readonly reroutesMax?: number;
+  /** Whether a stream whose engine fails goes on at another engine. @default true */
+  readonly migration?: boolean | undefined;
   /** Whether responses have the header `x-spillway-pick`. @default true */
   readonly pickHeader?: boolean;
   /** @default 5000 */

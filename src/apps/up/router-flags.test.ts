@@ -41,6 +41,11 @@ test('a router of this machine stops without a drain delay unless the values set
   assert.match(flags, /--drain-delay 3 --shutdown-timeout 11/);
 });
 
+test('streams move unless the values say otherwise', () => {
+  assert.doesNotMatch(flagsOf('{}'), /--no-migration/);
+  assert.match(flagsOf('routerSpec: { migration: false }'), /--no-migration/);
+});
+
 test('settings that the values omit are left to the router', () => {
   const flags = flagsOf('{}');
   for (const flag of [

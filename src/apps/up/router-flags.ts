@@ -58,6 +58,7 @@ export function routerFlags(values: Values, backends: readonly Backend[]): strin
     ...policyFlags(routerSpec),
     ...(routerSpec.rootPath === '' ? [] : ['--root-path', routerSpec.rootPath]),
     ...routerTimeoutFlags(routerSpec.timeouts),
+    ...(routerSpec.migration ? [] : ['--no-migration']),
     ...kvSources,
     ...routerSpec.tokenizer.flatMap((source) => ['--tokenizer', source]),
     ...(routerSpec.engineTokenizeTimeout === 0

@@ -60,6 +60,7 @@ interface Flags extends LogFlags {
   readonly routingLogic: string;
   readonly sessionKey?: string;
   readonly maxInstanceFailoverRerouteAttempts: number;
+  readonly migration: boolean;
   readonly engineStatsInterval?: number;
   readonly requestStatsWindow: number;
   readonly kvEvents: boolean;
@@ -183,6 +184,10 @@ export function routerCommand(): Command {
       'maximum number of other engines to try before the response starts',
       integer({ min: 0, max: 100 }),
       2,
+    )
+    .option(
+      '--no-migration',
+      'end a stream with its engine, instead of continuing it on another one',
     )
     .optionsGroup('What the router knows of engines:')
     .option(
@@ -366,6 +371,7 @@ async function run(flags: Flags): Promise<void> {
     engineApiKey: secretFrom('VLLM_API_KEY'),
     forwardAuthorization: flags.forwardAuthorization,
     reroutesMax: flags.maxInstanceFailoverRerouteAttempts,
+    migration: flags.migration,
     pickHeader: flags.pickHeader,
     healthIntervalMs: flags.staticBackendHealthCheckInterval * 1000,
     healthTimeoutMs: flags.staticBackendHealthCheckTimeoutSeconds * 1000,

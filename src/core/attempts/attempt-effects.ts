@@ -14,6 +14,18 @@ export type RejectionStatus = 429 | 503;
 export type RefusalCause = 'noEngine' | 'rejected' | 'stopping' | GatewayStatus;
 
 /**
+ * Whether another engine can go on with a response that has begun. `complete`: nothing but its end is missing,
+ * which the driver can write.
+ */
+export type Continuation = 'possible' | 'impossible' | 'complete';
+
+/**
+ * Why a response that could go on does not. `engines`: no other engine is left. `retries`: too many have failed,
+ * or the retry budget is spent. `refused`: the next engine refused to go on.
+ */
+export type ContinuationLoss = 'engines' | 'retries' | 'refused';
+
+/**
  * The outputs of `AttemptMachine`, called in the turn of the input that causes them. A driver may give
  * the next input from within `send`; the machine is done with its state by then.
  */
@@ -32,7 +44,10 @@ export interface AttemptEffects {
   prefillTokens(): number;
   /** The engine picked last will not be sent the request. */
   unpick(): void;
-  /** Sends the request to the engine picked last and counts it as in flight there. */
+  /**
+   * Sends the request to the engine picked last and counts it as in flight there. After `continuation`, it is the
+   * request for the rest of the response.
+   */
   send(): void;
   /** A deadline has passed; its consequences follow. @param seconds How long the router has waited. */
   expired(deadline: AttemptDeadline, seconds: number): void;
@@ -46,6 +61,10 @@ export interface AttemptEffects {
   firstByte(): void;
   /** The attempt in flight is over and leaves the load counts. */
   attemptEnded(outcome: AttemptOutcome): void;
+  /** The engine of a response that has begun has failed. */
+  continuation(): Continuation;
+  /** The response that `continuation` found possible ends here; `breakOff` follows. */
+  notContinued(why: ContinuationLoss): void;
   /** The last attempt failed, and another engine has been picked: count the reroute. */
   rerouted(): void;
   /** Sends the client an error of the router's own. Nothing has been sent to it before. */

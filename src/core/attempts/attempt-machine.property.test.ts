@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { RecordedEffects } from '../../../test/support/recorded-effects.ts';
 import { AttemptMachine, defaultRetryPolicy } from './index.ts';
 
-const kinds = fc.constantFrom('connect', 'reset', 'syntax', 'truncated');
+const kinds = fc.constantFrom('connect', 'reset', 'syntax', 'truncated', 'event', 'mismatch');
+const continuations = fc.constantFrom('possible', 'impossible', 'complete');
 const timers = fc.constantFrom('firstByte', 'streamIdle');
 
 type Input = (machine: AttemptMachine) => unknown;
@@ -36,9 +37,12 @@ test('any inputs in any order: one attempt at a time, one end, no output after i
       fc.array(input, { maxLength: 30 }),
       fc.integer({ min: 0, max: 4 }),
       fc.integer({ min: 0, max: 3 }),
-      (inputs, engines, reroutesMax) => {
+      continuations,
+      (inputs, engines, reroutesMax, continues) => {
         const effects = new RecordedEffects(['a', 'b', 'c', 'd'].slice(0, engines));
+        effects.continues = continues;
         const machine = new AttemptMachine(effects, { ...defaultRetryPolicy, reroutesMax });
+        let hasBegun = false;
         for (const give of [(one: AttemptMachine) => one.admit(), ...inputs]) {
           const before = machine.state;
           const length = effects.log.length;
@@ -50,11 +54,16 @@ test('any inputs in any order: one attempt at a time, one end, no output after i
           const isEnd = before !== 'ended' && machine.state === 'ended';
           assert.equal(said.filter((word) => word.startsWith('request ')).length, isEnd ? 1 : 0);
           assert.ok(said.filter((word) => lastWords.test(word)).length <= (isEnd ? 1 : 0));
-          if (before === 'firstByte' || before === 'streaming') assert.ok(!said.includes('send'));
+          if (before === 'firstByte' || before === 'streaming') {
+            assert.ok(!said.includes('send') || continues === 'possible');
+          }
+          if (hasBegun) assert.ok(!said.some((word) => word.startsWith('refuse')));
+          hasBegun ||= machine.state === 'firstByte';
           if (before === 'ended') assert.deepEqual(said, []);
         }
         const reroutes = effects.log.filter((word) => word === 'rerouted').length;
-        assert.ok(reroutes <= reroutesMax);
+        // Responses that made progress may move more often; 30 inputs are too few for that twice.
+        assert.ok(reroutes <= 4 * (reroutesMax + 1));
         machine.cancel();
         assert.equal(machine.state, 'ended');
         assert.equal(effects.attemptsOpen, 0);

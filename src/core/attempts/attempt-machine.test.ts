@@ -218,6 +218,115 @@ test('the policy is data: which failures, statuses and timers reroute a request,
   assert.equal(again.responseHead(503, true), 'pass');
 });
 
+/** A response that has begun, and another engine can go on with it. */
+function begun(reads: number, engines?: string[]) {
+  const { machine, effects } = machineAfter(['admit', 'head 200'], engines);
+  effects.continues = 'possible';
+  for (let i = 0; i < reads; i++) machine.responseBytes();
+  effects.taken();
+  return { machine, effects };
+}
+
+const movesOn = 'continuation possible, attempt failed, pick b, rerouted, send';
+
+test('a response that has begun goes on at another engine, and its head is the first engine’s', () => {
+  for (const [input, before] of [
+    ['reset', 'engineSuspected'],
+    ['truncated', 'engineSuspected'],
+    ['idle timer', 'abort, engineSuspected'],
+  ] as const) {
+    const { machine, effects } = begun(1);
+    inputs[input](machine);
+    assert.equal(effects.taken(), `${before}, ${movesOn}`);
+    assert.equal(machine.state, 'sent');
+    assert.equal(machine.responseHead(200, false), 'hold');
+    assert.equal(machine.responseHead(200, true), 'pass');
+    assert.equal(machine.responseBytes(), true);
+    assert.equal(effects.taken(), 'firstByte');
+    machine.responseEnd(false);
+    assert.equal(effects.taken(), 'attempt completed, request completed 200, complete');
+  }
+});
+
+test('a response of which only the end is missing is completed', () => {
+  const { machine, effects } = begun(1);
+  effects.continues = 'complete';
+  machine.attemptFailed('reset');
+  assert.match(
+    effects.taken(),
+    /continuation complete, attempt failed, request completed 200, complete$/,
+  );
+});
+
+test('an engine that refuses to go on ends the response; one that is busy does not', () => {
+  const refused = begun(1);
+  refused.machine.attemptFailed('reset');
+  assert.equal(refused.machine.responseHead(400, true), 'drop');
+  assert.match(
+    refused.effects.taken(),
+    /abort, attempt failed, not continued: refused, request failed 200, breakOff$/,
+  );
+  const busy = begun(1);
+  busy.machine.attemptFailed('reset');
+  assert.equal(busy.machine.responseHead(503, true), 'drop');
+  assert.match(busy.effects.taken(), /pick c, abort, attempt failed, rerouted, send$/);
+  const mismatch = begun(1);
+  mismatch.machine.attemptFailed('reset');
+  mismatch.machine.responseHead(200, true);
+  mismatch.machine.attemptFailed('mismatch');
+  assert.match(mismatch.effects.taken(), /attempt failed, request failed 200, breakOff$/);
+});
+
+test('without an engine that could go on, the response breaks off, and no error takes its place', () => {
+  const alone = begun(1, ['a']);
+  alone.machine.attemptFailed('reset');
+  assert.match(
+    alone.effects.taken(),
+    /pick nobody, not continued: engines, request failed 200, breakOff$/,
+  );
+  const two = begun(1, ['a', 'b']);
+  two.machine.attemptFailed('connect');
+  two.machine.attemptFailed('connect');
+  assert.match(two.effects.taken(), /not continued: engines, request failed 200, breakOff$/);
+  for (const end of [
+    (machine: AttemptMachine) => machine.stop(),
+    (machine: AttemptMachine) => machine.cancel(),
+  ]) {
+    const { machine, effects } = begun(1);
+    machine.attemptFailed('reset');
+    end(machine);
+    assert.doesNotMatch(effects.taken(), /refuse/);
+  }
+});
+
+test('a response that breaks engines at once ends after two; one that made progress goes on', () => {
+  const poison = begun(1);
+  poison.machine.attemptFailed('reset');
+  poison.machine.responseHead(200, true);
+  poison.machine.responseBytes();
+  poison.machine.attemptFailed('reset');
+  assert.match(poison.effects.taken(), /not continued: retries, request failed 200, breakOff$/);
+  const { machine, effects } = begun(0, ['a', 'b']);
+  const { migrationsMax, progressChunks } = defaultRetryPolicy;
+  for (let i = 0; i < migrationsMax; i++) {
+    for (let read = 0; read < progressChunks; read++) machine.responseBytes();
+    machine.attemptFailed('reset');
+    assert.equal(machine.state, 'sent');
+    machine.responseHead(200, true);
+  }
+  for (let read = 0; read < progressChunks; read++) machine.responseBytes();
+  machine.attemptFailed('reset');
+  assert.match(effects.taken(), /not continued: retries, request failed 200, breakOff$/);
+});
+
+test('without migration a response ends with its engine', () => {
+  const effects = new RecordedEffects(['a', 'b']);
+  effects.continues = 'possible';
+  const machine = new AttemptMachine(effects, { ...defaultRetryPolicy, migrationsMax: 0 });
+  for (const name of ['admit', 'head 200', 'bytes', 'reset'] as const) inputs[name](machine);
+  assert.match(effects.taken(), /attempt failed, request failed 200, breakOff$/);
+});
+
 test('a head alone is held, and the request may still move to another engine', () => {
   assert.match(led(['admit', 'head alone'], 'reset'), /pick b, rerouted, send → sent$/);
   assert.match(led(['admit', 'head alone'], 'idle timer'), /pick b, rerouted, send → sent$/);

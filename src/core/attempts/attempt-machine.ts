@@ -1,6 +1,11 @@
 // One request from its arrival to its end, as a state machine: events in, effects out. It has no
 // socket, clock or engine, so the router and the simulator run this same code.
-import type { AttemptEffects, AttemptOutcome, RejectionStatus } from './attempt-effects.ts';
+import type {
+  AttemptEffects,
+  AttemptOutcome,
+  ContinuationLoss,
+  RejectionStatus,
+} from './attempt-effects.ts';
 import {
   type AttemptWatch,
   type ClientPatience,
@@ -83,6 +88,11 @@ export class AttemptMachine implements Watched {
   #brokenEngines = 0;
   /** Status of the response that has begun. */
   #status = 0;
+  /** Whether the client has the head of the response, so that no engine's response can take its place. */
+  #hasBegun = false;
+  #migrations = 0;
+  /** Chunks of the body of the attempt in flight. */
+  #chunks = 0;
   // Deadlines, all in seconds of the watch's clock.
   readonly #watch: AttemptWatch | undefined;
   /** When the request has to be over, and when its client gives up unless the response has begun. */
@@ -158,6 +168,10 @@ export class AttemptMachine implements Watched {
   responseHead(status: number, hasBody: boolean): HeadVerdict {
     if (this.#state !== 'sent') return 'drop';
     const { reroutedStatuses, busyStatuses } = this.#policy;
+    if (this.#hasBegun && status !== this.#status && !reroutedStatuses.has(status)) {
+      this.#loseContinuation('refused');
+      return 'drop';
+    }
     if (reroutedStatuses.has(status)) {
       if (!busyStatuses.has(status)) this.#brokenEngines++;
       if (this.#pickElsewhere()) {
@@ -165,21 +179,34 @@ export class AttemptMachine implements Watched {
         this.#moveOn();
         return 'drop';
       }
+      if (this.#hasBegun) {
+        this.#loseContinuation(this.#lossOf());
+        return 'drop';
+      }
     } else if (!hasBody) return 'hold';
     this.#status = status;
+    this.#hasBegun = true;
+    this.#patienceEndSeconds = this.#endSeconds;
     this.#state = 'firstByte';
     this.#hasData = true;
     return 'pass';
   }
 
-  /** Bytes of the response's body have arrived. @returns Whether to pass them on to the client. */
-  responseBytes(): boolean {
+  /**
+   * Bytes of the response's body have arrived.
+   *
+   * @param chunks Number of chunks that begin in them; engines write one per token.
+   * @returns Whether to pass them on to the client.
+   */
+  responseBytes(chunks = 1): boolean {
     switch (this.#state) {
       case 'streaming':
         this.#hasData = true;
+        this.#chunks += chunks;
         return true;
       case 'firstByte':
         this.#state = 'streaming';
+        this.#chunks = chunks;
         this.#hasData = true;
         if (this.#status < errorStatusMin) this.#effects.firstByte();
         return true;
@@ -321,6 +348,11 @@ export class AttemptMachine implements Watched {
       case 'sent':
         if (this.#state === 'sent') this.#abandon();
         this.#over();
+        if (this.#hasBegun) {
+          this.#effects.requestEnded('failed', this.#status);
+          this.#effects.breakOff();
+          return;
+        }
         this.#effects.requestEnded('failed', stoppingStatus);
         this.#effects.refuse('stopping');
         return;
@@ -386,7 +418,10 @@ export class AttemptMachine implements Watched {
         return;
       case 'sent':
         this.#abandon();
-        break;
+        if (!this.#hasBegun) break;
+        this.#effects.requestEnded('failed', this.#status);
+        this.#effects.breakOff();
+        return;
       case 'picked':
         this.#effects.unpick();
         break;
@@ -403,9 +438,7 @@ export class AttemptMachine implements Watched {
         return;
       case 'firstByte':
       case 'streaming':
-        this.#judge(rule);
-        this.#end('failed', this.#status);
-        this.#effects.breakOff();
+        this.#failSeen(rule);
         return;
       case 'admitted':
         this.#over();
@@ -419,6 +452,56 @@ export class AttemptMachine implements Watched {
     }
   }
 
+  /** The client has a part of the response: the rest may come from another engine. */
+  #failSeen(rule: FailureRule): void {
+    const { migrationsMax, progressChunks } = this.#policy;
+    this.#judge(rule);
+    if (this.#chunks >= progressChunks) {
+      this.#reroutes = 0;
+      this.#brokenEngines = 0;
+      this.#tried = undefined;
+    } else if (rule.blamesRequest) this.#brokenEngines++;
+    const continuation =
+      rule.reroutes && migrationsMax > 0 ? this.#effects.continuation() : 'impossible';
+    this.#effects.attemptEnded('failed');
+    if (continuation === 'complete') {
+      this.#over();
+      this.#effects.requestEnded('completed', this.#status);
+      this.#effects.complete('completed');
+      return;
+    }
+    if (continuation === 'possible') {
+      if (this.#migrations < migrationsMax && this.#pickElsewhere()) {
+        this.#migrations++;
+        this.#effects.rerouted();
+        this.#send();
+        return;
+      }
+      this.#effects.notContinued(this.#lossOf());
+    }
+    this.#breakOff();
+  }
+
+  /** The engine that was to continue the response refuses to. */
+  #loseContinuation(why: ContinuationLoss): void {
+    this.#effects.abort();
+    this.#effects.attemptEnded('failed');
+    this.#effects.notContinued(why);
+    this.#breakOff();
+  }
+
+  #lossOf(): ContinuationLoss {
+    const { migrationsMax } = this.#policy;
+    return this.#migrations >= migrationsMax || !this.#mayRetry() ? 'retries' : 'engines';
+  }
+
+  /** The response ends where it is. */
+  #breakOff(): void {
+    this.#over();
+    this.#effects.requestEnded('failed', this.#status);
+    this.#effects.breakOff();
+  }
+
   /** The client has received nothing from the attempt that failed. */
   #failUnseen(rule: FailureRule): void {
     this.#judge(rule);
@@ -427,6 +510,11 @@ export class AttemptMachine implements Watched {
     if (rule.reroutes && this.#pickElsewhere()) {
       this.#effects.rerouted();
       this.#send();
+      return;
+    }
+    if (this.#hasBegun) {
+      this.#effects.notContinued(this.#lossOf());
+      this.#breakOff();
       return;
     }
     this.#over();
@@ -439,11 +527,15 @@ export class AttemptMachine implements Watched {
     else if (rule.engine === 'suspected') this.#effects.engineSuspected();
   }
 
-  /** @returns Whether another engine is picked for a request that this attempt's engine failed. */
-  #pickElsewhere(): boolean {
+  #mayRetry(): boolean {
     const { reroutesMax, brokenEnginesMax } = this.#policy;
     if (this.#reroutes >= reroutesMax || this.#brokenEngines >= brokenEnginesMax) return false;
-    if (this.#budget?.hasBalance === false) return false;
+    return this.#budget?.hasBalance !== false;
+  }
+
+  /** @returns Whether another engine is picked for a request that this attempt's engine failed. */
+  #pickElsewhere(): boolean {
+    if (!this.#mayRetry()) return false;
     this.#tried ??= new Set();
     this.#tried.add(this.#url);
     const state = this.#state;
@@ -477,6 +569,7 @@ export class AttemptMachine implements Watched {
   /** Called last in its turn, because the driver may give the next input from within. */
   #send(): void {
     this.#state = 'sent';
+    this.#chunks = 0;
     if (this.#watch !== undefined) {
       const { nowSeconds, settings } = this.#watch;
       const predicted = this.#effects.predictedSeconds();

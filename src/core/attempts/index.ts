@@ -3,6 +3,8 @@
 export type {
   AttemptEffects,
   AttemptOutcome,
+  Continuation,
+  ContinuationLoss,
   RefusalCause,
   RejectionStatus,
 } from './attempt-effects.ts';

@@ -2,9 +2,16 @@
 
 /**
  * How an attempt failed. `connect`: no connection was made. `reset`: the connection broke. `syntax`:
- * the bytes were not HTTP. `truncated`: the body ended early.
+ * the bytes were not HTTP. `truncated`: the body ended early. `event`: the engine reported in its stream that it
+ * cannot go on. `mismatch`: it did not take the tokens of the response that it should continue.
  */
-export type AttemptFailureKind = 'connect' | 'reset' | 'syntax' | 'truncated';
+export type AttemptFailureKind =
+  | 'connect'
+  | 'reset'
+  | 'syntax'
+  | 'truncated'
+  | 'event'
+  | 'mismatch';
 
 /**
  * A deadline of an attempt. `firstByte`: time from sending the request to the first byte of the response's
@@ -27,9 +34,9 @@ export type GatewayStatus = 502 | 503 | 504;
  */
 export type EngineVerdict = 'in' | 'suspected' | 'out';
 
-/** The consequences of one kind of failure before the client has received anything. */
+/** The consequences of one kind of failure. */
 export interface FailureRule {
-  /** Send the request to another engine. */
+  /** Send the request, or the rest of it, to another engine. */
   readonly reroutes: boolean;
   readonly engine: EngineVerdict;
   /** Whether the request may be to blame; see `RetryPolicy.brokenEnginesMax`. */
@@ -38,7 +45,7 @@ export interface FailureRule {
   readonly status: GatewayStatus;
 }
 
-/** Applies to one request; nothing is retried once a byte of the response has been sent to the client. */
+/** Applies to one request; a response that has begun moves to another engine only if that one can continue it. */
 export interface RetryPolicy {
   /** Maximum number of other engines to try after the first. */
   readonly reroutesMax: number;
@@ -47,6 +54,13 @@ export interface RetryPolicy {
    * it may be the cause.
    */
   readonly brokenEnginesMax: number;
+  /** Maximum number of times that a response that has begun moves to another engine; 0 for never. */
+  readonly migrationsMax: number;
+  /**
+   * Number of chunks of a response after which a failure is not the request's: it does not count as broken on it,
+   * and the reroutes start again. A request that breaks engines at a certain token breaks the next one at once.
+   */
+  readonly progressChunks: number;
   readonly failures: Readonly<Record<AttemptFailureKind, FailureRule>>;
   readonly timers: Readonly<Record<AttemptTimer, FailureRule>>;
   /**
@@ -65,15 +79,19 @@ export interface RetryPolicy {
 export const defaultRetryPolicy: RetryPolicy = {
   reroutesMax: 2,
   brokenEnginesMax: 2,
+  migrationsMax: 8,
+  progressChunks: 8,
   failures: {
     connect: { reroutes: true, engine: 'out', blamesRequest: false, status: 503 },
     reset: { reroutes: true, engine: 'suspected', blamesRequest: true, status: 502 },
     syntax: { reroutes: true, engine: 'in', blamesRequest: true, status: 502 },
     truncated: { reroutes: true, engine: 'suspected', blamesRequest: true, status: 502 },
+    event: { reroutes: true, engine: 'suspected', blamesRequest: true, status: 502 },
+    mismatch: { reroutes: false, engine: 'in', blamesRequest: false, status: 502 },
   },
   timers: {
     firstByte: { reroutes: true, engine: 'suspected', blamesRequest: true, status: 504 },
-    streamIdle: { reroutes: false, engine: 'suspected', blamesRequest: false, status: 504 },
+    streamIdle: { reroutes: true, engine: 'suspected', blamesRequest: true, status: 504 },
   },
   reroutedStatuses: new Set([429, 500, 502, 503, 504]),
   busyStatuses: new Set([429, 503]),

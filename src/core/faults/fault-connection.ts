@@ -6,7 +6,8 @@ import type { Timeline } from './timeline.ts';
 /** Events of a request that its router observes. */
 export interface ResponseListener {
   onHead(status: number): void;
-  onBytes(): void;
+  /** @param token Index of the response's token that the bytes hold; -1 for none. */
+  onBytes(token: number): void;
   onEnd(isError: boolean): void;
   onFailure(kind: AttemptFailureKind, isAnswered: boolean): void;
 }
@@ -70,8 +71,8 @@ export class FaultConnection {
     });
   }
 
-  bytes(): void {
-    this.#tell('bytes', (listener) => listener.onBytes());
+  bytes(token = -1): void {
+    this.#tell('bytes', (listener) => listener.onBytes(token));
   }
 
   end(isError: boolean): void {

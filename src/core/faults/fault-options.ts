@@ -35,6 +35,8 @@ export interface FaultOptions {
   readonly slowStream?: Chance & { readonly delayMs: number };
   /** The connection closes after this many events, without the end of the body. */
   readonly cutStream?: Chance & { readonly events: number };
+  /** The stream ends with an error event after this many events. */
+  readonly errorInStream?: Chance & { readonly events: number };
   /** The process crashes, and serves again after this long with an empty cache. */
   readonly crash?: Spell;
   /** All connections are cut, and none is accepted for this long; the cache is kept. */
@@ -66,7 +68,7 @@ export const faultNames: readonly FaultName[] = [
   ] as const),
   ...(['hangInStream', 'slowStream', 'cutStream', 'crash', 'refuse'] as const),
   ...(['wedge', 'slowEngine'] as const),
-  ...(['lateUpdates', 'clientLeaves', 'routerRestarts'] as const),
+  ...(['lateUpdates', 'clientLeaves', 'routerRestarts', 'errorInStream'] as const),
 ];
 
 /** Share of the faults that are enabled in a run; all at once would hide their individual effects. */
@@ -98,6 +100,7 @@ export function drawFaults(random: Random): FaultOptions {
     lateUpdates: { probability: probability(0.3), seconds: seconds(1) },
     clientLeaves: { probability: probability(0.4), seconds: seconds(3) },
     routerRestarts: { probability: probability(0.05) },
+    errorInStream: { probability: probability(0.2), events },
   };
   return Object.fromEntries(
     Object.entries(all).filter(() => random.next() < activeShare),

@@ -139,6 +139,28 @@ test('each fault has the effect that its name states', () => {
   assert.ok(under({ slowEngine: { probability: 1, factor: 50, seconds: 5 } }).seconds > calm + 1);
 });
 
+test('a stream whose engine fails goes on at another one, token by token the same', () => {
+  const events = 10;
+  const failures: readonly FaultSettings['faults'][] = [
+    { cutStream: { probability: 1, events } },
+    { errorInStream: { probability: 1, events } },
+    { hangInStream: { probability: 1, events, seconds: 30 } },
+  ];
+  const deadlines = {
+    firstByteSeconds: Number.POSITIVE_INFINITY,
+    streamIdleSeconds: 0.5,
+    engineStallSeconds: Number.POSITIVE_INFINITY,
+    totalSeconds: Number.POSITIVE_INFINITY,
+  };
+  for (const faults of failures) {
+    const changes = { deadlines, retryPolicy: defaultRetryPolicy };
+    const moved = under(faults, { migrates: true, ...changes });
+    assert.equal(moved.completed, moved.requests);
+    assert.ok(moved.reroutes > 0);
+    assert.ok(under(faults, { migrates: false, ...changes }).failed > 0);
+  }
+});
+
 type Mutant = (
   effects: AttemptEffects,
   policy: RetryPolicy,
@@ -162,6 +184,8 @@ const changed = (effects: AttemptEffects, changes: Partial<AttemptEffects>): Att
     engineSuspected: () => effects.engineSuspected(),
     firstByte: () => effects.firstByte(),
     attemptEnded: (outcome) => effects.attemptEnded(outcome),
+    continuation: () => effects.continuation(),
+    notContinued: (why) => effects.notContinued(why),
     rerouted: () => effects.rerouted(),
     refuse: (cause) => effects.refuse(cause),
     breakOff: () => effects.breakOff(),

@@ -167,7 +167,7 @@ class FaultRun {
       ...{ settings: this.#settings, timeline: this.#timeline, invariants: this.#invariants },
       engineOf: this.#engineOf,
       routingRequest: routingRequest(index, promptTokens, family),
-      sent: { promptTokens, outputTokens, family },
+      sent: { promptTokens, outputTokens, sentTokens: 0, family },
       delaySeconds: () => delaySecondsMin + random.next() * delaySecondsSpan,
       createMachine: (effects) => createMachine(effects, retryPolicy, router.watch, patience),
       onOver: () => this.#open.delete(request),

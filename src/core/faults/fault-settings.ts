@@ -30,6 +30,8 @@ export interface FaultSettings {
   /** Name of the routing policy. */
   readonly policy: string;
   readonly retryPolicy: RetryPolicy;
+  /** Whether streams can be continued by another engine. */
+  readonly migrates: boolean;
   readonly deadlines: DeadlineSettings;
   /** How long clients wait, if they say so. */
   readonly patience: ClientPatience;
@@ -74,6 +76,8 @@ export function faultSettings(seed: number): FaultSettings {
       firstByteSeconds: random.next() < 0.8 ? Number.POSITIVE_INFINITY : 0.2 + random.next() * 3,
     },
     faults: drawFaults(random),
+    // Drawn last, so that the other settings of a seed stay the same.
+    migrates: random.next() < 0.7,
   };
 }
 

@@ -27,14 +27,23 @@ const headFirstShare = 0.5;
 export interface SentRequest {
   readonly promptTokens: number;
   readonly outputTokens: number;
+  /** Tokens of the response that the prompt ends with: those that other engines have generated. */
+  readonly sentTokens: number;
   /** Prompts of the same family share their beginning. */
   readonly family: number;
 }
 
+/** Tokens of the response to a request: as many as it asks for, or as fit into the context. */
+export function responseTokens({ promptTokens, outputTokens }: SentRequest): number {
+  return Math.min(outputTokens, config.maxModelLen - promptTokens);
+}
+
 interface OpenRequest extends EngineRequest {
   readonly connection: FaultConnection;
-  /** Number of events after which the stream is cut, or hangs. */
+  readonly sentTokens: number;
+  /** Number of events after which the stream is cut, ends with an error, or hangs. */
   readonly cutAfter: number;
+  readonly errorAfter: number;
   readonly hangAfter: number;
   readonly hangSeconds: number;
   hasHead: boolean;
@@ -135,9 +144,11 @@ export class FaultyEngine {
     return true;
   }
 
-  #add(connection: FaultConnection, { promptTokens, outputTokens, family }: SentRequest): void {
+  #add(connection: FaultConnection, sent: SentRequest): void {
+    const { promptTokens, sentTokens, family } = sent;
     const dice = this.#dice;
     const cut = dice.draw('cutStream');
+    const error = dice.draw('errorInStream');
     const hang = dice.draw('hangInStream');
     const number = this.#added++;
     const promptBlocks = Math.floor(promptTokens / blockSize);
@@ -145,14 +156,15 @@ export class FaultyEngine {
       ...{
         id: String(number),
         promptTokens,
-        maxTokens: Math.min(outputTokens, config.maxModelLen - promptTokens),
+        maxTokens: responseTokens(sent),
         priority: 0,
       },
       arrivalSeconds: this.#timeline.nowSeconds,
       blockKey: (index) =>
         index < promptBlocks ? family * 100 + index : -(number * 100 + index) - 1,
-      connection,
+      ...{ connection, sentTokens },
       cutAfter: cut?.events ?? Number.POSITIVE_INFINITY,
+      errorAfter: error?.events ?? Number.POSITIVE_INFINITY,
       hangAfter: hang?.events ?? Number.POSITIVE_INFINITY,
       hangSeconds: hang?.seconds ?? 0,
       ...{ hasHead: dice.random.next() < headFirstShare, events: 0 },
@@ -213,9 +225,14 @@ export class FaultyEngine {
       this.#open.delete(open.id);
       return true;
     }
+    if (open.events === open.errorAfter) {
+      connection.end(true);
+      this.#open.delete(open.id);
+      return true;
+    }
     if (open.events === open.hangAfter) connection.holdFor(open.hangSeconds);
     open.events++;
-    connection.bytes();
+    connection.bytes(open.sentTokens + outputIndex);
     if (outputIndex + 1 < open.maxTokens) return false;
     connection.end(false);
     this.#open.delete(open.id);

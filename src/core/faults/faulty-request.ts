@@ -5,11 +5,12 @@ import type {
   AttemptFailureKind,
   AttemptMachine,
   AttemptOutcome,
+  Continuation,
 } from '../attempts/index.ts';
 import { NoEndpointError, type RoutingRequest, type Ticket } from '../routing/index.ts';
 import { FaultConnection, type ResponseListener } from './fault-connection.ts';
 import type { FaultSettings } from './fault-settings.ts';
-import type { FaultyEngine, SentRequest } from './faulty-engine.ts';
+import { type FaultyEngine, responseTokens, type SentRequest } from './faulty-engine.ts';
 import type { FaultyRouter } from './faulty-router.ts';
 import type { Invariants } from './invariants.ts';
 import type { Timeline } from './timeline.ts';
@@ -39,6 +40,9 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
   #ticket: Ticket | undefined = undefined;
   #connection: FaultConnection | undefined = undefined;
   #attempts = 0;
+  #hasHead = false;
+  /** Tokens of the response that the client has. */
+  #tokens = 0;
   #isOver = false;
   /** Status of a response whose head has arrived but has not been passed on. */
   #heldStatus: number | undefined = undefined;
@@ -52,6 +56,16 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
 
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  /** Whether another engine can continue its response. */
+  get migrates(): boolean {
+    return this.#options.settings.migrates;
+  }
+
+  /** Tokens of the whole response. */
+  get responseTokens(): number {
+    return responseTokens(this.#options.sent);
   }
 
   /** Whether it is connected to an engine. */
@@ -78,14 +92,17 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
     this.#passHead(false);
   }
 
-  onBytes(): void {
+  onBytes(token: number): void {
     this.#passHead(true);
-    if (this.#machine.responseBytes()) this.#options.invariants.delivered(this, 'bytes');
+    if (!this.#machine.responseBytes()) return;
+    if (token >= 0) this.#tokens++;
+    this.#options.invariants.delivered(this, 'bytes', token);
   }
 
   onEnd(isError: boolean): void {
     this.#passHead(true);
-    this.#machine.responseEnd(isError);
+    if (isError) this.onFailure('event');
+    else this.#machine.responseEnd(false);
   }
 
   onFailure(kind: AttemptFailureKind): void {
@@ -98,8 +115,11 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
     if (status === undefined) return;
     this.#heldStatus = undefined;
     const verdict = this.#machine.responseHead(status, hasBody);
-    if (verdict === 'pass') this.#options.invariants.delivered(this, 'head');
-    else if (verdict === 'hold') this.#heldStatus = status;
+    if (verdict === 'hold') this.#heldStatus = status;
+    // The head of an engine that continues a response is dropped.
+    if (verdict !== 'pass' || this.#hasHead) return;
+    this.#hasHead = true;
+    this.#options.invariants.delivered(this, 'head');
   }
 
   // Effects of the machine.
@@ -115,7 +135,8 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
   }
 
   send(): void {
-    const { timeline, engineOf, invariants, sent } = this.#options;
+    const { timeline, engineOf, invariants } = this.#options;
+    const sent = this.#rest();
     const ticket = this.#picked as Ticket;
     const { url } = ticket.pick.endpoint;
     const delaySeconds = this.#options.delaySeconds();
@@ -172,6 +193,13 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
     this.#ticket = undefined;
   }
 
+  continuation(): Continuation {
+    if (!this.#options.settings.migrates) return 'impossible';
+    return this.#rest().outputTokens > 0 ? 'possible' : 'complete';
+  }
+
+  notContinued(): void {}
+
   rerouted(): void {
     this.#options.invariants.rerouted();
   }
@@ -192,5 +220,16 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
     this.#isOver = true;
     this.#options.invariants.requestEnded(this, outcome);
     this.#options.onOver();
+  }
+
+  /** The request for the tokens that the client does not have. */
+  #rest(): SentRequest {
+    const { sent } = this.#options;
+    return {
+      ...sent,
+      promptTokens: sent.promptTokens + this.#tokens,
+      outputTokens: responseTokens(sent) - this.#tokens,
+      sentTokens: this.#tokens,
+    };
   }
 }

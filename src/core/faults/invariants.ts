@@ -25,6 +25,12 @@ interface RequestBook {
   /** Engine of the attempt in flight. */
   url: string | undefined;
   readonly tried: Set<string>;
+  /** Reads of the response of the last attempt, all that were relayed. */
+  reads: number;
+  /** Number of times that a response which had begun went on at another engine. */
+  migrations: number;
+  /** Tokens of the response that the client has received. */
+  tokens: number;
   lastEnd: AttemptEnd | undefined;
   /** Engines that failed after they had received the request. */
   brokenEngines: number;
@@ -79,13 +85,25 @@ export class Invariants {
 
   sent(request: FaultyRequest, url: string): void {
     const book = this.#bookOf(request);
-    const { reroutesMax, brokenEnginesMax } = this.#retryPolicy;
-    if (this.#isBroken(book.lastEnd)) book.brokenEngines++;
+    const { reroutesMax, brokenEnginesMax, migrationsMax, progressChunks } = this.#retryPolicy;
+    if (book.reads > 0) book.migrations++;
+    if (book.reads >= progressChunks) {
+      const last = [...book.tried].at(-1) as string;
+      book.tried.clear();
+      book.tried.add(last);
+      book.attempts = 1;
+      book.brokenEngines = 0;
+    } else if (this.#isBroken(book.lastEnd)) book.brokenEngines++;
+    book.reads = 0;
     const who = `${request.name} was sent to ${url}`;
     must(book.url === undefined, `${who} while an attempt at ${book.url} is under way`);
     must(!request.isConnected, `${who} and left a connection open to ${[...book.tried].at(-1)}`);
     must(book.outcome === undefined, `${who} after its end`);
-    must(!book.hasHead, `${who} after its response had begun`);
+    must(
+      !book.hasHead || request.migrates,
+      `${who} after its response had begun, which cannot be continued`,
+    );
+    must(book.migrations <= migrationsMax, `${who} as migration ${book.migrations}`);
     must(!book.tried.has(url), `${who}, which had failed it`);
     must(!request.router.out.has(url), `${who}, which its router knows to be out`);
     must(
@@ -126,6 +144,7 @@ export class Invariants {
   delivered(
     request: FaultyRequest,
     what: 'head' | 'bytes' | 'an error' | 'a cut' | 'the end',
+    token = -1,
   ): void {
     const book = this.#bookOf(request);
     const who = `The client of ${request.name} got ${what}`;
@@ -133,6 +152,13 @@ export class Invariants {
     must(!book.hasLastWord, `${who} after its response had ended`);
     const begins = what === 'head' || what === 'an error';
     must(book.hasHead !== begins, `${who} ${begins ? 'after' : 'before'} a head`);
+    if (what === 'bytes') book.reads++;
+    if (token >= 0) {
+      must(token === book.tokens, `${who} of token ${token} after ${book.tokens} tokens`);
+      book.tokens++;
+    }
+    const isCut = what === 'the end' && book.tokens > 0 && book.tokens !== request.responseTokens;
+    must(!isCut, `${who} after ${book.tokens} of ${request.responseTokens} tokens`);
     book.hasHead = true;
     book.hasLastWord = lastWords.has(what);
   }
@@ -248,6 +274,7 @@ export class Invariants {
     if (book === undefined) {
       book = {
         ...{ attempts: 0, url: undefined, tried: new Set(), lastEnd: undefined, brokenEngines: 0 },
+        ...{ reads: 0, migrations: 0, tokens: 0 },
         ...{ hasHead: false, hasLastWord: false, hasLeft: false, outcome: undefined },
       };
       this.#books.set(request, book);

@@ -108,6 +108,7 @@ test('the fields of a chat request are read, its prompt in rendering order', () 
       outputTokensMax: 7,
       session: 'ann',
       hasStreamOptions: true,
+      returnsTokenIds: undefined,
       prompt: ['"s"', '[1]', '[{"role":"user"}]'],
       promptKeys: ['cache_salt', 'tools', 'messages'],
       promptBytes: 23,

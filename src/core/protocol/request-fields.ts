@@ -19,6 +19,8 @@ export interface RequestFields {
   readonly session: string | undefined;
   /** Whether `stream_options` is present, with which the end of a stream reports token counts. */
   readonly hasStreamOptions: boolean;
+  /** The value of `return_token_ids`, with which engines report the ids of their tokens; undefined if absent. */
+  readonly returnsTokenIds: boolean | undefined;
   /**
    * The raw bytes that decide the KV cache, in the order in which chat templates render them: salt,
    * tools, system text, then messages, prompt or input.
@@ -38,8 +40,12 @@ const nameBytesMax = 1024;
 /** Keys whose values are the prompt, in rendering order. */
 const promptKeys = ['cache_salt', 'tools', 'system', 'instructions', 'messages', 'prompt', 'input'];
 const lengthKeys = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'];
-const keysAlways = ['model', 'stream', 'stream_options', ...lengthKeys, ...promptKeys];
-const firstLength = 3;
+const keysAlways = [
+  ...['model', 'stream', 'stream_options', 'return_token_ids'],
+  ...lengthKeys,
+  ...promptKeys,
+];
+const firstLength = 4;
 const firstPrompt = firstLength + lengthKeys.length;
 
 /**
@@ -98,6 +104,10 @@ export class RequestFieldsReader {
       modelEnd: spans[1] as number,
       stream: jsonTrueAt(body, spans[2] as number, spans[3] as number),
       hasStreamOptions: (spans[4] as number) >= 0,
+      returnsTokenIds:
+        (spans[6] as number) < 0
+          ? undefined
+          : jsonTrueAt(body, spans[6] as number, spans[7] as number),
       outputTokensMax,
       session: this.#sessionIndex < 0 ? undefined : this.#session(body, spans),
       prompt,

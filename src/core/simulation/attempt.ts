@@ -1,6 +1,11 @@
 // One request of a simulated fleet: drives `AttemptMachine` with engine models instead of sockets. Where
 // prefill is disaggregated, the attempt has two legs on two engines.
-import { type AttemptEffects, AttemptMachine, type AttemptOutcome } from '../attempts/index.ts';
+import {
+  type AttemptEffects,
+  AttemptMachine,
+  type AttemptOutcome,
+  type Continuation,
+} from '../attempts/index.ts';
 import type { EngineRequest } from '../engine/index.ts';
 import type { Ticket } from '../routing/index.ts';
 import type { Handoffs } from './disaggregation.ts';
@@ -196,6 +201,13 @@ export class Attempt implements AttemptEffects {
       outputTokens: this.outputTokens,
     });
   }
+
+  /** Simulated streams end with their engine. */
+  continuation(): Continuation {
+    return 'impossible';
+  }
+
+  notContinued(): void {}
 
   rerouted(): void {
     this.#fleet.rerouted();

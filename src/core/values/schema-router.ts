@@ -107,6 +107,10 @@ const routerKeys = {
     timeoutsSchema,
     'Timeouts of the router in seconds; 0 for none, except for connecting.',
   ),
+  migration: ours(
+    z.boolean().default(true),
+    'Whether a stream whose engine fails continues on another engine (--no-migration if false).',
+  ),
   routerPeers: ours(
     z.array(text.min(1)).default([]),
     'URLs of the routers in front of the same engines, which may include this one. Routers share what they send. A host name stands for all its addresses.',

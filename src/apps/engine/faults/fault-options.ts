@@ -26,6 +26,8 @@ export interface FaultOptions {
   readonly slowStream?: { readonly probability: number; readonly delayMs: number };
   /** The connection is closed after `events` events, without the end of the stream. */
   readonly cutStream?: { readonly probability: number; readonly events: number };
+  /** The stream ends after `events` events with an error event, as when vLLM's engine core dies. */
+  readonly errorInStream?: { readonly probability: number; readonly events: number };
   /** The engine dies as if killed by SIGKILL after this many requests have arrived. */
   readonly crash?: { readonly requests: number };
   /** No request makes progress for this time; health checks still succeed. */
@@ -52,6 +54,7 @@ const defaults = {
   hangInStream: { probability: 1, events: 3, seconds: 3600 },
   slowStream: { probability: 1, delayMs: 500 },
   cutStream: { probability: 1, events: 3 },
+  errorInStream: { probability: 1, events: 3 },
   crash: { requests: 1 },
   wedge: { seconds: 3600 },
   slowEngine: { factor: 10, seconds: 3600 },

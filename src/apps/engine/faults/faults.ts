@@ -88,15 +88,17 @@ export class Faults {
   }
 
   #streamFault(exchange: Exchange): StreamFault | undefined {
-    const { hangInStream, slowStream, cutStream } = this.#options;
+    const { hangInStream, slowStream, cutStream, errorInStream } = this.#options;
     const hangs = hangInStream && this.#happens(hangInStream);
     const drags = slowStream && this.#happens(slowStream);
     const breaks = cutStream && this.#happens(cutStream);
-    if (!hangs && !drags && !breaks) return undefined;
+    const errs = errorInStream && this.#happens(errorInStream);
+    if (!hangs && !drags && !breaks && !errs) return undefined;
     return new StreamFault(exchange.response, {
       hang: hangs ? hangInStream : undefined,
       delayMs: drags ? slowStream.delayMs : undefined,
       cutAfterEvents: breaks ? cutStream.events : undefined,
+      errorAfterEvents: errs ? errorInStream.events : undefined,
     });
   }
 

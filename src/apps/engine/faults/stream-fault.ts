@@ -1,5 +1,6 @@
-// Makes a stream hang, slow down or break off.
+// Makes a stream hang, slow down, break off or end with an error.
 import type { ServerResponse } from 'node:http';
+import { ApiError, sseDone, sseEvent } from '../../../core/api/index.ts';
 import type { EventSink } from '../http/exchange.ts';
 
 export interface StreamFaultPlan {
@@ -9,6 +10,8 @@ export interface StreamFaultPlan {
   readonly delayMs?: number | undefined;
   /** Close the connection after this many events. */
   readonly cutAfterEvents?: number | undefined;
+  /** End with an error event after this many events. */
+  readonly errorAfterEvents?: number | undefined;
 }
 
 /** Between the writer of one stream and its socket; preserves the order. */
@@ -50,9 +53,15 @@ export class StreamFault implements EventSink {
   #drain(): void {
     const response = this.#response;
     while (this.#queue.length > 0 && this.#timer === undefined && !this.#isCut) {
-      const { hang, delayMs, cutAfterEvents } = this.#plan;
+      const { hang, delayMs, cutAfterEvents, errorAfterEvents } = this.#plan;
       if (cutAfterEvents !== undefined && this.#sent >= cutAfterEvents) {
         response.destroy();
+        return;
+      }
+      if (errorAfterEvents !== undefined && this.#sent >= errorAfterEvents) {
+        const error = new ApiError(500, 'InternalServerError', 'Injected fault.');
+        this.#isCut = true;
+        response.end(sseEvent(error.body()) + sseDone);
         return;
       }
       if (hang && !this.#hasHung && this.#sent >= hang.events) {

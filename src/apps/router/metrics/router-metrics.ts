@@ -38,6 +38,7 @@ export class RouterMetrics {
   readonly reroutes;
   readonly deadlines;
   readonly stalls;
+  readonly migrations;
   readonly firstByte;
   readonly firstToken;
   readonly tokenGap;
@@ -113,6 +114,11 @@ export class RouterMetrics {
       name: 'spillway_router_engine_stalls',
       help: 'How often no stream of the engine had data for too long, so that it was ejected.',
       labels: ['server'],
+    });
+    this.migrations = registry.counter({
+      name: 'spillway_router_stream_migrations',
+      help: 'Streams whose engine failed, by outcome (moved, completed, declined or failed) and reason.',
+      labels: ['outcome', 'reason'],
     });
     this.firstByte = registry.histogram({
       name: 'spillway_router_first_byte_seconds',

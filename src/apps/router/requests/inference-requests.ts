@@ -1,6 +1,6 @@
 // Prepares a client's request for routing: reads its fields, resolves its model, and tokenizes its prompt
 // if the policy needs tokens.
-
+import type { StreamKind } from '../../../core/migration/index.ts';
 import type { PromptKind, TokenizedPrompt } from '../../../core/prompts/index.ts';
 import {
   JsonSyntaxError,
@@ -21,6 +21,7 @@ import {
   type ProxyContext,
 } from './proxied-request.ts';
 import type { BodyKind } from './request-routes.ts';
+import { migrationPlan } from './stream-migration.ts';
 
 /** Properties of a request that follow from its path. */
 export interface ForwardedRoute {
@@ -29,6 +30,8 @@ export interface ForwardedRoute {
   readonly generates: boolean;
   /** Undefined if its prompt has no place in the KV cache that KV events tell of. */
   readonly promptKind: PromptKind | undefined;
+  /** What its streams are, if another engine can continue them. */
+  readonly movingStream: StreamKind | undefined;
 }
 
 /**
@@ -144,7 +147,13 @@ export class InferenceRequests {
         ? exchange.body
         : withModel(exchange.body, fields.modelStart, fields.modelEnd, resolved);
     const expectsUsage = fields.stream && fields.hasStreamOptions;
-    const proxied = { exchange, request, body, expectsUsage, generates, arrivedAtMs };
+    const migration =
+      generates && fields.stream
+        ? migrationPlan(this.#context.migration, route.movingStream, fields, body.length)
+        : undefined;
+    const proxied = {
+      ...{ exchange, request, body, expectsUsage, generates, arrivedAtMs, migration },
+    };
     const isTokenized = promptKind !== undefined && resolved !== undefined;
     // With one engine there is nothing to choose.
     if (isTokenized && core.policy.needsTokens && core.candidateCount(resolved) > 1) {
@@ -164,7 +173,10 @@ export class InferenceRequests {
       return;
     }
     const request = requestWithoutPrompt({ ...arrival, model });
-    this.#send({ exchange, request, body, expectsUsage: false, generates: false, arrivedAtMs });
+    const migration = undefined;
+    this.#send({
+      ...{ exchange, request, body, expectsUsage: false, generates: false, arrivedAtMs, migration },
+    });
   }
 
   /**

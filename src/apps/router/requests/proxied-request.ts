@@ -6,10 +6,13 @@ import {
   AttemptMachine,
   type AttemptOutcome,
   type AttemptWatch,
+  type Continuation,
+  type ContinuationLoss,
   type RefusalCause,
   type RetryBudget,
   type RetryPolicy,
 } from '../../../core/attempts/index.ts';
+import type { StreamFault } from '../../../core/migration/index.ts';
 import {
   NoEndpointError,
   type Outcome,
@@ -34,6 +37,7 @@ import { clientPatience } from './client-patience.ts';
 import type { OpenAiError } from './openai-error.ts';
 import { type UpstreamHeadParts, upstreamHeadText } from './proxy-heads.ts';
 import { ResponseRelay } from './response-relay.ts';
+import { type MigrationContext, type MigrationPlan, StreamMigration } from './stream-migration.ts';
 
 /** An engine as the proxy needs it. */
 export interface ProxyTarget {
@@ -58,6 +62,7 @@ export interface ProxyContext {
   /** When a request may be sent to another engine. */
   readonly retryPolicy: RetryPolicy;
   readonly retryBudget: RetryBudget;
+  readonly migration: MigrationContext;
   /** Checks the deadlines of all requests. */
   readonly watch: AttemptWatch;
   readonly authorization: UpstreamHeadParts['authorization'];
@@ -82,6 +87,8 @@ export interface ProxiedRequestOptions {
   /** Whether the response is generated text. */
   readonly generates: boolean;
   readonly arrivedAtMs: number;
+  /** How a streamed response can move to another engine; undefined if it is not streamed. */
+  readonly migration: MigrationPlan | undefined;
 }
 
 const noBody = Buffer.alloc(0);
@@ -92,12 +99,15 @@ const overloaded: OpenAiError = { status: 503, message: 'All engines are overloa
 export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEffects {
   readonly #context: ProxyContext;
   readonly #exchange: ServerExchange;
-  readonly #request: RoutingRequest;
+  /** The request as it arrived, and what remains of it. */
+  readonly #first: RoutingRequest;
+  #request: RoutingRequest;
+  readonly #migration: StreamMigration | undefined;
   readonly #arrivedAtMs: number;
   readonly #generates: boolean;
   readonly #machine: AttemptMachine;
   readonly #relay: ResponseRelay;
-  /** Released once the response has begun, as no retry will need it. */
+  /** Released once the response has begun, if it cannot move. */
   #body: Buffer;
   /** The next attempt's ticket; undefined once it is sent. */
   #picked: Ticket | undefined = undefined;
@@ -125,10 +135,13 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     const { exchange, request, expectsUsage } = options;
     this.#context = context;
     this.#exchange = exchange;
+    this.#first = request;
     this.#request = request;
     this.#body = options.body;
     this.#arrivedAtMs = options.arrivedAtMs;
     this.#generates = options.generates;
+    this.#migration =
+      options.migration && new StreamMigration(context.migration, options.migration);
     const { retryPolicy, retryBudget, watch } = context;
     const patience = clientPatience(exchange.head.headers, request.stream);
     this.#machine = new AttemptMachine(this, retryPolicy, retryBudget, watch, patience);
@@ -170,8 +183,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
   onHead(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
     const verdict = this.#machine.responseHead(head.status, ended || bytes.length > 0);
     this.#heldHead = verdict === 'hold' ? head : undefined;
-    if (verdict === 'pass') this.#begin(head, bytes, ended, chunks);
-    return false;
+    return verdict === 'pass' && this.#begin(head, bytes, ended, chunks);
   }
 
   onBytes(bytes: Buffer, ended: boolean, chunks: number): boolean {
@@ -179,10 +191,10 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     if (held !== undefined) return this.onHead(held, bytes, ended, chunks);
     if (this.#stream === undefined) this.#chunks += chunks;
     else if (chunks > 0) this.#countGap(this.#stream, ended, chunks);
-    if (bytes.length > 0) this.#machine.responseBytes();
-    const isKept = this.#relay.write(bytes, ended);
-    if (ended) this.#end();
-    else if (this.#exchange.congested) this.#pause();
+    if (bytes.length > 0) this.#machine.responseBytes(chunks);
+    const taken = this.#migration?.isFollowed ? this.#taken(bytes, ended) : bytes;
+    const isKept = taken !== undefined && this.#relay.write(taken, ended) && taken === bytes;
+    this.#wentOn(ended);
     return isKept;
   }
 
@@ -195,15 +207,60 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     else this.#machine.attemptFailed(kind);
   }
 
-  #begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): void {
-    this.#body = noBody;
+  /** @returns Whether `bytes` must stay as they are after the call. */
+  #begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
     const { pick } = this.#ticket as Ticket;
     const { headerLines } = this.#target as ProxyTarget;
-    this.#chunks = chunks;
-    this.#relay.begin(head, bytes, ended, { pick, headerLines });
-    if (bytes.length > 0) this.#machine.responseBytes();
+    this.#chunks += chunks;
+    this.#migration?.begin(head, this.#exchange.head.minorVersion);
+    const isFollowed = this.#migration?.isFollowed ?? false;
+    const isFirst = !this.#exchange.begun;
+    if (!isFollowed && !isFirst) {
+      this.#failWith('mismatch', 'its response is no stream');
+      return false;
+    }
+    const taken = isFollowed ? this.#taken(bytes, ended) : bytes;
+    let isKept = false;
+    if (isFirst) this.#relay.begin(head, taken ?? noBody, ended, { pick, headerLines });
+    else if (taken !== undefined) isKept = this.#relay.write(taken, ended) && taken === bytes;
+    if (bytes.length > 0) this.#machine.responseBytes(chunks);
+    if (!isFollowed) this.#body = noBody;
+    this.#wentOn(ended);
+    return isKept;
+  }
+
+  /** What the client gets of a read of a stream that can move. */
+  #taken(bytes: Buffer, ended: boolean): Buffer | undefined {
+    return this.#migration?.take(bytes, this.#upstream?.betweenChunks ?? ended, ended);
+  }
+
+  /** A read has been relayed. */
+  #wentOn(ended: boolean): void {
+    const fault = this.#migration?.fault;
+    if (fault !== undefined && this.#leaves(fault)) return;
     if (ended) this.#end();
     else if (this.#exchange.congested) this.#pause();
+  }
+
+  /** @returns Whether the engine is left; if no other one can continue, its own last events are passed on. */
+  #leaves({ kind, message }: StreamFault): boolean {
+    const migration = this.#migration as StreamMigration;
+    if (kind === 'mismatch' || migration.leave(this.#body, kind) !== 'impossible') {
+      this.#failWith(kind, message);
+      return true;
+    }
+    const withheld = migration.release();
+    if (withheld !== undefined) this.#relay.write(withheld, true);
+    return false;
+  }
+
+  /** The engine has ended the stream early, on a connection that still works. */
+  #failWith(kind: 'event' | 'mismatch', message: string): void {
+    this.#failure = { kind: 'truncated', message, answered: true, betweenChunks: true };
+    if (kind === 'mismatch') this.#migration?.lost(kind);
+    this.#target?.metrics.error(this.#request.model, 'answer');
+    this.#upstream?.abort();
+    this.#machine.attemptFailed(kind);
   }
 
   // Actions that the machine requests.
@@ -227,11 +284,13 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     this.#ticket = ticket;
     this.#target = target;
     this.#attemptId = this.#context.attemptId(this.#request.id);
+    const sent = this.#migration?.body(this.#body) ?? this.#body;
+    this.#migration?.sent();
     const head = upstreamHeadText(this.#exchange.head, {
       host: target.host,
       basePath: target.basePath,
       target: this.#exchange.target,
-      bodyBytes: this.#body.length,
+      bodyBytes: sent.length,
       requestId: this.#attemptId,
       authorization: this.#context.authorization,
     });
@@ -242,7 +301,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     target.metrics.rate.count(nowMs / 1000);
     if (this.#context.log.infoEnabled) this.#logPick(url, nowMs);
     const toHead = this.#exchange.head.method === 'HEAD';
-    const body = this.#body.length > 0 ? this.#body : undefined;
+    const body = sent.length > 0 ? sent : undefined;
     this.#upstream = target.pool.send({ head, body, toHead }, this);
   }
 
@@ -293,6 +352,12 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     metrics.firstByteSeconds.observe((nowMs - this.#sentAtMs) / 1000);
     if (!this.#generates || !this.#relay.isEventStream) return;
     const stream = metrics.stream(this.#request.model);
+    if (this.#stream !== undefined) {
+      // The stream has moved: its client has had its first token.
+      this.#stream = stream;
+      this.#lastReadAtMs = nowMs;
+      return;
+    }
     const seconds = (nowMs - this.#arrivedAtMs) / 1000;
     stream.firstTokenSeconds.observe(seconds);
     stream.windows.add('ttft', seconds, nowMs / 1000);
@@ -315,6 +380,28 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     this.#context.attemptEnded(this.#attemptId);
   }
 
+  continuation(): Continuation {
+    const cause = this.#failure?.kind ?? 'reset';
+    const continuation = this.#migration?.leave(this.#body, cause) ?? 'impossible';
+    if (continuation === 'possible') this.#request = this.#restOf(this.#first);
+    return continuation;
+  }
+
+  /** The rest of the request as the policy sees it. */
+  #restOf(request: RoutingRequest): RoutingRequest {
+    const { promptTokens, outputTokensMax } = request;
+    const sentTokens = this.#migration?.sentTokens ?? 0;
+    return {
+      ...request,
+      promptTokens: promptTokens + sentTokens,
+      outputTokensMax: outputTokensMax === undefined ? undefined : outputTokensMax - sentTokens,
+    };
+  }
+
+  notContinued(why: ContinuationLoss): void {
+    this.#migration?.lost(why);
+  }
+
   rerouted(): void {
     const { label, metrics } = this.#target as ProxyTarget;
     metrics.reroutes.inc();
@@ -333,17 +420,24 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
   }
 
   breakOff(): void {
-    const betweenChunks = this.#failure?.betweenChunks ?? false;
+    // What a stream that can move has relayed ends with an event.
+    const isFollowed = this.#migration?.isFollowed ?? false;
+    const betweenChunks = isFollowed || (this.#failure?.betweenChunks ?? false);
     if (this.#isStopped) this.#relay.breakOff(betweenChunks, stopping);
     else this.#relay.breakOff(betweenChunks, { status: 502, message: this.#logFailure() });
   }
 
   complete(outcome: AttemptOutcome): void {
     if (outcome === 'failed') this.#target?.metrics.error(this.#request.model, 'answer');
+    const closing = this.#migration?.closing;
+    if (closing !== undefined) this.#relay.write(closing, true);
     this.#exchange.end();
   }
 
   requestEnded(outcome: AttemptOutcome, status: number | undefined): void {
+    const tokens = this.#migration?.tokens;
+    if (tokens !== undefined) this.#outcome = { ...this.#outcome, outputTokens: tokens };
+    this.#migration?.close();
     if (status === undefined) return;
     const nowMs = performance.now();
     const seconds = (nowMs - this.#arrivedAtMs) / 1000;

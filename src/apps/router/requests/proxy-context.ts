@@ -5,6 +5,7 @@ import {
   RetryBudget,
 } from '../../../core/attempts/index.ts';
 import type { Clock } from '../../../core/base/index.ts';
+import { TranscriptBudget } from '../../../core/migration/index.ts';
 import type { RoutingCore } from '../../../core/routing/index.ts';
 import type { Engine } from '../fleet/engine.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
@@ -32,6 +33,11 @@ export function proxyContext(parts: {
     retryPolicy: {
       ...defaultRetryPolicy,
       reroutesMax: options.reroutesMax ?? defaultRetryPolicy.reroutesMax,
+    },
+    migration: {
+      isOn: options.migration ?? true,
+      budget: new TranscriptBudget(),
+      counter: metrics.migrations,
     },
     retryBudget: new RetryBudget(clock),
     authorization: authorizationOf(options),

@@ -1,4 +1,5 @@
 // Which paths are forwarded to engines, and where a request to each path names its model.
+import type { StreamKind } from '../../../core/migration/index.ts';
 import type { PromptKind } from '../../../core/prompts/index.ts';
 
 /**
@@ -25,6 +26,12 @@ export const promptKinds: ReadonlyMap<string, PromptKind> = new Map([
   ['/v1/messages', 'messages'],
   ['/v1/responses', 'responses'],
   ['/inference/v1/generate', 'generate'],
+]);
+
+/** Paths whose streams another engine can continue. */
+export const movingStreams: ReadonlyMap<string, StreamKind> = new Map([
+  ['/v1/chat/completions', 'chat'],
+  ['/v1/completions', 'completion'],
 ]);
 
 /**

@@ -52,7 +52,7 @@ export class ResponseRelay {
     return this.#hasErrorEvent;
   }
 
-  /** Relays the head, and the bytes that arrived with it. */
+  /** Relays the head, and the bytes that go with it. */
   begin(head: ResponseHead, bytes: Buffer, ended: boolean, picked: PickedEngine): void {
     this.#isEventStream = /^text\/event-stream/i.test(head.headers.get('content-type') ?? '');
     const headText = this.#headText(head, picked);

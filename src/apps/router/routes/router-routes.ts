@@ -10,7 +10,12 @@ import type { Engine } from '../fleet/engine.ts';
 import type { SharedAttempts } from '../fleet/shared-attempts.ts';
 import { answer, answerError, answerJson } from '../requests/answer.ts';
 import type { InferenceRequests } from '../requests/inference-requests.ts';
-import { bodyKinds, generatingPaths, promptKinds } from '../requests/request-routes.ts';
+import {
+  bodyKinds,
+  generatingPaths,
+  movingStreams,
+  promptKinds,
+} from '../requests/request-routes.ts';
 import { mergedModels } from './engine-views.ts';
 import type { EventFeed } from './event-feed.ts';
 import { answerMetrics } from './metrics-page.ts';
@@ -45,7 +50,10 @@ export function clientRoutes(context: RouterRoutesContext): Routes<RouteHandler>
   const { core, engines, requests, shared } = context;
   const routes: Record<string, Record<string, RouteHandler>> = {};
   for (const [path, kind] of bodyKinds) {
-    const route = { kind, generates: generatingPaths.has(path), promptKind: promptKinds.get(path) };
+    const route = {
+      ...{ kind, generates: generatingPaths.has(path) },
+      ...{ promptKind: promptKinds.get(path), movingStream: movingStreams.get(path) },
+    };
     routes[path] = { POST: (exchange, arrivedAtMs) => requests.take(exchange, route, arrivedAtMs) };
   }
   const pages: Record<string, RouteHandler> = {

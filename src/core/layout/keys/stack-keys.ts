@@ -82,6 +82,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.rootPath',
     'routerSpec.requestStatsWindow',
     'routerSpec.drainDelay',
+    'routerSpec.migration',
     'routerSpec.timeouts.connect',
     'routerSpec.timeouts.firstByte',
     'routerSpec.timeouts.streamIdle',

@@ -1,0 +1,183 @@
+// The migration of one streamed response: what its request needs so that another engine can continue it.
+import type { Continuation, ContinuationLoss } from '../../../core/attempts/index.ts';
+import {
+  includesUsage,
+  MigratableStream,
+  type MigrationRefusal,
+  type StreamKind,
+  type TranscriptBudget,
+  withTokenIds,
+} from '../../../core/migration/index.ts';
+import type { RequestFields } from '../../../core/protocol/index.ts';
+import type { ResponseHead } from '../../../io/http/index.ts';
+import type { RouterMetrics } from '../metrics/router-metrics.ts';
+
+/** What all streams of a router share. */
+export interface MigrationContext {
+  readonly isOn: boolean;
+  readonly budget: TranscriptBudget;
+  /** Streams whose engine failed, by what became of them, and why. */
+  readonly counter: RouterMetrics['migrations'];
+}
+
+/**
+ * Why a stream cannot move. `off`: by settings. `route`: its API has no means. `ids`: its client asks for no token
+ * ids. `response`: it is no stream of events, or not chunked.
+ */
+export type Refusal = MigrationRefusal | 'off' | 'route' | 'ids' | 'response';
+
+/** How a stream can move; or why it cannot. */
+export type MigrationPlan = { readonly kind: StreamKind; readonly hidesIds: boolean } | Refusal;
+
+/** Larger bodies are not copied; they could not be continued either. */
+const bodyBytesMax = 1024 * 1024;
+
+/** @param kind What the route streams; undefined if its streams cannot move. */
+export function migrationPlan(
+  context: MigrationContext,
+  kind: StreamKind | undefined,
+  { returnsTokenIds }: Pick<RequestFields, 'returnsTokenIds'>,
+  bodyBytes: number,
+): MigrationPlan {
+  if (!context.isOn) return 'off';
+  if (kind === undefined) return 'route';
+  if (returnsTokenIds === false) return 'ids';
+  if (bodyBytes > bodyBytesMax) return 'large';
+  return { kind, hidesIds: returnsTokenIds === undefined };
+}
+
+export class StreamMigration {
+  readonly #context: MigrationContext;
+  readonly #stream: MigratableStream | undefined;
+  readonly #hidesIds: boolean;
+  #refusal: Refusal | undefined = undefined;
+  /** What `leave` found; undefined once more has arrived. */
+  #found: Continuation | undefined = undefined;
+  /** The request for the rest of the response. */
+  #next: { readonly body: Buffer; readonly sentTokens: number } | undefined = undefined;
+  #closing: Buffer | undefined = undefined;
+  /** Why the last engine was left; undefined once the next one has continued. */
+  #cause: string | undefined = undefined;
+
+  constructor(context: MigrationContext, plan: MigrationPlan) {
+    this.#context = context;
+    this.#hidesIds = typeof plan !== 'string' && plan.hidesIds;
+    if (typeof plan === 'string') this.#refusal = plan;
+    else this.#stream = new MigratableStream({ ...plan, budget: context.budget });
+  }
+
+  /** The request as an engine gets it: it asks for what a continuation needs, or is one. */
+  body(original: Buffer): Buffer {
+    return this.#next?.body ?? this.#asked(original);
+  }
+
+  /** Whether the bytes of the response pass through `take`. */
+  get isFollowed(): boolean {
+    return this.#refusal === undefined;
+  }
+
+  /** Tokens of the response that the next engine gets with its prompt. */
+  get sentTokens(): number {
+    return this.#next?.sentTokens ?? 0;
+  }
+
+  /** Events that complete the response, if only they were missing. */
+  get closing(): Buffer | undefined {
+    return this.#closing;
+  }
+
+  /** Tokens of the whole response, if several engines have written it. */
+  get tokens(): number | undefined {
+    return this.#stream?.isContinued ? this.#stream.shownTokens : undefined;
+  }
+
+  /** Looks at the head of a response, which may turn out not to be a stream. */
+  begin({ status, framing, headers }: ResponseHead, clientMinorVersion: number): void {
+    const isStream = /^text\/event-stream/i.test(headers.get('content-type') ?? '');
+    if (status === 200 && isStream && framing === 'chunked' && clientMinorVersion === 1) return;
+    this.#refusal ??= 'response';
+  }
+
+  /** @returns What the client gets of a read; undefined for nothing. */
+  take(bytes: Buffer, isBetweenChunks: boolean, isEnd: boolean): Buffer | undefined {
+    this.#found = undefined;
+    const taken = (this.#stream as MigratableStream).take(bytes, isBetweenChunks, isEnd);
+    if (this.#cause !== undefined && taken !== undefined) this.#moved();
+    if (taken === undefined) return undefined;
+    return taken === bytes ? bytes : Buffer.from(taken.buffer, taken.byteOffset, taken.length);
+  }
+
+  /** How the engine ended the stream early, if it did. */
+  get fault() {
+    return this.#stream?.fault;
+  }
+
+  /** The engine has ended the stream early, and no other one can continue. @returns What is to be passed on. */
+  release(): Buffer | undefined {
+    // Only what is relayed by whole events can move.
+    this.#refusal ??= 'response';
+    const withheld = this.#stream?.release();
+    return withheld && Buffer.from(withheld.buffer);
+  }
+
+  /**
+   * The engine has failed.
+   *
+   * @param original The request as it arrived.
+   */
+  leave(original: Buffer, cause: string): Continuation {
+    this.#found ??= this.#find(original, cause);
+    return this.#found;
+  }
+
+  #find(original: Buffer, cause: string): Continuation {
+    const stream = this.#stream;
+    if (stream === undefined || this.#refusal !== undefined) {
+      this.#count('declined', this.#refusal ?? 'route');
+      return 'impossible';
+    }
+    const closing = stream.closing(includesUsage(original));
+    if (closing !== undefined) {
+      this.#closing = Buffer.from(closing);
+      this.#count('completed', cause);
+      return 'complete';
+    }
+    const next = stream.continuation(this.#asked(original));
+    if (typeof next === 'string') {
+      this.#count('declined', next);
+      return 'impossible';
+    }
+    this.#cause = cause;
+    this.#next = { body: Buffer.from(next.body), sentTokens: next.sentTokens };
+    return 'possible';
+  }
+
+  /** The request is being sent; after `leave`, the one for the rest. */
+  sent(): void {
+    if (this.#next !== undefined) this.#stream?.continueAt();
+  }
+
+  lost(why: ContinuationLoss | 'mismatch'): void {
+    this.#count('failed', why);
+    this.#cause = undefined;
+  }
+
+  close(): void {
+    this.#stream?.close();
+  }
+
+  #asked(original: Buffer): Buffer {
+    if (!this.#hidesIds) return original;
+    const asked = withTokenIds(original);
+    return Buffer.from(asked.buffer, asked.byteOffset, asked.length);
+  }
+
+  #moved(): void {
+    this.#count('moved', this.#cause as string);
+    this.#cause = undefined;
+  }
+
+  #count(outcome: string, reason: string): void {
+    this.#context.counter.with({ outcome, reason }).inc();
+  }
+}

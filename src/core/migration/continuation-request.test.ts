@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { continuationOf, withTokenIds } from './continuation-request.ts';
+import { TokenList } from './token-list.ts';
+
+const encoder = new TextEncoder();
+
+/** The request that continues after four tokens of a response to a prompt of three. */
+function continued(kind: 'chat' | 'completion', body: object) {
+  const tokens = new TokenList();
+  for (const id of [5, 6, 7, 8]) tokens.push(id);
+  const bytes = encoder.encode(JSON.stringify(body));
+  const next = continuationOf(bytes, { kind, promptIds: '1,2,3', promptTokens: 3, tokens });
+  if (typeof next === 'string') return next;
+  return JSON.parse(new TextDecoder().decode(next.body)) as object;
+}
+
+const chat = { model: 'm', messages: [{ role: 'user', content: 'a } "max_tokens": 1' }] };
+const chatAfter = {
+  ...chat,
+  kv_transfer_params: { prompt_token_ids: [1, 2, 3, 5, 6, 7, 8] },
+  truncate_prompt_tokens: null,
+};
+const completion = { model: 'm', prompt: 'Once' };
+const completionAfter = { model: 'm', prompt: [1, 2, 3, 5, 6, 7, 8], truncate_prompt_tokens: null };
+
+test('a chat continues with the tokens so far in place of its messages', () => {
+  assert.deepEqual(continued('chat', chat), chatAfter);
+});
+
+test('a completion continues with the tokens so far as its prompt', () => {
+  assert.deepEqual(continued('completion', completion), { ...completionAfter, max_tokens: 12 });
+});
+
+test('limits on tokens are reduced by those sent', () => {
+  assert.deepEqual(
+    continued('chat', { ...chat, max_tokens: 10, max_completion_tokens: 9, min_tokens: 6 }),
+    { ...chatAfter, max_tokens: 6, max_completion_tokens: 5, min_tokens: 2 },
+  );
+  assert.deepEqual(continued('completion', { ...completion, max_tokens: 9, min_tokens: 2 }), {
+    ...{ ...completionAfter, max_tokens: 5, min_tokens: 0 },
+  });
+  assert.equal(continued('completion', { ...completion, max_tokens: 4 }), 'length');
+});
+
+test('the seed moves on, so that the engine does not draw the noise of the first tokens again', () => {
+  assert.deepEqual(continued('chat', { ...chat, seed: 7 }), { ...chatAfter, seed: 11 });
+  assert.deepEqual(continued('chat', { ...chat, seed: -3 }), { ...chatAfter, seed: 1 });
+  const tokens = new TokenList();
+  for (let i = 0; i < 3; i++) tokens.push(i);
+  const body = encoder.encode('{"model":"m","seed":9223372036854775807}');
+  const next = continuationOf(body, { kind: 'chat', promptIds: '1', promptTokens: 1, tokens });
+  assert.ok(typeof next === 'object');
+  assert.match(new TextDecoder().decode(next.body), /"seed":9223372036854775804/);
+});
+
+const refused: readonly (readonly [string, object, 'chat' | 'completion'])[] = [
+  ['choices', { n: 2 }, 'chat'],
+  ['choices', { best_of: 3 }, 'completion'],
+  ['choices', { use_beam_search: true }, 'chat'],
+  ['choices', { prompt: ['a', 'b'] }, 'completion'],
+  ['choices', { prompt: [[1], [2]] }, 'completion'],
+  ['logprobs', { logprobs: true }, 'chat'],
+  ['logprobs', { logprobs: 0 }, 'completion'],
+  ['logprobs', { prompt_logprobs: 0 }, 'chat'],
+  ['echo', { echo: true }, 'completion'],
+  ['penalties', { presence_penalty: 0.1 }, 'chat'],
+  ['penalties', { frequency_penalty: -1 }, 'chat'],
+  ['badWords', { bad_words: ['x y'] }, 'chat'],
+  ['constrained', { response_format: { type: 'json_object' } }, 'chat'],
+  ['constrained', { structured_outputs: { choice: ['a'] } }, 'completion'],
+  ['constrained', { guided_json: {} }, 'completion'],
+  ['constrained', { tool_choice: 'required' }, 'chat'],
+  ['constrained', { tool_choice: { type: 'function', function: { name: 'f' } } }, 'chat'],
+  ['stop', { stop: 'END' }, 'chat'],
+  ['stop', { stop: ['END'] }, 'completion'],
+  ['kvTransfer', { kv_transfer_params: {} }, 'chat'],
+  ['budget', { thinking_token_budget: 5 }, 'chat'],
+];
+
+for (const [reason, fields, kind] of refused) {
+  test(`${JSON.stringify(fields)} cannot be continued exactly: ${reason}`, () => {
+    const base = kind === 'chat' ? chat : completion;
+    assert.equal(continued(kind, { ...base, ...fields }), reason);
+  });
+}
+
+test('the same fields without effect can', () => {
+  const fields = {
+    ...{ n: 1, best_of: 1, use_beam_search: false, logprobs: false, prompt_logprobs: null },
+    ...{ echo: false, presence_penalty: 0, frequency_penalty: 0, bad_words: [], stop: [] },
+    ...{ response_format: { type: 'text' }, tool_choice: 'auto', structured_outputs: null },
+    ...{ kv_transfer_params: null, tools: [], repetition_penalty: 1.2 },
+  };
+  const { kv_transfer_params: _, ...kept } = fields;
+  assert.deepEqual(continued('chat', { ...chat, ...fields }), { ...chat, ...kept, ...chatAfter });
+});
+
+test('a request of more than a megabyte is not continued', () => {
+  const messages = [{ role: 'user', content: 'x'.repeat(1024 * 1024) }];
+  assert.equal(continued('chat', { ...chat, messages }), 'large');
+});
+
+test('asking for ids changes nothing else', () => {
+  const body = encoder.encode(' {"model":"m","n":1} ');
+  const asked = new TextDecoder().decode(withTokenIds(body));
+  assert.equal(asked, ' {"return_token_ids":true,"model":"m","n":1} ');
+});

@@ -1,0 +1,413 @@
+// Streams that move: an engine that dies, hangs or reports an error in mid-stream is left, and another one
+// continues. Embedded engines compute each token from those before it, so the text must be the unbroken one.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import {
+  createEngineServer,
+  type EngineServer,
+  type EngineServerOptions,
+} from '../../src/apps/engine/index.ts';
+import {
+  type RouterOptions,
+  type RunningRouter,
+  startRouter,
+} from '../../src/apps/router/index.ts';
+import { defaultEngineConfig } from '../../src/core/engine/index.ts';
+import { createLogger } from '../../src/io/log/index.ts';
+import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
+import { post, stack } from '../support/router-stack.ts';
+import { chunk, eventStreamHead, type ReceivedRequest } from '../support/scripted-engine.ts';
+
+const tokenizer = await loadTokenizer();
+const log = createLogger({ stream: process.stderr, level: 'critical', format: 'text' });
+const model = 'm';
+
+type Faults = NonNullable<EngineServerOptions['faults']>;
+
+/** Engines with these faults, and a router that asks them in turn. */
+async function start(
+  t: TestContext,
+  faults: readonly Faults[],
+  options: {
+    readonly engine?: Partial<EngineServerOptions>;
+    readonly router?: Partial<RouterOptions>;
+  } = {},
+): Promise<{ engines: readonly EngineServer[]; router: RunningRouter }> {
+  const config = defaultEngineConfig({ maxModelLen: 4096, numGpuBlocks: 2000 });
+  const engines = await Promise.all(
+    faults.map((one) =>
+      createEngineServer({
+        ...{ port: 0, model, tokenizer, config, cost: { stepSeconds: () => 0.001 } },
+        ...{ faults: one, ...options.engine },
+      }),
+    ),
+  );
+  const router = await startRouter({
+    port: 0,
+    engines: engines.map(({ url }) => ({ url, models: [] })),
+    policy: 'roundrobin',
+    ...{ log, tickMs: 20, ...options.router },
+  });
+  t.after(async () => {
+    await router.close(0);
+    await Promise.all(engines.map((engine) => engine.close()));
+  });
+  await router.probed;
+  return { engines, router };
+}
+
+interface Choice {
+  readonly index: number;
+  readonly delta?: {
+    readonly role?: string;
+    readonly content?: string | null;
+    readonly reasoning?: string;
+    readonly tool_calls?: readonly object[];
+  };
+  readonly text?: string;
+  readonly finish_reason: string | null;
+  readonly stop_reason?: unknown;
+  readonly token_ids?: readonly number[] | null;
+}
+
+/** What a client makes of a stream. */
+interface Streamed {
+  readonly text: string;
+  readonly reasoning: string;
+  readonly calls: readonly object[];
+  readonly roles: number;
+  readonly finish: readonly string[];
+  readonly stopReason: unknown;
+  readonly usage: object | undefined;
+  readonly ids: readonly number[];
+  readonly error: string | undefined;
+  readonly isDone: boolean;
+}
+
+const jsonHeaders = { 'content-type': 'application/json' };
+
+/** The text of a response, even if it ends without its last chunk. */
+async function textOf(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  try {
+    for await (const bytes of response.body as unknown as AsyncIterable<Uint8Array>) {
+      text += decoder.decode(bytes, { stream: true });
+    }
+  } catch (error) {
+    assert.match(String(error), /terminated/);
+  }
+  return text;
+}
+
+async function streamed(url: string, path: string, body: object): Promise<Streamed> {
+  const response = await fetch(`${url}${path}`, {
+    ...{ method: 'POST', headers: jsonHeaders },
+    body: JSON.stringify({ model, stream: true, ...body }),
+  });
+  assert.equal(response.status, 200);
+  const text = await textOf(response);
+  const heads = new Set<string>();
+  const [choices, errors]: [Choice[], string[]] = [[], []];
+  let usage: object | undefined;
+  let isDone = false;
+  for (const event of text.split(/\n\n+/).filter((one) => one !== '')) {
+    assert.ok(!isDone, `an event after the last one: ${event}`);
+    assert.match(event, /^data: /);
+    isDone = event === 'data: [DONE]';
+    if (isDone) continue;
+    const parsed = JSON.parse(event.slice(6));
+    if (parsed.error) errors.push(parsed.error.message);
+    else {
+      heads.add(JSON.stringify([parsed.id, parsed.created, parsed.object, parsed.model]));
+      choices.push(...parsed.choices);
+      if (parsed.choices.length === 0) usage = parsed.usage;
+    }
+  }
+  assert.equal(heads.size, 1);
+  const last = choices.at(-1);
+  return {
+    text: choices.map((one) => one.delta?.content ?? one.text ?? '').join(''),
+    reasoning: choices.map((one) => one.delta?.reasoning ?? '').join(''),
+    calls: choices.flatMap((one) => one.delta?.tool_calls ?? []),
+    roles: choices.filter((one) => one.delta?.role !== undefined).length,
+    finish: choices.flatMap((one) => one.finish_reason ?? []),
+    stopReason: last?.stop_reason,
+    usage,
+    ids: choices.flatMap((one) => one.token_ids ?? []),
+    error: errors[0],
+    isDone,
+  };
+}
+
+const chatPath = '/v1/chat/completions';
+const chat = { messages: [{ role: 'user', content: 'Tell me about the sea' }], max_tokens: 60 };
+const completionPath = '/v1/completions';
+const completion = { prompt: 'Once upon a time', max_tokens: 60 };
+const withUsage = { stream_options: { include_usage: true } };
+
+/** The outcomes and reasons of migrations that the router has counted. */
+async function migrations(router: RunningRouter): Promise<Record<string, number>> {
+  const page = await (await fetch(`${router.url}/metrics`)).text();
+  const pattern =
+    /^spillway_router_stream_migrations_total\{outcome="(\w+)",reason="(\w+)"\} (\S+)$/gm;
+  return Object.fromEntries(
+    [...page.matchAll(pattern)].map(([, outcome, reason, count]) => [
+      `${outcome} ${reason}`,
+      Number(count),
+    ]),
+  );
+}
+
+const breaks: Readonly<Record<string, readonly [Faults, string]>> = {
+  'loses its connection': [{ cutStream: { probability: 1, events: 9 } }, 'truncated'],
+  'reports an error': [{ errorInStream: { probability: 1, events: 9 } }, 'event'],
+  hangs: [{ hangInStream: { probability: 1, events: 9, seconds: 600 } }, 'timeout'],
+};
+
+for (const [what, [fault, cause]] of Object.entries(breaks)) {
+  for (const [path, body] of [
+    [chatPath, chat],
+    [chatPath, { ...chat, ...withUsage, seed: 7 }],
+    [completionPath, { ...completion, ...withUsage, min_tokens: 30 }],
+    [completionPath, { ...completion, seed: 3, ignore_eos: true }],
+  ] as const) {
+    test(`an engine that ${what} is left in mid-stream: ${path} ${JSON.stringify(body).slice(-45)}`, async (t) => {
+      const { engines, router } = await start(t, [fault, {}], {
+        router: { deadlines: { streamIdleSeconds: 0.3 } },
+      });
+      const unbroken = await streamed(engines[1]?.url ?? '', path, body);
+      assert.ok(unbroken.text.length > 60 && unbroken.isDone);
+      assert.deepEqual(await streamed(router.url, path, body), unbroken);
+      assert.deepEqual(await migrations(router), { [`moved ${cause}`]: 1 });
+    });
+  }
+}
+
+test('a stream moves several times, and is whole', async (t) => {
+  const cut = (events: number) => ({ cutStream: { probability: 1, events } });
+  const { engines, router } = await start(t, [cut(12), cut(15), cut(10), {}], {
+    router: { reroutesMax: 1 },
+  });
+  const body = { ...chat, ...withUsage, max_tokens: 90 };
+  const unbroken = await streamed(engines[3]?.url ?? '', chatPath, body);
+  assert.deepEqual(await streamed(router.url, chatPath, body), unbroken);
+  const { 'moved truncated': moves } = await migrations(router);
+  assert.ok(moves !== undefined && moves >= 3, `${moves} moves`);
+});
+
+test('a stream that breaks before its last event is completed by the router', async (t) => {
+  const body = { ...completion, ...withUsage, max_tokens: 5, ignore_eos: true };
+  for (const events of [5, 6]) {
+    const { engines, router } = await start(t, [{ cutStream: { probability: 1, events } }, {}]);
+    const unbroken = await streamed(engines[1]?.url ?? '', completionPath, body);
+    assert.deepEqual(await streamed(router.url, completionPath, body), unbroken);
+    assert.deepEqual(await migrations(router), { 'completed truncated': 1 });
+  }
+});
+
+test('reasoning goes on, and so does the answer after it', async (t) => {
+  const engine = { reasoningParser: 'qwen3' };
+  const messages = [{ role: 'user', content: 'a' }];
+  const body = { messages, ...withUsage, max_tokens: 200, ignore_eos: true };
+  const { router: whole } = await start(t, [{}], { engine });
+  const unbroken = await streamed(whole.url, chatPath, body);
+  assert.ok(unbroken.reasoning.length > 20 && unbroken.text.length > 20);
+  // Some around the end of the reasoning.
+  for (const events of [3, 40, 76, 77, 78, 79, 80, 81, 82, 83, 84, 190]) {
+    const { router } = await start(t, [{ cutStream: { probability: 1, events } }, {}], { engine });
+    assert.deepEqual(await streamed(router.url, chatPath, body), unbroken, `after ${events}`);
+  }
+});
+
+const tools = [
+  {
+    type: 'function',
+    function: {
+      name: 'weather',
+      parameters: {
+        type: 'object',
+        properties: { city: { type: 'string', minLength: 40 } },
+        required: ['city'],
+      },
+    },
+  },
+];
+
+test('with tools, text goes on, and a tool call that has begun does not', async (t) => {
+  const engine = { enableAutoToolChoice: true, toolCallParser: 'hermes' };
+  const { engines, router } = await start(t, [{ cutStream: { probability: 1, events: 18 } }, {}], {
+    engine,
+  });
+  const seen = new Set<string>();
+  for (let i = 0; i < 12; i++) {
+    const body = { ...chat, tools, messages: [{ role: 'user', content: `Question ${i}` }] };
+    const unbroken = await streamed(engines[1]?.url ?? '', chatPath, body);
+    const routed = await streamed(router.url, chatPath, body);
+    if (unbroken.calls.length === 0) {
+      assert.deepEqual(routed, unbroken);
+      seen.add('text');
+    } else {
+      const { finish, error } = routed;
+      assert.deepEqual(finish, error === undefined ? ['tool_calls'] : []);
+      seen.add('call');
+    }
+  }
+  assert.deepEqual([...seen].toSorted(), ['call', 'text']);
+  const counts = await migrations(router);
+  assert.ok((counts['moved truncated'] ?? 0) > 0 && (counts['declined toolCalls'] ?? 0) > 0);
+});
+
+for (const [reason, body] of [
+  ['choices', { n: 2 }],
+  ['logprobs', { logprobs: true }],
+  ['penalties', { presence_penalty: 1 }],
+  ['stop', { stop: ['zzzz'] }],
+  ['constrained', { response_format: { type: 'json_object' }, ignore_eos: true }],
+  ['ids', { return_token_ids: false }],
+] as const) {
+  test(`what cannot be continued exactly ends with an error: ${reason}`, async (t) => {
+    const { router } = await start(t, [{ cutStream: { probability: 1, events: 8 } }, {}]);
+    const { error, isDone, text } = await streamed(router.url, chatPath, { ...chat, ...body });
+    assert.match(error ?? '', /^Engine http/);
+    assert.ok(!isDone && text !== '');
+    assert.deepEqual(await migrations(router), { [`declined ${reason}`]: 1 });
+  });
+}
+
+test('an engine’s own error event reaches the client of a stream that cannot move', async (t) => {
+  const { router } = await start(t, [{ errorInStream: { probability: 1, events: 8 } }, {}]);
+  const { error, isDone } = await streamed(router.url, chatPath, { ...chat, logprobs: true });
+  assert.deepEqual([error, isDone], ['Injected fault.', true]);
+});
+
+test('before the client has seen any text, every stream starts again elsewhere', async (t) => {
+  const { engines, router } = await start(t, [{ cutStream: { probability: 1, events: 1 } }, {}]);
+  const body = { ...chat, logprobs: true, stop: ['zzzz'], presence_penalty: 1 };
+  const unbroken = await streamed(engines[1]?.url ?? '', chatPath, body);
+  assert.deepEqual(await streamed(router.url, chatPath, body), unbroken);
+});
+
+test('a client that asks for token ids gets those of the whole response', async (t) => {
+  const { engines, router } = await start(t, [{ cutStream: { probability: 1, events: 9 } }, {}]);
+  const body = { ...chat, return_token_ids: true };
+  const unbroken = await streamed(engines[1]?.url ?? '', chatPath, body);
+  assert.equal(unbroken.ids.length, 60);
+  assert.deepEqual(await streamed(router.url, chatPath, body), unbroken);
+});
+
+test('without migration a stream ends with its engine, and no ids are asked for', async (t) => {
+  const { router } = await start(t, [{ cutStream: { probability: 1, events: 9 } }, {}], {
+    router: { migration: false },
+  });
+  const { error, isDone } = await streamed(router.url, chatPath, chat);
+  assert.match(error ?? '', /^Engine http/);
+  assert.ok(!isDone);
+  assert.deepEqual(await migrations(router), { 'declined off': 1 });
+});
+
+test('the load of all engines is zero after streams have moved', async (t) => {
+  const faults = [{ cutStream: { probability: 0.5, events: 20 } }, {}, {}];
+  const { router } = await start(t, faults, { router: { policy: 'predictive' } });
+  const bodies = Array.from({ length: 40 }, (_, i) => ({ ...chat, seed: i }));
+  const all = await Promise.all(bodies.map((body) => streamed(router.url, chatPath, body)));
+  assert.ok(all.every(({ isDone }) => isDone));
+  const views = (await (await fetch(`${router.url}/engines`)).json()) as {
+    load: { inflight: number; prefillTokens: number; decodeTokens: number };
+  }[];
+  for (const { load } of views) {
+    assert.deepEqual([load.inflight, load.prefillTokens, load.decodeTokens], [0, 0, 0]);
+  }
+});
+
+/** A stream of two tokens and no end. */
+const half = (ids: boolean, promptIds = '[1,2]') =>
+  [
+    `{"id":"a","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]${ids ? `,"prompt_token_ids":${promptIds}` : ''}}`,
+    ...[5, 6].map(
+      (id) =>
+        `{"id":"a","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":" w${id}"},"logprobs":null,"finish_reason":null,"token_ids":${ids ? `[${id}]` : 'null'}}]}`,
+    ),
+  ].map((json) => chunk(`data: ${json}\n\n`));
+
+const request = { model, stream: true, messages: [] };
+
+test('an engine that tells no token ids cannot be left', async (t) => {
+  const onRequest = ({ socket }: ReceivedRequest) =>
+    socket.write(eventStreamHead + half(false).join(''), () => socket.destroy());
+  const { router, engines } = await stack(t, [{ onRequest }, { onRequest }]);
+  assert.match(await textOf(await post(router, request)), /"error":\{"message":"Engine/);
+  assert.deepEqual(await migrations(router), { 'declined tokens': 1 });
+  assert.equal(engines[1]?.received.length, 0);
+});
+
+test('an engine that ignores the tokens of the response does not continue it', async (t) => {
+  const onRequest = ({ socket }: ReceivedRequest) =>
+    socket.write(eventStreamHead + half(true).join(''), () => socket.destroy());
+  const { router, engines } = await stack(t, [{ onRequest }, { onRequest }]);
+  const text = await textOf(await post(router, request));
+  assert.match(text, /w5.*w6.*"error":\{"message":"Engine .* 2 prompt tokens rather than 4/s);
+  assert.equal(text.split(' w5').length, 2);
+  const sent = JSON.parse(engines[1]?.received[0]?.body ?? '');
+  assert.deepEqual(sent.kv_transfer_params, { prompt_token_ids: [1, 2, 5, 6] });
+  assert.deepEqual(await migrations(router), { 'failed mismatch': 1 });
+});
+
+const program = fileURLToPath(new URL('../../bin/spillway.mjs', import.meta.url));
+
+/** An engine in a process of its own. */
+async function startProcess(t: TestContext): Promise<{ child: ChildProcess; url: string }> {
+  const child = spawn(
+    process.execPath,
+    [program, 'engine', 'qwen3-0.6b', '--port', '0', '--json', '--time-scale', '0.1'],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  t.after(() => child.kill('SIGKILL'));
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  return { child, url: JSON.parse(line).url };
+}
+
+for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
+  test(`a process that gets ${signal} in mid-stream is left`, async (t) => {
+    const [first, second] = [await startProcess(t), await startProcess(t)];
+    const router = await startRouter({
+      port: 0,
+      engines: [first, second].map(({ url }) => ({ url, models: [] })),
+      policy: 'roundrobin',
+      ...{ log, tickMs: 20, deadlines: { streamIdleSeconds: 1 } },
+    });
+    t.after(() => router.close(0));
+    await router.probed;
+    const body = {
+      ...{ ...chat, ...withUsage, model: 'qwen3-0.6b', stream: true, max_tokens: 120 },
+      ignore_eos: true,
+    };
+    const unbroken = await streamed(second.url, chatPath, body);
+    const response = await fetch(`${router.url}${chatPath}`, {
+      ...{ method: 'POST', headers: jsonHeaders },
+      body: JSON.stringify(body),
+    });
+    let text = '';
+    let isStruck = false;
+    const decoder = new TextDecoder();
+    for await (const bytes of response.body as unknown as AsyncIterable<Uint8Array>) {
+      text += decoder.decode(bytes, { stream: true });
+      if (isStruck || text.length < 2000) continue;
+      isStruck = true;
+      first.child.kill(signal);
+    }
+    const contents = text
+      .split('\n\n')
+      .filter((event) => event.startsWith('data: {'))
+      .map((event) => JSON.parse(event.slice(6)).choices[0]?.delta.content ?? '');
+    assert.equal(contents.join(''), unbroken.text);
+    assert.match(text, /data: \[DONE\]\n\n$/);
+    const counts = Object.keys(await migrations(router));
+    assert.equal(counts.length, 1);
+    assert.match(counts[0] ?? '', /^moved /);
+  });
+}
