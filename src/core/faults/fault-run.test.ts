@@ -59,6 +59,31 @@ test('long runs: in a fleet that mostly works, most requests are served', (t) =>
   assert.ok(reroutes > 0);
 });
 
+test('while the other engines work, no client notices the faults of one', (t) => {
+  const firstSeed = Math.floor(Math.random() * 2 ** 31);
+  t.diagnostic(`one faulty engine: seeds ${firstSeed} to ${firstSeed + 29}`);
+  let reroutes = 0;
+  for (let seed = firstSeed; seed < firstSeed + 30; seed++) {
+    const { clientLeaves, routerRestarts, ...faults } = faultSettings(seed).faults;
+    const settings = longFaultSettings(seed, 200);
+    const result = playFaults(seed, {
+      ...{ ...settings, ...patient, migrates: true, retryPolicy: defaultRetryPolicy },
+      // 501 and the like are answers, and are not retried.
+      faults: { ...faults, ...(faults.error && { error: { ...faults.error, status: 500 } }) },
+      faultyEngines: 1,
+      // The others have room for what it leaves.
+      gapSeconds: 0.3 / settings.engines,
+      deadlines: {
+        ...{ firstByteSeconds: 5, streamIdleSeconds: 5, engineStallSeconds: 1 },
+        totalSeconds: Number.POSITIVE_INFINITY,
+      },
+    });
+    assert.equal(result.completed, result.requests, `seed ${seed}: ${result.failed} failed`);
+    reroutes += result.reroutes;
+  }
+  assert.ok(reroutes > 100, `${reroutes} reroutes`);
+});
+
 test('a seed replays the same run', () => {
   const played = (seed: number) => JSON.stringify(playFaults(seed), (_, value) => value);
   for (let seed = 1; seed <= 20; seed++) {

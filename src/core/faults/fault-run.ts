@@ -92,16 +92,16 @@ class FaultRun {
   #restarts = 0;
 
   constructor(settings: FaultSettings) {
-    const { seed, engines, routers, retryPolicy, faults } = settings;
+    const { seed, engines, routers, retryPolicy, faults, faultyEngines = engines } = settings;
     this.#settings = settings;
     // A separate stream from that of the settings, so that changing a setting does not change the traffic.
     this.#random = seededRandom(seed + 1_000_000);
     this.#dice = new FaultDice(seededRandom(seed + 2_000_000), faults);
     this.#invariants = new Invariants(retryPolicy);
-    this.#engines = Array.from(
-      { length: engines },
-      (_, i) => new FaultyEngine(`http://engine-${i}`, this.#timeline, this.#dice),
-    );
+    this.#engines = Array.from({ length: engines }, (_, i) => {
+      const dice = i < faultyEngines ? this.#dice : new FaultDice(this.#random, {});
+      return new FaultyEngine(`http://engine-${i}`, this.#timeline, dice);
+    });
     this.#engineOf = new Map(this.#engines.map((engine) => [engine.url, engine]));
     for (let i = 0; i < routers; i++) this.#routers.push(this.#newRouter(`router-${i}`));
   }

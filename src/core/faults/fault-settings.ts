@@ -36,6 +36,8 @@ export interface FaultSettings {
   /** How long clients wait, if they say so. */
   readonly patience: ClientPatience;
   readonly faults: FaultOptions;
+  /** Number of engines that faults can strike; the others always work. By default, all. */
+  readonly faultyEngines?: number;
   /** Replaces the machine of production; tests of the harness use broken ones. */
   readonly createMachine?: MachineFactory;
 }
