@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { InputError } from '../../core/base/index.ts';
 import {
   dealerRequest,
@@ -313,3 +315,19 @@ async function until(condition: () => boolean): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
+
+test('a frame that arrives byte by byte costs memory for its bytes', () => {
+  const frame = Buffer.concat([
+    Buffer.from([2, 0, 0, 0, 0, 0, 0x06, 0x1a, 0x80]),
+    Buffer.alloc(400_000, 'abc'),
+  ]);
+  const decoder = new FrameDecoder(2_000_000);
+  const before = process.memoryUsage();
+  for (const byte of frame) decoder.push(Uint8Array.of(byte));
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  const grown = heapUsed + arrayBuffers - before.heapUsed - before.arrayBuffers;
+  assert.ok(Buffer.from(decoder.next()?.body ?? []).equals(frame.subarray(9)));
+  assert.ok(grown < 10_000_000, `${grown} bytes for 400,000`);
+});

@@ -99,19 +99,40 @@ export function parseMetadata(data: Uint8Array): ReadonlyMap<string, string> {
   return properties;
 }
 
-/** Splits a byte stream into frames. */
+/** From this number of waiting pieces on, small ones are copied together. */
+const piecesMax = 64;
+const gatheredBytes = 16_384;
+
+/** Splits a byte stream into frames. A frame that arrives byte by byte costs memory for its bytes, not for its pieces. */
 export class FrameDecoder {
   readonly #frameBytesMax: number;
   #chunks: Uint8Array[] = [];
   #buffered = 0;
+  /** Small pieces copied together, and the part of it in use, which is the last chunk while it grows. */
+  #gathered = new Uint8Array(0);
+  #gatheredView = this.#gathered;
 
   constructor(frameBytesMax: number) {
     this.#frameBytesMax = frameBytesMax;
   }
 
   push(chunk: Uint8Array): void {
-    this.#chunks.push(chunk);
     this.#buffered += chunk.length;
+    if (this.#chunks.length < piecesMax || chunk.length > gatheredBytes) this.#chunks.push(chunk);
+    else this.#gather(chunk);
+  }
+
+  #gather(piece: Uint8Array): void {
+    const isLast = this.#chunks.at(-1) === this.#gatheredView;
+    let used = this.#gatheredView.length;
+    if (isLast && used + piece.length <= this.#gathered.length) this.#chunks.pop();
+    else {
+      this.#gathered = new Uint8Array(gatheredBytes);
+      used = 0;
+    }
+    this.#gathered.set(piece, used);
+    this.#gatheredView = this.#gathered.subarray(0, used + piece.length);
+    this.#chunks.push(this.#gatheredView);
   }
 
   /** Returns the next `count` bytes, or undefined until they have arrived. */
