@@ -54,9 +54,9 @@ const imported: Readonly<Record<string, string>> = {
 function withoutDirectives(grammar: string): string {
   return grammar
     .replace(/\/\/.*$/gm, '')
-    .replace(/^\s*%(ignore|declare).*$/gm, '')
+    .replace(/^[^\S\n]*%(ignore|declare).*$/gm, '')
     .replace(
-      /^\s*%import\s+common\.(\w+).*$/gm,
+      /^[^\S\n]*%import\s+common\.(\w+).*$/gm,
       (_line, name: string) => `${name}: ${JSON.stringify(imported[name] ?? 'a')}`,
     );
 }

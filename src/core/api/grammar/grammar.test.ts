@@ -126,6 +126,12 @@ test('patterns and grammars that nest without end are refused', () => {
   }
 });
 
+test('a grammar of empty lines is read in linear time', () => {
+  const startMs = process.cpuUsage().user / 1000;
+  assert.equal(grammarInstance(`start: x${'\n'.repeat(60_000)}x: "a"`), 'a');
+  assert.ok(process.cpuUsage().user / 1000 - startMs < 3_000, 'quadratic work took 30 s');
+});
+
 test('a long pattern of escapes is read in linear time', () => {
   const startMs = performance.now();
   assert.equal(regexInstance('\\u0041'.repeat(20_000)).length, 20_000);
