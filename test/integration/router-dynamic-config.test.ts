@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { type RouterOptions, startRouter } from '../../src/apps/router/index.ts';
+import { parseRouterView } from '../../src/core/protocol/index.ts';
 import type { Logger } from '../../src/io/log/index.ts';
 import { post } from '../support/router-stack.ts';
 import { type ScriptedEngine, startScriptedEngine } from '../support/scripted-engine.ts';
@@ -105,6 +106,23 @@ test('an invalid file changes nothing, and the log reports its line and key once
   assert.equal((await post(router, { model: 'm', messages: [] })).status, 200);
   await write(good.replace('roundrobin', 'leastloaded'));
   await until(async () => (await health(router)).dynamic_config?.routing_logic === 'leastloaded');
+});
+
+test('a policy that is changed and changed back is in force again', async (t) => {
+  const { write, open, engine } = await begin(t);
+  const { url } = await engine();
+  await write(`routing_logic: roundrobin\nstatic_backends: ${url}\n`);
+  const router = await open();
+  await router.probed;
+  const policy = async () => {
+    const response = await fetch(`${router.url}/debug/router`);
+    return parseRouterView(await response.text()).policy;
+  };
+  assert.equal(await policy(), 'roundrobin');
+  for (const name of ['leastloaded', 'roundrobin']) {
+    await write(`routing_logic: ${name}\nstatic_backends: ${url}\n`);
+    await until(async () => (await policy()) === name);
+  }
 });
 
 test('a key that is removed from the file gets the value of its flag again', async (t) => {
