@@ -15,6 +15,8 @@ const attentionEqualTokens = 30_000;
 const sameStepSeconds = 0.005;
 /** Weight of one request in the mean prefill and prompt. */
 const requestWeight = 1 / 32;
+/** Weight of one request in the mean cached share, which falls within seconds once prefixes are evicted. */
+const cachedWeight = 1 / 16;
 
 /** Observations of an engine, and how much longer than the longest of them a prefill may be, for a prediction to be relied on. */
 const seenSamplesMin = 8;
@@ -62,6 +64,7 @@ export class EngineForecast {
   /** Means over the requests sent; undefined before the first. */
   #prefillSeconds: number | undefined;
   #promptTokens: number | undefined;
+  #cachedShare = 0;
 
   /** @param prior Speed of similar engines. */
   constructor(prior: SpeedLine, table: ForecastTable) {
@@ -86,6 +89,11 @@ export class EngineForecast {
   /** Requests sent by this router and its peers that have not finished. */
   get inflight(): number {
     return this.#inflight;
+  }
+
+  /** Mean share of the last prompts sent here that was cached. */
+  get cachedShare(): number {
+    return this.#cachedShare;
   }
 
   /** Takes in a report of the engine's requests in flight. */
@@ -126,6 +134,8 @@ export class EngineForecast {
     this.#foreign.sent(seconds, share, nowSeconds);
     this.#prefillSeconds = meanWith(this.#prefillSeconds, seconds);
     this.#promptTokens = meanWith(this.#promptTokens, attempt.promptTokens);
+    const cachedShare = attempt.cachedTokens / Math.max(1, attempt.promptTokens);
+    this.#cachedShare += (cachedShare - this.#cachedShare) * cachedWeight;
     this.#inflight += 1;
     this.#contextTokens += attempt.promptTokens;
     this.#memory.sent(uncachedTokensOf(attempt));

@@ -32,6 +32,14 @@ test('a prompt shorter than the free space fits', () => {
   assert.equal(rowOf().queuedRequests, 3);
 });
 
+test('a prompt evicts as far as it does not fit, but nothing where prompts wait for memory already', () => {
+  assert.equal(rowOf().evictingShare(500), 0);
+  assert.equal(rowOf().evictingShare(1000), 0);
+  assert.equal(rowOf().evictingShare(4000), 0.75);
+  assert.equal(rowOf({ roomTokens: 0 }).evictingShare(4000), 1);
+  assert.equal(rowOf({ roomTokens: -1 }).evictingShare(4000), 0);
+});
+
 test('running requests add the time to read their context to each step of a prefill', () => {
   assert.equal(rowOf().interferenceSeconds(0), 0.001);
   assert.equal(rowOf().interferenceSeconds(8192), 0.002);

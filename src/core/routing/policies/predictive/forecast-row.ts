@@ -156,6 +156,20 @@ export class ForecastRow {
     return tokens < (this.numbers[this.at + room] as number);
   }
 
+  /** Tokens that certainly fit into the KV cache now; negative if prompts wait for it, -∞ if that is unknown. */
+  get roomTokens(): number {
+    return this.numbers[this.at + room] as number;
+  }
+
+  /**
+   * The part of a prompt for which the engine would have to evict what its other requests have cached. 0 if it
+   * fits, and if prompts wait for memory already: then their prefixes are being evicted anyway.
+   */
+  evictingShare(uncachedTokens: number): number {
+    const { roomTokens } = this;
+    return roomTokens < 0 ? 0 : Math.max(0, 1 - roomTokens / uncachedTokens);
+  }
+
   /** Time that running requests add to the steps of a prefill. */
   interferenceSeconds(uncachedTokens: number): number {
     return (this.numbers[this.at + contextRead] as number) * (1 + uncachedTokens / stepTokens);

@@ -52,6 +52,11 @@ const outputTokensWeight = 1 / 64;
 /** With so many expected output tokens in flight at an engine, a second of delay in decode counts half. */
 const busyOutputTokens = 20_000;
 /**
+ * The fleet is short of memory if no engine has room for so many prompts like this one, and wholly so with room
+ * for two less. Then requests in flight push each other's prefixes out: see the README, "Overload".
+ */
+const roomPromptsMax = 3;
+/**
  * This many requests for a prefix within seconds may be chance; for each one above, another is expected to
  * follow. Conversations, and llm-d's groups of five prompts, stay below.
  */
@@ -209,6 +214,7 @@ export class PredictivePolicy implements Policy {
     let leastQueued = Number.POSITIVE_INFINITY;
     let mostAssigned = 1e-9;
     let mostCached = 0;
+    let mostRoom = 0;
     const { line } = this.#fleetSpeed;
     const forecast = new ForecastRow(this.#table, 0);
     for (let i = 0; i < candidates.length; i++) {
@@ -222,13 +228,17 @@ export class PredictivePolicy implements Policy {
       if (assigned > mostAssigned) mostAssigned = assigned;
       const cached = this.#cachedTokens[i] as number;
       if (cached > mostCached) mostCached = cached;
+      const { roomTokens } = forecast;
+      // An engine that does not report may have room.
+      if (roomTokens === Number.NEGATIVE_INFINITY) mostRoom = Number.POSITIVE_INFINITY;
+      else if (roomTokens > mostRoom) mostRoom = roomTokens;
     }
-    return { leastQueued, mostAssigned, mostCached };
+    return { leastQueued, mostAssigned, mostCached, mostRoom };
   }
 
   #scoresOf({ request, chain, endpoints, candidates, rows, fleet, now }: ScoreInputs): number[] {
     const { promptTokens } = request;
-    const { leastQueued, mostAssigned, mostCached } = fleet;
+    const { leastQueued, mostAssigned, mostCached, mostRoom } = fleet;
     const copyUsers = this.#expectedUsers(chain, mostCached, now);
     const outputTokens = this.#outputTokens;
     const decodeWeight = this.#decodeWeight / outputTokens;
@@ -236,6 +246,7 @@ export class PredictivePolicy implements Policy {
     const crowding = this.#crowdingWeight + leastQueued;
     const wholeWork = prefillWork(promptTokens, 0);
     const restWork = prefillWork(promptTokens - mostCached, mostCached);
+    const shortage = clamped((roomPromptsMax - mostRoom / (promptTokens - mostCached)) / 2);
     const scores = new Array<number>(endpoints.length);
     const forecast = new ForecastRow(this.#table, 0);
     for (let i = 0; i < scores.length; i++) {
@@ -258,6 +269,12 @@ export class PredictivePolicy implements Policy {
         // Computing a prefix that another engine has cached also serves later requests.
         forOthers = (prefill - forecast.secondsFor(restWork)) * (copyUsers / (1 + copyUsers));
       }
+      let evicted = 0;
+      if (shortage > 0) {
+        const { cachedShare } = candidates[i] as EngineForecast;
+        const lost = Math.max(cachedShare, forecast.evictingShare(uncachedTokens));
+        evicted = shortage * lost * prefill * forecast.inflightRequests;
+      }
       const charged = prefill - forOthers;
       const decodeDelay = forecast.decodeDelaySeconds(charged, promptTokens, outputTokens);
       const busyness = 1 + forecast.inflightRequests / busyRequests;
@@ -268,6 +285,7 @@ export class PredictivePolicy implements Policy {
         ttft -
         forOthers +
         crowding * charged +
+        (1 + this.#crowdingWeight) * evicted +
         Math.min(1, decodeWeight / busyness) * decodeDelay +
         this.#placementWeight * placement;
     }
@@ -335,6 +353,13 @@ interface FleetSurvey {
   readonly leastQueued: number;
   readonly mostAssigned: number;
   readonly mostCached: number;
+  /** Tokens; infinite if an engine does not report its KV cache. */
+  readonly mostRoom: number;
+}
+
+/** Limits a share to 0 to 1. */
+function clamped(share: number): number {
+  return Math.min(1, Math.max(0, share));
 }
 
 interface ScoreInputs {
