@@ -5,6 +5,7 @@ import { ForeignLoad } from './foreign-load.ts';
 import { KvMemory } from './kv-memory.ts';
 import { PrefillBacklog, updateSecondsMax } from './prefill-backlog.ts';
 import { PrefillSpeed, type SpeedLine } from './prefill-speed.ts';
+import { SecondChance } from './second-chance.ts';
 
 /**
  * Context at which attention costs as much as the rest of the layers: 2 · parameters / (4 · layers
@@ -49,6 +50,7 @@ export class EngineForecast {
   /** The state that picks read. */
   readonly row: ForecastRow;
   readonly #speed: PrefillSpeed;
+  readonly #secondChance: SecondChance;
   readonly #backlog = new PrefillBacklog<Attempt>();
   readonly #foreign = new ForeignLoad();
   readonly #memory = new KvMemory();
@@ -70,6 +72,7 @@ export class EngineForecast {
   constructor(prior: SpeedLine, table: ForecastTable) {
     this.row = new ForecastRow(table, table.add());
     this.#speed = new PrefillSpeed(prior, this.row);
+    this.#secondChance = new SecondChance(this.row, this.#speed);
     this.#noteChange();
   }
 
@@ -153,11 +156,16 @@ export class EngineForecast {
     const seconds = this.#backlog.firstByte(attempt, sentSecondsAgo, nowSeconds);
     if (seconds === undefined) return undefined;
     this.#noteChange();
+    const { isDisturbed } = this.#secondChance;
+    if (isDisturbed) this.#secondChance.observe(attempt.work, seconds, nowSeconds);
     let sample: SpeedSample | undefined;
     // A late update would count as a separate step without duration; merging two steps does no harm.
     const stepSecondsMin = sameStepSeconds + (attempt.isFromPeer ? updateSecondsMax : 0);
     if (seconds >= stepSecondsMin && this.#stepSeconds > 0) {
       sample = { work: this.#stepWork, seconds: this.#stepSeconds };
+      if (!isDisturbed && this.#samples >= seenSamplesMin) {
+        this.#secondChance.observe(sample.work, sample.seconds, nowSeconds);
+      }
       this.#speed.observe(sample.work, sample.seconds, nowSeconds, prior);
       this.#samples++;
       this.#mostWork = Math.max(this.#mostWork, sample.work);
@@ -174,6 +182,14 @@ export class EngineForecast {
     this.#stepWork += attempt.work;
     this.#stepSeconds += seconds;
     return sample;
+  }
+
+  /** See `SecondChance.begin`. */
+  tryAgain(): void {
+    this.#secondChance.begin();
+    this.#stepWork = 0;
+    this.#stepSeconds = 0;
+    this.#noteChange();
   }
 
   finished(attempt: Attempt, completed: boolean, nowSeconds: number): void {

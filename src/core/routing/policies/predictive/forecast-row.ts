@@ -13,7 +13,10 @@ const contextRead = speedLength + 6;
 const room = speedLength + 7;
 const assigned = speedLength + 8;
 const assignedAt = speedLength + 9;
-const rowLength = speedLength + 10;
+const retryAt = speedLength + 10;
+const doubt = speedLength + 11;
+const lastPick = speedLength + 12;
+const rowLength = speedLength + 13;
 
 /** Token budget of a step (`max_num_batched_tokens`) on an H100; a longer prefill takes more. */
 const stepTokens = 8192;
@@ -139,6 +142,33 @@ export class ForecastRow {
     if (nowSeconds > (numbers[at + foreignKnownUntil] as number)) return undefined;
     const free = Math.max(numbers[at + freeAt] as number, numbers[at + foreignFreeAt] as number);
     return Math.max(0, free - nowSeconds);
+  }
+
+  /** When an engine that was much slower than others is to be tried again; Infinity for all others. */
+  get retryAtSeconds(): number {
+    return this.numbers[this.at + retryAt] as number;
+  }
+
+  set retryAtSeconds(seconds: number) {
+    this.numbers[this.at + retryAt] = seconds;
+  }
+
+  /** Number of the last pick of this engine, among those of all engines. */
+  get lastPick(): number {
+    return this.numbers[this.at + lastPick] as number;
+  }
+
+  set lastPick(number: number) {
+    this.numbers[this.at + lastPick] = number;
+  }
+
+  /** Of an engine that is tried again: how many times slower than others it was. Otherwise 0. */
+  get doubt(): number {
+    return this.numbers[this.at + doubt] as number;
+  }
+
+  set doubt(ratio: number) {
+    this.numbers[this.at + doubt] = ratio;
   }
 
   /** Requests in prefill or waiting for it. */

@@ -61,6 +61,8 @@ const roomPromptsMax = 3;
  * follow. Conversations, and llm-d's groups of five prompts, stay below.
  */
 const demandByChance = 3;
+/** An engine with its fair share gets none of five picks per engine with a chance of 0.7 %. */
+const starvedPicksPerEngine = 5;
 
 /** Picks the shortest predicted time to first token, including the cost to other requests. */
 export class PredictivePolicy implements Policy {
@@ -88,6 +90,7 @@ export class PredictivePolicy implements Policy {
   readonly #share = new TrafficShare();
   readonly #demand = new PrefixDemand();
   #outputTokens = outputTokensPrior;
+  #picks = 0;
   // One number per candidate of the current pick; reused to avoid garbage.
   #waitSeconds = new Float64Array(8);
   #assignedSeconds = new Float64Array(8);
@@ -148,6 +151,7 @@ export class PredictivePolicy implements Policy {
 
   onSent(request: RoutingRequest, pick: PredictivePick, nowSeconds: number): void {
     pick.sentSeconds = nowSeconds;
+    pick.forecast.row.lastPick = ++this.#picks;
     // Requests of peer routers were not picked here, so their engine may not have been aged.
     pick.forecast.row.age(nowSeconds, this.#fleetSpeed.line);
     pick.forecast.sent(pick, nowSeconds, request.stream, this.#share.allPerOwn);
@@ -220,6 +224,9 @@ export class PredictivePolicy implements Policy {
     for (let i = 0; i < candidates.length; i++) {
       forecast.at = rows[i] as number;
       forecast.age(now, line);
+      if (now >= forecast.retryAtSeconds && this.#isStarved(forecast, candidates.length)) {
+        (candidates[i] as EngineForecast).tryAgain();
+      }
       this.#waitSeconds[i] =
         forecast.waitSeconds(now) ?? (candidates[i] as EngineForecast).waitSeconds(now);
       if (forecast.queuedRequests < leastQueued) leastQueued = forecast.queuedRequests;
@@ -234,6 +241,14 @@ export class PredictivePolicy implements Policy {
       else if (roomTokens > mostRoom) mostRoom = roomTokens;
     }
     return { leastQueued, mostAssigned, mostCached, mostRoom };
+  }
+
+  /** Whether an idle engine got none of so many picks that chance is no explanation. */
+  #isStarved(forecast: ForecastRow, engines: number): boolean {
+    return (
+      forecast.inflightRequests === 0 &&
+      this.#picks - forecast.lastPick >= starvedPicksPerEngine * engines
+    );
   }
 
   #scoresOf({ request, chain, endpoints, candidates, rows, fleet, now }: ScoreInputs): number[] {
@@ -263,7 +278,9 @@ export class PredictivePolicy implements Policy {
           (candidates[i] as EngineForecast).memorySeconds(reported, uncachedTokens, now),
         );
       }
-      const ttft = wait + prefill + forecast.interferenceSeconds(uncachedTokens);
+      let ttft = wait + prefill + forecast.interferenceSeconds(uncachedTokens);
+      // An engine on trial gets one request at a time.
+      if (forecast.doubt > 0 && forecast.queuedRequests > 0) ttft += forecast.doubt * prefill;
       let forOthers = 0;
       if (copyUsers > 0) {
         // Computing a prefix that another engine has cached also serves later requests.

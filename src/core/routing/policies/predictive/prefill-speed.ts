@@ -40,6 +40,14 @@ const sumTokensSeconds = 9;
 /** Length of such a row. */
 export const speedLength = 10;
 
+/** A copy of such a row. */
+export type SpeedSnapshot = Float64Array;
+
+/** Seconds of a prefill of this many tokens on a line. */
+export function secondsOn(line: SpeedLine, tokens: number): number {
+  return line.overheadSeconds + line.secondsPerToken * tokens;
+}
+
 /** Position of a row. */
 export interface SpeedPlace {
   readonly numbers: Float64Array;
@@ -107,6 +115,18 @@ export class PrefillSpeed {
   age(nowSeconds: number, prior: SpeedLine): void {
     this.#line = undefined;
     ageSpeed(this.#place.numbers, this.#place.at, nowSeconds, prior);
+  }
+
+  /** Everything that is known now. */
+  snapshot(): SpeedSnapshot {
+    const { numbers, at } = this.#place;
+    return numbers.slice(at, at + speedLength);
+  }
+
+  /** Returns to what was known then. */
+  restore(snapshot: SpeedSnapshot): void {
+    this.#line = undefined;
+    this.#place.numbers.set(snapshot, this.#place.at);
   }
 
   /** Stops the fading while the engine works but nothing can be learned. */
