@@ -70,6 +70,8 @@ export interface RouterOptions {
   readonly reroutesMax?: number;
   /** Whether a stream whose engine fails goes on at another engine. @default true */
   readonly migration?: boolean | undefined;
+  /** Time in which the share of an engine that has started grows; 0 for none. @default 10 */
+  readonly slowStartSeconds?: number;
   /** Whether responses have the header `x-spillway-pick`. @default true */
   readonly pickHeader?: boolean;
   /** @default 5000 */

@@ -107,6 +107,7 @@ class Router {
       policy: routerPolicy(settings.policy, options, this.#kvIndex),
       clock: this.#clock,
       aliases: settings.aliases,
+      slowStartSeconds: options.slowStartSeconds,
       onUpdate: peers && ((update) => this.#shared?.tell(update)),
     });
     const ticker = new Ticker({ tickMs: options.tickMs ?? 250 });

@@ -1,7 +1,7 @@
 // The command line of the router in front of the engines of one stack.
 import { routerTimeoutFlags } from '../../core/attempts/index.ts';
 import { InputError } from '../../core/base/index.ts';
-import { policyParameters } from '../../core/routing/index.ts';
+import { policyParameters, slowStartSecondsDefault } from '../../core/routing/index.ts';
 import { policyParametersOf, type Values } from '../../core/values/index.ts';
 
 /** An engine as the router's flags describe it. */
@@ -68,6 +68,9 @@ export function routerFlags(values: Values, backends: readonly Backend[]): strin
       ? []
       : ['--router-peers', routerSpec.routerPeers.join(',')]),
     ...(values.spillway.dashboard ? [] : ['--no-dashboard']),
+    ...(routerSpec.slowStart === slowStartSecondsDefault
+      ? []
+      : ['--slow-start', String(routerSpec.slowStart)]),
     '--drain-delay',
     String(routerSpec.drainDelay ?? 0),
     '--shutdown-timeout',

@@ -18,6 +18,7 @@ import {
   defaultPolicyName,
   policies,
   policyNames,
+  slowStartSecondsDefault,
   unusedParameters,
 } from '../../core/routing/index.ts';
 import { discoveries, namedByModel } from '../../io/endpoints/index.ts';
@@ -80,6 +81,7 @@ interface Flags extends LogFlags {
   readonly streamIdleTimeout: number;
   readonly engineStallTimeout: number;
   readonly requestTimeout: number;
+  readonly slowStart: number;
   readonly drainDelay: number;
   readonly shutdownTimeout: number;
 }
@@ -188,6 +190,12 @@ export function routerCommand(): Command {
     .option(
       '--no-migration',
       'end a stream with its engine, instead of continuing it on another one',
+    )
+    .option(
+      '--slow-start <seconds>',
+      'time in which the share of an engine that has started, restarted or come back grows to a full one; 0 for none',
+      seconds,
+      slowStartSecondsDefault,
     )
     .optionsGroup('What the router knows of engines:')
     .option(
@@ -372,6 +380,7 @@ async function run(flags: Flags): Promise<void> {
     forwardAuthorization: flags.forwardAuthorization,
     reroutesMax: flags.maxInstanceFailoverRerouteAttempts,
     migration: flags.migration,
+    slowStartSeconds: flags.slowStart,
     pickHeader: flags.pickHeader,
     healthIntervalMs: flags.staticBackendHealthCheckInterval * 1000,
     healthTimeoutMs: flags.staticBackendHealthCheckTimeoutSeconds * 1000,

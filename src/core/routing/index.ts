@@ -42,4 +42,5 @@ export {
   RoutingCore,
   type RoutingCoreOptions,
 } from './routing-core.ts';
+export { slowStartSecondsDefault } from './slow-start.ts';
 export type { Ticket } from './ticket.ts';

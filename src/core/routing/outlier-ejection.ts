@@ -39,6 +39,12 @@ export class OutlierEjection {
   /** Engines that have failed of late. */
   readonly #troubles = new Map<EndpointRecord, Trouble>();
   #ejected = 0;
+  readonly #readmitted: ((record: EndpointRecord, nowSeconds: number) => void) | undefined;
+
+  /** @param readmitted Called when an engine takes its share again. */
+  constructor(readmitted?: (record: EndpointRecord, nowSeconds: number) => void) {
+    this.#readmitted = readmitted;
+  }
 
   /**
    * The candidates without those that are ejected. One whose pause is over is the only candidate: the
@@ -91,6 +97,7 @@ export class OutlierEjection {
     Object.assign(trouble, { failures: 0, share: 0, attempts: 0, untilSeconds: undefined });
     trouble.readmittedSeconds = nowSeconds;
     record.reason = 'healthy';
+    this.#readmitted?.(record, nowSeconds);
   }
 
   /** An attempt failed there. @param candidates The live engines of its model. */

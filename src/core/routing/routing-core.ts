@@ -13,6 +13,7 @@ import { NoEndpointError, UnknownModelError } from './errors.ts';
 import { OutlierEjection } from './outlier-ejection.ts';
 import { PeerAttempts } from './peer-attempts.ts';
 import { PublishedAttempts } from './published-attempts.ts';
+import { SlowStart } from './slow-start.ts';
 import { Ticket, type TicketContext } from './ticket.ts';
 
 export interface RoutingCoreOptions {
@@ -20,6 +21,8 @@ export interface RoutingCoreOptions {
   readonly clock: Clock;
   /** Model alias, as clients use it, to model name. */
   readonly aliases?: ReadonlyMap<string, string> | undefined;
+  /** Time in which the share of an engine that has just started grows; 0 for none. @default 10 */
+  readonly slowStartSeconds?: number | undefined;
   /** How many picks `recentPicks` keeps. @default 256 */
   readonly recentPicksMax?: number | undefined;
   /**
@@ -86,7 +89,10 @@ export class RoutingCore {
   readonly #recent: RingBuffer<PickRecord>;
   readonly #published: PublishedAttempts | undefined;
   readonly #peers: PeerAttempts;
-  readonly #ejection = new OutlierEjection();
+  readonly #slowStart: SlowStart;
+  readonly #ejection = new OutlierEjection((record, nowSeconds) =>
+    this.#slowStart.begin(record, nowSeconds),
+  );
   readonly #tickets: TicketContext;
   /** Model to its live engines; undefined stands for any model. Cleared whenever an engine changes. */
   readonly #candidates = new Map<string | undefined, readonly EndpointRecord[]>();
@@ -95,6 +101,7 @@ export class RoutingCore {
     this.#policy = options.policy;
     this.#clock = options.clock;
     this.#aliases = options.aliases ?? new Map();
+    this.#slowStart = new SlowStart(options.slowStartSeconds);
     this.#recent = new RingBuffer({ itemsMax: options.recentPicksMax ?? 256 });
     this.#published = options.onUpdate && new PublishedAttempts(options.onUpdate);
     this.#tickets = {
@@ -141,7 +148,8 @@ export class RoutingCore {
     if (left.length === 0) throw this.#noEndpoint(model, exclude, pinnedUrl);
 
     const nowSeconds = this.#clock.nowSeconds();
-    const candidates = this.#ejection.admitted(left, nowSeconds, !retry);
+    const admitted = this.#ejection.admitted(left, nowSeconds, !retry);
+    const candidates = this.#slowStart.admitted(admitted, request, nowSeconds);
     const pick = this.policy.pick(request, candidates, nowSeconds);
     const endpoint = this.#records.get(pick.endpoint.url);
     if (endpoint === undefined) {
@@ -207,7 +215,9 @@ export class RoutingCore {
       if (options.reason) known.reason = options.reason;
     } else {
       const { url, models, state = 'live', reason = 'added' } = options;
-      this.#records.set(url, new EndpointRecord(url, models, state, reason));
+      const record = new EndpointRecord(url, models, state, reason);
+      this.#records.set(url, record);
+      if (state === 'live') this.#slowStart.begin(record, this.#clock.nowSeconds());
     }
     for (const model of options.models) {
       if (this.#everSeenModels.size < everSeenModelsMax) this.#everSeenModels.add(model);
@@ -226,6 +236,7 @@ export class RoutingCore {
     this.#candidates.clear();
     this.#peers.forgetEndpoint(record, this.#clock.nowSeconds());
     this.#ejection.forget(record);
+    this.#slowStart.forget(record);
     this.policy.onEndpointReset?.(record);
     return true;
   }
@@ -238,6 +249,7 @@ export class RoutingCore {
     record.state = state;
     record.reason = reason;
     if (changed) this.#candidates.clear();
+    if (changed && state === 'live') this.#slowStart.begin(record, this.#clock.nowSeconds());
     return changed;
   }
 
@@ -254,7 +266,10 @@ export class RoutingCore {
     const before = record.reported?.startedAtSeconds;
     const now = reported?.startedAtSeconds;
     record.reported = reported;
-    if (before !== undefined && now !== undefined && before !== now) this.endpointRestarted(url);
+    if (before !== undefined && now !== undefined && before !== now) {
+      this.endpointRestarted(url);
+      this.#slowStart.begin(record, this.#clock.nowSeconds());
+    }
     if (reported !== undefined) this.policy.onReport?.(record, this.#clock.nowSeconds());
   }
 

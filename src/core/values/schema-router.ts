@@ -1,6 +1,6 @@
 // The keys below routerSpec: where the router listens, where it routes to, and how it picks.
 import { z } from 'zod';
-import { policyNames } from '../routing/index.ts';
+import { policyNames, slowStartSecondsDefault } from '../routing/index.ts';
 import { withPolicyKeys } from './policy-keys.ts';
 import { disaggregation } from './schema-disaggregation.ts';
 import {
@@ -114,6 +114,10 @@ const routerKeys = {
   routerPeers: ours(
     z.array(text.min(1)).default([]),
     'URLs of the routers in front of the same engines, which may include this one. Routers share what they send. A host name stands for all its addresses.',
+  ),
+  slowStart: ours(
+    z.number().min(0).max(3600).default(slowStartSecondsDefault),
+    'Seconds in which the share of an engine that has started, restarted or come back grows to a full one; 0 for none.',
   ),
   drainDelay: ours(
     z.number().min(0).max(3600).optional(),

@@ -225,7 +225,8 @@ export class Engine implements ProxyTarget {
     this.#failedProbes = 0;
     if (this.live && this.#listsModels) return;
     const generation = this.#generation;
-    await this.learnModels();
+    // Its start time tells, before the first pick, whether it has lost its cache.
+    await Promise.all([this.learnModels(), this.scrape(() => performance.now() / 1000)]);
     if (generation !== this.#generation) return;
     if (this.#setState('live', 'healthy')) {
       this.#options.log.info(`engine ${this.label} is live`);

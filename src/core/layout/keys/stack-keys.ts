@@ -83,6 +83,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.requestStatsWindow',
     'routerSpec.drainDelay',
     'routerSpec.migration',
+    'routerSpec.slowStart',
     'routerSpec.timeouts.connect',
     'routerSpec.timeouts.firstByte',
     'routerSpec.timeouts.streamIdle',

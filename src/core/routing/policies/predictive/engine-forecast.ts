@@ -58,6 +58,8 @@ export class EngineForecast {
   /** Work and time of the first bytes of the current step. */
   #stepWork = 0;
   #stepSeconds = 0;
+  /** The same work if nothing had been cached. */
+  #stepWholeWork = 0;
   #samples = 0;
   #mostWork = 0;
   #inflight = 0;
@@ -157,29 +159,33 @@ export class EngineForecast {
     if (seconds === undefined) return undefined;
     this.#noteChange();
     const { isDisturbed } = this.#secondChance;
-    if (isDisturbed) this.#secondChance.observe(attempt.work, seconds, nowSeconds);
+    const wholeWork = prefillWork(attempt.promptTokens, 0);
+    if (isDisturbed) this.#secondChance.observe(wholeWork, seconds, nowSeconds);
     let sample: SpeedSample | undefined;
     // A late update would count as a separate step without duration; merging two steps does no harm.
     const stepSecondsMin = sameStepSeconds + (attempt.isFromPeer ? updateSecondsMax : 0);
     if (seconds >= stepSecondsMin && this.#stepSeconds > 0) {
       sample = { work: this.#stepWork, seconds: this.#stepSeconds };
       if (!isDisturbed && this.#samples >= seenSamplesMin) {
-        this.#secondChance.observe(sample.work, sample.seconds, nowSeconds);
+        this.#secondChance.observe(this.#stepWholeWork, sample.seconds, nowSeconds);
       }
       this.#speed.observe(sample.work, sample.seconds, nowSeconds, prior);
       this.#samples++;
       this.#mostWork = Math.max(this.#mostWork, sample.work);
       this.#stepWork = 0;
+      this.#stepWholeWork = 0;
       this.#stepSeconds = 0;
     }
     if (this.#foreign.queued > 0) {
       // Requests of other routers took an unknown part of the time.
       this.#stepWork = 0;
+      this.#stepWholeWork = 0;
       this.#stepSeconds = 0;
       this.#speed.hold(nowSeconds);
       return sample;
     }
     this.#stepWork += attempt.work;
+    this.#stepWholeWork += wholeWork;
     this.#stepSeconds += seconds;
     return sample;
   }
@@ -188,6 +194,7 @@ export class EngineForecast {
   tryAgain(): void {
     this.#secondChance.begin();
     this.#stepWork = 0;
+    this.#stepWholeWork = 0;
     this.#stepSeconds = 0;
     this.#noteChange();
   }

@@ -16,7 +16,8 @@ const assignedAt = speedLength + 9;
 const retryAt = speedLength + 10;
 const doubt = speedLength + 11;
 const lastPick = speedLength + 12;
-const rowLength = speedLength + 13;
+const lastPickAt = speedLength + 13;
+const rowLength = speedLength + 14;
 
 /** Token budget of a step (`max_num_batched_tokens`) on an H100; a longer prefill takes more. */
 const stepTokens = 8192;
@@ -158,8 +159,14 @@ export class ForecastRow {
     return this.numbers[this.at + lastPick] as number;
   }
 
-  set lastPick(number: number) {
+  /** When that was. */
+  get lastPickSeconds(): number {
+    return this.numbers[this.at + lastPickAt] as number;
+  }
+
+  picked(number: number, nowSeconds: number): void {
     this.numbers[this.at + lastPick] = number;
+    this.numbers[this.at + lastPickAt] = nowSeconds;
   }
 
   /** Of an engine that is tried again: how many times slower than others it was. Otherwise 0. */

@@ -63,6 +63,8 @@ const roomPromptsMax = 3;
 const demandByChance = 3;
 /** An engine with its fair share gets none of five picks per engine with a chance of 0.7 %. */
 const starvedPicksPerEngine = 5;
+/** In a burst on one prefix, the engines that have it get all requests for a while. */
+const starvedSecondsMin = 5;
 
 /** Picks the shortest predicted time to first token, including the cost to other requests. */
 export class PredictivePolicy implements Policy {
@@ -151,7 +153,7 @@ export class PredictivePolicy implements Policy {
 
   onSent(request: RoutingRequest, pick: PredictivePick, nowSeconds: number): void {
     pick.sentSeconds = nowSeconds;
-    pick.forecast.row.lastPick = ++this.#picks;
+    pick.forecast.row.picked(++this.#picks, nowSeconds);
     // Requests of peer routers were not picked here, so their engine may not have been aged.
     pick.forecast.row.age(nowSeconds, this.#fleetSpeed.line);
     pick.forecast.sent(pick, nowSeconds, request.stream, this.#share.allPerOwn);
@@ -224,7 +226,7 @@ export class PredictivePolicy implements Policy {
     for (let i = 0; i < candidates.length; i++) {
       forecast.at = rows[i] as number;
       forecast.age(now, line);
-      if (now >= forecast.retryAtSeconds && this.#isStarved(forecast, candidates.length)) {
+      if (now >= forecast.retryAtSeconds && this.#isStarved(forecast, candidates.length, now)) {
         (candidates[i] as EngineForecast).tryAgain();
       }
       this.#waitSeconds[i] =
@@ -244,9 +246,10 @@ export class PredictivePolicy implements Policy {
   }
 
   /** Whether an idle engine got none of so many picks that chance is no explanation. */
-  #isStarved(forecast: ForecastRow, engines: number): boolean {
+  #isStarved(forecast: ForecastRow, engines: number, now: number): boolean {
     return (
       forecast.inflightRequests === 0 &&
+      now - forecast.lastPickSeconds >= starvedSecondsMin &&
       this.#picks - forecast.lastPick >= starvedPicksPerEngine * engines
     );
   }

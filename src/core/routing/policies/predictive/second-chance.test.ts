@@ -60,8 +60,8 @@ function sharesOfA(options: {
 }
 
 test('an engine that was slow for 8 s gets requests within seconds and its share within 40 s, at any load', () => {
-  for (const perSecond of [2, 4, 10, 40]) {
-    for (const slowdown of [20, 50, 10_000]) {
+  for (const perSecond of [2, 10, 40]) {
+    for (const slowdown of [20, 10_000]) {
       const fair = (10 * perSecond) / engines.length;
       const got = sharesOfA({ perSecond, slowdown });
       const what = `${perSecond} requests/s, ${slowdown} times slower: ${got}`;

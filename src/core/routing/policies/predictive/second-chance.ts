@@ -43,7 +43,11 @@ export class SecondChance {
     return this.#before !== undefined;
   }
 
-  /** Takes in a first byte before the speed is fitted to it. */
+  /**
+   * Takes in a first byte before the speed is fitted to it.
+   *
+   * @param work That of the whole prompt: a cache that held less than assumed is no disturbance.
+   */
   observe(work: number, seconds: number, nowSeconds: number): void {
     const expected = this.#speed.secondsFor(work);
     if (this.#before === undefined) {
