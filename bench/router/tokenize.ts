@@ -1,5 +1,5 @@
-// Measures the cost of KV events for the router's process: with them, each prompt is sent to an
-// engine's /tokenize before the pick. One router and two embedded engines whose GPUs take no time.
+// Measures the cost of KV events for the router's process: with them, it tokenizes each prompt before the
+// pick. One router and two embedded engines whose GPUs take no time.
 //
 //   node bench/router/tokenize.ts [--requests 400] [--repeats 3] [--kilobytes 2,16,64] [--port 9200]
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -49,6 +49,8 @@ async function measure(events: boolean, repeat: number): Promise<void> {
   const router = start(routerArguments(events));
   try {
     await untilHealthy(port);
+    // The router loads the tokenizer.
+    if (events) await new Promise((resolve) => setTimeout(resolve, 8_000));
     for (const kilobytes of sizes) {
       await play(kilobytes, 40, `warm ${repeat}`);
       const before = [cpuMicros([router]), cpuMicros(engines)] as const;

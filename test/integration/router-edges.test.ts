@@ -170,6 +170,20 @@ test('a form with a recording reaches the engine byte for byte', async (t) => {
   assert.equal(received.headers.get('content-type'), request.headers.get('content-type'));
 });
 
+test('an alias in a form becomes the name of the model; the recording stays as it is', async (t) => {
+  const aliases = new Map([['whisper', 'm']]);
+  const { router, engines } = await stack(t, [{}], { aliases });
+  const form = new FormData();
+  form.append('file', new Blob(['RIFF\r\nwhisper\r\n\0ABC']), 'whisper');
+  form.append('model', 'whisper');
+  const url = `${router.url}/v1/audio/transcriptions`;
+  const request = new Request(url, { method: 'POST', body: form });
+  const sent = await request.clone().text();
+  assert.equal((await fetch(request)).status, 200);
+  const [received] = engines[0]?.received ?? [];
+  assert.equal(received?.body, sent.replace('\r\n\r\nwhisper\r\n--', '\r\n\r\nm\r\n--'));
+});
+
 test('the model of a form is its field, whatever the names and contents of its files are', async (t) => {
   const { router, engines } = await stack(t, [{}]);
   const send = (form: FormData) =>

@@ -32,6 +32,62 @@ test('an added engine gets requests once it is healthy, and a removed engine get
   assert.deepEqual(await states(), new Map([[b.url, 'live']]));
 });
 
+test('an adapter that is loaded is routed, and a model no longer listed is not, within a scrape', async (t) => {
+  const { router, endpoints, engine, states } = await begin(t, { statsIntervalMs: 100 });
+  let models = ['m'];
+  const a = await engine({ models: () => models });
+  const b = await engine({ models: ['m'] });
+  for (const one of [a, b]) {
+    endpoints.add(one);
+    await until(async () => (await states()).get(one.url) === 'live');
+  }
+  const ask = async (model: string) => (await post(router, { model, messages: [] })).status;
+  const listed = async () => {
+    const { data } = (await (await fetch(`${router.url}/v1/models`)).json()) as {
+      data: readonly { id: string }[];
+    };
+    return data.map(({ id }) => id).join();
+  };
+  assert.equal(await ask('sql'), 404);
+  models = ['m', 'sql'];
+  await until(async () => (await ask('sql')) === 200);
+  assert.equal(await listed(), 'm,sql');
+  models = ['sql'];
+  const before = a.received.length;
+  await until(async () => {
+    const sent = a.received.length;
+    for (let i = 0; i < 4; i++) assert.equal(await ask('m'), 200);
+    return a.received.length === sent;
+  });
+  assert.ok(a.received.length >= before);
+  models = ['m'];
+  await until(async () => (await ask('sql')) === 503);
+  assert.equal(await listed(), 'm');
+});
+
+test('an engine that sleeps gets no requests until it is awake, though it is healthy', async (t) => {
+  const { router, endpoints, engine, states } = await begin(t, { statsIntervalMs: 20 });
+  let awake = 1;
+  const metrics = () =>
+    'vllm:num_requests_running{engine="0"} 0\n' +
+    `vllm:engine_sleep_state{engine="0",model_name="m",sleep_state="awake"} ${awake}\n` +
+    `vllm:engine_sleep_state{engine="0",model_name="m",sleep_state="discard_all"} ${1 - awake}\n`;
+  const a = await engine({ metrics });
+  endpoints.add(a);
+  await until(async () => (await states()).get(a.url) === 'live');
+  const ask = async () => await post(router, { model: 'm', messages: [] });
+  assert.equal((await ask()).status, 200);
+  awake = 0;
+  await until(async () => (await states()).get(a.url) === 'asleep');
+  const refused = await ask();
+  assert.equal(refused.status, 503);
+  assert.match(await refused.text(), /is asleep/);
+  awake = 1;
+  await until(async () => (await states()).get(a.url) === 'live');
+  assert.equal((await ask()).status, 200);
+  assert.equal(a.received.length, 2);
+});
+
 test('a stream ends normally on a removed engine, and then all state of the engine is dropped', async (t) => {
   const { router, endpoints, engine, states, rows } = await begin(t);
   let finish = () => {};
@@ -210,6 +266,7 @@ async function begin(
   options: {
     readonly policy?: string;
     readonly healthIntervalMs?: number;
+    readonly statsIntervalMs?: number;
     /** `true`: it shares its attempts with whoever listens. */
     readonly peers?: true | readonly string[];
   } = {},
@@ -220,6 +277,7 @@ async function begin(
     ...{ port: 0, engines: endpoints, log, tickMs: 10 },
     policy: options.policy ?? 'roundrobin',
     healthIntervalMs: options.healthIntervalMs ?? 5_000,
+    statsIntervalMs: options.statsIntervalMs,
     peers: peers && { urls: peers === true ? ['http://127.0.0.1:9'] : peers, lookupMs: 50 },
   });
   t.after(() => router.close(0));

@@ -21,7 +21,7 @@ export interface ScriptedEngine {
 }
 
 export interface Script {
-  readonly models?: readonly string[];
+  readonly models?: readonly string[] | (() => readonly string[]);
   /** The key that /v1/models requires, as vLLM does with `--api-key`. */
   readonly apiKey?: string;
   /** Responds to a request by writing to its socket; health, models, metrics and KV events have default responses. */
@@ -49,7 +49,11 @@ export async function startScriptedEngine(script: Script = {}): Promise<Scripted
     else if (target === '/v1/models' && isRefused(request)) {
       respond(socket, 401, '{"error":"Unauthorized"}');
     } else if (target === '/v1/models') {
-      const data = models.map((id) => ({ id, object: 'model', owned_by: 'test' }));
+      const data = (typeof models === 'function' ? models() : models).map((id) => ({
+        id,
+        object: 'model',
+        owned_by: 'test',
+      }));
       respond(socket, 200, JSON.stringify({ object: 'list', data }));
     } else {
       received.push(request);

@@ -37,7 +37,13 @@ export interface EngineQuery {
 const collator = new Intl.Collator('en', { numeric: true });
 
 /** The most urgent first. */
-const stateOrder: readonly EngineView['state'][] = ['dead', 'starting', 'draining', 'live'];
+const stateOrder: readonly EngineView['state'][] = [
+  'dead',
+  'starting',
+  'asleep',
+  'draining',
+  'live',
+];
 
 /** The engines that match, in the order that is asked for; equal ones by name. */
 export function selectEngines(engines: readonly EngineView[], query: EngineQuery): EngineView[] {

@@ -50,3 +50,13 @@ test('no page throws', () => {
     }),
   );
 });
+
+test('an engine sleeps if it says that it is not awake', () => {
+  const page = (awake: number) =>
+    `vllm:engine_sleep_state{engine="0",model_name="m",sleep_state="weights_offloaded"} ${1 - awake}.0\n` +
+    `vllm:engine_sleep_state{engine="0",model_name="m",sleep_state="awake"} ${awake}.0\n`;
+  assert.deepEqual(
+    [page(0), page(1), ''].map((text) => parseEngineReport(text).isAsleep),
+    [true, false, undefined],
+  );
+});

@@ -16,6 +16,8 @@ export interface EngineReport {
   readonly blockTokens: number | undefined;
   /** Unix time at which the process started. */
   readonly startedAtSeconds: number | undefined;
+  /** Whether it sleeps (`/sleep`): it then accepts requests, and does not answer them. */
+  readonly isAsleep?: boolean | undefined;
 }
 
 /** Metric name to field, including the names of older engines. */
@@ -34,6 +36,7 @@ const fieldOfMetric: Readonly<Record<string, string>> = {
   process_start_time_seconds: 'startedAtSeconds',
 };
 const configMetric = 'vllm:cache_config_info';
+const sleepMetric = 'vllm:engine_sleep_state';
 
 /**
  * Reads a page in the Prometheus text format, in time linear in its length. Only wanted lines become strings:
@@ -64,6 +67,12 @@ export function parseEngineReport(page: string | Uint8Array): EngineReport {
       add('blockTokens', Number(/[{,]block_size="(\d+)"/.exec(line)?.[1]));
       continue;
     }
+    if (name === sleepMetric) {
+      const line = textDecoder.decode(bytes.subarray(start, Math.min(end, start + lineBytesMax)));
+      if (line.includes('sleep_state="awake"'))
+        add('awake', sampleAt(bytes, start + name.length, end));
+      continue;
+    }
     const field = fieldOfMetric[name] as string;
     // An engine with both the old and the new name of a metric is counted once.
     if ((seen.get(field) ?? name) !== name) continue;
@@ -87,6 +96,7 @@ export function parseEngineReport(page: string | Uint8Array): EngineReport {
     blocksTotal: sum('blocksTotal'),
     blockTokens: mean('blockTokens'),
     startedAtSeconds: mean('startedAtSeconds'),
+    ...(sums.has('awake') && { isAsleep: sum('awake') === 0 }),
   };
 }
 
@@ -113,7 +123,7 @@ interface WantedName {
 /** The two letters after `vllm:` tell most lines of a page apart. */
 const keyOffset = 'vllm:'.length;
 const namesOfKey = new Map<number, readonly WantedName[]>();
-for (const name of [...Object.keys(fieldOfMetric), configMetric]) {
+for (const name of [...Object.keys(fieldOfMetric), configMetric, sleepMetric]) {
   const bytes = new TextEncoder().encode(name);
   const key = keyAt(bytes, 0);
   namesOfKey.set(key, [...(namesOfKey.get(key) ?? []), { name, bytes }]);

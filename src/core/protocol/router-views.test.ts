@@ -100,7 +100,7 @@ test('JSON of another shape is refused with the position of the difference', () 
     [{ ...router, policy: undefined }, 'policy must be a text, not nothing'],
     [
       { ...router, engines: [engine, { ...engine, state: 'unheard-of' }] },
-      'engines[1].state must be one of starting, live, draining, dead, not "unheard-of"',
+      'engines[1].state must be one of starting, live, asleep, draining, dead, not "unheard-of"',
     ],
     [
       { ...router, engines: [{ ...engine, load: { ...engine.load, inflight: '1' } }] },

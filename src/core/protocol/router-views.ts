@@ -15,10 +15,11 @@ import {
 /**
  * - `starting`: not yet seen healthy; gets no requests.
  * - `live`: gets requests.
+ * - `asleep`: its owner put it to sleep; gets no requests until it is awake.
  * - `draining`: finishes what it has, gets no new requests.
  * - `dead`: does not respond; gets no requests until it does.
  */
-export type EngineState = 'starting' | 'live' | 'draining' | 'dead';
+export type EngineState = 'starting' | 'live' | 'asleep' | 'draining' | 'dead';
 
 /** Counts of requests that were sent to an engine. */
 export interface LoadView {
@@ -311,7 +312,7 @@ export interface HistoryView {
  * total may contain it.
  */
 export function currentReport({ state, reported }: EngineView): ReportedView | null {
-  return state === 'live' || state === 'draining' ? reported : null;
+  return state === 'dead' || state === 'starting' ? null : reported;
 }
 
 const load = objectOf<LoadView>({
@@ -347,7 +348,7 @@ const engine = objectOf<EngineView>({
   url: text,
   name: text,
   emulated: nullable(boolean),
-  state: oneOf(['starting', 'live', 'draining', 'dead']),
+  state: oneOf(['starting', 'live', 'asleep', 'draining', 'dead']),
   reason: text,
   stateSeconds: number,
   ejected: boolean,

@@ -4,10 +4,11 @@ import type { Endpoint, EndpointLoad, ReportedLoad } from './contract.ts';
 /**
  * - `starting`: no successful health check yet; gets no requests.
  * - `live`: gets requests.
+ * - `asleep`: its owner put it to sleep; gets no requests until it is awake.
  * - `draining`: finishes its requests, gets no new ones.
  * - `dead`: does not respond; gets no requests until it does.
  */
-export type EndpointState = 'starting' | 'live' | 'draining' | 'dead';
+export type EndpointState = 'starting' | 'live' | 'asleep' | 'draining' | 'dead';
 
 /** Counts since the endpoint was added. */
 export interface EndpointTotals {

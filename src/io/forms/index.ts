@@ -1,2 +1,3 @@
-// Reads fields of multipart form data that clients upload.
+// Reads and replaces fields of multipart form data that clients upload.
 export { formField } from './form-field.ts';
+export { replaceFormField } from './replace-field.ts';

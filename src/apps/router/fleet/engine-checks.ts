@@ -2,6 +2,12 @@
 import { type CheckIntervals, CheckSchedule } from './check-schedule.ts';
 import type { Engine } from './engine.ts';
 
+/**
+ * Engines whose models are read per second: with 100 engines and scrapes every 5 s, at each scrape; in larger fleets less
+ * often, because each request costs 0.1 ms.
+ */
+const modelReadsPerSecondMax = 20;
+
 export class EngineChecks {
   readonly #engines: ReadonlyMap<string, Engine>;
   readonly #nowSeconds: () => number;
@@ -45,6 +51,8 @@ export class EngineChecks {
     const nowMs = this.#nowSeconds() * 1000;
     const { health, stats } = schedule.due(this.#engines, nowMs, ({ live }) => !live);
     for (const engine of health) void engine.probe();
-    for (const engine of stats) void engine.scrape(this.#nowSeconds);
+    const perSecond = (1000 * this.#engines.size) / this.#intervals.statsIntervalMs;
+    const modelsEvery = Math.max(1, Math.ceil(perSecond / modelReadsPerSecondMax));
+    for (const engine of stats) void engine.scrape(this.#nowSeconds, modelsEvery);
   }
 }

@@ -45,6 +45,8 @@ const healthBytesMax = 65_536;
 const modelsPerEngineMax = 1_000;
 /** Consecutive failed probes before a live engine is marked dead; a refused connection needs only one. */
 const failedProbesMax = 2;
+/** Why an engine is in the state of this name. */
+const asleep = 'asleep, as it reports';
 
 export class Engine implements ProxyTarget {
   readonly url: string;
@@ -71,6 +73,7 @@ export class Engine implements ProxyTarget {
   #generation = 0;
   #probing = false;
   #scraping = false;
+  #scrapes = 0;
   #listsModels = false;
   #assumedModels: readonly string[];
   #isLeaving = false;
@@ -195,10 +198,15 @@ export class Engine implements ProxyTarget {
     else this.#unhealthy(why);
   }
 
-  /** Reads /metrics into the report. */
-  async scrape(nowSeconds: () => number): Promise<void> {
+  /**
+   * Reads /metrics into the report.
+   *
+   * @param modelsEvery Number of scrapes after which the models of a live engine are read again. @default 1
+   */
+  async scrape(nowSeconds: () => number, modelsEvery = 1): Promise<void> {
     if (this.#scraping || this.#isLeaving) return;
     this.#scraping = true;
+    const readsModels = ++this.#scrapes % modelsEvery === 0;
     try {
       const { body } = await fetchRead(
         this.pool,
@@ -207,6 +215,8 @@ export class Engine implements ProxyTarget {
       );
       if (body === undefined || this.#isLeaving) return;
       this.#setReport(body, nowSeconds());
+      // Adapters are loaded and unloaded, and models renamed, while an engine is live.
+      if (readsModels && this.live && this.#listsModels) await this.learnModels();
     } catch (error) {
       this.#options.log.debug(`engine ${this.label}: no metrics: ${error}`);
     } finally {
@@ -228,6 +238,10 @@ export class Engine implements ProxyTarget {
     // Its start time tells, before the first pick, whether it has lost its cache.
     await Promise.all([this.learnModels(), this.scrape(() => performance.now() / 1000)]);
     if (generation !== this.#generation) return;
+    if (this.report?.isAsleep === true) {
+      this.#setState('asleep', asleep);
+      return;
+    }
     if (this.#setState('live', 'healthy')) {
       this.#options.log.info(`engine ${this.label} is live`);
     }
@@ -268,7 +282,10 @@ export class Engine implements ProxyTarget {
       this.#listsModels = true;
       this.#silence = undefined;
       this.models = cards;
-      core.addEndpoint({ url: this.url, models: cards.map(({ id }) => id) });
+      const models = cards.map(({ id }) => id);
+      const before = core.endpoint(this.url)?.models ?? [];
+      // Also called at each scrape, when they are the same almost always.
+      if (models.join('\n') !== before.join('\n')) core.addEndpoint({ url: this.url, models });
     } catch (error) {
       this.#listsNone(`/v1/models: ${error instanceof Error ? error.message : error}`);
     }
@@ -290,6 +307,7 @@ export class Engine implements ProxyTarget {
     this.report = report;
     this.reportedAtSeconds = nowSeconds;
     this.#rates.add(report, nowSeconds);
+    this.#followSleep(report.isAsleep === true);
     const { running, waiting, kvUsage, blocksTotal, blockTokens, startedAtSeconds } = report;
     if (running === undefined && waiting === undefined && kvUsage === undefined) return;
     this.#options.core.setReported(this.url, {
@@ -301,6 +319,21 @@ export class Engine implements ProxyTarget {
       blockTokens,
       startedAtSeconds,
     });
+  }
+
+  /** An engine that sleeps accepts requests and does not answer them, with /health 200. */
+  #followSleep(isAsleep: boolean): void {
+    const { core, log } = this.#options;
+    const isShownAsleep = core.endpoint(this.url)?.state === 'asleep';
+    if (isAsleep && this.live) {
+      this.#setState('asleep', asleep);
+      log.info(`engine ${this.label} is asleep`);
+      // Its cache is lost.
+      core.endpointRestarted(this.url);
+    } else if (!isAsleep && isShownAsleep) {
+      this.#setState('live', 'awake again');
+      log.info(`engine ${this.label} is awake`);
+    }
   }
 
   #get(path: string, bytesMax: number) {

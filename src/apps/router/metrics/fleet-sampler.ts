@@ -77,7 +77,7 @@ export class FleetSampler {
     return new Map(
       Array.from(core.liveView(), ({ url, state }) => {
         const engine = engines.get(url);
-        const isCurrent = state === 'live' || state === 'draining';
+        const isCurrent = state !== 'dead' && state !== 'starting';
         const report = isCurrent ? engine?.report : undefined;
         const rates = isCurrent ? engine?.rates : undefined;
         const sent = (counts.sent.get(url) ?? 0) - (this.#before.sent.get(url) ?? 0);

@@ -8,7 +8,7 @@ import {
   RequestFieldsReader,
 } from '../../../core/protocol/index.ts';
 import type { RoutingRequest } from '../../../core/routing/index.ts';
-import { formField } from '../../../io/forms/index.ts';
+import { formField, replaceFormField } from '../../../io/forms/index.ts';
 import { type ServerExchange, unsharedBytesMax } from '../../../io/http/index.ts';
 import { SkimThread } from '../../../io/json-skim/index.ts';
 import type { Engine } from '../fleet/engine.ts';
@@ -164,8 +164,9 @@ export class InferenceRequests {
   }
 
   async #takeForm({ exchange, arrivedAtMs, ...arrival }: Arrival): Promise<void> {
-    const { body, head } = exchange;
-    const field = await formField(body, head.headers.get('content-type'), 'model');
+    const { head } = exchange;
+    const contentType = head.headers.get('content-type');
+    const field = await formField(exchange.body, contentType, 'model');
     if (exchange.over) return;
     const model = field?.trim();
     if (!model) {
@@ -173,6 +174,12 @@ export class InferenceRequests {
       return;
     }
     const request = requestWithoutPrompt({ ...arrival, model });
+    const to = this.#context.core.resolveModel(model) ?? model;
+    const other =
+      to === model
+        ? undefined
+        : replaceFormField(exchange.body, contentType, { name: 'model', from: model, to });
+    const body = other ?? exchange.body;
     const migration = undefined;
     this.#send({
       ...{ exchange, request, body, expectsUsage: false, generates: false, arrivedAtMs, migration },
