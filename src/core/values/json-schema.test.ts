@@ -42,6 +42,7 @@ test('values.schema.json at the root, which editors and Helm read, matches the c
 function matches(node: SchemaNode, value: unknown): boolean {
   if (node.anyOf && !node.anyOf.some((option) => matches(option, value))) return false;
   if (node.enum && !node.enum.includes(value)) return false;
+  if (node.const !== undefined && node.const !== value) return false;
   if (Array.isArray(node.type)) {
     return node.type.some((type) => matches({ ...node, type }, value));
   }
@@ -110,6 +111,7 @@ function sample(node: SchemaNode): fc.Arbitrary<unknown> {
 function fitting(node: SchemaNode): fc.Arbitrary<unknown> {
   if (node.anyOf) return fc.oneof(...node.anyOf.map(fitting));
   if (node.enum) return fc.constantFrom(...node.enum);
+  if (node.const !== undefined) return fc.constant(node.const);
   switch (node.type) {
     case 'null':
       return fc.constant(null);
