@@ -293,7 +293,7 @@ test('a running engine that lists no model is refused with the reason', async (c
     });
     const far = await valuesOf(entriesOf(`{name: far, urls: ["${url}"]}`));
     return assert.rejects(stackOf(context, far), (error: Error) => {
-      assert.equal(error.name, 'InputError');
+      assert.equal(error.name, 'NoResponseError');
       const [, reason] =
         /does not list its model on .*\/v1\/models \((.*)\):/.exec(error.message) ?? [];
       assert.equal(reason, status === 200 ? 'it lists no model' : `it returned ${status}`);

@@ -1,6 +1,6 @@
 // The whole stack on this machine: engines and router as child processes, started and stopped in
 // order.
-import { InputError, SpillwayError } from '../../core/base/index.ts';
+import { NoResponseError, SpillwayError } from '../../core/base/index.ts';
 import { publishesWhereChosen } from '../../core/layout/index.ts';
 import {
   parseHistoryView,
@@ -346,7 +346,7 @@ async function modelOf(url: string, key: string | undefined): Promise<string> {
   } catch (error) {
     if (error instanceof SpillwayError) throw error;
     const { message, cause } = error as Error & { cause?: { code?: string; message?: string } };
-    throw new InputError(
+    throw new NoResponseError(
       `the engine at ${url} does not list its model on ${url}/v1/models (${cause?.code ?? cause?.message ?? message}): start it first, or fix its URL.`,
       { cause: error },
     );

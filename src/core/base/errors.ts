@@ -17,3 +17,10 @@ export class InputError extends SpillwayError {
   readonly code = 'ERR_INPUT';
   override readonly exitCode = 2;
 }
+
+/** A server that the command line names cannot be reached, or does not respond as it should. */
+export class NoResponseError extends SpillwayError {
+  override readonly name = 'NoResponseError';
+  readonly code = 'ERR_NO_RESPONSE';
+  override readonly exitCode = 4;
+}

@@ -3,7 +3,7 @@ export { ByteWriter } from './byte-writer.ts';
 export { type Clock, ManualClock } from './clock.ts';
 export { commaList } from './comma-list.ts';
 export { counted } from './counted.ts';
-export { InputError, SpillwayError } from './errors.ts';
+export { InputError, NoResponseError, SpillwayError } from './errors.ts';
 export { Histogram } from './histogram.ts';
 export { type Linked, LinkedList } from './linked-list.ts';
 export { type LogBuckets, LogHistogram } from './log-histogram.ts';

@@ -339,7 +339,7 @@ test('reports a server without an OpenAI API in one sentence', async (t) => {
   await assert.rejects(find(await answers(200, '{"data":[]}')), /serves no model/);
   await assert.rejects(
     find(new URL('http://127.0.0.1:1/v1')),
-    /^InputError: Cannot reach .*ECONNREFUSED/,
+    /^NoResponseError: Cannot reach .*ECONNREFUSED/,
   );
 });
 

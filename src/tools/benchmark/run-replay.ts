@@ -83,7 +83,8 @@ export interface ReplayPlan {
  * Runs a replay.
  *
  * @param signal Stops the run; what was measured so far is returned.
- * @throws {InputError} If the trace is bad, the server cannot be reached, or lacks the model.
+ * @throws {InputError} If the trace is bad, or the server lacks the model.
+ * @throws {NoResponseError} If the server cannot be reached.
  */
 export async function runReplay(
   options: ReplayOptions,

@@ -1,7 +1,7 @@
 // Asks the server for its models before the first request is sent.
 import { request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
-import { InputError } from '../../core/base/index.ts';
+import { InputError, NoResponseError } from '../../core/base/index.ts';
 
 /** Deadline of GET /models; its response is small, so a server that needs longer is not up. */
 const modelsTimeoutMs = 10_000;
@@ -18,7 +18,8 @@ export interface TargetModel {
  * Finds the model to send requests to.
  *
  * @param options.model The model's name; the first one served if undefined.
- * @throws {InputError} If the server cannot be reached or does not serve the model.
+ * @throws {NoResponseError} If the server cannot be reached.
+ * @throws {InputError} If it does not serve the model.
  */
 export async function findModel(options: {
   readonly url: URL;
@@ -48,7 +49,7 @@ async function listModels(options: {
   } catch (error) {
     if (signal.aborted) throw error;
     const reason = error instanceof Error ? error.message || error.name : String(error);
-    throw new InputError(`Cannot reach ${url.href}: ${reason}. Is the server up?`, {
+    throw new NoResponseError(`Cannot reach ${url.href}: ${reason}. Is the server up?`, {
       cause: error,
     });
   }

@@ -106,7 +106,7 @@ test('refuses missing, empty and useless sources in one sentence', async (t) => 
   await assert.rejects(calibrate({ ...options, bench: [open] }), isInput(/--max-concurrency/));
   await assert.rejects(
     calibrate({ ...options, metricsUrl: 'http://127.0.0.1:9' }),
-    isInput(/Cannot read http:\/\/127.0.0.1:9\/metrics/),
+    /^NoResponseError: Cannot read http:\/\/127.0.0.1:9\/metrics/,
   );
   const server = createServer((_, response) => response.end('up 1\n')).listen(0, '127.0.0.1');
   t.after(() => server.close());

@@ -1,5 +1,5 @@
 // Reads a live engine's /metrics over a window.
-import { InputError } from '../../core/base/index.ts';
+import { InputError, NoResponseError } from '../../core/base/index.ts';
 import type { MetricsReading } from '../../core/engine/index.ts';
 import { metricSums, parseEngineReport } from '../../core/protocol/index.ts';
 
@@ -19,7 +19,8 @@ const gapNames = ['vllm:inter_token_latency_seconds', 'vllm:time_per_output_toke
 /**
  * Reads the page once per interval, starting now.
  *
- * @throws {InputError} If the engine does not answer, or is no vLLM.
+ * @throws {NoResponseError} If the engine does not answer.
+ * @throws {InputError} If it is no vLLM.
  */
 export async function readMetricsWindow(window: MetricsWindow): Promise<MetricsReading[]> {
   const { windowSeconds, intervalSeconds, signal } = window;
@@ -49,7 +50,7 @@ async function pageOf(url: string, signal: AbortSignal | undefined): Promise<str
     // fetch's own message is only "fetch failed".
     const below = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
     const reason = below instanceof Error ? below.message : String(below);
-    throw new InputError(`Cannot read ${url}: ${reason}; is it a vLLM server's?`, { cause });
+    throw new NoResponseError(`Cannot read ${url}: ${reason}; is it a vLLM server's?`, { cause });
   }
 }
 

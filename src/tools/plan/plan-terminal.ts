@@ -17,11 +17,15 @@ export interface TerminalOptions {
 /** Maximum width for readable text. */
 const columnsMax = 100;
 
-/** Returns about 30 lines at 100 columns; the page has the rest. */
+/** Lines at the full width: a plan fits into a window. */
+const linesMax = 30;
+
+/** Returns at most 30 lines at 100 columns, for which it omits warnings; the page has them all. */
 export function planTerminal(plan: Plan, { columns, next }: TerminalOptions): string {
   const width = Math.max(40, Math.min(columnsMax, columns));
   const paragraph = (text: string) => wrapped(text, width);
-  return [
+  const warnings = plan.warnings.map((warning) => paragraph(`Warning: ${warning}`));
+  const lines = (shown: number) => [
     ...verdictLines(plan).flatMap(paragraph),
     '',
     ...rows(layoutRows(plan), width),
@@ -31,7 +35,10 @@ export function planTerminal(plan: Plan, { columns, next }: TerminalOptions): st
     'Not taken:',
     ...rows(otherRows(plan), width),
     '',
-    ...plan.warnings.flatMap((warning) => paragraph(`Warning: ${warning}`)),
+    ...warnings.slice(0, shown).flat(),
+    ...(shown < warnings.length
+      ? [`${counted(warnings.length - shown, 'warning')} more: --markdown`]
+      : []),
     // Commands stay on one line, so that they can be copied.
     `  Next    ${next}`,
     ...rows(
@@ -39,8 +46,10 @@ export function planTerminal(plan: Plan, { columns, next }: TerminalOptions): st
       width,
     ),
     `  Gate    ${gateShell(plan)}`,
-    '',
-  ].join('\n');
+  ];
+  let shown = warnings.length;
+  while (shown > 0 && lines(shown).length > linesMax) shown--;
+  return `${lines(shown).join('\n')}\n`;
 }
 
 type Row = readonly [name: string, text: string];

@@ -70,6 +70,20 @@ test('without goals no goodput is printed', async () => {
   assert.equal(impact.planned.goodput, null);
 });
 
+test('on a terminal warnings give way to a plan of 30 lines, and are counted', async () => {
+  const plan = await planOf({ ...small, 'workload.concurrency': 16, 'slo.ttftMs': 600 });
+  const warnings = Array.from({ length: 20 }, (_, i) => `number ${i} ${'word '.repeat(30)}`);
+  const options = { columns: 100, next: 'spillway plan --values plan.yaml' };
+  const lines = planTerminal({ ...plan, warnings }, options)
+    .trimEnd()
+    .split('\n');
+  assert.ok(lines.length <= 30, `${lines.length} lines`);
+  assert.ok(
+    lines.some((line) => /^\d+ warnings more: --markdown$/.test(line)),
+    lines.join('\n'),
+  );
+});
+
 test('on a terminal a plan is verdict, layout, figures with intervals, the others and the next command', async () => {
   const plan = await planOf({
     ...{ ...small, 'workload.concurrency': 16, 'workload.prefixReuse': 'rag' },
@@ -78,7 +92,7 @@ test('on a terminal a plan is verdict, layout, figures with intervals, the other
   for (const columns of [100, 60]) {
     const text = planTerminal(plan, { columns, next: 'spillway plan --values plan.yaml' });
     const lines = text.trimEnd().split('\n');
-    assert.ok(lines.length <= (columns === 100 ? 32 : 50), `${lines.length} lines`);
+    assert.ok(lines.length <= (columns === 100 ? 30 : 50), `${lines.length} lines`);
     const prose = lines.filter((line) => !/^ {2}(Next|Gate)/.test(line));
     assert.ok(prose.every((line) => line.length <= columns));
     assert.match(lines[0] ?? '', /^The plan stands/);
