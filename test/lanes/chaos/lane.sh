@@ -7,4 +7,4 @@ if [ "$(uname -s)" != Linux ]; then
   echo "sockets and memory of a process are read from /proc"
   exit 77
 fi
-"$NODE" bench/chaos.ts --streams 300 --at-once 16 --every 2 --seconds 5
+"$NODE" bench/chaos.ts --streams 600 --at-once 16 --every 6 --seconds 4
