@@ -49,7 +49,7 @@ export const smallRun = {
   result: {
     ...{ arrivalSeconds: [0, 1, 2, 3], promptTokens: [300, 300, 200, 200], seconds: 10 },
     ...{ ttftSeconds: [0.5, 0.7, 0.9, Number.NaN], failed: [0, 0, 0, 1] },
-    ...{ hitRate: 0.5, spread: 1.25, preemptions: 2, retries: 3, handoffs: undefined },
+    ...{ hitRate: 0.5, spread: 1.25, preemptions: 2, retries: 3, rejected: 0, handoffs: undefined },
     engines: [engineResult(), engineResult({ requests: 3 })],
     series: [
       { atSeconds: 0, running: [1, 2], waiting: [0, 4], kvUsage: [0.2, 0.4] },

@@ -1,6 +1,5 @@
 // The options that a router is started with.
-
-import type { DeadlineSettings } from '../../core/attempts/index.ts';
+import type { AdmissionSettings, DeadlineSettings } from '../../core/attempts/index.ts';
 import type { CorsSettings } from '../../core/cors/index.ts';
 import type { ParameterValues } from '../../core/routing/index.ts';
 import type { DiscoveredEndpoint, EndpointSource } from '../../io/endpoints/index.ts';
@@ -120,6 +119,8 @@ export interface RouterOptions {
   readonly upstream?: Partial<Pick<UpstreamLimits, 'connectTimeoutMs'>>;
   /** @default `defaultDeadlines` */
   readonly deadlines?: Partial<DeadlineSettings>;
+  /** By default, requests do not wait in the router. */
+  readonly admission?: AdmissionSettings | undefined;
   /** Resolution of deadlines: how late one may be noticed. @default 250 */
   readonly tickMs?: number;
   readonly webpage?: ReadonlyMap<string, WebpageFile>;

@@ -6,7 +6,11 @@ import type { Clock } from '../../core/base/index.ts';
 import { createCors } from '../../core/cors/index.ts';
 import { KvIndex } from '../../core/kv/index.ts';
 import { MetricsRegistry } from '../../core/metrics/index.ts';
-import { defaultPolicyName, RoutingCore } from '../../core/routing/index.ts';
+import {
+  defaultPolicyName,
+  defaultSaturationLimits,
+  RoutingCore,
+} from '../../core/routing/index.ts';
 import { type EndpointSource, staticList } from '../../io/endpoints/index.ts';
 import { HttpServer, Ticker } from '../../io/http/index.ts';
 import { KvIndexFeed } from '../../io/kv-events/index.ts';
@@ -23,6 +27,7 @@ import { refusalText } from './requests/answer.ts';
 import { InferenceRequests } from './requests/inference-requests.ts';
 import { proxyContext } from './requests/proxy-context.ts';
 import { browserGuard } from './routes/browser-guard.ts';
+import { RouterAdmission } from './requests/router-admission.ts';
 import { dispatcher } from './routes/dispatcher.ts';
 import { EventFeed } from './routes/event-feed.ts';
 import { adminRoutes, clientRoutes } from './routes/router-routes.ts';
@@ -103,12 +108,14 @@ class Router {
     this.#tls = tls;
     this.#settings = settings;
     const metrics = new RouterMetrics(this.#registry, options.requestStatsWindowSeconds ?? 60);
+    const queue = options.admission?.queueTimeout ? options.admission : undefined;
     this.#core = new RoutingCore({
       policy: routerPolicy(settings.policy, options, this.#kvIndex),
       clock: this.#clock,
       aliases: settings.aliases,
       slowStartSeconds: options.slowStartSeconds,
       onUpdate: peers && ((update) => this.#shared?.tell(update)),
+      saturation: queue && { ...defaultSaturationLimits, waitSeconds: queue.saturationWait },
     });
     const ticker = new Ticker({ tickMs: options.tickMs ?? 250 });
     const [core, registry, feed] = [this.#core, this.#registry, this.#feed];
@@ -145,7 +152,12 @@ class Router {
       engines.get(url)?.stalled(why);
     });
     ticker.add({ onTick: () => watch.check() });
-    const context = proxyContext({ core, metrics, engines, options, watch, clock: this.#clock });
+    const clock = this.#clock;
+    const hasSharedKey = options.apiKey !== undefined;
+    const admission =
+      queue &&
+      new RouterAdmission({ settings: queue, core, clock, ticker, registry, hasSharedKey });
+    const context = proxyContext({ core, metrics, engines, options, watch, clock, admission });
     this.#tokenizers = new ModelTokenizers({
       ...{ core, engines, ticker, authorization, log },
       sources: options.tokenizers ?? {},
@@ -169,7 +181,7 @@ class Router {
     this.#events = new EventFeed(() => views.router());
     const webpage = options.webpage ?? new Map();
     const parts = {
-      ...{ core, engines, registry, views, shared },
+      ...{ core, engines, registry, views, shared, admission },
       requests: this.#requests,
       events: this.#events,
       webpage,

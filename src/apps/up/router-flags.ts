@@ -1,5 +1,9 @@
 // The command line of the router in front of the engines of one stack.
-import { routerTimeoutFlags } from '../../core/attempts/index.ts';
+import {
+  type AdmissionSettings,
+  admissionSettings,
+  routerTimeoutFlags,
+} from '../../core/attempts/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { policyParameters, slowStartSecondsDefault } from '../../core/routing/index.ts';
 import { policyParametersOf, type Values } from '../../core/values/index.ts';
@@ -71,6 +75,7 @@ export function routerFlags(values: Values, backends: readonly Backend[]): strin
     ...(routerSpec.slowStart === slowStartSecondsDefault
       ? []
       : ['--slow-start', String(routerSpec.slowStart)]),
+    ...admissionFlags(routerSpec.admission),
     '--drain-delay',
     String(routerSpec.drainDelay ?? 0),
     '--shutdown-timeout',
@@ -101,6 +106,13 @@ function routerNames(backends: readonly Backend[]): string[] {
     taken.add(unique);
     return unique;
   });
+}
+
+/** The settings of admission that differ from their defaults. */
+function admissionFlags(given: AdmissionSettings): string[] {
+  return admissionSettings.flatMap(({ key, flag, default: standard }) =>
+    given[key] === standard ? [] : [flag, String(given[key])],
+  );
 }
 
 /** The policy parameters that differ from their defaults. */

@@ -26,12 +26,13 @@ import { watchLifeline } from '../../io/lifeline/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { loadWebpage } from '../../io/webpage/index.ts';
+import { type AdmissionFlags, addAdmissionFlags, admissionFrom } from '../admission-flags.ts';
 import { integer, portOrAny, positiveInteger } from '../arguments/numbers.ts';
 import { byteSize, duration } from '../arguments/quantities.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
 import { addPolicyFlags, policyParametersFrom, unusedFlagText } from '../policy-flags.ts';
 
-interface Flags extends LogFlags {
+interface Flags extends LogFlags, AdmissionFlags {
   readonly host: string;
   readonly port: number;
   readonly rootPath: string;
@@ -299,7 +300,8 @@ export function routerCommand(): Command {
       positiveInteger,
       16_384,
     )
-    .optionsGroup('Timeouts:');
+    .optionsGroup('Overload:');
+  addAdmissionFlags(command).optionsGroup('Timeouts:');
   addTimeoutFlags(command)
     .option(
       '--drain-delay <seconds>',
@@ -382,6 +384,7 @@ async function run(flags: Flags): Promise<void> {
     migration: flags.migration,
     slowStartSeconds: flags.slowStart,
     pickHeader: flags.pickHeader,
+    admission: admissionFrom(flags),
     healthIntervalMs: flags.staticBackendHealthCheckInterval * 1000,
     healthTimeoutMs: flags.staticBackendHealthCheckTimeoutSeconds * 1000,
     statsIntervalMs:

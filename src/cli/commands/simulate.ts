@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import { defaultPolicyName, policyNames } from '../../core/routing/index.ts';
+import { addAdmissionFlags } from '../admission-flags.ts';
 import { percentiles } from '../arguments/lists.ts';
 import { refuseArguments } from '../arguments/no-arguments.ts';
 import { nonNegative, positive, positiveInteger } from '../arguments/numbers.ts';
@@ -55,7 +56,7 @@ export function simulateCommand(): Command {
       positiveInteger,
     )
     .option('--policy <name>', `one of ${policyNames.join(', ')} (default: ${defaultPolicyName})`);
-  addPolicyFlags(command)
+  addAdmissionFlags(addPolicyFlags(command))
     .option(
       '--kv-offloading-size <gib>',
       'host memory of each engine for evicted KV, GiB (default: none)',

@@ -1,9 +1,10 @@
 // The flags of `spillway simulate`, and checks that refuse those without effect.
 import { InputError } from '../../core/base/index.ts';
+import type { AdmissionFlags } from '../admission-flags.ts';
 import { givenPolicyFlag } from '../policy-flags.ts';
 import type { StackFlags } from './stack-flags.ts';
 
-export interface SimulateFlags extends StackFlags {
+export interface SimulateFlags extends StackFlags, AdmissionFlags {
   readonly engineArgs?: string;
   readonly gpu?: string;
   readonly engines?: number;
@@ -29,6 +30,7 @@ const notForStacks = [
   ...(['engineArgs', 'engines', 'gpu', 'policy', 'kvOffloadingSize', 'kvOffload'] as const),
   ...(['numGpuBlocksOverride', 'hostMsPerStep', 'allReduceLatencyUs', 'allReduceGbps'] as const),
   ...(['tensorParallelSize', 'pipelineParallelSize', 'dataParallelSize'] as const),
+  ...(['queueTimeout', 'maxQueuedRequests', 'saturationWait'] as const),
 ];
 const stackOnly = [
   ...(['set', 'setString', 'workload', 'setWorkload', 'fail', 'offload', 'loseStore'] as const),
@@ -40,6 +42,7 @@ const engineOnly = [
   ...(['numGpuBlocksOverride', 'hostMsPerStep', 'allReduceLatencyUs', 'allReduceGbps'] as const),
 ];
 const fleetOnly = [
+  ...(['queueTimeout', 'maxQueuedRequests', 'saturationWait'] as const),
   ...(['policy', 'speed', 'requests', 'seed'] as const),
   ...(['kvOffloadingSize', 'kvOffload'] as const),
   ...(['tensorParallelSize', 'pipelineParallelSize', 'dataParallelSize'] as const),

@@ -3,6 +3,7 @@ import { InputError } from '../../core/base/index.ts';
 import { defaultPolicyName, unusedParameters } from '../../core/routing/index.ts';
 import { fleetRunJson, fleetRunTable, simulateFleetRun } from '../../tools/simulate/index.ts';
 import { perRequestLines } from '../../tools/simulate-report/index.ts';
+import { admissionFrom } from '../admission-flags.ts';
 import { policyParametersFrom, unusedFlagText } from '../policy-flags.ts';
 import { writeOutput } from '../write-output.ts';
 import { checkFleetFlags, type SimulateFlags } from './flags.ts';
@@ -30,7 +31,7 @@ export async function playFleet(
     tensorParallelSize: flags.tensorParallelSize,
     pipelineParallelSize: flags.pipelineParallelSize,
     dataParallelSize: flags.dataParallelSize,
-    ...{ policy, policyParameters },
+    ...{ policy, policyParameters, admission: admissionFrom(flags) },
     speed: flags.speed ?? 1,
     seed: flags.seed ?? 1,
     profile: flags.profile,

@@ -1,5 +1,17 @@
 // The life of one request: its attempts on engines, and when it may move to another one. The router drives it
 // with sockets, the simulator with events.
+export {
+  Admission,
+  type AdmissionLaneState,
+  type AdmissionLimits,
+  type AdmissionPlace,
+  type AdmissionRequest,
+  admissionCost,
+  type Rejection,
+  type RejectionReason,
+  rejectionReasons,
+} from './admission/admission.ts';
+export { type AdmissionSettings, admissionSettings } from './admission/admission-settings.ts';
 export type {
   AttemptEffects,
   AttemptOutcome,

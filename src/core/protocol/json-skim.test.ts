@@ -95,7 +95,7 @@ test('nesting is limited', () => {
 test('the fields of a chat request are read, its prompt in rendering order', () => {
   const body = encode(
     '{"messages":[{"role":"user"}],"model":"m","stream":true,"max_tokens":7,' +
-      '"tools":[1],"cache_salt":"s","user":"ann","stream_options":{"include_usage":true}}',
+      '"priority":-3,"tools":[1],"cache_salt":"s","user":"ann","stream_options":{"include_usage":true}}',
   );
   const fields = new RequestFieldsReader({ sessionKey: 'user' }).read(body);
   assert.deepEqual(
@@ -106,6 +106,7 @@ test('the fields of a chat request are read, its prompt in rendering order', () 
       modelEnd: 41,
       stream: true,
       outputTokensMax: 7,
+      priority: -3,
       session: 'ann',
       hasStreamOptions: true,
       returnsTokenIds: undefined,

@@ -15,6 +15,8 @@ export interface RequestFields {
   readonly modelEnd: number;
   readonly stream: boolean;
   readonly outputTokensMax: number | undefined;
+  /** vLLM's scheduling priority: lower is more urgent. */
+  readonly priority: number | undefined;
   /** The value of the session key, if present. */
   readonly session: string | undefined;
   /** Whether `stream_options` is present, with which the end of a stream reports token counts. */
@@ -40,12 +42,10 @@ const nameBytesMax = 1024;
 /** Keys whose values are the prompt, in rendering order. */
 const promptKeys = ['cache_salt', 'tools', 'system', 'instructions', 'messages', 'prompt', 'input'];
 const lengthKeys = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'];
-const keysAlways = [
-  ...['model', 'stream', 'stream_options', 'return_token_ids'],
-  ...lengthKeys,
-  ...promptKeys,
-];
-const firstLength = 4;
+const firstKeys = ['model', 'stream', 'stream_options', 'return_token_ids', 'priority'];
+const keysAlways = [...firstKeys, ...lengthKeys, ...promptKeys];
+const priorityKey = firstKeys.indexOf('priority');
+const firstLength = firstKeys.length;
 const firstPrompt = firstLength + lengthKeys.length;
 
 /**
@@ -109,6 +109,7 @@ export class RequestFieldsReader {
           ? undefined
           : jsonTrueAt(body, spans[6] as number, spans[7] as number),
       outputTokensMax,
+      priority: numberAt(body, spans, priorityKey),
       session: this.#sessionIndex < 0 ? undefined : this.#session(body, spans),
       prompt,
       promptKeys: keys,

@@ -37,7 +37,8 @@ export class BookedAttempt {
     if (this.#stage !== 'picked') return false;
     this.#stage = 'prefilling';
     this.#sentAtSeconds = nowSeconds;
-    for (const load of this.#loads) load.sent(this.prefillTokens);
+    const { stream } = this.request;
+    for (const load of this.#loads) load.sent(this.prefillTokens, stream);
     this.#policy?.onSent?.(this.request, this.pick, nowSeconds);
     return true;
   }
@@ -45,8 +46,8 @@ export class BookedAttempt {
   firstByte(nowSeconds: number): boolean {
     if (this.#stage !== 'prefilling') return false;
     this.#stage = 'decoding';
-    const { promptTokens } = this.request;
-    for (const load of this.#loads) load.prefilled(this.prefillTokens, promptTokens);
+    const { promptTokens, stream } = this.request;
+    for (const load of this.#loads) load.prefilled(this.prefillTokens, promptTokens, stream);
     const seconds = nowSeconds - this.#sentAtSeconds;
     this.#policy?.onFirstByte?.(this.request, this.pick, seconds, nowSeconds);
     return true;
@@ -57,9 +58,9 @@ export class BookedAttempt {
     const stage = this.#stage;
     this.#stage = 'finished';
     if (stage === 'finished' || stage === 'picked') return false;
-    const { promptTokens } = this.request;
+    const { promptTokens, stream } = this.request;
     for (const load of this.#loads) {
-      if (stage === 'prefilling') load.prefilled(this.prefillTokens, promptTokens);
+      if (stage === 'prefilling') load.prefilled(this.prefillTokens, promptTokens, stream);
       load.ended(promptTokens);
     }
     this.#policy?.onFinish?.(this.request, this.pick, outcome, nowSeconds);

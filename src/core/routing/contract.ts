@@ -135,6 +135,11 @@ export interface Policy {
   onFinish?(request: RoutingRequest, pick: Pick, outcome: Outcome, nowSeconds: number): void;
   /** The engine reported its load: `endpoint.reported` is new. */
   onReport?(endpoint: Endpoint, nowSeconds: number): void;
+  /**
+   * Predicted time until the engine would start a request that is sent now, in seconds. Undefined if the
+   * policy cannot say.
+   */
+  waitSeconds?(endpoint: Endpoint, nowSeconds: number): number | undefined;
   /** The engine restarted or was removed: assumptions about its cache are void. */
   onEndpointReset?(endpoint: Endpoint): void;
 }

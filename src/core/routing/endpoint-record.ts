@@ -1,5 +1,6 @@
 // The router's record of one engine: its models, its state, and exact counts of what was sent to it.
 import type { Endpoint, EndpointLoad, ReportedLoad } from './contract.ts';
+import { EngineQueue } from './engine-queue.ts';
 
 /**
  * - `starting`: no successful health check yet; gets no requests.
@@ -26,17 +27,35 @@ export class LoadCounter implements EndpointLoad {
   prefilling = 0;
   prefillTokens = 0;
   decodeTokens = 0;
+  #prefillingStreams = 0;
+  #started = 0;
 
-  /** @param prefillTokens Tokens of its prompt that are not expected to be cached. */
-  sent(prefillTokens: number): void {
+  /** The part of `prefilling` whose first byte marks the end of prefill. */
+  get prefillingStreams(): number {
+    return this.#prefillingStreams;
+  }
+
+  /** Requests past their first byte, in total. */
+  get started(): number {
+    return this.#started;
+  }
+
+  /**
+   * @param prefillTokens Tokens of its prompt that are not expected to be cached.
+   * @param isStream Whether its response is streamed.
+   */
+  sent(prefillTokens: number, isStream: boolean): void {
     this.inflight += 1;
+    if (isStream) this.#prefillingStreams += 1;
     this.prefilling += 1;
     this.prefillTokens += prefillTokens;
   }
 
   /** @param promptTokens Context at the start of its decode. */
-  prefilled(prefillTokens: number, promptTokens: number): void {
+  prefilled(prefillTokens: number, promptTokens: number, isStream: boolean): void {
     this.prefilling -= 1;
+    this.#started += 1;
+    if (isStream) this.#prefillingStreams -= 1;
     this.prefillTokens -= prefillTokens;
     this.decodeTokens += promptTokens;
   }
@@ -59,6 +78,7 @@ export class EndpointRecord implements Endpoint {
   readonly totals = { requests: 0, errors: 0, retries: 0 };
   models: readonly string[];
   reported: ReportedLoad | undefined = undefined;
+  readonly queue = new EngineQueue();
   state: EndpointState;
   /** Why it is in this state, in plain words. */
   reason: string;

@@ -18,6 +18,7 @@ export {
   type PolicyOptions,
 } from './define-policy.ts';
 export type { EndpointState, EndpointStatus, EndpointTotals } from './endpoint-record.ts';
+export { defaultSaturationLimits, type SaturationLimits } from './engine-queue.ts';
 export { NoEndpointError, UnknownModelError } from './errors.ts';
 export {
   allowedText,

@@ -5,6 +5,7 @@ import { routingRequest } from '../../../test/support/routing.ts';
 import { ManualClock, seededRandom } from '../base/index.ts';
 import {
   createPolicy,
+  defaultSaturationLimits,
   NoEndpointError,
   type Outcome,
   type Policy,
@@ -355,4 +356,40 @@ test('10,000 model names are remembered after their engines are gone', () => {
   const route = (model: string) => () => core.route(routingRequest('', { model }));
   assert.throws(route('model-9998'), NoEndpointError);
   assert.throws(route('model-9999'), UnknownModelError);
+});
+
+/** Reports of an engine where this many requests wait for memory. */
+function waitingReport(waiting: number) {
+  return { atSeconds: 0, running: 10, waiting, kvUsage: 0.99 };
+}
+
+test('a model has room while one of its engines is not saturated, or none serves it', () => {
+  const saturation = defaultSaturationLimits;
+  const policy = createPolicy('roundrobin', { random: seededRandom(1) });
+  const core = new RoutingCore({ policy, clock: new ManualClock(), saturation });
+  assert.equal(core.hasRoom('m'), true, 'waiting for an engine that does not exist is no use');
+  core.addEndpoint({ url: 'a', models: ['m'] });
+  core.addEndpoint({ url: 'b', models: ['m'] });
+  core.setReported('a', waitingReport(20));
+  assert.deepEqual([core.hasRoom('m'), core.isSaturated('a')], [true, true]);
+  core.setReported('b', waitingReport(20));
+  assert.equal(core.hasRoom('m'), false);
+  core.setState('b', 'dead', 'test');
+  assert.equal(core.hasRoom('m'), false);
+  core.setState('a', 'dead', 'test');
+  assert.equal(core.hasRoom('m'), true);
+});
+
+test('a policy that does not predict waits picks among engines with room, unless all are saturated', () => {
+  const saturation = defaultSaturationLimits;
+  const policy = createPolicy('roundrobin', { random: seededRandom(1) });
+  const core = new RoutingCore({ policy, clock: new ManualClock(), saturation });
+  for (const url of ['a', 'b', 'c']) core.addEndpoint({ url, models: ['m'] });
+  core.setReported('b', waitingReport(20));
+  const picks = () =>
+    new Set([1, 2, 3, 4, 5, 6].map(() => core.route(routingRequest()).pick.endpoint.url));
+  assert.deepEqual(picks(), new Set(['a', 'c']));
+  core.setReported('a', waitingReport(20));
+  core.setReported('c', waitingReport(20));
+  assert.equal(picks().size, 3);
 });

@@ -9,6 +9,7 @@ import {
   type EndpointStatus,
   statusOf,
 } from './endpoint-record.ts';
+import type { SaturationLimits } from './engine-queue.ts';
 import { NoEndpointError, UnknownModelError } from './errors.ts';
 import { OutlierEjection } from './outlier-ejection.ts';
 import { PeerAttempts } from './peer-attempts.ts';
@@ -30,6 +31,8 @@ export interface RoutingCoreOptions {
    * must be sent later. Without it, no updates are created or kept.
    */
   readonly onUpdate?: ((update: AttemptUpdate) => void) | undefined;
+  /** When an engine counts as saturated; undefined: never. */
+  readonly saturation?: SaturationLimits | undefined;
 }
 
 export interface EndpointOptions {
@@ -94,6 +97,7 @@ export class RoutingCore {
     this.#slowStart.begin(record, nowSeconds),
   );
   readonly #tickets: TicketContext;
+  readonly #saturation: SaturationLimits | undefined;
   /** Model to its live engines; undefined stands for any model. Cleared whenever an engine changes. */
   readonly #candidates = new Map<string | undefined, readonly EndpointRecord[]>();
 
@@ -110,6 +114,7 @@ export class RoutingCore {
       ejection: this.#ejection,
     };
     this.#peers = new PeerAttempts(options.policy);
+    this.#saturation = options.saturation;
   }
 
   get policy(): Policy {
@@ -149,7 +154,8 @@ export class RoutingCore {
 
     const nowSeconds = this.#clock.nowSeconds();
     const admitted = this.#ejection.admitted(left, nowSeconds, !retry);
-    const candidates = this.#slowStart.admitted(admitted, request, nowSeconds);
+    const withRoom = this.#withRoom(admitted, nowSeconds);
+    const candidates = this.#slowStart.admitted(withRoom, request, nowSeconds);
     const pick = this.policy.pick(request, candidates, nowSeconds);
     const endpoint = this.#records.get(pick.endpoint.url);
     if (endpoint === undefined) {
@@ -266,6 +272,7 @@ export class RoutingCore {
     const before = record.reported?.startedAtSeconds;
     const now = reported?.startedAtSeconds;
     record.reported = reported;
+    record.queue.reported(reported, record.load);
     if (before !== undefined && now !== undefined && before !== now) {
       this.endpointRestarted(url);
       this.#slowStart.begin(record, this.#clock.nowSeconds());
@@ -325,6 +332,26 @@ export class RoutingCore {
     return this.#liveEndpoints(model).length;
   }
 
+  /**
+   * Whether an engine that serves the model would start one more request soon. True if none serves it: then
+   * waiting does not help.
+   */
+  hasRoom(model: string | undefined): boolean {
+    if (this.#saturation === undefined) return true;
+    const live = this.#liveEndpoints(this.resolveModel(model));
+    const nowSeconds = this.#clock.nowSeconds();
+    for (const record of live) {
+      if (!this.#ejection.isEjected(record) && !this.#isSaturated(record, nowSeconds)) return true;
+    }
+    return live.length === 0;
+  }
+
+  /** Whether a request sent there now would only wait; false without `saturation`. */
+  isSaturated(url: string): boolean {
+    const record = this.#records.get(url);
+    return record !== undefined && this.#isSaturated(record, this.#clock.nowSeconds());
+  }
+
   /** The last picks, oldest first. */
   recentPicks(): RecentPick[] {
     return Array.from(this.#recent, ({ pick, candidates, ...request }) => ({
@@ -335,6 +362,23 @@ export class RoutingCore {
       candidates: candidates.map(({ url }) => url),
       scores: pick.scores,
     }));
+  }
+
+  #isSaturated(record: EndpointRecord, nowSeconds: number): boolean {
+    const limits = this.#saturation;
+    if (limits === undefined) return false;
+    const predicted = this.#policy.waitSeconds?.(record, nowSeconds);
+    return record.queue.isSaturated(record.load, predicted, nowSeconds, limits);
+  }
+
+  /**
+   * The engines that are not saturated, for a policy that does not predict waits: it may prefer an engine whose
+   * queue is long while others have room. All of them if all are saturated.
+   */
+  #withRoom(records: readonly EndpointRecord[], nowSeconds: number): readonly EndpointRecord[] {
+    if (this.#saturation === undefined || this.#policy.waitSeconds !== undefined) return records;
+    const left = records.filter((record) => !this.#isSaturated(record, nowSeconds));
+    return left.length === 0 || left.length === records.length ? records : left;
   }
 
   #liveEndpoints(model: string | undefined): readonly EndpointRecord[] {

@@ -5,6 +5,7 @@ import {
   AttemptMachine,
   type AttemptOutcome,
   type Continuation,
+  type RejectionStatus,
 } from '../attempts/index.ts';
 import type { EngineRequest } from '../engine/index.ts';
 import type { Ticket } from '../routing/index.ts';
@@ -34,6 +35,8 @@ export interface AttemptFleet {
   /** The attempt is no longer in progress. */
   ended(attempt: Attempt): void;
   rerouted(): void;
+  /** The router did not admit the request. */
+  rejected(): void;
   firstToken(attempt: Attempt): void;
   completed(attempt: Attempt): void;
   /** The engine refused the request with 400. */
@@ -83,6 +86,12 @@ export class Attempt implements AttemptEffects {
 
   start(): void {
     this.#machine.admit();
+  }
+
+  /** The router does not admit the request. */
+  reject(status: RejectionStatus): void {
+    this.#fleet.rejected();
+    this.#machine.reject(status);
   }
 
   // Events from the engine.

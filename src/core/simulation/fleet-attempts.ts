@@ -1,5 +1,6 @@
 // The requests of a simulated fleet that are at engines or between them, and their outcomes.
-import type { Clock } from '../base/index.ts';
+import { Admission, type AdmissionRequest, admissionCost } from '../attempts/index.ts';
+import { type Clock, seededRandom } from '../base/index.ts';
 import { NoEndpointError, type Ticket } from '../routing/index.ts';
 import type { RequestSource } from '../traces/index.ts';
 import { Attempt, type AttemptFleet } from './attempt.ts';
@@ -26,6 +27,8 @@ export interface FleetAttemptsOptions {
 }
 
 const progressEvery = 256;
+/** Interval at which routers look at their admission queue. */
+const tickSeconds = 0.25;
 
 export class FleetAttempts implements AttemptFleet {
   readonly handoffs: Handoffs | undefined;
@@ -36,6 +39,10 @@ export class FleetAttempts implements AttemptFleet {
   /** Attempts at an engine, by index of their request. */
   readonly #underWay = new Map<number, Attempt>();
   #refused = 0;
+  #rejected = 0;
+  /** Undefined where requests are not queued. */
+  readonly admission: Admission | undefined;
+  #ticked = 0;
   #reroutes = 0;
 
   constructor(of: FleetAttemptsOptions) {
@@ -44,6 +51,16 @@ export class FleetAttempts implements AttemptFleet {
     this.handoffs = of.handoffs;
     this.blockTokens = of.source.blockTokens;
     this.tellsUsage = of.options.usage ?? true;
+    const { admission, seed = 1 } = of.options;
+    this.admission =
+      admission &&
+      new Admission({
+        queueTimeoutSeconds: admission.queueTimeoutSeconds,
+        queuedRequestsMax: admission.queuedRequestsMax,
+        clock: of.clock,
+        random: seededRandom(seed + 2_000_000),
+        hasRoom: () => of.routers.hasRoom(),
+      });
   }
 
   /** Requests at an engine. */
@@ -61,6 +78,25 @@ export class FleetAttempts implements AttemptFleet {
     return this.#reroutes;
   }
 
+  /** Requests that were not admitted. */
+  get rejectedRequests(): number {
+    return this.#rejected;
+  }
+
+  /** When the admission queue is to be looked at next; Infinity while nobody waits. */
+  get tickSeconds(): number {
+    return this.admission?.isStanding ? this.#ticked + tickSeconds : Number.POSITIVE_INFINITY;
+  }
+
+  tick(): void {
+    this.#ticked = this.nowSeconds();
+    this.admission?.tick();
+  }
+
+  rejected(): void {
+    this.#rejected++;
+  }
+
   /** Takes the next request from the source. */
   arrive(): void {
     const { source, options } = this.#of;
@@ -68,7 +104,26 @@ export class FleetAttempts implements AttemptFleet {
     options.onSent?.(request);
     const index = this.#log.arrived(request.promptTokens, this.nowSeconds());
     const words = wordsOf(request, this.blockTokens);
-    new Attempt(this, { index, request, words }).start();
+    const attempt = new Attempt(this, { index, request, words });
+    if (this.admission === undefined) attempt.start();
+    else {
+      if (!this.admission.isStanding) this.#ticked = this.nowSeconds();
+      this.admission.enter(this.#admissionRequestOf(attempt));
+    }
+  }
+
+  #admissionRequestOf(attempt: Attempt): AdmissionRequest {
+    const { owner, priority } = this.#of.options.admission ?? {};
+    const { request } = attempt;
+    return {
+      model: undefined,
+      priority: priority?.(request) ?? 0,
+      owner: owner?.(request) ?? '',
+      cost: admissionCost(request.promptTokens),
+      patienceSeconds: Number.POSITIVE_INFINITY,
+      admitted: () => attempt.start(),
+      rejected: ({ status }) => attempt.reject(status),
+    };
   }
 
   /** Everything that the engine held is lost. */

@@ -1,6 +1,13 @@
 // Options of a fleet simulation: engines, requests, the routers in front of them, and failures.
+import type { AdmissionLimits, AdmissionSettings } from '../attempts/index.ts';
 import type { EngineConfig, KvConnector, StepCostModel } from '../engine/index.ts';
-import type { ParameterValues, Policy, PolicyOptions } from '../routing/index.ts';
+import {
+  defaultSaturationLimits,
+  type ParameterValues,
+  type Policy,
+  type PolicyOptions,
+  type SaturationLimits,
+} from '../routing/index.ts';
 import type { RequestSource, WorkloadRequest } from '../traces/index.ts';
 import type { Disaggregation } from './disaggregation.ts';
 
@@ -25,6 +32,27 @@ export interface EngineFailure {
   readonly atSeconds: number;
   /** Time until it serves again; Infinity for never. */
   readonly seconds: number;
+}
+
+/** The admission queue, which all routers of a simulation share. */
+export interface SimulatedAdmission extends AdmissionLimits {
+  /** When an engine counts as saturated. */
+  readonly saturation: SaturationLimits;
+  /** By default, all requests have one owner. */
+  readonly owner?: ((request: SimulatedRequest) => string) | undefined;
+  /** By default, all requests have the same priority. */
+  readonly priority?: ((request: SimulatedRequest) => number) | undefined;
+}
+
+/** @returns Undefined if admission is off. */
+export function simulatedAdmission(settings: AdmissionSettings): SimulatedAdmission | undefined {
+  const { queueTimeout, maxQueuedRequests, saturationWait } = settings;
+  if (queueTimeout === 0) return undefined;
+  return {
+    queueTimeoutSeconds: queueTimeout,
+    queuedRequestsMax: maxQueuedRequests,
+    saturation: { ...defaultSaturationLimits, waitSeconds: saturationWait },
+  };
 }
 
 export interface FleetSimulationOptions {
@@ -66,6 +94,8 @@ export interface FleetSimulationOptions {
   readonly keepTokens?: boolean | undefined;
   /** Keep samples of the engines' gauges for a chart. @default false */
   readonly keepSeries?: boolean | undefined;
+  /** The router's admission queue; undefined for none. */
+  readonly admission?: SimulatedAdmission | undefined;
   readonly failures?: readonly EngineFailure[] | undefined;
   /** Called every few hundred requests with the number that are finished. */
   readonly onProgress?: ((finished: number) => void) | undefined;

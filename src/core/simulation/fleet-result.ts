@@ -46,6 +46,8 @@ export interface FleetSimulationResult {
   readonly failed: Uint8Array;
   /** Failed requests whose prompt leaves no space in the engine's context. */
   readonly refused: number;
+  /** Failed requests that the router did not admit. */
+  readonly rejected: number;
   /** Requests that were sent again after a failure on an engine. */
   readonly retries: number;
   /** Σ cached prompt tokens / Σ prompt tokens. */

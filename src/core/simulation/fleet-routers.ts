@@ -12,6 +12,7 @@ import {
   type ReportedLoad,
   RoutingCore,
   type RoutingRequest,
+  type SaturationLimits,
   type Ticket,
 } from '../routing/index.ts';
 import { attemptOf } from './attempt.ts';
@@ -29,6 +30,8 @@ export interface FleetRoutersOptions {
   readonly kvEvents?: boolean | undefined;
   /** @default false */
   readonly sharesAttempts?: boolean | undefined;
+  /** When an engine counts as saturated; undefined: never. */
+  readonly saturation?: SaturationLimits | undefined;
 }
 
 /** A message on its way from one router to all others. */
@@ -58,7 +61,7 @@ export class FleetRouters {
   constructor(options: FleetRoutersOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
-    const { routers = 1, seed = 1, sharesAttempts = false } = options;
+    const { routers = 1, seed = 1, sharesAttempts = false, saturation } = options;
     if (routers > 1 && typeof options.policy === 'object') {
       throw new RangeError('One policy object cannot serve several routers; give its name');
     }
@@ -66,7 +69,7 @@ export class FleetRouters {
     this.#cores = Array.from({ length: routers }, (_, router) => {
       const policy = this.#policyOf(seed + router);
       const onUpdate = routers > 1 && sharesAttempts ? this.#teller(router) : undefined;
-      return new RoutingCore({ policy, clock, recentPicksMax: 1, onUpdate });
+      return new RoutingCore({ policy, clock, recentPicksMax: 1, onUpdate, saturation });
     });
   }
 
@@ -100,6 +103,11 @@ export class FleetRouters {
     const routers = this.#cores.length;
     const router = routers === 1 ? 0 : randomInteger(this.#random, routers);
     return (this.#cores[router] as RoutingCore).route(request, exclude);
+  }
+
+  /** Whether an engine would start one more request soon, in the view of any router. */
+  hasRoom(): boolean {
+    return this.#cores.some((core) => core.hasRoom('m'));
   }
 
   /** An engine's report of its own load. */

@@ -45,7 +45,8 @@ class Fleet {
     this.#options = options;
     this.#source = sourceOf(options);
     this.#networkSeconds = options.networkSeconds ?? networkSecondsDefault;
-    this.#routers = new FleetRouters(options, this.#clock);
+    const saturation = options.admission?.saturation;
+    this.#routers = new FleetRouters({ ...options, saturation }, this.#clock);
     const { disaggregation, routers = 1, seed = 1 } = options;
     this.#handoffs = disaggregation && new Handoffs(disaggregation, this.#networkSeconds);
     this.#decodeRouters = disaggregation
@@ -75,13 +76,16 @@ class Fleet {
     let nextReport = reportSeconds > 0 ? 0 : Number.POSITIVE_INFINITY;
     for (;;) {
       const arrival = this.#source.nextSeconds;
-      const isIdle = this.#attempts.underWay === 0 && !this.#handoffs?.hasHops;
+      const admission = this.#attempts.admission;
+      const isIdle =
+        this.#attempts.underWay === 0 && !this.#handoffs?.hasHops && !admission?.isStanding;
       if (arrival === Number.POSITIVE_INFINITY && isIdle) break;
       const engine = this.#earliestEngine();
       const due = engine?.dueSeconds ?? Number.POSITIVE_INFINITY;
       const outage = this.#outages[0]?.atSeconds ?? Number.POSITIVE_INFINITY;
       const handoff = this.#handoffs?.nextSeconds ?? Number.POSITIVE_INFINITY;
-      const next = Math.min(due, arrival, outage, handoff);
+      const tick = this.#attempts.tickSeconds;
+      const next = Math.min(due, arrival, outage, handoff, tick);
       if (next === Number.POSITIVE_INFINITY) {
         throw new Error('The fleet is stalled with requests in flight');
       }
@@ -96,7 +100,9 @@ class Fleet {
       } else if (now === outage) this.#changeState(this.#outages.shift() as OutageEdge);
       else if (now === handoff) this.#handOver(this.#handoffs as Handoffs);
       else if (now === arrival) this.#attempts.arrive();
+      else if (now === tick) this.#attempts.tick();
       else this.#act(engine as FleetEngine);
+      if (admission?.isStanding) admission.release();
     }
   }
 
@@ -109,6 +115,7 @@ class Fleet {
     return {
       ...requests,
       refused: this.#attempts.refusedRequests,
+      rejected: this.#attempts.rejectedRequests,
       retries: this.#attempts.reroutes,
       spread: Math.max(...computed) / meanComputed,
       engines,

@@ -5,12 +5,13 @@ export type { Disaggregation, EngineRole } from './disaggregation.ts';
 export { simulateFleet } from './fleet.ts';
 export { checkEngineCount, checkRouterCount } from './fleet-bounds.ts';
 export { type FleetOptions, fleetOf, traceBlockTokens, withSessions } from './fleet-engines.ts';
-export type {
-  EngineFailure,
-  FleetSimulationOptions,
-  PolicyChoice,
-  SimulatedEngine,
-  SimulatedRequest,
+export {
+  type EngineFailure,
+  type FleetSimulationOptions,
+  type PolicyChoice,
+  type SimulatedEngine,
+  type SimulatedRequest,
+  simulatedAdmission,
 } from './fleet-options.ts';
 export type { FleetEngineResult, FleetSimulationResult } from './fleet-result.ts';
 export type { FleetSample } from './fleet-series.ts';

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { policyNames, slowStartSecondsDefault } from '../routing/index.ts';
 import { withPolicyKeys } from './policy-keys.ts';
+import { admissionSchema } from './router-admission.ts';
 import { disaggregation } from './schema-disaggregation.ts';
 import {
   count,
@@ -110,6 +111,10 @@ const routerKeys = {
   migration: ours(
     z.boolean().default(true),
     'Whether a stream whose engine fails continues on another engine (--no-migration if false).',
+  ),
+  admission: ours(
+    admissionSchema,
+    'Queue of requests in the router while all engines are saturated.',
   ),
   routerPeers: ours(
     z.array(text.min(1)).default([]),

@@ -53,6 +53,11 @@ export class ServerExchange {
     this.#keepAlive = keepAlive;
   }
 
+  /** The client's address; empty if it has gone. */
+  get clientAddress(): string {
+    return this.#socket.remoteAddress ?? '';
+  }
+
   /** Whether any byte of the response has been sent. */
   get begun(): boolean {
     return this.#begun;

@@ -46,7 +46,7 @@ test('the JSON of a run has the keys of vllm bench serve, and its own under spil
   assert.deepEqual(spillway, {
     ...{ policy: 'roundrobin', routers: 1, seed: 7, speed: 2, backlog_growth: 0.01 },
     recomputed_tokens: { after_preemption: 0, after_eviction: 0, share: 0 },
-    ...{ preemptions: 2, refused: 0, retries: 3, gpus: 4, mean_kv_usage: 0.5 },
+    ...{ preemptions: 2, refused: 0, rejected: 0, retries: 3, gpus: 4, mean_kv_usage: 0.5 },
     ...{ disaggregation: null, hbm_kv_tokens: 10_000 },
     workload: {
       ...{ requests: 400, sessions: 40, span_seconds: 100, rate: 3.9, offered_rate: 4 },
@@ -187,6 +187,9 @@ test('refused, lost and retried requests are warnings, after those about the ver
   ]);
   const [refused] = warnings(changed(smallRun, { ...calm, failed: [1] }, { refused: 1 }));
   assert.equal(refused, "1 request was refused as longer than the engines' context.");
+  const [rejected, next] = warnings(changed(smallRun, { ...calm, rejected: 2, failed: [1, 1, 0] }));
+  assert.equal(rejected, '2 requests were rejected by admission (routerSpec.admission).');
+  assert.equal(next, 'a note', 'they are not lost');
   const lost = (result: object) => warnings(changed(smallRun, result))[0];
   assert.equal(
     lost({ retries: 1, failed: [0] }),

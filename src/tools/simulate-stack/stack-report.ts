@@ -34,6 +34,7 @@ export function stackJson(run: StackRun): Record<string, unknown> {
       preemptions: result.preemptions,
       recomputed_tokens: recomputedJson(run),
       refused: run.refused,
+      rejected: result.rejected,
       retries: result.retries,
       gpus: engines.reduce((sum, engine) => sum + gpusOf(engine), 0),
       mean_kv_usage: meanKvUsage(run),
@@ -211,7 +212,13 @@ export function warnings(run: StackRun): string[] {
       `${counted(refused, 'request was', 'requests were')} refused as longer than the engines' context.`,
     );
   }
-  const lost = result.failed.reduce((sum, one) => sum + one, 0) - refused;
+  if (result.rejected > 0) {
+    lines.push(
+      `${counted(result.rejected, 'request was', 'requests were')} rejected by admission (routerSpec.admission).`,
+    );
+  }
+  const failed = result.failed.reduce((sum, one) => sum + one, 0);
+  const lost = failed - refused - result.rejected;
   if (lost > 0 || result.retries > 0) {
     lines.push(
       `${counted(lost, 'request was', 'requests were')} lost with an engine, ${counted(result.retries, 'was', 'were')} retried on another.`,

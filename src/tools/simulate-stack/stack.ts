@@ -7,6 +7,7 @@ import {
   type EngineFailure,
   type FleetSimulationResult,
   recordOf,
+  simulatedAdmission,
   simulateFleet,
   type Timing,
   timingsOf,
@@ -94,6 +95,7 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
     policyParameters: policyParametersOf(routerSpec),
     // All engines publish events if one pool needs them.
     kvEvents: policyNames.some(requiresKvEvents) || publishesKvEvents(values),
+    admission: simulatedAdmission(routerSpec.admission),
     hidesSessions: routerSpec.sessionKey === '',
     ...{ keepTokens: true, keepSeries: true, onSent: (request) => meter.add(request) },
     onProgress: (finished) => options.onProgress?.(finished, traffic.requestsMax),

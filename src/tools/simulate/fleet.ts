@@ -1,4 +1,5 @@
 // `spillway simulate --trace … --engines N`: engine models behind the routing core of the router.
+import type { AdmissionSettings } from '../../core/attempts/index.ts';
 import { counted, InputError, nearest } from '../../core/base/index.ts';
 import type { ModelSpec, TierStats } from '../../core/engine/index.ts';
 import type { ParameterValues } from '../../core/routing/index.ts';
@@ -9,6 +10,7 @@ import {
   fleetOf,
   policyNamed,
   recordOf,
+  simulatedAdmission,
   simulatedPolicyNames,
   simulateFleet,
   type Timing,
@@ -54,6 +56,8 @@ export interface FleetRunOptions {
   readonly seed: number;
   /** Host memory of each engine for native KV offload. @default none */
   readonly hostBytes?: number | undefined;
+  /** The router's admission queue. @default none */
+  readonly admission?: AdmissionSettings | undefined;
   readonly percentiles: readonly number[];
   readonly onProgress?: ((finished: number, total: number) => void) | undefined;
 }
@@ -96,6 +100,7 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
     ...{ requests: withSessions(requests), engines, traceBlockTokens: blockTokens, seed },
     ...policyNamed(policy, engines),
     policyParameters: options.policyParameters,
+    admission: options.admission && simulatedAdmission(options.admission),
     keepTokens: true,
     onProgress: (finished) => options.onProgress?.(finished, requests.length),
   });
@@ -113,10 +118,20 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
   const utilization = busy / result.engines.length;
   return {
     ...{ options, result, timings },
-    notes: [...notes, ...contextNotes(requests, model, engines[0]?.config.maxModelLen ?? longest)],
+    notes: [
+      ...notes,
+      ...rejectionNotes(result),
+      ...contextNotes(requests, model, engines[0]?.config.maxModelLen ?? longest),
+    ],
     ...stabilityOf({ waitingAtArrival, arrivalSeconds, utilization }),
     report: reportOf(records, { durationSeconds, percentiles, limits: {} }),
   };
+}
+
+function rejectionNotes({ rejected }: FleetSimulationResult): string[] {
+  return rejected === 0
+    ? []
+    : [`${counted(rejected, 'request was', 'requests were')} rejected by admission.`];
 }
 
 /** Returns a note on requests that a server would refuse: those that fit are played, even beyond the model's context. */

@@ -147,12 +147,13 @@ export class InferenceRequests {
         ? exchange.body
         : withModel(exchange.body, fields.modelStart, fields.modelEnd, resolved);
     const expectsUsage = fields.stream && fields.hasStreamOptions;
+    const { priority } = fields;
     const migration =
       generates && fields.stream
         ? migrationPlan(this.#context.migration, route.movingStream, fields, body.length)
         : undefined;
     const proxied = {
-      ...{ exchange, request, body, expectsUsage, generates, arrivedAtMs, migration },
+      ...{ exchange, request, body, expectsUsage, generates, priority, arrivedAtMs, migration },
     };
     const isTokenized = promptKind !== undefined && resolved !== undefined;
     // With one engine there is nothing to choose.

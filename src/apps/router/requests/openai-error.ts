@@ -8,6 +8,7 @@ const typeOfStatus: Readonly<Record<number, string>> = {
   405: 'MethodNotAllowedError',
   408: 'RequestTimeoutError',
   413: 'RequestTooLargeError',
+  429: 'TooManyRequestsError',
   500: 'InternalServerError',
   501: 'NotImplementedError',
   502: 'BadGatewayError',
@@ -21,10 +22,12 @@ export interface OpenAiError {
   readonly message: string;
   /** The request field at fault. */
   readonly param?: string | undefined;
+  /** What OpenAI calls `code`. @default the status, as in vLLM */
+  readonly code?: string | undefined;
 }
 
 /** The JSON text of an error response. */
-export function openAiErrorJson({ status, message, param }: OpenAiError): string {
+export function openAiErrorJson({ status, message, param, code }: OpenAiError): string {
   const type = typeOfStatus[status] ?? (status < 500 ? 'BadRequestError' : 'InternalServerError');
-  return JSON.stringify({ error: { message, type, param: param ?? null, code: status } });
+  return JSON.stringify({ error: { message, type, param: param ?? null, code: code ?? status } });
 }

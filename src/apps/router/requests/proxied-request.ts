@@ -1,6 +1,7 @@
 // One client request as the router proxies it: drives `AttemptMachine` with sockets. The machine
 // decides what happens; this file carries it out.
 import {
+  type AdmissionPlace,
   type AttemptDeadline,
   type AttemptEffects,
   AttemptMachine,
@@ -9,6 +10,7 @@ import {
   type Continuation,
   type ContinuationLoss,
   type RefusalCause,
+  type Rejection,
   type RetryBudget,
   type RetryPolicy,
 } from '../../../core/attempts/index.ts';
@@ -38,6 +40,7 @@ import type { OpenAiError } from './openai-error.ts';
 import { type UpstreamHeadParts, upstreamHeadText } from './proxy-heads.ts';
 import { ResponseRelay } from './response-relay.ts';
 import { type MigrationContext, type MigrationPlan, StreamMigration } from './stream-migration.ts';
+import { type RouterAdmission, rejectionError } from './router-admission.ts';
 
 /** An engine as the proxy needs it. */
 export interface ProxyTarget {
@@ -65,6 +68,8 @@ export interface ProxyContext {
   readonly migration: MigrationContext;
   /** Checks the deadlines of all requests. */
   readonly watch: AttemptWatch;
+  /** Undefined if requests do not wait in the router. */
+  readonly admission: RouterAdmission | undefined;
   readonly authorization: UpstreamHeadParts['authorization'];
   /** Whether responses state why their engine was picked. */
   readonly pickHeader: boolean;
@@ -86,6 +91,8 @@ export interface ProxiedRequestOptions {
   readonly expectsUsage: boolean;
   /** Whether the response is generated text. */
   readonly generates: boolean;
+  /** `priority` of the body. */
+  readonly priority?: number | undefined;
   readonly arrivedAtMs: number;
   /** How a streamed response can move to another engine; undefined if it is not streamed. */
   readonly migration: MigrationPlan | undefined;
@@ -94,7 +101,6 @@ export interface ProxiedRequestOptions {
 const noBody = Buffer.alloc(0);
 /** The error of a request whose response a stopping router does not complete. */
 const stopping: OpenAiError = { status: 503, message: 'The router is shutting down.' };
-const overloaded: OpenAiError = { status: 503, message: 'All engines are overloaded.' };
 
 export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEffects {
   readonly #context: ProxyContext;
@@ -126,6 +132,11 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
   /** A head whose body has not begun: it is relayed with the first bytes of the body. */
   #heldHead: ResponseHead | undefined = undefined;
   #failure: UpstreamFailure | undefined = undefined;
+  /** Its place in the admission queue; stays when it has left. */
+  #place: AdmissionPlace | undefined = undefined;
+  #rejection: Rejection | undefined = undefined;
+  readonly #priority: number | undefined;
+  readonly #patienceSeconds: number;
   #isWhole = false;
   #isStopped = false;
   #outcome: Outcome = { status: 'cancelled' };
@@ -145,14 +156,29 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     const { retryPolicy, retryBudget, watch } = context;
     const patience = clientPatience(exchange.head.headers, request.stream);
     this.#machine = new AttemptMachine(this, retryPolicy, retryBudget, watch, patience);
+    this.#priority = options.priority;
+    this.#patienceSeconds = Math.min(patience.totalSeconds, patience.firstByteSeconds);
     const { pickHeader } = context;
     this.#relay = new ResponseRelay({ exchange, requestId: request.id, expectsUsage, pickHeader });
     exchange.listener = this;
   }
 
-  /** Picks an engine and sends the request there. */
+  /** Picks an engine and sends the request there, at once or when an engine has room for it. */
   start(): void {
-    this.#machine.admit();
+    const { admission } = this.#context;
+    if (admission === undefined || !this.#generates || admission.isOpen(this.#request)) {
+      this.#machine.admit();
+      return;
+    }
+    this.#place = admission.enter({
+      ...{ exchange: this.#exchange, request: this.#request, priority: this.#priority },
+      patienceSeconds: this.#patienceSeconds,
+      admitted: () => this.#machine.admit(),
+      rejected: (rejection) => {
+        this.#rejection = rejection;
+        this.#machine.reject(rejection.status);
+      },
+    });
   }
 
   // Events of the client's connection.
@@ -347,6 +373,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
 
   firstByte(): void {
     this.#ticket?.firstByte();
+    this.#context.admission?.roomMade();
     const { metrics } = this.#target as ProxyTarget;
     const nowMs = performance.now();
     metrics.firstByteSeconds.observe((nowMs - this.#sentAtMs) / 1000);
@@ -378,6 +405,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     this.#ticket = undefined;
     this.#upstream = undefined;
     this.#context.attemptEnded(this.#attemptId);
+    this.#context.admission?.roomMade();
   }
 
   continuation(): Continuation {
@@ -412,7 +440,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
   refuse(cause: RefusalCause): void {
     if (cause === 'noEngine') this.#refuseWithoutEngine(this.#pickError);
     else if (cause === 'stopping') answerError(this.#exchange, stopping, this.#request.id);
-    else if (cause === 'rejected') answerError(this.#exchange, overloaded, this.#request.id);
+    else if (cause === 'rejected') this.#refuseOverloaded(this.#rejection as Rejection);
     else {
       const message = this.#logFailure();
       answerError(this.#exchange, { status: cause, message }, this.#request.id);
@@ -438,6 +466,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     const tokens = this.#migration?.tokens;
     if (tokens !== undefined) this.#outcome = { ...this.#outcome, outputTokens: tokens };
     this.#migration?.close();
+    if (this.#place !== undefined) this.#context.admission?.leave(this.#place);
     if (status === undefined) return;
     const nowMs = performance.now();
     const seconds = (nowMs - this.#arrivedAtMs) / 1000;
@@ -522,6 +551,13 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     if (label === undefined) return `The router: ${why}.`;
     this.#context.log.warning(`request ${this.#request.id} failed at ${label}: ${why}`);
     return `Engine ${label}: ${why}.`;
+  }
+
+  #refuseOverloaded(rejection: Rejection): void {
+    const { model, id } = this.#request;
+    this.#context.metrics.refused(model, rejection.status);
+    const retryAfter = `Retry-After: ${rejection.retryAfterSeconds}`;
+    answerError(this.#exchange, rejectionError(rejection), id, [retryAfter]);
   }
 
   #refuseWithoutEngine(error: unknown): void {

@@ -13,6 +13,7 @@ import type { RouterOptions } from '../options.ts';
 import { authorizationOf } from '../settings/keys.ts';
 import { AttemptIds } from './attempt-ids.ts';
 import type { ProxyContext } from './proxied-request.ts';
+import type { RouterAdmission } from './router-admission.ts';
 
 export function proxyContext(parts: {
   readonly core: RoutingCore;
@@ -22,13 +23,15 @@ export function proxyContext(parts: {
   readonly options: RouterOptions;
   readonly clock: Clock;
   readonly watch: AttemptWatch;
+  readonly admission: RouterAdmission | undefined;
 }): ProxyContext {
-  const { core, metrics, engines, options, clock, watch } = parts;
+  const { core, metrics, engines, options, clock, watch, admission } = parts;
   const attemptIds = new AttemptIds();
   return {
     core,
     metrics,
     watch,
+    admission,
     log: options.log,
     retryPolicy: {
       ...defaultRetryPolicy,

@@ -16,6 +16,7 @@ import {
   movingStreams,
   promptKinds,
 } from '../requests/request-routes.ts';
+import type { RouterAdmission } from '../requests/router-admission.ts';
 import { mergedModels } from './engine-views.ts';
 import type { EventFeed } from './event-feed.ts';
 import { answerMetrics } from './metrics-page.ts';
@@ -32,6 +33,8 @@ export interface RouterRoutesContext {
   readonly requests: InferenceRequests;
   readonly views: RouterViews;
   readonly events: EventFeed;
+  /** Undefined if requests do not wait in the router. */
+  readonly admission: RouterAdmission | undefined;
   /** Undefined if attempts are not shared. */
   readonly shared: SharedAttempts | undefined;
   /** Whether the router is shutting down. */
@@ -74,6 +77,7 @@ export function adminRoutes(context: RouterRoutesContext): Routes<RouteHandler> 
     '/metrics': (exchange) => answerMetrics(exchange, registry),
     '/engines': (exchange) => answerJson(exchange, 200, views.engines()),
     '/debug/router': (exchange) => answerJson(exchange, 200, views.router()),
+    '/debug/queue': (exchange) => answerJson(exchange, 200, queueView(context)),
     '/debug/picks': (exchange) => answerJson(exchange, 200, views.picks()),
     '/debug/requests': (exchange) => answerJson(exchange, 200, views.requests()),
     '/dashboard/history': (exchange) =>
@@ -105,6 +109,16 @@ function probes(context: RouterRoutesContext): Record<string, RouteHandler> {
 function queryOf(target: string): URLSearchParams {
   const mark = target.indexOf('?');
   return new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1));
+}
+
+/** The admission queue of each model in which requests wait, and the engines that count as saturated. */
+function queueView({ admission, core }: RouterRoutesContext) {
+  const saturated = core.endpoints().filter(({ url }) => core.isSaturated(url));
+  return {
+    enabled: admission !== undefined,
+    queues: admission?.state().map((lane) => ({ ...lane, model: lane.model ?? null })) ?? [],
+    saturatedEngines: saturated.map(({ url }) => url),
+  };
 }
 
 /** Returns 200 only if a request could be served now. */

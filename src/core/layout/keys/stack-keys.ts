@@ -75,6 +75,9 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.sessionKey',
     'routerSpec.routerPeers',
     'routerSpec.extraArgs',
+    'routerSpec.admission.queueTimeout',
+    'routerSpec.admission.maxQueuedRequests',
+    'routerSpec.admission.saturationWait',
   ]),
   ...rows(onlyUp, [
     'routerSpec.host',

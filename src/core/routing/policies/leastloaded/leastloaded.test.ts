@@ -69,6 +69,6 @@ test('exactly half of all random values pick the first of two equal engines', ()
 
 function engineOf(url: string, inflight: number): EndpointRecord {
   const engine = new EndpointRecord(url, ['m'], 'live', '');
-  for (let i = 0; i < inflight; i++) engine.load.sent(0);
+  for (let i = 0; i < inflight; i++) engine.load.sent(0, true);
   return engine;
 }

@@ -208,6 +208,12 @@ export class PredictivePolicy implements Policy {
     forecast.reported(reported, nowSeconds);
   }
 
+  waitSeconds(endpoint: Endpoint, nowSeconds: number): number | undefined {
+    const forecast = this.#forecasts.get(endpoint);
+    if (forecast === undefined) return undefined;
+    return forecast.row.waitSeconds(nowSeconds) ?? forecast.waitSeconds(nowSeconds);
+  }
+
   onEndpointReset(endpoint: Endpoint): void {
     this.#held.reset(endpoint);
     this.#forecasts.get(endpoint)?.row.leave();

@@ -98,9 +98,9 @@ test('among engines with equal prefixes, the one with less prefill ahead is pick
   const engines = ['a', 'b', 'c'].map((url) => new EndpointRecord(url, ['m'], 'live', ''));
   const [a, b, c] = engines as [EndpointRecord, EndpointRecord, EndpointRecord];
   for (const engine of [a, b]) policy.onSent(request, policy.adopt(request, engine, 0));
-  a.load.sent(500);
+  a.load.sent(500, true);
   assert.equal(policy.pick(request, [a, b, c]).endpoint.url, 'b');
-  b.load.sent(501);
+  b.load.sent(501, true);
   assert.equal(policy.pick(request, [a, b, c]).endpoint.url, 'a');
   assert.equal(policy.pick(request, [b, a, c]).endpoint.url, 'a');
 });

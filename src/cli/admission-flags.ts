@@ -1,0 +1,26 @@
+// The flags of admission, shared by `router` and `simulate`.
+import type { Command } from 'commander';
+import { type AdmissionSettings, admissionSettings } from '../core/attempts/index.ts';
+import { integer } from './arguments/numbers.ts';
+import { duration } from './arguments/quantities.ts';
+
+/** The flags as commander returns them; absent ones are undefined. */
+export type AdmissionFlags = Partial<AdmissionSettings>;
+
+/** Adds the flags; defaults are stated, and set by `admissionFrom`. */
+export function addAdmissionFlags(command: Command): Command {
+  for (const { flag, unit, help, default: standard, min, max } of admissionSettings) {
+    const parse = unit === 'n' ? integer({ min, max }) : duration('s', { min, max });
+    command.option(`${flag} <${unit}>`, `${help} (default: ${standard})`, parse);
+  }
+  return command;
+}
+
+/** The settings of a command's options. */
+export function admissionFrom(flags: AdmissionFlags): AdmissionSettings {
+  const entries = admissionSettings.map(({ key, default: standard }) => [
+    key,
+    flags[key] ?? standard,
+  ]);
+  return Object.fromEntries(entries) as unknown as AdmissionSettings;
+}
