@@ -28,19 +28,22 @@ test('a thousand fresh seeds: whatever fails, each request ends once and all cou
   const firstSeed = Math.floor(Math.random() * 2 ** 31);
   t.diagnostic(`fault runs: seeds ${firstSeed} to ${firstSeed + seeds - 1}`);
   const struck = new Map<FaultName, number>();
-  let [requests, ended, reroutes] = [0, 0, 0];
+  let [requests, ended, reroutes, queued, rejected] = [0, 0, 0, 0, 0];
   for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
     const result = playFaults(seed);
     for (const [name, times] of result.struck) struck.set(name, (struck.get(name) ?? 0) + times);
     requests += result.requests;
     ended += result.completed + result.failed + result.cancelled;
     reroutes += result.reroutes;
+    queued += result.queued;
+    rejected += result.rejected;
   }
   assert.equal(ended, requests);
   assert.ok(
     requests > 10 * seeds && reroutes > seeds / 2,
     `${requests} requests, ${reroutes} reroutes`,
   );
+  assert.ok(queued > seeds / 2 && rejected > seeds / 10, `${queued} queued, ${rejected} rejected`);
   for (const name of faultNames)
     assert.ok((struck.get(name) ?? 0) > 50, `${name}: ${struck.get(name)}`);
 });
@@ -99,7 +102,11 @@ const endless: FaultSettings['deadlines'] = {
   engineStallSeconds: Number.POSITIVE_INFINITY,
   totalSeconds: Number.POSITIVE_INFINITY,
 };
-const patient: Partial<FaultSettings> = { deadlines: endless, patience: endlessPatience };
+const patient: Partial<FaultSettings> = {
+  deadlines: endless,
+  patience: endlessPatience,
+  admission: undefined,
+};
 
 test('without faults every request is served, except those that no engine accepts', () => {
   for (let seed = 1; seed <= 50; seed++) {
@@ -112,7 +119,7 @@ test('without faults every request is served, except those that no engine accept
 
 test('engines that never fail miss none of the default deadlines', () => {
   for (let seed = 1; seed <= 100; seed++) {
-    const changes = { faults: {}, patience: endlessPatience, deadlines: defaultDeadlines };
+    const changes = { ...patient, faults: {}, deadlines: defaultDeadlines };
     const { requests, completed, reroutes } = playFaults(seed, { ...changes, gapSeconds: 0.002 });
     assert.deepEqual([completed, reroutes], [requests, 0], `seed ${seed}`);
   }

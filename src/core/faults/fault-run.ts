@@ -19,6 +19,9 @@ export interface FaultRunResult {
   readonly failed: number;
   readonly cancelled: number;
   readonly reroutes: number;
+  /** Requests that waited in a router, and those that were not admitted. */
+  readonly queued: number;
+  readonly rejected: number;
   readonly events: number;
   /** Virtual duration. */
   readonly seconds: number;
@@ -97,7 +100,7 @@ class FaultRun {
     // A separate stream from that of the settings, so that changing a setting does not change the traffic.
     this.#random = seededRandom(seed + 1_000_000);
     this.#dice = new FaultDice(seededRandom(seed + 2_000_000), faults);
-    this.#invariants = new Invariants(retryPolicy);
+    this.#invariants = new Invariants(retryPolicy, settings.admission?.queuedRequestsMax ?? 0);
     this.#engines = Array.from({ length: engines }, (_, i) => {
       const dice = i < faultyEngines ? this.#dice : new FaultDice(this.#random, {});
       return new FaultyEngine(`http://engine-${i}`, this.#timeline, dice);
@@ -121,6 +124,7 @@ class FaultRun {
     }
     return {
       ...{ seed, requests, ...this.#invariants.outcomes, reroutes: this.#invariants.reroutes },
+      ...{ queued: this.#invariants.queued, rejected: this.#invariants.rejected },
       ...{ events: this.#timeline.played, seconds: this.#timeline.nowSeconds },
       struck: this.#dice.struck,
     };
@@ -168,6 +172,7 @@ class FaultRun {
       engineOf: this.#engineOf,
       routingRequest: routingRequest(index, promptTokens, family),
       sent: { promptTokens, outputTokens, sentTokens: 0, family },
+      priority: index % 3,
       delaySeconds: () => delaySecondsMin + random.next() * delaySecondsSpan,
       createMachine: (effects) => createMachine(effects, retryPolicy, router.watch, patience),
       onOver: () => this.#open.delete(request),
@@ -187,9 +192,9 @@ class FaultRun {
   }
 
   #newRouter(name: string): FaultyRouter {
-    const { routers, policy, deadlines } = this.#settings;
+    const { routers, policy, deadlines, admission } = this.#settings;
     return new FaultyRouter({
-      ...{ name, policy, deadlines, timeline: this.#timeline, engines: this.#engines },
+      ...{ name, policy, deadlines, admission, timeline: this.#timeline, engines: this.#engines },
       random: this.#random,
       onUpdate:
         routers === 1

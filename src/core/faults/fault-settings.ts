@@ -1,5 +1,6 @@
 // The settings of a fault run, drawn from its seed.
 import type {
+  AdmissionLimits,
   AttemptEffects,
   AttemptMachine,
   AttemptWatch,
@@ -8,8 +9,8 @@ import type {
   RetryPolicy,
 } from '../attempts/index.ts';
 import { defaultRetryPolicy } from '../attempts/index.ts';
-import { randomInteger, seededRandom } from '../base/index.ts';
-import { policyNames } from '../routing/index.ts';
+import { type Random, randomInteger, seededRandom } from '../base/index.ts';
+import { policyNames, type SaturationLimits } from '../routing/index.ts';
 import { calmed, drawFaults, type FaultOptions } from './fault-options.ts';
 
 /** Arguments as those of the constructor of `AttemptMachine`. */
@@ -19,6 +20,11 @@ export type MachineFactory = (
   watch: AttemptWatch,
   patience: ClientPatience,
 ) => AttemptMachine;
+
+/** An admission queue, and when it is used: far earlier than in production, as fleets and requests are small. */
+export interface FaultAdmission extends AdmissionLimits {
+  readonly saturation: SaturationLimits;
+}
 
 export interface FaultSettings {
   readonly seed: number;
@@ -38,6 +44,8 @@ export interface FaultSettings {
   readonly faults: FaultOptions;
   /** Number of engines that faults can strike; the others always work. By default, all. */
   readonly faultyEngines?: number;
+  /** The admission queue of each router; undefined for none. */
+  readonly admission: FaultAdmission | undefined;
   /** Replaces the machine of production; tests of the harness use broken ones. */
   readonly createMachine?: MachineFactory;
 }
@@ -54,6 +62,10 @@ const longCalm = 20;
 const enginesMax = 4;
 const routersMax = 3;
 const requestsMax = 32;
+/** Share of the runs whose routers queue requests. */
+const queueingShare = 0.4;
+/** Prompt tokens that may wait at an engine in any case are at most these. */
+const promptTokensMin = 400;
 
 /** @returns Equal settings for equal seeds. */
 export function faultSettings(seed: number): FaultSettings {
@@ -80,6 +92,21 @@ export function faultSettings(seed: number): FaultSettings {
     faults: drawFaults(random),
     // Drawn last, so that the other settings of a seed stay the same.
     migrates: random.next() < 0.7,
+    admission: random.next() < queueingShare ? drawAdmission(random) : undefined,
+  };
+}
+
+function drawAdmission(random: Random): FaultAdmission {
+  return {
+    queueTimeoutSeconds: 0.3 + random.next() * 3,
+    queuedRequestsMax: 1 + randomInteger(random, 8),
+    saturation: {
+      waitSeconds: 0.02 + random.next() * 0.2,
+      waitingMin: randomInteger(random, 3),
+      prefillTokensMin: randomInteger(random, promptTokensMin),
+      waitingMax: 1 + randomInteger(random, 4),
+      kvUsage: 0.3 + random.next() * 0.7,
+    },
   };
 }
 
@@ -94,7 +121,7 @@ export function longFaultSettings(seed: number, requests: number): FaultSettings
   const engines = longEnginesMin + randomInteger(random, longEnginesMax - longEnginesMin + 1);
   const utilization = 0.2 + random.next() * 0.5;
   return {
-    ...{ ...settings, engines, requests, faults: calmed(faults, longCalm) },
+    ...{ ...settings, engines, requests, faults: calmed(faults, longCalm), admission: undefined },
     gapSeconds: requestSeconds / (engines * utilization),
   };
 }

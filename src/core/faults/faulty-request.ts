@@ -1,11 +1,13 @@
 // One client's request in a fault run: drives production's attempt machine with virtual connections.
-import type {
-  AttemptDeadline,
-  AttemptEffects,
-  AttemptFailureKind,
-  AttemptMachine,
-  AttemptOutcome,
-  Continuation,
+import {
+  type AdmissionPlace,
+  type AttemptDeadline,
+  type AttemptEffects,
+  type AttemptFailureKind,
+  type AttemptMachine,
+  type AttemptOutcome,
+  admissionCost,
+  type Continuation,
 } from '../attempts/index.ts';
 import { NoEndpointError, type RoutingRequest, type Ticket } from '../routing/index.ts';
 import { FaultConnection, type ResponseListener } from './fault-connection.ts';
@@ -24,6 +26,8 @@ export interface FaultyRequestOptions {
   readonly engineOf: ReadonlyMap<string, FaultyEngine>;
   readonly routingRequest: RoutingRequest;
   readonly sent: SentRequest;
+  /** In the admission queue. */
+  readonly priority: number;
   /** Draws the network delay of the next connection. */
   delaySeconds(): number;
   createMachine(effects: AttemptEffects): AttemptMachine;
@@ -44,6 +48,8 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
   /** Tokens of the response that the client has. */
   #tokens = 0;
   #isOver = false;
+  /** Its place in the admission queue; stays when it has left. */
+  #place: AdmissionPlace | undefined = undefined;
   /** Status of a response whose head has arrived but has not been passed on. */
   #heldStatus: number | undefined = undefined;
 
@@ -74,7 +80,23 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
   }
 
   start(): void {
-    this.#machine.admit();
+    const { router } = this;
+    if (router.admission === undefined) {
+      this.#machine.admit();
+      return;
+    }
+    const { routingRequest, priority, invariants } = this.#options;
+    this.#place = router.admission.enter({
+      ...{ model: routingRequest.model, priority, owner: routingRequest.session ?? '' },
+      cost: admissionCost(routingRequest.promptTokens),
+      patienceSeconds: Number.POSITIVE_INFINITY,
+      admitted: () => this.#machine.admit(),
+      rejected: ({ status }) => {
+        invariants.wasRejected();
+        this.#machine.reject(status);
+      },
+    });
+    if (this.#place !== undefined) invariants.waits();
   }
 
   /** The client or its router disconnects. */
@@ -185,12 +207,14 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
 
   firstByte(): void {
     this.#ticket?.firstByte();
+    this.router.roomMade();
   }
 
   attemptEnded(status: AttemptOutcome): void {
     this.#options.invariants.attemptEnded(this);
     this.#ticket?.finish({ status });
     this.#ticket = undefined;
+    this.router.roomMade();
   }
 
   continuation(): Continuation {
@@ -218,6 +242,7 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
 
   requestEnded(outcome: AttemptOutcome): void {
     this.#isOver = true;
+    if (this.#place !== undefined) this.router.admission?.leave(this.#place);
     this.#options.invariants.requestEnded(this, outcome);
     this.#options.onOver();
   }

@@ -1,7 +1,8 @@
 // A router of a fault run: production's routing core, health checks, and updates from other routers.
-import { AttemptWatch, type DeadlineSettings } from '../attempts/index.ts';
+import { Admission, AttemptWatch, type DeadlineSettings } from '../attempts/index.ts';
 import { type Random, seededRandom } from '../base/index.ts';
 import { type AttemptUpdate, createPolicy, RoutingCore } from '../routing/index.ts';
+import type { FaultAdmission } from './fault-settings.ts';
 import type { FaultyEngine } from './faulty-engine.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -13,6 +14,7 @@ export interface FaultyRouterOptions {
   readonly timeline: Timeline;
   readonly engines: readonly FaultyEngine[];
   readonly deadlines: DeadlineSettings;
+  readonly admission: FaultAdmission | undefined;
   /** Undefined for a single router. */
   readonly onUpdate: ((from: FaultyRouter, update: AttemptUpdate) => void) | undefined;
 }
@@ -27,6 +29,8 @@ export class FaultyRouter {
   readonly core: RoutingCore;
   /** Checks the deadlines of its requests. */
   readonly watch: AttemptWatch;
+  /** Undefined if requests do not wait in the router. */
+  readonly admission: Admission | undefined;
   /** Engines that this router considers dead. */
   readonly out = new Set<string>();
   /** Whether its process is running. */
@@ -41,7 +45,7 @@ export class FaultyRouter {
   readonly #engines: readonly FaultyEngine[];
 
   constructor(options: FaultyRouterOptions) {
-    const { name, policy, random, timeline, engines, deadlines, onUpdate } = options;
+    const { name, policy, random, timeline, engines, deadlines, admission, onUpdate } = options;
     this.name = name;
     this.#timeline = timeline;
     this.#engines = engines;
@@ -49,8 +53,16 @@ export class FaultyRouter {
       policy: createPolicy(policy, { random: seededRandom(random.next() * 2 ** 32) }),
       clock: timeline.clock,
       recentPicksMax: 1,
+      saturation: admission?.saturation,
       onUpdate: onUpdate && ((update) => onUpdate(this, update)),
     });
+    this.admission =
+      admission &&
+      new Admission({
+        queueTimeoutSeconds: admission.queueTimeoutSeconds,
+        queuedRequestsMax: admission.queuedRequestsMax,
+        ...{ clock: timeline.clock, random, hasRoom: (model) => this.core.hasRoom(model) },
+      });
     this.watch = new AttemptWatch(timeline.clock, deadlines, (url) =>
       this.core.eject(url, 'no data on any stream'),
     );
@@ -63,6 +75,14 @@ export class FaultyRouter {
   engineOut(url: string, why: string): void {
     this.out.add(url);
     this.core.setState(url, 'dead', why);
+  }
+
+  /** A request has started or ended at an engine: others are admitted in an event of their own. */
+  roomMade(): void {
+    if (!this.admission?.isStanding) return;
+    this.#timeline.after(0, `${this.name} admits requests`, () => {
+      if (this.isUp) this.admission?.release();
+    });
   }
 
   /** Receives an update from another router. */
@@ -98,6 +118,7 @@ export class FaultyRouter {
   #tick(): void {
     if (!this.isUp) return;
     this.watch.check();
+    this.admission?.tick();
     this.#timeline.after(tickSeconds, `${this.name} checks the deadlines`, () => this.#tick());
   }
 

@@ -48,6 +48,7 @@ const lastWords: ReadonlySet<string> = new Set(['an error', 'a cut', 'the end'])
 
 export class Invariants {
   readonly #retryPolicy: RetryPolicy;
+  readonly #queuedRequestsMax: number;
   /** The records of all requests; those that have ended are kept as long as anything can still happen to them. */
   readonly #books = new WeakMap<FaultyRequest, RequestBook>();
   /** Requests that have not ended. */
@@ -60,8 +61,31 @@ export class Invariants {
   #reroutes = 0;
   #checks = 0;
 
-  constructor(retryPolicy: RetryPolicy) {
+  #queued = 0;
+  #rejected = 0;
+
+  /** @param queuedRequestsMax Maximum length of a router's admission queue. */
+  constructor(retryPolicy: RetryPolicy, queuedRequestsMax: number) {
     this.#retryPolicy = retryPolicy;
+    this.#queuedRequestsMax = queuedRequestsMax;
+  }
+
+  /** Requests that have waited in a router. */
+  get queued(): number {
+    return this.#queued;
+  }
+
+  /** Requests that were not admitted. */
+  get rejected(): number {
+    return this.#rejected;
+  }
+
+  waits(): void {
+    this.#queued++;
+  }
+
+  wasRejected(): void {
+    this.#rejected++;
   }
 
   get reroutes(): number {
@@ -186,11 +210,17 @@ export class Invariants {
     for (const router of routers) {
       if (router.isTouched) this.#checkLoads(router);
       router.isTouched = false;
+      const queued = router.admission?.queued ?? 0;
+      must(
+        queued <= this.#queuedRequestsMax,
+        `${queued} requests wait in ${router.name}, which may queue ${this.#queuedRequestsMax}`,
+      );
     }
   }
 
   /** Checks that a router that ends has no attempts of its own in flight. */
-  checkStopped({ name, core }: FaultyRouter): void {
+  checkStopped({ name, core, admission }: FaultyRouter): void {
+    must(!admission?.isStanding, `${name} stopped while a request waits in it`);
     for (const { url, ownLoad } of core.liveView()) {
       must(isEmpty(ownLoad), `${name} stopped with ${JSON.stringify(ownLoad)} at ${url}`);
     }
@@ -204,7 +234,8 @@ export class Invariants {
     }
     for (const router of routers) {
       this.#checkLoads(router);
-      const { name, core } = router;
+      const { name, core, admission } = router;
+      must(!admission?.isStanding, `${name} keeps the place of a request that has ended`);
       for (const { url, load, ownLoad } of core.liveView()) {
         must(isEmpty(load), `${name} counts ${JSON.stringify(load)} at ${url} after all has ended`);
         must(
