@@ -380,7 +380,7 @@ test('a model has room while one of its engines is not saturated, or none serves
   assert.equal(core.hasRoom('m'), true);
 });
 
-test('a policy that does not predict waits picks among engines with room, unless all are saturated', () => {
+test('with saturation limits, a policy picks among engines with room, unless all are saturated', () => {
   const saturation = defaultSaturationLimits;
   const policy = createPolicy('roundrobin', { random: seededRandom(1) });
   const core = new RoutingCore({ policy, clock: new ManualClock(), saturation });

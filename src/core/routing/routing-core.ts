@@ -372,11 +372,11 @@ export class RoutingCore {
   }
 
   /**
-   * The engines that are not saturated, for a policy that does not predict waits: it may prefer an engine whose
-   * queue is long while others have room. All of them if all are saturated.
+   * The engines that are not saturated, or all if all are: a policy may prefer one whose queue is long while
+   * others have room, for its cache or because it does not look at load.
    */
   #withRoom(records: readonly EndpointRecord[], nowSeconds: number): readonly EndpointRecord[] {
-    if (this.#saturation === undefined || this.#policy.waitSeconds !== undefined) return records;
+    if (this.#saturation === undefined) return records;
     const left = records.filter((record) => !this.#isSaturated(record, nowSeconds));
     return left.length === 0 || left.length === records.length ? records : left;
   }

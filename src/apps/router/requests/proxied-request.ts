@@ -39,8 +39,8 @@ import { clientPatience } from './client-patience.ts';
 import type { OpenAiError } from './openai-error.ts';
 import { type UpstreamHeadParts, upstreamHeadText } from './proxy-heads.ts';
 import { ResponseRelay } from './response-relay.ts';
-import { type MigrationContext, type MigrationPlan, StreamMigration } from './stream-migration.ts';
 import { type RouterAdmission, rejectionError } from './router-admission.ts';
+import { type MigrationContext, type MigrationPlan, StreamMigration } from './stream-migration.ts';
 
 /** An engine as the proxy needs it. */
 export interface ProxyTarget {
