@@ -21,8 +21,8 @@ export interface TokenTables {
   readonly wordSlots: Int32Array;
 }
 
-/** Token ids are indexes of tables; the largest vocabularies in use have about 262,000 tokens. */
-const tokensMax = 4_194_304;
+/** Token ids are indexes of tables; the largest vocabularies in use have 902,000 tokens (XLM-V). */
+const tokensMax = 1_048_576;
 
 /** @throws {InputError} If the model is not a byte-level BPE, or the file contradicts itself. */
 export function tokenTables(json: TokenizerJson): TokenTables {

@@ -440,7 +440,7 @@ export const targets: readonly Target[] = [
       ],
     ],
     refusals: [SpillwayError],
-    run: (bytes) => check(framesOf(bytes, bytes.length) === framesOf(bytes, 5), 'the same frames'),
+    run: (bytes) => check(framesOf(bytes, bytes.length) === framesOf(bytes, 61), 'the same frames'),
   }),
   target('addresses of KV events', {
     ...{ form: 'json', weight: 2, folder: 'kv-event-sources', dictionary: jsonTokens },
