@@ -208,3 +208,11 @@ test('an engine that leaves gets no requests, whatever a check in flight finds',
   await engine.probe();
   assert.equal(state(), 'live');
 });
+
+test('who asks for a health check while one is under way waits for it and for the models', async (t) => {
+  const { engine, models } = await begin(t, {});
+  const first = engine.probe();
+  await engine.probe();
+  assert.equal(models().length, 1);
+  await first;
+});

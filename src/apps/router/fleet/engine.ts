@@ -72,6 +72,8 @@ export class Engine implements ProxyTarget {
   /** Counts state changes, so that a probe that started before one does not undo it. */
   #generation = 0;
   #probing = false;
+  /** The last health check that began, with what follows from it. */
+  #probe = Promise.resolve();
   #scraping = false;
   #scrapes = 0;
   #listsModels = false;
@@ -177,9 +179,13 @@ export class Engine implements ProxyTarget {
     this.suspect();
   }
 
-  /** Checks its health once, and reads its models when it becomes live. */
-  async probe(): Promise<void> {
-    if (this.#probing || this.#isLeaving) return;
+  /** Checks its health, unless that is under way, and reads its models when it becomes live. */
+  probe(): Promise<void> {
+    if (!this.#probing && !this.#isLeaving) this.#probe = this.#checkHealth();
+    return this.#probe;
+  }
+
+  async #checkHealth(): Promise<void> {
     this.#probing = true;
     const generation = this.#generation;
     let why: string | undefined;
