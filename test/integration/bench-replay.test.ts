@@ -191,7 +191,7 @@ test('accepts a key, or the name of a variable, and does not confuse them', asyn
   assert.equal(requests.length, sent);
 });
 
-test('bad input is one sentence and status 2', async (t) => {
+test('bad input is one sentence and status 2, and 4 for a server that cannot be reached', async (t) => {
   const { url } = await server(t);
   const bad = join(directory, 'bad.jsonl');
   writeFileSync(bad, '{"timestamp":0}\n');
@@ -211,7 +211,7 @@ test('bad input is one sentence and status 2', async (t) => {
   ];
   const results = await Promise.all(cases.map(([args]) => run(...args).ended));
   results.forEach(({ status, stderr, stdout }, index) => {
-    assert.equal(status, 2, stderr);
+    assert.equal(status, /^spillway: Cannot reach/.test(stderr) ? 4 : 2, stderr);
     assert.match(stderr, cases[index]?.[1] ?? /./);
     assert.equal(stderr.trim().split('\n').length, 1, stderr);
     assert.equal(stdout, '');

@@ -29,7 +29,7 @@ test('a stack that cannot start reports one sentence', async (context) => {
     [
       ['--engine', `http://127.0.0.1:${nobody}`],
       /^spillway: the engine at http:\/\/127\.0\.0\.1:\d+ does not list its model .*\(ECONNREFUSED\).*\.\n$/,
-      2,
+      4,
     ],
     [
       ['--set-string', 'servingEngineSpec.modelSpec[0].vllmConfig.extraArgs={--max-num-seqs,0}'],

@@ -66,6 +66,24 @@ test('does not evict an arriving body for a client of the same address', () => {
   assert.deepEqual(evicted(connections), [false, false, false]);
 });
 
+test('an address that is refused takes no other one with it, up to 16 in a tick', () => {
+  const { budget, connections, join } = full([['a', 100, 0]]);
+  assert.throws(() => budget.reserve(join('a'), 1), { status: 503 });
+  budget.reserve(join('b'), 10);
+  assert.deepEqual(evicted(connections), [true, false, false]);
+
+  const shared = full([
+    ['a', 50, 0],
+    ['b', 50, 0],
+  ]);
+  for (let i = 0; i < 16; i++) {
+    assert.throws(() => shared.budget.reserve(shared.join(`c${i}`), 50), { status: 503 });
+  }
+  assert.throws(() => shared.budget.reserve(shared.join('d'), 10), { status: 503 });
+  ticker.now++;
+  shared.budget.reserve(shared.join('d'), 10);
+});
+
 test('evicts arriving bodies of an address that holds more than the requesting one would', () => {
   const { budget, connections, join } = full([
     ['hog', 50, 0],

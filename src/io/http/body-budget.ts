@@ -18,6 +18,8 @@ export interface BodyHolder {
 
 /** A body without progress for this long is evicted when memory is needed. */
 const stalledMs = 2_000;
+/** Vain searches for memory per tick, each linear in the number of connections; after them, all are refused. */
+const searchesMax = 16;
 
 export interface BodyBudgetOptions {
   readonly bytesMax: number;
@@ -29,8 +31,10 @@ export interface BodyBudgetOptions {
 export class BodyBudget {
   readonly #options: BodyBudgetOptions;
   #bytes = 0;
-  /** Tick in which no memory could be freed; trying again in the same tick would only cost time. */
+  /** Tick of the last vain search. */
   #fullTick = -1;
+  /** Addresses for which none was found in that tick; a second search would only cost time. */
+  readonly #refused = new Set<string>();
 
   constructor(options: BodyBudgetOptions) {
     this.#options = options;
@@ -65,7 +69,8 @@ export class BodyBudget {
   /** @returns Whether there is enough memory now. */
   #makeRoom(asker: BodyHolder, bytes: number): boolean {
     const { bytesMax, ticker, holders } = this.#options;
-    if (this.#fullTick === ticker.now) return false;
+    if (this.#fullTick !== ticker.now) this.#refused.clear();
+    if (this.#refused.has(asker.address) || this.#refused.size >= searchesMax) return false;
     const arriving: BodyHolder[] = [];
     const bytesOf = new Map<string, number>();
     for (const holder of holders()) {
@@ -89,8 +94,10 @@ export class BodyBudget {
         this.#evict(holder, bytesOf);
       }
     }
-    if (isFull()) this.#fullTick = ticker.now;
-    return !isFull();
+    if (!isFull()) return true;
+    this.#fullTick = ticker.now;
+    this.#refused.add(asker.address);
+    return false;
   }
 
   #evict(holder: BodyHolder, bytesOf: Map<string, number>): void {
