@@ -147,7 +147,7 @@ class ManyAtOnce(unittest.TestCase):
                 model=MODEL, max_tokens=60, messages=[{"role": "user", "content": content}]
             ) as stream:
                 final = await stream.get_final_message()
-            self.assertEqual(final.usage.output_tokens, 60)
+            self.assertTrue(final.usage.output_tokens == 60 or final.stop_reason == "end_turn", final)
             return final.content[0].text
 
         async def all_of_them() -> list[str]:

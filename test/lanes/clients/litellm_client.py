@@ -82,7 +82,8 @@ class ManyAtOnce(unittest.TestCase):
             answer = await litellm.acompletion(
                 **COMMON, messages=[{"role": "user", "content": content}], max_tokens=40
             )
-            self.assertEqual(answer.usage.completion_tokens, 40)
+            ends_by_itself = answer.choices[0].finish_reason == "stop"
+            self.assertTrue(answer.usage.completion_tokens == 40 or ends_by_itself, answer)
             return answer.choices[0].message.content
 
         async def all_of_them() -> list[str]:

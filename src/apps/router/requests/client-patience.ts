@@ -18,6 +18,8 @@ const grpcUnits: Readonly<Record<string, number>> = {
  * each read. Of a stream, either is the time until its first byte; otherwise, the time until the whole response.
  */
 const clientHeaders = ['x-stainless-timeout', 'x-stainless-read-timeout'];
+/** These clients give up by themselves. An error at the same moment would be taken for one of the server. */
+const clientGraceSeconds = 1;
 
 /** Reads the headers; a value that is no duration is ignored. */
 export function clientPatience(headers: Headers, isStream: boolean): ClientPatience {
@@ -35,7 +37,7 @@ export function clientPatience(headers: Headers, isStream: boolean): ClientPatie
       if (unit !== undefined)
         totalSeconds = Math.min(totalSeconds, secondsOf(value.slice(0, -1), unit));
     } else if (clientHeaders.includes(name)) {
-      firstByteSeconds = Math.min(firstByteSeconds, secondsOf(value, 1));
+      firstByteSeconds = Math.min(firstByteSeconds, secondsOf(value, 1) + clientGraceSeconds);
     }
   }
   if (Math.min(totalSeconds, firstByteSeconds) === Number.POSITIVE_INFINITY) return endlessPatience;
