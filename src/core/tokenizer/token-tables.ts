@@ -58,26 +58,26 @@ function tokenBytes(
   added: readonly AddedTokenJson[],
 ): Pick<TokenTables, 'bytes' | 'offsets'> {
   const encoder = new TextEncoder();
-  const addedBytes = new Map(added.map(({ id, content }) => [id, encoder.encode(content)]));
-  const strings: string[] = [];
-  for (const [text, id] of ids) strings[id] = text;
-  for (const { id, content } of added) strings[id] = content;
-  const offsets = new Uint32Array(strings.length + 1);
+  let idMax = -1;
+  for (const id of ids.values()) idMax = Math.max(idMax, id);
+  for (const { id } of added) idMax = Math.max(idMax, id);
+  // Filled at once: a single id far from the others would make a sparse array, slow to read.
+  const values: (string | Uint8Array | undefined)[] = new Array(idMax + 1).fill(undefined);
+  for (const [text, id] of ids) values[id] = text;
+  for (const { id, content } of added) values[id] = encoder.encode(content);
+  const offsets = new Uint32Array(values.length + 1);
   let length = 0;
-  for (let id = 0; id < strings.length; id++) {
-    length += addedBytes.get(id)?.length ?? strings[id]?.length ?? 0;
-  }
+  for (const value of values) length += value?.length ?? 0;
   const bytes = new Uint8Array(length);
   let at = 0;
-  for (let id = 0; id < strings.length; id++) {
-    const raw = addedBytes.get(id);
-    if (raw) {
-      bytes.set(raw, at);
-      at += raw.length;
-    } else {
-      const text = strings[id] ?? '';
-      for (let i = 0; i < text.length; i++) {
-        bytes[at++] = byteOfCharacter(text.charCodeAt(i)) ?? 0x3f;
+  for (let id = 0; id < values.length; id++) {
+    const value = values[id];
+    if (value instanceof Uint8Array) {
+      bytes.set(value, at);
+      at += value.length;
+    } else if (value !== undefined) {
+      for (let i = 0; i < value.length; i++) {
+        bytes[at++] = byteOfCharacter(value.charCodeAt(i)) ?? 0x3f;
       }
     }
     offsets[id + 1] = at;

@@ -53,6 +53,7 @@ const absent: Readonly<Record<string, string>> = {
     '--edge\nContent-Disposition: form-data; name="model"\n\nm\n--edge--\n',
   'a value beyond the bound': `${model('m'.repeat(1025))}--edge--\r\n`,
   'a part head beyond the bound': `${part(`x="${'y'.repeat(20_000)}"; name="model"`, 'm')}--edge--\r\n`,
+  'more empty parts than the bound': `${'--edge\r\n'.repeat(1002)}${model('m')}--edge--\r\n`,
   'more parts than the bound': `${part('name="a"', 'v').repeat(1000)}${model('m')}--edge--\r\n`,
 };
 

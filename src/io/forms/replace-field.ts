@@ -1,4 +1,5 @@
 // Gives a text field of multipart form data another value; all other bytes are unchanged.
+import { boundaryOf } from './boundary.ts';
 
 /** A part's head is searched for its end within this many bytes, the bound of `formField`. */
 const partHeaderBytesMax = 16 * 1024;
@@ -12,8 +13,7 @@ export function replaceFormField(
   contentType: string | undefined,
   field: { readonly name: string; readonly from: string; readonly to: string },
 ): Buffer | undefined {
-  const [, quoted, plain] = /;\s*boundary=(?:"([^"]+)"|([^\s;]+))/i.exec(contentType ?? '') ?? [];
-  const boundary = quoted ?? plain;
+  const boundary = boundaryOf(contentType);
   if (boundary === undefined) return undefined;
   const delimiter = Buffer.from(`--${boundary}`);
   const value = Buffer.from(field.from);

@@ -107,6 +107,8 @@ const gatheredBytes = 16_384;
 export class FrameDecoder {
   readonly #frameBytesMax: number;
   #chunks: Uint8Array[] = [];
+  /** Bytes of the first chunk that were taken. */
+  #taken = 0;
   #buffered = 0;
   /** Small pieces copied together, and the part of it in use, which is the last chunk while it grows. */
   #gathered = new Uint8Array(0);
@@ -138,7 +140,8 @@ export class FrameDecoder {
   /** Returns the next `count` bytes, or undefined until they have arrived. */
   take(count: number): Uint8Array | undefined {
     if (this.#buffered < count) return undefined;
-    const bytes = this.#contiguous(count);
+    const at = this.#contiguous(count);
+    const bytes = (this.#chunks[0] as Uint8Array).subarray(at, at + count);
     this.#drop(count);
     return bytes;
   }
@@ -151,52 +154,64 @@ export class FrameDecoder {
    */
   next(): { more: boolean; command: boolean; body: Uint8Array } | undefined {
     if (this.#buffered < 2) return undefined;
-    const flags = this.#chunks[0]?.[0] ?? 0;
+    const flags = this.#chunks[0]?.[this.#taken] ?? 0;
     if ((flags & ~(flagMore | flagLong | flagCommand)) !== 0) {
       throw new ZmtpError(`A ZMTP frame has unknown flags (0x${flags.toString(16)}).`);
     }
     const headBytes = flags & flagLong ? 9 : 2;
     if (this.#buffered < headBytes) return undefined;
     const head = this.#contiguous(headBytes);
-    const view = new DataView(head.buffer, head.byteOffset, headBytes);
-    const size =
-      flags & flagLong
-        ? view.getUint32(1) * 0x1_0000_0000 + view.getUint32(5)
-        : (head[1] as number);
+    const size = this.#sizeAt(head + 1, headBytes - 1);
     if (size > this.#frameBytesMax) {
       throw new ZmtpError(
         `A ZMTP frame of ${size} bytes exceeds the limit of ${this.#frameBytesMax}.`,
       );
     }
     if (this.#buffered < headBytes + size) return undefined;
-    const frame = this.#contiguous(headBytes + size);
+    const at = this.#contiguous(headBytes + size) + headBytes;
+    const body = (this.#chunks[0] as Uint8Array).subarray(at, at + size);
     this.#drop(headBytes + size);
     return {
       more: (flags & flagMore) !== 0,
       command: (flags & flagCommand) !== 0,
-      body: frame.subarray(headBytes),
+      body,
     };
   }
 
-  /** Returns the first `count` bytes as one array; joins chunks only if a value spans several. */
-  #contiguous(count: number): Uint8Array {
+  /** A big-endian integer of the first chunk; larger than any bound if it is no safe integer. */
+  #sizeAt(at: number, bytes: number): number {
+    const chunk = this.#chunks[0] as Uint8Array;
+    let size = 0;
+    for (let i = at; i < at + bytes; i++) size = size * 256 + (chunk[i] as number);
+    return size;
+  }
+
+  /**
+   * Joins chunks if the next `count` bytes span several.
+   *
+   * @returns Where they begin in the first chunk.
+   */
+  #contiguous(count: number): number {
     const first = this.#chunks[0] as Uint8Array;
-    if (first.length >= count) return first.subarray(0, count);
+    if (first.length - this.#taken >= count) return this.#taken;
     const joined = new Uint8Array(this.#buffered);
     let at = 0;
     for (const chunk of this.#chunks) {
-      joined.set(chunk, at);
-      at += chunk.length;
+      const rest = at === 0 ? chunk.subarray(this.#taken) : chunk;
+      joined.set(rest, at);
+      at += rest.length;
     }
     this.#chunks = [joined];
-    return joined.subarray(0, count);
+    this.#taken = 0;
+    return 0;
   }
 
   #drop(count: number): void {
-    const first = this.#chunks[0] as Uint8Array;
     this.#buffered -= count;
-    if (first.length === count) this.#chunks.shift();
-    else this.#chunks[0] = first.subarray(count);
+    this.#taken += count;
+    if (this.#taken < (this.#chunks[0] as Uint8Array).length) return;
+    this.#chunks.shift();
+    this.#taken = 0;
   }
 }
 

@@ -5,7 +5,7 @@ import { mutated } from './mutator.ts';
 import { type Target, targets } from './targets.ts';
 
 /** Longest time that one case may take: what a router may be silent for all others. */
-export const pauseMsMax = Number(process.env['FUZZ_PAUSE_MS'] ?? 50);
+export const pauseMsMax = 50;
 /** So often a slow case is repeated: a collection of garbage must not fail it. */
 const repeatsMax = 4;
 /** Time for the result of a parser that waits for the event loop. */
