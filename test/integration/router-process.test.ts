@@ -82,7 +82,7 @@ test('a parameter of another policy is reported in the log, and the router start
   ]);
 });
 
-test('exactly one flag lists the engines, and contradictory flags are refused in one sentence', async () => {
+test('exactly one flag lists the engines; contradictory flags and missing files are refused in one sentence', async () => {
   const cases: readonly (readonly [readonly string[], string])[] = [
     [[], 'No engines are named: give --static-backends.'],
     [['--service-discovery', 'dns'], 'No engines are named: give --engines-dns.'],
@@ -116,6 +116,18 @@ test('exactly one flag lists the engines, and contradictory flags are refused in
       '--static-names names the engines of --static-backends: give both.',
     ],
     [['--engines-file', '/no/such/file'], '/no/such/file: no such file or folder; check the path.'],
+    [
+      ['--static-backends', 'http://a', '--tokenizer', 'm=/no/such/folder'],
+      '--tokenizer: there is no folder or file /no/such/folder; check the path.',
+    ],
+    [
+      ['--static-backends', 'http://a', '--tls-cert', '/no/such/file', '--tls-key', 'key.pem'],
+      'The TLS file /no/such/file cannot be read: no such file or folder; check the path.',
+    ],
+    [
+      ['--static-backends', 'http://a', '--port', '9000', '--admin-port', '9000'],
+      '--admin-port and --port are both 9000; choose two ports.',
+    ],
   ];
   for (const [flags, message] of cases) {
     const router = spawn(process.execPath, [main, 'router', '--port', '0', ...flags]);

@@ -49,7 +49,10 @@ test('a pair that does not fit is refused without its key in the message', async
 test('missing files, and files without a certificate, are refused by name', async () => {
   const { log } = recorder();
   const open = (files: object) => TlsIdentity.open({ files, name: '--tls-cert', log });
-  await assert.rejects(open({ ca: '/nowhere.pem' }), /\/nowhere\.pem cannot be read \(ENOENT\)\./);
+  await assert.rejects(
+    open({ ca: '/nowhere.pem' }),
+    /\/nowhere\.pem cannot be read: no such file or folder; check the path\./,
+  );
   await assert.rejects(open({ ca: import.meta.filename }), /contains no PEM certificate\./);
 });
 
@@ -103,7 +106,7 @@ test('a file that vanishes changes nothing', async (t) => {
   const first = identity.context;
   identity.follow();
   rmSync(path);
-  await line(/cannot be read \(ENOENT\)/);
+  await line(/cannot be read: no such file/);
   writeFileSync(path, 'half a fi');
   await line(/contains no PEM certificate/);
   assert.equal(identity.context, first);

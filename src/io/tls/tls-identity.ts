@@ -4,6 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { InputError } from '../../core/base/index.ts';
 import type { Logger } from '../log/index.ts';
+import { fileProblem } from '../paths/index.ts';
 
 /** Paths of PEM files; each is optional for a client. */
 export interface TlsFiles {
@@ -138,8 +139,7 @@ async function read(path: string | undefined): Promise<string | undefined> {
     return await readFile(path, 'utf8');
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
-    const { code, message } = cause as NodeJS.ErrnoException;
-    throw new InputError(`${path} cannot be read (${code ?? message}).`, { cause });
+    throw new InputError(`The TLS file ${path} cannot be read: ${fileProblem(cause)}.`, { cause });
   }
 }
 

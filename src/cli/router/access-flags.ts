@@ -1,0 +1,78 @@
+// Who may use the router: keys, and pages of other origins.
+import type { Command } from 'commander';
+import type { RouterOptions } from '../../apps/router/index.ts';
+import { commaList, InputError } from '../../core/base/index.ts';
+import { secretFrom } from './secret-from.ts';
+
+export interface AccessFlags {
+  readonly allowedOrigins?: readonly string[];
+  readonly allowedMethods?: readonly string[];
+  readonly allowedHeaders?: readonly string[];
+  readonly allowCredentials?: boolean;
+  readonly allowedHosts?: readonly string[];
+  readonly apiKey?: string;
+  readonly forwardAuthorization?: boolean;
+}
+
+export function addAccessFlags(command: Command): Command {
+  return command
+    .optionsGroup('Access:')
+    .option(
+      '--api-key <key>',
+      'bearer token that clients must send (default: SPILLWAY_ROUTER_API_KEY, which process listings do not show)',
+    )
+    .option(
+      '--forward-authorization',
+      'forward the clients’ Authorization header to engines (default: only if neither the router nor the engines have a key)',
+    )
+    .option('--no-forward-authorization', 'do not forward it')
+    .option(
+      '--allowed-origins <json>',
+      'origins whose pages may use the router, e.g. ["*"] (default: none)',
+      jsonList,
+    )
+    .option(
+      '--allowed-methods <json>',
+      'methods that these pages may use (default: ["*"])',
+      jsonList,
+    )
+    .option(
+      '--allowed-headers <json>',
+      'headers that these pages may send (default: ["*"])',
+      jsonList,
+    )
+    .option('--allow-credentials', 'let these pages send credentials')
+    .option(
+      '--allowed-hosts <names>',
+      'host names under which views are served, comma-separated (default: any; with a loopback --host, those of this machine)',
+      commaList,
+    );
+}
+
+export function accessFrom(
+  flags: AccessFlags,
+): Pick<
+  RouterOptions,
+  'apiKey' | 'engineApiKey' | 'forwardAuthorization' | 'cors' | 'allowedHosts'
+> {
+  const { allowedOrigins, allowedMethods, allowedHeaders, allowCredentials, allowedHosts } = flags;
+  return {
+    apiKey: flags.apiKey ?? secretFrom('SPILLWAY_ROUTER_API_KEY'),
+    engineApiKey: secretFrom('VLLM_API_KEY'),
+    forwardAuthorization: flags.forwardAuthorization,
+    cors: { allowedOrigins, allowedMethods, allowedHeaders, allowCredentials },
+    allowedHosts,
+  };
+}
+
+/** A list as vLLM's flags have it, or one text. */
+function jsonList(text: string): readonly string[] {
+  if (!text.startsWith('[')) return commaList(text);
+  try {
+    const list: unknown = JSON.parse(text);
+    if (Array.isArray(list) && list.every((one) => typeof one === 'string')) return list;
+  } catch {
+    // Reported below.
+  }
+  throw new InputError(`A list of texts in JSON is expected, such as ["*"], not ${text}.`);
+}
