@@ -5,22 +5,25 @@ import type {
   AttemptOutcome,
   Continuation,
   ContinuationLoss,
+  EngineAttempt,
   RefusalCause,
 } from '../../src/core/attempts/index.ts';
 
 export class RecordedEffects implements AttemptEffects {
   readonly log: string[] = [];
   readonly #engines: readonly string[];
-  #attemptsOpen = 0;
+  /** Number of attempts in progress. */
+  attemptsOpen = 0;
+  /** What the policy expects of each engine. */
+  predicted: number | undefined = undefined;
+  /** Tokens that each engine has to compute. */
+  tokens = 0;
+  /** Called when an attempt is sent. */
+  onSend: (() => void) | undefined = undefined;
 
   /** @param engines Picked in this order, without those already tried. */
   constructor(engines: readonly string[]) {
     this.#engines = engines;
-  }
-
-  /** Number of attempts in progress. */
-  get attemptsOpen(): number {
-    return this.#attemptsOpen;
   }
 
   /** Returns the actions since the last call. */
@@ -28,58 +31,14 @@ export class RecordedEffects implements AttemptEffects {
     return this.log.splice(0).join(', ');
   }
 
-  pick(tried: ReadonlySet<string> | undefined): string | undefined {
+  pick(tried: ReadonlySet<string> | undefined): EngineAttempt | undefined {
     const url = this.#engines.find((engine) => !tried?.has(engine));
     this.log.push(`pick ${url ?? 'nobody'}`);
-    return url;
-  }
-
-  /** What the policy expects of each engine. */
-  predicted: number | undefined = undefined;
-
-  predictedSeconds(): number | undefined {
-    return this.predicted;
-  }
-
-  /** Tokens that each engine has to compute. */
-  tokens = 0;
-
-  prefillTokens(): number {
-    return this.tokens;
-  }
-
-  unpick(): void {
-    this.log.push('unpick');
+    return url === undefined ? undefined : new RecordedAttempt(this, url);
   }
 
   expired(deadline: AttemptDeadline): void {
     this.log.push(`expired ${deadline}`);
-  }
-
-  send(): void {
-    this.#attemptsOpen++;
-    this.log.push('send');
-  }
-
-  abort(): void {
-    this.log.push('abort');
-  }
-
-  engineSuspected(): void {
-    this.log.push('engineSuspected');
-  }
-
-  engineOut(): void {
-    this.log.push('engineOut');
-  }
-
-  firstByte(): void {
-    this.log.push('firstByte');
-  }
-
-  attemptEnded(outcome: AttemptOutcome): void {
-    this.#attemptsOpen--;
-    this.log.push(`attempt ${outcome}`);
   }
 
   /** Whether another engine can go on with the response. */
@@ -112,5 +71,54 @@ export class RecordedEffects implements AttemptEffects {
 
   requestEnded(outcome: AttemptOutcome, status: number | undefined): void {
     this.log.push(`request ${outcome} ${status}`);
+  }
+}
+
+class RecordedAttempt implements EngineAttempt {
+  readonly url: string;
+  readonly #effects: RecordedEffects;
+
+  constructor(effects: RecordedEffects, url: string) {
+    this.#effects = effects;
+    this.url = url;
+  }
+
+  get predictedSeconds(): number | undefined {
+    return this.#effects.predicted;
+  }
+
+  get prefillTokens(): number {
+    return this.#effects.tokens;
+  }
+
+  unpick(): void {
+    this.#effects.log.push('unpick');
+  }
+
+  send(): void {
+    this.#effects.attemptsOpen++;
+    this.#effects.log.push('send');
+    this.#effects.onSend?.();
+  }
+
+  abort(): void {
+    this.#effects.log.push('abort');
+  }
+
+  engineSuspected(): void {
+    this.#effects.log.push('engineSuspected');
+  }
+
+  engineOut(): void {
+    this.#effects.log.push('engineOut');
+  }
+
+  firstByte(): void {
+    this.#effects.log.push('firstByte');
+  }
+
+  ended(outcome: AttemptOutcome): void {
+    this.#effects.attemptsOpen--;
+    this.#effects.log.push(`attempt ${outcome}`);
   }
 }

@@ -25,48 +25,53 @@ export type Continuation = 'possible' | 'impossible' | 'complete';
  */
 export type ContinuationLoss = 'engines' | 'retries' | 'refused';
 
-/**
- * The outputs of `AttemptMachine`, called in the turn of the input that causes them. A driver may give
- * the next input from within `send`; the machine is done with its state by then.
- */
-export interface AttemptEffects {
-  /**
-   * Picks an engine for the next attempt. If it finds one, `send` follows in the same turn, so that no
-   * pick in between can miss this one. An attempt that the new one replaces may still be open.
-   *
-   * @param tried Engines that failed this request; undefined on the first attempt.
-   * @returns The engine's URL, or undefined if no engine is left.
-   */
-  pick(tried: ReadonlySet<string> | undefined): string | undefined;
-  /** Time that the policy expects until the first byte from the engine picked last; undefined if it cannot know. */
-  predictedSeconds(): number | undefined;
-  /** Prompt tokens that the engine picked last will have to compute. */
-  prefillTokens(): number;
-  /** The engine picked last will not be sent the request. */
+/** One attempt of a request on one engine, from its pick to its end, as the machine asks for it. */
+export interface EngineAttempt {
+  readonly url: string;
+  /** Time that the policy expects until the first byte; undefined if it cannot know. */
+  readonly predictedSeconds: number | undefined;
+  /** Prompt tokens that the engine will have to compute. */
+  readonly prefillTokens: number;
+  /** The request will not be sent there. */
   unpick(): void;
   /**
-   * Sends the request to the engine picked last and counts it as in flight there. After `continuation`, it is the
-   * request for the rest of the response.
+   * Sends the request there and counts it as in flight. After `continuation`, it is the request for the rest of the
+   * response.
    */
   send(): void;
-  /** A deadline has passed; its consequences follow. @param seconds How long the router has waited. */
-  expired(deadline: AttemptDeadline, seconds: number): void;
-  /** Closes the connection of the attempt in flight. It must cause no input afterwards. */
+  /** Closes its connection. It must cause no input afterwards. */
   abort(): void;
-  /** The engine of the attempt in flight cannot be reached: it gets no new requests. */
+  /** The engine cannot be reached: it gets no new requests. */
   engineOut(): void;
-  /** The engine of the attempt in flight may be gone: its health is to be checked now. */
+  /** The engine may be gone: its health is to be checked now. */
   engineSuspected(): void;
   /** The first byte of the response's body has arrived, and it is no error: prefill is over. */
   firstByte(): void;
-  /** The attempt in flight is over and leaves the load counts. */
-  attemptEnded(outcome: AttemptOutcome): void;
+  /** It is over and leaves the load counts. */
+  ended(outcome: AttemptOutcome): void;
+}
+
+/**
+ * The outputs of `AttemptMachine`, called in the turn of the input that causes them. A driver may give
+ * the next input from within `EngineAttempt.send`; the machine is done with its state by then.
+ */
+export interface AttemptEffects {
+  /**
+   * Picks an engine for the next attempt. If it finds one, `send` or `unpick` follows in the same turn, so that no
+   * pick in between can miss this one. An attempt that the new one replaces may still be open.
+   *
+   * @param tried Engines that failed this request; undefined on the first attempt.
+   * @returns Undefined if no engine is left.
+   */
+  pick(tried: ReadonlySet<string> | undefined): EngineAttempt | undefined;
+  /** A deadline has passed; its consequences follow. @param seconds How long the router has waited. */
+  expired(deadline: AttemptDeadline, seconds: number): void;
   /** The engine of a response that has begun has failed. */
   continuation(): Continuation;
   /** The response that `continuation` found possible ends here; `breakOff` follows. */
   notContinued(why: ContinuationLoss): void;
-  /** The last attempt failed, and another engine has been picked: count the reroute. */
-  rerouted(): void;
+  /** The last attempt failed, and the request goes to another engine: count the reroute. */
+  rerouted(to: EngineAttempt): void;
   /** Sends the client an error of the router's own. Nothing has been sent to it before. */
   refuse(cause: RefusalCause): void;
   /** The client has part of a response that will never be complete: report that and cut it off. */

@@ -362,9 +362,7 @@ test('retries stop when the budget is spent, and requests earn it again', () => 
 test('an input from within send is handled', () => {
   const effects = new RecordedEffects(['a', 'b']);
   let sends = 0;
-  const send = effects.send.bind(effects);
-  effects.send = () => {
-    send();
+  effects.onSend = () => {
     if (sends++ === 0) machine.attemptFailed('connect');
     else if (machine.responseHead(200, true) === 'pass') machine.responseEnd(false);
   };

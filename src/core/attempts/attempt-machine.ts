@@ -4,16 +4,16 @@ import type {
   AttemptEffects,
   AttemptOutcome,
   ContinuationLoss,
+  EngineAttempt,
   RejectionStatus,
 } from './attempt-effects.ts';
 import {
   type AttemptWatch,
   type ClientPatience,
   endlessPatience,
-  firstByteSeconds,
   type Watched,
 } from './deadlines.ts';
-import type { EngineProgress } from './engine-progress.ts';
+import { Flight } from './flight.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import {
   type AttemptFailureKind,
@@ -66,11 +66,11 @@ const stoppingStatus = 503;
  *
  * @example
  * const machine = new AttemptMachine(effects);
- * machine.admit(); // effects.pick, effects.send
+ * machine.admit(); // effects.pick, attempt.send
  * machine.responseHead(200, false); // 'hold': the engine has not begun to compute
  * machine.responseHead(200, true); // 'pass'
- * machine.responseBytes(); // effects.firstByte; true: pass them on
- * machine.responseEnd(false); // effects.attemptEnded, requestEnded, complete
+ * machine.responseBytes(); // attempt.firstByte; true: pass them on
+ * machine.responseEnd(false); // attempt.ended, effects.requestEnded, effects.complete
  */
 export class AttemptMachine implements Watched {
   // Links of the watch's list.
@@ -80,8 +80,10 @@ export class AttemptMachine implements Watched {
   readonly #policy: RetryPolicy;
   readonly #budget: RetryBudget | undefined;
   #state: AttemptState = 'arrived';
-  /** Engine of the attempt in flight, or of the last one. */
-  #url = '';
+  /** The next attempt, until it is sent. */
+  #picked: EngineAttempt | undefined = undefined;
+  /** The attempt in flight, or the last one. */
+  #flight: Flight | undefined = undefined;
   #tried: Set<string> | undefined = undefined;
   #reroutes = 0;
   /** Engines that failed after they had received the request. */
@@ -98,16 +100,11 @@ export class AttemptMachine implements Watched {
   /** When the request has to be over, and when its client gives up unless the response has begun. */
   #endSeconds = Number.POSITIVE_INFINITY;
   #patienceEndSeconds = Number.POSITIVE_INFINITY;
-  #sentSeconds = 0;
-  #firstByteDueSeconds = Number.POSITIVE_INFINITY;
   /** When data was last seen by a check. */
   #dataSeconds = 0;
   /** Whether data has arrived since the last check. */
   #hasData = false;
   #isClientSlow = false;
-  /** The engine of the attempt in flight, or of the last one. */
-  #engine: EngineProgress | undefined = undefined;
-  #prefillTokens = 0;
 
   /**
    * @param budget Shared by the requests of a router; undefined allows every retry of the policy.
@@ -208,7 +205,7 @@ export class AttemptMachine implements Watched {
         this.#state = 'streaming';
         this.#chunks = chunks;
         this.#hasData = true;
-        if (this.#status < errorStatusMin) this.#effects.firstByte();
+        if (this.#status < errorStatusMin) this.#attempt.firstByte();
         return true;
       case 'arrived':
       case 'admitted':
@@ -246,11 +243,11 @@ export class AttemptMachine implements Watched {
   look(nowSeconds: number): void {
     switch (this.#state) {
       case 'sent':
-        this.#engine?.waits(this.#sentSeconds, this.#prefillTokens);
+        this.#flight?.waits();
         return;
       case 'firstByte':
       case 'streaming':
-        this.#engine?.streams(this.#hasData, this.#isClientSlow);
+        this.#flight?.streams(this.#hasData, this.#isClientSlow);
         if (this.#hasData || this.#isClientSlow) this.#dataSeconds = nowSeconds;
         this.#hasData = false;
         return;
@@ -271,10 +268,7 @@ export class AttemptMachine implements Watched {
         return;
       case 'sent':
         if (nowSeconds >= this.#patienceEndSeconds) this.#endLate();
-        else if (nowSeconds > this.#firstByteDueSeconds) {
-          this.#effects.expired('firstByte', nowSeconds - this.#sentSeconds);
-          this.timerFired('firstByte');
-        } else if (this.#engine?.isWedged) this.#leaveWedged();
+        else this.#checkFirstByte(nowSeconds, this.#flight as Flight);
         return;
       case 'firstByte':
       case 'streaming':
@@ -291,12 +285,12 @@ export class AttemptMachine implements Watched {
     switch (this.#state) {
       case 'sent':
         // Whatever has arrived of the response, the client has received nothing.
-        this.#effects.abort();
+        this.#attempt.abort();
         this.#fail(this.#policy.timers.firstByte);
         return;
       case 'firstByte':
       case 'streaming':
-        this.#effects.abort();
+        this.#attempt.abort();
         this.#fail(this.#policy.timers[timer]);
         return;
       case 'arrived':
@@ -316,8 +310,8 @@ export class AttemptMachine implements Watched {
     if (this.#state !== 'sent') return;
     this.#state = 'admitted';
     this.#tried = undefined;
-    this.#effects.firstByte();
-    this.#effects.attemptEnded('completed');
+    this.#attempt.firstByte();
+    this.#attempt.ended('completed');
   }
 
   /** The client has left, or the router has cut its connection because it stops. */
@@ -326,7 +320,7 @@ export class AttemptMachine implements Watched {
       case 'sent':
       case 'firstByte':
       case 'streaming':
-        this.#effects.abort();
+        this.#attempt.abort();
         this.#end('cancelled', clientLeftStatus);
         return;
       case 'arrived':
@@ -370,8 +364,22 @@ export class AttemptMachine implements Watched {
   }
 
   #abandon(): void {
-    this.#effects.abort();
-    this.#effects.attemptEnded('cancelled');
+    this.#attempt.abort();
+    this.#attempt.ended('cancelled');
+  }
+
+  get #attempt(): EngineAttempt {
+    return (this.#flight as Flight).attempt;
+  }
+
+  #checkFirstByte(
+    nowSeconds: number,
+    { firstByteDueSeconds, sentSeconds, isWedged }: Flight,
+  ): void {
+    if (nowSeconds > firstByteDueSeconds) {
+      this.#effects.expired('firstByte', nowSeconds - sentSeconds);
+      this.timerFired('firstByte');
+    } else if (isWedged) this.#leaveWedged(nowSeconds - sentSeconds);
   }
 
   #checkStream(nowSeconds: number): void {
@@ -381,7 +389,7 @@ export class AttemptMachine implements Watched {
     }
     if (this.#isClientSlow) return;
     const idleSeconds = nowSeconds - this.#dataSeconds;
-    const isWedged = this.#engine?.isWedged ?? false;
+    const isWedged = this.#flight?.isWedged ?? false;
     if (!isWedged && idleSeconds <= (this.#watch as AttemptWatch).settings.streamIdleSeconds)
       return;
     this.#effects.expired(isWedged ? 'engineStall' : 'streamIdle', idleSeconds);
@@ -389,10 +397,9 @@ export class AttemptMachine implements Watched {
   }
 
   /** No stream of the engine moves. A request that no other engine can take stays, and its own deadline decides. */
-  #leaveWedged(): void {
-    const { nowSeconds } = this.#watch as AttemptWatch;
+  #leaveWedged(waitedSeconds: number): void {
     if (!this.#pickElsewhere()) return;
-    this.#effects.expired('engineStall', nowSeconds - this.#sentSeconds);
+    this.#effects.expired('engineStall', waitedSeconds);
     this.#moveOn();
   }
 
@@ -400,7 +407,7 @@ export class AttemptMachine implements Watched {
   #isTooLate(): boolean {
     if (this.#patienceEndSeconds === Number.POSITIVE_INFINITY) return false;
     const { nowSeconds } = this.#watch as AttemptWatch;
-    const predictedSeconds = this.#effects.predictedSeconds() ?? 0;
+    const predictedSeconds = this.#picked?.predictedSeconds ?? 0;
     return nowSeconds + predictedSeconds >= this.#patienceEndSeconds;
   }
 
@@ -423,7 +430,7 @@ export class AttemptMachine implements Watched {
         this.#effects.breakOff();
         return;
       case 'picked':
-        this.#effects.unpick();
+        this.#unpick();
         break;
       default:
     }
@@ -463,7 +470,7 @@ export class AttemptMachine implements Watched {
     } else if (rule.blamesRequest) this.#brokenEngines++;
     const continuation =
       rule.reroutes && migrationsMax > 0 ? this.#effects.continuation() : 'impossible';
-    this.#effects.attemptEnded('failed');
+    this.#attempt.ended('failed');
     if (continuation === 'complete') {
       this.#over();
       this.#effects.requestEnded('completed', this.#status);
@@ -473,8 +480,7 @@ export class AttemptMachine implements Watched {
     if (continuation === 'possible') {
       if (this.#migrations < migrationsMax && this.#pickElsewhere()) {
         this.#migrations++;
-        this.#effects.rerouted();
-        this.#send();
+        this.#reroute();
         return;
       }
       this.#effects.notContinued(this.#lossOf());
@@ -484,8 +490,8 @@ export class AttemptMachine implements Watched {
 
   /** The engine that was to continue the response refuses to. */
   #loseContinuation(why: ContinuationLoss): void {
-    this.#effects.abort();
-    this.#effects.attemptEnded('failed');
+    this.#attempt.abort();
+    this.#attempt.ended('failed');
     this.#effects.notContinued(why);
     this.#breakOff();
   }
@@ -506,10 +512,9 @@ export class AttemptMachine implements Watched {
   #failUnseen(rule: FailureRule): void {
     this.#judge(rule);
     if (rule.blamesRequest) this.#brokenEngines++;
-    this.#effects.attemptEnded('failed');
+    this.#attempt.ended('failed');
     if (rule.reroutes && this.#pickElsewhere()) {
-      this.#effects.rerouted();
-      this.#send();
+      this.#reroute();
       return;
     }
     if (this.#hasBegun) {
@@ -523,8 +528,8 @@ export class AttemptMachine implements Watched {
   }
 
   #judge(rule: FailureRule): void {
-    if (rule.engine === 'out') this.#effects.engineOut();
-    else if (rule.engine === 'suspected') this.#effects.engineSuspected();
+    if (rule.engine === 'out') this.#attempt.engineOut();
+    else if (rule.engine === 'suspected') this.#attempt.engineSuspected();
   }
 
   #mayRetry(): boolean {
@@ -537,11 +542,11 @@ export class AttemptMachine implements Watched {
   #pickElsewhere(): boolean {
     if (!this.#mayRetry()) return false;
     this.#tried ??= new Set();
-    this.#tried.add(this.#url);
+    this.#tried.add(this.#attempt.url);
     const state = this.#state;
     if (!this.#pick()) return false;
     if (this.#isTooLate()) {
-      this.#effects.unpick();
+      this.#unpick();
       this.#state = state;
       return false;
     }
@@ -552,34 +557,37 @@ export class AttemptMachine implements Watched {
 
   /** Replaces the attempt in flight by the one that is picked. */
   #moveOn(): void {
-    this.#effects.abort();
-    this.#effects.attemptEnded('failed');
-    this.#effects.rerouted();
+    this.#attempt.abort();
+    this.#attempt.ended('failed');
+    this.#reroute();
+  }
+
+  /** Called last in its turn, like `send`. */
+  #reroute(): void {
+    this.#effects.rerouted(this.#picked as EngineAttempt);
     this.#send();
   }
 
   #pick(): boolean {
-    const url = this.#effects.pick(this.#tried);
-    if (url === undefined) return false;
-    this.#url = url;
+    this.#picked = this.#effects.pick(this.#tried);
+    if (this.#picked === undefined) return false;
     this.#state = 'picked';
     return true;
   }
 
+  #unpick(): void {
+    this.#picked?.unpick();
+    this.#picked = undefined;
+  }
+
   /** Called last in its turn, because the driver may give the next input from within. */
   #send(): void {
+    const attempt = this.#picked as EngineAttempt;
     this.#state = 'sent';
     this.#chunks = 0;
-    if (this.#watch !== undefined) {
-      const { nowSeconds, settings } = this.#watch;
-      const predicted = this.#effects.predictedSeconds();
-      this.#sentSeconds = nowSeconds;
-      this.#engine = this.#watch.engine(this.#url);
-      this.#prefillTokens = this.#effects.prefillTokens();
-      this.#firstByteDueSeconds =
-        nowSeconds + firstByteSeconds(settings.firstByteSeconds, predicted);
-    }
-    this.#effects.send();
+    this.#picked = undefined;
+    this.#flight = new Flight(attempt, this.#watch);
+    attempt.send();
   }
 
   #refuseWithoutEngine(): void {
@@ -595,7 +603,7 @@ export class AttemptMachine implements Watched {
 
   #end(outcome: AttemptOutcome, status: number): void {
     this.#over();
-    this.#effects.attemptEnded(outcome);
+    this.#attempt.ended(outcome);
     this.#effects.requestEnded(outcome, status);
   }
 }

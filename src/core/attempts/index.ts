@@ -17,6 +17,7 @@ export type {
   AttemptOutcome,
   Continuation,
   ContinuationLoss,
+  EngineAttempt,
   RefusalCause,
   RejectionStatus,
 } from './attempt-effects.ts';

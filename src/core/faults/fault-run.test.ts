@@ -8,6 +8,7 @@ import {
   type ClientPatience,
   defaultDeadlines,
   defaultRetryPolicy,
+  type EngineAttempt,
   endlessPatience,
   type RetryPolicy,
 } from '../attempts/index.ts';
@@ -204,19 +205,10 @@ const machine: Mutant = (effects, policy, watch, patience) =>
 const changed = (effects: AttemptEffects, changes: Partial<AttemptEffects>): AttemptEffects => {
   const same: AttemptEffects = {
     pick: (tried) => effects.pick(tried),
-    predictedSeconds: () => effects.predictedSeconds(),
-    prefillTokens: () => effects.prefillTokens(),
-    unpick: () => effects.unpick(),
     expired: (deadline, seconds) => effects.expired(deadline, seconds),
-    send: () => effects.send(),
-    abort: () => effects.abort(),
-    engineOut: () => effects.engineOut(),
-    engineSuspected: () => effects.engineSuspected(),
-    firstByte: () => effects.firstByte(),
-    attemptEnded: (outcome) => effects.attemptEnded(outcome),
     continuation: () => effects.continuation(),
     notContinued: (why) => effects.notContinued(why),
-    rerouted: () => effects.rerouted(),
+    rerouted: (to) => effects.rerouted(to),
     refuse: (cause) => effects.refuse(cause),
     breakOff: () => effects.breakOff(),
     complete: (outcome) => effects.complete(outcome),
@@ -224,6 +216,30 @@ const changed = (effects: AttemptEffects, changes: Partial<AttemptEffects>): Att
   };
   return { ...same, ...changes };
 };
+
+/** Effects whose attempts are changed. */
+const withAttempts = (
+  effects: AttemptEffects,
+  changesOf: (attempt: EngineAttempt) => Partial<EngineAttempt>,
+): AttemptEffects =>
+  changed(effects, {
+    pick: (tried) => {
+      const attempt = effects.pick(tried);
+      if (attempt === undefined) return undefined;
+      const { url, predictedSeconds, prefillTokens } = attempt;
+      return {
+        ...{ url, predictedSeconds, prefillTokens },
+        unpick: () => attempt.unpick(),
+        send: () => attempt.send(),
+        abort: () => attempt.abort(),
+        engineOut: () => attempt.engineOut(),
+        engineSuspected: () => attempt.engineSuspected(),
+        firstByte: () => attempt.firstByte(),
+        ended: (outcome) => attempt.ended(outcome),
+        ...changesOf(attempt),
+      };
+    },
+  });
 
 class HearsNoClient extends AttemptMachine {
   override cancel(): void {}
@@ -270,8 +286,9 @@ const mutants: Readonly<Record<string, readonly [mutant: Mutant, noticed: RegExp
       machine(
         changed(effects, {
           breakOff: () => {
-            if (effects.pick(undefined) === undefined) effects.breakOff();
-            else effects.send();
+            const again = effects.pick(undefined);
+            if (again === undefined) effects.breakOff();
+            else again.send();
           },
         }),
         policy,
@@ -282,11 +299,11 @@ const mutants: Readonly<Record<string, readonly [mutant: Mutant, noticed: RegExp
   'keeps ended attempts in the books': [
     (effects, policy, ...watched) =>
       machine(
-        changed(effects, {
-          attemptEnded: (outcome) => {
-            if (outcome !== 'cancelled') effects.attemptEnded(outcome);
+        withAttempts(effects, (attempt) => ({
+          ended: (outcome) => {
+            if (outcome !== 'cancelled') attempt.ended(outcome);
           },
-        }),
+        })),
         policy,
         ...watched,
       ),
@@ -294,7 +311,11 @@ const mutants: Readonly<Record<string, readonly [mutant: Mutant, noticed: RegExp
   ],
   'does not tell the engine that nobody waits': [
     (effects, policy, ...watched) =>
-      machine(changed(effects, { abort: () => {} }), policy, ...watched),
+      machine(
+        withAttempts(effects, () => ({ abort: () => {} })),
+        policy,
+        ...watched,
+      ),
     /left a connection open/,
   ],
   'leaves a client without a word': [

@@ -8,10 +8,12 @@ import {
   type AttemptOutcome,
   admissionCost,
   type Continuation,
+  type EngineAttempt,
 } from '../attempts/index.ts';
-import { NoEndpointError, type RoutingRequest, type Ticket } from '../routing/index.ts';
-import { FaultConnection, type ResponseListener } from './fault-connection.ts';
+import { NoEndpointError, type RoutingRequest } from '../routing/index.ts';
+import type { ResponseListener } from './fault-connection.ts';
 import type { FaultSettings } from './fault-settings.ts';
+import { FaultyAttempt } from './faulty-attempt.ts';
 import { type FaultyEngine, responseTokens, type SentRequest } from './faulty-engine.ts';
 import type { FaultyRouter } from './faulty-router.ts';
 import type { Invariants } from './invariants.ts';
@@ -40,9 +42,8 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
   readonly router: FaultyRouter;
   readonly #options: FaultyRequestOptions;
   readonly #machine: AttemptMachine;
-  #picked: Ticket | undefined = undefined;
-  #ticket: Ticket | undefined = undefined;
-  #connection: FaultConnection | undefined = undefined;
+  /** Its attempt in flight, or the last one. */
+  #attempt: FaultyAttempt | undefined = undefined;
   #attempts = 0;
   #hasHead = false;
   /** Tokens of the response that the client has. */
@@ -76,7 +77,7 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
 
   /** Whether it is connected to an engine. */
   get isConnected(): boolean {
-    return this.#connection?.isOpen ?? false;
+    return this.#attempt?.isConnected ?? false;
   }
 
   start(): void {
@@ -146,80 +147,23 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
 
   // Effects of the machine.
 
-  pick(tried: ReadonlySet<string> | undefined): string | undefined {
+  pick(tried: ReadonlySet<string> | undefined): EngineAttempt | undefined {
     try {
-      this.#picked = this.router.core.route(this.#options.routingRequest, tried);
+      const ticket = this.router.core.route(this.#options.routingRequest, tried);
+      return new FaultyAttempt(this, this.#options, ticket);
     } catch (error) {
       if (!(error instanceof NoEndpointError)) throw error;
       return undefined;
     }
-    return this.#picked.pick.endpoint.url;
-  }
-
-  send(): void {
-    const { timeline, engineOf, invariants } = this.#options;
-    const sent = this.#rest();
-    const ticket = this.#picked as Ticket;
-    const { url } = ticket.pick.endpoint;
-    const delaySeconds = this.#options.delaySeconds();
-    const name = `${this.name}.${this.#attempts++} at ${url}`;
-    invariants.sent(this, url);
-    this.#heldStatus = undefined;
-    ticket.sent();
-    const connection = new FaultConnection(timeline, { name, delaySeconds, listener: this });
-    this.#ticket = ticket;
-    this.#connection = connection;
-    timeline.after(delaySeconds, `${name} received`, () => {
-      (engineOf.get(url) as FaultyEngine).receive(connection, sent);
-    });
-  }
-
-  predictedSeconds(): number | undefined {
-    return this.#picked?.predictedSeconds;
-  }
-
-  prefillTokens(): number {
-    return this.#picked?.prefillTokens ?? 0;
-  }
-
-  unpick(): void {
-    this.#picked?.finish({ status: 'cancelled' });
-    this.#picked = undefined;
   }
 
   expired(deadline: AttemptDeadline): void {
     this.#options.invariants.failed(this, deadline);
   }
 
-  abort(): void {
-    this.#connection?.abort();
-  }
-
-  engineOut(): void {
-    const url = this.#ticket?.pick.endpoint.url ?? '';
-    this.router.engineOut(url, 'failed');
-  }
-
-  engineSuspected(): void {
-    const engine = this.#options.engineOf.get(this.#ticket?.pick.endpoint.url ?? '');
-    if (engine?.accepts === false) this.engineOut();
-  }
-
-  firstByte(): void {
-    this.#ticket?.firstByte();
-    this.router.roomMade();
-  }
-
-  attemptEnded(status: AttemptOutcome): void {
-    this.#options.invariants.attemptEnded(this);
-    this.#ticket?.finish({ status });
-    this.#ticket = undefined;
-    this.router.roomMade();
-  }
-
   continuation(): Continuation {
     if (!this.#options.settings.migrates) return 'impossible';
-    return this.#rest().outputTokens > 0 ? 'possible' : 'complete';
+    return this.rest.outputTokens > 0 ? 'possible' : 'complete';
   }
 
   notContinued(): void {}
@@ -247,8 +191,16 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
     this.#options.onOver();
   }
 
+  /** An attempt is about to be sent. @returns Its number. */
+  sending(attempt: FaultyAttempt): number {
+    this.#options.invariants.sent(this, attempt.url);
+    this.#attempt = attempt;
+    this.#heldStatus = undefined;
+    return this.#attempts++;
+  }
+
   /** The request for the tokens that the client does not have. */
-  #rest(): SentRequest {
+  get rest(): SentRequest {
     const { sent } = this.#options;
     return {
       ...sent,

@@ -5,6 +5,7 @@ import {
   AttemptMachine,
   type AttemptOutcome,
   type Continuation,
+  type EngineAttempt,
   type RejectionStatus,
 } from '../attempts/index.ts';
 import type { EngineRequest } from '../engine/index.ts';
@@ -44,7 +45,7 @@ export interface AttemptFleet {
   lost(attempt: Attempt): void;
 }
 
-export class Attempt implements AttemptEffects {
+export class Attempt implements AttemptEffects, EngineAttempt {
   /** In order of arrival. */
   readonly index: number;
   readonly request: SimulatedRequest;
@@ -134,14 +135,18 @@ export class Attempt implements AttemptEffects {
 
   // Actions that the machine requests.
 
-  pick(tried: ReadonlySet<string> | undefined): string | undefined {
+  pick(tried: ReadonlySet<string> | undefined): EngineAttempt | undefined {
     if (tried !== undefined) this.#decodeTicket = undefined;
     const { handoffs } = this.#fleet;
     const answers =
       this.#isHandedOver || handoffs === undefined || handoffs.exchange.isReady(String(this.index));
     this.#isHandedOver = false;
     this.#picked = answers ? this.#pickAnswer(tried) : this.#pickPrefill(handoffs, tried);
-    return this.#picked?.pick.endpoint.url;
+    return this.#picked && this;
+  }
+
+  get url(): string {
+    return (this.#picked as Ticket).pick.endpoint.url;
   }
 
   send(): void {
@@ -167,11 +172,11 @@ export class Attempt implements AttemptEffects {
     this.#fleet.startStep(engine);
   }
 
-  predictedSeconds(): number | undefined {
+  get predictedSeconds(): number | undefined {
     return this.#picked?.predictedSeconds;
   }
 
-  prefillTokens(): number {
+  get prefillTokens(): number {
     return this.#picked?.prefillTokens ?? 0;
   }
 
@@ -196,7 +201,7 @@ export class Attempt implements AttemptEffects {
     this.#ticket?.firstByte();
   }
 
-  attemptEnded(status: AttemptOutcome): void {
+  ended(status: AttemptOutcome): void {
     this.#fleet.ended(this);
     const ticket = this.#ticket as Ticket;
     if (status !== 'completed') {

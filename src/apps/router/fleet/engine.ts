@@ -12,7 +12,7 @@ import {
 } from '../../../io/http/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
 import type { EngineMetrics, RouterMetrics } from '../metrics/router-metrics.ts';
-import type { ProxyTarget } from '../requests/proxied-request.ts';
+import type { ProxyTarget } from '../requests/proxy-context.ts';
 import { ReportRateMeter, type ReportRates } from './report-rates.ts';
 
 /** A model as the engine's /v1/models lists it, passed on unchanged. */

@@ -15,11 +15,8 @@ import type { Engine } from '../fleet/engine.ts';
 import type { PromptTokens } from '../tokens/prompt-tokens.ts';
 import { answerError } from './answer.ts';
 import { requestIdOf } from './attempt-ids.ts';
-import {
-  ProxiedRequest,
-  type ProxiedRequestOptions,
-  type ProxyContext,
-} from './proxied-request.ts';
+import { ProxiedRequest, type ProxiedRequestOptions } from './proxied-request.ts';
+import type { ProxyContext } from './proxy-context.ts';
 import type { BodyKind } from './request-routes.ts';
 import { migrationPlan } from './stream-migration.ts';
 

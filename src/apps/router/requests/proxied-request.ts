@@ -6,82 +6,35 @@ import {
   type AttemptEffects,
   AttemptMachine,
   type AttemptOutcome,
-  type AttemptWatch,
   type Continuation,
   type ContinuationLoss,
+  type EngineAttempt,
+  type HeadVerdict,
   type RefusalCause,
   type Rejection,
-  type RetryBudget,
-  type RetryPolicy,
 } from '../../../core/attempts/index.ts';
 import type { StreamFault } from '../../../core/migration/index.ts';
 import {
   NoEndpointError,
   type Outcome,
-  type RoutingCore,
   type RoutingRequest,
-  type Ticket,
   UnknownModelError,
 } from '../../../core/routing/index.ts';
 import type {
   ExchangeListener,
   ResponseHead,
-  ResponseSink,
   ServerExchange,
-  UpstreamExchange,
   UpstreamFailure,
-  UpstreamPool,
 } from '../../../io/http/index.ts';
-import type { Logger } from '../../../io/log/index.ts';
-import type { EngineMetrics, RouterMetrics, StreamSeries } from '../metrics/router-metrics.ts';
+import type { StreamSeries } from '../metrics/router-metrics.ts';
 import { answerError } from './answer.ts';
 import { clientPatience } from './client-patience.ts';
 import type { OpenAiError } from './openai-error.ts';
-import { type UpstreamHeadParts, upstreamHeadText } from './proxy-heads.ts';
+import { type AttemptOwner, ProxyAttempt } from './proxy-attempt.ts';
+import type { ProxyContext } from './proxy-context.ts';
 import { ResponseRelay } from './response-relay.ts';
-import { type RouterAdmission, rejectionError } from './router-admission.ts';
-import { type MigrationContext, type MigrationPlan, StreamMigration } from './stream-migration.ts';
-
-/** An engine as the proxy needs it. */
-export interface ProxyTarget {
-  readonly url: string;
-  /** Its name with its URL, for logs and error messages. */
-  readonly label: string;
-  /** Header lines of responses that name the engine, each with CR LF. */
-  readonly headerLines: string;
-  /** Value of the Host header. */
-  readonly host: string;
-  /** Path in the engine's URL, without a trailing slash. */
-  readonly basePath: string;
-  readonly pool: UpstreamPool;
-  readonly metrics: EngineMetrics;
-}
-
-/** What all proxied requests share. */
-export interface ProxyContext {
-  readonly core: RoutingCore;
-  readonly metrics: RouterMetrics;
-  readonly log: Logger;
-  /** When a request may be sent to another engine. */
-  readonly retryPolicy: RetryPolicy;
-  readonly retryBudget: RetryBudget;
-  readonly migration: MigrationContext;
-  /** Checks the deadlines of all requests. */
-  readonly watch: AttemptWatch;
-  /** Undefined if requests do not wait in the router. */
-  readonly admission: RouterAdmission | undefined;
-  readonly authorization: UpstreamHeadParts['authorization'];
-  /** Whether responses state why their engine was picked. */
-  readonly pickHeader: boolean;
-  target(url: string): ProxyTarget;
-  /** Called if there is no connection: the engine is dead until a probe succeeds. */
-  engineFailed(url: string, why: string): void;
-  /** Called if an attempt broke or took too long: the engine's health is checked now. */
-  engineSuspected(url: string): void;
-  /** A request id that no other attempt in flight has. */
-  attemptId(requestId: string): string;
-  attemptEnded(attemptId: string): void;
-}
+import { rejectionError } from './router-admission.ts';
+import { type MigrationPlan, StreamMigration } from './stream-migration.ts';
 
 export interface ProxiedRequestOptions {
   readonly exchange: ServerExchange;
@@ -102,9 +55,9 @@ const noBody = Buffer.alloc(0);
 /** The error of a request whose response a stopping router does not complete. */
 const stopping: OpenAiError = { status: 503, message: 'The router is shutting down.' };
 
-export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEffects {
+export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEffects {
+  readonly exchange: ServerExchange;
   readonly #context: ProxyContext;
-  readonly #exchange: ServerExchange;
   /** The request as it arrived, and what remains of it. */
   readonly #first: RoutingRequest;
   #request: RoutingRequest;
@@ -115,22 +68,15 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
   readonly #relay: ResponseRelay;
   /** Released once the response has begun, if it cannot move. */
   #body: Buffer;
-  /** The next attempt's ticket; undefined once it is sent. */
-  #picked: Ticket | undefined = undefined;
   #pickError: unknown = undefined;
-  #attemptId = '';
-  #ticket: Ticket | undefined = undefined;
-  #target: ProxyTarget | undefined = undefined;
-  #upstream: UpstreamExchange | undefined = undefined;
-  #sentAtMs = 0;
+  /** The attempt in flight, or the last one. */
+  #attempt: ProxyAttempt | undefined = undefined;
   /** Set while the response is streamed text. */
   #stream: StreamSeries | undefined = undefined;
   #firstByteAtMs = 0;
   #lastReadAtMs = 0;
   /** Chunks of the response so far. */
   #chunks = 0;
-  /** A head whose body has not begun: it is relayed with the first bytes of the body. */
-  #heldHead: ResponseHead | undefined = undefined;
   #failure: UpstreamFailure | undefined = undefined;
   /** Its place in the admission queue; stays when it has left. */
   #place: AdmissionPlace | undefined = undefined;
@@ -145,7 +91,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
   constructor(context: ProxyContext, options: ProxiedRequestOptions) {
     const { exchange, request, expectsUsage } = options;
     this.#context = context;
-    this.#exchange = exchange;
+    this.exchange = exchange;
     this.#first = request;
     this.#request = request;
     this.#body = options.body;
@@ -171,7 +117,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
       return;
     }
     this.#place = admission.enter({
-      ...{ exchange: this.#exchange, request: this.#request, priority: this.#priority },
+      ...{ exchange: this.exchange, request: this.#request, priority: this.#priority },
       patienceSeconds: this.#patienceSeconds,
       admitted: () => this.#machine.admit(),
       rejected: (rejection) => {
@@ -191,7 +137,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
   onStop(): void {
     this.#isStopped = true;
     // The connection, which knows it, is gone after the machine's turn.
-    const betweenChunks = this.#upstream?.betweenChunks ?? false;
+    const betweenChunks = this.#attempt?.betweenChunks ?? false;
     const { message } = stopping;
     this.#failure = { kind: 'reset', message, answered: true, betweenChunks };
     this.#machine.stop();
@@ -201,20 +147,24 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     if (!this.#paused) return;
     this.#paused = false;
     this.#machine.clientSlow(false);
-    this.#upstream?.resume();
+    this.#attempt?.resume();
   }
 
-  // Events of the engine's socket.
+  // Events of its attempts.
 
-  onHead(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
-    const verdict = this.#machine.responseHead(head.status, ended || bytes.length > 0);
-    this.#heldHead = verdict === 'hold' ? head : undefined;
-    return verdict === 'pass' && this.#begin(head, bytes, ended, chunks);
+  sending(attempt: ProxyAttempt): Buffer {
+    this.#attempt = attempt;
+    if (this.#context.log.infoEnabled) this.#logPick(attempt.url);
+    const body = this.#migration?.body(this.#body) ?? this.#body;
+    this.#migration?.sent();
+    return body;
   }
 
-  onBytes(bytes: Buffer, ended: boolean, chunks: number): boolean {
-    const held = this.#heldHead;
-    if (held !== undefined) return this.onHead(held, bytes, ended, chunks);
+  headOf(_attempt: ProxyAttempt, status: number, hasBody: boolean): HeadVerdict {
+    return this.#machine.responseHead(status, hasBody);
+  }
+
+  relay(bytes: Buffer, ended: boolean, chunks: number): boolean {
     if (this.#stream === undefined) this.#chunks += chunks;
     else if (chunks > 0) this.#countGap(this.#stream, ended, chunks);
     if (bytes.length > 0) this.#machine.responseBytes(chunks);
@@ -224,23 +174,21 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     return isKept;
   }
 
-  onFailure(failure: UpstreamFailure): void {
+  failed(_attempt: ProxyAttempt, failure: UpstreamFailure): void {
     const { kind, answered } = failure;
     this.#failure = failure;
-    this.#target?.metrics.error(this.#request.model, kind);
     // The pool's own timeouts are off, except for connecting, which is reported as such.
     if (kind === 'timeout') this.#machine.timerFired(answered ? 'streamIdle' : 'firstByte');
     else this.#machine.attemptFailed(kind);
   }
 
-  /** @returns Whether `bytes` must stay as they are after the call. */
-  #begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
-    const { pick } = this.#ticket as Ticket;
-    const { headerLines } = this.#target as ProxyTarget;
+  begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
+    const { pick, target } = this.#attempt as ProxyAttempt;
+    const { headerLines } = target;
     this.#chunks += chunks;
-    this.#migration?.begin(head, this.#exchange.head.minorVersion);
+    this.#migration?.begin(head, this.exchange.head.minorVersion);
     const isFollowed = this.#migration?.isFollowed ?? false;
-    const isFirst = !this.#exchange.begun;
+    const isFirst = !this.exchange.begun;
     if (!isFollowed && !isFirst) {
       this.#failWith('mismatch', 'its response is no stream');
       return false;
@@ -257,7 +205,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
 
   /** What the client gets of a read of a stream that can move. */
   #taken(bytes: Buffer, ended: boolean): Buffer | undefined {
-    return this.#migration?.take(bytes, this.#upstream?.betweenChunks ?? ended, ended);
+    return this.#migration?.take(bytes, this.#attempt?.betweenChunks ?? ended, ended);
   }
 
   /** A read has been relayed. */
@@ -265,7 +213,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     const fault = this.#migration?.fault;
     if (fault !== undefined && this.#leaves(fault)) return;
     if (ended) this.#end();
-    else if (this.#exchange.congested) this.#pause();
+    else if (this.exchange.congested) this.#pause();
   }
 
   /** @returns Whether the engine is left; if no other one can continue, its own last events are passed on. */
@@ -284,99 +232,40 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
   #failWith(kind: 'event' | 'mismatch', message: string): void {
     this.#failure = { kind: 'truncated', message, answered: true, betweenChunks: true };
     if (kind === 'mismatch') this.#migration?.lost(kind);
-    this.#target?.metrics.error(this.#request.model, 'answer');
-    this.#upstream?.abort();
+    this.#attempt?.countError('answer');
+    this.#attempt?.abort();
     this.#machine.attemptFailed(kind);
   }
 
   // Actions that the machine requests.
 
-  pick(tried: ReadonlySet<string> | undefined): string | undefined {
+  pick(tried: ReadonlySet<string> | undefined): EngineAttempt | undefined {
+    const { core, metrics } = this.#context;
     try {
-      this.#picked = this.#context.core.route(this.#request, tried);
+      const ticket = core.route(this.#request, tried);
+      if (tried === undefined) metrics.routed(this.#request.model);
+      return new ProxyAttempt(this.#context, this, ticket);
     } catch (error) {
       this.#pickError = error;
       return undefined;
     }
-    if (tried === undefined) this.#context.metrics.routed(this.#request.model);
-    return this.#picked.pick.endpoint.url;
-  }
-
-  send(): void {
-    const ticket = this.#picked as Ticket;
-    const { url } = ticket.pick.endpoint;
-    const target = this.#context.target(url);
-    this.#picked = undefined;
-    this.#ticket = ticket;
-    this.#target = target;
-    this.#attemptId = this.#context.attemptId(this.#request.id);
-    const sent = this.#migration?.body(this.#body) ?? this.#body;
-    this.#migration?.sent();
-    const head = upstreamHeadText(this.#exchange.head, {
-      host: target.host,
-      basePath: target.basePath,
-      target: this.#exchange.target,
-      bodyBytes: sent.length,
-      requestId: this.#attemptId,
-      authorization: this.#context.authorization,
-    });
-    this.#heldHead = undefined;
-    ticket.sent();
-    const nowMs = performance.now();
-    this.#sentAtMs = nowMs;
-    target.metrics.rate.count(nowMs / 1000);
-    if (this.#context.log.infoEnabled) this.#logPick(url, nowMs);
-    const toHead = this.#exchange.head.method === 'HEAD';
-    const body = sent.length > 0 ? sent : undefined;
-    this.#upstream = target.pool.send({ head, body, toHead }, this);
-  }
-
-  predictedSeconds(): number | undefined {
-    return this.#picked?.predictedSeconds;
-  }
-
-  prefillTokens(): number {
-    return this.#picked?.prefillTokens ?? 0;
-  }
-
-  unpick(): void {
-    this.#picked?.finish({ status: 'cancelled' });
-    this.#picked = undefined;
   }
 
   expired(deadline: AttemptDeadline, seconds: number): void {
     const { metrics } = this.#context;
-    metrics.deadlines.with({ server: this.#target?.url ?? '', deadline }).inc();
-    if (deadline !== 'total') this.#target?.metrics.error(this.#request.model, 'timeout');
+    metrics.deadlines.with({ server: this.#attempt?.url ?? '', deadline }).inc();
+    if (deadline !== 'total') this.#attempt?.countError('timeout');
     const message = {
       firstByte: `no response within ${seconds.toFixed(2)} s`,
       streamIdle: `no data for ${seconds.toFixed(2)} s`,
       engineStall: `no data on any stream of the engine for ${seconds.toFixed(2)} s`,
       total: 'the time for the request is over',
     }[deadline];
-    const betweenChunks = this.#upstream?.betweenChunks ?? false;
+    const betweenChunks = this.#attempt?.betweenChunks ?? false;
     this.#failure = { kind: 'timeout', message, answered: false, betweenChunks };
   }
 
-  abort(): void {
-    this.#upstream?.abort();
-  }
-
-  engineOut(): void {
-    const { url } = this.#target as ProxyTarget;
-    this.#context.engineFailed(url, this.#failure?.message ?? '');
-  }
-
-  engineSuspected(): void {
-    this.#context.engineSuspected((this.#target as ProxyTarget).url);
-  }
-
-  firstByte(): void {
-    this.#ticket?.firstByte();
-    this.#context.admission?.roomMade();
-    const { metrics } = this.#target as ProxyTarget;
-    const nowMs = performance.now();
-    metrics.firstByteSeconds.observe((nowMs - this.#sentAtMs) / 1000);
+  hasFirstByte({ target: { metrics } }: ProxyAttempt, nowMs: number): void {
     if (!this.#generates || !this.#relay.isEventStream) return;
     const stream = metrics.stream(this.#request.model);
     if (this.#stream !== undefined) {
@@ -393,7 +282,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     this.#lastReadAtMs = nowMs;
   }
 
-  attemptEnded(status: AttemptOutcome): void {
+  outcomeOf(status: AttemptOutcome): Outcome {
     const usage = this.#isWhole ? this.#relay.usage : undefined;
     this.#outcome = {
       status,
@@ -401,11 +290,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
       outputTokens: usage?.outputTokens,
       cachedTokens: usage?.cachedTokens,
     };
-    this.#ticket?.finish(this.#outcome);
-    this.#ticket = undefined;
-    this.#upstream = undefined;
-    this.#context.attemptEnded(this.#attemptId);
-    this.#context.admission?.roomMade();
+    return this.#outcome;
   }
 
   continuation(): Continuation {
@@ -430,20 +315,20 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     this.#migration?.lost(why);
   }
 
-  rerouted(): void {
-    const { label, metrics } = this.#target as ProxyTarget;
+  rerouted(to: EngineAttempt): void {
+    const { label, metrics } = (this.#attempt as ProxyAttempt).target;
     metrics.reroutes.inc();
-    const next = this.#picked && this.#context.target(this.#picked.pick.endpoint.url).label;
+    const next = this.#context.target(to.url).label;
     this.#context.log.warning(`request ${this.#request.id}: ${label} failed, trying ${next}`);
   }
 
   refuse(cause: RefusalCause): void {
     if (cause === 'noEngine') this.#refuseWithoutEngine(this.#pickError);
-    else if (cause === 'stopping') answerError(this.#exchange, stopping, this.#request.id);
+    else if (cause === 'stopping') answerError(this.exchange, stopping, this.#request.id);
     else if (cause === 'rejected') this.#refuseOverloaded(this.#rejection as Rejection);
     else {
       const message = this.#logFailure();
-      answerError(this.#exchange, { status: cause, message }, this.#request.id);
+      answerError(this.exchange, { status: cause, message }, this.#request.id);
     }
   }
 
@@ -456,10 +341,10 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
   }
 
   complete(outcome: AttemptOutcome): void {
-    if (outcome === 'failed') this.#target?.metrics.error(this.#request.model, 'answer');
+    if (outcome === 'failed') this.#attempt?.countError('answer');
     const closing = this.#migration?.closing;
     if (closing !== undefined) this.#relay.write(closing, true);
-    this.#exchange.end();
+    this.exchange.end();
   }
 
   requestEnded(outcome: AttemptOutcome, status: number | undefined): void {
@@ -470,7 +355,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     if (status === undefined) return;
     const nowMs = performance.now();
     const seconds = (nowMs - this.#arrivedAtMs) / 1000;
-    this.#target?.metrics.finished({
+    this.#attempt?.target.metrics.finished({
       model: this.#request.model,
       status,
       outcome: this.#outcome,
@@ -490,7 +375,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
       atSeconds: nowMs / 1000,
       requestId: id,
       model,
-      url: this.#target?.url ?? null,
+      url: this.#attempt?.url ?? null,
       outcome,
       status,
       ttftSeconds: isStreamed ? (this.#firstByteAtMs - this.#arrivedAtMs) / 1000 : null,
@@ -530,12 +415,13 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
   #pause(): void {
     this.#paused = true;
     this.#machine.clientSlow(true);
-    this.#upstream?.pause();
+    this.#attempt?.pause();
   }
 
   /** Writes the log line that upstream's end-to-end tests read. */
-  #logPick(url: string, nowMs: number): void {
+  #logPick(url: string): void {
     const { id, session } = this.#request;
+    const nowMs = performance.now();
     const at = (performance.timeOrigin + nowMs) / 1000;
     const took = (nowMs - this.#arrivedAtMs) / 1000;
     this.#context.log.info(
@@ -546,7 +432,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
 
   /** @returns The message for the client. */
   #logFailure(): string {
-    const label = this.#target?.label;
+    const label = this.#attempt?.target.label;
     const why = this.#failure?.message;
     if (label === undefined) return `The router: ${why}.`;
     this.#context.log.warning(`request ${this.#request.id} failed at ${label}: ${why}`);
@@ -557,7 +443,7 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     const { model, id } = this.#request;
     this.#context.metrics.refused(model, rejection.status);
     const retryAfter = `Retry-After: ${rejection.retryAfterSeconds}`;
-    answerError(this.#exchange, rejectionError(rejection), id, [retryAfter]);
+    answerError(this.exchange, rejectionError(rejection), id, [retryAfter]);
   }
 
   #refuseWithoutEngine(error: unknown): void {
@@ -569,10 +455,10 @@ export class ProxiedRequest implements ExchangeListener, ResponseSink, AttemptEf
     if (isExpected) {
       const param = error instanceof UnknownModelError ? 'model' : undefined;
       const { message } = error;
-      answerError(this.#exchange, { status, message, param }, id);
+      answerError(this.exchange, { status, message, param }, id);
       return;
     }
     this.#context.log.error(`request ${id}: ${error instanceof Error ? error.stack : error}`);
-    answerError(this.#exchange, { status: 500, message: 'The router failed; see its log.' }, id);
+    answerError(this.exchange, { status: 500, message: 'The router failed; see its log.' }, id);
   }
 }

@@ -3,17 +3,62 @@ import {
   type AttemptWatch,
   defaultRetryPolicy,
   RetryBudget,
+  type RetryPolicy,
 } from '../../../core/attempts/index.ts';
 import type { Clock } from '../../../core/base/index.ts';
 import { TranscriptBudget } from '../../../core/migration/index.ts';
 import type { RoutingCore } from '../../../core/routing/index.ts';
+import type { UpstreamPool } from '../../../io/http/index.ts';
+import type { Logger } from '../../../io/log/index.ts';
 import type { Engine } from '../fleet/engine.ts';
-import type { RouterMetrics } from '../metrics/router-metrics.ts';
+import type { EngineMetrics, RouterMetrics } from '../metrics/router-metrics.ts';
 import type { RouterOptions } from '../options.ts';
 import { authorizationOf } from '../settings/keys.ts';
 import { AttemptIds } from './attempt-ids.ts';
-import type { ProxyContext } from './proxied-request.ts';
+import type { UpstreamHeadParts } from './proxy-heads.ts';
 import type { RouterAdmission } from './router-admission.ts';
+import type { MigrationContext } from './stream-migration.ts';
+
+/** An engine as the proxy needs it. */
+export interface ProxyTarget {
+  readonly url: string;
+  /** Its name with its URL, for logs and error messages. */
+  readonly label: string;
+  /** Header lines of responses that name the engine, each with CR LF. */
+  readonly headerLines: string;
+  /** Value of the Host header. */
+  readonly host: string;
+  /** Path in the engine's URL, without a trailing slash. */
+  readonly basePath: string;
+  readonly pool: UpstreamPool;
+  readonly metrics: EngineMetrics;
+}
+
+/** What all proxied requests share. */
+export interface ProxyContext {
+  readonly core: RoutingCore;
+  readonly metrics: RouterMetrics;
+  readonly log: Logger;
+  /** When a request may be sent to another engine. */
+  readonly retryPolicy: RetryPolicy;
+  readonly retryBudget: RetryBudget;
+  readonly migration: MigrationContext;
+  /** Checks the deadlines of all requests. */
+  readonly watch: AttemptWatch;
+  /** Undefined if requests do not wait in the router. */
+  readonly admission: RouterAdmission | undefined;
+  readonly authorization: UpstreamHeadParts['authorization'];
+  /** Whether responses state why their engine was picked. */
+  readonly pickHeader: boolean;
+  target(url: string): ProxyTarget;
+  /** Called if there is no connection: the engine is dead until a probe succeeds. */
+  engineFailed(url: string, why: string): void;
+  /** Called if an attempt broke or took too long: the engine's health is checked now. */
+  engineSuspected(url: string): void;
+  /** A request id that no other attempt in flight has. */
+  attemptId(requestId: string): string;
+  attemptEnded(attemptId: string): void;
+}
 
 export function proxyContext(parts: {
   readonly core: RoutingCore;

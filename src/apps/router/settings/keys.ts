@@ -1,7 +1,7 @@
 // API keys: from clients, to engines, and between routers.
 import { InputError } from '../../../core/base/index.ts';
 import type { RouterOptions } from '../options.ts';
-import type { ProxyContext } from '../requests/proxied-request.ts';
+import type { ProxyContext } from '../requests/proxy-context.ts';
 
 /** The `Authorization` of requests to engines. */
 export function authorizationOf(options: RouterOptions): ProxyContext['authorization'] {

@@ -1,0 +1,163 @@
+// One attempt of a proxied request: its ticket, its connection to the engine, and a head that is held back.
+import type { AttemptOutcome, EngineAttempt, HeadVerdict } from '../../../core/attempts/index.ts';
+import type { Outcome, Pick, RoutingRequest, Ticket } from '../../../core/routing/index.ts';
+import type {
+  ResponseHead,
+  ResponseSink,
+  ServerExchange,
+  UpstreamExchange,
+  UpstreamFailure,
+} from '../../../io/http/index.ts';
+import type { ProxyContext, ProxyTarget } from './proxy-context.ts';
+import { upstreamHeadText } from './proxy-heads.ts';
+
+/** The request that an attempt belongs to. */
+export interface AttemptOwner {
+  readonly exchange: ServerExchange;
+  /** The attempt is being sent. @returns The body that its engine gets. */
+  sending(attempt: ProxyAttempt): Buffer;
+  /** See `AttemptMachine.responseHead`. */
+  headOf(attempt: ProxyAttempt, status: number, hasBody: boolean): HeadVerdict;
+  /** Relays a head that passed, and the bytes that came with it. @returns Whether `bytes` must stay as they are. */
+  begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean;
+  /** Relays bytes of the body. @returns Whether they must stay as they are after the call. */
+  relay(bytes: Buffer, ended: boolean, chunks: number): boolean;
+  failed(attempt: ProxyAttempt, failure: UpstreamFailure): void;
+  /** The first byte of the body has arrived, and it is no error. */
+  hasFirstByte(attempt: ProxyAttempt, nowMs: number): void;
+  /** The attempt is over. @returns Its outcome with what is known of its tokens. */
+  outcomeOf(status: AttemptOutcome): Outcome;
+}
+
+export class ProxyAttempt implements EngineAttempt, ResponseSink {
+  readonly target: ProxyTarget;
+  readonly #context: ProxyContext;
+  readonly #owner: AttemptOwner;
+  readonly #ticket: Ticket;
+  #id = '';
+  #upstream: UpstreamExchange | undefined = undefined;
+  #sentAtMs = 0;
+  /** A head whose body has not begun: it is relayed with the first bytes of the body. */
+  #heldHead: ResponseHead | undefined = undefined;
+  #failure: UpstreamFailure | undefined = undefined;
+
+  constructor(context: ProxyContext, owner: AttemptOwner, ticket: Ticket) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#ticket = ticket;
+    this.target = context.target(ticket.pick.endpoint.url);
+  }
+
+  get url(): string {
+    return this.#ticket.pick.endpoint.url;
+  }
+
+  get pick(): Pick {
+    return this.#ticket.pick;
+  }
+
+  get predictedSeconds(): number | undefined {
+    return this.#ticket.predictedSeconds;
+  }
+
+  get prefillTokens(): number {
+    return this.#ticket.prefillTokens;
+  }
+
+  /** Whether more of the body could follow at the current position; undefined if it is over. */
+  get betweenChunks(): boolean | undefined {
+    return this.#upstream?.betweenChunks;
+  }
+
+  pause(): void {
+    this.#upstream?.pause();
+  }
+
+  resume(): void {
+    this.#upstream?.resume();
+  }
+
+  /** Counts a failure of the engine. */
+  countError(kind: string): void {
+    this.target.metrics.error(this.#request.model, kind);
+  }
+
+  // Actions that the machine requests.
+
+  unpick(): void {
+    this.#ticket.finish({ status: 'cancelled' });
+  }
+
+  send(): void {
+    const { target } = this;
+    const { exchange } = this.#owner;
+    this.#id = this.#context.attemptId(this.#request.id);
+    const sent = this.#owner.sending(this);
+    const head = upstreamHeadText(exchange.head, {
+      host: target.host,
+      basePath: target.basePath,
+      target: exchange.target,
+      bodyBytes: sent.length,
+      requestId: this.#id,
+      authorization: this.#context.authorization,
+    });
+    this.#ticket.sent();
+    const nowMs = performance.now();
+    this.#sentAtMs = nowMs;
+    target.metrics.rate.count(nowMs / 1000);
+    const toHead = exchange.head.method === 'HEAD';
+    const body = sent.length > 0 ? sent : undefined;
+    this.#upstream = target.pool.send({ head, body, toHead }, this);
+  }
+
+  abort(): void {
+    this.#upstream?.abort();
+  }
+
+  engineOut(): void {
+    this.#context.engineFailed(this.url, this.#failure?.message ?? '');
+  }
+
+  engineSuspected(): void {
+    this.#context.engineSuspected(this.url);
+  }
+
+  firstByte(): void {
+    this.#ticket.firstByte();
+    this.#context.admission?.roomMade();
+    const nowMs = performance.now();
+    this.target.metrics.firstByteSeconds.observe((nowMs - this.#sentAtMs) / 1000);
+    this.#owner.hasFirstByte(this, nowMs);
+  }
+
+  ended(status: AttemptOutcome): void {
+    this.#ticket.finish(this.#owner.outcomeOf(status));
+    this.#upstream = undefined;
+    this.#context.attemptEnded(this.#id);
+    this.#context.admission?.roomMade();
+  }
+
+  // Events of the engine's socket.
+
+  onHead(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
+    const verdict = this.#owner.headOf(this, head.status, ended || bytes.length > 0);
+    this.#heldHead = verdict === 'hold' ? head : undefined;
+    return verdict === 'pass' && this.#owner.begin(head, bytes, ended, chunks);
+  }
+
+  onBytes(bytes: Buffer, ended: boolean, chunks: number): boolean {
+    const held = this.#heldHead;
+    if (held !== undefined) return this.onHead(held, bytes, ended, chunks);
+    return this.#owner.relay(bytes, ended, chunks);
+  }
+
+  onFailure(failure: UpstreamFailure): void {
+    this.#failure = failure;
+    this.countError(failure.kind);
+    this.#owner.failed(this, failure);
+  }
+
+  get #request(): RoutingRequest {
+    return this.#ticket.request;
+  }
+}
