@@ -8,6 +8,7 @@ import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
 import type { LoraOptions } from './adapters/adapters.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
+import type { EngineTlsOptions } from './http/engine-tls.ts';
 import type { TierOptions } from './tiers/tier-options.ts';
 
 /** The fields of generation_config.json that vLLM uses. */
@@ -36,6 +37,8 @@ export interface EngineServerOptions {
   readonly host?: string;
   /** 0 picks a free port. @default 8000 */
   readonly port?: number;
+  /** Serves https. @default plain HTTP */
+  readonly tls?: EngineTlsOptions;
   /** Name or path of the model; also `root` in /v1/models. */
   readonly model: string;
   /** Names under which it is served. @default [model] */

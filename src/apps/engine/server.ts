@@ -1,12 +1,12 @@
 // The HTTP server of an embedded engine.
-import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../../core/api/index.ts';
 import { InputError, seededRandom } from '../../core/base/index.ts';
 import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
 import { Faults } from './faults/faults.ts';
-import { createHttpServer, listen } from './http/server.ts';
+import { openEngineTls } from './http/engine-tls.ts';
+import { createHttpServer, listen, type Server } from './http/server.ts';
 import type { EngineServerOptions } from './options.ts';
 import { routes } from './routes/index.ts';
 import { EmbeddedEngine } from './runtime/embedded-engine.ts';
@@ -36,6 +36,7 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
   const host = options.host ?? '127.0.0.1';
   const slowStart = options.faults?.slowStart;
   if (slowStart) await sleep(slowStart.seconds * 1000);
+  const tls = options.tls && (await openEngineTls(options.tls, options.log ?? (() => {})));
   const random = seededRandom(options.faultSeed ?? options.seed ?? 0);
   const kvEvents = await openKvEvents(options, () => faults.options);
   const engine = new EmbeddedEngine(options, kvEvents);
@@ -43,6 +44,7 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
   let port = options.port ?? 8000;
   const close = async () => {
     clearTimeout(reopening);
+    tls?.stop();
     engine.close();
     await Promise.all([stop(server), kvEvents?.close()]);
   };
@@ -59,19 +61,19 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
     setSpeed: (speed) => engine.setSpeed(speed),
   });
   const server = createHttpServer(routes(engine, faults, kvEvents), {
+    tls,
     apiKey: options.apiKey,
     echoesRequestIds: options.enableRequestIdHeaders,
     cors: options.cors,
     onFinished: engine.metrics.onHttpResponse,
   });
-  await loadModules(engine).catch(async (error: unknown) => {
+  const abandon = async (error: unknown): Promise<never> => {
+    tls?.stop();
     await kvEvents?.close();
     throw error;
-  });
-  const url = await listen(server, host, port).catch(async (error: unknown) => {
-    await kvEvents?.close();
-    throw error;
-  });
+  };
+  await loadModules(engine).catch(abandon);
+  const url = await listen(server, host, port).catch(abandon);
   port = Number(new URL(url).port);
   return {
     url,
@@ -87,6 +89,7 @@ export async function createEngineServer(options: EngineServerOptions): Promise<
       timeout.abort();
       engine.failAll();
       await flush(server);
+      tls?.stop();
       engine.close();
       await kvEvents?.close();
     },

@@ -7,6 +7,8 @@ export interface ConnectTarget {
   readonly model: string;
   /** The environment variable that holds the user's API key; undefined if no key is required. */
   readonly keyVariable: string | undefined;
+  /** PEM file of the server's certificate; undefined for plain HTTP. */
+  readonly certificate?: string | undefined;
 }
 
 /** The environment variable that holds a client's key: the router's, or else that of the engines. */
@@ -20,20 +22,27 @@ export function keyVariableOf(
 }
 
 /** A shell command that requests one short response. */
-export function curlLine({ baseUrl, model, keyVariable }: ConnectTarget): string {
+export function curlLine({ baseUrl, model, keyVariable, certificate }: ConnectTarget): string {
   const body = JSON.stringify({
     model,
     messages: [{ role: 'user', content: 'Hello' }],
     max_tokens: 32,
   });
   const key = keyVariable ? ` -H "authorization: Bearer $${keyVariable}"` : '';
-  return `curl ${baseUrl}/chat/completions -H 'content-type: application/json'${key} -d ${quoted(body)}`;
+  const trust = certificate === undefined ? '' : ` --cacert ${quoted(certificate)}`;
+  return `curl ${baseUrl}/chat/completions${trust} -H 'content-type: application/json'${key} -d ${quoted(body)}`;
 }
 
 /** Lines of a Node module that streams one response with the `openai` package. */
-export function openaiNodeLines({ baseUrl, model, keyVariable }: ConnectTarget): string[] {
+export function openaiNodeLines(target: ConnectTarget): string[] {
+  const { baseUrl, model, keyVariable, certificate } = target;
   const key = keyVariable ? `process.env.${keyVariable}` : `'none'`;
   return [
+    ...(certificate === undefined
+      ? []
+      : [
+          `// Run with NODE_EXTRA_CA_CERTS=${quoted(certificate)}, unless Node trusts its authority.`,
+        ]),
     `import OpenAI from 'openai';`,
     `const client = new OpenAI({ baseURL: ${JSON.stringify(baseUrl)}, apiKey: ${key} });`,
     `const stream = await client.chat.completions.create({`,

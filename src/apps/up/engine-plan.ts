@@ -19,6 +19,8 @@ export interface LocalEngine {
   /** The model's name for clients. */
   readonly model: string;
   readonly spec: ModelEntry;
+  /** PEM file of the certificate that it serves https with; undefined for plain HTTP. */
+  readonly certificate: string | undefined;
 }
 
 export type EnginePlan = LocalEngine | RemoteEngine;
@@ -91,6 +93,7 @@ function enginesOf(spec: ModelEntry): EnginePlan[] {
     name: nameOf(spec, index, count),
     model: servedModel(spec),
     spec,
+    certificate: readEntry(spec).settings.sslCertfile,
   }));
 }
 

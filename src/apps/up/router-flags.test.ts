@@ -86,12 +86,28 @@ spillway: { dashboard: false }
 });
 
 test('flags that move what "up" reads from the router are refused', () => {
-  for (const argument of ['--tls-cert', '--ssl-certfile=x', '--admin-port']) {
+  for (const [argument, instead] of [
+    ['--tls-cert', 'Set routerSpec.tls instead'],
+    ['--ssl-certfile=x', 'Set routerSpec.tls instead'],
+    ['--admin-port', 'Start "spillway router" with it instead'],
+  ]) {
     assert.throws(
       () => flagsOf(`routerSpec: { extraArgs: ["${argument}", "9"] }`),
-      /does not work under "spillway up"/,
+      new RegExp(`does not work under "spillway up".*${instead}`),
     );
   }
+});
+
+test('the keys of TLS are flags of the router', () => {
+  assert.doesNotMatch(flagsOf(''), /tls/);
+  assert.match(
+    flagsOf('routerSpec: { tls: { cert: c.pem, key: k.pem, clientCa: a.pem } }'),
+    / --tls-cert c\.pem --tls-key k\.pem --tls-client-ca a\.pem /,
+  );
+  assert.match(
+    flagsOf('routerSpec: { engineTls: { ca: a, cert: c, key: k, serverName: engines.example } }'),
+    / --engine-tls-ca a --engine-tls-cert c --engine-tls-key k --engine-tls-server-name engines\.example /,
+  );
 });
 
 test('parameters of policies are passed on where they differ from their defaults', () => {

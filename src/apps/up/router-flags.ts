@@ -6,13 +6,17 @@ import {
 } from '../../core/attempts/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { policyParameters, slowStartSecondsDefault } from '../../core/routing/index.ts';
+import { engineTlsSettings, listenerTlsSettings, type TlsSetting } from '../../core/tls/index.ts';
 import { policyParametersOf, type Values } from '../../core/values/index.ts';
+import type { ProbeTls } from '../../io/processes/index.ts';
 
 /** An engine as the router's flags describe it. */
 export interface Backend {
   readonly name: string;
   readonly url: string;
   readonly model: string;
+  /** How "up" itself reaches it, if its URL is https. */
+  readonly tls?: ProbeTls | undefined;
   /** Ports of its KV events, if it publishes them. */
   readonly kvEvents?: { readonly events: number; readonly replay: number } | undefined;
 }
@@ -26,9 +30,14 @@ const routerStopSeconds = 8;
  * Engines are scraped every second whatever `engineScrapeInterval` is, since its default of 15 s is
  * meant for a cluster and the live view shows what the router has scraped; `extraArgs` come last and win.
  *
+ * @param adminPort Loopback port for health, views and the page; undefined for the same port.
  * @throws {InputError} If `extraArgs` move what "up" reads from the router.
  */
-export function routerFlags(values: Values, backends: readonly Backend[]): string[] {
+export function routerFlags(
+  values: Values,
+  backends: readonly Backend[],
+  adminPort?: number,
+): string[] {
   const { routerSpec } = values;
   refuseOtherListeners(routerSpec.extraArgs);
   const kvSources = backends.flatMap(({ url, kvEvents }) =>
@@ -61,6 +70,11 @@ export function routerFlags(values: Values, backends: readonly Backend[]): strin
     ...(routerSpec.sessionKey === '' ? [] : ['--session-key', routerSpec.sessionKey]),
     ...policyFlags(routerSpec),
     ...(routerSpec.rootPath === '' ? [] : ['--root-path', routerSpec.rootPath]),
+    ...tlsFlags(listenerTlsSettings, routerSpec.tls),
+    ...tlsFlags(engineTlsSettings, routerSpec.engineTls),
+    ...(adminPort === undefined
+      ? []
+      : ['--admin-port', String(adminPort), '--admin-host', '127.0.0.1']),
     ...routerTimeoutFlags(routerSpec.timeouts),
     ...(routerSpec.migration ? [] : ['--no-migration']),
     ...kvSources,
@@ -84,16 +98,29 @@ export function routerFlags(values: Values, backends: readonly Backend[]): strin
   ];
 }
 
-/** "up" reads the router over plain HTTP, on the one port that the values name. */
-const listenerFlags = /^--(tls-cert|ssl-certfile|admin-port)(=|$)/;
+/** What "up" must know of the router to read it: these settings have keys of their own, or none. */
+const listenerFlags =
+  /^--(tls-cert|tls-key|tls-client-ca|ssl-certfile|ssl-keyfile|admin-port)(=|$)/;
 
 function refuseOtherListeners(extraArgs: readonly string[]): void {
   const found = extraArgs.find((argument) => listenerFlags.test(argument));
   if (found === undefined) return;
+  const instead = found.startsWith('--admin-port')
+    ? 'Start "spillway router" with it instead.'
+    : 'Set routerSpec.tls instead.';
   throw new InputError(
-    `routerSpec.extraArgs: ${found} does not work under "spillway up", which reads the router over plain HTTP ` +
-      'on one port. Start "spillway router" with it instead.',
+    `routerSpec.extraArgs: ${found} does not work under "spillway up", which would not find the router. ${instead}`,
   );
+}
+
+function tlsFlags<Key extends string>(
+  settings: readonly TlsSetting<Key>[],
+  given: { readonly [K in Key]?: string | undefined },
+): string[] {
+  return settings.flatMap(({ key, flag }) => {
+    const value = given[key];
+    return value === undefined ? [] : [flag, value];
+  });
 }
 
 /** The engines' names as the router accepts them: without spaces and commas, each once. */

@@ -1,6 +1,6 @@
 // The whole stack on this machine: engines and router as child processes, started and stopped in
 // order.
-import { NoResponseError, SpillwayError } from '../../core/base/index.ts';
+import { NoResponseError } from '../../core/base/index.ts';
 import { publishesWhereChosen } from '../../core/layout/index.ts';
 import {
   parseHistoryView,
@@ -12,13 +12,22 @@ import type { Values } from '../../core/values/index.ts';
 import {
   assertPortFree,
   freePortRuns,
+  freePorts,
+  PinnedCertificate,
+  type ProbeTls,
   probe,
   Service,
   type ServiceSpec,
 } from '../../io/processes/index.ts';
 import { engineEnvironment } from './engine-environment.ts';
 import { type EnginePorts, embeddedEngineFlags, vllmFlags } from './engine-flags.ts';
-import { type EnginePlan, type ProcessGroup, planEngines, processGroups } from './engine-plan.ts';
+import {
+  type EnginePlan,
+  type LocalEngine,
+  type ProcessGroup,
+  planEngines,
+  processGroups,
+} from './engine-plan.ts';
 import { assertPrograms } from './missing-programs.ts';
 import { type Backend, routerFlags } from './router-flags.ts';
 import type { EngineDetails, ProcessSnapshot, StackSnapshot } from './snapshot.ts';
@@ -61,12 +70,15 @@ interface Member {
 export class RunningStack {
   /** Base URL of the router, if there is one. */
   readonly url: string;
+  /** Base URL of its health, views and page. */
+  readonly viewsUrl: string;
   readonly members: readonly Member[];
   /** Undefined with `routerSpec.enableRouter: false`. */
   readonly #router: Service | undefined;
   readonly #details = new Map<string, string>();
   /** Headers that the router requires from every client, this program included. */
   readonly #routerKey: string | undefined;
+  readonly #routerTls: ProbeTls | undefined;
   readonly #hasDrainDelay: boolean;
 
   /**
@@ -84,9 +96,11 @@ export class RunningStack {
     }
     const ports = await choosePorts(options.values, engines);
     const backends = await Promise.all(
-      engines.map((engine, index) => backendOf(engine, ports[index], options.environment)),
+      engines.map((engine, index) => backendOf(engine, ports[index], options)),
     );
-    return new RunningStack(options, engines, backends, ports);
+    // This program has no certificate of its own for a router that asks for one.
+    const [adminPort] = routerSpec.tls.clientCa === undefined ? [] : await freePorts(1);
+    return new RunningStack(options, engines, backends, ports, adminPort);
   }
 
   private constructor(
@@ -94,12 +108,17 @@ export class RunningStack {
     engines: readonly EnginePlan[],
     backends: readonly Backend[],
     ports: readonly (EnginePorts | undefined)[],
+    adminPort: number | undefined,
   ) {
     const { values, self, hooks, environment } = options;
     const { routerSpec } = values;
+    const { cert } = routerSpec.tls;
     this.#hasDrainDelay = (routerSpec.drainDelay ?? 0) > 0;
     this.#routerKey = environment.SPILLWAY_ROUTER_API_KEY?.trim();
-    this.url = `http://${connectHost(routerSpec.host)}:${routerSpec.containerPort}`;
+    const scheme = cert === undefined ? 'http' : 'https';
+    this.url = `${scheme}://${connectHost(routerSpec.host)}:${routerSpec.containerPort}`;
+    this.viewsUrl = adminPort === undefined ? this.url : `http://127.0.0.1:${adminPort}`;
+    this.#routerTls = cert === undefined ? undefined : { pinned: new PinnedCertificate(cert) };
     const serviceHooks = {
       onLine: (service: Service, _stream: unknown, line: string) =>
         hooks.onLine(service.spec.name, line),
@@ -112,7 +131,8 @@ export class RunningStack {
     for (const group of processGroups(values, engines)) {
       const ports0 = ports[engines.indexOf(group[0])];
       if (ports0 === undefined) continue;
-      const service = new Service(engineService(options, group, ports0), serviceHooks);
+      const { tls } = backends[engines.indexOf(group[0])] as Backend;
+      const service = new Service(engineService(options, group, ports0, tls), serviceHooks);
       for (const engine of group) services.set(engine, service);
     }
     this.members = engines.map((engine, index) => {
@@ -124,10 +144,11 @@ export class RunningStack {
       {
         name: 'router',
         command,
-        args: [...first, 'router', ...routerFlags(values, backends)],
+        args: [...first, 'router', ...routerFlags(values, backends, adminPort)],
         env: secretsOf(values),
         lifeline: 'pipe',
-        healthUrl: `${this.url}/health`,
+        healthUrl: `${this.viewsUrl}/health`,
+        healthTls: this.#routerTls,
         startDeadlineMs: routerStartDeadlineMs,
         stopGraceMs: stopGraceMs + 1000 * (routerSpec.drainDelay ?? 0),
       },
@@ -203,8 +224,10 @@ export class RunningStack {
   /** Asks the router; undefined if there is none, or it does not respond as expected. */
   async #ask<T>(path: string, parse: (json: string) => T): Promise<T | undefined> {
     if (this.#router === undefined) return undefined;
-    const options = { timeoutMs: snapshotTimeoutMs, key: this.#routerKey };
-    const answer = await probe(this.url + path, options).catch(() => undefined);
+    const options = {
+      ...{ timeoutMs: snapshotTimeoutMs, key: this.#routerKey, tls: this.#routerTls },
+    };
+    const answer = await probe(this.viewsUrl + path, options).catch(() => undefined);
     return answer?.status === 200 ? parse(answer.body) : undefined;
   }
 
@@ -252,11 +275,12 @@ function engineService(
   options: StackOptions,
   group: ProcessGroup,
   ports: EnginePorts,
+  healthTls: ProbeTls | undefined,
 ): ServiceSpec {
   const { values, self, environment } = options;
   const [engine] = group;
   // The last to listen.
-  const healthUrl = `http://127.0.0.1:${ports.http + group.length - 1}/health`;
+  const healthUrl = `${localUrl(engine, ports.http + group.length - 1)}/health`;
   const env = engineEnvironment(values, engine.spec, environment);
   if (engine.kind === 'embedded') {
     const [command, ...first] = self;
@@ -266,7 +290,7 @@ function engineService(
       args: [...first, 'engine', ...embeddedEngineFlags(engine.spec, ports, group.length)],
       env,
       lifeline: 'pipe',
-      healthUrl,
+      ...{ healthUrl, healthTls },
       startDeadlineMs: embeddedStartDeadlineMs,
       stopGraceMs,
     };
@@ -278,7 +302,7 @@ function engineService(
     args: [...first, ...vllmFlags(engine.spec, ports, values.spillway.vllmCommand)],
     env,
     lifeline: 'guard',
-    healthUrl,
+    ...{ healthUrl, healthTls },
     startDeadlineMs: startSecondsMax(values.servingEngineSpec.startupProbe) * 1000,
     startRetriesMax: vllmStartRetriesMax,
     stopGraceMs: vllmStopGraceMs,
@@ -313,44 +337,59 @@ async function choosePorts(
 async function backendOf(
   engine: EnginePlan,
   ports: EnginePorts | undefined,
-  environment: StackOptions['environment'],
+  { values, environment }: StackOptions,
 ): Promise<Backend> {
+  // The router's own certificate is the one that engines ask for.
+  const { engineTls } = values.routerSpec;
   if (engine.kind === 'url') {
-    const model = engine.model ?? (await modelOf(engine.url, environment.VLLM_API_KEY));
+    const model = engine.model ?? (await modelOf(engine.url, environment.VLLM_API_KEY, engineTls));
     return { name: engine.name, url: engine.url, model };
   }
   const kvEvents =
     ports && publishesWhereChosen(engine.spec)
       ? { events: ports.kvEvents, replay: ports.kvReplay }
       : undefined;
+  const { cert, key } = engineTls;
   return {
     name: engine.name,
-    url: `http://127.0.0.1:${ports?.http}`,
+    url: localUrl(engine, ports?.http),
     model: engine.model,
     kvEvents,
+    ...(engine.certificate !== undefined && {
+      tls: { pinned: new PinnedCertificate(engine.certificate), cert, key },
+    }),
   };
 }
 
+function localUrl({ certificate }: LocalEngine, port: number | undefined): string {
+  return `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
+}
+
 /** The first model that a running engine serves. */
-async function modelOf(url: string, key: string | undefined): Promise<string> {
+async function modelOf(url: string, key: string | undefined, tls: ProbeTls): Promise<string> {
   try {
-    const response = await fetch(`${url}/v1/models`, {
-      signal: AbortSignal.timeout(remoteModelsTimeoutMs),
-      headers: key ? { authorization: `Bearer ${key}` } : {},
-    });
-    if (!response.ok) throw new Error(`it returned ${response.status}`);
-    const { data } = (await response.json()) as { data?: { id?: string }[] };
+    const options = { timeoutMs: remoteModelsTimeoutMs, key, tls };
+    const { status, body } = await probe(`${url}/v1/models`, options);
+    if (status !== 200) throw new Error(`it returned ${status}`);
+    const { data } = JSON.parse(body) as { data?: { id?: string }[] };
     const id = data?.[0]?.id;
     if (id === undefined) throw new Error('it lists no model');
     return id;
   } catch (error) {
-    if (error instanceof SpillwayError) throw error;
-    const { message, cause } = error as Error & { cause?: { code?: string; message?: string } };
     throw new NoResponseError(
-      `the engine at ${url} does not list its model on ${url}/v1/models (${cause?.code ?? cause?.message ?? message}): start it first, or fix its URL.`,
+      `the engine at ${url} does not list its model on ${url}/v1/models (${reasonOf(error)}): start it first, or fix its URL.`,
       { cause: error },
     );
   }
+}
+
+/** The system's code where it has one; a timeout has a number. */
+function reasonOf(error: unknown): string {
+  const { name, message, code } = error as NodeJS.ErrnoException;
+  if (/^(AbortError|TimeoutError)$/.test(name)) {
+    return `no response within ${remoteModelsTimeoutMs / 1000} s`;
+  }
+  return code ?? message;
 }
 
 /** Environment variables with the key that the router sends to engines. */

@@ -5,6 +5,7 @@ import { delay } from '../../io/processes/index.ts';
 import type { StopSignals } from '../../io/signals/index.ts';
 import { ChildLogs } from './child-logs.ts';
 import { curlLine, keyVariableOf, openaiNodeLines } from './connect-help.ts';
+import type { EnginePlan } from './engine-plan.ts';
 import type { ReadyStack, UpOutput } from './output.ts';
 import { RunningStack } from './stack.ts';
 
@@ -97,18 +98,23 @@ function readyStack(stack: RunningStack, options: UpOptions, startedAt: number):
     baseUrl: `${url}/v1`,
     model: models[0] ?? '',
     keyVariable: keyVariableOf(options.values, options.environment),
+    certificate: hasRouter ? options.values.routerSpec.tls.cert : certificateOf(first?.engine),
   };
   return {
     apiUrl: hasRouter ? target.baseUrl : undefined,
     engines: hasRouter
       ? undefined
       : stack.members.map(({ backend: { name, url, model } }) => ({ name, url, model })),
-    pageUrl: hasRouter && options.values.spillway.dashboard ? `${url}/` : undefined,
+    pageUrl: hasRouter && options.values.spillway.dashboard ? `${stack.viewsUrl}/` : undefined,
     models,
     curl: curlLine(target),
     openaiNode: openaiNodeLines(target),
     startSeconds: (performance.now() - startedAt) / 1000,
   };
+}
+
+function certificateOf(engine: EnginePlan | undefined): string | undefined {
+  return engine === undefined || engine.kind === 'url' ? undefined : engine.certificate;
 }
 
 /** For example: `starting 4 engines (Qwen/Qwen3-8B on H100-80GB, emulated) and the router (predictive)`. */

@@ -124,6 +124,7 @@ async function engineOptions(
       allowedHeaders: flags.allowedHeaders,
       allowCredentials: flags.allowCredentials,
     },
+    tls: tlsFlags(flags),
     maxNumQueuedReqs: flags.maxNumQueuedReqs,
     maxNumQueuedTokens: flags.maxNumQueuedTokens,
     shutdownTimeoutSeconds: flags.shutdownTimeout,
@@ -154,6 +155,19 @@ async function engineOptions(
       : undefined,
     faults: readFaultFlags(flags.fault ?? []),
   });
+}
+
+/** vLLM serves https if it is given a certificate or a key. */
+function tlsFlags(flags: EngineFlags): EngineServerOptions['tls'] {
+  const { sslCertfile: cert, sslKeyfile: key, sslCaCerts: ca, sslCertReqs = 0 } = flags;
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined) throw new InputError('--ssl-keyfile needs --ssl-certfile.');
+  const clientCertificates = (['ignored', 'optional', 'required'] as const)[sslCertReqs];
+  return {
+    files: { cert, key: key ?? cert, ca },
+    clientCertificates: clientCertificates ?? 'ignored',
+    isFollowed: flags.enableSslRefresh ?? false,
+  };
 }
 
 /** @throws {InputError} For the algorithms of vLLM that are not emulated. */

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { RouterOptions } from '../../apps/router/index.ts';
 import { InputError } from '../../core/base/index.ts';
+import { engineTlsSettings, listenerTlsSettings } from '../../core/tls/index.ts';
 import { portOrAny } from '../arguments/numbers.ts';
 
 export interface ListenerFlags {
@@ -31,33 +32,16 @@ export function addListenerFlags(command: Command): Command {
       portOrAny,
     )
     .option('--admin-host <address>', 'address of the admin port (default: --host)')
-    .optionsGroup('TLS:')
-    .option(
-      '--tls-cert <file>',
-      'serve https with this certificate (PEM, with intermediate ones); read again when it changes',
-    )
-    .option('--tls-key <file>', 'key of that certificate (PEM)')
-    .option(
-      '--tls-client-ca <file>',
-      'require certificates from clients, signed by these authorities (PEM)',
-    )
-    .addOption(new Option('--ssl-certfile <file>').hideHelp())
-    .addOption(new Option('--ssl-keyfile <file>').hideHelp())
-    .option(
-      '--engine-tls-ca <file>',
-      'authorities to trust for https engines and routers, instead of those that Node trusts (PEM)',
-    )
-    .option('--engine-tls-cert <file>', 'certificate that the router presents to them (PEM)')
-    .option('--engine-tls-key <file>', 'key of that certificate (PEM)')
-    .option(
-      '--engine-tls-server-name <name>',
-      'name that their certificates must have (default: the host of the URL)',
-    );
+    .optionsGroup('TLS:');
+  for (const { flag, placeholder, help } of [...listenerTlsSettings, ...engineTlsSettings]) {
+    command.option(`${flag} ${placeholder}`, help);
+  }
   // uvicorn's names, which vLLM has too.
   for (const [name, option] of [
     ['ssl-certfile', 'tlsCert'],
     ['ssl-keyfile', 'tlsKey'],
   ] as const) {
+    command.addOption(new Option(`--${name} <file>`).hideHelp());
     command.on(`option:${name}`, (file: string) => command.setOptionValue(option, file));
   }
   return command;

@@ -24,6 +24,7 @@ import {
   upstream,
 } from './schema-keys.ts';
 import { timeoutsSchema } from './schema-timeouts.ts';
+import { engineTlsSchema, listenerTlsSchema } from './schema-tls.ts';
 
 /** Policies of this router, then those that only upstream's router has. */
 export const routingLogics = [
@@ -115,6 +116,14 @@ const routerKeys = {
   admission: ours(
     admissionSchema,
     'Queue of requests in the router while all engines are saturated.',
+  ),
+  tls: ours(
+    listenerTlsSchema,
+    'Certificate of the router; it serves https if "cert" is set. Paths as "spillway up" sees them.',
+  ),
+  engineTls: ours(
+    engineTlsSchema,
+    'How the router checks https engines, and proves itself to them.',
   ),
   routerPeers: ours(
     z.array(text.min(1)).default([]),

@@ -4,3 +4,6 @@
 const http = process.getBuiltinModule('node:http');
 
 export const { STATUS_CODES, createServer, request } = http;
+
+/** Loads node:https, which most programs never need. */
+export const https = () => process.getBuiltinModule('node:https');

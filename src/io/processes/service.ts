@@ -4,11 +4,13 @@ import { forgiveAfterMs, restartDelayMs } from './backoff.ts';
 import { Child, type ChildSpec, type OutputStream } from './child.ts';
 import { delay } from './delay.ts';
 import { ChildError } from './errors.ts';
-import { probe } from './probe.ts';
+import { type ProbeTls, probe } from './probe.ts';
 
 export interface ServiceSpec extends ChildSpec {
   /** URL that responds with 200 when the service is ready. */
   readonly healthUrl: string;
+  /** For an https URL. */
+  readonly healthTls?: ProbeTls | undefined;
   /** Time from start to ready; a child that needs longer is killed. */
   readonly startDeadlineMs: number;
   /**
@@ -143,9 +145,9 @@ export class Service {
   async #waitForHealth(signal: AbortSignal): Promise<'ready' | 'late'> {
     const startedAt = performance.now();
     while (!signal.aborted) {
-      const answer = await probe(this.spec.healthUrl, { timeoutMs: healthTimeoutMs, signal }).catch(
-        () => undefined,
-      );
+      const { healthUrl, healthTls: tls } = this.spec;
+      const options = { timeoutMs: healthTimeoutMs, signal, tls };
+      const answer = await probe(healthUrl, options).catch(() => undefined);
       if (answer?.status === 200) return 'ready';
       const isSlow = performance.now() - startedAt > slowAfterMs;
       await delay(isSlow ? slowHealthIntervalMs : healthIntervalMs, signal);

@@ -1,15 +1,23 @@
 // The HTTP edge: finds the route, sends errors in vLLM's form, and marks every response as
 // emulated.
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type {
+  Server as HttpServer,
+  IncomingMessage,
+  RequestListener,
+  ServerOptions,
+  ServerResponse,
+} from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ApiError } from '../../../core/api/index.ts';
 import { version } from '../../../core/base/index.ts';
 import { type Cors, type CorsSettings, createCors } from '../../../core/cors/index.ts';
 import { portError } from '../../../io/listen/index.ts';
-import { createServer } from '../../../io/node-http/index.ts';
+import { createServer, https } from '../../../io/node-http/index.ts';
 import { secretCheck } from '../../../io/secrets/index.ts';
 import { randomHex } from '../base/random-hex.ts';
+import type { EngineTls } from './engine-tls.ts';
 import { Exchange } from './exchange.ts';
 import { FrameworkError } from './framework-error.ts';
 import { targetBytesMax } from './request-target.ts';
@@ -17,7 +25,11 @@ import { EngineRoutes, type Routes } from './route-table.ts';
 
 export type { Handler, Routes } from './route-table.ts';
 
+export type Server = HttpServer | HttpsServer;
+
 export interface HttpSettings {
+  /** Undefined for plain HTTP. */
+  readonly tls?: EngineTls | undefined;
   readonly apiKey?: string | undefined;
   readonly echoesRequestIds?: boolean | undefined;
   readonly cors?: CorsSettings | undefined;
@@ -67,15 +79,13 @@ export function createHttpServer(routes: Routes, settings: HttpSettings): Server
     response.once('close', () => busy.delete(request.socket));
     void respond(new Exchange(request, response), front, settings);
   };
-  const server = createServer(
-    {
-      keepAliveTimeout: keepAliveTimeoutMs,
-      requireHostHeader: false,
-      noDelay: true,
-      maxHeaderSize: headBytesMax,
-    },
-    onRequest,
-  );
+  const options = {
+    keepAliveTimeout: keepAliveTimeoutMs,
+    requireHostHeader: false,
+    noDelay: true,
+    maxHeaderSize: headBytesMax,
+  };
+  const server = plainOrSecure(options, settings.tls, onRequest);
   // uvicorn ignores expectations other than 100-continue.
   server.on('checkExpectation', onRequest);
   server.on('connect', (_request, socket) => refuseUnread(socket));
@@ -87,6 +97,17 @@ export function createHttpServer(routes: Routes, settings: HttpSettings): Server
   });
   // Node counts the headers that it drops; uvicorn accepts any number.
   server.maxHeadersCount = 0;
+  return server;
+}
+
+function plainOrSecure(
+  options: ServerOptions,
+  tls: EngineTls | undefined,
+  onRequest: RequestListener,
+): Server {
+  if (tls === undefined) return createServer(options, onRequest);
+  const server = https().createServer({ ...options, ...tls.serverOptions }, onRequest);
+  tls.attach(server);
   return server;
 }
 
@@ -113,7 +134,8 @@ export async function listen(server: Server, host: string, port: number): Promis
     });
   });
   const { port: bound } = server.address() as AddressInfo;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${bound}`;
+  const scheme = 'setSecureContext' in server ? 'https' : 'http';
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${bound}`;
 }
 
 /** The processing common to all requests. */

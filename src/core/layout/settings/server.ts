@@ -5,6 +5,7 @@ import {
   amount,
   choice,
   count,
+  countOf,
   json,
   jsonTexts,
   port,
@@ -66,6 +67,31 @@ export const serverSettings = {
   allowCredentials: setting({
     ...{ flag: '--allow-credentials', value: toggle, defaultText: 'off' },
     about: 'let these pages send cookies',
+    effects: served,
+  }),
+  sslKeyfile: setting({
+    ...{ flag: '--ssl-keyfile', value: text('<file>'), defaultText: '--ssl-certfile' },
+    about: 'key of the certificate (PEM)',
+    effects: served,
+  }),
+  sslCertfile: setting({
+    ...{ flag: '--ssl-certfile', value: text('<file>'), defaultText: 'none' },
+    about: 'serve https with this certificate (PEM)',
+    effects: served,
+  }),
+  sslCaCerts: setting({
+    ...{ flag: '--ssl-ca-certs', value: text('<file>'), defaultText: 'none' },
+    about: 'authorities of the certificates of clients (PEM)',
+    effects: served,
+  }),
+  sslCertReqs: setting({
+    ...{ flag: '--ssl-cert-reqs', value: countOf([0, 1, 2]), defaultText: '0' },
+    about: 'certificates of clients: 0 not asked for, 1 checked if sent, 2 required',
+    effects: served,
+  }),
+  enableSslRefresh: setting({
+    ...{ flag: '--enable-ssl-refresh', value: toggle, defaultText: 'off' },
+    about: 'follow changes of these files',
     effects: served,
   }),
   shutdownTimeout: setting({
@@ -209,7 +235,6 @@ export const serverSettings = {
   ...without(none('the server is our own'), toggle, [
     'disableFastapiDocs',
     'enableOfflineDocs',
-    'enableSslRefresh',
     'h11MaxIncompleteEventSizeCheck',
     'apiServerProcessManager',
     'showHiddenMetrics',
@@ -231,10 +256,6 @@ export const serverSettings = {
       'grpcPort',
       'rootPath',
       'middleware',
-      'sslKeyfile',
-      'sslCertfile',
-      'sslCaCerts',
-      'sslCertReqs',
       'sslCiphers',
       'h11MaxHeaderCount',
       'h11MaxIncompleteEventSize',
