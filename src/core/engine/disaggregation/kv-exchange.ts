@@ -79,7 +79,8 @@ export class KvExchange {
   readonly #fabric: KvFabric;
   readonly #handoffs = new Map<string, Handoff>();
   readonly #reads = new Map<KvTransfer, Handoff>();
-  readonly #connectors: KvExchangeConnector[];
+  /** By engine, once it has connected. */
+  readonly #connectors: KvExchangeConnector[] = [];
   /** Leases given up by their readers, in order of time. */
   readonly #leases: Lease[] = [];
 
@@ -87,7 +88,6 @@ export class KvExchange {
     const { engines, latencySeconds } = options;
     this.#options = options;
     this.#fabric = new KvFabric({ ports: engines, latencySeconds });
-    this.#connectors = engines.map((_, engine) => new KvExchangeConnector(this, engine));
   }
 
   /** A new connector for an engine that starts or restarts. */

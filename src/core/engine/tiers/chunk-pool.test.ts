@@ -64,3 +64,25 @@ for (const { policy, capacity, threshold, tracker, ops } of recordings) {
     });
   });
 }
+
+test('whatever adds a chunk or ends a use of it counts as a change, so that a failed store is tried again', () => {
+  const pool = new ChunkPool({ chunksMax: 4 });
+  const access = pool.access();
+  let before = pool.changes;
+  const isChanged = () => {
+    const last = before;
+    before = pool.changes;
+    return before > last;
+  };
+  pool.beginStore(['a'], 0, access);
+  assert.ok(isChanged(), 'a store');
+  pool.endStore(['a']);
+  assert.ok(isChanged(), 'its end');
+  assert.ok(pool.beginPromotion('b', 1, access));
+  assert.ok(isChanged(), 'a read from a lower tier');
+  pool.beginLoad(['a'], 0, access);
+  pool.endLoad(['a']);
+  assert.ok(isChanged(), 'the end of a load');
+  pool.clear();
+  assert.ok(isChanged(), 'a reset');
+});

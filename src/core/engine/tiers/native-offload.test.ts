@@ -205,6 +205,34 @@ test('with a store threshold, stores only chunks that are offered again', () => 
   assert.deepEqual([connector.stats.storesSkipped, connector.stats.stores.transfers], [2, 1]);
 });
 
+test('a store that finds no space asks for it again in each step, as vLLM does', () => {
+  const asked: number[] = [];
+  const { engine, connector, run } = engineOf(
+    {},
+    { chunksMax: 0 },
+    { allocating: (chunks) => asked.push(chunks) },
+  );
+  engine.add(request('a', { maxTokens: 3 }));
+  run(0);
+  assert.deepEqual(asked, [2, 2, 2, 2], 'three steps, and the end of the request');
+  assert.equal(connector.stats.allocationFailures, 4);
+});
+
+test('with a store threshold, a step that finds no space counts as an offer', () => {
+  const asked: number[] = [];
+  const { engine, run } = engineOf(
+    { enablePrefixCaching: false },
+    { storeThreshold: 2, chunksMax: 0 },
+    { allocating: (chunks) => asked.push(chunks) },
+  );
+  engine.add(request('first half', { text: 'a', promptTokens: 4 }));
+  const now = run(0);
+  assert.deepEqual(asked, []);
+  engine.add(request('whole', { text: 'a', maxTokens: 2 }));
+  run(now);
+  assert.deepEqual(asked, [1, 2, 2], 'in the first step, the second half is offered only once');
+});
+
 test('finds chunks of several blocks completely or not at all', () => {
   const { engine, connector, run } = engineOf({}, { blocksPerChunk: 2 });
   engine.add(request('a', { promptTokens: 13 }));
@@ -272,4 +300,22 @@ test('a chunk that found no space is stored after its request has ended, and its
   run(10);
   assert.equal(log[0], '10-19 d:31', 'it needs all blocks, so it waits for the copy');
   assert.equal(connector.stats.stores.transfers, 2);
+});
+
+test('while another request runs, a loaded one leaves the blocks of the watermark free', () => {
+  const { engine, run, log } = engineOf({ watermark: 0.25 }, { link: { bytesPerSecond: 4 } });
+  engine.add(request('a'));
+  let now = run(0);
+  engine.add(request('filler', { promptTokens: 31 }));
+  now = run(now);
+  log.length = 0;
+  // It holds two of eight blocks while they are loaded for 2 s; `long` takes five, and two are to stay free.
+  engine.add(request('loaded', { text: 'a' }));
+  engine.add(request('long', { promptTokens: 17, maxTokens: 8 }));
+  run(now);
+  assert.deepEqual(
+    log.slice(-2).map((line) => line.split(' ')[1]),
+    ['long:1', 'loaded:1'],
+    'it runs once the other has ended',
+  );
 });

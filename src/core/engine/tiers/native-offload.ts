@@ -36,8 +36,8 @@ interface RequestState {
   /** Chunks from this index on have not been offered yet. */
   nextChunk: number;
   readonly jobs: Set<Job>;
-  /** The last store that found no space: up to which chunk, and the pool's change count then. */
-  failed: { readonly end: number; readonly changes: number } | undefined;
+  /** The last store that found no space: up to which chunk, for how many, and the pool's change count then. */
+  failed: { readonly end: number; readonly chunks: number; readonly changes: number } | undefined;
   /** Start of the current series of lookups without a result. */
   delayedSince: number | undefined;
 }
@@ -83,6 +83,8 @@ export class NativeOffload implements KvConnector {
   /** Transfers started before the last reset have chunks that no longer exist. */
   #generation = 0;
   #allocationFailures = 0;
+  /** Chunks of the last allocation. */
+  #requestedChunks = 0;
 
   constructor(options: NativeOffloadOptions) {
     const { config, blockSize, enablePrefixCaching = true, stores = [], listener = {} } = options;
@@ -95,7 +97,10 @@ export class NativeOffload implements KvConnector {
       ...{ chunksMax: config.chunksMax, eviction: config.eviction },
       storeThreshold: config.storeThreshold,
       ...(config.trackedMax === undefined ? {} : { trackedMax: config.trackedMax }),
-      onAllocating: (chunks) => listener.allocating?.(chunks),
+      onAllocating: (chunks) => {
+        this.#requestedChunks = chunks;
+        listener.allocating?.(chunks);
+      },
       onStored: (keys) => listener.stored?.(keys, 'CPU'),
       onRemoved: (keys) => listener.removed?.(keys, 'CPU'),
     });
@@ -309,6 +314,7 @@ export class NativeOffload implements KvConnector {
     const { failed } = state;
     const isSame = failed?.end === end && failed.changes === this.#pool.changes;
     if (isSame && this.#config.storeThreshold < 2) {
+      this.#listener.allocating?.(failed.chunks);
       this.#allocationFailures++;
       return undefined;
     }
@@ -316,7 +322,7 @@ export class NativeOffload implements KvConnector {
     const keys = this.#pool.beginStore(offered, first, state.access);
     if (keys === undefined) {
       this.#allocationFailures++;
-      state.failed = { end, changes: this.#pool.changes };
+      state.failed = { end, chunks: this.#requestedChunks, changes: this.#pool.changes };
       return undefined;
     }
     state.nextChunk = end;
