@@ -22,8 +22,11 @@ export interface TestFile {
   readonly isUnit: boolean;
   readonly passed: boolean;
   readonly durationMs: number;
-  /** For each source file, the offsets at which covered ranges begin and end, alternately. */
-  readonly covered: Readonly<Record<string, readonly number[]>>;
+  /**
+   * For each source file, the offsets at which covered ranges begin and end, alternately. Undefined if it was not
+   * measured: the test may cover anything.
+   */
+  readonly covered: Readonly<Record<string, readonly number[]>> | undefined;
 }
 
 /** A cached measurement, and the files for which it is valid. */
@@ -70,8 +73,9 @@ export async function measuredTests(
   return tests.filter(({ passed }) => passed);
 }
 
-/** Returns whether a test file runs the code at an offset of a source file. */
+/** Returns whether a test file runs, or may run, the code at an offset of a source file. */
 export function covers(test: TestFile, file: string, offset: number): boolean {
+  if (test.covered === undefined) return true;
   const edges = test.covered[file];
   if (edges === undefined) return false;
   // An odd number of edges at or before the offset: inside a covered stretch.

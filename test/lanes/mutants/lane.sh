@@ -5,7 +5,7 @@
 #
 #   MUTANTS="--rooms core/values --sample 40 --seed 1" scripts/lane.sh mutants
 set -eu
-"$NODE" --test test/lanes/mutants/mutants.test.ts
+"$NODE" --test test/lanes/mutants/*.test.ts
 
 default_rooms=core/engine,core/values,core/routing,tools/simulate-stack,apps/up,apps/router
 # shellcheck disable=SC2086 # the arguments are meant to be split

@@ -10,6 +10,8 @@
 // --unit      only unit tests: faster, but integration tests may kill some of the survivors
 // --own       only the unit tests of the rooms themselves: fastest, but other tests may kill some survivors
 // --tests     with --own: globs of additional test files, separated by commas
+// --then      globs of test files, separated by commas, that are tried, without measuring what they cover, on
+//             the survivors of the others
 // --again     a report written by --json: tries its survivors again instead of drawing new mutants
 // --json      file to write the full report to
 import { execFileSync } from 'node:child_process';
@@ -20,15 +22,18 @@ import { parseArgs } from 'node:util';
 import { seededRandom } from '../../../src/core/base/index.ts';
 import { measuredTests, type TestFile } from './coverage.ts';
 import { isEquivalent, isSame, readEquivalents } from './equivalents.ts';
+import { furtherTests } from './further-tests.ts';
 import { type Mutant, mutantsOf } from './mutants.ts';
 import { ScratchTree } from './scratch-tree.ts';
-import { type Trial, tryMutant, type Verdict } from './trial.ts';
+import { type Kills, type Trial, tryMutant, type Verdict } from './trial.ts';
 
 interface RoomResult {
   readonly room: string;
   /** Total number of mutants in the room's files. */
   readonly mutants: number;
   readonly killed: number;
+  /** Those of `killed` that only test files of `--then` noticed. */
+  readonly killedThen: number;
   readonly survived: number;
   readonly uncovered: number;
   readonly equivalent: number;
@@ -75,6 +80,8 @@ async function main(): Promise<number> {
       unit: { type: 'boolean', default: false },
       own: { type: 'boolean', default: false },
       tests: { type: 'string' },
+      // biome-ignore lint/suspicious/noThenProperty: the name of a flag; nobody awaits it.
+      then: { type: 'string' },
       again: { type: 'string' },
       json: { type: 'string' },
     },
@@ -119,17 +126,25 @@ async function main(): Promise<number> {
     const patterns = values.own
       ? [...rooms.map((room) => `src/${room}/**/*.test.ts`), ...(values.tests?.split(',') ?? [])]
       : ['src/**/*.test.ts', ...integration];
-    const tests = await measuredTests(trees, { root, files, patterns, log: print });
-    print(`${tests.length} test files`);
+    const measured = await measuredTests(trees, { root, files, patterns, log: print });
+    const further = values.then?.split(',') ?? [];
+    const unmeasured = await furtherTests(trees, { root, patterns: further, log: print });
+    print(`${measured.length} test files, then ${unmeasured.length}`);
+    const isMeasured = new Set(measured.map(({ path }) => path));
+    const tests = [...measured, ...unmeasured.filter(({ path }) => !isMeasured.has(path))];
     const results: RoomResult[] = [];
     for (const [room, mutants] of perRoom) {
       const drawn = again ? survivorsOf(again, mutants) : draw(mutants, sample, seed);
       const tried = drawn.filter((mutant) => !isEquivalent(mutant, equivalents));
-      const trials = await tryAll(tried, tests, trees);
-      results.push(summary(room, mutants.length, trials, drawn.length - tried.length));
+      const resultOf = (trials: readonly Trial[]) =>
+        summary(room, mutants.length, trials, drawn.length - tried.length);
+      const save = (result: RoomResult): void => {
+        const report: Report = { ...head, rooms: [...results, result] };
+        if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+      };
+      const trials = await tryAll(tried, tests, trees, (soFar) => save(resultOf(soFar)));
+      results.push(resultOf(trials));
       printRoom(results.at(-1) as RoomResult);
-      const report: Report = { ...head, rooms: results };
-      if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
     }
   } finally {
     for (const tree of trees) tree.remove();
@@ -165,13 +180,16 @@ async function tryAll(
   mutants: readonly Mutant[],
   tests: readonly TestFile[],
   trees: readonly ScratchTree[],
+  onTrial: (trials: readonly Trial[]) => void,
 ): Promise<Trial[]> {
   const trials: Trial[] = [];
+  const kills: Kills = new Map();
   const rest = mutants.values();
   const work = async (tree: ScratchTree): Promise<void> => {
     for (const mutant of rest) {
-      const trial = await tryMutant(mutant, tests, tree);
+      const trial = await tryMutant(mutant, tests, tree, kills);
       trials.push(trial);
+      onTrial(trials);
       if (trial.verdict !== 'killed') print(describe(survivor(trial)));
     }
   };
@@ -187,10 +205,21 @@ function summary(
 ): RoomResult {
   const count = (verdict: Verdict) => trials.filter((trial) => trial.verdict === verdict).length;
   const killed = count('killed');
+  const killedThen = trials.filter(({ isByFurther }) => isByFurther).length;
   const [survived, uncovered] = [count('survived'), count('uncovered')];
   const killedShare = killed / trials.length;
   const survivors = trials.filter(({ verdict }) => verdict !== 'killed').map(survivor);
-  return { room, mutants, killed, survived, uncovered, equivalent, killedShare, survivors };
+  return {
+    room,
+    mutants,
+    killed,
+    killedThen,
+    survived,
+    uncovered,
+    equivalent,
+    killedShare,
+    survivors,
+  };
 }
 
 function survivor({ mutant, verdict }: Trial): Survivor {
@@ -199,10 +228,10 @@ function survivor({ mutant, verdict }: Trial): Survivor {
 }
 
 function printRoom(result: RoomResult): void {
-  const { room, mutants, killed, survived, uncovered, equivalent, killedShare } = result;
+  const { room, mutants, killed, killedThen, survived, uncovered, equivalent } = result;
   print(
-    `${room}: ${(100 * killedShare).toFixed(1)} % killed ` +
-      `(${killed} killed, ${survived} survived, ${uncovered} not covered, ` +
+    `${room}: ${(100 * result.killedShare).toFixed(1)} % killed ` +
+      `(${killed} killed, ${killedThen} of them only by --then, ${survived} survived, ${uncovered} not covered, ` +
       `${equivalent} equivalent; ${mutants} mutants in the room)`,
   );
 }
