@@ -117,6 +117,10 @@ class RecordedAttempt implements EngineAttempt {
     this.#effects.log.push('firstByte');
   }
 
+  progressed(): void {
+    this.#effects.log.push('progressed');
+  }
+
   ended(outcome: AttemptOutcome): void {
     this.#effects.attemptsOpen--;
     this.#effects.log.push(`attempt ${outcome}`);

@@ -47,6 +47,8 @@ export interface EngineAttempt {
   engineSuspected(): void;
   /** The first byte of the response's body has arrived, and it is no error: prefill is over. */
   firstByte(): void;
+  /** So many chunks of the response have arrived that the engine works; once. */
+  progressed(): void;
   /** It is over and leaves the load counts. */
   ended(outcome: AttemptOutcome): void;
 }

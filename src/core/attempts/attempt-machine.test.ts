@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RecordedEffects } from '../../../test/support/recorded-effects.ts';
-import { AttemptMachine, type AttemptState, defaultRetryPolicy, RetryBudget } from './index.ts';
+import { ManualClock } from '../base/index.ts';
+import {
+  AttemptMachine,
+  type AttemptState,
+  AttemptWatch,
+  defaultRetryPolicy,
+  RetryBudget,
+} from './index.ts';
 
 type Input = (machine: AttemptMachine) => unknown;
 
@@ -176,6 +183,103 @@ test('a request that two engines broke on fails alone', () => {
   assert.match(led(['admit', 'head 500'], 'reset'), /refuse 502 → ended$/);
 });
 
+/** Requests of one router, which remembers the engines that fail. */
+function router() {
+  const clock = new ManualClock();
+  const watch = new AttemptWatch(clock);
+  const request = (engines: readonly string[]) => {
+    const effects = new RecordedEffects(engines);
+    const machine = new AttemptMachine(effects, defaultRetryPolicy, undefined, watch);
+    machine.admit();
+    return { machine, effects };
+  };
+  /** One request that each of these engines fails, once. */
+  const failedBy = (...engines: string[]) => {
+    const { machine } = request(engines);
+    for (const _ of engines) inputs['head 500'](machine);
+    inputs.bytes(machine);
+    inputs.end(machine);
+  };
+  const completedBy = (engine: string) => {
+    const { machine } = request([engine]);
+    for (const name of ['head 200', 'bytes', 'end'] as const) inputs[name](machine);
+  };
+  return { clock, request, failedBy, completedBy };
+}
+
+test('engines that were failing other requests are not held against a request: it is tried elsewhere', () => {
+  for (const [how, goesTo] of [
+    ['head 500', /pick c, abort, attempt failed, rerouted, send$/],
+    ['reset', /pick c, rerouted, send$/],
+    ['first byte timer', /pick c, rerouted, send$/],
+  ] as const) {
+    const { request, failedBy } = router();
+    failedBy('a', 'b');
+    const { machine, effects } = request(['a', 'b', 'c']);
+    inputs[how](machine);
+    inputs[how](machine);
+    assert.match(effects.taken(), goesTo, how);
+  }
+});
+
+test('one engine that was failing and two that were not: the request ends on the third', () => {
+  const { request, failedBy } = router();
+  failedBy('a');
+  const { machine, effects } = request(['a', 'b', 'c', 'd']);
+  for (let i = 0; i < 3; i++) inputs.reset(machine);
+  assert.match(effects.taken(), /refuse 502$/);
+});
+
+test('a request that takes others down with it is charged: they failed after it was sent', () => {
+  const { request } = router();
+  const innocent = (engine: string) => request([engine]).machine;
+  const others = [innocent('a'), innocent('b')];
+  const { machine, effects } = request(['a', 'b', 'c']);
+  inputs.reset(others[0] as AttemptMachine);
+  inputs.reset(machine);
+  inputs.reset(others[1] as AttemptMachine);
+  inputs.reset(machine);
+  assert.match(effects.taken(), /refuse 502$/);
+});
+
+test('an engine counts as failing for 10 s, until it completes a later request, and not by its own request', () => {
+  const isCharged = (before: (stack: ReturnType<typeof router>) => void): boolean => {
+    const stack = router();
+    stack.failedBy('a', 'b');
+    before(stack);
+    const { machine } = stack.request(['a', 'b', 'c']);
+    inputs.reset(machine);
+    inputs.reset(machine);
+    return machine.state === 'ended';
+  };
+  assert.equal(
+    isCharged(({ clock }) => clock.advance(9)),
+    false,
+  );
+  assert.equal(
+    isCharged(({ clock }) => clock.advance(11)),
+    true,
+  );
+  assert.equal(
+    isCharged(({ completedBy }) => {
+      completedBy('a');
+      completedBy('b');
+    }),
+    true,
+  );
+  // What was sent before the engine failed says nothing about the time after.
+  const { request, failedBy } = router();
+  const early = ['a', 'b'].map((engine) => request([engine]).machine);
+  failedBy('a', 'b');
+  for (const machine of early) {
+    for (const name of ['head 200', 'bytes', 'end'] as const) inputs[name](machine);
+  }
+  const { machine } = request(['a', 'b', 'c']);
+  inputs.reset(machine);
+  inputs.reset(machine);
+  assert.equal(machine.state, 'sent');
+});
+
 test('a refusal is passed to the client when no other engine is left, and after two reroutes', () => {
   for (const head of ['head 429', 'head 503'] as const) {
     assert.equal(led(['admit'], head, ['a']), 'pick nobody → firstByte, pass');
@@ -317,6 +421,18 @@ test('a response that breaks engines at once ends after two; one that made progr
   for (let read = 0; read < progressChunks; read++) machine.responseBytes();
   machine.attemptFailed('reset');
   assert.match(effects.taken(), /not continued: retries, request failed 200, breakOff$/);
+});
+
+test('after eight chunks an attempt has made progress, which is reported once', () => {
+  const { machine, effects } = machineAfter(['admit', 'head 200']);
+  for (let i = 0; i < 20; i++) machine.responseBytes();
+  assert.equal(effects.taken(), 'firstByte, progressed');
+  const atOnce = machineAfter(['admit', 'head 200']);
+  atOnce.machine.responseBytes(9);
+  assert.equal(atOnce.effects.taken(), 'firstByte, progressed');
+  const error = machineAfter(['admit', 'head 400']);
+  error.machine.responseBytes(9);
+  assert.equal(error.effects.taken(), '');
 });
 
 test('without migration a response ends with its engine', () => {

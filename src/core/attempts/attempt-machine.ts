@@ -86,7 +86,7 @@ export class AttemptMachine implements Watched {
   #flight: Flight | undefined = undefined;
   #tried: Set<string> | undefined = undefined;
   #reroutes = 0;
-  /** Engines that failed after they had received the request. */
+  /** Engines that failed after they had received the request, and were not failing already. */
   #brokenEngines = 0;
   /** Status of the response that has begun. */
   #status = 0;
@@ -170,7 +170,7 @@ export class AttemptMachine implements Watched {
       return 'drop';
     }
     if (reroutedStatuses.has(status)) {
-      if (!busyStatuses.has(status)) this.#brokenEngines++;
+      if (!busyStatuses.has(status)) this.#charge();
       if (this.#pickElsewhere()) {
         // The rest of this response is not needed.
         this.#moveOn();
@@ -199,13 +199,13 @@ export class AttemptMachine implements Watched {
     switch (this.#state) {
       case 'streaming':
         this.#hasData = true;
-        this.#chunks += chunks;
+        this.#count(chunks);
         return true;
       case 'firstByte':
         this.#state = 'streaming';
-        this.#chunks = chunks;
         this.#hasData = true;
         if (this.#status < errorStatusMin) this.#attempt.firstByte();
+        this.#count(chunks);
         return true;
       case 'arrived':
       case 'admitted':
@@ -216,12 +216,23 @@ export class AttemptMachine implements Watched {
     }
   }
 
+  #count(chunks: number): void {
+    const { progressChunks } = this.#policy;
+    const had = this.#chunks;
+    this.#chunks = had + chunks;
+    if (had >= progressChunks || this.#chunks < progressChunks) return;
+    if (this.#status < errorStatusMin) this.#attempt.progressed();
+  }
+
   /** The response is complete. @param isError Whether its body reports a failure, such as an error event. */
   responseEnd(isError: boolean): void {
     if (this.#state !== 'firstByte' && this.#state !== 'streaming') return;
     const isBusy = this.#policy.busyStatuses.has(this.#status);
     const isFailed = isError || isBusy || this.#status >= failedStatusMin;
     const outcome = isFailed ? 'failed' : 'completed';
+    if (outcome === 'completed' && this.#status < errorStatusMin) {
+      this.#flight?.completed();
+    }
     this.#end(outcome, this.#status);
     this.#effects.complete(outcome);
   }
@@ -464,10 +475,11 @@ export class AttemptMachine implements Watched {
     const { migrationsMax, progressChunks } = this.#policy;
     this.#judge(rule);
     if (this.#chunks >= progressChunks) {
+      if (rule.blamesRequest) this.#charge();
       this.#reroutes = 0;
       this.#brokenEngines = 0;
       this.#tried = undefined;
-    } else if (rule.blamesRequest) this.#brokenEngines++;
+    } else if (rule.blamesRequest) this.#charge();
     const continuation =
       rule.reroutes && migrationsMax > 0 ? this.#effects.continuation() : 'impossible';
     this.#attempt.ended('failed');
@@ -511,7 +523,7 @@ export class AttemptMachine implements Watched {
   /** The client has received nothing from the attempt that failed. */
   #failUnseen(rule: FailureRule): void {
     this.#judge(rule);
-    if (rule.blamesRequest) this.#brokenEngines++;
+    if (rule.blamesRequest) this.#charge();
     this.#attempt.ended('failed');
     if (rule.reroutes && this.#pickElsewhere()) {
       this.#reroute();
@@ -525,6 +537,11 @@ export class AttemptMachine implements Watched {
     this.#over();
     this.#effects.requestEnded('failed', rule.status);
     this.#effects.refuse(rule.status);
+  }
+
+  /** The engine failed after it had received the request. */
+  #charge(): void {
+    if (this.#flight?.broke()) this.#brokenEngines++;
   }
 
   #judge(rule: FailureRule): void {
@@ -586,7 +603,7 @@ export class AttemptMachine implements Watched {
     this.#state = 'sent';
     this.#chunks = 0;
     this.#picked = undefined;
-    this.#flight = new Flight(attempt, this.#watch);
+    this.#flight = new Flight(attempt, this, this.#watch);
     attempt.send();
   }
 

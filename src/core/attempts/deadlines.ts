@@ -1,6 +1,7 @@
 // How long a request may wait for each part of its response, and the watch over all requests of a router.
 import { type Clock, type Linked, LinkedList } from '../base/index.ts';
 import { EngineProgress } from './engine-progress.ts';
+import { FailingEngines } from './failing-engines.ts';
 
 /** Deadlines of the requests of a router, in seconds; Infinity for none. */
 export interface DeadlineSettings {
@@ -70,6 +71,8 @@ export interface Watched extends Linked<Watched> {
  */
 export class AttemptWatch {
   readonly settings: DeadlineSettings;
+  /** Engines that failed requests of this router. */
+  readonly failing = new FailingEngines();
   readonly #clock: Clock;
   readonly #watched = new LinkedList<Watched>();
   /** By URL; only engines with requests. */
@@ -121,6 +124,7 @@ export class AttemptWatch {
   /** Checks the engines, then all deadlines. */
   check(): void {
     const { nowSeconds, settings } = this;
+    this.failing.forgetOld(nowSeconds);
     for (const watched of this.#watched.items()) watched.look(nowSeconds);
     for (const engine of this.#engines.values()) {
       const { url, quietSinceSeconds } = engine;

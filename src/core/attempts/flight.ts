@@ -2,6 +2,7 @@
 import type { EngineAttempt } from './attempt-effects.ts';
 import { type AttemptWatch, firstByteSeconds } from './deadlines.ts';
 import type { EngineProgress } from './engine-progress.ts';
+import type { FailingEngines, FailureStreak } from './failing-engines.ts';
 
 export class Flight {
   readonly attempt: EngineAttempt;
@@ -9,10 +10,23 @@ export class Flight {
   /** When its first byte has to be there. */
   readonly firstByteDueSeconds: number;
   readonly #engine: EngineProgress | undefined;
+  readonly #request: object;
+  readonly #watch: AttemptWatch | undefined;
+  /** Failures of the engine when the request was sent, and whether another request was among them. */
+  readonly #streak: FailureStreak | undefined;
+  readonly #streakFailures: number;
+  readonly #wasFailing: boolean;
 
-  /** Created when the attempt is sent. @param watch Undefined for an attempt without deadlines. */
-  constructor(attempt: EngineAttempt, watch: AttemptWatch | undefined) {
+  /**
+   * Created when the attempt is sent.
+   *
+   * @param request Identifies the request.
+   * @param watch Undefined for an attempt without deadlines.
+   */
+  constructor(attempt: EngineAttempt, request: object, watch: AttemptWatch | undefined) {
     this.attempt = attempt;
+    this.#request = request;
+    this.#watch = watch;
     this.sentSeconds = watch?.nowSeconds ?? 0;
     this.firstByteDueSeconds =
       watch === undefined
@@ -20,11 +34,35 @@ export class Flight {
         : this.sentSeconds +
           firstByteSeconds(watch.settings.firstByteSeconds, attempt.predictedSeconds);
     this.#engine = watch?.engine(attempt.url);
+    this.#streak = watch?.failing.streak(attempt.url);
+    this.#streakFailures = this.#streak?.failures ?? 0;
+    this.#wasFailing = this.#streak?.hasFailedOther(request, this.sentSeconds) ?? false;
   }
 
   /** Whether no stream of its engine moves. */
   get isWedged(): boolean {
     return this.#engine?.isWedged ?? false;
+  }
+
+  /**
+   * The engine failed after it had received the request.
+   *
+   * @returns Whether the request may be to blame: unless the engine had failed another one before this one was sent,
+   *   and has completed none since.
+   */
+  broke(): boolean {
+    const isToBlame = !this.#wasFailing || this.#streak?.isOver !== false;
+    this.#failing?.failed(this.attempt.url, this.#request, this.#watch?.nowSeconds ?? 0);
+    return isToBlame;
+  }
+
+  /** The engine has completed the response, which is no error. */
+  completed(): void {
+    this.#failing?.completed(this.attempt.url, this.#streak, this.#streakFailures);
+  }
+
+  get #failing(): FailingEngines | undefined {
+    return this.#watch?.failing;
   }
 
   /** Tells its engine's progress that it has no data yet. */

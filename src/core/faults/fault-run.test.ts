@@ -235,6 +235,7 @@ const withAttempts = (
         engineOut: () => attempt.engineOut(),
         engineSuspected: () => attempt.engineSuspected(),
         firstByte: () => attempt.firstByte(),
+        progressed: () => attempt.progressed(),
         ended: (outcome) => attempt.ended(outcome),
         ...changesOf(attempt),
       };

@@ -100,7 +100,8 @@ class FaultRun {
     // A separate stream from that of the settings, so that changing a setting does not change the traffic.
     this.#random = seededRandom(seed + 1_000_000);
     this.#dice = new FaultDice(seededRandom(seed + 2_000_000), faults);
-    this.#invariants = new Invariants(retryPolicy, settings.admission?.queuedRequestsMax ?? 0);
+    const queuedRequestsMax = settings.admission?.queuedRequestsMax ?? 0;
+    this.#invariants = new Invariants(retryPolicy, queuedRequestsMax, this.#timeline.clock);
     this.#engines = Array.from({ length: engines }, (_, i) => {
       const dice = i < faultyEngines ? this.#dice : new FaultDice(this.#random, {});
       return new FaultyEngine(`http://engine-${i}`, this.#timeline, dice);

@@ -69,6 +69,10 @@ export class FaultyAttempt implements EngineAttempt {
     this.#request.router.roomMade();
   }
 
+  progressed(): void {
+    this.#ticket.progressed();
+  }
+
   ended(status: AttemptOutcome): void {
     this.#options.invariants.attemptEnded(this.#request);
     this.#ticket.finish({ status });

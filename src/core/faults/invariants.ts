@@ -6,6 +6,7 @@ import type {
   AttemptOutcome,
   RetryPolicy,
 } from '../attempts/index.ts';
+import type { Clock } from '../base/index.ts';
 import type { EndpointLoad } from '../routing/index.ts';
 import type { FaultyEngine } from './faulty-engine.ts';
 import type { FaultyRequest } from './faulty-request.ts';
@@ -32,14 +33,25 @@ interface RequestBook {
   /** Tokens of the response that the client has received. */
   tokens: number;
   lastEnd: AttemptEnd | undefined;
-  /** Engines that failed after they had received the request. */
+  /** Engines that failed after they had received the request, without having failed another one shortly before. */
   brokenEngines: number;
+  /** Whether the engine of the last attempt had failed another request when this one was sent. */
+  wasFailing: boolean;
   /** What its client has received. */
   hasHead: boolean;
   hasLastWord: boolean;
   hasLeft: boolean;
   outcome: AttemptOutcome | undefined;
 }
+
+/** A failure of an engine, as a router observed it. */
+interface EngineFailure {
+  readonly request: FaultyRequest;
+  readonly atSeconds: number;
+}
+
+/** An engine that failed another request so shortly before is to blame for the next failure. */
+const failingSeconds = 10;
 
 /** Every so many events, all loads are checked. */
 const fullCheckEvery = 256;
@@ -49,6 +61,9 @@ const lastWords: ReadonlySet<string> = new Set(['an error', 'a cut', 'the end'])
 export class Invariants {
   readonly #retryPolicy: RetryPolicy;
   readonly #queuedRequestsMax: number;
+  readonly #clock: Clock;
+  /** Failures by router and engine, those of the last seconds. */
+  readonly #failures = new Map<FaultyRouter, Map<string, EngineFailure[]>>();
   /** The records of all requests; those that have ended are kept as long as anything can still happen to them. */
   readonly #books = new WeakMap<FaultyRequest, RequestBook>();
   /** Requests that have not ended. */
@@ -65,7 +80,8 @@ export class Invariants {
   #rejected = 0;
 
   /** @param queuedRequestsMax Maximum length of a router's admission queue. */
-  constructor(retryPolicy: RetryPolicy, queuedRequestsMax: number) {
+  constructor(retryPolicy: RetryPolicy, queuedRequestsMax: number, clock: Clock) {
+    this.#clock = clock;
     this.#retryPolicy = retryPolicy;
     this.#queuedRequestsMax = queuedRequestsMax;
   }
@@ -100,11 +116,13 @@ export class Invariants {
   /** The router receives the status of a response. */
   responded(request: FaultyRequest, status: number): void {
     this.#bookOf(request).lastEnd = status;
+    if (this.#isBroken(status) && status >= 500) this.#noteFailure(request);
   }
 
   /** The router observes that an attempt failed. */
   failed(request: FaultyRequest, end: AttemptEnd): void {
     this.#bookOf(request).lastEnd = end;
+    this.#noteFailure(request);
   }
 
   sent(request: FaultyRequest, url: string): void {
@@ -117,8 +135,11 @@ export class Invariants {
       book.tried.add(last);
       book.attempts = 1;
       book.brokenEngines = 0;
-    } else if (this.#isBroken(book.lastEnd)) book.brokenEngines++;
+    } else if (this.#isBroken(book.lastEnd) && !book.wasFailing) book.brokenEngines++;
     book.reads = 0;
+    book.wasFailing = this.#failuresOf(request.router, url).some(
+      (failure) => failure.request !== request,
+    );
     const who = `${request.name} was sent to ${url}`;
     must(book.url === undefined, `${who} while an attempt at ${book.url} is under way`);
     must(!request.isConnected, `${who} and left a connection open to ${[...book.tried].at(-1)}`);
@@ -290,6 +311,22 @@ export class Invariants {
     return failures[end].blamesRequest;
   }
 
+  #noteFailure(request: FaultyRequest): void {
+    const { url } = this.#bookOf(request);
+    if (url === undefined) return;
+    const atSeconds = this.#clock.nowSeconds();
+    this.#failuresOf(request.router, url).push({ request, atSeconds });
+  }
+
+  #failuresOf(router: FaultyRouter, url: string): EngineFailure[] {
+    const byUrl = this.#failures.get(router) ?? new Map<string, EngineFailure[]>();
+    this.#failures.set(router, byUrl);
+    const sinceSeconds = this.#clock.nowSeconds() - failingSeconds;
+    const recent = (byUrl.get(url) ?? []).filter(({ atSeconds }) => atSeconds >= sinceSeconds);
+    byUrl.set(url, recent);
+    return recent;
+  }
+
   #mayReroute(end: AttemptEnd | undefined): boolean {
     const { failures, timers, reroutedStatuses } = this.#retryPolicy;
     if (end === undefined || end === 'total') return false;
@@ -305,7 +342,7 @@ export class Invariants {
     if (book === undefined) {
       book = {
         ...{ attempts: 0, url: undefined, tried: new Set(), lastEnd: undefined, brokenEngines: 0 },
-        ...{ reads: 0, migrations: 0, tokens: 0 },
+        ...{ reads: 0, migrations: 0, tokens: 0, wasFailing: false },
         ...{ hasHead: false, hasLastWord: false, hasLeft: false, outcome: undefined },
       };
       this.#books.set(request, book);

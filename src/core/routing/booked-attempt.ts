@@ -33,6 +33,11 @@ export class BookedAttempt {
     this.prefillTokens = Math.max(0, request.promptTokens - pick.cachedTokens);
   }
 
+  /** Whether its response has begun and not ended. */
+  get isDecoding(): boolean {
+    return this.#stage === 'decoding';
+  }
+
   sent(nowSeconds: number): boolean {
     if (this.#stage !== 'picked') return false;
     this.#stage = 'prefilling';

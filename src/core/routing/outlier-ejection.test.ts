@@ -70,6 +70,45 @@ test('an engine that fails every other request is ejected by its share', () => {
   );
 });
 
+/** One request after the other, of which the engine begins each stream and breaks it off. @returns Those it met. */
+function breakStreams({ clock, core }: ReturnType<typeof fleet>, progresses: boolean): number {
+  let met = 0;
+  for (let i = 0; i < 400 && !core.isEjected(bad); i++) {
+    const ticket = core.route(requestOf(i));
+    ticket.sent();
+    clock.advance(0.05);
+    ticket.firstByte();
+    const breaks = isBad(ticket.pick.endpoint.url);
+    if (breaks) met++;
+    if (progresses || !breaks) ticket.progressed();
+    ticket.finish({ status: breaks ? 'failed' : 'completed' });
+  }
+  return met;
+}
+
+test('an engine that begins each stream and breaks it off is ejected, soon or late in the stream', () => {
+  const soon = fleet();
+  assert.equal(breakStreams(soon, false), 5);
+  assert.equal(soon.core.isEjected(bad), true);
+  const late = fleet();
+  // It worked before.
+  for (let i = 0; i < 200; i++) late.request(never);
+  const met = breakStreams(late, true);
+  assert.equal(late.core.isEjected(bad), true);
+  assert.ok(met <= 10, `${met} streams`);
+});
+
+test('a retry goes to engines that have not failed lately, while there are any', () => {
+  const { core, request } = fleet();
+  for (let i = 0; i < 4; i++) request((url) => url === 'http://a' || url === 'http://b');
+  for (let i = 0; i < 8; i++) {
+    const { url } = core.route(requestOf(i), new Set(['http://c'])).pick.endpoint;
+    assert.equal(url, 'http://d');
+  }
+  const others = new Set(['http://c', 'http://d']);
+  assert.ok(['http://a', 'http://b'].includes(core.route(requestOf(9), others).pick.endpoint.url));
+});
+
 for (const policy of policyNames) {
   test(`an engine that fails at once does not draw the traffic of ${policy}`, () => {
     const { clock, request } = fleet(policy);
@@ -93,6 +132,8 @@ test('after its pause an engine gets one trial at a time, and its share after th
   trial.sent();
   for (let i = 0; i < 8; i++) assert.notEqual(request(never), bad);
   trial.firstByte();
+  assert.notEqual(request(never), bad, 'a first byte is no success yet');
+  trial.progressed();
   assert.equal(core.isEjected(bad), true);
   assert.deepEqual([request(never), request(never)], [bad, bad]);
   assert.equal(core.isEjected(bad), false);

@@ -50,13 +50,18 @@ export class OutlierEjection {
    * The candidates without those that are ejected. One whose pause is over is the only candidate: the
    * request is its trial.
    *
-   * @param mayTry Whether this request may be a trial.
+   * @param mayTry Whether this request may be a trial. A retry may not, and avoids engines whose last response
+   *   failed: it has only a few attempts.
    */
   admitted(
     candidates: readonly EndpointRecord[],
     nowSeconds: number,
     mayTry: boolean,
   ): readonly EndpointRecord[] {
+    if (!mayTry && this.#troubles.size > 0) {
+      const sound = candidates.filter((one) => !this.isEjected(one) && !this.#hasFailed(one));
+      if (sound.length > 0) return sound;
+    }
     if (this.#ejected === 0) return candidates;
     const admitted: EndpointRecord[] = [];
     for (const candidate of candidates) {
@@ -78,7 +83,7 @@ export class OutlierEjection {
     return true;
   }
 
-  /** A response that is no error has begun. */
+  /** A response that is no error is complete, or has come so far that the engine works. */
   succeeded(record: EndpointRecord, isTrial: boolean, nowSeconds: number): void {
     const trouble = this.#troubles.get(record);
     if (trouble === undefined) return;
@@ -100,16 +105,25 @@ export class OutlierEjection {
     this.#readmitted?.(record, nowSeconds);
   }
 
-  /** An attempt failed there. @param candidates The live engines of its model. */
+  /**
+   * An attempt failed there.
+   *
+   * @param countsAs `broken off`: after it had counted as a success, which is made up for.
+   * @param candidates The live engines of its model.
+   */
   failed(
     record: EndpointRecord,
-    isTrial: boolean,
+    {
+      isTrial,
+      countsAs,
+    }: { readonly isTrial: boolean; readonly countsAs: 'failed' | 'broken off' },
     candidates: readonly EndpointRecord[],
     nowSeconds: number,
   ): void {
     const trouble = this.#troubleOf(record, nowSeconds);
     trouble.failures++;
     count(trouble, 1);
+    if (countsAs === 'broken off') count(trouble, 1);
     if (trouble.untilSeconds !== undefined) {
       if (isTrial) this.#pause(record, trouble, nowSeconds, 'its trial request failed');
       return;
@@ -152,6 +166,11 @@ export class OutlierEjection {
 
   isEjected(record: EndpointRecord): boolean {
     return this.#troubles.get(record)?.untilSeconds !== undefined;
+  }
+
+  /** Whether its last response failed. */
+  #hasFailed(record: EndpointRecord): boolean {
+    return (this.#troubles.get(record)?.failures ?? 0) > 0;
   }
 
   /** The engine restarted or was removed: it begins anew. */

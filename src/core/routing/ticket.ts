@@ -72,13 +72,18 @@ export class Ticket {
 
   /** The first byte of the response body arrived: prefill is over. */
   firstByte(): void {
-    const { clock, ejection, published } = this.#context;
+    const { clock, published } = this.#context;
     const nowSeconds = clock.nowSeconds();
-    if (!this.#booked.firstByte(nowSeconds)) return;
+    if (this.#booked.firstByte(nowSeconds)) published?.firstByte(this.#booked, nowSeconds);
+  }
+
+  /** So much of the response has arrived that the engine works: its first byte alone says too little. */
+  progressed(): void {
+    if (this.#isDecided || !this.#booked.isDecoding) return;
+    const { clock, ejection } = this.#context;
     const { endpoint, isTrial } = this.#options;
     this.#isDecided = true;
-    ejection.succeeded(endpoint, isTrial, nowSeconds);
-    published?.firstByte(this.#booked, nowSeconds);
+    ejection.succeeded(endpoint, isTrial, clock.nowSeconds());
   }
 
   /** The attempt has ended, with any outcome. Only the first call counts. */
@@ -92,7 +97,8 @@ export class Ticket {
     }
     if (outcome.status === 'failed') {
       endpoint.totals.errors += 1;
-      ejection.failed(endpoint, isTrial, alternatives, nowSeconds);
+      const countsAs = this.#isDecided ? 'broken off' : 'failed';
+      ejection.failed(endpoint, { isTrial, countsAs }, alternatives, nowSeconds);
     } else if (!this.#isDecided) {
       // Complete without a body, or an error that is the client's: the engine responded.
       if (outcome.status === 'completed') ejection.succeeded(endpoint, isTrial, nowSeconds);

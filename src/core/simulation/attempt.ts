@@ -201,6 +201,9 @@ export class Attempt implements AttemptEffects, EngineAttempt {
     this.#ticket?.firstByte();
   }
 
+  /** Only the first of its tokens is reported to the machine. */
+  progressed(): void {}
+
   ended(status: AttemptOutcome): void {
     this.#fleet.ended(this);
     const ticket = this.#ticket as Ticket;

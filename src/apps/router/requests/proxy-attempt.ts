@@ -130,6 +130,10 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     this.#owner.hasFirstByte(this, nowMs);
   }
 
+  progressed(): void {
+    this.#ticket.progressed();
+  }
+
   ended(status: AttemptOutcome): void {
     this.#ticket.finish(this.#owner.outcomeOf(status));
     this.#upstream = undefined;
