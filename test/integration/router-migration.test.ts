@@ -184,6 +184,10 @@ for (const [what, [fault, cause]] of Object.entries(breaks)) {
       assert.ok(unbroken.text.length > 60 && unbroken.isDone);
       assert.deepEqual(await streamed(router.url, path, body), unbroken);
       assert.deepEqual(await migrations(router), { [`moved ${cause}`]: 1 });
+      // Reroutes are those before the response started.
+      const page = await (await fetch(`${router.url}/metrics`)).text();
+      assert.match(page, /spillway_router_reroutes_total\{[^}]*\} 0\.0\n/);
+      assert.doesNotMatch(page, /spillway_router_reroutes_total\{[^}]*\} [1-9]/);
     });
   }
 }

@@ -161,6 +161,81 @@ test('a stream whose engine dies after the head and before the first token moves
   assert.deepEqual(asked(), [1, 1]);
 });
 
+const engineError =
+  'data: {"error":{"message":"EngineCore encountered an issue.","type":"InternalServerError","param":null,"code":500}}\n\n';
+const messagesError =
+  'event: error\ndata: {"type":"error","error":{"type":"internal_error","message":"gone"}}\n\n';
+
+for (const [what, path, body, error, options] of [
+  ['a chat', '/v1/chat/completions', hello, engineError, {}],
+  ['a chat that could not move', '/v1/chat/completions', { ...hello, n: 2 }, engineError, {}],
+  ['a chat without migration', '/v1/chat/completions', hello, engineError, { migration: false }],
+  ['a message', '/v1/messages', hello, messagesError, {}],
+  ['a response', '/v1/responses', { model: 'm', input: 'Hello' }, engineError, {}],
+] as const) {
+  test(`an error as the first event of ${what} is no response yet: another engine serves it`, async (context) => {
+    const { router, asked } = await failing(
+      context,
+      ({ socket }) => {
+        const text = eventStreamHead + chunk(error);
+        // The head alone, half of the event, and the rest.
+        socket.write(text.slice(0, eventStreamHead.length));
+        setTimeout(() => socket.write(text.slice(eventStreamHead.length, -30)), 10);
+        setTimeout(
+          () => socket.write(`${text.slice(-30)}${chunk('data: [DONE]\n\n')}0\r\n\r\n`),
+          20,
+        );
+      },
+      options,
+    );
+    const response = await fetch(`${router.url}${path}`, {
+      ...{ method: 'POST', body: JSON.stringify({ ...body, stream: true }) },
+    });
+    assert.deepEqual([response.status, await response.json()], [200, { ok: true }]);
+    assert.deepEqual(asked(), [1, 1]);
+    const views = await engineViews(router);
+    assert.deepEqual(
+      views.map(({ totals }) => [totals.errors, totals.retries]),
+      [
+        [1, 0],
+        [0, 1],
+      ],
+    );
+    const page = await metricsOf(router);
+    assert.match(page, /spillway_router_reroutes_total\{[^}]*\} 1\.0\n/);
+    assert.doesNotMatch(page, /spillway_router_stream_migrations_total\{/);
+  });
+}
+
+test('an error of the client as the first event reaches the client, and no engine is to blame', async (context) => {
+  for (const code of [400, 404, 422]) {
+    const event = engineError.replace('500', String(code));
+    const { router, asked } = await failing(context, ({ socket }) =>
+      socket.write(`${eventStreamHead}${chunk(event)}${chunk('data: [DONE]\n\n')}0\r\n\r\n`),
+    );
+    for (let i = 0; i < 12; i++) {
+      const response = await post(router, { ...hello, stream: true });
+      const text = await response.text();
+      if (text !== '{"ok":true}') assert.equal(text, `${event}data: [DONE]\n\n`);
+    }
+    assert.deepEqual(asked(), [6, 6]);
+    const [view] = await engineViews(router);
+    assert.deepEqual([view?.totals.errors, view?.state], [0, 'live']);
+  }
+});
+
+test('if every stream begins with an error, the client gets the last engine’s', async (context) => {
+  const script = (name: string): Script => ({
+    onRequest: ({ socket }) =>
+      socket.write(`${eventStreamHead}${chunk(engineError.replace('EngineCore', name))}0\r\n\r\n`),
+  });
+  const { router } = await stack(context, [script('first'), script('second')]);
+  const response = await post(router, { ...hello, stream: true });
+  assert.equal(await response.text(), engineError.replace('EngineCore', 'second'));
+  const errors = (await engineViews(router)).map(({ totals }) => totals.errors);
+  assert.deepEqual(errors, [1, 1]);
+});
+
 test('a head without a body is held until the first byte of the body', async (context) => {
   let begin = () => {};
   const { router } = await stack(context, [

@@ -83,8 +83,8 @@ export interface AttemptEffects {
   /**
    * The request is over, once. Called before the last output to the client (`refuse`, `breakOff`, `complete`).
    *
-   * @param status HTTP status that the client has received or will receive; undefined if no engine could be
-   *   picked, as the reason for that decides it.
+   * @param status HTTP status that the client has received or will receive, or that the error event stands for with
+   *   which its stream begins; undefined if no engine could be picked, as the reason for that decides it.
    */
   requestEnded(outcome: AttemptOutcome, status: number | undefined): void;
 }

@@ -164,6 +164,10 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     return this.#machine.responseHead(status, hasBody);
   }
 
+  beginsWithError(): void {
+    this.#migration?.refuse();
+  }
+
   relay(bytes: Buffer, ended: boolean, chunks: number): boolean {
     if (this.#stream === undefined) this.#chunks += chunks;
     else if (chunks > 0) this.#countGap(this.#stream, ended, chunks);
@@ -317,7 +321,8 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
 
   rerouted(to: EngineAttempt): void {
     const { label, metrics } = (this.#attempt as ProxyAttempt).target;
-    metrics.reroutes.inc();
+    // A response that had begun counts among the migrations.
+    if (!this.exchange.begun) metrics.reroutes.inc();
     const next = this.#context.target(to.url).label;
     this.#context.log.warning(`request ${this.#request.id}: ${label} failed, trying ${next}`);
   }

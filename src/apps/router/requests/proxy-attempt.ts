@@ -8,8 +8,9 @@ import type {
   UpstreamExchange,
   UpstreamFailure,
 } from '../../../io/http/index.ts';
+import { FirstEvent } from './first-event.ts';
 import type { ProxyContext, ProxyTarget } from './proxy-context.ts';
-import { upstreamHeadText } from './proxy-heads.ts';
+import { isEventStream, upstreamHeadText } from './proxy-heads.ts';
 
 /** The request that an attempt belongs to. */
 export interface AttemptOwner {
@@ -18,6 +19,8 @@ export interface AttemptOwner {
   sending(attempt: ProxyAttempt): Buffer;
   /** See `AttemptMachine.responseHead`. */
   headOf(attempt: ProxyAttempt, status: number, hasBody: boolean): HeadVerdict;
+  /** The head that passed is that of a stream whose first event is an error, which no other engine spared the client. */
+  beginsWithError(): void;
   /** Relays a head that passed, and the bytes that came with it. @returns Whether `bytes` must stay as they are. */
   begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean;
   /** Relays bytes of the body. @returns Whether they must stay as they are after the call. */
@@ -29,6 +32,8 @@ export interface AttemptOwner {
   outcomeOf(status: AttemptOutcome): Outcome;
 }
 
+const noBody = Buffer.alloc(0);
+
 export class ProxyAttempt implements EngineAttempt, ResponseSink {
   readonly target: ProxyTarget;
   readonly #context: ProxyContext;
@@ -39,6 +44,8 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
   #sentAtMs = 0;
   /** A head whose body has not begun: it is relayed with the first bytes of the body. */
   #heldHead: ResponseHead | undefined = undefined;
+  /** The start of a stream, which may be an error. */
+  #firstEvent: FirstEvent | undefined = undefined;
   #failure: UpstreamFailure | undefined = undefined;
 
   constructor(context: ProxyContext, owner: AttemptOwner, ticket: Ticket) {
@@ -144,9 +151,33 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
   // Events of the engine's socket.
 
   onHead(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
-    const verdict = this.#owner.headOf(this, head.status, ended || bytes.length > 0);
+    if (head.status !== 200 || !isEventStream(head)) {
+      return this.#passHead(head, head.status, { bytes, ended, chunks });
+    }
+    this.#firstEvent ??= new FirstEvent(head);
+    const first = this.#firstEvent;
+    const start = ended || bytes.length > 0 ? first.take(bytes, ended, chunks) : undefined;
+    if (start === undefined) {
+      return this.#passHead(head, head.status, { bytes: noBody, ended: false, chunks: 0 });
+    }
+    // An error in the first event is an error in place of the response.
+    const status = first.errorStatus ?? head.status;
+    const isKept = this.#passHead(head, status, { bytes: start, ended, chunks: first.chunks });
+    return isKept && start === bytes;
+  }
+
+  /** @returns Whether the bytes must stay as they are after the call. */
+  #passHead(
+    head: ResponseHead,
+    status: number,
+    read: { readonly bytes: Buffer; readonly ended: boolean; readonly chunks: number },
+  ): boolean {
+    const { bytes, ended, chunks } = read;
+    const verdict = this.#owner.headOf(this, status, ended || bytes.length > 0);
     this.#heldHead = verdict === 'hold' ? head : undefined;
-    return verdict === 'pass' && this.#owner.begin(head, bytes, ended, chunks);
+    if (verdict !== 'pass') return false;
+    if (status !== head.status) this.#owner.beginsWithError();
+    return this.#owner.begin(head, bytes, ended, chunks);
   }
 
   onBytes(bytes: Buffer, ended: boolean, chunks: number): boolean {

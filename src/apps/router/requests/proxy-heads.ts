@@ -73,3 +73,8 @@ function connectionListed(headers: Headers): ReadonlySet<string> | undefined {
   }
   return listed;
 }
+
+/** Whether the response is a stream of server-sent events. */
+export function isEventStream({ headers }: ResponseHead): boolean {
+  return /^text\/event-stream/i.test(headers.get('content-type') ?? '');
+}

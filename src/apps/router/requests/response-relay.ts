@@ -2,8 +2,9 @@
 // hold token counts or an error.
 import type { Pick } from '../../../core/routing/index.ts';
 import { ChunkedReader, type ResponseHead, type ServerExchange } from '../../../io/http/index.ts';
+import { errorEventStatus } from './first-event.ts';
 import { type OpenAiError, openAiErrorJson } from './openai-error.ts';
-import { downstreamHeadText } from './proxy-heads.ts';
+import { downstreamHeadText, isEventStream } from './proxy-heads.ts';
 import { type Usage, usageNear } from './usage.ts';
 
 export interface ResponseRelayOptions {
@@ -47,14 +48,14 @@ export class ResponseRelay {
     return this.#usage;
   }
 
-  /** Whether the engine wrote an error event into its stream. */
+  /** Whether the engine wrote an error event into its stream that is not the client's fault. */
   get hasErrorEvent(): boolean {
     return this.#hasErrorEvent;
   }
 
   /** Relays the head, and the bytes that go with it. */
   begin(head: ResponseHead, bytes: Buffer, ended: boolean, picked: PickedEngine): void {
-    this.#isEventStream = /^text\/event-stream/i.test(head.headers.get('content-type') ?? '');
+    this.#isEventStream = isEventStream(head);
     const headText = this.#headText(head, picked);
     const body = this.#decoder === undefined ? bytes : decoded(this.#decoder, bytes);
     this.#options.exchange.begin(headText, body);
@@ -116,11 +117,21 @@ export class ResponseRelay {
     if (
       this.#isEventStream &&
       bytes.length < errorEventBytesMax &&
-      bytes.includes('data: {"error"')
+      bytes.includes('"error"') &&
+      hasEngineError(bytes.toString('latin1'))
     ) {
       this.#hasErrorEvent = true;
     }
   }
+}
+
+/** Whether a text with chunks has an error event that is not the client's. */
+function hasEngineError(text: string): boolean {
+  for (const { index } of text.matchAll(/^(?:event: ?error\r?\n)?data:/gm)) {
+    const status = errorEventStatus(text.slice(index));
+    if (status === 429 || (status !== undefined && status >= 500)) return true;
+  }
+  return false;
 }
 
 function decoded(decoder: ChunkedReader, bytes: Buffer): Buffer {

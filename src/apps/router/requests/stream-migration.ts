@@ -11,6 +11,7 @@ import {
 import type { RequestFields } from '../../../core/protocol/index.ts';
 import type { ResponseHead } from '../../../io/http/index.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
+import { isEventStream } from './proxy-heads.ts';
 
 /** What all streams of a router share. */
 export interface MigrationContext {
@@ -91,11 +92,17 @@ export class StreamMigration {
     return this.#stream?.isContinued ? this.#stream.shownTokens : undefined;
   }
 
-  /** Looks at the head of a response, which may turn out not to be a stream. */
-  begin({ status, framing, headers }: ResponseHead, clientMinorVersion: number): void {
-    const isStream = /^text\/event-stream/i.test(headers.get('content-type') ?? '');
-    if (status === 200 && isStream && framing === 'chunked' && clientMinorVersion === 1) return;
+  /** The response is passed on as it is. */
+  refuse(): void {
     this.#refusal ??= 'response';
+  }
+
+  /** Looks at the head of a response, which may turn out not to be a stream. */
+  begin(head: ResponseHead, clientMinorVersion: number): void {
+    const { status, framing } = head;
+    if (status === 200 && isEventStream(head) && framing === 'chunked' && clientMinorVersion === 1)
+      return;
+    this.refuse();
   }
 
   /** @returns What the client gets of a read; undefined for nothing. */
@@ -115,7 +122,7 @@ export class StreamMigration {
   /** The engine has ended the stream early, and no other one can continue. @returns What is to be passed on. */
   release(): Buffer | undefined {
     // Only what is relayed by whole events can move.
-    this.#refusal ??= 'response';
+    this.refuse();
     const withheld = this.#stream?.release();
     return withheld && Buffer.from(withheld.buffer);
   }
