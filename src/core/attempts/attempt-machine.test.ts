@@ -242,6 +242,27 @@ test('a request that takes others down with it is charged: they failed after it 
   assert.match(effects.taken(), /refuse 502$/);
 });
 
+test('while engines fail that a request never met, it is not charged: it is tried on three', () => {
+  const { request, failedBy } = router();
+  failedBy('z');
+  const { machine, effects } = request(['a', 'b', 'c', 'd']);
+  inputs.reset(machine);
+  inputs['head 500'](machine);
+  assert.match(effects.taken(), /pick c, abort, attempt failed, rerouted, send$/);
+  inputs.reset(machine);
+  assert.match(effects.taken(), /refuse 502$/);
+});
+
+test('what a request took down with it does not excuse it, even on engines that it has left', () => {
+  const { request, failedBy } = router();
+  const { machine, effects } = request(['a', 'b', 'c']);
+  inputs.reset(machine);
+  // It broke the first engine, which now fails others.
+  failedBy('a');
+  inputs.reset(machine);
+  assert.match(effects.taken(), /refuse 502$/);
+});
+
 test('an engine counts as failing for 10 s, until it completes a later request, and not by its own request', () => {
   const isCharged = (before: (stack: ReturnType<typeof router>) => void): boolean => {
     const stack = router();

@@ -84,7 +84,9 @@ export class AttemptMachine implements Watched {
   #picked: EngineAttempt | undefined = undefined;
   /** The attempt in flight, or the last one. */
   #flight: Flight | undefined = undefined;
+  /** Engines that failed this part of the request, and all that failed any of it. */
   #tried: Set<string> | undefined = undefined;
+  #met: Set<string> | undefined = undefined;
   #reroutes = 0;
   /** Engines that failed after they had received the request, and were not failing already. */
   #brokenEngines = 0;
@@ -541,7 +543,13 @@ export class AttemptMachine implements Watched {
 
   /** The engine failed after it had received the request. */
   #charge(): void {
-    if (this.#flight?.broke()) this.#brokenEngines++;
+    if (this.#flight?.broke(this.#meets())) this.#brokenEngines++;
+  }
+
+  /** Remembers the engine of the attempt in flight. @returns All engines that are remembered. */
+  #meets(): ReadonlySet<string> {
+    this.#met ??= new Set();
+    return this.#met.add(this.#attempt.url);
   }
 
   #judge(rule: FailureRule): void {
@@ -560,6 +568,7 @@ export class AttemptMachine implements Watched {
     if (!this.#mayRetry()) return false;
     this.#tried ??= new Set();
     this.#tried.add(this.#attempt.url);
+    this.#meets();
     const state = this.#state;
     if (!this.#pick()) return false;
     if (this.#isTooLate()) {

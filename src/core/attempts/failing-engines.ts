@@ -38,6 +38,14 @@ export class FailingEngines {
     return this.#streaks.get(url);
   }
 
+  /** Whether an engine has failed lately that is none of these. */
+  hasOtherThan(urls: ReadonlySet<string>, nowSeconds: number): boolean {
+    for (const [url, { lastSeconds }] of this.#streaks) {
+      if (!urls.has(url) && nowSeconds - lastSeconds <= failingSeconds) return true;
+    }
+    return false;
+  }
+
   /** The engine failed a request, and may be to blame. */
   failed(url: string, request: object, nowSeconds: number): void {
     let streak = this.#streaks.get(url);

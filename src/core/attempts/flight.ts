@@ -2,7 +2,7 @@
 import type { EngineAttempt } from './attempt-effects.ts';
 import { type AttemptWatch, firstByteSeconds } from './deadlines.ts';
 import type { EngineProgress } from './engine-progress.ts';
-import type { FailingEngines, FailureStreak } from './failing-engines.ts';
+import type { FailureStreak } from './failing-engines.ts';
 
 export class Flight {
   readonly attempt: EngineAttempt;
@@ -47,22 +47,22 @@ export class Flight {
   /**
    * The engine failed after it had received the request.
    *
+   * @param met The engines that the request was sent to, with this one.
    * @returns Whether the request may be to blame: unless the engine had failed another one before this one was sent,
-   *   and has completed none since.
+   *   and has completed none since; or an engine that the request never met has failed lately.
    */
-  broke(): boolean {
-    const isToBlame = !this.#wasFailing || this.#streak?.isOver !== false;
-    this.#failing?.failed(this.attempt.url, this.#request, this.#watch?.nowSeconds ?? 0);
+  broke(met: ReadonlySet<string>): boolean {
+    if (this.#watch === undefined) return true;
+    const { failing, nowSeconds } = this.#watch;
+    const wasFailing = this.#wasFailing && this.#streak?.isOver === false;
+    const isToBlame = !wasFailing && !failing.hasOtherThan(met, nowSeconds);
+    failing.failed(this.attempt.url, this.#request, nowSeconds);
     return isToBlame;
   }
 
   /** The engine has completed the response, which is no error. */
   completed(): void {
-    this.#failing?.completed(this.attempt.url, this.#streak, this.#streakFailures);
-  }
-
-  get #failing(): FailingEngines | undefined {
-    return this.#watch?.failing;
+    this.#watch?.failing.completed(this.attempt.url, this.#streak, this.#streakFailures);
   }
 
   /** Tells its engine's progress that it has no data yet. */

@@ -37,6 +37,9 @@ interface RequestBook {
   brokenEngines: number;
   /** Whether the engine of the last attempt had failed another request when this one was sent. */
   wasFailing: boolean;
+  /** Whether an engine that the request was never sent to had failed shortly before the last attempt did. */
+  isExcused: boolean;
+  readonly met: Set<string>;
   /** What its client has received. */
   hasHead: boolean;
   hasLastWord: boolean;
@@ -135,8 +138,10 @@ export class Invariants {
       book.tried.add(last);
       book.attempts = 1;
       book.brokenEngines = 0;
-    } else if (this.#isBroken(book.lastEnd) && !book.wasFailing) book.brokenEngines++;
+    } else if (this.#isBroken(book.lastEnd) && !book.wasFailing && !book.isExcused)
+      book.brokenEngines++;
     book.reads = 0;
+    book.met.add(url);
     book.wasFailing = this.#failuresOf(request.router, url).some(
       (failure) => failure.request !== request,
     );
@@ -312,9 +317,14 @@ export class Invariants {
   }
 
   #noteFailure(request: FaultyRequest): void {
-    const { url } = this.#bookOf(request);
+    const book = this.#bookOf(request);
+    const { url } = book;
     if (url === undefined) return;
     const atSeconds = this.#clock.nowSeconds();
+    const others = this.#failures.get(request.router)?.keys() ?? [];
+    book.isExcused = [...others].some(
+      (other) => !book.met.has(other) && this.#failuresOf(request.router, other).length > 0,
+    );
     this.#failuresOf(request.router, url).push({ request, atSeconds });
   }
 
@@ -342,7 +352,14 @@ export class Invariants {
     if (book === undefined) {
       book = {
         ...{ attempts: 0, url: undefined, tried: new Set(), lastEnd: undefined, brokenEngines: 0 },
-        ...{ reads: 0, migrations: 0, tokens: 0, wasFailing: false },
+        ...{
+          reads: 0,
+          migrations: 0,
+          tokens: 0,
+          wasFailing: false,
+          isExcused: false,
+          met: new Set(),
+        },
         ...{ hasHead: false, hasLastWord: false, hasLeft: false, outcome: undefined },
       };
       this.#books.set(request, book);
