@@ -3,15 +3,16 @@
 //
 //   node bench/chaos.ts [--streams 300] [--at-once 32] [--engines 8] [--routers 2] [--fault killed,wedged,…]
 //                       [--every 4] [--seconds 8] [--front spillway] [--clone CLONE] [--port 9500] [--json]
-//                       [--each] [--peer-programs FOLDER]
+//                       [--each] [--peer-programs FOLDER] [--minutes N] [--progress FILE]
 //   node bench/chaos.ts --page FILE,…
 //
 // Every `--every` seconds another engine fails for `--seconds` seconds, with the faults in turn; at most half of the
 // engines are struck at once. The long form is `--streams 100000 --at-once 256`. --each gives each fault a run of its own.
+// After --minutes no further stream begins. --progress appends the counts to a file, as JSON, every 500 streams.
 // Fronts are spillway (of this clone or that of --clone), nginx, and vllm-router and sglang-router, which `pip install`
 // puts into the folder of --peer-programs. --page writes docs/results/chaos.md from the output of `--each --json` runs.
 // Exits with 1 if a client saw anything but the unbroken response, or if our routers did not return to their start.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,6 +21,7 @@ import type { RouterView } from '../src/core/protocol/index.ts';
 import {
   type Answer,
   ask,
+  badOutcomes,
   check,
   closeClients,
   type Finding,
@@ -41,6 +43,8 @@ const { values: flags } = parseArgs({
     front: { type: 'string', default: 'spillway' },
     clone: { type: 'string', default: join(import.meta.dirname, '..') },
     port: { type: 'string', default: '9500' },
+    minutes: { type: 'string', default: 'Infinity' },
+    progress: { type: 'string' },
     'time-scale': { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
     each: { type: 'boolean', default: false },
@@ -66,8 +70,11 @@ interface RunResult {
   /** Of the machine, at the end. */
   readonly load: number;
   readonly seconds: number;
+  /** Streams by what was wrong; the sum of them is the number of streams that a client did not get unbroken. */
   readonly failed: number;
+  readonly cut?: number;
   readonly malformed: number;
+  readonly duplicated?: number;
   readonly unequal: number;
   readonly strikes: Readonly<Record<string, number>>;
   /** What went wrong, with the number of streams. */
@@ -162,8 +169,13 @@ async function run(
     const stop = new AbortController();
     const strikes = strikeInTurn(names, stop.signal);
     const findings = await playStreams(front, streams, answers, (done, bad) => {
-      if (done % 100 === 0)
-        say(`${frontName}: ${done} of ${streams} streams, ${bad} not as they should be`);
+      if (done.length % 100 === 0)
+        say(`${frontName}: ${done.length} of ${streams} streams, ${bad} not as they should be`);
+      if (flags.progress !== undefined && done.length % 500 === 0) {
+        const elapsed = Math.round((performance.now() - beganMs) / 1000);
+        const line = { streams: done.length, seconds: elapsed, ...summaryOf(done) };
+        appendFileSync(flags.progress, `${JSON.stringify(line)}\n`);
+      }
     });
     const seconds = (performance.now() - beganMs) / 1000;
     stop.abort();
@@ -172,7 +184,7 @@ async function run(
     const after = front.processes.map(resourcesOf);
     return {
       ...{ front: frontName, version: versionOf(frontName, options), fault: names.join(', ') },
-      ...{ streams, seconds: Math.round(seconds), strikes: struck, leftOver },
+      ...{ streams: findings.length, seconds: Math.round(seconds), strikes: struck, leftOver },
       ...{ atOnce: Number(flags['at-once']), everySeconds: Number(flags.every) },
       ...{ faultSeconds: Number(flags.seconds), load: loadavg()[0] ?? Number.NaN },
       ...summaryOf(findings),
@@ -190,20 +202,21 @@ async function playStreams(
   { urls }: Front,
   count: number,
   answers: readonly Answer[],
-  onDone: (done: number, bad: number) => void,
+  onDone: (done: readonly Finding[], bad: number) => void,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   let sent = 0;
   let bad = 0;
+  const endMs = performance.now() + Number(flags.minutes) * 60_000;
   const client = async () => {
-    while (sent < count) {
+    while (sent < count && performance.now() < endMs) {
       const i = sent++;
       const at = i % variantCount;
       const url = urls[i % urls.length] as string;
       const finding = await check(url, variants[at] as Variant, answers[at] as Answer);
       findings.push(finding);
       if (finding.outcome !== 'ok') bad++;
-      onDone(findings.length, bad);
+      onDone(findings, bad);
       // A client whose request was refused does not ask again at once.
       if (finding.outcome === 'failed') await sleep(50);
     }
@@ -225,7 +238,14 @@ async function strikeInTurn(
     if (target !== undefined && struck.size < engines.length / 2) {
       counts[name] = (counts[name] ?? 0) + 1;
       const fault = faults[name] as Fault;
-      const healed = fault(target, Number(flags.seconds)).finally(() => struck.delete(target));
+      const healed = fault(target, Number(flags.seconds))
+        .catch(async (error: unknown) => {
+          say(`${name} at ${target.url}: ${error}`);
+          counts['not healed'] = (counts['not healed'] ?? 0) + 1;
+          await target.stop('SIGKILL');
+          await target.start();
+        })
+        .finally(() => struck.delete(target));
       struck.set(target, healed);
     }
     await sleep(Number(flags.every) * 1000, undefined, { signal }).catch(() => {});
@@ -283,7 +303,8 @@ function summaryOf(findings: readonly Finding[]) {
   };
   const gaps = good.map(({ longestGapMs }) => longestGapMs);
   return {
-    ...{ failed: count('failed'), malformed: count('malformed'), unequal: count('unequal'), why },
+    ...{ failed: count('failed'), cut: count('cut'), malformed: count('malformed') },
+    ...{ duplicated: count('duplicated'), unequal: count('unequal'), why },
     firstTokenMsP99: p99(good.map(({ firstTokenMs }) => firstTokenMs)),
     longestGapMsP99: p99(gaps),
     longestGapMs: Math.round(Math.max(0, ...gaps)),
@@ -292,17 +313,22 @@ function summaryOf(findings: readonly Finding[]) {
 
 /** Whether no client noticed anything, and nothing is left over. */
 function isUnbroken(result: RunResult): boolean {
-  const { failed, malformed, unequal, leftOver, resources } = result;
+  const { leftOver, resources } = result;
   const growsSockets = resources.some(({ before, after }) => after.sockets > before.sockets + 8);
-  return failed + malformed + unequal === 0 && leftOver.length === 0 && !growsSockets;
+  return brokenOf(result) === 0 && leftOver.length === 0 && !growsSockets;
+}
+
+/** Number of streams that a client did not get as the unbroken one. */
+function brokenOf(result: RunResult): number {
+  return badOutcomes.reduce((sum, outcome) => sum + (result[outcome] ?? 0), 0);
 }
 
 function textOf(result: RunResult): string {
-  const { front, version, streams: count, seconds, failed, malformed, unequal } = result;
+  const { front, version, streams: count, seconds } = result;
   const rows = [
     ['front', `${front} ${version}`],
     ['streams', `${count} in ${seconds} s`],
-    ['failed / malformed / unequal', `${failed} / ${malformed} / ${unequal}`],
+    [badOutcomes.join(' / '), badOutcomes.map((outcome) => result[outcome] ?? 0).join(' / ')],
     [
       'strikes',
       Object.entries(result.strikes)
@@ -318,7 +344,7 @@ function textOf(result: RunResult): string {
     ...Object.entries(result.why).map(([reason, n]) => [`${n} ×`, reason]),
     ...result.leftOver.map((what) => ['left over', what]),
   ];
-  return rows.map(([name = '', value]) => `${name.padEnd(36)} ${value}`).join('\n');
+  return rows.map(([name = '', value]) => `${name.padEnd(52)} ${value}`).join('\n');
 }
 
 /** Writes the page of results from the lines of several `--each --json` runs, one column for each front. */
@@ -335,8 +361,8 @@ function writePage(files: readonly string[]): void {
       (one) => one.fault === fault && `${one.front} ${one.version}` === column,
     );
     if (found === undefined) return '–';
-    const { failed, malformed, unequal, seconds, longestGapMsP99: gapMs } = found;
-    return `${failed + malformed + unequal} (${seconds} s, ${(gapMs / 1000).toFixed(1)} s)`;
+    const { seconds, longestGapMsP99: gapMs } = found;
+    return `${brokenOf(found)} (${seconds} s, ${(gapMs / 1000).toFixed(1)} s)`;
   };
   const table = [
     row(['fault', ...columns]),

@@ -14,11 +14,13 @@ export interface Answer {
 }
 
 /**
- * `failed`: the client sees a failure: no connection, a status other than 200, an error event, a response that breaks off
- * or does not end. `malformed`: the events are not one stream. `unequal`: the text, its end or its usage differ from
- * those of the unbroken response.
+ * `failed`: there was no text: no connection, a status other than 200, an error event, or a response without one.
+ * `cut`: the text ended with an error event, or without its end. `malformed`: the events are not one stream. `duplicated`:
+ * the unbroken text, and a part of it once more. `unequal`: the text, its end or its usage differ in another way.
  */
-export type Outcome = 'ok' | 'failed' | 'malformed' | 'unequal';
+export type Outcome = 'ok' | 'failed' | 'cut' | 'malformed' | 'duplicated' | 'unequal';
+
+export const badOutcomes = ['failed', 'cut', 'malformed', 'duplicated', 'unequal'] as const;
 
 export interface Finding {
   readonly outcome: Outcome;
@@ -28,8 +30,8 @@ export interface Finding {
   readonly longestGapMs: number;
 }
 
-/** Maximum time of a response; the longest unbroken one takes some seconds. */
-const responseMsMax = 120_000;
+/** Maximum time of a response; the longest unbroken one takes some seconds on an idle machine. */
+const responseMsMax = 300_000;
 const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
 
 class Bad extends Error {
@@ -51,14 +53,24 @@ export async function check(url: string, variant: Variant, expected: Answer): Pr
   const stream = new StreamCheck(variant);
   try {
     const answer = await stream.read(await post(url, variant));
+    if (isRepeated(answer.text, expected.text)) throw new Bad('duplicated', 'a part twice');
     for (const key of ['text', 'finishReason', 'completionTokens'] as const) {
       if (answer[key] !== expected[key]) throw new Bad('unequal', `another ${key}`);
     }
     return { outcome: 'ok', why: '', ...stream.times };
   } catch (error) {
-    const outcome = error instanceof Bad ? error.outcome : 'failed';
+    const found = error instanceof Bad ? error.outcome : 'failed';
+    const outcome = found === 'failed' && stream.hasText ? 'cut' : found;
     return { outcome, why: error instanceof Error ? error.message : `${error}`, ...stream.times };
   }
+}
+
+/** Whether a text is another one with a part of it inserted. */
+function isRepeated(text: string, expected: string): boolean {
+  if (text.length <= expected.length) return false;
+  let same = 0;
+  while (same < expected.length && text[same] === expected[same]) same++;
+  return text.endsWith(expected.slice(same));
 }
 
 function post(url: string, { path, body }: Variant): Promise<IncomingMessage> {
@@ -103,6 +115,11 @@ class StreamCheck {
 
   constructor(variant: Variant) {
     this.#isChat = variant.path === '/v1/chat/completions';
+  }
+
+  /** Whether the client has received any of the text. */
+  get hasText(): boolean {
+    return this.#text !== '';
   }
 
   get times() {
