@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { AdmissionSettings } from '../../src/core/attempts/index.ts';
+import { parseRouterView } from '../../src/core/protocol/index.ts';
 import { post, stack } from '../support/router-stack.ts';
 import { type ReceivedRequest, respond } from '../support/scripted-engine.ts';
 import { until } from '../support/until.ts';
@@ -84,6 +85,33 @@ test('with a queue, a request waits while all engines are saturated, and then go
   assert.equal((await response).status, 200);
   assert.equal(requests.length, 1);
   assert.match(await read('/metrics'), /spillway_router_queue_wait_seconds_count 1\.0\n/);
+});
+
+test('the views that the page and the terminal read show what waits, by priority, and what was rejected', async (t) => {
+  const { router, queued, relieve, read } = await saturated(t, { maxQueuedRequests: 2 });
+  const parsed = async () => parseRouterView(await read('/debug/router')).queue;
+  assert.deepEqual(await parsed(), { waiting: 0, oldestSeconds: 0, rejected: 0, byPriority: [] });
+  const first = post(router, { ...body, priority: 3 });
+  await until(async () => (await queued()) === 1);
+  const second = post(router, { ...body, priority: -2 });
+  await until(async () => (await queued()) === 2);
+  assert.equal((await post(router, { ...body, priority: 9 })).status, 429);
+  const { oldestSeconds = -1, ...rest } = (await parsed()) ?? {};
+  assert.ok(oldestSeconds >= 0);
+  assert.deepEqual(rest, {
+    ...{ waiting: 2, rejected: 1 },
+    byPriority: [
+      { priority: -2, waiting: 1 },
+      { priority: 3, waiting: 1 },
+    ],
+  });
+  relieve();
+  assert.deepEqual([(await first).status, (await second).status], [200, 200]);
+});
+
+test('without a queue the views have none', async (t) => {
+  const { read } = await saturated(t, undefined);
+  assert.equal(parseRouterView(await read('/debug/router')).queue, null);
 });
 
 test('requests that do not generate text do not wait', async (t) => {

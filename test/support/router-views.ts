@@ -60,6 +60,7 @@ export function routerView(view: Partial<RouterView> = {}): RouterView {
     serverErrors: 0,
     requestsPerSecond: 0,
     inflight: 0,
+    queue: null,
     latencies: { windowSeconds: 300, all: { ttft: null, tpot: null, e2e: null }, models: [] },
     routers: null,
     engines: [],

@@ -69,7 +69,13 @@ export const smallRun = {
     ...{ prompt: lengths, answer: lengths, reusableShare: 0.75, workingSetTokens: 12_345 },
   },
   ...{ offeredRate: 4, refused: 0, notes: ['a note'], clients: undefined },
-  ...{ verdict: 'STABLE', utilization: 0.5, growth: 0.01, arrivalsLastSeconds: 100 },
+  ...{
+    verdict: 'STABLE',
+    utilization: 0.5,
+    growth: 0.01,
+    rejectedShare: 0,
+    arrivalsLastSeconds: 100,
+  },
 } as unknown as StackRun;
 
 /** A run with other results, and with other fields. */

@@ -2,6 +2,7 @@
 import {
   currentReport,
   type PeersView,
+  type QueueView,
   type ReportedView,
   type RouterView,
 } from '../../src/core/protocol/router-views.ts';
@@ -24,6 +25,7 @@ export function Totals({ snapshot }: { readonly snapshot: RouterView }) {
       <Total name="in flight" value={count(snapshot.inflight)} />
       <Total name="running" value={count(sum(({ running }) => running))} />
       <Total name="waiting" value={count(waiting)} isWarning={waiting > 0} />
+      {snapshot.queue && <Queue queue={snapshot.queue} />}
       <Total name="hit rate" value={percent(queries > 0 ? hits / queries : null, 1)} />
       <Total name="tokens/s" value={rate(rates.reduce((total, value) => total + value, 0))} />
       <Total name="requests" value={count(snapshot.requests)} />
@@ -48,6 +50,30 @@ export function Totals({ snapshot }: { readonly snapshot: RouterView }) {
       {snapshot.routers && <ConnectedRouters peers={snapshot.routers.peers} />}
       <Total name="router up" value={duration(snapshot.uptimeSeconds)} />
     </dl>
+  );
+}
+
+/** Requests that wait in the router, and those that it rejected. */
+function Queue({ queue }: { queue: QueueView }) {
+  const { waiting, oldestSeconds, byPriority, rejected } = queue;
+  const levels = byPriority.map((level) => `priority ${level.priority}: ${count(level.waiting)}`);
+  const oldest = waiting > 0 ? `the oldest for ${duration(oldestSeconds)}` : '';
+  const about = 'Requests that wait in the router because all engines are saturated';
+  return (
+    <>
+      <Total
+        name="queued"
+        title={[about, oldest, ...levels].filter((text) => text !== '').join('\n')}
+        value={count(waiting)}
+        isWarning={waiting > 0}
+      />
+      <Total
+        name="rejected"
+        title="Requests rejected with status 429 because the engines are overloaded"
+        value={count(rejected)}
+        isWarning={rejected > 0}
+      />
+    </>
   );
 }
 

@@ -177,7 +177,9 @@ class Router {
       ...{ core, engines, metrics, history, nowSeconds },
       unixSeconds: () => Date.now() / 1000,
     });
-    const views = new RouterViews({ core, engines, metrics, history, feed, shared, nowSeconds });
+    const views = new RouterViews({
+      ...{ core, engines, metrics, history, feed, shared, admission, nowSeconds },
+    });
     this.#events = new EventFeed(() => views.router());
     const webpage = options.webpage ?? new Map();
     const parts = {

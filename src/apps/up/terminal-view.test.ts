@@ -110,6 +110,24 @@ test('figures that an engine does not report are dashes, and without queries the
   assert.match(text({ blocksTotal: null }), / 50% +- /);
 });
 
+test('what waits in the router is shown with its priorities, and what it rejected', () => {
+  const totals = (queue: RouterView['queue']) =>
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes
+    (renderEngine({}, { queue })[0] ?? '').replace(/\x1b\[\d+m/g, '');
+  assert.doesNotMatch(totals(null), /queued/);
+  const none = { waiting: 0, oldestSeconds: 0, rejected: 0, byPriority: [] };
+  assert.match(totals(none), / in flight · 0 queued · 1 error/);
+  const [high, low] = [
+    { priority: -1, waiting: 2 },
+    { priority: 5, waiting: 10 },
+  ];
+  const waiting = { ...none, waiting: 12, oldestSeconds: 3, rejected: 4, byPriority: [high, low] };
+  assert.match(totals(waiting), / · 12 queued \(p-1 2, p5 10\) · 4 rejected · /);
+  assert.match(totals({ ...waiting, byPriority: [low] }), / · 12 queued · 4 rejected · /);
+  const many = [high, low, { priority: 6, waiting: 1 }, { priority: 7, waiting: 1 }];
+  assert.match(totals({ ...waiting, byPriority: many }), /\(p-1 2, p5 10, p6 1, …\)/);
+});
+
 test('large counts are abbreviated, and uptime is shown in hours, minutes and seconds', () => {
   const totals = (requests: number, uptimeSeconds = 0) =>
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes

@@ -1,5 +1,10 @@
 // The live view of a stack as lines of text: a pure function of its state and the window's size.
-import { currentReport, type EngineView, type ReportedView } from '../../core/protocol/index.ts';
+import {
+  currentReport,
+  type EngineView,
+  type QueueView,
+  type ReportedView,
+} from '../../core/protocol/index.ts';
 import { enginePanel } from './engine-panel.ts';
 import { initialView, keyHelp, type LiveView, type Sort } from './live-view.ts';
 import type { EngineDetails, ProcessSnapshot, StackSnapshot } from './snapshot.ts';
@@ -42,6 +47,8 @@ interface Row {
 
 /** Space between columns. */
 const gap = '  ';
+/** Priorities of waiting requests in the line of totals. */
+const prioritiesShownMax = 3;
 const gaugeCellsMin = 8;
 const gaugeCellsMax = 32;
 
@@ -171,6 +178,7 @@ function totalsLine(stack: StackSnapshot, options: TerminalViewOptions, width: n
     amount(router.requests, 'request'),
     `${router.requestsPerSecond.toFixed(1)}/s`,
     `${count(router.inflight)} in flight`,
+    ...queueTexts(router.queue),
     ...errorTexts(router),
     `up ${duration(router.uptimeSeconds)}`,
   ];
@@ -182,6 +190,19 @@ function emulatedText(engines: readonly EngineView[]): string[] {
   const emulated = engines.filter((engine) => engine.emulated).length;
   if (emulated === 0) return [];
   return [emulated === engines.length ? 'emulated' : 'partly emulated'];
+}
+
+/** How many wait in the router, of which priorities if there are several, and how many were rejected. */
+function queueTexts(queue: QueueView | null): string[] {
+  if (queue === null) return [];
+  const { waiting, byPriority, rejected } = queue;
+  const shown = byPriority.slice(0, prioritiesShownMax);
+  const more = byPriority.length > shown.length ? ', …' : '';
+  const parts = shown.map((level) => `p${level.priority} ${count(level.waiting)}`);
+  return [
+    `${count(waiting)} queued${shown.length > 1 ? ` (${parts.join(', ')}${more})` : ''}`,
+    ...(rejected > 0 ? [`${count(rejected)} rejected`] : []),
+  ];
 }
 
 /** Errors by their side; those that no status tells of only in total. */

@@ -55,6 +55,8 @@ export {
   parseRequestViews,
   parseRouterView,
   type QuantilesView,
+  type QueuePriorityView,
+  type QueueView,
   type ReportedView,
   type RequestOutcome,
   type RequestView,

@@ -30,6 +30,10 @@ const engine = engineView('a', {
   kvEvents: { coverage: 'partial', blocks: 4, problem: null },
 });
 const router = routerView({
+  queue: {
+    ...{ waiting: 3, oldestSeconds: 1.5, rejected: 2 },
+    byPriority: [{ priority: -1, waiting: 3 }],
+  },
   engines: [engine],
   latencies: { windowSeconds: 300, all: latencies, models: [{ model: 'm', ...latencies }] },
   routers: {
@@ -73,7 +77,7 @@ test('views are read back whole', () => {
   assert.deepEqual(parseHistoryView(JSON.stringify(history)), history);
   const alone = {
     ...router,
-    routers: null,
+    ...{ routers: null, queue: null },
     engines: [{ ...engine, reported: null, rates: null, kvEvents: null }],
   };
   assert.deepEqual(parseRouterView(JSON.stringify(alone)), alone);

@@ -184,6 +184,23 @@ export interface PeersView {
   readonly unknownEngines: readonly string[];
 }
 
+/** Requests that wait in the router while all engines of their model are saturated. */
+export interface QueueView {
+  /** Number of waiting requests, of all models. */
+  readonly waiting: number;
+  /** Time that the one which has waited longest has waited. */
+  readonly oldestSeconds: number;
+  /** Requests rejected since the router started. */
+  readonly rejected: number;
+  /** The most urgent priorities with waiting requests, in order; lower numbers are more urgent. */
+  readonly byPriority: readonly QueuePriorityView[];
+}
+
+export interface QueuePriorityView {
+  readonly priority: number;
+  readonly waiting: number;
+}
+
 /** The whole of /debug/router, and an event of /dashboard/events. */
 export interface RouterView {
   readonly policy: string;
@@ -200,6 +217,8 @@ export interface RouterView {
   readonly requestsPerSecond: number;
   /** Sent by this router and not finished. */
   readonly inflight: number;
+  /** Null if requests never wait in the router. */
+  readonly queue: QueueView | null;
   readonly latencies: RouterLatenciesView;
   /** Null if attempts are not shared. */
   readonly routers: PeersView | null;
@@ -398,6 +417,13 @@ const peers = objectOf<PeersView>({
 
 const engines = listOf(engine);
 
+const queue = objectOf<QueueView>({
+  waiting: number,
+  oldestSeconds: number,
+  rejected: number,
+  byPriority: listOf(objectOf<QueuePriorityView>({ priority: number, waiting: number })),
+});
+
 const router = objectOf<RouterView>({
   policy: text,
   version: text,
@@ -408,6 +434,7 @@ const router = objectOf<RouterView>({
   serverErrors: number,
   requestsPerSecond: number,
   inflight: number,
+  queue: nullable(queue),
   latencies: objectOf<RouterLatenciesView>({
     windowSeconds: number,
     all: objectOf<LatenciesView>(latencies),

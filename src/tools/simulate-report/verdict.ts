@@ -8,12 +8,14 @@ import { percent } from '../report/index.ts';
 export type Verdict = 'STABLE' | 'OVERLOADED' | 'CLOSED LOOP';
 
 export interface Stability {
-  /** OVERLOADED: the number of requests without a first token grows as long as requests arrive. */
+  /** OVERLOADED: the number of requests without a first token grows as long as requests arrive, or some are rejected. */
   readonly verdict: Verdict;
   /** Mean over the engines of the share of time, up to the last arrival, in which a step ran. */
   readonly utilization: number;
   /** See `backlogGrowth`. */
   readonly growth: number;
+  /** Share of the arrivals that admission rejected. */
+  readonly rejectedShare: number;
   /** Time from the first arrival to the last. */
   readonly arrivalsLastSeconds: number;
   /** Number of clients of a closed loop. */
@@ -26,25 +28,32 @@ export function stabilityOf(options: {
   /** Aligned with it. */
   readonly arrivalSeconds: ArrayLike<number>;
   readonly utilization: number;
+  /** Number of requests that admission rejected. @default 0 */
+  readonly rejected?: number;
   readonly clients?: number | undefined;
 }): Stability {
-  const { waitingAtArrival, arrivalSeconds, utilization, clients } = options;
+  const { waitingAtArrival, arrivalSeconds, utilization, rejected = 0, clients } = options;
   const growth = backlogGrowth(waitingAtArrival, arrivalSeconds);
-  const open = growth > overloadedGrowth ? 'OVERLOADED' : 'STABLE';
+  // Where requests are rejected, the queue is short because of that.
+  const open = growth > overloadedGrowth || rejected > 0 ? 'OVERLOADED' : 'STABLE';
   const last = arrivalSeconds[arrivalSeconds.length - 1] ?? 0;
   return {
     verdict: clients === undefined ? open : 'CLOSED LOOP',
     ...{ utilization, growth, clients },
+    rejectedShare: arrivalSeconds.length === 0 ? 0 : rejected / arrivalSeconds.length,
     arrivalsLastSeconds: last - (arrivalSeconds[0] ?? 0),
   };
 }
 
-export function verdictLine({ verdict, utilization, growth, clients }: Stability): string {
+export function verdictLine(stability: Stability): string {
+  const { verdict, utilization, growth, rejectedShare, clients } = stability;
   const busy = `engines busy ${percent(utilization)} of the time`;
   if (verdict === 'CLOSED LOOP') {
     return `CLOSED LOOP: ${counted(clients ?? 0, 'client')}, ${busy}; the load follows the responses`;
   }
-  return `${verdict}: ${busy}, queue grows by ${percent(Math.max(0, growth))} of the arrivals`;
+  const grows = `queue grows by ${percent(Math.max(0, growth))} of the arrivals`;
+  const rejects = rejectedShare > 0 ? `, admission rejects ${percent(rejectedShare)}` : '';
+  return `${verdict}: ${busy}, ${grows}${rejects}`;
 }
 
 /** Arrivals must last this many times as long as a response to show whether the queue grows. */
@@ -52,9 +61,14 @@ const responsesToObserve = 5;
 
 /** Returns reasons to distrust the latencies; empty if there are none. */
 export function verdictWarnings(
-  { verdict, arrivalsLastSeconds }: Stability,
+  { verdict, growth, rejectedShare, arrivalsLastSeconds }: Stability,
   { fromSent }: ServeReport,
 ): string[] {
+  if (verdict === 'OVERLOADED' && rejectedShare > 0 && growth <= overloadedGrowth) {
+    return [
+      'More arrives than the engines can serve: latencies are those of the admitted requests.',
+    ];
+  }
   if (verdict === 'OVERLOADED') {
     return [
       'The queue grows as long as requests arrive: latencies depend on the length of the run.',

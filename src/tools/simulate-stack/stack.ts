@@ -114,7 +114,10 @@ export async function simulateStack(options: StackRunOptions): Promise<StackRun>
   const utilization = busy / engines.length;
   return {
     ...{ options, engines, pools, result, timings, workload, offeredRate },
-    ...stabilityOf({ waitingAtArrival, arrivalSeconds, utilization, clients }),
+    ...stabilityOf({
+      ...{ waitingAtArrival, arrivalSeconds, utilization, clients },
+      rejected: result.rejected,
+    }),
     report: reportOf(records, {
       durationSeconds: result.seconds,
       percentiles,

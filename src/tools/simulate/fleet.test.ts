@@ -35,6 +35,17 @@ test('a level queue is STABLE; a growing one is OVERLOADED, with a warning', asy
   assert.match(fleetRunTable(flooded), /OVERLOADED.*\n.*depend on the length of the run/);
 });
 
+test('a run whose admission rejects requests is not STABLE, however short its queue', async () => {
+  const admission = { queueTimeout: 2, maxQueuedRequests: 10, saturationWait: 1 };
+  const run = await simulateFleetRun({ ...options, engines: 1, speed: 4, admission });
+  assert.equal(run.verdict, 'OVERLOADED');
+  const [line = ''] = /^OVERLOADED.*$/m.exec(fleetRunTable(run)) ?? [];
+  assert.match(line, /admission rejects [\d.]+ %$/);
+  const { rejected } = fleetRunJson(run)['spillway'] as { rejected: number };
+  assert.ok(rejected > 0);
+  assert.match(fleetRunTable(run), /latencies are those of the admitted requests/);
+});
+
 test('a run whose arrivals end before the first responses is not called stable without a warning', async () => {
   const short = await simulateFleetRun({ ...options, engines: 2, requests: 40 });
   assert.match(fleetRunTable(short), /the run is too short to tell whether the system is stable/);

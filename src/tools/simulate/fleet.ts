@@ -123,7 +123,10 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
       ...rejectionNotes(result),
       ...contextNotes(requests, model, engines[0]?.config.maxModelLen ?? longest),
     ],
-    ...stabilityOf({ waitingAtArrival, arrivalSeconds, utilization }),
+    ...stabilityOf({
+      ...{ waitingAtArrival, arrivalSeconds, utilization },
+      rejected: result.rejected,
+    }),
     report: reportOf(records, { durationSeconds, percentiles, limits: {} }),
   };
 }
@@ -185,6 +188,7 @@ export function fleetRunJson(run: FleetRun): Record<string, unknown> {
       backlog_growth: run.growth,
       preemptions: result.preemptions,
       refused: result.refused,
+      rejected: result.rejected,
       notes: [...verdictWarnings(run, report), ...run.notes],
       engines: result.engines.map((engine, index) => ({
         engine: `engine-${index}`,

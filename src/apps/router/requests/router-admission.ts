@@ -10,6 +10,7 @@ import {
 } from '../../../core/attempts/index.ts';
 import type { Clock } from '../../../core/base/index.ts';
 import type { MetricsRegistry } from '../../../core/metrics/index.ts';
+import type { QueueView } from '../../../core/protocol/index.ts';
 import type { RoutingCore, RoutingRequest } from '../../../core/routing/index.ts';
 import type { ServerExchange, Ticker } from '../../../io/http/index.ts';
 import type { OpenAiError } from './openai-error.ts';
@@ -20,6 +21,8 @@ const waitBounds = [
 ];
 /** Models with a series of their own; only models that engines serve have a queue. */
 const modelSeriesMax = 1_000;
+/** Maximum number of priorities in a view, the most urgent ones: clients choose them. */
+const prioritiesShownMax = 16;
 /** Priorities beyond this are cut to it, so that sums of them stay exact. */
 const priorityMax = 1_000_000;
 
@@ -50,6 +53,7 @@ export class RouterAdmission {
   readonly #hasSharedKey: boolean;
   readonly #waits;
   readonly #rejected;
+  #rejectedTotal = 0;
   #isReleasing = false;
 
   constructor(options: RouterAdmissionOptions) {
@@ -110,6 +114,7 @@ export class RouterAdmission {
         waiting.admitted();
       },
       rejected: (rejection) => {
+        this.#rejectedTotal += 1;
         this.#rejected.get(rejection.reason)?.inc();
         waiting.rejected(rejection);
       },
@@ -133,6 +138,23 @@ export class RouterAdmission {
 
   state(): AdmissionLaneState[] {
     return this.#queue.state();
+  }
+
+  view(): QueueView {
+    const lanes = this.#queue.state();
+    const waiting = new Map<number, number>();
+    for (const { priority, requests } of lanes.flatMap(({ byPriority }) => byPriority)) {
+      waiting.set(priority, (waiting.get(priority) ?? 0) + requests);
+    }
+    return {
+      waiting: lanes.reduce((sum, { requests }) => sum + requests, 0),
+      oldestSeconds: lanes.reduce((most, { oldestSeconds }) => Math.max(most, oldestSeconds), 0),
+      rejected: this.#rejectedTotal,
+      byPriority: [...waiting]
+        .sort(([a], [b]) => a - b)
+        .slice(0, prioritiesShownMax)
+        .map(([priority, requests]) => ({ priority, waiting: requests })),
+    };
   }
 
   #modelOf({ model }: RoutingRequest): string | undefined {

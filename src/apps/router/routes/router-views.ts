@@ -16,6 +16,7 @@ import type { SharedAttempts } from '../fleet/shared-attempts.ts';
 import type { FleetHistory } from '../metrics/fleet-history.ts';
 import { latencyWindowSeconds } from '../metrics/latency-windows.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
+import type { RouterAdmission } from '../requests/router-admission.ts';
 import { engineViews } from './engine-views.ts';
 
 /** Maximum number of models with latencies in a view, the busiest ones. */
@@ -30,6 +31,8 @@ export interface RouterViewsOptions {
   readonly history: FleetHistory;
   readonly feed: KvIndexFeed;
   readonly shared: SharedAttempts | undefined;
+  /** Undefined if requests do not wait in the router. */
+  readonly admission: RouterAdmission | undefined;
   readonly nowSeconds: () => number;
 }
 
@@ -49,7 +52,7 @@ export class RouterViews {
   }
 
   router(): RouterView {
-    const { core, metrics, shared, nowSeconds } = this.#options;
+    const { core, metrics, shared, admission, nowSeconds } = this.#options;
     const now = nowSeconds();
     const engines = this.engines();
     return {
@@ -62,6 +65,7 @@ export class RouterViews {
       serverErrors: metrics.serverErrors,
       requestsPerSecond: metrics.rate.perSecond(now),
       inflight: engines.reduce((sum, { ownLoad }) => sum + ownLoad.inflight, 0),
+      queue: admission?.view() ?? null,
       latencies: {
         windowSeconds: latencyWindowSeconds,
         all: metrics.windows.all(now),
