@@ -34,7 +34,7 @@ export function configCommand(
   output: Output = process.stdout,
   errors: Output = process.stderr,
 ): Command {
-  const command = new Command('config').description('Show, check and describe values files.');
+  const command = new Command('config').description('Show, edit, check and describe values files.');
 
   withSources(command.command('show'))
     .description('Print the merged and validated values as YAML.')
@@ -109,6 +109,30 @@ export function configCommand(
       for (const { name, summary, needs } of presets) {
         output.write(`${name.padEnd(width)}  ${summary} Needs ${needs}.\n`);
       }
+    });
+
+  command
+    .command('menu')
+    .description(
+      'Edit a values file in a menu of all keys, with descriptions, defaults and search.',
+    )
+    .option('-f, --file <file>', 'values file; made if it does not exist', 'values.yaml')
+    .option('--preset <name>', 'start a new file from a preset; see "spillway config presets"')
+    .action(async ({ file, preset }: { file: string; preset?: string }) => {
+      const { stdin, stdout } = process;
+      if (!stdin.isTTY || !stdout.isTTY) {
+        throw new InputError(
+          'config menu needs a terminal; without one, edit the file and check it by "spillway config validate -f FILE".',
+        );
+      }
+      const { runConfigMenu } = await import('../menu/config-menu.ts');
+      const { catalogue, checks = [] } = await valuesChecks();
+      const end = await runConfigMenu({
+        ...{ file, preset, checks, input: stdin, output: stdout },
+        catalogue,
+      });
+      if (end.isSaved) output.write(`saved ${file}; run it: spillway up -f ${file}\n`);
+      else output.write(end.changes > 0 ? 'not saved\n' : 'no changes\n');
     });
 
   return command;

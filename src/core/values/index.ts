@@ -20,7 +20,7 @@ export {
   type ModelEntry,
   type Values,
 } from './schema.ts';
-export { allKeys, allowedText, type KnownKey, type SchemaNode } from './schema-node.ts';
+export { accepts, allKeys, allowedText, type KnownKey, type SchemaNode } from './schema-node.ts';
 export {
   defaultThresholds,
   type GivenThresholds,
@@ -28,6 +28,7 @@ export {
   thresholdsSchema,
 } from './schema-thresholds.ts';
 export { applySet } from './set.ts';
-export { fromPlain, pathText, placeAt, type Tree, toPlain } from './tree.ts';
+export { fromPlain, type Path, pathText, placeAt, type Tree, toPlain } from './tree.ts';
 export type { Check } from './validate.ts';
-export { pythonYaml } from './yaml-dialect.ts';
+export { type MenuEntry, type ValueChange, ValuesEditor } from './values-editor.ts';
+export { helmYaml, pythonYaml } from './yaml-dialect.ts';
