@@ -464,6 +464,22 @@ test('without migration a response ends with its engine', () => {
   assert.match(effects.taken(), /attempt failed, request failed 200, breakOff$/);
 });
 
+test('a response that has begun is never refused, whatever its next engine says', () => {
+  const effects = new RecordedEffects(['a', 'b']);
+  effects.continues = 'possible';
+  const machine = new AttemptMachine(effects, { ...defaultRetryPolicy, reroutesMax: 1 });
+  machine.admit();
+  machine.responseHead(200, true);
+  machine.timerFired('streamIdle');
+  machine.handedOver();
+  machine.attemptFailed('reset');
+  assert.equal(machine.state, 'ended');
+  assert.deepEqual(
+    effects.log.filter((word) => /^(refuse|breakOff)/.test(word)),
+    ['breakOff'],
+  );
+});
+
 test('a head alone is held, and the request may still move to another engine', () => {
   assert.match(led(['admit', 'head alone'], 'reset'), /pick b, rerouted, send → sent$/);
   assert.match(led(['admit', 'head alone'], 'idle timer'), /pick b, rerouted, send → sent$/);

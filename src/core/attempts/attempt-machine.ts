@@ -320,7 +320,8 @@ export class AttemptMachine implements Watched {
    * again, since the part that they failed is done.
    */
   handedOver(): void {
-    if (this.#state !== 'sent') return;
+    // Once the client has a part of a response, there is only that to go on with.
+    if (this.#state !== 'sent' || this.#hasBegun) return;
     this.#state = 'admitted';
     this.#tried = undefined;
     this.#attempt.firstByte();
