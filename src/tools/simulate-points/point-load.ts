@@ -6,6 +6,13 @@ export interface PointLoad {
   readonly distinctPrompts: number | undefined;
   /** Connections that the clients share; undefined: each has its own. */
   readonly connectionsMax: number | undefined;
+  /**
+   * Whether aiconfigurator measured the row: all prompts and all responses have the row's lengths, and
+   * the clients of all groups with data-parallel attention are counted, not those of each group.
+   */
+  readonly isOwnRun: boolean;
+  /** The engine's `--max-num-batched-tokens`; undefined: vLLM's default. */
+  readonly maxNumBatchedTokens: number | undefined;
   /** Whether AIPerf measured the row, through the front end that aiconfigurator deploys. */
   readonly isAiperf: boolean;
 }
@@ -21,6 +28,12 @@ type Cell = (...spellings: string[]) => string;
  */
 const aiperfPrompts = 100;
 
+/**
+ * Tokens that aiconfigurator's rules add to a prompt and to one token per client for the engine's token budget
+ * (https://github.com/ai-dynamo/aiconfigurator/blob/71bb3d00e/src/aiconfigurator/generator/rule_plugin/vllm.rule).
+ */
+const budgetTokens = 1500;
+
 /** The default of Python's aiohttp and httpx for all connections of a client. */
 const pythonConnections = 100;
 /** The fewest clients that were seen to share so few connections, and the vLLM since which none do. */
@@ -30,6 +43,7 @@ interface PointLayout {
   /** What the row says itself. */
   readonly distinctPrompts: number | undefined;
   readonly clients: number;
+  readonly promptTokens: number;
   /** Groups with data-parallel attention: each has a prefix cache of its own. */
   readonly groups: number;
   /** Whether the file has the column `attention_dp_size`. */
@@ -39,20 +53,20 @@ interface PointLayout {
 /** Selects by the columns that aiconfigurator fills in for its own runs and for those of others. */
 export function pointLoadOf(
   cell: Cell,
-  { distinctPrompts, clients, groups, namesAttention }: PointLayout,
+  { distinctPrompts, clients, promptTokens, groups, namesAttention }: PointLayout,
 ): PointLoad {
-  // aiconfigurator's runs of bf16 checkpoints, which name no precision, predate AIPerf.
-  const isAiperf =
-    namesAttention &&
-    cell('attention_dp_size') === '' &&
-    Number(cell('moe_tp_size')) >= 1 &&
-    cell('precision') !== '';
+  const isOwnRun =
+    namesAttention && cell('attention_dp_size') === '' && Number(cell('moe_tp_size')) >= 1;
+  // Those of bf16 checkpoints name no precision. They do not repeat prompts.
+  const isAiperf = isOwnRun && cell('precision') !== '';
   const prompts = distinctPrompts ?? (isAiperf ? aiperfPrompts : undefined);
   const isShared =
     clients >= sharingClientsMin && isBefore(cell('backend_version'), sharingUntilMinor);
   return {
     distinctPrompts: prompts === undefined ? undefined : prompts * groups,
     connectionsMax: isShared ? pythonConnections : undefined,
+    isOwnRun,
+    maxNumBatchedTokens: isAiperf ? promptTokens + budgetTokens + clients : undefined,
     isAiperf,
   };
 }

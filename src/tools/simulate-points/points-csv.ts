@@ -23,7 +23,7 @@ export interface PointRow {
   readonly dataParallelSize: number;
   readonly promptTokens: number;
   readonly outputTokens: number;
-  /** Number of clients; of each group, where attention is data parallel. */
+  /** Number of clients; of each group where attention is data parallel, unless `load.isOwnRun`. */
   readonly clients: number;
   readonly load: PointLoad;
   /** Whether this vLLM plans a step while the previous one runs. */
@@ -102,6 +102,7 @@ type Cell = (...spellings: string[]) => string;
 function pointOf(cell: Cell, row: number, namesAttention: boolean): PointRow {
   const names = ['system', 'model_path', 'precision', 'tp_size', 'attention_dp_size'];
   const clients = neededWhole(cell, 'batch_size');
+  const promptTokens = neededWhole(cell, 'isl');
   const layout = layoutOf(cell);
   const { attentionDataParallelSize: groups } = layout;
   return {
@@ -112,12 +113,12 @@ function pointOf(cell: Cell, row: number, namesAttention: boolean): PointRow {
     ...layout,
     pipelineParallelSize: wholeOf(cell, 'pp_size', 'pp', 'pipeline_parallel_size') ?? 1,
     dataParallelSize: wholeOf(cell, 'dp_size', 'dp', 'data_parallel_size') ?? 1,
-    promptTokens: neededWhole(cell, 'isl'),
+    promptTokens,
     outputTokens: neededWhole(cell, 'osl'),
     clients,
     load: pointLoadOf(cell, {
       distinctPrompts: wholeOf(cell, 'distinct_prompts'),
-      ...{ clients, groups, namesAttention },
+      ...{ clients, promptTokens, groups, namesAttention },
     }),
     plansAhead: plansAheadSince(cell('backend_version')),
     // A row without a version is older than 0.11, which no row with one is.

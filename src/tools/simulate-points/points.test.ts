@@ -78,6 +78,28 @@ test('a run of aiconfigurator repeats 100 prompts, which the prefix cache keeps'
   assert.ok((distinct as number) > 2 * (repeated as number), `${distinct}`);
 });
 
+test('a run of aiconfigurator counts the clients of all its data-parallel groups', async () => {
+  const rows = await answers(
+    'h200_sxm,Qwen/Qwen3-235B-A22B-FP8,fp8,0.12.0,1,,4,1,2000,100,5',
+    'h200_sxm,Qwen/Qwen3-235B-A22B-FP8,fp8,0.12.0,2,,4,1,4000,100,8',
+  );
+  const found = rows.map((row) => row['predicted_tpot_ms'] as number);
+  // As the clients of each group they would compute four and two times the prompts: 52 and 58 ms.
+  for (const [i, measured] of [42.56, 45.46].entries()) {
+    assert.ok(Math.abs((found[i] as number) / measured - 1) < 0.15, `${found[i]} ${measured}`);
+  }
+});
+
+test('a run of aiconfigurator has one length, so its clients wait where all at full length do not fit', async () => {
+  const row = (groups: string, outputTokens: number) =>
+    `h100_sxm,Qwen/Qwen3-32B,,0.12.0,2,${groups},1,1,4096,${outputTokens},64`;
+  const [fits, waits, other] = await answers(row('', 512), row('', 1024), row('1', 1024));
+  // Measured: 2.1 and 4.4 s. 64 × 5,120 tokens are 1.08 of the KV cache, of 0.9 of that length 0.97.
+  assert.deepEqual([fits?.['saturated'], waits?.['saturated']], [false, true]);
+  assert.ok((waits?.['predicted_ttft_ms'] as number) > 3000);
+  assert.equal(other?.['saturated'], false);
+});
+
 test('the column distinct_prompts says how many prompts the clients repeat', async () => {
   const path = join(directory, 'repeated.csv');
   const row = 'h200_sxm,Qwen/Qwen3-8B,bf16,4000,100,32';

@@ -51,11 +51,18 @@ export function predictPoint(
     hasSymmetricMemory: point.hasSymmetricMemory,
     rowsPerExpert: rowsPerExpert(point, gpu),
   });
-  // The file counts the clients of one group.
-  const clients = Math.ceil((point.clients * attentionDataParallelSize) / cores);
+  const counted = load.isOwnRun ? 1 : attentionDataParallelSize;
+  const clients = Math.ceil((point.clients * counted) / cores);
+  const kvShare = (clients * longest) / engine.kvTokensMax;
+  // With equal lengths, a single engine's clients fall into step in the simulation but not in reality, where
+  // their first tokens drift apart. They stay in step where groups of GPUs compute one prompt each at the same
+  // time, and where all wait for space.
+  const hasOneLength = load.isOwnRun && (attentionDataParallelSize > 1 || kvShare >= 1);
   const of = (name: string) => calibration[name] ?? 0;
   const result = play({
     ...{ ...engine, clients, promptTokens, outputTokens },
+    ...(hasOneLength && { shortest: 1 }),
+    maxNumBatchedTokens: load.maxNumBatchedTokens ?? engine.maxNumBatchedTokens,
     requests: clients * requestsPerClient,
     arrivalSeconds:
       of('request') +
@@ -71,7 +78,7 @@ export function predictPoint(
   return {
     ttftMs: result.meanTtftSeconds * 1000,
     tpotMs: result.meanTpotSeconds * 1000,
-    saturated: result.waitedShare >= saturatedShare,
-    kvShare: (clients * longest) / engine.kvTokensMax,
+    saturated: result.waitedShare >= saturatedShare || (load.isOwnRun && kvShare >= 1),
+    kvShare,
   };
 }
