@@ -116,7 +116,7 @@ export interface RouterOptions {
   readonly peers?: PeerOptions | undefined;
   readonly server?: Partial<ServerLimits> & { readonly connectionsMax?: number };
   /** Connections to engines; the deadlines of requests are `deadlines`. */
-  readonly upstream?: Partial<Pick<UpstreamLimits, 'connectTimeoutMs'>>;
+  readonly upstream?: Partial<Pick<UpstreamLimits, 'connectTimeoutMs' | 'idleTimeoutMs'>>;
   /** @default `defaultDeadlines` */
   readonly deadlines?: Partial<DeadlineSettings>;
   /** By default, requests do not wait in the router. */

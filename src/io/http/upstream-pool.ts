@@ -45,6 +45,7 @@ export class UpstreamPool implements ConnectionOwner {
   readonly #ticker: Ticker;
   readonly #limits: UpstreamLimits;
   readonly #tls: (() => UpstreamTls) | undefined;
+  readonly #onKeptClosed: (() => void) | undefined;
   readonly #connections = new Set<UpstreamConnection>();
   /** The youngest is last, because the engine is least likely to close it. */
   readonly #idle: UpstreamConnection[] = [];
@@ -53,7 +54,8 @@ export class UpstreamPool implements ConnectionOwner {
   /**
    * @param options `url`: http:// or https://, host and port; the caller adds a path. `address`:
    * where to connect, if not to any address that the host name resolves to. `tls`: asked for each
-   * new connection to an https:// URL.
+   * new connection to an https:// URL. `onKeptClosed`: called when the engine closes a connection that was kept for
+   * later requests, as it does when its process ends.
    */
   constructor(options: {
     readonly url: string;
@@ -61,11 +63,13 @@ export class UpstreamPool implements ConnectionOwner {
     readonly ticker: Ticker;
     readonly limits?: Partial<UpstreamLimits> | undefined;
     readonly tls?: (() => UpstreamTls) | undefined;
+    readonly onKeptClosed?: (() => void) | undefined;
   }) {
     this.origin = { ...parseOrigin(options.url), address: options.address };
     this.#ticker = options.ticker;
     this.#limits = { ...defaultUpstreamLimits, ...options.limits };
     this.#tls = options.tls;
+    this.#onKeptClosed = options.onKeptClosed;
     this.#ticker.add(this);
   }
 
@@ -116,7 +120,7 @@ export class UpstreamPool implements ConnectionOwner {
 
   connectionClosed(connection: UpstreamConnection): void {
     this.#connections.delete(connection);
-    this.#removeIdle(connection);
+    if (this.#removeIdle(connection) && !this.#isClosed) this.#onKeptClosed?.();
   }
 
   exchangeFailed(
@@ -131,6 +135,7 @@ export class UpstreamPool implements ConnectionOwner {
     if (stale && !exchange.retriedStale) {
       // The engine closed an idle connection just as it was used, so it has not received the
       // request.
+      this.#onKeptClosed?.();
       exchange.retriedStale = true;
       const fresh = this.#open();
       fresh.sinceTick = this.#ticker.now;
@@ -168,9 +173,11 @@ export class UpstreamPool implements ConnectionOwner {
     connection.abort();
   }
 
-  #removeIdle(connection: UpstreamConnection): void {
+  /** @returns Whether it was idle. */
+  #removeIdle(connection: UpstreamConnection): boolean {
     const index = this.#idle.indexOf(connection);
     if (index >= 0) this.#idle.splice(index, 1);
+    return index >= 0;
   }
 }
 

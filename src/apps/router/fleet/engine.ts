@@ -45,6 +45,8 @@ const healthBytesMax = 65_536;
 const modelsPerEngineMax = 1_000;
 /** Consecutive failed probes before a live engine is marked dead; a refused connection needs only one. */
 const failedProbesMax = 2;
+/** Minimum interval between looks for a restart: an engine may close its idle connections often. */
+const restartLookIntervalMs = 1_000;
 /** Why an engine is in the state of this name. */
 const asleep = 'asleep, as it reports';
 
@@ -75,6 +77,9 @@ export class Engine implements ProxyTarget {
   /** The last health check that began, with what follows from it. */
   #probe = Promise.resolve();
   #scraping = false;
+  /** The last reading of its metrics that began. */
+  #scrape = Promise.resolve();
+  #lookedForRestartMs = Number.NEGATIVE_INFINITY;
   #scrapes = 0;
   #listsModels = false;
   #assumedModels: readonly string[];
@@ -87,7 +92,8 @@ export class Engine implements ProxyTarget {
     this.url = url;
     this.id = url;
     this.rename(options.name);
-    this.pool = new UpstreamPool({ url, ticker, limits, tls });
+    const onKeptClosed = () => this.#lookForRestart();
+    this.pool = new UpstreamPool({ url, ticker, limits, tls, onKeptClosed });
     const parsed = new URL(url);
     this.host = parsed.host;
     this.basePath = parsed.pathname === '/' ? '' : parsed.pathname.replace(/\/$/, '');
@@ -170,6 +176,7 @@ export class Engine implements ProxyTarget {
   suspect(): void {
     this.#failedProbes = failedProbesMax - 1;
     void this.probe();
+    this.#lookForRestart();
   }
 
   /** None of its streams moves, though it may answer health checks. */
@@ -209,8 +216,28 @@ export class Engine implements ProxyTarget {
    *
    * @param modelsEvery Number of scrapes after which the models of a live engine are read again. @default 1
    */
-  async scrape(nowSeconds: () => number, modelsEvery = 1): Promise<void> {
-    if (this.#scraping || this.#isLeaving) return;
+  scrape(nowSeconds: () => number, modelsEvery = 1): Promise<void> {
+    if (!this.#scraping && !this.#isLeaving) this.#scrape = this.#read(nowSeconds, modelsEvery);
+    return this.#scrape;
+  }
+
+  /**
+   * A connection broke: its process may have ended and another one may listen already, without its cache. The start
+   * time in its metrics tells; one that cannot be reached is dead, and its metrics are read before it is live again.
+   */
+  #lookForRestart(): void {
+    const nowMs = performance.now();
+    if (this.#isLeaving || !this.live) return;
+    if (nowMs - this.#lookedForRestartMs < restartLookIntervalMs) return;
+    this.#lookedForRestartMs = nowMs;
+    void this.probe();
+    // What is being read may be of the process that has ended.
+    const read = () => this.scrape(() => performance.now() / 1000);
+    if (this.#scraping) void this.#scrape.then(read);
+    else void read();
+  }
+
+  async #read(nowSeconds: () => number, modelsEvery: number): Promise<void> {
     this.#scraping = true;
     const readsModels = ++this.#scrapes % modelsEvery === 0;
     try {
