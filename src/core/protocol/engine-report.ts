@@ -20,8 +20,18 @@ export interface EngineReport {
   readonly isAsleep?: boolean | undefined;
 }
 
+const fields = [
+  ...(['running', 'waiting', 'kvUsage', 'prefixCacheQueries', 'prefixCacheHits'] as const),
+  ...(['preemptions', 'promptTokens', 'generationTokens', 'startedAtSeconds'] as const),
+  ...(['blocksTotal', 'blockTokens', 'awake'] as const),
+] as const;
+type Field = (typeof fields)[number];
+const indexOfField = Object.fromEntries(fields.map((field, index) => [field, index])) as Readonly<
+  Record<Field, number>
+>;
+
 /** Metric name to field, including the names of older engines. */
-const fieldOfMetric: Readonly<Record<string, string>> = {
+const fieldOfMetric: Readonly<Record<string, Field>> = {
   'vllm:num_requests_running': 'running',
   'vllm:num_requests_waiting': 'waiting',
   'vllm:kv_cache_usage_perc': 'kvUsage',
@@ -48,42 +58,28 @@ const sleepMetric = 'vllm:engine_sleep_state';
  */
 export function parseEngineReport(page: string | Uint8Array): EngineReport {
   const bytes = typeof page === 'string' ? new TextEncoder().encode(page) : page;
-  const sums = new Map<string, { sum: number; count: number }>();
-  const add = (field: string, value: number) => {
-    if (!Number.isFinite(value)) return;
-    const entry = sums.get(field) ?? { sum: 0, count: 0 };
-    entry.sum += value;
-    entry.count++;
-    sums.set(field, entry);
-  };
-  const seen = new Map<string, string>();
+  sums.fill(0);
+  counts.fill(0);
+  names.fill(undefined);
   for (let start = 0, end = 0; start < bytes.length; start = end + 1) {
     end = endOfLine(bytes, start);
     const name = wantedNameAt(bytes, start);
     if (name === undefined) continue;
     if (name === configMetric) {
-      const line = textDecoder.decode(bytes.subarray(start, Math.min(end, start + lineBytesMax)));
-      add('blocksTotal', Number(/num_gpu_blocks="(\d+)"/.exec(line)?.[1]));
-      add('blockTokens', Number(/[{,]block_size="(\d+)"/.exec(line)?.[1]));
-      continue;
-    }
-    if (name === sleepMetric) {
-      const line = textDecoder.decode(bytes.subarray(start, Math.min(end, start + lineBytesMax)));
-      if (line.includes('sleep_state="awake"'))
+      add('blocksTotal', labelAt(bytes, start, end, blocksLabel));
+      add('blockTokens', labelAt(bytes, start, end, blockSizeLabel));
+    } else if (name === sleepMetric) {
+      if (labelStart(bytes, start, end, awakeLabel) !== undefined)
         add('awake', sampleAt(bytes, start + name.length, end));
-      continue;
+    } else {
+      const field = fieldOfMetric[name] as Field;
+      const index = indexOfField[field];
+      // An engine with both the old and the new name of a metric is counted once.
+      if ((names[index] ?? name) !== name) continue;
+      names[index] = name;
+      add(field, sampleAt(bytes, start + name.length, end));
     }
-    const field = fieldOfMetric[name] as string;
-    // An engine with both the old and the new name of a metric is counted once.
-    if ((seen.get(field) ?? name) !== name) continue;
-    seen.set(field, name);
-    add(field, sampleAt(bytes, start + name.length, end));
   }
-  const sum = (field: string) => sums.get(field)?.sum;
-  const mean = (field: string) => {
-    const entry = sums.get(field);
-    return entry && entry.sum / entry.count;
-  };
   return {
     running: sum('running'),
     waiting: sum('waiting'),
@@ -96,11 +92,70 @@ export function parseEngineReport(page: string | Uint8Array): EngineReport {
     blocksTotal: sum('blocksTotal'),
     blockTokens: mean('blockTokens'),
     startedAtSeconds: mean('startedAtSeconds'),
-    ...(sums.has('awake') && { isAsleep: sum('awake') === 0 }),
+    ...(sum('awake') !== undefined && { isAsleep: sum('awake') === 0 }),
   };
 }
 
-const textDecoder = new TextDecoder();
+// Of the page being read, by `indexOfField`. Reading is synchronous, so one set serves all pages.
+const sums = new Float64Array(fields.length);
+const counts = new Uint32Array(fields.length);
+/** The metric that a field is read from. */
+const names = new Array<string | undefined>(fields.length);
+
+function add(field: Field, value: number): void {
+  if (!Number.isFinite(value)) return;
+  const index = indexOfField[field];
+  sums[index] = (sums[index] as number) + value;
+  counts[index] = (counts[index] as number) + 1;
+}
+
+function sum(field: Field): number | undefined {
+  const index = indexOfField[field];
+  return counts[index] === 0 ? undefined : sums[index];
+}
+
+function mean(field: Field): number | undefined {
+  const index = indexOfField[field];
+  return counts[index] === 0 ? undefined : (sums[index] as number) / (counts[index] as number);
+}
+
+const textEncoder = new TextEncoder();
+const blocksLabel = textEncoder.encode('num_gpu_blocks="');
+const blockSizeLabel = textEncoder.encode('block_size="');
+const awakeLabel = textEncoder.encode('sleep_state="awake"');
+const quote = 34;
+const comma = 44;
+
+/** The number in a label of a line; NaN if there is none. The line is not decoded: it has 2 KB. */
+function labelAt(bytes: Uint8Array, start: number, end: number, label: Uint8Array): number {
+  const at = labelStart(bytes, start, end, label);
+  if (at === undefined) return Number.NaN;
+  let value = 0;
+  let index = at + label.length;
+  for (; index < end; index++) {
+    const digit = (bytes[index] as number) - 48;
+    if (digit < 0 || digit > 9) break;
+    value = value * 10 + digit;
+  }
+  return bytes[index] === quote && index > at + label.length ? value : Number.NaN;
+}
+
+/** Where a label of a line begins. @param label Its name, and what of its value must match. */
+function labelStart(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  label: Uint8Array,
+): number | undefined {
+  const last = Math.min(end, start + lineBytesMax) - label.length;
+  for (let at = start + 1; at < last; at++) {
+    const before = bytes[at - 1];
+    const isLabel = before === openingBrace || before === comma;
+    if (isLabel && startsWith(bytes, at, label)) return at;
+  }
+  return undefined;
+}
+
 /** The line of the configuration is shorter; of a longer one only so much is read. */
 const lineBytesMax = 16_384;
 /** Longer than any number. */

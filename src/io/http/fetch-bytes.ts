@@ -3,7 +3,7 @@
 import { ChunkedReader } from './chunked-reader.ts';
 import type { Headers } from './header-lines.ts';
 import type { ResponseHead } from './response-head.ts';
-import type { UpstreamFailure } from './upstream-exchange.ts';
+import type { ResponseSink, UpstreamExchange, UpstreamFailure } from './upstream-exchange.ts';
 import type { UpstreamPool } from './upstream-pool.ts';
 
 /**
@@ -51,74 +51,111 @@ export function fetchRead<Body>(
   options: FetchOptions,
   read: (body: Buffer, status: number) => Body,
 ): Promise<FetchedAnswer<Body>> {
-  const { method = 'GET', target, headers = [], body, timeoutMs, bytesMax } = options;
-  const { host, port } = pool.origin;
-  const lines = [
-    `${method} ${target} HTTP/1.1`,
-    `Host: ${host.includes(':') ? `[${host}]` : host}:${port}`,
-    ...headers,
-    ...(body ? [`Content-Length: ${body.length}`] : []),
-  ];
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let received = 0;
-    let responseHead: ResponseHead | undefined;
-    let reader: ChunkedReader | undefined;
-    const fail = (message: string) => {
-      clearTimeout(timer);
-      exchange.abort();
-      reject(new Error(message));
-    };
-    const keep = (bytes: Buffer, start: number, end: number) => {
-      received += end - start;
-      if (received <= bytesMax) chunks.push(Buffer.from(bytes.subarray(start, end)));
-    };
-    const finish = (body: Buffer) => {
-      clearTimeout(timer);
-      const { status, headers } = responseHead as ResponseHead;
-      try {
-        resolve({ status, headers, body: read(body, status) });
-      } catch (error) {
-        reject(error);
-      }
-    };
-    const take = (bytes: Buffer, ended: boolean): boolean => {
-      const isWhole = ended && chunks.length === 0 && reader === undefined;
-      if (isWhole && bytes.length <= bytesMax) {
-        finish(bytes);
-        return false;
-      }
-      if (reader !== undefined) reader.read(bytes, 0, bytes.length, keep);
-      else keep(bytes, 0, bytes.length);
-      if (received > bytesMax) fail(`the response is larger than ${bytesMax} bytes`);
-      else if (ended) finish(Buffer.concat(chunks));
-      return false;
-    };
-    const exchange = pool.send(
-      { head: `${lines.join('\r\n')}\r\n\r\n`, body, toHead: false },
-      {
-        onHead(head: ResponseHead, bytes: Buffer, ended: boolean) {
-          responseHead = head;
-          if (head.framing === 'chunked') reader = new ChunkedReader();
-          return take(bytes, ended);
-        },
-        onBytes: take,
-        onFailure(failure: UpstreamFailure) {
-          clearTimeout(timer);
-          reject(new Error(failure.message));
-        },
-      },
-    );
-    let dueMs = performance.now() + timeoutMs;
-    let extensions = 0;
-    const expire = () => {
-      if (performance.now() - dueMs < pauseMs || extensions++ >= extensionsMax) {
-        fail(`no complete response within ${timeoutMs / 1000} s`);
-        return;
-      }
-      dueMs = performance.now() + timeoutMs;
-      timer = setTimeout(expire, timeoutMs);
-    };
-    let timer = setTimeout(expire, timeoutMs);
+    new Fetch(pool, options, read, resolve, reject);
   });
+}
+
+/** One request. A router with a thousand engines makes 400 per second, so it is one object. */
+class Fetch<Body> implements ResponseSink {
+  readonly #options: FetchOptions;
+  readonly #read: (body: Buffer, status: number) => Body;
+  readonly #resolve: (answer: FetchedAnswer<Body>) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #exchange: UpstreamExchange;
+  /** Parts of a body that does not arrive in one piece. */
+  #chunks: Buffer[] | undefined = undefined;
+  #received = 0;
+  #head: ResponseHead | undefined = undefined;
+  #reader: ChunkedReader | undefined = undefined;
+  #dueMs: number;
+  #extensions = 0;
+  #timer: NodeJS.Timeout;
+
+  constructor(
+    pool: UpstreamPool,
+    options: FetchOptions,
+    read: (body: Buffer, status: number) => Body,
+    resolve: (answer: FetchedAnswer<Body>) => void,
+    reject: (error: unknown) => void,
+  ) {
+    const { body, timeoutMs } = options;
+    this.#options = options;
+    this.#read = read;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#exchange = pool.send({ head: headText(pool, options), body, toHead: false }, this);
+    this.#dueMs = performance.now() + timeoutMs;
+    this.#timer = setTimeout(expire, timeoutMs, this);
+  }
+
+  onHead(head: ResponseHead, bytes: Buffer, ended: boolean): boolean {
+    this.#head = head;
+    if (head.framing === 'chunked') this.#reader = new ChunkedReader();
+    return this.onBytes(bytes, ended);
+  }
+
+  onBytes(bytes: Buffer, ended: boolean): boolean {
+    const { bytesMax } = this.#options;
+    if (ended && this.#received === 0 && this.#reader === undefined && bytes.length <= bytesMax) {
+      this.#finish(bytes);
+      return false;
+    }
+    if (this.#reader === undefined) this.#keep(bytes, 0, bytes.length);
+    else {
+      this.#reader.read(bytes, 0, bytes.length, (from, start, end) => this.#keep(from, start, end));
+    }
+    if (this.#received > bytesMax) this.#fail(`the response is larger than ${bytesMax} bytes`);
+    else if (ended) this.#finish(Buffer.concat(this.#chunks ?? []));
+    return false;
+  }
+
+  onFailure(failure: UpstreamFailure): void {
+    clearTimeout(this.#timer);
+    this.#reject(new Error(failure.message));
+  }
+
+  expire(): void {
+    const { timeoutMs } = this.#options;
+    if (performance.now() - this.#dueMs < pauseMs || this.#extensions++ >= extensionsMax) {
+      this.#fail(`no complete response within ${timeoutMs / 1000} s`);
+      return;
+    }
+    this.#dueMs = performance.now() + timeoutMs;
+    this.#timer = setTimeout(expire, timeoutMs, this);
+  }
+
+  #keep(bytes: Buffer, start: number, end: number): void {
+    this.#received += end - start;
+    if (this.#received > this.#options.bytesMax) return;
+    this.#chunks ??= [];
+    this.#chunks.push(Buffer.from(bytes.subarray(start, end)));
+  }
+
+  #finish(body: Buffer): void {
+    clearTimeout(this.#timer);
+    const { status, headers } = this.#head as ResponseHead;
+    try {
+      this.#resolve({ status, headers, body: this.#read(body, status) });
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  #fail(message: string): void {
+    clearTimeout(this.#timer);
+    this.#exchange.abort();
+    this.#reject(new Error(message));
+  }
+}
+
+function expire(fetch: { expire(): void }): void {
+  fetch.expire();
+}
+
+function headText({ origin: { host, port } }: UpstreamPool, options: FetchOptions): string {
+  const { method = 'GET', target, headers, body } = options;
+  let text = `${method} ${target} HTTP/1.1\r\nHost: ${host.includes(':') ? `[${host}]` : host}:${port}\r\n`;
+  for (const line of headers ?? []) text += `${line}\r\n`;
+  return body === undefined ? `${text}\r\n` : `${text}Content-Length: ${body.length}\r\n\r\n`;
 }

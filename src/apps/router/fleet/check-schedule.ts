@@ -79,7 +79,9 @@ export class CheckSchedule<Key extends object> {
     let left = this.#startsMax(engines.size);
     for (const engine of engines.values()) {
       const slot = this.#slots.get(engine) ?? this.#newSlot(engine, nowMs);
-      if (left > 0 && isHealthDue(slot, nowMs, () => isDead(engine))) {
+      const isHealthDue =
+        nowMs >= slot.healthDueMs || (nowMs - slot.healthAtMs >= deadIntervalMs && isDead(engine));
+      if (left > 0 && isHealthDue) {
         left--;
         slot.healthAtMs = nowMs;
         slot.healthDueMs = nextDue(slot.healthDueMs, nowMs, healthIntervalMs);
@@ -112,11 +114,6 @@ export class CheckSchedule<Key extends object> {
     const perMs = 1 / Math.min(healthIntervalMs, deadIntervalMs) + 1 / statsIntervalMs;
     return Math.max(startsPerLookMin, Math.ceil(catchUpFactor * engines * perMs * this.lookMs));
   }
-}
-
-function isHealthDue(slot: Slot, nowMs: number, isDead: () => boolean): boolean {
-  if (nowMs >= slot.healthDueMs) return true;
-  return nowMs - slot.healthAtMs >= deadIntervalMs && isDead();
 }
 
 /** The next moment of the same phase after now; moments that were missed are left out. */
