@@ -21,6 +21,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Run an embedded engine: an emulated vLLM server with synthetic text.',
     load: async () => (await import('./commands/engine.ts')).engineCommand(),
   },
+  env: {
+    summary: 'Print what this machine is, for results and bug reports.',
+    load: async () => (await import('./commands/env.ts')).envCommand(),
+  },
   config: {
     summary: 'Show, check and describe values files.',
     load: async () => (await import('./commands/config.ts')).configCommand(),

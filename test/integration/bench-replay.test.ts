@@ -88,6 +88,7 @@ test('a replay sends the requests of the trace, and prints and writes the result
   assert.ok(a.startsWith(c), 'a common prefix of ids is a common prefix of text');
   const json = JSON.parse(readFileSync(file, 'utf8'));
   assert.equal(json.completed, 3);
+  assert.ok(json.environment.cpu.count > 0);
   assert.equal(json.total_output_tokens, 9);
   assert.deepEqual(
     json.itls.map((gaps: readonly number[]) => gaps.length),

@@ -37,6 +37,10 @@ export async function scriptedOpenai(options: { readonly gapMs: number }): Promi
       response.end('{"data":[{"id":"scripted","max_model_len":100000}]}');
       return;
     }
+    if (request.url === '/version') {
+      response.end('{"version":"0.0.0"}');
+      return;
+    }
     let body = '';
     request.setEncoding('utf8').on('data', (text: string) => {
       body += text;

@@ -15,6 +15,7 @@ import {
   replayTable,
   runReplay,
 } from '../../tools/benchmark/index.ts';
+import { readEnvironment } from '../../tools/environment/index.ts';
 import { httpUrl, percentiles } from '../arguments/lists.ts';
 import { nonNegativeInteger, positive, positiveInteger } from '../arguments/numbers.ts';
 import { duration } from '../arguments/quantities.ts';
@@ -149,16 +150,19 @@ async function runCommand(flags: ReplayFlags): Promise<void> {
     display.done();
     signals.release();
   }
-  if (json === true) {
-    process.stdout.write(`${JSON.stringify(replayJson(options, outcome))}\n`);
-  } else {
+  if (json === true) process.stdout.write(await resultText(options, outcome));
+  else {
     process.stdout.write(replayTable(options, outcome));
-    if (json !== undefined) {
-      await writeFile(json, `${JSON.stringify(replayJson(options, outcome))}\n`);
-    }
+    if (json !== undefined) await writeFile(json, await resultText(options, outcome));
   }
   if (signals.stop.aborted) process.exitCode = interruptedStatus;
   else if (outcome.isServerGone || outcome.report.completed === 0) process.exitCode = 1;
+}
+
+/** The result as JSON, with the machine of the client and the version of the server. */
+async function resultText(options: ReplayOptions, outcome: ReplayOutcome): Promise<string> {
+  const environment = await readEnvironment({ urls: [options.url.href] });
+  return `${JSON.stringify({ ...replayJson(options, outcome), environment })}\n`;
 }
 
 function toOptions(flags: ReplayFlags): ReplayOptions {

@@ -1,0 +1,3 @@
+// The environment of a measurement.
+export { type Environment, environmentText } from './environment.ts';
+export { readEnvironment } from './read-environment.ts';
