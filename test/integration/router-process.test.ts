@@ -95,9 +95,16 @@ test('exactly one flag lists the engines; contradictory flags and missing files 
       '--service-discovery static needs --static-backends, not --engines-dns.',
     ],
     [
-      ['--service-discovery', 'k8s'],
-      '--service-discovery must be one of static, file, dns, not "k8s": Kubernetes discovery is not supported yet; ' +
-        'list the engines with --static-backends.',
+      ['--service-discovery', 'consul'],
+      '--service-discovery must be one of static, file, dns, k8s, not "consul".',
+    ],
+    [
+      ['--service-discovery', 'k8s', '--engines-dns', 'a://b:1'],
+      '--service-discovery k8s excludes --engines-dns.',
+    ],
+    [
+      ['--service-discovery', 'k8s', '--k8s-port', 'http'],
+      '--k8s-port must be a whole number from 1 to 65535, not "http".',
     ],
     [
       ['--dynamic-config-yaml', 'a', '--dynamic-config-json', 'b'],

@@ -1,11 +1,6 @@
 // How the router finds its engines and checks them.
 import { type Command, Option } from 'commander';
-import {
-  listedAliases,
-  listedEngines,
-  type RouterOptions,
-  refusedRouterFlags,
-} from '../../apps/router/index.ts';
+import { listedAliases, listedEngines, type RouterOptions } from '../../apps/router/index.ts';
 import { timeoutSecondsMax } from '../../core/attempts/index.ts';
 import { commaList, InputError } from '../../core/base/index.ts';
 import { discoveries, namedByModel } from '../../io/endpoints/index.ts';
@@ -22,6 +17,7 @@ export interface DiscoveryFlags {
   readonly dynamicConfigJson?: string;
   readonly staticBackendHealthCheckInterval: number;
   readonly staticBackendHealthCheckTimeoutSeconds: number;
+  readonly backendHealthCheckTimeoutSeconds?: number;
 }
 
 const seconds = duration('s', { min: 0, max: timeoutSecondsMax });
@@ -46,7 +42,11 @@ export function addDiscoveryFlags(command: Command): Command {
       commaList,
     )
     .option('--static-aliases <pairs>', 'model aliases, as alias:model,…', commaList);
-  for (const { flag, help } of discoveries) command.option(flag, help);
+  for (const { flags } of discoveries) {
+    for (const { flag, help, standard } of flags) {
+      command.option(flag, standard ? `${help} (default: ${standard})` : help);
+    }
+  }
   return command
     .option(
       '--dynamic-config-yaml <path>',
@@ -68,6 +68,11 @@ export function addDiscoveryFlags(command: Command): Command {
       'timeout of a health check',
       seconds,
       3,
+    )
+    .option(
+      '--backend-health-check-timeout-seconds <seconds>',
+      'the same setting, by its name with --service-discovery k8s; takes precedence',
+      seconds,
     );
 }
 
@@ -78,10 +83,13 @@ const listFlags = {
   engineNames: '--static-names',
 };
 
-/** For each kind of discovery, the flag that names its engines. */
-const namingFlags: ReadonlyMap<string, string> = new Map([
+/** For each kind of discovery, the flag that names its engines; undefined if its name is enough. */
+const namingFlags: ReadonlyMap<string, string | undefined> = new Map([
   ['static', '--static-backends'],
-  ...discoveries.map(({ kind, flag }) => [kind, new Option(flag).long as string] as const),
+  ...discoveries.map(({ kind, flags: [first] }) => {
+    const isNeeded = first.standard === undefined;
+    return [kind, isNeeded ? (new Option(first.flag).long as string) : undefined] as const;
+  }),
 ]);
 
 /** @throws {InputError} If no flag, or more than one, names the engines. */
@@ -103,44 +111,54 @@ export function discoveryFrom(
   const path = dynamicConfigYaml ?? dynamicConfigJson;
   const dynamicConfig = path === undefined ? undefined : { path };
   const given = [
-    ...(staticBackends === undefined ? [] : [{ kind: 'static', open: undefined }]),
-    ...discoveries.flatMap(({ kind, flag, open }) => {
-      const argument = (flags as unknown as Record<string, string>)[
-        new Option(flag).attributeName()
-      ];
-      return argument === undefined ? [] : [{ kind, open: () => open(argument, log) }];
+    ...(staticBackends === undefined ? [] : [{ kind: 'static', flag: '--static-backends' }]),
+    ...discoveries.flatMap(({ kind, flags: own }) => {
+      const first = own.find(({ flag }) => argumentOf(flags, flag) !== undefined);
+      return first === undefined ? [] : [{ kind, flag: new Option(first.flag).long as string }];
     }),
   ];
-  const flagOf = (kind: string) => namingFlags.get(kind) as string;
   if (given.length > 1) {
-    const names = given.map(({ kind }) => flagOf(kind)).join(' and ');
+    const names = given.map(({ flag }) => flag).join(' and ');
     throw new InputError(`${names} exclude each other: give one of them.`);
   }
   const [source] = given;
   const discovery = flags.serviceDiscovery ?? source?.kind ?? 'static';
+  const needed = namingFlags.get(discovery);
   if (source !== undefined && source.kind !== discovery) {
-    const [needed, other] = [flagOf(discovery), flagOf(source.kind)];
-    throw new InputError(`--service-discovery ${discovery} needs ${needed}, not ${other}.`);
+    const instead =
+      needed === undefined ? `excludes ${source.flag}` : `needs ${needed}, not ${source.flag}`;
+    throw new InputError(`--service-discovery ${discovery} ${instead}.`);
   }
   // The dynamic configuration may name the engines of a static list.
-  if (source === undefined && !(discovery === 'static' && dynamicConfig)) {
-    throw new InputError(`No engines are named: give ${flagOf(discovery)}.`);
+  if (source === undefined && needed !== undefined && !(discovery === 'static' && dynamicConfig)) {
+    throw new InputError(`No engines are named: give ${needed}.`);
   }
+  const { backendHealthCheckTimeoutSeconds: timeout } = flags;
   const list = () =>
     namedByModel(listedEngines(staticBackends ?? [], staticModels, listFlags, staticNames));
   return {
-    engines: source?.open?.() ?? list(),
+    engines: openSource(discovery, flags, log) ?? list(),
     aliases: listedAliases(flags.staticAliases ?? [], listFlags),
     ...{ discovery, dynamicConfig },
     healthIntervalMs: flags.staticBackendHealthCheckInterval * 1000,
-    healthTimeoutMs: flags.staticBackendHealthCheckTimeoutSeconds * 1000,
+    healthTimeoutMs: 1000 * (timeout ?? flags.staticBackendHealthCheckTimeoutSeconds),
   };
+}
+
+/** @returns Undefined for a static list. */
+function openSource(discovery: string, flags: DiscoveryFlags, log: Logger) {
+  const source = discoveries.find(({ kind }) => kind === discovery);
+  const given = source?.flags.map(({ flag, standard = '' }) => argumentOf(flags, flag) ?? standard);
+  return given && source?.open(given, log);
+}
+
+function argumentOf(flags: DiscoveryFlags, flag: string): string | undefined {
+  return (flags as unknown as Record<string, string>)[new Option(flag).attributeName()];
 }
 
 function discovery(text: string): string {
   if (namingFlags.has(text)) return text;
-  const reason = text === 'k8s' ? `: ${refusedRouterFlags['k8s-namespace']}` : '';
   throw new InputError(
-    `--service-discovery must be one of ${[...namingFlags.keys()].join(', ')}, not "${text}"${reason}.`,
+    `--service-discovery must be one of ${[...namingFlags.keys()].join(', ')}, not "${text}".`,
   );
 }

@@ -1,15 +1,22 @@
-// Declares a source of endpoints for the command line: its kind, its flag, and how to open it.
+// Declares a source of endpoints for the command line: its kind, its flags, and how to open it.
 import type { EndpointSource, SourceLog } from './endpoint-source.ts';
+
+export interface DiscoveryFlag {
+  /** With its argument: `--engines-dns <name>`. */
+  readonly flag: string;
+  readonly help: string;
+  /** @default undefined: the source has to be given one */
+  readonly standard?: string | undefined;
+}
 
 export interface Discovery {
   /** Value of `--service-discovery`. */
   readonly kind: string;
-  /** The flag that says where the engines are, with its argument: `--engines-dns <name>`. */
-  readonly flag: string;
-  readonly help: string;
+  /** At least one. If none has a standard, the first says where the engines are. */
+  readonly flags: readonly [DiscoveryFlag, ...DiscoveryFlag[]];
   /**
-   * @param argument The argument of the flag.
-   * @throws {InputError} If the argument is invalid.
+   * @param given The argument of each flag, in the order of `flags`; its standard if the flag is not given.
+   * @throws {InputError} If an argument is invalid.
    */
-  open(argument: string, log: SourceLog): EndpointSource;
+  open(given: readonly string[], log: SourceLog): EndpointSource;
 }

@@ -7,9 +7,13 @@ import { type Look, polledSource } from './polled-source.ts';
 
 export const dnsDiscovery: Discovery = {
   kind: 'dns',
-  flag: '--engines-dns <name>',
-  help: 'engines in DNS: srv://NAME or a://NAME:PORT, looked up again when the records expire',
-  open: (name, log) => dnsRecords({ name, log }),
+  flags: [
+    {
+      flag: '--engines-dns <name>',
+      help: 'engines in DNS: srv://NAME or a://NAME:PORT, looked up again when the records expire',
+    },
+  ],
+  open: ([name = ''], log) => dnsRecords({ name, log }),
 };
 
 export interface DnsRecordsOptions {

@@ -5,9 +5,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ManualWait } from '../../../test/support/manual-wait.ts';
+import {
+  type ScriptedApiServer,
+  scriptedApiServer,
+} from '../../../test/support/scripted-api-server.ts';
 import { type DnsRecord, startScriptedDns } from '../../../test/support/scripted-dns.ts';
+import { until } from '../../../test/support/until.ts';
+import type { ClusterKind } from './cluster-discovery.ts';
+import { clusterSource } from './cluster-source.ts';
 import { dnsRecords } from './dns-records.ts';
-import type { DiscoveredEndpoint, EndpointChange, EndpointSource } from './endpoint-source.ts';
+import type {
+  DiscoveredEndpoint,
+  EndpointChange,
+  EndpointSource,
+  Wait,
+} from './endpoint-source.ts';
 import { enginesFile } from './engines-file.ts';
 import { staticList } from './static-list.ts';
 
@@ -35,6 +47,8 @@ interface SourceCase {
   start(t: TestContext, tools: { wait: ManualWait; log: string[] }): Promise<Running>;
 }
 
+const servicesPath = '/api/v1/namespaces/default/services';
+const slicesPath = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';
 const hostUrls = ['http://10.0.0.1:8000', 'http://10.0.0.2:8000', 'http://10.0.0.3:8000'] as const;
 const never = () => Promise.reject(new Error('not used: the case is skipped'));
 
@@ -97,6 +111,21 @@ const sources: readonly SourceCase[] = [
         }),
       ],
     ],
+  ),
+  clusterCase('Kubernetes pods', 'pod-ip', hostUrls, (api, url, i) => {
+    api.putPod(`engine-${i}`, { ip: hostOf(url) });
+    return () => api.removePod(`engine-${i}`);
+  }),
+  clusterCase(
+    'Kubernetes Services',
+    'service-name',
+    ['http://one.default:8000', 'http://two.default:8000', 'http://three.default:8000'],
+    (api, url) => {
+      const [name = ''] = hostOf(url).split('.');
+      const metadata = { name, namespace: 'default' };
+      api.put(servicesPath, { metadata, spec: { ports: [{ port: 8000 }] } });
+      return () => api.remove(servicesPath, name);
+    },
   ),
 ];
 
@@ -181,6 +210,8 @@ for (const one of sources) {
       await set(one.urls);
       await pass(wait, one.looks[0]);
       assert.deepEqual(kinds(await pending), [`added ${one.urls[2]}`]);
+      // A source of several lists may still be reading another one.
+      await until(() => log.length > 1);
       assert.match(log[1] as string, /can be read again$/);
     },
   );
@@ -231,6 +262,69 @@ function dnsCase(
         },
       };
     },
+  };
+}
+
+/** Changes are seen by a new list, which follows a watch that is overdue: nothing is told by the watch. */
+function clusterCase(
+  name: string,
+  kind: ClusterKind,
+  urls: SourceCase['urls'],
+  put: (api: ScriptedApiServer, url: string, i: number) => () => void,
+): SourceCase {
+  return {
+    name,
+    urls,
+    looks: [1, 1],
+    skips: { models: 'Kubernetes says nothing about models' },
+    start: async (t, { wait, log }) => {
+      const api = await scriptedApiServer(t);
+      api.isTelling = false;
+      // Slices outlast their Services here, so that each change is one of Services alone.
+      for (const name of ['one', 'two', 'three']) {
+        const labels = { 'kubernetes.io/service-name': name };
+        const metadata = { name, namespace: 'default', labels };
+        api.put(slicesPath, { metadata, endpoints: [{ conditions: { ready: true } }] });
+      }
+      const removals = new Map<string, () => void>();
+      return {
+        source: clusterSource({
+          ...{ kind, namespaces: ['default'], port: 8000, labelSelector: '', watchSeconds: 0 },
+          ...{ access: api.access, log: logInto(log) },
+          wait: joined(wait, kind === 'pod-ip' ? 1 : 2),
+          nowSeconds: () => wait.passedMs / 1000,
+        }),
+        set: async (wanted) => {
+          api.mode = 'serve';
+          for (const [url, remove] of removals) if (!wanted.includes(url)) remove();
+          for (const url of wanted) removals.set(url, put(api, url, urls.indexOf(url)));
+        },
+        setModels: never,
+        fail: async () => {
+          api.mode = { status: 503 };
+          api.cut();
+        },
+      };
+    },
+  };
+}
+
+/** Joins the waits of so many lists into one, which begins when all of them wait. The wait for the first lists never ends. */
+function joined(wait: ManualWait, lists: number): Wait {
+  const firstListsMs = 10_000;
+  const waiting = new Set<() => void>();
+  return async (milliseconds, signal) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    signal.addEventListener('abort', () => resolve());
+    if (milliseconds !== firstListsMs) waiting.add(resolve);
+    if (waiting.size === lists) {
+      void wait.wait(milliseconds, signal).then(() => {
+        for (const release of waiting) release();
+        waiting.clear();
+      });
+    }
+    await promise;
+    waiting.delete(resolve);
   };
 }
 

@@ -1,4 +1,4 @@
-// The contract of endpoint sources: a list, a file, DNS, and later Kubernetes.
+// The contract of endpoint sources: a list, a file, DNS, Kubernetes.
 
 /** An engine that a source lists. */
 export interface DiscoveredEndpoint {

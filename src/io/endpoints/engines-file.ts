@@ -5,9 +5,13 @@ import { polledSource } from './polled-source.ts';
 
 export const fileDiscovery: Discovery = {
   kind: 'file',
-  flag: '--engines-file <path>',
-  help: 'YAML or JSON file that lists the engines, read again when it changes',
-  open: (path, log) => enginesFile({ path, log }),
+  flags: [
+    {
+      flag: '--engines-file <path>',
+      help: 'YAML or JSON file that lists the engines, read again when it changes',
+    },
+  ],
+  open: ([path = ''], log) => enginesFile({ path, log }),
 };
 
 export interface EnginesFileOptions {

@@ -10,6 +10,7 @@ import {
   type SourceLog,
   type Wait,
 } from './endpoint-source.ts';
+import { SourceProblem } from './source-problem.ts';
 
 /** The result of one reading. */
 export interface Look {
@@ -54,8 +55,7 @@ async function* changesOf(
   const { name, look, retryMs, mustStart, log, wait = realWait } = options;
   let known: ReadonlyMap<string, DiscoveredEndpoint> = new Map();
   let isFirst = true;
-  /** The last logged problem, so that each is logged once. */
-  let problem: string | undefined;
+  const problem = new SourceProblem(name, log);
   while (!signal.aborted) {
     let pauseMs = retryMs;
     let changes: readonly EndpointChange[] = [];
@@ -70,15 +70,12 @@ async function* changesOf(
         pauseMs = againMs;
         changes = changesBetween(known, endpoints);
         known = endpointsByUrl(endpoints);
-        if (problem !== undefined) log.info(`${name}: can be read again`);
-        problem = undefined;
+        problem.solved();
       }
     } catch (error) {
       if (signal.aborted) return;
       if (isFirst && mustStart) throw error;
-      const message = (error instanceof Error ? error.message : String(error)).replace(/\.$/, '');
-      if (message !== problem) log.warning(`${name}: ${message}; ${kept(known.size)}`);
-      problem = message;
+      problem.report(error, known.size);
     }
     if (isFirst || changes.length > 0) yield changes;
     isFirst = false;
@@ -86,12 +83,7 @@ async function* changesOf(
   }
 }
 
-function kept(count: number): string {
-  if (count === 0) return 'it has listed no engines yet';
-  if (count === 1) return 'the engine that it listed stays in use';
-  return `the ${count} engines that it listed stay in use`;
-}
-
-async function realWait(milliseconds: number, signal: AbortSignal): Promise<void> {
+/** Waits in real time; a program may end while it does. */
+export async function realWait(milliseconds: number, signal: AbortSignal): Promise<void> {
   await sleep(milliseconds, undefined, { signal, ref: false }).catch(() => undefined);
 }

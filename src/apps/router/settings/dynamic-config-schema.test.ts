@@ -96,10 +96,13 @@ test('what a file cannot set is refused with its line and key', () => {
     assert.throws(() => parse(text, discovery), { name: 'InputError', message });
   refused(
     'routing_logic: session\nk8s_port: 8000',
-    /f\.yaml:2:1: k8s_port does not work here: Kub/,
+    /f\.yaml:2:1: k8s_port does not work here: it cannot change while the router runs; give --k8s-port and omit/,
   );
   refused('callbacks: a.b', /f\.yaml:1:1: callbacks does not work here: callbacks are Python/);
-  refused('service_discovery: k8s', /service_discovery "k8s" does not work here: Kubernetes/);
+  refused(
+    'service_discovery: k8s',
+    /service_discovery "k8s" does not work here: this router was started with "static"/,
+  );
   refused(
     'service_discovery: dns',
     /f\.yaml:1:1: service_discovery "dns" does not work here: this router was started with "static"; omit the key/,

@@ -78,15 +78,14 @@ export function parseDynamicConfig(
   const fault = (key: string, sentence: string) =>
     new ValuesError([{ place: placeAt(written, [key], 'key'), sentence }]);
   for (const key of refusedKeys) {
-    const reason = refusedRouterFlags[key.replaceAll('_', '-')];
+    const reason =
+      refusedRouterFlags[key.replaceAll('_', '-')] ??
+      `it cannot change while the router runs; give --${key.replaceAll('_', '-')} and omit the key`;
     if (config[key] != null) throw fault(key, `${key} does not work here: ${reason}`);
   }
   const { service_discovery: wanted } = config;
   if (wanted != null && wanted !== discovery) {
-    const reason =
-      wanted === 'k8s'
-        ? refusedRouterFlags['k8s-namespace']
-        : `this router was started with "${discovery}"; omit the key`;
+    const reason = `this router was started with "${discovery}"; omit the key`;
     throw fault('service_discovery', `service_discovery "${wanted}" does not work here: ${reason}`);
   }
   /** Runs a reader of lists, and adds the position of the key to its error. */

@@ -1,8 +1,6 @@
 // Settings of production-stack's router that Spillway does not support yet, each with the reason.
 // They are flags upstream, and some are also keys of the dynamic configuration.
 
-const kubernetes =
-  'Kubernetes discovery is not supported yet; list the engines with --static-backends';
 const lmcache =
   'the router does not connect to an LMCache controller yet; kvaware follows the engines’ own KV events';
 const disaggregated = 'disaggregated prefill is not supported yet';
@@ -12,12 +10,6 @@ const telemetry = 'telemetry is not exported yet; scrape /metrics';
 
 /** Flag without its dashes, to the reason why it is refused. */
 export const refusedRouterFlags: Readonly<Record<string, string>> = {
-  'k8s-service-discovery-type': kubernetes,
-  'k8s-port': kubernetes,
-  'k8s-namespace': kubernetes,
-  'k8s-label-selector': kubernetes,
-  'k8s-watcher-timeout-seconds': kubernetes,
-  'backend-health-check-timeout-seconds': kubernetes,
   'static-model-types': 'engines are checked on /health whatever their type',
   'static-model-labels': disaggregated,
   'prefill-model-labels': disaggregated,

@@ -1,0 +1,115 @@
+// Requests to an API server.
+import type { IncomingMessage } from 'node:http';
+import { version } from '../../core/base/index.ts';
+import { statusMessage } from '../../core/kubernetes/index.ts';
+import { request as requestPlain } from '../node-http/index.ts';
+import type { ClusterAccess } from './cluster-access.ts';
+
+/** The API server responded with another status than 200. */
+export class ApiStatusError extends Error {
+  readonly status: number;
+  /** What `Retry-After` asks for; 0 without one. */
+  readonly retryAfterSeconds: number;
+
+  constructor(status: number, message: string, retryAfterSeconds: number) {
+    super(`status ${status}${message === '' ? '' : `: ${message}`}`);
+    this.status = status;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+export interface ApiRequest {
+  /** With the query. */
+  readonly path: string;
+  readonly signal: AbortSignal;
+  /** Maximum wait for the head of the response, credentials and connection included. */
+  readonly headTimeoutMs: number;
+}
+
+const errorBytesMax = 65_536;
+
+/**
+ * Sends a GET request. Resolves with the response to read; destroy it to end it early.
+ *
+ * @throws {ApiStatusError} If the status is not 200.
+ * @throws {Error} If there is no response in time, or the signal is aborted.
+ */
+export async function apiGet(access: ClusterAccess, asked: ApiRequest): Promise<IncomingMessage> {
+  const { path, signal, headTimeoutMs } = asked;
+  const deadline = AbortSignal.timeout(headTimeoutMs);
+  const response = await head(access, path, AbortSignal.any([deadline, signal])).catch((cause) => {
+    if (deadline.aborted && !signal.aborted) throw new Error('no response in time', { cause });
+    throw cause;
+  });
+  if (response.statusCode === 200) return response;
+  const status = response.statusCode ?? 0;
+  if (status === 401) access.refused();
+  const text = await readText(response, {
+    signal,
+    timeoutMs: headTimeoutMs,
+    bytesMax: errorBytesMax,
+  }).catch(() => '');
+  throw new ApiStatusError(status, statusMessage(text), retryAfter(response));
+}
+
+/**
+ * Reads the body.
+ *
+ * @throws {Error} If it is larger than `bytesMax`, is not complete in time, or the signal is aborted.
+ */
+export async function readText(
+  response: IncomingMessage,
+  limits: { readonly signal: AbortSignal; readonly timeoutMs: number; readonly bytesMax: number },
+): Promise<string> {
+  const { signal, timeoutMs, bytesMax } = limits;
+  const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const abort = () => response.destroy(ended.reason as Error);
+  ended.addEventListener('abort', abort, { once: true });
+  try {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > bytesMax) throw new Error(`the response is larger than ${bytesMax} bytes`);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks).toString();
+  } finally {
+    ended.removeEventListener('abort', abort);
+  }
+}
+
+/** Sends the request, and resolves with the head of the response. */
+async function head(
+  access: ClusterAccess,
+  path: string,
+  ended: AbortSignal,
+): Promise<IncomingMessage> {
+  const options = await access.requestOptions();
+  if (ended.aborted) throw ended.reason;
+  const url = new URL(access.server + path);
+  const request = url.protocol === 'https:' ? (await import('node:https')).request : requestPlain;
+  return await new Promise((resolve, reject) => {
+    const sent = request(url, {
+      ...options,
+      headers: {
+        ...(options.headers as Record<string, string>),
+        accept: 'application/json',
+        'user-agent': `spillway/${version}`,
+      },
+    });
+    const abort = () => sent.destroy(ended.reason as Error);
+    ended.addEventListener('abort', abort, { once: true });
+    sent.on('error', reject);
+    sent.on('response', (response) => {
+      ended.removeEventListener('abort', abort);
+      resolve(response);
+    });
+    sent.end();
+  });
+}
+
+function retryAfter(response: IncomingMessage): number {
+  const seconds = Number(response.headers['retry-after']);
+  return Number.isFinite(seconds) && seconds > 0 ? seconds : 0;
+}
