@@ -15,9 +15,14 @@ const prompt = (name: string) =>
  *
  * @param roomPrompts Space of each engine's KV cache, in prompts; undefined: the engine does not report.
  * @param returning Whether the second engine's last prompts were cached there.
+ * @param queued Prompts that wait for prefill at the first engine.
  * @returns The share of new prompts that the first engine gets.
  */
-function firstShare(roomPrompts: readonly (number | undefined)[], returning = false): number {
+function firstShare(
+  roomPrompts: readonly (number | undefined)[],
+  returning = false,
+  queued = 0,
+): number {
   const clock = new ManualClock();
   const policy = new PredictivePolicy(seededRandom(1), { placementWeight: 0 });
   const core = new RoutingCore({ policy, clock });
@@ -31,6 +36,10 @@ function firstShare(roomPrompts: readonly (number | undefined)[], returning = fa
       core.receive('peer', { kind: 'sent', attempt, ...about });
       core.receive('peer', { kind: 'firstByte', attempt });
     }
+  }
+  const waiting = { promptTokens, cachedTokens: 0, stream: true, blocks: undefined };
+  for (let i = 0; i < queued; i++, attempt++) {
+    core.receive('peer', { kind: 'sent', attempt, url: urls[0] as string, ...waiting });
   }
   clock.advance(1);
   for (const [i, url] of urls.entries()) {
@@ -58,6 +67,11 @@ test('in a fleet that is short of memory, new prompts avoid the engine whose con
   assert.equal(firstShare([-1, -1], true), 1);
   // With room, they are equal, and the one with less recent prefill wins.
   assert.equal(firstShare([50, 50], true), 0);
+});
+
+test('the prefixes of ten conversations are worth the wait for forty prompts', () => {
+  assert.equal(firstShare([-40, -1], true, 40), 1);
+  assert.equal(firstShare([-40, -1], true, 400), 0);
 });
 
 test('a fleet with an engine that does not report is not short of memory', () => {

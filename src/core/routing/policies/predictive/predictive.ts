@@ -57,6 +57,11 @@ const busyOutputTokens = 20_000;
  */
 const roomPromptsMax = 3;
 /**
+ * Cost of a second of prefill of an evicted prefix, in seconds of this request's own wait. It is computed again in steps
+ * that hold up all responses there, which then occupy memory for longer, and so evict more. Results are flat from 16 to 60.
+ */
+const evictionWeight = 16;
+/**
  * This many requests for a prefix within seconds may be chance; for each one above, another is expected to
  * follow. Conversations, and llm-d's groups of five prompts, stay below.
  */
@@ -311,7 +316,7 @@ export class PredictivePolicy implements Policy {
         ttft -
         forOthers +
         crowding * charged +
-        (1 + this.#crowdingWeight) * evicted +
+        evictionWeight * evicted +
         Math.min(1, decodeWeight / busyness) * decodeDelay +
         this.#placementWeight * placement;
     }
