@@ -2,6 +2,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { valuesJsonSchema } from '../src/core/values/index.ts';
+import { engineArguments, routerArguments } from './chart-arguments.ts';
+import { chartDashboards } from './chart-dashboards.ts';
+import { chartReference } from './chart-reference.ts';
+import { chartValues } from './chart-values.ts';
 import { cliReference } from './cli-reference.ts';
 import { compatibilityReference } from './compatibility-reference.ts';
 import { errorReference } from './error-reference.ts';
@@ -15,7 +19,13 @@ import { workloadReference } from './workload-reference.ts';
 /** Each generated file, and the function that makes its text from the code. */
 const generated: Readonly<Record<string, () => string | Promise<string>>> = {
   'README.md': readmePage,
+  ...chartDashboards,
+  'charts/spillway/templates/_engine-arguments.tpl': engineArguments,
+  'charts/spillway/templates/_router-arguments.tpl': routerArguments,
+  'charts/spillway/values.schema.json': valuesJsonSchema,
+  'charts/spillway/values.yaml': chartValues,
   'docs/guide/plan/cases.md': planCases,
+  'docs/reference/chart.md': chartReference,
   'docs/reference/cli.md': cliReference,
   'docs/reference/errors.md': errorReference,
   'docs/reference/policies.md': policiesReference,

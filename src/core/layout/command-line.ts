@@ -1,6 +1,6 @@
 // Builds the command line of one engine from the keys of its entry, as the upstream chart's
-// template does, in the same order. `spillway up` starts engines with it, and a chart's engine
-// arguments are the same.
+// template does, in the same order. `spillway up` starts engines with it. The engine arguments of
+// the chart are a template that is written from the same order (scripts/chart-arguments.ts).
 import type { ModelEntry } from '../values/index.ts';
 import { textsOf } from './entry-values.ts';
 import { type KvEventAddresses, kvEventsWords, movedKvEventsWords } from './kv-event-flags.ts';
@@ -24,28 +24,51 @@ const composed: readonly SettingName[] = ['model', 'kvEventsConfig'];
 /** Rows in neither list come in the order of the table. */
 const others = settingNames.filter((name) => ![...first, ...last, ...composed].includes(name));
 
+/** Programs that are started with the flags of an entry. */
+export type StartedProgram = Program & ('engine' | 'serve' | 'chart');
+
+/** Settings whose flags a program is started with, in the order of its command line. */
+export interface WordOrder {
+  /** Before KV events, `extraArgs` and LMCache's connector. */
+  readonly before: readonly SettingName[];
+  readonly after: readonly SettingName[];
+}
+
+/** Returns the order in which a program gets the flags of an entry's keys. */
+export function wordOrder(program: StartedProgram): WordOrder {
+  const given = (names: readonly SettingName[]) => names.filter((name) => hasFlag(name, program));
+  return { before: given([...first, ...others]), after: given(last) };
+}
+
+/** KV events of an engine in a pod, which has a network of its own: vLLM's ports, on all interfaces. */
+export const podKvEvents: KvEventAddresses = {
+  endpoint: 'tcp://*:5557',
+  replayEndpoint: 'tcp://*:5558',
+};
+
 /**
  * Returns the flags of an entry, without model and address.
  *
  * @param program The program that gets the flags: those that it lacks are omitted.
+ * @param place In a pod, KV events of `extraArgs` stay where they are.
  * @example entryWords(entry, 'serve', addresses); // ['--max-model-len', '8192', …]
  * @see helm/templates/deployment-vllm-multi.yaml of vllm-project/production-stack
  */
 export function entryWords(
   entry: ModelEntry,
-  program: Program & ('engine' | 'serve' | 'chart'),
+  program: StartedProgram,
   kvEvents: KvEventAddresses,
+  place: 'machine' | 'pod' = 'machine',
 ): string[] {
-  const words = (names: readonly SettingName[]) =>
-    names.flatMap((name) => (hasFlag(name, program) ? wordsOf(entry, name) : []));
+  const { before, after } = wordOrder(program);
+  const words = (names: readonly SettingName[]) => names.flatMap((name) => wordsOf(entry, name));
   return [
-    ...words(first),
-    ...words(others),
+    ...words(before),
     ...kvEventsWords(entry, kvEvents),
     ...(entry.vllmConfig?.extraArgs ?? []),
-    ...(program === 'chart' ? [] : movedKvEventsWords(entry, kvEvents)),
-    ...(program === 'engine' ? [] : lmcacheWords(entry)),
-    ...words(last),
+    ...(place === 'pod' ? [] : movedKvEventsWords(entry, kvEvents)),
+    ...(program === 'engine' ? [] : lmcacheWords(entry, program)),
+    ...(program === 'chart' ? templateWords(entry) : words(after)),
   ];
 }
 
@@ -58,7 +81,7 @@ function wordsOf(entry: ModelEntry, name: SettingName): readonly string[] {
   const { flag, keys, value, defaultText } = settingsTable[name];
   return keys.flatMap((key) => {
     const given = givenAt(entry, name, key);
-    if (given === undefined) return [];
+    if (given === undefined || given === '') return [];
     if (value.arity === 'switch') {
       // A switch that is off by default needs no `--no-` form.
       if (given === true) return [flag];
@@ -69,11 +92,27 @@ function wordsOf(entry: ModelEntry, name: SettingName): readonly string[] {
   });
 }
 
-function lmcacheWords({ lmcacheConfig }: ModelEntry): string[] {
+/** Returns LMCache's connector; the chart also has that of old releases, and of disaggregated prefill. */
+function lmcacheWords(
+  { lmcacheConfig, vllmConfig }: ModelEntry,
+  program: StartedProgram,
+): string[] {
   if (!lmcacheConfig?.enabled) return [];
-  const kvRole = lmcacheConfig.kvRole ?? 'kv_both';
+  const { kvRole = 'kv_both', enablePD, nixlRole = '' } = lmcacheConfig;
+  const isOld = program === 'chart' && !enablePD && String(vllmConfig?.v0) === '1';
+  const disaggregated = program === 'chart' && enablePD === true;
+  const extra = { discard_partial_chunks: false, lmcache_rpc_port: nixlRole };
   return [
     '--kv-transfer-config',
-    JSON.stringify({ kv_connector: 'LMCacheConnectorV1', kv_role: kvRole }),
+    JSON.stringify({
+      kv_connector: isOld ? 'LMCacheConnector' : 'LMCacheConnectorV1',
+      kv_role: kvRole,
+      ...(disaggregated ? { kv_connector_extra_config: extra } : {}),
+    }),
   ];
+}
+
+/** In a pod, chat templates are in the folder /templates. */
+function templateWords({ chatTemplate }: ModelEntry): string[] {
+  return chatTemplate ? ['--chat-template', `/templates/${chatTemplate}`] : [];
 }

@@ -20,7 +20,14 @@ export {
   type ModelEntry,
   type Values,
 } from './schema.ts';
-export { accepts, allKeys, allowedText, type KnownKey, type SchemaNode } from './schema-node.ts';
+export {
+  accepts,
+  allKeys,
+  allowedText,
+  type KnownKey,
+  type SchemaNode,
+  valuesRoot,
+} from './schema-node.ts';
 export {
   defaultThresholds,
   type GivenThresholds,

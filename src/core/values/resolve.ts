@@ -7,7 +7,7 @@ import { type Problem, ValuesError } from './problem.ts';
 import type { Values } from './schema.ts';
 import { allKeys } from './schema-node.ts';
 import { applySet } from './set.ts';
-import { type Dictionary, emptyMap, pathText, placeAt, treeAt } from './tree.ts';
+import { type Dictionary, emptyMap, type Path, pathText, placeAt, treeAt } from './tree.ts';
 import { type Check, validateValues } from './validate.ts';
 
 /** The user's input, in the order in which Helm applies it; later input takes precedence. */
@@ -96,12 +96,32 @@ function withOwnRouting(values: Values, written: Dictionary, sources: readonly s
 function ineffectiveKeys(written: Dictionary): Problem[] {
   return allKeys()
     .filter(({ node }) => node['x-ignored'])
-    .map(({ path, node }) => ({ path: path.split('.'), meaning: node.description ?? '' }))
-    .filter(({ path }) => treeAt(written, path) !== undefined)
+    .flatMap(({ path, node }) =>
+      writtenPaths(path, written).map((place) => ({
+        path: place,
+        meaning: node.description ?? '',
+      })),
+    )
     .map(({ path, meaning }) => ({
       place: placeAt(written, path, 'key'),
       sentence: `${pathText(path)}: ${meaning.replace(/\.$/, '')}`,
     }));
+}
+
+/** Returns the places of a key in a file; `[]` in the path stands for every item of a list. */
+function writtenPaths(path: string, written: Dictionary): readonly Path[] {
+  const steps = path.replaceAll('[]', '.[]').split('.');
+  const paths = steps.reduce<readonly Path[]>(
+    (found, step) => {
+      if (step !== '[]') return found.map((before) => [...before, step]);
+      return found.flatMap((before) => {
+        const list = treeAt(written, before);
+        return list?.kind === 'list' ? list.items.map((_, index) => [...before, index]) : [];
+      });
+    },
+    [[]],
+  );
+  return paths.filter((one) => treeAt(written, one) !== undefined);
 }
 
 /** Sorts problems from top to bottom of each file, files in their order, flags last. */

@@ -1,9 +1,11 @@
 // The keys below servingEngineSpec: settings of all engines.
 import { z } from 'zod';
 import {
+  count,
   ignored,
   kubernetesList,
   kubernetesObject,
+  ours,
   portNumber,
   probe,
   pullPolicy,
@@ -73,6 +75,19 @@ export const servingEngineSpec = section({
   containerSecurityContext: upstream(
     kubernetesObject.default({ runAsNonRoot: false }),
     'Security context of engine containers.',
+  ),
+  restricted: ours(
+    z.boolean().default(false),
+    "Chart: run vLLM as user 2000 without rights and with a read-only root file system, as Kubernetes' restricted Pod Security Standard asks. " +
+      'Embedded engines always run so.',
+  ),
+  drainSeconds: ours(
+    count.default(120),
+    'Chart: how long the requests of an engine may take to finish when its pod is stopped; 0 for none.',
+  ),
+  topologySpreadConstraints: ours(
+    kubernetesList.default([]),
+    'Chart: how the pods of an entry are spread; without labelSelector, that of the entry.',
   ),
   sidecar: upstream(
     section({

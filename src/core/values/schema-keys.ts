@@ -36,6 +36,14 @@ export const secretReference = z.strictObject({
 /** The secret itself, or a reference to it. */
 export const secret = z.union([z.string(), secretReference]);
 
+/** Digest of an image. */
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+
+/** The key of an image's digest, which replaces its tag. */
+export function imageDigest() {
+  return ours(digest.optional(), 'Digest of the image (sha256:…), used instead of the tag.');
+}
+
 /** A key of the upstream chart. */
 export function upstream<T extends z.ZodType>(schema: T, description: string): T {
   return schema.meta({ ...schema.meta(), description });
@@ -46,7 +54,7 @@ export function ours<T extends z.ZodType>(schema: T, description: string): T {
   return schema.meta({ ...schema.meta(), description, 'x-origin': 'spillway' });
 }
 
-/** A key outside lists that occurs in upstream's examples but is not used by its templates. */
+/** A key that occurs in upstream's examples but is not used by its templates. */
 export function ignored<T extends z.ZodType>(schema: T, instead: string): T {
   return schema.meta({
     ...schema.meta(),

@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import {
   count,
+  ignored,
+  imageDigest,
   kubernetesList,
   kubernetesObject,
   ours,
@@ -114,8 +116,8 @@ export const modelSpec = z.strictObject({
   enabled: upstream(z.boolean().default(true), 'Whether to run this entry.'),
   kind: ours(
     z.enum(['embedded', 'vllm', 'url']).optional(),
-    'What "spillway up" runs: the embedded engine, "vllm serve", or nothing, with the engines at urls. ' +
-      'Unset: url if urls is set, else embedded.',
+    'What runs: the embedded engine, "vllm serve", or nothing, with the engines at urls. ' +
+      'Unset: url if urls is set, else embedded under "spillway up" and vllm in the chart.',
   ),
   urls: ours(
     z
@@ -158,6 +160,11 @@ export const modelSpec = z.strictObject({
   hf_token: upstream(secret.optional(), 'Hugging Face token, or the secret that contains it.'),
   repository: upstream(text.optional(), 'Image of the engine, without tag.'),
   tag: upstream(text.optional(), 'Tag of that image.'),
+  digest: imageDigest(),
+  startupSeconds: ours(
+    positive.optional(),
+    'Chart: time that the startup probe allows; at least that of servingEngineSpec.startupProbe, and 300 plus 20 s per billion parameters in the name of the model, if unset.',
+  ),
   imagePullSecret: upstream(text.optional(), 'Secret with registry credentials.'),
   requestCPU: upstream(quantity.optional(), 'CPUs per engine.'),
   requestMemory: upstream(quantity.optional(), 'Host memory per engine.'),
@@ -204,6 +211,7 @@ export const modelSpec = z.strictObject({
   runtimeClassName: upstream(text.optional(), 'Runtime class of the pods.'),
   affinity: upstream(kubernetesObject.optional(), 'Affinity of the pods.'),
   nodeSelectorTerms: upstream(kubernetesList.optional(), 'Nodes to run on.'),
+  nodeSelector: ours(stringMap.optional(), 'Chart: labels of the nodes to run on.'),
   nodeName: upstream(text.optional(), 'Node to run on.'),
   tolerations: upstream(kubernetesList.optional(), 'Tolerations of the pods.'),
   tolerationsPolicy: upstream(
@@ -212,5 +220,7 @@ export const modelSpec = z.strictObject({
   ),
   pdb: upstream(pdb.optional(), 'PodDisruptionBudget of the engines.'),
   keda: upstream(keda.optional(), 'Autoscaling with KEDA.'),
+  device: ignored(text.optional(), 'The image decides; vllmConfig.extraArgs has more arguments.'),
+  extraArgs: ignored(z.array(z.string()).optional(), 'Use vllmConfig.extraArgs.'),
   raySpec: upstream(raySpec.optional(), 'Engines that span hosts, with Ray.'),
 });

@@ -2,9 +2,11 @@
 // Spillway's own.
 import { z } from 'zod';
 import { policyNames } from '../routing/index.ts';
+import { chartKeys } from './schema-chart.ts';
 import {
   count,
   ignored,
+  imageDigest,
   kubernetesList,
   kubernetesObject,
   numberOrText,
@@ -31,6 +33,7 @@ export const cacheserverSpec = section({
     section({
       repository: upstream(text.default('lmcache/vllm-openai'), 'Image, without tag.'),
       tag: upstream(text.default('latest'), 'Tag of that image.'),
+      digest: imageDigest(),
     }),
     'Image of the cache server.',
   ),
@@ -175,6 +178,7 @@ export const loraController = section({
     section({
       repository: upstream(text.default('lmcache/lmstack-lora-controller'), 'Image, without tag.'),
       tag: upstream(text.default('latest'), 'Tag of that image.'),
+      digest: imageDigest(),
       pullPolicy: upstream(pullPolicy.default('IfNotPresent'), 'When to pull it.'),
     }),
     'Image of the controller.',
@@ -229,6 +233,7 @@ export const sharedPvcStorage = section({
     section({
       repository: upstream(text.default('busybox'), 'Image, without tag.'),
       tag: upstream(text.default('1.37'), 'Tag of that image.'),
+      digest: imageDigest(),
     }),
     'Image that sets the permissions of the volume.',
   ),
@@ -288,6 +293,7 @@ export const spillway = section({
     "Policy of Spillway's router where the upstream chart's router has none of that name: it takes precedence over " +
       'routerSpec.routingLogic, which the chart reads, unless a later file or --set sets that key.',
   ),
+  ...chartKeys,
   thresholds: ours(
     thresholdsSchema.prefault({}),
     'Thresholds of the rules of "spillway plan", which --thresholds-from reads from here; thresholds ' +

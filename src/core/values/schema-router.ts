@@ -7,6 +7,7 @@ import { disaggregation } from './schema-disaggregation.ts';
 import {
   count,
   ignored,
+  imageDigest,
   kubernetesList,
   kubernetesObject,
   ours,
@@ -15,6 +16,7 @@ import {
   positive,
   probe,
   pullPolicy,
+  secret,
   secretReference,
   section,
   serviceMonitor,
@@ -159,6 +161,14 @@ const routerKeys = {
     secretReference.default({ secretName: '', secretKey: '' }),
     "Secret with the engines' API key; servingEngineSpec.vllmApiKey if unset.",
   ),
+  apiKey: ours(
+    secret.default({ secretName: '', secretKey: '' }),
+    'Chart: key that clients must send, or the secret that contains it.',
+  ),
+  peersKey: ours(
+    secret.default({ secretName: '', secretKey: '' }),
+    'Chart: key that router pods share among themselves, or the secret that contains it.',
+  ),
   lmcacheConfig: upstream(
     section({ logLevel: upstream(text.default('INFO'), 'LMCache log level of the router.') }),
     'LMCache in the router.',
@@ -175,8 +185,12 @@ const routerKeys = {
     z.union([portNumber, z.string()]).optional(),
     'kvaware: port of its heartbeats.',
   ),
-  repository: upstream(text.default('lmcache/lmstack-router'), 'Image of the router, without tag.'),
+  repository: upstream(
+    text.default('lmcache/lmstack-router'),
+    "Image of the router, without tag. For upstream's router Spillway's own runs, with spillway.image, unless it lacks the routingLogic.",
+  ),
   tag: upstream(text.default('latest'), 'Tag of that image.'),
+  digest: imageDigest(),
   imagePullPolicy: upstream(pullPolicy.default('Always'), 'When to pull it.'),
   imagePullSecrets: upstream(kubernetesList.default([]), 'Secrets with registry credentials.'),
   replicaCount: upstream(count.default(1), 'Number of router pods.'),
@@ -257,7 +271,22 @@ const routerKeys = {
     z.record(z.string(), route).default({ main: mainRoute }),
     'Gateway API routes to the router, by name.',
   ),
+  drainSeconds: ours(
+    count.default(120),
+    'Chart: how long requests may take to finish when a router pod is stopped (--shutdown-timeout).',
+  ),
+  topologySpreadConstraints: ours(
+    kubernetesList.default([
+      {
+        maxSkew: 1,
+        topologyKey: 'kubernetes.io/hostname',
+        whenUnsatisfiable: 'ScheduleAnyway',
+      },
+    ]),
+    'Chart: how router pods are spread; without labelSelector, that of the router.',
+  ),
   affinity: upstream(kubernetesObject.default({}), 'Affinity of the pod.'),
+  nodeSelector: ours(stringMap.optional(), 'Chart: labels of the nodes to run on.'),
   nodeSelectorTerms: upstream(kubernetesList.default([]), 'Nodes to run on.'),
   livenessProbe: upstream(
     probe.default({

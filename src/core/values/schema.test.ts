@@ -68,6 +68,16 @@ test('accepts keys of upstream examples that upstream ignores', () => {
   resolve({ routerSpec: { enablePD: true }, cacheserverSpec: { repository: 'r', tag: 't' } });
 });
 
+test('warns about such a key in each item of a list', () => {
+  const modelSpec = [{ name: 'a', device: 'cpu' }, { name: 'b' }, { name: 'c', extraArgs: ['-x'] }];
+  const text = JSON.stringify({ servingEngineSpec: { modelSpec } });
+  const { warnings } = resolveValues({ files: [{ name: 'f', text }] });
+  assert.deepEqual(
+    warnings.map(({ sentence }) => sentence.split(': ')[0]),
+    ['servingEngineSpec.modelSpec[0].device', 'servingEngineSpec.modelSpec[2].extraArgs'],
+  );
+});
+
 test('an entry is embedded unless it sets another kind or URLs', () => {
   assert.equal(engineKind({}), 'embedded');
   assert.equal(engineKind({ urls: ['http://a'] }), 'url');

@@ -93,6 +93,8 @@ export const engineKeys: Readonly<Record<string, EngineKeyEffects>> = {
   ...rows(inPods, [
     'repository',
     'tag',
+    'digest',
+    'startupSeconds',
     'imagePullSecret',
     'requestCPU',
     'requestMemory',
@@ -128,6 +130,7 @@ export const engineKeys: Readonly<Record<string, EngineKeyEffects>> = {
     'affinity',
     'nodeSelectorTerms',
     'nodeName',
+    'nodeSelector',
     'tolerations',
     'tolerationsPolicy',
     'pdb',

@@ -1,0 +1,141 @@
+{{/*
+Names and labels are those of the chart vllm-stack, whatever this chart is called: selectors cannot change, so a
+release of that chart is upgraded in place only if they stay.
+*/}}
+{{- define "spillway.part-of" -}}vllm-stack{{- end }}
+
+{{/* Labels of all engines. Takes the root. */}}
+{{- define "spillway.engines.common-labels" -}}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: serving-engine
+app.kubernetes.io/part-of: {{ include "spillway.part-of" . }}
+app.kubernetes.io/managed-by: helm
+{{- end }}
+
+{{/* Labels by which the Service, the Deployment and the budget of an entry select its pods. Takes root and entry. */}}
+{{- define "spillway.engine.selector" -}}
+{{- $own := include "spillway.engines.common-labels" .root | fromYaml -}}
+{{- $_ := set $own "model" (toString .entry.name) -}}
+{{- $_ := set $own "helm-release-name" .root.Release.Name -}}
+{{- $_ := set $own "app.kubernetes.io/name" (toString .entry.name) -}}
+{{- toYaml (mergeOverwrite (dict) (deepCopy (.root.Values.servingEngineSpec.labels | default dict)) $own) -}}
+{{- end }}
+
+{{/* Labels of the router's pods, by which its Service selects them. Takes the root. */}}
+{{- define "spillway.router.selector" -}}
+{{- $own := dict
+  "app.kubernetes.io/name" "router"
+  "app.kubernetes.io/instance" .Release.Name
+  "app.kubernetes.io/component" "router"
+  "app.kubernetes.io/part-of" (include "spillway.part-of" .)
+  "app.kubernetes.io/managed-by" "helm" -}}
+{{- toYaml (mergeOverwrite (dict) (deepCopy (.Values.routerSpec.labels | default dict)) $own) -}}
+{{- end }}
+
+{{/* Labels of the cache server's pods. Takes the root. */}}
+{{- define "spillway.cache-server.selector" -}}
+{{- $own := dict
+  "app.kubernetes.io/name" "cache-server"
+  "app.kubernetes.io/instance" .Release.Name
+  "app.kubernetes.io/component" "cache-server"
+  "app.kubernetes.io/part-of" (include "spillway.part-of" .)
+  "app.kubernetes.io/managed-by" "helm" -}}
+{{- toYaml (mergeOverwrite (dict) (deepCopy (.Values.cacheserverSpec.labels | default dict)) $own) -}}
+{{- end }}
+
+{{/* A number as digits, where Go would print 1.048576e+06; other values as they are. */}}
+{{- define "spillway.text" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) -}}{{ printf "%.0f" . }}
+{{- else if or (kindIs "map" .) (kindIs "slice" .) -}}{{ toJson . }}
+{{- else -}}{{ toString . }}{{- end -}}
+{{- end }}
+
+{{/* Reference of an image: by digest if one is given. Takes repository, tag and digest. */}}
+{{- define "spillway.image" -}}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag }}{{ end -}}
+{{- end }}
+
+{{/* Spillway's own image: the router, embedded engines, the gate. Takes the root. */}}
+{{- define "spillway.own-image" -}}
+{{- $image := .Values.spillway.image -}}
+{{- include "spillway.image" (dict "repository" $image.repository "tag" ($image.tag | default .Chart.AppVersion) "digest" $image.digest) -}}
+{{- end }}
+
+{{/* Environment variables without repetition: the last of a name stays, as in a container. Takes a list. */}}
+{{- define "spillway.env" -}}
+{{- $last := dict -}}
+{{- range $index, $one := . }}{{ $_ := set $last $one.name $index }}{{ end -}}
+{{- $kept := list -}}
+{{- range $index, $one := . }}{{ if eq (get $last $one.name) $index }}{{ $kept = append $kept $one }}{{ end }}{{ end -}}
+{{- if $kept }}{{ toYaml $kept }}{{ end -}}
+{{- end }}
+
+{{/*
+A probe. Helm merges a probe of the values with the default one, so a probe by a command also has the default's HTTP
+request: it counts only if there is nothing else. Takes probe and port, the port that the default 8000 stands for.
+*/}}
+{{- define "spillway.probe" -}}
+{{- $probe := deepCopy .probe -}}
+{{- if or $probe.exec $probe.tcpSocket $probe.grpc -}}
+{{- $_ := unset $probe "httpGet" -}}
+{{- else if $probe.httpGet -}}
+{{- if eq (toString $probe.httpGet.port) "8000" }}{{ $_ := set $probe.httpGet "port" .port }}{{ end -}}
+{{- end -}}
+{{- toYaml $probe -}}
+{{- end }}
+
+{{/* Security context of a container of Spillway's own image, with the fields that the values give. */}}
+{{- define "spillway.own-container-security" -}}
+{{- $base := dict
+  "allowPrivilegeEscalation" false
+  "capabilities" (dict "drop" (list "ALL"))
+  "readOnlyRootFilesystem" true -}}
+{{- toYaml (mergeOverwrite $base (deepCopy (. | default dict)) (dict "runAsNonRoot" true)) -}}
+{{- end }}
+
+{{/* Security context of a pod of Spillway's own image. The image's user is 65532. */}}
+{{- define "spillway.own-pod-security" -}}
+{{- $base := dict
+  "runAsUser" 65532
+  "runAsGroup" 65532
+  "fsGroup" 65532
+  "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- toYaml (mergeOverwrite $base (deepCopy (. | default dict)) (dict "runAsNonRoot" true)) -}}
+{{- end }}
+
+{{/* URL of the cache server for LMCache. Takes the root. */}}
+{{- define "spillway.cache-server.url" -}}
+lm://{{ .Release.Name }}-cache-server-service:{{ .Values.cacheserverSpec.servicePort }}
+{{- end }}
+
+{{/* Spec of a PodDisruptionBudget without its selector: 0 is a value like any other. */}}
+{{- define "spillway.pdb-bound" -}}
+{{- if not (kindIs "invalid" .maxUnavailable) -}}
+maxUnavailable: {{ .maxUnavailable }}
+{{- else -}}
+minAvailable: {{ if kindIs "invalid" .minAvailable }}0{{ else }}{{ .minAvailable }}{{ end }}
+{{- end -}}
+{{- end }}
+
+{{/*
+Whether a secret of the values is there: "text" if it is given itself, "reference" for a Kubernetes secret, else
+nothing.
+*/}}
+{{- define "spillway.secret-kind" -}}
+{{- if and (kindIs "string" .) . -}}text
+{{- else if and (kindIs "map" .) (.secretName) (.secretKey) -}}reference
+{{- end -}}
+{{- end }}
+
+{{/* valueFrom of a secret of the values. Takes root, secret and key, its name in the secret of this release. */}}
+{{- define "spillway.secret-source" -}}
+valueFrom:
+  secretKeyRef:
+{{- if eq (include "spillway.secret-kind" .secret) "text" }}
+    name: {{ printf "%s-secrets" .root.Release.Name | quote }}
+    key: {{ .key | quote }}
+{{- else }}
+    name: {{ .secret.secretName | quote }}
+    key: {{ .secret.secretKey | quote }}
+{{- end }}
+{{- end }}

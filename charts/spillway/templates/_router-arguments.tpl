@@ -1,0 +1,62 @@
+{{/*
+Written by "npm run docs" from the tables of policies, timeouts and admission; do not edit.
+Arguments that only Spillway's router has, where a key differs from its default. Takes routerSpec.
+*/}}
+{{- define "spillway.router-arguments" -}}
+{{- $spec := . -}}
+{{- if not (kindIs "invalid" $spec.kvAwareThreshold) }}
+- "--kv-aware-threshold"
+- {{ include "spillway.text" $spec.kvAwareThreshold | quote }}
+{{- end }}
+{{- if and (not (kindIs "invalid" ($spec.timeouts | default dict).connect)) (ne (include "spillway.text" ($spec.timeouts | default dict).connect) "5") }}
+- "--connect-timeout"
+- {{ include "spillway.text" ($spec.timeouts | default dict).connect | quote }}
+{{- end }}
+{{- if and (not (kindIs "invalid" ($spec.timeouts | default dict).firstByte)) (ne (include "spillway.text" ($spec.timeouts | default dict).firstByte) "auto") }}
+- "--first-byte-timeout"
+- {{ include "spillway.text" ($spec.timeouts | default dict).firstByte | quote }}
+{{- end }}
+{{- if and (not (kindIs "invalid" ($spec.timeouts | default dict).streamIdle)) (ne (include "spillway.text" ($spec.timeouts | default dict).streamIdle) "60") }}
+- "--stream-idle-timeout"
+- {{ include "spillway.text" ($spec.timeouts | default dict).streamIdle | quote }}
+{{- end }}
+{{- if and (not (kindIs "invalid" ($spec.timeouts | default dict).engineStall)) (ne (include "spillway.text" ($spec.timeouts | default dict).engineStall) "10") }}
+- "--engine-stall-timeout"
+- {{ include "spillway.text" ($spec.timeouts | default dict).engineStall | quote }}
+{{- end }}
+{{- if and (not (kindIs "invalid" ($spec.timeouts | default dict).request)) (ne (include "spillway.text" ($spec.timeouts | default dict).request) "0") }}
+- "--request-timeout"
+- {{ include "spillway.text" ($spec.timeouts | default dict).request | quote }}
+{{- end }}
+{{- if and (not (kindIs "invalid" ($spec.admission | default dict).queueTimeout)) (ne (include "spillway.text" ($spec.admission | default dict).queueTimeout) "0") }}
+- "--queue-timeout"
+- {{ include "spillway.text" ($spec.admission | default dict).queueTimeout | quote }}
+{{- end }}
+{{- if and (not (kindIs "invalid" ($spec.admission | default dict).maxQueuedRequests)) (ne (include "spillway.text" ($spec.admission | default dict).maxQueuedRequests) "10000") }}
+- "--max-queued-requests"
+- {{ include "spillway.text" ($spec.admission | default dict).maxQueuedRequests | quote }}
+{{- end }}
+{{- if and (not (kindIs "invalid" ($spec.admission | default dict).saturationWait)) (ne (include "spillway.text" ($spec.admission | default dict).saturationWait) "2") }}
+- "--saturation-wait"
+- {{ include "spillway.text" ($spec.admission | default dict).saturationWait | quote }}
+{{- end }}
+{{- if and (not (kindIs "invalid" $spec.slowStart)) (ne (include "spillway.text" $spec.slowStart) "10") }}
+- "--slow-start"
+- {{ include "spillway.text" $spec.slowStart | quote }}
+{{- end }}
+{{- if and (not (kindIs "invalid" $spec.engineTokenizeTimeout)) (ne (include "spillway.text" $spec.engineTokenizeTimeout) "0") }}
+- "--engine-tokenize-timeout"
+- {{ include "spillway.text" $spec.engineTokenizeTimeout | quote }}
+{{- end }}
+{{- if not (kindIs "invalid" $spec.drainDelay) }}
+- "--drain-delay"
+- {{ include "spillway.text" $spec.drainDelay | quote }}
+{{- end }}
+{{- if eq (toString $spec.migration) "false" }}
+- "--no-migration"
+{{- end }}
+{{- range $spec.tokenizer }}
+- "--tokenizer"
+- {{ . | quote }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ModelEntry } from '../values/index.ts';
+import { entryWords, podKvEvents, wordOrder } from './command-line.ts';
+
+const entry = (given: object) =>
+  ({ name: 'm', enabled: true, replicaCount: 1, ...given }) as ModelEntry;
+const inPod = (given: object, program: 'chart' | 'engine' = 'chart') =>
+  entryWords(entry(given), program, podKvEvents, 'pod');
+
+test('a key that is an empty text passes no flag', () => {
+  assert.deepEqual(inPod({ modelRevision: '', toolCallParser: '' }), []);
+});
+
+test('an engine in a pod publishes KV events on all its addresses, and extraArgs stay as they are', () => {
+  const extraArgs = ['--kv-events-config', '{"enable_kv_cache_events":true,"publisher":"zmq"}'];
+  const words = inPod({ vllmConfig: { kvEvents: true, enablePrefixCaching: true, extraArgs } });
+  assert.deepEqual(words.slice(-2), extraArgs);
+  assert.match(words[2] ?? '', /"endpoint":"tcp:\/\/\*:5557","replay_endpoint":"tcp:\/\/\*:5558"/);
+});
+
+test('the chart has the connectors of disaggregated prefill and of V0', () => {
+  const connector = (given: object) => JSON.parse(inPod(given).at(-1) ?? '');
+  const lmcacheConfig = {
+    enabled: true,
+    kvRole: 'kv_producer',
+    enablePD: true,
+    nixlRole: 'sender',
+  };
+  assert.deepEqual(connector({ lmcacheConfig }), {
+    kv_connector: 'LMCacheConnectorV1',
+    kv_role: 'kv_producer',
+    kv_connector_extra_config: { discard_partial_chunks: false, lmcache_rpc_port: 'sender' },
+  });
+  assert.equal(
+    connector({ lmcacheConfig: { enabled: true }, vllmConfig: { v0: 1 } }).kv_connector,
+    'LMCacheConnector',
+  );
+});
+
+test('chat templates are below /templates in a pod', () => {
+  assert.deepEqual(inPod({ chatTemplate: 't.jinja' }), ['--chat-template', '/templates/t.jinja']);
+});
+
+test('vLLM gets no flag that only the embedded engine has', () => {
+  const names = (program: 'chart' | 'engine') => wordOrder(program).before;
+  assert.ok(names('engine').includes('timeScale'));
+  assert.ok(!names('chart').includes('timeScale'));
+});

@@ -1,0 +1,128 @@
+// Renders charts/spillway with a Helm program. The subcharts, which would have to be downloaded, are left out.
+import { execFile } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+import { parseAllDocuments, stringify } from 'yaml';
+
+const own = join(import.meta.dirname, '..', '..', '..', 'charts', 'spillway');
+const folder = mkdtempSync(join(tmpdir(), 'spillway-chart-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+/** Copies a chart without its subcharts. */
+export function withoutSubcharts(source: string, name: string): string {
+  const copy = join(folder, name);
+  cpSync(source, copy, { recursive: true });
+  const file = join(copy, 'Chart.yaml');
+  const [text = ''] = readFileSync(file, 'utf8').split(/^(?:#.*\n)*dependencies:/m);
+  writeFileSync(file, text);
+  rmSync(join(copy, 'Chart.lock'), { force: true });
+  return copy;
+}
+
+/** This chart, ready to render. */
+export const chart = withoutSubcharts(own, 'spillway');
+
+/** Helm programs to test with: HELM_PROGRAMS, separated by spaces. */
+export const helms = (process.env['HELM_PROGRAMS'] ?? 'helm').split(' ').filter(Boolean);
+export const helm = helms[0] ?? 'helm';
+
+/** A Kubernetes object. */
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly [key: string]: unknown };
+  // biome-ignore lint/suspicious/noExplicitAny: tests look anywhere into an object
+  readonly [key: string]: any;
+}
+
+export interface RenderOptions {
+  readonly program?: string;
+  readonly chart?: string;
+  readonly release?: string;
+  readonly namespace?: string;
+  /** Files of values, before `values`. */
+  readonly files?: readonly string[];
+  readonly values?: unknown;
+}
+
+/** A copy of the chart with some of its templates only, as helm-unittest renders a suite. */
+export function withTemplates(names: readonly string[]): string {
+  const key = names.toSorted().join('+');
+  const known = partial.get(key);
+  if (known !== undefined) return known;
+  const copy = join(folder, `part-${partial.size}`);
+  cpSync(chart, copy, {
+    recursive: true,
+    filter: (file) =>
+      !/templates\/[^_].*\.(yaml|txt)$/.test(file) || names.includes(basename(file)),
+  });
+  partial.set(key, copy);
+  return copy;
+}
+
+const partial = new Map<string, string>();
+
+let counter = 0;
+
+/**
+ * Renders the chart.
+ *
+ * @returns The objects of each template, by the template's file name.
+ * @throws {Error} If Helm refuses; the message has its words.
+ */
+export async function render(options: RenderOptions = {}): Promise<Map<string, Manifest[]>> {
+  const { program = helm, release = 'vllm', namespace = 'default', files = [], values } = options;
+  const given = join(folder, `values-${++counter}.yaml`);
+  if (values !== undefined) writeFileSync(given, stringify(values));
+  const { stdout } = await promisify(execFile)(
+    program,
+    [
+      ...['template', release, options.chart ?? chart, '--namespace', namespace],
+      ...[...files, ...(values === undefined ? [] : [given])].flatMap((file) => ['-f', file]),
+    ],
+    { timeout: 60_000, maxBuffer: 32 << 20 },
+  );
+  // Upstream's templates repeat keys, of which Kubernetes takes the last.
+  return byTemplate(stdout, options.chart === undefined);
+}
+
+/** Renders the chart with one list of all objects. */
+export async function objects(values: unknown, options: RenderOptions = {}): Promise<Manifest[]> {
+  return [...(await render({ ...options, values })).values()].flat();
+}
+
+/** Returns the one object of a kind whose name ends so. */
+export function one(all: readonly Manifest[], kind: string, ending = ''): Manifest {
+  const found = all.filter((o) => o.kind === kind && o.metadata.name.endsWith(ending));
+  if (found.length === 1) return found[0] as Manifest;
+  throw new Error(`${found.length} objects ${kind} …${ending}, not one`);
+}
+
+function byTemplate(text: string, uniqueKeys: boolean): Map<string, Manifest[]> {
+  const found = new Map<string, Manifest[]>();
+  for (const part of text.split(/^---\n/m)) {
+    const [, template] = /^# Source: [^/]+\/templates\/(.*)$/m.exec(part) ?? [];
+    if (template === undefined) continue;
+    const manifests = found.get(template) ?? [];
+    found.set(template, manifests);
+    for (const document of parseAllDocuments(part, { uniqueKeys })) {
+      const [problem] = document.errors;
+      if (problem) throw new Error(`${template}: ${problem.message}`);
+      const value = document.toJS() as Manifest | null;
+      if (value !== null) manifests.push(value);
+    }
+  }
+  for (const [template, manifests] of found) manifests.sort(asWritten(template));
+  return found;
+}
+
+/** Helm sorts objects by kind; this is their order in the template. */
+function asWritten(template: string): (a: Manifest, b: Manifest) => number {
+  const file = join(chart, 'templates', template);
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const kinds = [...text.matchAll(/^kind: (\w+)/gm)].map(([, kind]) => kind);
+  const rank = ({ kind }: Manifest) => (kinds.includes(kind) ? kinds.indexOf(kind) : kinds.length);
+  return (a, b) => rank(a) - rank(b);
+}

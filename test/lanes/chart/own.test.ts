@@ -1,0 +1,257 @@
+// What this chart has beside upstream's: its own image, embedded engines, security, draining, more objects.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { chart, helms, type Manifest, objects, one } from './helm.ts';
+
+const digest = `sha256:${'ab'.repeat(32)}`;
+const vllm = {
+  ...{ name: 'm', repository: 'vllm/vllm-openai', tag: 'v0.32.0', modelURL: 'org/model-8b' },
+  ...{ requestCPU: 4, requestMemory: '16Gi', requestGPU: 1 },
+};
+const embedded = { name: 'e', kind: 'embedded', modelURL: 'Qwen/Qwen3-8B', replicaCount: 4 };
+const engines = (...modelSpec: object[]) => ({ servingEngineSpec: { modelSpec } });
+const podOf = (all: readonly Manifest[], ending: string) =>
+  one(all, 'Deployment', ending)['spec'].template.spec;
+const routerOf = (all: readonly Manifest[]) => podOf(all, '-deployment-router');
+const after = (words: readonly string[], flag: string) => words[words.indexOf(flag) + 1];
+
+for (const program of helms) {
+  test(`${program} lint accepts the chart`, async () => {
+    const { stdout } = await promisify(execFile)(program, ['lint', '--strict', chart]);
+    assert.match(stdout, /0 chart\(s\) failed/);
+  });
+}
+
+test("upstream's router image stands for Spillway's router, which runs as `spillway router`", async () => {
+  for (const repository of [
+    'lmcache/lmstack-router',
+    'ghcr.io/vllm-project/production-stack/router',
+  ]) {
+    const [container] = routerOf(
+      await objects({ routerSpec: { repository, tag: 'x' } }),
+    ).containers;
+    assert.equal(container.image, 'spillway:0.1.0');
+    assert.deepEqual(container.command, ['spillway', 'router']);
+  }
+});
+
+test('another router image is run as it is, with flags of upstream only', async () => {
+  const routerSpec = { repository: 'docker.io/lmcache/lmstack-router', tag: 'v1', replicaCount: 3 };
+  const pod = routerOf(await objects({ routerSpec }));
+  assert.equal(pod.containers[0].image, 'docker.io/lmcache/lmstack-router:v1');
+  assert.equal(pod.containers[0].command, undefined);
+  assert.ok(!pod.containers[0].args.includes('--shutdown-timeout'));
+  assert.ok(!pod.containers[0].args.includes('--router-peers'));
+});
+
+test("disaggregated prefill keeps upstream's router, until Spillway's has it", async () => {
+  const [container] = routerOf(
+    await objects({ routerSpec: { routingLogic: 'disaggregated_prefill', tag: 'pd' } }),
+  ).containers;
+  assert.equal(container.image, 'lmcache/lmstack-router:pd');
+});
+
+test("spillway.routingLogic takes precedence for Spillway's router", async () => {
+  const all = await objects({
+    routerSpec: { routingLogic: 'prefixaware' },
+    spillway: { routingLogic: 'predictive' },
+  });
+  assert.equal(after(routerOf(all).containers[0].args, '--routing-logic'), 'predictive');
+});
+
+test('images are named by digest where one is given', async () => {
+  const all = await objects({
+    ...engines({ ...vllm, tag: undefined, digest }, embedded),
+    cacheserverSpec: { enabled: true, image: { digest } },
+    loraController: { enableLoraController: true, image: { digest } },
+    spillway: { image: { repository: 'registry.example/spillway', digest } },
+  });
+  const images = all
+    .filter(({ kind }) => kind === 'Deployment')
+    .map((each) => each['spec'].template.spec.containers[0].image);
+  assert.equal(images.length, 5);
+  for (const image of images) assert.ok(image.endsWith(`@${digest}`), image);
+});
+
+test('embedded engines are pods of the own image: no GPU, no runtime class, no pull of a model', async () => {
+  const all = await objects(engines(embedded));
+  const pod = podOf(all, '-e-deployment-vllm');
+  const [container] = pod.containers;
+  assert.equal(container.image, 'spillway:0.1.0');
+  assert.deepEqual(container.command.slice(0, 4), [
+    'spillway',
+    'engine',
+    '--model',
+    'Qwen/Qwen3-8B',
+  ]);
+  assert.equal(pod.runtimeClassName, undefined);
+  assert.deepEqual(Object.keys(container.resources.requests), ['memory', 'cpu']);
+  assert.equal(container.env, undefined);
+  assert.equal(container.startupProbe.periodSeconds, 1);
+});
+
+test('pods of the own image meet the restricted Pod Security Standard', async () => {
+  const all = await objects({
+    ...engines(embedded),
+    spillway: { gate: { enabled: true } },
+  });
+  const pods = [
+    routerOf(all),
+    podOf(all, '-e-deployment-vllm'),
+    one(all, 'CronJob')['spec'].jobTemplate.spec.template.spec,
+  ];
+  for (const pod of pods) meetsRestricted(pod);
+});
+
+test('with servingEngineSpec.restricted vLLM meets it too, and can write where it must', async () => {
+  const all = await objects({ servingEngineSpec: { modelSpec: [vllm], restricted: true } });
+  const pod = podOf(all, '-m-deployment-vllm');
+  meetsRestricted(pod);
+  const env = Object.fromEntries(
+    pod.containers[0].env.map(({ name, value }: { name: string; value: string }) => [name, value]),
+  );
+  assert.deepEqual([env['HOME'], env['HF_HOME']], ['/tmp', '/tmp']);
+  assert.ok(
+    pod.containers[0].volumeMounts.some(
+      ({ mountPath }: { mountPath: string }) => mountPath === '/tmp',
+    ),
+  );
+});
+
+/** @see https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
+function meetsRestricted(pod: Manifest): void {
+  assert.equal(pod['securityContext'].seccompProfile.type, 'RuntimeDefault');
+  assert.ok(pod['securityContext'].runAsUser > 0);
+  assert.equal(pod['hostPID'] ?? pod['hostIPC'] ?? pod['hostNetwork'], undefined);
+  for (const { securityContext } of pod['containers']) {
+    assert.equal(securityContext.runAsNonRoot, true);
+    assert.equal(securityContext.allowPrivilegeEscalation, false);
+    assert.equal(securityContext.readOnlyRootFilesystem, true);
+    assert.deepEqual(securityContext.capabilities.drop, ['ALL']);
+  }
+}
+
+test('the startup probe allows more time for larger models, and what startupSeconds says', async () => {
+  const allowed = async (entry: object) => {
+    const all = await objects(engines({ ...vllm, ...entry }));
+    const { startupProbe } = podOf(all, '-m-deployment-vllm').containers[0];
+    const deadline = one(all, 'Deployment', '-m-deployment-vllm')['spec'].progressDeadlineSeconds;
+    const seconds = startupProbe.periodSeconds * startupProbe.failureThreshold;
+    assert.ok(deadline >= Math.min(seconds, 1200), `${deadline}`);
+    return seconds;
+  };
+  assert.equal(await allowed({ modelURL: 'facebook/opt-125m' }), 600);
+  assert.equal(await allowed({ modelURL: 'Qwen/Qwen3-8B' }), 600);
+  assert.equal(await allowed({ modelURL: 'meta-llama/Llama-3.1-70B-Instruct' }), 1700);
+  assert.equal(await allowed({ modelURL: 'mistralai/Mixtral-8x7B-v0.1' }), 1420);
+  assert.equal(await allowed({ modelURL: 'Qwen/Qwen2.5-0.5B-Instruct' }), 600);
+  assert.equal(await allowed({ startupSeconds: 90 }), 90);
+});
+
+test('pods get the time to finish: engines drain before SIGTERM, the router after it', async () => {
+  const all = await objects({
+    servingEngineSpec: { modelSpec: [vllm, embedded], drainSeconds: 60 },
+    routerSpec: { drainSeconds: 45 },
+  });
+  const pod = podOf(all, '-m-deployment-vllm');
+  assert.match(pod.containers[0].lifecycle.preStop.exec.command.at(-1), /monotonic\(\) \+ 60\n/);
+  assert.equal(pod.terminationGracePeriodSeconds, 90);
+  const own = podOf(all, '-e-deployment-vllm').containers[0].command;
+  assert.equal(after(own, '--shutdown-timeout'), '60');
+  assert.equal(after(routerOf(all).containers[0].args, '--shutdown-timeout'), '45');
+  assert.equal(routerOf(all).terminationGracePeriodSeconds, 55);
+  const none = await objects({ servingEngineSpec: { modelSpec: [vllm], drainSeconds: 0 } });
+  assert.equal(podOf(none, '-m-deployment-vllm').containers[0].lifecycle, undefined);
+});
+
+test('several routers share what they send, through a headless Service', async () => {
+  const all = await objects({ routerSpec: { replicaCount: 2 } });
+  const service = one(all, 'Service', '-router-peers')['spec'];
+  assert.equal(service.clusterIP, 'None');
+  assert.deepEqual(service.selector, one(all, 'Service', '-router-service')['spec'].selector);
+  const { args } = routerOf(all).containers[0];
+  assert.equal(after(args, '--router-peers'), 'http://vllm-router-peers:8000');
+  const alone = await objects({});
+  assert.ok(!alone.some(({ metadata }) => metadata.name.endsWith('-router-peers')));
+});
+
+test('engines at URLs are the backends of static discovery, and no pods', async () => {
+  const entry = { name: 'u', kind: 'url', urls: ['http://a:1', 'http://b:2'], modelURL: 'org/m' };
+  const all = await objects({ ...engines(entry), routerSpec: { serviceDiscovery: 'static' } });
+  const { args } = routerOf(all).containers[0];
+  assert.equal(after(args, '--static-backends'), 'http://a:1,http://b:2');
+  assert.equal(after(args, '--static-models'), 'org/m,org/m');
+  assert.equal(all.filter(({ kind }) => kind === 'Deployment').length, 1);
+  await assert.rejects(objects(engines(entry)), /set routerSpec.serviceDiscovery to static/);
+});
+
+test('settings of the router become its flags where they differ from its defaults', async () => {
+  const all = await objects({
+    routerSpec: {
+      ...{ timeouts: { firstByte: 30, request: 0 }, migration: false, slowStart: 0 },
+      ...{ admission: { queueTimeout: 2 }, tokenizer: ['hub'], drainDelay: 3 },
+    },
+    spillway: { dashboard: false },
+  });
+  const { args } = routerOf(all).containers[0];
+  assert.equal(after(args, '--first-byte-timeout'), '30');
+  assert.equal(after(args, '--queue-timeout'), '2');
+  assert.equal(after(args, '--slow-start'), '0');
+  assert.equal(after(args, '--drain-delay'), '3');
+  for (const flag of ['--no-migration', '--no-dashboard']) assert.ok(args.includes(flag), flag);
+  for (const flag of ['--request-timeout', '--connect-timeout', '--saturation-wait']) {
+    assert.ok(!args.includes(flag), flag);
+  }
+});
+
+test('network policies let routers and Prometheus reach engines, and engines the cache server', async () => {
+  const all = await objects({
+    ...engines(vllm),
+    cacheserverSpec: { enabled: true },
+    spillway: { networkPolicy: { enabled: true } },
+  });
+  const labels = one(all, 'Deployment', '-m-deployment-vllm')['spec'].template.metadata.labels;
+  const policy = one(all, 'NetworkPolicy', '-engines')['spec'];
+  for (const [key, value] of Object.entries(policy.podSelector.matchLabels)) {
+    assert.equal(labels[key], value);
+  }
+  assert.equal(policy.ingress[0].from.length, 3);
+  assert.equal(one(all, 'NetworkPolicy', '-cache-server')['spec'].ingress[0].from.length, 1);
+});
+
+test('alerts name their namespace, and the gate asks for it', async () => {
+  const all = await objects(
+    { spillway: { prometheusRule: { enabled: true }, gate: { enabled: true } } },
+    { namespace: 'prod' },
+  );
+  const text = JSON.stringify(one(all, 'PrometheusRule')['spec']);
+  assert.ok(!text.includes('NAMESPACE'));
+  assert.ok(text.includes('namespace=\\"prod\\"'));
+  const { command } = one(all, 'CronJob')['spec'].jobTemplate.spec.template.spec.containers[0];
+  assert.equal(after(command, '--selector'), 'namespace="prod"');
+});
+
+test('a tree of all features renders with every program, and has no object twice', async () => {
+  for (const program of helms) {
+    const all = await objects(
+      {
+        ...engines(vllm, embedded),
+        cacheserverSpec: { enabled: true },
+        grafanaDashboards: { enabled: true },
+        loraController: { enableLoraController: true, pdb: { enabled: true } },
+        routerSpec: { replicaCount: 3, pdb: { enabled: true }, ingress: { enabled: true } },
+        sharedPvcStorage: { enabled: true, hostPath: '/x' },
+        spillway: { networkPolicy: { enabled: true }, gate: { enabled: true } },
+      },
+      { program },
+    );
+    const names = all.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    assert.deepEqual(names, [...new Set(names)]);
+    for (const { metadata, kind } of all) {
+      if (kind.startsWith('Cluster') || kind === 'PersistentVolume') continue;
+      assert.equal(metadata['namespace'], 'default', metadata.name);
+    }
+  }
+});
