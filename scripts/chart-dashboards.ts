@@ -201,6 +201,9 @@ const lmcache: readonly Panel[] = [
   },
 ];
 
+// biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of Grafana
+const datasourceVariable = '${datasource}';
+
 /** Each dashboard's file, and the function that makes its text. */
 export const chartDashboards: Readonly<Record<string, () => string>> = {
   'charts/spillway/dashboards/lmcache-dashboard.json': () =>
@@ -219,7 +222,7 @@ function dashboard(
   panels: readonly Panel[],
   variables: readonly object[] = [],
 ): string {
-  const datasource = { type: 'prometheus', uid: '${datasource}' };
+  const datasource = { type: 'prometheus', uid: datasourceVariable };
   return `${JSON.stringify(
     {
       title,
@@ -259,7 +262,7 @@ function dashboard(
 function variable(name: string, query: string): object {
   return {
     ...{ name, type: 'query', query, refresh: 2, includeAll: true, multi: true, allValue: '.*' },
-    datasource: { type: 'prometheus', uid: '${datasource}' },
+    datasource: { type: 'prometheus', uid: datasourceVariable },
     current: { text: 'All', value: '$__all' },
   };
 }

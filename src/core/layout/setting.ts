@@ -11,7 +11,7 @@ export const programs = ['engine', 'simulate', 'recorded', 'plan', 'serve', 'cha
  * - `recorded`: `spillway simulate --engine-args`, one vLLM server as it was started;
  * - `plan`: `spillway plan`, which writes a values file;
  * - `serve`: `vllm serve` under `spillway up`;
- * - `chart`: the upstream Helm chart.
+ * - `chart`: `vllm serve` in a pod of the Helm chart.
  */
 export type Program = (typeof programs)[number];
 

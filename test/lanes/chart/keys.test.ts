@@ -116,7 +116,13 @@ const keys = allKeys().filter(({ path, node }) => {
   // KEDA's own keys: the list goes there as it is.
   if (/\.triggers(\[\])?\./.test(path)) return false;
   if (reasons.some((key) => path === key || path.startsWith(`${key}.`))) return false;
-  // Maps with keys of their own: those are tested.
+  // Lists and maps with keys of their own: those are tested.
+  if (
+    allKeys().some(
+      (one) => one.path.startsWith(`${path}[].`) || one.path.startsWith(`${path}.NAME.`),
+    )
+  )
+    return false;
   return (
     node.properties === undefined &&
     !node.anyOf?.some((one) => one.properties !== undefined && isOnlyMap(node))
