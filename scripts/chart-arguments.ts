@@ -8,6 +8,7 @@ import {
   wordOrder,
 } from '../src/core/layout/index.ts';
 import { policyParameters, slowStartSecondsDefault } from '../src/core/routing/index.ts';
+import { engineTlsSettings, listenerTlsSettings } from '../src/core/tls/index.ts';
 
 /** templates/_engine-arguments.tpl: the words of one engine after its model and its address. */
 export function engineArguments(): string {
@@ -47,6 +48,12 @@ export function routerArguments(): string {
     ...unlessDefault(`${spec}.slowStart`, '--slow-start', slowStartSecondsDefault),
     ...unlessDefault(`${spec}.engineTokenizeTimeout`, '--engine-tokenize-timeout', 0),
     ...unlessDefault(`${spec}.drainDelay`, '--drain-delay', undefined),
+    ...listenerTlsSettings.flatMap(({ key, flag }) =>
+      ifGiven(`(${spec}.tls | default dict).${key}`, flag),
+    ),
+    ...engineTlsSettings.flatMap(({ key, flag }) =>
+      ifGiven(`(${spec}.engineTls | default dict).${key}`, flag),
+    ),
     `{{- if eq (toString ${spec}.migration) "false" }}`,
     '- "--no-migration"',
     '{{- end }}',
@@ -57,6 +64,10 @@ export function routerArguments(): string {
     '{{- end }}',
     '',
   ].join('\n');
+}
+
+function ifGiven(value: string, flag: string): string[] {
+  return [`{{- with ${value} }}`, `- "${flag}"`, '- {{ . | quote }}', '{{- end }}'];
 }
 
 function unlessDefault(value: string, flag: string, standard: unknown): string[] {

@@ -52,6 +52,34 @@ Arguments that only Spillway's router has, where a key differs from its default.
 - "--drain-delay"
 - {{ include "spillway.text" $spec.drainDelay | quote }}
 {{- end }}
+{{- with ($spec.tls | default dict).cert }}
+- "--tls-cert"
+- {{ . | quote }}
+{{- end }}
+{{- with ($spec.tls | default dict).key }}
+- "--tls-key"
+- {{ . | quote }}
+{{- end }}
+{{- with ($spec.tls | default dict).clientCa }}
+- "--tls-client-ca"
+- {{ . | quote }}
+{{- end }}
+{{- with ($spec.engineTls | default dict).ca }}
+- "--engine-tls-ca"
+- {{ . | quote }}
+{{- end }}
+{{- with ($spec.engineTls | default dict).cert }}
+- "--engine-tls-cert"
+- {{ . | quote }}
+{{- end }}
+{{- with ($spec.engineTls | default dict).key }}
+- "--engine-tls-key"
+- {{ . | quote }}
+{{- end }}
+{{- with ($spec.engineTls | default dict).serverName }}
+- "--engine-tls-server-name"
+- {{ . | quote }}
+{{- end }}
 {{- if eq (toString $spec.migration) "false" }}
 - "--no-migration"
 {{- end }}

@@ -22,6 +22,11 @@ Any other repository is run as it is, with upstream's flags. So is upstream's ro
 {{- end -}}
 {{- end }}
 
+{{/* How the router is reached: https with a certificate of its own. */}}
+{{- define "spillway.router.scheme" -}}
+{{- if and (include "spillway.router.is-own" .) (.Values.routerSpec.tls | default dict).cert }}https{{ else }}http{{ end -}}
+{{- end }}
+
 {{/* Whether there may be several router pods, which then share what they send. */}}
 {{- define "spillway.router.has-peers" -}}
 {{- $spec := .Values.routerSpec -}}
@@ -92,7 +97,7 @@ Any other repository is run as it is, with upstream's flags. So is upstream's ro
 - {{ include "spillway.text" $spec.drainSeconds | quote }}
 {{- $peers := $spec.routerPeers | default list }}
 {{- if include "spillway.router.has-peers" . }}
-{{- $peers = append $peers (printf "http://%s-router-peers:%s" .Release.Name (include "spillway.text" $spec.containerPort)) }}
+{{- $peers = append $peers (printf "%s://%s-router-peers:%s" (include "spillway.router.scheme" .) .Release.Name (include "spillway.text" $spec.containerPort)) }}
 {{- end }}
 {{- with $peers }}
 - "--router-peers"

@@ -206,6 +206,22 @@ test('settings of the router become its flags where they differ from its default
   }
 });
 
+test('a router with a certificate is probed, scraped and known to its peers by https', async () => {
+  const all = await objects({
+    routerSpec: {
+      ...{ replicaCount: 2, serviceMonitor: { enabled: true } },
+      tls: { cert: '/tls/tls.crt', key: '/tls/tls.key' },
+      engineTls: { serverName: 'engines' },
+    },
+  });
+  const [container] = routerOf(all).containers;
+  assert.equal(after(container.args, '--tls-cert'), '/tls/tls.crt');
+  assert.equal(after(container.args, '--engine-tls-server-name'), 'engines');
+  assert.equal(after(container.args, '--router-peers'), 'https://vllm-router-peers:8000');
+  assert.equal(container.readinessProbe.httpGet.scheme, 'HTTPS');
+  assert.equal(one(all, 'ServiceMonitor')['spec'].endpoints[0].scheme, 'https');
+});
+
 test('network policies let routers and Prometheus reach engines, and engines the cache server', async () => {
   const all = await objects({
     ...engines(vllm),
