@@ -6,26 +6,44 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { decidePlan, planValues } from '../../../src/tools/plan/index.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-helm-'));
 after(() => rmSync(directory, { recursive: true }));
 const chart = join(directory, 'chart');
 const { HELM = 'helm', CHART = '' } = process.env;
+const fixtures = join(import.meta.dirname, 'fixtures', 'vllm-stack');
+const schema = 'src/tools/plan/fixtures/production-stack-values.schema.json';
 
 /** The chart without its subcharts, which would have to be downloaded. */
 before(() => {
-  cpSync(CHART, chart, { recursive: true });
+  cpSync(CHART || fixtures, chart, { recursive: true });
+  if (CHART === '') cpSync(schema, join(chart, 'values.schema.json'));
   const file = join(chart, 'Chart.yaml');
   const [own = ''] = readFileSync(file, 'utf8').split(/^dependencies:/m);
   writeFileSync(file, own);
   rmSync(join(chart, 'Chart.lock'), { force: true });
+  // It keeps the schema out of Helm's sight.
+  rmSync(join(chart, '.helmignore'), { force: true });
 });
+
+interface Container {
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+}
 
 interface Manifest {
   readonly kind: string;
   readonly metadata: { readonly name: string };
+  readonly spec: { readonly template: { readonly spec: { readonly containers: Container[] } } };
+}
+
+/** The command line of a deployment's first container. */
+function commandOf(manifests: readonly Manifest[], name: RegExp): readonly string[] {
+  const found = manifests.find((one) => one.kind === 'Deployment' && name.test(one.metadata.name));
+  const { command = [], args = [] } = found?.spec.template.spec.containers[0] ?? {};
+  return [...command, ...args].map(String);
 }
 
 async function rendered(text: string): Promise<readonly Manifest[]> {
@@ -47,10 +65,26 @@ for (const name of readdirSync(cases).filter((file) => /^\d\d-/.test(file))) {
       ...{ file: join(cases, name), overrides: [], trace: undefined, prometheus: undefined },
       seed: 1,
     });
-    const manifests = await rendered(planValues(plan));
+    const text = planValues(plan);
+    const manifests = await rendered(text);
     const count = (kind: string) => manifests.filter((one) => one.kind === kind).length;
     // The engines, the router and, with LMCache, its server.
     assert.equal(count('Deployment'), plan.decision.kvOffload === 'lmcache' ? 3 : 2);
     assert.equal(count('ServiceMonitor'), plan.decision.stack === 'single-engine' ? 0 : 2);
+    const { routerSpec, servingEngineSpec } = parse(text);
+    const [entry] = servingEngineSpec.modelSpec;
+    const engine = commandOf(manifests, /deployment-vllm$/);
+    assert.ok(engine.includes(entry.modelURL), `${engine}`);
+    for (const argument of entry.vllmConfig.extraArgs)
+      assert.ok(engine.includes(argument), argument);
+    const router = commandOf(manifests, /deployment-router$/);
+    assert.equal(router[router.indexOf('--routing-logic') + 1], routerSpec.routingLogic);
   });
 }
+
+test('helm refuses a values file with a policy that the chart does not have', async () => {
+  const text = readFileSync(join(chart, 'values.yaml'), 'utf8');
+  const wrong = text.replace(/^( *)routingLogic: .*$/m, '$1routingLogic: predictive');
+  assert.notEqual(wrong, text);
+  await assert.rejects(rendered(wrong), /routingLogic/);
+});

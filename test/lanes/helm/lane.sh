@@ -1,19 +1,26 @@
 #!/usr/bin/env bash
-# The lane "helm": Helm renders the values files of the worked plans with upstream's chart. CHART names the folder
-# helm/ of a checkout of vllm-project/production-stack (chart 0.1.12, commit a6c01db0). Uses the helm on PATH, or
-# builds it once below .cache/ with Go.
+# The lane "helm": Helm 3 and Helm 4 render the values files of the worked plans with upstream's chart, whose templates are
+# in fixtures/. CHART names another copy, the folder helm/ of a checkout of vllm-project/production-stack; HELM names the
+# only helm to use. Otherwise the lane builds both with Go.
 set -eu
 skip() { echo "$1"; exit 77; }
 
-[ -f "${CHART:-}/Chart.yaml" ] ||
-  skip "CHART does not name the folder helm/ of a checkout of vllm-project/production-stack"
-HELM=$(command -v helm || echo "$PWD/.cache/helm/helm")
-if [ ! -x "$HELM" ]; then
-  go=$(command -v go || echo /usr/local/go/bin/go)
-  [ -x "$go" ] || skip "no helm and no go on PATH"
-  mkdir -p .cache/helm
-  GOBIN=$PWD/.cache/helm GOFLAGS=-mod=mod "$go" install helm.sh/helm/v3/cmd/helm@v3.18.6 ||
-    skip "go could not build helm"
+if [ -n "${CHART:-}" ] && [ ! -f "$CHART/Chart.yaml" ]; then
+  echo "CHART names no chart: there is no file $CHART/Chart.yaml"
+  exit 1
 fi
-export HELM CHART
-exec "$NODE" --test --test-timeout=120000 --test-reporter=./scripts/test-reporter.mjs 'test/lanes/helm/*.test.ts'
+if [ -n "${HELM:-}" ]; then
+  [ -x "$(command -v "$HELM")" ] || { echo "HELM names no program: $HELM"; exit 1; }
+  helms=("$HELM")
+else
+  status=0
+  folder=$(scripts/kubernetes-tools.sh helm3 helm4) || status=$?
+  [ "$status" != 77 ] || skip "no helm: it cannot be built here, see the line before"
+  [ "$status" = 0 ] || exit "$status"
+  helms=("$folder/helm3" "$folder/helm4")
+fi
+for HELM in "${helms[@]}"; do
+  "$HELM" version --short
+  HELM=$HELM CHART=${CHART:-} "$NODE" --test --test-timeout=120000 --test-reporter=./scripts/test-reporter.mjs \
+    'test/lanes/helm/*.test.ts'
+done
