@@ -39,6 +39,14 @@ root=${KUBERNETES_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/spillway-lanes}
 folder=$root/kubernetes-$hash
 mkdir -p "$folder"
 
+# Without the lock, so that nobody waits for somebody else's build of another program.
+missing=
+for program in "${programs[@]}"; do
+  [ -x "$folder/$program" ] || missing=$program
+  [ "$program" != kube ] || [ -x "$folder/${names_of_kube[-1]}" ] || missing=$program
+done
+if [ -z "$missing" ]; then echo "$folder"; exit; fi
+
 exec 8> "$folder/.lock"
 flock -w 1500 8 || skip "another build in $folder has not ended within 25 minutes"
 
