@@ -283,7 +283,8 @@ async function settled(front: Front): Promise<string[]> {
     if (left.length === 0) break;
     await sleep(200);
   }
-  // Idle connections to engines are closed after 3 s.
+  // Idle connections to engines are closed after 3 s, those of the clients now.
+  closeClients();
   await sleep(4_000);
   return left;
 }

@@ -201,7 +201,7 @@ class StreamCheck {
   }
 }
 
-/** Closes the connections of all clients. */
+/** Closes the idle connections of all clients; later requests open others. */
 export function closeClients(): void {
   agent.destroy();
 }

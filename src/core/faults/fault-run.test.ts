@@ -83,7 +83,8 @@ test('while the other engines work, no client notices the faults of one', (t) =>
     assert.equal(result.completed, result.requests, `seed ${seed}: ${result.failed} failed`);
     reroutes += result.reroutes;
   }
-  assert.ok(reroutes > 30, `${reroutes} reroutes`);
+  // Thirty seeds had 86 to 197 in sixty rounds, 139 in the median; on that scatter, one round in 100,000 has 50.
+  assert.ok(reroutes > 50, `${reroutes} reroutes`);
 });
 
 test('a seed replays the same run', () => {
