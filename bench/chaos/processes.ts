@@ -26,8 +26,11 @@ export async function start(
     if (child.exitCode !== null || child.signalCode !== null) {
       throw new Error(`${command} ended: ${complaint}`);
     }
-    if (performance.now() > giveUpMs) throw new Error(`${readyUrl} is not ready: ${complaint}`);
-    const answer = await fetch(readyUrl, { signal: AbortSignal.timeout(2_000) }).catch(() => {});
+    if (performance.now() > giveUpMs) {
+      await end(child, 'SIGKILL');
+      throw new Error(`${readyUrl} is not ready: ${complaint}`);
+    }
+    const answer = await fetch(readyUrl, { signal: AbortSignal.timeout(20_000) }).catch(() => {});
     await answer?.body?.cancel();
     if (answer?.status === 200 && isReady) return child;
     // Once more, in case another program had the port and answered.

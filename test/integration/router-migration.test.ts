@@ -283,6 +283,21 @@ for (const [reason, body] of [
   });
 }
 
+test('a stream with stop strings of one character moves, and stops where the unbroken one does', async (t) => {
+  const { engines, router } = await start(t, [{ cutStream: { probability: 1, events: 9 } }, {}]);
+  let stopped = 0;
+  for (const stop of ['x', 'q', 'j', 'k', 'v', 'z', ',', ['b', 'q']]) {
+    const body = { ...chat, ...withUsage, stop };
+    const unbroken = await streamed(engines[1]?.url ?? '', chatPath, body);
+    assert.deepEqual(await streamed(router.url, chatPath, body), unbroken);
+    if (unbroken.finish[0] === 'stop' && unbroken.text.length > 60) stopped++;
+  }
+  assert.ok(stopped > 0, 'some stop after the join');
+  const counts = await migrations(router);
+  assert.ok((counts['moved truncated'] ?? 0) > 2);
+  assert.deepEqual(Object.keys(counts), ['moved truncated']);
+});
+
 test('an engine’s own error event reaches the client of a stream that cannot move', async (t) => {
   const { router } = await start(t, [{ errorInStream: { probability: 1, events: 8 } }, {}]);
   const { error, isDone } = await streamed(router.url, chatPath, { ...chat, logprobs: true });

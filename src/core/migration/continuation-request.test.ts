@@ -96,6 +96,14 @@ test('the same fields without effect can', () => {
   assert.deepEqual(continued('chat', { ...chat, ...fields }), { ...chat, ...kept, ...chatAfter });
 });
 
+test('stop strings of one character can, as no text is held back for them, and none spans the join', () => {
+  for (const stop of ['\n', '🙂', ['\n', '.']]) {
+    assert.deepEqual(continued('chat', { ...chat, stop }), { ...chatAfter, stop });
+  }
+  assert.equal(continued('chat', { ...chat, stop: ['\n', '\n\n'] }), 'stop');
+  assert.equal(continued('chat', { ...chat, stop: 7 }), 'stop');
+});
+
 test('a request of more than a megabyte is not continued', () => {
   const messages = [{ role: 'user', content: 'x'.repeat(1024 * 1024) }];
   assert.equal(continued('chat', { ...chat, messages }), 'large');

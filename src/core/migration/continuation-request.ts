@@ -65,8 +65,8 @@ const refusals: Readonly<Record<string, (value: unknown) => ContinuationRefusal 
   guided_grammar: () => 'constrained',
   structural_tag: () => 'constrained',
   tool_choice: (value) => (value === 'auto' || value === 'none' ? undefined : 'constrained'),
-  // Engines hold back text that may begin a stop string; the client does not have it.
-  stop: (value) => (isEmptyList(value) || value === '' ? undefined : 'stop'),
+  // Engines hold back text that may begin a stop string, except for those of one character; the client does not have it.
+  stop: (value) => ([value].flat().every(isOneCharacter) ? undefined : 'stop'),
   kv_transfer_params: () => 'kvTransfer',
   thinking_token_budget: () => 'budget',
 };
@@ -190,6 +190,11 @@ function isListOfPrompts(body: Uint8Array, spans: Int32Array): boolean {
 
 function isEmptyList(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0;
+}
+
+/** Whether it is a string of at most one code point. */
+function isOneCharacter(value: unknown): boolean {
+  return typeof value === 'string' && [...value].length <= 1;
 }
 
 function isFreeFormat(value: unknown): boolean {
