@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock, seededRandom } from '../base/index.ts';
-import { createPolicy, policyNames, RoutingCore, type RoutingRequest } from './index.ts';
+import {
+  createPolicy,
+  policyNames,
+  RoutingCore,
+  type RoutingRequest,
+  type Ticket,
+} from './index.ts';
 
 const urls = ['http://a', 'http://b', 'http://c', 'http://d'];
 const bad = 'http://a';
@@ -96,6 +102,33 @@ test('an engine that begins each stream and breaks it off is ejected, soon or la
   const met = breakStreams(late, true);
   assert.equal(late.core.isEjected(bad), true);
   assert.ok(met <= 10, `${met} streams`);
+});
+
+test('streams that were sent before an engine began to fail do not speak for it when they end', () => {
+  const { core, request } = fleet('roundrobin', urls.slice(0, 2));
+  const early: Ticket[] = [];
+  for (let i = 0; i < 20; i++) {
+    const ticket = core.route(requestOf(i));
+    ticket.sent();
+    if (isBad(ticket.pick.endpoint.url)) early.push(ticket);
+  }
+  let met = 0;
+  while (!core.isEjected(bad) && met < early.length) {
+    if (request(isBad) !== bad) continue;
+    const ticket = early[met++] as Ticket;
+    ticket.firstByte();
+    ticket.progressed();
+    ticket.finish({ status: 'completed' });
+    const others = new Set(['http://none']);
+    if (!core.isEjected(bad)) {
+      assert.notEqual(
+        core.route(requestOf(100), others).pick.endpoint.url,
+        bad,
+        'no retry goes there',
+      );
+    }
+  }
+  assert.equal(met, 5);
 });
 
 test('a retry goes to engines that have not failed lately, while there are any', () => {

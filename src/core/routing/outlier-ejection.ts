@@ -23,7 +23,10 @@ const trialsNeeded = 3;
 const ejectedShareMax = 0.5;
 
 interface Trouble {
+  /** In a row. */
   failures: number;
+  /** All of them. */
+  total: number;
   /** Moving average of failed attempts. */
   share: number;
   attempts: number;
@@ -83,10 +86,23 @@ export class OutlierEjection {
     return true;
   }
 
-  /** A response that is no error is complete, or has come so far that the engine works. */
-  succeeded(record: EndpointRecord, isTrial: boolean, nowSeconds: number): void {
+  /** Number of failures that are remembered of an engine: `succeeded` needs it as it was when the request was sent. */
+  failuresOf(record: EndpointRecord): number {
+    return this.#troubles.get(record)?.total ?? 0;
+  }
+
+  /**
+   * A response that is no error is complete, or has come so far that the engine works. If the engine has failed since the
+   * request was sent, that says nothing about it now.
+   */
+  succeeded(
+    record: EndpointRecord,
+    { isTrial, failuresBefore }: { readonly isTrial: boolean; readonly failuresBefore: number },
+    nowSeconds: number,
+  ): void {
     const trouble = this.#troubles.get(record);
     if (trouble === undefined) return;
+    if (!isTrial && trouble.total !== failuresBefore) return;
     if (trouble.untilSeconds === undefined) {
       trouble.failures = 0;
       count(trouble, 0);
@@ -122,6 +138,7 @@ export class OutlierEjection {
   ): void {
     const trouble = this.#troubleOf(record, nowSeconds);
     trouble.failures++;
+    trouble.total++;
     count(trouble, 1);
     if (countsAs === 'broken off') count(trouble, 1);
     if (trouble.untilSeconds !== undefined) {
@@ -183,7 +200,15 @@ export class OutlierEjection {
     let trouble = this.#troubles.get(record);
     if (trouble === undefined) {
       trouble = {
-        ...{ failures: 0, share: 0, attempts: 0, untilSeconds: undefined, pauses: 0, trials: 0 },
+        ...{
+          failures: 0,
+          total: 0,
+          share: 0,
+          attempts: 0,
+          untilSeconds: undefined,
+          pauses: 0,
+          trials: 0,
+        },
         ...{ isOnTrial: false, readmittedSeconds: nowSeconds },
       };
       this.#troubles.set(record, trouble);

@@ -33,6 +33,8 @@ export class Ticket {
   readonly #booked: BookedAttempt;
   /** Whether it has told whether the engine works. */
   #isDecided = false;
+  /** Failures of the engine when the request was sent. */
+  #failuresBefore = 0;
 
   constructor(context: TicketContext, options: TicketOptions) {
     this.#context = context;
@@ -61,10 +63,11 @@ export class Ticket {
 
   /** The request is sent now. Call it in the same turn as `route`, or picks in between miss it. */
   sent(): void {
-    const { clock, published } = this.#context;
+    const { clock, ejection, published } = this.#context;
     const nowSeconds = clock.nowSeconds();
     if (!this.#booked.sent(nowSeconds)) return;
     const { endpoint, retry } = this.#options;
+    this.#failuresBefore = ejection.failuresOf(endpoint);
     endpoint.totals.requests += 1;
     if (retry) endpoint.totals.retries += 1;
     published?.sent(this.#booked, nowSeconds);
@@ -83,7 +86,8 @@ export class Ticket {
     const { clock, ejection } = this.#context;
     const { endpoint, isTrial } = this.#options;
     this.#isDecided = true;
-    ejection.succeeded(endpoint, isTrial, clock.nowSeconds());
+    const failuresBefore = this.#failuresBefore;
+    ejection.succeeded(endpoint, { isTrial, failuresBefore }, clock.nowSeconds());
   }
 
   /** The attempt has ended, with any outcome. Only the first call counts. */
@@ -101,8 +105,10 @@ export class Ticket {
       ejection.failed(endpoint, { isTrial, countsAs }, alternatives, nowSeconds);
     } else if (!this.#isDecided) {
       // Complete without a body, or an error that is the client's: the engine responded.
-      if (outcome.status === 'completed') ejection.succeeded(endpoint, isTrial, nowSeconds);
-      else if (isTrial) ejection.undecided(endpoint);
+      const failuresBefore = this.#failuresBefore;
+      if (outcome.status === 'completed') {
+        ejection.succeeded(endpoint, { isTrial, failuresBefore }, nowSeconds);
+      } else if (isTrial) ejection.undecided(endpoint);
     }
     this.#isDecided = true;
     published?.finished(this.#booked, outcome);
