@@ -264,6 +264,8 @@ test('without chunked prefill a prompt waits for a step with space for all of it
   engine.add(request('a', { promptTokens: 10, maxTokens: 2 }));
   engine.add(request('b', { promptTokens: 10 }));
   assert.deepEqual([step(), step()], ['a:10', 'a:1 b:10']);
+  engine.add(request('fills the step', { promptTokens: 15, maxTokens: 1 }));
+  assert.equal(step(), 'b:1 fills the step:15');
 });
 
 test('the batch is capped by max_num_active_seqs, and admission leaves the watermark free', () => {
@@ -492,4 +494,21 @@ test('without tiers a reset of them succeeds, and with requests none does', () =
   engine.add(request('a'));
   step();
   assert.equal(engine.resetPrefixCache({ resetConnector: true }), false);
+});
+
+test('an audit notices a request that has ended and is still in the batch', () => {
+  let message = '';
+  const audit = () => {
+    try {
+      engine.audit();
+    } catch (error) {
+      message = (error as Error).message;
+    }
+  };
+  // In the middle of a step, a request is no longer known before the batch drops it.
+  const { engine, step } = engineOf({}, { finished: audit });
+  engine.add(request('a', { maxTokens: 1 }));
+  step();
+  assert.equal(message, 'a request is neither running nor waiting');
+  engine.audit();
 });

@@ -50,6 +50,7 @@ test('copies, distillations and old spellings have the shape of the original mod
 
 test('guesses a shape from the sizes in a name, and none without sizes', () => {
   assert.ok(Math.abs(modelParameters(guessModel('a/Foo-34B') as ModelSpec) / 34e9 - 1) < 0.05);
+  assert.deepEqual(guessModel('team-70b/Foo-34B')?.layers, guessModel('a/Foo-34B')?.layers);
   const mixture = guessModel('a/Foo-30B-A3B-Instruct') as ModelSpec;
   assert.equal(mixture.experts?.perToken, 8);
   assert.ok(Math.abs(modelParameters(mixture) / 30e9 - 1) < 0.05);

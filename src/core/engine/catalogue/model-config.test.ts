@@ -199,3 +199,15 @@ test('one layer in every sliding_window_pattern has full attention; otherwise th
   assert.equal(shareOf({ use_sliding_window: false }), undefined);
   assert.equal(shareOf({ layer_types: ['full_attention'] }), undefined);
 });
+
+test('Qwen’s one wide shared expert counts as several of the routed ones', () => {
+  // config.json of Qwen/Qwen1.5-MoE-A2.7B
+  const { experts } = modelFromConfig('Qwen/Qwen1.5-MoE-A2.7B', {
+    ...{ model_type: 'qwen2_moe', num_hidden_layers: 24, hidden_size: 2048 },
+    ...{ num_attention_heads: 16, num_key_value_heads: 16, intermediate_size: 5632 },
+    ...{ moe_intermediate_size: 1408, shared_expert_intermediate_size: 5632 },
+    ...{ num_experts: 60, num_experts_per_tok: 4, vocab_size: 151_936 },
+    ...{ max_position_embeddings: 8192 },
+  });
+  assert.deepEqual(experts, { count: 60, perToken: 4, shared: 4 });
+});

@@ -86,3 +86,11 @@ test('whatever adds a chunk or ends a use of it counts as a change, so that a fa
   pool.clear();
   assert.ok(isChanged(), 'a reset');
 });
+
+test('the keys of an offer do not push each other out of the counts', () => {
+  const pool = new ChunkPool({ chunksMax: 4, storeThreshold: 2, trackedMax: 2 });
+  const access = pool.access();
+  assert.deepEqual(pool.beginStore(['a'], 0, access), []);
+  // There is space to count two keys: `c` finds none, and `a` keeps its second offer.
+  assert.deepEqual(pool.beginStore(['a', 'b', 'c'], 0, access), ['a']);
+});

@@ -162,9 +162,10 @@ test('a step that overwrites blocks still being copied waits for the copy', () =
   const { engine, run, log } = engineOf();
   engine.add(request('a', { promptTokens: 31 }));
   engine.add(request('b', { promptTokens: 31 }));
-  run(0);
+  const now = run(0);
   // Seven blocks of `a` are copied from 1 s to 29 s; `b` needs all eight.
   assert.deepEqual(log, ['0-1 a:31', '1-30 b:31']);
+  assert.equal(now, 30 + 28, 'those of `b` are copied after that step');
 });
 
 test('frees the blocks of a request that leaves during its load only when the load is done', () => {
@@ -231,6 +232,53 @@ test('with a store threshold, a step that finds no space counts as an offer', ()
   engine.add(request('whole', { text: 'a', maxTokens: 2 }));
   run(now);
   assert.deepEqual(asked, [1, 2, 2], 'in the first step, the second half is offered only once');
+});
+
+test('announces the blocks that it stores, by their place in the prompt, without those that it has', () => {
+  const announced: string[] = [];
+  const { engine, run } = engineOf(
+    { enablePrefixCaching: false },
+    { blocksPerChunk: 2 },
+    {
+      storing: ({ request: { id } }, firstBlock, blocks, key) =>
+        announced.push(`${id} ${firstBlock}+${blocks} ${key}`),
+    },
+  );
+  const shared = (id: string) => (index: number) => `${index < 2 ? 'a' : id}/${index}`;
+  engine.add(request('a', { promptTokens: 17, blockKey: shared('a') }));
+  const now = run(0);
+  engine.add(request('b', { promptTokens: 25, blockKey: shared('b') }));
+  run(now);
+  assert.deepEqual(announced, ['a 0+2 a/1', 'a 2+2 a/3', 'b 2+2 b/3', 'b 4+2 b/5']);
+});
+
+test('an idle engine stores what found no space before, without the cost of a step', () => {
+  const { engine, connector } = engineOf({}, { chunksMax: 2, stepSeconds: 0.5 });
+  engine.add(request('a'));
+  engine.add(request('b'));
+  engine.complete(engine.schedule(0) ?? assert.fail(), () => false);
+  assert.equal(engine.wakeSeconds, 9.5, 'two blocks of `a` take 8 s after a step of 1.5 s');
+  assert.equal(engine.schedule(9.5), undefined);
+  assert.equal(engine.wakeSeconds, 17.5, 'those of `b` follow at once');
+  assert.equal(connector.stats.stores.transfers, 1);
+});
+
+test('a request that lacks blocks to load its prompt into is counted until it has them', () => {
+  const { engine, run } = engineOf();
+  engine.add(request('a'));
+  let now = run(0);
+  engine.add(request('filler', { promptTokens: 31 }));
+  now = run(now);
+  engine.add(request('busy', { promptTokens: 25, maxTokens: 2 }));
+  const step = engine.schedule(now) ?? assert.fail();
+  assert.equal(engine.stats.waitingToLoad, 0);
+  engine.complete(step, () => false);
+  engine.add(request('again', { text: 'a' }));
+  const next = engine.schedule(step.endSeconds) ?? assert.fail();
+  assert.equal(engine.stats.waitingToLoad, 1, 'one block of eight is free, and it needs two');
+  engine.complete(next, () => false);
+  run(next.endSeconds);
+  assert.equal(engine.stats.waitingToLoad, 0);
 });
 
 test('finds chunks of several blocks completely or not at all', () => {
