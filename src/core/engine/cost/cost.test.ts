@@ -130,6 +130,28 @@ test('a profiled step counts attention and layers once per layer, the rest once,
   assert.ok(Math.abs(linked.stepSeconds(prefill(8, 50)) - (275e-6 + 4 * 90e-6)) < 1e-12);
 });
 
+test('of attention, only measurements with one query per decode count, and only rows of attention', () => {
+  const columns = 'layer,prefill_chunk,kv_prefill,n_decode,kv_decode,decode_q_len,time_us';
+  const rows = ['attention,0,0,1,0,1,10', 'attention,0,0,1,0,2,99', 'rope,0,0,1,0,1,88'];
+  const { attention } = profileOf({ ...tables, attention: [columns, ...rows].join('\n') });
+  assert.equal(interpolateGrid(attention, [0, 1, 0, 0]), 10);
+  const several = [columns, ...rows.slice(1)].join('\n');
+  assert.throws(() => profileOf({ ...tables, attention: several }), /no measurement of attention/);
+});
+
+test('experts that several GPUs share have a table for each number of GPUs', () => {
+  const experts = 'ep,tokens,activated_experts,time_us\n1,1,8,40\n2,1,8,30\n4,1,8,20\n';
+  const { sharedExperts } = profileOf({ ...tables, experts });
+  const times = [...(sharedExperts ?? [])].map(([gpus, grid]) => [
+    gpus,
+    interpolateGrid(grid, [1, 8]),
+  ]);
+  assert.deepEqual(times, [
+    [2, 30],
+    [4, 20],
+  ]);
+});
+
 test('looks up experts by the number that the tokens use', () => {
   const model = { ...findModel('qwen3-30b-a3b'), layers: 1 };
   const experts =

@@ -1,7 +1,7 @@
 // Computes tables that a step profile may lack from the GPU's datasheet.
 import type { GpuSpec } from '../catalogue/gpus.ts';
 import { feedForwardParametersOf, type ModelSpec } from '../catalogue/model-spec.ts';
-import { gridOf, type Samples, samplesOf } from './interpolation.ts';
+import { type Grid, gridOf, type Samples, samplesOf } from './interpolation.ts';
 import type { StepProfile } from './profile.ts';
 import { overlapped } from './roofline.ts';
 
@@ -43,7 +43,7 @@ export function fillProfileGaps(
     filled('per_sequence.csv (output layer and sampler)');
   }
   if (model.experts !== undefined && experts === undefined) {
-    experts = expertTable(options);
+    experts = expertTable(model.experts, options);
     filled('moe.csv (experts)');
   }
   return { profile: { ...profile, perSequence, experts }, notes };
@@ -71,9 +71,10 @@ function sampled(of: (count: number) => number): Samples {
 }
 
 /** Computes the time of one layer's experts over (tokens, experts that some token uses). */
-function expertTable(options: ProfileGapOptions) {
-  const { model, gpu, tensorParallelSize, weightBytesPerValue } = options;
-  const { count, perToken, shared = 0 } = model.experts ?? { count: 1, perToken: 1 };
+function expertTable(
+  { count, perToken, shared = 0 }: NonNullable<ModelSpec['experts']>,
+  { model, gpu, tensorParallelSize, weightBytesPerValue }: ProfileGapOptions,
+): Grid {
   const expert = feedForwardParametersOf(model) / tensorParallelSize;
   const flopsPerSecond = gpu.flopsPerSecond * gpu.efficiency.matrix;
   const bytesPerSecond = gpu.memoryBytesPerSecond * gpu.efficiency.memory;

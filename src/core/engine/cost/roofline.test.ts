@@ -204,3 +204,13 @@ test('arithmetic and memory traffic hide each other as the sides of a right angl
   assert.equal(overlapped(3, 4), 5);
   assert.equal(overlapped(0, 4), 4);
 });
+
+test('rows set aside for experts are moved at the rate of the KV cache, those between its products by all GPUs', () => {
+  const model = { ...small, experts: { count: 4, perToken: 1 } };
+  const paddingOf = (options: Partial<RooflineOptions>) =>
+    secondsOf('kvMemory', decodes, { model, rowsPerExpert: 5, ...options }) -
+    secondsOf('kvMemory', decodes, { model, ...options });
+  // In each layer, 20 rows: 10 values of 1 + 2 bytes in and out, and 3 * 30 values of 2 bytes between.
+  assertNear(paddingOf({}), 2 * 20 * (10 * 3 + 3 * 30 * 2));
+  assertNear(paddingOf({ tensorParallelSize: 2 }), 2 * 20 * (10 * 3 + (3 * 30 * 2) / 2));
+});

@@ -23,6 +23,8 @@ test('an object store serves many concurrent requests, in rounds of its latency'
   const shared = new TransferLink(options);
   shared.transfer(80, 0, 8);
   assert.equal(shared.transfer(80, 0, 8), 2.2);
+  const one = new TransferLink({ ...options, requests: { atOnceMax: 1, bytesPerSecond: 10 } });
+  assert.equal(one.transfer(20, 0, 2), 2.2, 'one request after the other');
   const narrow = new TransferLink({ ...options, bytesPerSecond: 20 });
   assert.equal(narrow.transfer(80, 0, 8), 4.1);
   assert.equal(narrow.transfer(80, 0, 8), 8.1);

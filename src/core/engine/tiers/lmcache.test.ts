@@ -12,6 +12,7 @@ import {
   type KvConnector,
   Lmcache,
   lmcacheFor,
+  type TierListener,
 } from '../index.ts';
 
 /** Blocks of 4 tokens, chunks of 2 blocks and 8 bytes; links of 8 bytes per second; steps take 1 s. */
@@ -21,6 +22,7 @@ function engineOf(
     lookupSeconds?: number;
     stepSeconds?: number;
     stores?: ChunkStore[];
+    listener?: TierListener;
   } = {},
   config: Partial<EngineConfig> = {},
 ) {
@@ -36,6 +38,7 @@ function engineOf(
       localChunksMax: settings.localChunks ?? 100,
     },
     stores: settings.stores ?? [],
+    listener: settings.listener ?? {},
   });
   return { connector, ...modelOf(config, connector) };
 }
@@ -137,6 +140,28 @@ test('engines share a chunk of a store once it is written', () => {
   late.run(20);
   assert.equal(late.engine.stats.externalCacheHits, 15);
   assert.equal(late.log[0], '20-27 c:1', '4 s from the server, 2 s to the GPU, 1 s of work');
+});
+
+test('the write to a store begins after the whole step, with what precedes its work', () => {
+  const store = new ChunkStore({
+    ...{ name: 'server', chunksMax: 100, chunkBytes: 8 },
+    ...{ read: { bytesPerSecond: 8 }, write: { bytesPerSecond: 8 } },
+  });
+  const { engine, run } = engineOf({ stores: [store], lookupSeconds: 10 });
+  engine.add(request('a'));
+  assert.equal(run(0), 13, 'the lookup takes 10 s, the work 1 s, the copy of two chunks 2 s');
+  assert.equal(store.has('a/3', 14.9), false, 'both are written by 15 s');
+  assert.equal(store.has('a/3', 15), true);
+});
+
+test('announces stored chunks in the order of the prompt', () => {
+  const stored: string[] = [];
+  const { engine, run } = engineOf({
+    listener: { stored: (keys, medium) => stored.push(`${medium} ${keys.join(' ')}`) },
+  });
+  engine.add(request('a', { promptTokens: 24 }));
+  run(0);
+  assert.deepEqual(stored, ['CPU a/1 a/3 a/5']);
 });
 
 test('a lost store only causes misses, and it is empty when it returns', () => {

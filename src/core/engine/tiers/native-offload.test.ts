@@ -193,6 +193,25 @@ test('postpones a store to the next step if all chunks of a full pool are in tra
   assert.equal(connector.stats.stores.transfers, 2, 'b is stored once a is');
 });
 
+test('reports which share of the pool its transfers pin', () => {
+  const { engine, connector, run } = engineOf({}, { chunksMax: 8 });
+  const sharesNow = () => {
+    const { writingShare, readingShare } = connector.stats.tiers[0] ?? assert.fail();
+    return [writingShare, readingShare];
+  };
+  engine.add(request('a'));
+  engine.complete(engine.schedule(0) ?? assert.fail(), () => false);
+  assert.deepEqual(sharesNow(), [2 / 8, 0]);
+  let now = run(1);
+  engine.add(request('filler', { promptTokens: 31 }));
+  now = run(now);
+  engine.add(request('again', { text: 'a' }));
+  assert.equal(engine.schedule(now), undefined);
+  assert.deepEqual(sharesNow(), [0, 1 / 8], 'the filler has evicted one of two');
+  const none = engineOf({}, { chunksMax: 0 }).connector.stats.tiers[0];
+  assert.deepEqual([none?.writingShare, none?.readingShare], [0, 0]);
+});
+
 test('with a store threshold, stores only chunks that are offered again', () => {
   const { engine, connector, run } = engineOf(
     { enablePrefixCaching: false },
@@ -301,6 +320,8 @@ test('sizes the pool as vLLM does: chunks rounded up to a page', () => {
   const replicated = nativeOffloadConfig({ ...common, hostBytes: 2 ** 30, isReplicated: true });
   assert.equal(replicated.chunksMax, Math.floor(2 ** 30 / (733 * 4096)));
   assert.throws(() => nativeOffloadConfig({ ...common, hostBytes: 0 }), /must be more than 0/);
+  assert.ok(!('trackedMax' in config), 'by default, the pool decides how many offers are counted');
+  assert.equal(nativeOffloadConfig({ ...common, hostBytes: 1, trackedMax: 7 }).trackedMax, 7);
   assert.throws(
     () => nativeOffloadConfig({ ...common, hostBytes: 1, eviction: 'fifo' }),
     /eviction_policy "fifo" is not known; known: lru, arc/,
