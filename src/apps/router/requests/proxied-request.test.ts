@@ -1,0 +1,544 @@
+// One proxied request, with engines and a client that do as told, and a clock that stands still: what the client
+// receives, and what metrics, log and /debug/requests keep of it.
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { type TestContext, test } from 'node:test';
+import {
+  AttemptWatch,
+  type DeadlineSettings,
+  type Rejection,
+} from '../../../core/attempts/index.ts';
+import { MetricsRegistry } from '../../../core/metrics/index.ts';
+import { createPolicy, type Policy, RoutingCore } from '../../../core/routing/index.ts';
+import {
+  type ExchangeListener,
+  Headers,
+  headerKinds,
+  type ResponseHead,
+  type ResponseSink,
+  type ServerExchange,
+  type UpstreamFailure,
+  type UpstreamRequest,
+} from '../../../io/http/index.ts';
+import { createLogger } from '../../../io/log/index.ts';
+import type { Engine } from '../fleet/engine.ts';
+import { RouterMetrics } from '../metrics/router-metrics.ts';
+import type { RouterOptions } from '../options.ts';
+import { ProxiedRequest, type ProxiedRequestOptions } from './proxied-request.ts';
+import { proxyContext } from './proxy-context.ts';
+import type { RouterAdmission, WaitingRequest } from './router-admission.ts';
+
+/** A client that has sent a request. */
+class Client {
+  readonly head;
+  readonly target = '/v1/chat/completions';
+  readonly lastLines = '';
+  readonly clientAddress = '10.0.0.1';
+  listener: ExchangeListener | undefined;
+  received = '';
+  begun = false;
+  over = false;
+  congested = false;
+  isCut = false;
+  isLast = false;
+
+  constructor(lines: Readonly<Record<string, string>>) {
+    const headers = headersOf(lines);
+    this.head = { method: 'POST', target: this.target, minorVersion: 1, headers };
+  }
+
+  begin(head: string, bytes?: Buffer): void {
+    this.begun = true;
+    this.received += head + String(bytes ?? '');
+  }
+
+  write(bytes: Buffer): boolean {
+    this.received += String(bytes);
+    return false;
+  }
+
+  closeAfterwards(): void {
+    this.isLast = true;
+  }
+
+  end(): void {
+    this.over = true;
+  }
+
+  destroy(): void {
+    this.isCut = true;
+  }
+
+  get status(): number {
+    return Number(/^HTTP\/1\.1 (\d+)/.exec(this.received)?.[1]);
+  }
+
+  get body(): string {
+    return this.received.slice(this.received.indexOf('\r\n\r\n') + 4);
+  }
+
+  get error(): Readonly<Record<string, unknown>> {
+    return JSON.parse(this.body).error;
+  }
+}
+
+/** A request on its way to an engine. */
+class Flight {
+  readonly url: string;
+  readonly request: UpstreamRequest;
+  betweenChunks = true;
+  isAborted = false;
+  isPaused = false;
+  readonly #sink: ResponseSink;
+
+  constructor(url: string, request: UpstreamRequest, sink: ResponseSink) {
+    this.url = url;
+    this.request = request;
+    this.#sink = sink;
+  }
+
+  abort(): void {
+    this.isAborted = true;
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+  }
+
+  /** A whole response. */
+  respond(status: number, body: string, contentType = 'application/json'): void {
+    this.#sink.onHead(headOf(status, contentType, body.length), Buffer.from(body), true, 0);
+  }
+
+  /** The head of a stream and its first event. */
+  stream(event: string): void {
+    this.#sink.onHead(headOf(200, 'text/event-stream'), chunksOf([event]), false, 1);
+  }
+
+  /** More events of the stream, each in a chunk of its own; `ended` with the last chunk. */
+  send(events: readonly string[], { ended = false } = {}): void {
+    this.#sink.onBytes(chunksOf([...events, ...(ended ? [''] : [])]), ended, events.length);
+  }
+
+  fail(kind: UpstreamFailure['kind'], { answered = false } = {}): void {
+    const { betweenChunks } = this;
+    this.#sink.onFailure({ kind, message: `it was ${kind}`, answered, betweenChunks });
+  }
+}
+
+function chunksOf(texts: readonly string[]): Buffer {
+  return Buffer.from(texts.map((text) => `${text.length.toString(16)}\r\n${text}\r\n`).join(''));
+}
+
+function headersOf(lines: Readonly<Record<string, string>>): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(lines)) {
+    headers.names.push(name);
+    headers.values.push(value);
+    headers.kinds.push(headerKinds.endToEnd);
+  }
+  return headers;
+}
+
+function headOf(status: number, contentType: string, contentLength = -1): ResponseHead {
+  return {
+    ...{ status, reason: 'Status', framing: contentLength < 0 ? 'chunked' : 'length' },
+    ...{ contentLength, keepAlive: true, headBytes: 0 },
+    headers: headersOf({ 'content-type': contentType }),
+  };
+}
+
+interface Asked extends Partial<Omit<ProxiedRequestOptions, 'exchange' | 'request'>> {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly model?: string;
+  readonly stream?: boolean;
+}
+
+/** A router with the live engines A, B and C of the model `m`, which are picked in turn. */
+function begin(
+  context: TestContext,
+  options: {
+    readonly deadlines?: Partial<DeadlineSettings>;
+    readonly admission?: Partial<RouterAdmission>;
+    readonly policy?: Partial<Policy>;
+    readonly router?: Partial<RouterOptions>;
+  } = {},
+) {
+  const state = { nowMs: 100_000 };
+  context.mock.method(performance, 'now', () => state.nowMs);
+  const clock = { nowSeconds: () => state.nowMs / 1000 };
+  const registry = new MetricsRegistry();
+  const metrics = new RouterMetrics(registry, 60);
+  const policy = createPolicy('roundrobin', { random: { next: () => 0 } });
+  const core = new RoutingCore({
+    ...{ policy: Object.assign(policy, options.policy), clock, slowStartSeconds: 0 },
+  });
+  const stream = new PassThrough();
+  const log = createLogger({ stream, level: 'info', format: 'text' });
+  const flights: Flight[] = [];
+  const reports: string[] = [];
+  const engines = new Map(
+    ['A', 'B', 'C'].map((name) => {
+      const url = `http://${name.toLowerCase()}`;
+      core.addEndpoint({ url, models: ['m'] });
+      const pool = {
+        send: (request: UpstreamRequest, sink: ResponseSink) => {
+          flights.push(new Flight(name, request, sink));
+          return flights.at(-1);
+        },
+      };
+      const engine = {
+        ...{
+          url,
+          pool,
+          label: name,
+          headerLines: `x-engine: ${name}\r\n`,
+          host: 'h',
+          basePath: '',
+        },
+        metrics: metrics.engine(url),
+        failed: (why: string) => reports.push(`${name} out: ${why}`),
+        suspect: () => reports.push(`${name} suspected`),
+      };
+      return [url, engine as unknown as Engine];
+    }),
+  );
+  const watch = new AttemptWatch(clock, options.deadlines);
+  const admission = options.admission as RouterAdmission | undefined;
+  const router = { log, pickHeader: false, ...options.router } as RouterOptions;
+  const shared = proxyContext({ core, metrics, engines, options: router, watch, clock, admission });
+  return {
+    ...{ state, core, metrics, flights, reports, watch },
+    /** Sends a request of the client; returns the client. */
+    ask: ({ headers = {}, model = 'm', stream = false, ...rest }: Asked = {}) => {
+      const client = new Client(headers);
+      new ProxiedRequest(shared, {
+        exchange: client as unknown as ServerExchange,
+        request: {
+          ...{ id: 'r', model, pinnedUrl: undefined, session: undefined, prompt: [] },
+          ...{ promptTokens: 10, tokens: undefined, outputTokensMax: undefined, stream },
+        },
+        ...{ body: Buffer.from('{"model":"m"}'), expectsUsage: false, generates: true },
+        ...{ arrivedAtMs: state.nowMs, migration: undefined, ...rest },
+      }).start();
+      return client;
+    },
+    flight: (index: number) => flights[index] ?? assert.fail(`no attempt ${index}`),
+    /** Lets time pass, and deadlines with it. */
+    pass: (ms: number) => {
+      state.nowMs += ms;
+      watch.check();
+    },
+    /** The value of a series of /metrics. */
+    value: (series: string) => {
+      const lines = registry.render().split('\n');
+      const line = lines.find((one) => one.startsWith(`${series} `));
+      return line === undefined ? undefined : Number(line.slice(series.length));
+    },
+    recent: () => metrics.recent.views((url) => url).at(-1) ?? assert.fail(),
+    logged: () => {
+      log.flush();
+      return String(stream.read() ?? '');
+    },
+    tpot: () => metrics.windows.all(clock.nowSeconds()).tpot,
+  };
+}
+
+const near = (actual: number | undefined | null, expected: number, what?: string) =>
+  assert.ok(Math.abs((actual ?? Number.NaN) - expected) < 1e-9, `${what}: ${actual}`);
+
+test('a request is sent to the picked engine; its response, its time and its tokens are kept', (t) => {
+  const { ask, flight, state, value, recent, core } = begin(t);
+  const client = ask({ arrivedAtMs: state.nowMs - 100 });
+  const { head, body, toHead } = flight(0).request;
+  assert.match(head, /^POST \/v1\/chat\/completions HTTP\/1\.1\r\nhost: h\r\n/);
+  assert.deepEqual([String(body), toHead], ['{"model":"m"}', false]);
+  assert.equal(core.endpoint('http://a')?.load.inflight, 1);
+  state.nowMs += 400;
+  flight(0).respond(200, '{"usage":{"prompt_tokens":7,"completion_tokens":3}}');
+  assert.ok(client.over);
+  assert.match(client.received, /^HTTP\/1\.1 200 .*\r\nx-engine: A\r\n.*completion_tokens/s);
+  assert.equal(core.endpoint('http://a')?.load.inflight, 0);
+  assert.equal(value('spillway_router_requests_total{outcome="completed",server="http://a"}'), 1);
+  assert.equal(value('vllm:num_incoming_requests_total{model="m"}'), 1);
+  assert.equal(value('vllm:input_tokens_total{model="m",server="http://a"}'), 7);
+  near(value('spillway_router_first_byte_seconds_sum{server="http://a"}'), 0.4);
+  assert.deepEqual(recent(), {
+    ...{ atSeconds: 100.4, requestId: 'r', model: 'm', url: 'http://a', engine: 'http://a' },
+    ...{ outcome: 'completed', status: 200, ttftSeconds: null, seconds: 0.5, outputTokens: 3 },
+  });
+});
+
+test('of a stream, the times of its first token, of the gaps and of each token are kept', (t) => {
+  const { ask, flight, state, value, recent, tpot } = begin(t);
+  const client = ask({ stream: true, arrivedAtMs: state.nowMs - 100 });
+  state.nowMs += 500;
+  flight(0).stream('data: {"a":1}\n\n');
+  state.nowMs += 200;
+  flight(0).send(['data: {"b":1}\n\n', 'data: {"c":1}\n\n']);
+  state.nowMs += 400;
+  flight(0).send(['data: [DONE]\n\n'], { ended: true });
+  assert.match(client.body, /data: \{"a":1\}.*\[DONE\]\n\n\r\n0\r\n\r\n$/s);
+  const labels = '{model="m",server="http://a"}';
+  near(value(`spillway_router_time_to_first_token_seconds_sum${labels}`), 0.6);
+  near(value(`spillway_router_inter_token_latency_seconds_sum${labels}`), 0.2);
+  assert.equal(value(`spillway_router_inter_token_latency_seconds_count${labels}`), 2);
+  near(recent().ttftSeconds, 0.6);
+  assert.equal(recent().outputTokens, null);
+  // All chunks but the last have a token: two after the first, in 0.6 s.
+  assert.ok(Math.abs((tpot()?.p50 ?? 0) - 0.3) < 0.02);
+});
+
+test('the time per token follows the reported tokens; a single one has none', (t) => {
+  const { ask, flight, state, tpot, recent } = begin(t);
+  const streamOf = (tokens: number) => {
+    const attempt = state.nowMs === 100_000 ? 0 : 1;
+    ask({ stream: true });
+    flight(attempt).stream('data: {"a":1}\n\n');
+    state.nowMs += 400;
+    const usage = `"usage":{"prompt_tokens":7,"completion_tokens":${tokens}}`;
+    flight(attempt).send([`data: {${usage}}\n\n`], { ended: true });
+  };
+  streamOf(1);
+  assert.equal(recent().outputTokens, 1);
+  assert.equal(tpot(), null);
+  streamOf(5);
+  assert.equal(recent().outputTokens, 5);
+  assert.ok(Math.abs((tpot()?.p50 ?? 0) - 0.1) < 0.01, '0.4 s for four tokens');
+});
+
+test('embeddings have no first token and no time per token', (t) => {
+  const { ask, flight, value, recent } = begin(t);
+  ask({ generates: false, stream: true });
+  flight(0).stream('data: {"a":1}\n\n');
+  flight(0).send(['data: [DONE]\n\n'], { ended: true });
+  const name = 'spillway_router_time_to_first_token_seconds_count';
+  assert.equal(value(`${name}{model="m",server="http://a"}`), undefined);
+  assert.equal(recent().ttftSeconds, null);
+});
+
+test('a request whose engine breaks before the response goes to another engine', (t) => {
+  const { ask, flight, value, recent, reports, logged } = begin(t);
+  const client = ask();
+  flight(0).fail('reset');
+  flight(1).fail('connect');
+  flight(2).respond(200, '{}');
+  assert.equal(client.status, 200);
+  assert.deepEqual(reports, ['A suspected', 'B out: it was connect']);
+  assert.equal(value('spillway_router_reroutes_total{server="http://a"}'), 1);
+  assert.equal(value('spillway_router_reroutes_total{server="http://b"}'), 1);
+  const errors = (server: string, kind: string) =>
+    value(`vllm:request_errors_total{error_type="${kind}",model="m",server="${server}"}`);
+  assert.deepEqual([errors('http://a', 'reset'), errors('http://b', 'connect')], [1, 1]);
+  assert.equal(value('vllm:num_incoming_requests_total{model="m"}'), 1, 'it arrived once');
+  assert.equal(recent().url, 'http://c');
+  assert.match(logged(), /request r: A failed, trying B\n.*request r: B failed, trying C\n/s);
+});
+
+test('a request that two engines broke on fails with the last one’s reason', (t) => {
+  const { ask, flight, flights, recent, logged, value } = begin(t);
+  const client = ask();
+  flight(0).fail('reset');
+  flight(1).fail('syntax');
+  assert.equal(flights.length, 2);
+  assert.deepEqual([client.status, client.error['message']], [502, 'Engine B: it was syntax.']);
+  assert.match(client.received, /\r\nX-Request-Id: r\r\n/);
+  assert.match(logged(), /WARNING: request r failed at B: it was syntax/);
+  assert.deepEqual([recent().outcome, recent().status, recent().url], ['failed', 502, 'http://b']);
+  assert.equal(value('spillway_router_requests_total{outcome="failed",server="http://b"}'), 1);
+});
+
+test('an engine that is busy sends the request to another one', (t) => {
+  const { ask, flight } = begin(t, { router: { reroutesMax: 1 } });
+  const client = ask();
+  flight(0).respond(503, '{"busy":1}');
+  assert.equal(client.received, '');
+  flight(1).respond(503, '{"busy":2}');
+  assert.deepEqual([client.status, client.body], [503, '{"busy":2}']);
+});
+
+test('a stream that breaks off ends with an error event if one fits there, else with a cut', (t) => {
+  const { ask, flight, value } = begin(t);
+  for (const [attempt, betweenChunks] of [true, false].entries()) {
+    const client = ask({ stream: true });
+    flight(attempt).stream('data: {"a":1}\n\n');
+    flight(attempt).betweenChunks = betweenChunks;
+    flight(attempt).fail('truncated', { answered: true });
+    assert.equal(client.isCut, !betweenChunks);
+    assert.equal(/"message":"Engine .: it was truncated\."/.test(client.body), betweenChunks);
+  }
+  assert.equal(value('vllm:input_tokens_total{model="m",server="http://a"}'), 0);
+});
+
+test('token counts of a response that breaks off do not count', (t) => {
+  const { ask, flight, recent } = begin(t);
+  ask({ stream: true, expectsUsage: true });
+  flight(0).stream('data: {"usage":{"prompt_tokens":7,"completion_tokens":3}}\n\n');
+  flight(0).fail('reset', { answered: true });
+  assert.deepEqual([recent().outcome, recent().outputTokens], ['failed', null]);
+});
+
+test('a stream with an error event counts as the engine’s failure', (t) => {
+  const { ask, flight, value, recent } = begin(t);
+  const client = ask({ stream: true });
+  flight(0).stream('data: {"a":1}\n\n');
+  flight(0).send(['data: {"error":{"code":500}}\n\n']);
+  flight(0).send(['data: [DONE]\n\n'], { ended: true });
+  assert.ok(client.over && client.body.includes('"error"'));
+  const errors = 'vllm:request_errors_total{error_type="answer",model="m",server="http://a"}';
+  assert.equal(value(errors), 1);
+  assert.deepEqual([recent().outcome, recent().status], ['failed', 200]);
+});
+
+test('an engine that does not respond in time is left; the deadline and the wait are named', (t) => {
+  const { ask, flight, pass, value } = begin(t, { deadlines: { firstByteSeconds: 10 } });
+  const client = ask();
+  pass(10_000);
+  assert.ok(!flight(0).isAborted);
+  pass(1);
+  assert.ok(flight(0).isAborted);
+  pass(10_000);
+  assert.deepEqual(
+    [client.status, client.error['message']],
+    [504, 'Engine B: no response within 10.00 s.'],
+  );
+  const expired = (server: string) =>
+    value(`spillway_router_deadlines_expired_total{deadline="firstByte",server="${server}"}`);
+  assert.deepEqual([expired('http://a'), expired('http://b')], [1, 1]);
+  const errors = 'vllm:request_errors_total{error_type="timeout",model="m",server="http://b"}';
+  assert.equal(value(errors), 1);
+});
+
+test('a request whose own time is over is no fault of its engine', (t) => {
+  const { ask, flight, pass, value } = begin(t);
+  const client = ask({ headers: { 'x-envoy-upstream-rq-timeout-ms': '2000' } });
+  pass(2_000);
+  assert.ok(flight(0).isAborted);
+  assert.equal(client.status, 504);
+  assert.equal(client.error['message'], 'Engine A: the time for the request is over.');
+  const errors = 'vllm:request_errors_total{error_type="timeout",model="m",server="http://a"}';
+  assert.equal(value(errors), undefined);
+  const total = 'spillway_router_deadlines_expired_total{deadline="total",server="http://a"}';
+  assert.equal(value(total), 1);
+});
+
+test('a slow client pauses its engine until it reads again', (t) => {
+  const { ask, flight } = begin(t);
+  const client = ask({ stream: true });
+  flight(0).stream('data: {"a":1}\n\n');
+  client.listener?.onDrain?.();
+  client.congested = true;
+  flight(0).send(['data: {"b":1}\n\n']);
+  assert.ok(flight(0).isPaused);
+  client.congested = false;
+  client.listener?.onDrain?.();
+  assert.ok(!flight(0).isPaused);
+  client.congested = true;
+  flight(0).send(['data: [DONE]\n\n'], { ended: true });
+  assert.ok(!flight(0).isPaused, 'nothing more comes');
+});
+
+test('a client that leaves frees its engine, and counts as nobody’s failure', (t) => {
+  const { ask, flight, recent, value, core } = begin(t);
+  const client = ask();
+  client.listener?.onClientGone?.();
+  assert.ok(flight(0).isAborted);
+  assert.deepEqual([recent().outcome, recent().status], ['cancelled', 499]);
+  assert.equal(value('spillway_router_requests_total{outcome="cancelled",server="http://a"}'), 1);
+  assert.equal(core.endpoint('http://a')?.load.inflight, 0);
+});
+
+test('a router that stops says so: before a response with 503, within a stream with an event', (t) => {
+  const { ask, flight } = begin(t);
+  const waiting = ask();
+  waiting.listener?.onStop?.();
+  assert.deepEqual(
+    [waiting.status, waiting.error['message']],
+    [503, 'The router is shutting down.'],
+  );
+  const client = ask({ stream: true });
+  flight(1).stream('data: {"a":1}\n\n');
+  client.listener?.onStop?.();
+  assert.match(client.body, /"message":"The router is shutting down\."/);
+  const halfway = ask({ stream: true });
+  flight(2).stream('data: {"a":1}\n\n');
+  flight(2).betweenChunks = false;
+  halfway.listener?.onStop?.();
+  assert.ok(halfway.isCut);
+});
+
+test('a request without an engine is refused: with 404 for an unknown model, with 503 if no engine is live', (t) => {
+  const { ask, core, value, recent, flights } = begin(t);
+  const unknown = ask({ model: 'x' });
+  assert.deepEqual([unknown.status, unknown.error['param']], [404, 'model']);
+  assert.equal(value('spillway_router_refused_requests_total{model="unknown"}'), 1);
+  assert.deepEqual(
+    [recent().outcome, recent().status, recent().url, recent().model],
+    ['failed', 404, null, 'x'],
+  );
+  for (const url of ['http://a', 'http://b', 'http://c']) core.setState(url, 'dead', 'gone');
+  const without = ask();
+  assert.deepEqual([without.status, without.error['param']], [503, null]);
+  assert.equal(value('spillway_router_refused_requests_total{model="m"}'), 1);
+  assert.equal(flights.length, 0);
+});
+
+test('a policy that throws is an error of the router, with the reason in its log only', (t) => {
+  const pick = () => {
+    throw new Error('a bug');
+  };
+  const { ask, logged } = begin(t, { policy: { pick } });
+  const client = ask();
+  assert.deepEqual(
+    [client.status, client.error['message']],
+    [500, 'The router failed; see its log.'],
+  );
+  assert.match(logged(), /ERROR: request r: Error: a bug/);
+});
+
+test('each attempt is logged with its engine and the time since the request arrived', (t) => {
+  const { ask, flight, state, logged } = begin(t);
+  ask({ arrivedAtMs: state.nowMs - 250 });
+  flight(0).respond(200, '{}');
+  const [, took] =
+    /Routing request r with session id None to http:\/\/a at ([\d.]+, process time = [\d.]+)\n/.exec(
+      logged(),
+    ) ?? [];
+  const at = (performance.timeOrigin + state.nowMs) / 1000;
+  assert.equal(took, `${at}, process time = 0.2500`);
+});
+
+test('while engines are saturated, a request that generates text waits for admission', (t) => {
+  const waiting: WaitingRequest[] = [];
+  const left: unknown[] = [];
+  const place = {};
+  const admission = {
+    isOpen: () => false,
+    enter: (one: WaitingRequest) => {
+      waiting.push(one);
+      return place;
+    },
+    leave: (one: unknown) => left.push(one),
+    roomMade: () => {},
+  };
+  const { ask, flights, flight } = begin(t, { admission: admission as never });
+  const headers = { 'x-stainless-timeout': '30' };
+  const first = ask({ headers, priority: 3 });
+  assert.equal(flights.length, 0);
+  assert.deepEqual([waiting[0]?.patienceSeconds, waiting[0]?.priority], [31, 3]);
+  waiting[0]?.admitted();
+  flight(0).respond(200, '{}');
+  assert.equal(first.status, 200);
+  assert.deepEqual(left, [place]);
+  const second = ask();
+  const rejection: Rejection = { reason: 'full', status: 429, retryAfterSeconds: 7 };
+  waiting[1]?.rejected(rejection);
+  assert.deepEqual([second.status, second.error['code']], [429, 'queue_full']);
+  assert.match(second.received, /\r\nRetry-After: 7\r\n/);
+  ask({ generates: false });
+  assert.equal(flights.length, 2, 'embeddings do not wait');
+});
