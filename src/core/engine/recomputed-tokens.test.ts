@@ -32,6 +32,18 @@ test('whole blocks of a prompt that were cached once and evicted count as comput
   assert.equal(counts.afterEviction, 3 * 16 + 16, 'two blocks were found in the cache');
 });
 
+test('even of the largest cache, only the last quarter of a million blocks is remembered', () => {
+  const { counts, evictOthers } = countsOf(1_000_000);
+  const half = 2 ** 17;
+  for (const index of [0, 1, 2]) counts.evicted(`a/${index}`);
+  evictOthers(2 * half - 3);
+  counts.started(promptOf('a'));
+  assert.equal(counts.afterEviction, 3 * 16);
+  evictOthers(1);
+  counts.started(promptOf('a'));
+  assert.equal(counts.afterEviction, 3 * 16, 'the older half is forgotten at once');
+});
+
 test('blocks after one that was never cached are new', () => {
   const { counts } = countsOf(100);
   for (const index of [0, 2]) counts.evicted(`a/${index}`);

@@ -86,8 +86,8 @@ test('finds step times from a window of an engine’s metrics', () => {
 
 test('readings without traffic yield no measurements', () => {
   const idle = {
-    ...{ steps: 5, gaps: 7, gapSeconds: 1, promptTokens: 9, cachedTokens: 0 },
-    ...{ firstTokens: 1, heldTokens: 0 },
+    ...{ steps: 5000, gaps: 7000, gapSeconds: 100, promptTokens: 9000, cachedTokens: 0 },
+    ...{ firstTokens: 100, heldTokens: 0 },
   };
   assert.deepEqual(metricsMeasurements([idle, idle, idle], 2048), []);
 });

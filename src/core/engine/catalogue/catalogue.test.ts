@@ -48,6 +48,26 @@ test('copies, distillations and old spellings have the shape of the original mod
   }
 });
 
+test('shapes have as many parameters as the checkpoints on Hugging Face', () => {
+  // In millions, from the metadata of the safetensors files.
+  for (const [name, millions] of [
+    ['Qwen/Qwen3-0.6B', 596],
+    ['Qwen/Qwen3-4B', 4_022],
+    ['Qwen/Qwen3-8B', 8_191],
+    ['Qwen/Qwen3-32B', 32_762],
+    ['Qwen/Qwen3-30B-A3B', 30_532],
+    ['Qwen/Qwen3-235B-A22B', 235_094],
+    ['meta-llama/Llama-3.2-1B', 1_236],
+    ['meta-llama/Llama-3.2-3B', 3_213],
+    ['meta-llama/Llama-3.1-8B', 8_030],
+    ['meta-llama/Llama-3.1-70B', 70_554],
+    ['mistralai/Mixtral-8x7B-v0.1', 46_703],
+  ] as const) {
+    const counted = modelParameters(findModel(name)) / 1e6;
+    assert.ok(Math.abs(counted / millions - 1) < 0.002, `${name}: ${counted}`);
+  }
+});
+
 test('guesses a shape from the sizes in a name, and none without sizes', () => {
   assert.ok(Math.abs(modelParameters(guessModel('a/Foo-34B') as ModelSpec) / 34e9 - 1) < 0.05);
   assert.deepEqual(guessModel('team-70b/Foo-34B')?.layers, guessModel('a/Foo-34B')?.layers);

@@ -94,6 +94,7 @@ test('reads the keys of GPT-2 and Falcon, and adds the defaults of their classes
   const falcon = modelFromConfig('falcon-7b', {
     ...{ model_type: 'falcon', hidden_size: 4544, num_hidden_layers: 32, num_attention_heads: 71 },
     ...{ multi_query: true, vocab_size: 65_024, tie_word_embeddings: true },
+    new_decoder_architecture: false,
   });
   assert.equal(falcon.kvHeads, 1);
   assert.ok(Math.abs(modelParameters(falcon) / 6.9e9 - 1) < 0.02, `${modelParameters(falcon)}`);
@@ -119,6 +120,7 @@ test('the quantization that a checkpoint declares sets the bytes of its weights'
     [{ quant_method: 'fp8', weight_block_size: [128, 128] }, 'fp8', 1],
     [{ quant_method: 'mxfp4' }, 'fp4', 0.5625],
     [{ quant_method: 'awq', bits: 4 }, 'int4', 0.53],
+    [{ quant_method: 'auto-round', bits: 4 }, 'int4', 0.53],
     [{ quant_method: 'gptq', bits: 8 }, 'fp8', 1],
     [{ quant_method: 'modelopt', quant_algo: 'NVFP4' }, 'fp4', 0.5625],
     [{ quant_method: 'compressed-tensors', ...group({ num_bits: 4, type: 'int' }) }, 'int4', 0.53],

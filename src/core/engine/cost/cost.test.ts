@@ -135,6 +135,9 @@ test('of attention, only measurements with one query per decode count, and only 
   const rows = ['attention,0,0,1,0,1,10', 'attention,0,0,1,0,2,99', 'rope,0,0,1,0,1,88'];
   const { attention } = profileOf({ ...tables, attention: [columns, ...rows].join('\n') });
   assert.equal(interpolateGrid(attention, [0, 1, 0, 0]), 10);
+  const swapped = 'decode_q_len,layer,prefill_chunk,kv_prefill,n_decode,kv_decode,time_us';
+  const other = profileOf({ ...tables, attention: `${swapped}\n1,attention,0,0,1,0,10\n` });
+  assert.equal(interpolateGrid(other.attention, [0, 1, 0, 0]), 10, 'in any order of the columns');
   const several = [columns, ...rows.slice(1)].join('\n');
   assert.throws(() => profileOf({ ...tables, attention: several }), /no measurement of attention/);
 });

@@ -50,6 +50,16 @@ const profile: StepProfile = {
 };
 const model = { ...findModel('Qwen3-8B'), kvHeads: 2 };
 
+test('attention shrinks only until each GPU has one KV head', () => {
+  const longest = (to: number) => scaleProfile(profile, { model, from: 1, to }).attention;
+  const half = gridOf([
+    [0, 1, 0, 10, 4],
+    [0, 1, 0, 20, 4 + 8 / 2],
+  ]);
+  assert.deepEqual(longest(2), half, 'one of two heads each');
+  assert.deepEqual(longest(8), half);
+});
+
 test('work shrinks with each GPU’s share, and the startup of kernels does not', () => {
   const scaled = scaleProfile(profile, { model, from: 1, to: 4 });
   assert.deepEqual(scaled.dense.get('mlp')?.values, [2, 2 + 16 / 4]);

@@ -94,3 +94,15 @@ test('the keys of an offer do not push each other out of the counts', () => {
   // There is space to count two keys: `c` finds none, and `a` keeps its second offer.
   assert.deepEqual(pool.beginStore(['a', 'b', 'c'], 0, access), ['a']);
 });
+
+test('only chunks that are in the pool can be loaded, held or ended', () => {
+  const pool = new ChunkPool({ chunksMax: 4 });
+  const access = pool.access();
+  pool.beginStore(['being stored'], 0, access);
+  for (const key of ['absent', 'being stored']) {
+    assert.throws(() => pool.beginLoad([key], 0, access), /not available for loading/, key);
+    assert.throws(() => pool.hold([key]), /not available for reading/, key);
+    assert.throws(() => pool.endLoad([key]), /not being loaded/, key);
+  }
+  assert.throws(() => pool.endStore(['absent']), /not being stored/);
+});

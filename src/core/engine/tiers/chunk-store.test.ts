@@ -25,6 +25,12 @@ test('an object store serves many concurrent requests, in rounds of its latency'
   assert.equal(shared.transfer(80, 0, 8), 2.2);
   const one = new TransferLink({ ...options, requests: { atOnceMax: 1, bytesPerSecond: 10 } });
   assert.equal(one.transfer(20, 0, 2), 2.2, 'one request after the other');
+  for (const requests of [
+    { atOnceMax: 0, bytesPerSecond: 10 },
+    { atOnceMax: 1, bytesPerSecond: 0 },
+  ]) {
+    assert.throws(() => new TransferLink({ ...options, requests }), /A store cannot serve/);
+  }
   const narrow = new TransferLink({ ...options, bytesPerSecond: 20 });
   assert.equal(narrow.transfer(80, 0, 8), 4.1);
   assert.equal(narrow.transfer(80, 0, 8), 8.1);
@@ -36,6 +42,11 @@ test('finds chunks that do not fit into a store in the store below, and keeps th
   server.write(['a', 'b'], 0);
   assert.equal(server.has('a', 1), false, 'evicted here at 1 s, written below at 3 s');
   assert.equal(server.has('a', 3), true);
+  assert.deepEqual(
+    [server.readSeconds(['a'], 10), server.readSeconds(['b'], 10)],
+    [2, 1],
+    'an estimate moves nothing',
+  );
   assert.equal(server.read(['a'], 10), 12, '1 s from below, 1 s from the server');
   assert.equal(server.read(['a'], 20), 21, 'now from the server alone');
   assert.deepEqual(

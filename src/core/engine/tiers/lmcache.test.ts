@@ -81,7 +81,10 @@ test('a step waits for the copy of the prompt chunks that it completes; outputs 
   run(0);
   assert.equal(log[0], '0-3 a:20', '1 s of work, two whole chunks of 1 s each');
   assert.equal(log[1], '3-4 a:1');
-  assert.deepEqual([connector.stats.stores.bytes, connector.stats.tiers[0]?.chunks], [16, 2]);
+  assert.equal(connector.stats.stores.bytes, 16);
+  assert.deepEqual(connector.stats.tiers, [
+    { name: 'cpu', chunks: 2, chunksMax: 100, bytes: 16, writingShare: 0, readingShare: 0 },
+  ]);
 });
 
 test('loads evicted chunks within the step, which delays the whole batch', () => {
@@ -177,6 +180,14 @@ test('a lost store only causes misses, and it is empty when it returns', () => {
     return engine.stats.externalCacheHits;
   };
   assert.deepEqual([0, 8, 12, 25, 35].map(hitsAt), [0, 15, 0, 0, 15]);
+});
+
+test('with latent attention one copy of the values is kept, which every GPU has', () => {
+  const [model, gpu] = [findModel('deepseek-ai/DeepSeek-V3'), findGpu('H200')];
+  const config = lmcacheFor({ model, gpu, tensorParallelSize: 8 }, { hostBytes: 0, blockSize: 64 });
+  // 61 layers of 512 + 64 values of 2 bytes.
+  assert.equal(config.chunkBytesPerGpu, 256 * 61 * 576 * 2);
+  assert.equal(config.chunkBytes, config.chunkBytesPerGpu);
 });
 
 test('256 tokens of Llama-3.1-8B are 32 MiB at any tensor parallelism', () => {
