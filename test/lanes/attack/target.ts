@@ -1,6 +1,7 @@
 // A router in a process of its own with one scripted engine, and the clients that should notice nothing.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { connect, type Socket } from 'node:net';
@@ -9,6 +10,12 @@ import type { TestContext } from 'node:test';
 import { type ScriptedEngine, startScriptedEngine } from '../../support/scripted-engine.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..');
+/** Another clone, whose router is attacked instead. */
+const clone = process.env['ATTACK_CLONE'] ?? root;
+/** Routers before 2026-11 have one port for everything. */
+const hasAdminPort = readFileSync(join(clone, 'docs/reference/cli.md'), 'utf8').includes(
+  '--admin-port',
+);
 
 export interface Measured {
   /** Longest time on the processor without a look at timers, since the last report. */
@@ -37,10 +44,11 @@ export async function startTarget(t: TestContext, flags: readonly string[] = [])
       ...[
         '--import',
         join(import.meta.dirname, 'meter.mjs'),
-        join(root, 'src/cli/main.ts'),
+        join(clone, 'src/cli/main.ts'),
         'router',
       ],
-      ...['--port', '0', '--admin-port', '0', '--static-backends', engine.url, ...flags],
+      ...['--port', '0', ...(hasAdminPort ? ['--admin-port', '0'] : [])],
+      ...['--static-backends', engine.url, ...flags],
     ],
     { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
   );
@@ -79,10 +87,11 @@ async function addressesOf(child: ChildProcess, log: () => string): Promise<[str
   });
   await until(() => {
     if (child.exitCode !== null) throw new Error(`the router did not start: ${log()}`);
-    return /admin: .*\n/.test(printed);
+    return (hasAdminPort ? /admin: .*\n/ : /router: .*\n/).test(printed);
   });
-  const found = /router: (\S+)\nadmin: (\S+)\n/.exec(printed);
-  return [found?.[1] ?? '', found?.[2] ?? ''];
+  const found = /router: (\S+)\n(?:admin: (\S+)\n)?/.exec(printed);
+  const url = found?.[1] ?? '';
+  return [url, found?.[2] ?? url];
 }
 
 /** What a well-behaved client has noticed. */
