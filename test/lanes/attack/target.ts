@@ -13,7 +13,7 @@ const root = join(import.meta.dirname, '..', '..', '..');
 /** Another clone, whose router is attacked instead. */
 const clone = process.env['ATTACK_CLONE'] ?? root;
 /** Routers before 2026-11 have one port for everything. */
-const hasAdminPort = readFileSync(join(clone, 'docs/reference/cli.md'), 'utf8').includes(
+const knowsAdminPort = readFileSync(join(clone, 'docs/reference/cli.md'), 'utf8').includes(
   '--admin-port',
 );
 
@@ -36,7 +36,13 @@ export interface Target {
   attack(): Socket;
 }
 
-export async function startTarget(t: TestContext, flags: readonly string[] = []): Promise<Target> {
+/** @param options `hasAdminPort` (default true): views and metrics are on a port of their own. */
+export async function startTarget(
+  t: TestContext,
+  flags: readonly string[] = [],
+  options: { readonly hasAdminPort?: boolean } = {},
+): Promise<Target> {
+  const hasAdminPort = knowsAdminPort && options.hasAdminPort !== false;
   const engine = await startScriptedEngine();
   const child = spawn(
     process.execPath,
@@ -62,7 +68,7 @@ export async function startTarget(t: TestContext, flags: readonly string[] = [])
     child.kill('SIGKILL');
     await engine.close();
   });
-  const [url, adminUrl] = await addressesOf(child, () => log);
+  const [url, adminUrl] = await addressesOf(child, () => log, hasAdminPort);
   await until(async () => (await fetch(`${adminUrl}/health`)).status === 200);
   const { port } = new URL(url);
   return {
@@ -80,7 +86,11 @@ export async function startTarget(t: TestContext, flags: readonly string[] = [])
   };
 }
 
-async function addressesOf(child: ChildProcess, log: () => string): Promise<[string, string]> {
+async function addressesOf(
+  child: ChildProcess,
+  log: () => string,
+  hasAdminPort: boolean,
+): Promise<[string, string]> {
   let printed = '';
   child.stdout?.setEncoding('utf8').on('data', (text) => {
     printed += text;
