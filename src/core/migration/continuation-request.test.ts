@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { continuationOf, withTokenIds } from './continuation-request.ts';
+import {
+  askingStart,
+  continuationOf,
+  restAfterStart,
+  withTokenIds,
+} from './continuation-request.ts';
 import { TokenList } from './token-list.ts';
 
 const encoder = new TextEncoder();
@@ -112,5 +117,6 @@ test('a request of more than a megabyte is not continued', () => {
 test('asking for ids changes nothing else', () => {
   const body = encoder.encode(' {"model":"m","n":1} ');
   const asked = new TextDecoder().decode(withTokenIds(body));
-  assert.equal(asked, ' {"return_token_ids":true,"model":"m","n":1} ');
+  assert.equal(asked, '{"return_token_ids":true,"model":"m","n":1} ');
+  assert.equal(askingStart + new TextDecoder().decode(body.subarray(restAfterStart(body))), asked);
 });

@@ -1,6 +1,7 @@
 // The request that continues a stream on another engine: the same one, with the tokens of the prompt and of the
 // response so far as its prompt.
 import { skimJsonObject } from '../protocol/index.ts';
+import { joined } from './event-framing.ts';
 import type { StreamKind } from './stream-event.ts';
 import type { TokenList } from './token-list.ts';
 
@@ -112,19 +113,21 @@ export function continuationOf(
   return { body: withFields(body, changes), promptTokens, sentTokens: tokens.length };
 }
 
+/** How a request begins that asks the engine for the ids of its tokens. */
+export const askingStart = '{"return_token_ids":true,';
+
 /**
- * Asks the engine for the ids of its tokens.
+ * Where a request goes on after `askingStart`: two parts, so that a long body need not be copied.
  *
  * @param body One JSON object with at least one field.
  */
+export function restAfterStart(body: Uint8Array): number {
+  return body.indexOf(0x7b) + 1;
+}
+
+/** The whole request that asks for ids. */
 export function withTokenIds(body: Uint8Array): Uint8Array {
-  const open = body.indexOf(0x7b) + 1;
-  const field = encoder.encode('"return_token_ids":true,');
-  const changed = new Uint8Array(body.length + field.length);
-  changed.set(body.subarray(0, open));
-  changed.set(field, open);
-  changed.set(body.subarray(open), open + field.length);
-  return changed;
+  return joined([encoder.encode(askingStart), body.subarray(restAfterStart(body))]);
 }
 
 const encoder = new TextEncoder();

@@ -4,7 +4,7 @@ const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
 export const byteLf = 0x0a;
-const byteCr = 0x0d;
+export const byteCr = 0x0d;
 const byteSemicolon = 0x3b;
 
 /** The chunk that ends a body. */
@@ -13,21 +13,25 @@ const lastChunkText = '0\r\n\r\n';
 /** The text of whole chunks. */
 export interface ChunksText {
   readonly text: string;
+  /** Where they end. */
+  readonly end: number;
   /** Whether the last chunk of the body is among them. */
   readonly isEnd: boolean;
 }
 
 /**
+ * The chunks that begin at `at`, up to one that ends with an event.
+ *
  * @param bytes Whole chunks.
  * @returns Undefined if they are not.
  */
-export function chunksText(bytes: Uint8Array): ChunksText | undefined {
+export function chunksText(bytes: Uint8Array, at: number): ChunksText | undefined {
   let text = '';
-  let at = 0;
-  while (at < bytes.length) {
-    const lineEnd = bytes.indexOf(byteLf, at);
-    const size = lineEnd < 0 ? -1 : chunkSize(bytes, at, lineEnd - 1);
-    if (size === 0) return { text: text + decoder.decode(), isEnd: true };
+  let start = at;
+  while (start < bytes.length) {
+    const lineEnd = bytes.indexOf(byteLf, start);
+    const size = lineEnd < 0 ? -1 : chunkSize(bytes, start, lineEnd - 1);
+    if (size === 0) return { text: text + decoder.decode(), end: bytes.length, isEnd: true };
     const end = lineEnd + 1 + size;
     if (size < 0 || end + 2 > bytes.length) {
       decoder.decode();
@@ -35,13 +39,14 @@ export function chunksText(bytes: Uint8Array): ChunksText | undefined {
     }
     // A character may be divided between two chunks.
     text += decoder.decode(bytes.subarray(lineEnd + 1, end), { stream: true });
-    at = end + 2;
+    start = end + 2;
+    if (text.endsWith('\n\n')) break;
   }
-  return { text: text + decoder.decode(), isEnd: false };
+  return { text: text + decoder.decode(), end: start, isEnd: false };
 }
 
 /** A number of bytes; -1 if the line is not a chunk size. */
-export function chunkSize(bytes: Uint8Array, from: number, to: number): number {
+function chunkSize(bytes: Uint8Array, from: number, to: number): number {
   let size = -1;
   for (let i = from; i < to; i++) {
     const byte = bytes[i] as number;

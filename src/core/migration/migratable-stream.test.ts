@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { MigratableStream, TranscriptBudget } from './index.ts';
+import { MigratableStream, TranscriptBudget, UsualEvents } from './index.ts';
 
 const encoder = new TextEncoder();
 const prompt = [151644, 872, 198, 9];
@@ -144,8 +144,11 @@ function seen(body: string): unknown[] {
   });
 }
 
+/** Shared by all streams, as in a router. */
+const usual = new UsualEvents();
+
 const open = (kind: Kind, hidesIds = true) =>
-  new MigratableStream({ kind, hidesIds, budget: new TranscriptBudget() });
+  new MigratableStream({ kind, hidesIds }, new TranscriptBudget(), usual);
 
 const bodies: Readonly<Record<Kind, Record<string, unknown>>> = {
   chat: { messages: [{ role: 'user', content: '}' }], max_tokens: 9 },

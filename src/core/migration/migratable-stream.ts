@@ -5,15 +5,7 @@ import {
   type Continued,
   continuationOf,
 } from './continuation-request.ts';
-import {
-  type ChunksText,
-  chunkOf,
-  chunksText,
-  endsWithEvent,
-  joined,
-  lastEventEnd,
-} from './event-framing.ts';
-import { readSingleToken, singleToken } from './single-token-event.ts';
+import { chunkOf, chunksText, endsWithEvent, joined, lastEventEnd } from './event-framing.ts';
 import {
   hasCalls,
   idsOf,
@@ -27,8 +19,19 @@ import {
   type StreamKind,
   withoutIds,
 } from './stream-event.ts';
-import { TokenList } from './token-list.ts';
+import { type StreamHead, StreamJoin, usageOf } from './stream-join.ts';
+import { Transcript, type TranscriptLoss } from './transcript.ts';
 import type { TranscriptBudget } from './transcript-budget.ts';
+import {
+  doneEventEnd,
+  markOffset,
+  readToken,
+  type TextShape,
+  textEventEnd,
+  textShapeOf,
+  type UsualEvents,
+  usualToken,
+} from './usual-event.ts';
 
 /** How an engine ended its stream early. */
 export interface StreamFault {
@@ -41,18 +44,13 @@ export interface StreamFault {
 }
 
 /** Why a stream cannot move. */
-export type MigrationRefusal =
-  | ContinuationRefusal
-  | 'transcript'
-  | 'tokens'
-  | 'choices'
-  | 'toolCalls';
+export type MigrationRefusal = ContinuationRefusal | TranscriptLoss | 'toolCalls';
 
-export interface MigratableStreamOptions {
+/** What a stream is, and how it moves. */
+export interface StreamPlan {
   readonly kind: StreamKind;
   /** Whether the router asked for token ids on its own: the client does not get them. */
   readonly hidesIds: boolean;
-  readonly budget: TranscriptBudget;
 }
 
 /** Maximum bytes of an event, whose first one has the ids of the prompt; streams with longer ones do not move. */
@@ -62,19 +60,12 @@ const heldBytesMax = 4 * 1024 * 1024;
 const busyStatus = 429;
 const serverErrorMin = 500;
 
-/** The fields that all chunks of one stream share. */
-interface StreamHead {
-  readonly id: unknown;
-  readonly created: unknown;
-  readonly model: unknown;
-}
-
 /**
  * Takes what arrives of a stream, as chunks of HTTP/1.1, and returns what the client gets: whole events in whole
  * chunks, so that the next engine's can follow.
  *
  * @example
- * const stream = new MigratableStream({ kind: 'chat', hidesIds: true, budget });
+ * const stream = new MigratableStream({ kind: 'chat', hidesIds: true }, budget, usual);
  * relay(stream.take(bytes, isBetweenChunks, isEnd));
  * // The engine dies:
  * const next = stream.continuation(body); // the body for another engine
@@ -83,19 +74,16 @@ interface StreamHead {
  */
 export class MigratableStream {
   readonly #kind: StreamKind;
+  /** Whether the router asked for token ids on its own: the client does not get them. */
   readonly #hidesIds: boolean;
-  readonly #budget: TranscriptBudget;
-  #tokens = new TokenList();
-  /** Memory of `#tokens` when it was last accounted for. */
-  #tokenBytes = 0;
-  /** Number of tokens whose text the client has. */
-  #shownTokens = 0;
-  #reasoningTokens = 0;
-  #promptIds: string | undefined = undefined;
-  #promptTokens = 0;
+  readonly #usual: UsualEvents;
+  readonly #transcript: Transcript;
   #head: StreamHead | undefined = undefined;
-  /** Offset of the delta's first key in an event; 0 until it is known. */
-  #deltaAt = 0;
+  /** Whether the engine tells token ids. */
+  #hasIds = false;
+  /** Offset of the part of an event with a token that differs; -1 if it is not known. */
+  #markAt: number;
+  #textShape: TextShape | undefined;
   #hasRole = false;
   #isVisible = false;
   #hasCalls = false;
@@ -103,27 +91,23 @@ export class MigratableStream {
   #hasUsage = false;
   #isDone = false;
   /** Bytes of an event whose end has not arrived. */
-  readonly #held: Uint8Array[] = [];
+  #held: Uint8Array[] | undefined = undefined;
   #heldBytes = 0;
   /** Whether an event is too long to be held. */
   #isRaw = false;
-  /** Why the tokens are not known; undefined while they are. */
-  #unknown: 'transcript' | 'tokens' | 'choices' | undefined = undefined;
-  #budgetBytes = 0;
-  // Of the engine that continues.
-  #isContinued = false;
-  /** Tokens of the response that its prompt contains; -1 once it has confirmed them, or if there are none. */
-  #unconfirmedTokens = -1;
-  #tokensBefore = 0;
-  #reasoningBefore = 0;
+  /** Set once another engine continues. */
+  #join: StreamJoin | undefined = undefined;
   #fault: StreamFault | undefined = undefined;
   /** What follows a fault, and whether the body ends with it. */
-  #withheld: ChunksText | undefined = undefined;
+  #withheld: { readonly text: string; readonly isEnd: boolean } | undefined = undefined;
 
-  constructor(options: MigratableStreamOptions) {
-    this.#kind = options.kind;
-    this.#hidesIds = options.hidesIds;
-    this.#budget = options.budget;
+  constructor({ kind, hidesIds }: StreamPlan, budget: TranscriptBudget, usual: UsualEvents) {
+    this.#kind = kind;
+    this.#hidesIds = hidesIds;
+    this.#usual = usual;
+    this.#transcript = new Transcript(budget);
+    this.#markAt = usual.markAt[kind];
+    this.#textShape = usual.text[kind];
   }
 
   /** Set when the engine has reported that it cannot go on; the report itself is not passed on. */
@@ -133,7 +117,7 @@ export class MigratableStream {
 
   /** Number of tokens of the response that the client has. */
   get shownTokens(): number {
-    return this.#shownTokens;
+    return this.#transcript.shownTokens;
   }
 
   /** Whether the client has the last event. */
@@ -143,23 +127,23 @@ export class MigratableStream {
 
   /** Whether an engine has continued the stream of another one. */
   get isContinued(): boolean {
-    return this.#isContinued;
+    return this.#join !== undefined;
   }
 
   /**
    * @param bytes A read of the body; ids in it that are hidden are overwritten.
    * @param isBetweenChunks Whether a chunk ends with these bytes.
    * @param isEnd Whether the body does.
-   * @returns What the client gets: often the same bytes; undefined for nothing.
+   * @returns What the client gets: the same bytes if nothing in them changes; undefined for nothing.
    */
   take(bytes: Uint8Array, isBetweenChunks: boolean, isEnd: boolean): Uint8Array | undefined {
     if (this.#isRaw) return bytes;
     const end =
       isEnd || (isBetweenChunks && endsWithEvent(bytes)) ? bytes.length : lastEventEnd(bytes);
-    if (end === bytes.length && this.#held.length === 0) return this.#takeWhole(bytes);
+    if (this.#held === undefined && end === bytes.length) return this.#takeWhole(bytes);
     if (end === 0) return this.#hold(bytes);
-    const whole = joined([...this.#held, bytes.subarray(0, end)]);
-    this.#held.length = 0;
+    const whole = joined([...(this.#held ?? []), bytes.subarray(0, end)]);
+    this.#held = undefined;
     this.#heldBytes = 0;
     if (end < bytes.length) this.#hold(bytes.subarray(end));
     return this.#takeWhole(whole);
@@ -167,14 +151,16 @@ export class MigratableStream {
 
   /** What remains to be sent if the engine failed after the response's last token; undefined if tokens are missing. */
   closing(includesUsage: boolean): Uint8Array | undefined {
-    if (!this.#hasFinish) return undefined;
+    const { loss, promptTokens, reasoningTokens, length } = this.#transcript;
+    // One of several choices may be missing tokens when another one has all of them.
+    if (!this.#hasFinish || loss === 'choices') return undefined;
     let text = '';
     if (includesUsage && !this.#hasUsage) {
-      if (this.#unknown !== undefined || this.#promptTokens === 0) return undefined;
-      const details = this.#reasoningTokens > 0 && {
-        completion_tokens_details: { reasoning_tokens: this.#reasoningTokens },
+      if (loss !== undefined || promptTokens === 0) return undefined;
+      const details = reasoningTokens > 0 && {
+        completion_tokens_details: { reasoning_tokens: reasoningTokens },
       };
-      const usage = { ...this.#usage(this.#tokens.length), ...details };
+      const usage = { ...usageOf(promptTokens, length), ...details };
       text += `data: ${JSON.stringify({ ...this.#head, choices: [], usage })}\n\n`;
     }
     if (!this.#isDone) text += 'data: [DONE]\n\n';
@@ -187,33 +173,26 @@ export class MigratableStream {
    * @param body The request as the engines get it, with `return_token_ids`.
    */
   continuation(body: Uint8Array): Continued | MigrationRefusal {
-    const { length } = this.#tokens;
+    const { length } = this.#transcript;
     // What the client has not seen is computed again: a token may be a part of a character, which another
     // engine could not complete.
-    if (!this.#hasFinish) this.#tokens.truncate(this.#shownTokens);
+    if (!this.#hasFinish) this.#transcript.truncate();
+    const { loss, promptIds, promptTokens, tokens } = this.#transcript;
     const isFresh = !this.#isVisible;
-    if (isFresh && this.#unknown !== 'choices') return { body, promptTokens: 0, sentTokens: 0 };
-    if (this.#unknown !== undefined) return this.#unknown;
-    if (this.#promptIds === undefined || length === 0) return 'tokens';
+    if (isFresh && loss !== 'choices') return { body, promptTokens: 0, sentTokens: 0 };
+    if (loss !== undefined) return loss;
+    if (promptIds === undefined || length === 0) return 'tokens';
     if (this.#hasCalls) return 'toolCalls';
-    return continuationOf(body, {
-      kind: this.#kind,
-      promptIds: this.#promptIds,
-      promptTokens: this.#promptTokens,
-      tokens: this.#tokens,
-    });
+    return continuationOf(body, { kind: this.#kind, promptIds, promptTokens, tokens });
   }
 
   /** The events that follow are those of the engine that got the result of `continuation`. */
   continueAt(): void {
-    this.#isContinued = true;
-    this.#held.length = 0;
+    this.#held = undefined;
     this.#heldBytes = 0;
     this.#fault = undefined;
     this.#withheld = undefined;
-    this.#tokensBefore = this.#tokens.length;
-    this.#reasoningBefore = Math.min(this.#reasoningTokens, this.#tokens.length);
-    this.#unconfirmedTokens = this.#isVisible ? this.#tokens.length : -1;
+    this.#join = new StreamJoin(this.#transcript, this.#isVisible);
   }
 
   /**
@@ -232,49 +211,96 @@ export class MigratableStream {
 
   /** The stream is over, and its memory is free. */
   close(): void {
-    this.#budget.resize(this.#budgetBytes, 0);
-    this.#budgetBytes = 0;
+    this.#transcript.close();
   }
 
   /** Keeps bytes of an event whose end has not arrived. @returns All of them, if they are too many. */
   #hold(bytes: Uint8Array): Uint8Array | undefined {
+    this.#held ??= [];
     // The bytes are valid during this call only, and the slice of a Buffer is no copy.
     this.#held.push(new Uint8Array(bytes));
     this.#heldBytes += bytes.length;
     if (this.#heldBytes <= heldBytesMax) return undefined;
     const all = joined(this.#held);
-    this.#held.length = 0;
+    this.#held = undefined;
     this.#isRaw = true;
-    this.#forget('transcript');
+    this.#transcript.forget('transcript');
     return all;
   }
 
   /** @param bytes Whole events in whole chunks. */
   #takeWhole(bytes: Uint8Array): Uint8Array | undefined {
-    if (
-      this.#deltaAt > 0 &&
-      !this.#isContinued &&
-      readSingleToken(bytes, this.#kind, this.#deltaAt, this.#hidesIds)
-    ) {
-      const { id, isVisible: isShown, deltaKey } = singleToken;
-      this.#push(id, deltaKey === byteR);
-      if (isShown) {
-        this.#isVisible = true;
-        this.#shown();
+    // Once something changes: what the client gets of the bytes before `from`.
+    let parts: Uint8Array[] | undefined;
+    let from = 0;
+    for (let at = 0; at < bytes.length; ) {
+      const end = this.#takeUsual(bytes, at);
+      if (end > 0) {
+        at = end;
+        continue;
       }
-      return bytes;
+      const chunks = chunksText(bytes, at);
+      if (chunks === undefined) {
+        // Cannot happen with bytes of our own HTTP parser; they are passed on as they are.
+        this.#passUnknown();
+        break;
+      }
+      const { text, isEnd } = chunks;
+      const out = this.#takeEvents(text, isEnd);
+      if (out === text && this.#fault === undefined) {
+        at = chunks.end;
+        continue;
+      }
+      parts ??= [];
+      parts.push(bytes.subarray(from, at));
+      if (this.#fault !== undefined) {
+        if (out !== '') parts.push(chunkOf(out));
+        this.#withhold(bytes, chunks.end);
+        from = bytes.length;
+        break;
+      }
+      if (out !== '' || isEnd) parts.push(chunkOf(out, isEnd));
+      at = chunks.end;
+      from = at;
     }
-    return this.#takeEvents(bytes);
+    if (parts === undefined) return bytes;
+    parts.push(bytes.subarray(from));
+    const whole = joined(parts);
+    return whole.length === 0 ? undefined : whole;
   }
 
-  #takeEvents(bytes: Uint8Array): Uint8Array | undefined {
-    const chunks = chunksText(bytes);
-    if (chunks === undefined) {
-      // Cannot happen with bytes of our own HTTP parser; they are passed on as they are.
-      this.#forget('tokens');
-      return bytes;
+  /** @returns The end of the chunk at `at`, if it is a usual event, which passes as it is but for its ids; else 0. */
+  #takeUsual(bytes: Uint8Array, at: number): number {
+    if (this.#join === undefined) {
+      const end = this.#hasIds ? this.#takeToken(bytes, at) : this.#takeText(bytes, at);
+      if (end > 0) return end;
     }
-    const { text, isEnd } = chunks;
+    const end = doneEventEnd(bytes, at);
+    if (end > 0) this.#isDone = true;
+    return end;
+  }
+
+  #takeToken(bytes: Uint8Array, at: number): number {
+    if (this.#head === undefined || this.#markAt < 0) return 0;
+    const end = readToken(bytes, at, this.#kind, this.#markAt, this.#hidesIds);
+    if (end === 0) return 0;
+    this.#transcript.push(usualToken.id, usualToken.isThought);
+    if (usualToken.isVisible) {
+      this.#isVisible = true;
+      this.#transcript.show();
+    }
+    return end;
+  }
+
+  #takeText(bytes: Uint8Array, at: number): number {
+    if (this.#textShape === undefined) return 0;
+    const end = textEventEnd(bytes, at, this.#textShape);
+    if (end > 0) this.#passUnknown();
+    return end;
+  }
+
+  /** @returns What the client gets; after a fault, the events before it. */
+  #takeEvents(text: string, isEnd: boolean): string {
     let out = '';
     let at = 0;
     while (at < text.length) {
@@ -288,11 +314,21 @@ export class MigratableStream {
     if (isEnd && this.#endsEarly()) {
       this.#fault = { kind: 'event', message: 'it ended the stream before its end' };
     }
-    if (this.#fault !== undefined) {
-      this.#withheld = { text: text.slice(at), isEnd };
-      return out === '' ? undefined : chunkOf(out);
+    if (this.#fault !== undefined) this.#withheld = { text: text.slice(at), isEnd };
+    return out;
+  }
+
+  /** Adds to what is withheld the events that follow `at`. */
+  #withhold(bytes: Uint8Array, at: number): void {
+    let { text, isEnd } = this.#withheld ?? { text: '', isEnd: false };
+    for (let start = at; start < bytes.length; ) {
+      const chunks = chunksText(bytes, start);
+      if (chunks === undefined) break;
+      text += chunks.text;
+      isEnd = chunks.isEnd;
+      start = chunks.end;
     }
-    return out === '' && !isEnd ? undefined : chunkOf(out, isEnd);
+    this.#withheld = { text, isEnd };
   }
 
   /** @returns The event that the client gets; nothing if it gets none. */
@@ -311,7 +347,7 @@ export class MigratableStream {
   }
 
   #takeChunk(event: string, parsed: Extract<ParsedEvent, { kind: 'chunk' }>): string {
-    const { chunk } = parsed;
+    const { chunk, promptIds } = parsed;
     const fault = faultOf(chunk);
     if (fault === 'client') return event;
     if (fault !== undefined) {
@@ -322,133 +358,81 @@ export class MigratableStream {
       this.#passUnknown();
       return event;
     }
-    const promptTokens = parsed.promptIds === undefined ? 0 : countOf(parsed.promptIds);
-    if (this.#isContinued && !this.#isConfirmed(chunk, promptTokens)) return '';
-    const { choices = [] } = chunk;
+    const mismatch = this.#join?.mismatch(chunk, promptIds);
+    if (mismatch !== undefined) {
+      this.#fault = { kind: 'mismatch', message: mismatch };
+      return '';
+    }
+    const { choices } = chunk;
     const choice = choices[0];
-    if (choices.length > 1 || (choice?.index ?? 0) !== 0) this.#forget('choices');
-    if (parsed.promptIds !== undefined && this.#tokensBefore === 0) {
-      this.#keepPrompt(parsed.promptIds, promptTokens);
+    if (choices.length > 1 || (choice?.index ?? 0) !== 0) this.#transcript.forget('choices');
+    if (promptIds !== undefined) {
+      this.#hasIds = true;
+      if ((this.#join?.tokensBefore ?? 0) === 0) this.#transcript.keepPrompt(promptIds);
     }
     const isOpening = choice?.delta?.role !== undefined;
-    const isRepeated = this.#isContinued && isOpening && this.#hasRole && !isVisible(choice);
+    const isRepeated = this.#join !== undefined && isOpening && this.#hasRole && !isVisible(choice);
     if (isOpening) this.#hasRole = true;
-    if (choice !== undefined) this.#takeChoice(choice, event);
+    if (choice !== undefined) this.#takeChoice(choice, event, chunk.usage != null);
     else if (chunk.usage != null) this.#hasUsage = true;
     if (isRepeated) return '';
     const isOnlyIds = choice !== undefined && isEmpty(choice) && choice.token_ids != null;
     if (this.#hidesIds && isOnlyIds) return '';
-    const { id, created, model } = chunk;
-    const isFirst = this.#head === undefined;
-    this.#head ??= { id, object: chunk.object, created, model } as StreamHead;
-    if (this.#isContinued && !isFirst) return this.#asContinued(chunk, choice);
+    const head = this.#head;
+    if (head === undefined) {
+      const { id, object, created, model } = chunk;
+      this.#head = { id, object, created, model };
+    } else if (this.#join !== undefined) {
+      return this.#join.event(chunk, choice, head, this.#hidesIds);
+    }
     return this.#hidesIds ? withoutIds(event) : event;
   }
 
   /** Whether a body that ends here lacks the end of its stream. */
   #endsEarly(): boolean {
-    const isKnown = this.#unknown === undefined && this.#tokens.length > 0;
+    const { loss, length } = this.#transcript;
+    const isKnown = loss === undefined && length > 0;
     return this.#fault === undefined && isKnown && !this.#hasFinish && !this.#isDone;
   }
 
-  /** Whether the engine that continues has taken the tokens it was sent; older ones ignore them. */
-  #isConfirmed({ choices }: StreamChunk, promptTokens: number): boolean {
-    if (this.#unconfirmedTokens < 0) return true;
-    const expected = this.#promptTokens + this.#unconfirmedTokens;
-    this.#unconfirmedTokens = -1;
-    if (promptTokens === expected && choices?.length === 1) return true;
-    const message = `it computed ${promptTokens} prompt tokens rather than ${expected}`;
-    this.#fault = { kind: 'mismatch', message };
-    return false;
-  }
-
-  #takeChoice(choice: StreamChoice, event: string): void {
+  #takeChoice(choice: StreamChoice, event: string, hasUsage: boolean): void {
+    const transcript = this.#transcript;
     const ids = idsOf(choice);
-    const isThought = isReasoning(choice);
     const isShown = isVisible(choice);
-    for (const id of ids ?? []) this.#push(id, isThought);
-    if (isShown && ids === undefined) this.#forget('tokens');
+    const isLast = (choice.finish_reason ?? null) !== null;
+    if (ids !== undefined) {
+      this.#hasIds = true;
+      const isThought = isReasoning(choice);
+      for (const id of ids) transcript.push(id, isThought);
+    } else if (isShown) transcript.forget('tokens');
     if (hasCalls(choice.delta)) this.#hasCalls = true;
-    if (isShown || (choice.finish_reason ?? null) !== null) this.#shown();
+    if (isShown || isLast) transcript.show();
     if (isShown) this.#isVisible = true;
-    if ((choice.finish_reason ?? null) !== null) this.#hasFinish = true;
-    if (this.#deltaAt === 0 && ids?.length === 1 && choice.delta?.role === undefined) {
-      this.#deltaAt = Math.max(0, offsetOfDelta(event, this.#kind));
-    }
+    if (isLast) this.#hasFinish = true;
+    else if (choice.delta?.role === undefined && !hasUsage) this.#learn(event, ids);
   }
 
-  /** The event as a part of the first engine's stream. */
-  #asContinued(chunk: StreamChunk, choice: StreamChoice | undefined): string {
-    Object.assign(chunk, this.#head);
-    if (chunk.prompt_token_ids != null) chunk.prompt_token_ids = null;
-    if (choice?.prompt_token_ids != null) choice.prompt_token_ids = null;
-    if (choice?.token_ids != null && this.#hidesIds) choice.token_ids = null;
-    const { usage } = chunk;
-    if (usage != null) {
-      const { completion_tokens: own, completion_tokens_details: details } = usage;
-      if (this.#promptTokens > 0 && typeof own === 'number') {
-        Object.assign(usage, this.#usage(this.#tokensBefore + own));
-        const cached = usage.prompt_tokens_details?.cached_tokens;
-        if (typeof cached === 'number' && usage.prompt_tokens_details != null) {
-          usage.prompt_tokens_details.cached_tokens = Math.min(cached, this.#promptTokens);
-        }
-      }
-      if (typeof details?.reasoning_tokens === 'number') {
-        details.reasoning_tokens += this.#reasoningBefore;
-      }
+  /** Keeps what the usual event looks like. */
+  #learn(event: string, ids: readonly number[] | undefined): void {
+    const kind = this.#kind;
+    const usual = this.#usual;
+    if (ids?.length === 1) {
+      this.#markAt = markOffset(event, kind);
+      usual.markAt[kind] = this.#markAt;
+    } else if (ids === undefined) {
+      const shape = textShapeOf(event, kind, usual.text[kind]);
+      if (shape === undefined) return;
+      this.#textShape = shape;
+      usual.text[kind] = shape;
     }
-    return `data: ${JSON.stringify(chunk)}\n\n`;
-  }
-
-  #usage(completionTokens: number): object {
-    return {
-      prompt_tokens: this.#promptTokens,
-      total_tokens: this.#promptTokens + completionTokens,
-      completion_tokens: completionTokens,
-    };
   }
 
   /** The client gets something whose meaning for a continuation is not known. */
   #passUnknown(): void {
     this.#isVisible = true;
-    this.#forget('tokens');
-  }
-
-  #push(id: number, isThought: boolean): void {
-    if (this.#unknown !== undefined) return;
-    this.#tokens.push(id);
-    if (isThought) this.#reasoningTokens = this.#tokens.length;
-    if (this.#tokens.bytes > this.#tokenBytes) this.#account();
-  }
-
-  #account(): void {
-    this.#tokenBytes = this.#tokens.bytes;
-    const bytes = this.#tokenBytes + (this.#promptIds?.length ?? 0);
-    if (this.#budget.resize(this.#budgetBytes, bytes)) this.#budgetBytes = bytes;
-    else this.#forget('transcript');
-  }
-
-  #shown(): void {
-    this.#shownTokens = this.#tokens.length;
-  }
-
-  #keepPrompt(ids: string, count: number): void {
-    if (this.#promptIds !== undefined) return;
-    this.#promptIds = ids;
-    this.#promptTokens = count;
-    this.#account();
-  }
-
-  #forget(why: 'transcript' | 'tokens' | 'choices'): void {
-    if (this.#unknown !== undefined) return;
-    this.#unknown = why;
-    this.#tokens = new TokenList();
-    this.#promptIds = undefined;
-    this.close();
+    this.#transcript.forget('tokens');
   }
 }
-
-const byteR = 'r'.charCodeAt(0);
 
 /** @returns `client` for an error that another engine would return too. */
 function faultOf({ error, choices }: StreamChunk): StreamFault | 'client' | undefined {
@@ -459,17 +443,4 @@ function faultOf({ error, choices }: StreamChunk): StreamFault | 'client' | unde
   }
   if (choices?.some((choice) => choice.finish_reason === 'abort') !== true) return undefined;
   return { kind: 'event', message: 'it aborted the request' };
-}
-
-function countOf(ids: string): number {
-  let count = ids === '' ? 0 : 1;
-  for (let at = ids.indexOf(','); at >= 0; at = ids.indexOf(',', at + 1)) count++;
-  return count;
-}
-
-/** Offset of the delta's first key, or of the text's key. */
-function offsetOfDelta(event: string, kind: StreamKind): number {
-  const mark = kind === 'chat' ? '"delta":{"' : '"text":';
-  const at = event.indexOf(mark);
-  return at < 0 ? 0 : at + (kind === 'chat' ? mark.length : 1);
 }

@@ -62,7 +62,7 @@ export function parseEvent(event: string): ParsedEvent {
   if (!event.startsWith(dataPrefix)) return { kind: 'other' };
   if (event.startsWith('[DONE]', dataPrefix.length)) return { kind: 'done' };
   const promptIds = promptIdsPattern.exec(event)?.[1];
-  const json = withoutPromptIds(event).slice(dataPrefix.length);
+  const json = (promptIds === undefined ? event : withoutPromptIds(event)).slice(dataPrefix.length);
   try {
     const chunk: unknown = JSON.parse(json);
     if (typeof chunk !== 'object' || chunk === null) return { kind: 'other' };
@@ -76,6 +76,7 @@ export function parseEvent(event: string): ParsedEvent {
 
 /** The event as the engine would have written it if it had not been asked for token ids. */
 export function withoutIds(event: string): string {
+  if (!event.includes('token_ids"')) return event;
   return withoutPromptIds(event).replace(tokenIdsPattern, '"token_ids":null');
 }
 
@@ -88,7 +89,9 @@ export function isVisible({ delta, text }: StreamChoice): boolean {
   if (isText(text)) return true;
   if (delta === undefined) return false;
   const { content, reasoning, reasoning_content: older, refusal } = delta;
-  return [content, reasoning, older, refusal].some(isText) || hasCalls(delta);
+  return (
+    isText(content) || isText(reasoning) || isText(older) || isText(refusal) || hasCalls(delta)
+  );
 }
 
 export function hasCalls(delta: Delta | undefined): boolean {

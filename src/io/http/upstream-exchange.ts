@@ -4,7 +4,7 @@ import type { UpstreamConnection } from './upstream-connection.ts';
 
 /** A serialised request. */
 export interface UpstreamRequest {
-  /** Whole head in Latin-1, empty line included; its Content-Length matches `body`. */
+  /** Whole head in Latin-1, empty line included, and any bytes of the body that come before `body`. */
   readonly head: string;
   readonly body: Buffer | undefined;
   /** Whether it is a HEAD request, whose response has no body. */

@@ -30,7 +30,7 @@ import type { StreamSeries } from '../metrics/router-metrics.ts';
 import { answerError } from './answer.ts';
 import { clientPatience } from './client-patience.ts';
 import type { OpenAiError } from './openai-error.ts';
-import { type AttemptOwner, ProxyAttempt } from './proxy-attempt.ts';
+import { type AttemptOwner, ProxyAttempt, type SentBody } from './proxy-attempt.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import { ResponseRelay } from './response-relay.ts';
 import { rejectionError } from './router-admission.ts';
@@ -152,10 +152,10 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
 
   // Events of its attempts.
 
-  sending(attempt: ProxyAttempt): Buffer {
+  sending(attempt: ProxyAttempt): SentBody {
     this.#attempt = attempt;
     if (this.#context.log.infoEnabled) this.#logPick(attempt.url);
-    const body = this.#migration?.body(this.#body) ?? this.#body;
+    const body = this.#migration?.body(this.#body) ?? { start: '', rest: this.#body };
     this.#migration?.sent();
     return body;
   }

@@ -12,11 +12,18 @@ import { FirstEvent } from './first-event.ts';
 import type { ProxyContext, ProxyTarget } from './proxy-context.ts';
 import { isEventStream, upstreamHeadText } from './proxy-heads.ts';
 
+/** A body as an engine gets it, in two parts: one that is longer than the client's is not copied. */
+export interface SentBody {
+  /** ASCII. */
+  readonly start: string;
+  readonly rest: Buffer;
+}
+
 /** The request that an attempt belongs to. */
 export interface AttemptOwner {
   readonly exchange: ServerExchange;
   /** The attempt is being sent. @returns The body that its engine gets. */
-  sending(attempt: ProxyAttempt): Buffer;
+  sending(attempt: ProxyAttempt): SentBody;
   /** See `AttemptMachine.responseHead`. */
   headOf(attempt: ProxyAttempt, status: number, hasBody: boolean): HeadVerdict;
   /** The head that passed is that of a stream whose first event is an error, which no other engine spared the client. */
@@ -99,12 +106,12 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     const { target } = this;
     const { exchange } = this.#owner;
     this.#id = this.#context.attemptId(this.#request.id);
-    const sent = this.#owner.sending(this);
+    const { start, rest } = this.#owner.sending(this);
     const head = upstreamHeadText(exchange.head, {
       host: target.host,
       basePath: target.basePath,
       target: exchange.target,
-      bodyBytes: sent.length,
+      bodyBytes: start.length + rest.length,
       requestId: this.#id,
       authorization: this.#context.authorization,
     });
@@ -113,8 +120,8 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     this.#sentAtMs = nowMs;
     target.metrics.rate.count(nowMs / 1000);
     const toHead = exchange.head.method === 'HEAD';
-    const body = sent.length > 0 ? sent : undefined;
-    this.#upstream = target.pool.send({ head, body, toHead }, this);
+    const body = rest.length > 0 ? rest : undefined;
+    this.#upstream = target.pool.send({ head: head + start, body, toHead }, this);
   }
 
   abort(): void {

@@ -6,7 +6,7 @@ import {
   type RetryPolicy,
 } from '../../../core/attempts/index.ts';
 import type { Clock } from '../../../core/base/index.ts';
-import { TranscriptBudget } from '../../../core/migration/index.ts';
+import { TranscriptBudget, UsualEvents } from '../../../core/migration/index.ts';
 import type { RoutingCore } from '../../../core/routing/index.ts';
 import type { UpstreamPool } from '../../../io/http/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
@@ -85,6 +85,7 @@ export function proxyContext(parts: {
     migration: {
       isOn: options.migration ?? true,
       budget: new TranscriptBudget(),
+      usual: new UsualEvents(),
       counter: metrics.migrations,
     },
     retryBudget: new RetryBudget(clock),

@@ -1,22 +1,28 @@
 // The migration of one streamed response: what its request needs so that another engine can continue it.
 import type { Continuation, ContinuationLoss } from '../../../core/attempts/index.ts';
 import {
+  askingStart,
   includesUsage,
   MigratableStream,
   type MigrationRefusal,
+  restAfterStart,
   type StreamKind,
+  type StreamPlan,
   type TranscriptBudget,
+  type UsualEvents,
   withTokenIds,
 } from '../../../core/migration/index.ts';
 import type { RequestFields } from '../../../core/protocol/index.ts';
 import type { ResponseHead } from '../../../io/http/index.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
+import type { SentBody } from './proxy-attempt.ts';
 import { isEventStream } from './proxy-heads.ts';
 
 /** What all streams of a router share. */
 export interface MigrationContext {
   readonly isOn: boolean;
   readonly budget: TranscriptBudget;
+  readonly usual: UsualEvents;
   /** Streams whose engine failed, by what became of them, and why. */
   readonly counter: RouterMetrics['migrations'];
 }
@@ -28,7 +34,7 @@ export interface MigrationContext {
 export type Refusal = MigrationRefusal | 'off' | 'route' | 'ids' | 'response';
 
 /** How a stream can move; or why it cannot. */
-export type MigrationPlan = { readonly kind: StreamKind; readonly hidesIds: boolean } | Refusal;
+export type MigrationPlan = StreamPlan | Refusal;
 
 /** Larger bodies are not copied; they could not be continued either. */
 const bodyBytesMax = 1024 * 1024;
@@ -44,8 +50,14 @@ export function migrationPlan(
   if (kind === undefined) return 'route';
   if (returnsTokenIds === false) return 'ids';
   if (bodyBytes > bodyBytesMax) return 'large';
-  return { kind, hidesIds: returnsTokenIds === undefined };
+  return plans[kind][returnsTokenIds === undefined ? 'hidden' : 'shown'];
 }
+
+const planOf = (kind: StreamKind) => ({
+  hidden: { kind, hidesIds: true },
+  shown: { kind, hidesIds: false },
+});
+const plans = { chat: planOf('chat'), completion: planOf('completion') };
 
 export class StreamMigration {
   readonly #context: MigrationContext;
@@ -64,12 +76,14 @@ export class StreamMigration {
     this.#context = context;
     this.#hidesIds = typeof plan !== 'string' && plan.hidesIds;
     if (typeof plan === 'string') this.#refusal = plan;
-    else this.#stream = new MigratableStream({ ...plan, budget: context.budget });
+    else this.#stream = new MigratableStream(plan, context.budget, context.usual);
   }
 
   /** The request as an engine gets it: it asks for what a continuation needs, or is one. */
-  body(original: Buffer): Buffer {
-    return this.#next?.body ?? this.#asked(original);
+  body(original: Buffer): SentBody {
+    if (this.#next !== undefined) return { start: '', rest: this.#next.body };
+    if (!this.#hidesIds) return { start: '', rest: original };
+    return { start: askingStart, rest: original.subarray(restAfterStart(original)) };
   }
 
   /** Whether the bytes of the response pass through `take`. */
@@ -149,7 +163,7 @@ export class StreamMigration {
       this.#count('completed', cause);
       return 'complete';
     }
-    const next = stream.continuation(this.#asked(original));
+    const next = stream.continuation(this.#hidesIds ? withTokenIds(original) : original);
     if (typeof next === 'string') {
       this.#count('declined', next);
       return 'impossible';
@@ -171,12 +185,6 @@ export class StreamMigration {
 
   close(): void {
     this.#stream?.close();
-  }
-
-  #asked(original: Buffer): Buffer {
-    if (!this.#hidesIds) return original;
-    const asked = withTokenIds(original);
-    return Buffer.from(asked.buffer, asked.byteOffset, asked.length);
   }
 
   #moved(): void {

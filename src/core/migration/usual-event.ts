@@ -1,0 +1,211 @@
+// The usual event of a stream: one chunk, one event, one piece of text. It is recognised by its bytes, because
+// parsing its JSON would cost more than relaying it.
+import { byteCr, byteLf } from './event-framing.ts';
+import type { StreamKind } from './stream-event.ts';
+
+/** What such an event ends with, from the quote that ends its text to its token's digits. */
+const beforeDigits: Readonly<Record<StreamKind, Uint8Array>> = {
+  chat: bytesOf('"},"logprobs":null,"finish_reason":null,"token_ids":['),
+  completion: bytesOf(
+    '","logprobs":null,"finish_reason":null,"stop_reason":null,"prompt_token_ids":null,"token_ids":[',
+  ),
+};
+const afterDigits = bytesOf(']}]}\n\n\r\n');
+/** What begins the part of an event that differs: the key of a delta, or the text. */
+const markTexts: Readonly<Record<StreamKind, string>> = {
+  chat: '"delta":{"',
+  completion: '"text":"',
+};
+const marks = { chat: bytesOf(markTexts.chat), completion: bytesOf(markTexts.completion) };
+const doneChunk = bytesOf('e\r\ndata: [DONE]\n\n\r\n');
+const nullText = bytesOf('null');
+const digitsMax = 9;
+/** A longer size of a chunk has an extension. */
+const sizeDigitsMax = 8;
+const byteSpace = 0x20;
+const byteQuote = 0x22;
+const byteColon = 0x3a;
+const byteA = 'a'.charCodeAt(0);
+const byteC = 'c'.charCodeAt(0);
+const byteR = 'r'.charCodeAt(0);
+
+/** The usual event of an engine that tells no token ids. */
+export interface TextShape {
+  /** Offset of `key` from the start of the event. */
+  readonly keyAt: number;
+  /** From the mark to the quote that begins the text. */
+  readonly key: string;
+  readonly keyBytes: Uint8Array;
+  /** From the quote that ends the text to the end of the event. */
+  readonly tail: string;
+  /** With the end of the chunk. */
+  readonly tailBytes: Uint8Array;
+}
+
+/**
+ * What the usual events of the last streams looked like. Streams of one engine differ in text and ids only, so a new
+ * stream tries it from its first event on; each use compares the bytes.
+ */
+export class UsualEvents {
+  /** Offset of the mark from the start of an event with a token id; -1 if none has been seen. */
+  readonly markAt: Record<StreamKind, number> = { chat: -1, completion: -1 };
+  /** The last event without ids. */
+  readonly text: Record<StreamKind, TextShape | undefined> = {
+    chat: undefined,
+    completion: undefined,
+  };
+}
+
+/** What `readToken` found; valid until its next call. */
+export const usualToken = { id: 0, isVisible: false, isThought: false };
+
+/**
+ * Reads an event with one token.
+ *
+ * @param at Where a chunk begins.
+ * @param markAt Offset of the mark from the start of the event.
+ * @param hidesIds Whether to overwrite the ids by `null`, of the same length.
+ * @returns The end of the chunk, and `usualToken` has its token; 0 if it is another event.
+ */
+export function readToken(
+  bytes: Uint8Array,
+  at: number,
+  kind: StreamKind,
+  markAt: number,
+  hidesIds: boolean,
+): number {
+  const end = chunkEnd(bytes, at);
+  const before = beforeDigits[kind];
+  const tail = end - afterDigits.length;
+  if (tail - before.length < dataStart || !equalAt(bytes, tail, afterDigits)) return 0;
+  let id = 0;
+  let scale = 1;
+  let digitAt = tail - 1;
+  for (; digitAt >= dataStart; digitAt--) {
+    const digit = (bytes[digitAt] as number) - 0x30;
+    if (digit < 0 || digit > 9) break;
+    id += digit * scale;
+    scale *= 10;
+  }
+  const digits = tail - 1 - digitAt;
+  const textEnd = digitAt + 1 - before.length;
+  // `null` has to fit into the brackets.
+  if (digits < (hidesIds ? 2 : 1) || digits > digitsMax) return 0;
+  const mark = marks[kind];
+  const start = dataStart + markAt;
+  const key = start + mark.length;
+  if (key > textEnd || !equalAt(bytes, textEnd, before) || !equalAt(bytes, start, mark)) return 0;
+  const isThought = kind === 'chat' && bytes[key] === byteR && bytes[key + 2] === byteA;
+  if (kind === 'chat' && !isThought && bytes[key] !== byteC) return 0;
+  // Few texts are long enough for two events.
+  const mayBeTwo = end - dataStart > 2 * (markAt + before.length);
+  if (mayBeTwo && hasTwo(bytes, end)) return 0;
+  usualToken.id = id;
+  usualToken.isThought = isThought;
+  // Quotes in a text are escaped, so this is an empty one.
+  usualToken.isVisible = bytes[textEnd - 1] !== byteQuote || bytes[textEnd - 2] !== byteColon;
+  if (hidesIds) {
+    for (let i = 0; i < nullText.length; i++) bytes[digitAt + i] = nullText[i] as number;
+    for (let i = digitAt + nullText.length; i <= tail; i++) bytes[i] = byteSpace;
+  }
+  return end;
+}
+
+/** @returns The end of the chunk at `at`, if it is one event of this shape, with some text; otherwise 0. */
+export function textEventEnd(bytes: Uint8Array, at: number, shape: TextShape): number {
+  const end = chunkEnd(bytes, at);
+  const { keyAt, keyBytes, tailBytes } = shape;
+  const tail = end - tailBytes.length;
+  const key = dataStart + keyAt;
+  const isShape =
+    tail > key + keyBytes.length &&
+    equalAt(bytes, tail, tailBytes) &&
+    equalAt(bytes, key, keyBytes);
+  if (!isShape) return 0;
+  const mayBeTwo = end - dataStart > 2 * (keyAt + keyBytes.length) + tailBytes.length;
+  return mayBeTwo && hasTwo(bytes, end) ? 0 : end;
+}
+
+/** @returns The end of the chunk at `at`, if it is the stream's last event; otherwise 0. */
+export function doneEventEnd(bytes: Uint8Array, at: number): number {
+  const end = at + doneChunk.length;
+  return end <= bytes.length && equalAt(bytes, at, doneChunk) ? end : 0;
+}
+
+/** Offset of the mark in an event with a token; -1 if it is not there. */
+export function markOffset(event: string, kind: StreamKind): number {
+  return event.indexOf(markTexts[kind]);
+}
+
+/**
+ * The shape of an event without token ids.
+ *
+ * @param known Returned if the event has it.
+ * @returns Undefined if there is no constant part that says that the response goes on.
+ */
+export function textShapeOf(
+  event: string,
+  kind: StreamKind,
+  known: TextShape | undefined,
+): TextShape | undefined {
+  const match = (kind === 'chat' ? chatText : completionText).exec(event);
+  if (match === null) return undefined;
+  const [key] = match;
+  const head = event.slice(0, match.index);
+  const tail = event.slice(textEnd(event, match.index + key.length));
+  if (!tail.includes('"finish_reason":null') || head.includes('"usage"')) return undefined;
+  if (/"usage":(?!null)|"(prompt_)?token_ids":(?!null)/.test(tail)) return undefined;
+  // One byte a character.
+  const keyAt = /[^\x20-\x7e]/.test(head) ? -1 : head.length;
+  if (keyAt < 0) return undefined;
+  if (known?.keyAt === keyAt && known.key === key && known.tail === tail) return known;
+  return { keyAt, key, keyBytes: bytesOf(key), tail, tailBytes: bytesOf(`${tail}\r\n`) };
+}
+
+// Inside a string of JSON the quotes would be escaped.
+const chatText = /"delta":\{"[a-z_]{1,20}":"/;
+const completionText = /"text":"/;
+
+/** Index of the quote that ends a string of JSON. */
+function textEnd(json: string, start: number): number {
+  let at = start;
+  while (at < json.length && json[at] !== '"') at += json[at] === '\\' ? 2 : 1;
+  return at;
+}
+
+/** Where the data of the chunk begins whose end `chunkEnd` returned last. */
+let dataStart = 0;
+
+/** The end of the chunk that begins at `at`; 0 if it is not whole, is the last one, or has an extension. */
+function chunkEnd(bytes: Uint8Array, at: number): number {
+  let size = 0;
+  let i = at;
+  const sizeEndMax = at + sizeDigitsMax;
+  for (; i < sizeEndMax; i++) {
+    const byte = bytes[i] as number;
+    const lower = byte | 0x20;
+    if (byte >= 0x30 && byte <= 0x39) size = size * 16 + byte - 0x30;
+    else if (lower >= 0x61 && lower <= 0x66) size = size * 16 + lower - 87;
+    else break;
+  }
+  if (size === 0 || bytes[i] !== byteCr || bytes[i + 1] !== byteLf) return 0;
+  dataStart = i + 2;
+  const end = dataStart + size + 2;
+  return end <= bytes.length ? end : 0;
+}
+
+/** Whether a chunk with an event at its end has another one before it: there is a line feed between them. */
+function hasTwo(bytes: Uint8Array, end: number): boolean {
+  return bytes.indexOf(byteLf, dataStart) !== end - 4;
+}
+
+function equalAt(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
+  for (let i = expected.length - 1; i >= 0; i--) {
+    if (bytes[at + i] !== expected[i]) return false;
+  }
+  return true;
+}
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
