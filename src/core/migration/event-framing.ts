@@ -31,7 +31,10 @@ export function chunksText(bytes: Uint8Array, at: number): ChunksText | undefine
   while (start < bytes.length) {
     const lineEnd = bytes.indexOf(byteLf, start);
     const size = lineEnd < 0 ? -1 : chunkSize(bytes, start, lineEnd - 1);
-    if (size === 0) return { text: text + decoder.decode(), end: bytes.length, isEnd: true };
+    if (size === 0) {
+      if (start > at) text += decoder.decode();
+      return { text, end: bytes.length, isEnd: true };
+    }
     const end = lineEnd + 1 + size;
     if (size < 0 || end + 2 > bytes.length) {
       decoder.decode();
@@ -61,13 +64,14 @@ function chunkSize(bytes: Uint8Array, from: number, to: number): number {
 
 /** One chunk; nothing for an empty text, which would end the body. */
 export function chunkOf(text: string, isEnd = false): Uint8Array {
+  const tail = isEnd ? lastChunkText : '';
+  if (text === '') return encoder.encode(tail);
   const body = encoder.encode(text);
-  const head = body.length === 0 ? '' : `${body.length.toString(16)}\r\n`;
-  const tail = `${body.length === 0 ? '' : '\r\n'}${isEnd ? lastChunkText : ''}`;
-  const framed = new Uint8Array(head.length + body.length + tail.length);
-  framed.set(encoder.encode(head));
+  const head = `${body.length.toString(16)}\r\n`;
+  const framed = new Uint8Array(head.length + body.length + 2 + tail.length);
+  encoder.encodeInto(head, framed);
   framed.set(body, head.length);
-  framed.set(encoder.encode(tail), head.length + body.length);
+  encoder.encodeInto(`\r\n${tail}`, framed.subarray(head.length + body.length));
   return framed;
 }
 

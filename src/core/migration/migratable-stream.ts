@@ -18,9 +18,10 @@ import {
   type StreamChunk,
   type StreamKind,
   withoutIds,
+  withoutTokenIds,
 } from './stream-event.ts';
 import { type StreamHead, StreamJoin, usageOf } from './stream-join.ts';
-import { Transcript, type TranscriptLoss } from './transcript.ts';
+import { isIdList, Transcript, type TranscriptLoss } from './transcript.ts';
 import type { TranscriptBudget } from './transcript-budget.ts';
 import {
   doneEventEnd,
@@ -95,6 +96,8 @@ export class MigratableStream {
   #heldBytes = 0;
   /** Whether an event is too long to be held. */
   #isRaw = false;
+  /** The buffer of the last read: an engine's connection has one for long. */
+  #view: DataView | undefined = undefined;
   /** Set once another engine continues. */
   #join: StreamJoin | undefined = undefined;
   #fault: StreamFault | undefined = undefined;
@@ -181,7 +184,7 @@ export class MigratableStream {
     const isFresh = !this.#isVisible;
     if (isFresh && loss !== 'choices') return { body, promptTokens: 0, sentTokens: 0 };
     if (loss !== undefined) return loss;
-    if (promptIds === undefined || length === 0) return 'tokens';
+    if (promptIds === undefined || !isIdList(promptIds) || length === 0) return 'tokens';
     if (this.#hasCalls) return 'toolCalls';
     return continuationOf(body, { kind: this.#kind, promptIds, promptTokens, tokens });
   }
@@ -233,10 +236,13 @@ export class MigratableStream {
     // Once something changes: what the client gets of the bytes before `from`.
     let parts: Uint8Array[] | undefined;
     let from = 0;
+    const view = this.#viewOf(bytes.buffer);
+    const start = bytes.byteOffset;
+    const limit = start + bytes.length;
     for (let at = 0; at < bytes.length; ) {
-      const end = this.#takeUsual(bytes, at);
-      if (end > 0) {
-        at = end;
+      const usual = this.#takeUsual(view, start + at, limit);
+      if (usual > 0) {
+        at = usual - start;
         continue;
       }
       const chunks = chunksText(bytes, at);
@@ -269,20 +275,32 @@ export class MigratableStream {
     return whole.length === 0 ? undefined : whole;
   }
 
-  /** @returns The end of the chunk at `at`, if it is a usual event, which passes as it is but for its ids; else 0. */
-  #takeUsual(bytes: Uint8Array, at: number): number {
+  #viewOf(buffer: ArrayBufferLike): DataView {
+    if (this.#view?.buffer !== buffer) this.#view = new DataView(buffer);
+    return this.#view as DataView;
+  }
+
+  /**
+   * Passes a usual event as it is, but for its ids.
+   *
+   * @param at Where a chunk begins, in its buffer.
+   * @returns The end of the chunk; 0 if it is no usual event.
+   */
+  #takeUsual(bytes: DataView, at: number, limit: number): number {
     if (this.#join === undefined) {
-      const end = this.#hasIds ? this.#takeToken(bytes, at) : this.#takeText(bytes, at);
+      const end = this.#hasIds
+        ? this.#takeToken(bytes, at, limit)
+        : this.#takeText(bytes, at, limit);
       if (end > 0) return end;
     }
-    const end = doneEventEnd(bytes, at);
+    const end = doneEventEnd(bytes, at, limit);
     if (end > 0) this.#isDone = true;
     return end;
   }
 
-  #takeToken(bytes: Uint8Array, at: number): number {
+  #takeToken(bytes: DataView, at: number, limit: number): number {
     if (this.#head === undefined || this.#markAt < 0) return 0;
-    const end = readToken(bytes, at, this.#kind, this.#markAt, this.#hidesIds);
+    const end = readToken(bytes, at, limit, this.#kind, this.#markAt, this.#hidesIds);
     if (end === 0) return 0;
     this.#transcript.push(usualToken.id, usualToken.isThought);
     if (usualToken.isVisible) {
@@ -292,9 +310,9 @@ export class MigratableStream {
     return end;
   }
 
-  #takeText(bytes: Uint8Array, at: number): number {
+  #takeText(bytes: DataView, at: number, limit: number): number {
     if (this.#textShape === undefined) return 0;
-    const end = textEventEnd(bytes, at, this.#textShape);
+    const end = textEventEnd(bytes, at, limit, this.#textShape);
     if (end > 0) this.#passUnknown();
     return end;
   }
@@ -347,7 +365,7 @@ export class MigratableStream {
   }
 
   #takeChunk(event: string, parsed: Extract<ParsedEvent, { kind: 'chunk' }>): string {
-    const { chunk, promptIds } = parsed;
+    const { chunk, promptIds, rest } = parsed;
     const fault = faultOf(chunk);
     if (fault === 'client') return event;
     if (fault !== undefined) {
@@ -385,7 +403,7 @@ export class MigratableStream {
     } else if (this.#join !== undefined) {
       return this.#join.event(chunk, choice, head, this.#hidesIds);
     }
-    return this.#hidesIds ? withoutIds(event) : event;
+    return this.#hidesIds ? withoutTokenIds(rest) : event;
   }
 
   /** Whether a body that ends here lacks the end of its stream. */

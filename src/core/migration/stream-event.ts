@@ -45,13 +45,21 @@ export interface StreamChunk {
 
 /** What a text of an event holds. */
 export type ParsedEvent =
-  | { readonly kind: 'chunk'; readonly chunk: StreamChunk; readonly promptIds: string | undefined }
+  | {
+      readonly kind: 'chunk';
+      readonly chunk: StreamChunk;
+      /** The text between the brackets of the prompt's ids. */
+      readonly promptIds: string | undefined;
+      /** The event without the prompt's ids. */
+      readonly rest: string;
+    }
   | { readonly kind: 'done' }
   /** A comment, or something unknown. */
   | { readonly kind: 'other' };
 
 const dataPrefix = 'data: ';
-const promptIdsPattern = /"prompt_token_ids":\s*\[([\d,\s]*)\]/;
+const promptIdsKey = '"prompt_token_ids":';
+const tokenIdsKey = '"token_ids":';
 const tokenIdsPattern = /"token_ids":\s*\[[\d,\s]*\]/g;
 
 /**
@@ -61,27 +69,40 @@ const tokenIdsPattern = /"token_ids":\s*\[[\d,\s]*\]/g;
 export function parseEvent(event: string): ParsedEvent {
   if (!event.startsWith(dataPrefix)) return { kind: 'other' };
   if (event.startsWith('[DONE]', dataPrefix.length)) return { kind: 'done' };
-  const promptIds = promptIdsPattern.exec(event)?.[1];
-  const json = (promptIds === undefined ? event : withoutPromptIds(event)).slice(dataPrefix.length);
+  const [start, end] = promptIdsSpan(event);
+  const promptIds = start < 0 ? undefined : event.slice(start + 1, end - 1);
+  const rest = start < 0 ? event : `${event.slice(0, start)}null${event.slice(end)}`;
   try {
-    const chunk: unknown = JSON.parse(json);
+    const chunk: unknown = JSON.parse(rest.slice(dataPrefix.length));
     if (typeof chunk !== 'object' || chunk === null) return { kind: 'other' };
-    return { kind: 'chunk', chunk, promptIds };
+    return { kind: 'chunk', chunk, promptIds, rest };
   } catch {
     return { kind: 'other' };
   }
 }
 
-// Inside a string of JSON the quotes of these keys would be escaped, so the patterns find keys only.
+// Inside a string of JSON the quotes of these keys would be escaped, so only keys are found.
 
-/** The event as the engine would have written it if it had not been asked for token ids. */
-export function withoutIds(event: string): string {
-  if (!event.includes('token_ids"')) return event;
-  return withoutPromptIds(event).replace(tokenIdsPattern, '"token_ids":null');
+/** The events as the engine would have written them if it had not been asked for token ids. */
+export function withoutIds(events: string): string {
+  const [start, end] = promptIdsSpan(events);
+  if (start < 0) return withoutTokenIds(events);
+  return withoutTokenIds(`${events.slice(0, start)}null${events.slice(end)}`);
 }
 
-function withoutPromptIds(event: string): string {
-  return event.replace(promptIdsPattern, '"prompt_token_ids":null');
+/** The same for an event without ids of the prompt. */
+export function withoutTokenIds(event: string): string {
+  return event.includes(tokenIdsKey) ? event.replace(tokenIdsPattern, '"token_ids":null') : event;
+}
+
+/** Where the list of the prompt's ids begins and ends; -1 and -1 without one. */
+function promptIdsSpan(event: string): readonly [number, number] {
+  const key = event.indexOf(promptIdsKey);
+  if (key < 0) return [-1, -1];
+  let start = key + promptIdsKey.length;
+  while (event[start] === ' ') start++;
+  const end = event.indexOf(']', start);
+  return event[start] === '[' && end > 0 ? [start, end + 1] : [-1, -1];
 }
 
 /** Whether a client sees anything in the choice but its role. */

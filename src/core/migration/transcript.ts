@@ -114,3 +114,8 @@ export function countOf(ids: string): number {
   for (let at = ids.indexOf(','); at >= 0; at = ids.indexOf(',', at + 1)) count++;
   return count;
 }
+
+/** Whether it is what JSON writes between the brackets of a list of ids. */
+export function isIdList(ids: string): boolean {
+  return /^[\d,\s]+$/.test(ids);
+}

@@ -4,21 +4,23 @@ import { byteCr, byteLf } from './event-framing.ts';
 import type { StreamKind } from './stream-event.ts';
 
 /** What such an event ends with, from the quote that ends its text to its token's digits. */
-const beforeDigits: Readonly<Record<StreamKind, Uint8Array>> = {
-  chat: bytesOf('"},"logprobs":null,"finish_reason":null,"token_ids":['),
-  completion: bytesOf(
+const beforeDigits: Readonly<Record<StreamKind, Pattern>> = {
+  chat: patternOf('"},"logprobs":null,"finish_reason":null,"token_ids":['),
+  completion: patternOf(
     '","logprobs":null,"finish_reason":null,"stop_reason":null,"prompt_token_ids":null,"token_ids":[',
   ),
 };
-const afterDigits = bytesOf(']}]}\n\n\r\n');
+const afterDigits = patternOf(']}]}\n\n\r\n');
 /** What begins the part of an event that differs: the key of a delta, or the text. */
 const markTexts: Readonly<Record<StreamKind, string>> = {
   chat: '"delta":{"',
   completion: '"text":"',
 };
-const marks = { chat: bytesOf(markTexts.chat), completion: bytesOf(markTexts.completion) };
-const doneChunk = bytesOf('e\r\ndata: [DONE]\n\n\r\n');
-const nullText = bytesOf('null');
+const marks = { chat: patternOf(markTexts.chat), completion: patternOf(markTexts.completion) };
+const doneChunk = patternOf('e\r\ndata: [DONE]\n\n\r\n');
+/** `null`, as `getInt32` reads it. */
+const nullWord = 0x6e75_6c6c;
+const nullLength = 4;
 const digitsMax = 9;
 /** A longer size of a chunk has an extension. */
 const sizeDigitsMax = 8;
@@ -35,11 +37,11 @@ export interface TextShape {
   readonly keyAt: number;
   /** From the mark to the quote that begins the text. */
   readonly key: string;
-  readonly keyBytes: Uint8Array;
+  readonly keyPattern: Pattern;
   /** From the quote that ends the text to the end of the event. */
   readonly tail: string;
   /** With the end of the chunk. */
-  readonly tailBytes: Uint8Array;
+  readonly tailPattern: Pattern;
 }
 
 /**
@@ -63,26 +65,28 @@ export const usualToken = { id: 0, isVisible: false, isThought: false };
  * Reads an event with one token.
  *
  * @param at Where a chunk begins.
+ * @param limit Where the bytes end.
  * @param markAt Offset of the mark from the start of the event.
  * @param hidesIds Whether to overwrite the ids by `null`, of the same length.
  * @returns The end of the chunk, and `usualToken` has its token; 0 if it is another event.
  */
 export function readToken(
-  bytes: Uint8Array,
+  bytes: DataView,
   at: number,
+  limit: number,
   kind: StreamKind,
   markAt: number,
   hidesIds: boolean,
 ): number {
-  const end = chunkEnd(bytes, at);
+  const end = chunkEnd(bytes, at, limit);
   const before = beforeDigits[kind];
   const tail = end - afterDigits.length;
-  if (tail - before.length < dataStart || !equalAt(bytes, tail, afterDigits)) return 0;
+  if (tail - before.length < dataStart || !matches(bytes, tail, afterDigits)) return 0;
   let id = 0;
   let scale = 1;
   let digitAt = tail - 1;
   for (; digitAt >= dataStart; digitAt--) {
-    const digit = (bytes[digitAt] as number) - 0x30;
+    const digit = bytes.getUint8(digitAt) - 0x30;
     if (digit < 0 || digit > 9) break;
     id += digit * scale;
     scale *= 10;
@@ -90,46 +94,52 @@ export function readToken(
   const digits = tail - 1 - digitAt;
   const textEnd = digitAt + 1 - before.length;
   // `null` has to fit into the brackets.
-  if (digits < (hidesIds ? 2 : 1) || digits > digitsMax) return 0;
+  if (digits < (hidesIds ? nullLength - 2 : 1) || digits > digitsMax) return 0;
   const mark = marks[kind];
   const start = dataStart + markAt;
   const key = start + mark.length;
-  if (key > textEnd || !equalAt(bytes, textEnd, before) || !equalAt(bytes, start, mark)) return 0;
-  const isThought = kind === 'chat' && bytes[key] === byteR && bytes[key + 2] === byteA;
-  if (kind === 'chat' && !isThought && bytes[key] !== byteC) return 0;
+  if (key > textEnd || !matches(bytes, textEnd, before) || !matches(bytes, start, mark)) return 0;
+  const first = bytes.getUint8(key);
+  const isThought = kind === 'chat' && first === byteR && bytes.getUint8(key + 2) === byteA;
+  if (kind === 'chat' && !isThought && first !== byteC) return 0;
   // Few texts are long enough for two events.
   const mayBeTwo = end - dataStart > 2 * (markAt + before.length);
   if (mayBeTwo && hasTwo(bytes, end)) return 0;
   usualToken.id = id;
   usualToken.isThought = isThought;
   // Quotes in a text are escaped, so this is an empty one.
-  usualToken.isVisible = bytes[textEnd - 1] !== byteQuote || bytes[textEnd - 2] !== byteColon;
+  usualToken.isVisible =
+    bytes.getUint8(textEnd - 1) !== byteQuote || bytes.getUint8(textEnd - 2) !== byteColon;
   if (hidesIds) {
-    for (let i = 0; i < nullText.length; i++) bytes[digitAt + i] = nullText[i] as number;
-    for (let i = digitAt + nullText.length; i <= tail; i++) bytes[i] = byteSpace;
+    bytes.setInt32(digitAt, nullWord);
+    for (let i = digitAt + nullLength; i <= tail; i++) bytes.setUint8(i, byteSpace);
   }
   return end;
 }
 
 /** @returns The end of the chunk at `at`, if it is one event of this shape, with some text; otherwise 0. */
-export function textEventEnd(bytes: Uint8Array, at: number, shape: TextShape): number {
-  const end = chunkEnd(bytes, at);
-  const { keyAt, keyBytes, tailBytes } = shape;
-  const tail = end - tailBytes.length;
+export function textEventEnd(
+  bytes: DataView,
+  at: number,
+  limit: number,
+  { keyAt, keyPattern, tailPattern }: TextShape,
+): number {
+  const end = chunkEnd(bytes, at, limit);
+  const tail = end - tailPattern.length;
   const key = dataStart + keyAt;
   const isShape =
-    tail > key + keyBytes.length &&
-    equalAt(bytes, tail, tailBytes) &&
-    equalAt(bytes, key, keyBytes);
+    tail > key + keyPattern.length &&
+    matches(bytes, tail, tailPattern) &&
+    matches(bytes, key, keyPattern);
   if (!isShape) return 0;
-  const mayBeTwo = end - dataStart > 2 * (keyAt + keyBytes.length) + tailBytes.length;
+  const mayBeTwo = end - dataStart > 2 * (keyAt + keyPattern.length) + tailPattern.length;
   return mayBeTwo && hasTwo(bytes, end) ? 0 : end;
 }
 
 /** @returns The end of the chunk at `at`, if it is the stream's last event; otherwise 0. */
-export function doneEventEnd(bytes: Uint8Array, at: number): number {
+export function doneEventEnd(bytes: DataView, at: number, limit: number): number {
   const end = at + doneChunk.length;
-  return end <= bytes.length && equalAt(bytes, at, doneChunk) ? end : 0;
+  return end <= limit && matches(bytes, at, doneChunk) ? end : 0;
 }
 
 /** Offset of the mark in an event with a token; -1 if it is not there. */
@@ -159,7 +169,7 @@ export function textShapeOf(
   const keyAt = /[^\x20-\x7e]/.test(head) ? -1 : head.length;
   if (keyAt < 0) return undefined;
   if (known?.keyAt === keyAt && known.key === key && known.tail === tail) return known;
-  return { keyAt, key, keyBytes: bytesOf(key), tail, tailBytes: bytesOf(`${tail}\r\n`) };
+  return { keyAt, key, keyPattern: patternOf(key), tail, tailPattern: patternOf(`${tail}\r\n`) };
 }
 
 // Inside a string of JSON the quotes would be escaped.
@@ -177,35 +187,56 @@ function textEnd(json: string, start: number): number {
 let dataStart = 0;
 
 /** The end of the chunk that begins at `at`; 0 if it is not whole, is the last one, or has an extension. */
-function chunkEnd(bytes: Uint8Array, at: number): number {
+function chunkEnd(bytes: DataView, at: number, limit: number): number {
   let size = 0;
   let i = at;
-  const sizeEndMax = at + sizeDigitsMax;
+  const sizeEndMax = Math.min(at + sizeDigitsMax, limit - 2);
   for (; i < sizeEndMax; i++) {
-    const byte = bytes[i] as number;
+    const byte = bytes.getUint8(i);
     const lower = byte | 0x20;
     if (byte >= 0x30 && byte <= 0x39) size = size * 16 + byte - 0x30;
     else if (lower >= 0x61 && lower <= 0x66) size = size * 16 + lower - 87;
     else break;
   }
-  if (size === 0 || bytes[i] !== byteCr || bytes[i + 1] !== byteLf) return 0;
+  if (size === 0 || bytes.getUint8(i) !== byteCr || bytes.getUint8(i + 1) !== byteLf) return 0;
   dataStart = i + 2;
   const end = dataStart + size + 2;
-  return end <= bytes.length ? end : 0;
+  return end <= limit ? end : 0;
 }
 
 /** Whether a chunk with an event at its end has another one before it: there is a line feed between them. */
-function hasTwo(bytes: Uint8Array, end: number): boolean {
-  return bytes.indexOf(byteLf, dataStart) !== end - 4;
+function hasTwo(bytes: DataView, end: number): boolean {
+  for (let i = dataStart; i < end - 4; i++) if (bytes.getUint8(i) === byteLf) return true;
+  return false;
 }
 
-function equalAt(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
-  for (let i = expected.length - 1; i >= 0; i--) {
-    if (bytes[at + i] !== expected[i]) return false;
+/** Bytes to compare with, four at a time. */
+interface Pattern {
+  /** At least four. */
+  readonly length: number;
+  /** As `getInt32` reads them; the first one may overlap the second. */
+  readonly words: Int32Array;
+}
+
+function patternOf(text: string): Pattern {
+  const bytes = new TextEncoder().encode(text);
+  const view = new DataView(bytes.buffer);
+  const { length } = bytes;
+  const words = new Int32Array(Math.ceil(length / 4));
+  for (let i = 0; i < words.length; i++) words[i] = view.getInt32(wordAt(length, i));
+  return { length, words };
+}
+
+/** Offset of a word of a pattern: they end with it. */
+function wordAt(length: number, index: number): number {
+  return Math.max(0, length - 4 * (Math.ceil(length / 4) - index));
+}
+
+function matches(bytes: DataView, at: number, { length, words }: Pattern): boolean {
+  let offset = at + length - 4;
+  for (let i = words.length - 1; i > 0; i--) {
+    if (bytes.getInt32(offset) !== words[i]) return false;
+    offset -= 4;
   }
-  return true;
-}
-
-function bytesOf(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
+  return bytes.getInt32(at) === words[0];
 }

@@ -149,8 +149,15 @@ export class InferenceRequests {
       generates && fields.stream
         ? migrationPlan(this.#context.migration, route.movingStream, fields, body.length)
         : undefined;
-    const proxied = {
-      ...{ exchange, request, body, expectsUsage, generates, priority, arrivedAtMs, migration },
+    const proxied: ProxiedRequestOptions = {
+      exchange,
+      request,
+      body,
+      expectsUsage,
+      generates,
+      priority,
+      arrivedAtMs,
+      migration,
     };
     const isTokenized = promptKind !== undefined && resolved !== undefined;
     // With one engine there is nothing to choose.

@@ -139,7 +139,8 @@ export class PredictivePolicy implements Policy {
       cachedTokens: this.#cachedTokens[best] as number,
       ttftSeconds: this.#ttftSeconds[best] as number,
       waitSeconds: this.#waitSeconds[best] as number,
-      ...{ hadTokens, isFromPeer: false },
+      hadTokens,
+      isFromPeer: false,
     });
   }
 
