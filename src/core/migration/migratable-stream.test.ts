@@ -255,6 +255,97 @@ test('a stream that breaks several times, in any reads, is one stream', () => {
   );
 });
 
+/** An event of an engine that tells no token ids. */
+const textEvent = (content: string, more: object = {}, index = 0) =>
+  `data: ${JSON.stringify({
+    ...{ id: 'c', object: 'chat.completion.chunk', created: 3, model: 'm' },
+    choices: [{ index, delta: { content }, finish_reason: null, ...more }],
+  })}\n\n`;
+const finish = textEvent('.', { finish_reason: 'stop' });
+const done = 'data: [DONE]\n\n';
+const wireOfEvents = (all: readonly string[]) =>
+  Buffer.concat([...all.map(framed), Buffer.from('0\r\n\r\n')]);
+
+test('a stream without token ids passes byte for byte, in any reads, and does not move', () => {
+  const text = fc.oneof(fc.string({ maxLength: 8 }), fc.constantFrom('"', '\\', '\n\n', '', '🙂'));
+  const reads = fc.array(fc.nat(4000), { maxLength: 20 });
+  fc.assert(
+    fc.property(fc.array(text, { minLength: 1, maxLength: 12 }), reads, (all, ends) => {
+      const bytes = wireOfEvents([...all.map((one) => textEvent(one)), finish, done]);
+      const stream = open('chat');
+      assert.equal(relay(stream, bytes, undefined, ends), bytes.toString());
+      assert.deepEqual([stream.isDone, stream.shownTokens], [true, 0]);
+      assert.equal(stream.continuation(bodyOf('chat')), 'tokens');
+    }),
+  );
+});
+
+test('after the last token of a stream without ids, only its end is missing', () => {
+  const bytes = wireOfEvents([textEvent('a'), textEvent('b'), finish, done]);
+  const stream = open('chat');
+  relay(stream, bytes, bytes.indexOf('e\r\ndata: [DONE]'));
+  assert.equal(Buffer.from(stream.closing(false) ?? '').toString(), `e\r\n${done}\r\n0\r\n\r\n`);
+  assert.equal(stream.closing(true), undefined);
+});
+
+test('an event after usual ones counts: an error, or ids that begin late', () => {
+  const before = Array.from({ length: 5 }, (_, i) => textEvent(` w${i}`));
+  const stream = open('chat');
+  const error = `data: ${JSON.stringify({ error: { message: 'dead', code: 500 } })}\n\n`;
+  const out = relay(stream, wireOfEvents([...before, error, done]));
+  assert.equal(stream.fault?.message, 'it reported: dead');
+  assert.equal(out, Buffer.concat(before.map(framed)).toString());
+  const late = textEvent(' late', { token_ids: [51, 52] });
+  assert.match(
+    relay(open('chat'), wireOfEvents([...before, late, done])),
+    / late.*"token_ids":null/,
+  );
+});
+
+test('streams of other engines in between change nothing', () => {
+  const models = fc.constantFrom('m', 'a-longer-name', 'ünï');
+  const streams = fc.array(fc.tuple(models, fc.boolean(), fc.boolean()), { maxLength: 6 });
+  fc.assert(
+    fc.property(streams, (all) => {
+      const shared = new UsualEvents();
+      for (const [model, asksIds, isCompletion] of all) {
+        const kind = isCompletion ? 'completion' : 'chat';
+        const bytes = Buffer.from(wire({ kind, id: 'a', asksIds }));
+        const own = wireOfEvents(
+          bytes
+            .toString()
+            .split(/\r\n/)
+            .filter((line) => line.startsWith('data: '))
+            .map((line) => line.replace('"model":"m"', `"model":"${model}"`)),
+        );
+        const [known, alone] = [shared, new UsualEvents()].map((usuals) => {
+          const stream = new MigratableStream(
+            { kind, hidesIds: true },
+            new TranscriptBudget(),
+            usuals,
+          );
+          const out = relay(stream, own);
+          return [seen(out), stream.shownTokens, stream.isDone];
+        });
+        assert.deepEqual(known, alone);
+      }
+    }),
+  );
+});
+
+test('a response of several choices is not completed when one of them has ended', () => {
+  const bytes = wireOfEvents([
+    textEvent('a'),
+    textEvent('b', {}, 1),
+    textEvent('.', { finish_reason: 'stop' }),
+    textEvent('c', {}, 1),
+  ]);
+  const stream = open('chat');
+  relay(stream, bytes, bytes.length - 5);
+  assert.equal(stream.closing(false), undefined);
+  assert.equal(typeof stream.continuation(bodyOf('chat')), 'string');
+});
+
 interface Recorded {
   readonly name: string;
   readonly path: string;

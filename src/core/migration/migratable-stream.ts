@@ -86,6 +86,8 @@ export class MigratableStream {
   #markAt: number;
   #textShape: TextShape | undefined;
   #hasRole = false;
+  /** Whether there are several. */
+  #hasChoices = false;
   #isVisible = false;
   #hasCalls = false;
   #hasFinish = false;
@@ -155,8 +157,8 @@ export class MigratableStream {
   /** What remains to be sent if the engine failed after the response's last token; undefined if tokens are missing. */
   closing(includesUsage: boolean): Uint8Array | undefined {
     const { loss, promptTokens, reasoningTokens, length } = this.#transcript;
-    // One of several choices may be missing tokens when another one has all of them.
-    if (!this.#hasFinish || loss === 'choices') return undefined;
+    // Of several choices, one may lack tokens when another one has ended.
+    if (!this.#hasFinish || this.#hasChoices) return undefined;
     let text = '';
     if (includesUsage && !this.#hasUsage) {
       if (loss !== undefined || promptTokens === 0) return undefined;
@@ -182,7 +184,7 @@ export class MigratableStream {
     if (!this.#hasFinish) this.#transcript.truncate();
     const { loss, promptIds, promptTokens, tokens } = this.#transcript;
     const isFresh = !this.#isVisible;
-    if (isFresh && loss !== 'choices') return { body, promptTokens: 0, sentTokens: 0 };
+    if (isFresh && !this.#hasChoices) return { body, promptTokens: 0, sentTokens: 0 };
     if (loss !== undefined) return loss;
     if (promptIds === undefined || !isIdList(promptIds) || length === 0) return 'tokens';
     if (this.#hasCalls) return 'toolCalls';
@@ -383,7 +385,10 @@ export class MigratableStream {
     }
     const { choices } = chunk;
     const choice = choices[0];
-    if (choices.length > 1 || (choice?.index ?? 0) !== 0) this.#transcript.forget('choices');
+    if (choices.length > 1 || (choice?.index ?? 0) !== 0) {
+      this.#hasChoices = true;
+      this.#transcript.forget('choices');
+    }
     if (promptIds !== undefined) {
       this.#hasIds = true;
       if ((this.#join?.tokensBefore ?? 0) === 0) this.#transcript.keepPrompt(promptIds);

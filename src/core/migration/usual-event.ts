@@ -13,10 +13,13 @@ const beforeDigits: Readonly<Record<StreamKind, Pattern>> = {
 const afterDigits = patternOf(']}]}\n\n\r\n');
 /** What begins the part of an event that differs: the key of a delta, or the text. */
 const markTexts: Readonly<Record<StreamKind, string>> = {
-  chat: '"delta":{"',
-  completion: '"text":"',
+  chat: '"index":0,"delta":{"',
+  completion: '"index":0,"text":"',
 };
 const marks = { chat: patternOf(markTexts.chat), completion: patternOf(markTexts.completion) };
+const contentKey = patternOf('content":"');
+/** The older one is that of DeepSeek's API. */
+const thoughtKeys = [patternOf('reasoning":"'), patternOf('reasoning_content":"')];
 const doneChunk = patternOf('e\r\ndata: [DONE]\n\n\r\n');
 /** `null`, as `getInt32` reads it. */
 const nullWord = 0x6e75_6c6c;
@@ -25,10 +28,6 @@ const digitsMax = 9;
 /** A longer size of a chunk has an extension. */
 const sizeDigitsMax = 8;
 const byteSpace = 0x20;
-const byteQuote = 0x22;
-const byteColon = 0x3a;
-const byteA = 'a'.charCodeAt(0);
-const byteC = 'c'.charCodeAt(0);
 const byteR = 'r'.charCodeAt(0);
 
 /** The usual event of an engine that tells no token ids. */
@@ -97,24 +96,28 @@ export function readToken(
   if (digits < (hidesIds ? nullLength - 2 : 1) || digits > digitsMax) return 0;
   const mark = marks[kind];
   const start = dataStart + markAt;
-  const key = start + mark.length;
-  if (key > textEnd || !matches(bytes, textEnd, before) || !matches(bytes, start, mark)) return 0;
-  const first = bytes.getUint8(key);
-  const isThought = kind === 'chat' && first === byteR && bytes.getUint8(key + 2) === byteA;
-  if (kind === 'chat' && !isThought && first !== byteC) return 0;
+  const markEnd = start + mark.length;
+  if (markEnd > textEnd || !matches(bytes, start, mark)) return 0;
+  const textStart = kind === 'chat' ? endOfKey(bytes, markEnd) : markEnd;
+  if (textStart === 0 || textStart > textEnd || !matches(bytes, textEnd, before)) return 0;
   // Few texts are long enough for two events.
   const mayBeTwo = end - dataStart > 2 * (markAt + before.length);
   if (mayBeTwo && hasTwo(bytes, end)) return 0;
   usualToken.id = id;
-  usualToken.isThought = isThought;
-  // Quotes in a text are escaped, so this is an empty one.
-  usualToken.isVisible =
-    bytes.getUint8(textEnd - 1) !== byteQuote || bytes.getUint8(textEnd - 2) !== byteColon;
+  usualToken.isThought = kind === 'chat' && bytes.getUint8(markEnd) === byteR;
+  usualToken.isVisible = textEnd > textStart;
   if (hidesIds) {
     bytes.setInt32(digitAt, nullWord);
     for (let i = digitAt + nullLength; i <= tail; i++) bytes.setUint8(i, byteSpace);
   }
   return end;
+}
+
+/** Where the text of a delta begins; 0 if its first key is no text. */
+function endOfKey(bytes: DataView, at: number): number {
+  if (matches(bytes, at, contentKey)) return at + contentKey.length;
+  for (const key of thoughtKeys) if (matches(bytes, at, key)) return at + key.length;
+  return 0;
 }
 
 /** @returns The end of the chunk at `at`, if it is one event of this shape, with some text; otherwise 0. */
@@ -173,8 +176,8 @@ export function textShapeOf(
 }
 
 // Inside a string of JSON the quotes would be escaped.
-const chatText = /"delta":\{"[a-z_]{1,20}":"/;
-const completionText = /"text":"/;
+const chatText = /"index":0,"delta":\{"[a-z_]{1,20}":"/;
+const completionText = /"index":0,"text":"/;
 
 /** Index of the quote that ends a string of JSON. */
 function textEnd(json: string, start: number): number {
