@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MetricsRegistry } from '../../../core/metrics/index.ts';
-import { TranscriptBudget } from '../../../core/migration/index.ts';
+import { TranscriptBudget, UsualEvents } from '../../../core/migration/index.ts';
 import { Headers, type ResponseHead } from '../../../io/http/index.ts';
 import { RouterMetrics } from '../metrics/router-metrics.ts';
 import { type MigrationPlan, migrationPlan, StreamMigration } from './stream-migration.ts';
@@ -10,7 +10,12 @@ import { type MigrationPlan, migrationPlan, StreamMigration } from './stream-mig
 function begin({ isOn = true } = {}) {
   const registry = new MetricsRegistry();
   const metrics = new RouterMetrics(registry, 60);
-  const context = { isOn, budget: new TranscriptBudget(), counter: metrics.migrations };
+  const context = {
+    isOn,
+    budget: new TranscriptBudget(),
+    usual: new UsualEvents(),
+    counter: metrics.migrations,
+  };
   const planOf = (...parts: Tail) => migrationPlan(context, ...parts);
   /** Series of the migrations, as "outcome reason count". */
   const counted = () =>
@@ -40,10 +45,11 @@ test('a stream can move if its route, its client and the length of its body allo
 test('the engine is asked for token ids unless the client has asked', () => {
   const { migration } = begin();
   const body = Buffer.from('{"model":"m","stream":true}');
-  const asked = migration({ kind: 'chat', hidesIds: true }).body(body);
-  assert.equal(JSON.parse(String(asked)).return_token_ids, true);
-  assert.equal(migration({ kind: 'chat', hidesIds: false }).body(body), body);
-  assert.equal(migration('route').body(body), body);
+  const { start, rest } = migration({ kind: 'chat', hidesIds: true }).body(body);
+  assert.equal(JSON.parse(start + rest).return_token_ids, true);
+  const same = { start: '', rest: body };
+  assert.deepEqual(migration({ kind: 'chat', hidesIds: false }).body(body), same);
+  assert.deepEqual(migration('route').body(body), same);
 });
 
 function headOf(parts: Partial<ResponseHead>, contentType?: string): ResponseHead {
