@@ -57,6 +57,14 @@ test('without a cluster, a router says where it looked, and ends with status 2',
   assert.equal(await router.exitStatus, 2);
 });
 
+test('without an API server, a router starts all the same, and says what is wrong', async (t) => {
+  const { api, kubeconfig } = await cluster(t);
+  await api.close();
+  const router = start(t, kubeconfig, ['--service-discovery', 'k8s']);
+  await router.says(/ECONNREFUSED/);
+  await router.says(/router: http:/);
+});
+
 test('flags of other sources and those of Kubernetes exclude each other', async (t) => {
   const router = start(t, '', ['--static-backends', 'http://a', '--k8s-namespace', 'models']);
   await router.says(/--static-backends and --k8s-namespace exclude each other: give one of them\./);

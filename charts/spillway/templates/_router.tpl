@@ -7,11 +7,21 @@
 
 {{/*
 Whether Spillway's router runs, with the image of spillway.image: instead of upstream's router, whose images these are.
-Any other repository is run as it is, with upstream's flags. So is upstream's router where Spillway's lacks the policy.
+Any other repository is run as it is, with upstream's flags. So is upstream's router where Spillway's lacks a setting.
 */}}
 {{- define "spillway.router.is-own" -}}
 {{- $isUpstream := has .Values.routerSpec.repository (list "lmcache/lmstack-router" "ghcr.io/vllm-project/production-stack/router") -}}
-{{- if and $isUpstream (not .Values.routerSpec.digest) (not (hasPrefix "disaggregated_prefill" (include "spillway.router.policy" .))) }}true{{ end -}}
+{{- if and $isUpstream (not .Values.routerSpec.digest) (not (include "spillway.router.lacks" .)) }}true{{ end -}}
+{{- end }}
+
+{{/* The setting that Spillway's router does not have yet, if the values ask for one. */}}
+{{- define "spillway.router.lacks" -}}
+{{- $policy := include "spillway.router.policy" . -}}
+{{- if hasPrefix "disaggregated_prefill" $policy -}}
+routingLogic: {{ $policy }}
+{{- else if eq .Values.routerSpec.serviceDiscovery "external-only" -}}
+serviceDiscovery: external-only
+{{- end -}}
 {{- end }}
 
 {{- define "spillway.router.image" -}}

@@ -29,7 +29,7 @@ import {
   type SourceLog,
   type Wait,
 } from './endpoint-source.ts';
-import { realWait } from './polled-source.ts';
+import { heldWait, realWait } from './polled-source.ts';
 import { SourceProblem } from './source-problem.ts';
 
 export interface ClusterSourceOptions extends ClusterSettings {
@@ -83,7 +83,8 @@ async function* changesOf(
   });
   const followed = parts.map((part) => part.follow());
   try {
-    await firstLists(parts, changed, wait, ended);
+    // A router does not listen yet, so that nothing else keeps it alive between two attempts.
+    await firstLists(parts, changed, options.wait ?? heldWait, ended);
     let isFirst = true;
     while (!signal.aborted) {
       const endpoints = parts.flatMap((part) => part.engines()).map(asEndpoint);

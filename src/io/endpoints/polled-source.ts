@@ -83,6 +83,11 @@ async function* changesOf(
   }
 }
 
+/** Waits in real time; a program does not end while it does. */
+export async function heldWait(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, { signal }).catch(() => undefined);
+}
+
 /** Waits in real time; a program may end while it does. */
 export async function realWait(milliseconds: number, signal: AbortSignal): Promise<void> {
   await sleep(milliseconds, undefined, { signal, ref: false }).catch(() => undefined);

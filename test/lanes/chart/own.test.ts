@@ -46,11 +46,15 @@ test('another router image is run as it is, with flags of upstream only', async 
   assert.ok(!pod.containers[0].args.includes('--router-peers'));
 });
 
-test("disaggregated prefill keeps upstream's router, until Spillway's has it", async () => {
-  const [container] = routerOf(
-    await objects({ routerSpec: { routingLogic: 'disaggregated_prefill', tag: 'pd' } }),
-  ).containers;
-  assert.equal(container.image, 'lmcache/lmstack-router:pd');
+test("what Spillway's router lacks keeps upstream's router", async () => {
+  for (const lacking of [
+    { routingLogic: 'disaggregated_prefill' },
+    { routingLogic: 'disaggregated_prefill_orchestrated' },
+    { serviceDiscovery: 'external-only' },
+  ]) {
+    const all = await objects({ routerSpec: { ...lacking, tag: 'pd' } });
+    assert.equal(routerOf(all).containers[0].image, 'lmcache/lmstack-router:pd');
+  }
 });
 
 test("spillway.routingLogic takes precedence for Spillway's router", async () => {
