@@ -216,3 +216,17 @@ test('who asks for a health check while one is under way waits for it and for th
   assert.equal(models().length, 1);
   await first;
 });
+
+test('an engine that is removed is not connected any more, and a check in flight says nothing of it', async (t) => {
+  const { engine, state, logged, scripted } = await begin(t, {});
+  await engine.probe();
+  assert.equal(state(), 'live');
+  assert.ok(scripted.sockets.size > 0);
+  engine.suspect();
+  const checked = engine.probe();
+  engine.close();
+  await checked;
+  assert.equal(state(), 'live');
+  assert.doesNotMatch(logged(), /is dead/);
+  await until(() => scripted.sockets.size === 0);
+});

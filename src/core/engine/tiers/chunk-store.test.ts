@@ -96,3 +96,11 @@ test('a store reports its contents, and never moves anything that a request wait
     { name: 'store', chunks: 2, chunksMax: 5, bytes: 6, writingShare: 0, readingShare: 0 },
   ]);
 });
+
+test('what a store can serve alone costs nothing below it', () => {
+  const read = { bytesPerSecond: 1, latencySeconds: 0.5 };
+  const below = storeOf({ name: 'object', read });
+  const server = storeOf({ name: 'server', read, below });
+  server.write(['a'], 0);
+  assert.equal(server.read(['a'], 10), 11.5);
+});

@@ -14,6 +14,7 @@ import {
   lmcacheFor,
   type TierListener,
 } from '../index.ts';
+import { Sequence } from '../sequence.ts';
 
 /** Blocks of 4 tokens, chunks of 2 blocks and 8 bytes; links of 8 bytes per second; steps take 1 s. */
 function engineOf(
@@ -143,6 +144,20 @@ test('engines share a chunk of a store once it is written', () => {
   late.run(20);
   assert.equal(late.engine.stats.externalCacheHits, 15);
   assert.equal(late.log[0], '20-27 c:1', '4 s from the server, 2 s to the GPU, 1 s of work');
+});
+
+test('a hit is labelled with its place: host memory, or the store that holds the last of it', () => {
+  const link = { bytesPerSecond: 8 };
+  const store = new ChunkStore({
+    ...{ name: 'disk', chunksMax: 100, chunkBytes: 8, read: link, write: link, source: 'disk' },
+  });
+  const { engine, run, connector } = engineOf({ stores: [store] });
+  engine.add(request('a'));
+  run(0);
+  const again = new Sequence(request('again', { text: 'a' }));
+  assert.equal(connector.lookup(again, 0, 10)?.source, 'host');
+  const other = engineOf({ stores: [store] }).connector;
+  assert.equal(other.lookup(again, 0, 10)?.source, 'disk');
 });
 
 test('the write to a store begins after the whole step, with what precedes its work', () => {

@@ -320,6 +320,12 @@ test('sizes the pool as vLLM does: chunks rounded up to a page', () => {
   const replicated = nativeOffloadConfig({ ...common, hostBytes: 2 ** 30, isReplicated: true });
   assert.equal(replicated.chunksMax, Math.floor(2 ** 30 / (733 * 4096)));
   assert.throws(() => nativeOffloadConfig({ ...common, hostBytes: 0 }), /must be more than 0/);
+  for (const blocksPerChunk of [0, 1.5]) {
+    assert.throws(
+      () => nativeOffloadConfig({ ...common, hostBytes: 1, blocksPerChunk }),
+      /blocks_per_chunk is [\d.]+; it must be a whole number of at least 1/,
+    );
+  }
   assert.ok(!('trackedMax' in config), 'by default, the pool decides how many offers are counted');
   assert.equal(nativeOffloadConfig({ ...common, hostBytes: 1, trackedMax: 7 }).trackedMax, 7);
   assert.throws(
