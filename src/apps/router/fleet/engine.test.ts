@@ -230,3 +230,14 @@ test('an engine that is removed is not connected any more, and a check in flight
   assert.doesNotMatch(logged(), /is dead/);
   await until(() => scripted.sockets.size === 0);
 });
+
+test('an engine whose streams stand still is checked at once, and one failure is enough', async (t) => {
+  let status = 200;
+  const { engine, state, logged } = await begin(t, { health: () => status });
+  await engine.probe();
+  status = 500;
+  engine.stalled('no data for 10 s');
+  assert.equal(engine.metrics.stalls.value, 1);
+  assert.match(logged(), /WARNING: engine .* is wedged: no data for 10 s/);
+  await until(() => state() === 'dead');
+});
