@@ -373,6 +373,24 @@ test('a response that has begun goes on at another engine, and its head is the f
   }
 });
 
+test('engines that refuse to continue a response do not use up its attempts', () => {
+  const engines = Array.from({ length: 20 }, (_, i) => `engine ${i}`);
+  const { machine, effects } = begun(1, engines);
+  machine.attemptFailed('reset');
+  for (let i = 0; i < 4; i++) {
+    machine.attemptFailed('connect');
+    machine.responseHead(503, true);
+    assert.equal(machine.state, 'sent');
+  }
+  effects.taken();
+  machine.attemptFailed('connect');
+  assert.match(effects.taken(), /not continued: retries, request failed 200, breakOff$/);
+  // The request breaks no more engines for that.
+  const poison = begun(1, engines);
+  for (const name of ['reset', 'connect failed', 'reset'] as const) inputs[name](poison.machine);
+  assert.match(poison.effects.taken(), /not continued: retries, request failed 200, breakOff$/);
+});
+
 test('a response of which only the end is missing is completed', () => {
   const { machine, effects } = begun(1);
   effects.continues = 'complete';

@@ -49,6 +49,12 @@ export type AttemptState =
  */
 export type HeadVerdict = 'pass' | 'hold' | 'drop';
 
+/**
+ * How a request moves. `substitute`: an engine that was to continue a response refused it, and another one takes its
+ * place: a response that has begun is not lost to that, and `RetryPolicy.migrationsMax` is the limit.
+ */
+type Move = 'reroute' | 'substitute';
+
 /** Lowest status of a response with which the request counts as failed. */
 const failedStatusMin = 500;
 /** Lowest status of a response that says nothing about how fast the engine computes. */
@@ -88,6 +94,7 @@ export class AttemptMachine implements Watched {
   #tried: Set<string> | undefined = undefined;
   #met: Set<string> | undefined = undefined;
   #reroutes = 0;
+  #substitutes = 0;
   /** Engines that failed after they had received the request, and were not failing already. */
   #brokenEngines = 0;
   /** Status of the response that has begun. */
@@ -172,14 +179,16 @@ export class AttemptMachine implements Watched {
       return 'drop';
     }
     if (reroutedStatuses.has(status)) {
-      if (!busyStatuses.has(status)) this.#charge();
-      if (this.#pickElsewhere()) {
+      const isBusy = busyStatuses.has(status);
+      if (!isBusy) this.#charge();
+      const move = this.#moveAfter(isBusy);
+      if (this.#pickElsewhere(move)) {
         // The rest of this response is not needed.
         this.#moveOn();
         return 'drop';
       }
       if (this.#hasBegun) {
-        this.#loseContinuation(this.#lossOf());
+        this.#loseContinuation(this.#lossOf(move));
         return 'drop';
       }
     } else if (!hasBody) return 'hold';
@@ -511,9 +520,9 @@ export class AttemptMachine implements Watched {
     this.#breakOff();
   }
 
-  #lossOf(): ContinuationLoss {
+  #lossOf(move: Move = 'reroute'): ContinuationLoss {
     const { migrationsMax } = this.#policy;
-    return this.#migrations >= migrationsMax || !this.#mayRetry() ? 'retries' : 'engines';
+    return this.#migrations >= migrationsMax || !this.#mayRetry(move) ? 'retries' : 'engines';
   }
 
   /** The response ends where it is. */
@@ -528,12 +537,13 @@ export class AttemptMachine implements Watched {
     this.#judge(rule);
     if (rule.blamesRequest) this.#charge();
     this.#attempt.ended('failed');
-    if (rule.reroutes && this.#pickElsewhere()) {
+    const move = this.#moveAfter(!rule.blamesRequest);
+    if (rule.reroutes && this.#pickElsewhere(move)) {
       this.#reroute();
       return;
     }
     if (this.#hasBegun) {
-      this.#effects.notContinued(this.#lossOf());
+      this.#effects.notContinued(this.#lossOf(move));
       this.#breakOff();
       return;
     }
@@ -558,15 +568,22 @@ export class AttemptMachine implements Watched {
     else if (rule.engine === 'suspected') this.#attempt.engineSuspected();
   }
 
-  #mayRetry(): boolean {
-    const { reroutesMax, brokenEnginesMax } = this.#policy;
-    if (this.#reroutes >= reroutesMax || this.#brokenEngines >= brokenEnginesMax) return false;
+  /** @param isRefused Whether the engine refused the request, so that nothing can have broken on it. */
+  #moveAfter(isRefused: boolean): Move {
+    return isRefused && this.#hasBegun ? 'substitute' : 'reroute';
+  }
+
+  #mayRetry(move: Move): boolean {
+    const { reroutesMax, brokenEnginesMax, migrationsMax } = this.#policy;
+    if (this.#brokenEngines >= brokenEnginesMax) return false;
+    if (move === 'reroute' && this.#reroutes >= reroutesMax) return false;
+    if (move === 'substitute' && this.#substitutes >= migrationsMax) return false;
     return this.#budget?.hasBalance !== false;
   }
 
   /** @returns Whether another engine is picked for a request that this attempt's engine failed. */
-  #pickElsewhere(): boolean {
-    if (!this.#mayRetry()) return false;
+  #pickElsewhere(move: Move = 'reroute'): boolean {
+    if (!this.#mayRetry(move)) return false;
     this.#tried ??= new Set();
     this.#tried.add(this.#attempt.url);
     this.#meets();
@@ -578,7 +595,8 @@ export class AttemptMachine implements Watched {
       return false;
     }
     this.#budget?.withdraw();
-    this.#reroutes++;
+    if (move === 'substitute') this.#substitutes++;
+    else this.#reroutes++;
     return true;
   }
 

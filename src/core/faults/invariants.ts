@@ -30,6 +30,8 @@ interface RequestBook {
   reads: number;
   /** Number of times that a response which had begun went on at another engine. */
   migrations: number;
+  /** Number of times that an engine which was to continue the response refused to. */
+  substitutes: number;
   /** Tokens of the response that the client has received. */
   tokens: number;
   lastEnd: AttemptEnd | undefined;
@@ -145,7 +147,12 @@ export class Invariants {
     book.wasFailing = this.#failuresOf(request.router, url).some(
       (failure) => failure.request !== request,
     );
+    if (book.hasHead && this.#isRefused(book.lastEnd)) {
+      book.attempts--;
+      book.substitutes++;
+    }
     const who = `${request.name} was sent to ${url}`;
+    must(book.substitutes <= migrationsMax, `${who} as substitute ${book.substitutes}`);
     must(book.url === undefined, `${who} while an attempt at ${book.url} is under way`);
     must(!request.isConnected, `${who} and left a connection open to ${[...book.tried].at(-1)}`);
     must(book.outcome === undefined, `${who} after its end`);
@@ -337,6 +344,13 @@ export class Invariants {
     return recent;
   }
 
+  /** Whether an engine did not accept the request. */
+  #isRefused(end: AttemptEnd | undefined): boolean {
+    return (
+      end === 'connect' || (typeof end === 'number' && this.#retryPolicy.busyStatuses.has(end))
+    );
+  }
+
   #mayReroute(end: AttemptEnd | undefined): boolean {
     const { failures, timers, reroutedStatuses } = this.#retryPolicy;
     if (end === undefined || end === 'total') return false;
@@ -355,6 +369,7 @@ export class Invariants {
         ...{
           reads: 0,
           migrations: 0,
+          substitutes: 0,
           tokens: 0,
           wasFailing: false,
           isExcused: false,
