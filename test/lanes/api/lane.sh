@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The lane "api": a router against a real API server of Kubernetes 1.36, whose pods are embedded engines on addresses of this
+# machine's loopback network. scripts/kubernetes-tools.sh builds the API server.
+set -u
+skip() { echo "$1"; exit 77; }
+
+[ "$(uname -s)" = Linux ] || skip "only Linux answers on all addresses of 127.0.0.0/8, which are those of the pods"
+reason=$(mktemp)
+TOOLS=$(scripts/kubernetes-tools.sh kube kwok 2> "$reason")
+status=$?
+cat "$reason"
+rm -f "$reason"
+# The last line is the reason.
+[ "$status" -eq 0 ] || exit "$status"
+export TOOLS
+exec "$NODE" --test --test-timeout=300000 --test-reporter=./scripts/test-reporter.mjs 'test/lanes/api/*.test.ts'
