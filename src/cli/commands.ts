@@ -33,6 +33,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Check the HBM utilization P99 of the last 24 hours in Prometheus against a limit.',
     load: async () => (await import('./commands/gate.ts')).gateCommand(),
   },
+  operator: {
+    summary: 'Run the operator for Kubernetes, or print what a cluster needs for it.',
+    load: async () => (await import('./commands/operator.ts')).operatorCommand(),
+  },
   plan: {
     summary:
       'Decide stack, KV offload and size for a workload, on one page, with reasons and figures.',

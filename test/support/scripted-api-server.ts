@@ -38,10 +38,29 @@ export interface ApiTls {
   readonly token: string;
 }
 
+/** A request for one object, or one that makes an object in a list. */
+export interface ObjectRequest {
+  readonly method: string;
+  /** Of the list. */
+  readonly path: string;
+  /** Undefined for one that is to be made. */
+  readonly name: string | undefined;
+  readonly subresource: string | undefined;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+export interface ObjectResponse {
+  readonly status: number;
+  readonly body: object;
+}
+
 export class ScriptedApiServer {
   mode: ApiMode = 'serve';
   /** Whether watches are told what happens. */
   isTelling = true;
+  /** Responds to requests for single objects; without it there are none. */
+  onObject: ((request: ObjectRequest) => ObjectResponse) | undefined;
   /** Paths of all requests, with their queries. */
   readonly requests: string[] = [];
   /** Header `authorization` of the last request. */
@@ -148,6 +167,11 @@ export class ScriptedApiServer {
     for (const { response } of this.#watches) response.write(text);
   }
 
+  /** @param path Of the list. */
+  get(path: string, name: string): KubernetesObject | undefined {
+    return this.#objects.get(path)?.get(name);
+  }
+
   /** Ends every watch as if its time were over. */
   endWatches(): void {
     for (const { response } of this.#watches) response.end();
@@ -196,8 +220,27 @@ export class ScriptedApiServer {
       return;
     }
     const { pathname: path, searchParams: query } = new URL(target, 'http://x');
-    if (query.get('watch') === '1') this.#watch(path, query, response);
+    const [, list = path, name, subresource] =
+      /^(.*\/namespaces\/[^/]+\/[^/]+)(?:\/([^/]+)(?:\/([^/]+))?)?$/.exec(path) ?? [];
+    if (name !== undefined || request.method !== 'GET') {
+      this.#object(request, { path: list, name, subresource }, response);
+    } else if (query.get('watch') === '1') this.#watch(path, query, response);
     else this.#page(path, query, response, mode === 'stall');
+  }
+
+  async #object(
+    request: IncomingMessage,
+    target: Pick<ObjectRequest, 'path' | 'name' | 'subresource'>,
+    response: ServerResponse,
+  ): Promise<void> {
+    let body = '';
+    for await (const chunk of request.setEncoding('utf8')) body += chunk;
+    const { method = 'GET', headers } = request;
+    const contentType = headers['content-type'] ?? '';
+    const missing = { status: 404, body: { kind: 'Status', message: 'not found' } };
+    const { status, body: sent } =
+      this.onObject?.({ ...target, method, contentType, body }) ?? missing;
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(sent));
   }
 
   #page(path: string, query: URLSearchParams, response: ServerResponse, isStalling: boolean): void {

@@ -31,18 +31,57 @@ const errorBytesMax = 65_536;
 /**
  * Sends a GET request. Resolves with the response to read; destroy it to end it early.
  *
- * @throws {ApiStatusError} If the status is not 200.
+ * @throws {ApiStatusError} If the status is not one of success.
  * @throws {Error} If there is no response in time, or the signal is aborted.
  */
 export async function apiGet(access: ClusterAccess, asked: ApiRequest): Promise<IncomingMessage> {
-  const { path, signal, headTimeoutMs } = asked;
+  return respond(access, { ...asked, method: 'GET' });
+}
+
+/** A request that changes an object, or reads a single one. */
+export interface ApiCall {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** With the query. */
+  readonly path: string;
+  readonly body?: string;
+  /** Of the body. */
+  readonly contentType?: string;
+  readonly signal?: AbortSignal;
+  /** Maximum time for the whole call. @default 30000 */
+  readonly timeoutMs?: number;
+}
+
+const callTimeoutDefaultMs = 30_000;
+/** An object is at most 1.5 MiB in etcd; its JSON is longer. */
+const objectBytesMax = 8 * 1_048_576;
+
+/**
+ * Sends a request and returns the body of the response.
+ *
+ * @throws {ApiStatusError} If the status is not one of success.
+ * @throws {Error} If there is no response in time, or the signal is aborted.
+ */
+export async function apiSend(access: ClusterAccess, call: ApiCall): Promise<string> {
+  const { timeoutMs = callTimeoutDefaultMs, signal = new AbortController().signal } = call;
+  const response = await respond(access, { ...call, signal, headTimeoutMs: timeoutMs });
+  return readText(response, { signal, timeoutMs, bytesMax: objectBytesMax });
+}
+
+interface Asked extends ApiRequest {
+  readonly method: string;
+  readonly body?: string | undefined;
+  readonly contentType?: string | undefined;
+}
+
+async function respond(access: ClusterAccess, asked: Asked): Promise<IncomingMessage> {
+  const { signal, headTimeoutMs } = asked;
   const deadline = AbortSignal.timeout(headTimeoutMs);
-  const response = await head(access, path, AbortSignal.any([deadline, signal])).catch((cause) => {
+  const response = await head(access, asked, AbortSignal.any([deadline, signal])).catch((cause) => {
     if (deadline.aborted && !signal.aborted) throw new Error('no response in time', { cause });
     throw cause;
   });
-  if (response.statusCode === 200) return response;
   const status = response.statusCode ?? 0;
+  if (status >= 200 && status < 300) return response;
   if (status === 401) access.refused();
   const text = await readText(response, {
     signal,
@@ -82,7 +121,7 @@ export async function readText(
 /** Sends the request, and resolves with the head of the response. */
 async function head(
   access: ClusterAccess,
-  path: string,
+  { method, path, body, contentType }: Asked,
   ended: AbortSignal,
 ): Promise<IncomingMessage> {
   const options = await access.requestOptions();
@@ -92,9 +131,12 @@ async function head(
   return await new Promise((resolve, reject) => {
     const sent = request(url, {
       ...options,
+      method,
       headers: {
         ...(options.headers as Record<string, string>),
         accept: 'application/json',
+        ...(contentType === undefined ? {} : { 'content-type': contentType }),
+        ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
         'user-agent': `spillway/${version}`,
       },
     });
@@ -105,7 +147,7 @@ async function head(
       ended.removeEventListener('abort', abort);
       resolve(response);
     });
-    sent.end();
+    sent.end(body);
   });
 }
 

@@ -1,5 +1,5 @@
 // Connections to the API server of a Kubernetes cluster.
-export { ApiStatusError } from './api-request.ts';
+export { type ApiCall, ApiStatusError, apiSend } from './api-request.ts';
 export { type ClusterAccess, openCluster } from './cluster-access.ts';
 export { type FollowedListOptions, followList } from './follow-list.ts';
 export type { ServiceAccountOptions } from './service-account.ts';

@@ -1,0 +1,99 @@
+// The cluster behind an API server.
+import {
+  type KubernetesObject,
+  type LeaseSpec,
+  listPath,
+  objectPath,
+} from '../../core/operator/index.ts';
+import { ApiStatusError, apiSend, type ClusterAccess } from '../../io/kubernetes/index.ts';
+import type { ClusterWriter } from './cluster.ts';
+import type { LeaseStore } from './leader-election.ts';
+
+/** Owner of the fields that the operator applies. */
+const fieldManager = 'spillway-operator';
+
+export function apiCluster(access: ClusterAccess): ClusterWriter {
+  return {
+    read: (reference) =>
+      unlessMissing(async () => {
+        const text = await apiSend(access, { method: 'GET', path: objectPath(reference) });
+        return JSON.parse(text) as KubernetesObject;
+      }),
+    apply: async (object) => {
+      const { apiVersion, kind, metadata } = object;
+      const reference = {
+        apiVersion,
+        kind,
+        namespace: metadata.namespace ?? '',
+        name: metadata.name,
+      };
+      const text = await apiSend(access, {
+        method: 'PATCH',
+        // Fields that upstream's operator, Helm or a person has set otherwise become the operator's.
+        path: `${objectPath(reference)}?fieldManager=${fieldManager}&force=true`,
+        contentType: 'application/apply-patch+yaml',
+        body: JSON.stringify(object),
+      });
+      return JSON.parse(text) as KubernetesObject;
+    },
+    remove: async (reference) => {
+      await unlessMissing(() =>
+        apiSend(access, {
+          method: 'DELETE',
+          path: `${objectPath(reference)}?propagationPolicy=Background`,
+        }),
+      );
+    },
+    setStatus: (reference, status) =>
+      unlessMissing(async () => {
+        const text = await apiSend(access, {
+          method: 'PATCH',
+          path: `${objectPath(reference)}/status?fieldManager=${fieldManager}`,
+          contentType: 'application/merge-patch+json',
+          body: JSON.stringify({ status }),
+        });
+        return (JSON.parse(text) as KubernetesObject).metadata.resourceVersion ?? '';
+      }),
+  };
+}
+
+const leaseVersion = 'coordination.k8s.io/v1';
+
+export function apiLease(access: ClusterAccess, namespace: string, name: string): LeaseStore {
+  const list = listPath('Lease', leaseVersion, namespace);
+  const path = `${list}/${name}`;
+  return {
+    read: () =>
+      unlessMissing(async () => {
+        const { spec, metadata } = JSON.parse(
+          await apiSend(access, { method: 'GET', path }),
+        ) as KubernetesObject & { readonly spec?: LeaseSpec };
+        return { ...(spec && { spec }), resourceVersion: metadata.resourceVersion ?? '' };
+      }),
+    write: async (spec, resourceVersion) => {
+      const metadata = { name, namespace, ...(resourceVersion && { resourceVersion }) };
+      const body = JSON.stringify({ apiVersion: leaseVersion, kind: 'Lease', metadata, spec });
+      const request = resourceVersion
+        ? ({ method: 'PUT', path } as const)
+        : ({ method: 'POST', path: list } as const);
+      try {
+        await apiSend(access, { ...request, contentType: 'application/json', body });
+        return true;
+      } catch (error) {
+        // Somebody else was faster.
+        if (error instanceof ApiStatusError && error.status === 409) return false;
+        throw error;
+      }
+    },
+  };
+}
+
+/** @returns Undefined if the API server has no such object, or no such kind. */
+async function unlessMissing<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ApiStatusError && error.status === 404) return undefined;
+    throw error;
+  }
+}

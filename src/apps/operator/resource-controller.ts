@@ -1,0 +1,138 @@
+// Carries out what `reconcile` decides for one resource at a time.
+import { createHash } from 'node:crypto';
+import {
+  type KubernetesObject,
+  type ObjectReference,
+  type Resource,
+  reconcile,
+} from '../../core/operator/index.ts';
+import type { ClusterWriter } from './cluster.ts';
+
+export interface ResourceControllerOptions {
+  readonly cluster: ClusterWriter;
+  /** The objects that a resource owns, as the watches have them. */
+  readonly owned: (resource: Resource) => readonly KubernetesObject[];
+  /** VLLMRouter: runtimes with a ready engine that it finds. */
+  readonly activeRuntimes: (resource: Resource) => number | undefined;
+  /** RFC 3339. */
+  readonly now: () => string;
+}
+
+/** What was applied, and the object that the API server made of it. */
+interface Applied {
+  readonly hash: string;
+  readonly version: string;
+}
+
+export class ResourceController {
+  readonly #options: ResourceControllerOptions;
+  /** By uid of the resource, then kind and name: as many as there are objects. */
+  readonly #applied = new Map<string, Map<string, Applied>>();
+  /** The version of each resource after its status was last set, by uid. */
+  readonly #written = new Map<string, string>();
+
+  constructor(options: ResourceControllerOptions) {
+    this.#options = options;
+  }
+
+  /** The resource is gone. */
+  forget(uid: string): void {
+    this.#applied.delete(uid);
+    this.#written.delete(uid);
+  }
+
+  /**
+   * Brings the cluster closer to what a resource says.
+   *
+   * @throws If the API server cannot be reached, or refuses something; the status says so, too, if it can be written.
+   */
+  async work(resource: Resource): Promise<void> {
+    const { cluster, activeRuntimes, now } = this.#options;
+    const objects = await this.#objects(resource);
+    const active = activeRuntimes(resource);
+    const observed = {
+      ...{ objects, now: now() },
+      ...(active === undefined ? {} : { activeRuntimes: active }),
+    };
+    const decided = reconcile(resource, observed);
+    let refusal: unknown;
+    try {
+      for (const object of decided.apply) await this.#apply(resource, object, objects);
+      for (const reference of decided.remove) await cluster.remove(reference);
+    } catch (error) {
+      refusal = error;
+    }
+    const { status } =
+      refusal === undefined
+        ? decided
+        : reconcile(resource, {
+            ...observed,
+            refusal: refusal instanceof Error ? refusal.message : String(refusal),
+          });
+    if (status !== undefined) await this.#setStatus(resource, status);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** Sets a status, unless the watch does not show yet what was set last: its events lead to another look. */
+  async #setStatus(
+    { apiVersion, kind, metadata }: Resource,
+    status: Readonly<Record<string, unknown>>,
+  ): Promise<void> {
+    const { namespace, name, uid, resourceVersion } = metadata;
+    const written = this.#written.get(uid);
+    if (written !== undefined && isOlder(resourceVersion, written)) return;
+    const reference = { apiVersion, kind, namespace, name };
+    const version = await this.#options.cluster.setStatus(reference, status);
+    if (version !== undefined) this.#written.set(uid, version);
+  }
+
+  /** Objects that the watches have, and a Deployment that upstream's operator has made without our label. */
+  async #objects(resource: Resource): Promise<readonly KubernetesObject[]> {
+    const { cluster, owned } = this.#options;
+    const objects = owned(resource);
+    if (objects.some(({ kind }) => kind === 'Deployment')) return objects;
+    const { name, namespace } = resource.metadata;
+    const reference: ObjectReference = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      namespace,
+      name,
+    };
+    const found = await cluster.read(reference);
+    return found === undefined ? objects : [...objects, found];
+  }
+
+  /** Applies an object, unless the cluster has it as it was last applied. */
+  async #apply(
+    { metadata }: Resource,
+    object: KubernetesObject,
+    observed: readonly KubernetesObject[],
+  ): Promise<void> {
+    const key = `${object.kind}/${object.metadata.name}`;
+    const hash = createHash('sha256').update(JSON.stringify(object)).digest('base64');
+    const found = observed.find(
+      (one) => one.kind === object.kind && one.metadata.name === object.metadata.name,
+    );
+    const applied = this.#applied.get(metadata.uid) ?? new Map<string, Applied>();
+    this.#applied.set(metadata.uid, applied);
+    const last = applied.get(key);
+    if (found !== undefined && last?.hash === hash && last.version === versionOf(found)) return;
+    const now = await this.#options.cluster.apply(object);
+    applied.set(key, { hash, version: versionOf(now) });
+  }
+}
+
+/**
+ * Versions of one kind of object are numbers that grow.
+ *
+ * @see https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+ */
+function isOlder(version: string | undefined, than: string): boolean {
+  return /^\d+$/.test(version ?? '') && /^\d+$/.test(than) && BigInt(version ?? 0) < BigInt(than);
+}
+
+/** What changes with the specification of an object and not with its status, where there is such a thing. */
+function versionOf({ metadata }: KubernetesObject): string {
+  const { generation, resourceVersion = '' } = metadata;
+  return generation === undefined ? resourceVersion : String(generation);
+}

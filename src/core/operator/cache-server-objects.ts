@@ -1,0 +1,60 @@
+// The objects of a CacheServer: Deployment and Service.
+import { compact, type KubernetesObject, type Owner, ownedMetadata } from './kubernetes-object.ts';
+import {
+  containerSecurity,
+  imageOf,
+  podSecurity,
+  pullPolicyOf,
+  pullSecretsOf,
+  resourcesOf,
+  serviceSpec,
+} from './pod-parts.ts';
+import type { CacheServerSpec } from './resources.ts';
+
+export function cacheServerObjects(
+  owner: Owner,
+  spec: CacheServerSpec,
+  // Upstream's operator does not pass the labels of a CacheServer on.
+  selector: Readonly<Record<string, string>> = { app: owner.metadata.name },
+): readonly KubernetesObject[] {
+  const { name } = owner.metadata;
+  const { image, port } = spec;
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: ownedMetadata(owner, name),
+      spec: serviceSpec(owner, port, selector),
+    },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: ownedMetadata(owner, name),
+      spec: {
+        replicas: spec.replicas,
+        strategy: { type: spec.deploymentStrategy },
+        selector: { matchLabels: selector },
+        template: {
+          metadata: { labels: selector },
+          spec: compact({
+            imagePullSecrets: pullSecretsOf(image),
+            securityContext: podSecurity,
+            containers: [
+              compact({
+                name: 'cache-server',
+                image: imageOf(image),
+                imagePullPolicy: pullPolicyOf(image),
+                command: ['/opt/venv/bin/lmcache_server', '0.0.0.0', String(port)],
+                ports: [{ name: 'http', containerPort: port }],
+                resources: resourcesOf(spec.resources),
+                securityContext: containerSecurity,
+                // The server speaks its own protocol, without a health check.
+                readinessProbe: { tcpSocket: { port }, periodSeconds: 5 },
+              }),
+            ],
+          }),
+        },
+      },
+    },
+  ];
+}

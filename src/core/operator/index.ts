@@ -1,0 +1,14 @@
+// The operator's decisions: what a resource becomes in the cluster. Pure: objects in, objects and actions out.
+export { followedKinds, listPath, objectPath } from './api-paths.ts';
+export { crds } from './crds.ts';
+export {
+  type KubernetesObject,
+  managedBy,
+  type ObjectReference,
+} from './kubernetes-object.ts';
+export { Leadership, type LeaseSpec, renewSeconds, retrySeconds } from './leadership.ts';
+export { healthPort, manifests } from './manifests.ts';
+export { deployedKinds, type Resource, reconcile } from './reconcile.ts';
+export { apiVersion, group } from './resources.ts';
+export { matchesSelector } from './selector.ts';
+export { WorkQueue } from './work-queue.ts';

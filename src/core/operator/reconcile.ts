@@ -1,0 +1,221 @@
+// From what a user wrote and what is in the cluster to what must be done. Pure and level-triggered: it does not ask what
+// has changed, and the same input gives the same actions, so a lost event or a second run does no harm.
+import type { z } from 'zod';
+import { cacheServerObjects } from './cache-server-objects.ts';
+import {
+  type KubernetesObject,
+  type ObjectReference,
+  type Owner,
+  referenceTo,
+} from './kubernetes-object.ts';
+import { type Kind, type RouterSpec, type RuntimeSpec, specs } from './resources.ts';
+import { routerObjects } from './router-objects.ts';
+import { runtimeObjects } from './runtime-objects.ts';
+import { type Condition, type Progress, progressOf, withCondition } from './status.ts';
+
+/** A kind whose resources become Kubernetes objects. Adapters become calls of engines instead. */
+export type DeployedKind = Exclude<Kind, 'LoraAdapter'>;
+
+export const deployedKinds: readonly DeployedKind[] = ['VLLMRuntime', 'VLLMRouter', 'CacheServer'];
+
+/** A resource as the API server has it. */
+export interface Resource extends Owner {
+  readonly kind: DeployedKind;
+  readonly spec?: unknown;
+  readonly status?: unknown;
+}
+
+export interface Observed {
+  /** Objects that this resource owns, and those of the names that it would give. */
+  readonly objects: readonly KubernetesObject[];
+  /** VLLMRouter: ready engines that its selector finds. */
+  readonly activeRuntimes?: number;
+  /** RFC 3339. */
+  readonly now: string;
+  /** What the API server refused when it was last applied. */
+  readonly refusal?: string | undefined;
+}
+
+export interface Reconciled {
+  /** To apply, in this order. */
+  readonly apply: readonly KubernetesObject[];
+  readonly remove: readonly ObjectReference[];
+  /** The whole status, if it differs from the present one. */
+  readonly status: Readonly<Record<string, unknown>> | undefined;
+}
+
+export function reconcile(resource: Resource, observed: Observed): Reconciled {
+  const { metadata, kind } = resource;
+  // What Kubernetes deletes goes with its owner.
+  if (metadata.deletionTimestamp !== undefined) return { apply: [], remove: [], status: undefined };
+  const parsed = specs[kind].safeParse(resource.spec);
+  if (!parsed.success) {
+    const message = sentenceOf(parsed.error);
+    return {
+      ...{ apply: [], remove: [] },
+      status: changed(resource, invalidStatus(resource, observed, message), observed.now),
+    };
+  }
+  const deployment = observed.objects.find((one) => one.kind === 'Deployment');
+  const wanted = desiredObjects(resource, parsed.data, selectorOf(deployment));
+  const apply = wanted.filter((object) => !isKept(object, observed.objects));
+  const remove = observed.objects
+    .filter((object) => isOwnedBy(object, resource) && object.kind !== 'PersistentVolumeClaim')
+    .map((object) => referenceTo(object, metadata.namespace))
+    .filter(
+      (one) =>
+        !wanted.some(({ kind, metadata: { name } }) => kind === one.kind && name === one.name),
+    );
+  const status = nextStatus(resource, parsed.data, observed, deployment);
+  return { apply, remove, status: changed(resource, status, observed.now) };
+}
+
+type Spec = z.infer<(typeof specs)[DeployedKind]>;
+
+function desiredObjects(
+  owner: Resource,
+  spec: Spec,
+  selector: Readonly<Record<string, string>> | undefined,
+): readonly KubernetesObject[] {
+  switch (owner.kind) {
+    case 'VLLMRuntime':
+      return runtimeObjects(owner, spec as RuntimeSpec, selector);
+    case 'VLLMRouter':
+      return routerObjects(owner, spec as RouterSpec, selector);
+    case 'CacheServer':
+      return cacheServerObjects(owner, spec as Parameters<typeof cacheServerObjects>[1], selector);
+  }
+}
+
+function selectorOf(
+  deployment: KubernetesObject | undefined,
+): Readonly<Record<string, string>> | undefined {
+  const spec = deployment?.['spec'] as
+    | { readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> } }
+    | undefined;
+  return spec?.selector?.matchLabels;
+}
+
+/** A volume that exists stays as it is, except that it may grow: nothing else of it can be changed. */
+function isKept(object: KubernetesObject, observed: readonly KubernetesObject[]): boolean {
+  if (object.kind !== 'PersistentVolumeClaim') return false;
+  const found = observed.find(
+    ({ kind, metadata }) => kind === object.kind && metadata.name === object.metadata.name,
+  );
+  return found !== undefined && storageOf(found) === storageOf(object);
+}
+
+function storageOf(claim: KubernetesObject): unknown {
+  const spec = claim['spec'] as {
+    readonly resources?: { readonly requests?: { readonly storage?: unknown } };
+  };
+  return spec.resources?.requests?.storage;
+}
+
+function isOwnedBy({ metadata }: KubernetesObject, owner: Owner): boolean {
+  return metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid) ?? false;
+}
+
+function nextStatus(
+  resource: Resource,
+  spec: Spec,
+  observed: Observed,
+  deployment: KubernetesObject | undefined,
+): Readonly<Record<string, unknown>> {
+  const isOff = resource.kind === 'VLLMRouter' && !(spec as RouterSpec).enableRouter;
+  const replicas =
+    'deploymentConfig' in spec ? spec.deploymentConfig.replicas : isOff ? 0 : spec.replicas;
+  const progress = isOff ? undefined : progressOf(deployment, replicas);
+  const ready = readyCondition(resource, observed, progress);
+  const before = (resource.status ?? {}) as { readonly conditions?: readonly Condition[] };
+  const shared = {
+    observedGeneration: resource.metadata.generation ?? 0,
+    conditions: withCondition(before.conditions ?? [], ready, observed.now),
+  };
+  const readiness = progress?.readiness ?? 'Ready';
+  if (resource.kind !== 'VLLMRuntime') {
+    const { activeRuntimes } = observed;
+    const active =
+      resource.kind === 'VLLMRouter' && activeRuntimes !== undefined ? { activeRuntimes } : {};
+    return { status: readiness, ...active, ...shared };
+  }
+  const selector = Object.entries(selectorOf(deployment) ?? {});
+  return {
+    modelStatus: readiness,
+    replicas: progress?.replicas ?? 0,
+    availableReplicas: progress?.availableReplicas ?? 0,
+    updatedReplicas: progress?.updatedReplicas ?? 0,
+    unavailableReplicas: progress?.unavailableReplicas ?? 0,
+    selector: selector.map(([key, value]) => `${key}=${value}`).join(','),
+    ...shared,
+  };
+}
+
+function readyCondition(
+  { metadata }: Resource,
+  { refusal }: Observed,
+  progress: Progress | undefined,
+): Omit<Condition, 'lastTransitionTime'> {
+  const observedGeneration = metadata.generation ?? 0;
+  const base = { type: 'Ready', observedGeneration };
+  if (refusal !== undefined) {
+    return { ...base, status: 'False', reason: 'Refused', message: refusal };
+  }
+  if (progress === undefined) {
+    return { ...base, status: 'True', reason: 'Disabled', message: 'enableRouter is false.' };
+  }
+  const { readiness, reason, message } = progress;
+  const status = readiness === 'Ready' ? 'True' : readiness === 'Unknown' ? 'Unknown' : 'False';
+  return { ...base, status, reason, message };
+}
+
+function invalidStatus(
+  resource: Resource,
+  { now }: Observed,
+  message: string,
+): Readonly<Record<string, unknown>> {
+  const before = (resource.status ?? {}) as { readonly conditions?: readonly Condition[] };
+  const observedGeneration = resource.metadata.generation ?? 0;
+  const condition = {
+    type: 'Ready',
+    status: 'False',
+    reason: 'InvalidSpec',
+    message,
+    observedGeneration,
+  } as const;
+  return {
+    ...before,
+    observedGeneration,
+    conditions: withCondition(before.conditions ?? [], condition, now),
+  };
+}
+
+/** The first fault, in one sentence. */
+function sentenceOf(error: z.ZodError): string {
+  const [issue] = error.issues;
+  return `spec.${issue?.path.join('.')}: ${issue?.message}.`;
+}
+
+/** A write for each look at the cluster would cause the next look: only a change counts, not the time. */
+function changed(
+  { status }: Resource,
+  next: Readonly<Record<string, unknown>>,
+  now: string,
+): Readonly<Record<string, unknown>> | undefined {
+  const { lastUpdated: _, ...before } = (status ?? {}) as Readonly<Record<string, unknown>>;
+  return isEqual(before, next) ? undefined : { ...next, lastUpdated: now };
+}
+
+/** Equal as JSON, whatever the order of keys. */
+function isEqual(one: unknown, other: unknown): boolean {
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) {
+    return one === other;
+  }
+  const [keys, others] = [Object.keys(one), Object.keys(other)];
+  return (
+    keys.length === others.length &&
+    keys.every((key) =>
+      isEqual((one as Record<string, unknown>)[key], (other as Record<string, unknown>)[key]),
+    )
+  );
+}

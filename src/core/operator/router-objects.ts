@@ -1,0 +1,136 @@
+// The objects of a VLLMRouter: service account and what it may do, Service, Deployment.
+import { compact, type KubernetesObject, type Owner, ownedMetadata } from './kubernetes-object.ts';
+import {
+  containerSecurity,
+  healthProbe,
+  imageOf,
+  nodeAffinityOf,
+  podLabels,
+  podSecurity,
+  pullPolicyOf,
+  pullSecretsOf,
+  resourcesOf,
+  serviceSpec,
+} from './pod-parts.ts';
+import type { RouterSpec } from './resources.ts';
+
+/** SIGTERM first fails the readiness probe for 5 s, then streams have 55 s to end. */
+const shutdownSeconds = 60;
+
+export function routerObjects(
+  owner: Owner,
+  spec: RouterSpec,
+  selector: Readonly<Record<string, string>> = podLabels(owner),
+): readonly KubernetesObject[] {
+  if (!spec.enableRouter) return [];
+  const { name, namespace } = owner.metadata;
+  const account = spec.serviceAccountName || name;
+  const [role, binding] = [`${name}-pod-viewer-role`, `${name}-pod-viewer-binding`];
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: ownedMetadata(owner, account) },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'Role',
+      metadata: ownedMetadata(owner, role),
+      rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] }],
+    },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata: ownedMetadata(owner, binding),
+      subjects: [{ kind: 'ServiceAccount', name: account, namespace }],
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: role },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: ownedMetadata(owner, name),
+      spec: serviceSpec(owner, spec.port, selector),
+    },
+    deployment(owner, spec, account, selector),
+  ];
+}
+
+function deployment(
+  owner: Owner,
+  spec: RouterSpec,
+  account: string,
+  selector: Readonly<Record<string, string>>,
+): KubernetesObject {
+  const { port, image } = spec;
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: ownedMetadata(owner, owner.metadata.name),
+    spec: {
+      replicas: spec.replicas,
+      // A router is never missing while another one starts.
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+      selector: { matchLabels: selector },
+      template: {
+        metadata: { labels: { ...podLabels(owner), ...selector } },
+        spec: compact({
+          serviceAccountName: account,
+          imagePullSecrets: pullSecretsOf(image),
+          affinity: nodeAffinityOf(spec.nodeSelectorTerms),
+          // Lets a user other than root listen on port 80.
+          securityContext: {
+            ...podSecurity,
+            sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }],
+          },
+          terminationGracePeriodSeconds: shutdownSeconds + 10,
+          containers: [
+            compact({
+              name: 'router',
+              image: imageOf(image),
+              imagePullPolicy: pullPolicyOf(image),
+              args: routerArguments(owner, spec),
+              env: routerEnvironment(spec),
+              ports: [{ name: 'http', containerPort: port }],
+              resources: resourcesOf(spec.resources),
+              securityContext: containerSecurity,
+              startupProbe: healthProbe(port, { periodSeconds: 1, failureThreshold: 60 }),
+              readinessProbe: healthProbe(port, { periodSeconds: 2, failureThreshold: 1 }),
+              livenessProbe: healthProbe(port, { periodSeconds: 10, failureThreshold: 6 }),
+            }),
+          ],
+        }),
+      },
+    },
+  };
+}
+
+/** Flags that upstream's router and ours both have. */
+function routerArguments({ metadata }: Owner, spec: RouterSpec): readonly string[] {
+  const args = ['--host', '0.0.0.0', '--port', String(spec.port)];
+  const value = (flag: string, text: string | number | undefined) => {
+    if (text) args.push(flag, String(text));
+  };
+  value('--service-discovery', spec.serviceDiscovery);
+  if (spec.serviceDiscovery === 'k8s') {
+    value('--k8s-namespace', metadata.namespace);
+    value('--k8s-label-selector', spec.k8sLabelSelector);
+  } else {
+    value('--static-backends', spec.staticBackends);
+    value('--static-models', spec.staticModels);
+  }
+  value('--routing-logic', spec.routingLogic);
+  value('--session-key', spec.sessionKey);
+  if (spec.routingLogic === 'kvaware') {
+    value('--lmcache-controller-port', spec.lmcacheControllerPort);
+  }
+  value('--engine-stats-interval', spec.engineScrapeInterval);
+  value('--request-stats-window', spec.requestStatsWindow);
+  return [...args, ...(spec.extraArgs ?? [])];
+}
+
+function routerEnvironment(spec: RouterSpec): readonly object[] {
+  const { vllmApiKeySecret: secret, vllmApiKeyName: key } = spec;
+  const hasKey = secret?.name && key;
+  return [
+    ...(spec.env ?? []),
+    ...(hasKey
+      ? [{ name: 'VLLM_API_KEY', valueFrom: { secretKeyRef: { name: secret.name, key } } }]
+      : []),
+  ];
+}

@@ -1,0 +1,284 @@
+// The objects of a VLLMRuntime: Service, volume, chat template, Deployment and KEDA's ScaledObject, named as upstream's
+// operator names them.
+import { compact, type KubernetesObject, type Owner, ownedMetadata } from './kubernetes-object.ts';
+import {
+  containerSecurity,
+  healthProbe,
+  imageOf,
+  nodeAffinityOf,
+  podLabels,
+  podSecurity,
+  pullPolicyOf,
+  pullSecretsOf,
+  resourcesOf,
+  serviceSpec,
+} from './pod-parts.ts';
+import type { RuntimeSpec } from './resources.ts';
+import { scaledObject } from './scaled-object.ts';
+
+/** Where the chat template is in an engine's container. */
+const templatePath = '/etc/chat-template.json';
+/** Port where the sidecar of upstream downloads adapters. */
+const sidecarPort = '30090';
+/** Time for the first start: a download of a large model and its compilation. Upstream allows 35 minutes. */
+const startupSeconds = 3600;
+const startupPeriodSeconds = 5;
+/**
+ * How long a terminating engine may finish its streams. The router stops sending it requests as soon as the pod is
+ * marked for deletion.
+ */
+const drainSeconds = 600;
+
+/** @param selector That of a Deployment that exists: Kubernetes does not let it change. */
+export function runtimeObjects(
+  owner: Owner,
+  spec: RuntimeSpec,
+  selector: Readonly<Record<string, string>> = podLabels(owner),
+): readonly KubernetesObject[] {
+  const { name } = owner.metadata;
+  const { storageConfig: storage, model, vllmConfig } = spec;
+  const objects: KubernetesObject[] = [
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: ownedMetadata(owner, name),
+      spec: serviceSpec(owner, vllmConfig.port, selector),
+    },
+  ];
+  if (storage?.enabled) {
+    objects.push({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: ownedMetadata(owner, name, podLabels(owner)),
+      spec: compact({
+        accessModes: [storage.accessMode],
+        resources: { requests: { storage: storage.size } },
+        storageClassName: storage.storageClassName || undefined,
+      }),
+    });
+  }
+  if (model.chatTemplate) {
+    objects.push({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: ownedMetadata(owner, `${name}-chat-template`),
+      data: { chatTemplate: model.chatTemplate },
+    });
+  }
+  objects.push(deployment(owner, spec, selector));
+  if (spec.autoscalingConfig?.enabled) objects.push(scaledObject(owner, spec));
+  return objects;
+}
+
+function deployment(
+  owner: Owner,
+  spec: RuntimeSpec,
+  selector: Readonly<Record<string, string>>,
+): KubernetesObject {
+  const config = spec.deploymentConfig;
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: ownedMetadata(owner, owner.metadata.name),
+    spec: {
+      replicas: config.replicas,
+      strategy: { type: config.deploymentStrategy },
+      selector: { matchLabels: selector },
+      template: {
+        metadata: compact({
+          labels: { ...podLabels(owner), ...selector },
+          annotations: config.podAnnotations,
+        }),
+        spec: compact({
+          runtimeClassName: config.runtimeClass || undefined,
+          affinity: nodeAffinityOf(config.nodeSelectorTerms),
+          tolerations: config.toleration,
+          imagePullSecrets: pullSecretsOf(config.image),
+          securityContext: podSecurity,
+          terminationGracePeriodSeconds: drainSeconds + 30,
+          volumes: volumes(owner, spec),
+          containers: [engineContainer(spec), ...sidecarContainers(spec)],
+        }),
+      },
+    },
+  };
+}
+
+function engineContainer(spec: RuntimeSpec): object {
+  const { vllmConfig, deploymentConfig: config } = spec;
+  const { port } = vllmConfig;
+  const isEmbedded = spec.engineKind === 'embedded';
+  return compact({
+    name: 'vllm',
+    image: imageOf(config.image),
+    imagePullPolicy: pullPolicyOf(config.image),
+    command: isEmbedded ? ['spillway', 'engine', '--model'] : vllmCommand(config.image.name),
+    args: engineArguments(spec),
+    env: engineEnvironment(spec),
+    ports: [{ name: 'http', containerPort: port }],
+    resources: resourcesOf(config.resources),
+    volumeMounts: volumeMounts(spec),
+    securityContext: containerSecurity,
+    startupProbe: healthProbe(port, {
+      periodSeconds: startupPeriodSeconds,
+      failureThreshold: startupSeconds / startupPeriodSeconds,
+    }),
+    readinessProbe: healthProbe(port, { periodSeconds: 5, failureThreshold: 3 }),
+    livenessProbe: healthProbe(port, { periodSeconds: 20, failureThreshold: 10 }),
+    // The embedded engine finishes its streams on SIGTERM by itself.
+    lifecycle: isEmbedded ? undefined : { preStop: { exec: { command: drainCommand(port) } } },
+  });
+}
+
+/** LMCache's images have vLLM in a virtual environment that is not on the PATH. */
+function vllmCommand(image: string): readonly string[] {
+  return /(^|\/)lmcache\//.test(image) ? ['/opt/venv/bin/vllm', 'serve'] : ['vllm', 'serve'];
+}
+
+/** vLLM cuts its streams on SIGTERM: the hook waits until none is running. Every image of vLLM has Python. */
+function drainCommand(port: number): readonly string[] {
+  const program = [
+    'import re,time,urllib.request as u',
+    `end=time.time()+${drainSeconds}`,
+    'time.sleep(5)',
+    'while time.time()<end:',
+    ` t=u.urlopen("http://127.0.0.1:${port}/metrics",timeout=5).read().decode()`,
+    ' if not sum(map(float,re.findall(r"^vllm:num_requests_(?:running|waiting)\\{.*\\} (\\S+)$",t,re.M))): break',
+    ' time.sleep(1)',
+  ];
+  return ['python3', '-c', program.join('\n')];
+}
+
+/** Flags in the order of upstream's operator; what is not written keeps vLLM's default. */
+function engineArguments(spec: RuntimeSpec): readonly string[] {
+  const { model, vllmConfig: config, lmCacheConfig } = spec;
+  const args = [model.modelURL, '--host', '0.0.0.0', '--port', String(config.port)];
+  const flag = (name: string, isOn: boolean | undefined) => {
+    if (isOn) args.push(name);
+  };
+  const switched = (name: string, isOn: boolean | undefined) => {
+    if (isOn !== undefined) args.push(isOn ? `--${name}` : `--no-${name}`);
+  };
+  const value = (name: string, text: string | number | undefined) => {
+    if (text) args.push(name, String(text));
+  };
+  flag('--enable-lora', model.enableLoRA);
+  flag('--enable-auto-tool-choice', model.enableTool);
+  value('--tool-call-parser', model.toolCallParser);
+  switched('enable-chunked-prefill', config.enableChunkedPrefill);
+  switched('enable-prefix-caching', config.enablePrefixCaching);
+  value('--max-model-len', model.maxModelLen);
+  value('--dtype', model.dtype);
+  value('--tensor-parallel-size', config.tensorParallelSize);
+  value('--max-num-seqs', model.maxNumSeqs);
+  value('--gpu-memory-utilization', config.gpuMemoryUtilization);
+  value('--max-loras', config.maxLoras);
+  args.push(...(config.extraArgs ?? []));
+  value('--chat-template', model.chatTemplate ? templatePath : undefined);
+  if (lmCacheConfig?.enabled) {
+    const connector = config.v1 === false ? 'LMCacheConnector' : 'LMCacheConnectorV1';
+    args.push(
+      '--kv-transfer-config',
+      JSON.stringify({ kv_connector: connector, kv_role: 'kv_both' }),
+    );
+  }
+  return args;
+}
+
+interface EnvVar {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: object;
+}
+
+function engineEnvironment(spec: RuntimeSpec): readonly EnvVar[] {
+  const { model, vllmConfig: config, lmCacheConfig: cache } = spec;
+  const { hfTokenSecretName: secret, hfTokenKeyName: key } = model.hfTokenSecret ?? {};
+  const variables: EnvVar[] = [];
+  const add = (name: string, value: string | undefined) => {
+    if (value) variables.push({ name, value });
+  };
+  // Later versions of vLLM have the V1 engine only.
+  if (config.v1 !== undefined) add('VLLM_USE_V1', config.v1 ? '1' : '0');
+  if (model.enableLoRA) add('VLLM_ALLOW_RUNTIME_LORA_UPDATING', 'True');
+  if (cache?.enabled) {
+    add('LMCACHE_USE_EXPERIMENTAL', 'True');
+    add('VLLM_RPC_TIMEOUT', '1000000');
+    const host = gigabytes(cache.cpuOffloadingBufferSize);
+    const disk = gigabytes(cache.diskOffloadingBufferSize);
+    if (host > 0) add('LMCACHE_LOCAL_CPU', 'True');
+    if (host > 0) add('LMCACHE_MAX_LOCAL_CPU_SIZE', String(host));
+    if (disk > 0) add('LMCACHE_LOCAL_DISK', 'True');
+    if (disk > 0) add('LMCACHE_MAX_LOCAL_DISK_SIZE', String(disk));
+    add('LMCACHE_REMOTE_URL', cache.remoteUrl);
+    if (cache.remoteUrl) add('LMCACHE_REMOTE_SERDE', cache.remoteSerde);
+  }
+  // The last of two variables of one name wins, so the user's come later.
+  for (const { name, value } of config.env ?? []) variables.push({ name, value });
+  if (secret) {
+    variables.push({ name: 'HF_TOKEN', valueFrom: { secretKeyRef: { name: secret, key } } });
+  }
+  return variables;
+}
+
+/** LMCache takes gigabytes without a unit; upstream passes "4Gi" on, with which LMCache does not start. */
+function gigabytes(text: string): number {
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*(|[kMGT]i?)B?$/.exec(text.trim()) ?? [];
+  const exponent = unit === '' ? 3 : ' kMGT'.indexOf(unit.charAt(0));
+  const bytes = Number(number) * (unit.endsWith('i') ? 1024 : 1000) ** exponent;
+  return Number((bytes / 1e9).toFixed(3));
+}
+
+function volumes(owner: Owner, spec: RuntimeSpec): readonly object[] {
+  const { name } = owner.metadata;
+  const { storageConfig: storage, model, deploymentConfig } = spec;
+  const all: object[] = [];
+  if (storage?.enabled) {
+    all.push({ name: storage.volumeName, persistentVolumeClaim: { claimName: name } });
+  }
+  if (model.chatTemplate) {
+    const items = [{ key: 'chatTemplate', path: 'chat_template.json' }];
+    all.push({ name: 'chat-template', configMap: { name: `${name}-chat-template`, items } });
+  }
+  if (deploymentConfig.shmSize) {
+    const emptyDir = { medium: 'Memory', sizeLimit: deploymentConfig.shmSize };
+    all.push({ name: 'dshm', emptyDir });
+  }
+  return all;
+}
+
+function volumeMounts({ storageConfig, model, deploymentConfig }: RuntimeSpec): readonly object[] {
+  const all: object[] = [];
+  if (storageConfig?.enabled) {
+    all.push({ name: storageConfig.volumeName, mountPath: storageConfig.mountPath });
+  }
+  if (model.chatTemplate) {
+    all.push({ name: 'chat-template', mountPath: templatePath, subPath: 'chat_template.json' });
+  }
+  if (deploymentConfig.shmSize) all.push({ name: 'dshm', mountPath: '/dev/shm' });
+  return all;
+}
+
+function sidecarContainers({ deploymentConfig, storageConfig }: RuntimeSpec): readonly object[] {
+  const sidecar = deploymentConfig.sidecarConfig;
+  if (!sidecar?.enabled) return [];
+  const { cpu = '0.5', memory = '128Mi' } = sidecar.resources ?? {};
+  const { mountPath } = sidecar;
+  return [
+    compact({
+      name: sidecar.name,
+      image: imageOf(sidecar.image),
+      imagePullPolicy: pullPolicyOf(sidecar.image),
+      command: sidecar.command,
+      args: sidecar.args,
+      env: [
+        { name: 'PORT', value: sidecarPort },
+        { name: 'LORA_DOWNLOAD_BASE_DIR', value: `${mountPath}/lora-adapters` },
+        ...(sidecar.env ?? []),
+      ],
+      resources: resourcesOf({ ...sidecar.resources, cpu, memory }),
+      volumeMounts: storageConfig?.enabled ? [{ name: storageConfig.volumeName, mountPath }] : [],
+      securityContext: containerSecurity,
+    }),
+  ];
+}
