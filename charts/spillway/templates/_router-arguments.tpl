@@ -28,6 +28,10 @@ Arguments that only Spillway's router has, where a key differs from its default.
 - "--request-timeout"
 - {{ include "spillway.text" ($spec.timeouts | default dict).request | quote }}
 {{- end }}
+{{- if and (not (kindIs "invalid" ($spec.timeouts | default dict).sseKeepAlive)) (ne (include "spillway.text" ($spec.timeouts | default dict).sseKeepAlive) "0") }}
+- "--sse-keep-alive-interval"
+- {{ include "spillway.text" ($spec.timeouts | default dict).sseKeepAlive | quote }}
+{{- end }}
 {{- if and (not (kindIs "invalid" ($spec.admission | default dict).queueTimeout)) (ne (include "spillway.text" ($spec.admission | default dict).queueTimeout) "0") }}
 - "--queue-timeout"
 - {{ include "spillway.text" ($spec.admission | default dict).queueTimeout | quote }}

@@ -119,6 +119,8 @@ export interface RouterOptions {
   readonly upstream?: Partial<Pick<UpstreamLimits, 'connectTimeoutMs' | 'idleTimeoutMs'>>;
   /** @default `defaultDeadlines` */
   readonly deadlines?: Partial<DeadlineSettings>;
+  /** Interval of comments on streams without data yet; 0 for none. @default 0 */
+  readonly sseKeepAliveSeconds?: number;
   /** By default, requests do not wait in the router. */
   readonly admission?: AdmissionSettings | undefined;
   /** Resolution of deadlines: how late one may be noticed. @default 250 */

@@ -27,6 +27,7 @@ import { refusalText } from './requests/answer.ts';
 import { InferenceRequests } from './requests/inference-requests.ts';
 import { proxyContext } from './requests/proxy-context.ts';
 import { RouterAdmission } from './requests/router-admission.ts';
+import { SseKeepAlive } from './requests/sse-keep-alive.ts';
 import { browserGuard } from './routes/browser-guard.ts';
 import { dispatcher } from './routes/dispatcher.ts';
 import { EventFeed } from './routes/event-feed.ts';
@@ -157,7 +158,12 @@ class Router {
     const admission =
       queue &&
       new RouterAdmission({ settings: queue, core, clock, ticker, registry, hasSharedKey });
-    const context = proxyContext({ core, metrics, engines, options, watch, clock, admission });
+    const { sseKeepAliveSeconds = 0 } = options;
+    const keepAlive =
+      sseKeepAliveSeconds > 0 ? new SseKeepAlive(ticker, sseKeepAliveSeconds) : undefined;
+    const context = proxyContext({
+      ...{ core, metrics, engines, options, watch, clock, admission, keepAlive },
+    });
     this.#tokenizers = new ModelTokenizers({
       ...{ core, engines, ticker, authorization, log },
       sources: options.tokenizers ?? {},

@@ -54,6 +54,7 @@ interface Flags
   readonly streamIdleTimeout: number;
   readonly engineStallTimeout: number;
   readonly requestTimeout: number;
+  readonly sseKeepAliveInterval: number;
   readonly slowStart: number;
   readonly drainDelay: number;
   readonly shutdownTimeout: number;
@@ -200,6 +201,7 @@ async function run(flags: Flags): Promise<void> {
       connectionsMax: flags.maxConnections,
     },
     upstream: { connectTimeoutMs: flags.connectTimeout * 1000 },
+    sseKeepAliveSeconds: flags.sseKeepAliveInterval,
     deadlines: {
       firstByteSeconds:
         flags.firstByteTimeout === 'auto' ? 'predicted' : deadline(flags.firstByteTimeout),

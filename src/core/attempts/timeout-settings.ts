@@ -2,7 +2,7 @@
 
 interface RouterTimeout {
   /** Key under `routerSpec.timeouts`. */
-  readonly key: 'connect' | 'firstByte' | 'streamIdle' | 'engineStall' | 'request';
+  readonly key: 'connect' | 'firstByte' | 'streamIdle' | 'engineStall' | 'request' | 'sseKeepAlive';
   readonly flag: string;
   readonly help: string;
   /** Seconds; 0 for none; `auto` follows the routing policy. */
@@ -38,6 +38,12 @@ export const routerTimeouts: readonly RouterTimeout[] = [
     key: 'request',
     flag: '--request-timeout',
     help: 'maximum time for a request, retries included; 0 for none. Clients can ask for less: x-envoy-upstream-rq-timeout-ms, grpc-timeout',
+    default: 0,
+  },
+  {
+    key: 'sseKeepAlive',
+    flag: '--sse-keep-alive-interval',
+    help: 'interval of keep-alive comments on a stream whose engine has accepted it and sends no data yet; 0 for none. After the first comment the status is 200, and a failure is an error event',
     default: 0,
   },
 ];

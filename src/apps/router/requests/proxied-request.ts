@@ -34,6 +34,7 @@ import { type AttemptOwner, ProxyAttempt, type SentBody } from './proxy-attempt.
 import type { ProxyContext } from './proxy-context.ts';
 import { ResponseRelay } from './response-relay.ts';
 import { rejectionError } from './router-admission.ts';
+import { keepAliveChunk, type SilentStream, takesComments } from './sse-keep-alive.ts';
 import { type MigrationPlan, StreamMigration } from './stream-migration.ts';
 
 export interface ProxiedRequestOptions {
@@ -55,7 +56,9 @@ const noBody = Buffer.alloc(0);
 /** The error of a request whose response a stopping router does not complete. */
 const stopping: OpenAiError = { status: 503, message: 'The router is shutting down.' };
 
-export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEffects {
+export class ProxiedRequest
+  implements ExchangeListener, AttemptOwner, AttemptEffects, SilentStream
+{
   readonly exchange: ServerExchange;
   readonly #context: ProxyContext;
   /** The request as it arrived, and what remains of it. */
@@ -83,6 +86,10 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   #rejection: Rejection | undefined = undefined;
   readonly #priority: number | undefined;
   readonly #patienceSeconds: number;
+  /** The head of an engine that has sent no data yet. */
+  #heldHead: ResponseHead | undefined = undefined;
+  /** Whether the client has a head and comments, and nothing else. */
+  #isOnlyOpen = false;
   #isWhole = false;
   #isStopped = false;
   #outcome: Outcome = { status: 'cancelled' };
@@ -153,6 +160,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   // Events of its attempts.
 
   sending(attempt: ProxyAttempt): SentBody {
+    this.#heldHead = undefined;
     this.#attempt = attempt;
     if (this.#context.log.infoEnabled) this.#logPick(attempt.url);
     const body = this.#migration?.body(this.#body) ?? { start: '', rest: this.#body };
@@ -178,7 +186,29 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     return isKept;
   }
 
+  holds(_attempt: ProxyAttempt, head: ResponseHead): void {
+    const { keepAlive } = this.#context;
+    if (keepAlive === undefined || this.exchange.begun) return;
+    if (!takesComments(head) || this.exchange.head.minorVersion !== 1) return;
+    this.#heldHead = head;
+    keepAlive.add(this);
+  }
+
+  /** The engine is silent for long: from now on the status is 200, also if another engine responds. */
+  onSilence(): void {
+    if (this.#isOnlyOpen) {
+      if (!this.exchange.congested) this.exchange.write(keepAliveChunk);
+      return;
+    }
+    const head = this.#heldHead;
+    if (head === undefined || this.exchange.begun) return;
+    const { pick, target } = this.#attempt as ProxyAttempt;
+    this.#isOnlyOpen = true;
+    this.#relay.begin(head, keepAliveChunk, false, { pick, headerLines: target.headerLines });
+  }
+
   failed(_attempt: ProxyAttempt, failure: UpstreamFailure): void {
+    this.#heldHead = undefined;
     const { kind, answered } = failure;
     this.#failure = failure;
     // The pool's own timeouts are off, except for connecting, which is reported as such.
@@ -193,7 +223,14 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     this.#migration?.begin(head, this.exchange.head.minorVersion);
     const isFollowed = this.#migration?.isFollowed ?? false;
     const isFirst = !this.exchange.begun;
-    if (!isFollowed && !isFirst) {
+    this.#context.keepAlive?.remove(this);
+    const wasOnlyOpen = this.#isOnlyOpen;
+    this.#isOnlyOpen = false;
+    if (wasOnlyOpen && !takesComments(head)) {
+      this.#failWith('mismatch', `its response is no stream, and has status ${head.status}`);
+      return false;
+    }
+    if (!isFollowed && !isFirst && !wasOnlyOpen) {
       this.#failWith('mismatch', 'its response is no stream');
       return false;
     }
@@ -322,19 +359,25 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   rerouted(to: EngineAttempt): void {
     const { label, metrics } = (this.#attempt as ProxyAttempt).target;
     // A response that had begun counts among the migrations.
-    if (!this.exchange.begun) metrics.reroutes.inc();
+    if (!this.exchange.begun || this.#isOnlyOpen) metrics.reroutes.inc();
     const next = this.#context.target(to.url).label;
     this.#context.log.warning(`request ${this.#request.id}: ${label} failed, trying ${next}`);
   }
 
   refuse(cause: RefusalCause): void {
     if (cause === 'noEngine') this.#refuseWithoutEngine(this.#pickError);
-    else if (cause === 'stopping') answerError(this.exchange, stopping, this.#request.id);
+    else if (cause === 'stopping') this.#answer(stopping);
     else if (cause === 'rejected') this.#refuseOverloaded(this.#rejection as Rejection);
     else {
       const message = this.#logFailure();
-      answerError(this.exchange, { status: cause, message }, this.#request.id);
+      this.#answer({ status: cause, message });
     }
+  }
+
+  /** @param headerLines Without CR LF. */
+  #answer(error: OpenAiError, headerLines?: readonly string[]): void {
+    if (this.#isOnlyOpen) this.#relay.breakOff(true, error);
+    else answerError(this.exchange, error, this.#request.id, headerLines);
   }
 
   breakOff(): void {
@@ -356,6 +399,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     const tokens = this.#migration?.tokens;
     if (tokens !== undefined) this.#outcome = { ...this.#outcome, outputTokens: tokens };
     this.#migration?.close();
+    this.#context.keepAlive?.remove(this);
     if (this.#place !== undefined) this.#context.admission?.leave(this.#place);
     if (status === undefined) return;
     const nowMs = performance.now();
@@ -445,10 +489,10 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   }
 
   #refuseOverloaded(rejection: Rejection): void {
-    const { model, id } = this.#request;
+    const { model } = this.#request;
     this.#context.metrics.refused(model, rejection.status);
     const retryAfter = `Retry-After: ${rejection.retryAfterSeconds}`;
-    answerError(this.exchange, rejectionError(rejection), id, [retryAfter]);
+    this.#answer(rejectionError(rejection), [retryAfter]);
   }
 
   #refuseWithoutEngine(error: unknown): void {
@@ -460,10 +504,10 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     if (isExpected) {
       const param = error instanceof UnknownModelError ? 'model' : undefined;
       const { message } = error;
-      answerError(this.exchange, { status, message, param }, id);
+      this.#answer({ status, message, param });
       return;
     }
     this.#context.log.error(`request ${id}: ${error instanceof Error ? error.stack : error}`);
-    answerError(this.exchange, { status: 500, message: 'The router failed; see its log.' }, id);
+    this.#answer({ status: 500, message: 'The router failed; see its log.' });
   }
 }

@@ -28,6 +28,8 @@ export interface AttemptOwner {
   headOf(attempt: ProxyAttempt, status: number, hasBody: boolean): HeadVerdict;
   /** The head that passed is that of a stream whose first event is an error, which no other engine spared the client. */
   beginsWithError(): void;
+  /** The head has arrived, and no data yet. */
+  holds(attempt: ProxyAttempt, head: ResponseHead): void;
   /** Relays a head that passed, and the bytes that came with it. @returns Whether `bytes` must stay as they are. */
   begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean;
   /** Relays bytes of the body. @returns Whether they must stay as they are after the call. */
@@ -182,6 +184,7 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     const { bytes, ended, chunks } = read;
     const verdict = this.#owner.headOf(this, status, ended || bytes.length > 0);
     this.#heldHead = verdict === 'hold' ? head : undefined;
+    if (verdict === 'hold') this.#owner.holds(this, head);
     if (verdict !== 'pass') return false;
     if (status !== head.status) this.#owner.beginsWithError();
     return this.#owner.begin(head, bytes, ended, chunks);

@@ -17,6 +17,7 @@ import { authorizationOf } from '../settings/keys.ts';
 import { AttemptIds } from './attempt-ids.ts';
 import type { UpstreamHeadParts } from './proxy-heads.ts';
 import type { RouterAdmission } from './router-admission.ts';
+import type { SseKeepAlive } from './sse-keep-alive.ts';
 import type { MigrationContext } from './stream-migration.ts';
 
 /** An engine as the proxy needs it. */
@@ -47,6 +48,8 @@ export interface ProxyContext {
   readonly watch: AttemptWatch;
   /** Undefined if requests do not wait in the router. */
   readonly admission: RouterAdmission | undefined;
+  /** Undefined if silent streams get no comments. */
+  readonly keepAlive: SseKeepAlive | undefined;
   readonly authorization: UpstreamHeadParts['authorization'];
   /** Whether responses state why their engine was picked. */
   readonly pickHeader: boolean;
@@ -69,14 +72,16 @@ export function proxyContext(parts: {
   readonly clock: Clock;
   readonly watch: AttemptWatch;
   readonly admission: RouterAdmission | undefined;
+  readonly keepAlive?: SseKeepAlive | undefined;
 }): ProxyContext {
-  const { core, metrics, engines, options, clock, watch, admission } = parts;
+  const { core, metrics, engines, options, clock, watch, admission, keepAlive } = parts;
   const attemptIds = new AttemptIds();
   return {
     core,
     metrics,
     watch,
     admission,
+    keepAlive,
     log: options.log,
     retryPolicy: {
       ...defaultRetryPolicy,

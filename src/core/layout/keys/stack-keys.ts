@@ -95,6 +95,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.timeouts.streamIdle',
     'routerSpec.timeouts.engineStall',
     'routerSpec.timeouts.request',
+    'routerSpec.timeouts.sseKeepAlive',
     'routerSpec.tls.cert',
     'routerSpec.tls.key',
     'routerSpec.tls.clientCa',
