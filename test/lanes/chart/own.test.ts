@@ -1,9 +1,11 @@
 // What this chart has beside upstream's: its own image, embedded engines, security, draining, more objects.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { chart, helms, type Manifest, objects, one } from './helm.ts';
+import { chart, helms, type Manifest, objects, one, withoutSubcharts } from './helm.ts';
 
 const digest = `sha256:${'ab'.repeat(32)}`;
 const vllm = {
@@ -274,4 +276,28 @@ test('a tree of all features renders with every program, and has no object twice
       assert.equal(metadata['namespace'], 'default', metadata.name);
     }
   }
+});
+
+/** Returns what Helm prints after an installation, which "helm template" does not render. */
+async function notesOf(values: object): Promise<string> {
+  const copy = withoutSubcharts(chart, 'notes');
+  copyFileSync(join(copy, 'templates/NOTES.txt'), join(copy, 'notes'));
+  writeFileSync(
+    join(copy, 'templates/configmap.yaml'),
+    'kind: ConfigMap\nmetadata: { name: notes }\ndata:\n  notes: {{ tpl (.Files.Get "notes") . | quote }}\n',
+  );
+  return one(await objects(values, { chart: copy }), 'ConfigMap', 'notes')['data'].notes;
+}
+
+test('the notes say how the API is reached, and what has no effect', async () => {
+  assert.match(await notesOf({}), /port-forward service\/vllm-router-service 8000:80\n/);
+  assert.doesNotMatch(await notesOf({}), /Without effect/);
+  const otel = await notesOf({
+    routerSpec: { otel: { endpoint: 'e:1' }, lmcacheControllerPort: 1 },
+  });
+  assert.match(otel, /Without effect: routerSpec\.otel\..*Without effect: routerSpec\.lmcache/s);
+  assert.match(
+    await notesOf({ routerSpec: { routingLogic: 'disaggregated_prefill', tag: 'pd' } }),
+    /The router is lmcache\/lmstack-router:pd: .* routerSpec\.routingLogic: disaggregated_prefill yet/,
+  );
 });
