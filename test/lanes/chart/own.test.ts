@@ -172,6 +172,17 @@ test('pods get the time to finish: engines drain before SIGTERM, the router afte
   assert.equal(podOf(none, '-m-deployment-vllm').containers[0].lifecycle, undefined);
 });
 
+test('a router whose engines take long to start is not ready, but is not restarted', async () => {
+  const [container] = routerOf(await objects({})).containers;
+  assert.equal(container.readinessProbe.httpGet.path, '/health');
+  assert.equal(container.startupProbe.httpGet.path, '/livez');
+  assert.equal(container.livenessProbe.httpGet.path, '/livez');
+  const [own] = routerOf(
+    await objects({ routerSpec: { livenessProbe: { httpGet: { path: '/mine' } } } }),
+  ).containers;
+  assert.equal(own.livenessProbe.httpGet.path, '/mine');
+});
+
 test('several routers share what they send, through a headless Service', async () => {
   const all = await objects({ routerSpec: { replicaCount: 2 } });
   const service = one(all, 'Service', '-router-peers')['spec'];
