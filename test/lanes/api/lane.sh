@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The lane "api": a router against a real API server of Kubernetes 1.36, whose pods are embedded engines on addresses of this
+# The lane "api": router and operator against a real API server of Kubernetes 1.36, whose pods are embedded engines on addresses of this
 # machine's loopback network. scripts/kubernetes-tools.sh builds the API server.
 set -u
 skip() { echo "$1"; exit 77; }

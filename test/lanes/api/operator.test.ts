@@ -1,0 +1,331 @@
+// The operator against a real API server, with the rights of its own manifests: definitions, defaults, rules, server-side
+// apply, and an object that upstream's operator has made before.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, type TestContext, test } from 'node:test';
+import { parseAllDocuments } from 'yaml';
+import { apiCluster, apiLease } from '../../../src/apps/operator/api-cluster.ts';
+import { LeaderElection } from '../../../src/apps/operator/leader-election.ts';
+import { Operator } from '../../../src/apps/operator/operator.ts';
+import { seededRandom } from '../../../src/core/base/index.ts';
+import { manifests } from '../../../src/core/operator/index.ts';
+import type { ClusterAccess } from '../../../src/io/kubernetes/index.ts';
+import { createLogger } from '../../../src/io/log/index.ts';
+import { ControlPlane } from '../../support/kubernetes/control-plane.ts';
+import { until } from '../../support/until.ts';
+
+interface Loaded {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly spec?: unknown;
+}
+
+const tools = process.env['TOOLS'] ?? '';
+const samples = parseAllDocuments(
+  readFileSync(
+    join(import.meta.dirname, '../../../src/core/operator/fixtures/upstream-samples.yaml'),
+    'utf8',
+  ),
+).map((document) => document.toJS() as Loaded);
+const ours = '/apis/production-stack.vllm.ai/v1alpha1/namespaces/default';
+const deployments = '/apis/apps/v1/namespaces/default/deployments';
+const clock = { nowSeconds: () => performance.now() / 1000 };
+let cluster: ControlPlane;
+
+before(async () => {
+  cluster = await ControlPlane.start({ tools });
+  const objects = manifests({ namespace: 'spillway-system', image: 'none', replicas: 1 });
+  for (const object of objects as readonly Loaded[]) await create(object);
+  // A definition is served a moment after it is made.
+  await until(async () => {
+    const lists = await Promise.all(
+      ['vllmruntimes', 'vllmrouters', 'cacheservers', 'loraadapters'].map((plural) =>
+        cluster.ask('GET', `${ours}/${plural}`),
+      ),
+    );
+    return lists.every(({ status }) => status === 200);
+  });
+});
+after(() => cluster?.close());
+
+test('upstream’s samples are accepted unchanged, and become objects that the API server accepts', async (t) => {
+  await startOperator(t);
+  for (const sample of samples) await create({ ...sample, metadata: named(sample) });
+  const wanted = [
+    [deployments, ['vllmruntime-sample', 'vllmrouter-sample', 'cacheserver-sample']],
+    [
+      '/api/v1/namespaces/default/services',
+      ['vllmruntime-sample', 'vllmrouter-sample', 'cacheserver-sample'],
+    ],
+    ['/api/v1/namespaces/default/persistentvolumeclaims', ['vllmruntime-sample']],
+    ['/api/v1/namespaces/default/serviceaccounts', ['vllmrouter-sa']],
+    [
+      '/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings',
+      ['vllmrouter-sample-pod-viewer-binding'],
+    ],
+  ] as const;
+  for (const [path, names] of wanted) {
+    for (const name of names)
+      await until(async () => (await cluster.ask('GET', `${path}/${name}`)).status === 200);
+  }
+  // The definition's defaults, and what the operator makes of them.
+  const { spec } = await cluster.expect('GET', `${deployments}/vllmruntime-sample`);
+  const { replicas, template } = spec as {
+    replicas: number;
+    template: { spec: { runtimeClassName: string } };
+  };
+  assert.deepEqual([replicas, template.spec.runtimeClassName], [2, 'nvidia']);
+  // KEDA is not installed: the resource says so, and its engines are there nevertheless.
+  await until(async () => (await readyOf('vllmruntime-autoscaling-sample')).reason === 'Refused');
+  assert.equal(
+    (await cluster.ask('GET', `${deployments}/vllmruntime-autoscaling-sample`)).status,
+    200,
+  );
+});
+
+test('the scale subresource scales, a Deployment’s state becomes the status, and its owner’s end is its own', async (t) => {
+  await startOperator(t);
+  await create(runtime('scaled'));
+  await until(async () => (await cluster.ask('GET', `${deployments}/scaled`)).status === 200);
+  await cluster.expect('PATCH', `${ours}/vllmruntimes/scaled/scale`, { spec: { replicas: 3 } });
+  await until(async () => (await specOf('scaled')).replicas === 3);
+  const { metadata } = await cluster.expect('GET', `${deployments}/scaled`);
+  const { generation, ownerReferences } = metadata as {
+    readonly generation: number;
+    readonly ownerReferences: readonly { readonly kind: string; readonly controller: boolean }[];
+  };
+  assert.deepEqual(
+    ownerReferences.map(({ kind, controller }) => [kind, controller]),
+    [['VLLMRuntime', true]],
+  );
+  const status = {
+    observedGeneration: generation,
+    replicas: 3,
+    updatedReplicas: 3,
+    readyReplicas: 3,
+    availableReplicas: 3,
+  };
+  await cluster.expect('PATCH', `${deployments}/scaled/status`, { status });
+  await until(async () => (await readyOf('scaled')).status === 'True');
+  const scale = await cluster.expect('GET', `${ours}/vllmruntimes/scaled/scale`);
+  assert.deepEqual(scale['status'], { replicas: 3, selector: 'app=scaled' });
+});
+
+test('fields of others stay, edits of its own are undone, and what is no longer wanted goes', async (t) => {
+  await startOperator(t);
+  const env = [{ name: 'A', value: '1' }];
+  await create(runtime('edited', { env }));
+  await until(async () => (await cluster.ask('GET', `${deployments}/edited`)).status === 200);
+  await cluster.expect('PATCH', `${deployments}/edited`, {
+    metadata: { annotations: { team: 'search' } },
+    spec: { replicas: 7, revisionHistoryLimit: 2 },
+  });
+  await until(async () => (await specOf('edited')).replicas === 1);
+  const { metadata, spec } = await cluster.expect('GET', `${deployments}/edited`);
+  assert.equal((metadata as { annotations: Record<string, string> }).annotations['team'], 'search');
+  assert.equal((spec as { revisionHistoryLimit: number }).revisionHistoryLimit, 2);
+  await cluster.expect('PATCH', `${ours}/vllmruntimes/edited`, {
+    spec: { vllmConfig: { env: null } },
+  });
+  await until(async () => (await specOf('edited')).template.spec.containers[0]?.env === undefined);
+});
+
+test('a Deployment that upstream’s operator made is taken over in place', async (t) => {
+  const labels = { app: 'old', model: 'llama' };
+  const container = {
+    name: 'vllm',
+    image: 'lmcache/vllm-openai:old',
+    env: [{ name: 'GONE', value: '1' }],
+  };
+  await create({
+    ...{
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'old', namespace: 'default' },
+    },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [container] } },
+    },
+  });
+  const { metadata: before } = await cluster.expect('GET', `${deployments}/old`);
+  await create(runtime('old'));
+  await startOperator(t);
+  await until(
+    async () =>
+      (await specOf('old')).template.spec.containers[0]?.image === 'docker.io/vllm/vllm-openai:v1',
+  );
+  const { metadata, spec } = await cluster.expect('GET', `${deployments}/old`);
+  assert.equal((metadata as { uid: string }).uid, (before as { uid: string }).uid);
+  assert.deepEqual((spec as { selector: { matchLabels: object } }).selector.matchLabels, labels);
+});
+
+test('the definitions refuse what cannot work, with a sentence', async () => {
+  const refused = async (object: Loaded, plural: string): Promise<string> => {
+    const { status, body } = await cluster.ask('POST', `${ours}/${plural}`, object);
+    assert.equal(status, 422, body);
+    return (JSON.parse(body) as { message: string }).message;
+  };
+  const scaling = { enabled: true, minReplicas: 5, maxReplicas: 2 };
+  const [wrong] = [runtime('wrong')];
+  const spec = { ...(wrong.spec as object), autoscalingConfig: scaling };
+  assert.match(
+    await refused({ ...wrong, spec }, 'vllmruntimes'),
+    /minReplicas must be at most maxReplicas/,
+  );
+  const router = { resources: {}, image: { registry: '', name: 'spillway' } };
+  const routed = (more: object): Loaded => ({
+    ...{ apiVersion: 'production-stack.vllm.ai/v1alpha1', kind: 'VLLMRouter' },
+    metadata: { name: 'wrong' },
+    spec: { ...router, ...more },
+  });
+  assert.match(await refused(routed({}), 'vllmrouters'), /k8sLabelSelector is required/);
+  assert.match(
+    await refused(routed({ k8sLabelSelector: 'a=b', routingLogic: 'session' }), 'vllmrouters'),
+    /sessionKey is required/,
+  );
+  assert.match(
+    await refused(routed({ serviceDiscovery: 'static' }), 'vllmrouters'),
+    /staticBackends and staticModels are required/,
+  );
+});
+
+test('of two operators one works; the other takes over when it ends, and after the API server was away', async (t) => {
+  const first = await startOperator(t, 'a');
+  await until(() => first.election?.isLeader === true);
+  const second = await startOperator(t, 'b');
+  await first.close();
+  await until(() => second.election?.isLeader === true);
+  await cluster.stopApiServer();
+  await cluster.startApiServer();
+  await create(runtime('later'));
+  await until(async () => (await cluster.ask('GET', `${deployments}/later`)).status === 200);
+});
+
+test('the operator may do no more than it needs', async () => {
+  const token = await cluster.tokenOf('spillway-system', 'spillway-operator');
+  const may = async (
+    verb: string,
+    resource: string,
+    groupName = '',
+    subresource = '',
+  ): Promise<boolean> => {
+    const review = {
+      ...{ apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview' },
+      spec: {
+        resourceAttributes: { namespace: 'default', verb, resource, group: groupName, subresource },
+      },
+    };
+    const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+    const { body } = await cluster.ask('POST', path, review, token);
+    return (JSON.parse(body) as { status: { allowed: boolean } }).status.allowed;
+  };
+  assert.equal(await may('patch', 'deployments', 'apps'), true);
+  for (const [verb, resource, groupName, subresource] of [
+    ['get', 'secrets', '', ''],
+    ['create', 'pods', '', ''],
+    ['create', 'pods', '', 'exec'],
+    ['create', 'clusterroles', 'rbac.authorization.k8s.io', ''],
+    ['escalate', 'roles', 'rbac.authorization.k8s.io', ''],
+    ['delete', 'namespaces', '', ''],
+    ['delete', 'vllmruntimes', 'production-stack.vllm.ai', ''],
+  ] as const) {
+    assert.equal(await may(verb, resource, groupName, subresource), false, `${verb} ${resource}`);
+  }
+});
+
+function runtime(name: string, vllmConfig: object = {}): Loaded {
+  return {
+    apiVersion: 'production-stack.vllm.ai/v1alpha1',
+    kind: 'VLLMRuntime',
+    metadata: { name },
+    spec: {
+      model: { modelURL: 'Qwen/Qwen3-8B' },
+      vllmConfig,
+      deploymentConfig: {
+        resources: { gpu: '1' },
+        image: { registry: 'docker.io', name: 'vllm/vllm-openai:v1' },
+      },
+    },
+  };
+}
+
+/** Creates an object, in the namespace `default` unless it names one. */
+async function create(object: Loaded): Promise<void> {
+  const { apiVersion, kind, metadata } = object;
+  const clusterWide = /^(CustomResourceDefinition|Namespace|ClusterRole|ClusterRoleBinding)$/.test(
+    kind,
+  );
+  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const within = clusterWide ? '' : `/namespaces/${metadata.namespace ?? 'default'}`;
+  await cluster.expect('POST', `${root}${within}/${kind.toLowerCase()}s`, object);
+}
+
+function named({ metadata }: Loaded): Loaded['metadata'] {
+  return { ...metadata, namespace: 'default' };
+}
+
+interface Spec {
+  readonly replicas: number;
+  readonly template: {
+    readonly spec: {
+      readonly containers: readonly { readonly image: string; readonly env?: readonly object[] }[];
+    };
+  };
+}
+
+async function specOf(deployment: string): Promise<Spec> {
+  return (await cluster.expect('GET', `${deployments}/${deployment}`))['spec'] as Spec;
+}
+
+async function readyOf(
+  name: string,
+): Promise<{ readonly status?: string; readonly reason?: string }> {
+  const { status } = await cluster.expect('GET', `${ours}/vllmruntimes/${name}`);
+  const { conditions = [] } = (status ?? {}) as {
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason: string;
+    }[];
+  };
+  return conditions.find(({ type }) => type === 'Ready') ?? {};
+}
+
+async function startOperator(t: TestContext, identity?: string) {
+  const token = await cluster.tokenOf('spillway-system', 'spillway-operator');
+  const access: ClusterAccess = {
+    server: cluster.url,
+    requestOptions: async () => ({
+      ca: cluster.authority,
+      headers: { authorization: `Bearer ${token}` },
+    }),
+    refused: () => {},
+    close: () => {},
+  };
+  const log = createLogger({ stream: process.stderr, level: 'critical', format: 'text' });
+  const election =
+    identity === undefined
+      ? undefined
+      : new LeaderElection({
+          ...{ identity, clock, log },
+          store: apiLease(access, 'spillway-system', 'spillway-operator'),
+        });
+  const operator = new Operator({
+    ...{ access, election, clock, log },
+    cluster: apiCluster(access),
+    random: seededRandom(1),
+  });
+  election?.start();
+  const running = operator.run();
+  const close = async () => {
+    await operator.close();
+    await running;
+    await election?.close();
+  };
+  t.after(close);
+  return { election, close };
+}
