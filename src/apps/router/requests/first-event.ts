@@ -42,6 +42,14 @@ export function errorEventStatus(event: string): number | undefined {
   }
 }
 
+/** Whether a stream has the usual start, `data: {"` and a key that does not begin with an e: then it is no error. */
+export function beginsAsUsual(bytes: Buffer, isChunked: boolean): boolean {
+  const at = isChunked ? bytes.indexOf(byteLf) + 1 : 0;
+  if (bytes.length < at + usualStart.length + 1) return false;
+  if (bytes[at + usualStart.length] === byteE) return false;
+  return bytes.compare(usualStart, 0, usualStart.length, at, at + usualStart.length) === 0;
+}
+
 /** Collects the start of a stream until it is known whether it begins with an error. */
 export class FirstEvent {
   readonly #isChunked: boolean;
@@ -70,7 +78,7 @@ export class FirstEvent {
    */
   take(bytes: Buffer, ended: boolean, chunks: number): Buffer | undefined {
     this.#chunks += chunks;
-    if (this.#held.length === 0 && this.#isOrdinary(bytes)) return bytes;
+    if (this.#held.length === 0 && beginsAsUsual(bytes, this.#isChunked)) return bytes;
     const all = Buffer.concat([...this.#held, bytes]);
     const text = this.#textOf(all);
     const isWhole = eventEnd.test(text);
@@ -81,14 +89,6 @@ export class FirstEvent {
     }
     this.#status = errorEventStatus(text);
     return all;
-  }
-
-  /** Whether the usual start is there, `data: {"` and a key that does not begin with an e. */
-  #isOrdinary(bytes: Buffer): boolean {
-    const at = this.#isChunked ? bytes.indexOf(byteLf) + 1 : 0;
-    if (bytes.length < at + usualStart.length + 1) return false;
-    if (bytes[at + usualStart.length] === byteE) return false;
-    return bytes.compare(usualStart, 0, usualStart.length, at, at + usualStart.length) === 0;
   }
 
   #textOf(bytes: Buffer): string {

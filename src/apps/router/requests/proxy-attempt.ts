@@ -8,7 +8,7 @@ import type {
   UpstreamExchange,
   UpstreamFailure,
 } from '../../../io/http/index.ts';
-import { FirstEvent } from './first-event.ts';
+import { beginsAsUsual, FirstEvent } from './first-event.ts';
 import type { ProxyContext, ProxyTarget } from './proxy-context.ts';
 import { isEventStream, upstreamHeadText } from './proxy-heads.ts';
 
@@ -160,18 +160,21 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
   // Events of the engine's socket.
 
   onHead(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
-    if (head.status !== 200 || !isEventStream(head)) {
-      return this.#passHead(head, head.status, { bytes, ended, chunks });
+    const { status, framing } = head;
+    if (status !== 200 || !isEventStream(head)) {
+      return this.#passHead(head, status, bytes, ended, chunks);
+    }
+    const isEmpty = bytes.length === 0 && !ended;
+    if (this.#firstEvent === undefined) {
+      const isKnown = isEmpty || beginsAsUsual(bytes, framing === 'chunked');
+      if (isKnown) return this.#passHead(head, status, bytes, ended, chunks);
     }
     this.#firstEvent ??= new FirstEvent(head);
     const first = this.#firstEvent;
-    const start = ended || bytes.length > 0 ? first.take(bytes, ended, chunks) : undefined;
-    if (start === undefined) {
-      return this.#passHead(head, head.status, { bytes: noBody, ended: false, chunks: 0 });
-    }
+    const start = isEmpty ? undefined : first.take(bytes, ended, chunks);
+    if (start === undefined) return this.#passHead(head, status, noBody, false, 0);
     // An error in the first event is an error in place of the response.
-    const status = first.errorStatus ?? head.status;
-    const isKept = this.#passHead(head, status, { bytes: start, ended, chunks: first.chunks });
+    const isKept = this.#passHead(head, first.errorStatus ?? status, start, ended, first.chunks);
     return isKept && start === bytes;
   }
 
@@ -179,9 +182,10 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
   #passHead(
     head: ResponseHead,
     status: number,
-    read: { readonly bytes: Buffer; readonly ended: boolean; readonly chunks: number },
+    bytes: Buffer,
+    ended: boolean,
+    chunks: number,
   ): boolean {
-    const { bytes, ended, chunks } = read;
     const verdict = this.#owner.headOf(this, status, ended || bytes.length > 0);
     this.#heldHead = verdict === 'hold' ? head : undefined;
     if (verdict === 'hold') this.#owner.holds(this, head);

@@ -76,5 +76,10 @@ function connectionListed(headers: Headers): ReadonlySet<string> | undefined {
 
 /** Whether the response is a stream of server-sent events. */
 export function isEventStream({ headers }: ResponseHead): boolean {
-  return /^text\/event-stream/i.test(headers.get('content-type') ?? '');
+  const type = headers.get('content-type') ?? '';
+  // Asked several times per response: most are decided by a letter, or by the usual spelling.
+  if ((type.charCodeAt(0) | 0x20) !== letterT) return false;
+  return type.startsWith('text/event-stream') || /^text\/event-stream/i.test(type);
 }
+
+const letterT = 0x74;
