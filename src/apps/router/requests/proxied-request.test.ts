@@ -1,156 +1,11 @@
 // One proxied request, with engines and a client that do as told, and a clock that stands still: what the client
 // receives, and what metrics, log and /debug/requests keep of it.
 import assert from 'node:assert/strict';
-import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import {
-  AttemptWatch,
-  type DeadlineSettings,
-  type Rejection,
-} from '../../../core/attempts/index.ts';
-import { MetricsRegistry } from '../../../core/metrics/index.ts';
-import { createPolicy, type Policy, RoutingCore } from '../../../core/routing/index.ts';
-import {
-  type ExchangeListener,
-  Headers,
-  headerKinds,
-  type ResponseHead,
-  type ResponseSink,
-  type ServerExchange,
-  type UpstreamFailure,
-  type UpstreamRequest,
-} from '../../../io/http/index.ts';
-import { createLogger } from '../../../io/log/index.ts';
-import type { Engine } from '../fleet/engine.ts';
-import { RouterMetrics } from '../metrics/router-metrics.ts';
-import type { RouterOptions } from '../options.ts';
+import { Client, routerInMemory } from '../../../../test/support/router-in-memory.ts';
+import type { Rejection } from '../../../core/attempts/index.ts';
 import { ProxiedRequest, type ProxiedRequestOptions } from './proxied-request.ts';
-import { proxyContext } from './proxy-context.ts';
-import type { RouterAdmission, WaitingRequest } from './router-admission.ts';
-
-/** A client that has sent a request. */
-class Client {
-  readonly head;
-  readonly target = '/v1/chat/completions';
-  readonly lastLines = '';
-  readonly clientAddress = '10.0.0.1';
-  listener: ExchangeListener | undefined;
-  received = '';
-  begun = false;
-  over = false;
-  congested = false;
-  isCut = false;
-  isLast = false;
-
-  constructor(lines: Readonly<Record<string, string>>) {
-    const headers = headersOf(lines);
-    this.head = { method: 'POST', target: this.target, minorVersion: 1, headers };
-  }
-
-  begin(head: string, bytes?: Buffer): void {
-    this.begun = true;
-    this.received += head + String(bytes ?? '');
-  }
-
-  write(bytes: Buffer): boolean {
-    this.received += String(bytes);
-    return false;
-  }
-
-  closeAfterwards(): void {
-    this.isLast = true;
-  }
-
-  end(): void {
-    this.over = true;
-  }
-
-  destroy(): void {
-    this.isCut = true;
-  }
-
-  get status(): number {
-    return Number(/^HTTP\/1\.1 (\d+)/.exec(this.received)?.[1]);
-  }
-
-  get body(): string {
-    return this.received.slice(this.received.indexOf('\r\n\r\n') + 4);
-  }
-
-  get error(): Readonly<Record<string, unknown>> {
-    return JSON.parse(this.body).error;
-  }
-}
-
-/** A request on its way to an engine. */
-class Flight {
-  readonly url: string;
-  readonly request: UpstreamRequest;
-  betweenChunks = true;
-  isAborted = false;
-  isPaused = false;
-  readonly #sink: ResponseSink;
-
-  constructor(url: string, request: UpstreamRequest, sink: ResponseSink) {
-    this.url = url;
-    this.request = request;
-    this.#sink = sink;
-  }
-
-  abort(): void {
-    this.isAborted = true;
-  }
-
-  pause(): void {
-    this.isPaused = true;
-  }
-
-  resume(): void {
-    this.isPaused = false;
-  }
-
-  /** A whole response. */
-  respond(status: number, body: string, contentType = 'application/json'): void {
-    this.#sink.onHead(headOf(status, contentType, body.length), Buffer.from(body), true, 0);
-  }
-
-  /** The head of a stream and its first event. */
-  stream(event: string): void {
-    this.#sink.onHead(headOf(200, 'text/event-stream'), chunksOf([event]), false, 1);
-  }
-
-  /** More events of the stream, each in a chunk of its own; `ended` with the last chunk. */
-  send(events: readonly string[], { ended = false } = {}): void {
-    this.#sink.onBytes(chunksOf([...events, ...(ended ? [''] : [])]), ended, events.length);
-  }
-
-  fail(kind: UpstreamFailure['kind'], { answered = false } = {}): void {
-    const { betweenChunks } = this;
-    this.#sink.onFailure({ kind, message: `it was ${kind}`, answered, betweenChunks });
-  }
-}
-
-function chunksOf(texts: readonly string[]): Buffer {
-  return Buffer.from(texts.map((text) => `${text.length.toString(16)}\r\n${text}\r\n`).join(''));
-}
-
-function headersOf(lines: Readonly<Record<string, string>>): Headers {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(lines)) {
-    headers.names.push(name);
-    headers.values.push(value);
-    headers.kinds.push(headerKinds.endToEnd);
-  }
-  return headers;
-}
-
-function headOf(status: number, contentType: string, contentLength = -1): ResponseHead {
-  return {
-    ...{ status, reason: 'Status', framing: contentLength < 0 ? 'chunked' : 'length' },
-    ...{ contentLength, keepAlive: true, headBytes: 0 },
-    headers: headersOf({ 'content-type': contentType }),
-  };
-}
+import type { WaitingRequest } from './router-admission.ts';
 
 interface Asked extends Partial<Omit<ProxiedRequestOptions, 'exchange' | 'request'>> {
   readonly headers?: Readonly<Record<string, string>>;
@@ -158,94 +13,23 @@ interface Asked extends Partial<Omit<ProxiedRequestOptions, 'exchange' | 'reques
   readonly stream?: boolean;
 }
 
-/** A router with the live engines A, B and C of the model `m`, which are picked in turn. */
-function begin(
-  context: TestContext,
-  options: {
-    readonly deadlines?: Partial<DeadlineSettings>;
-    readonly admission?: Partial<RouterAdmission>;
-    readonly policy?: Partial<Policy>;
-    readonly router?: Partial<RouterOptions>;
-  } = {},
-) {
-  const state = { nowMs: 100_000 };
-  context.mock.method(performance, 'now', () => state.nowMs);
-  const clock = { nowSeconds: () => state.nowMs / 1000 };
-  const registry = new MetricsRegistry();
-  const metrics = new RouterMetrics(registry, 60);
-  const policy = createPolicy('roundrobin', { random: { next: () => 0 } });
-  const core = new RoutingCore({
-    ...{ policy: Object.assign(policy, options.policy), clock, slowStartSeconds: 0 },
-  });
-  const stream = new PassThrough();
-  const log = createLogger({ stream, level: 'info', format: 'text' });
-  const flights: Flight[] = [];
-  const reports: string[] = [];
-  const engines = new Map(
-    ['A', 'B', 'C'].map((name) => {
-      const url = `http://${name.toLowerCase()}`;
-      core.addEndpoint({ url, models: ['m'] });
-      const pool = {
-        send: (request: UpstreamRequest, sink: ResponseSink) => {
-          flights.push(new Flight(name, request, sink));
-          return flights.at(-1);
-        },
-      };
-      const engine = {
-        ...{
-          url,
-          pool,
-          label: name,
-          headerLines: `x-engine: ${name}\r\n`,
-          host: 'h',
-          basePath: '',
-        },
-        metrics: metrics.engine(url),
-        failed: (why: string) => reports.push(`${name} out: ${why}`),
-        suspect: () => reports.push(`${name} suspected`),
-      };
-      return [url, engine as unknown as Engine];
-    }),
-  );
-  const watch = new AttemptWatch(clock, options.deadlines);
-  const admission = options.admission as RouterAdmission | undefined;
-  const router = { log, pickHeader: false, ...options.router } as RouterOptions;
-  const shared = proxyContext({ core, metrics, engines, options: router, watch, clock, admission });
-  return {
-    ...{ state, core, metrics, flights, reports, watch },
-    /** Sends a request of the client; returns the client. */
-    ask: ({ headers = {}, model = 'm', stream = false, ...rest }: Asked = {}) => {
-      const client = new Client(headers);
-      new ProxiedRequest(shared, {
-        exchange: client as unknown as ServerExchange,
-        request: {
-          ...{ id: 'r', model, pinnedUrl: undefined, session: undefined, prompt: [] },
-          ...{ promptTokens: 10, tokens: undefined, outputTokensMax: undefined, stream },
-        },
-        ...{ body: Buffer.from('{"model":"m"}'), expectsUsage: false, generates: true },
-        ...{ arrivedAtMs: state.nowMs, migration: undefined, ...rest },
-      }).start();
-      return client;
-    },
-    flight: (index: number) => flights[index] ?? assert.fail(`no attempt ${index}`),
-    /** Lets time pass, and deadlines with it. */
-    pass: (ms: number) => {
-      state.nowMs += ms;
-      watch.check();
-    },
-    /** The value of a series of /metrics. */
-    value: (series: string) => {
-      const lines = registry.render().split('\n');
-      const line = lines.find((one) => one.startsWith(`${series} `));
-      return line === undefined ? undefined : Number(line.slice(series.length));
-    },
-    recent: () => metrics.recent.views((url) => url).at(-1) ?? assert.fail(),
-    logged: () => {
-      log.flush();
-      return String(stream.read() ?? '');
-    },
-    tpot: () => metrics.windows.all(clock.nowSeconds()).tpot,
+/** A router with the live engines A, B and C of the model `m`, and `ask`, which sends it a request. */
+function begin(context: TestContext, options: Parameters<typeof routerInMemory>[1] = {}) {
+  const router = routerInMemory(context, options);
+  const ask = ({ headers = {}, model = 'm', stream = false, ...rest }: Asked = {}) => {
+    const client = new Client(headers);
+    new ProxiedRequest(router.proxy, {
+      exchange: client.exchange,
+      request: {
+        ...{ id: 'r', model, pinnedUrl: undefined, session: undefined, prompt: [] },
+        ...{ promptTokens: 10, tokens: undefined, outputTokensMax: undefined, stream },
+      },
+      ...{ body: Buffer.from('{"model":"m"}'), expectsUsage: false, generates: true },
+      ...{ arrivedAtMs: router.state.nowMs, migration: undefined, ...rest },
+    }).start();
+    return client;
   };
+  return { ...router, ask };
 }
 
 const near = (actual: number | undefined | null, expected: number, what?: string) =>
@@ -282,7 +66,7 @@ test('of a stream, the times of its first token, of the gaps and of each token a
   flight(0).send(['data: {"b":1}\n\n', 'data: {"c":1}\n\n']);
   state.nowMs += 400;
   flight(0).send(['data: [DONE]\n\n'], { ended: true });
-  assert.match(client.body, /data: \{"a":1\}.*\[DONE\]\n\n\r\n0\r\n\r\n$/s);
+  assert.match(client.text, /data: \{"a":1\}.*\[DONE\]\n\n\r\n0\r\n\r\n$/s);
   const labels = '{model="m",server="http://a"}';
   near(value(`spillway_router_time_to_first_token_seconds_sum${labels}`), 0.6);
   near(value(`spillway_router_inter_token_latency_seconds_sum${labels}`), 0.2);
@@ -358,7 +142,7 @@ test('an engine that is busy sends the request to another one', (t) => {
   flight(0).respond(503, '{"busy":1}');
   assert.equal(client.received, '');
   flight(1).respond(503, '{"busy":2}');
-  assert.deepEqual([client.status, client.body], [503, '{"busy":2}']);
+  assert.deepEqual([client.status, client.text], [503, '{"busy":2}']);
 });
 
 test('a stream that breaks off ends with an error event if one fits there, else with a cut', (t) => {
@@ -369,7 +153,7 @@ test('a stream that breaks off ends with an error event if one fits there, else 
     flight(attempt).betweenChunks = betweenChunks;
     flight(attempt).fail('truncated', { answered: true });
     assert.equal(client.isCut, !betweenChunks);
-    assert.equal(/"message":"Engine .: it was truncated\."/.test(client.body), betweenChunks);
+    assert.equal(/"message":"Engine .: it was truncated\."/.test(client.text), betweenChunks);
   }
   assert.equal(value('vllm:input_tokens_total{model="m",server="http://a"}'), 0);
 });
@@ -388,7 +172,7 @@ test('a stream with an error event counts as the engine’s failure', (t) => {
   flight(0).stream('data: {"a":1}\n\n');
   flight(0).send(['data: {"error":{"code":500}}\n\n']);
   flight(0).send(['data: [DONE]\n\n'], { ended: true });
-  assert.ok(client.over && client.body.includes('"error"'));
+  assert.ok(client.over && client.text.includes('"error"'));
   const errors = 'vllm:request_errors_total{error_type="answer",model="m",server="http://a"}';
   assert.equal(value(errors), 1);
   assert.deepEqual([recent().outcome, recent().status], ['failed', 200]);
@@ -463,7 +247,7 @@ test('a router that stops says so: before a response with 503, within a stream w
   const client = ask({ stream: true });
   flight(1).stream('data: {"a":1}\n\n');
   client.listener?.onStop?.();
-  assert.match(client.body, /"message":"The router is shutting down\."/);
+  assert.match(client.text, /"message":"The router is shutting down\."/);
   const halfway = ask({ stream: true });
   flight(2).stream('data: {"a":1}\n\n');
   flight(2).betweenChunks = false;

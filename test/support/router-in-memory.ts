@@ -1,0 +1,234 @@
+// A router's requests in memory: engines and clients that do as a test tells them, and a clock that stands still.
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import type { TestContext } from 'node:test';
+import type { Engine } from '../../src/apps/router/fleet/engine.ts';
+import { RouterMetrics } from '../../src/apps/router/metrics/router-metrics.ts';
+import type { RouterOptions } from '../../src/apps/router/options.ts';
+import { proxyContext } from '../../src/apps/router/requests/proxy-context.ts';
+import type { RouterAdmission } from '../../src/apps/router/requests/router-admission.ts';
+import { AttemptWatch, type DeadlineSettings } from '../../src/core/attempts/index.ts';
+import { MetricsRegistry } from '../../src/core/metrics/index.ts';
+import { createPolicy, type Policy, RoutingCore } from '../../src/core/routing/index.ts';
+import {
+  type ExchangeListener,
+  Headers,
+  headerKinds,
+  type ResponseHead,
+  type ResponseSink,
+  type ServerExchange,
+  type UpstreamFailure,
+  type UpstreamRequest,
+} from '../../src/io/http/index.ts';
+import { createLogger } from '../../src/io/log/index.ts';
+
+/** A client that has sent a request. */
+export class Client {
+  readonly head;
+  readonly body: Buffer;
+  target: string;
+  readonly lastLines = '';
+  readonly clientAddress = '10.0.0.1';
+  listener: ExchangeListener | undefined;
+  received = '';
+  begun = false;
+  over = false;
+  congested = false;
+  isCut = false;
+  isLast = false;
+
+  constructor(
+    lines: Readonly<Record<string, string>> = {},
+    { target = '/v1/chat/completions', body = '' }: { target?: string; body?: string } = {},
+  ) {
+    this.head = { method: 'POST', target, minorVersion: 1, headers: headersOf(lines) };
+    this.target = target;
+    this.body = Buffer.from(body);
+  }
+
+  get exchange(): ServerExchange {
+    return this as unknown as ServerExchange;
+  }
+
+  begin(head: string, bytes?: Buffer): void {
+    this.begun = true;
+    this.received += head + String(bytes ?? '');
+  }
+
+  write(bytes: Buffer): boolean {
+    this.received += String(bytes);
+    return false;
+  }
+
+  closeAfterwards(): void {
+    this.isLast = true;
+  }
+
+  end(): void {
+    this.over = true;
+  }
+
+  destroy(): void {
+    this.isCut = true;
+  }
+
+  get status(): number {
+    return Number(/^HTTP\/1\.1 (\d+)/.exec(this.received)?.[1]);
+  }
+
+  get text(): string {
+    return this.received.slice(this.received.indexOf('\r\n\r\n') + 4);
+  }
+
+  get error(): Readonly<Record<string, unknown>> {
+    return JSON.parse(this.text).error;
+  }
+}
+
+/** A request on its way to an engine. */
+export class Flight {
+  readonly url: string;
+  readonly request: UpstreamRequest;
+  betweenChunks = true;
+  isAborted = false;
+  isPaused = false;
+  readonly #sink: ResponseSink;
+
+  constructor(url: string, request: UpstreamRequest, sink: ResponseSink) {
+    this.url = url;
+    this.request = request;
+    this.#sink = sink;
+  }
+
+  abort(): void {
+    this.isAborted = true;
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+  }
+
+  /** A whole response. */
+  respond(status: number, body: string, contentType = 'application/json'): void {
+    this.#sink.onHead(headOf(status, contentType, body.length), Buffer.from(body), true, 0);
+  }
+
+  /** The head of a stream and its first event. */
+  stream(event: string): void {
+    this.#sink.onHead(headOf(200, 'text/event-stream'), chunksOf([event]), false, 1);
+  }
+
+  /** More events of the stream, each in a chunk of its own; `ended` with the last chunk. */
+  send(events: readonly string[], { ended = false } = {}): void {
+    this.#sink.onBytes(chunksOf([...events, ...(ended ? [''] : [])]), ended, events.length);
+  }
+
+  fail(kind: UpstreamFailure['kind'], { answered = false } = {}): void {
+    const { betweenChunks } = this;
+    this.#sink.onFailure({ kind, message: `it was ${kind}`, answered, betweenChunks });
+  }
+}
+
+function chunksOf(texts: readonly string[]): Buffer {
+  return Buffer.from(texts.map((text) => `${text.length.toString(16)}\r\n${text}\r\n`).join(''));
+}
+
+function headersOf(lines: Readonly<Record<string, string>>): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(lines)) {
+    headers.names.push(name);
+    headers.values.push(value);
+    headers.kinds.push(headerKinds.endToEnd);
+  }
+  return headers;
+}
+
+function headOf(status: number, contentType: string, contentLength = -1): ResponseHead {
+  return {
+    ...{ status, reason: 'Status', framing: contentLength < 0 ? 'chunked' : 'length' },
+    ...{ contentLength, keepAlive: true, headBytes: 0 },
+    headers: headersOf({ 'content-type': contentType }),
+  };
+}
+
+/** A router with the live engines A, B and C of the model `m`, which are picked in turn. */
+export function routerInMemory(
+  context: TestContext,
+  options: {
+    readonly deadlines?: Partial<DeadlineSettings>;
+    readonly admission?: Partial<RouterAdmission>;
+    readonly policy?: Partial<Policy>;
+    readonly router?: Partial<RouterOptions>;
+    readonly aliases?: ReadonlyMap<string, string>;
+  } = {},
+) {
+  const state = { nowMs: 100_000 };
+  context.mock.method(performance, 'now', () => state.nowMs);
+  const clock = { nowSeconds: () => state.nowMs / 1000 };
+  const registry = new MetricsRegistry();
+  const metrics = new RouterMetrics(registry, 60);
+  const policy = createPolicy('roundrobin', { random: { next: () => 0 } });
+  const core = new RoutingCore({
+    ...{ policy: Object.assign(policy, options.policy), clock, slowStartSeconds: 0 },
+    aliases: options.aliases,
+  });
+  const stream = new PassThrough();
+  const log = createLogger({ stream, level: 'info', format: 'text' });
+  const flights: Flight[] = [];
+  const reports: string[] = [];
+  const engines = new Map(
+    ['A', 'B', 'C'].map((name) => {
+      const url = `http://${name.toLowerCase()}`;
+      core.addEndpoint({ url, models: ['m'] });
+      const pool = {
+        send: (request: UpstreamRequest, sink: ResponseSink) => {
+          flights.push(new Flight(name, request, sink));
+          return flights.at(-1);
+        },
+      };
+      const engine = {
+        ...{
+          url,
+          pool,
+          label: name,
+          headerLines: `x-engine: ${name}\r\n`,
+          host: 'h',
+          basePath: '',
+        },
+        metrics: metrics.engine(url),
+        failed: (why: string) => reports.push(`${name} out: ${why}`),
+        suspect: () => reports.push(`${name} suspected`),
+      };
+      return [url, engine as unknown as Engine];
+    }),
+  );
+  const watch = new AttemptWatch(clock, options.deadlines);
+  const admission = options.admission as RouterAdmission | undefined;
+  const router = { log, pickHeader: false, ...options.router } as RouterOptions;
+  const proxy = proxyContext({ core, metrics, engines, options: router, watch, clock, admission });
+  return {
+    ...{ state, core, metrics, engines, flights, reports, proxy },
+    flight: (index: number) => flights[index] ?? assert.fail(`no attempt ${index}`),
+    /** Lets time pass, and deadlines with it. */
+    pass: (ms: number) => {
+      state.nowMs += ms;
+      watch.check();
+    },
+    /** The value of a series of /metrics. */
+    value: (series: string) => {
+      const lines = registry.render().split('\n');
+      const line = lines.find((one) => one.startsWith(`${series} `));
+      return line === undefined ? undefined : Number(line.slice(series.length));
+    },
+    recent: () => metrics.recent.views((url) => url).at(-1) ?? assert.fail(),
+    logged: () => {
+      log.flush();
+      return String(stream.read() ?? '');
+    },
+    tpot: () => metrics.windows.all(clock.nowSeconds()).tpot,
+  };
+}
