@@ -81,6 +81,13 @@ test('an integration test has to fail twice with the mutant, and to pass without
     'survived',
   );
   assert.equal(await verdictOf(() => 'always'), 'survived');
+  const busy = (_path: string, isChanged: boolean, run: number) =>
+    isChanged || run === 2 ? 'a' : undefined;
+  assert.equal(
+    await verdictOf(busy),
+    'killed',
+    'it passes without the mutant at the second attempt',
+  );
   const other = (_path: string, isChanged: boolean, run: number) =>
     isChanged ? `${run}` : undefined;
   assert.equal(await verdictOf(other), 'survived', 'another test fails the second time');

@@ -46,7 +46,8 @@ export async function tryMutant(
 
 /**
  * Returns what failed because of the mutant, if anything. An integration test may also fail because the machine is
- * busy, so that it has to fail twice in the same way, and to pass in between without the mutant.
+ * busy, so that it has to fail twice in the same way, and to pass in between without the mutant, at the third attempt
+ * at the latest.
  */
 async function failure(
   group: readonly TestFile[],
@@ -61,13 +62,24 @@ async function failure(
   };
   const first = failureOf(await run(mutated(source, mutant)));
   if (first === undefined || group.every(({ isUnit }) => isUnit)) return first;
-  if (failureOf(await run(source)) !== undefined) return undefined;
-  return failureOf(await run(mutated(source, mutant))) === first ? first : undefined;
+  let attempts = 1;
+  while (failureOf(await run(source)) !== undefined) {
+    if (attempts++ === attemptsMax) return undefined;
+  }
+  const second = failureOf(await run(mutated(source, mutant)));
+  if (second === undefined) return undefined;
+  // What hangs may end by a deadline of the test or by that of the lane.
+  const isSame = first === second || [first, second].includes(timeLimit);
+  return isSame ? first : undefined;
 }
+
+/** How often an integration test may fail without the mutant before nothing is concluded. */
+const attemptsMax = 3;
+const timeLimit = 'time limit';
 
 function failureOf({ passed, timedOut, failed }: TestRun): string | undefined {
   if (passed) return undefined;
-  return timedOut ? 'time limit' : (failed ?? 'early end');
+  return timedOut ? timeLimit : (failed ?? 'early end');
 }
 
 /**

@@ -151,3 +151,17 @@ function scripted(
     reset: () => true,
   };
 }
+
+test('figures of all connectors are added up', () => {
+  const of = (bytes: number) => {
+    const stats = { transfers: 1, bytes, seconds: 2 };
+    const figures = { loads: stats, stores: { ...stats, bytes: 2 * bytes }, tiers: [] };
+    const counts = { allocationFailures: 3, storesSkipped: 4 };
+    return { ...scripted('x', [], { tokens: 0 }), stats: { ...figures, ...counts } };
+  };
+  assert.deepEqual(new MultiConnector([of(5), of(7)]).stats, {
+    loads: { transfers: 2, bytes: 12, seconds: 4 },
+    stores: { transfers: 2, bytes: 24, seconds: 4 },
+    ...{ allocationFailures: 6, storesSkipped: 8, tiers: [] },
+  });
+});
