@@ -166,6 +166,8 @@ export function routerInMemory(
     readonly aliases?: ReadonlyMap<string, string>;
   } = {},
 ) {
+  // Of two mocks of one method, the first to be restored would leave the other one in place for all later tests.
+  assert.ok(!('mock' in performance.now), 'one router in memory per test');
   const state = { nowMs: 100_000 };
   context.mock.method(performance, 'now', () => state.nowMs);
   const clock = { nowSeconds: () => state.nowMs / 1000 };

@@ -132,9 +132,12 @@ test('prompts are tokenized if the policy needs that and has a choice', async (t
   for (const url of ['http://a', 'http://b']) core.setState(url, 'dead', 'gone');
   send({ model: 'm', prompt: 'x' });
   assert.equal(last().tokens, undefined, 'one engine');
-  const without = begin(t, { tokens: undefined });
-  without.send({ model: 'm', prompt: 'x' });
-  assert.equal(without.last().tokens, undefined);
+});
+
+test('a prompt that cannot be tokenized is routed without its tokens', (t) => {
+  const { send, last } = begin(t, { tokens: undefined });
+  send({ model: 'm', prompt: 'x' });
+  assert.equal(last().tokens, undefined);
 });
 
 test('a request waits for its tokens, unless its client leaves', async (t) => {
