@@ -25,7 +25,7 @@ import (
 var programs = map[string]func() *cobra.Command{
 	"kube-apiserver":          apiserver.NewAPIServerCommand,
 	"kube-controller-manager": controllers.NewControllerManagerCommand,
-	"kube-scheduler":          scheduler.NewSchedulerCommand,
+	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 	"kube-proxy":              proxy.NewProxyCommand,
 	// With the context of SetupSignalContext instead, the kubelet panics when it stops.
 	"kubelet": func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
