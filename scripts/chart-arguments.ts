@@ -1,5 +1,5 @@
 // The chart's templates with the arguments of engines and router, from the tables that "spillway up" reads too.
-import { admissionSettings, routerTimeouts } from '../src/core/attempts/index.ts';
+import { admissionSettings, hedgeSettings, routerTimeouts } from '../src/core/attempts/index.ts';
 import {
   podKvEvents,
   type SettingName,
@@ -29,7 +29,7 @@ export function routerArguments(): string {
   const spec = '$spec';
   return [
     '{{/*',
-    'Written by "npm run docs" from the tables of policies, timeouts and admission; do not edit.',
+    'Written by "npm run docs" from the tables of policies, timeouts, admission and hedging; do not edit.',
     "Arguments that only Spillway's router has, where a key differs from its default. Takes routerSpec.",
     '*/}}',
     '{{- define "spillway.router-arguments" -}}',
@@ -41,6 +41,9 @@ export function routerArguments(): string {
       ),
     ...routerTimeouts.flatMap(({ key, flag, default: standard }) =>
       unlessDefault(`(${spec}.timeouts | default dict).${key}`, flag, standard),
+    ),
+    ...hedgeSettings.flatMap(({ key, flag, default: standard }) =>
+      unlessDefault(`(${spec}.hedging | default dict).${key}`, flag, standard),
     ),
     ...admissionSettings.flatMap(({ key, flag, default: standard }) =>
       unlessDefault(`(${spec}.admission | default dict).${key}`, flag, standard),

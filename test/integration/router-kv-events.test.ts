@@ -135,8 +135,7 @@ async function startOver(
   options: { kvEvents?: boolean; kvEventSources?: ReadonlyMap<string, Source> } = {},
 ) {
   const router = await startRouter({
-    // In its slow start an engine is also judged by how much of the traffic it got, of which there is little here.
-    ...{ port: 0, log, policy: 'predictive', slowStartSeconds: 0 },
+    ...{ port: 0, log, policy: 'predictive' },
     engines: engines.map(({ server }) => ({ url: server.url, models: [] })),
     ...options,
   });
@@ -189,8 +188,7 @@ async function ask(url: string, body: object): Promise<void> {
   const answer = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    // Streams would teach the policy how fast each engine is, and on a busy machine that decides a pick.
-    body: JSON.stringify({ model: 'tiny', max_tokens: 2, ...body }),
+    body: JSON.stringify({ model: 'tiny', max_tokens: 2, stream: true, ...body }),
   });
   const text = await answer.text();
   assert.equal(answer.status, 200, text);

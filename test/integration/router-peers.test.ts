@@ -33,8 +33,8 @@ test('three routers under load count the requests of all, and none at the end', 
   const stop = new AbortController();
   const statuses: number[] = [];
   for (let i = 0; i < 45; i++) {
-    // Three of five answers are short; the others go on until their clients leave, for minutes if need be.
-    const options = i % 5 < 3 ? { tokens: 30 } : { tokens: 30_000, signal: stop.signal };
+    // Three of five answers are short; the others go on until their clients leave.
+    const options = i % 5 < 3 ? { tokens: 30 } : { tokens: 3000, signal: stop.signal };
     const router = routers[i % 3] as RunningRouter;
     void complete(router, prompts[i % 7] as string, options).then((status) =>
       statuses.push(status),
@@ -47,14 +47,14 @@ test('three routers under load count the requests of all, and none at the end', 
   let counted: readonly RouterView[] = [];
   await until(async () => {
     counted = await Promise.all(routers.map(viewOf));
-    // The last long requests may still be on their way when the short ones have ended.
-    return counted.every((view) => agrees(view, counted) && isDecoding(view, 6));
+    return counted.every((view) => agrees(view, counted));
   });
   for (const { inflight, engines: all } of counted) {
     const loads = all.map(({ load }) => load.inflight);
     assert.equal(inflight, 6);
     assert.equal(sumOf(loads), 18);
     assert.ok(Math.max(...loads) < 12, `spread over the engines: ${loads}`);
+    assert.ok(all.every(({ load }) => load.decodeTokens > 0));
   }
   stop.abort();
   await until(async () => (await Promise.all(routers.map(viewOf))).every(isIdle));
@@ -249,7 +249,7 @@ async function startPublishingEngines(t: TestContext, count: number): Promise<st
     Array.from({ length: count }, () =>
       createEngineServer({
         ...{ port: 0, model: 'm', tokenizer },
-        config: defaultEngineConfig({ maxModelLen: 40_960, numGpuBlocks: 40_000, blockSize: 16 }),
+        config: defaultEngineConfig({ maxModelLen: 4096, numGpuBlocks: 2000, blockSize: 16 }),
         cost: { stepSeconds: ({ tokens }) => 0.01 + tokens / 20_000 },
         kvEvents: {
           ...defaultKvEventsConfig,
@@ -366,11 +366,6 @@ function agrees(view: RouterView, all: readonly RouterView[]): boolean {
       (name) => load[name] === sumOf(all.map(({ engines }) => engines[i]?.ownLoad[name] ?? 0)),
     ),
   );
-}
-
-/** Whether a router has so many requests in flight, and each engine some past its first byte. */
-function isDecoding({ inflight, engines }: RouterView, count: number): boolean {
-  return inflight === count && engines.every(({ load }) => load.decodeTokens > 0);
 }
 
 function connectedOf({ routers }: RouterView): number {

@@ -6,6 +6,7 @@ import type {
   Continuation,
   ContinuationLoss,
   EngineAttempt,
+  HedgeOutcome,
   RefusalCause,
 } from '../../src/core/attempts/index.ts';
 
@@ -20,6 +21,8 @@ export class RecordedEffects implements AttemptEffects {
   tokens = 0;
   /** Called when an attempt is sent. */
   onSend: (() => void) | undefined = undefined;
+  /** The attempt picked last as a second one; what it does is recorded with `hedge` before it. */
+  hedge: EngineAttempt | undefined = undefined;
 
   /** @param engines Picked in this order, without those already tried. */
   constructor(engines: readonly string[]) {
@@ -35,6 +38,18 @@ export class RecordedEffects implements AttemptEffects {
     const url = this.#engines.find((engine) => !tried?.has(engine));
     this.log.push(`pick ${url ?? 'nobody'}`);
     return url === undefined ? undefined : new RecordedAttempt(this, url);
+  }
+
+  pickHedge(tried: ReadonlySet<string>): EngineAttempt | undefined {
+    const url = this.#engines.find((engine) => !tried.has(engine));
+    this.log.push(`pickHedge ${url ?? 'nobody'}`);
+    this.hedge = url === undefined ? undefined : new RecordedAttempt(this, url);
+    return this.hedge;
+  }
+
+  hedgeEnded(outcome: HedgeOutcome): void {
+    this.hedge = undefined;
+    this.log.push(`hedge ${outcome}`);
   }
 
   expired(deadline: AttemptDeadline): void {
@@ -92,29 +107,33 @@ class RecordedAttempt implements EngineAttempt {
   }
 
   unpick(): void {
-    this.#effects.log.push('unpick');
+    this.#record('unpick');
   }
 
   send(): void {
     this.#effects.attemptsOpen++;
-    this.#effects.log.push('send');
+    this.#record('send');
     this.#effects.onSend?.();
   }
 
   abort(): void {
-    this.#effects.log.push('abort');
+    this.#record('abort');
   }
 
   engineSuspected(): void {
-    this.#effects.log.push('engineSuspected');
+    this.#record('engineSuspected');
   }
 
   engineOut(): void {
-    this.#effects.log.push('engineOut');
+    this.#record('engineOut');
   }
 
   firstByte(): void {
-    this.#effects.log.push('firstByte');
+    this.#record('firstByte');
+  }
+
+  outrun(): void {
+    this.#record('outrun');
   }
 
   progressed(): void {
@@ -123,6 +142,10 @@ class RecordedAttempt implements EngineAttempt {
 
   ended(outcome: AttemptOutcome): void {
     this.#effects.attemptsOpen--;
-    this.#effects.log.push(`attempt ${outcome}`);
+    this.#record(`attempt ${outcome}`);
+  }
+
+  #record(word: string): void {
+    this.#effects.log.push(this.#effects.hedge === this ? `hedge ${word}` : word);
   }
 }

@@ -1,5 +1,5 @@
 {{/*
-Written by "npm run docs" from the tables of policies, timeouts and admission; do not edit.
+Written by "npm run docs" from the tables of policies, timeouts, admission and hedging; do not edit.
 Arguments that only Spillway's router has, where a key differs from its default. Takes routerSpec.
 */}}
 {{- define "spillway.router-arguments" -}}
@@ -31,6 +31,10 @@ Arguments that only Spillway's router has, where a key differs from its default.
 {{- if and (not (kindIs "invalid" ($spec.timeouts | default dict).sseKeepAlive)) (ne (include "spillway.text" ($spec.timeouts | default dict).sseKeepAlive) "0") }}
 - "--sse-keep-alive-interval"
 - {{ include "spillway.text" ($spec.timeouts | default dict).sseKeepAlive | quote }}
+{{- end }}
+{{- if and (not (kindIs "invalid" ($spec.hedging | default dict).budget)) (ne (include "spillway.text" ($spec.hedging | default dict).budget) "0") }}
+- "--hedge-budget"
+- {{ include "spillway.text" ($spec.hedging | default dict).budget | quote }}
 {{- end }}
 {{- if and (not (kindIs "invalid" ($spec.admission | default dict).queueTimeout)) (ne (include "spillway.text" ($spec.admission | default dict).queueTimeout) "0") }}
 - "--queue-timeout"

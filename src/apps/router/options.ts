@@ -1,5 +1,9 @@
 // The options that a router is started with.
-import type { AdmissionSettings, DeadlineSettings } from '../../core/attempts/index.ts';
+import type {
+  AdmissionSettings,
+  DeadlineSettings,
+  HedgeSettings,
+} from '../../core/attempts/index.ts';
 import type { CorsSettings } from '../../core/cors/index.ts';
 import type { ParameterValues } from '../../core/routing/index.ts';
 import type { DiscoveredEndpoint, EndpointSource } from '../../io/endpoints/index.ts';
@@ -123,6 +127,8 @@ export interface RouterOptions {
   readonly sseKeepAliveSeconds?: number;
   /** By default, requests do not wait in the router. */
   readonly admission?: AdmissionSettings | undefined;
+  /** By default, no request is sent to two engines at once. */
+  readonly hedging?: HedgeSettings | undefined;
   /** Resolution of deadlines: how late one may be noticed. @default 250 */
   readonly tickMs?: number;
   readonly webpage?: ReadonlyMap<string, WebpageFile>;

@@ -27,6 +27,7 @@ import { refusalText } from './requests/answer.ts';
 import { InferenceRequests } from './requests/inference-requests.ts';
 import { proxyContext } from './requests/proxy-context.ts';
 import { RouterAdmission } from './requests/router-admission.ts';
+import { RouterHedging } from './requests/router-hedging.ts';
 import { SseKeepAlive } from './requests/sse-keep-alive.ts';
 import { browserGuard } from './routes/browser-guard.ts';
 import { dispatcher } from './routes/dispatcher.ts';
@@ -96,6 +97,7 @@ class Router {
   /** The server of `options.admin`. */
   readonly #adminServer: HttpServer | undefined;
   readonly #tls: RouterTls;
+  readonly #hedging: RouterHedging | undefined;
   #source: FollowedSource | undefined;
   #settings: LiveSettings;
   #isDraining = false;
@@ -161,8 +163,12 @@ class Router {
     const { sseKeepAliveSeconds = 0 } = options;
     const keepAlive =
       sseKeepAliveSeconds > 0 ? new SseKeepAlive(ticker, sseKeepAliveSeconds) : undefined;
+    const hedges = options.hedging?.budget ? options.hedging : undefined;
+    const hedging =
+      hedges && new RouterHedging({ settings: hedges, core, clock, admission, metrics });
+    this.#hedging = hedging;
     const context = proxyContext({
-      ...{ core, metrics, engines, options, watch, clock, admission, keepAlive },
+      ...{ core, metrics, engines, options, watch, clock, admission, hedging, keepAlive },
     });
     this.#tokenizers = new ModelTokenizers({
       ...{ core, engines, ticker, authorization, log },
@@ -286,6 +292,7 @@ class Router {
   }
 
   #stop(): void {
+    this.#hedging?.stop();
     this.#source?.stop();
     this.#file?.stop();
     this.#tls.stop();
@@ -299,6 +306,7 @@ class Router {
 
   #retire(): void {
     this.#isDraining = true;
+    this.#hedging?.stop();
     this.#server.retire();
   }
 

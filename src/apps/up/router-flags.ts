@@ -1,9 +1,5 @@
 // The command line of the router in front of the engines of one stack.
-import {
-  type AdmissionSettings,
-  admissionSettings,
-  routerTimeoutFlags,
-} from '../../core/attempts/index.ts';
+import { admissionSettings, hedgeSettings, routerTimeoutFlags } from '../../core/attempts/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { policyParameters, slowStartSecondsDefault } from '../../core/routing/index.ts';
 import { engineTlsSettings, listenerTlsSettings, type TlsSetting } from '../../core/tls/index.ts';
@@ -89,7 +85,8 @@ export function routerFlags(
     ...(routerSpec.slowStart === slowStartSecondsDefault
       ? []
       : ['--slow-start', String(routerSpec.slowStart)]),
-    ...admissionFlags(routerSpec.admission),
+    ...changedFlags(admissionSettings, routerSpec.admission),
+    ...changedFlags(hedgeSettings, routerSpec.hedging),
     '--drain-delay',
     String(routerSpec.drainDelay ?? 0),
     '--shutdown-timeout',
@@ -135,9 +132,12 @@ function routerNames(backends: readonly Backend[]): string[] {
   });
 }
 
-/** The settings of admission that differ from their defaults. */
-function admissionFlags(given: AdmissionSettings): string[] {
-  return admissionSettings.flatMap(({ key, flag, default: standard }) =>
+/** The settings of a table that differ from their defaults. */
+function changedFlags<Key extends string>(
+  settings: readonly { readonly key: Key; readonly flag: string; readonly default: number }[],
+  given: Readonly<Record<Key, number>>,
+): string[] {
+  return settings.flatMap(({ key, flag, default: standard }) =>
     given[key] === standard ? [] : [flag, String(given[key])],
   );
 }

@@ -18,6 +18,7 @@ import { loadWebpage } from '../../io/webpage/index.ts';
 import { type AdmissionFlags, addAdmissionFlags, admissionFrom } from '../admission-flags.ts';
 import { integer, positiveInteger } from '../arguments/numbers.ts';
 import { byteSize, duration } from '../arguments/quantities.ts';
+import { addHedgeFlags, type HedgeFlags, hedgingFrom } from '../hedge-flags.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
 import { addPolicyFlags, policyParametersFrom, unusedFlagText } from '../policy-flags.ts';
 import { type AccessFlags, accessFrom, addAccessFlags } from '../router/access-flags.ts';
@@ -39,6 +40,7 @@ interface Flags
     KnowledgeFlags,
     AccessFlags,
     AdmissionFlags,
+    HedgeFlags,
     LogFlags {
   readonly routingLogic: string;
   readonly sessionKey?: string;
@@ -128,7 +130,7 @@ export function routerCommand(): Command {
       16_384,
     )
     .optionsGroup('Overload:');
-  addAdmissionFlags(command).optionsGroup('Timeouts:');
+  addHedgeFlags(addAdmissionFlags(command)).optionsGroup('Timeouts:');
   addTimeoutFlags(command)
     .option(
       '--drain-delay <seconds>',
@@ -195,6 +197,7 @@ async function run(flags: Flags): Promise<void> {
     slowStartSeconds: flags.slowStart,
     pickHeader: flags.pickHeader,
     admission: admissionFrom(flags),
+    hedging: hedgingFrom(flags),
     server: {
       requestBytesMax: flags.maxRequestBytes,
       bufferedRequestBytesMax: flags.maxBufferedRequestBytes,

@@ -4,6 +4,13 @@ import type { AttemptDeadline, GatewayStatus } from './retry-policy.ts';
 /** How an attempt, or the request, ended. `failed`: the engine, or the lack of one, is to blame. */
 export type AttemptOutcome = 'completed' | 'cancelled' | 'failed';
 
+/**
+ * How a hedge, the second attempt beside one whose first byte is late, ended. `won`: its response is the request's, or
+ * the first engine failed. `lost`: the first engine responded first. `failed`: its own engine failed or refused.
+ * `cancelled`: the request ended.
+ */
+export type HedgeOutcome = 'won' | 'lost' | 'failed' | 'cancelled';
+
 /** Response to a request that is not admitted: the client sends too much, or the engines are overloaded. */
 export type RejectionStatus = 429 | 503;
 
@@ -49,6 +56,8 @@ export interface EngineAttempt {
   firstByte(): void;
   /** So many chunks of the response have arrived that the engine works; once. */
   progressed(): void;
+  /** Another engine's response has come first: this one's would have taken longer. `abort` and `ended` follow. */
+  outrun(): void;
   /** It is over and leaves the load counts. */
   ended(outcome: AttemptOutcome): void;
 }
@@ -66,6 +75,15 @@ export interface AttemptEffects {
    * @returns Undefined if no engine is left.
    */
   pick(tried: ReadonlySet<string> | undefined): EngineAttempt | undefined;
+  /**
+   * Picks an idle engine for a second attempt beside the one in flight, like `pick`.
+   *
+   * @param tried Engines that have or had the request.
+   * @returns Undefined if no other engine is idle.
+   */
+  pickHedge(tried: ReadonlySet<string>): EngineAttempt | undefined;
+  /** The second attempt is over or, if it has `won`, the only one. Called once for each that was sent. */
+  hedgeEnded(outcome: HedgeOutcome): void;
   /** A deadline has passed; its consequences follow. @param seconds How long the router has waited. */
   expired(deadline: AttemptDeadline, seconds: number): void;
   /** The engine of a response that has begun has failed. */

@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { RecordedEffects } from '../../../test/support/recorded-effects.ts';
-import { AttemptMachine, defaultRetryPolicy } from './index.ts';
+import { ManualClock } from '../base/index.ts';
+import { AttemptMachine, defaultRetryPolicy, Hedging } from './index.ts';
 
 const kinds = fc.constantFrom('connect', 'reset', 'syntax', 'truncated', 'event', 'mismatch');
 const continuations = fc.constantFrom('possible', 'impossible', 'complete');
 const timers = fc.constantFrom('firstByte', 'streamIdle');
 
-type Input = (machine: AttemptMachine) => unknown;
+type Input = (machine: AttemptMachine, effects: RecordedEffects) => unknown;
 
 const input: fc.Arbitrary<Input> = fc.oneof(
   fc.constant<Input>((machine) => machine.admit()),
@@ -26,12 +27,32 @@ const input: fc.Arbitrary<Input> = fc.oneof(
   fc.constant<Input>((machine) => machine.handedOver()),
   fc.constant<Input>((machine) => machine.cancel()),
   fc.constant<Input>((machine) => machine.reject(429)),
+  fc.constant<Input>((machine) => machine.hedge()),
+  fc.tuple(fc.constantFrom(200, 400, 429, 500), fc.boolean()).map<Input>(
+    ([status, hasBody]) =>
+      (machine, { hedge }) =>
+        hedge && machine.responseHead(status, hasBody, hedge),
+  ),
+  kinds.map<Input>(
+    (kind) =>
+      (machine, { hedge }) =>
+        hedge && machine.attemptFailed(kind, hedge),
+  ),
   fc.constant<Input>((machine) => machine.stop()),
 );
 
 const lastWords = /^(refuse|breakOff|complete)/;
 
-test('any inputs in any order: one attempt at a time, one end, no output after it', () => {
+/** A machine that may hedge at any time. */
+function machineOf(effects: RecordedEffects, reroutesMax = defaultRetryPolicy.reroutesMax) {
+  const delays = { delaySeconds: () => 0, observe: () => {} };
+  const hedging = new Hedging({ budgetShare: 1, clock: new ManualClock(), delays });
+  const policy = { ...defaultRetryPolicy, reroutesMax };
+  const hedges = { hedging, model: 'm' };
+  return new AttemptMachine(effects, policy, undefined, undefined, undefined, hedges);
+}
+
+test('any inputs in any order: one attempt at a time and at most one hedge, one end, no output after it', () => {
   fc.assert(
     fc.property(
       fc.array(input, { maxLength: 30 }),
@@ -41,15 +62,17 @@ test('any inputs in any order: one attempt at a time, one end, no output after i
       (inputs, engines, reroutesMax, continues) => {
         const effects = new RecordedEffects(['a', 'b', 'c', 'd'].slice(0, engines));
         effects.continues = continues;
-        const machine = new AttemptMachine(effects, { ...defaultRetryPolicy, reroutesMax });
+        const machine = machineOf(effects, reroutesMax);
         let hasBegun = false;
         for (const give of [(one: AttemptMachine) => one.admit(), ...inputs]) {
           const before = machine.state;
           const length = effects.log.length;
-          give(machine);
+          give(machine, effects);
           const said = effects.log.slice(length);
           const isUnderWay = ['sent', 'firstByte', 'streaming'].includes(machine.state);
-          assert.equal(effects.attemptsOpen, isUnderWay ? 1 : 0);
+          const isHedged = effects.hedge !== undefined;
+          assert.equal(effects.attemptsOpen, (isUnderWay ? 1 : 0) + (isHedged ? 1 : 0));
+          assert.ok(!isHedged || machine.state === 'sent');
           assert.notEqual(machine.state, 'picked');
           const isEnd = before !== 'ended' && machine.state === 'ended';
           assert.equal(said.filter((word) => word.startsWith('request ')).length, isEnd ? 1 : 0);
@@ -61,7 +84,12 @@ test('any inputs in any order: one attempt at a time, one end, no output after i
           hasBegun ||= machine.state === 'firstByte';
           if (before === 'ended') assert.deepEqual(said, []);
         }
-        const reroutes = effects.log.filter((word) => word === 'rerouted').length;
+        const count = (pattern: RegExp) => effects.log.filter((word) => pattern.test(word)).length;
+        const hedges = count(/^hedge send$/);
+        const isOpen = effects.hedge !== undefined;
+        assert.ok(hedges <= 1);
+        assert.equal(count(/^hedge (won|lost|failed|cancelled)$/), hedges - (isOpen ? 1 : 0));
+        const reroutes = effects.log.filter((word) => word === 'rerouted').length - hedges;
         // Responses that made progress may move more often; 30 inputs are too few for that twice.
         assert.ok(reroutes <= 4 * (reroutesMax + 1));
         machine.cancel();
@@ -78,11 +106,17 @@ test('each send follows a pick of an engine that has not failed this part of the
   fc.assert(
     fc.property(fc.array(input, { maxLength: 30 }), (inputs) => {
       const effects = new RecordedEffects(['a', 'b', 'c', 'd']);
-      const machine = new AttemptMachine(effects);
-      for (const give of [(one: AttemptMachine) => one.admit(), ...inputs]) give(machine);
+      const machine = machineOf(effects);
+      for (const give of [(one: AttemptMachine) => one.admit(), ...inputs]) give(machine, effects);
       const failed = new Set<string>();
-      let [picked, engine] = ['', ''];
+      let [picked, engine, hedge] = ['', '', ''];
       for (const word of effects.log) {
+        if (word.startsWith('pickHedge ')) hedge = word.replace('pickHedge', 'pick');
+        if (word === 'hedge send') {
+          assert.ok(!failed.has(hedge) && hedge !== engine, `${hedge}: ${effects.log}`);
+        }
+        if (word === 'hedge failed') failed.add(hedge);
+        if (word === 'hedge won') engine = hedge;
         if (word.startsWith('pick ')) picked = word;
         if (word === 'send') {
           engine = picked;

@@ -5,8 +5,19 @@ import type {
   AttemptOutcome,
   ContinuationLoss,
   EngineAttempt,
+  RefusalCause,
   RejectionStatus,
 } from './attempt-effects.ts';
+import {
+  type AttemptState,
+  clientLeftStatus,
+  errorStatusMin,
+  failedStatusMin,
+  type HeadVerdict,
+  lateStatus,
+  redirectStatusMin,
+  stoppingStatus,
+} from './attempt-state.ts';
 import {
   type AttemptWatch,
   type ClientPatience,
@@ -14,6 +25,10 @@ import {
   type Watched,
 } from './deadlines.ts';
 import { Flight } from './flight.ts';
+import { Hedge, type HedgePlan } from './hedging/hedge.ts';
+import type { HedgedRequest } from './hedging/hedging.ts';
+import { RequestTimes } from './request-times.ts';
+import { type Move, RetryAccount } from './retry-account.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import {
   type AttemptFailureKind,
@@ -22,49 +37,6 @@ import {
   type FailureRule,
   type RetryPolicy,
 } from './retry-policy.ts';
-
-/**
- * - `arrived`: not admitted yet.
- * - `admitted`: may be sent to an engine, and has no attempt in flight.
- * - `picked`: an engine is picked, nothing is sent. Lasts no longer than the turn of an input, in which no
- *   other input is handled.
- * - `sent`: an attempt is in flight, and the client has received nothing, though a head may be held: the
- *   only state to retry from.
- * - `firstByte`: the response has begun, none of its body has arrived.
- * - `streaming`: the body is on its way to the client.
- * - `ended`.
- */
-export type AttemptState =
-  | 'arrived'
-  | 'admitted'
-  | 'picked'
-  | 'sent'
-  | 'firstByte'
-  | 'streaming'
-  | 'ended';
-
-/**
- * What to do with the head of a response. `pass`: it goes to the client. `hold`: keep it, and ask again
- * when the first of the body arrives. `drop`: the request has moved to another engine.
- */
-export type HeadVerdict = 'pass' | 'hold' | 'drop';
-
-/**
- * How a request moves. `substitute`: an engine that was to continue a response refused it, and another one takes its
- * place: a response that has begun is not lost to that, and `RetryPolicy.migrationsMax` is the limit.
- */
-type Move = 'reroute' | 'substitute';
-
-/** Lowest status of a response with which the request counts as failed. */
-const failedStatusMin = 500;
-/** Lowest status of a response that says nothing about how fast the engine computes. */
-const errorStatusMin = 400;
-/** Status of a request whose time is over before its response begins. */
-const lateStatus = 504;
-/** nginx's status for a client that left before its response was complete. */
-export const clientLeftStatus = 499;
-/** Status of the response to a request that a stopping router has not sent to its end. */
-const stoppingStatus = 503;
 
 /**
  * Methods are inputs; an input that is not valid in the current state does nothing. Relaying a chunk
@@ -78,46 +50,33 @@ const stoppingStatus = 503;
  * machine.responseBytes(); // attempt.firstByte; true: pass them on
  * machine.responseEnd(false); // attempt.ended, effects.requestEnded, effects.complete
  */
-export class AttemptMachine implements Watched {
+export class AttemptMachine implements Watched, HedgedRequest {
   // Links of the watch's list.
   previous: Watched | undefined = undefined;
   next: Watched | undefined = undefined;
   readonly #effects: AttemptEffects;
   readonly #policy: RetryPolicy;
-  readonly #budget: RetryBudget | undefined;
+  readonly #retries: RetryAccount;
+  /** Undefined for a request that is never sent to two engines at once. */
+  readonly #hedge: Hedge | undefined;
   #state: AttemptState = 'arrived';
   /** The next attempt, until it is sent. */
   #picked: EngineAttempt | undefined = undefined;
   /** The attempt in flight, or the last one. */
   #flight: Flight | undefined = undefined;
-  /** Engines that failed this part of the request, and all that failed any of it. */
-  #tried: Set<string> | undefined = undefined;
-  #met: Set<string> | undefined = undefined;
-  #reroutes = 0;
-  #substitutes = 0;
-  /** Engines that failed after they had received the request, and were not failing already. */
-  #brokenEngines = 0;
   /** Status of the response that has begun. */
   #status = 0;
   /** Whether the client has the head of the response, so that no engine's response can take its place. */
   #hasBegun = false;
-  #migrations = 0;
   /** Chunks of the body of the attempt in flight. */
   #chunks = 0;
-  // Deadlines, all in seconds of the watch's clock.
   readonly #watch: AttemptWatch | undefined;
-  /** When the request has to be over, and when its client gives up unless the response has begun. */
-  #endSeconds = Number.POSITIVE_INFINITY;
-  #patienceEndSeconds = Number.POSITIVE_INFINITY;
-  /** When data was last seen by a check. */
-  #dataSeconds = 0;
-  /** Whether data has arrived since the last check. */
-  #hasData = false;
-  #isClientSlow = false;
+  readonly #times: RequestTimes;
 
   /**
    * @param budget Shared by the requests of a router; undefined allows every retry of the policy.
    * @param watch Checks the deadlines of the router's requests; undefined for none.
+   * @param hedges Undefined for a request that must not be sent to two engines at once.
    */
   constructor(
     effects: AttemptEffects,
@@ -125,16 +84,15 @@ export class AttemptMachine implements Watched {
     budget?: RetryBudget,
     watch?: AttemptWatch,
     patience: ClientPatience = endlessPatience,
+    hedges?: HedgePlan,
   ) {
     this.#effects = effects;
     this.#policy = policy;
-    this.#budget = budget;
+    this.#retries = new RetryAccount(policy, budget);
     this.#watch = watch;
-    if (watch === undefined) return;
-    const { nowSeconds, settings } = watch;
-    this.#endSeconds = nowSeconds + Math.min(settings.totalSeconds, patience.totalSeconds);
-    this.#patienceEndSeconds = Math.min(this.#endSeconds, nowSeconds + patience.firstByteSeconds);
-    watch.add(this);
+    this.#times = new RequestTimes(watch, patience);
+    this.#hedge = hedges && new Hedge(hedges, (outcome) => effects.hedgeEnded(outcome));
+    watch?.add(this);
   }
 
   get state(): AttemptState {
@@ -145,7 +103,8 @@ export class AttemptMachine implements Watched {
   admit(): void {
     if (this.#state !== 'arrived') return;
     this.#state = 'admitted';
-    this.#budget?.deposit();
+    this.#retries.admitted();
+    this.#hedge?.admitted();
     this.proceed();
   }
 
@@ -161,7 +120,7 @@ export class AttemptMachine implements Watched {
   proceed(): void {
     if (this.#state !== 'admitted') return;
     if (!this.#pick()) this.#refuseWithoutEngine();
-    else if (this.#isTooLate()) this.#endLate();
+    else if (this.#isTooLate) this.#endLate();
     else this.#send();
   }
 
@@ -170,9 +129,11 @@ export class AttemptMachine implements Watched {
    *
    * @param hasBody Whether a part of the body, or its end, is there. vLLM sends the head of a stream before
    *   it computes the prompt, so a head alone is no sign that a response will come.
+   * @param from The attempt that it belongs to. @default the one in flight, without a hedge
    */
-  responseHead(status: number, hasBody: boolean): HeadVerdict {
+  responseHead(status: number, hasBody: boolean, from?: EngineAttempt): HeadVerdict {
     if (this.#state !== 'sent') return 'drop';
+    if (this.#hedge?.isFrom(from)) return this.#hedgeHead(this.#hedge, status, hasBody);
     const { reroutedStatuses, busyStatuses } = this.#policy;
     if (this.#hasBegun && status !== this.#status && !reroutedStatuses.has(status)) {
       this.#loseContinuation('refused');
@@ -180,7 +141,13 @@ export class AttemptMachine implements Watched {
     }
     if (reroutedStatuses.has(status)) {
       const isBusy = busyStatuses.has(status);
-      if (!isBusy) this.#charge();
+      if (!isBusy) this.#retries.charge(this.#flight as Flight);
+      if (this.#hedge?.flight !== undefined) {
+        this.#attempt.abort();
+        this.#attempt.ended('failed');
+        this.#leaveToHedge();
+        return 'drop';
+      }
       const move = this.#moveAfter(isBusy);
       if (this.#pickElsewhere(move)) {
         // The rest of this response is not needed.
@@ -188,15 +155,16 @@ export class AttemptMachine implements Watched {
         return 'drop';
       }
       if (this.#hasBegun) {
-        this.#loseContinuation(this.#lossOf(move));
+        this.#loseContinuation(this.#retries.lossOf(move));
         return 'drop';
       }
     } else if (!hasBody) return 'hold';
+    this.#hedge?.settle(status < errorStatusMin);
+    this.#hedge?.drop('lost');
     this.#status = status;
     this.#hasBegun = true;
-    this.#patienceEndSeconds = this.#endSeconds;
+    this.#times.began();
     this.#state = 'firstByte';
-    this.#hasData = true;
     return 'pass';
   }
 
@@ -209,12 +177,12 @@ export class AttemptMachine implements Watched {
   responseBytes(chunks = 1): boolean {
     switch (this.#state) {
       case 'streaming':
-        this.#hasData = true;
+        this.#times.hasData = true;
         this.#count(chunks);
         return true;
       case 'firstByte':
         this.#state = 'streaming';
-        this.#hasData = true;
+        this.#times.hasData = true;
         if (this.#status < errorStatusMin) this.#attempt.firstByte();
         this.#count(chunks);
         return true;
@@ -251,14 +219,36 @@ export class AttemptMachine implements Watched {
   /**
    * The attempt in flight failed, and its connection is gone; or, between two attempts, what the first
    * one computed for the second is lost.
+   *
+   * @param from The attempt that it belongs to. @default the one in flight, without a hedge
    */
-  attemptFailed(kind: AttemptFailureKind): void {
-    this.#fail(this.#policy.failures[kind]);
+  attemptFailed(kind: AttemptFailureKind, from?: EngineAttempt): void {
+    const rule = this.#policy.failures[kind];
+    if (this.#hedge?.isFrom(from)) this.#loseHedge(this.#hedge, rule);
+    else this.#fail(rule);
+  }
+
+  /** The first byte is late: asks a second engine; `Hedging` calls it. */
+  hedge(): boolean {
+    const hedge = this.#hedge;
+    if (this.#state !== 'sent' || hedge === undefined || !this.#mayHedge(hedge)) return false;
+    const tried = new Set(this.#retries.tried).add(this.#attempt.url);
+    const attempt = this.#effects.pickHedge(tried);
+    if (attempt === undefined) return false;
+    if (this.#times.isTooLateFor(attempt)) {
+      attempt.unpick();
+      return false;
+    }
+    this.#retries.meets(this.#attempt);
+    this.#retries.meets(attempt);
+    hedge.sent(new Flight(attempt, this, this.#watch));
+    attempt.send();
+    return true;
   }
 
   /** The client reads more slowly than the engine writes, so that no data is read; or it has caught up. */
   clientSlow(isSlow: boolean): void {
-    this.#isClientSlow = isSlow;
+    this.#times.isClientSlow = isSlow;
   }
 
   /** Reports data to the engine's progress; `AttemptWatch` calls it before `check`. */
@@ -266,12 +256,12 @@ export class AttemptMachine implements Watched {
     switch (this.#state) {
       case 'sent':
         this.#flight?.waits();
+        this.#hedge?.flight?.waits();
         return;
       case 'firstByte':
       case 'streaming':
-        this.#flight?.streams(this.#hasData, this.#isClientSlow);
-        if (this.#hasData || this.#isClientSlow) this.#dataSeconds = nowSeconds;
-        this.#hasData = false;
+        this.#flight?.streams(this.#times.hasData, this.#times.isClientSlow);
+        this.#times.look(nowSeconds);
         return;
       case 'arrived':
       case 'admitted':
@@ -286,10 +276,10 @@ export class AttemptMachine implements Watched {
     switch (this.#state) {
       case 'arrived':
       case 'admitted':
-        if (nowSeconds >= this.#patienceEndSeconds) this.#endLate();
+        if (this.#times.isOver(nowSeconds)) this.#endLate();
         return;
       case 'sent':
-        if (nowSeconds >= this.#patienceEndSeconds) this.#endLate();
+        if (this.#times.isOver(nowSeconds)) this.#endLate();
         else this.#checkFirstByte(nowSeconds, this.#flight as Flight);
         return;
       case 'firstByte':
@@ -331,8 +321,10 @@ export class AttemptMachine implements Watched {
   handedOver(): void {
     // Once the client has a part of a response, there is only that to go on with.
     if (this.#state !== 'sent' || this.#hasBegun) return;
+    this.#hedge?.settle(false);
+    this.#hedge?.drop('cancelled');
     this.#state = 'admitted';
-    this.#tried = undefined;
+    this.#retries.handedOver();
     this.#attempt.firstByte();
     this.#attempt.ended('completed');
   }
@@ -363,27 +355,27 @@ export class AttemptMachine implements Watched {
       case 'arrived':
       case 'admitted':
       case 'sent':
-        if (this.#state === 'sent') this.#abandon();
-        this.#over();
-        if (this.#hasBegun) {
-          this.#effects.requestEnded('failed', this.#status);
-          this.#effects.breakOff();
-          return;
-        }
-        this.#effects.requestEnded('failed', stoppingStatus);
-        this.#effects.refuse('stopping');
-        return;
       case 'firstByte':
       case 'streaming':
-        this.#abandon();
-        this.#over();
-        this.#effects.requestEnded('failed', this.#status);
-        this.#effects.breakOff();
+        this.#cutShort(stoppingStatus, 'stopping');
         return;
       case 'picked':
       case 'ended':
         return;
     }
+  }
+
+  /** Ends the request where it is: with an error if its client has nothing of a response. */
+  #cutShort(status: number, cause: RefusalCause): void {
+    if (this.#state === 'picked') this.#unpick();
+    else if (this.#state !== 'arrived' && this.#state !== 'admitted') this.#abandon();
+    if (this.#hasBegun) {
+      this.#breakOff();
+      return;
+    }
+    this.#over();
+    this.#effects.requestEnded('failed', status);
+    this.#effects.refuse(cause);
   }
 
   #abandon(): void {
@@ -406,59 +398,80 @@ export class AttemptMachine implements Watched {
   }
 
   #checkStream(nowSeconds: number): void {
-    if (nowSeconds >= this.#endSeconds) {
+    const times = this.#times;
+    if (times.isOver(nowSeconds)) {
       this.#endLate();
       return;
     }
-    if (this.#isClientSlow) return;
-    const idleSeconds = nowSeconds - this.#dataSeconds;
+    if (times.isClientSlow) return;
+    const idleSeconds = times.idleSeconds(nowSeconds);
     const isWedged = this.#flight?.isWedged ?? false;
-    if (!isWedged && idleSeconds <= (this.#watch as AttemptWatch).settings.streamIdleSeconds)
-      return;
+    if (!isWedged && !times.isIdle(idleSeconds)) return;
     this.#effects.expired(isWedged ? 'engineStall' : 'streamIdle', idleSeconds);
     this.timerFired('streamIdle');
   }
 
   /** No stream of the engine moves. A request that no other engine can take stays, and its own deadline decides. */
   #leaveWedged(waitedSeconds: number): void {
-    if (!this.#pickElsewhere()) return;
+    const isHedged = this.#hedge?.flight !== undefined;
+    if (!isHedged && !this.#pickElsewhere()) return;
     this.#effects.expired('engineStall', waitedSeconds);
-    this.#moveOn();
+    this.#attempt.abort();
+    this.#attempt.ended('failed');
+    if (isHedged) this.#leaveToHedge();
+    else this.#reroute();
+  }
+
+  /** The response of a hedge has begun, or its engine refuses. */
+  #hedgeHead(hedge: Hedge, status: number, hasBody: boolean): HeadVerdict {
+    const { reroutedStatuses, busyStatuses } = this.#policy;
+    if (status < redirectStatusMin) {
+      if (!hasBody) return 'hold';
+      hedge.settle(true);
+      this.#attempt.outrun();
+      this.#attempt.abort();
+      this.#attempt.ended('cancelled');
+      this.#flight = hedge.promote();
+      return this.responseHead(status, true);
+    }
+    const isFailed = reroutedStatuses.has(status);
+    if (isFailed && !busyStatuses.has(status)) this.#retries.charge(hedge.flight as Flight);
+    hedge.flight?.attempt.abort();
+    this.#endHedge(hedge, isFailed ? 'failed' : 'cancelled');
+    return 'drop';
+  }
+
+  /** The engine of a hedge has failed, and its connection is gone. */
+  #loseHedge(hedge: Hedge, rule: FailureRule): void {
+    if (hedge.flight !== undefined) judge(hedge.flight.attempt, rule);
+    if (rule.blamesRequest) this.#retries.charge(hedge.flight as Flight);
+    this.#endHedge(hedge, 'failed');
+  }
+
+  #endHedge(hedge: Hedge, outcome: AttemptOutcome): void {
+    if (hedge.flight !== undefined) this.#retries.leave(hedge.flight.attempt);
+    hedge.failed(outcome);
+  }
+
+  /** The attempt in flight has failed, and the hedge goes on alone. @returns False without a hedge. */
+  #leaveToHedge(): boolean {
+    const flight = this.#hedge?.flight;
+    if (flight === undefined) return false;
+    this.#retries.leave(this.#attempt);
+    this.#effects.rerouted(flight.attempt);
+    this.#flight = this.#hedge?.promote();
+    return true;
   }
 
   /** Whether the engine that is picked would respond after the request's time is over. */
-  #isTooLate(): boolean {
-    if (this.#patienceEndSeconds === Number.POSITIVE_INFINITY) return false;
-    const { nowSeconds } = this.#watch as AttemptWatch;
-    const predictedSeconds = this.#picked?.predictedSeconds ?? 0;
-    return nowSeconds + predictedSeconds >= this.#patienceEndSeconds;
+  get #isTooLate(): boolean {
+    return this.#times.isTooLateFor(this.#picked as EngineAttempt);
   }
 
   /** The request's time is over. No engine is to blame. */
   #endLate(): void {
-    const state = this.#state;
-    this.#over();
     this.#effects.expired('total', 0);
-    switch (state) {
-      case 'firstByte':
-      case 'streaming':
-        this.#abandon();
-        this.#effects.requestEnded('failed', this.#status);
-        this.#effects.breakOff();
-        return;
-      case 'sent':
-        this.#abandon();
-        if (!this.#hasBegun) break;
-        this.#effects.requestEnded('failed', this.#status);
-        this.#effects.breakOff();
-        return;
-      case 'picked':
-        this.#unpick();
-        break;
-      default:
-    }
-    this.#effects.requestEnded('failed', lateStatus);
-    this.#effects.refuse(lateStatus);
+    this.#cutShort(lateStatus, lateStatus);
   }
 
   #fail(rule: FailureRule): void {
@@ -485,13 +498,9 @@ export class AttemptMachine implements Watched {
   /** The client has a part of the response: the rest may come from another engine. */
   #failSeen(rule: FailureRule): void {
     const { migrationsMax, progressChunks } = this.#policy;
-    this.#judge(rule);
-    if (this.#chunks >= progressChunks) {
-      if (rule.blamesRequest) this.#charge();
-      this.#reroutes = 0;
-      this.#brokenEngines = 0;
-      this.#tried = undefined;
-    } else if (rule.blamesRequest) this.#charge();
+    judge(this.#attempt, rule);
+    if (rule.blamesRequest) this.#retries.charge(this.#flight as Flight);
+    if (this.#chunks >= progressChunks) this.#retries.progressed();
     const continuation =
       rule.reroutes && migrationsMax > 0 ? this.#effects.continuation() : 'impossible';
     this.#attempt.ended('failed');
@@ -502,12 +511,12 @@ export class AttemptMachine implements Watched {
       return;
     }
     if (continuation === 'possible') {
-      if (this.#migrations < migrationsMax && this.#pickElsewhere()) {
-        this.#migrations++;
+      if (this.#retries.mayMigrate && this.#pickElsewhere()) {
+        this.#retries.migrated();
         this.#reroute();
         return;
       }
-      this.#effects.notContinued(this.#lossOf());
+      this.#effects.notContinued(this.#retries.lossOf('reroute'));
     }
     this.#breakOff();
   }
@@ -520,11 +529,6 @@ export class AttemptMachine implements Watched {
     this.#breakOff();
   }
 
-  #lossOf(move: Move = 'reroute'): ContinuationLoss {
-    const { migrationsMax } = this.#policy;
-    return this.#migrations >= migrationsMax || !this.#mayRetry(move) ? 'retries' : 'engines';
-  }
-
   /** The response ends where it is. */
   #breakOff(): void {
     this.#over();
@@ -534,16 +538,17 @@ export class AttemptMachine implements Watched {
 
   /** The client has received nothing from the attempt that failed. */
   #failUnseen(rule: FailureRule): void {
-    this.#judge(rule);
-    if (rule.blamesRequest) this.#charge();
+    judge(this.#attempt, rule);
+    if (rule.blamesRequest) this.#retries.charge(this.#flight as Flight);
     this.#attempt.ended('failed');
+    if (this.#leaveToHedge()) return;
     const move = this.#moveAfter(!rule.blamesRequest);
     if (rule.reroutes && this.#pickElsewhere(move)) {
       this.#reroute();
       return;
     }
     if (this.#hasBegun) {
-      this.#effects.notContinued(this.#lossOf(move));
+      this.#effects.notContinued(this.#retries.lossOf(move));
       this.#breakOff();
       return;
     }
@@ -552,51 +557,23 @@ export class AttemptMachine implements Watched {
     this.#effects.refuse(rule.status);
   }
 
-  /** The engine failed after it had received the request. */
-  #charge(): void {
-    if (this.#flight?.broke(this.#meets())) this.#brokenEngines++;
-  }
-
-  /** Remembers the engine of the attempt in flight. @returns All engines that are remembered. */
-  #meets(): ReadonlySet<string> {
-    this.#met ??= new Set();
-    return this.#met.add(this.#attempt.url);
-  }
-
-  #judge(rule: FailureRule): void {
-    if (rule.engine === 'out') this.#attempt.engineOut();
-    else if (rule.engine === 'suspected') this.#attempt.engineSuspected();
-  }
-
   /** @param isRefused Whether the engine refused the request, so that nothing can have broken on it. */
   #moveAfter(isRefused: boolean): Move {
     return isRefused && this.#hasBegun ? 'substitute' : 'reroute';
   }
 
-  #mayRetry(move: Move): boolean {
-    const { reroutesMax, brokenEnginesMax, migrationsMax } = this.#policy;
-    if (this.#brokenEngines >= brokenEnginesMax) return false;
-    if (move === 'reroute' && this.#reroutes >= reroutesMax) return false;
-    if (move === 'substitute' && this.#substitutes >= migrationsMax) return false;
-    return this.#budget?.hasBalance !== false;
-  }
-
   /** @returns Whether another engine is picked for a request that this attempt's engine failed. */
   #pickElsewhere(move: Move = 'reroute'): boolean {
-    if (!this.#mayRetry(move)) return false;
-    this.#tried ??= new Set();
-    this.#tried.add(this.#attempt.url);
-    this.#meets();
+    if (!this.#retries.mayRetry(move)) return false;
+    this.#retries.leave(this.#attempt);
     const state = this.#state;
     if (!this.#pick()) return false;
-    if (this.#isTooLate()) {
+    if (this.#isTooLate) {
       this.#unpick();
       this.#state = state;
       return false;
     }
-    this.#budget?.withdraw();
-    if (move === 'substitute') this.#substitutes++;
-    else this.#reroutes++;
+    this.#retries.retried(move);
     return true;
   }
 
@@ -614,7 +591,7 @@ export class AttemptMachine implements Watched {
   }
 
   #pick(): boolean {
-    this.#picked = this.#effects.pick(this.#tried);
+    this.#picked = this.#effects.pick(this.#retries.tried);
     if (this.#picked === undefined) return false;
     this.#state = 'picked';
     return true;
@@ -632,7 +609,13 @@ export class AttemptMachine implements Watched {
     this.#chunks = 0;
     this.#picked = undefined;
     this.#flight = new Flight(attempt, this, this.#watch);
+    this.#hedge?.begin(this, attempt, this.#mayHedge(this.#hedge));
     attempt.send();
+  }
+
+  /** A response that has begun is not hedged, nor a request that would break too many engines with two at once. */
+  #mayHedge({ isSpent }: Hedge): boolean {
+    return !isSpent && !this.#hasBegun && this.#retries.mayHedge;
   }
 
   #refuseWithoutEngine(): void {
@@ -644,6 +627,8 @@ export class AttemptMachine implements Watched {
   #over(): void {
     this.#state = 'ended';
     this.#watch?.delete(this);
+    this.#hedge?.settle(false);
+    this.#hedge?.drop('cancelled');
   }
 
   #end(outcome: AttemptOutcome, status: number): void {
@@ -651,4 +636,10 @@ export class AttemptMachine implements Watched {
     this.#attempt.ended(outcome);
     this.#effects.requestEnded(outcome, status);
   }
+}
+
+/** What a failure means for the engine. */
+function judge(attempt: EngineAttempt, rule: FailureRule): void {
+  if (rule.engine === 'out') attempt.engineOut();
+  else if (rule.engine === 'suspected') attempt.engineSuspected();
 }

@@ -18,15 +18,12 @@ export type {
   Continuation,
   ContinuationLoss,
   EngineAttempt,
+  HedgeOutcome,
   RefusalCause,
   RejectionStatus,
 } from './attempt-effects.ts';
-export {
-  AttemptMachine,
-  type AttemptState,
-  clientLeftStatus,
-  type HeadVerdict,
-} from './attempt-machine.ts';
+export { AttemptMachine } from './attempt-machine.ts';
+export { type AttemptState, clientLeftStatus, type HeadVerdict } from './attempt-state.ts';
 export {
   AttemptWatch,
   type ClientPatience,
@@ -34,6 +31,10 @@ export {
   defaultDeadlines,
   endlessPatience,
 } from './deadlines.ts';
+export type { HedgePlan } from './hedging/hedge.ts';
+export { type HedgeDelays, MeasuredHedgeDelays } from './hedging/hedge-delays.ts';
+export { type HedgeSettings, hedgeSettings } from './hedging/hedge-settings.ts';
+export { Hedging, hedgeTickSeconds } from './hedging/hedging.ts';
 export { RetryBudget } from './retry-budget.ts';
 export {
   type AttemptDeadline,

@@ -10,6 +10,7 @@ import {
   defaultRetryPolicy,
   type EngineAttempt,
   endlessPatience,
+  type HedgePlan,
   type RetryPolicy,
 } from '../attempts/index.ts';
 import {
@@ -30,6 +31,7 @@ test('a thousand fresh seeds: whatever fails, each request ends once and all cou
   t.diagnostic(`fault runs: seeds ${firstSeed} to ${firstSeed + seeds - 1}`);
   const struck = new Map<FaultName, number>();
   let [requests, ended, reroutes, queued, rejected] = [0, 0, 0, 0, 0];
+  let [hedges, hedgesWon] = [0, 0];
   for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
     const result = playFaults(seed);
     for (const [name, times] of result.struck) struck.set(name, (struck.get(name) ?? 0) + times);
@@ -38,6 +40,8 @@ test('a thousand fresh seeds: whatever fails, each request ends once and all cou
     reroutes += result.reroutes;
     queued += result.queued;
     rejected += result.rejected;
+    hedges += result.hedges;
+    hedgesWon += result.hedgesWon;
   }
   assert.equal(ended, requests);
   assert.ok(
@@ -45,6 +49,10 @@ test('a thousand fresh seeds: whatever fails, each request ends once and all cou
     `${requests} requests, ${reroutes} reroutes`,
   );
   assert.ok(queued > seeds / 2 && rejected > seeds / 10, `${queued} queued, ${rejected} rejected`);
+  assert.ok(
+    hedges > seeds / 4 && hedgesWon > seeds / 10 && hedgesWon < hedges,
+    `${hedges} hedges, ${hedgesWon} won`,
+  );
   for (const name of faultNames)
     assert.ok((struck.get(name) ?? 0) > 50, `${name}: ${struck.get(name)}`);
 });
@@ -106,6 +114,7 @@ const patient: Partial<FaultSettings> = {
   deadlines: endless,
   patience: endlessPatience,
   admission: undefined,
+  hedging: undefined,
 };
 
 test('without faults every request is served, except those that no engine accepts', () => {
@@ -196,16 +205,18 @@ test('a stream whose engine fails goes on at another one, token by token the sam
 type Mutant = (
   effects: AttemptEffects,
   policy: RetryPolicy,
-  ...watched: readonly [AttemptWatch, ClientPatience]
+  ...watched: readonly [AttemptWatch, ClientPatience, HedgePlan | undefined]
 ) => AttemptMachine;
 
-const machine: Mutant = (effects, policy, watch, patience) =>
-  new AttemptMachine(effects, policy, undefined, watch, patience);
+const machine: Mutant = (effects, policy, ...watched) =>
+  new AttemptMachine(effects, policy, undefined, ...watched);
 
 /** Effects, some of them changed. */
 const changed = (effects: AttemptEffects, changes: Partial<AttemptEffects>): AttemptEffects => {
   const same: AttemptEffects = {
     pick: (tried) => effects.pick(tried),
+    pickHedge: (tried) => effects.pickHedge(tried),
+    hedgeEnded: (outcome) => effects.hedgeEnded(outcome),
     expired: (deadline, seconds) => effects.expired(deadline, seconds),
     continuation: () => effects.continuation(),
     notContinued: (why) => effects.notContinued(why),
@@ -237,6 +248,7 @@ const withAttempts = (
         engineSuspected: () => attempt.engineSuspected(),
         firstByte: () => attempt.firstByte(),
         progressed: () => attempt.progressed(),
+        outrun: () => attempt.outrun(),
         ended: (outcome) => attempt.ended(outcome),
         ...changesOf(attempt),
       };

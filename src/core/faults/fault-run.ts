@@ -22,6 +22,9 @@ export interface FaultRunResult {
   /** Requests that waited in a router, and those that were not admitted. */
   readonly queued: number;
   readonly rejected: number;
+  /** Requests that were sent to two engines at once, and those among them that got the second one's response. */
+  readonly hedges: number;
+  readonly hedgesWon: number;
   readonly events: number;
   /** Virtual duration. */
   readonly seconds: number;
@@ -74,8 +77,8 @@ const bytesPerToken = 4;
 const eventsMin = 200_000;
 const eventsPerRequestMax = 1_000;
 
-const newMachine: MachineFactory = (effects, policy, watch, patience) =>
-  new AttemptMachine(effects, policy, undefined, watch, patience);
+const newMachine: MachineFactory = (effects, policy, watch, patience, hedges) =>
+  new AttemptMachine(effects, policy, undefined, watch, patience, hedges);
 
 class FaultRun {
   readonly #settings: FaultSettings;
@@ -125,6 +128,7 @@ class FaultRun {
     }
     return {
       ...{ seed, requests, ...this.#invariants.outcomes, reroutes: this.#invariants.reroutes },
+      ...{ hedges: this.#invariants.hedges, hedgesWon: this.#invariants.hedgesWon },
       ...{ queued: this.#invariants.queued, rejected: this.#invariants.rejected },
       ...{ events: this.#timeline.played, seconds: this.#timeline.nowSeconds },
       struck: this.#dice.struck,
@@ -166,6 +170,9 @@ class FaultRun {
     const family = randomInteger(random, familiesMax);
     const outputTokens = 1 + randomInteger(random, outputTokensMax);
     const router = this.#routers[randomInteger(random, this.#routers.length)] as FaultyRouter;
+    const { hedging, watch } = router;
+    const hedges = hedging && { hedging, model: 'm' };
+    this.#invariants.arrived(router);
     const request = new FaultyRequest({
       name: `request ${index}`,
       router,
@@ -175,7 +182,7 @@ class FaultRun {
       sent: { promptTokens, outputTokens, sentTokens: 0, family },
       priority: index % 3,
       delaySeconds: () => delaySecondsMin + random.next() * delaySecondsSpan,
-      createMachine: (effects) => createMachine(effects, retryPolicy, router.watch, patience),
+      createMachine: (effects) => createMachine(effects, retryPolicy, watch, patience, hedges),
       onOver: () => this.#open.delete(request),
     });
     this.#open.add(request);
@@ -193,9 +200,10 @@ class FaultRun {
   }
 
   #newRouter(name: string): FaultyRouter {
-    const { routers, policy, deadlines, admission } = this.#settings;
+    const { routers, policy, deadlines, admission, hedging } = this.#settings;
     return new FaultyRouter({
-      ...{ name, policy, deadlines, admission, timeline: this.#timeline, engines: this.#engines },
+      ...{ name, policy, deadlines, admission, hedging },
+      ...{ timeline: this.#timeline, engines: this.#engines },
       random: this.#random,
       onUpdate:
         routers === 1

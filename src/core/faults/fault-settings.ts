@@ -6,6 +6,7 @@ import type {
   AttemptWatch,
   ClientPatience,
   DeadlineSettings,
+  HedgePlan,
   RetryPolicy,
 } from '../attempts/index.ts';
 import { defaultRetryPolicy } from '../attempts/index.ts';
@@ -19,11 +20,19 @@ export type MachineFactory = (
   policy: RetryPolicy,
   watch: AttemptWatch,
   patience: ClientPatience,
+  hedges: HedgePlan | undefined,
 ) => AttemptMachine;
 
 /** An admission queue, and when it is used: far earlier than in production, as fleets and requests are small. */
 export interface FaultAdmission extends AdmissionLimits {
   readonly saturation: SaturationLimits;
+}
+
+/** Second attempts: with a fixed delay, as a run is too short to measure one. */
+export interface FaultHedging {
+  /** Hedges per request. */
+  readonly budgetShare: number;
+  readonly delaySeconds: number;
 }
 
 export interface FaultSettings {
@@ -46,6 +55,8 @@ export interface FaultSettings {
   readonly faultyEngines?: number;
   /** The admission queue of each router; undefined for none. */
   readonly admission: FaultAdmission | undefined;
+  /** Undefined if requests are never sent to two engines at once. */
+  readonly hedging: FaultHedging | undefined;
   /** Replaces the machine of production; tests of the harness use broken ones. */
   readonly createMachine?: MachineFactory;
 }
@@ -64,6 +75,8 @@ const routersMax = 3;
 const requestsMax = 32;
 /** Share of the runs whose routers queue requests. */
 const queueingShare = 0.4;
+/** Share of the runs whose routers hedge requests. */
+const hedgingShare = 0.5;
 /** Prompt tokens that may wait at an engine in any case are at most these. */
 const promptTokensMin = 400;
 
@@ -93,7 +106,13 @@ export function faultSettings(seed: number): FaultSettings {
     // Drawn last, so that the other settings of a seed stay the same.
     migrates: random.next() < 0.7,
     admission: random.next() < queueingShare ? drawAdmission(random) : undefined,
+    hedging: random.next() < hedgingShare ? drawHedging(random) : undefined,
   };
+}
+
+/** A first byte takes some tenths of a second. */
+function drawHedging(random: Random): FaultHedging {
+  return { budgetShare: 0.05 + random.next() * 0.95, delaySeconds: random.next() * 0.5 };
 }
 
 function drawAdmission(random: Random): FaultAdmission {

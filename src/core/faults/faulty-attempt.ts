@@ -1,15 +1,17 @@
 // One attempt of a request in a fault run: an engine's ticket and a virtual connection.
-import type { AttemptOutcome, EngineAttempt } from '../attempts/index.ts';
+import type { AttemptFailureKind, AttemptOutcome, EngineAttempt } from '../attempts/index.ts';
 import type { Ticket } from '../routing/index.ts';
-import { FaultConnection } from './fault-connection.ts';
+import { FaultConnection, type ResponseListener } from './fault-connection.ts';
 import type { FaultyEngine } from './faulty-engine.ts';
 import type { FaultyRequest, FaultyRequestOptions } from './faulty-request.ts';
 
-export class FaultyAttempt implements EngineAttempt {
+export class FaultyAttempt implements EngineAttempt, ResponseListener {
   readonly #request: FaultyRequest;
   readonly #options: FaultyRequestOptions;
   readonly #ticket: Ticket;
   #connection: FaultConnection | undefined = undefined;
+  /** Status of a response whose head has arrived but has not been passed on. */
+  #heldStatus: number | undefined = undefined;
 
   constructor(request: FaultyRequest, options: FaultyRequestOptions, ticket: Ticket) {
     this.#request = request;
@@ -44,8 +46,7 @@ export class FaultyAttempt implements EngineAttempt {
     const number = this.#request.sending(this);
     const name = `${this.#request.name}.${number} at ${this.url}`;
     this.#ticket.sent();
-    const listener = this.#request;
-    const connection = new FaultConnection(timeline, { name, delaySeconds, listener });
+    const connection = new FaultConnection(timeline, { name, delaySeconds, listener: this });
     this.#connection = connection;
     timeline.after(delaySeconds, `${name} received`, () => {
       this.#engine.receive(connection, sent);
@@ -73,10 +74,49 @@ export class FaultyAttempt implements EngineAttempt {
     this.#ticket.progressed();
   }
 
+  outrun(): void {
+    this.#ticket.outrun();
+  }
+
   ended(status: AttemptOutcome): void {
-    this.#options.invariants.attemptEnded(this.#request);
+    this.#options.invariants.attemptEnded(this.#request, this.url);
     this.#ticket.finish({ status });
     this.#request.router.roomMade();
+  }
+
+  // Events of the connection.
+
+  onHead(status: number): void {
+    this.#request.responded(this, status);
+    this.#heldStatus = status;
+    this.#passHead(false);
+  }
+
+  onBytes(token: number): void {
+    this.#passHead(true);
+    if (this.#isCurrent) this.#request.bytes(token);
+  }
+
+  onEnd(isError: boolean): void {
+    this.#passHead(true);
+    if (isError) this.onFailure('event');
+    else if (this.#isCurrent) this.#request.ended();
+  }
+
+  onFailure(kind: AttemptFailureKind): void {
+    this.#request.failed(this, kind);
+  }
+
+  #passHead(hasBody: boolean): void {
+    const status = this.#heldStatus;
+    if (status === undefined) return;
+    this.#heldStatus = undefined;
+    if (this.#request.headOf(this, status, hasBody) === 'hold') this.#heldStatus = status;
+  }
+
+  /** Whether its response is the request's; another attempt may have been sent within the same event. */
+  get #isCurrent(): boolean {
+    return this.#request.isCurrent(this);
   }
 
   get #engine(): FaultyEngine {

@@ -9,9 +9,10 @@ import {
   admissionCost,
   type Continuation,
   type EngineAttempt,
+  type HeadVerdict,
+  type HedgeOutcome,
 } from '../attempts/index.ts';
 import { NoEndpointError, type RoutingRequest } from '../routing/index.ts';
-import type { ResponseListener } from './fault-connection.ts';
 import type { FaultSettings } from './fault-settings.ts';
 import { FaultyAttempt } from './faulty-attempt.ts';
 import { type FaultyEngine, responseTokens, type SentRequest } from './faulty-engine.ts';
@@ -37,13 +38,15 @@ export interface FaultyRequestOptions {
   onOver(): void;
 }
 
-export class FaultyRequest implements AttemptEffects, ResponseListener {
+export class FaultyRequest implements AttemptEffects {
   readonly name: string;
   readonly router: FaultyRouter;
   readonly #options: FaultyRequestOptions;
   readonly #machine: AttemptMachine;
   /** Its attempt in flight, or the last one. */
   #attempt: FaultyAttempt | undefined = undefined;
+  /** The second one beside it. */
+  #hedge: FaultyAttempt | undefined = undefined;
   #attempts = 0;
   #hasHead = false;
   /** Tokens of the response that the client has. */
@@ -51,8 +54,6 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
   #isOver = false;
   /** Its place in the admission queue; stays when it has left. */
   #place: AdmissionPlace | undefined = undefined;
-  /** Status of a response whose head has arrived but has not been passed on. */
-  #heldStatus: number | undefined = undefined;
 
   constructor(options: FaultyRequestOptions) {
     this.#options = options;
@@ -77,7 +78,7 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
 
   /** Whether it is connected to an engine. */
   get isConnected(): boolean {
-    return this.#attempt?.isConnected ?? false;
+    return (this.#attempt?.isConnected || this.#hedge?.isConnected) ?? false;
   }
 
   start(): void {
@@ -107,42 +108,43 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
     this.#machine.cancel();
   }
 
-  // Events of the connection.
+  // Events of its attempts.
 
-  onHead(status: number): void {
-    this.#options.invariants.responded(this, status);
-    this.#heldStatus = status;
-    this.#passHead(false);
+  /** A head has arrived, or the first of the body after one that was held. */
+  headOf(attempt: FaultyAttempt, status: number, hasBody: boolean): HeadVerdict {
+    const verdict = this.#machine.responseHead(status, hasBody, attempt);
+    // The head of an engine that continues a response is dropped.
+    if (verdict !== 'pass' || this.#hasHead) return verdict;
+    this.#hasHead = true;
+    this.#options.invariants.delivered(this, 'head');
+    return verdict;
   }
 
-  onBytes(token: number): void {
-    this.#passHead(true);
+  bytes(token: number): void {
     if (!this.#machine.responseBytes()) return;
     if (token >= 0) this.#tokens++;
     this.#options.invariants.delivered(this, 'bytes', token);
   }
 
-  onEnd(isError: boolean): void {
-    this.#passHead(true);
-    if (isError) this.onFailure('event');
-    else this.#machine.responseEnd(false);
+  /** Whether an attempt's response is that of the request. */
+  isCurrent(attempt: FaultyAttempt): boolean {
+    return attempt === this.#attempt;
   }
 
-  onFailure(kind: AttemptFailureKind): void {
-    this.#options.invariants.failed(this, kind);
-    this.#machine.attemptFailed(kind);
+  ended(): void {
+    this.#machine.responseEnd(false);
   }
 
-  #passHead(hasBody: boolean): void {
-    const status = this.#heldStatus;
-    if (status === undefined) return;
-    this.#heldStatus = undefined;
-    const verdict = this.#machine.responseHead(status, hasBody);
-    if (verdict === 'hold') this.#heldStatus = status;
-    // The head of an engine that continues a response is dropped.
-    if (verdict !== 'pass' || this.#hasHead) return;
-    this.#hasHead = true;
-    this.#options.invariants.delivered(this, 'head');
+  failed(attempt: FaultyAttempt, kind: AttemptFailureKind): void {
+    if (attempt !== this.#hedge) this.#options.invariants.failed(this, kind);
+    else this.#options.invariants.hedgeFailed(this, kind);
+    this.#machine.attemptFailed(kind, attempt);
+  }
+
+  /** The router has received the status of a response. */
+  responded(attempt: FaultyAttempt, status: number): void {
+    if (attempt !== this.#hedge) this.#options.invariants.responded(this, status);
+    else this.#options.invariants.hedgeFailed(this, status);
   }
 
   // Effects of the machine.
@@ -155,6 +157,21 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
       if (!(error instanceof NoEndpointError)) throw error;
       return undefined;
     }
+  }
+
+  pickHedge(tried: ReadonlySet<string>): EngineAttempt | undefined {
+    const { router } = this;
+    const { routingRequest } = this.#options;
+    if (router.admission?.isStanding) return undefined;
+    const ticket = router.core.routeHedge(routingRequest, tried);
+    this.#hedge = ticket && new FaultyAttempt(this, this.#options, ticket);
+    return this.#hedge;
+  }
+
+  hedgeEnded(outcome: HedgeOutcome): void {
+    if (outcome === 'won') this.#attempt = this.#hedge;
+    this.#hedge = undefined;
+    this.#options.invariants.hedgeEnded(this, outcome);
   }
 
   expired(deadline: AttemptDeadline): void {
@@ -193,9 +210,12 @@ export class FaultyRequest implements AttemptEffects, ResponseListener {
 
   /** An attempt is about to be sent. @returns Its number. */
   sending(attempt: FaultyAttempt): number {
-    this.#options.invariants.sent(this, attempt.url);
-    this.#attempt = attempt;
-    this.#heldStatus = undefined;
+    const { invariants } = this.#options;
+    if (attempt === this.#hedge) invariants.hedged(this, attempt.url);
+    else {
+      invariants.sent(this, attempt.url);
+      this.#attempt = attempt;
+    }
     return this.#attempts++;
   }
 

@@ -1,8 +1,14 @@
 // A router of a fault run: production's routing core, health checks, and updates from other routers.
-import { Admission, AttemptWatch, type DeadlineSettings } from '../attempts/index.ts';
+import {
+  Admission,
+  AttemptWatch,
+  type DeadlineSettings,
+  Hedging,
+  hedgeTickSeconds,
+} from '../attempts/index.ts';
 import { type Random, seededRandom } from '../base/index.ts';
 import { type AttemptUpdate, createPolicy, RoutingCore } from '../routing/index.ts';
-import type { FaultAdmission } from './fault-settings.ts';
+import type { FaultAdmission, FaultHedging } from './fault-settings.ts';
 import type { FaultyEngine } from './faulty-engine.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -15,6 +21,7 @@ export interface FaultyRouterOptions {
   readonly engines: readonly FaultyEngine[];
   readonly deadlines: DeadlineSettings;
   readonly admission: FaultAdmission | undefined;
+  readonly hedging: FaultHedging | undefined;
   /** Undefined for a single router. */
   readonly onUpdate: ((from: FaultyRouter, update: AttemptUpdate) => void) | undefined;
 }
@@ -31,6 +38,10 @@ export class FaultyRouter {
   readonly watch: AttemptWatch;
   /** Undefined if requests do not wait in the router. */
   readonly admission: Admission | undefined;
+  /** Undefined if requests are never sent to two engines at once. */
+  readonly hedging: Hedging | undefined;
+  /** Hedges per request that are allowed. */
+  readonly hedgeShare: number;
   /** Engines that this router considers dead. */
   readonly out = new Set<string>();
   /** Whether its process is running. */
@@ -45,7 +56,8 @@ export class FaultyRouter {
   readonly #engines: readonly FaultyEngine[];
 
   constructor(options: FaultyRouterOptions) {
-    const { name, policy, random, timeline, engines, deadlines, admission, onUpdate } = options;
+    const { name, policy, random, timeline, engines, deadlines, onUpdate } = options;
+    const { admission, hedging } = options;
     this.name = name;
     this.#timeline = timeline;
     this.#engines = engines;
@@ -66,9 +78,17 @@ export class FaultyRouter {
     this.watch = new AttemptWatch(timeline.clock, deadlines, (url) =>
       this.core.eject(url, 'no data on any stream'),
     );
+    this.hedgeShare = hedging?.budgetShare ?? 0;
+    this.hedging =
+      hedging &&
+      new Hedging({
+        ...{ clock: timeline.clock, budgetShare: hedging.budgetShare },
+        delays: { delaySeconds: () => hedging.delaySeconds, observe: () => {} },
+      });
     for (const { url } of engines) this.core.addEndpoint({ url, models: ['m'] });
     this.#probe();
     this.#tick();
+    if (this.hedging !== undefined) this.#hedge(this.hedging);
   }
 
   /** An attempt found the engine dead. */
@@ -120,6 +140,12 @@ export class FaultyRouter {
     this.watch.check();
     this.admission?.tick();
     this.#timeline.after(tickSeconds, `${this.name} checks the deadlines`, () => this.#tick());
+  }
+
+  #hedge(hedging: Hedging): void {
+    if (!this.isUp) return;
+    hedging.check();
+    this.#timeline.after(hedgeTickSeconds, `${this.name} hedges`, () => this.#hedge(hedging));
   }
 
   #probe(): void {

@@ -4,6 +4,7 @@ import type {
   AttemptDeadline,
   AttemptFailureKind,
   AttemptOutcome,
+  HedgeOutcome,
   RetryPolicy,
 } from '../attempts/index.ts';
 import type { Clock } from '../base/index.ts';
@@ -25,6 +26,9 @@ interface RequestBook {
   attempts: number;
   /** Engine of the attempt in flight. */
   url: string | undefined;
+  /** Engine of the last attempt that was or is the request's only one. */
+  lastUrl: string;
+  /** Engines that have the request or failed it. */
   readonly tried: Set<string>;
   /** Reads of the response of the last attempt, all that were relayed. */
   reads: number;
@@ -35,6 +39,13 @@ interface RequestBook {
   /** Tokens of the response that the client has received. */
   tokens: number;
   lastEnd: AttemptEnd | undefined;
+  /** Engine of the second attempt beside it. */
+  hedgeUrl: string | undefined;
+  isHedged: boolean;
+  /** How the second attempt ended, as the router observed it; and `wasFailing` and `isExcused` of it. */
+  hedgeEnd: AttemptEnd | undefined;
+  hedgeWasFailing: boolean;
+  hedgeIsExcused: boolean;
   /** Engines that failed after they had received the request, without having failed another one shortly before. */
   brokenEngines: number;
   /** Whether the engine of the last attempt had failed another request when this one was sent. */
@@ -78,6 +89,12 @@ export class Invariants {
   readonly #underWay = new Map<FaultyRouter, Map<string, number>>();
   /** Requests that the current event involves. */
   readonly #touched = new Set<FaultyRequest>();
+  /** Requests whose second attempt has ended, until that is reported. */
+  readonly #endedHedges = new Set<FaultyRequest>();
+  readonly #routerHedges = new Map<FaultyRouter, number>();
+  readonly #routerRequests = new Map<FaultyRouter, number>();
+  #hedges = 0;
+  #hedgesWon = 0;
   #reroutes = 0;
   #checks = 0;
 
@@ -121,13 +138,92 @@ export class Invariants {
   /** The router receives the status of a response. */
   responded(request: FaultyRequest, status: number): void {
     this.#bookOf(request).lastEnd = status;
-    if (this.#isBroken(status) && status >= 500) this.#noteFailure(request);
+    if (this.#isBroken(status) && status >= 500) this.#noteLastFailure(request);
   }
 
   /** The router observes that an attempt failed. */
   failed(request: FaultyRequest, end: AttemptEnd): void {
     this.#bookOf(request).lastEnd = end;
-    this.#noteFailure(request);
+    this.#noteLastFailure(request);
+  }
+
+  /** The router observes that the engine of a second attempt failed, or its status. */
+  hedgeFailed(request: FaultyRequest, end: AttemptEnd): void {
+    const book = this.#bookOf(request);
+    book.hedgeEnd = end;
+    if (typeof end === 'number' && (end < 500 || !this.#isBroken(end))) return;
+    book.hedgeIsExcused = this.#noteFailure(request, book.hedgeUrl);
+  }
+
+  /** The request is sent to a second engine. */
+  hedged(request: FaultyRequest, url: string): void {
+    const book = this.#bookOf(request);
+    const who = `${request.name} was hedged at ${url}`;
+    must(book.url !== undefined, `${who} without an attempt under way`);
+    must(!book.isHedged, `${who} for the second time`);
+    must(book.outcome === undefined && !book.hasHead, `${who} after its response had begun`);
+    must(!book.tried.has(url), `${who}, which has or had it`);
+    must(!request.router.out.has(url), `${who}, which its router knows to be out`);
+    must(
+      book.brokenEngines + 2 <= this.#retryPolicy.brokenEnginesMax,
+      `${who} after ${book.brokenEngines} engines had broken on it`,
+    );
+    const { router } = request;
+    must(!router.admission?.isStanding, `${who} while requests wait for admission`);
+    book.isHedged = true;
+    book.hedgeUrl = url;
+    book.hedgeEnd = undefined;
+    book.hedgeWasFailing = this.#wasFailing(request, url);
+    book.tried.add(url);
+    book.met.add(url);
+    this.#hedges++;
+    this.#count(router, url, 1);
+    const hedges = (this.#routerHedges.get(router) ?? 0) + 1;
+    this.#routerHedges.set(router, hedges);
+    const most = router.hedgeShare * (this.#routerRequests.get(router) ?? 0);
+    must(hedges <= most + 1e-6, `${who} as hedge ${hedges} of at most ${most}`);
+  }
+
+  /** The second attempt is over, or has become the only one. */
+  hedgeEnded(request: FaultyRequest, outcome: HedgeOutcome): void {
+    const book = this.#bookOf(request);
+    const who = `The hedge of ${request.name} ended as ${outcome}`;
+    must(book.hedgeUrl !== undefined, `${who}, and there is none`);
+    if (outcome === 'won') {
+      must(book.url === undefined, `${who} while the first attempt is under way`);
+      book.url = book.hedgeUrl;
+      // An engine that was only slower may be tried again.
+      if (!this.#mayReroute(book.lastEnd)) book.tried.delete(book.lastUrl);
+      const isExcused = book.wasFailing || book.isExcused;
+      if (this.#hasBroken(book.lastEnd) && !isExcused) book.brokenEngines++;
+      book.lastUrl = book.hedgeUrl as string;
+      book.lastEnd = book.hedgeEnd;
+      book.wasFailing = book.hedgeWasFailing;
+      book.isExcused = book.hedgeIsExcused;
+      this.#hedgesWon++;
+    } else {
+      must(this.#endedHedges.delete(request), `${who} before its attempt`);
+      if (outcome === 'lost') book.tried.delete(book.hedgeUrl as string);
+      const isExcused = book.hedgeWasFailing || book.hedgeIsExcused;
+      if (outcome === 'failed' && this.#hasBroken(book.hedgeEnd) && !isExcused) {
+        book.brokenEngines++;
+      }
+    }
+    book.hedgeUrl = undefined;
+  }
+
+  /** Second attempts, and those whose response was used. */
+  get hedges(): number {
+    return this.#hedges;
+  }
+
+  get hedgesWon(): number {
+    return this.#hedgesWon;
+  }
+
+  /** A router has admitted a request. */
+  arrived(router: FaultyRouter): void {
+    this.#routerRequests.set(router, (this.#routerRequests.get(router) ?? 0) + 1);
   }
 
   sent(request: FaultyRequest, url: string): void {
@@ -135,18 +231,15 @@ export class Invariants {
     const { reroutesMax, brokenEnginesMax, migrationsMax, progressChunks } = this.#retryPolicy;
     if (book.reads > 0) book.migrations++;
     if (book.reads >= progressChunks) {
-      const last = [...book.tried].at(-1) as string;
       book.tried.clear();
-      book.tried.add(last);
+      book.tried.add(book.lastUrl);
       book.attempts = 1;
       book.brokenEngines = 0;
     } else if (this.#isBroken(book.lastEnd) && !book.wasFailing && !book.isExcused)
       book.brokenEngines++;
     book.reads = 0;
     book.met.add(url);
-    book.wasFailing = this.#failuresOf(request.router, url).some(
-      (failure) => failure.request !== request,
-    );
+    book.wasFailing = this.#wasFailing(request, url);
     if (book.hasHead && this.#isRefused(book.lastEnd)) {
       book.attempts--;
       book.substitutes++;
@@ -154,7 +247,8 @@ export class Invariants {
     const who = `${request.name} was sent to ${url}`;
     must(book.substitutes <= migrationsMax, `${who} as substitute ${book.substitutes}`);
     must(book.url === undefined, `${who} while an attempt at ${book.url} is under way`);
-    must(!request.isConnected, `${who} and left a connection open to ${[...book.tried].at(-1)}`);
+    must(book.hedgeUrl === undefined, `${who} while one at ${book.hedgeUrl} is under way`);
+    must(!request.isConnected, `${who} and left a connection open to ${book.lastUrl}`);
     must(book.outcome === undefined, `${who} after its end`);
     must(
       !book.hasHead || request.migrates,
@@ -178,15 +272,18 @@ export class Invariants {
     book.attempts++;
     book.lastEnd = undefined;
     book.url = url;
+    book.lastUrl = url;
     book.tried.add(url);
     this.#count(request.router, url, 1);
   }
 
-  attemptEnded(request: FaultyRequest): void {
+  attemptEnded(request: FaultyRequest, url: string): void {
     const book = this.#bookOf(request);
-    must(book.url !== undefined, `${request.name} ended an attempt that is not under way`);
-    this.#count(request.router, book.url as string, -1);
-    book.url = undefined;
+    const isUnderWay = url === book.url || url === book.hedgeUrl;
+    must(isUnderWay, `${request.name} ended an attempt that is not under way`);
+    this.#count(request.router, url, -1);
+    if (url === book.url) book.url = undefined;
+    else this.#endedHedges.add(request);
   }
 
   rerouted(): void {
@@ -287,7 +384,11 @@ export class Invariants {
   }
 
   #checkRequest(request: FaultyRequest): void {
-    const { url, outcome, hasLastWord, hasLeft } = this.#books.get(request) as RequestBook;
+    const book = this.#books.get(request) as RequestBook;
+    const { url, hedgeUrl, outcome, hasLastWord, hasLeft, hasHead } = book;
+    must(hedgeUrl === undefined || url !== undefined, `${request.name} has a hedge alone`);
+    must(hedgeUrl === undefined || !hasHead, `${request.name} is hedged and has a response`);
+    must(!this.#endedHedges.has(request), `The hedge of ${request.name} ended without a report`);
     must(url !== undefined || !request.isConnected, `${request.name} left a connection open`);
     if (outcome === undefined) {
       must(!hasLastWord && !hasLeft, `${request.name} is over for its client and goes on`);
@@ -313,6 +414,11 @@ export class Invariants {
     }
   }
 
+  /** Whether an attempt failed, and the request may be to blame; a status alone is no failure. */
+  #hasBroken(end: AttemptEnd | undefined): boolean {
+    return this.#mayReroute(end) && this.#isBroken(end);
+  }
+
   /** Whether the request may be to blame for the end of its attempt. */
   #isBroken(end: AttemptEnd | undefined): boolean {
     const { failures, timers, busyStatuses } = this.#retryPolicy;
@@ -323,16 +429,25 @@ export class Invariants {
     return failures[end].blamesRequest;
   }
 
-  #noteFailure(request: FaultyRequest): void {
+  #noteLastFailure(request: FaultyRequest): void {
     const book = this.#bookOf(request);
-    const { url } = book;
-    if (url === undefined) return;
-    const atSeconds = this.#clock.nowSeconds();
+    if (book.url !== undefined) book.isExcused = this.#noteFailure(request, book.url);
+  }
+
+  /** @returns Whether an engine that the request was never sent to had failed shortly before. */
+  #noteFailure(request: FaultyRequest, url = ''): boolean {
+    const { met } = this.#bookOf(request);
     const others = this.#failures.get(request.router)?.keys() ?? [];
-    book.isExcused = [...others].some(
-      (other) => !book.met.has(other) && this.#failuresOf(request.router, other).length > 0,
+    const isExcused = [...others].some(
+      (other) => !met.has(other) && this.#failuresOf(request.router, other).length > 0,
     );
+    const atSeconds = this.#clock.nowSeconds();
     this.#failuresOf(request.router, url).push({ request, atSeconds });
+    return isExcused;
+  }
+
+  #wasFailing(request: FaultyRequest, url: string): boolean {
+    return this.#failuresOf(request.router, url).some((failure) => failure.request !== request);
   }
 
   #failuresOf(router: FaultyRouter, url: string): EngineFailure[] {
@@ -365,16 +480,11 @@ export class Invariants {
     let book = this.#books.get(request);
     if (book === undefined) {
       book = {
-        ...{ attempts: 0, url: undefined, tried: new Set(), lastEnd: undefined, brokenEngines: 0 },
-        ...{
-          reads: 0,
-          migrations: 0,
-          substitutes: 0,
-          tokens: 0,
-          wasFailing: false,
-          isExcused: false,
-          met: new Set(),
-        },
+        ...{ attempts: 0, url: undefined, lastUrl: '', tried: new Set(), lastEnd: undefined },
+        ...{ brokenEngines: 0, wasFailing: false, isExcused: false, met: new Set() },
+        ...{ hedgeUrl: undefined, isHedged: false, hedgeEnd: undefined },
+        ...{ hedgeWasFailing: false, hedgeIsExcused: false },
+        ...{ reads: 0, migrations: 0, substitutes: 0, tokens: 0 },
         ...{ hasHead: false, hasLastWord: false, hasLeft: false, outcome: undefined },
       };
       this.#books.set(request, book);

@@ -58,6 +58,13 @@ export class BookedAttempt {
     return true;
   }
 
+  /** Another engine's first byte has come first: this one's takes longer than until now. */
+  outrun(nowSeconds: number): void {
+    if (this.#stage !== 'prefilling') return;
+    const seconds = nowSeconds - this.#sentAtSeconds;
+    this.#policy?.onOutrun?.(this.request, this.pick, seconds, nowSeconds);
+  }
+
   /** @returns Whether it was sent and this call ended it. */
   finish(outcome: Outcome, nowSeconds: number): boolean {
     const stage = this.#stage;

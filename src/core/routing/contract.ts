@@ -132,6 +132,8 @@ export interface Policy {
   onSent?(request: RoutingRequest, pick: Pick, nowSeconds: number): void;
   /** The first byte of the response body arrived, `seconds` after sending. */
   onFirstByte?(request: RoutingRequest, pick: Pick, seconds: number, nowSeconds: number): void;
+  /** The request has its response from another engine, and `seconds` after sending, this one had sent no byte of it. */
+  onOutrun?(request: RoutingRequest, pick: Pick, seconds: number, nowSeconds: number): void;
   onFinish?(request: RoutingRequest, pick: Pick, outcome: Outcome, nowSeconds: number): void;
   /** The engine reported its load: `endpoint.reported` is new. */
   onReport?(endpoint: Endpoint, nowSeconds: number): void;

@@ -36,6 +36,8 @@ interface CountedLoad extends EndpointLoad {
   readonly started: number;
 }
 
+/** Share of the KV cache in use up to which a further prompt finds room without evicting much. */
+const idleKvUsageMax = 0.9;
 /** Time for which a report describes an engine; engines are scraped at least every few seconds. */
 const reportSecondsMax = 30;
 /** Weight of the interval between two reports in the mean rate. */
@@ -75,6 +77,12 @@ export class EngineQueue {
     const report = this.#report;
     if (report === undefined || nowSeconds - report.atSeconds > reportSecondsMax) return undefined;
     return Math.max(0, report.waiting + load.prefillingStreams - this.#streams);
+  }
+
+  /** Whether a prompt that is sent now would be computed at once: no request waits for its first token or for memory. */
+  isIdle(load: CountedLoad, nowSeconds: number): boolean {
+    if (load.prefillingStreams > 0 || (this.waiting(load, nowSeconds) ?? 0) > 0) return false;
+    return (this.#report?.kvUsage ?? 0) < idleKvUsageMax;
   }
 
   /** @param predictedSeconds Wait that the policy predicts; undefined if it does not. */

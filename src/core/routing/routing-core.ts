@@ -66,6 +66,8 @@ interface PickRecord {
   readonly promptTokens: number;
   readonly pick: Pick;
   readonly candidates: readonly Endpoint[];
+  /** Whether another engine has the request too. */
+  readonly isHedge: boolean;
 }
 
 /** Number of model names that are remembered after the last engine that served them was removed. */
@@ -156,30 +158,33 @@ export class RoutingCore {
     const admitted = this.#ejection.admitted(left, nowSeconds, !retry);
     const withRoom = this.#withRoom(admitted, nowSeconds);
     const candidates = this.#slowStart.admitted(withRoom, request, nowSeconds);
-    const pick = this.policy.pick(request, candidates, nowSeconds);
-    const endpoint = this.#records.get(pick.endpoint.url);
-    if (endpoint === undefined) {
-      throw new RangeError(
-        `Policy ${this.policy.name} picked ${pick.endpoint.url}, which is not a candidate`,
-      );
-    }
-    this.#recent.push({
-      atSeconds: nowSeconds,
-      requestId: request.id,
-      model,
-      promptTokens: request.promptTokens,
-      pick,
-      candidates,
-    });
-    return new Ticket(this.#tickets, {
+    return this.#ticket(request, { model, live, candidates, retry, isHedge: false }, nowSeconds);
+  }
+
+  /**
+   * Picks an idle engine for a request that another engine has and is late with: one that has started all its requests.
+   *
+   * @param exclude URLs of the engines that have or had the request.
+   * @returns Undefined if no other engine is idle.
+   */
+  routeHedge(request: RoutingRequest, exclude: ReadonlySet<string>): Ticket | undefined {
+    const model = this.resolveModel(request.model);
+    const live = this.#liveEndpoints(model);
+    const nowSeconds = this.#clock.nowSeconds();
+    const idle = live.filter(
+      (record) =>
+        !exclude.has(record.url) &&
+        !this.#ejection.isEjected(record) &&
+        record.queue.isIdle(record.load, nowSeconds),
+    );
+    if (idle.length === 0) return undefined;
+    const candidates = this.#slowStart.admitted(idle, request, nowSeconds);
+    if (candidates.length === 0) return undefined;
+    return this.#ticket(
       request,
-      pick,
-      endpoint,
-      policy: this.policy,
-      retry,
-      isTrial: this.#ejection.picked(endpoint, nowSeconds),
-      alternatives: live,
-    });
+      { model, live, candidates, retry: false, isHedge: true },
+      nowSeconds,
+    );
   }
 
   /**
@@ -354,14 +359,49 @@ export class RoutingCore {
 
   /** The last picks, oldest first. */
   recentPicks(): RecentPick[] {
-    return Array.from(this.#recent, ({ pick, candidates, ...request }) => ({
+    return Array.from(this.#recent, ({ pick, candidates, isHedge, ...request }) => ({
       ...request,
       url: pick.endpoint.url,
-      reason: pick.reason,
+      reason: isHedge ? `hedge, as the first byte is late: ${pick.reason}` : pick.reason,
       cachedTokens: pick.cachedTokens,
       candidates: candidates.map(({ url }) => url),
       scores: pick.scores,
     }));
+  }
+
+  /** Lets the policy pick one of the candidates. */
+  #ticket(
+    request: RoutingRequest,
+    among: {
+      readonly model: string | undefined;
+      readonly live: readonly EndpointRecord[];
+      readonly candidates: readonly EndpointRecord[];
+      readonly retry: boolean;
+      readonly isHedge: boolean;
+    },
+    nowSeconds: number,
+  ): Ticket {
+    const { model, live, candidates, retry, isHedge } = among;
+    const pick = this.policy.pick(request, candidates, nowSeconds);
+    const endpoint = this.#records.get(pick.endpoint.url);
+    if (endpoint === undefined) {
+      throw new RangeError(
+        `Policy ${this.policy.name} picked ${pick.endpoint.url}, which is not a candidate`,
+      );
+    }
+    this.#recent.push({
+      atSeconds: nowSeconds,
+      requestId: request.id,
+      model,
+      promptTokens: request.promptTokens,
+      ...{ pick, candidates, isHedge },
+    });
+    return new Ticket(this.#tickets, {
+      ...{ request, pick, endpoint, retry },
+      policy: this.policy,
+      isTrial: this.#ejection.picked(endpoint, nowSeconds),
+      alternatives: live,
+    });
   }
 
   #isSaturated(record: EndpointRecord, nowSeconds: number): boolean {

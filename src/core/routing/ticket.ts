@@ -90,6 +90,11 @@ export class Ticket {
     ejection.succeeded(endpoint, { isTrial, failuresBefore }, clock.nowSeconds());
   }
 
+  /** Another engine's response has come first, so this one's first byte takes longer than until now; `finish` follows. */
+  outrun(): void {
+    this.#booked.outrun(this.#context.clock.nowSeconds());
+  }
+
   /** The attempt has ended, with any outcome. Only the first call counts. */
   finish(outcome: Outcome): void {
     const { clock, ejection, published } = this.#context;

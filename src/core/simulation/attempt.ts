@@ -180,6 +180,12 @@ export class Attempt implements AttemptEffects, EngineAttempt {
     return this.#picked?.prefillTokens ?? 0;
   }
 
+  pickHedge(): undefined {}
+
+  hedgeEnded(): void {}
+
+  outrun(): void {}
+
   /** Simulated requests have no deadlines. */
   unpick(): void {}
 

@@ -32,13 +32,6 @@ export class Tokenizer {
   readonly vocabularySize: number;
   /** The token that ends a turn, from tokenizer_config.json; undefined if it has none. */
   readonly eosTokenId: number | undefined;
-  /**
-   * Whether the chat template loops over the parts of a message's content: vLLM then passes lists of parts to it
-   * instead of joining their texts. Not tracked through variables that hold the content.
-   *
-   * @see vllm/renderers/hf.py, `_detect_content_format`
-   */
-  readonly readsContentParts: boolean;
   readonly #vocabulary: Vocabulary;
   readonly #splitter: WordSplitter;
   readonly #isNfc: boolean;
@@ -83,7 +76,6 @@ export class Tokenizer {
     this.#specialTokens = specialTokens(config);
     this.eosTokenId = this.tokenId(this.#specialTokens['eos_token'] ?? '');
     this.#chatTemplateSource = chatTemplate ?? defaultTemplate(config?.chat_template);
-    this.readsContentParts = contentLoop.test(this.#chatTemplateSource ?? '');
   }
 
   /**
@@ -174,6 +166,16 @@ export class Tokenizer {
     }
     this.#chatTemplate ??= new ChatTemplate(this.#chatTemplateSource, this.#specialTokens);
     return this.#chatTemplate.render(messages, options);
+  }
+
+  /**
+   * Whether the chat template loops over the parts of a message's content: vLLM then passes lists of parts to it
+   * instead of joining their texts. Not tracked through variables that hold the content.
+   *
+   * @see vllm/renderers/hf.py, `_detect_content_format`
+   */
+  get readsContentParts(): boolean {
+    return contentLoop.test(this.#chatTemplateSource ?? '');
   }
 
   /**

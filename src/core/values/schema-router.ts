@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { policyNames, slowStartSecondsDefault } from '../routing/index.ts';
 import { withPolicyKeys } from './policy-keys.ts';
 import { admissionSchema } from './router-admission.ts';
+import { hedgingSchema } from './router-hedging.ts';
 import { disaggregation } from './schema-disaggregation.ts';
 import {
   count,
@@ -126,6 +127,10 @@ const routerKeys = {
   engineTls: ours(
     engineTlsSchema,
     'How the router checks https engines, and proves itself to them.',
+  ),
+  hedging: ours(
+    hedgingSchema,
+    'Requests whose first byte is late are sent to a second engine. Off unless budget is set.',
   ),
   routerPeers: ours(
     z.array(text.min(1)).default([]),

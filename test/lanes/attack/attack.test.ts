@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import {
   answerOf,
@@ -35,31 +35,22 @@ function checkNoticed({ served, failures }: Noticed): void {
   assert.ok(served > 0, 'other clients are served');
 }
 
-function checkMeasured(
-  t: TestContext,
-  before: Measured,
-  after: Measured,
-  growthMiBMax = rssGrowthMiBMax,
-): void {
+function checkMeasured(before: Measured, after: Measured, growthMiBMax = rssGrowthMiBMax): void {
   const growth = after.peakRssMiB - before.rssMiB;
-  t.diagnostic(
-    `memory +${growth.toFixed(0)} MiB, longest pause ${after.longestPauseMs.toFixed(0)} ms of CPU time`,
-  );
   assert.ok(growth < growthMiBMax, `memory grew by ${growth.toFixed(0)} MiB`);
   assert.ok(after.longestPauseMs < pauseMsMax, `a pause of ${after.longestPauseMs.toFixed(0)} ms`);
 }
 
-test('a million requests for /metrics sent ahead, whose responses are never read', async (t) => {
-  const target = await startTarget(t, [], { hasAdminPort: false });
+test('200,000 requests sent ahead, whose responses are never read', async (t) => {
+  const target = await startTarget(t);
   const before = await target.measure();
   const bystander = startBystander(target);
   const socket = target.attack().pause();
-  const piece = Buffer.from('GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(200));
-  const written = await pour(socket, piece, 5_000);
-  // The buffers of the system, on both sides.
+  const piece = Buffer.from('GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(200));
+  const written = await pour(socket, piece, 1_000);
   assert.ok(written < 8 * 2 ** 20, `the router stopped reading after ${written} bytes`);
   checkNoticed(await bystander.stop());
-  checkMeasured(t, before, await target.measure());
+  checkMeasured(before, await target.measure());
 });
 
 test('a body in chunks of one byte', async (t) => {
@@ -74,7 +65,7 @@ test('a body in chunks of one byte', async (t) => {
   assert.ok(written < 64 * 2 ** 20, `refused after ${written} bytes`);
   assert.match(await answer, /^(HTTP\/1\.1 400 .*too small|$)/s);
   checkNoticed(await bystander.stop());
-  checkMeasured(t, before, await target.measure());
+  checkMeasured(before, await target.measure());
 });
 
 test('16 bodies, each one byte short, that fill the memory for bodies', async (t) => {
@@ -95,7 +86,7 @@ test('16 bodies, each one byte short, that fill the memory for bodies', async (t
   const bystander = startBystander(target);
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   checkNoticed(await bystander.stop());
-  checkMeasured(t, before, await target.measure(), rssGrowthMiBMax + 2 * 16 * 4);
+  checkMeasured(before, await target.measure(), rssGrowthMiBMax + 2 * 16 * 4);
 });
 
 test(`${connections} silent connections, all that the router may have`, async (t) => {
@@ -110,7 +101,7 @@ test(`${connections} silent connections, all that the router may have`, async (t
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   assert.equal((await fetch(`${target.url}/health`)).status, 200);
   checkNoticed(await bystander.stop());
-  checkMeasured(t, before, await target.measure());
+  checkMeasured(before, await target.measure());
 });
 
 for (const [what, body] of [
@@ -124,12 +115,12 @@ for (const [what, body] of [
     const before = await target.measure();
     const bystander = startBystander(target);
     const answer = await fetch(`${target.url}/v1/completions`, { method: 'POST', body: body() });
+    assert.equal(answer.status, 400);
     const text = await answer.text();
+    assert.ok(text.length < 1_000, 'the message does not repeat it');
     checkNoticed(await bystander.stop());
     // The body itself, and its copy while it grows.
-    checkMeasured(t, before, await target.measure(), rssGrowthMiBMax + 256);
-    assert.equal(answer.status, 400);
-    assert.ok(text.length < 1_000, 'the message does not repeat it');
+    checkMeasured(before, await target.measure(), rssGrowthMiBMax + 256);
     assert.match(await (await fetch(`${target.adminUrl}/engines`)).text(), /"state":"live"/);
   });
 }
@@ -196,7 +187,7 @@ test('a flood of TLS handshakes that are never completed', async (t) => {
   );
   assert.ok(started > 100, `${started} handshakes`);
   checkNoticed(await bystander.stop());
-  checkMeasured(t, before, await target.measure(), floodGrowthMiBMax);
+  checkMeasured(before, await target.measure(), floodGrowthMiBMax);
 });
 
 /** Requests that two servers could read differently, or that mean another path than they say. */

@@ -1,7 +1,6 @@
 // A router in a process of its own with one scripted engine, and the clients that should notice nothing.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { connect, type Socket } from 'node:net';
@@ -10,12 +9,6 @@ import type { TestContext } from 'node:test';
 import { type ScriptedEngine, startScriptedEngine } from '../../support/scripted-engine.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..');
-/** Another clone, whose router is attacked instead. */
-const clone = process.env['ATTACK_CLONE'] ?? root;
-/** Routers before 2026-11 have one port for everything. */
-const knowsAdminPort = readFileSync(join(clone, 'docs/reference/cli.md'), 'utf8').includes(
-  '--admin-port',
-);
 
 export interface Measured {
   /** Longest time on the processor without a look at timers, since the last report. */
@@ -36,13 +29,7 @@ export interface Target {
   attack(): Socket;
 }
 
-/** @param options `hasAdminPort` (default true): views and metrics are on a port of their own. */
-export async function startTarget(
-  t: TestContext,
-  flags: readonly string[] = [],
-  options: { readonly hasAdminPort?: boolean } = {},
-): Promise<Target> {
-  const hasAdminPort = knowsAdminPort && options.hasAdminPort !== false;
+export async function startTarget(t: TestContext, flags: readonly string[] = []): Promise<Target> {
   const engine = await startScriptedEngine();
   const child = spawn(
     process.execPath,
@@ -50,11 +37,10 @@ export async function startTarget(
       ...[
         '--import',
         join(import.meta.dirname, 'meter.mjs'),
-        join(clone, 'src/cli/main.ts'),
+        join(root, 'src/cli/main.ts'),
         'router',
       ],
-      ...['--port', '0', ...(hasAdminPort ? ['--admin-port', '0'] : [])],
-      ...['--static-backends', engine.url, ...flags],
+      ...['--port', '0', '--admin-port', '0', '--static-backends', engine.url, ...flags],
     ],
     { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
   );
@@ -68,7 +54,7 @@ export async function startTarget(
     child.kill('SIGKILL');
     await engine.close();
   });
-  const [url, adminUrl] = await addressesOf(child, () => log, hasAdminPort);
+  const [url, adminUrl] = await addressesOf(child, () => log);
   await until(async () => (await fetch(`${adminUrl}/health`)).status === 200);
   const { port } = new URL(url);
   return {
@@ -86,22 +72,17 @@ export async function startTarget(
   };
 }
 
-async function addressesOf(
-  child: ChildProcess,
-  log: () => string,
-  hasAdminPort: boolean,
-): Promise<[string, string]> {
+async function addressesOf(child: ChildProcess, log: () => string): Promise<[string, string]> {
   let printed = '';
   child.stdout?.setEncoding('utf8').on('data', (text) => {
     printed += text;
   });
   await until(() => {
     if (child.exitCode !== null) throw new Error(`the router did not start: ${log()}`);
-    return (hasAdminPort ? /admin: .*\n/ : /router: .*\n/).test(printed);
+    return /admin: .*\n/.test(printed);
   });
-  const found = /router: (\S+)\n(?:admin: (\S+)\n)?/.exec(printed);
-  const url = found?.[1] ?? '';
-  return [url, found?.[2] ?? url];
+  const found = /router: (\S+)\nadmin: (\S+)\n/.exec(printed);
+  return [found?.[1] ?? '', found?.[2] ?? ''];
 }
 
 /** What a well-behaved client has noticed. */

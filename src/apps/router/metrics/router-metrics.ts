@@ -39,6 +39,7 @@ export class RouterMetrics {
   readonly deadlines;
   readonly stalls;
   readonly migrations;
+  readonly hedges;
   readonly firstByte;
   readonly firstToken;
   readonly tokenGap;
@@ -120,6 +121,11 @@ export class RouterMetrics {
       help: 'Streams whose engine failed, by outcome (moved, completed, declined or failed) and reason.',
       labels: ['outcome', 'reason'],
     });
+    this.hedges = registry.counter({
+      name: 'spillway_router_hedges',
+      help: 'Requests that were sent to a second engine because the first byte of this one was late, by outcome: won (the second response was used), lost (the first was), failed (the second engine did), or cancelled.',
+      labels: ['server', 'outcome'],
+    });
     this.firstByte = registry.histogram({
       name: 'spillway_router_first_byte_seconds',
       help: 'Time from sending a request to the first byte of the response body, in seconds.',
@@ -173,6 +179,7 @@ export class RouterMetrics {
       ...[this.errors, this.latency, this.inputTokens, this.outputTokens, this.requests],
       ...[
         this.reroutes,
+        this.hedges,
         this.deadlines,
         this.stalls,
         this.firstByte,

@@ -27,6 +27,8 @@ export interface ForwardedRoute {
   readonly generates: boolean;
   /** Undefined if its prompt has no place in the KV cache that KV events tell of. */
   readonly promptKind: PromptKind | undefined;
+  /** Whether its requests may be sent to two engines at once. */
+  readonly isHedged: boolean;
   /** What its streams are, if another engine can continue them. */
   readonly movingStream: StreamKind | undefined;
 }
@@ -118,7 +120,7 @@ export class InferenceRequests {
     spans: Int32Array | Error | undefined,
   ): void {
     const { exchange, id, session, pinnedUrl, arrivedAtMs } = arrival;
-    const { kind, generates, promptKind } = route;
+    const { kind, generates, promptKind, isHedged } = route;
     const { core } = this.#context;
     const fields = this.#read(arrival, reader, spans);
     if (fields === undefined) return;
@@ -158,6 +160,7 @@ export class InferenceRequests {
       priority,
       arrivedAtMs,
       migration,
+      isHedged,
     };
     const isTokenized = promptKind !== undefined && resolved !== undefined;
     // With one engine there is nothing to choose.
@@ -188,6 +191,7 @@ export class InferenceRequests {
     const migration = undefined;
     this.#send({
       ...{ exchange, request, body, expectsUsage: false, generates: false, arrivedAtMs, migration },
+      isHedged: false,
     });
   }
 

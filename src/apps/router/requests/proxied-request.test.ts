@@ -25,7 +25,7 @@ function begin(context: TestContext, options: Parameters<typeof routerInMemory>[
         ...{ promptTokens: 10, tokens: undefined, outputTokensMax: undefined, stream },
       },
       ...{ body: Buffer.from('{"model":"m"}'), expectsUsage: false, generates: true },
-      ...{ arrivedAtMs: router.state.nowMs, migration: undefined, ...rest },
+      ...{ arrivedAtMs: router.state.nowMs, migration: undefined, isHedged: false, ...rest },
     }).start();
     return client;
   };

@@ -10,6 +10,7 @@ import {
   type ContinuationLoss,
   type EngineAttempt,
   type HeadVerdict,
+  type HedgeOutcome,
   type RefusalCause,
   type Rejection,
 } from '../../../core/attempts/index.ts';
@@ -48,6 +49,8 @@ export interface ProxiedRequestOptions {
   /** `priority` of the body. */
   readonly priority?: number | undefined;
   readonly arrivedAtMs: number;
+  /** Whether it may be sent to two engines at once. */
+  readonly isHedged: boolean;
   /** How a streamed response can move to another engine; undefined if it is not streamed. */
   readonly migration: MigrationPlan | undefined;
 }
@@ -74,6 +77,8 @@ export class ProxiedRequest
   #pickError: unknown = undefined;
   /** The attempt in flight, or the last one. */
   #attempt: ProxyAttempt | undefined = undefined;
+  /** The second one beside it. */
+  #hedge: ProxyAttempt | undefined = undefined;
   /** Set while the response is streamed text. */
   #stream: StreamSeries | undefined = undefined;
   #firstByteAtMs = 0;
@@ -108,7 +113,8 @@ export class ProxiedRequest
       options.migration && new StreamMigration(context.migration, options.migration);
     const { retryPolicy, retryBudget, watch } = context;
     const patience = clientPatience(exchange.head.headers, request.stream);
-    this.#machine = new AttemptMachine(this, retryPolicy, retryBudget, watch, patience);
+    const hedges = context.hedging?.planOf(request, options.isHedged, options.body);
+    this.#machine = new AttemptMachine(this, retryPolicy, retryBudget, watch, patience, hedges);
     this.#priority = options.priority;
     this.#patienceSeconds = Math.min(patience.totalSeconds, patience.firstByteSeconds);
     const { pickHeader } = context;
@@ -160,16 +166,18 @@ export class ProxiedRequest
   // Events of its attempts.
 
   sending(attempt: ProxyAttempt): SentBody {
-    this.#heldHead = undefined;
-    this.#attempt = attempt;
+    if (attempt !== this.#hedge) {
+      this.#heldHead = undefined;
+      this.#attempt = attempt;
+    }
     if (this.#context.log.infoEnabled) this.#logPick(attempt.url);
     const body = this.#migration?.body(this.#body) ?? { start: '', rest: this.#body };
     this.#migration?.sent();
     return body;
   }
 
-  headOf(_attempt: ProxyAttempt, status: number, hasBody: boolean): HeadVerdict {
-    return this.#machine.responseHead(status, hasBody);
+  headOf(attempt: ProxyAttempt, status: number, hasBody: boolean): HeadVerdict {
+    return this.#machine.responseHead(status, hasBody, attempt);
   }
 
   beginsWithError(): void {
@@ -186,9 +194,9 @@ export class ProxiedRequest
     return isKept;
   }
 
-  holds(_attempt: ProxyAttempt, head: ResponseHead): void {
+  holds(attempt: ProxyAttempt, head: ResponseHead): void {
     const { keepAlive } = this.#context;
-    if (keepAlive === undefined || this.exchange.begun) return;
+    if (keepAlive === undefined || this.exchange.begun || attempt !== this.#attempt) return;
     if (!takesComments(head) || this.exchange.head.minorVersion !== 1) return;
     this.#heldHead = head;
     keepAlive.add(this);
@@ -207,13 +215,14 @@ export class ProxiedRequest
     this.#relay.begin(head, keepAliveChunk, false, { pick, headerLines: target.headerLines });
   }
 
-  failed(_attempt: ProxyAttempt, failure: UpstreamFailure): void {
-    this.#heldHead = undefined;
-    const { kind, answered } = failure;
-    this.#failure = failure;
+  failed(attempt: ProxyAttempt, failure: UpstreamFailure): void {
+    const { kind } = failure;
+    if (attempt === this.#attempt) {
+      this.#heldHead = undefined;
+      this.#failure = failure;
+    }
     // The pool's own timeouts are off, except for connecting, which is reported as such.
-    if (kind === 'timeout') this.#machine.timerFired(answered ? 'streamIdle' : 'firstByte');
-    else this.#machine.attemptFailed(kind);
+    this.#machine.attemptFailed(kind === 'timeout' ? 'reset' : kind, attempt);
   }
 
   begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
@@ -290,6 +299,25 @@ export class ProxiedRequest
       this.#pickError = error;
       return undefined;
     }
+  }
+
+  pickHedge(tried: ReadonlySet<string>): EngineAttempt | undefined {
+    const ticket = this.#context.hedging?.pick(this.#request, this.#body, tried);
+    this.#hedge = ticket && new ProxyAttempt(this.#context, this, ticket);
+    return this.#hedge;
+  }
+
+  hedgeEnded(outcome: HedgeOutcome): void {
+    const { url } = this.#attempt as ProxyAttempt;
+    this.#context.hedging?.ended(url, outcome);
+    this.#context.log.info(
+      `request ${this.#request.id}: ${url} was late, its hedge at ${this.#hedge?.url} ${outcome}`,
+    );
+    if (outcome === 'won') {
+      this.#attempt = this.#hedge;
+      this.#heldHead = undefined;
+    }
+    this.#hedge = undefined;
   }
 
   expired(deadline: AttemptDeadline, seconds: number): void {

@@ -150,6 +150,10 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     this.#ticket.progressed();
   }
 
+  outrun(): void {
+    this.#ticket.outrun();
+  }
+
   ended(status: AttemptOutcome): void {
     this.#ticket.finish(this.#owner.outcomeOf(status));
     this.#upstream = undefined;

@@ -17,6 +17,7 @@ import { authorizationOf } from '../settings/keys.ts';
 import { AttemptIds } from './attempt-ids.ts';
 import type { UpstreamHeadParts } from './proxy-heads.ts';
 import type { RouterAdmission } from './router-admission.ts';
+import type { RouterHedging } from './router-hedging.ts';
 import type { SseKeepAlive } from './sse-keep-alive.ts';
 import type { MigrationContext } from './stream-migration.ts';
 
@@ -50,6 +51,8 @@ export interface ProxyContext {
   readonly admission: RouterAdmission | undefined;
   /** Undefined if silent streams get no comments. */
   readonly keepAlive: SseKeepAlive | undefined;
+  /** Undefined if requests are never sent to two engines at once. */
+  readonly hedging: RouterHedging | undefined;
   readonly authorization: UpstreamHeadParts['authorization'];
   /** Whether responses state why their engine was picked. */
   readonly pickHeader: boolean;
@@ -72,9 +75,10 @@ export function proxyContext(parts: {
   readonly clock: Clock;
   readonly watch: AttemptWatch;
   readonly admission: RouterAdmission | undefined;
+  readonly hedging?: RouterHedging | undefined;
   readonly keepAlive?: SseKeepAlive | undefined;
 }): ProxyContext {
-  const { core, metrics, engines, options, clock, watch, admission, keepAlive } = parts;
+  const { core, metrics, engines, options, clock, watch, admission, hedging, keepAlive } = parts;
   const attemptIds = new AttemptIds();
   return {
     core,
@@ -82,6 +86,7 @@ export function proxyContext(parts: {
     watch,
     admission,
     keepAlive,
+    hedging,
     log: options.log,
     retryPolicy: {
       ...defaultRetryPolicy,

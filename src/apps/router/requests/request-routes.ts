@@ -35,6 +35,17 @@ export const movingStreams: ReadonlyMap<string, StreamKind> = new Map([
 ]);
 
 /**
+ * Paths whose requests may be sent to two engines at once: they generate text, and keep nothing on the engine, unlike
+ * `/v1/responses`.
+ */
+export const hedgedPaths: ReadonlySet<string> = new Set([
+  '/v1/chat/completions',
+  '/v1/completions',
+  '/v1/messages',
+  '/inference/v1/generate',
+]);
+
+/**
  * Paths that are forwarded, with POST. An allow-list: engines also have routes that put them to sleep, load
  * adapters or drop caches, which vLLM leaves open even with an API key.
  */

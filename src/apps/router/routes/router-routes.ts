@@ -13,6 +13,7 @@ import type { InferenceRequests } from '../requests/inference-requests.ts';
 import {
   bodyKinds,
   generatingPaths,
+  hedgedPaths,
   movingStreams,
   promptKinds,
 } from '../requests/request-routes.ts';
@@ -56,6 +57,7 @@ export function clientRoutes(context: RouterRoutesContext): Routes<RouteHandler>
     const route = {
       ...{ kind, generates: generatingPaths.has(path) },
       ...{ promptKind: promptKinds.get(path), movingStream: movingStreams.get(path) },
+      isHedged: hedgedPaths.has(path),
     };
     routes[path] = { POST: (exchange, arrivedAtMs) => requests.take(exchange, route, arrivedAtMs) };
   }

@@ -178,6 +178,16 @@ export class PredictivePolicy implements Policy {
     nowSeconds: number,
   ): void {
     if (pick.expected !== undefined) this.#held.expectedEnded(pick.expected, true, nowSeconds);
+    this.onOutrun(request, pick, seconds, nowSeconds);
+  }
+
+  /** Without it, an engine whose slow responses always come second would still count as fast. */
+  onOutrun(
+    request: RoutingRequest,
+    pick: PredictivePick,
+    seconds: number,
+    nowSeconds: number,
+  ): void {
     if (!request.stream) return;
     const learned = pick.forecast.firstByte(pick, seconds, nowSeconds, this.#fleetSpeed.line);
     if (learned) this.#fleetSpeed.observe(learned.work, learned.seconds, nowSeconds, speedPrior);
