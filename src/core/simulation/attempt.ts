@@ -6,6 +6,8 @@ import {
   type AttemptOutcome,
   type Continuation,
   type EngineAttempt,
+  type HedgeOutcome,
+  type Hedging,
   type RejectionStatus,
 } from '../attempts/index.ts';
 import type { EngineRequest } from '../engine/index.ts';
@@ -14,10 +16,13 @@ import type { Handoffs } from './disaggregation.ts';
 import type { FleetEngine } from './fleet-engine.ts';
 import type { SimulatedRequest } from './fleet-options.ts';
 import { engineRequestOf } from './fleet-request.ts';
+import { SecondLeg, type SecondLegRequest } from './second-leg.ts';
 
 /** What the fleet provides to its requests. */
 export interface AttemptFleet {
   readonly handoffs: Handoffs | undefined;
+  /** Undefined if requests are never sent to two engines at once. */
+  readonly hedging: Hedging | undefined;
   /** Tokens per block id of the traffic. */
   readonly blockTokens: number;
   /** Whether responses report the number of cached tokens. */
@@ -25,12 +30,18 @@ export interface AttemptFleet {
   nowSeconds(): number;
   engine(url: string): FleetEngine;
   startStep(engine: FleetEngine): void;
+  /** Ends a request on an engine whose response nobody needs. */
+  abort(engine: FleetEngine, id: string): void;
   /** @returns Undefined if no engine is left. */
   route(
     leg: 'prefill' | 'answer',
     attempt: Attempt,
     tried: ReadonlySet<string> | undefined,
   ): Ticket | undefined;
+  /** Picks a second engine. @returns Undefined if no other engine is idle. */
+  routeHedge(attempt: Attempt, tried: ReadonlySet<string>): Ticket | undefined;
+  /** The second attempt has ended, or is the only one. */
+  hedgeEnded(outcome: HedgeOutcome): void;
   /** The attempt is in progress on an engine. */
   sent(attempt: Attempt): void;
   /** The attempt is no longer in progress. */
@@ -45,7 +56,7 @@ export interface AttemptFleet {
   lost(attempt: Attempt): void;
 }
 
-export class Attempt implements AttemptEffects, EngineAttempt {
+export class Attempt implements AttemptEffects, EngineAttempt, SecondLegRequest {
   /** In order of arrival. */
   readonly index: number;
   readonly request: SimulatedRequest;
@@ -65,6 +76,10 @@ export class Attempt implements AttemptEffects, EngineAttempt {
   #ticket: Ticket | undefined = undefined;
   /** Number of the next attempt. */
   #picked: Ticket | undefined = undefined;
+  /** The second attempt, while it is in flight beside this one, and once it is the only one. */
+  #second: SecondLeg | undefined = undefined;
+  #isSecondAlone = false;
+  #isOutrun = false;
   /** The engine that is to respond, if it was picked before the one that prefills. */
   #decodeTicket: Ticket | undefined = undefined;
   /** The prompt has been handed over, so the next leg responds even if the prompt is lost. */
@@ -82,7 +97,10 @@ export class Attempt implements AttemptEffects, EngineAttempt {
     this.index = of.index;
     this.request = of.request;
     this.words = of.words;
-    this.#machine = new AttemptMachine(this);
+    const { hedging } = fleet;
+    const hedges = hedging && { hedging, model: 'm' };
+    const none = undefined;
+    this.#machine = new AttemptMachine(this, none, none, none, none, hedges);
   }
 
   start(): void {
@@ -97,8 +115,23 @@ export class Attempt implements AttemptEffects, EngineAttempt {
 
   // Events from the engine.
 
-  /** A token arrived. @param outputIndex Index of the last one, if several arrived. */
-  token(outputIndex: number): void {
+  /** An engine starts to compute the prompt. */
+  admitted(engine: number, cachedTokens: number): boolean {
+    if (engine === this.engine) {
+      this.cachedTokens = cachedTokens;
+      return true;
+    }
+    if (this.#second !== undefined) this.#second.cachedTokens = cachedTokens;
+    return false;
+  }
+
+  /**
+   * A token arrived.
+   *
+   * @param outputIndex Index of the last one, if several arrived.
+   * @param engine Index of the engine that sent it.
+   */
+  token(outputIndex: number, engine: number): void {
     if (this.leg === 'prefill') {
       // The single token of a prefill leg is not read.
       this.#machine.handedOver();
@@ -106,15 +139,19 @@ export class Attempt implements AttemptEffects, EngineAttempt {
       this.#fleet.handoffs?.prefilled(this, this.engine, this.#fleet.nowSeconds());
       return;
     }
-    if (outputIndex === 0 && this.#machine.responseHead(200, true) === 'pass') {
+    const from = engine === this.engine ? this : this.#second;
+    if (from === undefined) return;
+    if (outputIndex === 0 && this.#machine.responseHead(200, true, from) === 'pass') {
       this.#machine.responseBytes();
     }
     if (outputIndex + 1 >= this.outputTokens) this.#machine.responseEnd(false);
   }
 
-  /** The engine has crashed. */
-  engineFailed(): void {
-    this.#machine.attemptFailed('reset');
+  /** An engine has crashed; nothing happens unless it has the request. */
+  engineFailed({ index }: FleetEngine): void {
+    if (index === this.engine) this.#machine.attemptFailed('reset');
+    else if (index === this.#second?.engine.index)
+      this.#machine.attemptFailed('reset', this.#second);
   }
 
   /** The engine ends the request with an error, as vLLM does if a prompt cannot be loaded. */
@@ -155,9 +192,12 @@ export class Attempt implements AttemptEffects, EngineAttempt {
     this.#ticket = ticket;
     const engine = this.#fleet.engine(ticket.pick.endpoint.url);
     this.engine = engine.index;
+    this.#second = undefined;
+    this.#isSecondAlone = false;
+    this.#isOutrun = false;
     this.#fleet.sent(this);
     ticket.sent();
-    const { blockSize, maxModelLen } = engine.config;
+    const { maxModelLen } = engine.config;
     if (request.promptTokens >= maxModelLen) {
       this.#refuseAtEngine();
       return;
@@ -165,11 +205,31 @@ export class Attempt implements AttemptEffects, EngineAttempt {
     const wanted = leg === 'prefill' ? 1 : Math.max(1, request.outputTokens);
     this.outputTokens = Math.min(wanted, maxModelLen - request.promptTokens);
     this.cachedTokens = 0;
-    const nowSeconds = this.#fleet.nowSeconds();
     if (leg === 'prefill') this.#fleet.handoffs?.exchange.expect(String(index), engine.index);
+    this.addTo(engine);
+  }
+
+  addTo(engine: FleetEngine): void {
+    const { index, request } = this;
+    const wanted = this.leg === 'prefill' ? 1 : Math.max(1, request.outputTokens);
+    const { blockSize } = engine.config;
     const sent = engineRequestOf(request, index, this.#fleet.blockTokens, blockSize);
-    engine.add({ ...sent, maxTokens: wanted, attempt: this }, nowSeconds);
+    engine.add({ ...sent, maxTokens: wanted, attempt: this }, this.#fleet.nowSeconds());
     this.#fleet.startStep(engine);
+  }
+
+  removeFrom(engine: FleetEngine): void {
+    this.#fleet.abort(engine, String(this.index));
+  }
+
+  outcomeOf(status: AttemptOutcome): Parameters<Ticket['finish']>[0] {
+    if (status !== 'completed') return { status };
+    return {
+      status,
+      promptTokens: this.request.promptTokens,
+      cachedTokens: this.#fleet.tellsUsage ? this.cachedTokens : undefined,
+      outputTokens: this.outputTokens,
+    };
   }
 
   get predictedSeconds(): number | undefined {
@@ -180,11 +240,32 @@ export class Attempt implements AttemptEffects, EngineAttempt {
     return this.#picked?.prefillTokens ?? 0;
   }
 
-  pickHedge(): undefined {}
+  pickHedge(tried: ReadonlySet<string>): EngineAttempt | undefined {
+    const ticket = this.#fleet.routeHedge(this, tried);
+    if (ticket === undefined) return undefined;
+    const engine = this.#fleet.engine(ticket.pick.endpoint.url);
+    this.#second = new SecondLeg(this, ticket, engine);
+    return this.#second;
+  }
 
-  hedgeEnded(): void {}
+  hedgeEnded(outcome: HedgeOutcome): void {
+    this.#fleet.hedgeEnded(outcome);
+    const second = this.#second as SecondLeg;
+    if (outcome !== 'won') {
+      this.#second = undefined;
+      return;
+    }
+    // From here on its engine is the request's, and its ticket the one that a first byte belongs to.
+    this.engine = second.engine.index;
+    this.cachedTokens = second.cachedTokens;
+    this.#isSecondAlone = true;
+    this.#fleet.sent(this);
+  }
 
-  outrun(): void {}
+  outrun(): void {
+    this.#isOutrun = true;
+    this.#ticket?.outrun();
+  }
 
   /** Simulated requests have no deadlines. */
   unpick(): void {}
@@ -192,7 +273,9 @@ export class Attempt implements AttemptEffects, EngineAttempt {
   expired(): void {}
 
   /** No abort is needed where the engine has crashed or has already responded. */
-  abort(): void {}
+  abort(): void {
+    if (this.#isOutrun) this.removeFrom(this.#fleet.engine(this.url));
+  }
 
   /** Every router has already noticed the crash. */
   engineOut(): void {}
@@ -200,11 +283,13 @@ export class Attempt implements AttemptEffects, EngineAttempt {
   engineSuspected(): void {}
 
   firstByte(): void {
-    if (this.leg === 'answer') {
-      this.hasToken = true;
-      this.#fleet.firstToken(this);
-    }
+    if (this.leg === 'answer') this.hasFirstToken();
     this.#ticket?.firstByte();
+  }
+
+  hasFirstToken(): void {
+    this.hasToken = true;
+    this.#fleet.firstToken(this);
   }
 
   /** Only the first of its tokens is reported to the machine. */
@@ -212,17 +297,11 @@ export class Attempt implements AttemptEffects, EngineAttempt {
 
   ended(status: AttemptOutcome): void {
     this.#fleet.ended(this);
-    const ticket = this.#ticket as Ticket;
-    if (status !== 'completed') {
-      ticket.finish({ status });
-      return;
-    }
-    ticket.finish({
-      status,
-      promptTokens: this.request.promptTokens,
-      cachedTokens: this.#fleet.tellsUsage ? this.cachedTokens : undefined,
-      outputTokens: this.outputTokens,
-    });
+    this.#ticket?.finish(this.outcomeOf(status));
+  }
+
+  secondEnded(): void {
+    if (this.#isSecondAlone) this.#fleet.ended(this);
   }
 
   /** Simulated streams end with their engine. */

@@ -1,5 +1,13 @@
 // The requests of a simulated fleet that are at engines or between them, and their outcomes.
-import { Admission, type AdmissionRequest, admissionCost } from '../attempts/index.ts';
+import {
+  Admission,
+  type AdmissionRequest,
+  admissionCost,
+  type HedgeOutcome,
+  Hedging,
+  hedgeTickSeconds,
+  MeasuredHedgeDelays,
+} from '../attempts/index.ts';
 import { type Clock, seededRandom } from '../base/index.ts';
 import { NoEndpointError, type Ticket } from '../routing/index.ts';
 import type { RequestSource } from '../traces/index.ts';
@@ -43,6 +51,10 @@ export class FleetAttempts implements AttemptFleet {
   /** Undefined where requests are not queued. */
   readonly admission: Admission | undefined;
   #ticked = 0;
+  /** Undefined where requests are not hedged. */
+  readonly hedging: Hedging | undefined;
+  #hedgeTicked = 0;
+  readonly #hedges: Record<HedgeOutcome, number> = { won: 0, lost: 0, failed: 0, cancelled: 0 };
   #reroutes = 0;
 
   constructor(of: FleetAttemptsOptions) {
@@ -51,7 +63,16 @@ export class FleetAttempts implements AttemptFleet {
     this.handoffs = of.handoffs;
     this.blockTokens = of.source.blockTokens;
     this.tellsUsage = of.options.usage ?? true;
-    const { admission, seed = 1 } = of.options;
+    const { admission, seed = 1, hedging, keepTokens, disaggregation } = of.options;
+    if (hedging !== undefined && (keepTokens || disaggregation)) {
+      throw new RangeError('Hedged requests keep no tokens, and prefill is not disaggregated');
+    }
+    this.hedging =
+      hedging &&
+      new Hedging({
+        ...{ budgetShare: hedging.budget / 100, delays: new MeasuredHedgeDelays() },
+        clock: of.clock,
+      });
     this.admission =
       admission &&
       new Admission({
@@ -83,14 +104,34 @@ export class FleetAttempts implements AttemptFleet {
     return this.#rejected;
   }
 
-  /** When the admission queue is to be looked at next; Infinity while nobody waits. */
+  /** Second attempts by outcome. */
+  get hedges(): Readonly<Record<HedgeOutcome, number>> {
+    return this.#hedges;
+  }
+
+  /** When the admission queue or late requests are to be looked at next; Infinity while nobody waits. */
   get tickSeconds(): number {
+    return Math.min(this.#admissionTickSeconds, this.#hedgeTickSeconds);
+  }
+
+  get #admissionTickSeconds(): number {
     return this.admission?.isStanding ? this.#ticked + tickSeconds : Number.POSITIVE_INFINITY;
   }
 
+  get #hedgeTickSeconds(): number {
+    return this.hedging?.waiting ? this.#hedgeTicked + hedgeTickSeconds : Number.POSITIVE_INFINITY;
+  }
+
   tick(): void {
-    this.#ticked = this.nowSeconds();
-    this.admission?.tick();
+    const nowSeconds = this.nowSeconds();
+    if (nowSeconds >= this.#admissionTickSeconds) {
+      this.#ticked = nowSeconds;
+      this.admission?.tick();
+    }
+    if (nowSeconds >= this.#hedgeTickSeconds) {
+      this.#hedgeTicked = nowSeconds;
+      this.hedging?.check();
+    }
   }
 
   rejected(): void {
@@ -104,6 +145,7 @@ export class FleetAttempts implements AttemptFleet {
     options.onSent?.(request);
     const index = this.#log.arrived(request.promptTokens, this.nowSeconds());
     const words = wordsOf(request, this.blockTokens);
+    if (!this.hedging?.waiting) this.#hedgeTicked = this.nowSeconds();
     const attempt = new Attempt(this, { index, request, words });
     if (this.admission === undefined) attempt.start();
     else {
@@ -128,8 +170,7 @@ export class FleetAttempts implements AttemptFleet {
 
   /** Everything that the engine held is lost. */
   engineFailed(engine: FleetEngine): void {
-    const lost = [...this.#underWay.values()].filter((one) => one.engine === engine.index);
-    for (const attempt of lost) attempt.engineFailed();
+    for (const attempt of [...this.#underWay.values()]) attempt.engineFailed(engine);
   }
 
   /** Requests whose prompt has been handed over are sent to the engine that responds. */
@@ -148,7 +189,7 @@ export class FleetAttempts implements AttemptFleet {
     if (attempt === undefined) return;
     const engine = engines[attempt.engine] as FleetEngine;
     if (this.handoffs?.disaggregation.loadFailure === 'fail') {
-      engine.abort(id);
+      engine.abort(id, this.nowSeconds());
       attempt.failAtEngine();
     }
     this.#of.startStep(engine);
@@ -180,6 +221,22 @@ export class FleetAttempts implements AttemptFleet {
       if (error instanceof NoEndpointError) return undefined;
       throw error;
     }
+  }
+
+  routeHedge({ request, index, words }: Attempt, tried: ReadonlySet<string>): Ticket | undefined {
+    const { options, routers } = this.#of;
+    if (this.admission?.isStanding) return undefined;
+    const routed = options.hidesSessions ? { ...request, session: undefined } : request;
+    return routers.routeHedge(routingRequestOf(routed, index, this.blockTokens, words), tried);
+  }
+
+  hedgeEnded(outcome: HedgeOutcome): void {
+    this.#hedges[outcome]++;
+  }
+
+  abort(engine: FleetEngine, id: string): void {
+    engine.abort(id, this.nowSeconds());
+    this.#of.startStep(engine);
   }
 
   sent(attempt: Attempt): void {

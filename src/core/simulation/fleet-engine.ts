@@ -71,8 +71,9 @@ export class FleetEngine {
     this.#model.add(request);
   }
 
-  /** Removes a request in any state. Called only on engines with a connector, which make no runs. */
-  abort(id: string): void {
+  /** Removes a request in any state. */
+  abort(id: string, nowSeconds: number): void {
+    this.#model.cutRun(nowSeconds);
     this.#model.abort(id);
   }
 
@@ -84,7 +85,7 @@ export class FleetEngine {
   /** Its step, or run of steps, is done. @param onToken Called with the last token of each request. */
   endStep(
     lastArrivalSeconds: number,
-    onToken: (attempt: Attempt, outputIndex: number) => void,
+    onToken: (attempt: Attempt, outputIndex: number, engine: number) => void,
   ): void {
     const step = this.#step as EngineStep;
     this.#step = undefined;
@@ -93,7 +94,7 @@ export class FleetEngine {
     this.#model.complete(step, (request, outputIndex) => {
       const attempt = attemptOf(request);
       this.#options.onTokens(attempt, endsSeconds);
-      onToken(attempt, outputIndex);
+      onToken(attempt, outputIndex, this.index);
       return false;
     });
   }

@@ -1,5 +1,5 @@
 // Options of a fleet simulation: engines, requests, the routers in front of them, and failures.
-import type { AdmissionLimits, AdmissionSettings } from '../attempts/index.ts';
+import type { AdmissionLimits, AdmissionSettings, HedgeSettings } from '../attempts/index.ts';
 import type { EngineConfig, KvConnector, StepCostModel } from '../engine/index.ts';
 import {
   defaultSaturationLimits,
@@ -96,6 +96,8 @@ export interface FleetSimulationOptions {
   readonly keepSeries?: boolean | undefined;
   /** The router's admission queue; undefined for none. */
   readonly admission?: SimulatedAdmission | undefined;
+  /** Requests whose first byte is late go to a second engine; without `disaggregation` and `keepTokens` only. @default none */
+  readonly hedging?: HedgeSettings | undefined;
   readonly failures?: readonly EngineFailure[] | undefined;
   /** Called every few hundred requests with the number that are finished. */
   readonly onProgress?: ((finished: number) => void) | undefined;

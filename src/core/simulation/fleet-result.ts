@@ -1,4 +1,5 @@
 // The result of a simulated fleet.
+import type { HedgeOutcome } from '../attempts/index.ts';
 import type { TierStats } from '../engine/index.ts';
 import type { EngineRole } from './disaggregation.ts';
 import type { FleetSample } from './fleet-series.ts';
@@ -50,6 +51,8 @@ export interface FleetSimulationResult {
   readonly rejected: number;
   /** Requests that were sent again after a failure on an engine. */
   readonly retries: number;
+  /** Second attempts by outcome. */
+  readonly hedges: Readonly<Record<HedgeOutcome, number>>;
   /** Σ cached prompt tokens / Σ prompt tokens. */
   readonly hitRate: number;
   /** Largest number of computed prompt tokens of an engine / their mean over the engines that prefill. */

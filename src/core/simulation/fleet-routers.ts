@@ -105,6 +105,13 @@ export class FleetRouters {
     return (this.#cores[router] as RoutingCore).route(request, exclude);
   }
 
+  /** Lets one of the routers pick an idle engine for a second attempt. */
+  routeHedge(request: RoutingRequest, tried: ReadonlySet<string>): Ticket | undefined {
+    const routers = this.#cores.length;
+    const router = routers === 1 ? 0 : randomInteger(this.#random, routers);
+    return (this.#cores[router] as RoutingCore).routeHedge(request, tried);
+  }
+
   /** Whether an engine would start one more request soon, in the view of any router. */
   hasRoom(): boolean {
     return this.#cores.some((core) => core.hasRoom('m'));

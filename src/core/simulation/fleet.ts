@@ -117,6 +117,7 @@ class Fleet {
       refused: this.#attempts.refusedRequests,
       rejected: this.#attempts.rejectedRequests,
       retries: this.#attempts.reroutes,
+      hedges: this.#attempts.hedges,
       spread: Math.max(...computed) / meanComputed,
       engines,
       preemptions: engines.reduce((sum, { preemptions }) => sum + preemptions, 0),
@@ -134,8 +135,7 @@ class Fleet {
     const onAdmitted = (attempt: Attempt, cachedTokens: number, externalTokens: number) => {
       // Tokens read from another engine were counted there.
       if (role === 'decode' && externalTokens > 0) return;
-      attempt.cachedTokens = cachedTokens;
-      this.#log.admitted(attempt.index, cachedTokens);
+      if (attempt.admitted(index, cachedTokens)) this.#log.admitted(attempt.index, cachedTokens);
     };
     const onTokens = (attempt: Attempt, atSeconds: readonly number[]) => {
       // The client sees only the tokens of the decode leg.
@@ -216,8 +216,8 @@ class Fleet {
   }
 }
 
-function giveToken(attempt: Attempt, outputIndex: number): void {
-  attempt.token(outputIndex);
+function giveToken(attempt: Attempt, outputIndex: number, engine: number): void {
+  attempt.token(outputIndex, engine);
 }
 
 /** A source as given, or one that replays a trace, whose arrivals may be accelerated. */
