@@ -126,9 +126,9 @@ const machine = `${cpus().length} × ${cpu?.model ?? 'CPU'}, ${Math.round(totalm
 process.stdout.write(`# Hedged requests, in virtual time
 
 Time to first token in seconds, with and without \`--hedge-budget\`: ${engineCount} × H100, Qwen3-8B, ${requestCount.toLocaleString('en')} requests of the Mooncake
-conversation trace for each seed, another part of it each. Figures are means of ${seeds.length} seeds. A pause makes one step ${pauseSeconds} s longer,
+conversation trace with at most ${promptTokensMax.toLocaleString('en')} prompt tokens for each seed, another part of it each. Figures are means of ${seeds.length} seeds. A pause makes one step ${pauseSeconds} s longer,
 once in ${pauseSteps.toLocaleString('en')} steps on average. *More prompt tokens* are those that engines began to compute, against the run without hedging.
-Why it is as it is: [decision 0027](../decisions/0027-hedging.md).
+Why it is as it is: [decision 0028](../decisions/0028-hedging.md).
 
 \`\`\`
 node bench/hedging.ts --seeds ${seeds.length} --requests ${requestCount} > docs/results/hedging.md
