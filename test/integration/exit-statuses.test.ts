@@ -74,7 +74,7 @@ test('a server that does not respond is named with the reason', async () => {
   ]);
   // `fetch` refuses some ports.
   await expect(4, /^spillway: .*http:\/\/127\.0\.0\.1:1\b.*\bbad port/, [
-    'up --engines 0 --engine http://127.0.0.1:1',
+    'gate --prometheus http://127.0.0.1:1',
   ]);
 });
 

@@ -81,6 +81,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.admission.queueTimeout',
     'routerSpec.admission.maxQueuedRequests',
     'routerSpec.admission.saturationWait',
+    'routerSpec.hedging.budget',
   ]),
   ...rows(onlyUp, [
     'routerSpec.host',
