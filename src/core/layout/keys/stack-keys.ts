@@ -81,7 +81,6 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.admission.queueTimeout',
     'routerSpec.admission.maxQueuedRequests',
     'routerSpec.admission.saturationWait',
-    'routerSpec.hedging.budget',
   ]),
   ...rows(onlyUp, [
     'routerSpec.host',
@@ -107,6 +106,10 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.tokenizer',
     'routerSpec.engineTokenizeTimeout',
   ]),
+  'routerSpec.hedging.budget': {
+    up: used,
+    simulate: missing('a simulation of a values file does not hedge requests'),
+  },
   'routerSpec.replicaCount': { up: missing('spillway up runs one router'), simulate: used },
   'routerSpec.engineScrapeInterval': {
     up: none('engines are scraped every second'),
