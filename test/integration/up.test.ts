@@ -169,6 +169,8 @@ test('with routerSpec.enableRouter: false the engines run alone', async (context
   );
   assert.match(up.stdout, /^starting 2 engines \(.*\) without a router$/m);
   assert.match(up.stdout, /^ready: 2 engines without a router$/m);
+  // The last line of what is printed then.
+  await up.until(() => /^curl /m.test(up.stdout));
   const urls = [...up.stdout.matchAll(/^qwen3-8b-[12]: (http:\S+\/v1)$/gm)].map(([, url]) => url);
   assert.equal(urls.length, 2);
   for (const url of urls) {

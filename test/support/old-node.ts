@@ -3,8 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** The first `node` on the PATH that is older than 22.19, the oldest that runs Spillway. */
+const toolchain = join(import.meta.dirname, '../../.toolchain');
+
+/**
+ * The first `node` on the PATH that is older than 22.19, the oldest that runs Spillway. None in a clone that was set up
+ * by a newer Node only: there is nothing that the launcher could start instead.
+ */
 export function oldNode(): string | undefined {
+  if (!existsSync(toolchain)) return undefined;
   return (process.env['PATH'] ?? '')
     .split(delimiter)
     .map((folder) => join(folder, 'node'))
