@@ -21,9 +21,7 @@ async function main(argv: readonly string[]): Promise<void> {
   for (const [name, { summary, load }] of Object.entries(commands)) {
     if (name === wanted) {
       const command = await load();
-      program.addCommand(
-        wrapHelp(command.description(command.description() || summary).exitOverride()),
-      );
+      program.addCommand(wrapHelp(throwing(command.description(command.description() || summary))));
     } else {
       program.command(name).description(summary).allowUnknownOption();
     }
@@ -33,6 +31,12 @@ async function main(argv: readonly string[]): Promise<void> {
     return;
   }
   await program.parseAsync([...argv], { from: 'user' });
+}
+
+/** Makes a command and all below it throw instead of ending the process with statuses of their own. */
+function throwing(command: Command): Command {
+  for (const subcommand of command.commands) throwing(subcommand);
+  return command.exitOverride();
 }
 
 // Like bin/spillway.mjs, for programs that start this file directly: hundreds of files are compiled once.

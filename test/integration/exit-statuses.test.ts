@@ -85,6 +85,9 @@ test('unknown flags, commands and policies are bad input', async () => {
     ),
     'nosuch',
   ]);
+  await expect(2, /^error: required option '--image <image>' not specified/, [
+    'operator manifests',
+  ]);
   await expect(2, /nope.*\bpredictive\b/, [
     'router --static-backends http://a --routing-logic nope',
     'up --policy nope',

@@ -22,6 +22,17 @@ test('refuses values that cannot work together, at the key to change', () => {
       41,
       /minReplicas \(1\) must not be above maxReplicas \(0\)/,
     ],
+    ['routerSpec: {tls: {cert: a.pem}}', 26, /tls\.cert needs routerSpec\.tls\.key: they belong/],
+    [
+      'routerSpec: {engineTls: {key: a.pem}}',
+      31,
+      /engineTls\.key needs routerSpec\.engineTls\.cert/,
+    ],
+    [
+      'routerSpec: {tls: {clientCa: a.pem}}',
+      30,
+      /tls\.clientCa needs routerSpec\.tls\.cert and key/,
+    ],
     ['routerSpec: {routingLogic: session}', 28, /is session, so routerSpec\.sessionKey must name/],
     [
       'routerSpec: {serviceDiscovery: static}',

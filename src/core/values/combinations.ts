@@ -29,6 +29,20 @@ function routerConflicts({ routerSpec, loraController }: Values): Conflict[] {
       `(${autoscaling.minReplicas}) must not be above maxReplicas (${autoscaling.maxReplicas})`,
     );
   }
+  for (const section of ['tls', 'engineTls'] as const) {
+    const { cert, key } = routerSpec[section];
+    if ((cert === undefined) === (key === undefined)) continue;
+    const [given, missing] = cert === undefined ? ['key', 'cert'] : ['cert', 'key'];
+    const names = `routerSpec.${section}.${missing}`;
+    add(`${section}.${given}`, [`${section}.${missing}`], `needs ${names}: they belong together`);
+  }
+  if (routerSpec.tls.clientCa !== undefined && routerSpec.tls.cert === undefined) {
+    add(
+      'tls.clientCa',
+      ['tls.cert'],
+      'needs routerSpec.tls.cert and key: certificates of clients are asked for over TLS only',
+    );
+  }
   if (enableRouter && needsSessions(routerSpec.routingLogic) && routerSpec.sessionKey === '') {
     add(
       'routingLogic',
