@@ -59,6 +59,12 @@ for program in "${programs[@]}"; do
   package=${packages[$program]:?no program of this name: helm3, helm4, kwok or kube}
   [ ! -x "$folder/$program" ] || continue
   if [ ! -f "$folder/.downloaded" ]; then
+    # The modules take 1 GB, Go's cache 4 GB.
+    for cache in "$("$go" env GOMODCACHE)" "$("$go" env GOCACHE)"; do
+      mkdir -p "$cache"
+      free_mib=$(($(df -Pk "$cache" | awk 'NR == 2 { print $4 }') / 1024))
+      [ "$free_mib" -ge 6144 ] || skip "$cache has $free_mib MiB left; Go needs 6,144 to build Kubernetes"
+    done
     log=$("$go" mod download 2>&1) || skip "the Go modules cannot be fetched: $(tail -n 1 <<< "$log")"
     touch "$folder/.downloaded"
   fi
