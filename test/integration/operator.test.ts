@@ -1,15 +1,9 @@
 // The operator over the API of a scripted cluster.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { apiCluster, apiLease } from '../../src/apps/operator/api-cluster.ts';
-import { LeaderElection } from '../../src/apps/operator/leader-election.ts';
-import { Operator } from '../../src/apps/operator/operator.ts';
-import { seededRandom } from '../../src/core/base/index.ts';
-import type { Logger } from '../../src/io/log/index.ts';
 import { type ScriptedCluster, scriptedCluster } from '../support/scripted-cluster.ts';
+import { startedOperator } from '../support/started-operator.ts';
 import { until } from '../support/until.ts';
-
-const clock = { nowSeconds: () => performance.now() / 1000 };
 
 const runtime = {
   kind: 'VLLMRuntime',
@@ -120,30 +114,9 @@ test('of two operators one works; when it stops, the other takes over at once', 
   await until(() => cluster.get('services', 'qwen') !== undefined);
 });
 
-function startOperator(t: TestContext, cluster: ScriptedCluster, identity?: string) {
-  const { access } = cluster.api;
-  const log = silent();
-  const election =
-    identity === undefined
-      ? undefined
-      : new LeaderElection({
-          ...{ identity, clock, log },
-          store: apiLease(access, 'default', 'spillway-operator'),
-        });
-  const operator = new Operator({
-    ...{ access, election, clock, log, namespace: 'default' },
-    cluster: apiCluster(access),
-    random: seededRandom(1),
-  });
-  election?.start();
-  const running = operator.run();
-  const close = async () => {
-    await operator.close();
-    await running;
-    await election?.close();
-  };
-  t.after(close);
-  return { election, close };
+function startOperator(t: TestContext, { api: { access } }: ScriptedCluster, identity?: string) {
+  const lease = identity === undefined ? undefined : { namespace: 'default', identity };
+  return startedOperator(t, { access, namespace: 'default', lease });
 }
 
 /** What the controller of Deployments would do. */
@@ -165,15 +138,4 @@ function readyOf(
     }[];
   };
   return conditions?.find(({ type }) => type === 'Ready');
-}
-
-function silent(): Logger {
-  const quiet = () => {};
-  return {
-    infoEnabled: false,
-    debug: quiet,
-    info: quiet,
-    warning: quiet,
-    error: quiet,
-  } as unknown as Logger;
 }

@@ -5,14 +5,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import { apiCluster, apiLease } from '../../../src/apps/operator/api-cluster.ts';
-import { LeaderElection } from '../../../src/apps/operator/leader-election.ts';
-import { Operator } from '../../../src/apps/operator/operator.ts';
-import { seededRandom } from '../../../src/core/base/index.ts';
 import { manifests } from '../../../src/core/operator/index.ts';
 import type { ClusterAccess } from '../../../src/io/kubernetes/index.ts';
-import { createLogger } from '../../../src/io/log/index.ts';
 import { ControlPlane } from '../../support/kubernetes/control-plane.ts';
+import { startedOperator } from '../../support/started-operator.ts';
 import { until } from '../../support/until.ts';
 
 interface Loaded {
@@ -31,7 +27,6 @@ const samples = parseAllDocuments(
 ).map((document) => document.toJS() as Loaded);
 const ours = '/apis/production-stack.vllm.ai/v1alpha1/namespaces/default';
 const deployments = '/apis/apps/v1/namespaces/default/deployments';
-const clock = { nowSeconds: () => performance.now() / 1000 };
 let cluster: ControlPlane;
 
 before(async () => {
@@ -306,26 +301,6 @@ async function startOperator(t: TestContext, identity?: string) {
     refused: () => {},
     close: () => {},
   };
-  const log = createLogger({ stream: process.stderr, level: 'critical', format: 'text' });
-  const election =
-    identity === undefined
-      ? undefined
-      : new LeaderElection({
-          ...{ identity, clock, log },
-          store: apiLease(access, 'spillway-system', 'spillway-operator'),
-        });
-  const operator = new Operator({
-    ...{ access, election, clock, log },
-    cluster: apiCluster(access),
-    random: seededRandom(1),
-  });
-  election?.start();
-  const running = operator.run();
-  const close = async () => {
-    await operator.close();
-    await running;
-    await election?.close();
-  };
-  t.after(close);
-  return { election, close };
+  const lease = identity === undefined ? undefined : { namespace: 'spillway-system', identity };
+  return startedOperator(t, { access, lease });
 }
