@@ -25,8 +25,8 @@ export interface EngineModelOptions {
   /** The tiers below the GPU's KV cache; default none. */
   readonly connector?: KvConnector | undefined;
   /**
-   * Whether prompts that are computed again after an eviction are counted. It takes up to a quarter of the
-   * model's time where the cache turns over. @default false
+   * Whether prompts that are computed again after an eviction are counted, which takes some of the model's time
+   * where the cache turns over. @default false
    */
   readonly countsEvicted?: boolean | undefined;
 }

@@ -1,6 +1,7 @@
 // Counts tokens whose KV an engine recomputes: redundant prefill.
 import type { BlockKey } from '../kv/index.ts';
 import type { EngineConfig } from './config.ts';
+import { EvictedKeys } from './evicted-keys.ts';
 import type { Sequence } from './sequence.ts';
 
 /** Number of remembered evicted blocks, in cache sizes: a prompt evicted longer ago counts as new. */
@@ -20,8 +21,8 @@ export class RecomputedTokens {
   readonly #blockSize: number;
   readonly #generationMax: number;
   /** Keys of evicted blocks. The older of two generations is dropped when the newer one is full. */
-  #newer = new Set<BlockKey>();
-  #older = new Set<BlockKey>();
+  #newer = new EvictedKeys();
+  #older = new EvictedKeys();
 
   constructor({ blockSize, numGpuBlocks }: Pick<EngineConfig, 'blockSize' | 'numGpuBlocks'>) {
     this.#blockSize = blockSize;
@@ -34,7 +35,7 @@ export class RecomputedTokens {
   evicted(key: BlockKey): void {
     if (this.#newer.size >= this.#generationMax) {
       this.#older = this.#newer;
-      this.#newer = new Set();
+      this.#newer = new EvictedKeys();
     }
     this.#newer.add(key);
   }

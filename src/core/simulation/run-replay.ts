@@ -45,6 +45,10 @@ export interface RunResult {
   readonly utilization: number;
   /** One sample for each planned step, in order of time. */
   readonly samples: readonly RunSample[];
+  /** Tokens of prompts and responses that were computed again after a preemption. */
+  readonly recomputedAfterPreemption: number;
+  /** Prompt tokens that were computed again after their blocks had been evicted. */
+  readonly recomputedAfterEviction: number;
 }
 
 interface MutableTiming extends Timing {
@@ -94,6 +98,7 @@ export function replayRun(options: RunOptions): RunResult {
     };
     const engine = new EngineModel({
       ...{ config, cost, listener: { admitted }, connector: createConnector?.(index) },
+      countsEvicted: true,
     });
     const nothing = { step: undefined, stepEndSeconds: NaN, unfinished: 0 };
     return { engine, ...nothing, busy: new BusyTime(), inbox: [] };
@@ -163,6 +168,8 @@ export function replayRun(options: RunOptions): RunResult {
     samples,
     steps: sum(({ engine }) => engine.stats.steps),
     preemptions: sum(({ engine }) => engine.stats.preemptions),
+    recomputedAfterPreemption: sum(({ engine }) => engine.stats.recomputedAfterPreemption),
+    recomputedAfterEviction: sum(({ engine }) => engine.stats.recomputedAfterEviction ?? 0),
     utilization:
       sum(({ busy }) => busy.shareUntil(requests.at(-1)?.arrivalSeconds ?? 0)) / cores.length,
   };

@@ -1,6 +1,7 @@
-// Parts that the reports of simulated runs share: verdict, latencies, one line per request.
+// Parts that the reports of simulated runs share: verdict, latencies, redundant prefill, one line per request.
 export { latencies, latencyTable } from './latency-table.ts';
 export { perRequestLines } from './per-request.ts';
+export { redundantPrefillJson, redundantPrefillLines } from './redundant-prefill.ts';
 export {
   type Stability,
   stabilityOf,

@@ -4,7 +4,13 @@ import { serveSummaryJson } from '../../core/stats/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import type { LengthStats, WorkloadStats } from '../../core/workload/index.ts';
 import { count, percent, textTable } from '../report/index.ts';
-import { latencyTable, verdictLine, verdictWarnings } from '../simulate-report/index.ts';
+import {
+  latencyTable,
+  redundantPrefillJson,
+  redundantPrefillLines,
+  verdictLine,
+  verdictWarnings,
+} from '../simulate-report/index.ts';
 import { handoffJson, handoffLines } from './pool-report.ts';
 import { routersOf, type StackRun } from './stack.ts';
 import type { StackEngine } from './stack-engines.ts';
@@ -32,7 +38,7 @@ export function stackJson(run: StackRun): Record<string, unknown> {
       speed: options.speed,
       backlog_growth: run.growth,
       preemptions: result.preemptions,
-      recomputed_tokens: recomputedJson(run),
+      recomputed_tokens: redundantPrefillJson(result.engines),
       refused: run.refused,
       rejected: result.rejected,
       retries: result.retries,
@@ -155,29 +161,9 @@ export function restoredLines({ result }: StackRun): string[] {
   ];
 }
 
-/** Tokens whose KV an engine computed again, and their share of all prompt tokens computed. */
-function recomputed({ result }: StackRun) {
-  const total = (of: (engine: StackRun['result']['engines'][number]) => number) =>
-    result.engines.reduce((sum, engine) => sum + of(engine), 0);
-  const afterPreemption = total((engine) => engine.recomputedAfterPreemption);
-  const afterEviction = total((engine) => engine.recomputedAfterEviction ?? 0);
-  const computed = total((engine) => engine.computedTokens) + afterPreemption;
-  const share = computed === 0 ? 0 : (afterPreemption + afterEviction) / computed;
-  return { afterPreemption, afterEviction, share };
-}
-
 /** Empty if nothing was computed twice. */
-export function redundantLines(run: StackRun): string[] {
-  const { afterPreemption, afterEviction, share } = recomputed(run);
-  if (share === 0) return [];
-  return [
-    `Redundant prefill: ${count(afterEviction + afterPreemption)} tokens were computed again (${count(afterEviction)} after evictions, ${count(afterPreemption)} after preemptions), ${percent(share)} of those computed.`,
-  ];
-}
-
-function recomputedJson(run: StackRun) {
-  const { afterPreemption, afterEviction, share } = recomputed(run);
-  return { after_preemption: afterPreemption, after_eviction: afterEviction, share };
+export function redundantLines({ result }: StackRun): string[] {
+  return redundantPrefillLines(result.engines);
 }
 
 /** Empty without limits. */

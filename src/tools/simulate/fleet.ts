@@ -25,6 +25,8 @@ import { loadTrace } from '../../io/traces/index.ts';
 import { count, percent, textTable } from '../report/index.ts';
 import {
   latencyTable,
+  redundantPrefillJson,
+  redundantPrefillLines,
   type Stability,
   stabilityOf,
   verdictLine,
@@ -90,12 +92,13 @@ export async function simulateFleetRun(options: FleetRunOptions): Promise<FleetR
   const { stepCost, notes } = await readStepCostSource(options.profile, {
     ...{ model, gpu, tensorParallelSize },
   });
-  const engines = fleetOf({
+  const sized = fleetOf({
     ...{ engines: options.engines * dataParallelSize, model, gpu, blockTokens },
     ...{ tensorParallelSize, pipelineParallelSize, dataParallelSize, stepCost },
     maxModelLen: longest + 1,
     ...(options.hostBytes === undefined ? {} : { hostBytes: options.hostBytes }),
   });
+  const engines = sized.map((engine) => ({ ...engine, countsEvicted: true }));
   const result = simulateFleet({
     ...{ requests: withSessions(requests), engines, traceBlockTokens: blockTokens, seed },
     ...policyNamed(policy, engines),
@@ -187,6 +190,7 @@ export function fleetRunJson(run: FleetRun): Record<string, unknown> {
       seed: options.seed,
       backlog_growth: run.growth,
       preemptions: result.preemptions,
+      recomputed_tokens: redundantPrefillJson(result.engines),
       refused: result.refused,
       rejected: result.rejected,
       notes: [...verdictWarnings(run, report), ...run.notes],
@@ -196,6 +200,8 @@ export function fleetRunJson(run: FleetRun): Record<string, unknown> {
         computed_tokens: engine.computedTokens,
         cached_tokens: engine.cachedTokens,
         ...(engine.tiers && tierJson(engine, engine.tiers)),
+        recomputed_after_preemption_tokens: engine.recomputedAfterPreemption,
+        recomputed_after_eviction_tokens: engine.recomputedAfterEviction,
         output_tokens: engine.outputTokens,
         preemptions: engine.preemptions,
         utilization: engine.utilization,
@@ -251,6 +257,7 @@ export function fleetRunTable(run: FleetRun): string {
     `${enginesText(options)}, ${options.model}, ${options.policy}: hit rate ${percent(result.hitRate)}, max/mean computed ${result.spread.toFixed(2)}`,
     latencyTable(report).trimEnd(),
     textTable({ head, rows }, { isLeft: () => false, gap: 1, widthsMin: [11, 10] }),
+    ...redundantPrefillLines(result.engines),
     '',
   ].join('\n');
 }

@@ -28,6 +28,8 @@ import { readLockstepCost, readStepCostSource } from '../../io/profile/index.ts'
 import { loadTrace } from '../../io/traces/index.ts';
 import {
   latencyTable,
+  redundantPrefillJson,
+  redundantPrefillLines,
   type Stability,
   stabilityOf,
   verdictLine,
@@ -135,6 +137,7 @@ export function simulatedRunJson(run: SimulatedRun): Record<string, unknown> {
       all_reduce_gb_per_second: host.link === undefined ? null : host.link.bytesPerSecond / 1e9,
       steps: result.steps,
       preemptions: result.preemptions,
+      recomputed_tokens: redundantPrefillJson([prefillOf(run)]),
       cached_tokens: report.cachedTokens,
       backlog_growth: run.growth,
       notes: [...verdictWarnings(run, report), ...run.notes],
@@ -152,7 +155,15 @@ export function simulatedRunTable(run: SimulatedRun): string {
     ...run.notes,
     `${args.model} on ${gpus}${gpu.name}: ${config.numGpuBlocks} KV blocks (${run.blocksSource}), ${counted(result.steps, 'step')}, ${counted(result.preemptions, 'preemption')}`,
     latencyTable(run.report),
+    ...redundantPrefillLines([prefillOf(run)]).map((line) => `${line}\n`),
   ].join('\n');
+}
+
+/** Returns what the cores of the server computed; all responses of a replayed run are complete. */
+function prefillOf({ result, report }: SimulatedRun) {
+  const { recomputedAfterPreemption, recomputedAfterEviction } = result;
+  const computedTokens = report.inputTokens - report.cachedTokens;
+  return { computedTokens, recomputedAfterPreemption, recomputedAfterEviction };
 }
 
 /** Returns the number of requests without a first token at each arrival, that request included. */
