@@ -1,4 +1,4 @@
-// A router's requests in memory: engines and clients that do as a test tells them, and a clock that stands still.
+// A router's requests in memory: engines that do as a test tells them, and a clock that stands still.
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import type { TestContext } from 'node:test';
@@ -10,80 +10,14 @@ import type { RouterAdmission } from '../../src/apps/router/requests/router-admi
 import { AttemptWatch, type DeadlineSettings } from '../../src/core/attempts/index.ts';
 import { MetricsRegistry } from '../../src/core/metrics/index.ts';
 import { createPolicy, type Policy, RoutingCore } from '../../src/core/routing/index.ts';
-import {
-  type ExchangeListener,
-  Headers,
-  headerKinds,
-  type ResponseHead,
-  type ResponseSink,
-  type ServerExchange,
-  type UpstreamFailure,
-  type UpstreamRequest,
+import type {
+  ResponseHead,
+  ResponseSink,
+  UpstreamFailure,
+  UpstreamRequest,
 } from '../../src/io/http/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
-
-/** A client that has sent a request. */
-export class Client {
-  readonly head;
-  readonly body: Buffer;
-  target: string;
-  readonly lastLines = '';
-  readonly clientAddress = '10.0.0.1';
-  listener: ExchangeListener | undefined;
-  received = '';
-  begun = false;
-  over = false;
-  congested = false;
-  isCut = false;
-  isLast = false;
-
-  constructor(
-    lines: Readonly<Record<string, string>> = {},
-    { target = '/v1/chat/completions', body = '' }: { target?: string; body?: string } = {},
-  ) {
-    this.head = { method: 'POST', target, minorVersion: 1, headers: headersOf(lines) };
-    this.target = target;
-    this.body = Buffer.from(body);
-  }
-
-  get exchange(): ServerExchange {
-    return this as unknown as ServerExchange;
-  }
-
-  begin(head: string, bytes?: Buffer): void {
-    this.begun = true;
-    this.received += head + String(bytes ?? '');
-  }
-
-  write(bytes: Buffer): boolean {
-    this.received += String(bytes);
-    return false;
-  }
-
-  closeAfterwards(): void {
-    this.isLast = true;
-  }
-
-  end(): void {
-    this.over = true;
-  }
-
-  destroy(): void {
-    this.isCut = true;
-  }
-
-  get status(): number {
-    return Number(/^HTTP\/1\.1 (\d+)/.exec(this.received)?.[1]);
-  }
-
-  get text(): string {
-    return this.received.slice(this.received.indexOf('\r\n\r\n') + 4);
-  }
-
-  get error(): Readonly<Record<string, unknown>> {
-    return JSON.parse(this.text).error;
-  }
-}
+import { headersOf } from './client-in-memory.ts';
 
 /** A request on its way to an engine. */
 export class Flight {
@@ -135,16 +69,6 @@ export class Flight {
 
 function chunksOf(texts: readonly string[]): Buffer {
   return Buffer.from(texts.map((text) => `${text.length.toString(16)}\r\n${text}\r\n`).join(''));
-}
-
-function headersOf(lines: Readonly<Record<string, string>>): Headers {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(lines)) {
-    headers.names.push(name);
-    headers.values.push(value);
-    headers.kinds.push(headerKinds.endToEnd);
-  }
-  return headers;
 }
 
 function headOf(status: number, contentType: string, contentLength = -1): ResponseHead {

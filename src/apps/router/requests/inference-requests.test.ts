@@ -1,7 +1,8 @@
 // What becomes of a client's request before it is routed: its model, its session, its engine, its tokens.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { Client, routerInMemory } from '../../../../test/support/router-in-memory.ts';
+import { Client } from '../../../../test/support/client-in-memory.ts';
+import { routerInMemory } from '../../../../test/support/router-in-memory.ts';
 import type { RoutingRequest } from '../../../core/routing/index.ts';
 import type { PromptTokens } from '../tokens/prompt-tokens.ts';
 import { type ForwardedRoute, InferenceRequests } from './inference-requests.ts';

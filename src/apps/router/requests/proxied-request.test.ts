@@ -2,7 +2,8 @@
 // receives, and what metrics, log and /debug/requests keep of it.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { Client, routerInMemory } from '../../../../test/support/router-in-memory.ts';
+import { Client } from '../../../../test/support/client-in-memory.ts';
+import { routerInMemory } from '../../../../test/support/router-in-memory.ts';
 import type { Rejection } from '../../../core/attempts/index.ts';
 import { ProxiedRequest, type ProxiedRequestOptions } from './proxied-request.ts';
 import type { WaitingRequest } from './router-admission.ts';
