@@ -19,7 +19,7 @@ function coreOf(...urls: readonly string[]): RoutingCore {
 const whole = {
   ...{ id: 'id-a', name: 'one', isEmulated: false, createdSeconds: 1_700, stateSeconds: 12.6 },
   report: {
-    ...{ running: 5, waiting: 2, kvUsage: 0.25, blocksTotal: 101, preemptions: 6 },
+    ...{ running: 5, waiting: 2, kvUsage: 0.5, blocksTotal: 102, preemptions: 6 },
     ...{ prefixCacheQueries: 400, prefixCacheHits: 300, promptTokens: 7, generationTokens: 8 },
   },
   ...{ reportedAtSeconds: 98.5, rates: { hitRate: 0.5 }, models: [] },
@@ -45,9 +45,9 @@ test('an engine has its state, its load, its last report and its errors', () => 
     ...{ emulated: false, state: 'live', reason: core.endpoints()[0]?.reason, stateSeconds: 13 },
     ...{ load, ownLoad: load, rates: { hitRate: 0.5 }, ejected: false, kvEvents: null },
     reported: {
-      ...{ ageSeconds: 1.5, running: 5, waiting: 2, kvUsage: 0.25, preemptions: 6 },
-      // Block 0 is no part of the usage.
-      ...{ blocksTotal: 101, blocksUsed: 25, prefixCacheQueries: 400, prefixCacheHits: 300 },
+      ...{ ageSeconds: 1.5, running: 5, waiting: 2, kvUsage: 0.5, preemptions: 6 },
+      // Half of 101 blocks, rounded: block 0 is no part of the usage.
+      ...{ blocksTotal: 102, blocksUsed: 51, prefixCacheQueries: 400, prefixCacheHits: 300 },
       ...{ promptTokens: 7, generationTokens: 8 },
     },
     totals: { requests: 1, errors: 0, retries: 0, clientErrors: 3, serverErrors: 4 },

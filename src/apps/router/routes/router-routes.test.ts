@@ -121,7 +121,8 @@ test('the history gets the query without its question mark, or none', () => {
     ['engine', 'a'],
     ['since', '5'],
   ]);
-  assert.deepEqual(askAdmin('/dashboard/history')?.json, []);
+  const whole = askAdmin('/dashboard/history');
+  assert.deepEqual([whole?.status, whole?.json], [200, []]);
 });
 
 test('a viewer joins the events, and metrics are a page of Prometheus', () => {
@@ -163,13 +164,16 @@ test('a router is healthy while it has a live engine and is not shutting down', 
 test('a router without an engine is alive, and has a version', () => {
   const { ask } = begin({ core: coreWith() });
   assert.deepEqual([ask('/livez')?.status, ask('/livez')?.json], [200, { status: 'alive' }]);
-  assert.deepEqual(ask('/version')?.json, { version, router: 'spillway' });
+  const answered = ask('/version');
+  assert.deepEqual([answered?.status, answered?.json], [200, { version, router: 'spillway' }]);
 });
 
 test('the models are those of the engines, under their aliases too', () => {
   const core = coreWith({});
   core.setAliases(new Map([['alias', 'm']]));
-  const models = begin({ core }).ask('/v1/models')?.json as { readonly data: { id: string }[] };
+  const listed = begin({ core }).ask('/v1/models');
+  assert.equal(listed?.status, 200);
+  const models = listed?.json as { readonly data: { id: string }[] };
   assert.deepEqual(
     models.data.map(({ id }) => id),
     ['m', 'alias'],
@@ -193,7 +197,9 @@ test('the queue view has each lane and the saturated engines; without a queue it
     { model: 'm', requests: 1 },
   ];
   const admission = { state: () => lanes } as unknown as RouterAdmission;
-  assert.deepEqual(begin({ core, admission }).askAdmin('/debug/queue')?.json, {
+  const queue = begin({ core, admission }).askAdmin('/debug/queue');
+  assert.equal(queue?.status, 200);
+  assert.deepEqual(queue?.json, {
     enabled: true,
     queues: [{ model: null, requests: 2 }, lanes[1]],
     saturatedEngines: ['http://b'],
