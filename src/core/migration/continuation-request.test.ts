@@ -11,12 +11,14 @@ import { TokenList } from './token-list.ts';
 const encoder = new TextEncoder();
 
 /** The request that continues after four tokens of a response to a prompt of three. */
-function continued(kind: 'chat' | 'completion', body: object) {
+function continued(kind: 'chat' | 'completion', body: object, isReasoning = false) {
   const tokens = new TokenList();
   for (const id of [5, 6, 7, 8]) tokens.push(id);
   const bytes = encoder.encode(JSON.stringify(body));
-  const next = continuationOf(bytes, { kind, promptIds: '1,2,3', promptTokens: 3, tokens });
+  const prompt = { kind, promptIds: '1,2,3', promptTokens: 3 };
+  const next = continuationOf(bytes, { ...prompt, tokens, sentTokens: 4, isReasoning });
   if (typeof next === 'string') return next;
+  if (next.repeats) return 'repeated';
   return JSON.parse(new TextDecoder().decode(next.body)) as object;
 }
 
@@ -54,7 +56,10 @@ test('the seed moves on, so that the engine does not draw the noise of the first
   const tokens = new TokenList();
   for (let i = 0; i < 3; i++) tokens.push(i);
   const body = encoder.encode('{"model":"m","seed":9223372036854775807}');
-  const next = continuationOf(body, { kind: 'chat', promptIds: '1', promptTokens: 1, tokens });
+  const next = continuationOf(body, {
+    ...{ kind: 'chat', promptIds: '1', promptTokens: 1, tokens },
+    ...{ sentTokens: 3, isReasoning: false },
+  });
   assert.ok(typeof next === 'object');
   assert.match(new TextDecoder().decode(next.body), /"seed":9223372036854775804/);
 });
@@ -70,7 +75,8 @@ const refused: readonly (readonly [string, object, 'chat' | 'completion'])[] = [
   ['logprobs', { prompt_logprobs: 0 }, 'chat'],
   ['echo', { echo: true }, 'completion'],
   ['penalties', { presence_penalty: 0.1 }, 'chat'],
-  ['penalties', { frequency_penalty: -1 }, 'chat'],
+  ['penalties', { frequency_penalty: 1, repetition_penalty: 1.1 }, 'chat'],
+  ['penalties', { frequency_penalty: 2, logit_bias: { 5: -99 } }, 'chat'],
   ['badWords', { bad_words: ['x y'] }, 'chat'],
   ['constrained', { response_format: { type: 'json_object' } }, 'chat'],
   ['constrained', { structured_outputs: { choice: ['a'] } }, 'completion'],
@@ -80,22 +86,57 @@ const refused: readonly (readonly [string, object, 'chat' | 'completion'])[] = [
   ['stop', { stop: 'END' }, 'chat'],
   ['stop', { stop: ['END'] }, 'completion'],
   ['kvTransfer', { kv_transfer_params: {} }, 'chat'],
-  ['budget', { thinking_token_budget: 5 }, 'chat'],
 ];
 
 for (const [reason, fields, kind] of refused) {
   test(`${JSON.stringify(fields)} cannot be continued exactly: ${reason}`, () => {
     const base = kind === 'chat' ? chat : completion;
     assert.equal(continued(kind, { ...base, ...fields }), reason);
+    const greedy = continued(kind, { ...base, ...fields, temperature: 0 });
+    const isNever = ['choices', 'echo', 'kvTransfer'].includes(reason);
+    assert.equal(greedy, isNever ? reason : 'repeated');
   });
 }
+
+test('a request is repeated if engines write the same response to it', () => {
+  for (const fields of [{ seed: 7 }, { top_k: 1 }, { temperature: 0 }]) {
+    assert.equal(continued('chat', { ...chat, presence_penalty: 1, ...fields }), 'repeated');
+  }
+  for (const fields of [{ seed: null }, { top_k: 20 }, { temperature: 0.1 }]) {
+    assert.equal(continued('chat', { ...chat, presence_penalty: 1, ...fields }), 'penalties');
+  }
+  const both = { presence_penalty: 1, n: 2, temperature: 0 };
+  assert.equal(continued('chat', { ...chat, ...both }), 'choices');
+});
+
+test('the frequency penalty of the tokens sent becomes their bias', () => {
+  const fields = { frequency_penalty: 0.5, logit_bias: { 6: 2, 9: 1 } };
+  const tokens = new TokenList();
+  for (const id of [5, 6, 5, 5]) tokens.push(id);
+  const next = continuationOf(encoder.encode(JSON.stringify({ ...chat, ...fields })), {
+    ...{ kind: 'chat', promptIds: '5', promptTokens: 1, tokens },
+    ...{ sentTokens: 3, isReasoning: false },
+  });
+  assert.ok(typeof next === 'object');
+  const { logit_bias: bias, frequency_penalty: penalty } = JSON.parse(
+    new TextDecoder().decode(next.body),
+  );
+  assert.deepEqual([bias, penalty], [{ 5: -1, 6: 1.5, 9: 1 }, 0.5]);
+});
+
+test('a grammar applies to what follows the reasoning, and is no obstacle before', () => {
+  const format = { response_format: { type: 'json_object' } };
+  assert.deepEqual(continued('chat', { ...chat, ...format }, true), { ...chatAfter, ...format });
+  assert.equal(continued('chat', { ...chat, ...format, bad_words: ['x'] }, true), 'badWords');
+});
 
 test('the same fields without effect can', () => {
   const fields = {
     ...{ n: 1, best_of: 1, use_beam_search: false, logprobs: false, prompt_logprobs: null },
     ...{ echo: false, presence_penalty: 0, frequency_penalty: 0, bad_words: [], stop: [] },
     ...{ response_format: { type: 'text' }, tool_choice: 'auto', structured_outputs: null },
-    ...{ kv_transfer_params: null, tools: [], repetition_penalty: 1.2 },
+    ...{ kv_transfer_params: null, tools: [], repetition_penalty: 1.2, frequency_penalty: 0 },
+    ...{ thinking_token_budget: 5 },
   };
   const { kv_transfer_params: _, ...kept } = fields;
   assert.deepEqual(continued('chat', { ...chat, ...fields }), { ...chat, ...kept, ...chatAfter });

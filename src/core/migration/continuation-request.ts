@@ -2,38 +2,42 @@
 // response so far as its prompt.
 import { skimJsonObject } from '../protocol/index.ts';
 import { joined } from './event-framing.ts';
-import type { StreamKind } from './stream-event.ts';
+import type { TokenStreamKind } from './stream-event.ts';
 import type { TokenList } from './token-list.ts';
 
 /** A request for the engine that continues. */
 export interface Continued {
   readonly body: Uint8Array;
-  /** Tokens of the original prompt; 0 if the client has seen nothing, so that the request starts afresh. */
-  readonly promptTokens: number;
   /** Tokens of the response that the new prompt contains. */
   readonly sentTokens: number;
+  /** Whether the engine repeats what the client has, or a part of it. */
+  readonly repeats: boolean;
 }
+
+/** Why a request cannot be repeated either. */
+type RepetitionRefusal = 'large' | 'choices' | 'echo' | 'kvTransfer';
 
 /** Why a request cannot be continued exactly. */
 export type ContinuationRefusal =
-  | 'large'
-  | 'choices'
+  | RepetitionRefusal
   | 'logprobs'
-  | 'echo'
   | 'penalties'
   | 'badWords'
   | 'constrained'
   | 'stop'
-  | 'kvTransfer'
-  | 'budget'
   | 'length';
 
-export interface Transcript {
-  readonly kind: StreamKind;
+/** What is known of a response. */
+export interface KnownResponse {
+  readonly kind: TokenStreamKind;
   /** Ids of the prompt as JSON writes them, without brackets. */
   readonly promptIds: string;
   readonly promptTokens: number;
   readonly tokens: TokenList;
+  /** Tokens of the response that the new prompt gets. */
+  readonly sentTokens: number;
+  /** Whether all of these are the model's reasoning. */
+  readonly isReasoning: boolean;
 }
 
 /** Larger requests are not read a second time; they would block the router for milliseconds. */
@@ -51,13 +55,12 @@ const refusals: Readonly<Record<string, (value: unknown) => ContinuationRefusal 
   logprob_token_ids: () => 'logprobs',
   echo: (value) => (value === false ? undefined : 'echo'),
   suffix: () => 'echo',
-  // These count the tokens of the response only, which begins anew; repetition_penalty counts the prompt too.
+  // It counts the tokens of the response only, once each; a bias would count one twice that is written again.
   presence_penalty: (value) => (value === 0 ? undefined : 'penalties'),
-  frequency_penalty: (value) => (value === 0 ? undefined : 'penalties'),
   repetition_detection: () => 'penalties',
   // Words of several tokens may span the join.
   bad_words: (value) => (isEmptyList(value) ? undefined : 'badWords'),
-  // A grammar starts again with each request.
+  // A grammar starts again with each request; it applies to what follows the reasoning.
   response_format: (value) => (isFreeFormat(value) ? undefined : 'constrained'),
   structured_outputs: () => 'constrained',
   guided_json: () => 'constrained',
@@ -69,48 +72,123 @@ const refusals: Readonly<Record<string, (value: unknown) => ContinuationRefusal 
   // Engines hold back text that may begin a stop string, except for those of one character; the client does not have it.
   stop: (value) => ([value].flat().every(isOneCharacter) ? undefined : 'stop'),
   kv_transfer_params: () => 'kvTransfer',
-  thinking_token_budget: () => 'budget',
 };
 const refusingFields = Object.keys(refusals);
+const unrepeatable: ReadonlySet<ContinuationRefusal> = new Set<RepetitionRefusal>([
+  ...(['large', 'choices', 'echo', 'kvTransfer'] as const),
+]);
 const lengthFields = ['max_tokens', 'max_completion_tokens', 'min_tokens'] as const;
-const fields: readonly string[] = [...refusingFields, ...lengthFields, 'prompt', 'seed'];
+const repeatingFields = ['temperature', 'top_k', 'seed'] as const;
+const penaltyFields = ['frequency_penalty', 'repetition_penalty', 'logit_bias'] as const;
+const fields: readonly string[] = [
+  ...refusingFields,
+  ...lengthFields,
+  ...repeatingFields,
+  ...penaltyFields,
+  'prompt',
+];
 
+/** The request for the rest of a response, or, if that would not be exact, for all of it, where it can be repeated. */
 export function continuationOf(
   body: Uint8Array,
-  transcript: Transcript,
+  known: KnownResponse,
 ): Continued | ContinuationRefusal {
   if (body.length > bodyBytesMax) return 'large';
-  const spans = skimJsonObject(body, fields);
-  const value = (field: string) => valueAt(body, spans, field);
-  for (const field of refusingFields) {
-    const given = value(field);
-    const refusal = given === undefined ? undefined : refusals[field]?.(given);
-    if (refusal !== undefined) return refusal;
-  }
-  const { kind, promptIds, promptTokens, tokens } = transcript;
-  if (kind === 'completion' && isListOfPrompts(body, spans)) return 'choices';
+  const given = new GivenFields(body, fields);
+  const { kind, promptIds, tokens, sentTokens } = known;
+  const refusal = refusalOf(given, known.isReasoning);
+  if (refusal !== undefined) return repeatedIf(body, given, refusal);
+  if (kind === 'completion' && isListOfPrompts(given)) return 'choices';
   const changes: string[] = [];
   for (const field of lengthFields) {
-    const given = value(field);
     const asked =
-      given ??
+      given.value(field) ??
       (field === 'max_tokens' && kind === 'completion' ? completionTokensDefault : undefined);
     if (typeof asked !== 'number') continue;
-    const left = asked - tokens.length;
+    const left = asked - sentTokens;
     if (left < 1 && field !== 'min_tokens') return 'length';
     changes.push(`"${field}":${Math.max(0, left)}`);
   }
-  const seed = textAt(body, spans, 'seed');
+  const seed = given.text('seed');
   if (seed !== undefined && /^-?\d{1,19}$/.test(seed)) {
-    changes.push(`"seed":${laterSeed(BigInt(seed), tokens.length)}`);
+    changes.push(`"seed":${laterSeed(BigInt(seed), sentTokens)}`);
   }
-  const ids = `[${promptIds},${tokens}]`;
+  const frequency = given.value('frequency_penalty') ?? 0;
+  if (frequency !== 0) {
+    const bias = biasOf(given, tokens.counts(sentTokens), frequency);
+    if (bias === undefined) return repeatedIf(body, given, 'penalties');
+    changes.push(`"logit_bias":${bias}`);
+  }
+  const ids = `[${promptIds},${tokens.first(sentTokens)}]`;
   changes.push(
     kind === 'completion' ? `"prompt":${ids}` : `"kv_transfer_params":{"prompt_token_ids":${ids}}`,
     // The prompt has been truncated already.
     '"truncate_prompt_tokens":null',
   );
-  return { body: withFields(body, changes), promptTokens, sentTokens: tokens.length };
+  return { body: withFields(body, changes), sentTokens, repeats: false };
+}
+
+/** The request for all of a response, which the engine repeats: a sampled one may become another one. */
+export function repeatedRequest(body: Uint8Array): Continued | ContinuationRefusal {
+  if (body.length > bodyBytesMax) return 'large';
+  const refusal = refusalOf(new GivenFields(body, refusingFields), false);
+  if (refusal !== undefined && unrepeatable.has(refusal)) return refusal;
+  return { body, sentTokens: 0, repeats: true };
+}
+
+/** @returns The reason that a repetition does not avoid, if there is one; otherwise the first one. */
+function refusalOf(given: GivenFields, isReasoning: boolean): ContinuationRefusal | undefined {
+  let found: ContinuationRefusal | undefined;
+  for (const field of refusingFields) {
+    const value = given.value(field);
+    const refusal = value === undefined ? undefined : refusals[field]?.(value);
+    if (refusal === undefined || (refusal === 'constrained' && isReasoning)) continue;
+    if (unrepeatable.has(refusal)) return refusal;
+    found ??= refusal;
+  }
+  return found;
+}
+
+/** The whole request again, if engines write the same response to it; otherwise the reason. */
+function repeatedIf(
+  body: Uint8Array,
+  given: GivenFields,
+  refusal: ContinuationRefusal,
+): Continued | ContinuationRefusal {
+  const isRepeatable =
+    given.value('temperature') === 0 ||
+    given.value('top_k') === 1 ||
+    typeof given.value('seed') === 'number';
+  if (!isRepeatable || unrepeatable.has(refusal)) return refusal;
+  return { body, sentTokens: 0, repeats: true };
+}
+
+/** Maximum number of tokens with a bias; engines add each one to every step. */
+const biasedTokensMax = 4096;
+/** vLLM limits the bias of a token to this value. */
+const biasMax = 100;
+
+/**
+ * The penalty of the tokens sent, as a bias: both are added to the logits. An explicit `repetition_penalty` scales the
+ * one and not the other.
+ *
+ * @returns JSON; undefined if the bias cannot stand for the penalty.
+ */
+function biasOf(
+  given: GivenFields,
+  counts: ReadonlyMap<number, number>,
+  penalty: unknown,
+): string | undefined {
+  const own = given.value('logit_bias') ?? {};
+  const repetition = given.value('repetition_penalty') ?? 1;
+  if (typeof penalty !== 'number' || typeof own !== 'object' || repetition !== 1) return undefined;
+  const bias: Record<string, unknown> = { ...own };
+  for (const [id, count] of counts) {
+    const value = Number(bias[id] ?? 0) - penalty * count;
+    if (!(Math.abs(value) <= biasMax)) return undefined;
+    bias[id] = value;
+  }
+  return Object.keys(bias).length > biasedTokensMax ? undefined : JSON.stringify(bias);
 }
 
 /** How a request begins that asks the engine for the ids of its tokens. */
@@ -163,32 +241,43 @@ function withFields(body: Uint8Array, changes: readonly string[]): Uint8Array {
   return changed;
 }
 
-/** The value of a field; undefined if it is absent or null. */
-function valueAt(body: Uint8Array, spans: Int32Array, field: string): unknown {
-  const text = textAt(body, spans, field);
-  if (text === undefined) return undefined;
-  // A value that the engine accepted is valid JSON; Python also writes NaN.
-  try {
-    return JSON.parse(text) ?? undefined;
-  } catch {
-    return text;
+/** Top-level fields of a body. */
+class GivenFields {
+  readonly #body: Uint8Array;
+  readonly #names: readonly string[];
+  readonly #spans: Int32Array;
+
+  constructor(body: Uint8Array, names: readonly string[]) {
+    this.#body = body;
+    this.#names = names;
+    this.#spans = skimJsonObject(body, names);
+  }
+
+  /** Undefined if the field is absent or null. */
+  value(field: string): unknown {
+    const text = this.text(field);
+    if (text === undefined) return undefined;
+    // A value that the engine accepted is valid JSON; Python also writes NaN.
+    try {
+      return JSON.parse(text) ?? undefined;
+    } catch {
+      return text;
+    }
+  }
+
+  /** The JSON of a field. */
+  text(field: string): string | undefined {
+    const index = this.#names.indexOf(field);
+    const start = this.#spans[2 * index] as number;
+    if (start < 0) return undefined;
+    return decoder.decode(this.#body.subarray(start, this.#spans[2 * index + 1]));
   }
 }
 
-function textAt(body: Uint8Array, spans: Int32Array, field: string): string | undefined {
-  const index = fields.indexOf(field);
-  const start = spans[2 * index] as number;
-  return start < 0 ? undefined : decoder.decode(body.subarray(start, spans[2 * index + 1]));
-}
-
 /** Whether there may be several prompts, each with choices of its own. */
-function isListOfPrompts(body: Uint8Array, spans: Int32Array): boolean {
-  const start = spans[2 * fields.indexOf('prompt')] as number;
-  if (start < 0 || body[start] !== 0x5b) return false;
-  let at = start + 1;
-  while ([0x20, 0x09, 0x0a, 0x0d].includes(body[at] as number)) at++;
-  const first = body[at] as number;
-  return first < 0x30 || first > 0x39;
+function isListOfPrompts(given: GivenFields): boolean {
+  const prompt = given.text('prompt');
+  return prompt !== undefined && /^\[\s*[^\s\d]/.test(prompt);
 }
 
 function isEmptyList(value: unknown): boolean {

@@ -5,12 +5,8 @@ export {
   restAfterStart,
   withTokenIds,
 } from './continuation-request.ts';
-export {
-  MigratableStream,
-  type MigrationRefusal,
-  type StreamFault,
-  type StreamPlan,
-} from './migratable-stream.ts';
-export type { StreamKind } from './stream-event.ts';
+export { FollowedStream, type MigrationRefusal, type StreamFault } from './followed-stream.ts';
+export { MigratableStream, type TokenStreamPlan } from './migratable-stream.ts';
+export type { TokenStreamKind } from './stream-event.ts';
 export { TranscriptBudget } from './transcript-budget.ts';
 export { UsualEvents } from './usual-event.ts';

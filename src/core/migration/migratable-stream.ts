@@ -1,11 +1,10 @@
-// One streamed response that can move to another engine: remembers the tokens that the client has, and makes the
-// stream of the next engine a continuation of the first one's.
-import {
-  type ContinuationRefusal,
-  type Continued,
-  continuationOf,
-} from './continuation-request.ts';
-import { chunkOf, chunksText, endsWithEvent, joined, lastEventEnd } from './event-framing.ts';
+// A streamed chat or completion with the ids of its tokens: they are remembered, and the stream of the next engine
+// becomes a continuation of the first one's.
+import { type Continued, continuationOf, repeatedRequest } from './continuation-request.ts';
+import { chunkOf } from './event-framing.ts';
+import { FollowedStream, type MigrationRefusal, type StreamFault } from './followed-stream.ts';
+import { Replay } from './replay.ts';
+import { jsonLength, ShownText } from './shown-text.ts';
 import {
   hasCalls,
   idsOf,
@@ -16,12 +15,12 @@ import {
   parseEvent,
   type StreamChoice,
   type StreamChunk,
-  type StreamKind,
+  type TokenStreamKind,
   withoutIds,
   withoutTokenIds,
 } from './stream-event.ts';
 import { type StreamHead, StreamJoin, usageOf } from './stream-join.ts';
-import { isIdList, Transcript, type TranscriptLoss } from './transcript.ts';
+import { isIdList, Transcript } from './transcript.ts';
 import type { TranscriptBudget } from './transcript-budget.ts';
 import {
   doneEventEnd,
@@ -34,47 +33,19 @@ import {
   usualToken,
 } from './usual-event.ts';
 
-/** How an engine ended its stream early. */
-export interface StreamFault {
-  /**
-   * `event`: it reported an error, aborted the request, or ended the stream without its end. `mismatch`: it did not
-   * take the tokens that it was sent.
-   */
-  readonly kind: 'event' | 'mismatch';
-  readonly message: string;
-}
-
-/** Why a stream cannot move. */
-export type MigrationRefusal = ContinuationRefusal | TranscriptLoss | 'toolCalls';
-
 /** What a stream is, and how it moves. */
-export interface StreamPlan {
-  readonly kind: StreamKind;
+export interface TokenStreamPlan {
+  readonly kind: TokenStreamKind;
   /** Whether the router asked for token ids on its own: the client does not get them. */
   readonly hidesIds: boolean;
 }
-
-/** Maximum bytes of an event, whose first one has the ids of the prompt; streams with longer ones do not move. */
-const heldBytesMax = 4 * 1024 * 1024;
 
 /** Statuses of error events that another engine may not return: too many requests, and all of servers. */
 const busyStatus = 429;
 const serverErrorMin = 500;
 
-/**
- * Takes what arrives of a stream, as chunks of HTTP/1.1, and returns what the client gets: whole events in whole
- * chunks, so that the next engine's can follow.
- *
- * @example
- * const stream = new MigratableStream({ kind: 'chat', hidesIds: true }, budget, usual);
- * relay(stream.take(bytes, isBetweenChunks, isEnd));
- * // The engine dies:
- * const next = stream.continuation(body); // the body for another engine
- * stream.continueAt();
- * relay(stream.take(bytesOfTheOther, isBetweenChunks, isEnd));
- */
-export class MigratableStream {
-  readonly #kind: StreamKind;
+export class MigratableStream extends FollowedStream {
+  readonly #kind: TokenStreamKind;
   /** Whether the router asked for token ids on its own: the client does not get them. */
   readonly #hidesIds: boolean;
   readonly #usual: UsualEvents;
@@ -89,24 +60,16 @@ export class MigratableStream {
   /** Whether there are several. */
   #hasChoices = false;
   #isVisible = false;
-  #hasCalls = false;
   #hasFinish = false;
   #hasUsage = false;
   #isDone = false;
-  /** Bytes of an event whose end has not arrived. */
-  #held: Uint8Array[] | undefined = undefined;
-  #heldBytes = 0;
-  /** Whether an event is too long to be held. */
-  #isRaw = false;
-  /** The buffer of the last read: an engine's connection has one for long. */
-  #view: DataView | undefined = undefined;
+  /** The last result of `continuation`. */
+  #next: Continued | undefined = undefined;
   /** Set once another engine continues. */
   #join: StreamJoin | undefined = undefined;
-  #fault: StreamFault | undefined = undefined;
-  /** What follows a fault, and whether the body ends with it. */
-  #withheld: { readonly text: string; readonly isEnd: boolean } | undefined = undefined;
 
-  constructor({ kind, hidesIds }: StreamPlan, budget: TranscriptBudget, usual: UsualEvents) {
+  constructor({ kind, hidesIds }: TokenStreamPlan, budget: TranscriptBudget, usual: UsualEvents) {
+    super();
     this.#kind = kind;
     this.#hidesIds = hidesIds;
     this.#usual = usual;
@@ -115,12 +78,6 @@ export class MigratableStream {
     this.#textShape = usual.text[kind];
   }
 
-  /** Set when the engine has reported that it cannot go on; the report itself is not passed on. */
-  get fault(): StreamFault | undefined {
-    return this.#fault;
-  }
-
-  /** Number of tokens of the response that the client has. */
   get shownTokens(): number {
     return this.#transcript.shownTokens;
   }
@@ -130,31 +87,10 @@ export class MigratableStream {
     return this.#isDone;
   }
 
-  /** Whether an engine has continued the stream of another one. */
   get isContinued(): boolean {
     return this.#join !== undefined;
   }
 
-  /**
-   * @param bytes A read of the body; ids in it that are hidden are overwritten.
-   * @param isBetweenChunks Whether a chunk ends with these bytes.
-   * @param isEnd Whether the body does.
-   * @returns What the client gets: the same bytes if nothing in them changes; undefined for nothing.
-   */
-  take(bytes: Uint8Array, isBetweenChunks: boolean, isEnd: boolean): Uint8Array | undefined {
-    if (this.#isRaw) return bytes;
-    const end =
-      isEnd || (isBetweenChunks && endsWithEvent(bytes)) ? bytes.length : lastEventEnd(bytes);
-    if (this.#held === undefined && end === bytes.length) return this.#takeWhole(bytes);
-    if (end === 0) return this.#hold(bytes);
-    const whole = joined([...(this.#held ?? []), bytes.subarray(0, end)]);
-    this.#held = undefined;
-    this.#heldBytes = 0;
-    if (end < bytes.length) this.#hold(bytes.subarray(end));
-    return this.#takeWhole(whole);
-  }
-
-  /** What remains to be sent if the engine failed after the response's last token; undefined if tokens are missing. */
   closing(includesUsage: boolean): Uint8Array | undefined {
     const { loss, promptTokens, reasoningTokens, length } = this.#transcript;
     // Of several choices, one may lack tokens when another one has ended.
@@ -172,123 +108,60 @@ export class MigratableStream {
     return chunkOf(text, true);
   }
 
-  /**
-   * The request that continues the stream on another engine.
-   *
-   * @param body The request as the engines get it, with `return_token_ids`.
-   */
+  /** @param body The request as the engines get it, with `return_token_ids`. */
   continuation(body: Uint8Array): Continued | MigrationRefusal {
-    const { length } = this.#transcript;
-    // What the client has not seen is computed again: a token may be a part of a character, which another
-    // engine could not complete.
-    if (!this.#hasFinish) this.#transcript.truncate();
-    const { loss, promptIds, promptTokens, tokens } = this.#transcript;
-    const isFresh = !this.#isVisible;
-    if (isFresh && !this.#hasChoices) return { body, promptTokens: 0, sentTokens: 0 };
+    const next = this.#continuation(body);
+    this.#next = typeof next === 'string' ? undefined : next;
+    return next;
+  }
+
+  #continuation(body: Uint8Array): Continued | MigrationRefusal {
+    if (!this.#isVisible && !this.#hasChoices) return { body, sentTokens: 0, repeats: false };
+    const transcript = this.#transcript;
+    const { loss, promptIds, promptTokens, length, beforeCalls, tokens } = transcript;
     if (loss !== undefined) return loss;
     if (promptIds === undefined || !isIdList(promptIds) || length === 0) return 'tokens';
-    if (this.#hasCalls) return 'toolCalls';
-    return continuationOf(body, { kind: this.#kind, promptIds, promptTokens, tokens });
+    const prompt = { kind: this.#kind, promptIds, promptTokens, tokens };
+    if (beforeCalls === undefined) {
+      // What the client has not seen is computed again: a token may be a part of a character, which another
+      // engine could not complete.
+      const sentTokens = this.#hasFinish ? length : transcript.shownTokens;
+      const isReasoning = transcript.reasoningTokens >= sentTokens;
+      return continuationOf(body, { ...prompt, sentTokens, isReasoning });
+    }
+    // Tool parsers do not read the prompt, so a call is written again from its beginning, and compared.
+    const { tokens: sentTokens } = beforeCalls;
+    if (sentTokens === 0) return repeatedRequest(body);
+    const isReasoning = transcript.reasoningTokens >= sentTokens;
+    const next = continuationOf(body, { ...prompt, sentTokens, isReasoning });
+    return typeof next === 'string' ? next : { ...next, repeats: true };
   }
 
-  /** The events that follow are those of the engine that got the result of `continuation`. */
-  continueAt(): void {
-    this.#held = undefined;
-    this.#heldBytes = 0;
-    this.#fault = undefined;
-    this.#withheld = undefined;
-    this.#join = new StreamJoin(this.#transcript, this.#isVisible);
+  protected join(): void {
+    const { sentTokens, repeats } = this.#next ?? { sentTokens: 0, repeats: false };
+    const transcript = this.#transcript;
+    let replay: Replay | undefined;
+    if (repeats) {
+      const { shown, tokens, beforeCalls } = transcript;
+      const repeated = sentTokens > 0 ? beforeCalls?.shown.beforeCalls() : undefined;
+      replay = new Replay(tokens, sentTokens, shown, repeated ?? new ShownText());
+    } else if (!this.#hasFinish) transcript.truncate();
+    this.#join = new StreamJoin(transcript, sentTokens, replay);
   }
 
-  /**
-   * Gives up to move the stream: what follows is passed on as it is.
-   *
-   * @returns What a fault has held back, which the client gets now.
-   */
-  release(): Uint8Array | undefined {
-    const withheld = this.#withheld;
-    this.#withheld = undefined;
-    this.#fault = undefined;
-    this.#isRaw = true;
-    if (withheld === undefined) return undefined;
-    return chunkOf(withoutIds(withheld.text), withheld.isEnd);
-  }
-
-  /** The stream is over, and its memory is free. */
   close(): void {
     this.#transcript.close();
   }
 
-  /** Keeps bytes of an event whose end has not arrived. @returns All of them, if they are too many. */
-  #hold(bytes: Uint8Array): Uint8Array | undefined {
-    this.#held ??= [];
-    // The bytes are valid during this call only, and the slice of a Buffer is no copy.
-    this.#held.push(new Uint8Array(bytes));
-    this.#heldBytes += bytes.length;
-    if (this.#heldBytes <= heldBytesMax) return undefined;
-    const all = joined(this.#held);
-    this.#held = undefined;
-    this.#isRaw = true;
+  protected plain(events: string): string {
+    return withoutIds(events);
+  }
+
+  protected passTooLong(): void {
     this.#transcript.forget('transcript');
-    return all;
   }
 
-  /** @param bytes Whole events in whole chunks. */
-  #takeWhole(bytes: Uint8Array): Uint8Array | undefined {
-    // Once something changes: what the client gets of the bytes before `from`.
-    let parts: Uint8Array[] | undefined;
-    let from = 0;
-    const view = this.#viewOf(bytes.buffer);
-    const start = bytes.byteOffset;
-    const limit = start + bytes.length;
-    for (let at = 0; at < bytes.length; ) {
-      const usual = this.#takeUsual(view, start + at, limit);
-      if (usual > 0) {
-        at = usual - start;
-        continue;
-      }
-      const chunks = chunksText(bytes, at);
-      if (chunks === undefined) {
-        // Cannot happen with bytes of our own HTTP parser; they are passed on as they are.
-        this.#passUnknown();
-        break;
-      }
-      const { text, isEnd } = chunks;
-      const out = this.#takeEvents(text, isEnd);
-      if (out === text && this.#fault === undefined) {
-        at = chunks.end;
-        continue;
-      }
-      parts ??= [];
-      parts.push(bytes.subarray(from, at));
-      if (this.#fault !== undefined) {
-        if (out !== '') parts.push(chunkOf(out));
-        this.#withhold(bytes, chunks.end);
-        from = bytes.length;
-        break;
-      }
-      if (out !== '' || isEnd) parts.push(chunkOf(out, isEnd));
-      at = chunks.end;
-      from = at;
-    }
-    if (parts === undefined) return bytes;
-    parts.push(bytes.subarray(from));
-    const whole = joined(parts);
-    return whole.length === 0 ? undefined : whole;
-  }
-
-  #viewOf(buffer: ArrayBufferLike): DataView {
-    if (this.#view?.buffer !== buffer) this.#view = new DataView(buffer);
-    return this.#view as DataView;
-  }
-
-  /**
-   * Passes a usual event as it is, but for its ids.
-   *
-   * @param at Where a chunk begins, in its buffer.
-   * @returns The end of the chunk; 0 if it is no usual event.
-   */
-  #takeUsual(bytes: DataView, at: number, limit: number): number {
+  protected takeUsual(bytes: DataView, at: number, limit: number): number {
     if (this.#join === undefined) {
       const end = this.#hasIds
         ? this.#takeToken(bytes, at, limit)
@@ -304,10 +177,14 @@ export class MigratableStream {
     if (this.#head === undefined || this.#markAt < 0) return 0;
     const end = readToken(bytes, at, limit, this.#kind, this.#markAt, this.#hidesIds);
     if (end === 0) return 0;
-    this.#transcript.push(usualToken.id, usualToken.isThought);
-    if (usualToken.isVisible) {
+    const { id, textBytes, isThought } = usualToken;
+    const transcript = this.#transcript;
+    transcript.push(id, isThought);
+    if (textBytes > 0) {
       this.#isVisible = true;
-      this.#transcript.show();
+      transcript.show();
+      if (isThought) transcript.shown.reasoning += textBytes;
+      else transcript.shown.content += textBytes;
     }
     return end;
   }
@@ -315,48 +192,15 @@ export class MigratableStream {
   #takeText(bytes: DataView, at: number, limit: number): number {
     if (this.#textShape === undefined) return 0;
     const end = textEventEnd(bytes, at, limit, this.#textShape);
-    if (end > 0) this.#passUnknown();
+    if (end > 0) this.passUnknown();
     return end;
   }
 
-  /** @returns What the client gets; after a fault, the events before it. */
-  #takeEvents(text: string, isEnd: boolean): string {
-    let out = '';
-    let at = 0;
-    while (at < text.length) {
-      const end = text.indexOf('\n\n', at);
-      const event = end < 0 ? text.slice(at) : text.slice(at, end + 2);
-      const taken = this.#takeEvent(event);
-      if (this.#fault !== undefined) break;
-      out += taken;
-      at += event.length;
-    }
-    if (isEnd && this.#endsEarly()) {
-      this.#fault = { kind: 'event', message: 'it ended the stream before its end' };
-    }
-    if (this.#fault !== undefined) this.#withheld = { text: text.slice(at), isEnd };
-    return out;
-  }
-
-  /** Adds to what is withheld the events that follow `at`. */
-  #withhold(bytes: Uint8Array, at: number): void {
-    let { text, isEnd } = this.#withheld ?? { text: '', isEnd: false };
-    for (let start = at; start < bytes.length; ) {
-      const chunks = chunksText(bytes, start);
-      if (chunks === undefined) break;
-      text += chunks.text;
-      isEnd = chunks.isEnd;
-      start = chunks.end;
-    }
-    this.#withheld = { text, isEnd };
-  }
-
-  /** @returns The event that the client gets; nothing if it gets none. */
-  #takeEvent(event: string): string {
+  protected takeEvent(event: string): string {
     const parsed = parseEvent(event);
     switch (parsed.kind) {
       case 'other':
-        if (!event.startsWith(':')) this.#passUnknown();
+        if (!event.startsWith(':')) this.passUnknown();
         return event;
       case 'done':
         this.#isDone = true;
@@ -370,19 +214,14 @@ export class MigratableStream {
     const { chunk, promptIds, rest } = parsed;
     const fault = faultOf(chunk);
     if (fault === 'client') return event;
-    if (fault !== undefined) {
-      this.#fault = fault;
-      return '';
-    }
+    if (fault !== undefined) return this.fail(fault);
     if (!Array.isArray(chunk.choices)) {
-      this.#passUnknown();
+      this.passUnknown();
       return event;
     }
-    const mismatch = this.#join?.mismatch(chunk, promptIds);
-    if (mismatch !== undefined) {
-      this.#fault = { kind: 'mismatch', message: mismatch };
-      return '';
-    }
+    const join = this.#join;
+    const mismatch = join?.mismatch(chunk, promptIds);
+    if (mismatch !== undefined) return this.fail({ kind: 'mismatch', message: mismatch });
     const { choices } = chunk;
     const choice = choices[0];
     if (choices.length > 1 || (choice?.index ?? 0) !== 0) {
@@ -391,10 +230,16 @@ export class MigratableStream {
     }
     if (promptIds !== undefined) {
       this.#hasIds = true;
-      if ((this.#join?.tokensBefore ?? 0) === 0) this.#transcript.keepPrompt(promptIds);
+      if ((join?.tokensBefore ?? 0) === 0) this.#transcript.keepPrompt(promptIds);
+    }
+    if (choice !== undefined && join?.replay !== undefined) {
+      if (!this.#repeat(choice, join.replay)) {
+        return this.fail({ kind: 'diverged', message: 'it wrote another response' });
+      }
+      if (saysNothing(choice, this.#hidesIds)) return this.#drop(choice);
     }
     const isOpening = choice?.delta?.role !== undefined;
-    const isRepeated = this.#join !== undefined && isOpening && this.#hasRole && !isVisible(choice);
+    const isRepeated = join !== undefined && isOpening && this.#hasRole && !isVisible(choice);
     if (isOpening) this.#hasRole = true;
     if (choice !== undefined) this.#takeChoice(choice, event, chunk.usage != null);
     else if (chunk.usage != null) this.#hasUsage = true;
@@ -405,17 +250,38 @@ export class MigratableStream {
     if (head === undefined) {
       const { id, object, created, model } = chunk;
       this.#head = { id, object, created, model };
-    } else if (this.#join !== undefined) {
-      return this.#join.event(chunk, choice, head, this.#hidesIds);
+    } else if (join !== undefined) {
+      return join.event(chunk, choice, head, this.#hidesIds);
     }
     return this.#hidesIds ? withoutTokenIds(rest) : event;
   }
 
-  /** Whether a body that ends here lacks the end of its stream. */
-  #endsEarly(): boolean {
+  protected endsEarly(): boolean {
     const { loss, length } = this.#transcript;
-    const isKnown = loss === undefined && length > 0;
-    return this.#fault === undefined && isKnown && !this.#hasFinish && !this.#isDone;
+    return loss === undefined && length > 0 && !this.#hasFinish && !this.#isDone;
+  }
+
+  /**
+   * Compares what an engine repeats, and removes it from the choice.
+   *
+   * @returns Whether the rest continues what the client has.
+   */
+  #repeat(choice: StreamChoice, replay: Replay): boolean {
+    const ids = idsOf(choice) ?? [];
+    let at = 0;
+    for (; at < ids.length && !replay.isOver; at++) {
+      if (!replay.takes(ids[at] as number)) return false;
+    }
+    if (at > 0) choice.token_ids = ids.slice(at);
+    const isLast = (choice.finish_reason ?? null) !== null;
+    return replay.trim(choice) && (!isLast || replay.isWhole);
+  }
+
+  /** Keeps the tokens of a choice that the client does not get. */
+  #drop(choice: StreamChoice): string {
+    const isThought = isReasoning(choice);
+    for (const id of idsOf(choice) ?? []) this.#transcript.push(id, isThought);
+    return '';
   }
 
   #takeChoice(choice: StreamChoice, event: string, hasUsage: boolean): void {
@@ -423,16 +289,33 @@ export class MigratableStream {
     const ids = idsOf(choice);
     const isShown = isVisible(choice);
     const isLast = (choice.finish_reason ?? null) !== null;
+    const isCall = hasCalls(choice.delta);
+    if (isCall) transcript.beginCalls();
     if (ids !== undefined) {
       this.#hasIds = true;
       const isThought = isReasoning(choice);
       for (const id of ids) transcript.push(id, isThought);
     } else if (isShown) transcript.forget('tokens');
-    if (hasCalls(choice.delta)) this.#hasCalls = true;
+    if (isShown) this.#countText(choice);
     if (isShown || isLast) transcript.show();
     if (isShown) this.#isVisible = true;
     if (isLast) this.#hasFinish = true;
     else if (choice.delta?.role === undefined && !hasUsage) this.#learn(event, ids);
+  }
+
+  #countText({ text, delta }: StreamChoice): void {
+    const { shown } = this.#transcript;
+    if (typeof text === 'string') shown.content += jsonLength(text);
+    if (delta === undefined) return;
+    const { content, reasoning, reasoning_content: older, tool_calls: calls } = delta;
+    if (typeof content === 'string') shown.content += jsonLength(content);
+    const thought = typeof reasoning === 'string' ? reasoning : older;
+    if (typeof thought === 'string') shown.reasoning += jsonLength(thought);
+    for (const call of calls ?? []) {
+      const index = call.index ?? 0;
+      const length = jsonLength(call.function?.arguments ?? '');
+      shown.calls[index] = (shown.calls[index] ?? 0) + length;
+    }
   }
 
   /** Keeps what the usual event looks like. */
@@ -450,11 +333,17 @@ export class MigratableStream {
     }
   }
 
-  /** The client gets something whose meaning for a continuation is not known. */
-  #passUnknown(): void {
+  protected passUnknown(): void {
     this.#isVisible = true;
     this.#transcript.forget('tokens');
   }
+}
+
+/** Whether a choice that repeats what the client has holds nothing else. */
+function saysNothing(choice: StreamChoice, hidesIds: boolean): boolean {
+  const { finish_reason: reason = null } = choice;
+  const hasIds = !hidesIds && (idsOf(choice)?.length ?? 0) > 0;
+  return reason === null && !isVisible(choice) && !hasIds;
 }
 
 /** @returns `client` for an error that another engine would return too. */

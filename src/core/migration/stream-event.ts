@@ -1,15 +1,21 @@
 // Events of OpenAI's streams as vLLM writes them, with token ids.
 
-/** What the events of a stream are. */
-export type StreamKind = 'chat' | 'completion';
+/** What the events of a stream with token ids are. */
+export type TokenStreamKind = 'chat' | 'completion';
 
-interface Delta {
+/** A part of a tool call. */
+export interface ToolCallDelta {
+  readonly index?: number;
+  readonly function?: { readonly arguments?: string } | null;
+}
+
+export interface Delta {
   readonly role?: unknown;
-  readonly content?: unknown;
-  readonly reasoning?: unknown;
-  readonly reasoning_content?: unknown;
+  content?: unknown;
+  reasoning?: unknown;
+  reasoning_content?: unknown;
   readonly refusal?: unknown;
-  readonly tool_calls?: unknown;
+  tool_calls?: readonly ToolCallDelta[];
 }
 
 /** A choice of a chunk. */

@@ -1,4 +1,5 @@
 // Where another engine continues a stream: its events become part of those of the first one.
+import type { Replay } from './replay.ts';
 import type { StreamChoice, StreamChunk, StreamUsage } from './stream-event.ts';
 import { countOf, type Transcript } from './transcript.ts';
 
@@ -7,17 +8,20 @@ export type StreamHead = Pick<StreamChunk, 'id' | 'object' | 'created' | 'model'
 
 export class StreamJoin {
   readonly #transcript: Transcript;
-  /** Tokens of the response when the engine began. */
+  /** Tokens of the response that the engine gets with its prompt. */
   readonly tokensBefore: number;
+  /** Set if the engine repeats a part of the response. */
+  readonly replay: Replay | undefined;
   readonly #reasoningBefore: number;
   #isConfirmed: boolean;
 
-  /** @param sendsTokens Whether the engine gets the tokens of the response; otherwise it begins again. */
-  constructor(transcript: Transcript, sendsTokens: boolean) {
+  /** @param tokensBefore 0 if the engine begins the response anew. */
+  constructor(transcript: Transcript, tokensBefore: number, replay: Replay | undefined) {
     this.#transcript = transcript;
-    this.tokensBefore = transcript.length;
-    this.#reasoningBefore = transcript.reasoningTokens;
-    this.#isConfirmed = !sendsTokens;
+    this.tokensBefore = tokensBefore;
+    this.replay = replay;
+    this.#reasoningBefore = Math.min(transcript.reasoningTokens, tokensBefore);
+    this.#isConfirmed = tokensBefore === 0;
   }
 
   /**

@@ -29,8 +29,22 @@ export class TokenList {
     this.#length = Math.min(this.#length, length);
   }
 
-  /** The ids as JSON writes them in an array, without its brackets. */
-  toString(): string {
-    return this.#ids.subarray(0, this.#length).join(',');
+  /** Undefined after the last one. */
+  at(index: number): number | undefined {
+    return index < this.#length ? this.#ids[index] : undefined;
+  }
+
+  /** How often each of the first ids occurs. */
+  counts(length: number): ReadonlyMap<number, number> {
+    const counts = new Map<number, number>();
+    for (const id of this.#ids.subarray(0, Math.min(length, this.#length))) {
+      counts.set(id, (counts.get(id) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  /** @returns The first ids, as JSON writes them in an array, without its brackets. */
+  first(length: number): string {
+    return this.#ids.subarray(0, Math.min(length, this.#length)).join(',');
   }
 }

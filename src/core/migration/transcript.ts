@@ -1,4 +1,5 @@
 // What is known of a response: the ids of its prompt, and of the tokens that its client has.
+import { ShownText } from './shown-text.ts';
 import { TokenList } from './token-list.ts';
 import type { TranscriptBudget } from './transcript-budget.ts';
 
@@ -13,6 +14,10 @@ export class Transcript {
   #tokenBytes = 0;
   #shownTokens = 0;
   #reasoningTokens = 0;
+  /** Texts that the client has. */
+  readonly shown = new ShownText();
+  /** What the client had before the first tool call. */
+  #beforeCalls: { readonly tokens: number; readonly shown: ShownText } | undefined = undefined;
   #promptIds: string | undefined = undefined;
   /** -1 until they are counted. */
   #promptTokens = -1;
@@ -67,9 +72,19 @@ export class Transcript {
     if (tokens.bytes > this.#tokenBytes) this.#account();
   }
 
+  /** What the client had before the first tool call; undefined while there is none. */
+  get beforeCalls(): { readonly tokens: number; readonly shown: ShownText } | undefined {
+    return this.#beforeCalls;
+  }
+
   /** The client has the text of all tokens so far. */
   show(): void {
     this.#shownTokens = this.length;
+  }
+
+  /** The client gets a part of a tool call, with its first token or after it. */
+  beginCalls(): void {
+    this.#beforeCalls ??= { tokens: this.#shownTokens, shown: this.shown.beforeCalls() };
   }
 
   /** Removes the tokens whose text the client does not have. */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import type { StreamKind } from './stream-event.ts';
+import type { TokenStreamKind } from './stream-event.ts';
 import {
   doneEventEnd,
   markOffset,
@@ -20,7 +20,7 @@ function chunk(events: string): { bytes: Buffer; view: DataView; at: number; lim
   return { bytes, view: new DataView(bytes.buffer), at: bytes.byteOffset + 6, limit: 0 };
 }
 
-function token(events: string, kind: StreamKind, markAt: number, hidesIds = true) {
+function token(events: string, kind: TokenStreamKind, markAt: number, hidesIds = true) {
   const { bytes, view, at } = chunk(events);
   const end = bytes.byteOffset + bytes.length;
   const found = readToken(view, at, end, kind, markAt, hidesIds);
@@ -50,18 +50,17 @@ const markAt = markOffset(word, 'chat');
 
 test('the token of a usual event is read, and its id is overwritten by null', () => {
   assert.deepEqual(token(word, 'chat', markAt), {
-    ...{ id: 1234, isVisible: true, isThought: false },
+    ...{ id: 1234, textBytes: 5, isThought: false },
     passed: word.replace('[1234]', 'null  '),
   });
   assert.equal(token(word, 'chat', markAt, false)?.passed, word);
   const thought = chat({ reasoning: 'Hm' }, { token_ids: [51] });
   assert.equal(token(thought, 'chat', markAt)?.isThought, true);
   const nothing = chat({ content: '' }, { token_ids: [51] });
-  assert.equal(token(nothing, 'chat', markAt)?.isVisible, false);
-  assert.equal(
-    token(chat({ content: '":' }, { token_ids: [51] }), 'chat', markAt)?.isVisible,
-    true,
-  );
+  assert.equal(token(nothing, 'chat', markAt)?.textBytes, 0);
+  assert.equal(token(chat({ content: '":' }, { token_ids: [51] }), 'chat', markAt)?.textBytes, 3);
+  const both = chat({ reasoning: 'a', content: 'b' }, { token_ids: [51] });
+  assert.equal(token(both, 'chat', markAt), undefined);
 });
 
 test('other events are not', () => {

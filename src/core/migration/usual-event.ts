@@ -1,10 +1,10 @@
 // The usual event of a stream: one chunk, one event, one piece of text. It is recognised by its bytes, because
 // parsing its JSON would cost more than relaying it.
 import { byteCr, byteLf } from './event-framing.ts';
-import type { StreamKind } from './stream-event.ts';
+import type { TokenStreamKind } from './stream-event.ts';
 
 /** What such an event ends with, from the quote that ends its text to its token's digits. */
-const beforeDigits: Readonly<Record<StreamKind, Pattern>> = {
+const beforeDigits: Readonly<Record<TokenStreamKind, Pattern>> = {
   chat: patternOf('"},"logprobs":null,"finish_reason":null,"token_ids":['),
   completion: patternOf(
     '","logprobs":null,"finish_reason":null,"stop_reason":null,"prompt_token_ids":null,"token_ids":[',
@@ -12,7 +12,7 @@ const beforeDigits: Readonly<Record<StreamKind, Pattern>> = {
 };
 const afterDigits = patternOf(']}]}\n\n\r\n');
 /** What begins the part of an event that differs: the key of a delta, or the text. */
-const markTexts: Readonly<Record<StreamKind, string>> = {
+const markTexts: Readonly<Record<TokenStreamKind, string>> = {
   chat: '"index":0,"delta":{"',
   completion: '"index":0,"text":"',
 };
@@ -28,6 +28,8 @@ const digitsMax = 9;
 /** A longer size of a chunk has an extension. */
 const sizeDigitsMax = 8;
 const byteSpace = 0x20;
+const byteQuote = 0x22;
+const byteBackslash = 0x5c;
 const byteR = 'r'.charCodeAt(0);
 
 /** The usual event of an engine that tells no token ids. */
@@ -49,16 +51,21 @@ export interface TextShape {
  */
 export class UsualEvents {
   /** Offset of the mark from the start of an event with a token id; -1 if none has been seen. */
-  readonly markAt: Record<StreamKind, number> = { chat: -1, completion: -1 };
+  readonly markAt: Record<TokenStreamKind, number> = { chat: -1, completion: -1 };
   /** The last event without ids. */
-  readonly text: Record<StreamKind, TextShape | undefined> = {
+  readonly text: Record<TokenStreamKind, TextShape | undefined> = {
     chat: undefined,
     completion: undefined,
   };
 }
 
 /** What `readToken` found; valid until its next call. */
-export const usualToken = { id: 0, isVisible: false, isThought: false };
+export const usualToken = {
+  id: 0,
+  /** Of the text, in JSON. */
+  textBytes: 0,
+  isThought: false,
+};
 
 /**
  * Reads an event with one token.
@@ -73,7 +80,7 @@ export function readToken(
   bytes: DataView,
   at: number,
   limit: number,
-  kind: StreamKind,
+  kind: TokenStreamKind,
   markAt: number,
   hidesIds: boolean,
 ): number {
@@ -100,17 +107,28 @@ export function readToken(
   if (markEnd > textEnd || !matches(bytes, start, mark)) return 0;
   const textStart = kind === 'chat' ? endOfKey(bytes, markEnd) : markEnd;
   if (textStart === 0 || textStart > textEnd || !matches(bytes, textEnd, before)) return 0;
+  if (hasQuote(bytes, textStart, textEnd)) return 0;
   // Few texts are long enough for two events.
   const mayBeTwo = end - dataStart > 2 * (markAt + before.length);
   if (mayBeTwo && hasTwo(bytes, end)) return 0;
   usualToken.id = id;
   usualToken.isThought = kind === 'chat' && bytes.getUint8(markEnd) === byteR;
-  usualToken.isVisible = textEnd > textStart;
+  usualToken.textBytes = textEnd - textStart;
   if (hidesIds) {
     bytes.setInt32(digitAt, nullWord);
     for (let i = digitAt + nullLength; i <= tail; i++) bytes.setUint8(i, byteSpace);
   }
   return end;
+}
+
+/** Whether a text has a quote that is not escaped: there are two texts. */
+function hasQuote(bytes: DataView, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = bytes.getUint8(at);
+    if (byte === byteBackslash) at++;
+    else if (byte === byteQuote) return true;
+  }
+  return false;
 }
 
 /** Where the text of a delta begins; 0 if its first key is no text. */
@@ -146,7 +164,7 @@ export function doneEventEnd(bytes: DataView, at: number, limit: number): number
 }
 
 /** Offset of the mark in an event with a token; -1 if it is not there. */
-export function markOffset(event: string, kind: StreamKind): number {
+export function markOffset(event: string, kind: TokenStreamKind): number {
   return event.indexOf(markTexts[kind]);
 }
 
@@ -158,7 +176,7 @@ export function markOffset(event: string, kind: StreamKind): number {
  */
 export function textShapeOf(
   event: string,
-  kind: StreamKind,
+  kind: TokenStreamKind,
   known: TextShape | undefined,
 ): TextShape | undefined {
   const match = (kind === 'chat' ? chatText : completionText).exec(event);

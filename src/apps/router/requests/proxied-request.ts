@@ -269,7 +269,7 @@ export class ProxiedRequest
   /** @returns Whether the engine is left; if no other one can continue, its own last events are passed on. */
   #leaves({ kind, message }: StreamFault): boolean {
     const migration = this.#migration as StreamMigration;
-    if (kind === 'mismatch' || migration.leave(this.#body, kind) !== 'impossible') {
+    if (kind !== 'event' || migration.leave(this.#body, kind) !== 'impossible') {
       this.#failWith(kind, message);
       return true;
     }
@@ -279,12 +279,12 @@ export class ProxiedRequest
   }
 
   /** The engine has ended the stream early, on a connection that still works. */
-  #failWith(kind: 'event' | 'mismatch', message: string): void {
+  #failWith(kind: StreamFault['kind'], message: string): void {
     this.#failure = { kind: 'truncated', message, answered: true, betweenChunks: true };
-    if (kind === 'mismatch') this.#migration?.lost(kind);
+    if (kind !== 'event') this.#migration?.lost(kind);
     this.#attempt?.countError('answer');
     this.#attempt?.abort();
-    this.#machine.attemptFailed(kind);
+    this.#machine.attemptFailed(kind === 'event' ? kind : 'mismatch');
   }
 
   // Actions that the machine requests.

@@ -6,8 +6,9 @@ import {
   MigratableStream,
   type MigrationRefusal,
   restAfterStart,
-  type StreamKind,
-  type StreamPlan,
+  type StreamFault,
+  type TokenStreamKind,
+  type TokenStreamPlan,
   type TranscriptBudget,
   type UsualEvents,
   withTokenIds,
@@ -34,7 +35,7 @@ export interface MigrationContext {
 export type Refusal = MigrationRefusal | 'off' | 'route' | 'ids' | 'response';
 
 /** How a stream can move; or why it cannot. */
-export type MigrationPlan = StreamPlan | Refusal;
+export type MigrationPlan = TokenStreamPlan | Refusal;
 
 /** Larger bodies are not copied; they could not be continued either. */
 const bodyBytesMax = 1024 * 1024;
@@ -42,7 +43,7 @@ const bodyBytesMax = 1024 * 1024;
 /** @param kind What the route streams; undefined if its streams cannot move. */
 export function migrationPlan(
   context: MigrationContext,
-  kind: StreamKind | undefined,
+  kind: TokenStreamKind | undefined,
   { returnsTokenIds }: Pick<RequestFields, 'returnsTokenIds'>,
   bodyBytes: number,
 ): MigrationPlan {
@@ -53,7 +54,7 @@ export function migrationPlan(
   return plans[kind][returnsTokenIds === undefined ? 'hidden' : 'shown'];
 }
 
-const planOf = (kind: StreamKind) => ({
+const planOf = (kind: TokenStreamKind) => ({
   hidden: { kind, hidesIds: true },
   shown: { kind, hidesIds: false },
 });
@@ -178,7 +179,7 @@ export class StreamMigration {
     if (this.#next !== undefined) this.#stream?.continueAt();
   }
 
-  lost(why: ContinuationLoss | 'mismatch'): void {
+  lost(why: ContinuationLoss | StreamFault['kind']): void {
     this.#count('failed', why);
     this.#cause = undefined;
   }
