@@ -12,6 +12,8 @@ import type {
 
 export class RecordedEffects implements AttemptEffects {
   readonly log: string[] = [];
+  /** Engines that failed after they had received the request, as other routers learn. */
+  readonly broken: string[] = [];
   readonly #engines: readonly string[];
   /** Number of attempts in progress. */
   attemptsOpen = 0;
@@ -134,6 +136,10 @@ class RecordedAttempt implements EngineAttempt {
 
   outrun(): void {
     this.#record('outrun');
+  }
+
+  broke(): void {
+    this.#effects.broken.push(this.url);
   }
 
   progressed(): void {

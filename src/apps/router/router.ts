@@ -118,6 +118,7 @@ class Router {
       aliases: settings.aliases,
       slowStartSeconds: options.slowStartSeconds,
       onUpdate: peers && ((update) => this.#shared?.tell(update)),
+      onPeerVerdict: ({ url, outcome, tookSeconds }) => watch.heard(url, outcome, tookSeconds),
       saturation: queue && { ...defaultSaturationLimits, waitSeconds: queue.saturationWait },
     });
     const ticker = new Ticker({ tickMs: options.tickMs ?? 250 });

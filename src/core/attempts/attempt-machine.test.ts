@@ -204,7 +204,7 @@ function router() {
     const { machine } = request([engine]);
     for (const name of ['head 200', 'bytes', 'end'] as const) inputs[name](machine);
   };
-  return { clock, request, failedBy, completedBy };
+  return { clock, watch, request, failedBy, completedBy };
 }
 
 test('engines that were failing other requests are not held against a request: it is tried elsewhere', () => {
@@ -227,6 +227,34 @@ test('one engine that was failing and two that were not: the request ends on the
   failedBy('a');
   const { machine, effects } = request(['a', 'b', 'c', 'd']);
   for (let i = 0; i < 3; i++) inputs.reset(machine);
+  assert.match(effects.taken(), /refuse 502$/);
+  assert.deepEqual(effects.broken, ['a', 'b', 'c']);
+});
+
+test('engines that were failing others, here or at another router, use up no attempt: at most eight', () => {
+  const engines = Array.from({ length: 12 }, (_, i) => `e${i}`);
+  for (const isHeard of [false, true]) {
+    const { watch, request, failedBy } = router();
+    for (const engine of engines) {
+      if (isHeard) watch.heard(engine, 'broke', 1);
+      else failedBy(engine);
+    }
+    const { machine, effects } = request(engines);
+    for (let i = 0; i < 8; i++) inputs.reset(machine);
+    assert.equal(machine.state, 'sent');
+    inputs.reset(machine);
+    assert.match(effects.taken(), /refuse 502$/);
+  }
+});
+
+test('what another router completed since shows that an engine works again', () => {
+  const { clock, watch, request } = router();
+  for (const engine of ['a', 'b']) watch.heard(engine, 'broke', 1);
+  clock.advance(2);
+  for (const engine of ['a', 'b']) watch.heard(engine, 'completed', 1);
+  const { machine, effects } = request(['a', 'b', 'c']);
+  inputs.reset(machine);
+  inputs.reset(machine);
   assert.match(effects.taken(), /refuse 502$/);
 });
 

@@ -141,14 +141,13 @@ export class AttemptMachine implements Watched, HedgedRequest {
     }
     if (reroutedStatuses.has(status)) {
       const isBusy = busyStatuses.has(status);
-      if (!isBusy) this.#retries.charge(this.#flight as Flight);
+      const move = isBusy ? this.#moveFromRefusal : this.#charge();
       if (this.#hedge?.flight !== undefined) {
         this.#attempt.abort();
         this.#attempt.ended('failed');
         this.#leaveToHedge();
         return 'drop';
       }
-      const move = this.#moveAfter(isBusy);
       if (this.#pickElsewhere(move)) {
         // The rest of this response is not needed.
         this.#moveOn();
@@ -499,7 +498,7 @@ export class AttemptMachine implements Watched, HedgedRequest {
   #failSeen(rule: FailureRule): void {
     const { migrationsMax, progressChunks } = this.#policy;
     judge(this.#attempt, rule);
-    if (rule.blamesRequest) this.#retries.charge(this.#flight as Flight);
+    const move = rule.blamesRequest ? this.#charge() : 'reroute';
     if (this.#chunks >= progressChunks) this.#retries.progressed();
     const continuation =
       rule.reroutes && migrationsMax > 0 ? this.#effects.continuation() : 'impossible';
@@ -511,12 +510,12 @@ export class AttemptMachine implements Watched, HedgedRequest {
       return;
     }
     if (continuation === 'possible') {
-      if (this.#retries.mayMigrate && this.#pickElsewhere()) {
+      if (this.#retries.mayMigrate && this.#pickElsewhere(move)) {
         this.#retries.migrated();
         this.#reroute();
         return;
       }
-      this.#effects.notContinued(this.#retries.lossOf('reroute'));
+      this.#effects.notContinued(this.#retries.lossOf(move));
     }
     this.#breakOff();
   }
@@ -539,10 +538,9 @@ export class AttemptMachine implements Watched, HedgedRequest {
   /** The client has received nothing from the attempt that failed. */
   #failUnseen(rule: FailureRule): void {
     judge(this.#attempt, rule);
-    if (rule.blamesRequest) this.#retries.charge(this.#flight as Flight);
+    const move = rule.blamesRequest ? this.#charge() : this.#moveFromRefusal;
     this.#attempt.ended('failed');
     if (this.#leaveToHedge()) return;
-    const move = this.#moveAfter(!rule.blamesRequest);
     if (rule.reroutes && this.#pickElsewhere(move)) {
       this.#reroute();
       return;
@@ -557,9 +555,14 @@ export class AttemptMachine implements Watched, HedgedRequest {
     this.#effects.refuse(rule.status);
   }
 
-  /** @param isRefused Whether the engine refused the request, so that nothing can have broken on it. */
-  #moveAfter(isRefused: boolean): Move {
-    return isRefused && this.#hasBegun ? 'substitute' : 'reroute';
+  /** The engine failed after it had received the request. */
+  #charge(): Move {
+    return this.#retries.charge(this.#flight as Flight);
+  }
+
+  /** How the request leaves an engine that refused it, so that nothing can have broken on it. */
+  get #moveFromRefusal(): Move {
+    return this.#hasBegun ? 'substitute' : 'reroute';
   }
 
   /** @returns Whether another engine is picked for a request that this attempt's engine failed. */

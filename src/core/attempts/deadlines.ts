@@ -98,6 +98,18 @@ export class AttemptWatch {
     return this.#clock.nowSeconds();
   }
 
+  /**
+   * What another router saw of an engine.
+   *
+   * @param outcome `broke`: it failed after it had received the request.
+   * @param tookSeconds From the sending of the request.
+   */
+  heard(url: string, outcome: 'completed' | 'broke', tookSeconds: number): void {
+    const { nowSeconds } = this;
+    if (outcome === 'broke') this.failing.failedElsewhere(url, nowSeconds);
+    else this.failing.completedElsewhere(url, nowSeconds - tookSeconds);
+  }
+
   /** Number of requests that have arrived and not ended. */
   get size(): number {
     return this.#watched.length;

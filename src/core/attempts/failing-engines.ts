@@ -29,6 +29,9 @@ export class FailureStreak {
   }
 }
 
+/** Stands for all requests of other routers. */
+const elsewhere = {};
+
 /** Holds a streak for each engine that failed in the last seconds. */
 export class FailingEngines {
   readonly #streaks = new Map<string, FailureStreak>();
@@ -65,6 +68,19 @@ export class FailingEngines {
   completed(url: string, streak: FailureStreak | undefined, failures: number): void {
     if (streak === undefined || streak !== this.#streaks.get(url)) return;
     if (streak.failures !== failures) return;
+    streak.isOver = true;
+    this.#streaks.delete(url);
+  }
+
+  /** The engine failed a request of another router, and may be to blame. */
+  failedElsewhere(url: string, nowSeconds: number): void {
+    this.failed(url, elsewhere, nowSeconds);
+  }
+
+  /** The engine has completed a response to another router. @param sentSeconds When its request was sent. */
+  completedElsewhere(url: string, sentSeconds: number): void {
+    const streak = this.#streaks.get(url);
+    if (streak === undefined || sentSeconds <= streak.lastSeconds) return;
     streak.isOver = true;
     this.#streaks.delete(url);
   }

@@ -4,6 +4,12 @@ import { type AttemptWatch, firstByteSeconds } from './deadlines.ts';
 import type { EngineProgress } from './engine-progress.ts';
 import type { FailureStreak } from './failing-engines.ts';
 
+/**
+ * What may be to blame for a failure: the `request`; its `engine`, which was failing others already; or, as other engines
+ * fail too, something in the `fleet`.
+ */
+export type Blame = 'request' | 'engine' | 'fleet';
+
 export class Flight {
   readonly attempt: EngineAttempt;
   readonly sentSeconds: number;
@@ -48,16 +54,18 @@ export class Flight {
    * The engine failed after it had received the request.
    *
    * @param met The engines that the request was sent to, with this one.
-   * @returns Whether the request may be to blame: unless the engine had failed another one before this one was sent,
-   *   and has completed none since; or an engine that the request never met has failed lately.
+   * @returns `engine` if it had failed another request before this one was sent, and has completed none since; `fleet` if an
+   *   engine that the request never met has failed lately.
    */
-  broke(met: ReadonlySet<string>): boolean {
-    if (this.#watch === undefined) return true;
+  broke(met: ReadonlySet<string>): Blame {
+    if (this.#watch === undefined) return 'request';
     const { failing, nowSeconds } = this.#watch;
     const wasFailing = this.#wasFailing && this.#streak?.isOver === false;
-    const isToBlame = !wasFailing && !failing.hasOtherThan(met, nowSeconds);
+    const areOthersFailing = failing.hasOtherThan(met, nowSeconds);
     failing.failed(this.attempt.url, this.#request, nowSeconds);
-    return isToBlame;
+    this.attempt.broke();
+    if (wasFailing) return 'engine';
+    return areOthersFailing ? 'fleet' : 'request';
   }
 
   /** The engine has completed the response, which is no error. */

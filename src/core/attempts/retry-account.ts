@@ -5,8 +5,8 @@ import type { RetryBudget } from './retry-budget.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 /**
- * How a request moves. `substitute`: an engine that was to continue a response refused it, and another one takes its
- * place: a response that has begun is not lost to that, and `RetryPolicy.migrationsMax` is the limit.
+ * How a request moves. `substitute`: another engine takes the place of one that refused to continue a response, or was
+ * failing other requests before this one came; the limit is `RetryPolicy.substitutesMax`.
  */
 export type Move = 'reroute' | 'substitute';
 
@@ -35,10 +35,10 @@ export class RetryAccount {
 
   /** Whether the request may be sent to another engine. */
   mayRetry(move: Move): boolean {
-    const { reroutesMax, brokenEnginesMax, migrationsMax } = this.#policy;
-    if (this.#brokenEngines >= brokenEnginesMax) return false;
+    const { reroutesMax, brokenEnginesMax, substitutesMax } = this.#policy;
+    if (this.#brokenEngines >= brokenEnginesMax || reroutesMax === 0) return false;
     if (move === 'reroute' && this.#reroutes >= reroutesMax) return false;
-    if (move === 'substitute' && this.#substitutes >= migrationsMax) return false;
+    if (move === 'substitute' && this.#substitutes >= substitutesMax) return false;
     return this.#budget?.hasBalance !== false;
   }
 
@@ -61,9 +61,11 @@ export class RetryAccount {
     this.#budget?.deposit();
   }
 
-  /** The engine failed after it had received the request. */
-  charge(flight: Flight): void {
-    if (flight.broke(this.meets(flight.attempt))) this.#brokenEngines++;
+  /** The engine failed after it had received the request. @returns How the request moves. */
+  charge(flight: Flight): Move {
+    const blame = flight.broke(this.meets(flight.attempt));
+    if (blame === 'request') this.#brokenEngines++;
+    return blame === 'engine' ? 'substitute' : 'reroute';
   }
 
   /** The engine has failed this request. */
@@ -98,6 +100,7 @@ export class RetryAccount {
   /** The response made progress before its engine failed, so the request is not to blame. */
   progressed(): void {
     this.#reroutes = 0;
+    this.#substitutes = 0;
     this.#brokenEngines = 0;
     this.#tried = undefined;
   }

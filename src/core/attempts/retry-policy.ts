@@ -47,8 +47,13 @@ export interface FailureRule {
 
 /** Applies to one request; a response that has begun moves to another engine only if that one can continue it. */
 export interface RetryPolicy {
-  /** Maximum number of other engines to try after the first. */
+  /** Maximum number of other engines to try after the first; 0 for none at all. */
   readonly reroutesMax: number;
+  /**
+   * Maximum number of engines to try beyond these: in place of engines that were failing other requests before this one
+   * was sent there, or that refuse to continue a response.
+   */
+  readonly substitutesMax: number;
   /**
    * Number of engines that may fail after receiving the request. It is not sent to another one then, because
    * it may be the cause.
@@ -78,6 +83,7 @@ export interface RetryPolicy {
  */
 export const defaultRetryPolicy: RetryPolicy = {
   reroutesMax: 2,
+  substitutesMax: 8,
   brokenEnginesMax: 2,
   migrationsMax: 8,
   progressChunks: 8,

@@ -14,6 +14,7 @@ import {
   type RetryPolicy,
 } from '../attempts/index.ts';
 import {
+  chaosFaultSettings,
   type FaultName,
   FaultRunError,
   type FaultRunResult,
@@ -93,6 +94,17 @@ test('while the other engines work, no client notices the faults of one', (t) =>
   }
   // Thirty seeds had 86 to 197 in sixty rounds, 139 in the median; on that scatter, one round in 100,000 has 50.
   assert.ok(reroutes > 50, `${reroutes} reroutes`);
+});
+
+test('engines that fail in turn, two routers: next to no client notices', () => {
+  let [requests, failed] = [0, 0];
+  for (let seed = 1; seed <= 20; seed++) {
+    const result = playFaults(seed, chaosFaultSettings(seed, 500));
+    requests += result.requests;
+    failed += result.failed;
+  }
+  // 3 of 10,000, each on three engines that no one had seen fail; 18 before routers told each other of failures.
+  assert.ok(requests === 10_000 && failed <= 5, `${failed} of ${requests}`);
 });
 
 test('a seed replays the same run', () => {
@@ -249,6 +261,7 @@ const withAttempts = (
         firstByte: () => attempt.firstByte(),
         progressed: () => attempt.progressed(),
         outrun: () => attempt.outrun(),
+        broke: () => attempt.broke(),
         ended: (outcome) => attempt.ended(outcome),
         ...changesOf(attempt),
       };

@@ -10,6 +10,7 @@ import { FaultyEngine } from './faulty-engine.ts';
 import { FaultyRequest } from './faulty-request.ts';
 import { FaultyRouter } from './faulty-router.ts';
 import { Invariants, InvariantViolation } from './invariants.ts';
+import { strikeInTurn } from './strikes.ts';
 import { Timeline } from './timeline.ts';
 
 export interface FaultRunResult {
@@ -70,7 +71,7 @@ const promptTokensMax = 400;
 /** Share of prompts that no engine accepts. */
 const tooLongShare = 0.02;
 const tooLongTokens = 700;
-const outputTokensMax = 24;
+const outputTokensDefault = 24;
 const familiesMax = 5;
 const bytesPerToken = 4;
 /** With more events than these, a run would not end. */
@@ -114,8 +115,11 @@ class FaultRun {
   }
 
   play(): FaultRunResult {
-    const { seed, requests } = this.#settings;
+    const { seed, requests, strikes } = this.#settings;
     this.#awaitArrival();
+    if (strikes !== undefined) {
+      strikeInTurn(this.#timeline, this.#engines, strikes, () => this.#arrived === requests);
+    }
     try {
       while (!this.#isOver()) this.#step();
       // Engines notice pending disconnections within a moment.
@@ -164,6 +168,7 @@ class FaultRun {
 
   #arrive(index: number): void {
     const { createMachine = newMachine, retryPolicy, patience } = this.#settings;
+    const { outputTokensMax = outputTokensDefault } = this.#settings;
     const random = this.#random;
     const isTooLong = random.next() < tooLongShare;
     const promptTokens = isTooLong ? tooLongTokens : 1 + randomInteger(random, promptTokensMax);
@@ -244,9 +249,16 @@ class FaultRun {
         this.#updatesInFlight--;
         if (!to.isUp) return;
         if (update === undefined) to.forget(from.name);
-        else to.receive(from.name, update);
+        else this.#hear(to, from, update);
       });
     }
+  }
+
+  #hear(to: FaultyRouter, from: FaultyRouter, update: AttemptUpdate): void {
+    const url = to.heardUrl(from.name, update.attempt);
+    const isFailure = update.kind === 'finished' && update.broke === true;
+    if (isFailure && url !== undefined) this.#invariants.heardFailure(to, from, url);
+    to.receive(from.name, update);
   }
 }
 

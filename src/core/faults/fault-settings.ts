@@ -9,10 +9,11 @@ import type {
   HedgePlan,
   RetryPolicy,
 } from '../attempts/index.ts';
-import { defaultRetryPolicy } from '../attempts/index.ts';
+import { defaultDeadlines, defaultRetryPolicy, endlessPatience } from '../attempts/index.ts';
 import { type Random, randomInteger, seededRandom } from '../base/index.ts';
 import { policyNames, type SaturationLimits } from '../routing/index.ts';
 import { calmed, drawFaults, type FaultOptions } from './fault-options.ts';
+import { type StrikeSettings, strikeNames } from './strikes.ts';
 
 /** Arguments as those of the constructor of `AttemptMachine`. */
 export type MachineFactory = (
@@ -53,6 +54,10 @@ export interface FaultSettings {
   readonly faults: FaultOptions;
   /** Number of engines that faults can strike; the others always work. By default, all. */
   readonly faultyEngines?: number;
+  /** Engines that fail in turn, beside the faults. */
+  readonly strikes?: StrikeSettings;
+  /** Maximum length of a response. @default 24 */
+  readonly outputTokensMax?: number;
   /** The admission queue of each router; undefined for none. */
   readonly admission: FaultAdmission | undefined;
   /** Undefined if requests are never sent to two engines at once. */
@@ -143,4 +148,41 @@ export function longFaultSettings(seed: number, requests: number): FaultSettings
     ...{ ...settings, engines, requests, faults: calmed(faults, longCalm), admission: undefined },
     gapSeconds: requestSeconds / (engines * utilization),
   };
+}
+
+/** Faults of a chaos run: eight engines and two routers, as in bench/chaos.ts. */
+const chaosEngines = 8;
+const chaosRouters = 2;
+const chaosOutputTokensMax = 120;
+/** What a mean request costs an engine: as `requestSeconds`, with longer responses. */
+const chaosRequestSeconds = 0.2;
+
+/**
+ * Settings of a chaos run: engines fail in turn, each with all of its requests and for some seconds, at most half of them
+ * at once. The others have room for all requests, so that no client should notice.
+ *
+ * @returns Equal settings for equal arguments.
+ */
+export function chaosFaultSettings(seed: number, requests: number): FaultSettings {
+  const random = seededRandom(seed + 4_000_000);
+  const seconds = 1 + random.next() * 7;
+  const utilization = 0.1 + random.next() * 0.25;
+  return {
+    ...{ ...faultSettings(seed), engines: chaosEngines, routers: chaosRouters, requests },
+    ...{ retryPolicy: defaultRetryPolicy, deadlines: defaultDeadlines, patience: endlessPatience },
+    ...{ migrates: true, admission: undefined, hedging: undefined },
+    faults: { lateUpdates: { probability: 0.02, seconds: 0.1 } },
+    gapSeconds: chaosRequestSeconds / (chaosEngines * utilization),
+    outputTokensMax: chaosOutputTokensMax,
+    strikes: {
+      names: shuffled(strikeNames, random),
+      everySeconds: seconds * (0.1 + random.next() * 0.5),
+      seconds,
+    },
+  };
+}
+
+function shuffled<Item>(items: readonly Item[], random: Random): readonly Item[] {
+  const left = [...items];
+  return items.map(() => left.splice(randomInteger(random, left.length), 1)[0] as Item);
 }

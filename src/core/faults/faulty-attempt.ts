@@ -78,6 +78,10 @@ export class FaultyAttempt implements EngineAttempt, ResponseListener {
     this.#ticket.outrun();
   }
 
+  broke(): void {
+    this.#ticket.broke();
+  }
+
   ended(status: AttemptOutcome): void {
     this.#options.invariants.attemptEnded(this.#request, this.url);
     this.#ticket.finish({ status });

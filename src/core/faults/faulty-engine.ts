@@ -9,6 +9,7 @@ import {
 } from '../engine/index.ts';
 import type { FaultConnection } from './fault-connection.ts';
 import type { FaultDice } from './fault-dice.ts';
+import type { StrikeName } from './strikes.ts';
 import type { Timeline } from './timeline.ts';
 
 const blockSize = 16;
@@ -20,6 +21,10 @@ const crashWithinSeconds = 0.5;
 /** Streams of some dozens of tokens take some tenths of a second. */
 const stepSeconds = 0.005;
 const prefillSecondsPerToken = 0.0005;
+/** Events of a stream before a struck engine cuts it; bench/chaos.ts has the same. */
+const struckEvents = 5;
+/** How much slower a struck engine is; bench/chaos.ts has the same. */
+const struckSlowdown = 10;
 /** Share of streams whose head is sent before the first token. */
 const headFirstShare = 0.5;
 
@@ -61,6 +66,8 @@ export class FaultyEngine {
   /** Until when it computes nothing. */
   #wedgedUntilSeconds = 0;
   #accepts = true;
+  /** What it does to each request while it is struck. */
+  #spell: 'fails-fast' | 'cut' | undefined = undefined;
   /** Number of process starts; a new process has an empty cache. */
   #life = 0;
   #added = 0;
@@ -102,6 +109,31 @@ export class FaultyEngine {
     this.#schedule();
   }
 
+  /** Fails for a while; a killed process serves again after a quarter of the time, and one that refuses after half. */
+  strike(name: StrikeName, seconds: number): void {
+    switch (name) {
+      case 'killed':
+        this.#goDown(seconds / 4, true);
+        return;
+      case 'refuses':
+        this.#goDown(seconds / 2, false);
+        return;
+      case 'wedged':
+        this.#wedgedUntilSeconds = this.#timeline.nowSeconds + seconds;
+        return;
+      case 'slowed':
+        this.#slowFor(struckSlowdown, seconds);
+        return;
+      case 'fails-fast':
+      case 'cut':
+        this.#spell = name;
+        this.#timeline.after(seconds, `${this.url} responds again`, () => {
+          this.#spell = undefined;
+        });
+        return;
+    }
+  }
+
   /** Draws faults that affect all of its requests. */
   #strikeEngine(): void {
     const dice = this.#dice;
@@ -117,16 +149,22 @@ export class FaultyEngine {
     const wedge = dice.draw('wedge');
     if (wedge) this.#wedgedUntilSeconds = this.#timeline.nowSeconds + wedge.seconds;
     const slow = dice.draw('slowEngine');
-    if (slow) {
-      this.#slowdown = slow.factor;
-      this.#timeline.after(slow.seconds, `${this.url} is fast again`, () => {
-        this.#slowdown = 1;
-      });
-    }
+    if (slow) this.#slowFor(slow.factor, slow.seconds);
+  }
+
+  #slowFor(factor: number, seconds: number): void {
+    this.#slowdown = factor;
+    this.#timeline.after(seconds, `${this.url} is fast again`, () => {
+      this.#slowdown = 1;
+    });
   }
 
   /** @returns Whether the request has received everything that it will receive. */
   #strikeRequest(connection: FaultConnection): boolean {
+    if (this.#spell === 'fails-fast') {
+      respond(connection, 500);
+      return true;
+    }
     const dice = this.#dice;
     const hang = dice.draw('hangBeforeFirstByte');
     if (hang) connection.holdFor(hang.seconds);
@@ -163,7 +201,7 @@ export class FaultyEngine {
       blockKey: (index) =>
         index < promptBlocks ? family * 100 + index : -(number * 100 + index) - 1,
       ...{ connection, sentTokens },
-      cutAfter: cut?.events ?? Number.POSITIVE_INFINITY,
+      cutAfter: this.#spell === 'cut' ? struckEvents : (cut?.events ?? Number.POSITIVE_INFINITY),
       errorAfter: error?.events ?? Number.POSITIVE_INFINITY,
       hangAfter: hang?.events ?? Number.POSITIVE_INFINITY,
       hangSeconds: hang?.seconds ?? 0,

@@ -67,6 +67,7 @@ export class FaultyRouter {
       recentPicksMax: 1,
       saturation: admission?.saturation,
       onUpdate: onUpdate && ((update) => onUpdate(this, update)),
+      onPeerVerdict: ({ url, outcome, tookSeconds }) => this.watch.heard(url, outcome, tookSeconds),
     });
     this.admission =
       admission &&
@@ -115,6 +116,11 @@ export class FaultyRouter {
     if (update.kind === 'finished') this.#drop(key);
     this.core.receive(from, update, agoSeconds);
     this.isTouched = true;
+  }
+
+  /** The engine of another router's attempt in flight. */
+  heardUrl(from: string, attempt: number): string | undefined {
+    return this.#heardAttempts.get(`${from} ${attempt}`);
   }
 
   /** The update stream of another router has ended. */

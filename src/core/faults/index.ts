@@ -2,4 +2,9 @@
 // checked after every event.
 export { type FaultName, type FaultOptions, faultNames } from './fault-options.ts';
 export { FaultRunError, type FaultRunResult, playFaults } from './fault-run.ts';
-export { type FaultSettings, faultSettings, longFaultSettings } from './fault-settings.ts';
+export {
+  chaosFaultSettings,
+  type FaultSettings,
+  faultSettings,
+  longFaultSettings,
+} from './fault-settings.ts';

@@ -23,7 +23,10 @@ export class InvariantViolation extends Error {
 
 /** The record of one request. */
 interface RequestBook {
+  /** Without those after which another engine took the place of one. */
   attempts: number;
+  /** Of the part of the response that is being made. */
+  sends: number;
   /** Engine of the attempt in flight. */
   url: string | undefined;
   /** Engine of the last attempt that was or is the request's only one. */
@@ -34,8 +37,6 @@ interface RequestBook {
   reads: number;
   /** Number of times that a response which had begun went on at another engine. */
   migrations: number;
-  /** Number of times that an engine which was to continue the response refused to. */
-  substitutes: number;
   /** Tokens of the response that the client has received. */
   tokens: number;
   lastEnd: AttemptEnd | undefined;
@@ -62,7 +63,8 @@ interface RequestBook {
 
 /** A failure of an engine, as a router observed it. */
 interface EngineFailure {
-  readonly request: FaultyRequest;
+  /** Undefined for one of another router. */
+  readonly request: FaultyRequest | undefined;
   readonly atSeconds: number;
 }
 
@@ -228,24 +230,25 @@ export class Invariants {
 
   sent(request: FaultyRequest, url: string): void {
     const book = this.#bookOf(request);
-    const { reroutesMax, brokenEnginesMax, migrationsMax, progressChunks } = this.#retryPolicy;
+    const { reroutesMax, substitutesMax, brokenEnginesMax } = this.#retryPolicy;
+    const { migrationsMax, progressChunks } = this.#retryPolicy;
+    const wasSpared = this.#isSpared(book);
     if (book.reads > 0) book.migrations++;
     if (book.reads >= progressChunks) {
       book.tried.clear();
       book.tried.add(book.lastUrl);
       book.attempts = 1;
+      book.sends = 1;
       book.brokenEngines = 0;
     } else if (this.#isBroken(book.lastEnd) && !book.wasFailing && !book.isExcused)
       book.brokenEngines++;
     book.reads = 0;
     book.met.add(url);
     book.wasFailing = this.#wasFailing(request, url);
-    if (book.hasHead && this.#isRefused(book.lastEnd)) {
-      book.attempts--;
-      book.substitutes++;
-    }
+    if (wasSpared && book.attempts > 0) book.attempts--;
     const who = `${request.name} was sent to ${url}`;
-    must(book.substitutes <= migrationsMax, `${who} as substitute ${book.substitutes}`);
+    const sendsMax = reroutesMax === 0 ? 1 : 1 + reroutesMax + substitutesMax;
+    must(book.sends < sendsMax, `${who} as attempt ${book.sends + 1} of ${sendsMax} at most`);
     must(book.url === undefined, `${who} while an attempt at ${book.url} is under way`);
     must(book.hedgeUrl === undefined, `${who} while one at ${book.hedgeUrl} is under way`);
     must(!request.isConnected, `${who} and left a connection open to ${book.lastUrl}`);
@@ -270,6 +273,7 @@ export class Invariants {
       `${who} after ${book.brokenEngines} engines had broken on it`,
     );
     book.attempts++;
+    book.sends++;
     book.lastEnd = undefined;
     book.url = url;
     book.lastUrl = url;
@@ -284,6 +288,13 @@ export class Invariants {
     this.#count(request.router, url, -1);
     if (url === book.url) book.url = undefined;
     else this.#endedHedges.add(request);
+  }
+
+  /** A router hears from another one that an engine has failed. */
+  heardFailure(to: FaultyRouter, from: FaultyRouter, url: string): void {
+    const isTrue = this.#failuresOf(from, url).length > 0;
+    must(isTrue, `${from.name} tells of a failure at ${url} that it has not seen`);
+    this.#failuresOf(to, url).push({ request: undefined, atSeconds: this.#clock.nowSeconds() });
   }
 
   rerouted(): void {
@@ -459,6 +470,15 @@ export class Invariants {
     return recent;
   }
 
+  /**
+   * Whether the last attempt may not count as one: its engine was failing others, or refused to continue the response. The
+   * engine may have worked since, so that the machine counts some of these.
+   */
+  #isSpared({ lastEnd, wasFailing, hasHead }: RequestBook): boolean {
+    if (this.#isRefused(lastEnd)) return hasHead;
+    return wasFailing && this.#hasBroken(lastEnd);
+  }
+
   /** Whether an engine did not accept the request. */
   #isRefused(end: AttemptEnd | undefined): boolean {
     return (
@@ -484,7 +504,7 @@ export class Invariants {
         ...{ brokenEngines: 0, wasFailing: false, isExcused: false, met: new Set() },
         ...{ hedgeUrl: undefined, isHedged: false, hedgeEnd: undefined },
         ...{ hedgeWasFailing: false, hedgeIsExcused: false },
-        ...{ reads: 0, migrations: 0, substitutes: 0, tokens: 0 },
+        ...{ reads: 0, migrations: 0, sends: 0, tokens: 0 },
         ...{ hasHead: false, hasLastWord: false, hasLeft: false, outcome: undefined },
       };
       this.#books.set(request, book);

@@ -66,6 +66,31 @@ function sentBy(core: RoutingCore | undefined, overrides: Parameters<typeof rout
   return ticket;
 }
 
+test('a failure of an engine reaches other routers: their retries avoid it until it works, or for 10 s', () => {
+  for (const end of ['works', 'ages'] as const) {
+    const { clock, cores } = routersOf(2, create.leastloaded);
+    const failing = sentBy(cores[0], {});
+    const { url } = failing.pick.endpoint;
+    failing.broke();
+    failing.finish({ status: 'failed' });
+    const retry = () => (cores[1] as RoutingCore).route(routingRequest('', {}), new Set(['other']));
+    const isMet = () =>
+      Array.from({ length: 6 }, retry).some(({ pick }) => pick.endpoint.url === url);
+    assert.equal(isMet(), false);
+    clock.advance(end === 'ages' ? 10.5 : 1);
+    if (end === 'works') cores[1]?.receive('x', { ...sentUpdate, url });
+    clock.advance(0.5);
+    if (end === 'works')
+      cores[1]?.receive('x', { kind: 'finished', attempt: 7, status: 'completed' });
+    assert.equal(isMet(), true, end);
+  }
+});
+
+const sentUpdate = {
+  ...{ kind: 'sent' as const, attempt: 7, promptTokens: 1, cachedTokens: 0, stream: true },
+  blocks: undefined,
+};
+
 test('routers that share attempts count the same load as a single router, and none at the end', () => {
   const step = fc.record({
     router: fc.nat(2),

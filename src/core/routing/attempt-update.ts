@@ -31,6 +31,11 @@ export interface FirstByteUpdate {
 export interface FinishedUpdate extends Outcome {
   readonly kind: 'finished';
   readonly attempt: number;
+  /**
+   * Whether the engine failed after it had received the request, so that it may be to blame. Absent for other failures, such
+   * as a refused connection, and in updates of older routers.
+   */
+  readonly broke?: true | undefined;
 }
 
 /** An update about an earlier moment. */

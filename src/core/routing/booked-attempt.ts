@@ -33,6 +33,11 @@ export class BookedAttempt {
     this.prefillTokens = Math.max(0, request.promptTokens - pick.cachedTokens);
   }
 
+  /** NaN before it is sent. */
+  get sentAtSeconds(): number {
+    return this.#sentAtSeconds;
+  }
+
   /** Whether its response has begun and not ended. */
   get isDecoding(): boolean {
     return this.#stage === 'decoding';

@@ -39,6 +39,7 @@ export {
 } from './policy-table.ts';
 export {
   type EndpointOptions,
+  type PeerVerdict,
   type RecentPick,
   RoutingCore,
   type RoutingCoreOptions,

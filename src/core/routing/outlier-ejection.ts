@@ -22,6 +22,12 @@ const trialsNeeded = 3;
 /** At most this share of a model's engines is out: beyond it the cause is not the engine. */
 const ejectedShareMax = 0.5;
 
+/**
+ * How long a peer's failure there makes retries avoid an engine. It never ejects one: the way from that router to the engine
+ * may be what fails.
+ */
+const suspicionSeconds = 10;
+
 interface Trouble {
   /** In a row. */
   failures: number;
@@ -41,6 +47,8 @@ interface Trouble {
 export class OutlierEjection {
   /** Engines that have failed of late. */
   readonly #troubles = new Map<EndpointRecord, Trouble>();
+  /** Engines that failed at a peer of late, and when; at most all engines. */
+  readonly #suspected = new Map<EndpointRecord, number>();
   #ejected = 0;
   readonly #readmitted: ((record: EndpointRecord, nowSeconds: number) => void) | undefined;
 
@@ -54,15 +62,18 @@ export class OutlierEjection {
    * request is its trial.
    *
    * @param mayTry Whether this request may be a trial. A retry may not, and avoids engines whose last response
-   *   failed: it has only a few attempts.
+   *   failed, here or at a peer: it has only a few attempts.
    */
   admitted(
     candidates: readonly EndpointRecord[],
     nowSeconds: number,
     mayTry: boolean,
   ): readonly EndpointRecord[] {
-    if (!mayTry && this.#troubles.size > 0) {
-      const sound = candidates.filter((one) => !this.isEjected(one) && !this.#hasFailed(one));
+    if (!mayTry && this.#troubles.size + this.#suspected.size > 0) {
+      const sound = candidates.filter(
+        (one) =>
+          !this.isEjected(one) && !this.#hasFailed(one) && !this.#isSuspected(one, nowSeconds),
+      );
       if (sound.length > 0) return sound;
     }
     if (this.#ejected === 0) return candidates;
@@ -97,9 +108,18 @@ export class OutlierEjection {
    */
   succeeded(
     record: EndpointRecord,
-    { isTrial, failuresBefore }: { readonly isTrial: boolean; readonly failuresBefore: number },
+    {
+      isTrial,
+      failuresBefore,
+      sentAtSeconds,
+    }: {
+      readonly isTrial: boolean;
+      readonly failuresBefore: number;
+      readonly sentAtSeconds: number;
+    },
     nowSeconds: number,
   ): void {
+    this.succeededElsewhere(record, sentAtSeconds);
     const trouble = this.#troubles.get(record);
     if (trouble === undefined) return;
     if (!isTrial && trouble.total !== failuresBefore) return;
@@ -175,6 +195,17 @@ export class OutlierEjection {
     this.#pause(record, trouble, nowSeconds, why);
   }
 
+  /** The engine failed a request of a peer. */
+  failedElsewhere(record: EndpointRecord, nowSeconds: number): void {
+    this.#suspected.set(record, nowSeconds);
+  }
+
+  /** The engine has responded to a request that was sent then. */
+  succeededElsewhere(record: EndpointRecord, sentSeconds: number): void {
+    const failedSeconds = this.#suspected.get(record);
+    if (failedSeconds !== undefined && sentSeconds > failedSeconds) this.#suspected.delete(record);
+  }
+
   /** A trial ended without a verdict: its client left. */
   undecided(record: EndpointRecord): void {
     const trouble = this.#troubles.get(record);
@@ -190,10 +221,20 @@ export class OutlierEjection {
     return (this.#troubles.get(record)?.failures ?? 0) > 0;
   }
 
+  /** Whether it has failed at a peer lately. */
+  #isSuspected(record: EndpointRecord, nowSeconds: number): boolean {
+    const failedSeconds = this.#suspected.get(record);
+    if (failedSeconds === undefined) return false;
+    if (nowSeconds - failedSeconds <= suspicionSeconds) return true;
+    this.#suspected.delete(record);
+    return false;
+  }
+
   /** The engine restarted or was removed: it begins anew. */
   forget(record: EndpointRecord): void {
     if (this.isEjected(record)) this.#ejected--;
     this.#troubles.delete(record);
+    this.#suspected.delete(record);
   }
 
   #troubleOf(record: EndpointRecord, nowSeconds: number): Trouble {

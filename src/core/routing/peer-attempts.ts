@@ -1,5 +1,5 @@
 // The attempts of peer routers in front of the same engines, counted as if they were ours.
-import type { AttemptUpdate, SentUpdate } from './attempt-update.ts';
+import type { AttemptUpdate, FinishedUpdate, SentUpdate } from './attempt-update.ts';
 import { BookedAttempt } from './booked-attempt.ts';
 import type { Pick, Policy, RoutingRequest } from './contract.ts';
 import type { EndpointRecord } from './endpoint-record.ts';
@@ -10,13 +10,24 @@ import type { EndpointRecord } from './endpoint-record.ts';
  */
 const peerAttemptsMax = 65_536;
 
+/** An attempt of a peer has ended. */
+export interface PeerEnd {
+  readonly endpoint: EndpointRecord;
+  readonly update: FinishedUpdate;
+  readonly sentSeconds: number;
+  readonly atSeconds: number;
+}
+
 export class PeerAttempts {
   #policy: Policy;
+  readonly #onEnd: ((end: PeerEnd) => void) | undefined;
   /** By router, then by the router's number for the attempt. */
   readonly #routers = new Map<string, Map<number, BookedAttempt>>();
 
-  constructor(policy: Policy) {
+  /** @param onEnd Called for each attempt whose end a peer reports. */
+  constructor(policy: Policy, onEnd?: (end: PeerEnd) => void) {
     this.#policy = policy;
+    this.#onEnd = onEnd;
   }
 
   /** Passes new attempts to another policy from now on. */
@@ -43,8 +54,12 @@ export class PeerAttempts {
       booked?.firstByte(at);
       return;
     }
-    booked?.finish(update, at);
+    if (booked === undefined) return;
     attempts?.delete(update.attempt);
+    booked.finish(update, at);
+    // Its endpoint is the record that `sent` was given.
+    const endpoint = booked.pick.endpoint as EndpointRecord;
+    this.#onEnd?.({ endpoint, update, sentSeconds: booked.sentAtSeconds, atSeconds: at });
   }
 
   /** Counts the router's attempts in flight as cancelled. */

@@ -42,11 +42,13 @@ export class PublishedAttempts {
     this.#publish({ kind: 'firstByte', attempt: published.sent.attempt });
   }
 
-  finished(booked: BookedAttempt, outcome: Outcome): void {
+  /** @param isBroken See `FinishedUpdate.broke`. */
+  finished(booked: BookedAttempt, outcome: Outcome, isBroken: boolean): void {
     const published = this.#inFlight.get(booked);
     if (published === undefined) return;
     this.#inFlight.delete(booked);
-    this.#publish({ ...outcome, kind: 'finished', attempt: published.sent.attempt });
+    const { attempt } = published.sent;
+    this.#publish({ ...outcome, kind: 'finished', attempt, ...(isBroken && { broke: true }) });
   }
 
   /** The attempts in flight, in the order in which they were published. */

@@ -12,7 +12,7 @@ import {
 import type { SaturationLimits } from './engine-queue.ts';
 import { NoEndpointError, UnknownModelError } from './errors.ts';
 import { OutlierEjection } from './outlier-ejection.ts';
-import { PeerAttempts } from './peer-attempts.ts';
+import { PeerAttempts, type PeerEnd } from './peer-attempts.ts';
 import { PublishedAttempts } from './published-attempts.ts';
 import { SlowStart } from './slow-start.ts';
 import { Ticket, type TicketContext } from './ticket.ts';
@@ -31,8 +31,19 @@ export interface RoutingCoreOptions {
    * must be sent later. Without it, no updates are created or kept.
    */
   readonly onUpdate?: ((update: AttemptUpdate) => void) | undefined;
+  /** A peer's attempt has ended: what its end says about the engine. */
+  readonly onPeerVerdict?: ((verdict: PeerVerdict) => void) | undefined;
   /** When an engine counts as saturated; undefined: never. */
   readonly saturation?: SaturationLimits | undefined;
+}
+
+/** What a peer router saw of an engine. Cancelled attempts and refused ones say nothing. */
+export interface PeerVerdict {
+  readonly url: string;
+  /** `broke`: the engine failed after it had received the request. */
+  readonly outcome: 'completed' | 'broke';
+  /** From the sending of its request. */
+  readonly tookSeconds: number;
 }
 
 export interface EndpointOptions {
@@ -94,6 +105,7 @@ export class RoutingCore {
   readonly #recent: RingBuffer<PickRecord>;
   readonly #published: PublishedAttempts | undefined;
   readonly #peers: PeerAttempts;
+  readonly #onPeerVerdict: ((verdict: PeerVerdict) => void) | undefined;
   readonly #slowStart: SlowStart;
   readonly #ejection = new OutlierEjection((record, nowSeconds) =>
     this.#slowStart.begin(record, nowSeconds),
@@ -115,7 +127,8 @@ export class RoutingCore {
       published: this.#published,
       ejection: this.#ejection,
     };
-    this.#peers = new PeerAttempts(options.policy);
+    this.#peers = new PeerAttempts(options.policy, (end) => this.#peerEnded(end));
+    this.#onPeerVerdict = options.onPeerVerdict;
     this.#saturation = options.saturation;
   }
 
@@ -367,6 +380,15 @@ export class RoutingCore {
       candidates: candidates.map(({ url }) => url),
       scores: pick.scores,
     }));
+  }
+
+  #peerEnded({ endpoint, update, sentSeconds, atSeconds }: PeerEnd): void {
+    const { status, broke } = update;
+    if (status === 'failed') this.#ejection.failedElsewhere(endpoint, atSeconds);
+    else if (status === 'completed') this.#ejection.succeededElsewhere(endpoint, sentSeconds);
+    if (status !== 'completed' && broke !== true) return;
+    const outcome = status === 'completed' ? status : 'broke';
+    this.#onPeerVerdict?.({ url: endpoint.url, outcome, tookSeconds: atSeconds - sentSeconds });
   }
 
   /** Lets the policy pick one of the candidates. */

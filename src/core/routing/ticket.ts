@@ -35,6 +35,7 @@ export class Ticket {
   #isDecided = false;
   /** Failures of the engine when the request was sent. */
   #failuresBefore = 0;
+  #isBroken = false;
 
   constructor(context: TicketContext, options: TicketOptions) {
     this.#context = context;
@@ -87,12 +88,18 @@ export class Ticket {
     const { endpoint, isTrial } = this.#options;
     this.#isDecided = true;
     const failuresBefore = this.#failuresBefore;
-    ejection.succeeded(endpoint, { isTrial, failuresBefore }, clock.nowSeconds());
+    const { sentAtSeconds } = this.#booked;
+    ejection.succeeded(endpoint, { isTrial, failuresBefore, sentAtSeconds }, clock.nowSeconds());
   }
 
   /** Another engine's response has come first, so this one's first byte takes longer than until now; `finish` follows. */
   outrun(): void {
     this.#booked.outrun(this.#context.clock.nowSeconds());
+  }
+
+  /** The engine failed after it had received the request, so that it may be to blame; `finish` follows. */
+  broke(): void {
+    this.#isBroken = true;
   }
 
   /** The attempt has ended, with any outcome. Only the first call counts. */
@@ -112,10 +119,11 @@ export class Ticket {
       // Complete without a body, or an error that is the client's: the engine responded.
       const failuresBefore = this.#failuresBefore;
       if (outcome.status === 'completed') {
-        ejection.succeeded(endpoint, { isTrial, failuresBefore }, nowSeconds);
+        const { sentAtSeconds } = this.#booked;
+        ejection.succeeded(endpoint, { isTrial, failuresBefore, sentAtSeconds }, nowSeconds);
       } else if (isTrial) ejection.undecided(endpoint);
     }
     this.#isDecided = true;
-    published?.finished(this.#booked, outcome);
+    published?.finished(this.#booked, outcome, this.#isBroken && outcome.status === 'failed');
   }
 }

@@ -295,6 +295,10 @@ export class Attempt implements AttemptEffects, EngineAttempt, SecondLegRequest 
   /** Only the first of its tokens is reported to the machine. */
   progressed(): void {}
 
+  broke(): void {
+    this.#ticket?.broke();
+  }
+
   ended(status: AttemptOutcome): void {
     this.#fleet.ended(this);
     this.#ticket?.finish(this.outcomeOf(status));

@@ -67,6 +67,10 @@ export class SecondLeg implements EngineAttempt {
   /** Only the attempt that was in flight first can be outrun. */
   outrun(): void {}
 
+  broke(): void {
+    this.ticket.broke();
+  }
+
   ended(status: AttemptOutcome): void {
     this.#request.secondEnded();
     this.ticket.finish(this.#request.outcomeOf(status));

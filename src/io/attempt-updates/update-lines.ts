@@ -77,6 +77,7 @@ function updateOf(line: Fields): AttemptUpdate {
         promptTokens: optionalCount(line, 'promptTokens'),
         cachedTokens: optionalCount(line, 'cachedTokens'),
         outputTokens: optionalCount(line, 'outputTokens'),
+        ...(line['broke'] === true && { broke: true }),
       };
     default:
       throw new UpdateSyntaxError('a line of an unknown kind');

@@ -154,6 +154,10 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     this.#ticket.outrun();
   }
 
+  broke(): void {
+    this.#ticket.broke();
+  }
+
   ended(status: AttemptOutcome): void {
     this.#ticket.finish(this.#owner.outcomeOf(status));
     this.#upstream = undefined;
