@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { valuesJsonSchema } from '../src/core/values/index.ts';
 import { engineArguments, routerArguments } from './chart-arguments.ts';
+import { loraAdapterCrd } from './chart-crds.ts';
 import { chartDashboards } from './chart-dashboards.ts';
 import { chartReference } from './chart-reference.ts';
 import { chartValues } from './chart-values.ts';
@@ -20,6 +21,7 @@ import { workloadReference } from './workload-reference.ts';
 const generated: Readonly<Record<string, () => string | Promise<string>>> = {
   'README.md': readmePage,
   ...chartDashboards,
+  'charts/spillway/crds/crd-lora-adapter.yaml': loraAdapterCrd,
   'charts/spillway/templates/_engine-arguments.tpl': engineArguments,
   'charts/spillway/templates/_router-arguments.tpl': routerArguments,
   'charts/spillway/values.schema.json': valuesJsonSchema,

@@ -277,7 +277,7 @@ export class ScriptedApiServer {
   }
 }
 
-/** Selectors of the form `a=b,c=d`. */
+/** Selectors of the form `a=b,c`. */
 function matches(object: KubernetesObject, query: URLSearchParams): boolean {
   const selector = query.get('labelSelector') ?? '';
   const { labels = {} } = object['metadata'] as { readonly labels?: Record<string, string> };
@@ -286,7 +286,7 @@ function matches(object: KubernetesObject, query: URLSearchParams): boolean {
     .filter((part) => part !== '')
     .every((part) => {
       const [key = '', value] = part.split('=');
-      return labels[key] === value;
+      return value === undefined ? key in labels : labels[key] === value;
     });
 }
 

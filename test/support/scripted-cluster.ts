@@ -11,10 +11,13 @@ interface Kept {
   readonly kind: string;
   readonly metadata: {
     readonly name: string;
+    readonly generateName?: string;
+    readonly finalizers?: readonly string[];
     readonly uid?: string;
     readonly generation?: number;
     readonly resourceVersion?: string;
     readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
   };
   readonly spec?: Readonly<Record<string, unknown>>;
   readonly status?: Readonly<Record<string, unknown>>;
@@ -39,8 +42,14 @@ const groups: Readonly<Record<string, string>> = {
   roles: '/apis/rbac.authorization.k8s.io/v1',
   rolebindings: '/apis/rbac.authorization.k8s.io/v1',
   scaledobjects: '/apis/keda.sh/v1alpha1',
+  pods: '/api/v1',
+  secrets: '/api/v1',
+  events: '/api/v1',
   leases: '/apis/coordination.k8s.io/v1',
 };
+
+/** For names of objects that are made with `generateName`. */
+let generated = 0;
 
 /** Objects of the namespace `default`. */
 export async function scriptedCluster(t: {
@@ -85,8 +94,9 @@ function answer(
     if (method === 'DELETE') api.remove(path, name);
     return { status: 200, body: found };
   }
-  const given = JSON.parse(body) as Kept;
-  const key = name ?? given.metadata.name;
+  const sent = JSON.parse(body) as Kept;
+  const key = name ?? sent.metadata.name ?? `${sent.metadata.generateName}${generated++}`;
+  const given = { ...sent, metadata: { ...sent.metadata, name: key } };
   if (subresource === 'status') {
     if (found === undefined) return status(404, 'not found');
     api.put(path, { ...found, status: { ...found.status, ...given.status } });

@@ -3,16 +3,20 @@ import {
   type KubernetesObject,
   type LeaseSpec,
   listPath,
+  type ObjectReference,
   objectPath,
 } from '../../core/operator/index.ts';
 import { ApiStatusError, apiSend, type ClusterAccess } from '../../io/kubernetes/index.ts';
-import type { ClusterWriter } from './cluster.ts';
+import type { AdapterCluster, ClusterWriter } from './cluster.ts';
 import type { LeaseStore } from './leader-election.ts';
 
 /** Owner of the fields that the operator applies. */
 const fieldManager = 'spillway-operator';
 
-export function apiCluster(access: ClusterAccess): ClusterWriter {
+/** An event's message is at most 1 KB. */
+const eventMessageCharactersMax = 1_000;
+
+export function apiCluster(access: ClusterAccess): ClusterWriter & AdapterCluster {
   return {
     read: (reference) =>
       unlessMissing(async () => {
@@ -54,7 +58,55 @@ export function apiCluster(access: ClusterAccess): ClusterWriter {
         });
         return (JSON.parse(text) as KubernetesObject).metadata.resourceVersion ?? '';
       }),
+    setFinalizers: async (reference, finalizers, { resourceVersion }) => {
+      await unlessMissing(() =>
+        mergePatch(access, reference, { metadata: { finalizers, resourceVersion } }),
+      );
+    },
+    annotate: async (reference, annotations) => {
+      await unlessMissing(() => mergePatch(access, reference, { metadata: { annotations } }));
+    },
+    secret: (namespace, { name, key }) =>
+      unlessMissing(async () => {
+        const path = objectPath({ apiVersion: 'v1', kind: 'Secret', namespace, name });
+        const { data } = JSON.parse(await apiSend(access, { method: 'GET', path })) as {
+          readonly data?: Readonly<Record<string, string>>;
+        };
+        const value = data?.[key];
+        return value === undefined ? undefined : Buffer.from(value, 'base64').toString().trim();
+      }),
+    record: async ({ apiVersion, kind, metadata }, { type, reason, message }) => {
+      const { namespace, name, uid } = metadata;
+      const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+      const event = {
+        ...{ apiVersion: 'v1', kind: 'Event', metadata: { generateName: `${name}.`, namespace } },
+        involvedObject: { apiVersion, kind, namespace, name, uid },
+        ...{ type, reason, message: message.slice(0, eventMessageCharactersMax) },
+        ...{ source: { component: fieldManager }, reportingComponent: fieldManager, count: 1 },
+        ...{ firstTimestamp: now, lastTimestamp: now },
+      };
+      await apiSend(access, {
+        method: 'POST',
+        path: listPath('Event', 'v1', namespace),
+        ...{ contentType: 'application/json', body: JSON.stringify(event) },
+      }).catch(() => {
+        // The condition says the same.
+      });
+    },
   };
+}
+
+function mergePatch(
+  access: ClusterAccess,
+  reference: ObjectReference,
+  patch: object,
+): Promise<string> {
+  return apiSend(access, {
+    method: 'PATCH',
+    path: `${objectPath(reference)}?fieldManager=${fieldManager}`,
+    contentType: 'application/merge-patch+json',
+    body: JSON.stringify(patch),
+  });
 }
 
 const leaseVersion = 'coordination.k8s.io/v1';

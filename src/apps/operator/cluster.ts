@@ -1,5 +1,10 @@
 // What the operator does to a cluster.
-import type { KubernetesObject, ObjectReference } from '../../core/operator/index.ts';
+import type {
+  KubernetesObject,
+  ObjectReference,
+  Owner,
+  SecretKey,
+} from '../../core/operator/index.ts';
 
 export interface ClusterWriter {
   /** @returns Undefined if there is no such object, or no such kind. */
@@ -19,4 +24,31 @@ export interface ClusterWriter {
    * @returns The version of the resource after it; undefined if it is gone.
    */
   setStatus(reference: ObjectReference, status: object): Promise<string | undefined>;
+}
+
+/** What `kubectl describe` shows of a resource. */
+export interface ClusterEvent {
+  readonly type: 'Normal' | 'Warning';
+  /** In CamelCase. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What the operator does to a cluster for adapters. */
+export interface AdapterCluster extends Pick<ClusterWriter, 'setStatus'> {
+  /** Replaces the finalizers of a resource, unless it has changed since it was read. */
+  setFinalizers(
+    reference: ObjectReference,
+    finalizers: readonly string[],
+    read: { readonly resourceVersion?: string },
+  ): Promise<void>;
+  /** @returns Undefined if there is no such secret, or no such key in it. */
+  secret(namespace: string, secret: SecretKey): Promise<string | undefined>;
+  /** Sets annotations of an object that may be gone. */
+  annotate(
+    reference: ObjectReference,
+    annotations: Readonly<Record<string, string>>,
+  ): Promise<void>;
+  /** Records an event of a resource. A failure is not one of the work. */
+  record(resource: Owner, event: ClusterEvent): Promise<void>;
 }

@@ -1,8 +1,12 @@
 // The operator: follows its resources and what they own, and works on one resource at a time wherever something changed.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Random } from '../../core/base/index.ts';
 import { WatchedList } from '../../core/kubernetes/index.ts';
 import {
+  type AdapterPod,
+  type AdapterResource,
+  adapterPodObject,
   apiVersion,
   deployedKinds,
   followedKinds,
@@ -10,18 +14,20 @@ import {
   listPath,
   managedBy,
   matchesSelector,
+  modelLabel,
   type Resource,
   WorkQueue,
 } from '../../core/operator/index.ts';
 import { ApiStatusError, type ClusterAccess, followList } from '../../io/kubernetes/index.ts';
 import type { Logger } from '../../io/log/index.ts';
-import type { ClusterWriter } from './cluster.ts';
+import { AdapterController } from './adapter-controller.ts';
+import type { AdapterCluster, ClusterWriter } from './cluster.ts';
 import type { LeaderElection } from './leader-election.ts';
 import { ResourceController } from './resource-controller.ts';
 
 export interface OperatorOptions {
   readonly access: ClusterAccess;
-  readonly cluster: ClusterWriter;
+  readonly cluster: ClusterWriter & AdapterCluster;
   /** Works in this namespace only. @default all */
   readonly namespace?: string | undefined;
   /** Undefined if there is no other operator. */
@@ -37,6 +43,8 @@ const workersMax = 4;
 const resyncSeconds = 600;
 /** Longest pause between two looks at the queue: leadership comes and goes without an event. */
 const lookMs = 1_000;
+/** Pods change in groups, and each look at adapters asks all of their engines. */
+const podPauseSeconds = 0.25;
 
 interface Followed {
   readonly kind: string;
@@ -53,6 +61,10 @@ export class Operator {
   readonly #controller: ResourceController;
   readonly #resources: readonly Followed[];
   readonly #owned: readonly Followed[];
+  readonly #adapterController: AdapterController;
+  readonly #adapters: Followed;
+  /** Pods with the label `model`. */
+  readonly #pods: Followed;
   readonly #stopped = new AbortController();
   readonly #followers: Promise<void>[] = [];
   readonly #working = new Set<Promise<void>>();
@@ -61,7 +73,7 @@ export class Operator {
   #woken = new AbortController();
 
   constructor(options: OperatorOptions) {
-    const { clock, random, cluster } = options;
+    const { clock, random, cluster, log } = options;
     this.#options = options;
     this.#queue = new WorkQueue(clock, random);
     const followed = (kind: string): Followed => ({
@@ -70,17 +82,26 @@ export class Operator {
     });
     this.#resources = deployedKinds.map(followed);
     this.#owned = followedKinds.map(({ kind }) => followed(kind));
+    this.#adapters = followed('LoraAdapter');
+    this.#pods = followed('Pod');
+    const now = () => new Date().toISOString().replace(/\.\d+Z$/, 'Z');
     this.#controller = new ResourceController({
-      cluster,
+      ...{ cluster, now },
       owned: (resource) => this.#ownedBy(resource),
       activeRuntimes: (resource) => this.#activeRuntimes(resource),
-      now: () => new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+    });
+    this.#adapterController = new AdapterController({
+      ...{ cluster, clock, random, log, now },
+      onEnd: (namespace) => {
+        this.#queue.add(adaptersKey(namespace), podPauseSeconds);
+        this.#woken.abort();
+      },
     });
   }
 
   /** Whether all lists are read. Before, nothing is done. */
   get isSynced(): boolean {
-    return [...this.#resources, ...this.#owned].every(
+    return [...this.#resources, ...this.#owned, this.#adapters, this.#pods].every(
       ({ list, isAbsent }) => isAbsent || list.isListed,
     );
   }
@@ -95,6 +116,8 @@ export class Operator {
       const version = followedKinds[at]?.apiVersion ?? 'v1';
       this.#followers.push(this.#follow(followed, version, managedBy));
     }
+    this.#followers.push(this.#follow(this.#adapters, apiVersion, ''));
+    this.#followers.push(this.#follow(this.#pods, 'v1', modelLabel));
     while (!signal.aborted) {
       this.#startWork();
       const waitMs = 1000 * (this.#queue.waitSeconds() ?? Number.POSITIVE_INFINITY);
@@ -113,7 +136,10 @@ export class Operator {
   /** Ends what is under way; nothing is half done, since each step stands by itself. */
   async close(): Promise<void> {
     this.#stopped.abort();
-    await Promise.allSettled([...this.#followers, ...this.#working]);
+    await Promise.allSettled([
+      ...[...this.#followers, ...this.#working],
+      this.#adapterController.close(),
+    ]);
   }
 
   #follow(followed: Followed, version: string, labelSelector: string): Promise<void> {
@@ -124,7 +150,10 @@ export class Operator {
       ...{ access, labelSelector, signal },
       path: listPath(followed.kind, version, namespace),
       list: followed.list,
-      read: (object) => readObject(object, followed.kind, version),
+      read: (object) => {
+        const read = readObject(object, followed.kind, version);
+        return followed === this.#pods ? adapterPodObject(read) : read;
+      },
       onChange: () => this.#compare(followed),
       onServed: () => {
         followed.isAbsent = false;
@@ -144,6 +173,10 @@ export class Operator {
 
   /** Wants a look at what has changed since the last one. */
   #compare(followed: Followed): void {
+    if (followed === this.#adapters || followed === this.#pods) {
+      this.#compareForAdapters(followed);
+      return;
+    }
     const { objects } = followed.list;
     const isResource = (deployedKinds as readonly string[]).includes(followed.kind);
     for (const [key, object] of objects) {
@@ -163,6 +196,32 @@ export class Operator {
     }
     followed.seen = new Map(objects);
     this.#woken.abort();
+  }
+
+  /** Wants a look at the adapters of each namespace where one, or a pod of an engine, has changed. */
+  #compareForAdapters(followed: Followed): void {
+    const { objects } = followed.list;
+    const isPod = followed === this.#pods;
+    const changed = new Set<string>();
+    for (const [key, object] of objects) {
+      const before = followed.seen.get(key);
+      const isSame = isPod
+        ? isDeepStrictEqual(before?.['engine'], object['engine'])
+        : before?.metadata.resourceVersion === object.metadata.resourceVersion;
+      if (!isSame) changed.add(object.metadata.namespace ?? '');
+    }
+    for (const [key, object] of followed.seen) {
+      if (!objects.has(key)) changed.add(object.metadata.namespace ?? '');
+    }
+    followed.seen = new Map(objects);
+    const withAdapters = new Set(
+      Array.from(this.#adapters.list.objects.values(), ({ metadata }) => metadata.namespace),
+    );
+    for (const namespace of changed) {
+      if (isPod && !withAdapters.has(namespace)) continue;
+      this.#queue.add(adaptersKey(namespace), isPod ? podPauseSeconds : 0);
+    }
+    if (changed.size > 0) this.#woken.abort();
   }
 
   #want(object: KubernetesObject, isResource: boolean): void {
@@ -191,6 +250,9 @@ export class Operator {
       for (const { list } of this.#resources) {
         for (const resource of list.objects.values()) this.#queue.add(keyOf(resource));
       }
+      for (const { metadata } of this.#adapters.list.objects.values()) {
+        this.#queue.add(adaptersKey(metadata.namespace ?? ''));
+      }
     }
     while (this.#working.size < workersMax) {
       const key = this.#queue.take();
@@ -205,19 +267,27 @@ export class Operator {
 
   async #work(key: string): Promise<void> {
     const [kind = '', namespace = '', name = ''] = key.split('/');
-    const followed = this.#resources.find((one) => one.kind === kind);
-    const resource = followed?.list.objects.get(`${namespace}/${name}`);
-    if (resource === undefined) {
-      this.#queue.done(key, false);
-      return;
-    }
     try {
-      await this.#controller.work(resource as unknown as Resource);
+      if (kind === this.#adapters.kind) await this.#workOnAdapters(key, namespace);
+      else {
+        const followed = this.#resources.find((one) => one.kind === kind);
+        const resource = followed?.list.objects.get(`${namespace}/${name}`);
+        if (resource !== undefined) await this.#controller.work(resource as unknown as Resource);
+      }
       this.#queue.done(key, false);
     } catch (error) {
       this.#queue.done(key, true);
       this.#options.log.warning(`${key}: ${error instanceof Error ? error.message : error}`);
     }
+  }
+
+  async #workOnAdapters(key: string, namespace: string): Promise<void> {
+    const within = ({ list }: Followed) =>
+      Array.from(list.objects.values()).filter(({ metadata }) => metadata.namespace === namespace);
+    const adapters = within(this.#adapters) as unknown as readonly AdapterResource[];
+    const pods = within(this.#pods).map((pod) => pod['engine'] as AdapterPod);
+    const seconds = await this.#adapterController.work(namespace, adapters, pods);
+    if (seconds !== undefined) this.#queue.add(key, seconds);
   }
 
   #ownedBy({ metadata }: Resource): readonly KubernetesObject[] {
@@ -248,6 +318,11 @@ export class Operator {
       );
     }).length;
   }
+}
+
+/** Adapters of a namespace are looked at together. */
+function adaptersKey(namespace: string): string {
+  return `LoraAdapter/${namespace}/*`;
 }
 
 function keyOf({ kind, metadata }: KubernetesObject): string {

@@ -18,7 +18,7 @@ interface Flags extends LogFlags {
 export function operatorCommand(): Command {
   const command = new Command('operator')
     .description(
-      'Keep engines, routers and cache servers in a Kubernetes cluster as their resources say (VLLMRuntime, VLLMRouter, CacheServer).',
+      'Keep engines, routers, cache servers and adapters in a Kubernetes cluster as their resources say (VLLMRuntime, VLLMRouter, CacheServer, LoraAdapter).',
     )
     .option('--namespace <name>', 'work in this namespace only (default: all)')
     .option(

@@ -1,10 +1,30 @@
 // The operator's decisions: what a resource becomes in the cluster. Pure: objects in, objects and actions out.
+export {
+  type AdapterPod,
+  adapterPodObject,
+  modelLabel,
+} from './adapters/adapter-pod.ts';
+export {
+  apiKeyOf,
+  credentialsOf,
+  podsToAsk,
+  type SecretKey,
+} from './adapters/adapter-secrets.ts';
+export type {
+  AdapterAction,
+  AdapterCard,
+  AdapterResource,
+  Attempt,
+  PodReport,
+} from './adapters/contract.ts';
+export { planAdapters } from './adapters/plan.ts';
 export { followedKinds, listPath, objectPath } from './api-paths.ts';
 export { crds } from './crds.ts';
 export {
   type KubernetesObject,
   managedBy,
   type ObjectReference,
+  type Owner,
 } from './kubernetes-object.ts';
 export { Leadership, type LeaseSpec, renewSeconds, retrySeconds } from './leadership.ts';
 export { healthPort, manifests } from './manifests.ts';

@@ -8,6 +8,7 @@ export interface Metadata {
   readonly uid?: string;
   readonly generation?: number;
   readonly resourceVersion?: string;
+  readonly creationTimestamp?: string;
   readonly deletionTimestamp?: string;
   readonly finalizers?: readonly string[];
   readonly ownerReferences?: readonly OwnerReference[];

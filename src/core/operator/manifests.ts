@@ -44,7 +44,12 @@ const operatorRules = [
   },
   { apiGroups: ['rbac.authorization.k8s.io'], resources: ['roles', 'rolebindings'], verbs: own },
   { apiGroups: ['keda.sh'], resources: ['scaledobjects'], verbs: own },
-  { apiGroups: [''], resources: ['pods'], verbs: read },
+  // Adapters: a finalizer, the annotation by which a router reads a pod's models again, the secrets that a resource names.
+  { apiGroups: [group], resources: ['loraadapters'], verbs: [...read, 'patch'] },
+  { apiGroups: [group], resources: ['loraadapters/status'], verbs: ['get', 'patch'] },
+  { apiGroups: [''], resources: ['pods'], verbs: [...read, 'patch'] },
+  { apiGroups: [''], resources: ['secrets'], verbs: ['get'] },
+  { apiGroups: [''], resources: ['events'], verbs: ['create'] },
 ];
 
 const leaseRules = [

@@ -11,7 +11,14 @@ import {
 import { type Kind, type RouterSpec, type RuntimeSpec, specs } from './resources.ts';
 import { routerObjects } from './router-objects.ts';
 import { runtimeObjects } from './runtime-objects.ts';
-import { type Condition, type Progress, progressOf, withCondition } from './status.ts';
+import {
+  type Condition,
+  invalidStatus,
+  type Progress,
+  progressOf,
+  statusChange,
+  withCondition,
+} from './status.ts';
 
 /** A kind whose resources become Kubernetes objects. Adapters become calls of engines instead. */
 export type DeployedKind = Exclude<Kind, 'LoraAdapter'>;
@@ -50,11 +57,8 @@ export function reconcile(resource: Resource, observed: Observed): Reconciled {
   if (metadata.deletionTimestamp !== undefined) return { apply: [], remove: [], status: undefined };
   const parsed = specs[kind].safeParse(resource.spec);
   if (!parsed.success) {
-    const message = sentenceOf(parsed.error);
-    return {
-      ...{ apply: [], remove: [] },
-      status: changed(resource, invalidStatus(resource, observed, message), observed.now),
-    };
+    const status = invalidStatus(resource, parsed.error, observed.now);
+    return { apply: [], remove: [], status: statusChange(resource, status, observed.now) };
   }
   const deployment = observed.objects.find((one) => one.kind === 'Deployment');
   const wanted = desiredObjects(resource, parsed.data, selectorOf(deployment));
@@ -67,7 +71,7 @@ export function reconcile(resource: Resource, observed: Observed): Reconciled {
         !wanted.some(({ kind, metadata: { name } }) => kind === one.kind && name === one.name),
     );
   const status = nextStatus(resource, parsed.data, observed, deployment);
-  return { apply, remove, status: changed(resource, status, observed.now) };
+  return { apply, remove, status: statusChange(resource, status, observed.now) };
 }
 
 type Spec = z.infer<(typeof specs)[DeployedKind]>;
@@ -167,55 +171,4 @@ function readyCondition(
   const { readiness, reason, message } = progress;
   const status = readiness === 'Ready' ? 'True' : readiness === 'Unknown' ? 'Unknown' : 'False';
   return { ...base, status, reason, message };
-}
-
-function invalidStatus(
-  resource: Resource,
-  { now }: Observed,
-  message: string,
-): Readonly<Record<string, unknown>> {
-  const before = (resource.status ?? {}) as { readonly conditions?: readonly Condition[] };
-  const observedGeneration = resource.metadata.generation ?? 0;
-  const condition = {
-    type: 'Ready',
-    status: 'False',
-    reason: 'InvalidSpec',
-    message,
-    observedGeneration,
-  } as const;
-  return {
-    ...before,
-    observedGeneration,
-    conditions: withCondition(before.conditions ?? [], condition, now),
-  };
-}
-
-/** The first fault, in one sentence. */
-function sentenceOf(error: z.ZodError): string {
-  const [issue] = error.issues;
-  return `spec.${issue?.path.join('.')}: ${issue?.message}.`;
-}
-
-/** A write for each look at the cluster would cause the next look: only a change counts, not the time. */
-function changed(
-  { status }: Resource,
-  next: Readonly<Record<string, unknown>>,
-  now: string,
-): Readonly<Record<string, unknown>> | undefined {
-  const { lastUpdated: _, ...before } = (status ?? {}) as Readonly<Record<string, unknown>>;
-  return isEqual(before, next) ? undefined : { ...next, lastUpdated: now };
-}
-
-/** Equal as JSON, whatever the order of keys. */
-function isEqual(one: unknown, other: unknown): boolean {
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) {
-    return one === other;
-  }
-  const [keys, others] = [Object.keys(one), Object.keys(other)];
-  return (
-    keys.length === others.length &&
-    keys.every((key) =>
-      isEqual((one as Record<string, unknown>)[key], (other as Record<string, unknown>)[key]),
-    )
-  );
 }

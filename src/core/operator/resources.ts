@@ -294,7 +294,7 @@ const loraAdapterSpec = rules(
     message: 'adapterSource.adapterPath is required with type local',
   },
   {
-    rule: "self.adapterSource.type == 'local' || has(self.adapterSource.repository)",
+    rule: "self.adapterSource.type == 'local' || has(self.adapterSource.repository) || has(self.adapterSource.adapterPath)",
     message: 'adapterSource.repository is required unless the type is local',
   },
 );
@@ -310,3 +310,4 @@ export type Kind = keyof typeof specs;
 export type RuntimeSpec = z.infer<typeof runtimeSpec>;
 export type RouterSpec = z.infer<typeof routerSpec>;
 export type CacheServerSpec = z.infer<typeof cacheServerSpec>;
+export type LoraAdapterSpec = z.infer<typeof loraAdapterSpec>;

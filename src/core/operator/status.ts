@@ -1,5 +1,6 @@
 // The status of a resource, from that of its Deployment.
-import type { KubernetesObject } from './kubernetes-object.ts';
+import type { z } from 'zod';
+import type { KubernetesObject, Owner } from './kubernetes-object.ts';
 
 /** One condition, as `kubectl wait --for=condition=…` reads it. */
 export interface Condition {
@@ -95,4 +96,49 @@ export function withCondition(
   const lastTransitionTime = before?.status === next.status ? before.lastTransitionTime : now;
   const others = conditions.filter(({ type }) => type !== next.type);
   return [...others, { ...next, lastTransitionTime }];
+}
+
+/** The status of a resource whose specification cannot be read: what was there before, with the reason. */
+export function invalidStatus(
+  resource: Owner & { readonly status?: unknown },
+  error: z.ZodError,
+  now: string,
+): Readonly<Record<string, unknown>> {
+  const before = (resource.status ?? {}) as { readonly conditions?: readonly Condition[] };
+  const observedGeneration = resource.metadata.generation ?? 0;
+  const [issue] = error.issues;
+  const condition = {
+    ...{ type: 'Ready', reason: 'InvalidSpec', observedGeneration },
+    status: 'False',
+    message: `spec.${issue?.path.join('.')}: ${issue?.message}.`,
+  } as const;
+  const conditions = withCondition(before.conditions ?? [], condition, now);
+  return { ...before, observedGeneration, conditions };
+}
+
+/**
+ * The status to write, or undefined if it says the same as the present one. A write for each look at the cluster would
+ * cause the next look: only a change counts, not the time.
+ */
+export function statusChange(
+  { status }: { readonly status?: unknown },
+  next: Readonly<Record<string, unknown>>,
+  now: string,
+): Readonly<Record<string, unknown>> | undefined {
+  const { lastUpdated: _, ...before } = (status ?? {}) as Readonly<Record<string, unknown>>;
+  return isEqual(before, next) ? undefined : { ...next, lastUpdated: now };
+}
+
+/** Equal as JSON, whatever the order of keys. */
+function isEqual(one: unknown, other: unknown): boolean {
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) {
+    return one === other;
+  }
+  const [keys, others] = [Object.keys(one), Object.keys(other)];
+  return (
+    keys.length === others.length &&
+    keys.every((key) =>
+      isEqual((one as Record<string, unknown>)[key], (other as Record<string, unknown>)[key]),
+    )
+  );
 }

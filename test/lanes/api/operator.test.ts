@@ -5,8 +5,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
+import { createEngineServer } from '../../../src/apps/engine/index.ts';
+import { defaultEngineConfig } from '../../../src/core/engine/index.ts';
 import { manifests } from '../../../src/core/operator/index.ts';
 import type { ClusterAccess } from '../../../src/io/kubernetes/index.ts';
+import { loadTokenizer } from '../../../src/io/tokenizers/index.ts';
 import { ControlPlane } from '../../support/kubernetes/control-plane.ts';
 import { startedOperator } from '../../support/started-operator.ts';
 import { until } from '../../support/until.ts';
@@ -200,6 +203,61 @@ test('of two operators one works; the other takes over when it ends, and after t
   await until(async () => (await cluster.ask('GET', `${deployments}/later`)).status === 200);
 });
 
+test('an adapter is loaded on the engine of a pod, and unloaded before it is deleted', async (t) => {
+  const engine = await createEngineServer({
+    ...{ host: '127.0.7.1', port: 0, model: 'm', tokenizer: await loadTokenizer() },
+    config: defaultEngineConfig({ maxModelLen: 1024, numGpuBlocks: 200, blockSize: 16 }),
+    ...{ cost: { stepSeconds: () => 0.005 }, allowRuntimeLoraUpdating: true },
+    lora: { maxRank: 16, check: async () => {} },
+  });
+  t.after(() => engine.close());
+  const listed = async () => {
+    const { data } = (await (await fetch(`${engine.url}/v1/models`)).json()) as {
+      readonly data: readonly { readonly id: string }[];
+    };
+    return data.map(({ id }) => id);
+  };
+  const pods = '/api/v1/namespaces/default/pods';
+  const ports = [{ name: 'http', containerPort: Number(new URL(engine.url).port) }];
+  await cluster.expect('POST', pods, {
+    metadata: { name: 'engine', labels: { model: 'qwen' } },
+    spec: { nodeName: 'node', containers: [{ name: 'vllm', image: 'none', ports }] },
+  });
+  await cluster.expect('PATCH', `${pods}/engine/status`, {
+    status: {
+      ...{ phase: 'Running', podIP: '127.0.7.1', podIPs: [{ ip: '127.0.7.1' }] },
+      conditions: [{ type: 'Ready', status: 'True' }],
+    },
+  });
+  await startOperator(t);
+  await create({
+    ...{ apiVersion: 'production-stack.vllm.ai/v1alpha1', kind: 'LoraAdapter' },
+    metadata: { name: 'sql' },
+    spec: {
+      baseModel: 'qwen',
+      adapterSource: { type: 'local', adapterName: 'sql', adapterPath: '/lora/sql' },
+    },
+  });
+  const path = `${ours}/loraadapters/sql`;
+  await until(async () => {
+    const { status } = await cluster.expect('GET', path);
+    return (status as { readonly phase?: string } | undefined)?.phase === 'Ready';
+  });
+  assert.deepEqual(await listed(), ['m', 'sql']);
+  const events = '/api/v1/namespaces/default/events?fieldSelector=involvedObject.name=sql';
+  await until(async () => {
+    const { items } = await cluster.expect('GET', events);
+    return (items as readonly { readonly reason: string }[]).some(
+      ({ reason }) => reason === 'Loaded',
+    );
+  });
+  const { metadata } = await cluster.expect('GET', `${pods}/engine`);
+  assert.ok((metadata as { annotations: Record<string, string> }).annotations['lora-modified']);
+  await cluster.expect('DELETE', path);
+  await until(async () => (await cluster.ask('GET', path)).status === 404);
+  assert.deepEqual(await listed(), ['m']);
+});
+
 test('the operator may do no more than it needs', async () => {
   const token = await cluster.tokenOf('spillway-system', 'spillway-operator');
   const may = async (
@@ -220,7 +278,9 @@ test('the operator may do no more than it needs', async () => {
   };
   assert.equal(await may('patch', 'deployments', 'apps'), true);
   for (const [verb, resource, groupName, subresource] of [
-    ['get', 'secrets', '', ''],
+    ['list', 'secrets', '', ''],
+    ['delete', 'pods', '', ''],
+    ['delete', 'loraadapters', 'production-stack.vllm.ai', ''],
     ['create', 'pods', '', ''],
     ['create', 'pods', '', 'exec'],
     ['create', 'clusterroles', 'rbac.authorization.k8s.io', ''],
