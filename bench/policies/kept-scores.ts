@@ -1,6 +1,7 @@
 // Keeps scores in a file, so that a run continues where it was interrupted, and a change to one
 // policy costs only that policy's time.
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { floorName, type Job, type Score } from './play.ts';
 
 /** A score with the commit of the code that produced it. */
@@ -15,13 +16,15 @@ export class KeptScores {
   readonly #file: string | undefined;
   readonly #scores = new Map<string, KeptScore>();
 
-  /** @param file Created if it does not exist; without a file, scores are kept in memory only. */
+  /** @param file Created with its folder if it does not exist; without a file, scores are kept in memory only. */
   constructor(file: string | undefined) {
     this.#file = file;
   }
 
   async load(): Promise<void> {
     if (this.#file === undefined) return;
+    // Before the first cell is simulated: a folder that cannot be made costs no result.
+    await mkdir(dirname(this.#file), { recursive: true });
     const text = await readFile(this.#file, 'utf8').catch(() => '');
     for (const line of text.split('\n')) {
       if (line === '') continue;
