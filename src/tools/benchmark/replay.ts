@@ -1,10 +1,9 @@
-// Replays a trace in open loop: each request is sent when it is due, whether or not earlier ones
-// have finished.
+// Sends requests and waits for their responses. In open loop each is sent when it is due, whether or not
+// earlier ones have finished; in a closed loop, when one of the users is free.
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../core/base/index.ts';
 import type { RequestRecord } from '../../core/stats/index.ts';
-import type { TraceRequest } from '../../core/traces/index.ts';
-import type { RequestWriter } from './request-body.ts';
+import type { LoadRequest, RequestWriter } from './request-body.ts';
 import type { StreamClient, StreamedAnswer } from './stream-client.ts';
 
 /** Number of bodies written in advance, so that writing 100 KB does not delay a request that is due. */
@@ -41,14 +40,19 @@ export interface ReplayResult {
  * @param options.requests In order of arrival; the first is due at its arrivalSeconds, usually 0.
  * @param options.concurrencyMax Requests under way at once; one that is due beyond it waits, and
  *   its wait is counted as client lag.
+ * @param options.users Closed loop: that many requests at once, each due when one before it has ended, if
+ *   that is later than its own time.
+ * @param options.untilSeconds Nothing is sent after this time; the run is complete nevertheless.
  * @param options.signal Stops sending, ends what is under way, and returns what there is.
  */
 export async function replay(options: {
-  readonly requests: readonly TraceRequest[];
+  readonly requests: readonly LoadRequest[];
   readonly writer: RequestWriter;
   readonly client: StreamClient;
   readonly clock: Clock;
   readonly concurrencyMax?: number | undefined;
+  readonly users?: number | undefined;
+  readonly untilSeconds?: number | undefined;
   /** Number of refused connections in a row that stops the run. @default no limit */
   readonly refusedMax?: number | undefined;
   readonly signal: AbortSignal;
@@ -58,7 +62,10 @@ export async function replay(options: {
   const gone = new AbortController();
   const signal = AbortSignal.any([options.signal, gone.signal]);
   let refusedInARow = 0;
-  const concurrencyMax = options.concurrencyMax ?? Number.POSITIVE_INFINITY;
+  const { concurrencyMax = Number.POSITIVE_INFINITY, users = Number.POSITIVE_INFINITY } = options;
+  const untilSeconds = options.untilSeconds ?? Number.POSITIVE_INFINITY;
+  const openMax = Math.min(concurrencyMax, users);
+  let isEnough = false;
   const records: (RequestRecord | undefined)[] = [];
   const running = new Set<Promise<void>>();
   let wakeWaiting: (() => void) | undefined;
@@ -78,15 +85,26 @@ export async function replay(options: {
   for (const [index, request] of requests.entries()) {
     const dueSeconds = startSeconds + request.arrivalSeconds;
     await waitUntil(dueSeconds, clock, bodies, signal);
-    while (running.size >= concurrencyMax && !signal.aborted) {
+    while (running.size >= openMax && !signal.aborted) {
       await new Promise<void>((resolve) => {
         wakeWaiting = resolve;
       });
     }
     if (signal.aborted) break;
+    const nowSeconds = clock.nowSeconds() - startSeconds;
+    isEnough = nowSeconds >= untilSeconds;
+    if (isEnough) break;
     counts.sent++;
+    const scheduledSeconds =
+      options.users === undefined
+        ? request.arrivalSeconds
+        : Math.max(request.arrivalSeconds, nowSeconds);
     const exchange = client.send(writer.path, bodies.take(index), signal).then((answer) => {
-      const record = recordOf(request, answer, startSeconds);
+      const record = recordOf(
+        { ...request, arrivalSeconds: scheduledSeconds },
+        answer,
+        startSeconds,
+      );
       records[index] = record;
       if (record.error === undefined) {
         counts.completed++;
@@ -109,7 +127,7 @@ export async function replay(options: {
   return {
     records: records.filter((record) => record !== undefined),
     durationSeconds: clock.nowSeconds() - startSeconds,
-    isPartial: counts.sent < requests.length || signal.aborted,
+    isPartial: (counts.sent < requests.length && !isEnough) || signal.aborted,
     isServerGone: gone.signal.aborted,
     ...mismatches,
   };
@@ -138,12 +156,12 @@ async function waitUntil(
 
 /** The bodies of the next requests, written before they are due. */
 class BodiesAhead {
-  readonly #requests: readonly TraceRequest[];
+  readonly #requests: readonly LoadRequest[];
   readonly #writer: RequestWriter;
   readonly #bodies = new Map<number, Uint8Array>();
   #next = 0;
 
-  constructor(requests: readonly TraceRequest[], writer: RequestWriter) {
+  constructor(requests: readonly LoadRequest[], writer: RequestWriter) {
     this.#requests = requests;
     this.#writer = writer;
   }
@@ -169,7 +187,7 @@ class BodiesAhead {
 }
 
 function recordOf(
-  request: TraceRequest,
+  request: LoadRequest,
   answer: StreamedAnswer,
   startSeconds: number,
 ): RequestRecord {

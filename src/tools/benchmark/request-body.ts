@@ -13,11 +13,17 @@ import {
 export const promptApis = ['chat', 'completions', 'tokens'] as const;
 export type PromptApi = (typeof promptApis)[number];
 
+/** A request to send: a prompt of block ids, or a text. */
+export interface LoadRequest extends TraceRequest {
+  /** The prompt itself; its tokens were counted by whoever chose it. */
+  readonly text?: string | undefined;
+}
+
 /** Writes request bodies for one model and API. */
 export interface RequestWriter {
   /** Path below the API's base URL. */
   readonly path: string;
-  body(request: TraceRequest): Uint8Array;
+  body(request: LoadRequest): Uint8Array;
 }
 
 /**
@@ -34,8 +40,12 @@ export function createRequestWriter(options: {
   readonly tokenizer: Tokenizer;
   readonly blockTokens: number;
   readonly seed: number;
+  /** Whether an end-of-text token may end a response before its length. @default false */
+  readonly mayEndEarly?: boolean | undefined;
+  /** Further fields of each body, such as `temperature`. */
+  readonly fields?: Readonly<Record<string, unknown>> | undefined;
 }): RequestWriter {
-  const { api, model, tokenizer, blockTokens, seed } = options;
+  const { api, model, tokenizer, blockTokens, seed, mayEndEarly = false, fields } = options;
   const encode = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });
   const words = chooseWords(plainTexts(tokenizer), encode);
   if (words.length < 1000) {
@@ -44,7 +54,10 @@ export function createRequestWriter(options: {
     );
   }
   const writer = createBlockWriter({ words, blockTokens, seed });
-  const shared = { model, stream: true, stream_options: { include_usage: true }, ignore_eos: true };
+  const shared = {
+    ...{ model, stream: true, stream_options: { include_usage: true } },
+    ...(mayEndEarly ? {} : { ignore_eos: true }),
+  };
   const word = words[0]?.text ?? '';
   const extraTokens =
     (api === 'chat'
@@ -55,11 +68,17 @@ export function createRequestWriter(options: {
   const encoder = new TextEncoder();
   return {
     path: api === 'chat' ? '/chat/completions' : '/completions',
-    body({ blockIds, promptTokens, outputTokens }) {
-      const lengths = { max_tokens: outputTokens, min_tokens: outputTokens };
+    body({ blockIds, promptTokens, outputTokens, text }) {
+      const lengths = {
+        max_tokens: outputTokens,
+        ...(mayEndEarly ? {} : { min_tokens: outputTokens }),
+      };
       const tokens = Math.max(1, promptTokens - extraTokens);
-      const prompt = promptOf(api, writer, blockIds, tokens);
-      return encoder.encode(JSON.stringify({ ...shared, ...lengths, ...prompt }));
+      const prompt =
+        text === undefined
+          ? promptOf(api, writer, blockIds, tokens)
+          : promptOfText(api, text, encode);
+      return encoder.encode(JSON.stringify({ ...shared, ...lengths, ...fields, ...prompt }));
     },
   };
 }
@@ -77,6 +96,21 @@ function promptOf(
       return { prompt: writer.text(blockIds, tokens) };
     case 'tokens':
       return { prompt: writer.tokenIds(blockIds, tokens) };
+  }
+}
+
+function promptOfText(
+  api: PromptApi,
+  text: string,
+  encode: (text: string) => ArrayLike<number>,
+): Record<string, unknown> {
+  switch (api) {
+    case 'chat':
+      return { messages: [{ role: 'user', content: text }] };
+    case 'completions':
+      return { prompt: text };
+    case 'tokens':
+      return { prompt: Array.from(encode(text)) };
   }
 }
 

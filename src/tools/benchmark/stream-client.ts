@@ -6,6 +6,7 @@ import { type Clock, counted } from '../../core/base/index.ts';
 import type { RequestError } from '../../core/stats/index.ts';
 import { type AnswerUsage, errorText, readAnswerChunk } from './answer-chunk.ts';
 import { SseReader } from './sse-reader.ts';
+import { headersOf } from './target.ts';
 
 /** Maximum length of an error's body that is read for its message. */
 const errorBodyLengthMax = 64 << 10;
@@ -54,10 +55,13 @@ export interface StreamClient {
 export function createStreamClient(options: {
   readonly url: URL;
   readonly apiKey: string | undefined;
+  /** Further headers of each request. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly timeoutMs: number;
   readonly clock: Clock;
 }): StreamClient {
-  const { url, apiKey, timeoutMs, clock } = options;
+  const { url, timeoutMs, clock } = options;
+  const headers = headersOf(options);
   const isTls = url.protocol === 'https:';
   const agent = new (isTls ? HttpsAgent : HttpAgent)({ keepAlive: true });
   const base = url.href.replace(/\/+$/, '');
@@ -69,7 +73,7 @@ export function createStreamClient(options: {
         'content-type': 'application/json',
         'content-length': body.byteLength,
         accept: 'text/event-stream',
-        ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+        ...headers,
       },
     });
   return {

@@ -24,6 +24,7 @@ export interface TargetModel {
 export async function findModel(options: {
   readonly url: URL;
   readonly apiKey: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly model: string | undefined;
   readonly signal: AbortSignal;
 }): Promise<TargetModel> {
@@ -39,13 +40,14 @@ export async function findModel(options: {
 async function listModels(options: {
   readonly url: URL;
   readonly apiKey: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly signal: AbortSignal;
 }): Promise<TargetModel[]> {
-  const { url, apiKey, signal } = options;
+  const { url, signal } = options;
   const address = `${url.href.replace(/\/+$/, '')}/models`;
   let response: { readonly status: number; readonly body: string };
   try {
-    response = await get(address, apiKey, signal);
+    response = await get(address, headersOf(options), signal);
   } catch (error) {
     if (signal.aborted) throw error;
     const reason = error instanceof Error ? error.message || error.name : String(error);
@@ -85,16 +87,25 @@ function modelsIn(body: string, address: string): TargetModel[] {
   );
 }
 
+/** Headers of each request to the server. */
+export function headersOf(options: {
+  readonly apiKey?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}): Readonly<Record<string, string>> {
+  const { apiKey, headers } = options;
+  return { ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }), ...headers };
+}
+
 /** Sends a GET request. It does not use fetch, which refuses some ports that a server may have. */
 function get(
   address: string,
-  apiKey: string | undefined,
+  headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<{ readonly status: number; readonly body: string }> {
   return new Promise((resolve, reject) => {
     const request = (address.startsWith('https:') ? requestTls : requestPlain)(address, {
       agent: false,
-      headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
+      headers,
       signal,
     });
     const timer = setTimeout(() => {

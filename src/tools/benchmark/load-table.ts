@@ -1,4 +1,4 @@
-// Formats the result of a replay as a text table.
+// Formats the result of a load as a text table.
 import { counted } from '../../core/base/index.ts';
 import {
   type LatencySummaries,
@@ -8,13 +8,13 @@ import {
   samplesNeeded,
 } from '../../core/stats/index.ts';
 import { count, percent, textTable } from '../report/index.ts';
-import type { ReplayOptions, ReplayOutcome } from './run-replay.ts';
+import type { LoadOptions, LoadOutcome } from './run-load.ts';
 
 /** Client lag above this share of the median TTFT gets a warning. */
 const lagShareMax = 0.05;
 
 /** Returns the report: several lines without colour. */
-export function replayTable(options: ReplayOptions, outcome: ReplayOutcome): string {
+export function loadTable(options: LoadOptions, outcome: LoadOutcome): string {
   const { report } = outcome;
   return [
     ...headLines(options, outcome),
@@ -30,7 +30,7 @@ export function replayTable(options: ReplayOptions, outcome: ReplayOutcome): str
   ].join('\n');
 }
 
-function headLines(options: ReplayOptions, outcome: ReplayOutcome): string[] {
+function headLines(options: LoadOptions, outcome: LoadOutcome): string[] {
   const { report, requestCount } = outcome;
   const { timeScale } = options;
   const cutOff = report.errors.get('interrupted') ?? 0;
@@ -52,7 +52,7 @@ function headLines(options: ReplayOptions, outcome: ReplayOutcome): string[] {
   ];
 }
 
-function stopText({ refusedMax = 0 }: ReplayOptions, outcome: ReplayOutcome): string {
+function stopText({ refusedMax = 0 }: LoadOptions, outcome: LoadOutcome): string {
   if (outcome.isServerGone) {
     return `Stopped after ${counted(refusedMax, 'refused connection')} in a row: `;
   }
@@ -96,7 +96,7 @@ function latencyLines(report: ServeReport, percentiles: readonly number[]): stri
   return textTable(table, { gap: 1, widthsMin: [24, 10] }).split('\n');
 }
 
-function rateLines({ timeScale }: ReplayOptions, outcome: ReplayOutcome): string[] {
+function rateLines({ timeScale }: LoadOptions, outcome: LoadOutcome): string[] {
   const { report } = outcome;
   const wallSeconds = report.durationSeconds / timeScale;
   const perSecond = (count: number) => rate(count / report.durationSeconds);
@@ -124,7 +124,7 @@ function engineLagLines({ engineLag }: ServeReport): string[] {
   ];
 }
 
-function goodputLines({ limits }: ReplayOptions, report: ServeReport): string[] {
+function goodputLines({ limits }: LoadOptions, report: ServeReport): string[] {
   if (report.good === undefined) return [];
   const named = [
     ['TTFT', limits.ttftMs],
@@ -136,7 +136,7 @@ function goodputLines({ limits }: ReplayOptions, report: ServeReport): string[] 
   ];
 }
 
-function cacheLines({ report, promptMismatches, outputMismatches }: ReplayOutcome): string[] {
+function cacheLines({ report, promptMismatches, outputMismatches }: LoadOutcome): string[] {
   const { cachedTokens, cacheQueriedTokens } = report;
   return [
     cacheQueriedTokens === 0
@@ -145,13 +145,11 @@ function cacheLines({ report, promptMismatches, outputMismatches }: ReplayOutcom
     ...(promptMismatches === 0
       ? []
       : [
-          `lengths     ${counted(promptMismatches, 'prompt')} of another length than in the trace by the server's count: is --tokenizer the model's?`,
+          `lengths     ${counted(promptMismatches, 'prompt')} of another length than asked for by the server's count: is --tokenizer the model's?`,
         ]),
     ...(outputMismatches === 0
       ? []
-      : [
-          `lengths     ${counted(outputMismatches, 'response')} of another length than in the trace.`,
-        ]),
+      : [`lengths     ${counted(outputMismatches, 'response')} of another length than asked for.`]),
   ];
 }
 
@@ -172,7 +170,7 @@ function engineLabel(url: string, name: string | undefined): string {
   return name === undefined || url.endsWith(`//${name}`) ? url : `${name} (${url})`;
 }
 
-function errorLines({ report, records }: ReplayOutcome): string[] {
+function errorLines({ report, records }: LoadOutcome): string[] {
   return [...report.errors].map(([kind, times]) => {
     const example = records.find(({ error }) => error?.kind === kind)?.error?.message ?? '';
     return `errors      ${count(times)} ${kind}, e.g. ${example}`;

@@ -1,0 +1,108 @@
+// What the commands that send load share: the API key, the run with progress and signals, and the exit status.
+import { writeFile } from 'node:fs/promises';
+import { performance } from 'node:perf_hooks';
+import { counted, InputError } from '../../core/base/index.ts';
+import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
+import {
+  createProgressDisplay,
+  type LoadContext,
+  type LoadOptions,
+  type LoadOutcome,
+  type LoadPlan,
+} from '../../tools/benchmark/index.ts';
+
+/**
+ * Runs a load with progress on standard error; a stop signal ends it with what was measured.
+ *
+ * @param verb What the run does, for the line at its start: `Replaying`.
+ * @returns undefined if it was stopped before it began.
+ */
+export async function runMeasured(
+  options: LoadOptions,
+  verb: string,
+  run: (context: LoadContext) => Promise<LoadOutcome>,
+): Promise<LoadOutcome | undefined> {
+  const signals = watchStopSignals();
+  endOnHurry(signals);
+  const display = createProgressDisplay(process.stderr);
+  try {
+    const outcome = await run({
+      clock: { nowSeconds: () => performance.now() / 1000 },
+      signal: signals.stop,
+      onReady: (plan) => process.stderr.write(planLines(options, verb, plan)),
+      onProgress: (progress) => display.update(progress),
+    });
+    if (signals.stop.aborted) process.exitCode = interruptedStatus;
+    else if (outcome.isServerGone || outcome.report.completed === 0) process.exitCode = 1;
+    return outcome;
+  } catch (error) {
+    if (!signals.stop.aborted) throw error;
+    process.exitCode = interruptedStatus;
+    return undefined;
+  } finally {
+    display.done();
+    signals.release();
+  }
+}
+
+/** The two ways to give a key. */
+export interface KeyFlags {
+  readonly apiKey?: string;
+  readonly apiKeyEnv?: string;
+}
+
+/**
+ * Returns the API key, by default that of the environment.
+ *
+ * @throws {InputError} If it is not clear which key is meant.
+ */
+export function apiKeyOf({ apiKey, apiKeyEnv }: KeyFlags): string | undefined {
+  if (apiKey !== undefined && apiKeyEnv !== undefined) {
+    throw new InputError('--api-key and --api-key-env exclude each other: give one of them.');
+  }
+  if (apiKey !== undefined) {
+    // --api-key was the name of a variable before --api-key-env existed.
+    if (/^[A-Z_][A-Z0-9_]*$/.test(apiKey) && process.env[apiKey] !== undefined) {
+      throw new InputError(
+        `--api-key takes the key itself; for the variable ${apiKey}, use --api-key-env ${apiKey}.`,
+      );
+    }
+    return apiKey;
+  }
+  if (apiKeyEnv !== undefined && process.env[apiKeyEnv] === undefined) {
+    throw new InputError(`--api-key-env ${apiKeyEnv}: the environment has no such variable.`);
+  }
+  return process.env[apiKeyEnv ?? 'OPENAI_API_KEY']?.trim() || undefined;
+}
+
+function planLines(
+  options: LoadOptions,
+  verb: string,
+  { model, requests, tooLong }: LoadPlan,
+): string {
+  const { users, untilSeconds } = options;
+  const seconds = untilSeconds ?? requests.at(-1)?.arrivalSeconds ?? 0;
+  const what =
+    users === undefined
+      ? `${counted(requests.length, 'request')} over ${seconds.toFixed(1)} s`
+      : `${untilSeconds === undefined ? counted(requests.length, 'request') : `requests for ${seconds.toFixed(1)} s`} from ${counted(users, 'user')}`;
+  const scale =
+    options.timeScale === 1
+      ? ''
+      : ` The engines run ${options.timeScale} times as fast as their GPUs; results are in GPU time.`;
+  const warning =
+    tooLong === 0
+      ? ''
+      : `warning: ${counted(tooLong, 'request')} ${tooLong === 1 ? 'is' : 'are'} longer than ${model.tokensMax} tokens, the model's limit; the server will refuse ${tooLong === 1 ? 'it' : 'them'}.\n`;
+  return `${verb} ${what} against ${model.id}.${scale}\n${warning}`;
+}
+
+/** Checks that the file can be written before the load, which may take an hour. */
+export async function checkWritable(file: string): Promise<void> {
+  try {
+    await writeFile(file, '');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InputError(`Cannot write the result to ${file}: ${reason}.`, { cause: error });
+  }
+}

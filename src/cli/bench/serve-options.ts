@@ -1,0 +1,156 @@
+// From the flags of a benchmark to its traffic and its measurement.
+import { InputError } from '../../core/base/index.ts';
+import type { ServiceLevel } from '../../core/stats/index.ts';
+import type { SendRate } from '../../core/workload/index.ts';
+import type { ServeOptions, ServeTraffic } from '../../tools/benchmark/index.ts';
+import { durationIn } from '../arguments/quantities.ts';
+import { apiKeyOf } from './run-measured.ts';
+import type { LoadFlags, TargetFlags } from './serve-flags.ts';
+
+/** Number of requests of `--duration` without a rate: the run ends by its time. */
+const requestsPerDurationMax = 100_000;
+
+/** @returns The base URL of the API, ending in /v1 unless the URL has another path. */
+export function urlOf({ url, baseUrl, host, port: number }: TargetFlags): URL {
+  if (url !== undefined && baseUrl !== undefined) {
+    throw new InputError('--url and --base-url are the same: give one of them.');
+  }
+  return apiBase(url ?? baseUrl ?? new URL(`http://${host}:${number}`));
+}
+
+/** @example apiBase(new URL('http://127.0.0.1:8000')).href; // http://127.0.0.1:8000/v1 */
+function apiBase(url: URL): URL {
+  if (url.pathname !== '/') return url;
+  const base = new URL(url);
+  base.pathname = '/v1';
+  return base;
+}
+
+/** Returns what is sent. @throws {InputError} If flags contradict each other. */
+export function trafficOf(flags: LoadFlags, endpoint?: string): ServeTraffic {
+  const { temperature, topP } = flags;
+  return {
+    dataset: flags.datasetName,
+    datasetPath: flags.datasetPath,
+    count: countOf(flags),
+    seed: flags.seed,
+    api: apiOf(flags, endpoint),
+    tokenizer: flags.tokenizer,
+    rate: rateOf(flags),
+    timeScale: flags.timeScale,
+    mayEndEarly: !flags.ignoreEos,
+    fields: {
+      ...(temperature === undefined ? {} : { temperature }),
+      ...(topP === undefined ? {} : { top_p: topP }),
+      ...flags.extraBody,
+    },
+    random: {
+      prefixTokens: flags.randomPrefixLen,
+      inputTokens: flags.randomInputLen,
+      outputTokens: flags.randomOutputLen,
+      rangeRatio: flags.randomRangeRatio,
+    },
+    prefixRepetition: {
+      prefixes: flags.prefixRepetitionNumPrefixes,
+      prefixTokens: flags.prefixRepetitionPrefixLen,
+      suffixTokens: flags.prefixRepetitionSuffixLen,
+      outputTokens: flags.prefixRepetitionOutputLen,
+    },
+    shareGptOutputTokens: flags.sharegptOutputLen,
+  };
+}
+
+/** Returns how a load is measured at one server. */
+export function serveOptions(flags: LoadFlags, url: URL, startedAt: Date): ServeOptions {
+  return {
+    url,
+    model: flags.model,
+    apiKey: apiKeyOf(flags),
+    headers: pairsOf('--header', flags.header ?? []),
+    timeScale: flags.timeScale,
+    concurrencyMax: flags.maxConcurrency,
+    users: flags.users,
+    untilSeconds: flags.duration === undefined ? undefined : flags.duration / flags.timeScale,
+    refusedMax: flags.maxRefused === 0 ? undefined : flags.maxRefused,
+    timeoutMs: flags.timeout * 1000,
+    warmupRequests: flags.numWarmups,
+    limits: limitsOf(flags.goodput ?? []),
+    percentiles: flags.metricPercentiles,
+    backend: flags.backend,
+    tokenizer: flags.tokenizer,
+    requestRate: flags.rampUpStrategy === undefined ? flags.requestRate : Infinity,
+    burstiness: flags.burstiness,
+    seed: flags.seed,
+    dataset: flags.datasetName,
+    metadata: {},
+    latencies: flags.percentileMetrics,
+    isDetailed: false,
+    startedAt,
+  };
+}
+
+function countOf({ numPrompts, duration, requestRate, users }: LoadFlags): number {
+  if (numPrompts !== undefined) return numPrompts;
+  if (duration === undefined) return 1000;
+  const isOpen = Number.isFinite(requestRate) && users === undefined;
+  // Twice the mean, so that the arrivals do not end before the time.
+  const enough = isOpen ? Math.ceil(2 * requestRate * duration) + 100 : requestsPerDurationMax;
+  return Math.min(enough, requestsPerDurationMax);
+}
+
+function apiOf({ backend }: LoadFlags, endpoint: string | undefined): 'chat' | 'completions' {
+  if (endpoint === undefined) return backend === 'openai-chat' ? 'chat' : 'completions';
+  if (endpoint.endsWith('/chat/completions')) return 'chat';
+  if (endpoint.endsWith('/completions')) return 'completions';
+  throw new InputError(
+    `--endpoint ${endpoint} must end in /chat/completions or /completions; other APIs are not measured.`,
+  );
+}
+
+function rateOf(flags: LoadFlags): SendRate {
+  const { requestRate: rate, burstiness, users, rampUpStrategy: strategy } = flags;
+  const { rampUpStartRps: startRate, rampUpEndRps: endRate } = flags;
+  if (users !== undefined && (Number.isFinite(rate) || strategy !== undefined)) {
+    throw new InputError('--users is a closed loop, which has no rate: drop --request-rate.');
+  }
+  if (strategy === undefined) {
+    if (startRate === undefined && endRate === undefined) return { rate, burstiness };
+    throw new InputError('--ramp-up-start-rps and --ramp-up-end-rps need --ramp-up-strategy.');
+  }
+  if (startRate === undefined || endRate === undefined) {
+    throw new InputError(
+      '--ramp-up-strategy needs --ramp-up-start-rps and --ramp-up-end-rps, in requests per second.',
+    );
+  }
+  if (Number.isFinite(rate)) {
+    throw new InputError('--ramp-up-strategy sets the rate: drop --request-rate.');
+  }
+  return { rate, burstiness, rampUp: { strategy, startRate, endRate } };
+}
+
+/** Reads `ttft:200 tpot:50`, vLLM’s form, and `ttft=200ms`. */
+function limitsOf(texts: readonly string[]): ServiceLevel {
+  const limits: Record<string, number> = {};
+  for (const text of texts.flatMap((part) => part.split(','))) {
+    const [, name = '', value = ''] = /^(ttft|tpot|e2el)[:=](.+)$/.exec(text.trim()) ?? [];
+    const milliseconds = durationIn(value, 'ms');
+    if (!(milliseconds > 0)) {
+      throw new InputError(
+        `--goodput ${text} must be ttft, tpot or e2el with a number of milliseconds, such as ttft:200.`,
+      );
+    }
+    limits[name] = milliseconds;
+  }
+  return { ttftMs: limits['ttft'], tpotMs: limits['tpot'], e2eMs: limits['e2el'] };
+}
+
+/** @throws {InputError} If one is not KEY=VALUE. */
+export function pairsOf(flag: string, texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf('=');
+      if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+      throw new InputError(`${flag} ${text} must be KEY=VALUE.`);
+    }),
+  );
+}

@@ -1,0 +1,92 @@
+// `spillway bench serve`: generated load, with the flags and the result of `vllm bench serve`.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Command } from 'commander';
+import {
+  type LoadOutcome,
+  loadTable,
+  runLoad,
+  type ServeOptions,
+  serveJson,
+  serveTraffic,
+} from '../../tools/benchmark/index.ts';
+import { readEnvironment } from '../../tools/environment/index.ts';
+import { collect } from '../arguments/lists.ts';
+import { checkWritable, runMeasured } from '../bench/run-measured.ts';
+import {
+  addLoadFlags,
+  addTargetFlags,
+  type LoadFlags,
+  type TargetFlags,
+} from '../bench/serve-flags.ts';
+import { pairsOf, serveOptions, trafficOf, urlOf } from '../bench/serve-options.ts';
+
+interface ServeFlags extends LoadFlags, TargetFlags {
+  readonly label?: string;
+  readonly metadata?: readonly string[];
+  readonly saveResult?: true;
+  readonly saveDetailed?: true;
+  readonly resultDir: string;
+  readonly resultFilename?: string;
+  readonly json?: string | true;
+}
+
+/** The command `bench serve`. */
+export function serveCommand(): Command {
+  const command = new Command('serve').description(
+    'Send generated requests at a rate or from a number of users, as vllm bench serve does, and measure the responses.',
+  );
+  return addLoadFlags(addTargetFlags(command))
+    .optionsGroup('Output:')
+    .option(
+      '--json [file]',
+      'result with the keys of vllm bench serve, to a file or standard output',
+    )
+    .option('--save-result', 'write the result as JSON into --result-dir')
+    .option('--save-detailed', 'include a value per request in the JSON: ttfts, itls, errors, …')
+    .option('--result-dir <folder>', 'folder of saved results', '.')
+    .option('--result-filename <name>', 'name of the saved result (default: from the run)')
+    .option('--label <text>', 'label of the result')
+    .option('--metadata <key=value>', 'further key of the result; may be repeated', collect)
+    .exitOverride()
+    .action(runCommand);
+}
+
+async function runCommand(flags: ServeFlags): Promise<void> {
+  const startedAt = new Date();
+  const options: ServeOptions = {
+    ...serveOptions(flags, urlOf(flags), startedAt),
+    label: flags.label,
+    metadata: pairsOf('--metadata', flags.metadata ?? []),
+    isDetailed: flags.saveDetailed === true,
+  };
+  const traffic = trafficOf(flags, flags.endpoint);
+  const file = typeof flags.json === 'string' ? flags.json : savedPath(flags, startedAt);
+  if (file !== undefined) {
+    await mkdir(dirname(file), { recursive: true });
+    await checkWritable(file);
+  }
+  const outcome = await runMeasured(options, 'Sending', (context) =>
+    runLoad(options, (model) => serveTraffic(traffic, model), context),
+  );
+  if (outcome === undefined) return;
+  const text = await resultText(options, outcome);
+  process.stdout.write(flags.json === true ? text : loadTable(options, outcome));
+  if (file !== undefined) await writeFile(file, text);
+}
+
+/** Path of `--save-result`, as vLLM names it; undefined without the flag. */
+function savedPath(flags: ServeFlags, startedAt: Date): string | undefined {
+  if (flags.saveResult === undefined) return undefined;
+  const { resultDir, resultFilename, label, backend, requestRate, maxConcurrency } = flags;
+  const at = startedAt.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
+  const rate = Number.isFinite(requestRate) ? requestRate : 'inf';
+  const limit = maxConcurrency === undefined ? '' : `-concurrency${maxConcurrency}`;
+  return join(resultDir, resultFilename ?? `${label ?? backend}-${rate}qps${limit}-${at}.json`);
+}
+
+/** The result as JSON, with the machine of the client and the version of the server. */
+async function resultText(options: ServeOptions, outcome: LoadOutcome): Promise<string> {
+  const environment = await readEnvironment({ urls: [options.url.href] });
+  return `${JSON.stringify({ ...serveJson(options, outcome), environment })}\n`;
+}

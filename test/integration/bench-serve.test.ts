@@ -1,0 +1,184 @@
+// `spillway bench serve` as a user runs it, against a scripted server.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, type TestContext, test } from 'node:test';
+import { type ScriptedOpenai, scriptedOpenai } from '../support/scripted-openai.ts';
+import { until } from '../support/until.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'spillway-bench-serve-'));
+after(() => rmSync(directory, { recursive: true }));
+
+function start(...args: readonly string[]) {
+  const { OPENAI_API_KEY: _, ...env } = process.env;
+  const child = spawn(process.execPath, ['bin/spillway.mjs', 'bench', 'serve', ...args], { env });
+  const texts = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      texts[name] += text;
+    });
+  }
+  const ended = new Promise<{ status: number | null; stdout: string; stderr: string }>((resolve) =>
+    child.once('close', (status) => resolve({ status, ...texts })),
+  );
+  return { child, ended };
+}
+
+const run = (...args: readonly string[]) => start(...args).ended;
+
+async function server(t: TestContext, gapMs = 1): Promise<ScriptedOpenai> {
+  const scripted = await scriptedOpenai({ gapMs });
+  t.after(() => scripted.close());
+  return scripted;
+}
+
+/** The server's URL as users know it, without the path of the API. */
+const rootOf = ({ url }: ScriptedOpenai) => url.replace(/\/v1$/, '');
+
+const smallRandom = ['--random-input-len', '30', '--random-output-len', '4'];
+
+test('random requests at a rate, with the result of vllm bench serve on standard output', async (t) => {
+  const scripted = await server(t);
+  const { status, stdout, stderr } = await run(
+    ...['--url', rootOf(scripted), '--dataset-name', 'random', ...smallRandom],
+    ...['--num-prompts', '12', '--request-rate', '60', '--num-warmups', '0', '--json'],
+  );
+  assert.equal(status, 0, stderr);
+  const result = JSON.parse(stdout);
+  assert.deepEqual(
+    [result.backend, result.model_id, result.num_prompts, result.request_rate, result.burstiness],
+    ['openai', 'scripted', 12, 60, 1],
+  );
+  assert.deepEqual([result.completed, result.failed, result.max_concurrency], [12, 0, null]);
+  assert.match(result.date, /^\d{8}-\d{6}$/);
+  assert.ok(result.mean_ttft_ms > 0 && result.mean_e2el_ms > result.mean_ttft_ms);
+  assert.equal(result.p99_ttft_ms, null, '12 requests have no 99th percentile');
+  assert.equal(result.ttfts, undefined, 'arrays only with --save-detailed');
+  assert.equal(result.spillway.errors_by_kind.refused, undefined);
+  for (const request of scripted.requests) {
+    assert.deepEqual(
+      [request.path, request.max_tokens, request.min_tokens, request.ignore_eos],
+      ['/v1/completions', 4, 4, true],
+    );
+    assert.equal((request.prompt as string).split(' ').length, 30);
+  }
+});
+
+test('chats, further fields and headers, early ends, and saved results with all values', async (t) => {
+  const scripted = await server(t);
+  const folder = join(directory, 'results');
+  const { status, stdout, stderr } = await run(
+    ...['--base-url', scripted.url, '--backend', 'openai-chat', ...smallRandom],
+    ...['--num-prompts', '3', '--no-ignore-eos', '--temperature', '0.5', '--extra-body'],
+    ...['{"top_k": 7}', '--header', 'authorization=Bearer x', '--save-result', '--save-detailed'],
+    ...['--result-dir', folder, '--label', 'nightly', '--metadata', 'commit=abc'],
+    ...['--percentile-metrics', 'ttft,tpot', '--num-warmups', '0'],
+  );
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /3 of 3 requests completed/);
+  const [name = ''] = readdirSync(folder);
+  assert.match(name, /^nightly-infqps-\d{8}-\d{6}\.json$/);
+  const result = JSON.parse(readFileSync(join(folder, name), 'utf8'));
+  assert.deepEqual([result.label, result.commit, result.request_rate], ['nightly', 'abc', 'inf']);
+  assert.deepEqual([result.ttfts.length, result.input_lens], [3, [1000, 1000, 1000]]);
+  assert.ok('mean_tpot_ms' in result && !('mean_e2el_ms' in result));
+  for (const request of scripted.requests) {
+    const { path, authorization, ignore_eos, min_tokens } = request;
+    assert.deepEqual([path, authorization], ['/v1/chat/completions', 'Bearer x']);
+    assert.deepEqual([ignore_eos, min_tokens], [undefined, undefined]);
+    assert.deepEqual(
+      ['temperature', 'top_k'].map((field) => Reflect.get(request, field)),
+      [0.5, 7],
+    );
+  }
+});
+
+test('users ask one after another until the time is over', async (t) => {
+  const scripted = await server(t, 5);
+  let most = 0;
+  const watch = setInterval(() => {
+    most = Math.max(most, scripted.open());
+  }, 1);
+  t.after(() => clearInterval(watch));
+  const { status, stdout, stderr } = await run(
+    ...['--url', scripted.url, ...smallRandom, '--users', '2', '--duration', '1s'],
+    ...['--num-warmups', '0', '--json'],
+  );
+  assert.equal(status, 0, stderr);
+  assert.match(stderr, /^Sending requests for 1\.0 s from 2 users against scripted\.$/m);
+  const result = JSON.parse(stdout);
+  assert.equal(most, 2);
+  assert.ok(result.completed > 2, 'users ask again');
+  assert.equal(result.num_prompts, result.completed);
+  assert.deepEqual([result.spillway.users, result.spillway.interrupted], [2, false]);
+  // A user's request is due when the one before it has ended, so that waiting is no lag of the client.
+  assert.ok(result.spillway.client_lag_ms.mean < result.mean_e2el_ms / 2);
+});
+
+test('questions of a ShareGPT file, as often as asked for', async (t) => {
+  const scripted = await server(t);
+  const file = join(directory, 'sharegpt.json');
+  const turn = (value: string) => ({ from: 'human', value });
+  const conversations = [
+    [turn('How do I boil an egg for six minutes?'), turn('Put it into boiling water and wait.')],
+    [turn('What is the capital of France, please?'), turn('It is Paris, on the river Seine.')],
+    [turn('Hi'), turn('too short to be used')],
+    [turn('a question without an answer, which is not used')],
+  ];
+  writeFileSync(file, JSON.stringify(conversations.map((turns) => ({ conversations: turns }))));
+  const { status, stderr } = await run(
+    ...['--url', scripted.url, '--dataset-name', 'sharegpt', '--dataset-path', file],
+    ...['--num-prompts', '5', '--num-warmups', '0', '--sharegpt-output-len', '6'],
+  );
+  assert.equal(status, 0, stderr);
+  const prompts = scripted.requests.map(({ prompt }) => prompt);
+  assert.equal(prompts.length, 5);
+  assert.deepEqual([...new Set(prompts)].toSorted(), [
+    'How do I boil an egg for six minutes?',
+    'What is the capital of France, please?',
+  ]);
+  assert.ok(scripted.requests.every(({ max_tokens }) => max_tokens === 6));
+});
+
+test('Ctrl-C prints what was measured, with status 130', async (t) => {
+  const scripted = await server(t);
+  const { child, ended } = start(
+    ...['--url', scripted.url, ...smallRandom, '--num-prompts', '500', '--request-rate', '50'],
+    ...['--num-warmups', '0'],
+  );
+  await until(() => scripted.requests.length > 5);
+  child.kill('SIGINT');
+  const { status, stdout } = await ended;
+  assert.equal(status, 130);
+  assert.match(stdout, /^Interrupted: \d+ of 500 requests completed/);
+});
+
+test('what contradicts itself is refused in one sentence with status 2', async () => {
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['--users', '2', '--request-rate', '4'], /--users is a closed loop, which has no rate/],
+    [['--ramp-up-strategy', 'linear'], /needs --ramp-up-start-rps and --ramp-up-end-rps/],
+    [['--ramp-up-start-rps', '4'], /need --ramp-up-strategy/],
+    [['--goodput', 'ttft:soon'], /--goodput ttft:soon must be ttft, tpot or e2el/],
+    [['--url', 'http://a', '--base-url', 'http://b'], /--url and --base-url are the same/],
+    [['--endpoint', '/v1/embeddings'], /other APIs are not measured/],
+    [['--request-rate', '0'], /It must be a number above 0, or inf/],
+    [['--extra-body', '[]'], /It must be a JSON object/],
+    [['--percentile-metrics', 'speed'], /It must be a list of ttft, tpot, itl, e2el/],
+    [['--header', 'x'], /--header x must be KEY=VALUE/],
+  ];
+  for (const [args, sentence] of cases) {
+    const { status, stderr, stdout } = await run(...args);
+    assert.equal(status, 2, `${args.join(' ')}: ${stderr}`);
+    assert.equal(stdout, '');
+    assert.match(stderr, sentence);
+    assert.doesNotMatch(stderr, /\n\s+at /);
+  }
+});
+
+test('a server that cannot be reached is one sentence with status 4', async () => {
+  const { status, stderr } = await run('--url', 'http://127.0.0.1:1', '--num-prompts', '1');
+  assert.match(stderr, /Cannot reach http:\/\/127\.0\.0\.1:1\/v1: .*Is the server up\?/);
+  assert.equal(status, 4);
+});
