@@ -17,6 +17,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Fit the engine model to measurements of an engine.',
     load: async () => (await import('./commands/calibrate.ts')).calibrateCommand(),
   },
+  deploy: {
+    summary: 'Install or upgrade a stack on Kubernetes, and wait until it serves.',
+    load: async () => (await import('./commands/deploy.ts')).deployCommand(),
+  },
   engine: {
     summary: 'Run an embedded engine: an emulated vLLM server with synthetic text.',
     load: async () => (await import('./commands/engine.ts')).engineCommand(),
@@ -49,6 +53,18 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   simulate: {
     summary: 'Simulate engines or caches on a trace or workload, in virtual time.',
     load: async () => (await import('./commands/simulate.ts')).simulateCommand(),
+  },
+  smoke: {
+    summary: 'Test a stack: models, completions, streams, routing, metrics.',
+    load: async () => (await import('./commands/smoke.ts')).smokeCommand(),
+  },
+  status: {
+    summary: 'Show the state of a stack on Kubernetes, with reasons and next steps.',
+    load: async () => (await import('./commands/status.ts')).statusCommand(),
+  },
+  teardown: {
+    summary: 'Remove a stack from Kubernetes, and check that nothing is left.',
+    load: async () => (await import('./commands/teardown.ts')).teardownCommand(),
   },
   up: {
     summary: 'Run engines and a router on this machine.',

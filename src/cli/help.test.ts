@@ -37,6 +37,7 @@ test('commands with many flags group them', async () => {
     ['router', ['Listening:', 'Engines:', 'Routing:', 'Access:', 'Limits:', 'Timeouts:', 'Log:']],
     ['plan', ['Input:', 'Output:', 'Workload:', 'Fleet:', 'Operations:', 'Objectives:']],
     ['simulate', ['Traffic:', 'Fleet, with --engines:', 'Stack, with -f:', 'Output:']],
+    ['deploy', ['Stack:', 'Deployment:', 'Afterwards:', 'Cluster:', 'Output:']],
     ['up', ['Values:', 'Changes to the values:', 'Output:']],
     ['bench replay', ['Traffic:', 'Server:', 'Measurement:', 'Output:']],
   ] as const) {

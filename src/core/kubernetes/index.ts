@@ -17,6 +17,7 @@ export {
   readServiceSlice,
   type ServiceSlice,
 } from './engine-services.ts';
+export { at, listAt, textAt } from './json-fields.ts';
 export {
   type ListStep,
   objectsMax,

@@ -2,4 +2,6 @@
 export { type ApiCall, ApiStatusError, apiSend } from './api-request.ts';
 export { type ClusterAccess, openCluster } from './cluster-access.ts';
 export { type FollowedListOptions, followList } from './follow-list.ts';
+export { type ContextAccess, kubeconfigAccess } from './kubeconfig.ts';
 export type { ServiceAccountOptions } from './service-account.ts';
+export { openServiceProxy, type ServiceProxy } from './service-proxy.ts';

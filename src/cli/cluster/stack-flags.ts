@@ -1,0 +1,118 @@
+// Flags of the commands that work on a stack in a cluster.
+import { type Command, Option } from 'commander';
+import { InputError } from '../../core/base/index.ts';
+import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
+import {
+  Cluster,
+  openTarget,
+  type Release,
+  readRelease,
+  releaseNames,
+  type Target,
+  targets,
+} from '../../tools/deploy/index.ts';
+
+export interface StackFlags {
+  readonly target: Target;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly release: string;
+  readonly json?: true;
+}
+
+/** A stack in a cluster, and the signal that ends the command. */
+export interface Stack {
+  readonly cluster: Cluster;
+  readonly namespace: string;
+  readonly release: string;
+  readonly signal: AbortSignal;
+}
+
+/** Adds `--target`, `--context`, `--namespace`, `--release` and `--json`. */
+export function addStackFlags(command: Command): Command {
+  return command
+    .optionsGroup('Cluster:')
+    .addOption(
+      new Option('--target <target>', 'where the stack is; it chooses the context')
+        .choices(targets)
+        .default('existing'),
+    )
+    .option(
+      '--context <name>',
+      'context of the kubeconfig (default: the current one, or that of the target)',
+    )
+    .option('-n, --namespace <name>', 'namespace (default: that of the context)')
+    .option('--release <name>', 'name of the Helm release', 'vllm')
+    .optionsGroup('Output:')
+    .option('--json', 'the result as one JSON object')
+    .exitOverride();
+}
+
+/**
+ * Runs the work of a command on a stack; Ctrl-C ends it with status 130.
+ *
+ * @throws {InputError} If there is no such context or the names are not those of Kubernetes.
+ */
+export async function withStack(
+  flags: StackFlags,
+  work: (stack: Stack) => Promise<void>,
+): Promise<void> {
+  checkName('--namespace', flags.namespace, 63);
+  // Helm allows 53, so that names of objects still fit.
+  checkName('--release', flags.release, 53);
+  const access = await openTarget(flags);
+  const signals = watchStopSignals();
+  endOnHurry(signals);
+  try {
+    const cluster = new Cluster(access, { signal: signals.stop });
+    const namespace = flags.namespace ?? access.namespace;
+    await work({ cluster, namespace, release: flags.release, signal: signals.stop });
+  } catch (error) {
+    if (!signals.stop.aborted) throw error;
+    process.exitCode = interruptedStatus;
+  } finally {
+    signals.release();
+    access.close();
+  }
+}
+
+/** @throws {InputError} If there is no such release; the message names those that there are. */
+export async function existingRelease({ cluster, namespace, release }: Stack): Promise<Release> {
+  await cluster.version();
+  const found = await readRelease(cluster, namespace, release);
+  if (found !== undefined) return found;
+  const others = await releaseNames(cluster, namespace);
+  const there = others.length === 0 ? 'it has none' : `it has ${others.join(', ')}`;
+  throw new InputError(
+    `Namespace ${namespace} has no release ${release}; ${there}. Deploy one with "spillway deploy -f values.yaml", or name another with --release or --namespace.`,
+  );
+}
+
+function checkName(flag: string, name: string | undefined, lengthMax: number): void {
+  if (
+    name === undefined ||
+    (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name) && name.length <= lengthMax)
+  ) {
+    return;
+  }
+  throw new InputError(
+    `${flag} ${name}: a name has at most ${lengthMax} lower-case letters, digits and hyphens.`,
+  );
+}
+
+/** The key that routers with one want, as clients of OpenAI give it. */
+export function apiKeyOf(): string | undefined {
+  return process.env['OPENAI_API_KEY']?.trim() || undefined;
+}
+
+/** Prints progress: to standard output, or to standard error if that has the JSON. */
+export function progressOf({ json }: { readonly json?: true }): (line: string) => void {
+  const stream = json ? process.stderr : process.stdout;
+  return (line) => {
+    stream.write(`${line}\n`);
+  };
+}
+
+export function printJson(value: object): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}

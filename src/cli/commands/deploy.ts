@@ -1,0 +1,156 @@
+// `spillway deploy`: from a values file to a stack that serves, on Kubernetes.
+import { Command } from 'commander';
+import { InputError } from '../../core/base/index.ts';
+import { problemLines, toPlain } from '../../core/values/index.ts';
+import { readValues } from '../../io/values/index.ts';
+import {
+  componentLine,
+  type Deployment,
+  deploy,
+  deploymentJson,
+  ownChart,
+  type SmokeReport,
+  statusLines,
+} from '../../tools/deploy/index.ts';
+import { collect } from '../arguments/lists.ts';
+import { duration } from '../arguments/quantities.ts';
+import {
+  addStackFlags,
+  apiKeyOf,
+  printJson,
+  progressOf,
+  type Stack,
+  type StackFlags,
+  withStack,
+} from '../cluster/stack-flags.ts';
+import { addHelpEnd } from '../help.ts';
+import { valuesChecks } from '../values-checks.ts';
+import { checkLine, smokeStack } from './smoke.ts';
+
+interface Flags extends StackFlags {
+  readonly file: readonly string[];
+  readonly set?: readonly string[];
+  readonly setString?: readonly string[];
+  readonly chart?: string;
+  readonly helm: string;
+  readonly wait: number;
+  readonly dryRun?: true;
+  readonly diff?: true;
+  readonly rollback?: true;
+  readonly smoke?: true;
+}
+
+export function deployCommand(): Command {
+  const command = new Command('deploy')
+    .description(
+      'Install or upgrade a stack on Kubernetes with Helm, and wait until every model has served a completion.',
+    )
+    .optionsGroup('Stack:')
+    .requiredOption('-f, --file <file>', 'values file; repeatable, later ones win', collect)
+    .option('--set <key=value>', 'set one value, as in Helm; repeatable', collect)
+    .option('--set-string <key=value>', 'the same, always as a string; repeatable', collect)
+    .option(
+      '--chart <chart>',
+      "folder, archive or reference of another chart (default: Spillway's own)",
+    )
+    .optionsGroup('Deployment:')
+    .option('--dry-run', 'check values, objects and cluster, and list what would change')
+    .option('--diff', 'show what would change, line by line; changes nothing')
+    .option(
+      '--wait <duration>',
+      'maximum time until it serves, in seconds or with a unit',
+      duration('s'),
+      1800,
+    )
+    .option(
+      '--rollback',
+      'if it does not serve in time, go back to the revision before, or uninstall the first one',
+    )
+    .option('--helm <program>', 'Helm to use, 3.14 or newer', 'helm')
+    .optionsGroup('Afterwards:')
+    .option('--smoke', 'test the stack, as "spillway smoke" does')
+    .action(run);
+  return addHelpEnd(
+    addStackFlags(command),
+    'The API key of a router is taken from OPENAI_API_KEY. Exit status: 0 it serves, 1 it does not, 2 bad input, 4 the cluster cannot be reached.',
+  );
+}
+
+async function run(flags: Flags): Promise<void> {
+  const values = await checkedValues(flags);
+  await withStack(flags, async (stack) => {
+    const print = progressOf(flags);
+    const deployment = await deploy({
+      ...{ ...stack, values, chart: flags.chart ?? ownChart(), helm: flags.helm },
+      valueArgs: valueArgs(flags),
+      ...{ waitMs: flags.wait * 1000, rollsBack: flags.rollback === true },
+      ...{ isDryRun: flags.dryRun === true || flags.diff === true, apiKey: apiKeyOf() },
+      ...{ onStep: print, onChange: (component) => print(componentLine(component)) },
+    });
+    printOutcome(deployment, flags, print);
+    const isServing = deployment.outcome?.isServing ?? true;
+    const tested = isServing && flags.smoke && deployment.outcome !== undefined;
+    const smoke = tested ? await smokeOf(stack, print) : undefined;
+    if (flags.json) {
+      const { namespace, release } = stack;
+      const json = { release, namespace, ...deploymentJson(deployment), ...(smoke && { smoke }) };
+      printJson(json);
+    }
+    process.exitCode = isServing && smoke?.ok !== false ? 0 : 1;
+  });
+}
+
+/** @throws {InputError} If a file is missing or has a wrong key. Files for another chart are read by Helm only. */
+async function checkedValues({ file, set, setString, chart }: Flags): Promise<unknown> {
+  if (file.includes('-')) {
+    throw new InputError('-f -: Helm reads the file several times; write the values to a file.');
+  }
+  const checks = chart === undefined ? await valuesChecks() : {};
+  if (chart !== undefined) return undefined;
+  const { written, warnings } = await readValues({
+    ...{ files: file, sets: set, setStrings: setString, ...checks },
+  });
+  for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
+  return toPlain(written);
+}
+
+function valueArgs({ file, set = [], setString = [] }: Flags): readonly string[] {
+  return [
+    ...file.flatMap((path) => ['-f', path]),
+    ...set.flatMap((assignment) => ['--set', assignment]),
+    ...setString.flatMap((assignment) => ['--set-string', assignment]),
+  ];
+}
+
+function printOutcome(
+  { changes, outcome }: Deployment,
+  flags: Flags,
+  print: (line: string) => void,
+): void {
+  if (outcome === undefined) {
+    for (const { object, kind, diff } of changes) {
+      if (kind !== 'keep') print(`${kind} ${object}`);
+      if (flags.diff) for (const line of diff) print(`  ${line}`);
+    }
+    const kept = changes.filter(({ kind }) => kind === 'keep').length;
+    print(`${changes.length - kept} objects would change, ${kept} stay as they are.`);
+    return;
+  }
+  const { isServing, completions, reason, next, undone, stack } = outcome;
+  if (isServing) {
+    print(
+      completions.length > 0
+        ? `serving: ${completions.join(', ')}`
+        : 'ready; without a router, no completion was tried',
+    );
+    return;
+  }
+  for (const line of statusLines(stack)) print(line);
+  print(`failed: ${reason}`);
+  if (next !== '') print(`next: ${next}`);
+  if (undone !== '') print(`the deployment was ${undone}`);
+}
+
+async function smokeOf(stack: Stack, print: (line: string) => void): Promise<SmokeReport> {
+  return smokeStack(stack, { onCheck: (check) => print(checkLine(check)) });
+}

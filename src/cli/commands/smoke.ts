@@ -1,0 +1,86 @@
+// `spillway smoke`: tests a stack that serves.
+import { Command } from 'commander';
+import {
+  observeStack,
+  openRouter,
+  type SmokeCheck,
+  type SmokeReport,
+  smoke,
+} from '../../tools/deploy/index.ts';
+import { httpUrl } from '../arguments/lists.ts';
+import { duration } from '../arguments/quantities.ts';
+import {
+  addStackFlags,
+  apiKeyOf,
+  existingRelease,
+  printJson,
+  progressOf,
+  type Stack,
+  type StackFlags,
+  withStack,
+} from '../cluster/stack-flags.ts';
+import { addHelpEnd } from '../help.ts';
+
+interface Flags extends StackFlags {
+  readonly url?: URL;
+  readonly timeout: number;
+}
+
+export function smokeCommand(): Command {
+  const command = new Command('smoke')
+    .description(
+      'Test a stack: its models, a completion and a stream of each, routing over all engines, metrics.',
+    )
+    .option('--url <url>', 'router to test instead of the one of a release', httpUrl)
+    .option(
+      '--timeout <duration>',
+      'timeout of a request, in seconds or with a unit',
+      duration('s'),
+      60,
+    )
+    .action(run);
+  return addHelpEnd(
+    addStackFlags(command),
+    'The API key is taken from OPENAI_API_KEY. Exit status: 0 all checks passed, 1 one failed, 2 bad input, 4 the cluster cannot be reached.',
+  );
+}
+
+async function run(flags: Flags): Promise<void> {
+  const timeoutMs = flags.timeout * 1000;
+  const onCheck = (check: SmokeCheck) => progressOf(flags)(checkLine(check));
+  if (flags.url !== undefined) {
+    const url = flags.url.href.replace(/\/(v1\/?)?$/, '');
+    return report(flags, await smoke({ url, apiKey: apiKeyOf(), timeoutMs, onCheck }));
+  }
+  await withStack(flags, async (stack) => {
+    report(flags, await smokeStack(stack, { timeoutMs, onCheck }));
+  });
+}
+
+/** Tests the router of a release. */
+export async function smokeStack(
+  stack: Stack,
+  options: { readonly timeoutMs?: number; readonly onCheck: (check: SmokeCheck) => void },
+): Promise<SmokeReport> {
+  const release = await existingRelease(stack);
+  const { readyEngines } = await observeStack(stack.cluster, stack.namespace, release.manifests);
+  const router = await openRouter(stack.cluster, release);
+  try {
+    return await smoke({
+      ...{ ...options, url: router.url, apiKey: apiKeyOf(), signal: stack.signal },
+      engines: readyEngines,
+    });
+  } finally {
+    await router.close();
+  }
+}
+
+export function checkLine({ name, result, detail }: SmokeCheck): string {
+  const mark = { ok: '✓', failed: '✗', skipped: '-' }[result];
+  return `${mark} ${name}: ${detail}`;
+}
+
+function report(flags: Flags, outcome: SmokeReport): void {
+  if (flags.json) printJson(outcome);
+  process.exitCode = outcome.ok ? 0 : 1;
+}

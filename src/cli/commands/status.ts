@@ -1,0 +1,39 @@
+// `spillway status`: the state of a stack in a cluster, a line per component, with next steps.
+import { Command } from 'commander';
+import { observeStack, stackJson, statusLines } from '../../tools/deploy/index.ts';
+import {
+  addStackFlags,
+  existingRelease,
+  printJson,
+  type StackFlags,
+  withStack,
+} from '../cluster/stack-flags.ts';
+import { addHelpEnd } from '../help.ts';
+
+export function statusCommand(): Command {
+  const command = new Command('status')
+    .description(
+      'Show the state of a stack in a Kubernetes cluster: a line per component, with reason and next step.',
+    )
+    .action(status);
+  return addHelpEnd(
+    addStackFlags(command),
+    'Exit status: 0 all components are ready, 1 not yet or never, 2 bad input or no such release, 4 the cluster cannot be reached.',
+  );
+}
+
+async function status(flags: StackFlags): Promise<void> {
+  await withStack(flags, async (stack) => {
+    const release = await existingRelease(stack);
+    const state = await observeStack(stack.cluster, stack.namespace, release.manifests);
+    const { name, namespace, chart, revision, status } = release;
+    if (flags.json) {
+      printJson({ release: name, namespace, chart, revision, status, ...stackJson(state) });
+    } else {
+      process.stdout.write(
+        `${name} in ${namespace}: ${chart}, revision ${revision}, ${status}\n${statusLines(state).join('\n')}\n${state.summary}\n`,
+      );
+    }
+    process.exitCode = state.health === 'ready' ? 0 : 1;
+  });
+}

@@ -1,0 +1,52 @@
+// `spillway teardown`: removes a stack from a cluster.
+import { Command } from 'commander';
+import { teardown } from '../../tools/deploy/index.ts';
+import { duration } from '../arguments/quantities.ts';
+import {
+  addStackFlags,
+  printJson,
+  progressOf,
+  type StackFlags,
+  withStack,
+} from '../cluster/stack-flags.ts';
+import { addHelpEnd } from '../help.ts';
+
+interface Flags extends StackFlags {
+  readonly pvcs?: true;
+  readonly deleteNamespace?: true;
+  readonly wait: number;
+  readonly helm: string;
+}
+
+export function teardownCommand(): Command {
+  const command = new Command('teardown')
+    .description(
+      'Remove a stack: its release, then its namespace if asked, and check that nothing is left. Claims, and the models on them, stay unless --pvcs is given.',
+    )
+    .option('--pvcs', 'remove PersistentVolumeClaims, too')
+    .option('--delete-namespace', 'remove the namespace afterwards, with everything in it')
+    .option('--wait <duration>', 'maximum time, in seconds or with a unit', duration('s'), 300)
+    .option('--helm <program>', 'Helm to use', 'helm')
+    .action(run);
+  return addHelpEnd(
+    addStackFlags(command),
+    'Exit status: 0 nothing is left, 1 something is left, 2 bad input, 4 the cluster cannot be reached.',
+  );
+}
+
+async function run(flags: Flags): Promise<void> {
+  await withStack(flags, async ({ cluster, namespace, release, signal }) => {
+    const print = progressOf(flags);
+    const outcome = await teardown({
+      ...{ cluster, namespace, release, helm: flags.helm, signal },
+      ...{ removesClaims: flags.pvcs === true, removesNamespace: flags.deleteNamespace === true },
+      ...{ waitMs: flags.wait * 1000, onStep: print },
+    });
+    const { kept, left } = outcome;
+    if (flags.json) printJson({ release, namespace, ...outcome });
+    for (const object of kept) print(`kept ${object}; --pvcs removes it`);
+    for (const object of left) print(`left: ${object}`);
+    if (left.length === 0) print(kept.length === 0 ? 'Nothing is left.' : 'Nothing else is left.');
+    process.exitCode = left.length === 0 ? 0 : 1;
+  });
+}

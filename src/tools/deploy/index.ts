@@ -1,0 +1,11 @@
+// The workflow on Kubernetes: deploys a stack, shows its state, tests it and removes it.
+export { ownChart } from './chart.ts';
+export { Cluster } from './cluster.ts';
+export { type Deployment, type DeployOptions, deploy } from './deploy.ts';
+export { componentLine, deploymentJson, stackJson, statusLines } from './deploy-text.ts';
+export { observeStack } from './observe.ts';
+export { type Release, readRelease, releaseNames } from './release.ts';
+export { openRouter } from './router-access.ts';
+export { type SmokeCheck, type SmokeReport, smoke } from './smoke.ts';
+export { openTarget, type Target, targets } from './targets.ts';
+export { type Teardown, teardown } from './teardown.ts';
