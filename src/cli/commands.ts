@@ -21,6 +21,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Install or upgrade a stack on Kubernetes, and wait until it serves.',
     load: async () => (await import('./commands/deploy.ts')).deployCommand(),
   },
+  doctor: {
+    summary: 'Check a cluster and this machine for what keeps a stack from starting.',
+    load: async () => (await import('./commands/doctor.ts')).doctorCommand(),
+  },
   engine: {
     summary: 'Run an embedded engine: an emulated vLLM server with synthetic text.',
     load: async () => (await import('./commands/engine.ts')).engineCommand(),

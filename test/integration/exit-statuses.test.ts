@@ -49,6 +49,7 @@ test('a file that is not there is bad input', async () => {
   await expect(2, /^spillway: .*\/no\/such.*no such file or folder; check the path\.$/m, [
     'up -f /no/such',
     'deploy -f /no/such',
+    'doctor -f /no/such',
     'plan -f /no/such',
     'plan --trace /no/such',
     'config validate -f /no/such',

@@ -1,11 +1,20 @@
-// A stack in a cluster: the states of its parts with reasons and next steps. Pure:
+// A stack in a cluster: the states of its parts with reasons and next steps, and what must hold before it is deployed. Pure:
 // `tools/deploy` reads the cluster and acts.
+export type { Check } from './check.ts';
+export {
+  checkGpus,
+  checkRights,
+  checkRoom,
+  checkStorage,
+  type Right,
+} from './cluster-checks.ts';
 export {
   type ComponentState,
   componentState,
   type ObservedComponent,
   type Role,
 } from './component.ts';
+export { readNode, readRequests } from './nodes.ts';
 export {
   type EventFacts,
   isSelected,
@@ -15,5 +24,6 @@ export {
   readWorkload,
   type Workload,
 } from './observed.ts';
-export { type Health, type PodState, wantedLog } from './pod-state.ts';
+export { type Health, type PodState, podState, wantedLog } from './pod-state.ts';
 export { type StackState, stackState } from './stack-state.ts';
+export { type WantedEngine, wantedEngines } from './wanted-engines.ts';

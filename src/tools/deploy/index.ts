@@ -3,6 +3,7 @@ export { ownChart } from './chart.ts';
 export { Cluster } from './cluster.ts';
 export { type Deployment, type DeployOptions, deploy } from './deploy.ts';
 export { componentLine, deploymentJson, stackJson, statusLines } from './deploy-text.ts';
+export { doctor } from './doctor.ts';
 export { observeStack } from './observe.ts';
 export { type Release, readRelease, releaseNames } from './release.ts';
 export { openRouter } from './router-access.ts';

@@ -189,6 +189,7 @@ test('wrong input ends with status 2, a cluster that is not there with status 4'
     ],
     [4, /Cannot reach the cluster/, ['status'], away],
     [4, /Cannot reach the cluster/, ['smoke'], away],
+    [4, /Cannot reach the cluster/, ['doctor'], away],
     [4, /Cannot reach the cluster/, ['teardown', ...helmFlag], away],
     [
       1,
@@ -201,6 +202,25 @@ test('wrong input ends with status 2, a cluster that is not there with status 4'
     assert.deepEqual([words, ran.status], [words, status], ran.err);
     assert.match(ran.err, pattern);
   }
+});
+
+test('the doctor names what is missing, in the values and in the cluster', async () => {
+  const doctor = async (values: object) => {
+    const ran = await spillway(['doctor', '-f', await valuesFile(values), '--json']);
+    assert.ok(ran.status === 0 || ran.status === 1, ran.err);
+    const { checks } = JSON.parse(ran.out) as { checks: { name: string; result: string }[] };
+    const results = checks.filter(({ name }) => name !== 'ports');
+    return [ran.status, ...results.map(({ name, result }) => `${name} ${result}`)];
+  };
+  // The cluster has 8 GPUs on one node, and no StorageClass.
+  const rest = ['hugging face skipped', 'context ok'];
+  assert.deepEqual(await doctor(stackOf(2)), [
+    ...[0, ...rest, 'rights ok', 'storage warning', 'gpu ok', 'room ok', 'images skipped'],
+  ]);
+  const big = { requestGPU: 9, requestCPU: 1, requestMemory: '1Gi', pvcStorage: '1Gi' };
+  assert.deepEqual(await doctor(stackOf(1, big)), [
+    ...[1, ...rest, 'rights ok', 'storage failed', 'gpu ok', 'room failed', 'images skipped'],
+  ]);
 });
 
 test('pods that are ready but serve nothing do not count as deployed, and a first deployment is undone', async () => {

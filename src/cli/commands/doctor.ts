@@ -1,0 +1,61 @@
+// `spillway doctor`: what keeps a stack from starting.
+import { Command } from 'commander';
+import type { Check } from '../../core/deploy/index.ts';
+import { problemLines, toPlain } from '../../core/values/index.ts';
+import { readValues } from '../../io/values/index.ts';
+import { doctor } from '../../tools/deploy/index.ts';
+import { collect } from '../arguments/lists.ts';
+import {
+  addStackFlags,
+  printJson,
+  progressOf,
+  type StackFlags,
+  withStack,
+} from '../cluster/stack-flags.ts';
+import { addHelpEnd } from '../help.ts';
+import { valuesChecks } from '../values-checks.ts';
+
+interface Flags extends StackFlags {
+  readonly file?: readonly string[];
+}
+
+export function doctorCommand(): Command {
+  const command = new Command('doctor')
+    .description(
+      'Check a cluster and this machine: context, rights, storage, GPUs, room, images, Hugging Face, ports 8000, 3000 and 9090.',
+    )
+    .optionsGroup('Stack:')
+    .option('-f, --file <file>', 'values file of the stack to check for; repeatable', collect)
+    .action(run);
+  return addHelpEnd(
+    addStackFlags(command),
+    'The token of Hugging Face is taken from the values or HF_TOKEN. Exit status: 0 nothing failed, 1 a check failed, 2 bad input, 4 the cluster cannot be reached.',
+  );
+}
+
+async function run(flags: Flags): Promise<void> {
+  const values = flags.file === undefined ? undefined : await valuesOf(flags.file);
+  await withStack(flags, async ({ cluster, namespace, signal }) => {
+    const print = progressOf(flags);
+    const checks = await doctor({
+      ...{ cluster, namespace, values, environment: process.env, signal },
+      onCheck: (check) => {
+        print(`${marks[check.result]} ${check.name}: ${check.detail}`);
+        if (check.next !== '') print(`    next: ${check.next}`);
+      },
+    });
+    const ok = checks.every(({ result }) => result !== 'failed');
+    if (flags.json) printJson({ ok, checks });
+    process.exitCode = ok ? 0 : 1;
+  });
+}
+
+async function valuesOf(files: readonly string[]): Promise<unknown> {
+  const { written, warnings } = await readValues({ files, ...(await valuesChecks()) });
+  for (const line of problemLines(warnings)) process.stderr.write(`warning: ${line}\n`);
+  return toPlain(written);
+}
+
+const marks: Readonly<Record<Check['result'], string>> = {
+  ...{ ok: '✓', warning: '!', failed: '✗', skipped: '-' },
+};
