@@ -17,6 +17,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Fit the engine model to measurements of an engine.',
     load: async () => (await import('./commands/calibrate.ts')).calibrateCommand(),
   },
+  compare: {
+    summary: 'Compare two servers under the same load: better, worse, or no difference.',
+    load: async () => (await import('./commands/compare.ts')).compareCommand(),
+  },
   deploy: {
     summary: 'Install or upgrade a stack on Kubernetes, and wait until it serves.',
     load: async () => (await import('./commands/deploy.ts')).deployCommand(),

@@ -19,7 +19,7 @@ export function urlOf({ url, baseUrl, host, port: number }: TargetFlags): URL {
 }
 
 /** @example apiBase(new URL('http://127.0.0.1:8000')).href; // http://127.0.0.1:8000/v1 */
-function apiBase(url: URL): URL {
+export function apiBase(url: URL): URL {
   if (url.pathname !== '/') return url;
   const base = new URL(url);
   base.pathname = '/v1';

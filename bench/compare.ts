@@ -1,0 +1,121 @@
+// How often `spillway compare` is wrong: simulated comparisons of equal servers, and of servers that differ by exactly
+// the difference that the number of blocks was chosen for.
+//
+//   node bench/compare.ts [--runs 1000] [--seed 1]
+//
+// Latencies have heavy tails, follow each other within a block (queues), and share the noise of their block (a busy
+// machine). Prints docs/results/compare.md's table.
+import { parseArgs } from 'node:util';
+import { type Random, seededRandom } from '../src/core/base/index.ts';
+import {
+  type BlockPair,
+  compareBlocks,
+  pairsNeeded,
+  spreadOf,
+  type Verdict,
+} from '../src/core/comparison/index.ts';
+import type { RequestRecord } from '../src/core/stats/index.ts';
+
+const { values: flags } = parseArgs({
+  options: { runs: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' } },
+});
+const runs = Number(flags.runs);
+const detect = 0.1;
+/** Tests of a comparison: three latencies and the failures. */
+const tests = 4;
+/** No tolerance: it would hide false positives. */
+const limits = { detect, tolerance: 0 };
+
+interface Noise {
+  readonly name: string;
+  /** Standard deviation of the log of one latency. */
+  readonly tail: number;
+  /** Correlation of neighbours within a block. */
+  readonly correlation: number;
+  /** Standard deviation of the log of a whole block. */
+  readonly block: number;
+}
+
+const noises: readonly Noise[] = [
+  { name: 'quiet', tail: 0.3, correlation: 0, block: 0.02 },
+  { name: 'heavy tails, queues', tail: 0.5, correlation: 0.5, block: 0.05 },
+  { name: 'busy machine', tail: 0.3, correlation: 0.3, block: 0.1 },
+];
+
+console.log(
+  '| noise | equal, 8 pairs: wrongly different | 12 pairs | 24 pairs | 10 % slower: found | pairs asked for |',
+);
+console.log('|---|---|---|---|---|---|');
+for (const noise of noises) {
+  const random = seededRandom(Number(flags.seed));
+  const wrong = [8, 12, 24].map((pairs) =>
+    percent(share(runs, () => isDifferent(verdictOf(noise, pairs, 1, random)))),
+  );
+  const asked = askedFor(noise, random);
+  const found = share(runs, () => verdictOf(noise, asked, 1 + detect, random) === 'worse');
+  console.log(`| ${noise.name} | ${wrong.join(' | ')} | ${percent(found)} | ${asked} |`);
+}
+
+/** What a long pilot asks for. */
+function askedFor(noise: Noise, random: Random): number {
+  const logs = pairsOf(noise, 200, 1, random).map(({ a, b }) =>
+    Math.log(meanE2e(b.records) / meanE2e(a.records)),
+  );
+  return pairsNeeded(spreadOf(logs), Math.log1p(detect), tests);
+}
+
+function verdictOf(noise: Noise, pairs: number, factor: number, random: Random): Verdict {
+  return compareBlocks(pairsOf(noise, pairs, factor, random), limits, random).verdict;
+}
+
+function isDifferent(verdict: Verdict): boolean {
+  return verdict === 'better' || verdict === 'worse';
+}
+
+function pairsOf(noise: Noise, count: number, factor: number, random: Random): BlockPair[] {
+  return Array.from({ length: count }, () => ({
+    a: blockOf(noise, 1, random),
+    b: blockOf(noise, factor, random),
+  }));
+}
+
+function blockOf(noise: Noise, factor: number, random: Random): BlockPair['a'] {
+  const block = noise.block * normal(random);
+  let state = normal(random);
+  const records = Array.from({ length: 10 }, (): RequestRecord => {
+    const { correlation } = noise;
+    state = correlation * state + Math.sqrt(1 - correlation ** 2) * normal(random);
+    const slow = factor * Math.exp(block + noise.tail * state);
+    const ttft = 0.1 * slow * Math.exp(0.3 * normal(random));
+    const tpot = 0.01 * slow;
+    return {
+      scheduledSeconds: 0,
+      sentSeconds: 0,
+      chunkSeconds: [ttft, ttft + 40 * tpot],
+      promptTokens: 300,
+      outputTokens: 41,
+      cachedTokens: undefined,
+      engine: undefined,
+      error: undefined,
+    };
+  });
+  return { records, planned: records.length };
+}
+
+function meanE2e(records: readonly RequestRecord[]): number {
+  return records.reduce((sum, { chunkSeconds }) => sum + (chunkSeconds.at(-1) ?? 0), 0);
+}
+
+function normal(random: Random): number {
+  return Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
+}
+
+function share(count: number, happens: () => boolean): number {
+  let times = 0;
+  for (let i = 0; i < count; i++) if (happens()) times++;
+  return times / count;
+}
+
+function percent(value: number): string {
+  return `${(100 * value).toFixed(1)} %`;
+}
