@@ -13,6 +13,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Send load to an OpenAI-compatible server and measure it.',
     load: async () => (await import('./commands/bench.ts')).benchCommand(),
   },
+  cache: {
+    summary: 'Run a cache server that LMCache uses unchanged.',
+    load: async () => (await import('./commands/cache.ts')).cacheCommand(),
+  },
   calibrate: {
     summary: 'Fit the engine model to measurements of an engine.',
     load: async () => (await import('./commands/calibrate.ts')).calibrateCommand(),

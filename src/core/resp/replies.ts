@@ -1,0 +1,64 @@
+// Replies to Redis clients, in RESP2 and RESP3.
+
+const encoder = new TextEncoder();
+
+/** Version of the protocol that a connection speaks; HELLO changes it. */
+export type RespVersion = 2 | 3;
+
+export const ok = encoder.encode('+OK\r\n');
+
+/** @example simple('PONG'); // +PONG */
+export function simple(text: string): Uint8Array {
+  return encoder.encode(`+${text}\r\n`);
+}
+
+export function integerReply(value: number): Uint8Array {
+  return encoder.encode(`:${value}\r\n`);
+}
+
+/** @param text With its code, e.g. `ERR syntax error`. */
+export function errorReply(text: string): Uint8Array {
+  return encoder.encode(`-${text.replace(/[\r\n]+/g, ' ')}\r\n`);
+}
+
+/** No value. A RESP3 client waits for ever for the rest of RESP2's. */
+export function nullReply(version: RespVersion): Uint8Array {
+  return encoder.encode(version === 3 ? '_\r\n' : '$-1\r\n');
+}
+
+/** Text whose characters are bytes. */
+export function bulk(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length + 16);
+  const head = encoder.encode(`$${text.length}\r\n`);
+  bytes.set(head);
+  let at = head.length;
+  for (let i = 0; i < text.length; i++) bytes[at++] = text.charCodeAt(i);
+  bytes[at++] = 13;
+  bytes[at++] = 10;
+  return bytes.subarray(0, at);
+}
+
+/** The bytes before a bulk string of `size` bytes. */
+export function bulkHead(size: number): Uint8Array {
+  return encoder.encode(`$${size}\r\n`);
+}
+
+export const lineEnd = encoder.encode('\r\n');
+
+/** The bytes before `count` elements. */
+export function arrayHead(count: number): Uint8Array {
+  return encoder.encode(`*${count}\r\n`);
+}
+
+/** Keys and values: a map in RESP3, a flat array in RESP2. */
+export function mapReply(
+  version: RespVersion,
+  entries: readonly (readonly [string, string | number])[],
+): Uint8Array {
+  const head = version === 3 ? `%${entries.length}` : `*${2 * entries.length}`;
+  const parts = entries.map(([key, value]) => {
+    const text = typeof value === 'number' ? `:${value}` : `$${value.length}\r\n${value}`;
+    return `$${key.length}\r\n${key}\r\n${text}\r\n`;
+  });
+  return encoder.encode(`${head}\r\n${parts.join('')}`);
+}

@@ -1,0 +1,205 @@
+// Reads the requests of Redis clients (RESP): arrays of bulk strings, or lines of words. Large values are handed on as
+// they arrive, so that they can go straight to where they are kept.
+
+/** Bulk strings up to this size are collected; larger ones are streamed. */
+export const collectedBytesMax = 64 << 10;
+/** Longest line: a number, or an inline command. Redis allows 64 KiB. */
+const lineBytesMax = 64 << 10;
+/** Arguments of one command. Redis allows a million; a client of a KV cache needs a few per key. */
+const argumentsMax = 65_536;
+/** Bytes of all collected arguments of one command. */
+const commandBytesMax = 16 << 20;
+/** Redis' own limit of a bulk string. */
+const bulkBytesMax = 512 << 20;
+
+/** Receives a value that is streamed. */
+export interface BulkSink {
+  write(bytes: Uint8Array): void;
+  /** The command is complete. @param args All arguments, the streamed one as an empty text. */
+  end(args: readonly string[]): void;
+}
+
+/** What a reader found. */
+export interface RequestHandler {
+  /** A command with its arguments, the name included; latin-1, so that each character is a byte. */
+  command(args: readonly string[]): void;
+  /**
+   * An argument that is streamed has begun; a command has at most one.
+   *
+   * @param args The arguments before it.
+   * @param size Its size in bytes.
+   */
+  streamed(args: readonly string[], size: number): BulkSink;
+}
+
+/** The bytes are no request; the message is Redis' own. The connection has to be closed after it. */
+export class RespSyntaxError extends Error {}
+
+const latin1 = new TextDecoder('latin1');
+const carriageReturn = 13;
+const newline = 10;
+
+/**
+ * Reads requests from bytes in pieces of any size, in linear time.
+ *
+ * @example
+ * const reader = new RequestReader({ command: (args) => console.log(args), streamed });
+ * reader.push(bytes); // may be stopped by `isPaused` and continued by push(new Uint8Array())
+ */
+export class RequestReader {
+  /** Set by the handler to stop between two commands; what was pushed is kept. */
+  isPaused = false;
+  readonly #handler: RequestHandler;
+  #pending: Uint8Array[] = [];
+  #args: string[] = [];
+  #argsBytes = 0;
+  /** Arguments of the current command; undefined between commands. */
+  #count: number | undefined;
+  /** The line, or the collected bulk string with its end, that is being received. */
+  #collected = new Uint8Array(256);
+  #collectedLength = 0;
+  #bulkSize: number | undefined;
+  #sink: BulkSink | undefined;
+  #sinkRest = 0;
+  /** Whether the value of `#sink` and its line end are complete. */
+  #isSinkFull = false;
+
+  constructor(handler: RequestHandler) {
+    this.#handler = handler;
+  }
+
+  /** Whether a command has begun and is not complete. */
+  get isWaiting(): boolean {
+    return this.#count !== undefined || this.#collectedLength > 0;
+  }
+
+  /** @throws {RespSyntaxError} If the bytes are no requests. */
+  push(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#pending.push(bytes);
+    while (!this.isPaused) {
+      const piece = this.#pending.shift();
+      if (piece === undefined) return;
+      const used = this.#take(piece);
+      if (used < piece.length) this.#pending.unshift(piece.subarray(used));
+    }
+  }
+
+  /** Takes bytes of one line, bulk string or part of a stream; returns how many. */
+  #take(piece: Uint8Array): number {
+    if (this.#sink !== undefined && this.#sinkRest > 0) {
+      const part = piece.subarray(0, this.#sinkRest);
+      this.#sinkRest -= part.length;
+      this.#sink.write(part);
+      return part.length;
+    }
+    const isInSink = this.#sink !== undefined && !this.#isSinkFull;
+    if (isInSink || this.#bulkSize !== undefined) return this.#takeBulk(piece);
+    return this.#takeLine(piece);
+  }
+
+  /** Takes a collected bulk string with its line end, or the line end of a streamed one. */
+  #takeBulk(piece: Uint8Array): number {
+    const size = this.#bulkSize ?? 0;
+    const part = piece.subarray(0, size + 2 - this.#collectedLength);
+    this.#collect(part);
+    if (this.#collectedLength < size + 2) return part.length;
+    const bytes = this.#collected.subarray(0, this.#collectedLength);
+    if (bytes[size] !== carriageReturn || bytes[size + 1] !== newline) {
+      throw new RespSyntaxError('Protocol error: expected CRLF after a bulk string');
+    }
+    this.#collectedLength = 0;
+    this.#bulkSize = undefined;
+    this.#isSinkFull = this.#sink !== undefined;
+    this.#argument(latin1.decode(bytes.subarray(0, size)));
+    return part.length;
+  }
+
+  #takeLine(piece: Uint8Array): number {
+    const end = piece.indexOf(newline);
+    const part = end < 0 ? piece : piece.subarray(0, end + 1);
+    if (this.#collectedLength + part.length > lineBytesMax) {
+      throw new RespSyntaxError('Protocol error: too big inline request');
+    }
+    this.#collect(part);
+    if (end < 0) return part.length;
+    let length = this.#collectedLength - 1;
+    if (this.#collected[length - 1] === carriageReturn) length--;
+    const line = latin1.decode(this.#collected.subarray(0, Math.max(0, length)));
+    this.#collectedLength = 0;
+    this.#line(line);
+    return part.length;
+  }
+
+  #line(line: string): void {
+    if (this.#count !== undefined) {
+      if (line[0] !== '$') {
+        throw new RespSyntaxError(`Protocol error: expected '$', got '${printable(line[0])}'`);
+      }
+      this.#bulk(numberIn(line, 'Protocol error: invalid bulk length', bulkBytesMax));
+      return;
+    }
+    if (line[0] === '*') {
+      const count = numberIn(line, 'Protocol error: invalid multibulk length', argumentsMax);
+      // Redis takes no notice of an empty command.
+      if (count > 0) this.#count = count;
+      return;
+    }
+    const words = line.split(' ').filter((word) => word !== '');
+    if (words.length > 0) this.#handler.command(words);
+  }
+
+  #bulk(size: number): void {
+    const isValue = this.#args.length >= 2 && this.#sink === undefined;
+    if (size > collectedBytesMax && isValue) {
+      this.#sink = this.#handler.streamed(this.#args, size);
+      this.#sinkRest = size;
+      return;
+    }
+    this.#argsBytes += size;
+    if (this.#argsBytes > commandBytesMax) {
+      throw new RespSyntaxError(
+        `Protocol error: more than ${commandBytesMax} bytes of arguments besides the first large one`,
+      );
+    }
+    this.#bulkSize = size;
+  }
+
+  #argument(text: string): void {
+    this.#args.push(text);
+    if (this.#args.length < (this.#count as number)) return;
+    const args = this.#args;
+    this.#args = [];
+    this.#argsBytes = 0;
+    this.#count = undefined;
+    const sink = this.#sink;
+    this.#sink = undefined;
+    this.#isSinkFull = false;
+    if (sink === undefined) this.#handler.command(args);
+    else sink.end(args);
+  }
+
+  #collect(part: Uint8Array): void {
+    const length = this.#collectedLength + part.length;
+    if (length > this.#collected.length) {
+      const larger = new Uint8Array(Math.max(length, 2 * this.#collected.length));
+      larger.set(this.#collected.subarray(0, this.#collectedLength));
+      this.#collected = larger;
+    }
+    this.#collected.set(part, this.#collectedLength);
+    this.#collectedLength = length;
+  }
+}
+
+/** Reads the number after the first character. Lengths of -1 and below are empty, as in Redis, for arrays only. */
+function numberIn(line: string, message: string, max: number): number {
+  const text = line.slice(1);
+  const value = /^-?\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 0 && value <= max) return value;
+  if (value < 0 && line[0] === '*') return 0;
+  throw new RespSyntaxError(message);
+}
+
+/** One character for an error line. */
+function printable(character: string | undefined): string {
+  return character !== undefined && character >= ' ' && character <= '~' ? character : '?';
+}

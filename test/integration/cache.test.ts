@@ -1,0 +1,242 @@
+// The cache server behind real sockets: what LMCache sent to its own server, and what hostile clients send.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { createInterface } from 'node:readline';
+import { type TestContext, test } from 'node:test';
+import { type CacheServer, startCache } from '../../src/apps/cache/index.ts';
+import { until } from '../support/until.ts';
+
+const clock = { nowSeconds: () => performance.now() / 1000 };
+const any = { host: '127.0.0.1', lmPort: 0, respPort: 0, memoryBytes: 64 << 20, clock };
+
+async function cache(t: TestContext, options: { readonly password?: string } = {}) {
+  const server = await startCache({ ...any, ...options });
+  t.after(() => server.close());
+  return server;
+}
+
+/** A connection that collects what the server sends. */
+class Client {
+  readonly socket: Socket;
+  received = Buffer.alloc(0);
+  isClosed = false;
+
+  constructor(t: TestContext, server: CacheServer, scheme: 'lm' | 'redis') {
+    const url = server.urls.find((address) => address.startsWith(`${scheme}:`)) ?? '';
+    this.socket = connect(Number(new URL(url).port), '127.0.0.1');
+    this.socket.on('data', (bytes: Buffer) => {
+      this.received = Buffer.concat([this.received, bytes]);
+    });
+    this.socket.on('close', () => {
+      this.isClosed = true;
+    });
+    this.socket.on('error', () => {});
+    t.after(() => this.socket.destroy());
+  }
+
+  /** Sends bytes and returns the next `length` bytes of the server. */
+  async ask(bytes: string | Uint8Array, length: number): Promise<Buffer> {
+    this.socket.write(bytes);
+    await until(() => this.received.length >= length || this.isClosed);
+    const reply = this.received.subarray(0, length);
+    this.received = this.received.subarray(length);
+    return reply;
+  }
+
+  async says(bytes: string, reply: string): Promise<void> {
+    assert.equal((await this.ask(bytes, reply.length)).toString('latin1'), reply);
+  }
+}
+
+interface Recorded {
+  readonly version?: string;
+  readonly op: string;
+  readonly client_to_server: string;
+  readonly server_to_client: string;
+}
+
+const folder = join(import.meta.dirname, 'lmcache-wire');
+const recorded = readFileSync(join(folder, 'lm.jsonl'), 'utf8')
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line) as Recorded);
+
+test('LMCache gets the bytes that it got from its own server', async (t) => {
+  for (const version of ['0.5.6', '0.3.11']) {
+    const server = await cache(t);
+    const client = new Client(t, server, 'lm');
+    for (const { op, version: of = '0.5.6', ...bytes } of recorded) {
+      if (of !== version) continue;
+      const expected = Buffer.from(bytes.server_to_client, 'hex');
+      const sent = Buffer.from(bytes.client_to_server, 'hex');
+      assert.deepEqual(await client.ask(sent, expected.length), expected, `${version} ${op}`);
+    }
+    assert.equal(client.received.length, 0);
+  }
+});
+
+/** A header of `lm://`. */
+function lmHead(command: number, length: number, key: string): Buffer {
+  const head = Buffer.alloc(186, ' ');
+  for (const [i, value] of [command, length, 1, 3, 0, 2, 1, 4, 8].entries()) {
+    head.writeInt32LE(value, 4 * i);
+  }
+  head.write(key, 36, 'latin1');
+  return head;
+}
+
+test('a value written over one protocol is read over the other', async (t) => {
+  const server = await cache(t);
+  const [lm, resp] = [new Client(t, server, 'lm'), new Client(t, server, 'redis')];
+  const body = Buffer.alloc(300_000, 'abc');
+  await lm.ask(Buffer.concat([lmHead(1, body.length, 'k'), body, lmHead(3, 0, 'k')]), 36);
+  const reply = await resp.ask('GET k\r\n', `$300000\r\n`.length + body.length + 2);
+  assert.deepEqual(reply.subarray(9, -2), body);
+  await resp.says('*3\r\n$3\r\nSET\r\n$1\r\nr\r\n$5\r\nhello\r\n', '+OK\r\n');
+  const got = await lm.ask(lmHead(2, 0, 'r'), 36 + 5);
+  assert.deepEqual([got.readInt32LE(0), got.readInt32LE(4), got.readInt32LE(8)], [200, 5, 4]);
+  assert.equal(got.subarray(36).toString(), 'hello');
+});
+
+test('an upload that breaks off is never seen, and gives its memory back', async (t) => {
+  const server = await cache(t);
+  const size = 40 << 20;
+  const broken = new Client(t, server, 'lm');
+  broken.socket.write(Buffer.concat([lmHead(1, size, 'k'), Buffer.alloc(1 << 20)]));
+  const client = new Client(t, server, 'redis');
+  await client.says('*2\r\n$6\r\nEXISTS\r\n$1\r\nk\r\n', ':0\r\n');
+  broken.socket.destroy();
+  const again = new Client(t, server, 'lm');
+  await until(async () => {
+    const bytes = Buffer.concat([lmHead(1, size, 'k'), Buffer.alloc(size), lmHead(3, 0, 'k')]);
+    return (await again.ask(bytes, 36)).readInt32LE(0) === 200;
+  });
+});
+
+test('a large value has options as a small one, and is dropped if they forbid it', async (t) => {
+  const server = await cache(t);
+  const client = new Client(t, server, 'redis');
+  const set = (fill: string, ...options: readonly string[]) => {
+    const args = ['SET', 'k', fill.repeat(200_000), ...options];
+    return `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join('')}`;
+  };
+  await client.says(set('a', 'EX', '90', 'NX'), '+OK\r\n');
+  await client.says(set('b', 'NX'), '$-1\r\n');
+  await client.says('GETRANGE k 0 1\r\n', '$2\r\naa\r\n');
+  await client.says('TTL k\r\n', ':90\r\n');
+  await client.says(set('c', 'EX', '1e3'), '-ERR value is not an integer or out of range\r\n');
+  await client.says('*2\r\n$4\r\nSCAN\r\n$1\r\n0\r\n', '*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n');
+  await client.says('FLUSHALL\r\n', '+OK\r\n');
+  assert.equal(server.store.stats.bytes, 0);
+});
+
+test('a connection that reads many values grows no listeners', async (t) => {
+  const client = new Client(t, await cache(t), 'redis');
+  await client.says('SET k v\r\n', '+OK\r\n');
+  const warnings: Error[] = [];
+  const warned = (warning: Error) => warnings.push(warning);
+  process.on('warning', warned);
+  t.after(() => process.off('warning', warned));
+  for (let i = 0; i < 30; i++) await client.says('GET k\r\n', '$1\r\nv\r\n');
+  assert.deepEqual(warnings, []);
+});
+
+test('a client that reads no replies is not served on, and nobody else waits', async (t) => {
+  const server = await cache(t);
+  const writer = new Client(t, server, 'redis');
+  const value = Buffer.alloc(8 << 20, 'x');
+  await writer.ask(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${value.length}\r\n`, 0);
+  writer.socket.write(value);
+  await writer.says('\r\n', '+OK\r\n');
+  const greedy = new Client(t, server, 'redis');
+  greedy.socket.pause();
+  greedy.socket.write('GET k\r\n'.repeat(10_000));
+  await writer.says('PING\r\n', '+PONG\r\n');
+  await until(() => server.store.stats.hits > 0);
+  await writer.says('PING\r\n', '+PONG\r\n');
+  assert.ok(server.store.stats.hits < 10, `${server.store.stats.hits} replies of 8 MiB at once`);
+});
+
+test('commands, options and errors are those of Redis', async (t) => {
+  const client = new Client(t, await cache(t), 'redis');
+  const dialogue: readonly (readonly [string, string])[] = [
+    ['PING\r\n', '+PONG\r\n'],
+    ['GET nothing\r\n', '$-1\r\n'],
+    ['SET a 12345 EX 100\r\n', '+OK\r\n'],
+    ['TTL a\r\n', ':100\r\n'],
+    ['SET a x NX\r\n', '$-1\r\n'],
+    ['SET a new GET\r\n', '$5\r\n12345\r\n'],
+    ['TTL a\r\n', ':-1\r\n'],
+    ['SET a x EX 0\r\n', "-ERR invalid expire time in 'set' command\r\n"],
+    ['SET a x EX soon\r\n', '-ERR value is not an integer or out of range\r\n'],
+    ['SET a x NX XX\r\n', '-ERR syntax error\r\n'],
+    ['GETRANGE a -2 -1\r\n', '$2\r\new\r\n'],
+    ['STRLEN a\r\n', ':3\r\n'],
+    ['EXISTS a a b\r\n', ':2\r\n'],
+    ['MSET b 1 c 2\r\n', '+OK\r\n'],
+    ['MGET b x c\r\n', '*3\r\n$1\r\n1\r\n$-1\r\n$1\r\n2\r\n'],
+    ['TYPE b\r\n', '+string\r\n'],
+    ['DBSIZE\r\n', ':3\r\n'],
+    ['DEL a b x\r\n', ':2\r\n'],
+    ['EXPIRE c 50\r\n', ':1\r\n'],
+    ['TTL x\r\n', ':-2\r\n'],
+    ['GET\r\n', "-ERR wrong number of arguments for 'get' command\r\n"],
+    ['LPUSH a b\r\n', "-ERR unknown command 'LPUSH', with args beginning with: 'a' 'b' \r\n"],
+    ['SELECT 1\r\n', '-ERR DB index is out of range\r\n'],
+    ['FLUSHALL\r\n', '+OK\r\n'],
+    ['DBSIZE\r\n', ':0\r\n'],
+    ['HELLO 4\r\n', '-NOPROTO unsupported protocol version\r\n'],
+  ];
+  for (const [command, reply] of dialogue) await client.says(command, reply);
+  const hello = await client.ask('HELLO 3\r\n', 5);
+  assert.equal(hello.toString(), '%6\r\n$');
+  await until(() => client.received.includes('$6\r\nmaster\r\n'));
+  client.received = Buffer.alloc(0);
+  await client.says('GET nothing\r\n', '_\r\n');
+  await client.says('*1\r\nGET\r\n', "-ERR Protocol error: expected '$', got 'G'\r\n");
+  await until(() => client.isClosed);
+});
+
+test('with a password nothing is served before it is given', async (t) => {
+  const server = await cache(t, { password: 'secret' });
+  const client = new Client(t, server, 'redis');
+  await client.says('GET a\r\n', '-NOAUTH Authentication required.\r\n');
+  const wrong = '-WRONGPASS invalid username-password pair or user is disabled.\r\n';
+  await client.says('AUTH wrong\r\n', wrong);
+  await client.says('AUTH other secret\r\n', wrong);
+  await client.says('GET a\r\n', '-NOAUTH Authentication required.\r\n');
+  await client.says('AUTH default secret\r\n', '+OK\r\n');
+  await client.says('GET a\r\n', '$-1\r\n');
+  const third = new Client(t, server, 'redis');
+  assert.equal((await third.ask('HELLO 3 AUTH default secret\r\n', 4)).toString(), '%6\r\n');
+});
+
+test('the command prints where it listens, serves, and ends with a signal', async (t) => {
+  const args = ['bin/spillway.mjs', 'cache', '--port', '0', '--resp-port', '0', '--memory', '8MiB'];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  const [, lm, resp] =
+    /^ready: lm:\/\/127\.0\.0\.1:(\d+) redis:\/\/127\.0\.0\.1:(\d+)$/.exec(line) ?? [];
+  const socket = connect(Number(resp), '127.0.0.1');
+  socket.write('PING\r\n');
+  const [reply] = (await once(socket, 'data')) as [Buffer];
+  assert.equal(reply.toString(), '+PONG\r\n');
+  assert.throws(
+    () =>
+      execFileSync(process.execPath, [...args.slice(0, 2), '--port', `${lm}`], { stdio: 'pipe' }),
+    (error: { readonly status: number; readonly stderr: Buffer }) => {
+      assert.equal(error.status, 2);
+      assert.match(error.stderr.toString(), /^spillway: Port \d+ on 127\.0\.0\.1 is in use; stop/m);
+      return true;
+    },
+  );
+  child.kill('SIGTERM');
+  const [status] = (await once(child, 'exit')) as [number | null];
+  assert.equal(status, 0);
+});
