@@ -41,7 +41,7 @@ class Client {
 
   /** Sends bytes and returns the next `length` bytes of the server. */
   async ask(bytes: string | Uint8Array, length: number): Promise<Buffer> {
-    this.socket.write(bytes);
+    this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
     await until(() => this.received.length >= length || this.isClosed);
     const reply = this.received.subarray(0, length);
     this.received = this.received.subarray(length);
@@ -187,6 +187,12 @@ test('commands, options and errors are those of Redis', async (t) => {
     ['TTL x\r\n', ':-2\r\n'],
     ['GET\r\n', "-ERR wrong number of arguments for 'get' command\r\n"],
     ['LPUSH a b\r\n', "-ERR unknown command 'LPUSH', with args beginning with: 'a' 'b' \r\n"],
+    [
+      'caf\u00e9 \u00ff\r\n',
+      "-ERR unknown command 'caf\u00e9', with args beginning with: '\u00ff' \r\n",
+    ],
+    ['AUTH default any\r\n', '+OK\r\n'],
+    ['AUTH other any\r\n', '-WRONGPASS invalid username-password pair or user is disabled.\r\n'],
     ['SELECT 1\r\n', '-ERR DB index is out of range\r\n'],
     ['FLUSHALL\r\n', '+OK\r\n'],
     ['DBSIZE\r\n', ':0\r\n'],

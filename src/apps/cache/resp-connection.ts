@@ -34,6 +34,7 @@ export class RespConnection {
       },
       streamed: (args, size) => this.#streamed(args, size),
     });
+    this.#reader.isStranger = !this.#isAllowed;
   }
 
   get isWaiting(): boolean {
@@ -118,6 +119,10 @@ export class RespConnection {
     if (given === undefined || args.length > 2) {
       return errorReply("ERR wrong number of arguments for 'auth' command");
     }
+    // Without a password, the user "default" has any.
+    if (this.#password === undefined && args.length === 2) {
+      return args[0] === 'default' ? ok : errorReply(wrongPassword);
+    }
     if (this.#password === undefined) {
       return errorReply(
         'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
@@ -129,6 +134,7 @@ export class RespConnection {
   #isPassword(args: readonly string[]): boolean {
     const user = args.length === 2 ? args[0] : 'default';
     this.#isAllowed = user === 'default' && equalTexts(args.at(-1) ?? '', this.#password ?? '');
+    this.#reader.isStranger = !this.#isAllowed;
     return this.#isAllowed;
   }
 

@@ -18,7 +18,7 @@ export function integerReply(value: number): Uint8Array {
 
 /** @param text With its code, e.g. `ERR syntax error`. */
 export function errorReply(text: string): Uint8Array {
-  return encoder.encode(`-${text.replace(/[\r\n]+/g, ' ')}\r\n`);
+  return bytesOf(`-${text.replace(/[\r\n]/g, ' ')}\r\n`);
 }
 
 /** No value. A RESP3 client waits for ever for the rest of RESP2's. */
@@ -28,14 +28,12 @@ export function nullReply(version: RespVersion): Uint8Array {
 
 /** Text whose characters are bytes. */
 export function bulk(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length + 16);
-  const head = encoder.encode(`$${text.length}\r\n`);
-  bytes.set(head);
-  let at = head.length;
-  for (let i = 0; i < text.length; i++) bytes[at++] = text.charCodeAt(i);
-  bytes[at++] = 13;
-  bytes[at++] = 10;
-  return bytes.subarray(0, at);
+  return bytesOf(`$${text.length}\r\n${text}\r\n`);
+}
+
+/** A client's own bytes may be part of a reply: each character is one. */
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from({ length: text.length }, (_, i) => text.charCodeAt(i));
 }
 
 /** The bytes before a bulk string of `size` bytes. */

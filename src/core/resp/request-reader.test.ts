@@ -95,6 +95,19 @@ test('what is no request is refused in Redis’ words, without waiting for more'
   }
 });
 
+test('a client that has not given its password may send little', () => {
+  for (const [text, message] of [
+    ['*11\r\n', 'Protocol error: unauthenticated multibulk length'],
+    ['*2\r\n$16385\r\n', 'Protocol error: unauthenticated bulk length'],
+  ] as const) {
+    const reader = readerOf([]);
+    reader.isStranger = true;
+    assert.throws(() => reader.push(Buffer.from(text)), new RespSyntaxError(message));
+    reader.isStranger = false;
+    readerOf([]).push(Buffer.from(text));
+  }
+});
+
 test('large arguments besides the streamed one are bounded together', () => {
   const reader = readerOf([]);
   reader.push(Buffer.from('*40\r\n$4\r\nMGET\r\n$1\r\na\r\n'));

@@ -9,6 +9,9 @@ const lineBytesMax = 64 << 10;
 const argumentsMax = 65_536;
 /** Bytes of all collected arguments of one command. */
 const commandBytesMax = 16 << 20;
+/** Arguments, and bytes of each, before a client has given its password; Redis' own limits. */
+const strangerArgumentsMax = 10;
+const strangerBytesMax = 16 << 10;
 /** Redis' own limit of a bulk string. */
 const bulkBytesMax = 512 << 20;
 
@@ -49,6 +52,8 @@ const newline = 10;
 export class RequestReader {
   /** Set by the handler to stop between two commands; what was pushed is kept. */
   isPaused = false;
+  /** Set while the client has not said who it is: few and small arguments, as in Redis. */
+  isStranger = false;
   readonly #handler: RequestHandler;
   #pending: Uint8Array[] = [];
   #args: string[] = [];
@@ -141,6 +146,9 @@ export class RequestReader {
     if (line[0] === '*') {
       const count = numberIn(line, 'Protocol error: invalid multibulk length', argumentsMax);
       // Redis takes no notice of an empty command.
+      if (this.isStranger && count > strangerArgumentsMax) {
+        throw new RespSyntaxError('Protocol error: unauthenticated multibulk length');
+      }
       if (count > 0) this.#count = count;
       return;
     }
@@ -149,6 +157,9 @@ export class RequestReader {
   }
 
   #bulk(size: number): void {
+    if (this.isStranger && size > strangerBytesMax) {
+      throw new RespSyntaxError('Protocol error: unauthenticated bulk length');
+    }
     const isValue = this.#args.length >= 2 && this.#sink === undefined;
     if (size > collectedBytesMax && isValue) {
       this.#sink = this.#handler.streamed(this.#args, size);
