@@ -18,6 +18,11 @@ export interface ControlPlaneOptions {
    * the API server starts in half of the time. @default false
    */
   readonly controllers?: boolean | undefined;
+  /**
+   * An address of this machine that pods of real nodes reach. With it, kwok is left out.
+   * @default none: the API server listens on the loopback address only, and nodes are fake
+   */
+  readonly address?: string | undefined;
 }
 
 interface ApiResponse {
@@ -35,7 +40,7 @@ const requestTimeoutMs = 30_000;
 export class ControlPlane {
   /** Of the administrator; also for kubectl and helm, as `KUBECONFIG`. */
   readonly kubeconfig: string;
-  /** https://127.0.0.1:port */
+  /** https://127.0.0.1:port, or the address of the options */
   readonly url: string;
   readonly #folder: string;
   readonly #options: ControlPlaneOptions;
@@ -62,7 +67,7 @@ export class ControlPlane {
     this.#options = options;
     this.#folder = folder;
     this.#ports = ports;
-    this.url = `https://127.0.0.1:${ports[0]}`;
+    this.url = `https://${options.address ?? '127.0.0.1'}:${ports[0]}`;
     this.kubeconfig = join(folder, 'admin.kubeconfig');
   }
 
@@ -128,9 +133,13 @@ export class ControlPlane {
   /** Starts it again, on the same port and with the same data; resolves when it is ready. */
   async startApiServer(): Promise<void> {
     const [api, etcd] = this.#ports;
-    const { controllers = false } = this.#options;
+    const { controllers = false, address } = this.#options;
     this.#run('kube-apiserver', [
-      ...['--bind-address=127.0.0.1', `--secure-port=${api}`, `--cert-dir=${this.#folder}/api`],
+      ...(address === undefined
+        ? ['--bind-address=127.0.0.1']
+        : ['--bind-address=0.0.0.0', `--advertise-address=${address}`]),
+      ...[`--secure-port=${api}`, `--cert-dir=${this.#folder}/api`],
+      '--kubelet-preferred-address-types=InternalIP',
       `--etcd-servers=http://127.0.0.1:${etcd}`,
       `--token-auth-file=${this.#folder}/tokens.csv`,
       '--authorization-mode=Node,RBAC',
@@ -214,11 +223,13 @@ export class ControlPlane {
       '--use-service-account-credentials=true',
     ]);
     this.#run('kube-scheduler', [...common, `--secure-port=${scheduler}`]);
-    this.#run('kwok', [
-      ...['--config', join(this.#folder, 'kwok.yaml'), '--kubeconfig', config],
-      ...['--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake'],
-      ...['--node-ip=127.0.0.1', `--node-port=${kwok}`],
-    ]);
+    if (this.#options.address === undefined) {
+      this.#run('kwok', [
+        ...['--config', join(this.#folder, 'kwok.yaml'), '--kubeconfig', config],
+        ...['--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake'],
+        ...['--node-ip=127.0.0.1', `--node-port=${kwok}`],
+      ]);
+    }
     await this.#until('the default service account exists', async () => {
       const account = `/api/v1/namespaces/default/serviceaccounts/default`;
       return (await this.ask('GET', account)).status === 200;

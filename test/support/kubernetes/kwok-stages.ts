@@ -1,7 +1,7 @@
 // What kwok does with fake nodes and their pods: nodes become ready and stay so, pods run at once, and go when deleted.
 // kwok has no stages of its own.
 
-/** Addresses of pods are drawn by kwok from 10.0.0.0/8. */
+/** Fake pods have the address of their fake node, that of kwok itself. */
 export const kwokConfiguration = `
 apiVersion: config.kwok.x-k8s.io/v1alpha1
 kind: KwokConfiguration
