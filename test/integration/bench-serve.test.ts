@@ -2,9 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { parseWorkload, startWorkload } from '../../src/core/workload/index.ts';
+import { startFleet } from '../support/fleet.ts';
 import { type ScriptedOpenai, scriptedOpenai } from '../support/scripted-openai.ts';
 import { until } from '../support/until.ts';
 
@@ -37,6 +41,7 @@ async function server(t: TestContext, gapMs = 1): Promise<ScriptedOpenai> {
 /** The server's URL as users know it, without the path of the API. */
 const rootOf = ({ url }: ScriptedOpenai) => url.replace(/\/v1$/, '');
 
+const model = 'Qwen/Qwen3-8B';
 const smallRandom = ['--random-input-len', '30', '--random-output-len', '4'];
 
 test('random requests at a rate, with the result of vllm bench serve on standard output', async (t) => {
@@ -142,6 +147,109 @@ test('questions of a ShareGPT file, as often as asked for', async (t) => {
   assert.ok(scripted.requests.every(({ max_tokens }) => max_tokens === 6));
 });
 
+test('every API of an engine, with equal counts of tokens', async (t) => {
+  const fleet = await startFleet(t, {
+    engines: 1,
+    policy: 'roundrobin',
+    model,
+    timeScale: Infinity,
+  });
+  for (const [backend, path] of [
+    ['openai', '/v1/completions'],
+    ['openai-chat', '/v1/chat/completions'],
+    ['openai-responses', '/v1/responses'],
+    ['anthropic', '/v1/messages'],
+  ] as const) {
+    const { status, stdout, stderr } = await run(
+      ...['--url', fleet.url, '--endpoint', path, '--random-input-len', '50', '--seed', '3'],
+      ...['--random-output-len', '7', '--num-prompts', '4', '--num-warmups', '0', '--json'],
+    );
+    assert.equal(status, 0, `${backend}: ${stderr}`);
+    const { completed, total_input_tokens, total_output_tokens, spillway } = JSON.parse(stdout);
+    const { output_mismatches, prompt_mismatches } = spillway;
+    assert.deepEqual([completed, total_input_tokens, prompt_mismatches], [4, 200, 0], backend);
+    // Messages may end early; the result says how many did.
+    if (backend !== 'anthropic')
+      assert.deepEqual([total_output_tokens, output_mismatches], [28, 0]);
+  }
+});
+
+test('embeddings are measured as one chunk', async (t) => {
+  const server = createServer((request, response) => {
+    request.resume();
+    const isModels = request.url === '/v1/models';
+    const embedding = { data: [{ embedding: [1, 2] }], usage: { prompt_tokens: 50 } };
+    response.end(JSON.stringify(isModels ? { data: [{ id: 'e' }] } : embedding));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const { status, stdout, stderr } = await run(
+    ...[
+      '--url',
+      `http://127.0.0.1:${port}`,
+      '--backend',
+      'openai-embeddings',
+      '--num-prompts',
+      '3',
+    ],
+    ...['--random-input-len', '50', '--num-warmups', '0', '--json'],
+  );
+  assert.equal(status, 0, stderr);
+  const result = JSON.parse(stdout);
+  assert.deepEqual(
+    [result.completed, result.total_input_tokens, result.total_output_tokens, result.mean_tpot_ms],
+    [3, 150, 0, null],
+  );
+  assert.equal(result.mean_ttft_ms, result.mean_e2el_ms);
+});
+
+test('a live conversation finds cached what the workload says, responses included', async (t) => {
+  const fleet = await startFleet(t, { engines: 1, policy: 'roundrobin', model, timeScale: 2 });
+  const file = join(directory, 'chat.yaml');
+  const settings = { users: 4, rounds: 5, qps: 8, sharedSystemPrompt: 200, userHistoryPrompt: 300 };
+  const workload = {
+    kind: 'multi-round-qa',
+    ...settings,
+    question: 20,
+    answerLen: 40,
+    requests: 40,
+  };
+  writeFileSync(file, JSON.stringify(workload));
+  for (const endpoint of ['/v1/completions', '/v1/chat/completions']) {
+    const seed = endpoint.includes('chat') ? '1' : '2';
+    const { status, stdout, stderr } = await run(
+      ...['--url', fleet.url, '--endpoint', endpoint, '--workload', file, '--time-scale', '2'],
+      ...['--num-warmups', '0', '--seed', seed, '--json'],
+    );
+    assert.equal(status, 0, stderr);
+    const { completed, total_input_tokens, spillway } = JSON.parse(stdout);
+    assert.deepEqual([completed, spillway.prompt_mismatches], [40, 0]);
+    const { cached, prompts } = played(file);
+    // The times of the responses say which turns are among the first 40 requests.
+    const [found, expected] = [spillway.cached_tokens / total_input_tokens, cached / prompts];
+    assert.ok(Math.abs(found - expected) < 0.03, `${endpoint}: ${found} for ${expected}`);
+  }
+});
+
+/** Tokens of the prompts of a workload, and those that a cache without a limit has of them. */
+function played(file: string): { readonly cached: number; readonly prompts: number } {
+  const workload = parseWorkload(readFileSync(file, 'utf8'), file);
+  const { source } = startWorkload(workload, { blockTokens: 16, seed: 1 });
+  const seen = new Set<number>();
+  let [cached, prompts] = [0, 0];
+  for (let index = 0; Number.isFinite(source.nextSeconds); index++) {
+    const { promptTokens, blockIds, arrivalSeconds } = source.take();
+    const whole = blockIds.slice(0, Math.floor((promptTokens - 1) / 16));
+    const firstNew = whole.findIndex((id) => !seen.has(id));
+    cached += 16 * (firstNew < 0 ? whole.length : firstNew);
+    prompts += promptTokens;
+    for (const id of blockIds) seen.add(id);
+    source.answered(index, arrivalSeconds);
+  }
+  return { cached, prompts };
+}
+
 test('Ctrl-C prints what was measured, with status 130', async (t) => {
   const scripted = await server(t);
   const { child, ended } = start(
@@ -162,7 +270,16 @@ test('what contradicts itself is refused in one sentence with status 2', async (
     [['--ramp-up-start-rps', '4'], /need --ramp-up-strategy/],
     [['--goodput', 'ttft:soon'], /--goodput ttft:soon must be ttft, tpot or e2el/],
     [['--url', 'http://a', '--base-url', 'http://b'], /--url and --base-url are the same/],
-    [['--endpoint', '/v1/embeddings'], /other APIs are not measured/],
+    [
+      ['--endpoint', '/v1/rerank'],
+      /--endpoint \/v1\/rerank must end in .*\/messages, \/embeddings/,
+    ],
+    [['--dataset-name', 'multi-round-qa'], /has no end: give --duration or --num-prompts/],
+    [
+      ['--workload', 'w.yaml', '--request-rate', '4'],
+      /--dataset-name workload says itself when its requests are due: drop --request-rate/,
+    ],
+    [['--workload', 'w.yaml', '--dataset-name', 'sharegpt'], /are two datasets: give one/],
     [['--request-rate', '0'], /It must be a number above 0, or inf/],
     [['--extra-body', '[]'], /It must be a JSON object/],
     [['--percentile-metrics', 'speed'], /It must be a list of ttft, tpot, itl, e2el/],

@@ -51,8 +51,7 @@ async function serve(
   const [found, expected]: [number[], number[]] = [[], []];
   for (const request of await shrunkTrace(options.requests)) {
     const answer = await client.send(
-      writer.path,
-      writer.body(request),
+      { api: writer.api, body: writer.body(request) },
       new AbortController().signal,
     );
     assert.equal(answer.error, undefined);

@@ -78,14 +78,15 @@ export function apiKeyOf({ apiKey, apiKeyEnv }: KeyFlags): string | undefined {
 function planLines(
   options: LoadOptions,
   verb: string,
-  { model, requests, tooLong }: LoadPlan,
+  { model, count, lastSeconds, tooLong }: LoadPlan,
 ): string {
   const { users, untilSeconds } = options;
-  const seconds = untilSeconds ?? requests.at(-1)?.arrivalSeconds ?? 0;
+  const seconds = untilSeconds ?? lastSeconds;
+  const requests = count === undefined ? 'requests' : counted(count, 'request');
   const what =
     users === undefined
-      ? `${counted(requests.length, 'request')} over ${seconds.toFixed(1)} s`
-      : `${untilSeconds === undefined ? counted(requests.length, 'request') : `requests for ${seconds.toFixed(1)} s`} from ${counted(users, 'user')}`;
+      ? `${requests}${seconds === undefined ? '' : ` over ${seconds.toFixed(1)} s`}`
+      : `${untilSeconds === undefined ? requests : `requests for ${untilSeconds.toFixed(1)} s`} from ${counted(users, 'user')}`;
   const scale =
     options.timeScale === 1
       ? ''

@@ -14,7 +14,14 @@ import {
 import { duration } from '../arguments/quantities.ts';
 import type { KeyFlags } from './run-measured.ts';
 
-const backends = ['openai', 'openai-chat', 'vllm'] as const;
+const backends = [
+  'openai',
+  'openai-chat',
+  'vllm',
+  'openai-responses',
+  'anthropic',
+  'openai-embeddings',
+] as const;
 const latencies = ['ttft', 'tpot', 'itl', 'e2el'] as const;
 
 /** The load of a benchmark, as the flags give it. */
@@ -37,6 +44,16 @@ export interface LoadFlags extends KeyFlags {
   readonly prefixRepetitionNumPrefixes: number;
   readonly prefixRepetitionOutputLen: number;
   readonly sharegptOutputLen?: number;
+  readonly workload?: string;
+  readonly setWorkload: readonly string[];
+  readonly loraModules?: readonly string[];
+  readonly numUsers: number;
+  readonly numRounds: number;
+  readonly qps: number;
+  readonly sharedSystemPrompt: number;
+  readonly userHistoryPrompt: number;
+  readonly answerLen: number;
+  readonly sessionHeader?: string;
   readonly requestRate: number;
   readonly burstiness: number;
   readonly maxConcurrency?: number;
@@ -76,7 +93,7 @@ export function addTargetFlags(command: Command): Command {
     .option('--port <n>', 'port, without --url', port, 8000)
     .option(
       '--endpoint <path>',
-      'path of the requests: /v1/completions or /v1/chat/completions, which choose the API, too',
+      'path of the requests, such as /v1/chat/completions, which chooses the API, too',
     );
 }
 
@@ -89,7 +106,10 @@ function addRequestFlags(command: Command): Command {
   return command
     .optionsGroup('Requests:')
     .addOption(
-      new Option('--backend <name>', 'openai and vllm: /v1/completions; openai-chat: chats')
+      new Option(
+        '--backend <name>',
+        'openai and vllm: /v1/completions; openai-chat: chats; anthropic: /v1/messages',
+      )
         .choices(backends)
         .default('openai'),
     )
@@ -119,7 +139,7 @@ function addDatasetFlags(command: Command): Command {
         .choices(datasetNames)
         .default('random'),
     )
-    .option('--dataset-path <file>', 'sharegpt: its JSON file')
+    .option('--dataset-path <file>', 'sharegpt: its JSON file; trace: Mooncake JSONL or Azure CSV')
     .option('--num-prompts <n>', 'number of requests (default: 1000)', positiveInteger)
     .option('--seed <n>', 'seed of prompts and arrivals', nonNegativeInteger, 0)
     .option('--random-input-len <n>', 'random: tokens of a prompt', positiveInteger, 1024)
@@ -164,6 +184,32 @@ function addDatasetFlags(command: Command): Command {
       '--sharegpt-output-len <n>',
       'sharegpt: tokens of a response (default: as in the file)',
       positiveInteger,
+    )
+    .option('--workload <file>', 'workload file of spillway simulate, as the dataset')
+    .option('--set-workload <key=value>', 'key of the workload file; may be repeated', collect, [])
+    .option(
+      '--lora-modules <names...>',
+      'workload: model names that stand for its LoRA adapters, in order',
+    )
+    .option('--num-users <n>', 'multi-round-qa: users at once', positiveInteger, 10)
+    .option('--num-rounds <n>', 'multi-round-qa: questions of a user', positiveInteger, 5)
+    .option('--qps <n>', 'multi-round-qa: questions per second, of all users', positive, 1)
+    .option(
+      '--shared-system-prompt <n>',
+      'multi-round-qa: tokens that all prompts begin with',
+      nonNegativeInteger,
+      100,
+    )
+    .option(
+      '--user-history-prompt <n>',
+      'multi-round-qa: tokens of the context of a user',
+      nonNegativeInteger,
+      1000,
+    )
+    .option('--answer-len <n>', 'multi-round-qa: tokens of a response', positiveInteger, 100)
+    .option(
+      '--session-header <name>',
+      'header that carries the session of a request, such as x-user-id (default: none)',
     );
 }
 

@@ -2,13 +2,31 @@
 import { InputError } from '../../core/base/index.ts';
 import type { ServiceLevel } from '../../core/stats/index.ts';
 import type { SendRate } from '../../core/workload/index.ts';
-import type { ServeOptions, ServeTraffic } from '../../tools/benchmark/index.ts';
+import {
+  isConversational,
+  loadApis,
+  type PromptApi,
+  type ServeOptions,
+  type ServeTraffic,
+} from '../../tools/benchmark/index.ts';
 import { durationIn } from '../arguments/quantities.ts';
 import { apiKeyOf } from './run-measured.ts';
 import type { LoadFlags, TargetFlags } from './serve-flags.ts';
 
 /** Number of requests of `--duration` without a rate: the run ends by its time. */
 const requestsPerDurationMax = 100_000;
+
+/** Tokens of a question: upstream's has about 20 (`"Here is question #3: can you tell me a new long story …"`). */
+const questionTokens = 20;
+
+const apisOfBackends: Readonly<Record<LoadFlags['backend'], PromptApi>> = {
+  openai: 'completions',
+  vllm: 'completions',
+  'openai-chat': 'chat',
+  'openai-responses': 'responses',
+  anthropic: 'messages',
+  'openai-embeddings': 'embeddings',
+};
 
 /** @returns The base URL of the API, ending in /v1 unless the URL has another path. */
 export function urlOf({ url, baseUrl, host, port: number }: TargetFlags): URL {
@@ -30,8 +48,8 @@ export function apiBase(url: URL): URL {
 export function trafficOf(flags: LoadFlags, endpoint?: string): ServeTraffic {
   const { temperature, topP } = flags;
   return {
-    dataset: flags.datasetName,
-    datasetPath: flags.datasetPath,
+    dataset: datasetOf(flags),
+    datasetPath: flags.workload ?? flags.datasetPath,
     count: countOf(flags),
     seed: flags.seed,
     api: apiOf(flags, endpoint),
@@ -57,6 +75,18 @@ export function trafficOf(flags: LoadFlags, endpoint?: string): ServeTraffic {
       outputTokens: flags.prefixRepetitionOutputLen,
     },
     shareGptOutputTokens: flags.sharegptOutputLen,
+    workloadSets: flags.setWorkload,
+    multiRoundQa: {
+      users: flags.numUsers,
+      rounds: flags.numRounds,
+      qps: flags.qps,
+      sharedSystemPrompt: flags.sharedSystemPrompt,
+      userHistoryPrompt: flags.userHistoryPrompt,
+      question: questionTokens,
+      answerLen: flags.answerLen,
+    },
+    end: { requests: flags.numPrompts, seconds: flags.duration },
+    adapters: flags.loraModules ?? [],
   };
 }
 
@@ -81,7 +111,8 @@ export function serveOptions(flags: LoadFlags, url: URL, startedAt: Date): Serve
     requestRate: flags.rampUpStrategy === undefined ? flags.requestRate : Infinity,
     burstiness: flags.burstiness,
     seed: flags.seed,
-    dataset: flags.datasetName,
+    dataset: datasetOf(flags),
+    sessionHeader: flags.sessionHeader,
     metadata: {},
     latencies: flags.percentileMetrics,
     isDetailed: false,
@@ -98,13 +129,39 @@ function countOf({ numPrompts, duration, requestRate, users }: LoadFlags): numbe
   return Math.min(enough, requestsPerDurationMax);
 }
 
-function apiOf({ backend }: LoadFlags, endpoint: string | undefined): 'chat' | 'completions' {
-  if (endpoint === undefined) return backend === 'openai-chat' ? 'chat' : 'completions';
-  if (endpoint.endsWith('/chat/completions')) return 'chat';
-  if (endpoint.endsWith('/completions')) return 'completions';
-  throw new InputError(
-    `--endpoint ${endpoint} must end in /chat/completions or /completions; other APIs are not measured.`,
+/** @throws {InputError} If two datasets are named, or a conversation has a rate of its own. */
+function datasetOf(flags: LoadFlags): ServeTraffic['dataset'] {
+  const { workload, datasetName, numPrompts, duration: seconds, users } = flags;
+  if (workload !== undefined && !['random', 'workload'].includes(datasetName)) {
+    throw new InputError(
+      `--workload and --dataset-name ${datasetName} are two datasets: give one.`,
+    );
+  }
+  const dataset = workload === undefined ? datasetName : 'workload';
+  if (dataset === 'multi-round-qa' && numPrompts === undefined && seconds === undefined) {
+    throw new InputError(
+      '--dataset-name multi-round-qa has no end: give --duration or --num-prompts.',
+    );
+  }
+  const hasRate = Number.isFinite(flags.requestRate) || flags.rampUpStrategy !== undefined;
+  if (isConversational({ dataset }) && (hasRate || users !== undefined)) {
+    throw new InputError(
+      `--dataset-name ${dataset} says itself when its requests are due: drop --request-rate, --ramp-up-strategy and --users.`,
+    );
+  }
+  return dataset;
+}
+
+function apiOf({ backend }: LoadFlags, endpoint: string | undefined): PromptApi {
+  if (endpoint === undefined) return apisOfBackends[backend];
+  const found = Object.values(apisOfBackends).filter((api) =>
+    endpoint.endsWith(loadApis[api].path),
   );
+  // /chat/completions ends in /completions, too.
+  const api = found.toSorted((a, b) => loadApis[b].path.length - loadApis[a].path.length)[0];
+  if (api !== undefined) return api;
+  const paths = [...new Set(Object.values(apisOfBackends).map((name) => loadApis[name].path))];
+  throw new InputError(`--endpoint ${endpoint} must end in ${paths.join(', ')}.`);
 }
 
 function rateOf(flags: LoadFlags): SendRate {

@@ -8,7 +8,7 @@ import {
   runLoad,
   type ServeOptions,
   serveJson,
-  serveTraffic,
+  serveSource,
 } from '../../tools/benchmark/index.ts';
 import { readEnvironment } from '../../tools/environment/index.ts';
 import { collect } from '../arguments/lists.ts';
@@ -67,7 +67,7 @@ async function runCommand(flags: ServeFlags): Promise<void> {
     await checkWritable(file);
   }
   const outcome = await runMeasured(options, 'Sending', (context) =>
-    runLoad(options, (model) => serveTraffic(traffic, model), context),
+    runLoad(options, (model) => serveSource(traffic, model), context),
   );
   if (outcome === undefined) return;
   const text = await resultText(options, outcome);

@@ -12,13 +12,13 @@ export interface WorkloadRequest extends TraceRequest {
 }
 
 /** Requests in order of arrival; some become due only when others are complete. */
-export interface RequestSource {
+export interface RequestSource<R extends WorkloadRequest = WorkloadRequest> {
   /** Tokens per block id. */
   readonly blockTokens: number;
   /** When the next request is due; Infinity while none is, and at the end. */
   readonly nextSeconds: number;
   /** Takes the next request. Requests are numbered from 0 in this order. */
-  take(): WorkloadRequest;
+  take(): R;
   /** Called when request `index` is complete, or never will be. */
   answered(index: number, nowSeconds: number): void;
 }

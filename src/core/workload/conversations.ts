@@ -1,6 +1,6 @@
 // Clients as a source of requests: each sends its next request when the previous one is complete.
 import { MinHeap } from '../base/index.ts';
-import type { RequestSource } from '../traces/index.ts';
+import type { RequestSource, WorkloadRequest } from '../traces/index.ts';
 import type { PromptNode, PromptTree } from './prompt-tree.ts';
 
 /** One request of a conversation, as its client intends to send it. */
@@ -41,6 +41,13 @@ export interface ConversationsOptions {
   readonly untilSeconds: number;
 }
 
+/** A request with the text that it is part of. */
+export interface ConversationRequest extends WorkloadRequest {
+  readonly prompt: PromptNode;
+  /** Prompt and response. */
+  readonly text: PromptNode;
+}
+
 interface Pending {
   readonly session: string;
   readonly turns: Conversation;
@@ -53,7 +60,9 @@ interface Sent extends Pending {
 }
 
 /** Returns conversations as a source of requests. Memory grows with those in progress, not with all. */
-export function conversationSource(options: ConversationsOptions): RequestSource {
+export function conversationSource(
+  options: ConversationsOptions,
+): RequestSource<ConversationRequest> {
   const { tree, requestsMax, untilSeconds } = options;
   const starts = options.conversations[Symbol.iterator]();
   let start = starts.next();
@@ -98,6 +107,8 @@ export function conversationSource(options: ConversationsOptions): RequestSource
         session: pending.session,
         ...(adapterId === undefined ? {} : { adapterId }),
         coversAnswer: true,
+        prompt,
+        text,
       };
     },
     answered(index, nowSeconds) {

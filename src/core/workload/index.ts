@@ -1,5 +1,6 @@
 // Workloads: generated traffic.
 export { type ArrivalProcess, arrivalTimes } from './arrivals.ts';
+export type { ConversationRequest } from './conversations.ts';
 export {
   type Dataset,
   type DatasetPrompt,
@@ -11,7 +12,7 @@ export {
 export type { TracedLengths } from './kinds/fields.ts';
 export type { Clients } from './kinds/kind.ts';
 export { drawLength, fitLengths, type Lengths } from './lengths.ts';
-export { PromptTree } from './prompt-tree.ts';
+export { type PromptNode, PromptTree } from './prompt-tree.ts';
 export { type RampUp, type SendRate, sendTimes } from './send-times.ts';
 export { startWorkload, type Workload, type WorkloadRun, workloadKinds } from './workload.ts';
 export {

@@ -2,7 +2,7 @@
 import { seededRandom } from '../base/index.ts';
 import type { RequestSource } from '../traces/index.ts';
 import type { ArrivalProcess } from './arrivals.ts';
-import { conversationSource } from './conversations.ts';
+import { type ConversationRequest, conversationSource } from './conversations.ts';
 import { agents } from './kinds/agents.ts';
 import type { Clients, Kind } from './kinds/kind.ts';
 import { lora } from './kinds/lora.ts';
@@ -32,7 +32,7 @@ export interface Workload {
 }
 
 export interface WorkloadRun {
-  readonly source: RequestSource;
+  readonly source: RequestSource<ConversationRequest>;
   /**
    * Requests per second that clients intend to send if they wait for responses; undefined where none wait, and in
    * a closed loop, which has no intended rate.

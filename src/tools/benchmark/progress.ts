@@ -41,11 +41,12 @@ export function createProgressDisplay(output: ProgressOutput): {
 
 function text({ total, sent, completed, failed, seconds }: ReplayProgress): string {
   const failures = failed === 0 ? '' : `, ${failed} failed`;
-  return `${seconds.toFixed(0)} s: ${completed}/${total} done${failures}, ${sent - completed - failed} in flight`;
+  const all = total === undefined ? '' : `/${total}`;
+  return `${seconds.toFixed(0)} s: ${completed}${all} done${failures}, ${sent - completed - failed} in flight`;
 }
 
 function bar({ total, completed, failed }: ReplayProgress, width: number): string {
-  if (width < 5) return '';
+  if (width < 5 || total === undefined) return '';
   const full = Math.floor(((completed + failed) / total) * width);
   return `[${'#'.repeat(full)}${'.'.repeat(width - full)}] `;
 }

@@ -9,6 +9,8 @@ import { until } from '../../../test/support/until.ts';
 import type { Clock } from '../../core/base/index.ts';
 import type { TraceRequest } from '../../core/traces/index.ts';
 import { readAnswerChunk } from './answer-chunk.ts';
+import { loadApis } from './load-api.ts';
+import { listedRequests } from './load-source.ts';
 import { replay } from './replay.ts';
 import type { RequestWriter } from './request-body.ts';
 import { SseReader } from './sse-reader.ts';
@@ -48,7 +50,7 @@ function clientOf(t: TestContext, url: URL, settings: ClientSettings = {}) {
 
 const never = new AbortController().signal;
 const send = (t: TestContext, url: URL, settings?: ClientSettings) =>
-  clientOf(t, url, settings).send('/completions', Buffer.from('{}'), never);
+  clientOf(t, url, settings).send({ api: loadApis.completions, body: Buffer.from('{}') }, never);
 
 const event = (json: unknown) => `data: ${JSON.stringify(json)}\n\n`;
 const token = (text: string) => event({ choices: [{ index: 0, text, finish_reason: null }] });
@@ -220,9 +222,9 @@ test('retries on a new connection if the server closed an idle one', async (t) =
     else response.writeHead(200, streamHead).end(`${token('a')}data: [DONE]\n\n`);
   });
   const client = clientOf(t, url);
-  const first = await client.send('/completions', Buffer.from('{}'), never);
+  const first = await client.send({ api: loadApis.completions, body: Buffer.from('{}') }, never);
   await delay(5);
-  const second = await client.send('/completions', Buffer.from('{}'), never);
+  const second = await client.send({ api: loadApis.completions, body: Buffer.from('{}') }, never);
   assert.deepEqual([first.error, second.error, count], [undefined, undefined, 3]);
 });
 
@@ -234,7 +236,7 @@ const arrivals = (...seconds: readonly number[]): TraceRequest[] =>
     outputTokens: 2,
     blockIds: [0],
   }));
-const writer: RequestWriter = { path: '/completions', body: () => Buffer.from('{}') };
+const writer: RequestWriter = { api: loadApis.completions, body: () => Buffer.from('{}') };
 
 /** Responds with two tokens, the second after `ms`. */
 const twoTokens =
@@ -254,7 +256,8 @@ test('sends requests when they are due, not when earlier ones have finished', as
   });
   const requests = arrivals(0, 0, 0.03, 0.06);
   const client = clientOf(t, url);
-  const result = await replay({ requests, writer, client, clock: wallClock, signal: never });
+  const source = listedRequests({ requests, writer });
+  const result = await replay({ source, client, clock: wallClock, signal: never });
   assert.equal(result.isPartial, false);
   assert.equal(result.records.length, 4);
   for (const record of result.records) {
@@ -267,8 +270,7 @@ test('sends requests when they are due, not when earlier ones have finished', as
 test('records the delay of a request that waits for the concurrency limit', async (t) => {
   const url = await serve(t, twoTokens(40));
   const result = await replay({
-    requests: arrivals(0, 0),
-    writer,
+    source: listedRequests({ requests: arrivals(0, 0), writer }),
     client: clientOf(t, url),
     clock: wallClock,
     concurrencyMax: 1,
@@ -293,8 +295,7 @@ test('a stop ends the requests in flight and keeps what was measured', async (t)
   const stop = new AbortController();
   void Promise.all([firstIsDone.promise, secondCame.promise]).then(() => stop.abort());
   const result = await replay({
-    requests: arrivals(0, 0.03, 60),
-    writer,
+    source: listedRequests({ requests: arrivals(0, 0.03, 60), writer }),
     client: clientOf(t, url),
     clock: wallClock,
     signal: stop.signal,
@@ -346,18 +347,18 @@ test('reports a server without an OpenAI API in one sentence', async (t) => {
 /** Sends requests without a pause to a client whose responses have these errors; the last one repeats. */
 async function replayed(kinds: readonly (string | undefined)[], refusedMax: number | undefined) {
   let sent = 0;
+  const requests = Array.from({ length: 50 }, (_, i) => ({
+    ...{ arrivalSeconds: 0, promptTokens: 1, outputTokens: 1, blockIds: [i] },
+  }));
   const run = await replay({
-    requests: Array.from({ length: 50 }, (_, i) => ({
-      ...{ arrivalSeconds: 0, promptTokens: 1, outputTokens: 1, blockIds: [i] },
-    })),
-    writer: { path: '/x', body: () => Buffer.from('{}') },
+    source: listedRequests({ requests, writer }),
     client: {
       send: async () => {
         const kind = kinds[Math.min(sent++, kinds.length - 1)];
         return {
           ...{ sentSeconds: 0, endSeconds: 0, chunkSeconds: [0], usage: undefined },
           ...{ engine: undefined, engineName: undefined, engineLagSeconds: undefined },
-          isEmulated: false,
+          ...{ isEmulated: false, text: '' },
           error: kind === undefined ? undefined : { kind, message: kind },
         };
       },

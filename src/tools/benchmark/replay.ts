@@ -1,17 +1,19 @@
 // Sends requests and waits for their responses. In open loop each is sent when it is due, whether or not
 // earlier ones have finished; in a closed loop, when one of the users is free.
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../core/base/index.ts';
 import type { RequestRecord } from '../../core/stats/index.ts';
-import type { LoadRequest, RequestWriter } from './request-body.ts';
+import type { LoadSource } from './load-source.ts';
+import type { LoadRequest } from './request-body.ts';
 import type { StreamClient, StreamedAnswer } from './stream-client.ts';
 
-/** Number of bodies written in advance, so that writing 100 KB does not delay a request that is due. */
-const preparedBodiesMax = 64;
+/** Longest delay of a timer of Node. */
+const timerMsMax = 2 ** 31 - 1;
 
 /** Progress of a run. */
 export interface ReplayProgress {
-  readonly total: number;
+  /** Number of requests; undefined if it is not known. */
+  readonly total: number | undefined;
   readonly sent: number;
   readonly completed: number;
   readonly failed: number;
@@ -34,156 +36,184 @@ export interface ReplayResult {
   readonly outputMismatches: number;
 }
 
-/**
- * Sends the requests at their arrival times and waits for all responses.
- *
- * @param options.requests In order of arrival; the first is due at its arrivalSeconds, usually 0.
- * @param options.concurrencyMax Requests under way at once; one that is due beyond it waits, and
- *   its wait is counted as client lag.
- * @param options.users Closed loop: that many requests at once, each due when one before it has ended, if
- *   that is later than its own time.
- * @param options.untilSeconds Nothing is sent after this time; the run is complete nevertheless.
- * @param options.signal Stops sending, ends what is under way, and returns what there is.
- */
-export async function replay(options: {
-  readonly requests: readonly LoadRequest[];
-  readonly writer: RequestWriter;
+/** What a run sends, and where it ends. */
+export interface ReplayOptions {
+  readonly source: LoadSource;
   readonly client: StreamClient;
   readonly clock: Clock;
+  /** Requests under way at once; one that is due beyond it waits, and its wait is counted as client lag. */
   readonly concurrencyMax?: number | undefined;
+  /**
+   * Closed loop: that many requests at once, each due when one before it has ended, if that is later than its
+   * own time.
+   */
   readonly users?: number | undefined;
+  /** Nothing is sent after this time; the run is complete nevertheless. */
   readonly untilSeconds?: number | undefined;
   /** Number of refused connections in a row that stops the run. @default no limit */
   readonly refusedMax?: number | undefined;
+  /** Header that carries a request's session. @default none */
+  readonly sessionHeader?: string | undefined;
+  /** Stops sending, ends what is under way, and returns what there is. */
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: ReplayProgress) => void) | undefined;
-}): Promise<ReplayResult> {
-  const { requests, writer, client, clock, refusedMax = Number.POSITIVE_INFINITY } = options;
-  const gone = new AbortController();
-  const signal = AbortSignal.any([options.signal, gone.signal]);
-  let refusedInARow = 0;
-  const { concurrencyMax = Number.POSITIVE_INFINITY, users = Number.POSITIVE_INFINITY } = options;
-  const untilSeconds = options.untilSeconds ?? Number.POSITIVE_INFINITY;
-  const openMax = Math.min(concurrencyMax, users);
-  let isEnough = false;
-  const records: (RequestRecord | undefined)[] = [];
-  const running = new Set<Promise<void>>();
-  let wakeWaiting: (() => void) | undefined;
-  const bodies = new BodiesAhead(requests, writer);
-  // The first burst is due at once, so its bodies are written before the clock starts.
-  while (!signal.aborted && bodies.prepareOne()) await nextTurn();
-  const startSeconds = clock.nowSeconds();
-  const counts = { sent: 0, completed: 0, failed: 0 };
-  const mismatches = { promptMismatches: 0, outputMismatches: 0 };
-  const report = () =>
-    options.onProgress?.({
-      total: requests.length,
-      ...counts,
-      seconds: clock.nowSeconds() - startSeconds,
-    });
+}
 
-  for (const [index, request] of requests.entries()) {
-    const dueSeconds = startSeconds + request.arrivalSeconds;
-    await waitUntil(dueSeconds, clock, bodies, signal);
-    while (running.size >= openMax && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        wakeWaiting = resolve;
-      });
+/** Sends the requests when they are due and waits for all responses. */
+export function replay(options: ReplayOptions): Promise<ReplayResult> {
+  return new Replay(options).run();
+}
+
+class Replay {
+  readonly #options: ReplayOptions;
+  readonly #signal: AbortSignal;
+  readonly #gone = new AbortController();
+  readonly #openMax: number;
+  readonly #untilSeconds: number;
+  readonly #records: (RequestRecord | undefined)[] = [];
+  readonly #running = new Set<Promise<void>>();
+  #startSeconds = 0;
+  #sent = 0;
+  #completed = 0;
+  #failed = 0;
+  #promptMismatches = 0;
+  #outputMismatches = 0;
+  #refusedInARow = 0;
+  #wake: (() => void) | undefined;
+
+  constructor(options: ReplayOptions) {
+    this.#options = options;
+    this.#signal = AbortSignal.any([options.signal, this.#gone.signal]);
+    this.#signal.addEventListener('abort', () => this.#wake?.(), { once: true });
+    const { concurrencyMax = Number.POSITIVE_INFINITY, users = Number.POSITIVE_INFINITY } = options;
+    this.#openMax = Math.min(concurrencyMax, users);
+    this.#untilSeconds = options.untilSeconds ?? Number.POSITIVE_INFINITY;
+  }
+
+  async run(): Promise<ReplayResult> {
+    const { source, clock } = this.#options;
+    const signal = this.#signal;
+    // The first burst is due at once, so its bodies are written before the clock starts.
+    while (!signal.aborted && source.prepare()) await nextTurn();
+    this.#startSeconds = clock.nowSeconds();
+    while (!signal.aborted && (await this.#untilDue())) {
+      while (this.#running.size >= this.#openMax && !signal.aborted) await this.#nextEnd();
+      if (signal.aborted || this.#nowSeconds() >= this.#untilSeconds) break;
+      this.#send();
     }
-    if (signal.aborted) break;
-    const nowSeconds = clock.nowSeconds() - startSeconds;
-    isEnough = nowSeconds >= untilSeconds;
-    if (isEnough) break;
-    counts.sent++;
+    await Promise.all(this.#running);
+    return {
+      records: this.#records.filter((record) => record !== undefined),
+      durationSeconds: this.#nowSeconds(),
+      isPartial: signal.aborted,
+      isServerGone: this.#gone.signal.aborted,
+      promptMismatches: this.#promptMismatches,
+      outputMismatches: this.#outputMismatches,
+    };
+  }
+
+  /** Waits until a request is due, writing the next bodies meanwhile. @returns Whether there is one. */
+  async #untilDue(): Promise<boolean> {
+    const { source } = this.#options;
+    for (;;) {
+      const dueSeconds = source.nextSeconds;
+      if (this.#signal.aborted) return false;
+      if (dueSeconds === Number.POSITIVE_INFINITY) {
+        // A response may make a request due.
+        if (this.#running.size === 0) return false;
+        await this.#nextEnd();
+        continue;
+      }
+      if (dueSeconds >= this.#untilSeconds) return false;
+      const waitMs = (dueSeconds - this.#nowSeconds()) * 1000;
+      if (waitMs <= 0) return true;
+      // Writes one body at a time, so that chunks that arrive in between get their time stamp.
+      if (source.prepare()) await nextTurn();
+      else await this.#nextEnd(waitMs);
+    }
+  }
+
+  /** Waits until a request ends or the run is stopped, at most for a time. */
+  #nextEnd(atMostMs?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer =
+        atMostMs === undefined ? undefined : setTimeout(resolve, Math.min(atMostMs, timerMsMax));
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #send(): void {
+    const { source, client, users, sessionHeader } = this.#options;
+    const { request, body } = source.take();
+    const index = this.#sent++;
     const scheduledSeconds =
-      options.users === undefined
+      users === undefined
         ? request.arrivalSeconds
-        : Math.max(request.arrivalSeconds, nowSeconds);
-    const exchange = client.send(writer.path, bodies.take(index), signal).then((answer) => {
+        : Math.max(request.arrivalSeconds, this.#nowSeconds());
+    const { api } = source.writer;
+    const headers =
+      sessionHeader === undefined || request.session === undefined
+        ? undefined
+        : { [sessionHeader]: request.session };
+    const keepsText = source.requests === undefined;
+    const exchange = client.send({ api, body, headers, keepsText }, this.#signal).then((answer) => {
       const record = recordOf(
         { ...request, arrivalSeconds: scheduledSeconds },
         answer,
-        startSeconds,
+        this.#startSeconds,
       );
-      records[index] = record;
-      if (record.error === undefined) {
-        counts.completed++;
-        if (record.promptTokens !== request.promptTokens) mismatches.promptMismatches++;
-        if (record.outputTokens !== request.outputTokens) mismatches.outputMismatches++;
-      } else {
-        counts.failed++;
-      }
-      if (record.error?.kind === 'refused') refusedInARow++;
-      else if (fromServer(record.error?.kind)) refusedInARow = 0;
-      if (refusedInARow >= refusedMax) gone.abort();
-      running.delete(exchange);
-      wakeWaiting?.();
-      report();
+      this.#records[index] = record;
+      this.#count(request, record);
+      this.#running.delete(exchange);
+      source.ended(index, this.#nowSeconds(), record.error === undefined ? answer.text : undefined);
+      this.#wake?.();
+      this.#report();
     });
-    running.add(exchange);
-    report();
+    this.#running.add(exchange);
+    this.#report();
   }
-  await Promise.all(running);
-  return {
-    records: records.filter((record) => record !== undefined),
-    durationSeconds: clock.nowSeconds() - startSeconds,
-    isPartial: (counts.sent < requests.length && !isEnough) || signal.aborted,
-    isServerGone: gone.signal.aborted,
-    ...mismatches,
-  };
+
+  #count(request: LoadRequest, { error, promptTokens, outputTokens }: RequestRecord): void {
+    if (error === undefined) {
+      this.#completed++;
+      // A response within a prompt may be split into other tokens than those that were generated.
+      const isExact = !request.parts?.some((part) => 'response' in part);
+      if (isExact && promptTokens !== request.promptTokens) this.#promptMismatches++;
+      const { lengthField } = this.#options.source.writer.api;
+      if (lengthField !== undefined && outputTokens !== request.outputTokens) {
+        this.#outputMismatches++;
+      }
+    } else {
+      this.#failed++;
+    }
+    if (error?.kind === 'refused') this.#refusedInARow++;
+    else if (fromServer(error?.kind)) this.#refusedInARow = 0;
+    const { refusedMax = Number.POSITIVE_INFINITY } = this.#options;
+    if (this.#refusedInARow >= refusedMax) this.#gone.abort();
+  }
+
+  #report(): void {
+    const { source, onProgress } = this.#options;
+    onProgress?.({
+      total: source.count,
+      sent: this.#sent,
+      completed: this.#completed,
+      failed: this.#failed,
+      seconds: this.#nowSeconds(),
+    });
+  }
+
+  #nowSeconds(): number {
+    return this.#options.clock.nowSeconds() - this.#startSeconds;
+  }
 }
 
 /** Whether the server responded to a request with this error, or with none. */
 function fromServer(kind: string | undefined): boolean {
   return kind === undefined || !['connect', 'cut', 'timeout', 'interrupted'].includes(kind);
-}
-
-/** Waits for a request's time, writing the next bodies meanwhile. */
-async function waitUntil(
-  dueSeconds: number,
-  clock: Clock,
-  bodies: BodiesAhead,
-  signal: AbortSignal,
-): Promise<void> {
-  for (;;) {
-    const waitMs = (dueSeconds - clock.nowSeconds()) * 1000;
-    if (waitMs <= 0 || signal.aborted) return;
-    // Writes one body at a time, so that chunks that arrive in between get their time stamp.
-    if (bodies.prepareOne()) await nextTurn();
-    else await delay(waitMs, undefined, { signal }).catch(() => {});
-  }
-}
-
-/** The bodies of the next requests, written before they are due. */
-class BodiesAhead {
-  readonly #requests: readonly LoadRequest[];
-  readonly #writer: RequestWriter;
-  readonly #bodies = new Map<number, Uint8Array>();
-  #next = 0;
-
-  constructor(requests: readonly LoadRequest[], writer: RequestWriter) {
-    this.#requests = requests;
-    this.#writer = writer;
-  }
-
-  /** Writes one body ahead; false if enough are written. */
-  prepareOne(): boolean {
-    const request = this.#requests[this.#next];
-    if (request === undefined || this.#bodies.size >= preparedBodiesMax) return false;
-    this.#bodies.set(this.#next++, this.#writer.body(request));
-    return true;
-  }
-
-  /** Returns the body of a request; indexes must ascend. */
-  take(index: number): Uint8Array {
-    while (this.#next <= index) {
-      if (!this.prepareOne()) throw new RangeError(`No request ${index}`);
-    }
-    const body = this.#bodies.get(index);
-    this.#bodies.delete(index);
-    if (body === undefined) throw new RangeError(`The body of request ${index} was taken before`);
-    return body;
-  }
 }
 
 function recordOf(

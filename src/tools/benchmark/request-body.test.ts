@@ -3,12 +3,8 @@ import { before, test } from 'node:test';
 import fc from 'fast-check';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
 import { loadTokenizer } from '../../io/tokenizers/index.ts';
-import {
-  createRequestWriter,
-  type PromptApi,
-  promptApis,
-  type RequestWriter,
-} from './request-body.ts';
+import { loadApis, type PromptApi, promptApis } from './load-api.ts';
+import { createRequestWriter, type PromptPart, type RequestWriter } from './request-body.ts';
 
 let tokenizer: Tokenizer;
 const writers = new Map<PromptApi, RequestWriter>();
@@ -20,11 +16,18 @@ before(async () => {
   }
 });
 
+interface Message {
+  readonly role: string;
+  readonly content: string;
+}
+
 interface Body {
   readonly prompt: string & readonly number[];
-  readonly messages: readonly { readonly role: string; readonly content: string }[];
+  readonly messages: readonly Message[];
+  readonly input: string & readonly Message[];
   readonly max_tokens: number;
   readonly min_tokens: number;
+  readonly [field: string]: unknown;
 }
 
 function bodyOf(api: PromptApi, blockIds: readonly number[], promptTokens: number): Body {
@@ -35,10 +38,11 @@ function bodyOf(api: PromptApi, blockIds: readonly number[], promptTokens: numbe
 }
 
 /** Number of tokens that the server will count: those of the template and the text, or the ids. */
-function serverTokens(api: PromptApi, { prompt, messages }: Body): readonly number[] {
-  if (api === 'tokens') return prompt;
-  if (api === 'completions') return tokenizer.encode(prompt);
-  const text = tokenizer.applyChatTemplate(messages.map((message) => ({ ...message })));
+function serverTokens(api: PromptApi, { prompt, messages, input }: Body): readonly number[] {
+  const { form } = loadApis[api];
+  if (form === 'tokens') return prompt;
+  if (form === 'text') return tokenizer.encode(prompt ?? input);
+  const text = tokenizer.applyChatTemplate((messages ?? input).map((message) => ({ ...message })));
   return tokenizer.encode(text, { addSpecialTokens: false });
 }
 
@@ -81,7 +85,55 @@ test('keeps one word in a prompt that is too short for the template', () => {
   assert.equal(bodyOf('chat', [1], 3).messages[0]?.content.split(' ').length, 1);
 });
 
-test('enforces the output length', () => {
-  const { max_tokens, min_tokens } = bodyOf('chat', [1], 12);
-  assert.deepEqual([max_tokens, min_tokens], [9, 9]);
+test('enforces the output length as far as each API can', () => {
+  const lengths = (api: PromptApi) => {
+    const { max_tokens, max_output_tokens, min_tokens, ignore_eos } = bodyOf(api, [1], 12);
+    return { max_tokens, max_output_tokens, min_tokens, ignore_eos };
+  };
+  const none = { max_tokens: undefined, max_output_tokens: undefined };
+  const all = { max_output_tokens: undefined, max_tokens: 9, min_tokens: 9, ignore_eos: true };
+  assert.deepEqual(lengths('chat'), all);
+  assert.deepEqual(lengths('tokens'), all);
+  const notEnforced = { min_tokens: undefined, ignore_eos: undefined };
+  assert.deepEqual(lengths('responses'), {
+    ...{ ...none, max_output_tokens: 9 },
+    ...{ ...notEnforced, ignore_eos: true },
+  });
+  assert.deepEqual(lengths('messages'), { ...none, max_tokens: 9, ...notEnforced });
+  assert.deepEqual(lengths('embeddings'), { ...none, ...notEnforced });
 });
+
+test('the parts of a conversation make messages by turns, with the tokens intended', () => {
+  const word = tokenizer.encode(' time', { addSpecialTokens: false }).length;
+  assert.equal(word, 1);
+  for (const api of ['chat', 'completions', 'tokens', 'responses', 'messages'] as const) {
+    const [shared, question, next] = [
+      { id: 7, tokens: 64 },
+      { id: 8, tokens: 40 },
+      { id: 9, tokens: 30 },
+    ];
+    const response = ' time'.repeat(50);
+    const body = (parts: readonly PromptPart[], promptTokens: number): Body => {
+      const request = { arrivalSeconds: 0, promptTokens, outputTokens: 5, blockIds: [], parts };
+      return JSON.parse(new TextDecoder().decode(writers.get(api)?.body(request)));
+    };
+    const first = serverTokens(api, body([shared, question], 104));
+    const second = serverTokens(api, body([shared, question, { response }, next], 184));
+    assert.deepEqual([first.length, second.length], [104, 184], api);
+    // The second prompt goes on where the first one and its response ended.
+    const form = loadApis[api].form;
+    const kept = form === 'messages' ? first.length - generationPrompt() : first.length;
+    assert.deepEqual(second.slice(0, kept), first.slice(0, kept), api);
+    const other = serverTokens(api, body([shared, { id: 10, tokens: 40 }], 104));
+    const differs = other.findIndex((token, i) => token !== first[i]);
+    assert.ok(differs >= 64 && differs < 80, `${api}: ${differs} tokens are shared`);
+  }
+});
+
+/** Tokens of the chat template after the last message. */
+function generationPrompt(): number {
+  const message = [{ role: 'user', content: 'time' }];
+  const text = tokenizer.applyChatTemplate(message);
+  const end = text.lastIndexOf('time') + 'time'.length;
+  return tokenizer.encode(text.slice(end), { addSpecialTokens: false }).length;
+}

@@ -6,6 +6,7 @@ import {
   type ServeReport,
   type ServiceLevel,
 } from '../../core/stats/index.ts';
+import type { LoadSource } from './load-source.ts';
 import { type ReplayProgress, replay } from './replay.ts';
 import type { LoadRequest, RequestWriter } from './request-body.ts';
 import { createStreamClient, type StreamClient } from './stream-client.ts';
@@ -29,6 +30,8 @@ export interface LoadOptions {
   readonly users?: number | undefined;
   /** Time after which nothing is sent, in wall-clock seconds. @default none */
   readonly untilSeconds?: number | undefined;
+  /** Header that carries a request's session, such as `x-user-id`. @default none */
+  readonly sessionHeader?: string | undefined;
   /** Number of refused connections in a row that stops the run. @default no limit */
   readonly refusedMax?: number | undefined;
   /** Timeout of one request, in wall-clock milliseconds. */
@@ -39,19 +42,14 @@ export interface LoadOptions {
   readonly percentiles: readonly number[];
 }
 
-/** What is sent. */
-export interface Traffic {
-  /** In order of arrival; times are in wall-clock seconds. */
-  readonly requests: readonly LoadRequest[];
-  readonly writer: RequestWriter;
-}
-
 /** What a run will send, and to whom. */
 export interface LoadPlan {
   readonly model: TargetModel;
-  /** Arrival times are in wall-clock seconds. */
-  readonly requests: readonly LoadRequest[];
-  /** Number of requests that are longer than the model allows; the server will refuse them. */
+  /** Number of requests; undefined if it is not known. */
+  readonly count: number | undefined;
+  /** When the last request is due, in wall-clock seconds; undefined if it is not known. */
+  readonly lastSeconds: number | undefined;
+  /** Number of requests that are longer than the model allows, as far as known; the server will refuse them. */
   readonly tooLong: number;
 }
 
@@ -64,7 +62,7 @@ export interface LoadOutcome {
   readonly isPartial: boolean;
   /** Whether it ended because the server refused too many connections in a row. */
   readonly isServerGone: boolean;
-  /** Number of requests that were to be sent; in a closed loop with an end, of those that were. */
+  /** Number of requests that were to be sent; where that is not known, of those that were. */
   readonly requestCount: number;
   /** Number of requests whose prompt had another length than intended, by the server's own count. */
   readonly promptMismatches: number;
@@ -86,35 +84,41 @@ export interface LoadContext {
 /**
  * Runs a load.
  *
- * @param trafficFor Called once, with the model that the server has.
+ * @param sourceFor Called once, with the model that the server has.
  * @throws {InputError} If the server lacks the model, or refuses the first warm-up request.
  * @throws {NoResponseError} If the server cannot be reached.
  */
 export async function runLoad(
   options: LoadOptions,
-  trafficFor: (model: TargetModel) => Traffic | Promise<Traffic>,
+  sourceFor: (model: TargetModel) => LoadSource | Promise<LoadSource>,
   context: LoadContext,
 ): Promise<LoadOutcome> {
   const { url, apiKey, headers, timeScale, limits, percentiles } = options;
   const { clock, signal } = context;
   const model = await findModel({ url, apiKey, headers, model: options.model, signal });
-  const { requests: offered, writer } = await trafficFor(model);
+  const source = await sourceFor(model);
   const { untilSeconds = Number.POSITIVE_INFINITY } = options;
-  const requests = offered.filter(({ arrivalSeconds }) => arrivalSeconds < untilSeconds);
+  const known = source.requests?.filter(({ arrivalSeconds }) => arrivalSeconds < untilSeconds);
   const client = createStreamClient({
     ...{ url, apiKey, headers, clock },
     timeoutMs: options.timeoutMs,
   });
   try {
-    await warmUp(options.warmupRequests, writer, client, signal);
-    context.onReady?.({ model, requests, tooLong: countTooLong(requests, model) });
+    await warmUp(options.warmupRequests, source.writer, client, signal);
+    context.onReady?.({
+      model,
+      count: known?.length ?? source.count,
+      lastSeconds: known?.at(-1)?.arrivalSeconds,
+      tooLong: countTooLong(known ?? [], model),
+    });
     const cpuAtStart = process.cpuUsage();
     const run = await replay({
-      ...{ requests, writer, client, clock, signal },
+      ...{ source, client, clock, signal },
       concurrencyMax: options.concurrencyMax,
       users: options.users,
       untilSeconds: options.untilSeconds,
       refusedMax: options.refusedMax,
+      sessionHeader: options.sessionHeader,
       onProgress: context.onProgress,
     });
     const cpu = process.cpuUsage(cpuAtStart);
@@ -126,7 +130,7 @@ export async function runLoad(
       model,
       isPartial: run.isPartial,
       isServerGone: run.isServerGone,
-      requestCount: run.isPartial ? requests.length : run.records.length,
+      requestCount: run.isPartial ? (known?.length ?? run.records.length) : run.records.length,
       promptMismatches: run.promptMismatches,
       outputMismatches: run.outputMismatches,
       clientCpuSeconds: (cpu.user + cpu.system) / 1e6,
@@ -156,7 +160,7 @@ async function warmUp(
       outputTokens: 4,
       blockIds: [Number.MAX_SAFE_INTEGER - i],
     };
-    const { error } = await client.send(writer.path, writer.body(request), signal);
+    const { error } = await client.send({ api: writer.api, body: writer.body(request) }, signal);
     if (error !== undefined && error.kind !== 'interrupted') {
       throw new InputError(`The first warm-up request failed (${error.kind}): ${error.message}.`);
     }

@@ -3,9 +3,21 @@ import { toServeJson } from '../../core/stats/index.ts';
 import { sliceTrace } from '../../core/traces/index.ts';
 import { loadTokenizer } from '../../io/tokenizers/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
+import type { PromptApi } from './load-api.ts';
 import { loadJson } from './load-json.ts';
-import { createRequestWriter, type PromptApi } from './request-body.ts';
+import { listedRequests } from './load-source.ts';
+import { createRequestWriter } from './request-body.ts';
 import { type LoadContext, type LoadOptions, type LoadOutcome, runLoad } from './run-load.ts';
+
+/** The APIs by the names that `vllm bench serve` has for them, or would have. */
+const backendNames: Readonly<Record<PromptApi, string>> = {
+  chat: 'openai-chat',
+  completions: 'openai',
+  tokens: 'openai',
+  responses: 'openai-responses',
+  messages: 'anthropic',
+  embeddings: 'openai-embeddings',
+};
 
 /** The traffic of a replay, and its target. */
 export interface ReplayOptions extends LoadOptions {
@@ -43,7 +55,7 @@ export async function runReplay(
     async (model) => {
       const tokenizer = await loadTokenizer(options.tokenizer);
       const shared = { api, model: model.id, tokenizer, blockTokens, seed };
-      return { requests, writer: createRequestWriter(shared) };
+      return listedRequests({ requests, writer: createRequestWriter(shared) });
     },
     context,
   );
@@ -56,7 +68,7 @@ export async function runReplay(
 export function replayJson(options: ReplayOptions, outcome: LoadOutcome): Record<string, unknown> {
   const { report, records } = outcome;
   return {
-    backend: options.api === 'chat' ? 'openai-chat' : 'openai',
+    backend: backendNames[options.api],
     model_id: outcome.model.id,
     num_prompts: outcome.requestCount,
     request_rate: report.offeredRate ?? null,

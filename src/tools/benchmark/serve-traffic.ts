@@ -7,20 +7,40 @@ import {
   randomDataset,
   type SendRate,
   sendTimes,
+  startWorkload,
+  type Workload,
 } from '../../core/workload/index.ts';
 import { loadTokenizer } from '../../io/tokenizers/index.ts';
-import { createRequestWriter, type LoadRequest, type PromptApi } from './request-body.ts';
-import type { Traffic } from './run-load.ts';
+import { loadTrace } from '../../io/traces/index.ts';
+import { readWorkload } from '../../io/workloads/index.ts';
+import type { PromptApi } from './load-api.ts';
+import { type LoadSource, listedRequests, type Traffic } from './load-source.ts';
+import { createRequestWriter, type LoadRequest } from './request-body.ts';
 import { readShareGpt } from './sharegpt.ts';
 import type { TargetModel } from './target.ts';
+import { workloadLoad } from './workload-load.ts';
 
-/** Datasets by their names in `vllm bench serve`. */
-export const datasetNames = ['random', 'sharegpt', 'prefix_repetition'] as const;
+/**
+ * Datasets: the first three by their names in `vllm bench serve`; `trace` has the prompts of a trace. In the last
+ * two, a request may wait for the response before it: the benchmark of vLLM's production stack, and a workload
+ * file of `spillway simulate`.
+ */
+export const datasetNames = [
+  'random',
+  'sharegpt',
+  'prefix_repetition',
+  'trace',
+  'multi-round-qa',
+  'workload',
+] as const;
+
+/** Tokens per block id of generated conversations: the block size of vLLM. */
+const conversationBlockTokens = 16;
 
 /** The flags of a benchmark that determine what is sent. Lengths are in tokens. */
 export interface ServeTraffic {
   readonly dataset: (typeof datasetNames)[number];
-  /** File of the dataset; `sharegpt` needs it. */
+  /** File of the dataset; `sharegpt`, `trace` and `workload` need it. */
   readonly datasetPath?: string | undefined;
   /** Number of requests. */
   readonly count: number;
@@ -51,12 +71,68 @@ export interface ServeTraffic {
   };
   /** Output length of each request of `sharegpt`, instead of that of its answer. */
   readonly shareGptOutputTokens?: number | undefined;
+  /** `KEY=VALUE` of the workload file, as with `--set`. */
+  readonly workloadSets: readonly string[];
+  /** The settings of `multi-round-qa`. */
+  readonly multiRoundQa: Readonly<Record<string, number>>;
+  /** Number of requests and GPU seconds at which a conversation workload ends. */
+  readonly end: { readonly requests: number | undefined; readonly seconds: number | undefined };
+  /** Models that stand for the LoRA adapters of a workload, in order. */
+  readonly adapters: readonly string[];
+}
+
+/** Whether requests of a dataset wait for responses, so that there is no list of them before the run. */
+export function isConversational({ dataset }: Pick<ServeTraffic, 'dataset'>): boolean {
+  return dataset === 'multi-round-qa' || dataset === 'workload';
 }
 
 /**
- * Returns the requests and their writer; equal seeds give equal traffic.
+ * Returns what a run sends; equal seeds give equal requests for equal responses.
  *
- * @throws {InputError} If the dataset's file is missing or wrong.
+ * @throws {InputError} If a file of the dataset is missing or wrong.
+ */
+export async function serveSource(
+  options: ServeTraffic,
+  model: Pick<TargetModel, 'id'>,
+): Promise<LoadSource> {
+  if (!isConversational(options)) return listedRequests(await serveTraffic(options, model));
+  const blockTokens = conversationBlockTokens;
+  const { seed, textSeed = seed, api, mayEndEarly, fields, timeScale, adapters } = options;
+  const run = startWorkload(await workloadOf(options), { blockTokens, seed });
+  const tokenizer = await loadTokenizer(options.tokenizer);
+  const shared = { api, model: model.id, tokenizer, blockTokens, seed: textSeed };
+  const writer = createRequestWriter({ ...shared, mayEndEarly, fields });
+  const modelOf = (adapterId: number) => {
+    const name = adapters[adapterId];
+    if (name !== undefined) return name;
+    throw new InputError(
+      `The workload needs LoRA adapter ${adapterId}; --lora-modules names ${adapters.length}: give a model name for each.`,
+    );
+  };
+  return workloadLoad(run, { writer, timeScale, modelOf });
+}
+
+async function workloadOf(options: ServeTraffic): Promise<Workload> {
+  const { dataset, datasetPath: path, end, multiRoundQa: settings } = options;
+  if (dataset === 'multi-round-qa') {
+    const { requests, seconds } = end;
+    return { kind: 'multi-round-qa', settings, arrivals: undefined, requests, seconds };
+  }
+  if (path === undefined) {
+    throw new InputError('--dataset-name workload needs --workload with a workload file.');
+  }
+  const read = await readWorkload(path, options.workloadSets);
+  return {
+    ...read,
+    requests: end.requests ?? read.requests,
+    seconds: end.seconds ?? read.seconds,
+  };
+}
+
+/**
+ * Returns the requests of a dataset that is known before the run, and their writer; equal seeds give equal traffic.
+ *
+ * @throws {InputError} If the dataset's file is missing or wrong, or its requests wait for responses.
  */
 export async function serveTraffic(
   options: ServeTraffic,
@@ -66,17 +142,26 @@ export async function serveTraffic(
   const { blockTokens, prompts } = await datasetOf(options, tokenizer);
   // A generator of its own: another rate sends the same prompts.
   const times = sendTimes(options.rate, prompts.length, seededRandom(options.seed + 1));
+  const keepsTimes = options.dataset === 'trace' && isAllAtOnce(options.rate);
   const requests = prompts.map((prompt, index) => ({
     ...prompt,
-    arrivalSeconds: (times[index] as number) / options.timeScale,
+    arrivalSeconds:
+      ((keepsTimes ? prompt.arrivalSeconds : times[index]) as number) / options.timeScale,
   }));
   const { api, mayEndEarly, fields, textSeed: seed = options.seed } = options;
   const shared = { api, model: model.id, tokenizer, blockTokens, seed };
   return { requests, writer: createRequestWriter({ ...shared, mayEndEarly, fields }) };
 }
 
+function isAllAtOnce({ rate, rampUp }: SendRate): boolean {
+  return !Number.isFinite(rate) && rampUp === undefined;
+}
+
 type Prompts = Omit<Dataset, 'prompts'> & {
-  readonly prompts: readonly Omit<LoadRequest, 'arrivalSeconds'>[];
+  readonly prompts: readonly (Omit<LoadRequest, 'arrivalSeconds'> & {
+    /** The time of a trace. */
+    readonly arrivalSeconds?: number;
+  })[];
 };
 
 async function datasetOf(options: ServeTraffic, tokenizer: Tokenizer): Promise<Prompts> {
@@ -95,5 +180,18 @@ async function datasetOf(options: ServeTraffic, tokenizer: Tokenizer): Promise<P
       const prompts = await readShareGpt({ path, count, outputTokens, tokenizer, random });
       return { blockTokens: 16, prompts };
     }
+    case 'trace': {
+      const { datasetPath: path } = options;
+      if (path === undefined) {
+        throw new InputError('--dataset-name trace needs --dataset-path with a trace file.');
+      }
+      const trace = await loadTrace(path, { requests: count });
+      return { blockTokens: trace.blockTokens, prompts: trace.requests };
+    }
+    case 'multi-round-qa':
+    case 'workload':
+      throw new InputError(
+        `The requests of --dataset-name ${dataset} wait for responses, so there is no list of them before the run: choose another dataset.`,
+      );
   }
 }

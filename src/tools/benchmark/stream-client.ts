@@ -4,12 +4,19 @@ import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request }
 import { Agent as HttpsAgent, request as requestTls } from 'node:https';
 import { type Clock, counted } from '../../core/base/index.ts';
 import type { RequestError } from '../../core/stats/index.ts';
-import { type AnswerUsage, errorText, readAnswerChunk } from './answer-chunk.ts';
+import { type AnswerChunk, type AnswerUsage, errorText } from './answer-chunk.ts';
+import type { LoadApi } from './load-api.ts';
 import { SseReader } from './sse-reader.ts';
 import { headersOf } from './target.ts';
 
 /** Maximum length of an error's body that is read for its message. */
 const errorBodyLengthMax = 64 << 10;
+
+/** Maximum length of a response that is not streamed: an embedding of 4,096 numbers has 100 KB. */
+const documentLengthMax = 16 << 20;
+
+/** Maximum length of a response that is kept as part of the next prompt; the rest is cut off. */
+const keptTextLengthMax = 4 << 20;
 
 /** Error codes of a connection that could not be made because there is no server. */
 const goneCodes: ReadonlySet<string | undefined> = new Set([
@@ -23,6 +30,8 @@ export interface StreamedAnswer {
   readonly chunkSeconds: readonly number[];
   readonly endSeconds: number;
   readonly usage: AnswerUsage | undefined;
+  /** The response itself; empty unless it was asked for. */
+  readonly text: string;
   /** The router's `x-spillway-engine`. */
   readonly engine: string | undefined;
   /** The router's `x-spillway-engine-name`. */
@@ -34,14 +43,23 @@ export interface StreamedAnswer {
   readonly error: RequestError | undefined;
 }
 
+/** A request as the client sends it. */
+export interface OutgoingRequest {
+  readonly api: LoadApi;
+  readonly body: Uint8Array;
+  /** Headers of this request alone. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Whether the text of the response is needed. @default false */
+  readonly keepsText?: boolean | undefined;
+}
+
 /** Keeps connections and sends requests to one server. */
 export interface StreamClient {
   /**
-   * @param path Below the base URL, e.g. `/chat/completions`.
    * @param signal Ends the request at once; the answer's error is then `interrupted`.
    * @returns Always resolves; failures are in `error`.
    */
-  send(path: string, body: Uint8Array, signal: AbortSignal): Promise<StreamedAnswer>;
+  send(outgoing: OutgoingRequest, signal: AbortSignal): Promise<StreamedAnswer>;
   /** Closes all connections. */
   close(): void;
 }
@@ -65,28 +83,29 @@ export function createStreamClient(options: {
   const isTls = url.protocol === 'https:';
   const agent = new (isTls ? HttpsAgent : HttpAgent)({ keepAlive: true });
   const base = url.href.replace(/\/+$/, '');
-  const start = (path: string, body: Uint8Array): ClientRequest =>
-    (isTls ? requestTls : request)(`${base}${path}`, {
+  const start = ({ api, body, headers: further }: OutgoingRequest): ClientRequest =>
+    (isTls ? requestTls : request)(`${base}${api.path}`, {
       method: 'POST',
       agent,
       headers: {
         'content-type': 'application/json',
         'content-length': body.byteLength,
-        accept: 'text/event-stream',
+        accept: api.isStreamed ? 'text/event-stream' : 'application/json',
         ...headers,
+        ...further,
       },
     });
   return {
-    send(path, body, signal) {
+    send(asked, signal) {
       return new Promise((resolve) => {
         const sentSeconds = clock.nowSeconds();
-        const exchange = new Exchange(clock, (answer) => {
+        const exchange = new Exchange(clock, asked, (answer) => {
           clearTimeout(timer);
           signal.removeEventListener('abort', interrupt);
           resolve({ sentSeconds, ...answer });
         });
         const open = (isRetry: boolean): void => {
-          const outgoing = start(path, body);
+          const outgoing = start(asked);
           exchange.request = outgoing;
           outgoing.once('response', (response) => exchange.read(response));
           outgoing.on('error', (error: NodeJS.ErrnoException) => {
@@ -96,7 +115,7 @@ export function createStreamClient(options: {
             else if (goneCodes.has(error.code)) exchange.fail('refused', messageOfError(error));
             else exchange.fail('connect', `no response: ${error.message}`);
           });
-          outgoing.end(body);
+          outgoing.end(asked.body);
         };
         const timer = setTimeout(() => {
           exchange.fail('timeout', `not finished after ${timeoutMs / 1000} s`);
@@ -116,9 +135,11 @@ class Exchange {
   request: ClientRequest | undefined;
   isEnded = false;
   readonly #clock: Clock;
+  readonly #asked: OutgoingRequest;
   readonly #onEnd: (answer: Omit<StreamedAnswer, 'sentSeconds'>) => void;
   readonly #chunkSeconds: number[] = [];
   #usage: AnswerUsage | undefined;
+  #text = '';
   #engine: string | undefined;
   #engineName: string | undefined;
   #isEmulated = false;
@@ -127,8 +148,13 @@ class Exchange {
   #isFinished = false;
   #nowSeconds = 0;
 
-  constructor(clock: Clock, onEnd: (answer: Omit<StreamedAnswer, 'sentSeconds'>) => void) {
+  constructor(
+    clock: Clock,
+    asked: OutgoingRequest,
+    onEnd: (answer: Omit<StreamedAnswer, 'sentSeconds'>) => void,
+  ) {
     this.#clock = clock;
+    this.#asked = asked;
     this.#onEnd = onEnd;
   }
 
@@ -142,6 +168,10 @@ class Exchange {
     response.on('error', (error) => this.#cut(error.message));
     if (response.statusCode !== 200) {
       this.#readError(response);
+      return;
+    }
+    if (!this.#asked.api.isStreamed) {
+      this.#readDocument(response);
       return;
     }
     const type = response.headers['content-type'] ?? 'no content type';
@@ -161,7 +191,10 @@ class Exchange {
     });
     response.once('end', () => {
       if (this.#isDone || this.#isFinished) this.#complete();
-      else this.#cut('the stream ended without [DONE]');
+      else {
+        const last = this.#asked.api.endsWithDone ? '[DONE]' : 'its last event';
+        this.#cut(`the stream ended without ${last}`);
+      }
     });
   }
 
@@ -178,9 +211,9 @@ class Exchange {
       this.#isDone = true;
       return;
     }
-    let chunk: ReturnType<typeof readAnswerChunk>;
+    let chunk: AnswerChunk;
     try {
-      chunk = readAnswerChunk(data);
+      chunk = this.#asked.api.read(data);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.fail('malformed', `an event is not JSON: ${reason}`);
@@ -191,8 +224,23 @@ class Exchange {
       return;
     }
     if (chunk.hasTokens) this.#chunkSeconds.push(this.#nowSeconds);
+    if (this.#asked.keepsText && this.#text.length < keptTextLengthMax) this.#text += chunk.text;
     if (chunk.isFinished) this.#isFinished = true;
-    this.#usage = chunk.usage ?? this.#usage;
+    if (chunk.usage !== undefined) this.#usage = joinedUsage(this.#usage, chunk.usage);
+  }
+
+  /** Reads a response that is one JSON object; its arrival counts as that of its only chunk. */
+  #readDocument(response: IncomingMessage): void {
+    let body = '';
+    response.on('data', (text: string) => {
+      body += text;
+      if (body.length > documentLengthMax) this.fail('malformed', 'the response is too long');
+    });
+    response.once('end', () => {
+      this.#nowSeconds = this.#clock.nowSeconds();
+      this.#event(body);
+      if (!this.isEnded) this.#complete();
+    });
   }
 
   #complete(): void {
@@ -221,6 +269,7 @@ class Exchange {
       chunkSeconds: this.#chunkSeconds,
       endSeconds: this.#clock.nowSeconds(),
       usage: this.#usage,
+      text: this.#text,
       engine: this.#engine,
       engineName: this.#engineName,
       isEmulated: this.#isEmulated,
@@ -228,6 +277,15 @@ class Exchange {
       error,
     });
   }
+}
+
+/** An event may have a part of the counts only, as Anthropic's first and last. */
+function joinedUsage(before: AnswerUsage | undefined, now: AnswerUsage): AnswerUsage {
+  return {
+    promptTokens: now.promptTokens ?? before?.promptTokens,
+    outputTokens: now.outputTokens ?? before?.outputTokens,
+    cachedTokens: now.cachedTokens ?? before?.cachedTokens,
+  };
 }
 
 function headerOf(response: IncomingMessage, name: string): string | undefined {

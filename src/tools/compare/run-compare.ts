@@ -12,6 +12,7 @@ import {
   type LoadContext,
   type LoadOptions,
   type LoadOutcome,
+  listedRequests,
   runLoad,
   type Traffic,
 } from '../benchmark/index.ts';
@@ -149,7 +150,7 @@ class MeasuredSide {
         ...request,
         arrivalSeconds: (times[i] as number) / load.timeScale,
       }));
-      return { requests: timed, writer };
+      return listedRequests({ requests: timed, writer });
     };
     return runLoad(options, trafficOf, context);
   }

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { resolveValues } from '../../core/values/index.ts';
+import { readWorkload } from '../../io/workloads/index.ts';
 import { routersOf, type StackRunOptions, simulateStack } from './stack.ts';
-import { readWorkload } from './workload-file.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-traffic-'));
 after(() => rmSync(directory, { recursive: true }));

@@ -18,12 +18,12 @@ import { type RequestSource, sliceTrace, tracedRequests } from '../../core/trace
 import { policyParametersOf, type Values } from '../../core/values/index.ts';
 import { startWorkload, WorkloadMeter, type WorkloadStats } from '../../core/workload/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
+import { readWorkload } from '../../io/workloads/index.ts';
 import { type Stability, stabilityOf } from '../simulate-report/index.ts';
 import type { Outage } from './shared-stores.ts';
 import { type StackEngine, stackOf } from './stack-engines.ts';
 import type { StackPools } from './stack-pools.ts';
 import type { OffloadChoice } from './stack-tiers.ts';
-import { readWorkload } from './workload-file.ts';
 
 export interface StackRunOptions {
   readonly values: Values;

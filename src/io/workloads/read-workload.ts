@@ -5,9 +5,9 @@ import {
   type TracedLengths,
   type Workload,
 } from '../../core/workload/index.ts';
-import { pathBeside } from '../../io/paths/index.ts';
-import { loadTrace } from '../../io/traces/index.ts';
-import { readInputText } from '../../io/values/index.ts';
+import { pathBeside } from '../paths/index.ts';
+import { loadTrace } from '../traces/index.ts';
+import { readInputText } from '../values/index.ts';
 
 /**
  * @param path Traces in the file are relative to it.

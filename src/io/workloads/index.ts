@@ -1,0 +1,2 @@
+// Reads workload files from disk.
+export { readWorkload } from './read-workload.ts';
