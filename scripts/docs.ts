@@ -4,11 +4,11 @@ import { dirname } from 'node:path';
 import { valuesJsonSchema } from '../src/core/values/index.ts';
 import { engineArguments, routerArguments } from './chart-arguments.ts';
 import { loraAdapterCrd } from './chart-crds.ts';
-import { chartDashboards } from './chart-dashboards.ts';
 import { chartReference } from './chart-reference.ts';
 import { chartValues } from './chart-values.ts';
 import { cliReference } from './cli-reference.ts';
 import { compatibilityReference } from './compatibility-reference.ts';
+import { dashboardFiles } from './dashboards.ts';
 import { errorReference } from './error-reference.ts';
 import { planCases } from './plan-cases.ts';
 import { policiesReference } from './policies-reference.ts';
@@ -20,7 +20,7 @@ import { workloadReference } from './workload-reference.ts';
 /** Each generated file, and the function that makes its text from the code. */
 const generated: Readonly<Record<string, () => string | Promise<string>>> = {
   'README.md': readmePage,
-  ...chartDashboards,
+  ...dashboardFiles,
   'charts/spillway/crds/crd-lora-adapter.yaml': loraAdapterCrd,
   'charts/spillway/templates/_engine-arguments.tpl': engineArguments,
   'charts/spillway/templates/_router-arguments.tpl': routerArguments,

@@ -64,6 +64,7 @@ test('every template of the chart has a file of a kind that upstream has, or is 
   const own = [
     'NOTES.txt',
     'cronjob-gate.yaml',
+    'dashboards-spillway.yaml',
     'networkpolicy.yaml',
     'prometheusrule.yaml',
     'service-router-peers.yaml',

@@ -14,6 +14,7 @@ import {
 import { type EndpointSource, staticList } from '../../io/endpoints/index.ts';
 import { HttpServer, Ticker } from '../../io/http/index.ts';
 import { KvIndexFeed } from '../../io/kv-events/index.ts';
+import { declareProcessMetrics } from '../../io/process-metrics/index.ts';
 import { EngineChecks } from './fleet/engine-checks.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { declareFleetGauges } from './fleet/fleet-gauges.ts';
@@ -111,6 +112,7 @@ class Router {
     this.#tls = tls;
     this.#settings = settings;
     const metrics = new RouterMetrics(this.#registry, options.requestStatsWindowSeconds ?? 60);
+    declareProcessMetrics(this.#registry);
     const queue = options.admission?.queueTimeout ? options.admission : undefined;
     this.#core = new RoutingCore({
       policy: routerPolicy(settings.policy, options, this.#kvIndex),

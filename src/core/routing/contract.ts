@@ -83,11 +83,16 @@ export interface ReportedLoad {
   readonly startedAtSeconds?: number | undefined;
 }
 
+/** What a policy's pick is due to: a cached prefix, the load of engines, the turn, or the session. */
+export type PickGround = 'prefix' | 'load' | 'turn' | 'session';
+
 /** A picked engine and the reason, which is shown in a response header and on the debug route. */
 export interface Pick {
   readonly endpoint: Endpoint;
   /** One sentence in plain words, e.g. "longest cached prefix: 4096 of 6000 tokens". */
   readonly reason: string;
+  /** The kind of reason. @default 'prefix' if tokens are expected to be cached, else 'load' */
+  readonly ground?: PickGround;
   /** Prompt tokens that the policy expects the engine to have cached. */
   readonly cachedTokens: number;
   /** Per candidate, the number that decided (its unit is the policy's), for the debug route. */

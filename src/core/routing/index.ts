@@ -45,4 +45,4 @@ export {
   type RoutingCoreOptions,
 } from './routing-core.ts';
 export { slowStartSecondsDefault } from './slow-start.ts';
-export type { Ticket } from './ticket.ts';
+export type { PickCause, Ticket } from './ticket.ts';

@@ -419,7 +419,7 @@ export class RoutingCore {
       ...{ pick, candidates, isHedge },
     });
     return new Ticket(this.#tickets, {
-      ...{ request, pick, endpoint, retry },
+      ...{ request, pick, endpoint, retry, isHedge },
       policy: this.policy,
       isTrial: this.#ejection.picked(endpoint, nowSeconds),
       alternatives: live,

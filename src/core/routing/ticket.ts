@@ -1,7 +1,7 @@
 // One attempt of this router to serve one request on one engine, from the pick to its end.
 import type { Clock } from '../base/index.ts';
 import { BookedAttempt } from './booked-attempt.ts';
-import type { Outcome, Pick, Policy, RoutingRequest } from './contract.ts';
+import type { Outcome, Pick, PickGround, Policy, RoutingRequest } from './contract.ts';
 import type { EndpointRecord } from './endpoint-record.ts';
 import type { OutlierEjection } from './outlier-ejection.ts';
 import type { PublishedAttempts } from './published-attempts.ts';
@@ -20,11 +20,19 @@ export interface TicketOptions {
   readonly endpoint: EndpointRecord;
   readonly policy: Policy;
   readonly retry: boolean;
+  /** Whether another engine has the request too. */
+  readonly isHedge: boolean;
   /** Whether the attempt tries an ejected engine. */
   readonly isTrial: boolean;
   /** The live engines of the request's model. */
   readonly alternatives: readonly EndpointRecord[];
 }
+
+/**
+ * Why an attempt is made at its engine: the policy's ground, or what comes before it: the request is for this engine
+ * only (`pinned`), another engine is late with it (`hedge`) or failed (`retry`), or the engine was ejected (`trial`).
+ */
+export type PickCause = PickGround | 'pinned' | 'hedge' | 'trial' | 'retry';
 
 /** Every method may be called at any time and repeatedly, like those of `BookedAttempt`. */
 export class Ticket {
@@ -49,6 +57,15 @@ export class Ticket {
 
   get request(): RoutingRequest {
     return this.#options.request;
+  }
+
+  get cause(): PickCause {
+    const { request, pick, retry, isHedge, isTrial } = this.#options;
+    if (request.pinnedUrl !== undefined) return 'pinned';
+    if (isHedge) return 'hedge';
+    if (isTrial) return 'trial';
+    if (retry) return 'retry';
+    return pick.ground ?? (pick.cachedTokens > 0 ? 'prefix' : 'load');
   }
 
   /** Prompt tokens that are not expected to be cached. */

@@ -1,6 +1,7 @@
 // The /metrics page: vLLM's families with its names, labels, buckets and order.
 import type { CacheLookup, EngineStats } from '../../../core/engine/index.ts';
 import { type Counter, MetricsRegistry } from '../../../core/metrics/index.ts';
+import { declareProcessMetrics } from '../../../io/process-metrics/index.ts';
 import type { FinishedExchange } from '../http/server.ts';
 import type { EngineServerOptions } from '../options.ts';
 import type { SequenceFamily } from '../sequences/generated-sequence.ts';
@@ -8,7 +9,6 @@ import type { BlockLifetime } from './block-lifetimes.ts';
 import { declareFamilies } from './families.ts';
 import { declareHttpMetrics } from './http-metrics.ts';
 import type { OffloadMetrics } from './offload-metrics.ts';
-import { declareProcessMetrics } from './process-metrics.ts';
 import {
   declareSleepMode,
   type SleepOperation,

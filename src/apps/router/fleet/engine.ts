@@ -11,7 +11,8 @@ import {
   type UpstreamTls,
 } from '../../../io/http/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
-import type { EngineMetrics, RouterMetrics } from '../metrics/router-metrics.ts';
+import type { EngineMetrics } from '../metrics/engine-metrics.ts';
+import type { RouterMetrics } from '../metrics/router-metrics.ts';
 import type { ProxyTarget } from '../requests/proxy-context.ts';
 import { ReportRateMeter, type ReportRates } from './report-rates.ts';
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MetricsRegistry } from '../../../core/metrics/index.ts';
-import { type FinishedRequest, RouterMetrics } from './router-metrics.ts';
+import type { FinishedRequest } from './engine-metrics.ts';
+import { RouterMetrics } from './router-metrics.ts';
 
 const request: FinishedRequest = {
   ...{ model: 'm', status: 200, seconds: 2, generates: true, nowSeconds: 10 },
@@ -137,4 +138,25 @@ test('requests that an engine serves count by model as they arrive', () => {
   metrics.routed(undefined);
   assert.equal(value('vllm:num_incoming_requests_total{model="m"}'), 2);
   assert.equal(value('vllm:num_incoming_requests_total{model=""}'), 1);
+});
+
+test('requests count by the reason of their pick', () => {
+  const { engine, value } = begin();
+  engine.picked('prefix');
+  engine.picked('prefix');
+  engine.picked('retry');
+  const picks = (reason: string) =>
+    value(`spillway_router_picks_total{reason="${reason}",server="http://a"}`);
+  assert.deepEqual([picks('prefix'), picks('retry')], [2, 1]);
+});
+
+test('a first byte with a prediction counts as predicted, actual and error', () => {
+  const { engine, value } = begin();
+  engine.firstByte(3, 2);
+  engine.firstByte(1, 4);
+  engine.firstByte(100, undefined);
+  const sum = (which: string) =>
+    value(`spillway_router_first_byte_prediction_seconds_sum{server="http://a",value="${which}"}`);
+  assert.deepEqual([sum('predicted'), sum('actual'), sum('error')], [6, 4, 4]);
+  assert.equal(value('spillway_router_first_byte_seconds_sum{server="http://a"}'), 104);
 });

@@ -27,7 +27,7 @@ import type {
   ServerExchange,
   UpstreamFailure,
 } from '../../../io/http/index.ts';
-import type { StreamSeries } from '../metrics/router-metrics.ts';
+import type { StreamSeries } from '../metrics/engine-metrics.ts';
 import { answerError } from './answer.ts';
 import { clientPatience } from './client-patience.ts';
 import type { OpenAiError } from './openai-error.ts';

@@ -118,6 +118,7 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
       authorization: this.#context.authorization,
     });
     this.#ticket.sent();
+    target.metrics.picked(this.#ticket.cause);
     const nowMs = performance.now();
     this.#sentAtMs = nowMs;
     target.metrics.rate.count(nowMs / 1000);
@@ -139,10 +140,11 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
   }
 
   firstByte(): void {
+    const { predictedSeconds } = this.#ticket;
     this.#ticket.firstByte();
     this.#context.admission?.roomMade();
     const nowMs = performance.now();
-    this.target.metrics.firstByteSeconds.observe((nowMs - this.#sentAtMs) / 1000);
+    this.target.metrics.firstByte((nowMs - this.#sentAtMs) / 1000, predictedSeconds);
     this.#owner.hasFirstByte(this, nowMs);
   }
 

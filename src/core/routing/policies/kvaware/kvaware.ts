@@ -177,6 +177,7 @@ export class KvAwarePolicy implements Policy {
     return {
       endpoint: endpoints[best] as Endpoint,
       reason: `${why}; least prefill ahead, ${cached[best]} tokens cached`,
+      ground: isFavourite ? 'load' : 'prefix',
       cachedTokens: cached[best] as number,
       scores,
     };
@@ -190,7 +191,8 @@ export class KvAwarePolicy implements Policy {
   ): Pick {
     const pick = this.#cold.pick(request, endpoints);
     const cachedTokens = cached[endpoints.indexOf(pick.endpoint)] as number;
-    return { endpoint: pick.endpoint, reason: `${why}; ${pick.reason}`, cachedTokens, scores };
+    const reason = `${why}; ${pick.reason}`;
+    return { endpoint: pick.endpoint, reason, ground: 'load', cachedTokens, scores };
   }
 
   #assumedOf(chain: PromptChain, endpoints: readonly Endpoint[]): Held {

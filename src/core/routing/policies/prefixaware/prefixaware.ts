@@ -98,7 +98,10 @@ export class PrefixAwarePolicy implements Policy {
     const why = cachedTokens > 0 ? `released a prefix of ${matched}` : 'no cached prefix';
     const reason = `${why}; ${pick.reason}`;
     const cachedThere = scores[index] as number;
-    return { endpoint: pick.endpoint, reason, cachedTokens: cachedThere, scores, chain };
+    return {
+      ...{ endpoint: pick.endpoint, reason, ground: 'load' },
+      ...{ cachedTokens: cachedThere, scores, chain },
+    };
   }
 
   adopt(request: RoutingRequest, endpoint: Endpoint, cachedTokens: number): PrefixAwarePick {

@@ -35,7 +35,7 @@ export class RoundRobinPolicy implements Policy {
     this.#turn += 1;
     const endpoint = best as Endpoint;
     this.#lastTurns.set(endpoint, this.#turn);
-    return { endpoint, reason: 'its turn', cachedTokens: 0, scores: undefined };
+    return { endpoint, reason: 'its turn', ground: 'turn', cachedTokens: 0, scores: undefined };
   }
 
   onEndpointReset(endpoint: Endpoint): void {

@@ -49,7 +49,10 @@ export class SessionPolicy implements Policy {
       }
     }
     const reason = 'the session hashes to it';
-    return { endpoint: best as Endpoint, reason, cachedTokens: 0, scores: undefined };
+    return {
+      ...{ endpoint: best as Endpoint, reason, ground: 'session' },
+      ...{ cachedTokens: 0, scores: undefined },
+    };
   }
 
   onEndpointReset(endpoint: Endpoint): void {

@@ -2,7 +2,7 @@
 // process.
 import { readdirSync, readFileSync } from 'node:fs';
 import { platform } from 'node:os';
-import type { MetricsRegistry } from '../../../core/metrics/index.ts';
+import type { MetricsRegistry } from '../../core/metrics/index.ts';
 
 /** Declares the families; their values are read for each page. */
 export function declareProcessMetrics(registry: MetricsRegistry): void {
