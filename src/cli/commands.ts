@@ -49,6 +49,14 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Check the HBM utilization P99 of the last 24 hours in Prometheus against a limit.',
     load: async () => (await import('./commands/gate.ts')).gateCommand(),
   },
+  logs: {
+    summary: "Show the logs of a stack's pods on Kubernetes.",
+    load: async () => (await import('./commands/logs.ts')).logsCommand(),
+  },
+  monitor: {
+    summary: 'Forward local ports to the router, Grafana and Prometheus of a cluster.',
+    load: async () => (await import('./commands/monitor.ts')).monitorCommand(),
+  },
   operator: {
     summary: 'Run the operator for Kubernetes, or print what a cluster needs for it.',
     load: async () => (await import('./commands/operator.ts')).operatorCommand(),

@@ -64,11 +64,12 @@ export async function smokeStack(
 ): Promise<SmokeReport> {
   const release = await existingRelease(stack);
   const { readyEngines } = await observeStack(stack.cluster, stack.namespace, release.manifests);
-  const router = await openRouter(stack.cluster, release);
+  const apiKey = apiKeyOf();
+  const router = await openRouter(stack.cluster, release, apiKey);
   try {
     return await smoke({
-      ...{ ...options, url: router.url, apiKey: apiKeyOf(), signal: stack.signal },
-      engines: readyEngines,
+      ...{ ...options, apiKey, signal: stack.signal, engines: readyEngines },
+      ...{ url: router.url, isTunnel: router.isTunnel },
     });
   } finally {
     await router.close();

@@ -30,6 +30,8 @@ export interface ObservedComponent {
   readonly logs: ReadonlyMap<string, readonly string[]>;
 }
 
+type Labelled = Pick<ObservedComponent, 'workload' | 'labels'>;
+
 const worstFirst: readonly Health[] = ['failed', 'waiting', 'starting', 'stopping', 'ready'];
 
 export function componentState(observed: ObservedComponent): ComponentState {
@@ -45,7 +47,7 @@ export function componentState(observed: ObservedComponent): ComponentState {
     .filter(({ health }) => health !== 'ready')
     .sort((one, other) => worstFirst.indexOf(one.health) - worstFirst.indexOf(other.health));
   const common = {
-    ...{ name: nameOf(observed), role: roleOf(observed), wanted: workload.wanted },
+    ...{ name: componentName(observed), role: roleOf(observed), wanted: workload.wanted },
     ready:
       workload.kind === 'RayCluster'
         ? pods.filter(({ isReady }) => isReady).length
@@ -70,7 +72,7 @@ export function componentState(observed: ObservedComponent): ComponentState {
   return { ...common, health: health === 'stopping' ? 'starting' : health, cause, reason, next };
 }
 
-function roleOf({ labels, workload }: ObservedComponent): Role {
+function roleOf({ labels, workload }: Labelled): Role {
   const component = labels['app.kubernetes.io/component'] ?? '';
   if (component === 'serving-engine' || workload.kind === 'RayCluster') return 'engine';
   if (component === 'router' || labels['environment'] === 'router') return 'router';
@@ -82,7 +84,8 @@ function roleOf({ labels, workload }: ObservedComponent): Role {
   return 'other';
 }
 
-function nameOf(observed: ObservedComponent): string {
+/** Such as `router`, or `engine llama` with the model's name of the values. */
+export function componentName(observed: Labelled): string {
   const { labels, workload } = observed;
   const role = roleOf(observed);
   if (role === 'other') return workload.name;

@@ -10,10 +10,12 @@ export {
 } from './cluster-checks.ts';
 export {
   type ComponentState,
+  componentName,
   componentState,
   type ObservedComponent,
   type Role,
 } from './component.ts';
+export { type MonitoringService, monitoringServices } from './monitoring-services.ts';
 export { readNode, readRequests } from './nodes.ts';
 export {
   type EventFacts,
@@ -25,5 +27,6 @@ export {
   type Workload,
 } from './observed.ts';
 export { type Health, type PodState, podState, wantedLog } from './pod-state.ts';
+export { serviceTargets } from './service-target.ts';
 export { type StackState, stackState } from './stack-state.ts';
 export { type WantedEngine, wantedEngines } from './wanted-engines.ts';

@@ -1,7 +1,9 @@
 // Access with a kubeconfig: tokens, certificates, exec plugins (EKS, GKE, AKS) and OIDC, by Kubernetes' own client.
 import type { RequestOptions } from 'node:https';
+import type { Duplex } from 'node:stream';
 import { InputError } from '../../core/base/index.ts';
 import type { ClusterAccess } from './cluster-access.ts';
+import { openPodPort, type PodPort } from './pod-port.ts';
 
 /** A context of a kubeconfig. */
 export interface ContextAccess extends ClusterAccess {
@@ -10,6 +12,8 @@ export interface ContextAccess extends ClusterAccess {
   readonly contexts: readonly string[];
   /** Where its commands work unless another one is named. */
   readonly namespace: string;
+  /** Connects to a port of a pod. @throws {Error} If that is refused, with the reason. */
+  openPodPort(target: PodPort, signal: AbortSignal): Promise<Duplex>;
 }
 
 /**
@@ -49,6 +53,7 @@ export async function kubeconfigAccess(
       await config.applyToHTTPSOptions(options);
       return options;
     },
+    openPodPort: (target, signal) => openPodPort(config, target, signal),
     // Credentials of files and plugins are read again by a configuration that has not read them yet.
     refused: () => {
       const renewed = new KubeConfig();

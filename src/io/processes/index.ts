@@ -3,6 +3,7 @@ export { Child, type ChildExit, type ChildSpec, type OutputStream } from './chil
 export { delay } from './delay.ts';
 export { ChildError } from './errors.ts';
 export { findProgram, isPath } from './find-program.ts';
+export { LineSplitter } from './line-splitter.ts';
 export { PinnedCertificate } from './pinned-certificate.ts';
 export { assertPortFree, freePortRuns, freePorts } from './ports.ts';
 export { type ProbeAnswer, type ProbeTls, probe } from './probe.ts';

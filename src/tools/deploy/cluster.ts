@@ -1,9 +1,11 @@
 // The cluster as the workflow reads it: lists and objects, with errors that name what is missing.
+import type { IncomingMessage } from 'node:http';
 import { NoResponseError } from '../../core/base/index.ts';
 import { at, listAt, textAt } from '../../core/kubernetes/index.ts';
 import {
   type ApiCall,
   ApiStatusError,
+  apiGet,
   apiSend,
   type ContextAccess,
 } from '../../io/kubernetes/index.ts';
@@ -47,6 +49,21 @@ export class Cluster {
   /** Reads text, such as a log. @returns Undefined if there is none. */
   async text(path: string): Promise<string | undefined> {
     return this.#unlessMissing(() => this.send({ method: 'GET', path }));
+  }
+
+  /**
+   * Opens a response that goes on, such as a log that is followed; destroy it to end it.
+   *
+   * @throws {DeployError} If the API server refuses it.
+   */
+  async open(path: string): Promise<IncomingMessage> {
+    const signal = this.#signal ?? new AbortController().signal;
+    try {
+      return await apiGet(this.access, { path, signal, headTimeoutMs: this.#timeoutMs });
+    } catch (cause) {
+      this.#signal?.throwIfAborted();
+      throw this.#explained({ method: 'GET', path }, cause);
+    }
   }
 
   /** All objects of a list; none if the cluster does not know the kind. */

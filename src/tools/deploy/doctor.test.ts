@@ -42,6 +42,7 @@ async function findings(t: TestContext, script: Script, models: readonly string[
   const access: ContextAccess = {
     ...{ server: url, context: 'c', contexts: ['c'], namespace: 'default' },
     ...{ requestOptions: async () => ({}), refused: () => {}, close: () => {} },
+    openPodPort: () => Promise.reject(new Error('no pods here')),
   };
   const modelSpec = models.map((modelURL, index) => ({ name: `m${index}`, modelURL }));
   const checks = await doctor({

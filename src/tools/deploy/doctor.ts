@@ -74,6 +74,7 @@ const others: readonly (readonly [verb: string, resource: string, subresource?: 
   ['get', 'pods', 'log'],
   ['get', 'services', 'proxy'],
   ['create', 'services', 'proxy'],
+  ['create', 'pods', 'portforward'],
 ];
 
 async function rightsIn(cluster: Cluster, namespace: string): Promise<readonly Right[]> {

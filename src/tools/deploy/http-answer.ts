@@ -13,6 +13,11 @@ export interface RouterRequest {
   readonly url: string;
   readonly method: 'GET' | 'POST';
   readonly apiKey?: string | undefined;
+  /**
+   * Whether a forwarded port is asked: the API server vouches for the pod, whose certificate is for another name.
+   * @default false
+   */
+  readonly isTunnel?: boolean | undefined;
   readonly body?: object | undefined;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -23,7 +28,7 @@ const bodyBytesMax = 64 << 20;
 
 /** @throws {Error} If there is no complete response in time; the message has the reason. */
 export async function http(asked: RouterRequest): Promise<RouterAnswer> {
-  const { url, method, apiKey, body, timeoutMs, signal } = asked;
+  const { url, method, apiKey, isTunnel = false, body, timeoutMs, signal } = asked;
   const deadline = AbortSignal.timeout(timeoutMs);
   const text = body === undefined ? undefined : JSON.stringify(body);
   const ended = signal ? AbortSignal.any([signal, deadline]) : deadline;
@@ -31,6 +36,7 @@ export async function http(asked: RouterRequest): Promise<RouterAnswer> {
     return await new Promise<RouterAnswer>((resolve, reject) => {
       const sent = (url.startsWith('https:') ? requestTls : requestPlain)(url, {
         ...{ method, agent: false, signal: ended },
+        ...(isTunnel && { rejectUnauthorized: false }),
         headers: {
           ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
           ...(text === undefined

@@ -26,6 +26,13 @@ export function parseManifests(text: string): readonly Manifest[] {
   });
 }
 
+const workloadKinds = ['Deployment', 'StatefulSet', 'RayCluster'];
+
+/** Objects that have pods. */
+export function workloadsOf(manifests: readonly Manifest[]): readonly Manifest[] {
+  return manifests.filter(({ kind }) => workloadKinds.includes(kind));
+}
+
 /** Names an object for people: `Deployment vllm-deployment-router`. */
 export function nameOf({ kind, metadata }: Manifest): string {
   return `${kind} ${metadata.name}`;

@@ -15,9 +15,8 @@ import {
 import { at } from '../../core/kubernetes/index.ts';
 import type { Cluster } from './cluster.ts';
 import { Kinds } from './kinds.ts';
-import { type Manifest, nameOf } from './manifests.ts';
+import { type Manifest, nameOf, workloadsOf } from './manifests.ts';
 
-const workloadKinds = ['Deployment', 'StatefulSet', 'RayCluster'];
 /** Lines of a log that are read. */
 const logLines = 40;
 /** Bytes of a log that are read. */
@@ -39,7 +38,7 @@ export async function observeStack(
 ): Promise<ObservedStack> {
   const kinds = new Kinds(cluster, namespace);
   const root = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
-  const workloads = manifests.filter(({ kind }) => workloadKinds.includes(kind));
+  const workloads = workloadsOf(manifests);
   const [objects, allPods, allEvents] = await Promise.all([
     Promise.all(workloads.map((one) => liveObject(cluster, kinds, one))),
     cluster.list(`${root}/pods`).then((list) => list.map(readPod)),

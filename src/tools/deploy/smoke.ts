@@ -27,6 +27,8 @@ export interface SmokeOptions {
   /** Of the router, without `/v1`. */
   readonly url: string;
   readonly apiKey?: string | undefined;
+  /** @see RouterRequest.isTunnel */
+  readonly isTunnel?: boolean | undefined;
   /** Pods of the engines over which requests must be spread; undefined if they are not known. */
   readonly engines?: readonly EnginePod[] | undefined;
   /** Maximum time of one request. @default 60000 */
@@ -202,12 +204,12 @@ function bodyOf(model: string, text: string, stream: boolean): object {
 }
 
 function ask(
-  { url, apiKey, timeoutMs = 60_000, signal }: SmokeOptions,
+  { url, apiKey, isTunnel, timeoutMs = 60_000, signal }: SmokeOptions,
   method: 'GET' | 'POST',
   path: string,
   body?: object,
 ): Promise<RouterAnswer> {
-  return http({ url: `${url}${path}`, method, apiKey, body, timeoutMs, signal });
+  return http({ url: `${url}${path}`, method, apiKey, isTunnel, body, timeoutMs, signal });
 }
 
 function parsed({ body }: RouterAnswer): unknown {
@@ -228,7 +230,6 @@ function textOf(answer: unknown): string {
 
 function unexpected({ status, body }: RouterAnswer): string {
   const text = body.replaceAll(/\s+/g, ' ').trim().slice(0, 200);
-  if (status === 401)
-    return 'status 401: give the router’s key in OPENAI_API_KEY, and its address with --url';
+  if (status === 401) return 'status 401: give the router’s key in OPENAI_API_KEY';
   return `status ${status}${text === '' ? '' : `: ${text}`}`;
 }

@@ -73,7 +73,7 @@ function whyNot(stack: ObservedStack, refused: string, isFinal: boolean, waitMs:
   if (stack.health === 'ready') {
     return {
       reason: `all pods are ready, but no completion was served${within}: ${refused}`,
-      next: 'see the logs of router and engines ("kubectl logs")',
+      next: 'see the logs of router and engines ("spillway logs")',
     };
   }
   const worst =
@@ -90,8 +90,9 @@ async function tryCompletions(
   if (routerService(release.manifests) === undefined) {
     return { completions: [], reason: '' };
   }
-  const router = await openRouter(cluster, release);
-  const request = { url: router.url, apiKey, signal, timeoutMs: completionTimeoutMs };
+  const router = await openRouter(cluster, release, apiKey);
+  const { url, isTunnel } = router;
+  const request = { url, isTunnel, apiKey, signal, timeoutMs: completionTimeoutMs };
   try {
     const models = await listModels(request);
     if (models.length === 0) return { completions: [], reason: 'the router has no model yet' };
