@@ -4,4 +4,4 @@ export { startRouter } from './router.ts';
 export type { RunningRouter } from './running-router.ts';
 export { refusedRouterFlags } from './settings/refused-settings.ts';
 export { listedAliases, listedEngines } from './settings/static-lists.ts';
-export type { TokenizerSources } from './tokens/model-tokenizers.ts';
+export type { TokenizerSources } from './tokens/model-searches.ts';

@@ -12,7 +12,7 @@ import type { Logger } from '../../io/log/index.ts';
 import type { TlsFiles } from '../../io/tls/index.ts';
 import type { WebpageFile } from '../../io/webpage/index.ts';
 import type { DynamicConfigOptions } from './settings/dynamic-config-file.ts';
-import type { TokenizerSources } from './tokens/model-tokenizers.ts';
+import type { TokenizerSources } from './tokens/model-searches.ts';
 
 /** ZMQ endpoints of an engine's KV events. */
 export interface KvEventAddress {

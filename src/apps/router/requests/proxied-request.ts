@@ -27,13 +27,13 @@ import type {
   ServerExchange,
   UpstreamFailure,
 } from '../../../io/http/index.ts';
-import type { StreamSeries } from '../metrics/engine-metrics.ts';
 import { answerError } from './answer.ts';
 import { clientPatience } from './client-patience.ts';
 import type { OpenAiError } from './openai-error.ts';
 import { type AttemptOwner, ProxyAttempt, type SentBody } from './proxy-attempt.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import { ResponseRelay } from './response-relay.ts';
+import { ResponseTiming } from './response-timing.ts';
 import { rejectionError } from './router-admission.ts';
 import { keepAliveChunk, type SilentStream, takesComments } from './sse-keep-alive.ts';
 import { type MigrationPlan, StreamMigration } from './stream-migration.ts';
@@ -68,7 +68,7 @@ export class ProxiedRequest
   readonly #first: RoutingRequest;
   #request: RoutingRequest;
   readonly #migration: StreamMigration | undefined;
-  readonly #arrivedAtMs: number;
+  readonly #timing: ResponseTiming;
   readonly #generates: boolean;
   readonly #machine: AttemptMachine;
   readonly #relay: ResponseRelay;
@@ -79,12 +79,6 @@ export class ProxiedRequest
   #attempt: ProxyAttempt | undefined = undefined;
   /** The second one beside it. */
   #hedge: ProxyAttempt | undefined = undefined;
-  /** Set while the response is streamed text. */
-  #stream: StreamSeries | undefined = undefined;
-  #firstByteAtMs = 0;
-  #lastReadAtMs = 0;
-  /** Chunks of the response so far. */
-  #chunks = 0;
   #failure: UpstreamFailure | undefined = undefined;
   /** Its place in the admission queue; stays when it has left. */
   #place: AdmissionPlace | undefined = undefined;
@@ -107,7 +101,7 @@ export class ProxiedRequest
     this.#first = request;
     this.#request = request;
     this.#body = options.body;
-    this.#arrivedAtMs = options.arrivedAtMs;
+    this.#timing = new ResponseTiming(options.arrivedAtMs);
     this.#generates = options.generates;
     this.#migration =
       options.migration && new StreamMigration(context.migration, options.migration);
@@ -185,8 +179,7 @@ export class ProxiedRequest
   }
 
   relay(bytes: Buffer, ended: boolean, chunks: number): boolean {
-    if (this.#stream === undefined) this.#chunks += chunks;
-    else if (chunks > 0) this.#countGap(this.#stream, ended, chunks);
+    this.#timing.read(chunks, ended);
     if (bytes.length > 0) this.#machine.responseBytes(chunks);
     const taken = this.#migration?.isFollowed ? this.#taken(bytes, ended) : bytes;
     const isKept = taken !== undefined && this.#relay.write(taken, ended) && taken === bytes;
@@ -228,7 +221,7 @@ export class ProxiedRequest
   begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
     const { pick, target } = this.#attempt as ProxyAttempt;
     const { headerLines } = target;
-    this.#chunks += chunks;
+    this.#timing.begun(chunks);
     this.#migration?.begin(head, this.exchange.head.minorVersion);
     const isFollowed = this.#migration?.isFollowed ?? false;
     const isFirst = !this.exchange.begun;
@@ -336,19 +329,7 @@ export class ProxiedRequest
 
   hasFirstByte({ target: { metrics } }: ProxyAttempt, nowMs: number): void {
     if (!this.#generates || !this.#relay.isEventStream) return;
-    const stream = metrics.stream(this.#request.model);
-    if (this.#stream !== undefined) {
-      // The stream has moved: its client has had its first token.
-      this.#stream = stream;
-      this.#lastReadAtMs = nowMs;
-      return;
-    }
-    const seconds = (nowMs - this.#arrivedAtMs) / 1000;
-    stream.firstTokenSeconds.observe(seconds);
-    stream.windows.add('ttft', seconds, nowMs / 1000);
-    this.#stream = stream;
-    this.#firstByteAtMs = nowMs;
-    this.#lastReadAtMs = nowMs;
+    this.#timing.firstByte(metrics.stream(this.#request.model), nowMs);
   }
 
   outcomeOf(status: AttemptOutcome): Outcome {
@@ -431,14 +412,13 @@ export class ProxiedRequest
     if (this.#place !== undefined) this.#context.admission?.leave(this.#place);
     if (status === undefined) return;
     const nowMs = performance.now();
-    const seconds = (nowMs - this.#arrivedAtMs) / 1000;
     this.#attempt?.target.metrics.finished({
       model: this.#request.model,
       status,
       outcome: this.#outcome,
-      seconds,
+      seconds: this.#timing.seconds(nowMs),
       generates: this.#generates,
-      tokenSeconds: this.#tokenSeconds(nowMs),
+      tokenSeconds: this.#timing.tokenSeconds(this.#outcome.outputTokens, nowMs),
       nowSeconds: nowMs / 1000,
     });
     this.#keep(outcome, status, nowMs);
@@ -447,7 +427,6 @@ export class ProxiedRequest
   /** Keeps the request for /debug/requests. */
   #keep(outcome: AttemptOutcome, status: number, nowMs: number): void {
     const { id, model = null } = this.#request;
-    const isStreamed = this.#stream !== undefined;
     this.#context.metrics.recent.add({
       atSeconds: nowMs / 1000,
       requestId: id,
@@ -455,32 +434,10 @@ export class ProxiedRequest
       url: this.#attempt?.url ?? null,
       outcome,
       status,
-      ttftSeconds: isStreamed ? (this.#firstByteAtMs - this.#arrivedAtMs) / 1000 : null,
-      seconds: (nowMs - this.#arrivedAtMs) / 1000,
+      ttftSeconds: this.#timing.ttftSeconds ?? null,
+      seconds: this.#timing.seconds(nowMs),
       outputTokens: this.#outcome.outputTokens ?? null,
     });
-  }
-
-  /**
-   * Counts the time since the last read as a gap between tokens: engines write one chunk per event. The read
-   * that ends the stream has no token of its own.
-   */
-  #countGap(stream: StreamSeries, ended: boolean, chunks: number): void {
-    this.#chunks += chunks;
-    if (ended) return;
-    const nowMs = performance.now();
-    stream.tokenGapSeconds.observe((nowMs - this.#lastReadAtMs) / 1000 / chunks, chunks);
-    this.#lastReadAtMs = nowMs;
-  }
-
-  /**
-   * Mean time per output token after the first of a streamed response. A response that does not report its
-   * tokens is taken to have one per chunk; the last chunk of a stream is its `[DONE]`.
-   */
-  #tokenSeconds(nowMs: number): number | undefined {
-    if (this.#stream === undefined) return undefined;
-    const tokens = this.#outcome.outputTokens ?? this.#chunks - 1;
-    return tokens > 1 ? (nowMs - this.#firstByteAtMs) / 1000 / (tokens - 1) : undefined;
   }
 
   /** The response is complete. */
@@ -500,7 +457,7 @@ export class ProxiedRequest
     const { id, session } = this.#request;
     const nowMs = performance.now();
     const at = (performance.timeOrigin + nowMs) / 1000;
-    const took = (nowMs - this.#arrivedAtMs) / 1000;
+    const took = this.#timing.seconds(nowMs);
     this.#context.log.info(
       `Routing request ${id} with session id ${session ?? 'None'} to ${url} at ${at}, ` +
         `process time = ${took.toFixed(4)}`,

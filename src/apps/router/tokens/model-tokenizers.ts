@@ -1,19 +1,18 @@
 // The tokenizer of each model that engines serve: found, loaded in a thread, and dropped with the model.
 
+import type { MetricsRegistry } from '../../../core/metrics/index.ts';
 import type { PromptTokenizer } from '../../../core/prompts/index.ts';
 import type { RoutingCore } from '../../../core/routing/index.ts';
 import type { Ticker } from '../../../io/http/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
 import type { TokenizerSearch, TokenizerThread } from '../../../io/tokenizers/index.ts';
 import type { Engine } from '../fleet/engine.ts';
-
-/** Where tokenizers come from: see `TokenizerSearch`, and `none` for no tokenizer. */
-export interface TokenizerSources {
-  /** @default 'auto' */
-  readonly standard?: string | undefined;
-  /** By model name. */
-  readonly byModel?: ReadonlyMap<string, string> | undefined;
-}
+import {
+  type ModelSearch,
+  modelSearches,
+  sourceOf,
+  type TokenizerSources,
+} from './model-searches.ts';
 
 /**
  * Why a model has no tokenizer: it is being looked for; there is none, or none of a kind that is supported; it is
@@ -60,10 +59,8 @@ export interface ModelTokenizersOptions {
 
 export class ModelTokenizers {
   readonly #options: ModelTokenizersOptions;
-  readonly #searches = new Map<
-    string,
-    { readonly name: string; readonly search: TokenizerSearch }
-  >();
+  /** By model. */
+  #searches: ReadonlyMap<string, ModelSearch> = new Map();
   /** By the name under which the thread has it. */
   readonly #loaded = new Map<string, Loaded>();
   /** Started with the first model, with the code that it needs: most routers never tokenize. */
@@ -79,7 +76,7 @@ export class ModelTokenizers {
   }
 
   of(model: string): ModelTokenizer | NoTokenizer {
-    if (this.#sourceOf(model) === 'none') return 'off';
+    if (sourceOf(model, this.#options.sources) === 'none') return 'off';
     const name = this.#searches.get(model)?.name;
     const loaded = name === undefined ? undefined : this.#loaded.get(name);
     if (name === undefined || loaded === undefined) return 'loading';
@@ -103,10 +100,7 @@ export class ModelTokenizers {
 
   /** Looks at the models of the live engines: starts and drops what follows from them. */
   look(): void {
-    this.#searches.clear();
-    for (const engine of this.#options.engines.values()) {
-      if (engine.live) this.#addModels(engine);
-    }
+    this.#searches = modelSearches(this.#options);
     const wanted = new Set(Array.from(this.#searches.values(), ({ name }) => name));
     for (const name of this.#loaded.keys()) {
       if (wanted.has(name)) continue;
@@ -128,36 +122,6 @@ export class ModelTokenizers {
     this.stop();
     this.#isClosed = true;
     this.#thread?.close();
-  }
-
-  #sourceOf(model: string): string {
-    const { byModel, standard = 'auto' } = this.#options.sources;
-    return byModel?.get(model) ?? standard;
-  }
-
-  #addModels(engine: Engine): void {
-    const { core, authorization } = this.#options;
-    const cards = new Map(engine.models.map((card) => [card.id, card]));
-    for (const model of core.endpoint(engine.url)?.models ?? []) {
-      if (this.#searches.has(model)) continue;
-      const card = cards.get(model);
-      // An adapter has the tokenizer of the model that it adapts.
-      const parent = card?.['parent'];
-      const isAdapter = typeof parent === 'string';
-      const source =
-        this.#options.sources.byModel?.get(model) ?? this.#sourceOf(isAdapter ? parent : model);
-      if (source === 'none') continue;
-      const root = (isAdapter ? cards.get(parent) : card)?.['root'];
-      const isFound = source === 'auto' || source === 'hub';
-      const emulated = isFound && engine.isEmulated === true;
-      const search: TokenizerSearch = {
-        source,
-        root: typeof root === 'string' ? root : undefined,
-        engine: emulated ? { url: engine.url, authorization } : undefined,
-      };
-      const name = isFound ? JSON.stringify([source, search.root, emulated]) : source;
-      this.#searches.set(model, { name, search });
-    }
   }
 
   async #load(name: string, search: TokenizerSearch): Promise<void> {
@@ -214,4 +178,21 @@ export class ModelTokenizers {
         'not used for them; --tokenizer names a folder or a model of the hub',
     );
   }
+}
+
+/** Declares the metric of the models' tokenizers. */
+export function declareTokenizerGauge(
+  registry: MetricsRegistry,
+  tokenizers: ModelTokenizers,
+): void {
+  const gauge = registry.gauge({
+    name: 'spillway_router_tokenizer_ready',
+    help: 'Whether the router has the tokenizer of a model; only while engines publish KV events.',
+    labels: ['model'],
+    seriesMax: 1_000,
+  });
+  registry.onRender(() => {
+    gauge.table.removeMatching({});
+    for (const [model, isReady] of tokenizers.states()) gauge.with({ model }).set(isReady ? 1 : 0);
+  });
 }

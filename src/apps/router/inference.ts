@@ -1,0 +1,90 @@
+// What serves inference requests: their tokens, their wait for an engine, a second engine for late ones, and
+// comments on silent streams.
+import type { AttemptWatch } from '../../core/attempts/index.ts';
+import type { Clock } from '../../core/base/index.ts';
+import type { MetricsRegistry } from '../../core/metrics/index.ts';
+import type { RoutingCore } from '../../core/routing/index.ts';
+import type { Ticker } from '../../io/http/index.ts';
+import type { Engine } from './fleet/engine.ts';
+import type { RouterMetrics } from './metrics/router-metrics.ts';
+import type { RouterOptions } from './options.ts';
+import { InferenceRequests } from './requests/inference-requests.ts';
+import { proxyContext } from './requests/proxy-context.ts';
+import { RouterAdmission } from './requests/router-admission.ts';
+import { RouterHedging } from './requests/router-hedging.ts';
+import { SseKeepAlive } from './requests/sse-keep-alive.ts';
+import { EngineTokenize } from './tokens/engine-tokenize.ts';
+import { declareTokenizerGauge, ModelTokenizers } from './tokens/model-tokenizers.ts';
+import { PromptTokens } from './tokens/prompt-tokens.ts';
+
+export interface Inference {
+  readonly requests: InferenceRequests;
+  /** Undefined if requests do not wait in the router. */
+  readonly admission: RouterAdmission | undefined;
+  /** From now on, no request is sent to a second engine. */
+  retire(): void;
+  /** Starts nothing any more; requests in flight go on. */
+  stop(): void;
+  /** Closes what requests in flight needed. */
+  close(): void;
+}
+
+/** The parts of a router that inference needs. */
+export interface InferenceParts {
+  readonly options: RouterOptions;
+  readonly core: RoutingCore;
+  readonly metrics: RouterMetrics;
+  readonly registry: MetricsRegistry;
+  /** By URL. */
+  readonly engines: ReadonlyMap<string, Engine>;
+  readonly watch: AttemptWatch;
+  readonly clock: Clock;
+  readonly ticker: Ticker;
+  /** `Authorization` for requests to engines. */
+  readonly authorization: string | undefined;
+  readonly sessionKey: string | undefined;
+}
+
+export function createInference(parts: InferenceParts): Inference {
+  const { options, core, metrics, registry, engines, watch, clock, ticker } = parts;
+  const queue = options.admission?.queueTimeout ? options.admission : undefined;
+  const hasSharedKey = options.apiKey !== undefined;
+  const admission =
+    queue && new RouterAdmission({ settings: queue, core, clock, ticker, registry, hasSharedKey });
+  const hedges = options.hedging?.budget ? options.hedging : undefined;
+  const hedging =
+    hedges && new RouterHedging({ settings: hedges, core, clock, admission, metrics });
+  const { sseKeepAliveSeconds = 0 } = options;
+  const keepAlive =
+    sseKeepAliveSeconds > 0 ? new SseKeepAlive(ticker, sseKeepAliveSeconds) : undefined;
+  const context = proxyContext({
+    ...{ core, metrics, engines, options, watch, clock, admission, hedging, keepAlive },
+  });
+  const tokenizers = new ModelTokenizers({
+    ...{ core, engines, ticker, authorization: parts.authorization, log: options.log },
+    sources: options.tokenizers ?? {},
+    tokenizeTimeoutMs: options.tokenizeTimeoutMs,
+  });
+  declareTokenizerGauge(registry, tokenizers);
+  const { engineTokenizeTimeoutMs: timeoutMs = 0 } = options;
+  const tokens = new PromptTokens({
+    ...{ tokenizers, metrics },
+    engineTokenize: timeoutMs > 0 ? new EngineTokenize(core, engines, { timeoutMs }) : undefined,
+  });
+  const requests = new InferenceRequests(context, {
+    ...{ engines, tokens, sessionKey: parts.sessionKey },
+  });
+  return {
+    requests,
+    admission,
+    retire: () => hedging?.stop(),
+    stop() {
+      hedging?.stop();
+      tokenizers.stop();
+    },
+    close() {
+      requests.close();
+      tokenizers.close();
+    },
+  };
+}
