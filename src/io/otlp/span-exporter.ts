@@ -1,0 +1,184 @@
+// Sends kept spans to a collector, in the background and within bounds: a collector that is slow or gone costs spans,
+// never requests.
+import type { Random } from '../../core/base/index.ts';
+import type { KeptFor, Span } from '../../core/telemetry/index.ts';
+import type { Logger } from '../log/index.ts';
+import type { OtlpChannel, SendResult } from './otlp-channel.ts';
+import type { SpanEncoder } from './span-encoding.ts';
+
+/** Spans that wait. Beyond them new ones are dropped and counted; a span takes 1 to 2 KiB. */
+export const queueSpansMax = 4_096;
+/** The last quarter of the queue is for errors and expensive requests. */
+const queueSampledSpansMax = (queueSpansMax * 3) / 4;
+/** Spans of one request to the collector. They are encoded in one turn, which takes 2 ms at most. */
+const batchSpansMax = 256;
+/** Interval between rounds of export; one round sends what waits at its start, so the queue bounds the spans per second. */
+const exportIntervalMs = 1_000;
+/** Pause before the first retry; it doubles with each further one, up to the maximum. */
+const retryMinMs = 1_000;
+const retryMaxMs = 8_000;
+/** Retries that may be made in a row; each request that succeeds gives one back. */
+const retryBudgetMax = 5;
+/** The log has one line about a failing collector in this time. */
+const complaintIntervalMs = 60_000;
+
+/**
+ * Why spans were dropped. `queue_full`: they came faster than they could be sent. `collector`: it did not accept them, after
+ * retries if they can help. `rejected`: it accepted the request without them. `shutdown`: the program had to end.
+ */
+export type DropReason = 'queue_full' | 'collector' | 'rejected' | 'shutdown';
+
+export interface SpanExporterParts {
+  readonly channel: OtlpChannel;
+  readonly encoder: SpanEncoder;
+  /** Deadline of one request to the collector. */
+  readonly timeoutMs: number;
+  readonly random: Random;
+  readonly log: Logger;
+  /** @default 1000 */
+  readonly intervalMs?: number | undefined;
+  /** Pause before the first retry. @default 1000 */
+  readonly retryMs?: number | undefined;
+}
+
+export class SpanExporter {
+  readonly #parts: SpanExporterParts;
+  #queue: Span[] = [];
+  #round: Promise<void> | undefined = undefined;
+  #timer: NodeJS.Timeout | undefined = undefined;
+  #retries = retryBudgetMax;
+  #isClosed = false;
+  /** Ends pauses, so that a round goes on at once. */
+  readonly #closing = new AbortController();
+  /** Ends everything. */
+  readonly #end = new AbortController();
+  #complainedAtMs = Number.NEGATIVE_INFINITY;
+  /** Spans that a collector has accepted. */
+  exportedSpans = 0;
+  readonly droppedSpans: Record<DropReason, number> = {
+    ...{ queue_full: 0, collector: 0, rejected: 0, shutdown: 0 },
+  };
+
+  constructor(parts: SpanExporterParts) {
+    this.#parts = parts;
+  }
+
+  /** Number of spans that wait. */
+  get queuedSpans(): number {
+    return this.#queue.length;
+  }
+
+  /** Takes the spans of one trace, or drops them all if the queue has no room for them. */
+  add(spans: readonly Span[], keptFor: KeptFor): void {
+    const spansMax = keptFor === 'sampled' ? queueSampledSpansMax : queueSpansMax;
+    if (this.#isClosed || this.#queue.length + spans.length > spansMax) {
+      this.droppedSpans[this.#isClosed ? 'shutdown' : 'queue_full'] += spans.length;
+      return;
+    }
+    for (const span of spans) this.#queue.push(span);
+    if (this.#round === undefined) this.#schedule();
+  }
+
+  /** Sends what waits, and closes the connection. @param timeoutMs What has not been sent by then is dropped. */
+  async close(timeoutMs: number): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    const deadline = setTimeout(() => this.#end.abort(), timeoutMs);
+    this.#closing.abort();
+    await this.#round;
+    await this.#exportWaiting();
+    clearTimeout(deadline);
+    this.droppedSpans.shutdown += this.#queue.length;
+    this.#queue = [];
+    this.#parts.channel.close();
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#isClosed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#round = this.#exportWaiting().finally(() => {
+        this.#round = undefined;
+        if (this.#queue.length > 0) this.#schedule();
+      });
+    }, this.#parts.intervalMs ?? exportIntervalMs);
+    this.#timer.unref();
+  }
+
+  /** Sends the spans that wait now, in batches; stops with the first one that fails. */
+  async #exportWaiting(): Promise<void> {
+    let remaining = this.#queue.length;
+    while (remaining > 0 && !this.#end.signal.aborted) {
+      const batch = this.#queue.splice(0, Math.min(remaining, batchSpansMax));
+      remaining -= batch.length;
+      if (!(await this.#exportBatch(batch))) return;
+    }
+  }
+
+  /** @returns Whether the collector has accepted it. */
+  async #exportBatch(batch: readonly Span[]): Promise<boolean> {
+    const { channel, encoder, timeoutMs } = this.#parts;
+    const body = encoder.encode(batch);
+    for (let tries = 0; ; tries++) {
+      const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(timeoutMs)]);
+      const result = await channel.send(body, signal);
+      if (result.kind === 'ok') {
+        this.#accepted(batch.length, result.response);
+        return true;
+      }
+      if (this.#end.signal.aborted) this.droppedSpans.shutdown += batch.length;
+      else if (this.#mayRetry(result)) {
+        await this.#pause(tries, result);
+        continue;
+      } else this.#refused(batch.length, result.why);
+      return false;
+    }
+  }
+
+  #accepted(spans: number, response: Uint8Array): void {
+    const rejected = this.#parts.encoder.rejected(response);
+    const count = Math.min(Math.max(rejected.spans, 0), spans);
+    this.exportedSpans += spans - count;
+    this.droppedSpans.rejected += count;
+    this.#retries = Math.min(retryBudgetMax, this.#retries + 1);
+    if (count > 0) this.#complain(`the collector refused ${count} spans: ${rejected.why}`);
+  }
+
+  #refused(spans: number, why: string): void {
+    this.droppedSpans.collector += spans;
+    this.#complain(`the collector does not accept spans: ${why}`);
+  }
+
+  #mayRetry(result: SendResult): boolean {
+    if (result.kind !== 'retry' || this.#retries < 1 || this.#isClosed) return false;
+    this.#retries--;
+    return true;
+  }
+
+  /** Waits before a retry; ends at once when the exporter is closed. */
+  async #pause(tries: number, result: SendResult): Promise<void> {
+    const { random, retryMs = retryMinMs } = this.#parts;
+    const asked = result.kind === 'retry' ? result.afterMs : undefined;
+    const growing = Math.min(retryMaxMs, retryMs * 2 ** tries) * (0.8 + 0.4 * random.next());
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#closing.signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, asked ?? growing);
+      timer.unref();
+      this.#closing.signal.addEventListener('abort', end);
+    });
+  }
+
+  #complain(text: string): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#complainedAtMs < complaintIntervalMs) return;
+    this.#complainedAtMs = nowMs;
+    const { queue_full, collector, rejected } = this.droppedSpans;
+    const dropped = queue_full + collector + rejected;
+    this.#parts.log.warning(`traces: ${text} (${dropped} spans dropped since the start)`);
+  }
+}
