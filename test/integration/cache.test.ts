@@ -3,55 +3,12 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
-import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
-import { type TestContext, test } from 'node:test';
-import { type CacheServer, startCache } from '../../src/apps/cache/index.ts';
+import { test } from 'node:test';
+import { CacheClient as Client, testCache } from '../support/cache.ts';
 import { until } from '../support/until.ts';
-
-const clock = { nowSeconds: () => performance.now() / 1000 };
-const any = { host: '127.0.0.1', lmPort: 0, respPort: 0, memoryBytes: 64 << 20, clock };
-
-async function cache(t: TestContext, options: { readonly password?: string } = {}) {
-  const server = await startCache({ ...any, ...options });
-  t.after(() => server.close());
-  return server;
-}
-
-/** A connection that collects what the server sends. */
-class Client {
-  readonly socket: Socket;
-  received = Buffer.alloc(0);
-  isClosed = false;
-
-  constructor(t: TestContext, server: CacheServer, scheme: 'lm' | 'redis') {
-    const url = server.urls.find((address) => address.startsWith(`${scheme}:`)) ?? '';
-    this.socket = connect(Number(new URL(url).port), '127.0.0.1');
-    this.socket.on('data', (bytes: Buffer) => {
-      this.received = Buffer.concat([this.received, bytes]);
-    });
-    this.socket.on('close', () => {
-      this.isClosed = true;
-    });
-    this.socket.on('error', () => {});
-    t.after(() => this.socket.destroy());
-  }
-
-  /** Sends bytes and returns the next `length` bytes of the server. */
-  async ask(bytes: string | Uint8Array, length: number): Promise<Buffer> {
-    this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
-    await until(() => this.received.length >= length || this.isClosed);
-    const reply = this.received.subarray(0, length);
-    this.received = this.received.subarray(length);
-    return reply;
-  }
-
-  async says(bytes: string, reply: string): Promise<void> {
-    assert.equal((await this.ask(bytes, reply.length)).toString('latin1'), reply);
-  }
-}
 
 interface Recorded {
   readonly version?: string;
@@ -68,7 +25,7 @@ const recorded = readFileSync(join(folder, 'lm.jsonl'), 'utf8')
 
 test('LMCache gets the bytes that it got from its own server', async (t) => {
   for (const version of ['0.5.6', '0.3.11']) {
-    const server = await cache(t);
+    const server = await testCache(t);
     const client = new Client(t, server, 'lm');
     for (const { op, version: of = '0.5.6', ...bytes } of recorded) {
       if (of !== version) continue;
@@ -80,31 +37,19 @@ test('LMCache gets the bytes that it got from its own server', async (t) => {
   }
 });
 
-/** A header of `lm://`. */
-function lmHead(command: number, length: number, key: string): Buffer {
-  const head = Buffer.alloc(186, ' ');
-  for (const [i, value] of [command, length, 1, 3, 0, 2, 1, 4, 8].entries()) {
-    head.writeInt32LE(value, 4 * i);
-  }
-  head.write(key, 36, 'latin1');
-  return head;
-}
+const { lmHead } = Client;
 
-test('a value written over one protocol is read over the other', async (t) => {
-  const server = await cache(t);
+test('a value written over lm:// is read over RESP', async (t) => {
+  const server = await testCache(t);
   const [lm, resp] = [new Client(t, server, 'lm'), new Client(t, server, 'redis')];
   const body = Buffer.alloc(300_000, 'abc');
-  await lm.ask(Buffer.concat([lmHead(1, body.length, 'k'), body, lmHead(3, 0, 'k')]), 36);
+  await lm.putLm('k', body);
   const reply = await resp.ask('GET k\r\n', `$300000\r\n`.length + body.length + 2);
   assert.deepEqual(reply.subarray(9, -2), body);
-  await resp.says('*3\r\n$3\r\nSET\r\n$1\r\nr\r\n$5\r\nhello\r\n', '+OK\r\n');
-  const got = await lm.ask(lmHead(2, 0, 'r'), 36 + 5);
-  assert.deepEqual([got.readInt32LE(0), got.readInt32LE(4), got.readInt32LE(8)], [200, 5, 4]);
-  assert.equal(got.subarray(36).toString(), 'hello');
 });
 
 test('an upload that breaks off is never seen, and gives its memory back', async (t) => {
-  const server = await cache(t);
+  const server = await testCache(t);
   const size = 40 << 20;
   const broken = new Client(t, server, 'lm');
   broken.socket.write(Buffer.concat([lmHead(1, size, 'k'), Buffer.alloc(1 << 20)]));
@@ -119,7 +64,7 @@ test('an upload that breaks off is never seen, and gives its memory back', async
 });
 
 test('a large value has options as a small one, and is dropped if they forbid it', async (t) => {
-  const server = await cache(t);
+  const server = await testCache(t);
   const client = new Client(t, server, 'redis');
   const set = (fill: string, ...options: readonly string[]) => {
     const args = ['SET', 'k', fill.repeat(200_000), ...options];
@@ -136,7 +81,7 @@ test('a large value has options as a small one, and is dropped if they forbid it
 });
 
 test('a connection that reads many values grows no listeners', async (t) => {
-  const client = new Client(t, await cache(t), 'redis');
+  const client = new Client(t, await testCache(t), 'redis');
   await client.says('SET k v\r\n', '+OK\r\n');
   const warnings: Error[] = [];
   const warned = (warning: Error) => warnings.push(warning);
@@ -147,7 +92,7 @@ test('a connection that reads many values grows no listeners', async (t) => {
 });
 
 test('a client that reads no replies is not served on, and nobody else waits', async (t) => {
-  const server = await cache(t);
+  const server = await testCache(t);
   const writer = new Client(t, server, 'redis');
   const value = Buffer.alloc(8 << 20, 'x');
   await writer.ask(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${value.length}\r\n`, 0);
@@ -163,7 +108,7 @@ test('a client that reads no replies is not served on, and nobody else waits', a
 });
 
 test('commands, options and errors are those of Redis', async (t) => {
-  const client = new Client(t, await cache(t), 'redis');
+  const client = new Client(t, await testCache(t), 'redis');
   const dialogue: readonly (readonly [string, string])[] = [
     ['PING\r\n', '+PONG\r\n'],
     ['GET nothing\r\n', '$-1\r\n'],
@@ -200,8 +145,8 @@ test('commands, options and errors are those of Redis', async (t) => {
   ];
   for (const [command, reply] of dialogue) await client.says(command, reply);
   const hello = await client.ask('HELLO 3\r\n', 5);
-  assert.equal(hello.toString(), '%6\r\n$');
-  await until(() => client.received.includes('$6\r\nmaster\r\n'));
+  assert.equal(hello.toString(), '%7\r\n$');
+  await until(() => client.received.includes('modules\r\n*0\r\n'));
   client.received = Buffer.alloc(0);
   await client.says('GET nothing\r\n', '_\r\n');
   await client.says('*1\r\nGET\r\n', "-ERR Protocol error: expected '$', got 'G'\r\n");
@@ -209,7 +154,7 @@ test('commands, options and errors are those of Redis', async (t) => {
 });
 
 test('with a password nothing is served before it is given', async (t) => {
-  const server = await cache(t, { password: 'secret' });
+  const server = await testCache(t, { password: 'secret' });
   const client = new Client(t, server, 'redis');
   await client.says('GET a\r\n', '-NOAUTH Authentication required.\r\n');
   const wrong = '-WRONGPASS invalid username-password pair or user is disabled.\r\n';
@@ -219,7 +164,7 @@ test('with a password nothing is served before it is given', async (t) => {
   await client.says('AUTH default secret\r\n', '+OK\r\n');
   await client.says('GET a\r\n', '$-1\r\n');
   const third = new Client(t, server, 'redis');
-  assert.equal((await third.ask('HELLO 3 AUTH default secret\r\n', 4)).toString(), '%6\r\n');
+  assert.equal((await third.ask('HELLO 3 AUTH default secret\r\n', 4)).toString(), '%7\r\n');
 });
 
 test('the command prints where it listens, serves, and ends with a signal', async (t) => {

@@ -10,12 +10,18 @@ export class LmConnection {
   #headLength = 0;
   /** Bytes of a PUT that are still to come. */
   #bodyRest = 0;
-  /** Where they go; undefined if the store has no room, so that they are dropped. */
+  /** Where they go. */
   #writer: ValueWriter | undefined;
+  #requests = 0;
 
   constructor(store: MemoryStore, replies: ReplyWriter) {
     this.#store = store;
     this.#replies = replies;
+  }
+
+  /** Requests that have begun. */
+  get requests(): number {
+    return this.#requests;
   }
 
   /** Whether a request has begun and is not complete. */
@@ -45,6 +51,7 @@ export class LmConnection {
 
   #header(bytes: Uint8Array): number {
     const part = bytes.subarray(0, lmRequestBytes - this.#headLength);
+    if (this.#headLength === 0) this.#requests++;
     this.#head.set(part, this.#headLength);
     this.#headLength += part.length;
     if (this.#headLength === lmRequestBytes) {
@@ -66,7 +73,7 @@ export class LmConnection {
     switch (command) {
       case 'put':
         if (length < 0) throw new RangeError(`A body of ${length} bytes`);
-        this.#writer = this.#store.reserve(key, length, label);
+        this.#writer = this.#store.receive(key, length, label);
         this.#bodyRest = length;
         if (length === 0) this.#endPut();
         return;
@@ -74,7 +81,7 @@ export class LmConnection {
         this.#get(key);
         return;
       case 'exist':
-        this.#replies.write(lmReply(this.#store.exists(key) ? 200 : 400));
+        this.#replies.write(lmReply(this.#has(key) && this.#store.exists(key) ? 200 : 400));
         return;
       case 'health':
         this.#replies.write(lmReply(200));
@@ -92,22 +99,20 @@ export class LmConnection {
     this.#writer = undefined;
   }
 
+  /**
+   * Whether the value came over `lm://`. One of a Redis client has no type and no shape, so that LMCache could not
+   * make a tensor of it.
+   */
+  #has(key: string): boolean {
+    return this.#store.label(key) !== undefined;
+  }
+
   #get(key: string): void {
-    const value = this.#store.lease(key);
+    const value = this.#has(key) ? this.#store.lease(key) : undefined;
     if (value === undefined) {
       this.#replies.write(lmReply(400));
       return;
     }
-    const { size, label } = value;
-    this.#replies.writeValue(lmReply(200, size, label ?? bytesLabel(size)), value);
+    this.#replies.writeValue(lmReply(200, value.size, value.label), value);
   }
-}
-
-/** The label of a value that came over another protocol: format 4, bytes of this size. */
-function bytesLabel(size: number): Uint8Array {
-  const label = new Uint8Array(28);
-  const view = new DataView(label.buffer);
-  view.setInt32(0, 4, true);
-  view.setInt32(12, size, true);
-  return label;
 }

@@ -1,6 +1,6 @@
 // Writes replies to a client's socket: values straight from the store's memory, and no more of them at once than the
 // client reads.
-import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import type { ValueLease } from '../../core/cache/index.ts';
 
 /** Bytes that wait for a client; no further request of it is read while there are more. */
@@ -10,11 +10,11 @@ const waitingBytesMax = 1 << 20;
 const leasedBytesMax = 256 << 20;
 
 export class ReplyWriter {
-  readonly #socket: Socket;
+  readonly #socket: Writable;
   readonly #leases = new Set<ValueLease>();
   #leasedBytes = 0;
 
-  constructor(socket: Socket) {
+  constructor(socket: Writable) {
     this.#socket = socket;
     socket.once('close', () => {
       for (const lease of this.#leases) lease.release();

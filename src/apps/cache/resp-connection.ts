@@ -1,5 +1,6 @@
 // One client that speaks Redis' protocol.
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Clock } from '../../core/base/index.ts';
 import type { MemoryStore, ValueWriter } from '../../core/cache/index.ts';
 import {
   type BulkSink,
@@ -9,32 +10,53 @@ import {
   RequestReader,
   RespSyntaxError,
   type RespVersion,
+  simple,
 } from '../../core/resp/index.ts';
+import { argumentsError, type Reply, type RespCall, type StreamedValue } from './commands/call.ts';
+import { respCommands } from './commands/index.ts';
+import { badClientName, isClientName, redisVersion } from './commands/server.ts';
+import { streamedAt } from './commands/values.ts';
+import { MissPadding, type ValueSizes } from './miss-padding.ts';
 import type { ReplyWriter } from './reply-writer.ts';
-import { type Reply, type RespCall, respCommands, type StreamedValue } from './resp-commands.ts';
+
+/** What all connections share. */
+export interface RespService {
+  readonly store: MemoryStore;
+  /** Seconds since 1970. */
+  readonly wallClock: Clock;
+  readonly password: string | undefined;
+  readonly sizes: ValueSizes;
+}
 
 export class RespConnection {
   readonly #call: RespCall;
   readonly #reader: RequestReader;
-  readonly #password: string | undefined;
+  readonly #service: RespService;
   #isAllowed: boolean;
   #writer: ValueWriter | undefined;
   #isQuitting = false;
 
-  constructor(store: MemoryStore, replies: ReplyWriter, id: number, password: string | undefined) {
-    this.#call = { store, replies, id, version: 2, name: '' };
-    this.#password = password;
+  /** @param id Number of the connection. */
+  constructor(service: RespService, replies: ReplyWriter, id: number) {
+    const { store, wallClock, password, sizes } = service;
+    const misses = new MissPadding(sizes);
+    this.#call = { store, wallClock, replies, id, version: 2, name: '', misses };
+    this.#service = service;
     this.#isAllowed = password === undefined;
     this.#reader = new RequestReader({
-      command: (args) => {
+      command: (args, isInline) => {
         if (this.#isQuitting) return;
-        const reply = this.#command(args);
-        if (reply !== undefined) replies.write(reply);
-        this.#reader.isPaused = replies.isFull;
+        misses.saw((args[0] as string).toUpperCase(), isInline);
+        this.#reply(this.#command(args));
       },
       streamed: (args, size) => this.#streamed(args, size),
     });
     this.#reader.isStranger = !this.#isAllowed;
+  }
+
+  /** Requests that have begun. */
+  get requests(): number {
+    return this.#reader.requests;
   }
 
   get isWaiting(): boolean {
@@ -72,70 +94,91 @@ export class RespConnection {
     this.#writer?.abort();
   }
 
+  #reply(reply: Reply): void {
+    const { replies } = this.#call;
+    if (reply !== undefined) replies.write(reply);
+    this.#reader.isPaused = replies.isFull;
+  }
+
   /** @param streamed The value, if it was streamed; without a writer there was no room for it. */
   #command(args: readonly string[], streamed?: StreamedValue): Reply {
     const [name = '', ...rest] = args;
     const upper = name.toUpperCase();
     if (upper === 'AUTH') return this.#auth(rest);
     if (upper === 'HELLO') return this.#hello(rest);
-    if (!this.#isAllowed && upper !== 'QUIT') {
-      return errorReply('NOAUTH Authentication required.');
+    if (upper === 'QUIT') {
+      this.#isQuitting = true;
+      this.#call.replies.end(ok);
+      return undefined;
     }
+    if (upper === 'RESET') return this.#reset(rest);
     const command = respCommands.get(upper);
     if (command === undefined) return errorReply(unknownText(name, rest));
     if (rest.length < command.min || rest.length > command.max) {
-      const text = `ERR wrong number of arguments for '${name.toLowerCase()}' command`;
-      return errorReply(text);
+      return errorReply(argumentsError(upper));
     }
-    this.#isQuitting = upper === 'QUIT';
+    if (!this.#isAllowed) return errorReply('NOAUTH Authentication required.');
+    if (upper === 'SET' && streamed === undefined) {
+      this.#service.sizes.learn(rest[0] as string, (rest[1] as string).length);
+    }
     return command.run(this.#call, rest, streamed);
+  }
+
+  /** The connection as it was when it began. */
+  #reset(args: readonly string[]): Reply {
+    if (args.length > 0) return errorReply(argumentsError('reset'));
+    this.#call.version = 2;
+    this.#call.name = '';
+    this.#isAllowed = this.#service.password === undefined;
+    this.#reader.isStranger = !this.#isAllowed;
+    return simple('RESET');
   }
 
   /** A value of more than 64 KiB goes from the socket to its place in the store. */
   #streamed(args: readonly string[], size: number): BulkSink {
-    const { store, replies } = this.#call;
-    const name = args[0]?.toUpperCase();
-    const isValue =
-      (name === 'SET' && args.length === 2) || (name === 'SETEX' && args.length === 3);
-    const isKept = this.#isAllowed && isValue;
-    this.#writer = isKept ? store.reserve(args[1] as string, size) : undefined;
+    if (this.#isQuitting) return { write: () => {}, end: () => {} };
+    const { store, misses } = this.#call;
+    const name = (args[0] as string).toUpperCase();
+    const isValue = streamedAt[name] === args.length;
+    misses.saw(name, false);
+    const key = args[1] as string;
+    this.#writer = this.#isAllowed && isValue ? store.receive(key, size) : undefined;
     return {
       write: (bytes) => this.#writer?.write(bytes),
       end: (all) => {
         const writer = this.#writer;
         this.#writer = undefined;
-        const reply = isValue
-          ? this.#command(all, { writer })
-          : errorReply(`ERR '${name?.toLowerCase()}' takes no value above 64 KiB`);
+        const reply =
+          isValue || !respCommands.has(name)
+            ? this.#command(all, writer && { writer })
+            : errorReply(`ERR '${name.toLowerCase()}' takes no value above 64 KiB`);
         writer?.abort();
-        if (reply !== undefined) replies.write(reply);
-        this.#reader.isPaused = replies.isFull;
+        if (isValue && this.#isAllowed) this.#service.sizes.learn(key, size);
+        this.#reply(reply);
       },
     };
   }
 
   #auth(args: readonly string[]): Reply {
-    const given = args.at(-1);
-    if (given === undefined || args.length > 2) {
-      return errorReply("ERR wrong number of arguments for 'auth' command");
-    }
+    if (args.length === 0) return errorReply(argumentsError('auth'));
+    if (args.length > 2) return errorReply('ERR syntax error');
     // Without a password, the user "default" has any.
-    if (this.#password === undefined && args.length === 2) {
-      return args[0] === 'default' ? ok : errorReply(wrongPassword);
-    }
-    if (this.#password === undefined) {
+    if (this.#service.password === undefined && args.length === 1) {
       return errorReply(
         'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
       );
     }
-    return this.#isPassword(args) ? ok : errorReply(wrongPassword);
+    const given = args.length === 2 ? args : ['default', ...args];
+    return this.#isPassword(given) ? ok : errorReply(wrongPassword);
   }
 
-  #isPassword(args: readonly string[]): boolean {
-    const user = args.length === 2 ? args[0] : 'default';
-    this.#isAllowed = user === 'default' && equalTexts(args.at(-1) ?? '', this.#password ?? '');
+  /** A wrong password changes nothing. */
+  #isPassword([user = '', password = '']: readonly string[]): boolean {
+    const right = this.#service.password;
+    const isRight = user === 'default' && (right === undefined || equalTexts(password, right));
+    if (isRight) this.#isAllowed = true;
     this.#reader.isStranger = !this.#isAllowed;
-    return this.#isAllowed;
+    return isRight;
   }
 
   #hello(args: readonly string[]): Reply {
@@ -150,15 +193,17 @@ export class RespConnection {
     for (let i = 0; i < options.length; ) {
       const option = options[i]?.toUpperCase();
       if (option === 'AUTH' && i + 2 < options.length) {
-        if (this.#password !== undefined && !this.#isPassword(options.slice(i + 1, i + 3))) {
+        if (!this.#isPassword(options.slice(i + 1, i + 3))) {
           return errorReply(wrongPassword);
         }
         i += 3;
       } else if (option === 'SETNAME' && i + 1 < options.length) {
-        this.#call.name = options[i + 1] ?? '';
+        const name = options[i + 1] ?? '';
+        if (!isClientName(name)) return errorReply(badClientName);
+        this.#call.name = name;
         i += 2;
       } else {
-        return errorReply('ERR Syntax error in HELLO option');
+        return errorReply(`ERR Syntax error in HELLO option '${options[i] ?? ''}'`);
       }
     }
     if (!this.#isAllowed) {
@@ -174,17 +219,25 @@ export class RespConnection {
       ['id', id],
       ['mode', 'standalone'],
       ['role', 'master'],
+      ['modules', []],
     ]);
   }
 }
 
-/** The version whose commands are spoken; clients choose their features by it. */
-const redisVersion = '7.0.0';
 const wrongPassword = 'WRONGPASS invalid username-password pair or user is disabled.';
+/** Characters of arguments, and of a name, that the error repeats. */
+const shownMax = 128;
 
-function unknownText(name: string, rest: readonly string[]): string {
-  const shown = rest.map((arg) => `'${arg.slice(0, 128)}' `).join('');
-  return `ERR unknown command '${name.slice(0, 128)}', with args beginning with: ${shown.slice(0, 128)}`;
+/** Redis 7's error; texts end at a NUL, as in C. */
+function unknownText(name: string, args: readonly string[]): string {
+  const upToNul = (text: string, length: number) =>
+    (text.split('\0', 1)[0] as string).slice(0, length);
+  let shown = '';
+  for (const arg of args) {
+    if (shown.length >= shownMax) break;
+    shown += `'${upToNul(arg, shownMax - shown.length)}' `;
+  }
+  return `ERR unknown command '${upToNul(name, shownMax)}', with args beginning with: ${shown}`;
 }
 
 /** Compares in constant time: digests have the same length whatever the texts have. */

@@ -6,6 +6,7 @@ import { MemoryStore } from '../../core/cache/index.ts';
 import { errorReply } from '../../core/resp/index.ts';
 import { portError } from '../../io/listen/index.ts';
 import { LmConnection } from './lm-connection.ts';
+import { ValueSizes } from './miss-padding.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import { RespConnection } from './resp-connection.ts';
 
@@ -14,7 +15,7 @@ const connectionsMax = 10_000;
 
 /** A request that has begun must go on within this time, or its connection is closed. */
 const stalledRequestMs = 30_000;
-/** And be complete within this time: 2 GiB at 18 MB a second. */
+/** And be complete within this time: 2 GiB at 18 MB/s. */
 const requestMs = 120_000;
 
 export interface CacheOptions {
@@ -28,6 +29,18 @@ export interface CacheOptions {
   /** What RESP clients must know; `lm://` has no passwords. */
   readonly password?: string | undefined;
   readonly clock: Clock;
+  /** Seconds since 1970; for times of expiry that clients give as such. */
+  readonly wallClock: Clock;
+  /** @default 30 s without a byte, 120 s in all */
+  readonly deadlines?: RequestDeadlines;
+}
+
+/** Times after which the connection of a request that is not complete is closed. */
+export interface RequestDeadlines {
+  /** Without another byte. */
+  readonly stalledMs: number;
+  /** In all, for each request. */
+  readonly requestMs: number;
 }
 
 export interface CacheServer {
@@ -44,7 +57,9 @@ interface Conversation {
   push(bytes: Uint8Array): boolean;
   /** Goes on after `push` was false. */
   resume(): boolean;
-  /** Whether a request has begun and is not complete. */
+  /** Requests that have begun. */
+  readonly requests: number;
+  /** Whether the last of them is not complete. */
   readonly isWaiting: boolean;
   close(): void;
 }
@@ -55,8 +70,10 @@ interface Conversation {
  * @throws {InputError} If a port cannot be used.
  */
 export async function startCache(options: CacheOptions): Promise<CacheServer> {
-  const { host, memoryBytes: bytesMax, clock, password } = options;
+  const { host, memoryBytes: bytesMax, clock, wallClock, password } = options;
+  const { deadlines = { stalledMs: stalledRequestMs, requestMs } } = options;
   const store = new MemoryStore({ bytesMax, clock, checksum: crc32 });
+  const service = { store, wallClock, password, sizes: new ValueSizes() };
   const sockets = new Set<Socket>();
   let ids = 0;
   const serve = (speak: (replies: ReplyWriter) => Conversation, refusal: Uint8Array | undefined) =>
@@ -68,11 +85,11 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       }
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
-      converse(socket, speak(new ReplyWriter(socket)));
+      converse(socket, speak(new ReplyWriter(socket)), deadlines);
     });
   const lm = serve((replies) => lmConversation(store, replies), undefined);
   const resp = serve(
-    (replies) => respConversation(store, replies, ++ids, password),
+    (replies) => respConversation(new RespConnection(service, replies, ++ids)),
     errorReply('ERR max number of clients reached'),
   );
   try {
@@ -92,19 +109,20 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   }
 }
 
-function converse(socket: Socket, conversation: Conversation): void {
-  const stalled = () => {
+function converse(socket: Socket, conversation: Conversation, deadlines: RequestDeadlines): void {
+  socket.setTimeout(deadlines.stalledMs, () => {
     if (conversation.isWaiting) socket.destroy();
-  };
-  socket.setTimeout(stalledRequestMs, stalled);
+  });
   let late: NodeJS.Timeout | undefined;
+  /** The request that `late` is for: a client that sends one upload after the other has a deadline for each. */
+  let watched = 0;
   const watch = () => {
-    if (!conversation.isWaiting) {
-      clearTimeout(late);
-      late = undefined;
-    } else if (late === undefined) {
-      late = setTimeout(() => socket.destroy(), requestMs);
-    }
+    if (conversation.isWaiting && conversation.requests === watched) return;
+    clearTimeout(late);
+    watched = conversation.requests;
+    late = conversation.isWaiting
+      ? setTimeout(() => socket.destroy(), deadlines.requestMs)
+      : undefined;
   };
   const guarded = (step: () => boolean) => {
     let goesOn: boolean;
@@ -120,6 +138,7 @@ function converse(socket: Socket, conversation: Conversation): void {
     socket.once('drain', () => {
       socket.resume();
       guarded(() => conversation.resume());
+      watch();
     });
   };
   socket.on('data', (bytes: Buffer) => {
@@ -143,6 +162,9 @@ function lmConversation(store: MemoryStore, replies: ReplyWriter): Conversation 
   return {
     push: (bytes) => take(bytes),
     resume: () => take(kept),
+    get requests() {
+      return connection.requests;
+    },
     get isWaiting() {
       return connection.isWaiting;
     },
@@ -150,13 +172,7 @@ function lmConversation(store: MemoryStore, replies: ReplyWriter): Conversation 
   };
 }
 
-function respConversation(
-  store: MemoryStore,
-  replies: ReplyWriter,
-  id: number,
-  password: string | undefined,
-): Conversation {
-  const connection = new RespConnection(store, replies, id, password);
+function respConversation(connection: RespConnection): Conversation {
   return {
     push(bytes) {
       connection.push(bytes);
@@ -165,6 +181,9 @@ function respConversation(
     resume() {
       connection.resume();
       return !connection.isPaused;
+    },
+    get requests() {
+      return connection.requests;
     },
     get isWaiting() {
       return connection.isWaiting;

@@ -53,6 +53,7 @@ async function run(flags: CacheFlags): Promise<void> {
     memoryBytes: flags.memory,
     password,
     clock: { nowSeconds: () => performance.now() / 1000 },
+    wallClock: { nowSeconds: () => Date.now() / 1000 },
   });
   process.stdout.write(`ready: ${server.urls.join(' ')}\n`);
   await stopped(signals);

@@ -14,10 +14,9 @@ function storeOf(pages: number) {
 }
 
 function put(store: MemoryStore, key: string, bytes: Uint8Array, ttlSeconds?: number): boolean {
-  const writer = store.reserve(key, bytes.length);
-  writer?.write(bytes);
-  writer?.commit(ttlSeconds);
-  return writer !== undefined;
+  const writer = store.receive(key, bytes.length);
+  writer.write(bytes);
+  return writer.commit(ttlSeconds);
 }
 
 function read(store: MemoryStore, key: string): Uint8Array | undefined {
@@ -40,7 +39,7 @@ test('a value comes back with its bytes and its label, whatever pieces it was wr
         const { store } = storeOf(8);
         const bytes = Uint8Array.from({ length: size }, (_, i) => (i * 31) & 255);
         const label = Uint8Array.of(1, 2, 3);
-        const writer = store.reserve('k', size, label) ?? assert.fail();
+        const writer = store.receive('k', size, label);
         const edges = [0, ...cuts.map((cut) => Math.min(cut, size)).sort((a, b) => a - b), size];
         edges.slice(1).forEach((end, i) => {
           writer.write(bytes.subarray(edges[i], end));
@@ -57,7 +56,7 @@ test('a value comes back with its bytes and its label, whatever pieces it was wr
 test('a value is invisible until it is complete, and an older one stays until then', () => {
   const { store } = storeOf(4);
   put(store, 'k', filled(10, 1));
-  const writer = store.reserve('k', 10) ?? assert.fail();
+  const writer = store.receive('k', 10);
   writer.write(filled(5, 2));
   assert.deepEqual(read(store, 'k'), filled(10, 1));
   assert.throws(() => writer.commit(), RangeError);
@@ -117,6 +116,77 @@ test('it finds it even if the value expires meanwhile', () => {
   assert.equal(read(store, 'a'), undefined);
 });
 
+test('asking again and again does not keep a value beyond its time', () => {
+  const { store, clock } = storeOf(1);
+  put(store, 'a', filled(3, 1), 5);
+  for (let second = 0; second < 15; second++) {
+    assert.equal(store.exists('a'), true, `${second} s`);
+    clock.advance(1);
+  }
+  assert.equal(store.exists('a'), false);
+});
+
+test('promises hold half of the memory at most; the oldest ones are given up first', () => {
+  const { store } = storeOf(8);
+  for (let i = 0; i < 8; i++) put(store, `k${i}`, filled(page, i));
+  for (let i = 0; i < 8; i++) store.exists(`k${i}`);
+  assert.equal(put(store, 'new', filled(4 * page, 1)), true);
+  assert.deepEqual(
+    [0, 3, 4, 7].map((i) => store.size(`k${i}`) !== undefined),
+    [false, false, true, true],
+  );
+  assert.equal(put(store, 'more', filled(6 * page, 1)), false, 'these are promised');
+});
+
+test('an announced value evicts nothing until its bytes arrive', () => {
+  const { store } = storeOf(40);
+  for (let i = 0; i < 40; i++) put(store, `k${i}`, filled(page, i));
+  const writer = store.receive('big', 40 * page);
+  assert.equal(store.stats.entries, 40);
+  writer.write(filled(1, 1));
+  assert.equal(store.stats.entries, 24, '1 MiB at a time');
+  writer.abort();
+  assert.equal(put(store, 'other', filled(16 * page, 1)), true);
+  assert.equal(store.stats.entries, 25);
+});
+
+test('a value without room is counted to its end, and its memory is free at once', () => {
+  const { store } = storeOf(4);
+  put(store, 'held', filled(page, 1));
+  store.exists('held');
+  const writer = store.receive('k', 4 * page);
+  writer.write(filled(2 * page, 1));
+  assert.equal(put(store, 'other', filled(3 * page, 1)), true);
+  writer.write(filled(2 * page, 1));
+  assert.throws(() => writer.write(filled(1, 1)), RangeError);
+  assert.equal(writer.commit(), false);
+});
+
+test('a scan reports keys that are read and replaced meanwhile, once, and none that expired', () => {
+  const { store, clock } = storeOf(8);
+  for (const key of ['a', 'b', 'c', 'd']) put(store, key, filled(1, 1));
+  put(store, 'e', filled(1, 1), 5);
+  const first = store.scan(0, 2);
+  read(store, 'c');
+  put(store, 'a', filled(1, 2));
+  store.exists('d');
+  clock.advance(6);
+  const second = store.scan(first.next, 9);
+  assert.deepEqual([first.keys, second], [['a', 'b'], { keys: ['c', 'd'], next: 0 }]);
+});
+
+test('a time that is over deletes, and stores nothing', () => {
+  const { store } = storeOf(2);
+  put(store, 'a', filled(1, 1));
+  assert.equal(put(store, 'a', filled(1, 2), 0), true);
+  assert.equal(read(store, 'a'), undefined);
+  put(store, 'a', filled(1, 1));
+  store.exists('a');
+  assert.equal(store.expire('a', -1), true);
+  assert.deepEqual([store.exists('a'), store.scan(0, 9).keys], [false, []]);
+  assert.equal(put(store, 'all', filled(2 * page, 1)), true);
+});
+
 test('a value that finds no room takes the older one of its key with it', () => {
   const { store } = storeOf(2);
   put(store, 'a', filled(3, 1));
@@ -172,9 +242,9 @@ test('behaves as a map of a bounded size, with all pages free at the end', () =>
           assert.ok(put(store, name, bytes));
           model.set(name, bytes);
         } else if (what === 'abort') {
-          const writer = store.reserve(name, size);
-          writer?.write(bytes.subarray(0, size >> 1));
-          writer?.abort();
+          const writer = store.receive(name, size);
+          writer.write(bytes.subarray(0, size >> 1));
+          writer.abort();
         } else if (what === 'get') assert.deepEqual(read(store, name), model.get(name));
         else assert.equal(store.delete(name), model.delete(name));
         const total = [...model.values()].reduce((sum, { length }) => sum + length, 0);

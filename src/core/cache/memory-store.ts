@@ -1,16 +1,13 @@
 // Values in memory, under a hard bound: the least recently used ones are evicted. A value is visible once all of its
 // bytes are there, and is checked against its checksum each time it is read.
 import type { Clock } from '../base/index.ts';
+import { ExistenceLeases } from './existence-leases.ts';
 import { PageMemory, pageBytes } from './page-memory.ts';
-
-/** Continues a checksum over more bytes; the first call has 0. */
-export type Checksum = (bytes: Uint8Array, before: number) => number;
-
-/** A client that was told that a value exists reads it within this time, or not at all. */
-const existenceLeaseSeconds = 10;
+import { type Checksum, PagesWriter, type WrittenValue } from './pages-writer.ts';
+import { ScanOrder, type ScanStep } from './scan-order.ts';
 
 /** Longest key. LMCache's are at most 150 characters over lm://, and those of Redis clients some dozens longer. */
-const keyLengthMax = 4096;
+export const keyLengthMax = 4096;
 
 /** Entries that an eviction looks at: those in use are skipped, but not without end. */
 const evictionLooksMax = 1024;
@@ -31,15 +28,17 @@ export interface StoreStats {
 
 /** A value that is being received. */
 export interface ValueWriter {
-  /** Appends bytes. @throws {RangeError} If they are more than announced. */
+  /** Appends bytes; without room for them, the value is dropped. @throws {RangeError} If they are more than announced. */
   write(bytes: Uint8Array): void;
   /**
-   * Makes the value visible, in place of an older one.
+   * Makes the value visible, in place of an older one. The older one is dropped, too, if there was no room for this
+   * value: its client believes it to be replaced.
    *
-   * @param ttlSeconds Time after which it expires. @default never
+   * @param ttlSeconds Time after which it expires; nothing is stored unless it is positive. @default never
+   * @returns Whether there was room.
    * @throws {RangeError} If bytes are missing.
    */
-  commit(ttlSeconds?: number): void;
+  commit(ttlSeconds?: number): boolean;
   /** Gives the memory back; nothing becomes visible. */
   abort(): void;
 }
@@ -59,9 +58,9 @@ interface Entry {
   readonly size: number;
   readonly checksum: number;
   readonly label: Uint8Array | undefined;
+  /** Place in the order of scans; a value that replaces another one keeps it. */
+  readonly serial: number;
   expiresSeconds: number;
-  /** Not evicted before this time. */
-  heldUntilSeconds: number;
   leases: number;
   /** No longer in the store; its pages are released with the last lease. */
   isGone: boolean;
@@ -74,6 +73,8 @@ export class MemoryStore {
   readonly #checksum: Checksum;
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>();
+  readonly #scanOrder = new ScanOrder();
+  readonly #held: ExistenceLeases<Entry>;
   #bytes = 0;
   readonly #counts = { hits: 0, misses: 0, evictions: 0, refused: 0, corrupt: 0 };
 
@@ -86,36 +87,28 @@ export class MemoryStore {
     this.#memory = new PageMemory(options.bytesMax);
     this.#clock = options.clock;
     this.#checksum = options.checksum;
+    this.#held = new ExistenceLeases(Math.floor(this.#memory.pages / 2));
   }
 
   /**
-   * Reserves memory for a value, evicting others.
+   * Begins to receive a value. Memory is taken, and others are evicted, as its bytes arrive.
    *
    * @param label Kept with the value and returned with it, at most a few dozen bytes.
-   * @returns undefined if there is no room: the value is larger than the memory, all others are in use, or the key is too
-   *   long. An older value of the key is dropped then, because its client believes it to be replaced.
    */
-  reserve(key: string, size: number, label?: Uint8Array): ValueWriter | undefined {
-    // An empty value takes a page, too: the number of entries is bounded by the memory.
-    const count = Math.max(1, Math.ceil(size / pageBytes));
-    if (key.length > keyLengthMax || !this.#makeRoom(count)) {
-      this.#counts.refused++;
-      this.delete(key);
-      return undefined;
-    }
-    const pages = this.#memory.take(count) as number[];
-    return new PagesWriter(this.#memory, pages, size, this.#checksum, (checksum, ttlSeconds) => {
-      this.delete(key);
-      const now = this.#clock.nowSeconds();
-      this.#entries.set(key, {
-        ...{ key, pages, size, checksum, label },
-        expiresSeconds: now + ttlSeconds,
-        heldUntilSeconds: 0,
-        leases: 0,
-        isGone: false,
-      });
-      this.#bytes += size;
-    });
+  receive(key: string, size: number, label?: Uint8Array): ValueWriter {
+    const source = {
+      take: (count: number) => (this.#makeRoom(count) ? this.#memory.take(count) : undefined),
+      release: (pages: readonly number[]) => this.#memory.release(pages),
+      spans: (pages: readonly number[], bytes: number) => this.#memory.spans(pages, bytes),
+    };
+    const writer = new PagesWriter(source, size, this.#checksum);
+    if (key.length > keyLengthMax || size > this.#memory.pages * pageBytes) writer.drop();
+    return {
+      write: (bytes) => writer.write(bytes),
+      abort: () => writer.abort(),
+      commit: (ttlSeconds = Number.POSITIVE_INFINITY) =>
+        this.#publish({ key, size, label }, writer.end(), ttlSeconds),
+    };
   }
 
   /** Returns a value, or undefined if there is none whose bytes are right. */
@@ -151,13 +144,30 @@ export class MemoryStore {
     };
   }
 
-  /** Whether there is a value; one that exists is not evicted for the next 10 s. */
+  /**
+   * Whether there is a value. One that exists is neither evicted nor expired for the next 10 s, unless more than half
+   * of the memory has been promised since.
+   */
   exists(key: string): boolean {
     const entry = this.#live(key);
     if (entry === undefined) return false;
-    entry.heldUntilSeconds = this.#clock.nowSeconds() + existenceLeaseSeconds;
+    const now = this.#clock.nowSeconds();
+    // Asking again and again does not prolong the life of a value that has expired.
+    this.#held.hold(entry, now, Math.min(now, entry.expiresSeconds));
     this.#touch(entry);
     return true;
+  }
+
+  /** Counts as a use of the value, without a promise. @returns Whether there is one. */
+  touch(key: string): boolean {
+    const entry = this.#live(key);
+    if (entry !== undefined) this.#touch(entry);
+    return entry !== undefined;
+  }
+
+  /** What the client stored beside the value; undefined without a value, or if there is nothing. */
+  label(key: string): Uint8Array | undefined {
+    return this.#live(key)?.label;
   }
 
   /** Size in bytes, or undefined without a value. */
@@ -171,10 +181,11 @@ export class MemoryStore {
     return entry && entry.expiresSeconds - this.#clock.nowSeconds();
   }
 
-  /** Sets when a value expires. @returns Whether there is one. */
+  /** Sets when a value expires; it is deleted unless the time is positive. @returns Whether there is one. */
   expire(key: string, ttlSeconds: number): boolean {
     const entry = this.#live(key);
     if (entry === undefined) return false;
+    if (ttlSeconds <= 0) this.#drop(entry);
     entry.expiresSeconds = this.#clock.nowSeconds() + ttlSeconds;
     return true;
   }
@@ -186,9 +197,15 @@ export class MemoryStore {
     return entry !== undefined;
   }
 
-  /** Keys, least recently used first; values that have expired may be among them. */
-  keys(): MapIterator<string> {
-    return this.#entries.keys();
+  /**
+   * Scans the keys in steps. Each key that exists from the first step to the last one is reported exactly once.
+   *
+   * @param cursor 0, or `next` of the step before.
+   * @param count Keys looked at; those whose values have expired are left out.
+   */
+  scan(cursor: number, count: number): ScanStep {
+    const { keys, next } = this.#scanOrder.step(cursor, count);
+    return { keys: keys.filter((key) => this.#live(key) !== undefined), next };
   }
 
   clear(): void {
@@ -209,7 +226,7 @@ export class MemoryStore {
     if (entry === undefined) return undefined;
     const now = this.#clock.nowSeconds();
     // A client that was told of a value gets it, even if its time is over meanwhile.
-    if (Math.max(entry.expiresSeconds, entry.heldUntilSeconds) > now) return entry;
+    if (entry.expiresSeconds > now || this.#held.has(entry, now)) return entry;
     this.#drop(entry);
     return undefined;
   }
@@ -219,8 +236,39 @@ export class MemoryStore {
     this.#entries.set(entry.key, entry);
   }
 
+  #publish(
+    value: Pick<Entry, 'key' | 'size' | 'label'>,
+    written: WrittenValue | undefined,
+    ttlSeconds: number,
+  ): boolean {
+    const older = this.#entries.get(value.key);
+    if (older !== undefined) this.#forget(older);
+    if (written === undefined || ttlSeconds <= 0) {
+      if (written === undefined) this.#counts.refused++;
+      else this.#memory.release(written.pages);
+      if (older !== undefined) this.#scanOrder.remove(older.serial);
+      return written !== undefined;
+    }
+    this.#entries.set(value.key, {
+      ...value,
+      ...written,
+      serial: older?.serial ?? this.#scanOrder.add(value.key),
+      expiresSeconds: this.#clock.nowSeconds() + ttlSeconds,
+      leases: 0,
+      isGone: false,
+    });
+    this.#bytes += value.size;
+    return true;
+  }
+
   #drop(entry: Entry): void {
+    this.#forget(entry);
+    this.#scanOrder.remove(entry.serial);
+  }
+
+  #forget(entry: Entry): void {
     this.#entries.delete(entry.key);
+    this.#held.end(entry);
     this.#bytes -= entry.size;
     entry.isGone = true;
     if (entry.leases === 0) this.#memory.release(entry.pages);
@@ -233,72 +281,10 @@ export class MemoryStore {
     for (const entry of this.#entries.values()) {
       if (this.#memory.freePages >= pages) return true;
       if (looks++ >= evictionLooksMax) return false;
-      if (entry.leases > 0 || entry.heldUntilSeconds > now) continue;
+      if (entry.leases > 0 || this.#held.has(entry, now)) continue;
       if (entry.expiresSeconds > now) this.#counts.evictions++;
       this.#drop(entry);
     }
     return this.#memory.freePages >= pages;
-  }
-}
-
-class PagesWriter implements ValueWriter {
-  readonly #memory: PageMemory;
-  readonly #pages: readonly number[];
-  readonly #spans: readonly Uint8Array[];
-  readonly #size: number;
-  readonly #checksumOf: Checksum;
-  readonly #onCommit: (checksum: number, ttlSeconds: number) => void;
-  #checksum = 0;
-  #span = 0;
-  #offset = 0;
-  #written = 0;
-  #isEnded = false;
-
-  constructor(
-    memory: PageMemory,
-    pages: readonly number[],
-    size: number,
-    checksum: Checksum,
-    onCommit: (checksum: number, ttlSeconds: number) => void,
-  ) {
-    this.#memory = memory;
-    this.#pages = pages;
-    this.#spans = memory.spans(pages, size);
-    this.#size = size;
-    this.#checksumOf = checksum;
-    this.#onCommit = onCommit;
-  }
-
-  write(bytes: Uint8Array): void {
-    if (this.#isEnded || this.#written + bytes.length > this.#size) {
-      throw new RangeError(`${bytes.length} bytes after ${this.#written} of ${this.#size}`);
-    }
-    this.#checksum = this.#checksumOf(bytes, this.#checksum);
-    this.#written += bytes.length;
-    for (let at = 0; at < bytes.length; ) {
-      const span = this.#spans[this.#span] as Uint8Array;
-      const part = bytes.subarray(at, at + span.length - this.#offset);
-      span.set(part, this.#offset);
-      at += part.length;
-      this.#offset += part.length;
-      if (this.#offset === span.length) {
-        this.#span++;
-        this.#offset = 0;
-      }
-    }
-  }
-
-  commit(ttlSeconds = Number.POSITIVE_INFINITY): void {
-    if (this.#isEnded || this.#written !== this.#size) {
-      throw new RangeError(`${this.#written} of ${this.#size} bytes are written`);
-    }
-    this.#isEnded = true;
-    this.#onCommit(this.#checksum, ttlSeconds);
-  }
-
-  abort(): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
-    this.#memory.release(this.#pages);
   }
 }

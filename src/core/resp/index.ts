@@ -1,4 +1,5 @@
 // RESP, the protocol of Redis: requests in, replies out.
+export { globMatcher } from './glob.ts';
 export {
   arrayHead,
   bulk,
@@ -11,6 +12,7 @@ export {
   ok,
   type RespVersion,
   simple,
+  textReply,
 } from './replies.ts';
 export {
   type BulkSink,

@@ -48,15 +48,25 @@ export function arrayHead(count: number): Uint8Array {
   return encoder.encode(`*${count}\r\n`);
 }
 
+/** Text for people: verbatim in RESP3, a bulk string in RESP2. */
+export function textReply(version: RespVersion, text: string): Uint8Array {
+  return version === 3 ? bytesOf(`=${text.length + 4}\r\ntxt:${text}\r\n`) : bulk(text);
+}
+
+/** A value of a map; a list holds texts. */
+type MapValue = string | number | readonly string[];
+
 /** Keys and values: a map in RESP3, a flat array in RESP2. */
 export function mapReply(
   version: RespVersion,
-  entries: readonly (readonly [string, string | number])[],
+  entries: readonly (readonly [string, MapValue])[],
 ): Uint8Array {
   const head = version === 3 ? `%${entries.length}` : `*${2 * entries.length}`;
+  const text = (value: string) => `$${value.length}\r\n${value}`;
   const parts = entries.map(([key, value]) => {
-    const text = typeof value === 'number' ? `:${value}` : `$${value.length}\r\n${value}`;
-    return `$${key.length}\r\n${key}\r\n${text}\r\n`;
+    if (typeof value === 'number') return `${text(key)}\r\n:${value}\r\n`;
+    if (typeof value === 'string') return `${text(key)}\r\n${text(value)}\r\n`;
+    return `${text(key)}\r\n*${value.length}\r\n${value.map((item) => `${text(item)}\r\n`).join('')}`;
   });
-  return encoder.encode(`${head}\r\n${parts.join('')}`);
+  return bytesOf(`${head}\r\n${parts.join('')}`);
 }

@@ -1,6 +1,8 @@
 // Reads the requests of Redis clients (RESP): arrays of bulk strings, or lines of words. Large values are handed on as
 // they arrive, so that they can go straight to where they are kept.
 
+import { inlineWords } from './inline-words.ts';
+
 /** Bulk strings up to this size are collected; larger ones are streamed. */
 export const collectedBytesMax = 64 << 10;
 /** Longest line: a number, or an inline command. Redis allows 64 KiB. */
@@ -24,8 +26,12 @@ export interface BulkSink {
 
 /** What a reader found. */
 export interface RequestHandler {
-  /** A command with its arguments, the name included; latin-1, so that each character is a byte. */
-  command(args: readonly string[]): void;
+  /**
+   * A command with its arguments, the name included; latin-1, so that each character is a byte.
+   *
+   * @param isInline Whether it was a line of words.
+   */
+  command(args: readonly string[], isInline: boolean): void;
   /**
    * An argument that is streamed has begun; a command has at most one.
    *
@@ -64,6 +70,7 @@ export class RequestReader {
   #collected = new Uint8Array(256);
   #collectedLength = 0;
   #bulkSize: number | undefined;
+  #requests = 0;
   #sink: BulkSink | undefined;
   #sinkRest = 0;
   /** Whether the value of `#sink` and its line end are complete. */
@@ -76,6 +83,11 @@ export class RequestReader {
   /** Whether a command has begun and is not complete. */
   get isWaiting(): boolean {
     return this.#count !== undefined || this.#collectedLength > 0;
+  }
+
+  /** Requests that have begun. */
+  get requests(): number {
+    return this.#requests;
   }
 
   /** @throws {RespSyntaxError} If the bytes are no requests. */
@@ -149,11 +161,19 @@ export class RequestReader {
       if (this.isStranger && count > strangerArgumentsMax) {
         throw new RespSyntaxError('Protocol error: unauthenticated multibulk length');
       }
-      if (count > 0) this.#count = count;
+      if (count > 0) {
+        this.#count = count;
+        this.#requests++;
+      }
       return;
     }
-    const words = line.split(' ').filter((word) => word !== '');
-    if (words.length > 0) this.#handler.command(words);
+    const words = inlineWords(line);
+    if (words === undefined) {
+      throw new RespSyntaxError('Protocol error: unbalanced quotes in request');
+    }
+    if (words.length === 0) return;
+    this.#requests++;
+    this.#handler.command(words, true);
   }
 
   #bulk(size: number): void {
@@ -185,7 +205,7 @@ export class RequestReader {
     const sink = this.#sink;
     this.#sink = undefined;
     this.#isSinkFull = false;
-    if (sink === undefined) this.#handler.command(args);
+    if (sink === undefined) this.#handler.command(args, false);
     else sink.end(args);
   }
 
@@ -204,7 +224,7 @@ export class RequestReader {
 /** Reads the number after the first character. Lengths of -1 and below are empty, as in Redis, for arrays only. */
 function numberIn(line: string, message: string, max: number): number {
   const text = line.slice(1);
-  const value = /^-?\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  const value = /^(?:0|-?[1-9]\d{0,9})$/.test(text) ? Number(text) : Number.NaN;
   if (value >= 0 && value <= max) return value;
   if (value < 0 && line[0] === '*') return 0;
   throw new RespSyntaxError(message);

@@ -58,6 +58,7 @@ import {
   parseMetadata,
 } from '../../../src/io/zmq/zmtp.ts';
 import { SseReader } from '../../../src/tools/benchmark/sse-reader.ts';
+import { lmReplies, respReplies } from './cache-conversations.ts';
 import type { Form, Mutable } from './mutator.ts';
 
 export interface Target extends Mutable {
@@ -441,6 +442,49 @@ export const targets: readonly Target[] = [
     ],
     refusals: [SpillwayError],
     run: (bytes) => check(framesOf(bytes, bytes.length) === framesOf(bytes, 61), 'the same frames'),
+  }),
+  target('Redis clients', {
+    ...{ form: 'binary', weight: 4, folder: 'resp', bytesMax: 72_000 },
+    dictionary: [
+      ...[
+        '\r\n',
+        '*',
+        '$',
+        '*-1\r\n',
+        '$-1\r\n',
+        '*2147483648\r\n',
+        '$536870912\r\n',
+        '"',
+        "'",
+        '\\x',
+      ],
+      ...['*1\r\n$4\r\nPING\r\n', '*2\r\n$3\r\nGET\r\n$1\r\nk\r\n', 'HELLO 3\r\n', 'RESET\r\n'],
+      ...['SCAN 0 MATCH *a*b COUNT 9\r\n', 'SET k v PXAT 9\r\n', 'QUIT\r\n', 'FLUSHALL\r\n'],
+      ...['GETRANGE k -9 9223372036854775807\r\n', 'EXPIRE k -1 GT\r\n', 'MGET k k k\r\n'],
+    ],
+    refusals: [],
+    run: (bytes) => {
+      // One client in four has a password to give.
+      const password = bytes.length % 4 === 0 ? 'secret' : undefined;
+      const whole = respReplies(bytes, bytes.length, password);
+      const pieces = respReplies(bytes, 1 + (bytes.length % 997), password);
+      check(whole === pieces, 'the same replies, however the bytes are split');
+    },
+  }),
+  target('clients of lm://', {
+    ...{ form: 'binary', weight: 3, folder: 'lm', bytesMax: 72_000 },
+    dictionary: [
+      ...['\x01\0\0\0', '\x02\0\0\0', '\x03\0\0\0', '\x04\0\0\0', '\x05\0\0\0', '\xff\xff\xff\x7f'],
+      ...['\0\0\0\0', '\xff\xff\xff\xff', '\0\0\x01\0', ' '.repeat(150), ' '.repeat(186)],
+    ],
+    refusals: [],
+    run: (bytes) => {
+      const pieces = lmReplies(bytes, 1 + (bytes.length % 509));
+      check(
+        lmReplies(bytes, bytes.length) === pieces,
+        'the same replies, however the bytes are split',
+      );
+    },
   }),
   target('addresses of KV events', {
     ...{ form: 'json', weight: 2, folder: 'kv-event-sources', dictionary: jsonTokens },

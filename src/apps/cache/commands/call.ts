@@ -1,0 +1,51 @@
+// What a command gets: the client's connection and the store.
+import type { Clock } from '../../../core/base/index.ts';
+import type { MemoryStore, ValueWriter } from '../../../core/cache/index.ts';
+import { bulkHead, lineEnd, nullReply, type RespVersion } from '../../../core/resp/index.ts';
+import type { MissPadding } from '../miss-padding.ts';
+import type { ReplyWriter } from '../reply-writer.ts';
+
+/** A client and its store. */
+export interface RespCall {
+  readonly store: MemoryStore;
+  readonly replies: ReplyWriter;
+  /** Seconds since 1970, for times that clients give as such. */
+  readonly wallClock: Clock;
+  /** Number of the connection. */
+  readonly id: number;
+  version: RespVersion;
+  name: string;
+  /** What a miss looks like to this client. */
+  readonly misses: MissPadding;
+}
+
+/** A value that is in the store's memory already. */
+export interface StreamedValue {
+  readonly writer: ValueWriter;
+}
+
+/** A reply; undefined if it was written already. */
+export type Reply = Uint8Array | undefined;
+
+export interface RespCommand {
+  /** Number of arguments after the name. */
+  readonly min: number;
+  readonly max: number;
+  run(call: RespCall, args: readonly string[], streamed?: StreamedValue): Reply;
+}
+
+export const any = Number.POSITIVE_INFINITY;
+
+/** Redis' error for a number of arguments. @param command In any case; a subcommand after a `|`. */
+export function argumentsError(command: string): string {
+  return `ERR wrong number of arguments for '${command.toLowerCase()}' command`;
+}
+
+/** Replies with a value, or with a miss. */
+export function replyValue({ store, replies, version, misses }: RespCall, key: string): Reply {
+  // A miss is always right for a cache; a client that does not read must not hold all of its memory.
+  const value = replies.isCrowded ? undefined : store.lease(key);
+  if (value === undefined) return misses.reply(key) ?? nullReply(version);
+  replies.writeValue(bulkHead(value.size), value, lineEnd);
+  return undefined;
+}

@@ -1,0 +1,129 @@
+// Commands about keys: whether they exist, for how long, and which there are.
+import {
+  arrayHead,
+  bulk,
+  errorReply,
+  integerReply,
+  nullReply,
+  ok,
+  simple,
+} from '../../../core/resp/index.ts';
+import { any, type Reply, type RespCall, type RespCommand } from './call.ts';
+import { readExpire, readExpireOptions, readScanOptions } from './set-options.ts';
+
+export const keyCommands: Readonly<Record<string, RespCommand>> = {
+  EXISTS: {
+    min: 1,
+    max: any,
+    run: ({ store }, keys) => integerReply(keys.filter((key) => store.exists(key)).length),
+  },
+  TOUCH: {
+    min: 1,
+    max: any,
+    run: ({ store }, keys) => integerReply(keys.filter((key) => store.touch(key)).length),
+  },
+  DEL: { min: 1, max: any, run: remove },
+  UNLINK: { min: 1, max: any, run: remove },
+  TTL: { min: 1, max: 1, run: (call, [key = '']) => ttl(call, key, 1) },
+  PTTL: { min: 1, max: 1, run: (call, [key = '']) => ttl(call, key, 1000) },
+  EXPIRETIME: { min: 1, max: 1, run: (call, [key = '']) => ttl(call, key, 1, true) },
+  PEXPIRETIME: { min: 1, max: 1, run: (call, [key = '']) => ttl(call, key, 1000, true) },
+  EXPIRE: expiring('expire', 1),
+  PEXPIRE: expiring('pexpire', 1000),
+  EXPIREAT: expiring('expireat', 1, true),
+  PEXPIREAT: expiring('pexpireat', 1000, true),
+  PERSIST: {
+    min: 1,
+    max: 1,
+    run({ store }, [key = '']) {
+      const seconds = store.ttlSeconds(key);
+      return integerReply(
+        seconds !== undefined && seconds !== any && store.expire(key, any) ? 1 : 0,
+      );
+    },
+  },
+  TYPE: {
+    min: 1,
+    max: 1,
+    run: ({ store }, [key = '']) => simple(store.size(key) === undefined ? 'none' : 'string'),
+  },
+  SCAN: { min: 1, max: any, run: scan },
+  DBSIZE: { min: 0, max: 0, run: ({ store }) => integerReply(store.stats.entries) },
+  FLUSHALL: { min: 0, max: any, run: flush },
+  FLUSHDB: { min: 0, max: any, run: flush },
+  MEMORY: {
+    min: 1,
+    max: any,
+    run({ store, version }, [what = '', key = '']) {
+      if (what.toUpperCase() !== 'USAGE') {
+        return errorReply(`ERR unknown subcommand '${what.slice(0, 128)}'. Try MEMORY HELP.`);
+      }
+      const size = store.size(key);
+      return size === undefined ? nullReply(version) : integerReply(size + key.length);
+    },
+  },
+};
+
+function remove({ store }: RespCall, keys: readonly string[]): Reply {
+  return integerReply(keys.filter((key) => store.delete(key)).length);
+}
+
+function ttl(
+  { store, wallClock }: RespCall,
+  key: string,
+  unitsPerSecond: number,
+  isAbsolute = false,
+): Reply {
+  const seconds = store.ttlSeconds(key);
+  // Redis: -2 without a value, -1 without an end.
+  if (seconds === undefined) return integerReply(-2);
+  if (seconds === any) return integerReply(-1);
+  // A value that was promised to a client may outlive its time.
+  const left = Math.max(0, seconds) + (isAbsolute ? wallClock.nowSeconds() : 0);
+  return integerReply(Math.round(left * unitsPerSecond));
+}
+
+function expiring(name: string, unitsPerSecond: number, isAbsolute = false): RespCommand {
+  const run = (
+    { store, wallClock }: RespCall,
+    [key = '', time = '', ...words]: readonly string[],
+  ): Reply => {
+    // Redis reads the options first, then the time.
+    const options = readExpireOptions(words);
+    if (typeof options === 'string') return errorReply(options);
+    const given = readExpire(time, unitsPerSecond, name);
+    if (typeof given === 'string') return errorReply(given);
+    const seconds = isAbsolute ? given - wallClock.nowSeconds() : given;
+    const before = store.ttlSeconds(key);
+    const { onlyWithout, onlyWith, onlyLater, onlyEarlier } = options;
+    const isRefused =
+      before === undefined ||
+      (onlyWithout && before !== any) ||
+      (onlyWith && before === any) ||
+      (onlyLater && seconds <= before) ||
+      (onlyEarlier && seconds >= before);
+    return integerReply(!isRefused && store.expire(key, seconds) ? 1 : 0);
+  };
+  return { min: 2, max: any, run };
+}
+
+function scan({ store }: RespCall, [cursor = '', ...words]: readonly string[]): Reply {
+  // Cursors are unsigned; one beyond all keys ends the scan.
+  const from = /^-?\d{1,20}$/.test(cursor) ? BigInt(cursor) : undefined;
+  if (from === undefined || from >= 1n << 64n) return errorReply('ERR invalid cursor');
+  const options = readScanOptions(words);
+  if (typeof options === 'string') return errorReply(options);
+  const { count, matches, hasType } = options;
+  const { keys, next } = store.scan(from < 0n ? any : Number(from), count);
+  const found = hasType ? keys.filter(matches) : [];
+  const parts = [arrayHead(2), bulk(`${next}`), arrayHead(found.length), ...found.map(bulk)];
+  return Buffer.concat(parts);
+}
+
+function flush({ store }: RespCall, words: readonly string[]): Reply {
+  const how = words[0]?.toUpperCase() ?? 'SYNC';
+  if (words.length > 1 || (how !== 'SYNC' && how !== 'ASYNC'))
+    return errorReply('ERR syntax error');
+  store.clear();
+  return ok;
+}

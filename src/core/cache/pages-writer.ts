@@ -1,0 +1,105 @@
+// Receives a value into pages that are taken as its bytes arrive: a size that is only announced evicts nothing.
+import { pageBytes } from './page-memory.ts';
+
+/** Continues a checksum over more bytes; the first call has 0. */
+export type Checksum = (bytes: Uint8Array, before: number) => number;
+
+/** Pages taken at once, while a value grows: 1 MiB. */
+const pagesAtOnce = 16;
+
+/** Where pages come from. */
+export interface PageSource {
+  /** Takes pages, evicting values; undefined if there is no room. */
+  take(count: number): readonly number[] | undefined;
+  release(pages: readonly number[]): void;
+  spans(pages: readonly number[], size: number): Uint8Array[];
+}
+
+/** A value that is complete. */
+export interface WrittenValue {
+  readonly pages: readonly number[];
+  readonly checksum: number;
+}
+
+/** A value that is being received. */
+export class PagesWriter {
+  readonly #source: PageSource;
+  readonly #size: number;
+  readonly #checksumOf: Checksum;
+  readonly #pages: number[] = [];
+  #checksum = 0;
+  #written = 0;
+  /** Memory after the written bytes. */
+  #free: Uint8Array[] = [];
+  #state: 'open' | 'dropped' | 'ended' = 'open';
+
+  /** @param size Bytes in all. */
+  constructor(source: PageSource, size: number, checksum: Checksum) {
+    this.#source = source;
+    this.#size = size;
+    this.#checksumOf = checksum;
+  }
+
+  /** Appends bytes. They are dropped, with the rest of the value, if there is no room. @throws {RangeError} If they are more than announced. */
+  write(bytes: Uint8Array): void {
+    if (this.#state === 'ended' || this.#written + bytes.length > this.#size) {
+      throw new RangeError(`${bytes.length} bytes after ${this.#written} of ${this.#size}`);
+    }
+    if (this.#state === 'open') this.#checksum = this.#checksumOf(bytes, this.#checksum);
+    for (let at = 0; at < bytes.length && this.#state === 'open'; ) {
+      const span = this.#free[0];
+      if (span === undefined) {
+        this.#grow(this.#written + at);
+        continue;
+      }
+      const part = bytes.subarray(at, at + span.length);
+      span.set(part);
+      at += part.length;
+      if (part.length === span.length) this.#free.shift();
+      else this.#free[0] = span.subarray(part.length);
+    }
+    this.#written += bytes.length;
+  }
+
+  /**
+   * Ends the value.
+   *
+   * @returns undefined if there was no room for it.
+   * @throws {RangeError} If bytes are missing.
+   */
+  end(): WrittenValue | undefined {
+    if (this.#state === 'ended' || this.#written !== this.#size) {
+      throw new RangeError(`${this.#written} of ${this.#size} bytes are written`);
+    }
+    // An empty value takes a page, too: the number of values is bounded by the memory.
+    if (this.#size === 0 && this.#state === 'open') this.#grow(0);
+    const isWhole = this.#state === 'open';
+    this.#state = 'ended';
+    return isWhole ? { pages: this.#pages, checksum: this.#checksum } : undefined;
+  }
+
+  /** Gives the memory back. */
+  abort(): void {
+    if (this.#state === 'open') this.#source.release(this.#pages);
+    this.#state = 'ended';
+  }
+
+  /** Drops what was received; the rest is counted only. */
+  drop(): void {
+    if (this.#state !== 'open') return;
+    this.#source.release(this.#pages);
+    this.#free = [];
+    this.#state = 'dropped';
+  }
+
+  #grow(offset: number): void {
+    const left = Math.max(1, Math.ceil((this.#size - offset) / pageBytes));
+    const pages = this.#source.take(Math.min(pagesAtOnce, left));
+    if (pages === undefined) {
+      this.drop();
+      return;
+    }
+    this.#pages.push(...pages);
+    this.#free = this.#source.spans(pages, Math.min(pages.length * pageBytes, this.#size - offset));
+  }
+}

@@ -1,0 +1,66 @@
+// What the cache server replies to the bytes of one client.
+import { Writable } from 'node:stream';
+import { crc32 } from 'node:zlib';
+import { LmConnection } from '../../../src/apps/cache/lm-connection.ts';
+import { ValueSizes } from '../../../src/apps/cache/miss-padding.ts';
+import { ReplyWriter } from '../../../src/apps/cache/reply-writer.ts';
+import { RespConnection } from '../../../src/apps/cache/resp-connection.ts';
+import { ManualClock } from '../../../src/core/base/index.ts';
+import { MemoryStore } from '../../../src/core/cache/index.ts';
+import { RespSyntaxError } from '../../../src/core/resp/index.ts';
+
+/** Small, so that values are evicted and refused, too. */
+const memoryBytes = 192 << 10;
+
+/** The replies to a Redis client, whose bytes come in pieces; with a mark where the connection is closed. */
+export function respReplies(bytes: Buffer, pieceBytes: number, password?: string): string {
+  const { store, clock, replies, written } = client();
+  const service = { store, wallClock: clock, password, sizes: new ValueSizes() };
+  const connection = new RespConnection(service, replies, 1);
+  try {
+    for (let at = 0; at < bytes.length; at += pieceBytes) {
+      connection.push(bytes.subarray(at, at + pieceBytes));
+    }
+  } catch (error) {
+    if (!(error instanceof RespSyntaxError)) throw error;
+    written.push(Buffer.from('<closed>'));
+  }
+  connection.close();
+  return ended(store, written);
+}
+
+/** The replies to a client of `lm://`. */
+export function lmReplies(bytes: Buffer, pieceBytes: number): string {
+  const { store, replies, written } = client();
+  const connection = new LmConnection(store, replies);
+  try {
+    for (let at = 0; at < bytes.length; at += pieceBytes) {
+      connection.take(bytes.subarray(at, at + pieceBytes));
+    }
+  } catch (error) {
+    // A negative length.
+    if (!(error instanceof RangeError)) throw error;
+    written.push(Buffer.from('<closed>'));
+  }
+  connection.close();
+  return ended(store, written);
+}
+
+function client() {
+  const clock = new ManualClock();
+  const store = new MemoryStore({ bytesMax: memoryBytes, clock, checksum: crc32 });
+  const written: Buffer[] = [];
+  const socket = new Writable({
+    write(bytes: Buffer, _encoding, done) {
+      written.push(Buffer.from(bytes));
+      done();
+    },
+  });
+  return { clock, store, replies: new ReplyWriter(socket), written };
+}
+
+function ended(store: MemoryStore, written: readonly Buffer[]): string {
+  const { entries, bytes, bytesMax } = store.stats;
+  if (bytes > bytesMax) throw new Error(`${bytes} bytes in a memory of ${bytesMax}`);
+  return `${entries} ${Buffer.concat(written).toString('latin1')}`;
+}
