@@ -13,6 +13,8 @@ import { errorReference } from './error-reference.ts';
 import { planCases } from './plan-cases.ts';
 import { policiesReference } from './policies-reference.ts';
 import { readmePage } from './readme.ts';
+import { ruleFiles } from './rules.ts';
+import { rulesReference } from './rules-reference.ts';
 import { settingsReference } from './settings-reference.ts';
 import { valuesReference } from './values-reference.ts';
 import { workloadReference } from './workload-reference.ts';
@@ -21,6 +23,7 @@ import { workloadReference } from './workload-reference.ts';
 const generated: Readonly<Record<string, () => string | Promise<string>>> = {
   'README.md': readmePage,
   ...dashboardFiles,
+  ...ruleFiles,
   'charts/spillway/crds/crd-lora-adapter.yaml': loraAdapterCrd,
   'charts/spillway/templates/_engine-arguments.tpl': engineArguments,
   'charts/spillway/templates/_router-arguments.tpl': routerArguments,
@@ -31,6 +34,7 @@ const generated: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/reference/cli.md': cliReference,
   'docs/reference/errors.md': errorReference,
   'docs/reference/policies.md': policiesReference,
+  'docs/reference/rules.md': rulesReference,
   'docs/reference/settings.md': settingsReference,
   'docs/reference/values.md': valuesReference,
   'docs/reference/vllm-compatibility.md': compatibilityReference,

@@ -137,8 +137,7 @@ async function plan(flags: PlanFlags): Promise<void> {
   if (bar) process.stderr.write('\r\x1b[2K');
   if (flags.html !== undefined) await writeOutput(flags.html, 'page', planHtml(made));
   if (flags.values !== undefined) await writeOutput(flags.values, 'values', planValues(made));
-  if (flags.rules !== undefined)
-    await writeOutput(flags.rules, 'rules', prometheusRules(made.thresholds));
+  if (flags.rules !== undefined) await writeOutput(flags.rules, 'rules', prometheusRules(made));
   process.stdout.write(outputOf(made, flags, file !== flags.file));
   if (!made.decision.stands) process.exitCode = refusedStatus;
 }

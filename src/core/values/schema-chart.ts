@@ -25,10 +25,14 @@ export const chartKeys = {
   ),
   prometheusRule: ours(
     section({
-      enabled: ours(z.boolean().default(false), 'Chart: whether to create alerts.'),
+      enabled: ours(z.boolean().default(false), 'Chart: whether to create them.'),
       labels: ours(stringMap.default({}), 'Chart: labels by which Prometheus Operator finds them.'),
+      runbooks: ours(
+        text.min(1).default('docs/guide/alerts.md'),
+        'Chart: URL where docs/guide/alerts.md is published; runbook_url of each alert is its section there.',
+      ),
     }),
-    'Chart: alerts of Prometheus Operator.',
+    'Chart: recording rules and alerts of Prometheus Operator.',
   ),
   networkPolicy: ours(
     section({

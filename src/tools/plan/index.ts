@@ -10,7 +10,7 @@ export { planHtml } from './plan-html.ts';
 export { planJson } from './plan-json.ts';
 export { planMarkdown } from './plan-markdown.ts';
 export { planTerminal } from './plan-terminal.ts';
-export { prometheusRules, prometheusRulesTest } from './prometheus-rules.ts';
+export { prometheusRules } from './prometheus-rules.ts';
 export { planSkill } from './skill.ts';
 
 /** Returns the values file that implements a plan. */

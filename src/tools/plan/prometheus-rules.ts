@@ -1,70 +1,85 @@
-// Prometheus rules with the alert on HBM pressure, and their unit test for promtool.
+// The Prometheus rules of a plan: alerts at its thresholds, and its figures as series for the dashboard "plan".
+import {
+  gateAlerts,
+  gateRecordings,
+  hbmAlerts,
+  plainScope,
+  planSeries,
+  type RuleGroup,
+  recording,
+  rulesFile,
+} from '../../core/observability/index.ts';
 import type { Thresholds } from '../../core/values/index.ts';
+import type { Estimate, Plan, Scenario } from './plan.ts';
 
-/** Returns the rules file: one alert before requests are preempted, one when they are. */
-export function prometheusRules({ hbmUtilization, hbmSustainedSeconds }: Thresholds): string {
-  const percent = Math.round(hbmUtilization * 100);
-  return `# HBM pressure of vLLM engines, from "spillway plan". The metric is KV-cache utilization: vLLM reserves its
-# share of device memory when it starts, so device memory itself shows no pressure.
-groups:
-  - name: vllm-hbm
-    rules:
-      - alert: VllmHbmPressure
-        # The second name is the one before vLLM 0.11.
-        expr: vllm:kv_cache_usage_perc >= ${hbmUtilization} or vllm:gpu_cache_usage_perc >= ${hbmUtilization}
-        for: ${hbmSustainedSeconds}s
-        labels:
-          severity: warning
-        annotations:
-          summary: "KV cache of {{ $labels.instance }} at or above ${percent} % for ${durationWords(hbmSustainedSeconds)}"
-          description: "Requests will soon be preempted and their prompts recomputed. Add engines, route by prefix, or offload KV; spillway gate reports the P99 of the day."
-      - alert: VllmPreempting
-        expr: increase(vllm:num_preemptions_total[5m]) > 0
-        for: ${hbmSustainedSeconds}s
-        labels:
-          severity: critical
-        annotations:
-          summary: "{{ $labels.instance }} preempts requests"
-          description: "HBM is too small for the running requests. Throughput is lost to recomputing prompts."
-`;
+/** Where the alerts are explained. */
+const runbooks = 'docs/guide/alerts.md';
+
+/** Returns the rules file. */
+export function prometheusRules(plan: {
+  readonly thresholds: Thresholds;
+  readonly engines: number;
+  readonly impact: { readonly planned: PlannedFigures };
+}): string {
+  const { thresholds } = plan;
+  const groups = [
+    plannedFigures(plan),
+    gateRecordings,
+    hbmAlerts(thresholds),
+    gateAlerts(thresholds),
+  ];
+  return rulesFile(groups, {
+    ...{ scope: plainScope, runbooks },
+    comment:
+      'Written by "spillway plan": its figures as series, and alerts on HBM at its thresholds. KV cache utilization tells pressure; device memory does not, because vLLM reserves its share when it starts.',
+  });
 }
 
-/**
- * Returns a unit test for `promtool test rules`: the alert fires after the configured time, not earlier, and not
- * below the threshold.
- *
- * @param rulesFile Path of the rules, relative to the folder of the test.
- */
-export function prometheusRulesTest(
-  { hbmUtilization, hbmSustainedSeconds }: Thresholds,
-  rulesFile: string,
-): string {
-  const minutes = Math.ceil(hbmSustainedSeconds / 60);
-  const below = Number((hbmUtilization - 0.01).toFixed(4));
-  const percent = Math.round(hbmUtilization * 100);
-  return `rule_files: [${JSON.stringify(rulesFile)}]
-evaluation_interval: 1m
-tests:
-  - interval: 1m
-    input_series:
-      - series: vllm:kv_cache_usage_perc{instance="hot"}
-        values: ${hbmUtilization}x${minutes + 5}
-      - series: vllm:kv_cache_usage_perc{instance="cool"}
-        values: ${below}x${minutes + 5}
-    alert_rule_test:
-      - eval_time: ${minutes - 1}m
-        alertname: VllmHbmPressure
-        exp_alerts: []
-      - eval_time: ${minutes + 1}m
-        alertname: VllmHbmPressure
-        exp_alerts:
-          - exp_labels: { severity: warning, instance: hot }
-            exp_annotations:
-              summary: "KV cache of hot at or above ${percent} % for ${durationWords(hbmSustainedSeconds)}"
-              description: "Requests will soon be preempted and their prompts recomputed. Add engines, route by prefix, or offload KV; spillway gate reports the P99 of the day."
-`;
-}
+type PlannedFigures = Pick<
+  Scenario,
+  | 'ttftMs'
+  | 'tpotMs'
+  | 'e2eMs'
+  | 'throughput'
+  | 'hitRate'
+  | 'kvUseP99'
+  | 'preemptionsPerMinute'
+  | 'redundantPrefill'
+>;
 
-function durationWords(seconds: number): string {
-  return seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
+/** The figures of the planned fleet with their intervals, by the label `bound`. */
+function plannedFigures(plan: {
+  readonly engines: Plan['engines'];
+  readonly impact: { readonly planned: PlannedFigures };
+}): RuleGroup {
+  const { planned } = plan.impact;
+  const exact: Estimate = { mean: plan.engines, low: plan.engines, high: plan.engines };
+  const figures: readonly (readonly [string, Estimate, number])[] = [
+    [planSeries.ttftSeconds, planned.ttftMs, 1e-3],
+    [planSeries.tpotSeconds, planned.tpotMs, 1e-3],
+    [planSeries.e2eSeconds, planned.e2eMs, 1e-3],
+    [planSeries.tokensPerSecond, planned.throughput, 1],
+    [planSeries.hitRate, planned.hitRate, 1],
+    [planSeries.kvUseP99, planned.kvUseP99, 1],
+    [planSeries.preemptionsPerMinute, planned.preemptionsPerMinute, 1],
+    [planSeries.redundantPrefill, planned.redundantPrefill, 1],
+    [planSeries.engines, exact, 1],
+  ];
+  return {
+    name: 'spillway-plan',
+    rules: figures.flatMap(([name, estimate, factor]) =>
+      (['mean', 'low', 'high'] as const)
+        // A figure that no run had, such as a latency of an overloaded fleet.
+        .filter((bound) => Number.isFinite(estimate[bound]))
+        .map((bound) =>
+          recording({
+            name,
+            unit: 'none',
+            description: 'A figure of the plan.',
+            labels: { bound },
+            expression: () => `vector(${Number((estimate[bound] * factor).toPrecision(6))})`,
+          }),
+        ),
+    ),
+  };
 }

@@ -18,11 +18,23 @@ test('promtool accepts the alerts, which fire in their namespace and only when t
   skip,
 }, async () => {
   const all = await objects(
-    { spillway: { prometheusRule: { enabled: true } } },
+    { spillway: { prometheusRule: { enabled: true, runbooks: 'https://wiki/alerts' } } },
     { namespace: 'prod' },
   );
   const rules = write('rules.yaml', one(all, 'PrometheusRule')['spec']);
   promtool('check', 'rules', rules);
+  const { groups } = one(all, 'PrometheusRule')['spec'] as {
+    groups: { rules: { alert?: string; annotations?: Record<string, string> }[] }[];
+  };
+  const runbooks = groups.flatMap(({ rules: own }) =>
+    own.flatMap(({ alert, annotations }) =>
+      alert === undefined ? [] : [[alert, annotations?.['runbook_url']]],
+    ),
+  );
+  assert.ok(runbooks.length > 15);
+  for (const [alert = '', url] of runbooks) {
+    assert.equal(url, `https://wiki/alerts#${alert.toLowerCase()}`);
+  }
   const inNamespace = (namespace: string) => `{namespace="${namespace}",pod="p",model_name="m"}`;
   const fires = (alertname: string, at: string) => ({ alertname, eval_time: at, exp_alerts: [] });
   const tests = [
@@ -39,6 +51,7 @@ test('promtool accepts the alerts, which fire in their namespace and only when t
       alert_rule_test: [
         'VllmHbmPressure',
         'VllmRequestsWaiting',
+        'SpillwayEngineUnhealthy',
         'SpillwayNoEngine',
         'SpillwayRouterDown',
         'VllmEngineDown',
@@ -60,7 +73,7 @@ test('promtool accepts the alerts, which fire in their namespace and only when t
     write('loud.yaml', { rule_files: [rules], tests: loud }),
   );
   for (const { alertname } of tests[0]?.alert_rule_test ?? []) {
-    assert.match(refused, new RegExp(`alertname: ${alertname}`));
+    assert.match(refused, new RegExp(`alertname: ${alertname}`), alertname);
   }
 });
 

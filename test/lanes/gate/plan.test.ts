@@ -5,8 +5,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import {
+  hbmAlerts,
+  plainScope,
+  promtoolTest,
+  rulesFile,
+} from '../../../src/core/observability/index.ts';
 import { defaultThresholds } from '../../../src/core/values/index.ts';
-import { prometheusRules, prometheusRulesTest } from '../../../src/tools/plan/index.ts';
 import { type Backfill, backfilledPrometheus } from './backfilled-prometheus.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-plan-lane-'));
@@ -34,13 +39,14 @@ const small = [
   ...['--model', 'Qwen3-8B', '--kubernetes', 'true', '--host-dram-gib', '64'],
 ];
 
-test('promtool accepts the rules that plan --rules writes', async () => {
+test('promtool accepts the rules that plan --rules writes, with its figures as series', async () => {
   const file = join(directory, 'rules.yaml');
   const { code } = await plan(...small, '--rules', file);
   assert.equal(code, 0);
   const checked = await run('promtool', ['check', 'rules', file]);
   assert.equal(checked.code, 0, checked.out + checked.errors);
-  assert.match(checked.out, /SUCCESS: 2 rules found/);
+  // Nine figures with two bounds each, the two series of the gate, three alerts.
+  assert.match(checked.out, /SUCCESS: 32 rules found/);
 });
 
 for (const thresholds of [
@@ -52,12 +58,42 @@ for (const thresholds of [
     const name = `${hbmSustainedSeconds}`;
     const rules = join(directory, `rules-${name}.yaml`);
     const unit = join(directory, `test-${name}.yaml`);
-    writeFileSync(rules, prometheusRules(thresholds));
-    writeFileSync(unit, prometheusRulesTest(thresholds, `rules-${name}.yaml`));
+    const options = { scope: plainScope, runbooks: 'alerts.md' };
+    const write = (limit: number) =>
+      writeFileSync(
+        rules,
+        rulesFile([hbmAlerts({ ...thresholds, hbmUtilization: limit })], {
+          ...{ ...options, comment: 'A test.' },
+        }),
+      );
+    const minutes = Math.ceil(hbmSustainedSeconds / 60);
+    const usage = (instance: string) => `vllm:kv_cache_usage_perc{instance="${instance}"}`;
+    writeFileSync(
+      unit,
+      promtoolTest({
+        cases: {
+          evaluation: '1m',
+          cases: [
+            {
+              ...{ alert: 'VllmHbmPressure', name: 'at the threshold and below' },
+              series: {
+                [usage('hot')]: `${hbmUtilization}x${minutes + 5}`,
+                [usage('cool')]: `${Number((hbmUtilization - 0.01).toFixed(4))}x${minutes + 5}`,
+              },
+              silentAt: [`${minutes - 1}m`],
+              firesAt: { [`${minutes + 1}m`]: [{ instance: 'hot' }] },
+            },
+          ],
+        },
+        ...{ groups: [hbmAlerts(thresholds)], rulesFile: options },
+        ruleFiles: [`rules-${name}.yaml`],
+      }),
+    );
+    write(hbmUtilization);
     const tested = await run('promtool', ['test', 'rules', unit]);
     assert.equal(tested.code, 0, tested.out + tested.errors);
-    // The test can fail: with an alert that is later, or has a higher threshold.
-    writeFileSync(rules, prometheusRules({ ...thresholds, hbmUtilization: hbmUtilization + 0.02 }));
+    // The test can fail: with an alert that has a higher threshold.
+    write(hbmUtilization + 0.02);
     assert.notEqual((await run('promtool', ['test', 'rules', unit])).code, 0);
   });
 }
