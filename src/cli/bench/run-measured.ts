@@ -22,25 +22,52 @@ export async function runMeasured(
   verb: string,
   run: (context: LoadContext) => Promise<LoadOutcome>,
 ): Promise<LoadOutcome | undefined> {
-  const signals = watchStopSignals();
-  endOnHurry(signals);
+  const outcome = await interruptible((signal) =>
+    withProgress(signal, run, (plan) => process.stderr.write(planLines(options, verb, plan))),
+  );
+  if (outcome === undefined || process.exitCode !== undefined) return outcome;
+  if (outcome.isServerGone || outcome.report.completed === 0) process.exitCode = 1;
+  return outcome;
+}
+
+/** Runs one load with a progress display. */
+export async function withProgress(
+  signal: AbortSignal,
+  run: (context: LoadContext) => Promise<LoadOutcome>,
+  onReady?: (plan: LoadPlan) => void,
+): Promise<LoadOutcome> {
   const display = createProgressDisplay(process.stderr);
   try {
-    const outcome = await run({
+    return await run({
       clock: { nowSeconds: () => performance.now() / 1000 },
-      signal: signals.stop,
-      onReady: (plan) => process.stderr.write(planLines(options, verb, plan)),
+      signal,
+      ...(onReady === undefined ? {} : { onReady }),
       onProgress: (progress) => display.update(progress),
     });
+  } finally {
+    display.done();
+  }
+}
+
+/**
+ * Does work that a stop signal ends early; a second signal ends the program. Sets the exit status of a stop.
+ *
+ * @returns undefined if it was stopped before it had a result.
+ */
+export async function interruptible<Result>(
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result | undefined> {
+  const signals = watchStopSignals();
+  endOnHurry(signals);
+  try {
+    const result = await work(signals.stop);
     if (signals.stop.aborted) process.exitCode = interruptedStatus;
-    else if (outcome.isServerGone || outcome.report.completed === 0) process.exitCode = 1;
-    return outcome;
+    return result;
   } catch (error) {
     if (!signals.stop.aborted) throw error;
     process.exitCode = interruptedStatus;
     return undefined;
   } finally {
-    display.done();
     signals.release();
   }
 }

@@ -104,7 +104,7 @@ export function serveOptions(flags: LoadFlags, url: URL, startedAt: Date): Serve
     refusedMax: flags.maxRefused === 0 ? undefined : flags.maxRefused,
     timeoutMs: flags.timeout * 1000,
     warmupRequests: flags.numWarmups,
-    limits: limitsOf(flags.goodput ?? []),
+    limits: limitsOf('--goodput', flags.goodput ?? []),
     percentiles: flags.metricPercentiles,
     backend: flags.backend,
     tokenizer: flags.tokenizer,
@@ -185,15 +185,15 @@ function rateOf(flags: LoadFlags): SendRate {
   return { rate, burstiness, rampUp: { strategy, startRate, endRate } };
 }
 
-/** Reads `ttft:200 tpot:50`, vLLM’s form, and `ttft=200ms`. */
-function limitsOf(texts: readonly string[]): ServiceLevel {
+/** Reads `ttft:200 tpot:50`, vLLM’s form, and `ttft=200ms,tpot=50ms`. @throws {InputError} Naming the flag. */
+export function limitsOf(flag: string, texts: readonly string[]): ServiceLevel {
   const limits: Record<string, number> = {};
   for (const text of texts.flatMap((part) => part.split(','))) {
     const [, name = '', value = ''] = /^(ttft|tpot|e2el)[:=](.+)$/.exec(text.trim()) ?? [];
     const milliseconds = durationIn(value, 'ms');
     if (!(milliseconds > 0)) {
       throw new InputError(
-        `--goodput ${text} must be ttft, tpot or e2el with a number of milliseconds, such as ttft:200.`,
+        `${flag} ${text} must be ttft, tpot or e2el with a number of milliseconds, such as ttft:200.`,
       );
     }
     limits[name] = milliseconds;

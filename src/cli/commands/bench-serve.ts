@@ -12,6 +12,8 @@ import {
 } from '../../tools/benchmark/index.ts';
 import { readEnvironment } from '../../tools/environment/index.ts';
 import { collect } from '../arguments/lists.ts';
+import { addSloFlags, type SloFlags } from '../bench/capacity-flags.ts';
+import { checkHasNoLoad } from '../bench/run-capacity.ts';
 import { checkWritable, runMeasured } from '../bench/run-measured.ts';
 import {
   addLoadFlags,
@@ -20,8 +22,9 @@ import {
   type TargetFlags,
 } from '../bench/serve-flags.ts';
 import { pairsOf, serveOptions, trafficOf, urlOf } from '../bench/serve-options.ts';
+import { search } from './bench-sweep.ts';
 
-interface ServeFlags extends LoadFlags, TargetFlags {
+interface ServeFlags extends LoadFlags, TargetFlags, SloFlags {
   readonly label?: string;
   readonly metadata?: readonly string[];
   readonly saveResult?: true;
@@ -36,7 +39,7 @@ export function serveCommand(): Command {
   const command = new Command('serve').description(
     'Send generated requests at a rate or from a number of users, as vllm bench serve does, and measure the responses.',
   );
-  return addLoadFlags(addTargetFlags(command))
+  return addSloFlags(addLoadFlags(addTargetFlags(command)))
     .optionsGroup('Output:')
     .option(
       '--json [file]',
@@ -53,6 +56,7 @@ export function serveCommand(): Command {
 }
 
 async function runCommand(flags: ServeFlags): Promise<void> {
+  if (flags.slo !== undefined) return searchRate(flags);
   const startedAt = new Date();
   const options: ServeOptions = {
     ...serveOptions(flags, urlOf(flags), startedAt),
@@ -73,6 +77,14 @@ async function runCommand(flags: ServeFlags): Promise<void> {
   const text = await resultText(options, outcome);
   process.stdout.write(flags.json === true ? text : loadTable(options, outcome));
   if (file !== undefined) await writeFile(file, text);
+}
+
+/** With --slo: from --request-rate on, or 1 request per second. */
+function searchRate(flags: ServeFlags): Promise<void> {
+  const { requestRate } = flags;
+  const load = { ...flags, requestRate: Number.POSITIVE_INFINITY };
+  checkHasNoLoad(load, 'bench serve --slo');
+  return search(load, Number.isFinite(requestRate) ? requestRate : 1);
 }
 
 /** Path of `--save-result`, as vLLM names it; undefined without the flag. */

@@ -1,7 +1,7 @@
 // `spillway compare`: whether a second server is better or worse than the first.
 import { writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
 import { serveTraffic } from '../../tools/benchmark/index.ts';
 import {
@@ -15,7 +15,8 @@ import {
 } from '../../tools/compare/index.ts';
 import { readEnvironment } from '../../tools/environment/index.ts';
 import { httpUrl } from '../arguments/lists.ts';
-import { integer, numberIn } from '../arguments/numbers.ts';
+import { integer } from '../arguments/numbers.ts';
+import { share } from '../bench/capacity-flags.ts';
 import { checkWritable } from '../bench/run-measured.ts';
 import { addLoadFlags, type LoadFlags } from '../bench/serve-flags.ts';
 import { apiBase, serveOptions, trafficOf } from '../bench/serve-options.ts';
@@ -51,10 +52,10 @@ export function compareCommand(): Command {
     .option(
       '--detect <share>',
       'difference of the end-to-end latency that must not go unnoticed',
-      shareOf,
+      share,
       0.1,
     )
-    .option('--tolerance <share>', 'difference that is too small to matter', shareOf, 0.02)
+    .option('--tolerance <share>', 'difference that is too small to matter', share, 0.02)
     .optionsGroup('Output:')
     .option('--json [file]', 'result as JSON, to a file or standard output')
     .exitOverride()
@@ -120,12 +121,4 @@ async function measured(
 async function resultText(options: CompareOptions, outcome: CompareOutcome): Promise<string> {
   const environment = await readEnvironment({ urls: [options.a.url.href, options.b.url.href] });
   return `${JSON.stringify({ ...compareJson(options, outcome), environment })}\n`;
-}
-
-/** Parses 5% or 0.05. */
-function shareOf(text: string): number {
-  const isPercent = text.trim().endsWith('%');
-  const value = numberIn(isPercent ? text.trim().slice(0, -1) : text) / (isPercent ? 100 : 1);
-  if (value >= 0 && value < 1) return value;
-  throw new InvalidArgumentError('It must be a share such as 5% or 0.05.');
 }
