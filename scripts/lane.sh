@@ -33,7 +33,7 @@ fi
 [ -x "${NODE:-}" ] || { echo "lane: no Node 22.19 or newer here; run \"npm test\" once, which brings one" >&2; exit 1; }
 export NODE
 
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 failures=""
 for lane in "$@"; do
   script=test/lanes/$lane/lane.sh
   if [ ! -f "$script" ]; then
@@ -49,10 +49,10 @@ for lane in "$@"; do
   case $status in
     0) passed=$((passed + 1)); echo "=== lane $lane: passed in $took s" ;;
     77) skipped=$((skipped + 1)); echo "=== lane $lane: SKIPPED: $(tail -n 1 "$log")" ;;
-    124 | 137) failed=$((failed + 1)); echo "=== lane $lane: FAILED: longer than ${LANE_SECONDS_MAX:-1200} s" ;;
-    *) failed=$((failed + 1)); echo "=== lane $lane: FAILED with status $status after $took s" ;;
+    124 | 137) failed=$((failed + 1)); failures+=" $lane"; echo "=== lane $lane: FAILED: longer than ${LANE_SECONDS_MAX:-1200} s" ;;
+    *) failed=$((failed + 1)); failures+=" $lane"; echo "=== lane $lane: FAILED with status $status after $took s" ;;
   esac
   rm -f "$log"
 done
-echo "lanes: $passed passed, $failed failed, $skipped skipped"
+echo "lanes: $passed passed, $failed failed, $skipped skipped${failures:+; failed:$failures}"
 [ "$failed" -eq 0 ]
