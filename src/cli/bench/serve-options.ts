@@ -13,7 +13,9 @@ import { durationIn } from '../arguments/quantities.ts';
 import { apiKeyOf } from './run-measured.ts';
 import type { LoadFlags, TargetFlags } from './serve-flags.ts';
 
-/** Number of requests of `--duration` without a rate: the run ends by its time. */
+/** Number of requests of `--duration` that differ in length; they are repeated with other words until its end. */
+const lapRequestsMax = 10_000;
+/** Number of requests of a trace, or of a ramp, that `--duration` ends. */
 const requestsPerDurationMax = 100_000;
 
 /** Tokens of a question: upstream's has about 20 (`"Here is question #3: can you tell me a new long story …"`). */
@@ -120,13 +122,13 @@ export function serveOptions(flags: LoadFlags, url: URL, startedAt: Date): Serve
   };
 }
 
-function countOf({ numPrompts, duration, requestRate, users }: LoadFlags): number {
+function countOf(flags: LoadFlags): number {
+  const { numPrompts, duration: seconds, requestRate, users, datasetName, rampUpStrategy } = flags;
   if (numPrompts !== undefined) return numPrompts;
-  if (duration === undefined) return 1000;
+  if (seconds === undefined) return 1000;
+  if (datasetName === 'trace' || rampUpStrategy !== undefined) return requestsPerDurationMax;
   const isOpen = Number.isFinite(requestRate) && users === undefined;
-  // Twice the mean, so that the arrivals do not end before the time.
-  const enough = isOpen ? Math.ceil(2 * requestRate * duration) + 100 : requestsPerDurationMax;
-  return Math.min(enough, requestsPerDurationMax);
+  return isOpen ? Math.min(Math.ceil(requestRate * seconds) + 1, lapRequestsMax) : lapRequestsMax;
 }
 
 /** @throws {InputError} If two datasets are named, or a conversation has a rate of its own. */

@@ -18,6 +18,8 @@ export interface LoadSource {
   readonly requests: readonly LoadRequest[] | undefined;
   /** Number of requests; undefined if it is not known. */
   readonly count: number | undefined;
+  /** Whether later prompts contain the responses to earlier ones. */
+  readonly needsTexts: boolean;
   /** When the next request is due; Infinity while none is. */
   readonly nextSeconds: number;
   /** Writes one body before its request is due. @returns Whether there was one to write. */
@@ -41,6 +43,7 @@ export function listedRequests({ requests, writer }: Traffic): LoadSource {
     writer,
     requests,
     count: requests.length,
+    needsTexts: false,
     get nextSeconds() {
       return requests[next]?.arrivalSeconds ?? Number.POSITIVE_INFINITY;
     },

@@ -1,4 +1,5 @@
 // Shows the progress of a run: a bar on a terminal, otherwise a plain line every 10 s.
+import { duration } from '../report/index.ts';
 import type { ReplayProgress } from './replay.ts';
 
 /** Destination of the progress, such as `process.stderr`. */
@@ -8,6 +9,7 @@ export interface ProgressOutput {
   write(text: string): unknown;
 }
 
+const barWidthMax = 30;
 const barIntervalSeconds = 0.1;
 const lineIntervalSeconds = 10;
 
@@ -28,10 +30,9 @@ export function createProgressDisplay(output: ProgressOutput): {
       const isEnd = progress.completed + progress.failed === progress.total;
       if (progress.seconds < nextSeconds && !(isEnd && isBar)) return;
       nextSeconds = progress.seconds + interval;
-      const width = Math.min(30, (output.columns ?? 80) - 60);
-      output.write(
-        isBar ? `\r\x1b[2K${bar(progress, width)}${text(progress)}` : `${text(progress)}\n`,
-      );
+      const line = text(progress);
+      const width = Math.min(barWidthMax, (output.columns ?? 80) - line.length - 4);
+      output.write(isBar ? `\r\x1b[2K${bar(progress, width)}${line}` : `${line}\n`);
     },
     done() {
       if (isBar) output.write('\r\x1b[2K');
@@ -39,10 +40,22 @@ export function createProgressDisplay(output: ProgressOutput): {
   };
 }
 
-function text({ total, sent, completed, failed, seconds }: ReplayProgress): string {
+function text(progress: ReplayProgress): string {
+  const { total, sent, completed, failed, seconds } = progress;
   const failures = failed === 0 ? '' : `, ${failed} failed`;
   const all = total === undefined ? '' : `/${total}`;
-  return `${seconds.toFixed(0)} s: ${completed}${all} done${failures}, ${sent - completed - failed} in flight`;
+  const rate = seconds < 1 ? '' : ` (${(completed / seconds).toFixed(1)}/s)`;
+  const left = leftSeconds(progress);
+  const time = left === undefined ? '' : `, ${duration(Math.ceil(left))} left`;
+  return `${seconds.toFixed(0)} s: ${completed}${all} done${rate}${failures}, ${sent - completed - failed} in flight${time}`;
+}
+
+/** Time until the last request is due or, in a closed loop, until all are complete at the rate so far. */
+function leftSeconds(progress: ReplayProgress): number | undefined {
+  const { total, completed, failed, seconds, lastSeconds } = progress;
+  if (lastSeconds !== undefined) return Math.max(0, lastSeconds - seconds);
+  const ended = completed + failed;
+  return total === undefined || ended === 0 ? undefined : ((total - ended) / ended) * seconds;
 }
 
 function bar({ total, completed, failed }: ReplayProgress, width: number): string {

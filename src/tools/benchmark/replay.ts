@@ -18,6 +18,8 @@ export interface ReplayProgress {
   readonly completed: number;
   readonly failed: number;
   readonly seconds: number;
+  /** When the last request is due; undefined if it is not known. */
+  readonly lastSeconds?: number | undefined;
 }
 
 /** Result of a run. */
@@ -56,6 +58,10 @@ export interface ReplayOptions {
   readonly sessionHeader?: string | undefined;
   /** Stops sending, ends what is under way, and returns what there is. */
   readonly signal: AbortSignal;
+  /** Whether the result has the records; a soak has too many. @default true */
+  readonly keepsRecords?: boolean | undefined;
+  /** Called when a request has ended. */
+  readonly onRecord?: ((record: RequestRecord) => void) | undefined;
   readonly onProgress?: ((progress: ReplayProgress) => void) | undefined;
 }
 
@@ -70,6 +76,7 @@ class Replay {
   readonly #gone = new AbortController();
   readonly #openMax: number;
   readonly #untilSeconds: number;
+  readonly #lastSeconds: number | undefined;
   readonly #records: (RequestRecord | undefined)[] = [];
   readonly #running = new Set<Promise<void>>();
   #startSeconds = 0;
@@ -88,6 +95,13 @@ class Replay {
     const { concurrencyMax = Number.POSITIVE_INFINITY, users = Number.POSITIVE_INFINITY } = options;
     this.#openMax = Math.min(concurrencyMax, users);
     this.#untilSeconds = options.untilSeconds ?? Number.POSITIVE_INFINITY;
+    // Arrivals of a closed loop say nothing about its end.
+    const listed = options.users === undefined ? options.source.requests?.at(-1) : undefined;
+    const lastSeconds = Math.min(
+      listed?.arrivalSeconds || Number.POSITIVE_INFINITY,
+      this.#untilSeconds,
+    );
+    this.#lastSeconds = Number.isFinite(lastSeconds) ? lastSeconds : undefined;
   }
 
   async run(): Promise<ReplayResult> {
@@ -158,14 +172,15 @@ class Replay {
       sessionHeader === undefined || request.session === undefined
         ? undefined
         : { [sessionHeader]: request.session };
-    const keepsText = source.requests === undefined;
+    const keepsText = source.needsTexts;
     const exchange = client.send({ api, body, headers, keepsText }, this.#signal).then((answer) => {
       const record = recordOf(
         { ...request, arrivalSeconds: scheduledSeconds },
         answer,
         this.#startSeconds,
       );
-      this.#records[index] = record;
+      if (this.#options.keepsRecords !== false) this.#records[index] = record;
+      this.#options.onRecord?.(record);
       this.#count(request, record);
       this.#running.delete(exchange);
       source.ended(index, this.#nowSeconds(), record.error === undefined ? answer.text : undefined);
@@ -203,6 +218,7 @@ class Replay {
       completed: this.#completed,
       failed: this.#failed,
       seconds: this.#nowSeconds(),
+      lastSeconds: this.#lastSeconds,
     });
   }
 

@@ -11,7 +11,7 @@ import { type ReplayProgress, replay } from './replay.ts';
 import type { LoadRequest, RequestWriter } from './request-body.ts';
 import { createStreamClient, type StreamClient } from './stream-client.ts';
 import { findModel, type TargetModel } from './target.ts';
-import { toGpuTime } from './time-scale.ts';
+import { recordInGpuTime, toGpuTime } from './time-scale.ts';
 
 /** The server, and how it is measured. */
 export interface LoadOptions {
@@ -79,6 +79,10 @@ export interface LoadContext {
   readonly signal: AbortSignal;
   readonly onReady?: (plan: LoadPlan) => void;
   readonly onProgress?: (progress: ReplayProgress) => void;
+  /** Called when a request has ended; times are GPU seconds. */
+  readonly onRecord?: (record: RequestRecord) => void;
+  /** Whether the outcome has the records; without, its report is empty. @default true */
+  readonly keepsRecords?: boolean;
 }
 
 /**
@@ -94,7 +98,7 @@ export async function runLoad(
   context: LoadContext,
 ): Promise<LoadOutcome> {
   const { url, apiKey, headers, timeScale, limits, percentiles } = options;
-  const { clock, signal } = context;
+  const { clock, signal, onRecord } = context;
   const model = await findModel({ url, apiKey, headers, model: options.model, signal });
   const source = await sourceFor(model);
   const { untilSeconds = Number.POSITIVE_INFINITY } = options;
@@ -120,6 +124,8 @@ export async function runLoad(
       refusedMax: options.refusedMax,
       sessionHeader: options.sessionHeader,
       onProgress: context.onProgress,
+      keepsRecords: context.keepsRecords,
+      onRecord: onRecord && ((record) => onRecord(recordInGpuTime(record, timeScale))),
     });
     const cpu = process.cpuUsage(cpuAtStart);
     const records = toGpuTime(run.records, timeScale);

@@ -15,6 +15,7 @@ import { loadTrace } from '../../io/traces/index.ts';
 import { readWorkload } from '../../io/workloads/index.ts';
 import type { PromptApi } from './load-api.ts';
 import { type LoadSource, listedRequests, type Traffic } from './load-source.ts';
+import { type LapTraffic, repeatedRequests } from './repeated-requests.ts';
 import { createRequestWriter, type LoadRequest } from './request-body.ts';
 import { readShareGpt } from './sharegpt.ts';
 import type { TargetModel } from './target.ts';
@@ -36,6 +37,9 @@ export const datasetNames = [
 
 /** Tokens per block id of generated conversations: the block size of vLLM. */
 const conversationBlockTokens = 16;
+
+/** Distance of the seeds of two laps' words, beyond the seeds that one command uses. */
+const lapSeedStep = 1_000_000;
 
 /** The flags of a benchmark that determine what is sent. Lengths are in tokens. */
 export interface ServeTraffic {
@@ -86,6 +90,12 @@ export function isConversational({ dataset }: Pick<ServeTraffic, 'dataset'>): bo
   return dataset === 'multi-round-qa' || dataset === 'workload';
 }
 
+/** Whether requests go on until the time is over: the dataset is repeated as often as necessary. */
+function isEndless({ dataset, end, rate }: ServeTraffic): boolean {
+  const isRepeated = dataset !== 'trace' && rate.rampUp === undefined;
+  return isRepeated && end.requests === undefined && end.seconds !== undefined;
+}
+
 /**
  * Returns what a run sends; equal seeds give equal requests for equal responses.
  *
@@ -95,7 +105,10 @@ export async function serveSource(
   options: ServeTraffic,
   model: Pick<TargetModel, 'id'>,
 ): Promise<LoadSource> {
-  if (!isConversational(options)) return listedRequests(await serveTraffic(options, model));
+  if (!isConversational(options)) {
+    const lapTraffic = await serveLaps(options, model);
+    return isEndless(options) ? repeatedRequests(lapTraffic) : listedRequests(lapTraffic(0));
+  }
   const blockTokens = conversationBlockTokens;
   const { seed, textSeed = seed, api, mayEndEarly, fields, timeScale, adapters } = options;
   const run = startWorkload(await workloadOf(options), { blockTokens, seed });
@@ -138,19 +151,29 @@ export async function serveTraffic(
   options: ServeTraffic,
   model: Pick<TargetModel, 'id'>,
 ): Promise<Traffic> {
+  return (await serveLaps(options, model))(0);
+}
+
+/** Returns the same requests as often as asked for: each lap has arrivals and words of its own. */
+async function serveLaps(
+  options: ServeTraffic,
+  model: Pick<TargetModel, 'id'>,
+): Promise<LapTraffic> {
   const tokenizer = await loadTokenizer(options.tokenizer);
   const { blockTokens, prompts } = await datasetOf(options, tokenizer);
-  // A generator of its own: another rate sends the same prompts.
-  const times = sendTimes(options.rate, prompts.length, seededRandom(options.seed + 1));
-  const keepsTimes = options.dataset === 'trace' && isAllAtOnce(options.rate);
-  const requests = prompts.map((prompt, index) => ({
-    ...prompt,
-    arrivalSeconds:
-      ((keepsTimes ? prompt.arrivalSeconds : times[index]) as number) / options.timeScale,
-  }));
-  const { api, mayEndEarly, fields, textSeed: seed = options.seed } = options;
-  const shared = { api, model: model.id, tokenizer, blockTokens, seed };
-  return { requests, writer: createRequestWriter({ ...shared, mayEndEarly, fields }) };
+  const { api, mayEndEarly, fields, textSeed = options.seed, rate, timeScale } = options;
+  const keepsTimes = options.dataset === 'trace' && isAllAtOnce(rate);
+  return (lap) => {
+    // A generator of its own: another rate sends the same prompts.
+    const times = sendTimes(rate, prompts.length, seededRandom(options.seed + 1 + lap));
+    const requests = prompts.map((prompt, index) => ({
+      ...prompt,
+      arrivalSeconds: ((keepsTimes ? prompt.arrivalSeconds : times[index]) as number) / timeScale,
+    }));
+    const seed = textSeed + lap * lapSeedStep;
+    const shared = { api, model: model.id, tokenizer, blockTokens, seed };
+    return { requests, writer: createRequestWriter({ ...shared, mayEndEarly, fields }) };
+  };
 }
 
 function isAllAtOnce({ rate, rampUp }: SendRate): boolean {

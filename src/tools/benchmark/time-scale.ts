@@ -11,10 +11,16 @@ export function toGpuTime(
   timeScale: number,
 ): readonly RequestRecord[] {
   if (timeScale === 1) return records;
-  return records.map((record) => ({
+  return records.map((record) => recordInGpuTime(record, timeScale));
+}
+
+/** The same for one record. */
+export function recordInGpuTime(record: RequestRecord, timeScale: number): RequestRecord {
+  if (timeScale === 1) return record;
+  return {
     ...record,
     scheduledSeconds: record.scheduledSeconds * timeScale,
     sentSeconds: record.sentSeconds * timeScale,
     chunkSeconds: Array.from(record.chunkSeconds, (at) => at * timeScale),
-  }));
+  };
 }

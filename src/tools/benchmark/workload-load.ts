@@ -26,6 +26,7 @@ export function workloadLoad(
     writer,
     requests: undefined,
     count: requestsMax,
+    needsTexts: true,
     get nextSeconds() {
       return source.nextSeconds / timeScale;
     },
