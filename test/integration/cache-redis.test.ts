@@ -101,6 +101,15 @@ test('a miss has the length that LMCache’s client in C++ reads', async (t) => 
   await another.says(`GET ${key('0a')}\r\n`, '$-1\r\n');
 });
 
+test('every byte of a value comes back, streamed or not', async (t) => {
+  const client = new Client(t, await testCache(t), 'redis');
+  for (const length of [256, 65_536, 65_537]) {
+    const value = Buffer.from(Uint8Array.from({ length }, (_, i) => i & 255)).toString('latin1');
+    await client.says(array('SET', value.slice(0, 256), value), '+OK\r\n');
+    await client.says(array('GET', value.slice(0, 256)), `$${length}\r\n${value}\r\n`);
+  }
+});
+
 test('a key without end is refused, and a large value for it is read to its end', async (t) => {
   const client = new Client(t, await testCache(t), 'redis');
   const error = '-ERR the key is 5000 bytes long; the maximum is 4096\r\n';

@@ -5,6 +5,7 @@ export { commaList } from './comma-list.ts';
 export { counted } from './counted.ts';
 export { InputError, NoResponseError, SpillwayError } from './errors.ts';
 export { Histogram } from './histogram.ts';
+export { latin1Text } from './latin1.ts';
 export { type Linked, LinkedList } from './linked-list.ts';
 export { type LogBuckets, LogHistogram } from './log-histogram.ts';
 export { LruMap } from './lru-map.ts';

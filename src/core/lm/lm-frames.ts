@@ -1,6 +1,8 @@
 // The frames of LMCache's remote server protocol, `lm://`, as LMCache 0.3 to 0.5.6 send them. Integers are int32,
 // little-endian; there is no handshake and no version.
 
+import { latin1Text } from '../base/index.ts';
+
 /** Bytes of a client's header. */
 export const lmRequestBytes = 186;
 const keyBytes = 150;
@@ -22,8 +24,6 @@ export interface LmRequest {
   readonly label: Uint8Array;
 }
 
-const keyText = new TextDecoder('latin1');
-
 /**
  * Reads a header.
  *
@@ -33,7 +33,7 @@ export function readLmRequest(bytes: Uint8Array): LmRequest {
   const view = new DataView(bytes.buffer, bytes.byteOffset, lmRequestBytes);
   const number = view.getInt32(0, true);
   // Latin-1 keeps the bytes apart as they are; a client may cut a character of several bytes.
-  const padded = keyText.decode(bytes.subarray(lmRequestBytes - keyBytes));
+  const padded = latin1Text(bytes.subarray(lmRequestBytes - keyBytes));
   return {
     command: lmCommands[number as keyof typeof lmCommands],
     length: view.getInt32(4, true),

@@ -36,7 +36,7 @@ function encoded(args: readonly (string | Buffer)[]): Buffer {
 
 const value = Buffer.alloc(collectedBytesMax + 1, 'v\r\n');
 const stream = Buffer.concat([
-  encoded(['SET', 'key', 'small\r\n\u00ff']),
+  encoded(['SET', 'key', 'small\r\n\u0080\u009f\u00ff']),
   Buffer.from('PING  hello\r\n\r\n*0\r\n*-1\r\nQUIT\n'),
   encoded(['SET', 'big', value.toString('latin1')]),
   encoded(['SET', 'big', value.toString('latin1'), 'EX', '9']),
@@ -45,7 +45,7 @@ const stream = Buffer.concat([
 
 test('the same commands come out of any pieces', () => {
   const expected: Seen[] = [
-    { args: ['SET', 'key', 'small\r\n\u00ff'] },
+    { args: ['SET', 'key', 'small\r\n\u0080\u009f\u00ff'] },
     { args: ['PING', 'hello'] },
     { args: ['QUIT'] },
     { args: ['SET', 'big', ''], streamed: value },

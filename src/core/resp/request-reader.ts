@@ -1,6 +1,7 @@
 // Reads the requests of Redis clients (RESP): arrays of bulk strings, or lines of words. Large values are handed on as
 // they arrive, so that they can go straight to where they are kept.
 
+import { latin1Text } from '../base/index.ts';
 import { inlineWords } from './inline-words.ts';
 
 /** Bulk strings up to this size are collected; larger ones are streamed. */
@@ -44,7 +45,6 @@ export interface RequestHandler {
 /** The bytes are no request; the message is Redis' own. The connection has to be closed after it. */
 export class RespSyntaxError extends Error {}
 
-const latin1 = new TextDecoder('latin1');
 const carriageReturn = 13;
 const newline = 10;
 
@@ -127,7 +127,7 @@ export class RequestReader {
     this.#collectedLength = 0;
     this.#bulkSize = undefined;
     this.#isSinkFull = this.#sink !== undefined;
-    this.#argument(latin1.decode(bytes.subarray(0, size)));
+    this.#argument(latin1Text(bytes.subarray(0, size)));
     return part.length;
   }
 
@@ -141,7 +141,7 @@ export class RequestReader {
     if (end < 0) return part.length;
     let length = this.#collectedLength - 1;
     if (this.#collected[length - 1] === carriageReturn) length--;
-    const line = latin1.decode(this.#collected.subarray(0, Math.max(0, length)));
+    const line = latin1Text(this.#collected.subarray(0, Math.max(0, length)));
     this.#collectedLength = 0;
     this.#line(line);
     return part.length;

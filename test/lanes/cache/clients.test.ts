@@ -1,0 +1,75 @@
+// Clients of KV caches, unmodified, against `spillway cache`.
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { redisDialogue } from '../../support/cache.ts';
+import { until } from '../../support/until.ts';
+import { redisMissing, runPythonTests, runRedisTool, startCache, startRedis } from './programs.ts';
+
+// LMCache's threads outlive its clients, so that each has a process of its own.
+for (const [name, min] of [
+  ['Lm', 4],
+  ['Redis', 4],
+  ['Valkey', 4],
+  ['Resp', 3],
+  ['MultiprocessResp', 2],
+  ['MultiprocessValkey', 2],
+] as const) {
+  test(`LMCache's client ${name} stores, looks up and loads`, async (t) => {
+    const server = await startCache(t, ['--memory', '256MiB']);
+    await runPythonTests('lmcache_client.py', server, { only: name, min });
+  });
+}
+
+test('redis-py in RESP2 and RESP3, and Valkey GLIDE', async (t) => {
+  await runPythonTests('redis_client.py', await startCache(t, ['--memory', '256MiB']), { min: 15 });
+});
+
+test('redis-cli', { skip: redisMissing }, async (t) => {
+  const { resp } = await startCache(t);
+  const cli = async (...args: readonly string[]) =>
+    (await runRedisTool('redis-cli', ['-p', `${resp}`, ...args])).trimEnd();
+  assert.equal(await cli('SET', 'k', 'a b'), 'OK');
+  assert.equal(await cli('GET', 'k'), 'a b');
+  assert.equal(await cli('-3', 'GET', 'nothing'), '');
+  assert.equal(await cli('--scan', '--pattern', 'k*'), 'k');
+  assert.match(await cli('-3', 'INFO', 'replication'), /^# Replication\s+role:master/);
+  assert.match(await cli('LPUSH', 'k', 'v'), /^ERR unknown command 'LPUSH', with args beginning/);
+});
+
+test('redis-benchmark', { skip: redisMissing }, async (t) => {
+  const { resp } = await startCache(t);
+  const args = ['-p', `${resp}`, '-t', 'ping,set,get,mset', '-n', '2000', '-c', '20', '-P', '8'];
+  const output = await runRedisTool('redis-benchmark', [...args, '-d', '1000', '--csv']);
+  assert.deepEqual(
+    output.split('\n').flatMap((line) => /^"([^"]+)","[\d.]+"/.exec(line)?.[1] ?? []),
+    ['PING_INLINE', 'PING_MBULK', 'SET', 'GET', 'MSET (10 keys)'],
+  );
+});
+
+test('Redis still replies as recorded', { skip: redisMissing }, async (t) => {
+  const port = await startRedis(t);
+  let socket = connect(port, '127.0.0.1');
+  let [received, isClosed] = ['', false];
+  const listen = () => {
+    isClosed = false;
+    socket.setEncoding('latin1');
+    socket.on('data', (text: string) => {
+      received += text;
+    });
+    socket.once('close', () => {
+      isClosed = true;
+    });
+  };
+  listen();
+  t.after(() => socket.destroy());
+  for (const { send, reply, closes } of redisDialogue) {
+    received = '';
+    socket.write(Buffer.from(`${send}\r\n`, 'latin1'));
+    await until(() => isClosed || (received.length >= reply.length && !closes));
+    assert.equal(received, reply, send);
+    if (!isClosed) continue;
+    socket = connect(port, '127.0.0.1');
+    listen();
+  }
+});

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The lane "cache": clients of KV caches, unmodified, against `spillway cache`: LMCache's own, redis-py,
+# Valkey GLIDE, redis-cli and redis-benchmark; and the recorded replies of Redis against a real one.
+# Python packages go to the user's cache folder (about 5 GB, most of it torch), once per requirements.txt;
+# Redis comes from PATH, or from Debian's packages, which are unpacked there too.
+set -eu
+skip() { echo "$1"; exit 77; }
+
+here=test/lanes/cache
+lanes=${XDG_CACHE_HOME:-$HOME/.cache}/spillway-lanes
+cache=$lanes/cache-$(sha256sum $here/requirements.txt | cut -c 1-12)
+mkdir -p "$cache"
+[ "$(uname -s)-$(uname -m)" = Linux-x86_64 ] || skip "LMCache has wheels for Linux x86-64 only"
+
+CACHE_PYTHON=$cache/venv/bin/python
+if [ ! -f "$cache/venv/complete" ]; then
+  disk_kib=$(df --output=avail "$cache" | tail -n 1)
+  [ "$disk_kib" -gt $((10 * 1024 * 1024)) ] || skip "LMCache and torch need 10 GiB of free disk in $cache"
+  base=
+  for name in python3.12 python3.11 python3; do
+    "$name" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && base=$name && break
+  done
+  [ -n "$base" ] || skip "no Python 3.11 or 3.12 with venv"
+  "$base" -m venv --clear "$cache/venv"
+  { "$CACHE_PYTHON" -m pip install --quiet --disable-pip-version-check uv==0.13.8 &&
+    "$cache/venv/bin/uv" pip install --quiet --no-deps --python "$CACHE_PYTHON" -r $here/requirements.txt; } ||
+    skip "the clients of $here/requirements.txt could not be installed from PyPI"
+  touch "$cache/venv/complete"
+fi
+export CACHE_PYTHON
+
+# Without it, the tests that need Redis are skipped and say so.
+REDIS_BIN=$(dirname "$(command -v redis-server || echo "$lanes/redis-7/usr/bin/redis-server")")
+if [ ! -x "$REDIS_BIN/redis-server" ] && command -v apt-get > /dev/null; then
+  rm -rf "$lanes/redis-7" && mkdir -p "$lanes/redis-7"
+  packages="redis-server redis-tools liblzf1 libjemalloc2 liblua5.1-0 lua-cjson lua-bitop libatomic1"
+  # Downloaded and unpacked, not installed, so the lane needs no root and starts no service.
+  # shellcheck disable=SC2086
+  (cd "$lanes/redis-7" && { apt-get download -qq $packages || { apt-get update -qq && apt-get download -qq $packages; }; } &&
+    for package in *.deb; do dpkg -x "$package" . && rm "$package"; done) > /dev/null 2>&1 || true
+  export LD_LIBRARY_PATH=$lanes/redis-7/usr/lib/x86_64-linux-gnu:$lanes/redis-7/lib/x86_64-linux-gnu
+elif [ "$REDIS_BIN" = "$lanes/redis-7/usr/bin" ]; then
+  export LD_LIBRARY_PATH=$lanes/redis-7/usr/lib/x86_64-linux-gnu:$lanes/redis-7/lib/x86_64-linux-gnu
+fi
+export REDIS_BIN
+
+exec "$NODE" --test --test-timeout=300000 --test-reporter=./scripts/test-reporter.mjs $here/*.test.ts

@@ -1,0 +1,105 @@
+// Programs of this lane: `spillway cache` as a user starts it, Redis, and their clients.
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import { freePorts } from '../../../src/io/processes/index.ts';
+import { until } from '../../support/until.ts';
+
+const host = '127.0.0.1';
+/** Time for one client; importing torch takes most of it on a busy machine. */
+const clientTimeoutMs = 240_000;
+
+const bin = process.env['REDIS_BIN'] ?? '';
+/** Why there is no Redis; false if there is. */
+export const redisMissing = existsSync(join(bin, 'redis-server'))
+  ? false
+  : 'no redis-server on PATH or in Debian’s packages';
+
+export interface CachePorts {
+  readonly lm: number;
+  readonly resp: number;
+}
+
+/** Starts a cache server that ends with the test. */
+export async function startCache(
+  t: TestContext,
+  flags: readonly string[] = [],
+): Promise<CachePorts> {
+  const args = ['bin/spillway.mjs', 'cache', '--port', '0', '--resp-port', '0', ...flags];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => ended(child));
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  const [lm = 0, resp = 0] = [...line.matchAll(/:(\d+)/g)].map(([, port]) => Number(port));
+  return { lm, resp };
+}
+
+/** Starts Redis without persistence. @returns Its port. */
+export async function startRedis(t: TestContext): Promise<number> {
+  const [port = 0] = await freePorts(1);
+  const args = ['--port', `${port}`, '--bind', host, '--save', '', '--daemonize', 'no'];
+  const child = spawn(join(bin, 'redis-server'), args, { stdio: 'ignore' });
+  t.after(() => ended(child));
+  await until(async () => {
+    const socket = connect(port, host);
+    const isListening = await Promise.race([
+      once(socket, 'connect').then(() => true),
+      once(socket, 'close').then(() => false),
+    ]).catch(() => false);
+    socket.destroy();
+    return isListening;
+  });
+  return port;
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill();
+  await once(child, 'exit');
+}
+
+/** Runs a program of Redis. @returns What it printed. */
+export async function runRedisTool(name: string, args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(join(bin, name), args, { timeout: clientTimeoutMs });
+  return stdout;
+}
+
+/**
+ * Runs a file of Python tests against a server.
+ *
+ * @param options.only One class of them.
+ * @param options.min Tests that there are at least.
+ * @throws With its output if one fails.
+ */
+export async function runPythonTests(
+  file: string,
+  { lm, resp }: CachePorts,
+  { only, min }: { readonly only?: string; readonly min: number },
+): Promise<void> {
+  const python = process.env['CACHE_PYTHON'];
+  assert.ok(python, 'CACHE_PYTHON names the Python with the clients; run scripts/lane.sh cache');
+  const run = promisify(execFile)(
+    python,
+    ['-B', '-W', 'ignore', file, ...(only === undefined ? [] : [only])],
+    {
+      cwd: import.meta.dirname,
+      timeout: clientTimeoutMs,
+      maxBuffer: 64 << 20,
+      env: {
+        ...process.env,
+        ...{ CACHE_HOST: host, CACHE_LM_PORT: `${lm}`, CACHE_RESP_PORT: `${resp}` },
+        ...{ LMCACHE_LOG_LEVEL: 'ERROR', LMCACHE_TRACK_USAGE: 'false' },
+      },
+    },
+  );
+  const { stderr } = await run.catch((error: { stderr: string }) => {
+    throw new Error(`${file} failed:\n${error.stderr.slice(-20_000)}`);
+  });
+  const [, count] = stderr.match(/Ran (\d+) tests/) ?? [];
+  assert.ok(Number(count) >= min, stderr);
+}
