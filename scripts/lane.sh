@@ -54,5 +54,6 @@ for lane in "$@"; do
   esac
   rm -f "$log"
 done
-echo "lanes: $passed passed, $failed failed, $skipped skipped${failures:+; failed:$failures}"
+[ -z "$failures" ] || echo "failed lanes:$failures"
+echo "lanes: $passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -132,3 +132,37 @@ test('what contradicts itself is refused in a sentence', async () => {
     assert.doesNotMatch(stderr, /\n\s+at /);
   }
 });
+
+test('a soak has windows, trends and the memory of the server', async (t) => {
+  const { status, stdout, stderr } = await run(
+    ...['soak', '--url', await fleetUrl(t), ...small, '--users', '2', '--duration', '4s'],
+    ...['--window', '300ms', '--drift', '99%', '--json'],
+  );
+  const result = JSON.parse(stdout);
+  assert.ok(result.windows.length >= 9, stderr);
+  assert.ok(['stable', 'drifts'].includes(result.verdict));
+  assert.equal(status, result.verdict === 'stable' ? 0 : 1);
+  assert.equal(result.window_seconds, 0.3);
+  assert.ok(result.windows.some((window: { completed: number }) => window.completed > 0));
+  assert.deepEqual(
+    result.trends.map((trend: { figure: string }) => trend.figure).includes('failed'),
+    true,
+  );
+});
+
+test('a soak without a load or with an end by number is refused', async () => {
+  const none = await run('soak', '--url', 'http://127.0.0.1:9');
+  assert.equal(none.status, 2);
+  assert.match(none.stderr, /needs a load: give --request-rate or --users/);
+  const number = await run(
+    'soak',
+    '--url',
+    'http://127.0.0.1:9',
+    '--users',
+    '1',
+    '--num-prompts',
+    '3',
+  );
+  assert.equal(number.status, 2);
+  assert.match(number.stderr, /give --duration instead of --num-prompts/);
+});

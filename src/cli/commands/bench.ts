@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { replayCommand } from './bench-replay.ts';
 import { serveCommand } from './bench-serve.ts';
+import { soakCommand } from './bench-soak.ts';
 import { saturateCommand, sweepCommand } from './bench-sweep.ts';
 
 /** The command `bench` with its subcommands. */
@@ -11,5 +12,6 @@ export function benchCommand(): Command {
     .addCommand(serveCommand())
     .addCommand(sweepCommand())
     .addCommand(saturateCommand())
+    .addCommand(soakCommand())
     .addCommand(replayCommand());
 }

@@ -1,0 +1,114 @@
+// `spillway bench soak`: one load for hours, and whether the server gets slower, larger or worse.
+import { writeFile } from 'node:fs/promises';
+import { performance } from 'node:perf_hooks';
+import { Command } from 'commander';
+import { InputError } from '../../core/base/index.ts';
+import type { ServiceLevel } from '../../core/stats/index.ts';
+import { runLoad, serveSource } from '../../tools/benchmark/index.ts';
+import {
+  driftMaxDefault,
+  runSoak,
+  type SoakOutcome,
+  serverMemory,
+  soakJson,
+  soakTable,
+} from '../../tools/capacity/index.ts';
+import { readEnvironment } from '../../tools/environment/index.ts';
+import { duration } from '../arguments/quantities.ts';
+import { share } from '../bench/capacity-flags.ts';
+import { checkWritable, interruptible, withProgress } from '../bench/run-measured.ts';
+import {
+  addLoadFlags,
+  addTargetFlags,
+  type LoadFlags,
+  type TargetFlags,
+} from '../bench/serve-flags.ts';
+import { serveOptions, trafficOf, urlOf } from '../bench/serve-options.ts';
+
+interface SoakFlags extends LoadFlags, TargetFlags {
+  readonly window?: number;
+  readonly drift: number;
+  readonly json?: string | true;
+}
+
+/** Windows of a soak, if --window is not given: enough for a trend, and long enough for a percentile. */
+const windowsDefault = 60;
+/** Duration without --duration, in seconds. */
+const soakSecondsDefault = 3600;
+
+/** Exit statuses by verdict. */
+const statuses = { stable: 0, drifts: 1, 'not enough data': 3 } as const;
+
+/** The command `bench soak`. */
+export function soakCommand(): Command {
+  const command = new Command('soak').description(
+    'Run one load for long (--duration, by default an hour) and test whether latencies, failures or the memory of the server grow. Exit status 0: stable, 1: drifts, 3: not enough data.',
+  );
+  return addLoadFlags(addTargetFlags(command))
+    .optionsGroup('Soak:')
+    .option(
+      '--window <duration>',
+      'length of a window, whose figures are one value (default: a sixtieth of the duration)',
+      duration('s'),
+    )
+    .option('--drift <share>', 'change over the soak that does not matter', share, driftMaxDefault)
+    .optionsGroup('Output:')
+    .option('--json [file]', 'result as JSON, to a file or standard output')
+    .exitOverride()
+    .action(soak);
+}
+
+async function soak(flags: SoakFlags): Promise<void> {
+  if (flags.numPrompts !== undefined) {
+    throw new InputError('bench soak ends by its time: give --duration instead of --num-prompts.');
+  }
+  if (flags.users === undefined && !Number.isFinite(flags.requestRate)) {
+    throw new InputError('bench soak needs a load: give --request-rate or --users.');
+  }
+  const { json, duration: seconds = soakSecondsDefault } = flags;
+  if (typeof json === 'string') await checkWritable(json);
+  const outcome = await interruptible((signal) =>
+    measured({ ...flags, duration: seconds }, signal),
+  );
+  if (outcome === undefined) return;
+  process.exitCode ??= statuses[outcome.verdict];
+  if (json === undefined) {
+    process.stdout.write(soakTable(outcome));
+    return;
+  }
+  const environment = await readEnvironment({ urls: [urlOf(flags).href] });
+  const text = `${JSON.stringify({ ...soakJson(outcome), environment })}\n`;
+  process.stdout.write(json === true ? text : soakTable(outcome));
+  if (typeof json === 'string') await writeFile(json, text);
+}
+
+function measured(
+  flags: SoakFlags & { readonly duration: number },
+  signal: AbortSignal,
+): Promise<SoakOutcome> {
+  const options = serveOptions(flags, urlOf(flags), new Date());
+  const traffic = trafficOf(flags, flags.endpoint);
+  const wallSeconds = flags.duration / flags.timeScale;
+  const limits = hasLimit(options.limits) ? options.limits : undefined;
+  return runSoak(
+    { windowSeconds: flags.window ?? wallSeconds / windowsDefault, limits, driftMax: flags.drift },
+    {
+      clock: { nowSeconds: () => performance.now() / 1000 },
+      signal,
+      serverBytes: () => serverMemory(options.url),
+      runLoad: async (onRecord) => {
+        await withProgress(signal, (context) =>
+          runLoad(options, (model) => serveSource(traffic, model), {
+            ...context,
+            onRecord,
+            keepsRecords: false,
+          }),
+        );
+      },
+    },
+  );
+}
+
+function hasLimit(limits: ServiceLevel): boolean {
+  return Object.values(limits).some((limit) => limit !== undefined);
+}
