@@ -3,8 +3,16 @@ import type { MemoryStore, ValueWriter } from '../../core/cache/index.ts';
 import { type LmRequest, lmReply, lmRequestBytes, readLmRequest } from '../../core/lm/index.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 
+/** What all connections share. */
+export interface LmService {
+  readonly store: MemoryStore;
+  /** Called with the name of each command. */
+  readonly requested: (command: string) => void;
+}
+
 export class LmConnection {
   readonly #store: MemoryStore;
+  readonly #requested: LmService['requested'];
   readonly #replies: ReplyWriter;
   readonly #head = new Uint8Array(lmRequestBytes);
   #headLength = 0;
@@ -14,8 +22,9 @@ export class LmConnection {
   #writer: ValueWriter | undefined;
   #requests = 0;
 
-  constructor(store: MemoryStore, replies: ReplyWriter) {
+  constructor({ store, requested }: LmService, replies: ReplyWriter) {
     this.#store = store;
+    this.#requested = requested;
     this.#replies = replies;
   }
 
@@ -70,6 +79,7 @@ export class LmConnection {
   }
 
   #request({ command, length, key, label }: LmRequest): void {
+    this.#requested(command ?? 'unknown');
     switch (command) {
       case 'put':
         if (length < 0) throw new RangeError(`A body of ${length} bytes`);

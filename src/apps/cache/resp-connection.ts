@@ -26,6 +26,8 @@ export interface RespService {
   readonly wallClock: Clock;
   readonly password: string | undefined;
   readonly sizes: ValueSizes;
+  /** Called with the name of each command. */
+  readonly requested: (command: string) => void;
 }
 
 export class RespConnection {
@@ -104,6 +106,7 @@ export class RespConnection {
   #command(args: readonly string[], streamed?: StreamedValue): Reply {
     const [name = '', ...rest] = args;
     const upper = name.toUpperCase();
+    this.#service.requested(knownNames.has(upper) ? upper.toLowerCase() : 'unknown');
     if (upper === 'AUTH') return this.#auth(rest);
     if (upper === 'HELLO') return this.#hello(rest);
     if (upper === 'QUIT') {
@@ -142,12 +145,18 @@ export class RespConnection {
     const isValue = streamedAt[name] === args.length;
     misses.saw(name, false);
     const key = args[1] as string;
-    this.#writer = this.#isAllowed && isValue ? store.receive(key, size) : undefined;
+    const isTooLarge = this.#isAllowed && isValue && size > store.valueBytesMax;
+    const isKept = this.#isAllowed && isValue && !isTooLarge;
+    this.#writer = isKept ? store.receive(key, size) : undefined;
     return {
       write: (bytes) => this.#writer?.write(bytes),
       end: (all) => {
         const writer = this.#writer;
         this.#writer = undefined;
+        if (isTooLarge) {
+          this.#reply(errorReply(tooLargeText(size, store.valueBytesMax)));
+          return;
+        }
         const reply =
           isValue || !respCommands.has(name)
             ? this.#command(all, writer && { writer })
@@ -224,6 +233,7 @@ export class RespConnection {
   }
 }
 
+const knownNames = new Set([...respCommands.keys(), 'AUTH', 'HELLO', 'QUIT', 'RESET']);
 const wrongPassword = 'WRONGPASS invalid username-password pair or user is disabled.';
 /** Characters of arguments, and of a name, that the error repeats. */
 const shownMax = 128;
@@ -238,6 +248,10 @@ function unknownText(name: string, args: readonly string[]): string {
     shown += `'${upToNul(arg, shownMax - shown.length)}' `;
   }
   return `ERR unknown command '${upToNul(name, shownMax)}', with args beginning with: ${shown}`;
+}
+
+function tooLargeText(size: number, max: number): string {
+  return `ERR the value has ${size} bytes; the maximum is ${max}`;
 }
 
 /** Compares in constant time: digests have the same length whatever the texts have. */

@@ -5,18 +5,23 @@ import type { Clock } from '../../core/base/index.ts';
 import { MemoryStore } from '../../core/cache/index.ts';
 import { errorReply } from '../../core/resp/index.ts';
 import { portError } from '../../io/listen/index.ts';
-import { LmConnection } from './lm-connection.ts';
+import { createAdminServer } from './admin-server.ts';
+import { type CacheMetrics, type CacheProtocol, cacheMetrics } from './cache-metrics.ts';
+import {
+  type Conversation,
+  converse,
+  type OpenConversation,
+  type RequestDeadlines,
+} from './conversation.ts';
 import { ValueSizes } from './miss-padding.ts';
+import { lmConversation, respConversation } from './protocols.ts';
 import { ReplyWriter } from './reply-writer.ts';
-import { RespConnection } from './resp-connection.ts';
 
-/** Connections of all clients; one more is refused. LMCache keeps up to 150 for each engine. */
-const connectionsMax = 10_000;
+/** LMCache keeps up to 150 connections for each engine. */
+const defaultConnectionsMax = 10_000;
 
-/** A request that has begun must go on within this time, or its connection is closed. */
-const stalledRequestMs = 30_000;
-/** And be complete within this time: 2 GiB at 18 MB/s. */
-const requestMs = 120_000;
+/** A request that has begun must go on within 30 s, and be complete within 2 minutes: 2 GiB at 18 MB/s. */
+const defaultDeadlines: RequestDeadlines = { stalledMs: 30_000, requestMs: 120_000 };
 
 export interface CacheOptions {
   readonly host: string;
@@ -24,8 +29,14 @@ export interface CacheOptions {
   readonly lmPort: number;
   /** Port of RESP; 0 for any free one. */
   readonly respPort: number;
+  /** Port of /metrics, /health, /ready and /stats; 0 for any free one. @default none */
+  readonly httpPort?: number | undefined;
   /** Bytes of values. */
   readonly memoryBytes: number;
+  /** Largest value. @default the memory */
+  readonly valueBytesMax?: number | undefined;
+  /** Connections of all clients; one more is rejected. @default 10,000 */
+  readonly connectionsMax?: number | undefined;
   /** What RESP clients must know; `lm://` has no passwords. */
   readonly password?: string | undefined;
   readonly clock: Clock;
@@ -35,33 +46,18 @@ export interface CacheOptions {
   readonly deadlines?: RequestDeadlines;
 }
 
-/** Times after which the connection of a request that is not complete is closed. */
-export interface RequestDeadlines {
-  /** Without another byte. */
-  readonly stalledMs: number;
-  /** In all, for each request. */
-  readonly requestMs: number;
-}
-
 export interface CacheServer {
   readonly store: MemoryStore;
   /** Where clients connect, e.g. `lm://127.0.0.1:65432`. */
   readonly urls: readonly string[];
-  /** Closes all connections. */
+  /**
+   * Accepts no more connections, and closes each one when it has no request in progress.
+   *
+   * @param timeoutMs Time after which the rest is closed.
+   */
+  drain(timeoutMs: number): Promise<void>;
+  /** Closes all connections at once. */
   close(): Promise<void>;
-}
-
-/** What a protocol does with the bytes of one client. */
-interface Conversation {
-  /** Takes bytes; false if the client has to read replies first. @throws If the connection has to be closed. */
-  push(bytes: Uint8Array): boolean;
-  /** Goes on after `push` was false. */
-  resume(): boolean;
-  /** Requests that have begun. */
-  readonly requests: number;
-  /** Whether the last of them is not complete. */
-  readonly isWaiting: boolean;
-  close(): void;
 }
 
 /**
@@ -71,125 +67,125 @@ interface Conversation {
  */
 export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const { host, memoryBytes: bytesMax, clock, wallClock, password } = options;
-  const { deadlines = { stalledMs: stalledRequestMs, requestMs } } = options;
-  const store = new MemoryStore({ bytesMax, clock, checksum: crc32 });
-  const service = { store, wallClock, password, sizes: new ValueSizes() };
-  const sockets = new Set<Socket>();
+  const { valueBytesMax } = options;
+  const store = new MemoryStore({ bytesMax, valueBytesMax, clock, checksum: crc32 });
+  const clients = new Clients(options, store);
+  const lm = clients.serve('lm', (replies, { requested }) =>
+    lmConversation({ store, requested }, replies),
+  );
+  const sizes = new ValueSizes();
   let ids = 0;
-  const serve = (speak: (replies: ReplyWriter) => Conversation, refusal: Uint8Array | undefined) =>
-    createServer({ noDelay: true }, (socket) => {
-      if (sockets.size >= connectionsMax) {
-        if (refusal !== undefined) socket.write(refusal);
+  const resp = clients.serve('resp', (replies, { requested }) =>
+    respConversation({ store, requested, wallClock, password, sizes }, replies, ++ids),
+  );
+  const startSeconds = clock.nowSeconds();
+  const http = createAdminServer({
+    registry: clients.metrics.registry,
+    isReady: () => !clients.isStopping,
+    stats: () => ({
+      uptimeSeconds: Math.round(clock.nowSeconds() - startSeconds),
+      connections: { lm: clients.count('lm'), resp: clients.count('resp') },
+      memory: store.stats,
+    }),
+  });
+  const servers = [lm, resp, http];
+  const urls: string[] = [];
+  try {
+    urls.push(`lm://${host}:${await listen(lm, host, options.lmPort, '--port')}`);
+    urls.push(`redis://${host}:${await listen(resp, host, options.respPort, '--resp-port')}`);
+    if (options.httpPort !== undefined) {
+      urls.push(`http://${host}:${await listen(http, host, options.httpPort, '--http-port')}`);
+    }
+  } catch (error) {
+    await Promise.all(servers.map((server) => closed(server)));
+    throw error;
+  }
+  const close = async () => {
+    clients.destroy();
+    http.closeAllConnections();
+    await Promise.all(servers.map((server) => closed(server)));
+  };
+  return {
+    store,
+    urls,
+    async drain(timeoutMs) {
+      const timer = setTimeout(() => clients.destroy(), timeoutMs);
+      clients.finish();
+      // The HTTP port stays: /ready says that the server stops.
+      await Promise.all([closed(lm), closed(resp)]);
+      clearTimeout(timer);
+      await close();
+    },
+    close,
+  };
+}
+
+/** The connections of all clients. */
+class Clients {
+  isStopping = false;
+  readonly metrics: CacheMetrics;
+  readonly #open = {
+    lm: new Map<Socket, OpenConversation>(),
+    resp: new Map<Socket, OpenConversation>(),
+  };
+  readonly #connectionsMax: number;
+  readonly #deadlines: RequestDeadlines;
+
+  constructor(options: CacheOptions, store: MemoryStore) {
+    this.#connectionsMax = options.connectionsMax ?? defaultConnectionsMax;
+    this.#deadlines = options.deadlines ?? defaultDeadlines;
+    this.metrics = cacheMetrics(store, (protocol) => this.count(protocol));
+  }
+
+  count(protocol: CacheProtocol): number {
+    return this.#open[protocol].size;
+  }
+
+  /** Creates the server of one protocol. */
+  serve(
+    protocol: CacheProtocol,
+    speak: (replies: ReplyWriter, metrics: ReturnType<CacheMetrics['of']>) => Conversation,
+  ): Server {
+    const metrics = this.metrics.of(protocol);
+    const open = this.#open[protocol];
+    let sentBytes = 0;
+    this.metrics.registry.onRender(() => {
+      let bytes = sentBytes;
+      for (const { bytesWritten } of open.keys()) bytes += bytesWritten;
+      metrics.sentBytes.inc(bytes - metrics.sentBytes.value);
+    });
+    return createServer({ noDelay: true }, (socket) => {
+      if (this.count('lm') + this.count('resp') >= this.#connectionsMax) {
+        metrics.rejected.inc();
+        if (protocol === 'resp') socket.write(errorReply('ERR max number of clients reached'));
+        socket.on('error', () => {});
         socket.destroySoon();
         return;
       }
-      sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
-      converse(socket, speak(new ReplyWriter(socket)), deadlines);
+      metrics.connections.inc();
+      socket.on('data', ({ length }) => metrics.receivedBytes.inc(length));
+      socket.once('close', () => {
+        open.delete(socket);
+        sentBytes += socket.bytesWritten;
+      });
+      const conversation = speak(new ReplyWriter(socket), metrics);
+      open.set(socket, converse(socket, conversation, this.#deadlines, metrics.closed));
     });
-  const lm = serve((replies) => lmConversation(store, replies), undefined);
-  const resp = serve(
-    (replies) => respConversation(new RespConnection(service, replies, ++ids)),
-    errorReply('ERR max number of clients reached'),
-  );
-  try {
-    const lmPort = await listen(lm, host, options.lmPort, '--port');
-    const respPort = await listen(resp, host, options.respPort, '--resp-port');
-    return {
-      store,
-      urls: [`lm://${host}:${lmPort}`, `redis://${host}:${respPort}`],
-      async close() {
-        for (const socket of sockets) socket.destroy();
-        await Promise.all([lm, resp].map((server) => closed(server)));
-      },
-    };
-  } catch (error) {
-    await closed(lm);
-    throw error;
   }
-}
 
-function converse(socket: Socket, conversation: Conversation, deadlines: RequestDeadlines): void {
-  socket.setTimeout(deadlines.stalledMs, () => {
-    if (conversation.isWaiting) socket.destroy();
-  });
-  let late: NodeJS.Timeout | undefined;
-  /** The request that `late` is for: a client that sends one upload after the other has a deadline for each. */
-  let watched = 0;
-  const watch = () => {
-    if (conversation.isWaiting && conversation.requests === watched) return;
-    clearTimeout(late);
-    watched = conversation.requests;
-    late = conversation.isWaiting
-      ? setTimeout(() => socket.destroy(), deadlines.requestMs)
-      : undefined;
-  };
-  const guarded = (step: () => boolean) => {
-    let goesOn: boolean;
-    try {
-      goesOn = step();
-    } catch {
-      // The protocol has replied what there is to say; the stream is out of step.
-      socket.destroySoon();
-      return;
+  finish(): void {
+    this.isStopping = true;
+    for (const open of Object.values(this.#open)) {
+      for (const conversation of open.values()) conversation.finish();
     }
-    if (goesOn) return;
-    socket.pause();
-    socket.once('drain', () => {
-      socket.resume();
-      guarded(() => conversation.resume());
-      watch();
-    });
-  };
-  socket.on('data', (bytes: Buffer) => {
-    guarded(() => conversation.push(bytes));
-    watch();
-  });
-  socket.on('error', () => socket.destroy());
-  socket.once('close', () => {
-    clearTimeout(late);
-    conversation.close();
-  });
-}
+  }
 
-function lmConversation(store: MemoryStore, replies: ReplyWriter): Conversation {
-  const connection = new LmConnection(store, replies);
-  let kept: Uint8Array = new Uint8Array(0);
-  const take = (bytes: Uint8Array) => {
-    kept = bytes.subarray(connection.take(bytes));
-    return kept.length === 0;
-  };
-  return {
-    push: (bytes) => take(bytes),
-    resume: () => take(kept),
-    get requests() {
-      return connection.requests;
-    },
-    get isWaiting() {
-      return connection.isWaiting;
-    },
-    close: () => connection.close(),
-  };
-}
-
-function respConversation(connection: RespConnection): Conversation {
-  return {
-    push(bytes) {
-      connection.push(bytes);
-      return !connection.isPaused;
-    },
-    resume() {
-      connection.resume();
-      return !connection.isPaused;
-    },
-    get requests() {
-      return connection.requests;
-    },
-    get isWaiting() {
-      return connection.isWaiting;
-    },
-    close: () => connection.close(),
-  };
+  destroy(): void {
+    this.isStopping = true;
+    for (const open of Object.values(this.#open)) {
+      for (const socket of open.keys()) socket.destroy();
+    }
+  }
 }
 
 function listen(server: Server, host: string, port: number, flag: string): Promise<number> {

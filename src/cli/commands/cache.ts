@@ -4,15 +4,21 @@ import { Command } from 'commander';
 import { startCache } from '../../apps/cache/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
-import { portOrAny } from '../arguments/numbers.ts';
-import { byteSize } from '../arguments/quantities.ts';
+import { applyConfigFile } from '../arguments/config-file.ts';
+import { portOrAny, positiveInteger } from '../arguments/numbers.ts';
+import { byteSize, duration } from '../arguments/quantities.ts';
 
 interface CacheFlags {
+  readonly config?: string;
   readonly host: string;
   readonly port: number;
   readonly respPort: number;
+  readonly httpPort?: number;
   readonly memory: number;
+  readonly maxValueSize?: number;
+  readonly maxConnections: number;
   readonly passwordEnv?: string;
+  readonly drainTimeout: number;
 }
 
 /** The command `cache`. */
@@ -21,9 +27,15 @@ export function cacheCommand(): Command {
     .description(
       'Run a cache server that LMCache uses unchanged: lm:// and Redis’ protocol over one bounded store in memory.',
     )
+    .option('--config <file>', 'YAML file of these options by name; those of the command line win')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port of lm://; 0 for any', portOrAny, 65_432)
     .option('--resp-port <port>', 'port of Redis’ protocol; 0 for any', portOrAny, 6379)
+    .option(
+      '--http-port <port>',
+      'port of /metrics, /health, /ready and /stats; 0 for any (default: none)',
+      portOrAny,
+    )
     .option(
       '--memory <size>',
       'bound of the values, e.g. 8GiB',
@@ -31,14 +43,34 @@ export function cacheCommand(): Command {
       2 ** 30,
     )
     .option(
+      '--max-value-size <size>',
+      'largest value; larger ones are not stored (default: the memory)',
+      byteSize({ min: 1 << 20 }),
+    )
+    .option(
+      '--max-connections <count>',
+      'connections of all clients; one more is rejected',
+      positiveInteger,
+      10_000,
+    )
+    .option(
       '--password-env <variable>',
       'environment variable with the password of Redis clients (lm:// has none)',
     )
+    .option(
+      '--drain-timeout <duration>',
+      'time for requests in progress after SIGTERM or SIGINT',
+      duration('s', { min: 0 }),
+      30,
+    )
     .exitOverride()
-    .action(run);
+    .action((_flags: CacheFlags, command: Command) => run(command));
 }
 
-async function run(flags: CacheFlags): Promise<void> {
+async function run(command: Command): Promise<void> {
+  const { config } = command.opts<CacheFlags>();
+  if (config !== undefined) applyConfigFile(command, config);
+  const flags = command.opts<CacheFlags>();
   const { passwordEnv } = flags;
   const password = passwordEnv === undefined ? undefined : process.env[passwordEnv];
   if (passwordEnv !== undefined && !password) {
@@ -50,13 +82,16 @@ async function run(flags: CacheFlags): Promise<void> {
     host: flags.host,
     lmPort: flags.port,
     respPort: flags.respPort,
+    httpPort: flags.httpPort,
     memoryBytes: flags.memory,
+    valueBytesMax: flags.maxValueSize,
+    connectionsMax: flags.maxConnections,
     password,
     clock: { nowSeconds: () => performance.now() / 1000 },
     wallClock: { nowSeconds: () => Date.now() / 1000 },
   });
   process.stdout.write(`ready: ${server.urls.join(' ')}\n`);
   await stopped(signals);
-  await server.close();
+  await server.drain(1000 * flags.drainTimeout);
   signals.release();
 }

@@ -68,6 +68,8 @@ interface Entry {
 
 /** A store of values by key, in one process. */
 export class MemoryStore {
+  /** Larger values are not stored. */
+  readonly valueBytesMax: number;
   readonly #memory: PageMemory;
   readonly #clock: Clock;
   readonly #checksum: Checksum;
@@ -78,13 +80,19 @@ export class MemoryStore {
   #bytes = 0;
   readonly #counts = { hits: 0, misses: 0, evictions: 0, refused: 0, corrupt: 0 };
 
-  /** @param options.bytesMax Hard bound of the values' memory. */
+  /**
+   * @param options.bytesMax Hard bound of the values' memory.
+   * @param options.valueBytesMax Largest value. By default it is the memory.
+   */
   constructor(options: {
     readonly bytesMax: number;
+    readonly valueBytesMax?: number | undefined;
     readonly clock: Clock;
     readonly checksum: Checksum;
   }) {
     this.#memory = new PageMemory(options.bytesMax);
+    const { valueBytesMax = Number.POSITIVE_INFINITY } = options;
+    this.valueBytesMax = Math.min(valueBytesMax, this.#memory.pages * pageBytes);
     this.#clock = options.clock;
     this.#checksum = options.checksum;
     this.#held = new ExistenceLeases(Math.floor(this.#memory.pages / 2));
@@ -102,7 +110,7 @@ export class MemoryStore {
       spans: (pages: readonly number[], bytes: number) => this.#memory.spans(pages, bytes),
     };
     const writer = new PagesWriter(source, size, this.#checksum);
-    if (key.length > keyLengthMax || size > this.#memory.pages * pageBytes) writer.drop();
+    if (key.length > keyLengthMax || size > this.valueBytesMax) writer.drop();
     return {
       write: (bytes) => writer.write(bytes),
       abort: () => writer.abort(),

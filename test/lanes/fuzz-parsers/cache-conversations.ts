@@ -12,10 +12,12 @@ import { RespSyntaxError } from '../../../src/core/resp/index.ts';
 /** Small, so that values are evicted and refused, too. */
 const memoryBytes = 192 << 10;
 
+const requested = () => {};
+
 /** The replies to a Redis client, whose bytes come in pieces; with a mark where the connection is closed. */
 export function respReplies(bytes: Buffer, pieceBytes: number, password?: string): string {
   const { store, clock, replies, written } = client();
-  const service = { store, wallClock: clock, password, sizes: new ValueSizes() };
+  const service = { store, wallClock: clock, password, sizes: new ValueSizes(), requested };
   const connection = new RespConnection(service, replies, 1);
   try {
     for (let at = 0; at < bytes.length; at += pieceBytes) {
@@ -32,7 +34,7 @@ export function respReplies(bytes: Buffer, pieceBytes: number, password?: string
 /** The replies to a client of `lm://`. */
 export function lmReplies(bytes: Buffer, pieceBytes: number): string {
   const { store, replies, written } = client();
-  const connection = new LmConnection(store, replies);
+  const connection = new LmConnection({ store, requested }, replies);
   try {
     for (let at = 0; at < bytes.length; at += pieceBytes) {
       connection.take(bytes.subarray(at, at + pieceBytes));

@@ -1,0 +1,58 @@
+// The HTTP port for those who run the server: /metrics, /health, /ready and /stats.
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { type MetricsRegistry, metricsContentType } from '../../core/metrics/index.ts';
+import { createServer } from '../../io/node-http/index.ts';
+
+/** A request has to be complete within this time. */
+const requestTimeoutMs = 5_000;
+/** Connections at once; one more waits. */
+const connectionsMax = 64;
+
+export interface AdminState {
+  readonly registry: MetricsRegistry;
+  /** Whether clients should be sent here; false once the server has begun to stop. */
+  isReady(): boolean;
+  stats(): Readonly<Record<string, unknown>>;
+}
+
+/** Creates the server; the caller makes it listen. */
+export function createAdminServer(state: AdminState): Server {
+  const server = createServer({ requestTimeout: requestTimeoutMs }, (request, response) => {
+    request.resume();
+    respond(state, request, response);
+  });
+  server.maxConnections = connectionsMax;
+  return server;
+}
+
+function respond(state: AdminState, request: IncomingMessage, response: ServerResponse): void {
+  const send = (status: number, body: string, type = 'application/json') => {
+    response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  };
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD');
+    send(405, JSON.stringify({ error: `${request.method} is not allowed; use GET.` }));
+    return;
+  }
+  const path = (request.url ?? '').split('?', 1)[0];
+  switch (path) {
+    case '/metrics':
+      send(200, state.registry.render(), metricsContentType);
+      return;
+    case '/health':
+      send(200, JSON.stringify({ status: 'ok' }));
+      return;
+    case '/ready':
+      if (state.isReady()) send(200, JSON.stringify({ status: 'ready' }));
+      else send(503, JSON.stringify({ status: 'stopping' }));
+      return;
+    case '/stats':
+      send(200, `${JSON.stringify(state.stats(), undefined, 2)}\n`);
+      return;
+    default: {
+      const known = '/metrics, /health, /ready and /stats';
+      send(404, JSON.stringify({ error: `There is no ${path}; there are ${known}.` }));
+    }
+  }
+}

@@ -1,0 +1,102 @@
+// The bytes of one client, whatever its protocol: pauses, deadlines, and an end without lost replies.
+import type { Socket } from 'node:net';
+
+/** What a protocol does with the bytes of one client. */
+export interface Conversation {
+  /** Takes bytes; false if the client has to read replies first. @throws If the connection has to be closed. */
+  push(bytes: Uint8Array): boolean;
+  /** Goes on after `push` was false. */
+  resume(): boolean;
+  /** Requests that have begun. */
+  readonly requests: number;
+  /** Whether the last of them is not complete. */
+  readonly isWaiting: boolean;
+  close(): void;
+}
+
+/** Times after which the connection of a request that is not complete is closed. */
+export interface RequestDeadlines {
+  /** Without another byte. */
+  readonly stalledMs: number;
+  /** In all, for each request. */
+  readonly requestMs: number;
+}
+
+/** Why the server closed a connection. */
+export type CloseReason = 'stalled' | 'too slow' | 'syntax';
+
+export interface OpenConversation {
+  /** Closes the connection once the request that has begun is complete and its reply is written. */
+  finish(): void;
+}
+
+/**
+ * Connects a socket with its protocol.
+ *
+ * @param onClosing Called when the server closes the connection on its own.
+ */
+export function converse(
+  socket: Socket,
+  conversation: Conversation,
+  deadlines: RequestDeadlines,
+  onClosing: (reason: CloseReason) => void,
+): OpenConversation {
+  let isFinishing = false;
+  /** Whether what the client has sent waits until it has read replies. */
+  let isPaused = false;
+  const closeFor = (reason: CloseReason) => {
+    onClosing(reason);
+    socket.destroy();
+  };
+  socket.setTimeout(deadlines.stalledMs, () => {
+    if (conversation.isWaiting) closeFor('stalled');
+  });
+  let late: NodeJS.Timeout | undefined;
+  /** The request that `late` is for: a client that sends one upload after the other has a deadline for each. */
+  let watched = 0;
+  const watch = () => {
+    if (isFinishing && !isPaused && !conversation.isWaiting) socket.destroySoon();
+    if (conversation.isWaiting && conversation.requests === watched) return;
+    clearTimeout(late);
+    watched = conversation.requests;
+    late = conversation.isWaiting
+      ? setTimeout(() => closeFor('too slow'), deadlines.requestMs)
+      : undefined;
+  };
+  const guarded = (step: () => boolean) => {
+    let goesOn: boolean;
+    try {
+      goesOn = step();
+    } catch {
+      // The protocol has replied what there is to say; the stream is out of step.
+      onClosing('syntax');
+      socket.destroySoon();
+      return;
+    }
+    isPaused = !goesOn;
+    if (goesOn) return;
+    socket.pause();
+    socket.once('drain', () => {
+      isPaused = false;
+      socket.resume();
+      guarded(() => conversation.resume());
+      watch();
+    });
+  };
+  socket.on('data', (bytes: Buffer) => {
+    if (!socket.writable) return;
+    guarded(() => conversation.push(bytes));
+    watch();
+  });
+  socket.on('error', () => socket.destroy());
+  socket.once('close', () => {
+    clearTimeout(late);
+    conversation.close();
+  });
+  return {
+    finish() {
+      isFinishing = true;
+      watch();
+    },
+  };
+}
