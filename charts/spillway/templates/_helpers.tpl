@@ -4,6 +4,11 @@ release of that chart is upgraded in place only if they stay.
 */}}
 {{- define "spillway.part-of" -}}vllm-stack{{- end }}
 
+{{/* Whether spillway.observability.prometheus has its effect: the cluster has Prometheus Operator. Takes the root. */}}
+{{- define "spillway.is-watched" -}}
+{{- if and .Values.spillway.observability.prometheus (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1") }}true{{ end }}
+{{- end }}
+
 {{/* Labels of all engines. Takes the root. */}}
 {{- define "spillway.engines.common-labels" -}}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}

@@ -26,9 +26,11 @@ export class JsonOutput implements UpOutput {
   }
 
   ready(stack: ReadyStack): void {
-    const { apiUrl, pageUrl, models, engines } = stack;
-    if (engines === undefined) this.#event('ready', { url: apiUrl, page: pageUrl, models });
-    else this.#event('ready', { url: null, router: false, engines, models });
+    const { apiUrl, pageUrl, prometheusUrl, models, engines } = stack;
+    const watched = prometheusUrl === undefined ? {} : { prometheus: prometheusUrl };
+    if (engines === undefined)
+      this.#event('ready', { url: apiUrl, page: pageUrl, ...watched, models });
+    else this.#event('ready', { url: null, router: false, engines, ...watched, models });
   }
 
   snapshot(stack: StackSnapshot): void {

@@ -9,6 +9,8 @@ export interface ReadyStack {
   readonly engines?: readonly ReadyEngine[] | undefined;
   /** The web page; undefined if it is not served. */
   readonly pageUrl: string | undefined;
+  /** The Prometheus that watches it; undefined if none was asked for. */
+  readonly prometheusUrl?: string | undefined;
   readonly models: readonly string[];
   readonly curl: string;
   readonly openaiNode: readonly string[];

@@ -68,6 +68,7 @@ export function readyLines(stack: ReadyStack): string[] {
           ...stack.engines.map(({ name, url }) => `${name}: ${url}/v1`),
         ]),
     ...(stack.pageUrl === undefined ? [] : [`page:  ${stack.pageUrl}`]),
+    ...(stack.prometheusUrl === undefined ? [] : [`prometheus: ${stack.prometheusUrl}`]),
     '',
     stack.curl,
     '',

@@ -28,6 +28,7 @@ import {
   planEngines,
   processGroups,
 } from './engine-plan.ts';
+import { choosePrometheusPort, type LocalPrometheus, localPrometheus } from './local-prometheus.ts';
 import { assertPrograms } from './missing-programs.ts';
 import { type Backend, routerFlags } from './router-flags.ts';
 import type { EngineDetails, ProcessSnapshot, StackSnapshot } from './snapshot.ts';
@@ -75,6 +76,7 @@ export class RunningStack {
   readonly members: readonly Member[];
   /** Undefined with `routerSpec.enableRouter: false`. */
   readonly #router: Service | undefined;
+  readonly #prometheus: { readonly local: LocalPrometheus; readonly service: Service } | undefined;
   readonly #details = new Map<string, string>();
   /** Headers that the router requires from every client, this program included. */
   readonly #routerKey: string | undefined;
@@ -94,13 +96,17 @@ export class RunningStack {
     if (routerSpec.enableRouter) {
       await assertPortFree(routerSpec.host, routerSpec.containerPort, '--port');
     }
+    const prometheusPort = await choosePrometheusPort(options.values, options.environment);
     const ports = await choosePorts(options.values, engines);
     const backends = await Promise.all(
       engines.map((engine, index) => backendOf(engine, ports[index], options)),
     );
     // This program has no certificate of its own for a router that asks for one.
     const [adminPort] = routerSpec.tls.clientCa === undefined ? [] : await freePorts(1);
-    return new RunningStack(options, engines, backends, ports, adminPort);
+    return new RunningStack(options, engines, backends, ports, {
+      admin: adminPort,
+      prometheus: prometheusPort,
+    });
   }
 
   private constructor(
@@ -108,11 +114,12 @@ export class RunningStack {
     engines: readonly EnginePlan[],
     backends: readonly Backend[],
     ports: readonly (EnginePorts | undefined)[],
-    adminPort: number | undefined,
+    own: { readonly admin: number | undefined; readonly prometheus: number | undefined },
   ) {
     const { values, self, hooks, environment } = options;
     const { routerSpec } = values;
     const { cert } = routerSpec.tls;
+    const { admin: adminPort } = own;
     this.#hasDrainDelay = (routerSpec.drainDelay ?? 0) > 0;
     this.#routerKey = environment.SPILLWAY_ROUTER_API_KEY?.trim();
     const scheme = cert === undefined ? 'http' : 'https';
@@ -138,6 +145,13 @@ export class RunningStack {
     this.members = engines.map((engine, index) => {
       return { engine, backend: backends[index] as Backend, service: services.get(engine) };
     });
+    if (own.prometheus !== undefined) {
+      const local = localPrometheus({
+        ...{ values, port: own.prometheus, members: this.members },
+        routerUrl: routerSpec.enableRouter ? this.viewsUrl : undefined,
+      });
+      this.#prometheus = { local, service: new Service(local.spec, serviceHooks) };
+    }
     if (!routerSpec.enableRouter) return;
     const [command, ...first] = self;
     this.#router = new Service(
@@ -158,8 +172,13 @@ export class RunningStack {
 
   /** Names of the child processes. */
   get childNames(): string[] {
-    const router = this.#router === undefined ? [] : [this.#router];
-    return [...this.#engineServices(), ...router].map(({ spec }) => spec.name);
+    const others = [this.#router, this.#prometheus?.service].filter((one) => one !== undefined);
+    return [...this.#engineServices(), ...others].map(({ spec }) => spec.name);
+  }
+
+  /** Base URL of the Prometheus that watches the stack, if there is one. */
+  get prometheusUrl(): string | undefined {
+    return this.#prometheus?.local.url;
   }
 
   /**
@@ -172,6 +191,7 @@ export class RunningStack {
     try {
       await Promise.all(this.#engineServices().map((service) => service.start()));
       await this.#router?.start();
+      await this.#prometheus?.service.start();
     } catch (error) {
       await this.stop();
       throw error;
@@ -187,6 +207,8 @@ export class RunningStack {
   async stop(hurry?: AbortSignal, drains = false): Promise<void> {
     await this.#router?.stop(hurry, this.#hasDrainDelay && !drains ? 'SIGINT' : 'SIGTERM');
     await Promise.all(this.#engineServices().map((service) => service.stop(hurry)));
+    await this.#prometheus?.service.stop(hurry);
+    this.#prometheus?.local.remove();
   }
 
   /** The current state of the stack. A router that does not respond within 2 s is omitted. */
@@ -238,13 +260,28 @@ export class RunningStack {
   /** Engines that share a process have separate entries. */
   #processes(): ProcessSnapshot[] {
     const engines = this.members.map((member) => this.#engine(member));
-    if (this.#router === undefined) return engines;
-    const router = { name: 'router', kind: 'router', url: this.url, model: undefined } as const;
-    return [...engines, { ...router, ...this.#stateOf(this.#router) }];
+    const { url } = this;
+    const others = [
+      { name: 'router', kind: 'router', url, service: this.#router },
+      {
+        name: 'prometheus',
+        kind: 'prometheus',
+        url: this.prometheusUrl ?? '',
+        service: this.#prometheus?.service,
+      },
+    ] as const;
+    return [
+      ...engines,
+      ...others.flatMap(({ service, ...process }) =>
+        service === undefined ? [] : [{ ...process, model: undefined, ...this.#stateOf(service) }],
+      ),
+    ];
   }
 
   #processesOf(service: Service): ProcessSnapshot[] {
-    if (service === this.#router) return this.#processes().slice(-1);
+    if (service === this.#router || service === this.#prometheus?.service) {
+      return this.#processes().filter(({ name }) => name === service.spec.name);
+    }
     return this.members
       .filter((member) => member.service === service)
       .map((member) => this.#engine(member));

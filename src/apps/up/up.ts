@@ -106,6 +106,7 @@ function readyStack(stack: RunningStack, options: UpOptions, startedAt: number):
       ? undefined
       : stack.members.map(({ backend: { name, url, model } }) => ({ name, url, model })),
     pageUrl: hasRouter && options.values.spillway.dashboard ? `${stack.viewsUrl}/` : undefined,
+    prometheusUrl: stack.prometheusUrl,
     models,
     curl: curlLine(target),
     openaiNode: openaiNodeLines(target),

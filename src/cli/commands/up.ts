@@ -7,6 +7,7 @@ import {
   LiveOutput,
   overrideValues,
   PlainOutput,
+  prometheusNote,
   runUp,
   styleOf,
   type UpOutput,
@@ -94,6 +95,8 @@ async function up(flags: UpFlags): Promise<void> {
   if (!values.routerSpec.enableRouter) noteRouterFlags(flags);
   await checkFlagNames(flags, values);
   checkPolicy(values);
+  const note = prometheusNote(values, env);
+  if (note !== undefined) stderr.write(`spillway: ${note}\n`);
   // A terminal that is closed sends SIGHUP, which also stops the stack in order.
   const signals = watchStopSignals(['SIGINT', 'SIGTERM', 'SIGHUP']);
   const { output, release } = outputFor(flags, () => process.kill(process.pid, 'SIGINT'));

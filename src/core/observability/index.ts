@@ -4,6 +4,7 @@ export type { Dashboard, DashboardVariable, Panel, PanelRow } from './dashboard.
 export { filledIn, metricNames } from './expression.ts';
 export { grafanaDashboard } from './grafana.ts';
 export { planSeries } from './plan-series.ts';
+export { prometheusConfig, type ScrapeJob, type ScrapeTarget } from './prometheus-config.ts';
 export { ruleCases } from './rule-cases/all-cases.ts';
 export { promtoolTest } from './rule-cases/rule-case.ts';
 export { alertRules, recordingRules } from './rules/all-rules.ts';

@@ -25,6 +25,7 @@ import {
   text,
   upstream,
 } from './schema-keys.ts';
+import { observability } from './schema-observability.ts';
 import { thresholdsSchema } from './schema-thresholds.ts';
 
 export const cacheserverSpec = section({
@@ -293,6 +294,7 @@ export const spillway = section({
     "Policy of Spillway's router where the upstream chart's router has none of that name: it takes precedence over " +
       'routerSpec.routingLogic, which the chart reads, unless a later file or --set sets that key.',
   ),
+  observability,
   ...chartKeys,
   thresholds: ours(
     thresholdsSchema.prefault({}),

@@ -45,6 +45,8 @@ export interface RenderOptions {
   /** Files of values, before `values`. */
   readonly files?: readonly string[];
   readonly values?: unknown;
+  /** APIs that the cluster has besides Kubernetes' own. @default that of Prometheus Operator */
+  readonly apiVersions?: readonly string[];
 }
 
 /** A copy of the chart with some of its templates only, as helm-unittest renders a suite. */
@@ -64,6 +66,9 @@ export function withTemplates(names: readonly string[]): string {
 
 const partial = new Map<string, string>();
 
+/** Its API, on which spillway.observability.prometheus depends. */
+const operatorVersion = 'monitoring.coreos.com/v1';
+
 let counter = 0;
 
 /**
@@ -80,6 +85,7 @@ export async function render(options: RenderOptions = {}): Promise<Map<string, M
     program,
     [
       ...['template', release, options.chart ?? chart, '--namespace', namespace],
+      ...(options.apiVersions ?? [operatorVersion]).flatMap((one) => ['--api-versions', one]),
       ...[...files, ...(values === undefined ? [] : [given])].flatMap((file) => ['-f', file]),
     ],
     { timeout: 60_000, maxBuffer: 32 << 20 },

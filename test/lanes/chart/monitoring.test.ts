@@ -77,6 +77,50 @@ test('promtool accepts the alerts, which fire in their namespace and only when t
   }
 });
 
+test('spillway.observability.prometheus creates monitors, rules and dashboards where the cluster has the operator', async () => {
+  const values = { spillway: { observability: { prometheus: true } } };
+  const kinds = (all: readonly { readonly kind: string }[], kind: string) =>
+    all.filter((one) => one.kind === kind).length;
+  const all = await objects(values);
+  assert.deepEqual([kinds(all, 'ServiceMonitor'), kinds(all, 'PrometheusRule')], [2, 1]);
+  assert.ok(all.some(({ metadata }) => metadata.name.endsWith('-grafana-spillway-router')));
+  const without = await objects(values, { apiVersions: [] });
+  assert.deepEqual(without, await objects({}));
+});
+
+test('the monitors select the Services whose names the rules and dashboards expect', async () => {
+  const all = await objects({
+    servingEngineSpec: {
+      serviceMonitor: { enabled: true },
+      modelSpec: [{ name: 'e', kind: 'embedded', modelURL: 'Qwen/Qwen3-8B', replicaCount: 1 }],
+    },
+    routerSpec: { serviceMonitor: { enabled: true } },
+  });
+  const monitors = all.filter(({ kind }) => kind === 'ServiceMonitor');
+  const expected = [/engine-service$/, /router-service$/];
+  assert.equal(monitors.length, expected.length);
+  for (const monitor of monitors) {
+    const { selector, endpoints } = monitor['spec'];
+    const services = all.filter(
+      ({ kind, metadata, spec }) =>
+        kind === 'Service' &&
+        Object.entries(selector.matchLabels).every(
+          ([label, value]) => (metadata['labels'] as Record<string, unknown>)?.[label] === value,
+        ) &&
+        (spec.ports as { name: string }[]).some(({ name }) => name === endpoints[0].port),
+    );
+    // Prometheus Operator takes the name of the Service as the job.
+    assert.ok(services.length > 0, monitor.metadata.name);
+    for (const { metadata } of services) {
+      assert.equal(
+        expected.filter((pattern) => pattern.test(metadata.name)).length,
+        1,
+        metadata.name,
+      );
+    }
+  }
+});
+
 test('promtool parses every query of the dashboards', { skip }, async () => {
   const all = await objects({
     grafanaDashboards: { enabled: true },

@@ -236,5 +236,11 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
   'spillway.enginePort': onlyUp,
   'spillway.engineProcesses': onlyUp,
   'spillway.vllmCommand': onlyUp,
+  'spillway.observability.prometheus': onlyUp,
+  'spillway.observability.prometheusPort': onlyUp,
+  'spillway.observability.prometheusCommand': onlyUp,
+  'spillway.observability.prometheusDirectory': onlyUp,
+  'spillway.observability.prometheusRules': onlyUp,
+  'spillway.observability.scrapeSeconds': onlyUp,
   'spillway.thresholds': { up: plansOnly, simulate: plansOnly },
 };
