@@ -66,6 +66,14 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
       'Decide stack, KV offload and size for a workload, on one page, with reasons and figures.',
     load: async () => (await import('./commands/plan.ts')).planCommand(),
   },
+  report: {
+    summary: 'Write one page about measured runs: list, trends, comparison, pictures.',
+    load: async () => (await import('./commands/results.ts')).reportCommand(),
+  },
+  results: {
+    summary: 'List the runs that were measured with --run-dir.',
+    load: async () => (await import('./commands/results.ts')).resultsCommand(),
+  },
   router: {
     summary: 'Route the requests of an OpenAI endpoint to the engine that responds first.',
     load: async () => (await import('./commands/router.ts')).routerCommand(),

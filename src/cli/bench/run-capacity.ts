@@ -114,15 +114,16 @@ export interface FlaggedSearch {
 export async function searchFor(
   flags: CapacityFlags & SloFlags,
   startRate: number,
-  signal: AbortSignal,
+  context: { readonly signal: AbortSignal; readonly onPoint: (point: LoadPoint) => void },
 ): Promise<FlaggedSearch> {
+  const { signal } = context;
   const level = limitsOf('--slo', flags.slo ?? []);
   const { sloShare, precision, maxRuns: runsMax } = flags;
   if (!(precision > 0)) throw new InputError('--precision must be above 0.');
   const outcome = await runRateSearch(
     { start: startRate, share: sloShare, precision, runsMax, ...rateRange },
     runnerOf(flags, 'rate', { signal, level, variesArrivals: true }),
-    { signal, onPoint: showPoint('rate') },
+    context,
   );
   return { outcome, level };
 }

@@ -8,15 +8,17 @@ import {
   promptApis,
   type ReplayOptions,
   replayJson,
+  requestsCsv,
   runReplay,
 } from '../../tools/benchmark/index.ts';
 import { readEnvironment } from '../../tools/environment/index.ts';
 import { httpUrl, percentiles } from '../arguments/lists.ts';
 import { nonNegativeInteger, positive, positiveInteger } from '../arguments/numbers.ts';
 import { duration } from '../arguments/quantities.ts';
+import { addRunDirFlag, finishRun, openRun, type RunDirFlags } from '../bench/run-dir.ts';
 import { apiKeyOf, checkWritable, runMeasured } from '../bench/run-measured.ts';
 
-interface ReplayFlags {
+interface ReplayFlags extends RunDirFlags {
   readonly trace: string;
   readonly url: URL;
   readonly api: PromptApi;
@@ -42,7 +44,7 @@ interface ReplayFlags {
 
 /** The command `bench replay`. */
 export function replayCommand(): Command {
-  return new Command('replay')
+  const command = new Command('replay')
     .description(
       'Replay a trace in open loop: requests are sent at the times of the trace, with prompts rebuilt from block ids and with its output lengths.',
     )
@@ -112,23 +114,29 @@ export function replayCommand(): Command {
     .option(
       '--json [file]',
       'result with the keys of vllm bench serve, to a file or standard output',
-    )
-    .exitOverride()
-    .action(runCommand);
+    );
+  return addRunDirFlag(command).exitOverride().action(runCommand);
 }
 
 async function runCommand(flags: ReplayFlags): Promise<void> {
   const { json } = flags;
   if (typeof json === 'string') await checkWritable(json);
   const options = toOptions(flags);
-  const outcome = await runMeasured(options, 'Replaying', (context) => runReplay(options, context));
+  const run = await openRun(flags, 'bench replay');
+  const outcome = await runMeasured(options, 'Replaying', (context) =>
+    runReplay(options, {
+      ...context,
+      ...(run === undefined ? {} : { onRecord: (record) => run.response(record) }),
+    }),
+  );
   if (outcome === undefined) return;
-  if (json === true) {
-    process.stdout.write(await resultText(options, outcome));
-    return;
-  }
-  process.stdout.write(loadTable(options, outcome));
-  if (json !== undefined) await writeFile(json, await resultText(options, outcome));
+  if (json === true) process.stdout.write(await resultText(options, outcome));
+  else process.stdout.write(loadTable(options, outcome));
+  if (typeof json === 'string') await writeFile(json, await resultText(options, outcome));
+  await finishRun(run, replayJson(options, outcome), {
+    urls: [options.url.href],
+    files: { 'requests.csv': requestsCsv(outcome.records) },
+  });
 }
 
 /** The result as JSON, with the machine of the client and the version of the server. */

@@ -5,15 +5,18 @@ import { Command } from 'commander';
 import {
   type LoadOutcome,
   loadTable,
+  requestsCsv,
   runLoad,
   type ServeOptions,
   serveJson,
   serveSource,
 } from '../../tools/benchmark/index.ts';
 import { readEnvironment } from '../../tools/environment/index.ts';
+import { loadPage, responsesOf } from '../../tools/runs/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { addSloFlags, type SloFlags } from '../bench/capacity-flags.ts';
 import { checkHasNoLoad } from '../bench/run-capacity.ts';
+import { addRunDirFlag, finishRun, openRun, type RunDirFlags } from '../bench/run-dir.ts';
 import { checkWritable, runMeasured } from '../bench/run-measured.ts';
 import {
   addLoadFlags,
@@ -24,7 +27,9 @@ import {
 import { pairsOf, serveOptions, trafficOf, urlOf } from '../bench/serve-options.ts';
 import { search } from './bench-sweep.ts';
 
-interface ServeFlags extends LoadFlags, TargetFlags, SloFlags {
+interface ServeFlags extends LoadFlags, TargetFlags, SloFlags, RunDirFlags {
+  readonly csv?: string;
+  readonly html?: string;
   readonly label?: string;
   readonly metadata?: readonly string[];
   readonly saveResult?: true;
@@ -39,8 +44,13 @@ export function serveCommand(): Command {
   const command = new Command('serve').description(
     'Send generated requests at a rate or from a number of users, as vllm bench serve does, and measure the responses.',
   );
-  return addSloFlags(addLoadFlags(addTargetFlags(command)))
-    .optionsGroup('Output:')
+  addSloFlags(addLoadFlags(addTargetFlags(command))).optionsGroup('Output:');
+  return addRunDirFlag(command)
+    .option('--html <file>', 'a page with the table and pictures')
+    .option(
+      '--csv <file>',
+      'a line per response, with the columns of multi-round-qa.py of the production stack',
+    )
     .option(
       '--json [file]',
       'result with the keys of vllm bench serve, to a file or standard output',
@@ -70,13 +80,27 @@ async function runCommand(flags: ServeFlags): Promise<void> {
     await mkdir(dirname(file), { recursive: true });
     await checkWritable(file);
   }
+  for (const path of [flags.csv, flags.html]) if (path !== undefined) await checkWritable(path);
+  const run = await openRun(flags, 'bench serve', flags.label);
   const outcome = await runMeasured(options, 'Sending', (context) =>
-    runLoad(options, (model) => serveSource(traffic, model), context),
+    runLoad(options, (model) => serveSource(traffic, model), {
+      ...context,
+      ...(run === undefined ? {} : { onRecord: (record) => run.response(record) }),
+    }),
   );
   if (outcome === undefined) return;
   const text = await resultText(options, outcome);
   process.stdout.write(flags.json === true ? text : loadTable(options, outcome));
   if (file !== undefined) await writeFile(file, text);
+  if (flags.html !== undefined) {
+    const title = flags.label ?? `${outcome.model.id} at ${options.url.href}`;
+    const page = loadPage(title, loadTable(options, outcome), responsesOf(outcome.records));
+    await writeFile(flags.html, page);
+  }
+  const csv = requestsCsv(outcome.records);
+  if (flags.csv !== undefined) await writeFile(flags.csv, csv);
+  const urls = [options.url.href];
+  await finishRun(run, serveJson(options, outcome), { urls, files: { 'requests.csv': csv } });
 }
 
 /** With --slo: from --request-rate on, or 1 request per second. */

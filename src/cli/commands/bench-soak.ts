@@ -12,10 +12,13 @@ import {
   serverMemory,
   soakJson,
   soakTable,
+  windowJson,
 } from '../../tools/capacity/index.ts';
 import { readEnvironment } from '../../tools/environment/index.ts';
+import type { RunFolder } from '../../tools/runs/index.ts';
 import { duration } from '../arguments/quantities.ts';
 import { share } from '../bench/capacity-flags.ts';
+import { addRunDirFlag, finishRun, openRun, type RunDirFlags } from '../bench/run-dir.ts';
 import { checkWritable, interruptible, withProgress } from '../bench/run-measured.ts';
 import {
   addLoadFlags,
@@ -25,7 +28,7 @@ import {
 } from '../bench/serve-flags.ts';
 import { serveOptions, trafficOf, urlOf } from '../bench/serve-options.ts';
 
-interface SoakFlags extends LoadFlags, TargetFlags {
+interface SoakFlags extends LoadFlags, TargetFlags, RunDirFlags {
   readonly window?: number;
   readonly drift: number;
   readonly json?: string | true;
@@ -44,7 +47,7 @@ export function soakCommand(): Command {
   const command = new Command('soak').description(
     'Run one load for long (--duration, by default an hour) and test whether latencies, failures or the memory of the server grow. Exit status 0: stable, 1: drifts, 3: not enough data.',
   );
-  return addLoadFlags(addTargetFlags(command))
+  addLoadFlags(addTargetFlags(command))
     .optionsGroup('Soak:')
     .option(
       '--window <duration>',
@@ -52,7 +55,8 @@ export function soakCommand(): Command {
       duration('s'),
     )
     .option('--drift <share>', 'change over the soak that does not matter', share, driftMaxDefault)
-    .optionsGroup('Output:')
+    .optionsGroup('Output:');
+  return addRunDirFlag(command)
     .option('--json [file]', 'result as JSON, to a file or standard output')
     .exitOverride()
     .action(soak);
@@ -67,24 +71,26 @@ async function soak(flags: SoakFlags): Promise<void> {
   }
   const { json, duration: seconds = soakSecondsDefault } = flags;
   if (typeof json === 'string') await checkWritable(json);
+  const run = await openRun(flags, 'bench soak');
   const outcome = await interruptible((signal) =>
-    measured({ ...flags, duration: seconds }, signal),
+    measured({ ...flags, duration: seconds }, { signal, run }),
   );
   if (outcome === undefined) return;
   process.exitCode ??= statuses[outcome.verdict];
-  if (json === undefined) {
-    process.stdout.write(soakTable(outcome));
-    return;
+  const urls = [urlOf(flags).href];
+  if (json === undefined) process.stdout.write(soakTable(outcome));
+  else {
+    const environment = await readEnvironment({ urls });
+    const text = `${JSON.stringify({ ...soakJson(outcome), environment })}\n`;
+    process.stdout.write(json === true ? text : soakTable(outcome));
+    if (typeof json === 'string') await writeFile(json, text);
   }
-  const environment = await readEnvironment({ urls: [urlOf(flags).href] });
-  const text = `${JSON.stringify({ ...soakJson(outcome), environment })}\n`;
-  process.stdout.write(json === true ? text : soakTable(outcome));
-  if (typeof json === 'string') await writeFile(json, text);
+  await finishRun(run, soakJson(outcome), { urls });
 }
 
 function measured(
   flags: SoakFlags & { readonly duration: number },
-  signal: AbortSignal,
+  { signal, run }: { readonly signal: AbortSignal; readonly run: RunFolder | undefined },
 ): Promise<SoakOutcome> {
   const options = serveOptions(flags, urlOf(flags), new Date());
   const traffic = trafficOf(flags, flags.endpoint);
@@ -96,11 +102,15 @@ function measured(
       clock: { nowSeconds: () => performance.now() / 1000 },
       signal,
       serverBytes: () => serverMemory(options.url),
+      onWindow: (window) => run?.event(window.startSeconds, 'window', windowJson(window)),
       runLoad: async (onRecord) => {
         await withProgress(signal, (context) =>
           runLoad(options, (model) => serveSource(traffic, model), {
             ...context,
-            onRecord,
+            onRecord: (record) => {
+              onRecord(record);
+              run?.response(record);
+            },
             keepsRecords: false,
           }),
         );

@@ -1,8 +1,12 @@
 // `spillway bench sweep` and `bench saturate`: the same load at ever higher rates, or from ever more users.
 import { writeFile } from 'node:fs/promises';
+import { performance } from 'node:perf_hooks';
 import { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import {
+  type LoadAxis,
+  type LoadPoint,
+  pointJson,
   runSaturation,
   runSweep,
   type SweepOutcome,
@@ -12,6 +16,7 @@ import {
   sweepTable,
 } from '../../tools/capacity/index.ts';
 import { readEnvironment } from '../../tools/environment/index.ts';
+import type { RunFolder } from '../../tools/runs/index.ts';
 import { positive, positiveInteger } from '../arguments/numbers.ts';
 import { addSloFlags, loadList, type SloFlags } from '../bench/capacity-flags.ts';
 import {
@@ -21,11 +26,12 @@ import {
   searchFor,
   showPoint,
 } from '../bench/run-capacity.ts';
+import { addRunDirFlag, finishRun, openRun, type RunDirFlags } from '../bench/run-dir.ts';
 import { checkWritable, interruptible } from '../bench/run-measured.ts';
 import { addLoadFlags, addTargetFlags } from '../bench/serve-flags.ts';
 import { limitsOf, urlOf } from '../bench/serve-options.ts';
 
-interface OutputFlags {
+interface OutputFlags extends RunDirFlags {
   readonly json?: string | true;
 }
 
@@ -75,8 +81,7 @@ export function saturateCommand(): Command {
 }
 
 function withOutput(command: Command): Command {
-  return command
-    .optionsGroup('Output:')
+  return addRunDirFlag(command.optionsGroup('Output:'))
     .option('--json [file]', 'result as JSON, to a file or standard output')
     .exitOverride();
 }
@@ -96,11 +101,8 @@ async function sweep(flags: SweepFlags): Promise<void> {
   }
   const axis = rates === undefined ? 'concurrency' : 'rate';
   const level = slo === undefined ? undefined : limitsOf('--slo', slo);
-  await showSweep(flags, (signal) =>
-    runSweep(axis, loads, runnerOf(flags, axis, { signal, level }), {
-      signal,
-      onPoint: showPoint(axis),
-    }),
+  await showSweep(flags, 'bench sweep', axis, (signal, onPoint) =>
+    runSweep(axis, loads, runnerOf(flags, axis, { signal, level }), { signal, onPoint }),
   );
 }
 
@@ -108,22 +110,22 @@ async function saturate(flags: SaturateFlags): Promise<void> {
   checkHasNoLoad(flags, 'bench saturate');
   if (flags.slo !== undefined) return search(flags, startRate);
   const range = { usersMin: flags.from, usersMax: Math.max(flags.from, flags.maxUsers) };
-  await showSweep(flags, (signal) =>
-    runSaturation(range, runnerOf(flags, 'concurrency', { signal }), {
-      signal,
-      onPoint: showPoint('concurrency'),
-    }),
+  await showSweep(flags, 'bench saturate', 'concurrency', (signal, onPoint) =>
+    runSaturation(range, runnerOf(flags, 'concurrency', { signal }), { signal, onPoint }),
   );
 }
 
 async function showSweep(
   flags: CapacityFlags & OutputFlags,
-  run: (signal: AbortSignal) => Promise<SweepOutcome>,
+  command: string,
+  axis: LoadAxis,
+  work: (signal: AbortSignal, onPoint: (point: LoadPoint) => void) => Promise<SweepOutcome>,
 ): Promise<void> {
-  const outcome = await measured(flags, run);
-  if (outcome === undefined) return;
+  const found = await measured(flags, command, axis, work);
+  if (found === undefined) return;
+  const { outcome, run } = found;
   if (outcome.knee === undefined) process.exitCode ??= 1;
-  await show(flags, sweepTable(outcome), sweepJson(outcome));
+  await show(flags, run, sweepTable(outcome), sweepJson(outcome));
 }
 
 /** Finds the highest rate within --slo and prints it; exit status 1 if no rate holds it. */
@@ -131,36 +133,51 @@ export async function search(
   flags: CapacityFlags & SloFlags & OutputFlags,
   firstRate: number,
 ): Promise<void> {
-  const found = await measured(flags, (signal) => searchFor(flags, firstRate, signal));
+  const found = await measured(flags, 'bench slo', 'rate', (signal, onPoint) =>
+    searchFor(flags, firstRate, { signal, onPoint }),
+  );
   if (found === undefined) return;
-  const { outcome, level } = found;
+  const { outcome, level } = found.outcome;
   if (outcome.holds === undefined) process.exitCode ??= 1;
   await show(
     flags,
+    found.run,
     searchTable(outcome, level, flags.sloShare),
     searchJson(outcome, level, flags.sloShare),
   );
 }
 
-async function measured<Result>(
-  { json }: OutputFlags,
-  run: (signal: AbortSignal) => Promise<Result>,
-): Promise<Result | undefined> {
-  if (typeof json === 'string') await checkWritable(json);
-  return interruptible(run);
+/** Runs with the folder of --run-dir, which gets an event for each load. */
+async function measured<Outcome>(
+  flags: OutputFlags,
+  command: string,
+  axis: LoadAxis,
+  work: (signal: AbortSignal, onPoint: (point: LoadPoint) => void) => Promise<Outcome>,
+): Promise<{ readonly outcome: Outcome; readonly run: RunFolder | undefined } | undefined> {
+  if (typeof flags.json === 'string') await checkWritable(flags.json);
+  const run = await openRun(flags, command);
+  const show = showPoint(axis);
+  const startMs = performance.now();
+  const onPoint = (point: LoadPoint) => {
+    show(point);
+    run?.event((performance.now() - startMs) / 1000, 'point', pointJson(axis, point));
+  };
+  const outcome = await interruptible((signal) => work(signal, onPoint));
+  return outcome === undefined ? undefined : { outcome, run };
 }
 
 async function show(
   flags: CapacityFlags & OutputFlags,
+  run: RunFolder | undefined,
   table: string,
   json: Record<string, unknown>,
 ): Promise<void> {
-  if (flags.json === undefined) {
-    process.stdout.write(table);
-    return;
+  const urls = [urlOf(flags).href];
+  if (flags.json === undefined) process.stdout.write(table);
+  else {
+    const text = `${JSON.stringify({ ...json, environment: await readEnvironment({ urls }) })}\n`;
+    process.stdout.write(flags.json === true ? text : table);
+    if (typeof flags.json === 'string') await writeFile(flags.json, text);
   }
-  const environment = await readEnvironment({ urls: [urlOf(flags).href] });
-  const text = `${JSON.stringify({ ...json, environment })}\n`;
-  process.stdout.write(flags.json === true ? text : table);
-  if (typeof flags.json === 'string') await writeFile(flags.json, text);
+  await finishRun(run, json, { urls });
 }

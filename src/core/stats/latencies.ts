@@ -24,6 +24,8 @@ export interface RequestRecord {
   readonly isEmulated?: boolean | undefined;
   /** Wall seconds that an emulated engine reported to be behind its clock; undefined if it kept up. */
   readonly engineLagSeconds?: number | undefined;
+  /** Client or conversation; undefined if the load has none. */
+  readonly session?: string | undefined;
   /** undefined for a complete response. */
   readonly error: RequestError | undefined;
 }

@@ -6,6 +6,7 @@ export { loadTable } from './load-table.ts';
 export { createProgressDisplay, type ProgressOutput } from './progress.ts';
 export { type ReplayProgress, type ReplayResult, replay } from './replay.ts';
 export { createRequestWriter, type LoadRequest, type RequestWriter } from './request-body.ts';
+export { requestsCsv } from './requests-csv.ts';
 export {
   type LoadContext,
   type LoadOptions,

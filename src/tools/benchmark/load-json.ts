@@ -1,6 +1,7 @@
 // The result of a load as JSON: what the keys of `vllm bench serve` lack, under `spillway`.
 import { latencyKeys, loadSpread, type Summary } from '../../core/stats/index.ts';
 import type { LoadOptions, LoadOutcome } from './run-load.ts';
+import { steadyFromSeconds } from './steady-part.ts';
 
 /** Returns the figures of a run that have no key in `vllm bench serve`. Times are GPU time. */
 export function loadJson(options: LoadOptions, outcome: LoadOutcome): Record<string, unknown> {
@@ -18,6 +19,7 @@ export function loadJson(options: LoadOptions, outcome: LoadOutcome): Record<str
     },
     from_schedule: latencyKeys(report.fromScheduled, report.percentiles),
     good: report.good ?? null,
+    steady_from_seconds: steadyFromSeconds(outcome.records) ?? null,
     client_cpu_seconds: outcome.clientCpuSeconds,
     cached_tokens: report.cachedTokens,
     cache_queried_tokens: report.cacheQueriedTokens,

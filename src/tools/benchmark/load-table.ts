@@ -9,6 +9,7 @@ import {
 } from '../../core/stats/index.ts';
 import { count, percent, textTable } from '../report/index.ts';
 import type { LoadOptions, LoadOutcome } from './run-load.ts';
+import { isLongEnough, steadyFromSeconds } from './steady-part.ts';
 
 /** Client lag above this share of the median TTFT gets a warning. */
 const lagShareMax = 0.05;
@@ -107,12 +108,24 @@ function rateLines({ timeScale }: LoadOptions, outcome: LoadOutcome): string[] {
     `offered     ${rate(report.offeredRate)} requests/s, sent ${rate(report.sentRate)}, completed ${perSecond(report.completed)}; at most ${report.peakConcurrency} at once`,
     `tokens      ${perSecond(report.inputTokens)} in/s, ${perSecond(report.outputTokens)} out/s; ${counted(report.peakChunksPerSecond, 'chunk')} in the busiest second`,
     `client      ${percent(outcome.clientCpuSeconds / wallSeconds, 2)} of a core`,
+    ...steadyLines(outcome),
     ...engineLagLines(report),
     ...(isLate
       ? [
           `WARNING     requests were sent ${lag.mean.toFixed(1)} ms late on average (at most ${lag.max.toFixed(0)}): the client delayed them; use the rows "since due".`,
         ]
       : []),
+  ];
+}
+
+/** Says where the steady state begins; empty for a run that is too short to say. */
+function steadyLines({ records }: LoadOutcome): string[] {
+  if (!isLongEnough(records)) return [];
+  const from = steadyFromSeconds(records);
+  return [
+    from === undefined
+      ? 'WARNING     no steady state: latencies still change at the end of the run; send less, or for longer.'
+      : `steady      from ${from.toFixed(1)} s on`,
   ];
 }
 

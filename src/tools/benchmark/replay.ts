@@ -249,6 +249,7 @@ function recordOf(
     engineName: answer.engineName,
     isEmulated: answer.isEmulated,
     engineLagSeconds: answer.engineLagSeconds,
+    ...(request.session === undefined ? {} : { session: request.session }),
     error: answer.error,
   };
 }

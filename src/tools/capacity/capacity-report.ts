@@ -114,7 +114,8 @@ function latencyCells({ report }: LoadPoint, name: 'ttft' | 'tpot'): string[] {
   return [milliseconds(summary?.median), milliseconds(p99 ?? undefined)];
 }
 
-function pointJson(axis: LoadAxis, point: LoadPoint): Record<string, unknown> {
+/** A point in the keys of `vllm bench serve`, with its load. */
+export function pointJson(axis: LoadAxis, point: LoadPoint): Record<string, unknown> {
   return {
     [axis]: point.load,
     ...throughputs(point),

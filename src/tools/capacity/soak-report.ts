@@ -44,18 +44,22 @@ export function soakJson(outcome: SoakOutcome): Record<string, unknown> {
       ...{ figure: name, median, change, drifts: isDrift },
       ...{ slope_per_window: trend.slope, low: trend.low, high: trend.high, p: trend.p },
     })),
-    windows: outcome.windows.map((window) => ({
-      start_seconds: window.startSeconds,
-      completed: window.completed,
-      failed: window.failed,
-      good: window.good ?? null,
-      output_tokens: window.outputTokens,
-      p50_ttft_ms: window.ttftP50Ms ?? null,
-      p99_ttft_ms: window.ttftP99Ms ?? null,
-      p50_tpot_ms: window.tpotP50Ms ?? null,
-      p50_e2el_ms: window.e2eP50Ms ?? null,
-      server_bytes: window.serverBytes ?? null,
-    })),
+    windows: outcome.windows.map(windowJson),
+  };
+}
+
+export function windowJson(window: SoakWindow): Record<string, number | null> {
+  return {
+    start_seconds: window.startSeconds,
+    completed: window.completed,
+    failed: window.failed,
+    good: window.good ?? null,
+    output_tokens: window.outputTokens,
+    p50_ttft_ms: window.ttftP50Ms ?? null,
+    p99_ttft_ms: window.ttftP99Ms ?? null,
+    p50_tpot_ms: window.tpotP50Ms ?? null,
+    p50_e2el_ms: window.e2eP50Ms ?? null,
+    server_bytes: window.serverBytes ?? null,
   };
 }
 

@@ -14,7 +14,9 @@ export function countAxis(most: number): Axis {
 
 /** Runs from the smallest value to the largest, with about five ticks at round values. */
 export function linearAxis(least: number, most: number): Axis {
-  const span = most - least || 1;
+  // Values that are equal but for rounding would have ticks without number.
+  const isPoint = most - least <= 1e-9 * Math.max(Math.abs(most), Math.abs(least));
+  const span = isPoint ? 1 : most - least;
   const step = niceStep(span / 5);
   const ticks: number[] = [];
   for (let i = Math.ceil(least / step); i * step <= most * (1 + 1e-9); i++) ticks.push(i * step);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { linearAxis } from './axis.ts';
 import {
   intervalBars,
   lineChart,
@@ -124,4 +125,10 @@ test('a file has its own colours for light and dark and needs nothing else', () 
   assert.match(file, /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="0 0 560 \d+"/);
   assert.match(file, /prefers-color-scheme:dark/);
   assert.doesNotMatch(file.replace('http://www.w3.org/2000/svg', ''), /https?:|url\(/);
+});
+
+test('values that are equal but for rounding have one tick', () => {
+  assert.ok(linearAxis(99.999_999_999_999, 100.000_000_000_001).ticks.length <= 1);
+  assert.deepEqual(linearAxis(7, 7).ticks, [7]);
+  assert.deepEqual(linearAxis(0, 0).ticks, [0]);
 });

@@ -1,0 +1,62 @@
+// --run-dir: everything about a run in a folder of its own.
+import type { Command } from 'commander';
+import { version } from '../../core/base/index.ts';
+import { readEnvironment } from '../../tools/environment/index.ts';
+import { createRunFolder, type RunFolder } from '../../tools/runs/index.ts';
+
+export interface RunDirFlags {
+  readonly runDir?: string;
+}
+
+export function addRunDirFlag(command: Command): Command {
+  return command.option(
+    '--run-dir <folder>',
+    'write result, environment, arguments and every event into a new folder there',
+  );
+}
+
+/** Opens the folder of a run, if --run-dir asks for one. @param command For example `bench serve`. */
+export async function openRun(
+  { runDir }: RunDirFlags,
+  command: string,
+  label?: string,
+): Promise<RunFolder | undefined> {
+  if (runDir === undefined) return undefined;
+  return createRunFolder(runDir, {
+    command,
+    arguments: withoutSecrets(process.argv.slice(2)),
+    label,
+    startedAt: new Date(),
+    spillway: version,
+  });
+}
+
+/** Completes the folder of a run and says where it is. @param urls Servers that are asked for their versions. */
+export async function finishRun(
+  run: RunFolder | undefined,
+  result: Record<string, unknown>,
+  { urls, files }: { readonly urls: readonly string[]; readonly files?: Record<string, string> },
+): Promise<void> {
+  if (run === undefined) return;
+  await run.finish({
+    status: Number(process.exitCode ?? 0),
+    endedAt: new Date(),
+    result,
+    environment: await readEnvironment({ urls }),
+    ...(files === undefined ? {} : { files }),
+  });
+  process.stderr.write(`The run is in ${run.path}.\n`);
+}
+
+/** Replaces API keys, and headers that may hold one, by stars. */
+export function withoutSecrets(args: readonly string[]): string[] {
+  return args.map((arg, index) => {
+    const [flag = '', ...rest] = arg.split('=');
+    if (flag === '--api-key' && rest.length > 0) return '--api-key=***';
+    if (args[index - 1] === '--api-key') return '***';
+    const header = args[index - 1] === '--header' ? arg : flag === '--header' ? rest.join('=') : '';
+    if (!/^(authorization|x-api-key|api-key|cookie)\s*=/i.test(header)) return arg;
+    const name = header.slice(0, header.indexOf('='));
+    return flag === '--header' ? `--header=${name}=***` : `${name}=***`;
+  });
+}

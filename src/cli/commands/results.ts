@@ -1,0 +1,74 @@
+// `spillway results` and `spillway report`: the runs that --run-dir has written.
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { InputError } from '../../core/base/index.ts';
+import {
+  listRuns,
+  picturedMax,
+  readResponses,
+  readRun,
+  runsJson,
+  runsPage,
+  runsTable,
+  type SavedRun,
+} from '../../tools/runs/index.ts';
+
+/** The command `results`. */
+export function resultsCommand(): Command {
+  return new Command('results')
+    .description('List the runs in a folder, which bench --run-dir has written.')
+    .argument('[folder]', 'folder of runs', 'runs')
+    .option('--json', 'the list as JSON')
+    .exitOverride()
+    .action(async (folder: string, { json }: { readonly json?: true }) => {
+      const runs = await listRuns(folder);
+      process.stdout.write(json ? `${JSON.stringify(runsJson(runs))}\n` : runsTable(runs));
+    });
+}
+
+/** The command `report`. */
+export function reportCommand(): Command {
+  return new Command('report')
+    .description(
+      'Write one page about runs: their list, trends of equal loads, the last against the one before, differences of their environments, and pictures.',
+    )
+    .argument('<folders...>', 'folders of runs, or runs')
+    .option('--html <file>', 'the page (default: report.html in the first folder)')
+    .exitOverride()
+    .action(report);
+}
+
+async function report(
+  folders: readonly string[],
+  { html }: { readonly html?: string },
+): Promise<void> {
+  const found = await Promise.all(folders.map(runsIn));
+  const runs = found.flat().sort((a, b) => a.startedAt.localeCompare(b.startedAt));
+  if (runs.length === 0) {
+    throw new InputError(
+      `${folders.join(', ')}: no runs there. Write some with --run-dir, such as spillway bench serve --run-dir runs.`,
+    );
+  }
+  const pictured = runs.slice(-picturedMax);
+  const responses = new Map(
+    await Promise.all(pictured.map(async (run) => [run, await readResponses(run)] as const)),
+  );
+  const file = html ?? join(folders[0] as string, 'report.html');
+  try {
+    await writeFile(file, runsPage(runs, responses));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InputError(`Cannot write the page to ${file}: ${reason}.`, { cause: error });
+  }
+  process.stdout.write(`${runsTable(runs)}\nThe page is ${file}.\n`);
+}
+
+/** The run itself, or the runs in a folder. */
+async function runsIn(folder: string): Promise<readonly SavedRun[]> {
+  const isRun = await stat(join(folder, 'run.json')).then(
+    () => true,
+    () => false,
+  );
+  return isRun ? [await readRun(folder)] : listRuns(folder);
+}

@@ -1,0 +1,144 @@
+// Writes the folder of a run. Events are written as they happen, so that a run that is killed keeps them.
+
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InputError } from '../../core/base/index.ts';
+import { latenciesOf, type RequestRecord } from '../../core/stats/index.ts';
+
+/** Layout of the folder; readers refuse others. */
+export const runFormat = 1;
+
+/** Folders of one second that are tried before giving up. */
+const namesMax = 100;
+
+/** What is known when a run begins. */
+export interface RunHeader {
+  /** For example `bench serve`. */
+  readonly command: string;
+  /** Arguments of the command, without secrets. */
+  readonly arguments: readonly string[];
+  readonly label: string | undefined;
+  readonly startedAt: Date;
+  /** Version of Spillway. */
+  readonly spillway: string;
+}
+
+/** The result of a run, when it has ended. */
+export interface RunEnd {
+  readonly status: number;
+  readonly endedAt: Date;
+  readonly result: Record<string, unknown>;
+  readonly environment: object;
+  /** Further files by name. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+/** The open folder of a run. */
+export interface RunFolder {
+  readonly path: string;
+  /** Appends a line to events.jsonl. @param at Seconds since the start of the run. */
+  event(at: number, event: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** The same for a request that has ended. */
+  response(record: RequestRecord): void;
+  /** Writes the result and closes the folder. */
+  finish(end: RunEnd): Promise<void>;
+}
+
+/**
+ * Creates a folder for a run in `parent`, named by its time, command and label.
+ *
+ * @throws {InputError} If it cannot be written.
+ */
+export async function createRunFolder(parent: string, header: RunHeader): Promise<RunFolder> {
+  const path = await newFolder(parent, header).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InputError(`Cannot write the run to ${parent}: ${reason}.`, { cause: error });
+  });
+  await writeJson(path, 'run.json', headerJson(header));
+  const events = createWriteStream(join(path, 'events.jsonl'), { flags: 'ax' });
+  let writeError: Error | undefined;
+  // A full disk must not end the run; it is said at its end.
+  events.on('error', (error) => {
+    writeError = error;
+  });
+  const event: RunFolder['event'] = (at, name, fields = {}) => {
+    if (writeError === undefined)
+      events.write(`${JSON.stringify({ at, event: name, ...fields })}\n`);
+  };
+  return {
+    path,
+    event,
+    response(record) {
+      event(record.sentSeconds, 'response', responseFields(record));
+    },
+    async finish({ status, endedAt, result, environment, files = {} }) {
+      events.end();
+      if (writeError === undefined) await once(events, 'close').catch(() => {});
+      if (writeError !== undefined) {
+        throw new InputError(`Cannot write ${join(path, 'events.jsonl')}: ${writeError.message}.`);
+      }
+      await writeJson(path, 'result.json', result);
+      await writeJson(path, 'environment.json', environment);
+      for (const [name, text] of Object.entries(files)) await writeFile(join(path, name), text);
+      // Last: a folder whose run.json has a status is complete.
+      await writeJson(path, 'run.json', {
+        ...headerJson(header),
+        ended_at: endedAt.toISOString(),
+        status,
+      });
+    },
+  };
+}
+
+async function newFolder(
+  parent: string,
+  { command, label, startedAt }: RunHeader,
+): Promise<string> {
+  await mkdir(parent, { recursive: true });
+  const at = startedAt.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
+  const words = [at, command, label ?? ''].join(' ').trim();
+  const name = words.replaceAll(/[^\w.-]+/g, '-').slice(0, 120);
+  for (let number = 1; ; number++) {
+    const path = join(parent, number === 1 ? name : `${name}-${number}`);
+    try {
+      await mkdir(path);
+      return path;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || number >= namesMax) throw error;
+    }
+  }
+}
+
+function headerJson(header: RunHeader): Record<string, unknown> {
+  return {
+    format: runFormat,
+    command: header.command,
+    arguments: header.arguments,
+    label: header.label ?? null,
+    started_at: header.startedAt.toISOString(),
+    spillway: header.spillway,
+  };
+}
+
+function responseFields(record: RequestRecord): Record<string, unknown> {
+  const { error, promptTokens, outputTokens, cachedTokens, engine, engineName } = record;
+  const lag = { due: record.scheduledSeconds };
+  if (error !== undefined) return { ...lag, error: error.kind, message: error.message };
+  const { ttftSeconds, e2eSeconds, tpotSeconds } = latenciesOf(record);
+  return {
+    ...lag,
+    ttft_ms: 1000 * ttftSeconds,
+    tpot_ms: tpotSeconds === undefined ? null : 1000 * tpotSeconds,
+    e2el_ms: 1000 * e2eSeconds,
+    prompt_tokens: promptTokens,
+    output_tokens: outputTokens,
+    cached_tokens: cachedTokens ?? null,
+    engine: engineName ?? engine ?? null,
+  };
+}
+
+async function writeJson(path: string, name: string, value: object): Promise<void> {
+  await writeFile(join(path, name), `${JSON.stringify(value, undefined, 2)}\n`);
+}

@@ -1,0 +1,101 @@
+// `--run-dir`, `spillway results` and `spillway report` as a user runs them.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { scriptedOpenai } from '../support/scripted-openai.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'spillway-bench-runs-'));
+after(() => rmSync(directory, { recursive: true }));
+
+function run(...args: readonly string[]) {
+  return new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
+    execFile(process.execPath, ['bin/spillway.mjs', ...args], (error, stdout, stderr) =>
+      resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr }),
+    );
+  });
+}
+
+test('runs are kept in folders, listed, and shown on a page', async (t) => {
+  const server = await scriptedOpenai({ gapMs: 1 });
+  t.after(() => server.close());
+  const runs = join(directory, 'runs');
+  const csv = join(directory, 'requests.csv');
+  const load = [
+    '--url',
+    server.url,
+    '--random-input-len',
+    '30',
+    '--random-output-len',
+    '4',
+    '--num-warmups',
+    '0',
+  ];
+  const serve = await run(
+    ...['bench', 'serve', ...load, '--num-prompts', '5', '--api-key', 'sk-secret'],
+    ...[
+      '--run-dir',
+      runs,
+      '--label',
+      'first',
+      '--csv',
+      csv,
+      '--html',
+      join(directory, 'page.html'),
+    ],
+  );
+  assert.equal(serve.status, 0, serve.stderr);
+  assert.match(serve.stderr, /^The run is in .*bench-serve-first\.$/m);
+  const sweep = await run(
+    ...[
+      'bench',
+      'sweep',
+      ...load,
+      '--num-prompts',
+      '4',
+      '--concurrencies',
+      '1,2',
+      '--run-dir',
+      runs,
+    ],
+  );
+  assert.equal(sweep.status, 0, sweep.stderr);
+
+  const names = readdirSync(runs);
+  assert.equal(names.length, 2);
+  const folder = join(runs, names.find((name) => name.includes('first')) ?? '');
+  const header = JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8'));
+  assert.deepEqual([header.command, header.status], ['bench serve', 0]);
+  assert.ok(!JSON.stringify(header).includes('sk-secret'), 'keys are not kept');
+  assert.equal(JSON.parse(readFileSync(join(folder, 'result.json'), 'utf8')).completed, 5);
+  assert.ok(JSON.parse(readFileSync(join(folder, 'environment.json'), 'utf8')).node);
+  assert.equal(readFileSync(join(folder, 'events.jsonl'), 'utf8').match(/"response"/g)?.length, 5);
+  assert.match(readFileSync(join(directory, 'page.html'), 'utf8'), /<h1>first<\/h1>[\s\S]*<svg /);
+  assert.equal(readFileSync(csv, 'utf8').trim().split('\n').length, 6);
+
+  const results = await run('results', runs);
+  assert.equal(results.status, 0, results.stderr);
+  assert.match(results.stdout, /bench serve +first +0 +5 +0 /);
+  assert.match(results.stdout, /bench sweep .*knee at [12] users?$/m);
+  const json = JSON.parse((await run('results', runs, '--json')).stdout);
+  assert.deepEqual(json.runs.map(({ command }: { command: string }) => command).sort(), [
+    'bench serve',
+    'bench sweep',
+  ]);
+
+  const report = await run('report', runs);
+  assert.equal(report.status, 0, report.stderr);
+  assert.ok(existsSync(join(runs, 'report.html')));
+  assert.match(readFileSync(join(runs, 'report.html'), 'utf8'), /<h1>2 runs<\/h1>/);
+});
+
+test('folders without runs are refused in a sentence', async () => {
+  const missing = await run('results', join(directory, 'none'));
+  assert.equal(missing.status, 2);
+  assert.match(missing.stderr, /Cannot read .*none: ENOENT/);
+  const empty = await run('report', directory);
+  assert.equal(empty.status, 2);
+  assert.match(empty.stderr, /no runs there\. Write some with --run-dir/);
+});
