@@ -47,7 +47,7 @@ export class CacheClient {
   received = Buffer.alloc(0);
   isClosed = false;
 
-  constructor(t: TestContext, server: CacheServer, scheme: 'lm' | 'redis') {
+  constructor(t: TestContext, server: Pick<CacheServer, 'urls'>, scheme: 'lm' | 'redis') {
     const url = server.urls.find((address) => address.startsWith(`${scheme}:`)) ?? '';
     this.socket = connect(Number(new URL(url).port), '127.0.0.1');
     this.socket.on('data', (bytes: Buffer) => {

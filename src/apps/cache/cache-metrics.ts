@@ -1,6 +1,7 @@
 // The metrics of the cache server.
 import type { MemoryStore } from '../../core/cache/index.ts';
 import { type Counter, MetricsRegistry } from '../../core/metrics/index.ts';
+import type { DiskTier } from '../../io/disk/index.ts';
 import { declareProcessMetrics } from '../../io/process-metrics/index.ts';
 import type { CloseReason } from './conversation.ts';
 
@@ -90,5 +91,38 @@ function declareStore(registry: MetricsRegistry, store: MemoryStore): void {
     bytes.set(stats.bytes);
     bytesMax.set(stats.bytesMax);
     for (const [family, name] of counts) family.inc(stats[name] - family.value);
+  });
+}
+
+/** Declares the metrics of the disk tier. */
+export function declareDisk(registry: MetricsRegistry, disk: DiskTier): void {
+  const gauge = (name: string, help: string) =>
+    registry.gauge({ name: `spillway_cache_disk_${name}`, help }).with();
+  const values = gauge('values', 'Values on disk.');
+  const bytes = gauge('bytes', 'Bytes of the files.');
+  const bytesMax = gauge('max_bytes', 'Bound of the files.');
+  const waiting = gauge('waiting_bytes', 'Bytes that wait to be written.');
+  const counts = (
+    [
+      ['written', 'Values written.'],
+      ['read', 'Values read.'],
+      ['evictions', 'Values that made room for others.'],
+      ['dropped', 'Values not written: too many waited, the disk failed, or there was no room.'],
+      ['corrupt', 'Files whose bytes did not match their checksum.'],
+      ['readErrors', 'Reads that failed.'],
+      ['writeErrors', 'Writes that failed.'],
+    ] as const
+  ).map(([name, help]) => {
+    const metric = name.replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`);
+    const family = registry.counter({ name: `spillway_cache_disk_${metric}`, help });
+    return [family.with(), name] as const;
+  });
+  registry.onRender(() => {
+    const { stats } = disk;
+    values.set(stats.entries);
+    bytes.set(stats.bytes);
+    bytesMax.set(stats.bytesMax);
+    waiting.set(stats.waitingBytes);
+    for (const [counter, name] of counts) counter.inc(stats[name] - counter.value);
   });
 }

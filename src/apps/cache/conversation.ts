@@ -3,10 +3,14 @@ import type { Socket } from 'node:net';
 
 /** What a protocol does with the bytes of one client. */
 export interface Conversation {
-  /** Takes bytes; false if the client has to read replies first. @throws If the connection has to be closed. */
+  /** Takes bytes; false if the client has to read replies first, or if a value has to come first. @throws If the connection has to be closed. */
   push(bytes: Uint8Array): boolean;
   /** Goes on after `push` was false. */
   resume(): boolean;
+  /** Whether it waits for a value, not for the client. */
+  readonly isBusy: boolean;
+  /** Called when it is no longer busy. */
+  whenReady: () => void;
   /** Requests that have begun. */
   readonly requests: number;
   /** Whether the last of them is not complete. */
@@ -76,12 +80,19 @@ export function converse(
     isPaused = !goesOn;
     if (goesOn) return;
     socket.pause();
-    socket.once('drain', () => {
-      isPaused = false;
-      socket.resume();
-      guarded(() => conversation.resume());
-      watch();
-    });
+    // A client that is read from again may have both to wait for, one after the other.
+    if (!conversation.isBusy) socket.once('drain', goOn);
+  };
+  const goOn = () => {
+    if (socket.destroyed) return;
+    isPaused = false;
+    socket.resume();
+    guarded(() => conversation.resume());
+    watch();
+  };
+  conversation.whenReady = () => {
+    if (socket.writableNeedDrain) socket.once('drain', goOn);
+    else goOn();
   };
   socket.on('data', (bytes: Buffer) => {
     if (!socket.writable) return;

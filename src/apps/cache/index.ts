@@ -1,2 +1,2 @@
 // The cache server: KV cache shared by engines, over `lm://` and Redis' protocol.
-export { type CacheOptions, type CacheServer, startCache } from './server.ts';
+export { type CacheDisk, type CacheOptions, type CacheServer, startCache } from './server.ts';

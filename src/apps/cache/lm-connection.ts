@@ -1,17 +1,20 @@
 // One client of the `lm://` protocol: strictly one request after the other.
-import type { MemoryStore, ValueWriter } from '../../core/cache/index.ts';
+import type { TieredStore, ValueWriter } from '../../core/cache/index.ts';
 import { type LmRequest, lmReply, lmRequestBytes, readLmRequest } from '../../core/lm/index.ts';
+import type { LoadValues } from './loading.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 
 /** What all connections share. */
 export interface LmService {
-  readonly store: MemoryStore;
+  readonly store: TieredStore;
+  readonly load: LoadValues;
   /** Called with the name of each command. */
   readonly requested: (command: string) => void;
 }
 
 export class LmConnection {
-  readonly #store: MemoryStore;
+  readonly #store: TieredStore;
+  readonly #load: LoadValues;
   readonly #requested: LmService['requested'];
   readonly #replies: ReplyWriter;
   readonly #head = new Uint8Array(lmRequestBytes);
@@ -22,8 +25,13 @@ export class LmConnection {
   #writer: ValueWriter | undefined;
   #requests = 0;
 
-  constructor({ store, requested }: LmService, replies: ReplyWriter) {
+  /** Called when it is no longer busy. */
+  whenReady = () => {};
+  #isBusy = false;
+
+  constructor({ store, load, requested }: LmService, replies: ReplyWriter) {
     this.#store = store;
+    this.#load = load;
     this.#requested = requested;
     this.#replies = replies;
   }
@@ -31,6 +39,11 @@ export class LmConnection {
   /** Requests that have begun. */
   get requests(): number {
     return this.#requests;
+  }
+
+  /** Whether a value has to come before the reply, and nothing else is taken. */
+  get isBusy(): boolean {
+    return this.#isBusy;
   }
 
   /** Whether a request has begun and is not complete. */
@@ -46,7 +59,7 @@ export class LmConnection {
    */
   take(bytes: Uint8Array): number {
     let at = 0;
-    while (at < bytes.length && !(this.#replies.isFull && !this.isWaiting)) {
+    while (at < bytes.length && !this.#isBusy && !(this.#replies.isFull && !this.isWaiting)) {
       at += this.#bodyRest > 0 ? this.#body(bytes.subarray(at)) : this.#header(bytes.subarray(at));
     }
     return at;
@@ -88,7 +101,8 @@ export class LmConnection {
         if (length === 0) this.#endPut();
         return;
       case 'get':
-        this.#get(key);
+        if (this.#has(key) && this.#store.isBelow(key)) this.#getBelow(key);
+        else this.#get(key);
         return;
       case 'exist':
         this.#replies.write(lmReply(this.#has(key) && this.#store.exists(key) ? 200 : 400));
@@ -115,6 +129,15 @@ export class LmConnection {
    */
   #has(key: string): boolean {
     return this.#store.label(key) !== undefined;
+  }
+
+  #getBelow(key: string): void {
+    this.#isBusy = true;
+    this.#load([key]).then(() => {
+      this.#isBusy = false;
+      this.#get(key);
+      this.whenReady();
+    });
   }
 
   #get(key: string): void {

@@ -9,7 +9,7 @@ export function lmConversation(service: LmService, replies: ReplyWriter): Conver
   let kept: Uint8Array = new Uint8Array(0);
   const take = (bytes: Uint8Array) => {
     kept = bytes.subarray(connection.take(bytes));
-    return kept.length === 0;
+    return kept.length === 0 && !connection.isBusy;
   };
   return {
     push: (bytes) => take(bytes),
@@ -19,6 +19,12 @@ export function lmConversation(service: LmService, replies: ReplyWriter): Conver
     },
     get isWaiting() {
       return connection.isWaiting;
+    },
+    get isBusy() {
+      return connection.isBusy;
+    },
+    set whenReady(ready: () => void) {
+      connection.whenReady = ready;
     },
     close: () => connection.close(),
   };
@@ -44,6 +50,12 @@ export function respConversation(
     },
     get isWaiting() {
       return connection.isWaiting;
+    },
+    get isBusy() {
+      return connection.isBusy;
+    },
+    set whenReady(ready: () => void) {
+      connection.whenReady = ready;
     },
     close: () => connection.close(),
   };

@@ -1,7 +1,7 @@
 // One client that speaks Redis' protocol.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../core/base/index.ts';
-import type { MemoryStore, ValueWriter } from '../../core/cache/index.ts';
+import type { TieredStore, ValueWriter } from '../../core/cache/index.ts';
 import {
   type BulkSink,
   errorReply,
@@ -15,13 +15,15 @@ import {
 import { argumentsError, type Reply, type RespCall, type StreamedValue } from './commands/call.ts';
 import { respCommands } from './commands/index.ts';
 import { badClientName, isClientName, redisVersion } from './commands/server.ts';
-import { streamedAt } from './commands/values.ts';
+import { keysRead, streamedAt } from './commands/values.ts';
+import type { LoadValues } from './loading.ts';
 import { MissPadding, type ValueSizes } from './miss-padding.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 
 /** What all connections share. */
 export interface RespService {
-  readonly store: MemoryStore;
+  readonly store: TieredStore;
+  readonly load: LoadValues;
   /** Seconds since 1970. */
   readonly wallClock: Clock;
   readonly password: string | undefined;
@@ -37,6 +39,9 @@ export class RespConnection {
   #isAllowed: boolean;
   #writer: ValueWriter | undefined;
   #isQuitting = false;
+  #isBusy = false;
+  /** Called when it is no longer busy. */
+  whenReady = () => {};
 
   /** @param id Number of the connection. */
   constructor(service: RespService, replies: ReplyWriter, id: number) {
@@ -48,8 +53,11 @@ export class RespConnection {
     this.#reader = new RequestReader({
       command: (args, isInline) => {
         if (this.#isQuitting) return;
-        misses.saw((args[0] as string).toUpperCase(), isInline);
-        this.#reply(this.#command(args));
+        const name = (args[0] as string).toUpperCase();
+        misses.saw(name, isInline);
+        const keys = this.#isAllowed ? (keysRead[name]?.(args.slice(1)) ?? []) : [];
+        if (keys.some((key) => store.isBelow(key))) this.#afterLoad(keys, args);
+        else this.#reply(this.#command(args));
       },
       streamed: (args, size) => this.#streamed(args, size),
     });
@@ -81,6 +89,11 @@ export class RespConnection {
     }
   }
 
+  /** Whether a value has to come before the reply. */
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
   get isPaused(): boolean {
     return this.#reader.isPaused;
   }
@@ -94,6 +107,16 @@ export class RespConnection {
   /** The connection is gone: a value that is not complete is never seen. */
   close(): void {
     this.#writer?.abort();
+  }
+
+  #afterLoad(keys: readonly string[], args: readonly string[]): void {
+    this.#isBusy = true;
+    this.#reader.isPaused = true;
+    this.#service.load(keys).then(() => {
+      this.#isBusy = false;
+      this.#reply(this.#command(args));
+      this.whenReady();
+    });
   }
 
   #reply(reply: Reply): void {

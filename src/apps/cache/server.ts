@@ -2,17 +2,24 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { crc32 } from 'node:zlib';
 import type { Clock } from '../../core/base/index.ts';
-import { MemoryStore } from '../../core/cache/index.ts';
+import { MemoryStore, TieredStore } from '../../core/cache/index.ts';
 import { errorReply } from '../../core/resp/index.ts';
+import { type DiskFiles, type DiskStats, DiskTier } from '../../io/disk/index.ts';
 import { portError } from '../../io/listen/index.ts';
 import { createAdminServer } from './admin-server.ts';
-import { type CacheMetrics, type CacheProtocol, cacheMetrics } from './cache-metrics.ts';
+import {
+  type CacheMetrics,
+  type CacheProtocol,
+  cacheMetrics,
+  declareDisk,
+} from './cache-metrics.ts';
 import {
   type Conversation,
   converse,
   type OpenConversation,
   type RequestDeadlines,
 } from './conversation.ts';
+import { valueLoader } from './loading.ts';
 import { ValueSizes } from './miss-padding.ts';
 import { lmConversation, respConversation } from './protocols.ts';
 import { ReplyWriter } from './reply-writer.ts';
@@ -35,6 +42,8 @@ export interface CacheOptions {
   readonly memoryBytes: number;
   /** Largest value. @default the memory */
   readonly valueBytesMax?: number | undefined;
+  /** A folder for values below memory. @default none */
+  readonly disk?: CacheDisk | undefined;
   /** Connections of all clients; one more is rejected. @default 10,000 */
   readonly connectionsMax?: number | undefined;
   /** What RESP clients must know; `lm://` has no passwords. */
@@ -46,8 +55,21 @@ export interface CacheOptions {
   readonly deadlines?: RequestDeadlines;
 }
 
+/** The disk tier. */
+export interface CacheDisk {
+  readonly folder: string;
+  /** Bound of all files. */
+  readonly bytesMax: number;
+  /** Time for values of one command; after it, they are misses. @default 250 ms */
+  readonly readTimeoutMs?: number | undefined;
+  /** @default those of this machine */
+  readonly files?: DiskFiles;
+}
+
 export interface CacheServer {
-  readonly store: MemoryStore;
+  readonly store: TieredStore;
+  /** Undefined without a disk. */
+  readonly diskStats: DiskStats | undefined;
   /** Where clients connect, e.g. `lm://127.0.0.1:65432`. */
   readonly urls: readonly string[];
   /**
@@ -68,15 +90,19 @@ export interface CacheServer {
 export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const { host, memoryBytes: bytesMax, clock, wallClock, password } = options;
   const { valueBytesMax } = options;
-  const store = new MemoryStore({ bytesMax, valueBytesMax, clock, checksum: crc32 });
-  const clients = new Clients(options, store);
+  const disk = await openDisk(options);
+  const memory = new MemoryStore({ bytesMax, valueBytesMax, clock, checksum: crc32 });
+  const store = new TieredStore(memory, wallClock, disk);
+  const load = valueLoader(store, options.disk?.readTimeoutMs ?? defaultReadTimeoutMs);
+  const clients = new Clients(options, memory);
+  if (disk !== undefined) declareDisk(clients.metrics.registry, disk);
   const lm = clients.serve('lm', (replies, { requested }) =>
-    lmConversation({ store, requested }, replies),
+    lmConversation({ store, load, requested }, replies),
   );
   const sizes = new ValueSizes();
   let ids = 0;
   const resp = clients.serve('resp', (replies, { requested }) =>
-    respConversation({ store, requested, wallClock, password, sizes }, replies, ++ids),
+    respConversation({ store, load, requested, wallClock, password, sizes }, replies, ++ids),
   );
   const startSeconds = clock.nowSeconds();
   const http = createAdminServer({
@@ -86,6 +112,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       uptimeSeconds: Math.round(clock.nowSeconds() - startSeconds),
       connections: { lm: clients.count('lm'), resp: clients.count('resp') },
       memory: store.stats,
+      disk: disk?.stats,
     }),
   });
   const servers = [lm, resp, http];
@@ -98,26 +125,48 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
     }
   } catch (error) {
     await Promise.all(servers.map((server) => closed(server)));
+    disk?.close();
     throw error;
   }
   const close = async () => {
     clients.destroy();
+    disk?.close();
     http.closeAllConnections();
     await Promise.all(servers.map((server) => closed(server)));
   };
   return {
     store,
+    get diskStats() {
+      return disk?.stats;
+    },
     urls,
     async drain(timeoutMs) {
-      const timer = setTimeout(() => clients.destroy(), timeoutMs);
+      let timer: NodeJS.Timeout | undefined;
+      const isOver = new Promise<void>((resolve) => {
+        timer = setTimeout(() => {
+          clients.destroy();
+          resolve();
+        }, timeoutMs);
+      });
       clients.finish();
       // The HTTP port stays: /ready says that the server stops.
       await Promise.all([closed(lm), closed(resp)]);
+      if (disk !== undefined) await Promise.race([disk.flushed(), isOver]);
       clearTimeout(timer);
       await close();
     },
     close,
   };
+}
+
+/** LMCache gives up a worker whose GET takes seconds. */
+const defaultReadTimeoutMs = 250;
+/** Share of the memory whose values may wait to be written; they cannot be evicted meanwhile. */
+const waitingShare = 1 / 4;
+
+function openDisk({ disk, memoryBytes, wallClock }: CacheOptions): Promise<DiskTier | undefined> {
+  if (disk === undefined) return Promise.resolve(undefined);
+  return DiskTier.open({ ...disk, wallClock, waitingBytesMax: memoryBytes * waitingShare });
 }
 
 /** The connections of all clients. */

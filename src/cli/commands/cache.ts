@@ -1,7 +1,7 @@
 // `spillway cache`: a cache server for LMCache.
 import { performance } from 'node:perf_hooks';
 import { Command } from 'commander';
-import { startCache } from '../../apps/cache/index.ts';
+import { type CacheDisk, startCache } from '../../apps/cache/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { applyConfigFile } from '../arguments/config-file.ts';
@@ -18,6 +18,9 @@ interface CacheFlags {
   readonly maxValueSize?: number;
   readonly maxConnections: number;
   readonly passwordEnv?: string;
+  readonly disk?: string;
+  readonly diskSize?: number;
+  readonly diskReadTimeout: number;
   readonly drainTimeout: number;
 }
 
@@ -57,6 +60,14 @@ export function cacheCommand(): Command {
       '--password-env <variable>',
       'environment variable with the password of Redis clients (lm:// has none)',
     )
+    .option('--disk <folder>', 'folder for values below memory; it belongs to one server at a time')
+    .option('--disk-size <size>', 'bound of the files in that folder', byteSize({ min: 1 << 20 }))
+    .option(
+      '--disk-read-timeout <duration>',
+      'time in which values come from disk; after it, they are misses',
+      duration('ms'),
+      250,
+    )
     .option(
       '--drain-timeout <duration>',
       'time for requests in progress after SIGTERM or SIGINT',
@@ -86,6 +97,7 @@ async function run(command: Command): Promise<void> {
     memoryBytes: flags.memory,
     valueBytesMax: flags.maxValueSize,
     connectionsMax: flags.maxConnections,
+    disk: diskOf(flags),
     password,
     clock: { nowSeconds: () => performance.now() / 1000 },
     wallClock: { nowSeconds: () => Date.now() / 1000 },
@@ -94,4 +106,14 @@ async function run(command: Command): Promise<void> {
   await stopped(signals);
   await server.drain(1000 * flags.drainTimeout);
   signals.release();
+}
+
+function diskOf({ disk, diskSize, diskReadTimeout }: CacheFlags): CacheDisk | undefined {
+  if (disk === undefined && diskSize === undefined) return undefined;
+  if (disk === undefined || diskSize === undefined) {
+    throw new InputError(
+      '--disk and --disk-size belong together: a folder and the bound of its files.',
+    );
+  }
+  return { folder: disk, bytesMax: diskSize, readTimeoutMs: diskReadTimeout };
 }

@@ -1,4 +1,5 @@
 // The cache server's store: values in memory under a hard bound, with checksums, leases and eviction.
+export type { LowerTier, StoredValue, ValueSource } from './lower-tier.ts';
 export {
   keyLengthMax,
   MemoryStore,
@@ -8,3 +9,5 @@ export {
 } from './memory-store.ts';
 export type { Checksum } from './pages-writer.ts';
 export type { ScanStep } from './scan-order.ts';
+export { ScanOrder } from './scan-order.ts';
+export { TieredStore } from './tiered-store.ts';

@@ -41,11 +41,16 @@ export interface ValueWriter {
   commit(ttlSeconds?: number): boolean;
   /** Gives the memory back; nothing becomes visible. */
   abort(): void;
+  /** Checksum of the bytes so far. */
+  readonly checksum: number;
+  /** Whether there was no room for the bytes so far. */
+  readonly isDropped: boolean;
 }
 
 /** A value that is being read; it stays as it is until `release`. */
 export interface ValueLease {
   readonly size: number;
+  readonly checksum: number;
   readonly spans: readonly Uint8Array[];
   /** What the client stored beside the value. */
   readonly label: Uint8Array | undefined;
@@ -114,6 +119,12 @@ export class MemoryStore {
     return {
       write: (bytes) => writer.write(bytes),
       abort: () => writer.abort(),
+      get checksum() {
+        return writer.checksum;
+      },
+      get isDropped() {
+        return writer.isDropped;
+      },
       commit: (ttlSeconds = Number.POSITIVE_INFINITY) =>
         this.#publish({ key, size, label }, writer.end(), ttlSeconds),
     };
@@ -137,10 +148,21 @@ export class MemoryStore {
     }
     this.#touch(entry);
     this.#counts.hits++;
+    return this.#leased(entry, spans);
+  }
+
+  /** As `lease`, but without a check of the bytes, and no use of the value. */
+  peek(key: string): ValueLease | undefined {
+    const entry = this.#live(key);
+    return entry && this.#leased(entry, this.#memory.spans(entry.pages, entry.size));
+  }
+
+  #leased(entry: Entry, spans: readonly Uint8Array[]): ValueLease {
     entry.leases++;
     let isReleased = false;
     return {
       size: entry.size,
+      checksum: entry.checksum,
       spans,
       label: entry.label,
       release: () => {

@@ -61,6 +61,16 @@ export class PagesWriter {
     this.#written += bytes.length;
   }
 
+  /** Checksum of the bytes so far. */
+  get checksum(): number {
+    return this.#checksum;
+  }
+
+  /** Whether there was no room. */
+  get isDropped(): boolean {
+    return this.#state === 'dropped';
+  }
+
   /**
    * Ends the value.
    *

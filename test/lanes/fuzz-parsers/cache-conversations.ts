@@ -6,18 +6,19 @@ import { ValueSizes } from '../../../src/apps/cache/miss-padding.ts';
 import { ReplyWriter } from '../../../src/apps/cache/reply-writer.ts';
 import { RespConnection } from '../../../src/apps/cache/resp-connection.ts';
 import { ManualClock } from '../../../src/core/base/index.ts';
-import { MemoryStore } from '../../../src/core/cache/index.ts';
+import { MemoryStore, TieredStore } from '../../../src/core/cache/index.ts';
 import { RespSyntaxError } from '../../../src/core/resp/index.ts';
 
 /** Small, so that values are evicted and refused, too. */
 const memoryBytes = 192 << 10;
 
 const requested = () => {};
+const load = async () => {};
 
 /** The replies to a Redis client, whose bytes come in pieces; with a mark where the connection is closed. */
 export function respReplies(bytes: Buffer, pieceBytes: number, password?: string): string {
   const { store, clock, replies, written } = client();
-  const service = { store, wallClock: clock, password, sizes: new ValueSizes(), requested };
+  const service = { store, load, wallClock: clock, password, sizes: new ValueSizes(), requested };
   const connection = new RespConnection(service, replies, 1);
   try {
     for (let at = 0; at < bytes.length; at += pieceBytes) {
@@ -34,7 +35,7 @@ export function respReplies(bytes: Buffer, pieceBytes: number, password?: string
 /** The replies to a client of `lm://`. */
 export function lmReplies(bytes: Buffer, pieceBytes: number): string {
   const { store, replies, written } = client();
-  const connection = new LmConnection({ store, requested }, replies);
+  const connection = new LmConnection({ store, load, requested }, replies);
   try {
     for (let at = 0; at < bytes.length; at += pieceBytes) {
       connection.take(bytes.subarray(at, at + pieceBytes));
@@ -50,7 +51,8 @@ export function lmReplies(bytes: Buffer, pieceBytes: number): string {
 
 function client() {
   const clock = new ManualClock();
-  const store = new MemoryStore({ bytesMax: memoryBytes, clock, checksum: crc32 });
+  const memory = new MemoryStore({ bytesMax: memoryBytes, clock, checksum: crc32 });
+  const store = new TieredStore(memory, clock);
   const written: Buffer[] = [];
   const socket = new Writable({
     write(bytes: Buffer, _encoding, done) {
@@ -61,7 +63,7 @@ function client() {
   return { clock, store, replies: new ReplyWriter(socket), written };
 }
 
-function ended(store: MemoryStore, written: readonly Buffer[]): string {
+function ended(store: TieredStore, written: readonly Buffer[]): string {
   const { entries, bytes, bytesMax } = store.stats;
   if (bytes > bytesMax) throw new Error(`${bytes} bytes in a memory of ${bytesMax}`);
   return `${entries} ${Buffer.concat(written).toString('latin1')}`;

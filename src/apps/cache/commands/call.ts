@@ -1,13 +1,13 @@
 // What a command gets: the client's connection and the store.
 import type { Clock } from '../../../core/base/index.ts';
-import type { MemoryStore, ValueWriter } from '../../../core/cache/index.ts';
+import type { TieredStore, ValueWriter } from '../../../core/cache/index.ts';
 import { bulkHead, lineEnd, nullReply, type RespVersion } from '../../../core/resp/index.ts';
 import type { MissPadding } from '../miss-padding.ts';
 import type { ReplyWriter } from '../reply-writer.ts';
 
 /** A client and its store. */
 export interface RespCall {
-  readonly store: MemoryStore;
+  readonly store: TieredStore;
   readonly replies: ReplyWriter;
   /** Seconds since 1970, for times that clients give as such. */
   readonly wallClock: Clock;

@@ -48,7 +48,7 @@ export const keyCommands: Readonly<Record<string, RespCommand>> = {
     run: ({ store }, [key = '']) => simple(store.size(key) === undefined ? 'none' : 'string'),
   },
   SCAN: { min: 1, max: any, run: scan },
-  DBSIZE: { min: 0, max: 0, run: ({ store }) => integerReply(store.stats.entries) },
+  DBSIZE: { min: 0, max: 0, run: ({ store }) => integerReply(store.entries) },
   FLUSHALL: { min: 0, max: any, run: flush },
   FLUSHDB: { min: 0, max: any, run: flush },
   MEMORY: {

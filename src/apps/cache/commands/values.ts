@@ -1,5 +1,5 @@
 // Commands that read and write values.
-import { keyLengthMax, type MemoryStore, type ValueWriter } from '../../../core/cache/index.ts';
+import { keyLengthMax, type TieredStore, type ValueWriter } from '../../../core/cache/index.ts';
 import {
   arrayHead,
   bulk,
@@ -65,6 +65,18 @@ export const valueCommands: Readonly<Record<string, RespCommand>> = {
   MSET: { min: 2, max: any, run: setAll },
 };
 
+const firstKey = (args: readonly string[]) => args.slice(0, 1);
+
+/** The keys whose values a command reads, from the arguments after its name. */
+export const keysRead: Readonly<Record<string, (args: readonly string[]) => readonly string[]>> = {
+  ...{ GET: firstKey, GETDEL: firstKey, GETRANGE: firstKey, SUBSTR: firstKey },
+  MGET: (args) => args,
+  SET: (args) => (args.slice(2).some((word) => word.toUpperCase() === 'GET') ? firstKey(args) : []),
+  // The time of a value is set in memory.
+  ...{ EXPIRE: firstKey, PEXPIRE: firstKey, EXPIREAT: firstKey, PEXPIREAT: firstKey },
+  PERSIST: firstKey,
+};
+
 /** Commands whose value may be streamed into the store, by the number of words before it. */
 export const streamedAt: Readonly<Record<string, number>> = { SET: 2, SETEX: 3, PSETEX: 3 };
 
@@ -121,7 +133,7 @@ function ttlOf({ wallClock }: RespCall, { seconds, isAbsolute }: ExpiryTime): nu
 }
 
 /** A value in the store's memory that is not yet visible. */
-function written(store: MemoryStore, key: string, value: string): ValueWriter {
+function written(store: TieredStore, key: string, value: string): ValueWriter {
   const writer = store.receive(key, value.length);
   writer.write(Buffer.from(value, 'latin1'));
   return writer;

@@ -1,0 +1,186 @@
+// One store of two tiers: memory, from which values are read, and a tier below, whose values come to memory first.
+import type { Clock } from '../base/index.ts';
+import type { LowerTier, StoredValue } from './lower-tier.ts';
+import type { MemoryStore, StoreStats, ValueLease, ValueWriter } from './memory-store.ts';
+import type { ScanStep } from './scan-order.ts';
+
+/**
+ * What a value needs to be read: a client of the server sees one store. Values are kept in memory when they arrive and in
+ * the tier below some time later; eviction from memory leaves them there.
+ */
+export class TieredStore {
+  readonly #memory: MemoryStore;
+  readonly #below: LowerTier | undefined;
+  readonly #wallClock: Clock;
+  /** Values that are on their way to memory. */
+  readonly #loading = new Map<string, Promise<boolean>>();
+
+  /** @param below The tier below memory. @param wallClock Seconds since 1970. */
+  constructor(memory: MemoryStore, wallClock: Clock, below?: LowerTier) {
+    this.#memory = memory;
+    this.#wallClock = wallClock;
+    this.#below = below;
+  }
+
+  get valueBytesMax(): number {
+    return this.#memory.valueBytesMax;
+  }
+
+  get stats(): StoreStats {
+    return this.#memory.stats;
+  }
+
+  /** Values in all tiers; takes time in proportion to them if there is a tier below. */
+  get entries(): number {
+    let entries = this.#memory.stats.entries;
+    for (const key of this.#below?.keys() ?? []) {
+      if (this.#memory.size(key) === undefined) entries++;
+    }
+    return entries;
+  }
+
+  /** As `MemoryStore.receive`; a value that is complete goes to the tier below, too. */
+  receive(key: string, size: number, label?: Uint8Array): ValueWriter {
+    const writer = this.#memory.receive(key, size, label);
+    const below = this.#below;
+    if (below === undefined) return writer;
+    return {
+      ...writer,
+      get checksum() {
+        return writer.checksum;
+      },
+      commit: (ttlSeconds) => {
+        // The older value is gone, whether there is room for the new one or not.
+        below.delete(key);
+        const isKept = writer.commit(ttlSeconds);
+        if (isKept) this.#keepBelow(key);
+        return isKept;
+      },
+    };
+  }
+
+  /** Whether the value is below only: `load` brings it to memory. */
+  isBelow(key: string): boolean {
+    return this.#below?.find(key) !== undefined && this.#memory.size(key) === undefined;
+  }
+
+  /** Brings a value to memory. @returns Whether it is there. */
+  load(key: string): Promise<boolean> {
+    const value = this.#below?.find(key);
+    if (value === undefined) return Promise.resolve(false);
+    const known = this.#loading.get(key);
+    if (known !== undefined) return known;
+    const loading = this.#loaded(value).finally(() => this.#loading.delete(key));
+    this.#loading.set(key, loading);
+    return loading;
+  }
+
+  /** Returns a value in memory. */
+  lease(key: string): ValueLease | undefined {
+    return this.#memory.lease(key);
+  }
+
+  /** Whether there is a value; one that exists stays for 10 s, and comes to memory. */
+  exists(key: string): boolean {
+    if (this.#memory.exists(key)) return true;
+    const value = this.#below?.find(key);
+    if (value === undefined) return false;
+    this.#below?.hold(value);
+    this.load(key).then(
+      (isThere) => isThere && this.#memory.exists(key),
+      () => undefined,
+    );
+    return true;
+  }
+
+  touch(key: string): boolean {
+    return this.#memory.touch(key) || this.#below?.find(key) !== undefined;
+  }
+
+  size(key: string): number | undefined {
+    return this.#memory.size(key) ?? this.#below?.find(key)?.size;
+  }
+
+  label(key: string): Uint8Array | undefined {
+    if (this.#memory.size(key) !== undefined) return this.#memory.label(key);
+    return this.#below?.find(key)?.label;
+  }
+
+  ttlSeconds(key: string): number | undefined {
+    const seconds = this.#memory.ttlSeconds(key);
+    const value = seconds === undefined ? this.#below?.find(key) : undefined;
+    return value === undefined ? seconds : this.#ttlOf(value);
+  }
+
+  /**
+   * Sets when a value in memory expires; one that is below only is dropped, because its time is part of what was
+   * written.
+   *
+   * @returns Whether there is one in memory.
+   */
+  expire(key: string, ttlSeconds: number): boolean {
+    this.#below?.delete(key);
+    const isThere = this.#memory.expire(key, ttlSeconds);
+    if (isThere && ttlSeconds > 0) this.#keepBelow(key);
+    return isThere;
+  }
+
+  delete(key: string): boolean {
+    const [above, below] = [this.#memory.delete(key), this.#below?.delete(key) === true];
+    return above || below;
+  }
+
+  clear(): void {
+    this.#memory.clear();
+    this.#below?.clear();
+  }
+
+  /** As `MemoryStore.scan`, but a key may come twice: once from each tier. */
+  scan(cursor: number, count: number): ScanStep {
+    // Even cursors are places in memory, odd ones below.
+    if (cursor % 2 === 0) {
+      const { keys, next } = this.#memory.scan(cursor / 2, count);
+      if (next !== 0) return { keys, next: 2 * next };
+      return { keys, next: this.#below === undefined ? 0 : 1 };
+    }
+    const step = this.#below?.scan((cursor - 1) / 2, count) ?? { keys: [], next: 0 };
+    return { keys: step.keys, next: step.next === 0 ? 0 : 2 * step.next + 1 };
+  }
+
+  #keepBelow(key: string): void {
+    const ttlSeconds = this.#memory.ttlSeconds(key);
+    if (ttlSeconds === undefined) return;
+    const lease = this.#memory.peek(key);
+    if (lease === undefined) return;
+    this.#below?.keep({
+      ...{ key, size: lease.size, label: lease.label, checksum: lease.checksum },
+      ...{ spans: lease.spans, release: lease.release },
+      expiresUnixSeconds: this.#wallClock.nowSeconds() + ttlSeconds,
+    });
+  }
+
+  async #loaded(value: StoredValue): Promise<boolean> {
+    const { key, size, label, checksum } = value;
+    const writer = this.#memory.receive(key, size, label);
+    let isWhole = false;
+    try {
+      isWhole = (await this.#below?.read(value, (bytes) => writer.write(bytes))) ?? false;
+    } catch {
+      // A value of another size than its index says.
+    }
+    // Meanwhile a client may have stored or deleted a value of this key.
+    const isCurrent = this.#below?.find(key) === value && this.#memory.size(key) === undefined;
+    if (isWhole && isCurrent && writer.checksum === checksum) {
+      return writer.commit(this.#ttlOf(value));
+    }
+    if (isWhole && isCurrent && writer.checksum !== checksum && !writer.isDropped) {
+      this.#below?.corrupt(value);
+    }
+    writer.abort();
+    return this.#memory.size(key) !== undefined;
+  }
+
+  #ttlOf({ expiresUnixSeconds }: StoredValue): number {
+    return expiresUnixSeconds - this.#wallClock.nowSeconds();
+  }
+}

@@ -1,0 +1,303 @@
+import assert from 'node:assert/strict';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { crc32 } from 'node:zlib';
+import { ManualClock } from '../../core/base/index.ts';
+import { type DiskFiles, diskFiles } from './disk-files.ts';
+import { DiskTier, type DiskTierOptions } from './disk-tier.ts';
+
+function folderFor(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'spillway-disk-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+function opened(folder: string, options: Partial<DiskTierOptions> = {}): Promise<DiskTier> {
+  const wallClock = new ManualClock(1000);
+  return DiskTier.open({
+    folder,
+    bytesMax: 1 << 20,
+    waitingBytesMax: 1 << 20,
+    wallClock,
+    ...options,
+  });
+}
+
+const label = Uint8Array.of(7, 0, 255);
+const bodyOf = (key: string, size: number) => Buffer.alloc(size, `${key}.`);
+
+function keep(
+  tier: DiskTier,
+  key: string,
+  size = 10_000,
+  expiresUnixSeconds = Number.POSITIVE_INFINITY,
+) {
+  const body = bodyOf(key, size);
+  let releases = 0;
+  tier.keep({
+    ...{ key, size, label, checksum: crc32(body), expiresUnixSeconds },
+    spans: size > 1 ? [body.subarray(0, 1), body.subarray(1)] : [body],
+    release: () => releases++,
+  });
+  return () => releases;
+}
+
+async function read(tier: DiskTier, key: string): Promise<Buffer | undefined> {
+  const value = tier.find(key);
+  const parts: Buffer[] = [];
+  const isWhole = value && (await tier.read(value, (bytes) => parts.push(Buffer.from(bytes))));
+  return isWhole ? Buffer.concat(parts) : undefined;
+}
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile());
+}
+
+/** The files of this machine, some of whose operations are replaced. */
+function failing(replaced: Partial<DiskFiles>): DiskFiles {
+  return { ...diskFiles, ...replaced };
+}
+
+const fault = (code: string) => Object.assign(new Error(code), { code });
+
+test('values are there after a restart, with their labels and times; not after their time', async (t) => {
+  const folder = folderFor(t);
+  const tier = await opened(folder);
+  const sizes = [0, 1, 4096, (1 << 18) + 1];
+  const releases = sizes.map((size) => keep(tier, `k${size}\u00ff`, size));
+  keep(tier, 'short', 10, 1005);
+  await tier.flushed();
+  assert.deepEqual(
+    releases.map((count) => count()),
+    [1, 1, 1, 1],
+  );
+  const wallClock = new ManualClock(1004);
+  const again = await opened(folder, { wallClock });
+  assert.equal(again.entries, 5);
+  for (const size of sizes) {
+    const key = `k${size}\u00ff`;
+    assert.deepEqual(again.find(key)?.label, label);
+    assert.deepEqual(await read(again, key), bodyOf(key, size));
+  }
+  assert.equal(again.find('short')?.expiresUnixSeconds, 1005);
+  wallClock.advance(1);
+  assert.equal(again.find('short'), undefined);
+  assert.deepEqual(again.scan(0, 99).keys.length, 4);
+  await again.flushed();
+  assert.equal(filesIn(folder).length, 4);
+  assert.equal((await opened(folder, { wallClock: new ManualClock(2000) })).entries, 4);
+});
+
+test('files stay within the bound: the least recently used ones go, also at a start with a smaller bound', async (t) => {
+  const folder = folderFor(t);
+  const tier = await opened(folder, { bytesMax: 10 * 12_288, waitingBytesMax: 1 << 30 });
+  for (let i = 0; i < 10; i++) keep(tier, `k${i}`);
+  await tier.flushed();
+  await read(tier, 'k0');
+  tier.hold(tier.find('k1') ?? assert.fail());
+  for (let i = 10; i < 18; i++) keep(tier, `k${i}`);
+  await tier.flushed();
+  assert.deepEqual(
+    [...tier.keys()].sort(),
+    ['k0', 'k1', ...[10, 11, 12, 13, 14, 15, 16, 17].map((i) => `k${i}`)].sort(),
+  );
+  assert.equal(filesIn(folder).length, 10);
+  assert.ok(tier.stats.bytes <= tier.stats.bytesMax);
+  keep(tier, 'huge', 200_000);
+  await tier.flushed();
+  assert.deepEqual([tier.find('huge'), tier.stats.dropped, tier.entries], [undefined, 1, 10]);
+  const smaller = await opened(folder, { bytesMax: 3 * 12_288 });
+  await smaller.flushed();
+  assert.deepEqual([[...smaller.keys()], filesIn(folder).length], [['k15', 'k16', 'k17'], 3]);
+});
+
+test('a torn or changed file is never a value: whatever is cut off or changed', async (t) => {
+  const original = folderFor(t);
+  const tier = await opened(original);
+  keep(tier, 'k', 5000);
+  await tier.flushed();
+  const [path = ''] = filesIn(original);
+  const whole = readFileSync(path);
+  let served = 0;
+  for (let at = 0; at < whole.length; at += at < 80 ? 1 : 97) {
+    for (const damage of ['cut', 'flip'] as const) {
+      if (damage === 'cut') {
+        writeFileSync(path, whole);
+        truncateSync(path, at);
+      } else {
+        const changed = Buffer.from(whole);
+        changed[at] = (changed[at] as number) ^ 0x10;
+        writeFileSync(path, changed);
+      }
+      const again = await opened(original);
+      const value = again.find('k');
+      const bytes = await read(again, 'k');
+      // The checksum of the bytes is for the store to compare; that of the head was compared already.
+      if (value !== undefined && bytes !== undefined && crc32(bytes) === value.checksum) served++;
+      else if (value === undefined) assert.equal(again.stats.corrupt, 1, `${damage} at ${at}`);
+      await again.flushed();
+      assert.equal(existsSync(path), value !== undefined, `${damage} at ${at}`);
+    }
+  }
+  assert.equal(served, 0);
+});
+
+test('half-written files and older values of a key go at the start, foreign files stay', async (t) => {
+  const folder = folderFor(t);
+  const tier = await opened(folder);
+  keep(tier, 'k', 100);
+  await tier.flushed();
+  const [first = ''] = filesIn(folder);
+  const old = readFileSync(first);
+  keep(tier, 'k', 200);
+  await tier.flushed();
+  tier.delete('other');
+  writeFileSync(first, old);
+  writeFileSync(`${first}.tmp`, 'half');
+  const foreign = join(dirname(first), 'notes.txt');
+  writeFileSync(foreign, 'mine');
+  const again = await opened(folder);
+  await again.flushed();
+  assert.deepEqual(await read(again, 'k'), bodyOf('k', 200));
+  assert.equal(filesIn(folder).length, 2);
+  assert.ok(existsSync(foreign));
+  keep(again, 'k', 300);
+  await again.flushed();
+  assert.deepEqual(await read(await opened(folder), 'k'), bodyOf('k', 300));
+});
+
+test('a value that is deleted or replaced while it waits or is written leaves no file', async (t) => {
+  const folder = folderFor(t);
+  let opens: (() => void)[] = [];
+  const files = failing({
+    async open(path, flags) {
+      if (flags === 'wx') await new Promise<void>((resolve) => opens.push(resolve));
+      return diskFiles.open(path, flags);
+    },
+  });
+  const tier = await opened(folder, { files });
+  const released = keep(tier, 'a');
+  while (opens.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  keep(tier, 'b');
+  keep(tier, 'a', 77);
+  assert.equal(tier.delete('b'), true);
+  assert.equal(released(), 0, 'its bytes are being written');
+  opens[0]?.();
+  while (opens.length === 1) await new Promise((resolve) => setImmediate(resolve));
+  opens[1]?.();
+  await tier.flushed();
+  assert.deepEqual([...tier.keys()], ['a']);
+  assert.equal(tier.find('a')?.size, 77);
+  assert.equal(filesIn(folder).length, 1);
+  assert.equal(tier.stats.waitingBytes, 0);
+  opens = [];
+});
+
+test('beyond the bound of waiting bytes values are dropped at once', async (t) => {
+  const tier = await opened(folderFor(t), { waitingBytesMax: 15_000 });
+  const [first, second] = [keep(tier, 'a'), keep(tier, 'b')];
+  assert.deepEqual([first(), second()], [0, 1]);
+  await tier.flushed();
+  assert.deepEqual([[...tier.keys()], tier.stats.dropped, tier.stats.waitingBytes], [['a'], 1, 0]);
+});
+
+test('a full disk loses older values, never more than it has to, and goes on', async (t) => {
+  const folder = folderFor(t);
+  const room = 3;
+  const files = failing({
+    async open(path, flags) {
+      if (flags === 'wx' && filesIn(folder).length >= room) throw fault('ENOSPC');
+      return diskFiles.open(path, flags);
+    },
+  });
+  const tier = await opened(folder, { files });
+  for (let i = 0; i < 12; i++) {
+    keep(tier, `k${i}`);
+    await tier.flushed();
+    assert.ok(tier.entries >= 1 && tier.entries <= room);
+  }
+  const { writeErrors, dropped, written } = tier.stats;
+  assert.ok(writeErrors > 1 && dropped === writeErrors && written + dropped === 12);
+  for (const key of [...tier.keys()]) assert.deepEqual(await read(tier, key), bodyOf(key, 10_000));
+});
+
+test('a disk that goes on failing is left alone for 10 s; nothing of what failed stays', async (t) => {
+  const folder = folderFor(t);
+  const wallClock = new ManualClock(1000);
+  let [isBroken, tried] = [true, 0];
+  const files = failing({
+    async open(path, flags) {
+      if (flags === 'r') return diskFiles.open(path, flags);
+      tried++;
+      const file = await open(path, flags);
+      // Half of the bytes arrive, then the disk fails.
+      if (isBroken)
+        file.writev = async (buffers: readonly NodeJS.ArrayBufferView[]) => {
+          await file.appendFile(buffers[0] as Uint8Array);
+          throw fault('EIO');
+        };
+      return file;
+    },
+  });
+  const tier = await opened(folder, { files, wallClock });
+  for (let i = 0; i < 5; i++) {
+    const released = keep(tier, `k${i}`);
+    await tier.flushed();
+    assert.equal(released(), 1);
+  }
+  assert.deepEqual([tried, tier.stats.writeErrors, tier.stats.dropped], [3, 3, 5]);
+  assert.deepEqual(filesIn(folder), []);
+  isBroken = false;
+  wallClock.advance(10);
+  keep(tier, 'k');
+  await tier.flushed();
+  assert.deepEqual(await read(tier, 'k'), bodyOf('k', 10_000));
+});
+
+test('a file that cannot be read is a miss, and gone', async (t) => {
+  const folder = folderFor(t);
+  const files = failing({
+    async open(path, flags) {
+      if (flags === 'r') throw fault('EIO');
+      return diskFiles.open(path, flags);
+    },
+  });
+  const tier = await opened(folder, { files });
+  keep(tier, 'k');
+  await tier.flushed();
+  assert.equal(await read(tier, 'k'), undefined);
+  assert.deepEqual([tier.find('k'), tier.stats.readErrors], [undefined, 1]);
+  await tier.flushed();
+  assert.deepEqual(filesIn(folder), []);
+});
+
+test('a folder that cannot be used is said so', async (t) => {
+  const file = join(folderFor(t), 'file');
+  writeFileSync(file, '');
+  await assert.rejects(opened(file), /^InputError: --disk .*file cannot be used: ENOTDIR/);
+});
+
+test('clear leaves nothing', async (t) => {
+  const folder = folderFor(t);
+  const tier = await opened(folder);
+  for (let i = 0; i < 5; i++) keep(tier, `k${i}`);
+  await tier.flushed();
+  keep(tier, 'waiting');
+  tier.clear();
+  await tier.flushed();
+  assert.deepEqual([tier.entries, tier.stats.bytes, filesIn(folder)], [0, 0, []]);
+});
