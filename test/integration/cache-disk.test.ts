@@ -23,7 +23,8 @@ const size = 1 << 20;
 /** Memory for four values, and a disk for all; reads that take as long as they need. */
 const small = (folder: string, disk = {}) => ({
   memoryBytes: 4 * size,
-  disk: { folder, bytesMax: 64 << 20, readTimeoutMs: 60_000, ...disk },
+  disk: { folder, bytesMax: 64 << 20, ...disk },
+  readTimeoutMs: 60_000,
 });
 
 async function store(server: CacheServer, client: Client, keys: readonly string[]): Promise<void> {
@@ -111,7 +112,7 @@ test('a disk that hangs costs misses; nobody waits for it longer than the bound'
       return diskFiles.open(path, flags);
     },
   };
-  const server = await testCache(t, small(folderFor(t), { files, readTimeoutMs: 20 }));
+  const server = await testCache(t, { ...small(folderFor(t), { files }), readTimeoutMs: 20 });
   const client = new Client(t, server, 'redis');
   await store(server, client, keys);
   isHanging = true;
@@ -141,7 +142,7 @@ test('a disk that hangs costs misses; nobody waits for it longer than the bound'
 test('after kill -9 under write load no byte is wrong, and what was written is there', async (t) => {
   const folder = folderFor(t);
   const args = ['bin/spillway.mjs', 'cache', '--port', '0', '--resp-port', '0', '--memory', '8MiB'];
-  const disk = ['--disk', folder, '--disk-size', '64MiB', '--disk-read-timeout', '60s'];
+  const disk = ['--disk', folder, '--disk-size', '64MiB', '--read-timeout', '60s'];
   const confirmed = new Set<string>();
   for (let round = 0; round < 3; round++) {
     const child = spawn(process.execPath, [...args, ...disk], {

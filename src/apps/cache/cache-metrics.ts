@@ -1,7 +1,8 @@
 // The metrics of the cache server.
 import type { MemoryStore } from '../../core/cache/index.ts';
 import { type Counter, MetricsRegistry } from '../../core/metrics/index.ts';
-import type { DiskTier } from '../../io/disk/index.ts';
+import type { DiskStats } from '../../io/disk/index.ts';
+import type { ObjectStats } from '../../io/object-store/index.ts';
 import { declareProcessMetrics } from '../../io/process-metrics/index.ts';
 import type { CloseReason } from './conversation.ts';
 
@@ -95,34 +96,63 @@ function declareStore(registry: MetricsRegistry, store: MemoryStore): void {
 }
 
 /** Declares the metrics of the disk tier. */
-export function declareDisk(registry: MetricsRegistry, disk: DiskTier): void {
-  const gauge = (name: string, help: string) =>
-    registry.gauge({ name: `spillway_cache_disk_${name}`, help }).with();
-  const values = gauge('values', 'Values on disk.');
-  const bytes = gauge('bytes', 'Bytes of the files.');
-  const bytesMax = gauge('max_bytes', 'Bound of the files.');
-  const waiting = gauge('waiting_bytes', 'Bytes that wait to be written.');
-  const counts = (
+export function declareDisk(registry: MetricsRegistry, disk: { readonly stats: DiskStats }): void {
+  declareTier(registry, 'disk', () => disk.stats, [
+    ['entries', 'values', 'Values on disk.'],
+    ['bytes', 'bytes', 'Bytes of the files.'],
+    ['bytesMax', 'max_bytes', 'Bound of the files.'],
+    ['waitingBytes', 'waiting_bytes', 'Bytes that wait to be written.'],
+    ['written', 'written_total', 'Values written.'],
+    ['read', 'read_total', 'Values read.'],
+    ['evictions', 'evictions_total', 'Values that made room for others.'],
     [
-      ['written', 'Values written.'],
-      ['read', 'Values read.'],
-      ['evictions', 'Values that made room for others.'],
-      ['dropped', 'Values not written: too many waited, the disk failed, or there was no room.'],
-      ['corrupt', 'Files whose bytes did not match their checksum.'],
-      ['readErrors', 'Reads that failed.'],
-      ['writeErrors', 'Writes that failed.'],
-    ] as const
-  ).map(([name, help]) => {
-    const metric = name.replace(/[A-Z]/, (letter) => `_${letter.toLowerCase()}`);
-    const family = registry.counter({ name: `spillway_cache_disk_${metric}`, help });
-    return [family.with(), name] as const;
-  });
-  registry.onRender(() => {
-    const { stats } = disk;
-    values.set(stats.entries);
-    bytes.set(stats.bytes);
-    bytesMax.set(stats.bytesMax);
-    waiting.set(stats.waitingBytes);
-    for (const [counter, name] of counts) counter.inc(stats[name] - counter.value);
-  });
+      'dropped',
+      'dropped_total',
+      'Values not written: too many waited, the disk failed, or there was no room.',
+    ],
+    ['corrupt', 'corrupt_total', 'Files whose bytes did not match their checksum.'],
+    ['readErrors', 'read_errors_total', 'Reads that failed.'],
+    ['writeErrors', 'write_errors_total', 'Writes that failed.'],
+  ]);
+}
+
+/** Declares the metrics of the object tier. */
+export function declareObjects(
+  registry: MetricsRegistry,
+  objects: { readonly stats: ObjectStats },
+): void {
+  declareTier(registry, 's3', () => objects.stats, [
+    ['entries', 'values', 'Values that are known to be in the bucket.'],
+    ['bytes', 'bytes', 'Bytes of those values.'],
+    ['waitingBytes', 'waiting_bytes', 'Bytes that wait to be written.'],
+    ['written', 'written_total', 'Values written.'],
+    ['read', 'read_total', 'Values read.'],
+    [
+      'dropped',
+      'dropped_total',
+      'Values not written: too many waited, the store failed, or the key was too long for a name.',
+    ],
+    ['corrupt', 'corrupt_total', 'Objects whose bytes did not match their checksum.'],
+    ['retries', 'retries_total', 'Calls that were repeated.'],
+    ['errors', 'errors_total', 'Calls that failed.'],
+  ]);
+}
+
+/** Declares rows of a field, a metric and its help; metrics that end with `_total` are counters, the others gauges. */
+function declareTier<Stats>(
+  registry: MetricsRegistry,
+  tier: string,
+  stats: () => Stats,
+  rows: readonly (readonly [keyof Stats & string, string, string])[],
+): void {
+  for (const [field, metric, help] of rows) {
+    const name = `spillway_cache_${tier}_${metric}`;
+    if (metric.endsWith('_total')) {
+      const counter = registry.counter({ name: name.replace(/_total$/, ''), help }).with();
+      registry.onRender(() => counter.inc(Number(stats()[field]) - counter.value));
+    } else {
+      const gauge = registry.gauge({ name, help }).with();
+      registry.onRender(() => gauge.set(Number(stats()[field])));
+    }
+  }
 }

@@ -4,14 +4,16 @@ import { crc32 } from 'node:zlib';
 import type { Clock } from '../../core/base/index.ts';
 import { MemoryStore, TieredStore } from '../../core/cache/index.ts';
 import { errorReply } from '../../core/resp/index.ts';
-import { type DiskFiles, type DiskStats, DiskTier } from '../../io/disk/index.ts';
+import type { DiskStats } from '../../io/disk/index.ts';
 import { portError } from '../../io/listen/index.ts';
+import type { ObjectStats } from '../../io/object-store/index.ts';
 import { createAdminServer } from './admin-server.ts';
 import {
   type CacheMetrics,
   type CacheProtocol,
   cacheMetrics,
   declareDisk,
+  declareObjects,
 } from './cache-metrics.ts';
 import {
   type Conversation,
@@ -23,6 +25,7 @@ import { valueLoader } from './loading.ts';
 import { ValueSizes } from './miss-padding.ts';
 import { lmConversation, respConversation } from './protocols.ts';
 import { ReplyWriter } from './reply-writer.ts';
+import { type CacheBucket, type CacheDisk, openTiers } from './tiers.ts';
 
 /** LMCache keeps up to 150 connections for each engine. */
 const defaultConnectionsMax = 10_000;
@@ -42,8 +45,12 @@ export interface CacheOptions {
   readonly memoryBytes: number;
   /** Largest value. @default the memory */
   readonly valueBytesMax?: number | undefined;
-  /** A folder for values below memory. @default none */
+  /** @default none */
   readonly disk?: CacheDisk | undefined;
+  /** @default none */
+  readonly s3?: CacheBucket | undefined;
+  /** Time in which values of one command come from below memory; after it, they are misses. @default 250 ms */
+  readonly readTimeoutMs?: number | undefined;
   /** Connections of all clients; one more is rejected. @default 10,000 */
   readonly connectionsMax?: number | undefined;
   /** What RESP clients must know; `lm://` has no passwords. */
@@ -55,21 +62,12 @@ export interface CacheOptions {
   readonly deadlines?: RequestDeadlines;
 }
 
-/** The disk tier. */
-export interface CacheDisk {
-  readonly folder: string;
-  /** Bound of all files. */
-  readonly bytesMax: number;
-  /** Time for values of one command; after it, they are misses. @default 250 ms */
-  readonly readTimeoutMs?: number | undefined;
-  /** @default those of this machine */
-  readonly files?: DiskFiles;
-}
-
 export interface CacheServer {
   readonly store: TieredStore;
   /** Undefined without a disk. */
   readonly diskStats: DiskStats | undefined;
+  /** Undefined without a bucket. */
+  readonly objectStats: ObjectStats | undefined;
   /** Where clients connect, e.g. `lm://127.0.0.1:65432`. */
   readonly urls: readonly string[];
   /**
@@ -90,12 +88,14 @@ export interface CacheServer {
 export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const { host, memoryBytes: bytesMax, clock, wallClock, password } = options;
   const { valueBytesMax } = options;
-  const disk = await openDisk(options);
+  const tiers = await openTiers(options);
+  const { disk, objects } = tiers;
   const memory = new MemoryStore({ bytesMax, valueBytesMax, clock, checksum: crc32 });
-  const store = new TieredStore(memory, wallClock, disk);
-  const load = valueLoader(store, options.disk?.readTimeoutMs ?? defaultReadTimeoutMs);
+  const store = new TieredStore(memory, wallClock, tiers.below);
+  const load = valueLoader(store, options.readTimeoutMs ?? defaultReadTimeoutMs);
   const clients = new Clients(options, memory);
   if (disk !== undefined) declareDisk(clients.metrics.registry, disk);
+  if (objects !== undefined) declareObjects(clients.metrics.registry, objects);
   const lm = clients.serve('lm', (replies, { requested }) =>
     lmConversation({ store, load, requested }, replies),
   );
@@ -113,6 +113,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       connections: { lm: clients.count('lm'), resp: clients.count('resp') },
       memory: store.stats,
       disk: disk?.stats,
+      s3: objects?.stats,
     }),
   });
   const servers = [lm, resp, http];
@@ -125,12 +126,12 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
     }
   } catch (error) {
     await Promise.all(servers.map((server) => closed(server)));
-    disk?.close();
+    tiers.close();
     throw error;
   }
   const close = async () => {
     clients.destroy();
-    disk?.close();
+    tiers.close();
     http.closeAllConnections();
     await Promise.all(servers.map((server) => closed(server)));
   };
@@ -138,6 +139,9 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
     store,
     get diskStats() {
       return disk?.stats;
+    },
+    get objectStats() {
+      return objects?.stats;
     },
     urls,
     async drain(timeoutMs) {
@@ -151,7 +155,7 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
       clients.finish();
       // The HTTP port stays: /ready says that the server stops.
       await Promise.all([closed(lm), closed(resp)]);
-      if (disk !== undefined) await Promise.race([disk.flushed(), isOver]);
+      await Promise.race([tiers.flushed(), isOver]);
       clearTimeout(timer);
       await close();
     },
@@ -161,14 +165,6 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
 
 /** LMCache gives up a worker whose GET takes seconds. */
 const defaultReadTimeoutMs = 250;
-/** Share of the memory whose values may wait to be written; they cannot be evicted meanwhile. */
-const waitingShare = 1 / 4;
-
-function openDisk({ disk, memoryBytes, wallClock }: CacheOptions): Promise<DiskTier | undefined> {
-  if (disk === undefined) return Promise.resolve(undefined);
-  return DiskTier.open({ ...disk, wallClock, waitingBytesMax: memoryBytes * waitingShare });
-}
-
 /** The connections of all clients. */
 class Clients {
   isStopping = false;

@@ -1,7 +1,7 @@
 // `spillway cache`: a cache server for LMCache.
 import { performance } from 'node:perf_hooks';
 import { Command } from 'commander';
-import { type CacheDisk, startCache } from '../../apps/cache/index.ts';
+import { type CacheBucket, type CacheDisk, startCache } from '../../apps/cache/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { applyConfigFile } from '../arguments/config-file.ts';
@@ -20,7 +20,10 @@ interface CacheFlags {
   readonly passwordEnv?: string;
   readonly disk?: string;
   readonly diskSize?: number;
-  readonly diskReadTimeout: number;
+  readonly s3?: string;
+  readonly s3Endpoint?: string;
+  readonly s3Region?: string;
+  readonly readTimeout: number;
   readonly drainTimeout: number;
 }
 
@@ -63,8 +66,14 @@ export function cacheCommand(): Command {
     .option('--disk <folder>', 'folder for values below memory; it belongs to one server at a time')
     .option('--disk-size <size>', 'bound of the files in that folder', byteSize({ min: 1 << 20 }))
     .option(
-      '--disk-read-timeout <duration>',
-      'time in which values come from disk; after it, they are misses',
+      '--s3 <s3://bucket/prefix>',
+      'bucket for values below memory and disk; credentials as for Amazon’s tools',
+    )
+    .option('--s3-endpoint <url>', 'another object store than Amazon’s, e.g. http://minio:9000')
+    .option('--s3-region <region>', 'region of the bucket (default: AWS_REGION, or us-east-1)')
+    .option(
+      '--read-timeout <duration>',
+      'time in which values come from disk or S3; after it, they are misses',
       duration('ms'),
       250,
     )
@@ -98,6 +107,8 @@ async function run(command: Command): Promise<void> {
     valueBytesMax: flags.maxValueSize,
     connectionsMax: flags.maxConnections,
     disk: diskOf(flags),
+    s3: bucketOf(flags),
+    readTimeoutMs: flags.readTimeout,
     password,
     clock: { nowSeconds: () => performance.now() / 1000 },
     wallClock: { nowSeconds: () => Date.now() / 1000 },
@@ -108,12 +119,33 @@ async function run(command: Command): Promise<void> {
   signals.release();
 }
 
-function diskOf({ disk, diskSize, diskReadTimeout }: CacheFlags): CacheDisk | undefined {
+function diskOf({ disk, diskSize }: CacheFlags): CacheDisk | undefined {
   if (disk === undefined && diskSize === undefined) return undefined;
   if (disk === undefined || diskSize === undefined) {
     throw new InputError(
       '--disk and --disk-size belong together: a folder and the bound of its files.',
     );
   }
-  return { folder: disk, bytesMax: diskSize, readTimeoutMs: diskReadTimeout };
+  return { folder: disk, bytesMax: diskSize };
+}
+
+function bucketOf({
+  s3,
+  s3Endpoint: endpoint,
+  s3Region: region,
+}: CacheFlags): CacheBucket | undefined {
+  if (s3 === undefined) {
+    if (endpoint === undefined && region === undefined) return undefined;
+    throw new InputError('--s3-endpoint and --s3-region need --s3 with a bucket.');
+  }
+  const [, bucket, prefix = ''] =
+    /^s3:\/\/([a-z\d][a-z\d.-]{1,61}[a-z\d])(?:\/(.*))?$/.exec(s3) ?? [];
+  if (bucket === undefined) {
+    throw new InputError(`--s3 is "${s3}"; it must look like s3://bucket or s3://bucket/prefix.`);
+  }
+  if (endpoint !== undefined && !/^https?:\/\/[^/]+\/?$/.test(endpoint)) {
+    throw new InputError(`--s3-endpoint is "${endpoint}"; it must look like http://host:9000.`);
+  }
+  const folder = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
+  return { bucket, prefix: folder, endpoint, region };
 }

@@ -9,5 +9,6 @@ export {
 } from './memory-store.ts';
 export type { Checksum } from './pages-writer.ts';
 export type { ScanStep } from './scan-order.ts';
-export { ScanOrder } from './scan-order.ts';
+export { TierChain } from './tier-chain.ts';
+export { type PlacedValue, TierIndex } from './tier-index.ts';
 export { TieredStore } from './tiered-store.ts';

@@ -41,6 +41,5 @@ export interface LowerTier {
   clear(): void;
   /** Keys in steps, as `ScanOrder`. */
   scan(cursor: number, count: number): ScanStep;
-  readonly entries: number;
   keys(): Iterable<string>;
 }

@@ -3,9 +3,15 @@
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../core/base/index.ts';
-import type { LowerTier, ScanStep, StoredValue, ValueSource } from '../../core/cache/index.ts';
+import {
+  type LowerTier,
+  type PlacedValue,
+  type ScanStep,
+  type StoredValue,
+  TierIndex,
+  type ValueSource,
+} from '../../core/cache/index.ts';
 import { type DiskFiles, diskFiles } from './disk-files.ts';
-import { DiskIndex, type DiskValue } from './disk-index.ts';
 import { openFolder } from './open-folder.ts';
 import { bodyOffset, writeHead } from './value-file.ts';
 import { writeFile } from './write-file.ts';
@@ -64,7 +70,7 @@ interface Writing {
 export class DiskTier implements LowerTier {
   readonly #options: DiskTierOptions;
   readonly #files: DiskFiles;
-  readonly #index: DiskIndex;
+  readonly #index: TierIndex;
   /** By key; the one that is being written is among them. */
   readonly #writings = new Map<string, Writing>();
   readonly #queue: Writing[] = [];
@@ -82,7 +88,7 @@ export class DiskTier implements LowerTier {
     ...{ corrupt: 0, readErrors: 0, writeErrors: 0 },
   };
 
-  private constructor(options: DiskTierOptions, index: DiskIndex, serial: number) {
+  private constructor(options: DiskTierOptions, index: TierIndex, serial: number) {
     this.#options = options;
     this.#files = options.files ?? diskFiles;
     this.#index = index;
@@ -97,7 +103,7 @@ export class DiskTier implements LowerTier {
   static async open(options: DiskTierOptions): Promise<DiskTier> {
     const { folder, bytesMax, wallClock, files = diskFiles } = options;
     const found = await openFolder(folder, files);
-    const index = new DiskIndex({ wallClock, bytesMax, filesMax });
+    const index = new TierIndex({ wallClock, bytesMax, filesMax });
     const tier = new DiskTier(options, index, found.serial);
     tier.#counts.corrupt += found.broken;
     tier.#remove(found.useless);
@@ -155,7 +161,7 @@ export class DiskTier implements LowerTier {
   }
 
   async read(value: StoredValue, write: (bytes: Uint8Array) => void): Promise<boolean> {
-    const { path, size } = value as DiskValue;
+    const { path, size } = value as PlacedValue;
     if (this.#isClosed || this.#waitingReads.length >= waitingReadsMax) return false;
     if (this.#reads < readsMax) this.#reads++;
     else await new Promise<void>((resolve) => this.#waitingReads.push(resolve));

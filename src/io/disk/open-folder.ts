@@ -1,8 +1,8 @@
 // What an earlier server left in the folder of a disk tier.
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
+import type { PlacedValue } from '../../core/cache/index.ts';
 import type { DiskFiles } from './disk-files.ts';
-import type { DiskValue } from './disk-index.ts';
 import { bodyOffset, headBytes, readHead, textLengths } from './value-file.ts';
 
 /** Files that are read at once. */
@@ -14,7 +14,7 @@ const fileName = /^[\da-f]{32}-\d+(\.tmp)?$/;
 
 export interface FoundValues {
   /** Least recently written first. */
-  readonly values: readonly DiskValue[];
+  readonly values: readonly PlacedValue[];
   /** Files to remove: half written, broken, or of an older value of the same key. */
   readonly useless: readonly string[];
   /** Files with a broken head or of a wrong length. */
@@ -23,7 +23,7 @@ export interface FoundValues {
   readonly serial: number;
 }
 
-interface Found extends DiskValue {
+interface Found extends PlacedValue {
   readonly serial: number;
 }
 

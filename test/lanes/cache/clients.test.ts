@@ -3,8 +3,17 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { redisDialogue } from '../../support/cache.ts';
+import { bytesOfKey, sizeOfKey } from '../../support/cache-load.ts';
 import { until } from '../../support/until.ts';
-import { redisMissing, runPythonTests, runRedisTool, startCache, startRedis } from './programs.ts';
+import {
+  redisMissing,
+  runPythonTests,
+  runRedisTool,
+  s3Missing,
+  startCache,
+  startRedis,
+  startS3,
+} from './programs.ts';
 
 // LMCache's threads outlive its clients, so that each has a process of its own.
 for (const [name, min] of [
@@ -35,6 +44,55 @@ test('redis-cli', { skip: redisMissing }, async (t) => {
   assert.equal(await cli('--scan', '--pattern', 'k*'), 'k');
   assert.match(await cli('-3', 'INFO', 'replication'), /^# Replication\s+role:master/);
   assert.match(await cli('LPUSH', 'k', 'v'), /^ERR unknown command 'LPUSH', with args beginning/);
+});
+
+test('values come back from a real S3 server after a restart', {
+  skip: s3Missing || redisMissing,
+}, async (t) => {
+  const endpoint = await startS3(t);
+  process.env['AWS_ACCESS_KEY_ID'] = 'lane';
+  process.env['AWS_SECRET_ACCESS_KEY'] = 'lane';
+  const flags = ['--s3', 's3://lane-kv/team', '--s3-endpoint', endpoint, '--read-timeout', '60s'];
+  const first = await startCache(t, [...flags, '--memory', '16MiB']);
+  const keys = Array.from({ length: 24 }, (_, i) => `k${i}-${1 + i * 97_003}`);
+  const ask = async (
+    port: number,
+    request: (key: string) => Buffer,
+    check: (key: string) => Buffer,
+  ) => {
+    const socket = connect(port, '127.0.0.1');
+    let received = Buffer.alloc(0);
+    socket.on('data', (bytes: Buffer) => {
+      received = Buffer.concat([received, bytes]);
+    });
+    for (const key of keys) {
+      const expected = check(key);
+      socket.write(request(key));
+      await until(() => received.length >= expected.length);
+      assert.ok(received.equals(expected), `${key}: ${received.subarray(0, 60)}`);
+      received = Buffer.alloc(0);
+    }
+    socket.destroy();
+  };
+  const replyOf = (key: string) => {
+    const bytes = bytesOfKey(key, sizeOfKey(key));
+    return Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n')]);
+  };
+  const set = (key: string) =>
+    Buffer.concat([Buffer.from(`*3\r\n$3\r\nSET\r\n$${key.length}\r\n${key}\r\n`), replyOf(key)]);
+  const ok = Buffer.from('+OK\r\n');
+  await ask(first.resp, set, () => ok);
+  await first.stop();
+  const again = await startCache(t, [...flags, '--memory', '16MiB']);
+  const cli = (...args: readonly string[]) =>
+    runRedisTool('redis-cli', ['-p', `${again.resp}`, ...args]);
+  await until(async () => Number(await cli('DBSIZE')) > 0);
+  // What did not fit into the queue of uploads is missing; what is there is right.
+  const present: string[] = [];
+  for (const key of keys) if (Number(await cli('EXISTS', key)) === 1) present.push(key);
+  assert.ok(present.length > 3, `${present.length} of ${keys.length}`);
+  keys.splice(0, keys.length, ...present);
+  await ask(again.resp, (key) => Buffer.from(`GET ${key}\r\n`), replyOf);
 });
 
 test('redis-benchmark', { skip: redisMissing }, async (t) => {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The lane "cache": clients of KV caches, unmodified, against `spillway cache`: LMCache's own, redis-py,
-# Valkey GLIDE, redis-cli and redis-benchmark; and the recorded replies of Redis against a real one.
+# Valkey GLIDE, redis-cli and redis-benchmark; the recorded replies of Redis against a real one,
+# and an S3 server below it.
 # Python packages go to the user's cache folder (about 5 GB, most of it torch), once per requirements.txt;
 # Redis comes from PATH, or from Debian's packages, which are unpacked there too.
 set -eu
@@ -43,5 +44,13 @@ elif [ "$REDIS_BIN" = "$lanes/redis-7/usr/bin" ]; then
   export LD_LIBRARY_PATH=$lanes/redis-7/usr/lib/x86_64-linux-gnu:$lanes/redis-7/lib/x86_64-linux-gnu
 fi
 export REDIS_BIN
+
+# An S3 server, built from the Go module proxy once (20 s); without it, its test is skipped and says so.
+S3_BIN=$lanes/gofakes3-1.2.0/gofakes3
+if [ ! -x "$S3_BIN" ] && command -v go > /dev/null; then
+  mkdir -p "$(dirname "$S3_BIN")"
+  GOBIN=$(dirname "$S3_BIN") GOFLAGS=-mod=mod go install github.com/johannesboyne/gofakes3/cmd/gofakes3@v1.2.0 > /dev/null 2>&1 || true
+fi
+export S3_BIN
 
 exec "$NODE" --test --test-timeout=300000 --test-reporter=./scripts/test-reporter.mjs $here/*.test.ts

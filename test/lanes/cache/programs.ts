@@ -30,13 +30,13 @@ export interface CachePorts {
 export async function startCache(
   t: TestContext,
   flags: readonly string[] = [],
-): Promise<CachePorts> {
+): Promise<CachePorts & { stop(): Promise<void> }> {
   const args = ['bin/spillway.mjs', 'cache', '--port', '0', '--resp-port', '0', ...flags];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => ended(child));
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
   const [lm = 0, resp = 0] = [...line.matchAll(/:(\d+)/g)].map(([, port]) => Number(port));
-  return { lm, resp };
+  return { lm, resp, stop: () => ended(child) };
 }
 
 /** Starts Redis without persistence. @returns Its port. */
@@ -45,6 +45,11 @@ export async function startRedis(t: TestContext): Promise<number> {
   const args = ['--port', `${port}`, '--bind', host, '--save', '', '--daemonize', 'no'];
   const child = spawn(join(bin, 'redis-server'), args, { stdio: 'ignore' });
   t.after(() => ended(child));
+  await listening(port);
+  return port;
+}
+
+async function listening(port: number): Promise<void> {
   await until(async () => {
     const socket = connect(port, host);
     const isListening = await Promise.race([
@@ -54,13 +59,26 @@ export async function startRedis(t: TestContext): Promise<number> {
     socket.destroy();
     return isListening;
   });
-  return port;
 }
 
 async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill();
   await once(child, 'exit');
+}
+
+const s3Bin = process.env['S3_BIN'] ?? '';
+/** Why there is no S3 server; false if there is. */
+export const s3Missing = existsSync(s3Bin) ? false : 'gofakes3 could not be built: it needs Go';
+
+/** Starts an S3 server with the bucket `lane-kv` in memory. @returns Its URL. */
+export async function startS3(t: TestContext): Promise<string> {
+  const [port = 0] = await freePorts(1);
+  const args = ['-backend', 'memory', '-initialbucket', 'lane-kv', '-host', `${host}:${port}`];
+  const child = spawn(s3Bin, args, { stdio: 'ignore' });
+  t.after(() => ended(child));
+  await listening(port);
+  return `http://${host}:${port}`;
 }
 
 /** Runs a program of Redis. @returns What it printed. */

@@ -1,25 +1,27 @@
-// The index of a disk tier: which values it has, in the order of use, and what has to go for a new one.
-import type { Clock } from '../../core/base/index.ts';
-import { ScanOrder, type ScanStep, type StoredValue } from '../../core/cache/index.ts';
+// The index of a tier below memory: which values it has, in the order of use, and what has to go for a new one.
+import type { Clock } from '../base/index.ts';
+import type { StoredValue } from './lower-tier.ts';
+import { ScanOrder, type ScanStep } from './scan-order.ts';
 
 /** A client that was told of a value reads it within this time. */
 const heldSeconds = 10;
 /** Entries that an eviction looks at. */
 const looksMax = 1024;
 
-/** A value with its file. */
-export interface DiskValue extends StoredValue {
+/** A value with its file or object. */
+export interface PlacedValue extends StoredValue {
   readonly path: string;
+  /** Bytes that it takes in the tier. */
   readonly fileBytes: number;
 }
 
 /** Bounded by the bytes and the number of files. */
-export class DiskIndex {
+export class TierIndex {
   readonly #wallClock: Clock;
   readonly #bytesMax: number;
   readonly #filesMax: number;
   /** Least recently used first. */
-  readonly #values = new Map<string, DiskValue>();
+  readonly #values = new Map<string, PlacedValue>();
   readonly #serials = new Map<string, number>();
   readonly #heldUntil = new Map<string, number>();
   readonly #scanOrder = new ScanOrder();
@@ -48,7 +50,7 @@ export class DiskIndex {
   }
 
   /** Also a value whose time is over. */
-  get(key: string): DiskValue | undefined {
+  get(key: string): PlacedValue | undefined {
     return this.#values.get(key);
   }
 
@@ -56,7 +58,7 @@ export class DiskIndex {
     return value.expiresUnixSeconds <= this.#wallClock.nowSeconds();
   }
 
-  add(value: DiskValue): void {
+  add(value: PlacedValue): void {
     this.remove(value.key);
     this.#values.set(value.key, value);
     this.#serials.set(value.key, this.#scanOrder.add(value.key));
@@ -81,7 +83,7 @@ export class DiskIndex {
     this.touch(value);
   }
 
-  remove(key: string): DiskValue | undefined {
+  remove(key: string): PlacedValue | undefined {
     const value = this.#values.get(key);
     if (value === undefined) return undefined;
     this.#values.delete(key);
@@ -98,8 +100,8 @@ export class DiskIndex {
    * @param fileBytes Room that is needed.
    * @returns The values removed; undefined if there is no room all the same.
    */
-  makeRoom(fileBytes: number): readonly DiskValue[] | undefined {
-    const removed: DiskValue[] = [];
+  makeRoom(fileBytes: number): readonly PlacedValue[] | undefined {
+    const removed: PlacedValue[] = [];
     if (fileBytes > this.#bytesMax) return undefined;
     const now = this.#wallClock.nowSeconds();
     let looks = 0;
@@ -118,7 +120,7 @@ export class DiskIndex {
 
   scan(cursor: number, count: number): ScanStep {
     const { keys, next } = this.#scanOrder.step(cursor, count);
-    const isLive = (key: string) => !this.isExpired(this.#values.get(key) as DiskValue);
+    const isLive = (key: string) => !this.isExpired(this.#values.get(key) as PlacedValue);
     return { keys: keys.filter(isLive), next };
   }
 

@@ -1,0 +1,81 @@
+// The tiers below memory that a server was told to use, as one.
+import { type Clock, seededRandom } from '../../core/base/index.ts';
+import { type LowerTier, TierChain } from '../../core/cache/index.ts';
+import { type DiskFiles, type DiskStats, DiskTier } from '../../io/disk/index.ts';
+import { type ObjectStats, ObjectTier, s3Objects } from '../../io/object-store/index.ts';
+
+/** Share of the memory whose values may wait to be written to one tier; they cannot be evicted meanwhile. */
+const waitingShare = 1 / 4;
+
+/** A folder for values below memory. */
+export interface CacheDisk {
+  readonly folder: string;
+  /** Bound of all files. */
+  readonly bytesMax: number;
+  /** @default those of this machine */
+  readonly files?: DiskFiles;
+}
+
+/** A bucket for values below memory and disk. */
+export interface CacheBucket {
+  readonly bucket: string;
+  /** Of all names; empty, or with a `/` at its end. */
+  readonly prefix: string;
+  /** Of another server than Amazon's. */
+  readonly endpoint?: string | undefined;
+  readonly region?: string | undefined;
+  /** Time for one call. @default 10 s */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** The tiers below memory. */
+export interface CacheTiers {
+  /** Undefined without any. */
+  readonly below: LowerTier | undefined;
+  readonly disk: { readonly stats: DiskStats } | undefined;
+  readonly objects: { readonly stats: ObjectStats } | undefined;
+  /** Resolves when all that waits is written, or cannot be. */
+  flushed(): Promise<void>;
+  close(): void;
+}
+
+/** @throws {InputError} If the folder cannot be used. */
+export async function openTiers(options: {
+  readonly disk?: CacheDisk | undefined;
+  readonly s3?: CacheBucket | undefined;
+  readonly memoryBytes: number;
+  readonly wallClock: Clock;
+}): Promise<CacheTiers> {
+  const common = {
+    wallClock: options.wallClock,
+    waitingBytesMax: options.memoryBytes * waitingShare,
+  };
+  const disk = options.disk && (await DiskTier.open({ ...options.disk, ...common }));
+  const objects = options.s3 && (await openBucket(options.s3, common));
+  const tiers = [disk, objects].filter((tier) => tier !== undefined);
+  return {
+    below: disk !== undefined && objects !== undefined ? new TierChain(disk, objects) : tiers[0],
+    disk,
+    objects,
+    async flushed() {
+      await Promise.all(tiers.map((tier) => tier.flushed()));
+    },
+    close() {
+      for (const tier of tiers) tier.close();
+    },
+  };
+}
+
+async function openBucket(
+  { prefix, timeoutMs, ...where }: CacheBucket,
+  common: { readonly wallClock: Clock; readonly waitingBytesMax: number },
+): Promise<ObjectTier> {
+  const tier = new ObjectTier({
+    ...{ ...common, prefix, objects: await s3Objects(where) },
+    random: seededRandom(Date.now()),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  });
+  // A listing may take minutes, or never end; values are found as it goes.
+  tier.start();
+  return tier;
+}

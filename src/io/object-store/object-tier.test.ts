@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { crc32 } from 'node:zlib';
+import { type S3Server, s3Server } from '../../../test/support/s3-server.ts';
+import { until } from '../../../test/support/until.ts';
+import { ManualClock, seededRandom } from '../../core/base/index.ts';
+import { objectName, readObjectName } from './object-name.ts';
+import { ObjectTier, type ObjectTierOptions } from './object-tier.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { s3Objects } from './s3-objects.ts';
+
+process.env['AWS_ACCESS_KEY_ID'] = 'access';
+process.env['AWS_SECRET_ACCESS_KEY'] = 'secret';
+
+const label = Uint8Array.of(7, 0, 255);
+const bodyOf = (key: string, size: number) => Buffer.alloc(size, `${key}.`);
+
+async function opened(t: TestContext, server: S3Server, options: Partial<ObjectTierOptions> = {}) {
+  const tier = new ObjectTier({
+    objects: await s3Objects({ bucket: 'kv', endpoint: server.endpoint }),
+    ...{ prefix: 'team/', waitingBytesMax: 1 << 20, wallClock: new ManualClock(1000) },
+    ...{ random: seededRandom(1), ...options },
+  });
+  t.after(() => tier.close());
+  await tier.start();
+  return tier;
+}
+
+function keep(
+  tier: ObjectTier,
+  key: string,
+  size = 10_000,
+  expiresUnixSeconds = Number.POSITIVE_INFINITY,
+) {
+  const body = bodyOf(key, size);
+  let releases = 0;
+  tier.keep({
+    ...{ key, size, label, checksum: crc32(body), expiresUnixSeconds },
+    spans: [body.subarray(0, 1), body.subarray(1)],
+    release: () => releases++,
+  });
+  return () => releases;
+}
+
+async function read(tier: ObjectTier, key: string): Promise<Buffer | undefined> {
+  const value = tier.find(key);
+  const parts: Buffer[] = [];
+  const isWhole = value && (await tier.read(value, (bytes) => parts.push(Buffer.from(bytes))));
+  return isWhole ? Buffer.concat(parts) : undefined;
+}
+
+test('a name says all about a value, and other objects are left alone', () => {
+  const value = { key: 'm/a@1\u00ff\0 ', label, checksum: 0xdeadbeef, expiresUnixSeconds: 12.5 };
+  const name = objectName('a/', value) ?? assert.fail();
+  assert.match(name, /^a\/v1\/[\da-f]{2}\/[\w-]+\.[\w-]+$/);
+  assert.deepEqual(readObjectName('a/', name), value);
+  const plain = { ...value, label: undefined, expiresUnixSeconds: Number.POSITIVE_INFINITY };
+  assert.deepEqual(readObjectName('', objectName('', plain) ?? ''), plain);
+  assert.equal(objectName('', { ...value, key: 'k'.repeat(800) }), undefined);
+  for (const other of [
+    'a/notes.txt',
+    'a/v1/00/x',
+    'b/v1/00/aa.bb',
+    'a/v1/00/aa.bb',
+    'a/v1/zz/aa.bb',
+  ]) {
+    assert.equal(readObjectName('a/', other), undefined, other);
+  }
+});
+
+test('values are there after a restart and for other servers, with labels and times', async (t) => {
+  const server = await s3Server(t);
+  const tier = await opened(t, server);
+  const sizes = [1, 4096, (1 << 18) + 1];
+  const releases = sizes.map((size) => keep(tier, `k${size}`, size));
+  keep(tier, 'short', 10, 1005);
+  server.objects.set('team/notes.txt', Buffer.from('mine'));
+  await tier.flushed();
+  assert.deepEqual(
+    releases.map((count) => count()),
+    [1, 1, 1],
+  );
+  const wallClock = new ManualClock(1004);
+  const again = await opened(t, server, { wallClock });
+  for (const size of sizes) {
+    assert.deepEqual(again.find(`k${size}`)?.label, label);
+    assert.deepEqual(await read(again, `k${size}`), bodyOf(`k${size}`, size));
+  }
+  assert.equal(again.scan(0, 99).keys.length, 4);
+  wallClock.advance(1);
+  assert.equal(again.find('short'), undefined);
+  await again.flushed();
+  assert.equal(server.objects.size, 4);
+  keep(again, 'k1', 2);
+  await again.flushed();
+  assert.equal(server.objects.size, 4, 'the older value is removed');
+  again.clear();
+  await again.flushed();
+  assert.deepEqual([...server.objects.keys()], ['team/notes.txt']);
+});
+
+test('an object that is gone, cut off or changed is never a value', async (t) => {
+  const server = await s3Server(t);
+  const tier = await opened(t, server);
+  keep(tier, 'gone');
+  keep(tier, 'cut');
+  keep(tier, 'changed');
+  await tier.flushed();
+  server.fault = (method) => (method === 'GET' ? 'cut' : undefined);
+  assert.equal(await read(tier, 'cut'), undefined);
+  server.fault = (method) => (method === 'GET' ? 'changed' : undefined);
+  const value = tier.find('changed') ?? assert.fail();
+  assert.notEqual(crc32((await read(tier, 'changed')) ?? Buffer.alloc(0)), value.checksum);
+  tier.corrupt(value);
+  server.objects.clear();
+  server.fault = () => undefined;
+  assert.equal(await read(tier, 'gone'), undefined);
+  assert.deepEqual(
+    [tier.find('gone'), tier.find('changed'), tier.stats.corrupt],
+    [undefined, undefined, 1],
+  );
+});
+
+test('a failed call is repeated while there is a budget, and then left', async (t) => {
+  const server = await s3Server(t);
+  const tier = await opened(t, server);
+  let failures = 2;
+  server.fault = (method) => (method === 'PUT' && failures-- > 0 ? 'unavailable' : undefined);
+  keep(tier, 'k');
+  await tier.flushed();
+  const { written, retries, errors, dropped } = tier.stats;
+  assert.deepEqual(
+    { written, retries, errors, dropped },
+    { written: 1, retries: 2, errors: 2, dropped: 0 },
+  );
+  const budget = new RetryBudget();
+  const taken = (calls: number) => {
+    for (let i = 0; i < calls; i++) budget.called();
+    let count = 0;
+    while (budget.take()) count++;
+    return count;
+  };
+  assert.deepEqual([taken(1), taken(35), taken(10_000)], [10, 3, 10]);
+});
+
+test('a store that is down is left alone for 10 s; nothing waits for it', async (t) => {
+  const server = await s3Server(t);
+  const wallClock = new ManualClock(1000);
+  const tier = await opened(t, server, { wallClock });
+  keep(tier, 'before');
+  await tier.flushed();
+  server.fault = () => 'unavailable';
+  for (let i = 0; i < 6; i++) keep(tier, `k${i}`);
+  await tier.flushed();
+  const asked = server.requests.length;
+  const released = keep(tier, 'later');
+  assert.deepEqual([released(), await read(tier, 'before')], [1, undefined]);
+  assert.equal(server.requests.length, asked);
+  server.fault = () => undefined;
+  wallClock.advance(10);
+  keep(tier, 'after');
+  await tier.flushed();
+  assert.deepEqual(await read(tier, 'after'), bodyOf('after', 10_000));
+  assert.deepEqual(await read(tier, 'before'), bodyOf('before', 10_000));
+});
+
+test('a store that hangs costs its time for each call, and no memory beyond the bound', async (t) => {
+  const server = await s3Server(t);
+  server.fault = (method) => (method === 'LIST' ? undefined : 'hang');
+  const tier = await opened(t, server, { timeoutMs: 50, waitingBytesMax: 25_000 });
+  const releases = ['a', 'b', 'c'].map((key) => keep(tier, key));
+  assert.deepEqual(
+    releases.map((count) => count()),
+    [0, 0, 1],
+  );
+  await tier.flushed();
+  assert.deepEqual(
+    releases.map((count) => count()),
+    [1, 1, 1],
+  );
+  assert.deepEqual([tier.stats.written, tier.stats.dropped, tier.stats.waitingBytes], [0, 3, 0]);
+});
+
+test('a value that is deleted while it is uploaded leaves no object', async (t) => {
+  const server = await s3Server(t);
+  const tier = await opened(t, server);
+  keep(tier, 'k');
+  await until(() => server.requests.includes('PUT'));
+  assert.equal(tier.delete('k'), true);
+  await tier.flushed();
+  assert.equal(server.objects.size, 0);
+  assert.equal(tier.find('k'), undefined);
+});

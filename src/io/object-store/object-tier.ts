@@ -1,0 +1,351 @@
+// The object tier of the cache server: values in S3 or a compatible store, written behind. An index in memory comes from a
+// listing, and from what this server wrote; a store that is slow or down costs misses only.
+import type { Clock, Random } from '../../core/base/index.ts';
+import {
+  type LowerTier,
+  type PlacedValue,
+  type ScanStep,
+  type StoredValue,
+  TierIndex,
+  type ValueSource,
+} from '../../core/cache/index.ts';
+import { objectName, readObjectName } from './object-name.ts';
+import { RetryBudget } from './retry-budget.ts';
+import type { Objects } from './s3-objects.ts';
+
+/** Objects in the index; the least recently used one is forgotten, and stays in the store. */
+const objectsMax = 1_000_000;
+/** Uploads at once: each has a copy of its value. */
+const uploadsMax = 4;
+/** Downloads at once; those that wait beyond the second bound are misses. */
+const downloadsMax = 8;
+const waitingDownloadsMax = 256;
+/** Objects of one removal; S3's own limit. */
+const removedAtOnce = 1000;
+/** Removals that wait; beyond them, objects stay until somebody removes them. */
+const removalsMax = 1_000_000;
+/** Further tries of one call, if the budget of all calls has some left. */
+const retriesMax = 3;
+const retryWaitMs = 100;
+/** After this many failed calls in a row, none is made for a time. */
+const failuresMax = 5;
+const pauseSeconds = 10;
+
+export interface ObjectTierOptions {
+  readonly objects: Objects;
+  /** Of all names; empty, or with a `/` at its end. */
+  readonly prefix: string;
+  /** Bound of the values that wait to be written; their memory cannot be evicted. */
+  readonly waitingBytesMax: number;
+  /** Seconds since 1970. */
+  readonly wallClock: Clock;
+  readonly random: Random;
+  /** Time for one call. @default 10 s */
+  readonly timeoutMs?: number;
+  /** Time between two listings, which find what other servers wrote. @default 5 min */
+  readonly listIntervalMs?: number;
+}
+
+export interface ObjectStats {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly waitingBytes: number;
+  readonly written: number;
+  readonly read: number;
+  /** Values not written: too many waited, the store failed, or the key is too long for a name. */
+  readonly dropped: number;
+  readonly corrupt: number;
+  readonly retries: number;
+  readonly errors: number;
+}
+
+interface Upload {
+  readonly source: ValueSource;
+  isCancelled: boolean;
+}
+
+export class ObjectTier implements LowerTier {
+  readonly #options: Required<ObjectTierOptions>;
+  readonly #index: TierIndex;
+  readonly #budget = new RetryBudget();
+  readonly #queue: Upload[] = [];
+  readonly #uploads = new Map<string, Upload>();
+  #uploading = 0;
+  #waitingBytes = 0;
+  #downloads = 0;
+  readonly #waitingDownloads: (() => void)[] = [];
+  readonly #removals = new Set<string>();
+  #isRemoving = false;
+  #failures = 0;
+  #pausedUntilSeconds = 0;
+  #isClosed = false;
+  #listTimer: NodeJS.Timeout | undefined;
+  #idle: (() => void)[] = [];
+  readonly #counts = { written: 0, read: 0, dropped: 0, corrupt: 0, retries: 0, errors: 0 };
+
+  constructor(options: ObjectTierOptions) {
+    this.#options = { timeoutMs: 10_000, listIntervalMs: 300_000, ...options };
+    const { wallClock } = options;
+    const bytesMax = Number.POSITIVE_INFINITY;
+    this.#index = new TierIndex({ wallClock, bytesMax, filesMax: objectsMax });
+  }
+
+  /** Lists the objects, now and at each interval. @returns When the first listing has ended. */
+  async start(): Promise<void> {
+    await this.#list().catch(() => undefined);
+    if (this.#isClosed) return;
+    this.#listTimer = setTimeout(() => this.start(), this.#options.listIntervalMs);
+    this.#listTimer.unref();
+  }
+
+  get stats(): ObjectStats {
+    const { entries, bytes } = this.#index;
+    return { entries, bytes, waitingBytes: this.#waitingBytes, ...this.#counts };
+  }
+
+  keys(): Iterable<string> {
+    return this.#index.keys();
+  }
+
+  find(key: string): StoredValue | undefined {
+    const value = this.#index.get(key);
+    if (value === undefined) return undefined;
+    if (!this.#index.isExpired(value)) return value;
+    this.delete(key);
+    return undefined;
+  }
+
+  hold(value: StoredValue): void {
+    this.#index.hold(value);
+  }
+
+  keep(source: ValueSource): void {
+    const bytes = this.#waitingBytes + source.size;
+    if (this.#isClosed || this.#isPaused() || bytes > this.#options.waitingBytesMax) {
+      this.#counts.dropped++;
+      source.release();
+      return;
+    }
+    this.#cancel(source.key);
+    const upload = { source, isCancelled: false };
+    this.#waitingBytes = bytes;
+    this.#uploads.set(source.key, upload);
+    this.#queue.push(upload);
+    this.#upload();
+  }
+
+  async read(value: StoredValue, write: (bytes: Uint8Array) => void): Promise<boolean> {
+    if (
+      this.#isClosed ||
+      this.#isPaused() ||
+      this.#waitingDownloads.length >= waitingDownloadsMax
+    ) {
+      return false;
+    }
+    if (this.#downloads < downloadsMax) this.#downloads++;
+    else await new Promise<void>((resolve) => this.#waitingDownloads.push(resolve));
+    try {
+      let bytesRead = 0;
+      const count = (bytes: Uint8Array) => {
+        bytesRead += bytes.length;
+        write(bytes);
+      };
+      const { objects, timeoutMs } = this.#options;
+      // Bytes that were handed on cannot be taken back: no retry after the first one.
+      const isThere = await this.#tried(
+        () => objects.get((value as PlacedValue).path, count, timeoutMs),
+        () => bytesRead === 0,
+      );
+      if (isThere) {
+        this.#counts.read++;
+        this.#index.touch(value);
+        return bytesRead === value.size;
+      }
+      if (this.#index.get(value.key) === value) this.#index.remove(value.key);
+      return false;
+    } catch {
+      return false;
+    } finally {
+      const next = this.#waitingDownloads.shift();
+      if (next === undefined) this.#downloads--;
+      else next();
+    }
+  }
+
+  corrupt(value: StoredValue): void {
+    this.#counts.corrupt++;
+    if (this.#index.get(value.key) === value) this.delete(value.key);
+  }
+
+  delete(key: string): boolean {
+    const isWaiting = this.#cancel(key);
+    const value = this.#index.remove(key);
+    if (value !== undefined) this.#remove(value.path);
+    return isWaiting || value !== undefined;
+  }
+
+  clear(): void {
+    for (const key of [...this.#uploads.keys(), ...this.#index.keys()]) this.delete(key);
+  }
+
+  scan(cursor: number, count: number): ScanStep {
+    return this.#index.scan(cursor, count);
+  }
+
+  /** Resolves when nothing waits to be written or removed. */
+  async flushed(): Promise<void> {
+    while (this.#uploads.size + this.#uploading + this.#removals.size > 0 || this.#isRemoving) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve));
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#listTimer);
+    for (const key of [...this.#uploads.keys()]) this.#cancel(key);
+    this.#options.objects.close();
+  }
+
+  #isPaused(): boolean {
+    return this.#pausedUntilSeconds > this.#options.wallClock.nowSeconds();
+  }
+
+  #cancel(key: string): boolean {
+    const upload = this.#uploads.get(key);
+    if (upload === undefined) return false;
+    upload.isCancelled = true;
+    this.#uploads.delete(key);
+    return true;
+  }
+
+  #upload(): void {
+    while (this.#uploading < uploadsMax) {
+      const upload = this.#queue.shift();
+      if (upload === undefined) return;
+      this.#uploading++;
+      this.#uploaded(upload).finally(() => {
+        this.#uploading--;
+        this.#waitingBytes -= upload.source.size;
+        upload.source.release();
+        if (this.#uploads.get(upload.source.key) === upload) {
+          this.#uploads.delete(upload.source.key);
+        }
+        this.#upload();
+        this.#rest();
+      });
+    }
+  }
+
+  async #uploaded(upload: Upload): Promise<void> {
+    if (upload.isCancelled) return;
+    const { source } = upload;
+    const { objects, prefix, timeoutMs } = this.#options;
+    const path = objectName(prefix, source);
+    if (path === undefined) {
+      this.#counts.dropped++;
+      return;
+    }
+    // The same bytes may have been removed just before.
+    this.#removals.delete(path);
+    const bytes = Buffer.concat(source.spans);
+    try {
+      await this.#tried(
+        () => objects.put(path, bytes, timeoutMs),
+        () => !upload.isCancelled,
+      );
+    } catch {
+      this.#counts.dropped++;
+      return;
+    }
+    if (upload.isCancelled) {
+      // The same bytes may have been stored again meanwhile, under the same name.
+      if (this.#index.get(source.key)?.path !== path) this.#remove(path);
+      return;
+    }
+    const { key, size, label, checksum, expiresUnixSeconds } = source;
+    this.#add({ key, size, label, checksum, expiresUnixSeconds, path, fileBytes: size });
+    this.#counts.written++;
+  }
+
+  #add(value: PlacedValue): void {
+    // Forgotten objects stay in the store.
+    this.#index.makeRoom(value.fileBytes);
+    const older = this.#index.get(value.key);
+    if (older !== undefined && older.path !== value.path) this.#remove(older.path);
+    this.#index.add(value);
+  }
+
+  #remove(path: string): void {
+    if (this.#isClosed || this.#removals.size >= removalsMax) return;
+    this.#removals.add(path);
+    if (!this.#isRemoving) this.#removeAll();
+  }
+
+  async #removeAll(): Promise<void> {
+    this.#isRemoving = true;
+    // What is removed in the same turn goes in one call.
+    await Promise.resolve();
+    const { objects, timeoutMs } = this.#options;
+    while (this.#removals.size > 0 && !this.#isClosed) {
+      const paths = [...this.#removals].slice(0, removedAtOnce);
+      for (const path of paths) this.#removals.delete(path);
+      // An object that stays is found by a listing again.
+      await this.#tried(() => objects.remove(paths, timeoutMs)).catch(() => undefined);
+    }
+    this.#isRemoving = false;
+    this.#rest();
+  }
+
+  async #list(): Promise<void> {
+    const { objects, prefix, timeoutMs } = this.#options;
+    let after: string | undefined;
+    do {
+      const token = after;
+      const page = await this.#tried(() => objects.list(`${prefix}v1/`, token, timeoutMs));
+      for (const { name, size } of page.objects) this.#found(name, size);
+      after = page.next;
+    } while (after !== undefined && !this.#isClosed);
+  }
+
+  #found(path: string, size: number): void {
+    const named = readObjectName(this.#options.prefix, path);
+    if (named === undefined || this.#uploads.has(named.key)) return;
+    const value = { ...named, size, path, fileBytes: size };
+    if (this.#index.isExpired(value)) {
+      this.#remove(path);
+      return;
+    }
+    // What this server wrote is newer than what it finds.
+    if (this.#index.get(named.key) === undefined) this.#add(value);
+  }
+
+  /** Makes a call, and repeats it while it may. */
+  async #tried<T>(call: () => Promise<T>, mayRepeat = () => true): Promise<T> {
+    this.#budget.called();
+    for (let retry = 0; ; retry++) {
+      try {
+        const result = await call();
+        this.#failures = 0;
+        return result;
+      } catch (error) {
+        this.#counts.errors++;
+        this.#failed();
+        const isLast = retry >= retriesMax || this.#isClosed || this.#isPaused() || !mayRepeat();
+        if (isLast || !this.#budget.take()) throw error;
+        this.#counts.retries++;
+        const waitMs = retryWaitMs * 2 ** retry * (0.5 + this.#options.random.next());
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
+      }
+    }
+  }
+
+  #failed(): void {
+    if (++this.#failures < failuresMax) return;
+    this.#failures = 0;
+    this.#pausedUntilSeconds = this.#options.wallClock.nowSeconds() + pauseSeconds;
+  }
+
+  #rest(): void {
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+}

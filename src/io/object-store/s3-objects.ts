@@ -1,0 +1,99 @@
+// The four operations on S3 that a cache needs, each with a deadline. Retries are the caller's.
+import type { S3Client } from '@aws-sdk/client-s3';
+
+/** Sockets to the object store. */
+const socketsMax = 16;
+
+export interface S3Options {
+  readonly bucket: string;
+  /** Of another server than Amazon's, e.g. http://minio:9000; paths have the bucket then. */
+  readonly endpoint?: string | undefined;
+  /** @default the environment's, then us-east-1 */
+  readonly region?: string | undefined;
+}
+
+export interface ListedObject {
+  readonly name: string;
+  readonly size: number;
+}
+
+/** Objects of one bucket. Each call fails after its time. */
+export interface Objects {
+  put(name: string, bytes: Uint8Array, timeoutMs: number): Promise<void>;
+  /** @returns false if there is no such object. */
+  get(name: string, write: (bytes: Uint8Array) => void, timeoutMs: number): Promise<boolean>;
+  remove(names: readonly string[], timeoutMs: number): Promise<void>;
+  /** A page of the objects whose names begin with `prefix`, and how to get the next one. */
+  list(
+    prefix: string,
+    after: string | undefined,
+    timeoutMs: number,
+  ): Promise<{ readonly objects: readonly ListedObject[]; readonly next: string | undefined }>;
+  close(): void;
+}
+
+/** Loads the SDK, which only servers with an object store need; credentials are those that it finds. */
+export async function s3Objects({ bucket, endpoint, region }: S3Options): Promise<Objects> {
+  const sdk = await import('@aws-sdk/client-s3');
+  const client: S3Client = new sdk.S3Client({
+    ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
+    region: region ?? process.env['AWS_REGION'] ?? 'us-east-1',
+    maxAttempts: 1,
+    // Values have a checksum of ours, which is compared when they are read.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: {
+      httpAgent: { maxSockets: socketsMax },
+      httpsAgent: { maxSockets: socketsMax },
+    },
+  });
+  const within = async <T>(timeoutMs: number, call: (abortSignal: AbortSignal) => Promise<T>) => {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(new Error(`${timeoutMs} ms`)), timeoutMs);
+    try {
+      return await call(controller.signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return {
+    async put(name, bytes, timeoutMs) {
+      const put = new sdk.PutObjectCommand({ Bucket: bucket, Key: name, Body: bytes });
+      await within(timeoutMs, (abortSignal) => client.send(put, { abortSignal }));
+    },
+    async get(name, write, timeoutMs) {
+      return await within(timeoutMs, async (abortSignal) => {
+        try {
+          const command = new sdk.GetObjectCommand({ Bucket: bucket, Key: name });
+          const { Body } = await client.send(command, { abortSignal });
+          const body = Body as AsyncIterable<Uint8Array> & { destroy(error?: Error): void };
+          // The signal ends the request only up to its head.
+          abortSignal.addEventListener('abort', () => body.destroy(abortSignal.reason as Error));
+          for await (const bytes of body) write(bytes);
+          return true;
+        } catch (error) {
+          if ((error as Error).name === 'NoSuchKey') return false;
+          throw error;
+        }
+      });
+    },
+    async remove(names, timeoutMs) {
+      const Delete = { Objects: names.map((Key) => ({ Key })), Quiet: true };
+      const command = new sdk.DeleteObjectsCommand({ Bucket: bucket, Delete });
+      await within(timeoutMs, (abortSignal) => client.send(command, { abortSignal }));
+    },
+    async list(prefix, after, timeoutMs) {
+      const command = new sdk.ListObjectsV2Command({
+        ...{ Bucket: bucket, Prefix: prefix },
+        ...(after === undefined ? {} : { ContinuationToken: after }),
+      });
+      const page = await within(timeoutMs, (abortSignal) => client.send(command, { abortSignal }));
+      const objects = (page.Contents ?? []).map(({ Key = '', Size = 0 }) => ({
+        name: Key,
+        size: Size,
+      }));
+      return { objects, next: page.IsTruncated ? page.NextContinuationToken : undefined };
+    },
+    close: () => client.destroy(),
+  };
+}
