@@ -60,6 +60,8 @@ function client() {
       done();
     },
   });
+  // A client that goes on after QUIT has its socket closed.
+  socket.on('error', () => {});
   return { clock, store, replies: new ReplyWriter(socket), written };
 }
 
