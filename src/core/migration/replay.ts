@@ -60,18 +60,13 @@ export class Replay {
   }
 
   #trimTexts(delta: Delta): boolean {
-    const reasoning = typeof delta.reasoning === 'string' ? 'reasoning' : 'reasoning_content';
-    for (const key of ['content', reasoning] as const) {
-      const text = delta[key];
-      if (typeof text !== 'string' || text === '') continue;
-      const rest = this.#rest(key === 'content' ? 'content' : 'reasoning', text);
-      if (rest === undefined) return false;
-      if (rest === '') delete delta[key];
-      else delta[key] = rest;
-      if (reasoning === 'reasoning' && typeof delta.reasoning_content === 'string') {
-        delete delta.reasoning_content;
-      }
-    }
+    const content = this.#restIn('content', delta.content);
+    // Servers that write the reasoning under both names write the same text twice.
+    const reasoning = this.#restIn('reasoning', delta.reasoning ?? delta.reasoning_content);
+    if (content === undefined || reasoning === undefined) return false;
+    setText(delta, 'content', content);
+    setText(delta, 'reasoning', reasoning);
+    setText(delta, 'reasoning_content', reasoning);
     return true;
   }
 
@@ -99,11 +94,23 @@ export class Replay {
     return true;
   }
 
+  /** The same for a text that may be missing or null, which stays as it is. */
+  #restIn(which: 'content' | 'reasoning', text: unknown): string | undefined {
+    return typeof text === 'string' ? this.#rest(which, text) : '';
+  }
+
   #rest(which: 'content' | 'reasoning', text: string): string | undefined {
     const had = this.#repeated[which];
     this.#repeated[which] = had + jsonLength(text);
     return restOf(text, had, this.#shown[which]);
   }
+}
+
+/** Replaces a text that is there; one of which nothing is left is removed. */
+function setText(delta: Delta, key: 'content' | 'reasoning' | 'reasoning_content', rest: string) {
+  if (typeof delta[key] !== 'string' || delta[key] === '') return;
+  if (rest === '') delete delta[key];
+  else delta[key] = rest;
 }
 
 /** @returns Undefined if the client has a part of a character. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The lane "prometheus": a real Prometheus and its promtool. The rules fire when they should, in made series and in replays
-# of the engine model. Uses the programs on PATH, or Debian's package, which is unpacked into the user's cache folder
+# The lane "prometheus": a real Prometheus and its promtool. The rules fire when they should and are silent otherwise, in
+# made series. Uses the programs on PATH, or Debian's package, which is unpacked into the user's cache folder
 # and not installed, so that the lane needs no root and starts no service.
 set -eu
 skip() { echo "$1"; exit 77; }
