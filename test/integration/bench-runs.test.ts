@@ -1,10 +1,11 @@
 // `--run-dir`, `spillway results` and `spillway report` as a user runs them.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { startFleet } from '../support/fleet.ts';
 import { scriptedOpenai } from '../support/scripted-openai.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-bench-runs-'));
@@ -98,4 +99,50 @@ test('folders without runs are refused in a sentence', async () => {
   const empty = await run('report', directory);
   assert.equal(empty.status, 2);
   assert.match(empty.stderr, /no runs there\. Write some with --run-dir/);
+});
+
+test('the same requests are simulated on the stack of a values file', async (t) => {
+  const fleet = await startFleet(t, { engines: 1, policy: 'roundrobin', model: 'Qwen/Qwen3-8B' });
+  const values = join(directory, 'values.yaml');
+  writeFileSync(
+    values,
+    [
+      'servingEngineSpec:',
+      '  modelSpec:',
+      '    - name: qwen',
+      '      modelURL: Qwen/Qwen3-8B',
+      '      replicaCount: 1',
+      '      requestGPU: 1',
+      '      vllmConfig: { maxModelLen: 8192 }',
+      'routerSpec: { routingLogic: roundrobin }',
+      '',
+    ].join('\n'),
+  );
+  const load = [
+    '--url',
+    fleet.url,
+    '--random-input-len',
+    '64',
+    '--random-output-len',
+    '8',
+    '--num-prompts',
+    '12',
+  ];
+  for (const loop of [
+    ['--request-rate', '20'],
+    ['--users', '3'],
+  ]) {
+    const both = ['bench', 'serve', ...load, ...loop, '--beside-simulation', values];
+    const { status, stdout, stderr } = await run(...both, '--json');
+    assert.equal(status, 0, stderr);
+    const { measured, simulated } = JSON.parse(stdout).beside_simulation;
+    assert.ok(simulated.mean_tpot_ms > 1 && simulated.request_throughput > 0, stdout);
+    assert.ok(measured.mean_tpot_ms > 0 && measured.mean_e2el_ms > measured.mean_ttft_ms);
+  }
+  const endless = await run(
+    ...['bench', 'serve', '--url', fleet.url, '--request-rate', '5', '--duration', '5s'],
+    ...['--beside-simulation', values],
+  );
+  assert.equal(endless.status, 2);
+  assert.match(endless.stderr, /--duration ends cannot be simulated: give --num-prompts/);
 });

@@ -3,17 +3,18 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import {
-  type LoadOutcome,
   loadTable,
   requestsCsv,
   runLoad,
   type ServeOptions,
+  type ServeTraffic,
   serveJson,
   serveSource,
 } from '../../tools/benchmark/index.ts';
 import { readEnvironment } from '../../tools/environment/index.ts';
 import { loadPage, responsesOf } from '../../tools/runs/index.ts';
 import { collect } from '../arguments/lists.ts';
+import { besideJson, besideTable, type Simulated } from '../bench/beside-table.ts';
 import { addSloFlags, type SloFlags } from '../bench/capacity-flags.ts';
 import { checkHasNoLoad } from '../bench/run-capacity.ts';
 import { addRunDirFlag, finishRun, openRun, type RunDirFlags } from '../bench/run-dir.ts';
@@ -28,6 +29,7 @@ import { pairsOf, serveOptions, trafficOf, urlOf } from '../bench/serve-options.
 import { search } from './bench-sweep.ts';
 
 interface ServeFlags extends LoadFlags, TargetFlags, SloFlags, RunDirFlags {
+  readonly besideSimulation?: string;
   readonly csv?: string;
   readonly html?: string;
   readonly label?: string;
@@ -46,6 +48,10 @@ export function serveCommand(): Command {
   );
   addSloFlags(addLoadFlags(addTargetFlags(command))).optionsGroup('Output:');
   return addRunDirFlag(command)
+    .option(
+      '--beside-simulation <file>',
+      'simulate the same requests on the stack of this values file, and print both',
+    )
     .option('--html <file>', 'a page with the table and pictures')
     .option(
       '--csv <file>',
@@ -81,6 +87,7 @@ async function runCommand(flags: ServeFlags): Promise<void> {
     await checkWritable(file);
   }
   for (const path of [flags.csv, flags.html]) if (path !== undefined) await checkWritable(path);
+  const simulated = await simulatedFor(flags, traffic, options);
   const run = await openRun(flags, 'bench serve', flags.label);
   const outcome = await runMeasured(options, 'Sending', (context) =>
     runLoad(options, (model) => serveSource(traffic, model), {
@@ -89,18 +96,37 @@ async function runCommand(flags: ServeFlags): Promise<void> {
     }),
   );
   if (outcome === undefined) return;
-  const text = await resultText(options, outcome);
-  process.stdout.write(flags.json === true ? text : loadTable(options, outcome));
+  const beside = simulated && besideJson(outcome.report, simulated);
+  const result = {
+    ...serveJson(options, outcome),
+    ...(beside === undefined ? {} : { beside_simulation: beside }),
+  };
+  const text = await resultText(options, result);
+  const table =
+    loadTable(options, outcome) + (simulated ? besideTable(outcome.report, simulated) : '');
+  process.stdout.write(flags.json === true ? text : table);
   if (file !== undefined) await writeFile(file, text);
   if (flags.html !== undefined) {
     const title = flags.label ?? `${outcome.model.id} at ${options.url.href}`;
-    const page = loadPage(title, loadTable(options, outcome), responsesOf(outcome.records));
+    const page = loadPage(title, table, responsesOf(outcome.records));
     await writeFile(flags.html, page);
   }
   const csv = requestsCsv(outcome.records);
   if (flags.csv !== undefined) await writeFile(flags.csv, csv);
   const urls = [options.url.href];
-  await finishRun(run, serveJson(options, outcome), { urls, files: { 'requests.csv': csv } });
+  await finishRun(run, result, { urls, files: { 'requests.csv': csv } });
+}
+
+/** Simulates before anything is sent, so that a wrong values file costs no run. */
+async function simulatedFor(
+  { besideSimulation: values }: ServeFlags,
+  traffic: ServeTraffic,
+  { users, percentiles }: ServeOptions,
+): Promise<Simulated | undefined> {
+  if (values === undefined) return undefined;
+  // The simulator is loaded only where it is used.
+  const { simulatedBeside } = await import('../bench/beside-simulation.ts');
+  return simulatedBeside(values, traffic, { users, percentiles });
 }
 
 /** With --slo: from --request-rate on, or 1 request per second. */
@@ -122,7 +148,7 @@ function savedPath(flags: ServeFlags, startedAt: Date): string | undefined {
 }
 
 /** The result as JSON, with the machine of the client and the version of the server. */
-async function resultText(options: ServeOptions, outcome: LoadOutcome): Promise<string> {
+async function resultText(options: ServeOptions, result: Record<string, unknown>): Promise<string> {
   const environment = await readEnvironment({ urls: [options.url.href] });
-  return `${JSON.stringify({ ...serveJson(options, outcome), environment })}\n`;
+  return `${JSON.stringify({ ...result, environment })}\n`;
 }

@@ -5,6 +5,6 @@ export {
   createBlockWriter,
   type PromptWord,
 } from './prompt.ts';
-export { type RequestSource, tracedRequests, type WorkloadRequest } from './source.ts';
+export { closedLoop, type RequestSource, tracedRequests, type WorkloadRequest } from './source.ts';
 export { sliceTrace, type Trace, type TraceRequest, type TraceSlice } from './trace.ts';
 export { parseTrace, type TraceFormat, TraceReader } from './trace-reader.ts';

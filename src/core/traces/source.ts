@@ -38,3 +38,35 @@ export function tracedRequests(
     answered: () => {},
   };
 }
+
+/**
+ * Returns requests that a number of users send one after another: each is due when one before it is complete, if that
+ * is later than its own time.
+ */
+export function closedLoop(
+  requests: readonly WorkloadRequest[],
+  { blockTokens, users }: { readonly blockTokens: number; readonly users: number },
+): RequestSource {
+  let next = 0;
+  let open = 0;
+  let freeSeconds = 0;
+  return {
+    blockTokens,
+    get nextSeconds() {
+      const request = requests[next];
+      if (request === undefined || open >= users) return Number.POSITIVE_INFINITY;
+      return Math.max(request.arrivalSeconds, freeSeconds);
+    },
+    take() {
+      const request = requests[next] as WorkloadRequest;
+      const arrivalSeconds = Math.max(request.arrivalSeconds, freeSeconds);
+      next++;
+      open++;
+      return { ...request, arrivalSeconds };
+    },
+    answered(_, nowSeconds) {
+      open--;
+      freeSeconds = nowSeconds;
+    },
+  };
+}

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { InputError } from '../base/index.ts';
 import {
   chooseWords,
+  closedLoop,
   createBlockWriter,
   type PromptWord,
   parseTrace,
@@ -170,4 +171,23 @@ test('words are one token with and without a space before them', () => {
     return id === undefined ? [...text].map((_, i) => 100 + i) : [id];
   };
   assert.deepEqual(chooseWords(vocabulary.keys(), encode), [{ text: 'time', tokenId: 1 }]);
+});
+
+test('users of a closed loop ask again when a request is complete', () => {
+  const requests = [0, 0, 0, 5].map((arrivalSeconds) => ({
+    arrivalSeconds,
+    promptTokens: 1,
+    outputTokens: 1,
+    blockIds: [],
+  }));
+  const source = closedLoop(requests, { blockTokens: 16, users: 2 });
+  assert.deepEqual([source.nextSeconds, source.take().arrivalSeconds], [0, 0]);
+  assert.deepEqual([source.nextSeconds, source.take().arrivalSeconds], [0, 0]);
+  assert.equal(source.nextSeconds, Number.POSITIVE_INFINITY, 'both users wait');
+  source.answered(0, 1.5);
+  assert.deepEqual([source.nextSeconds, source.take().arrivalSeconds], [1.5, 1.5]);
+  source.answered(1, 2);
+  assert.deepEqual([source.nextSeconds, source.take().arrivalSeconds], [5, 5]);
+  source.answered(2, 3);
+  assert.equal(source.nextSeconds, Number.POSITIVE_INFINITY, 'at the end');
 });

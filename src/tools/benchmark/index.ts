@@ -22,5 +22,6 @@ export {
   type ServeTraffic,
   serveSource,
   serveTraffic,
+  simulatedTraffic,
 } from './serve-traffic.ts';
 export { createStreamClient, type StreamClient, type StreamedAnswer } from './stream-client.ts';

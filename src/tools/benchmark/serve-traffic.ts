@@ -1,6 +1,7 @@
 // The traffic of `spillway bench serve`: a dataset with the times at which its requests are due.
 import { InputError, seededRandom } from '../../core/base/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
+import { closedLoop, type RequestSource, tracedRequests } from '../../core/traces/index.ts';
 import {
   type Dataset,
   prefixRepetitionDataset,
@@ -125,6 +126,44 @@ export async function serveSource(
   return workloadLoad(run, { writer, timeScale, modelOf });
 }
 
+/** The requests of a run for a simulation; times are GPU time. */
+export interface SimulatedTraffic {
+  readonly source: RequestSource;
+  readonly requestsMax: number | undefined;
+}
+
+/**
+ * Returns the same requests as `serveSource`, without their words.
+ *
+ * @param users Closed loop: requests under way at once.
+ * @throws {InputError} If the prompts have no block ids, or the run has no last request.
+ */
+export async function simulatedTraffic(
+  options: ServeTraffic,
+  users: number | undefined,
+): Promise<SimulatedTraffic> {
+  if (isConversational(options)) {
+    const { seed } = options;
+    return startWorkload(await workloadOf(options), { blockTokens: conversationBlockTokens, seed });
+  }
+  if (options.dataset === 'sharegpt' || isEndless(options)) {
+    throw new InputError(
+      options.dataset === 'sharegpt'
+        ? '--dataset-name sharegpt cannot be simulated: which prompts share tokens is not known before they are sent.'
+        : 'A run that --duration ends cannot be simulated: give --num-prompts instead.',
+    );
+  }
+  const { blockTokens, prompts } = await datasetOf(options, await loadTokenizer(options.tokenizer));
+  const requests = timedPrompts(options, prompts, 0);
+  return {
+    source:
+      users === undefined
+        ? tracedRequests(requests, blockTokens)
+        : closedLoop(requests, { blockTokens, users }),
+    requestsMax: requests.length,
+  };
+}
+
 async function workloadOf(options: ServeTraffic): Promise<Workload> {
   const { dataset, datasetPath: path, end, multiRoundQa: settings } = options;
   if (dataset === 'multi-round-qa') {
@@ -161,19 +200,31 @@ async function serveLaps(
 ): Promise<LapTraffic> {
   const tokenizer = await loadTokenizer(options.tokenizer);
   const { blockTokens, prompts } = await datasetOf(options, tokenizer);
-  const { api, mayEndEarly, fields, textSeed = options.seed, rate, timeScale } = options;
-  const keepsTimes = options.dataset === 'trace' && isAllAtOnce(rate);
+  const { api, mayEndEarly, fields, textSeed = options.seed, timeScale } = options;
   return (lap) => {
-    // A generator of its own: another rate sends the same prompts.
-    const times = sendTimes(rate, prompts.length, seededRandom(options.seed + 1 + lap));
-    const requests = prompts.map((prompt, index) => ({
+    const requests = timedPrompts(options, prompts, lap).map((prompt) => ({
       ...prompt,
-      arrivalSeconds: ((keepsTimes ? prompt.arrivalSeconds : times[index]) as number) / timeScale,
+      arrivalSeconds: prompt.arrivalSeconds / timeScale,
     }));
     const seed = textSeed + lap * lapSeedStep;
     const shared = { api, model: model.id, tokenizer, blockTokens, seed };
     return { requests, writer: createRequestWriter({ ...shared, mayEndEarly, fields }) };
   };
+}
+
+/** Returns the prompts of a lap with the GPU time at which each is due. */
+function timedPrompts(
+  { rate, seed, dataset }: ServeTraffic,
+  prompts: Prompts['prompts'],
+  lap: number,
+): LoadRequest[] {
+  // A generator of its own: another rate sends the same prompts.
+  const times = sendTimes(rate, prompts.length, seededRandom(seed + 1 + lap));
+  const keepsTimes = dataset === 'trace' && isAllAtOnce(rate);
+  return prompts.map((prompt, index) => ({
+    ...prompt,
+    arrivalSeconds: (keepsTimes ? prompt.arrivalSeconds : times[index]) as number,
+  }));
 }
 
 function isAllAtOnce({ rate, rampUp }: SendRate): boolean {

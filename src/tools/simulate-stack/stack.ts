@@ -27,6 +27,8 @@ import type { OffloadChoice } from './stack-tiers.ts';
 
 export interface StackRunOptions {
   readonly values: Values;
+  /** Requests that are known already, instead of a trace or a workload. */
+  readonly traffic?: StackTraffic | undefined;
   /** Path of a trace or a workload; exactly one of the two is given. */
   readonly trace?: string | undefined;
   readonly workload?: string | undefined;
@@ -156,20 +158,30 @@ function publishesKvEvents({ servingEngineSpec, routerSpec }: Values): boolean {
   );
 }
 
-interface Traffic {
+/** What is sent to a stack. */
+export interface StackTraffic {
   readonly source: RequestSource;
   readonly requestsMax: number | undefined;
+  /** Requests per second that clients intend to send. */
   readonly offeredRate: number | undefined;
+  /** Number of clients of a closed loop. */
   readonly clients: number | undefined;
 }
 
 async function trafficOf(
   options: StackRunOptions,
   engines: readonly StackEngine[],
-): Promise<Traffic> {
+): Promise<StackTraffic> {
   const { trace, workload, speed, seed, requests } = options;
   const blockSizes = [...new Set(engines.map(({ config }) => config.blockSize))];
   const largest = Math.max(...blockSizes);
+  if (options.traffic !== undefined) {
+    const { blockTokens } = options.traffic.source;
+    if (blockSizes.every((size) => blockTokens % size === 0)) return options.traffic;
+    throw new InputError(
+      `The requests have blocks of ${blockTokens} tokens, and an engine of these values of ${largest}; set vllmConfig.blockSize to a divisor of ${blockTokens}.`,
+    );
+  }
   if (trace !== undefined) {
     const loaded = sliceTrace(await loadTrace(trace, { requests }), { speed });
     const { blockTokens } = loaded;
