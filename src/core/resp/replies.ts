@@ -33,7 +33,10 @@ export function bulk(text: string): Uint8Array {
 
 /** A client's own bytes may be part of a reply: each character is one. */
 function bytesOf(text: string): Uint8Array {
-  return Uint8Array.from({ length: text.length }, (_, i) => text.charCodeAt(i));
+  const bytes = new Uint8Array(text.length);
+  // A loop: Uint8Array.from with a function takes ten times as long.
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 /** The bytes before a bulk string of `size` bytes. */
