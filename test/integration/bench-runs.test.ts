@@ -92,6 +92,15 @@ test('runs are kept in folders, listed, and shown on a page', async (t) => {
   assert.match(readFileSync(join(runs, 'report.html'), 'utf8'), /<h1>2 runs<\/h1>/);
 });
 
+test('a run whose server cannot be reached leaves no folder', async () => {
+  const runs = join(directory, 'unreached');
+  for (const command of [['serve', '--num-prompts', '1'], ['saturate'], ['soak', '--users', '1']]) {
+    const failed = await run('bench', ...command, '--url', 'http://127.0.0.1:1', '--run-dir', runs);
+    assert.equal(failed.status, 4, failed.stderr);
+    assert.deepEqual(readdirSync(runs), []);
+  }
+});
+
 test('folders without runs are refused in a sentence', async () => {
   const missing = await run('results', join(directory, 'none'));
   assert.equal(missing.status, 2);

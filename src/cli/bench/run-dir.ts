@@ -31,6 +31,23 @@ export async function openRun(
   });
 }
 
+/**
+ * Does the work of a run. A run that ends without a result, such as one whose server cannot be reached, leaves a folder only if
+ * something was measured.
+ */
+export async function recorded<Result>(
+  run: RunFolder | undefined,
+  work: () => Promise<Result | undefined>,
+): Promise<Result | undefined> {
+  let result: Result | undefined;
+  try {
+    result = await work();
+    return result;
+  } finally {
+    if (result === undefined) await run?.abandon();
+  }
+}
+
 /** Completes the folder of a run and says where it is. @param urls Servers that are asked for their versions. */
 export async function finishRun(
   run: RunFolder | undefined,

@@ -15,7 +15,7 @@ import { readEnvironment } from '../../tools/environment/index.ts';
 import { httpUrl, percentiles } from '../arguments/lists.ts';
 import { nonNegativeInteger, positive, positiveInteger } from '../arguments/numbers.ts';
 import { duration } from '../arguments/quantities.ts';
-import { addRunDirFlag, finishRun, openRun, type RunDirFlags } from '../bench/run-dir.ts';
+import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { apiKeyOf, checkWritable, runMeasured } from '../bench/run-measured.ts';
 
 interface ReplayFlags extends RunDirFlags {
@@ -123,11 +123,13 @@ async function runCommand(flags: ReplayFlags): Promise<void> {
   if (typeof json === 'string') await checkWritable(json);
   const options = toOptions(flags);
   const run = await openRun(flags, 'bench replay');
-  const outcome = await runMeasured(options, 'Replaying', (context) =>
-    runReplay(options, {
-      ...context,
-      ...(run === undefined ? {} : { onRecord: (record) => run.response(record) }),
-    }),
+  const outcome = await recorded(run, () =>
+    runMeasured(options, 'Replaying', (context) =>
+      runReplay(options, {
+        ...context,
+        ...(run === undefined ? {} : { onRecord: (record) => run.response(record) }),
+      }),
+    ),
   );
   if (outcome === undefined) return;
   if (json === true) process.stdout.write(await resultText(options, outcome));

@@ -17,7 +17,7 @@ import { collect } from '../arguments/lists.ts';
 import { besideJson, besideTable, type Simulated } from '../bench/beside-table.ts';
 import { addSloFlags, type SloFlags } from '../bench/capacity-flags.ts';
 import { checkHasNoLoad } from '../bench/run-capacity.ts';
-import { addRunDirFlag, finishRun, openRun, type RunDirFlags } from '../bench/run-dir.ts';
+import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { checkWritable, runMeasured } from '../bench/run-measured.ts';
 import {
   addLoadFlags,
@@ -89,11 +89,13 @@ async function runCommand(flags: ServeFlags): Promise<void> {
   for (const path of [flags.csv, flags.html]) if (path !== undefined) await checkWritable(path);
   const simulated = await simulatedFor(flags, traffic, options);
   const run = await openRun(flags, 'bench serve', flags.label);
-  const outcome = await runMeasured(options, 'Sending', (context) =>
-    runLoad(options, (model) => serveSource(traffic, model), {
-      ...context,
-      ...(run === undefined ? {} : { onRecord: (record) => run.response(record) }),
-    }),
+  const outcome = await recorded(run, () =>
+    runMeasured(options, 'Sending', (context) =>
+      runLoad(options, (model) => serveSource(traffic, model), {
+        ...context,
+        ...(run === undefined ? {} : { onRecord: (record) => run.response(record) }),
+      }),
+    ),
   );
   if (outcome === undefined) return;
   const beside = simulated && besideJson(outcome.report, simulated);

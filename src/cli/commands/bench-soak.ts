@@ -18,7 +18,7 @@ import { readEnvironment } from '../../tools/environment/index.ts';
 import type { RunFolder } from '../../tools/runs/index.ts';
 import { duration } from '../arguments/quantities.ts';
 import { share } from '../bench/capacity-flags.ts';
-import { addRunDirFlag, finishRun, openRun, type RunDirFlags } from '../bench/run-dir.ts';
+import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { checkWritable, interruptible, withProgress } from '../bench/run-measured.ts';
 import {
   addLoadFlags,
@@ -72,8 +72,8 @@ async function soak(flags: SoakFlags): Promise<void> {
   const { json, duration: seconds = soakSecondsDefault } = flags;
   if (typeof json === 'string') await checkWritable(json);
   const run = await openRun(flags, 'bench soak');
-  const outcome = await interruptible((signal) =>
-    measured({ ...flags, duration: seconds }, { signal, run }),
+  const outcome = await recorded(run, () =>
+    interruptible((signal) => measured({ ...flags, duration: seconds }, { signal, run })),
   );
   if (outcome === undefined) return;
   process.exitCode ??= statuses[outcome.verdict];

@@ -26,7 +26,7 @@ import {
   searchFor,
   showPoint,
 } from '../bench/run-capacity.ts';
-import { addRunDirFlag, finishRun, openRun, type RunDirFlags } from '../bench/run-dir.ts';
+import { addRunDirFlag, finishRun, openRun, type RunDirFlags, recorded } from '../bench/run-dir.ts';
 import { checkWritable, interruptible } from '../bench/run-measured.ts';
 import { addLoadFlags, addTargetFlags } from '../bench/serve-flags.ts';
 import { limitsOf, urlOf } from '../bench/serve-options.ts';
@@ -162,7 +162,7 @@ async function measured<Outcome>(
     show(point);
     run?.event((performance.now() - startMs) / 1000, 'point', pointJson(axis, point));
   };
-  const outcome = await interruptible((signal) => work(signal, onPoint));
+  const outcome = await recorded(run, () => interruptible((signal) => work(signal, onPoint)));
   return outcome === undefined ? undefined : { outcome, run };
 }
 

@@ -2,13 +2,16 @@
 
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import { latenciesOf, type RequestRecord } from '../../core/stats/index.ts';
 
 /** Layout of the folder; readers refuse others. */
 export const runFormat = 1;
+
+/** Events that a slow disk may have waiting, in bytes; more are dropped and counted. */
+const waitingBytesMax = 64 << 20;
 
 /** Folders of one second that are tried before giving up. */
 const namesMax = 100;
@@ -44,6 +47,8 @@ export interface RunFolder {
   response(record: RequestRecord): void;
   /** Writes the result and closes the folder. */
   finish(end: RunEnd): Promise<void>;
+  /** Closes the folder of a run that has no result, and removes it if nothing happened. */
+  abandon(): Promise<void>;
 }
 
 /**
@@ -59,11 +64,18 @@ export async function createRunFolder(parent: string, header: RunHeader): Promis
   await writeJson(path, 'run.json', headerJson(header));
   const events = createWriteStream(join(path, 'events.jsonl'), { flags: 'ax' });
   let writeError: Error | undefined;
+  let isUsed = false;
+  let dropped = 0;
   // A full disk must not end the run; it is said at its end.
   events.on('error', (error) => {
     writeError = error;
   });
   const event: RunFolder['event'] = (at, name, fields = {}) => {
+    isUsed = true;
+    if (events.writableLength > waitingBytesMax) {
+      dropped++;
+      return;
+    }
     if (writeError === undefined)
       events.write(`${JSON.stringify({ at, event: name, ...fields })}\n`);
   };
@@ -72,6 +84,11 @@ export async function createRunFolder(parent: string, header: RunHeader): Promis
     event,
     response(record) {
       event(record.sentSeconds, 'response', responseFields(record));
+    },
+    async abandon() {
+      events.end();
+      if (writeError === undefined) await once(events, 'close').catch(() => {});
+      if (!isUsed) await rm(path, { recursive: true, force: true });
     },
     async finish({ status, endedAt, result, environment, files = {} }) {
       events.end();
@@ -87,6 +104,7 @@ export async function createRunFolder(parent: string, header: RunHeader): Promis
         ...headerJson(header),
         ended_at: endedAt.toISOString(),
         status,
+        dropped_events: dropped,
       });
     },
   };
