@@ -15,22 +15,17 @@ import {
   failedStatusMin,
   type HeadVerdict,
   lateStatus,
-  redirectStatusMin,
   stoppingStatus,
 } from './attempt-state.ts';
-import {
-  type AttemptWatch,
-  type ClientPatience,
-  endlessPatience,
-  type Watched,
-} from './deadlines.ts';
-import { Flight } from './flight.ts';
-import { Hedge, type HedgePlan } from './hedging/hedge.ts';
+import { type AttemptWatch, type ClientPatience, endlessPatience } from './deadlines.ts';
+import type { HedgePlan } from './hedging/hedge.ts';
 import type { HedgedRequest } from './hedging/hedging.ts';
-import { RequestTimes } from './request-times.ts';
+import { RequestAttempts } from './request-attempts.ts';
+import { type DeadlineRequest, RequestDeadlines } from './request-deadlines.ts';
 import { type Move, RetryAccount } from './retry-account.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import {
+  type AttemptDeadline,
   type AttemptFailureKind,
   type AttemptTimer,
   defaultRetryPolicy,
@@ -50,28 +45,19 @@ import {
  * machine.responseBytes(); // attempt.firstByte; true: pass them on
  * machine.responseEnd(false); // attempt.ended, effects.requestEnded, effects.complete
  */
-export class AttemptMachine implements Watched, HedgedRequest {
-  // Links of the watch's list.
-  previous: Watched | undefined = undefined;
-  next: Watched | undefined = undefined;
+export class AttemptMachine implements DeadlineRequest, HedgedRequest {
   readonly #effects: AttemptEffects;
   readonly #policy: RetryPolicy;
   readonly #retries: RetryAccount;
-  /** Undefined for a request that is never sent to two engines at once. */
-  readonly #hedge: Hedge | undefined;
+  readonly #attempts: RequestAttempts;
+  readonly #deadlines: RequestDeadlines;
   #state: AttemptState = 'arrived';
-  /** The next attempt, until it is sent. */
-  #picked: EngineAttempt | undefined = undefined;
-  /** The attempt in flight, or the last one. */
-  #flight: Flight | undefined = undefined;
   /** Status of the response that has begun. */
   #status = 0;
   /** Whether the client has the head of the response, so that no engine's response can take its place. */
   #hasBegun = false;
   /** Chunks of the body of the attempt in flight. */
   #chunks = 0;
-  readonly #watch: AttemptWatch | undefined;
-  readonly #times: RequestTimes;
 
   /**
    * @param budget Shared by the requests of a router; undefined allows every retry of the policy.
@@ -88,11 +74,10 @@ export class AttemptMachine implements Watched, HedgedRequest {
   ) {
     this.#effects = effects;
     this.#policy = policy;
-    this.#retries = new RetryAccount(policy, budget);
-    this.#watch = watch;
-    this.#times = new RequestTimes(watch, patience);
-    this.#hedge = hedges && new Hedge(hedges, (outcome) => effects.hedgeEnded(outcome));
-    watch?.add(this);
+    const retries = new RetryAccount(policy, budget);
+    this.#retries = retries;
+    this.#attempts = new RequestAttempts(this, { effects, policy, retries, watch, hedges });
+    this.#deadlines = new RequestDeadlines(this, this.#attempts, watch, patience);
   }
 
   get state(): AttemptState {
@@ -103,24 +88,26 @@ export class AttemptMachine implements Watched, HedgedRequest {
   admit(): void {
     if (this.#state !== 'arrived') return;
     this.#state = 'admitted';
-    this.#retries.admitted();
-    this.#hedge?.admitted();
+    this.#attempts.admitted();
     this.proceed();
   }
 
   /** The request is not admitted. @param status Response to the client. */
   reject(status: RejectionStatus): void {
     if (this.#state !== 'arrived') return;
-    this.#over();
-    this.#effects.requestEnded('failed', status);
-    this.#effects.refuse('rejected');
+    this.#refuse(status, 'rejected');
   }
 
   /** Picks an engine and sends the request there. Drivers call it only after `handedOver`. */
   proceed(): void {
     if (this.#state !== 'admitted') return;
-    if (!this.#pick()) this.#refuseWithoutEngine();
-    else if (this.#isTooLate) this.#endLate();
+    const attempt = this.#attempts.pick();
+    if (attempt === undefined) {
+      this.#refuse(undefined, 'noEngine');
+      return;
+    }
+    this.#state = 'picked';
+    if (this.#deadlines.isTooLateFor(attempt)) this.#endLate();
     else this.#send();
   }
 
@@ -133,7 +120,10 @@ export class AttemptMachine implements Watched, HedgedRequest {
    */
   responseHead(status: number, hasBody: boolean, from?: EngineAttempt): HeadVerdict {
     if (this.#state !== 'sent') return 'drop';
-    if (this.#hedge?.isFrom(from)) return this.#hedgeHead(this.#hedge, status, hasBody);
+    if (this.#attempts.isFromHedge(from)) {
+      const verdict = this.#attempts.hedgeHead(status, hasBody);
+      return verdict === 'pass' ? this.responseHead(status, true) : verdict;
+    }
     const { reroutedStatuses, busyStatuses } = this.#policy;
     if (this.#hasBegun && status !== this.#status && !reroutedStatuses.has(status)) {
       this.#loseContinuation('refused');
@@ -141,16 +131,16 @@ export class AttemptMachine implements Watched, HedgedRequest {
     }
     if (reroutedStatuses.has(status)) {
       const isBusy = busyStatuses.has(status);
-      const move = isBusy ? this.#moveFromRefusal : this.#charge();
-      if (this.#hedge?.flight !== undefined) {
-        this.#attempt.abort();
-        this.#attempt.ended('failed');
-        this.#leaveToHedge();
+      const move = isBusy ? this.#moveFromRefusal : this.#attempts.charge();
+      if (this.#attempts.hedgeFlight !== undefined) {
+        this.#attempts.abandon('failed');
+        this.#attempts.leaveToHedge();
         return 'drop';
       }
       if (this.#pickElsewhere(move)) {
         // The rest of this response is not needed.
-        this.#moveOn();
+        this.#attempts.abandon('failed');
+        this.#reroute();
         return 'drop';
       }
       if (this.#hasBegun) {
@@ -158,11 +148,10 @@ export class AttemptMachine implements Watched, HedgedRequest {
         return 'drop';
       }
     } else if (!hasBody) return 'hold';
-    this.#hedge?.settle(status < errorStatusMin);
-    this.#hedge?.drop('lost');
+    this.#attempts.dropHedge(status < errorStatusMin, 'lost');
     this.#status = status;
     this.#hasBegun = true;
-    this.#times.began();
+    this.#deadlines.began();
     this.#state = 'firstByte';
     return 'pass';
   }
@@ -176,13 +165,13 @@ export class AttemptMachine implements Watched, HedgedRequest {
   responseBytes(chunks = 1): boolean {
     switch (this.#state) {
       case 'streaming':
-        this.#times.hasData = true;
+        this.#deadlines.hasData = true;
         this.#count(chunks);
         return true;
       case 'firstByte':
         this.#state = 'streaming';
-        this.#times.hasData = true;
-        if (this.#status < errorStatusMin) this.#attempt.firstByte();
+        this.#deadlines.hasData = true;
+        if (this.#status < errorStatusMin) this.#attempts.current.firstByte();
         this.#count(chunks);
         return true;
       case 'arrived':
@@ -199,7 +188,7 @@ export class AttemptMachine implements Watched, HedgedRequest {
     const had = this.#chunks;
     this.#chunks = had + chunks;
     if (had >= progressChunks || this.#chunks < progressChunks) return;
-    if (this.#status < errorStatusMin) this.#attempt.progressed();
+    if (this.#status < errorStatusMin) this.#attempts.current.progressed();
   }
 
   /** The response is complete. @param isError Whether its body reports a failure, such as an error event. */
@@ -209,7 +198,7 @@ export class AttemptMachine implements Watched, HedgedRequest {
     const isFailed = isError || isBusy || this.#status >= failedStatusMin;
     const outcome = isFailed ? 'failed' : 'completed';
     if (outcome === 'completed' && this.#status < errorStatusMin) {
-      this.#flight?.completed();
+      this.#attempts.flight?.completed();
     }
     this.#end(outcome, this.#status);
     this.#effects.complete(outcome);
@@ -223,70 +212,40 @@ export class AttemptMachine implements Watched, HedgedRequest {
    */
   attemptFailed(kind: AttemptFailureKind, from?: EngineAttempt): void {
     const rule = this.#policy.failures[kind];
-    if (this.#hedge?.isFrom(from)) this.#loseHedge(this.#hedge, rule);
+    if (this.#attempts.isFromHedge(from)) this.#attempts.loseHedge(rule);
     else this.#fail(rule);
   }
 
   /** The first byte is late: asks a second engine; `Hedging` calls it. */
   hedge(): boolean {
-    const hedge = this.#hedge;
-    if (this.#state !== 'sent' || hedge === undefined || !this.#mayHedge(hedge)) return false;
-    const tried = new Set(this.#retries.tried).add(this.#attempt.url);
-    const attempt = this.#effects.pickHedge(tried);
-    if (attempt === undefined) return false;
-    if (this.#times.isTooLateFor(attempt)) {
-      attempt.unpick();
-      return false;
-    }
-    this.#retries.meets(this.#attempt);
-    this.#retries.meets(attempt);
-    hedge.sent(new Flight(attempt, this, this.#watch));
-    attempt.send();
-    return true;
+    // A response that has begun is not hedged.
+    if (this.#state !== 'sent' || this.#hasBegun) return false;
+    return this.#attempts.sendHedge(this.#deadlines);
   }
 
   /** The client reads more slowly than the engine writes, so that no data is read; or it has caught up. */
   clientSlow(isSlow: boolean): void {
-    this.#times.isClientSlow = isSlow;
+    this.#deadlines.isClientSlow = isSlow;
   }
 
-  /** Reports data to the engine's progress; `AttemptWatch` calls it before `check`. */
-  look(nowSeconds: number): void {
-    switch (this.#state) {
-      case 'sent':
-        this.#flight?.waits();
-        this.#hedge?.flight?.waits();
+  /** A deadline has passed; `RequestDeadlines` calls it. */
+  deadlinePassed(deadline: AttemptDeadline, seconds: number): void {
+    switch (deadline) {
+      case 'total':
+        this.#endLate();
+        return;
+      case 'engineStall':
+        if (this.#state === 'sent') {
+          this.#leaveWedged(seconds);
+          return;
+        }
+        this.#effects.expired(deadline, seconds);
+        this.timerFired('streamIdle');
         return;
       case 'firstByte':
-      case 'streaming':
-        this.#flight?.streams(this.#times.hasData, this.#times.isClientSlow);
-        this.#times.look(nowSeconds);
-        return;
-      case 'arrived':
-      case 'admitted':
-      case 'picked':
-      case 'ended':
-        return;
-    }
-  }
-
-  /** Checks the deadlines; `AttemptWatch` calls it. */
-  check(nowSeconds: number): void {
-    switch (this.#state) {
-      case 'arrived':
-      case 'admitted':
-        if (this.#times.isOver(nowSeconds)) this.#endLate();
-        return;
-      case 'sent':
-        if (this.#times.isOver(nowSeconds)) this.#endLate();
-        else this.#checkFirstByte(nowSeconds, this.#flight as Flight);
-        return;
-      case 'firstByte':
-      case 'streaming':
-        this.#checkStream(nowSeconds);
-        return;
-      case 'picked':
-      case 'ended':
+      case 'streamIdle':
+        this.#effects.expired(deadline, seconds);
+        this.timerFired(deadline);
         return;
     }
   }
@@ -296,12 +255,12 @@ export class AttemptMachine implements Watched, HedgedRequest {
     switch (this.#state) {
       case 'sent':
         // Whatever has arrived of the response, the client has received nothing.
-        this.#attempt.abort();
+        this.#attempts.current.abort();
         this.#fail(this.#policy.timers.firstByte);
         return;
       case 'firstByte':
       case 'streaming':
-        this.#attempt.abort();
+        this.#attempts.current.abort();
         this.#fail(this.#policy.timers[timer]);
         return;
       case 'arrived':
@@ -320,12 +279,11 @@ export class AttemptMachine implements Watched, HedgedRequest {
   handedOver(): void {
     // Once the client has a part of a response, there is only that to go on with.
     if (this.#state !== 'sent' || this.#hasBegun) return;
-    this.#hedge?.settle(false);
-    this.#hedge?.drop('cancelled');
+    this.#attempts.dropHedge(false, 'cancelled');
     this.#state = 'admitted';
     this.#retries.handedOver();
-    this.#attempt.firstByte();
-    this.#attempt.ended('completed');
+    this.#attempts.current.firstByte();
+    this.#attempts.current.ended('completed');
   }
 
   /** The client has left, or the router has cut its connection because it stops. */
@@ -334,7 +292,7 @@ export class AttemptMachine implements Watched, HedgedRequest {
       case 'sent':
       case 'firstByte':
       case 'streaming':
-        this.#attempt.abort();
+        this.#attempts.current.abort();
         this.#end('cancelled', clientLeftStatus);
         return;
       case 'arrived':
@@ -366,105 +324,24 @@ export class AttemptMachine implements Watched, HedgedRequest {
 
   /** Ends the request where it is: with an error if its client has nothing of a response. */
   #cutShort(status: number, cause: RefusalCause): void {
-    if (this.#state === 'picked') this.#unpick();
-    else if (this.#state !== 'arrived' && this.#state !== 'admitted') this.#abandon();
+    if (this.#state === 'picked') this.#attempts.unpick();
+    else if (this.#state !== 'arrived' && this.#state !== 'admitted')
+      this.#attempts.abandon('cancelled');
     if (this.#hasBegun) {
       this.#breakOff();
       return;
     }
-    this.#over();
-    this.#effects.requestEnded('failed', status);
-    this.#effects.refuse(cause);
-  }
-
-  #abandon(): void {
-    this.#attempt.abort();
-    this.#attempt.ended('cancelled');
-  }
-
-  get #attempt(): EngineAttempt {
-    return (this.#flight as Flight).attempt;
-  }
-
-  #checkFirstByte(
-    nowSeconds: number,
-    { firstByteDueSeconds, sentSeconds, isWedged }: Flight,
-  ): void {
-    if (nowSeconds > firstByteDueSeconds) {
-      this.#effects.expired('firstByte', nowSeconds - sentSeconds);
-      this.timerFired('firstByte');
-    } else if (isWedged) this.#leaveWedged(nowSeconds - sentSeconds);
-  }
-
-  #checkStream(nowSeconds: number): void {
-    const times = this.#times;
-    if (times.isOver(nowSeconds)) {
-      this.#endLate();
-      return;
-    }
-    if (times.isClientSlow) return;
-    const idleSeconds = times.idleSeconds(nowSeconds);
-    const isWedged = this.#flight?.isWedged ?? false;
-    if (!isWedged && !times.isIdle(idleSeconds)) return;
-    this.#effects.expired(isWedged ? 'engineStall' : 'streamIdle', idleSeconds);
-    this.timerFired('streamIdle');
+    this.#refuse(status, cause);
   }
 
   /** No stream of the engine moves. A request that no other engine can take stays, and its own deadline decides. */
   #leaveWedged(waitedSeconds: number): void {
-    const isHedged = this.#hedge?.flight !== undefined;
-    if (!isHedged && !this.#pickElsewhere()) return;
+    const isHedged = this.#attempts.hedgeFlight !== undefined;
+    if (!isHedged && !this.#pickElsewhere('reroute')) return;
     this.#effects.expired('engineStall', waitedSeconds);
-    this.#attempt.abort();
-    this.#attempt.ended('failed');
-    if (isHedged) this.#leaveToHedge();
+    this.#attempts.abandon('failed');
+    if (isHedged) this.#attempts.leaveToHedge();
     else this.#reroute();
-  }
-
-  /** The response of a hedge has begun, or its engine refuses. */
-  #hedgeHead(hedge: Hedge, status: number, hasBody: boolean): HeadVerdict {
-    const { reroutedStatuses, busyStatuses } = this.#policy;
-    if (status < redirectStatusMin) {
-      if (!hasBody) return 'hold';
-      hedge.settle(true);
-      this.#attempt.outrun();
-      this.#attempt.abort();
-      this.#attempt.ended('cancelled');
-      this.#flight = hedge.promote();
-      return this.responseHead(status, true);
-    }
-    const isFailed = reroutedStatuses.has(status);
-    if (isFailed && !busyStatuses.has(status)) this.#retries.charge(hedge.flight as Flight);
-    hedge.flight?.attempt.abort();
-    this.#endHedge(hedge, isFailed ? 'failed' : 'cancelled');
-    return 'drop';
-  }
-
-  /** The engine of a hedge has failed, and its connection is gone. */
-  #loseHedge(hedge: Hedge, rule: FailureRule): void {
-    if (hedge.flight !== undefined) judge(hedge.flight.attempt, rule);
-    if (rule.blamesRequest) this.#retries.charge(hedge.flight as Flight);
-    this.#endHedge(hedge, 'failed');
-  }
-
-  #endHedge(hedge: Hedge, outcome: AttemptOutcome): void {
-    if (hedge.flight !== undefined) this.#retries.leave(hedge.flight.attempt);
-    hedge.failed(outcome);
-  }
-
-  /** The attempt in flight has failed, and the hedge goes on alone. @returns False without a hedge. */
-  #leaveToHedge(): boolean {
-    const flight = this.#hedge?.flight;
-    if (flight === undefined) return false;
-    this.#retries.leave(this.#attempt);
-    this.#effects.rerouted(flight.attempt);
-    this.#flight = this.#hedge?.promote();
-    return true;
-  }
-
-  /** Whether the engine that is picked would respond after the request's time is over. */
-  get #isTooLate(): boolean {
-    return this.#times.isTooLateFor(this.#picked as EngineAttempt);
   }
 
   /** The request's time is over. No engine is to blame. */
@@ -483,9 +360,7 @@ export class AttemptMachine implements Watched, HedgedRequest {
         this.#failSeen(rule);
         return;
       case 'admitted':
-        this.#over();
-        this.#effects.requestEnded('failed', rule.status);
-        this.#effects.refuse(rule.status);
+        this.#refuse(rule.status, rule.status);
         return;
       case 'arrived':
       case 'picked':
@@ -497,12 +372,12 @@ export class AttemptMachine implements Watched, HedgedRequest {
   /** The client has a part of the response: the rest may come from another engine. */
   #failSeen(rule: FailureRule): void {
     const { migrationsMax, progressChunks } = this.#policy;
-    judge(this.#attempt, rule);
-    const move = rule.blamesRequest ? this.#charge() : 'reroute';
+    this.#attempts.judge(rule);
+    const move = rule.blamesRequest ? this.#attempts.charge() : 'reroute';
     if (this.#chunks >= progressChunks) this.#retries.progressed();
     const continuation =
       rule.reroutes && migrationsMax > 0 ? this.#effects.continuation() : 'impossible';
-    this.#attempt.ended('failed');
+    this.#attempts.current.ended('failed');
     if (continuation === 'complete') {
       this.#over();
       this.#effects.requestEnded('completed', this.#status);
@@ -522,8 +397,7 @@ export class AttemptMachine implements Watched, HedgedRequest {
 
   /** The engine that was to continue the response refuses to. */
   #loseContinuation(why: ContinuationLoss): void {
-    this.#attempt.abort();
-    this.#attempt.ended('failed');
+    this.#attempts.abandon('failed');
     this.#effects.notContinued(why);
     this.#breakOff();
   }
@@ -537,10 +411,10 @@ export class AttemptMachine implements Watched, HedgedRequest {
 
   /** The client has received nothing from the attempt that failed. */
   #failUnseen(rule: FailureRule): void {
-    judge(this.#attempt, rule);
-    const move = rule.blamesRequest ? this.#charge() : this.#moveFromRefusal;
-    this.#attempt.ended('failed');
-    if (this.#leaveToHedge()) return;
+    this.#attempts.judge(rule);
+    const move = rule.blamesRequest ? this.#attempts.charge() : this.#moveFromRefusal;
+    this.#attempts.current.ended('failed');
+    if (this.#attempts.leaveToHedge()) return;
     if (rule.reroutes && this.#pickElsewhere(move)) {
       this.#reroute();
       return;
@@ -550,14 +424,7 @@ export class AttemptMachine implements Watched, HedgedRequest {
       this.#breakOff();
       return;
     }
-    this.#over();
-    this.#effects.requestEnded('failed', rule.status);
-    this.#effects.refuse(rule.status);
-  }
-
-  /** The engine failed after it had received the request. */
-  #charge(): Move {
-    return this.#retries.charge(this.#flight as Flight);
+    this.#refuse(rule.status, rule.status);
   }
 
   /** How the request leaves an engine that refused it, so that nothing can have broken on it. */
@@ -566,83 +433,41 @@ export class AttemptMachine implements Watched, HedgedRequest {
   }
 
   /** @returns Whether another engine is picked for a request that this attempt's engine failed. */
-  #pickElsewhere(move: Move = 'reroute'): boolean {
-    if (!this.#retries.mayRetry(move)) return false;
-    this.#retries.leave(this.#attempt);
-    const state = this.#state;
-    if (!this.#pick()) return false;
-    if (this.#isTooLate) {
-      this.#unpick();
-      this.#state = state;
-      return false;
-    }
-    this.#retries.retried(move);
-    return true;
-  }
-
-  /** Replaces the attempt in flight by the one that is picked. */
-  #moveOn(): void {
-    this.#attempt.abort();
-    this.#attempt.ended('failed');
-    this.#reroute();
-  }
-
-  /** Called last in its turn, like `send`. */
-  #reroute(): void {
-    this.#effects.rerouted(this.#picked as EngineAttempt);
-    this.#send();
-  }
-
-  #pick(): boolean {
-    this.#picked = this.#effects.pick(this.#retries.tried);
-    if (this.#picked === undefined) return false;
+  #pickElsewhere(move: Move): boolean {
+    if (!this.#attempts.pickElsewhere(move, this.#deadlines)) return false;
     this.#state = 'picked';
     return true;
   }
 
-  #unpick(): void {
-    this.#picked?.unpick();
-    this.#picked = undefined;
+  /** Called last in its turn, like `#send`. */
+  #reroute(): void {
+    this.#attempts.rerouted();
+    this.#send();
   }
 
   /** Called last in its turn, because the driver may give the next input from within. */
   #send(): void {
-    const attempt = this.#picked as EngineAttempt;
     this.#state = 'sent';
     this.#chunks = 0;
-    this.#picked = undefined;
-    this.#flight = new Flight(attempt, this, this.#watch);
-    this.#hedge?.begin(this, attempt, this.#mayHedge(this.#hedge));
-    attempt.send();
+    this.#attempts.send(!this.#hasBegun);
   }
 
-  /** A response that has begun is not hedged, nor a request that would break too many engines with two at once. */
-  #mayHedge({ isSpent }: Hedge): boolean {
-    return !isSpent && !this.#hasBegun && this.#retries.mayHedge;
-  }
-
-  #refuseWithoutEngine(): void {
+  /** The client has nothing of a response. @param status See `AttemptEffects.requestEnded`. */
+  #refuse(status: number | undefined, cause: RefusalCause): void {
     this.#over();
-    this.#effects.requestEnded('failed', undefined);
-    this.#effects.refuse('noEngine');
+    this.#effects.requestEnded('failed', status);
+    this.#effects.refuse(cause);
   }
 
   #over(): void {
     this.#state = 'ended';
-    this.#watch?.delete(this);
-    this.#hedge?.settle(false);
-    this.#hedge?.drop('cancelled');
+    this.#deadlines.stop();
+    this.#attempts.dropHedge(false, 'cancelled');
   }
 
   #end(outcome: AttemptOutcome, status: number): void {
     this.#over();
-    this.#attempt.ended(outcome);
+    this.#attempts.current.ended(outcome);
     this.#effects.requestEnded(outcome, status);
   }
-}
-
-/** What a failure means for the engine. */
-function judge(attempt: EngineAttempt, rule: FailureRule): void {
-  if (rule.engine === 'out') attempt.engineOut();
-  else if (rule.engine === 'suspected') attempt.engineSuspected();
 }
