@@ -15,12 +15,7 @@ import {
   type Rejection,
 } from '../../../core/attempts/index.ts';
 import type { StreamFault } from '../../../core/migration/index.ts';
-import {
-  NoEndpointError,
-  type Outcome,
-  type RoutingRequest,
-  UnknownModelError,
-} from '../../../core/routing/index.ts';
+import type { Outcome, RoutingRequest } from '../../../core/routing/index.ts';
 import type {
   ExchangeListener,
   ResponseHead,
@@ -32,10 +27,12 @@ import { clientPatience } from './client-patience.ts';
 import type { OpenAiError } from './openai-error.ts';
 import { type AttemptOwner, ProxyAttempt, type SentBody } from './proxy-attempt.ts';
 import type { ProxyContext } from './proxy-context.ts';
+import { deadlineMessage, pickRefusal, stoppingError } from './refusals.ts';
+import { RequestRecord } from './request-record.ts';
 import { ResponseRelay } from './response-relay.ts';
-import { ResponseTiming } from './response-timing.ts';
 import { rejectionError } from './router-admission.ts';
-import { keepAliveChunk, type SilentStream, takesComments } from './sse-keep-alive.ts';
+import { SilentStart } from './silent-start.ts';
+import { takesComments } from './sse-keep-alive.ts';
 import { type MigrationPlan, StreamMigration } from './stream-migration.ts';
 
 export interface ProxiedRequestOptions {
@@ -56,19 +53,16 @@ export interface ProxiedRequestOptions {
 }
 
 const noBody = Buffer.alloc(0);
-/** The error of a request whose response a stopping router does not complete. */
-const stopping: OpenAiError = { status: 503, message: 'The router is shutting down.' };
-
-export class ProxiedRequest
-  implements ExchangeListener, AttemptOwner, AttemptEffects, SilentStream
-{
+export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEffects {
   readonly exchange: ServerExchange;
   readonly #context: ProxyContext;
   /** The request as it arrived, and what remains of it. */
   readonly #first: RoutingRequest;
   #request: RoutingRequest;
   readonly #migration: StreamMigration | undefined;
-  readonly #timing: ResponseTiming;
+  readonly #record: RequestRecord;
+  /** Undefined if silent streams get no comments. */
+  readonly #silentStart: SilentStart | undefined;
   readonly #generates: boolean;
   readonly #machine: AttemptMachine;
   readonly #relay: ResponseRelay;
@@ -85,13 +79,8 @@ export class ProxiedRequest
   #rejection: Rejection | undefined = undefined;
   readonly #priority: number | undefined;
   readonly #patienceSeconds: number;
-  /** The head of an engine that has sent no data yet. */
-  #heldHead: ResponseHead | undefined = undefined;
-  /** Whether the client has a head and comments, and nothing else. */
-  #isOnlyOpen = false;
   #isWhole = false;
   #isStopped = false;
-  #outcome: Outcome = { status: 'cancelled' };
   #paused = false;
 
   constructor(context: ProxyContext, options: ProxiedRequestOptions) {
@@ -101,7 +90,7 @@ export class ProxiedRequest
     this.#first = request;
     this.#request = request;
     this.#body = options.body;
-    this.#timing = new ResponseTiming(options.arrivedAtMs);
+    this.#record = new RequestRecord(context, options);
     this.#generates = options.generates;
     this.#migration =
       options.migration && new StreamMigration(context.migration, options.migration);
@@ -113,6 +102,9 @@ export class ProxiedRequest
     this.#patienceSeconds = Math.min(patience.totalSeconds, patience.firstByteSeconds);
     const { pickHeader } = context;
     this.#relay = new ResponseRelay({ exchange, requestId: request.id, expectsUsage, pickHeader });
+    this.#silentStart =
+      context.keepAlive &&
+      new SilentStart(context.keepAlive, exchange, (head, comment) => this.#open(head, comment));
     exchange.listener = this;
   }
 
@@ -145,7 +137,7 @@ export class ProxiedRequest
     this.#isStopped = true;
     // The connection, which knows it, is gone after the machine's turn.
     const betweenChunks = this.#attempt?.betweenChunks ?? false;
-    const { message } = stopping;
+    const { message } = stoppingError;
     this.#failure = { kind: 'reset', message, answered: true, betweenChunks };
     this.#machine.stop();
   }
@@ -161,10 +153,10 @@ export class ProxiedRequest
 
   sending(attempt: ProxyAttempt): SentBody {
     if (attempt !== this.#hedge) {
-      this.#heldHead = undefined;
+      this.#silentStart?.dropHead();
       this.#attempt = attempt;
     }
-    if (this.#context.log.infoEnabled) this.#logPick(attempt.url);
+    this.#record.sending(attempt.url);
     const body = this.#migration?.body(this.#body) ?? { start: '', rest: this.#body };
     this.#migration?.sent();
     return body;
@@ -179,7 +171,7 @@ export class ProxiedRequest
   }
 
   relay(bytes: Buffer, ended: boolean, chunks: number): boolean {
-    this.#timing.read(chunks, ended);
+    this.#record.timing.read(chunks, ended);
     if (bytes.length > 0) this.#machine.responseBytes(chunks);
     const taken = this.#migration?.isFollowed ? this.#taken(bytes, ended) : bytes;
     const isKept = taken !== undefined && this.#relay.write(taken, ended) && taken === bytes;
@@ -188,30 +180,19 @@ export class ProxiedRequest
   }
 
   holds(attempt: ProxyAttempt, head: ResponseHead): void {
-    const { keepAlive } = this.#context;
-    if (keepAlive === undefined || this.exchange.begun || attempt !== this.#attempt) return;
-    if (!takesComments(head) || this.exchange.head.minorVersion !== 1) return;
-    this.#heldHead = head;
-    keepAlive.add(this);
+    if (attempt === this.#attempt) this.#silentStart?.hold(head);
   }
 
-  /** The engine is silent for long: from now on the status is 200, also if another engine responds. */
-  onSilence(): void {
-    if (this.#isOnlyOpen) {
-      if (!this.exchange.congested) this.exchange.write(keepAliveChunk);
-      return;
-    }
-    const head = this.#heldHead;
-    if (head === undefined || this.exchange.begun) return;
+  /** Begins the response before there is data. */
+  #open(head: ResponseHead, comment: Buffer): void {
     const { pick, target } = this.#attempt as ProxyAttempt;
-    this.#isOnlyOpen = true;
-    this.#relay.begin(head, keepAliveChunk, false, { pick, headerLines: target.headerLines });
+    this.#relay.begin(head, comment, false, { pick, headerLines: target.headerLines });
   }
 
   failed(attempt: ProxyAttempt, failure: UpstreamFailure): void {
     const { kind } = failure;
     if (attempt === this.#attempt) {
-      this.#heldHead = undefined;
+      this.#silentStart?.dropHead();
       this.#failure = failure;
     }
     // The pool's own timeouts are off, except for connecting, which is reported as such.
@@ -221,13 +202,11 @@ export class ProxiedRequest
   begin(head: ResponseHead, bytes: Buffer, ended: boolean, chunks: number): boolean {
     const { pick, target } = this.#attempt as ProxyAttempt;
     const { headerLines } = target;
-    this.#timing.begun(chunks);
+    this.#record.timing.begun(chunks);
     this.#migration?.begin(head, this.exchange.head.minorVersion);
     const isFollowed = this.#migration?.isFollowed ?? false;
     const isFirst = !this.exchange.begun;
-    this.#context.keepAlive?.remove(this);
-    const wasOnlyOpen = this.#isOnlyOpen;
-    this.#isOnlyOpen = false;
+    const wasOnlyOpen = this.#silentStart?.begun() ?? false;
     if (wasOnlyOpen && !takesComments(head)) {
       this.#failWith('mismatch', `its response is no stream, and has status ${head.status}`);
       return false;
@@ -303,12 +282,10 @@ export class ProxiedRequest
   hedgeEnded(outcome: HedgeOutcome): void {
     const { url } = this.#attempt as ProxyAttempt;
     this.#context.hedging?.ended(url, outcome);
-    this.#context.log.info(
-      `request ${this.#request.id}: ${url} was late, its hedge at ${this.#hedge?.url} ${outcome}`,
-    );
+    this.#record.hedgeEnded(url, this.#hedge?.url, outcome);
     if (outcome === 'won') {
       this.#attempt = this.#hedge;
-      this.#heldHead = undefined;
+      this.#silentStart?.dropHead();
     }
     this.#hedge = undefined;
   }
@@ -317,30 +294,17 @@ export class ProxiedRequest
     const { metrics } = this.#context;
     metrics.deadlines.with({ server: this.#attempt?.url ?? '', deadline }).inc();
     if (deadline !== 'total') this.#attempt?.countError('timeout');
-    const message = {
-      firstByte: `no response within ${seconds.toFixed(2)} s`,
-      streamIdle: `no data for ${seconds.toFixed(2)} s`,
-      engineStall: `no data on any stream of the engine for ${seconds.toFixed(2)} s`,
-      total: 'the time for the request is over',
-    }[deadline];
+    const message = deadlineMessage(deadline, seconds);
     const betweenChunks = this.#attempt?.betweenChunks ?? false;
     this.#failure = { kind: 'timeout', message, answered: false, betweenChunks };
   }
 
   hasFirstByte({ target: { metrics } }: ProxyAttempt, nowMs: number): void {
-    if (!this.#generates || !this.#relay.isEventStream) return;
-    this.#timing.firstByte(metrics.stream(this.#request.model), nowMs);
+    this.#record.firstByte(metrics, this.#relay.isEventStream, nowMs);
   }
 
   outcomeOf(status: AttemptOutcome): Outcome {
-    const usage = this.#isWhole ? this.#relay.usage : undefined;
-    this.#outcome = {
-      status,
-      promptTokens: usage?.promptTokens,
-      outputTokens: usage?.outputTokens,
-      cachedTokens: usage?.cachedTokens,
-    };
-    return this.#outcome;
+    return this.#record.attemptEnded(status, this.#isWhole ? this.#relay.usage : undefined);
   }
 
   continuation(): Continuation {
@@ -366,21 +330,17 @@ export class ProxiedRequest
   }
 
   rerouted(to: EngineAttempt): void {
-    const { label, metrics } = (this.#attempt as ProxyAttempt).target;
+    const { target } = this.#attempt as ProxyAttempt;
     // A response that had begun counts among the migrations.
-    if (!this.exchange.begun || this.#isOnlyOpen) metrics.reroutes.inc();
-    const next = this.#context.target(to.url).label;
-    this.#context.log.warning(`request ${this.#request.id}: ${label} failed, trying ${next}`);
+    if (!this.exchange.begun || this.#isOnlyOpen) target.metrics.reroutes.inc();
+    this.#record.rerouted(target, this.#context.target(to.url));
   }
 
   refuse(cause: RefusalCause): void {
     if (cause === 'noEngine') this.#refuseWithoutEngine(this.#pickError);
-    else if (cause === 'stopping') this.#answer(stopping);
+    else if (cause === 'stopping') this.#answer(stoppingError);
     else if (cause === 'rejected') this.#refuseOverloaded(this.#rejection as Rejection);
-    else {
-      const message = this.#logFailure();
-      this.#answer({ status: cause, message });
-    }
+    else this.#answer({ status: cause, message: this.#failureMessage() });
   }
 
   /** @param headerLines Without CR LF. */
@@ -393,8 +353,8 @@ export class ProxiedRequest
     // What a stream that can move has relayed ends with an event.
     const isFollowed = this.#migration?.isFollowed ?? false;
     const betweenChunks = isFollowed || (this.#failure?.betweenChunks ?? false);
-    if (this.#isStopped) this.#relay.breakOff(betweenChunks, stopping);
-    else this.#relay.breakOff(betweenChunks, { status: 502, message: this.#logFailure() });
+    if (this.#isStopped) this.#relay.breakOff(betweenChunks, stoppingError);
+    else this.#relay.breakOff(betweenChunks, { status: 502, message: this.#failureMessage() });
   }
 
   complete(outcome: AttemptOutcome): void {
@@ -406,38 +366,11 @@ export class ProxiedRequest
 
   requestEnded(outcome: AttemptOutcome, status: number | undefined): void {
     const tokens = this.#migration?.tokens;
-    if (tokens !== undefined) this.#outcome = { ...this.#outcome, outputTokens: tokens };
+    if (tokens !== undefined) this.#record.wroteTokens(tokens);
     this.#migration?.close();
-    this.#context.keepAlive?.remove(this);
+    this.#silentStart?.stop();
     if (this.#place !== undefined) this.#context.admission?.leave(this.#place);
-    if (status === undefined) return;
-    const nowMs = performance.now();
-    this.#attempt?.target.metrics.finished({
-      model: this.#request.model,
-      status,
-      outcome: this.#outcome,
-      seconds: this.#timing.seconds(nowMs),
-      generates: this.#generates,
-      tokenSeconds: this.#timing.tokenSeconds(this.#outcome.outputTokens, nowMs),
-      nowSeconds: nowMs / 1000,
-    });
-    this.#keep(outcome, status, nowMs);
-  }
-
-  /** Keeps the request for /debug/requests. */
-  #keep(outcome: AttemptOutcome, status: number, nowMs: number): void {
-    const { id, model = null } = this.#request;
-    this.#context.metrics.recent.add({
-      atSeconds: nowMs / 1000,
-      requestId: id,
-      model,
-      url: this.#attempt?.url ?? null,
-      outcome,
-      status,
-      ttftSeconds: this.#timing.ttftSeconds ?? null,
-      seconds: this.#timing.seconds(nowMs),
-      outputTokens: this.#outcome.outputTokens ?? null,
-    });
+    if (status !== undefined) this.#record.ended(this.#attempt?.target, outcome, status);
   }
 
   /** The response is complete. */
@@ -452,47 +385,26 @@ export class ProxiedRequest
     this.#attempt?.pause();
   }
 
-  /** Writes the log line that upstream's end-to-end tests read. */
-  #logPick(url: string): void {
-    const { id, session } = this.#request;
-    const nowMs = performance.now();
-    const at = (performance.timeOrigin + nowMs) / 1000;
-    const took = this.#timing.seconds(nowMs);
-    this.#context.log.info(
-      `Routing request ${id} with session id ${session ?? 'None'} to ${url} at ${at}, ` +
-        `process time = ${took.toFixed(4)}`,
-    );
+  get #isOnlyOpen(): boolean {
+    return this.#silentStart?.isOnlyOpen ?? false;
   }
 
-  /** @returns The message for the client. */
-  #logFailure(): string {
-    const label = this.#attempt?.target.label;
-    const why = this.#failure?.message;
-    if (label === undefined) return `The router: ${why}.`;
-    this.#context.log.warning(`request ${this.#request.id} failed at ${label}: ${why}`);
-    return `Engine ${label}: ${why}.`;
+  /** The message for the client, after the last attempt failed. */
+  #failureMessage(): string {
+    return this.#record.failed(this.#attempt?.target, this.#failure?.message);
   }
 
   #refuseOverloaded(rejection: Rejection): void {
-    const { model } = this.#request;
-    this.#context.metrics.refused(model, rejection.status);
+    this.#record.refused(rejection.status);
     const retryAfter = `Retry-After: ${rejection.retryAfterSeconds}`;
     this.#answer(rejectionError(rejection), [retryAfter]);
   }
 
-  #refuseWithoutEngine(error: unknown): void {
-    const { model, id } = this.#request;
-    const isExpected = error instanceof UnknownModelError || error instanceof NoEndpointError;
-    const status = isExpected ? error.httpStatus : 500;
-    this.#context.metrics.refused(error instanceof UnknownModelError ? undefined : model, status);
-    this.#keep('failed', status, performance.now());
-    if (isExpected) {
-      const param = error instanceof UnknownModelError ? 'model' : undefined;
-      const { message } = error;
-      this.#answer({ status, message, param });
-      return;
-    }
-    this.#context.log.error(`request ${id}: ${error instanceof Error ? error.stack : error}`);
-    this.#answer({ status: 500, message: 'The router failed; see its log.' });
+  #refuseWithoutEngine(cause: unknown): void {
+    const { error, isModelKnown, isBug } = pickRefusal(cause);
+    this.#record.refused(error.status, isModelKnown);
+    this.#record.ended(undefined, 'failed', error.status);
+    if (isBug) this.#record.broke(cause);
+    this.#answer(error);
   }
 }
