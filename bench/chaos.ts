@@ -17,7 +17,7 @@ import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { RouterView } from '../src/core/protocol/index.ts';
+import type { RouterView } from '../src/core/views/index.ts';
 import {
   type Answer,
   ask,

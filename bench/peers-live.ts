@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { parseRouterView } from '../src/core/protocol/index.ts';
+import { parseRouterView } from '../src/core/views/index.ts';
 
 const { values: flags } = parseArgs({
   options: {

@@ -12,8 +12,8 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { parseRouterView } from '../../src/core/protocol/index.ts';
 import { percentile } from '../../src/core/stats/index.ts';
+import { parseRouterView } from '../../src/core/views/index.ts';
 import { bodiesOf, type Load, loads } from './loads.ts';
 
 const { values: flags } = parseArgs({

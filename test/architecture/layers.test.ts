@@ -33,14 +33,13 @@ test('a room is entered through its index.ts, and its contract suite by tests', 
   assert.deepEqual(wrong.map(describe), []);
 });
 
-// Not through the room's index.ts: what else stands there would come into the page.
-test('the page enters the program through the views of core/protocol only', () => {
+test('the page enters the program through the views of the router only', () => {
   const page = join(source, '..', 'web/src');
   const entered = globSync('**/*.{ts,tsx}', { cwd: page }).flatMap((file) => {
     const text = readFileSync(join(page, file), 'utf8');
     return [...text.matchAll(/from '([^']*\/src\/[^']*)'/g)].map(([, specifier = '']) => specifier);
   });
-  assert.deepEqual([...new Set(entered)], ['../../src/core/protocol/router-views.ts']);
+  assert.deepEqual([...new Set(entered)], ['../../src/core/views/index.ts']);
 });
 
 test('core is pure: no Node import, no wall clock, no Math.random, no timer', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { AdmissionSettings } from '../../src/core/attempts/index.ts';
-import { parseRouterView } from '../../src/core/protocol/index.ts';
+import { parseRouterView } from '../../src/core/views/index.ts';
 import { post, stack } from '../support/router-stack.ts';
 import { type ReceivedRequest, respond } from '../support/scripted-engine.ts';
 import { until } from '../support/until.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { type RouterOptions, startRouter } from '../../src/apps/router/index.ts';
-import { parseRouterView } from '../../src/core/protocol/index.ts';
+import { parseRouterView } from '../../src/core/views/index.ts';
 import type { Logger } from '../../src/io/log/index.ts';
 import { post } from '../support/router-stack.ts';
 import { type ScriptedEngine, startScriptedEngine } from '../support/scripted-engine.ts';

@@ -5,11 +5,8 @@ import { type TestContext, test } from 'node:test';
 import { createEngineServer, type EngineServer } from '../../src/apps/engine/index.ts';
 import { startRouter } from '../../src/apps/router/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import {
-  defaultKvEventsConfig,
-  type KvEventsConfig,
-  parseEngineViews,
-} from '../../src/core/protocol/index.ts';
+import { defaultKvEventsConfig, type KvEventsConfig } from '../../src/core/protocol/index.ts';
+import { parseEngineViews } from '../../src/core/views/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
 import { loadTokenizer, tokenizerFolder } from '../../src/io/tokenizers/index.ts';
 import { cuttableLine } from '../support/cuttable-line.ts';

@@ -9,7 +9,7 @@ import {
   parsePickViews,
   parseRequestViews,
   parseRouterView,
-} from '../../src/core/protocol/index.ts';
+} from '../../src/core/views/index.ts';
 import { eventually, startFleet } from '../support/fleet.ts';
 import { post, stack } from '../support/router-stack.ts';
 import { chunk, eventStreamHead, respond, type Script } from '../support/scripted-engine.ts';

@@ -1,7 +1,7 @@
 // An engine whose process is replaced at the same address, between two regular checks.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { parseEngineViews, parsePickViews } from '../../src/core/protocol/index.ts';
+import { parseEngineViews, parsePickViews } from '../../src/core/views/index.ts';
 import { post, stack } from '../support/router-stack.ts';
 import { type ReceivedRequest, respond } from '../support/scripted-engine.ts';
 import { until } from '../support/until.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { RouterOptions, RunningRouter } from '../../src/apps/router/index.ts';
-import { parseEngineViews } from '../../src/core/protocol/index.ts';
+import { parseEngineViews } from '../../src/core/views/index.ts';
 import { exchangeBytes, post, stack } from '../support/router-stack.ts';
 import {
   chunk,

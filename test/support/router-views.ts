@@ -1,5 +1,5 @@
 // Views of a router for tests of their readers, with defaults that a test overrides.
-import type { EngineView, RouterView } from '../../src/core/protocol/router-views.ts';
+import type { EngineView, RouterView } from '../../src/core/views/index.ts';
 
 const load = { inflight: 0, prefilling: 0, prefillTokens: 0, decodeTokens: 0 };
 

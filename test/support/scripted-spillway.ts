@@ -3,7 +3,7 @@
 // authorization header of a request as its policy.
 import { createServer } from 'node:http';
 import process, { argv, env, exit, stdout } from 'node:process';
-import { engineSeriesNames, fleetSeriesNames } from '../../src/core/protocol/router-views.ts';
+import { engineSeriesNames, fleetSeriesNames } from '../../src/core/views/index.ts';
 import { watchLifeline } from '../../src/io/lifeline/index.ts';
 import { routerView } from './router-views.ts';
 

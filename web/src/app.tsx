@@ -1,6 +1,6 @@
 // The page: totals, latencies, charts of the fleet over time, the engines, and the recent requests.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { EngineView, RouterView } from '../../src/core/protocol/router-views.ts';
+import type { EngineView, RouterView } from '../../src/core/views/index.ts';
 import { EmulatedMark } from './emulated.tsx';
 import { cardsMax, Engines } from './engines.tsx';
 import { FleetCharts, ranges } from './fleet-charts.tsx';

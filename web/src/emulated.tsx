@@ -1,5 +1,5 @@
 // The mark on figures that come from emulated engines.
-import type { EngineView } from '../../src/core/protocol/router-views.ts';
+import type { EngineView } from '../../src/core/views/index.ts';
 import { emulatedPart } from './engine-list.ts';
 
 const explanation = 'Figures come from engines without a GPU: times are modelled, texts synthetic.';

@@ -1,5 +1,5 @@
 // One engine: its state with the reason, its gauge of KV blocks with a chart, its queues and its latencies.
-import { currentReport, type EngineView } from '../../src/core/protocol/router-views.ts';
+import { currentReport, type EngineView } from '../../src/core/views/index.ts';
 import { Chart } from './chart.tsx';
 import { EmulatedMark } from './emulated.tsx';
 import { count, duration, percent, rate, shortUrl } from './format.ts';

@@ -1,5 +1,5 @@
 // Sorting and filtering of the engines on the page.
-import { currentReport, type EngineView } from '../../src/core/protocol/router-views.ts';
+import { currentReport, type EngineView } from '../../src/core/views/index.ts';
 
 export type EngineSort =
   | 'listed'

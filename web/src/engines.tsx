@@ -1,6 +1,6 @@
 // The engines: cards for a small fleet, rows that open for a large one, with sorting and filtering.
 import { useState } from 'preact/hooks';
-import { currentReport, type EngineView } from '../../src/core/protocol/router-views.ts';
+import { currentReport, type EngineView } from '../../src/core/views/index.ts';
 import { EmulatedMark } from './emulated.tsx';
 import {
   EngineCard,

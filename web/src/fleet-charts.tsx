@@ -1,6 +1,6 @@
 // The charts of the fleet: requests, latencies, KV blocks and queues over the last minutes or the last hour.
 import { useState } from 'preact/hooks';
-import type { EngineView } from '../../src/core/protocol/router-views.ts';
+import type { EngineView } from '../../src/core/views/index.ts';
 import { ChartCard } from './chart.tsx';
 import { EmulatedMark } from './emulated.tsx';
 import { cardsMax } from './engines.tsx';

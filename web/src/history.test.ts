@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HistoryView } from '../../src/core/protocol/router-views.ts';
+import type { HistoryView } from '../../src/core/views/index.ts';
 import { alignedTo, emptyHistory, mergeHistory, newestSeconds, recentPoints } from './history.ts';
 
 /** A response with one series, `running`, for the fleet and for some engines. */

@@ -1,5 +1,5 @@
 // The series of the charts: loaded from the router once, then extended by its newest points.
-import type { HistoryView, SeriesView } from '../../src/core/protocol/router-views.ts';
+import type { HistoryView, SeriesView } from '../../src/core/views/index.ts';
 
 /** Time kept, as by the router. */
 const secondsMax = 3_600;

@@ -1,10 +1,6 @@
 // Percentiles of latencies: a small table with one row per latency.
 import { useState } from 'preact/hooks';
-import type {
-  EngineView,
-  LatenciesView,
-  RouterView,
-} from '../../src/core/protocol/router-views.ts';
+import type { EngineView, LatenciesView, RouterView } from '../../src/core/views/index.ts';
 import { EmulatedMark } from './emulated.tsx';
 import { count, latency } from './format.ts';
 

@@ -4,7 +4,7 @@ import {
   parseHistoryView,
   parseRouterView,
   type RouterView,
-} from '../../src/core/protocol/router-views.ts';
+} from '../../src/core/views/index.ts';
 import { eventData } from './event-stream.ts';
 import { KeyWantedError, routerFetch } from './router-request.ts';
 

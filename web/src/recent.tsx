@@ -6,7 +6,7 @@ import {
   parsePickViews,
   parseRequestViews,
   type RequestView,
-} from '../../src/core/protocol/router-views.ts';
+} from '../../src/core/views/index.ts';
 import { count, latency } from './format.ts';
 import { poll } from './live.ts';
 import { routerFetch } from './router-request.ts';

@@ -5,7 +5,7 @@ import {
   type QueueView,
   type ReportedView,
   type RouterView,
-} from '../../src/core/protocol/router-views.ts';
+} from '../../src/core/views/index.ts';
 import { count, duration, percent, rate } from './format.ts';
 
 export function Totals({ snapshot }: { readonly snapshot: RouterView }) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { engineView } from '../../../test/support/router-views.ts';
-import type { PickView, RequestView } from '../../core/protocol/index.ts';
+import type { PickView, RequestView } from '../../core/views/index.ts';
 import { type EnginePanelOptions, enginePanel } from './engine-panel.ts';
 import type { EngineDetails, ProcessSnapshot } from './snapshot.ts';
 

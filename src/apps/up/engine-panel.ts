@@ -1,5 +1,5 @@
 // One engine in the live view: its figures, its latencies, and its log, requests or picks.
-import { currentReport, type EngineView, type LatenciesView } from '../../core/protocol/index.ts';
+import { currentReport, type EngineView, type LatenciesView } from '../../core/views/index.ts';
 import { type Tab, tabs } from './live-view.ts';
 import type { EngineDetails, ProcessSnapshot } from './snapshot.ts';
 import { paint, type TerminalStyle } from './terminal-style.ts';

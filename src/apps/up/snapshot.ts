@@ -4,7 +4,7 @@ import type {
   PickView,
   RequestView,
   RouterView,
-} from '../../core/protocol/index.ts';
+} from '../../core/views/index.ts';
 
 /** One child process or remote engine of the stack. */
 export interface ProcessSnapshot {

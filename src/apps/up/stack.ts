@@ -2,13 +2,13 @@
 // order.
 import { NoResponseError } from '../../core/base/index.ts';
 import { publishesWhereChosen } from '../../core/layout/index.ts';
+import type { Values } from '../../core/values/index.ts';
 import {
   parseHistoryView,
   parsePickViews,
   parseRequestViews,
   parseRouterView,
-} from '../../core/protocol/index.ts';
-import type { Values } from '../../core/values/index.ts';
+} from '../../core/views/index.ts';
 import {
   assertPortFree,
   freePortRuns,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { engineView, routerView } from '../../../test/support/router-views.ts';
-import type { EngineView, RouterView } from '../../core/protocol/index.ts';
+import type { EngineView, RouterView } from '../../core/views/index.ts';
 import { LiveRegion } from './live-region.ts';
 import { initialView, keyHelp, type LiveView, sorts } from './live-view.ts';
 import type { StackSnapshot } from './snapshot.ts';

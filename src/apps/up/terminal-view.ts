@@ -4,7 +4,7 @@ import {
   type EngineView,
   type QueueView,
   type ReportedView,
-} from '../../core/protocol/index.ts';
+} from '../../core/views/index.ts';
 import { enginePanel } from './engine-panel.ts';
 import { initialView, keyHelp, type LiveView, type Sort } from './live-view.ts';
 import type { EngineDetails, ProcessSnapshot, StackSnapshot } from './snapshot.ts';

@@ -1,7 +1,6 @@
 // Codecs of the messages between routers and engines, and the fields of a request that routing needs.
 export { type EngineReport, parseEngineReport } from './engine-report.ts';
 export { KvEventFormatError } from './errors.ts';
-export { JsonShapeError } from './json-shape.ts';
 export { JsonSyntaxError, skimJsonObject } from './json-skim.ts';
 export { type KvEventEndpoints, kvEventEndpoints } from './kv-event-sources.ts';
 export type {
@@ -28,39 +27,3 @@ export {
 } from './kv-transfer-config.ts';
 export { metricSums } from './metrics-sums.ts';
 export { type RequestFields, RequestFieldsReader } from './request-fields.ts';
-export {
-  currentReport,
-  type EngineHistoryView,
-  type EngineRatesView,
-  type EngineSeriesName,
-  type EngineState,
-  type EngineTotalsView,
-  type EngineView,
-  engineSeriesNames,
-  type FleetSeriesName,
-  fleetSeriesNames,
-  type HistoryView,
-  type KvCoverage,
-  type KvEventsView,
-  type LatenciesView,
-  type LoadView,
-  type ModelLatenciesView,
-  type PeerState,
-  type PeersView,
-  type PeerView,
-  type PickView,
-  parseEngineViews,
-  parseHistoryView,
-  parsePickViews,
-  parseRequestViews,
-  parseRouterView,
-  type QuantilesView,
-  type QueuePriorityView,
-  type QueueView,
-  type ReportedView,
-  type RequestOutcome,
-  type RequestView,
-  type RouterLatenciesView,
-  type RouterView,
-  type SeriesView,
-} from './router-views.ts';

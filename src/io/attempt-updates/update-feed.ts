@@ -1,7 +1,7 @@
 // Finds the peer routers in front of the same engines, and follows the updates of each.
 import { lookup } from 'node:dns/promises';
-import type { PeerView } from '../../core/protocol/index.ts';
 import type { AttemptUpdate } from '../../core/routing/index.ts';
+import type { PeerView } from '../../core/views/index.ts';
 import type { Ticker, UpstreamTls } from '../http/index.ts';
 import type { Logger } from '../log/index.ts';
 import type { PeerUrl } from './peer-url.ts';

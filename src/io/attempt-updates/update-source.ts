@@ -1,6 +1,7 @@
 // The listening end: follows the updates of one router at one address.
-import type { PeerState } from '../../core/protocol/index.ts';
+
 import type { AttemptUpdate } from '../../core/routing/index.ts';
+import type { PeerState } from '../../core/views/index.ts';
 import {
   ChunkedReader,
   type ResponseHead,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { startRouter } from '../../../src/apps/router/index.ts';
-import { parseEngineViews } from '../../../src/core/protocol/index.ts';
+import { parseEngineViews } from '../../../src/core/views/index.ts';
 import { createLogger } from '../../../src/io/log/index.ts';
 import { loadWebpage } from '../../../src/io/webpage/index.ts';
 import { eventually } from '../../support/fleet.ts';

@@ -30,15 +30,14 @@ import { SpillwayError } from '../../../src/core/base/index.ts';
 import { KvIndex } from '../../../src/core/kv/index.ts';
 import {
   decodeKvEventBatch,
-  JsonShapeError,
   kvEventEndpoints,
   metricSums,
   parseEngineReport,
-  parseRouterView,
   RequestFieldsReader,
 } from '../../../src/core/protocol/index.ts';
 import { Tokenizer, type TokenizerJson } from '../../../src/core/tokenizer/index.ts';
 import { resolveValues } from '../../../src/core/values/index.ts';
+import { JsonShapeError, parseRouterView } from '../../../src/core/views/index.ts';
 import { LineReader } from '../../../src/io/attempt-updates/line-reader.ts';
 import {
   parseUpdateLine,

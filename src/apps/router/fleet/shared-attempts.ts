@@ -1,8 +1,8 @@
 // Shares attempts with peer routers in front of the same engines, so that each knows what the others send.
 import { randomUUID } from 'node:crypto';
 import type { MetricsRegistry } from '../../../core/metrics/index.ts';
-import type { PeerState, PeersView } from '../../../core/protocol/index.ts';
 import type { AttemptUpdate, RoutingCore } from '../../../core/routing/index.ts';
+import type { PeerState, PeersView } from '../../../core/views/index.ts';
 import {
   parsePeerUrl,
   UpdateFeed,

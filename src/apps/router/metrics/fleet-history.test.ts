@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { engineSeriesNames, fleetSeriesNames } from '../../../core/protocol/index.ts';
+import { engineSeriesNames, fleetSeriesNames } from '../../../core/views/index.ts';
 import { type EnginePoint, FleetHistory, type FleetPoint } from './fleet-history.ts';
 
 const fleetPoint = (value: number | null): FleetPoint =>

@@ -7,7 +7,7 @@ import {
   fleetSeriesNames,
   type HistoryView,
   type SeriesView,
-} from '../../../core/protocol/index.ts';
+} from '../../../core/views/index.ts';
 
 /** Interval between points. */
 export const historyIntervalSeconds = 5;

@@ -1,6 +1,6 @@
 // Latencies of the last minutes by engine and model, from which the page and `spillway up` get percentiles.
 import { type LogBuckets, LogHistogram, SlidingHistogram } from '../../../core/base/index.ts';
-import type { LatenciesView, QuantilesView } from '../../../core/protocol/index.ts';
+import type { LatenciesView, QuantilesView } from '../../../core/views/index.ts';
 
 /** Window of the percentiles: five slices of a minute, so the last four to five minutes. */
 const sliceSeconds = 60;

@@ -1,5 +1,5 @@
 // The last requests that have ended, for /debug/requests.
-import type { RequestView } from '../../../core/protocol/index.ts';
+import type { RequestView } from '../../../core/views/index.ts';
 
 /** Number of requests kept; older ones are dropped. */
 const requestsMax = 256;

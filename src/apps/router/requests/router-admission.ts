@@ -10,8 +10,8 @@ import {
 } from '../../../core/attempts/index.ts';
 import type { Clock } from '../../../core/base/index.ts';
 import type { MetricsRegistry } from '../../../core/metrics/index.ts';
-import type { QueueView } from '../../../core/protocol/index.ts';
 import type { RoutingCore, RoutingRequest } from '../../../core/routing/index.ts';
+import type { QueueView } from '../../../core/views/index.ts';
 import type { ServerExchange, Ticker } from '../../../io/http/index.ts';
 import type { OpenAiError } from './openai-error.ts';
 

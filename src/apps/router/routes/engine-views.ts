@@ -1,6 +1,7 @@
 // The entry of each engine on /engines and /debug/router, and the list of models.
-import type { EngineView, KvEventsView, ReportedView } from '../../../core/protocol/index.ts';
+
 import type { EndpointStatus, RoutingCore } from '../../../core/routing/index.ts';
+import type { EngineView, KvEventsView, ReportedView } from '../../../core/views/index.ts';
 import { addressOf } from '../../../io/endpoints/index.ts';
 import type { KvIndexFeed, KvIndexFeedState } from '../../../io/kv-events/index.ts';
 import type { Engine } from '../fleet/engine.ts';

@@ -1,7 +1,7 @@
 // GET /dashboard/events: who gets an event when.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { RouterView } from '../../../core/protocol/index.ts';
+import type { RouterView } from '../../../core/views/index.ts';
 import type { ExchangeListener, ServerExchange } from '../../../io/http/index.ts';
 import { EventFeed } from './event-feed.ts';
 

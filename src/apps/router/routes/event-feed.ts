@@ -1,5 +1,5 @@
 // GET /dashboard/events: the router's view once per second, as server-sent events.
-import type { RouterView } from '../../../core/protocol/index.ts';
+import type { RouterView } from '../../../core/views/index.ts';
 import type { ServerExchange } from '../../../io/http/index.ts';
 import { answer, answerError } from '../requests/answer.ts';
 

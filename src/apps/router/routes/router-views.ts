@@ -1,14 +1,14 @@
 // The router's own views on /engines, /debug/router, /debug/picks, /debug/requests, /dashboard/events and
 // /dashboard/history.
 import { version } from '../../../core/base/index.ts';
+import type { RoutingCore } from '../../../core/routing/index.ts';
 import type {
   EngineView,
   HistoryView,
   PickView,
   RequestView,
   RouterView,
-} from '../../../core/protocol/index.ts';
-import type { RoutingCore } from '../../../core/routing/index.ts';
+} from '../../../core/views/index.ts';
 import { addressOf } from '../../../io/endpoints/index.ts';
 import type { KvIndexFeed } from '../../../io/kv-events/index.ts';
 import type { Engine } from '../fleet/engine.ts';

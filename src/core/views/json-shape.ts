@@ -65,3 +65,8 @@ export function objectOf<T extends object>(
     ) as T;
   };
 }
+
+/** A parser of JSON text. Its errors are a `SyntaxError` or a `JsonShapeError`. */
+export function parserOf<T>(read: ShapeReader<T>): (json: string) => T {
+  return (json) => read(JSON.parse(json), '');
+}
