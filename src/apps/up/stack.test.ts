@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import type { ScriptedStart } from '../../../test/support/scripted-spillway.ts';
 import { until } from '../../../test/support/until.ts';
 import { resolveValues, type Values } from '../../core/values/index.ts';
-import { freePortRuns, freePorts } from '../../io/processes/index.ts';
+import { freePorts } from '../../io/processes/index.ts';
 import type { ProcessSnapshot } from './snapshot.ts';
 import { RunningStack } from './stack.ts';
 
@@ -199,25 +199,6 @@ test('vLLM is started by its own command, for as long as its startup probe waits
   }
 });
 
-test('engines have free ports of their own, or count up from the one in the values', async (context) => {
-  const portsOf = async (rest: string, ...entries: readonly string[]) => {
-    const { stack } = await stackOf(context, await valuesOf(entriesOf(...entries), rest));
-    return stack.members.map(({ backend }) => Number(new URL(backend.url).port));
-  };
-  const free = await portsOf('', embedded('a', 'replicaCount: 3'));
-  assert.equal(new Set(free).size, 3);
-  const [first = 0] = await freePortRuns([3]);
-  assert.deepEqual(
-    await portsOf(
-      `spillway: {enginePort: ${first}}`,
-      embedded('a', 'replicaCount: 2'),
-      '{name: far, urls: ["http://127.0.0.1:9"], modelURL: m}',
-      embedded('b'),
-    ),
-    [first, first + 1, 9, first + 2],
-  );
-});
-
 test('a port in use is reported before anything starts', async (context) => {
   const server = createTcpServer();
   context.after(() => server.close());
@@ -284,27 +265,4 @@ test('a running engine without a model in the values is asked for it, with the k
   const { stack: other } = await stackOf(context, await valuesOf(named));
   assert.equal(other.members[0]?.backend.model, 'm');
   assert.equal(keys.length, 2, 'a model in the values is not asked for');
-});
-
-test('a running engine that lists no model is refused with the reason', async (context) => {
-  const refused = async (status: number, body: string) => {
-    const url = await listening(context, (_, response) => {
-      response.writeHead(status).end(body);
-    });
-    const far = await valuesOf(entriesOf(`{name: far, urls: ["${url}"]}`));
-    return assert.rejects(stackOf(context, far), (error: Error) => {
-      assert.equal(error.name, 'NoResponseError');
-      const [, reason] =
-        /does not list its model on .*\/v1\/models \((.*)\):/.exec(error.message) ?? [];
-      assert.equal(reason, status === 200 ? 'it lists no model' : `it returned ${status}`);
-      return true;
-    });
-  };
-  await refused(503, '{}');
-  await refused(200, '{"data":[]}');
-  await refused(200, '{"data":[{}]}');
-  await refused(200, '{}');
-  const [nobody = 0] = await freePorts(1);
-  const gone = await valuesOf(entriesOf(`{name: far, urls: ["http://127.0.0.1:${nobody}"]}`));
-  await assert.rejects(stackOf(context, gone), /\(ECONNREFUSED\): start it first, or fix its URL/);
 });

@@ -1,0 +1,81 @@
+// The engines of a stack as its router gets them: addresses, models, KV events and certificates.
+import { NoResponseError } from '../../core/base/index.ts';
+import { publishesWhereChosen } from '../../core/layout/index.ts';
+import type { Values } from '../../core/values/index.ts';
+import { PinnedCertificate, type ProbeTls, probe } from '../../io/processes/index.ts';
+import type { EnginePorts } from './engine-flags.ts';
+import type { EnginePlan, LocalEngine } from './engine-plan.ts';
+import type { Backend } from './router-flags.ts';
+
+const remoteModelsTimeoutMs = 10_000;
+
+/**
+ * The backend of an engine. Asks a running one for its model if the values name none.
+ *
+ * @param ports Undefined for an engine that is not started here.
+ * @throws {NoResponseError} If the engine lists no model.
+ */
+export async function backendOf(
+  engine: EnginePlan,
+  ports: EnginePorts | undefined,
+  {
+    values,
+    environment,
+  }: {
+    readonly values: Values;
+    readonly environment: Readonly<Record<string, string | undefined>>;
+  },
+): Promise<Backend> {
+  // The router's own certificate is the one that engines ask for.
+  const { engineTls } = values.routerSpec;
+  if (engine.kind === 'url') {
+    const model = engine.model ?? (await modelOf(engine.url, environment.VLLM_API_KEY, engineTls));
+    return { name: engine.name, url: engine.url, model };
+  }
+  const kvEvents =
+    ports && publishesWhereChosen(engine.spec)
+      ? { events: ports.kvEvents, replay: ports.kvReplay }
+      : undefined;
+  const { cert, key } = engineTls;
+  return {
+    name: engine.name,
+    url: localUrl(engine, ports?.http),
+    model: engine.model,
+    kvEvents,
+    ...(engine.certificate !== undefined && {
+      tls: { pinned: new PinnedCertificate(engine.certificate), cert, key },
+    }),
+  };
+}
+
+/** Base URL of an engine that is started here. */
+export function localUrl({ certificate }: LocalEngine, port: number | undefined): string {
+  return `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
+}
+
+/** The first model that a running engine serves. */
+async function modelOf(url: string, key: string | undefined, tls: ProbeTls): Promise<string> {
+  try {
+    const options = { timeoutMs: remoteModelsTimeoutMs, key, tls };
+    const { status, body } = await probe(`${url}/v1/models`, options);
+    if (status !== 200) throw new Error(`it returned ${status}`);
+    const { data } = JSON.parse(body) as { data?: { id?: string }[] };
+    const id = data?.[0]?.id;
+    if (id === undefined) throw new Error('it lists no model');
+    return id;
+  } catch (error) {
+    throw new NoResponseError(
+      `the engine at ${url} does not list its model on ${url}/v1/models (${reasonOf(error)}): start it first, or fix its URL.`,
+      { cause: error },
+    );
+  }
+}
+
+/** The system's code where it has one; a timeout has a number. */
+function reasonOf(error: unknown): string {
+  const { name, message, code } = error as NodeJS.ErrnoException;
+  if (/^(AbortError|TimeoutError)$/.test(name)) {
+    return `no response within ${remoteModelsTimeoutMs / 1000} s`;
+  }
+  return code ?? message;
+}
