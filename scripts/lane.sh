@@ -33,6 +33,9 @@ fi
 [ -x "${NODE:-}" ] || { echo "lane: no Node 22.19 or newer here; run \"npm test\" once, which brings one" >&2; exit 1; }
 export NODE
 
+# Tails of the logs of failed lanes are printed again at the end, where a reader of a long output looks.
+tail_lines=30 tails=$(mktemp)
+trap 'rm -f "$tails"' EXIT
 passed=0 failed=0 skipped=0 failures=""
 for lane in "$@"; do
   script=test/lanes/$lane/lane.sh
@@ -52,8 +55,10 @@ for lane in "$@"; do
     124 | 137) failed=$((failed + 1)); failures+=" $lane"; echo "=== lane $lane: FAILED: longer than ${LANE_SECONDS_MAX:-1200} s" ;;
     *) failed=$((failed + 1)); failures+=" $lane"; echo "=== lane $lane: FAILED with status $status after $took s" ;;
   esac
+  case $status in 0 | 77) ;; *) { echo "=== end of the log of lane $lane"; tail -n "$tail_lines" "$log"; } >> "$tails" ;; esac
   rm -f "$log"
 done
+cat "$tails"
 [ -z "$failures" ] || echo "failed lanes:$failures"
 echo "lanes: $passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -1,11 +1,12 @@
-// Each parser gets valid input, and for a minute input that is nearly valid. FUZZ_SEED replays a run.
+// Each parser gets valid input, and for a minute input that is nearly valid. FUZZ_SEED plays other cases.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pauseMsMax, runCampaign } from './campaign.ts';
 import { targets } from './targets.ts';
 
 const seconds = Number(process.env['FUZZ_SECONDS'] ?? 60);
-const seed = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+/** The same cases in every run, so that a failure is of the change, not of chance; run.ts looks for new ones. */
+const seed = Number(process.env['FUZZ_SEED'] ?? 7);
 /** With a bound, a seed has the same cases on every machine that gets as far in the time. */
 const cases = Number(process.env['FUZZ_CASES'] ?? 500_000);
 /** What the heap may grow after the first 100,000 cases. */
