@@ -8,13 +8,14 @@
 import { parseArgs } from 'node:util';
 import { type Random, seededRandom } from '../src/core/base/index.ts';
 import {
+  type Block,
   type BlockPair,
+  blockOf,
   compareBlocks,
   pairsNeeded,
   spreadOf,
   type Verdict,
 } from '../src/core/comparison/index.ts';
-import type { RequestRecord } from '../src/core/stats/index.ts';
 
 const { values: flags } = parseArgs({
   options: { runs: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' } },
@@ -59,7 +60,7 @@ for (const noise of noises) {
 /** What a long pilot asks for. */
 function askedFor(noise: Noise, random: Random): number {
   const logs = pairsOf(noise, 200, 1, random).map(({ a, b }) =>
-    Math.log(meanE2e(b.records) / meanE2e(a.records)),
+    Math.log((b.means.e2el as number) / (a.means.e2el as number)),
   );
   return pairsNeeded(spreadOf(logs), Math.log1p(detect), tests);
 }
@@ -74,36 +75,23 @@ function isDifferent(verdict: Verdict): boolean {
 
 function pairsOf(noise: Noise, count: number, factor: number, random: Random): BlockPair[] {
   return Array.from({ length: count }, () => ({
-    a: blockOf(noise, 1, random),
-    b: blockOf(noise, factor, random),
+    a: noisyBlock(noise, 1, random),
+    b: noisyBlock(noise, factor, random),
   }));
 }
 
-function blockOf(noise: Noise, factor: number, random: Random): BlockPair['a'] {
+function noisyBlock(noise: Noise, factor: number, random: Random): Block {
   const block = noise.block * normal(random);
   let state = normal(random);
-  const records = Array.from({ length: 10 }, (): RequestRecord => {
+  const responses = Array.from({ length: 10 }, () => {
     const { correlation } = noise;
     state = correlation * state + Math.sqrt(1 - correlation ** 2) * normal(random);
     const slow = factor * Math.exp(block + noise.tail * state);
     const ttft = 0.1 * slow * Math.exp(0.3 * normal(random));
     const tpot = 0.01 * slow;
-    return {
-      scheduledSeconds: 0,
-      sentSeconds: 0,
-      chunkSeconds: [ttft, ttft + 40 * tpot],
-      promptTokens: 300,
-      outputTokens: 41,
-      cachedTokens: undefined,
-      engine: undefined,
-      error: undefined,
-    };
+    return { ttft: 1000 * ttft, tpot: 1000 * tpot, e2el: 1000 * (ttft + 40 * tpot) };
   });
-  return { records, planned: records.length };
-}
-
-function meanE2e(records: readonly RequestRecord[]): number {
-  return records.reduce((sum, { chunkSeconds }) => sum + (chunkSeconds.at(-1) ?? 0), 0);
+  return blockOf(responses, responses.length);
 }
 
 function normal(random: Random): number {

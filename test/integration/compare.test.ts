@@ -1,13 +1,23 @@
 // `spillway compare` as a user runs it, against scripted servers.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { type TestContext, test } from 'node:test';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, type TestContext, test } from 'node:test';
 import { scriptedOpenai } from '../support/scripted-openai.ts';
 
+const directory = mkdtempSync(join(tmpdir(), 'spillway-compare-'));
+after(() => rmSync(directory, { recursive: true }));
+
 function run(...args: readonly string[]) {
+  return spillway('compare', ...args);
+}
+
+function spillway(...args: readonly string[]) {
   const { OPENAI_API_KEY: _, ...env } = process.env;
   return new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
-    const command = ['bin/spillway.mjs', 'compare', ...args];
+    const command = ['bin/spillway.mjs', ...args];
     execFile(process.execPath, command, { env, timeout: 120_000 }, (error, stdout, stderr) => {
       resolve({ status: Number(error?.code ?? 0), stdout, stderr });
     });
@@ -84,8 +94,12 @@ test('wrong input is status 2, a server that is away 4, each in one sentence', a
   const scripted = await server(t, 1);
   const cases = [
     [['http://127.0.0.1:1', scripted.url], 4, /^Cannot reach http:\/\/127\.0\.0\.1:1\/v1/m],
-    [[scripted.url], 2, /missing required argument 'url-b'/],
-    [['x', scripted.url], 2, /It must be an http:\/\/ or https:\/\/ URL/],
+    [[], 2, /^Give what to compare: two URLs, two values files, or the folders of two runs/m],
+    [[scripted.url], 2, /^Give what to compare/m],
+    [['x', scripted.url], 2, /^There is no x: give two URLs such as/m],
+    [['http://', scripted.url], 2, /^http:\/\/ is not a URL/m],
+    [[directory, scripted.url], 2, /is not the folder of a run: it has no run\.json/],
+    [[scripted.url, scripted.url, '--set-b', 'a=1'], 2, /--set-b changes a values file, and B/],
     [[scripted.url, scripted.url, '--detect', 'much'], 2, /It must be a share such as 5% or 0\.05/],
     [
       [scripted.url, scripted.url, '--blocks', '9', '--num-prompts', '3'],
@@ -100,4 +114,86 @@ test('wrong input is status 2, a server that is away 4, each in one sentence', a
     assert.match(failed.stderr.replace(/^spillway: /m, ''), sentence);
     assert.equal(failed.stdout, '');
   }
+});
+
+const values = `
+servingEngineSpec:
+  modelSpec:
+    - { name: qwen, modelURL: Qwen/Qwen3-8B, replicaCount: 1, gpu: H100-80GB }
+`;
+
+test('two values files are started, measured and stopped; --set-b changes the second', async () => {
+  const file = join(directory, 'stack.yaml');
+  writeFileSync(file, values);
+  const { status, stdout, stderr } = await run(
+    ...[file, file, '--set-b', 'servingEngineSpec.modelSpec[0].gpu=A100-80GB'],
+    ...['--num-prompts', '16', '--blocks', '8', '--request-rate', '40', '--num-warmups', '1'],
+    ...['--random-input-len', '100', '--random-output-len', '20', '--json'],
+  );
+  assert.equal(status, 1, stderr);
+  const { verdict, a, b, latencies } = JSON.parse(stdout);
+  assert.equal(verdict, 'worse');
+  assert.ok(latencies.tpot.low > 1.2, stdout);
+  assert.deepEqual([a.values, a.model, a.failed], [file, 'Qwen/Qwen3-8B', 0]);
+  assert.equal(b.values, `${file} servingEngineSpec.modelSpec[0].gpu=A100-80GB`);
+  for (const { url } of [a, b]) await assert.rejects(fetch(url), 'its router has ended');
+});
+
+test('a wrong values file starts nothing', async () => {
+  const file = join(directory, 'wrong.yaml');
+  writeFileSync(file, values.replace('replicaCount: 1', 'replicaCount: many'));
+  const { status, stdout, stderr } = await run(file, file);
+  assert.deepEqual([status, stdout], [2, '']);
+  assert.match(stderr, /wrong\.yaml:4:\d+.*replicaCount/);
+});
+
+test('saved runs are compared with each other, and with the newest of a label', async (t) => {
+  const history = join(directory, 'history');
+  const measured = async (gapMs: number, label: string) => {
+    const { url } = await server(t, gapMs);
+    const { status, stderr } = await spillway(
+      ...['bench', 'serve', '--url', url, ...load, '--num-prompts', '24', '--num-warmups', '0'],
+      ...['--run-dir', history, '--label', label],
+    );
+    assert.equal(status, 0, stderr);
+  };
+  await measured(5, 'main');
+  await measured(30, 'main');
+  await measured(31, 'branch');
+  const folders = readdirSync(history).map((name) => join(history, name));
+  const [first = '', second = '', branch = ''] = [
+    ...folders.filter((name) => /main(-\d+)?$/.test(name)).sort(),
+    ...folders.filter((name) => name.endsWith('branch')),
+  ];
+  const between = await run(first, second, '--json');
+  assert.equal(between.status, 1, between.stderr);
+  const { verdict, latencies, a, b, seconds } = JSON.parse(between.stdout);
+  assert.deepEqual([verdict, a.run, b.run, seconds], ['worse', first, second, null]);
+  assert.ok(latencies.tpot.low > 2, between.stdout);
+  assert.equal(a.model, 'scripted');
+
+  const among = [
+    '--against',
+    'main',
+    '--history',
+    history,
+    '--detect',
+    '90%',
+    '--tolerance',
+    '50%',
+  ];
+  const against = await run(...among, '--json');
+  assert.equal(against.status, 0, against.stdout + against.stderr);
+  const found = JSON.parse(against.stdout);
+  assert.deepEqual([found.a.run, found.b.run], [second, branch]);
+  assert.deepEqual([found.regression.good.path, found.regression.bad.path], [first, second]);
+  const text = await run(...among);
+  assert.match(text.stdout, new RegExp(`^since {6}${second}; the last run that was no worse`, 'm'));
+
+  const mixed = await run(first, (await server(t, 1)).url);
+  assert.deepEqual([mixed.status, mixed.stdout], [2, '']);
+  assert.match(mixed.stderr, /A saved run can only be compared with another one/);
+  const unknown = await run('--against', 'prod', '--history', history);
+  assert.equal(unknown.status, 2);
+  assert.match(unknown.stderr, /has no complete run with the label "prod"/);
 });

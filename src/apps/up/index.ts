@@ -4,6 +4,7 @@ export { JsonOutput } from './json-output.ts';
 export { LineWriter } from './line-writer.ts';
 export { LiveOutput } from './live-output.ts';
 export { prometheusNote } from './local-prometheus.ts';
+export { type LocalStack, startLocalStack } from './local-stack.ts';
 export type { UpOutput } from './output.ts';
 export { overrideValues, type UpOverrides } from './override-values.ts';
 export { PlainOutput } from './plain-output.ts';

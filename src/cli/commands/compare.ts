@@ -1,12 +1,14 @@
-// `spillway compare`: whether a second server is better or worse than the first.
+// `spillway compare`: whether a second server, stack or run is better or worse than the first.
 import { writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { Command } from 'commander';
+import { InputError } from '../../core/base/index.ts';
+import type { Verdict } from '../../core/comparison/index.ts';
 import { endOnHurry, interruptedStatus, watchStopSignals } from '../../io/signals/index.ts';
 import { serveTraffic } from '../../tools/benchmark/index.ts';
 import {
+  type ComparedView,
   type CompareOptions,
-  type CompareOutcome,
   type CompareProgress,
   compareJson,
   compareText,
@@ -14,14 +16,21 @@ import {
   runCompare,
 } from '../../tools/compare/index.ts';
 import { readEnvironment } from '../../tools/environment/index.ts';
-import { httpUrl } from '../arguments/lists.ts';
+import { collect } from '../arguments/lists.ts';
 import { integer } from '../arguments/numbers.ts';
 import { share } from '../bench/capacity-flags.ts';
 import { checkWritable } from '../bench/run-measured.ts';
 import { addLoadFlags, type LoadFlags } from '../bench/serve-flags.ts';
 import { apiBase, serveOptions, trafficOf } from '../bench/serve-options.ts';
+import { againstHistory, betweenRuns } from '../compare/saved.ts';
+import { type Server, type ServerPlan, withServers } from '../compare/servers.ts';
+import { type Source, sourcesOf } from '../compare/sources.ts';
 
 interface CompareFlags extends LoadFlags {
+  readonly setA?: readonly string[];
+  readonly setB?: readonly string[];
+  readonly against?: string;
+  readonly history: string;
   readonly blocks?: number;
   readonly detect: number;
   readonly tolerance: number;
@@ -32,18 +41,27 @@ interface CompareFlags extends LoadFlags {
 const requestsDefault = 240;
 
 /** Exit statuses by verdict. */
-const statuses = { better: 0, 'no difference': 0, worse: 1, 'not enough data': 3 } as const;
+const statuses: Readonly<Record<Verdict, number>> = {
+  ...{ better: 0, 'no difference': 0, worse: 1, 'not enough data': 3 },
+};
 
 /** The command `compare`. */
 export function compareCommand(): Command {
   const command = new Command('compare')
     .description(
-      'Send the same load to two servers in turns (A B B A …) and say whether B is better, worse, or not different. Exit status 0: better or no worse, 1: worse, 3: not enough data.',
+      'Say whether B is better, worse, or not different: two servers get the same load in turns (A B B A …), two values files are started for it, or two saved runs are compared. Exit status 0: better or no worse, 1: worse, 3: not enough data.',
     )
-    .argument('<url-a>', 'base URL of the server to compare with', httpUrl)
-    .argument('<url-b>', 'base URL of the server in question', httpUrl);
+    .argument('[a]', 'what to compare with: a base URL, a values file, or the folder of a run')
+    .argument('[b]', 'the one in question, likewise');
   return addLoadFlags(command)
     .optionsGroup('Comparison:')
+    .option('--set-a <key=value>', 'set one value of the values file A; repeatable', collect)
+    .option('--set-b <key=value>', 'the same for B', collect)
+    .option(
+      '--against <label>',
+      'compare a run of --history, by default the newest, with the newest one before it that has this label, and name the run since which it is worse',
+    )
+    .option('--history <folder>', 'folder that bench --run-dir writes to, for --against', 'runs')
     .option(
       '--blocks <n>',
       'number of pairs of blocks (default: one per ten requests, 8 to 24)',
@@ -62,36 +80,74 @@ export function compareCommand(): Command {
     .action(runCommand);
 }
 
-async function runCommand(a: URL, b: URL, flags: CompareFlags): Promise<void> {
+async function runCommand(
+  a: string | undefined,
+  b: string | undefined,
+  flags: CompareFlags,
+): Promise<void> {
+  const { json, history, blocks, seed } = flags;
+  const limits = { detect: flags.detect, tolerance: flags.tolerance };
+  if (typeof json === 'string') await checkWritable(json);
+  if (flags.against !== undefined) {
+    if (b !== undefined) throw new InputError('--against takes one run, or none for the newest.');
+    const saved = { history, label: flags.against, run: a };
+    return print(await againstHistory(saved, { limits, seed, pairs: blocks }), json);
+  }
+  if (a === undefined || b === undefined) {
+    throw new InputError(
+      'Give what to compare: two URLs, two values files, or the folders of two runs; or --against LABEL.',
+    );
+  }
+  const sources = await sourcesOf(a, b);
+  const [first, second] = sources;
+  if (first.kind === 'run' && second.kind === 'run') {
+    const folders = [first.folder, second.folder] as const;
+    return print(await betweenRuns(...folders, { limits, seed, pairs: blocks }), json);
+  }
+  await compareServers([planOf('a', first, flags.setA), planOf('b', second, flags.setB)], flags);
+}
+
+function planOf(side: 'a' | 'b', source: Source, sets: readonly string[] = []): ServerPlan {
+  if (source.kind === 'run') throw new TypeError('A run is no server.');
+  if (source.kind === 'url' && sets.length > 0) {
+    throw new InputError(
+      `--set-${side} changes a values file, and ${side.toUpperCase()} is a URL: drop it.`,
+    );
+  }
+  return { source, sets };
+}
+
+async function compareServers(
+  plans: readonly [ServerPlan, ServerPlan],
+  flags: CompareFlags,
+): Promise<void> {
   const { json } = flags;
   const startedAt = new Date();
   const requests = flags.numPrompts ?? requestsDefault;
   const traffic = trafficOf({ ...flags, numPrompts: requests });
-  const options: CompareOptions = {
-    a: serveOptions(flags, apiBase(a), startedAt),
-    b: serveOptions(flags, apiBase(b), startedAt),
+  const optionsFor = (a: Server, b: Server): CompareOptions => ({
+    a: serveOptions(flags, apiBase(a.url), startedAt),
+    b: serveOptions(flags, apiBase(b.url), startedAt),
     rate: traffic.rate,
     requests,
     pairs: flags.blocks ?? Math.min(requests, pairsFor(requests)),
     seed: flags.seed,
     limits: { detect: flags.detect, tolerance: flags.tolerance },
-  };
-  if (typeof json === 'string') await checkWritable(json);
-  const outcome = await measured(options, (side, id) =>
+  });
+  const trafficFor = (side: 'a' | 'b', id: string) =>
     // Equal lengths, other words: the servers may share a cache, or be one server.
-    serveTraffic({ ...traffic, textSeed: 2 * flags.seed + (side === 'a' ? 0 : 1) }, { id }),
-  );
-  if (outcome === undefined) return;
-  const text = json === undefined ? '' : await resultText(options, outcome);
-  process.stdout.write(json === true ? text : compareText(options, outcome));
-  if (typeof json === 'string') await writeFile(json, text);
+    serveTraffic({ ...traffic, textSeed: 2 * flags.seed + (side === 'a' ? 0 : 1) }, { id });
+  const measured = await inTurns(plans, optionsFor, trafficFor);
+  if (measured === undefined) return;
+  await print(measured.view, json, measured.environment);
 }
 
-/** Runs the comparison with progress; sets the exit status. */
-async function measured(
-  options: CompareOptions,
+/** Runs the comparison with progress; sets the exit status of a stop. */
+async function inTurns(
+  plans: readonly [ServerPlan, ServerPlan],
+  optionsFor: (a: Server, b: Server) => CompareOptions,
   trafficFor: Parameters<typeof runCompare>[1],
-): Promise<CompareOutcome | undefined> {
+): Promise<{ readonly view: ComparedView; readonly environment: object } | undefined> {
   const signals = watchStopSignals();
   endOnHurry(signals);
   const isTerminal = process.stderr.isTTY === true;
@@ -99,15 +155,33 @@ async function measured(
     if (isTerminal) process.stderr.write(`\r\x1b[2Kblock ${blocks} of ${blocksTotal}`);
   };
   try {
-    const outcome = await runCompare(options, trafficFor, {
-      clock: { nowSeconds: () => performance.now() / 1000 },
-      signal: signals.stop,
-      onProgress: show,
+    return await withServers(plans, signals, async (a, b) => {
+      const options = optionsFor(a, b);
+      const outcome = await runCompare(options, trafficFor, {
+        clock: { nowSeconds: () => performance.now() / 1000 },
+        signal: signals.stop,
+        onProgress: show,
+      });
+      if (signals.stop.aborted) process.exitCode = interruptedStatus;
+      const environment = await readEnvironment({ urls: [options.a.url.href, options.b.url.href] });
+      const sideOf = (side: 'a' | 'b', { name }: Server) => {
+        const { url } = options[side];
+        const isUrl = plans[side === 'a' ? 0 : 1].source.kind === 'url';
+        const origin = { url: url.href, ...(isUrl ? {} : { values: name }) };
+        return { name: isUrl ? url.href : name, model: outcome.models[side], origin };
+      };
+      const view = {
+        ...{ a: sideOf('a', a), b: sideOf('b', b) },
+        comparison: outcome.comparison,
+        limits: options.limits,
+        blockRequests: outcome.blockRequests,
+        seed: options.seed,
+        seconds: outcome.seconds,
+        isPartial: outcome.isPartial,
+        gone: outcome.gone,
+      };
+      return { view, environment };
     });
-    process.exitCode = signals.stop.aborted
-      ? interruptedStatus
-      : statuses[outcome.comparison.verdict];
-    return outcome;
   } catch (error) {
     if (!signals.stop.aborted) throw error;
     process.exitCode = interruptedStatus;
@@ -118,7 +192,20 @@ async function measured(
   }
 }
 
-async function resultText(options: CompareOptions, outcome: CompareOutcome): Promise<string> {
-  const environment = await readEnvironment({ urls: [options.a.url.href, options.b.url.href] });
-  return `${JSON.stringify({ ...compareJson(options, outcome), environment })}\n`;
+/** Prints the comparison and sets the exit status of its verdict, unless it was stopped. */
+async function print(
+  view: ComparedView & { readonly regression?: Record<string, unknown> | undefined },
+  json: string | true | undefined,
+  environment?: object,
+): Promise<void> {
+  process.exitCode ??= statuses[view.comparison.verdict];
+  const { regression } = view;
+  const result = {
+    ...compareJson(view),
+    ...(regression === undefined ? {} : { regression }),
+    ...(environment === undefined ? {} : { environment }),
+  };
+  const text = json === undefined ? '' : `${JSON.stringify(result)}\n`;
+  process.stdout.write(json === true ? text : compareText(view));
+  if (typeof json === 'string') await writeFile(json, text);
 }

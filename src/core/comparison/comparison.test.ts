@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Random, seededRandom } from '../base/index.ts';
 import type { RequestRecord } from '../stats/index.ts';
-import { type BlockPair, compareBlocks } from './comparison.ts';
+import { type BlockPair, blockOf, compareBlocks, comparedLatenciesOf } from './comparison.ts';
 import { fisherP, holmAdjusted, pairsMinFor, pairsNeeded, signFlipP } from './paired-test.ts';
 
 const limits = { detect: 0.1, tolerance: 0.02 };
@@ -23,10 +23,12 @@ function request(seconds: number, error?: string): RequestRecord {
 
 /** Pairs whose latencies vary by `noise`; those of B are `factor` times as long. */
 function pairsOf(count: number, factor: number, noise: number, random: Random): BlockPair[] {
-  const block = (scale: number) => ({
-    planned: 5,
-    records: Array.from({ length: 5 }, () => request(scale * (1 + noise * (random.next() - 0.5)))),
-  });
+  const block = (scale: number) => {
+    const records = Array.from({ length: 5 }, () =>
+      request(scale * (1 + noise * (random.next() - 0.5))),
+    );
+    return blockOf(records.map(comparedLatenciesOf), 5);
+  };
   return Array.from({ length: count }, () => ({ a: block(1), b: block(factor) }));
 }
 
@@ -71,7 +73,10 @@ test('too much noise, and too few pairs, are not enough data, with what is neede
 });
 
 test('a server that fails requests is worse, even if no response is left to compare', () => {
-  const failing = { planned: 5, records: Array.from({ length: 5 }, () => request(1, 'http_500')) };
+  const failing = blockOf(
+    [1, 2, 3, 4, 5].map(() => comparedLatenciesOf(request(1, 'http_500'))),
+    5,
+  );
   const pairs = pairsOf(8, 1, 0.1, seededRandom(3)).map(({ a }) => ({ a, b: failing }));
   const { verdict, reason, latencies } = verdictOf(pairs);
   assert.deepEqual([verdict, reason], ['worse', 'B fails 100 % of requests, A 0.0 %.']);
@@ -81,12 +86,28 @@ test('a server that fails requests is worse, even if no response is left to comp
 test('unequal samples and a trend are said', () => {
   const shortened = pairsOf(12, 1, 0.1, seededRandom(3)).map(({ a, b }) => ({
     a,
-    b: { ...b, records: b.records.slice(0, 2) },
+    b: { ...b, sent: 2 },
   }));
   assert.match(verdictOf(shortened).warnings[0] ?? '', /^A got 60 of 60 requests, B 24 of 60/);
   const random = seededRandom(3);
   const trend = Array.from({ length: 16 }, (_, i) => pairsOf(1, 1 + i * 0.05, 0.02, random)).flat();
   assert.match(verdictOf(trend).warnings[0] ?? '', /^The ratio of B to A changed during the run/);
+});
+
+test('a block has the means of its complete responses, from when they were due', () => {
+  const late = { ...request(4), scheduledSeconds: 1, sentSeconds: 2 };
+  const records = [late, request(2), request(9, 'timeout')];
+  assert.deepEqual(blockOf(records.map(comparedLatenciesOf), 4), {
+    ...{ planned: 4, sent: 3, failed: 1 },
+    means: {
+      ttft: 1000 * ((0 + 0.5) / 2),
+      tpot: 1000 * ((1 + 0.5) / 2),
+      e2el: 1000 * ((3 + 2) / 2),
+    },
+  });
+  assert.deepEqual(blockOf([undefined], 1).means, {
+    ...{ ttft: undefined, tpot: undefined, e2el: undefined },
+  });
 });
 
 test('swapping the servers inverts the ratio and keeps the significance', () => {

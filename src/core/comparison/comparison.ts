@@ -20,11 +20,51 @@ export type ComparedLatency = (typeof comparedLatencies)[number];
 /** Tests that share the significance: the latencies and the failures. */
 const tests = comparedLatencies.length + 1;
 
+/** The latencies of one complete response, milliseconds from the time at which its request was due. */
+export type ResponseLatencies = Readonly<Partial<Record<ComparedLatency, number | undefined>>>;
+
 /** Requests of one block that one server got. */
 export interface Block {
-  readonly records: readonly RequestRecord[];
   /** Number of requests that were to be sent. */
   readonly planned: number;
+  readonly sent: number;
+  readonly failed: number;
+  /** Means of the complete responses, milliseconds; undefined where none has the latency. */
+  readonly means: Readonly<Record<ComparedLatency, number | undefined>>;
+}
+
+/**
+ * Sums up a block.
+ *
+ * @param responses One per request that was sent; undefined for one that failed.
+ * @param planned Number of requests that were to be sent.
+ */
+export function blockOf(
+  responses: readonly (ResponseLatencies | undefined)[],
+  planned: number,
+): Block {
+  const complete = responses.filter((one) => one !== undefined);
+  const meanOf = (name: ComparedLatency) => {
+    const values = complete.flatMap(({ [name]: value }) => (value === undefined ? [] : [value]));
+    return values.length === 0 ? undefined : mean(values);
+  };
+  return {
+    planned,
+    sent: responses.length,
+    failed: responses.length - complete.length,
+    means: { ttft: meanOf('ttft'), tpot: meanOf('tpot'), e2el: meanOf('e2el') },
+  };
+}
+
+/** Returns the latencies of a response for {@link blockOf}. */
+export function comparedLatenciesOf(record: RequestRecord): ResponseLatencies | undefined {
+  if (record.error !== undefined) return undefined;
+  const { ttftSeconds, tpotSeconds, e2eSeconds } = latenciesOf(record, 'scheduled');
+  return {
+    ttft: 1000 * ttftSeconds,
+    tpot: tpotSeconds === undefined ? undefined : 1000 * tpotSeconds,
+    e2el: 1000 * e2eSeconds,
+  };
 }
 
 /** A block of A and the block of B with the same requests. */
@@ -192,7 +232,7 @@ interface LogRatios {
 
 function logRatios(pairs: readonly BlockPair[], name: ComparedLatency): LogRatios {
   const values = pairs.flatMap((pair) => {
-    const [a, b] = [meanOf(pair.a.records, name), meanOf(pair.b.records, name)];
+    const [a, b] = [pair.a.means[name], pair.b.means[name]];
     return a !== undefined && b !== undefined && a > 0 && b > 0 ? [{ a, b }] : [];
   });
   return {
@@ -200,17 +240,6 @@ function logRatios(pairs: readonly BlockPair[], name: ComparedLatency): LogRatio
     a: values.map(({ a }) => a),
     b: values.map(({ b }) => b),
   };
-}
-
-/** Mean of the complete responses, milliseconds. */
-function meanOf(records: readonly RequestRecord[], name: ComparedLatency): number | undefined {
-  const values = records.flatMap((record) => {
-    if (record.error !== undefined) return [];
-    const { ttftSeconds, tpotSeconds, e2eSeconds } = latenciesOf(record, 'scheduled');
-    const seconds = { ttft: ttftSeconds, tpot: tpotSeconds, e2el: e2eSeconds }[name];
-    return seconds === undefined ? [] : [seconds * 1000];
-  });
-  return values.length === 0 ? undefined : mean(values);
 }
 
 function effectOf({ logs, a, b }: LogRatios, p: number, random: Random): LatencyEffect | undefined {
@@ -236,12 +265,9 @@ interface Counts {
 }
 
 function countsOf(blocks: readonly Block[]): Counts['a'] {
-  const records = blocks.flatMap((block) => block.records);
-  return {
-    sent: records.length,
-    failed: records.filter(({ error }) => error !== undefined).length,
-    planned: blocks.reduce((total, { planned }) => total + planned, 0),
-  };
+  const total = (key: 'sent' | 'failed' | 'planned') =>
+    blocks.reduce((sum, block) => sum + block[key], 0);
+  return { sent: total('sent'), failed: total('failed'), planned: total('planned') };
 }
 
 /** Sample-ratio mismatch: the servers should have got equally many requests. */

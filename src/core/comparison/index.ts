@@ -2,14 +2,17 @@
 export {
   type Block,
   type BlockPair,
+  blockOf,
   type ComparedLatency,
   type Comparison,
   type ComparisonLimits,
   compareBlocks,
   comparedLatencies,
+  comparedLatenciesOf,
   type LatencyEffect,
   latencyLabels,
   pairsMin,
+  type ResponseLatencies,
   type Verdict,
 } from './comparison.ts';
 export { pairsNeeded, spreadOf } from './paired-test.ts';

@@ -1,9 +1,11 @@
-// Compares two servers under the same load.
-export { compareJson, compareText } from './compare-report.ts';
+// Compares two servers under the same load, or two saved runs of it.
 export {
-  type CompareOptions,
-  type CompareOutcome,
-  type CompareProgress,
-  pairsFor,
-  runCompare,
-} from './run-compare.ts';
+  type ComparedSide,
+  type ComparedView,
+  compareJson,
+  compareText,
+} from './compare-report.ts';
+export { compareRuns, type MeasuredRun } from './compare-runs.ts';
+export { historyOf, type Regression, regressionIn } from './history.ts';
+export { pairsFor } from './pairs.ts';
+export { type CompareOptions, type CompareProgress, runCompare } from './run-compare.ts';

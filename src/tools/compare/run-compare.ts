@@ -2,10 +2,11 @@
 import { InputError, seededRandom } from '../../core/base/index.ts';
 import {
   type BlockPair,
+  blockOf,
   type Comparison,
   type ComparisonLimits,
   compareBlocks,
-  pairsMin,
+  comparedLatenciesOf,
 } from '../../core/comparison/index.ts';
 import { type SendRate, sendTimes } from '../../core/workload/index.ts';
 import {
@@ -94,10 +95,9 @@ export async function runCompare(
     }
     // A block that was cut off by a signal says nothing about its server.
     if (signal.aborted) break;
-    pairs.push({
-      a: { records: records.a ?? [], planned: blockRequests },
-      b: { records: records.b ?? [], planned: blockRequests },
-    });
+    const blockFor = (side: Side) =>
+      blockOf((records[side] ?? []).map(comparedLatenciesOf), blockRequests);
+    pairs.push({ a: blockFor('a'), b: blockFor('b') });
   }
   return {
     comparison: compareBlocks(pairs, limits, seededRandom(seed)),
@@ -107,11 +107,6 @@ export async function runCompare(
     isPartial: pairs.length < pairCount,
     gone,
   };
-}
-
-/** Pairs of blocks for a number of requests: one per ten requests, but enough for a verdict, and at most 24. */
-export function pairsFor(requests: number): number {
-  return Math.max(pairsMin, Math.min(24, Math.round(requests / 10)));
 }
 
 /** One server with its requests, which its blocks take in order. */

@@ -46,6 +46,26 @@ test('a GPU machine in a container', async () => {
   assert.deepEqual(environment.containerRuntimes, { docker: '28.1.1', kubectl: '1.36.3' });
 });
 
+test('the commit of the working directory, and whether it was changed', async () => {
+  const commit = '0123456789abcdef0123456789abcdef01234567';
+  const gitOf = async (said: Readonly<Record<string, string>>) => {
+    const run = async (program: string, args: readonly string[]) =>
+      said[[program, ...args].join(' ')];
+    return readEnvironment({ ...nothing, run });
+  };
+  const head = { 'git rev-parse HEAD': `${commit}\n` };
+  const changed = await gitOf({
+    ...head,
+    'git branch --show-current': 'main\n',
+    'git status --porcelain --untracked-files=no': ' M a\n',
+  });
+  assert.deepEqual(changed.git, { commit, branch: 'main', isChanged: true });
+  assert.match(environmentText(changed), /^commit +0123456789ab on main, changed$/m);
+  const detached = await gitOf({ ...head, 'git branch --show-current': '\n' });
+  assert.deepEqual(detached.git, { commit, branch: null, isChanged: false });
+  assert.equal((await gitOf({ 'git rev-parse HEAD': 'fatal: no\n' })).git, null);
+});
+
 test('an engine says its version; one that does not is named with the reason', async (t) => {
   const server = createServer((request, response) => {
     if (request.url === '/version') response.end('{"version":"0.32.0"}');

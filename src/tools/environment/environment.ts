@@ -28,6 +28,17 @@ export interface Environment {
   /** Version of each that is installed, such as docker. */
   readonly containerRuntimes: Readonly<Record<string, string>>;
   readonly engines: readonly EngineVersion[];
+  /** Of the working directory; null outside of a repository. */
+  readonly git: GitState | null;
+}
+
+/** What is checked out. */
+export interface GitState {
+  readonly commit: string;
+  /** Null between branches. */
+  readonly branch: string | null;
+  /** Whether tracked files differ from the commit. */
+  readonly isChanged: boolean;
 }
 
 export interface Gpu {
@@ -78,8 +89,16 @@ export function environmentText(environment: Environment): string {
       'engine',
       `${url} ${version ?? `unknown: ${problem}`}`,
     ]),
+    ...(environment.git === null
+      ? []
+      : ([['commit', gitText(environment.git)]] as [string, string][])),
   ];
   return rows.map(([name, value]) => `${name.padEnd(11)}${value}\n`).join('');
+}
+
+function gitText({ commit, branch, isChanged }: GitState): string {
+  const parts = [commit.slice(0, 12), ...(branch === null ? [] : [branch])];
+  return `${parts.join(' on ')}${isChanged ? ', changed' : ''}`;
 }
 
 function gpuText({ name, memoryMiB, driver, runtime }: Gpu): string {

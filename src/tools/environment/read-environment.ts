@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { arch, cpus, loadavg, release, totalmem, type } from 'node:os';
 import { version } from '../../core/base/index.ts';
-import type { EngineVersion, Environment, Gpu } from './environment.ts';
+import type { EngineVersion, Environment, GitState, Gpu } from './environment.ts';
 import {
   amdGpus,
   cpuLimit,
@@ -47,7 +47,7 @@ const versionArguments: Readonly<Record<string, readonly string[]>> = {
 export async function readEnvironment(options: EnvironmentOptions = {}): Promise<Environment> {
   const { urls = [], run = runProgram, read = readText } = options;
   const bytes = totalmem();
-  const [name, virtualization, limit, memory, gpus, runtimes, engines] = await Promise.all([
+  const [name, virtualization, limit, memory, gpus, runtimes, engines, git] = await Promise.all([
     read('/etc/os-release'),
     virtualizationOf(read, run),
     cpuLimitOf(read),
@@ -60,6 +60,7 @@ export async function readEnvironment(options: EnvironmentOptions = {}): Promise
       }),
     ),
     Promise.all(urls.map(engineVersion)),
+    gitOf(run),
   ]);
   const [first] = cpus();
   return {
@@ -85,6 +86,7 @@ export async function readEnvironment(options: EnvironmentOptions = {}): Promise
       ),
     ),
     engines,
+    git,
   };
 }
 
@@ -106,6 +108,20 @@ async function virtualizationOf(read: Read, run: Run): Promise<string | null> {
   const detected = (await run('systemd-detect-virt', []))?.trim();
   if (detected !== undefined && detected !== 'none') return detected;
   return (await read('/sys/class/dmi/id/product_name'))?.trim() || null;
+}
+
+async function gitOf(run: Run): Promise<GitState | null> {
+  const [commit, branch, changes] = await Promise.all([
+    run('git', ['rev-parse', 'HEAD']),
+    run('git', ['branch', '--show-current']),
+    run('git', ['status', '--porcelain', '--untracked-files=no']),
+  ]);
+  if (!/^[0-9a-f]{40,64}\s*$/.test(commit ?? '')) return null;
+  return {
+    commit: (commit as string).trim(),
+    branch: branch?.trim() || null,
+    isChanged: (changes ?? '').trim() !== '',
+  };
 }
 
 async function gpusOf(run: Run): Promise<readonly Gpu[]> {

@@ -1,4 +1,12 @@
 // One run, one folder: what was measured, with what, where, and every event on the way.
-export { listRuns, readResponses, readRun, responsesOf, type SavedRun } from './read-run.ts';
+export {
+  listRuns,
+  readResponses,
+  readRun,
+  responsesOf,
+  type SavedResponse,
+  type SavedRun,
+} from './read-run.ts';
+export { differences, loadOf } from './run-figures.ts';
 export { createRunFolder, type RunFolder } from './run-folder.ts';
 export { loadPage, picturedMax, runsJson, runsPage, runsTable } from './runs-page.ts';

@@ -12,6 +12,8 @@ const fileBytesMax = 512 << 20;
 export interface SavedResponse {
   /** When it was sent, seconds since the start of the run. */
   readonly at: number;
+  /** When it was due, in the same seconds. */
+  readonly due: number;
   readonly ttftMs: number | undefined;
   readonly tpotMs: number | undefined;
   readonly e2eMs: number | undefined;
@@ -22,14 +24,15 @@ export interface SavedResponse {
 /** Returns the same of records that are not saved. */
 export function responsesOf(records: readonly RequestRecord[]): readonly SavedResponse[] {
   return records.map((record) => {
-    const { sentSeconds: at, outputTokens, error } = record;
+    const { sentSeconds: at, scheduledSeconds: due, outputTokens, error } = record;
     if (error !== undefined) {
       const none = { ttftMs: undefined, tpotMs: undefined, e2eMs: undefined };
-      return { at, ...none, outputTokens: 0, error: error.kind };
+      return { at, due, ...none, outputTokens: 0, error: error.kind };
     }
     const { ttftSeconds, tpotSeconds, e2eSeconds } = latenciesOf(record);
     return {
       at,
+      due,
       ttftMs: 1000 * ttftSeconds,
       tpotMs: tpotSeconds === undefined ? undefined : 1000 * tpotSeconds,
       e2eMs: 1000 * e2eSeconds,
@@ -115,8 +118,10 @@ export async function readResponses({ path }: SavedRun): Promise<readonly SavedR
       return typeof value === 'number' ? value : undefined;
     };
     const error = event['error'];
+    const at = number('at') ?? 0;
     return {
-      at: number('at') ?? 0,
+      at,
+      due: number('due') ?? at,
       ttftMs: number('ttft_ms'),
       tpotMs: number('tpot_ms'),
       e2eMs: number('e2el_ms'),

@@ -47,15 +47,15 @@ const freeFlags = [
   ...['--api-key', '--api-key-env', '--csv', '--html', '--result-dir', '--result-filename'],
 ];
 
-/** Returns what runs of the same load have in common: the command and its arguments without those. */
-export function loadOf({ command, arguments: args }: SavedRun): string {
+/** Returns what runs of the same load have in common: the arguments, which begin with the command, without those. */
+export function loadOf({ arguments: args }: SavedRun): string {
   const kept = args.filter((arg, index) => {
     const flag = arg.split('=')[0] as string;
     const before = args[index - 1] ?? '';
     const isValue = !arg.startsWith('--') && freeFlags.includes(before);
     return !isValue && !freeFlags.includes(flag);
   });
-  return [command, ...kept].join(' ');
+  return kept.join(' ');
 }
 
 /** A value that differs between two runs, by its path. */

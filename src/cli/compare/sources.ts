@@ -1,0 +1,38 @@
+// What the arguments of `spillway compare` name: a server, a values file, or a saved run.
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { InputError } from '../../core/base/index.ts';
+
+export type Source =
+  | { readonly kind: 'url'; readonly url: URL }
+  | { readonly kind: 'values'; readonly file: string }
+  | { readonly kind: 'run'; readonly folder: string };
+
+/** @throws {InputError} If it is none of the three. */
+async function sourceOf(text: string): Promise<Source> {
+  if (/^https?:\/\//i.test(text)) {
+    const url = URL.parse(text);
+    if (url === null) throw new InputError(`${text} is not a URL.`);
+    return { kind: 'url', url };
+  }
+  const found = await stat(text).catch(() => undefined);
+  if (found?.isFile()) return { kind: 'values', file: text };
+  if (found?.isDirectory()) {
+    const header = await stat(join(text, 'run.json')).catch(() => undefined);
+    if (header !== undefined) return { kind: 'run', folder: text };
+    throw new InputError(`${text} is not the folder of a run: it has no run.json.`);
+  }
+  throw new InputError(
+    `There is no ${text}: give two URLs such as http://10.0.0.7:8000, two values files, or the folders of two runs.`,
+  );
+}
+
+/** @throws {InputError} If only one of them is a saved run. */
+export async function sourcesOf(a: string, b: string): Promise<readonly [Source, Source]> {
+  const sources = [await sourceOf(a), await sourceOf(b)] as const;
+  const runs = sources.filter(({ kind }) => kind === 'run').length;
+  if (runs !== 1) return sources;
+  throw new InputError(
+    'A saved run can only be compared with another one: measure the server with bench serve --run-dir, and give that run.',
+  );
+}
