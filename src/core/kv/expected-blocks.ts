@@ -110,3 +110,26 @@ export class ExpectedBlocks {
     }
   }
 }
+
+/** What the routers that pick by one index expect; in a simulation there may be several. */
+export class Expectations {
+  #all: WeakRef<ExpectedBlocks>[] = [];
+
+  /** Those of one more router. Dropped with their last reference. @param blocksMax See `ExpectedBlocks`. */
+  create(blocksMax: number | undefined): ExpectedBlocks {
+    const expected = new ExpectedBlocks(blocksMax);
+    this.#all = this.#all.filter((one) => one.deref() !== undefined);
+    this.#all.push(new WeakRef(expected));
+    return expected;
+  }
+
+  /** An engine has announced a block. */
+  confirm(hash: ChainHash, holder: number): void {
+    for (const expected of this.#all) expected.deref()?.confirm(hash, holder);
+  }
+
+  /** Nothing is expected of an engine any more. */
+  clear(holder: number): void {
+    for (const expected of this.#all) expected.deref()?.clear(holder);
+  }
+}

@@ -23,15 +23,10 @@ export {
   hashTokenChain,
 } from './chain-hash.ts';
 export type { ChainScope } from './chain-scope.ts';
+export type { KvIndexEngineOptions, KvKnowledge } from './engine-blocks.ts';
 export type { ExpectedBlocks, ExpectedPrompt } from './expected-blocks.ts';
 export { KvEventLog } from './kv-event-log.ts';
-export {
-  KvIndex,
-  type KvIndexEngineOptions,
-  type KvIndexOptions,
-  type KvIndexStats,
-  type KvKnowledge,
-  type KvTier,
-} from './kv-index.ts';
+export { KvIndex, type KvIndexOptions, type KvIndexStats } from './kv-index.ts';
 export { KvSequence, type KvSequenceScope } from './kv-sequence.ts';
 export { TierEventLog } from './tier-event-log.ts';
+export type { KvTier } from './tier-tables.ts';
