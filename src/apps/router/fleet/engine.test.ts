@@ -105,6 +105,23 @@ test('figures that an engine does not report are 0 for the policy, and null on /
   }
 });
 
+test('an engine that falls asleep and wakes up is logged once each', async (t) => {
+  let asleep = 0;
+  const { engine, state, logged } = await begin(t, {
+    metrics: () => `${page}vllm:engine_sleep_state{sleep_state="awake"} ${1 - asleep}\n`,
+  });
+  await engine.probe();
+  assert.match(logged(), /engine .* is live\n$/);
+  asleep = 1;
+  for (const second of [100, 101]) await engine.scrape(() => second);
+  assert.equal(state(), 'asleep');
+  assert.deepEqual(logged().match(/is \w+/g), ['is asleep']);
+  asleep = 0;
+  for (const second of [102, 103]) await engine.scrape(() => second);
+  assert.equal(state(), 'live');
+  assert.deepEqual(logged().match(/is \w+/g), ['is awake']);
+});
+
 test('an engine is named by its address unless its source names it', async (t) => {
   const { engine, view } = await begin(t, {});
   const address = engine.url.slice('http://'.length);

@@ -48,6 +48,14 @@ test('an engine restart does not give a negative rate', () => {
   assert.equal(rates?.hitRate, null);
 });
 
+test('more hits than queries are a rate of 1', () => {
+  const rates = reports([
+    [1, 0, 100, 100],
+    [2, 0, 200, 300],
+  ]);
+  assert.equal(rates?.hitRate, 1);
+});
+
 test('frequent reports are bounded and keep their rate', () => {
   const list = Array.from({ length: 200 }, (_, i) => [i / 10, i * 5, 0, 0] as const);
   assert.equal(Math.round(reports(list)?.generationTokensPerSecond ?? 0), 50);
