@@ -210,6 +210,26 @@ test('stream_interval joins tokens, the first one and the last come at once', as
   assert.equal(events.length, 4);
 });
 
+test('--stream-interval is the interval of requests that do not say', async (t) => {
+  const joined = await createEngineServer({
+    ...{ port: 0, model: 'tiny', tokenizer: await loadTokenizer(), vocabularySize: 151_936 },
+    config: defaultEngineConfig({ maxModelLen: 4096, numGpuBlocks: 1000 }),
+    ...{ cost: { stepSeconds: () => 0.001 }, timeScale: Number.POSITIVE_INFINITY },
+    streamInterval: 4,
+  });
+  t.after(() => joined.close());
+  const contents = async (fields: object) => {
+    const response = await fetch(`${joined.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ messages, max_tokens: 9, stream: true, ...fields }),
+    });
+    return (await response.text()).split('"content":"').length - 1;
+  };
+  assert.equal(await contents({}), 4);
+  assert.equal(await contents({ stream_interval: 1 }), 10);
+});
+
 test('tokens of text and of a chat are those of the model', async () => {
   assert.deepEqual(await post('/tokenize', { prompt: 'Hello, world! 你好 🙂' }), {
     count: 7,

@@ -86,6 +86,8 @@ export interface EngineServerOptions {
   readonly maxNumQueuedReqs?: number;
   /** Prompt tokens in prefill from which new requests get 503. @default no limit */
   readonly maxNumQueuedTokens?: number;
+  /** Tokens of an event of a stream whose request does not say. @default 1 */
+  readonly streamInterval?: number;
   /** Reports cached tokens in `usage`. @default false */
   readonly enablePromptTokensDetails?: boolean;
   /** Whether /load counts requests; otherwise it reports 0. @default false */

@@ -127,6 +127,7 @@ async function engineOptions(
     tls: tlsFlags(flags),
     maxNumQueuedReqs: flags.maxNumQueuedReqs,
     maxNumQueuedTokens: flags.maxNumQueuedTokens,
+    streamInterval: flags.streamInterval,
     shutdownTimeoutSeconds: flags.shutdownTimeout,
     dummyWeights: flags.loadFormat === 'dummy',
     enableAutoToolChoice: flags.enableAutoToolChoice,

@@ -45,7 +45,7 @@ export function startGeneration(options: {
   const interval = isBeam
     ? Number.POSITIVE_INFINITY
     : options.isStream
-      ? (request.stream_interval ?? 1)
+      ? (request.stream_interval ?? engine.options.streamInterval ?? 1)
       : 1;
   const adapter = engine.adapters.find(options.request.model);
   const arrivalSeconds = engine.nowSeconds();

@@ -1,5 +1,5 @@
 // Settings of the scheduler: the contents of a step, and the order in which requests wait.
-import { missing, modelled, none, planned, served, setting, without } from '../setting.ts';
+import { missing, modelled, planned, served, setting, without } from '../setting.ts';
 import { choice, count, readableCount, readableCountOrAuto, text, toggle } from '../value-kinds.ts';
 
 export const schedulerSettings = {
@@ -79,5 +79,10 @@ export const schedulerSettings = {
     toggle,
     ['asyncScheduling'],
   ),
-  ...without(none('every token is streamed separately'), text('<value>'), ['streamInterval']),
+  streamInterval: setting({
+    flag: '--stream-interval',
+    ...{ value: count(1), unit: 'tokens', defaultText: '1' },
+    about: 'tokens of an event of a stream; requests may have their own stream_interval',
+    effects: served,
+  }),
 } as const;
