@@ -29,6 +29,6 @@ export {
 export { Leadership, type LeaseSpec, renewSeconds, retrySeconds } from './leadership.ts';
 export { healthPort, manifests } from './manifests.ts';
 export { deployedKinds, type Resource, reconcile } from './reconcile.ts';
+export { activeRuntimes, ownedBy } from './relations.ts';
 export { apiVersion, group } from './resources.ts';
-export { matchesSelector } from './selector.ts';
 export { WorkQueue } from './work-queue.ts';

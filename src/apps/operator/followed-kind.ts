@@ -1,0 +1,121 @@
+// One kind of object as the operator follows it: its list, and what has changed since the last look.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock, Random } from '../../core/base/index.ts';
+import { WatchedList } from '../../core/kubernetes/index.ts';
+import { type KubernetesObject, listPath } from '../../core/operator/index.ts';
+import { ApiStatusError, type ClusterAccess, followList } from '../../io/kubernetes/index.ts';
+import type { Logger } from '../../io/log/index.ts';
+
+export interface FollowedKindOptions {
+  readonly kind: string;
+  readonly apiVersion: string;
+  /** Empty for all objects. */
+  readonly labelSelector: string;
+  /** The part of an object that is kept. @default all of it but `managedFields` */
+  readonly keep?: ((object: KubernetesObject) => KubernetesObject) | undefined;
+  /** Whether two versions of an object are the same to the operator. @default by `resourceVersion` */
+  readonly isSame?: ((before: KubernetesObject, now: KubernetesObject) => boolean) | undefined;
+}
+
+export interface FollowOptions {
+  readonly access: ClusterAccess;
+  /** Undefined for all. */
+  readonly namespace: string | undefined;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  onChange(): void;
+}
+
+/** What has changed since the last look. */
+export interface Changes {
+  /** Objects that are new, or not the same. */
+  readonly changed: readonly KubernetesObject[];
+  readonly gone: readonly KubernetesObject[];
+}
+
+export class FollowedKind {
+  readonly kind: string;
+  readonly #options: FollowedKindOptions;
+  readonly #list: WatchedList<KubernetesObject>;
+  /** The versions at the last look. */
+  #seen: ReadonlyMap<string, KubernetesObject> = new Map();
+  #isAbsent = false;
+
+  constructor(
+    options: FollowedKindOptions,
+    { clock, random }: { readonly clock: Clock; readonly random: Random },
+  ) {
+    this.kind = options.kind;
+    this.#options = options;
+    this.#list = new WatchedList<KubernetesObject>({ clock, random });
+  }
+
+  /** Whether its list is read; or the API server has no such kind, as its definitions are not installed. */
+  get isSynced(): boolean {
+    return this.#isAbsent || this.#list.isListed;
+  }
+
+  /** By namespace and name. */
+  get objects(): ReadonlyMap<string, KubernetesObject> {
+    return this.#list.objects;
+  }
+
+  /** Its objects in a namespace. */
+  within(namespace: string | undefined): KubernetesObject[] {
+    return [...this.objects.values()].filter(({ metadata }) => metadata.namespace === namespace);
+  }
+
+  /** Reads the list and its changes until the signal. Each failure is logged once. */
+  follow({ access, namespace, log, signal, onChange }: FollowOptions): Promise<void> {
+    const { kind, apiVersion, labelSelector, keep } = this.#options;
+    let said = '';
+    return followList<KubernetesObject>({
+      ...{ access, labelSelector, signal, onChange, list: this.#list },
+      path: listPath(kind, apiVersion, namespace),
+      read: (object) => {
+        const read = readObject(object, kind, apiVersion);
+        return keep?.(read) ?? read;
+      },
+      onServed: () => {
+        this.#isAbsent = false;
+        said = '';
+      },
+      onFailure: (reason) => {
+        this.#isAbsent = reason instanceof ApiStatusError && reason.status === 404;
+        if (reason.message === said) return;
+        said = reason.message;
+        log.warning(`${kind}: ${reason.message}`);
+      },
+      wait: async (milliseconds, waitSignal) => {
+        await sleep(milliseconds, undefined, { signal: waitSignal }).catch(() => {});
+      },
+    });
+  }
+
+  /** What has changed since the last call. */
+  takeChanges(): Changes {
+    const { objects } = this;
+    const before = this.#seen;
+    const { isSame = hasSameVersion } = this.#options;
+    this.#seen = new Map(objects);
+    const changed = [...objects].filter(([key, object]) => {
+      const seen = before.get(key);
+      return seen === undefined || !isSame(seen, object);
+    });
+    const gone = [...before].filter(([key]) => !objects.has(key));
+    return { changed: changed.map(([, object]) => object), gone: gone.map(([, one]) => one) };
+  }
+}
+
+function hasSameVersion(before: KubernetesObject, now: KubernetesObject): boolean {
+  return before.metadata.resourceVersion === now.metadata.resourceVersion;
+}
+
+/** Items of a list do not say what they are; who set which field is of no interest, and most of an object. */
+function readObject(object: unknown, kind: string, apiVersion: string): KubernetesObject {
+  const read = object as KubernetesObject & {
+    readonly metadata: { readonly managedFields?: unknown };
+  };
+  const { managedFields: _, ...metadata } = read.metadata;
+  return { ...read, apiVersion, kind, metadata };
+}

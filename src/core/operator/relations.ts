@@ -1,0 +1,40 @@
+// How resources and other objects of the cluster belong together.
+import type { KubernetesObject } from './kubernetes-object.ts';
+import type { Resource } from './reconcile.ts';
+import { matchesSelector } from './selector.ts';
+
+/** The objects that a resource owns. */
+export function ownedBy(
+  { metadata }: Resource,
+  objects: Iterable<KubernetesObject>,
+): readonly KubernetesObject[] {
+  return Array.from(objects).filter((object) =>
+    object.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid),
+  );
+}
+
+/**
+ * Counts the runtimes with a ready engine among those that a router's selector finds.
+ *
+ * @param runtimes Of all namespaces.
+ * @returns Undefined for other resources, and for a router without a selector.
+ */
+export function activeRuntimes(
+  { kind, metadata, spec }: Resource,
+  runtimes: Iterable<KubernetesObject>,
+): number | undefined {
+  if (kind !== 'VLLMRouter') return undefined;
+  const { k8sLabelSelector } = spec as { readonly k8sLabelSelector?: string };
+  if (!k8sLabelSelector) return undefined;
+  return Array.from(runtimes).filter(({ metadata: runtime, ...rest }) => {
+    const { availableReplicas = 0 } = (rest['status'] ?? {}) as {
+      readonly availableReplicas?: number;
+    };
+    const labels = { app: runtime.name, ...runtime.labels };
+    return (
+      runtime.namespace === metadata.namespace &&
+      availableReplicas > 0 &&
+      matchesSelector(labels, k8sLabelSelector)
+    );
+  }).length;
+}
