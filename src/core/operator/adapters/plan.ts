@@ -1,10 +1,10 @@
 // From the adapters of a namespace, its pods and what each engine has loaded to what must be done. Pure and
 // level-triggered: it does not know what happened, so a restarted pod, a lost event or a second run needs no case of its own.
-import { type LoraAdapterSpec, specs } from '../resources.ts';
+import { specs } from '../resources.ts';
 import { invalidStatus, statusChange } from '../status.ts';
 import type { AdapterPod } from './adapter-pod.ts';
-import { type AdapterLocation, locateAdapter } from './adapter-source.ts';
 import { type AdapterState, adapterStatus, loadedBefore } from './adapter-status.ts';
+import { type ActiveAdapter, claimsOf, isDeleting, nameOf } from './claims.ts';
 import type {
   AdapterAction,
   AdapterCard,
@@ -20,16 +20,6 @@ export const adapterFinalizer = 'loraadapter.production-stack.vllm.ai/finalizer'
 /** An engine that does not respond delays the end of an adapter's resource for this long. */
 const unloadSecondsMax = 300;
 
-/** An adapter that is to be loaded. */
-interface Active {
-  readonly adapter: AdapterResource;
-  readonly spec: LoraAdapterSpec;
-  /** Pods that can take it. */
-  readonly candidates: readonly AdapterPod[];
-  /** By uid of the pod; a sentence where there is none. */
-  readonly locations: ReadonlyMap<string, AdapterLocation | string>;
-}
-
 export function planAdapters(observed: AdaptersObserved): AdapterPlan {
   const { adapters, now } = observed;
   const plan = {
@@ -41,7 +31,7 @@ export function planAdapters(observed: AdaptersObserved): AdapterPlan {
     const change = statusChange(adapter, status, now);
     if (change !== undefined) plan.statuses.push({ adapter, status: change });
   };
-  const { active, taken, invalid } = sorted(observed);
+  const { active, taken, invalid } = claimsOf(observed);
   const chosen = placed(active, observed);
   const owned = (pod: AdapterPod, name: string) =>
     active.some(({ spec }) => spec.baseModel === pod.model && nameOf(spec) === name);
@@ -78,53 +68,8 @@ export function planAdapters(observed: AdaptersObserved): AdapterPlan {
   return { ...plan, finalizers };
 }
 
-function isDeleting({ metadata }: AdapterResource): boolean {
-  return metadata.deletionTimestamp !== undefined;
-}
-
-function nameOf(spec: LoraAdapterSpec): string {
-  return spec.adapterSource.adapterName;
-}
-
-/** Of several adapters with one name for one model, the oldest has it. */
-function sorted({ adapters, pods }: AdaptersObserved) {
-  const byAge = adapters
-    .filter((adapter) => !isDeleting(adapter))
-    .sort((one, other) => (ageKey(one) < ageKey(other) ? -1 : 1));
-  const owners = new Map<string, string>();
-  const active: Active[] = [];
-  const taken: { readonly adapter: AdapterResource; readonly message: string }[] = [];
-  const invalid = [];
-  for (const adapter of byAge) {
-    const parsed = specs.LoraAdapter.safeParse(adapter.spec);
-    if (!parsed.success) {
-      invalid.push({ adapter, error: parsed.error });
-      continue;
-    }
-    const spec = parsed.data;
-    const key = `${spec.baseModel} ${nameOf(spec)}`;
-    const owner = owners.get(key);
-    if (owner === undefined) {
-      owners.set(key, adapter.metadata.name);
-      const candidates = pods.filter((pod) => pod.model === spec.baseModel && pod.isReady);
-      const locations = new Map(
-        candidates.map((pod) => [pod.uid, locateAdapter(spec.adapterSource, pod)] as const),
-      );
-      active.push({ adapter, spec, candidates, locations });
-    } else {
-      const message = `LoraAdapter ${owner} already gives engines of ${spec.baseModel} an adapter with the name ${nameOf(spec)}.`;
-      taken.push({ adapter, message });
-    }
-  }
-  return { active, taken, invalid };
-}
-
-function ageKey({ metadata }: AdapterResource): string {
-  return `${metadata.creationTimestamp ?? ''} ${metadata.name}`;
-}
-
 function placed(
-  active: readonly Active[],
+  active: readonly ActiveAdapter[],
   { pods, reports }: AdaptersObserved,
 ): ReadonlyMap<string, readonly string[]> {
   const managed = new Set(active.map(({ spec }) => `${spec.baseModel} ${nameOf(spec)}`));
@@ -159,7 +104,7 @@ function cardsOf(report: PodReport | undefined): readonly AdapterCard[] {
 }
 
 function loads(
-  { adapter, spec, locations }: Active,
+  { adapter, spec, locations }: ActiveAdapter,
   wanted: readonly AdapterPod[],
   { reports }: AdaptersObserved,
 ): AdapterAction[] {
@@ -191,7 +136,7 @@ function unloadAction(adapter: AdapterResource, pod: AdapterPod, name: string): 
 
 /** Engines that have it and should not: those left over once all others have it, and those of a name or model before. */
 function unloads(
-  one: Active,
+  one: ActiveAdapter,
   wanted: readonly AdapterPod[],
   observed: AdaptersObserved,
   owned: (pod: AdapterPod, name: string) => boolean,
@@ -212,14 +157,18 @@ function unloads(
   });
 }
 
-function hasLoaded({ spec, locations }: Active, pod: AdapterPod, { reports }: AdaptersObserved) {
+function hasLoaded(
+  { spec, locations }: ActiveAdapter,
+  pod: AdapterPod,
+  { reports }: AdaptersObserved,
+) {
   const location = locations.get(pod.uid);
   const card = cardsOf(reports.get(pod.uid)).find(({ name }) => name === nameOf(spec));
   return typeof location === 'object' && card?.path === location.path;
 }
 
 function stateOf(
-  one: Active,
+  one: ActiveAdapter,
   wanted: readonly AdapterPod[],
   observed: AdaptersObserved,
 ): AdapterState {
