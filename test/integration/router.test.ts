@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import OpenAI from 'openai';
 import { post, stack } from '../support/router-stack.ts';
 import { chunk, eventStreamHead, respond } from '../support/scripted-engine.ts';
+import { until } from '../support/until.ts';
 
 const hello = { model: 'm', messages: [{ role: 'user', content: 'Hello' }] };
 
@@ -273,6 +274,10 @@ test('/metrics has upstream’s names, and /engines has the engine’s report', 
   const page = await (await fetch(`${router.url}/metrics`)).text();
   assert.match(page, /vllm:num_incoming_requests_total\{model="m"\} 1\.0/);
   assert.match(page, /vllm:num_requests_running\{server="[^"]+"\} 3\.0/);
+  await until(async () => {
+    const later = await (await fetch(`${router.url}/metrics`)).text();
+    return Number(/vllm:current_qps\{server="[^"]+"\} (\S+)/.exec(later)?.[1]) > 0;
+  });
   assert.match(
     page,
     /vllm:request_latency_seconds_count\{model="m",server="[^"]+",status="200"\} 1\.0/,

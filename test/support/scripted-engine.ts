@@ -24,6 +24,8 @@ export interface Script {
   readonly models?: readonly string[] | (() => readonly string[]);
   /** The key that /v1/models requires, as vLLM does with `--api-key`. */
   readonly apiKey?: string;
+  /** Body of /v1/models instead of a list of `models`. */
+  readonly listing?: string;
   /** Responds to a request by writing to its socket; health, models, metrics and KV events have default responses. */
   readonly onRequest?: (request: ReceivedRequest) => void;
   /** Text of /metrics. */
@@ -48,6 +50,8 @@ export async function startScriptedEngine(script: Script = {}): Promise<Scripted
     else if (target === '/kv_event_sources') respond(socket, 404, '{"detail":"Not Found"}');
     else if (target === '/v1/models' && isRefused(request)) {
       respond(socket, 401, '{"error":"Unauthorized"}');
+    } else if (target === '/v1/models' && script.listing !== undefined) {
+      respond(socket, 200, script.listing);
     } else if (target === '/v1/models') {
       const data = (typeof models === 'function' ? models() : models).map((id) => ({
         id,

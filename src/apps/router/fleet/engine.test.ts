@@ -189,6 +189,14 @@ const request = {
   ...{ outputTokensMax: undefined, stream: false },
 };
 
+test('a list of models that is none, or has no names, is said as such', async (t) => {
+  for (const listing of ['{"data":7}', 'null', '{"data":[null,{"id":7}]}']) {
+    const { engine, logged } = await begin(t, { listing });
+    await engine.probe();
+    assert.match(logged(), /no list of models: \/v1\/models lists none$/m, listing);
+  }
+});
+
 test('/v1/models lists the engine’s own cards, and aliases as copies of them', async (t) => {
   const { engine, models, core } = await begin(t, { models: ['m', 'n'] });
   await engine.probe();

@@ -75,12 +75,12 @@ export class FleetSampler {
   ): ReadonlyMap<string, { readonly name: string; readonly point: EnginePoint }> {
     const { core, engines, metrics } = this.#options;
     return new Map(
-      Array.from(core.liveView(), ({ url, state }) => {
+      Array.from(core.liveView(), ({ url, state, totals }) => {
         const engine = engines.get(url);
         const isCurrent = state !== 'dead' && state !== 'starting';
         const report = isCurrent ? engine?.report : undefined;
         const rates = isCurrent ? engine?.rates : undefined;
-        const sent = (counts.sent.get(url) ?? 0) - (this.#before.sent.get(url) ?? 0);
+        const sent = totals.requests - (this.#before.sent.get(url) ?? 0);
         const point: EnginePoint = {
           requestsPerSecond: sent / seconds,
           generationTokensPerSecond: rates?.generationTokensPerSecond ?? null,

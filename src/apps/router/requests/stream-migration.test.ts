@@ -1,6 +1,7 @@
 // Which streams can move, and what becomes of them in the metrics.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { chunk } from '../../../../test/support/scripted-engine.ts';
 import { MetricsRegistry } from '../../../core/metrics/index.ts';
 import { TranscriptBudget, UsualEvents } from '../../../core/migration/index.ts';
 import { Headers, type ResponseHead } from '../../../io/http/index.ts';
@@ -23,7 +24,7 @@ function begin({ isOn = true } = {}) {
       .map(([, outcome, reason, count]) => `${outcome} ${reason} ${count}`)
       .filter((line) => !line.endsWith(' 0'));
   const migration = (plan: MigrationPlan) => new StreamMigration(context, plan);
-  return { planOf, counted, migration };
+  return { planOf, counted, migration, budget: context.budget };
 }
 
 type Tail = Parameters<typeof migrationPlan> extends [unknown, ...infer Rest] ? Rest : never;
@@ -80,6 +81,25 @@ test('a response is followed if it is a stream of events in chunks, to a client 
   assert.equal(isFollowed(headOf({ status: 400 }, events)), false);
   assert.equal(isFollowed(headOf({ framing: 'until-close' }, events)), false);
   assert.equal(isFollowed(headOf({}, events), 0), false);
+});
+
+test('what is kept of a stream counts as memory until the stream is closed', () => {
+  const { migration, budget } = begin();
+  const stream = migration({ kind: 'chat', hidesIds: true });
+  stream.begin(headOf({}, 'text/event-stream'), 1);
+  const event = (fields: object) => chunk(`data: ${JSON.stringify(fields)}\n\n`);
+  const choice = { index: 0, finish_reason: null, logprobs: null };
+  const shared = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'm' };
+  const events =
+    event({
+      ...shared,
+      choices: [{ ...choice, delta: { role: 'assistant', content: '' } }],
+      prompt_token_ids: Array.from({ length: 50 }, (_, i) => i),
+    }) + event({ ...shared, choices: [{ ...choice, delta: { content: 'a' }, token_ids: [7] }] });
+  stream.take(Buffer.from(events), true, false);
+  assert.ok(budget.bytes >= 51, `${budget.bytes}`);
+  stream.close();
+  assert.equal(budget.bytes, 0);
 });
 
 test('a stream that cannot move is declined with its first reason', () => {
