@@ -109,14 +109,14 @@ loraController: {enableLoraController: false}
     `5:7: ${spec}[0].requestCPU ${vain}: it is for Kubernetes.`,
     `6:23: ${spec}[0].lmcacheConfig.enabled ${vain}: ${noLmcache}.`,
     `6:38: ${spec}[0].lmcacheConfig.cpuOffloadingBufferSize ${vain}: ${noLmcache}.`,
-    `7:7: ${spec}[0].keda ${vain}: no Prometheus, Grafana or KEDA is started.`,
+    `7:7: ${spec}[0].keda ${vain}: no KEDA, Grafana or Prometheus Operator is started.`,
     `9:20: ${spec}[0].vllmConfig.runner ${vain}: only text generation is emulated.`,
     `9:38: ${spec}[0].vllmConfig.extraArgs: --enforce-eager has no effect here: step times come from the profile, with or without CUDA graphs.`,
     `9:38: ${spec}[0].vllmConfig.extraArgs: --magic is not a known flag of vLLM 0.32; check its spelling.`,
     `10:46: ${spec}[1].requestCPU ${vain}: it is for Kubernetes.`,
     `11:66: ${spec}[2].vllmConfig ${vain}: the engine at this URL is already running.`,
     `12:19: cacheserverSpec.enabled ${vain}: no cache server is started.`,
-    `13:1: grafanaDashboards ${vain}: no Prometheus, Grafana or KEDA is started.`,
+    `13:1: grafanaDashboards ${vain}: no KEDA, Grafana or Prometheus Operator is started.`,
   ]);
   const json = JSON.parse((await run('validate', '-f', path, '--json')).out);
   assert.equal(json.warnings.length, 11);

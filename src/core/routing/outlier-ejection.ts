@@ -45,9 +45,9 @@ interface Trouble {
 }
 
 export class OutlierEjection {
-  /** Engines that have failed of late. */
+  /** Engines that have failed recently. */
   readonly #troubles = new Map<EndpointRecord, Trouble>();
-  /** Engines that failed at a peer of late, and when; at most all engines. */
+  /** Engines that failed at a peer recently, and when; at most all engines. */
   readonly #suspected = new Map<EndpointRecord, number>();
   #ejected = 0;
   readonly #readmitted: ((record: EndpointRecord, nowSeconds: number) => void) | undefined;

@@ -18,7 +18,7 @@ export interface StackKeyEffects {
 }
 
 export const kubernetes: Effect = none('it is for Kubernetes');
-export const monitoring: Effect = none('no Prometheus, Grafana or KEDA is started');
+export const monitoring: Effect = none('no KEDA, Grafana or Prometheus Operator is started');
 
 /** Returns rows for several keys with the same effects. */
 export function rows<R>(effects: R, keys: readonly string[]): Readonly<Record<string, R>> {
