@@ -21,8 +21,12 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'Fit the engine model to measurements of an engine.',
     load: async () => (await import('./commands/calibrate.ts')).calibrateCommand(),
   },
+  claims: {
+    summary: 'Measure what the production stack is advertised with, beside what is claimed.',
+    load: async () => (await import('./commands/claims.ts')).claimsCommand(),
+  },
   compare: {
-    summary: 'Compare two servers under the same load: better, worse, or no difference.',
+    summary: 'Compare two servers, stacks or saved runs: better, worse, or no difference.',
     load: async () => (await import('./commands/compare.ts')).compareCommand(),
   },
   deploy: {

@@ -7,22 +7,22 @@ import {
 } from '../../core/workload/index.ts';
 import { pathBeside } from '../paths/index.ts';
 import { loadTrace } from '../traces/index.ts';
-import { readInputText } from '../values/index.ts';
+import { type InputText, readInputText } from '../values/index.ts';
 
 /**
- * @param path Traces in the file are relative to it.
+ * @param source A path, or a text that has been read; traces in it are relative to it.
  * @param overrides `KEY=VALUE`, as with `--set`.
  * @throws {InputError} If a file is invalid; the message names file, line and key.
  */
 export async function readWorkload(
-  path: string,
+  source: string | InputText,
   overrides: readonly string[] = [],
 ): Promise<Workload> {
-  const { name, text } = await readInputText(path);
+  const { name, text } = typeof source === 'string' ? await readInputText(source) : source;
   const workload = parseWorkload(text, name, overrides);
   const settings: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(workload.settings)) {
-    settings[key] = isTraced(value) ? await fitted(value, path) : value;
+    settings[key] = isTraced(value) ? await fitted(value, name) : value;
   }
   return { ...workload, settings };
 }

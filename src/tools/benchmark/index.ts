@@ -23,5 +23,6 @@ export {
   serveSource,
   serveTraffic,
   simulatedTraffic,
+  workloadSource,
 } from './serve-traffic.ts';
 export { createStreamClient, type StreamClient, type StreamedAnswer } from './stream-client.ts';

@@ -110,9 +110,24 @@ export async function serveSource(
     const lapTraffic = await serveLaps(options, model);
     return isEndless(options) ? repeatedRequests(lapTraffic) : listedRequests(lapTraffic(0));
   }
+  return workloadSource(await workloadOf(options), options, model);
+}
+
+/** The part of a traffic that says how the requests of a workload are written. */
+export type WorkloadTraffic = Pick<
+  ServeTraffic,
+  'seed' | 'textSeed' | 'api' | 'tokenizer' | 'mayEndEarly' | 'fields' | 'timeScale' | 'adapters'
+>;
+
+/** Returns the requests of a workload; equal seeds give equal requests for equal responses. */
+export async function workloadSource(
+  workload: Workload,
+  options: WorkloadTraffic,
+  model: Pick<TargetModel, 'id'>,
+): Promise<LoadSource> {
   const blockTokens = conversationBlockTokens;
   const { seed, textSeed = seed, api, mayEndEarly, fields, timeScale, adapters } = options;
-  const run = startWorkload(await workloadOf(options), { blockTokens, seed });
+  const run = startWorkload(workload, { blockTokens, seed });
   const tokenizer = await loadTokenizer(options.tokenizer);
   const shared = { api, model: model.id, tokenizer, blockTokens, seed: textSeed };
   const writer = createRequestWriter({ ...shared, mayEndEarly, fields });

@@ -18,6 +18,7 @@ import { type RequestSource, sliceTrace, tracedRequests } from '../../core/trace
 import { policyParametersOf, type Values } from '../../core/values/index.ts';
 import { startWorkload, WorkloadMeter, type WorkloadStats } from '../../core/workload/index.ts';
 import { loadTrace } from '../../io/traces/index.ts';
+import type { InputText } from '../../io/values/index.ts';
 import { readWorkload } from '../../io/workloads/index.ts';
 import { type Stability, stabilityOf } from '../simulate-report/index.ts';
 import type { Outage } from './shared-stores.ts';
@@ -31,7 +32,7 @@ export interface StackRunOptions {
   readonly traffic?: StackTraffic | undefined;
   /** Path of a trace or a workload; exactly one of the two is given. */
   readonly trace?: string | undefined;
-  readonly workload?: string | undefined;
+  readonly workload?: string | InputText | undefined;
   /** Overrides for the workload, `KEY=VALUE`. */
   readonly workloadSets?: readonly string[] | undefined;
   /** Factor by which arrivals of a trace are faster. */
