@@ -162,13 +162,10 @@ test('the status of the response decides whether it counts as failed, and whethe
   }
 });
 
-test('two other engines are tried, none of them twice, and then the request is refused', () => {
-  const tries = ['connect failed', 'connect failed'] as const;
-  assert.match(led(['admit', tries[0]], tries[1]), /pick c, rerouted, send → sent$/);
-  assert.equal(
-    led(['admit', ...tries], 'connect failed'),
-    `engineOut, attempt failed, ${isLost(503)}`,
-  );
+test('two other engines are tried, none of them twice, and then the client gets the response of the last', () => {
+  const tries = ['head 503', 'head 429'] as const;
+  assert.match(led(['admit', tries[0]], tries[1]), /pick c, abort, .* send → sent, drop$/);
+  assert.equal(led(['admit', ...tries], 'head 503'), ' → firstByte, pass');
 });
 
 test('a request that two engines broke on fails alone', () => {
@@ -399,6 +396,29 @@ test('a response that has begun goes on at another engine, and its head is the f
     machine.responseEnd(false);
     assert.equal(effects.taken(), 'attempt completed, request completed 200, complete');
   }
+});
+
+test('engines that cannot be reached do not use up the attempts of a request, up to a limit', () => {
+  const engines = Array.from({ length: 20 }, (_, i) => `engine ${i}`);
+  const { machine, effects } = machineAfter(['admit'], engines);
+  const { substitutesMax, reroutesMax } = defaultRetryPolicy;
+  for (let i = 0; i < substitutesMax; i++) {
+    machine.attemptFailed('connect');
+    assert.equal(machine.state, 'sent');
+  }
+  // Its attempts are still there, for engines that are busy.
+  for (let i = 0; i < reroutesMax; i++) assert.equal(machine.responseHead(503, true), 'drop');
+  effects.taken();
+  machine.attemptFailed('connect');
+  assert.equal(effects.taken(), 'engineOut, attempt failed, request failed 503, refuse 503');
+  // Without retries there are no substitutes either.
+  const single = new AttemptMachine(new RecordedEffects(engines), {
+    ...defaultRetryPolicy,
+    reroutesMax: 0,
+  });
+  single.admit();
+  single.attemptFailed('connect');
+  assert.equal(single.state, 'ended');
 });
 
 test('engines that refuse to continue a response do not use up its attempts', () => {

@@ -412,7 +412,7 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
   /** The client has received nothing from the attempt that failed. */
   #failUnseen(rule: FailureRule): void {
     this.#attempts.judge(rule);
-    const move = rule.blamesRequest ? this.#attempts.charge() : this.#moveFromRefusal;
+    const move = this.#moveAfter(rule);
     this.#attempts.current.ended('failed');
     if (this.#attempts.leaveToHedge()) return;
     if (rule.reroutes && this.#pickElsewhere(move)) {
@@ -425,6 +425,12 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
       return;
     }
     this.#refuse(rule.status, rule.status);
+  }
+
+  /** How the request leaves an engine that failed it before the client had anything from it. */
+  #moveAfter({ blamesRequest, isRefusal }: FailureRule): Move {
+    if (blamesRequest) return this.#attempts.charge();
+    return isRefusal === true ? 'substitute' : this.#moveFromRefusal;
   }
 
   /** How the request leaves an engine that refused it, so that nothing can have broken on it. */

@@ -5,8 +5,8 @@ import type { RetryBudget } from './retry-budget.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 /**
- * How a request moves. `substitute`: another engine takes the place of one that refused to continue a response, or was
- * failing other requests before this one came; the limit is `RetryPolicy.substitutesMax`.
+ * How a request moves. `substitute`: another engine takes the place of one that could not be reached, refused to continue a response,
+ * or was failing other requests before this one came; the limit is `RetryPolicy.substitutesMax`.
  */
 export type Move = 'reroute' | 'substitute';
 

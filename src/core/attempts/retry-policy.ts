@@ -41,6 +41,8 @@ export interface FailureRule {
   readonly engine: EngineVerdict;
   /** Whether the request may be to blame; see `RetryPolicy.brokenEnginesMax`. */
   readonly blamesRequest: boolean;
+  /** Whether the engine never had the request: a substitute takes its place, which is not counted as a reroute. */
+  readonly isRefusal?: true;
   /** Response to the client if the request is not rerouted. */
   readonly status: GatewayStatus;
 }
@@ -51,7 +53,7 @@ export interface RetryPolicy {
   readonly reroutesMax: number;
   /**
    * Maximum number of engines to try beyond these: in place of engines that were failing other requests before this one
-   * was sent there, or that refuse to continue a response.
+   * was sent there, that cannot be reached, or that refuse to continue a response.
    */
   readonly substitutesMax: number;
   /**
@@ -88,7 +90,9 @@ export const defaultRetryPolicy: RetryPolicy = {
   migrationsMax: 8,
   progressChunks: 8,
   failures: {
-    connect: { reroutes: true, engine: 'out', blamesRequest: false, status: 503 },
+    connect: {
+      ...{ reroutes: true, engine: 'out', blamesRequest: false, isRefusal: true, status: 503 },
+    },
     reset: { reroutes: true, engine: 'suspected', blamesRequest: true, status: 502 },
     syntax: { reroutes: true, engine: 'in', blamesRequest: true, status: 502 },
     truncated: { reroutes: true, engine: 'suspected', blamesRequest: true, status: 502 },

@@ -103,8 +103,9 @@ test('engines that fail in turn, two routers: next to no client notices', () => 
     requests += result.requests;
     failed += result.failed;
   }
-  // 3 of 10,000, each on three engines that no one had seen fail; 18 before routers told each other of failures.
-  assert.ok(requests === 10_000 && failed <= 5, `${failed} of ${requests}`);
+  // 2 of 10,000, each on engines that no one had seen fail; 3 before engines that cannot be reached were replaced, and
+  // 18 before routers told each other of failures.
+  assert.ok(requests === 10_000 && failed <= 2, `${failed} of ${requests}`);
 });
 
 test('a seed replays the same run', () => {

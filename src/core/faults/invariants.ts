@@ -475,6 +475,7 @@ export class Invariants {
    * engine may have worked since, so that the machine counts some of these.
    */
   #isSpared({ lastEnd, wasFailing, hasHead }: RequestBook): boolean {
+    if (lastEnd === 'connect') return true;
     if (this.#isRefused(lastEnd)) return hasHead;
     return wasFailing && this.#hasBroken(lastEnd);
   }
