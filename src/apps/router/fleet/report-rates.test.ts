@@ -59,4 +59,8 @@ test('more hits than queries are a rate of 1', () => {
 test('frequent reports are bounded and keep their rate', () => {
   const list = Array.from({ length: 200 }, (_, i) => [i / 10, i * 5, 0, 0] as const);
   assert.equal(Math.round(reports(list)?.generationTokensPerSecond ?? 0), 50);
+  // Sixteen reports count: of a jump before them, nothing is left.
+  const jump = Array.from({ length: 17 }, (_, i) => [i / 10, i === 0 ? 0 : 1000, 0, 0] as const);
+  assert.equal(reports(jump)?.generationTokensPerSecond, 0);
+  assert.equal(reports(jump.slice(0, 16))?.generationTokensPerSecond, 1000 / 1.5);
 });

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { Client } from '../../../../test/support/client-in-memory.ts';
 import { routerInMemory } from '../../../../test/support/router-in-memory.ts';
 import type { Rejection } from '../../../core/attempts/index.ts';
+import type { Endpoint, Policy } from '../../../core/routing/index.ts';
 import { ProxiedRequest, type ProxiedRequestOptions } from './proxied-request.ts';
 import type { WaitingRequest } from './router-admission.ts';
 
@@ -209,6 +210,28 @@ test('a request whose own time is over is no fault of its engine', (t) => {
   assert.equal(value(errors), undefined);
   const total = 'spillway_router_deadlines_expired_total{deadline="total",server="http://a"}';
   assert.equal(value(total), 1);
+});
+
+test('an engine that would respond too late gets nothing, and its pick is given back', (t) => {
+  const pick: Policy['pick'] = (_request, endpoints) => ({
+    ...{ endpoint: endpoints[0] as Endpoint, reason: 'slow', cachedTokens: 0, scores: [] },
+    predictedSeconds: 5,
+  });
+  const { ask, core, flights } = begin(t, { policy: { pick } });
+  const ended: string[] = [];
+  const route = core.route.bind(core);
+  t.mock.method(core, 'route', (...args: Parameters<typeof route>) => {
+    const ticket = route(...args);
+    const finish = ticket.finish.bind(ticket);
+    ticket.finish = (outcome) => {
+      ended.push(outcome.status);
+      finish(outcome);
+    };
+    return ticket;
+  });
+  const headers = { 'x-envoy-upstream-rq-timeout-ms': '2000' };
+  const client = ask({ headers, stream: true });
+  assert.deepEqual([client.status, flights.length, ended], [504, 0, ['cancelled']]);
 });
 
 test('a slow client pauses its engine until it reads again', (t) => {
