@@ -3,6 +3,7 @@
 //
 // Names, defaults and required fields: production-stack's operator/api/v1alpha1.
 import { z } from 'zod';
+import { policyNames } from '../routing/index.ts';
 
 export const group = 'production-stack.vllm.ai';
 export const apiVersion = `${group}/v1alpha1`;
@@ -198,6 +199,9 @@ const runtimeSpec = z.object({
   autoscalingConfig: described(autoscalingConfig.optional(), 'When KEDA adds or removes engines.'),
 });
 
+/** The policies of upstream's router, then those of ours. */
+const policies = [...new Set(['roundrobin', 'session', 'prefixaware', 'kvaware', ...policyNames])];
+
 const routerSpec = rules(
   z.object({
     enableRouter: described(z.boolean().default(true), 'Whether the router runs.'),
@@ -207,9 +211,7 @@ const routerSpec = rules(
     staticBackends: described(z.string().optional(), 'URLs of engines, comma-separated.'),
     staticModels: described(z.string().optional(), 'Models of these engines, comma-separated.'),
     routingLogic: described(
-      z
-        .enum(['roundrobin', 'session', 'prefixaware', 'kvaware', 'leastloaded', 'predictive'])
-        .default('roundrobin'),
+      z.enum(policies).default('roundrobin'),
       'Policy that picks an engine. Upstream’s router knows the first four.',
     ),
     sessionKey: described(z.string().default(''), 'Header or body key that names a session.'),
