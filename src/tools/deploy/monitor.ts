@@ -2,6 +2,7 @@
 import { InputError } from '../../core/base/index.ts';
 import { monitoringServices } from '../../core/deploy/index.ts';
 import type { LocalForward } from '../../io/kubernetes/index.ts';
+import { portError } from '../../io/listen/index.ts';
 import type { Cluster } from './cluster.ts';
 import type { Release } from './release.ts';
 import { routerScheme, routerService } from './router-access.ts';
@@ -102,8 +103,6 @@ async function openForward(
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
     if (asked === undefined) return open(0);
-    throw new InputError(`--${name}-port ${asked}: the port is in use; choose another one.`, {
-      cause,
-    });
+    throw portError(cause as Error, '127.0.0.1', asked, `--${name}-port`);
   }
 }
