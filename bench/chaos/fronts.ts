@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { start } from './processes.ts';
+import { memoryProbeArgs, start } from './processes.ts';
 
 export interface Front {
   readonly urls: readonly string[];
@@ -29,10 +29,11 @@ export const fronts: Readonly<Record<string, Starter>> = {
     const urls = Array.from({ length: routers }, (_, i) => `http://127.0.0.1:${port + i}`);
     const processes = await Promise.all(
       urls.map((url, i) => {
-        const args = [join(clone, 'bin/spillway.mjs'), 'router', '--port', `${port + i}`];
+        const args = [...memoryProbeArgs, join(clone, 'bin/spillway.mjs'), 'router'];
+        args.push('--port', `${port + i}`);
         args.push('--static-backends', engines.join(','), '--log-level', 'error');
         if (routers > 1) args.push('--router-peers', urls.join(','));
-        return start(process.execPath, args, `${url}/health`);
+        return start(process.execPath, args, `${url}/health`, true);
       }),
     );
     return { urls, processes };

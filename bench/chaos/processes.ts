@@ -5,15 +5,27 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const readyMsMax = 120_000;
+/** How long a router may take to collect its garbage. */
+const probeMsMax = 30_000;
 const running = new Set<ChildProcess>();
 
-/** Starts a program and waits until `readyUrl` returns 200. */
+/** Arguments for Node that load the probe of `liveMegabytesOf`. */
+export const memoryProbeArgs = ['--import', new URL('./memory-probe.ts', import.meta.url).href];
+
+/**
+ * Starts a program and waits until `readyUrl` returns 200.
+ *
+ * @param hasProbe Whether its arguments load the memory probe.
+ */
 export async function start(
   command: string,
   args: readonly string[],
   readyUrl: string,
+  hasProbe = false,
 ): Promise<ChildProcess> {
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'ignore', 'pipe', ...(hasProbe ? (['ipc'] as const) : [])],
+  });
   running.add(child);
   let complaint = '';
   child.stderr?.on('data', (text) => {
@@ -57,11 +69,15 @@ export function killAll(): void {
 
 export interface Resources {
   readonly rssMegabytes: number;
+  /** Memory of objects and buffers that are still in use, after a collection; undefined for a peer. */
+  readonly liveMegabytes?: number | undefined;
   readonly sockets: number;
 }
 
 /** Memory and open sockets of a process; Linux only. */
-export function resourcesOf({ pid }: ChildProcess): Resources {
+export async function resourcesOf(child: ChildProcess): Promise<Resources> {
+  const { pid } = child;
+  const liveMegabytes = child.connected ? await liveMegabytesOf(child) : undefined;
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const files = readdirSync(`/proc/${pid}/fd`).map((file) => {
     try {
@@ -73,5 +89,13 @@ export function resourcesOf({ pid }: ChildProcess): Resources {
   return {
     rssMegabytes: Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024),
     sockets: files.filter((file) => file.startsWith('socket:')).length,
+    liveMegabytes,
   };
+}
+
+async function liveMegabytesOf(child: ChildProcess): Promise<number> {
+  const answer = once(child, 'message', { signal: AbortSignal.timeout(probeMsMax) });
+  child.send('memory');
+  const [{ liveBytes }] = (await answer) as [{ readonly liveBytes: number }];
+  return Math.round(liveBytes / 1e5) / 10;
 }
