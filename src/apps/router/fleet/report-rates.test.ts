@@ -39,6 +39,16 @@ test('two reports are enough, however far apart, and one is not', () => {
   );
 });
 
+test('prompt tokens and generated tokens have rates of their own', () => {
+  const meter = new ReportRateMeter();
+  const none = { prefixCacheQueries: 0, prefixCacheHits: 0 };
+  meter.add({ ...none, promptTokens: 1000, generationTokens: 100 }, 1);
+  meter.add({ ...none, promptTokens: 5000, generationTokens: 180 }, 5);
+  assert.deepEqual(meter.rates, {
+    ...{ promptTokensPerSecond: 1000, generationTokensPerSecond: 20, hitRate: null },
+  });
+});
+
 test('an engine restart does not give a negative rate', () => {
   const rates = reports([
     [1, 5000, 1000, 900],

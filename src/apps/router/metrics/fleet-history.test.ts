@@ -24,6 +24,13 @@ test('points are kept in order, and unknown values are null', () => {
   assert.equal(found.length, 1);
 });
 
+test('values are rounded to five digits after the point', () => {
+  const history = new FleetHistory();
+  history.push(100, fleetPoint(0.123456), engines({ a: 0.000014 }));
+  const { fleet, engines: found } = history.view(all);
+  assert.deepEqual([fleet.requestsPerSecond, found[0]?.series.kvUsage], [[0.12346], [0.00001]]);
+});
+
 test('an hour is kept, and older points are dropped', () => {
   const history = new FleetHistory();
   for (let i = 0; i < 800; i++) history.push(i * 5, fleetPoint(i), engines({ a: i }));
