@@ -288,6 +288,17 @@ test('what a request took down with it does not excuse it, even on engines that 
   assert.match(effects.taken(), /refuse 502$/);
 });
 
+test('an engine that this request broke in its first part is no excuse for it in the second', () => {
+  const { request } = router();
+  const { machine, effects } = request(['a', 'b']);
+  inputs.reset(machine);
+  machine.handedOver();
+  machine.proceed();
+  assert.match(effects.taken(), /pick a, send$/);
+  inputs.reset(machine);
+  assert.match(effects.taken(), /refuse 502$/);
+});
+
 test('an engine counts as failing for 10 s, until it completes a later request, and not by its own request', () => {
   const isCharged = (before: (stack: ReturnType<typeof router>) => void): boolean => {
     const stack = router();
@@ -301,6 +312,14 @@ test('an engine counts as failing for 10 s, until it completes a later request, 
   assert.equal(
     isCharged(({ clock }) => clock.advance(9)),
     false,
+  );
+  assert.equal(
+    isCharged(({ clock, watch }) => {
+      clock.advance(9);
+      watch.check();
+    }),
+    false,
+    'a check forgets only what is over',
   );
   assert.equal(
     isCharged(({ clock }) => clock.advance(11)),
@@ -507,6 +526,18 @@ test('a response that breaks engines at once ends after two; one that made progr
   }
   for (let read = 0; read < progressChunks; read++) machine.responseBytes();
   machine.attemptFailed('reset');
+  assert.match(effects.taken(), /not continued: retries, request failed 200, breakOff$/);
+});
+
+test('progress counts for the attempt that made it, not for the next one', () => {
+  const { machine, effects } = begun(defaultRetryPolicy.progressChunks);
+  machine.attemptFailed('reset');
+  for (let i = 0; i < defaultRetryPolicy.brokenEnginesMax; i++) {
+    assert.equal(machine.state, 'sent');
+    machine.responseHead(200, true);
+    machine.responseBytes();
+    machine.attemptFailed('reset');
+  }
   assert.match(effects.taken(), /not continued: retries, request failed 200, breakOff$/);
 });
 
