@@ -10,6 +10,7 @@ import {
   type ReceivedRequest,
   respond,
   type Script,
+  type ScriptedEngine,
 } from '../support/scripted-engine.ts';
 import { until } from '../support/until.ts';
 
@@ -59,6 +60,31 @@ test('an engine that returns 503 stays in routing, and no part of its response r
     ],
   );
   assert.match(await metricsOf(router), /spillway_router_reroutes_total\{[^}]*\} 1\.0\n/);
+});
+
+test('three engines that stop at once cost a request nothing while a fourth works', async (context) => {
+  let engines: readonly ScriptedEngine[] = [];
+  // Its kept connection breaks, and a new one is refused.
+  const stops = (index: number): Script => ({ onRequest: () => void engines[index]?.close() });
+  const started = await stack(context, [stops(0), stops(1), stops(2), serves]);
+  engines = started.engines;
+  const response = await post(started.router, hello);
+  assert.equal(response.status, 200);
+  assert.deepEqual(await response.json(), { ok: true });
+  assert.deepEqual(
+    engines.map(({ received }) => received.length),
+    [1, 1, 1, 1],
+  );
+  const views = await engineViews(started.router);
+  assert.deepEqual(
+    views.map(({ state, totals }) => [state, totals.errors]),
+    [
+      ['dead', 1],
+      ['dead', 1],
+      ['dead', 1],
+      ['live', 0],
+    ],
+  );
 });
 
 test('if every engine returns 503, the client gets the last engine’s response', async (context) => {
