@@ -309,20 +309,11 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
 
   continuation(): Continuation {
     const cause = this.#failure?.kind ?? 'reset';
-    const continuation = this.#migration?.leave(this.#body, cause) ?? 'impossible';
-    if (continuation === 'possible') this.#request = this.#restOf(this.#first);
+    const migration = this.#migration;
+    if (migration === undefined) return 'impossible';
+    const continuation = migration.leave(this.#body, cause);
+    if (continuation === 'possible') this.#request = restOf(this.#first, migration.sentTokens);
     return continuation;
-  }
-
-  /** The rest of the request as the policy sees it. */
-  #restOf(request: RoutingRequest): RoutingRequest {
-    const { promptTokens, outputTokensMax } = request;
-    const sentTokens = this.#migration?.sentTokens ?? 0;
-    return {
-      ...request,
-      promptTokens: promptTokens + sentTokens,
-      outputTokensMax: outputTokensMax === undefined ? undefined : outputTokensMax - sentTokens,
-    };
   }
 
   notContinued(why: ContinuationLoss): void {
@@ -407,4 +398,14 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     if (isBug) this.#record.broke(cause);
     this.#answer(error);
   }
+}
+
+/** The rest of a request, as the policy sees it, when so many tokens of its response have been sent. */
+function restOf(request: RoutingRequest, sentTokens: number): RoutingRequest {
+  const { promptTokens, outputTokensMax } = request;
+  return {
+    ...request,
+    promptTokens: promptTokens + sentTokens,
+    outputTokensMax: outputTokensMax === undefined ? undefined : outputTokensMax - sentTokens,
+  };
 }
