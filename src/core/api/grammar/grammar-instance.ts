@@ -2,14 +2,22 @@
 import { badRequest } from '../openai/api-error.ts';
 import { regexInstance, repeated } from './regex-instance.ts';
 
+/** Longest grammar, in characters: reading twice as much would stop the engine's other requests for about 50 ms. */
+const grammarCharactersMax = 65_536;
+
 /**
  * Returns the shortest obvious text: first alternatives, fewest repetitions, first characters of
  * classes. A rule that only refers to itself yields an empty text.
  *
- * @throws {ApiError} 400 with vLLM's message if it is not a grammar.
+ * @throws {ApiError} 400 with vLLM's message if it is not a grammar, or if it is too long.
  * @example grammarInstance('root ::= "yes" | "no"'); // 'yes'
  */
 export function grammarInstance(grammar: string): string {
+  if (grammar.length > grammarCharactersMax) {
+    throw badRequest(
+      `The grammar has ${grammar.length} characters; this engine takes at most ${grammarCharactersMax}.`,
+    );
+  }
   const isEbnf = /^[^#\n]*::=/m.test(grammar);
   const rules = isEbnf
     ? readRules(grammar, ebnfHead)

@@ -137,3 +137,12 @@ test('a long pattern of escapes is read in linear time', () => {
   assert.equal(regexInstance('\\u0041'.repeat(20_000)).length, 20_000);
   assert.ok(performance.now() - startMs < 2_000, 'quadratic work took 10 s');
 });
+
+test('a grammar of more than 65,536 characters is refused before it is read', () => {
+  const long = (length: number) => `root ::= "${'a'.repeat(length - 11)}"`;
+  assert.equal(grammarInstance(long(65_536)).length, 65_525);
+  assert.throws(
+    () => grammarInstance(long(65_537)),
+    /65537 characters; this engine takes at most 65536/,
+  );
+});
