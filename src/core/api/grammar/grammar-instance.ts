@@ -2,7 +2,7 @@
 import { badRequest } from '../openai/api-error.ts';
 import { regexInstance, repeated } from './regex-instance.ts';
 
-/** Longest grammar, in characters: reading twice as much would stop the engine's other requests for about 50 ms. */
+/** Longest grammar, in characters: while one is read, the engine's other requests wait. */
 const grammarCharactersMax = 65_536;
 
 /**

@@ -22,6 +22,8 @@ const charactersMax = 100_000;
 const nestingMax = 500;
 /** Longest notation of a code point: `{10ffff}` with leading zeros. */
 const codePointCharactersMax = 16;
+/** Longest notation of a repetition, such as `{1,2}`. */
+const countCharactersMax = 40;
 
 /** The text repeated, as often as the bound on its length allows; at least once if asked for. */
 export function repeated(text: string, times: number): string {
@@ -166,16 +168,15 @@ class RegexReader {
       if (control === undefined) this.#fail('Escape sequence is not finished.');
       return String.fromCharCode(point(control) % 32);
     }
-    const digits = { x: 2, u: 4, U: 8 }[letter];
+    const digits = codePoints[letter];
     if (digits !== undefined) return this.#codePoint(digits);
     return classes[letter]?.[0]?.[0] ?? controls[letter] ?? letter;
   }
 
-  #codePoint(digits: number): string {
+  #codePoint(digits: RegExp): string {
     const rest = this.#characters.slice(this.#at, this.#at + codePointCharactersMax).join('');
     const braced = /^\{([0-9a-fA-F]+)\}/.exec(rest);
-    const plain = new RegExp(`^([0-9a-fA-F]{${digits}})`).exec(rest);
-    const found = braced ?? plain;
+    const found = braced ?? digits.exec(rest);
     if (!found) this.#fail('Escape sequence is not finished.');
     this.#at += found[0].length;
     const code = Number.parseInt(found[1] as string, 16);
@@ -183,17 +184,21 @@ class RegexReader {
   }
 
   #repetitions(): number {
-    if (!/^[*+?{]/.test(this.#next ?? '')) return 1;
-    const rest = this.#characters.slice(this.#at, this.#at + 40).join('');
-    if (rest.startsWith('{')) return this.#counted(rest);
-    const symbol = /^([*+?])\??/.exec(rest);
-    if (!symbol) return 1;
-    this.#at += symbol[0].length;
+    const symbol = this.#next;
+    if (!isRepetition(symbol)) return 1;
+    if (symbol === '{') return this.#counted();
+    this.#at++;
+    if (this.#next === '?') this.#at++;
     this.#refuseSecond();
-    return symbol[1] === '+' ? 1 : 0;
+    return symbol === '+' ? 1 : 0;
   }
 
-  #counted(rest: string): number {
+  #counted(): number {
+    const longest = this.#at + countCharactersMax;
+    let end = this.#at;
+    while (end < longest && this.#characters[end] !== '}') end++;
+    // With what follows the brace: it may be the mark of a lazy repetition.
+    const rest = this.#characters.slice(this.#at, Math.min(end + 2, longest)).join('');
     const counted = /^\{\s*(\d+)\s*(?:,\s*(\d*)\s*)?\}\??/.exec(rest);
     if (!counted) this.#fail('Invalid repetition count.');
     this.#at += counted[0].length;
@@ -206,7 +211,7 @@ class RegexReader {
   }
 
   #refuseSecond(): void {
-    if (/^[*+?{]/.test(this.#next ?? '')) {
+    if (isRepetition(this.#next)) {
       this.#fail('Two consecutive repetition modifiers are not allowed.');
     }
   }
@@ -222,9 +227,20 @@ class RegexReader {
   }
 }
 
+function isRepetition(character: string | undefined): boolean {
+  return character === '*' || character === '+' || character === '?' || character === '{';
+}
+
 function point(character: string): number {
   return character.codePointAt(0) ?? 0;
 }
+
+/** Digits of a code point without braces, by the letter of its escape sequence. */
+const codePoints: Readonly<Record<string, RegExp>> = {
+  x: /^([0-9a-fA-F]{2})/,
+  u: /^([0-9a-fA-F]{4})/,
+  U: /^([0-9a-fA-F]{8})/,
+};
 
 /** Back references, boundaries, and Unicode classes. */
 const unknownEscapes = /^[1-9bBkpP]$/;
