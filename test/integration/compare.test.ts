@@ -139,12 +139,17 @@ test('two values files are started, measured and stopped; --set-b changes the se
   for (const { url } of [a, b]) await assert.rejects(fetch(url), 'its router has ended');
 });
 
-test('a wrong values file starts nothing', async () => {
+test('a wrong values file, or a wrong change to it, starts nothing', async () => {
   const file = join(directory, 'wrong.yaml');
   writeFileSync(file, values.replace('replicaCount: 1', 'replicaCount: many'));
   const { status, stdout, stderr } = await run(file, file);
   assert.deepEqual([status, stdout], [2, '']);
   assert.match(stderr, /wrong\.yaml:4:\d+.*replicaCount/);
+  const right = join(directory, 'right.yaml');
+  writeFileSync(right, values);
+  const changed = await run(right, right, '--set-b', 'routerSpec.routing=x');
+  assert.equal(changed.status, 2);
+  assert.match(changed.stderr, /^spillway: --set-b routerSpec\.routing=x: /);
 });
 
 test('saved runs are compared with each other, and with the newest of a label', async (t) => {

@@ -1,6 +1,7 @@
 // `spillway claims`: what the production stack is advertised with, measured.
 import { writeFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Command } from 'commander';
 import { InputError } from '../../core/base/index.ts';
 import {
@@ -63,7 +64,9 @@ async function runCommand(flags: ClaimsFlags): Promise<void> {
   }
   if (typeof json === 'string') await checkWritable(json);
   const isLive = flags.with !== undefined;
-  const runs = await interruptible((signal) => (isLive ? live(flags, signal) : simulated(flags)));
+  const runs = await interruptible((signal) =>
+    isLive ? live(flags, signal) : simulated(flags, signal),
+  );
   if (runs === undefined) return;
   const rows = claimRows(runs);
   const result = {
@@ -91,7 +94,10 @@ function headText({ with: shared, without }: ClaimsFlags): string {
   return [...sides, ...loads, ''].join('\n');
 }
 
-async function simulated({ seeds }: ClaimsFlags): Promise<readonly ClaimRun[]> {
+async function simulated(
+  { seeds }: ClaimsFlags,
+  signal: AbortSignal,
+): Promise<readonly ClaimRun[]> {
   // The simulator and the catalogue are loaded only where they are used.
   const [{ resolveValues }, { valuesChecks }] = await Promise.all([
     import('../../core/values/index.ts'),
@@ -102,6 +108,9 @@ async function simulated({ seeds }: ClaimsFlags): Promise<readonly ClaimRun[]> {
   const plan = plannedRuns(seeds);
   const runs: ClaimRun[] = [];
   for (const { shape, ...of } of plan) {
+    // A simulation takes no pause: signals are seen between two.
+    await nextTurn();
+    if (signal.aborted) break;
     show(runs.length, plan.length, shape.name);
     runs.push(await simulateClaim(values, shape, of));
   }

@@ -114,7 +114,7 @@ function planOf(side: 'a' | 'b', source: Source, sets: readonly string[] = []): 
       `--set-${side} changes a values file, and ${side.toUpperCase()} is a URL: drop it.`,
     );
   }
-  return { source, sets };
+  return { side, source, sets };
 }
 
 async function compareServers(

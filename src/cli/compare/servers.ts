@@ -10,13 +10,20 @@ export interface Server {
   readonly name: string;
 }
 
-type ServerSource = Exclude<Source, { readonly kind: 'run' }>;
-
-/** Values files with their `--set`s. */
+/** Where a server comes from. */
 export interface ServerPlan {
-  readonly source: ServerSource;
+  readonly side: 'a' | 'b';
+  readonly source: Exclude<Source, { readonly kind: 'run' }>;
+  /** Changes to its values file, `KEY=VALUE`. */
   readonly sets: readonly string[];
 }
+
+/** A server while it is needed. */
+interface HeldServer extends Server {
+  stop(hurry: AbortSignal): Promise<void>;
+}
+
+type Signals = Pick<StopSignals, 'stop' | 'hurry'>;
 
 /**
  * Starts the stacks of values files, does the work, and stops them.
@@ -25,51 +32,44 @@ export interface ServerPlan {
  */
 export async function withServers<Result>(
   plans: readonly [ServerPlan, ServerPlan],
-  signals: Pick<StopSignals, 'stop' | 'hurry'>,
+  signals: Signals,
   work: (a: Server, b: Server) => Promise<Result>,
 ): Promise<Result> {
-  if (plans.every(({ source }) => source.kind === 'url')) {
-    const [a, b] = plans.map(({ source }) => serverOf(source as ServerSource & { kind: 'url' }));
-    return work(a as Server, b as Server);
+  const [startA, startB] = [await starterOf(plans[0]), await starterOf(plans[1])];
+  const held: HeldServer[] = [];
+  try {
+    for (const start of [startA, startB]) {
+      held.push(await start(signals));
+      signals.stop.throwIfAborted();
+    }
+    return await work(held[0] as Server, held[1] as Server);
+  } finally {
+    await Promise.all(held.map((server) => server.stop(signals.hurry)));
+  }
+}
+
+/** Reads the values file, and returns what starts its stack. */
+async function starterOf({ side, source, sets }: ServerPlan) {
+  if (source.kind === 'url') {
+    const { url } = source;
+    return async (): Promise<HeldServer> => ({ url, name: url.href, stop: async () => {} });
   }
   // Only a comparison that starts engines loads what that takes.
-  const [{ startLocalStack }, { readValues }, { valuesChecks }] = await Promise.all([
+  const [{ startLocalStack }, { loadValues }, { valuesChecks }] = await Promise.all([
     import('../../apps/up/index.ts'),
     import('../../io/values/index.ts'),
     import('../values-checks.ts'),
   ]);
-  const checks = await valuesChecks();
-  const read = await Promise.all(
-    plans.map(({ source, sets }) =>
-      source.kind === 'url'
-        ? undefined
-        : readValues({ files: [source.file], sets, setStrings: [], ...checks }),
-    ),
-  );
-  const stacks: { stop(hurry?: AbortSignal): Promise<void> }[] = [];
-  const self = [execPath, ...execArgv, argv[1] as string] as const;
-  try {
-    const servers: Server[] = [];
-    for (const [index, { source, sets }] of plans.entries()) {
-      if (source.kind === 'url') {
-        servers.push(serverOf(source));
-        continue;
-      }
-      const side = 'AB'[index];
-      const name = [source.file, ...sets].join(' ');
-      stderr.write(`spillway: starting ${side} from ${name}\n`);
-      const values = (read[index] as NonNullable<(typeof read)[number]>).values;
-      const stack = await startLocalStack(values, { self, environment: env, signals });
-      stacks.push(stack);
-      servers.push({ url: new URL(stack.url), name });
-      signals.stop.throwIfAborted();
-    }
-    return await work(servers[0] as Server, servers[1] as Server);
-  } finally {
-    await Promise.all(stacks.map((stack) => stack.stop(signals.hurry)));
-  }
-}
-
-function serverOf({ url }: Extract<Source, { kind: 'url' }>): Server {
-  return { url, name: url.href };
+  const setFlag = `--set-${side}` as const;
+  const values = await loadValues({
+    ...{ files: [source.file], sets, setFlag },
+    ...(await valuesChecks()),
+  });
+  const name = [source.file, ...sets].join(' ');
+  return async (signals: Signals): Promise<HeldServer> => {
+    stderr.write(`spillway: starting ${side.toUpperCase()} from ${name}\n`);
+    const self = [execPath, ...execArgv, argv[1] as string] as const;
+    const stack = await startLocalStack(values, { self, environment: env, signals });
+    return { url: new URL(stack.url), name, stop: (hurry) => stack.stop(hurry) };
+  };
 }

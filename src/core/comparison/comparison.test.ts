@@ -64,6 +64,8 @@ test('too much noise, and too few pairs, are not enough data, with what is neede
   const noisy = verdictOf(pairsOf(8, 1, 1.9, seededRandom(4)));
   assert.equal(noisy.verdict, 'not enough data');
   assert.match(noisy.reason, /that takes about \d+ pairs of blocks instead of 8\.$/);
+  const one = verdictOf(pairsOf(1, 2, 0.1, seededRandom(4)));
+  assert.match(one.reason, /^1 pair of blocks has complete/);
   const few = verdictOf(pairsOf(7, 2, 0.1, seededRandom(4)));
   assert.equal(few.verdict, 'not enough data');
   assert.equal(

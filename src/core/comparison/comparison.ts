@@ -1,5 +1,5 @@
 // The verdict on two servers that got the same load in turns.
-import type { Random } from '../base/index.ts';
+import { counted, type Random } from '../base/index.ts';
 import { type LatencyName, latenciesOf, type RequestRecord } from '../stats/index.ts';
 import {
   bootstrapInterval,
@@ -171,7 +171,7 @@ function verdictOf(
   if (pairs < pairsMin) {
     return {
       verdict: 'not enough data',
-      reason: `${pairs} pairs of blocks have complete responses of both servers; a verdict needs ${pairsMin}.`,
+      reason: `${counted(pairs, 'pair')} of blocks ${pairs === 1 ? 'has' : 'have'} complete responses of both servers; a verdict needs ${pairsMin}.`,
     };
   }
   const significant = comparedLatencies.flatMap((name) => {

@@ -6,7 +6,7 @@ import { findPreset } from './presets.ts';
 import { type Problem, ValuesError } from './problem.ts';
 import type { Values } from './schema.ts';
 import { allKeys } from './schema-node.ts';
-import { applySet } from './set.ts';
+import { applySet, type SetFlag } from './set.ts';
 import { type Dictionary, emptyMap, type Path, pathText, placeAt, treeAt } from './tree.ts';
 import { type Check, validateValues } from './validate.ts';
 
@@ -18,6 +18,8 @@ export interface ValuesInput {
   readonly files?: readonly { readonly name: string; readonly text: string }[] | undefined;
   /** Arguments of `--set`, left to right. */
   readonly sets?: readonly string[] | undefined;
+  /** What a user calls that flag. @default --set */
+  readonly setFlag?: SetFlag | undefined;
   /** Arguments of `--set-string`, left to right. */
   readonly setStrings?: readonly string[] | undefined;
   /** If set, checks that GPUs and models of embedded engines are known. */
@@ -49,7 +51,7 @@ export function resolveValues(input: ValuesInput): ResolvedValues {
   }
   written ??= emptyMap('values');
   for (const [flag, texts] of [
-    ['--set', input.sets ?? []],
+    [input.setFlag ?? '--set', input.sets ?? []],
     ['--set-string', input.setStrings ?? []],
   ] as const) {
     for (const text of texts) {

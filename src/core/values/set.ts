@@ -21,6 +21,9 @@ export interface Applied {
   readonly problems: readonly Problem[];
 }
 
+/** Flags that set one key. */
+export type SetFlag = '--set' | '--set-string' | '--set-workload' | '--set-a' | '--set-b';
+
 /**
  * Applies one `--set` (typed) or `--set-string` (texts only) argument.
  * The grammar is Helm's: `a=1,b.c=x`, `a[0].b=x`, `a={x,y}`, `\,` and `\.` for the characters
@@ -30,11 +33,7 @@ export interface Applied {
  *
  * @see https://helm.sh/docs/intro/using_helm/#the-format-and-limitations-of---set
  */
-export function applySet(
-  tree: Dictionary,
-  text: string,
-  flag: '--set' | '--set-string' | '--set-workload',
-): Applied {
+export function applySet(tree: Dictionary, text: string, flag: SetFlag): Applied {
   const place: Place = { source: `${flag} ${text}` };
   try {
     let result = tree;

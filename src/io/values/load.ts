@@ -5,6 +5,7 @@ import {
   type ResolvedValues,
   resolveValues,
   type Values,
+  type ValuesInput,
 } from '../../core/values/index.ts';
 import { type InputText, readInputText } from './read-text.ts';
 
@@ -13,6 +14,8 @@ export interface LoadOptions {
   readonly files?: readonly string[] | undefined;
   /** Arguments of `--set`, left to right. */
   readonly sets?: readonly string[] | undefined;
+  /** What a user calls that flag. @default --set */
+  readonly setFlag?: ValuesInput['setFlag'];
   /** Arguments of `--set-string`, left to right. */
   readonly setStrings?: readonly string[] | undefined;
   /** Preset to start from, below every file. */

@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
 import { latenciesOf, type RequestRecord } from '../../core/stats/index.ts';
+import { fileProblem } from '../../io/paths/index.ts';
 import { runFormat } from './run-folder.ts';
 
 /** Longest file that is read. */
@@ -66,7 +67,7 @@ export async function listRuns(parent: string): Promise<readonly SavedRun[]> {
   try {
     names = await readdir(parent);
   } catch (error) {
-    throw new InputError(`Cannot read ${parent}: ${reasonOf(error)}.`, { cause: error });
+    throw new InputError(`Cannot read ${parent}: ${fileProblem(error)}.`, { cause: error });
   }
   const runs = await Promise.all(
     names.sort().map(async (name) => {
@@ -149,7 +150,7 @@ async function textIn(path: string, name: string): Promise<string | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     if (error instanceof InputError) throw error;
-    throw new InputError(`Cannot read ${file}: ${reasonOf(error)}.`, { cause: error });
+    throw new InputError(`Cannot read ${file}: ${fileProblem(error)}.`, { cause: error });
   }
 }
 
@@ -161,8 +162,4 @@ function objectOf(text: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
