@@ -1,8 +1,7 @@
 // Engines as the router gets them.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
+import { listening } from '../../../test/support/listening.ts';
 import { resolveValues } from '../../core/values/index.ts';
 import { freePorts } from '../../io/processes/index.ts';
 import { backendOf } from './backends.ts';
@@ -18,16 +17,6 @@ function planned(entry: string) {
 function backendAt(url: string) {
   const { values, engine } = planned(`{name: far, urls: ["${url}"]}`);
   return backendOf(engine, undefined, { values, environment: {} });
-}
-
-async function listening(
-  context: TestContext,
-  respond: Parameters<typeof createServer>[1],
-): Promise<string> {
-  const server = createServer(respond);
-  context.after(() => server.close());
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 test('an engine that is started here is reached at its port, with KV events where it publishes them', async () => {

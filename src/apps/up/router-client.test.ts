@@ -1,8 +1,7 @@
 // What is asked of a router, by a scripted one.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { listening } from '../../../test/support/listening.ts';
 import { routerView } from '../../../test/support/router-views.ts';
 import { engineSeriesNames, fleetSeriesNames } from '../../core/views/index.ts';
 import { RouterClient } from './router-client.ts';
@@ -10,15 +9,12 @@ import { RouterClient } from './router-client.ts';
 /** A client of a router that responds with these bodies by path; 404 without one. */
 async function clientOf(context: TestContext, views: Readonly<Record<string, unknown>>) {
   const asked: string[] = [];
-  const server = createServer(({ url = '', headers }, response) => {
-    asked.push(`${url} ${headers.authorization}`);
-    const view = views[url];
+  const url = await listening(context, ({ url: path = '', headers }, response) => {
+    asked.push(`${path} ${headers.authorization}`);
+    const view = views[path];
     response.writeHead(view === undefined ? 404 : 200).end(JSON.stringify(view));
   });
-  context.after(() => server.close());
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  return { client: new RouterClient(`http://127.0.0.1:${port}`, 'k', undefined), asked };
+  return { client: new RouterClient(url, 'k', undefined), asked };
 }
 
 const requestTo = (url: string | null) => ({

@@ -25,6 +25,7 @@ const stopGraceMs = 10_000;
 const vllmStartRetriesMax = 1;
 /** vLLM ends its worker processes first. */
 const vllmStopGraceMs = 20_000;
+
 /**
  * The process of a group of engines.
  *

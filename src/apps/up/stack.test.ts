@@ -1,10 +1,10 @@
 // The processes of a stack, with scripted programs in place of engines and routers.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { listening } from '../../../test/support/listening.ts';
 import type { ScriptedStart } from '../../../test/support/scripted-spillway.ts';
 import { until } from '../../../test/support/until.ts';
 import { resolveValues, type Values } from '../../core/values/index.ts';
@@ -43,17 +43,6 @@ async function stackOf(
 
 const embedded = (name: string, more = '') => `{name: ${name}, modelURL: org/m, ${more}}`;
 const entriesOf = (...entries: readonly string[]) => `modelSpec: [${entries.join(', ')}]`;
-
-/** A server that is closed at the end of the test. */
-async function listening(
-  context: TestContext,
-  respond: Parameters<typeof createServer>[1],
-): Promise<string> {
-  const server = createServer(respond);
-  context.after(() => server.close());
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
 
 test('a stack starts its engines, then the router, and stops them in the opposite order', async (context) => {
   const values = await valuesOf(

@@ -1,7 +1,7 @@
 // The web page in a real browser with a large fleet: 200 engines, some of them dead.
 import assert from 'node:assert/strict';
 import { after, before, type TestContext, test } from 'node:test';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { startRouter } from '../../../src/apps/router/index.ts';
 import { parseEngineViews } from '../../../src/core/views/index.ts';
 import { createLogger } from '../../../src/io/log/index.ts';
@@ -15,6 +15,7 @@ import {
   type ScriptedEngine,
   startScriptedEngine,
 } from '../../support/scripted-engine.ts';
+import { launchChromium } from './chromium.ts';
 
 const enginesMax = 200;
 const phone = { width: 390, height: 844 };
@@ -22,11 +23,7 @@ const phone = { width: 390, height: 844 };
 let browser: Browser;
 
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    // CI runs as root in a container, where Chromium's own sandbox cannot start.
-    args: ['--no-sandbox'],
-  });
+  browser = await launchChromium();
 });
 
 after(() => browser?.close());

@@ -1,8 +1,9 @@
 // The web page in a real browser, against a real stack.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { UpProcess } from '../../support/up-process.ts';
+import { launchChromium } from './chromium.ts';
 
 /** The parts of page elements that the tests use; the DOM's types are not included here. */
 interface Meter {
@@ -21,11 +22,7 @@ let browser: Browser;
 before(async () => {
   up = await UpProcess.start(['--engines', '2', '--json']);
   await up.ready();
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    // CI runs as root in a container, where Chromium's own sandbox cannot start.
-    args: ['--no-sandbox'],
-  });
+  browser = await launchChromium();
 });
 
 after(async () => {

@@ -7,11 +7,10 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { chromium } from 'playwright-core';
+import { launchChromium } from './chromium.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'spillway-plan-page-'));
 after(() => rmSync(directory, { recursive: true }));
-const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 const cases = 'docs/guide/plan/cases';
 
 /**
@@ -37,7 +36,7 @@ for (const { name, args } of plans) {
     const html = join(directory, 'plan.html');
     const pdf = join(directory, 'plan.pdf');
     await spillway('plan', ...args, '--html', html);
-    const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+    const browser = await launchChromium();
     try {
       const page = await browser.newPage();
       const asked: string[] = [];

@@ -1,20 +1,17 @@
 // The admission queue on the web page, in a real browser: what waits in the router, and what it rejected.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { loadWebpage } from '../../../src/io/webpage/index.ts';
 import { eventually } from '../../support/fleet.ts';
 import { post, stack } from '../../support/router-stack.ts';
 import { respond } from '../../support/scripted-engine.ts';
+import { launchChromium } from './chromium.ts';
 
 let browser: Browser;
 
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    // CI runs as root in a container, where Chromium's own sandbox cannot start.
-    args: ['--no-sandbox'],
-  });
+  browser = await launchChromium();
 });
 
 after(() => browser?.close());

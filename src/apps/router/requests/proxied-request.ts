@@ -53,6 +53,8 @@ export interface ProxiedRequestOptions {
 }
 
 const noBody = Buffer.alloc(0);
+
+/** One request's way through the router: its machine decides, this moves the bytes. */
 export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEffects {
   readonly exchange: ServerExchange;
   readonly #context: ProxyContext;
