@@ -41,5 +41,6 @@ test('without a Prometheus on the PATH, up says what to install and serves', asy
   context.after(() => up.end('SIGKILL'));
   await up.ready();
   assert.match(up.stderr, /no program "spillway-has-no-such-program".*apt-get install prometheus/);
+  await up.until(() => /^for await .*\n/m.test(up.stdout));
   assert.doesNotMatch(up.stdout, /^prometheus:/m);
 });

@@ -41,8 +41,9 @@ async function start(t: TestContext, values: string, flags: readonly string[] = 
 test('a stack serves https from the client to the engines, and the command that it prints works', async (t) => {
   const up = await start(t, `${engines}\nrouterSpec: { ${engineTls}, tls: { ${listener} } }`);
   assert.match(up.stdout, new RegExp(`^ready: https://127\\.0\\.0\\.1:${up.port}/v1$`, 'm'));
-  assert.match(up.stdout, new RegExp(`^page:  https://127\\.0\\.0\\.1:${up.port}/$`, 'm'));
+  // The lines after the first may come in a later read.
   await up.until(() => /^for await .*\n/m.test(up.stdout));
+  assert.match(up.stdout, new RegExp(`^page:  https://127\\.0\\.0\\.1:${up.port}/$`, 'm'));
   const curl = up.stdout.split('\n').find((line) => line.startsWith('curl ')) ?? '';
   const answer = JSON.parse((await run('sh', ['-c', `${curl} --silent`])).stdout);
   assert.equal(answer.usage.completion_tokens, 32);
