@@ -29,7 +29,7 @@ test('the loads are simulated, and sharing gains where prompts are repeated', as
 });
 
 test('two servers instead of the simulator get both loads, in other words', async (t) => {
-  const servers = await Promise.all([1, 8].map((gapMs) => scriptedOpenai({ gapMs })));
+  const servers = await Promise.all([1, 20].map((gapMs) => scriptedOpenai({ gapMs })));
   t.after(() => Promise.all(servers.map((server) => server.close())));
   const [shared, plain] = servers;
   const { status, stdout, stderr } = await claims(

@@ -69,6 +69,9 @@ test('blocks alternate A B B A, with equal lengths and different words', async (
     '8',
     '--num-warmups',
     '0',
+    // By chance, equal servers differ significantly in one run of twenty.
+    '--tolerance',
+    '90%',
   );
   assert.ok([0, 3].includes(status), stderr);
   assert.deepEqual([a.requests.length, b.requests.length], [8, 8]);
@@ -126,16 +129,17 @@ test('two values files are started, measured and stopped; --set-b changes the se
   const file = join(directory, 'stack.yaml');
   writeFileSync(file, values);
   const { status, stdout, stderr } = await run(
-    ...[file, file, '--set-b', 'servingEngineSpec.modelSpec[0].gpu=A100-80GB'],
+    ...[file, file, '--set-b', 'servingEngineSpec.modelSpec[0].gpu=L4'],
     ...['--num-prompts', '16', '--blocks', '8', '--request-rate', '40', '--num-warmups', '1'],
     ...['--random-input-len', '100', '--random-output-len', '20', '--json'],
   );
   assert.equal(status, 1, stderr);
   const { verdict, a, b, latencies } = JSON.parse(stdout);
   assert.equal(verdict, 'worse');
-  assert.ok(latencies.tpot.low > 1.2, stdout);
+  // An L4 has a tenth of the bandwidth of an H100.
+  assert.ok(latencies.tpot.low > 2, stdout);
   assert.deepEqual([a.values, a.model, a.failed], [file, 'Qwen/Qwen3-8B', 0]);
-  assert.equal(b.values, `${file} servingEngineSpec.modelSpec[0].gpu=A100-80GB`);
+  assert.equal(b.values, `${file} servingEngineSpec.modelSpec[0].gpu=L4`);
   for (const { url } of [a, b]) await assert.rejects(fetch(url), 'its router has ended');
 });
 
