@@ -2,7 +2,7 @@
 // template does, in the same order. `spillway up` starts engines with it. The engine arguments of
 // the chart are a template that is written from the same order (scripts/chart-arguments.ts).
 import type { ModelEntry } from '../values/index.ts';
-import { textsOf } from './entry-values.ts';
+import { textsOf, valueAt } from './entry-values.ts';
 import { type KvEventAddresses, kvEventsWords, movedKvEventsWords } from './kv-event-flags.ts';
 import { givenAt } from './read-settings.ts';
 import type { Program } from './setting.ts';
@@ -40,6 +40,13 @@ export function wordOrder(program: StartedProgram): WordOrder {
   return { before: given([...first, ...others]), after: given(last) };
 }
 
+/**
+ * - `machine`: beside other engines, so that KV events of `extraArgs` get ports of their own;
+ * - `pod`: a pod of the chart, in a network of its own;
+ * - `resource`: a pod of the operator, where a switch that is not written keeps vLLM's default, not the chart's.
+ */
+export type EnginePlace = 'machine' | 'pod' | 'resource';
+
 /** KV events of an engine in a pod, which has a network of its own: vLLM's ports, on all interfaces. */
 export const podKvEvents: KvEventAddresses = {
   endpoint: 'tcp://*:5557',
@@ -50,7 +57,7 @@ export const podKvEvents: KvEventAddresses = {
  * Returns the flags of an entry, without model and address.
  *
  * @param program The program that gets the flags: those that it lacks are omitted.
- * @param place In a pod, KV events of `extraArgs` stay where they are.
+ * @param place Where the program runs.
  * @example entryWords(entry, 'serve', addresses); // ['--max-model-len', '8192', …]
  * @see helm/templates/deployment-vllm-multi.yaml of vllm-project/production-stack
  */
@@ -58,15 +65,16 @@ export function entryWords(
   entry: ModelEntry,
   program: StartedProgram,
   kvEvents: KvEventAddresses,
-  place: 'machine' | 'pod' = 'machine',
+  place: EnginePlace = 'machine',
 ): string[] {
   const { before, after } = wordOrder(program);
-  const words = (names: readonly SettingName[]) => names.flatMap((name) => wordsOf(entry, name));
+  const words = (names: readonly SettingName[]) =>
+    names.flatMap((name) => wordsOf(entry, name, place));
   return [
     ...words(before),
     ...kvEventsWords(entry, kvEvents),
     ...(entry.vllmConfig?.extraArgs ?? []),
-    ...(place === 'pod' ? [] : movedKvEventsWords(entry, kvEvents)),
+    ...(place === 'machine' ? movedKvEventsWords(entry, kvEvents) : []),
     ...(program === 'engine' ? [] : lmcacheWords(entry, program)),
     ...(program === 'chart' ? templateWords(entry) : words(after)),
   ];
@@ -77,10 +85,10 @@ function hasFlag(name: SettingName, program: Program): boolean {
   return program === 'engine' || settingsTable[name].effects[program].kind === 'used';
 }
 
-function wordsOf(entry: ModelEntry, name: SettingName): readonly string[] {
+function wordsOf(entry: ModelEntry, name: SettingName, place: EnginePlace): readonly string[] {
   const { flag, keys, value, defaultText } = settingsTable[name];
   return keys.flatMap((key) => {
-    const given = givenAt(entry, name, key);
+    const given = place === 'resource' ? valueAt(entry, key) : givenAt(entry, name, key);
     if (given === undefined || given === '') return [];
     if (value.arity === 'switch') {
       // A switch that is off by default needs no `--no-` form.

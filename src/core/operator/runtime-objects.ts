@@ -1,5 +1,6 @@
 // The objects of a VLLMRuntime: Service, volume, chat template, Deployment and KEDA's ScaledObject, named as upstream's
 // operator names them.
+import { chatTemplateFile, chatTemplateFolder, engineCommand } from './engine-command.ts';
 import { compact, type KubernetesObject, type Owner, ownedMetadata } from './kubernetes-object.ts';
 import {
   containerSecurity,
@@ -16,8 +17,6 @@ import {
 import type { RuntimeSpec } from './resources.ts';
 import { scaledObject } from './scaled-object.ts';
 
-/** Where the chat template is in an engine's container. */
-const templatePath = '/etc/chat-template.json';
 /** Port where the sidecar of upstream downloads adapters. */
 const sidecarPort = '30090';
 /** Time for the first start: a download of a large model and its compilation. Upstream allows 35 minutes. */
@@ -112,8 +111,7 @@ function engineContainer(spec: RuntimeSpec): object {
     name: 'vllm',
     image: imageOf(config.image),
     imagePullPolicy: pullPolicyOf(config.image),
-    command: isEmbedded ? ['spillway', 'engine', '--model'] : vllmCommand(config.image.name),
-    args: engineArguments(spec),
+    ...engineCommand(spec, drainSeconds),
     env: engineEnvironment(spec),
     ports: [{ name: 'http', containerPort: port }],
     resources: resourcesOf(config.resources),
@@ -130,11 +128,6 @@ function engineContainer(spec: RuntimeSpec): object {
   });
 }
 
-/** LMCache's images have vLLM in a virtual environment that is not on the PATH. */
-function vllmCommand(image: string): readonly string[] {
-  return /(^|\/)lmcache\//.test(image) ? ['/opt/venv/bin/vllm', 'serve'] : ['vllm', 'serve'];
-}
-
 /** vLLM cuts its streams on SIGTERM: the hook waits until none is running. Every image of vLLM has Python. */
 function drainCommand(port: number): readonly string[] {
   const program = [
@@ -147,42 +140,6 @@ function drainCommand(port: number): readonly string[] {
     ' time.sleep(1)',
   ];
   return ['python3', '-c', program.join('\n')];
-}
-
-/** Flags in the order of upstream's operator; what is not written keeps vLLM's default. */
-function engineArguments(spec: RuntimeSpec): readonly string[] {
-  const { model, vllmConfig: config, lmCacheConfig } = spec;
-  const args = [model.modelURL, '--host', '0.0.0.0', '--port', String(config.port)];
-  const flag = (name: string, isOn: boolean | undefined) => {
-    if (isOn) args.push(name);
-  };
-  const switched = (name: string, isOn: boolean | undefined) => {
-    if (isOn !== undefined) args.push(isOn ? `--${name}` : `--no-${name}`);
-  };
-  const value = (name: string, text: string | number | undefined) => {
-    if (text) args.push(name, String(text));
-  };
-  flag('--enable-lora', model.enableLoRA);
-  flag('--enable-auto-tool-choice', model.enableTool);
-  value('--tool-call-parser', model.toolCallParser);
-  switched('enable-chunked-prefill', config.enableChunkedPrefill);
-  switched('enable-prefix-caching', config.enablePrefixCaching);
-  value('--max-model-len', model.maxModelLen);
-  value('--dtype', model.dtype);
-  value('--tensor-parallel-size', config.tensorParallelSize);
-  value('--max-num-seqs', model.maxNumSeqs);
-  value('--gpu-memory-utilization', config.gpuMemoryUtilization);
-  value('--max-loras', config.maxLoras);
-  args.push(...(config.extraArgs ?? []));
-  value('--chat-template', model.chatTemplate ? templatePath : undefined);
-  if (lmCacheConfig?.enabled) {
-    const connector = config.v1 === false ? 'LMCacheConnector' : 'LMCacheConnectorV1';
-    args.push(
-      '--kv-transfer-config',
-      JSON.stringify({ kv_connector: connector, kv_role: 'kv_both' }),
-    );
-  }
-  return args;
 }
 
 interface EnvVar {
@@ -237,7 +194,7 @@ function volumes(owner: Owner, spec: RuntimeSpec): readonly object[] {
     all.push({ name: storage.volumeName, persistentVolumeClaim: { claimName: name } });
   }
   if (model.chatTemplate) {
-    const items = [{ key: 'chatTemplate', path: 'chat_template.json' }];
+    const items = [{ key: 'chatTemplate', path: chatTemplateFile }];
     all.push({ name: 'chat-template', configMap: { name: `${name}-chat-template`, items } });
   }
   if (deploymentConfig.shmSize) {
@@ -253,7 +210,7 @@ function volumeMounts({ storageConfig, model, deploymentConfig }: RuntimeSpec): 
     all.push({ name: storageConfig.volumeName, mountPath: storageConfig.mountPath });
   }
   if (model.chatTemplate) {
-    all.push({ name: 'chat-template', mountPath: templatePath, subPath: 'chat_template.json' });
+    all.push({ name: 'chat-template', mountPath: chatTemplateFolder });
   }
   if (deploymentConfig.shmSize) all.push({ name: 'dshm', mountPath: '/dev/shm' });
   return all;
