@@ -7,12 +7,19 @@ import { RouterMetrics } from '../../src/apps/router/metrics/router-metrics.ts';
 import type { RouterOptions } from '../../src/apps/router/options.ts';
 import { proxyContext } from '../../src/apps/router/requests/proxy-context.ts';
 import type { RouterAdmission } from '../../src/apps/router/requests/router-admission.ts';
-import { AttemptWatch, type DeadlineSettings } from '../../src/core/attempts/index.ts';
+import { RouterHedging } from '../../src/apps/router/requests/router-hedging.ts';
+import { SseKeepAlive } from '../../src/apps/router/requests/sse-keep-alive.ts';
+import {
+  AttemptWatch,
+  type DeadlineSettings,
+  type HedgeSettings,
+} from '../../src/core/attempts/index.ts';
 import { MetricsRegistry } from '../../src/core/metrics/index.ts';
 import { createPolicy, type Policy, RoutingCore } from '../../src/core/routing/index.ts';
 import type {
   ResponseHead,
   ResponseSink,
+  Ticker,
   UpstreamFailure,
   UpstreamRequest,
 } from '../../src/io/http/index.ts';
@@ -51,6 +58,11 @@ export class Flight {
     this.#sink.onHead(headOf(status, contentType, body.length), Buffer.from(body), true, 0);
   }
 
+  /** The head of a stream, without data. */
+  head(contentType = 'text/event-stream'): void {
+    this.#sink.onHead(headOf(200, contentType), Buffer.alloc(0), false, 0);
+  }
+
   /** The head of a stream and its first event. */
   stream(event: string): void {
     this.#sink.onHead(headOf(200, 'text/event-stream'), chunksOf([event]), false, 1);
@@ -58,7 +70,14 @@ export class Flight {
 
   /** More events of the stream, each in a chunk of its own; `ended` with the last chunk. */
   send(events: readonly string[], { ended = false } = {}): void {
+    // Nothing comes from a connection that is closed.
+    if (this.isAborted) return;
     this.#sink.onBytes(chunksOf([...events, ...(ended ? [''] : [])]), ended, events.length);
+  }
+
+  /** A read of the body as it is. @returns Whether the router keeps the bytes. */
+  bytes(text: string, { ended = false, chunks = 1 } = {}): boolean {
+    return this.#sink.onBytes(Buffer.from(text), ended, chunks);
   }
 
   fail(kind: UpstreamFailure['kind'], { answered = false } = {}): void {
@@ -88,6 +107,10 @@ export function routerInMemory(
     readonly policy?: Partial<Policy>;
     readonly router?: Partial<RouterOptions>;
     readonly aliases?: ReadonlyMap<string, string>;
+    /** Its timer is that of `setInterval`, so mock that first. */
+    readonly hedging?: HedgeSettings;
+    /** Comments on silent streams: their interval. */
+    readonly sseKeepAliveSeconds?: number;
   } = {},
 ) {
   // Of two mocks of one method, the first to be restored would leave the other one in place for all later tests.
@@ -135,14 +158,25 @@ export function routerInMemory(
   const watch = new AttemptWatch(clock, options.deadlines);
   const admission = options.admission as RouterAdmission | undefined;
   const router = { log, pickHeader: false, ...options.router } as RouterOptions;
-  const proxy = proxyContext({ core, metrics, engines, options: router, watch, clock, admission });
+  const hedging =
+    options.hedging &&
+    new RouterHedging({ settings: options.hedging, core, clock, admission, metrics });
+  context.after(() => hedging?.stop());
+  const { sseKeepAliveSeconds } = options;
+  const silent: Parameters<Ticker['add']>[0][] = [];
+  const ticker = { add: (one: (typeof silent)[0]) => void silent.push(one) } as unknown as Ticker;
+  const proxy = proxyContext({
+    ...{ core, metrics, engines, options: router, watch, clock, admission, hedging },
+    keepAlive: sseKeepAliveSeconds ? new SseKeepAlive(ticker, sseKeepAliveSeconds) : undefined,
+  });
   return {
-    ...{ state, core, metrics, engines, flights, reports, proxy },
+    ...{ state, core, metrics, engines, flights, reports, proxy, hedging },
     flight: (index: number) => flights[index] ?? assert.fail(`no attempt ${index}`),
     /** Lets time pass, and deadlines with it. */
     pass: (ms: number) => {
       state.nowMs += ms;
       watch.check();
+      for (const one of silent) one.onTick(0);
     },
     /** The value of a series of /metrics. */
     value: (series: string) => {

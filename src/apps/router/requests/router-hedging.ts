@@ -73,7 +73,6 @@ export class RouterHedging {
 
   /** No more hedges, as the router stops. */
   stop(): void {
-    this.#hedging.stop();
     this.#ticker.stop();
   }
 }

@@ -113,15 +113,6 @@ test('without an idle engine a late request waits for one, and others of its mod
   assert.equal(after(0.1).length, 1);
 });
 
-test('a router that stops hedges nothing', () => {
-  const { hedging, begin, serve, after } = fleet();
-  serve(100, () => 0.1, 0.1);
-  begin(0.1);
-  hedging.stop();
-  begin(0.1);
-  assert.deepEqual(after(5), []);
-});
-
 test('there are never more hedges than the share of the requests, however late they are', () => {
   fc.assert(
     fc.property(

@@ -37,7 +37,6 @@ export class Hedging {
   readonly #waiting = new Set<FirstByteWait>();
   /** Models without an idle engine, during a check. */
   readonly #busyModels = new Set<string | undefined>();
-  #isStopped = false;
 
   constructor(options: HedgingOptions) {
     this.budget = new HedgeBudget(options.budgetShare);
@@ -61,8 +60,7 @@ export class Hedging {
     const { predictedSeconds, prefillTokens } = attempt;
     const expected = { model, predictedSeconds, prefillTokens };
     const sentSeconds = this.#clock.nowSeconds();
-    const late =
-      mayHedge && !this.#isStopped ? this.#delays.delaySeconds(expected, sentSeconds) : undefined;
+    const late = mayHedge ? this.#delays.delaySeconds(expected, sentSeconds) : undefined;
     // The tick that counts may be nearly over.
     const dueSeconds =
       this.#ticks.nowSeconds() + hedgeTickSeconds + (late ?? Number.POSITIVE_INFINITY);
@@ -97,12 +95,6 @@ export class Hedging {
       this.#waiting.add(wait);
     }
     this.#busyModels.clear();
-  }
-
-  /** No more hedges: the router stops. */
-  stop(): void {
-    this.#isStopped = true;
-    this.#waiting.clear();
   }
 }
 
