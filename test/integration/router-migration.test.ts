@@ -6,59 +6,20 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import {
-  createEngineServer,
-  type EngineServer,
-  type EngineServerOptions,
-} from '../../src/apps/engine/index.ts';
-import {
-  type RouterOptions,
-  type RunningRouter,
-  startRouter,
-} from '../../src/apps/router/index.ts';
-import { defaultEngineConfig } from '../../src/core/engine/index.ts';
+import { startRouter } from '../../src/apps/router/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
-import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
+import {
+  type Faults,
+  jsonHeaders,
+  migrations,
+  model,
+  startFaulty,
+  textOf,
+} from '../support/faulty-stack.ts';
 import { post, stack } from '../support/router-stack.ts';
 import { chunk, eventStreamHead, type ReceivedRequest } from '../support/scripted-engine.ts';
 
-const tokenizer = await loadTokenizer();
 const log = createLogger({ stream: process.stderr, level: 'critical', format: 'text' });
-const model = 'm';
-
-type Faults = NonNullable<EngineServerOptions['faults']>;
-
-/** Engines with these faults, and a router that asks them in turn. */
-async function start(
-  t: TestContext,
-  faults: readonly Faults[],
-  options: {
-    readonly engine?: Partial<EngineServerOptions>;
-    readonly router?: Partial<RouterOptions>;
-  } = {},
-): Promise<{ engines: readonly EngineServer[]; router: RunningRouter }> {
-  const config = defaultEngineConfig({ maxModelLen: 4096, numGpuBlocks: 2000 });
-  const engines = await Promise.all(
-    faults.map((one) =>
-      createEngineServer({
-        ...{ port: 0, model, tokenizer, config, cost: { stepSeconds: () => 0.001 } },
-        ...{ faults: one, ...options.engine },
-      }),
-    ),
-  );
-  const router = await startRouter({
-    port: 0,
-    engines: engines.map(({ url }) => ({ url, models: [] })),
-    policy: 'roundrobin',
-    ...{ log, tickMs: 20, ...options.router },
-  });
-  t.after(async () => {
-    await router.close(0);
-    await Promise.all(engines.map((engine) => engine.close()));
-  });
-  await router.probed;
-  return { engines, router };
-}
 
 interface Choice {
   readonly index: number;
@@ -86,22 +47,6 @@ interface Streamed {
   readonly ids: readonly number[];
   readonly error: string | undefined;
   readonly isDone: boolean;
-}
-
-const jsonHeaders = { 'content-type': 'application/json' };
-
-/** The text of a response, even if it ends without its last chunk. */
-async function textOf(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = '';
-  try {
-    for await (const bytes of response.body as unknown as AsyncIterable<Uint8Array>) {
-      text += decoder.decode(bytes, { stream: true });
-    }
-  } catch (error) {
-    assert.match(String(error), /terminated/);
-  }
-  return text;
 }
 
 async function streamed(url: string, path: string, body: object): Promise<Streamed> {
@@ -150,19 +95,6 @@ const completionPath = '/v1/completions';
 const completion = { prompt: 'Once upon a time', max_tokens: 60 };
 const withUsage = { stream_options: { include_usage: true } };
 
-/** The outcomes and reasons of migrations that the router has counted. */
-async function migrations(router: RunningRouter): Promise<Record<string, number>> {
-  const page = await (await fetch(`${router.url}/metrics`)).text();
-  const pattern =
-    /^spillway_router_stream_migrations_total\{outcome="(\w+)",reason="(\w+)"\} (\S+)$/gm;
-  return Object.fromEntries(
-    [...page.matchAll(pattern)].map(([, outcome, reason, count]) => [
-      `${outcome} ${reason}`,
-      Number(count),
-    ]),
-  );
-}
-
 const breaks: Readonly<Record<string, readonly [Faults, string]>> = {
   'loses its connection': [{ cutStream: { probability: 1, events: 9 } }, 'truncated'],
   'reports an error': [{ errorInStream: { probability: 1, events: 9 } }, 'event'],
@@ -177,7 +109,7 @@ for (const [what, [fault, cause]] of Object.entries(breaks)) {
     [completionPath, { ...completion, seed: 3, ignore_eos: true }],
   ] as const) {
     test(`an engine that ${what} is left in mid-stream: ${path} ${JSON.stringify(body).slice(-45)}`, async (t) => {
-      const { engines, router } = await start(t, [fault, {}], {
+      const { engines, router } = await startFaulty(t, [fault, {}], {
         router: { deadlines: { streamIdleSeconds: 0.3 } },
       });
       const unbroken = await streamed(engines[1]?.url ?? '', path, body);
@@ -194,7 +126,7 @@ for (const [what, [fault, cause]] of Object.entries(breaks)) {
 
 test('a stream moves several times, and is whole', async (t) => {
   const cut = (events: number) => ({ cutStream: { probability: 1, events } });
-  const { engines, router } = await start(t, [cut(12), cut(15), cut(10), {}], {
+  const { engines, router } = await startFaulty(t, [cut(12), cut(15), cut(10), {}], {
     router: { reroutesMax: 1 },
   });
   const body = { ...chat, ...withUsage, max_tokens: 90 };
@@ -207,7 +139,10 @@ test('a stream moves several times, and is whole', async (t) => {
 test('a stream that breaks before its last event is completed by the router', async (t) => {
   const body = { ...completion, ...withUsage, max_tokens: 5, ignore_eos: true };
   for (const events of [5, 6]) {
-    const { engines, router } = await start(t, [{ cutStream: { probability: 1, events } }, {}]);
+    const { engines, router } = await startFaulty(t, [
+      { cutStream: { probability: 1, events } },
+      {},
+    ]);
     const unbroken = await streamed(engines[1]?.url ?? '', completionPath, body);
     assert.deepEqual(await streamed(router.url, completionPath, body), unbroken);
     assert.deepEqual(await migrations(router), { 'completed truncated': 1 });
@@ -218,12 +153,14 @@ test('reasoning goes on, and so does the answer after it', async (t) => {
   const engine = { reasoningParser: 'qwen3' };
   const messages = [{ role: 'user', content: 'a' }];
   const body = { messages, ...withUsage, max_tokens: 200, ignore_eos: true };
-  const { router: whole } = await start(t, [{}], { engine });
+  const { router: whole } = await startFaulty(t, [{}], { engine });
   const unbroken = await streamed(whole.url, chatPath, body);
   assert.ok(unbroken.reasoning.length > 20 && unbroken.text.length > 20);
   // Some around the end of the reasoning.
   for (const events of [3, 40, 76, 77, 78, 79, 80, 81, 82, 83, 84, 190]) {
-    const { router } = await start(t, [{ cutStream: { probability: 1, events } }, {}], { engine });
+    const { router } = await startFaulty(t, [{ cutStream: { probability: 1, events } }, {}], {
+      engine,
+    });
     assert.deepEqual(await streamed(router.url, chatPath, body), unbroken, `after ${events}`);
   }
 });
@@ -244,9 +181,13 @@ const tools = [
 
 test('with tools, text goes on, and a tool call that has begun is one call', async (t) => {
   const engine = { enableAutoToolChoice: true, toolCallParser: 'hermes' };
-  const { engines, router } = await start(t, [{ cutStream: { probability: 1, events: 18 } }, {}], {
-    engine,
-  });
+  const { engines, router } = await startFaulty(
+    t,
+    [{ cutStream: { probability: 1, events: 18 } }, {}],
+    {
+      engine,
+    },
+  );
   const seen = new Set<string>();
   for (let i = 0; i < 12; i++) {
     const messages = [{ role: 'user', content: `Question ${i}` }];
@@ -293,7 +234,10 @@ for (const fields of [
   { frequency_penalty: 0.5 },
 ]) {
   test(`a stream moves, as engines repeat it or nothing is lost: ${JSON.stringify(fields)}`, async (t) => {
-    const { engines, router } = await start(t, [{ cutStream: { probability: 1, events: 9 } }, {}]);
+    const { engines, router } = await startFaulty(t, [
+      { cutStream: { probability: 1, events: 9 } },
+      {},
+    ]);
     for (const [path, base] of [
       [chatPath, chat],
       [completionPath, completion],
@@ -337,7 +281,7 @@ for (const [reason, body] of [
   ['ids', { return_token_ids: false }],
 ] as const) {
   test(`what cannot be continued exactly ends with an error: ${reason}`, async (t) => {
-    const { router } = await start(t, [{ cutStream: { probability: 1, events: 8 } }, {}]);
+    const { router } = await startFaulty(t, [{ cutStream: { probability: 1, events: 8 } }, {}]);
     const { error, isDone, text } = await streamed(router.url, chatPath, { ...chat, ...body });
     assert.match(error ?? '', /^Engine http/);
     assert.ok(!isDone && text !== '');
@@ -346,7 +290,10 @@ for (const [reason, body] of [
 }
 
 test('a stream with stop strings of one character moves, and stops where the unbroken one does', async (t) => {
-  const { engines, router } = await start(t, [{ cutStream: { probability: 1, events: 9 } }, {}]);
+  const { engines, router } = await startFaulty(t, [
+    { cutStream: { probability: 1, events: 9 } },
+    {},
+  ]);
   let stopped = 0;
   for (const stop of ['x', 'q', 'j', 'k', 'v', 'z', ',', ['b', 'q']]) {
     const body = { ...chat, ...withUsage, stop };
@@ -361,20 +308,26 @@ test('a stream with stop strings of one character moves, and stops where the unb
 });
 
 test('an engine’s own error event reaches the client of a stream that cannot move', async (t) => {
-  const { router } = await start(t, [{ errorInStream: { probability: 1, events: 8 } }, {}]);
+  const { router } = await startFaulty(t, [{ errorInStream: { probability: 1, events: 8 } }, {}]);
   const { error, isDone } = await streamed(router.url, chatPath, { ...chat, logprobs: true });
   assert.deepEqual([error, isDone], ['Injected fault.', true]);
 });
 
 test('before the client has seen any text, every stream starts again elsewhere', async (t) => {
-  const { engines, router } = await start(t, [{ cutStream: { probability: 1, events: 1 } }, {}]);
+  const { engines, router } = await startFaulty(t, [
+    { cutStream: { probability: 1, events: 1 } },
+    {},
+  ]);
   const body = { ...chat, logprobs: true, stop: ['zzzz'], presence_penalty: 1 };
   const unbroken = await streamed(engines[1]?.url ?? '', chatPath, body);
   assert.deepEqual(await streamed(router.url, chatPath, body), unbroken);
 });
 
 test('a client that asks for token ids gets those of the whole response', async (t) => {
-  const { engines, router } = await start(t, [{ cutStream: { probability: 1, events: 9 } }, {}]);
+  const { engines, router } = await startFaulty(t, [
+    { cutStream: { probability: 1, events: 9 } },
+    {},
+  ]);
   const body = { ...chat, return_token_ids: true };
   const unbroken = await streamed(engines[1]?.url ?? '', chatPath, body);
   assert.equal(unbroken.ids.length, 60);
@@ -382,7 +335,7 @@ test('a client that asks for token ids gets those of the whole response', async 
 });
 
 test('without migration a stream ends with its engine, and no ids are asked for', async (t) => {
-  const { router } = await start(t, [{ cutStream: { probability: 1, events: 9 } }, {}], {
+  const { router } = await startFaulty(t, [{ cutStream: { probability: 1, events: 9 } }, {}], {
     router: { migration: false },
   });
   const { error, isDone } = await streamed(router.url, chatPath, chat);
@@ -393,7 +346,7 @@ test('without migration a stream ends with its engine, and no ids are asked for'
 
 test('the load of all engines is zero after streams have moved', async (t) => {
   const faults = [{ cutStream: { probability: 0.5, events: 20 } }, {}, {}];
-  const { router } = await start(t, faults, { router: { policy: 'predictive' } });
+  const { router } = await startFaulty(t, faults, { router: { policy: 'predictive' } });
   const bodies = Array.from({ length: 40 }, (_, i) => ({ ...chat, seed: i }));
   const all = await Promise.all(bodies.map((body) => streamed(router.url, chatPath, body)));
   assert.ok(all.every(({ isDone }) => isDone));

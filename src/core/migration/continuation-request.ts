@@ -25,7 +25,9 @@ export type ContinuationRefusal =
   | 'badWords'
   | 'constrained'
   | 'stop'
-  | 'length';
+  | 'length'
+  | 'sampled'
+  | 'background';
 
 /** What is known of a response. */
 export interface KnownResponse {
@@ -232,7 +234,7 @@ export function includesUsage(body: Uint8Array): boolean {
 }
 
 /** Appends fields: the last occurrence of a field counts, for Python as for JavaScript. */
-function withFields(body: Uint8Array, changes: readonly string[]): Uint8Array {
+export function withFields(body: Uint8Array, changes: readonly string[]): Uint8Array {
   const close = body.lastIndexOf(0x7d);
   const added = encoder.encode(`,${changes.join(',')}}`);
   const changed = new Uint8Array(close + added.length);
@@ -242,7 +244,7 @@ function withFields(body: Uint8Array, changes: readonly string[]): Uint8Array {
 }
 
 /** Top-level fields of a body. */
-class GivenFields {
+export class GivenFields {
   readonly #body: Uint8Array;
   readonly #names: readonly string[];
   readonly #spans: Int32Array;

@@ -15,7 +15,7 @@ export interface StreamFault {
 }
 
 /** Why a stream cannot move. */
-export type MigrationRefusal = ContinuationRefusal | TranscriptLoss;
+export type MigrationRefusal = ContinuationRefusal | TranscriptLoss | 'events';
 
 /** Maximum bytes of an event, whose first one has the ids of the prompt; streams with longer ones do not move. */
 const heldBytesMax = 4 * 1024 * 1024;

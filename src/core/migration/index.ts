@@ -6,7 +6,6 @@ export {
   withTokenIds,
 } from './continuation-request.ts';
 export { FollowedStream, type MigrationRefusal, type StreamFault } from './followed-stream.ts';
-export { MigratableStream, type TokenStreamPlan } from './migratable-stream.ts';
-export type { TokenStreamKind } from './stream-event.ts';
+export { followStream, type StreamKind, type StreamPlan } from './stream-plan.ts';
 export { TranscriptBudget } from './transcript-budget.ts';
 export { UsualEvents } from './usual-event.ts';

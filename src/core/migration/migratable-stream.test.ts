@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { MigratableStream, TranscriptBudget, UsualEvents } from './index.ts';
+import { MigratableStream } from './migratable-stream.ts';
+import { TranscriptBudget } from './transcript-budget.ts';
+import { UsualEvents } from './usual-event.ts';
 
 const encoder = new TextEncoder();
 const prompt = [151644, 872, 198, 9];

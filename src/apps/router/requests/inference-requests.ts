@@ -1,6 +1,6 @@
 // Prepares a client's request for routing: reads its fields, resolves its model, and tokenizes its prompt
 // if the policy needs tokens.
-import type { TokenStreamKind } from '../../../core/migration/index.ts';
+import type { StreamKind } from '../../../core/migration/index.ts';
 import type { PromptKind, TokenizedPrompt } from '../../../core/prompts/index.ts';
 import {
   JsonSyntaxError,
@@ -30,7 +30,7 @@ export interface ForwardedRoute {
   /** Whether its requests may be sent to two engines at once. */
   readonly isHedged: boolean;
   /** What its streams are, if another engine can continue them. */
-  readonly movingStream: TokenStreamKind | undefined;
+  readonly movingStream: StreamKind | undefined;
 }
 
 /**

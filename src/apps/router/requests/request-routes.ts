@@ -1,5 +1,5 @@
 // Which paths are forwarded to engines, and where a request to each path names its model.
-import type { TokenStreamKind } from '../../../core/migration/index.ts';
+import type { StreamKind } from '../../../core/migration/index.ts';
 import type { PromptKind } from '../../../core/prompts/index.ts';
 
 /**
@@ -29,9 +29,11 @@ export const promptKinds: ReadonlyMap<string, PromptKind> = new Map([
 ]);
 
 /** Paths whose streams another engine can continue. */
-export const movingStreams: ReadonlyMap<string, TokenStreamKind> = new Map([
+export const movingStreams: ReadonlyMap<string, StreamKind> = new Map([
   ['/v1/chat/completions', 'chat'],
   ['/v1/completions', 'completion'],
+  ['/v1/messages', 'messages'],
+  ['/v1/responses', 'responses'],
 ]);
 
 /**

@@ -2,13 +2,14 @@
 import type { Continuation, ContinuationLoss } from '../../../core/attempts/index.ts';
 import {
   askingStart,
+  type FollowedStream,
+  followStream,
   includesUsage,
-  MigratableStream,
   type MigrationRefusal,
   restAfterStart,
   type StreamFault,
-  type TokenStreamKind,
-  type TokenStreamPlan,
+  type StreamKind,
+  type StreamPlan,
   type TranscriptBudget,
   type UsualEvents,
   withTokenIds,
@@ -35,7 +36,7 @@ export interface MigrationContext {
 export type Refusal = MigrationRefusal | 'off' | 'route' | 'ids' | 'response';
 
 /** How a stream can move; or why it cannot. */
-export type MigrationPlan = TokenStreamPlan | Refusal;
+export type MigrationPlan = StreamPlan | Refusal;
 
 /** Larger bodies are not copied; they could not be continued either. */
 const bodyBytesMax = 1024 * 1024;
@@ -43,26 +44,32 @@ const bodyBytesMax = 1024 * 1024;
 /** @param kind What the route streams; undefined if its streams cannot move. */
 export function migrationPlan(
   context: MigrationContext,
-  kind: TokenStreamKind | undefined,
+  kind: StreamKind | undefined,
   { returnsTokenIds }: Pick<RequestFields, 'returnsTokenIds'>,
   bodyBytes: number,
 ): MigrationPlan {
   if (!context.isOn) return 'off';
   if (kind === undefined) return 'route';
-  if (returnsTokenIds === false) return 'ids';
+  const isNamed = kind === 'messages' || kind === 'responses';
+  if (returnsTokenIds === false && !isNamed) return 'ids';
   if (bodyBytes > bodyBytesMax) return 'large';
-  return plans[kind][returnsTokenIds === undefined ? 'hidden' : 'shown'];
+  return isNamed ? plans[kind] : plans[kind][returnsTokenIds === undefined ? 'hidden' : 'shown'];
 }
 
-const planOf = (kind: TokenStreamKind) => ({
+const planOf = (kind: 'chat' | 'completion') => ({
   hidden: { kind, hidesIds: true },
   shown: { kind, hidesIds: false },
 });
-const plans = { chat: planOf('chat'), completion: planOf('completion') };
+const plans = {
+  chat: planOf('chat'),
+  completion: planOf('completion'),
+  messages: { kind: 'messages', hidesIds: false },
+  responses: { kind: 'responses', hidesIds: false },
+} as const;
 
 export class StreamMigration {
   readonly #context: MigrationContext;
-  readonly #stream: MigratableStream | undefined;
+  readonly #stream: FollowedStream | undefined;
   readonly #hidesIds: boolean;
   #refusal: Refusal | undefined = undefined;
   /** What `leave` found; undefined once more has arrived. */
@@ -77,7 +84,7 @@ export class StreamMigration {
     this.#context = context;
     this.#hidesIds = typeof plan !== 'string' && plan.hidesIds;
     if (typeof plan === 'string') this.#refusal = plan;
-    else this.#stream = new MigratableStream(plan, context.budget, context.usual);
+    else this.#stream = followStream(plan, context.budget, context.usual);
   }
 
   /** The request as an engine gets it: it asks for what a continuation needs, or is one. */
@@ -102,9 +109,9 @@ export class StreamMigration {
     return this.#closing;
   }
 
-  /** Tokens of the whole response, if several engines have written it. */
+  /** Tokens of the whole response, if several engines have written it and they are known. */
   get tokens(): number | undefined {
-    return this.#stream?.isContinued ? this.#stream.shownTokens : undefined;
+    return this.#stream?.isContinued ? this.#stream.shownTokens || undefined : undefined;
   }
 
   /** The response is passed on as it is. */
@@ -123,7 +130,7 @@ export class StreamMigration {
   /** @returns What the client gets of a read; undefined for nothing. */
   take(bytes: Buffer, isBetweenChunks: boolean, isEnd: boolean): Buffer | undefined {
     this.#found = undefined;
-    const taken = (this.#stream as MigratableStream).take(bytes, isBetweenChunks, isEnd);
+    const taken = (this.#stream as FollowedStream).take(bytes, isBetweenChunks, isEnd);
     if (this.#cause !== undefined && taken !== undefined) this.#moved();
     if (taken === undefined) return undefined;
     return taken === bytes ? bytes : Buffer.from(taken.buffer, taken.byteOffset, taken.length);

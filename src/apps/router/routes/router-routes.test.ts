@@ -76,7 +76,7 @@ test('a request for an engine is forwarded as its path says, with its time of ar
     ...{ kind: 'json', generates: true, promptKind: 'chat', movingStream: 'chat', isHedged: true },
   });
   assert.deepEqual(forwardedAs('/v1/responses'), {
-    ...{ kind: 'json', generates: true, promptKind: 'responses', movingStream: undefined },
+    ...{ kind: 'json', generates: true, promptKind: 'responses', movingStream: 'responses' },
     isHedged: false,
   });
   assert.deepEqual(forwardedAs('/v1/embeddings'), {
