@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import type { TestContext } from 'node:test';
 import type { Engine } from '../../src/apps/router/fleet/engine.ts';
+import { EngineMetrics } from '../../src/apps/router/metrics/engine-metrics.ts';
 import { RouterMetrics } from '../../src/apps/router/metrics/router-metrics.ts';
 import type { RouterOptions } from '../../src/apps/router/options.ts';
-import { proxyContext } from '../../src/apps/router/requests/proxy-context.ts';
+import { proxyContext } from '../../src/apps/router/requests/create-proxy-context.ts';
 import type { RouterAdmission } from '../../src/apps/router/requests/router-admission.ts';
 import { RouterHedging } from '../../src/apps/router/requests/router-hedging.ts';
 import { SseKeepAlive } from '../../src/apps/router/requests/sse-keep-alive.ts';
@@ -148,7 +149,7 @@ export function routerInMemory(
           host: 'h',
           basePath: '',
         },
-        metrics: metrics.engine(url),
+        metrics: new EngineMetrics(metrics, url),
         failed: (why: string) => reports.push(`${name} out: ${why}`),
         suspect: () => reports.push(`${name} suspected`),
       };

@@ -1,5 +1,5 @@
 // Whether an engine still produces tokens, as its streams see it: an engine can answer health checks while nothing moves.
-import type { DeadlineSettings } from './deadlines.ts';
+import type { DeadlineSettings } from './deadline-settings.ts';
 
 /** Fewer silent streams than this say nothing about their engine: a parser may hold a stream's text back. */
 const streamsMin = 2;

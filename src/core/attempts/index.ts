@@ -24,13 +24,8 @@ export type {
 } from './attempt-effects.ts';
 export { AttemptMachine } from './attempt-machine.ts';
 export { type AttemptState, clientLeftStatus, type HeadVerdict } from './attempt-state.ts';
-export {
-  AttemptWatch,
-  type ClientPatience,
-  type DeadlineSettings,
-  defaultDeadlines,
-  endlessPatience,
-} from './deadlines.ts';
+export { type DeadlineSettings, defaultDeadlines } from './deadline-settings.ts';
+export { AttemptWatch, type ClientPatience, endlessPatience } from './deadlines.ts';
 export type { HedgePlan } from './hedging/hedge.ts';
 export { type HedgeDelays, MeasuredHedgeDelays } from './hedging/hedge-delays.ts';
 export { type HedgeSettings, hedgeSettings } from './hedging/hedge-settings.ts';

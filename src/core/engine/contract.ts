@@ -1,30 +1,9 @@
 // Inputs and outputs of the engine model: requests, steps, their cost, and the events that a listener
 // receives. All times are seconds on the caller's clock.
+
 import type { BlockKey, BlockObserver } from '../kv/index.ts';
+import type { EngineRequest, FinishReason } from './request.ts';
 import type { HitSource, TierStats } from './tiers/contract.ts';
-
-/** One sequence to generate. A request with `n` > 1 is that many of them. */
-export interface EngineRequest {
-  readonly id: string;
-  readonly promptTokens: number;
-  /** Output tokens after which the request ends, at least 1. */
-  readonly maxTokens: number;
-  /** Lower is more urgent; used by the priority policy only. */
-  readonly priority: number;
-  readonly arrivalSeconds: number;
-  /** LoRA adapter that the request needs; a step has at most `maxLoras` of them. */
-  readonly adapterId?: number | undefined;
-  /** Whether the listener is called with the blocks that each lookup finds. @default false */
-  readonly reportsHits?: boolean | undefined;
-  /**
-   * Chained key of full block `index`, prompt tokens first, then output tokens. Called at most once per
-   * block, and only once all tokens of that block are known.
-   */
-  blockKey(index: number): BlockKey;
-}
-
-/** Why a request left the engine; the values of vLLM's `finish_reason`. */
-export type FinishReason = 'stop' | 'length' | 'abort';
 
 /** Receives the engine's events, in vLLM's order, so that KV events can be made from them exactly. */
 export interface EngineListener {

@@ -3,15 +3,9 @@
 import { InputError } from '../base/index.ts';
 import { CacheLookups } from './cache-lookups.ts';
 import { checkEngineConfig, type EngineConfig } from './config.ts';
-import type {
-  EngineListener,
-  EngineRequest,
-  EngineStats,
-  EngineStep,
-  FinishReason,
-  StepCostModel,
-} from './contract.ts';
+import type { EngineListener, EngineStats, EngineStep, StepCostModel } from './contract.ts';
 import { KvCache } from './kv-cache.ts';
+import type { EngineRequest, FinishReason } from './request.ts';
 import { Scheduler } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 import { stepLoad } from './step-load.ts';

@@ -59,10 +59,8 @@ export {
 export type {
   CacheLookup,
   EngineListener,
-  EngineRequest,
   EngineStats,
   EngineStep,
-  FinishReason,
   LockstepCostModel,
   StepCostModel,
   StepLoad,
@@ -96,6 +94,7 @@ export {
   type LostHandoff,
 } from './disaggregation/kv-exchange.ts';
 export { EngineModel, type EngineModelOptions } from './engine-model.ts';
+export type { EngineRequest, FinishReason } from './request.ts';
 export { onlyCheaperLoads } from './tiers/cheaper-loads.ts';
 export { ChunkStore, type ChunkStoreOptions } from './tiers/chunk-store.ts';
 export type {

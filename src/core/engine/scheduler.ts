@@ -1,8 +1,9 @@
 // vLLM's scheduler: decides which requests compute how many tokens in the next step, with which blocks.
 import type { CacheLookups } from './cache-lookups.ts';
 import type { EngineConfig } from './config.ts';
-import type { EngineListener, EngineRequest } from './contract.ts';
+import type { EngineListener } from './contract.ts';
 import type { KvCache } from './kv-cache.ts';
+import type { EngineRequest } from './request.ts';
 import type { Sequence } from './sequence.ts';
 import { StepPlan } from './step-plan.ts';
 import type { KvConnector, TierHit } from './tiers/contract.ts';

@@ -1,6 +1,6 @@
 // A request inside the engine: its progress, and the blocks that it holds.
 import type { BlockKey } from '../kv/index.ts';
-import type { EngineRequest } from './contract.ts';
+import type { EngineRequest } from './request.ts';
 
 /** The engine's own state of one request. Only the engine model changes it. */
 export class Sequence {

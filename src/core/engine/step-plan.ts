@@ -1,5 +1,6 @@
 // A step of the engine: during planning, and once planned.
-import type { EngineRequest, EngineStep, StepCostModel, StepLoad } from './contract.ts';
+import type { EngineStep, StepCostModel, StepLoad } from './contract.ts';
+import type { EngineRequest } from './request.ts';
 import type { Sequence } from './sequence.ts';
 
 export interface PlanLimits {

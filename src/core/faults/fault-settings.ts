@@ -13,7 +13,8 @@ import { defaultDeadlines, defaultRetryPolicy, endlessPatience } from '../attemp
 import { type Random, randomInteger, seededRandom } from '../base/index.ts';
 import { policyNames, type SaturationLimits } from '../routing/index.ts';
 import { calmed, drawFaults, type FaultOptions } from './fault-options.ts';
-import { type StrikeSettings, strikeNames } from './strikes.ts';
+import { strikeNames } from './strike-name.ts';
+import type { StrikeSettings } from './strikes.ts';
 
 /** Arguments as those of the constructor of `AttemptMachine`. */
 export type MachineFactory = (

@@ -1,19 +1,39 @@
 // One attempt of a request in a fault run: an engine's ticket and a virtual connection.
-import type { AttemptFailureKind, AttemptOutcome, EngineAttempt } from '../attempts/index.ts';
+import type {
+  AttemptFailureKind,
+  AttemptOutcome,
+  EngineAttempt,
+  HeadVerdict,
+} from '../attempts/index.ts';
 import type { Ticket } from '../routing/index.ts';
 import { FaultConnection, type ResponseListener } from './fault-connection.ts';
-import type { FaultyEngine } from './faulty-engine.ts';
-import type { FaultyRequest, FaultyRequestOptions } from './faulty-request.ts';
+import type { FaultyEngine, SentRequest } from './faulty-engine.ts';
+import type { FaultyRequestOptions } from './faulty-request-options.ts';
+import type { CheckedRequest } from './invariants.ts';
+
+/** The request that an attempt belongs to. */
+export interface FaultyAttemptOwner extends CheckedRequest {
+  /** What its next engine gets. */
+  readonly rest: SentRequest;
+  /** @returns The number of the attempt. */
+  sending(attempt: FaultyAttempt): number;
+  isCurrent(attempt: FaultyAttempt): boolean;
+  headOf(attempt: FaultyAttempt, status: number, hasBody: boolean): HeadVerdict;
+  responded(attempt: FaultyAttempt, status: number): void;
+  bytes(token: number): void;
+  ended(): void;
+  failed(attempt: FaultyAttempt, kind: AttemptFailureKind): void;
+}
 
 export class FaultyAttempt implements EngineAttempt, ResponseListener {
-  readonly #request: FaultyRequest;
+  readonly #request: FaultyAttemptOwner;
   readonly #options: FaultyRequestOptions;
   readonly #ticket: Ticket;
   #connection: FaultConnection | undefined = undefined;
   /** Status of a response whose head has arrived but has not been passed on. */
   #heldStatus: number | undefined = undefined;
 
-  constructor(request: FaultyRequest, options: FaultyRequestOptions, ticket: Ticket) {
+  constructor(request: FaultyAttemptOwner, options: FaultyRequestOptions, ticket: Ticket) {
     this.#request = request;
     this.#options = options;
     this.#ticket = ticket;

@@ -9,7 +9,7 @@ import {
 } from '../engine/index.ts';
 import type { FaultConnection } from './fault-connection.ts';
 import type { FaultDice } from './fault-dice.ts';
-import type { StrikeName } from './strikes.ts';
+import type { StrikeName } from './strike-name.ts';
 import type { Timeline } from './timeline.ts';
 
 const blockSize = 16;

@@ -1,4 +1,5 @@
 // One client's request in a fault run: drives production's attempt machine with virtual connections.
+
 import {
   type AdmissionPlace,
   type AttemptDeadline,
@@ -12,33 +13,13 @@ import {
   type HeadVerdict,
   type HedgeOutcome,
 } from '../attempts/index.ts';
-import { NoEndpointError, type RoutingRequest } from '../routing/index.ts';
-import type { FaultSettings } from './fault-settings.ts';
-import { FaultyAttempt } from './faulty-attempt.ts';
-import { type FaultyEngine, responseTokens, type SentRequest } from './faulty-engine.ts';
+import { NoEndpointError } from '../routing/index.ts';
+import { FaultyAttempt, type FaultyAttemptOwner } from './faulty-attempt.ts';
+import { responseTokens, type SentRequest } from './faulty-engine.ts';
+import type { FaultyRequestOptions } from './faulty-request-options.ts';
 import type { FaultyRouter } from './faulty-router.ts';
-import type { Invariants } from './invariants.ts';
-import type { Timeline } from './timeline.ts';
 
-export interface FaultyRequestOptions {
-  readonly name: string;
-  readonly settings: FaultSettings;
-  readonly timeline: Timeline;
-  readonly invariants: Invariants;
-  readonly router: FaultyRouter;
-  readonly engineOf: ReadonlyMap<string, FaultyEngine>;
-  readonly routingRequest: RoutingRequest;
-  readonly sent: SentRequest;
-  /** In the admission queue. */
-  readonly priority: number;
-  /** Draws the network delay of the next connection. */
-  delaySeconds(): number;
-  createMachine(effects: AttemptEffects): AttemptMachine;
-  /** Called when it has ended. */
-  onOver(): void;
-}
-
-export class FaultyRequest implements AttemptEffects {
+export class FaultyRequest implements AttemptEffects, FaultyAttemptOwner {
   readonly name: string;
   readonly router: FaultyRouter;
   readonly #options: FaultyRequestOptions;

@@ -10,7 +10,6 @@ import type {
 import type { Clock } from '../base/index.ts';
 import type { EndpointLoad } from '../routing/index.ts';
 import type { FaultyEngine } from './faulty-engine.ts';
-import type { FaultyRequest } from './faulty-request.ts';
 import type { FaultyRouter } from './faulty-router.ts';
 
 /** Why an attempt may have ended, as the router observed it. */
@@ -19,6 +18,18 @@ export type AttemptEnd = AttemptFailureKind | AttemptDeadline | number;
 /** An invariant is violated. */
 export class InvariantViolation extends Error {
   override readonly name = 'InvariantViolation';
+}
+
+/** A request as the invariants look at it. */
+export interface CheckedRequest {
+  readonly name: string;
+  readonly router: FaultyRouter;
+  /** Whether an attempt of it has an open connection. */
+  readonly isConnected: boolean;
+  /** Whether its response may go on at another engine. */
+  readonly migrates: boolean;
+  /** Tokens of its whole response. */
+  readonly responseTokens: number;
 }
 
 /** The record of one request. */
@@ -64,7 +75,7 @@ interface RequestBook {
 /** A failure of an engine, as a router observed it. */
 interface EngineFailure {
   /** Undefined for one of another router. */
-  readonly request: FaultyRequest | undefined;
+  readonly request: CheckedRequest | undefined;
   readonly atSeconds: number;
 }
 
@@ -83,16 +94,16 @@ export class Invariants {
   /** Failures by router and engine, those of the last seconds. */
   readonly #failures = new Map<FaultyRouter, Map<string, EngineFailure[]>>();
   /** The records of all requests; those that have ended are kept as long as anything can still happen to them. */
-  readonly #books = new WeakMap<FaultyRequest, RequestBook>();
+  readonly #books = new WeakMap<CheckedRequest, RequestBook>();
   /** Requests that have not ended. */
-  readonly #open = new Set<FaultyRequest>();
+  readonly #open = new Set<CheckedRequest>();
   readonly #outcomes: Record<AttemptOutcome, number> = { completed: 0, cancelled: 0, failed: 0 };
   /** Number of attempts in flight, by router and engine. */
   readonly #underWay = new Map<FaultyRouter, Map<string, number>>();
   /** Requests that the current event involves. */
-  readonly #touched = new Set<FaultyRequest>();
+  readonly #touched = new Set<CheckedRequest>();
   /** Requests whose second attempt has ended, until that is reported. */
-  readonly #endedHedges = new Set<FaultyRequest>();
+  readonly #endedHedges = new Set<CheckedRequest>();
   readonly #routerHedges = new Map<FaultyRouter, number>();
   readonly #routerRequests = new Map<FaultyRouter, number>();
   #hedges = 0;
@@ -138,19 +149,19 @@ export class Invariants {
   }
 
   /** The router receives the status of a response. */
-  responded(request: FaultyRequest, status: number): void {
+  responded(request: CheckedRequest, status: number): void {
     this.#bookOf(request).lastEnd = status;
     if (this.#isBroken(status) && status >= 500) this.#noteLastFailure(request);
   }
 
   /** The router observes that an attempt failed. */
-  failed(request: FaultyRequest, end: AttemptEnd): void {
+  failed(request: CheckedRequest, end: AttemptEnd): void {
     this.#bookOf(request).lastEnd = end;
     this.#noteLastFailure(request);
   }
 
   /** The router observes that the engine of a second attempt failed, or its status. */
-  hedgeFailed(request: FaultyRequest, end: AttemptEnd): void {
+  hedgeFailed(request: CheckedRequest, end: AttemptEnd): void {
     const book = this.#bookOf(request);
     book.hedgeEnd = end;
     if (typeof end === 'number' && (end < 500 || !this.#isBroken(end))) return;
@@ -158,7 +169,7 @@ export class Invariants {
   }
 
   /** The request is sent to a second engine. */
-  hedged(request: FaultyRequest, url: string): void {
+  hedged(request: CheckedRequest, url: string): void {
     const book = this.#bookOf(request);
     const who = `${request.name} was hedged at ${url}`;
     must(book.url !== undefined, `${who} without an attempt under way`);
@@ -187,7 +198,7 @@ export class Invariants {
   }
 
   /** The second attempt is over, or has become the only one. */
-  hedgeEnded(request: FaultyRequest, outcome: HedgeOutcome): void {
+  hedgeEnded(request: CheckedRequest, outcome: HedgeOutcome): void {
     const book = this.#bookOf(request);
     const who = `The hedge of ${request.name} ended as ${outcome}`;
     must(book.hedgeUrl !== undefined, `${who}, and there is none`);
@@ -228,7 +239,7 @@ export class Invariants {
     this.#routerRequests.set(router, (this.#routerRequests.get(router) ?? 0) + 1);
   }
 
-  sent(request: FaultyRequest, url: string): void {
+  sent(request: CheckedRequest, url: string): void {
     const book = this.#bookOf(request);
     const { reroutesMax, substitutesMax, brokenEnginesMax } = this.#retryPolicy;
     const { migrationsMax, progressChunks } = this.#retryPolicy;
@@ -281,7 +292,7 @@ export class Invariants {
     this.#count(request.router, url, 1);
   }
 
-  attemptEnded(request: FaultyRequest, url: string): void {
+  attemptEnded(request: CheckedRequest, url: string): void {
     const book = this.#bookOf(request);
     const isUnderWay = url === book.url || url === book.hedgeUrl;
     must(isUnderWay, `${request.name} ended an attempt that is not under way`);
@@ -301,13 +312,13 @@ export class Invariants {
     this.#reroutes++;
   }
 
-  clientLeft(request: FaultyRequest): void {
+  clientLeft(request: CheckedRequest): void {
     this.#bookOf(request).hasLeft = true;
   }
 
   /** The client receives something. */
   delivered(
-    request: FaultyRequest,
+    request: CheckedRequest,
     what: 'head' | 'bytes' | 'an error' | 'a cut' | 'the end',
     token = -1,
   ): void {
@@ -328,7 +339,7 @@ export class Invariants {
     book.hasLastWord = lastWords.has(what);
   }
 
-  requestEnded(request: FaultyRequest, outcome: AttemptOutcome): void {
+  requestEnded(request: CheckedRequest, outcome: AttemptOutcome): void {
     const book = this.#bookOf(request);
     must(book.outcome === undefined, `${request.name} ended as ${outcome} and as ${book.outcome}`);
     book.outcome = outcome;
@@ -394,7 +405,7 @@ export class Invariants {
     }
   }
 
-  #checkRequest(request: FaultyRequest): void {
+  #checkRequest(request: CheckedRequest): void {
     const book = this.#books.get(request) as RequestBook;
     const { url, hedgeUrl, outcome, hasLastWord, hasLeft, hasHead } = book;
     must(hedgeUrl === undefined || url !== undefined, `${request.name} has a hedge alone`);
@@ -440,13 +451,13 @@ export class Invariants {
     return failures[end].blamesRequest;
   }
 
-  #noteLastFailure(request: FaultyRequest): void {
+  #noteLastFailure(request: CheckedRequest): void {
     const book = this.#bookOf(request);
     if (book.url !== undefined) book.isExcused = this.#noteFailure(request, book.url);
   }
 
   /** @returns Whether an engine that the request was never sent to had failed shortly before. */
-  #noteFailure(request: FaultyRequest, url = ''): boolean {
+  #noteFailure(request: CheckedRequest, url = ''): boolean {
     const { met } = this.#bookOf(request);
     const others = this.#failures.get(request.router)?.keys() ?? [];
     const isExcused = [...others].some(
@@ -457,7 +468,7 @@ export class Invariants {
     return isExcused;
   }
 
-  #wasFailing(request: FaultyRequest, url: string): boolean {
+  #wasFailing(request: CheckedRequest, url: string): boolean {
     return this.#failuresOf(request.router, url).some((failure) => failure.request !== request);
   }
 
@@ -496,7 +507,7 @@ export class Invariants {
     return failures[end].reroutes;
   }
 
-  #bookOf(request: FaultyRequest): RequestBook {
+  #bookOf(request: CheckedRequest): RequestBook {
     this.#touched.add(request);
     let book = this.#books.get(request);
     if (book === undefined) {

@@ -1,13 +1,8 @@
 // Engines that fail for a while, one after another: the faults of bench/chaos.ts in virtual time.
+
 import type { FaultyEngine } from './faulty-engine.ts';
+import type { StrikeName } from './strike-name.ts';
 import type { Timeline } from './timeline.ts';
-
-/** How a struck engine fails; the names of bench/chaos.ts. */
-export type StrikeName = 'killed' | 'wedged' | 'fails-fast' | 'cut' | 'refuses' | 'slowed';
-
-export const strikeNames: readonly StrikeName[] = [
-  ...(['killed', 'wedged', 'fails-fast', 'cut', 'refuses', 'slowed'] as const),
-];
 
 export interface StrikeSettings {
   /** In turn. */

@@ -1,8 +1,6 @@
 // The physical KV blocks of one engine, in the order in which vLLM allocates and evicts them.
+import type { BlockKey } from './block-key.ts';
 import { CachedBlocks } from './cached-blocks.ts';
-
-/** Chained key of a full block: equal keys mean equal tokens from the start of the sequence. */
-export type BlockKey = string | number | bigint;
 
 export interface BlockPoolOptions {
   /** Number of blocks including block 0, vLLM's null block, which is never allocated. At least 2. */

@@ -1,6 +1,6 @@
 // The blocks of a pool by their cache keys, in lists on typed arrays. A simulation caches, looks up and drops
 // millions of blocks, and a Map that loses as many keys as it gains is rebuilt again and again.
-import type { BlockKey } from './block-pool.ts';
+import type { BlockKey } from './block-key.ts';
 
 /** No block: block 0 is never cached. */
 const none = 0;

@@ -9,12 +9,8 @@ export {
   type ExtraKey,
 } from './block-hash.ts';
 export type { HashValue } from './block-hash-encoding.ts';
-export {
-  type BlockKey,
-  type BlockObserver,
-  BlockPool,
-  type BlockPoolOptions,
-} from './block-pool.ts';
+export type { BlockKey } from './block-key.ts';
+export { type BlockObserver, BlockPool, type BlockPoolOptions } from './block-pool.ts';
 export {
   type ChainHash,
   chainRoot,

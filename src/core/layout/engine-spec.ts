@@ -9,7 +9,7 @@ import {
   type WeightPrecision,
 } from '../engine/index.ts';
 import { bytesOfDtype, bytesOfKvDtype } from './dtypes.ts';
-import type { HostOverrides, StepCostSource } from './step-cost.ts';
+import type { HostOverrides, StepCostSource } from './step-cost-source.ts';
 
 /** vLLM's scheduler settings; unset ones have vLLM's defaults for the GPU. */
 export type SchedulerSettings = {

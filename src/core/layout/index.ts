@@ -20,13 +20,8 @@ export { type ServingPointSpec, sizeServingPoint } from './serving-point.ts';
 export type { Effect, Program, Setting } from './setting.ts';
 export { dtypeNotes, gpusPerNode, type SizedEngine, sizeEngine } from './size-engine.ts';
 export { type SizingSettings, sizingSettings } from './sizing-settings.ts';
-export {
-  adjustedStepCost,
-  type HostOverrides,
-  lockstepCost,
-  profileHost,
-  type StepCostSource,
-} from './step-cost.ts';
+export { adjustedStepCost, lockstepCost, profileHost } from './step-cost.ts';
+export type { HostOverrides, StepCostSource } from './step-cost-source.ts';
 export {
   type SettingName,
   type Settings,

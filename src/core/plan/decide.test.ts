@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { defaultThresholds } from '../values/index.ts';
 import { decide } from './decide.ts';
 import type { PlanFacts } from './facts.ts';
-import { offloadKinds, prefixReuseKinds, stackKinds } from './input.ts';
+import { offloadKinds, prefixReuseKinds, stackKinds } from './kinds.ts';
 import { rules } from './rules.ts';
 import { resolveThresholds } from './thresholds.ts';
 

@@ -1,7 +1,7 @@
 // Applies the rules: decides, refuses, and compares the decision with the request.
 import type { Thresholds } from '../values/index.ts';
 import type { PlanFacts } from './facts.ts';
-import type { OffloadKind, StackKind } from './input.ts';
+import type { OffloadKind, StackKind } from './kinds.ts';
 import { offloadChoices, type Refusal, type Rule, rules, stackChoice } from './rules.ts';
 
 export interface Decision {

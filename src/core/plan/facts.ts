@@ -1,6 +1,6 @@
 // Inputs of the rules, all resolved: one number or one boolean each.
-import type { StackNeed } from './chart-coverage.ts';
-import type { OffloadKind, PrefixReuse, StackKind } from './input.ts';
+import type { OffloadKind, PrefixReuse, StackKind } from './kinds.ts';
+import type { StackNeed } from './stack-needs.ts';
 
 /** Workload, fleet and team. */
 export interface PlanFacts {

@@ -1,25 +1,28 @@
 // Plans: the schema of the input and the rules that decide. Layouts are simulated in tools/plan.
-export { chartCovers, chartLacks, type StackNeed, stackNeeds } from './chart-coverage.ts';
+export { chartCovers, chartLacks } from './chart-coverage.ts';
 export { contradictions } from './contradictions.ts';
 export { type Decision, decide } from './decide.ts';
 export type { PlanFacts } from './facts.ts';
 export {
-  type OffloadKind,
-  offloadKinds,
   type PlanInput,
   type PlanInputKey,
   type PlanRouting,
-  type PrefixReuse,
   planInputJsonSchema,
   planInputKeys,
   planInputSchema,
   planRoutings,
-  prefixReuseKinds,
   routingOfLlmd,
+} from './input.ts';
+export {
+  type OffloadKind,
+  offloadKinds,
+  type PrefixReuse,
+  prefixReuseKinds,
   type StackKind,
   stackKinds,
-} from './input.ts';
+} from './kinds.ts';
 export { offloadChoices, type Refusal, type RuleId, rules } from './rules.ts';
+export { type StackNeed, stackNeeds } from './stack-needs.ts';
 export {
   type OverriddenThreshold,
   resolveThresholds,

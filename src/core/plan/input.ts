@@ -2,15 +2,9 @@
 import { z } from 'zod';
 import { policyNames } from '../routing/index.ts';
 import { thresholdsSchema } from '../values/index.ts';
-import { stackNeeds } from './chart-coverage.ts';
+import { offloadKinds, prefixReuseKinds, stackKinds } from './kinds.ts';
+import { stackNeeds } from './stack-needs.ts';
 
-/** Ways in which prompts share prefixes. */
-export const prefixReuseKinds = ['none', 'system-prompt', 'rag', 'multi-turn', 'agents'] as const;
-export type PrefixReuse = (typeof prefixReuseKinds)[number];
-export const stackKinds = ['production-stack', 'own-stack', 'single-engine'] as const;
-export type StackKind = (typeof stackKinds)[number];
-export const offloadKinds = ['none', 'native', 'lmcache'] as const;
-export type OffloadKind = (typeof offloadKinds)[number];
 /** A router that is not Spillway's: the prefix scorers of llm-d's tiered-prefix-cache guide. */
 export const routingOfLlmd = 'llm-d';
 /** Routers that a plan can simulate. */

@@ -3,7 +3,7 @@ import { counted } from '../base/index.ts';
 import type { Thresholds } from '../values/index.ts';
 import { chartCovers, chartLacks } from './chart-coverage.ts';
 import type { PlanFacts } from './facts.ts';
-import type { OffloadKind, StackKind } from './input.ts';
+import type { OffloadKind, StackKind } from './kinds.ts';
 
 export type RuleId =
   | 'no-kubernetes'

@@ -12,15 +12,15 @@ import {
 } from '../attempts/index.ts';
 import type { EngineRequest } from '../engine/index.ts';
 import type { Ticket } from '../routing/index.ts';
-import type { Handoffs } from './disaggregation.ts';
 import type { FleetEngine } from './fleet-engine.ts';
 import type { SimulatedRequest } from './fleet-options.ts';
 import { engineRequestOf } from './fleet-request.ts';
+import type { Handoffs } from './handoffs.ts';
 import { SecondLeg, type SecondLegRequest } from './second-leg.ts';
 
 /** What the fleet provides to its requests. */
 export interface AttemptFleet {
-  readonly handoffs: Handoffs | undefined;
+  readonly handoffs: Handoffs<Attempt> | undefined;
   /** Undefined if requests are never sent to two engines at once. */
   readonly hedging: Hedging | undefined;
   /** Tokens per block id of the traffic. */
@@ -214,7 +214,8 @@ export class Attempt implements AttemptEffects, EngineAttempt, SecondLegRequest 
     const wanted = this.leg === 'prefill' ? 1 : Math.max(1, request.outputTokens);
     const { blockSize } = engine.config;
     const sent = engineRequestOf(request, index, this.#fleet.blockTokens, blockSize);
-    engine.add({ ...sent, maxTokens: wanted, attempt: this }, this.#fleet.nowSeconds());
+    const attempted: AttemptedRequest = { ...sent, maxTokens: wanted, attempt: this };
+    engine.add(attempted, this.#fleet.nowSeconds());
     this.#fleet.startStep(engine);
   }
 
@@ -337,7 +338,10 @@ export class Attempt implements AttemptEffects, EngineAttempt, SecondLegRequest 
 
   requestEnded(): void {}
 
-  #pickPrefill(handoffs: Handoffs, tried: ReadonlySet<string> | undefined): Ticket | undefined {
+  #pickPrefill(
+    handoffs: Handoffs<Attempt>,
+    tried: ReadonlySet<string> | undefined,
+  ): Ticket | undefined {
     const { remotePrefillTokensMin = 0 } = handoffs.disaggregation;
     this.#decodeTicket = undefined;
     if (remotePrefillTokensMin > 0) {
@@ -373,7 +377,7 @@ export class Attempt implements AttemptEffects, EngineAttempt, SecondLegRequest 
 }
 
 /** Inside an engine a request refers to its attempt: each token needs it. */
-export interface AttemptedRequest extends EngineRequest {
+interface AttemptedRequest extends EngineRequest {
   readonly attempt: Attempt;
 }
 

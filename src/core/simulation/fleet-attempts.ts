@@ -12,11 +12,11 @@ import { type Clock, seededRandom } from '../base/index.ts';
 import { NoEndpointError, type Ticket } from '../routing/index.ts';
 import type { RequestSource } from '../traces/index.ts';
 import { Attempt, type AttemptFleet } from './attempt.ts';
-import type { Handoffs } from './disaggregation.ts';
 import type { FleetEngine } from './fleet-engine.ts';
 import type { FleetSimulationOptions } from './fleet-options.ts';
 import { routingRequestOf, wordsOf } from './fleet-request.ts';
 import type { FleetRouters } from './fleet-routers.ts';
+import type { Handoffs } from './handoffs.ts';
 import type { RequestLog } from './request-log.ts';
 
 export interface FleetAttemptsOptions {
@@ -26,7 +26,7 @@ export interface FleetAttemptsOptions {
   readonly routers: FleetRouters;
   /** Routers of the engines that respond; the same unless prefill is disaggregated. */
   readonly decodeRouters: FleetRouters;
-  readonly handoffs: Handoffs | undefined;
+  readonly handoffs: Handoffs<Attempt> | undefined;
   readonly log: RequestLog;
   /** One-way time between router and engine. */
   readonly networkSeconds: number;
@@ -39,7 +39,7 @@ const progressEvery = 256;
 const tickSeconds = 0.25;
 
 export class FleetAttempts implements AttemptFleet {
-  readonly handoffs: Handoffs | undefined;
+  readonly handoffs: Handoffs<Attempt> | undefined;
   readonly blockTokens: number;
   readonly tellsUsage: boolean;
   readonly #of: FleetAttemptsOptions;
@@ -174,7 +174,7 @@ export class FleetAttempts implements AttemptFleet {
   }
 
   /** Requests whose prompt has been handed over are sent to the engine that responds. */
-  answer(handoffs: Handoffs): void {
+  answer(handoffs: Handoffs<Attempt>): void {
     for (const attempt of handoffs.arrived(this.nowSeconds())) {
       const isLost = !handoffs.exchange.isReady(String(attempt.index));
       if (isLost && handoffs.disaggregation.loadFailure === 'fail') attempt.loseHandover();

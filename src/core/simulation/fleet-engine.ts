@@ -4,14 +4,14 @@ import {
   type EngineConfig,
   type EngineListener,
   EngineModel,
+  type EngineRequest,
   type EngineStats,
   type EngineStep,
 } from '../engine/index.ts';
-import { type Attempt, type AttemptedRequest, attemptOf } from './attempt.ts';
 import { BusyTime } from './busy-time.ts';
 import type { EngineRole } from './disaggregation.ts';
-import type { SimulatedEngine } from './fleet-options.ts';
 import type { FleetEngineResult } from './fleet-result.ts';
+import type { SimulatedEngine } from './simulated-engine.ts';
 
 export interface FleetEngineOptions {
   readonly index: number;
@@ -22,9 +22,13 @@ export interface FleetEngineOptions {
   /** Receives its KV events. */
   readonly listener: EngineListener;
   /** @param externalTokens Tokens of `cachedTokens` that are not from its own cache. */
-  readonly onAdmitted: (attempt: Attempt, cachedTokens: number, externalTokens: number) => void;
+  readonly onAdmitted: (
+    request: EngineRequest,
+    cachedTokens: number,
+    externalTokens: number,
+  ) => void;
   /** Called when tokens arrive. */
-  readonly onTokens: (attempt: Attempt, atSeconds: readonly number[]) => void;
+  readonly onTokens: (request: EngineRequest, atSeconds: readonly number[]) => void;
 }
 
 export class FleetEngine {
@@ -66,7 +70,7 @@ export class FleetEngine {
     return this.#step?.endSeconds ?? this.#model.wakeSeconds;
   }
 
-  add(request: AttemptedRequest, nowSeconds: number): void {
+  add(request: EngineRequest, nowSeconds: number): void {
     this.#model.cutRun(nowSeconds);
     this.#model.add(request);
   }
@@ -85,16 +89,15 @@ export class FleetEngine {
   /** Its step, or run of steps, is done. @param onToken Called with the last token of each request. */
   endStep(
     lastArrivalSeconds: number,
-    onToken: (attempt: Attempt, outputIndex: number, engine: number) => void,
+    onToken: (request: EngineRequest, outputIndex: number, engine: number) => void,
   ): void {
     const step = this.#step as EngineStep;
     this.#step = undefined;
     const { startSeconds, endsSeconds } = step;
     this.#busy.add(startSeconds, endsSeconds, lastArrivalSeconds);
     this.#model.complete(step, (request, outputIndex) => {
-      const attempt = attemptOf(request);
-      this.#options.onTokens(attempt, endsSeconds);
-      onToken(attempt, outputIndex, this.index);
+      this.#options.onTokens(request, endsSeconds);
+      onToken(request, outputIndex, this.index);
       return false;
     });
   }
@@ -143,7 +146,7 @@ export class FleetEngine {
     const over = step.endsSeconds.slice(0, -1);
     this.#busy.add(step.startSeconds, [...over, nowSeconds], lastArrivalSeconds);
     for (const request of step.requests) {
-      this.#options.onTokens(attemptOf(request), over);
+      this.#options.onTokens(request, over);
       this.#past.output += over.length;
     }
   }
@@ -153,7 +156,7 @@ export class FleetEngine {
     const { config, cost, createConnector } = engine;
     const admitted: EngineListener['admitted'] = (request, cachedTokens, _now, externalTokens) => {
       this.#computedTokens += request.promptTokens - cachedTokens;
-      onAdmitted(attemptOf(request), cachedTokens, externalTokens);
+      onAdmitted(request, cachedTokens, externalTokens);
     };
     const connector = createConnector?.(index);
     const { countsEvicted } = engine;

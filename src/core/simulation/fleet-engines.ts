@@ -10,7 +10,8 @@ import {
 } from '../engine/index.ts';
 import { type StepCostSource, sizeEngine } from '../layout/index.ts';
 import type { TraceRequest } from '../traces/index.ts';
-import type { SimulatedEngine, SimulatedRequest } from './fleet-options.ts';
+import type { SimulatedRequest } from './fleet-options.ts';
+import type { SimulatedEngine } from './simulated-engine.ts';
 
 /** Tokens per block id of the Mooncake trace. */
 export const traceBlockTokens = 512;

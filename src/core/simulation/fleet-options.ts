@@ -1,30 +1,17 @@
 // Options of a fleet simulation: engines, requests, the routers in front of them, and failures.
 import type { AdmissionLimits, AdmissionSettings, HedgeSettings } from '../attempts/index.ts';
-import type { EngineConfig, KvConnector, StepCostModel } from '../engine/index.ts';
 import {
   defaultSaturationLimits,
   type ParameterValues,
-  type Policy,
-  type PolicyOptions,
   type SaturationLimits,
 } from '../routing/index.ts';
 import type { RequestSource, WorkloadRequest } from '../traces/index.ts';
 import type { Disaggregation } from './disaggregation.ts';
+import type { PolicyChoice } from './policy-choice.ts';
+import type { SimulatedEngine } from './simulated-engine.ts';
 
 /** One request of a trace; equal block ids mean equal text after an equal prefix. */
 export type SimulatedRequest = WorkloadRequest;
-
-export interface SimulatedEngine {
-  readonly config: EngineConfig;
-  readonly cost: StepCostModel;
-  /** The tiers below the engine's KV cache; engines may share the stores behind theirs. */
-  readonly createConnector?: ((engine: number) => KvConnector) | undefined;
-  /** Whether prompts that are computed again after an eviction are counted. @default false */
-  readonly countsEvicted?: boolean | undefined;
-}
-
-/** By name; or one object, for a single router; or a factory called for each router. */
-export type PolicyChoice = Policy | string | ((options: PolicyOptions) => Policy);
 
 /** An engine that stops during its work and returns with an empty cache. */
 export interface EngineFailure {

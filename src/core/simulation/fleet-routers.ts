@@ -16,8 +16,8 @@ import {
   type Ticket,
 } from '../routing/index.ts';
 import { attemptOf } from './attempt.ts';
-import type { PolicyChoice } from './fleet-options.ts';
 import { hashOf, storedEvent } from './fleet-request.ts';
+import type { PolicyChoice } from './policy-choice.ts';
 
 export interface FleetRoutersOptions {
   readonly policy: PolicyChoice;

@@ -1,18 +1,21 @@
 // A fleet of engine models behind the real routing core, on a virtual clock: shows the effect of a policy
 // on traffic in seconds instead of GPU-hours.
 import { ManualClock } from '../base/index.ts';
+import type { EngineRequest } from '../engine/index.ts';
 import { type RequestSource, tracedRequests } from '../traces/index.ts';
-import type { Attempt } from './attempt.ts';
-import { type EngineRole, Handoffs } from './disaggregation.ts';
+import { type Attempt, attemptOf } from './attempt.ts';
+import type { EngineRole } from './disaggregation.ts';
 import { Earliest } from './earliest.ts';
 import { FleetAttempts } from './fleet-attempts.ts';
 import { FleetEngine } from './fleet-engine.ts';
-import type { FleetSimulationOptions, SimulatedEngine } from './fleet-options.ts';
+import type { FleetSimulationOptions } from './fleet-options.ts';
 import type { FleetSimulationResult } from './fleet-result.ts';
 import { FleetRouters } from './fleet-routers.ts';
 import { FleetSeries } from './fleet-series.ts';
+import { Handoffs } from './handoffs.ts';
 import { type OutageEdge, outageEdges } from './outages.ts';
 import { RequestLog } from './request-log.ts';
+import type { SimulatedEngine } from './simulated-engine.ts';
 
 const reportSecondsDefault = 5;
 const networkSecondsDefault = 0.0005;
@@ -31,7 +34,7 @@ class Fleet {
   readonly #routers: FleetRouters;
   /** Routers of the decode engines, where prefill is disaggregated. */
   readonly #decodeRouters: FleetRouters;
-  readonly #handoffs: Handoffs | undefined;
+  readonly #handoffs: Handoffs<Attempt> | undefined;
   readonly #engines: readonly FleetEngine[];
   readonly #engineOf: ReadonlyMap<string, FleetEngine>;
   readonly #earliest: Earliest;
@@ -48,7 +51,7 @@ class Fleet {
     const saturation = options.admission?.saturation;
     this.#routers = new FleetRouters({ ...options, saturation }, this.#clock);
     const { disaggregation, routers = 1, seed = 1 } = options;
-    this.#handoffs = disaggregation && new Handoffs(disaggregation, this.#networkSeconds);
+    this.#handoffs = disaggregation && new Handoffs<Attempt>(disaggregation, this.#networkSeconds);
     this.#decodeRouters = disaggregation
       ? new FleetRouters(
           { ...options, policy: disaggregation.decodePolicy, seed: seed + routers },
@@ -98,7 +101,7 @@ class Fleet {
         this.#report();
         nextReport += reportSeconds;
       } else if (now === outage) this.#changeState(this.#outages.shift() as OutageEdge);
-      else if (now === handoff) this.#handOver(this.#handoffs as Handoffs);
+      else if (now === handoff) this.#handOver(this.#handoffs as Handoffs<Attempt>);
       else if (now === arrival) this.#attempts.arrive();
       else if (now === tick) this.#attempts.tick();
       else this.#act(engine as FleetEngine);
@@ -132,12 +135,14 @@ class Fleet {
     const routers = this.#routersOf(role);
     routers.addEngine(url);
     const listener = routers.kvListener(url, engine.config.blockSize);
-    const onAdmitted = (attempt: Attempt, cachedTokens: number, externalTokens: number) => {
+    const onAdmitted = (request: EngineRequest, cachedTokens: number, externalTokens: number) => {
       // Tokens read from another engine were counted there.
       if (role === 'decode' && externalTokens > 0) return;
+      const attempt = attemptOf(request);
       if (attempt.admitted(index, cachedTokens)) this.#log.admitted(attempt.index, cachedTokens);
     };
-    const onTokens = (attempt: Attempt, atSeconds: readonly number[]) => {
+    const onTokens = (request: EngineRequest, atSeconds: readonly number[]) => {
+      const attempt = attemptOf(request);
       // The client sees only the tokens of the decode leg.
       if (attempt.leg === 'prefill') return;
       this.#log.tokens(attempt.index, attempt.outputTokens, atSeconds, this.#networkSeconds);
@@ -179,7 +184,7 @@ class Fleet {
   }
 
   /** KV has reached its reader, or a request the router's second pick. */
-  #handOver(handoffs: Handoffs): void {
+  #handOver(handoffs: Handoffs<Attempt>): void {
     const nowSeconds = this.#clock.nowSeconds();
     for (const engine of handoffs.exchange.advance(nowSeconds)) {
       this.#startStep(this.#engines[engine] as FleetEngine);
@@ -216,8 +221,8 @@ class Fleet {
   }
 }
 
-function giveToken(attempt: Attempt, outputIndex: number, engine: number): void {
-  attempt.token(outputIndex, engine);
+function giveToken(request: EngineRequest, outputIndex: number, engine: number): void {
+  attemptOf(request).token(outputIndex, engine);
 }
 
 /** A source as given, or one that replays a trace, whose arrivals may be accelerated. */

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '../base/index.ts';
 import { percentile } from '../stats/index.ts';
-import type { SimulatedEngine, SimulatedRequest } from './fleet-options.ts';
+import type { SimulatedRequest } from './fleet-options.ts';
 import { fleetOf, simulateFleet, traceBlockTokens } from './index.ts';
+import type { SimulatedEngine } from './simulated-engine.ts';
 
 const requestCount = 2_000;
 const engineCount = 4;

@@ -8,14 +8,13 @@ export { type FleetOptions, fleetOf, traceBlockTokens, withSessions } from './fl
 export {
   type EngineFailure,
   type FleetSimulationOptions,
-  type PolicyChoice,
-  type SimulatedEngine,
   type SimulatedRequest,
   simulatedAdmission,
 } from './fleet-options.ts';
 export type { FleetEngineResult, FleetSimulationResult } from './fleet-result.ts';
 export type { FleetSample } from './fleet-series.ts';
 export type { HandoffResults } from './handoff-log.ts';
+export type { PolicyChoice } from './policy-choice.ts';
 export { type NamedPolicy, policyNamed, simulatedPolicyNames } from './policy-named.ts';
 export {
   type HitPolicy,
@@ -25,5 +24,6 @@ export {
   prefixHits,
 } from './prefix-hits.ts';
 export { type RunOptions, type RunResult, type RunSample, replayRun } from './run-replay.ts';
+export type { SimulatedEngine } from './simulated-engine.ts';
 export { backlogGrowth, overloadedGrowth } from './stability.ts';
 export { recordOf, type TimedHandoff, type Timing, timingsOf } from './timing.ts';

@@ -1,7 +1,8 @@
 // Policies of a simulated fleet by name: those of the router, and those of other projects.
 import { peerPolicies } from '../peer-policies/index.ts';
 import { type PolicyDefinition, policies } from '../routing/index.ts';
-import type { PolicyChoice, SimulatedEngine } from './fleet-options.ts';
+import type { PolicyChoice } from './policy-choice.ts';
+import type { SimulatedEngine } from './simulated-engine.ts';
 
 const simulatedPolicies: readonly PolicyDefinition[] = [...policies, ...peerPolicies];
 

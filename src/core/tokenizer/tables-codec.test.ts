@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { byteToCharacter } from './byte-level.ts';
-import type { TokenizerJson } from './definition.ts';
 import { decodeTables, encodeTables, Tokenizer, tokenTables } from './index.ts';
+import type { TokenizerJson } from './tokenizer-json.ts';
 
 test('encoded and decoded tables yield the same tokens for any vocabulary and text', () => {
   fc.assert(

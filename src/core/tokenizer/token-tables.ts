@@ -1,8 +1,8 @@
 // The look-up tables of a tokenizer: built once from tokenizer.json, stored as typed arrays.
 import { InputError } from '../base/index.ts';
 import { byteOfCharacter, byteToCharacter } from './byte-level.ts';
-import type { AddedTokenJson, TokenizerJson } from './definition.ts';
 import { type MergeArrays, MergeTable } from './merge-table.ts';
+import type { AddedTokenJson, TokenizerJson } from './tokenizer-json.ts';
 import { Vocabulary } from './vocabulary.ts';
 import { wordSlots } from './word-table.ts';
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { byteToCharacter } from './byte-level.ts';
-import type { TokenizerJson } from './definition.ts';
 import { Tokenizer } from './index.ts';
 import { MergeTable } from './merge-table.ts';
 import { mergeWord } from './merge-word.ts';
+import type { TokenizerJson } from './tokenizer-json.ts';
 import { toRegExp } from './word-pattern.ts';
 
 /**

@@ -3,12 +3,13 @@
 import { InputError } from '../base/index.ts';
 import { byteToCharacter } from './byte-level.ts';
 import { ChatTemplate, type ChatTemplateOptions, type TemplateMessage } from './chat-template.ts';
-import type { AddedTokenJson, PostProcessorJson, TokenizerDefinition } from './definition.ts';
+import type { TokenizerDefinition } from './definition.ts';
 import { IncrementalDecoder } from './incremental-decoder.ts';
 import { MergeTable } from './merge-table.ts';
 import { mergeWord } from './merge-word.ts';
 import type { PieceCache } from './piece-cache.ts';
 import { tokenTables } from './token-tables.ts';
+import type { AddedTokenJson, PostProcessorJson } from './tokenizer-json.ts';
 import { Vocabulary } from './vocabulary.ts';
 import { WordCache } from './word-cache.ts';
 import { type WordSplitter, wordSplitter } from './word-pattern.ts';

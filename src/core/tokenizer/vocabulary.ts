@@ -1,5 +1,5 @@
 // The bytes of each token, in one array: 151,000 strings would cost ten times the memory.
-import type { AddedTokenJson } from './definition.ts';
+import type { AddedTokenJson } from './tokenizer-json.ts';
 
 export class Vocabulary {
   /** Highest id plus one. */

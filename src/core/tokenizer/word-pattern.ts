@@ -1,7 +1,7 @@
 // Splits text into words before merging, with the patterns of tokenizer.json converted to
 // JavaScript.
 import { InputError } from '../base/index.ts';
-import type { PreTokenizerJson } from './definition.ts';
+import type { PreTokenizerJson } from './tokenizer-json.ts';
 
 /** GPT-2's words: the pattern of a ByteLevel step with `use_regex`. */
 const gpt2Words = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;

@@ -1,20 +1,8 @@
 // Declares Kubernetes as a source of endpoints, with the flags of production-stack's router.
 import { commaList, InputError } from '../../core/base/index.ts';
+import type { ClusterKind, ClusterSettings } from './cluster-settings.ts';
 import type { Discovery } from './discovery.ts';
 import type { EndpointSource, SourceLog } from './endpoint-source.ts';
-
-/** `pod-ip`: one engine per pod, at its address. `service-name`: one per Service, at its name. */
-export type ClusterKind = 'pod-ip' | 'service-name';
-
-export interface ClusterSettings {
-  readonly kind: ClusterKind;
-  readonly port: number;
-  readonly namespaces: readonly string[];
-  /** As `kubectl -l` takes it; '' for all. */
-  readonly labelSelector: string;
-  /** Length of a watch; 0 for the default. */
-  readonly watchSeconds: number;
-}
 
 export const clusterDiscovery: Discovery = {
   kind: 'k8s',

@@ -20,7 +20,7 @@ import {
   openCluster,
 } from '../kubernetes/index.ts';
 import { changesBetween, endpointsByUrl } from './changes.ts';
-import type { ClusterSettings } from './cluster-discovery.ts';
+import type { ClusterSettings } from './cluster-settings.ts';
 import {
   type DiscoveredEndpoint,
   type EndpointChange,

@@ -11,7 +11,7 @@ import {
 } from '../../../test/support/scripted-api-server.ts';
 import { type DnsRecord, startScriptedDns } from '../../../test/support/scripted-dns.ts';
 import { until } from '../../../test/support/until.ts';
-import type { ClusterKind } from './cluster-discovery.ts';
+import type { ClusterKind } from './cluster-settings.ts';
 import { clusterSource } from './cluster-source.ts';
 import { dnsRecords } from './dns-records.ts';
 import type {

@@ -1,6 +1,5 @@
 // One request to an engine, and the receiver of its response.
 import type { ResponseHead } from './response-head.ts';
-import type { UpstreamConnection } from './upstream-connection.ts';
 
 /** A serialised request. */
 export interface UpstreamRequest {
@@ -39,12 +38,21 @@ export interface ResponseSink {
   onFailure(failure: UpstreamFailure): void;
 }
 
+/** The connection that carries a request, as the request needs it. */
+export interface CarryingConnection {
+  /** Whether more of the body could follow at the current position. */
+  readonly betweenChunks: boolean;
+  abort(): void;
+  pause(): void;
+  resume(): void;
+}
+
 /** Handle on a request in flight. */
 export class UpstreamExchange {
   readonly request: UpstreamRequest;
   readonly sink: ResponseSink;
   /** Used by the pool: the connection that carries the request now. */
-  connection: UpstreamConnection | undefined = undefined;
+  connection: CarryingConnection | undefined = undefined;
   /** Used by the pool: whether a stale idle connection has been replaced already. */
   retriedStale = false;
 

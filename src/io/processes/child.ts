@@ -7,6 +7,7 @@ import { DeathCause } from './death-cause.ts';
 import { delay } from './delay.ts';
 import { LineSplitter } from './line-splitter.ts';
 import { guardGroup } from './orphan-guard.ts';
+import type { OutputStream } from './output-stream.ts';
 
 /** The program to start. */
 export interface ChildSpec {
@@ -21,8 +22,6 @@ export interface ChildSpec {
    */
   readonly lifeline: 'pipe' | 'guard';
 }
-
-export type OutputStream = 'stdout' | 'stderr';
 
 /** How a child ended. */
 export interface ChildExit {

@@ -1,5 +1,5 @@
 // Finds the line in the output of a dead child that states the cause of death.
-import type { OutputStream } from './child.ts';
+import type { OutputStream } from './output-stream.ts';
 
 /**
  * An exception as Python's tracebacks and Node's uncaught errors print it, alone on its line or after

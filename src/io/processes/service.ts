@@ -1,9 +1,10 @@
 // Keeps a child running: starts it, waits until it is ready, restarts it when it dies, and stops
 // it.
 import { forgiveAfterMs, restartDelayMs } from './backoff.ts';
-import { Child, type ChildSpec, type OutputStream } from './child.ts';
+import { Child, type ChildSpec } from './child.ts';
 import { delay } from './delay.ts';
 import { ChildError } from './errors.ts';
+import type { OutputStream } from './output-stream.ts';
 import { type ProbeTls, probe } from './probe.ts';
 
 export interface ServiceSpec extends ChildSpec {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { adviceOn, breakEvenSets, type OffloadFigures } from './advice.ts';
-import type { Estimate, Gain, Scenario } from './plan.ts';
+import type { Estimate, Gain, Scenario } from './scenario.ts';
 
 const exactly = (value: number): Estimate => ({ mean: value, low: value, high: value });
 const gain = (mean: number, ttft = 0): Gain => ({

@@ -2,7 +2,7 @@
 import type { Decision, OffloadKind } from '../../core/plan/index.ts';
 import { milliseconds, number, roundChange, roundPercent } from '../report/index.ts';
 import { range } from './figures.ts';
-import type { Gain, Scenario } from './plan.ts';
+import type { Gain, Scenario } from './scenario.ts';
 
 /** A layout that performs better than the decided one. */
 export interface Advice {

@@ -1,7 +1,6 @@
 // Computes figures with intervals from a few simulated fleets.
-
-import type { Estimate, Gain } from './plan.ts';
 import type { Played } from './played.ts';
+import type { Estimate, Gain } from './scenario.ts';
 
 /** Student's t at 95 %, one-sided, by degrees of freedom from 1. */
 const studentT95 = [6.314, 2.92, 2.353, 2.132, 2.015, 1.943, 1.895, 1.86, 1.833, 1.812];

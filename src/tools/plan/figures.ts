@@ -1,5 +1,5 @@
 // Formatting of figures that only plans use.
-import type { Estimate } from './plan.ts';
+import type { Estimate } from './scenario.ts';
 
 /** Formats a mean with its interval. */
 export function range(estimate: Estimate, text: (value: number) => string): string {

@@ -7,10 +7,11 @@ import { adviceOn } from './advice.ts';
 import { figure, gainHull, gainOf, hull, noSurerThan, share } from './estimates.ts';
 import { kvDtypeAdvice, withFp8Kv } from './kv-dtype.ts';
 import { modelErrors } from './model-errors.ts';
-import type { Estimate, Gain, Impact, Purchase, Scenario } from './plan.ts';
+import type { Impact, Purchase } from './plan.ts';
 import { sharesPrefixes } from './plan-traffic.ts';
 import { assumedLink, type PlayOptions, playLayout } from './play.ts';
 import type { Played } from './played.ts';
+import type { Estimate, Gain, Scenario } from './scenario.ts';
 import { dollarsPerGibHour } from './transfer.ts';
 
 export interface ImpactOptions {

@@ -3,7 +3,8 @@ import { kvBytesPerToken, multipliesFp8 } from '../../core/engine/index.ts';
 import { number, roundChange } from '../report/index.ts';
 import { range } from './figures.ts';
 import { type EngineLayout, resized } from './layout.ts';
-import type { Gain, KvDtypeAdvice } from './plan.ts';
+import type { KvDtypeAdvice } from './plan.ts';
+import type { Gain } from './scenario.ts';
 
 /** Minimum gain that justifies testing whether responses change. */
 const gainMin = 0.02;

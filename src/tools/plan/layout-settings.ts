@@ -2,7 +2,7 @@
 import { kvBytesPerToken } from '../../core/engine/index.ts';
 import { type Decision, type PlanRouting, routingOfLlmd } from '../../core/plan/index.ts';
 import type { EngineLayout } from './layout.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, Routing } from './plan.ts';
 import { isConversation, requestsAtRate } from './plan-traffic.ts';
 import type { PlanWorkload } from './resolve-input.ts';
 
@@ -19,17 +19,6 @@ export const requestsMin = 400;
 const requestsMax = 1200;
 /** Approximate maximum number of tokens in one simulated fleet; bounds the run time of a plan. */
 const simulatedTokensMax = 16e6;
-
-/** The router of a plan. */
-export interface Routing {
-  /** Policy of Spillway's router, as in the values file. */
-  readonly policy: string;
-  readonly because: string;
-  /** Simulated policy; differs from `policy` if the input names another router than Spillway's. */
-  readonly simulated: string;
-  /** Other routers that the input allows; intervals cover them. */
-  readonly alternatives: readonly string[];
-}
 
 /** @param settled Policy that the input sets. */
 export function routing(

@@ -1,9 +1,9 @@
 // The plan as JSON: camelCase keys as in the input, shares as fractions, times in milliseconds.
-
 import { chartCovers, chartLacks } from '../../core/plan/index.ts';
 import { pricePerMillionTokens } from './figures.ts';
 import { gateShell } from './gate-line.ts';
-import type { Gain, Plan, Scenario } from './plan.ts';
+import type { Plan } from './plan.ts';
+import type { Gain, Scenario } from './scenario.ts';
 import { customResources, operatorKinds } from './sections.ts';
 import { hostMemory, transferBreakEven } from './transfer.ts';
 

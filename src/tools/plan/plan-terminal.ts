@@ -4,7 +4,8 @@ import { dollars, milliseconds, number, roundChange, roundPercent } from '../rep
 import { offloadNames } from './advice.ts';
 import { range } from './figures.ts';
 import { gateShell } from './gate-line.ts';
-import type { Plan, Scenario } from './plan.ts';
+import type { Plan } from './plan.ts';
+import type { Scenario } from './scenario.ts';
 import { goalsText, routingGainMin, stackNames, verdictLines } from './sections.ts';
 
 export interface TerminalOptions {

@@ -4,50 +4,8 @@ import type { Thresholds } from '../../core/values/index.ts';
 import type { Advice } from './advice.ts';
 import type { Assumption } from './assumptions.ts';
 import type { EngineLayout } from './layout.ts';
-import type { Routing } from './layout-settings.ts';
 import type { PlanOperations, PlanWorkload } from './resolve-input.ts';
-import type { Shortfall } from './shortfalls.ts';
-
-/** A figure with the interval that contains 90 % of the simulated fleets. */
-export interface Estimate {
-  readonly mean: number;
-  readonly low: number;
-  readonly high: number;
-}
-
-/** Results of a simulated layout. */
-export interface Scenario {
-  readonly label: string;
-  readonly engines: number;
-  readonly kvOffload: 'none' | 'native' | 'lmcache';
-  readonly policy: string;
-  /** Output tokens per second of the whole fleet. */
-  readonly throughput: Estimate;
-  readonly ttftMs: Estimate;
-  readonly tpotMs: Estimate;
-  readonly e2eMs: Estimate;
-  /** Share of the requests that meet every goal; 1 without goals. */
-  readonly goodput: Estimate;
-  /** Share of prompt tokens that were cached. */
-  readonly hitRate: Estimate;
-  readonly kvUseP99: Estimate;
-  readonly preemptionsPerMinute: Estimate;
-  /** Tokens computed again after an eviction or a preemption, over all prompt tokens computed. */
-  readonly redundantPrefill: Estimate;
-  /** Requests arrive faster than they are served, so latencies keep growing. */
-  readonly isOverloaded: boolean;
-  readonly pricePerHour: number | undefined;
-}
-
-/** Gain of one layout over another, from paired runs. */
-export interface Gain {
-  readonly of: string;
-  readonly over: string;
-  /** 0.2: 20 % more output tokens per second. */
-  readonly throughput: Estimate;
-  /** −0.3: TTFT is 30 % shorter. */
-  readonly ttft: Estimate;
-}
+import type { Gain, Scenario } from './scenario.ts';
 
 /** Advice on the data type of the KV cache. */
 export interface KvDtypeAdvice {
@@ -153,4 +111,21 @@ export interface Plan {
   readonly shortfalls: readonly Shortfall[];
   readonly warnings: readonly string[];
   readonly assumptions: readonly Assumption[];
+}
+
+/** The router of a plan. */
+export interface Routing {
+  /** Policy of Spillway's router, as in the values file. */
+  readonly policy: string;
+  readonly because: string;
+  /** Simulated policy; differs from `policy` if the input names another router than Spillway's. */
+  readonly simulated: string;
+  /** Other routers that the input allows; intervals cover them. */
+  readonly alternatives: readonly string[];
+}
+
+export interface Shortfall {
+  readonly of: 'budget' | 'load' | 'goals' | 'needs';
+  /** One sentence without a full stop. */
+  readonly because: string;
 }

@@ -10,7 +10,8 @@ import {
   rulesFile,
 } from '../../core/observability/index.ts';
 import type { Thresholds } from '../../core/values/index.ts';
-import type { Estimate, Plan, Scenario } from './plan.ts';
+import type { Plan } from './plan.ts';
+import type { Estimate, Scenario } from './scenario.ts';
 
 /** Where the alerts are explained. */
 const runbooks = 'docs/guide/alerts.md';

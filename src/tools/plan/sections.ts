@@ -14,8 +14,9 @@ import { offloadNames } from './advice.ts';
 import { chartPolicy } from './chart-values.ts';
 import { pricePerMillionTokens, range } from './figures.ts';
 import type { EngineLayout } from './layout.ts';
-import type { Gain, Plan, Scenario } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { sharesPrefixes } from './plan-traffic.ts';
+import type { Gain, Scenario } from './scenario.ts';
 import { hostMemory, transferBreakEven } from './transfer.ts';
 import { offloadGiBPerWorker, spansNodes } from './values-file.ts';
 

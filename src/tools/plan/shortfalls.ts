@@ -1,16 +1,9 @@
 // Shortfalls of a plan that stands: budget, load, goals and features.
-
 import { counted } from '../../core/base/index.ts';
 import { chartLacks } from '../../core/plan/index.ts';
 import { dollars, milliseconds, roundPercent } from '../report/index.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, Shortfall } from './plan.ts';
 import { goodputMin } from './sizing.ts';
-
-export interface Shortfall {
-  readonly of: 'budget' | 'load' | 'goals' | 'needs';
-  /** One sentence without a full stop. */
-  readonly because: string;
-}
 
 /**
  * Returns the shortfalls. None is a rule of the decider: they do not change the exit status.

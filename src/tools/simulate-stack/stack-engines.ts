@@ -12,7 +12,7 @@ import {
   vainEntryKeys,
   vainSettings,
 } from '../../core/layout/index.ts';
-import { checkEngineCount, type SimulatedEngine } from '../../core/simulation/index.ts';
+import { checkEngineCount } from '../../core/simulation/index.ts';
 import {
   engineCount,
   engineKind,
@@ -24,15 +24,9 @@ import { readGpuSpec, readModelSpec } from '../../io/models/index.ts';
 import { readStepCostSource } from '../../io/profile/index.ts';
 import { type OffloadSettings, offloadSettings } from './offload-settings.ts';
 import { type Outage, SharedStores } from './shared-stores.ts';
+import type { StackEngine } from './stack-engine.ts';
 import { isDisaggregated, type PooledEngine, poolsOf, type StackPools } from './stack-pools.ts';
 import { type OffloadChoice, tiersOf } from './stack-tiers.ts';
-
-/** One engine, with the details for the report. */
-export interface StackEngine extends SimulatedEngine, Omit<SizedEngine, 'config' | 'cost'> {
-  readonly name: string;
-  /** Description of the tiers below the KV cache in HBM; undefined for none. */
-  readonly offload: string | undefined;
-}
 
 export interface SimulatedStack {
   readonly engines: readonly StackEngine[];

@@ -6,7 +6,7 @@ import { lmcacheRoles } from '../../core/layout/index.ts';
 import type { Disaggregation, EngineRole } from '../../core/simulation/index.ts';
 import type { ModelEntry, Values } from '../../core/values/index.ts';
 import type { KvTransfer } from './offload-settings.ts';
-import type { StackEngine } from './stack-engines.ts';
+import type { StackEngine } from './stack-engine.ts';
 
 /** One engine of the stack with its entry and its settings of KV transfer. */
 export interface PooledEngine {

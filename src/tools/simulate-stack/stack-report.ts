@@ -13,7 +13,7 @@ import {
 } from '../simulate-report/index.ts';
 import { handoffJson, handoffLines } from './pool-report.ts';
 import { routersOf, type StackRun } from './stack.ts';
-import type { StackEngine } from './stack-engines.ts';
+import type { StackEngine } from './stack-engine.ts';
 
 /** Returns the run in the keys of `vllm bench serve`; figures without a key there are under `spillway`. */
 export function stackJson(run: StackRun): Record<string, unknown> {

@@ -22,7 +22,8 @@ import type { InputText } from '../../io/values/index.ts';
 import { readWorkload } from '../../io/workloads/index.ts';
 import { type Stability, stabilityOf } from '../simulate-report/index.ts';
 import type { Outage } from './shared-stores.ts';
-import { type StackEngine, stackOf } from './stack-engines.ts';
+import type { StackEngine } from './stack-engine.ts';
+import { stackOf } from './stack-engines.ts';
 import type { StackPools } from './stack-pools.ts';
 import type { OffloadChoice } from './stack-tiers.ts';
 

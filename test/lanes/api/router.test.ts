@@ -9,7 +9,7 @@ import { parseAllDocuments } from 'yaml';
 import { createEngineServer } from '../../../src/apps/engine/index.ts';
 import { startRouter } from '../../../src/apps/router/index.ts';
 import { defaultEngineConfig } from '../../../src/core/engine/index.ts';
-import type { ClusterKind } from '../../../src/io/endpoints/cluster-discovery.ts';
+import type { ClusterKind } from '../../../src/io/endpoints/cluster-settings.ts';
 import { clusterSource } from '../../../src/io/endpoints/cluster-source.ts';
 import { type ClusterAccess, openCluster } from '../../../src/io/kubernetes/index.ts';
 import { createLogger } from '../../../src/io/log/index.ts';

@@ -11,9 +11,9 @@ import {
   type UpstreamTls,
 } from '../../../io/http/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
-import type { EngineMetrics } from '../metrics/engine-metrics.ts';
+import { EngineMetrics } from '../metrics/engine-metrics.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
-import type { ProxyTarget } from '../requests/proxy-context.ts';
+import type { ProxyTarget } from '../requests/proxy-target.ts';
 import { ReportRateMeter, type ReportRates } from './report-rates.ts';
 
 /** A model as the engine's /v1/models lists it, passed on unchanged. */
@@ -98,7 +98,7 @@ export class Engine implements ProxyTarget {
     const parsed = new URL(url);
     this.host = parsed.host;
     this.basePath = parsed.pathname === '/' ? '' : parsed.pathname.replace(/\/$/, '');
-    this.metrics = options.metrics.engine(url);
+    this.metrics = new EngineMetrics(options.metrics, url);
     this.#assumedModels = options.assumedModels;
     core.addEndpoint({
       url,

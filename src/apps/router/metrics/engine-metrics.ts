@@ -3,8 +3,9 @@ import type { Histogram } from '../../../core/base/index.ts';
 import type { Counter } from '../../../core/metrics/index.ts';
 import type { Outcome, PickCause } from '../../../core/routing/index.ts';
 import type { LatencyRecorder } from './latency-windows.ts';
+import { modelSeriesMax } from './model-series.ts';
 import { RateMeter } from './rate-meter.ts';
-import { modelSeriesMax, type RouterMetrics } from './router-metrics.ts';
+import type { RouterMetrics } from './router-metrics.ts';
 
 interface ModelSeries {
   readonly latencyByStatus: Map<number, Histogram>;
@@ -68,8 +69,8 @@ export class EngineMetrics {
   readonly #cachedTokens: Counter;
   readonly #models = new Map<string, ModelSeries>();
 
-  constructor(families: RouterMetrics, url: string, windowSeconds: number) {
-    this.rate = new RateMeter({ windowSeconds });
+  constructor(families: RouterMetrics, url: string) {
+    this.rate = new RateMeter({ windowSeconds: families.windowSeconds });
     this.#families = families;
     this.#server = url;
     const outcome = (status: Outcome['status']) =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MetricsRegistry } from '../../../core/metrics/index.ts';
-import type { FinishedRequest } from './engine-metrics.ts';
+import { EngineMetrics, type FinishedRequest } from './engine-metrics.ts';
 import { RouterMetrics } from './router-metrics.ts';
 
 const request: FinishedRequest = {
@@ -23,7 +23,7 @@ function begin() {
   const metrics = new RouterMetrics(registry, 60);
   return {
     metrics,
-    engine: metrics.engine('http://a'),
+    engine: new EngineMetrics(metrics, 'http://a'),
     value: seriesValue.bind(undefined, registry),
   };
 }

@@ -1,7 +1,8 @@
 // The router's metrics: upstream's names where upstream has them, our own names for the rest.
+
 import type { Counter, MetricsRegistry } from '../../../core/metrics/index.ts';
-import { EngineMetrics } from './engine-metrics.ts';
 import { LatencyWindows } from './latency-windows.ts';
+import { modelSeriesMax } from './model-series.ts';
 import { RateMeter } from './rate-meter.ts';
 import { RecentRequests } from './recent-requests.ts';
 
@@ -23,8 +24,6 @@ const tokenGapBounds = [
     0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80,
   ],
 ];
-/** Maximum number of models with their own series; only models that engines serve count. */
-export const modelSeriesMax = 1_000;
 
 /** The families, declared once per router. */
 export class RouterMetrics {
@@ -48,6 +47,8 @@ export class RouterMetrics {
   readonly refusedRequests;
   readonly tokenizedPrompts;
   readonly untokenizedPrompts;
+  /** Window over which the rates of engines are computed. */
+  readonly windowSeconds: number;
   readonly rate: RateMeter;
   /** Latencies of the last minutes. */
   readonly windows = new LatencyWindows();
@@ -58,12 +59,11 @@ export class RouterMetrics {
   /** Responses by status, those of the router itself included: 400 to 499, and 500 or above or broken off. */
   clientErrors = 0;
   serverErrors = 0;
-  readonly #windowSeconds: number;
   readonly #incomingByModel = new Map<string, Counter>();
 
   /** @param windowSeconds Window over which rates are computed. */
   constructor(registry: MetricsRegistry, windowSeconds: number) {
-    this.#windowSeconds = windowSeconds;
+    this.windowSeconds = windowSeconds;
     this.rate = new RateMeter({ windowSeconds: Math.min(windowSeconds, 10) });
     const seriesMax = modelSeriesMax;
     this.incoming = registry.counter({
@@ -179,10 +179,6 @@ export class RouterMetrics {
       help: 'Prompts routed by their bytes although engines publish KV events, by the reason why they have no tokens.',
       labels: ['reason'],
     });
-  }
-
-  engine(url: string): EngineMetrics {
-    return new EngineMetrics(this, url, this.#windowSeconds);
   }
 
   /** Drops the series of a removed engine, once its last request has ended. */

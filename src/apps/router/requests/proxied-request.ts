@@ -25,12 +25,13 @@ import type {
 import { answerError } from './answer.ts';
 import { clientPatience } from './client-patience.ts';
 import type { OpenAiError } from './openai-error.ts';
-import { type AttemptOwner, ProxyAttempt, type SentBody } from './proxy-attempt.ts';
+import { type AttemptOwner, ProxyAttempt } from './proxy-attempt.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import { deadlineMessage, pickRefusal, stoppingError } from './refusals.ts';
 import { RequestRecord } from './request-record.ts';
 import { ResponseRelay } from './response-relay.ts';
 import { rejectionError } from './router-admission.ts';
+import type { SentBody } from './sent-body.ts';
 import { SilentStart } from './silent-start.ts';
 import { takesComments } from './sse-keep-alive.ts';
 import { type MigrationPlan, StreamMigration } from './stream-migration.ts';

@@ -1,4 +1,5 @@
 // One attempt of a proxied request: its ticket, its connection to the engine, and a head that is held back.
+
 import type { AttemptOutcome, EngineAttempt, HeadVerdict } from '../../../core/attempts/index.ts';
 import type { Outcome, Pick, RoutingRequest, Ticket } from '../../../core/routing/index.ts';
 import type {
@@ -9,15 +10,10 @@ import type {
   UpstreamFailure,
 } from '../../../io/http/index.ts';
 import { beginsAsUsual, FirstEvent } from './first-event.ts';
-import type { ProxyContext, ProxyTarget } from './proxy-context.ts';
+import type { ProxyContext } from './proxy-context.ts';
 import { isEventStream, upstreamHeadText } from './proxy-heads.ts';
-
-/** A body as an engine gets it, in two parts: one that is longer than the client's is not copied. */
-export interface SentBody {
-  /** ASCII. */
-  readonly start: string;
-  readonly rest: Buffer;
-}
+import type { ProxyTarget } from './proxy-target.ts';
+import type { SentBody } from './sent-body.ts';
 
 /** The request that an attempt belongs to. */
 export interface AttemptOwner {

@@ -1,41 +1,14 @@
 // What all proxied requests of one router share.
-import {
-  type AttemptWatch,
-  defaultRetryPolicy,
-  RetryBudget,
-  type RetryPolicy,
-} from '../../../core/attempts/index.ts';
-import type { Clock } from '../../../core/base/index.ts';
-import { TranscriptBudget, UsualEvents } from '../../../core/migration/index.ts';
+import type { AttemptWatch, RetryBudget, RetryPolicy } from '../../../core/attempts/index.ts';
 import type { RoutingCore } from '../../../core/routing/index.ts';
-import type { UpstreamPool } from '../../../io/http/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
-import type { Engine } from '../fleet/engine.ts';
-import type { EngineMetrics } from '../metrics/engine-metrics.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
-import type { RouterOptions } from '../options.ts';
-import { authorizationOf } from '../settings/keys.ts';
-import { AttemptIds } from './attempt-ids.ts';
 import type { UpstreamHeadParts } from './proxy-heads.ts';
+import type { ProxyTarget } from './proxy-target.ts';
 import type { RouterAdmission } from './router-admission.ts';
 import type { RouterHedging } from './router-hedging.ts';
 import type { SseKeepAlive } from './sse-keep-alive.ts';
 import type { MigrationContext } from './stream-migration.ts';
-
-/** An engine as the proxy needs it. */
-export interface ProxyTarget {
-  readonly url: string;
-  /** Its name with its URL, for logs and error messages. */
-  readonly label: string;
-  /** Header lines of responses that name the engine, each with CR LF. */
-  readonly headerLines: string;
-  /** Value of the Host header. */
-  readonly host: string;
-  /** Path in the engine's URL, without a trailing slash. */
-  readonly basePath: string;
-  readonly pool: UpstreamPool;
-  readonly metrics: EngineMetrics;
-}
 
 /** What all proxied requests share. */
 export interface ProxyContext {
@@ -65,47 +38,4 @@ export interface ProxyContext {
   /** A request id that no other attempt in flight has. */
   attemptId(requestId: string): string;
   attemptEnded(attemptId: string): void;
-}
-
-export function proxyContext(parts: {
-  readonly core: RoutingCore;
-  readonly metrics: RouterMetrics;
-  /** By URL; every engine that can be picked is among them. */
-  readonly engines: ReadonlyMap<string, Engine>;
-  readonly options: RouterOptions;
-  readonly clock: Clock;
-  readonly watch: AttemptWatch;
-  readonly admission: RouterAdmission | undefined;
-  readonly hedging?: RouterHedging | undefined;
-  readonly keepAlive?: SseKeepAlive | undefined;
-}): ProxyContext {
-  const { core, metrics, engines, options, clock, watch, admission, hedging, keepAlive } = parts;
-  const attemptIds = new AttemptIds();
-  return {
-    core,
-    metrics,
-    watch,
-    admission,
-    keepAlive,
-    hedging,
-    log: options.log,
-    retryPolicy: {
-      ...defaultRetryPolicy,
-      reroutesMax: options.reroutesMax ?? defaultRetryPolicy.reroutesMax,
-    },
-    migration: {
-      isOn: options.migration ?? true,
-      budget: new TranscriptBudget(),
-      usual: new UsualEvents(),
-      counter: metrics.migrations,
-    },
-    retryBudget: new RetryBudget(clock),
-    authorization: authorizationOf(options),
-    pickHeader: options.pickHeader ?? true,
-    target: (url) => engines.get(url) as Engine,
-    engineFailed: (url, why) => engines.get(url)?.failed(why),
-    engineSuspected: (url) => engines.get(url)?.suspect(),
-    attemptId: (requestId) => attemptIds.begin(requestId),
-    attemptEnded: (attemptId) => attemptIds.end(attemptId),
-  };
 }

@@ -2,7 +2,8 @@
 import type { AttemptOutcome, HedgeOutcome } from '../../../core/attempts/index.ts';
 import type { Outcome, RoutingRequest } from '../../../core/routing/index.ts';
 import type { EngineMetrics } from '../metrics/engine-metrics.ts';
-import type { ProxyContext, ProxyTarget } from './proxy-context.ts';
+import type { ProxyContext } from './proxy-context.ts';
+import type { ProxyTarget } from './proxy-target.ts';
 import { ResponseTiming } from './response-timing.ts';
 import type { Usage } from './usage.ts';
 

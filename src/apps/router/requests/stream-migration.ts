@@ -17,8 +17,8 @@ import {
 import type { RequestFields } from '../../../core/protocol/index.ts';
 import type { ResponseHead } from '../../../io/http/index.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
-import type { SentBody } from './proxy-attempt.ts';
 import { isEventStream } from './proxy-heads.ts';
+import type { SentBody } from './sent-body.ts';
 
 /** What all streams of a router share. */
 export interface MigrationContext {

@@ -7,6 +7,7 @@ import { MetricsRegistry } from '../../../core/metrics/index.ts';
 import { createPolicy, RoutingCore } from '../../../core/routing/index.ts';
 import type { KvIndexFeed } from '../../../io/kv-events/index.ts';
 import type { Engine } from '../fleet/engine.ts';
+import { EngineMetrics } from '../metrics/engine-metrics.ts';
 import type { FleetHistory } from '../metrics/fleet-history.ts';
 import { RouterMetrics } from '../metrics/router-metrics.ts';
 import { RouterViews, type RouterViewsOptions } from './router-views.ts';
@@ -77,7 +78,7 @@ test('the rate and the latencies are those of now, for the fifty busiest models 
   for (let i = 0; i < 60; i++) metrics.rate.count(100);
   const times = { status: 200, outcome: { status: 'completed' }, seconds: 1 } as const;
   for (let i = 0; i < 60; i++) {
-    const engine = metrics.engine('http://a:1');
+    const engine = new EngineMetrics(metrics, 'http://a:1');
     const rest = { generates: true, tokenSeconds: undefined, nowSeconds: 100 };
     engine.finished({ ...times, ...rest, model: `m${i}` });
   }

@@ -1,10 +1,10 @@
 // API keys: from clients, to engines, and between routers.
 import { InputError } from '../../../core/base/index.ts';
 import type { RouterOptions } from '../options.ts';
-import type { ProxyContext } from '../requests/proxy-context.ts';
+import type { UpstreamHeadParts } from '../requests/proxy-heads.ts';
 
 /** The `Authorization` of requests to engines. */
-export function authorizationOf(options: RouterOptions): ProxyContext['authorization'] {
+export function authorizationOf(options: RouterOptions): UpstreamHeadParts['authorization'] {
   const { apiKey, engineApiKey } = options;
   const forward = options.forwardAuthorization ?? (apiKey ?? engineApiKey) === undefined;
   if (forward) return 'client';

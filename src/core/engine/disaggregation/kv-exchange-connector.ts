@@ -1,5 +1,5 @@
 // One engine's side of a KV exchange: the scheduler's half of vLLM's NIXL connector, `kv_both`.
-import type { FinishReason } from '../contract.ts';
+import type { FinishReason } from '../request.ts';
 import type {
   KvConnector,
   TieredSequence,
@@ -7,10 +7,17 @@ import type {
   TierStats,
   TransferStats,
 } from '../tiers/contract.ts';
-import type { KvExchange } from './kv-exchange.ts';
 
 const noHit: TierHit = { tokens: 0, isAsync: false, source: 'external_unspecified' };
 const none: TransferStats = { transfers: 0, bytes: 0, seconds: 0 };
+
+/** What an engine's side asks of the exchange and tells it; see `KvExchange`. */
+export interface KvExchangeSide {
+  isReady(id: string): boolean;
+  read(engine: number, sequence: TieredSequence, localTokens: number, nowSeconds: number): void;
+  computed(engine: number, sequence: TieredSequence, reason: FinishReason): boolean;
+  ended(engine: number, id: string): void;
+}
 
 /**
  * A request whose prompt is ready on another engine waits, holding its blocks, for the part that its
@@ -19,7 +26,7 @@ const none: TransferStats = { transfers: 0, bytes: 0, seconds: 0 };
  * again.
  */
 export class KvExchangeConnector implements KvConnector {
-  readonly #exchange: KvExchange;
+  readonly #exchange: KvExchangeSide;
   readonly #engine: number;
   /** Requests whose prompt was read, failed to be read, or is no longer needed by its reader. */
   #done: TieredSequence[] = [];
@@ -27,7 +34,7 @@ export class KvExchangeConnector implements KvConnector {
   #sent = none;
   #received = none;
 
-  constructor(exchange: KvExchange, engine: number) {
+  constructor(exchange: KvExchangeSide, engine: number) {
     this.#exchange = exchange;
     this.#engine = engine;
   }

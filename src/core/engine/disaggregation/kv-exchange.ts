@@ -1,9 +1,9 @@
 // Prompts whose KV is computed on one engine and used on another: which engine holds it, which one reads
 // it, and when it arrives. Models the reads ("pull") of vLLM's NIXL connector, for all engines of a fleet
 // at once.
-import type { FinishReason } from '../contract.ts';
+import type { FinishReason } from '../request.ts';
 import type { KvConnector, TieredSequence } from '../tiers/contract.ts';
-import { KvExchangeConnector } from './kv-exchange-connector.ts';
+import { KvExchangeConnector, type KvExchangeSide } from './kv-exchange-connector.ts';
 import { KvFabric, type KvTransfer } from './kv-fabric.ts';
 
 /** One engine's endpoint of the exchange. */
@@ -74,7 +74,7 @@ const defaultLeaseSeconds = 30;
  *
  * @see vllm/distributed/kv_transfer/kv_connector/v1/nixl/pull_scheduler.py
  */
-export class KvExchange {
+export class KvExchange implements KvExchangeSide {
   readonly #options: KvExchangeOptions;
   readonly #fabric: KvFabric;
   readonly #handoffs = new Map<string, Handoff>();

@@ -2,7 +2,7 @@
 // when chunks are evicted too early.
 import type { BlockKey } from '../../kv/index.ts';
 import { Chunk, ChunkList } from './chunk-list.ts';
-import type { ChunkAccess, EvictionPolicy } from './eviction.ts';
+import type { ChunkAccess, EvictionPolicy } from './eviction-policy.ts';
 
 /**
  * vLLM's ARC. Ghosts are keys without contents: a store of a ghost shows that its side was too small.

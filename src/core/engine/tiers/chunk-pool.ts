@@ -2,7 +2,8 @@
 import { LruMap } from '../../base/index.ts';
 import type { BlockKey } from '../../kv/index.ts';
 import { Chunk } from './chunk-list.ts';
-import { type ChunkAccess, type EvictionPolicyName, evictionPolicy } from './eviction.ts';
+import { type EvictionPolicyName, evictionPolicy } from './eviction.ts';
+import type { ChunkAccess } from './eviction-policy.ts';
 
 export interface ChunkPoolOptions {
   /** Capacity; may be 0 or Infinity. */

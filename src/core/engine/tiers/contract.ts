@@ -2,7 +2,7 @@
 // "KV connector". Native offload, LMCache, an object store or a folder of files are each one
 // implementation; several engines on one clock may share the stores behind theirs.
 import type { BlockKey } from '../../kv/index.ts';
-import type { EngineRequest, FinishReason } from '../contract.ts';
+import type { EngineRequest, FinishReason } from '../request.ts';
 
 /** A request as tiers see it. Only the engine model changes it. */
 export interface TieredSequence {

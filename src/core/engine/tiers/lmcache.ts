@@ -2,7 +2,7 @@
 // that engines may share.
 import { LruMap } from '../../base/index.ts';
 import type { BlockKey } from '../../kv/index.ts';
-import type { EngineRequest } from '../contract.ts';
+import type { EngineRequest } from '../request.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import type {
   KvConnector,

@@ -1,7 +1,7 @@
 // Evicts the least recently used chunk first, in the sense of vLLM's native offload.
 import type { BlockKey } from '../../kv/index.ts';
 import { type Chunk, ChunkList } from './chunk-list.ts';
-import type { ChunkAccess, EvictionPolicy } from './eviction.ts';
+import type { ChunkAccess, EvictionPolicy } from './eviction-policy.ts';
 
 /**
  * A chunk counts as used when it is inserted, and when a request that stored, loaded or offered it ends:

@@ -1,5 +1,5 @@
 // vLLM's `MultiConnector`: several connectors below one engine's KV cache.
-import type { EngineRequest, FinishReason } from '../contract.ts';
+import type { EngineRequest, FinishReason } from '../request.ts';
 import type {
   KvConnector,
   TieredSequence,

@@ -1,7 +1,7 @@
 // vLLM's native offload: a mirror of full blocks in host memory, written after the steps and read back
 // concurrently with them.
 import type { BlockKey } from '../../kv/index.ts';
-import type { EngineRequest } from '../contract.ts';
+import type { EngineRequest } from '../request.ts';
 import { BlockFences } from './block-fences.ts';
 import { ChunkPool, type RequestAccess } from './chunk-pool.ts';
 import type { ChunkStore } from './chunk-store.ts';

@@ -1,0 +1,61 @@
+// Makes what all proxied requests of one router share, from its options.
+import {
+  type AttemptWatch,
+  defaultRetryPolicy,
+  RetryBudget,
+} from '../../../core/attempts/index.ts';
+import type { Clock } from '../../../core/base/index.ts';
+import { TranscriptBudget, UsualEvents } from '../../../core/migration/index.ts';
+import type { RoutingCore } from '../../../core/routing/index.ts';
+import type { Engine } from '../fleet/engine.ts';
+import type { RouterMetrics } from '../metrics/router-metrics.ts';
+import type { RouterOptions } from '../options.ts';
+import { authorizationOf } from '../settings/keys.ts';
+import { AttemptIds } from './attempt-ids.ts';
+import type { ProxyContext } from './proxy-context.ts';
+import type { RouterAdmission } from './router-admission.ts';
+import type { RouterHedging } from './router-hedging.ts';
+import type { SseKeepAlive } from './sse-keep-alive.ts';
+
+export function proxyContext(parts: {
+  readonly core: RoutingCore;
+  readonly metrics: RouterMetrics;
+  /** By URL; every engine that can be picked is among them. */
+  readonly engines: ReadonlyMap<string, Engine>;
+  readonly options: RouterOptions;
+  readonly clock: Clock;
+  readonly watch: AttemptWatch;
+  readonly admission: RouterAdmission | undefined;
+  readonly hedging?: RouterHedging | undefined;
+  readonly keepAlive?: SseKeepAlive | undefined;
+}): ProxyContext {
+  const { core, metrics, engines, options, clock, watch, admission, hedging, keepAlive } = parts;
+  const attemptIds = new AttemptIds();
+  return {
+    core,
+    metrics,
+    watch,
+    admission,
+    keepAlive,
+    hedging,
+    log: options.log,
+    retryPolicy: {
+      ...defaultRetryPolicy,
+      reroutesMax: options.reroutesMax ?? defaultRetryPolicy.reroutesMax,
+    },
+    migration: {
+      isOn: options.migration ?? true,
+      budget: new TranscriptBudget(),
+      usual: new UsualEvents(),
+      counter: metrics.migrations,
+    },
+    retryBudget: new RetryBudget(clock),
+    authorization: authorizationOf(options),
+    pickHeader: options.pickHeader ?? true,
+    target: (url) => engines.get(url) as Engine,
+    engineFailed: (url, why) => engines.get(url)?.failed(why),
+    engineSuspected: (url) => engines.get(url)?.suspect(),
+    attemptId: (requestId) => attemptIds.begin(requestId),
+    attemptEnded: (attemptId) => attemptIds.end(attemptId),
+  };
+}

@@ -1,0 +1,18 @@
+// An engine as the proxy needs it.
+import type { UpstreamPool } from '../../../io/http/index.ts';
+import type { EngineMetrics } from '../metrics/engine-metrics.ts';
+
+/** An engine as the proxy needs it. */
+export interface ProxyTarget {
+  readonly url: string;
+  /** Its name with its URL, for logs and error messages. */
+  readonly label: string;
+  /** Header lines of responses that name the engine, each with CR LF. */
+  readonly headerLines: string;
+  /** Value of the Host header. */
+  readonly host: string;
+  /** Path in the engine's URL, without a trailing slash. */
+  readonly basePath: string;
+  readonly pool: UpstreamPool;
+  readonly metrics: EngineMetrics;
+}

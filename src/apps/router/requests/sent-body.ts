@@ -1,0 +1,8 @@
+// The body of a request as one engine gets it.
+
+/** A body as an engine gets it, in two parts: one that is longer than the client's is not copied. */
+export interface SentBody {
+  /** ASCII. */
+  readonly start: string;
+  readonly rest: Buffer;
+}

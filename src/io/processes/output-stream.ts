@@ -1,0 +1,3 @@
+// The streams that a child process writes.
+
+export type OutputStream = 'stdout' | 'stderr';
