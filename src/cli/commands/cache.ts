@@ -1,4 +1,4 @@
-// `spillway cache`: a cache server for LMCache.
+// `spillway cache`: a cache server for LMCache, and `spillway cache check`, which tries one.
 import { performance } from 'node:perf_hooks';
 import { Command } from 'commander';
 import { type CacheBucket, type CacheDisk, startCache } from '../../apps/cache/index.ts';
@@ -7,6 +7,7 @@ import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts
 import { applyConfigFile } from '../arguments/config-file.ts';
 import { portOrAny, positiveInteger } from '../arguments/numbers.ts';
 import { byteSize, duration } from '../arguments/quantities.ts';
+import { cacheCheckCommand } from './cache-check.ts';
 
 interface CacheFlags {
   readonly config?: string;
@@ -84,6 +85,7 @@ export function cacheCommand(): Command {
       30,
     )
     .exitOverride()
+    .addCommand(cacheCheckCommand())
     .action((_flags: CacheFlags, command: Command) => run(command));
 }
 

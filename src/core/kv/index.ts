@@ -24,5 +24,6 @@ export type { ExpectedBlocks, ExpectedPrompt } from './expected-blocks.ts';
 export { KvEventLog } from './kv-event-log.ts';
 export { KvIndex, type KvIndexOptions, type KvIndexStats } from './kv-index.ts';
 export { KvSequence, type KvSequenceScope } from './kv-sequence.ts';
+export { syntheticKv } from './synthetic-kv.ts';
 export { TierEventLog } from './tier-event-log.ts';
 export type { KvTier } from './tier-tables.ts';

@@ -3,6 +3,9 @@ export {
   type LmCommand,
   type LmRequest,
   lmReply,
+  lmReplyBytes,
+  lmRequest,
   lmRequestBytes,
+  readLmReply,
   readLmRequest,
 } from './lm-frames.ts';

@@ -6,7 +6,8 @@ import { latin1Text } from '../base/index.ts';
 /** Bytes of a client's header. */
 export const lmRequestBytes = 186;
 const keyBytes = 150;
-const replyBytes = 36;
+/** Bytes of a server's header. */
+export const lmReplyBytes = 36;
 
 /** Commands by number. */
 export const lmCommands = { 1: 'put', 2: 'get', 3: 'exist', 4: 'list', 5: 'health' } as const;
@@ -55,7 +56,7 @@ const noLabel = Uint8Array.of(
  * @param code 200, or 400 for a miss; clients know no others.
  */
 export function lmReply(code: 200 | 400, length = 0, label: Uint8Array = noLabel): Uint8Array {
-  const bytes = new Uint8Array(replyBytes);
+  const bytes = new Uint8Array(lmReplyBytes);
   const view = new DataView(bytes.buffer);
   view.setInt32(0, code, true);
   view.setInt32(4, length, true);
@@ -63,4 +64,52 @@ export function lmReply(code: 200 | 400, length = 0, label: Uint8Array = noLabel
   bytes.set(label.subarray(12, 28), 16);
   bytes.set(label.subarray(8, 12), 32);
   return bytes;
+}
+
+const numbers: Readonly<Record<LmCommand, number>> = {
+  ...{ put: 1, get: 2, exist: 3, list: 4, health: 5 },
+};
+
+/**
+ * Writes a client's header.
+ *
+ * @param key Text whose characters are bytes, at most 150, without spaces at its end.
+ * @param label What a PUT stores beside the value, as in `LmRequest`.
+ * @throws {RangeError} If the key does not fit.
+ */
+export function lmRequest(
+  command: LmCommand,
+  key: string,
+  length = 0,
+  label: Uint8Array = noLabel,
+): Uint8Array {
+  if (key.length > keyBytes) {
+    throw new RangeError(
+      `The key has ${key.length} characters; lm:// has room for ${keyBytes}: ${key}`,
+    );
+  }
+  const bytes = new Uint8Array(lmRequestBytes);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, numbers[command], true);
+  view.setInt32(4, length, true);
+  bytes.set(label.subarray(0, 28), 8);
+  const at = lmRequestBytes - keyBytes;
+  bytes.fill(space, at);
+  for (let i = 0; i < key.length; i++) bytes[at + i] = key.charCodeAt(i);
+  return bytes;
+}
+
+const space = 0x20;
+
+/**
+ * Reads a server's header.
+ *
+ * @param bytes Exactly `lmReplyBytes`; not kept.
+ */
+export function readLmReply(bytes: Uint8Array): {
+  readonly isFound: boolean;
+  readonly length: number;
+} {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, lmReplyBytes);
+  return { isFound: view.getInt32(0, true) === 200, length: view.getInt32(4, true) };
 }

@@ -4,6 +4,7 @@ export {
   arrayHead,
   bulk,
   bulkHead,
+  commandHead,
   errorReply,
   integerReply,
   lineEnd,
@@ -14,6 +15,7 @@ export {
   simple,
   textReply,
 } from './replies.ts';
+export { type ReplyHandler, ReplyReader } from './reply-reader.ts';
 export {
   type BulkSink,
   collectedBytesMax,

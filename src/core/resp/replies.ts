@@ -51,6 +51,16 @@ export function arrayHead(count: number): Uint8Array {
   return encoder.encode(`*${count}\r\n`);
 }
 
+/**
+ * The bytes of a command before its last argument, which has `lastSize` bytes and is followed by a line end.
+ *
+ * @param args Arguments before it, the name included; each character is a byte.
+ */
+export function commandHead(args: readonly string[], lastSize: number): Uint8Array {
+  const words = args.map((text) => `$${text.length}\r\n${text}\r\n`);
+  return bytesOf(`*${args.length + 1}\r\n${words.join('')}$${lastSize}\r\n`);
+}
+
 /** Text for people: verbatim in RESP3, a bulk string in RESP2. */
 export function textReply(version: RespVersion, text: string): Uint8Array {
   return version === 3 ? bytesOf(`=${text.length + 4}\r\ntxt:${text}\r\n`) : bulk(text);

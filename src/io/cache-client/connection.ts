@@ -1,0 +1,159 @@
+// One connection to a cache server: requests in order, replies in the same order, a deadline for each.
+import { connect, type Socket } from 'node:net';
+import { NoResponseError } from '../../core/base/index.ts';
+
+/** What waits for one reply. */
+export interface Exchange {
+  /** Takes bytes of its reply. @returns How many, and whether the reply is complete. @throws If they make no sense. */
+  take(bytes: Uint8Array): { readonly used: number; readonly isDone: boolean };
+}
+
+interface Pending extends Exchange {
+  resolve(): void;
+  reject(error: Error): void;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export interface ConnectionOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Time for one exchange, connecting included. */
+  readonly timeoutMs: number;
+  /** Time after a failure in which further exchanges fail at once. */
+  readonly retryMs: number;
+  /** Sent first on each connection; its replies have to be read by `greeted`. */
+  readonly greeting?: readonly Uint8Array[];
+  readonly greeted?: () => readonly Exchange[];
+}
+
+/** Connects when something is to be sent, and again after a failure. */
+export class Connection {
+  readonly #options: ConnectionOptions;
+  #socket: Socket | undefined;
+  #pending: Pending[] = [];
+  /** Requests without a reply that are not written yet. */
+  readonly #sending = new Set<Pending>();
+  #failedAtMs = Number.NEGATIVE_INFINITY;
+  #failure: Error | undefined;
+  #isClosed = false;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends a request.
+   *
+   * @param exchange Reads the reply; undefined for a request without one, which is over when it is sent.
+   * @throws {NoResponseError} If the connection breaks, or the time is over.
+   */
+  async send(parts: readonly Uint8Array[], exchange?: Exchange): Promise<void> {
+    const socket = this.#open();
+    await new Promise<void>((resolve, reject) => {
+      const pending: Pending = {
+        take: (bytes) => exchange?.take(bytes) ?? { used: 0, isDone: true },
+        ...{ resolve, reject },
+        timer: setTimeout(() => {
+          this.#fail(this.#error(`did not respond within ${this.#options.timeoutMs} ms`));
+        }, this.#options.timeoutMs),
+      };
+      if (exchange === undefined) this.#sendOnly(socket, parts, pending);
+      else {
+        this.#pending.push(pending);
+        this.#write(socket, parts);
+      }
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#fail(this.#error('was closed'));
+  }
+
+  #sendOnly(socket: Socket, parts: readonly Uint8Array[], pending: Pending): void {
+    this.#sending.add(pending);
+    this.#write(socket, parts, () => {
+      if (!this.#sending.delete(pending)) return;
+      clearTimeout(pending.timer);
+      pending.resolve();
+    });
+  }
+
+  /** Header and body leave together. */
+  #write(socket: Socket, parts: readonly Uint8Array[], done?: () => void): void {
+    socket.cork();
+    for (const [i, part] of parts.entries()) {
+      socket.write(part, i < parts.length - 1 ? undefined : (error) => void (error ?? done?.()));
+    }
+    socket.uncork();
+  }
+
+  #open(): Socket {
+    if (this.#socket !== undefined) return this.#socket;
+    if (this.#isClosed) throw this.#error('was closed');
+    if (performance.now() - this.#failedAtMs < this.#options.retryMs && this.#failure) {
+      throw this.#failure;
+    }
+    const { host, port, greeting, greeted } = this.#options;
+    const socket = connect({ host, port, noDelay: true });
+    this.#socket = socket;
+    socket.on('data', (bytes: Buffer) => this.#receive(bytes));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (socket === this.#socket) this.#fail(this.#error(`: ${error.code ?? error.message}`));
+    });
+    socket.on('close', () => {
+      if (socket === this.#socket) this.#fail(this.#error('closed the connection'));
+    });
+    for (const exchange of greeted?.() ?? []) {
+      const ignored = { resolve: () => {}, reject: () => {}, timer: undefined };
+      this.#pending.push({ take: (bytes) => exchange.take(bytes), ...ignored });
+    }
+    if (greeting !== undefined) this.#write(socket, greeting);
+    return socket;
+  }
+
+  #receive(bytes: Uint8Array): void {
+    let rest = bytes;
+    while (rest.length > 0) {
+      const [first] = this.#pending;
+      if (first === undefined) {
+        this.#fail(this.#error('sent more than it was asked for'));
+        return;
+      }
+      let taken: ReturnType<Exchange['take']>;
+      try {
+        taken = first.take(rest);
+      } catch (error) {
+        this.#fail(this.#error(`: ${error instanceof Error ? error.message : error}`));
+        return;
+      }
+      rest = rest.subarray(taken.used);
+      if (!taken.isDone) continue;
+      this.#pending.shift();
+      clearTimeout(first.timer);
+      first.resolve();
+    }
+  }
+
+  /** A reply that is missing leaves the stream out of step, so everything that waits fails with it. */
+  #fail(error: Error): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.destroy();
+    this.#failedAtMs = performance.now();
+    this.#failure = error;
+    const waiting = [...this.#pending, ...this.#sending];
+    this.#pending = [];
+    this.#sending.clear();
+    for (const { timer, reject } of waiting) {
+      clearTimeout(timer);
+      reject(error);
+    }
+  }
+
+  #error(what: string): NoResponseError {
+    const { host, port } = this.#options;
+    const space = what.startsWith(':') ? '' : ' ';
+    return new NoResponseError(`The cache server at ${host}:${port}${space}${what}.`);
+  }
+}

@@ -1,0 +1,3 @@
+// Clients of a cache server: `lm://` and Redis' protocol behind one contract.
+export { type CacheAddress, parseCacheUrl } from './cache-address.ts';
+export { type CacheClient, openCacheClient, type ValueSink } from './cache-client.ts';
