@@ -90,12 +90,63 @@ test('after a pause, what is due is caught up on over several looks', () => {
   }
 });
 
+/** The first look at `count` engines after a pause of an hour, for which all of them were known. */
+function afterPause(count: number, intervals: CheckIntervals) {
+  const schedule = new CheckSchedule<{ readonly engine: number }>(intervals);
+  const engines = new Map(Array.from({ length: count }, (_, engine) => [engine, { engine }]));
+  // They get their moments, and nothing of it is started again before the pause.
+  schedule.due(engines, 0, () => false);
+  const { health, stats } = schedule.due(engines, 3_600_000, () => false);
+  return { health: health.map(({ engine }) => engine), stats: stats.map(({ engine }) => engine) };
+}
+
+test('one look starts up to 64 checks, in the order of the engines, or twice the even share', () => {
+  const first = (count: number) => Array.from({ length: count }, (_, i) => i);
+  const never = 1e12;
+  const { health } = afterPause(100, { healthIntervalMs: 5_000, statsIntervalMs: never });
+  assert.equal(health.length, 64);
+  assert.deepEqual(health, first(64));
+  const reading = afterPause(100, { healthIntervalMs: never, statsIntervalMs: 5_000 });
+  assert.deepEqual(reading.stats, first(64));
+  const both = afterPause(1_001, everyFive);
+  // 100 ms at 1,001 × (1/1000 + 1/5000) per ms are 120.12.
+  assert.equal(both.health.length + both.stats.length, 241);
+});
+
+test('an engine is due for the first time within its first intervals, the first one at once', () => {
+  const { health, stats } = played(20, everyFive, { untilMs: 10_000 });
+  for (let engine = 0; engine < 20; engine++) {
+    for (const checks of [health, stats]) {
+      const first = checks.find((check) => check.engine === engine);
+      assert.ok((first?.atMs ?? Infinity) <= 5_100, `${engine}: ${first?.atMs}`);
+    }
+  }
+  const one = played(1, { healthIntervalMs: 5_000, statsIntervalMs: 1_000 }, { untilMs: 0 });
+  assert.deepEqual([one.health.length, one.stats.length], [1, 1]);
+});
+
+test('an engine that was dead for a while is checked in its interval again, at its own moment', () => {
+  const isDead = (engine: number, atMs: number) => engine === 1 && atMs > 6_000 && atMs < 7_500;
+  const { health } = played(3, everyFive, { untilMs: 40_000, isDead });
+  const late = health.filter(({ engine, atMs }) => engine === 1 && atMs > 8_000);
+  assert.ok(late.length >= 6, `${late.length}`);
+  const own = health.find(({ engine }) => engine === 1)?.atMs ?? 0;
+  for (const { atMs } of late) assert.equal((atMs - own) % 5_000, 0);
+});
+
+test('a short interval is looked at four times, others every 100 ms', () => {
+  const lookMs = (statsIntervalMs: number) =>
+    new CheckSchedule({ healthIntervalMs: 5_000, statsIntervalMs }).lookMs;
+  assert.deepEqual([1, 10, 20, 5_000].map(lookMs), [1, 2, 5, 100]);
+});
+
 test('short intervals are kept', () => {
   const { stats } = played(2, { healthIntervalMs: 5_000, statsIntervalMs: 20 }, { untilMs: 1_000 });
   assert.ok(stats.length >= 98, `${stats.length}`);
 });
 
 test('an interval of 0 means at every look', () => {
-  const { health } = played(1, { healthIntervalMs: 0, statsIntervalMs: 0 }, { untilMs: 10 });
+  const { health, stats } = played(1, { healthIntervalMs: 0, statsIntervalMs: 0 }, { untilMs: 10 });
   assert.ok(health.length >= 10, `${health.length}`);
+  assert.ok(stats.length >= 10, `${stats.length}`);
 });

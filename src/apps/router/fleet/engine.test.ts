@@ -1,55 +1,8 @@
 // One engine of a router, against a scripted engine on a real socket.
 import assert from 'node:assert/strict';
-import { PassThrough } from 'node:stream';
-import { type TestContext, test } from 'node:test';
-import { type Script, startScriptedEngine } from '../../../../test/support/scripted-engine.ts';
+import { test } from 'node:test';
+import { oneEngine } from '../../../../test/support/one-engine.ts';
 import { until } from '../../../../test/support/until.ts';
-import { KvIndex } from '../../../core/kv/index.ts';
-import { MetricsRegistry } from '../../../core/metrics/index.ts';
-import { createPolicy, RoutingCore } from '../../../core/routing/index.ts';
-import { Ticker } from '../../../io/http/index.ts';
-import { KvIndexFeed } from '../../../io/kv-events/index.ts';
-import { createLogger } from '../../../io/log/index.ts';
-import { LatencyWindows } from '../metrics/latency-windows.ts';
-import { RouterMetrics } from '../metrics/router-metrics.ts';
-import { engineViews, mergedModels } from '../routes/engine-views.ts';
-import { Engine, type EngineOptions } from './engine.ts';
-
-const clock = { nowSeconds: () => 100 };
-
-async function begin(context: TestContext, script: Script, options: Partial<EngineOptions> = {}) {
-  const scripted = await startScriptedEngine(script);
-  const ticker = new Ticker({ tickMs: 20 });
-  const policy = createPolicy('roundrobin', { random: { next: () => 0 } });
-  const core = new RoutingCore({ policy, clock });
-  const stream = new PassThrough();
-  const log = createLogger({ stream, level: 'info', format: 'text' });
-  const engine = new Engine({
-    ...{ url: scripted.url, name: undefined, assumedModels: [], core, ticker },
-    metrics: new RouterMetrics(new MetricsRegistry(), 60),
-    ...{ log, limits: {}, authorization: undefined, healthTimeoutMs: () => 20_000 },
-    ...options,
-  });
-  context.after(async () => {
-    engine.close();
-    ticker.stop();
-    await scripted.close();
-  });
-  const engines = new Map([[engine.url, engine]]);
-  const view = (nowSeconds: number) => {
-    const feed = new KvIndexFeed(new KvIndex());
-    const windows = new LatencyWindows();
-    return engineViews(core, engines, { nowSeconds, feed, windows })[0] ?? assert.fail();
-  };
-  const models = (aliases = new Map<string, string>()) => mergedModels(core, engines, aliases).data;
-  const state = () => core.endpoint(engine.url)?.state;
-  /** Lines of the log since the last call. */
-  const logged = () => {
-    log.flush();
-    return String(stream.read() ?? '');
-  };
-  return { engine, core, view, models, state, logged, scripted };
-}
 
 const page = `vllm:num_requests_running 7
 vllm:num_requests_waiting 3
@@ -64,7 +17,7 @@ vllm:cache_config_info{block_size="16",num_gpu_blocks="101"} 1
 `;
 
 test('what an engine reports reaches the policy, and /engines with its age', async (t) => {
-  const { engine, core, view } = await begin(t, { metrics: () => page });
+  const { engine, core, view } = await oneEngine(t, { metrics: () => page });
   assert.equal(view(100).reported, null, 'nothing is reported yet');
   await engine.scrape(() => 100);
   assert.deepEqual(core.endpoint(engine.url)?.reported, {
@@ -82,7 +35,7 @@ test('what an engine reports reaches the policy, and /engines with its age', asy
 
 test('figures that an engine does not report are 0 for the policy, and null on /engines', async (t) => {
   let text = 'vllm:prompt_tokens_total 5\n';
-  const { engine, core, view } = await begin(t, { metrics: () => text });
+  const { engine, core, view } = await oneEngine(t, { metrics: () => text });
   await engine.scrape(() => 100);
   assert.equal(core.endpoint(engine.url)?.reported, undefined, 'nothing about its load');
   assert.deepEqual(view(100).reported, {
@@ -107,7 +60,7 @@ test('figures that an engine does not report are 0 for the policy, and null on /
 
 test('an engine that falls asleep and wakes up is logged once each', async (t) => {
   let asleep = 0;
-  const { engine, state, logged } = await begin(t, {
+  const { engine, state, logged } = await oneEngine(t, {
     metrics: () => `${page}vllm:engine_sleep_state{sleep_state="awake"} ${1 - asleep}\n`,
   });
   await engine.probe();
@@ -123,7 +76,7 @@ test('an engine that falls asleep and wakes up is logged once each', async (t) =
 });
 
 test('an engine is named by its address unless its source names it', async (t) => {
-  const { engine, view } = await begin(t, {});
+  const { engine, view } = await oneEngine(t, {});
   const address = engine.url.slice('http://'.length);
   assert.deepEqual([engine.name, engine.label, view(100).name], [address, engine.url, address]);
   engine.rename('one');
@@ -138,7 +91,7 @@ test('an engine is named by its address unless its source names it', async (t) =
 
 test('a failed check is forgiven once, unless the engine is suspected or refuses connections', async (t) => {
   let status = 200;
-  const { engine, state, logged, scripted } = await begin(t, { health: () => status });
+  const { engine, state, logged, scripted } = await oneEngine(t, { health: () => status });
   await engine.probe();
   assert.equal(state(), 'live');
   status = 500;
@@ -162,7 +115,7 @@ test('a failed check is forgiven once, unless the engine is suspected or refuses
 });
 
 test('an engine without a list of models serves those of its source, and one sentence says why', async (t) => {
-  const { engine, core, logged } = await begin(
+  const { engine, core, logged } = await oneEngine(
     t,
     { apiKey: 'secret' },
     { assumedModels: ['assumed'] },
@@ -170,7 +123,7 @@ test('an engine without a list of models serves those of its source, and one sen
   await engine.probe();
   assert.deepEqual(core.endpoint(engine.url)?.models, ['assumed']);
   assert.doesNotMatch(logged(), /no list of models/);
-  const bare = await begin(t, { apiKey: 'secret' });
+  const bare = await oneEngine(t, { apiKey: 'secret' });
   await bare.engine.probe();
   assert.match(
     bare.logged(),
@@ -191,14 +144,14 @@ const request = {
 
 test('a list of models that is none, or has no names, is said as such', async (t) => {
   for (const listing of ['{"data":7}', 'null', '{"data":[null,{"id":7}]}']) {
-    const { engine, logged } = await begin(t, { listing });
+    const { engine, logged } = await oneEngine(t, { listing });
     await engine.probe();
     assert.match(logged(), /no list of models: \/v1\/models lists none$/m, listing);
   }
 });
 
 test('/v1/models lists the engine’s own cards, and aliases as copies of them', async (t) => {
-  const { engine, models, core } = await begin(t, { models: ['m', 'n'] });
+  const { engine, models, core } = await oneEngine(t, { models: ['m', 'n'] });
   await engine.probe();
   const card = (id: string) => ({ id, object: 'model', owned_by: 'test' });
   const aliases = new Map([
@@ -212,14 +165,14 @@ test('/v1/models lists the engine’s own cards, and aliases as copies of them',
 });
 
 test('models that only the source names get a card with the time of the engine’s start', async (t) => {
-  const { engine, models } = await begin(t, { models: [] }, { assumedModels: ['m'] });
+  const { engine, models } = await oneEngine(t, { models: [] }, { assumedModels: ['m'] });
   await engine.probe();
   const { createdSeconds: created } = engine;
   assert.deepEqual(models(), [{ id: 'm', object: 'model', created, owned_by: 'vllm' }]);
 });
 
 test('an engine that leaves gets no requests, whatever a check in flight finds', async (t) => {
-  const { engine, state } = await begin(t, {});
+  const { engine, state } = await oneEngine(t, {});
   const checked = engine.probe();
   engine.leave('no longer listed');
   await checked;
@@ -235,7 +188,7 @@ test('an engine that leaves gets no requests, whatever a check in flight finds',
 });
 
 test('who asks for a health check while one is under way waits for it and for the models', async (t) => {
-  const { engine, models } = await begin(t, {});
+  const { engine, models } = await oneEngine(t, {});
   const first = engine.probe();
   await engine.probe();
   assert.equal(models().length, 1);
@@ -243,7 +196,7 @@ test('who asks for a health check while one is under way waits for it and for th
 });
 
 test('an engine that is removed is not connected any more, and a check in flight says nothing of it', async (t) => {
-  const { engine, state, logged, scripted } = await begin(t, {});
+  const { engine, state, logged, scripted } = await oneEngine(t, {});
   await engine.probe();
   assert.equal(state(), 'live');
   assert.ok(scripted.sockets.size > 0);
@@ -258,7 +211,7 @@ test('an engine that is removed is not connected any more, and a check in flight
 
 test('an engine whose streams stand still is checked at once, and one failure is enough', async (t) => {
   let status = 200;
-  const { engine, state, logged } = await begin(t, { health: () => status });
+  const { engine, state, logged } = await oneEngine(t, { health: () => status });
   await engine.probe();
   status = 500;
   engine.stalled('no data for 10 s');

@@ -97,7 +97,7 @@ export class Engine implements ProxyTarget {
     this.pool = new UpstreamPool({ url, ticker, limits, tls, onKeptClosed });
     const parsed = new URL(url);
     this.host = parsed.host;
-    this.basePath = parsed.pathname === '/' ? '' : parsed.pathname.replace(/\/$/, '');
+    this.basePath = parsed.pathname.replace(/\/$/, '');
     this.metrics = new EngineMetrics(options.metrics, url);
     this.#assumedModels = options.assumedModels;
     core.addEndpoint({
@@ -143,7 +143,7 @@ export class Engine implements ProxyTarget {
 
   /** Whether this router has no request in flight there. */
   get isIdle(): boolean {
-    return (this.#options.core.endpoint(this.url)?.ownLoad.inflight ?? 0) === 0;
+    return !this.#options.core.endpoint(this.url)?.ownLoad.inflight;
   }
 
   /** Stops new requests from now on, whatever a probe in progress finds. */
@@ -156,7 +156,6 @@ export class Engine implements ProxyTarget {
   /** Listed again before its last request has ended: it gets requests once it is healthy. */
   stay(): void {
     this.#isLeaving = false;
-    this.#generation++;
     this.#setState('starting', 'listed again, no successful health check yet');
   }
 
@@ -317,9 +316,9 @@ export class Engine implements ProxyTarget {
       this.#silence = undefined;
       this.models = cards;
       const models = cards.map(({ id }) => id);
-      const before = core.endpoint(this.url)?.models ?? [];
+      const before = core.endpoint(this.url)?.models.join('\n');
       // Also called at each scrape, when they are the same almost always.
-      if (models.join('\n') !== before.join('\n')) core.addEndpoint({ url: this.url, models });
+      if (models.join('\n') !== before) core.addEndpoint({ url: this.url, models });
     } catch (error) {
       this.#listsNone(`/v1/models: ${error instanceof Error ? error.message : error}`);
     }

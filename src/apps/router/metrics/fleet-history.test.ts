@@ -31,6 +31,21 @@ test('values are rounded to five digits after the point', () => {
   assert.deepEqual([fleet.requestsPerSecond, found[0]?.series.kvUsage], [[0.12346], [0.00001]]);
 });
 
+test('times are rounded to milliseconds', () => {
+  const history = new FleetHistory();
+  history.push(100.0016, fleetPoint(1), engines({}));
+  assert.deepEqual(history.view(all).atSeconds, [100.002]);
+});
+
+test('an engine that is renamed keeps its points under its new name', () => {
+  const history = new FleetHistory();
+  for (const name of ['old', 'new']) {
+    history.push(100, fleetPoint(1), new Map([['a', { name, point: enginePoint(1) }]]));
+  }
+  const [engine] = history.view(all).engines;
+  assert.deepEqual([engine?.name, engine?.series.running], ['new', [1, 1]]);
+});
+
 test('an hour is kept, and older points are dropped', () => {
   const history = new FleetHistory();
   for (let i = 0; i < 800; i++) history.push(i * 5, fleetPoint(i), engines({ a: i }));

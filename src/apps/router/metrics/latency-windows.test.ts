@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LatencyWindows } from './latency-windows.ts';
+import { LatencyWindows, latencyWindowSeconds } from './latency-windows.ts';
 
 /** Whether a figure is within one bucket, 9 %, of the expected one. */
 function isNear(found: number | undefined, expected: number): boolean {
@@ -33,6 +33,7 @@ test('a request leaves the window after five minutes, and the recent one after a
   windows.recorder('http://a', 'm').add('e2e', 2, 0);
   assert.equal(windows.recent(59).e2e?.count, 1);
   assert.equal(windows.recent(60).e2e, null);
+  assert.equal(latencyWindowSeconds, 300);
   assert.equal(windows.engine('http://a', 299).e2e?.count, 1);
   assert.equal(windows.engine('http://a', 300).e2e, null);
   assert.deepEqual(windows.models(300), []);
@@ -46,6 +47,28 @@ test('no value is lost when many come between two readings', () => {
   assert.equal(windows.recent(30).e2e?.count, 3_000);
 });
 
+test('a request counts at its own time, however long after the last reading', () => {
+  const windows = new LatencyWindows();
+  windows.recorder('http://a', 'm').add('e2e', 2, 10_000);
+  assert.equal(windows.all(10_001).e2e?.count, 1);
+});
+
+test('latencies are told from 1 ms to 35 minutes, times per token from 0.1 ms to 105 s, with four digits', () => {
+  const median = (kind: 'tpot' | 'e2e', seconds: number) => {
+    const windows = new LatencyWindows();
+    windows.recorder('http://a', 'm').add(kind, seconds, 0);
+    return windows.all(0)[kind]?.p50;
+  };
+  assert.ok(isNear(median('e2e', 0.0001), 0.001) && isNear(median('e2e', 1_000), 1_000));
+  assert.ok(isNear(median('e2e', 1e6), 2_097));
+  assert.ok(isNear(median('tpot', 0.00001), 0.0001) && isNear(median('tpot', 0.0003), 0.0003));
+  assert.ok(isNear(median('tpot', 1e6), 104.9));
+  for (const seconds of [0.123456, 1.23456, 12.3456]) {
+    const found = median('e2e', seconds) ?? Number.NaN;
+    assert.equal(found, Number(found.toPrecision(4)));
+  }
+});
+
 test('a removed engine leaves no figures and frees its room', () => {
   const windows = new LatencyWindows();
   windows.recorder('http://a', 'm').add('tpot', 0.02, 0);
@@ -56,6 +79,7 @@ test('a removed engine leaves no figures and frees its room', () => {
 
 test('beyond 1024 pairs, requests count in the figures of the fleet only', () => {
   const windows = new LatencyWindows();
+  windows.removeEngine('http://unknown');
   for (let i = 0; i < 1030; i++) windows.recorder(`http://e${i}`, 'm').add('e2e', 1, 0);
   assert.equal(windows.all(0).e2e?.count, 1030);
   assert.equal(windows.engine('http://e1023', 0).e2e?.count, 1);
@@ -77,5 +101,12 @@ test('the model with the most requests comes first, whichever latency they have'
   assert.deepEqual(
     windows.models(0).map(({ model }) => model),
     ['many', 'streams', 'few'],
+  );
+  const tokens = new LatencyWindows();
+  tokens.recorder('http://a', 'only tokens').add('tpot', 1, 0);
+  tokens.recorder('http://a', 'one').add('e2e', 1, 0);
+  assert.deepEqual(
+    tokens.models(0).map(({ model }) => model),
+    ['one', 'only tokens'],
   );
 });

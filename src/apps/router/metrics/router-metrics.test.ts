@@ -44,15 +44,16 @@ test('a finished request counts by its outcome, and its status tells the clientâ
   finish(200, 'completed');
   finish(399, 'completed');
   finish(400, 'completed');
+  finish(404, 'completed');
   finish(499, 'completed');
   finish(500, 'completed');
-  assert.deepEqual([engine.clientErrors, engine.serverErrors, metrics.failed], [2, 1, 0]);
+  assert.deepEqual([engine.clientErrors, engine.serverErrors, metrics.failed], [3, 1, 0]);
   finish(200, 'failed');
   finish(400, 'failed');
-  assert.deepEqual([engine.clientErrors, engine.serverErrors, metrics.failed], [2, 3, 2]);
+  assert.deepEqual([engine.clientErrors, engine.serverErrors, metrics.failed], [3, 3, 2]);
   finish(500, 'cancelled');
   finish(400, 'cancelled');
-  assert.deepEqual([metrics.clientErrors, metrics.serverErrors], [2, 3], 'a client that left');
+  assert.deepEqual([metrics.clientErrors, metrics.serverErrors], [3, 3], 'a client that left');
 });
 
 test('the mean latency is over all finished requests', () => {
@@ -82,6 +83,29 @@ test('tokens count where a response reports them', () => {
   });
   engine.finished(request);
   assert.equal(value('spillway_router_cached_prompt_tokens_total{server="http://a"}'), 64);
+  assert.equal(value('vllm:input_tokens_total{model="m",server="http://a"}'), 100);
+  assert.equal(value('vllm:output_tokens_total{model="m",server="http://a"}'), 7);
+});
+
+test('a request without a model counts under an empty name', () => {
+  const { metrics, engine, value } = begin();
+  const outcome = { status: 'completed', promptTokens: 9 } as const;
+  engine.finished({ ...request, model: undefined, outcome });
+  engine.error(undefined, 'reset');
+  engine.stream(undefined).firstTokenSeconds.observe(3);
+  const labels = 'model="",server="http://a"';
+  assert.equal(value(`vllm:input_tokens_total{${labels}}`), 9);
+  assert.equal(value(`vllm:request_latency_seconds_count{${labels},status="200"}`), 1);
+  assert.equal(value(`vllm:request_errors_total{error_type="reset",${labels}}`), 1);
+  assert.equal(value(`spillway_router_time_to_first_token_seconds_sum{${labels}}`), 3);
+  engine.stream(undefined).windows.add('ttft', 3, 10);
+  assert.deepEqual(
+    metrics.windows.models(10).map(({ model, ttft, e2e }) => [model, ttft?.count, e2e?.count]),
+    [['', 1, 1]],
+  );
+  const streamed = begin();
+  streamed.engine.stream(undefined).windows.add('ttft', 3, 10);
+  assert.equal(streamed.metrics.windows.models(10)[0]?.model, '');
 });
 
 test('latency percentiles are of complete generations without an error', () => {
