@@ -1,4 +1,5 @@
 // `spillway plan` as scripts call it: input by file and by flags, exit status, and the files it writes.
+
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { parse } from 'yaml';
-import { embeddedEngineFlags } from '../../src/apps/up/engine-flags.ts';
 import { version } from '../../src/core/base/index.ts';
+import { embeddedEngineFlags } from '../../src/core/launch/index.ts';
 import { offloadChoices, planInputKeys, rules } from '../../src/core/plan/index.ts';
 import { loadValues } from '../../src/io/values/index.ts';
 

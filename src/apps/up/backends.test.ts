@@ -1,11 +1,12 @@
 // Engines as the router gets them.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listening } from '../../../test/support/listening.ts';
+import { type EnginePlan, planEngines } from '../../core/launch/index.ts';
 import { resolveValues } from '../../core/values/index.ts';
 import { freePorts } from '../../io/processes/index.ts';
 import { backendOf } from './backends.ts';
-import { type EnginePlan, planEngines } from './engine-plan.ts';
 
 function planned(entry: string) {
   const text = `servingEngineSpec: {modelSpec: [${entry}]}`;

@@ -1,11 +1,16 @@
 // The engines of a stack as its router gets them: addresses, models, KV events and certificates.
+
 import { NoResponseError } from '../../core/base/index.ts';
+import type { Backend, EnginePlan, EnginePorts, LocalEngine } from '../../core/launch/index.ts';
 import { publishesWhereChosen } from '../../core/layout/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import { PinnedCertificate, type ProbeTls, probe } from '../../io/processes/index.ts';
-import type { EnginePorts } from './engine-flags.ts';
-import type { EnginePlan, LocalEngine } from './engine-plan.ts';
-import type { Backend } from './router-flags.ts';
+
+/** An engine as its router gets it, and how "up" itself reaches it. */
+export interface ReachedBackend extends Backend {
+  /** If its URL is https. */
+  readonly tls?: ProbeTls | undefined;
+}
 
 const remoteModelsTimeoutMs = 10_000;
 
@@ -25,7 +30,7 @@ export async function backendOf(
     readonly values: Values;
     readonly environment: Readonly<Record<string, string | undefined>>;
   },
-): Promise<Backend> {
+): Promise<ReachedBackend> {
   // The router's own certificate is the one that engines ask for.
   const { engineTls } = values.routerSpec;
   if (engine.kind === 'url') {

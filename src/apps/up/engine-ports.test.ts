@@ -1,9 +1,10 @@
 // Which ports the engines of a stack get.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { planEngines } from '../../core/launch/index.ts';
 import { resolveValues } from '../../core/values/index.ts';
 import { freePortRuns } from '../../io/processes/index.ts';
-import { planEngines } from './engine-plan.ts';
 import { chooseEnginePorts } from './engine-ports.ts';
 
 const embedded = (name: string, more = '') => `{name: ${name}, modelURL: org/m, ${more}}`;

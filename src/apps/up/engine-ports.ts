@@ -1,8 +1,7 @@
 // The ports of the engines that `spillway up` starts: free ones, or those that the values count up from.
+import { type EnginePlan, type EnginePorts, processGroups } from '../../core/launch/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import { assertPortFree, freePortRuns } from '../../io/processes/index.ts';
-import type { EnginePorts } from './engine-flags.ts';
-import { type EnginePlan, processGroups } from './engine-plan.ts';
 
 /**
  * Chooses the ports of each engine; undefined for one that is not started here.

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { parse } from 'yaml';
+import type { EnginePlan } from '../../core/launch/index.ts';
 import { resolveValues, type Values } from '../../core/values/index.ts';
-import type { EnginePlan } from './engine-plan.ts';
 import { choosePrometheusPort, localPrometheus, prometheusNote } from './local-prometheus.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'spillway-prometheus-test-'));

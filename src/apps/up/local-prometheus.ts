@@ -1,8 +1,10 @@
 // The Prometheus of `spillway up`: its configuration in a folder, its command, and what to say if it is not installed.
+
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { InputError } from '../../core/base/index.ts';
+import type { Backend, EnginePlan } from '../../core/launch/index.ts';
 import {
   alertRules,
   plainScope,
@@ -19,8 +21,6 @@ import {
   freePorts,
   type ServiceSpec,
 } from '../../io/processes/index.ts';
-import type { EnginePlan } from './engine-plan.ts';
-import type { Backend } from './router-flags.ts';
 
 /** Replaying its log of a long run takes a while. */
 const startDeadlineMs = 60_000;

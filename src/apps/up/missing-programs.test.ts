@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { basename, dirname } from 'node:path';
 import { test } from 'node:test';
+import { planEngines } from '../../core/launch/index.ts';
 import { resolveValues } from '../../core/values/index.ts';
-import { planEngines } from './engine-plan.ts';
 import { assertPrograms } from './missing-programs.ts';
 
 const vllm = (name: string, more = '') => `{name: ${name}, kind: vllm, modelURL: m, ${more}}`;

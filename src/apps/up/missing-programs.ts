@@ -1,9 +1,9 @@
 // Programs that the engines of a values file need and this machine lacks.
+
 import { InputError } from '../../core/base/index.ts';
+import { type EnginePlan, engineEnvironment } from '../../core/launch/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import { findProgram, isPath } from '../../io/processes/index.ts';
-import { engineEnvironment } from './engine-environment.ts';
-import type { EnginePlan } from './engine-plan.ts';
 
 /**
  * Checks that vLLM can be started for each entry of kind vllm.

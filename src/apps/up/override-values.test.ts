@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { planEngines, routerFlags } from '../../core/launch/index.ts';
 import { resolveValues } from '../../core/values/index.ts';
 import { overrideValues, type UpOverrides } from './override-values.ts';
 
@@ -80,3 +81,34 @@ test('flags for the router override the file, and its other values stay', () => 
   );
   assert.equal(given.spillway.dashboard, true);
 });
+
+test('flags override the one model that the values start, and add engines', () => {
+  const { values } = resolveValues({ preset: 'laptop', files: [] });
+  const changed = overrideValues(values, {
+    engines: 2,
+    model: 'Qwen/Qwen3-0.6B',
+    gpu: 'L4',
+    timeScale: 5,
+    policy: 'roundrobin',
+    port: 9000,
+    engineUrls: ['http://10.0.0.7:8000'],
+  });
+  assert.deepEqual(
+    planEngines(changed).map(({ name }) => name),
+    ['qwen3-0.6b-1', 'qwen3-0.6b-2', 'engine'],
+  );
+  const flags = routerFlags(changed, []);
+  assert.equal(flags[flags.indexOf('--routing-logic') + 1], 'roundrobin');
+  assert.equal(flags[flags.indexOf('--port') + 1], '9000');
+});
+
+test('--engines with two models in the file is an error that names them', () => {
+  const values = valuesOf(
+    'servingEngineSpec: {modelSpec: [{name: a, modelURL: a}, {name: b, modelURL: b}]}',
+  );
+  assert.throws(() => overrideValues(values, { engines: 3 }), /--engines needs .* have a, b/);
+});
+
+function valuesOf(text: string) {
+  return resolveValues({ files: [{ name: 'test.yaml', text }] }).values;
+}

@@ -1,8 +1,9 @@
 // How the processes of a stack are started.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { planEngines, processGroups } from '../../core/launch/index.ts';
 import { resolveValues } from '../../core/values/index.ts';
-import { planEngines, processGroups } from './engine-plan.ts';
 import { engineService, routerService, type ServiceOptions } from './stack-services.ts';
 
 function optionsOf(text: string): ServiceOptions {

@@ -1,11 +1,16 @@
 // How the processes of a stack are started, watched and stopped: commands, health, deadlines.
+import {
+  type Backend,
+  type EnginePorts,
+  embeddedEngineFlags,
+  engineEnvironment,
+  type ProcessGroup,
+  routerFlags,
+  vllmFlags,
+} from '../../core/launch/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import type { ProbeTls, ServiceSpec } from '../../io/processes/index.ts';
 import { localUrl } from './backends.ts';
-import { engineEnvironment } from './engine-environment.ts';
-import { type EnginePorts, embeddedEngineFlags, vllmFlags } from './engine-flags.ts';
-import type { ProcessGroup } from './engine-plan.ts';
-import { type Backend, routerFlags } from './router-flags.ts';
 import { startSecondsMax } from './startup-probe.ts';
 
 export interface ServiceOptions {

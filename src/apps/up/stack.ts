@@ -1,20 +1,23 @@
 // The whole stack on this machine: engines and router as child processes, started and stopped in
 // order.
 import {
+  type EnginePlan,
+  type EnginePorts,
+  planEngines,
+  processGroups,
+} from '../../core/launch/index.ts';
+import {
   assertPortFree,
   freePorts,
   PinnedCertificate,
   type ProbeTls,
   Service,
 } from '../../io/processes/index.ts';
-import { backendOf } from './backends.ts';
-import type { EnginePorts } from './engine-flags.ts';
-import { type EnginePlan, planEngines, processGroups } from './engine-plan.ts';
+import { backendOf, type ReachedBackend } from './backends.ts';
 import { chooseEnginePorts } from './engine-ports.ts';
 import { choosePrometheusPort, type LocalPrometheus, localPrometheus } from './local-prometheus.ts';
 import { assertPrograms } from './missing-programs.ts';
 import { RouterClient } from './router-client.ts';
-import type { Backend } from './router-flags.ts';
 import type { EngineDetails, ProcessSnapshot, StackSnapshot } from './snapshot.ts';
 import { engineService, routerService, type ServiceOptions } from './stack-services.ts';
 
@@ -30,7 +33,7 @@ export interface StackOptions extends ServiceOptions {
 }
 
 interface Member {
-  readonly backend: Backend;
+  readonly backend: ReachedBackend;
   readonly engine: EnginePlan;
   readonly service: Service | undefined;
 }
@@ -77,7 +80,7 @@ export class RunningStack {
   private constructor(
     options: StackOptions,
     engines: readonly EnginePlan[],
-    backends: readonly Backend[],
+    backends: readonly ReachedBackend[],
     ports: readonly (EnginePorts | undefined)[],
     own: { readonly admin: number | undefined; readonly prometheus: number | undefined },
   ) {
@@ -105,12 +108,12 @@ export class RunningStack {
     for (const group of processGroups(values, engines)) {
       const ports0 = ports[engines.indexOf(group[0])];
       if (ports0 === undefined) continue;
-      const { tls } = backends[engines.indexOf(group[0])] as Backend;
+      const { tls } = backends[engines.indexOf(group[0])] as ReachedBackend;
       const service = new Service(engineService(options, group, ports0, tls), serviceHooks);
       for (const engine of group) services.set(engine, service);
     }
     this.members = engines.map((engine, index) => {
-      return { engine, backend: backends[index] as Backend, service: services.get(engine) };
+      return { engine, backend: backends[index] as ReachedBackend, service: services.get(engine) };
     });
     if (own.prometheus !== undefined) {
       const local = localPrometheus({

@@ -1,11 +1,12 @@
 // `spillway up`: starts the stack, reports when it can serve, shows it, and stops it.
+
 import { counted, type SpillwayError } from '../../core/base/index.ts';
+import type { EnginePlan } from '../../core/launch/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import { delay } from '../../io/processes/index.ts';
 import type { StopSignals } from '../../io/signals/index.ts';
 import { ChildLogs } from './child-logs.ts';
 import { curlLine, keyVariableOf, openaiNodeLines } from './connect-help.ts';
-import type { EnginePlan } from './engine-plan.ts';
 import type { ReadyStack, UpOutput } from './output.ts';
 import { RunningStack } from './stack.ts';
 

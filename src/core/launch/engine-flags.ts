@@ -1,6 +1,6 @@
 // The command lines of engines: keys of the values file as flags.
-import { entryWords } from '../../core/layout/index.ts';
-import type { ModelEntry } from '../../core/values/index.ts';
+import { entryWords } from '../layout/index.ts';
+import type { ModelEntry } from '../values/index.ts';
 
 /** Loopback ports of one engine. */
 export interface EnginePorts {

@@ -1,7 +1,7 @@
 // Which engines a values file asks for, one entry per process, before ports are known.
-import { InputError } from '../../core/base/index.ts';
-import { readEntry } from '../../core/layout/index.ts';
-import { engineCount, engineKind, type ModelEntry, type Values } from '../../core/values/index.ts';
+import { InputError } from '../base/index.ts';
+import { readEntry } from '../layout/index.ts';
+import { engineCount, engineKind, type ModelEntry, type Values } from '../values/index.ts';
 
 /** An engine that already runs, here or elsewhere. */
 export interface RemoteEngine {

@@ -1,18 +1,15 @@
 // The command line of the router in front of the engines of one stack.
-import { admissionSettings, hedgeSettings, routerTimeoutFlags } from '../../core/attempts/index.ts';
-import { InputError } from '../../core/base/index.ts';
-import { policyParameters, slowStartSecondsDefault } from '../../core/routing/index.ts';
-import { engineTlsSettings, listenerTlsSettings, type TlsSetting } from '../../core/tls/index.ts';
-import { policyParametersOf, type Values } from '../../core/values/index.ts';
-import type { ProbeTls } from '../../io/processes/index.ts';
+import { admissionSettings, hedgeSettings, routerTimeoutFlags } from '../attempts/index.ts';
+import { InputError } from '../base/index.ts';
+import { policyParameters, slowStartSecondsDefault } from '../routing/index.ts';
+import { engineTlsSettings, listenerTlsSettings, type TlsSetting } from '../tls/index.ts';
+import { policyParametersOf, type Values } from '../values/index.ts';
 
 /** An engine as the router's flags describe it. */
 export interface Backend {
   readonly name: string;
   readonly url: string;
   readonly model: string;
-  /** How "up" itself reaches it, if its URL is https. */
-  readonly tls?: ProbeTls | undefined;
   /** Ports of its KV events, if it publishes them. */
   readonly kvEvents?: { readonly events: number; readonly replay: number } | undefined;
 }

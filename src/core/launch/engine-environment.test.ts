@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { resolveValues } from '../../core/values/index.ts';
+import { resolveValues } from '../values/index.ts';
 import { engineEnvironment } from './engine-environment.ts';
 
 /** The environment of the first entry of a values file. */

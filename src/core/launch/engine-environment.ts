@@ -1,6 +1,6 @@
 // The environment of a vLLM child. Secrets are passed here, since every user can read command lines.
-import { InputError } from '../../core/base/index.ts';
-import type { ModelEntry, Values } from '../../core/values/index.ts';
+import { InputError } from '../base/index.ts';
+import type { ModelEntry, Values } from '../values/index.ts';
 
 /**
  * Variables that the values file sets for one engine; later ones win, as in a pod:

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ModelEntry, resolveValues } from '../../core/values/index.ts';
+import { type ModelEntry, resolveValues } from '../values/index.ts';
 import { engineEnvironment } from './engine-environment.ts';
 import { embeddedEngineFlags, vllmFlags } from './engine-flags.ts';
 import { planEngines, servedModel } from './engine-plan.ts';
-import { overrideValues } from './override-values.ts';
 import { routerFlags } from './router-flags.ts';
 
 const ports = { http: 9001, kvEvents: 9002, kvReplay: 9003 };
@@ -195,26 +194,6 @@ test('values without an engine to run are an error with a remedy', () => {
   assert.throws(() => planEngines(valuesOf('')), { code: 'ERR_INPUT', message: /--engine http/ });
 });
 
-test('flags override the one model that the values start, and add engines', () => {
-  const { values } = resolveValues({ preset: 'laptop', files: [] });
-  const changed = overrideValues(values, {
-    engines: 2,
-    model: 'Qwen/Qwen3-0.6B',
-    gpu: 'L4',
-    timeScale: 5,
-    policy: 'roundrobin',
-    port: 9000,
-    engineUrls: ['http://10.0.0.7:8000'],
-  });
-  assert.deepEqual(
-    planEngines(changed).map(({ name }) => name),
-    ['qwen3-0.6b-1', 'qwen3-0.6b-2', 'engine'],
-  );
-  const flags = routerFlags(changed, []);
-  assert.equal(flags[flags.indexOf('--routing-logic') + 1], 'roundrobin');
-  assert.equal(flags[flags.indexOf('--port') + 1], '9000');
-});
-
 test('peer routers in the file are passed to the router; the default is none', () => {
   const peers = '{routerPeers: [http://routers:8000, http://10.0.0.9:8000]}';
   const flags = routerFlags(valuesOf(`routerSpec: ${peers}`), []);
@@ -230,13 +209,6 @@ test('policy parameters reach the router under their flags, unless they have the
   assert.equal(flags[flags.indexOf('--kv-aware-threshold') + 1], '0');
   const standard = flagsOf('{prefixMinMatchLength: 0}');
   assert.ok(!standard.some((flag) => /prefix-min|kv-aware/.test(flag)));
-});
-
-test('--engines with two models in the file is an error that names them', () => {
-  const values = valuesOf(
-    'servingEngineSpec: {modelSpec: [{name: a, modelURL: a}, {name: b, modelURL: b}]}',
-  );
-  assert.throws(() => overrideValues(values, { engines: 3 }), /--engines needs .* have a, b/);
 });
 
 function valuesOf(text: string) {

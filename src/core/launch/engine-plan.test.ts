@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { resolveValues } from '../../core/values/index.ts';
+import { resolveValues } from '../values/index.ts';
 import { planEngines, processGroups, servedModel } from './engine-plan.ts';
 
 const valuesOf = (entries: string, rest = '') =>

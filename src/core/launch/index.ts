@@ -1,0 +1,13 @@
+// What starts for a values file: its engines and its router, as command lines and environments of processes.
+export { engineEnvironment } from './engine-environment.ts';
+export { type EnginePorts, embeddedEngineFlags, vllmFlags } from './engine-flags.ts';
+export {
+  type EnginePlan,
+  type LocalEngine,
+  type ProcessGroup,
+  planEngines,
+  processGroups,
+  type RemoteEngine,
+  servedModel,
+} from './engine-plan.ts';
+export { type Backend, routerFlags } from './router-flags.ts';
