@@ -6,6 +6,21 @@ import { Operator } from '../../src/apps/operator/operator.ts';
 import { seededRandom } from '../../src/core/base/index.ts';
 import type { ClusterAccess } from '../../src/io/kubernetes/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
+import type { ControlPlane } from './kubernetes/control-plane.ts';
+
+/** Access with the rights that the operator's manifests give to its service account. */
+export async function operatorAccess(cluster: ControlPlane): Promise<ClusterAccess> {
+  const token = await cluster.tokenOf('spillway-system', 'spillway-operator');
+  return {
+    server: cluster.url,
+    requestOptions: async () => ({
+      ca: cluster.authority,
+      headers: { authorization: `Bearer ${token}` },
+    }),
+    refused: () => {},
+    close: () => {},
+  };
+}
 
 export interface StartedOperatorOptions {
   readonly access: ClusterAccess;

@@ -3,6 +3,7 @@ import type {
   KubernetesObject,
   ObjectReference,
   Owner,
+  ResourceEvent,
   SecretKey,
 } from '../../core/operator/index.ts';
 
@@ -24,18 +25,12 @@ export interface ClusterWriter {
    * @returns The version of the resource after it; undefined if it is gone.
    */
   setStatus(reference: ObjectReference, status: object): Promise<string | undefined>;
-}
-
-/** What `kubectl describe` shows of a resource. */
-export interface ClusterEvent {
-  readonly type: 'Normal' | 'Warning';
-  /** In CamelCase. */
-  readonly reason: string;
-  readonly message: string;
+  /** Records an event of a resource. A failure is not one of the work. */
+  record(resource: Owner, event: ResourceEvent): Promise<void>;
 }
 
 /** What the operator does to a cluster for adapters. */
-export interface AdapterCluster extends Pick<ClusterWriter, 'setStatus'> {
+export interface AdapterCluster extends Pick<ClusterWriter, 'setStatus' | 'record'> {
   /** Replaces the finalizers of a resource, unless it has changed since it was read. */
   setFinalizers(
     reference: ObjectReference,
@@ -49,6 +44,4 @@ export interface AdapterCluster extends Pick<ClusterWriter, 'setStatus'> {
     reference: ObjectReference,
     annotations: Readonly<Record<string, string>>,
   ): Promise<void>;
-  /** Records an event of a resource. A failure is not one of the work. */
-  record(resource: Owner, event: ClusterEvent): Promise<void>;
 }

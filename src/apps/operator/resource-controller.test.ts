@@ -46,6 +46,8 @@ class KeptCluster implements ClusterWriter {
     return undefined;
   }
 
+  async record(): Promise<void> {}
+
   controller(): ResourceController {
     return new ResourceController({
       cluster: this,

@@ -62,28 +62,35 @@ export class ResourceController {
     } catch (error) {
       refusal = error;
     }
-    const { status } =
+    const { status, events } =
       refusal === undefined
         ? decided
         : reconcile(resource, {
             ...observed,
             refusal: refusal instanceof Error ? refusal.message : String(refusal),
           });
-    if (status !== undefined) await this.#setStatus(resource, status);
+    if (status !== undefined && (await this.#setStatus(resource, status))) {
+      for (const event of events) await cluster.record(resource, event);
+    }
     if (refusal !== undefined) throw refusal;
   }
 
-  /** Sets a status, unless the watch does not show yet what was set last: its events lead to another look. */
+  /**
+   * Sets a status, unless the watch does not show yet what was set last: its events lead to another look.
+   *
+   * @returns Whether it was set.
+   */
   async #setStatus(
     { apiVersion, kind, metadata }: Resource,
     status: Readonly<Record<string, unknown>>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { namespace, name, uid, resourceVersion } = metadata;
     const written = this.#written.get(uid);
-    if (written !== undefined && isOlder(resourceVersion, written)) return;
+    if (written !== undefined && isOlder(resourceVersion, written)) return false;
     const reference = { apiVersion, kind, namespace, name };
     const version = await this.#options.cluster.setStatus(reference, status);
     if (version !== undefined) this.#written.set(uid, version);
+    return true;
   }
 
   /** Objects that the watches have, and a Deployment that upstream's operator has made without our label. */

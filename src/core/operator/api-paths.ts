@@ -12,6 +12,8 @@ const madeKinds: ReadonlyMap<string, { readonly apiVersion: string; readonly plu
     ['ConfigMap', { apiVersion: 'v1', plural: 'configmaps' }],
     ['ServiceAccount', { apiVersion: 'v1', plural: 'serviceaccounts' }],
     ['Deployment', { apiVersion: 'apps/v1', plural: 'deployments' }],
+    ['ControllerRevision', { apiVersion: 'apps/v1', plural: 'controllerrevisions' }],
+    ['PodDisruptionBudget', { apiVersion: 'policy/v1', plural: 'poddisruptionbudgets' }],
     ['Role', { apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'roles' }],
     ['RoleBinding', { apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'rolebindings' }],
     ['ScaledObject', { apiVersion: 'keda.sh/v1alpha1', plural: 'scaledobjects' }],

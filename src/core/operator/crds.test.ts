@@ -49,6 +49,8 @@ test('all fields of upstream are there', () => {
 
 function walk(schema: Schema, path: string, see: (path: string) => void = () => {}): void {
   see(path);
+  // The one exception of the API server.
+  if ('x-kubernetes-int-or-string' in schema) return;
   assert.ok(schema.type, `${path} has a type`);
   for (const keyword of Object.keys(schema))
     assert.ok(keywords.has(keyword), `${path}: ${keyword}`);

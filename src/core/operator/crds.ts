@@ -91,6 +91,11 @@ const statuses: Readonly<Record<Kind, object>> = {
     updatedReplicas: int32,
     unavailableReplicas: int32,
     selector: text,
+    rollout: {
+      type: 'object',
+      required: ['version'],
+      properties: { version: text, servedVersion: text, failedVersion: text },
+    },
     ...shared,
   },
   VLLMRouter: { status: text, activeRuntimes: int32, ...shared },

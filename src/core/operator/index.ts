@@ -30,5 +30,7 @@ export { Leadership, type LeaseSpec, renewSeconds, retrySeconds } from './leader
 export { healthPort, manifests } from './manifests.ts';
 export { deployedKinds, type Resource, reconcile } from './reconcile.ts';
 export { activeRuntimes, ownedBy } from './relations.ts';
+export type { ResourceEvent } from './resource-events.ts';
 export { apiVersion, group } from './resources.ts';
+export { versionLabel } from './rollout/engine-version.ts';
 export { WorkQueue } from './work-queue.ts';

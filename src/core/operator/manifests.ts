@@ -36,7 +36,8 @@ const operatorRules = [
     resources: ['vllmruntimes/finalizers', 'vllmrouters/finalizers', 'cacheservers/finalizers'],
     verbs: ['update'],
   },
-  { apiGroups: ['apps'], resources: ['deployments'], verbs: own },
+  { apiGroups: ['apps'], resources: ['deployments', 'controllerrevisions'], verbs: own },
+  { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: own },
   {
     apiGroups: [''],
     resources: ['services', 'configmaps', 'serviceaccounts', 'persistentvolumeclaims'],

@@ -159,6 +159,7 @@ test('a resource that is being deleted is left to Kubernetes', () => {
     apply: [],
     remove: [],
     status: undefined,
+    events: [],
   });
 });
 

@@ -8,7 +8,9 @@ import {
   type Owner,
   referenceTo,
 } from './kubernetes-object.ts';
+import { eventsOf, type ResourceEvent } from './resource-events.ts';
 import { type Kind, type RouterSpec, type RuntimeSpec, specs } from './resources.ts';
+import { type RuntimeRollout, rolledOut } from './rollout/runtime-rollout.ts';
 import { routerObjects } from './router-objects.ts';
 import { runtimeObjects } from './runtime-objects.ts';
 import {
@@ -49,19 +51,28 @@ export interface Reconciled {
   readonly remove: readonly ObjectReference[];
   /** The whole status, if it differs from the present one. */
   readonly status: Readonly<Record<string, unknown>> | undefined;
+  /** What is new in it, for `kubectl describe`; to record when the status is written. */
+  readonly events: readonly ResourceEvent[];
 }
 
 export function reconcile(resource: Resource, observed: Observed): Reconciled {
   const { metadata, kind } = resource;
   // What Kubernetes deletes goes with its owner.
-  if (metadata.deletionTimestamp !== undefined) return { apply: [], remove: [], status: undefined };
+  if (metadata.deletionTimestamp !== undefined) {
+    return { apply: [], remove: [], status: undefined, events: [] };
+  }
   const parsed = specs[kind].safeParse(resource.spec);
   if (!parsed.success) {
     const status = invalidStatus(resource, parsed.error, observed.now);
-    return { apply: [], remove: [], status: statusChange(resource, status, observed.now) };
+    return { apply: [], remove: [], ...written(resource, status, observed.now) };
   }
   const deployment = observed.objects.find((one) => one.kind === 'Deployment');
-  const wanted = desiredObjects(resource, parsed.data, selectorOf(deployment));
+  const objects = desiredObjects(resource, parsed.data, selectorOf(deployment));
+  const rollout =
+    kind === 'VLLMRuntime'
+      ? rolledOut(resource, parsed.data as RuntimeSpec, objects, observed.objects)
+      : undefined;
+  const wanted = rollout?.objects ?? objects;
   const apply = wanted.filter((object) => !isKept(object, observed.objects));
   const remove = observed.objects
     .filter((object) => isOwnedBy(object, resource) && object.kind !== 'PersistentVolumeClaim')
@@ -70,8 +81,18 @@ export function reconcile(resource: Resource, observed: Observed): Reconciled {
       (one) =>
         !wanted.some(({ kind, metadata: { name } }) => kind === one.kind && name === one.name),
     );
-  const status = nextStatus(resource, parsed.data, observed, deployment);
-  return { apply, remove, status: statusChange(resource, status, observed.now) };
+  const status = nextStatus(resource, parsed.data, observed, deployment, rollout);
+  return { apply, remove, ...written(resource, status, observed.now) };
+}
+
+/** The status, if it is to be written, and what it has to tell. */
+function written(
+  resource: Resource,
+  next: Readonly<Record<string, unknown>>,
+  now: string,
+): Pick<Reconciled, 'status' | 'events'> {
+  const status = statusChange(resource, next, now);
+  return { status, events: status === undefined ? [] : eventsOf(resource.status, status) };
 }
 
 type Spec = z.infer<(typeof specs)[DeployedKind]>;
@@ -100,12 +121,16 @@ function selectorOf(
   return spec?.selector?.matchLabels;
 }
 
-/** A volume that exists stays as it is, except that it may grow: nothing else of it can be changed. */
+/**
+ * A volume that exists stays as it is, except that it may grow: nothing else of it can be changed. A revision has its content
+ * in its name.
+ */
 function isKept(object: KubernetesObject, observed: readonly KubernetesObject[]): boolean {
-  if (object.kind !== 'PersistentVolumeClaim') return false;
   const found = observed.find(
     ({ kind, metadata }) => kind === object.kind && metadata.name === object.metadata.name,
   );
+  if (object.kind === 'ControllerRevision') return found !== undefined;
+  if (object.kind !== 'PersistentVolumeClaim') return false;
   return found !== undefined && storageOf(found) === storageOf(object);
 }
 
@@ -125,6 +150,7 @@ function nextStatus(
   spec: Spec,
   observed: Observed,
   deployment: KubernetesObject | undefined,
+  rollout: RuntimeRollout | undefined,
 ): Readonly<Record<string, unknown>> {
   const isOff = resource.kind === 'VLLMRouter' && !(spec as RouterSpec).enableRouter;
   const replicas =
@@ -132,10 +158,9 @@ function nextStatus(
   const progress = isOff ? undefined : progressOf(deployment, replicas);
   const ready = readyCondition(resource, observed, progress);
   const before = (resource.status ?? {}) as { readonly conditions?: readonly Condition[] };
-  const shared = {
-    observedGeneration: resource.metadata.generation ?? 0,
-    conditions: withCondition(before.conditions ?? [], ready, observed.now),
-  };
+  const observedGeneration = resource.metadata.generation ?? 0;
+  const conditions = withCondition(before.conditions ?? [], ready, observed.now);
+  const shared = { observedGeneration, conditions };
   const readiness = progress?.readiness ?? 'Ready';
   if (resource.kind !== 'VLLMRuntime') {
     const { activeRuntimes } = observed;
@@ -152,6 +177,14 @@ function nextStatus(
     unavailableReplicas: progress?.unavailableReplicas ?? 0,
     selector: selector.map(([key, value]) => `${key}=${value}`).join(','),
     ...shared,
+    ...(rollout && {
+      rollout: rollout.state,
+      conditions: withCondition(
+        conditions,
+        { type: 'Progressing', observedGeneration, ...rollout.condition },
+        observed.now,
+      ),
+    }),
   };
 }
 

@@ -125,6 +125,51 @@ const sidecarConfig = z.object({
   mountPath: described(z.string().default('/data'), 'Where the volume of the engines is mounted.'),
 });
 
+/** A number of pods, or a share of them such as 25%. */
+const podsOrShare = (standard: string) =>
+  z
+    .unknown()
+    .refine(
+      (value) => /^(\d+|\d{1,2}%|100%)$/.test(String(value)),
+      'a number, or a share such as 25%',
+    )
+    .default(standard)
+    .meta({
+      anyOf: [{ type: 'integer' }, { type: 'string' }],
+      pattern: '^([0-9]+|[0-9]{1,2}%|100%)$',
+      'x-kubernetes-int-or-string': true,
+    });
+
+const rollout = rules(
+  z.object({
+    maxSurge: described(podsOrShare('25%'), 'Engines above replicas while pods are replaced.'),
+    maxUnavailable: described(
+      podsOrShare('25%'),
+      'Engines that may be missing while pods are replaced or nodes are drained.',
+    ),
+    startupSeconds: described(
+      positive.default(3600),
+      'Time from the start of an engine to its first completion.',
+    ),
+    drainSeconds: described(
+      count.default(600),
+      'Time that an engine which is stopped gives its streams.',
+    ),
+    minReadySeconds: described(
+      count.default(5),
+      'Time for which a new engine must be ready before an old one is stopped.',
+    ),
+    rollBack: described(
+      z.boolean().default(true),
+      'Whether the last version that served runs again if a new one serves no completion in time.',
+    ),
+  }),
+  {
+    rule: "!has(self.maxSurge) || !has(self.maxUnavailable) || !(string(self.maxSurge) in ['0', '0%']) || !(string(self.maxUnavailable) in ['0', '0%'])",
+    message: 'maxSurge and maxUnavailable must not both be 0',
+  },
+);
+
 const deploymentConfig = z.object({
   replicas: described(count.default(1), 'Number of engines; scaled by the scale subresource.'),
   nodeSelectorTerms: nodeSelectorTerms.optional(),
@@ -133,6 +178,7 @@ const deploymentConfig = z.object({
     z.enum(['RollingUpdate', 'Recreate']).default('RollingUpdate'),
     'How pods are replaced.',
   ),
+  rollout: described(rollout.prefault({}), 'How a new version replaces the old one.'),
   runtimeClass: described(z.string().default('nvidia'), 'Runtime class of the pods.'),
   shmSize: described(z.string().optional(), 'Size of /dev/shm, such as 24Gi.'),
   resources: described(resources, 'Resources of an engine.'),

@@ -15,19 +15,12 @@ import {
   serviceSpec,
 } from './pod-parts.ts';
 import type { RuntimeSpec } from './resources.ts';
+import { chatTemplateName } from './rollout/engine-version.ts';
 import { scaledObject } from './scaled-object.ts';
+import { pythonOf, servingProbe } from './serving-probe.ts';
 
 /** Port where the sidecar of upstream downloads adapters. */
 const sidecarPort = '30090';
-/** Time for the first start: a download of a large model and its compilation. Upstream allows 35 minutes. */
-const startupSeconds = 3600;
-const startupPeriodSeconds = 5;
-/**
- * How long a terminating engine may finish its streams. The router stops sending it requests as soon as the pod is
- * marked for deletion.
- */
-const drainSeconds = 600;
-
 /** @param selector That of a Deployment that exists: Kubernetes does not let it change. */
 export function runtimeObjects(
   owner: Owner,
@@ -60,11 +53,11 @@ export function runtimeObjects(
     objects.push({
       apiVersion: 'v1',
       kind: 'ConfigMap',
-      metadata: ownedMetadata(owner, `${name}-chat-template`),
+      metadata: ownedMetadata(owner, chatTemplateName(name)),
       data: { chatTemplate: model.chatTemplate },
     });
   }
-  objects.push(deployment(owner, spec, selector));
+  objects.push(deployment(owner, spec, selector), disruptionBudget(owner, spec, selector));
   if (spec.autoscalingConfig?.enabled) objects.push(scaledObject(owner, spec));
   return objects;
 }
@@ -75,13 +68,17 @@ function deployment(
   selector: Readonly<Record<string, string>>,
 ): KubernetesObject {
   const config = spec.deploymentConfig;
+  const { startupSeconds, minReadySeconds, drainSeconds } = config.rollout;
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: ownedMetadata(owner, owner.metadata.name),
     spec: {
       replicas: config.replicas,
-      strategy: { type: config.deploymentStrategy },
+      strategy: strategyOf(config),
+      // A router needs a moment to find a new engine, and an old one must not go before.
+      minReadySeconds,
+      progressDeadlineSeconds: startupSeconds + minReadySeconds,
       selector: { matchLabels: selector },
       template: {
         metadata: compact({
@@ -103,10 +100,49 @@ function deployment(
   };
 }
 
+function strategyOf({
+  deploymentStrategy: type,
+  rollout,
+}: RuntimeSpec['deploymentConfig']): object {
+  const { maxSurge, maxUnavailable } = rollout;
+  return type === 'Recreate'
+    ? { type, rollingUpdate: null }
+    : {
+        type,
+        rollingUpdate: { maxSurge: amount(maxSurge), maxUnavailable: amount(maxUnavailable) },
+      };
+}
+
+/** A number, or a share as text. */
+function amount(value: unknown): number | string {
+  const text = String(value);
+  return text.endsWith('%') ? text : Number(text);
+}
+
+/** A drained node loses engines no faster than a rollout takes them, but one at least, so that it can be drained. */
+function disruptionBudget(
+  owner: Owner,
+  { deploymentConfig }: RuntimeSpec,
+  selector: Readonly<Record<string, string>>,
+): KubernetesObject {
+  const { maxUnavailable } = deploymentConfig.rollout;
+  const isNone = /^0+%?$/.test(String(maxUnavailable));
+  return {
+    apiVersion: 'policy/v1',
+    kind: 'PodDisruptionBudget',
+    metadata: ownedMetadata(owner, owner.metadata.name),
+    spec: {
+      maxUnavailable: isNone ? 1 : amount(maxUnavailable),
+      selector: { matchLabels: selector },
+    },
+  };
+}
+
 function engineContainer(spec: RuntimeSpec): object {
   const { vllmConfig, deploymentConfig: config } = spec;
   const { port } = vllmConfig;
   const isEmbedded = spec.engineKind === 'embedded';
+  const { drainSeconds } = config.rollout;
   return compact({
     name: 'vllm',
     image: imageOf(config.image),
@@ -117,29 +153,27 @@ function engineContainer(spec: RuntimeSpec): object {
     resources: resourcesOf(config.resources),
     volumeMounts: volumeMounts(spec),
     securityContext: containerSecurity,
-    startupProbe: healthProbe(port, {
-      periodSeconds: startupPeriodSeconds,
-      failureThreshold: startupSeconds / startupPeriodSeconds,
-    }),
+    startupProbe: servingProbe(spec),
     readinessProbe: healthProbe(port, { periodSeconds: 5, failureThreshold: 3 }),
     livenessProbe: healthProbe(port, { periodSeconds: 20, failureThreshold: 10 }),
     // The embedded engine finishes its streams on SIGTERM by itself.
-    lifecycle: isEmbedded ? undefined : { preStop: { exec: { command: drainCommand(port) } } },
+    lifecycle: isEmbedded ? undefined : { preStop: { exec: { command: drainCommand(spec) } } },
   });
 }
 
 /** vLLM cuts its streams on SIGTERM: the hook waits until none is running. Every image of vLLM has Python. */
-function drainCommand(port: number): readonly string[] {
+function drainCommand({ vllmConfig: { port }, deploymentConfig }: RuntimeSpec): readonly string[] {
+  const { rollout, image } = deploymentConfig;
   const program = [
     'import re,time,urllib.request as u',
-    `end=time.time()+${drainSeconds}`,
+    `end=time.time()+${rollout.drainSeconds}`,
     'time.sleep(5)',
     'while time.time()<end:',
     ` t=u.urlopen("http://127.0.0.1:${port}/metrics",timeout=5).read().decode()`,
     ' if not sum(map(float,re.findall(r"^vllm:num_requests_(?:running|waiting)\\{.*\\} (\\S+)$",t,re.M))): break',
     ' time.sleep(1)',
   ];
-  return ['python3', '-c', program.join('\n')];
+  return [pythonOf(image.name), '-c', program.join('\n')];
 }
 
 interface EnvVar {
@@ -195,7 +229,7 @@ function volumes(owner: Owner, spec: RuntimeSpec): readonly object[] {
   }
   if (model.chatTemplate) {
     const items = [{ key: 'chatTemplate', path: chatTemplateFile }];
-    all.push({ name: 'chat-template', configMap: { name: `${name}-chat-template`, items } });
+    all.push({ name: 'chat-template', configMap: { name: chatTemplateName(name), items } });
   }
   if (deploymentConfig.shmSize) {
     const emptyDir = { medium: 'Memory', sizeLimit: deploymentConfig.shmSize };

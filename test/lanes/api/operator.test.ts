@@ -8,10 +8,9 @@ import { parseAllDocuments } from 'yaml';
 import { createEngineServer } from '../../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../../src/core/engine/index.ts';
 import { manifests } from '../../../src/core/operator/index.ts';
-import type { ClusterAccess } from '../../../src/io/kubernetes/index.ts';
 import { loadTokenizer } from '../../../src/io/tokenizers/index.ts';
 import { ControlPlane } from '../../support/kubernetes/control-plane.ts';
-import { startedOperator } from '../../support/started-operator.ts';
+import { operatorAccess, startedOperator } from '../../support/started-operator.ts';
 import { until } from '../../support/until.ts';
 
 interface Loaded {
@@ -351,16 +350,7 @@ async function readyOf(
 }
 
 async function startOperator(t: TestContext, identity?: string) {
-  const token = await cluster.tokenOf('spillway-system', 'spillway-operator');
-  const access: ClusterAccess = {
-    server: cluster.url,
-    requestOptions: async () => ({
-      ca: cluster.authority,
-      headers: { authorization: `Bearer ${token}` },
-    }),
-    refused: () => {},
-    close: () => {},
-  };
+  const access = await operatorAccess(cluster);
   const lease = identity === undefined ? undefined : { namespace: 'spillway-system', identity };
   return startedOperator(t, { access, lease });
 }

@@ -1,6 +1,9 @@
 // What kwok does with fake nodes and their pods: nodes become ready and stay so, pods run at once, and go when deleted.
 // kwok has no stages of its own.
 
+/** Annotation of pods that never become ready. */
+export const neverReady = 'spillway.test/never-ready';
+
 /** Fake pods have the address of their fake node, that of kwok itself. */
 export const kwokConfiguration = `
 apiVersion: config.kwok.x-k8s.io/v1alpha1
@@ -37,6 +40,7 @@ spec:
     matchExpressions:
       - { key: '.metadata.deletionTimestamp', operator: DoesNotExist }
       - { key: '.status.podIP', operator: DoesNotExist }
+      - { key: '.metadata.annotations["${neverReady}"]', operator: DoesNotExist }
   next:
     statusTemplate: |
       {{ $now := Now }}
