@@ -22,6 +22,9 @@ export class Client {
   congested = false;
   unsentBytes = 0;
   isCut = false;
+  /** Whether bytes that are written must stay as they are for a while. */
+  keepsBytes = false;
+  writes = 0;
   isLast = false;
 
   constructor(
@@ -57,7 +60,8 @@ export class Client {
 
   write(bytes: Buffer): boolean {
     this.received += String(bytes);
-    return false;
+    this.writes += 1;
+    return this.keepsBytes;
   }
 
   closeAfterwards(): void {

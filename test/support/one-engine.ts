@@ -35,7 +35,9 @@ export async function oneEngine(
   const engine = new Engine({
     ...{ url: scripted.url + basePath, name: undefined, assumedModels: [], core, ticker },
     metrics: new RouterMetrics(new MetricsRegistry(), 60),
-    ...{ log, limits: {}, authorization: undefined, healthTimeoutMs: () => 20_000 },
+    ...{ log, authorization: undefined, healthTimeoutMs: () => 20_000 },
+    // No connection closes on its own.
+    limits: { idleTimeoutMs: 0 },
     ...others,
   });
   context.after(async () => {

@@ -59,9 +59,27 @@ export class Flight {
     this.#sink.onHead(headOf(status, contentType, body.length), Buffer.from(body), true, 0);
   }
 
+  /** A head with what comes with it. @returns Whether the bytes must stay as they are. */
+  begin({
+    status = 200,
+    type = 'text/event-stream',
+    framing = 'chunked',
+    text = '',
+    ended = false,
+  }: {
+    readonly status?: number;
+    readonly type?: string;
+    readonly framing?: ResponseHead['framing'];
+    readonly text?: string;
+    readonly ended?: boolean;
+  } = {}): boolean {
+    const head = { ...headOf(status, type), framing };
+    return this.#sink.onHead(head, Buffer.from(text), ended, text === '' ? 0 : 1);
+  }
+
   /** The head of a stream, without data. */
   head(contentType = 'text/event-stream'): void {
-    this.#sink.onHead(headOf(200, contentType), Buffer.alloc(0), false, 0);
+    this.begin({ type: contentType });
   }
 
   /** The head of a stream and its first event. */
@@ -77,7 +95,7 @@ export class Flight {
   }
 
   /** A read of the body as it is. @returns Whether the router keeps the bytes. */
-  bytes(text: string, { ended = false, chunks = 1 } = {}): boolean {
+  read(text: string, { ended = false, chunks = 1 } = {}): boolean {
     return this.#sink.onBytes(Buffer.from(text), ended, chunks);
   }
 

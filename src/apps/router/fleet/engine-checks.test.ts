@@ -7,9 +7,14 @@ import { EngineChecks } from './engine-checks.ts';
 /** Checks of `count` engines on a clock of their own, and a log of them as "engine what". */
 function begin(
   context: TestContext,
-  options: { count: number; healthIntervalMs?: number; statsIntervalMs?: number },
+  options: {
+    count: number;
+    healthIntervalMs?: number;
+    statsIntervalMs?: number;
+    isLive?: boolean;
+  },
 ) {
-  const { count, healthIntervalMs = 4_000, statsIntervalMs = 2_000 } = options;
+  const { count, healthIntervalMs = 4_000, statsIntervalMs = 2_000, isLive = true } = options;
   context.mock.timers.enable({ apis: ['setInterval', 'Date'] });
   const log: string[] = [];
   const modelsEvery = new Set<number>();
@@ -17,7 +22,7 @@ function begin(
     Array.from({ length: count }, (_, i) => {
       const url = `http://engine-${i}`;
       const engine = {
-        ...{ url, live: true },
+        ...{ url, live: isLive },
         probe: () => log.push(`${i} probe`),
         scrape: (_nowSeconds: () => number, every: number) => {
           log.push(`${i} scrape`);
@@ -81,4 +86,11 @@ test('models are read with each scrape up to twenty times per second, in a large
     t.mock.timers.reset();
     assert.deepEqual([...modelsEvery], [every], `${count} engines, each read every 2 s`);
   }
+});
+
+test('a dead engine is checked every second, a live one in its interval', (t) => {
+  const { checks, pass } = begin(t, { count: 1, isLive: false });
+  checks.start();
+  pass(4_000);
+  assert.deepEqual(pass(40_000), { probes: 40, scrapes: 20 });
 });

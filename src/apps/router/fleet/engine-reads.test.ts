@@ -68,6 +68,9 @@ test('an engine that refuses the router’s key says so once with what to do, ag
   listing = '{"data":[{"id":"m"}]}';
   await engine.learnModels();
   assert.deepEqual(core.endpoint(engine.url)?.models, ['m']);
+  listing = '{"data":[]}';
+  await engine.learnModels();
+  assert.equal(logged().match(/no list of models/g)?.length, 1);
   listing = 'not JSON';
   await engine.learnModels();
   assert.match(logged(), /no list of models: \/v1\/models: .*JSON/);
@@ -141,6 +144,44 @@ test('a state lasts from its last change on', async (t) => {
   state.nowMs += 2_500;
   await engine.probe();
   assert.equal(engine.stateSeconds, 2.5, 'it is live as before');
+});
+
+test('an engine tells in its responses whether it is emulated', async (t) => {
+  const real = await oneEngine(t, {});
+  assert.equal(real.engine.isEmulated, undefined);
+  await real.engine.probe();
+  assert.equal(real.engine.isEmulated, false);
+  const head = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nx-spillway-emulated: true\r\n\r\n';
+  const emulated = await oneEngine(
+    t,
+    { onRequest: ({ socket }) => socket.write(head) },
+    { basePath: '/base' },
+  );
+  await emulated.engine.probe();
+  assert.equal(emulated.engine.isEmulated, true);
+});
+
+test('an engine that a request found dead stays dead, whatever a check that began before finds', async (t) => {
+  const { engine, state } = await oneEngine(t, {});
+  const checked = engine.probe();
+  engine.failed('connection refused');
+  await checked;
+  assert.equal(state(), 'dead');
+});
+
+test('the reason of a failed check is told in words', async (t) => {
+  const { engine, scripted, core } = await oneEngine(t, {});
+  await scripted.close();
+  await engine.probe();
+  assert.match(core.endpoint(engine.url)?.reason ?? '', /^\/health: \w.*ECONNREFUSED/);
+  assert.doesNotMatch(core.endpoint(engine.url)?.reason ?? '', /Error:/);
+});
+
+test('models that only the source names are worth no warning, others are', async (t) => {
+  const { engine, logged } = await oneEngine(t, { models: [] });
+  engine.assumeModels(['m']);
+  await engine.learnModels();
+  assert.doesNotMatch(logged(), /WARNING/);
 });
 
 test('a failed check does not add to one that a good check followed', async (t) => {
@@ -228,7 +269,7 @@ test('the models of a live engine are read again with every so many metrics', as
   assert.deepEqual(asked(), ['/metrics'], 'it is not live');
   await engine.probe();
   asked();
-  const read = async (modelsEvery: number) => {
+  const read = async (modelsEvery?: number) => {
     await engine.scrape(() => 1, modelsEvery);
     return asked();
   };
@@ -237,6 +278,7 @@ test('the models of a live engine are read again with every so many metrics', as
   assert.deepEqual(await read(3), ['/metrics']);
   assert.deepEqual(await read(3), ['/metrics']);
   assert.deepEqual(await read(3), ['/metrics', '/v1/models']);
+  for (let i = 0; i < 2; i++) assert.deepEqual(await read(), ['/metrics', '/v1/models']);
   engine.failed('test');
   assert.deepEqual(await read(1), ['/metrics'], 'it is dead');
 });

@@ -117,6 +117,18 @@ test('figures that are not known are 0, the gap between tokens -1, and the name 
   assert.equal(values.get(info('http://b', 'http://b')), 1);
 });
 
+test('the hit rate is 0 unless an engine reports both of its parts', () => {
+  const rate = (fields: object) => {
+    const engines = new Map([['http://a', engineWith({ report: fields })]]);
+    return gaugesOf(scrape(coreOf('http://a'), engines), 'http://a')[
+      'vllm:gpu_prefix_cache_hit_rate'
+    ];
+  };
+  assert.equal(rate({ prefixCacheQueries: 10 }), 0);
+  assert.equal(rate({ prefixCacheHits: 10 }), 0);
+  assert.equal(rate({ prefixCacheHits: 1, prefixCacheQueries: 1 }), 1);
+});
+
 test('a dead engine is not healthy, and its last report does not count', () => {
   const core = coreOf('http://a');
   core.setState('http://a', 'dead', 'connect refused');

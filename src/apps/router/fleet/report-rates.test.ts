@@ -74,3 +74,21 @@ test('frequent reports are bounded and keep their rate', () => {
   assert.equal(reports(jump)?.generationTokensPerSecond, 0);
   assert.equal(reports(jump.slice(0, 16))?.generationTokensPerSecond, 1000 / 1.5);
 });
+
+test('a counter that an engine does not report has a rate of 0, before and after', () => {
+  const meter = new ReportRateMeter();
+  const counters = { prefixCacheQueries: 10, prefixCacheHits: 10, generationTokens: 100 };
+  meter.add({ ...counters, promptTokens: 500 }, 1);
+  meter.add({ ...counters, promptTokens: undefined }, 2);
+  assert.equal(meter.rates?.promptTokensPerSecond, 0);
+});
+
+test('one query is enough for a hit rate, and a meter that is cleared has no rates', () => {
+  const meter = new ReportRateMeter();
+  const none = { promptTokens: 0, generationTokens: 0 };
+  meter.add({ ...none, prefixCacheQueries: 10, prefixCacheHits: 10 }, 1);
+  meter.add({ ...none, prefixCacheQueries: 11, prefixCacheHits: 11 }, 2);
+  assert.equal(meter.rates?.hitRate, 1);
+  meter.clear();
+  assert.equal(meter.rates, undefined);
+});

@@ -31,6 +31,11 @@ test('an error event stands for the status in it', () => {
     ['data: { "error" : {"code":"429"}}\n\n', 429],
     ['data: {"error":"scaling"}\n\n', 500],
     ['data: {"error":{"code":7}}\n\n', 500],
+    ['data: {"error":{"code":599}}\n\n', 599],
+    ['data: {"error":{"code":600}}\n\n', 500],
+    ['data: {"error":{"code":399}}\n\n', 500],
+    ['data: {"error":null}\n\n', 500],
+    ['event: error\n\n', 500],
     ['data: {"error":\n\n', 500],
     ['event: error\ndata: {"type":"error","error":{"type":"internal_error"}}\n\n', 500],
     ['event: error\ndata: {"type":"error","error":{"type":"invalid_request_error"}}\n\n', 400],
@@ -70,4 +75,24 @@ test('an error event without an end is held up to 64 KiB', () => {
   for (let i = 0; i < 3; i++) assert.equal(first.take(piece, false, 1), undefined);
   assert.equal(first.take(piece, false, 1)?.length, 4 * 16_384 + 27);
   assert.equal(first.chunks, 5);
+});
+
+test('exactly 64 KiB of an error event are held', () => {
+  const start = 'data: {"error":{"message":"';
+  const first = new FirstEvent(head('until-close'));
+  assert.equal(first.take(Buffer.from(start.padEnd(65_536)), false, 1), undefined);
+  assert.equal(first.take(Buffer.from(' '), false, 1)?.length, 65_537);
+});
+
+test('a start that is no error is held until it has 24 characters, the usual one until it has a key', () => {
+  const taken = (text: string) =>
+    new FirstEvent(head('until-close')).take(Buffer.from(text), false, 1) !== undefined;
+  assert.deepEqual(
+    [23, 24].map((length) => taken(': comment'.padEnd(length, '.'))),
+    [false, true],
+  );
+  assert.deepEqual(
+    [taken('data: {"'), taken('data: {"i'), taken('data: {"e')],
+    [false, true, false],
+  );
 });

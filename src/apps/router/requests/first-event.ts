@@ -21,6 +21,11 @@ const anthropicStatuses: Readonly<Record<string, number>> = {
 };
 const engineErrorStatus = 500;
 
+interface ErrorFields {
+  readonly code?: unknown;
+  readonly type?: unknown;
+}
+
 /**
  * The status that an error event stands for, such as vLLM's `code`.
  *
@@ -30,11 +35,11 @@ const engineErrorStatus = 500;
  */
 export function errorEventStatus(event: string): number | undefined {
   if (!errorStart.test(event)) return undefined;
-  const json = /^data: ?(.*)$/m.exec(event)?.[1] ?? '';
+  const json = /^data: ?(.*)$/m.exec(event)?.[1];
   try {
-    const { error } = JSON.parse(json) as { readonly error?: unknown };
-    if (typeof error !== 'object' || error === null) return engineErrorStatus;
-    const { code, type } = error as { readonly code?: unknown; readonly type?: unknown };
+    // What cannot be read is the engine's fault, as an error without a status is.
+    const { error } = JSON.parse(String(json)) as { readonly error: ErrorFields };
+    const { code, type } = error;
     const status = Number(code ?? anthropicStatuses[String(type)]);
     return status >= 400 && status <= 599 ? status : engineErrorStatus;
   } catch {

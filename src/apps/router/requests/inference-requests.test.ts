@@ -84,6 +84,8 @@ test('an engine gets the body as it is, except for an alias', (t) => {
   assert.equal(String(flight(0).request.body), body('m'));
   send(body('short'));
   assert.equal(String(flight(1).request.body), body('m'));
+  send(body('\\u006d'));
+  assert.equal(String(flight(2).request.body), body('\\u006d'), 'the same model, as it is written');
 });
 
 test('a request names its engine with ?id=, by its URL, id or name, which is not forwarded', (t) => {
@@ -130,7 +132,10 @@ test('prompts are tokenized if the policy needs that and has a choice', async (t
   );
   send({ model: 'm', prompt: 'x' }, { route: { ...chat, promptKind: undefined } });
   assert.equal(last().tokens, undefined, 'a path without a prompt in the KV cache');
-  for (const url of ['http://a', 'http://b']) core.setState(url, 'dead', 'gone');
+  core.setState('http://a', 'dead', 'gone');
+  send({ model: 'm', prompt: 'x' });
+  assert.equal(last().tokens, tokens.tokens, 'two engines');
+  core.setState('http://b', 'dead', 'gone');
   send({ model: 'm', prompt: 'x' });
   assert.equal(last().tokens, undefined, 'one engine');
 });
@@ -144,13 +149,13 @@ test('a prompt that cannot be tokenized is routed without its tokens', (t) => {
 test('a request waits for its tokens, unless its client leaves', async (t) => {
   const known = Promise.resolve(tokens);
   const { send, routed, last } = begin(t, { tokens: known });
-  send({ model: 'm', prompt: 'x' });
-  const left = send({ model: 'm', prompt: 'x' });
+  send({ model: 'm', prompt: 'x', max_tokens: 1 });
+  const left = send({ model: 'm', prompt: 'x', max_tokens: 2 });
   left.over = true;
   assert.equal(routed.length, 0);
   await known;
   assert.equal(routed.length, 1);
-  assert.equal(last().tokens, tokens.tokens);
+  assert.deepEqual([last().tokens, last().outputTokensMax], [tokens.tokens, 1]);
 });
 
 test('a large body is read in another thread, with the same result', async (t) => {
@@ -166,6 +171,41 @@ test('a large body is read in another thread, with the same result', async (t) =
     JSON.stringify({ model: 'm', prompt, max_tokens: 5 }).length,
   );
   assert.equal(broken.status, 400);
+  assert.match(String(broken.error['message']), /not valid JSON/);
+});
+
+test('a large body that is not read, as its thread ends, is the router’s failure', async (t) => {
+  const { send, flights, requests, logged } = begin(t);
+  const client = send({ model: 'm', prompt: 'x'.repeat(2 * 1_048_576) });
+  requests.close();
+  while (!client.begun) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(
+    [client.status, client.error['message']],
+    [500, 'The router failed; see its log.'],
+  );
+  assert.match(logged(), /ERROR: request .*: Error: /);
+  assert.equal(flights.length, 0);
+});
+
+test('requests count per second as they arrive', (t) => {
+  const { send, metrics, state } = begin(t);
+  for (let i = 0; i < 3; i++) send({ model: 'm' });
+  assert.equal(metrics.rate.perSecond(state.nowMs / 1000 + 1), 3 / 10);
+});
+
+test('token counts in the middle of a stream count only if the client asked for them', (t) => {
+  const { send, flight, recent } = begin(t);
+  const usage = 'data: {"usage":{"prompt_tokens":7,"completion_tokens":3}}\n\n';
+  const tokensOf = (at: number, body: object) => {
+    send({ model: 'm', prompt: 'x', ...body }, { route: { ...chat, movingStream: undefined } });
+    flight(at).stream(usage);
+    flight(at).send(['data: {"a":1}\n\n'.padEnd(4_000)]);
+    flight(at).send(['data: [DONE]\n\n'], { ended: true });
+    return recent().outputTokens;
+  };
+  assert.equal(tokensOf(0, { stream: true }), null);
+  assert.equal(tokensOf(1, { stream: true, stream_options: { include_usage: true } }), 3);
+  assert.equal(tokensOf(2, { stream_options: { include_usage: true } }), null);
 });
 
 const boundary = 'multipart/form-data; boundary=x';
@@ -173,7 +213,9 @@ const part = (name: string, value: string) =>
   `--x\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
 
 test('the model of a form is its field, and an alias in it becomes the name of the model', async (t) => {
-  const { send, last, flights } = begin(t, { aliases: new Map([['short', 'm']]) });
+  const { send, last, flights, flight, recent, value } = begin(t, {
+    aliases: new Map([['short', 'm']]),
+  });
   const route: ForwardedRoute = { ...chat, kind: 'form', generates: false, promptKind: undefined };
   const form = (model: string) => `${part('language', 'en')}${part('model', model)}--x--\r\n`;
   const sent = { headers: { 'content-type': boundary }, route };
@@ -183,6 +225,18 @@ test('the model of a form is its field, and an alias in it becomes the name of t
     assert.equal(String(flights[i]?.request.body), form('m'));
     assert.deepEqual([last().model, last().promptTokens, last().stream], [model, 0, false]);
   }
+  const unknown = send(form('x'), sent);
+  while (!unknown.begun) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([unknown.status, unknown.error['param']], [404, 'model']);
+  // A transcription is no generated text, whatever its response looks like.
+  send(form('m'), sent);
+  while (flights.length === 2) await new Promise((resolve) => setImmediate(resolve));
+  flight(2).stream('data: {"usage":{"prompt_tokens":7,"completion_tokens":3}}\n\n');
+  flight(2).send(['data: {"a":1}\n\n'.padEnd(4_000)]);
+  flight(2).send(['data: [DONE]\n\n'], { ended: true });
+  assert.equal(recent().outputTokens, null);
+  const first = 'spillway_router_time_to_first_token_seconds_count';
+  assert.equal(value(`${first}{model="m",server="http://c"}`), undefined);
   const nameless = send(`${part('language', 'en')}--x--\r\n`, sent);
   while (!nameless.begun) await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual([nameless.status, nameless.error['param']], [400, 'model']);

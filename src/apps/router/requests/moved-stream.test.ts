@@ -264,9 +264,9 @@ test('an event that arrives in parts is passed on once it is whole', (t) => {
   const had = client.text;
   flight(0).betweenChunks = false;
   const chunk = `${token.length.toString(16)}\r\n${token}\r\n`;
-  flight(0).bytes(chunk.slice(0, 30));
+  flight(0).read(chunk.slice(0, 30));
   assert.equal(client.text, had);
   flight(0).betweenChunks = true;
-  flight(0).bytes(chunk.slice(30));
+  flight(0).read(chunk.slice(30));
   assert.equal(textOf(client), 't0 ');
 });

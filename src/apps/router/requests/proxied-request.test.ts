@@ -250,6 +250,54 @@ test('a slow client pauses its engine until it reads again', (t) => {
   assert.ok(!flight(0).isPaused, 'nothing more comes');
 });
 
+test('the time that a slow client takes is not its engine’s', (t) => {
+  const { ask, flight, pass } = begin(t, { deadlines: { streamIdleSeconds: 60 } });
+  const client = ask({ stream: true });
+  client.congested = true;
+  flight(0).stream('data: {"a":1}\n\n');
+  for (let i = 0; i < 3; i++) pass(50_000);
+  assert.ok(!flight(0).isAborted);
+  client.congested = false;
+  client.listener?.onDrain?.();
+  pass(1_000);
+  assert.ok(!flight(0).isAborted);
+  pass(61_000);
+  assert.ok(flight(0).isAborted);
+});
+
+test('a stream lasts as long as its engine writes, be it a byte at a time', (t) => {
+  const { ask, flight, pass } = begin(t, { deadlines: { streamIdleSeconds: 60 } });
+  const client = ask({ stream: true });
+  flight(0).stream('data: {"a":1}\n\n');
+  for (let i = 0; i < 4; i++) {
+    pass(50_000);
+    flight(0).read('x', { chunks: 0 });
+  }
+  assert.ok(!flight(0).isAborted && client.received.endsWith('xxxx'));
+  flight(0).betweenChunks = false;
+  for (let i = 0; i < 3; i++) pass(50_000);
+  assert.ok(flight(0).isAborted);
+  assert.ok(client.isCut, 'no event fits in the middle of a chunk');
+});
+
+test('a stream whose engine falls silent between two events ends with an error event', (t) => {
+  const { ask, flight, pass } = begin(t, { deadlines: { streamIdleSeconds: 60 } });
+  const client = ask({ stream: true });
+  flight(0).stream('data: {"a":1}\n\n');
+  for (let i = 0; i < 3; i++) pass(50_000);
+  assert.match(client.text, /"code":502\}\}\n\n/);
+  assert.ok(!client.isCut && client.isLast);
+});
+
+test('a connection that takes too long counts as one that breaks', (t) => {
+  const { ask, flight, reports } = begin(t);
+  const client = ask();
+  flight(0).fail('timeout');
+  assert.deepEqual(reports, ['A suspected']);
+  flight(1).respond(200, '{}');
+  assert.equal(client.status, 200);
+});
+
 test('a client that leaves frees its engine, and counts as nobody’s failure', (t) => {
   const { ask, flight, recent, value, core } = begin(t);
   const client = ask();
@@ -333,9 +381,13 @@ test('while engines are saturated, a request that generates text waits for admis
     leave: (one: unknown) => left.push(one),
     roomMade: () => {},
   };
-  const { ask, flights, flight } = begin(t, { admission: admission as never });
+  const { ask, flights, flight, value } = begin(t, { admission: admission as never });
   const headers = { 'x-stainless-timeout': '30' };
   const first = ask({ headers, priority: 3 });
+  const impatient = { ...headers, 'x-envoy-upstream-rq-timeout-ms': '2000' };
+  ask({ headers: impatient, stream: true }).listener?.onClientGone?.();
+  assert.equal(waiting.splice(1, 1)[0]?.patienceSeconds, 2);
+  left.length = 0;
   assert.equal(flights.length, 0);
   assert.deepEqual([waiting[0]?.patienceSeconds, waiting[0]?.priority], [31, 3]);
   waiting[0]?.admitted();
@@ -347,6 +399,7 @@ test('while engines are saturated, a request that generates text waits for admis
   waiting[1]?.rejected(rejection);
   assert.deepEqual([second.status, second.error['code']], [429, 'queue_full']);
   assert.match(second.received, /\r\nRetry-After: 7\r\n/);
+  assert.equal(value('spillway_router_refused_requests_total{model="m"}'), 1);
   ask({ generates: false });
   assert.equal(flights.length, 2, 'embeddings do not wait');
 });

@@ -84,7 +84,6 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   readonly #patienceSeconds: number;
   #isWhole = false;
   #isStopped = false;
-  #paused = false;
 
   constructor(context: ProxyContext, options: ProxiedRequestOptions) {
     const { exchange, request, expectsUsage } = options;
@@ -139,15 +138,13 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   onStop(): void {
     this.#isStopped = true;
     // The connection, which knows it, is gone after the machine's turn.
-    const betweenChunks = this.#attempt?.betweenChunks ?? false;
+    const betweenChunks = this.#attempt?.betweenChunks === true;
     const { message } = stoppingError;
     this.#failure = { kind: 'reset', message, answered: true, betweenChunks };
     this.#machine.stop();
   }
 
   onDrain(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
     this.#machine.clientSlow(false);
     this.#attempt?.resume();
   }
@@ -194,10 +191,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
 
   failed(attempt: ProxyAttempt, failure: UpstreamFailure): void {
     const { kind } = failure;
-    if (attempt === this.#attempt) {
-      this.#silentStart?.dropHead();
-      this.#failure = failure;
-    }
+    if (attempt === this.#attempt) this.#failure = failure;
     // The pool's own timeouts are off, except for connecting, which is reported as such.
     this.#machine.attemptFailed(kind === 'timeout' ? 'reset' : kind, attempt);
   }
@@ -207,9 +201,9 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     const { headerLines } = target;
     this.#record.timing.begun(chunks);
     this.#migration?.begin(head, this.exchange.head.minorVersion);
-    const isFollowed = this.#migration?.isFollowed ?? false;
+    const isFollowed = this.#migration?.isFollowed === true;
     const isFirst = !this.exchange.begun;
-    const wasOnlyOpen = this.#silentStart?.begun() ?? false;
+    const wasOnlyOpen = this.#silentStart?.begun() === true;
     if (wasOnlyOpen && !takesComments(head)) {
       this.#failWith('mismatch', `its response is no stream, and has status ${head.status}`);
       return false;
@@ -298,7 +292,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     metrics.deadlines.with({ server: this.#attempt?.url ?? '', deadline }).inc();
     if (deadline !== 'total') this.#attempt?.countError('timeout');
     const message = deadlineMessage(deadline, seconds);
-    const betweenChunks = this.#attempt?.betweenChunks ?? false;
+    const betweenChunks = this.#attempt?.betweenChunks === true;
     this.#failure = { kind: 'timeout', message, answered: false, betweenChunks };
   }
 
@@ -311,10 +305,10 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   }
 
   continuation(): Continuation {
-    const cause = this.#failure?.kind ?? 'reset';
     const migration = this.#migration;
     if (migration === undefined) return 'impossible';
-    const continuation = migration.leave(this.#body, cause);
+    const { kind } = this.#failure as UpstreamFailure;
+    const continuation = migration.leave(this.#body, kind);
     if (continuation === 'possible') this.#request = restOf(this.#first, migration.sentTokens);
     return continuation;
   }
@@ -345,8 +339,8 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
 
   breakOff(): void {
     // What a stream that can move has relayed ends with an event.
-    const isFollowed = this.#migration?.isFollowed ?? false;
-    const betweenChunks = isFollowed || (this.#failure?.betweenChunks ?? false);
+    const betweenChunks =
+      this.#migration?.isFollowed === true || this.#failure?.betweenChunks === true;
     if (this.#isStopped) this.#relay.breakOff(betweenChunks, stoppingError);
     else this.#relay.breakOff(betweenChunks, { status: 502, message: this.#failureMessage() });
   }
@@ -374,13 +368,12 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
   }
 
   #pause(): void {
-    this.#paused = true;
     this.#machine.clientSlow(true);
     this.#attempt?.pause();
   }
 
   get #isOnlyOpen(): boolean {
-    return this.#silentStart?.isOnlyOpen ?? false;
+    return this.#silentStart?.isOnlyOpen === true;
   }
 
   /** The message for the client, after the last attempt failed. */

@@ -128,7 +128,8 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
   }
 
   engineOut(): void {
-    this.#context.engineFailed(this.url, this.#failure?.message ?? '');
+    const { message } = this.#failure as UpstreamFailure;
+    this.#context.engineFailed(this.url, message);
   }
 
   engineSuspected(): void {

@@ -50,6 +50,15 @@ test('an engine gets the client’s headers with our host, id and length', () =>
   assert.equal(upstream(usual, { basePath: '/base' })[0], 'POST /base/v1/x?y=1 HTTP/1.1');
 });
 
+test('the first header is forwarded like any other, and so is what Connection lists there dropped', () => {
+  assert.equal(upstream([['x-first', '1']])[2], 'x-first: 1');
+  const lines = upstream([
+    ['connection', 'x-hop', 'connection'],
+    ['x-hop', '1'],
+  ]);
+  assert.ok(!lines.some((line) => line.startsWith('x-hop')));
+});
+
 test('a POST always has a content length, a GET only with a body', () => {
   assert.equal(upstream([]).at(-1), 'content-length: 0');
   assert.equal(upstream([], {}, 'GET').at(-1), 'x-request-id: id-1');

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { Client } from '../../../../test/support/client-in-memory.ts';
 import type { Pick } from '../../../core/routing/index.ts';
 import {
   Headers,
@@ -208,4 +209,68 @@ test('a stream of events that breaks off between chunks ends with an error event
   ] as const) {
     assert.doesNotMatch((await breakOff(isBetween, type)).body, /error/, type);
   }
+});
+
+/** A relay to a client in memory, which has begun to get a response. */
+function inMemory(
+  framing: ResponseHead['framing'],
+  options: {
+    readonly minorVersion?: 0 | 1;
+    readonly contentType?: string;
+    readonly text?: string;
+  } = {},
+) {
+  const { minorVersion = 1, contentType = 'text/event-stream', text = '' } = options;
+  const client = new Client({}, { minorVersion });
+  const relay = new ResponseRelay({
+    ...{ exchange: client.exchange, requestId: 'id-1', expectsUsage: false, pickHeader: false },
+  });
+  const picked = { pick, headerLines: engineLines };
+  relay.begin(headOf(framing, { contentType }), Buffer.from(text), false, picked);
+  return { client, relay };
+}
+
+test('a read is written as it is, be it a byte, and nothing is not written', () => {
+  const { client, relay } = inMemory('until-close');
+  client.keepsBytes = true;
+  assert.equal(relay.write(Buffer.from('x'), false), true);
+  assert.ok(client.received.endsWith('\r\n\r\nx'));
+  assert.equal(relay.write(Buffer.alloc(0), true), false);
+  assert.equal(client.writes, 1);
+});
+
+test('a client of HTTP/1.0 gets the parts of chunks in their order, as a copy, and then a close', () => {
+  const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+  const { client, relay } = inMemory('chunked', {
+    minorVersion: 0,
+    text: chunk('ab') + chunk('cd'),
+  });
+  assert.ok(client.received.endsWith('\r\n\r\nabcd'));
+  assert.ok(client.isLast);
+  client.keepsBytes = true;
+  assert.equal(relay.write(Buffer.from(chunk('e') + chunk('f')), false), false);
+  assert.ok(client.received.endsWith('abcdef'));
+});
+
+test('the connection of a stream that breaks off is not used again', () => {
+  const { client, relay } = inMemory('chunked');
+  assert.ok(!client.isLast);
+  relay.breakOff(true, { status: 502, message: 'gone' });
+  assert.ok(client.isLast && client.over);
+});
+
+test('an error event is the engine’s failure unless its status is that of a client’s mistake', () => {
+  const isFailure = (code: number) => {
+    const { relay } = inMemory('chunked');
+    const event = `data: {"error":{"message":"m","code":${code}}}\n\n`;
+    relay.write(Buffer.from(`${event.length.toString(16)}\r\n${event}\r\n`), false);
+    return relay.hasErrorEvent;
+  };
+  assert.deepEqual([400, 428, 429, 430, 499, 500, 503].map(isFailure), [
+    ...[false, false, true, false, false, true, true],
+  ]);
+  const { relay } = inMemory('chunked');
+  relay.write(Buffer.from('data: {"text":"an \\"error\\" in words"}\n\n'), false);
+  relay.write(Buffer.from('data: {"error" is a word}\n\n'), false);
+  assert.ok(!relay.hasErrorEvent);
 });

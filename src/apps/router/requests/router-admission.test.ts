@@ -81,6 +81,7 @@ test('a request waits while the engines of its model are saturated, unless it na
 test('lower priorities go first: of the header, else of the body, rounded and limited to a million', () => {
   const { enter, open } = begin();
   enter('none');
+  enter('body 0', { priority: 0 });
   enter('body 2', { priority: 2 });
   enter('body 1.6', { priority: 1.6 });
   enter('header -3', { priority: 9, headers: { 'x-request-priority': '-3' } });
@@ -90,7 +91,7 @@ test('lower priorities go first: of the header, else of the body, rounded and li
   enter('far above', { priority: Number.MAX_VALUE });
   enter('greatest', { headers: { 'x-request-priority': '1000000' } });
   assert.deepEqual(open(), [
-    ...['far below', 'least', 'header -3', 'none', 'not a number'],
+    ...['far below', 'least', 'header -3', 'none', 'body 0', 'not a number'],
     ...['body 2', 'body 1.6', 'far above', 'greatest'],
   ]);
 });
@@ -117,9 +118,11 @@ test('clients take turns: by their key, by their address if all have the same ke
     ['ann1', { headers: ann }],
     ['ann2', { headers: ann }],
     ['bob1', { headers: bob }],
+    ['eve1', { headers: { 'x-api-key': 'eve' } }],
+    ['bob2', { headers: bob }],
   ] as const;
-  assert.equal(turns(false, byKey), 'ann1 bob1 ann2');
-  assert.equal(turns(true, byKey), 'ann1 ann2 bob1', 'all at one address');
+  assert.equal(turns(false, byKey), 'ann1 bob1 eve1 ann2 bob2');
+  assert.equal(turns(true, byKey), 'ann1 ann2 bob1 eve1 bob2', 'all at one address');
   const byAddress = [
     ['near1', {}],
     ['near2', {}],
@@ -170,6 +173,31 @@ test('room at an engine admits the next request once the current turn is over, a
   admission.roomMade();
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(order, ['a', 'b']);
+});
+
+test('a wait of less than a second counts, too', () => {
+  const { enter, registry, state, open } = begin();
+  enter('a');
+  state.nowSeconds = 0.25;
+  open();
+  assert.match(registry.render(), /^spillway_router_queue_wait_seconds_sum 0\.25$/m);
+});
+
+test('the view has the queue over all models, with its sixteen most urgent priorities', () => {
+  const { admission, enter, state } = begin({ queuedMax: 18 });
+  const none = { waiting: 0, oldestSeconds: 0, rejected: 0, byPriority: [] };
+  assert.deepEqual(admission.view(), none);
+  for (let priority = 16; priority > 0; priority--) enter(`${priority}`, { priority });
+  state.nowSeconds = 2;
+  enter('other', { priority: 1, model: 'n' });
+  enter('last', { priority: 17 });
+  state.nowSeconds = 5;
+  for (let i = 0; i < 3; i++) enter('another', { priority: 17 });
+  const { waiting, oldestSeconds, rejected, byPriority } = admission.view();
+  assert.deepEqual([waiting, oldestSeconds, rejected], [19, 5, 2]);
+  assert.equal(byPriority.length, 16);
+  assert.deepEqual(byPriority[0], { priority: 1, waiting: 2 });
+  assert.deepEqual(byPriority.at(-1), { priority: 16, waiting: 1 });
 });
 
 test('a request that leaves is not admitted', () => {

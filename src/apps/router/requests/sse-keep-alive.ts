@@ -1,5 +1,6 @@
 // Comments on streams whose first token is late, so that nothing between client and router takes them for dead.
 import type { ResponseHead, Ticker } from '../../../io/http/index.ts';
+import { isEventStream } from './proxy-heads.ts';
 
 /** The comment of vLLM's `--sse-keep-alive-interval`. Clients of server-sent events skip comments. */
 const comment = ': keep-alive\n\n';
@@ -44,7 +45,6 @@ export class SseKeepAlive {
 }
 
 /** Whether comments can be sent on a response with this head, and another engine's events after them. */
-export function takesComments({ status, framing, headers }: ResponseHead): boolean {
-  const type = headers.get('content-type') ?? '';
-  return status === 200 && framing === 'chunked' && /^text\/event-stream/i.test(type);
+export function takesComments(head: ResponseHead): boolean {
+  return head.status === 200 && head.framing === 'chunked' && isEventStream(head);
 }

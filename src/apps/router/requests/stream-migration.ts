@@ -160,11 +160,11 @@ export class StreamMigration {
   }
 
   #find(original: Buffer, cause: string): Continuation {
-    const stream = this.#stream;
-    if (stream === undefined || this.#refusal !== undefined) {
-      this.#count('declined', this.#refusal ?? 'route');
+    if (this.#refusal !== undefined) {
+      this.#count('declined', this.#refusal);
       return 'impossible';
     }
+    const stream = this.#stream as FollowedStream;
     const closing = stream.closing(includesUsage(original));
     if (closing !== undefined) {
       this.#closing = Buffer.from(closing);

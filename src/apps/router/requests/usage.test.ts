@@ -40,3 +40,23 @@ test('without usage, or with empty usage, nothing is known', () => {
     assert.equal(near(text), undefined, text);
   }
 });
+
+test('usage counts if it begins within the last 2048 bytes, and 1024 characters of it are read', () => {
+  const counted = '"usage":{"prompt_tokens":1}';
+  const within = (bytes: number) => near(`x${counted.padEnd(bytes)}`)?.promptTokens;
+  assert.deepEqual([within(2047), within(2048), within(2049)], [1, 1, undefined]);
+  assert.equal(near(counted.padEnd(2049)), undefined);
+  const key = '"completion_tokens":9';
+  const read = (characters: number) => {
+    const start = '"usage":{"prompt_tokens":1,"x":"';
+    return near(`${start.padEnd(characters - key.length, 'x')}${key}}`)?.outputTokens;
+  };
+  assert.deepEqual([read(1024), read(1025)], [9, undefined]);
+});
+
+test('a count has decimal digits, fifteen at most', () => {
+  const prompt = (digits: string) => near(`{"usage":{"prompt_tokens":${digits}}}`)?.promptTokens;
+  assert.equal(prompt('1029384756'), 1_029_384_756);
+  assert.equal(prompt('1234567890123456'), 123_456_789_012_345);
+  assert.deepEqual([prompt('12:'), prompt('12/')], [12, 12]);
+});

@@ -3,8 +3,13 @@ import { test } from 'node:test';
 import { Headers, headerKinds, type RequestHead } from '../../../io/http/index.ts';
 import { apiKeyCheck } from './api-key.ts';
 
-function headOf(authorization?: string, contentLength = 0): RequestHead {
+function headOf(authorization?: string, contentLength = 0, apiKey?: string): RequestHead {
   const headers = new Headers();
+  if (apiKey !== undefined) {
+    headers.names.push('x-api-key');
+    headers.values.push(apiKey);
+    headers.kinds.push(headerKinds.apiKey);
+  }
   if (authorization !== undefined) {
     headers.names.push('authorization');
     headers.values.push(authorization);
@@ -29,6 +34,14 @@ test('with a key every request must have it, except probes and scrapes', () => {
       assert.equal(allows(headOf(wrong), path), true, path);
     }
   }
+});
+
+test('the key may come as Anthropic’s clients send it, and with spaces after the word Bearer', () => {
+  const allows = apiKeyCheck('secret');
+  assert.equal(allows(headOf(undefined, 0, 'secret'), '/v1/models'), true);
+  assert.equal(allows(headOf(undefined, 0, 'other'), '/v1/models'), false);
+  assert.equal(allows(headOf('Bearer other', 0, 'secret'), '/v1/models'), false);
+  assert.equal(allows(headOf('Bearer   secret '), '/v1/models'), true);
 });
 
 test('the files of the web page need no key, its data does', () => {

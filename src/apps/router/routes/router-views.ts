@@ -91,7 +91,7 @@ export class RouterViews {
    *   later points are returned.
    */
   history(query: URLSearchParams): HistoryView {
-    const since = Number(query.get('since') ?? 0);
+    const since = Number(query.get('since'));
     return this.#options.history.view({
       urls: query.getAll('engine').slice(0, historyEnginesPerRequestMax),
       sinceSeconds: Number.isFinite(since) ? since : 0,
