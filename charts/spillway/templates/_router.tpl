@@ -127,6 +127,7 @@ serviceDiscovery: external-only
 - {{ include "spillway.text" . | quote }}
 {{- end }}
 {{- end }}
+{{- end }}
 {{- if $spec.otel.endpoint }}
 - "--otel-endpoint"
 - {{ $spec.otel.endpoint | quote }}
@@ -134,7 +135,6 @@ serviceDiscovery: external-only
 - {{ $spec.otel.serviceName | default "vllm-router" | quote }}
 {{- if $spec.otel.secure }}
 - "--otel-secure"
-{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -6,6 +6,7 @@ import type { EngineConfig, StepCostModel, StepLoad } from '../../core/engine/in
 import type { BlockHashAlgorithm } from '../../core/kv/index.ts';
 import type { KvEventsConfig } from '../../core/protocol/index.ts';
 import type { Tokenizer } from '../../core/tokenizer/index.ts';
+import type { Tracing } from '../../io/otlp/index.ts';
 import type { LoraOptions } from './adapters/adapters.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
 import type { EngineTlsOptions } from './http/engine-tls.ts';
@@ -88,6 +89,8 @@ export interface EngineServerOptions {
   readonly maxNumQueuedTokens?: number;
   /** Tokens of an event of a stream whose request does not say. @default 1 */
   readonly streamInterval?: number;
+  /** By default, no spans are sent. */
+  readonly tracing?: Tracing;
   /** Reports cached tokens in `usage`. @default false */
   readonly enablePromptTokensDetails?: boolean;
   /** Whether /load counts requests; otherwise it reports 0. @default false */

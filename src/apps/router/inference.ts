@@ -5,6 +5,7 @@ import type { Clock } from '../../core/base/index.ts';
 import type { MetricsRegistry } from '../../core/metrics/index.ts';
 import type { RoutingCore } from '../../core/routing/index.ts';
 import type { Ticker } from '../../io/http/index.ts';
+import type { Tracing } from '../../io/otlp/index.ts';
 import type { Engine } from './fleet/engine.ts';
 import type { RouterMetrics } from './metrics/router-metrics.ts';
 import type { RouterOptions } from './options.ts';
@@ -43,6 +44,8 @@ export interface InferenceParts {
   /** `Authorization` for requests to engines. */
   readonly authorization: string | undefined;
   readonly sessionKey: string | undefined;
+  /** Undefined if the router does not trace. */
+  readonly tracing: Tracing | undefined;
 }
 
 export function createInference(parts: InferenceParts): Inference {
@@ -59,6 +62,7 @@ export function createInference(parts: InferenceParts): Inference {
     sseKeepAliveSeconds > 0 ? new SseKeepAlive(ticker, sseKeepAliveSeconds) : undefined;
   const context = proxyContext({
     ...{ core, metrics, engines, options, watch, clock, admission, hedging, keepAlive },
+    tracing: parts.tracing,
   });
   const tokenizers = new ModelTokenizers({
     ...{ core, engines, ticker, authorization: parts.authorization, log: options.log },

@@ -9,6 +9,7 @@ import type { ParameterValues } from '../../core/routing/index.ts';
 import type { DiscoveredEndpoint, EndpointSource } from '../../io/endpoints/index.ts';
 import type { ServerLimits, UpstreamLimits } from '../../io/http/index.ts';
 import type { Logger } from '../../io/log/index.ts';
+import type { TracingOptions } from '../../io/otlp/index.ts';
 import type { TlsFiles } from '../../io/tls/index.ts';
 import type { WebpageFile } from '../../io/webpage/index.ts';
 import type { DynamicConfigOptions } from './settings/dynamic-config-file.ts';
@@ -129,6 +130,8 @@ export interface RouterOptions {
   readonly admission?: AdmissionSettings | undefined;
   /** By default, no request is sent to two engines at once. */
   readonly hedging?: HedgeSettings | undefined;
+  /** By default, no traces are sent. */
+  readonly tracing?: TracingOptions | undefined;
   /** Resolution of deadlines: how late one may be noticed. @default 250 */
   readonly tickMs?: number;
   readonly webpage?: ReadonlyMap<string, WebpageFile>;

@@ -9,6 +9,7 @@ import { defaultSaturationLimits, RoutingCore } from '../../core/routing/index.t
 import { type EndpointSource, staticList } from '../../io/endpoints/index.ts';
 import { Ticker } from '../../io/http/index.ts';
 import { KvIndexFeed } from '../../io/kv-events/index.ts';
+import { declareSpanMetrics, type OpenTracing, openTracing } from '../../io/otlp/index.ts';
 import { declareProcessMetrics } from '../../io/process-metrics/index.ts';
 import { EngineChecks } from './fleet/engine-checks.ts';
 import { Fleet } from './fleet/fleet.ts';
@@ -47,7 +48,9 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
   const { peers, log } = options;
   if (peers !== undefined) checkPeerKey(peers.key, options.apiKey);
   const file = options.dynamicConfig && (await openDynamicConfig(options));
-  const router = new Router(options, file, await openRouterTls(options));
+  const tls = await openRouterTls(options);
+  const tracing = options.tracing && (await openTracing(options.tracing, log));
+  const router = new Router(options, file, tls, tracing);
   try {
     return await router.start();
   } catch (error) {
@@ -57,6 +60,9 @@ export async function startRouter(options: RouterOptions): Promise<RunningRouter
     log.flush();
   }
 }
+
+/** How long a router that stops waits for its collector. */
+const tracesCloseMs = 2_000;
 
 /** The parts of one router, and how they start, stop and change settings together. */
 class Router {
@@ -76,20 +82,28 @@ class Router {
   readonly #events: EventFeed;
   readonly #listeners: Listeners;
   readonly #tls: RouterTls;
+  readonly #tracing: OpenTracing | undefined;
   #source: FollowedSource | undefined;
   #settings: LiveSettings;
   #isDraining = false;
 
-  constructor(options: RouterOptions, file: DynamicConfigFile | undefined, tls: RouterTls) {
+  constructor(
+    options: RouterOptions,
+    file: DynamicConfigFile | undefined,
+    tls: RouterTls,
+    tracing: OpenTracing | undefined,
+  ) {
     const { peers, log } = options;
     const settings = file?.settings ?? baseSettings(options);
     const nowSeconds = () => this.#clock.nowSeconds();
     this.#options = options;
     this.#file = file;
     this.#tls = tls;
+    this.#tracing = tracing;
     this.#settings = settings;
     const metrics = new RouterMetrics(this.#registry, options.requestStatsWindowSeconds ?? 60);
     declareProcessMetrics(this.#registry);
+    if (tracing !== undefined) declareSpanMetrics(this.#registry, tracing.exporter);
     const queue = options.admission?.queueTimeout ? options.admission : undefined;
     this.#core = new RoutingCore({
       policy: routerPolicy(settings.policy, options, this.#kvIndex),
@@ -136,7 +150,7 @@ class Router {
     });
     ticker.add({ onTick: () => watch.check() });
     this.#inference = createInference({
-      ...{ options, core, metrics, engines, watch, ticker, registry, authorization },
+      ...{ options, core, metrics, engines, watch, ticker, registry, authorization, tracing },
       ...{ clock: this.#clock, sessionKey: settings.sessionKey },
     });
     const { admission } = this.#inference;
@@ -151,6 +165,7 @@ class Router {
     this.#events = new EventFeed(() => views.router());
     const routesContext = {
       ...{ core, engines, registry, views, shared, admission },
+      isTraced: tracing !== undefined,
       requests: this.#inference.requests,
       events: this.#events,
       webpage: options.webpage ?? new Map(),
@@ -185,6 +200,7 @@ class Router {
   destroy(): void {
     this.#stop();
     this.#end();
+    void this.#tracing?.exporter.close(0);
   }
 
   /** Applies settings in one turn, so that no request sees only some of them. */
@@ -232,6 +248,7 @@ class Router {
     this.#stop();
     await this.#listeners.drain(shutdownTimeoutMs);
     this.#end();
+    await this.#tracing?.exporter.close(tracesCloseMs);
     this.#options.log.flush();
   }
 

@@ -22,12 +22,17 @@ import {
   vainSettings,
 } from '../../core/layout/index.ts';
 import { defaultKvEventsConfig } from '../../core/protocol/index.ts';
+import { samplingDefaults } from '../../core/telemetry/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';
 import { readGpuSpec } from '../../io/models/index.ts';
+import { openTracing, readOtlpSettings } from '../../io/otlp/index.ts';
 import { stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { defineEngineFlags, type EngineFlags } from '../engine/engine-flags.ts';
 import { loraOptions } from '../engine/lora-flags.ts';
 import { vllmArguments } from '../engine/vllm-arguments.ts';
+
+/** How long an engine that stops waits for its collector. */
+const tracesCloseMs = 2_000;
 
 export function engineCommand(): Command {
   return defineEngineFlags(new LastOccurrenceCommand('engine')).action(run);
@@ -58,9 +63,22 @@ async function run(
   const crashed = new Promise<'crashed'>((resolve) => {
     onCrash = () => resolve('crashed');
   });
+  const otlp = readOtlpSettings(
+    {
+      endpoint: flags.otlpTracesEndpoint,
+      isSecure: false,
+      protocol: undefined,
+      serviceName: undefined,
+    },
+    process.env,
+    'vllm',
+  );
+  const sampling = { ...samplingDefaults, share: 1 };
+  const tracing = otlp && (await openTracing({ otlp, sampling }, log));
   const options = {
     ...(await engineOptions(argument ?? flags.model, flags, log)),
     log: (line: string) => log.warning(line),
+    ...(tracing && { tracing }),
     onCrash,
   };
   const tier = tierFlags(flags);
@@ -77,6 +95,7 @@ async function run(
   // A crash does not notify clients.
   if (ending === 'crashed') process.exit(1);
   await Promise.all(servers.map((server) => server.drain()));
+  await tracing?.exporter.close(tracesCloseMs);
   log.flush();
 }
 

@@ -33,6 +33,7 @@ import {
   knowledgeFrom,
 } from '../router/knowledge-flags.ts';
 import { addListenerFlags, type ListenerFlags, listenersFrom } from '../router/listener-flags.ts';
+import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
 
 interface Flags
   extends ListenerFlags,
@@ -41,6 +42,7 @@ interface Flags
     AccessFlags,
     AdmissionFlags,
     HedgeFlags,
+    TraceFlags,
     LogFlags {
   readonly routingLogic: string;
   readonly sessionKey?: string;
@@ -69,6 +71,9 @@ interface Flags
 const drainDelayDefaultSeconds = 5;
 /** Below Kubernetes' grace period of 30 s, after which it kills: streams can still end with an error. */
 const shutdownDefaultSeconds = 25;
+
+/** As upstream's router. */
+const serviceNameDefault = 'vllm-router';
 
 const seconds = duration('s', { min: 0, max: timeoutSecondsMax });
 
@@ -145,6 +150,7 @@ export function routerCommand(): Command {
       shutdownDefaultSeconds,
     )
     .action(run);
+  addTraceFlags(command, serviceNameDefault);
   addLogFlags(command.optionsGroup('Log:'));
   for (const [flag, why] of Object.entries(refusedRouterFlags)) {
     command.addOption(new Option(`--${flag} [value]`).hideHelp());
@@ -204,6 +210,7 @@ async function run(flags: Flags): Promise<void> {
       connectionsMax: flags.maxConnections,
     },
     upstream: { connectTimeoutMs: flags.connectTimeout * 1000 },
+    tracing: tracingFrom(flags, serviceNameDefault),
     sseKeepAliveSeconds: flags.sseKeepAliveInterval,
     deadlines: {
       firstByteSeconds:

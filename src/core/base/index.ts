@@ -4,7 +4,7 @@ export { type Clock, ManualClock } from './clock.ts';
 export { commaList } from './comma-list.ts';
 export { counted } from './counted.ts';
 export { InputError, NoResponseError, SpillwayError } from './errors.ts';
-export { Histogram } from './histogram.ts';
+export { type Exemplar, Histogram } from './histogram.ts';
 export { latin1Text } from './latin1.ts';
 export { type Linked, LinkedList } from './linked-list.ts';
 export { type LogBuckets, LogHistogram } from './log-histogram.ts';

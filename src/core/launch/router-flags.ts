@@ -82,6 +82,7 @@ export function routerFlags(
     ...(routerSpec.slowStart === slowStartSecondsDefault
       ? []
       : ['--slow-start', String(routerSpec.slowStart)]),
+    ...traceFlags(routerSpec.otel),
     ...changedFlags(admissionSettings, routerSpec.admission),
     ...changedFlags(hedgeSettings, routerSpec.hedging),
     '--drain-delay',
@@ -90,6 +91,13 @@ export function routerFlags(
     String((routerSpec.drainDelay ?? 0) + routerStopSeconds),
     ...routerSpec.extraArgs,
   ];
+}
+
+/** As the chart passes them. */
+function traceFlags({ endpoint, serviceName, secure }: Values['routerSpec']['otel']): string[] {
+  if (endpoint === '') return [];
+  const name = serviceName === '' ? [] : ['--otel-service-name', serviceName];
+  return ['--otel-endpoint', endpoint, ...name, ...(secure ? ['--otel-secure'] : [])];
 }
 
 /** What "up" must know of the router to read it: these settings have keys of their own, or none. */

@@ -3,4 +3,4 @@ export { Counter } from './counter.ts';
 export type { FamilyOptions, Labels } from './family.ts';
 export { Gauge, GaugeFamily } from './gauge.ts';
 export { formatValue } from './number.ts';
-export { MetricsRegistry, metricsContentType } from './registry.ts';
+export { MetricsRegistry, metricsContentType, openMetricsContentType } from './registry.ts';

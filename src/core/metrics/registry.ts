@@ -6,6 +6,7 @@ import { HistogramFamily } from './histogram-family.ts';
 import type { RowGaugeOptions } from './row-gauge.ts';
 import { SummaryFamily } from './summary-family.ts';
 import {
+  type MetricsFormat,
   renderCounter,
   renderGauge,
   renderHistogram,
@@ -15,6 +16,8 @@ import {
 
 /** `Content-Type` of the page. */
 export const metricsContentType = 'text/plain; version=1.0.0; charset=utf-8';
+/** That of the page in the format that has exemplars. */
+export const openMetricsContentType = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
 
 /** A part of a page: rendered within a millisecond. */
 const partLengthMin = 32_768;
@@ -30,7 +33,7 @@ const partLengthMin = 32_768;
  */
 export class MetricsRegistry {
   readonly #createdSeconds: number | undefined;
-  readonly #families: (() => Generator<string>)[] = [];
+  readonly #families: ((format: MetricsFormat) => Generator<string>)[] = [];
   readonly #collectors: (() => void)[] = [];
 
   /**
@@ -43,7 +46,7 @@ export class MetricsRegistry {
 
   counter(options: FamilyOptions): CounterFamily {
     const family = new CounterFamily(options);
-    this.#families.push(() => renderCounter(family, this.#createdSeconds));
+    this.#families.push((format) => renderCounter(family, format, this.#createdSeconds));
     return family;
   }
 
@@ -60,7 +63,7 @@ export class MetricsRegistry {
 
   histogram(options: FamilyOptions & { readonly bounds: readonly number[] }): HistogramFamily {
     const family = new HistogramFamily(options);
-    this.#families.push(() => renderHistogram(family, this.#createdSeconds));
+    this.#families.push((format) => renderHistogram(family, format, this.#createdSeconds));
     return family;
   }
 
@@ -82,18 +85,21 @@ export class MetricsRegistry {
   /**
    * The page in parts of some kilobytes. The families stay in order and together; a series that is created or
    * removed while the page is rendered may be missing.
+   *
+   * @param format `openmetrics` has exemplars; a registry with `createdSeconds` cannot be written in it.
    */
-  *parts(): Generator<string> {
+  *parts(format: MetricsFormat = 'text'): Generator<string> {
     for (const collect of this.#collectors) collect();
     let part = '';
     for (const render of this.#families) {
-      for (const lines of render()) {
+      for (const lines of render(format)) {
         part += lines;
         if (part.length < partLengthMin) continue;
         yield part;
         part = '';
       }
     }
+    if (format === 'openmetrics') part += '# EOF\n';
     if (part !== '') yield part;
   }
 }

@@ -15,6 +15,8 @@ export interface GenAiRequest {
   readonly responseModel?: string | undefined;
   readonly inputTokens?: number | undefined;
   readonly outputTokens?: number | undefined;
+  /** The part of the input that was found in the prefix cache. */
+  readonly cachedTokens?: number | undefined;
   readonly finishReasons?: readonly string[] | undefined;
   readonly firstTokenSeconds?: number | undefined;
 }
@@ -44,6 +46,7 @@ export function genAiAttributes(request: GenAiRequest): Attributes {
     'gen_ai.latency.time_to_first_token': firstTokenSeconds,
     'gen_ai.usage.input_tokens': inputTokens,
     'gen_ai.usage.prompt_tokens': inputTokens,
+    'gen_ai.usage.cache_read.input_tokens': request.cachedTokens,
     'gen_ai.usage.output_tokens': outputTokens,
     'gen_ai.usage.completion_tokens': outputTokens,
   };

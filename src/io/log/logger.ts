@@ -4,11 +4,15 @@
 export const logLevels = ['trace', 'debug', 'info', 'warning', 'error', 'critical'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+/** What a line tells besides its message. Names are those of OpenTelemetry's log format: `trace_id`. */
+type LogFields = Readonly<Record<string, string>>;
+
 export interface Logger {
   /** Whether `info` lines are written. Check it on a hot path before building a line. */
   readonly infoEnabled: boolean;
   debug(message: string): void;
-  info(message: string): void;
+  /** @param fields Shown behind the message, and as keys of their own in JSON. */
+  info(message: string, fields?: LogFields): void;
   warning(message: string): void;
   error(message: string): void;
   /** Writes the buffered lines now. */
@@ -31,7 +35,7 @@ const unreadBytesMax = 8 * 1_048_576;
 export interface LoggerOptions {
   readonly stream: NodeJS.WritableStream;
   readonly level: LogLevel;
-  /** `json`: one object per line with `time`, `level`, `message`. */
+  /** `json`: one object per line with `time`, `level`, `message` and the line's fields. */
   readonly format: 'text' | 'json';
 }
 
@@ -57,7 +61,7 @@ export function createLogger(options: LoggerOptions): Logger {
     buffered = '';
     stream.write(text);
   };
-  const write = (level: LogLevel, message: string) => {
+  const write = (level: LogLevel, message: string, fields?: LogFields) => {
     if (logLevels.indexOf(level) < least) return;
     if (((stream as { writableLength?: number }).writableLength ?? 0) > unreadBytesMax) {
       dropped++;
@@ -71,26 +75,32 @@ export function createLogger(options: LoggerOptions): Logger {
       );
       dropped = 0;
     }
-    buffered += line(format, level, message);
+    buffered += line(format, level, message, fields);
     if (buffered.length > bufferedCharactersMax) flush();
     else timer ??= setTimeout(flush, flushMs).unref();
   };
   return {
     infoEnabled: least <= logLevels.indexOf('info'),
     debug: (message) => write('debug', message),
-    info: (message) => write('info', message),
+    info: (message, fields) => write('info', message, fields),
     warning: (message) => write('warning', message),
     error: (message) => write('error', message),
     flush,
   };
 }
 
-function line(format: 'text' | 'json', level: LogLevel, text: string): string {
+function line(
+  format: 'text' | 'json',
+  level: LogLevel,
+  text: string,
+  fields: LogFields = {},
+): string {
   const time = new Date().toISOString();
   const isLong = text.length > messageCharactersMax;
   const message = isLong ? `${text.slice(0, messageCharactersMax)} […]` : text;
-  if (format === 'json') return `${JSON.stringify({ time, level, message })}\n`;
-  return `[${time}] ${level.toUpperCase()}: ${printable(message)}\n`;
+  if (format === 'json') return `${JSON.stringify({ time, level, message, ...fields })}\n`;
+  const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${value}`);
+  return `[${time}] ${level.toUpperCase()}: ${printable(message + pairs.join(''))}\n`;
 }
 
 /**

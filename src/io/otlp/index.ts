@@ -1,5 +1,4 @@
 // Export of spans by OTLP, OpenTelemetry's protocol.
-export { openSpanExporter } from './open-exporter.ts';
 export {
   type OtlpFlags,
   type OtlpProtocol,
@@ -7,6 +6,11 @@ export {
   otlpProtocols,
   readOtlpSettings,
 } from './otlp-settings.ts';
-export { systemIds } from './random-ids.ts';
-export type { SpanExporter } from './span-exporter.ts';
 export { declareSpanMetrics } from './span-metrics.ts';
+export {
+  type OpenTracing,
+  openTracing,
+  type SpanSink,
+  type Tracing,
+  type TracingOptions,
+} from './tracing.ts';

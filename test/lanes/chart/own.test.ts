@@ -303,10 +303,8 @@ async function notesOf(values: object): Promise<string> {
 test('the notes say how the API is reached, and what has no effect', async () => {
   assert.match(await notesOf({}), /port-forward service\/vllm-router-service 8000:80\n/);
   assert.doesNotMatch(await notesOf({}), /Without effect/);
-  const otel = await notesOf({
-    routerSpec: { otel: { endpoint: 'e:1' }, lmcacheControllerPort: 1 },
-  });
-  assert.match(otel, /Without effect: routerSpec\.otel\..*Without effect: routerSpec\.lmcache/s);
+  const controller = await notesOf({ routerSpec: { lmcacheControllerPort: 1 } });
+  assert.match(controller, /Without effect: routerSpec\.lmcache/);
   assert.match(
     await notesOf({ routerSpec: { routingLogic: 'disaggregated_prefill', tag: 'pd' } }),
     /The router is lmcache\/lmstack-router:pd: .* routerSpec\.routingLogic: disaggregated_prefill yet/,

@@ -3,6 +3,7 @@ import { badRequest, inEngine, type SamplingRead, stopStrings } from '../../../c
 import type { Exchange } from '../http/exchange.ts';
 import type { EmbeddedEngine } from '../runtime/embedded-engine.ts';
 import { batchDeltas } from './delta-batch.ts';
+import { traceRequest } from './request-spans.ts';
 import { failResponse, type ResponseWriter } from './response-writer.ts';
 
 export interface PromptPlan {
@@ -81,6 +82,7 @@ export function startGeneration(options: {
       });
     });
   });
+  traceRequest({ engine, exchange, id, request, sequences });
   writer.start(sequences);
   const cancel = () => {
     for (const sequence of sequences) engine.cancel(sequence);

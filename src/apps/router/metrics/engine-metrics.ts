@@ -1,5 +1,5 @@
 // The router's metrics of one engine.
-import type { Histogram } from '../../../core/base/index.ts';
+import type { Exemplar, Histogram } from '../../../core/base/index.ts';
 import type { Counter } from '../../../core/metrics/index.ts';
 import type { Outcome, PickCause } from '../../../core/routing/index.ts';
 import type { LatencyRecorder } from './latency-windows.ts';
@@ -43,6 +43,8 @@ export interface FinishedRequest {
   /** Mean time per output token after the first; undefined if the response was not streamed. */
   readonly tokenSeconds: number | undefined;
   readonly nowSeconds: number;
+  /** Of a trace that is kept. */
+  readonly exemplar?: Exemplar | undefined;
 }
 
 /** The series of one engine, looked up once and kept, because every request counts in them. */
@@ -170,6 +172,7 @@ export class EngineMetrics {
       series.latencyByStatus.set(status, latency);
     }
     latency.observe(seconds);
+    if (request.exemplar !== undefined) latency.exemplify(request.exemplar);
     if (request.generates && outcome.status === 'completed' && status < 400) {
       const windows = this.#windowsOf(series, model ?? '');
       windows.add('e2e', seconds, request.nowSeconds);

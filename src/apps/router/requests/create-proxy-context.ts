@@ -7,6 +7,7 @@ import {
 import type { Clock } from '../../../core/base/index.ts';
 import { TranscriptBudget, UsualEvents } from '../../../core/migration/index.ts';
 import type { RoutingCore } from '../../../core/routing/index.ts';
+import type { Tracing } from '../../../io/otlp/index.ts';
 import type { Engine } from '../fleet/engine.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
 import type { RouterOptions } from '../options.ts';
@@ -28,6 +29,7 @@ export function proxyContext(parts: {
   readonly admission: RouterAdmission | undefined;
   readonly hedging?: RouterHedging | undefined;
   readonly keepAlive?: SseKeepAlive | undefined;
+  readonly tracing?: Tracing | undefined;
 }): ProxyContext {
   const { core, metrics, engines, options, clock, watch, admission, hedging, keepAlive } = parts;
   const attemptIds = new AttemptIds();
@@ -38,6 +40,7 @@ export function proxyContext(parts: {
     admission,
     keepAlive,
     hedging,
+    tracing: parts.tracing,
     log: options.log,
     retryPolicy: {
       ...defaultRetryPolicy,

@@ -15,9 +15,11 @@ import type { Engine } from '../fleet/engine.ts';
 import type { PromptTokens } from '../tokens/prompt-tokens.ts';
 import { answerError } from './answer.ts';
 import { requestIdOf } from './attempt-ids.ts';
+import type { OpenAiError } from './openai-error.ts';
 import { ProxiedRequest, type ProxiedRequestOptions } from './proxied-request.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import type { BodyKind } from './request-routes.ts';
+import { RequestTrace } from './request-trace.ts';
 import { migrationPlan } from './stream-migration.ts';
 
 /** Properties of a request that follow from its path. */
@@ -44,6 +46,8 @@ interface Arrival extends Pick<RoutingRequest, 'id' | 'session' | 'pinnedUrl'> {
   readonly exchange: ServerExchange;
   readonly arrivedAtMs: number;
 }
+
+type RefusedArrival = Pick<Arrival, 'exchange' | 'id' | 'arrivedAtMs'>;
 
 export class InferenceRequests {
   readonly #context: ProxyContext;
@@ -93,8 +97,7 @@ export class InferenceRequests {
     const pinned = this.#pinnedEngine(exchange);
     if (pinned === null) {
       const message = 'No engine has the id in the query of this request; /engines lists them.';
-      metrics.refused(undefined, 404);
-      answerError(exchange, { status: 404, message, param: 'id' }, id);
+      this.#refuse({ exchange, id, arrivedAtMs }, { status: 404, message, param: 'id' });
       return;
     }
     const arrival: Arrival = { exchange, id, session, pinnedUrl: pinned?.url, arrivedAtMs };
@@ -126,7 +129,7 @@ export class InferenceRequests {
     if (fields === undefined) return;
     const { model } = fields;
     if (model === undefined && kind === 'json') {
-      this.#refuseMissingModel(exchange, id);
+      this.#refuseMissingModel(arrival);
       return;
     }
     const request: RoutingRequest = {
@@ -178,7 +181,7 @@ export class InferenceRequests {
     if (exchange.over) return;
     const model = field?.trim();
     if (!model) {
-      this.#refuseMissingModel(exchange, arrival.id);
+      this.#refuseMissingModel({ exchange, arrivedAtMs, id: arrival.id });
       return;
     }
     const request = requestWithoutPrompt({ ...arrival, model });
@@ -217,10 +220,11 @@ export class InferenceRequests {
 
   /** The fields of a JSON body; undefined if it was refused. */
   #read(
-    { exchange, id }: Arrival,
+    arrival: Arrival,
     reader: RequestFieldsReader,
     spans: Int32Array | Error | undefined,
   ): RequestFields | undefined {
+    const { exchange, id } = arrival;
     try {
       if (spans instanceof Error) throw spans;
       if (spans === undefined) return reader.read(exchange.body);
@@ -230,8 +234,7 @@ export class InferenceRequests {
       if (!isSyntax) this.#context.log.error(`request ${id}: ${error}`);
       const status = isSyntax ? 400 : 500;
       const message = isSyntax ? error.message : 'The router failed; see its log.';
-      this.#context.metrics.refused(undefined, status);
-      answerError(exchange, { status, message }, id);
+      this.#refuse(arrival, { status, message });
       return undefined;
     }
   }
@@ -248,10 +251,21 @@ export class InferenceRequests {
     if (!options.exchange.over) this.#send(withTokens(options, known));
   }
 
-  #refuseMissingModel(exchange: ServerExchange, id: string): void {
-    this.#context.metrics.refused(undefined, 400);
+  #refuseMissingModel(arrival: RefusedArrival): void {
     const message = 'The request names no model: "model" must be a string.';
-    answerError(exchange, { status: 400, message, param: 'model' }, id);
+    this.#refuse(arrival, { status: 400, message, param: 'model' });
+  }
+
+  /** Answers a request that is not routed. */
+  #refuse({ exchange, id, arrivedAtMs }: RefusedArrival, error: OpenAiError): void {
+    const { metrics, tracing } = this.#context;
+    const { status } = error;
+    metrics.refused(undefined, status);
+    if (tracing !== undefined) {
+      const end = { outcome: 'failed', status, tokens: undefined, ttftSeconds: undefined } as const;
+      new RequestTrace(tracing, exchange, arrivedAtMs).ended(undefined, end, performance.now());
+    }
+    answerError(exchange, error, id);
   }
 }
 

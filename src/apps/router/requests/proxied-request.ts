@@ -29,6 +29,7 @@ import { type AttemptOwner, ProxyAttempt } from './proxy-attempt.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import { deadlineMessage, pickRefusal, stoppingError } from './refusals.ts';
 import { RequestRecord } from './request-record.ts';
+import { RequestTrace } from './request-trace.ts';
 import { ResponseRelay } from './response-relay.ts';
 import { rejectionError } from './router-admission.ts';
 import type { SentBody } from './sent-body.ts';
@@ -58,6 +59,7 @@ const noBody = Buffer.alloc(0);
 /** One request's way through the router: its machine decides, this moves the bytes. */
 export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEffects {
   readonly exchange: ServerExchange;
+  readonly trace: RequestTrace | undefined;
   readonly #context: ProxyContext;
   /** The request as it arrived, and what remains of it. */
   readonly #first: RoutingRequest;
@@ -92,7 +94,9 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     this.#first = request;
     this.#request = request;
     this.#body = options.body;
-    this.#record = new RequestRecord(context, options);
+    this.trace =
+      context.tracing && new RequestTrace(context.tracing, exchange, options.arrivedAtMs);
+    this.#record = new RequestRecord(context, options, this.trace);
     this.#generates = options.generates;
     this.#migration =
       options.migration && new StreamMigration(context.migration, options.migration);

@@ -13,11 +13,14 @@ import { beginsAsUsual, FirstEvent } from './first-event.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import { isEventStream, upstreamHeadText } from './proxy-heads.ts';
 import type { ProxyTarget } from './proxy-target.ts';
+import type { AttemptTrace, RequestTrace } from './request-trace.ts';
 import type { SentBody } from './sent-body.ts';
 
 /** The request that an attempt belongs to. */
 export interface AttemptOwner {
   readonly exchange: ServerExchange;
+  /** Undefined if the router does not trace. */
+  readonly trace: RequestTrace | undefined;
   /** The attempt is being sent. @returns The body that its engine gets. */
   sending(attempt: ProxyAttempt): SentBody;
   /** See `AttemptMachine.responseHead`. */
@@ -52,6 +55,7 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
   /** The start of a stream, which may be an error. */
   #firstEvent: FirstEvent | undefined = undefined;
   #failure: UpstreamFailure | undefined = undefined;
+  #trace: AttemptTrace | undefined = undefined;
 
   constructor(context: ProxyContext, owner: AttemptOwner, ticket: Ticket) {
     this.#context = context;
@@ -105,16 +109,19 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     const { exchange } = this.#owner;
     this.#id = this.#context.attemptId(this.#request.id);
     const { start, rest } = this.#owner.sending(this);
+    const { cause } = this.#ticket;
+    this.#trace = this.#owner.trace?.attempt(target, this.pick, cause, performance.now());
     const head = upstreamHeadText(exchange.head, {
       host: target.host,
       basePath: target.basePath,
       target: exchange.target,
       bodyBytes: start.length + rest.length,
       requestId: this.#id,
+      traceparent: this.#trace?.traceparent,
       authorization: this.#context.authorization,
     });
     this.#ticket.sent();
-    target.metrics.picked(this.#ticket.cause);
+    target.metrics.picked(cause);
     const nowMs = performance.now();
     this.#sentAtMs = nowMs;
     target.metrics.rate.count(nowMs / 1000);
@@ -142,6 +149,7 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     this.#context.admission?.roomMade();
     const nowMs = performance.now();
     this.target.metrics.firstByte((nowMs - this.#sentAtMs) / 1000, predictedSeconds);
+    this.#trace?.firstByte(nowMs);
     this.#owner.hasFirstByte(this, nowMs);
   }
 
@@ -159,6 +167,7 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
 
   ended(status: AttemptOutcome): void {
     this.#ticket.finish(this.#owner.outcomeOf(status));
+    this.#trace?.ended(status, this.#failure?.message, performance.now());
     this.#upstream = undefined;
     this.#context.attemptEnded(this.#id);
     this.#context.admission?.roomMade();
@@ -193,6 +202,7 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     ended: boolean,
     chunks: number,
   ): boolean {
+    if (this.#trace !== undefined) this.#trace.status = status;
     const verdict = this.#owner.headOf(this, status, ended || bytes.length > 0);
     this.#heldHead = verdict === 'hold' ? head : undefined;
     if (verdict === 'hold') this.#owner.holds(this, head);

@@ -2,6 +2,7 @@
 import type { AttemptWatch, RetryBudget, RetryPolicy } from '../../../core/attempts/index.ts';
 import type { RoutingCore } from '../../../core/routing/index.ts';
 import type { Logger } from '../../../io/log/index.ts';
+import type { Tracing } from '../../../io/otlp/index.ts';
 import type { RouterMetrics } from '../metrics/router-metrics.ts';
 import type { UpstreamHeadParts } from './proxy-heads.ts';
 import type { ProxyTarget } from './proxy-target.ts';
@@ -27,6 +28,8 @@ export interface ProxyContext {
   readonly keepAlive: SseKeepAlive | undefined;
   /** Undefined if requests are never sent to two engines at once. */
   readonly hedging: RouterHedging | undefined;
+  /** Undefined if the router does not trace. */
+  readonly tracing: Tracing | undefined;
   readonly authorization: UpstreamHeadParts['authorization'];
   /** Whether responses state why their engine was picked. */
   readonly pickHeader: boolean;

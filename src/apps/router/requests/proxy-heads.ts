@@ -15,6 +15,8 @@ export interface UpstreamHeadParts {
   readonly target: string;
   readonly bodyBytes: number;
   readonly requestId: string;
+  /** Of the router's own span, in place of the client's; undefined to pass that on. */
+  readonly traceparent?: string | undefined;
   /** Value for `Authorization`; undefined for none, `client` to forward the client's. */
   readonly authorization: { readonly value: string } | 'client' | undefined;
 }
@@ -30,8 +32,10 @@ export function upstreamHeadText(head: RequestHead, parts: UpstreamHeadParts): s
       if (parts.authorization !== 'client') continue;
     } else if (kind !== headerKinds.endToEnd) continue;
     if (listed?.has(names[i] as string)) continue;
+    if (parts.traceparent !== undefined && names[i] === 'traceparent') continue;
     text += `${names[i]}: ${values[i]}\r\n`;
   }
+  if (parts.traceparent !== undefined) text += `traceparent: ${parts.traceparent}\r\n`;
   if (typeof parts.authorization === 'object') {
     text += `authorization: ${parts.authorization.value}\r\n`;
   }

@@ -5,6 +5,7 @@ import type { EngineMetrics } from '../metrics/engine-metrics.ts';
 /** An engine as the proxy needs it. */
 export interface ProxyTarget {
   readonly url: string;
+  readonly name: string;
   /** Its name with its URL, for logs and error messages. */
   readonly label: string;
   /** Header lines of responses that name the engine, each with CR LF. */

@@ -4,6 +4,7 @@ import type { Outcome, RoutingRequest } from '../../../core/routing/index.ts';
 import type { EngineMetrics } from '../metrics/engine-metrics.ts';
 import type { ProxyContext } from './proxy-context.ts';
 import type { ProxyTarget } from './proxy-target.ts';
+import type { RequestTrace } from './request-trace.ts';
 import { ResponseTiming } from './response-timing.ts';
 import type { Usage } from './usage.ts';
 
@@ -19,13 +20,20 @@ export class RequestRecord {
   readonly #context: Pick<ProxyContext, 'log' | 'metrics'>;
   readonly #request: RoutingRequest;
   readonly #generates: boolean;
+  readonly #trace: RequestTrace | undefined;
   /** Of the last attempt. */
   #outcome: Outcome = { status: 'cancelled' };
 
-  constructor(context: Pick<ProxyContext, 'log' | 'metrics'>, parts: RequestRecordParts) {
+  /** @param trace Undefined if the router does not trace. */
+  constructor(
+    context: Pick<ProxyContext, 'log' | 'metrics'>,
+    parts: RequestRecordParts,
+    trace?: RequestTrace,
+  ) {
     this.#context = context;
     this.#request = parts.request;
     this.#generates = parts.generates;
+    this.#trace = trace;
     this.timing = new ResponseTiming(parts.arrivedAtMs);
   }
 
@@ -39,6 +47,7 @@ export class RequestRecord {
     this.#context.log.info(
       `Routing request ${id} with session id ${session ?? 'None'} to ${url} at ${at}, ` +
         `process time = ${took.toFixed(4)}`,
+      this.#trace && { trace_id: this.#trace.traceId },
     );
   }
 
@@ -108,6 +117,11 @@ export class RequestRecord {
     const { id, model } = this.#request;
     const { outputTokens } = this.#outcome;
     const seconds = this.timing.seconds(nowMs);
+    const tokens = this.#outcome;
+    const { ttftSeconds } = this.timing;
+    const end = { outcome, status, tokens, ttftSeconds };
+    const trace = this.#trace?.ended(this.#request, end, nowMs) ? this.#trace : undefined;
+    if (trace !== undefined) this.timing.exemplify(trace);
     target?.metrics.finished({
       model,
       status,
@@ -116,6 +130,7 @@ export class RequestRecord {
       generates: this.#generates,
       tokenSeconds: this.timing.tokenSeconds(outputTokens, nowMs),
       nowSeconds: nowMs / 1000,
+      exemplar: trace?.exemplar(seconds),
     });
     this.#context.metrics.recent.add({
       atSeconds: nowMs / 1000,
@@ -124,7 +139,7 @@ export class RequestRecord {
       url: target?.url ?? null,
       outcome,
       status,
-      ttftSeconds: this.timing.ttftSeconds ?? null,
+      ttftSeconds: ttftSeconds ?? null,
       seconds,
       outputTokens: outputTokens ?? null,
     });

@@ -1,4 +1,5 @@
 // When the parts of a response came: its latency metrics. Times are milliseconds of performance.now().
+import type { Exemplar } from '../../../core/base/index.ts';
 import type { StreamSeries } from '../metrics/engine-metrics.ts';
 
 /** The times of one request and its response. */
@@ -43,6 +44,12 @@ export class ResponseTiming {
     const nowMs = performance.now();
     stream.tokenGapSeconds.observe((nowMs - this.#lastReadAtMs) / 1000 / chunks, chunks);
     this.#lastReadAtMs = nowMs;
+  }
+
+  /** Names the trace of the time to first token. */
+  exemplify(trace: { exemplar(value: number): Exemplar }): void {
+    const seconds = this.ttftSeconds;
+    if (seconds !== undefined) this.#stream?.firstTokenSeconds.exemplify(trace.exemplar(seconds));
   }
 
   /** Seconds since the request arrived. */

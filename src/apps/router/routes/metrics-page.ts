@@ -1,30 +1,44 @@
 // GET /metrics. The page of a large fleet has megabytes, so it is rendered and sent in parts, as fast as the client
 // reads, with other work in between.
-import { type MetricsRegistry, metricsContentType } from '../../../core/metrics/index.ts';
+import {
+  type MetricsRegistry,
+  metricsContentType,
+  openMetricsContentType,
+} from '../../../core/metrics/index.ts';
 import type { ExchangeListener, ServerExchange } from '../../../io/http/index.ts';
 import { answer, responseHead } from '../requests/answer.ts';
 
-export function answerMetrics(exchange: ServerExchange, registry: MetricsRegistry): void {
+/** @param hasExemplars Whether a scraper that accepts OpenMetrics gets them: they name traces. */
+export function answerMetrics(
+  exchange: ServerExchange,
+  registry: MetricsRegistry,
+  hasExemplars = false,
+): void {
+  const accept = exchange.head.headers.get('accept') ?? '';
+  const isOpen = hasExemplars && accept.includes('application/openmetrics-text');
+  const contentType = isOpen ? openMetricsContentType : metricsContentType;
   if (exchange.head.method === 'HEAD') {
-    answer(exchange, 200, metricsContentType, '');
+    answer(exchange, 200, contentType, '');
     return;
   }
-  const parts = registry.parts();
+  const parts = registry.parts(isOpen ? 'openmetrics' : 'text');
   const first = parts.next().value ?? '';
   const second = parts.next();
-  if (second.done) answer(exchange, 200, metricsContentType, first);
-  else new PageInParts(exchange, parts).begin(first + second.value);
+  if (second.done) answer(exchange, 200, contentType, first);
+  else new PageInParts(exchange, contentType, parts).begin(first + second.value);
 }
 
 class PageInParts implements ExchangeListener {
   readonly #exchange: ServerExchange;
+  readonly #contentType: string;
   readonly #parts: Iterator<string>;
   readonly #isChunked: boolean;
   /** Whether the client has to read before more is rendered. */
   #isWaiting = false;
 
-  constructor(exchange: ServerExchange, parts: Iterator<string>) {
+  constructor(exchange: ServerExchange, contentType: string, parts: Iterator<string>) {
     this.#exchange = exchange;
+    this.#contentType = contentType;
     this.#parts = parts;
     // HTTP/1.0 has no chunks: the end of the connection is the end of the page.
     this.#isChunked = exchange.head.minorVersion > 0;
@@ -33,7 +47,7 @@ class PageInParts implements ExchangeListener {
 
   begin(part: string): void {
     const framing = this.#isChunked ? ['Transfer-Encoding: chunked'] : [];
-    const head = responseHead(this.#exchange, 200, metricsContentType, framing);
+    const head = responseHead(this.#exchange, 200, this.#contentType, framing);
     this.#exchange.listener = this;
     this.#exchange.begin(head, this.#framed(part));
     this.#continue();

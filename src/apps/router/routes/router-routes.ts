@@ -38,6 +38,8 @@ export interface RouterRoutesContext {
   readonly admission: RouterAdmission | undefined;
   /** Undefined if attempts are not shared. */
   readonly shared: SharedAttempts | undefined;
+  /** Whether histograms name traces. */
+  readonly isTraced: boolean;
   /** Whether the router is shutting down. */
   readonly draining: () => boolean;
   /** The dynamic configuration in force; undefined without one. */
@@ -73,10 +75,10 @@ export function clientRoutes(context: RouterRoutesContext): Routes<RouteHandler>
 
 /** The routes for operators: metrics, views and the page. */
 export function adminRoutes(context: RouterRoutesContext): Routes<RouteHandler> {
-  const { registry, webpage, views, events } = context;
+  const { registry, webpage, views, events, isTraced } = context;
   const pages: Record<string, RouteHandler> = {
     ...probes(context),
-    '/metrics': (exchange) => answerMetrics(exchange, registry),
+    '/metrics': (exchange) => answerMetrics(exchange, registry, isTraced),
     '/engines': (exchange) => answerJson(exchange, 200, views.engines()),
     '/debug/router': (exchange) => answerJson(exchange, 200, views.router()),
     '/debug/queue': (exchange) => answerJson(exchange, 200, queueView(context)),

@@ -6,7 +6,8 @@ const lmcache =
 const disaggregated = 'disaggregated prefill is not supported yet';
 const semanticCache = 'the semantic cache is not supported';
 const files = 'files and batches are not supported yet';
-const telemetry = 'telemetry is not exported yet; scrape /metrics';
+const sentry =
+  'Sentry is not supported, because its events would carry parts of requests to a third party; errors are in the log, on /metrics and, with --otel-endpoint, in traces';
 
 /** Flag without its dashes, to the reason why it is refused. */
 export const refusedRouterFlags: Readonly<Record<string, string>> = {
@@ -32,12 +33,9 @@ export const refusedRouterFlags: Readonly<Record<string, string>> = {
   'batch-processor': files,
   'log-stats': 'statistics are on /metrics and /debug/router',
   'log-stats-interval': 'statistics are on /metrics and /debug/router',
-  'sentry-dsn': telemetry,
-  'sentry-traces-sample-rate': telemetry,
-  'sentry-profile-session-sample-rate': telemetry,
-  'otel-endpoint': telemetry,
-  'otel-service-name': telemetry,
-  'otel-secure': telemetry,
+  'sentry-dsn': sentry,
+  'sentry-traces-sample-rate': sentry,
+  'sentry-profile-session-sample-rate': sentry,
   'engine-tls-insecure':
     'engines are always checked; name their authority, or a self-signed certificate itself, with --engine-tls-ca',
 };

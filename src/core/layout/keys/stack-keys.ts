@@ -26,7 +26,6 @@ const noLoras = {
   simulate: missing('the overhead of adapters is not modelled'),
 };
 const plansOnly = none('it is for spillway plan');
-const noTraces = none('no traces are sent');
 
 /** Keys by path; a path stands for all keys below it without a row of their own. */
 export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
@@ -134,7 +133,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.lmcacheControllerReplyPort',
     'routerSpec.lmcacheControllerHeartbeatPort',
   ]),
-  'routerSpec.otel': { up: noTraces, simulate: noTraces },
+  'routerSpec.otel': onlyUp,
   'routerSpec.hf_token': {
     up: missing('the router takes HF_TOKEN from the environment of spillway up'),
     simulate: noServer,

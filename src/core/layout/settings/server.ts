@@ -214,6 +214,12 @@ export const serverSettings = {
     about: 'turns a generation model into a pooling model',
     effects: { engine: pooling, simulate: pooling },
   }),
+  otlpTracesEndpoint: setting({
+    ...{ flag: '--otlp-traces-endpoint', value: text('<url>'), defaultText: 'none' },
+    about:
+      'OpenTelemetry collector that gets the spans of requests; OTEL_EXPORTER_OTLP_ENDPOINT counts without it',
+    effects: served,
+  }),
   ...without(pooling, text('<value>'), ['poolerConfig']),
   ...without(unlogged, toggle, [
     'disableLogStats',
@@ -277,7 +283,6 @@ export const serverSettings = {
       'rendererNumWorkers',
       'customHistogramBuckets',
       'showHiddenMetricsForVersion',
-      'otlpTracesEndpoint',
       'collectDetailedTraces',
       'loggingConfig',
       'jitMonitorMode',

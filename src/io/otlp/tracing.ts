@@ -1,0 +1,39 @@
+// What the traces of one process share: ids, the rules that keep a trace, and the export.
+import { type IdSource, Sampler, type SamplingSettings } from '../../core/telemetry/index.ts';
+import type { Logger } from '../log/index.ts';
+import { openSpanExporter } from './open-exporter.ts';
+import type { OtlpSettings } from './otlp-settings.ts';
+import { systemIds } from './random-ids.ts';
+import type { SpanExporter } from './span-exporter.ts';
+
+/** How a process traces. */
+export interface TracingOptions {
+  readonly otlp: OtlpSettings;
+  readonly sampling: SamplingSettings;
+}
+
+/** What takes the spans of a trace that is kept. */
+export type SpanSink = Pick<SpanExporter, 'add'>;
+
+export interface Tracing {
+  readonly ids: IdSource;
+  readonly sampler: Sampler;
+  readonly exporter: SpanSink;
+  /** Unix time. */
+  readonly unixMs: () => number;
+}
+
+/** Traces that an exporter sends to a collector. */
+export interface OpenTracing extends Tracing {
+  readonly exporter: SpanExporter;
+}
+
+/** @throws {InputError} If the file of the collector's authority cannot be read. */
+export async function openTracing(options: TracingOptions, log: Logger): Promise<OpenTracing> {
+  return {
+    ids: systemIds(),
+    sampler: new Sampler(options.sampling),
+    exporter: await openSpanExporter(options.otlp, log),
+    unixMs: () => Date.now(),
+  };
+}
