@@ -7,7 +7,7 @@ import { freePorts } from '../../src/io/processes/index.ts';
 
 const launcher = join(import.meta.dirname, '..', '..', 'bin', 'spillway.mjs');
 /** A fresh clone installs its dependencies first. */
-const waitMs = 180_000;
+const waitMsDefault = 180_000;
 
 export interface UpProcessOptions {
   /** Command that runs `spillway up`; flags are appended. @default this clone's launcher */
@@ -15,6 +15,8 @@ export interface UpProcessOptions {
   readonly cwd?: string;
   /** @default this process's environment */
   readonly env?: NodeJS.ProcessEnv;
+  /** How long it is waited for. @default 180,000 */
+  readonly waitMs?: number;
 }
 
 export class UpProcess {
@@ -22,6 +24,7 @@ export class UpProcess {
   readonly process: ChildProcess;
   stdout = '';
   stderr = '';
+  readonly #waitMs: number;
   readonly #exited: Promise<number | null>;
 
   /** Starts it on a free port with the given flags. */
@@ -33,6 +36,7 @@ export class UpProcess {
 
   private constructor(port: number, command: readonly string[], options: UpProcessOptions) {
     this.port = port;
+    this.#waitMs = options.waitMs ?? waitMsDefault;
     const [program = '', ...args] = command;
     this.process = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -63,6 +67,7 @@ export class UpProcess {
   }
 
   async until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    const waitMs = this.#waitMs;
     const deadline = performance.now() + waitMs;
     while (!(await condition())) {
       if (performance.now() > deadline) {

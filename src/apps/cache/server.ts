@@ -7,6 +7,7 @@ import { errorReply } from '../../core/resp/index.ts';
 import type { DiskStats } from '../../io/disk/index.ts';
 import { portError } from '../../io/listen/index.ts';
 import type { ObjectStats } from '../../io/object-store/index.ts';
+import { declareSpanMetrics, type OpenTracing } from '../../io/otlp/index.ts';
 import { createAdminServer } from './admin-server.ts';
 import {
   type CacheMetrics,
@@ -21,6 +22,7 @@ import {
   type OpenConversation,
   type RequestDeadlines,
 } from './conversation.ts';
+import { tracedLoader } from './load-spans.ts';
 import { valueLoader } from './loading.ts';
 import { ValueSizes } from './miss-padding.ts';
 import { lmConversation, respConversation } from './protocols.ts';
@@ -55,6 +57,8 @@ export interface CacheOptions {
   readonly connectionsMax?: number | undefined;
   /** What RESP clients must know; `lm://` has no passwords. */
   readonly password?: string | undefined;
+  /** Stays open when the server is closed. @default no spans */
+  readonly tracing?: OpenTracing | undefined;
   readonly clock: Clock;
   /** Seconds since 1970; for times of expiry that clients give as such. */
   readonly wallClock: Clock;
@@ -92,17 +96,26 @@ export async function startCache(options: CacheOptions): Promise<CacheServer> {
   const { disk, objects } = tiers;
   const memory = new MemoryStore({ bytesMax, valueBytesMax, clock, checksum: crc32 });
   const store = new TieredStore(memory, wallClock, tiers.below);
-  const load = valueLoader(store, options.readTimeoutMs ?? defaultReadTimeoutMs);
+  const loader = valueLoader(store, options.readTimeoutMs ?? defaultReadTimeoutMs);
+  const loadFor = (protocol: CacheProtocol) =>
+    tracedLoader(loader, store, protocol, options.tracing);
   const clients = new Clients(options, memory);
   if (disk !== undefined) declareDisk(clients.metrics.registry, disk);
   if (objects !== undefined) declareObjects(clients.metrics.registry, objects);
+  if (options.tracing) declareSpanMetrics(clients.metrics.registry, options.tracing.exporter);
+  const lmLoad = loadFor('lm');
   const lm = clients.serve('lm', (replies, { requested }) =>
-    lmConversation({ store, load, requested }, replies),
+    lmConversation({ store, load: lmLoad, requested }, replies),
   );
   const sizes = new ValueSizes();
+  const respLoad = loadFor('resp');
   let ids = 0;
   const resp = clients.serve('resp', (replies, { requested }) =>
-    respConversation({ store, load, requested, wallClock, password, sizes }, replies, ++ids),
+    respConversation(
+      { store, load: respLoad, requested, wallClock, password, sizes },
+      replies,
+      ++ids,
+    ),
   );
   const startSeconds = clock.nowSeconds();
   const http = createAdminServer({

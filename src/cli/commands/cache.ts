@@ -3,13 +3,17 @@ import { performance } from 'node:perf_hooks';
 import { Command } from 'commander';
 import { type CacheBucket, type CacheDisk, startCache } from '../../apps/cache/index.ts';
 import { InputError } from '../../core/base/index.ts';
+import { createLogger } from '../../io/log/index.ts';
+import { openTracing } from '../../io/otlp/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { applyConfigFile } from '../arguments/config-file.ts';
 import { portOrAny, positiveInteger } from '../arguments/numbers.ts';
 import { byteSize, duration } from '../arguments/quantities.ts';
+import { addLogFlags, type LogFlags } from '../log-flags.ts';
+import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
 import { cacheCheckCommand } from './cache-check.ts';
 
-interface CacheFlags {
+interface CacheFlags extends TraceFlags, LogFlags {
   readonly config?: string;
   readonly host: string;
   readonly port: number;
@@ -28,9 +32,13 @@ interface CacheFlags {
   readonly drainTimeout: number;
 }
 
+/** How long a server that stops waits for its collector. */
+const tracesCloseMs = 2_000;
+const serviceNameDefault = 'spillway-cache';
+
 /** The command `cache`. */
 export function cacheCommand(): Command {
-  return new Command('cache')
+  const command = new Command('cache')
     .description(
       'Run a cache server that LMCache uses unchanged: lm:// and Redis’ protocol over one bounded store in memory.',
     )
@@ -87,6 +95,8 @@ export function cacheCommand(): Command {
     .exitOverride()
     .addCommand(cacheCheckCommand())
     .action((_flags: CacheFlags, command: Command) => run(command));
+  addTraceFlags(command, serviceNameDefault);
+  return addLogFlags(command.optionsGroup('Log:'));
 }
 
 async function run(command: Command): Promise<void> {
@@ -100,6 +110,13 @@ async function run(command: Command): Promise<void> {
   }
   const signals = watchStopSignals();
   endOnHurry(signals);
+  const log = createLogger({
+    stream: process.stderr,
+    level: flags.logLevel,
+    format: flags.logFormat,
+  });
+  const traces = tracingFrom(flags, serviceNameDefault);
+  const tracing = traces && (await openTracing(traces, log));
   const server = await startCache({
     host: flags.host,
     lmPort: flags.port,
@@ -112,12 +129,15 @@ async function run(command: Command): Promise<void> {
     s3: bucketOf(flags),
     readTimeoutMs: flags.readTimeout,
     password,
+    tracing,
     clock: { nowSeconds: () => performance.now() / 1000 },
     wallClock: { nowSeconds: () => Date.now() / 1000 },
   });
   process.stdout.write(`ready: ${server.urls.join(' ')}\n`);
   await stopped(signals);
   await server.drain(1000 * flags.drainTimeout);
+  await tracing?.exporter.close(tracesCloseMs);
+  log.flush();
   signals.release();
 }
 
