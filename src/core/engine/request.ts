@@ -15,8 +15,8 @@ export interface EngineRequest {
   /** Whether the listener is called with the blocks that each lookup finds. @default false */
   readonly reportsHits?: boolean | undefined;
   /**
-   * Chained key of full block `index`, prompt tokens first, then output tokens. Called at most once per
-   * block, and only once all tokens of that block are known.
+   * Chained key of full block `index`, prompt tokens first, then output tokens. Called only once all tokens of that
+   * block are known, and at most once per block unless the key is a number.
    */
   blockKey(index: number): BlockKey;
 }

@@ -39,13 +39,12 @@ export class Sequence {
     return this.request.promptTokens + this.outputTokens;
   }
 
-  /** The chained key of full block `index`, requested once per block. */
+  /** The chained key of full block `index`. Numbers are not kept: a simulation has millions, each used once or twice. */
   blockKey(index: number): BlockKey {
-    let key = this.#keys[index];
-    if (key === undefined) {
-      key = this.request.blockKey(index);
-      this.#keys[index] = key;
-    }
+    const known = this.#keys[index];
+    if (known !== undefined) return known;
+    const key = this.request.blockKey(index);
+    if (typeof key !== 'number') this.#keys[index] = key;
     return key;
   }
 }
