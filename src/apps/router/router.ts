@@ -177,7 +177,7 @@ class Router {
 
   /** Finds the engines, then listens, then probes them. */
   async start(): Promise<RunningRouter> {
-    this.#fleet.followKvEvents(this.#core.policy.readsKvEvents ?? false);
+    this.#fleet.followKvEvents(this.#core.policy.readsKvEvents === true);
     const source = this.#settings.engines
       ? staticList(this.#settings.engines)
       : (this.#options.engines as EndpointSource);
@@ -222,7 +222,7 @@ class Router {
       statsIntervalMs: statsIntervalMs(settings.policy, this.#options),
     });
     if (settings.engines) this.#fleet.replace(settings.engines);
-    this.#fleet.followKvEvents(policy.readsKvEvents ?? false);
+    this.#fleet.followKvEvents(policy.readsKvEvents === true);
   }
 
   #stop(): void {

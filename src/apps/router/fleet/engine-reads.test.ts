@@ -177,7 +177,7 @@ test('the reason of a failed check is told in words', async (t) => {
   assert.doesNotMatch(core.endpoint(engine.url)?.reason ?? '', /Error:/);
 });
 
-test('models that only the source names are worth no warning, others are', async (t) => {
+test('models that only the source names are worth no warning', async (t) => {
   const { engine, logged } = await oneEngine(t, { models: [] });
   engine.assumeModels(['m']);
   await engine.learnModels();

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { startScriptedEngine } from '../../../../test/support/scripted-engine.ts';
+import { until } from '../../../../test/support/until.ts';
 import { MetricsRegistry } from '../../../core/metrics/index.ts';
 import { createPolicy, RoutingCore } from '../../../core/routing/index.ts';
 import type { DiscoveredEndpoint } from '../../../io/endpoints/index.ts';
@@ -13,8 +15,8 @@ import { Fleet } from './fleet.ts';
 import type { SharedAttempts } from './shared-attempts.ts';
 
 /** A fleet that is not started, so that no engine is contacted, with a journal of what it tells others. */
-function begin(context: TestContext) {
-  const ticker = new Ticker({ tickMs: 60_000 });
+function begin(context: TestContext, { tickMs = 60_000 } = {}) {
+  const ticker = new Ticker({ tickMs });
   const policy = createPolicy('roundrobin', { random: { next: () => 0 } });
   const core = new RoutingCore({ policy, clock: { nowSeconds: () => 100 } });
   const registry = new MetricsRegistry();
@@ -56,7 +58,7 @@ function begin(context: TestContext) {
     return () => ticket.finish({ status: 'completed' });
   };
   return {
-    ...{ fleet, core, busy },
+    ...{ fleet, core, busy, ticker },
     urls: () => [...fleet.engines.keys()],
     state: (url: string) => core.stateOf(url),
     /** What was told since the last call. */
@@ -148,4 +150,71 @@ test('KV events are followed while the policy wants them, also of engines that c
   assert.deepEqual(told(), ['unfollow http://a', 'unfollow http://b']);
   fleet.replace([endpoint('http://a'), endpoint('http://b'), endpoint('http://c')]);
   assert.deepEqual(told(), ['share http://c']);
+});
+
+test('once started, a fleet probes each engine, reads its metrics, and tells of those that come', async (t) => {
+  const { fleet, core, logged } = begin(t);
+  const engines = await Promise.all(
+    [1, 2].map((running) =>
+      startScriptedEngine({ metrics: () => `vllm:num_requests_running ${running}\n` }),
+    ),
+  );
+  t.after(() => Promise.all(engines.map((engine) => engine.close())));
+  const [a = '', b = ''] = engines.map(({ url }) => url);
+  fleet.replace([endpoint(a)]);
+  assert.doesNotMatch(logged(), /added/);
+  assert.equal(core.stateOf(a), 'starting');
+  await fleet.start();
+  assert.equal(core.stateOf(a), 'live');
+  fleet.replace([endpoint(a), endpoint(b)]);
+  assert.match(logged(), new RegExp(`engine ${b} added\n`));
+  await until(() => core.stateOf(b) === 'live');
+  await until(() => core.endpoint(b)?.reported?.running === 2);
+  assert.equal(core.endpoint(a)?.reported?.running, 1);
+});
+
+test('sixteen first checks start in one turn, the others in the next ones', async (t) => {
+  const { fleet } = begin(t);
+  const urls = Array.from({ length: 40 }, (_, i) => `http://engine-${i}`);
+  fleet.replace(urls.map((url) => endpoint(url)));
+  let probes = 0;
+  for (const engine of fleet.engines.values()) {
+    t.mock.method(engine, 'probe', async () => void probes++);
+    t.mock.method(engine, 'scrape', async () => {});
+  }
+  const started = fleet.start();
+  const perTurn: number[] = [];
+  while (probes < 40) {
+    const before = probes;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (probes > before) perTurn.push(probes - before);
+  }
+  await started;
+  assert.deepEqual(perTurn, [16, 16, 8]);
+});
+
+test('an engine that leaves is forgotten with a tick, and one that was forgotten stays so', async (t) => {
+  const { fleet, urls, logged } = begin(t, { tickMs: 5 });
+  fleet.replace([endpoint('http://a')]);
+  const engine = fleet.engines.get('http://a');
+  fleet.replace([]);
+  await until(() => urls().length === 0);
+  assert.equal(engine?.isLeaving, true);
+  for (let i = 0; i < 2; i++) fleet.onTick();
+  assert.equal(logged().match(/removed/g)?.length, 1);
+});
+
+test('a fleet that closes closes its engines, and follows time no longer', async (t) => {
+  const { fleet, ticker } = begin(t);
+  const scripted = await startScriptedEngine({});
+  t.after(() => scripted.close());
+  fleet.replace([endpoint(scripted.url)]);
+  await fleet.start();
+  await until(() => scripted.sockets.size > 0);
+  const engine = fleet.engines.get(scripted.url);
+  const remove = t.mock.method(ticker, 'remove');
+  fleet.close();
+  assert.ok(engine?.isLeaving);
+  assert.ok(remove.mock.calls.some(({ arguments: [member] }) => member === fleet));
+  await until(() => scripted.sockets.size === 0);
 });

@@ -38,7 +38,7 @@ test('a refused request counts by its status, as failed and by model', () => {
 });
 
 test('a finished request counts by its outcome, and its status tells the client’s errors from the engine’s', () => {
-  const { metrics, engine } = begin();
+  const { metrics, engine, value } = begin();
   const finish = (status: number, outcome: FinishedRequest['outcome']['status']) =>
     engine.finished({ ...request, status, outcome: { status: outcome } });
   finish(200, 'completed');
@@ -54,6 +54,9 @@ test('a finished request counts by its outcome, and its status tells the client�
   finish(500, 'cancelled');
   finish(400, 'cancelled');
   assert.deepEqual([metrics.clientErrors, metrics.serverErrors], [3, 3], 'a client that left');
+  const requests = (outcome: string) =>
+    value(`spillway_router_requests_total{outcome="${outcome}",server="http://a"}`);
+  assert.deepEqual(['completed', 'failed', 'cancelled'].map(requests), [6, 2, 2]);
 });
 
 test('the mean latency is over all finished requests', () => {

@@ -270,3 +270,74 @@ test('an event that arrives in parts is passed on once it is whole', (t) => {
   flight(0).read(chunk.slice(30));
   assert.equal(textOf(client), 't0 ');
 });
+
+test('a stream that begins with a comment can move, too', (t) => {
+  const { ask, flight, migrations, writes } = begin(t);
+  const client = ask();
+  const comment = ': a comment of the engine\n\n';
+  writes(0, [comment, ...events(0, 2)]);
+  flight(0).fail('reset', { answered: true });
+  writes(1, events(2, 4, { ends: true }), true);
+  assert.equal(textOf(client), words(4));
+  assert.equal(migrations('moved', 'reset'), 1);
+});
+
+test('a response whose first event is not whole begins with its head', (t) => {
+  const { ask, flight } = begin(t);
+  const client = ask();
+  const [opening = ''] = events(0, 0);
+  const chunk = `${opening.length.toString(16)}\r\n${opening}\r\n`;
+  flight(0).betweenChunks = false;
+  flight(0).begin({ text: chunk.slice(0, 40) });
+  assert.match(client.received, /^HTTP\/1\.1 200 .*\r\n\r\n$/s);
+  flight(0).betweenChunks = true;
+  flight(0).read(chunk.slice(40));
+  assert.match(client.received, /\r\n\r\n[0-9a-f]+\r\ndata: \{.*"assistant"/s);
+});
+
+test('what is changed on its way is a copy, so that the engine’s bytes need not stay', (t) => {
+  const { ask, flight, writes } = begin(t);
+  const client = ask();
+  client.keepsBytes = true;
+  writes(0, events(0, 3));
+  flight(0).fail('reset', { answered: true });
+  const [opening = '', token = ''] = events(3, 4);
+  const framed = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+  assert.equal(flight(1).begin({ text: framed(opening) + framed(token) }), false);
+  const [, next = ''] = events(4, 5);
+  assert.equal(flight(1).read(framed(next)), false);
+  assert.equal(textOf(client), words(5));
+});
+
+test('a client that reads slowly does not pause the engine that takes over', (t) => {
+  const { ask, flight, writes } = begin(t);
+  const client = ask();
+  writes(0, events(0, 2));
+  client.congested = true;
+  flight(0).send(['data: {"error":{"message":"out of memory","code":500}}\n\n']);
+  assert.ok(!flight(1).isPaused);
+});
+
+test('a stream can move twice', (t) => {
+  const { ask, asked, flight, writes, migrations, routed } = begin(t);
+  const client = ask();
+  writes(0, events(0, 9));
+  flight(0).fail('reset', { answered: true });
+  writes(1, events(9, 18));
+  flight(1).fail('reset', { answered: true });
+  const ids = Array.from({ length: 18 }, (_, token) => idOf(token));
+  assert.deepEqual(asked(2).kv_transfer_params.prompt_token_ids, [...promptIds, ...ids]);
+  assert.equal(routed[2]?.promptTokens, 28);
+  writes(2, events(18, 20, { ends: true }), true);
+  assert.equal(textOf(client), words(20));
+  assert.equal(migrations('moved', 'reset'), 2);
+});
+
+test('a stream that was declined for a reason of its request keeps that reason', (t) => {
+  const { ask, flight, migrations, writes } = begin(t);
+  const client = ask({ migration: 'ids' });
+  writes(0, events(0, 2));
+  assert.match(client.text, /"token_ids":\[100\]/);
+  flight(0).fail('reset', { answered: true });
+  assert.equal(migrations('declined', 'ids'), 1);
+});

@@ -228,7 +228,7 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
 
   /** What the client gets of a read of a stream that can move. */
   #taken(bytes: Buffer, ended: boolean): Buffer | undefined {
-    return this.#migration?.take(bytes, this.#attempt?.betweenChunks ?? ended, ended);
+    return this.#migration?.take(bytes, this.#attempt?.betweenChunks === true, ended);
   }
 
   /** A read has been relayed. */

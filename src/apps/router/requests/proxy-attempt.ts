@@ -190,8 +190,9 @@ export class ProxyAttempt implements EngineAttempt, ResponseSink {
     const start = isEmpty ? undefined : first.take(bytes, ended, chunks);
     if (start === undefined) return this.#passHead(head, status, noBody, false, 0);
     // An error in the first event is an error in place of the response.
-    const isKept = this.#passHead(head, first.errorStatus ?? status, start, ended, first.chunks);
-    return isKept && start === bytes;
+    this.#passHead(head, first.errorStatus ?? status, start, ended, first.chunks);
+    // The start is a copy.
+    return false;
   }
 
   /** @returns Whether the bytes must stay as they are after the call. */

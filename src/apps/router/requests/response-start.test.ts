@@ -279,7 +279,9 @@ test('a response that is open ends with an error event if the engine’s is no s
   flight(0).begin();
   pass(5_000);
   flight(0).fail('reset');
-  flight(1).respond(200, '{"whole":1}');
+  const whole = { type: 'application/json', framing: 'until-close', text: '{"whole":1}' } as const;
+  client.keepsBytes = true;
+  assert.equal(flight(1).begin(whole), false);
   assert.match(
     client.received,
     /"message":"Engine B: its response is no stream, and has status 200\."/,
