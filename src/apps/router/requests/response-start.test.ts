@@ -173,6 +173,20 @@ test('a stream that begins with an error goes to another engine, however its byt
   inParts('', chunk(failure).slice(0, 14), chunk(failure).slice(14, 30), chunk(failure).slice(30));
 });
 
+test('a stream with the usual start passes with its first bytes, also after its head', (t) => {
+  const { ask, flight } = begin(t);
+  const start = chunk('data: {"id":"chatcmpl-1"}\n\n').slice(0, 14);
+  assert.match(start, /data: \{"id$/);
+  const client = ask();
+  flight(0).begin({ text: start });
+  assert.ok(client.received.endsWith(start));
+  const held = ask();
+  flight(1).begin();
+  assert.equal(held.received, '');
+  flight(1).read(start);
+  assert.ok(held.received.endsWith(start));
+});
+
 test('a stream whose first bytes could begin an error is held until they do not', (t) => {
   const { ask, flight, flights } = begin(t);
   const client = ask();
