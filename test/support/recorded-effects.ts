@@ -42,6 +42,13 @@ export class RecordedEffects implements AttemptEffects {
     return url === undefined ? undefined : new RecordedAttempt(this, url);
   }
 
+  /** See `AttemptEffects.secondsWithoutEngine`. */
+  withoutEngine: number | undefined = undefined;
+
+  secondsWithoutEngine(): number | undefined {
+    return this.withoutEngine;
+  }
+
   pickHedge(tried: ReadonlySet<string>): EngineAttempt | undefined {
     const url = this.#engines.find((engine) => !tried.has(engine));
     this.log.push(`pickHedge ${url ?? 'nobody'}`);

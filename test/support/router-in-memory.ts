@@ -174,7 +174,7 @@ export function routerInMemory(
       return [url, engine as unknown as Engine];
     }),
   );
-  const watch = new AttemptWatch(clock, options.deadlines);
+  const watch = new AttemptWatch(clock, { engineWaitSeconds: 0, ...options.deadlines });
   const admission = options.admission as RouterAdmission | undefined;
   const router = { log, pickHeader: false, ...options.router } as RouterOptions;
   const hedging =

@@ -24,6 +24,10 @@ Arguments that only Spillway's router has, where a key differs from its default.
 - "--engine-stall-timeout"
 - {{ include "spillway.text" ($spec.timeouts | default dict).engineStall | quote }}
 {{- end }}
+{{- if and (not (kindIs "invalid" ($spec.timeouts | default dict).engineWait)) (ne (include "spillway.text" ($spec.timeouts | default dict).engineWait) "5") }}
+- "--engine-wait-timeout"
+- {{ include "spillway.text" ($spec.timeouts | default dict).engineWait | quote }}
+{{- end }}
 {{- if and (not (kindIs "invalid" ($spec.timeouts | default dict).request)) (ne (include "spillway.text" ($spec.timeouts | default dict).request) "0") }}
 - "--request-timeout"
 - {{ include "spillway.text" ($spec.timeouts | default dict).request | quote }}

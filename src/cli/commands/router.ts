@@ -57,6 +57,7 @@ interface Flags
   readonly firstByteTimeout: number | 'auto';
   readonly streamIdleTimeout: number;
   readonly engineStallTimeout: number;
+  readonly engineWaitTimeout: number;
   readonly requestTimeout: number;
   readonly sseKeepAliveInterval: number;
   readonly slowStart: number;
@@ -217,6 +218,7 @@ async function run(flags: Flags): Promise<void> {
         flags.firstByteTimeout === 'auto' ? 'predicted' : deadline(flags.firstByteTimeout),
       streamIdleSeconds: deadline(flags.streamIdleTimeout),
       engineStallSeconds: deadline(flags.engineStallTimeout),
+      engineWaitSeconds: flags.engineWaitTimeout,
       totalSeconds: deadline(flags.requestTimeout),
     },
     ...(flags.dashboard ? { webpage: await loadWebpage() } : {}),

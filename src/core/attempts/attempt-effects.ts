@@ -78,6 +78,11 @@ export interface AttemptEffects {
    */
   pick(tried: ReadonlySet<string> | undefined): EngineAttempt | undefined;
   /**
+   * For how long no engine has been there that could take the request, whether or not it failed it; undefined while
+   * there are some, Infinity if there never were.
+   */
+  secondsWithoutEngine(): number | undefined;
+  /**
    * Picks an idle engine for a second attempt beside the one in flight, like `pick`.
    *
    * @param tried Engines that have or had the request.

@@ -38,7 +38,7 @@ const inputs = {
 } as const satisfies Readonly<Record<string, Input>>;
 type InputName = keyof typeof inputs;
 
-const ways: Readonly<Record<Exclude<AttemptState, 'picked'>, readonly InputName[]>> = {
+const ways: Readonly<Record<Exclude<AttemptState, 'picked' | 'waiting'>, readonly InputName[]>> = {
   arrived: [],
   admitted: ['admit', 'handed over'],
   sent: ['admit'],
@@ -183,7 +183,7 @@ test('a request that two engines broke on fails alone', () => {
 /** Requests of one router, which remembers the engines that fail. */
 function router() {
   const clock = new ManualClock();
-  const watch = new AttemptWatch(clock);
+  const watch = new AttemptWatch(clock, { engineWaitSeconds: 0 });
   const request = (engines: readonly string[]) => {
     const effects = new RecordedEffects(engines);
     const machine = new AttemptMachine(effects, defaultRetryPolicy, undefined, watch);

@@ -22,6 +22,7 @@ import type { HedgePlan } from './hedging/hedge.ts';
 import type { HedgedRequest } from './hedging/hedging.ts';
 import { RequestAttempts } from './request-attempts.ts';
 import { type DeadlineRequest, RequestDeadlines } from './request-deadlines.ts';
+import { RequestWait } from './request-wait.ts';
 import { type Move, RetryAccount } from './retry-account.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import {
@@ -51,6 +52,9 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
   readonly #retries: RetryAccount;
   readonly #attempts: RequestAttempts;
   readonly #deadlines: RequestDeadlines;
+  readonly #watch: AttemptWatch | undefined;
+  /** Set in the state `waiting`. */
+  #wait: RequestWait | undefined = undefined;
   #state: AttemptState = 'arrived';
   /** Status of the response that has begun. */
   #status = 0;
@@ -76,6 +80,7 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
     this.#policy = policy;
     const retries = new RetryAccount(policy, budget);
     this.#retries = retries;
+    this.#watch = watch;
     this.#attempts = new RequestAttempts(this, { effects, policy, retries, watch, hedges });
     this.#deadlines = new RequestDeadlines(this, this.#attempts, watch, patience);
   }
@@ -103,7 +108,7 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
     if (this.#state !== 'admitted') return;
     const attempt = this.#attempts.pick();
     if (attempt === undefined) {
-      this.#refuse(undefined, 'noEngine');
+      this.#waitOr(undefined, () => this.#refuse(undefined, 'noEngine'));
       return;
     }
     this.#state = 'picked';
@@ -144,7 +149,8 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
         return 'drop';
       }
       if (this.#hasBegun) {
-        this.#loseContinuation(this.#retries.lossOf(move));
+        this.#attempts.abandon('failed');
+        this.#waitOr(move, () => this.#notContinued(move));
         return 'drop';
       }
     } else if (!hasBody) return 'hold';
@@ -176,6 +182,7 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
         return true;
       case 'arrived':
       case 'admitted':
+      case 'waiting':
       case 'picked':
       case 'sent':
       case 'ended':
@@ -265,6 +272,7 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
         return;
       case 'arrived':
       case 'admitted':
+      case 'waiting':
       case 'picked':
       case 'ended':
         return;
@@ -297,6 +305,7 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
         return;
       case 'arrived':
       case 'admitted':
+      case 'waiting':
         this.#over();
         this.#effects.requestEnded('cancelled', clientLeftStatus);
         return;
@@ -311,6 +320,7 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
     switch (this.#state) {
       case 'arrived':
       case 'admitted':
+      case 'waiting':
       case 'sent':
       case 'firstByte':
       case 'streaming':
@@ -325,8 +335,7 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
   /** Ends the request where it is: with an error if its client has nothing of a response. */
   #cutShort(status: number, cause: RefusalCause): void {
     if (this.#state === 'picked') this.#attempts.unpick();
-    else if (this.#state !== 'arrived' && this.#state !== 'admitted')
-      this.#attempts.abandon('cancelled');
+    else if (!isIdle(this.#state)) this.#attempts.abandon('cancelled');
     if (this.#hasBegun) {
       this.#breakOff();
       return;
@@ -363,6 +372,7 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
         this.#refuse(rule.status, rule.status);
         return;
       case 'arrived':
+      case 'waiting':
       case 'picked':
       case 'ended':
         return;
@@ -385,14 +395,62 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
       return;
     }
     if (continuation === 'possible') {
-      if (this.#retries.mayMigrate && this.#pickElsewhere(move)) {
+      if (!this.#retries.mayMigrate) this.#notContinued(move);
+      else if (this.#pickElsewhere(move)) {
         this.#retries.migrated();
         this.#reroute();
-        return;
-      }
-      this.#effects.notContinued(this.#retries.lossOf(move));
+      } else this.#waitOr(move, () => this.#notContinued(move));
+      return;
     }
     this.#breakOff();
+  }
+
+  /** No engine goes on with a response that could go on. */
+  #notContinued(move: Move): void {
+    this.#effects.notContinued(this.#retries.lossOf(move));
+    this.#breakOff();
+  }
+
+  /**
+   * No engine may get the request now. It waits for one, or gives up.
+   *
+   * @param move How it would move; undefined if no engine has had it.
+   */
+  #waitOr(move: Move | undefined, giveUp: () => void): void {
+    const secondsWithoutEngine = () => this.#effects.secondsWithoutEngine();
+    const wait =
+      this.#watch &&
+      new RequestWait(this.#watch, this.#retries, secondsWithoutEngine, move, giveUp);
+    if (wait?.begin() !== true) {
+      giveUp();
+      return;
+    }
+    this.#wait = wait;
+    this.#state = 'waiting';
+  }
+
+  /** Time has passed while the request waits; `RequestDeadlines` calls it. */
+  waited(): void {
+    const wait = this.#wait as RequestWait;
+    const verdict = wait.check();
+    if (verdict === 'waits') return;
+    const { move, giveUp } = wait;
+    this.#endWait();
+    if (verdict === 'over') giveUp();
+    else if (move !== undefined && this.#attempts.pickAgain(move, this.#deadlines)) {
+      this.#state = 'picked';
+      if (this.#hasBegun) this.#retries.migrated();
+      this.#reroute();
+    } else if (move !== undefined || this.#attempts.pick() === undefined) giveUp();
+    else {
+      this.#state = 'picked';
+      this.#send();
+    }
+  }
+
+  #endWait(): void {
+    this.#wait?.end();
+    this.#wait = undefined;
   }
 
   /** The engine that was to continue the response refuses to. */
@@ -419,12 +477,12 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
       this.#reroute();
       return;
     }
-    if (this.#hasBegun) {
-      this.#effects.notContinued(this.#retries.lossOf(move));
-      this.#breakOff();
-      return;
-    }
-    this.#refuse(rule.status, rule.status);
+    const giveUp = () => {
+      if (this.#hasBegun) this.#notContinued(move);
+      else this.#refuse(rule.status, rule.status);
+    };
+    if (rule.reroutes) this.#waitOr(move, giveUp);
+    else giveUp();
   }
 
   /** How the request leaves an engine that failed it before the client had anything from it. */
@@ -467,6 +525,7 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
 
   #over(): void {
     this.#state = 'ended';
+    this.#endWait();
     this.#deadlines.stop();
     this.#attempts.dropHedge(false, 'cancelled');
   }
@@ -476,4 +535,9 @@ export class AttemptMachine implements DeadlineRequest, HedgedRequest {
     this.#attempts.current.ended(outcome);
     this.#effects.requestEnded(outcome, status);
   }
+}
+
+/** Whether the request has no attempt. */
+function isIdle(state: AttemptState): boolean {
+  return state === 'arrived' || state === 'admitted' || state === 'waiting';
 }

@@ -3,6 +3,7 @@
 /**
  * - `arrived`: not admitted yet.
  * - `admitted`: may be sent to an engine, and has no attempt in flight.
+ * - `waiting`: has no attempt in flight, and waits for an engine, or for what is known of those that it broke.
  * - `picked`: an engine is picked, nothing is sent. Lasts no longer than the turn of an input, in which no
  *   other input is handled.
  * - `sent`: an attempt is in flight, and the client has received nothing, though a head may be held: the
@@ -14,6 +15,7 @@
 export type AttemptState =
   | 'arrived'
   | 'admitted'
+  | 'waiting'
   | 'picked'
   | 'sent'
   | 'firstByte'

@@ -18,7 +18,7 @@ function watched(
   of: { patience?: Partial<ClientPatience>; predicted?: number; engines?: string[] } = {},
 ) {
   const clock = new ManualClock(100);
-  const watch = new AttemptWatch(clock, settings);
+  const watch = new AttemptWatch(clock, { engineWaitSeconds: 0, ...settings });
   const effects = new RecordedEffects(of.engines ?? ['a', 'b', 'c']);
   effects.predicted = of.predicted;
   const patience = { ...endlessPatience, ...of.patience };

@@ -54,6 +54,8 @@ export class AttemptWatch {
   readonly settings: DeadlineSettings;
   /** Engines that failed requests of this router. */
   readonly failing = new FailingEngines();
+  /** Requests without an attempt that wait; see `RequestWait`. */
+  waiting = 0;
   readonly #clock: Clock;
   readonly #watched = new LinkedList<Watched>();
   /** By URL; only engines with requests. */

@@ -7,14 +7,17 @@ const failingSeconds = 10;
 export class FailureStreak {
   failures = 0;
   lastSeconds = 0;
+  /** When the request was sent that was sent last of those that failed. */
+  lastSentSeconds = Number.NEGATIVE_INFINITY;
   /** Whether the engine has completed a response that was sent after the last failure. */
   isOver = false;
   /** The request that failed last, and when another one than that did. */
   #last: object | undefined = undefined;
   #otherSeconds = Number.NEGATIVE_INFINITY;
 
-  failed(request: object, nowSeconds: number): void {
+  failed(request: object, nowSeconds: number, sentSeconds: number): void {
     this.failures++;
+    this.lastSentSeconds = Math.max(this.lastSentSeconds, sentSeconds);
     if (request !== this.#last) {
       if (this.#last !== undefined) this.#otherSeconds = this.lastSeconds;
       this.#last = request;
@@ -50,13 +53,13 @@ export class FailingEngines {
   }
 
   /** The engine failed a request, and may be to blame. */
-  failed(url: string, request: object, nowSeconds: number): void {
+  failed(url: string, request: object, nowSeconds: number, sentSeconds: number): void {
     let streak = this.#streaks.get(url);
     if (streak === undefined) {
       streak = new FailureStreak();
       this.#streaks.set(url, streak);
     }
-    streak.failed(request, nowSeconds);
+    streak.failed(request, nowSeconds, sentSeconds);
   }
 
   /**
@@ -74,7 +77,8 @@ export class FailingEngines {
 
   /** The engine failed a request of another router, and may be to blame. */
   failedElsewhere(url: string, nowSeconds: number): void {
-    this.failed(url, elsewhere, nowSeconds);
+    // When it was sent is not known: the news may be late.
+    this.failed(url, elsewhere, nowSeconds, Number.NEGATIVE_INFINITY);
   }
 
   /** The engine has completed a response to another router. @param sentSeconds When its request was sent. */

@@ -45,6 +45,10 @@ export class Flight {
     this.#wasFailing = this.#streak?.hasFailedOther(request, this.sentSeconds) ?? false;
   }
 
+  get nowSeconds(): number {
+    return this.#watch?.nowSeconds ?? 0;
+  }
+
   /** Whether no stream of its engine moves. */
   get isWedged(): boolean {
     return this.#engine?.isWedged ?? false;
@@ -62,7 +66,7 @@ export class Flight {
     const { failing, nowSeconds } = this.#watch;
     const wasFailing = this.#wasFailing && this.#streak?.isOver === false;
     const areOthersFailing = failing.hasOtherThan(met, nowSeconds);
-    failing.failed(this.attempt.url, this.#request, nowSeconds);
+    failing.failed(this.attempt.url, this.#request, nowSeconds, this.sentSeconds);
     this.attempt.broke();
     if (wasFailing) return 'engine';
     return areOthersFailing ? 'fleet' : 'request';

@@ -24,7 +24,13 @@ export type {
 } from './attempt-effects.ts';
 export { AttemptMachine } from './attempt-machine.ts';
 export { type AttemptState, clientLeftStatus, type HeadVerdict } from './attempt-state.ts';
-export { type DeadlineSettings, defaultDeadlines } from './deadline-settings.ts';
+export {
+  type DeadlineSettings,
+  defaultDeadlines,
+  routerTimeoutFlags,
+  routerTimeouts,
+  timeoutSecondsMax,
+} from './deadline-settings.ts';
 export { AttemptWatch, type ClientPatience, endlessPatience } from './deadlines.ts';
 export type { HedgePlan } from './hedging/hedge.ts';
 export { type HedgeDelays, MeasuredHedgeDelays } from './hedging/hedge-delays.ts';
@@ -41,4 +47,3 @@ export {
   type GatewayStatus,
   type RetryPolicy,
 } from './retry-policy.ts';
-export { routerTimeoutFlags, routerTimeouts, timeoutSecondsMax } from './timeout-settings.ts';

@@ -89,8 +89,13 @@ export class RequestAttempts {
    * @returns Whether one is picked.
    */
   pickElsewhere(move: Move, timeLeft: TimeLeft): boolean {
-    if (!this.#retries.mayRetry(move)) return false;
     this.#retries.leave(this.current);
+    return this.pickAgain(move, timeLeft);
+  }
+
+  /** The same for one that has waited since. */
+  pickAgain(move: Move, timeLeft: TimeLeft): boolean {
+    if (!this.#retries.mayRetry(move)) return false;
     const attempt = this.pick();
     if (attempt === undefined) return false;
     if (timeLeft.isTooLateFor(attempt)) {

@@ -28,6 +28,7 @@ function watched(
   const request = {
     state: 'arrived' as AttemptState,
     deadlinePassed: (deadline: string, seconds: number) => passed.push(`${deadline} ${seconds}`),
+    waited: () => passed.push('waited'),
     hedge: () => false,
   };
   const attempts = new RequestAttempts(request, {

@@ -11,6 +11,8 @@ export interface DeadlineRequest {
   readonly state: AttemptState;
   /** @param seconds How long the router has waited. */
   deadlinePassed(deadline: AttemptDeadline, seconds: number): void;
+  /** Time has passed in the state `waiting`. */
+  waited(): void;
 }
 
 /** Follows when data arrives, and reports the first deadline that has passed; nothing is done per token. */
@@ -81,6 +83,7 @@ export class RequestDeadlines implements Watched {
         return;
       case 'arrived':
       case 'admitted':
+      case 'waiting':
       case 'picked':
       case 'ended':
         return;
@@ -93,6 +96,9 @@ export class RequestDeadlines implements Watched {
       case 'arrived':
       case 'admitted':
         this.#checkEnd(nowSeconds);
+        return;
+      case 'waiting':
+        if (!this.#checkEnd(nowSeconds)) this.#request.waited();
         return;
       case 'sent':
         if (!this.#checkEnd(nowSeconds))

@@ -1,5 +1,6 @@
 // What a request has used up of its retries: which engines failed it, and what they hold against it.
 import type { ContinuationLoss, EngineAttempt } from './attempt-effects.ts';
+import type { FailingEngines } from './failing-engines.ts';
 import type { Flight } from './flight.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { RetryPolicy } from './retry-policy.ts';
@@ -10,6 +11,20 @@ import type { RetryPolicy } from './retry-policy.ts';
  */
 export type Move = 'reroute' | 'substitute';
 
+/** An engine that failed after it had received the request. */
+interface BrokenEngine {
+  readonly url: string;
+  readonly atSeconds: number;
+  /** Whether the request is charged with it; something in the fleet may be to blame instead. */
+  readonly isCharged: boolean;
+}
+
+/**
+ * For so long after it, failures of an engine may still be due to the request that broke it: its health check takes it out
+ * in that time.
+ */
+const aftermathSeconds = 0.5;
+
 export class RetryAccount {
   readonly #policy: RetryPolicy;
   readonly #budget: RetryBudget | undefined;
@@ -19,7 +34,7 @@ export class RetryAccount {
   #reroutes = 0;
   #substitutes = 0;
   /** Engines that failed after they had received the request, and were not failing already. */
-  #brokenEngines = 0;
+  #broken: BrokenEngine[] | undefined = undefined;
   #migrations = 0;
 
   /** @param budget Shared by the requests of a router; undefined allows every retry of the policy. */
@@ -64,8 +79,11 @@ export class RetryAccount {
   /** The engine failed after it had received the request. @returns How the request moves. */
   charge(flight: Flight): Move {
     const blame = flight.broke(this.meets(flight.attempt));
-    if (blame === 'request') this.#brokenEngines++;
-    return blame === 'engine' ? 'substitute' : 'reroute';
+    if (blame === 'engine') return 'substitute';
+    const { attempt, nowSeconds: atSeconds } = flight;
+    this.#broken ??= [];
+    this.#broken.push({ url: attempt.url, atSeconds, isCharged: blame === 'request' });
+    return 'reroute';
   }
 
   /** The engine has failed this request. */
@@ -92,6 +110,38 @@ export class RetryAccount {
     this.#migrations++;
   }
 
+  /** Whether the request would move if some of the engines that failed it turned out to fail others, too. */
+  isSuspect(move: Move): boolean {
+    if (this.#broken === undefined || this.#policy.reroutesMax === 0) return false;
+    return this.#budget?.hasBalance !== false && !this.mayRetry(move);
+  }
+
+  /**
+   * Takes back failures of the request whose engine has since failed another one, which it got well after this one was gone.
+   *
+   * @returns Whether that was any.
+   */
+  acquit(failing: FailingEngines): boolean {
+    const before = this.#broken?.length;
+    this.#broken = this.#broken?.filter(({ url, atSeconds }) => {
+      const lastSentSeconds = failing.streak(url)?.lastSentSeconds ?? Number.NEGATIVE_INFINITY;
+      return lastSentSeconds < atSeconds + aftermathSeconds;
+    });
+    return this.#broken?.length !== before;
+  }
+
+  /** All engines were gone: those that are back may be tried again. */
+  renewed(): void {
+    this.#tried = undefined;
+  }
+
+  get #brokenEngines(): number {
+    let count = 0;
+    if (this.#broken !== undefined)
+      for (const { isCharged } of this.#broken) if (isCharged) count++;
+    return count;
+  }
+
   /** The next part of the request begins: engines that failed the last one may be tried. */
   handedOver(): void {
     this.#tried = undefined;
@@ -101,7 +151,7 @@ export class RetryAccount {
   progressed(): void {
     this.#reroutes = 0;
     this.#substitutes = 0;
-    this.#brokenEngines = 0;
+    this.#broken = undefined;
     this.#tried = undefined;
   }
 }

@@ -103,6 +103,7 @@ export function faultSettings(seed: number): FaultSettings {
       streamIdleSeconds: timeout(),
       engineStallSeconds: timeout(),
       totalSeconds: random.next() < 0.8 ? Number.POSITIVE_INFINITY : 1 + random.next() * 5,
+      engineWaitSeconds: defaultDeadlines.engineWaitSeconds,
     },
     patience: {
       totalSeconds: random.next() < 0.9 ? Number.POSITIVE_INFINITY : 0.5 + random.next() * 5,

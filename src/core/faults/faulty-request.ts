@@ -140,6 +140,10 @@ export class FaultyRequest implements AttemptEffects, FaultyAttemptOwner {
     }
   }
 
+  secondsWithoutEngine(): number | undefined {
+    return this.router.core.secondsWithoutEngine(this.#options.routingRequest);
+  }
+
   pickHedge(tried: ReadonlySet<string>): EngineAttempt | undefined {
     const { router } = this;
     const { routingRequest } = this.#options;

@@ -44,6 +44,8 @@ export class FaultyRouter {
   readonly hedgeShare: number;
   /** Engines that this router considers dead. */
   readonly out = new Set<string>();
+  /** Until when it last considered all of them dead. */
+  emptySeconds = Number.NEGATIVE_INFINITY;
   /** Whether its process is running. */
   isUp = true;
   /** Number of other routers' attempts that it should count, by engine. */
@@ -161,6 +163,7 @@ export class FaultyRouter {
         this.engineOut(url, '/health: ECONNREFUSED');
         continue;
       }
+      if (this.out.size === this.#engines.length) this.emptySeconds = this.#timeline.nowSeconds;
       this.out.delete(url);
       this.core.setState(url, 'live', 'healthy');
       const { running, waiting, kvUsage } = stats;

@@ -59,7 +59,12 @@ interface RequestBook {
   hedgeWasFailing: boolean;
   hedgeIsExcused: boolean;
   /** Engines that failed after they had received the request, without having failed another one shortly before. */
-  brokenEngines: number;
+  broken: BrokenEngine[];
+  /** When the last attempt and the hedge were sent, and when they failed. */
+  sentSeconds: number;
+  hedgeSentSeconds: number;
+  failedSeconds: number;
+  hedgeFailedSeconds: number;
   /** Whether the engine of the last attempt had failed another request when this one was sent. */
   wasFailing: boolean;
   /** Whether an engine that the request was never sent to had failed shortly before the last attempt did. */
@@ -72,13 +77,22 @@ interface RequestBook {
   outcome: AttemptOutcome | undefined;
 }
 
+interface BrokenEngine {
+  readonly url: string;
+  readonly atSeconds: number;
+  readonly isExcused: boolean;
+}
+
 /** A failure of an engine, as a router observed it. */
 interface EngineFailure {
+  readonly sentSeconds: number;
   /** Undefined for one of another router. */
   readonly request: CheckedRequest | undefined;
   readonly atSeconds: number;
 }
 
+/** An engine that fails a request which it got so long after another one broke it was to blame for that one, too. */
+const aftermathSeconds = 0.5;
 /** An engine that failed another request so shortly before is to blame for the next failure. */
 const failingSeconds = 10;
 
@@ -177,14 +191,16 @@ export class Invariants {
     must(book.outcome === undefined && !book.hasHead, `${who} after its response had begun`);
     must(!book.tried.has(url), `${who}, which has or had it`);
     must(!request.router.out.has(url), `${who}, which its router knows to be out`);
+    const broken = this.#brokenOf(request, book);
     must(
-      book.brokenEngines + 2 <= this.#retryPolicy.brokenEnginesMax,
-      `${who} after ${book.brokenEngines} engines had broken on it`,
+      broken + 2 <= this.#retryPolicy.brokenEnginesMax,
+      `${who} after ${broken} engines had broken on it`,
     );
     const { router } = request;
     must(!router.admission?.isStanding, `${who} while requests wait for admission`);
     book.isHedged = true;
     book.hedgeUrl = url;
+    book.hedgeSentSeconds = this.#clock.nowSeconds();
     book.hedgeEnd = undefined;
     book.hedgeWasFailing = this.#wasFailing(request, url);
     book.tried.add(url);
@@ -207,9 +223,10 @@ export class Invariants {
       book.url = book.hedgeUrl;
       // An engine that was only slower may be tried again.
       if (!this.#mayReroute(book.lastEnd)) book.tried.delete(book.lastUrl);
-      const isExcused = book.wasFailing || book.isExcused;
-      if (this.#hasBroken(book.lastEnd) && !isExcused) book.brokenEngines++;
+      if (this.#hasBroken(book.lastEnd) && !book.wasFailing) this.#broke(book);
       book.lastUrl = book.hedgeUrl as string;
+      book.sentSeconds = book.hedgeSentSeconds;
+      book.failedSeconds = book.hedgeFailedSeconds;
       book.lastEnd = book.hedgeEnd;
       book.wasFailing = book.hedgeWasFailing;
       book.isExcused = book.hedgeIsExcused;
@@ -217,9 +234,9 @@ export class Invariants {
     } else {
       must(this.#endedHedges.delete(request), `${who} before its attempt`);
       if (outcome === 'lost') book.tried.delete(book.hedgeUrl as string);
-      const isExcused = book.hedgeWasFailing || book.hedgeIsExcused;
-      if (outcome === 'failed' && this.#hasBroken(book.hedgeEnd) && !isExcused) {
-        book.brokenEngines++;
+      if (outcome === 'failed' && this.#hasBroken(book.hedgeEnd) && !book.hedgeWasFailing) {
+        const { hedgeUrl: url = '', hedgeFailedSeconds: atSeconds, hedgeIsExcused } = book;
+        book.broken.push({ url, atSeconds, isExcused: hedgeIsExcused });
       }
     }
     book.hedgeUrl = undefined;
@@ -250,9 +267,11 @@ export class Invariants {
       book.tried.add(book.lastUrl);
       book.attempts = 1;
       book.sends = 1;
-      book.brokenEngines = 0;
-    } else if (this.#isBroken(book.lastEnd) && !book.wasFailing && !book.isExcused)
-      book.brokenEngines++;
+      book.broken = [];
+    } else if (this.#isBroken(book.lastEnd) && !book.wasFailing) this.#broke(book);
+    // All engines were out: those that are back may be tried again.
+    if (request.router.emptySeconds >= book.failedSeconds) book.tried.clear();
+    book.sentSeconds = this.#clock.nowSeconds();
     book.reads = 0;
     book.met.add(url);
     book.wasFailing = this.#wasFailing(request, url);
@@ -271,18 +290,17 @@ export class Invariants {
     must(book.migrations <= migrationsMax, `${who} as migration ${book.migrations}`);
     must(!book.tried.has(url), `${who}, which had failed it`);
     must(!request.router.out.has(url), `${who}, which its router knows to be out`);
+    const acquitted = book.broken.length - this.#standing(request, book).length;
     must(
-      book.attempts <= reroutesMax,
+      book.attempts - acquitted <= reroutesMax,
       `${who} as attempt ${book.attempts + 1} of ${reroutesMax + 1}`,
     );
     must(
       book.attempts === 0 || this.#mayReroute(book.lastEnd),
       `${who} after an attempt that ended with ${book.lastEnd}, which is not to be retried`,
     );
-    must(
-      book.brokenEngines < brokenEnginesMax,
-      `${who} after ${book.brokenEngines} engines had broken on it`,
-    );
+    const broken = this.#brokenOf(request, book);
+    must(broken < brokenEnginesMax, `${who} after ${broken} engines had broken on it`);
     book.attempts++;
     book.sends++;
     book.lastEnd = undefined;
@@ -305,7 +323,9 @@ export class Invariants {
   heardFailure(to: FaultyRouter, from: FaultyRouter, url: string): void {
     const isTrue = this.#failuresOf(from, url).length > 0;
     must(isTrue, `${from.name} tells of a failure at ${url} that it has not seen`);
-    this.#failuresOf(to, url).push({ request: undefined, atSeconds: this.#clock.nowSeconds() });
+    const atSeconds = this.#clock.nowSeconds();
+    const sentSeconds = Number.NEGATIVE_INFINITY;
+    this.#failuresOf(to, url).push({ request: undefined, atSeconds, sentSeconds });
   }
 
   rerouted(): void {
@@ -458,18 +478,41 @@ export class Invariants {
 
   /** @returns Whether an engine that the request was never sent to had failed shortly before. */
   #noteFailure(request: CheckedRequest, url = ''): boolean {
-    const { met } = this.#bookOf(request);
+    const book = this.#bookOf(request);
+    const { met } = book;
     const others = this.#failures.get(request.router)?.keys() ?? [];
     const isExcused = [...others].some(
       (other) => !met.has(other) && this.#failuresOf(request.router, other).length > 0,
     );
     const atSeconds = this.#clock.nowSeconds();
-    this.#failuresOf(request.router, url).push({ request, atSeconds });
+    const isHedge = url === book.hedgeUrl;
+    if (isHedge) book.hedgeFailedSeconds = atSeconds;
+    else book.failedSeconds = atSeconds;
+    const sentSeconds = isHedge ? book.hedgeSentSeconds : book.sentSeconds;
+    this.#failuresOf(request.router, url).push({ request, atSeconds, sentSeconds });
     return isExcused;
   }
 
   #wasFailing(request: CheckedRequest, url: string): boolean {
     return this.#failuresOf(request.router, url).some((failure) => failure.request !== request);
+  }
+
+  #broke({ broken, lastUrl: url, failedSeconds: atSeconds, isExcused }: RequestBook): void {
+    broken.push({ url, atSeconds, isExcused });
+  }
+
+  /** Engines that broke on the request, and that it is charged with. */
+  #brokenOf(request: CheckedRequest, book: RequestBook): number {
+    return this.#standing(request, book).filter(({ isExcused }) => !isExcused).length;
+  }
+
+  /** Engines that broke on the request, without those that have broken on a later one since. */
+  #standing({ router }: CheckedRequest, { broken }: RequestBook): readonly BrokenEngine[] {
+    return broken.filter(({ url, atSeconds }) =>
+      this.#failuresOf(router, url).every(
+        ({ sentSeconds }) => sentSeconds < atSeconds + aftermathSeconds,
+      ),
+    );
   }
 
   #failuresOf(router: FaultyRouter, url: string): EngineFailure[] {
@@ -513,7 +556,8 @@ export class Invariants {
     if (book === undefined) {
       book = {
         ...{ attempts: 0, url: undefined, lastUrl: '', tried: new Set(), lastEnd: undefined },
-        ...{ brokenEngines: 0, wasFailing: false, isExcused: false, met: new Set() },
+        ...{ sentSeconds: 0, hedgeSentSeconds: 0, failedSeconds: 0, hedgeFailedSeconds: 0 },
+        ...{ broken: [], wasFailing: false, isExcused: false, met: new Set() },
         ...{ hedgeUrl: undefined, isHedged: false, hedgeEnd: undefined },
         ...{ hedgeWasFailing: false, hedgeIsExcused: false },
         ...{ reads: 0, migrations: 0, sends: 0, tokens: 0 },

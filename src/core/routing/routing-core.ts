@@ -110,6 +110,8 @@ export class RoutingCore {
   readonly #ejection = new OutlierEjection((record, nowSeconds) =>
     this.#slowStart.begin(record, nowSeconds),
   );
+  /** When an engine of each model last stopped being live; undefined stands for any model. */
+  readonly #leftSeconds = new Map<string | undefined, number>();
   readonly #tickets: TicketContext;
   readonly #saturation: SaturationLimits | undefined;
   /** Model to its live engines; undefined stands for any model. Cleared whenever an engine changes. */
@@ -172,6 +174,27 @@ export class RoutingCore {
     const withRoom = this.#withRoom(admitted, nowSeconds);
     const candidates = this.#slowStart.admitted(withRoom, request, nowSeconds);
     return this.#ticket(request, { model, live, candidates, retry, isHedge: false }, nowSeconds);
+  }
+
+  /**
+   * For how long no engine has been live that serves the request's model; undefined while there is one, Infinity if there
+   * never was, or if the request is for one engine.
+   */
+  secondsWithoutEngine({ model, pinnedUrl }: RoutingRequest): number | undefined {
+    if (pinnedUrl !== undefined) return Number.POSITIVE_INFINITY;
+    const resolved = this.resolveModel(model);
+    if (this.#liveEndpoints(resolved).length > 0) return undefined;
+    const leftSeconds = this.#leftSeconds.get(resolved) ?? Number.NEGATIVE_INFINITY;
+    return this.#clock.nowSeconds() - leftSeconds;
+  }
+
+  /** The engine gets no requests from now on. */
+  #leaves({ models }: EndpointRecord): void {
+    const nowSeconds = this.#clock.nowSeconds();
+    this.#leftSeconds.set(undefined, nowSeconds);
+    for (const model of models) {
+      if (this.#everSeenModels.has(model)) this.#leftSeconds.set(model, nowSeconds);
+    }
   }
 
   /**
@@ -257,6 +280,7 @@ export class RoutingCore {
     const record = this.#records.get(url);
     if (!record) return false;
     this.#records.delete(url);
+    if (record.state === 'live') this.#leaves(record);
     this.#candidates.clear();
     this.#peers.forgetEndpoint(record, this.#clock.nowSeconds());
     this.#ejection.forget(record);
@@ -270,6 +294,7 @@ export class RoutingCore {
     const record = this.#records.get(url);
     if (!record) return false;
     const changed = record.state !== state;
+    if (changed && record.state === 'live') this.#leaves(record);
     record.state = state;
     record.reason = reason;
     if (changed) this.#candidates.clear();

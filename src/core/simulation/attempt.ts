@@ -241,6 +241,11 @@ export class Attempt implements AttemptEffects, EngineAttempt, SecondLegRequest 
     return this.#picked?.prefillTokens ?? 0;
   }
 
+  /** In a simulation no request waits for an engine. */
+  secondsWithoutEngine(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
   pickHedge(tried: ReadonlySet<string>): EngineAttempt | undefined {
     const ticket = this.#fleet.routeHedge(this, tried);
     if (ticket === undefined) return undefined;

@@ -274,6 +274,10 @@ export class ProxiedRequest implements ExchangeListener, AttemptOwner, AttemptEf
     }
   }
 
+  secondsWithoutEngine(): number | undefined {
+    return this.#context.core.secondsWithoutEngine(this.#request);
+  }
+
   pickHedge(tried: ReadonlySet<string>): EngineAttempt | undefined {
     const ticket = this.#context.hedging?.pick(this.#request, this.#body, tried);
     this.#hedge = ticket && new ProxyAttempt(this.#context, this, ticket);

@@ -23,7 +23,7 @@ function sent(
     delays: { delaySeconds: () => 0.2, observe: (_, seconds) => observed.push(seconds) },
   });
   const observed: number[] = [];
-  const watch = new AttemptWatch(clock, { firstByteSeconds: 5 });
+  const watch = new AttemptWatch(clock, { firstByteSeconds: 5, engineWaitSeconds: 0 });
   const effects = new RecordedEffects(of.engines ?? ['a', 'b', 'c']);
   const machine = new AttemptMachine(
     ...([effects, defaultRetryPolicy, undefined, watch] as const),

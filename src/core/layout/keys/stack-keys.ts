@@ -93,6 +93,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.timeouts.firstByte',
     'routerSpec.timeouts.streamIdle',
     'routerSpec.timeouts.engineStall',
+    'routerSpec.timeouts.engineWait',
     'routerSpec.timeouts.request',
     'routerSpec.timeouts.sseKeepAlive',
     'routerSpec.tls.cert',
