@@ -104,7 +104,8 @@ test('the values file carries the plan out: it is valid, and gives the flags tha
   assert.ok(spec);
   assert.equal(spec.replicaCount, 2);
   assert.equal(values.routerSpec.routingLogic, 'predictive');
-  const flags = embeddedEngineFlags(spec, { http: 1, kvEvents: 2, kvReplay: 3 }).join(' ');
+  const ports = { http: 1, kvEvents: 2, kvReplay: 3 };
+  const flags = embeddedEngineFlags(spec, ports, values.cacheserverSpec).join(' ');
   assert.match(flags, /--kv-events-config \{"enable_kv_cache_events":true,"publisher":"zmq"/);
   assert.match(flags, new RegExp(`--max-model-len ${sizing.maxModelLen} `));
   assert.match(flags, new RegExp(`--max-num-seqs ${sizing.maxNumSeqs} `));

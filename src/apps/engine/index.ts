@@ -5,5 +5,6 @@ export type { EngineServerOptions } from './options.ts';
 export { createEngineServer, type EngineServer } from './server.ts';
 export { createEngineServers } from './server-group.ts';
 export { type EngineSettings, resolveEngine } from './settings.ts';
+export { lmcacheSettings } from './tiers/lmcache-settings.ts';
 export { connectorName, type TierFlags, withoutEmulation } from './tiers/tier-options.ts';
 export { readTokenizerInfo } from './tokenizer-info.ts';

@@ -75,7 +75,7 @@ export async function resolveEngine(
     stepEstimate: stepEstimate(model, engine.tensorParallelSize),
     samplingDefaults,
     ...(settings.tensorParallelSize && { tensorParallelSize: settings.tensorParallelSize }),
-    tier: tier && tierOptions(tier, engine, config.blockSize),
+    tier: tier && tierOptions(tier, { ...engine, modelName: settings.model }, config.blockSize),
     givenCacheSettings: {
       blockSize: scheduler?.blockSize,
       numGpuBlocks: settings.numGpuBlocks,

@@ -26,8 +26,11 @@ export class JsonOutput implements UpOutput {
   }
 
   ready(stack: ReadyStack): void {
-    const { apiUrl, pageUrl, prometheusUrl, models, engines } = stack;
-    const watched = prometheusUrl === undefined ? {} : { prometheus: prometheusUrl };
+    const { apiUrl, pageUrl, prometheusUrl, cacheUrl, models, engines } = stack;
+    const watched = {
+      ...(prometheusUrl !== undefined && { prometheus: prometheusUrl }),
+      ...(cacheUrl !== undefined && { cache: cacheUrl }),
+    };
     if (engines === undefined)
       this.#event('ready', { url: apiUrl, page: pageUrl, ...watched, models });
     else this.#event('ready', { url: null, router: false, engines, ...watched, models });

@@ -11,6 +11,8 @@ export interface ReadyStack {
   readonly pageUrl: string | undefined;
   /** The Prometheus that watches it; undefined if none was asked for. */
   readonly prometheusUrl?: string | undefined;
+  /** The cache server that its engines share; undefined if none was asked for. */
+  readonly cacheUrl?: string | undefined;
   readonly models: readonly string[];
   readonly curl: string;
   readonly openaiNode: readonly string[];

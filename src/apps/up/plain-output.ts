@@ -69,6 +69,7 @@ export function readyLines(stack: ReadyStack): string[] {
         ]),
     ...(stack.pageUrl === undefined ? [] : [`page:  ${stack.pageUrl}`]),
     ...(stack.prometheusUrl === undefined ? [] : [`prometheus: ${stack.prometheusUrl}`]),
+    ...(stack.cacheUrl === undefined ? [] : [`cache: ${stack.cacheUrl}`]),
     '',
     stack.curl,
     '',

@@ -9,7 +9,7 @@ import type {
 /** One child process or remote engine of the stack. */
 export interface ProcessSnapshot {
   readonly name: string;
-  readonly kind: 'embedded' | 'vllm' | 'url' | 'router' | 'prometheus';
+  readonly kind: 'embedded' | 'vllm' | 'url' | 'router' | 'prometheus' | 'cache';
   readonly url: string;
   readonly model: string | undefined;
   /** `starting`, `ready`, `restarting`, `stopping`, `stopped`; `remote` if it was not started here. */

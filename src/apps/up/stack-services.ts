@@ -35,24 +35,29 @@ const vllmStopGraceMs = 20_000;
  * The process of a group of engines.
  *
  * @param ports Those of the group's first engine.
+ * @param cacheUrl The cache server of the stack, if there is one.
  */
 export function engineService(
   options: ServiceOptions,
   group: ProcessGroup,
   ports: EnginePorts,
   healthTls: ProbeTls | undefined,
+  cacheUrl?: string,
 ): ServiceSpec {
   const { values, self, environment } = options;
   const [engine] = group;
   // The last to listen.
   const healthUrl = `${localUrl(engine, ports.http + group.length - 1)}/health`;
-  const env = engineEnvironment(values, engine.spec, environment);
+  const env = engineEnvironment(values, engine.spec, environment, cacheUrl);
   if (engine.kind === 'embedded') {
     const [command, ...first] = self;
     return {
       name: group.length === 1 ? engine.name : engine.spec.name,
       command,
-      args: [...first, 'engine', ...embeddedEngineFlags(engine.spec, ports, group.length)],
+      args: [
+        ...[...first, 'engine'],
+        ...embeddedEngineFlags(engine.spec, ports, values.cacheserverSpec, group.length),
+      ],
       env,
       lifeline: 'pipe',
       ...{ healthUrl, healthTls },

@@ -15,6 +15,7 @@ import {
 } from '../../io/processes/index.ts';
 import { backendOf, type ReachedBackend } from './backends.ts';
 import { chooseEnginePorts } from './engine-ports.ts';
+import { type CachePorts, cacheService, cacheUrl, chooseCachePorts } from './local-cache.ts';
 import { choosePrometheusPort, type LocalPrometheus, localPrometheus } from './local-prometheus.ts';
 import { assertPrograms } from './missing-programs.ts';
 import { RouterClient } from './router-client.ts';
@@ -47,6 +48,7 @@ export class RunningStack {
   /** Undefined with `routerSpec.enableRouter: false`. */
   readonly #router: Service | undefined;
   readonly #prometheus: { readonly local: LocalPrometheus; readonly service: Service } | undefined;
+  readonly #cache: { readonly url: string; readonly service: Service } | undefined;
   readonly #details = new Map<string, string>();
   readonly #client: RouterClient;
   readonly #hasDrainDelay: boolean;
@@ -65,6 +67,7 @@ export class RunningStack {
       await assertPortFree(routerSpec.host, routerSpec.containerPort, '--port');
     }
     const prometheusPort = await choosePrometheusPort(options.values, options.environment);
+    const cachePorts = await chooseCachePorts(options.values);
     const ports = await chooseEnginePorts(options.values, engines);
     const backends = await Promise.all(
       engines.map((engine, index) => backendOf(engine, ports[index], options)),
@@ -74,6 +77,7 @@ export class RunningStack {
     return new RunningStack(options, engines, backends, ports, {
       admin: adminPort,
       prometheus: prometheusPort,
+      cache: cachePorts,
     });
   }
 
@@ -82,7 +86,11 @@ export class RunningStack {
     engines: readonly EnginePlan[],
     backends: readonly ReachedBackend[],
     ports: readonly (EnginePorts | undefined)[],
-    own: { readonly admin: number | undefined; readonly prometheus: number | undefined },
+    own: {
+      readonly admin: number | undefined;
+      readonly prometheus: number | undefined;
+      readonly cache: CachePorts | undefined;
+    },
   ) {
     const { values, hooks, environment } = options;
     const { routerSpec } = values;
@@ -104,12 +112,19 @@ export class RunningStack {
         for (const process of this.#processesOf(service)) hooks.onState(process);
       },
     };
+    if (own.cache !== undefined) {
+      const service = new Service(cacheService(values, options.self, own.cache), serviceHooks);
+      this.#cache = { url: cacheUrl(own.cache), service };
+    }
     const services = new Map<EnginePlan, Service>();
     for (const group of processGroups(values, engines)) {
       const ports0 = ports[engines.indexOf(group[0])];
       if (ports0 === undefined) continue;
       const { tls } = backends[engines.indexOf(group[0])] as ReachedBackend;
-      const service = new Service(engineService(options, group, ports0, tls), serviceHooks);
+      const service = new Service(
+        engineService(options, group, ports0, tls, this.#cache?.url),
+        serviceHooks,
+      );
       for (const engine of group) services.set(engine, service);
     }
     this.members = engines.map((engine, index) => {
@@ -129,7 +144,9 @@ export class RunningStack {
 
   /** Names of the child processes. */
   get childNames(): string[] {
-    const others = [this.#router, this.#prometheus?.service].filter((one) => one !== undefined);
+    const others = [this.#router, this.#prometheus?.service, this.#cache?.service].filter(
+      (one) => one !== undefined,
+    );
     return [...this.#engineServices(), ...others].map(({ spec }) => spec.name);
   }
 
@@ -138,14 +155,20 @@ export class RunningStack {
     return this.#prometheus?.local.url;
   }
 
+  /** The cache server that its engines share, if there is one. */
+  get cacheUrl(): string | undefined {
+    return this.#cache?.url;
+  }
+
   /**
-   * Starts the engines, then the router; resolves when requests can be served. If one fails, it stops
+   * Starts the cache server, the engines, then the router; resolves when requests can be served. If one fails, it stops
    * all of them and throws the reason.
    *
    * @throws {ChildError} One sentence.
    */
   async start(): Promise<void> {
     try {
+      await this.#cache?.service.start();
       await Promise.all(this.#engineServices().map((service) => service.start()));
       await this.#router?.start();
       await this.#prometheus?.service.start();
@@ -164,6 +187,7 @@ export class RunningStack {
   async stop(hurry?: AbortSignal, drains = false): Promise<void> {
     await this.#router?.stop(hurry, this.#hasDrainDelay && !drains ? 'SIGINT' : 'SIGTERM');
     await Promise.all(this.#engineServices().map((service) => service.stop(hurry)));
+    await this.#cache?.service.stop(hurry);
     await this.#prometheus?.service.stop(hurry);
     this.#prometheus?.local.remove();
   }
@@ -207,6 +231,12 @@ export class RunningStack {
         url: this.prometheusUrl ?? '',
         service: this.#prometheus?.service,
       },
+      {
+        name: 'cache',
+        kind: 'cache',
+        url: this.#cache?.url ?? '',
+        service: this.#cache?.service,
+      },
     ] as const;
     return [
       ...engines,
@@ -217,7 +247,7 @@ export class RunningStack {
   }
 
   #processesOf(service: Service): ProcessSnapshot[] {
-    if (service === this.#router || service === this.#prometheus?.service) {
+    if ([this.#router, this.#prometheus?.service, this.#cache?.service].includes(service)) {
       return this.#processes().filter(({ name }) => name === service.spec.name);
     }
     return this.members

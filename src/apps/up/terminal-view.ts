@@ -118,7 +118,7 @@ export function shownNames(stack: StackSnapshot, view: LiveView): string[] {
 function rowsOf(stack: StackSnapshot): Row[] {
   const byUrl = new Map(stack.router?.engines.map((engine) => [engine.url, engine]));
   return stack.processes
-    .filter(({ kind }) => kind !== 'router' && kind !== 'prometheus')
+    .filter(({ kind }) => kind !== 'router' && kind !== 'prometheus' && kind !== 'cache')
     .map((process) => {
       const engine = byUrl.get(process.url);
       return { process, engine, report: engine && currentReport(engine) };

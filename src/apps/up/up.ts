@@ -108,6 +108,7 @@ function readyStack(stack: RunningStack, options: UpOptions, startedAt: number):
       : stack.members.map(({ backend: { name, url, model } }) => ({ name, url, model })),
     pageUrl: hasRouter && options.values.spillway.dashboard ? `${stack.viewsUrl}/` : undefined,
     prometheusUrl: stack.prometheusUrl,
+    cacheUrl: stack.cacheUrl,
     models,
     curl: curlLine(target),
     openaiNode: openaiNodeLines(target),

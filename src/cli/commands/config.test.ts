@@ -95,31 +95,28 @@ test('validate names each key that "spillway up" does not use, with the reason',
       vllmConfig: {runner: generate, extraArgs: [--enforce-eager, --magic]}
     - {name: b, modelURL: org/b, kind: vllm, requestCPU: 4, lmcacheConfig: {enabled: true}}
     - {name: c, modelURL: org/c, urls: ["http://10.0.0.1:8000"], vllmConfig: {seed: 1}}
-cacheserverSpec: {enabled: true}
+cacheserverSpec: {enabled: true, replicaCount: 2}
 grafanaDashboards: {enabled: true}
 loraController: {enableLoraController: false}
 `,
   );
   const { out, err, status } = await run('validate', '-f', path);
   assert.deepEqual([out, status], ['valid\n', 0]);
-  const noLmcache = 'LMCache is not emulated; use --kv-offloading-size in extraArgs';
   const spec = 'servingEngineSpec.modelSpec';
   const vain = 'has no effect under "spillway up"';
   assert.deepEqual(err.replaceAll(`${path}:`, '').trimEnd().split('\n'), [
     `5:7: ${spec}[0].requestCPU ${vain}: it is for Kubernetes.`,
-    `6:23: ${spec}[0].lmcacheConfig.enabled ${vain}: ${noLmcache}.`,
-    `6:38: ${spec}[0].lmcacheConfig.cpuOffloadingBufferSize ${vain}: ${noLmcache}.`,
     `7:7: ${spec}[0].keda ${vain}: no KEDA, Grafana or Prometheus Operator is started.`,
     `9:20: ${spec}[0].vllmConfig.runner ${vain}: only text generation is emulated.`,
     `9:38: ${spec}[0].vllmConfig.extraArgs: --enforce-eager has no effect here: step times come from the profile, with or without CUDA graphs.`,
     `9:38: ${spec}[0].vllmConfig.extraArgs: --magic is not a known flag of vLLM 0.32; check its spelling.`,
     `10:46: ${spec}[1].requestCPU ${vain}: it is for Kubernetes.`,
     `11:66: ${spec}[2].vllmConfig ${vain}: the engine at this URL is already running.`,
-    `12:19: cacheserverSpec.enabled ${vain}: no cache server is started.`,
+    `12:34: cacheserverSpec.replicaCount ${vain}: spillway up runs one cache server.`,
     `13:1: grafanaDashboards ${vain}: no KEDA, Grafana or Prometheus Operator is started.`,
   ]);
   const json = JSON.parse((await run('validate', '-f', path, '--json')).out);
-  assert.equal(json.warnings.length, 11);
+  assert.equal(json.warnings.length, 9);
   assert.deepEqual(json.warnings[0], {
     ...{ source: path, line: 5, column: 7 },
     sentence: `${spec}[0].requestCPU ${vain}: it is for Kubernetes`,

@@ -6,6 +6,7 @@ import {
   createEngineServers,
   type EngineServer,
   type EngineServerOptions,
+  lmcacheSettings,
   readFaultFlags,
   readTokenizerInfo,
   resolveEngine,
@@ -81,7 +82,7 @@ async function run(
     ...(tracing && { tracing }),
     onCrash,
   };
-  const tier = tierFlags(flags);
+  const tier = await tierFlags(flags);
   for (const name of tier ? withoutEmulation(tier) : []) {
     const rest = options.tier ? 'the others alone' : 'nothing';
     log.warning(`${name} is not emulated; the engine runs with ${rest} below its KV cache.`);
@@ -100,12 +101,13 @@ async function run(
 }
 
 /** Returns the tier that the flags request; undefined for none. */
-function tierFlags(flags: EngineFlags): TierFlags | undefined {
+async function tierFlags(flags: EngineFlags): Promise<TierFlags | undefined> {
   const { kvOffloadingSize, kvOffloadingBackend, kvTransferConfig } = flags;
   const tier = {
     offloadingGibibytes: kvOffloadingSize,
     offloadingBackend: kvOffloadingBackend,
     transfer: kvTransferConfig,
+    ...(kvTransferConfig && { lmcache: await lmcacheSettings(process.env) }),
   };
   return connectorName(tier) === undefined ? undefined : tier;
 }
@@ -124,7 +126,7 @@ async function engineOptions(
       ...sizes,
       // In vLLM, overrides of the position embeddings allow a longer context.
       allowsLongContext: flags.hfOverrides !== undefined || isSet('VLLM_ALLOW_LONG_MAX_MODEL_LEN'),
-      tier: tierFlags(flags),
+      tier: await tierFlags(flags),
       config: scheduler,
     }),
   );

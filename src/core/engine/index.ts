@@ -100,6 +100,7 @@ export { ChunkStore, type ChunkStoreOptions } from './tiers/chunk-store.ts';
 export type {
   HitSource,
   KvConnector,
+  LmcacheStore,
   TieredSequence,
   TierHit,
   TierListener,

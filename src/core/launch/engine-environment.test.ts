@@ -59,7 +59,10 @@ test('LMCache gets its sizes if it is enabled', () => {
   const bare = environment('', 'lmcacheConfig: {enabled: true, cpuOffloadingBufferSize: "0"}');
   assert.deepEqual(
     [bare.LMCACHE_LOCAL_CPU, bare.LMCACHE_MAX_LOCAL_DISK_SIZE, bare.LMCACHE_USE_EXPERIMENTAL],
-    [undefined, undefined, 'True'],
+    ['False', undefined, 'True'],
+    'as in a simulation',
   );
+  const vllm = environment('', 'kind: vllm, lmcacheConfig: {enabled: true}');
+  assert.equal(vllm.LMCACHE_LOCAL_CPU, undefined, 'LMCache’s own default');
   assert.deepEqual(environment('', 'lmcacheConfig: {enabled: false}'), {});
 });

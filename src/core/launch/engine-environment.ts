@@ -1,22 +1,29 @@
 // The environment of a vLLM child. Secrets are passed here, since every user can read command lines.
 import { InputError } from '../base/index.ts';
-import type { ModelEntry, Values } from '../values/index.ts';
+import { engineKind, type ModelEntry, type Values } from '../values/index.ts';
 
 /**
  * Variables that the values file sets for one engine; later ones win, as in a pod:
  * servingEngineSpec.configs, its env, the model's env, tokens and keys.
  *
  * @param inherited This program's own environment, which the child gets as well.
+ * @param cacheUrl The cache server of the stack, if there is one.
  * @throws {InputError} If a variable comes from a Kubernetes object and is not inherited either.
  */
 export function engineEnvironment(
   values: Values,
   spec: ModelEntry,
   inherited: Readonly<Record<string, string | undefined>>,
+  cacheUrl?: string,
 ): Record<string, string> {
   const { configs, env, vllmApiKey } = values.servingEngineSpec;
   const result: Record<string, string> = { ...configs };
-  if (spec.lmcacheConfig?.enabled) Object.assign(result, lmcacheEnvironment(spec.lmcacheConfig));
+  if (spec.lmcacheConfig?.enabled) {
+    Object.assign(result, lmcacheEnvironment(spec));
+    if (cacheUrl !== undefined) result['LMCACHE_REMOTE_URL'] = cacheUrl;
+    const { serde } = values.cacheserverSpec;
+    if (cacheUrl !== undefined && serde !== '') result['LMCACHE_REMOTE_SERDE'] = serde;
+  }
   if (typeof spec.hf_token === 'string' && spec.hf_token !== '') result.HF_TOKEN = spec.hf_token;
   if (typeof vllmApiKey === 'string' && vllmApiKey !== '') result.VLLM_API_KEY = vllmApiKey;
   for (const entry of [...env, ...(spec.env ?? [])]) {
@@ -32,18 +39,21 @@ export function engineEnvironment(
   return result;
 }
 
-function lmcacheEnvironment(
-  config: NonNullable<ModelEntry['lmcacheConfig']>,
-): Record<string, string> {
-  const { cpuOffloadingBufferSize, diskOffloadingBufferSize } = config;
+function lmcacheEnvironment(spec: ModelEntry): Record<string, string> {
+  const { cpuOffloadingBufferSize, diskOffloadingBufferSize } = spec.lmcacheConfig ?? {};
   return {
     LMCACHE_USE_EXPERIMENTAL: 'True',
     VLLM_RPC_TIMEOUT: '1000000',
     ...(Number(cpuOffloadingBufferSize) > 0
       ? { LMCACHE_LOCAL_CPU: 'True', LMCACHE_MAX_LOCAL_CPU_SIZE: String(cpuOffloadingBufferSize) }
-      : {}),
+      : noLocalMemory(spec)),
     ...(diskOffloadingBufferSize === undefined
       ? {}
       : { LMCACHE_MAX_LOCAL_DISK_SIZE: String(diskOffloadingBufferSize) }),
   };
+}
+
+/** An embedded engine without a size has none, as in a simulation; LMCache's own default is 5 GB. */
+function noLocalMemory(spec: ModelEntry): Record<string, string> {
+  return engineKind(spec) === 'embedded' ? { LMCACHE_LOCAL_CPU: 'False' } : {};
 }

@@ -8,6 +8,7 @@ import { routerFlags } from './router-flags.ts';
 
 const ports = { http: 9001, kvEvents: 9002, kvReplay: 9003 };
 const listen = ['--host', '127.0.0.1', '--port', '9001'];
+const { cacheserverSpec: store } = resolveValues({}).values;
 
 /** YAML of one key of the entry, the flags of the embedded engine, and those of vLLM. */
 const perKey: readonly [yaml: string, embedded: readonly string[], vllm: readonly string[]][] = [
@@ -27,7 +28,10 @@ const perKey: readonly [yaml: string, embedded: readonly string[], vllm: readonl
   ['chatTemplate: chat.jinja', ...both(['--chat-template', 'chat.jinja'])],
   [
     'lmcacheConfig: {enabled: true}',
-    [],
+    [
+      '--kv-transfer-config',
+      '{"kv_connector":"LMCacheConnectorV1","kv_role":"kv_both","kv_connector_extra_config":{"spillway.link_gbps":15,"spillway.lookup_ms":0.1,"spillway.byte_share":0.015625}}',
+    ],
     ['--kv-transfer-config', '{"kv_connector":"LMCacheConnectorV1","kv_role":"kv_both"}'],
   ],
 ];
@@ -67,7 +71,7 @@ const perVllmKey: readonly [yaml: string, flags: readonly string[]][] = [
 test('each key of a model becomes the flags of its engine', () => {
   for (const [yaml, embedded, vllm] of perKey) {
     const spec = modelOf(yaml);
-    assert.deepEqual(embeddedEngineFlags(spec, ports), [
+    assert.deepEqual(embeddedEngineFlags(spec, ports, store), [
       '--model',
       'org/m',
       ...listen,
@@ -85,7 +89,7 @@ test('each key of vllmConfig becomes the same flag of both engines', () => {
     const expected = new Set([...caching, ...flags]);
     assert.deepEqual(new Set(vllmFlags(spec, ports, ['vllm', 'serve']).slice(5)), expected, yaml);
     // vLLM can publish events on all interfaces only; the embedded engine stays on loopback.
-    const embedded = embeddedEngineFlags(spec, ports).map((arg) =>
+    const embedded = embeddedEngineFlags(spec, ports, store).map((arg) =>
       arg.replaceAll('tcp://127.0.0.1:', 'tcp://*:'),
     );
     assert.deepEqual(new Set(embedded.slice(6)), expected, yaml);
@@ -99,7 +103,7 @@ test('KV events of a pod get a port of their own, and an address with an interfa
     const spec = modelOf(
       `vllmConfig: {extraArgs: ["--kv-events-config", ${JSON.stringify(given(endpoint))}]}`,
     );
-    const words = embeddedEngineFlags(spec, ports);
+    const words = embeddedEngineFlags(spec, ports, store);
     return JSON.parse(words[words.lastIndexOf('--kv-events-config') + 1] ?? '');
   };
   const { endpoint, replay_endpoint, topic } = configOf('tcp://*:5557');
@@ -143,7 +147,8 @@ test('an entry without a modelURL gives vLLM its name', () => {
 });
 
 test('embedded engines of one process are counted from the second on', () => {
-  const counted = (count?: number) => embeddedEngineFlags(modelOf(''), ports, count).slice(6);
+  const counted = (count?: number) =>
+    embeddedEngineFlags(modelOf(''), ports, store, count).slice(6);
   assert.deepEqual(counted(), []);
   assert.deepEqual(counted(1), []);
   assert.deepEqual(counted(2), ['--count', '2']);

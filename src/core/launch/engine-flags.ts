@@ -1,6 +1,6 @@
 // The command lines of engines: keys of the values file as flags.
-import { entryWords } from '../layout/index.ts';
-import type { ModelEntry } from '../values/index.ts';
+import { emulatedLmcache, entryWords } from '../layout/index.ts';
+import type { ModelEntry, Values } from '../values/index.ts';
 
 /** Loopback ports of one engine. */
 export interface EnginePorts {
@@ -15,14 +15,26 @@ export interface EnginePorts {
  * Arguments of `spillway engine` for one embedded engine, or for several in one process.
  *
  * @param ports Those of the first engine; the next ones use the ports above.
+ * @param store The store that LMCache's transfers take the time of.
  */
-export function embeddedEngineFlags(spec: ModelEntry, ports: EnginePorts, count = 1): string[] {
+export function embeddedEngineFlags(
+  spec: ModelEntry,
+  ports: EnginePorts,
+  store: Values['cacheserverSpec'],
+  count = 1,
+): string[] {
   return [
     ...(spec.modelURL === undefined ? [] : ['--model', spec.modelURL]),
     ...addressFlags(ports),
     ...(count > 1 ? ['--count', String(count)] : []),
     ...entryWords(spec, 'engine', kvEventAddresses(ports, '127.0.0.1')),
+    ...(hasLmcache(spec) ? ['--kv-transfer-config', emulatedLmcache(spec, store)] : []),
   ];
+}
+
+/** With enablePD, LMCache only transfers KV cache, which is not emulated. */
+function hasLmcache({ lmcacheConfig }: ModelEntry): boolean {
+  return lmcacheConfig?.enabled === true && lmcacheConfig.enablePD !== true;
 }
 
 /**

@@ -40,6 +40,31 @@ export function kvTierCosts({ kvTiers = {} }: ModelEntry): KvTierCosts {
 }
 
 /**
+ * Returns the connector of an embedded engine with LMCache: what it emulates beyond LMCache's own settings stands in the
+ * connector's configuration, under names that begin with `spillway.`.
+ *
+ * @param store The cache server of the stack.
+ */
+export function emulatedLmcache(
+  { kvTiers = {} }: ModelEntry,
+  store: { readonly linkGbps: number; readonly lookupMs: number; readonly byteShare: number },
+): string {
+  const extra = {
+    ...{ link_gbps: store.linkGbps, lookup_ms: store.lookupMs, byte_share: store.byteShare },
+    ...{ host_gbyteps: kvTiers.hostGBps, host_lookup_ms: kvTiers.lookupMs },
+    ...{ step_ms: kvTiers.stepMs, disk_read_gbyteps: kvTiers.diskReadGBps },
+    ...{ disk_write_gbyteps: kvTiers.diskWriteGBps, load: kvTiers.load },
+  };
+  const given = Object.entries(extra).filter(([, value]) => value !== undefined);
+  return JSON.stringify({
+    ...{ kv_connector: 'LMCacheConnectorV1', kv_role: 'kv_both' },
+    kv_connector_extra_config: Object.fromEntries(
+      given.map(([name, value]) => [`spillway.${name}`, value]),
+    ),
+  });
+}
+
+/**
  * Reads the sizes in lmcacheConfig, which LMCache counts in GiB.
  *
  * @returns Undefined if LMCache is disabled or only transfers KV cache: then the chart gives it no

@@ -46,15 +46,23 @@ export const cacheserverSpec = section({
   replicaCount: upstream(count.default(1), 'Number of cache servers.'),
   capacityGB: ours(
     z.number().gt(0).optional(),
-    'Capacity of the store in a simulation; unlimited if unset, like lm://.',
+    'Capacity of the store in a simulation, unlimited if unset, like lm://; and of embedded engines’ store under "spillway up", see byteShare.',
   ),
   linkGbps: ours(
     z.number().gt(0).default(15),
-    'Bandwidth of the store in a simulation, shared by all engines, 10^9 bit/s each way; 15 is LMCache’s own measurement of a central store.',
+    'Bandwidth of the store in a simulation, shared by all engines, and of each embedded engine to it, 10^9 bit/s each way; 15 is LMCache’s own measurement of a central store.',
   ),
   lookupMs: ours(
     z.number().min(0).default(0.1),
-    'Latency of looking up one chunk in the store, in a simulation; LMCache looks chunks up one by one.',
+    'Latency of looking up one chunk in the store, in a simulation and for embedded engines; LMCache looks chunks up one by one.',
+  ),
+  byteShare: ours(
+    z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(1 / 64),
+    'Share of its bytes that a chunk really has between embedded engines and the cache server of "spillway up", which has this share of capacityGB as memory (1 GiB if that is unset). Transfers take the time of all bytes.',
   ),
   objectStore: ours(
     section({

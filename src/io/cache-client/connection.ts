@@ -19,12 +19,15 @@ export interface ConnectionOptions {
   readonly port: number;
   /** Time for one exchange, connecting included. */
   readonly timeoutMs: number;
-  /** Time after a failure in which further exchanges fail at once. */
+  /** Time after a failure in which further exchanges fail at once; it doubles with each failure in a row, up to 30 s. */
   readonly retryMs: number;
   /** Sent first on each connection; its replies have to be read by `greeted`. */
   readonly greeting?: readonly Uint8Array[];
   readonly greeted?: () => readonly Exchange[];
 }
+
+/** Longest time for which a server that failed is left alone. */
+const pauseMsMax = 30_000;
 
 /** Connects when something is to be sent, and again after a failure. */
 export class Connection {
@@ -34,6 +37,7 @@ export class Connection {
   /** Requests without a reply that are not written yet. */
   readonly #sending = new Set<Pending>();
   #failedAtMs = Number.NEGATIVE_INFINITY;
+  #failuresInRow = 0;
   #failure: Error | undefined;
   #isClosed = false;
 
@@ -91,9 +95,8 @@ export class Connection {
   #open(): Socket {
     if (this.#socket !== undefined) return this.#socket;
     if (this.#isClosed) throw this.#error('was closed');
-    if (performance.now() - this.#failedAtMs < this.#options.retryMs && this.#failure) {
-      throw this.#failure;
-    }
+    const pauseMs = Math.min(this.#options.retryMs * 2 ** (this.#failuresInRow - 1), pauseMsMax);
+    if (performance.now() - this.#failedAtMs < pauseMs && this.#failure) throw this.#failure;
     const { host, port, greeting, greeted } = this.#options;
     const socket = connect({ host, port, noDelay: true });
     this.#socket = socket;
@@ -130,6 +133,7 @@ export class Connection {
       rest = rest.subarray(taken.used);
       if (!taken.isDone) continue;
       this.#pending.shift();
+      this.#failuresInRow = 0;
       clearTimeout(first.timer);
       first.resolve();
     }
@@ -141,6 +145,7 @@ export class Connection {
     this.#socket = undefined;
     socket?.destroy();
     this.#failedAtMs = performance.now();
+    this.#failuresInRow++;
     this.#failure = error;
     const waiting = [...this.#pending, ...this.#sending];
     this.#pending = [];

@@ -5,9 +5,11 @@ import { declareProcessMetrics } from '../../../io/process-metrics/index.ts';
 import type { FinishedExchange } from '../http/server.ts';
 import type { EngineServerOptions } from '../options.ts';
 import type { SequenceFamily } from '../sequences/generated-sequence.ts';
+import type { LmcacheRemoteStats } from '../tiers/outside-work.ts';
 import type { BlockLifetime } from './block-lifetimes.ts';
 import { declareFamilies } from './families.ts';
 import { declareHttpMetrics } from './http-metrics.ts';
+import type { LmcacheMetrics } from './lmcache-metrics.ts';
 import type { OffloadMetrics } from './offload-metrics.ts';
 import {
   declareSleepMode,
@@ -50,11 +52,19 @@ export class EngineMetrics {
   readonly #lookups: CacheLookup[] = [];
   #sleepMode: ReturnType<typeof declareSleepMode> | undefined;
 
-  /** @param lagSeconds Returns the driver's current lag. */
-  constructor(options: EngineServerOptions, modelName: string, lagSeconds: () => number) {
+  /**
+   * @param lagSeconds Returns the driver's current lag.
+   * @param remotes Counters of the cache servers that LMCache uses.
+   */
+  constructor(
+    options: EngineServerOptions,
+    modelName: string,
+    lagSeconds: () => number,
+    remotes: readonly (() => LmcacheRemoteStats)[] = [],
+  ) {
     this.#registry = new MetricsRegistry({ createdSeconds: Date.now() / 1000 });
     declareProcessMetrics(this.#registry);
-    this.#page = declareFamilies(this.#registry, options, modelName);
+    this.#page = declareFamilies(this.#registry, options, modelName, remotes);
     this.onHttpResponse = declareHttpMetrics(this.#registry);
     this.#registry.onRender(() => this.#page.lag.set(lagSeconds()));
   }
@@ -66,6 +76,11 @@ export class EngineMetrics {
   /** Metrics of native KV offload; undefined without it. */
   get offload(): OffloadMetrics | undefined {
     return this.#page.offload;
+  }
+
+  /** Metrics of LMCache; undefined without it. */
+  get lmcache(): LmcacheMetrics | undefined {
+    return this.#page.lmcache;
   }
 
   /** Called at a cache lookup for a request; vLLM does not count lookups after a preemption. */
@@ -94,6 +109,7 @@ export class EngineMetrics {
     growTo(page.recomputedAfterEviction, stats.recomputedAfterEviction ?? 0);
     for (const lookup of this.#lookups.splice(0)) this.#countLookup(lookup);
     if (stats.tiers) page.offload?.onStep(stats.tiers);
+    if (stats.tiers) page.lmcache?.onStep(stats.tiers);
     page.adaptersAtWork?.(adapters.join(','));
   }
 
@@ -107,8 +123,10 @@ export class EngineMetrics {
     page.promptCached.inc(cachedTokens);
   }
 
-  #countLookup({ tokens, localTokens, external }: CacheLookup): void {
+  #countLookup(lookup: CacheLookup): void {
+    const { tokens, localTokens, external } = lookup;
     const page = this.#page;
+    page.lmcache?.onLookup(lookup);
     page.prefixQueries.inc(tokens);
     page.prefixHits.inc(localTokens);
     page.cachedBySource.device.inc(localTokens);

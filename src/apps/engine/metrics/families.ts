@@ -1,9 +1,11 @@
 // vLLM's metric families: names, help, labels and buckets of vLLM 0.32.
 import type { Counter, Gauge, Labels, MetricsRegistry } from '../../../core/metrics/index.ts';
 import type { EngineServerOptions } from '../options.ts';
-import { nativeTiers } from '../tiers/tier-options.ts';
+import type { LmcacheRemoteStats } from '../tiers/outside-work.ts';
+import { lmcacheTierOf, nativeTiers } from '../tiers/tier-options.ts';
 import * as buckets from './buckets.ts';
 import { cacheConfigLabels } from './cache-config.ts';
+import { LmcacheMetrics } from './lmcache-metrics.ts';
 import { OffloadMetrics } from './offload-metrics.ts';
 import { type SleepState, sleepStates } from './sleep-mode.ts';
 
@@ -15,6 +17,7 @@ export function declareFamilies(
   registry: MetricsRegistry,
   options: EngineServerOptions,
   modelName: string,
+  remotes: readonly (() => LmcacheRemoteStats)[],
 ) {
   const own = { model_name: modelName, engine: '0' };
   const names = ['model_name', 'engine'];
@@ -202,6 +205,7 @@ export function declareFamilies(
       help: "Delay of the last step's tokens behind the emulated engine's clock.",
     })
     .with();
+  const lmcache = declareLmcache(registry, options, modelName, remotes);
   const recomputed = registry.counter({
     name: 'spillway:recomputed_tokens_total',
     help: 'Tokens whose KV was computed again, after a preemption or because the blocks of a prompt were evicted.',
@@ -216,12 +220,29 @@ export function declareFamilies(
     promptComputed: bySource.local_compute,
     promptFromCache: bySource.local_cache_hit,
     promptFromTiers: bySource.external_kv_transfer,
-    ...{ cachedBySource, externalQueries, externalHits, offload, fetchStage },
+    ...{ cachedBySource, externalQueries, externalHits, offload, lmcache, fetchStage },
     ...{ success, rejections, requestPrompt, requestGeneration, requestMaxGeneration },
     ...{ requestMaxTokens, requestChoices, requestPreemptions, requestComputed, iterationTokens },
     ...{ firstToken, interToken, perOutputToken, e2e, queue, inference, prefill, decode },
     toolParser: toolParser || undefined,
   };
+}
+
+function declareLmcache(
+  registry: MetricsRegistry,
+  { tier, config: { blockSize } }: EngineServerOptions,
+  modelName: string,
+  remotes: readonly (() => LmcacheRemoteStats)[],
+): LmcacheMetrics | undefined {
+  const lmcache = lmcacheTierOf(tier);
+  if (lmcache === undefined) return undefined;
+  const { blocksPerChunk, chunkBytes } = lmcache.config;
+  return new LmcacheMetrics(
+    registry,
+    modelName,
+    (blocksPerChunk * blockSize) / chunkBytes,
+    remotes,
+  );
 }
 
 /** Present only with a connector. */

@@ -16,6 +16,8 @@ export interface DriverOptions<R extends EngineRequest> {
   readonly onStep: (step: EngineStep | undefined) => void;
   /** Called when no step could be planned; transfers of KV tiers may have ended. */
   readonly onIdle?: () => void;
+  /** Whether the reply of a server decides what runs next; `wake` has to be called when it is there. */
+  readonly isHeld?: () => boolean;
 }
 
 /** Maximum duration of a run of steps before sockets are served again, in wall milliseconds. */
@@ -151,6 +153,7 @@ export class Driver<R extends EngineRequest> {
           this.#hasAborted = false;
           onStep(undefined);
         }
+        if (planned === 'held') return;
         if (planned === 'idle') for (const resolve of this.#onIdle.splice(0)) resolve();
         else this.#sleep(this.#wallUntil(planned.wakeSeconds));
         return;
@@ -183,11 +186,11 @@ export class Driver<R extends EngineRequest> {
   /**
    * Plans the next step.
    *
-   * @returns 'idle' if there is nothing to do until the next call; the time to try again if a transfer
-   *   of a KV tier is pending; nothing if a step is planned.
+   * @returns 'idle' if there is nothing to do until the next call, 'held' if there will be when `wake` is called; the time
+   *   to try again if a transfer of a KV tier is pending.
    */
-  #plan(): 'planned' | 'idle' | { readonly wakeSeconds: number } {
-    const { model, onIdle } = this.#options;
+  #plan(): 'planned' | 'idle' | 'held' | { readonly wakeSeconds: number } {
+    const { model, onIdle, isHeld } = this.#options;
     let start = this.#modelSeconds;
     for (;;) {
       this.#admit(start);
@@ -195,6 +198,7 @@ export class Driver<R extends EngineRequest> {
       if (this.#step !== undefined) return 'planned';
       this.#modelSeconds = Math.max(this.#modelSeconds, start);
       onIdle?.();
+      if (isHeld?.()) return 'held';
       // Idle until the first arrival or the end of a transfer.
       const arrival = this.#arrivals[0]?.arrivalSeconds ?? Number.POSITIVE_INFINITY;
       const { wakeSeconds } = model;

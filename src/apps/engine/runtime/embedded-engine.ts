@@ -15,6 +15,7 @@ import { prefixRoot } from '../sequences/prefix-root.ts';
 import type { SequenceRequest } from '../sequences/sequence-request.ts';
 import { responseTokens, type TextModel } from '../text/response-tokens.ts';
 import { createConnector } from '../tiers/create-connector.ts';
+import { OutsideWork } from '../tiers/outside-work.ts';
 import { Driver } from './driver.ts';
 import type { KvEvents } from './kv-events.ts';
 import { type Pausable, SleepControl } from './sleep-control.ts';
@@ -24,6 +25,9 @@ export const emulatedVersion = '0.32.0';
 
 /** Lag above which the engine logs that it has fallen behind, wall seconds. */
 const lagWarningSeconds = 0.1;
+
+/** Replies of a cache server on this machine come sooner, unless the machine is busy. */
+const slowReplyMs = 100;
 
 /** One engine; a process can run as many as its memory allows. */
 export class EmbeddedEngine implements Pausable {
@@ -40,6 +44,7 @@ export class EmbeddedEngine implements Pausable {
   readonly #model: EngineModel;
   readonly #driver: Driver<GeneratedSequence>;
   readonly #kvEvents: KvEvents | undefined;
+  readonly #outside = new OutsideWork();
   readonly #open: OpenSequences;
   readonly #iteration: IterationStats;
   readonly #textModel: TextModel;
@@ -64,14 +69,21 @@ export class EmbeddedEngine implements Pausable {
       config: options.config,
       cost: options.cost,
       countsEvicted: true,
-      connector: createConnector(options, {
-        ...kvEvents?.tierListener,
-        transferred: (...transfer) => this.metrics.offload?.onTransfer(...transfer),
-        lookedUp: (chunks) => this.metrics.offload?.onLookup(chunks),
-        lookupDelayed: (seconds) =>
-          this.metrics.offload?.onLookupDelayed(seconds * this.#wallPerModelSecond),
-        allocating: (chunks) => this.metrics.offload?.onAllocating(chunks),
-      }),
+      connector: createConnector(
+        options,
+        {
+          ...kvEvents?.tierListener,
+          transferred: (...transfer) => {
+            this.metrics.offload?.onTransfer(...transfer);
+            this.metrics.lmcache?.onTransfer(...transfer);
+          },
+          lookedUp: (chunks) => this.metrics.offload?.onLookup(chunks),
+          lookupDelayed: (seconds) =>
+            this.metrics.offload?.onLookupDelayed(seconds * this.#wallPerModelSecond),
+          allocating: (chunks) => this.metrics.offload?.onAllocating(chunks),
+        },
+        this.#outside,
+      ),
       listener: {
         ...kvEvents?.listener,
         blocks: this.#blockLifetimes(),
@@ -94,9 +106,20 @@ export class EmbeddedEngine implements Pausable {
       onToken: (sequence, nowSeconds) => this.#onToken(sequence, nowSeconds),
       onStep: (step) => this.#onStep(step),
       ...(options.tier && { onIdle: () => this.#onIdleStep() }),
+      isHeld: () => this.#outside.pending > 0,
     });
+    // The emulated link has its own time; what a slow or lost server adds to it passes on the engine's clock, too.
+    this.#outside.wake = (tookMs) => {
+      if (tookMs > slowReplyMs) this.#driver.resume();
+      else this.#driver.wake();
+    };
     this.#stats = this.#model.stats;
-    this.metrics = new EngineMetrics(options, this.modelName, () => this.#driver.lagSeconds);
+    this.metrics = new EngineMetrics(
+      options,
+      this.modelName,
+      () => this.#driver.lagSeconds,
+      this.#outside.stats,
+    );
     this.#iteration = new IterationStats(this.metrics, this.#wallPerModelSecond);
     this.#open = new OpenSequences(options);
     this.#textModel = {
@@ -296,6 +319,7 @@ export class EmbeddedEngine implements Pausable {
 
   close(): void {
     this.#driver.close();
+    this.#outside.close();
     this.#open.clear();
   }
 

@@ -6,10 +6,13 @@ import {
   nativeOffloadFor,
 } from '../../../core/engine/index.ts';
 import { type KvTransferConfig, parseKvTransferConfig } from '../../../core/protocol/index.ts';
+import { defaultLmcache, type LmcacheSettings } from './lmcache-settings.ts';
+import { type LmcacheTierOptions, lmcacheTier } from './lmcache-tier.ts';
 
 /** The tiers below the GPU's cache. */
 export type TierOptions =
   | NativeTierOptions
+  | LmcacheTierOptions
   | {
       readonly connector: 'MultiConnector';
       /** In the order of lookups. */
@@ -40,12 +43,21 @@ export function nativeTiers(tier: TierOptions | undefined): readonly NativeTierO
   }
 }
 
+/** Returns the options of LMCache, alone or among several connectors. */
+export function lmcacheTierOf(tier: TierOptions | undefined): LmcacheTierOptions | undefined {
+  if (tier?.connector === 'LMCacheConnectorV1') return tier;
+  if (tier?.connector !== 'MultiConnector') return undefined;
+  return tier.tiers.map(lmcacheTierOf).find((one) => one !== undefined);
+}
+
 export interface TierFlags {
   /** `--kv-offloading-size`. */
   readonly offloadingGibibytes?: number | undefined;
   /** `--kv-offloading-backend`. */
   readonly offloadingBackend?: 'native' | 'lmcache' | undefined;
   readonly transfer?: KvTransferConfig | undefined;
+  /** LMCache's own configuration. @default its defaults */
+  readonly lmcache?: LmcacheSettings | undefined;
 }
 
 /**
@@ -56,7 +68,7 @@ export interface TierFlags {
  */
 export function tierOptions(
   flags: TierFlags,
-  layout: LayoutOptions,
+  layout: LayoutOptions & { readonly modelName?: string | undefined },
   blockSize: number,
 ): TierOptions | undefined {
   switch (connectorName(flags)) {
@@ -68,8 +80,10 @@ export function tierOptions(
         // vLLM's own default.
         storagePath: text(extraConfig(flags), 'shared_storage_path') ?? '/tmp',
       };
+    case 'LMCacheConnectorV1':
+      return lmcacheTier(flags.lmcache ?? defaultLmcache, extraConfig(flags), layout, blockSize);
     case 'MultiConnector':
-      return multiTier(connectorsOf(flags), layout, blockSize);
+      return multiTier(connectorsOf(flags), flags.lmcache, layout, blockSize);
     default:
       return undefined;
   }
@@ -81,20 +95,26 @@ export function tierOptions(
  */
 export function withoutEmulation(flags: TierFlags): readonly string[] {
   const name = connectorName(flags);
-  if (name === undefined || name === 'OffloadingConnector' || name === 'ExampleConnector')
-    return [];
+  if (name === undefined || emulated.includes(name)) return [];
   if (name !== 'MultiConnector') return [name];
   return connectorsOf(flags).flatMap((transfer) => withoutEmulation({ transfer }));
 }
 
+const emulated: readonly string[] = [
+  'OffloadingConnector',
+  'ExampleConnector',
+  'LMCacheConnectorV1',
+];
+
 /** Includes only emulated connectors; none if there are none. */
 function multiTier(
   connectors: readonly KvTransferConfig[],
+  lmcache: LmcacheSettings | undefined,
   layout: LayoutOptions,
   blockSize: number,
 ): TierOptions | undefined {
   const tiers = connectors
-    .map((transfer) => tierOptions({ transfer }, layout, blockSize))
+    .map((transfer) => tierOptions({ transfer, lmcache }, layout, blockSize))
     .filter((tier) => tier !== undefined);
   return tiers.length === 0 ? undefined : { connector: 'MultiConnector', tiers };
 }

@@ -2,7 +2,7 @@
 // share.
 import { LruMap } from '../../base/index.ts';
 import type { BlockKey } from '../../kv/index.ts';
-import type { HitSource, TierResidency } from './contract.ts';
+import type { HitSource, LmcacheStore, TierResidency } from './contract.ts';
 import { TransferLink, type TransferLinkOptions } from './transfer-link.ts';
 
 export interface ChunkStoreOptions {
@@ -35,7 +35,7 @@ export interface ChunkStoreOptions {
  * here, too. An outage loses what this store held, and hides the store below for its duration, but loses
  * nothing of that.
  */
-export class ChunkStore {
+export class ChunkStore implements LmcacheStore {
   readonly lookupSeconds: number;
   readonly source: HitSource;
   readonly #options: ChunkStoreOptions;

@@ -107,6 +107,36 @@ export interface TransferStats {
   readonly seconds: number;
 }
 
+/**
+ * A store below the host memory of LMCache. Times are on the engine's clock; a store outside this process, which has to be
+ * asked first, has `prepare`.
+ */
+export interface LmcacheStore {
+  /** Latency of a lookup of one chunk. */
+  readonly lookupSeconds: number;
+  /** The label of a hit here in vLLM's metrics. */
+  readonly source: HitSource;
+  readonly residencies: readonly TierResidency[];
+  /**
+   * Asks for chunks, up to the first that is missing, and brings those from `firstNeeded` on here.
+   *
+   * @returns False while that is in progress; `has` has the result.
+   */
+  prepare?(keys: readonly BlockKey[], firstNeeded: number): boolean;
+  has(key: BlockKey, nowSeconds: number): boolean;
+  /** How long a read of available chunks would take if it started now. */
+  readSeconds(keys: readonly BlockKey[], nowSeconds: number): number;
+  /** Reads available chunks. @returns When the last of them has arrived. */
+  read(keys: readonly BlockKey[], nowSeconds: number): number;
+  /** Writes chunks in the background. @returns When the last of them is stored; undefined if nothing was sent. */
+  write(keys: readonly BlockKey[], nowSeconds: number): number | undefined;
+  /** Sends what is due by now. */
+  advance?(nowSeconds: number): void;
+  /** When the next chunk is to be sent; Infinity for none. */
+  readonly nextSeconds?: number;
+  clear(): void;
+}
+
 /** A connector's current state, and its counters since creation. */
 export interface TierStats {
   readonly loads: TransferStats;

@@ -25,7 +25,8 @@ function lmcacheOf(localChunksMax: number, stores: readonly ChunkStore[] = []) {
     if (sequence) sequence.computedTokens += tokens;
     return seconds;
   };
-  const lookup = (sequence: Sequence, now = 0) => connector.lookup(sequence, 0, now);
+  const lookup = (sequence: Sequence, now = 0) =>
+    connector.lookup(sequence, 0, now) ?? assert.fail('it waits for no server');
   return { connector, plan, lookup };
 }
 

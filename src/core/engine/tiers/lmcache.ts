@@ -3,9 +3,9 @@
 import { LruMap } from '../../base/index.ts';
 import type { BlockKey } from '../../kv/index.ts';
 import type { EngineRequest } from '../request.ts';
-import type { ChunkStore } from './chunk-store.ts';
 import type {
   KvConnector,
+  LmcacheStore,
   TieredSequence,
   TierHit,
   TierListener,
@@ -36,7 +36,7 @@ export interface LmcacheOptions {
   /** Tokens per block of the GPU's cache. */
   readonly blockSize: number;
   /** Stores below host memory, nearest first: a disk, a shared server, an object store. */
-  readonly stores?: readonly ChunkStore[];
+  readonly stores?: readonly LmcacheStore[];
   readonly listener?: TierListener;
 }
 
@@ -58,7 +58,7 @@ interface Load {
 export class Lmcache implements KvConnector {
   readonly #config: LmcacheConfig;
   readonly #chunkTokens: number;
-  readonly #stores: readonly ChunkStore[];
+  readonly #stores: readonly LmcacheStore[];
   readonly #listener: TierListener;
   readonly #local: LruMap<BlockKey, true> | undefined;
   /** Chunks of each request that need no further store. */
@@ -79,9 +79,11 @@ export class Lmcache implements KvConnector {
     this.#local = entriesMax >= 1 ? new LruMap({ entriesMax, onEvict }) : undefined;
   }
 
-  /** No step is postponed: there is nothing to wait for. */
+  /** When a store outside this process is to be sent chunks. */
   get nextSeconds(): number {
-    return Number.POSITIVE_INFINITY;
+    let next = Number.POSITIVE_INFINITY;
+    for (const { nextSeconds = next } of this.#stores) next = Math.min(next, nextSeconds);
+    return next;
   }
 
   get stats(): TierStats {
@@ -99,13 +101,14 @@ export class Lmcache implements KvConnector {
     };
   }
 
-  lookup(sequence: TieredSequence, localTokens: number, nowSeconds: number): TierHit {
+  lookup(sequence: TieredSequence, localTokens: number, nowSeconds: number): TierHit | undefined {
+    if (!this.#prepare(sequence, localTokens, nowSeconds)) return undefined;
     // The result for a waiting request is kept: it is looked up once.
     const isFirst = !this.#saved.has(sequence.request);
     let lookupSeconds = this.#config.lookupSeconds;
     const end = Math.floor(sequence.knownTokens / this.#chunkTokens);
     let source: TierHit['source'] = 'host';
-    const below = new Map<ChunkStore, BlockKey[]>();
+    const below = new Map<LmcacheStore, BlockKey[]>();
     let chunk = 0;
     for (; chunk < end; chunk++) {
       const key = this.#key(sequence, chunk);
@@ -151,7 +154,8 @@ export class Lmcache implements KvConnector {
     return beforeSeconds + this.#store(step, endSeconds);
   }
 
-  advance(): readonly TieredSequence[] {
+  advance(nowSeconds: number): readonly TieredSequence[] {
+    for (const store of this.#stores) store.advance?.(nowSeconds);
     return [];
   }
 
@@ -167,10 +171,30 @@ export class Lmcache implements KvConnector {
     return true;
   }
 
+  /** Asks stores outside this process. @returns False while one of them has not replied. */
+  #prepare(sequence: TieredSequence, localTokens: number, nowSeconds: number): boolean {
+    if (this.#stores.every(({ prepare }) => prepare === undefined)) return true;
+    const end = Math.floor(sequence.knownTokens / this.#chunkTokens);
+    const firstNeeded = Math.floor(localTokens / this.#chunkTokens);
+    let missing = Array.from({ length: end }, (_, chunk) => ({
+      key: this.#key(sequence, chunk),
+      isNeeded: chunk >= firstNeeded,
+    })).filter(({ key }) => !this.#local?.has(key));
+    let isReady = true;
+    for (const store of this.#stores) {
+      if (missing.length === 0) break;
+      const first = missing.findIndex(({ isNeeded }) => isNeeded);
+      const keys = missing.map(({ key }) => key);
+      isReady = (store.prepare?.(keys, first === -1 ? keys.length : first) ?? true) && isReady;
+      missing = missing.filter(({ key }) => !store.has(key, nowSeconds));
+    }
+    return isReady;
+  }
+
   /** How long a load would take: the slowest store, then the copy onto the GPU. */
   #estimate(
     tokens: number,
-    below: ReadonlyMap<ChunkStore, readonly BlockKey[]>,
+    below: ReadonlyMap<LmcacheStore, readonly BlockKey[]>,
     nowSeconds: number,
   ): number {
     if (tokens === 0) return 0;
@@ -188,7 +212,7 @@ export class Lmcache implements KvConnector {
     let chunks = 0;
     let readSeconds = startSeconds;
     for (const { sequence, firstChunk, endChunk } of this.#loads) {
-      const below = new Map<ChunkStore, BlockKey[]>();
+      const below = new Map<LmcacheStore, BlockKey[]>();
       for (let chunk = 0; chunk < endChunk; chunk++) {
         const key = this.#key(sequence, chunk);
         // The chunks before the GPU's own hit only have their recency updated.

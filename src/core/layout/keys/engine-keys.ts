@@ -5,9 +5,14 @@ import { type EngineKeyEffects, everywhere, kubernetes, monitoring, rows } from 
 
 const inPods: EngineKeyEffects = { engine: kubernetes, serve: kubernetes, simulate: kubernetes };
 const noWeights = none('no weights are loaded');
-const noLmcache = missing('LMCache is not emulated; use --kv-offloading-size in extraArgs');
-const lmcache = { engine: noLmcache, serve: used, simulate: used };
-const tier = none('only simulations use the cost of KV tiers');
+const lmcache = { engine: used, serve: used, simulate: used };
+const noLmcache = missing('the emulation of LMCache has host memory, disk and a cache server');
+const noTier = none('only emulated engines use the cost of KV tiers');
+const noRole = {
+  engine: missing('an emulated engine stores and loads'),
+  serve: used,
+  simulate: used,
+};
 const handOver = {
   engine: noLmcache,
   serve: missing('vLLM is started with the LMCache connector only'),
@@ -49,8 +54,8 @@ export const engineKeys: Readonly<Record<string, EngineKeyEffects>> = {
     'lmcacheConfig.enabled',
     'lmcacheConfig.cpuOffloadingBufferSize',
     'lmcacheConfig.diskOffloadingBufferSize',
-    'lmcacheConfig.kvRole',
   ]),
+  'lmcacheConfig.kvRole': noRole,
   ...rows(handOver, ['lmcacheConfig.enablePD', 'lmcacheConfig.nixlRole']),
   ...rows(notStarted, [
     'lmcacheConfig.logLevel',
@@ -71,7 +76,7 @@ export const engineKeys: Readonly<Record<string, EngineKeyEffects>> = {
     'lmcacheConfig.p2pHost',
     'lmcacheConfig.p2pInitPorts',
   ]),
-  ...rows({ engine: tier, serve: tier, simulate: used }, [
+  ...rows({ engine: used, serve: noTier, simulate: used }, [
     'kvTiers.hostGBps',
     'kvTiers.stepMs',
     'kvTiers.lookupMs',

@@ -18,9 +18,10 @@ const disaggregated = {
   up: missing('the router does not disaggregate prefill and decode yet'),
   simulate: used,
 };
-const noCacheServer = missing('no cache server is started');
-const cacheServer = { up: noCacheServer, simulate: used };
-const cacheServerPod = { up: noCacheServer, simulate: kubernetes };
+const objectStore = {
+  up: missing('the cache server of spillway up has memory only'),
+  simulate: used,
+};
 const noLoras = {
   up: missing('adapters are loaded by --lora-modules in extraArgs'),
   simulate: missing('the overhead of adapters is not modelled'),
@@ -186,11 +187,22 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.startupProbe',
     'routerSpec.readinessProbe',
   ]),
-  ...rows(cacheServer, [
+  ...rows(both, [
     'cacheserverSpec.enabled',
     'cacheserverSpec.capacityGB',
     'cacheserverSpec.linkGbps',
     'cacheserverSpec.lookupMs',
+  ]),
+  'cacheserverSpec.byteShare': { up: used, simulate: none('a simulation moves no bytes') },
+  'cacheserverSpec.replicaCount': {
+    up: missing('spillway up runs one cache server'),
+    simulate: kubernetes,
+  },
+  'cacheserverSpec.serde': {
+    up: none('embedded engines send the bytes of a chunk as they are'),
+    simulate: none('a simulation moves no bytes'),
+  },
+  ...rows(objectStore, [
     'cacheserverSpec.objectStore.enabled',
     'cacheserverSpec.objectStore.capacityGB',
     'cacheserverSpec.objectStore.latencyMs',
@@ -198,11 +210,10 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'cacheserverSpec.objectStore.connections',
     'cacheserverSpec.objectStore.linkGbps',
   ]),
-  ...rows(cacheServerPod, [
+  ...rows(inPods, [
     'cacheserverSpec.image',
     'cacheserverSpec.imagePullPolicy',
     'cacheserverSpec.imagePullSecrets',
-    'cacheserverSpec.replicaCount',
     'cacheserverSpec.containerPort',
     'cacheserverSpec.serviceType',
     'cacheserverSpec.servicePort',
@@ -220,7 +231,6 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'cacheserverSpec.priorityClassName',
     'cacheserverSpec.nodeSelector',
     'cacheserverSpec.affinity',
-    'cacheserverSpec.serde',
   ]),
   ...rows(noLoras, ['loraAdapters', 'loraController']),
   ...rows(inPods, [

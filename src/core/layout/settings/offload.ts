@@ -24,7 +24,8 @@ export const offloadSettings = {
   kvTransferConfig: setting({
     ...{ flag: '--kv-transfer-config', defaultText: 'none' },
     value: json(parseKvTransferConfig),
-    about: 'connector below the KV cache: OffloadingConnector, ExampleConnector, MultiConnector',
+    about:
+      'connector below the KV cache: OffloadingConnector, LMCacheConnectorV1, ExampleConnector, MultiConnector',
     effects: { ...tiers, plan: none('plans write lmcacheConfig, or --kv-offloading-size') },
   }),
   cpuOffloadGb: setting({

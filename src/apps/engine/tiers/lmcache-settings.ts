@@ -1,0 +1,79 @@
+// LMCache's own configuration, from its environment variables and its file, under its own names.
+import { readFile } from 'node:fs/promises';
+import { InputError } from '../../../core/base/index.ts';
+
+/** The settings of LMCache that the emulation uses; names and defaults are those of LMCache 0.5. */
+export interface LmcacheSettings {
+  /** Tokens per chunk. */
+  readonly chunkTokens: number;
+  /** Host memory and disk of each worker process, bytes. */
+  readonly hostBytes: number;
+  readonly diskBytes: number;
+  /** Where the cache server is; undefined for none. */
+  readonly remoteUrl: string | undefined;
+  /** Time for one request to it. */
+  readonly timeoutMs: number;
+}
+
+const gibibyte = 2 ** 30;
+
+/** LMCache's own, without a cache server. */
+export const defaultLmcache: LmcacheSettings = {
+  ...{ chunkTokens: 256, hostBytes: 5 * gibibyte, diskBytes: 0 },
+  ...{ remoteUrl: undefined, timeoutMs: 10_000 },
+};
+
+/**
+ * Reads `LMCACHE_CONFIG_FILE`, and the variables `LMCACHE_…`, which win.
+ *
+ * @throws {InputError} If the file cannot be read, or a value is not of its kind.
+ */
+export async function lmcacheSettings(
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<LmcacheSettings> {
+  const file = await fileOf(environment['LMCACHE_CONFIG_FILE']);
+  const given = (name: string) => environment[`LMCACHE_${name.toUpperCase()}`] ?? file[name];
+  const number = (name: string, fallback: number) => {
+    const value = given(name);
+    if (value === undefined || value === null || value === '') return fallback;
+    const read = Number(value);
+    if (Number.isFinite(read) && read >= 0) return read;
+    throw new InputError(`${label(name)} is ${String(value)}; it must be a number, 0 or more.`);
+  };
+  const flag = (name: string, fallback: boolean) => {
+    const value = given(name);
+    if (value === undefined || value === null || value === '') return fallback;
+    const text = String(value).toLowerCase();
+    if (/^(true|1|yes|on)$/.test(text)) return true;
+    if (/^(false|0|no|off)$/.test(text)) return false;
+    throw new InputError(`${label(name)} is ${String(value)}; it must be True or False.`);
+  };
+  const url = given('remote_url');
+  return {
+    chunkTokens: number('chunk_size', defaultLmcache.chunkTokens),
+    hostBytes: flag('local_cpu', true) ? number('max_local_cpu_size', 5) * gibibyte : 0,
+    diskBytes: number('max_local_disk_size', 0) * gibibyte,
+    remoteUrl: url === undefined || url === null || url === '' ? undefined : String(url),
+    timeoutMs: 1000 * number('blocking_timeout_secs', 10),
+  };
+}
+
+function label(name: string): string {
+  return `LMCache's ${name} (LMCACHE_${name.toUpperCase()})`;
+}
+
+async function fileOf(path: string | undefined): Promise<Readonly<Record<string, unknown>>> {
+  if (path === undefined || path === '') return {};
+  try {
+    const { parse } = await import('yaml');
+    const content: unknown = parse(await readFile(path, 'utf8'));
+    if (content === null || content === undefined) return {};
+    if (typeof content === 'object' && !Array.isArray(content)) {
+      return content as Record<string, unknown>;
+    }
+    throw new Error('it must hold keys and values');
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InputError(`LMCACHE_CONFIG_FILE ${path} cannot be used: ${reason}.`, { cause });
+  }
+}

@@ -1,0 +1,171 @@
+// LMCache as a tier of one engine: its own settings, and the emulation's, which stand in the connector's configuration.
+import { createHash } from 'node:crypto';
+import { InputError } from '../../../core/base/index.ts';
+import {
+  ChunkStore,
+  type KvConnector,
+  type LayoutOptions,
+  Lmcache,
+  type LmcacheConfig,
+  lmcacheFor,
+  onlyCheaperLoads,
+  type StepCostModel,
+  type TierListener,
+  type TransferLinkOptions,
+} from '../../../core/engine/index.ts';
+import {
+  type CacheAddress,
+  openCacheClient,
+  parseCacheUrl,
+} from '../../../io/cache-client/index.ts';
+import type { LmcacheSettings } from './lmcache-settings.ts';
+import type { OutsideWork } from './outside-work.ts';
+import { RemoteStore } from './remote-store.ts';
+
+export interface LmcacheTierOptions {
+  readonly connector: 'LMCacheConnectorV1';
+  readonly config: LmcacheConfig;
+  readonly disk: ConstructorParameters<typeof ChunkStore>[0] | undefined;
+  readonly remote: LmcacheRemote | undefined;
+  readonly loadsOnlyCheaper: boolean;
+}
+
+interface LmcacheRemote {
+  readonly address: CacheAddress;
+  readonly keyHead: string;
+  readonly keyTail: string;
+  readonly valueBytes: number;
+  readonly link: TransferLinkOptions;
+  readonly lookupSeconds: number;
+  readonly timeoutMs: number;
+}
+
+type Extra = Readonly<Record<string, unknown>>;
+
+/** A round trip in one network; as in simulations. */
+const serverLatencySeconds = 0.2e-3;
+/** A value takes whole pages of the cache server, so smaller shares of a chunk are rounded to them. */
+const pageBytes = 64 << 10;
+/** LMCache's own keys have at most 150 characters over `lm://`. */
+const keyLengthMax = 150;
+
+/** @throws {InputError} If the settings cannot work. */
+export function lmcacheTier(
+  lmcache: LmcacheSettings,
+  extra: Extra,
+  layout: LayoutOptions & { readonly modelName?: string | undefined },
+  blockSize: number,
+): LmcacheTierOptions {
+  const own = numbersIn(extra);
+  const { hostBytes, diskBytes, chunkTokens } = lmcache;
+  const workers = (layout.tensorParallelSize ?? 1) * (layout.pipelineParallelSize ?? 1);
+  const config = lmcacheFor(layout, {
+    ...{ hostBytes: hostBytes * workers, blockSize, chunkTokens },
+    ...(own.host_gbyteps !== undefined && { link: { bytesPerSecond: own.host_gbyteps * 1e9 } }),
+    ...(own.host_lookup_ms !== undefined && { lookupSeconds: own.host_lookup_ms / 1000 }),
+    ...(own.step_ms !== undefined && { stepSeconds: own.step_ms / 1000 }),
+  });
+  const { chunkBytes } = config;
+  return {
+    ...{ connector: 'LMCacheConnectorV1', config },
+    loadsOnlyCheaper: extra['spillway.load'] === 'cheaper',
+    disk:
+      diskBytes === 0
+        ? undefined
+        : {
+            ...{ name: 'disk', chunkBytes, source: 'disk' },
+            chunksMax: Math.floor((diskBytes * workers) / chunkBytes),
+            read: { bytesPerSecond: (own.disk_read_gbyteps ?? 7) * 1e9 },
+            write: { bytesPerSecond: (own.disk_write_gbyteps ?? 5) * 1e9 },
+          },
+    remote: lmcache.remoteUrl === undefined ? undefined : remoteOf(lmcache, own, layout, config),
+  };
+}
+
+export function createLmcache(
+  { config, disk, remote, loadsOnlyCheaper }: LmcacheTierOptions,
+  engine: {
+    readonly blockSize: number;
+    readonly cost: StepCostModel;
+    readonly log?: ((line: string) => void) | undefined;
+  },
+  listener: TierListener,
+  outside: OutsideWork,
+): KvConnector {
+  const stores = [
+    ...(disk === undefined ? [] : [new ChunkStore(disk)]),
+    ...(remote === undefined
+      ? []
+      : [
+          new RemoteStore({
+            ...remote,
+            ...{ chunkBytes: config.chunkBytes, outside, log: engine.log },
+            client: openCacheClient(remote.address, { timeoutMs: remote.timeoutMs }),
+            nowMs: () => performance.now(),
+          }),
+        ]),
+  ];
+  const connector = new Lmcache({ config, blockSize: engine.blockSize, stores, listener });
+  return loadsOnlyCheaper ? onlyCheaperLoads({ connector, cost: engine.cost }) : connector;
+}
+
+function remoteOf(
+  { remoteUrl = '', timeoutMs }: LmcacheSettings,
+  own: ReturnType<typeof numbersIn>,
+  {
+    modelName = 'model',
+    tensorParallelSize = 1,
+  }: { modelName?: string | undefined; tensorParallelSize?: number | undefined },
+  { chunkBytes }: LmcacheConfig,
+): LmcacheRemote {
+  const share = own.byte_share ?? 1;
+  if (!(share > 0 && share <= 1)) {
+    throw new InputError(
+      `${where}: spillway.byte_share is ${share}; it must be above 0 and at most 1.`,
+    );
+  }
+  const pages = Math.max(1, Math.round((chunkBytes * share) / pageBytes));
+  const keyTail = '@bfloat16';
+  const rest = `@${tensorParallelSize}@0@`;
+  const isLong = modelName.length + rest.length + 16 + keyTail.length > keyLengthMax;
+  const name = isLong
+    ? createHash('sha256').update(modelName).digest('hex').slice(0, 16)
+    : modelName;
+  return {
+    address: parseCacheUrl(remoteUrl, 'LMCACHE_REMOTE_URL'),
+    ...{ keyHead: `${name}${rest}`, keyTail, timeoutMs },
+    valueBytes: share === 1 ? chunkBytes : pages * pageBytes,
+    link: {
+      bytesPerSecond: ((own.link_gbps ?? 15) / 8) * 1e9,
+      latencySeconds: serverLatencySeconds,
+    },
+    lookupSeconds: (own.lookup_ms ?? 0.1) / 1000,
+  };
+}
+
+const where = '--kv-transfer-config, kv_connector_extra_config';
+const numberNames = [
+  ...(['byte_share', 'link_gbps', 'lookup_ms', 'host_gbyteps', 'host_lookup_ms'] as const),
+  ...(['step_ms', 'disk_read_gbyteps', 'disk_write_gbyteps'] as const),
+] as const;
+
+/** The keys that begin with `spillway.`: what the emulation needs and LMCache has no name for. */
+function numbersIn(extra: Extra): Partial<Record<(typeof numberNames)[number], number>> {
+  const known: readonly string[] = [...numberNames, 'load'];
+  for (const key of Object.keys(extra)) {
+    if (key.startsWith('spillway.') && !known.includes(key.slice('spillway.'.length))) {
+      throw new InputError(
+        `${where}: there is no ${key}; known are ${known.map((name) => `spillway.${name}`).join(', ')}.`,
+      );
+    }
+  }
+  const values = numberNames.flatMap((name) => {
+    const value = extra[`spillway.${name}`];
+    if (value === undefined) return [];
+    if (typeof value === 'number' && value >= 0) return [[name, value] as const];
+    throw new InputError(
+      `${where}: spillway.${name} is ${JSON.stringify(value)}; it must be a number, 0 or more.`,
+    );
+  });
+  return Object.fromEntries(values);
+}

@@ -1,0 +1,83 @@
+// `spillway up` with a cache server that its engines share, beside a simulation of the same file.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { UpProcess } from '../support/up-process.ts';
+
+const run = promisify(execFile);
+const main = join(import.meta.dirname, '../../src/cli/main.ts');
+
+/** Engines whose KV cache keeps three of the eight documents. */
+const values = `
+servingEngineSpec:
+  modelSpec:
+    - name: m
+      modelURL: Qwen/Qwen3-8B
+      replicaCount: 2
+      timeScale: 10
+      vllmConfig: {enablePrefixCaching: true, maxModelLen: 8192, numGpuBlocksOverride: 514}
+      lmcacheConfig: {enabled: true}
+cacheserverSpec: {enabled: true, capacityGB: 4}
+routerSpec: {routingLogic: roundrobin}
+`;
+
+/** Questions about eight documents of 2,048 tokens, one every 400 ms; an engine gets two about the same one in a row. */
+const trace = Array.from({ length: 120 }, (_, i) => {
+  const document = (3 * Math.floor(i / 4) + (i % 2)) % 8;
+  const hash_ids = [0, 1, 2, 3].map((block) => 10 * document + block).concat(1000 + i);
+  return { timestamp: 400 * i, input_length: 2248, output_length: 4, hash_ids };
+});
+
+test('engines share KV cache through the server, with the hit rates of a simulation of the file', async (context) => {
+  const folder = await mkdtemp(join(tmpdir(), 'up-cache-'));
+  context.after(() => rm(folder, { recursive: true }));
+  const [file, requests] = [join(folder, 'values.yaml'), join(folder, 'trace.jsonl')];
+  await writeFile(file, values);
+  await writeFile(requests, trace.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  const up = await UpProcess.start(['-f', file, '--json', '--no-dashboard']);
+  context.after(() => up.end('SIGKILL'));
+  await up.ready();
+  const spillway = (args: readonly string[]) => run(process.execPath, [main, ...args]);
+  const [live, simulated] = await Promise.all([
+    spillway([
+      ...['bench', 'replay', '--url', `${up.url}/v1`, '--api', 'tokens', '--trace', requests],
+      ...['--time-scale', '10', '--json'],
+    ]),
+    spillway(['simulate', '-f', file, '--trace', requests, '--json']),
+  ]);
+  const completed = (JSON.parse(live.stdout) as { completed: number }).completed;
+  assert.equal(completed, trace.length, live.stderr);
+
+  const urls = new Set(up.events.filter(({ kind }) => kind === 'embedded').map(({ url }) => url));
+  const pages = await Promise.all(
+    [...urls].map(async (url) => (await fetch(`${url}/metrics`)).text()),
+  );
+  const sum = (name: string) =>
+    pages.reduce((total, page) => {
+      const [, value] = new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, 'm').exec(page) ?? [];
+      return total + Number(value);
+    }, 0);
+  const queries = sum('vllm:prefix_cache_queries_total');
+  const rates = {
+    hbm: sum('vllm:prefix_cache_hits_total') / queries,
+    external: sum('vllm:external_prefix_cache_hits_total') / queries,
+  };
+  const expected = JSON.parse(simulated.stdout) as Record<string, number>;
+  const { hbm_hit_rate: hbm = 0, external_hit_rate: external = 0 } = expected;
+  assert.ok(external > 0.3 && hbm > 0.1, `the file uses both: ${hbm}, ${external}`);
+  const words = JSON.stringify({ live: rates, simulated: { hbm, external } });
+  assert.ok(Math.abs(rates.external - external) <= 0.02, words);
+  assert.ok(Math.abs(rates.hbm - hbm) <= 0.02, words);
+  assert.equal(sum('spillway_lmcache_wrong_chunks_total'), 0);
+  assert.equal(sum('lmcache:get_blocking_failed_count_total'), 0);
+  assert.ok(sum('lmcache:num_remote_read_bytes_total') > 50e6);
+
+  const ready = up.events.find(({ event }) => event === 'ready');
+  const { stdout } = await spillway(['cache', 'check', String(ready?.cache), '--size', '64KiB']);
+  assert.match(stdout, /ok: all 16 values came back byte for byte/);
+  assert.equal(await up.end('SIGINT'), 0);
+});
