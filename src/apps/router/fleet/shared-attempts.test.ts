@@ -170,6 +170,18 @@ test('64 unknown engines are kept, and no more', async (t) => {
   assert.equal(shared.view.unknownEngines.at(-1), 'http://b63');
 });
 
+test('an attempt at an engine that has been removed is told by the same spelling', async (t) => {
+  const { shared, core, listen } = begin(t);
+  const url = 'HTTP://B:80/base//';
+  core.addEndpoint({ url, models: ['m'] });
+  shared.addEngine(url);
+  core.route(routingRequest('', { pinnedUrl: url })).sent();
+  shared.removeEngine(url);
+  const listener = listen();
+  await until(() => listener.received.includes('"sent"'));
+  assert.match(listener.received, /"url":"http:\/\/b\/base"/);
+});
+
 test('a removed engine is unknown from then on', async (t) => {
   const peer = await peerRouter(t);
   const { shared, value } = begin(t, { urls: [peer.url] });

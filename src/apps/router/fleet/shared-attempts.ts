@@ -87,7 +87,7 @@ export class SharedAttempts {
   }
 
   removeEngine(url: string): void {
-    this.#ownUrls.delete(this.#sharedUrls.get(url) ?? '');
+    this.#ownUrls.delete(sharedUrl(url));
     this.#sharedUrls.delete(url);
   }
 
@@ -164,7 +164,7 @@ export class SharedAttempts {
       help: 'Delay of the latest update from a peer router over its fastest update in 30 s.',
       rows: () => this.#feed.state.filter(({ delaySeconds }) => delaySeconds !== null),
       labels: ({ url, address }) => ({ peer: `${url} ${address}` }),
-      value: ({ delaySeconds }) => delaySeconds ?? 0,
+      value: ({ delaySeconds }) => delaySeconds as number,
     });
     const listeners = registry.gauge({
       name: 'spillway_router_peer_listeners',

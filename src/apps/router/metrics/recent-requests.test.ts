@@ -24,9 +24,9 @@ const refused: EndedRequest = {
   url: null,
   outcome: 'failed',
   status: 503,
-  ttftSeconds: null,
+  ttftSeconds: undefined,
   seconds: 0.001,
-  outputTokens: null,
+  outputTokens: undefined,
 };
 
 test('requests come back as they ended, oldest first, with the names of their engines', () => {
@@ -36,7 +36,7 @@ test('requests come back as they ended, oldest first, with the names of their en
   recent.add(refused);
   assert.deepEqual(recent.views(nameOf), [
     { ...streamed, engine: 'name of http://a' },
-    { ...refused, engine: null },
+    { ...refused, engine: null, ttftSeconds: null, outputTokens: null },
   ]);
 });
 

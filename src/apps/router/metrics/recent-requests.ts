@@ -5,7 +5,10 @@ import type { RequestView } from '../../../core/views/index.ts';
 const requestsMax = 256;
 
 /** A request as it is added: the name of its engine is looked up on request. */
-export type EndedRequest = Omit<RequestView, 'engine'>;
+export interface EndedRequest extends Omit<RequestView, 'engine' | 'ttftSeconds' | 'outputTokens'> {
+  readonly ttftSeconds: number | undefined;
+  readonly outputTokens: number | undefined;
+}
 
 /**
  * Kept in one array per field: an object per request would live for as many requests as are kept, which the

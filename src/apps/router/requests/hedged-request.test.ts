@@ -61,7 +61,14 @@ function begin(
 }
 
 test('a late request is sent to a second engine; the first one to respond wins', (t) => {
-  const { ask, late, sentTo, flight, hedges, logged, recent, inflight, finish } = begin(t);
+  const { ask, late, sentTo, flight, hedges, logged, recent, inflight, finish, core } = begin(t);
+  const outrun: string[] = [];
+  const route = core.route.bind(core);
+  t.mock.method(core, 'route', (...args: Parameters<typeof route>) => {
+    const ticket = route(...args);
+    t.mock.method(ticket, 'outrun', () => outrun.push(ticket.pick.endpoint.url));
+    return ticket;
+  });
   const client = ask();
   late(99);
   assert.equal(sentTo(), 'A');
@@ -73,6 +80,7 @@ test('a late request is sent to a second engine; the first one to respond wins',
   assert.match(client.received, /\r\nx-engine: B\r\n.*"a":1.*\[DONE\]/s);
   assert.ok(client.over);
   assert.deepEqual([hedges('a', 'won'), recent().url], [1, 'http://b']);
+  assert.deepEqual(outrun, ['http://a'], 'the policy hears of it');
   assert.match(logged(), /request r: http:\/\/a was late, its hedge at http:\/\/b won\n/);
   assert.deepEqual(inflight(), [0, 0, 0]);
 });

@@ -85,3 +85,25 @@ test('the log follows the request from engine to engine; the client learns who f
     assert.match(log, line);
   }
 });
+
+test('the latencies of a request count at the time of its end', (t) => {
+  const { record, a, state, metrics } = begin(t);
+  state.nowMs = 600_000_000;
+  record.attemptEnded('completed', usage);
+  record.ended(a, 'completed', 200);
+  assert.equal(metrics.windows.all(600_000).e2e?.count, 1);
+});
+
+test('what is not known of a request is null', (t) => {
+  const router = routerInMemory(t);
+  const record = new RequestRecord(router.proxy, {
+    request: {
+      ...{ id: 'r', model: undefined, pinnedUrl: undefined, session: undefined, prompt: [] },
+      ...{ promptTokens: 0, tokens: undefined, outputTokensMax: undefined, stream: false },
+    },
+    ...{ generates: true, arrivedAtMs: router.state.nowMs },
+  });
+  record.ended(undefined, 'failed', 400);
+  const { model, url, ttftSeconds, outputTokens } = router.recent();
+  assert.deepEqual([model, url, ttftSeconds, outputTokens], [null, null, null, null]);
+});

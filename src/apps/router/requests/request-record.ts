@@ -139,9 +139,9 @@ export class RequestRecord {
       url: target?.url ?? null,
       outcome,
       status,
-      ttftSeconds: ttftSeconds ?? null,
+      ttftSeconds,
       seconds,
-      outputTokens: outputTokens ?? null,
+      outputTokens,
     });
   }
 }

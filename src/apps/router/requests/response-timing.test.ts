@@ -59,6 +59,7 @@ test('the time per token is over the tokens after the first, counted by chunks i
   timing.firstByte(recorded().series, 100);
   assert.equal(timing.tokenSeconds(5, 2_100), 0.5);
   assert.equal(timing.tokenSeconds(1, 900), undefined);
+  assert.equal(timing.tokenSeconds(2, 2_100), 2);
   timing.begun(1);
   timing.read(4, true);
   // Four chunks with a token each, and `[DONE]`.

@@ -39,7 +39,6 @@ export class EventFeed {
   /** Ends all feeds. */
   close(): void {
     for (const viewer of this.#viewers) viewer.end();
-    this.#viewers.clear();
     clearInterval(this.#timer);
   }
 

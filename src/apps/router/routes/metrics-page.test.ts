@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { Client } from '../../../../test/support/client-in-memory.ts';
 import { MetricsRegistry } from '../../../core/metrics/index.ts';
 import { HttpServer, Ticker } from '../../../io/http/index.ts';
 import { answer } from '../requests/answer.ts';
@@ -44,12 +45,13 @@ async function get(port: number, path: string) {
   const [response] = await once(sent, 'response');
   let body = '';
   for await (const part of response.setEncoding('utf8')) body += part;
-  return { headers: response.headers, body };
+  return { status: response.statusCode, headers: response.headers, body };
 }
 
 test('a large page arrives whole, in chunks', async (context) => {
   const { registry, port } = await serve(context, 20_000);
-  const { headers, body } = await get(port, '/metrics');
+  const { status, headers, body } = await get(port, '/metrics');
+  assert.equal(status, 200);
   assert.equal(headers['transfer-encoding'], 'chunked');
   assert.match(headers['content-type'] ?? '', /^text\/plain; version=1\.0\.0/);
   assert.equal(body, registry.render());
@@ -57,7 +59,8 @@ test('a large page arrives whole, in chunks', async (context) => {
 
 test('a small page has a length', async (context) => {
   const { registry, port } = await serve(context, 3);
-  const { headers, body } = await get(port, '/metrics');
+  const { status, headers, body } = await get(port, '/metrics');
+  assert.equal(status, 200);
   assert.equal(headers['content-length'], String(Buffer.byteLength(body)));
   assert.equal(body, registry.render());
 });
@@ -103,4 +106,56 @@ test('for HTTP/1.0 the connection ends with the page', async (context) => {
   const [head = '', body] = received.split('\r\n\r\n');
   assert.doesNotMatch(head, /chunked|content-length/i);
   assert.equal(body, registry.render());
+});
+
+/** A client that does not read until `read`, and a page of one series per row. */
+function inMemory(rows: number, minorVersion: 0 | 1 = 1) {
+  const registry = new MetricsRegistry();
+  registry.rowGauge({
+    ...{ name: 'depth', help: 'Depth.' },
+    rows: () => Array.from({ length: rows }, (_, row) => row),
+    labels: (row) => ({ server: `http://engine-${row}`, note: 'x'.repeat(100) }),
+    value: (row) => row,
+  });
+  const client = new Client({}, { method: 'GET', minorVersion });
+  answerMetrics(client.exchange, registry);
+  return client;
+}
+
+const turns = async (count: number) => {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+test('a client that stops reading gets nothing more until it reads again, each part once', async () => {
+  const client = inMemory(20_000);
+  client.congested = true;
+  // One part may have been due already.
+  await turns(5);
+  const { writes } = client;
+  await turns(20);
+  assert.equal(client.writes, writes);
+  client.listener?.onDrain?.();
+  await turns(5);
+  assert.equal(client.writes, writes, 'it is congested again');
+  client.congested = false;
+  client.listener?.onDrain?.();
+  // A second call while it goes on must not send two parts per turn.
+  client.listener?.onDrain?.();
+  while (!client.over) await turns(1);
+  assert.match(client.received, /server="http:\/\/engine-19999"\} 19999.*\r\n0\r\n\r\n$/s);
+  assert.equal(client.received.match(/engine-12345"/g)?.length, 1);
+  assert.ok(!client.isLast, 'the connection may be used again');
+});
+
+test('the connection of a client of HTTP/1.0 is not used again after a page in parts', async () => {
+  const client = inMemory(20_000, 0);
+  assert.ok(client.isLast);
+  while (!client.over) await turns(1);
+});
+
+test('a router without a series has an empty page', () => {
+  const client = new Client({}, { method: 'GET' });
+  answerMetrics(client.exchange, new MetricsRegistry());
+  assert.equal(client.status, 200);
+  assert.doesNotMatch(client.text, /undefined/);
 });

@@ -54,9 +54,7 @@ class PageInParts implements ExchangeListener {
   }
 
   onDrain(): void {
-    if (!this.#isWaiting) return;
-    this.#isWaiting = false;
-    this.#continue();
+    if (this.#isWaiting) this.#continue();
   }
 
   #continue(): void {

@@ -118,7 +118,7 @@ test('ended requests have the name of their engine', () => {
   const { views, metrics } = begin();
   const ended = {
     ...({ atSeconds: 1, requestId: 'r', model: 'm', outcome: 'completed', status: 200 } as const),
-    ...{ ttftSeconds: null, seconds: 1, outputTokens: null },
+    ...{ ttftSeconds: undefined, seconds: 1, outputTokens: undefined },
   };
   for (const url of ['http://a:1', 'http://b:2', null]) metrics.recent.add({ ...ended, url });
   assert.deepEqual(

@@ -102,3 +102,29 @@ test('after it was stopped, nothing is applied', async (t) => {
 test('a file that is broken at the start is an error', async (t) => {
   await assert.rejects(begin(t, 'static_backends: ['), /config\.yaml/);
 });
+
+test('a problem is told in words, and once more when it returns', async (t) => {
+  const { applied, write, count, logged } = await begin(t, engines('http://a'));
+  const broken = /WARNING: .* The current configuration stays in force\./g;
+  await write('static_backends: [');
+  await until(() => count(broken) === 1);
+  assert.match(logged(), /WARNING: \S*config\.yaml[^\n]*stays in force/);
+  assert.doesNotMatch(logged(), /Error:/);
+  await write(engines('http://b'));
+  await until(() => applied.length > 0);
+  await write('static_backends: [');
+  await until(() => count(broken) === 2);
+});
+
+test('a change is applied once, however often the file is read', async (t) => {
+  const { applied, write } = await begin(t, engines('http://a'));
+  await write(engines('http://b'));
+  await until(() => applied.length > 0);
+  const witness = await begin(t, engines('http://a'));
+  // Each of these takes the witness two readings, in the same intervals.
+  for (const [i, url] of ['http://c', 'http://d', 'http://e'].entries()) {
+    await witness.write(engines(url));
+    await until(() => witness.applied.length > i);
+  }
+  assert.deepEqual(applied, ['http://b']);
+});

@@ -129,3 +129,49 @@ test('an engine that breaks or answers too late is not asked for a while', async
   await late.ask();
   assert.deepEqual(late.asked(), [1]);
 });
+
+test('an engine that failed is asked again after 30 s', async (t) => {
+  const state = { nowMs: 50_000 };
+  t.mock.method(performance, 'now', () => state.nowMs);
+  const { ask, asked } = await begin(t, [{}], {
+    onRequest: ({ socket }) => socket.resetAndDestroy(),
+  });
+  await ask();
+  state.nowMs += 29_999;
+  await ask();
+  assert.deepEqual(asked(), [1]);
+  state.nowMs += 1;
+  await ask();
+  assert.deepEqual(asked(), [2]);
+});
+
+test('an engine has the whole time of the settings, and is free for another question once it has answered', async (t) => {
+  const { ask, asked, scripted } = await begin(t, [{ inflight: 1 }, { inflight: 9_999 }], {
+    onRequest: () => {},
+  });
+  const answerOf = (engine: number, question: number) => {
+    const { socket } = scripted[engine]?.received[question] ?? assert.fail();
+    respond(socket, 200, '{"tokens":[7]}');
+  };
+  const [first, second] = [ask(), ask()];
+  await until(() => asked().join() === '1,1');
+  // Several times the resolution of a timer.
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  answerOf(1, 0);
+  assert.deepEqual(await second, Uint32Array.of(7));
+  const third = ask();
+  await until(() => asked().join() === '1,2');
+  answerOf(0, 0);
+  answerOf(1, 1);
+  assert.deepEqual(await Promise.all([first, third]), [Uint32Array.of(7), Uint32Array.of(7)]);
+});
+
+test('an answer may have 32 MiB', async (t) => {
+  let bytes = 32 * 1_048_576;
+  const { ask } = await begin(t, [{}], {
+    onRequest: ({ socket }) => respond(socket, 200, '{"tokens":[7]}'.padEnd(bytes)),
+  });
+  assert.deepEqual(await ask(), Uint32Array.of(7));
+  bytes += 1;
+  assert.equal(await ask(), undefined);
+});
