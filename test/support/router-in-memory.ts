@@ -25,6 +25,7 @@ import type {
   UpstreamRequest,
 } from '../../src/io/http/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
+import type { Tracing } from '../../src/io/otlp/index.ts';
 import { headersOf } from './client-in-memory.ts';
 
 /** A request on its way to an engine. */
@@ -130,6 +131,7 @@ export function routerInMemory(
     readonly hedging?: HedgeSettings;
     /** Comments on silent streams: their interval. */
     readonly sseKeepAliveSeconds?: number;
+    readonly tracing?: Tracing;
   } = {},
 ) {
   // Of two mocks of one method, the first to be restored would leave the other one in place for all later tests.
@@ -162,6 +164,7 @@ export function routerInMemory(
         ...{
           url,
           pool,
+          name,
           label: name,
           headerLines: `x-engine: ${name}\r\n`,
           host: 'h',
@@ -186,6 +189,7 @@ export function routerInMemory(
   const ticker = { add: (one: (typeof silent)[0]) => void silent.push(one) } as unknown as Ticker;
   const proxy = proxyContext({
     ...{ core, metrics, engines, options: router, watch, clock, admission, hedging },
+    tracing: options.tracing,
     keepAlive: sseKeepAliveSeconds ? new SseKeepAlive(ticker, sseKeepAliveSeconds) : undefined,
   });
   return {
@@ -203,6 +207,8 @@ export function routerInMemory(
       const line = lines.find((one) => one.startsWith(`${series} `));
       return line === undefined ? undefined : Number(line.slice(series.length));
     },
+    /** The page of /metrics that has exemplars. */
+    openMetrics: () => [...registry.parts('openmetrics')].join(''),
     recent: () => metrics.recent.views((url) => url).at(-1) ?? assert.fail(),
     logged: () => {
       log.flush();
