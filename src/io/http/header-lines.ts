@@ -21,10 +21,20 @@ const headersMax = 128;
 /** Header fields in the order of their arrival. */
 export class Headers {
   /** Lower case. */
-  readonly names: string[] = [];
+  readonly names: string[];
   /** Without surrounding white space; bytes above 0x7f as Latin-1. */
-  readonly values: string[] = [];
-  readonly kinds: HeaderKind[] = [];
+  readonly values: string[];
+  readonly kinds: HeaderKind[];
+  /** Size of the header lines, the empty line included. */
+  readonly bytes: number;
+
+  /** @param length Number of fields that the caller sets. An array that grows from nothing gets room for 17. */
+  constructor(length = 0, bytes = 0) {
+    this.names = new Array<string>(length);
+    this.values = new Array<string>(length);
+    this.kinds = new Array<HeaderKind>(length);
+    this.bytes = bytes;
+  }
 
   /** Returns the first value of a lower-case name. */
   get(name: string): string | undefined {
@@ -44,23 +54,22 @@ const hashes = new Int32Array(headersMax);
  * Parses header lines up to and including the empty line.
  *
  * @param bytes Contains the message; `position` is at the first header line.
- * @returns The index after the empty line, or 0 if `end` comes first.
+ * @returns Undefined if `end` comes before the empty line.
  * @throws {HttpSyntaxError} If the bytes cannot be the start of header lines.
  */
 export function parseHeaderLines(
   bytes: Buffer,
   position: number,
   end: number,
-  headers: Headers,
-): number {
+): Headers | undefined {
   const start = position;
   let count = 0;
   let index = position;
   for (;;) {
-    if (index >= end) return 0;
+    if (index >= end) return undefined;
     let byte = bytes[index] as number;
     if (byte === byteCr) {
-      if (index + 1 >= end) return 0;
+      if (index + 1 >= end) return undefined;
       if (bytes[index + 1] !== byteLf) throw new HttpSyntaxError(400, 'CR without LF');
       break;
     }
@@ -71,7 +80,7 @@ export function parseHeaderLines(
     const nameStart = index;
     while (((byteClasses[byte] as number) & classToken) !== 0) {
       hash = hashHeaderByte(hash, byte);
-      if (++index >= end) return 0;
+      if (++index >= end) return undefined;
       byte = bytes[index] as number;
     }
     if (byte !== byteColon || index === nameStart) {
@@ -81,12 +90,12 @@ export function parseHeaderLines(
     nameEnds[count] = index;
     hashes[count] = hash;
     do {
-      if (++index >= end) return 0;
+      if (++index >= end) return undefined;
       byte = bytes[index] as number;
     } while (byte === byteSpace || byte === byteTab);
     valueStarts[count] = index;
     while (((byteClasses[byte] as number) & classFieldValue) !== 0) {
-      if (++index >= end) return 0;
+      if (++index >= end) return undefined;
       byte = bytes[index] as number;
     }
     if (byte !== byteCr) throw new HttpSyntaxError(400, 'Control byte in a header field value');
@@ -98,33 +107,34 @@ export function parseHeaderLines(
       valueEnd--;
     }
     valueEnds[count] = valueEnd;
-    if (++index >= end) return 0;
+    if (++index >= end) return undefined;
     if (bytes[index] !== byteLf) throw new HttpSyntaxError(400, 'CR without LF');
     index++;
     count++;
   }
-  collect(bytes, start, index, count, headers);
-  return index + 2;
+  return collect(bytes, start, index, count);
 }
 
 /** Turns the offsets into strings: converts the whole head once, then slices it. */
-function collect(bytes: Buffer, start: number, end: number, count: number, headers: Headers): void {
+function collect(bytes: Buffer, start: number, end: number, count: number): Headers {
+  const headers = new Headers(count, end + 2 - start);
   const text = bytes.toString('latin1', start, end);
   for (let i = 0; i < count; i++) {
     const nameStart = nameStarts[i] as number;
     const nameEnd = nameEnds[i] as number;
     const known = findKnownHeader(bytes, nameStart, nameEnd, hashes[i] as number);
-    headers.names.push(
+    headers.names[i] =
       known === undefined
         ? text.slice(nameStart - start, nameEnd - start).toLowerCase()
-        : known.name,
-    );
-    headers.kinds.push(known === undefined ? headerKinds.endToEnd : known.kind);
+        : known.name;
+    headers.kinds[i] = known === undefined ? headerKinds.endToEnd : known.kind;
     if (known?.kind === headerKinds.transferEncoding) refuseTab(bytes, valueEnds[i] as number);
-    headers.values.push(
-      text.slice((valueStarts[i] as number) - start, (valueEnds[i] as number) - start),
+    headers.values[i] = text.slice(
+      (valueStarts[i] as number) - start,
+      (valueEnds[i] as number) - start,
     );
   }
+  return headers;
 }
 
 /**

@@ -2,8 +2,9 @@
 // refuses everything that two implementations might read differently, which prevents request
 // smuggling.
 import { byteClasses, byteCr, byteLf, byteSpace, classHost, classTarget } from './byte-classes.ts';
-import { Headers, parseHeaderLines } from './header-lines.ts';
+import { type Headers, parseHeaderLines } from './header-lines.ts';
 import { headerKinds } from './header-names.ts';
+import { spells } from './spells.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
 
 /**
@@ -75,15 +76,12 @@ export function parseRequestHead(
   }
   const minorVersion = parseVersion(bytes, index + 1);
   index += 11;
-  const headers = new Headers();
-  const headEnd = parseHeaderLines(bytes, index, end, headers);
-  if (headEnd === 0) {
-    if (end - position > headBytesMax) throw headTooLarge();
-    return undefined;
-  }
-  if (headEnd - position > headBytesMax) throw headTooLarge();
-  const target = bytes.toString('latin1', targetStart, targetEnd);
-  return interpret(method, target, minorVersion, headers, headEnd - position);
+  const headers = parseHeaderLines(bytes, index, end);
+  const headBytes = (headers === undefined ? end : index + headers.bytes) - position;
+  if (headBytes > headBytesMax) throw headTooLarge();
+  if (headers === undefined) return undefined;
+  const target = targetOf(bytes, targetStart, targetEnd);
+  return interpret(method, target, minorVersion, headers, headBytes);
 }
 
 function headTooLarge(): HttpSyntaxError {
@@ -104,13 +102,16 @@ function endOfMethod(bytes: Buffer, start: number, end: number): number {
 }
 
 function methodOf(bytes: Buffer, start: number, end: number): string {
-  for (const method of methods) {
-    if (method.length !== end - start) continue;
-    let index = 0;
-    while (index < method.length && bytes[start + index] === method.charCodeAt(index)) index++;
-    if (index === method.length) return method;
-  }
+  for (const method of methods) if (spells(bytes, start, end, method)) return method;
   throw new HttpSyntaxError(501, 'Unknown request method');
+}
+
+/** Most requests have the same one: its string has been hashed already when a route is looked up. */
+let lastTarget = '';
+
+function targetOf(bytes: Buffer, start: number, end: number): string {
+  if (!spells(bytes, start, end, lastTarget)) lastTarget = bytes.toString('latin1', start, end);
+  return lastTarget;
 }
 
 const versionText = 'HTTP/1.';
@@ -210,8 +211,18 @@ function interpret(
 
 /** @throws {HttpSyntaxError} Unless the value is plain decimal digits below 2^53. */
 export function parseContentLength(value: string): number {
-  if (!/^[0-9]{1,15}$/.test(value)) throw new HttpSyntaxError(400, 'Malformed Content-Length');
-  return Number(value);
+  let length = 0;
+  for (let i = 0; i < value.length; i++) {
+    const digit = value.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9 || i === 15) throw malformedContentLength();
+    length = 10 * length + digit;
+  }
+  if (value === '') throw malformedContentLength();
+  return length;
+}
+
+function malformedContentLength(): HttpSyntaxError {
+  return new HttpSyntaxError(400, 'Malformed Content-Length');
 }
 
 /** Returns whether a connection persists after a `Connection` header; "close" wins. */

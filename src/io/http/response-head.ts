@@ -1,8 +1,10 @@
 // Parses the head of an engine's response, with the same narrow grammar as that of a request.
+import { STATUS_CODES } from '../node-http/index.ts';
 import { byteClasses, byteCr, byteLf, byteSpace, classFieldValue } from './byte-classes.ts';
-import { Headers, parseHeaderLines } from './header-lines.ts';
+import { type Headers, parseHeaderLines } from './header-lines.ts';
 import { headerKinds } from './header-names.ts';
 import { connectionPersists, headBytesMax, parseContentLength } from './request-head.ts';
+import { spells } from './spells.ts';
 import { HttpSyntaxError } from './syntax-error.ts';
 
 export interface ResponseHead {
@@ -33,7 +35,7 @@ export function parseResponseHead(
 ): ResponseHead | undefined {
   // "HTTP/1.1 200" is the shortest start that can be parsed.
   if (end - position < 13) return undefined;
-  if (bytes.toString('latin1', position, position + 7) !== 'HTTP/1.') {
+  if (!spells(bytes, position, position + 7, 'HTTP/1.')) {
     throw new HttpSyntaxError(400, 'Not an HTTP/1.x response');
   }
   const minorVersion = (bytes[position + 7] as number) - 0x30;
@@ -48,24 +50,22 @@ export function parseResponseHead(
   while (index < end && ((byteClasses[bytes[index] as number] as number) & classFieldValue) !== 0) {
     index++;
   }
+  const reasonEnd = index;
   if (index + 1 >= end) return tooLargeOr(undefined, end - position);
   if (bytes[index] !== byteCr || bytes[index + 1] !== byteLf) {
     throw new HttpSyntaxError(400, 'Malformed status line');
   }
-  const headers = new Headers();
-  const headEnd = parseHeaderLines(bytes, index + 2, end, headers);
-  if (headEnd === 0) return tooLargeOr(undefined, end - position);
-  return tooLargeOr(
-    interpret(
-      status,
-      bytes.toString('latin1', reasonStart, index),
-      minorVersion,
-      headers,
-      headEnd - position,
-      toHead,
-    ),
-    headEnd - position,
-  );
+  const headers = parseHeaderLines(bytes, index + 2, end);
+  if (headers === undefined) return tooLargeOr(undefined, end - position);
+  const headBytes = index + 2 + headers.bytes - position;
+  const reason = reasonOf(bytes, reasonStart, reasonEnd, status);
+  return tooLargeOr(interpret(status, reason, minorVersion, headers, headBytes, toHead), headBytes);
+}
+
+function reasonOf(bytes: Buffer, start: number, end: number, status: number): string {
+  const usual = STATUS_CODES[status];
+  if (usual !== undefined && spells(bytes, start, end, usual)) return usual;
+  return bytes.toString('latin1', start, end);
 }
 
 function tooLargeOr<T>(value: T, headBytes: number): T {
