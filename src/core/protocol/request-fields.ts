@@ -58,17 +58,20 @@ const firstPrompt = firstLength + lengthKeys.length;
 export class RequestFieldsReader {
   readonly #keys: readonly string[];
   readonly #sessionIndex: number;
+  /** Of the body that `read` reads. */
+  readonly #spans: Int32Array;
 
   /** @param options `sessionKey`: top-level key of the body with the session id. */
   constructor(options: { readonly sessionKey?: string | undefined } = {}) {
     const { sessionKey } = options;
     this.#sessionIndex = sessionKey === undefined ? -1 : keysAlways.length;
     this.#keys = sessionKey === undefined ? keysAlways : [...keysAlways, sessionKey];
+    this.#spans = new Int32Array(2 * this.#keys.length);
   }
 
   /** @throws {JsonSyntaxError} If the body is not a JSON object, or a name in it is too long. */
   read(body: Uint8Array): RequestFields {
-    return this.fieldsAt(body, skimJsonObject(body, this.#keys));
+    return this.fieldsAt(body, skimJsonObject(body, this.#keys, this.#spans));
   }
 
   /** The keys whose spans `fieldsAt` needs. */
@@ -83,15 +86,16 @@ export class RequestFieldsReader {
    * @throws {JsonSyntaxError} If a name is too long.
    */
   fieldsAt(body: Uint8Array, spans: Int32Array): RequestFields {
-    const prompt: Uint8Array[] = [];
-    const keys: string[] = [];
+    const parts = promptParts(spans);
+    const prompt = new Array<Uint8Array>(parts);
+    const keys = new Array<string>(parts);
     let promptBytes = 0;
-    for (let key = firstPrompt; key < firstPrompt + promptKeys.length; key++) {
+    for (let key = firstPrompt, part = 0; part < parts; key++) {
       const start = spans[2 * key] as number;
       if (start < 0) continue;
       const end = spans[2 * key + 1] as number;
-      prompt.push(body.subarray(start, end));
-      keys.push(promptKeys[key - firstPrompt] as string);
+      prompt[part] = body.subarray(start, end);
+      keys[part++] = promptKeys[key - firstPrompt] as string;
       promptBytes += end - start;
     }
     let outputTokensMax: number | undefined;
@@ -124,6 +128,15 @@ export class RequestFieldsReader {
     if (text !== undefined) return text === '' ? undefined : text;
     return numberAt(body, spans, this.#sessionIndex)?.toString();
   }
+}
+
+/** Number of the prompt's keys that are present. */
+function promptParts(spans: Int32Array): number {
+  let parts = 0;
+  for (let key = firstPrompt; key < firstPrompt + promptKeys.length; key++) {
+    if ((spans[2 * key] as number) >= 0) parts++;
+  }
+  return parts;
 }
 
 function nameAt(
