@@ -111,7 +111,6 @@ test('the fields of a chat request are read, its prompt in rendering order', () 
       hasStreamOptions: true,
       returnsTokenIds: undefined,
       prompt: ['"s"', '[1]', '[{"role":"user"}]'],
-      promptKeys: ['cache_salt', 'tools', 'messages'],
       promptBytes: 23,
     },
   );

@@ -28,8 +28,6 @@ export interface RequestFields {
    * tools, system text, then messages, prompt or input.
    */
   readonly prompt: readonly Uint8Array[];
-  /** The key of each span of `prompt`. */
-  readonly promptKeys: readonly string[];
   readonly promptBytes: number;
 }
 
@@ -88,14 +86,12 @@ export class RequestFieldsReader {
   fieldsAt(body: Uint8Array, spans: Int32Array): RequestFields {
     const parts = promptParts(spans);
     const prompt = new Array<Uint8Array>(parts);
-    const keys = new Array<string>(parts);
     let promptBytes = 0;
     for (let key = firstPrompt, part = 0; part < parts; key++) {
       const start = spans[2 * key] as number;
       if (start < 0) continue;
       const end = spans[2 * key + 1] as number;
-      prompt[part] = body.subarray(start, end);
-      keys[part++] = promptKeys[key - firstPrompt] as string;
+      prompt[part++] = body.subarray(start, end);
       promptBytes += end - start;
     }
     let outputTokensMax: number | undefined;
@@ -116,7 +112,6 @@ export class RequestFieldsReader {
       priority: numberAt(body, spans, priorityKey),
       session: this.#sessionIndex < 0 ? undefined : this.#session(body, spans),
       prompt,
-      promptKeys: keys,
       promptBytes,
     };
   }
