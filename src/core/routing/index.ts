@@ -18,6 +18,7 @@ export {
   type PolicyOptions,
 } from './define-policy.ts';
 export type { EndpointState, EndpointStatus, EndpointTotals } from './endpoint-record.ts';
+export type { EndpointOptions } from './endpoint-table.ts';
 export { defaultSaturationLimits, type SaturationLimits } from './engine-queue.ts';
 export { NoEndpointError, UnknownModelError } from './errors.ts';
 export {
@@ -37,12 +38,7 @@ export {
   requiresKvEvents,
   unusedParameters,
 } from './policy-table.ts';
-export {
-  type EndpointOptions,
-  type PeerVerdict,
-  type RecentPick,
-  RoutingCore,
-  type RoutingCoreOptions,
-} from './routing-core.ts';
+export type { RecentPick } from './recent-picks.ts';
+export { type PeerVerdict, RoutingCore, type RoutingCoreOptions } from './routing-core.ts';
 export { slowStartSecondsDefault } from './slow-start.ts';
 export type { PickCause, Ticket } from './ticket.ts';

@@ -1,19 +1,20 @@
 // The router's logic without its sockets: which engines exist, what load each has, and
 // which one gets the next request. The production router and the simulator run the same code.
-import { type Clock, RingBuffer } from '../base/index.ts';
+import type { Clock } from '../base/index.ts';
 import type { AgedUpdate, AttemptUpdate } from './attempt-update.ts';
-import type { Endpoint, Pick, Policy, ReportedLoad, RoutingRequest } from './contract.ts';
+import type { Policy, ReportedLoad, RoutingRequest } from './contract.ts';
 import {
-  EndpointRecord,
+  type EndpointRecord,
   type EndpointState,
   type EndpointStatus,
   statusOf,
 } from './endpoint-record.ts';
+import { type EndpointOptions, EndpointTable } from './endpoint-table.ts';
 import type { SaturationLimits } from './engine-queue.ts';
-import { NoEndpointError, UnknownModelError } from './errors.ts';
 import { OutlierEjection } from './outlier-ejection.ts';
 import { PeerAttempts, type PeerEnd } from './peer-attempts.ts';
 import { PublishedAttempts } from './published-attempts.ts';
+import { type RecentPick, RecentPicks } from './recent-picks.ts';
 import { SlowStart } from './slow-start.ts';
 import { Ticket, type TicketContext } from './ticket.ts';
 
@@ -46,44 +47,6 @@ export interface PeerVerdict {
   readonly tookSeconds: number;
 }
 
-export interface EndpointOptions {
-  readonly url: string;
-  readonly models: readonly string[];
-  /** @default 'live' */
-  readonly state?: EndpointState | undefined;
-  /** Why it starts in that state. @default 'added' */
-  readonly reason?: string | undefined;
-}
-
-/** One pick, kept for the debug route. */
-export interface RecentPick {
-  readonly atSeconds: number;
-  readonly requestId: string;
-  readonly model: string | undefined;
-  readonly promptTokens: number;
-  readonly url: string;
-  readonly reason: string;
-  readonly cachedTokens: number;
-  /** URLs of the candidates, aligned with `scores`. */
-  readonly candidates: readonly string[];
-  readonly scores: readonly number[] | undefined;
-}
-
-/** As kept: candidates and reason are formatted only on request. */
-interface PickRecord {
-  readonly atSeconds: number;
-  readonly requestId: string;
-  readonly model: string | undefined;
-  readonly promptTokens: number;
-  readonly pick: Pick;
-  readonly candidates: readonly Endpoint[];
-  /** Whether another engine has the request too. */
-  readonly isHedge: boolean;
-}
-
-/** Number of model names that are remembered after the last engine that served them was removed. */
-const everSeenModelsMax = 10_000;
-
 /**
  * Picks engines and keeps exact load counts.
  *
@@ -100,9 +63,8 @@ export class RoutingCore {
   readonly #clock: Clock;
   #policy: Policy;
   #aliases: ReadonlyMap<string, string>;
-  readonly #records = new Map<string, EndpointRecord>();
-  readonly #everSeenModels = new Set<string>();
-  readonly #recent: RingBuffer<PickRecord>;
+  readonly #endpoints = new EndpointTable();
+  readonly #recent: RecentPicks;
   readonly #published: PublishedAttempts | undefined;
   readonly #peers: PeerAttempts;
   readonly #onPeerVerdict: ((verdict: PeerVerdict) => void) | undefined;
@@ -110,19 +72,15 @@ export class RoutingCore {
   readonly #ejection = new OutlierEjection((record, nowSeconds) =>
     this.#slowStart.begin(record, nowSeconds),
   );
-  /** When an engine of each model last stopped being live; undefined stands for any model. */
-  readonly #leftSeconds = new Map<string | undefined, number>();
   readonly #tickets: TicketContext;
   readonly #saturation: SaturationLimits | undefined;
-  /** Model to its live engines; undefined stands for any model. Cleared whenever an engine changes. */
-  readonly #candidates = new Map<string | undefined, readonly EndpointRecord[]>();
 
   constructor(options: RoutingCoreOptions) {
     this.#policy = options.policy;
     this.#clock = options.clock;
     this.#aliases = options.aliases ?? new Map();
     this.#slowStart = new SlowStart(options.slowStartSeconds);
-    this.#recent = new RingBuffer({ itemsMax: options.recentPicksMax ?? 256 });
+    this.#recent = new RecentPicks(options.recentPicksMax ?? 256);
     this.#published = options.onUpdate && new PublishedAttempts(options.onUpdate);
     this.#tickets = {
       clock: options.clock,
@@ -163,11 +121,13 @@ export class RoutingCore {
   route(request: RoutingRequest, exclude?: ReadonlySet<string>): Ticket {
     const model = this.resolveModel(request.model);
     const { pinnedUrl } = request;
-    const all = this.#liveEndpoints(model);
+    const all = this.#endpoints.live(model);
     const live = pinnedUrl === undefined ? all : all.filter(({ url }) => url === pinnedUrl);
     const retry = exclude !== undefined && exclude.size > 0;
     const left = retry ? live.filter(({ url }) => !exclude.has(url)) : live;
-    if (left.length === 0) throw this.#noEndpoint(model, exclude, pinnedUrl);
+    if (left.length === 0) {
+      throw this.#endpoints.refusal({ model, exclude, pinnedUrl, aliases: this.#aliases });
+    }
 
     const nowSeconds = this.#clock.nowSeconds();
     const admitted = this.#ejection.admitted(left, nowSeconds, !retry);
@@ -183,18 +143,8 @@ export class RoutingCore {
   secondsWithoutEngine({ model, pinnedUrl }: RoutingRequest): number | undefined {
     if (pinnedUrl !== undefined) return Number.POSITIVE_INFINITY;
     const resolved = this.resolveModel(model);
-    if (this.#liveEndpoints(resolved).length > 0) return undefined;
-    const leftSeconds = this.#leftSeconds.get(resolved) ?? Number.NEGATIVE_INFINITY;
-    return this.#clock.nowSeconds() - leftSeconds;
-  }
-
-  /** The engine gets no requests from now on. */
-  #leaves({ models }: EndpointRecord): void {
-    const nowSeconds = this.#clock.nowSeconds();
-    this.#leftSeconds.set(undefined, nowSeconds);
-    for (const model of models) {
-      if (this.#everSeenModels.has(model)) this.#leftSeconds.set(model, nowSeconds);
-    }
+    if (this.#endpoints.live(resolved).length > 0) return undefined;
+    return this.#clock.nowSeconds() - this.#endpoints.leftSeconds(resolved);
   }
 
   /**
@@ -205,7 +155,7 @@ export class RoutingCore {
    */
   routeHedge(request: RoutingRequest, exclude: ReadonlySet<string>): Ticket | undefined {
     const model = this.resolveModel(request.model);
-    const live = this.#liveEndpoints(model);
+    const live = this.#endpoints.live(model);
     const nowSeconds = this.#clock.nowSeconds();
     const idle = live.filter(
       (record) =>
@@ -234,7 +184,7 @@ export class RoutingCore {
   receive(router: string, update: AttemptUpdate, agoSeconds = 0): void {
     const atSeconds = this.#clock.nowSeconds() - agoSeconds;
     if (update.kind !== 'sent') this.#peers.went(router, update, atSeconds);
-    else this.#peers.sent(router, update, this.#records.get(update.url), atSeconds);
+    else this.#peers.sent(router, update, this.#endpoints.get(update.url), atSeconds);
   }
 
   /** The router is gone or disconnected: its attempts no longer count. */
@@ -254,22 +204,8 @@ export class RoutingCore {
 
   /** Adds an engine, or gives a known one new models. A known engine keeps its counts and state. */
   addEndpoint(options: EndpointOptions): void {
-    const known = this.#records.get(options.url);
-    if (known) {
-      known.models = options.models;
-      if (options.models.length > 0) known.silence = undefined;
-      if (options.state) known.state = options.state;
-      if (options.reason) known.reason = options.reason;
-    } else {
-      const { url, models, state = 'live', reason = 'added' } = options;
-      const record = new EndpointRecord(url, models, state, reason);
-      this.#records.set(url, record);
-      if (state === 'live') this.#slowStart.begin(record, this.#clock.nowSeconds());
-    }
-    for (const model of options.models) {
-      if (this.#everSeenModels.size < everSeenModelsMax) this.#everSeenModels.add(model);
-    }
-    this.#candidates.clear();
+    const added = this.#endpoints.add(options);
+    if (added?.state === 'live') this.#slowStart.begin(added, this.#clock.nowSeconds());
   }
 
   /**
@@ -277,12 +213,10 @@ export class RoutingCore {
    * finish. @returns Whether it was known.
    */
   removeEndpoint(url: string): boolean {
-    const record = this.#records.get(url);
+    const nowSeconds = this.#clock.nowSeconds();
+    const record = this.#endpoints.remove(url, nowSeconds);
     if (!record) return false;
-    this.#records.delete(url);
-    if (record.state === 'live') this.#leaves(record);
-    this.#candidates.clear();
-    this.#peers.forgetEndpoint(record, this.#clock.nowSeconds());
+    this.#peers.forgetEndpoint(record, nowSeconds);
     this.#ejection.forget(record);
     this.#slowStart.forget(record);
     this.policy.onEndpointReset?.(record);
@@ -291,26 +225,23 @@ export class RoutingCore {
 
   /** @param reason Why, in plain words; shown on /engines. @returns Whether the state changed. */
   setState(url: string, state: EndpointState, reason: string): boolean {
-    const record = this.#records.get(url);
+    const record = this.#endpoints.get(url);
     if (!record) return false;
-    const changed = record.state !== state;
-    if (changed && record.state === 'live') this.#leaves(record);
-    record.state = state;
-    record.reason = reason;
-    if (changed) this.#candidates.clear();
-    if (changed && state === 'live') this.#slowStart.begin(record, this.#clock.nowSeconds());
+    const nowSeconds = this.#clock.nowSeconds();
+    const changed = this.#endpoints.setState(record, state, reason, nowSeconds);
+    if (changed && state === 'live') this.#slowStart.begin(record, nowSeconds);
     return changed;
   }
 
   /** A request for an engine's models failed. @param why In plain words. */
   setModelsUnknown(url: string, why: string): void {
-    const record = this.#records.get(url);
+    const record = this.#endpoints.get(url);
     if (record) record.silence = why;
   }
 
   /** Stores the engine's report. A new start time of its process voids assumptions about its cache. */
   setReported(url: string, reported: ReportedLoad | undefined): void {
-    const record = this.#records.get(url);
+    const record = this.#endpoints.get(url);
     if (!record) return;
     const before = record.reported?.startedAtSeconds;
     const now = reported?.startedAtSeconds;
@@ -325,7 +256,7 @@ export class RoutingCore {
 
   /** The engine lost its cache: it restarted, or its prefix cache was reset. */
   endpointRestarted(url: string): void {
-    const record = this.#records.get(url);
+    const record = this.#endpoints.get(url);
     if (record === undefined) return;
     this.#ejection.forget(record);
     this.policy.onEndpointReset?.(record);
@@ -333,46 +264,46 @@ export class RoutingCore {
 
   /** Takes an engine out of routing for a while, unless too many are out. @param why In plain words. */
   eject(url: string, why: string): void {
-    const record = this.#records.get(url);
+    const record = this.#endpoints.get(url);
     if (record === undefined) return;
-    const candidates = this.#liveEndpoints(record.models[0]);
+    const candidates = this.#endpoints.live(record.models[0]);
     this.#ejection.eject(record, candidates, this.#clock.nowSeconds(), why);
   }
 
   /** Whether an engine is out of routing for a while because it failed too often. */
   isEjected(url: string): boolean {
-    const record = this.#records.get(url);
+    const record = this.#endpoints.get(url);
     return record !== undefined && this.#ejection.isEjected(record);
   }
 
   /** The current state of every engine, in the order added. */
   endpoints(): EndpointStatus[] {
-    return Array.from(this.#records.values(), statusOf);
+    return Array.from(this.#endpoints.all, statusOf);
   }
 
   /** The same without copies, for large fleets: what is read changes with the next request. */
   liveView(): Iterable<EndpointStatus> {
-    return this.#records.values();
+    return this.#endpoints.all;
   }
 
   endpoint(url: string): EndpointStatus | undefined {
-    const record = this.#records.get(url);
+    const record = this.#endpoints.get(url);
     return record && statusOf(record);
   }
 
   /** Undefined for an engine that is unknown. */
   stateOf(url: string): EndpointState | undefined {
-    return this.#records.get(url)?.state;
+    return this.#endpoints.get(url)?.state;
   }
 
   /** Whether any engine is live: the result of /health. */
   get hasLiveEndpoint(): boolean {
-    return this.#liveEndpoints(undefined).length > 0;
+    return this.#endpoints.live(undefined).length > 0;
   }
 
   /** Number of engines among which a request for this model is picked now. */
   candidateCount(model: string | undefined): number {
-    return this.#liveEndpoints(model).length;
+    return this.#endpoints.live(model).length;
   }
 
   /**
@@ -381,7 +312,7 @@ export class RoutingCore {
    */
   hasRoom(model: string | undefined): boolean {
     if (this.#saturation === undefined) return true;
-    const live = this.#liveEndpoints(this.resolveModel(model));
+    const live = this.#endpoints.live(this.resolveModel(model));
     const nowSeconds = this.#clock.nowSeconds();
     for (const record of live) {
       if (!this.#ejection.isEjected(record) && !this.#isSaturated(record, nowSeconds)) return true;
@@ -391,20 +322,13 @@ export class RoutingCore {
 
   /** Whether a request sent there now would only wait; false without `saturation`. */
   isSaturated(url: string): boolean {
-    const record = this.#records.get(url);
+    const record = this.#endpoints.get(url);
     return record !== undefined && this.#isSaturated(record, this.#clock.nowSeconds());
   }
 
   /** The last picks, oldest first. */
   recentPicks(): RecentPick[] {
-    return Array.from(this.#recent, ({ pick, candidates, isHedge, ...request }) => ({
-      ...request,
-      url: pick.endpoint.url,
-      reason: isHedge ? `hedge, as the first byte is late: ${pick.reason}` : pick.reason,
-      cachedTokens: pick.cachedTokens,
-      candidates: candidates.map(({ url }) => url),
-      scores: pick.scores,
-    }));
+    return this.#recent.all();
   }
 
   #peerEnded({ endpoint, update, sentSeconds, atSeconds }: PeerEnd): void {
@@ -430,22 +354,28 @@ export class RoutingCore {
   ): Ticket {
     const { model, live, candidates, retry, isHedge } = among;
     const pick = this.policy.pick(request, candidates, nowSeconds);
-    const endpoint = this.#records.get(pick.endpoint.url);
+    const endpoint = this.#endpoints.get(pick.endpoint.url);
     if (endpoint === undefined) {
       throw new RangeError(
         `Policy ${this.policy.name} picked ${pick.endpoint.url}, which is not a candidate`,
       );
     }
-    this.#recent.push({
+    this.#recent.add({
       atSeconds: nowSeconds,
       requestId: request.id,
       model,
       promptTokens: request.promptTokens,
-      ...{ pick, candidates, isHedge },
+      pick,
+      candidates,
+      isHedge,
     });
     return new Ticket(this.#tickets, {
-      ...{ request, pick, endpoint, retry, isHedge },
+      request,
+      pick,
+      endpoint,
       policy: this.policy,
+      retry,
+      isHedge,
       isTrial: this.#ejection.picked(endpoint, nowSeconds),
       alternatives: live,
     });
@@ -466,43 +396,5 @@ export class RoutingCore {
     if (this.#saturation === undefined) return records;
     const left = records.filter((record) => !this.#isSaturated(record, nowSeconds));
     return left.length === 0 || left.length === records.length ? records : left;
-  }
-
-  #liveEndpoints(model: string | undefined): readonly EndpointRecord[] {
-    const cached = this.#candidates.get(model);
-    if (cached) return cached;
-    const live = [...this.#records.values()].filter(
-      (record) => record.state === 'live' && (model === undefined || record.models.includes(model)),
-    );
-    // Clients choose model names, so only those that some engine serves are kept.
-    if (live.length > 0) this.#candidates.set(model, live);
-    return live;
-  }
-
-  #noEndpoint(
-    model: string | undefined,
-    exclude: ReadonlySet<string> | undefined,
-    pinnedUrl: string | undefined,
-  ): Error {
-    if (model !== undefined && !this.#everSeenModels.has(model)) {
-      const records = [...this.#records.values()];
-      const served = new Set([...records.flatMap(({ models }) => models), ...this.#aliases.keys()]);
-      const silent = new Map<string, string>();
-      for (const { url, models, silence } of records) {
-        if (models.length === 0 && silence !== undefined) silent.set(url, silence);
-      }
-      return new UnknownModelError(model, [...served], silent);
-    }
-    const rejections = new Map<string, string>();
-    for (const { url, models, state, reason } of this.#records.values()) {
-      if (pinnedUrl !== undefined && url !== pinnedUrl) continue;
-      if (model !== undefined && !models.includes(model)) {
-        if (url === pinnedUrl) rejections.set(url, 'does not serve it');
-        continue;
-      }
-      const tried = state === 'live' && exclude?.has(url);
-      rejections.set(url, tried ? 'was already tried' : `is ${state} (${reason})`);
-    }
-    return new NoEndpointError(model, rejections);
   }
 }
