@@ -4,8 +4,7 @@
 /**
  * Remembers prefixes as chains of block hashes, in which entry i stands for blocks 0..i.
  *
- * A chain is touched from its tail to its head, so a block is never older than any block after it:
- * a full holder loses chains from their tails, as vLLM's free list does, and what it holds of a chain
+ * The runs of a chain are touched so that a block is never older than any block after it: a full holder loses chains from their tails, as vLLM's free list does, and what it holds of a chain
  * is always a prefix of it.
  *
  * Blocks are grouped in runs, each found by its first block: a prompt of hundreds of blocks is a few runs, one
@@ -72,13 +71,14 @@ export class PrefixTree {
   /** Makes the chain's blocks the holder's youngest, and adds missing ones. */
   touch(holder: PrefixHolder, chain: Float64Array): void {
     const end = Math.min(chain.length, holder.blocksMax);
-    const path: Holding[] = [];
+    let before: Holding | undefined;
     for (let at = 0; at < end; ) {
       const run = this.#runAt(chain, at, end);
-      path.push(holder.take(run));
+      const holding = holder.take(run);
+      holder.makeNextTo(before, holding);
+      before = holding;
       at += run.hashes.length;
     }
-    for (let i = path.length - 1; i >= 0; i--) holder.makeYoungest(path[i] as Holding);
     this.#shrink(holder, holder.blocksMax);
   }
 
@@ -137,10 +137,11 @@ export class PrefixHolder {
     return holding;
   }
 
-  makeYoungest(holding: Holding): void {
-    if (holding === this.#youngest) return;
+  /** Moves a holding to just behind another one in age. @param younger Undefined to make it the youngest. */
+  makeNextTo(younger: Holding | undefined, holding: Holding): void {
+    if (holding.younger === younger) return;
     this.#unlink(holding);
-    this.#link(holding, this.#youngest, undefined);
+    this.#link(holding, younger === undefined ? this.#youngest : younger.older, younger);
   }
 
   /** Adds the rest of a split run, which is as old as the run was. */

@@ -13,7 +13,7 @@ function learnedSeconds(updateSeconds: number): number {
     const attempts = [false, true].map((isFromPeer): Attempt => {
       const promptTokens = isFromPeer ? 6000 : 500;
       const work = prefillWork(promptTokens, 0);
-      return { promptTokens, cachedTokens: 0, work, sentSeconds, isFromPeer };
+      return { promptTokens, cachedTokens: 0, work, sentSeconds, isFromPeer, queued: undefined };
     });
     for (const attempt of attempts) forecast.sent(attempt, sentSeconds, true, 1);
     for (const attempt of attempts) {
@@ -35,7 +35,7 @@ test('updates that arrive a few event-loop turns late give the same speed as imm
 
 const readSeconds = 45e-9;
 const attemptOf = (promptTokens: number, cachedTokens = 0): Attempt => ({
-  ...{ promptTokens, cachedTokens, sentSeconds: 0, isFromPeer: false },
+  ...{ promptTokens, cachedTokens, sentSeconds: 0, isFromPeer: false, queued: undefined },
   work: prefillWork(promptTokens - cachedTokens, cachedTokens),
 });
 const near = (actual: number, expected: number) =>
@@ -136,7 +136,7 @@ function firstByteOf(forecast: EngineForecast, attempt: Attempt, now: number) {
 function sentAttempts(forecast: EngineForecast, count: number, isFromPeer = false): Attempt[] {
   const attempts = Array.from({ length: count }, (_, i) => ({
     ...attemptOf(1000 * (i + 1)),
-    ...{ sentSeconds: -1, isFromPeer },
+    ...{ sentSeconds: -1, isFromPeer, queued: undefined },
   }));
   for (const attempt of attempts) forecast.sent(attempt, -1, true, 1);
   return attempts;

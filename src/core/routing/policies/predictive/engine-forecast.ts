@@ -3,7 +3,7 @@ import type { ReportedLoad } from '../../contract.ts';
 import { ForecastRow, type ForecastTable, readSecondsPerToken } from './forecast-row.ts';
 import { ForeignLoad } from './foreign-load.ts';
 import { KvMemory } from './kv-memory.ts';
-import { PrefillBacklog, updateSecondsMax } from './prefill-backlog.ts';
+import { PrefillBacklog, type PrefillKey, updateSecondsMax } from './prefill-backlog.ts';
 import { PrefillSpeed, type SpeedLine } from './prefill-speed.ts';
 import { SecondChance } from './second-chance.ts';
 
@@ -30,7 +30,7 @@ export function prefillWork(uncachedTokens: number, cachedTokens: number): numbe
 }
 
 /** One attempt, from its pick to its end. */
-export interface Attempt {
+export interface Attempt extends PrefillKey {
   readonly promptTokens: number;
   readonly cachedTokens: number;
   /** `prefillWork` of its prompt. */

@@ -74,5 +74,8 @@ test('an attempt that outlives its engine’s entry does not write into the row 
 });
 
 function attemptOf(promptTokens: number, sentSeconds: number): Attempt {
-  return { promptTokens, cachedTokens: 0, work: promptTokens, sentSeconds, isFromPeer: false };
+  return {
+    ...{ promptTokens, cachedTokens: 0, work: promptTokens, sentSeconds, isFromPeer: false },
+    queued: undefined,
+  };
 }

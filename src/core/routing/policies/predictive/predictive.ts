@@ -3,7 +3,7 @@ import type { Random } from '../../../base/index.ts';
 import type { ExpectedPrompt, KvIndex } from '../../../kv/index.ts';
 import type { PromptChain } from '../../assumed-prefixes.ts';
 import type { Endpoint, Outcome, Pick, Policy, RoutingRequest } from '../../contract.ts';
-import { EngineForecast, prefillWork } from './engine-forecast.ts';
+import { type Attempt, EngineForecast, prefillWork } from './engine-forecast.ts';
 import { ForecastRow, ForecastTable } from './forecast-row.ts';
 import { HeldTokens } from './held-tokens.ts';
 import { PrefillSpeed, speedPrior } from './prefill-speed.ts';
@@ -415,7 +415,7 @@ interface ScoreInputs {
 }
 
 /** A pick with the data that the hooks need. The reason is formatted only on request. */
-class PredictivePick implements Pick {
+class PredictivePick implements Pick, Attempt {
   readonly endpoint: Endpoint;
   /** Kept here because an attempt may outlive its engine's entry. */
   readonly forecast: EngineForecast;
@@ -431,6 +431,7 @@ class PredictivePick implements Pick {
   chain: PromptChain | undefined;
   inFlight: PromptsInFlight | undefined = undefined;
   expected: ExpectedPrompt | undefined = undefined;
+  queued: Attempt['queued'] = undefined;
   /** Set when it is sent. */
   sentSeconds = Number.NaN;
 

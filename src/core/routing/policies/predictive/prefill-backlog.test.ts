@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PrefillBacklog } from './prefill-backlog.ts';
+import { PrefillBacklog, type PrefillKey } from './prefill-backlog.ts';
 
-const [a, b, c] = [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
+/** A backlog, and three requests for it. */
+function begin() {
+  const key = (): PrefillKey => ({ queued: undefined });
+  return { backlog: new PrefillBacklog(), a: key(), b: key(), c: key() };
+}
 
 test('a request waits for the rest of the work sent before it', () => {
-  const backlog = new PrefillBacklog();
+  const { backlog, a, b } = begin();
   assert.equal(backlog.waitSeconds(0), 0);
   backlog.add(a, 2, 0, true);
   backlog.add(b, 1, 0.5, true);
@@ -14,7 +18,7 @@ test('a request waits for the rest of the work sent before it', () => {
 });
 
 test('a first byte shows the progress of the engine and the duration of this prefill', () => {
-  const backlog = new PrefillBacklog();
+  const { backlog, a, b } = begin();
   backlog.add(a, 2, 0, true);
   backlog.add(b, 1, 0, true);
   // 1 s early: only the second request is left.
@@ -28,7 +32,7 @@ test('a first byte shows the progress of the engine and the duration of this pre
 });
 
 test('a first byte reported just after a later one has no duration; one reported long after is ignored', () => {
-  const backlog = new PrefillBacklog();
+  const { backlog, a, b, c } = begin();
   for (const key of [a, b, c]) backlog.add(key, 2, 0, true);
   assert.equal(backlog.firstByte(b, 3, 3), 3);
   assert.equal(backlog.firstByte(a, 2.995, 2.995), 0);
@@ -39,7 +43,7 @@ test('a first byte reported just after a later one has no duration; one reported
 });
 
 test('a first byte reported 50 ms after a later one still counts', () => {
-  const backlog = new PrefillBacklog();
+  const { backlog, a, b, c } = begin();
   for (const key of [a, b, c]) backlog.add(key, 2, -1, true);
   backlog.firstByte(a, 1.05, 0.05);
   assert.equal(backlog.firstByte(b, 1, 0), 0);
@@ -47,7 +51,7 @@ test('a first byte reported 50 ms after a later one still counts', () => {
 });
 
 test('an overdue first byte adds a wait that grows', () => {
-  const backlog = new PrefillBacklog();
+  const { backlog, a, b } = begin();
   backlog.add(a, 1, 0, true);
   backlog.add(b, 1, 0, true);
   assert.equal(backlog.waitSeconds(1), 1);
@@ -56,7 +60,7 @@ test('an overdue first byte adds a wait that grows', () => {
 });
 
 test('a cancelled request leaves the queue', () => {
-  const backlog = new PrefillBacklog();
+  const { backlog, a, b } = begin();
   backlog.add(a, 5, 0, true);
   backlog.add(b, 1, 0, true);
   backlog.drop(a, 1);
@@ -66,7 +70,7 @@ test('a cancelled request leaves the queue', () => {
 });
 
 test('an unwatched request ends at its predicted time', () => {
-  const backlog = new PrefillBacklog();
+  const { backlog, a, b, c } = begin();
   backlog.add(a, 1, 0, false);
   backlog.add(b, 1, 0, false);
   backlog.add(c, 1, 0, true);
@@ -79,8 +83,7 @@ test('an unwatched request ends at its predicted time', () => {
 });
 
 test('the wait counts down until the oldest request is due, and each first byte moves that time', () => {
-  const backlog = new PrefillBacklog<object>();
-  const [first, second, third] = [{}, {}, {}];
+  const { backlog, a: first, b: second, c: third } = begin();
   assert.equal(backlog.countsDownUntilSeconds, Infinity);
   backlog.add(first, 2, 10, true);
   backlog.add(second, 3, 10, true);

@@ -1,4 +1,5 @@
 // Predicts how long an engine needs for its queued prefill; every first byte corrects the prediction.
+import { type Linked, LinkedList } from '../../../base/index.ts';
 
 /**
  * Maximum delay of updates from peer routers. They are late by a turn of the event loop on either side and
@@ -7,7 +8,14 @@
  */
 export const updateSecondsMax = 0.05;
 
-interface Entry {
+/** What is queued. */
+export interface PrefillKey {
+  /** Its place in the backlog, which alone changes it; undefined if it is not queued. */
+  queued: PrefillEntry<PrefillKey> | undefined;
+}
+
+interface PrefillEntry<Key> extends Linked<PrefillEntry<Key>> {
+  readonly key: Key;
   readonly seconds: number;
   /** Whether its first byte will mark the end of its prefill. */
   readonly watched: boolean;
@@ -22,16 +30,16 @@ interface Entry {
  *
  * Entries are attempts without a first byte: as many as the router has in flight there.
  */
-export class PrefillBacklog<Key extends object> {
+export class PrefillBacklog<Key extends PrefillKey> {
   /** In the order sent. */
-  readonly #entries = new Map<Key, Entry>();
+  readonly #entries = new LinkedList<PrefillEntry<Key>>();
   /** Predicted end of the last of them. */
   #freeAtSeconds = 0;
   #lastFirstByteSeconds = Number.NEGATIVE_INFINITY;
 
   /** Number of requests that are assumed to be in prefill or waiting for it. */
   get length(): number {
-    return this.#entries.size;
+    return this.#entries.length;
   }
 
   /** Predicted end of the last of them. */
@@ -41,26 +49,28 @@ export class PrefillBacklog<Key extends object> {
 
   /** Until when `waitSeconds` counts down to `freeAtSeconds` if no request joins or leaves. */
   get countsDownUntilSeconds(): number {
-    for (const { dueSeconds } of this.#entries.values()) return dueSeconds;
-    return Number.POSITIVE_INFINITY;
+    return this.#entries.first?.dueSeconds ?? Number.POSITIVE_INFINITY;
   }
 
   /** Their keys. */
-  keys(): Iterable<Key> {
-    return this.#entries.keys();
+  keys(): Key[] {
+    return this.#entries.items().map(({ key }) => key);
   }
 
   /**
    * Queues a request.
    *
-   * @param key The attempt; used to find it again.
+   * @param key The attempt, which is not queued.
    * @param seconds Predicted time of its own prefill.
    * @param watched Whether its first byte will mark the end of its prefill; false without streaming. An
    *   unwatched request is assumed to end when predicted.
    */
   add(key: Key, seconds: number, nowSeconds: number, watched: boolean): void {
     this.#freeAtSeconds = Math.max(this.#freeAtSeconds, nowSeconds) + seconds;
-    this.#entries.set(key, { seconds, watched, dueSeconds: this.#freeAtSeconds });
+    const dueSeconds = this.#freeAtSeconds;
+    const entry = { key, seconds, watched, dueSeconds, previous: undefined, next: undefined };
+    key.queued = entry;
+    this.#entries.add(entry);
   }
 
   /**
@@ -71,7 +81,7 @@ export class PrefillBacklog<Key extends object> {
    *   one that is known.
    */
   firstByte(key: Key, sentSecondsAgo: number, nowSeconds: number): number | undefined {
-    if (!this.#entries.delete(key)) return undefined;
+    if (this.#remove(key) === undefined) return undefined;
     const lastSeconds = this.#lastFirstByteSeconds;
     this.#lastFirstByteSeconds = Math.max(nowSeconds, lastSeconds);
     this.#predictFrom(this.#lastFirstByteSeconds);
@@ -82,9 +92,8 @@ export class PrefillBacklog<Key extends object> {
 
   /** The request ended without a first byte; its place in the queue is free. */
   drop(key: Key, nowSeconds: number): void {
-    const entry = this.#entries.get(key);
-    if (!entry) return;
-    this.#entries.delete(key);
+    const entry = this.#remove(key);
+    if (entry === undefined) return;
     this.#freeAtSeconds = Math.max(nowSeconds, this.#freeAtSeconds - entry.seconds);
   }
 
@@ -94,11 +103,13 @@ export class PrefillBacklog<Key extends object> {
    * it has lasted.
    */
   waitSeconds(nowSeconds: number): number {
-    for (const [key, entry] of this.#entries) {
-      const overdue = nowSeconds - entry.dueSeconds;
+    for (;;) {
+      const { first } = this.#entries;
+      if (first === undefined) break;
+      const overdue = nowSeconds - first.dueSeconds;
       if (overdue <= 0) break;
-      if (entry.watched) return Math.max(0, this.#freeAtSeconds - nowSeconds) + overdue;
-      this.#entries.delete(key);
+      if (first.watched) return Math.max(0, this.#freeAtSeconds - nowSeconds) + overdue;
+      this.#remove(first.key);
     }
     return Math.max(0, this.#freeAtSeconds - nowSeconds);
   }
@@ -106,10 +117,19 @@ export class PrefillBacklog<Key extends object> {
   /** Predicts the rest of the queue anew, as if the engine started it now. */
   #predictFrom(nowSeconds: number): void {
     let due = nowSeconds;
-    for (const entry of this.#entries.values()) {
+    for (let entry = this.#entries.first; entry !== undefined; entry = entry.next) {
       due += entry.seconds;
       entry.dueSeconds = due;
     }
     this.#freeAtSeconds = due;
+  }
+
+  /** @returns Its entry; undefined if it is not queued. */
+  #remove(key: Key): PrefillEntry<PrefillKey> | undefined {
+    const entry = key.queued;
+    if (entry === undefined) return undefined;
+    key.queued = undefined;
+    this.#entries.remove(entry as PrefillEntry<Key>);
+    return entry;
   }
 }
