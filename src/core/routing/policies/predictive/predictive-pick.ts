@@ -1,0 +1,66 @@
+// What predictive picked, and what its hooks need to know of it.
+import type { ExpectedPrompt } from '../../../kv/index.ts';
+import type { PromptChain } from '../../assumed-prefixes.ts';
+import type { Endpoint, Pick } from '../../contract.ts';
+import { type Attempt, type EngineForecast, prefillWork } from './engine-forecast.ts';
+import type { PromptsInFlight } from './prompts-in-flight.ts';
+
+/** A pick with the data that the hooks need. The reason is formatted only on request. */
+export class PredictivePick implements Pick, Attempt {
+  readonly endpoint: Endpoint;
+  /** Kept here because an attempt may outlive its engine's entry. */
+  readonly forecast: EngineForecast;
+  readonly scores: readonly number[] | undefined;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly work: number;
+  /** Whether events decided what is cached. */
+  readonly hadTokens: boolean;
+  readonly isFromPeer: boolean;
+  readonly #ttftSeconds: number;
+  readonly #waitSeconds: number;
+  chain: PromptChain | undefined;
+  inFlight: PromptsInFlight | undefined = undefined;
+  expected: ExpectedPrompt | undefined = undefined;
+  queued: Attempt['queued'] = undefined;
+  /** Set when it is sent. */
+  sentSeconds = Number.NaN;
+
+  constructor(options: {
+    readonly endpoint: Endpoint;
+    readonly forecast: EngineForecast;
+    readonly chain: PromptChain;
+    readonly scores: readonly number[] | undefined;
+    readonly promptTokens: number;
+    readonly cachedTokens: number;
+    readonly ttftSeconds: number;
+    readonly waitSeconds: number;
+    readonly hadTokens: boolean;
+    readonly isFromPeer: boolean;
+  }) {
+    this.endpoint = options.endpoint;
+    this.forecast = options.forecast;
+    this.chain = options.chain;
+    this.scores = options.scores;
+    this.promptTokens = options.promptTokens;
+    this.cachedTokens = options.cachedTokens;
+    this.hadTokens = options.hadTokens;
+    this.isFromPeer = options.isFromPeer;
+    this.work = prefillWork(options.promptTokens - options.cachedTokens, options.cachedTokens);
+    this.#ttftSeconds = options.ttftSeconds;
+    this.#waitSeconds = options.waitSeconds;
+  }
+
+  get predictedSeconds(): number | undefined {
+    return this.forecast.hasSeen(this.work) ? this.#ttftSeconds : undefined;
+  }
+
+  get reason(): string {
+    if (this.isFromPeer) return 'another router picked it';
+    return (
+      `first token predicted in ${this.#ttftSeconds.toFixed(3)} s: ` +
+      `${this.cachedTokens} of ${this.promptTokens} tokens cached, ` +
+      `${this.#waitSeconds.toFixed(3)} s of prefill ahead`
+    );
+  }
+}
