@@ -8,8 +8,8 @@ import {
   type EngineServer,
   resolveEngine,
 } from '../../src/apps/engine/index.ts';
-import { parseKvTransferConfig } from '../../src/core/protocol/index.ts';
 import { RequestReader } from '../../src/core/resp/index.ts';
+import { parseKvTransferConfig } from '../../src/core/vllm-config/index.ts';
 import { testCache } from '../support/cache.ts';
 import { metric } from '../support/fleet.ts';
 import { until } from '../support/until.ts';

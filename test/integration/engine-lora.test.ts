@@ -13,12 +13,8 @@ import {
 } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
 import { createBlockHasher, KvEventLog, KvSequence } from '../../src/core/kv/index.ts';
-import {
-  decodeKvEventBatch,
-  defaultKvEventsConfig,
-  encodeKvEventBatch,
-  type KvEventsConfig,
-} from '../../src/core/protocol/index.ts';
+import { decodeKvEventBatch, encodeKvEventBatch } from '../../src/core/protocol/index.ts';
+import { defaultKvEventsConfig, type KvEventsConfig } from '../../src/core/vllm-config/index.ts';
 import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 import { SubscriberSocket } from '../../src/io/zmq/index.ts';
 import { until } from '../support/until.ts';

@@ -12,8 +12,8 @@ import {
   startRouter,
 } from '../../src/apps/router/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import { defaultKvEventsConfig } from '../../src/core/protocol/index.ts';
 import { type LoadView, parseRouterView, type RouterView } from '../../src/core/views/index.ts';
+import { defaultKvEventsConfig } from '../../src/core/vllm-config/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
 import { freePorts } from '../../src/io/processes/index.ts';
 import { loadTokenizer } from '../../src/io/tokenizers/index.ts';

@@ -4,8 +4,8 @@ import { type TestContext, test } from 'node:test';
 import { createEngineServer } from '../../src/apps/engine/index.ts';
 import { type RouterOptions, startRouter } from '../../src/apps/router/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import { defaultKvEventsConfig, type KvEventsConfig } from '../../src/core/protocol/index.ts';
 import { parseEngineViews } from '../../src/core/views/index.ts';
+import { defaultKvEventsConfig, type KvEventsConfig } from '../../src/core/vllm-config/index.ts';
 import { createLogger } from '../../src/io/log/index.ts';
 import {
   defaultTokenizerName,

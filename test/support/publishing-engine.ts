@@ -3,12 +3,8 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { createEngineServer, type EngineServerOptions } from '../../src/apps/engine/index.ts';
 import { defaultEngineConfig } from '../../src/core/engine/index.ts';
-import {
-  decodeKvEventBatch,
-  defaultKvEventsConfig,
-  type KvEventBatch,
-  type KvEventsConfig,
-} from '../../src/core/protocol/index.ts';
+import { decodeKvEventBatch, type KvEventBatch } from '../../src/core/protocol/index.ts';
+import { defaultKvEventsConfig, type KvEventsConfig } from '../../src/core/vllm-config/index.ts';
 import { loadTokenizer } from '../../src/io/tokenizers/index.ts';
 import { SubscriberSocket } from '../../src/io/zmq/index.ts';
 import { until } from './until.ts';

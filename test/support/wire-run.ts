@@ -9,7 +9,7 @@ import {
   readTokenizerInfo,
   resolveEngine,
 } from '../../src/apps/engine/index.ts';
-import { defaultKvEventsConfig } from '../../src/core/protocol/index.ts';
+import { defaultKvEventsConfig } from '../../src/core/vllm-config/index.ts';
 import { writeTinyModel } from '../lanes/vllm/tiny-model.ts';
 import { compareAnswers } from './wire-compare.ts';
 import { record, type WireAnswer, type WireCase } from './wire-record.ts';

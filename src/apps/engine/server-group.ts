@@ -1,7 +1,7 @@
 // Several engines in one process, each with its own port, state, random faults, metrics and KV events, and a
 // shared tokenizer.
 import { InputError } from '../../core/base/index.ts';
-import type { KvEventsConfig } from '../../core/protocol/index.ts';
+import type { KvEventsConfig } from '../../core/vllm-config/index.ts';
 import { offsetZmqEndpoint } from '../../io/zmq/index.ts';
 import type { EngineServerOptions } from './options.ts';
 import { createEngineServer, type EngineServer } from './server.ts';

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../../core/api/index.ts';
 import { InputError, seededRandom } from '../../core/base/index.ts';
-import type { KvEventsConfig } from '../../core/protocol/index.ts';
+import type { KvEventsConfig } from '../../core/vllm-config/index.ts';
 import type { FaultOptions } from './faults/fault-options.ts';
 import { Faults } from './faults/faults.ts';
 import { openEngineTls } from './http/engine-tls.ts';

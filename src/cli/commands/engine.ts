@@ -22,8 +22,8 @@ import {
   sizingSettings,
   vainSettings,
 } from '../../core/layout/index.ts';
-import { defaultKvEventsConfig } from '../../core/protocol/index.ts';
 import { samplingDefaults } from '../../core/telemetry/index.ts';
+import { defaultKvEventsConfig } from '../../core/vllm-config/index.ts';
 import { createLogger, type Logger } from '../../io/log/index.ts';
 import { readGpuSpec } from '../../io/models/index.ts';
 import { openTracing, readOtlpSettings } from '../../io/otlp/index.ts';

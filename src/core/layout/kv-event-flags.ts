@@ -1,7 +1,8 @@
 // Builds `--kv-events-config` for an engine that shares a machine with others: the addresses of a
 // pod, where each engine has its own network, become different ports.
-import type { KvEventsConfig } from '../protocol/index.ts';
+
 import type { ModelEntry } from '../values/index.ts';
+import type { KvEventsConfig } from '../vllm-config/index.ts';
 import { readWords } from './read-settings.ts';
 
 /** ZeroMQ endpoints where one engine publishes and replays KV events. */

@@ -13,17 +13,7 @@ export type {
   KvEventBatch,
   UnknownKvEvent,
 } from './kv-events.ts';
-export {
-  defaultKvEventsConfig,
-  type KvEventsConfig,
-  parseKvEventsConfig,
-} from './kv-events-config.ts';
 export { decodeKvEventBatch } from './kv-events-decode.ts';
 export { encodeKvEventBatch } from './kv-events-encode.ts';
-export {
-  defaultKvTransferConfig,
-  type KvTransferConfig,
-  parseKvTransferConfig,
-} from './kv-transfer-config.ts';
 export { metricSums } from './metrics-sums.ts';
 export { type RequestFields, RequestFieldsReader } from './request-fields.ts';

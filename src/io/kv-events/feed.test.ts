@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { createBlockHasher, KvEventLog, KvIndex, KvSequence } from '../../core/kv/index.ts';
-import { defaultKvEventsConfig, type KvEvent } from '../../core/protocol/index.ts';
+import type { KvEvent } from '../../core/protocol/index.ts';
+import { defaultKvEventsConfig } from '../../core/vllm-config/index.ts';
 import { KvIndexFeed } from './feed.ts';
 import { KvEventPublisher } from './publisher.ts';
 

@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  decodeKvEventBatch,
-  defaultKvEventsConfig,
-  type KvEvent,
-  type KvEventsConfig,
-} from '../../core/protocol/index.ts';
+import { decodeKvEventBatch, type KvEvent } from '../../core/protocol/index.ts';
+import { defaultKvEventsConfig, type KvEventsConfig } from '../../core/vllm-config/index.ts';
 import { dealerRequest, SubscriberSocket } from '../zmq/index.ts';
 import { KvEventPublisher } from './publisher.ts';
 

@@ -1,10 +1,7 @@
 // Publishes an engine's KV events over ZeroMQ and replays missed ones, as vLLM does.
 import { RingBuffer } from '../../core/base/index.ts';
-import {
-  encodeKvEventBatch,
-  type KvEvent,
-  type KvEventsConfig,
-} from '../../core/protocol/index.ts';
+import { encodeKvEventBatch, type KvEvent } from '../../core/protocol/index.ts';
+import type { KvEventsConfig } from '../../core/vllm-config/index.ts';
 import { offsetZmqEndpoint, PublisherSocket, type RouterPeer, RouterSocket } from '../zmq/index.ts';
 import { readSequence, sequenceBytes } from './sequence.ts';
 

@@ -2,11 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cuttableLine } from '../../../test/support/cuttable-line.ts';
 import type { KvKnowledge } from '../../core/kv/index.ts';
-import {
-  defaultKvEventsConfig,
-  type KvEvent,
-  type KvEventsConfig,
-} from '../../core/protocol/index.ts';
+import type { KvEvent } from '../../core/protocol/index.ts';
+import { defaultKvEventsConfig, type KvEventsConfig } from '../../core/vllm-config/index.ts';
 import { PublisherSocket } from '../zmq/index.ts';
 import { KvEventPublisher } from './publisher.ts';
 import { KvEventSource } from './source.ts';

@@ -4,7 +4,8 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
-import { defaultKvEventsConfig, type KvEvent } from '../../../src/core/protocol/index.ts';
+import type { KvEvent } from '../../../src/core/protocol/index.ts';
+import { defaultKvEventsConfig } from '../../../src/core/vllm-config/index.ts';
 import { KvEventPublisher, KvEventSource } from '../../../src/io/kv-events/index.ts';
 import {
   dealerRequest,

@@ -9,7 +9,7 @@ import {
   type KvSequenceScope,
   TierEventLog,
 } from '../../../core/kv/index.ts';
-import type { KvEventsConfig } from '../../../core/protocol/index.ts';
+import type { KvEventsConfig } from '../../../core/vllm-config/index.ts';
 import { type KvEventDelivery, KvEventPublisher } from '../../../io/kv-events/index.ts';
 import type { FaultOptions } from '../faults/fault-options.ts';
 import type { GeneratedSequence } from '../sequences/generated-sequence.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InputError } from '../../../core/base/index.ts';
 import { findGpu, findModel } from '../../../core/engine/index.ts';
-import { parseKvTransferConfig } from '../../../core/protocol/index.ts';
+import { parseKvTransferConfig } from '../../../core/vllm-config/index.ts';
 import { connectorName, type TierFlags, tierOptions, withoutEmulation } from './tier-options.ts';
 
 const layout = { model: findModel('Qwen3-8B'), gpu: findGpu('H100') };

@@ -5,7 +5,7 @@ import {
   type NativeOffloadConfig,
   nativeOffloadFor,
 } from '../../../core/engine/index.ts';
-import { type KvTransferConfig, parseKvTransferConfig } from '../../../core/protocol/index.ts';
+import { type KvTransferConfig, parseKvTransferConfig } from '../../../core/vllm-config/index.ts';
 import { defaultLmcache, type LmcacheSettings } from './lmcache-settings.ts';
 import { type LmcacheTierOptions, lmcacheTier } from './lmcache-tier.ts';
 

@@ -1,5 +1,5 @@
 // Settings of the KV cache: its size, its blocks, its events and metrics.
-import { defaultKvEventsConfig, parseKvEventsConfig } from '../../protocol/index.ts';
+import { defaultKvEventsConfig, parseKvEventsConfig } from '../../vllm-config/index.ts';
 import { missing, modelled, none, planned, served, setting, used, without } from '../setting.ts';
 import { choice, count, json, readableCount, share, text, toggle } from '../value-kinds.ts';
 

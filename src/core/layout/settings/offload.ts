@@ -1,5 +1,5 @@
 // Settings of the KV tiers below HBM, and of KV transfer to other engines.
-import { parseKvTransferConfig } from '../../protocol/index.ts';
+import { parseKvTransferConfig } from '../../vllm-config/index.ts';
 import { missing, none, setting, used, without } from '../setting.ts';
 import { amount, choice, json, positive, text, toggle } from '../value-kinds.ts';
 
