@@ -48,6 +48,15 @@ app.kubernetes.io/managed-by: helm
 {{- toYaml (mergeOverwrite (dict) (deepCopy (.Values.cacheserverSpec.labels | default dict)) $own) -}}
 {{- end }}
 
+{{/*
+Whether Spillway's cache server runs, with the image of spillway.image: instead of LMCache's, whose image this is. Any other repository is
+run as it is, with lmcache_server. Takes the root.
+*/}}
+{{- define "spillway.cache-server.is-own" -}}
+{{- $image := .Values.cacheserverSpec.image -}}
+{{- if and (eq $image.repository "lmcache/vllm-openai") (not $image.digest) }}true{{ end -}}
+{{- end }}
+
 {{/* A number as digits, where Go would print 1.048576e+06; other values as they are. */}}
 {{- define "spillway.text" -}}
 {{- if and (kindIs "float64" .) (eq . (floor .)) -}}{{ printf "%.0f" . }}

@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import fc from 'fast-check';
 import { collect, httpUrl, percentiles } from './lists.ts';
 import { integer, number, port, portOrAny, positive, positiveInteger, share } from './numbers.ts';
-import { byteSize, duration, durationWithUnit, humanCount } from './quantities.ts';
+import { byteSize, duration, durationWithUnit, humanCount, memorySize } from './quantities.ts';
 
 function refuses(read: (text: string) => unknown, texts: readonly string[], message: RegExp): void {
   for (const text of texts) {
@@ -127,4 +127,14 @@ test('prints an error with the flag, the value, what is allowed and an example',
     printed,
     "error: option '--window <duration>' argument 'long' is invalid. It must be a duration such as 24h, 90m or 30s, or a number of seconds above 0.\n",
   );
+});
+
+test('memory is a size, or a share of what there is', () => {
+  const read = memorySize({ min: 1 << 20, bytesThere: 4 * 2 ** 30 });
+  assert.equal(read('75%'), 3 * 2 ** 30);
+  assert.equal(read('0.001 %'), 1 << 20, 'at least the smallest size');
+  assert.equal(read('2GiB'), 2 ** 31);
+  for (const text of ['0%', '101%', '-1%', '1KiB']) {
+    assert.throws(() => read(text), InvalidArgumentError, text);
+  }
 });

@@ -49,6 +49,25 @@ const byteUnits: Readonly<Record<string, number>> = {
   ...{ kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 },
 };
 
+/**
+ * Parses a size of memory: bytes, or a share of what there is, such as 75%.
+ *
+ * @param bytesThere Memory of the container, or of the machine.
+ */
+export function memorySize(range: NumberRange & { readonly bytesThere: number }) {
+  const { bytesThere, ...bounds } = range;
+  const bytes = byteSize(bounds);
+  return (text: string): number => {
+    const [, share] = /^(\d+(?:\.\d+)?)\s*%$/.exec(text.trim()) ?? [];
+    if (share === undefined) return bytes(text);
+    const percent = Number(share);
+    if (percent > 0 && percent <= 100) {
+      return Math.max(bounds.min ?? 1, Math.floor((bytesThere * percent) / 100));
+    }
+    throw new InvalidArgumentError('A share of the memory must be above 0 % and at most 100 %.');
+  };
+}
+
 /** Parses a size such as 65536, 64MiB or 1GB. */
 export function byteSize(range: NumberRange = { min: 1 }): (text: string) => number {
   return (text) => {

@@ -1,4 +1,5 @@
 // `spillway cache`: a cache server for LMCache, and `spillway cache check`, which tries one.
+import { totalmem } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { Command } from 'commander';
 import { type CacheBucket, type CacheDisk, startCache } from '../../apps/cache/index.ts';
@@ -8,7 +9,7 @@ import { openTracing } from '../../io/otlp/index.ts';
 import { endOnHurry, stopped, watchStopSignals } from '../../io/signals/index.ts';
 import { applyConfigFile } from '../arguments/config-file.ts';
 import { portOrAny, positiveInteger } from '../arguments/numbers.ts';
-import { byteSize, duration } from '../arguments/quantities.ts';
+import { byteSize, duration, memorySize } from '../arguments/quantities.ts';
 import { addLogFlags, type LogFlags } from '../log-flags.ts';
 import { addTraceFlags, type TraceFlags, tracingFrom } from '../trace-flags.ts';
 import { cacheCheckCommand } from './cache-check.ts';
@@ -53,8 +54,8 @@ export function cacheCommand(): Command {
     )
     .option(
       '--memory <size>',
-      'bound of the values, e.g. 8GiB',
-      byteSize({ min: 1 << 20 }),
+      'bound of the values, e.g. 8GiB, or a share of the memory of the container or machine, e.g. 75%',
+      memorySize({ min: 1 << 20, bytesThere: memoryThere() }),
       2 ** 30,
     )
     .option(
@@ -139,6 +140,12 @@ async function run(command: Command): Promise<void> {
   await tracing?.exporter.close(tracesCloseMs);
   log.flush();
   signals.release();
+}
+
+/** The limit of the container if it has one, else the memory of the machine. */
+function memoryThere(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 && limit < totalmem() ? limit : totalmem();
 }
 
 function diskOf({ disk, diskSize }: CacheFlags): CacheDisk | undefined {

@@ -9,7 +9,7 @@ import {
   resourcesOf,
   serviceSpec,
 } from './pod-parts.ts';
-import type { CacheServerSpec } from './resources.ts';
+import type { CacheServerSpec, ImageSpec } from './resources.ts';
 
 export function cacheServerObjects(
   owner: Owner,
@@ -44,12 +44,9 @@ export function cacheServerObjects(
                 name: 'cache-server',
                 image: imageOf(image),
                 imagePullPolicy: pullPolicyOf(image),
-                command: ['/opt/venv/bin/lmcache_server', '0.0.0.0', String(port)],
-                ports: [{ name: 'http', containerPort: port }],
+                ...(isSpillway(image) ? ownServer(port) : lmcacheServer(port)),
                 resources: resourcesOf(spec.resources),
                 securityContext: containerSecurity,
-                // The server speaks its own protocol, without a health check.
-                readinessProbe: { tcpSocket: { port }, periodSeconds: 5 },
               }),
             ],
           }),
@@ -57,4 +54,47 @@ export function cacheServerObjects(
       },
     },
   ];
+}
+
+/** Port of health and metrics of Spillway's server. */
+const httpPort = 9400;
+const respPort = 6379;
+
+/** Whether an image is Spillway's, whatever its registry, tag or digest: it has no `lmcache_server`. */
+function isSpillway({ name }: ImageSpec): boolean {
+  return /(?:^|\/)spillway(?:[:@].*)?$/.test(name);
+}
+
+function ownServer(port: number) {
+  return {
+    command: [
+      ...[
+        'spillway',
+        'cache',
+        '--host',
+        '0.0.0.0',
+        '--port',
+        String(port),
+        '--resp-port',
+        String(respPort),
+      ],
+      ...['--http-port', String(httpPort), '--memory', '75%'],
+    ],
+    ports: [
+      { name: 'http', containerPort: port },
+      { name: 'redis', containerPort: respPort },
+      { name: 'metrics', containerPort: httpPort },
+    ],
+    readinessProbe: { httpGet: { path: '/ready', port: httpPort }, periodSeconds: 5 },
+    livenessProbe: { httpGet: { path: '/health', port: httpPort }, periodSeconds: 10 },
+  };
+}
+
+function lmcacheServer(port: number) {
+  return {
+    command: ['/opt/venv/bin/lmcache_server', '0.0.0.0', String(port)],
+    ports: [{ name: 'http', containerPort: port }],
+    // This server speaks its own protocol, without a health check.
+    readinessProbe: { tcpSocket: { port }, periodSeconds: 5 },
+  };
 }

@@ -32,11 +32,25 @@ export const cacheserverSpec = section({
   enabled: upstream(z.boolean().default(false), 'Whether to run the cache server.'),
   image: upstream(
     section({
-      repository: upstream(text.default('lmcache/vllm-openai'), 'Image, without tag.'),
+      repository: upstream(
+        text.default('lmcache/vllm-openai'),
+        'Image, without tag. The default stands for Spillway’s cache server with the image of spillway.image; any other, docker.io/lmcache/vllm-openai too, is run with LMCache’s lmcache_server.',
+      ),
       tag: upstream(text.default('latest'), 'Tag of that image.'),
       digest: imageDigest(),
     }),
     'Image of the cache server.',
+  ),
+  memory: ours(
+    z
+      .string()
+      .regex(/^(?:\d+(?:\.\d+)?%|\d+(?:[kMGT]i?B?)?)$/)
+      .default('75%'),
+    'Memory of the values of Spillway’s cache server: a size such as 8GiB, or a share of the memory of the container, or of the node without a limit.',
+  ),
+  extraArgs: ours(
+    z.array(z.union([z.string(), z.number()])).default([]),
+    'More arguments of "spillway cache", for example --s3 s3://bucket/prefix; with Spillway’s image.',
   ),
   enableServer: ignored(z.boolean().optional(), 'Use enabled.'),
   repository: ignored(text.optional(), 'Use image.repository.'),

@@ -239,6 +239,31 @@ test('a router with a certificate is probed, scraped and known to its peers by h
   assert.equal(one(all, 'ServiceMonitor')['spec'].endpoints[0].scheme, 'https');
 });
 
+test('the cache server is Spillway’s, and LMCache’s for any other image than upstream’s default', async () => {
+  const containerOf = async (spec: object) => {
+    const all = await objects({ cacheserverSpec: { enabled: true, ...spec } });
+    const ports = one(all, 'Service', '-cache-server-service')['spec'].ports;
+    return { ports, ...podOf(all, '-deployment-cache-server').containers[0] };
+  };
+  const own = await containerOf({ memory: '4GiB', extraArgs: ['--disk', '/data'] });
+  assert.equal(own.image, 'spillway:0.1.0');
+  assert.equal(
+    own.command.join(' '),
+    'spillway cache --host 0.0.0.0 --port 8000 --resp-port 6379 --http-port 9400 --memory 4GiB --disk /data',
+  );
+  assert.deepEqual(own.readinessProbe.httpGet, { path: '/ready', port: 9400 });
+  assert.deepEqual(own.livenessProbe.httpGet, { path: '/health', port: 9400 });
+  assert.equal(own.livenessProbe.exec, undefined);
+  assert.deepEqual(
+    own.ports.map(({ containerPort, port }: Record<string, number>) => containerPort ?? port),
+    [8000, 6379, 9400],
+  );
+  const kept = await containerOf({ image: { repository: 'docker.io/lmcache/vllm-openai' } });
+  assert.deepEqual(kept.command, ['/opt/venv/bin/lmcache_server', '0.0.0.0', '8000']);
+  assert.equal(kept.ports.length, 1);
+  assert.ok(kept.livenessProbe.exec);
+});
+
 test('network policies let routers and Prometheus reach engines, and engines the cache server', async () => {
   const all = await objects({
     ...engines(vllm),

@@ -135,7 +135,11 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'routerSpec.lmcacheControllerReplyPort',
     'routerSpec.lmcacheControllerHeartbeatPort',
   ]),
-  'routerSpec.otel': onlyUp,
+  ...rows(onlyUp, [
+    'routerSpec.otel.endpoint',
+    'routerSpec.otel.serviceName',
+    'routerSpec.otel.secure',
+  ]),
   'routerSpec.hf_token': {
     up: missing('the router takes HF_TOKEN from the environment of spillway up'),
     simulate: noServer,
@@ -213,6 +217,8 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
   ...rows(inPods, [
     'cacheserverSpec.image',
     'cacheserverSpec.imagePullPolicy',
+    'cacheserverSpec.memory',
+    'cacheserverSpec.extraArgs',
     'cacheserverSpec.imagePullSecrets',
     'cacheserverSpec.containerPort',
     'cacheserverSpec.serviceType',
