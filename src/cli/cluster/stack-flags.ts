@@ -17,6 +17,8 @@ export interface StackFlags {
   readonly context?: string;
   readonly namespace?: string;
   readonly release: string;
+  /** Of bare metal. */
+  readonly hosts?: string;
   readonly json?: true;
 }
 
@@ -43,6 +45,10 @@ export function addStackFlags(command: Command): Command {
     )
     .option('-n, --namespace <name>', 'namespace (default: that of the context)')
     .option('--release <name>', 'name of the Helm release', 'vllm')
+    .option(
+      '--hosts <list>',
+      'bare metal: hosts such as gpu1,admin@gpu2:2222, or localhost; the router is on the first (default: spillway.bareMetal.hosts)',
+    )
     .optionsGroup('Output:')
     .option('--json', 'the result as one JSON object')
     .exitOverride();
@@ -57,9 +63,10 @@ export async function withStack(
   flags: StackFlags,
   work: (stack: Stack) => Promise<void>,
 ): Promise<void> {
-  checkName('--namespace', flags.namespace, 63);
-  // Helm allows 53, so that names of objects still fit.
-  checkName('--release', flags.release, 53);
+  checkStackNames(flags);
+  if (flags.hosts !== undefined) {
+    throw new InputError('--hosts is for --target bare-metal.');
+  }
   const access = await openTarget(flags);
   const signals = watchStopSignals();
   endOnHurry(signals);
@@ -86,6 +93,13 @@ export async function existingRelease({ cluster, namespace, release }: Stack): P
   throw new InputError(
     `Namespace ${namespace} has no release ${release}; ${there}. Deploy one with "spillway deploy -f values.yaml", or name another with --release or --namespace.`,
   );
+}
+
+/** @throws {InputError} If the names are not those of Kubernetes and Helm. */
+export function checkStackNames({ namespace, release }: StackFlags): void {
+  checkName('--namespace', namespace, 63);
+  // Helm allows 53, so that names of objects still fit.
+  checkName('--release', release, 53);
 }
 
 function checkName(flag: string, name: string | undefined, lengthMax: number): void {

@@ -43,7 +43,7 @@ interface Flags extends StackFlags {
 export function deployCommand(): Command {
   const command = new Command('deploy')
     .description(
-      'Install or upgrade a stack on Kubernetes with Helm, and wait until every model has served a completion.',
+      'Install or upgrade a stack on Kubernetes with Helm, or on hosts with systemd, and wait until every model has served a completion.',
     )
     .optionsGroup('Stack:')
     .requiredOption('-f, --file <file>', 'values file; repeatable, later ones win', collect)
@@ -72,11 +72,15 @@ export function deployCommand(): Command {
     .action(run);
   return addHelpEnd(
     addStackFlags(command),
-    'The API key of a router is taken from OPENAI_API_KEY. Exit status: 0 it serves, 1 it does not, 2 bad input, 4 the cluster cannot be reached.',
+    'The API key of a router is taken from OPENAI_API_KEY. Exit status: 0 it serves, 1 it does not, 2 bad input, 4 the cluster or a host cannot be reached.',
   );
 }
 
 async function run(flags: Flags): Promise<void> {
+  if (flags.target === 'bare-metal') {
+    const { runDeployOnHosts } = await import('../bare-metal/deploy-on-hosts.ts');
+    return runDeployOnHosts(flags);
+  }
   const values = await checkedValues(flags);
   await withStack(flags, async (stack) => {
     const print = progressOf(flags);

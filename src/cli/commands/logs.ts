@@ -48,6 +48,10 @@ async function run(names: readonly string[], flags: Flags): Promise<void> {
       '--follow: the containers before a restart write no further lines; leave out --previous.',
     );
   }
+  if (flags.target === 'bare-metal') {
+    const { logsOnHosts } = await import('../bare-metal/release-commands.ts');
+    return logsOnHosts(names, flags);
+  }
   await withStack(flags, async (stack) => {
     const { manifests } = await existingRelease(stack);
     const { cluster, namespace, signal } = stack;

@@ -34,11 +34,15 @@ export function monitorCommand(): Command {
     .action(run);
   return addHelpEnd(
     addStackFlags(command),
-    'With --json, the addresses are printed as soon as they can be used. Exit status: 0 ended by Ctrl-C, 1 failed, 2 bad input or no such release, 4 the cluster cannot be reached.',
+    'With --json, the addresses are printed as soon as they can be used. Exit status: 0 ended by Ctrl-C, 1 failed, 2 bad input or no such release, 4 the cluster or a host cannot be reached.',
   );
 }
 
 async function run(flags: Flags): Promise<void> {
+  if (flags.target === 'bare-metal') {
+    const { monitorOnHosts } = await import('../bare-metal/release-commands.ts');
+    return monitorOnHosts(flags);
+  }
   await withStack(flags, async (stack) => {
     const release = await existingRelease(stack);
     const monitor = await openMonitor({

@@ -41,7 +41,7 @@ export function smokeCommand(): Command {
     .action(run);
   return addHelpEnd(
     addStackFlags(command),
-    'The API key is taken from OPENAI_API_KEY. Exit status: 0 all checks passed, 1 one failed, 2 bad input, 4 the cluster cannot be reached.',
+    'The API key is taken from OPENAI_API_KEY. Exit status: 0 all checks passed, 1 one failed, 2 bad input, 4 the cluster or a host cannot be reached.',
   );
 }
 
@@ -51,6 +51,10 @@ async function run(flags: Flags): Promise<void> {
   if (flags.url !== undefined) {
     const url = flags.url.href.replace(/\/(v1\/?)?$/, '');
     return report(flags, await smoke({ url, apiKey: apiKeyOf(), timeoutMs, onCheck }));
+  }
+  if (flags.target === 'bare-metal') {
+    const { runSmokeOnHosts } = await import('../bare-metal/release-commands.ts');
+    return runSmokeOnHosts(flags);
   }
   await withStack(flags, async (stack) => {
     report(flags, await smokeStack(stack, { timeoutMs, onCheck }));

@@ -18,11 +18,15 @@ export function statusCommand(): Command {
     .action(status);
   return addHelpEnd(
     addStackFlags(command),
-    'Exit status: 0 all components are ready, 1 not yet or never, 2 bad input or no such release, 4 the cluster cannot be reached.',
+    'Exit status: 0 all components are ready, 1 not yet or never, 2 bad input or no such release, 4 the cluster or a host cannot be reached.',
   );
 }
 
 async function status(flags: StackFlags): Promise<void> {
+  if (flags.target === 'bare-metal') {
+    const { statusOnHosts } = await import('../bare-metal/release-commands.ts');
+    return statusOnHosts(flags);
+  }
   await withStack(flags, async (stack) => {
     const release = await existingRelease(stack);
     const state = await observeStack(stack.cluster, stack.namespace, release.manifests);

@@ -30,11 +30,15 @@ export function teardownCommand(): Command {
     .action(run);
   return addHelpEnd(
     addStackFlags(command),
-    'Exit status: 0 nothing is left, 1 something is left, 2 bad input, 4 the cluster cannot be reached.',
+    'Exit status: 0 nothing is left, 1 something is left, 2 bad input, 4 the cluster or a host cannot be reached.',
   );
 }
 
 async function run(flags: Flags): Promise<void> {
+  if (flags.target === 'bare-metal') {
+    const { teardownOnHosts } = await import('../bare-metal/release-commands.ts');
+    return teardownOnHosts(flags);
+  }
   await withStack(flags, async ({ cluster, namespace, release, signal }) => {
     const print = progressOf(flags);
     const outcome = await teardown({

@@ -2,7 +2,7 @@
 import { emulatedLmcache, entryWords } from '../layout/index.ts';
 import type { ModelEntry, Values } from '../values/index.ts';
 
-/** Loopback ports of one engine. */
+/** Ports of one engine. */
 export interface EnginePorts {
   readonly http: number;
   /** Where it publishes KV events. */
@@ -10,6 +10,13 @@ export interface EnginePorts {
   /** Where it replays KV events that a subscriber has missed. */
   readonly kvReplay: number;
 }
+
+/** Where the services of an engine listen. */
+export interface ListenAt {
+  readonly host: string;
+}
+
+const loopback: ListenAt = { host: '127.0.0.1' };
 
 /**
  * Arguments of `spillway engine` for one embedded engine, or for several in one process.
@@ -22,12 +29,13 @@ export function embeddedEngineFlags(
   ports: EnginePorts,
   store: Values['cacheserverSpec'],
   count = 1,
+  { host } = loopback,
 ): string[] {
   return [
     ...(spec.modelURL === undefined ? [] : ['--model', spec.modelURL]),
-    ...addressFlags(ports),
+    ...addressFlags(ports, host),
     ...(count > 1 ? ['--count', String(count)] : []),
-    ...entryWords(spec, 'engine', kvEventAddresses(ports, '127.0.0.1')),
+    ...entryWords(spec, 'engine', kvEventAddresses(ports, host)),
     ...(hasLmcache(spec) ? ['--kv-transfer-config', emulatedLmcache(spec, store)] : []),
   ];
 }
@@ -47,19 +55,20 @@ export function vllmFlags(
   spec: ModelEntry,
   ports: EnginePorts,
   command: readonly string[],
+  { host } = loopback,
 ): string[] {
   const takesArgument = command.at(-1) === 'serve';
   const model = spec.modelURL ?? spec.name;
   return [
     ...(takesArgument ? [model] : ['--model', model]),
-    ...addressFlags(ports),
+    ...addressFlags(ports, host),
     // vLLM binds an address with `*` and connects to any other, so loopback cannot be named.
     ...entryWords(spec, 'serve', kvEventAddresses(ports, '*')),
   ];
 }
 
-function addressFlags({ http }: EnginePorts): readonly string[] {
-  return ['--host', '127.0.0.1', '--port', String(http)];
+function addressFlags({ http }: EnginePorts, host: string): readonly string[] {
+  return ['--host', host, '--port', String(http)];
 }
 
 /** @param host Where KV events are published: they hold the token ids of prompts. */

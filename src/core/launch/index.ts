@@ -1,6 +1,6 @@
 // What starts for a values file: its engines and its router, as command lines and environments of processes.
 export { engineEnvironment } from './engine-environment.ts';
-export { type EnginePorts, embeddedEngineFlags, vllmFlags } from './engine-flags.ts';
+export { type EnginePorts, embeddedEngineFlags, type ListenAt, vllmFlags } from './engine-flags.ts';
 export {
   type EnginePlan,
   type LocalEngine,

@@ -11,7 +11,14 @@ export interface Backend {
   readonly url: string;
   readonly model: string;
   /** Ports of its KV events, if it publishes them. */
-  readonly kvEvents?: { readonly events: number; readonly replay: number } | undefined;
+  readonly kvEvents?:
+    | {
+        readonly events: number;
+        readonly replay: number;
+        /** @default '127.0.0.1' */
+        readonly host?: string;
+      }
+    | undefined;
 }
 
 /** Time that requests in flight get to finish when the stack stops; then they end with an error. */
@@ -34,12 +41,7 @@ export function routerFlags(
   const { routerSpec } = values;
   refuseOtherListeners(routerSpec.extraArgs);
   const kvSources = backends.flatMap(({ url, kvEvents }) =>
-    kvEvents
-      ? [
-          '--kv-event-source',
-          `${url}=tcp://127.0.0.1:${kvEvents.events},tcp://127.0.0.1:${kvEvents.replay}`,
-        ]
-      : [],
+    kvEvents ? ['--kv-event-source', kvSource(url, kvEvents)] : [],
   );
   return [
     '--host',
@@ -98,6 +100,11 @@ function traceFlags({ endpoint, serviceName, secure }: Values['routerSpec']['ote
   if (endpoint === '') return [];
   const name = serviceName === '' ? [] : ['--otel-service-name', serviceName];
   return ['--otel-endpoint', endpoint, ...name, ...(secure ? ['--otel-secure'] : [])];
+}
+
+function kvSource(url: string, kvEvents: NonNullable<Backend['kvEvents']>): string {
+  const { events, replay, host = '127.0.0.1' } = kvEvents;
+  return `${url}=tcp://${host}:${events},tcp://${host}:${replay}`;
 }
 
 /** What "up" must know of the router to read it: these settings have keys of their own, or none. */

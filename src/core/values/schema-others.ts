@@ -2,6 +2,7 @@
 // Spillway's own.
 import { z } from 'zod';
 import { policyNames } from '../routing/index.ts';
+import { bareMetal } from './schema-bare-metal.ts';
 import { chartKeys } from './schema-chart.ts';
 import {
   count,
@@ -317,6 +318,7 @@ export const spillway = section({
       'routerSpec.routingLogic, which the chart reads, unless a later file or --set sets that key.',
   ),
   observability,
+  bareMetal,
   ...chartKeys,
   thresholds: ours(
     thresholdsSchema.prefault({}),

@@ -49,7 +49,7 @@ test('reports an unknown key with its place and the key that was meant', () => {
     // Known in too many places to list them.
     [
       'spillway: {extraArgs: []}',
-      'my.yaml:1:12: spillway.extraArgs is not a known key; known below spillway: dashboard, enginePort, engineProcesses, vllmCommand, routingLogic, observability, image, prometheusRule, networkPolicy, gate, thresholds.',
+      'my.yaml:1:12: spillway.extraArgs is not a known key; known below spillway: dashboard, enginePort, engineProcesses, vllmCommand, routingLogic, observability, bareMetal, image, prometheusRule, networkPolicy, gate, thresholds.',
     ],
     [
       entry('vllmConfig: {max-model-len: 8}'),

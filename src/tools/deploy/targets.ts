@@ -1,5 +1,4 @@
-// Where a stack goes: each target says which context of the kubeconfig is meant. A target that is not a cluster has its own way to
-// deploy, and is to be added here.
+// Where a stack goes: each target that is a cluster says which context of the kubeconfig is meant. Bare metal is in tools/bare-metal.
 import { InputError } from '../../core/base/index.ts';
 import { type ContextAccess, kubeconfigAccess } from '../../io/kubernetes/index.ts';
 
@@ -20,7 +19,7 @@ export interface TargetOptions {
 export async function openTarget({ target, context }: TargetOptions): Promise<ContextAccess> {
   if (target === 'bare-metal') {
     throw new InputError(
-      '--target bare-metal is not supported yet: start engines with systemd or docker, and give them to "spillway router --static-backends".',
+      '--target bare-metal: this command is for clusters; "spillway deploy --target bare-metal --dry-run" checks hosts.',
     );
   }
   return kubeconfigAccess((contexts, current) => {

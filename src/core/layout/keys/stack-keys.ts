@@ -27,6 +27,7 @@ const noLoras = {
   simulate: missing('the overhead of adapters is not modelled'),
 };
 const plansOnly = none('it is for spillway plan');
+const hostsOnly = none('it is for spillway deploy --target bare-metal');
 
 /** Keys by path; a path stands for all keys below it without a row of their own. */
 export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
@@ -248,6 +249,7 @@ export const stackKeys: Readonly<Record<string, StackKeyEffects>> = {
     'spillway.networkPolicy',
     'spillway.gate',
   ]),
+  'spillway.bareMetal': { up: hostsOnly, simulate: hostsOnly },
   'spillway.dashboard': onlyUp,
   'spillway.enginePort': onlyUp,
   'spillway.engineProcesses': onlyUp,
