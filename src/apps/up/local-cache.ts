@@ -1,20 +1,10 @@
-// The cache server of `spillway up`, from cacheserverSpec: its ports, its memory and its command.
+// The cache server of `spillway up`, from cacheserverSpec: its ports and its command.
+import { type CachePorts, cacheFlags } from '../../core/launch/index.ts';
 import type { Values } from '../../core/values/index.ts';
 import { freePorts, type ServiceSpec } from '../../io/processes/index.ts';
 
-/** Where the cache server of a stack listens. */
-export interface CachePorts {
-  readonly lm: number;
-  readonly resp: number;
-  readonly http: number;
-}
-
 const startDeadlineMs = 60_000;
 const stopGraceMs = 10_000;
-/** Memory of a store without a capacity: on a laptop it cannot be unlimited. */
-const memoryBytesDefault = 2 ** 30;
-const memoryBytesMin = 2 ** 20;
-
 /** Chooses its ports; undefined if the values do not ask for it. */
 export async function chooseCachePorts(values: Values): Promise<CachePorts | undefined> {
   if (!values.cacheserverSpec.enabled) return undefined;
@@ -29,24 +19,16 @@ export function cacheUrl({ lm }: CachePorts): string {
 
 /** The process of the cache server. */
 export function cacheService(
-  { cacheserverSpec }: Values,
+  values: Values,
   [command, ...first]: readonly [string, ...string[]],
-  { lm, resp, http }: CachePorts,
+  ports: CachePorts,
 ): ServiceSpec {
-  const { capacityGB, byteShare } = cacheserverSpec;
-  const bytes =
-    capacityGB === undefined
-      ? memoryBytesDefault
-      : Math.max(memoryBytesMin, Math.round(capacityGB * 1e9 * byteShare));
   return {
     name: 'cache',
     command,
-    args: [
-      ...[...first, 'cache', '--port', String(lm), '--resp-port', String(resp)],
-      ...['--http-port', String(http), '--memory', String(bytes)],
-    ],
+    args: [...first, 'cache', ...cacheFlags(values, ports)],
     lifeline: 'pipe',
-    healthUrl: `http://127.0.0.1:${http}/ready`,
+    healthUrl: `http://127.0.0.1:${ports.http}/ready`,
     ...{ startDeadlineMs, stopGraceMs },
   };
 }

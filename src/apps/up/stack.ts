@@ -1,6 +1,7 @@
 // The whole stack on this machine: engines and router as child processes, started and stopped in
 // order.
 import {
+  type CachePorts,
   type EnginePlan,
   type EnginePorts,
   planEngines,
@@ -15,7 +16,7 @@ import {
 } from '../../io/processes/index.ts';
 import { backendOf, type ReachedBackend } from './backends.ts';
 import { chooseEnginePorts } from './engine-ports.ts';
-import { type CachePorts, cacheService, cacheUrl, chooseCachePorts } from './local-cache.ts';
+import { cacheService, cacheUrl, chooseCachePorts } from './local-cache.ts';
 import { choosePrometheusPort, type LocalPrometheus, localPrometheus } from './local-prometheus.ts';
 import { assertPrograms } from './missing-programs.ts';
 import { RouterClient } from './router-client.ts';

@@ -76,6 +76,22 @@ spillway: {bareMetal: {container: ${container}}}`,
   );
 });
 
+test('a cache server is on the first host, and engines with LMCache know it', () => {
+  const text = `servingEngineSpec: {modelSpec: [{name: q, kind: embedded, replicaCount: 2, lmcacheConfig: {enabled: true}}]}
+cacheserverSpec: {enabled: true}`;
+  const { hosts } = stack(text, two);
+  assert.match(textOf(hosts[0], 'cache.service'), /spillway cache --host 10\.0\.0\.7 --port 8097 /);
+  for (const [host, name] of [
+    [0, 'q-1'],
+    [1, 'q-2'],
+  ] as const) {
+    assert.match(
+      textOf(hosts[host], `${name}.env`),
+      /LMCACHE_REMOTE_URL="lm:\/\/10\.0\.0\.7:8097"/,
+    );
+  }
+});
+
 test('each host needs only the programs of its services', () => {
   const { values } = valuesOf(
     'servingEngineSpec: {modelSpec: [{name: q, kind: vllm, modelURL: m}]}\nspillway: {vllmCommand: [/opt/vllm, serve]}',

@@ -2,6 +2,8 @@
 import { InputError } from '../base/index.ts';
 import {
   type Backend,
+  type CachePorts,
+  cacheFlags,
   embeddedEngineFlags,
   engineEnvironment,
   type ListenAt,
@@ -19,6 +21,7 @@ import {
   type HostFile,
   type RecordedService,
   releaseFolder,
+  type ServiceRole,
   unitName,
   unitPath,
 } from './release-files.ts';
@@ -67,7 +70,7 @@ export function neededPrograms(values: Values): {
       ...(kinds.has('vllm') ? values.spillway.vllmCommand.slice(0, 1) : []),
       ...(kinds.has('embedded') ? spillway : []),
     ],
-    router: values.routerSpec.enableRouter ? spillway : [],
+    router: values.routerSpec.enableRouter || values.cacheserverSpec.enabled ? spillway : [],
   };
 }
 
@@ -97,8 +100,11 @@ export function wantedStack(input: StackInput): WantedStack {
         : undefined,
     };
   });
-  const services = placed.map((place) => engineService(input, place, isAlone));
   const [first] = hosts;
+  const cache = first && cachePlace(values, first.host, isAlone);
+  const services = placed.map((place) => engineService(input, place, isAlone, cache?.url));
+  if (cache !== undefined && first !== undefined)
+    services.unshift(cacheService(input, first, cache));
   if (routerSpec.enableRouter && first !== undefined)
     services.push(routerService(input, first, backends));
   return {
@@ -124,6 +130,7 @@ function engineService(
   { release, values, hosts, environment }: StackInput,
   { engine, host, ports, gpus }: PlacedEngine,
   isAlone: boolean,
+  cacheUrl: string | undefined,
 ): HostService {
   if (engine.certificate !== undefined) {
     throw new InputError(
@@ -136,9 +143,9 @@ function engineService(
   const command = isVllm ? values.spillway.vllmCommand : [...spillwayCommand, 'engine'];
   const flags = isVllm
     ? vllmFlags(engine.spec, ports, container === 'none' ? command : ['serve'], listen)
-    : embeddedEngineFlags(engine.spec, ports, 1, listen);
+    : embeddedEngineFlags(engine.spec, ports, values.cacheserverSpec, 1, listen);
   const variables = {
-    ...engineEnvironment(values, engine.spec, environment),
+    ...engineEnvironment(values, engine.spec, environment, cacheUrl),
     ...(isVllm &&
       gpus.length > 0 &&
       container === 'none' && { CUDA_VISIBLE_DEVICES: gpus.join(',') }),
@@ -152,6 +159,42 @@ function engineService(
     component: `engine ${engine.spec.name}`,
     role: 'engine',
     healthUrl: `http://${healthHost(listen.host)}:${ports.http}/health`,
+  });
+}
+
+/** Where the cache server of a stack is. */
+interface CachePlace {
+  readonly listen: string;
+  readonly ports: CachePorts;
+  /** For LMCache. */
+  readonly url: string;
+}
+
+/** On the first host, with the ports below the engines'; undefined if the values do not ask for one. */
+function cachePlace(values: Values, host: Host, isAlone: boolean): CachePlace | undefined {
+  if (!values.cacheserverSpec.enabled) return undefined;
+  const { firstPort } = values.spillway.bareMetal;
+  const ports = { lm: firstPort - 3, resp: firstPort - 2, http: firstPort - 1 };
+  const address = isAlone ? '127.0.0.1' : urlHost(host);
+  const listen = isAlone ? '127.0.0.1' : listenAddress(host);
+  return { listen, ports, url: `lm://${address}:${ports.lm}` };
+}
+
+function cacheService(
+  { release, values, hosts }: StackInput,
+  { host }: { readonly host: Host },
+  { listen, ports }: CachePlace,
+): HostService {
+  return service({
+    ...{ release, values, host, name: 'cache', gpus: [], variables: {} },
+    facts: factsOf(hosts, host),
+    flags: ['--host', listen, ...cacheFlags(values, ports)],
+    command: [...values.spillway.bareMetal.spillwayCommand, 'cache'],
+    image: spillwayImage(values),
+    stopSeconds: engineStopSeconds,
+    component: 'cache server',
+    role: 'cache server',
+    healthUrl: `http://${healthHost(listen)}:${ports.http}/ready`,
   });
 }
 
@@ -192,7 +235,7 @@ function service(of: {
   readonly image: string;
   readonly stopSeconds: number;
   readonly component: string;
-  readonly role: 'engine' | 'router';
+  readonly role: ServiceRole;
   readonly healthUrl: string;
 }): HostService {
   const { release, values, host, facts, name, flags, stopSeconds } = of;

@@ -31,13 +31,15 @@ export interface ReleaseRecord {
   readonly services: readonly RecordedService[];
 }
 
+export type ServiceRole = 'cache server' | 'engine' | 'router';
+
 export interface RecordedService {
   readonly unit: string;
   /** As the router and the values call it, such as `qwen-1`. */
   readonly name: string;
   /** Such as `engine qwen`: the services of one component have the same name. */
   readonly component: string;
-  readonly role: 'engine' | 'router';
+  readonly role: ServiceRole;
   /** Where it says that it is ready, from its own host. */
   readonly healthUrl: string;
 }

@@ -18,8 +18,8 @@ export const bareMetal = ours(
       'Program and first arguments that start Spillway on the hosts, for the router and embedded engines.',
     ),
     firstPort: ours(
-      z.int().min(1).max(65_000).default(8100),
-      'Port of the first engine of a host. Each engine takes three: HTTP, KV events and their replay.',
+      z.int().min(4).max(65_000).default(8100),
+      'Port of the first engine of a host. Each engine takes three: HTTP, KV events and their replay. The three ports below are for the cache server.',
     ),
   }),
   'Hosts without Kubernetes.',

@@ -116,7 +116,7 @@ function checkPrograms(values: Values, wanted: WantedStack, facts: readonly Host
     const needed = [
       ...all,
       ...(roles.has('engine') ? engines : []),
-      ...(roles.has('router') ? router : []),
+      ...(roles.has('router') || roles.has('cache server') ? router : []),
     ];
     const missing = [...new Set(needed)].filter((name) => !facts[index]?.programs.has(name));
     if (services.length === 0 || missing.length === 0) continue;
@@ -154,7 +154,7 @@ function plannedActions(
 }
 
 /**
- * Writes all files, then starts engines, then the router. In an upgrade each service is waited for before the next one stops; one
+ * Writes all files, then starts the cache server, engines and the router. In an upgrade each service is waited for before the next one stops; one
  * that does not become ready ends the upgrade, so that the others go on as they were.
  */
 async function apply(
@@ -171,7 +171,7 @@ async function apply(
       for (const unit of own.removeUnits) onStep(`${host.text}: removed ${unit}`);
     }),
   );
-  for (const role of ['engine', 'router'] as const) {
+  for (const role of ['cache server', 'engine', 'router'] as const) {
     for (const [index, { host, services }] of wanted.hosts.entries()) {
       for (const service of services.filter((one) => one.role === role)) {
         const { unit } = service;
