@@ -3,8 +3,8 @@ import type { InstalledRelease } from '../../core/bare-metal/index.ts';
 import { InputError } from '../../core/base/index.ts';
 import type { HostSession } from '../../tools/bare-metal/index.ts';
 import { type SmokeReport, smoke } from '../../tools/deploy/index.ts';
+import { checkLine } from '../cluster/smoke-line.ts';
 import { apiKeyOf } from '../cluster/stack-flags.ts';
-import { checkLine } from '../commands/smoke.ts';
 
 export async function smokeOnHosts(options: {
   readonly session: HostSession;

@@ -14,6 +14,7 @@ import {
 } from '../../tools/deploy/index.ts';
 import { collect } from '../arguments/lists.ts';
 import { duration } from '../arguments/quantities.ts';
+import { checkLine } from '../cluster/smoke-line.ts';
 import {
   addStackFlags,
   apiKeyOf,
@@ -25,7 +26,7 @@ import {
 } from '../cluster/stack-flags.ts';
 import { addHelpEnd } from '../help.ts';
 import { valuesChecks } from '../values-checks.ts';
-import { checkLine, smokeStack } from './smoke.ts';
+import { smokeStack } from './smoke.ts';
 
 interface Flags extends StackFlags {
   readonly file: readonly string[];

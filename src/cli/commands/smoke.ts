@@ -1,4 +1,5 @@
 // `spillway smoke`: tests a stack that serves.
+
 import { Command } from 'commander';
 import {
   observeStack,
@@ -9,6 +10,7 @@ import {
 } from '../../tools/deploy/index.ts';
 import { httpUrl } from '../arguments/lists.ts';
 import { duration } from '../arguments/quantities.ts';
+import { checkLine } from '../cluster/smoke-line.ts';
 import {
   addStackFlags,
   apiKeyOf,
@@ -78,11 +80,6 @@ export async function smokeStack(
   } finally {
     await router.close();
   }
-}
-
-export function checkLine({ name, result, detail }: SmokeCheck): string {
-  const mark = { ok: '✓', failed: '✗', skipped: '-' }[result];
-  return `${mark} ${name}: ${detail}`;
 }
 
 function report(flags: Flags, outcome: SmokeReport): void {
